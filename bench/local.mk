@@ -1,0 +1,18 @@
+# The benchmark's programs; built by bench/run, for they need libraries that cdrd does not (make bench/load).
+EXTRA_PROGRAMS += bench/load bench/sqlite
+bench_load_SOURCES = bench/load.c bench/client.c bench/client.h
+bench_sqlite_SOURCES = bench/sqlite.c bench/client.c bench/client.h
+bench_sqlite_LDADD = -lsqlite3
+EXTRA_DIST += bench/run bench/lib.sh bench/samples.sh bench/cdrd.sh bench/sqlite.sh bench/postgres.sh
+CLEANFILES += bench/load bench/sqlite
+
+# Which JSON parser reads records fastest. Jansson and json-c export functions of the same names: what both have must
+# come from Jansson, for json_parsers_json_c.c uses none of those; so it is linked first.
+EXTRA_PROGRAMS += bench/json_parsers
+bench_json_parsers_SOURCES = bench/json_parsers.c bench/json_parsers.h bench/json_parsers_jansson.c \
+	bench/json_parsers_json_c.c
+bench_json_parsers_LDADD = libcdrd.a -ljansson -ljson-c
+CLEANFILES += bench/json_parsers
+.PHONY: bench-json
+bench-json: bench/json_parsers cdrgen
+	./cdrgen --product SMS --account ABCD1234 --count 200000 | bench/json_parsers

@@ -1,0 +1,46 @@
+/*
+ * admin.h: the Unix socket that cdrctl speaks to.
+ *
+ * Protocol: the client sends one JSON object a line, {"command":"account add","args":{"id":"abcd1234"}}, and gets one
+ * a line back: {"ok":true,"result":...} or {"ok":false,"error":"text","code":"not_found"}, in order. Long commands
+ * send {"progress":{...}} lines first. `import` is followed by its body in chunks: a 4-byte big-endian length and that
+ * many bytes, length 0 at the end. A request is at most 1 MiB. The connection is closed after an error that came
+ * before a handler had the request, or before the end of a body. The socket has mode 0660; peers must be root, the
+ * daemon's user or a member of admin_group (SO_PEERCRED).
+ */
+#ifndef CDRD_ADMIN_ADMIN_H
+#define CDRD_ADMIN_ADMIN_H
+
+#include <event2/event.h>
+
+#include "base/config.h"
+#include "base/error.h"
+#include "base/lag.h"
+#include "callback/callback.h"
+#include "http/http.h"
+#include "ingest/ingest.h"
+#include "report/report.h"
+#include "store/store.h"
+
+struct admin;
+
+/* What commands may touch. All stay the caller's. */
+struct admin_context {
+	struct event_base *base;
+	struct config *config;
+	struct store *store;
+	struct ingest *ingest;
+	struct http_server *http;
+	struct callbacks *callbacks;
+	struct reports *reports;
+	const struct lag *lag; /* the loop's lateness */
+	void (*shutdown)(void *arg); /* the `shutdown` command; must not free the admin from within */
+	void *shutdown_arg;
+	int64_t started_us;
+};
+
+/* Makes and listens on config->admin_socket; a stale socket is replaced, a live one is ERROR_CONFLICT. */
+struct admin *admin_new(const struct admin_context *context, struct error *err);
+void admin_free(struct admin *admin);
+
+#endif

@@ -1,0 +1,86 @@
+/*
+ * command.h: what a command's handler gets and how it answers; private to admin/.
+ *
+ * A command is a row in commands.def and a function admin_HANDLER in one of the command_*.c files. It finds its
+ * arguments checked against the row's synopsis, and answers once, with admin_reply_send or admin_reply_error, now or
+ * in a later turn of the loop. Arguments and reply are dead then.
+ *
+ *	void admin_account_enable(const struct admin_context *context, const struct args *args,
+ *	                          struct admin_reply *reply)
+ *	{
+ *		struct error err;
+ *		if (accounts_set_disabled(context->store, args_get(args, "id"), false, &err) != 0) {
+ *			admin_reply_error(reply, &err);
+ *			return;
+ *		}
+ *		admin_reply_send(reply);
+ *	}
+ *
+ * A long command works in slices of at most 10 ms: it keeps its state in a struct of its own, which admin_reply_later
+ * brings it back to in the next turn, says how far it is with progress lines, and frees its state in on_close when the
+ * client goes away first. cdrctl shows whatever result it gets: an object as lines of keys and values, an array of
+ * objects as a table. See ctl/render.h for what names of keys do there.
+ */
+#ifndef CDRD_ADMIN_COMMAND_H
+#define CDRD_ADMIN_COMMAND_H
+
+#include "admin/admin.h"
+#include "admin/args.h"
+#include "base/json.h"
+
+struct admin_reply;
+
+typedef void (*admin_handler_fn)(const struct admin_context *context, const struct args *args,
+                                 struct admin_reply *reply);
+
+/* Every row's handler is declared here and stands in commands.c's table. */
+#define COMMAND(words, handler, arguments, help) \
+	void admin_##handler(const struct admin_context *context, const struct args *args, struct admin_reply *reply);
+#include "admin/commands.def"
+#undef COMMAND
+
+/* --- the answer --- */
+
+/* Where the result is written: one JSON value, at once or in pieces over several turns; none is null. A result over
+ * ADMIN_RESULT_MAX bytes becomes an error when it is sent. */
+#define ADMIN_RESULT_MAX ((size_t)64 << 20)
+struct json *admin_reply_result(struct admin_reply *reply);
+
+void admin_reply_send(struct admin_reply *reply);
+void admin_reply_error(struct admin_reply *reply, const struct error *err);
+
+/* --- answering later --- */
+
+/* The client is gone: the handler frees its state, and the reply is dead when on_close returns. Must be set by every
+ * handler that returns without having answered. */
+void admin_reply_on_close(struct admin_reply *reply, void (*on_close)(void *arg), void *arg);
+
+/* Calls fn(arg) in the next turn of the loop, unless the reply is dead by then. One at a time. */
+void admin_reply_later(struct admin_reply *reply, void (*fn)(void *arg), void *arg);
+
+/* Is it time for another progress line? A few times a second, and only while the client reads them. */
+bool admin_reply_progress_due(struct admin_reply *reply);
+
+/* A progress line: begin, keys and values, end. "done" and "total" (left out if unknown) make cdrctl's bar. */
+struct json *admin_reply_progress_begin(struct admin_reply *reply);
+void admin_reply_progress_end(struct admin_reply *reply);
+
+/* --- a body behind the command's line --- */
+
+/* on_data gets pieces of at most 64 KiB; on_end comes once behind the last of them. When the client goes away before,
+ * on_close is called alone. Once the handler has answered, none of them is called and the connection is closed. */
+struct admin_body {
+	void (*on_data)(void *arg, const char *data, size_t len);
+	void (*on_end)(void *arg);
+};
+void admin_reply_body(struct admin_reply *reply, const struct admin_body *body, void *arg);
+
+/* --- the log --- */
+
+/* Logs what a command has changed, with who asked for it: "account abcd1234 disabled (uid 0, pid 4711)". */
+void admin_reply_log(const struct admin_reply *reply, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Writes a time as a text, to the second. */
+void admin_write_time(struct json *j, int64_t time_us);
+
+#endif

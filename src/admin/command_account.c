@@ -1,0 +1,218 @@
+/*
+ * command_account.c: `account` and `secret`.
+ */
+#include <string.h>
+
+#include "admin/command.h"
+#include "base/id.h"
+#include "store/accounts.h"
+
+/* --- as JSON --- */
+
+static void write_secrets(struct json *j, const struct account *account)
+{
+	json_array_begin(j);
+	for (int i = 0; i < account->secrets_count; i++) {
+		json_object_begin(j);
+		json_key(j, "number");
+		json_uint(j, account->secrets[i].number);
+		json_key(j, "created");
+		admin_write_time(j, account->secrets[i].created_us);
+		json_object_end(j);
+	}
+	json_array_end(j);
+}
+
+/* What the list and one account's own page have in common; the object stays open. */
+static void begin_account(struct json *j, const struct account *account)
+{
+	json_object_begin(j);
+	json_key(j, "id");
+	json_text(j, account->id);
+	json_key(j, "parent");
+	json_text(j, account->parent);
+	json_key(j, "name");
+	json_text(j, account->name);
+	json_key(j, "disabled");
+	json_bool(j, account->disabled);
+	json_key(j, "created");
+	admin_write_time(j, account->created_us);
+}
+
+static bool list_account(void *arg, const struct account *account)
+{
+	struct json *j = arg;
+	begin_account(j, account);
+	json_key(j, "secrets");
+	json_int(j, account->secrets_count);
+	json_object_end(j);
+	return true;
+}
+
+struct children {
+	const char *parent;
+	struct json *json;
+};
+
+static bool list_child(void *arg, const struct account *account)
+{
+	const struct children *children = arg;
+	if (strcmp(account->parent, children->parent) == 0)
+		json_text(children->json, account->id);
+	return true;
+}
+
+/* --- secrets that are made here --- */
+
+/* The secret to use: the one given, or one made in `made`. */
+static const char *secret_of(const struct args *args, char made[ACCOUNT_SECRET_LEN + 1])
+{
+	const char *given = args_get(args, "secret");
+	if (given)
+		return given;
+	id_secret(made, ACCOUNT_SECRET_LEN);
+	return made;
+}
+
+/* This is the one time that a secret made here is shown. */
+static void write_made_secret(struct json *j, const struct args *args, const char *secret)
+{
+	if (args_get(args, "secret"))
+		return;
+	json_key(j, "secret");
+	json_text(j, secret);
+}
+
+/* --- account --- */
+
+void admin_account_add(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	char made[ACCOUNT_SECRET_LEN + 1];
+	const char *id = args_get(args, "id");
+	const char *secret = secret_of(args, made);
+	struct error err;
+	if (accounts_add(context->store, id, args_get(args, "parent"), args_get(args, "name"), secret, &err) != 0) {
+		admin_reply_error(reply, &err);
+		return;
+	}
+	admin_reply_log(reply, "account %s added", id);
+	struct json *j = admin_reply_result(reply);
+	json_object_begin(j);
+	json_key(j, "id");
+	json_text(j, id);
+	write_made_secret(j, args, secret);
+	json_object_end(j);
+	admin_reply_send(reply);
+}
+
+void admin_account_list(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	struct json *j = admin_reply_result(reply);
+	struct error err;
+	(void)args;
+	json_array_begin(j);
+	if (accounts_each(context->store, list_account, j, &err) != 0) {
+		admin_reply_error(reply, &err);
+		return;
+	}
+	json_array_end(j);
+	admin_reply_send(reply);
+}
+
+void admin_account_show(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	struct json *j = admin_reply_result(reply);
+	struct children children = { args_get(args, "id"), j };
+	struct account account;
+	struct error err;
+	if (accounts_get(context->store, str_from(children.parent), &account, &err) != 0) {
+		admin_reply_error(reply, &err);
+		return;
+	}
+	begin_account(j, &account);
+	json_key(j, "subaccounts");
+	json_array_begin(j);
+	if (!account.parent[0] && accounts_each(context->store, list_child, &children, &err) != 0) {
+		admin_reply_error(reply, &err);
+		return;
+	}
+	json_array_end(j);
+	json_key(j, "secrets");
+	write_secrets(j, &account);
+	json_object_end(j);
+	admin_reply_send(reply);
+}
+
+static void set_disabled(const struct admin_context *context, const struct args *args, struct admin_reply *reply,
+                         bool disabled)
+{
+	const char *id = args_get(args, "id");
+	struct error err;
+	if (accounts_set_disabled(context->store, id, disabled, &err) != 0) {
+		admin_reply_error(reply, &err);
+		return;
+	}
+	admin_reply_log(reply, "account %s %s", id, disabled ? "disabled" : "enabled");
+	admin_reply_send(reply);
+}
+
+void admin_account_disable(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	set_disabled(context, args, reply, true);
+}
+
+void admin_account_enable(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	set_disabled(context, args, reply, false);
+}
+
+/* --- secret --- */
+
+void admin_secret_add(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	char made[ACCOUNT_SECRET_LEN + 1];
+	const char *id = args_get(args, "account");
+	const char *secret = secret_of(args, made);
+	uint32_t number;
+	struct error err;
+	if (accounts_secret_add(context->store, id, secret, &number, &err) != 0) {
+		admin_reply_error(reply, &err);
+		return;
+	}
+	admin_reply_log(reply, "secret %u of account %s added", number, id);
+	struct json *j = admin_reply_result(reply);
+	json_object_begin(j);
+	json_key(j, "account");
+	json_text(j, id);
+	json_key(j, "number");
+	json_uint(j, number);
+	write_made_secret(j, args, secret);
+	json_object_end(j);
+	admin_reply_send(reply);
+}
+
+void admin_secret_list(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	struct account account;
+	struct error err;
+	if (accounts_get(context->store, str_from(args_get(args, "account")), &account, &err) != 0) {
+		admin_reply_error(reply, &err);
+		return;
+	}
+	write_secrets(admin_reply_result(reply), &account);
+	admin_reply_send(reply);
+}
+
+void admin_secret_revoke(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	const char *id = args_get(args, "account");
+	uint64_t number = 0;
+	struct error err;
+	if (args_get_number(args, "number", 1, UINT32_MAX, &number, &err) != 0 ||
+	    accounts_secret_revoke(context->store, id, (uint32_t)number, &err) != 0) {
+		admin_reply_error(reply, &err);
+		return;
+	}
+	admin_reply_log(reply, "secret %u of account %s revoked", (unsigned)number, id);
+	admin_reply_send(reply);
+}

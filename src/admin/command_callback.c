@@ -1,0 +1,112 @@
+/*
+ * command_callback.c: `callback list`, `callback retry` and `account webhook-secret`.
+ */
+#include "admin/command.h"
+#include "callback/callback.h"
+
+#define LIST_DEFAULT 1000
+#define LIST_MAX 10000
+
+/* --- callback list --- */
+
+struct listing {
+	struct json *json;
+	uint64_t left;
+};
+
+static bool list_callback(void *arg, const struct callback_info *info)
+{
+	struct listing *listing = arg;
+	struct json *j = listing->json;
+	json_object_begin(j);
+	json_key(j, "id");
+	json_str(j, info->id);
+	json_key(j, "account");
+	json_str(j, info->account);
+	json_key(j, "state");
+	json_text(j, callback_state_name(info->state));
+	json_key(j, "attempts");
+	json_int(j, info->attempts);
+	json_key(j, "created");
+	admin_write_time(j, info->created_us);
+	json_key(j, "next");
+	if (info->state == CALLBACK_FAILED)
+		json_null(j);
+	else
+		admin_write_time(j, info->next_us);
+	json_key(j, "url");
+	json_str(j, info->url);
+	json_key(j, "last_error");
+	json_str(j, info->last_error);
+	json_object_end(j);
+	return --listing->left > 0;
+}
+
+void admin_callback_list(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	struct listing listing = { .json = admin_reply_result(reply), .left = LIST_DEFAULT };
+	struct error err;
+	int result = args_get_number(args, "limit", 1, LIST_MAX, &listing.left, &err);
+	json_array_begin(listing.json);
+	if (result == 0)
+		result = callbacks_each(context->callbacks, list_callback, &listing, &err);
+	json_array_end(listing.json);
+	if (result != 0)
+		admin_reply_error(reply, &err);
+	else
+		admin_reply_send(reply);
+}
+
+/* --- callback retry --- */
+
+void admin_callback_retry(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	const char *id = args_get(args, "id");
+	size_t count;
+	struct error err;
+	if (callbacks_retry(context->callbacks, str_from(id), &count, &err) != 0) {
+		admin_reply_error(reply, &err);
+		return;
+	}
+	admin_reply_log(reply, "callback %s tried again", id);
+	struct json *j = admin_reply_result(reply);
+	json_object_begin(j);
+	json_key(j, "retried");
+	json_uint(j, count);
+	json_object_end(j);
+	admin_reply_send(reply);
+}
+
+/* --- account webhook-secret --- */
+
+void admin_account_webhook_secret(const struct admin_context *context, const struct args *args,
+                                  struct admin_reply *reply)
+{
+	const char *account = args_get(args, "account");
+	bool rotate = args_count(args, "rotate") > 0;
+	struct callback_secret secret;
+	struct error err;
+	if (callback_secret_get(context->store, account, rotate, context->config->callback_secret_overlap, &secret,
+	                        &err) != 0) {
+		admin_reply_error(reply, &err);
+		return;
+	}
+	if (rotate)
+		admin_reply_log(reply, "webhook secret of account %s rotated", account);
+	struct json *j = admin_reply_result(reply);
+	json_object_begin(j);
+	json_key(j, "account");
+	json_text(j, account);
+	json_key(j, "secret");
+	json_text(j, secret.text);
+	json_key(j, "created");
+	admin_write_time(j, secret.made_us);
+	if (secret.previous[0]) {
+		json_key(j, "previous_secret");
+		json_text(j, secret.previous);
+		json_key(j, "previous_until");
+		admin_write_time(j, secret.previous_until_us);
+	}
+	json_object_end(j);
+	admin_reply_send(reply);
+}

@@ -1,0 +1,152 @@
+/*
+ * command_import.c: `import`, records in through the admin socket.
+ *
+ * One body is one batch of ingest/. It is fed as it arrives, and nothing is read from the socket meanwhile, so that a
+ * client is as fast as the disk. cdrctl sends each file as an import of its own, whose name is only for the log.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/command.h"
+#include "catalog/catalog.h"
+
+#define PRODUCER "import" /* in quarantine entries */
+
+static const struct format_row {
+	const char *name;
+	enum parse_format format;
+} formats[] = {
+	{ "ndjson", PARSE_NDJSON }, /* the default */
+	{ "csv", PARSE_CSV },
+	{ "json", PARSE_JSON_ARRAY },
+	{ "msgpack", PARSE_MSGPACK },
+};
+
+struct import {
+	struct admin_reply *reply;
+	struct ingest_batch *batch;
+	char *name;
+	uint64_t bytes;
+};
+
+static void import_free(struct import *import)
+{
+	free(import->name);
+	free(import);
+}
+
+static void write_counts(struct json *j, const struct ingest_summary *summary)
+{
+	json_key(j, "accepted");
+	json_uint(j, summary->accepted);
+	json_key(j, "updated");
+	json_uint(j, summary->updated);
+	json_key(j, "duplicates");
+	json_uint(j, summary->duplicates);
+	json_key(j, "rejected");
+	json_uint(j, summary->rejected);
+}
+
+static void on_data(void *arg, const char *data, size_t len)
+{
+	struct import *import = arg;
+	struct ingest_summary summary;
+	ingest_batch_feed(import->batch, data, len);
+	import->bytes += len;
+	if (!admin_reply_progress_due(import->reply))
+		return;
+	ingest_batch_summary(import->batch, &summary);
+	struct json *j = admin_reply_progress_begin(import->reply);
+	json_key(j, "done_bytes");
+	json_uint(j, import->bytes);
+	write_counts(j, &summary);
+	admin_reply_progress_end(import->reply);
+}
+
+static void on_end(void *arg)
+{
+	struct import *import = arg;
+	ingest_batch_finish(import->batch);
+}
+
+static void on_done(void *arg, const struct ingest_summary *summary, struct buf *answer, const struct error *err)
+{
+	struct import *import = arg;
+	if (err) {
+		admin_reply_error(import->reply, err);
+	} else {
+		admin_reply_log(import->reply, "import of %s: %llu accepted, %llu updated, %llu duplicates, %llu rejected",
+		                import->name, (unsigned long long)summary->accepted,
+		                (unsigned long long)summary->updated, (unsigned long long)summary->duplicates,
+		                (unsigned long long)summary->rejected);
+		json_raw(admin_reply_result(import->reply), buf_str(answer));
+		admin_reply_send(import->reply);
+	}
+	import_free(import);
+}
+
+/* What was put stays. */
+static void on_close(void *arg)
+{
+	struct import *import = arg;
+	admin_reply_log(import->reply, "import of %s: the client went away after %llu bytes", import->name,
+	                (unsigned long long)import->bytes);
+	ingest_batch_abandon(import->batch);
+	import_free(import);
+}
+
+static int find_format(const struct args *args, enum parse_format *format, struct error *err)
+{
+	const char *name = args_get(args, "format");
+	*format = formats[0].format;
+	if (!name)
+		return 0;
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+		if (strcmp(formats[i].name, name) == 0) {
+			*format = formats[i].format;
+			return 0;
+		}
+	return error_set(err, ERROR_INVALID, "--format: \"%.64s\": must be ndjson, csv, json or msgpack", name);
+}
+
+static int check_product(const char *name, struct error *err)
+{
+	if (name && !catalog_product_find(str_from(name)))
+		return error_set(err, ERROR_NOT_FOUND, "--product: \"%.64s\": no such product", name);
+	return 0;
+}
+
+static struct import *import_new(const struct admin_context *context, const struct args *args,
+                                 struct admin_reply *reply, struct error *err)
+{
+	const char *product = args_get(args, "product");
+	enum parse_format format;
+	if (find_format(args, &format, err) != 0 || check_product(product, err) != 0)
+		return NULL;
+	struct import *import = calloc(1, sizeof(*import));
+	if (!import || !(import->name = strdup(args_get(args, "file")))) {
+		free(import);
+		error_set(err, ERROR_NOMEM, "Out of memory for an import");
+		return NULL;
+	}
+	import->reply = reply;
+	import->batch = ingest_batch_new(context->ingest, format, PRODUCER, product, on_done, import, err);
+	if (import->batch)
+		return import;
+	import_free(import);
+	return NULL;
+}
+
+void admin_import(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	static const struct admin_body body = { on_data, on_end };
+	struct error err;
+	struct import *import = import_new(context, args, reply, &err);
+	/* The body must be known of before an error, for the connection to be closed behind it. */
+	admin_reply_body(reply, &body, import);
+	if (!import) {
+		admin_reply_error(reply, &err);
+		return;
+	}
+	admin_reply_on_close(reply, on_close, import);
+}

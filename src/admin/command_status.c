@@ -1,0 +1,163 @@
+/*
+ * command_status.c: `status`, what the daemon does, a section a module.
+ */
+#include <config.h>
+
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "admin/command.h"
+#include "base/clock.h"
+#include "store/quarantine.h"
+
+static void write_uint(struct json *j, const char *key, uint64_t value)
+{
+	json_key(j, key);
+	json_uint(j, value);
+}
+
+static void write_text(struct json *j, const char *key, const char *value)
+{
+	json_key(j, key);
+	json_text(j, value);
+}
+
+static void begin_section(struct json *j, const char *key)
+{
+	json_key(j, key);
+	json_object_begin(j);
+}
+
+/* Of the process, in bytes; 0 where /proc is not to be had. */
+static uint64_t resident_bytes(void)
+{
+	unsigned long long total, resident = 0;
+	FILE *file = fopen("/proc/self/statm", "re");
+	if (!file)
+		return 0;
+	if (fscanf(file, "%llu %llu", &total, &resident) != 2)
+		resident = 0;
+	fclose(file);
+	return resident * (unsigned long long)sysconf(_SC_PAGESIZE);
+}
+
+static uint64_t cpu_ms(void)
+{
+	struct rusage usage = { 0 };
+	getrusage(RUSAGE_SELF, &usage);
+	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
+	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
+}
+
+static void write_process(struct json *j, const struct admin_context *context)
+{
+	write_text(j, "version", PACKAGE_VERSION);
+	write_uint(j, "pid", (uint64_t)getpid());
+	json_key(j, "started");
+	admin_write_time(j, context->started_us);
+	write_uint(j, "uptime_seconds", (uint64_t)((clock_now_us() - context->started_us) / CLOCK_US_PER_SECOND));
+	write_uint(j, "cpu_ms", cpu_ms());
+	write_uint(j, "memory_bytes", resident_bytes());
+	write_text(j, "data_dir", context->config->data_dir);
+}
+
+/* Without --all, records are counted in the days that happen to be open: said by the key's name. */
+static int write_store(struct json *j, const struct admin_context *context, bool all, struct error *err)
+{
+	struct store_stats stats;
+	if (store_stats(context->store, all, &stats, err) != 0)
+		return -1;
+	begin_section(j, "store");
+	write_uint(j, "days", stats.days);
+	write_uint(j, "days_open", stats.days_open);
+	write_uint(j, all ? "records" : "records_of_open_days", stats.records);
+	write_uint(j, "disk_bytes", stats.bytes);
+	json_object_end(j);
+	return 0;
+}
+
+static void write_ingest(struct json *j, const struct admin_context *context)
+{
+	struct ingest_stats stats;
+	ingest_stats(context->ingest, &stats);
+	begin_section(j, "ingest");
+	write_uint(j, "accepted", stats.total.accepted);
+	write_uint(j, "updated", stats.total.updated);
+	write_uint(j, "duplicates", stats.total.duplicates);
+	write_uint(j, "rejected", stats.total.rejected);
+	write_uint(j, "commits", stats.commits);
+	write_uint(j, "longest_commit_us", (uint64_t)stats.commit_us_max);
+	json_object_end(j);
+}
+
+static int write_quarantine(struct json *j, const struct admin_context *context, struct error *err)
+{
+	struct quarantine_stats stats;
+	if (quarantine_stats(context->store, &stats, err) != 0)
+		return -1;
+	begin_section(j, "quarantine");
+	write_uint(j, "records", stats.entries);
+	write_uint(j, "disk_bytes", stats.bytes);
+	json_object_end(j);
+	return 0;
+}
+
+static void write_http(struct json *j, const struct admin_context *context)
+{
+	struct http_stats stats;
+	char key[] = "status_0xx";
+	http_server_stats(context->http, &stats);
+	begin_section(j, "http");
+	write_uint(j, "port", (uint64_t)http_server_port(context->http));
+	write_uint(j, "connections", stats.connections);
+	write_uint(j, "requests", stats.requests);
+	for (int i = 1; i <= 5; i++) {
+		key[sizeof("status_") - 1] = (char)('0' + i);
+		write_uint(j, key, stats.responses_by_class[i]);
+	}
+	json_object_end(j);
+}
+
+/* How late the loop came to its timers: what a request may have had to wait. */
+static void write_lag(struct json *j, const struct lag *lag)
+{
+	const struct histogram *all = lag_histogram(lag);
+	write_uint(j, "lag_median_us", (uint64_t)histogram_quantile_us(all, 500));
+	write_uint(j, "lag_99th_us", (uint64_t)histogram_quantile_us(all, 990));
+	write_uint(j, "lag_longest_us", (uint64_t)all->max_us);
+	write_uint(j, "lag_longest_lately_us", (uint64_t)lag_recent_max_us(lag));
+}
+
+static void write_loop(struct json *j, const struct admin_context *context)
+{
+	begin_section(j, "loop");
+	write_text(j, "method", event_base_get_method(context->base));
+	write_uint(j, "events", (uint64_t)event_base_get_num_events(context->base, EVENT_BASE_COUNT_ADDED));
+	write_lag(j, context->lag);
+	json_object_end(j);
+}
+
+static int write_status(struct json *j, const struct admin_context *context, bool all, struct error *err)
+{
+	json_object_begin(j);
+	write_process(j, context);
+	if (write_store(j, context, all, err) != 0)
+		return -1;
+	write_ingest(j, context);
+	if (write_quarantine(j, context, err) != 0)
+		return -1;
+	write_http(j, context);
+	write_loop(j, context);
+	json_object_end(j);
+	return 0;
+}
+
+void admin_status(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	struct error err;
+	if (write_status(admin_reply_result(reply), context, args_count(args, "all") > 0, &err) != 0)
+		admin_reply_error(reply, &err);
+	else
+		admin_reply_send(reply);
+}

@@ -1,0 +1,23 @@
+libcdrd_a_SOURCES += \
+	src/admin/admin.c src/admin/admin.h src/admin/server.h \
+	src/admin/args.c src/admin/args.h \
+	src/admin/command.h \
+	src/admin/command_account.c \
+	src/admin/command_callback.c \
+	src/admin/command_daemon.c \
+	src/admin/command_import.c \
+	src/admin/command_producer.c \
+	src/admin/command_products.c \
+	src/admin/command_quarantine.c src/admin/command_quarantine.h \
+	src/admin/command_replay.c \
+	src/admin/command_report.c \
+	src/admin/command_status.c \
+	src/admin/commands.c src/admin/commands.def src/admin/commands.h \
+	src/admin/peer.c \
+	src/admin/session.c src/admin/session.h \
+	src/admin/session_reply.c \
+	src/admin/session_request.c \
+	src/admin/socket.c \
+	src/admin/specs.c src/admin/specs.h \
+	src/admin/synopsis.c \
+	src/admin/tree.c src/admin/tree.h

@@ -1,0 +1,47 @@
+/*
+ * server.h: what the sessions of the admin socket share; private to admin/.
+ */
+#ifndef CDRD_ADMIN_SERVER_H
+#define CDRD_ADMIN_SERVER_H
+
+#include <event2/listener.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "admin/admin.h"
+
+#define ADMIN_SESSIONS_MAX 64
+
+struct session;
+
+struct admin {
+	struct admin_context context;
+	struct evconnlistener *listener;
+	struct event *accept_retry;
+	char *path;
+	dev_t path_device; /* of the socket's file, so that no other one is removed at the end */
+	ino_t path_inode;
+	bool has_group;
+	gid_t group;
+	TAILQ_HEAD(, session) sessions;
+	int sessions_count;
+};
+
+/* --- socket.c --- */
+
+/* Makes the listening socket of config->admin_socket; fills path and the file's identity. Its descriptor, or -1. */
+int admin_socket_open(struct admin *admin, struct error *err);
+
+/* Removes the file if it is still ours. */
+void admin_socket_remove(struct admin *admin);
+
+/* --- peer.c --- */
+
+/* Finds admin_group, if there is one. For start: it may read files. */
+int admin_peer_init(struct admin *admin, struct error *err);
+
+/* Who is at the other end, and may it come in? ERROR_FORBIDDEN if not. */
+int admin_peer_check(const struct admin *admin, int fd, struct ucred *peer, struct error *err);
+
+#endif

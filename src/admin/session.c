@@ -1,0 +1,269 @@
+/*
+ * session.c: a connection's bytes, in and out. See session.h.
+ */
+#include "admin/session.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define READ_AHEAD ((size_t)64 << 10) /* kept while a command is at work */
+#define READS_A_TURN 4
+
+void session_wake(struct session *session)
+{
+	static const struct timeval now = { 0, 0 };
+	/* A timer, for an event that is made active by hand would run before other connections have their turn. */
+	evtimer_add(session->work_event, &now);
+}
+
+/* --- out --- */
+
+void session_flush(struct session *session)
+{
+	struct buf *out = &session->out;
+	size_t done = 0;
+	if (out->failed)
+		session->broken = true; /* the client would wait for what there was no memory for */
+	while (done < out->len && !session->broken) {
+		ssize_t count = send(session->fd, out->data + done, out->len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (count < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (count < 0)
+			session->broken = true;
+		else
+			done += (size_t)count;
+	}
+	buf_drain(out, done);
+	if (out->len == 0)
+		buf_free(out);
+	if (session->broken)
+		session_wake(session);
+	else if (out->len > 0)
+		event_add(session->write_event, NULL);
+}
+
+/* --- in --- */
+
+static bool body_wanted(const struct session *session)
+{
+	return session->reply.open && session->reply.body.handler && !session->reply.body.ended;
+}
+
+static bool input_wanted(const struct session *session)
+{
+	if (session->end_of_input || session->broken || session->close_when_out)
+		return false;
+	if (session->reply.open && !body_wanted(session))
+		return session->in.len < READ_AHEAD;
+	return session->out.len == 0 || body_wanted(session);
+}
+
+/* Cuts the next piece of the body off; false when more must be read first. */
+static bool take_piece(struct session *session)
+{
+	struct session_body *body = &session->reply.body;
+	struct buf *in = &session->in;
+	uint32_t length;
+	if (body->chunk_left == 0) {
+		if (in->len < sizeof(length))
+			return false;
+		memcpy(&length, in->data, sizeof(length));
+		buf_drain(in, sizeof(length));
+		body->chunk_left = be32toh(length);
+		body->ended = body->chunk_left == 0;
+		if (body->ended)
+			body->handler->on_end(body->arg);
+		return !body->ended;
+	}
+	size_t count = in->len < body->chunk_left ? in->len : body->chunk_left;
+	if (count > SESSION_PIECE_MAX)
+		count = SESSION_PIECE_MAX;
+	if (count == 0)
+		return false;
+	body->chunk_left -= (uint32_t)count;
+	body->handler->on_data(body->arg, in->data, count);
+	buf_drain(in, count);
+	return true;
+}
+
+/* The next line, if all of it is there: runs its command. */
+static void take_line(struct session *session)
+{
+	struct buf *in = &session->in;
+	char *end = in->len > session->scanned ? memchr(in->data + session->scanned, '\n', in->len - session->scanned)
+	                                       : NULL;
+	size_t len = end ? (size_t)(end - in->data) : in->len;
+	struct error err;
+	session->scanned = len;
+	if (len > SESSION_LINE_MAX) {
+		error_set(&err, ERROR_LIMIT, "a line of more than %zu bytes", SESSION_LINE_MAX);
+		session_refuse(session, &err);
+		return;
+	}
+	if (!end)
+		return;
+	*end = '\0';
+	session_request_run(session, (struct str){ in->data, len });
+	buf_drain(in, len + 1);
+	session->scanned = 0;
+}
+
+/* Does what can be done with what was read. One command a turn. */
+static void take_input(struct session *session)
+{
+	while (body_wanted(session) && take_piece(session))
+		;
+	if (session->reply.open || session->close_when_out || session->out.len > 0)
+		return;
+	take_line(session);
+	if (!session->reply.open && session->in.len > 0 && memchr(session->in.data, '\n', session->in.len))
+		session_wake(session);
+}
+
+/* Has the client closed all of it, rather than its sending side alone? */
+static bool hung_up(const struct session *session)
+{
+	struct pollfd poller = { .fd = session->fd };
+	return poll(&poller, 1, 0) == 1 && (poller.revents & POLLHUP);
+}
+
+/* False when there is nothing more to read for now. */
+static bool fill(struct session *session)
+{
+	struct buf *in = &session->in;
+	if (!buf_reserve(in, SESSION_PIECE_MAX)) {
+		session->broken = true;
+		return false;
+	}
+	ssize_t count = recv(session->fd, in->data + in->len, SESSION_PIECE_MAX, MSG_DONTWAIT);
+	if (count > 0) {
+		in->len += (size_t)count;
+		return true;
+	}
+	if (count < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	session->end_of_input = true;
+	if (count < 0 || hung_up(session))
+		session->broken = true;
+	return false;
+}
+
+/* --- events --- */
+
+/* Closes it if that is due, or waits for what is next. */
+static void settle(struct session *session)
+{
+	bool idle = !session->reply.open && session->out.len == 0;
+	if (session->end_of_input && (idle || body_wanted(session)) && !event_pending(session->work_event, EV_TIMEOUT, NULL))
+		session->broken = true;
+	if (session->broken || (session->close_when_out && session->out.len == 0)) {
+		session_close(session);
+		return;
+	}
+	if (input_wanted(session))
+		event_add(session->read_event, NULL);
+	else
+		event_del(session->read_event);
+}
+
+static void on_read(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *session = arg;
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < READS_A_TURN && input_wanted(session) && fill(session); i++)
+		take_input(session);
+	settle(session);
+}
+
+static void on_write(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *session = arg;
+	(void)fd;
+	(void)what;
+	session_flush(session);
+	if (session->out.len == 0)
+		take_input(session);
+	settle(session);
+}
+
+static void on_work(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *session = arg;
+	void (*later)(void *) = session->reply.later;
+	(void)fd;
+	(void)what;
+	session->reply.later = NULL;
+	if (later && !session->broken)
+		later(session->reply.later_arg);
+	take_input(session);
+	settle(session);
+}
+
+/* --- its life --- */
+
+static bool make_events(struct session *session)
+{
+	struct event_base *base = session->admin->context.base;
+	session->read_event = event_new(base, session->fd, EV_READ | EV_PERSIST, on_read, session);
+	session->write_event = event_new(base, session->fd, EV_WRITE, on_write, session);
+	session->work_event = evtimer_new(base, on_work, session);
+	return session->read_event && session->write_event && session->work_event;
+}
+
+void session_open(struct admin *admin, int fd, uid_t uid, pid_t pid, const struct error *refusal)
+{
+	struct session *session = calloc(1, sizeof(*session));
+	if (!session) {
+		log_error("admin", "Out of memory for a connection");
+		close(fd);
+		return;
+	}
+	session->admin = admin;
+	session->fd = fd;
+	session->uid = uid;
+	session->pid = pid;
+	session->in.max_bytes = SESSION_LINE_MAX + 2 * SESSION_PIECE_MAX;
+	session->reply.session = session;
+	TAILQ_INSERT_TAIL(&admin->sessions, session, link);
+	admin->sessions_count++;
+	if (!make_events(session)) {
+		log_error("admin", "Out of memory for a connection");
+		session_close(session);
+		return;
+	}
+	if (refusal)
+		session_refuse(session, refusal);
+	session_wake(session);
+}
+
+static void free_event(struct event *event)
+{
+	if (event)
+		event_free(event);
+}
+
+void session_close(struct session *session)
+{
+	struct admin *admin = session->admin;
+	void (*on_close)(void *) = session->reply.on_close;
+	if (session->reply.open && on_close)
+		on_close(session->reply.on_close_arg);
+	session_reply_drop(&session->reply);
+	TAILQ_REMOVE(&admin->sessions, session, link);
+	admin->sessions_count--;
+	free_event(session->read_event);
+	free_event(session->write_event);
+	free_event(session->work_event);
+	close(session->fd);
+	buf_free(&session->in);
+	buf_free(&session->out);
+	free(session);
+}

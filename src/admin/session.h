@@ -1,0 +1,97 @@
+/*
+ * session.h: one connection to the admin socket; private to admin/.
+ *
+ * A session reads a line, runs its command and writes the answer, then reads the next one. While a command is at work
+ * it reads no more than READ_AHEAD bytes; what a client does not read of its answer keeps it from the next command. A
+ * session is only ever freed from its own events or with the whole server, never from within a handler's call.
+ */
+#ifndef CDRD_ADMIN_SESSION_H
+#define CDRD_ADMIN_SESSION_H
+
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "admin/command.h"
+#include "admin/server.h"
+#include "admin/tree.h"
+#include "base/buf.h"
+
+#define SESSION_LINE_MAX ((size_t)1 << 20)
+#define SESSION_PIECE_MAX ((size_t)64 << 10)
+
+struct session;
+
+/* The body of the command at work: chunks of a 4-byte big-endian length and so many bytes, the last of length 0. */
+struct session_body {
+	const struct admin_body *handler; /* NULL: it has none */
+	void *arg;
+	uint32_t chunk_left;
+	bool ended;
+};
+
+struct admin_reply {
+	struct session *session;
+	bool open; /* a command is at work */
+	yajl_val request;
+	struct args_synopsis synopsis;
+	struct args args;
+
+	struct buf result; /* the whole line, from {"ok":true,"result": on */
+	struct json result_json;
+	bool result_begun;
+	struct json progress_json;
+	int64_t progress_us; /* when the last line was due, on the monotonic clock */
+
+	void (*on_close)(void *arg);
+	void *on_close_arg;
+	void (*later)(void *arg);
+	void *later_arg;
+	struct session_body body;
+};
+
+struct session {
+	TAILQ_ENTRY(session) link;
+	struct admin *admin;
+	int fd;
+	uid_t uid;
+	pid_t pid;
+	struct event *read_event;
+	struct event *write_event;
+	struct event *work_event; /* the next turn: what handlers left for later, and the next command */
+
+	struct buf in;
+	size_t scanned; /* bytes of `in` in which there is no line's end */
+	bool end_of_input;
+	struct buf out;
+	bool broken;         /* nothing can be written any more */
+	bool close_when_out; /* when `out` is empty */
+
+	struct admin_reply reply;
+};
+
+/* Takes over fd. If `refusal` is not NULL it is told so and closed. Closes fd when there is no memory. */
+void session_open(struct admin *admin, int fd, uid_t uid, pid_t pid, const struct error *refusal);
+
+/* on_close of the command at work, then frees it. */
+void session_close(struct session *session);
+
+/* Something is to be done in the next turn. */
+void session_wake(struct session *session);
+
+/* Writes what it can of `out`; what is left goes when the socket takes it. */
+void session_flush(struct session *session);
+
+/* --- session_reply.c --- */
+
+/* Answers with an error that came before any handler: the client may not be where we think it is. */
+void session_refuse(struct session *session, const struct error *err);
+
+/* Ends the reply without an answer. */
+void session_reply_drop(struct admin_reply *reply);
+
+/* --- session_request.c --- */
+
+/* Runs the command of a line; there is a NUL behind it. */
+void session_request_run(struct session *session, struct str line);
+
+#endif

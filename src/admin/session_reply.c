@@ -1,0 +1,174 @@
+/*
+ * session_reply.c: answers. See command.h for the handlers' side.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "admin/session.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+#define PROGRESS_EVERY_US 200000
+#define LOG_TEXT_MAX 512
+
+struct json *admin_reply_result(struct admin_reply *reply)
+{
+	if (!reply->result_begun) {
+		reply->result.max_bytes = ADMIN_RESULT_MAX;
+		buf_add_text(&reply->result, "{\"ok\":true,\"result\":");
+		reply->result_json = json_to(&reply->result);
+		reply->result_begun = true;
+	}
+	return &reply->result_json;
+}
+
+void session_reply_drop(struct admin_reply *reply)
+{
+	struct session *session = reply->session;
+	/* Nothing can be told from the rest of a body that nobody reads. */
+	if (reply->body.handler && !reply->body.ended)
+		session->close_when_out = true;
+	args_free(&reply->args);
+	yajl_tree_free(reply->request);
+	buf_free(&reply->result);
+	*reply = (struct admin_reply){ .session = session };
+}
+
+/* "not_found": for programs, so without spaces. */
+static void write_code(struct json *j, enum error_code code)
+{
+	char name[32];
+	snprintf(name, sizeof(name), "%s", error_code_name(code));
+	for (char *c = name; *c; c++)
+		if (*c == ' ')
+			*c = '_';
+	json_text(j, name);
+}
+
+static void write_error(struct buf *out, const struct error *err)
+{
+	struct json j = json_to(out);
+	json_object_begin(&j);
+	json_key(&j, "ok");
+	json_bool(&j, false);
+	json_key(&j, "error");
+	json_text(&j, err->message);
+	json_key(&j, "code");
+	write_code(&j, err->code);
+	json_object_end(&j);
+	buf_add_char(out, '\n');
+}
+
+void session_refuse(struct session *session, const struct error *err)
+{
+	write_error(&session->out, err);
+	session->close_when_out = true;
+	session_flush(session);
+}
+
+void admin_reply_error(struct admin_reply *reply, const struct error *err)
+{
+	struct session *session = reply->session;
+	write_error(&session->out, err);
+	session_reply_drop(reply);
+	session_flush(session);
+	session_wake(session);
+}
+
+/* Takes the line's memory over when nothing waits before it, as results can be large. */
+static void move_line(struct buf *out, struct buf *line)
+{
+	if (out->len > 0) {
+		buf_add_str(out, buf_str(line));
+		return;
+	}
+	buf_free(out);
+	*out = *line;
+	out->max_bytes = 0;
+	*line = (struct buf){ 0 };
+}
+
+void admin_reply_send(struct admin_reply *reply)
+{
+	struct session *session = reply->session;
+	struct json *j = admin_reply_result(reply);
+	struct error err;
+	if (!j->comma)
+		json_null(j);
+	buf_add_text(&reply->result, "}\n");
+	if (reply->result.failed) {
+		error_set(&err, ERROR_LIMIT, "the result has more than %zu bytes, or there is no memory for it",
+		          ADMIN_RESULT_MAX);
+		admin_reply_error(reply, &err);
+		return;
+	}
+	move_line(&session->out, &reply->result);
+	session_reply_drop(reply);
+	session_flush(session);
+	session_wake(session);
+}
+
+void admin_reply_on_close(struct admin_reply *reply, void (*on_close)(void *arg), void *arg)
+{
+	reply->on_close = on_close;
+	reply->on_close_arg = arg;
+}
+
+void admin_reply_later(struct admin_reply *reply, void (*fn)(void *arg), void *arg)
+{
+	reply->later = fn;
+	reply->later_arg = arg;
+	session_wake(reply->session);
+}
+
+void admin_reply_body(struct admin_reply *reply, const struct admin_body *body, void *arg)
+{
+	reply->body = (struct session_body){ .handler = body, .arg = arg };
+	session_wake(reply->session);
+}
+
+bool admin_reply_progress_due(struct admin_reply *reply)
+{
+	int64_t now_us = clock_monotonic_us();
+	if (reply->session->out.len > 0 || now_us - reply->progress_us < PROGRESS_EVERY_US)
+		return false;
+	reply->progress_us = now_us;
+	return true;
+}
+
+struct json *admin_reply_progress_begin(struct admin_reply *reply)
+{
+	struct json *j = &reply->progress_json;
+	*j = json_to(&reply->session->out);
+	json_object_begin(j);
+	json_key(j, "progress");
+	json_object_begin(j);
+	return j;
+}
+
+void admin_reply_progress_end(struct admin_reply *reply)
+{
+	json_object_end(&reply->progress_json);
+	json_object_end(&reply->progress_json);
+	buf_add_char(&reply->session->out, '\n');
+	session_flush(reply->session);
+}
+
+void admin_reply_log(const struct admin_reply *reply, const char *format, ...)
+{
+	char text[LOG_TEXT_MAX];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	log_info("admin", "%s (uid %u, pid %d)", text, (unsigned)reply->session->uid, (int)reply->session->pid);
+}
+
+void admin_write_time(struct json *j, int64_t time_us)
+{
+	struct buf text = { 0 };
+	int64_t second_us = time_us - time_us % CLOCK_US_PER_SECOND;
+	clock_format_record(&text, second_us);
+	json_str(j, buf_str(&text));
+	buf_free(&text);
+}

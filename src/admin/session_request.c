@@ -1,0 +1,47 @@
+/*
+ * session_request.c: a line to its command. The lines' form is drawn in admin.h.
+ */
+#include "admin/commands.h"
+#include "admin/session.h"
+#include "admin/specs.h"
+#include "base/log.h"
+
+/* Fills reply->request and *words, which point into it. */
+static int parse(struct admin_reply *reply, struct str line, const char **words, struct error *err)
+{
+	reply->request = tree_parse(line, err);
+	if (!reply->request)
+		return -1;
+	*words = YAJL_GET_STRING(tree_get(reply->request, "command"));
+	if (!*words)
+		return error_set(err, ERROR_INVALID, "the request must be an object with \"command\", a text");
+	return 0;
+}
+
+static int prepare(struct admin_reply *reply, struct str line, const struct command_spec **spec, struct error *err)
+{
+	const char *words;
+	if (parse(reply, line, &words, err) != 0)
+		return -1;
+	*spec = command_spec_find(words);
+	if (!*spec)
+		return error_set(err, ERROR_NOT_FOUND, "\"%.64s\": no such command", words);
+	if (args_synopsis_parse(&reply->synopsis, (*spec)->arguments, err) != 0)
+		return -1;
+	return args_read_json(&reply->args, &reply->synopsis, tree_get(reply->request, "args"), err);
+}
+
+void session_request_run(struct session *session, struct str line)
+{
+	struct admin_reply *reply = &session->reply;
+	const struct command_spec *spec;
+	struct error err;
+	if (prepare(reply, line, &spec, &err) != 0) {
+		session_reply_drop(reply);
+		session_refuse(session, &err);
+		return;
+	}
+	log_debug("admin", "%s (uid %u, pid %d)", spec->words, (unsigned)session->uid, (int)session->pid);
+	reply->open = true;
+	command_handlers[spec - command_specs](&session->admin->context, &reply->args, reply);
+}

@@ -1,0 +1,51 @@
+/*
+ * buf.h: a growable run of bytes that its holder owns.
+ *
+ * Zero-initialised is empty and valid. Growth doubles. When memory runs out (or max_bytes would be passed) the
+ * append is dropped, `failed` is set and stays set, so that a writer can append freely and check once at the end.
+ */
+#ifndef CDRD_BASE_BUF_H
+#define CDRD_BASE_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+struct buf {
+	char *data;
+	size_t len;
+	size_t cap;
+	size_t max_bytes; /* 0: no limit but memory */
+	bool failed;
+};
+
+/* Makes room for `more` bytes behind len; false (and failed set) when it cannot. Pointers into data may move. */
+bool buf_reserve(struct buf *b, size_t more);
+
+void buf_add(struct buf *b, const void *data, size_t len);
+void buf_add_str(struct buf *b, struct str s);
+void buf_add_text(struct buf *b, const char *text); /* a C string, without its NUL */
+void buf_add_char(struct buf *b, char c);
+void buf_addf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Puts a NUL behind the contents (not counted in len) and returns data; NULL when failed. */
+const char *buf_cstr(struct buf *b);
+
+/* The contents as a run that dies with the next change of b. */
+static inline struct str buf_str(const struct buf *b)
+{
+	return (struct str){ b->data ? b->data : "", b->len };
+}
+
+/* Drops the first `count` bytes, moving the rest to the front. */
+void buf_drain(struct buf *b, size_t count);
+
+/* Empties b and keeps its memory; `failed` is reset. */
+void buf_clear(struct buf *b);
+
+/* Frees the memory; b is empty and valid again, with the same max_bytes. */
+void buf_free(struct buf *b);
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * clock.h: what time it is, and times as text.
+ *
+ * Times inside are integers, microseconds since the epoch, UTC. Text is ISO 8601 as the Reports API speaks it.
+ */
+#ifndef CDRD_BASE_CLOCK_H
+#define CDRD_BASE_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+
+#define CLOCK_US_PER_SECOND INT64_C(1000000)
+#define CLOCK_US_PER_HOUR (INT64_C(3600) * CLOCK_US_PER_SECOND)
+#define CLOCK_US_PER_DAY (INT64_C(24) * CLOCK_US_PER_HOUR)
+
+int64_t clock_now_us(void);       /* wall clock */
+int64_t clock_monotonic_us(void); /* for durations and deadlines */
+
+/* The UTC day a time falls on, in days since the epoch (rounding down, also before it), and its first microsecond. */
+int32_t clock_day_of(int64_t time_us);
+int64_t clock_day_start_us(int32_t day);
+
+/* The same moment `months` calendar months earlier in UTC; a day past the month's end becomes its last day. */
+int64_t clock_months_before(int64_t time_us, int months);
+
+/*
+ * Reads `yyyy-mm-ddThh:mm:ss`, an optional fraction of 1 to 9 digits (what is finer than a microsecond is cut), then
+ * `Z` or an offset `±hh:mm`, `±hhmm` or `±hh` of at most 14:00. A space in the place of the plus (an unencoded plus of
+ * a query) is read as a plus; `t`, `z` and a space for `T` are taken. Years 1970 to 9999, as written and in UTC; second
+ * 60 is the next minute. False for anything else, and for a date that does not exist.
+ */
+bool clock_parse_iso8601(struct str text, int64_t *time_us);
+
+/* Appends e.g. 2024-06-17T16:39:06+0000 (report times) or, with colon, 2025-04-01T23:55:06+00:00 (times inside
+ * records). A fraction is written only if there is one, with 3 or 6 digits. */
+void clock_format_report(struct buf *out, int64_t time_us);
+void clock_format_record(struct buf *out, int64_t time_us);
+
+/* Appends yyyy-mm-dd of a day number. */
+void clock_format_day(struct buf *out, int32_t day);
+
+/* Reads yyyy-mm-dd into a day number; false for anything else. */
+bool clock_parse_day(struct str text, int32_t *day);
+
+#endif

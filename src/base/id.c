@@ -1,0 +1,169 @@
+/*
+ * id.c: random bytes and secrets (OpenSSL), UUIDs (RFC 9562, version 4), XXH3 and base64 (RFC 4648).
+ *
+ * Base64 takes 3 bytes to 4 characters of 6 bits; 1 or 2 bytes that are left over become 2 or 3 characters, whose
+ * unused bits are zero. Decoding insists on those zeros, so that one text stands for one run of bytes: a cursor or a
+ * credential with its last character changed is a different one.
+ */
+#include "base/id.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/rand.h>
+#include <xxhash.h>
+
+#define ACCOUNT_LEN 8
+
+static const char letters_and_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void id_random(void *out, size_t count)
+{
+	if (RAND_bytes_ex(NULL, out, count, 0) == 1)
+		return;
+	/* Going on would mean keys and secrets that can be guessed. */
+	fprintf(stderr, "no random bytes from OpenSSL: %s\n", ERR_error_string(ERR_get_error(), NULL));
+	abort();
+}
+
+static bool is_uuid_dash(size_t at)
+{
+	return at == 8 || at == 13 || at == 18 || at == 23;
+}
+
+void id_uuid(char out[ID_UUID_LEN + 1])
+{
+	static const char hex[] = "0123456789abcdef";
+	unsigned char bytes[16];
+	size_t nibble = 0;
+
+	id_random(bytes, sizeof(bytes));
+	bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40); /* version 4 */
+	bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80); /* variant of RFC 9562 */
+	for (size_t i = 0; i < ID_UUID_LEN; i++) {
+		if (is_uuid_dash(i)) {
+			out[i] = '-';
+			continue;
+		}
+		out[i] = hex[(bytes[nibble / 2] >> (nibble % 2 ? 0 : 4)) & 15];
+		nibble++;
+	}
+	out[ID_UUID_LEN] = '\0';
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+bool id_is_uuid(struct str text)
+{
+	if (text.len != ID_UUID_LEN)
+		return false;
+	for (size_t i = 0; i < ID_UUID_LEN; i++) {
+		char c = text.p[i];
+		bool hex = is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+
+		if (is_uuid_dash(i) ? c != '-' : !hex)
+			return false;
+	}
+	return true;
+}
+
+bool id_is_account(struct str text)
+{
+	if (text.len != ACCOUNT_LEN)
+		return false;
+	for (size_t i = 0; i < ACCOUNT_LEN; i++) {
+		char c = text.p[i];
+
+		if (!is_digit(c) && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z'))
+			return false;
+	}
+	return true;
+}
+
+void id_secret(char *out, size_t len)
+{
+	const unsigned count = sizeof(letters_and_digits) - 1;
+	unsigned char bytes[64];
+	size_t at = 0;
+
+	while (at < len) {
+		id_random(bytes, sizeof(bytes));
+		for (size_t i = 0; i < sizeof(bytes) && at < len; i++) {
+			/* Bytes past the last whole multiple are thrown away: they would favour the first letters. */
+			if (bytes[i] < 256 / count * count)
+				out[at++] = letters_and_digits[bytes[i] % count];
+		}
+	}
+	out[len] = '\0';
+	OPENSSL_cleanse(bytes, sizeof(bytes));
+}
+
+uint64_t id_hash64(const void *data, size_t len, uint64_t seed)
+{
+	return XXH3_64bits_withSeed(data, len, seed);
+}
+
+void id_base64url_encode(struct buf *out, const void *data, size_t len)
+{
+	const unsigned char *p = data;
+	unsigned bits = 0;
+	unsigned count = 0; /* of bits not written yet */
+
+	for (size_t i = 0; i < len; i++) {
+		bits = bits << 8 | p[i];
+		for (count += 8; count >= 6; count -= 6)
+			buf_add_char(out, base64url[bits >> (count - 6) & 63]);
+	}
+	if (count > 0)
+		buf_add_char(out, base64url[bits << (6 - count) & 63]);
+}
+
+static bool base64_append(struct buf *out, struct str text, const char *alphabet)
+{
+	size_t start = out->len;
+	unsigned bits = 0;
+	unsigned count = 0; /* of bits not taken out yet */
+
+	for (size_t i = 0; i < text.len; i++) {
+		const char *found = memchr(alphabet, text.p[i], 64);
+
+		if (!found)
+			goto invalid;
+		bits = bits << 6 | (unsigned)(found - alphabet);
+		count += 6;
+		if (count >= 8) {
+			count -= 8;
+			buf_add_char(out, (char)(unsigned char)(bits >> count & 255));
+		}
+	}
+	/* A single character is left with 6 bits, less than a byte. */
+	if (count < 6 && (bits & ((1u << count) - 1)) == 0)
+		return !out->failed;
+invalid:
+	out->len = start;
+	return false;
+}
+
+bool id_base64url_decode(struct buf *out, struct str text)
+{
+	return base64_append(out, text, base64url);
+}
+
+bool id_base64_decode(struct buf *out, struct str text)
+{
+	size_t padding = 0;
+
+	while (padding < 2 && padding < text.len && text.p[text.len - 1 - padding] == '=')
+		padding++;
+	if (padding > 0 && text.len % 4 != 0)
+		return false;
+	text.len -= padding;
+	return base64_append(out, text, base64);
+}

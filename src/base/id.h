@@ -1,0 +1,42 @@
+/*
+ * id.h: random identifiers, secrets, hashes and their texts.
+ */
+#ifndef CDRD_BASE_ID_H
+#define CDRD_BASE_ID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+
+#define ID_UUID_LEN 36
+
+/* `count` bytes from OpenSSL's generator; ends the program with a message when there is no entropy. */
+void id_random(void *out, size_t count);
+
+/* A version 4 UUID as 36 characters and a NUL, lower case. */
+void id_uuid(char out[ID_UUID_LEN + 1]);
+
+/* Is it 8-4-4-4-12 hexadecimal digits, either case? */
+bool id_is_uuid(struct str text);
+
+/* 8 upper or lower case letters or digits: the form of an account id. */
+bool id_is_account(struct str text);
+
+/* A secret of `len` letters and digits (about 5.95 bits each) and a NUL; `out` has len + 1 bytes. */
+void id_secret(char *out, size_t len);
+
+/* XXH3, 64 bits: stable across builds and machines, so that it may be stored. `seed` chains parts. */
+uint64_t id_hash64(const void *data, size_t len, uint64_t seed);
+
+/* Base64url without padding (RFC 4648, 5). Decoding returns false for characters outside the alphabet, a length
+ * that cannot be, or unused bits that are not zero; it appends to out, and leaves it as it was when it fails. */
+void id_base64url_encode(struct buf *out, const void *data, size_t len);
+bool id_base64url_decode(struct buf *out, struct str text);
+
+/* Standard base64, padding required or absent; for the Authorization header. */
+bool id_base64_decode(struct buf *out, struct str text);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * json.h: writing JSON into a buf.
+ *
+ * The writer puts the commas; the caller keeps keys and values in step. Strings are escaped as RFC 8259 asks;
+ * bytes that are not UTF-8 become U+FFFD, so that an answer always is valid JSON. Reading is yajl's business.
+ *
+ *	struct json j = json_to(&buf);
+ *	json_object_begin(&j);
+ *	json_key(&j, "items_count"); json_uint(&j, 3);
+ *	json_object_end(&j);
+ */
+#ifndef CDRD_BASE_JSON_H
+#define CDRD_BASE_JSON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/str.h"
+
+struct json {
+	struct buf *out;
+	bool comma; /* a value stands before the place of the next one */
+};
+
+static inline struct json json_to(struct buf *out)
+{
+	return (struct json){ .out = out };
+}
+
+void json_object_begin(struct json *j);
+void json_object_end(struct json *j);
+void json_array_begin(struct json *j);
+void json_array_end(struct json *j);
+
+void json_key(struct json *j, const char *key);
+void json_key_str(struct json *j, struct str key);
+
+void json_str(struct json *j, struct str value);
+void json_text(struct json *j, const char *value); /* NULL writes null */
+void json_int(struct json *j, int64_t value);
+void json_uint(struct json *j, uint64_t value);
+void json_bool(struct json *j, bool value);
+void json_null(struct json *j);
+
+/* Text that is valid JSON already, as it is. */
+void json_raw(struct json *j, struct str value);
+
+/* Appends the quoted and escaped string alone. This is the hot path of a page: fast for plain ASCII. */
+void json_quote(struct buf *out, struct str value);
+
+/* Is it valid UTF-8 (RFC 3629: shortest forms, no surrogates)? NUL is valid. */
+bool json_is_utf8(struct str text);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * str.h: a borrowed run of bytes.
+ *
+ * Values of a record, parts of a request and keys of the store are runs of bytes inside a buffer that something
+ * else owns (a parser's arena, a request, an LMDB page). `struct str` names such a run. It is never NUL terminated,
+ * may hold any byte, and dies with its owner. `p` is NULL for a value that is absent; an empty value has len 0.
+ */
+#ifndef CDRD_BASE_STR_H
+#define CDRD_BASE_STR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+struct str {
+	const char *p;
+	size_t len;
+};
+
+/* Printf arguments for "%.*s". */
+#define STR_ARGS(s) (int)(s).len, ((s).p ? (s).p : "")
+
+#define STR_LITERAL(text) ((struct str){ (text), sizeof(text) - 1 })
+
+static inline struct str str_from(const char *text)
+{
+	return (struct str){ text, text ? strlen(text) : 0 };
+}
+
+static inline bool str_equal(struct str a, struct str b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+/* ASCII letters compare without regard to case. */
+static inline bool str_equal_nocase(struct str a, struct str b)
+{
+	return a.len == b.len && (a.len == 0 || strncasecmp(a.p, b.p, a.len) == 0);
+}
+
+static inline bool str_is(struct str a, const char *text)
+{
+	return str_equal(a, str_from(text));
+}
+
+#endif

@@ -1,0 +1,131 @@
+/*
+ * callback.h: telling an account's server that something has ended.
+ *
+ * A callback is a JSON body to be POSTed to a URL, signed as the Standard Webhooks specification says
+ * (https://www.standardwebhooks.com), at least once. callback_put stores it in the catalog transaction that ends the
+ * job; from then on it is tried, with growing delays and over restarts, until the server answers 2xx or callback_keep
+ * has passed. What was given up stays listed for callback_failed_keep and can be tried again by hand.
+ *
+ *	callback_put(&change, &event, &err);  with the job's own rows
+ *	change_end(&change, result, &err);
+ *	callbacks_wake(callbacks);
+ *
+ * Nothing here blocks: names are resolved by evdns and the transfers run in libcurl's multi interface, both on the
+ * loop's thread. Addresses that are not public are refused unless callback_allow lists them; see address.h.
+ */
+#ifndef CDRD_CALLBACK_CALLBACK_H
+#define CDRD_CALLBACK_CALLBACK_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/config.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "store/accounts.h"
+#include "store/change.h"
+#include "store/store.h"
+
+#define CALLBACK_ID_MAX 64
+#define CALLBACK_URL_MAX 2048
+#define CALLBACK_BODY_MAX ((size_t)256 << 10)
+#define CALLBACK_ERROR_MAX 255
+#define CALLBACK_SECRET_LEN 50 /* "whsec_" and base64 of 32 bytes */
+
+struct callbacks;
+
+/*
+ * Starts delivering what waits in the store. config and store stay the caller's; settings are looked at when they are
+ * needed, so that a reload takes effect. ERROR_INVALID when callback_allow or callback_ca_file cannot be used.
+ */
+struct callbacks *callbacks_new(struct event_base *base, const struct config *config, struct store *store,
+                                struct error *err);
+
+/* Transfers under way are broken off; after the next start they are made again. To be called when nobody calls
+ * callbacks_wake any more: it may run the loop once, without waiting. Does nothing on NULL. */
+void callbacks_free(struct callbacks *callbacks);
+
+/*
+ * May this be a callback's URL? Pure. http or https with a host, no user name, no fragment, printable ASCII, at most
+ * CALLBACK_URL_MAX bytes. ERROR_INVALID with a message that begins with "callback_url: ". Whether the host's address
+ * is allowed is only known when it is connected to.
+ */
+int callback_url_check(struct str url, struct error *err);
+
+/* Are these "callback_allow"'s words: networks, addresses and host names? Pure; ERROR_INVALID names the first wrong. */
+int callback_allow_check(const char *allow, struct error *err);
+
+struct callback_event {
+	struct str account; /* whose secret signs */
+	struct str id;      /* the webhook-id, the same in every attempt: 1 to CALLBACK_ID_MAX of A-Z a-z 0-9 - _ */
+	struct str url;
+	struct str body;    /* JSON */
+};
+
+/* Stores an event to be delivered, and the account's secret if it has none yet, as part of the change. The texts must
+ * not be borrowed from what change_get gave. */
+int callback_put(struct change *change, const struct callback_event *event, struct error *err);
+
+/* Looks for events that were put and committed since. */
+void callbacks_wake(struct callbacks *callbacks);
+
+enum callback_state {
+	CALLBACK_WAITING, /* for its next time, or for its turn */
+	CALLBACK_SENDING,
+	CALLBACK_FAILED, /* given up */
+};
+
+const char *callback_state_name(enum callback_state state);
+
+/* The texts are not NUL terminated and die when the function that got them returns. */
+struct callback_info {
+	struct str id;
+	struct str account;
+	struct str url;
+	enum callback_state state;
+	int64_t attempts;
+	int64_t created_us;
+	int64_t next_us;      /* of the next attempt; of its removal when given up */
+	struct str last_error; /* "" when none was made yet */
+};
+
+/* Gives each callback that is not delivered to fn, oldest first, until fn answers false. */
+typedef bool (*callbacks_fn)(void *arg, const struct callback_info *info);
+int callbacks_each(struct callbacks *callbacks, callbacks_fn fn, void *arg, struct error *err);
+
+/*
+ * Tries the callbacks with this id ("all": each that is not delivered) at once, those given up for another
+ * callback_keep; *count says how many there were. Those being sent are left to it. ERROR_NOT_FOUND if there is none.
+ */
+int callbacks_retry(struct callbacks *callbacks, struct str id, size_t *count, struct error *err);
+
+struct callbacks_stats {
+	uint64_t waiting; /* now, for a time or a turn */
+	uint64_t sending; /* now */
+	uint64_t failed;  /* now, given up and still listed */
+	uint64_t attempts;        /* since the start, as all below */
+	uint64_t delivered;
+	uint64_t attempts_failed;
+	uint64_t given_up;
+	uint64_t refused; /* attempts whose address is not allowed */
+};
+
+void callbacks_get_stats(const struct callbacks *callbacks, struct callbacks_stats *stats);
+
+struct callback_secret {
+	char text[CALLBACK_SECRET_LEN + 1];     /* whsec_... */
+	char previous[CALLBACK_SECRET_LEN + 1]; /* "", or the one before, which signs as well until previous_until_us */
+	int64_t made_us;
+	int64_t previous_until_us;
+};
+
+/*
+ * The account's secret, made if there is none yet; blocks for the fsync then. With `rotate` a new one takes its place
+ * and the one before signs beside it for `overlap_us`. ERROR_NOT_FOUND if there is no such account.
+ */
+int callback_secret_get(struct store *store, const char *account, bool rotate, int64_t overlap_us,
+                        struct callback_secret *secret, struct error *err);
+
+#endif

@@ -1,0 +1,111 @@
+/*
+ * callback_private.h: what callbacks.c, deliver.c and save.c share; private to callback/.
+ *
+ * A callback in memory is where it stands; its URL, body and last error stay in the store. It goes round:
+ *
+ *	SCHEDULED --its time comes--> QUEUED --its host's turn--> SENDING --+--> DONE, removed from the store
+ *	    ^                                                               |
+ *	    +-------- failed: a later time, or the time of its removal -----+
+ *
+ * Queues are by host, so that a host that hangs takes no more than its share of what is sent at once, and hosts take
+ * turns. Outcomes are gathered and saved in one transaction a few milliseconds later (save.c).
+ */
+#ifndef CDRD_CALLBACK_CALLBACK_PRIVATE_H
+#define CDRD_CALLBACK_CALLBACK_PRIVATE_H
+
+#include <sys/queue.h>
+
+#include "callback/callback.h"
+#include "callback/resolve.h"
+#include "callback/row.h"
+#include "callback/transfer.h"
+
+#define CALLBACK_BUCKETS 1024
+
+enum callback_phase {
+	CALLBACK_PHASE_SCHEDULED,
+	CALLBACK_PHASE_QUEUED,
+	CALLBACK_PHASE_SENDING,
+	CALLBACK_PHASE_DONE, /* delivered, or given up long ago */
+};
+
+struct delivery;
+
+struct callback {
+	TAILQ_ENTRY(callback) all;
+	TAILQ_ENTRY(callback) queued; /* in its host's queue */
+	TAILQ_ENTRY(callback) unsaved;
+	LIST_ENTRY(callback) bucket; /* by number */
+	struct callbacks *callbacks;
+	uint64_t number;
+	char id[CALLBACK_ID_MAX + 1];
+	char account[ACCOUNT_ID_LEN + 1];
+	char *host_name;
+	enum callback_phase phase;
+	bool failed;  /* given up; next_us is when it is removed */
+	bool is_unsaved;
+	int64_t since_us;
+	int64_t next_us;
+	int64_t attempts;
+	char *last_error; /* that is not saved yet, or NULL */
+	struct event *timer;
+	struct callback_host *host; /* while QUEUED or SENDING */
+	struct delivery *delivery;  /* while SENDING */
+};
+
+TAILQ_HEAD(callback_list, callback);
+
+/* Exists while callbacks are queued for it or being sent to it. */
+struct callback_host {
+	LIST_ENTRY(callback_host) bucket;
+	TAILQ_ENTRY(callback_host) ready;
+	char *name;
+	struct callback_list queue;
+	size_t queued;
+	int64_t sending;
+	bool is_ready; /* in the list of those whose turn comes */
+};
+
+struct callbacks {
+	struct event_base *base;
+	const struct config *config;
+	struct store *store;
+	struct resolver *resolver;
+	struct transfers *transfers;
+	struct event *turn; /* gives the next callbacks their turn */
+	struct event *save;
+	struct callback_list all;
+	struct callback_list unsaved;
+	LIST_HEAD(, callback) by_number[CALLBACK_BUCKETS];
+	LIST_HEAD(, callback_host) hosts[CALLBACK_BUCKETS];
+	TAILQ_HEAD(, callback_host) ready;
+	uint64_t last_number; /* of those read from the store */
+	bool save_failed;     /* said so once */
+	struct callbacks_stats stats;
+};
+
+struct outcome {
+	bool delivered;
+	bool refused;
+	int64_t retry_after_us;
+	const char *problem;
+};
+
+/* Begins an attempt; callback_ended is called once, perhaps before this returns. */
+void deliver(struct callback *callback);
+void deliver_cancel(struct delivery *delivery);
+void callback_ended(struct callback *callback, const struct outcome *outcome);
+
+/* Notes that the store is to be told of the callback's state (or, when DONE, to forget it). */
+void save_later(struct callback *callback);
+
+/* Writes what is noted; frees those that are DONE. */
+void save_now(struct callbacks *callbacks);
+
+/* Puts it into its host's queue, whatever it is scheduled for. */
+void callback_enqueue(struct callback *callback);
+
+/* Takes it out of everything and frees it. */
+void callback_free(struct callback *callback);
+
+#endif

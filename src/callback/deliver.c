@@ -1,0 +1,256 @@
+/*
+ * deliver.c: one attempt at a callback: its row is read, its host resolved, its addresses checked and tried in turn.
+ *
+ * callback_timeout is for all of it; callback_connect_timeout for each address. Another address is only tried when one
+ * did not take the connection: a server that took it may have acted on the event.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "callback/callback_private.h"
+#include "callback/secret.h"
+#include "callback/url.h"
+#include "store/catalog_rows.h"
+
+struct delivery {
+	struct callback *callback;
+	struct callback_url url;
+	struct buf body;
+	struct lookup *lookup;
+	struct event *lookup_timer;
+	struct transfer *transfer;
+	struct address addresses[RESOLVE_ADDRESSES_MAX]; /* those that are allowed */
+	size_t addresses_count;
+	size_t address_at;
+	int64_t deadline_us; /* monotonic */
+	bool refused;
+	char problem[CALLBACK_ERROR_MAX + 1];
+};
+
+static void delivery_free(struct delivery *delivery)
+{
+	if (delivery->lookup)
+		lookup_cancel(delivery->lookup);
+	if (delivery->transfer)
+		transfer_cancel(delivery->transfer);
+	if (delivery->lookup_timer)
+		event_free(delivery->lookup_timer);
+	callback_url_free(&delivery->url);
+	buf_free(&delivery->body);
+	free(delivery);
+}
+
+void deliver_cancel(struct delivery *delivery)
+{
+	delivery->callback->delivery = NULL;
+	delivery_free(delivery);
+}
+
+static void end_delivery(struct delivery *delivery, const struct outcome *outcome)
+{
+	struct callback *callback = delivery->callback;
+	callback->delivery = NULL;
+	callback_ended(callback, outcome);
+	delivery_free(delivery); /* holds the outcome's text */
+}
+
+static void fail_delivery(struct delivery *delivery, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void fail_delivery(struct delivery *delivery, const char *format, ...)
+{
+	va_list args;
+	va_start(args, format);
+	(void)vsnprintf(delivery->problem, sizeof(delivery->problem), format, args);
+	va_end(args);
+	end_delivery(delivery, &(struct outcome){ .refused = delivery->refused, .problem = delivery->problem });
+}
+
+static const char *allowed_by(const struct delivery *delivery)
+{
+	return delivery->callback->callbacks->config->callback_allow;
+}
+
+static bool may_connect(void *arg, const struct sockaddr *address)
+{
+	struct delivery *delivery = arg;
+	return address_allowed(allowed_by(delivery), delivery->url.host, address);
+}
+
+static bool add_header(struct curl_slist **headers, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static bool add_header(struct curl_slist **headers, const char *format, ...)
+{
+	char line[1024];
+	va_list args;
+	va_start(args, format);
+	int len = vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	struct curl_slist *longer = len > 0 && (size_t)len < sizeof(line) ? curl_slist_append(*headers, line) : NULL;
+	if (longer)
+		*headers = longer;
+	return longer != NULL;
+}
+
+/* The attempt's headers; NULL with *err. */
+static struct curl_slist *make_headers(const struct delivery *delivery, struct error *err)
+{
+	const struct callback *callback = delivery->callback;
+	struct curl_slist *headers = NULL;
+	struct buf signature = { 0 };
+	int64_t now_us = clock_now_us();
+	if (secret_sign(callback->callbacks->store, str_from(callback->account), str_from(callback->id), now_us,
+	                buf_str(&delivery->body), &signature, err) != 0) {
+		buf_free(&signature);
+		return NULL;
+	}
+	bool made = add_header(&headers, "Content-Type: application/json") && add_header(&headers, "Expect:") &&
+	            add_header(&headers, "webhook-id: %s", callback->id) &&
+	            add_header(&headers, "webhook-timestamp: %lld", (long long)(now_us / CLOCK_US_PER_SECOND)) &&
+	            add_header(&headers, "webhook-signature: %.*s", STR_ARGS(buf_str(&signature)));
+	buf_free(&signature);
+	if (made)
+		return headers;
+	curl_slist_free_all(headers);
+	error_set(err, ERROR_NOMEM, "out of memory");
+	return NULL;
+}
+
+static void try_address(struct delivery *delivery);
+
+static void transfer_ended(void *arg, const struct transfer_result *result)
+{
+	struct delivery *delivery = arg;
+	delivery->transfer = NULL;
+	delivery->refused = result->refused;
+	bool has_time = clock_monotonic_us() < delivery->deadline_us;
+	if (result->never_connected && has_time && ++delivery->address_at < delivery->addresses_count) {
+		try_address(delivery);
+	} else if (result->refused) {
+		fail_delivery(delivery, "%s: the address is not allowed", delivery->url.host);
+	} else if (result->problem[0]) {
+		fail_delivery(delivery, "%s", result->problem);
+	} else if (result->status / 100 != 2) {
+		snprintf(delivery->problem, sizeof(delivery->problem), "HTTP status %ld", result->status);
+		end_delivery(delivery, &(struct outcome){
+		                               .problem = delivery->problem,
+		                               .retry_after_us = result->retry_after_s * CLOCK_US_PER_SECOND,
+		                       });
+	} else {
+		end_delivery(delivery, &(struct outcome){ .delivered = true });
+	}
+}
+
+static void try_address(struct delivery *delivery)
+{
+	struct callbacks *callbacks = delivery->callback->callbacks;
+	struct error err;
+	struct transfer_request request = {
+		.url = delivery->url.parsed,
+		.address = &delivery->addresses[delivery->address_at],
+		.body = buf_str(&delivery->body),
+		.headers = make_headers(delivery, &err),
+		.ca_file = callbacks->config->callback_ca_file,
+		.connect_timeout_us = callbacks->config->callback_connect_timeout,
+		.timeout_us = delivery->deadline_us - clock_monotonic_us(),
+		.guard = may_connect,
+		.ended = transfer_ended,
+		.arg = delivery,
+	};
+	if (request.headers)
+		delivery->transfer = transfer_start(callbacks->transfers, &request, &err);
+	if (!delivery->transfer)
+		fail_delivery(delivery, "%s", err.message);
+}
+
+static void refuse(struct delivery *delivery, const struct sockaddr *address)
+{
+	char text[ADDRESS_TEXT_LEN];
+	address_format(text, address);
+	delivery->refused = true;
+	fail_delivery(delivery, "%.120s: its address %s is %s, and callback_allow does not list it", delivery->url.host,
+	              text, address_special(address));
+}
+
+static void lookup_ended(void *arg, const struct address *addresses, size_t count, const char *problem)
+{
+	struct delivery *delivery = arg;
+	delivery->lookup = NULL;
+	evtimer_del(delivery->lookup_timer);
+	for (size_t i = 0; i < count; i++)
+		if (may_connect(delivery, (const struct sockaddr *)&addresses[i].storage))
+			delivery->addresses[delivery->addresses_count++] = addresses[i];
+	if (count == 0)
+		fail_delivery(delivery, "%.120s: cannot be resolved: %s", delivery->url.host, problem);
+	else if (delivery->addresses_count == 0)
+		refuse(delivery, (const struct sockaddr *)&addresses[0].storage);
+	else
+		try_address(delivery);
+}
+
+static void lookup_timed_out(evutil_socket_t fd, short what, void *arg)
+{
+	struct delivery *delivery = arg;
+	(void)fd;
+	(void)what;
+	fail_delivery(delivery, "%.120s: could not be resolved in time", delivery->url.host);
+}
+
+static enum catalog_rows_next take_row(void *arg, struct str key, struct str value, struct error *err)
+{
+	struct delivery *delivery = arg;
+	struct callback_row row;
+	if (callback_row_read(&row, key, value, err) != 0 || callback_url_parse(&delivery->url, row.url, err) != 0)
+		return CATALOG_ROWS_FAILED;
+	buf_add_str(&delivery->body, row.body);
+	if (!delivery->body.failed)
+		return CATALOG_ROWS_GO_ON;
+	error_set(err, ERROR_NOMEM, "out of memory");
+	return CATALOG_ROWS_FAILED;
+}
+
+static int read_row(struct delivery *delivery, struct error *err)
+{
+	struct callback_key key;
+	const struct callback *callback = delivery->callback;
+	int found = catalog_rows_find(callback->callbacks->store, CATALOG_DB_CALLBACKS,
+	                              callback_key_of(callback->number, &key), take_row, delivery, err);
+	if (found == 0)
+		error_set(err, ERROR_CORRUPT, "its row is gone");
+	return found > 0 ? 0 : -1;
+}
+
+static int begin(struct delivery *delivery, struct error *err)
+{
+	struct callbacks *callbacks = delivery->callback->callbacks;
+	int64_t timeout_us = callbacks->config->callback_timeout;
+	struct timeval timeout = { timeout_us / CLOCK_US_PER_SECOND, timeout_us % CLOCK_US_PER_SECOND };
+	delivery->deadline_us = clock_monotonic_us() + timeout_us;
+	delivery->lookup_timer = evtimer_new(callbacks->base, lookup_timed_out, delivery);
+	if (!delivery->lookup_timer || evtimer_add(delivery->lookup_timer, &timeout) != 0)
+		return error_set(err, ERROR_NOMEM, "out of memory");
+	return read_row(delivery, err);
+}
+
+void deliver(struct callback *callback)
+{
+	struct error err;
+	struct delivery *delivery = calloc(1, sizeof(*delivery));
+	if (!delivery) {
+		callback_ended(callback, &(struct outcome){ .problem = "out of memory" });
+		return;
+	}
+	delivery->callback = callback;
+	callback->delivery = delivery;
+	if (begin(delivery, &err) != 0) {
+		fail_delivery(delivery, "%s", err.message);
+		return;
+	}
+	/* When it has ended before this returns, the delivery may be gone. */
+	struct lookup *lookup = resolver_lookup(callback->callbacks->resolver, delivery->url.host, delivery->url.port,
+	                                        lookup_ended, delivery);
+	if (lookup)
+		delivery->lookup = lookup;
+}

@@ -1,0 +1,13 @@
+libcdrd_a_SOURCES += \
+	src/callback/address.c src/callback/address.h \
+	src/callback/callback.h \
+	src/callback/callback_private.h \
+	src/callback/callbacks.c \
+	src/callback/deliver.c \
+	src/callback/list.c \
+	src/callback/resolve.c src/callback/resolve.h \
+	src/callback/row.c src/callback/row.h \
+	src/callback/save.c \
+	src/callback/secret.c src/callback/secret.h \
+	src/callback/transfer.c src/callback/transfer.h \
+	src/callback/url.c src/callback/url.h

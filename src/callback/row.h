@@ -1,0 +1,44 @@
+/*
+ * row.h: callbacks as they are stored; private to callback/.
+ *
+ * Each is a row of the catalog's `callbacks` under a number that is never used again, so that what was put since can
+ * be found behind the last number seen. A delivered one is removed.
+ */
+#ifndef CDRD_CALLBACK_ROW_H
+#define CDRD_CALLBACK_ROW_H
+
+#include "base/buf.h"
+#include "callback/callback.h"
+
+/*
+ * Layout version 1:
+ *
+ *	[1, id, account, url, body, created_us, since_us, attempts, next_us, failed, last_error]
+ */
+struct callback_row {
+	uint64_t number; /* the key */
+	struct str id;
+	struct str account;
+	struct str url;
+	struct str body;
+	int64_t created_us;
+	int64_t since_us; /* callback_keep counts from here: created, or tried again by hand */
+	int64_t attempts;
+	int64_t next_us;
+	bool failed;
+	struct str last_error;
+};
+
+struct callback_key {
+	char bytes[8];
+};
+
+/* The key of a number, big-endian; borrowed from *key. */
+struct str callback_key_of(uint64_t number, struct callback_key *key);
+
+/* Everything in *row borrows from `bytes`. ERROR_CORRUPT. */
+int callback_row_read(struct callback_row *row, struct str key, struct str bytes, struct error *err);
+
+int callback_row_put(struct change *change, const struct callback_row *row, struct error *err);
+
+#endif

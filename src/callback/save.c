@@ -1,0 +1,96 @@
+/*
+ * save.c: telling the store how callbacks stand.
+ *
+ * What ends within a few milliseconds shares one transaction and its fsync. When that fails, everything stays noted
+ * and is written a second later: until then a delivered callback is only known as such in memory, and would be
+ * delivered again after a crash, which "at least once" allows.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "callback/callback_private.h"
+
+static const struct timeval share_delay = { 0, 20000 };
+static const struct timeval failed_delay = { 1, 0 };
+
+void save_later(struct callback *callback)
+{
+	struct callbacks *callbacks = callback->callbacks;
+	if (!callback->is_unsaved)
+		TAILQ_INSERT_TAIL(&callbacks->unsaved, callback, unsaved);
+	callback->is_unsaved = true;
+	if (!evtimer_pending(callbacks->save, NULL))
+		evtimer_add(callbacks->save, &share_delay);
+}
+
+static void set_row(struct callback_row *row, const struct callback *callback)
+{
+	row->since_us = callback->since_us;
+	row->attempts = callback->attempts;
+	row->next_us = callback->next_us;
+	row->failed = callback->failed;
+	if (callback->last_error)
+		row->last_error = str_from(callback->last_error);
+}
+
+static int save_callback(struct change *change, const struct callback *callback, struct error *err)
+{
+	struct callback_key key;
+	struct callback_row row;
+	struct str key_text = callback_key_of(callback->number, &key), value;
+	if (callback->phase == CALLBACK_PHASE_DONE)
+		return change_remove(change, CATALOG_DB_CALLBACKS, key_text, err) < 0 ? -1 : 0;
+	int found = change_get(change, CATALOG_DB_CALLBACKS, key_text, &value, err);
+	if (found <= 0)
+		return found;
+	if (callback_row_read(&row, key_text, value, err) != 0)
+		return -1;
+	set_row(&row, callback);
+	return callback_row_put(change, &row, err);
+}
+
+static int save_all(struct callbacks *callbacks, struct error *err)
+{
+	struct callback *callback;
+	struct change change;
+	int result = 0;
+	if (change_begin(&change, callbacks->store, err) != 0)
+		return -1;
+	TAILQ_FOREACH(callback, &callbacks->unsaved, unsaved) {
+		result = save_callback(&change, callback, err);
+		if (result != 0)
+			break;
+	}
+	return change_end(&change, result, err);
+}
+
+/* What was noted is in the store. */
+static void forget_noted(struct callbacks *callbacks)
+{
+	struct callback *callback;
+	while ((callback = TAILQ_FIRST(&callbacks->unsaved))) {
+		TAILQ_REMOVE(&callbacks->unsaved, callback, unsaved);
+		callback->is_unsaved = false;
+		free(callback->last_error);
+		callback->last_error = NULL;
+		if (callback->phase == CALLBACK_PHASE_DONE)
+			callback_free(callback);
+	}
+}
+
+void save_now(struct callbacks *callbacks)
+{
+	struct error err;
+	if (TAILQ_EMPTY(&callbacks->unsaved))
+		return;
+	if (save_all(callbacks, &err) == 0) {
+		forget_noted(callbacks);
+		callbacks->save_failed = false;
+		return;
+	}
+	if (!callbacks->save_failed)
+		log_error("callback", "outcomes could not be saved and are kept in memory: %s", err.message);
+	callbacks->save_failed = true;
+	evtimer_add(callbacks->save, &failed_delay);
+}

@@ -1,0 +1,25 @@
+/*
+ * secret.h: webhook secrets and signatures; private to callback/.
+ *
+ * Standard Webhooks (https://github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md):
+ *
+ *	webhook-id: <event id>
+ *	webhook-timestamp: <seconds since the epoch, of the attempt>
+ *	webhook-signature: v1,<base64 of HMAC-SHA256(secret, id "." timestamp "." body)>   more, separated by spaces
+ *
+ * A secret is shown as "whsec_" and the base64 of its 32 bytes. It is kept in the clear: a signature needs it.
+ */
+#ifndef CDRD_CALLBACK_SECRET_H
+#define CDRD_CALLBACK_SECRET_H
+
+#include "base/buf.h"
+#include "callback/callback.h"
+
+/* Makes the account's secret as part of the change if there is none. */
+int secret_ensure(struct change *change, struct str account, struct error *err);
+
+/* Appends the value of webhook-signature; signs with the old secret too while it overlaps. */
+int secret_sign(struct store *store, struct str account, struct str id, int64_t time_us, struct str body,
+                struct buf *out, struct error *err);
+
+#endif

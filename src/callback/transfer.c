@@ -1,0 +1,301 @@
+/*
+ * transfer.c: POSTs on the loop. See transfer.h.
+ *
+ * libcurl tells which sockets it wants to be told about (watch_socket) and when it wants to be called whatever happens
+ * (set_timer); each is an event of the loop, and each event ends in curl_multi_socket_action.
+ */
+#include "callback/transfer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "config.h"
+
+/* An answer's body is of no interest; a longer one is broken off. */
+#define ANSWER_BYTES_MAX ((size_t)64 << 10)
+
+struct transfers {
+	struct event_base *base;
+	CURLM *multi;
+	struct event *timer;
+	LIST_HEAD(, transfer) all;
+};
+
+struct transfer {
+	LIST_ENTRY(transfer) link;
+	struct transfers *transfers;
+	CURL *easy;
+	struct curl_slist *headers;
+	struct curl_slist *connect_to;
+	transfer_guard guard;
+	transfer_fn ended;
+	void *arg;
+	size_t answer_bytes;
+	bool refused;
+	char problem[CURL_ERROR_SIZE];
+};
+
+static void transfer_free(struct transfer *transfer)
+{
+	if (transfer->easy) {
+		curl_multi_remove_handle(transfer->transfers->multi, transfer->easy);
+		curl_easy_cleanup(transfer->easy);
+	}
+	curl_slist_free_all(transfer->headers);
+	curl_slist_free_all(transfer->connect_to);
+	LIST_REMOVE(transfer, link);
+	free(transfer);
+}
+
+static bool is_cut_answer(const struct transfer *transfer, CURLcode code)
+{
+	return code == CURLE_WRITE_ERROR && transfer->answer_bytes > ANSWER_BYTES_MAX;
+}
+
+static void end_transfer(struct transfer *transfer, CURLcode code)
+{
+	struct transfer_result result = { .problem = "", .refused = transfer->refused };
+	curl_off_t retry_after = 0, connect_us = 0;
+	transfer_fn ended = transfer->ended;
+	void *arg = transfer->arg;
+	char problem[CURL_ERROR_SIZE];
+	if (code == CURLE_OK || is_cut_answer(transfer, code)) {
+		curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &result.status);
+		curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &retry_after);
+		result.retry_after_s = retry_after;
+	} else {
+		snprintf(problem, sizeof(problem), "%s",
+		         transfer->problem[0] ? transfer->problem : curl_easy_strerror(code));
+		result.problem = problem;
+		curl_easy_getinfo(transfer->easy, CURLINFO_CONNECT_TIME_T, &connect_us);
+		result.never_connected = connect_us == 0;
+	}
+	transfer_free(transfer);
+	ended(arg, &result);
+}
+
+/* Ends what libcurl has finished. */
+static void take_finished(struct transfers *transfers)
+{
+	CURLMsg *message;
+	int left;
+	while ((message = curl_multi_info_read(transfers->multi, &left))) {
+		struct transfer *transfer = NULL;
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		/* The message dies with the transfer. */
+		CURLcode code = message->data.result;
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+		end_transfer(transfer, code);
+	}
+}
+
+static void on_socket(evutil_socket_t fd, short what, void *arg)
+{
+	struct transfers *transfers = arg;
+	int running;
+	int bits = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
+	curl_multi_socket_action(transfers->multi, fd, bits, &running);
+	take_finished(transfers);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct transfers *transfers = arg;
+	int running;
+	(void)fd;
+	(void)what;
+	curl_multi_socket_action(transfers->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	take_finished(transfers);
+}
+
+/* libcurl's: `what` is what it waits for on a socket from now on. The socket's event is its private pointer. */
+static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+	struct transfers *transfers = arg;
+	struct event *event = socket_arg;
+	(void)easy;
+	if (event)
+		event_free(event);
+	event = NULL;
+	if (what != CURL_POLL_REMOVE) {
+		short bits = (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0));
+		event = event_new(transfers->base, fd, (short)(bits | EV_PERSIST), on_socket, transfers);
+		/* Without an event the transfer's time runs out. */
+		if (event)
+			event_add(event, NULL);
+	}
+	curl_multi_assign(transfers->multi, fd, event);
+	return 0;
+}
+
+/* libcurl's: call again in so many milliseconds, -1 for never. Not from here, not even for 0. */
+static int set_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+	struct transfers *transfers = arg;
+	struct timeval delay = { timeout_ms / 1000, timeout_ms % 1000 * 1000 };
+	(void)multi;
+	if (timeout_ms < 0)
+		event_del(transfers->timer);
+	else
+		event_add(transfers->timer, &delay);
+	return 0;
+}
+
+static size_t drop_answer(char *data, size_t size, size_t count, void *arg)
+{
+	struct transfer *transfer = arg;
+	(void)data;
+	transfer->answer_bytes += size * count;
+	return transfer->answer_bytes > ANSWER_BYTES_MAX ? 0 : size * count;
+}
+
+static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct transfer *transfer = arg;
+	(void)purpose;
+	if (!transfer->guard(transfer->arg, &address->addr)) {
+		transfer->refused = true;
+		return CURL_SOCKET_BAD;
+	}
+	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* "::address:port": whatever host and port, connect there. */
+static int pin_address(struct transfer *transfer, const struct sockaddr *address)
+{
+	char text[ADDRESS_TEXT_LEN], entry[ADDRESS_TEXT_LEN + 8];
+	address_format(text, address);
+	snprintf(entry, sizeof(entry), strchr(text, ':') ? "::[%s]:" : "::%s:", text);
+	transfer->connect_to = curl_slist_append(NULL, entry);
+	return transfer->connect_to ? 0 : -1;
+}
+
+static long to_ms(int64_t time_us)
+{
+	int64_t ms = time_us / 1000;
+	return ms < 1 ? 1 : ms > INT32_MAX ? INT32_MAX : (long)ms;
+}
+
+static void set_where(CURL *easy, struct transfer *transfer, const struct transfer_request *request)
+{
+	curl_easy_setopt(easy, CURLOPT_CURLU, request->url);
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(easy, CURLOPT_CONNECT_TO, transfer->connect_to);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+	curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
+	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, to_ms(request->connect_timeout_us));
+	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, to_ms(request->timeout_us));
+}
+
+static void set_what(CURL *easy, struct transfer *transfer, const struct transfer_request *request)
+{
+	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, "cdrd/" PACKAGE_VERSION);
+	curl_easy_setopt(easy, CURLOPT_POST, 1L);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body.p);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
+	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, drop_answer);
+	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->problem);
+	curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+}
+
+/*
+ * Certificates are checked against the directory of hashed names, where only those asked for are read: parsing the
+ * system's whole bundle would hold up the loop. The file is read beside it.
+ */
+static void set_trust(CURL *easy, const char *ca_file)
+{
+	const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (version->capath)
+		curl_easy_setopt(easy, CURLOPT_CAPATH, version->capath);
+	if (ca_file[0])
+		curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
+	else if (version->capath)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
+}
+
+struct transfer *transfer_start(struct transfers *transfers, const struct transfer_request *request, struct error *err)
+{
+	struct transfer *transfer = calloc(1, sizeof(*transfer));
+	if (!transfer) {
+		curl_slist_free_all(request->headers);
+		error_set(err, ERROR_NOMEM, "out of memory");
+		return NULL;
+	}
+	transfer->transfers = transfers;
+	transfer->headers = request->headers;
+	transfer->guard = request->guard;
+	transfer->ended = request->ended;
+	transfer->arg = request->arg;
+	LIST_INSERT_HEAD(&transfers->all, transfer, link);
+	transfer->easy = curl_easy_init();
+	if (!transfer->easy || pin_address(transfer, (const struct sockaddr *)&request->address->storage) != 0)
+		goto fail;
+	set_where(transfer->easy, transfer, request);
+	set_what(transfer->easy, transfer, request);
+	set_trust(transfer->easy, request->ca_file);
+	if (curl_multi_add_handle(transfers->multi, transfer->easy) != CURLM_OK)
+		goto fail;
+	return transfer;
+fail:
+	transfer_free(transfer);
+	error_set(err, ERROR_NOMEM, "out of memory");
+	return NULL;
+}
+
+void transfer_cancel(struct transfer *transfer)
+{
+	transfer_free(transfer);
+}
+
+struct transfers *transfers_new(struct event_base *base, struct error *err)
+{
+	struct transfers *transfers = calloc(1, sizeof(*transfers));
+	if (!transfers || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+		free(transfers);
+		error_set(err, ERROR_NOMEM, "callbacks: libcurl could not be started");
+		return NULL;
+	}
+	transfers->base = base;
+	LIST_INIT(&transfers->all);
+	transfers->multi = curl_multi_init();
+	transfers->timer = evtimer_new(base, on_timer, transfers);
+	if (!transfers->multi || !transfers->timer) {
+		transfers_free(transfers);
+		error_set(err, ERROR_NOMEM, "callbacks: out of memory");
+		return NULL;
+	}
+	curl_multi_setopt(transfers->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+	curl_multi_setopt(transfers->multi, CURLMOPT_SOCKETDATA, transfers);
+	curl_multi_setopt(transfers->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl_multi_setopt(transfers->multi, CURLMOPT_TIMERDATA, transfers);
+	return transfers;
+}
+
+void transfers_free(struct transfers *transfers)
+{
+	if (!transfers)
+		return;
+	while (!LIST_EMPTY(&transfers->all))
+		transfer_free(LIST_FIRST(&transfers->all));
+	curl_multi_cleanup(transfers->multi);
+	if (transfers->timer)
+		event_free(transfers->timer);
+	curl_global_cleanup();
+	free(transfers);
+}

@@ -1,0 +1,135 @@
+/*
+ * url.c: a callback's URL, taken apart once. See url.h.
+ */
+#include "callback/url.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "callback/callback.h"
+
+static int check_text(struct str text, struct error *err)
+{
+	if (text.len == 0)
+		return error_set(err, ERROR_INVALID, "callback_url: is empty");
+	if (text.len > CALLBACK_URL_MAX)
+		return error_set(err, ERROR_INVALID, "callback_url: %zu bytes, at most %d allowed", text.len, CALLBACK_URL_MAX);
+	for (size_t i = 0; i < text.len; i++)
+		if (text.p[i] <= ' ' || text.p[i] >= 0x7f)
+			return error_set(err, ERROR_INVALID,
+			                 "callback_url: byte %zu is not one that a URL may hold; percent-encode it, "
+			                 "or write the host in its xn-- form",
+			                 i + 1);
+	return 0;
+}
+
+/* A part as text to be freed with free, or NULL when the URL has none. */
+static char *part(CURLU *parsed, CURLUPart what)
+{
+	char *theirs = NULL;
+	if (curl_url_get(parsed, what, &theirs, CURLU_DEFAULT_PORT) != CURLUE_OK)
+		return NULL;
+	char *ours = strdup(theirs);
+	curl_free(theirs);
+	return ours;
+}
+
+static bool has_part(CURLU *parsed, CURLUPart what)
+{
+	char *text = part(parsed, what);
+	free(text);
+	return text != NULL;
+}
+
+static int check_scheme(CURLU *parsed, struct error *err)
+{
+	char *scheme = part(parsed, CURLUPART_SCHEME);
+	int result = 0;
+	if (!scheme || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
+		result = error_set(err, ERROR_INVALID, "callback_url: scheme \"%.32s\", must be http or https",
+		                   scheme ? scheme : "");
+	free(scheme);
+	return result;
+}
+
+/* Takes the brackets from an IPv6 address. */
+static void unwrap(char *host)
+{
+	size_t len = strlen(host);
+	if (len < 2 || host[0] != '[')
+		return;
+	memmove(host, host + 1, len - 2);
+	host[len - 2] = '\0';
+}
+
+/* libcurl takes one slash for two and three for two. */
+static int check_slashes(struct str text, struct error *err)
+{
+	const char *colon = memchr(text.p, ':', text.len);
+	size_t left = colon ? text.len - (size_t)(colon - text.p) : 0;
+	if (left >= 3 && memcmp(colon, "://", 3) == 0 && (left == 3 || colon[3] != '/'))
+		return 0;
+	return error_set(err, ERROR_INVALID, "callback_url: is not a URL of the form https://host/path");
+}
+
+static int take_parts(struct callback_url *url, struct error *err)
+{
+	if (check_scheme(url->parsed, err) != 0)
+		return -1;
+	if (has_part(url->parsed, CURLUPART_USER) || has_part(url->parsed, CURLUPART_PASSWORD))
+		return error_set(err, ERROR_INVALID, "callback_url: holds a user name or password; callbacks are signed "
+		                                     "instead");
+	if (has_part(url->parsed, CURLUPART_FRAGMENT))
+		return error_set(err, ERROR_INVALID, "callback_url: holds a fragment (#), which is never sent");
+	if (has_part(url->parsed, CURLUPART_ZONEID))
+		return error_set(err, ERROR_INVALID, "callback_url: holds an address with a zone");
+	url->host = part(url->parsed, CURLUPART_HOST);
+	if (!url->host || !url->host[0])
+		return error_set(err, ERROR_INVALID, "callback_url: has no host");
+	unwrap(url->host);
+	char *port = part(url->parsed, CURLUPART_PORT);
+	url->port = port ? (uint16_t)strtoul(port, NULL, 10) : 0;
+	free(port);
+	if (url->port == 0)
+		return error_set(err, ERROR_INVALID, "callback_url: port 0");
+	return 0;
+}
+
+int callback_url_parse(struct callback_url *url, struct str text, struct error *err)
+{
+	*url = (struct callback_url){ 0 };
+	if (check_text(text, err) != 0 || check_slashes(text, err) != 0)
+		return -1;
+	url->parsed = curl_url();
+	char *copy = strndup(text.p, text.len);
+	int result = -1;
+	if (!url->parsed || !copy) {
+		error_set(err, ERROR_NOMEM, "callback_url: out of memory");
+	} else {
+		/* Any scheme is taken here, so that a wrong one is named as what is wrong. */
+		CURLUcode code = curl_url_set(url->parsed, CURLUPART_URL, copy, CURLU_NON_SUPPORT_SCHEME);
+		result = code == CURLUE_OK ? take_parts(url, err) :
+		                             error_set(err, ERROR_INVALID, "callback_url: is not a URL: %s",
+		                                       curl_url_strerror(code));
+	}
+	free(copy);
+	if (result != 0)
+		callback_url_free(url);
+	return result;
+}
+
+void callback_url_free(struct callback_url *url)
+{
+	curl_url_cleanup(url->parsed);
+	free(url->host);
+	*url = (struct callback_url){ 0 };
+}
+
+int callback_url_check(struct str text, struct error *err)
+{
+	struct callback_url url;
+	if (callback_url_parse(&url, text, err) != 0)
+		return -1;
+	callback_url_free(&url);
+	return 0;
+}

@@ -1,0 +1,28 @@
+/*
+ * url.h: a callback's URL, taken apart once; private to callback/.
+ *
+ * libcurl parses it, and the transfer is given what was parsed here, so that the host that is checked is the host that
+ * is asked: "http://0x7f.1/" is 127.0.0.1 to both.
+ */
+#ifndef CDRD_CALLBACK_URL_H
+#define CDRD_CALLBACK_URL_H
+
+#include <curl/curl.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+struct callback_url {
+	CURLU *parsed;
+	char *host; /* a name, or an address without brackets */
+	uint16_t port;
+};
+
+/* As callback_url_check, and keeps the parts; url is to be freed after a success. */
+int callback_url_parse(struct callback_url *url, struct str text, struct error *err);
+
+/* Safe on a zeroed one. */
+void callback_url_free(struct callback_url *url);
+
+#endif

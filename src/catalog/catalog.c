@@ -1,0 +1,79 @@
+/*
+ * catalog.c: finding things in the table of products.
+ *
+ * Names of columns are hashed by their length and a few of their bytes, times a multiplier that tools/gen_catalog.py
+ * chose for the product so that nearly every name has a slot of its own: one look and one comparison find it.
+ */
+#include "catalog/catalog.h"
+
+const struct catalog_product *catalog_product_find(struct str name)
+{
+	for (size_t i = 0; i < catalog_products_count; i++)
+		if (str_equal(catalog_products[i].name, name))
+			return &catalog_products[i];
+	return NULL;
+}
+
+const struct catalog_product *catalog_product_numbered(uint8_t number)
+{
+	for (size_t i = 0; i < catalog_products_count; i++)
+		if (catalog_products[i].number == number)
+			return &catalog_products[i];
+	return NULL;
+}
+
+bool catalog_is_alias(struct str name)
+{
+	for (size_t i = 0; i < catalog_aliases_count; i++)
+		if (str_equal(catalog_aliases[i].name, name))
+			return true;
+	return false;
+}
+
+const struct catalog_product *catalog_alias_find(struct str name, struct str type)
+{
+	for (size_t i = 0; i < catalog_aliases_count; i++)
+		if (str_equal(catalog_aliases[i].name, name) && str_equal(catalog_aliases[i].type, type))
+			return catalog_aliases[i].product;
+	return NULL;
+}
+
+/* The same as hash_key of the generator. `name` is not empty. */
+static uint32_t hash_key(struct str name)
+{
+	const unsigned char *p = (const unsigned char *)name.p;
+
+	return ((uint32_t)p[0] | (uint32_t)p[name.len / 2] << 8 | (uint32_t)p[name.len - 1] << 16 |
+	        (uint32_t)name.len << 24) ^
+	       (uint32_t)p[name.len / 4] << 11;
+}
+
+uint8_t catalog_column_find(const struct catalog_product *product, struct str name)
+{
+	uint32_t mask = UINT32_MAX >> product->hash_shift;
+	uint32_t slot;
+	uint8_t place;
+
+	if (name.len == 0)
+		return CATALOG_NONE;
+	slot = (hash_key(name) * product->hash_multiplier) >> product->hash_shift;
+	/* at most half of the slots are taken: it ends */
+	while ((place = product->hash_slots[slot]) != CATALOG_NONE && !str_equal(product->columns[place].name, name))
+		slot = (slot + 1) & mask;
+	return place;
+}
+
+const struct catalog_filter *catalog_filter_find(const struct catalog_product *product, struct str name)
+{
+	for (uint8_t i = 0; i < product->filters_count; i++)
+		if (str_equal(product->filters[i].name, name))
+			return &product->filters[i];
+	return NULL;
+}
+
+enum catalog_direction catalog_direction_parse(struct str text)
+{
+	if (str_equal_nocase(text, STR_LITERAL("outbound")))
+		return CATALOG_OUTBOUND;
+	return str_equal_nocase(text, STR_LITERAL("inbound")) ? CATALOG_INBOUND : CATALOG_NO_DIRECTION;
+}

@@ -1,0 +1,44 @@
+/*
+ * client.h: cdrctl's end of the admin socket. The protocol is in admin/admin.h.
+ */
+#ifndef CDRD_CTL_CLIENT_H
+#define CDRD_CTL_CLIENT_H
+
+#include <stdbool.h>
+#include <yajl/yajl_tree.h>
+
+#include "admin/args.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/str.h"
+
+struct client {
+	int fd;
+	const char *path;
+	struct buf in;
+	size_t used;       /* bytes of `in` that earlier lines took */
+	size_t scanned;    /* bytes of `in` that have no line's end, from the beginning */
+	bool cannot_send;  /* the daemon reads no more; its answer says why */
+	yajl_val progress; /* the last progress line */
+};
+
+/* Errors name the socket. */
+int client_open(struct client *client, const char *path, struct error *err);
+void client_close(struct client *client);
+
+/* Appends a request's line. */
+void client_write_request(struct buf *out, const char *words, const struct args *args);
+
+/* A line of the daemon's; both die with the next. */
+struct client_line {
+	yajl_val progress; /* the object, or NULL if it is the answer */
+	struct str result; /* JSON of the answer's result, with a NUL behind it */
+};
+
+/* 1 with the next line, 0 if none is there yet, -1 if it is an error: *err is what the daemon says. */
+int client_next_line(struct client *client, struct client_line *line, struct error *err);
+
+/* Waits until it could send some of *unsent, which it shortens, or receive something. -1 when the daemon is gone. */
+int client_pump(struct client *client, struct str *unsent, struct error *err);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * ctl.h: what a command that is more than a request and an answer gets from main.c.
+ */
+#ifndef CDRD_CTL_CTL_H
+#define CDRD_CTL_CTL_H
+
+#include "admin/args.h"
+#include "admin/specs.h"
+#include "base/error.h"
+
+struct ctl {
+	const char *socket;
+	bool json; /* write the result as it is */
+	const struct command_spec *spec;
+	const struct args *args;
+};
+
+/* 0, or -1 with *err, which main.c prints. */
+int ctl_import(const struct ctl *ctl, struct error *err);
+
+/* One line of JSON, or what render.h makes of it. `result` has a NUL behind it. */
+int ctl_print(const struct ctl *ctl, struct str result, struct error *err);
+
+#endif

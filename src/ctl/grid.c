@@ -1,0 +1,123 @@
+/*
+ * grid.c: an array of objects as a table. See render.h.
+ *
+ * Cells are made once, one behind the other in one buffer, and laid out when the widest of each column is known.
+ * Columns of numbers stand to the right; nothing is put behind the last column.
+ */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/tree.h"
+#include "ctl/render.h"
+#include "ctl/text.h"
+
+#define COLUMNS_MAX 64
+#define GAP 2
+
+struct cell {
+	size_t at, len; /* in grid->text */
+	int columns;    /* of the terminal */
+};
+
+struct grid {
+	yajl_val array;
+	size_t keys_count;
+	const char *keys[COLUMNS_MAX];
+	int widest[COLUMNS_MAX];
+	bool numbers[COLUMNS_MAX];
+	struct cell *cells; /* the heading, then a row each */
+	struct buf text;
+};
+
+static bool has_key(const struct grid *grid, const char *key)
+{
+	for (size_t i = 0; i < grid->keys_count; i++)
+		if (strcmp(grid->keys[i], key) == 0)
+			return true;
+	return false;
+}
+
+static void collect_keys(struct grid *grid)
+{
+	for (size_t row = 0; row < grid->array->u.array.len; row++) {
+		yajl_val object = grid->array->u.array.values[row];
+		for (size_t i = 0; YAJL_IS_OBJECT(object) && i < object->u.object.len; i++)
+			if (grid->keys_count < COLUMNS_MAX && !has_key(grid, object->u.object.keys[i])) {
+				grid->numbers[grid->keys_count] = true;
+				grid->keys[grid->keys_count++] = object->u.object.keys[i];
+			}
+	}
+}
+
+static void end_cell(struct grid *grid, struct cell *cell, size_t column, size_t at, int columns)
+{
+	*cell = (struct cell){ at, grid->text.len - at, columns };
+	if (columns > grid->widest[column])
+		grid->widest[column] = columns;
+}
+
+static void make_heading(struct grid *grid)
+{
+	for (size_t i = 0; i < grid->keys_count; i++) {
+		size_t at = grid->text.len;
+		int columns = text_add_label(&grid->text, grid->keys[i], grid->numbers[i]);
+		for (size_t c = at; c < grid->text.len; c++)
+			grid->text.data[c] = (char)toupper((unsigned char)grid->text.data[c]);
+		end_cell(grid, &grid->cells[i], i, at, columns);
+	}
+}
+
+static void make_row(struct grid *grid, yajl_val object, struct cell *cells)
+{
+	for (size_t i = 0; i < grid->keys_count; i++) {
+		yajl_val value = tree_get(object, grid->keys[i]);
+		size_t at = grid->text.len;
+		int columns = text_add_value(&grid->text, grid->keys[i], value);
+		if (value && !YAJL_IS_NUMBER(value) && !YAJL_IS_NULL(value))
+			grid->numbers[i] = false;
+		end_cell(grid, &cells[i], i, at, columns);
+	}
+}
+
+static void pad(struct buf *out, int columns)
+{
+	for (; columns > 0; columns--)
+		buf_add_char(out, ' ');
+}
+
+static void write_row(struct buf *out, const struct grid *grid, const struct cell *cells, int indent)
+{
+	pad(out, indent);
+	for (size_t i = 0; i < grid->keys_count; i++) {
+		int rest = grid->widest[i] - cells[i].columns;
+		bool last = i + 1 == grid->keys_count;
+		if (grid->numbers[i])
+			pad(out, rest);
+		buf_add(out, grid->text.data + cells[i].at, cells[i].len);
+		if (!last)
+			pad(out, (grid->numbers[i] ? 0 : rest) + GAP);
+	}
+	buf_add_char(out, '\n');
+}
+
+void render_grid(struct buf *out, yajl_val array, int indent)
+{
+	struct grid grid = { .array = array };
+	size_t rows = array->u.array.len;
+	collect_keys(&grid);
+	if (grid.keys_count == 0)
+		return;
+	grid.cells = calloc((rows + 1) * grid.keys_count, sizeof(*grid.cells));
+	if (grid.cells) {
+		for (size_t row = 0; row < rows; row++)
+			make_row(&grid, array->u.array.values[row], &grid.cells[(row + 1) * grid.keys_count]);
+		make_heading(&grid); /* knows now which columns are of numbers */
+	}
+	if (!grid.cells || grid.text.failed)
+		out->failed = true;
+	for (size_t row = 0; !out->failed && row <= rows; row++)
+		write_row(out, &grid, &grid.cells[row * grid.keys_count], indent);
+	free(grid.cells);
+	buf_free(&grid.text);
+}

@@ -1,0 +1,20 @@
+bin_PROGRAMS += cdrctl
+cdrctl_SOURCES = \
+	src/ctl/client.c src/ctl/client.h \
+	src/ctl/completion.c \
+	src/ctl/ctl.h \
+	src/ctl/grid.c \
+	src/ctl/import.c \
+	src/ctl/main.c \
+	src/ctl/progress.c src/ctl/progress.h \
+	src/ctl/render.c src/ctl/render.h \
+	src/ctl/text.c src/ctl/text.h \
+	src/ctl/usage.c src/ctl/usage.h
+cdrctl_LDADD = libcdrd.a
+
+# The completion is made from the table of commands by the program that has it.
+completionsdir = $(datadir)/bash-completion/completions
+nodist_completions_DATA = completions/cdrctl
+completions/cdrctl: cdrctl$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) completions && ./cdrctl$(EXEEXT) --completion >$@-t && mv $@-t $@
+CLEANFILES += completions/cdrctl

@@ -1,0 +1,42 @@
+/*
+ * progress.h: how far a long command is, on one line of standard error; nothing at all unless that is a terminal.
+ */
+#ifndef CDRD_CTL_PROGRESS_H
+#define CDRD_CTL_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <yajl/yajl_tree.h>
+
+struct progress {
+	bool wanted;
+	bool drawn; /* the line is not empty */
+	int64_t started_us; /* on the monotonic clock */
+	int64_t drawn_us;
+	bool begun; /* a share was drawn, first_done and first_records at the time */
+	uint64_t first_done, first_records;
+};
+
+struct progress_view {
+	uint64_t done, total; /* total 0: unknown */
+	bool bytes;           /* done and total are bytes, not things */
+	bool has_records;
+	uint64_t records, rejected;
+	bool share;           /* done and total mean nothing but a share, and size_bytes is what there is so far */
+	uint64_t size_bytes;
+};
+
+void progress_begin(struct progress *progress);
+
+/* Draws a bar, the rate and the time left, if the last time was long enough ago. */
+void progress_draw(struct progress *progress, const struct progress_view *view);
+
+/* Draws what a daemon's progress line says: "done" and "total", or "share" (0 to 1), as a bar, the rest as it is. */
+void progress_draw_line(struct progress *progress, yajl_val line);
+
+/* Empties the line, before anything else is written. */
+void progress_clear(struct progress *progress);
+
+int64_t progress_elapsed_us(const struct progress *progress);
+
+#endif

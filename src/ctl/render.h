@@ -1,0 +1,23 @@
+/*
+ * render.h: a command's result for people, whatever command it is.
+ *
+ *	an object             a line a key, values aligned; objects in it as indented sections, arrays of objects as tables
+ *	an array of objects   a table: a column a key, in the order in which keys first come
+ *	an array of others    a line each
+ *	anything else         one line; null is nothing
+ *
+ * See text.h for what the names of keys do.
+ */
+#ifndef CDRD_CTL_RENDER_H
+#define CDRD_CTL_RENDER_H
+
+#include <yajl/yajl_tree.h>
+
+#include "base/buf.h"
+
+void render(struct buf *out, yajl_val value);
+
+/* grid.c: an array of objects as a table, each line behind `indent` spaces. */
+void render_grid(struct buf *out, yajl_val array, int indent);
+
+#endif

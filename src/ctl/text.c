@@ -1,0 +1,214 @@
+/*
+ * text.c: see text.h.
+ */
+#include "ctl/text.h"
+
+#include <inttypes.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+#include "admin/tree.h"
+
+void text_init(void)
+{
+	setlocale(LC_CTYPE, "");
+	if (MB_CUR_MAX == 1)
+		setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+static bool is_trick(wchar_t c)
+{
+	return (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0x200e || c == 0x200f;
+}
+
+static int add_escape(struct buf *out, unsigned value, size_t digits)
+{
+	buf_addf(out, digits == 2 ? "\\x%02x" : "\\u%04x", value);
+	return (int)(2 + digits);
+}
+
+int text_add(struct buf *out, const char *text)
+{
+	size_t left = strlen(text);
+	int columns = 0;
+	while (left > 0) {
+		mbstate_t state = { 0 };
+		wchar_t c;
+		size_t len = mbrtowc(&c, text, left, &state);
+		bool broken = len == (size_t)-1 || len == (size_t)-2;
+		int width = broken ? -1 : wcwidth(c);
+		if (broken || width < 0 || is_trick(c)) {
+			columns += broken || c < 0x100 ? add_escape(out, broken ? (unsigned char)*text : (unsigned)c, 2)
+			                               : add_escape(out, (unsigned)c, 4);
+			len = broken ? 1 : len;
+		} else {
+			buf_add(out, text, len);
+			columns += width;
+		}
+		text += len;
+		left -= len;
+	}
+	return columns;
+}
+
+void text_add_count(struct buf *out, uint64_t count)
+{
+	if (count >= 1000) {
+		text_add_count(out, count / 1000);
+		buf_addf(out, ",%03u", (unsigned)(count % 1000));
+	} else {
+		buf_addf(out, "%u", (unsigned)count);
+	}
+}
+
+void text_add_bytes(struct buf *out, double bytes)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	size_t unit = 0;
+	while (bytes >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		bytes /= 1024;
+		unit++;
+	}
+	buf_addf(out, unit == 0 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
+}
+
+void text_add_duration(struct buf *out, uint64_t seconds)
+{
+	if (seconds >= 86400)
+		buf_addf(out, "%" PRIu64 "d %" PRIu64 "h", seconds / 86400, seconds / 3600 % 24);
+	else if (seconds >= 3600)
+		buf_addf(out, "%" PRIu64 "h %" PRIu64 "m", seconds / 3600, seconds / 60 % 60);
+	else if (seconds >= 60)
+		buf_addf(out, "%" PRIu64 "m %" PRIu64 "s", seconds / 60, seconds % 60);
+	else
+		buf_addf(out, "%" PRIu64 "s", seconds);
+}
+
+void text_add_clock(struct buf *out, uint64_t seconds)
+{
+	if (seconds >= 3600)
+		buf_addf(out, "%" PRIu64 ":%02u:%02u", seconds / 3600, (unsigned)(seconds / 60 % 60),
+		         (unsigned)(seconds % 60));
+	else
+		buf_addf(out, "%" PRIu64 ":%02u", seconds / 60, (unsigned)(seconds % 60));
+}
+
+/* --- what a key says of its value --- */
+
+static void add_bytes(struct buf *out, yajl_val value)
+{
+	text_add_bytes(out, strtod(value->u.number.r, NULL));
+}
+
+static void add_seconds(struct buf *out, yajl_val value)
+{
+	text_add_duration(out, strtoull(value->u.number.r, NULL, 10));
+}
+
+static void add_ms(struct buf *out, yajl_val value)
+{
+	buf_addf(out, "%s ms", value->u.number.r);
+}
+
+static void add_us(struct buf *out, yajl_val value)
+{
+	double us = strtod(value->u.number.r, NULL);
+	buf_addf(out, us < 1000 ? "%.0f us" : "%.1f ms", us < 1000 ? us : us / 1000);
+}
+
+static const struct unit_row {
+	const char *suffix;
+	void (*add)(struct buf *out, yajl_val value);
+} units[] = {
+	{ "_bytes", add_bytes },
+	{ "_seconds", add_seconds },
+	{ "_ms", add_ms },
+	{ "_us", add_us },
+};
+
+static const struct unit_row *find_unit(const char *key)
+{
+	size_t len = strlen(key);
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		size_t suffix = strlen(units[i].suffix);
+		if (len > suffix && strcmp(key + len - suffix, units[i].suffix) == 0)
+			return &units[i];
+	}
+	return NULL;
+}
+
+int text_add_label(struct buf *out, const char *key, bool number)
+{
+	const struct unit_row *unit = number ? find_unit(key) : NULL;
+	size_t len = strlen(key) - (unit ? strlen(unit->suffix) : 0);
+	struct buf label = { 0 };
+	buf_add(&label, key, len);
+	int columns = text_add(out, buf_cstr(&label) ? label.data : "");
+	buf_free(&label);
+	return columns;
+}
+
+/* --- values --- */
+
+static int add_json(struct buf *out, yajl_val value)
+{
+	struct buf text = { 0 };
+	struct json j = json_to(&text);
+	tree_write(value, &j);
+	const char *cstr = buf_cstr(&text);
+	int columns = text_add(out, cstr ? cstr : "?");
+	buf_free(&text);
+	return columns;
+}
+
+static bool is_nested(yajl_val value)
+{
+	return YAJL_IS_OBJECT(value) || YAJL_IS_ARRAY(value);
+}
+
+static int add_array(struct buf *out, yajl_val value)
+{
+	int columns = 0;
+	for (size_t i = 0; i < value->u.array.len; i++)
+		if (is_nested(value->u.array.values[i]))
+			return add_json(out, value);
+	for (size_t i = 0; i < value->u.array.len; i++) {
+		if (i > 0)
+			columns += text_add(out, ", ");
+		columns += text_add_value(out, "", value->u.array.values[i]);
+	}
+	return columns;
+}
+
+static int add_number(struct buf *out, const char *key, yajl_val value)
+{
+	const struct unit_row *unit = find_unit(key);
+	size_t before = out->len;
+	if (!unit)
+		return text_add(out, value->u.number.r);
+	unit->add(out, value);
+	return (int)(out->len - before);
+}
+
+static bool is_empty(yajl_val value)
+{
+	return !value || YAJL_IS_NULL(value) || (YAJL_IS_STRING(value) && !value->u.string[0]) ||
+	       (YAJL_IS_ARRAY(value) && value->u.array.len == 0) || (YAJL_IS_OBJECT(value) && value->u.object.len == 0);
+}
+
+int text_add_value(struct buf *out, const char *key, yajl_val value)
+{
+	if (is_empty(value))
+		return text_add(out, "-");
+	if (YAJL_IS_STRING(value))
+		return text_add(out, value->u.string);
+	if (YAJL_IS_NUMBER(value))
+		return add_number(out, key, value);
+	if (YAJL_IS_ARRAY(value))
+		return add_array(out, value);
+	if (YAJL_IS_OBJECT(value))
+		return add_json(out, value);
+	return text_add(out, YAJL_IS_TRUE(value) ? "yes" : "no");
+}

@@ -1,0 +1,37 @@
+/*
+ * text.h: values as text for a terminal.
+ *
+ * What comes from records was sent by others: control characters and what turns the direction of writing are shown as
+ * escapes, so that nothing in a record can play tricks with the operator's terminal.
+ */
+#ifndef CDRD_CTL_TEXT_H
+#define CDRD_CTL_TEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <yajl/yajl_tree.h>
+
+#include "base/buf.h"
+
+/* Takes the locale for widths of characters, UTF-8 in any case. Call once. */
+void text_init(void);
+
+/* Appends a text with escapes where needed; returns how many columns of the terminal it takes. */
+int text_add(struct buf *out, const char *text);
+
+/* "1,234,567", "1.5 MiB", "2d 3h", "0:42", "1:02:03" */
+void text_add_count(struct buf *out, uint64_t count);
+void text_add_bytes(struct buf *out, double bytes);
+void text_add_duration(struct buf *out, uint64_t seconds);
+void text_add_clock(struct buf *out, uint64_t seconds);
+
+/*
+ * Appends a value on one line, and returns its columns: yes and no, "-" for what is null or empty, arrays of scalars
+ * with commas between, other things as JSON. `key` says what it is: sizes end in _bytes, durations in _seconds, _ms or _us.
+ */
+int text_add_value(struct buf *out, const char *key, yajl_val value);
+
+/* Appends a key, of numbers without its unit: "uptime" of uptime_seconds; returns its columns. */
+int text_add_label(struct buf *out, const char *key, bool number);
+
+#endif

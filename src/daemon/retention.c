@@ -1,0 +1,72 @@
+/*
+ * retention.c: the timer behind retention.h.
+ */
+#include "daemon/retention.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define DAYS_A_SLICE 1
+
+struct retention {
+	const struct config *config;
+	struct store *store;
+	struct event *timer;
+	int removed; /* in the slices since the last pause */
+};
+
+static const struct timeval first_look = { 0, 100000 };
+static const struct timeval next_slice = { 0, 20000 };
+static const struct timeval next_look = { 3600, 0 };
+
+int32_t retention_first_day(const struct config *config, int64_t now_us)
+{
+	return clock_day_of(clock_months_before(now_us, (int)config->retention_months));
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct retention *retention = arg;
+	int32_t first_day = retention_first_day(retention->config, clock_now_us());
+	int removed = store_remove_days_before(retention->store, first_day, DAYS_A_SLICE);
+
+	(void)fd;
+	(void)what;
+	retention->removed += removed;
+	if (removed == DAYS_A_SLICE) {
+		evtimer_add(retention->timer, &next_slice);
+		return;
+	}
+	if (retention->removed > 0)
+		log_info("retention", "removed %d days older than %lld months", retention->removed,
+		         (long long)retention->config->retention_months);
+	retention->removed = 0;
+	evtimer_add(retention->timer, &next_look);
+}
+
+struct retention *retention_new(struct event_base *base, const struct config *config, struct store *store)
+{
+	struct retention *retention = calloc(1, sizeof(*retention));
+
+	if (!retention)
+		return NULL;
+	retention->config = config;
+	retention->store = store;
+	retention->timer = evtimer_new(base, on_timer, retention);
+	if (!retention->timer) {
+		free(retention);
+		return NULL;
+	}
+	evtimer_add(retention->timer, &first_look);
+	return retention;
+}
+
+void retention_free(struct retention *retention)
+{
+	if (!retention)
+		return;
+	event_free(retention->timer);
+	free(retention);
+}

@@ -1,0 +1,194 @@
+/*
+ * cdrs.c: POST /v1/cdrs, records in. The body streams into a batch of ingest/, which is answered after its commit.
+ *
+ * What the body is, Content-Type says; JSON is an array or lines by its first byte. Clients that send a type which
+ * says nothing (curl's default, say) are taken for JSON if the first byte is '{' or '['. `?product=NAME` names the
+ * product of records that name none, as in a report file's CSV.
+ */
+#include <stdlib.h>
+
+#include "http/routes.h"
+
+#define ACCEPTED "application/x-ndjson, application/json, application/msgpack, text/csv"
+
+enum body_kind { KIND_JSON, KIND_NDJSON, KIND_MSGPACK, KIND_CSV, KIND_UNSAID };
+
+static const struct media_row {
+	const char *type;
+	enum body_kind kind;
+} media[] = {
+	{ "application/x-ndjson", KIND_NDJSON },
+	{ "application/json", KIND_JSON },
+	{ "application/msgpack", KIND_MSGPACK },
+	{ "application/x-msgpack", KIND_MSGPACK },
+	{ "application/vnd.msgpack", KIND_MSGPACK },
+	{ "text/csv", KIND_CSV },
+	{ "", KIND_UNSAID },
+	{ "application/octet-stream", KIND_UNSAID },
+	{ "application/x-www-form-urlencoded", KIND_UNSAID }, /* curl --data-binary */
+};
+
+struct upload {
+	struct http_request *request;
+	struct ingest *ingest;
+	struct ingest_batch *batch; /* NULL until the format is known */
+	enum body_kind kind;
+	struct query_params params;
+};
+
+static void upload_free(struct upload *upload)
+{
+	query_params_free(&upload->params);
+	free(upload);
+}
+
+static void reply_unsupported(struct http_request *request)
+{
+	http_reply_header(request, "Accept-Post", ACCEPTED);
+	http_reply_problem(request, 415, "Unsupported Media Type", "The body must be one of " ACCEPTED ".");
+}
+
+static void on_done(void *arg, const struct ingest_summary *summary, struct buf *answer, const struct error *err)
+{
+	struct upload *upload = arg;
+
+	(void)summary;
+	if (err)
+		http_reply_error(upload->request, err);
+	else
+		http_reply(upload->request, 200, "application/json", answer);
+	upload_free(upload);
+}
+
+static void on_gone(void *arg)
+{
+	struct upload *upload = arg;
+
+	if (upload->batch)
+		ingest_batch_abandon(upload->batch);
+	upload_free(upload);
+}
+
+/* --- the format --- */
+
+static bool find_media(struct str header, enum body_kind *kind)
+{
+	const char *semicolon = header.len > 0 ? memchr(header.p, ';', header.len) : NULL;
+	struct str type = { header.p, semicolon ? (size_t)(semicolon - header.p) : header.len };
+
+	while (type.len > 0 && (type.p[type.len - 1] == ' ' || type.p[type.len - 1] == '\t'))
+		type.len--;
+	for (size_t i = 0; i < sizeof(media) / sizeof(media[0]); i++)
+		if (str_equal_nocase(type, str_from(media[i].type))) {
+			*kind = media[i].kind;
+			return true;
+		}
+	return false;
+}
+
+/* Skips white space; false when there is nothing else, so that nothing can be said yet. */
+static bool find_first(struct str *data)
+{
+	while (data->len > 0 && strchr(" \t\r\n", data->p[0]) && data->p[0] != '\0') {
+		data->p++;
+		data->len--;
+	}
+	return data->len > 0;
+}
+
+static enum parse_format format_of(enum body_kind kind, struct str beginning)
+{
+	switch (kind) {
+	case KIND_NDJSON:
+		return PARSE_NDJSON;
+	case KIND_MSGPACK:
+		return PARSE_MSGPACK;
+	case KIND_CSV:
+		return PARSE_CSV;
+	default:
+		return parse_format_of_json(beginning);
+	}
+}
+
+/* Makes the batch; false if the request was answered instead, with the upload gone. */
+static bool begin_batch(struct upload *upload, struct str beginning)
+{
+	struct http_request *request = upload->request;
+	struct str product = query_params_get(&upload->params, "product");
+	struct buf name = { 0 };
+	struct error err;
+
+	if (product.p)
+		buf_add_str(&name, product);
+	upload->batch = ingest_batch_new(upload->ingest, format_of(upload->kind, beginning),
+	                                 http_request_producer(request), product.p ? buf_cstr(&name) : NULL, on_done,
+	                                 upload, &err);
+	buf_free(&name);
+	if (upload->batch)
+		return true;
+	http_reply_error(request, &err);
+	upload_free(upload);
+	return false;
+}
+
+/* --- the stream --- */
+
+static void on_data(void *arg, const char *data, size_t len)
+{
+	struct upload *upload = arg;
+	struct str rest = { data, len };
+	bool guess = upload->kind == KIND_JSON || upload->kind == KIND_UNSAID;
+
+	if (!upload->batch) {
+		if (guess && !find_first(&rest))
+			return;
+		if (upload->kind == KIND_UNSAID && rest.p[0] != '{' && rest.p[0] != '[') {
+			reply_unsupported(upload->request);
+			upload_free(upload);
+			return;
+		}
+		if (!begin_batch(upload, rest))
+			return;
+	}
+	ingest_batch_feed(upload->batch, rest.p, rest.len);
+}
+
+static void on_end(void *arg)
+{
+	struct upload *upload = arg;
+
+	/* An empty body is a batch of no records. */
+	if (!upload->batch && !begin_batch(upload, STR_LITERAL("")))
+		return;
+	http_request_on_close(upload->request, on_gone, upload);
+	ingest_batch_finish(upload->batch);
+}
+
+void http_cdrs_post(struct http_request *request, void *app)
+{
+	static const struct http_stream stream = { on_data, on_end, on_gone };
+	struct http_app *shared = app;
+	struct upload *upload;
+	enum body_kind kind;
+	struct error err;
+
+	if (!find_media(http_request_header(request, "Content-Type"), &kind)) {
+		reply_unsupported(request);
+		return;
+	}
+	upload = calloc(1, sizeof(*upload));
+	if (!upload) {
+		error_set(&err, ERROR_NOMEM, "Out of memory for an upload");
+		http_reply_error(request, &err);
+		return;
+	}
+	upload->request = request;
+	upload->ingest = shared->ingest;
+	upload->kind = kind;
+	if (query_params_decode(&upload->params, http_request_query(request), &err) < 0) {
+		http_reply_error(request, &err);
+		upload_free(upload);
+		return;
+	}
+	http_request_stream(request, &stream, upload);
+}

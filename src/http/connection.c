@@ -1,0 +1,341 @@
+/*
+ * connection.c: a connection's states, its events and its timeouts. See connection.h for the picture.
+ *
+ * The bufferevent reads (up to a watermark, so that a client which sends ahead is stopped by TCP) and finishes what
+ * the kernel did not take of an answer at once. Reading is never switched off: it is how a client that goes away while
+ * its request is in work is noticed. A turn of the loop serves at most REQUESTS_PER_TURN pipelined requests or one
+ * slice of a body per connection; the rest waits in `resume`, behind what else is ready.
+ */
+#include "http/connection.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+
+#define REQUESTS_PER_TURN 16
+#define RECEIVED_MAX 65536              /* unless header_max is larger */
+#define WRITE_AT_ONCE_MAX (256 * 1024)  /* of an answer that goes through the bufferevent, per turn */
+#define LINGER_US INT64_C(2000000)      /* for the client to read its answer and close */
+#define REFUSED_RETRY_SECONDS "5"
+
+/* --- states --- */
+
+static void begin_head(struct http_connection *c)
+{
+	c->state = HTTP_STATE_HEAD;
+	c->since_us = c->server->clock_us;
+	c->begun = false;
+	c->scan = (struct http_head_scan){ 0 };
+}
+
+/* RFC 9112, 9.6: closing at once while bytes are unread would have the kernel send a reset, which may overtake the
+ * answer. */
+static void begin_linger(struct http_connection *c)
+{
+	c->state = HTTP_STATE_LINGER;
+	c->since_us = c->server->clock_us;
+	shutdown(bufferevent_getfd(c->bev), SHUT_WR);
+}
+
+static bool step_head(struct http_connection *c)
+{
+	struct evbuffer *input = bufferevent_get_input(c->bev);
+	size_t limit = (size_t)c->server->config->header_max;
+	size_t len = http_connection_received(c);
+	struct http_fault fault;
+
+	if (len == 0) {
+		if (c->end_of_input)
+			http_connection_close(c);
+		return false;
+	}
+	if (!c->begun) {
+		c->begun = true;
+		c->since_us = c->server->clock_us;
+	}
+	if (c->watermark < limit) {
+		c->watermark = limit;
+		bufferevent_setwatermark(c->bev, EV_READ, 0, c->watermark);
+	}
+	if (len > limit)
+		len = limit;
+	struct str data = { (const char *)evbuffer_pullup(input, (ev_ssize_t)len), len };
+	enum http_scan found = data.p ? http_head_end(&c->scan, data, limit, &fault) : HTTP_SCAN_MORE;
+
+	if (found == HTTP_SCAN_DONE) {
+		http_dispatch(c, (struct str){ data.p + c->scan.skipped, c->scan.line - c->scan.skipped });
+		return true;
+	}
+	if (found == HTTP_SCAN_FAULT)
+		http_connection_fail(c, &fault);
+	else if (c->end_of_input || !data.p)
+		http_connection_close(c);
+	return found == HTTP_SCAN_FAULT;
+}
+
+static bool step_write(struct http_connection *c)
+{
+	if (evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
+		return false;
+	if (c->file.is_open && !http_file_step(c))
+		return false;
+	if (!c->keep_alive || c->server->draining) {
+		if ((c->content.finished && http_connection_received(c) == 0) || c->end_of_input)
+			http_connection_close(c);
+		else
+			begin_linger(c);
+	} else if (!c->content.finished) {
+		http_intake_begin(c);
+	} else {
+		begin_head(c);
+	}
+	return true;
+}
+
+static bool step_linger(struct http_connection *c)
+{
+	evbuffer_drain(bufferevent_get_input(c->bev), http_connection_received(c));
+	if (c->end_of_input)
+		http_connection_close(c);
+	return false;
+}
+
+/* In WORK it is the handler's turn. The end of input changes nothing then: a client that has shut its side after the
+ * request still waits for the answer. */
+static bool step_wait(struct http_connection *c)
+{
+	(void)c;
+	return false;
+}
+
+/* Each goes on with its state as far as it can; true if the state that follows can go on at once. */
+static bool (*const steps[])(struct http_connection *c) = {
+	[HTTP_STATE_HEAD] = step_head,
+	[HTTP_STATE_BODY] = http_intake_step,
+	[HTTP_STATE_WORK] = step_wait,
+	[HTTP_STATE_WRITE] = step_write,
+	[HTTP_STATE_LINGER] = step_linger,
+	[HTTP_STATE_CLOSED] = step_wait,
+};
+
+static void connection_free(struct http_connection *c)
+{
+	event_del(&c->resume);
+	http_file_end(c);
+	http_content_free(&c->content);
+	bufferevent_free(c->bev);
+	http_server_remove(c->server, c);
+	free(c);
+}
+
+void http_connection_run(struct http_connection *c)
+{
+	uint64_t last = c->server->stats.requests + REQUESTS_PER_TURN;
+
+	if (c->running)
+		return;
+	c->running = true;
+	while (steps[c->state](c)) {
+		if (c->server->stats.requests >= last) {
+			http_connection_run_later(c);
+			break;
+		}
+	}
+	c->running = false;
+	if (c->state == HTTP_STATE_CLOSED)
+		connection_free(c);
+}
+
+void http_connection_run_later(struct http_connection *c)
+{
+	static const struct timeval now = { 0, 0 };
+
+	/* A timer of zero, not event_active: an active event runs before the loop looks at sockets again. */
+	if (evtimer_add(&c->resume, &now) < 0)
+		log_error("http", "cannot add a timer, a connection will time out");
+}
+
+void http_connection_close(struct http_connection *c)
+{
+	struct http_request *request = c->request;
+	bool in_body = c->state == HTTP_STATE_BODY;
+
+	c->state = HTTP_STATE_CLOSED;
+	c->request = NULL;
+	if (!request)
+		return;
+	if (in_body && request->stream.on_abort)
+		request->stream.on_abort(request->stream_arg);
+	else if (request->on_close)
+		request->on_close(request->on_close_arg);
+	http_request_release(request);
+}
+
+void http_connection_fail(struct http_connection *c, const struct http_fault *fault)
+{
+	if (!c->request)
+		c->request = http_request_take(c);
+	c->keep_alive = false;
+	c->content.finished = false;
+	if (c->request)
+		http_reply_fault(c->request, fault);
+	else
+		http_connection_close(c);
+}
+
+/* Bytes of the answer that the kernel has not taken. */
+static uint64_t unsent(const struct http_connection *c)
+{
+	return evbuffer_get_length(bufferevent_get_output(c->bev)) + c->file.left;
+}
+
+void http_connection_answered(struct http_connection *c)
+{
+	c->request = NULL;
+	c->continue_owed = false;
+	if (c->state != HTTP_STATE_CLOSED) {
+		c->state = HTTP_STATE_WRITE;
+		c->since_us = c->server->clock_us;
+		c->unsent = unsent(c);
+	}
+	if (c->running)
+		return;
+	/* A handler has answered from an event of its own. What its caller still holds must not meet the next request. */
+	http_connection_run_later(c);
+}
+
+/* --- timeouts --- */
+
+static int64_t timeout_us(const struct http_connection *c)
+{
+	const struct config *config = c->server->config;
+
+	switch (c->state) {
+	case HTTP_STATE_HEAD:
+		return c->begun ? config->header_timeout : config->idle_timeout;
+	case HTTP_STATE_BODY:
+		return config->body_timeout;
+	case HTTP_STATE_WRITE:
+		return config->write_timeout;
+	case HTTP_STATE_LINGER:
+		return LINGER_US;
+	default:
+		return INT64_MAX / 2;
+	}
+}
+
+static void time_out(struct http_connection *c)
+{
+	struct http_fault fault;
+	bool answerable = (c->state == HTTP_STATE_HEAD && c->begun) || (c->state == HTTP_STATE_BODY && c->request);
+
+	http_fault_set(&fault, 408, "The request did not arrive in time.");
+	if (!answerable)
+		http_connection_close(c);
+	else if (c->state == HTTP_STATE_HEAD)
+		http_connection_fail(c, &fault);
+	else
+		http_intake_fail(c, &fault);
+	http_connection_run(c);
+}
+
+void http_connection_check_timeout(struct http_connection *c)
+{
+	if (c->state == HTTP_STATE_WRITE) {
+		uint64_t left = unsent(c);
+
+		if (left < c->unsent)
+			c->since_us = c->server->clock_us;
+		c->unsent = left;
+	}
+	/* The clock is up to a tick behind when a state begins. */
+	if (c->server->clock_us - c->since_us > timeout_us(c) + HTTP_TICK_US)
+		time_out(c);
+}
+
+/* --- events --- */
+
+static void on_read(struct bufferevent *bev, void *arg)
+{
+	struct http_connection *c = arg;
+
+	(void)bev;
+	if (c->state == HTTP_STATE_BODY)
+		c->since_us = c->server->clock_us;
+	http_connection_run(c);
+}
+
+static void on_written(struct bufferevent *bev, void *arg)
+{
+	(void)bev;
+	http_connection_run(arg);
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct http_connection *c = arg;
+
+	(void)bev;
+	c->end_of_input = true;
+	/* Without on_close the handler has not said how to stop it: its answer is awaited and then goes nowhere. */
+	if (what & BEV_EVENT_ERROR && (c->state != HTTP_STATE_WORK || c->request->on_close))
+		http_connection_close(c);
+	http_connection_run(c);
+}
+
+static void on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	http_connection_run(arg);
+}
+
+static struct http_connection *connection_new(struct http_server *server, evutil_socket_t fd)
+{
+	struct http_connection *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->bev = bufferevent_socket_new(server->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (!c->bev) {
+		free(c);
+		return NULL;
+	}
+	c->server = server;
+	c->watermark = RECEIVED_MAX;
+	c->content.finished = true;
+	evtimer_assign(&c->resume, server->base, on_resume, c);
+	bufferevent_setcb(c->bev, on_read, on_written, on_event, c);
+	bufferevent_setwatermark(c->bev, EV_READ, 0, c->watermark);
+	bufferevent_set_max_single_write(c->bev, WRITE_AT_ONCE_MAX);
+	http_server_add(server, c);
+	begin_head(c);
+	return c;
+}
+
+static void refuse(struct http_connection *c)
+{
+	struct http_fault fault;
+
+	http_fault_set(&fault, 503, "There are too many connections; try again later.");
+	c->request = http_request_take(c);
+	if (c->request)
+		http_reply_header(c->request, "Retry-After", REFUSED_RETRY_SECONDS);
+	http_connection_fail(c, &fault);
+}
+
+void http_connection_accept(struct http_server *server, evutil_socket_t fd, bool refused)
+{
+	struct http_connection *c = connection_new(server, fd);
+
+	if (!c) {
+		log_warn("http", "out of memory for a connection");
+		evutil_closesocket(fd);
+		return;
+	}
+	bufferevent_enable(c->bev, EV_READ);
+	if (refused)
+		refuse(c);
+	http_connection_run(c);
+}

@@ -1,0 +1,133 @@
+/*
+ * connection.h: one client's connection and the request it has in work; private to http/.
+ *
+ *	          head complete            body complete          http_reply          all written
+ *	  HEAD ----------------> BODY -----------------> WORK --------------> WRITE --------------> HEAD, BODY or LINGER
+ *	   ^  (idle in between)    \_____ early answer: the rest is dropped ____^
+ *
+ * Everything that can change a connection's state runs inside http_connection_run, which alone frees it: a function
+ * called from there may find the state CLOSED afterwards, but never the memory gone.
+ */
+#ifndef CDRD_HTTP_CONNECTION_H
+#define CDRD_HTTP_CONNECTION_H
+
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event_struct.h>
+#include <sys/queue.h>
+
+#include "http/body.h"
+#include "http/http.h"
+#include "http/parser.h"
+#include "http/server.h"
+
+enum http_connection_state {
+	HTTP_STATE_HEAD,   /* between requests, or a head is arriving */
+	HTTP_STATE_BODY,   /* a body is arriving, for a handler or to be dropped */
+	HTTP_STATE_WORK,   /* the handler has all it needs and has not replied */
+	HTTP_STATE_WRITE,  /* an answer is on its way out */
+	HTTP_STATE_LINGER, /* our side is shut; what the client still sends is dropped */
+	HTTP_STATE_CLOSED, /* to be freed */
+};
+
+struct http_request {
+	struct http_request *next_free;
+	struct http_connection *connection;
+	const struct http_route *route; /* NULL for one that never got that far */
+	struct http_head head;
+	struct buf text;    /* the head as sent, which `head` borrows from */
+	struct buf segment; /* what the braces of the route matched */
+	struct buf body;    /* HTTP_BODY_WHOLE */
+	struct buf headers; /* of the answer to come, as lines */
+	struct account account;
+	char producer[PRODUCER_NAME_MAX + 1];
+	struct http_stream stream;
+	void *stream_arg;
+	void (*on_close)(void *arg);
+	void *on_close_arg;
+};
+
+/* A part of a file that follows the head of an answer. */
+struct http_file {
+	bool is_open;
+	int fd;
+	off_t offset;
+	uint64_t left;
+	struct event writable; /* of the connection's socket; pending while the kernel takes no more */
+};
+
+struct http_connection {
+	TAILQ_ENTRY(http_connection) entry;
+	struct http_server *server;
+	struct bufferevent *bev;
+	struct event resume; /* the next turn of the loop goes on here */
+	enum http_connection_state state;
+	struct http_request *request; /* not yet replied to; NULL if none */
+	struct http_head_scan scan;
+	struct http_content content;
+	struct http_file file;
+	int64_t since_us;   /* of the server's clock: when the timeout of the state began */
+	uint64_t unsent;    /* when last looked at, to see progress */
+	size_t watermark;   /* received bytes kept at most */
+	bool begun;         /* bytes of a head are there */
+	bool continue_owed; /* the client waits for 100 Continue */
+	bool keep_alive;
+	bool end_of_input;  /* the client has shut its side */
+	bool running;
+};
+
+/* Bytes received and not yet taken. */
+static inline size_t http_connection_received(const struct http_connection *connection)
+{
+	return evbuffer_get_length(bufferevent_get_input(connection->bev));
+}
+
+/* connection.c */
+void http_connection_accept(struct http_server *server, evutil_socket_t fd, bool refuse);
+void http_connection_run(struct http_connection *connection);
+void http_connection_run_later(struct http_connection *connection);
+/* Ends the connection: tells the handler, leaves freeing to the run. */
+void http_connection_close(struct http_connection *connection);
+/* Answers a request that cannot be understood or taken, and stops reading from the connection. */
+void http_connection_fail(struct http_connection *connection, const struct http_fault *fault);
+/* The answer is handed over: goes on with what comes next. */
+void http_connection_answered(struct http_connection *connection);
+/* Closes, answers 408 or leaves alone, by the state's timeout. */
+void http_connection_check_timeout(struct http_connection *connection);
+
+/* dispatch.c: a complete head has arrived. */
+void http_dispatch(struct http_connection *connection, struct str head);
+/* The request has all it needs: calls the route's handler. */
+void http_dispatch_handle(struct http_connection *connection);
+
+/* intake.c: a slice of a body; true if the connection can go on at once. */
+void http_intake_begin(struct http_connection *connection);
+bool http_intake_step(struct http_connection *connection);
+void http_intake_fail(struct http_connection *connection, const struct http_fault *fault);
+
+/* send.c: hands the bytes to the kernel, and what it will not take to the bufferevent. Takes over *body's memory in any
+ * case. False when the connection is broken. */
+bool http_send(struct http_connection *connection, struct str head, struct buf *body);
+
+/* file.c: begins sending a part of a file behind what is in the bufferevent; takes over `fd`. */
+void http_file_begin(struct http_connection *connection, int fd, uint64_t offset, uint64_t length);
+/* Sends a piece. True when all is out; false when the rest waits for the socket, or the connection has been closed. */
+bool http_file_step(struct http_connection *connection);
+/* Gives up what is left. Does nothing without a file. */
+void http_file_end(struct http_connection *connection);
+
+/* request.c */
+struct http_request *http_request_take(struct http_connection *connection);
+void http_request_release(struct http_request *request);
+void http_request_free_all(struct http_server *server);
+
+/* auth.c: are the credentials right for the route? ERROR_UNAUTHORIZED if not. */
+int http_auth_check(struct http_request *request, struct error *err);
+
+/* problem.c */
+void http_reply_fault(struct http_request *request, const struct http_fault *fault);
+
+/* reply.c: "Not Found" for 404. */
+const char *http_status_phrase(int status);
+
+#endif

@@ -1,0 +1,127 @@
+/*
+ * dispatch.c: from a complete head to the handler: parse, route, credentials, body. Each of them may answer instead.
+ * Declared in connection.h.
+ */
+#include "http/connection.h"
+
+#include <assert.h>
+
+#include "http/router.h"
+
+/* How a route's body is limited. */
+struct body_limit {
+	int64_t bytes_max;
+	const char *setting;
+};
+
+static struct body_limit body_limit(const struct config *config, const struct http_route *route)
+{
+	if (route->body == HTTP_BODY_STREAM)
+		return (struct body_limit){ config->ingest_body_max, "ingest_body_max" };
+	return (struct body_limit){ config->body_max, "body_max" };
+}
+
+static bool find_route(struct http_request *request)
+{
+	struct http_server *server = request->connection->server;
+	const struct http_head *head = &request->head;
+	struct buf allow = { 0 };
+	unsigned allowed;
+
+	request->route = http_router_find(server->routes, head->method, head->path, &request->segment, &allowed);
+	if (request->route)
+		return true;
+	if (!http_router_knows(head->method)) {
+		http_reply_problem(request, 501, "Not Implemented", "The method is not known here.");
+		return false;
+	}
+	if (allowed == 0) {
+		http_reply_problem(request, 404, "Not Found", "There is nothing at this path.");
+		return false;
+	}
+	http_router_allow(&allow, allowed);
+	http_reply_header(request, "Allow", buf_cstr(&allow));
+	buf_free(&allow);
+	http_reply_problem(request, 405, "Method Not Allowed", "The path does not take this method.");
+	return false;
+}
+
+static bool check_credentials(struct http_request *request)
+{
+	struct error err;
+
+	if (http_auth_check(request, &err) == 0)
+		return true;
+	http_reply_error(request, &err);
+	return false;
+}
+
+static bool prepare_body(struct http_connection *c)
+{
+	struct http_request *request = c->request;
+	const struct config *config = c->server->config;
+	struct body_limit limit = body_limit(config, request->route);
+	bool wanted = request->route->body != HTTP_BODY_NONE;
+	struct str encoding = wanted ? http_head_field(&request->head, "Content-Encoding") : STR_LITERAL("");
+	struct http_fault fault;
+
+	if (http_content_decode(&c->content, encoding, (uint64_t)limit.bytes_max, (uint64_t)config->inflate_ratio_max,
+	                     limit.setting, &fault) == 0)
+		return true;
+	if (fault.status == 415)
+		http_reply_header(request, "Accept-Encoding", HTTP_CODINGS_TAKEN); /* RFC 7694 */
+	http_reply_fault(request, &fault);
+	return false;
+}
+
+void http_dispatch_handle(struct http_connection *c)
+{
+	c->state = HTTP_STATE_WORK;
+	c->request->route->handle(c->request, c->server->app);
+}
+
+/* The head is understood: from here on the connection may live on whatever is answered. */
+static void go_on(struct http_connection *c)
+{
+	struct http_request *request = c->request;
+
+	if (!find_route(request) || !check_credentials(request) || !prepare_body(c))
+		return;
+	if (request->route->body == HTTP_BODY_STREAM) {
+		http_dispatch_handle(c);
+		if (c->state != HTTP_STATE_WORK)
+			return;
+		assert(request->stream.on_data); /* the handler's side of the bargain */
+		http_intake_begin(c);
+	} else if (c->content.finished) {
+		http_dispatch_handle(c);
+	} else {
+		http_intake_begin(c);
+	}
+}
+
+void http_dispatch(struct http_connection *c, struct str text)
+{
+	struct http_request *request = http_request_take(c);
+	struct http_fault fault;
+
+	if (!request) {
+		http_connection_close(c);
+		return;
+	}
+	c->request = request;
+	c->server->stats.requests++;
+	buf_add(&request->text, text.p, text.len);
+	evbuffer_drain(bufferevent_get_input(c->bev), c->scan.line);
+	if (request->text.failed) {
+		http_fault_set(&fault, 503, "There is not enough memory for the request.");
+		http_connection_fail(c, &fault);
+	} else if (http_head_parse(&request->head, buf_str(&request->text), &fault) < 0) {
+		http_connection_fail(c, &fault);
+	} else {
+		c->keep_alive = request->head.keep_alive;
+		http_content_begin(&c->content, &request->head);
+		c->continue_owed = request->head.expect_continue && !c->content.finished;
+		go_on(c);
+	}
+}

@@ -1,0 +1,80 @@
+/*
+ * file.c: a part of a file as an answer's body, by sendfile(2). Declared in connection.h.
+ *
+ * No byte of it enters this process: the kernel sends from its page cache what the socket has room for, and the
+ * connection waits until there is room again. So a slow client costs a descriptor and a timer's look now and then, and
+ * two hundred of them no more memory than one. A turn of the loop sends at most PIECE_BYTES a connection, so that a
+ * fast client does not hold up the others.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "http/connection.h"
+
+#define PIECE_BYTES ((uint64_t)64 * 1024)
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	http_connection_run(arg);
+}
+
+void http_file_begin(struct http_connection *c, int fd, uint64_t offset, uint64_t length)
+{
+	c->file.is_open = true;
+	c->file.fd = fd;
+	c->file.offset = (off_t)offset;
+	c->file.left = length;
+	event_assign(&c->file.writable, c->server->base, bufferevent_getfd(c->bev), EV_WRITE | EV_PERSIST, on_writable, c);
+	(void)posix_fadvise(fd, (off_t)offset, (off_t)length, POSIX_FADV_SEQUENTIAL); /* only advice */
+}
+
+void http_file_end(struct http_connection *c)
+{
+	if (!c->file.is_open)
+		return;
+	event_del(&c->file.writable);
+	close(c->file.fd);
+	c->file.is_open = false;
+	c->file.left = 0;
+}
+
+/* What the socket takes of the next piece; 0 for nothing now, -1 when the rest cannot be sent. */
+static ssize_t send_piece(struct http_connection *c)
+{
+	struct http_file *file = &c->file;
+	size_t wanted = (size_t)(file->left < PIECE_BYTES ? file->left : PIECE_BYTES);
+	ssize_t sent = sendfile(bufferevent_getfd(c->bev), file->fd, &file->offset, wanted);
+
+	if (sent > 0)
+		return sent;
+	if (sent == 0) {
+		/* the length was promised: the client must see that it is not all */
+		log_error("http", "a file ended %llu bytes early", (unsigned long long)file->left);
+		return -1;
+	}
+	return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : -1;
+}
+
+bool http_file_step(struct http_connection *c)
+{
+	struct http_file *file = &c->file;
+	ssize_t sent = send_piece(c);
+
+	if (sent < 0) {
+		http_connection_close(c);
+		return false;
+	}
+	file->left -= (uint64_t)sent;
+	if (file->left == 0) {
+		http_file_end(c);
+		return true;
+	}
+	if (!event_pending(&file->writable, EV_WRITE, NULL) && event_add(&file->writable, NULL) < 0)
+		http_connection_close(c);
+	return false;
+}

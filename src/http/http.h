@@ -1,0 +1,133 @@
+/*
+ * http.h: the HTTP/1.1 server.
+ *
+ * Own code on libevent's bufferevents, because evhttp 2.1 reads whole bodies before a handler hears of them. Strict:
+ * what RFC 9112 calls an error is answered 400 and the connection closed. Keep-alive, pipelining (answered one at a
+ * time), chunked bodies, Expect: 100-continue, HEAD where GET is. Every limit is a setting.
+ *
+ * A route names method, path, who may call it and what becomes of the body. Unknown paths are 404 problems, wrong
+ * methods 405 with Allow, missing or wrong credentials 401; a trailing slash makes no difference.
+ */
+#ifndef CDRD_HTTP_HTTP_H
+#define CDRD_HTTP_HTTP_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/config.h"
+#include "base/error.h"
+#include "base/str.h"
+#include "query/query.h"
+#include "store/accounts.h"
+
+struct http_server;
+struct http_request;
+
+enum http_method { HTTP_GET, HTTP_POST, HTTP_DELETE, HTTP_HEAD, HTTP_METHODS };
+
+enum http_auth {
+	HTTP_AUTH_NONE,
+	HTTP_AUTH_ACCOUNT,  /* Basic ACCOUNT:SECRET; http_request_account gives it */
+	HTTP_AUTH_PRODUCER, /* Basic NAME:SECRET of a producer; http_request_producer gives the name */
+};
+
+enum http_body {
+	HTTP_BODY_NONE,   /* a body is read and dropped, up to body_max */
+	HTTP_BODY_WHOLE,  /* kept, up to body_max, decompressed; the handler runs when it is complete */
+	HTTP_BODY_STREAM, /* the handler runs before it and must call http_request_stream */
+};
+
+struct http_route {
+	enum http_method method; /* GET serves HEAD too */
+	const char *path;        /* "/v2/reports/{id}": a part in braces matches one segment */
+	enum http_auth auth;
+	enum http_body body;
+	void (*handle)(struct http_request *request, void *app);
+};
+
+/* `routes` ends with a row whose path is NULL; routes, app, config and store stay the caller's and must outlive the
+ * server. `config` is read at each use, so a reload takes effect at once. SIGPIPE is ignored from here on. */
+struct http_server *http_server_new(struct event_base *base, const struct config *config, struct store *store,
+                                    const struct http_route *routes, void *app, struct error *err);
+
+/* Are these addresses that http_server_listen could understand? ERROR_INVALID names the one that is not. */
+int http_listen_check(const char *addresses, struct error *err);
+
+/* Listens on every address of config->listen. */
+int http_server_listen(struct http_server *server, struct error *err);
+
+/* The port of the first listener (for `listen = 127.0.0.1:0`). */
+int http_server_port(const struct http_server *server);
+
+/* Stops accepting and closes idle connections; calls done(arg) when the last answer is out or after `timeout_us`. */
+void http_server_drain(struct http_server *server, int64_t timeout_us, void (*done)(void *arg), void *arg);
+
+/* Closes everything; not from a handler. Comes before event_base_free, which frees the rest of libevent's. */
+void http_server_free(struct http_server *server);
+
+struct http_stats {
+	uint64_t connections; /* open now */
+	uint64_t requests, responses_by_class[6]; /* since the start; [2] counts 2xx, ... */
+};
+void http_server_stats(const struct http_server *server, struct http_stats *stats);
+
+/* --- a request --- */
+
+struct str http_request_path(const struct http_request *request);
+struct str http_request_query(const struct http_request *request);   /* raw, without '?' */
+struct str http_request_target(const struct http_request *request);  /* as sent */
+/* The value of a header, p NULL if absent; `name` in any case. */
+struct str http_request_header(const struct http_request *request, const char *name);
+/* What the braces of the route's path matched, percent-decoded. */
+struct str http_request_segment(const struct http_request *request);
+struct str http_request_body(const struct http_request *request);    /* HTTP_BODY_WHOLE */
+const struct account *http_request_account(const struct http_request *request);
+const char *http_request_producer(const struct http_request *request);
+/* "https://host:port" that links in answers start with: public_url, or http:// and the request's Host. */
+void http_request_base_url(const struct http_request *request, struct buf *out);
+
+/* The URL of the request itself, with its query. */
+void http_request_url(const struct http_request *request, struct buf *out);
+
+/*
+ * Streaming. on_data gets decompressed pieces of at most 64 KiB, in one turn of the loop no more than a slice's worth;
+ * on_end once when the body is complete and its framing and compression were right. on_abort instead of on_end when
+ * the client is gone, too slow, over a limit or its compression is broken: the server answers, if that is possible, and
+ * the request dies when on_abort returns. The handler may reply before on_end: the rest of the body is then dropped
+ * and none of the three is called again.
+ */
+struct http_stream {
+	void (*on_data)(void *arg, const char *data, size_t len);
+	void (*on_end)(void *arg);
+	void (*on_abort)(void *arg);
+};
+void http_request_stream(struct http_request *request, const struct http_stream *stream, void *arg);
+
+/* A handler that answers later must know when the connection breaks first: on_close is called, and the request dies
+ * when it returns. Replying clears it. (A client that only shuts its sending side still gets its answer.) */
+void http_request_on_close(struct http_request *request, void (*on_close)(void *arg), void *arg);
+
+/* --- the answer: exactly one of these, after which the request is dead --- */
+
+/* Adds a header to the answer to come; texts are copied; CR and LF in a value become spaces. */
+void http_reply_header(struct http_request *request, const char *name, const char *value);
+
+/* Takes over *body's memory (it is empty afterwards); NULL for none. */
+void http_reply(struct http_request *request, int status, const char *content_type, struct buf *body);
+
+/*
+ * The body is `length` bytes of a file from `offset` on, sent from the page cache without a copy, as fast as the client
+ * takes them; the file is read while it is being sent, but may be unlinked. Takes over `fd`, which is closed when all is
+ * out or the connection ends.
+ */
+void http_reply_file(struct http_request *request, int status, const char *content_type, int fd, uint64_t offset,
+                     uint64_t length);
+
+/* problem.c: application/problem+json by the table there. */
+void http_reply_error(struct http_request *request, const struct error *err);
+void http_reply_problem(struct http_request *request, int status, const char *title, const char *detail);
+void http_reply_invalid(struct http_request *request, const struct query_problems *problems);
+
+#endif

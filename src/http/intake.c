@@ -1,0 +1,136 @@
+/*
+ * intake.c: reads a request's body, a slice a turn, and delivers it where the route wants it: to the handler's stream,
+ * into the request, or nowhere. Declared in connection.h.
+ *
+ * libevent reads at most 4 KiB a turn from a socket, which would hold an upload to a fraction of what ingest takes.
+ * So when the bufferevent's bytes are used up and the slice is not, more is read right here, into the same buffer.
+ */
+#include "http/connection.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#define SLICE_BYTES (256 * 1024)
+#define FILL_BYTES 32768
+
+static void send_continue(struct http_connection *c)
+{
+	c->continue_owed = false;
+	/* A client that did not wait needs no telling. */
+	if (http_connection_received(c) == 0 && !http_send(c, STR_LITERAL("HTTP/1.1 100 Continue\r\n\r\n"), NULL))
+		http_connection_close(c);
+}
+
+void http_intake_begin(struct http_connection *c)
+{
+	c->state = HTTP_STATE_BODY;
+	c->since_us = c->server->clock_us;
+	if (c->continue_owed)
+		send_continue(c);
+}
+
+/* Reads what the socket has; false if that is nothing for now. */
+static bool fill(struct http_connection *c)
+{
+	struct evbuffer *input = bufferevent_get_input(c->bev);
+	struct evbuffer_iovec space;
+	ssize_t count = 0;
+
+	if (!c->end_of_input) {
+		evbuffer_unfreeze(input, 0); /* a bufferevent's input is closed to others */
+		if (evbuffer_reserve_space(input, FILL_BYTES, &space, 1) == 1) {
+			count = recv(bufferevent_getfd(c->bev), space.iov_base, FILL_BYTES, MSG_DONTWAIT);
+			space.iov_len = count > 0 ? (size_t)count : 0;
+			evbuffer_commit_space(input, &space, 1);
+		}
+		evbuffer_freeze(input, 0);
+	}
+	if (count < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	if (count <= 0)
+		http_connection_close(c);
+	else
+		c->since_us = c->server->clock_us;
+	return count > 0;
+}
+
+static void deliver(struct http_connection *c, struct str piece)
+{
+	struct http_request *request = c->request;
+
+	if (!request)
+		return;
+	if (request->route->body == HTTP_BODY_STREAM)
+		request->stream.on_data(request->stream_arg, piece.p, piece.len);
+	else if (request->route->body == HTTP_BODY_WHOLE)
+		buf_add(&request->body, piece.p, piece.len);
+}
+
+static void finish(struct http_connection *c)
+{
+	struct http_request *request = c->request;
+
+	http_content_free(&c->content);
+	if (!request) {
+		c->state = HTTP_STATE_WRITE; /* the answer is out already: on to the next request */
+		return;
+	}
+	c->state = HTTP_STATE_WORK;
+	if (request->route->body == HTTP_BODY_STREAM)
+		request->stream.on_end(request->stream_arg);
+	else if (request->body.failed)
+		http_reply_problem(request, 503, "Service Unavailable", "There is not enough memory for the body.");
+	else
+		http_dispatch_handle(c);
+}
+
+void http_intake_fail(struct http_connection *c, const struct http_fault *fault)
+{
+	struct http_request *request = c->request;
+
+	if (!request) {
+		http_connection_close(c);
+		return;
+	}
+	if (request->stream.on_abort)
+		request->stream.on_abort(request->stream_arg);
+	http_connection_fail(c, fault);
+}
+
+/* One piece out of what was received. Returns bytes handled; 0 when nothing more can be done now. */
+static size_t take_piece(struct http_connection *c)
+{
+	struct evbuffer *input = bufferevent_get_input(c->bev);
+	struct evbuffer_iovec first = { 0 };
+	struct http_fault fault;
+	struct str piece = { NULL, 0 };
+
+	evbuffer_peek(input, -1, NULL, &first, 1);
+	struct str in = { first.iov_len > 0 ? first.iov_base : "", first.iov_len };
+	enum http_content_next next = http_content_next(&c->content, &in, c->server->scratch, &piece, &fault);
+	size_t used = first.iov_len - in.len;
+
+	if (next == HTTP_CONTENT_PIECE)
+		deliver(c, piece); /* before its memory is drained */
+	evbuffer_drain(input, used);
+	if (next == HTTP_CONTENT_END)
+		finish(c);
+	else if (next == HTTP_CONTENT_FAULT)
+		http_intake_fail(c, &fault);
+	return used + piece.len;
+}
+
+bool http_intake_step(struct http_connection *c)
+{
+	for (size_t done = 0; done < SLICE_BYTES;) {
+		size_t handled = take_piece(c);
+
+		if (c->state != HTTP_STATE_BODY)
+			return true;
+		if (handled == 0 && http_connection_received(c) == 0 && !fill(c))
+			return c->state != HTTP_STATE_BODY;
+		done += handled;
+	}
+	http_connection_run_later(c);
+	return false;
+}

@@ -1,0 +1,279 @@
+/*
+ * listen.c: the addresses of `listen`, and accepting from them.
+ *
+ * When descriptors run out, accept fails at once and would be called again at once: accepting pauses for a moment
+ * instead, and the log says so once a minute, not each time.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "http/connection.h"
+#include "http/server.h"
+
+#define BACKLOG 4096
+#define PAUSE_US 100000
+#define LOG_EVERY_US (60 * CLOCK_US_PER_SECOND)
+#define REFUSED_MAX 100 /* connections above connections_max that are told so; beyond, they are just closed */
+
+/* --- addresses --- */
+
+struct address {
+	bool any; /* "*": IPv6 and IPv4, or IPv4 alone where there is no IPv6 */
+	union {
+		struct sockaddr generic;
+		struct sockaddr_in four;
+		struct sockaddr_in6 six;
+	};
+	int len;
+};
+
+static bool parse_port(struct str text, in_port_t *port)
+{
+	unsigned value = 0;
+
+	if (text.len == 0 || text.len > 5)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.p[i] < '0' || text.p[i] > '9')
+			return false;
+		value = value * 10 + (unsigned)(text.p[i] - '0');
+	}
+	*port = htons((uint16_t)value);
+	return value <= UINT16_MAX;
+}
+
+static void set_four(struct address *address, struct in_addr host, in_port_t port)
+{
+	address->four = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr = host, .sin_port = port };
+	address->len = sizeof(address->four);
+}
+
+static void set_six(struct address *address, struct in6_addr host, in_port_t port)
+{
+	address->six = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_addr = host, .sin6_port = port };
+	address->len = sizeof(address->six);
+}
+
+static bool parse_host(struct address *address, char *host, in_port_t port)
+{
+	size_t len = strlen(host);
+	struct in_addr four;
+	struct in6_addr six;
+
+	address->any = strcmp(host, "*") == 0;
+	if (address->any) {
+		set_six(address, in6addr_any, port);
+		return true;
+	}
+	if (inet_pton(AF_INET, host, &four) == 1) {
+		set_four(address, four, port);
+		return true;
+	}
+	if (len < 2 || host[0] != '[' || host[len - 1] != ']')
+		return false;
+	host[len - 1] = '\0';
+	if (inet_pton(AF_INET6, host + 1, &six) != 1)
+		return false;
+	set_six(address, six, port);
+	return true;
+}
+
+static int parse_address(struct address *address, struct str text, struct error *err)
+{
+	char host[INET6_ADDRSTRLEN + 3];
+	const char *colon = memrchr(text.p, ':', text.len);
+	size_t len = colon ? (size_t)(colon - text.p) : 0;
+	in_port_t port;
+
+	if (colon && len < sizeof(host) && parse_port((struct str){ colon + 1, text.len - len - 1 }, &port)) {
+		memcpy(host, text.p, len);
+		host[len] = '\0';
+		if (parse_host(address, host, port))
+			return 0;
+	}
+	return error_set(err, ERROR_INVALID, "listen: \"%.*s\" is not IPv4:port, [IPv6]:port or *:port",
+	                 STR_ARGS(text));
+}
+
+static void format_address(evutil_socket_t fd, char *out, size_t size, int *port)
+{
+	struct address bound = { .len = 0 };
+	socklen_t len = sizeof(bound.six);
+	char host[INET6_ADDRSTRLEN] = "";
+
+	getsockname(fd, &bound.generic, &len);
+	if (bound.generic.sa_family == AF_INET6) {
+		*port = ntohs(bound.six.sin6_port);
+		inet_ntop(AF_INET6, &bound.six.sin6_addr, host, sizeof(host));
+		snprintf(out, size, "[%s]:%d", host, *port);
+	} else {
+		*port = ntohs(bound.four.sin_port);
+		inet_ntop(AF_INET, &bound.four.sin_addr, host, sizeof(host));
+		snprintf(out, size, "%s:%d", host, *port);
+	}
+}
+
+/* --- accepting --- */
+
+static void set_accepting(struct http_server *server, bool on)
+{
+	for (int i = 0; i < server->listeners_count; i++)
+		(on ? evconnlistener_enable : evconnlistener_disable)(server->listeners[i]);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	set_accepting(arg, true);
+}
+
+static void on_accept_error(struct evconnlistener *listener, void *arg)
+{
+	static const struct timeval pause = { 0, PAUSE_US };
+	struct http_server *server = arg;
+	int number = EVUTIL_SOCKET_ERROR();
+	int64_t now = clock_monotonic_us();
+
+	(void)listener;
+	if (server->accept_logged_us == 0 || now - server->accept_logged_us > LOG_EVERY_US) {
+		log_error("http", "cannot accept connections: %s; trying again every %d ms", strerror(number),
+		          PAUSE_US / 1000);
+		server->accept_logged_us = now;
+	}
+	set_accepting(server, false);
+	evtimer_add(server->accept_retry, &pause);
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer, int peer_len,
+                      void *arg)
+{
+	struct http_server *server = arg;
+	uint64_t max = (uint64_t)server->config->connections_max;
+
+	(void)listener;
+	(void)peer;
+	(void)peer_len;
+	if (server->stats.connections >= max + REFUSED_MAX)
+		evutil_closesocket(fd);
+	else
+		http_connection_accept(server, fd, server->stats.connections >= max);
+}
+
+static struct evconnlistener *bind_address(struct http_server *server, struct address *address)
+{
+	unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
+	struct evconnlistener *listener;
+
+	/* "[::]:80, 0.0.0.0:80" must not be in each other's way. */
+	if (address->generic.sa_family == AF_INET6 && !address->any)
+		flags |= LEV_OPT_BIND_IPV6ONLY;
+	listener = evconnlistener_new_bind(server->base, on_accept, server, flags, BACKLOG, &address->generic,
+	                                   address->len);
+	if (!listener && address->any && address->generic.sa_family == AF_INET6) {
+		set_four(address, (struct in_addr){ htonl(INADDR_ANY) }, address->six.sin6_port);
+		return bind_address(server, address);
+	}
+	return listener;
+}
+
+static int listen_on(struct http_server *server, struct str text, struct error *err)
+{
+	static const int on = 1;
+	struct address address = { .len = 0 };
+	char name[INET6_ADDRSTRLEN + 16];
+	int port;
+
+	if (server->listeners_count == HTTP_LISTENERS_MAX)
+		return error_set(err, ERROR_LIMIT, "listen: more than %d addresses", HTTP_LISTENERS_MAX);
+	if (parse_address(&address, text, err) < 0)
+		return -1;
+	struct evconnlistener *listener = bind_address(server, &address);
+
+	if (!listener)
+		return error_set_errno(err, errno, "listen: cannot listen on %.*s", STR_ARGS(text));
+	evconnlistener_set_error_cb(listener, on_accept_error);
+	/* Accepted sockets inherit it, which saves a call for each. */
+	setsockopt(evconnlistener_get_fd(listener), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	server->listeners[server->listeners_count++] = listener;
+	format_address(evconnlistener_get_fd(listener), name, sizeof(name), &port);
+	log_info("http", "listening on %s", name);
+	return 0;
+}
+
+/* Cuts the next address, without spaces around it, off *list; false at the end. */
+static bool next_address(struct str *list, struct str *text)
+{
+	static const char spaces[] = " \t";
+	const char *comma;
+
+	if (!list->p)
+		return false;
+	comma = memchr(list->p, ',', list->len);
+	*text = (struct str){ list->p, comma ? (size_t)(comma - list->p) : list->len };
+	*list = comma ? (struct str){ comma + 1, list->len - text->len - 1 } : (struct str){ NULL, 0 };
+	while (text->len > 0 && strchr(spaces, text->p[0])) {
+		text->p++;
+		text->len--;
+	}
+	while (text->len > 0 && strchr(spaces, text->p[text->len - 1]))
+		text->len--;
+	return true;
+}
+
+int http_listen_check(const char *addresses, struct error *err)
+{
+	struct str list = str_from(addresses);
+	struct address address;
+	struct str text;
+	int count = 0;
+
+	while (next_address(&list, &text)) {
+		if (parse_address(&address, text, err) < 0)
+			return -1;
+		if (++count > HTTP_LISTENERS_MAX)
+			return error_set(err, ERROR_LIMIT, "listen: more than %d addresses", HTTP_LISTENERS_MAX);
+	}
+	return 0;
+}
+
+int http_server_listen(struct http_server *server, struct error *err)
+{
+	struct str list = str_from(server->config->listen);
+	struct str text;
+
+	server->accept_retry = evtimer_new(server->base, on_retry, server);
+	if (!server->accept_retry)
+		return error_set(err, ERROR_NOMEM, "Out of memory for listeners");
+	while (next_address(&list, &text))
+		if (listen_on(server, text, err) < 0)
+			return -1;
+	return 0;
+}
+
+int http_server_port(const struct http_server *server)
+{
+	char name[INET6_ADDRSTRLEN + 16];
+	int port = 0;
+
+	if (server->listeners_count > 0)
+		format_address(evconnlistener_get_fd(server->listeners[0]), name, sizeof(name), &port);
+	return port;
+}
+
+void http_listen_stop(struct http_server *server)
+{
+	for (int i = 0; i < server->listeners_count; i++)
+		evconnlistener_free(server->listeners[i]);
+	server->listeners_count = 0;
+	if (server->accept_retry)
+		event_free(server->accept_retry);
+	server->accept_retry = NULL;
+}

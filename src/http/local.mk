@@ -1,0 +1,28 @@
+libcdrd_a_SOURCES += \
+	src/http/auth.c \
+	src/http/body.c src/http/body.h \
+	src/http/cdrs.c \
+	src/http/chunked.c \
+	src/http/connection.c src/http/connection.h \
+	src/http/dispatch.c \
+	src/http/file.c \
+	src/http/http.h \
+	src/http/inflate.c src/http/inflate.h \
+	src/http/intake.c \
+	src/http/listen.c \
+	src/http/media.c \
+	src/http/parser.c src/http/parser.h \
+	src/http/problem.c \
+	src/http/records.c src/http/records.h \
+	src/http/records_answer.c \
+	src/http/records_read.c \
+	src/http/reply.c \
+	src/http/reports.c src/http/reports.h \
+	src/http/reports_body.c \
+	src/http/reports_list.c \
+	src/http/reports_post.c \
+	src/http/request.c \
+	src/http/router.c src/http/router.h \
+	src/http/routes.c src/http/routes.h \
+	src/http/send.c \
+	src/http/server.c src/http/server.h

@@ -1,0 +1,160 @@
+/*
+ * problem.c: every error answer, as application/problem+json (RFC 9457).
+ *
+ *	{"type": "https://cdrd.example/errors#not-found", "title": "Not Found", "detail": "...", "instance": "<uuid>"}
+ *
+ * `type` is TYPE_BASE and the title in lower case with hyphens: stable as long as the title is. `instance` is a new
+ * UUID each time and stands in the log with the request, so that a user who quotes it can be helped.
+ */
+#include <ctype.h>
+#include <inttypes.h>
+
+#include "base/id.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "http/connection.h"
+
+#define TYPE_BASE "https://cdrd.example/errors#"
+#define LOGGED_TARGET_MAX 200
+#define RETRY_SECONDS "5" /* beside 503 and 507: what is short may be there again */
+
+static const struct problem_row {
+	enum error_code code;
+	int status;
+	const char *title;
+	const char *detail; /* NULL: the error's message, which is meant for the client */
+} rows[] = {
+	{ ERROR_INVALID, 400, "Invalid request parameter", NULL },
+	{ ERROR_UNAUTHORIZED, 401, "Unauthorized", "You did not provide correct credentials." },
+	{ ERROR_FORBIDDEN, 403, "Forbidden", NULL },
+	{ ERROR_NOT_FOUND, 404, "Not Found", NULL },
+	{ ERROR_CONFLICT, 409, "Conflict", NULL },
+	{ ERROR_LIMIT, 413, "Content Too Large", NULL },
+	{ ERROR_FULL, 507, "Insufficient Storage", "There is no room to store the data; try again later." },
+	{ ERROR_NOMEM, 503, "Service Unavailable", "The server is short of memory; try again later." },
+	/* Anything else must not tell a client about the machine; the log has the message. */
+	{ ERROR_NONE, 500, "Internal Server Error", "The request failed. Quote the instance when you report it." },
+};
+
+static const struct problem_row *find_row(enum error_code code)
+{
+	const struct problem_row *row = rows;
+
+	while (row->code != code && row->code != ERROR_NONE)
+		row++;
+	return row;
+}
+
+static void add_type(struct json *j, const char *title)
+{
+	char type[160] = TYPE_BASE;
+	size_t at = sizeof(TYPE_BASE) - 1;
+
+	for (; *title && at < sizeof(type) - 1; title++)
+		type[at++] = isalnum((unsigned char)*title) ? (char)tolower((unsigned char)*title) : '-';
+	type[at] = '\0';
+	json_key(j, "type");
+	json_text(j, type);
+}
+
+/* What a problem is made of; `detail` may be NULL. */
+struct problem {
+	int status;
+	const char *title;
+	const char *detail;
+	const char *cause; /* for the log; NULL: the detail */
+	const struct query_problems *parameters;
+};
+
+static void write_parameters(struct json *j, const struct query_problems *problems)
+{
+	json_key(j, "invalid_parameters");
+	json_array_begin(j);
+	for (size_t i = 0; i < problems->count; i++) {
+		json_object_begin(j);
+		json_key(j, "name");
+		json_text(j, problems->list[i].name);
+		json_key(j, "reason");
+		json_text(j, problems->list[i].reason);
+		json_object_end(j);
+	}
+	json_array_end(j);
+}
+
+static void write_problem(struct buf *out, const struct problem *problem, const char *instance)
+{
+	struct json j = json_to(out);
+
+	json_object_begin(&j);
+	add_type(&j, problem->title);
+	json_key(&j, "title");
+	json_text(&j, problem->title);
+	if (problem->detail) {
+		json_key(&j, "detail");
+		json_text(&j, problem->detail);
+	}
+	json_key(&j, "instance");
+	json_text(&j, instance);
+	if (problem->parameters)
+		write_parameters(&j, problem->parameters);
+	json_object_end(&j);
+}
+
+static void log_problem(const struct http_request *request, const struct problem *problem, const char *instance)
+{
+	struct str target = request->head.target;
+	const char *cause = problem->cause ? problem->cause : problem->detail ? problem->detail : "";
+
+	if (target.len > LOGGED_TARGET_MAX)
+		target.len = LOGGED_TARGET_MAX;
+	log_write(problem->status >= 500 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "http", "%d %s: %s (%.*s %.*s, instance %s)",
+	          problem->status, problem->title, cause, STR_ARGS(request->head.method), STR_ARGS(target), instance);
+}
+
+static void reply(struct http_request *request, const struct problem *problem)
+{
+	char instance[ID_UUID_LEN + 1];
+	struct buf body = { 0 };
+
+	id_uuid(instance);
+	log_problem(request, problem, instance);
+	write_problem(&body, problem, instance);
+	if (problem->status == 401)
+		http_reply_header(request, "WWW-Authenticate", "Basic realm=\"cdrd\"");
+	http_reply(request, problem->status, "application/problem+json", &body);
+}
+
+void http_reply_error(struct http_request *request, const struct error *err)
+{
+	const struct problem_row *row = find_row(err->code);
+
+	if (row->code == ERROR_FULL || row->code == ERROR_NOMEM)
+		http_reply_header(request, "Retry-After", RETRY_SECONDS);
+	reply(request, &(struct problem){
+		.status = row->status,
+		.title = row->title,
+		.detail = row->detail ? row->detail : err->message,
+		.cause = err->message,
+	});
+}
+
+void http_reply_problem(struct http_request *request, int status, const char *title, const char *detail)
+{
+	reply(request, &(struct problem){ .status = status, .title = title, .detail = detail });
+}
+
+void http_reply_fault(struct http_request *request, const struct http_fault *fault)
+{
+	http_reply_problem(request, fault->status, http_status_phrase(fault->status), fault->detail);
+}
+
+void http_reply_invalid(struct http_request *request, const struct query_problems *problems)
+{
+	struct problem problem = { .status = 422, .title = "Unprocessable entity", .parameters = problems };
+
+	if (problems->invalid_filter)
+		problem = (struct problem){ .status = 422, .title = "Invalid filter", .detail = problems->detail };
+	else if (problems->count > 0)
+		problem.cause = problems->list[0].reason;
+	reply(request, &problem);
+}

@@ -1,0 +1,160 @@
+/*
+ * records.c: GET /v2/reports/records, the synchronous query.
+ *
+ * A request becomes a plan (query/), the plan a page. Reading is done in slices of at most SLICE_US, so that a filter
+ * which seldom matches does not keep other requests waiting: between slices the page waits in a timer of zero, which
+ * the loop calls after what else is ready. If the client goes away meanwhile, the page goes with it.
+ */
+#include "http/records.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+#define SLICE_US 10000
+
+static void page_free(struct http_records_page *page)
+{
+	if (page->timer)
+		event_free(page->timer);
+	query_params_free(&page->params);
+	buf_free(&page->records);
+	buf_free(&page->hits);
+	buf_free(&page->not_found);
+	free(page);
+}
+
+static void on_close(void *arg)
+{
+	page_free(arg);
+}
+
+static void go_on(struct http_records_page *page);
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	go_on(arg);
+}
+
+static int pause_page(struct http_records_page *page, struct error *err)
+{
+	static const struct timeval now = { 0, 0 };
+
+	if (!page->timer) {
+		page->timer = evtimer_new(page->app->base, on_timer, page);
+		http_request_on_close(page->request, on_close, page);
+	}
+	if (!page->timer || evtimer_add(page->timer, &now) < 0)
+		return error_set(err, ERROR_NOMEM, "Out of memory for a query's timer");
+	return 0;
+}
+
+/* Runs one slice; then the page waits for the next, or is answered and gone. */
+static void go_on(struct http_records_page *page)
+{
+	struct error err = { 0 };
+	enum http_records_end end = http_records_read(page, clock_monotonic_us() + SLICE_US, &err);
+
+	if (end == HTTP_RECORDS_PAUSED && pause_page(page, &err) == 0)
+		return;
+	if (end != HTTP_RECORDS_COMPLETE || http_records_answer(page, &err) < 0)
+		http_reply_error(page->request, &err);
+	page_free(page);
+}
+
+/* Rounded up to a whole second: nothing of this second is missed, and the echoed window is easy to read. */
+static int64_t window_end(int64_t now_us)
+{
+	int64_t rest = now_us % CLOCK_US_PER_SECOND;
+
+	return rest == 0 ? now_us : now_us + CLOCK_US_PER_SECOND - rest;
+}
+
+static bool make_plan(struct http_records_page *page, struct query_problems *problems)
+{
+	const struct config *config = page->app->config;
+	struct query_limits limits = {
+		.window_max_us = config->sync_window_max,
+		.ids_max = (size_t)config->ids_max,
+	};
+
+	if (!query_plan_make(&page->plan, QUERY_SYNC, &page->params, &limits, window_end(page->received_us), problems))
+		return false;
+	page->view = query_plan_view(&page->plan);
+	page->columns = record_view_columns(page->plan.product, &page->view);
+	page->max = (size_t)config->page_max;
+	return true;
+}
+
+/* Takes up the range, the snapshot and the place that the cursor holds. */
+static bool resume(struct http_records_page *page, struct query_problems *problems)
+{
+	struct query_plan *plan = &page->plan;
+	const struct account *reader = http_request_account(page->request);
+	struct cursor cursor;
+	struct error err;
+
+	if (cursor_open(&page->app->cursor_key, reader->id, plan->cursor, plan->iv, &cursor, &err) < 0) {
+		query_problems_add(problems, STR_LITERAL("cursor"), "%s", err.message);
+		return false;
+	}
+	if (cursor.fingerprint != query_plan_fingerprint(plan, &page->params)) {
+		query_problems_add(problems, STR_LITERAL("cursor"), "Belongs to a query with other parameters");
+		return false;
+	}
+	plan->from_us = cursor.from_us;
+	plan->to_us = cursor.to_us;
+	page->snapshot = cursor.snapshot;
+	page->position = cursor.position;
+	return true;
+}
+
+/* True when the page may be read; otherwise the request has been answered. */
+static bool prepare(struct http_records_page *page)
+{
+	struct http_request *request = page->request;
+	struct query_problems problems = { 0 };
+	struct error err;
+
+	if (query_params_decode(&page->params, http_request_query(request), &err) < 0) {
+		http_reply_error(request, &err);
+		return false;
+	}
+	if (!make_plan(page, &problems)) {
+		http_reply_invalid(request, &problems);
+		return false;
+	}
+	if (!accounts_may_read(page->app->store, http_request_account(request), str_from(page->plan.account))) {
+		http_reply_problem(request, 403, "Forbidden", "User not authorized to query the requested data");
+		return false;
+	}
+	page->snapshot = store_snapshot(page->app->store);
+	if (page->plan.cursor.p && !resume(page, &problems)) {
+		http_reply_invalid(request, &problems);
+		return false;
+	}
+	page->last = page->position;
+	return true;
+}
+
+void http_records_get(struct http_request *request, void *app)
+{
+	struct http_records_page *page = calloc(1, sizeof(*page));
+	struct error err;
+
+	if (!page) {
+		error_set(&err, ERROR_NOMEM, "Out of memory for a query");
+		http_reply_error(request, &err);
+		return;
+	}
+	page->request = request;
+	page->app = app;
+	page->received_us = clock_now_us();
+	id_uuid(page->request_id);
+	if (prepare(page))
+		go_on(page);
+	else
+		page_free(page);
+}

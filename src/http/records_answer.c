@@ -1,0 +1,210 @@
+/*
+ * records_answer.c: the JSON around a page of records.
+ *
+ *	{"_links":{"self":{"href":...},"next":{"href":...}},"request_id":...,"request_status":"TRUNCATED",...,
+ *	 "items_count":1000,"cursor":...,"iv":...,"records":[...]}
+ *
+ * `next` repeats the query with cursor and iv in place of its own; the same URL stands in a Link header (RFC 8288).
+ */
+#include "http/records.h"
+
+#include "base/clock.h"
+#include "base/decimal.h"
+#include "base/json.h"
+
+#define ENVELOPE_BYTES 4096 /* a usual envelope is shorter */
+
+/* What the answer says that is not in the page. */
+struct answer {
+	struct buf self;
+	struct buf next; /* this and the two below: empty unless the client can go on */
+	struct buf cursor;
+	struct buf iv;
+	struct buf scratch;
+};
+
+static void answer_free(struct answer *answer)
+{
+	buf_free(&answer->self);
+	buf_free(&answer->next);
+	buf_free(&answer->cursor);
+	buf_free(&answer->iv);
+	buf_free(&answer->scratch);
+}
+
+static bool is_unreserved(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' ||
+	       c == '_' || c == '~';
+}
+
+static void add_encoded(struct buf *url, struct str text)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	for (size_t i = 0; i < text.len; i++) {
+		unsigned char c = (unsigned char)text.p[i];
+
+		if (is_unreserved(text.p[i])) {
+			buf_add_char(url, text.p[i]);
+		} else {
+			char escape[3] = { '%', digits[c >> 4], digits[c & 15] };
+
+			buf_add(url, escape, sizeof(escape));
+		}
+	}
+}
+
+static void add_parameter(struct buf *url, struct str name, struct str value)
+{
+	add_encoded(url, name);
+	buf_add_char(url, '=');
+	add_encoded(url, value);
+}
+
+static void write_next(const struct http_records_page *page, struct answer *answer)
+{
+	struct buf *url = &answer->next;
+
+	http_request_base_url(page->request, url);
+	buf_add_str(url, http_request_path(page->request));
+	buf_add_char(url, '?');
+	for (size_t i = 0; i < page->params.count; i++) {
+		const struct query_param *param = &page->params.list[i];
+
+		if (str_is(param->name, "cursor") || str_is(param->name, "iv"))
+			continue;
+		add_parameter(url, param->name, param->value);
+		buf_add_char(url, '&');
+	}
+	add_parameter(url, STR_LITERAL("cursor"), buf_str(&answer->cursor));
+	buf_add_char(url, '&');
+	add_parameter(url, STR_LITERAL("iv"), buf_str(&answer->iv));
+}
+
+static int seal_cursor(const struct http_records_page *page, struct answer *answer, struct error *err)
+{
+	struct cursor cursor = {
+		.fingerprint = query_plan_fingerprint(&page->plan, &page->params),
+		.from_us = page->plan.from_us,
+		.to_us = page->plan.to_us,
+		.snapshot = page->snapshot,
+		.position = page->last,
+	};
+
+	return cursor_seal(&page->app->cursor_key, http_request_account(page->request)->id, &cursor, &answer->cursor,
+	                   &answer->iv, err);
+}
+
+static void write_link(struct json *json, const char *name, const struct buf *url)
+{
+	json_key(json, name);
+	json_object_begin(json);
+	json_key(json, "href");
+	json_str(json, buf_str(url));
+	json_object_end(json);
+}
+
+static void write_links(struct json *json, const struct answer *answer)
+{
+	json_key(json, "_links");
+	json_object_begin(json);
+	write_link(json, "self", &answer->self);
+	if (answer->next.len > 0)
+		write_link(json, "next", &answer->next);
+	json_object_end(json);
+}
+
+static void write_text(struct json *json, const char *key, struct str value)
+{
+	json_key(json, key);
+	json_str(json, value);
+}
+
+static void write_time(struct json *json, const char *key, int64_t time_us, struct buf *scratch)
+{
+	buf_clear(scratch);
+	clock_format_report(scratch, time_us);
+	write_text(json, key, buf_str(scratch));
+}
+
+static void write_price(const struct http_records_page *page, struct json *json, struct buf *scratch)
+{
+	struct decimal price = { 0 };
+
+	/* neither can fail: the setting was checked when it was read, and 10^5 records cannot overflow it */
+	decimal_parse(str_from(page->app->config->price_per_record), &price);
+	decimal_multiply(price, page->count, &price);
+	buf_clear(scratch);
+	decimal_format(scratch, price);
+	json_key(json, "price");
+	json_raw(json, buf_str(scratch));
+	write_text(json, "currency", str_from(page->app->config->currency));
+}
+
+static void write_answer(const struct http_records_page *page, struct answer *answer, struct buf *out)
+{
+	struct json json = json_to(out);
+	int64_t received_us = page->received_us - page->received_us % CLOCK_US_PER_SECOND;
+
+	json_object_begin(&json);
+	write_links(&json, answer);
+	write_text(&json, "request_id", str_from(page->request_id));
+	write_text(&json, "request_status", page->more ? STR_LITERAL("TRUNCATED") : STR_LITERAL("SUCCESS"));
+	write_time(&json, "received_at", received_us, &answer->scratch);
+	write_price(page, &json, &answer->scratch);
+	query_plan_echo(&page->plan, &page->params, &json);
+	json_key(&json, "items_count");
+	json_uint(&json, page->count);
+	if (page->not_found.len > 0)
+		write_text(&json, "ids_not_found", buf_str(&page->not_found));
+	if (answer->next.len > 0) {
+		write_text(&json, "cursor", buf_str(&answer->cursor));
+		write_text(&json, "iv", buf_str(&answer->iv));
+	}
+	json_key(&json, "records");
+	json_array_begin(&json);
+	if (page->count > 0)
+		json_raw(&json, buf_str(&page->records));
+	json_array_end(&json);
+	json_object_end(&json);
+}
+
+static void add_link_header(struct http_request *request, struct answer *answer)
+{
+	struct buf *header = &answer->scratch;
+
+	buf_clear(header);
+	buf_addf(header, "<%.*s>; rel=\"next\"", STR_ARGS(buf_str(&answer->next)));
+	if (buf_cstr(header))
+		http_reply_header(request, "Link", header->data);
+}
+
+int http_records_answer(struct http_records_page *page, struct error *err)
+{
+	struct answer answer = { 0 };
+	struct buf out = { 0 };
+	int result = -1;
+
+	http_request_url(page->request, &answer.self);
+	/* an id query has no cursor: one id may find more than a page, which only the status tells */
+	if (page->more && !page->plan.by_id) {
+		if (seal_cursor(page, &answer, err) < 0)
+			goto out;
+		write_next(page, &answer);
+	}
+	buf_reserve(&out, page->records.len + ENVELOPE_BYTES);
+	write_answer(page, &answer, &out);
+	if (out.failed || page->records.failed || answer.self.failed || answer.next.failed || answer.scratch.failed) {
+		error_set(err, ERROR_NOMEM, "Out of memory for a page of records");
+		goto out;
+	}
+	if (answer.next.len > 0)
+		add_link_header(page->request, &answer);
+	http_reply(page->request, 200, "application/json", &out);
+	result = 0;
+out:
+	answer_free(&answer);
+	buf_free(&out);
+	return result;
+}

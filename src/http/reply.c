@@ -1,0 +1,175 @@
+/*
+ * reply.c: the head of an answer, and the end of a request.
+ *
+ *	HTTP/1.1 200 OK CRLF Date: ... CRLF [Content-Type: ... CRLF] Content-Length: ... CRLF [Connection: close CRLF]
+ *	*( headers of http_reply_header ) CRLF
+ */
+#include <inttypes.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "http/connection.h"
+
+static const struct {
+	int status;
+	const char *phrase;
+} statuses[] = {
+	{ 200, "OK" },
+	{ 202, "Accepted" },
+	{ 204, "No Content" },
+	{ 206, "Partial Content" },
+	{ 304, "Not Modified" },
+	{ 400, "Bad Request" },
+	{ 401, "Unauthorized" },
+	{ 403, "Forbidden" },
+	{ 404, "Not Found" },
+	{ 405, "Method Not Allowed" },
+	{ 408, "Request Timeout" },
+	{ 409, "Conflict" },
+	{ 412, "Precondition Failed" },
+	{ 413, "Content Too Large" },
+	{ 414, "URI Too Long" },
+	{ 415, "Unsupported Media Type" },
+	{ 416, "Range Not Satisfiable" },
+	{ 417, "Expectation Failed" },
+	{ 422, "Unprocessable Content" },
+	{ 429, "Too Many Requests" },
+	{ 431, "Request Header Fields Too Large" },
+	{ 500, "Internal Server Error" },
+	{ 501, "Not Implemented" },
+	{ 503, "Service Unavailable" },
+	{ 505, "HTTP Version Not Supported" },
+	{ 507, "Insufficient Storage" },
+};
+
+const char *http_status_phrase(int status)
+{
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
+		if (statuses[i].status == status)
+			return statuses[i].phrase;
+	return "Unknown";
+}
+
+void http_reply_header(struct http_request *request, const char *name, const char *value)
+{
+	struct buf *headers = &request->headers;
+
+	buf_add_text(headers, name);
+	buf_add_text(headers, ": ");
+	for (; *value; value++)
+		buf_add_char(headers, *value == '\r' || *value == '\n' ? ' ' : *value);
+	buf_add_text(headers, "\r\n");
+}
+
+/* Decimal without printf: this runs for every answer. */
+static void add_number(struct buf *out, uint64_t value)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + value % 10);
+	while ((value /= 10) > 0);
+	buf_add(out, digits + at, sizeof(digits) - at);
+}
+
+static void add_field(struct buf *out, const char *name, const char *value)
+{
+	buf_add_text(out, name);
+	buf_add_text(out, value);
+	buf_add_text(out, "\r\n");
+}
+
+/* May another request follow on this connection? What is left of this one's body must be little enough to pass over. */
+static bool stays_open(struct http_connection *c)
+{
+	if (!c->keep_alive || c->server->draining)
+		return false;
+	if (c->content.finished)
+		return true;
+	return !c->continue_owed && http_content_drop(&c->content, (uint64_t)c->server->config->body_max);
+}
+
+static struct str make_head(const struct http_request *request, int status, const char *content_type, uint64_t length)
+{
+	struct http_server *server = request->connection->server;
+	struct buf *head = &server->head;
+
+	buf_clear(head);
+	buf_add_text(head, "HTTP/1.1 ");
+	add_number(head, (uint64_t)status);
+	buf_add_char(head, ' ');
+	add_field(head, http_status_phrase(status), "");
+	add_field(head, "Date: ", server->date);
+	if (content_type)
+		add_field(head, "Content-Type: ", content_type);
+	if (status != 204 && status != 304) {
+		buf_add_text(head, "Content-Length: ");
+		add_number(head, length);
+		buf_add_text(head, "\r\n");
+	}
+	if (!request->connection->keep_alive)
+		buf_add_text(head, "Connection: close\r\n");
+	buf_add_str(head, buf_str(&request->headers));
+	buf_add_text(head, "\r\n");
+	if (request->headers.failed)
+		head->failed = true;
+	return buf_str(head);
+}
+
+static void count_and_log(const struct http_request *request, int status, uint64_t length)
+{
+	request->connection->server->stats.responses_by_class[status / 100 % 6]++;
+	log_debug("http", "%.*s %.*s: %d, %" PRIu64 " bytes", STR_ARGS(request->head.method),
+	          STR_ARGS(request->head.target), status, length);
+}
+
+void http_reply_file(struct http_request *request, int status, const char *content_type, int fd, uint64_t offset,
+                     uint64_t length)
+{
+	struct http_connection *c = request->connection;
+	bool head_only = str_is(request->head.method, "HEAD");
+
+	c->keep_alive = stays_open(c);
+	struct str head = make_head(request, status, content_type, length);
+
+	count_and_log(request, status, length);
+	bool sent = !c->server->head.failed && http_send(c, head, NULL);
+	if (sent && !head_only && length > 0)
+		http_file_begin(c, fd, offset, length);
+	else
+		close(fd);
+	http_request_release(request);
+	if (!sent)
+		c->state = HTTP_STATE_CLOSED;
+	http_connection_answered(c);
+}
+
+void http_reply(struct http_request *request, int status, const char *content_type, struct buf *body)
+{
+	struct http_connection *c = request->connection;
+	bool head_only = str_is(request->head.method, "HEAD");
+	bool broken = body && body->failed;
+	size_t length = body && !broken ? body->len : 0;
+
+	if (broken) {
+		log_error("http", "out of memory for an answer");
+		status = 500;
+		content_type = NULL;
+	}
+	c->keep_alive = stays_open(c);
+	struct str head = make_head(request, status, content_type, length);
+
+	count_and_log(request, status, length);
+	if (body && (head_only || broken)) {
+		buf_free(body);
+		body = NULL;
+	}
+	bool sent = !c->server->head.failed && http_send(c, head, body);
+	if (c->server->head.failed && body)
+		buf_free(body);
+	http_request_release(request);
+	if (!sent)
+		c->state = HTTP_STATE_CLOSED;
+	http_connection_answered(c);
+}

@@ -1,0 +1,26 @@
+/*
+ * reports.h: what the endpoints of asynchronous reports share; private to http/.
+ *
+ *	reports.c       GET and DELETE of one report
+ *	reports_list.c  GET of many
+ *	reports_post.c  POST of a new one
+ *	reports_body.c  its JSON body as parameters
+ *	media.c         GET of a file
+ */
+#ifndef CDRD_HTTP_REPORTS_H
+#define CDRD_HTTP_REPORTS_H
+
+#include "http/routes.h"
+
+/* Answers with the report's status. */
+void http_report_reply(struct http_request *request, const struct report *report);
+
+/*
+ * The members of a JSON object as parameters: texts, numbers and booleans as their texts, null as not given, an array
+ * of texts with commas between them. What has another form is a problem of that member. ERROR_INVALID when the body is
+ * no JSON object, or has too many members.
+ */
+int http_report_params(struct query_params *params, struct query_problems *problems, struct str body,
+                       struct error *err);
+
+#endif

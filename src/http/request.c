@@ -1,0 +1,188 @@
+/*
+ * request.c: requests as their handlers see them (http.h), and the few that are kept for the next to come.
+ *
+ * A request is bigger than the rest of its connection and lives for a moment, so idle connections have none. Those
+ * that were replied to are kept with their buffers, up to FREE_MAX of them: a request on a busy server allocates
+ * nothing.
+ */
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "http/connection.h"
+
+#define FREE_MAX 64
+#define KEPT_BYTES_MAX 65536 /* of a buffer; a larger one is given back */
+
+/* --- their memory --- */
+
+static void reset_buf(struct buf *b)
+{
+	if (b->cap > KEPT_BYTES_MAX)
+		buf_free(b);
+	else
+		buf_clear(b);
+}
+
+struct http_request *http_request_take(struct http_connection *connection)
+{
+	struct http_server *server = connection->server;
+	struct http_request *request = server->free_requests;
+
+	if (request) {
+		server->free_requests = request->next_free;
+		server->free_requests_count--;
+	} else {
+		request = calloc(1, sizeof(*request));
+	}
+	if (request)
+		request->connection = connection;
+	return request;
+}
+
+static void request_free(struct http_request *request)
+{
+	buf_free(&request->text);
+	buf_free(&request->segment);
+	buf_free(&request->body);
+	buf_free(&request->headers);
+	free(request);
+}
+
+void http_request_release(struct http_request *request)
+{
+	struct http_server *server = request->connection->server;
+
+	if (server->free_requests_count == FREE_MAX) {
+		request_free(request);
+		return;
+	}
+	reset_buf(&request->text);
+	reset_buf(&request->segment);
+	reset_buf(&request->body);
+	reset_buf(&request->headers);
+	request->connection = NULL;
+	request->route = NULL;
+	memset(&request->head, 0, offsetof(struct http_head, fields));
+	request->account.id[0] = '\0';
+	request->producer[0] = '\0';
+	request->stream = (struct http_stream){ 0 };
+	request->on_close = NULL;
+	request->next_free = server->free_requests;
+	server->free_requests = request;
+	server->free_requests_count++;
+}
+
+void http_request_free_all(struct http_server *server)
+{
+	while (server->free_requests) {
+		struct http_request *request = server->free_requests;
+
+		server->free_requests = request->next_free;
+		request_free(request);
+	}
+	server->free_requests_count = 0;
+}
+
+/* --- what handlers ask --- */
+
+struct str http_request_path(const struct http_request *request)
+{
+	return request->head.path;
+}
+
+struct str http_request_query(const struct http_request *request)
+{
+	return request->head.query;
+}
+
+struct str http_request_target(const struct http_request *request)
+{
+	return request->head.target;
+}
+
+struct str http_request_header(const struct http_request *request, const char *name)
+{
+	return http_head_field(&request->head, name);
+}
+
+struct str http_request_segment(const struct http_request *request)
+{
+	return buf_str(&request->segment);
+}
+
+struct str http_request_body(const struct http_request *request)
+{
+	return buf_str(&request->body);
+}
+
+const struct account *http_request_account(const struct http_request *request)
+{
+	return &request->account;
+}
+
+const char *http_request_producer(const struct http_request *request)
+{
+	return request->producer;
+}
+
+/* For HTTP/1.0 without Host: where the client has reached us. */
+static void add_local_address(const struct http_request *request, struct buf *out)
+{
+	struct sockaddr_storage address = { 0 };
+	socklen_t len = sizeof(address);
+	char text[INET6_ADDRSTRLEN] = "";
+
+	getsockname(bufferevent_getfd(request->connection->bev), (struct sockaddr *)&address, &len);
+	if (address.ss_family == AF_INET6) {
+		const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&address;
+
+		inet_ntop(AF_INET6, &six->sin6_addr, text, sizeof(text));
+		buf_addf(out, "[%s]:%d", text, ntohs(six->sin6_port));
+	} else {
+		const struct sockaddr_in *four = (const struct sockaddr_in *)&address;
+
+		inet_ntop(AF_INET, &four->sin_addr, text, sizeof(text));
+		buf_addf(out, "%s:%d", text, ntohs(four->sin_port));
+	}
+}
+
+void http_request_base_url(const struct http_request *request, struct buf *out)
+{
+	struct str url = str_from(request->connection->server->config->public_url);
+
+	while (url.len > 0 && url.p[url.len - 1] == '/')
+		url.len--;
+	if (url.len > 0) {
+		buf_add_str(out, url);
+		return;
+	}
+	buf_add_text(out, "http://");
+	if (request->head.host.len > 0)
+		buf_add_str(out, request->head.host);
+	else
+		add_local_address(request, out);
+}
+
+void http_request_url(const struct http_request *request, struct buf *out)
+{
+	http_request_base_url(request, out);
+	buf_add_str(out, request->head.path);
+	if (request->head.query.len > 0) {
+		buf_add_char(out, '?');
+		buf_add_str(out, request->head.query);
+	}
+}
+
+void http_request_stream(struct http_request *request, const struct http_stream *stream, void *arg)
+{
+	request->stream = *stream;
+	request->stream_arg = arg;
+}
+
+void http_request_on_close(struct http_request *request, void (*on_close)(void *arg), void *arg)
+{
+	request->on_close = on_close;
+	request->on_close_arg = arg;
+}

@@ -1,0 +1,41 @@
+/*
+ * routes.h: the table of endpoints, and what their handlers share.
+ *
+ * http_routes is handed to http_server_new with a struct http_app as `app`; each handler gets it back. A new endpoint
+ * is one row in routes.c and one file beside it.
+ */
+#ifndef CDRD_HTTP_ROUTES_H
+#define CDRD_HTTP_ROUTES_H
+
+#include <event2/event.h>
+
+#include "base/config.h"
+#include "http/http.h"
+#include "ingest/ingest.h"
+#include "query/cursor.h"
+#include "report/report.h"
+#include "store/store.h"
+
+/* What handlers may use. All pointers stay the caller's and must outlive the server. */
+struct http_app {
+	struct event_base *base;
+	const struct config *config;
+	struct store *store;
+	struct ingest *ingest;
+	struct reports *reports;
+	struct cursor_key cursor_key;
+};
+
+/* Ends with a row whose path is NULL. */
+extern const struct http_route http_routes[];
+
+void http_cdrs_post(struct http_request *request, void *app);   /* cdrs.c: POST /v1/cdrs */
+void http_records_get(struct http_request *request, void *app); /* records.c: GET /v2/reports/records */
+
+void http_report_post(struct http_request *request, void *app);   /* reports_post.c: POST /v2/reports */
+void http_report_list(struct http_request *request, void *app);   /* reports_list.c: GET /v2/reports */
+void http_report_get(struct http_request *request, void *app);    /* reports.c: GET /v2/reports/{id} */
+void http_report_delete(struct http_request *request, void *app); /* reports.c: DELETE /v2/reports/{id} */
+void http_media_get(struct http_request *request, void *app);     /* media.c: GET /v3/media/{id} */
+
+#endif

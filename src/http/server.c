@@ -1,0 +1,167 @@
+/*
+ * server.c: the server's life, its clock and its connections as a whole. Listeners are in listen.c, a single
+ * connection in connection.c.
+ */
+#include "http/server.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "http/connection.h"
+
+/* The clock moves by no more than this a tick, however long the loop was blocked in between. */
+#define CLOCK_STEP_MAX (2 * HTTP_TICK_US)
+
+static struct timeval to_timeval(int64_t us)
+{
+	return (struct timeval){ .tv_sec = us / CLOCK_US_PER_SECOND, .tv_usec = us % CLOCK_US_PER_SECOND };
+}
+
+/* --- the clock --- */
+
+static void update_date(struct http_server *server)
+{
+	time_t now = (time_t)(clock_now_us() / CLOCK_US_PER_SECOND);
+	struct tm utc;
+
+	strftime(server->date, sizeof(server->date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &utc));
+}
+
+static void schedule_tick(struct http_server *server)
+{
+	static const struct timeval period = { 0, HTTP_TICK_US };
+
+	server->tick_at_us = clock_monotonic_us();
+	update_date(server);
+	evtimer_add(server->tick, &period);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_server *server = arg;
+	int64_t elapsed = clock_monotonic_us() - server->tick_at_us;
+	struct http_connection *c = TAILQ_FIRST(&server->connections);
+
+	(void)fd;
+	(void)what;
+	server->clock_us += elapsed < CLOCK_STEP_MAX ? elapsed : CLOCK_STEP_MAX;
+	while (c) {
+		struct http_connection *next = TAILQ_NEXT(c, entry);
+
+		http_connection_check_timeout(c);
+		c = next;
+	}
+	if (server->stats.connections > 0)
+		schedule_tick(server);
+}
+
+/* --- connections --- */
+
+void http_server_add(struct http_server *server, struct http_connection *connection)
+{
+	TAILQ_INSERT_TAIL(&server->connections, connection, entry);
+	if (server->stats.connections++ == 0)
+		schedule_tick(server);
+}
+
+void http_server_remove(struct http_server *server, struct http_connection *connection)
+{
+	static const struct timeval now = { 0, 0 };
+
+	TAILQ_REMOVE(&server->connections, connection, entry);
+	if (--server->stats.connections == 0 && server->draining)
+		evtimer_add(server->drained, &now);
+}
+
+void http_server_stats(const struct http_server *server, struct http_stats *stats)
+{
+	*stats = server->stats;
+}
+
+/* --- its end --- */
+
+static void on_drained(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_server *server = arg;
+	void (*done)(void *arg) = server->done;
+
+	(void)fd;
+	(void)what;
+	server->done = NULL; /* connections that the timeout cut off end later */
+	if (done)
+		done(server->done_arg);
+}
+
+void http_server_drain(struct http_server *server, int64_t timeout_us, void (*done)(void *arg), void *arg)
+{
+	struct http_connection *c = TAILQ_FIRST(&server->connections);
+	struct timeval timeout = to_timeval(timeout_us);
+
+	http_listen_stop(server);
+	server->draining = true;
+	server->done = done;
+	server->done_arg = arg;
+	evtimer_add(server->drained, &timeout);
+	if (!c)
+		event_active(server->drained, EV_TIMEOUT, 0);
+	while (c) {
+		struct http_connection *next = TAILQ_NEXT(c, entry);
+
+		if (c->state == HTTP_STATE_HEAD && !c->begun) {
+			http_connection_close(c);
+			http_connection_run(c);
+		}
+		c = next;
+	}
+}
+
+void http_server_free(struct http_server *server)
+{
+	struct http_connection *c;
+
+	if (!server)
+		return;
+	server->draining = false;
+	http_listen_stop(server);
+	while ((c = TAILQ_FIRST(&server->connections))) {
+		http_connection_close(c);
+		http_connection_run(c);
+	}
+	http_request_free_all(server);
+	if (server->tick)
+		event_free(server->tick);
+	if (server->drained)
+		event_free(server->drained);
+	buf_free(&server->head);
+	free(server->scratch);
+	free(server);
+}
+
+struct http_server *http_server_new(struct event_base *base, const struct config *config, struct store *store,
+                                    const struct http_route *routes, void *app, struct error *err)
+{
+	struct http_server *server = calloc(1, sizeof(*server));
+
+	if (!server)
+		goto nomem;
+	TAILQ_INIT(&server->connections);
+	server->base = base;
+	server->config = config;
+	server->store = store;
+	server->routes = routes;
+	server->app = app;
+	server->scratch = malloc(HTTP_PIECE_MAX);
+	server->tick = evtimer_new(base, on_tick, server);
+	server->drained = evtimer_new(base, on_drained, server);
+	if (!server->scratch || !server->tick || !server->drained)
+		goto nomem;
+	/* libevent writes to sockets whose other end may have gone; the return value says so too. */
+	signal(SIGPIPE, SIG_IGN);
+	return server;
+nomem:
+	http_server_free(server);
+	error_set(err, ERROR_NOMEM, "Out of memory for the HTTP server");
+	return NULL;
+}

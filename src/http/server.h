@@ -1,0 +1,61 @@
+/*
+ * server.h: what all connections of a server share; private to http/.
+ */
+#ifndef CDRD_HTTP_SERVER_H
+#define CDRD_HTTP_SERVER_H
+
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <sys/queue.h>
+
+#include "http/http.h"
+
+#define HTTP_LISTENERS_MAX 16
+#define HTTP_TICK_US INT64_C(100000) /* how coarse timeouts are */
+#define HTTP_DATE_LEN 29             /* "Sun, 06 Nov 1994 08:49:37 GMT" */
+
+struct http_connection;
+
+struct http_server {
+	struct event_base *base;
+	const struct config *config;
+	struct store *store;
+	const struct http_route *routes;
+	void *app;
+
+	int listeners_count;
+	struct evconnlistener *listeners[HTTP_LISTENERS_MAX];
+	struct event *accept_retry; /* pending while accepting is paused for want of descriptors */
+	int64_t accept_logged_us;   /* when the log last said so; 0: never */
+
+	TAILQ_HEAD(, http_connection) connections;
+	struct http_request *free_requests;
+	int free_requests_count;
+	struct http_stats stats;
+
+	/*
+	 * Every HTTP_TICK_US, while there are connections: the clock goes on, and each connection is looked at for its
+	 * timeout. So a request costs no timer and no call for the time.
+	 */
+	struct event *tick;
+	int64_t clock_us; /* monotonic; stands still while the loop is blocked, which is no client's fault */
+	int64_t tick_at_us;
+	char date[HTTP_DATE_LEN + 1];
+
+	struct buf head; /* of the answer being made */
+	char *scratch;   /* HTTP_PIECE_MAX bytes for decompressed pieces */
+
+	bool draining;
+	struct event *drained; /* fires after the last connection or the timeout */
+	void (*done)(void *arg);
+	void *done_arg;
+};
+
+/* A connection has come or gone (connection.c calls these). */
+void http_server_add(struct http_server *server, struct http_connection *connection);
+void http_server_remove(struct http_server *server, struct http_connection *connection);
+
+/* listen.c: stops accepting for good. */
+void http_listen_stop(struct http_server *server);
+
+#endif

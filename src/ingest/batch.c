@@ -1,0 +1,202 @@
+/*
+ * batch.c: one body of records, from its first piece to its answer. See ingest.h.
+ *
+ * Every record passes take_item, the hot path of ingest: nothing in it allocates or logs.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "ingest/ingest_private.h"
+
+static void add_error(struct ingest_batch *batch, uint64_t line, const struct check_fault *fault)
+{
+	if (batch->errors_count >= (uint64_t)batch->ingest->config->errors_max)
+		return;
+	struct json j = json_to(&batch->errors);
+	j.comma = batch->errors_count++ > 0;
+	json_object_begin(&j);
+	json_key(&j, "line");
+	json_uint(&j, line);
+	json_key(&j, "field");
+	json_text(&j, fault->field);
+	json_key(&j, "reason");
+	json_text(&j, fault->reason);
+	json_object_end(&j);
+}
+
+static int reject(struct ingest_batch *batch, const struct parse_item *item, const struct check_fault *fault,
+                  struct error *err)
+{
+	add_error(batch, item->line, fault);
+	batch->summary.rejected++;
+	batch->ingest->pending.rejected++;
+	return ingest_quarantine(batch, item, fault, err);
+}
+
+static void count(struct ingest_summary *summary, enum store_put_result result)
+{
+	summary->accepted += result == STORE_ACCEPTED;
+	summary->updated += result == STORE_UPDATED;
+	summary->duplicates += result == STORE_DUPLICATE;
+}
+
+static int put(struct ingest_batch *batch, const struct record *record, int64_t time_us, struct error *err)
+{
+	struct ingest *ingest = batch->ingest;
+	enum store_put_result result;
+	if (store_put(ingest->store, record, time_us, &result, err) != 0)
+		return -1;
+	count(&batch->summary, result);
+	count(&ingest->pending, result);
+	ingest->round_records += result != STORE_DUPLICATE;
+	return 0;
+}
+
+static int check_and_put(struct ingest_batch *batch, const struct parse_item *item, struct error *err)
+{
+	struct check_fault fault = { item->field ? item->field : "", item->reason };
+	struct record record;
+	int64_t time_us;
+	if (item->reason || !check_record(&batch->ingest->check, item->record, &record, &time_us, &fault))
+		return reject(batch, item, &fault, err);
+	return put(batch, &record, time_us, err);
+}
+
+static void take_item(void *arg, const struct parse_item *item)
+{
+	struct ingest_batch *batch = arg;
+	struct error err;
+	if (batch->failure.code != ERROR_NONE)
+		return;
+	batch->round = batch->ingest->round;
+	if (check_and_put(batch, item, &err) != 0)
+		ingest_fail_round(batch->ingest, &err);
+	else
+		ingest_commit_if_large(batch->ingest);
+}
+
+struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format format, const char *producer,
+                                      const char *product_name, ingest_done_fn done, void *arg, struct error *err)
+{
+	const struct config *config = ingest->config;
+	struct parse_limits limits = {
+		.line_max_bytes = (size_t)config->line_max,
+		.value_max_bytes = (size_t)config->value_max,
+		.depth_max = (int)config->json_depth_max,
+	};
+	struct ingest_batch *batch = calloc(1, sizeof(*batch));
+	if (!batch)
+		goto fail;
+	batch->ingest = ingest;
+	batch->done = done;
+	batch->arg = arg;
+	batch->producer = producer ? strdup(producer) : NULL;
+	batch->product_name = product_name ? strdup(product_name) : NULL;
+	if ((producer && !batch->producer) || (product_name && !batch->product_name))
+		goto fail;
+	batch->parser = parser_new(format, &limits, batch->product_name, take_item, batch);
+	if (!batch->parser)
+		goto fail;
+	ingest_batch_move(batch, &ingest->feeding);
+	return batch;
+fail:
+	ingest_batch_free(batch);
+	error_set(err, ERROR_NOMEM, "batch of %s: out of memory", producer ? producer : "quarantine");
+	return NULL;
+}
+
+void ingest_batch_free(struct ingest_batch *batch)
+{
+	if (!batch)
+		return;
+	parser_free(batch->parser);
+	free(batch->producer);
+	free(batch->product_name);
+	buf_free(&batch->errors);
+	free(batch);
+}
+
+/* Broken framing is a fault of a record, which the parser reported; no memory is the batch's end. */
+static void take_parser_result(struct ingest_batch *batch, int result, const struct error *err)
+{
+	if (result != 0 && err->code == ERROR_NOMEM && batch->failure.code == ERROR_NONE)
+		batch->failure = *err;
+}
+
+void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len)
+{
+	struct ingest *ingest = batch->ingest;
+	struct error err;
+	if (batch->failure.code != ERROR_NONE)
+		return;
+	check_set_now(&ingest->check, clock_now_us());
+	ingest->round_bytes += len;
+	take_parser_result(batch, parser_feed(batch->parser, data, len, &err), &err);
+}
+
+void ingest_batch_finish(struct ingest_batch *batch)
+{
+	struct ingest *ingest = batch->ingest;
+	struct error err;
+	if (batch->failure.code == ERROR_NONE) {
+		check_set_now(&ingest->check, clock_now_us());
+		take_parser_result(batch, parser_finish(batch->parser, &err), &err);
+	}
+	ingest_batch_move(batch, &ingest->waiting);
+	ingest_commit_soon(ingest);
+}
+
+void ingest_batch_abandon(struct ingest_batch *batch)
+{
+	struct ingest *ingest = batch->ingest;
+	ingest_batch_move(batch, NULL);
+	ingest_batch_free(batch);
+	if (ingest->round_records > 0)
+		ingest_commit_soon(ingest);
+}
+
+void ingest_batch_summary(const struct ingest_batch *batch, struct ingest_summary *summary)
+{
+	*summary = batch->summary;
+}
+
+static void write_answer(const struct ingest_batch *batch, struct buf *out)
+{
+	const struct ingest_summary *summary = &batch->summary;
+	struct json j = json_to(out);
+	json_object_begin(&j);
+	json_key(&j, "accepted");
+	json_uint(&j, summary->accepted);
+	json_key(&j, "updated");
+	json_uint(&j, summary->updated);
+	json_key(&j, "duplicates");
+	json_uint(&j, summary->duplicates);
+	json_key(&j, "rejected");
+	json_uint(&j, summary->rejected);
+	json_key(&j, "errors");
+	json_array_begin(&j);
+	if (batch->errors_count > 0)
+		json_raw(&j, buf_str(&batch->errors));
+	json_array_end(&j);
+	json_object_end(&j);
+}
+
+void ingest_batch_answer(struct ingest_batch *batch)
+{
+	struct buf answer = { 0 };
+	if (batch->failure.code == ERROR_NONE)
+		write_answer(batch, &answer);
+	if (answer.failed || batch->errors.failed) {
+		buf_clear(&answer);
+		error_set(&batch->failure, ERROR_NOMEM, "answer to %s: out of memory",
+		          batch->producer ? batch->producer : "a replay");
+	}
+	if (batch->failure.code == ERROR_NONE)
+		batch->done(batch->arg, &batch->summary, &answer, NULL);
+	else
+		batch->done(batch->arg, &(struct ingest_summary){ 0 }, &answer, &batch->failure);
+	buf_free(&answer);
+	ingest_batch_free(batch);
+}

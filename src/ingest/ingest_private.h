@@ -1,0 +1,94 @@
+/*
+ * ingest_private.h: what the files of ingest/ share; private to it.
+ *
+ * A batch is in one of three queues. It is *feeding* until its body has ended, then *waiting* for the commit that
+ * decides about its last records, then *settled* until the next turn of the loop calls its `done`. Callbacks run from
+ * the commit event alone, so that none finds a parser or another callback on the stack below it.
+ *
+ * A *round* is what one commit decides about. Every record names its batch's round, also a duplicate, whose original
+ * may be in the same round: when the commit fails, all batches of the round fail.
+ */
+#ifndef CDRD_INGEST_INGEST_PRIVATE_H
+#define CDRD_INGEST_INGEST_PRIVATE_H
+
+#include <sys/queue.h>
+
+#include "ingest/check.h"
+#include "ingest/ingest.h"
+
+TAILQ_HEAD(ingest_queue, ingest_batch);
+
+struct ingest {
+	const struct config *config;
+	struct store *store;
+	struct event *commit_event;
+	struct event *expiry_event;
+	struct event *upkeep_event;
+	struct ingest_queue feeding, waiting, settled;
+	struct check check;
+	uint64_t round;
+	size_t round_records;          /* put since the last commit, into days or quarantine */
+	size_t round_bytes;            /* of bodies fed since */
+	struct ingest_summary pending; /* of this round; added to stats when it is on disk */
+	struct ingest_stats stats;
+
+	struct buf raw;          /* of a rejected record, as JSON */
+	uint64_t unkept;         /* rejected records not kept since the last warning */
+	int64_t unkept_warned_us; /* on the monotonic clock; 0 for never */
+};
+
+struct ingest_batch {
+	TAILQ_ENTRY(ingest_batch) link;
+	struct ingest_queue *queue; /* the one it is in */
+	struct ingest *ingest;
+	struct parser *parser;
+	char *producer; /* NULL: what is rejected is not kept */
+	char *product_name; /* of records that name none, or NULL */
+	ingest_done_fn done;
+	void *arg;
+	uint64_t round; /* of its newest record */
+	struct ingest_summary summary;
+	struct buf errors; /* the elements of the answer's array, as JSON */
+	uint64_t errors_count;
+	struct error failure; /* code ERROR_NONE while all is well; then it takes no more records */
+};
+
+/* --- ingest.c --- */
+
+void ingest_batch_move(struct ingest_batch *batch, struct ingest_queue *to);
+
+/* What is in the round is lost: its batches fail with *err. */
+void ingest_fail_round(struct ingest *ingest, const struct error *err);
+
+/* Commits now if the round has grown to its limit; waiting batches are answered in the next turn of the loop. */
+void ingest_commit_if_large(struct ingest *ingest);
+
+/* Commits what there is, as above. */
+void ingest_commit_now(struct ingest *ingest);
+
+/* Sees to it that a commit comes, after commit_delay. */
+void ingest_commit_soon(struct ingest *ingest);
+
+/* --- batch.c --- */
+
+/* Calls done, unless the batch was abandoned, and frees it; it is out of its queue already. */
+void ingest_batch_answer(struct ingest_batch *batch);
+void ingest_batch_free(struct ingest_batch *batch);
+
+/* --- upkeep.c --- */
+
+/* Begins the store's background work, a slice at a time. */
+void ingest_upkeep_begin(struct ingest *ingest);
+void ingest_on_upkeep(evutil_socket_t fd, short what, void *arg);
+
+/* --- reject.c --- */
+
+/* Puts a rejected record into quarantine, if there is room. 0, or -1 with the round lost. */
+int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item, const struct check_fault *fault,
+                      struct error *err);
+
+/* Drops what is too old or too much, a slice at a time; begins the first and every next by itself. */
+void ingest_expiry_begin(struct ingest *ingest);
+void ingest_on_expiry(evutil_socket_t fd, short what, void *arg);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * reject.c: rejected records into quarantine, and out of it again when they are too old or too many.
+ *
+ * What a producer sends wrongly must not fill the disk, nor the catalog's map, in which accounts have to find room.
+ * Expiry keeps quarantine_max, dropping the oldest; a flood that outruns it is no longer kept once it is
+ * an eighth over, with a warning a minute at most.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "ingest/ingest_private.h"
+#include "store/quarantine.h"
+
+#define WARN_EVERY_US (60 * CLOCK_US_PER_SECOND)
+#define EXPIRY_SLICE 500 /* entries; a few milliseconds and an fsync */
+#define EXPIRY_PAUSE_S 30
+#define EXPIRY_PAUSE_BUSY_US 100000 /* after a slice that was full */
+
+static uint64_t limit_bytes(const struct config *config)
+{
+	int64_t half_map = config->catalog_map_size / 2;
+	return (uint64_t)(config->quarantine_max < half_map ? config->quarantine_max : half_map);
+}
+
+static void warn_unkept(struct ingest *ingest, const char *producer)
+{
+	int64_t now_us = clock_monotonic_us();
+	ingest->unkept++;
+	if (ingest->unkept_warned_us && now_us - ingest->unkept_warned_us < WARN_EVERY_US)
+		return;
+	log_warn("ingest", "quarantine is full (%llu bytes allowed): %llu rejected records not kept, the last from %s",
+	         (unsigned long long)limit_bytes(ingest->config), (unsigned long long)ingest->unkept, producer);
+	ingest->unkept = 0;
+	ingest->unkept_warned_us = now_us;
+}
+
+/*
+ * The record as a JSON object that can be replayed. As it was sent, unless the parser left that to us (a record of
+ * msgpack or CSV without fault), or what was sent does not name its product. One that the parser found fault with
+ * stays as it was sent: the record may lack what the fault is about.
+ */
+static struct str raw_of(struct ingest_batch *batch, const struct parse_item *item)
+{
+	struct buf *raw = &batch->ingest->raw;
+	if (item->reason || (item->raw.len > 0 && !batch->product_name))
+		return item->raw;
+	buf_clear(raw);
+	record_write_raw_json(raw, item->record);
+	return raw->failed ? item->raw : buf_str(raw);
+}
+
+int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item, const struct check_fault *fault,
+                      struct error *err)
+{
+	struct ingest *ingest = batch->ingest;
+	struct quarantine_stats stats;
+	uint64_t limit = limit_bytes(ingest->config);
+	if (!batch->producer)
+		return 0; /* a replay: it is there already */
+	if (quarantine_stats(ingest->store, &stats, err) != 0)
+		return -1;
+	if (stats.bytes > limit + limit / 8) {
+		warn_unkept(ingest, batch->producer);
+		return 0;
+	}
+	struct quarantine_entry entry = {
+		.time_us = clock_now_us(),
+		.producer = str_from(batch->producer),
+		.field = str_from(fault->field),
+		.reason = str_from(fault->reason),
+		.raw = raw_of(batch, item),
+	};
+	ingest->round_records++;
+	return quarantine_put(ingest->store, &entry, err);
+}
+
+void ingest_expiry_begin(struct ingest *ingest)
+{
+	struct timeval pause = { .tv_sec = EXPIRY_PAUSE_S };
+	event_add(ingest->expiry_event, &pause);
+}
+
+void ingest_on_expiry(evutil_socket_t fd, short what, void *arg)
+{
+	struct ingest *ingest = arg;
+	const struct config *config = ingest->config;
+	struct timeval busy_pause = { .tv_usec = EXPIRY_PAUSE_BUSY_US };
+	struct error err;
+	(void)fd;
+	(void)what;
+	int dropped = quarantine_expire(ingest->store, clock_now_us() - config->quarantine_keep, limit_bytes(config),
+	                                EXPIRY_SLICE, &err);
+	if (dropped < 0)
+		log_error("ingest", "quarantine: %s", err.message);
+	if (dropped == EXPIRY_SLICE)
+		event_add(ingest->expiry_event, &busy_pause);
+	else
+		ingest_expiry_begin(ingest);
+}

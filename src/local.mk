@@ -1,0 +1,8 @@
+# The daemon: main.c puts the modules together; daemon/ is what belongs to the process as a whole.
+sbin_PROGRAMS += cdrd
+cdrd_SOURCES = src/main.c
+cdrd_LDADD = libcdrd.a
+libcdrd_a_SOURCES += \
+	src/daemon/notify.c src/daemon/notify.h \
+	src/daemon/options.c src/daemon/options.h \
+	src/daemon/retention.c src/daemon/retention.h

@@ -1,0 +1,362 @@
+/*
+ * main.c: what cdrd is made of.
+ *
+ * Reads the configuration, brings the modules up, lower ones first, runs the loop until a signal or `cdrctl shutdown`
+ * ends it, and takes the modules down in the other order. Everything happens on one thread.
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "admin/admin.h"
+#include "base/clock.h"
+#include "base/lag.h"
+#include "base/log.h"
+#include "callback/callback.h"
+#include "daemon/notify.h"
+#include "daemon/options.h"
+#include "daemon/retention.h"
+#include "http/http.h"
+#include "http/routes.h"
+#include "ingest/ingest.h"
+#include "query/cursor.h"
+#include "report/report.h"
+#include "store/store.h"
+
+#define EXIT_USAGE 2
+
+/* How long requests in progress may go on after SIGTERM. */
+#define DRAIN_US (5 * CLOCK_US_PER_SECOND)
+
+#define SIGNALS_MAX 3
+
+struct daemon {
+	struct options options;
+	struct config config;
+	struct event_base *base;
+	struct event *signals[SIGNALS_MAX];
+	struct event *watchdog;
+	struct lag *lag;
+	struct store *store;
+	struct retention *retention;
+	struct ingest *ingest;
+	struct callbacks *callbacks;
+	struct reports *reports;
+	struct http_app app;
+	struct http_server *http;
+	struct admin *admin;
+	bool ending;
+};
+
+/* --- the log and the process --- */
+
+static void apply_log_settings(const struct config *config)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+
+	(void)log_level_parse(config->log_level, &level);
+	log_set_level(level);
+	log_set_topics(config->log_topics);
+}
+
+/* Connections and days each take a descriptor: as many as the system allows. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+		log_warn("main", "cannot raise the limit of open files: %s", strerror(errno));
+}
+
+/* --- the end --- */
+
+static void on_drained(void *arg)
+{
+	/* A moment more, in which what has been written to sockets leaves: `cdrctl shutdown` wants its answer. */
+	static const struct timeval moment = { 0, 20000 };
+	struct daemon *d = arg;
+
+	event_base_loopexit(d->base, &moment);
+}
+
+/* Ends the loop when the requests in progress are answered; called again, at once. */
+static void begin_end(struct daemon *d, const char *why)
+{
+	if (d->ending) {
+		log_info("main", "%s again: ending at once", why);
+		event_base_loopbreak(d->base);
+		return;
+	}
+	d->ending = true;
+	log_info("main", "%s: ending", why);
+	notify_stopping();
+	http_server_drain(d->http, DRAIN_US, on_drained, d);
+}
+
+static void on_shutdown_command(void *arg)
+{
+	begin_end(arg, "shutdown command");
+}
+
+/* --- signals --- */
+
+static void on_end_signal(evutil_socket_t signal_number, short what, void *arg)
+{
+	(void)what;
+	begin_end(arg, signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
+}
+
+static void reload(struct daemon *d)
+{
+	struct config fresh;
+	struct buf ignored = { 0 };
+	struct error err;
+
+	if (options_load_config(&d->options, &fresh, &err) != 0) {
+		log_error("main", "reload: %s; the settings stay as they were", err.message);
+		return;
+	}
+	if (config_reload(&d->config, &fresh, &ignored, &err) != 0)
+		log_error("main", "reload: %s", err.message);
+	apply_log_settings(&d->config);
+	if (ignored.len > 0)
+		log_warn("main", "reload: changes of %s need a restart", buf_cstr(&ignored));
+	log_info("main", "reloaded the configuration");
+	buf_free(&ignored);
+	config_free(&fresh);
+}
+
+static void on_reload_signal(evutil_socket_t signal_number, short what, void *arg)
+{
+	(void)signal_number;
+	(void)what;
+	notify_reloading();
+	reload(arg);
+	notify_ready("Serving");
+}
+
+static void on_watchdog(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	notify_alive();
+}
+
+/* --- up and down --- */
+
+static struct event_base *make_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base;
+
+	if (!config)
+		return NULL;
+	/* Timers to the microsecond: a commit_delay of 2 ms would be one of 3. No threads: no locks. */
+	event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	base = event_base_new_with_config(config);
+	event_config_free(config);
+	/* The last one is for background work, which lets requests go first; what is given none has the middle one. */
+	if (base && event_base_priority_init(base, 3) != 0) {
+		event_base_free(base);
+		return NULL;
+	}
+	return base;
+}
+
+static int watch_signals(struct daemon *d, struct error *err)
+{
+	static const struct {
+		int number;
+		event_callback_fn handler;
+	} rows[SIGNALS_MAX] = {
+		{ SIGTERM, on_end_signal },
+		{ SIGINT, on_end_signal },
+		{ SIGHUP, on_reload_signal },
+	};
+
+	for (size_t i = 0; i < SIGNALS_MAX; i++) {
+		d->signals[i] = evsignal_new(d->base, rows[i].number, rows[i].handler, d);
+		if (!d->signals[i] || event_add(d->signals[i], NULL) != 0)
+			return error_set(err, ERROR_NOMEM, "signals: out of memory");
+	}
+	return 0;
+}
+
+static int start_watchdog(struct daemon *d, struct error *err)
+{
+	int64_t every_us = notify_alive_every_us();
+	struct timeval every = { every_us / CLOCK_US_PER_SECOND, every_us % CLOCK_US_PER_SECOND };
+
+	if (every_us == 0)
+		return 0;
+	d->watchdog = event_new(d->base, -1, EV_PERSIST, on_watchdog, d);
+	if (!d->watchdog || event_add(d->watchdog, &every) != 0)
+		return error_set(err, ERROR_NOMEM, "watchdog: out of memory");
+	return 0;
+}
+
+static int start_loop(struct daemon *d, struct error *err)
+{
+	d->base = make_base();
+	if (d->base)
+		d->lag = lag_new(d->base);
+	if (!d->lag)
+		return error_set(err, ERROR_NOMEM, "event loop: out of memory");
+	return watch_signals(d, err) == 0 ? start_watchdog(d, err) : -1;
+}
+
+static int start_store(struct daemon *d, struct error *err)
+{
+	struct store_options options = {
+		.data_dir = d->config.data_dir,
+		.day_map_bytes = (size_t)d->config.day_map_size,
+		.catalog_map_bytes = (size_t)d->config.catalog_map_size,
+		.days_open_max = (int)d->config.days_open_max,
+	};
+
+	if (store_open(&d->store, &options, err) != 0)
+		return -1;
+	d->retention = retention_new(d->base, &d->config, d->store);
+	d->ingest = ingest_new(d->base, &d->config, d->store);
+	if (!d->retention || !d->ingest)
+		return error_set(err, ERROR_NOMEM, "ingest: out of memory");
+	d->callbacks = callbacks_new(d->base, &d->config, d->store, err);
+	if (!d->callbacks)
+		return -1;
+	d->reports = reports_new(d->base, &d->config, d->store, d->callbacks, err);
+	return d->reports ? 0 : -1;
+}
+
+static int start_http(struct daemon *d, struct error *err)
+{
+	d->app = (struct http_app){
+		.base = d->base,
+		.config = &d->config,
+		.store = d->store,
+		.ingest = d->ingest,
+		.reports = d->reports,
+	};
+	if (cursor_key_load(&d->app.cursor_key, d->config.data_dir, err) != 0)
+		return -1;
+	d->http = http_server_new(d->base, &d->config, d->store, http_routes, &d->app, err);
+	return d->http ? http_server_listen(d->http, err) : -1;
+}
+
+static int start_admin(struct daemon *d, struct error *err)
+{
+	struct admin_context context = {
+		.base = d->base,
+		.config = &d->config,
+		.store = d->store,
+		.ingest = d->ingest,
+		.http = d->http,
+		.callbacks = d->callbacks,
+		.reports = d->reports,
+		.lag = d->lag,
+		.shutdown = on_shutdown_command,
+		.shutdown_arg = d,
+		.started_us = clock_now_us(),
+	};
+
+	d->admin = admin_new(&context, err);
+	return d->admin ? 0 : -1;
+}
+
+static int start(struct daemon *d, struct error *err)
+{
+	raise_descriptor_limit();
+	if (start_loop(d, err) != 0 || start_store(d, err) != 0 || start_http(d, err) != 0 || start_admin(d, err) != 0)
+		return -1;
+	log_info("main", "cdrd " PACKAGE_VERSION " serves %s from %s", d->config.listen, d->config.data_dir);
+	notify_ready("Serving");
+	return 0;
+}
+
+/* Takes down what is up. Requests and imports give their batches up before ingest commits and goes. */
+static void stop(struct daemon *d)
+{
+	admin_free(d->admin);
+	http_server_free(d->http);
+	reports_free(d->reports);
+	callbacks_free(d->callbacks);
+	ingest_free(d->ingest);
+	retention_free(d->retention);
+	store_close(d->store);
+	lag_free(d->lag);
+	if (d->watchdog)
+		event_free(d->watchdog);
+	for (size_t i = 0; i < SIGNALS_MAX; i++)
+		if (d->signals[i])
+			event_free(d->signals[i]);
+	if (d->base)
+		event_base_free(d->base);
+	libevent_global_shutdown();
+}
+
+static int serve(struct daemon *d)
+{
+	struct error err;
+	int result = start(d, &err);
+
+	if (result != 0)
+		log_error("main", "%s", err.message);
+	else if (event_base_dispatch(d->base) < 0)
+		log_error("main", "the event loop failed");
+	stop(d);
+	if (result == 0)
+		log_info("main", "ended");
+	return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* With a configuration, -t ends here and the daemon begins. */
+static int run(struct daemon *d)
+{
+	struct error err;
+	int status;
+
+	if (options_load_config(&d->options, &d->config, &err) != 0) {
+		log_error("config", "%s", err.message);
+		return EXIT_FAILURE;
+	}
+	if (d->options.test) {
+		puts("The configuration is valid.");
+		status = EXIT_SUCCESS;
+	} else {
+		apply_log_settings(&d->config);
+		status = serve(d);
+	}
+	config_free(&d->config);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	static struct daemon d;
+	struct error err;
+	int status = EXIT_SUCCESS;
+
+	log_init();
+	if (options_parse(&d.options, argc, argv, &err) != 0) {
+		fprintf(stderr, "cdrd: %s\n", err.message);
+		status = EXIT_USAGE;
+	} else if (d.options.help) {
+		fputs(options_usage, stdout);
+	} else if (d.options.version) {
+		puts("cdrd " PACKAGE_VERSION);
+	} else {
+		status = run(&d);
+	}
+	options_free(&d.options);
+	log_set_topics(NULL);
+	return status;
+}

@@ -1,0 +1,151 @@
+/*
+ * cursor.c: cursor tokens, sealed and opened with AES-256-GCM (NIST SP 800-38D) of OpenSSL.
+ *
+ *	plaintext = version, fingerprint, from, to, snapshot, day, account, time, seq    8 bytes each, little-endian
+ *	token     = base64url( ciphertext (72) || tag (16) )                             118 characters
+ *	iv        = base64url( nonce (12, random) )                                      16 characters
+ *
+ * The account is authenticated with them but not part of the token, so that one account's token means nothing to
+ * another. Whatever does not open gets the same answer: a client learns nothing about why.
+ */
+#include "query/cursor.h"
+
+#include <endian.h>
+#include <openssl/evp.h>
+#include <string.h>
+
+#include "base/id.h"
+
+#define VERSION 1
+#define NONCE_BYTES 12
+#define TAG_BYTES 16
+
+enum word {
+	WORD_VERSION,
+	WORD_FINGERPRINT,
+	WORD_FROM,
+	WORD_TO,
+	WORD_SNAPSHOT,
+	WORD_DAY,
+	WORD_ACCOUNT,
+	WORD_TIME,
+	WORD_SEQ,
+	WORDS,
+};
+
+#define PLAIN_BYTES (WORDS * sizeof(uint64_t))
+#define SEALED_BYTES (PLAIN_BYTES + TAG_BYTES)
+#define BASE64_LEN(bytes) (((bytes) * 4 + 2) / 3) /* without padding */
+
+static void pack(uint64_t words[WORDS], const struct cursor *cursor)
+{
+	words[WORD_VERSION] = VERSION;
+	words[WORD_FINGERPRINT] = cursor->fingerprint;
+	words[WORD_FROM] = (uint64_t)cursor->from_us;
+	words[WORD_TO] = (uint64_t)cursor->to_us;
+	words[WORD_SNAPSHOT] = cursor->snapshot;
+	words[WORD_DAY] = (uint64_t)(int64_t)cursor->position.day;
+	words[WORD_ACCOUNT] = cursor->position.account;
+	words[WORD_TIME] = (uint64_t)cursor->position.time_us;
+	words[WORD_SEQ] = cursor->position.seq;
+	for (size_t i = 0; i < WORDS; i++)
+		words[i] = htole64(words[i]);
+}
+
+/* False for a version that this build does not know. */
+static bool unpack(struct cursor *cursor, uint64_t words[WORDS])
+{
+	for (size_t i = 0; i < WORDS; i++)
+		words[i] = le64toh(words[i]);
+	*cursor = (struct cursor){
+		.fingerprint = words[WORD_FINGERPRINT],
+		.from_us = (int64_t)words[WORD_FROM],
+		.to_us = (int64_t)words[WORD_TO],
+		.snapshot = words[WORD_SNAPSHOT],
+		.position = {
+			.day = (int32_t)(int64_t)words[WORD_DAY],
+			.account = (uint32_t)words[WORD_ACCOUNT],
+			.time_us = (int64_t)words[WORD_TIME],
+			.seq = words[WORD_SEQ],
+		},
+	};
+	return words[WORD_VERSION] == VERSION;
+}
+
+static bool encrypt(EVP_CIPHER_CTX *ctx, const struct cursor_key *key, const char *account, const uint8_t *nonce,
+                    const void *plain, uint8_t sealed[SEALED_BYTES])
+{
+	int len;
+
+	return EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key->bytes, nonce) == 1 &&
+	       EVP_EncryptUpdate(ctx, NULL, &len, (const uint8_t *)account, SCAN_ACCOUNT_LEN) == 1 &&
+	       EVP_EncryptUpdate(ctx, sealed, &len, plain, (int)PLAIN_BYTES) == 1 &&
+	       EVP_EncryptFinal_ex(ctx, sealed + PLAIN_BYTES, &len) == 1 &&
+	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, sealed + PLAIN_BYTES) == 1;
+}
+
+/* EVP_DecryptFinal_ex fails when the tag is not right. */
+static bool decrypt(EVP_CIPHER_CTX *ctx, const struct cursor_key *key, const char *account, const uint8_t *nonce,
+                    uint8_t *sealed, void *plain)
+{
+	int len;
+
+	return EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key->bytes, nonce) == 1 &&
+	       EVP_DecryptUpdate(ctx, NULL, &len, (const uint8_t *)account, SCAN_ACCOUNT_LEN) == 1 &&
+	       EVP_DecryptUpdate(ctx, plain, &len, sealed, (int)PLAIN_BYTES) == 1 &&
+	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, TAG_BYTES, sealed + PLAIN_BYTES) == 1 &&
+	       EVP_DecryptFinal_ex(ctx, (uint8_t *)plain + PLAIN_BYTES, &len) == 1;
+}
+
+int cursor_seal(const struct cursor_key *key, const char account[SCAN_ACCOUNT_LEN], const struct cursor *cursor,
+                struct buf *token, struct buf *iv, struct error *err)
+{
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	uint64_t words[WORDS];
+	uint8_t nonce[NONCE_BYTES];
+	uint8_t sealed[SEALED_BYTES];
+	bool done;
+
+	pack(words, cursor);
+	id_random(nonce, sizeof(nonce));
+	done = ctx && encrypt(ctx, key, account, nonce, words, sealed);
+	EVP_CIPHER_CTX_free(ctx);
+	if (!done)
+		return error_set(err, ERROR_NOMEM, "A cursor could not be sealed");
+	id_base64url_encode(token, sealed, sizeof(sealed));
+	id_base64url_encode(iv, nonce, sizeof(nonce));
+	if (token->failed || iv->failed)
+		return error_set(err, ERROR_NOMEM, "Out of memory for a cursor");
+	return 0;
+}
+
+/* Decodes text of exactly `bytes` bytes. */
+static bool decode(struct str text, uint8_t *out, size_t bytes)
+{
+	struct buf decoded = { 0 };
+	bool right = text.len == BASE64_LEN(bytes) && id_base64url_decode(&decoded, text) && decoded.len == bytes;
+
+	if (right)
+		memcpy(out, decoded.data, bytes);
+	buf_free(&decoded);
+	return right;
+}
+
+int cursor_open(const struct cursor_key *key, const char account[SCAN_ACCOUNT_LEN], struct str token, struct str iv,
+                struct cursor *cursor, struct error *err)
+{
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	uint64_t words[WORDS];
+	uint8_t nonce[NONCE_BYTES];
+	uint8_t sealed[SEALED_BYTES];
+	bool right;
+
+	if (!ctx)
+		return error_set(err, ERROR_NOMEM, "Out of memory for a cursor");
+	right = decode(token, sealed, sizeof(sealed)) && decode(iv, nonce, sizeof(nonce)) &&
+	        decrypt(ctx, key, account, nonce, sealed, words) && unpack(cursor, words);
+	EVP_CIPHER_CTX_free(ctx);
+	if (!right)
+		return error_set(err, ERROR_INVALID, "Not a cursor that was given to this account");
+	return 0;
+}

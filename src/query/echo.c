@@ -1,0 +1,71 @@
+/*
+ * echo.c: the parameters of a query as its answers repeat them.
+ */
+#include "query/query_private.h"
+
+#include "base/clock.h"
+
+static void write_text(struct json *json, const char *key, struct str value)
+{
+	json_key(json, key);
+	json_str(json, value);
+}
+
+static void write_time(struct json *json, const char *key, int64_t time_us)
+{
+	struct buf text = { 0 };
+
+	clock_format_report(&text, time_us);
+	write_text(json, key, buf_str(&text));
+	if (text.failed)
+		json->out->failed = true;
+	buf_free(&text);
+}
+
+static void write_given(struct json *json, const struct query_params *params, const char *name)
+{
+	struct str value = query_given(params, str_from(name));
+
+	if (value.p)
+		write_text(json, name, value);
+}
+
+static void write_switch(struct json *json, const struct query_params *params, const char *name, bool on)
+{
+	if (!query_given(params, str_from(name)).p)
+		return;
+	json_key(json, name);
+	json_bool(json, on);
+}
+
+static void write_filters(const struct query_plan *plan, const struct query_params *params, struct json *json)
+{
+	for (size_t i = 0; i < params->count; i++) {
+		const struct query_param *param = &params->list[i];
+
+		if (param->value.len == 0 || !catalog_filter_find(plan->product, param->name))
+			continue;
+		json_key_str(json, param->name);
+		json_str(json, param->value);
+	}
+}
+
+void query_plan_echo(const struct query_plan *plan, const struct query_params *params, struct json *json)
+{
+	write_text(json, "account_id", str_from(plan->account));
+	write_text(json, "product", plan->product_name);
+	if (plan->type.p)
+		write_text(json, "type", plan->type);
+	write_filters(plan, params, json);
+	write_switch(json, params, "include_message", plan->include_message);
+	write_switch(json, params, "show_concatenated", plan->show_concatenated);
+	write_switch(json, params, "include_subaccounts", plan->include_subaccounts);
+	write_given(json, params, "format");
+	write_given(json, params, "compression");
+	write_given(json, params, "columns");
+	write_given(json, params, "callback_url");
+	if (plan->by_id)
+		return;
+	write_time(json, "date_start", plan->from_us);
+	write_time(json, "date_end", plan->to_us);
+}

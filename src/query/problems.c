@@ -1,0 +1,44 @@
+/*
+ * problems.c: what is wrong with a request, gathered for one answer, and the small helpers that reasons are made with.
+ */
+#include "query/query_private.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static bool is_continuation(char c)
+{
+	return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+struct str query_clip(struct str text, size_t max)
+{
+	if (text.len <= max)
+		return text;
+	while (max > 0 && is_continuation(text.p[max]))
+		max--;
+	return (struct str){ text.p, max };
+}
+
+void query_list_add(struct buf *list, struct str item)
+{
+	if (list->len > 0)
+		buf_add_text(list, ", ");
+	buf_add_str(list, item);
+}
+
+void query_problems_add(struct query_problems *problems, struct str name, const char *format, ...)
+{
+	struct query_problem *problem;
+	struct str shown;
+	va_list args;
+
+	if (problems->count == QUERY_PROBLEMS_MAX)
+		return;
+	problem = &problems->list[problems->count++];
+	shown = query_clip(name, sizeof(problem->name) - 1);
+	snprintf(problem->name, sizeof(problem->name), "%.*s", STR_ARGS(shown));
+	va_start(args, format);
+	vsnprintf(problem->reason, sizeof(problem->reason), format, args);
+	va_end(args);
+}

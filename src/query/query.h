@@ -1,0 +1,120 @@
+/*
+ * query.h: request parameters to a checked plan.
+ *
+ * The same rules serve the synchronous and the asynchronous side; what differs is a row in query.c's table of
+ * parameters. All problems of a request are found in one pass and listed together.
+ */
+#ifndef CDRD_QUERY_QUERY_H
+#define CDRD_QUERY_QUERY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "catalog/catalog.h"
+#include "store/scan.h"
+
+#define QUERY_PARAMS_MAX 64
+#define QUERY_PROBLEMS_MAX 32
+#define QUERY_IDS_MAX 1000
+
+/* Parameters as sent, decoded; in order. Values borrow from `text`. */
+struct query_params {
+	size_t count;
+	struct query_param {
+		struct str name;
+		struct str value;
+	} list[QUERY_PARAMS_MAX];
+	struct buf text;
+};
+
+/* Decodes a query string: %xx, and a plus as a space (dates read it as a plus again). ERROR_INVALID for a broken escape, NUL, bytes that are not UTF-8 or too many parameters. */
+int query_params_decode(struct query_params *params, struct str query_string, struct error *err);
+
+/* Adds one (a JSON body's member); texts are copied. */
+int query_params_add(struct query_params *params, struct str name, struct str value, struct error *err);
+
+/* The value of the last parameter of that name; p is NULL if there is none. */
+struct str query_params_get(const struct query_params *params, const char *name);
+
+void query_params_free(struct query_params *params);
+
+/* What is wrong with a request: an array of {name, reason}. */
+struct query_problems {
+	size_t count;
+	struct query_problem {
+		char name[64];
+		char reason[448];
+	} list[QUERY_PROBLEMS_MAX];
+	bool invalid_filter;  /* the 422 "Invalid filter" of an id query: `detail` instead of the list */
+	char detail[512];
+};
+
+void query_problems_add(struct query_problems *problems, struct str name, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+struct query_limits {
+	int64_t window_max_us;
+	size_t ids_max;
+};
+
+/* How a report file is written. */
+enum query_format { QUERY_CSV, QUERY_NDJSON };
+enum query_compression { QUERY_ZIP, QUERY_GZIP, QUERY_ZSTD };
+
+struct query_plan {
+	const struct catalog_product *product;
+	struct str product_name; /* as asked (an alias stays one) */
+	struct str type;         /* of an alias */
+	char account[SCAN_ACCOUNT_LEN + 1];
+	enum catalog_direction direction; /* as asked; CATALOG_NO_DIRECTION when not given */
+	bool include_message;
+	bool show_concatenated;
+
+	/* asynchronous only */
+	bool include_subaccounts;
+	struct str callback_url; /* p NULL without one */
+	enum query_format format;
+	enum query_compression compression;
+	size_t columns_count; /* 0: those of the view */
+	uint8_t columns[CATALOG_COLUMNS_MAX]; /* in the order given, without repeats */
+
+	bool by_id;
+	size_t ids_count;
+	struct str ids[QUERY_IDS_MAX]; /* without repeats, in the order given */
+
+	int64_t from_us; /* by dates */
+	int64_t to_us;
+	size_t filters_count;
+	struct scan_filter filters[SCAN_FILTERS_MAX]; /* `direction` is among them unless product->partition_direction */
+
+	struct str cursor; /* as sent; p NULL without one */
+	struct str iv;
+};
+
+enum query_kind { QUERY_SYNC, QUERY_ASYNC };
+
+/*
+ * Checks `params` and fills *plan, which borrows from them. Returns true when there is no problem. The account's
+ * existence and rights are the caller's business. `now_us` is the end of default windows.
+ */
+bool query_plan_make(struct query_plan *plan, enum query_kind kind, const struct query_params *params,
+                     const struct query_limits *limits, int64_t now_us, struct query_problems *problems);
+
+/*
+ * Writes the parameters as an answer repeats them, keys and values into an open object: what was given, and the dates
+ * in any case, as a client may not know the default ones.
+ */
+void query_plan_echo(const struct query_plan *plan, const struct query_params *params, struct json *json);
+
+/* The view that the plan's answers have. */
+struct record_view query_plan_view(const struct query_plan *plan);
+
+/* A hash of what the plan selects and shows, without range, cursor and iv but with the dates as sent: a cursor belongs to it. */
+uint64_t query_plan_fingerprint(const struct query_plan *plan, const struct query_params *params);
+
+#endif

@@ -1,0 +1,68 @@
+/*
+ * query_private.h: a plan in the making; private to query/.
+ *
+ * query.c walks the parameters and knows which may stand where; values.c reads one value into the plan; range.c sees
+ * to the dates when all are read. Each adds what is wrong to the problems and goes on, so that all are found.
+ */
+#ifndef CDRD_QUERY_QUERY_PRIVATE_H
+#define CDRD_QUERY_QUERY_PRIVATE_H
+
+#include "query/query.h"
+
+#define QUERY_MISSING "Missing required parameter"
+#define QUERY_VALUE_SHOWN 64 /* bytes of a wrong value that a reason repeats */
+
+struct query_making {
+	struct query_plan *plan;
+	enum query_kind kind;
+	const struct query_params *params;
+	const struct query_limits *limits;
+	int64_t now_us;
+	struct query_problems *problems;
+	bool dates_wrong; /* one was given that is no time: nothing more can be said of the range */
+};
+
+/* At most `max` bytes of UTF-8 text, cut between characters. */
+struct str query_clip(struct str text, size_t max);
+
+/* Without spaces at its ends. */
+struct str query_trim(struct str text);
+
+/* The value of a parameter, p NULL when it was not given. An empty one counts as not given: clients send those for
+ * what their caller left out. */
+struct str query_given(const struct query_params *params, struct str name);
+
+/* Appends to a list that a reason shows: "a, b, c". */
+void query_list_add(struct buf *list, struct str item);
+
+/* values.c: each reads `value` into the plan or adds a problem. */
+typedef void query_take_fn(struct query_making *making, struct str value);
+
+query_take_fn query_take_account;
+query_take_fn query_take_ids;
+query_take_fn query_take_date_start;
+query_take_fn query_take_date_end;
+query_take_fn query_take_include_message;
+query_take_fn query_take_show_concatenated;
+query_take_fn query_take_include_subaccounts;
+query_take_fn query_take_callback_url;
+query_take_fn query_take_format;
+query_take_fn query_take_compression;
+query_take_fn query_take_cursor;
+query_take_fn query_take_iv;
+
+void query_take_filter(struct query_making *making, const struct catalog_filter *filter, struct str value);
+
+/* Adds the problem of a parameter that the product does not take. */
+void query_refuse_filter(struct query_making *making, struct str name);
+
+/* Adds the problem of a value that is none of `allowed` (ends with NULL). */
+void query_refuse_value(struct query_making *making, struct str name, struct str value, const char *const *allowed);
+
+/* columns.c: reads `columns`, when the product and what the view shows are known. */
+void query_settle_columns(struct query_making *making);
+
+/* range.c: fills in dates that were not given, and checks the range. */
+void query_settle_range(struct query_making *making);
+
+#endif

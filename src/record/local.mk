@@ -1,0 +1,14 @@
+libcdrd_a_SOURCES += \
+	src/record/record.c src/record/record.h \
+	src/record/copy.h \
+	src/record/csv.c \
+	src/record/json.c \
+	src/record/pack.c \
+	src/record/parse.c src/record/parse.h src/record/parse_private.h src/record/parse_scan.h \
+	src/record/parse_csv.c \
+	src/record/parse_fields.c \
+	src/record/parse_json.c \
+	src/record/parse_json_fast.c \
+	src/record/parse_json_frame.c \
+	src/record/parse_msgpack.c \
+	src/record/parse_msgpack_token.c src/record/parse_msgpack_token.h

@@ -1,0 +1,200 @@
+/*
+ * parse_private.h: what the parsers share; private to record/.
+ *
+ * parse.c drives a format through its row of functions, `struct parse_format_ops`. A record that lies whole in the
+ * piece at hand and is of the common form is taken straight from it (`direct`). Of any other the end is found first
+ * (`scan`, which goes on from piece to piece, while the driver carries the bytes over), and then all of it is read at
+ * once (`record`). So there are two readers of a record in each format: a fast one, which declines whatever is not
+ * plainly right, and a full one, which alone knows what is wrong and says so, out of a list of fields. What the fast
+ * one takes, the full one takes with the same values; the unit tests and the fuzzer hold them to it.
+ */
+#ifndef CDRD_RECORD_PARSE_PRIVATE_H
+#define CDRD_RECORD_PARSE_PRIVATE_H
+
+#include "record/parse.h"
+
+#define PARSE_REASON_MAX 256
+#define PARSE_SHOWN_MAX 64 /* bytes of a name or value in a reason */
+
+/* Printf arguments for "%.*s" of a text that may be long. */
+#define PARSE_SHOWN(s) (int)((s).len < PARSE_SHOWN_MAX ? (s).len : PARSE_SHOWN_MAX), ((s).p ? (s).p : "")
+
+/* --- the format's functions and what they keep from piece to piece --- */
+
+struct parse_format_ops {
+	/* Skips what stands between records: where the next begins, or `end`. May end the body (parse_break). */
+	const char *(*between)(struct parser *parser, const char *p, const char *end);
+	/* Reads and delivers one record at p: behind it, or NULL (nothing done) if it is not for the fast reader. */
+	const char *(*direct)(struct parser *parser, const char *p, const char *end);
+	/* Goes on to the end of the record; `end`, or the record's end with *whole set. May end the body. */
+	const char *(*scan)(struct parser *parser, const char *p, const char *end, bool *whole);
+	/* Reads and delivers a whole record. `declined`: the fast reader has seen it already. */
+	void (*record)(struct parser *parser, struct str text, bool declined);
+	/* The record as parse_item.raw wants it; may use parser->raw. */
+	struct str (*raw)(struct parser *parser, struct str text);
+	/* The body ended, inside a record (`text` is what there is of it) or between records (p NULL). */
+	void (*finish)(struct parser *parser, struct str text);
+};
+
+extern const struct parse_format_ops parse_ndjson_ops, parse_json_array_ops, parse_msgpack_ops, parse_csv_ops;
+
+struct json_scan {
+	size_t depth;
+	bool in_string, escaped, scalar;
+};
+
+struct msgpack_scan {
+	uint64_t open;         /* values still to come behind the one at hand */
+	uint64_t skip;         /* bytes of payload still to come */
+	uint64_t length;       /* what there is of a length, ... */
+	unsigned length_bytes; /* of which these are still to come */
+	int type;              /* of the value with that length */
+	bool invalid;          /* a byte was met that msgpack does not have */
+};
+
+struct csv_scan {
+	int state;
+	uint64_t line_ends; /* in quoted values */
+};
+
+/* All zero at the beginning of a record. */
+union parse_scan {
+	struct json_scan json;
+	struct msgpack_scan msgpack;
+	struct csv_scan csv;
+};
+
+struct parse_csv; /* the header; see parse_csv.c */
+
+/*
+ * Producers send a record's fields in the same order every time, so the readers guess that a field is the one which
+ * followed its predecessor in the last record. A place is a column, or one of these two.
+ */
+#define PLACE_PRODUCT CATALOG_COLUMNS_MAX     /* the field `product` */
+#define PLACE_BEGIN (CATALOG_COLUMNS_MAX + 1) /* before the first field */
+#define PLACES (CATALOG_COLUMNS_MAX + 2)
+
+struct parser {
+	const struct parse_format_ops *ops;
+	struct parse_limits limits;
+	parse_item_fn on_item;
+	void *arg;
+	char *product_name;                            /* of records that name none, or NULL */
+	const struct catalog_product *product_default; /* found by it */
+	bool full_only;                                /* every record takes the full reader; for tests */
+	struct error end;                              /* why nothing more is read; code ERROR_NONE while all is well */
+
+	uint64_t line; /* of the record at hand; parse_item.line */
+	bool begun;    /* a record has begun and its end was not in the piece */
+	size_t size;   /* bytes of it seen so far */
+	union parse_scan scan;
+	struct buf carry; /* those bytes, at most line_max_bytes */
+
+	int state;              /* between records; the format's own */
+	uint64_t elements_left; /* of a msgpack array */
+	struct parse_csv *csv;
+
+	struct record record;
+	struct buf arena; /* values that do not stand in the body as they are */
+	struct buf raw;
+	const struct catalog_product *assumed; /* the last record's product, the guess for the next */
+	uint8_t follows[PLACES];               /* the place that followed each place the last time */
+
+	char field[PARSE_SHOWN_MAX + 1];
+	char reason[PARSE_REASON_MAX];
+};
+
+/* --- parse.c: items --- */
+
+/* Calls back with parser->record. */
+void parse_deliver(struct parser *parser, struct str raw);
+
+/* Notes the record's fault. Always false, so that a reader can return it. */
+bool parse_fault(struct parser *parser, struct str field, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Calls back with the fault noted. */
+void parse_deliver_fault(struct parser *parser, struct str raw);
+
+/* Calls back with the fault noted, which is the last: nothing more can be read from this body. */
+void parse_break(struct parser *parser, struct str raw);
+
+/* Ends the body without an item: out of memory. */
+void parse_no_memory(struct parser *parser);
+
+/* --- parse_fields.c: the full readers' common end --- */
+
+enum parse_kind { PARSE_TEXT, PARSE_ABSENT, PARSE_OBJECT, PARSE_ARRAY, PARSE_BINARY, PARSE_NOT_FINITE };
+
+struct parse_field {
+	struct str name;
+	struct str value; /* of an object or array its JSON text */
+	enum parse_kind kind;
+	bool in_arena;   /* the value is value.len bytes of the arena, ... */
+	size_t arena_at; /* from here; parse_fields_take then sets value.p */
+};
+
+/* Of more fields than there can be columns some are unknown or repeated, and the first fault is told: these suffice. */
+#define PARSE_FIELDS_MAX (CATALOG_COLUMNS_MAX + 1)
+
+struct parse_fields {
+	struct parse_field list[PARSE_FIELDS_MAX];
+	size_t count;
+	struct parse_field product;
+	size_t products;
+};
+
+void parse_fields_add(struct parse_fields *fields, const struct parse_field *field);
+
+/* Puts the fields into parser->record; false with the first fault noted. */
+bool parse_fields_take(struct parser *parser, struct parse_fields *fields);
+
+/* The product called `name`; the default one if the name is absent. NULL with the fault noted. */
+const struct catalog_product *parse_find_product(struct parser *parser, struct str name);
+
+/* --- guessing columns --- */
+
+/* The name of a place of the product, which may be NULL; len 0 if there is none. */
+static inline struct str parse_place_name(const struct catalog_product *product, uint8_t place)
+{
+	if (product && place < product->columns_count)
+		return product->columns[place].name;
+	return place == PLACE_PRODUCT ? STR_LITERAL("product") : (struct str){ NULL, 0 };
+}
+
+/* Finds the place of a name and remembers it behind `previous`; CATALOG_NONE if there is none. */
+uint8_t parse_place_find(struct parser *parser, const struct catalog_product *product, uint8_t previous,
+                         struct str name);
+
+/*
+ * A record that is being read by a fast reader. Its product is assumed until it is named; when the name comes behind
+ * other fields and is another one, `product` tells what to assume at the next attempt.
+ */
+struct parse_attempt {
+	const struct catalog_product *product;
+	uint64_t seen; /* columns, by bit */
+	uint8_t place; /* of the last field */
+	bool named;
+};
+
+/* Clears parser->record for the product assumed. */
+void parse_attempt_begin(struct parser *parser, struct parse_attempt *attempt);
+
+/* The record names its product. False if the attempt has to end, with parser->assumed set if another may succeed. */
+bool parse_attempt_product(struct parser *parser, struct parse_attempt *attempt, struct str name);
+
+/* All fields are there: is the product known by now? As parse_attempt_product. */
+bool parse_attempt_end(struct parser *parser, const struct parse_attempt *attempt);
+
+/* --- JSON: parse_json.c (full, by yajl), parse_json_fast.c --- */
+
+/* Reads and delivers the object in `text`, or its fault. False if it is not even JSON; its fault then is only noted. */
+bool parse_json_full(struct parser *parser, struct str text);
+
+/* Reads the object at p into parser->record: behind it, or NULL. White space may hold line ends if `lines`. */
+const char *parse_json_fast(struct parser *parser, const char *p, const char *end, bool lines);
+
+/* Is it one JSON value, nested depth_max deep at most? */
+bool parse_json_valid(struct str text, int depth_max);
+
+#endif

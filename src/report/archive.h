@@ -1,0 +1,86 @@
+/*
+ * archive.h: one compressed file, written part by part.
+ *
+ * A part is compressed by itself and looks back at none before it, so the file depends on the parts and on nothing
+ * else, and one that was cut back to the end of a part goes on as if nothing had happened. In zip and gzip a part is
+ * raw deflate that ends on a full flush (what a sealed block is, too), in zstd a frame.
+ *
+ * The file's SHA-256 is taken as it is written, hence nothing that was written is changed later.
+ */
+#ifndef CDRD_REPORT_ARCHIVE_H
+#define CDRD_REPORT_ARCHIVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+#define ARCHIVE_SHA256_BYTES 32
+
+enum archive_kind { ARCHIVE_ZIP, ARCHIVE_GZIP, ARCHIVE_ZSTD };
+
+struct archive_options {
+	enum archive_kind kind;
+	struct str name; /* of the file inside, plain ASCII, at most 255 bytes; copied */
+	int64_t time_us; /* and its time */
+};
+
+/* How far a file is; with its SHA-256 that is what a checkpoint must keep. */
+struct archive_state {
+	uint64_t bytes;         /* of the file */
+	uint64_t content_bytes; /* of the file inside */
+	uint32_t content_crc32;
+};
+
+/* Content that is compressed already. Nobody looks whether it is what it says unless it must be inflated. */
+struct archive_part {
+	struct str deflate; /* raw, ends on a full flush, no final bit */
+	uint32_t content_bytes;
+	uint32_t content_crc32;
+};
+
+struct archive;
+
+/* Makes or empties the file at `path` and writes what stands before the content. NULL on failure; the file stays. */
+struct archive *archive_new(const char *path, const struct archive_options *options, struct error *err);
+
+/* Opens a file that an archive of the same options wrote, to cut it back to `state` and go on behind it. Before
+ * anything is put, archive_catch_up must have returned 1. ERROR_CORRUPT if the file is missing or too short. */
+struct archive *archive_open(const char *path, const struct archive_options *options, const struct archive_state *state,
+                             const uint8_t sha256[ARCHIVE_SHA256_BYTES], struct error *err);
+
+/* Reads the opened file for its SHA-256 until about `deadline_us` of clock_monotonic_us. 1 when it is complete, 0 when
+ * there is more to read, -1 (ERROR_CORRUPT: another sum than archive_open was told). */
+int archive_catch_up(struct archive *archive, int64_t deadline_us, struct error *err);
+
+enum archive_put { ARCHIVE_PUT, ARCHIVE_MORE, ARCHIVE_NO_ROOM, ARCHIVE_FAILED };
+
+/* Writes content as a part. Where the finished file would be longer than `max_bytes` (0: no limit) it writes nothing
+ * and answers ARCHIVE_NO_ROOM. Into the page cache; a full disk is ERROR_FULL. */
+enum archive_put archive_put(struct archive *archive, struct str content, uint64_t max_bytes, struct error *err);
+
+/*
+ * The same for content that is compressed already. Zip and gzip take it as it is. For zstd it is inflated and compressed
+ * in pieces; if `deadline_us` of clock_monotonic_us passes meanwhile, the answer is ARCHIVE_MORE: nothing is written
+ * yet, and archive_go_on must be called, with the same limit, until it answers otherwise. `part` may die before that.
+ */
+enum archive_put archive_put_part(struct archive *archive, const struct archive_part *part, uint64_t max_bytes,
+                                  int64_t deadline_us, struct error *err);
+enum archive_put archive_go_on(struct archive *archive, uint64_t max_bytes, int64_t deadline_us, struct error *err);
+
+/* Writes what stands behind the content: the file is complete, but not yet on disk. */
+int archive_finish(struct archive *archive, struct error *err);
+
+/* Waits until all that was written is on disk. */
+int archive_sync(struct archive *archive, struct error *err);
+
+const struct archive_state *archive_state(const struct archive *archive);
+
+/* Of the file as it is now. */
+int archive_sha256(const struct archive *archive, uint8_t sha256[ARCHIVE_SHA256_BYTES], struct error *err);
+
+/* Closes the file. Does nothing on NULL. */
+void archive_free(struct archive *archive);
+
+#endif

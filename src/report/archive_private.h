@@ -1,0 +1,52 @@
+/*
+ * archive_private.h: what the archive's parts share; private to report/.
+ *
+ *	archive.c          the file, its hash, the room that is left
+ *	archive_deflate.c  content to deflate and back, with ISA-L
+ *	archive_zip.c, archive_gzip.c, archive_zstd.c   one format each
+ */
+#ifndef CDRD_REPORT_ARCHIVE_PRIVATE_H
+#define CDRD_REPORT_ARCHIVE_PRIVATE_H
+
+#include "report/archive.h"
+
+#include "base/buf.h"
+
+#define ARCHIVE_NAME_MAX 255
+
+struct archive_entry {
+	char name[ARCHIVE_NAME_MAX + 1];
+	size_t name_len;
+	int64_t time_us;
+};
+
+struct archive_codec {
+	bool deflated; /* parts that are deflate go into the file as they are */
+	void *(*compressor_new)(void);
+	void (*compressor_free)(void *compressor);
+	/* Appends content as a part. False when out of memory. */
+	bool (*compress)(void *compressor, struct str content, struct buf *out);
+	/* Append what stands before the content, and behind it once `state` is reached. NULL: nothing. */
+	void (*begin)(const struct archive_entry *entry, struct buf *out);
+	void (*end)(const struct archive_entry *entry, const struct archive_state *state, struct buf *out);
+};
+
+extern const struct archive_codec archive_zip_codec;
+extern const struct archive_codec archive_gzip_codec;
+extern const struct archive_codec archive_zstd_codec;
+
+/* compressor_new, compressor_free and compress of the formats that hold deflate. */
+void *archive_deflate_new(void);
+void archive_deflate_free(void *compressor);
+bool archive_deflate(void *compressor, struct str content, struct buf *out);
+
+/* The final, empty block behind the last part. */
+#define ARCHIVE_DEFLATE_END STR_LITERAL("\x03\x00")
+
+/* Appends what a part holds. False if it is not what the part says, or when out of memory (out->failed). */
+bool archive_inflate(const struct archive_part *part, struct buf *out);
+
+/* Appends a number of `size` bytes, least significant first. */
+void archive_add_number(struct buf *out, uint64_t number, int size);
+
+#endif

@@ -1,0 +1,92 @@
+/*
+ * files.c: data_dir/reports, one file a report under its file id.
+ *
+ * A file is there from the start of its job under its one name; whether it may be downloaded only the row says. Files
+ * are removed after the row has been written that no longer owns them, so a crash in between leaves one too many, which
+ * the next start removes.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "report/report_private.h"
+#include "report/table.h"
+
+int report_files_init(struct reports *reports, struct error *err)
+{
+	struct buf dir = { 0 };
+
+	buf_addf(&dir, "%s/reports", reports->config->data_dir);
+	if (!buf_cstr(&dir))
+		return error_set(err, ERROR_NOMEM, "%s: out of memory", reports->config->data_dir);
+	reports->dir = dir.data;
+	if (mkdir(reports->dir, 0750) != 0 && errno != EEXIST)
+		return error_set_errno(err, errno, "%s: make directory", reports->dir);
+	return 0;
+}
+
+void report_file_path(const struct reports *reports, const char *file_id, struct buf *out)
+{
+	buf_addf(out, "%s/%s", reports->dir, file_id);
+}
+
+void report_file_remove(const struct reports *reports, const char *file_id)
+{
+	struct buf path = { 0 };
+
+	report_file_path(reports, file_id, &path);
+	if (buf_cstr(&path) && unlink(path.data) != 0 && errno != ENOENT)
+		log_error("report", "%s: remove: %s", path.data, strerror(errno));
+	buf_free(&path);
+}
+
+int reports_open_file(struct reports *reports, const struct report *report, struct error *err)
+{
+	struct buf path = { 0 };
+	int fd = -1;
+
+	report_file_path(reports, report->file_id, &path);
+	if (!buf_cstr(&path))
+		error_set(err, ERROR_NOMEM, "report %s: out of memory", report->id);
+	else if ((fd = open(path.data, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
+		error_set_errno(err, errno, "%s: open", path.data);
+	buf_free(&path);
+	return fd;
+}
+
+/* 1 if a job owns the file, 0 if not, -1. */
+static int is_owned(struct reports *reports, const char *name, struct error *err)
+{
+	char id[ID_UUID_LEN + 1];
+
+	return table_find_file(reports->store, str_from(name), id, err);
+}
+
+int report_files_sweep(struct reports *reports, struct error *err)
+{
+	DIR *dir = opendir(reports->dir);
+	struct dirent *entry;
+	int result = 0;
+
+	if (!dir)
+		return error_set_errno(err, errno, "%s: open", reports->dir);
+	while (result == 0 && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		int owned = is_owned(reports, entry->d_name, err);
+
+		if (owned < 0)
+			result = -1;
+		if (owned == 0) {
+			log_info("report", "removing %s/%s, which no report owns", reports->dir, entry->d_name);
+			report_file_remove(reports, entry->d_name);
+		}
+	}
+	closedir(dir);
+	return result;
+}

@@ -1,0 +1,480 @@
+/*
+ * job.c: one job from its start to its end.
+ *
+ * The row is written when the job starts (with what its file depends on: snapshot, limits, accounts), at checkpoints,
+ * and when it ends. An end that cannot be written, on a full disk say, is tried again every second; until then the job
+ * still is PROCESSING for everyone who asks.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "callback/callback.h"
+#include "report/report_private.h"
+#include "report/table.h"
+
+_Static_assert((int)QUERY_CSV == (int)REPORT_CSV && (int)QUERY_NDJSON == (int)REPORT_NDJSON, "the same order");
+_Static_assert((int)QUERY_ZIP == (int)REPORT_ZIP && (int)QUERY_GZIP == (int)REPORT_GZIP &&
+               (int)QUERY_ZSTD == (int)REPORT_ZSTD, "the same order");
+
+void report_work_free(struct report_work *work)
+{
+	if (!work)
+		return;
+	maker_free(work->maker);
+	report_free(&work->report);
+	buf_free(&work->accounts);
+	buf_free(&work->inner_name);
+	free(work);
+}
+
+/* --- its end --- */
+
+/* The job's callback, in the change that ends it. One that cannot be sent must not keep the job from ending. */
+static int put_callback(struct change *change, const struct report *report, struct error *err)
+{
+	struct callback_event event = {
+		.account = str_from(report->creator),
+		.id = str_from(report->id),
+		.url = query_params_get(&report->params, "callback_url"),
+	};
+	struct buf body = { 0 };
+	int result;
+
+	if (event.url.len == 0)
+		return 0;
+	result = report_write_status(report, buf_str(&report->base_url), &body, err);
+	event.body = buf_str(&body);
+	if (result == 0 && body.len > CALLBACK_BODY_MAX) {
+		log_warn("report", "%s: a status of %zu bytes is too long for a callback", report->id, body.len);
+	} else if (result == 0) {
+		result = callback_put(change, &event, err);
+		if (result < 0 && err->code == ERROR_INVALID) {
+			log_warn("report", "%s: no callback: %s", report->id, err->message);
+			result = 0;
+		}
+	}
+	buf_free(&body);
+	return result;
+}
+
+static int write_end(struct reports *reports, const struct report *report, struct error *err)
+{
+	struct change change;
+	int result;
+
+	if (change_begin(&change, reports->store, err) != 0)
+		return -1;
+	result = table_end(&change, report, report_due_us(reports, report), err);
+	if (result == 0)
+		result = put_callback(&change, report, err);
+	if (change_end(&change, result, err) != 0)
+		return -1;
+	if (reports->callbacks)
+		callbacks_wake(reports->callbacks);
+	return 0;
+}
+
+static void count_end(struct reports *reports, const struct report *report)
+{
+	reports->stats.ended[report->state]++;
+	if (report->has_file) {
+		reports->stats.rows += report->rows;
+		reports->stats.bytes += report->bytes;
+	}
+	log_info("report", "%s of account %s: %s, %llu rows, %llu bytes%s%s", report->id, report->account,
+	         report_state_name(report->state), (unsigned long long)report->rows, (unsigned long long)report->bytes,
+	         report->reason.len > 0 ? ": " : "", report->reason.len > 0 ? report->reason.data : "");
+}
+
+static void remove_job(struct reports *reports, struct report_job *job)
+{
+	struct report_work *work = job->work;
+
+	report_queue_remove(reports, job);
+	report_work_free(work);
+	report_scheduler_wake(reports);
+}
+
+/* Writes the end that work->report tells of. */
+static void settle(struct reports *reports, struct report_job *job)
+{
+	struct report_work *work = job->work;
+	bool again = work->ended;
+	struct error err;
+
+	work->ended = true;
+	if (write_end(reports, &work->report, &err) < 0) {
+		if (!again)
+			log_error("report", "%s: its end cannot be written yet: %s", job->id, err.message);
+		return;
+	}
+	count_end(reports, &work->report);
+	remove_job(reports, job);
+}
+
+static void set_ended(struct report *report, enum report_state state, const char *reason)
+{
+	report->state = state;
+	report->ended_us = clock_now_us();
+	report->has_file = state == REPORT_SUCCESS || state == REPORT_TRUNCATED;
+	buf_clear(&report->checkpoint);
+	buf_clear(&report->reason);
+	buf_add_text(&report->reason, reason);
+	(void)buf_cstr(&report->reason);
+}
+
+static void take_progress(struct report *report, const struct maker *maker)
+{
+	struct maker_progress progress;
+
+	maker_progress(maker, &progress);
+	report->rows = progress.rows;
+	report->bytes = progress.bytes;
+	report->share = progress.share;
+}
+
+/* What the account is told: a cause, but nothing of the machine. The log has the whole message. */
+static const char *reason_of(const struct error *err)
+{
+	switch (err->code) {
+	case ERROR_FULL:
+		return "The server's disk is full";
+	case ERROR_IO:
+		return "The server could not read its data or write the file";
+	case ERROR_CORRUPT:
+		return "The server found damaged data";
+	case ERROR_NOMEM:
+		return "The server is short of memory";
+	default:
+		return err->message;
+	}
+}
+
+/* The file goes first: on a full disk that makes the room to say so. */
+static void fail(struct reports *reports, struct report_job *job, const struct error *err)
+{
+	struct report_work *work = job->work;
+
+	log_warn("report", "%s: fails: %s", job->id, err->message);
+	if (work->maker)
+		take_progress(&work->report, work->maker);
+	maker_free(work->maker);
+	work->maker = NULL;
+	report_file_remove(reports, work->report.file_id);
+	set_ended(&work->report, REPORT_FAILED, reason_of(err));
+	settle(reports, job);
+}
+
+static void succeed(struct reports *reports, struct report_job *job, enum report_state state)
+{
+	struct report_work *work = job->work;
+	struct report *report = &work->report;
+	struct maker_result result;
+
+	maker_result(work->maker, &result);
+	maker_free(work->maker);
+	work->maker = NULL;
+	report->rows = result.rows;
+	report->bytes = result.bytes;
+	report->share = 1;
+	report->first_us = result.first_us;
+	report->last_us = result.last_us;
+	memcpy(report->sha256, result.sha256, sizeof(report->sha256));
+	report->sums_count = result.sums_count;
+	memcpy(report->sums, result.sums, sizeof(report->sums));
+	set_ended(report, state, "");
+	settle(reports, job);
+}
+
+/* The row of a job to cancel: as it is in its work, or on disk. */
+static int load_for_cancel(struct reports *reports, struct report_job *job, struct report *report, struct error *err)
+{
+	int found = table_get(reports->store, str_from(job->id), report, err);
+
+	if (found == 0)
+		error_set(err, ERROR_NOT_FOUND, "report %s: no such report", job->id);
+	if (found <= 0)
+		return -1;
+	if (job->work && job->work->maker)
+		take_progress(report, job->work->maker);
+	return 0;
+}
+
+int report_job_cancel(struct reports *reports, struct report_job *job, const char *reason, struct error *err)
+{
+	struct report report;
+	int result;
+
+	if (job->work && job->work->ended)
+		return error_set(err, ERROR_CONFLICT, "report %s: has ended", job->id);
+	if (load_for_cancel(reports, job, &report, err) < 0)
+		return -1;
+	set_ended(&report, REPORT_ABORTED, reason);
+	result = write_end(reports, &report, err);
+	if (result == 0) {
+		report_file_remove(reports, report.file_id);
+		count_end(reports, &report);
+		remove_job(reports, job);
+	}
+	report_free(&report);
+	return result;
+}
+
+/* --- its start --- */
+
+struct members {
+	const char *parent;
+	struct buf *accounts;
+	bool own_is_in;
+};
+
+static void add_own(struct members *members)
+{
+	if (!members->own_is_in)
+		buf_add(members->accounts, members->parent, ACCOUNT_ID_LEN);
+	members->own_is_in = true;
+}
+
+/* Keys of `children` are parent and child; they come in order, and the parent takes its own place among them. */
+static enum catalog_rows_next add_member(void *arg, struct str key, struct str value, struct error *err)
+{
+	struct members *members = arg;
+
+	(void)value;
+	(void)err;
+	if (key.len != 2 * ACCOUNT_ID_LEN || memcmp(key.p, members->parent, ACCOUNT_ID_LEN) != 0)
+		return CATALOG_ROWS_STOP;
+	const char *child = key.p + ACCOUNT_ID_LEN;
+
+	if (memcmp(child, members->parent, ACCOUNT_ID_LEN) > 0)
+		add_own(members);
+	buf_add(members->accounts, child, ACCOUNT_ID_LEN);
+	return CATALOG_ROWS_GO_ON;
+}
+
+static int find_accounts(struct reports *reports, struct report_work *work, struct error *err)
+{
+	struct members members = { .parent = work->report.account, .accounts = &work->accounts };
+
+	if (work->plan.include_subaccounts &&
+	    catalog_rows_each(reports->store, CATALOG_DB_CHILDREN, str_from(members.parent), add_member, &members,
+	                      err) < 0)
+		return -1;
+	add_own(&members);
+	return work->accounts.failed ? error_set(err, ERROR_NOMEM, "accounts of a report: out of memory") : 0;
+}
+
+/* Settles and writes down what the file will depend on. */
+static int begin(struct reports *reports, struct report_work *work, struct error *err)
+{
+	struct report *report = &work->report;
+	struct change change;
+	int result;
+
+	report->state = REPORT_PROCESSING;
+	report->started_us = clock_now_us();
+	report->snapshot = store_snapshot(reports->store);
+	report->max_rows = (uint64_t)reports->config->report_max_rows;
+	report->max_bytes = (uint64_t)reports->config->report_max_bytes;
+	if (find_accounts(reports, work, err) < 0 || change_begin(&change, reports->store, err) != 0)
+		return -1;
+	result = table_put(&change, report, err);
+	if (result == 0)
+		result = table_put_members(&change, report, buf_str(&work->accounts), err);
+	return change_end(&change, result, err);
+}
+
+static int load_accounts(struct reports *reports, struct report_work *work, struct error *err)
+{
+	int found = table_get_members(reports->store, str_from(work->report.id), &work->accounts, err);
+
+	if (found < 0)
+		return -1;
+	if (found == 0 || work->accounts.len == 0 || work->accounts.len % SCAN_ACCOUNT_LEN != 0)
+		return error_set(err, ERROR_CORRUPT, "report %s: its list of accounts is lost", work->report.id);
+	return 0;
+}
+
+static void make_spec(struct report_work *work)
+{
+	const struct report *report = &work->report;
+	const struct query_plan *plan = &work->plan;
+	struct record_view view = query_plan_view(plan);
+
+	report_inner_name(report, &work->inner_name);
+	work->spec = (struct report_spec){
+		.query = {
+			.product = plan->product,
+			.direction = view.direction,
+			.accounts = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)work->accounts.data,
+			.accounts_count = work->accounts.len / SCAN_ACCOUNT_LEN,
+			.from_us = report->from_us,
+			.to_us = report->to_us,
+			.snapshot = report->snapshot,
+			.filters = plan->filters,
+			.filters_count = plan->filters_count,
+		},
+		.view = view,
+		.format = (enum report_format)plan->format,
+		.compression = (enum report_compression)plan->compression,
+		.columns = plan->columns_count > 0 ? plan->columns : NULL,
+		.columns_count = plan->columns_count,
+		.inner_name = buf_str(&work->inner_name),
+		.time_us = report->received_us,
+		.max_rows = report->max_rows,
+		.max_bytes = report->max_bytes,
+	};
+}
+
+/* A checkpoint that does not fit the file, after a power failure say, costs only the work: the bytes come again. */
+static int make_maker(struct reports *reports, struct report_work *work, struct error *err)
+{
+	struct buf *checkpoint = &work->report.checkpoint;
+	struct buf path = { 0 };
+
+	report_file_path(reports, work->report.file_id, &path);
+	if (!buf_cstr(&path) || work->inner_name.failed)
+		return error_set(err, ERROR_NOMEM, "report %s: out of memory", work->report.id);
+	work->maker = maker_new(reports->store, &work->spec, path.data, buf_str(checkpoint), err);
+	if (!work->maker && checkpoint->len > 0 && err->code == ERROR_CORRUPT) {
+		log_warn("report", "%s: begins again: %s", work->report.id, err->message);
+		buf_clear(checkpoint);
+		work->maker = maker_new(reports->store, &work->spec, path.data, STR_LITERAL(""), err);
+	}
+	buf_free(&path);
+	return work->maker ? 0 : -1;
+}
+
+static void set_clock(struct reports *reports, struct report_work *work)
+{
+	maker_progress(work->maker, &work->seen);
+	work->checkpoint_at_us = clock_monotonic_us() + reports->config->report_checkpoint;
+}
+
+static struct report_work *load_work(struct reports *reports, const char *id, struct error *err)
+{
+	struct report_work *work = calloc(1, sizeof(*work));
+	int found;
+
+	if (!work) {
+		error_set(err, ERROR_NOMEM, "report %s: out of memory", id);
+		return NULL;
+	}
+	found = table_get(reports->store, str_from(id), &work->report, err);
+	if (found > 0)
+		return work;
+	if (found == 0)
+		error_set(err, ERROR_CORRUPT, "report %s: its row is gone", id);
+	free(work);
+	return NULL;
+}
+
+/* What can be wrong with a job itself; it fails then. */
+static int prepare(struct reports *reports, struct report_work *work, struct error *err)
+{
+	if (!report_make_plan(&work->report, &work->plan))
+		return error_set(err, ERROR_INVALID, "This version of the server does not take the report's parameters");
+	return work->report.state == REPORT_PROCESSING ? load_accounts(reports, work, err) : 0;
+}
+
+int report_job_start(struct reports *reports, struct report_job *job, struct error *err)
+{
+	struct report_work *work = load_work(reports, job->id, err);
+	int result;
+
+	if (!work)
+		return -1;
+	result = prepare(reports, work, err);
+	if (result == 0 && work->report.state == REPORT_PENDING && begin(reports, work, err) < 0) {
+		report_work_free(work);
+		return -1;
+	}
+	if (result == 0) {
+		make_spec(work);
+		result = make_maker(reports, work, err);
+	}
+	job->work = work;
+	report_queue_started(reports, job);
+	if (result < 0)
+		fail(reports, job, err);
+	else
+		set_clock(reports, work);
+	return 0;
+}
+
+/* --- while it runs --- */
+
+void report_job_checkpoint(struct reports *reports, struct report_job *job)
+{
+	struct report_work *work = job->work;
+	struct report *report = &work->report;
+	struct change change;
+	struct error err;
+
+	work->checkpoint_at_us = clock_monotonic_us() + reports->config->report_checkpoint;
+	if (!work->maker || !work->stepped)
+		return;
+	buf_clear(&report->checkpoint);
+	if (maker_checkpoint(work->maker, &report->checkpoint, &err) < 0) {
+		fail(reports, job, &err);
+		return;
+	}
+	work->stepped = false;
+	take_progress(report, work->maker);
+	if (change_begin(&change, reports->store, &err) != 0 ||
+	    change_end(&change, table_put(&change, report, &err), &err) != 0)
+		log_error("report", "%s: a checkpoint could not be written: %s", job->id, err.message);
+}
+
+void report_job_step(struct reports *reports, struct report_job *job, int64_t deadline_us)
+{
+	struct report_work *work = job->work;
+	struct error err = { 0 };
+
+	switch (maker_step(work->maker, deadline_us, &err)) {
+	case MAKER_MORE:
+		work->stepped = true;
+		if (clock_monotonic_us() >= work->checkpoint_at_us)
+			report_job_checkpoint(reports, job);
+		break;
+	case MAKER_DONE:
+		succeed(reports, job, REPORT_SUCCESS);
+		break;
+	case MAKER_TRUNCATED:
+		succeed(reports, job, REPORT_TRUNCATED);
+		break;
+	case MAKER_FAILED:
+		fail(reports, job, &err);
+		break;
+	}
+}
+
+static bool has_got_on(struct report_work *work)
+{
+	struct maker_progress now;
+	bool moved;
+
+	maker_progress(work->maker, &now);
+	moved = now.rows != work->seen.rows || now.bytes != work->seen.bytes || now.share > work->seen.share;
+	work->seen = now;
+	return moved;
+}
+
+void report_job_look_after(struct reports *reports, struct report_job *job, int64_t elapsed_us)
+{
+	struct report_work *work = job->work;
+	int64_t max_us = reports->config->report_stall_max;
+	struct error err;
+
+	if (work->ended) {
+		settle(reports, job);
+		return;
+	}
+	work->stalled_us = has_got_on(work) ? 0 : work->stalled_us + elapsed_us;
+	if (work->stalled_us < max_us)
+		return;
+	error_set(&err, ERROR_LIMIT, "No progress for %lld seconds", (long long)(work->stalled_us / CLOCK_US_PER_SECOND));
+	fail(reports, job, &err);
+}

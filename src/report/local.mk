@@ -1,0 +1,22 @@
+libcdrd_a_SOURCES += \
+	src/report/archive.c src/report/archive.h src/report/archive_private.h \
+	src/report/archive_deflate.c \
+	src/report/archive_gzip.c \
+	src/report/archive_zip.c \
+	src/report/archive_zstd.c \
+	src/report/maker.c src/report/maker.h src/report/maker_private.h \
+	src/report/maker_checkpoint.c \
+	src/report/maker_lines.c \
+	src/report/maker_totals.c
+
+libcdrd_a_SOURCES += \
+	src/report/expiry.c \
+	src/report/files.c \
+	src/report/job.c \
+	src/report/queue.c \
+	src/report/report.h src/report/report_private.h \
+	src/report/reports.c \
+	src/report/row.c \
+	src/report/scheduler.c \
+	src/report/status.c \
+	src/report/table.c src/report/table.h

@@ -1,0 +1,457 @@
+/*
+ * maker.c: from the store into the archive, a slice at a time.
+ *
+ * Rows that come one by one are gathered into a chunk, which becomes a part of the archive when it has chunk_bytes or
+ * when a whole block comes, which is a part already. `mark` is the state at the end of the last part, `now` that with
+ * the open chunk; checkpoints are of the mark, so that neither they nor the slices have a say in what the parts are.
+ *
+ * Limits: a block that passes one is refused, and from there on rows come one by one. Whether a chunk fits below
+ * max_bytes is known only when it is compressed. If it does not, the maker goes back to the mark and tries chunks of
+ * half as many rows, and again, until not even a row fits.
+ */
+#include "report/maker_private.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+/* Deflate looks back 32 KiB, so that more gains it little; zstd's level looks back as far as this. */
+#define CHUNK_BYTES ((size_t)256 << 10)
+#define CHUNK_BYTES_ZSTD ((size_t)512 << 10)
+
+/* Why a callback ended a run of the scan. */
+enum stop { STOP_SLICE, STOP_RETRY, STOP_LIMIT, STOP_FAILED };
+
+struct maker {
+	struct store *store;
+	const struct report_spec *spec;
+	maker_scan_fn scan;
+	struct scan_query query;
+	struct maker_lines lines;
+	struct archive *archive;
+	struct maker_state now;
+	struct maker_state mark;
+	struct buf chunk;
+	size_t chunk_bytes;
+	uint64_t chunk_rows_now; /* rows in the chunk */
+	bool opened;             /* what was in the file must be read before it goes on */
+	bool span_waits;         /* the archive has a block that is not in the file yet; `now` is behind it */
+	bool begun;              /* the header line is there, where there is one */
+	bool complete;
+	uint8_t sha256[ARCHIVE_SHA256_BYTES]; /* of the file at the last checkpoint, or of the complete one */
+
+	/* of the step that runs */
+	int64_t deadline_us;
+	enum stop stop;
+	struct error *err;
+};
+
+static enum archive_kind kind_of(enum report_compression compression)
+{
+	switch (compression) {
+	case REPORT_GZIP:
+		return ARCHIVE_GZIP;
+	case REPORT_ZSTD:
+		return ARCHIVE_ZSTD;
+	default:
+		return ARCHIVE_ZIP;
+	}
+}
+
+static int begin_archive(struct maker *maker, const char *path, struct str checkpoint, struct error *err)
+{
+	struct archive_options options = {
+		.kind = kind_of(maker->spec->compression),
+		.name = maker->spec->inner_name,
+		.time_us = maker->spec->time_us,
+	};
+
+	if (checkpoint.len == 0) {
+		maker->archive = archive_new(path, &options, err);
+	} else {
+		if (maker_checkpoint_read(checkpoint, &maker->now, maker->sha256, err) < 0)
+			return -1;
+		maker->archive = archive_open(path, &options, &maker->now.archive, maker->sha256, err);
+		maker->opened = true;
+	}
+	if (!maker->archive)
+		return -1;
+	maker->now.archive = *archive_state(maker->archive);
+	maker->mark = maker->now;
+	return 0;
+}
+
+struct maker *maker_new(struct store *store, const struct report_spec *spec, const char *path, struct str checkpoint,
+                        struct error *err)
+{
+	struct maker *maker = calloc(1, sizeof(*maker));
+
+	if (!maker) {
+		error_set(err, ERROR_NOMEM, "Out of memory for a report");
+		return NULL;
+	}
+	maker->store = store;
+	maker->scan = scan_run;
+	maker->spec = spec;
+	maker->chunk_bytes = spec->compression == REPORT_ZSTD ? CHUNK_BYTES_ZSTD : CHUNK_BYTES;
+	maker->query = spec->query;
+	maker_lines_init(&maker->lines, spec);
+	maker->query.columns = maker->lines.columns;
+	if (begin_archive(maker, path, checkpoint, err) == 0)
+		return maker;
+	maker_free(maker);
+	return NULL;
+}
+
+void maker_set_scan(struct maker *maker, maker_scan_fn scan)
+{
+	maker->scan = scan;
+}
+
+static bool is_late(const struct maker *maker)
+{
+	return clock_monotonic_us() >= maker->deadline_us;
+}
+
+static bool stop(struct maker *maker, enum stop why)
+{
+	maker->stop = why;
+	return false;
+}
+
+static void set_mark(struct maker *maker)
+{
+	maker->now.archive = *archive_state(maker->archive);
+	maker->mark = maker->now;
+	buf_clear(&maker->chunk);
+	maker->chunk_rows_now = 0;
+}
+
+/* The chunk does not fit: back to the mark, to try one of half as many rows. False when that would be none. */
+static bool halve_chunk(struct maker *maker)
+{
+	uint64_t rows = maker->chunk_rows_now / 2;
+
+	maker->now = maker->mark;
+	buf_clear(&maker->chunk);
+	maker->chunk_rows_now = 0;
+	maker->now.rows_only = true;
+	if (rows == 0)
+		return false;
+	maker->now.chunk_rows = rows;
+	maker->mark = maker->now;
+	return true;
+}
+
+/* Makes the chunk a part. False with maker->stop set when the scan has to go on from elsewhere, or not at all. */
+static bool close_chunk(struct maker *maker)
+{
+	if (maker->chunk.failed) {
+		error_set(maker->err, ERROR_NOMEM, "Out of memory for a report's rows");
+		return stop(maker, STOP_FAILED);
+	}
+	if (maker->chunk.len == 0)
+		return true;
+	switch (archive_put(maker->archive, buf_str(&maker->chunk), maker->spec->max_bytes, maker->err)) {
+	case ARCHIVE_PUT:
+		set_mark(maker);
+		return true;
+	case ARCHIVE_NO_ROOM:
+		return stop(maker, halve_chunk(maker) ? STOP_RETRY : STOP_LIMIT);
+	default:
+		return stop(maker, STOP_FAILED);
+	}
+}
+
+static bool is_chunk_full(const struct maker *maker)
+{
+	return maker->chunk.len >= maker->chunk_bytes || maker->chunk.failed ||
+	       (maker->now.chunk_rows > 0 && maker->chunk_rows_now >= maker->now.chunk_rows);
+}
+
+static uint64_t rows_left(const struct maker *maker)
+{
+	uint64_t max = maker->spec->max_rows;
+
+	return max == 0 ? UINT64_MAX : max - maker->now.totals.rows;
+}
+
+static bool on_record(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+{
+	struct maker *maker = arg;
+
+	if (rows_left(maker) == 0)
+		return stop(maker, STOP_LIMIT);
+	maker_add_line(&maker->chunk, maker->spec, &maker->lines, record, line);
+	maker_count_record(&maker->now.totals, &maker->lines, record, behind->time_us);
+	maker->now.position = *behind;
+	maker->chunk_rows_now++;
+	if (!is_chunk_full(maker))
+		return true;
+	if (!close_chunk(maker))
+		return false;
+	return !is_late(maker) || stop(maker, STOP_SLICE);
+}
+
+/* Has the scan give the rows of this block one by one. */
+static bool refuse_span(struct maker *maker)
+{
+	maker->now.rows_only = true;
+	return stop(maker, STOP_RETRY);
+}
+
+static void count_span(struct maker *maker, const struct scan_span *span, const struct scan_position *behind)
+{
+	maker_count_span(&maker->now.totals, span);
+	maker->now.position = *behind;
+}
+
+static bool on_span(void *arg, const struct scan_span *span, const struct scan_position *behind)
+{
+	struct maker *maker = arg;
+	struct archive_part part = {
+		.deflate = span->deflate,
+		.content_bytes = span->csv_bytes,
+		.content_crc32 = span->csv_crc32,
+	};
+
+	if (span->rows > rows_left(maker))
+		return rows_left(maker) == 0 ? stop(maker, STOP_LIMIT) : refuse_span(maker);
+	if (!close_chunk(maker))
+		return false;
+	switch (archive_put_part(maker->archive, &part, maker->spec->max_bytes, maker->deadline_us, maker->err)) {
+	case ARCHIVE_PUT:
+		count_span(maker, span, behind);
+		set_mark(maker);
+		return !is_late(maker) || stop(maker, STOP_SLICE);
+	case ARCHIVE_MORE:
+		count_span(maker, span, behind);
+		maker->span_waits = true;
+		return stop(maker, STOP_SLICE);
+	case ARCHIVE_NO_ROOM:
+		return refuse_span(maker);
+	default:
+		return stop(maker, STOP_FAILED);
+	}
+}
+
+/* Goes on with a block that an earlier slice could not put into the file. 1 when none waits any more, 0, -1. */
+static int end_span(struct maker *maker)
+{
+	if (!maker->span_waits)
+		return 1;
+	switch (archive_go_on(maker->archive, maker->spec->max_bytes, maker->deadline_us, maker->err)) {
+	case ARCHIVE_PUT:
+		set_mark(maker);
+		break;
+	case ARCHIVE_MORE:
+		return 0;
+	case ARCHIVE_NO_ROOM:
+		maker->now = maker->mark;
+		maker->now.rows_only = true;
+		break;
+	default:
+		return -1;
+	}
+	maker->span_waits = false;
+	return 1;
+}
+
+/* Completes the file; it is on disk then. */
+static enum maker_end end_file(struct maker *maker, bool limited)
+{
+	if (archive_finish(maker->archive, maker->err) < 0 || archive_sync(maker->archive, maker->err) < 0 ||
+	    archive_sha256(maker->archive, maker->sha256, maker->err) < 0)
+		return MAKER_FAILED;
+	maker->complete = true;
+	return limited ? MAKER_TRUNCATED : MAKER_DONE;
+}
+
+/* The scan has come to its end, or to a limit. The last chunk may still turn out too large. */
+static enum maker_end end_rows(struct maker *maker, bool limited)
+{
+	if (close_chunk(maker))
+		return end_file(maker, limited);
+	if (maker->stop == STOP_RETRY)
+		return MAKER_MORE;
+	return maker->stop == STOP_LIMIT ? end_file(maker, true) : MAKER_FAILED;
+}
+
+static enum maker_end on_pause(struct maker *maker, const struct scan_position *position)
+{
+	maker->now.position = *position;
+	if (maker->chunk.len == 0)
+		maker->mark = maker->now;
+	return MAKER_MORE;
+}
+
+/* Scans once, until the slice is over or what comes next must be asked for in another way. */
+static enum maker_end run_scan(struct maker *maker)
+{
+	struct scan_sink sink = {
+		.on_record = on_record,
+		.on_span = maker->lines.ready && !maker->now.rows_only ? on_span : NULL,
+		.lines = maker->lines.ready,
+		.arg = maker,
+	};
+	struct scan_position position = maker->now.position;
+	enum scan_end end;
+
+	if (maker->scan(maker->store, &maker->query, &position, maker->deadline_us, &sink, &end, maker->err) < 0)
+		return MAKER_FAILED;
+	if (end == SCAN_PAUSED)
+		return on_pause(maker, &position);
+	if (end == SCAN_DONE)
+		return end_rows(maker, false);
+	switch (maker->stop) {
+	case STOP_LIMIT:
+		return end_rows(maker, true);
+	case STOP_FAILED:
+		return MAKER_FAILED;
+	default:
+		return MAKER_MORE;
+	}
+}
+
+/* The header line is a part of its own and no limit keeps it out. */
+static int begin_content(struct maker *maker)
+{
+	struct buf header = { 0 };
+	int result = 0;
+
+	maker_add_header(&header, maker->spec);
+	if (header.failed)
+		result = error_set(maker->err, ERROR_NOMEM, "Out of memory for a report's header");
+	else if (header.len > 0 && archive_put(maker->archive, buf_str(&header), 0, maker->err) != ARCHIVE_PUT)
+		result = -1;
+	buf_free(&header);
+	if (result == 0)
+		set_mark(maker);
+	return result;
+}
+
+/* 1 when rows may be written, 0 when the slice was not enough for that, -1. */
+static int prepare(struct maker *maker)
+{
+	if (maker->opened) {
+		int ready = archive_catch_up(maker->archive, maker->deadline_us, maker->err);
+
+		if (ready <= 0)
+			return ready;
+		maker->opened = false;
+	}
+	if (!maker->begun && archive_state(maker->archive)->content_bytes == 0 && begin_content(maker) < 0)
+		return -1;
+	maker->begun = true;
+	return end_span(maker);
+}
+
+enum maker_end maker_step(struct maker *maker, int64_t deadline_us, struct error *err)
+{
+	enum maker_end end;
+	int ready;
+
+	maker->deadline_us = deadline_us;
+	maker->err = err;
+	ready = prepare(maker);
+	if (ready <= 0)
+		return ready < 0 ? MAKER_FAILED : MAKER_MORE;
+	do
+		end = run_scan(maker);
+	while (end == MAKER_MORE && !is_late(maker));
+	return end;
+}
+
+int maker_checkpoint(struct maker *maker, struct buf *out, struct error *err)
+{
+	/* While an opened file is read again, nothing is new: its sum is still the one of its checkpoint. */
+	if (!maker->opened && (archive_sync(maker->archive, err) < 0 ||
+	                       archive_sha256(maker->archive, maker->sha256, err) < 0))
+		return -1;
+	maker_checkpoint_write(out, &maker->mark, maker->sha256);
+	if (out->failed)
+		return error_set(err, ERROR_NOMEM, "Out of memory for a report's checkpoint");
+	return 0;
+}
+
+static double between(double low, double at, double high)
+{
+	if (at <= low || high <= low)
+		return 0;
+	return at >= high ? 1 : (at - low) / (high - low);
+}
+
+/* The share of its first day's, last day's or a whole day's part of the range that lies before the position. */
+static double share_of_day(const struct scan_query *query, const struct scan_position *position)
+{
+	double from = (double)clock_day_start_us(position->day), to = from + (double)CLOCK_US_PER_DAY;
+	double accounts = query->accounts_count > 0 ? (double)query->accounts_count : 1;
+
+	if (from < (double)query->from_us)
+		from = (double)query->from_us;
+	if (to > (double)query->to_us)
+		to = (double)query->to_us;
+	if (position->account >= query->accounts_count)
+		return (to - from);
+	return (to - from) * (position->account + between(from, (double)position->time_us, to)) / accounts;
+}
+
+static double share_of_range(const struct scan_query *query, const struct scan_position *position)
+{
+	double from = (double)query->from_us, to = (double)query->to_us;
+	double at = (double)clock_day_start_us(position->day);
+
+	if (position->day == 0 && position->time_us == 0)
+		return 0;
+	if (at < from)
+		at = from;
+	return between(from, at + share_of_day(query, position), to);
+}
+
+void maker_progress(const struct maker *maker, struct maker_progress *progress)
+{
+	progress->rows = maker->now.totals.rows;
+	progress->bytes = archive_state(maker->archive)->bytes;
+	progress->share = maker->complete ? 1 : share_of_range(&maker->query, &maker->now.position);
+}
+
+static int compare_sums(const void *a, const void *b)
+{
+	return strcmp(((const struct maker_sum *)a)->currency, ((const struct maker_sum *)b)->currency);
+}
+
+static void write_hex(char *out, const uint8_t *bytes, size_t count)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < count; i++) {
+		*out++ = digits[bytes[i] >> 4];
+		*out++ = digits[bytes[i] & 0xf];
+	}
+	*out = '\0';
+}
+
+void maker_result(const struct maker *maker, struct maker_result *result)
+{
+	const struct maker_totals *totals = &maker->now.totals;
+
+	*result = (struct maker_result){
+		.rows = totals->rows,
+		.first_us = totals->first_us,
+		.last_us = totals->last_us,
+		.bytes = archive_state(maker->archive)->bytes,
+		.sums_count = totals->sums_count,
+	};
+	memcpy(result->sums, totals->sums, totals->sums_count * sizeof(totals->sums[0]));
+	qsort(result->sums, result->sums_count, sizeof(result->sums[0]), compare_sums);
+	write_hex(result->sha256, maker->sha256, sizeof(maker->sha256));
+}
+
+void maker_free(struct maker *maker)
+{
+	if (!maker)
+		return;
+	archive_free(maker->archive);
+	buf_free(&maker->chunk);
+	free(maker);
+}

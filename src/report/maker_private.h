@@ -1,0 +1,69 @@
+/*
+ * maker_private.h: what the maker's parts share; private to report/.
+ *
+ *	maker.c             the steps, from the store into the archive
+ *	maker_lines.c       a record as a line of the file
+ *	maker_totals.c      what the manifest tells of the rows
+ *	maker_checkpoint.c  a state to bytes and back
+ */
+#ifndef CDRD_REPORT_MAKER_PRIVATE_H
+#define CDRD_REPORT_MAKER_PRIVATE_H
+
+#include "report/archive.h"
+#include "report/maker.h"
+
+struct maker_totals {
+	uint64_t rows;
+	int64_t first_us;
+	int64_t last_us;
+	size_t sums_count;
+	size_t sum_last; /* the sum last added to: the next price likely belongs there, too */
+	struct maker_sum sums[MAKER_CURRENCIES_MAX];
+};
+
+/* All that decides which bytes come next. */
+struct maker_state {
+	struct scan_position position;
+	struct archive_state archive;
+	struct maker_totals totals;
+	bool rows_only;      /* no more whole blocks: one did not fit below a limit */
+	uint64_t chunk_rows; /* a chunk ends with as many rows, if not with its bytes; 0: by its bytes alone */
+};
+
+/* scan_run, or what a test puts in its place. */
+typedef int (*maker_scan_fn)(struct store *store, const struct scan_query *query, struct scan_position *position,
+                             int64_t deadline_us, const struct scan_sink *sink, enum scan_end *end, struct error *err);
+
+void maker_set_scan(struct maker *maker, maker_scan_fn scan);
+
+/* How lines are made for a spec. */
+struct maker_lines {
+	bool ready;       /* the store's own lines are those of the file */
+	uint64_t columns; /* that lines and totals need, as of scan_query */
+	uint8_t time_column;
+	uint8_t price_column; /* or CATALOG_NONE, as the next */
+	uint8_t currency_column;
+};
+
+void maker_lines_init(struct maker_lines *lines, const struct report_spec *spec);
+
+/* Appends the header line, if the format has one. */
+void maker_add_header(struct buf *out, const struct report_spec *spec);
+
+/* Appends a record's line; `ready` is the store's line where lines->ready. */
+void maker_add_line(struct buf *out, const struct report_spec *spec, const struct maker_lines *lines,
+                    const struct record *record, struct str ready);
+
+void maker_count_record(struct maker_totals *totals, const struct maker_lines *lines, const struct record *record,
+                        int64_t time_us);
+void maker_count_span(struct maker_totals *totals, const struct scan_span *span);
+
+/* Appends a state and the SHA-256 of the file that it belongs to. Check out->failed. */
+void maker_checkpoint_write(struct buf *out, const struct maker_state *state,
+                            const uint8_t sha256[ARCHIVE_SHA256_BYTES]);
+
+/* ERROR_CORRUPT if it is not one. */
+int maker_checkpoint_read(struct str checkpoint, struct maker_state *state, uint8_t sha256[ARCHIVE_SHA256_BYTES],
+                          struct error *err);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * maker_totals.c: what the manifest tells of a report's rows, counted as they come. Sums are exact decimals.
+ */
+#include "report/maker_private.h"
+
+static void count_time(struct maker_totals *totals, int64_t first_us, int64_t last_us)
+{
+	if (totals->rows == 0 || first_us < totals->first_us)
+		totals->first_us = first_us;
+	if (totals->rows == 0 || last_us > totals->last_us)
+		totals->last_us = last_us;
+}
+
+/* The sum of a currency, made if need be; NULL for one that is too long, or one too many. */
+static struct maker_sum *sum_of(struct maker_totals *totals, struct str currency)
+{
+	if (totals->sums_count > 0 && str_is(currency, totals->sums[totals->sum_last].currency))
+		return &totals->sums[totals->sum_last];
+	for (size_t i = 0; i < totals->sums_count; i++) {
+		if (str_is(currency, totals->sums[i].currency)) {
+			totals->sum_last = i;
+			return &totals->sums[i];
+		}
+	}
+	if (currency.len >= sizeof(totals->sums[0].currency) || totals->sums_count == MAKER_CURRENCIES_MAX)
+		return NULL;
+	totals->sum_last = totals->sums_count++;
+	struct maker_sum *sum = &totals->sums[totals->sum_last];
+	*sum = (struct maker_sum){ .rows = 0 };
+	if (currency.len > 0)
+		memcpy(sum->currency, currency.p, currency.len);
+	return sum;
+}
+
+static void count_price(struct maker_totals *totals, struct str currency, struct decimal price, uint64_t rows)
+{
+	struct maker_sum *sum = sum_of(totals, currency);
+
+	if (sum && decimal_add(&sum->total_price, price))
+		sum->rows += rows;
+}
+
+void maker_count_record(struct maker_totals *totals, const struct maker_lines *lines, const struct record *record,
+                        int64_t time_us)
+{
+	struct decimal price;
+
+	count_time(totals, time_us, time_us);
+	totals->rows++;
+	if (decimal_parse(record_value(record, lines->price_column), &price))
+		count_price(totals, record_value(record, lines->currency_column), price, 1);
+}
+
+void maker_count_span(struct maker_totals *totals, const struct scan_span *span)
+{
+	count_time(totals, span->first_us, span->last_us);
+	totals->rows += span->rows;
+	for (size_t i = 0; i < span->sums_count; i++) {
+		const struct scan_sum *sum = &span->sums[i];
+
+		if (sum->rows > 0)
+			count_price(totals, str_from(sum->currency), sum->total_price, sum->rows);
+	}
+}

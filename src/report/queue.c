@@ -1,0 +1,161 @@
+/*
+ * queue.c: which job is next. Accounts take turns, and so do the jobs of an account: a job with a hundred others of
+ * its account before it waits for those, one of another account does not.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "report/report_private.h"
+
+static struct report_queue *find(const struct reports *reports, const char *creator)
+{
+	struct report_queue *queue;
+
+	TAILQ_FOREACH(queue, &reports->queues, link) {
+		if (strcmp(queue->account, creator) == 0)
+			return queue;
+	}
+	return NULL;
+}
+
+static struct report_queue *find_or_make(struct reports *reports, const char *creator)
+{
+	struct report_queue *queue = find(reports, creator);
+
+	if (queue)
+		return queue;
+	queue = calloc(1, sizeof(*queue));
+	if (!queue)
+		return NULL;
+	memcpy(queue->account, creator, ACCOUNT_ID_LEN);
+	TAILQ_INIT(&queue->pending);
+	TAILQ_INIT(&queue->running);
+	TAILQ_INSERT_TAIL(&reports->queues, queue, link);
+	return queue;
+}
+
+struct report_job *report_queue_add(struct reports *reports, const char *creator, struct str id)
+{
+	struct report_job *job = calloc(1, sizeof(*job));
+	struct report_queue *queue = job ? find_or_make(reports, creator) : NULL;
+
+	if (!queue) {
+		free(job);
+		return NULL;
+	}
+	memcpy(job->id, id.p, ID_UUID_LEN);
+	job->queue = queue;
+	TAILQ_INSERT_TAIL(&queue->pending, job, link);
+	queue->pending_count++;
+	reports->pending_count++;
+	return job;
+}
+
+uint64_t report_queue_pending(const struct reports *reports, const char *creator)
+{
+	const struct report_queue *queue = find(reports, creator);
+
+	return queue ? queue->pending_count : 0;
+}
+
+static struct report_job *find_in(const struct report_jobs *jobs, struct str id)
+{
+	struct report_job *job;
+
+	TAILQ_FOREACH(job, jobs, link) {
+		if (str_is(id, job->id))
+			return job;
+	}
+	return NULL;
+}
+
+struct report_job *report_queue_find(const struct reports *reports, const char *creator, struct str id)
+{
+	const struct report_queue *queue = find(reports, creator);
+	struct report_job *job = queue ? find_in(&queue->running, id) : NULL;
+
+	return queue && !job ? find_in(&queue->pending, id) : job;
+}
+
+static void to_the_end(struct reports *reports, struct report_queue *queue)
+{
+	TAILQ_REMOVE(&reports->queues, queue, link);
+	TAILQ_INSERT_TAIL(&reports->queues, queue, link);
+}
+
+/* Of the accounts that may start one, the one with the fewest running; of these, the one whose turn it is. */
+struct report_job *report_queue_next_pending(struct reports *reports)
+{
+	uint64_t most = (uint64_t)reports->config->reports_per_account_max;
+	struct report_queue *queue, *best = NULL;
+
+	if (reports->running_count >= (uint64_t)reports->config->reports_max)
+		return NULL;
+	TAILQ_FOREACH(queue, &reports->queues, link) {
+		if (queue->pending_count == 0 || queue->running_count >= most)
+			continue;
+		if (!best || queue->running_count < best->running_count)
+			best = queue;
+	}
+	return best ? TAILQ_FIRST(&best->pending) : NULL;
+}
+
+static struct report_job *first_unended(struct report_queue *queue)
+{
+	struct report_job *job;
+
+	TAILQ_FOREACH(job, &queue->running, link) {
+		if (!job->work->ended)
+			return job;
+	}
+	return NULL;
+}
+
+struct report_job *report_queue_next_running(struct reports *reports)
+{
+	struct report_queue *queue;
+
+	TAILQ_FOREACH(queue, &reports->queues, link) {
+		struct report_job *job = first_unended(queue);
+
+		if (!job)
+			continue;
+		TAILQ_REMOVE(&queue->running, job, link);
+		TAILQ_INSERT_TAIL(&queue->running, job, link);
+		to_the_end(reports, queue);
+		return job;
+	}
+	return NULL;
+}
+
+void report_queue_started(struct reports *reports, struct report_job *job)
+{
+	struct report_queue *queue = job->queue;
+
+	TAILQ_REMOVE(&queue->pending, job, link);
+	queue->pending_count--;
+	reports->pending_count--;
+	TAILQ_INSERT_TAIL(&queue->running, job, link);
+	queue->running_count++;
+	reports->running_count++;
+}
+
+void report_queue_remove(struct reports *reports, struct report_job *job)
+{
+	struct report_queue *queue = job->queue;
+
+	if (job->work) {
+		TAILQ_REMOVE(&queue->running, job, link);
+		queue->running_count--;
+		reports->running_count--;
+	} else {
+		TAILQ_REMOVE(&queue->pending, job, link);
+		queue->pending_count--;
+		reports->pending_count--;
+	}
+	free(job);
+	if (queue->pending_count == 0 && queue->running_count == 0) {
+		TAILQ_REMOVE(&reports->queues, queue, link);
+		free(queue);
+	}
+}

@@ -1,0 +1,160 @@
+/*
+ * report.h: asynchronous reports, from the request to the file's expiry.
+ *
+ *	            a slot is free           the file is whole
+ *	PENDING -------------------> PROCESSING ------------> SUCCESS, or TRUNCATED by report_max_rows or report_max_bytes
+ *	    \_________ cancelled ________/ |  \_______________ FAILED, with the reason
+ *	             ABORTED               `- every report_checkpoint: how far it is, on disk
+ *
+ * A job is a row of the catalog environment; each change of state is one durable transaction, and the one that ends a
+ * job also enqueues its callback. Files are made by makers (maker.h) in slices of a few milliseconds on the loop, by
+ * turns between accounts and then between an account's jobs. After kill -9 a job goes on from its last checkpoint; what
+ * a crash left in data_dir/reports that no job owns is removed at start.
+ */
+#ifndef CDRD_REPORT_REPORT_H
+#define CDRD_REPORT_REPORT_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/config.h"
+#include "base/error.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "query/query.h"
+#include "report/maker.h"
+#include "store/accounts.h"
+#include "store/store.h"
+
+#define REPORT_KEY_MAX 255 /* bytes of an idempotency key */
+
+struct callbacks;
+struct reports;
+
+/*
+ * Takes up the jobs that are on disk. config, store and callbacks stay the caller's and must outlive it; `callbacks`
+ * may be NULL, callbacks then wait for the next start. Slices run at priority 2 where the base has three priorities,
+ * behind what other events are ready, but at least every few dozen milliseconds.
+ */
+struct reports *reports_new(struct event_base *base, const struct config *config, struct store *store,
+                            struct callbacks *callbacks, struct error *err);
+
+/* Secures how far running jobs are and lets go of them. Does nothing on NULL. */
+void reports_free(struct reports *reports);
+
+enum report_state {
+	REPORT_PENDING,
+	REPORT_PROCESSING,
+	REPORT_SUCCESS,
+	REPORT_TRUNCATED,
+	REPORT_FAILED,
+	REPORT_ABORTED,
+	REPORT_STATES,
+};
+
+/* "PENDING" */
+const char *report_state_name(enum report_state state);
+bool report_state_parse(struct str name, enum report_state *state);
+
+static inline bool report_state_ended(enum report_state state)
+{
+	return state >= REPORT_SUCCESS;
+}
+
+/* A job as its row says, with the progress of the moment. Owns its texts; freed with report_free. */
+struct report {
+	char id[ID_UUID_LEN + 1];
+	char file_id[ID_UUID_LEN + 1];
+	char account[ACCOUNT_ID_LEN + 1]; /* whose records */
+	char creator[ACCOUNT_ID_LEN + 1]; /* who asked: that account or its parent */
+	enum report_state state;
+	int64_t received_us;
+	int64_t started_us; /* 0: not yet */
+	int64_t ended_us;   /* 0: not yet */
+
+	int64_t from_us;
+	int64_t to_us;
+	uint64_t snapshot; /* from here to max_bytes: settled when it starts, so that a resumed one is the same */
+	uint64_t max_rows;
+	uint64_t max_bytes;
+
+	bool has_file; /* that can be downloaded */
+	uint64_t rows; /* so far, as bytes and share; of an ended one with a file these are the manifest's */
+	uint64_t bytes;
+	double share; /* of the range that is done, 0 to 1 */
+	int64_t first_us;
+	int64_t last_us;
+	char sha256[MAKER_SHA256_LEN + 1];
+	size_t sums_count;
+	struct maker_sum sums[MAKER_CURRENCIES_MAX];
+
+	struct buf reason;     /* of FAILED and ABORTED */
+	struct buf base_url;   /* of the request; for links in the callback */
+	struct buf key;        /* Idempotency-Key, or empty */
+	struct buf checkpoint; /* of the maker */
+	struct query_params params;
+};
+
+void report_free(struct report *report);
+
+/* The name a download is saved under: SMS_<request id>.zip */
+void report_file_name(const struct report *report, struct buf *out);
+
+/* The status as JSON; links begin with `base_url`. -1 with ERROR_NOMEM. */
+int report_write_status(const struct report *report, struct str base_url, struct buf *out, struct error *err);
+
+/* What asks for a report. All is copied. */
+struct report_request {
+	const char *creator;
+	const struct query_plan *plan; /* QUERY_ASYNC */
+	const struct query_params *params;
+	struct str base_url;
+	struct str key;     /* Idempotency-Key; empty without */
+	uint64_t body_hash; /* tells another body under the same key */
+	int64_t received_us;
+};
+
+/* Makes the job, durably, and fills *report. ERROR_LIMIT when too many of the creator's wait. */
+int reports_create(struct reports *reports, const struct report_request *request, struct report *report,
+                   struct error *err);
+
+/* The job that `creator` made under this key: 1 with its id and the body's hash, 0 if there is none, -1. */
+int reports_find_key(struct reports *reports, const char *creator, struct str key, char id[ID_UUID_LEN + 1],
+                     uint64_t *body_hash, struct error *err);
+
+/* ERROR_NOT_FOUND if there is none; *report needs no report_free then. */
+int reports_get(struct reports *reports, struct str id, struct report *report, struct error *err);
+
+/* By the id in a download link. ERROR_NOT_FOUND also when the file has gone. */
+int reports_get_file(struct reports *reports, struct str file_id, struct report *report, struct error *err);
+
+/* Opens the file for reading: a descriptor, or -1. */
+int reports_open_file(struct reports *reports, const struct report *report, struct error *err);
+
+/*
+ * Ends a job that has not ended as ABORTED, with its file gone; takes effect before it returns. `by` stands in the
+ * reason: "account abcd1234". ERROR_NOT_FOUND, or ERROR_CONFLICT when it has ended.
+ */
+int reports_cancel(struct reports *reports, struct str id, const char *by, struct error *err);
+
+/*
+ * Gives the jobs over an account's records (account NULL: over anyone's) to fn, the newest first, received from
+ * `from_us` until before `to_us`; false from fn ends it. The report dies when fn returns.
+ */
+typedef bool (*reports_fn)(void *arg, const struct report *report);
+int reports_each(struct reports *reports, const char *account, int64_t from_us, int64_t to_us, reports_fn fn,
+                 void *arg, struct error *err);
+
+struct reports_stats {
+	uint64_t pending;    /* now */
+	uint64_t processing; /* now */
+	uint64_t ended[REPORT_STATES]; /* since the start, by state */
+	uint64_t rows;  /* of reports that ended with a file, since the start */
+	uint64_t bytes;
+	int64_t slice_us_max; /* the longest slice since the start */
+};
+void reports_stats(const struct reports *reports, struct reports_stats *stats);
+
+#endif

@@ -1,0 +1,143 @@
+/*
+ * report_private.h: what the files of report/ that run jobs share; private to it. (Makers and archives need none.)
+ *
+ *	reports.c    the module's life, and answers about jobs
+ *	queue.c      which job is next: accounts by turns, then an account's jobs by turns
+ *	scheduler.c  the events: slices, and once a second what needs looking after
+ *	job.c        one job: its start, steps, checkpoints and end
+ *	expiry.c     what is left of ended jobs, until nothing is
+ *	files.c      data_dir/reports
+ *	table.c      jobs on disk
+ */
+#ifndef CDRD_REPORT_REPORT_PRIVATE_H
+#define CDRD_REPORT_REPORT_PRIVATE_H
+
+#include <sys/queue.h>
+
+#include "report/report.h"
+
+/* What a job needs while it is being made. */
+struct report_work {
+	struct report report; /* its row */
+	struct query_plan plan;
+	struct buf accounts;  /* SCAN_ACCOUNT_LEN bytes each */
+	struct buf inner_name;
+	struct report_spec spec;
+	struct maker *maker;  /* NULL once it has ended */
+	bool ended;           /* `report` says how, but that could not be written yet: tried again every second */
+	bool stepped;         /* since the last checkpoint */
+	int64_t checkpoint_at_us; /* monotonic: when the next is due */
+	struct maker_progress seen; /* when it last got on */
+	int64_t stalled_us;   /* since then, on the scheduler's clock */
+};
+
+/* A job that has not ended. */
+struct report_job {
+	TAILQ_ENTRY(report_job) link;
+	struct report_queue *queue;
+	char id[ID_UUID_LEN + 1];
+	struct report_work *work; /* NULL while it is pending */
+};
+
+TAILQ_HEAD(report_jobs, report_job);
+
+/* The jobs of one creator. */
+struct report_queue {
+	TAILQ_ENTRY(report_queue) link;
+	char account[ACCOUNT_ID_LEN + 1];
+	struct report_jobs pending; /* oldest first */
+	struct report_jobs running; /* in the order of their turns */
+	uint64_t pending_count;
+	uint64_t running_count;
+};
+
+struct reports {
+	struct event_base *base;
+	const struct config *config;
+	struct store *store;
+	struct callbacks *callbacks;
+	char *dir; /* data_dir/reports */
+
+	TAILQ_HEAD(, report_queue) queues; /* in the order of their turns */
+	uint64_t pending_count;
+	uint64_t running_count;
+
+	bool held;             /* a job could not be started: none is before the next tick */
+	struct event *slice;   /* the next one, when the loop has nothing better to do */
+	struct event *overdue; /* or when it has had no time for one for a while */
+	struct event *tick;
+	int64_t tick_at_us;    /* monotonic */
+	struct reports_stats stats;
+};
+
+/* status.c */
+void report_inner_name(const struct report *report, struct buf *out); /* report_SMS_abcd1234_20241126.csv */
+/* The plan of a job, which borrows from report->params; false if this build no longer takes the parameters. */
+bool report_make_plan(const struct report *report, struct query_plan *plan);
+
+/* --- queue.c --- */
+
+/* Adds a pending job; NULL when out of memory. */
+struct report_job *report_queue_add(struct reports *reports, const char *creator, struct str id);
+
+/* How many of the creator's jobs are pending. */
+uint64_t report_queue_pending(const struct reports *reports, const char *creator);
+
+struct report_job *report_queue_find(const struct reports *reports, const char *creator, struct str id);
+
+/* The pending job that may start now, or NULL; and the running one whose turn it is, whose turn is then over. */
+struct report_job *report_queue_next_pending(struct reports *reports);
+struct report_job *report_queue_next_running(struct reports *reports);
+
+/* From pending to running; job->work is set. */
+void report_queue_started(struct reports *reports, struct report_job *job);
+
+/* Takes the job out and frees it, without its work. */
+void report_queue_remove(struct reports *reports, struct report_job *job);
+
+/* --- job.c --- */
+
+/*
+ * Starts a pending job, or takes up one that a crash or restart interrupted. One that cannot be made has ended as
+ * FAILED when it returns 0. -1 when it stays pending for want of memory or disk, ERROR_CORRUPT when it has no row.
+ */
+int report_job_start(struct reports *reports, struct report_job *job, struct error *err);
+
+/* One slice. The job may be gone afterwards. */
+void report_job_step(struct reports *reports, struct report_job *job, int64_t deadline_us);
+
+/* Writes down how far it is. What goes wrong is logged and tried again. */
+void report_job_checkpoint(struct reports *reports, struct report_job *job);
+
+/* Once a second, `elapsed_us` after the last time. The job may be gone afterwards. */
+void report_job_look_after(struct reports *reports, struct report_job *job, int64_t elapsed_us);
+
+/* Ends it as ABORTED; gone when it returns 0. -1 when that cannot be written: it goes on then. */
+int report_job_cancel(struct reports *reports, struct report_job *job, const char *reason, struct error *err);
+
+void report_work_free(struct report_work *work);
+
+/* --- scheduler.c --- */
+
+int report_scheduler_init(struct reports *reports, struct error *err);
+
+/* There may be something to start or to step: sees to it that it happens. */
+void report_scheduler_wake(struct reports *reports);
+
+/* --- expiry.c --- */
+
+/* When something of an ended job is to go next. */
+int64_t report_due_us(const struct reports *reports, const struct report *report);
+
+/* Drops what is due until `deadline_us` (monotonic) or there is nothing. */
+void report_expire(struct reports *reports, int64_t deadline_us);
+
+/* --- files.c --- */
+
+int report_files_init(struct reports *reports, struct error *err);
+void report_file_path(const struct reports *reports, const char *file_id, struct buf *out);
+void report_file_remove(const struct reports *reports, const char *file_id);
+/* Removes every file that no job owns. */
+int report_files_sweep(struct reports *reports, struct error *err);
+
+#endif

@@ -1,0 +1,278 @@
+/*
+ * reports.c: the module's life, new jobs, and answers about those there are. See report.h.
+ */
+#include "report/report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "report/report_private.h"
+#include "report/table.h"
+
+/* --- the module's life --- */
+
+struct loading {
+	struct reports *reports;
+	struct error *err;
+	bool failed;
+};
+
+static bool load_queued(void *arg, struct str id)
+{
+	struct loading *loading = arg;
+	struct report report;
+	int found = table_get(loading->reports->store, id, &report, loading->err);
+
+	if (found <= 0) {
+		/* one damaged row must not keep the others, and the daemon, from starting */
+		log_error("report", "%.*s: cannot be taken up: %s", STR_ARGS(id), found < 0 ? loading->err->message : "no row");
+		return true;
+	}
+	if (!report_queue_add(loading->reports, report.creator, id)) {
+		error_set(loading->err, ERROR_NOMEM, "reports: out of memory");
+		loading->failed = true;
+	}
+	report_free(&report);
+	return !loading->failed;
+}
+
+static int load_all(struct reports *reports, struct error *err)
+{
+	struct loading loading = { .reports = reports, .err = err };
+
+	if (table_each_queued(reports->store, load_queued, &loading, err) < 0 || loading.failed)
+		return -1;
+	if (reports->pending_count > 0)
+		log_info("report", "taking up %llu reports", (unsigned long long)reports->pending_count);
+	return 0;
+}
+
+struct reports *reports_new(struct event_base *base, const struct config *config, struct store *store,
+                            struct callbacks *callbacks, struct error *err)
+{
+	struct reports *reports = calloc(1, sizeof(*reports));
+
+	if (!reports) {
+		error_set(err, ERROR_NOMEM, "reports: out of memory");
+		return NULL;
+	}
+	TAILQ_INIT(&reports->queues);
+	reports->base = base;
+	reports->config = config;
+	reports->store = store;
+	reports->callbacks = callbacks;
+	if (report_files_init(reports, err) < 0 || report_files_sweep(reports, err) < 0 ||
+	    report_scheduler_init(reports, err) < 0 || load_all(reports, err) < 0) {
+		reports_free(reports);
+		return NULL;
+	}
+	report_scheduler_wake(reports);
+	return reports;
+}
+
+static void secure_running(struct reports *reports)
+{
+	struct report_queue *queue, *next_queue;
+	struct report_job *job, *next;
+
+	for (queue = TAILQ_FIRST(&reports->queues); queue; queue = next_queue) {
+		next_queue = TAILQ_NEXT(queue, link);
+		for (job = TAILQ_FIRST(&queue->running); job; job = next) {
+			next = TAILQ_NEXT(job, link);
+			report_job_checkpoint(reports, job);
+		}
+	}
+}
+
+static void free_jobs(struct reports *reports)
+{
+	struct report_queue *queue;
+
+	while ((queue = TAILQ_FIRST(&reports->queues))) {
+		struct report_job *job = TAILQ_FIRST(&queue->running);
+		struct report_work *work = job ? job->work : NULL;
+
+		report_queue_remove(reports, job ? job : TAILQ_FIRST(&queue->pending));
+		report_work_free(work);
+	}
+}
+
+static void free_event(struct event *event)
+{
+	if (event)
+		event_free(event);
+}
+
+void reports_free(struct reports *reports)
+{
+	if (!reports)
+		return;
+	secure_running(reports);
+	free_jobs(reports);
+	free_event(reports->slice);
+	free_event(reports->overdue);
+	free_event(reports->tick);
+	free(reports->dir);
+	free(reports);
+}
+
+void reports_stats(const struct reports *reports, struct reports_stats *stats)
+{
+	*stats = reports->stats;
+	stats->pending = reports->pending_count;
+	stats->processing = reports->running_count;
+}
+
+/* --- new jobs --- */
+
+static int fill(struct report *report, const struct report_request *request, struct error *err)
+{
+	memset(report, 0, sizeof(*report));
+	id_uuid(report->id);
+	id_uuid(report->file_id);
+	memcpy(report->account, request->plan->account, ACCOUNT_ID_LEN);
+	memcpy(report->creator, request->creator, ACCOUNT_ID_LEN);
+	report->received_us = request->received_us;
+	report->from_us = request->plan->from_us;
+	report->to_us = request->plan->to_us;
+	buf_add_str(&report->base_url, request->base_url);
+	buf_add_str(&report->key, request->key);
+	for (size_t i = 0; i < request->params->count; i++) {
+		const struct query_param *param = &request->params->list[i];
+
+		if (param->value.len > 0 && query_params_add(&report->params, param->name, param->value, err) < 0)
+			return -1;
+	}
+	if (report->base_url.failed || report->key.failed)
+		return error_set(err, ERROR_NOMEM, "Out of memory for a report");
+	return 0;
+}
+
+static int add(struct reports *reports, const struct report *report, uint64_t body_hash, struct error *err)
+{
+	struct report_job *job = report_queue_add(reports, report->creator, str_from(report->id));
+	struct change change;
+
+	if (!job)
+		return error_set(err, ERROR_NOMEM, "Out of memory for a report");
+	if (change_begin(&change, reports->store, err) == 0 &&
+	    change_end(&change, table_add(&change, report, body_hash, err), err) == 0)
+		return 0;
+	report_queue_remove(reports, job);
+	return -1;
+}
+
+int reports_create(struct reports *reports, const struct report_request *request, struct report *report,
+                   struct error *err)
+{
+	uint64_t most = (uint64_t)reports->config->reports_pending_max;
+
+	if (report_queue_pending(reports, request->creator) >= most)
+		return error_set(err, ERROR_LIMIT, "Account %s has %llu reports waiting, which is all it may have",
+		                 request->creator, (unsigned long long)most);
+	if (fill(report, request, err) < 0 || add(reports, report, request->body_hash, err) < 0) {
+		report_free(report);
+		return -1;
+	}
+	log_info("report", "%s of account %s: asked for by %s", report->id, report->account, report->creator);
+	report_scheduler_wake(reports);
+	return 0;
+}
+
+/* --- answers --- */
+
+/* What the row of a running job does not know yet. */
+static void add_progress(const struct reports *reports, struct report *report)
+{
+	const struct report_job *job;
+	struct maker_progress progress;
+
+	if (report->state != REPORT_PROCESSING)
+		return;
+	job = report_queue_find(reports, report->creator, str_from(report->id));
+	if (!job || !job->work || !job->work->maker)
+		return;
+	maker_progress(job->work->maker, &progress);
+	report->rows = progress.rows;
+	report->bytes = progress.bytes;
+	report->share = progress.share;
+}
+
+static int not_found(const char *what, struct str id, struct error *err)
+{
+	return error_set(err, ERROR_NOT_FOUND, "%s %.*s: there is none", what, (int)(id.len < 64 ? id.len : 64), id.p);
+}
+
+int reports_get(struct reports *reports, struct str id, struct report *report, struct error *err)
+{
+	int found = table_get(reports->store, id, report, err);
+
+	if (found == 0)
+		return not_found("report", id, err);
+	if (found > 0)
+		add_progress(reports, report);
+	return found < 0 ? -1 : 0;
+}
+
+int reports_get_file(struct reports *reports, struct str file_id, struct report *report, struct error *err)
+{
+	char id[ID_UUID_LEN + 1];
+	int found = table_find_file(reports->store, file_id, id, err);
+
+	if (found > 0)
+		found = table_get(reports->store, str_from(id), report, err);
+	if (found > 0 && !report->has_file) {
+		report_free(report); /* not whole yet */
+		found = 0;
+	}
+	if (found == 0)
+		return not_found("file", file_id, err);
+	return found < 0 ? -1 : 0;
+}
+
+int reports_find_key(struct reports *reports, const char *creator, struct str key, char id[ID_UUID_LEN + 1],
+                     uint64_t *body_hash, struct error *err)
+{
+	return table_find_key(reports->store, creator, key, id, body_hash, err);
+}
+
+int reports_cancel(struct reports *reports, struct str id, const char *by, struct error *err)
+{
+	char reason[128];
+	struct report report;
+	struct report_job *job;
+
+	if (reports_get(reports, id, &report, err) < 0)
+		return -1;
+	job = report_queue_find(reports, report.creator, id);
+	report_free(&report);
+	if (!job)
+		return error_set(err, ERROR_CONFLICT, "report %.*s: has ended", STR_ARGS(id));
+	(void)snprintf(reason, sizeof(reason), "Cancelled by %s", by);
+	return report_job_cancel(reports, job, reason, err);
+}
+
+struct giving {
+	const struct reports *reports;
+	reports_fn fn;
+	void *arg;
+};
+
+static bool give(void *arg, const struct report *row)
+{
+	struct giving *giving = arg;
+	struct report report = *row; /* borrows its texts */
+
+	add_progress(giving->reports, &report);
+	return giving->fn(giving->arg, &report);
+}
+
+int reports_each(struct reports *reports, const char *account, int64_t from_us, int64_t to_us, reports_fn fn,
+                 void *arg, struct error *err)
+{
+	struct giving giving = { reports, fn, arg };
+
+	return table_each(reports->store, account, from_us, to_us, give, &giving, err);
+}

@@ -1,0 +1,180 @@
+/*
+ * row.c: a job as it is stored. Layout version 1, a flat array:
+ *
+ *	[1, state, account, creator, received, started, ended, from, to, snapshot, max_rows, max_bytes,
+ *	 file_id, has_file, rows, bytes, share (millionths), first, last, sha256, reason, base_url, key, checkpoint,
+ *	 params, name, value, ...  sums, currency, total, rows, ...]
+ */
+#include "report/table.h"
+
+#include <string.h>
+
+#include "store/value.h"
+
+#define ROW_VERSION 1
+#define ROW_COUNT 25 /* elements beside the params' and sums' own, without the version */
+#define PARAM_COUNT 2
+#define SUM_COUNT 3
+#define MILLION 1000000
+
+static void write_params(struct value_writer *w, const struct query_params *params)
+{
+	value_put_int(w, (int64_t)params->count);
+	for (size_t i = 0; i < params->count; i++) {
+		value_put_str(w, params->list[i].name);
+		value_put_str(w, params->list[i].value);
+	}
+}
+
+static void write_sums(struct value_writer *w, const struct report *report)
+{
+	value_put_int(w, (int64_t)report->sums_count);
+	for (size_t i = 0; i < report->sums_count; i++) {
+		const struct maker_sum *sum = &report->sums[i];
+		struct buf total = { 0 };
+
+		decimal_format(&total, sum->total_price);
+		value_put_bytes(w, str_from(sum->currency));
+		value_put_str(w, buf_str(&total));
+		value_put_int(w, (int64_t)sum->rows);
+		buf_free(&total);
+	}
+}
+
+void report_row_write(struct buf *out, const struct report *report)
+{
+	struct value_writer w;
+
+	value_begin(&w, out, ROW_VERSION,
+	            ROW_COUNT + report->params.count * PARAM_COUNT + report->sums_count * SUM_COUNT);
+	value_put_int(&w, report->state);
+	value_put_str(&w, str_from(report->account));
+	value_put_str(&w, str_from(report->creator));
+	value_put_int(&w, report->received_us);
+	value_put_int(&w, report->started_us);
+	value_put_int(&w, report->ended_us);
+	value_put_int(&w, report->from_us);
+	value_put_int(&w, report->to_us);
+	value_put_int(&w, (int64_t)report->snapshot);
+	value_put_int(&w, (int64_t)report->max_rows);
+	value_put_int(&w, (int64_t)report->max_bytes);
+	value_put_str(&w, str_from(report->file_id));
+	value_put_int(&w, report->has_file);
+	value_put_int(&w, (int64_t)report->rows);
+	value_put_int(&w, (int64_t)report->bytes);
+	value_put_int(&w, (int64_t)(report->share * MILLION));
+	value_put_int(&w, report->first_us);
+	value_put_int(&w, report->last_us);
+	value_put_str(&w, str_from(report->sha256));
+	value_put_bytes(&w, buf_str(&report->reason));
+	value_put_bytes(&w, buf_str(&report->base_url));
+	value_put_bytes(&w, buf_str(&report->key));
+	value_put_bytes(&w, buf_str(&report->checkpoint));
+	write_params(&w, &report->params);
+	write_sums(&w, report);
+}
+
+/* `out` is zeroed and longer than the longest text. */
+static void read_text(struct value_reader *r, char *out, size_t len_min, size_t len_max)
+{
+	struct str text = value_str(r, len_min, len_max);
+
+	memcpy(out, text.p, text.len);
+}
+
+static void read_buf(struct value_reader *r, struct buf *out)
+{
+	buf_add_str(out, value_str(r, 0, SIZE_MAX));
+}
+
+static int read_params(struct value_reader *r, struct query_params *params, struct error *err)
+{
+	int64_t count = value_int(r, 0, QUERY_PARAMS_MAX);
+
+	for (int64_t i = 0; i < count; i++) {
+		struct str name = value_str(r, 0, SIZE_MAX);
+		struct str value = value_str(r, 0, SIZE_MAX);
+
+		if (query_params_add(params, name, value, err) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void read_sums(struct value_reader *r, struct report *report)
+{
+	int64_t count = value_int(r, 0, MAKER_CURRENCIES_MAX);
+
+	for (int64_t i = 0; i < count && !r->bad; i++) {
+		struct maker_sum *sum = &report->sums[i];
+
+		read_text(r, sum->currency, 0, sizeof(sum->currency) - 1);
+		if (!decimal_parse(value_str(r, 1, SIZE_MAX), &sum->total_price))
+			r->bad = true;
+		sum->rows = (uint64_t)value_int(r, 0, INT64_MAX);
+		report->sums_count++;
+	}
+}
+
+static void read_fixed(struct value_reader *r, struct report *report)
+{
+	report->state = (enum report_state)value_int(r, 0, REPORT_STATES - 1);
+	read_text(r, report->account, ACCOUNT_ID_LEN, ACCOUNT_ID_LEN);
+	read_text(r, report->creator, ACCOUNT_ID_LEN, ACCOUNT_ID_LEN);
+	report->received_us = value_int(r, INT64_MIN, INT64_MAX);
+	report->started_us = value_int(r, INT64_MIN, INT64_MAX);
+	report->ended_us = value_int(r, INT64_MIN, INT64_MAX);
+	report->from_us = value_int(r, INT64_MIN, INT64_MAX);
+	report->to_us = value_int(r, INT64_MIN, INT64_MAX);
+	report->snapshot = (uint64_t)value_int(r, 0, INT64_MAX);
+	report->max_rows = (uint64_t)value_int(r, 0, INT64_MAX);
+	report->max_bytes = (uint64_t)value_int(r, 0, INT64_MAX);
+	read_text(r, report->file_id, ID_UUID_LEN, ID_UUID_LEN);
+	report->has_file = value_int(r, 0, 1) != 0;
+	report->rows = (uint64_t)value_int(r, 0, INT64_MAX);
+	report->bytes = (uint64_t)value_int(r, 0, INT64_MAX);
+	report->share = (double)value_int(r, 0, MILLION) / MILLION;
+	report->first_us = value_int(r, INT64_MIN, INT64_MAX);
+	report->last_us = value_int(r, INT64_MIN, INT64_MAX);
+	read_text(r, report->sha256, 0, MAKER_SHA256_LEN);
+	read_buf(r, &report->reason);
+	read_buf(r, &report->base_url);
+	read_buf(r, &report->key);
+	read_buf(r, &report->checkpoint);
+}
+
+static bool out_of_memory(const struct report *report)
+{
+	return report->reason.failed || report->base_url.failed || report->key.failed || report->checkpoint.failed;
+}
+
+int report_row_read(struct report *report, struct str id, struct str bytes, struct error *err)
+{
+	struct value_reader r;
+	int result = 0;
+
+	memset(report, 0, sizeof(*report));
+	if (id.len != ID_UUID_LEN)
+		return error_set(err, ERROR_CORRUPT, "a report's key: %zu bytes, must be %d", id.len, ID_UUID_LEN);
+	memcpy(report->id, id.p, id.len);
+	value_open(&r, bytes, ROW_VERSION);
+	read_fixed(&r, report);
+	result = read_params(&r, &report->params, err);
+	read_sums(&r, report);
+	if (!value_close(&r))
+		result = error_set(err, ERROR_CORRUPT, "report %s: its stored value cannot be read", report->id);
+	else if (out_of_memory(report))
+		result = error_set(err, ERROR_NOMEM, "report %s: out of memory", report->id);
+	if (result < 0)
+		report_free(report);
+	return result;
+}
+
+void report_free(struct report *report)
+{
+	buf_free(&report->reason);
+	buf_free(&report->base_url);
+	buf_free(&report->key);
+	buf_free(&report->checkpoint);
+	query_params_free(&report->params);
+}

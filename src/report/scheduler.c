@@ -1,0 +1,136 @@
+/*
+ * scheduler.c: when jobs run. One slice at a time, of the job whose turn it is, then back to the loop.
+ *
+ * The slice's event has the lowest priority: libevent looks at sockets again before it runs, so whatever requests are
+ * there go first. A second event at the usual priority, OVERDUE_US later, sees to it that a loop that never rests still
+ * makes reports, by a share that requests hardly notice.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "report/report_private.h"
+
+#define SLICE_US 4000
+#define OVERDUE_US 25000
+#define TICK_US CLOCK_US_PER_SECOND
+#define EXPIRY_US 5000 /* of a tick */
+#define BACKGROUND_PRIORITY 2
+
+static struct timeval to_timeval(int64_t us)
+{
+	return (struct timeval){ .tv_sec = us / CLOCK_US_PER_SECOND, .tv_usec = us % CLOCK_US_PER_SECOND };
+}
+
+/* --- slices --- */
+
+static void schedule_slice(struct reports *reports)
+{
+	struct timeval next = to_timeval(reports->config->report_pause);
+	struct timeval overdue = to_timeval(reports->config->report_pause + OVERDUE_US);
+
+	if (event_pending(reports->slice, EV_TIMEOUT, NULL))
+		return;
+	if (event_add(reports->slice, &next) < 0 || event_add(reports->overdue, &overdue) < 0)
+		log_error("report", "cannot add a timer; the next second tries again");
+}
+
+/* Starts a job that may start. One a slice, since each start waits for the disk. */
+static bool start_next(struct reports *reports)
+{
+	struct report_job *job = reports->held ? NULL : report_queue_next_pending(reports);
+	struct error err;
+
+	if (!job)
+		return false;
+	if (report_job_start(reports, job, &err) == 0)
+		return true;
+	log_error("report", "%s: cannot be started: %s", job->id, err.message);
+	if (err.code == ERROR_CORRUPT)
+		report_queue_remove(reports, job);
+	else
+		reports->held = true;
+	return err.code == ERROR_CORRUPT;
+}
+
+static bool step_next(struct reports *reports, int64_t deadline_us)
+{
+	struct report_job *job = report_queue_next_running(reports);
+
+	if (job)
+		report_job_step(reports, job, deadline_us);
+	return job != NULL;
+}
+
+static void on_slice(evutil_socket_t fd, short what, void *arg)
+{
+	struct reports *reports = arg;
+	int64_t begin_us = clock_monotonic_us();
+
+	(void)fd;
+	(void)what;
+	event_del(reports->slice);
+	event_del(reports->overdue);
+	/* without either of them there is nothing to do before the next tick, or the next request */
+	if (start_next(reports) || step_next(reports, begin_us + SLICE_US))
+		schedule_slice(reports);
+	int64_t took_us = clock_monotonic_us() - begin_us;
+
+	if (took_us > reports->stats.slice_us_max)
+		reports->stats.slice_us_max = took_us;
+}
+
+/* --- the tick --- */
+
+static void look_after_all(struct reports *reports, int64_t elapsed_us)
+{
+	struct report_queue *queue = TAILQ_FIRST(&reports->queues);
+
+	while (queue) {
+		struct report_queue *next_queue = TAILQ_NEXT(queue, link);
+		struct report_job *job = TAILQ_FIRST(&queue->running);
+
+		while (job) {
+			struct report_job *next = TAILQ_NEXT(job, link);
+
+			/* with the last of its jobs the queue goes, too */
+			report_job_look_after(reports, job, elapsed_us);
+			job = next;
+		}
+		queue = next_queue;
+	}
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct reports *reports = arg;
+	int64_t now_us = clock_monotonic_us();
+	int64_t elapsed_us = now_us - reports->tick_at_us;
+
+	(void)fd;
+	(void)what;
+	reports->tick_at_us = now_us;
+	/* a process that was stopped has not hung */
+	look_after_all(reports, elapsed_us < 2 * TICK_US ? elapsed_us : TICK_US);
+	reports->held = false;
+	report_scheduler_wake(reports);
+	report_expire(reports, clock_monotonic_us() + EXPIRY_US);
+}
+
+void report_scheduler_wake(struct reports *reports)
+{
+	if (reports->running_count + reports->pending_count > 0)
+		schedule_slice(reports);
+}
+
+int report_scheduler_init(struct reports *reports, struct error *err)
+{
+	struct timeval tick = to_timeval(TICK_US);
+
+	reports->slice = evtimer_new(reports->base, on_slice, reports);
+	reports->overdue = evtimer_new(reports->base, on_slice, reports);
+	reports->tick = event_new(reports->base, -1, EV_PERSIST, on_tick, reports);
+	if (!reports->slice || !reports->overdue || !reports->tick || event_add(reports->tick, &tick) < 0)
+		return error_set(err, ERROR_NOMEM, "reports: out of memory");
+	(void)event_priority_set(reports->slice, BACKGROUND_PRIORITY); /* a base without priorities will do */
+	reports->tick_at_us = clock_monotonic_us();
+	return 0;
+}

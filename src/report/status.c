@@ -1,0 +1,232 @@
+/*
+ * status.c: a job as JSON, for the status answer, the list and the callback alike.
+ *
+ *	{"_links":{"self":{"href":...},"download_report":{"href":...}},"request_id":...,"request_status":"SUCCESS",
+ *	 <the parameters>,"receive_time":...,"start_time":...,"end_time":...,"items_count":...,
+ *	 "progress":{"bytes":...,"share":...} while it runs, "manifest":{...} with a file, "reason":... without}
+ */
+#include "report/report.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "report/report_private.h"
+
+static const char *const state_names[REPORT_STATES] = {
+	[REPORT_PENDING] = "PENDING",     [REPORT_PROCESSING] = "PROCESSING", [REPORT_SUCCESS] = "SUCCESS",
+	[REPORT_TRUNCATED] = "TRUNCATED", [REPORT_FAILED] = "FAILED",         [REPORT_ABORTED] = "ABORTED",
+};
+
+const char *report_state_name(enum report_state state)
+{
+	return state_names[state];
+}
+
+bool report_state_parse(struct str name, enum report_state *state)
+{
+	for (int i = 0; i < REPORT_STATES; i++) {
+		if (str_is(name, state_names[i])) {
+			*state = (enum report_state)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* --- names --- */
+
+static const char *const inner_endings[] = { [REPORT_CSV] = ".csv", [REPORT_NDJSON] = ".ndjson" };
+
+static const char *inner_ending(const struct report *report)
+{
+	return inner_endings[str_is(query_params_get(&report->params, "format"), "ndjson") ? REPORT_NDJSON : REPORT_CSV];
+}
+
+void report_file_name(const struct report *report, struct buf *out)
+{
+	struct str compression = query_params_get(&report->params, "compression");
+	struct str product = query_params_get(&report->params, "product");
+
+	buf_add_str(out, product);
+	buf_addf(out, "_%s", report->id);
+	if (str_is(compression, "gzip"))
+		buf_addf(out, "%s.gz", inner_ending(report));
+	else if (str_is(compression, "zstd"))
+		buf_addf(out, "%s.zst", inner_ending(report));
+	else
+		buf_add_text(out, ".zip");
+}
+
+void report_inner_name(const struct report *report, struct buf *out)
+{
+	struct buf day = { 0 };
+
+	clock_format_day(&day, clock_day_of(report->received_us));
+	buf_add_text(out, "report_");
+	buf_add_str(out, query_params_get(&report->params, "product"));
+	buf_addf(out, "_%s_", report->account);
+	for (size_t i = 0; i < day.len; i++) {
+		if (day.data[i] != '-')
+			buf_add_char(out, day.data[i]);
+	}
+	buf_add_text(out, inner_ending(report));
+	if (day.failed)
+		out->failed = true;
+	buf_free(&day);
+}
+
+/* --- the plan --- */
+
+bool report_make_plan(const struct report *report, struct query_plan *plan)
+{
+	static const struct query_limits no_limits = { .window_max_us = INT64_MAX };
+	struct query_problems problems = { 0 };
+	bool right = query_plan_make(plan, QUERY_ASYNC, &report->params, &no_limits, report->received_us, &problems);
+
+	plan->from_us = report->from_us;
+	plan->to_us = report->to_us;
+	return right;
+}
+
+/* --- JSON --- */
+
+static void write_text(struct json *json, const char *key, struct str value)
+{
+	json_key(json, key);
+	json_str(json, value);
+}
+
+static void write_time(struct json *json, const char *key, int64_t time_us)
+{
+	struct buf text = { 0 };
+
+	clock_format_report(&text, time_us - time_us % CLOCK_US_PER_SECOND);
+	write_text(json, key, buf_str(&text));
+	buf_free(&text);
+}
+
+static void write_link(struct json *json, const char *name, struct str base_url, const char *path, const char *id)
+{
+	struct buf url = { 0 };
+
+	buf_add_str(&url, base_url);
+	buf_add_text(&url, path);
+	buf_add_text(&url, id);
+	json_key(json, name);
+	json_object_begin(json);
+	write_text(json, "href", buf_str(&url));
+	json_object_end(json);
+	if (url.failed)
+		json->out->failed = true;
+	buf_free(&url);
+}
+
+static void write_links(const struct report *report, struct str base_url, struct json *json)
+{
+	json_key(json, "_links");
+	json_object_begin(json);
+	write_link(json, "self", base_url, "/v2/reports/", report->id);
+	if (report->has_file)
+		write_link(json, "download_report", base_url, "/v3/media/", report->file_id);
+	json_object_end(json);
+}
+
+static void write_parameters(const struct report *report, struct json *json)
+{
+	struct query_plan plan;
+
+	/* A product that this build no longer knows: what else there is to say is still said. */
+	if (report_make_plan(report, &plan)) {
+		query_plan_echo(&plan, &report->params, json);
+		return;
+	}
+	write_text(json, "account_id", str_from(report->account));
+	write_text(json, "product", query_params_get(&report->params, "product"));
+}
+
+static void write_times(const struct report *report, struct json *json)
+{
+	write_time(json, "receive_time", report->received_us);
+	/* clients expect the member in every state */
+	write_time(json, "start_time", report->started_us ? report->started_us : report->received_us);
+	if (report->ended_us)
+		write_time(json, "end_time", report->ended_us);
+}
+
+static void write_progress(const struct report *report, struct json *json)
+{
+	char share[16];
+
+	(void)snprintf(share, sizeof(share), "%.4f", report->share);
+	json_key(json, "progress");
+	json_object_begin(json);
+	json_key(json, "bytes");
+	json_uint(json, report->bytes);
+	json_key(json, "share");
+	json_raw(json, str_from(share));
+	json_object_end(json);
+}
+
+/* Sums by currency; records without one stand under "". */
+static void write_sums(const struct report *report, struct json *json)
+{
+	json_key(json, "total_price");
+	json_object_begin(json);
+	for (size_t i = 0; i < report->sums_count; i++) {
+		struct buf sum = { 0 };
+
+		decimal_format(&sum, report->sums[i].total_price);
+		write_text(json, report->sums[i].currency, buf_str(&sum));
+		buf_free(&sum);
+	}
+	json_object_end(json);
+}
+
+static void write_record_time(struct json *json, const char *key, int64_t time_us)
+{
+	struct buf text = { 0 };
+
+	clock_format_record(&text, time_us);
+	write_text(json, key, buf_str(&text));
+	buf_free(&text);
+}
+
+static void write_manifest(const struct report *report, struct json *json)
+{
+	json_key(json, "manifest");
+	json_object_begin(json);
+	json_key(json, "rows");
+	json_uint(json, report->rows);
+	write_sums(report, json);
+	if (report->rows > 0) {
+		write_record_time(json, "first_time", report->first_us);
+		write_record_time(json, "last_time", report->last_us);
+	}
+	json_key(json, "bytes");
+	json_uint(json, report->bytes);
+	write_text(json, "sha256", str_from(report->sha256));
+	json_object_end(json);
+}
+
+int report_write_status(const struct report *report, struct str base_url, struct buf *out, struct error *err)
+{
+	struct json json = json_to(out);
+
+	json_object_begin(&json);
+	write_links(report, base_url, &json);
+	write_text(&json, "request_id", str_from(report->id));
+	write_text(&json, "request_status", str_from(report_state_name(report->state)));
+	write_parameters(report, &json);
+	write_times(report, &json);
+	json_key(&json, "items_count");
+	json_uint(&json, report->rows);
+	if (report->state == REPORT_PROCESSING)
+		write_progress(report, &json);
+	if (report->state == REPORT_SUCCESS || report->state == REPORT_TRUNCATED)
+		write_manifest(report, &json);
+	if (report->reason.len > 0)
+		write_text(&json, "reason", buf_str(&report->reason));
+	json_object_end(&json);
+	return out->failed ? error_set(err, ERROR_NOMEM, "report %s: out of memory", report->id) : 0;
+}

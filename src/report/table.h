@@ -1,0 +1,73 @@
+/*
+ * table.h: the rows of reports in the catalog environment; private to report/.
+ *
+ * `reports` holds a row a job under its id. `report_index` holds, under keys that begin with a letter, where to look:
+ *
+ *	a account(8) received(8) id(36)  -> nothing            an account's jobs in order of receipt
+ *	t received(8) id(36)             -> nothing            everyone's
+ *	q received(8) id(36)             -> nothing            jobs that have not ended
+ *	d due(8) id(36)                  -> nothing            ended jobs, by when something of them expires
+ *	f file id(36)                    -> id(36)             jobs by their files, while there are any
+ *	k creator(8) key                 -> id(36) hash(8)     jobs by their idempotency keys
+ *	m id(36)                         -> account ids(8 each) the accounts that a job with subaccounts reads, once started
+ *
+ * Times are microseconds, big-endian with the sign flipped, so that keys sort by them.
+ */
+#ifndef CDRD_REPORT_TABLE_H
+#define CDRD_REPORT_TABLE_H
+
+#include "report/report.h"
+#include "store/catalog_rows.h"
+#include "store/change.h"
+
+/* row.c */
+void report_row_write(struct buf *out, const struct report *report);
+int report_row_read(struct report *report, struct str id, struct str bytes, struct error *err);
+
+/* --- changes; each 0 or -1 --- */
+
+int table_put(struct change *change, const struct report *report, struct error *err);
+
+/* A new job: its row and what leads to it. */
+int table_add(struct change *change, const struct report *report, uint64_t body_hash, struct error *err);
+
+int table_put_members(struct change *change, const struct report *report, struct str accounts, struct error *err);
+
+/* An ended job: its row, out of the queue, to be looked at again at `due_us`. */
+int table_end(struct change *change, const struct report *report, int64_t due_us, struct error *err);
+
+/* An ended job that was due at `was_us` loses its file and is due again; or all of it goes. */
+int table_drop_file(struct change *change, const struct report *report, int64_t was_us, int64_t due_us,
+                    struct error *err);
+int table_move_due(struct change *change, const struct report *report, int64_t was_us, int64_t due_us,
+                   struct error *err);
+int table_remove(struct change *change, const struct report *report, int64_t was_us, struct error *err);
+
+/* Takes back an entry whose job is gone. */
+int table_remove_due(struct change *change, struct str id, int64_t was_us, struct error *err);
+
+/* --- reading: 1, 0 if there is none, -1 --- */
+
+int table_get(struct store *store, struct str id, struct report *report, struct error *err);
+int table_find_file(struct store *store, struct str file_id, char id[ID_UUID_LEN + 1], struct error *err);
+int table_find_key(struct store *store, const char *creator, struct str key, char id[ID_UUID_LEN + 1],
+                   uint64_t *body_hash, struct error *err);
+int table_get_members(struct store *store, struct str id, struct buf *accounts, struct error *err);
+
+struct table_due {
+	char id[ID_UUID_LEN + 1];
+	int64_t at_us;
+};
+
+/* The first `max` jobs due by `now_us`: how many there are, or -1. */
+int table_find_due(struct store *store, int64_t now_us, struct table_due *due, int max, struct error *err);
+
+/* Calls fn with each job that has not ended, oldest first, until it answers false. */
+typedef bool (*table_queue_fn)(void *arg, struct str id);
+int table_each_queued(struct store *store, table_queue_fn fn, void *arg, struct error *err);
+
+/* As reports_each, without progress. */
+int table_each(struct store *store, const char *account, int64_t from_us, int64_t to_us, reports_fn fn, void *arg,
+               struct error *err);
+
+#endif

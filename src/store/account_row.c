@@ -1,0 +1,94 @@
+/*
+ * account_row.c: an account as it is stored, and what is remembered of accounts. See accounts_private.h.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/accounts_private.h"
+
+#define ROW_VERSION 1
+#define ROW_COUNT 6 /* elements before the secrets, without the version */
+#define SECRET_COUNT (2 + CREDENTIAL_VALUE_COUNT)
+
+void account_row_write(struct buf *out, const struct account_row *row)
+{
+	const struct account *account = &row->account;
+	struct value_writer w;
+	value_begin(&w, out, ROW_VERSION, ROW_COUNT + (size_t)account->secrets_count * SECRET_COUNT);
+	value_put_str(&w, str_from(account->parent));
+	value_put_str(&w, str_from(account->name));
+	value_put_int(&w, account->disabled);
+	value_put_int(&w, account->created_us);
+	value_put_int(&w, row->secrets_made);
+	value_put_int(&w, account->secrets_count);
+	for (int i = 0; i < account->secrets_count; i++) {
+		value_put_int(&w, account->secrets[i].number);
+		value_put_int(&w, account->secrets[i].created_us);
+		credential_write(&w, &row->credentials[i]);
+	}
+}
+
+/* `out` is zeroed and longer than `text`. */
+static void copy_text(char *out, struct str text)
+{
+	memcpy(out, text.p, text.len);
+}
+
+int account_row_read(struct account_row *row, struct str id, struct str bytes, struct error *err)
+{
+	struct account *account = &row->account;
+	struct value_reader r;
+	if (id.len != ACCOUNT_ID_LEN)
+		return error_set(err, ERROR_CORRUPT, "an account's key: %zu bytes, must be %d", id.len, ACCOUNT_ID_LEN);
+	*row = (struct account_row){ 0 };
+	copy_text(account->id, id);
+	value_open(&r, bytes, ROW_VERSION);
+	copy_text(account->parent, value_str(&r, 0, ACCOUNT_ID_LEN));
+	copy_text(account->name, value_str(&r, 0, ACCOUNT_NAME_MAX));
+	account->disabled = value_int(&r, 0, 1) != 0;
+	account->created_us = value_int(&r, INT64_MIN, INT64_MAX);
+	row->secrets_made = (uint32_t)value_int(&r, 0, UINT32_MAX);
+	account->secrets_count = (int)value_int(&r, 0, ACCOUNT_SECRETS_MAX);
+	for (int i = 0; i < account->secrets_count; i++) {
+		account->secrets[i].number = (uint32_t)value_int(&r, 1, UINT32_MAX);
+		account->secrets[i].created_us = value_int(&r, INT64_MIN, INT64_MAX);
+		credential_read(&r, &row->credentials[i]);
+	}
+	if (value_close(&r))
+		return 0;
+	return error_set(err, ERROR_CORRUPT, "account %s: its stored value cannot be read", account->id);
+}
+
+static void memory_free(void *data)
+{
+	struct accounts_memory *memory = data;
+	credentials_cache_free(memory->credentials);
+	free(memory);
+}
+
+struct accounts_memory *accounts_memory(struct store *store, struct error *err)
+{
+	struct store_attachment *attachment = store_accounts_attachment(store);
+	if (attachment->data)
+		return attachment->data;
+	struct accounts_memory *memory = calloc(1, sizeof(*memory));
+	if (memory)
+		memory->credentials = credentials_cache_new();
+	if (!memory || !memory->credentials) {
+		free(memory);
+		error_set(err, ERROR_NOMEM, "cache of accounts: out of memory");
+		return NULL;
+	}
+	memory->generation = 1;
+	*attachment = (struct store_attachment){ .data = memory, .free = memory_free };
+	return memory;
+}
+
+void accounts_memory_clear(struct store *store)
+{
+	struct accounts_memory *memory = store_accounts_attachment(store)->data;
+	if (!memory)
+		return;
+	memory->generation++;
+	credentials_cache_clear(memory->credentials);
+}

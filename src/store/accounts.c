@@ -1,0 +1,310 @@
+/*
+ * accounts.c: accounts, their secrets and their parents. See accounts.h; stored as accounts_private.h draws it.
+ *
+ * A subaccount also stands in `children` under parent and id, which answers "may it read this?" with one look-up.
+ */
+#include "store/accounts.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "store/accounts_private.h"
+
+#define CHILD_KEY_LEN (2 * ACCOUNT_ID_LEN)
+
+static int check_id(const char *what, const char *id, struct error *err)
+{
+	if (id_is_account(str_from(id)))
+		return 0;
+	return error_set(err, ERROR_INVALID, "%s \"%.64s\": must be %d letters or digits", what, id, ACCOUNT_ID_LEN);
+}
+
+static int check_name(const char *name, struct error *err)
+{
+	size_t len = strlen(name);
+	if (len > ACCOUNT_NAME_MAX)
+		return error_set(err, ERROR_INVALID, "name: %zu bytes, at most %d allowed", len, ACCOUNT_NAME_MAX);
+	if (!json_is_utf8(str_from(name)))
+		return error_set(err, ERROR_INVALID, "name: not valid UTF-8");
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)name[i] < ' ' || name[i] == 0x7f)
+			return error_set(err, ERROR_INVALID, "name: control character at byte %zu", i + 1);
+	return 0;
+}
+
+static int not_found(struct str id, struct error *err)
+{
+	/* Longer ones are no ids at all; a few bytes more show that. */
+	return error_set(err, ERROR_NOT_FOUND, "account %.*s: no such account", (int)(id.len < 64 ? id.len : 64), id.p);
+}
+
+/* Reads a row in the change's transaction; ERROR_NOT_FOUND if there is none. */
+static int row_get(struct change *change, const char *id, struct account_row *row, struct error *err)
+{
+	struct str key = str_from(id), value;
+	int found = change_get(change, CATALOG_DB_ACCOUNTS, key, &value, err);
+	if (found < 0)
+		return -1;
+	return found ? account_row_read(row, key, value, err) : not_found(key, err);
+}
+
+static int row_put(struct change *change, const struct account_row *row, struct error *err)
+{
+	struct buf value = { 0 };
+	account_row_write(&value, row);
+	int result = value.failed ? error_set(err, ERROR_NOMEM, "account %s: out of memory", row->account.id) :
+	                            change_put(change, CATALOG_DB_ACCOUNTS, str_from(row->account.id), buf_str(&value), err);
+	buf_free(&value);
+	return result;
+}
+
+/* Adds a secret behind those that are there; *number says which it is. */
+static int row_add_secret(struct account_row *row, const struct credential *credential, uint32_t *number,
+                          struct error *err)
+{
+	struct account *account = &row->account;
+	int at = account->secrets_count;
+	if (at == ACCOUNT_SECRETS_MAX)
+		return error_set(err, ERROR_LIMIT, "account %s: has %d secrets, at most %d allowed; revoke one first",
+		                 account->id, at, ACCOUNT_SECRETS_MAX);
+	*number = ++row->secrets_made;
+	account->secrets[at] = (struct account_secret){ .number = *number, .created_us = clock_now_us() };
+	row->credentials[at] = *credential;
+	account->secrets_count++;
+	return 0;
+}
+
+static int row_remove_secret(struct account_row *row, uint32_t number, struct error *err)
+{
+	struct account *account = &row->account;
+	int at = 0;
+	while (at < account->secrets_count && account->secrets[at].number != number)
+		at++;
+	if (at == account->secrets_count)
+		return error_set(err, ERROR_NOT_FOUND, "account %s: no secret %u", account->id, number);
+	size_t behind = (size_t)(account->secrets_count - at - 1);
+	memmove(&account->secrets[at], &account->secrets[at + 1], behind * sizeof(account->secrets[0]));
+	memmove(&row->credentials[at], &row->credentials[at + 1], behind * sizeof(row->credentials[0]));
+	account->secrets_count--;
+	return 0;
+}
+
+/* Ends a change of accounts, and forgets what was remembered of them. */
+static int end_change(struct change *change, int result, struct error *err)
+{
+	result = change_end(change, result, err);
+	accounts_memory_clear(change->store);
+	return result;
+}
+
+static void child_key(char key[CHILD_KEY_LEN], const char *parent, const char *id)
+{
+	memcpy(key, parent, ACCOUNT_ID_LEN);
+	memcpy(key + ACCOUNT_ID_LEN, id, ACCOUNT_ID_LEN);
+}
+
+static int add_to_parent(struct change *change, const struct account *account, struct error *err)
+{
+	struct account_row parent;
+	char key[CHILD_KEY_LEN];
+	if (row_get(change, account->parent, &parent, err) != 0)
+		return -1;
+	if (parent.account.parent[0])
+		return error_set(err, ERROR_INVALID, "parent %s: is itself a subaccount of %s", account->parent,
+		                 parent.account.parent);
+	child_key(key, account->parent, account->id);
+	return change_put(change, CATALOG_DB_CHILDREN, (struct str){ key, sizeof(key) }, STR_LITERAL(""), err);
+}
+
+static int add_row(struct change *change, const struct account_row *row, struct error *err)
+{
+	const struct account *account = &row->account;
+	struct str value;
+	int found = change_get(change, CATALOG_DB_ACCOUNTS, str_from(account->id), &value, err);
+	if (found > 0)
+		error_set(err, ERROR_CONFLICT, "account %s: exists already", account->id);
+	if (found != 0)
+		return -1;
+	if (account->parent[0] && add_to_parent(change, account, err) != 0)
+		return -1;
+	return row_put(change, row, err);
+}
+
+int accounts_add(struct store *store, const char *id, const char *parent, const char *name, const char *secret,
+                 struct error *err)
+{
+	struct account_row row = { 0 };
+	struct credential credential;
+	struct change change;
+	uint32_t number;
+	bool has_parent = parent && parent[0];
+	if (check_id("account", id, err) != 0 || (has_parent && check_id("parent", parent, err) != 0) ||
+	    (name && check_name(name, err) != 0) || credential_make(&credential, str_from(secret), err) != 0)
+		return -1;
+	strcpy(row.account.id, id);
+	strcpy(row.account.parent, has_parent ? parent : "");
+	strcpy(row.account.name, name ? name : "");
+	row.account.created_us = clock_now_us();
+	if (row_add_secret(&row, &credential, &number, err) != 0 || change_begin(&change, store, err) != 0)
+		return -1;
+	return end_change(&change, add_row(&change, &row, err), err);
+}
+
+static enum catalog_rows_next take_row(void *arg, struct str key, struct str value, struct error *err)
+{
+	return account_row_read(arg, key, value, err) == 0 ? CATALOG_ROWS_GO_ON : CATALOG_ROWS_FAILED;
+}
+
+/* 1 if found, 0 if not, -1. */
+static int row_find(struct store *store, struct str id, struct account_row *row, struct error *err)
+{
+	if (id.len != ACCOUNT_ID_LEN)
+		return 0;
+	return catalog_rows_find(store, CATALOG_DB_ACCOUNTS, id, take_row, row, err);
+}
+
+int accounts_get(struct store *store, struct str id, struct account *account, struct error *err)
+{
+	struct account_row row;
+	int found = row_find(store, id, &row, err);
+	if (found == 0)
+		return not_found(id, err);
+	if (found > 0)
+		*account = row.account;
+	return found > 0 ? 0 : -1;
+}
+
+static bool read_exists(struct store *store, struct accounts_memory *memory, struct known *known, struct str id)
+{
+	struct error err;
+	int found = catalog_rows_find(store, CATALOG_DB_ACCOUNTS, id, NULL, NULL, &err);
+	/* Asked once a record: a disk that fails must not flood the log. */
+	if (found < 0 && !memory->read_failed)
+		log_error("store", "%s", err.message);
+	memory->read_failed = found < 0;
+	if (found >= 0) {
+		*known = (struct known){ .generation = memory->generation, .exists = found > 0 };
+		memcpy(known->id, id.p, sizeof(known->id));
+	}
+	return found > 0;
+}
+
+bool accounts_exists(struct store *store, struct str id)
+{
+	struct error err;
+	struct accounts_memory *memory = id.len == ACCOUNT_ID_LEN ? accounts_memory(store, &err) : NULL;
+	if (!memory)
+		return false;
+	struct known *known = &memory->known[id_hash64(id.p, id.len, 0) % KNOWN_SLOTS];
+	if (known->generation == memory->generation && memcmp(known->id, id.p, sizeof(known->id)) == 0)
+		return known->exists;
+	return read_exists(store, memory, known, id);
+}
+
+struct each {
+	accounts_fn fn;
+	void *arg;
+};
+
+static enum catalog_rows_next give_row(void *arg, struct str key, struct str value, struct error *err)
+{
+	struct each *each = arg;
+	struct account_row row;
+	if (account_row_read(&row, key, value, err) != 0)
+		return CATALOG_ROWS_FAILED;
+	return each->fn(each->arg, &row.account) ? CATALOG_ROWS_GO_ON : CATALOG_ROWS_STOP;
+}
+
+int accounts_each(struct store *store, accounts_fn fn, void *arg, struct error *err)
+{
+	struct each each = { fn, arg };
+	return catalog_rows_each(store, CATALOG_DB_ACCOUNTS, STR_LITERAL(""), give_row, &each, err);
+}
+
+int accounts_set_disabled(struct store *store, const char *id, bool disabled, struct error *err)
+{
+	struct account_row row;
+	struct change change;
+	if (check_id("account", id, err) != 0 || change_begin(&change, store, err) != 0)
+		return -1;
+	int result = row_get(&change, id, &row, err);
+	row.account.disabled = disabled;
+	if (result == 0)
+		result = row_put(&change, &row, err);
+	return end_change(&change, result, err);
+}
+
+int accounts_secret_add(struct store *store, const char *id, const char *secret, uint32_t *number, struct error *err)
+{
+	struct account_row row;
+	struct credential credential;
+	struct change change;
+	if (check_id("account", id, err) != 0 || credential_make(&credential, str_from(secret), err) != 0 ||
+	    change_begin(&change, store, err) != 0)
+		return -1;
+	int result = row_get(&change, id, &row, err);
+	if (result == 0)
+		result = row_add_secret(&row, &credential, number, err);
+	if (result == 0)
+		result = row_put(&change, &row, err);
+	return end_change(&change, result, err);
+}
+
+int accounts_secret_revoke(struct store *store, const char *id, uint32_t number, struct error *err)
+{
+	struct account_row row;
+	struct change change;
+	if (check_id("account", id, err) != 0 || change_begin(&change, store, err) != 0)
+		return -1;
+	int result = row_get(&change, id, &row, err);
+	if (result == 0)
+		result = row_remove_secret(&row, number, err);
+	if (result == 0)
+		result = row_put(&change, &row, err);
+	return end_change(&change, result, err);
+}
+
+int accounts_check(struct store *store, struct str id, struct str secret, struct account *account, struct error *err)
+{
+	struct credentials_key key;
+	struct account_row row = { 0 };
+	struct accounts_memory *memory = accounts_memory(store, err);
+	if (!memory)
+		return -1;
+	bool has_key = credentials_cache_key(memory->credentials, CREDENTIALS_ACCOUNT, id, secret, &key);
+	const struct account *cached = has_key ? credentials_cache_find(memory->credentials, &key) : NULL;
+	if (cached) {
+		*account = *cached;
+		return 0;
+	}
+	int found = row_find(store, id, &row, err);
+	if (found < 0)
+		return -1;
+	/* As many derivations for an account that does not exist, or has one secret, as for one with five. */
+	bool right = credential_match(row.credentials, (size_t)row.account.secrets_count, ACCOUNT_SECRETS_MAX, secret);
+	if (!right || row.account.disabled)
+		return error_set(err, ERROR_UNAUTHORIZED, "wrong credentials");
+	if (has_key)
+		credentials_cache_add(memory->credentials, &key, &row.account);
+	*account = row.account;
+	return 0;
+}
+
+bool accounts_may_read(struct store *store, const struct account *reader, struct str owner)
+{
+	char key[CHILD_KEY_LEN];
+	struct error err;
+	if (str_is(owner, reader->id))
+		return true;
+	if (owner.len != ACCOUNT_ID_LEN)
+		return false;
+	child_key(key, reader->id, owner.p);
+	struct str pair = { key, sizeof(key) };
+	int found = catalog_rows_find(store, CATALOG_DB_CHILDREN, pair, NULL, NULL, &err);
+	if (found < 0)
+		log_error("store", "%s", err.message);
+	return found > 0;
+}

@@ -1,0 +1,79 @@
+/*
+ * accounts.h: who may read and who may write.
+ *
+ * Accounts (8 characters) with up to five secrets each, their parents, and producers, which may only ingest. They
+ * live in the catalog environment. Every change is one durable transaction; reads see it at once. Secrets are stored
+ * as PBKDF2-HMAC-SHA256 with a salt each and compared in constant time; a small cache of credentials that were right, keyed with a random
+ * key of this process and emptied by every change, keeps requests from paying for it each time.
+ */
+#ifndef CDRD_STORE_ACCOUNTS_H
+#define CDRD_STORE_ACCOUNTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "store/store.h"
+
+#define ACCOUNT_ID_LEN 8
+#define ACCOUNT_NAME_MAX 128
+#define ACCOUNT_SECRETS_MAX 5
+#define ACCOUNT_SECRET_MIN 8    /* of a secret that is given */
+#define ACCOUNT_SECRET_MAX 128
+#define ACCOUNT_SECRET_LEN 32   /* of one that is made */
+#define PRODUCER_NAME_MAX 64    /* letters, digits, '-', '_' and '.' */
+
+struct account {
+	char id[ACCOUNT_ID_LEN + 1];
+	char parent[ACCOUNT_ID_LEN + 1]; /* "" for a primary account */
+	char name[ACCOUNT_NAME_MAX + 1];
+	bool disabled;
+	int64_t created_us;
+	int secrets_count;
+	struct account_secret {
+		uint32_t number; /* names it in `secret revoke`; never used again */
+		int64_t created_us;
+	} secrets[ACCOUNT_SECRETS_MAX];
+};
+
+struct producer {
+	char name[PRODUCER_NAME_MAX + 1];
+	int64_t created_us;
+};
+
+/* Adds an account with its first secret. ERROR_CONFLICT if it exists; ERROR_NOT_FOUND if the parent does not;
+ * ERROR_INVALID for a bad id, name or secret, and for a parent that is itself a subaccount. */
+int accounts_add(struct store *store, const char *id, const char *parent, const char *name, const char *secret,
+                 struct error *err);
+
+/* ERROR_NOT_FOUND if there is none. */
+int accounts_get(struct store *store, struct str id, struct account *account, struct error *err);
+
+/* Is there such an account, enabled or not? Fast enough for every record of an ingest. */
+bool accounts_exists(struct store *store, struct str id);
+
+/* Calls fn for each account in order of id; false from fn ends it. */
+typedef bool (*accounts_fn)(void *arg, const struct account *account);
+int accounts_each(struct store *store, accounts_fn fn, void *arg, struct error *err);
+
+int accounts_set_disabled(struct store *store, const char *id, bool disabled, struct error *err);
+
+/* ERROR_LIMIT beyond ACCOUNT_SECRETS_MAX. */
+int accounts_secret_add(struct store *store, const char *id, const char *secret, uint32_t *number, struct error *err);
+int accounts_secret_revoke(struct store *store, const char *id, uint32_t number, struct error *err);
+
+/* Right credentials of an enabled account: fills *account. ERROR_UNAUTHORIZED for every other case, without saying which. */
+int accounts_check(struct store *store, struct str id, struct str secret, struct account *account, struct error *err);
+
+/* May `reader` see the data of `owner`? Itself, or a subaccount of it. Unknown owners are nobody's. */
+bool accounts_may_read(struct store *store, const struct account *reader, struct str owner);
+
+int producers_add(struct store *store, const char *name, const char *secret, struct error *err);
+int producers_revoke(struct store *store, const char *name, struct error *err);
+typedef bool (*producers_fn)(void *arg, const struct producer *producer);
+int producers_each(struct store *store, producers_fn fn, void *arg, struct error *err);
+int producers_check(struct store *store, struct str name, struct str secret, struct error *err);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * accounts_private.h: what accounts.c and producers.c share; private to store/.
+ *
+ * Two things are remembered between requests: credentials that were right (credentials.h), and which of the ids that
+ * records named last are accounts. Both forget everything with every change to accounts or producers.
+ */
+#ifndef CDRD_STORE_ACCOUNTS_PRIVATE_H
+#define CDRD_STORE_ACCOUNTS_PRIVATE_H
+
+#include "store/accounts.h"
+#include "store/catalog_rows.h"
+#include "store/change.h"
+#include "store/credentials.h"
+
+/*
+ * An account as it is stored, layout version 1:
+ *
+ *	[1, parent, name, disabled, created_us, secrets_made, secrets,
+ *	 number, created_us, iterations, salt, hash,  ... once a secret]
+ */
+struct account_row {
+	struct account account;
+	uint32_t secrets_made; /* number of the newest secret there ever was */
+	struct credential credentials[ACCOUNT_SECRETS_MAX]; /* of account.secrets, in order */
+};
+
+void account_row_write(struct buf *out, const struct account_row *row);
+
+/* ERROR_CORRUPT if `bytes` are not a row, or `id` is not of the length. */
+int account_row_read(struct account_row *row, struct str id, struct str bytes, struct error *err);
+
+#define KNOWN_SLOTS 1024
+
+struct accounts_memory {
+	struct credentials_cache *credentials;
+	uint64_t generation; /* answers of older ones are forgotten; begins at 1 */
+	bool read_failed;    /* the last read did; logged once */
+	struct known {
+		uint64_t generation;
+		char id[ACCOUNT_ID_LEN];
+		bool exists;
+	} known[KNOWN_SLOTS];
+};
+
+/* The store's, made at first use; NULL with ERROR_NOMEM. */
+struct accounts_memory *accounts_memory(struct store *store, struct error *err);
+
+/* Accounts or producers have changed: forgets everything. */
+void accounts_memory_clear(struct store *store);
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * block_reader.h: the records of a sealed block, read segment by segment; private to store/.
+ *
+ * A reader borrows the block from a transaction and keeps one inflated segment. Readers are reused: what they allocate
+ * stays with them. Every compressed byte is checked against its CRC before it is believed.
+ */
+#ifndef CDRD_STORE_BLOCK_READER_H
+#define CDRD_STORE_BLOCK_READER_H
+
+#include "store/block.h"
+#include "store/day.h"
+
+struct inflate_state;
+
+
+struct block_reader {
+	struct block_reader *next; /* for whoever keeps readers */
+	const struct catalog_product *product;
+	struct partition partition;
+	uint32_t number;
+	int32_t day;
+	struct block_view view;
+	uint64_t line_columns;
+	uint8_t fields[CATALOG_COLUMNS_MAX]; /* the field of each column, or CATALOG_NONE */
+	uint8_t fields_count;
+	struct str dead; /* bitmap, or empty */
+
+	uint32_t segment_number; /* loaded, or UINT32_MAX */
+	struct block_segment segment;
+	struct inflate_state *inflate;
+	struct buf text;
+	struct lines lines;
+	struct place places[SEGMENT_ROWS];
+
+	struct buf extra; /* raw, once some row asked for it */
+	bool extra_loaded;
+	uint32_t extra_row; /* the row that extra_at stands at */
+	size_t extra_at;
+	struct buf unescaped;
+};
+
+/* Takes a block; it must live in `txn` until the next begin. Returns 1, 0 when there is no such block, -1. */
+int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *txn,
+                       const struct catalog_product *product, const struct partition *partition, uint32_t number,
+                       struct error *err);
+
+/* Sees to it that the segment of a row is loaded. */
+int block_reader_load(struct block_reader *reader, uint32_t row, struct error *err);
+
+static inline bool block_reader_is_dead(const struct block_reader *reader, uint32_t row)
+{
+	return row / 8 < reader->dead.len && (uint8_t)reader->dead.p[row / 8] & 1 << row % 8;
+}
+
+/* The place of a row of the loaded segment. */
+static inline const struct place *block_reader_place(const struct block_reader *reader, uint32_t row)
+{
+	return &reader->places[row - reader->segment.first_row];
+}
+
+/* The line of a row of the loaded segment. */
+static inline struct str block_reader_line(const struct block_reader *reader, uint32_t row)
+{
+	return lines_row(&reader->lines, row - reader->segment.first_row);
+}
+
+/*
+ * Fills the values of `columns` of a row of the loaded segment, which die with the next call; others are absent. May
+ * read the extra part, for columns that lines do not show.
+ */
+int block_reader_record(struct block_reader *reader, uint32_t row, uint64_t columns, struct record *record,
+                        struct error *err);
+
+/* The first row whose place is not before `place`, or view.head.rows. Loads its segment. -1 with *err. */
+int block_reader_seek(struct block_reader *reader, const struct place *place, uint32_t *row, struct error *err);
+
+/* All of the deflate part is what was written: ERROR_CORRUPT if not. */
+int block_reader_check(struct block_reader *reader, struct error *err);
+
+void block_reader_free(struct block_reader *reader);
+
+#endif

@@ -1,0 +1,35 @@
+/*
+ * change.h: a change of the catalog that is durable when it returns; private to store/.
+ *
+ * Writes go to a transaction nested in the catalog's open one. If one of them fails, the nested one alone is aborted,
+ * and what waits in the outer one for the next store_commit is not harmed.
+ *
+ *	if (change_begin(&change, store, &err) != 0)
+ *		return -1;
+ *	return change_end(&change, change_put(&change, CATALOG_DB_ACCOUNTS, key, value, &err), &err);
+ */
+#ifndef CDRD_STORE_CHANGE_H
+#define CDRD_STORE_CHANGE_H
+
+#include "store/catalog_env.h"
+
+struct change {
+	struct store *store;
+	struct env *env;
+	MDB_txn *txn;
+};
+
+int change_begin(struct change *change, struct store *store, struct error *err);
+
+/* 1 with *value (which dies with the next write), 0 if there is none, -1. */
+int change_get(struct change *change, enum catalog_db db, struct str key, struct str *value, struct error *err);
+int change_put(struct change *change, enum catalog_db db, struct str key, struct str value, struct error *err);
+
+/* 1 if it was there, 0 if not, -1. */
+int change_remove(struct change *change, enum catalog_db db, struct str key, struct error *err);
+
+/* Commits, with an fsync, when `result` is 0; drops the change otherwise. 0, or -1 when it dropped it or could not
+ * commit. */
+int change_end(struct change *change, int result, struct error *err);
+
+#endif

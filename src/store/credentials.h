@@ -1,0 +1,72 @@
+/*
+ * credentials.h: secrets as salted hashes, and the credentials found right before; private to store/.
+ *
+ * A secret is kept as PBKDF2-HMAC-SHA256 (RFC 8018) with its salt and its count of iterations, so that the count can
+ * change without losing what is stored. The count is low on purpose. Everything runs on one thread, so a derivation
+ * holds up every other request; 2000 iterations take about 0.4 ms. Secrets that cdrd makes have 190 random bits, which
+ * no number of guesses finds at any count; iterations only matter for short secrets that people chose.
+ *
+ * The cache answers for credentials that were right before at the price of one SHA-256. It holds no secret: its keys
+ * are digests under a key that dies with the process.
+ */
+#ifndef CDRD_STORE_CREDENTIALS_H
+#define CDRD_STORE_CREDENTIALS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "store/accounts.h"
+#include "store/value.h"
+
+#define CREDENTIAL_SALT_LEN 16
+#define CREDENTIAL_HASH_LEN 32
+#define CREDENTIAL_ITERATIONS 2000
+#define CREDENTIAL_ITERATIONS_MAX 10000000
+#define CREDENTIAL_VALUE_COUNT 3 /* elements of one in a stored value */
+
+struct credential {
+	int iterations;
+	uint8_t salt[CREDENTIAL_SALT_LEN];
+	uint8_t hash[CREDENTIAL_HASH_LEN];
+};
+
+/* Hashes a new secret under a new salt. ERROR_INVALID for a secret of the wrong length or form. */
+int credential_make(struct credential *credential, struct str secret, struct error *err);
+
+/*
+ * Is `secret` that of one of the `count` credentials? A wrong secret costs `derivations` derivations whatever the
+ * count, and where there is no credential at all, so that the time does not tell what exists.
+ */
+bool credential_match(const struct credential *credentials, size_t count, size_t derivations, struct str secret);
+
+void credential_write(struct value_writer *w, const struct credential *credential);
+void credential_read(struct value_reader *r, struct credential *credential);
+
+enum credentials_kind { CREDENTIALS_ACCOUNT, CREDENTIALS_PRODUCER };
+
+struct credentials_cache;
+
+struct credentials_key {
+	uint8_t digest[32];
+};
+
+/* NULL when out of memory. */
+struct credentials_cache *credentials_cache_new(void);
+void credentials_cache_free(struct credentials_cache *cache);
+
+/* The key that find and add take; false when OpenSSL fails, and the cache is then to be left alone. */
+bool credentials_cache_key(struct credentials_cache *cache, enum credentials_kind kind, struct str id,
+                           struct str secret, struct credentials_key *key);
+
+/* What was added under the key, or NULL. Valid until the next add or clear. */
+const struct account *credentials_cache_find(const struct credentials_cache *cache, const struct credentials_key *key);
+
+/* Copies *account; a producer's is a zeroed one. May take the place of another. */
+void credentials_cache_add(struct credentials_cache *cache, const struct credentials_key *key,
+                           const struct account *account);
+void credentials_cache_clear(struct credentials_cache *cache);
+
+#endif

@@ -1,0 +1,144 @@
+/*
+ * env.c: LMDB, wrapped once. See env.h.
+ *
+ * A new environment is made durable before it is used: LMDB syncs its files but not the directory entries that lead
+ * to them, so both directories are synced here.
+ */
+#include "store/env.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int env_fail(const struct env *env, int rc, const char *doing, struct error *err)
+{
+	if (rc > 0)
+		return error_set_errno(err, rc, "%s: %s", env->path, doing);
+	if (rc == MDB_MAP_FULL)
+		return error_set(err, ERROR_FULL, "%s: %s: the map size set for it is used up", env->path, doing);
+	if (rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_PANIC || rc == MDB_INVALID)
+		return error_set(err, ERROR_CORRUPT, "%s: %s: %s", env->path, doing, mdb_strerror(rc));
+	return error_set(err, ERROR_IO, "%s: %s: %s", env->path, doing, mdb_strerror(rc));
+}
+
+static int sync_directory(const char *path, struct error *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) != 0) {
+		error_set_errno(err, errno, "%s: sync", path);
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	close(fd);
+	return 0;
+}
+
+static int sync_parent(const char *path, struct error *err)
+{
+	char *parent = strdup(path);
+	if (!parent)
+		return error_set(err, ERROR_NOMEM, "%s: out of memory", path);
+	char *slash = strrchr(parent, '/');
+	if (slash && slash != parent)
+		*slash = '\0';
+	int rc = sync_directory(slash ? parent : ".", err);
+	free(parent);
+	return rc;
+}
+
+static int open_databases(struct env *env, const struct env_db *dbs, struct error *err)
+{
+	MDB_txn *txn = env_write(env, err);
+	if (!txn)
+		return -1;
+	for (size_t i = 0; dbs[i].name; i++) {
+		int rc = mdb_dbi_open(txn, dbs[i].name, dbs[i].flags | MDB_CREATE, &env->dbi[i]);
+		if (rc)
+			return env_fail(env, rc, dbs[i].name, err);
+	}
+	return env_commit(env, err);
+}
+
+int env_open(struct env *env, const char *path, size_t map_bytes, const struct env_db *dbs, struct error *err)
+{
+	memset(env, 0, sizeof(*env));
+	env->path = strdup(path);
+	if (!env->path)
+		return error_set(err, ERROR_NOMEM, "%s: out of memory", path);
+	bool made = mkdir(path, 0750) == 0;
+	if (!made && errno != EEXIST) {
+		error_set_errno(err, errno, "%s: make directory", path);
+		goto fail;
+	}
+	int rc = mdb_env_create(&env->mdb);
+	if (!rc)
+		rc = mdb_env_set_mapsize(env->mdb, map_bytes);
+	if (!rc)
+		rc = mdb_env_set_maxdbs(env->mdb, ENV_DBS_MAX);
+	if (!rc)
+		rc = mdb_env_open(env->mdb, path, MDB_NOTLS, 0640);
+	if (rc) {
+		env_fail(env, rc, "open", err);
+		goto fail;
+	}
+	if (open_databases(env, dbs, err) != 0)
+		goto fail;
+	if (made && (sync_directory(path, err) != 0 || sync_parent(path, err) != 0))
+		goto fail;
+	return 0;
+fail:
+	env_close(env);
+	return -1;
+}
+
+void env_close(struct env *env)
+{
+	env_abort(env);
+	if (env->mdb)
+		mdb_env_close(env->mdb);
+	free(env->path);
+	memset(env, 0, sizeof(*env));
+}
+
+MDB_txn *env_write(struct env *env, struct error *err)
+{
+	if (!env->write) {
+		int rc = mdb_txn_begin(env->mdb, NULL, 0, &env->write);
+		if (rc) {
+			env->write = NULL;
+			env_fail(env, rc, "begin", err);
+		}
+	}
+	return env->write;
+}
+
+int env_commit(struct env *env, struct error *err)
+{
+	if (!env->write)
+		return 0;
+	int rc = mdb_txn_commit(env->write);
+	env->write = NULL;
+	return rc ? env_fail(env, rc, "commit", err) : 0;
+}
+
+void env_abort(struct env *env)
+{
+	if (env->write)
+		mdb_txn_abort(env->write);
+	env->write = NULL;
+}
+
+MDB_txn *env_read(struct env *env, struct error *err)
+{
+	MDB_txn *txn = NULL;
+	int rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn);
+	if (rc) {
+		env_fail(env, rc, "begin read", err);
+		return NULL;
+	}
+	return txn;
+}

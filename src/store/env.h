@@ -1,0 +1,64 @@
+/*
+ * env.h: LMDB, wrapped once; private to store/.
+ *
+ * What the wrapper adds: errors as struct error with the path in them, named databases opened with the environment
+ * from a table, and a write transaction that stays open across turns of the loop until it is committed. Read
+ * transactions see the last commit, also while a write transaction is open (MDB_NOTLS allows both on one thread).
+ */
+#ifndef CDRD_STORE_ENV_H
+#define CDRD_STORE_ENV_H
+
+#include <lmdb.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+#define ENV_DBS_MAX 16
+
+/* A named database; a table of these ends with a NULL name. */
+struct env_db {
+	const char *name;
+	unsigned flags; /* of mdb_dbi_open, without MDB_CREATE */
+};
+
+struct env {
+	MDB_env *mdb;
+	char *path;
+	MDB_txn *write;      /* the open write transaction, or NULL */
+	MDB_dbi dbi[ENV_DBS_MAX]; /* in the table's order */
+};
+
+/* Makes the directory and the databases if need be. Blocks for the fsync of a new one. */
+int env_open(struct env *env, const char *path, size_t map_bytes, const struct env_db *dbs, struct error *err);
+
+/* Aborts an open write transaction. Safe on a zeroed env. */
+void env_close(struct env *env);
+
+/* The open write transaction, begun if need be; NULL with *err. */
+MDB_txn *env_write(struct env *env, struct error *err);
+
+/* Commits the open write transaction with its fsync; 0 when there is none. On failure it is aborted. */
+int env_commit(struct env *env, struct error *err);
+void env_abort(struct env *env);
+
+/* A read-only transaction on the last commit; end it with mdb_txn_abort within the slice. NULL with *err. */
+MDB_txn *env_read(struct env *env, struct error *err);
+
+/* Fills *err from an LMDB result: MDB_MAP_FULL and ENOSPC are ERROR_FULL, corruption ERROR_CORRUPT, a system's
+ * errno ERROR_IO. Always returns -1. `doing` says what failed: "put", "commit". */
+int env_fail(const struct env *env, int rc, const char *doing, struct error *err);
+
+static inline MDB_val env_val(const void *data, size_t len)
+{
+	return (MDB_val){ .mv_size = len, .mv_data = (void *)(uintptr_t)data };
+}
+
+static inline struct str env_str(MDB_val val)
+{
+	return (struct str){ val.mv_data, val.mv_size };
+}
+
+#endif

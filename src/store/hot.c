@@ -1,0 +1,132 @@
+/*
+ * hot.c: two open-addressing tables, of ids and of partitions. See hot.h.
+ */
+#include "store/hot.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+
+#define CAP_MIN 1024
+
+static void entries_insert(struct hot *hot, const struct hot_entry *entry)
+{
+	size_t at = entry->hash & (hot->entries_cap - 1);
+	while (hot->entries[at].seq_direction)
+		at = (at + 1) & (hot->entries_cap - 1);
+	hot->entries[at] = *entry;
+	hot->entries_used++;
+}
+
+static int entries_grow(struct hot *hot, struct error *err)
+{
+	size_t old_cap = hot->entries_cap;
+	struct hot_entry *old = hot->entries;
+	size_t cap = old_cap ? 2 * old_cap : CAP_MIN;
+	struct hot_entry *entries = calloc(cap, sizeof(*entries));
+	if (!entries)
+		return error_set(err, ERROR_NOMEM, "table of %zu hot ids: out of memory", cap);
+	hot->entries = entries;
+	hot->entries_cap = cap;
+	hot->entries_used = 0;
+	for (size_t i = 0; i < old_cap; i++)
+		if (old[i].seq_direction)
+			entries_insert(hot, &old[i]);
+	free(old);
+	return 0;
+}
+
+int hot_add_id(struct hot *hot, uint64_t hash, const struct place *place, struct error *err)
+{
+	if (2 * (hot->entries_used + 1) > hot->entries_cap && entries_grow(hot, err) != 0)
+		return -1;
+	struct hot_entry entry = { hash, place->time_us, place->seq << 2 | place->direction };
+	entries_insert(hot, &entry);
+	return 0;
+}
+
+bool hot_next(const struct hot *hot, uint64_t hash, size_t *iterator, struct place *place)
+{
+	if (!hot->entries_cap)
+		return false;
+	for (size_t step = *iterator; step < hot->entries_cap; step++) {
+		const struct hot_entry *entry = &hot->entries[(hash + step) & (hot->entries_cap - 1)];
+		if (!entry->seq_direction)
+			return false;
+		if (entry->hash != hash)
+			continue;
+		*iterator = step + 1;
+		*place = (struct place){ .time_us = entry->time_us,
+			                 .seq = entry->seq_direction >> 2,
+			                 .direction = (uint8_t)(entry->seq_direction & 3) };
+		return true;
+	}
+	return false;
+}
+
+/* The slot of a partition, or the empty one where it would be. */
+static struct hot_partition *partition_slot(const struct hot *hot, const struct partition *partition)
+{
+	uint8_t key[PARTITION_LEN];
+	partition_write(key, partition);
+	size_t at = id_hash64(key, sizeof(key), 0) & (hot->partitions_cap - 1);
+	while (hot->partitions[at].partition.product && !partition_equal(&hot->partitions[at].partition, partition))
+		at = (at + 1) & (hot->partitions_cap - 1);
+	return &hot->partitions[at];
+}
+
+static int partitions_grow(struct hot *hot, struct error *err)
+{
+	size_t old_cap = hot->partitions_cap;
+	struct hot_partition *old = hot->partitions;
+	size_t cap = old_cap ? 2 * old_cap : 64;
+	struct hot_partition *partitions = calloc(cap, sizeof(*partitions));
+	if (!partitions)
+		return error_set(err, ERROR_NOMEM, "table of %zu partitions: out of memory", cap);
+	hot->partitions = partitions;
+	hot->partitions_cap = cap;
+	for (size_t i = 0; i < old_cap; i++)
+		if (old[i].partition.product)
+			*partition_slot(hot, &old[i].partition) = old[i];
+	free(old);
+	return 0;
+}
+
+struct hot_partition *hot_partition_find(const struct hot *hot, const struct partition *partition)
+{
+	if (!hot->partitions_cap)
+		return NULL;
+	struct hot_partition *found = partition_slot(hot, partition);
+	return found->partition.product ? found : NULL;
+}
+
+struct hot_partition *hot_partition(struct hot *hot, const struct partition *partition, struct error *err)
+{
+	if (2 * (hot->partitions_used + 1) > hot->partitions_cap && partitions_grow(hot, err) != 0)
+		return NULL;
+	struct hot_partition *found = partition_slot(hot, partition);
+	if (!found->partition.product) {
+		found->partition = *partition;
+		hot->partitions_used++;
+	}
+	if (found->rows == 0)
+		found->since_us = clock_monotonic_us();
+	return found;
+}
+
+void hot_rows_gone(struct hot *hot, const struct partition *partition, uint32_t rows, size_t ids)
+{
+	struct hot_partition *found = hot_partition_find(hot, partition);
+	if (found)
+		found->rows -= rows < found->rows ? rows : found->rows;
+	hot->rows -= rows < hot->rows ? rows : hot->rows;
+	hot->stale += ids;
+}
+
+void hot_free(struct hot *hot)
+{
+	free(hot->entries);
+	free(hot->partitions);
+	*hot = (struct hot){ 0 };
+}

@@ -1,0 +1,68 @@
+/*
+ * hot.h: what is known in memory of a day's hot rows: where each id is, how many rows each partition has; private to
+ * store/.
+ *
+ * Rebuilt from the rows themselves when a day is opened for writing, so it costs nothing on disk. (A tree of random
+ * keys in LMDB took ingest from hundreds of thousands of records a second to tens.) Sealing keeps hot rows few.
+ *
+ * Entries lead to places that may hold the id; whoever looks must check the row there. Places of rows that are gone
+ * stay until the table is built anew, so nothing need be removed one by one.
+ */
+#ifndef CDRD_STORE_HOT_H
+#define CDRD_STORE_HOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/place.h"
+
+struct hot_entry {
+	uint64_t hash;
+	int64_t time_us;
+	uint64_t seq_direction; /* seq << 2 | direction; 0 for an empty slot */
+};
+
+struct hot_partition {
+	struct partition partition; /* product 0 for an empty slot */
+	uint32_t rows;
+	int64_t since_us; /* monotonic: when the oldest of them was first seen here */
+};
+
+struct hot {
+	bool loaded;
+	uint64_t rows;  /* of all partitions */
+	uint64_t stale; /* entries that lead nowhere any more, at most */
+	struct hot_entry *entries;
+	size_t entries_cap; /* a power of two, or 0 */
+	size_t entries_used;
+	struct hot_partition *partitions;
+	size_t partitions_cap;
+	size_t partitions_used;
+};
+
+/* Adds an id of a row at a place. */
+int hot_add_id(struct hot *hot, uint64_t hash, const struct place *place, struct error *err);
+
+/* The next place that may hold the id; zero *iterator first. False when there are no more. */
+bool hot_next(const struct hot *hot, uint64_t hash, size_t *iterator, struct place *place);
+
+/* Counts rows of a partition, made if need be; NULL when out of memory. */
+struct hot_partition *hot_partition(struct hot *hot, const struct partition *partition, struct error *err);
+
+/* As above, NULL if it is not known. */
+struct hot_partition *hot_partition_find(const struct hot *hot, const struct partition *partition);
+
+/* Rows have left a partition, sealed or moved, with `ids` ids among them. */
+void hot_rows_gone(struct hot *hot, const struct partition *partition, uint32_t rows, size_t ids);
+
+/* Do most entries lead nowhere, so that it is time to load it anew? */
+static inline bool hot_is_worn(const struct hot *hot)
+{
+	return hot->stale > 131072 && hot->stale > hot->entries_used / 2;
+}
+
+/* Forgets everything; it is to be loaded anew. */
+void hot_free(struct hot *hot);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * id_filter.h: may a day hold this id? Answered for 400 days without opening one of them; private to store/.
+ *
+ * days/DAY/ids.filter is mapped: a page of header, then up to ID_FILTER_PARTS Bloom filters, each four times the one
+ * before, so that it grows with its day. Every id of the day is in it, hot or sealed. A look-up touches one cache line
+ * a part (Putze, Sanders and Singler: Cache-, Hash- and Space-Efficient Bloom Filters, 2007).
+ *
+ *	header  magic, version, state, boot id, then for each part: offset, lines, keys
+ *	part    `lines` of 64 bytes
+ *
+ * It is derived data and written without fsync. After kill -9 the pages are still the kernel's, so what is there is
+ * whole; after a crash of the machine it may not be. So the header names the boot in which it was last written to, or
+ * says that it was closed and synced; in any other case it is not trusted, and is built anew from the day (ids.h).
+ */
+#ifndef CDRD_STORE_ID_FILTER_H
+#define CDRD_STORE_ID_FILTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define ID_FILTER_PARTS 12
+
+struct id_filter;
+
+/* Maps the filter of a day's directory, made if need be. `boot_id` has 16 bytes. */
+int id_filter_open(struct id_filter **out, const char *day_path, const uint8_t *boot_id, struct error *err);
+
+/* Is it complete? If not, it must be built anew before its answers mean anything. */
+bool id_filter_ready(const struct id_filter *filter);
+
+/* Keys that are in it, and parts that each look-up touches. */
+uint64_t id_filter_keys(const struct id_filter *filter);
+int id_filter_parts(const struct id_filter *filter);
+
+/* Begins anew, empty and not ready, with room for `keys`. */
+int id_filter_reset(struct id_filter *filter, uint64_t keys, struct error *err);
+void id_filter_set_ready(struct id_filter *filter);
+
+/* A key is the upper half of an id's hash. ERROR_FULL when the disk has no room to grow. */
+int id_filter_add(struct id_filter *filter, uint32_t key, struct error *err);
+
+/* False: it is not there. True: it may be. Not ready: true. */
+bool id_filter_may_have(const struct id_filter *filter, uint32_t key);
+
+/* Brings the lines that id_filter_may_have will read nearer. */
+void id_filter_prefetch(const struct id_filter *filter, uint32_t key);
+
+/* Syncs it, so that it is trusted after a restart of the machine, and unmaps it. Does nothing on NULL. */
+void id_filter_close(struct id_filter *filter);
+
+#endif

@@ -1,0 +1,247 @@
+/*
+ * ids.c: sorted runs of ids. See ids.h.
+ */
+#include "store/ids.h"
+
+#include <stdlib.h>
+
+#define ENTRY_BYTES 6
+#define HEAD_WORDS 3
+#define DIGITS 6
+
+/* Sorts by bytes, the lowest first: 48 bits in six passes, each stable. */
+static void sort_entries(ids_entry *entries, ids_entry *scratch, size_t count)
+{
+	for (int digit = 0; digit < DIGITS; digit++) {
+		size_t begins[257] = { 0 };
+		int shift = 8 * digit;
+		for (size_t i = 0; i < count; i++)
+			begins[(entries[i] >> shift & 0xff) + 1]++;
+		for (int i = 0; i < 256; i++)
+			begins[i + 1] += begins[i];
+		for (size_t i = 0; i < count; i++)
+			scratch[begins[entries[i] >> shift & 0xff]++] = entries[i];
+		ids_entry *swap = entries;
+		entries = scratch;
+		scratch = swap;
+	}
+}
+
+void ids_write(struct buf *out, uint32_t first_block, const uint32_t *rows, uint32_t blocks, ids_entry *entries,
+               ids_entry *scratch, size_t count)
+{
+	uint32_t head[HEAD_WORDS] = { first_block, blocks, (uint32_t)count };
+	sort_entries(entries, scratch, count); /* an even number of passes: they end where they began */
+	buf_add(out, head, sizeof(head));
+	buf_add(out, rows, blocks * sizeof(*rows));
+	if (!buf_reserve(out, count * ENTRY_BYTES))
+		return;
+	uint8_t *at = (uint8_t *)out->data + out->len;
+	for (size_t i = 0; i < count; i++, at += ENTRY_BYTES) {
+		uint64_t big = htobe64(entries[i] << 16);
+		memcpy(at, &big, ENTRY_BYTES);
+	}
+	out->len += count * ENTRY_BYTES;
+}
+
+/* A run, taken apart. */
+struct run {
+	uint32_t first_block;
+	uint32_t blocks;
+	uint32_t count;
+	const uint8_t *rows;
+	const uint8_t *entries;
+};
+
+static bool run_read(MDB_val val, struct run *run)
+{
+	uint32_t head[HEAD_WORDS];
+	if (val.mv_size < sizeof(head))
+		return false;
+	memcpy(head, val.mv_data, sizeof(head));
+	*run = (struct run){ .first_block = head[0], .blocks = head[1], .count = head[2] };
+	run->rows = (const uint8_t *)val.mv_data + sizeof(head);
+	run->entries = run->rows + (size_t)run->blocks * sizeof(uint32_t);
+	return val.mv_size == sizeof(head) + (size_t)run->blocks * sizeof(uint32_t) + (size_t)run->count * ENTRY_BYTES;
+}
+
+static ids_entry entry_at(const struct run *run, size_t number)
+{
+	uint64_t big = 0;
+	memcpy(&big, run->entries + number * ENTRY_BYTES, ENTRY_BYTES);
+	return be64toh(big) >> 16;
+}
+
+/*
+ * The first entry not before `wanted`. Hashes are even, so the place can be guessed: the guess is off by about the root
+ * of the count, and a few steps outwards and a binary search within are less than a search of the whole.
+ */
+static size_t find_entry(const struct run *run, ids_entry wanted)
+{
+	size_t low = 0, high = run->count;
+	size_t guess = (size_t)((wanted >> 16) * (uint64_t)run->count >> 32);
+	for (size_t step = 64; guess < high; step *= 4) {
+		if (entry_at(run, guess) < wanted) {
+			low = guess + 1;
+			guess += step;
+		} else {
+			high = guess;
+			break;
+		}
+	}
+	for (size_t step = 64; high > low; step *= 4) {
+		size_t back = high - low > step ? high - step : low;
+		if (entry_at(run, back) < wanted) {
+			low = back + 1;
+			break;
+		}
+		high = back;
+	}
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (entry_at(run, mid) < wanted)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* The block and the row within it that a run's row is. */
+static bool locate(const struct run *run, uint32_t row, uint32_t *block, uint32_t *in_block)
+{
+	for (uint32_t i = 0; i < run->blocks; i++) {
+		uint32_t rows;
+		memcpy(&rows, run->rows + i * sizeof(rows), sizeof(rows));
+		if (row < rows) {
+			*block = run->first_block + i;
+			*in_block = row;
+			return true;
+		}
+		row -= rows;
+	}
+	return false;
+}
+
+struct search {
+	struct day *day;
+	MDB_txn *txn;
+	const struct catalog_product *product;
+	const struct partition *partition;
+	struct block_reader *reader;
+	ids_found_fn fn;
+	void *arg;
+	struct error *err;
+};
+
+/* 1 to go on, 0 to end, -1. */
+static int give_row(const struct search *search, uint32_t block, uint32_t row)
+{
+	struct block_reader *reader = search->reader;
+	int found = block_reader_begin(reader, search->day, search->txn, search->product, search->partition, block,
+	                               search->err);
+	if (found <= 0)
+		return found < 0 ? -1 : 1;
+	if (row >= reader->view.head.rows || block_reader_is_dead(reader, row))
+		return 1;
+	if (block_reader_load(reader, row, search->err) != 0)
+		return -1;
+	return search->fn(search->arg, reader, row) ? 1 : 0;
+}
+
+static int search_run(const struct search *search, const struct run *run, uint64_t hash)
+{
+	ids_entry wanted = ids_entry_of(hash, 0);
+	int result = 1;
+	for (size_t i = find_entry(run, wanted); result > 0 && i < run->count; i++) {
+		ids_entry entry = entry_at(run, i);
+		uint32_t block, row;
+		if (entry >> 16 != wanted >> 16)
+			break;
+		if (locate(run, entry & 0xffff, &block, &row))
+			result = give_row(search, block, row);
+	}
+	return result;
+}
+
+int ids_find(struct day *day, MDB_txn *txn, const struct catalog_product *product, const struct partition *partition,
+             uint64_t hash, struct block_reader *reader, ids_found_fn fn, void *arg, struct error *err)
+{
+	struct search search = { day, txn, product, partition, reader, fn, arg, err };
+	uint8_t bytes[NUMBER_KEY_LEN];
+	MDB_cursor *cursor;
+	int result = 1;
+	number_key_write(bytes, partition, 0);
+	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BLOCK_IDS], &cursor);
+	if (rc)
+		return env_fail(&day->env, rc, "open cursor", err);
+	MDB_val key = env_val(bytes, sizeof(bytes)), val;
+	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE); !rc && result > 0;
+	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
+		struct run run;
+		if (!partition_has_key(partition, key))
+			break;
+		if (!run_read(val, &run))
+			result = error_set(err, ERROR_CORRUPT, "%s: a run of ids is damaged", day->env.path);
+		else
+			result = search_run(&search, &run, hash);
+	}
+	mdb_cursor_close(cursor);
+	if (result > 0 && rc && rc != MDB_NOTFOUND)
+		return env_fail(&day->env, rc, "read ids", err);
+	return result < 0 ? -1 : 0;
+}
+
+/* --- the filter --- */
+
+static int add_run(struct id_filter *filter, const struct run *run, struct error *err)
+{
+	for (size_t i = 0; i < run->count; i++)
+		if (id_filter_add(filter, (uint32_t)(entry_at(run, i) >> 16), err) != 0)
+			return -1;
+	return 0;
+}
+
+/* Adds all runs, or only counts their entries. */
+static int each_run(struct day *day, MDB_txn *txn, bool add, uint64_t *keys, struct error *err)
+{
+	MDB_cursor *cursor;
+	MDB_val key, val;
+	int result = 0;
+	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BLOCK_IDS], &cursor);
+	if (rc)
+		return env_fail(&day->env, rc, "open cursor", err);
+	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc && result == 0;
+	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
+		struct run run;
+		if (!run_read(val, &run)) {
+			result = error_set(err, ERROR_CORRUPT, "%s: a run of ids is damaged", day->env.path);
+			break;
+		}
+		*keys += run.count;
+		if (add)
+			result = add_run(day->filter, &run, err);
+	}
+	mdb_cursor_close(cursor);
+	if (result == 0 && rc && rc != MDB_NOTFOUND)
+		return env_fail(&day->env, rc, "read ids", err);
+	return result;
+}
+
+int ids_filter_build(struct day *day, MDB_txn *txn, struct error *err)
+{
+	uint64_t keys = 0;
+	if (day_hot_load(day, txn, err) != 0 || each_run(day, txn, false, &keys, err) != 0)
+		return -1;
+	/* Half as much again, for what is still to come. */
+	keys += day->hot.entries_used;
+	if (id_filter_reset(day->filter, keys + keys / 2, err) != 0 || each_run(day, txn, true, &keys, err) != 0)
+		return -1;
+	for (size_t i = 0; i < day->hot.entries_cap; i++) {
+		const struct hot_entry *entry = &day->hot.entries[i];
+		if (entry->seq_direction && id_filter_add(day->filter, (uint32_t)(entry->hash >> 32), err) != 0)
+			return -1;
+	}
+	id_filter_set_ready(day->filter);
+	return 0;
+}

@@ -1,0 +1,30 @@
+libcdrd_a_SOURCES += \
+	src/store/account_row.c \
+	src/store/accounts.c src/store/accounts.h src/store/accounts_private.h \
+	src/store/block.c src/store/block_places.c src/store/block.h \
+	src/store/block_builder.c src/store/block_builder.h \
+	src/store/block_reader.c src/store/block_reader.h \
+	src/store/block_skip.c src/store/block_skip.h \
+	src/store/catalog_env.h \
+	src/store/catalog_rows.c src/store/catalog_rows.h \
+	src/store/change.c src/store/change.h \
+	src/store/credentials.c src/store/credentials.h \
+	src/store/day.c src/store/day.h \
+	src/store/days.c \
+	src/store/directory.c src/store/directory.h \
+	src/store/env.c src/store/env.h \
+	src/store/find.c \
+	src/store/hot.c src/store/hot.h \
+	src/store/id_filter.c src/store/id_filter.h \
+	src/store/ids.c src/store/ids.h \
+	src/store/lines.c src/store/lines.h \
+	src/store/place.h \
+	src/store/producers.c \
+	src/store/put.c \
+	src/store/quarantine.c src/store/quarantine.h \
+	src/store/scan.c src/store/scan_partition.c src/store/scan.h src/store/scan_private.h \
+	src/store/seal.c src/store/seal_gather.c src/store/seal_merge.c src/store/seal_store.c src/store/seal.h src/store/seal_private.h \
+	src/store/sealed.c src/store/sealed.h \
+	src/store/stats.c \
+	src/store/store.c src/store/store.h src/store/store_private.h \
+	src/store/value.c src/store/value.h

@@ -1,0 +1,146 @@
+/*
+ * producers.c: credentials that may only ingest. See accounts.h.
+ *
+ * Layout version 1 of a stored producer, under its name: [1, created_us, iterations, salt, hash].
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/accounts_private.h"
+
+#define ROW_VERSION 1
+
+struct producer_row {
+	struct producer producer;
+	struct credential credential;
+};
+
+static int check_name(const char *name, struct error *err)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+	size_t len = strlen(name);
+	if (len == 0 || len > PRODUCER_NAME_MAX || strspn(name, allowed) != len)
+		return error_set(err, ERROR_INVALID,
+		                 "producer \"%.64s\": must be 1 to %d letters, digits, '-', '_' and '.'", name,
+		                 PRODUCER_NAME_MAX);
+	return 0;
+}
+
+static void row_write(struct buf *out, const struct producer_row *row)
+{
+	struct value_writer w;
+	value_begin(&w, out, ROW_VERSION, 1 + CREDENTIAL_VALUE_COUNT);
+	value_put_int(&w, row->producer.created_us);
+	credential_write(&w, &row->credential);
+}
+
+static int row_read(struct producer_row *row, struct str name, struct str bytes, struct error *err)
+{
+	struct value_reader r;
+	if (name.len > PRODUCER_NAME_MAX)
+		return error_set(err, ERROR_CORRUPT, "a producer's key: %zu bytes, at most %d allowed", name.len,
+		                 PRODUCER_NAME_MAX);
+	*row = (struct producer_row){ 0 };
+	memcpy(row->producer.name, name.p, name.len);
+	value_open(&r, bytes, ROW_VERSION);
+	row->producer.created_us = value_int(&r, INT64_MIN, INT64_MAX);
+	credential_read(&r, &row->credential);
+	if (value_close(&r))
+		return 0;
+	return error_set(err, ERROR_CORRUPT, "producer %s: its stored value cannot be read", row->producer.name);
+}
+
+static int add_row(struct change *change, const struct producer_row *row, struct error *err)
+{
+	struct str key = str_from(row->producer.name), value;
+	int found = change_get(change, CATALOG_DB_PRODUCERS, key, &value, err);
+	if (found > 0)
+		error_set(err, ERROR_CONFLICT, "producer %s: exists already", row->producer.name);
+	if (found != 0)
+		return -1;
+	struct buf bytes = { 0 };
+	row_write(&bytes, row);
+	int result = bytes.failed ? error_set(err, ERROR_NOMEM, "producer %s: out of memory", row->producer.name) :
+	                            change_put(change, CATALOG_DB_PRODUCERS, key, buf_str(&bytes), err);
+	buf_free(&bytes);
+	return result;
+}
+
+int producers_add(struct store *store, const char *name, const char *secret, struct error *err)
+{
+	struct producer_row row = { .producer.created_us = clock_now_us() };
+	struct change change;
+	if (check_name(name, err) != 0 || credential_make(&row.credential, str_from(secret), err) != 0 ||
+	    change_begin(&change, store, err) != 0)
+		return -1;
+	strcpy(row.producer.name, name);
+	int result = change_end(&change, add_row(&change, &row, err), err);
+	accounts_memory_clear(store);
+	return result;
+}
+
+int producers_revoke(struct store *store, const char *name, struct error *err)
+{
+	struct change change;
+	if (check_name(name, err) != 0 || change_begin(&change, store, err) != 0)
+		return -1;
+	int removed = change_remove(&change, CATALOG_DB_PRODUCERS, str_from(name), err);
+	if (removed == 0)
+		error_set(err, ERROR_NOT_FOUND, "producer %s: no such producer", name);
+	int result = change_end(&change, removed > 0 ? 0 : -1, err);
+	accounts_memory_clear(store);
+	return result;
+}
+
+struct each {
+	producers_fn fn;
+	void *arg;
+};
+
+static enum catalog_rows_next give_row(void *arg, struct str key, struct str value, struct error *err)
+{
+	struct each *each = arg;
+	struct producer_row row;
+	if (row_read(&row, key, value, err) != 0)
+		return CATALOG_ROWS_FAILED;
+	return each->fn(each->arg, &row.producer) ? CATALOG_ROWS_GO_ON : CATALOG_ROWS_STOP;
+}
+
+int producers_each(struct store *store, producers_fn fn, void *arg, struct error *err)
+{
+	struct each each = { fn, arg };
+	return catalog_rows_each(store, CATALOG_DB_PRODUCERS, STR_LITERAL(""), give_row, &each, err);
+}
+
+static enum catalog_rows_next take_row(void *arg, struct str key, struct str value, struct error *err)
+{
+	return row_read(arg, key, value, err) == 0 ? CATALOG_ROWS_GO_ON : CATALOG_ROWS_FAILED;
+}
+
+/* 1 if found, 0 if not, -1. */
+static int row_find(struct store *store, struct str name, struct producer_row *row, struct error *err)
+{
+	if (name.len == 0 || name.len > PRODUCER_NAME_MAX)
+		return 0;
+	return catalog_rows_find(store, CATALOG_DB_PRODUCERS, name, take_row, row, err);
+}
+
+int producers_check(struct store *store, struct str name, struct str secret, struct error *err)
+{
+	struct credentials_key key;
+	struct producer_row row = { 0 };
+	struct accounts_memory *memory = accounts_memory(store, err);
+	if (!memory)
+		return -1;
+	bool has_key = credentials_cache_key(memory->credentials, CREDENTIALS_PRODUCER, name, secret, &key);
+	if (has_key && credentials_cache_find(memory->credentials, &key))
+		return 0;
+	int found = row_find(store, name, &row, err);
+	if (found < 0)
+		return -1;
+	if (!credential_match(&row.credential, (size_t)found, 1, secret))
+		return error_set(err, ERROR_UNAUTHORIZED, "wrong credentials");
+	if (has_key)
+		credentials_cache_add(memory->credentials, &key, &(struct account){ 0 });
+	return 0;
+}

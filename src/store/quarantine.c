@@ -1,0 +1,264 @@
+/*
+ * quarantine.c: rejected records, kept with the reason. See quarantine.h.
+ *
+ * Keys are numbers, 8 bytes big-endian, so that the oldest come first. An entry, layout version 1:
+ *
+ *	[1, time_us, producer, field, reason, raw]
+ *
+ * A new entry's number is one more than the last one's. Removing the newest would let its number be used again; meta's
+ * "quarantine_next" (8 bytes big-endian) is written then, and only then, and says where numbers go on.
+ *
+ * Nothing is counted in memory: LMDB knows how many entries the database has and how many pages they take, also in a
+ * transaction that may yet be aborted.
+ */
+#include "store/quarantine.h"
+
+#include <endian.h>
+#include <string.h>
+
+#include "store/catalog_rows.h"
+#include "store/change.h"
+#include "store/store_private.h"
+#include "store/value.h"
+
+#define ENTRY_VERSION 1
+#define ENTRY_COUNT 5
+#define NEXT_KEY STR_LITERAL("quarantine_next")
+
+struct number_key {
+	uint64_t bytes; /* big-endian */
+};
+
+static struct str number_str(uint64_t number, struct number_key *key)
+{
+	key->bytes = htobe64(number);
+	return (struct str){ (const char *)&key->bytes, sizeof(key->bytes) };
+}
+
+/* 0, which no entry has, when it is not of the length. */
+static uint64_t number_read(struct str key)
+{
+	uint64_t bytes = 0;
+	if (key.len == sizeof(bytes))
+		memcpy(&bytes, key.p, sizeof(bytes));
+	return be64toh(bytes);
+}
+
+static void entry_write(struct buf *out, const struct quarantine_entry *entry)
+{
+	struct value_writer w;
+	value_begin(&w, out, ENTRY_VERSION, ENTRY_COUNT);
+	value_put_int(&w, entry->time_us);
+	value_put_str(&w, entry->producer);
+	value_put_str(&w, entry->field);
+	value_put_str(&w, entry->reason);
+	value_put_bytes(&w, entry->raw);
+}
+
+/* The entry's texts point into `bytes`. */
+static int entry_read(struct quarantine_entry *entry, struct str key, struct str bytes, struct error *err)
+{
+	struct value_reader r;
+	entry->number = number_read(key);
+	value_open(&r, bytes, ENTRY_VERSION);
+	entry->time_us = value_int(&r, INT64_MIN, INT64_MAX);
+	entry->producer = value_str(&r, 0, SIZE_MAX);
+	entry->field = value_str(&r, 0, SIZE_MAX);
+	entry->reason = value_str(&r, 0, SIZE_MAX);
+	entry->raw = value_str(&r, 0, SIZE_MAX);
+	if (value_close(&r) && entry->number != 0)
+		return 0;
+	return error_set(err, ERROR_CORRUPT, "quarantine %llu: its stored value cannot be read",
+	                 (unsigned long long)entry->number);
+}
+
+/* The entry at one end of the database (MDB_FIRST, MDB_LAST): 1, 0 if there is none, -1. */
+static int entry_at(struct env *env, MDB_txn *txn, MDB_cursor_op end, MDB_val *key, MDB_val *value,
+                    struct error *err)
+{
+	MDB_cursor *cursor;
+	int rc = mdb_cursor_open(txn, env->dbi[CATALOG_DB_QUARANTINE], &cursor);
+	if (rc)
+		return env_fail(env, rc, "open cursor", err);
+	rc = mdb_cursor_get(cursor, key, value, end);
+	mdb_cursor_close(cursor);
+	if (rc == MDB_NOTFOUND)
+		return 0;
+	return rc ? env_fail(env, rc, "get", err) : 1;
+}
+
+static int last_number(struct env *env, MDB_txn *txn, uint64_t *number, struct error *err)
+{
+	MDB_val key, value;
+	int found = entry_at(env, txn, MDB_LAST, &key, &value, err);
+	*number = found > 0 ? number_read(env_str(key)) : 0;
+	return found < 0 ? -1 : 0;
+}
+
+static int next_number(struct env *env, MDB_txn *txn, uint64_t *number, struct error *err)
+{
+	uint64_t last;
+	if (last_number(env, txn, &last, err) != 0)
+		return -1;
+	MDB_val key = env_val(NEXT_KEY.p, NEXT_KEY.len), value;
+	int rc = mdb_get(txn, env->dbi[CATALOG_DB_META], &key, &value);
+	if (rc && rc != MDB_NOTFOUND)
+		return env_fail(env, rc, "get quarantine_next", err);
+	uint64_t kept = rc ? 0 : number_read(env_str(value));
+	*number = kept > last ? kept : last + 1;
+	return 0;
+}
+
+static int put(struct env *env, const struct quarantine_entry *entry, struct error *err)
+{
+	static struct buf bytes; /* keeps its memory from one entry to the next */
+	struct number_key place;
+	uint64_t number = 0;
+	MDB_txn *txn = env_write(env, err);
+	if (!txn || next_number(env, txn, &number, err) != 0)
+		return -1;
+	buf_clear(&bytes);
+	entry_write(&bytes, entry);
+	if (bytes.failed)
+		return error_set(err, ERROR_NOMEM, "quarantine: out of memory");
+	struct str at = number_str(number, &place);
+	MDB_val key = env_val(at.p, at.len), value = env_val(bytes.data, bytes.len);
+	int rc = mdb_put(txn, env->dbi[CATALOG_DB_QUARANTINE], &key, &value, MDB_APPEND);
+	return rc ? env_fail(env, rc, "put in quarantine", err) : 0;
+}
+
+int quarantine_put(struct store *store, const struct quarantine_entry *entry, struct error *err)
+{
+	if (put(store_catalog(store), entry, err) == 0)
+		return 0;
+	store_abort(store);
+	return -1;
+}
+
+struct each {
+	quarantine_fn fn;
+	void *arg;
+};
+
+static enum catalog_rows_next give_entry(void *arg, struct str key, struct str value, struct error *err)
+{
+	struct each *each = arg;
+	struct quarantine_entry entry;
+	if (entry_read(&entry, key, value, err) != 0)
+		return CATALOG_ROWS_FAILED;
+	return each->fn(each->arg, &entry) ? CATALOG_ROWS_GO_ON : CATALOG_ROWS_STOP;
+}
+
+int quarantine_each(struct store *store, uint64_t from, quarantine_fn fn, void *arg, struct error *err)
+{
+	struct each each = { fn, arg };
+	struct number_key key;
+	return catalog_rows_each(store, CATALOG_DB_QUARANTINE, number_str(from, &key), give_entry, &each, err);
+}
+
+/* 1 if it was there, 0 if not, -1. */
+static int remove_entry(struct change *change, uint64_t number, struct error *err)
+{
+	struct number_key key, next_key;
+	uint64_t last, next;
+	if (last_number(change->env, change->txn, &last, err) != 0 ||
+	    next_number(change->env, change->txn, &next, err) != 0)
+		return -1;
+	if (number == last && change_put(change, CATALOG_DB_META, NEXT_KEY, number_str(next, &next_key), err) != 0)
+		return -1;
+	return change_remove(change, CATALOG_DB_QUARANTINE, number_str(number, &key), err);
+}
+
+int quarantine_drop(struct store *store, uint64_t number, struct error *err)
+{
+	struct change change;
+	if (change_begin(&change, store, err) != 0)
+		return -1;
+	int removed = remove_entry(&change, number, err);
+	if (removed == 0)
+		error_set(err, ERROR_NOT_FOUND, "quarantine %llu: no such entry", (unsigned long long)number);
+	return change_end(&change, removed > 0 ? 0 : -1, err);
+}
+
+static int remove_each(struct change *change, const uint64_t *numbers, size_t count, struct error *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if (remove_entry(change, numbers[i], err) < 0)
+			return -1;
+	return 0;
+}
+
+int quarantine_drop_each(struct store *store, const uint64_t *numbers, size_t count, struct error *err)
+{
+	struct change change;
+	if (change_begin(&change, store, err) != 0)
+		return -1;
+	return change_end(&change, remove_each(&change, numbers, count, err), err);
+}
+
+static int read_stats(struct env *env, MDB_txn *txn, struct quarantine_stats *stats, struct error *err)
+{
+	MDB_stat stat;
+	int rc = mdb_stat(txn, env->dbi[CATALOG_DB_QUARANTINE], &stat);
+	if (rc)
+		return env_fail(env, rc, "stat", err);
+	stats->entries = stat.ms_entries;
+	stats->bytes = (stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages) * (uint64_t)stat.ms_psize;
+	return 0;
+}
+
+/* The number of the oldest entry if it is to go, 0 if none is. */
+static int oldest_to_go(struct change *change, int64_t older_than_us, uint64_t max_bytes, uint64_t *number,
+                        struct error *err)
+{
+	struct quarantine_entry entry;
+	struct quarantine_stats stats;
+	MDB_val key, value;
+	*number = 0;
+	int found = entry_at(change->env, change->txn, MDB_FIRST, &key, &value, err);
+	if (found <= 0)
+		return found;
+	if (entry_read(&entry, env_str(key), env_str(value), err) != 0 ||
+	    read_stats(change->env, change->txn, &stats, err) != 0)
+		return -1;
+	if (entry.time_us < older_than_us || stats.bytes > max_bytes)
+		*number = entry.number;
+	return 0;
+}
+
+static int remove_oldest(struct change *change, int64_t older_than_us, uint64_t max_bytes, int max,
+                         struct error *err)
+{
+	for (int removed = 0; removed < max; removed++) {
+		uint64_t number;
+		if (oldest_to_go(change, older_than_us, max_bytes, &number, err) != 0)
+			return -1;
+		if (number == 0)
+			return removed;
+		if (remove_entry(change, number, err) < 0)
+			return -1;
+	}
+	return max;
+}
+
+int quarantine_expire(struct store *store, int64_t older_than_us, uint64_t max_bytes, int max, struct error *err)
+{
+	struct change change;
+	if (change_begin(&change, store, err) != 0)
+		return -1;
+	int removed = remove_oldest(&change, older_than_us, max_bytes, max, err);
+	return change_end(&change, removed < 0 ? -1 : 0, err) == 0 ? removed : -1;
+}
+
+int quarantine_stats(struct store *store, struct quarantine_stats *stats, struct error *err)
+{
+	struct env *env = store_catalog(store);
+	if (env->write)
+		return read_stats(env, env->write, stats, err);
+	MDB_txn *txn = env_read(env, err);
+	if (!txn)
+		return -1;
+	int result = read_stats(env, txn, stats, err);
+	mdb_txn_abort(txn);
+	return result;
+}

@@ -1,0 +1,48 @@
+/*
+ * quarantine.h: records that ingest rejected, kept with the reason so that they can be mended and replayed.
+ *
+ * Entries are put into the catalog's open transaction and become durable with store_commit. Numbers ascend and are
+ * never used again. What is older than quarantine_keep, or over quarantine_max bytes, goes in slices, oldest first.
+ */
+#ifndef CDRD_STORE_QUARANTINE_H
+#define CDRD_STORE_QUARANTINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/str.h"
+#include "store/store.h"
+
+struct quarantine_entry {
+	uint64_t number;      /* 0 in a put */
+	int64_t time_us;      /* when it was rejected */
+	struct str producer;  /* who sent it; "import" for the admin socket */
+	struct str field;     /* at fault, or empty */
+	struct str reason;
+	struct str raw;       /* the record, a JSON object where it could be read as one */
+};
+
+/* On -1 everything since the last commit is lost, as with store_put. */
+int quarantine_put(struct store *store, const struct quarantine_entry *entry, struct error *err);
+
+/* From `from` on, ascending; the entry's texts die when fn returns; false ends it. */
+typedef bool (*quarantine_fn)(void *arg, const struct quarantine_entry *entry);
+int quarantine_each(struct store *store, uint64_t from, quarantine_fn fn, void *arg, struct error *err);
+
+/* Durable at once. ERROR_NOT_FOUND if there is no such entry. */
+int quarantine_drop(struct store *store, uint64_t number, struct error *err);
+
+/* Drops those of `numbers` that there are, in one durable change. */
+int quarantine_drop_each(struct store *store, const uint64_t *numbers, size_t count, struct error *err);
+
+/* Drops up to `max` entries that are too old or too many, durably; returns how many, or -1. */
+int quarantine_expire(struct store *store, int64_t older_than_us, uint64_t max_bytes, int max, struct error *err);
+
+struct quarantine_stats {
+	uint64_t entries;
+	uint64_t bytes; /* of the pages that hold them */
+};
+int quarantine_stats(struct store *store, struct quarantine_stats *stats, struct error *err);
+
+#endif

@@ -1,0 +1,111 @@
+/*
+ * scan.h: reading records, in slices.
+ *
+ * A scan walks the days of a range in order and, within a day, accounts in the order given and each account's records
+ * by (time, arrival). With one account that is time order. It can stop after any record and go on later, from a
+ * position small enough for a cursor token or a job row; no LMDB read transaction outlives a call.
+ *
+ * The snapshot makes paging exact. A scan started at snapshot S shows each record that existed at S once, at the place
+ * it had at S, with its newest values, however often it is replaced (even to another time of its day) before the scan
+ * gets there; records that arrived after S are not shown.
+ *
+ * Records lie in hot rows or in sealed blocks; a scan merges both and its caller need not know. One that writes reports
+ * may ask for whole blocks (`on_span`), which it can copy into its file as they are.
+ */
+#ifndef CDRD_STORE_SCAN_H
+#define CDRD_STORE_SCAN_H
+
+#include "base/decimal.h"
+#include "base/error.h"
+#include "record/record.h"
+#include "store/store.h"
+
+#define SCAN_ACCOUNT_LEN 8
+#define SCAN_FILTERS_MAX 16
+#define SCAN_COLUMNS_ALL UINT64_MAX
+#define SCAN_CURRENCIES_MAX 4
+
+struct scan_filter {
+	uint8_t column;
+	bool nocase;
+	struct str value; /* the column must equal it; absent values equal "" */
+};
+
+struct scan_query {
+	const struct catalog_product *product;
+	enum catalog_direction direction; /* CATALOG_NO_DIRECTION unless product->partition_direction */
+	const char (*accounts)[SCAN_ACCOUNT_LEN]; /* sorted, without repeats */
+	size_t accounts_count;
+	int64_t from_us; /* inclusive */
+	int64_t to_us;   /* exclusive */
+	uint64_t snapshot;
+	const struct scan_filter *filters;
+	size_t filters_count;
+	uint64_t columns; /* bit n: the sink reads column n; values of other columns may be absent. 0 means all */
+};
+
+/* Where a scan goes on: behind the record at (day, account, time, seq). All zero: from the beginning. */
+struct scan_position {
+	int32_t day;
+	uint32_t account; /* index in query->accounts */
+	int64_t time_us;
+	uint64_t seq;
+};
+
+/*
+ * Called for each record that passes the filters; `record` dies when it returns. `line` is its CSV line (with LF; the
+ * columns of a view of its direction with neither message nor concatenated), p NULL unless the sink wants lines.
+ * `behind` is the position from which the scan would go on after this record. Return false to stop behind it.
+ */
+typedef bool (*scan_record_fn)(void *arg, const struct record *record, struct str line,
+                               const struct scan_position *behind);
+
+/* A sealed block all of whose records, and no others, come next. Everything dies when the callback returns. */
+struct scan_span {
+	struct str deflate;  /* raw deflate of the records' CSV lines (as `line` above), ends on a full flush, no final bit */
+	uint32_t csv_bytes;
+	uint32_t csv_crc32;  /* of the lines, as in zip and gzip */
+	uint32_t rows;
+	int64_t first_us;
+	int64_t last_us;
+	size_t sums_count;
+	struct scan_sum {
+		char currency[8]; /* NUL terminated; "" where the records have none */
+		struct decimal total_price;
+		struct decimal price;
+		uint64_t rows;
+	} sums[SCAN_CURRENCIES_MAX];
+};
+
+/* As scan_record_fn, for a whole block. */
+typedef bool (*scan_span_fn)(void *arg, const struct scan_span *span, const struct scan_position *behind);
+
+struct scan_sink {
+	scan_record_fn on_record;
+	scan_span_fn on_span; /* NULL: all records come one by one */
+	bool lines;           /* on_record wants lines */
+	void *arg;
+};
+
+enum scan_end {
+	SCAN_DONE,    /* nothing is left in the range */
+	SCAN_STOPPED, /* the callback said so */
+	SCAN_PAUSED,  /* the deadline passed: call again with *position */
+};
+
+/* Goes on from *position and moves it. `deadline_us` is on clock_monotonic_us; it is looked at every few hundred
+ * records, and at least one record is passed in each call. Returns 0 and *end, or -1 with ERROR_CORRUPT, ERROR_IO or
+ * ERROR_NOMEM. */
+int scan_run(struct store *store, const struct scan_query *query, struct scan_position *position, int64_t deadline_us,
+             const struct scan_sink *sink, enum scan_end *end, struct error *err);
+
+/*
+ * Calls fn for each record of one account and product with `id` in one of the product's lookup columns, newest day
+ * first and by time within a day; `direction` CATALOG_NO_DIRECTION means any. At most `max` records; *count says how
+ * many there were. `columns` as in scan_query.
+ */
+int scan_find_id(struct store *store, const struct catalog_product *product, const char account[SCAN_ACCOUNT_LEN],
+                 enum catalog_direction direction, struct str id, uint64_t columns, size_t max, scan_record_fn fn,
+                 void *arg, size_t *count, struct error *err);
+
+#endif

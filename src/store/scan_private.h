@@ -1,0 +1,27 @@
+/*
+ * scan_private.h: what scan.c and scan_partition.c share; private to store/.
+ */
+#ifndef CDRD_STORE_SCAN_PRIVATE_H
+#define CDRD_STORE_SCAN_PRIVATE_H
+
+#include "store/sealed.h"
+
+struct scan {
+	struct store *store;
+	const struct scan_query *query;
+	const struct scan_sink *sink;
+	struct scan_position *position;
+	struct error *err;
+	int64_t deadline_us;
+	unsigned seen;        /* records and blocks, to look at the clock once in a while */
+	enum scan_end end;
+	struct buf line;      /* of a hot record */
+	uint64_t columns;     /* that must be filled: those of the sink and of the filters */
+	struct block_reader *moved; /* for a ghost whose record was sealed; NULL until needed */
+};
+
+/* Reads one account's records of a day, from scan->position on. 1 when it is done with them, 0 when the scan ends here
+ * (scan->end says why), -1. */
+int scan_partition(struct scan *scan, struct day *day, MDB_txn *txn, const char *account);
+
+#endif

@@ -1,0 +1,89 @@
+/*
+ * stats.c: how much there is. See store_stats and store_day_stats in store.h.
+ */
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "store/store_private.h"
+
+static void add_file(const struct store *store, const char *name, uint64_t *bytes)
+{
+	struct buf path = { 0 };
+	struct stat st;
+	buf_addf(&path, "%s/%s", store->options.data_dir, name);
+	if (buf_cstr(&path) && stat(path.data, &st) == 0)
+		*bytes += (uint64_t)st.st_blocks * 512;
+	buf_free(&path);
+}
+
+static void add_day_files(const struct store *store, int32_t number, uint64_t *bytes)
+{
+	static const char *const files[] = { "data.mdb", "ids.filter" };
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		struct buf name = { 0 };
+		buf_add_text(&name, "days/");
+		clock_format_day(&name, number);
+		buf_addf(&name, "/%s", files[i]);
+		if (buf_cstr(&name))
+			add_file(store, name.data, bytes);
+		buf_free(&name);
+	}
+}
+
+static int add_blocks(struct day *day, MDB_txn *txn, struct store_day_stats *stats, struct error *err)
+{
+	MDB_cursor *cursor;
+	MDB_val key, val;
+	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BLOCKS], &cursor);
+	if (rc)
+		return env_fail(&day->env, rc, "open cursor", err);
+	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
+		struct day_block block;
+		if (!day_block_read(val, &block))
+			break;
+		stats->blocks++;
+		stats->sealed_rows += block.rows;
+		stats->dead_rows += block.dead;
+		stats->block_bytes += block.value_bytes;
+		stats->csv_bytes += block.csv_bytes;
+	}
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? 0 : env_fail(&day->env, rc ? rc : MDB_CORRUPTED, "read blocks", err);
+}
+
+int store_day_stats(struct store *store, int32_t number, struct store_day_stats *stats, struct error *err)
+{
+	struct day *day = store_day(store, number, false, err);
+	*stats = (struct store_day_stats){ .day = number };
+	if (!day)
+		return err->code == ERROR_NONE ? error_set(err, ERROR_NOT_FOUND, "there are no records of that day") : -1;
+	MDB_txn *txn = env_read(&day->env, err);
+	if (!txn)
+		return -1;
+	MDB_stat hot;
+	int rc = mdb_stat(txn, day->env.dbi[DAY_HOT], &hot);
+	int result = rc ? env_fail(&day->env, rc, "stat", err) : add_blocks(day, txn, stats, err);
+	mdb_txn_abort(txn);
+	stats->hot_rows = rc ? 0 : hot.ms_entries; /* the few ghosts among them count too */
+	add_day_files(store, number, &stats->bytes);
+	return result;
+}
+
+int store_stats(struct store *store, bool all, struct store_stats *stats, struct error *err)
+{
+	*stats = (struct store_stats){ .days = store->days_count };
+	add_file(store, "catalog/data.mdb", &stats->bytes);
+	for (size_t i = 0; i < store->days_count; i++) {
+		struct store_day_stats day;
+		if (!all && !store->days[i]->is_open) {
+			add_day_files(store, store->day_numbers[i], &stats->bytes);
+			continue;
+		}
+		if (store_day_stats(store, store->day_numbers[i], &day, err) != 0)
+			return -1;
+		stats->records += day.hot_rows + day.sealed_rows - day.dead_rows;
+		stats->bytes += day.bytes;
+	}
+	stats->days_open = store->days_open;
+	return 0;
+}

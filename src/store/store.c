@@ -1,0 +1,316 @@
+/*
+ * store.c: the data directory: its lock, format, days and sequence numbers, and commits. See store.h.
+ *
+ *	data_dir/lock       flock, held while the daemon lives
+ *	data_dir/catalog/   meta: "format" and "seq_reserved", text of a number
+ */
+#include "store/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/id.h"
+#include "base/log.h"
+#include "store/seal.h"
+#include "store/store_private.h"
+
+#define STORE_FORMAT 1
+
+/* Numbers reserved at a time. A restart skips what is left of them; 2^64 lasts. */
+#define SEQ_RESERVE (UINT64_C(1) << 24)
+
+static const struct env_db catalog_dbs[] = {
+	[CATALOG_DB_META] = { "meta", 0 },
+	[CATALOG_DB_ACCOUNTS] = { "accounts", 0 },
+	[CATALOG_DB_CHILDREN] = { "children", 0 },
+	[CATALOG_DB_PRODUCERS] = { "producers", 0 },
+	[CATALOG_DB_QUARANTINE] = { "quarantine", 0 },
+	[CATALOG_DB_CALLBACKS] = { "callbacks", 0 },
+	[CATALOG_DB_WEBHOOKS] = { "webhooks", 0 },
+	[CATALOG_DB_REPORTS] = { "reports", 0 },
+	[CATALOG_DB_REPORT_INDEX] = { "report_index", 0 },
+	{ NULL, 0 },
+};
+
+static int path_join(struct buf *out, const char *dir, const char *name, struct error *err)
+{
+	buf_clear(out);
+	buf_addf(out, "%s/%s", dir, name);
+	return buf_cstr(out) ? 0 : error_set(err, ERROR_NOMEM, "%s: out of memory", dir);
+}
+
+static int make_directory(const char *path, struct error *err)
+{
+	if (mkdir(path, 0750) != 0 && errno != EEXIST)
+		return error_set_errno(err, errno, "%s: make directory", path);
+	return 0;
+}
+
+static int take_lock(struct store *store, const char *path, struct error *err)
+{
+	store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (store->lock_fd < 0)
+		return error_set_errno(err, errno, "%s: open", path);
+	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno == EWOULDBLOCK)
+		return error_set(err, ERROR_CONFLICT, "data_dir %s: another daemon is using it", store->options.data_dir);
+	return error_set_errno(err, errno, "%s: lock", path);
+}
+
+/* 0 when the name is not there. */
+static int meta_get(struct store *store, const char *name, uint64_t *number, struct error *err)
+{
+	MDB_txn *txn = env_read(&store->catalog, err);
+	if (!txn)
+		return -1;
+	MDB_val key = env_val(name, strlen(name)), val;
+	int rc = mdb_get(txn, store->catalog.dbi[CATALOG_DB_META], &key, &val);
+	*number = 0;
+	if (!rc) {
+		char text[32] = "";
+		memcpy(text, val.mv_data, val.mv_size < sizeof(text) ? val.mv_size : sizeof(text) - 1);
+		*number = strtoull(text, NULL, 10);
+	}
+	mdb_txn_abort(txn);
+	return !rc || rc == MDB_NOTFOUND ? 0 : env_fail(&store->catalog, rc, name, err);
+}
+
+static int meta_put(struct store *store, const char *name, uint64_t number, struct error *err)
+{
+	MDB_txn *txn = env_write(&store->catalog, err);
+	if (!txn)
+		return -1;
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+	MDB_val key = env_val(name, strlen(name)), val = env_val(text, (size_t)len);
+	int rc = mdb_put(txn, store->catalog.dbi[CATALOG_DB_META], &key, &val, 0);
+	if (rc)
+		return env_fail(&store->catalog, rc, name, err);
+	return store_catalog_commit(store, err);
+}
+
+static int check_format(struct store *store, struct error *err)
+{
+	uint64_t format;
+	if (meta_get(store, "format", &format, err) != 0)
+		return -1;
+	if (format == 0)
+		return meta_put(store, "format", STORE_FORMAT, err);
+	if (format != STORE_FORMAT)
+		return error_set(err, ERROR_INVALID, "data_dir %s: format %llu, but this cdrd %s reads format %d only",
+		                 store->options.data_dir, (unsigned long long)format,
+		                 format > STORE_FORMAT ? "is older and" : "is newer and", STORE_FORMAT);
+	return 0;
+}
+
+/* Every number given out before was at most the reserve, whatever a crash lost. */
+static int load_seq(struct store *store, struct error *err)
+{
+	if (meta_get(store, "seq_reserved", &store->reserved_seq, err) != 0)
+		return -1;
+	store->last_seq = store->snapshot = store->reserved_seq;
+	return 0;
+}
+
+int store_next_seq(struct store *store, uint64_t *seq, struct error *err)
+{
+	if (store->last_seq == store->reserved_seq) {
+		if (meta_put(store, "seq_reserved", store->reserved_seq + SEQ_RESERVE, err) != 0)
+			return -1;
+		store->reserved_seq += SEQ_RESERVE;
+	}
+	*seq = ++store->last_seq;
+	return 0;
+}
+
+/* Without it, filters are not trusted after a restart of the daemon either: slower, not wrong. */
+static void read_boot_id(uint8_t out[16])
+{
+	char text[64] = "";
+	uint8_t *at = out;
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+	ssize_t len = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+	if (fd >= 0)
+		close(fd);
+	id_random(out, 16);
+	if (len < ID_UUID_LEN || !id_is_uuid((struct str){ text, ID_UUID_LEN }))
+		return;
+	for (int i = 0; i < ID_UUID_LEN; i++) {
+		unsigned byte;
+		if (text[i] != '-' && sscanf(text + i++, "%2x", &byte) == 1)
+			*at++ = (uint8_t)byte;
+	}
+}
+
+int store_open(struct store **out, const struct store_options *options, struct error *err)
+{
+	struct buf path = { 0 };
+	struct store *store = calloc(1, sizeof(*store));
+	if (!store)
+		return error_set(err, ERROR_NOMEM, "store: out of memory");
+	store->options = *options;
+	store->lock_fd = -1;
+	read_boot_id(store->boot_id);
+	if (!store->options.seal_rows)
+		store->options.seal_rows = STORE_SEAL_ROWS;
+	if (!store->options.seal_age_us)
+		store->options.seal_age_us = STORE_SEAL_AGE_US;
+	store->options.data_dir = strdup(options->data_dir);
+	if (!store->options.data_dir) {
+		error_set(err, ERROR_NOMEM, "store: out of memory");
+		goto fail;
+	}
+	if (make_directory(options->data_dir, err) != 0 || path_join(&path, options->data_dir, "lock", err) != 0 ||
+	    take_lock(store, path.data, err) != 0)
+		goto fail;
+	if (path_join(&path, options->data_dir, "days", err) != 0 || make_directory(path.data, err) != 0 ||
+	    days_list(store, err) != 0)
+		goto fail;
+	if (path_join(&path, options->data_dir, "catalog", err) != 0 ||
+	    env_open(&store->catalog, path.data, options->catalog_map_bytes, catalog_dbs, err) != 0)
+		goto fail;
+	if (check_format(store, err) != 0 || load_seq(store, err) != 0)
+		goto fail;
+	buf_free(&path);
+	*out = store;
+	return 0;
+fail:
+	buf_free(&path);
+	store_close(store);
+	return -1;
+}
+
+static void detach(struct store_attachment *attachment)
+{
+	if (attachment->free)
+		attachment->free(attachment->data);
+}
+
+void store_close(struct store *store)
+{
+	if (!store)
+		return;
+	while (store->days_count)
+		days_remove(store, store->days_count - 1);
+	seal_free(store);
+	while (store->readers) {
+		struct block_reader *reader = store->readers;
+		store->readers = reader->next;
+		block_reader_free(reader);
+		free(reader);
+	}
+	block_reader_free(&store->put_reader);
+	buf_free(&store->row);
+	detach(&store->accounts);
+	detach(&store->quarantine);
+	env_close(&store->catalog);
+	if (store->lock_fd >= 0)
+		close(store->lock_fd);
+	free(store->days);
+	free(store->day_numbers);
+	free((char *)(uintptr_t)store->options.data_dir);
+	free(store);
+}
+
+struct env *store_catalog(struct store *store)
+{
+	return &store->catalog;
+}
+
+struct store_attachment *store_accounts_attachment(struct store *store)
+{
+	return &store->accounts;
+}
+
+struct store_attachment *store_quarantine_attachment(struct store *store)
+{
+	return &store->quarantine;
+}
+
+struct block_reader *store_reader_take(struct store *store, struct error *err)
+{
+	struct block_reader *reader = store->readers;
+	if (reader) {
+		store->readers = reader->next;
+		return reader;
+	}
+	reader = calloc(1, sizeof(*reader));
+	if (!reader)
+		error_set(err, ERROR_NOMEM, "reader of blocks: out of memory");
+	return reader;
+}
+
+void store_reader_give(struct store *store, struct block_reader *reader)
+{
+	reader->next = store->readers;
+	store->readers = reader;
+}
+
+uint64_t store_snapshot(const struct store *store)
+{
+	return store->snapshot;
+}
+
+size_t store_uncommitted(const struct store *store)
+{
+	return store->uncommitted;
+}
+
+void store_abort(struct store *store)
+{
+	for (size_t i = 0; i < store->days_count; i++) {
+		struct day *day = store->days[i];
+		if (!day->env.write)
+			continue;
+		env_abort(&day->env);
+		day->blocks_changed = false;
+		buf_clear(&day->touched);
+		hot_free(&day->hot); /* what it knows may not have come to be */
+	}
+	seal_forget(store);
+	env_abort(&store->catalog);
+	store->uncommitted = 0;
+	store->catalog_failed = false;
+}
+
+int store_commit(struct store *store, struct error *err)
+{
+	if (store->catalog_failed) {
+		store_abort(store);
+		return error_set(err, ERROR_IO, "%s: a commit before this one failed", store->catalog.path);
+	}
+	for (size_t i = 0; i < store->days_count; i++) {
+		struct day *day = store->days[i];
+		if (env_commit(&day->env, err) != 0) {
+			hot_free(&day->hot);
+			store_abort(store);
+			return -1;
+		}
+		day->seals += day->blocks_changed;
+		day->blocks_changed = false;
+		if (day->touched.len)
+			buf_clear(&day->touched);
+	}
+	if (env_commit(&store->catalog, err) != 0) {
+		store_abort(store);
+		return -1;
+	}
+	store->snapshot = store->last_seq;
+	store->uncommitted = 0;
+	return 0;
+}
+
+int store_catalog_commit(struct store *store, struct error *err)
+{
+	if (env_commit(&store->catalog, err) == 0)
+		return 0;
+	store->catalog_failed = store->uncommitted > 0;
+	return -1;
+}

@@ -1,0 +1,111 @@
+/*
+ * store.h: all records, one LMDB environment a UTC day.
+ *
+ *	data_dir/days/2026-11-24/   the records whose time field falls on that day
+ *	data_dir/catalog/           accounts, secrets, producers, quarantine, counters (catalog.h's are the products)
+ *
+ * One writer and any number of scans on the same thread. Records are put into write transactions that stay open
+ * across turns of the loop until store_commit; scans see only what is committed. What a record is the same as, and
+ * what a new version does, is in DESIGN.md of the project ("The store").
+ */
+#ifndef CDRD_STORE_STORE_H
+#define CDRD_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "record/record.h"
+
+struct store;
+
+struct store_options {
+	const char *data_dir;
+	size_t day_map_bytes;
+	size_t catalog_map_bytes;
+	int days_open_max;
+	uint32_t seal_rows;   /* a partition with as many hot rows is sealed; 0: STORE_SEAL_ROWS */
+	int64_t seal_age_us;  /* one whose hot rows are that old is, too; 0: STORE_SEAL_AGE_US */
+};
+
+#define STORE_SEAL_ROWS 16384
+#define STORE_SEAL_ROWS_MAX 65536 /* of one seal */
+#define STORE_SEAL_AGE_US (INT64_C(600) * 1000000)
+
+/* Makes data_dir if need be and takes its lock (one daemon a directory: ERROR_CONFLICT otherwise). A format that this
+ * build does not know is refused with a message. Blocks on disk; for start only. */
+int store_open(struct store **out, const struct store_options *options, struct error *err);
+
+/* Aborts what was not committed and closes everything. Does nothing on NULL. */
+void store_close(struct store *store);
+
+enum store_put_result {
+	STORE_ACCEPTED,  /* new */
+	STORE_UPDATED,   /* replaced an older version of the same account, product, id and UTC day */
+	STORE_DUPLICATE, /* the same in every value: nothing was written */
+};
+
+/*
+ * Puts a record that has passed ingest's checks (account, product, id and `time_us`, parsed from its time field, are
+ * right) into the open transactions. On ERROR_FULL or ERROR_IO everything since the last commit is lost: the store
+ * has aborted it, and the caller must fail all requests that took part.
+ */
+int store_put(struct store *store, const struct record *record, int64_t time_us, enum store_put_result *result,
+              struct error *err);
+
+/* Records put since the last commit, and days with an open transaction. */
+size_t store_uncommitted(const struct store *store);
+
+/*
+ * Commits everything put since the last commit, days in order, each with its fsync: on 0 all of it is on disk. On -1
+ * some days may have been committed and others not; the caller answers none of it as accepted (a producer's repeat
+ * finds duplicates). Blocks for the fsyncs.
+ */
+int store_commit(struct store *store, struct error *err);
+
+/*
+ * Does a slice of background work until `deadline_us` of clock_monotonic_us: seals hot rows, merges small or much
+ * replaced blocks, builds filters. *more: call again at once; otherwise in a second or so. *dirty: it has written to
+ * open transactions, and the caller sees to a store_commit soon.
+ */
+int store_upkeep(struct store *store, int64_t deadline_us, bool *more, bool *dirty, struct error *err);
+
+/* Seals everything that is hot, whatever its age or number, when upkeep is called from now on until nothing is left. */
+void store_seal_all(struct store *store);
+
+/* The sequence number of the last committed change: a scan's snapshot. */
+uint64_t store_snapshot(const struct store *store);
+
+/* The days there are, ascending; the array belongs to the store and dies with the next put or removal. */
+const int32_t *store_days(const struct store *store, size_t *count);
+
+/* Removes whole days before `day`; at most `max` of them in this call. Returns how many went. */
+int store_remove_days_before(struct store *store, int32_t day, int max);
+
+struct store_stats {
+	uint64_t days;
+	uint64_t days_open;
+	uint64_t records; /* of the days that are open now; exact after store_stats with `all` */
+	uint64_t bytes;   /* of files on disk */
+};
+
+/* Opens every day when `all`: may take long, for `cdrctl status --all` only. */
+int store_stats(struct store *store, bool all, struct store_stats *stats, struct error *err);
+
+/* What one day holds. */
+struct store_day_stats {
+	int32_t day;
+	uint64_t hot_rows;
+	uint64_t blocks;
+	uint64_t sealed_rows;
+	uint64_t dead_rows;   /* of the sealed ones: newer versions replaced them */
+	uint64_t block_bytes; /* of blocks, without ids and trees */
+	uint64_t csv_bytes;   /* of the lines in them */
+	uint64_t bytes;       /* of files on disk */
+};
+
+/* ERROR_NOT_FOUND if there is no such day. Takes time in proportion to the day's blocks, about 0.1 us each. */
+int store_day_stats(struct store *store, int32_t day, struct store_day_stats *stats, struct error *err);
+
+#endif

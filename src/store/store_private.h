@@ -1,0 +1,70 @@
+/*
+ * store_private.h: the store's own struct; private to store/.
+ *
+ * Days are kept in one array sorted by number, known from the directory's listing at start and opened on demand. Of
+ * the open ones, those used longest ago are closed when there are more than days_open_max; one with an open write
+ * transaction never is.
+ */
+#ifndef CDRD_STORE_STORE_PRIVATE_H
+#define CDRD_STORE_STORE_PRIVATE_H
+
+#include "store/catalog_env.h"
+#include "store/block_reader.h"
+#include "store/day.h"
+#include "store/store.h"
+
+struct store {
+	struct store_options options; /* data_dir is a copy of its own */
+	int lock_fd;
+	struct env catalog;
+	bool catalog_failed; /* a catalog commit lost what others had put: the next store_commit fails */
+	struct store_attachment accounts;
+	struct store_attachment quarantine;
+
+	struct day **days; /* ascending */
+	int32_t *day_numbers;
+	size_t days_count;
+	size_t days_cap;
+	size_t days_open;
+	uint64_t uses;
+
+	uint8_t boot_id[16];   /* this boot's, for id_filter */
+	struct buf row;        /* of a put; keeps its memory from one record to the next */
+	struct block_reader put_reader;
+	struct block_reader *readers; /* not in use */
+	struct seal *seal;     /* the job under way and what it keeps, made at first use */
+	size_t sweep_at;       /* the day that sealing looks at next */
+
+	uint64_t last_seq;     /* given out */
+	uint64_t reserved_seq; /* numbers up to this one may be given out: the catalog's meta says so on disk */
+	uint64_t snapshot;     /* committed */
+	size_t uncommitted;    /* records put since the last commit */
+};
+
+/* The open day, made if need be when `make`. NULL without error (code ERROR_NONE) when there is none and it is not to be made. */
+struct day *store_day(struct store *store, int32_t number, bool make, struct error *err);
+
+/* The place in store->days of the first day not before `number`. */
+size_t store_day_index(const struct store *store, int32_t number);
+
+/* Sees to it that the day's hot rows are known and its filter is complete. */
+int store_day_ready(struct store *store, struct day *day, MDB_txn *txn, struct error *err);
+
+/* Maps the day's filter, if that is not done yet; without opening its environment. */
+int store_day_filter(struct store *store, struct day *day, struct error *err);
+
+/* days.c: the array of days. */
+int days_list(struct store *store, struct error *err);
+void days_remove(struct store *store, size_t at);
+
+/* A reader for as long as the caller wants it; NULL when out of memory. */
+struct block_reader *store_reader_take(struct store *store, struct error *err);
+void store_reader_give(struct store *store, struct block_reader *reader);
+
+/* The next sequence number. Reserves more on disk once in a long while: -1 when that fails. */
+int store_next_seq(struct store *store, uint64_t *seq, struct error *err);
+
+/* Drops everything uncommitted, in the days and in the catalog. */
+void store_abort(struct store *store);
+
+#endif

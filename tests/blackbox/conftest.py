@@ -1,0 +1,54 @@
+"""Fixtures: a daemon that a module's tests share, a daemon of a test's own, an account of a test's own."""
+import pytest
+
+import harness
+
+
+@pytest.fixture(scope="module")
+def daemons():
+    """Makes daemons; all of a module are ended and removed with it."""
+    made = []
+
+    def make(start=True, **options):
+        daemon = harness.Daemon(**options)
+        made.append(daemon)
+        if start:
+            daemon.start()
+            daemon.add_producer()
+        return daemon
+
+    make.made = made
+    yield make
+    for daemon in made:
+        try:
+            daemon.stop()
+            daemon.check()
+        finally:
+            daemon.remove()
+
+
+@pytest.fixture(scope="module")
+def daemon(daemons):
+    """One daemon for all tests of the module, with a producer; tests keep apart by account."""
+    return daemons()
+
+
+@pytest.fixture
+def own_daemon(daemons):
+    """A fresh daemon for one test, ended with it."""
+    daemon = daemons()
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture
+def account(daemon):
+    return daemon.new_account()
+
+
+@pytest.fixture(autouse=True)
+def nothing_wrong_with_daemons(daemons):
+    """After each test: no sanitizer report, no daemon that ended by itself."""
+    yield
+    for daemon in daemons.made:
+        daemon.check()

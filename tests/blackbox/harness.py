@@ -1,0 +1,287 @@
+"""The real daemon, started for a test, and clients for it.
+
+A Daemon runs the cdrd of $CDRD_BUILD_DIR in a directory of its own under /tmp, on a free port and an admin socket of
+its own. It can be stopped, killed and started again on the same data. Whatever a sanitizer or the daemon's own end
+says is checked by check(), which conftest.py calls after every test.
+"""
+import base64
+import contextlib
+import dataclasses
+import gzip
+import http.client
+import itertools
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.parse
+
+import msgpack
+import zstandard
+
+BUILD_DIR = os.path.abspath(os.environ.get("CDRD_BUILD_DIR", "."))
+START_SECONDS = 20
+STOP_SECONDS = 20
+SANITIZER_MARKS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:")
+
+SECRET = "correct-horse-battery"
+PRODUCER = ("carrier", "producer-secret-1")
+
+CONTENT_TYPES = {
+    "ndjson": "application/x-ndjson",
+    "json": "application/json",
+    "msgpack": "application/msgpack",
+    "csv": "text/csv",
+}
+ENCODERS = {
+    "gzip": gzip.compress,
+    "zstd": zstandard.ZstdCompressor().compress,
+}
+
+
+def program(name):
+    """Where the build put a program: at its top, or beside its sources."""
+    for place in ("", "src", "src/" + {"cdrctl": "ctl", "cdrgen": "gen"}.get(name, name)):
+        path = os.path.join(BUILD_DIR, place, name)
+        if os.access(path, os.X_OK):
+            return path
+    raise FileNotFoundError(f"{name} is not in CDRD_BUILD_DIR={BUILD_DIR}")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def encode(records, format):
+    """A body of `records` (dicts) in one of the formats that ingest takes."""
+    if format == "ndjson":
+        return b"".join(json.dumps(r, ensure_ascii=False).encode() + b"\n" for r in records)
+    if format == "json":
+        return json.dumps(records).encode()
+    if format == "msgpack":
+        return b"".join(msgpack.packb(r) for r in records)
+    names = sorted({name for r in records for name in r})
+    lines = [names] + [[str(r.get(name, "")) for name in names] for r in records]
+    quoted = (",".join('"' + v.replace('"', '""') + '"' for v in line) for line in lines)
+    return ("\n".join(quoted) + "\n").encode()
+
+
+@dataclasses.dataclass
+class Response:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    def json(self):
+        return json.loads(self.body)
+
+    def __str__(self):
+        return f"{self.status} {self.body[:2000]!r}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Account:
+    id: str
+    secret: str = SECRET
+
+
+def basic(user, secret):
+    return "Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()
+
+
+def query_string(params):
+    """Percent-encoded, but commas stay: ids are listed with them."""
+    return urllib.parse.urlencode(params, safe=",")
+
+
+class CtlError(Exception):
+    """cdrctl ended with another status than 0."""
+
+    def __init__(self, run):
+        super().__init__(f"{run.args} exited with {run.returncode}: {run.stderr.decode()} {run.stdout.decode()}")
+        self.returncode = run.returncode
+        self.stderr = run.stderr.decode()
+
+
+class Daemon:
+    account_numbers = itertools.count(1)
+
+    def __init__(self, **options):
+        self.directory = tempfile.mkdtemp(prefix="cdrd-test-", dir="/tmp")
+        self.port = free_port()
+        self.socket = os.path.join(self.directory, "admin.sock")
+        self.data_dir = os.path.join(self.directory, "data")
+        self.log_path = os.path.join(self.directory, "log")
+        self.options = {
+            "listen": f"127.0.0.1:{self.port}",
+            "data_dir": self.data_dir,
+            "admin_socket": self.socket,
+            **options,
+        }
+        self.process = None
+
+    # --- its life ---
+
+    def command(self, *arguments):
+        given = [word for key, value in self.options.items() for word in ("-o", f"{key}={value}")]
+        return [program("cdrd"), *given, *arguments]
+
+    def start(self, environment=None):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(self.command(), stderr=log, stdin=subprocess.DEVNULL,
+                                            env={**os.environ, **(environment or {})})
+        deadline = time.monotonic() + START_SECONDS
+        while not self.answers():
+            assert self.process.poll() is None, f"cdrd ended at start:\n{self.log()}"
+            assert time.monotonic() < deadline, f"cdrd was not ready after {START_SECONDS} s:\n{self.log()}"
+            time.sleep(0.02)
+        return self
+
+    def answers(self):
+        """Does it take connections on both of its sockets?"""
+        for family, address in ((socket.AF_INET, ("127.0.0.1", self.port)), (socket.AF_UNIX, self.socket)):
+            with socket.socket(family) as probe:
+                if probe.connect_ex(address) != 0:
+                    return False
+        return True
+
+    def stop(self):
+        """SIGTERM, and the exit status."""
+        if self.process is None:
+            return None
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(STOP_SECONDS)
+        self.process = None
+        assert status == 0, f"SIGTERM: exit status {status}, not 0:\n{self.log()[-4000:]}"
+        return status
+
+    def kill9(self):
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    def restart(self):
+        self.stop()
+        return self.start()
+
+    def reload(self):
+        self.process.send_signal(signal.SIGHUP)
+
+    def remove(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    # --- what it says of itself ---
+
+    def log(self):
+        with open(self.log_path, errors="replace") as log:
+            return log.read()
+
+    def check(self):
+        """Fails if a sanitizer found something or the daemon is gone without having been told to go."""
+        log = self.log() if os.path.exists(self.log_path) else ""
+        found = [mark for mark in SANITIZER_MARKS if mark in log]
+        assert not found, f"{found} in the daemon's log:\n{log[-8000:]}"
+        if self.process is not None:
+            assert self.process.poll() is None, f"cdrd ended with {self.process.returncode}:\n{log[-8000:]}"
+
+    def memory_kib(self, field="VmHWM"):
+        """A line of /proc/PID/status: VmHWM is the peak of resident memory, VmRSS what it is now."""
+        with open(f"/proc/{self.process.pid}/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith(field + ":"))
+
+    # --- the admin socket ---
+
+    def ctl_run(self, *arguments, stdin=None):
+        return subprocess.run([program("cdrctl"), "-s", self.socket, "--json", *arguments], input=stdin,
+                              capture_output=True, timeout=120)
+
+    def ctl(self, *arguments, stdin=None):
+        """The result of a cdrctl command, read from its JSON."""
+        run = self.ctl_run(*arguments, stdin=stdin)
+        if run.returncode != 0:
+            raise CtlError(run)
+        return json.loads(run.stdout) if run.stdout.strip() else None
+
+    def products(self):
+        """Every product, described with its columns and filters."""
+        return [self.ctl("products", p["name"]) for p in self.ctl("products")]
+
+    def new_account(self, parent=None):
+        """An account that no other test knows: tests share a daemon without seeing each other's records."""
+        account = Account(f"t{next(self.account_numbers):07d}")
+        parent_arguments = ["--parent", parent.id] if parent else []
+        self.ctl("account", "add", account.id, "--secret", account.secret, *parent_arguments)
+        return account
+
+    def add_producer(self):
+        self.ctl("producer", "add", PRODUCER[0], "--secret", PRODUCER[1])
+
+    # --- HTTP ---
+
+    def request(self, method, target, body=None, headers=None, auth=None, timeout=120):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        headers = dict(headers or {})
+        if auth:
+            headers["Authorization"] = basic(*auth)
+        with contextlib.closing(connection):
+            connection.request(method, target, body=body, headers=headers)
+            answer = connection.getresponse()
+            return Response(answer.status, answer.headers, answer.read())
+
+    def get(self, path, params=None, account=None, headers=None, raw_query=None):
+        """GET as an account; raw_query is put behind the question mark as it is."""
+        query = raw_query if raw_query is not None else query_string(params or {})
+        auth = (account.id, account.secret) if account else None
+        return self.request("GET", path + ("?" + query if query else ""), headers=headers, auth=auth)
+
+    def records(self, account, expect=200, **params):
+        """GET /v2/reports/records of the account's own data, as JSON."""
+        response = self.get("/v2/reports/records", {"account_id": account.id, **params}, account)
+        assert response.status == expect, f"status {response.status}, not {expect}, for {params}: {response}"
+        return response.json()
+
+    def pages(self, account, **params):
+        """All pages of a query, following _links.next."""
+        page = self.records(account, **params)
+        while True:
+            yield page
+            if "next" not in page["_links"]:
+                return
+            target = urllib.parse.urlsplit(page["_links"]["next"]["href"])
+            response = self.get(target.path, account=account, raw_query=target.query)
+            assert response.status == 200, f"next page: {response}"
+            page = response.json()
+
+    def post_body(self, body, format="ndjson", encoding=None, auth=PRODUCER, headers=None):
+        headers = {"Content-Type": CONTENT_TYPES[format], **(headers or {})}
+        if encoding:
+            body = ENCODERS[encoding](body)
+            headers["Content-Encoding"] = encoding
+        return self.request("POST", "/v1/cdrs", body, headers, auth)
+
+    def post_cdrs(self, records, format="ndjson", encoding=None):
+        """Ingests records and gives the answer's JSON; the request as such must be right."""
+        response = self.post_body(encode(records, format), format, encoding)
+        assert response.status == 200, f"ingest of {len(records)} records as {format}: {response}"
+        return response.json()
+
+
+def generate_bytes(product, accounts, count, start, end, *more, format="ndjson"):
+    run = subprocess.run([program("cdrgen"), "--product", product, "--account", ",".join(a.id for a in accounts),
+                          "--count", str(count), "--from", start, "--to", end, "--format", format, *more],
+                         stdout=subprocess.PIPE, check=True)
+    return run.stdout
+
+
+def generate(product, account, count, start, end, *more):
+    """Sample records as dicts."""
+    return [json.loads(line) for line in generate_bytes(product, [account], count, start, end, *more).splitlines()]

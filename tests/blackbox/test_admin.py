@@ -1,0 +1,557 @@
+"""The admin socket: its protocol, who may use it, and what it does with clients that behave badly."""
+import contextlib
+import grp
+import json
+import os
+import pwd
+import socket
+import stat
+import struct
+import subprocess
+import sys
+import time
+
+import pytest
+
+import harness
+from samples import NOON, SECOND, many_sms, sms, whole_day
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="must be root to be somebody else")
+CHUNK_END = struct.pack(">I", 0)
+
+
+class Client:
+    """One connection to the admin socket, speaking the protocol by hand."""
+
+    def __init__(self, daemon, timeout=30):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(timeout)
+        self.socket.connect(daemon.socket)
+        self.lines = self.socket.makefile("rb")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.lines.close()
+        self.socket.close()
+
+    def send(self, *requests):
+        self.socket.sendall(b"".join(json.dumps(r).encode() + b"\n" for r in requests))
+
+    def line(self):
+        """The next line, or None when the daemon has closed the connection."""
+        try:
+            line = self.lines.readline()
+        except ConnectionResetError:
+            return None
+        assert line == b"" or line.endswith(b"\n"), line
+        return json.loads(line) if line else None
+
+    def answer(self):
+        """The next line that is no progress."""
+        while True:
+            line = self.line()
+            if line is None or "progress" not in line:
+                return line
+
+    def ask(self, command, **args):
+        self.send({"command": command, "args": args})
+        return self.answer()
+
+    def begin_import(self, **args):
+        self.send({"command": "import", "args": {"file": "test", **args}})
+
+    def chunk(self, data):
+        self.socket.sendall(struct.pack(">I", len(data)) + data)
+
+    def end(self):
+        self.socket.sendall(CHUNK_END)
+
+
+def wait_for(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+# --- requests and answers ---
+
+def test_a_line_is_answered_with_a_line(daemon):
+    with Client(daemon) as client:
+        assert client.ask("log-level") == {"ok": True, "result": {"level": "info"}}
+        assert client.ask("account show", id="nobody00") == {
+            "ok": False, "error": "account nobody00: no such account", "code": "not_found"}
+        assert client.ask("log-level")["ok"], "an error of a command does not end the connection"
+
+
+def test_a_command_without_result_answers_null(daemon, account):
+    with Client(daemon) as client:
+        assert client.ask("account enable", id=account.id) == {"ok": True, "result": None}
+
+
+def test_arguments_may_be_left_out(daemon):
+    with Client(daemon) as client:
+        client.send({"command": "log-level"})
+        assert client.answer()["ok"]
+
+
+def test_requests_sent_at_once_are_answered_in_order(daemon):
+    names = [p["name"] for p in daemon.ctl("products")]
+    with Client(daemon) as client:
+        client.send(*({"command": "products", "args": {"product": name}} for name in names * 20))
+        assert [client.answer()["result"]["name"] for _ in names * 20] == names * 20
+
+
+def test_a_request_may_come_byte_by_byte(daemon):
+    with Client(daemon) as client:
+        for byte in b'{"command":"log-level"}\n':
+            client.socket.sendall(bytes([byte]))
+        assert client.answer()["ok"]
+
+
+def test_a_client_that_has_ended_its_sending_side_still_gets_its_answers(daemon):
+    with Client(daemon) as client:
+        client.send({"command": "status"}, {"command": "log-level"})
+        client.socket.shutdown(socket.SHUT_WR)
+        assert [client.answer()["ok"], client.answer()["ok"]] == [True, True]
+        assert client.line() is None
+
+
+WRONG_REQUESTS = {
+    b"nonsense": "JSON",
+    b"": "JSON",
+    b"[]": "object",
+    b"{}": "command",
+    b'{"command":7}': "command",
+    b'{"command":"nonsense"}': "nonsense",
+    b'{"command":"account  list"}': "account  list",
+    b'{"command":"account show"}': "ID",
+    b'{"command":"account show","args":[]}': "args",
+    b'{"command":"account show","args":{"id":{}}}': "id",
+    b'{"command":"account list","args":{"smell":"nice"}}': "smell",
+    b'{"command":"status","args":{"all":"yes"}}': "all",
+    b'{"command":"account show","args":{"id":"abc\\u0000"}}': "NUL",
+    b'{"command":"log-level"}\x00': "NUL",
+    b'{"command":"log\xfflevel"}': "JSON",
+    b"[" * 5000: "deep",
+    b'{"command":"log-level"} {}': "JSON",
+}
+
+
+@pytest.mark.parametrize("request_line", WRONG_REQUESTS, ids=range(len(WRONG_REQUESTS)))
+def test_a_wrong_request_is_an_error_that_says_why_and_ends_the_connection(daemon, request_line):
+    with Client(daemon) as client:
+        client.socket.sendall(request_line + b"\n")
+        answer = client.answer()
+        assert answer["ok"] is False and WRONG_REQUESTS[request_line] in answer["error"], answer
+        assert answer["code"] in ("invalid", "not_found"), answer
+        assert client.line() is None
+
+
+def test_a_line_of_more_than_a_mebibyte_is_refused(daemon):
+    with Client(daemon) as client:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            client.socket.sendall(b'{"command":"' + b"x" * (2 << 20))
+        answer = client.answer()
+        assert answer["code"] == "limit" and "1048576" in answer["error"], answer
+
+
+def test_a_line_of_nearly_a_mebibyte_is_read(daemon, account):
+    sets = ["field%05d=%s" % (i, "x" * 200) for i in range(4000)]
+    with Client(daemon) as client:
+        assert client.ask("quarantine replay", number="987654", set=sets)["code"] == "not_found"
+
+
+def test_a_client_that_reads_nothing_disturbs_nobody(daemon):
+    before_kib = daemon.memory_kib("RssAnon")
+    with Client(daemon) as client:
+        client.socket.settimeout(0.5)
+        with contextlib.suppress(socket.timeout):
+            for _ in range(5000):
+                client.send({"command": "products", "args": {"product": "SMS"}})
+        assert daemon.ctl("status")
+        grown_mib = (daemon.memory_kib("RssAnon") - before_kib) / 1024
+        assert grown_mib < 16, f"memory grew by {grown_mib:.0f} MiB for a client that does not read"
+        client.socket.settimeout(30)
+        assert client.answer()["result"]["name"] == "SMS"
+
+
+def test_65_connections_are_too_many(daemon):
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(Client(daemon)) for _ in range(64)]
+        assert all(client.ask("log-level")["ok"] for client in clients)
+        with Client(daemon) as one_more:
+            answer = one_more.answer()
+            assert answer["code"] == "limit" and "64" in answer["error"], answer
+    wait_for(lambda: daemon.ctl_run("log-level").returncode == 0)
+
+
+def test_clients_that_leave_at_any_moment_leave_nothing_behind(daemon, account):
+    record = json.dumps(sms(account)).encode() + b"\n"
+    begun = b'{"command":"import","args":{"file":"x"}}\n'
+    for data in (b"", b"{", b'{"command":"status"}\n', begun, begun + b"\0\0", begun + struct.pack(">I", 100) + b"{",
+                 begun + struct.pack(">I", len(record)) + record,
+                 begun + struct.pack(">I", len(record)) + record + CHUNK_END,
+                 b'{"command":"quarantine replay","args":{"number":"all"}}\n'):
+        for _ in range(5):
+            with Client(daemon) as client:
+                client.socket.sendall(data)
+    wait_for(lambda: daemon.ctl("status")["loop"]["events"] > 0)
+    with Client(daemon) as client:
+        assert client.ask("status")["ok"]
+
+
+# --- import ---
+
+def count(answer):
+    return [answer["result"][name] for name in ("accepted", "updated", "duplicates", "rejected")]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000, 65536, 1 << 20])
+def test_import_takes_chunks_of_any_size(daemon, account, size):
+    body = harness.encode(many_sms(account, 20 if size < 100 else 3000, step=SECOND / 10), "ndjson")
+    with Client(daemon) as client:
+        client.begin_import()
+        for at in range(0, len(body), size):
+            client.chunk(body[at:at + size])
+        client.end()
+        assert count(client.answer()) == [body.count(b"\n"), 0, 0, 0]
+
+
+def test_import_sent_all_at_once_with_other_commands_around_it(daemon, account):
+    body = harness.encode(many_sms(account, 5), "ndjson")
+    request = b'{"command":"import","args":{"file":"x"}}\n'
+    with Client(daemon) as client:
+        client.socket.sendall(b'{"command":"log-level"}\n' + request + struct.pack(">I", len(body)) + body + CHUNK_END +
+                              b'{"command":"log-level"}\n' + request + CHUNK_END + b'{"command":"log-level"}\n')
+        client.socket.shutdown(socket.SHUT_WR)
+        answers = [client.answer() for _ in range(5)]
+        assert [a["ok"] for a in answers] == [True] * 5, answers
+        assert count(answers[1]) == [5, 0, 0, 0]
+        assert count(answers[3]) == [0, 0, 0, 0]
+        assert client.line() is None
+
+
+def test_import_says_how_far_it_is(daemon, account):
+    record = harness.encode(many_sms(account, 500), "ndjson")
+    with Client(daemon) as client:
+        client.begin_import()
+        progress = []
+        while len(progress) < 2:
+            client.chunk(record)
+            client.socket.settimeout(0.3)
+            with contextlib.suppress(TimeoutError):
+                progress.append(json.loads(client.socket.recv(1 << 16).split(b"\n")[0])["progress"])
+        assert progress[1]["done_bytes"] > progress[0]["done_bytes"] > 0
+        assert progress[0]["accepted"] <= 500 and progress[1]["duplicates"] > 0
+
+
+def test_import_of_csv_names_its_product(daemon, account):
+    record = sms(account)
+    body = harness.encode([{k: v for k, v in record.items() if k != "product"}], "csv")
+    with Client(daemon) as client:
+        client.begin_import(format="csv", product="SMS")
+        client.chunk(body)
+        client.end()
+        assert count(client.answer()) == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("args, word", [({"format": "xml"}, "xml"), ({"product": "SMOKE"}, "SMOKE"),
+                                        ({"smell": "nice"}, "smell")])
+def test_import_with_wrong_arguments_is_refused_and_its_body_not_taken_for_commands(daemon, args, word):
+    with Client(daemon) as client:
+        client.begin_import(**args)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            client.chunk(b'{"command":"shutdown"}\n' * 1000)
+            client.end()
+        answer = client.answer()
+        assert answer["ok"] is False and word in answer["error"], answer
+        assert client.line() is None
+    assert daemon.ctl("status")
+
+
+def test_an_import_that_is_cut_keeps_what_was_whole(daemon, account):
+    records = many_sms(account, 50)
+    body = harness.encode(records, "ndjson")
+    with Client(daemon) as client:
+        client.begin_import()
+        client.chunk(body[:-10])
+    wait_for(lambda: len(daemon.records(account, product="SMS", direction="outbound", **whole_day())["records"]) == 49)
+
+
+def test_a_large_import_takes_bounded_memory(daemons):
+    daemon = daemons(start=False)
+    daemon.start({"ASAN_OPTIONS": "quarantine_size_mb=1"})
+    account = daemon.new_account()
+    body = harness.encode(many_sms(account, 2000, step=SECOND / 10), "ndjson")
+    with Client(daemon, timeout=120) as client:
+        client.begin_import()
+        client.chunk(body)
+        time.sleep(0.5)
+        before_kib = daemon.memory_kib("RssAnon")
+        peak_kib = 0
+        for _ in range(50):
+            client.chunk(body)
+            peak_kib = max(peak_kib, daemon.memory_kib("RssAnon"))
+        client.end()
+        assert count(client.answer()) == [2000, 0, 100_000, 0]
+    assert (peak_kib - before_kib) / 1024 < 32, f"memory grew by {(peak_kib - before_kib) // 1024} MiB"
+
+
+# --- who may use it ---
+
+def ask_as(user, group, path, groups=()):
+    """Sends a request as another user: the answer, or the name of the error that connecting ended with."""
+    code = ("import os, socket, sys\n"
+            "user, group, *groups = map(int, sys.argv[2:])\n"
+            "os.setgroups(groups); os.setgid(group); os.setuid(user)\n"
+            "s = socket.socket(socket.AF_UNIX)\n"
+            "try:\n"
+            "    s.connect(sys.argv[1])\n"
+            "    s.sendall(b'{\"command\":\"log-level\"}\\n')\n"
+            "except OSError as e:\n"
+            "    if not isinstance(e, BrokenPipeError):\n"
+            "        print(type(e).__name__); sys.exit()\n"
+            "print(s.makefile().readline())\n")
+    ended = subprocess.run([sys.executable, "-c", code, path, *map(str, (user, group, *groups))], capture_output=True,
+                           text=True, timeout=30)
+    assert ended.returncode == 0, ended
+    return ended.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def stranger():
+    """An account of the system that is not ours, and a group that it is not in."""
+    user = pwd.getpwnam("nobody")
+    other = next(g for g in grp.getgrall() if g.gr_gid not in (0, user.pw_gid) and not g.gr_mem)
+    return user, other
+
+
+@needs_root
+def test_other_users_cannot_connect(daemon, stranger):
+    user, _ = stranger
+    os.chmod(daemon.directory, 0o755)
+    assert stat.S_IMODE(os.stat(daemon.socket).st_mode) == 0o660
+    assert ask_as(user.pw_uid, user.pw_gid, daemon.socket) == "PermissionError"
+
+
+@needs_root
+def test_other_users_are_refused_even_if_the_file_lets_them_in(own_daemon, stranger):
+    user, _ = stranger
+    os.chmod(own_daemon.directory, 0o755)
+    os.chmod(own_daemon.socket, 0o666)
+    answer = json.loads(ask_as(user.pw_uid, user.pw_gid, own_daemon.socket))
+    assert answer["code"] == "forbidden" and str(user.pw_uid) in answer["error"], answer
+    assert str(user.pw_uid) in own_daemon.log()
+
+
+@needs_root
+def test_members_of_admin_group_may(daemons, stranger):
+    user, other = stranger
+    daemon = daemons(admin_group=other.gr_name)
+    os.chmod(daemon.directory, 0o755)
+    file = os.stat(daemon.socket)
+    assert (file.st_gid, stat.S_IMODE(file.st_mode)) == (other.gr_gid, 0o660)
+    assert json.loads(ask_as(user.pw_uid, other.gr_gid, daemon.socket))["ok"]
+    assert json.loads(ask_as(user.pw_uid, user.pw_gid, daemon.socket, [other.gr_gid]))["ok"]
+    assert ask_as(user.pw_uid, user.pw_gid, daemon.socket) == "PermissionError"
+
+
+# --- the socket's file ---
+
+def fails_to_start(daemons, **options):
+    daemon = daemons(start=False, **options)
+    ended = subprocess.run(daemon.command(), capture_output=True, text=True, timeout=30)
+    assert ended.returncode != 0, ended
+    return ended.stderr
+
+
+def test_a_group_that_does_not_exist_is_named(daemons):
+    assert "no-such-group" in fails_to_start(daemons, admin_group="no-such-group")
+
+
+def test_a_file_that_is_no_socket_is_left_alone(daemons, tmp_path):
+    path = tmp_path / "precious"
+    path.write_text("data")
+    assert str(path) in fails_to_start(daemons, admin_socket=str(path))
+    assert path.read_text() == "data"
+
+
+def test_a_path_that_is_too_long_is_named(daemons):
+    assert "107" in fails_to_start(daemons, admin_socket="/tmp/" + "x" * 200)
+
+
+def test_a_directory_that_does_not_exist_is_named(daemons, tmp_path):
+    assert "/none/admin.sock" in fails_to_start(daemons, admin_socket=str(tmp_path / "none" / "admin.sock"))
+
+
+def test_the_socket_is_gone_after_the_end(own_daemon):
+    own_daemon.stop()
+    assert not os.path.exists(own_daemon.socket)
+
+
+def test_a_file_that_took_the_sockets_place_is_left_alone(own_daemon):
+    os.unlink(own_daemon.socket)
+    with open(own_daemon.socket, "w") as file:
+        file.write("somebody else's")
+    own_daemon.stop()
+    assert os.path.exists(own_daemon.socket)
+    os.unlink(own_daemon.socket)
+
+
+# --- commands ---
+
+def test_secrets_are_never_logged(daemon, account):
+    made = [daemon.ctl("account", "add", "logged01")["secret"], daemon.ctl("secret", "add", account.id)["secret"],
+            daemon.ctl("producer", "add", "logged")["secret"]]
+    daemon.ctl("account", "add", "logged02", "--secret", "a-secret-of-the-test")
+    log = daemon.log()
+    assert "account logged01 added" in log
+    assert not [secret for secret in [*made, "a-secret-of-the-test"] if secret in log]
+
+
+def test_account_show_names_subaccounts_and_secrets(daemon, account):
+    children = [daemon.new_account(parent=account).id for _ in range(3)]
+    daemon.ctl("secret", "add", account.id)
+    shown = daemon.ctl("account", "show", account.id)
+    assert shown["subaccounts"] == sorted(children)
+    assert [s["number"] for s in shown["secrets"]] == [1, 2]
+    assert daemon.ctl("account", "show", children[0])["parent"] == account.id
+
+
+def test_a_revoked_number_is_never_used_again(daemon, account):
+    assert daemon.ctl("secret", "add", account.id)["number"] == 2
+    daemon.ctl("secret", "revoke", account.id, "2")
+    assert daemon.ctl("secret", "add", account.id)["number"] == 3
+    assert [s["number"] for s in daemon.ctl("secret", "list", account.id)] == [1, 3]
+
+
+def test_account_list_shows_who_is_disabled(daemon, account):
+    def disabled():
+        return next(a["disabled"] for a in daemon.ctl("account", "list") if a["id"] == account.id)
+    assert disabled() is False
+    daemon.ctl("account", "disable", account.id)
+    assert disabled() is True
+    daemon.ctl("account", "enable", account.id)
+    assert disabled() is False
+
+
+def test_producers_are_listed_without_their_secrets(daemon):
+    listed = daemon.ctl("producer", "list")
+    assert "carrier" in [p["name"] for p in listed]
+    assert set(listed[0]) == {"name", "created"}
+
+
+def test_log_level_takes_effect_at_once(own_daemon):
+    assert own_daemon.ctl("log-level") == {"level": "info"}
+    own_daemon.ctl("log-level", "debug")
+    own_daemon.ctl("status")
+    assert " debug admin: status " in own_daemon.log()
+    with pytest.raises(harness.CtlError, match="loud"):
+        own_daemon.ctl("log-level", "loud")
+    own_daemon.ctl("log-level", "info")
+
+
+def test_shutdown_ends_the_daemon_cleanly(own_daemon):
+    record = sms(own_daemon.new_account())
+    own_daemon.post_cdrs([record])
+    own_daemon.ctl("shutdown")
+    assert own_daemon.process.wait(20) == 0
+    own_daemon.process = None
+    own_daemon.start()
+    assert own_daemon.post_cdrs([record])["duplicates"] == 1
+
+
+def test_status_has_a_section_a_module(daemon):
+    status = daemon.ctl("status")
+    assert status["version"] and status["pid"] == daemon.process.pid
+    assert status["uptime_seconds"] >= 0 and status["memory_bytes"] > 0
+    assert status["http"]["port"] == daemon.port
+    assert {"store", "ingest", "quarantine", "http", "loop"} <= set(status)
+
+
+def test_status_all_counts_the_records_of_every_day(own_daemon):
+    account = own_daemon.new_account()
+    own_daemon.post_cdrs(many_sms(account, 10, step=3600 * SECOND, start=NOON))
+    own_daemon.restart()
+    store = own_daemon.ctl("status", "--all")["store"]
+    assert (store["records"], store["days"]) == (10, 1), store
+
+
+# --- quarantine ---
+
+@pytest.fixture
+def rejected(own_daemon):
+    """1,200 records in quarantine that would be taken if their account existed, and two that never will."""
+    account = harness.Account("later000")
+    own_daemon.post_cdrs([*many_sms(account, 600), sms(account, smell="nice"), *many_sms(account, 600, NOON - SECOND)])
+    own_daemon.post_body(b"nonsense\n")
+    return own_daemon, account
+
+
+def test_quarantine_list_has_a_limit(rejected):
+    daemon, _ = rejected
+    assert [e["number"] for e in daemon.ctl("quarantine", "list", "--limit", "3")] == [1, 2, 3]
+    assert len(daemon.ctl("quarantine", "list")) == 1000
+    assert len(daemon.ctl("quarantine", "list", "--limit", "5000")) == 1202
+    assert daemon.ctl("status")["quarantine"]["records"] == 1202
+
+
+def test_replay_of_all_takes_what_is_right_and_keeps_the_others_under_their_numbers(rejected):
+    daemon, account = rejected
+    hopeless = [601, 1202]
+    result = daemon.ctl("quarantine", "replay", "all")
+    assert (result["accepted"], result["rejected"]) == (0, 1202)
+    assert len(daemon.ctl("quarantine", "list", "--limit", "5000")) == 1202
+    daemon.ctl("account", "add", account.id, "--secret", account.secret)
+    result = daemon.ctl("quarantine", "replay", "all")
+    assert (result["accepted"], result["rejected"]) == (1200, 2), result
+    assert [e["number"] for e in result["errors"]] == hopeless, result
+    assert [e["number"] for e in daemon.ctl("quarantine", "list")] == hopeless
+    assert daemon.ctl("status", "--all")["store"]["records"] == 1200
+
+
+def test_replay_of_one_that_is_still_wrong_is_an_error_with_the_reason(rejected):
+    daemon, account = rejected
+    daemon.ctl("account", "add", account.id, "--secret", account.secret)
+    with pytest.raises(harness.CtlError, match="601.*smell"):
+        daemon.ctl("quarantine", "replay", "601")
+    with pytest.raises(harness.CtlError, match="987654"):
+        daemon.ctl("quarantine", "replay", "987654")
+    with pytest.raises(harness.CtlError, match="FIELD=VALUE"):
+        daemon.ctl("quarantine", "replay", "601", "--set", "smell")
+    with pytest.raises(harness.CtlError, match="1202.*JSON"):
+        daemon.ctl("quarantine", "replay", "1202", "--set", "smell=")
+
+
+def test_replay_mends_what_set_names_and_nothing_else(rejected):
+    daemon, account = rejected
+    daemon.ctl("account", "add", account.id, "--secret", account.secret)
+    record = daemon.ctl("quarantine", "show", "1")["record"]
+    daemon.ctl("quarantine", "replay", "1", "--set", "status=failed", "--set", "to=a=b", "--set", "status=expired")
+    stored = daemon.records(account, product="SMS", direction="outbound", include_message="true", **whole_day())
+    assert len(stored["records"]) == 1
+    wanted = {**record, "status": "expired", "to": "a=b"}
+    del wanted["product"]
+    assert {name: stored["records"][0][name] for name in wanted} == wanted
+
+
+def test_a_client_that_leaves_a_replay_ends_it_soon(rejected):
+    daemon, account = rejected
+    daemon.ctl("account", "add", account.id, "--secret", account.secret)
+    with Client(daemon) as client:
+        client.send({"command": "quarantine replay", "args": {"number": "all"}})
+    left = daemon.ctl("status")["quarantine"]["records"]
+    time.sleep(0.3)
+    assert daemon.ctl("status")["quarantine"]["records"] <= left
+    taken = daemon.ctl("status", "--all")["store"]["records"]
+    assert taken + daemon.ctl("status")["quarantine"]["records"] == 1202
+
+
+def test_drop_of_all_is_done_in_slices(rejected):
+    daemon, _ = rejected
+    assert daemon.ctl("quarantine", "drop", "all") == {"dropped": 1202}
+    assert daemon.ctl("quarantine", "drop", "all") == {"dropped": 0}
+    assert daemon.ctl("quarantine", "list") == []

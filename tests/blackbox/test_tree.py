@@ -1,0 +1,89 @@
+"""What comes with the programs: the example configuration, manual pages, completion, scripts, the unit."""
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import harness
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+SCRIPTS = ["quickstart", "runtests", ".ci/run", "tools/lib.sh"]
+PAGES = [os.path.join(TOP, "man", "cdrd.8"), os.path.join(harness.BUILD_DIR, "man", "cdrd.conf.5"),
+         os.path.join(harness.BUILD_DIR, "man", "cdrctl.1")]
+
+
+@pytest.fixture(autouse=True)
+def nothing_wrong_with_daemons():
+    """No daemon takes part in these."""
+
+
+def read(*parts):
+    with open(os.path.join(*parts), encoding="utf-8") as file:
+        return file.read()
+
+
+def rows(table, name):
+    """The first words of each row of a .def file."""
+    return re.findall(rf"^{name}\((?:CONFIG_\w+, )?\"?([\w -]+)\"?,", read(TOP, table), re.MULTILINE)
+
+
+def check_config(path):
+    return subprocess.run([harness.program("cdrd"), "-t", "-c", str(path)], capture_output=True, text=True, timeout=30)
+
+
+def test_the_example_configuration_names_every_setting_with_its_default(tmp_path):
+    example = read(harness.BUILD_DIR, "etc", "cdrd.conf")
+    keys = rows("src/base/settings.def", "SETTING")
+    assert len(keys) > 30
+    assert re.findall(r"^#(\w+) =", example, re.MULTILINE) == keys
+    path = tmp_path / "cdrd.conf"
+    path.write_text(example)
+    assert check_config(path).returncode == 0
+    path.write_text(re.sub(r"(?m)^#(\w+ =)", r"\1", example))
+    ended = check_config(path)
+    assert ended.returncode == 0, ended
+
+
+@pytest.mark.parametrize("page", PAGES, ids=os.path.basename)
+def test_manual_pages_are_well_formed(page):
+    ended = subprocess.run(["mandoc", "-Tlint", "-W", "warning", page], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def manual(page):
+    text = subprocess.run(["mandoc", "-Tutf8", "-O", "width=200", page], capture_output=True, text=True, check=True).stdout
+    return re.sub(r".\b", "", text)
+
+
+def test_manual_pages_tell_of_every_setting_and_every_command():
+    settings, commands = manual(PAGES[1]), manual(PAGES[2])
+    for key in rows("src/base/settings.def", "SETTING"):
+        assert f" {key} = " in settings, key
+    for command in rows("src/admin/commands.def", "COMMAND"):
+        assert re.search(rf"^ +{command}\b", commands, re.MULTILINE), command
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_pass_shellcheck(script):
+    ended = subprocess.run(["shellcheck", "-x", script], cwd=TOP, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout
+
+
+def test_the_unit_starts_the_installed_daemon_as_a_notify_service():
+    unit = read(harness.BUILD_DIR, "systemd", "cdrd.service")
+    assert re.search(r"^ExecStart=/\S+/cdrd$", unit, re.MULTILINE), unit
+    for line in ("Type=notify", "StateDirectory=cdrd", "RuntimeDirectory=cdrd"):
+        assert line in unit.splitlines(), line
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_the_unit_has_no_faults_that_systemd_finds(tmp_path):
+    unit = tmp_path / "cdrd.service"
+    # Nothing is installed where the unit says: the program at hand stands for it.
+    unit.write_text(re.sub(r"(?m)^(Exec\w+=)/\S+/cdrd", rf"\1{harness.program('cdrd')}",
+                           read(harness.BUILD_DIR, "systemd", "cdrd.service")))
+    ended = subprocess.run(["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True)
+    faults = [line for line in ended.stderr.splitlines() if "cdrd" in line]
+    assert not faults, faults

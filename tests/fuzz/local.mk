@@ -1,0 +1,29 @@
+# Fuzzers. Each is a plain program that replays its corpus, and what a few mutations make of it, in `make check`.
+# With `configure --enable-fuzzing CC=clang` (or CC=afl-clang-fast) the compiler's own fuzzing engine drives them.
+if FUZZING
+FUZZ_DRIVER =
+FUZZ_LINK = -fsanitize=fuzzer
+else
+FUZZ_DRIVER = tests/fuzz/replay.c
+FUZZ_LINK =
+TESTS += $(FUZZERS)
+endif
+FUZZERS =
+check_PROGRAMS += $(FUZZERS)
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/replay.c
+
+# One block a fuzzer: its corpus is corpus/NAME.
+FUZZERS += tests/fuzz/fuzz_http
+tests_fuzz_fuzz_http_SOURCES = tests/fuzz/fuzz_http.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_http_LDADD = libcdrd.a
+tests_fuzz_fuzz_http_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_query
+tests_fuzz_fuzz_query_SOURCES = tests/fuzz/fuzz_query.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_query_LDADD = libcdrd.a
+tests_fuzz_fuzz_query_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_parse
+tests_fuzz_fuzz_parse_SOURCES = tests/fuzz/fuzz_parse.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_parse_LDADD = libcdrd.a
+tests_fuzz_fuzz_parse_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)

@@ -1,0 +1,121 @@
+/*
+ * daemon.js: the real cdrd of $CDRD_BUILD_DIR for the SDK's tests, in a directory of its own, with cdrctl and cdrgen.
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { accessSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { createConnection, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const BUILD_DIR = resolve(process.env.CDRD_BUILD_DIR ?? '.');
+const FOLDERS = { cdrd: 'src', cdrctl: 'src/ctl', cdrgen: 'src/gen' };
+const START_MS = 20000;
+const PRODUCER = { name: 'carrier', secret: 'producer-secret-1' };
+
+function program(name) {
+  for (const folder of ['', 'src', FOLDERS[name]]) {
+    const path = join(BUILD_DIR, folder, name);
+    try {
+      accessSync(path, constants.X_OK);
+      return path;
+    } catch { /* the next place */ }
+  }
+  throw new Error(`${name} is not in CDRD_BUILD_DIR=${BUILD_DIR}`);
+}
+
+function freePort() {
+  return new Promise((done) => {
+    const probe = createServer();
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => done(port));
+    });
+  });
+}
+
+function connects(address) {
+  return new Promise((done) => {
+    const probe = createConnection(address, () => { probe.destroy(); done(true); });
+    probe.on('error', () => done(false));
+  });
+}
+
+export class Daemon {
+  static async start(options = {}) {
+    const daemon = new Daemon();
+    daemon.directory = mkdtempSync(join(tmpdir(), 'cdrd-sdk-'));
+    daemon.socket = join(daemon.directory, 'admin.sock');
+    daemon.port = await freePort();
+    daemon.url = `http://127.0.0.1:${daemon.port}`;
+    const settings = {
+      listen: `127.0.0.1:${daemon.port}`,
+      data_dir: join(daemon.directory, 'data'),
+      admin_socket: daemon.socket,
+      ...options,
+    };
+    const log = openSync(join(daemon.directory, 'log'), 'a');
+    daemon.process = spawn(program('cdrd'), Object.entries(settings).flatMap(([k, v]) => ['-o', `${k}=${v}`]),
+      { stdio: ['ignore', 'ignore', log] });
+    daemon.ended = new Promise((done) => daemon.process.on('exit', (status, signal) => done(status ?? signal)));
+    await daemon.#ready();
+    daemon.ctl('producer', 'add', PRODUCER.name, '--secret', PRODUCER.secret);
+    return daemon;
+  }
+
+  async #ready() {
+    const deadline = Date.now() + START_MS;
+    while (!(await connects({ port: this.port, host: '127.0.0.1' })) || !(await connects({ path: this.socket }))) {
+      if (this.process.exitCode !== null || Date.now() > deadline) {
+        throw new Error(`cdrd did not start:\n${this.log()}`);
+      }
+      await sleep(20);
+    }
+  }
+
+  log() {
+    return readFileSync(join(this.directory, 'log'), 'utf8');
+  }
+
+  ctl(...words) {
+    return execFileSync(program('cdrctl'), ['-s', this.socket, '--json', ...words], { encoding: 'utf8' });
+  }
+
+  addAccount(id, secret, ...more) {
+    this.ctl('account', 'add', id, '--secret', secret, ...more);
+    return { apiKey: id, apiSecret: secret };
+  }
+
+  /* Sample records as objects, in order of time. */
+  generate(product, account, count, from, to, ...more) {
+    const lines = execFileSync(program('cdrgen'), ['--product', product, '--account', account.apiKey, '--count', count,
+      '--from', from, '--to', to, ...more], { encoding: 'utf8', maxBuffer: 1 << 28 });
+    return lines.trim().split('\n').map((line) => JSON.parse(line));
+  }
+
+  async ingest(records) {
+    const answer = await fetch(`${this.url}/v1/cdrs`, {
+      method: 'POST',
+      headers: {
+        'Content-Type': 'application/x-ndjson',
+        Authorization: `Basic ${Buffer.from(`${PRODUCER.name}:${PRODUCER.secret}`).toString('base64')}`,
+      },
+      body: records.map((record) => JSON.stringify(record)).join('\n'),
+    });
+    const summary = await answer.json();
+    if (summary.accepted !== records.length) {
+      throw new Error(`${records.length} records sent: ${answer.status} ${JSON.stringify(summary)}`);
+    }
+  }
+
+  /* Ends it; throws what a sanitizer said, or a status other than 0. */
+  async stop() {
+    this.process.kill('SIGTERM');
+    const status = await this.ended;
+    const log = this.log();
+    rmSync(this.directory, { recursive: true, force: true });
+    if (status !== 0 || /ERROR: \w+Sanitizer|runtime error:/.test(log)) {
+      throw new Error(`cdrd ended with ${status}:\n${log}`);
+    }
+  }
+}

@@ -1,0 +1,67 @@
+/*
+ * store_fixture.h: a store in a directory of its own, for the tests that need one.
+ *
+ * fixture_open makes both, fixture_restart closes and opens the store as a new process would, fixture_close removes
+ * everything. Maps are small; a test that wants a full one opens with a smaller size.
+ */
+#ifndef CDRD_TESTS_UNIT_STORE_FIXTURE_H
+#define CDRD_TESTS_UNIT_STORE_FIXTURE_H
+
+#include <check.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "store/store.h"
+
+#define FIXTURE_MAP_BYTES ((size_t)64 << 20)
+
+struct fixture {
+	char dir[64];
+	struct store_options options;
+	struct store *store;
+};
+
+static inline void fixture_start(struct fixture *f)
+{
+	struct error err = { 0 };
+
+	ck_assert_msg(store_open(&f->store, &f->options, &err) == 0, "store_open: %s", err.message);
+}
+
+static inline void fixture_open(struct fixture *f, size_t day_map_bytes)
+{
+	snprintf(f->dir, sizeof(f->dir), "/tmp/cdrd-test-store-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(f->dir));
+	f->options = (struct store_options){
+		.data_dir = f->dir,
+		.day_map_bytes = day_map_bytes,
+		.catalog_map_bytes = FIXTURE_MAP_BYTES,
+		.days_open_max = 8,
+	};
+	fixture_start(f);
+}
+
+static inline void fixture_restart(struct fixture *f)
+{
+	store_close(f->store);
+	fixture_start(f);
+}
+
+static inline int fixture_remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static inline void fixture_close(struct fixture *f)
+{
+	store_close(f->store);
+	f->store = NULL;
+	nftw(f->dir, fixture_remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+#endif

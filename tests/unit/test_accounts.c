@@ -1,0 +1,377 @@
+/*
+ * test_accounts.c: who may read and who may write; what changes takes effect at once and outlives a restart.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "store/accounts.h"
+#include "store_fixture.h"
+
+Suite *suite_accounts(void);
+
+#define SECRET "correct horse"
+#define OTHER_SECRET "battery staple"
+
+static struct fixture f;
+static struct error err;
+static struct account account;
+
+static void setup(void)
+{
+	fixture_open(&f, FIXTURE_MAP_BYTES);
+}
+
+static void teardown(void)
+{
+	fixture_close(&f);
+}
+
+#define ASSERT_OK(call) ck_assert_msg((call) == 0, "%s: %s", #call, err.message)
+
+#define ASSERT_FAILS(call, wanted)                                                                     \
+	do {                                                                                           \
+		ck_assert_int_eq((call), -1);                                                          \
+		ck_assert_msg(err.code == (wanted), "%s: got %s (%s), wanted %s", #call,               \
+		              error_code_name(err.code), err.message, error_code_name(wanted));        \
+	} while (0)
+
+static int add(const char *id, const char *parent)
+{
+	return accounts_add(f.store, id, parent, "A name", SECRET, &err);
+}
+
+static int login(const char *id, const char *secret)
+{
+	return accounts_check(f.store, str_from(id), str_from(secret), &account, &err);
+}
+
+static int produce(const char *name, const char *secret)
+{
+	return producers_check(f.store, str_from(name), str_from(secret), &err);
+}
+
+START_TEST(account_outlives_a_restart)
+{
+	ASSERT_OK(add("abcd1234", NULL));
+	fixture_restart(&f);
+	ASSERT_OK(accounts_get(f.store, STR_LITERAL("abcd1234"), &account, &err));
+	ck_assert_str_eq(account.id, "abcd1234");
+	ck_assert_str_eq(account.parent, "");
+	ck_assert_str_eq(account.name, "A name");
+	ck_assert_int_eq(account.disabled, false);
+	ck_assert_int_eq(account.secrets_count, 1);
+	ck_assert_uint_eq(account.secrets[0].number, 1);
+	ck_assert_int_gt(account.created_us, clock_now_us() - 60 * CLOCK_US_PER_SECOND);
+	ASSERT_OK(login("abcd1234", SECRET));
+}
+END_TEST
+
+START_TEST(account_is_added_once)
+{
+	ASSERT_OK(add("abcd1234", ""));
+	ASSERT_FAILS(add("abcd1234", ""), ERROR_CONFLICT);
+	ck_assert_str_eq(err.message, "account abcd1234: exists already");
+}
+END_TEST
+
+START_TEST(bad_ids_names_and_secrets_are_refused)
+{
+	char long_text[256];
+	memset(long_text, 'x', sizeof(long_text) - 1);
+	long_text[sizeof(long_text) - 1] = '\0';
+	ASSERT_FAILS(add("abcd123", NULL), ERROR_INVALID);
+	ASSERT_FAILS(add("abcd12345", NULL), ERROR_INVALID);
+	ASSERT_FAILS(add("abcd-123", NULL), ERROR_INVALID);
+	ASSERT_FAILS(add(long_text, NULL), ERROR_INVALID);
+	ASSERT_FAILS(accounts_add(f.store, "abcd1234", NULL, long_text, SECRET, &err), ERROR_INVALID);
+	ASSERT_FAILS(accounts_add(f.store, "abcd1234", NULL, "two\nlines", SECRET, &err), ERROR_INVALID);
+	ASSERT_FAILS(accounts_add(f.store, "abcd1234", NULL, "\xff", SECRET, &err), ERROR_INVALID);
+	ASSERT_FAILS(accounts_add(f.store, "abcd1234", NULL, "", "short", &err), ERROR_INVALID);
+	ASSERT_FAILS(accounts_add(f.store, "abcd1234", NULL, "", long_text, &err), ERROR_INVALID);
+	ASSERT_FAILS(accounts_add(f.store, "abcd1234", NULL, "", "tab\tin secret", &err), ERROR_INVALID);
+	ck_assert_int_eq(accounts_exists(f.store, STR_LITERAL("abcd1234")), false);
+}
+END_TEST
+
+START_TEST(parent_must_be_a_primary_account)
+{
+	ASSERT_FAILS(add("child001", "parent01"), ERROR_NOT_FOUND);
+	ASSERT_OK(add("parent01", NULL));
+	ASSERT_OK(add("child001", "parent01"));
+	ASSERT_FAILS(add("grandkid", "child001"), ERROR_INVALID);
+	ck_assert_str_eq(err.message, "parent child001: is itself a subaccount of parent01");
+}
+END_TEST
+
+START_TEST(account_reads_itself_and_its_subaccounts)
+{
+	struct account parent, child;
+	ASSERT_OK(add("parent01", NULL));
+	ASSERT_OK(add("child001", "parent01"));
+	ASSERT_OK(add("child002", "parent01"));
+	ASSERT_OK(add("stranger", NULL));
+	ASSERT_OK(accounts_get(f.store, STR_LITERAL("parent01"), &parent, &err));
+	ASSERT_OK(accounts_get(f.store, STR_LITERAL("child001"), &child, &err));
+	ck_assert(accounts_may_read(f.store, &parent, STR_LITERAL("parent01")));
+	ck_assert(accounts_may_read(f.store, &parent, STR_LITERAL("child001")));
+	ck_assert(accounts_may_read(f.store, &child, STR_LITERAL("child001")));
+	ck_assert(!accounts_may_read(f.store, &parent, STR_LITERAL("stranger")));
+	ck_assert(!accounts_may_read(f.store, &parent, STR_LITERAL("nobody00")));
+	ck_assert(!accounts_may_read(f.store, &parent, STR_LITERAL("child0012")));
+	ck_assert(!accounts_may_read(f.store, &child, STR_LITERAL("parent01")));
+	ck_assert(!accounts_may_read(f.store, &child, STR_LITERAL("child002")));
+}
+END_TEST
+
+START_TEST(existence_is_known_at_once)
+{
+	ck_assert(!accounts_exists(f.store, STR_LITERAL("abcd1234")));
+	ASSERT_OK(add("abcd1234", NULL));
+	ck_assert(accounts_exists(f.store, STR_LITERAL("abcd1234")));
+	ck_assert(accounts_exists(f.store, STR_LITERAL("abcd1234")));
+	ck_assert(!accounts_exists(f.store, STR_LITERAL("ABCD1234")));
+	ck_assert(!accounts_exists(f.store, STR_LITERAL("abcd12345")));
+	ck_assert(!accounts_exists(f.store, (struct str){ NULL, 0 }));
+	ASSERT_OK(accounts_set_disabled(f.store, "abcd1234", true, &err));
+	ck_assert(accounts_exists(f.store, STR_LITERAL("abcd1234")));
+}
+END_TEST
+
+START_TEST(existence_is_right_for_more_accounts_than_are_remembered)
+{
+	char id[16];
+	for (int i = 0; i < 20; i++) {
+		snprintf(id, sizeof(id), "acct%04d", i * 100);
+		ASSERT_OK(add(id, NULL));
+	}
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < 4000; i++) {
+			snprintf(id, sizeof(id), "acct%04d", i);
+			ck_assert_msg(accounts_exists(f.store, str_from(id)) == (i % 100 == 0 && i < 2000), "%s", id);
+		}
+}
+END_TEST
+
+static bool collect(void *arg, const struct account *one)
+{
+	struct buf *ids = arg;
+	buf_addf(ids, "%s ", one->id);
+	return ids->len < 18; /* two ids are enough */
+}
+
+START_TEST(accounts_are_listed_in_order_until_told_to_stop)
+{
+	struct buf ids = { 0 };
+	ASSERT_OK(add("cccccccc", NULL));
+	ASSERT_OK(add("aaaaaaaa", NULL));
+	ASSERT_OK(add("bbbbbbbb", NULL));
+	ASSERT_OK(accounts_each(f.store, collect, &ids, &err));
+	ck_assert_str_eq(buf_cstr(&ids), "aaaaaaaa bbbbbbbb ");
+	buf_free(&ids);
+}
+END_TEST
+
+START_TEST(credentials_are_right_only_together)
+{
+	ASSERT_OK(add("abcd1234", NULL));
+	ASSERT_OK(accounts_add(f.store, "efgh5678", NULL, NULL, OTHER_SECRET, &err));
+	for (int round = 0; round < 2; round++) { /* the second from the cache */
+		ASSERT_OK(login("abcd1234", SECRET));
+		ck_assert_str_eq(account.id, "abcd1234");
+		ASSERT_OK(login("efgh5678", OTHER_SECRET));
+		ck_assert_str_eq(account.id, "efgh5678");
+		ASSERT_FAILS(login("abcd1234", OTHER_SECRET), ERROR_UNAUTHORIZED);
+		ASSERT_FAILS(login("abcd1234", ""), ERROR_UNAUTHORIZED);
+		ASSERT_FAILS(login("abcd1234", "correct hors"), ERROR_UNAUTHORIZED);
+		ASSERT_FAILS(login("nobody00", SECRET), ERROR_UNAUTHORIZED);
+		ASSERT_FAILS(login("", ""), ERROR_UNAUTHORIZED);
+		ASSERT_FAILS(login("abcd", "1234" SECRET), ERROR_UNAUTHORIZED);
+	}
+}
+END_TEST
+
+START_TEST(secret_longer_than_any_is_not_cut_to_fit)
+{
+	char longest[ACCOUNT_SECRET_MAX + 2];
+	memset(longest, 's', sizeof(longest));
+	longest[ACCOUNT_SECRET_MAX] = '\0';
+	ASSERT_OK(accounts_add(f.store, "abcd1234", NULL, "", longest, &err));
+	ASSERT_OK(login("abcd1234", longest));
+	longest[ACCOUNT_SECRET_MAX] = 's';
+	longest[ACCOUNT_SECRET_MAX + 1] = '\0';
+	ASSERT_FAILS(login("abcd1234", longest), ERROR_UNAUTHORIZED);
+}
+END_TEST
+
+START_TEST(disabling_takes_effect_at_the_next_request)
+{
+	ASSERT_OK(add("abcd1234", NULL));
+	ASSERT_OK(login("abcd1234", SECRET));
+	ASSERT_OK(accounts_set_disabled(f.store, "abcd1234", true, &err));
+	ASSERT_FAILS(login("abcd1234", SECRET), ERROR_UNAUTHORIZED);
+	ASSERT_OK(accounts_set_disabled(f.store, "abcd1234", false, &err));
+	ASSERT_OK(login("abcd1234", SECRET));
+	ASSERT_FAILS(accounts_set_disabled(f.store, "nobody00", true, &err), ERROR_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(secret_is_rotated_without_a_gap)
+{
+	uint32_t number;
+	ASSERT_OK(add("abcd1234", NULL));
+	ASSERT_OK(login("abcd1234", SECRET));
+	ASSERT_OK(accounts_secret_add(f.store, "abcd1234", OTHER_SECRET, &number, &err));
+	ck_assert_uint_eq(number, 2);
+	ASSERT_OK(login("abcd1234", SECRET));
+	ASSERT_OK(login("abcd1234", OTHER_SECRET));
+	ASSERT_OK(accounts_secret_revoke(f.store, "abcd1234", 1, &err));
+	ASSERT_FAILS(login("abcd1234", SECRET), ERROR_UNAUTHORIZED);
+	ASSERT_OK(login("abcd1234", OTHER_SECRET));
+	ck_assert_int_eq(account.secrets_count, 1);
+	ck_assert_uint_eq(account.secrets[0].number, 2);
+}
+END_TEST
+
+START_TEST(secrets_numbers_are_never_used_again)
+{
+	uint32_t number;
+	ASSERT_OK(add("abcd1234", NULL));
+	ASSERT_OK(accounts_secret_add(f.store, "abcd1234", OTHER_SECRET, &number, &err));
+	ASSERT_OK(accounts_secret_revoke(f.store, "abcd1234", 2, &err));
+	ASSERT_FAILS(accounts_secret_revoke(f.store, "abcd1234", 2, &err), ERROR_NOT_FOUND);
+	fixture_restart(&f);
+	ASSERT_OK(accounts_secret_add(f.store, "abcd1234", OTHER_SECRET, &number, &err));
+	ck_assert_uint_eq(number, 3);
+}
+END_TEST
+
+START_TEST(sixth_secret_is_refused)
+{
+	uint32_t number;
+	ASSERT_OK(add("abcd1234", NULL));
+	for (int i = 1; i < ACCOUNT_SECRETS_MAX; i++)
+		ASSERT_OK(accounts_secret_add(f.store, "abcd1234", OTHER_SECRET, &number, &err));
+	ASSERT_FAILS(accounts_secret_add(f.store, "abcd1234", OTHER_SECRET, &number, &err), ERROR_LIMIT);
+	ck_assert_str_eq(err.message, "account abcd1234: has 5 secrets, at most 5 allowed; revoke one first");
+	ASSERT_OK(login("abcd1234", OTHER_SECRET));
+	ck_assert_int_eq(account.secrets_count, 5);
+}
+END_TEST
+
+static int64_t cpu_time_us(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return now.tv_sec * CLOCK_US_PER_SECOND + now.tv_nsec / 1000;
+}
+
+/* CPU time, and the least of many: what others do on the machine does not count. */
+static int64_t login_cost_us(const char *id)
+{
+	int64_t least = INT64_MAX;
+	for (int i = 0; i < 20; i++) {
+		int64_t begin = cpu_time_us();
+		ASSERT_FAILS(login(id, "a wrong secret"), ERROR_UNAUTHORIZED);
+		int64_t took = cpu_time_us() - begin;
+		least = took < least ? took : least;
+	}
+	return least;
+}
+
+START_TEST(unknown_account_costs_what_a_wrong_secret_does)
+{
+	uint32_t number;
+	ASSERT_OK(add("onesecrt", NULL));
+	ASSERT_OK(add("twosecrt", NULL));
+	ASSERT_OK(accounts_secret_add(f.store, "twosecrt", OTHER_SECRET, &number, &err));
+	int64_t unknown = login_cost_us("nobody00"), one = login_cost_us("onesecrt"), two = login_cost_us("twosecrt");
+	/* Well below the fivefold of a check that stops at the secrets there are. */
+	ck_assert_msg(one < 2 * unknown && two < 2 * unknown && unknown < 2 * one && unknown < 2 * two,
+	              "unknown %lld us, one secret %lld us, two secrets %lld us", (long long)unknown, (long long)one,
+	              (long long)two);
+}
+END_TEST
+
+START_TEST(producer_may_ingest_until_revoked)
+{
+	ASSERT_OK(producers_add(f.store, "switch-1.lab", SECRET, &err));
+	ASSERT_FAILS(producers_add(f.store, "switch-1.lab", SECRET, &err), ERROR_CONFLICT);
+	ASSERT_OK(produce("switch-1.lab", SECRET));
+	ASSERT_OK(produce("switch-1.lab", SECRET));
+	ASSERT_FAILS(produce("switch-1.lab", OTHER_SECRET), ERROR_UNAUTHORIZED);
+	ASSERT_FAILS(produce("switch-2", SECRET), ERROR_UNAUTHORIZED);
+	fixture_restart(&f);
+	ASSERT_OK(produce("switch-1.lab", SECRET));
+	ASSERT_OK(producers_revoke(f.store, "switch-1.lab", &err));
+	ASSERT_FAILS(produce("switch-1.lab", SECRET), ERROR_UNAUTHORIZED);
+	ASSERT_FAILS(producers_revoke(f.store, "switch-1.lab", &err), ERROR_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(producers_names_are_checked)
+{
+	ASSERT_FAILS(producers_add(f.store, "", SECRET, &err), ERROR_INVALID);
+	ASSERT_FAILS(producers_add(f.store, "a:b", SECRET, &err), ERROR_INVALID);
+	ASSERT_FAILS(producers_add(f.store, "two words", SECRET, &err), ERROR_INVALID);
+	ASSERT_FAILS(producers_add(f.store, "name", "short", &err), ERROR_INVALID);
+}
+END_TEST
+
+START_TEST(accounts_and_producers_credentials_are_kept_apart)
+{
+	ASSERT_OK(add("abcd1234", NULL));
+	ASSERT_OK(login("abcd1234", SECRET));
+	ASSERT_FAILS(produce("abcd1234", SECRET), ERROR_UNAUTHORIZED);
+	ASSERT_OK(producers_add(f.store, "prodprod", SECRET, &err));
+	ASSERT_OK(produce("prodprod", SECRET));
+	ASSERT_FAILS(login("prodprod", SECRET), ERROR_UNAUTHORIZED);
+}
+END_TEST
+
+static bool collect_producer(void *arg, const struct producer *producer)
+{
+	buf_addf(arg, "%s ", producer->name);
+	return true;
+}
+
+START_TEST(producers_are_listed_in_order)
+{
+	struct buf names = { 0 };
+	ASSERT_OK(producers_add(f.store, "b", SECRET, &err));
+	ASSERT_OK(producers_add(f.store, "a", SECRET, &err));
+	ASSERT_OK(producers_each(f.store, collect_producer, &names, &err));
+	ck_assert_str_eq(buf_cstr(&names), "a b ");
+	buf_free(&names);
+}
+END_TEST
+
+Suite *suite_accounts(void)
+{
+	Suite *suite = suite_create("accounts");
+	TCase *tcase = tcase_create("accounts");
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, account_outlives_a_restart);
+	tcase_add_test(tcase, account_is_added_once);
+	tcase_add_test(tcase, bad_ids_names_and_secrets_are_refused);
+	tcase_add_test(tcase, parent_must_be_a_primary_account);
+	tcase_add_test(tcase, account_reads_itself_and_its_subaccounts);
+	tcase_add_test(tcase, existence_is_known_at_once);
+	tcase_add_test(tcase, existence_is_right_for_more_accounts_than_are_remembered);
+	tcase_add_test(tcase, accounts_are_listed_in_order_until_told_to_stop);
+	tcase_add_test(tcase, credentials_are_right_only_together);
+	tcase_add_test(tcase, secret_longer_than_any_is_not_cut_to_fit);
+	tcase_add_test(tcase, disabling_takes_effect_at_the_next_request);
+	tcase_add_test(tcase, secret_is_rotated_without_a_gap);
+	tcase_add_test(tcase, secrets_numbers_are_never_used_again);
+	tcase_add_test(tcase, sixth_secret_is_refused);
+	tcase_add_test(tcase, unknown_account_costs_what_a_wrong_secret_does);
+	tcase_add_test(tcase, producer_may_ingest_until_revoked);
+	tcase_add_test(tcase, producers_names_are_checked);
+	tcase_add_test(tcase, accounts_and_producers_credentials_are_kept_apart);
+	tcase_add_test(tcase, producers_are_listed_in_order);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}

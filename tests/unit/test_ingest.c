@@ -1,0 +1,638 @@
+/*
+ * test_ingest.c: what a record must keep to be stored, and that nothing is acknowledged which is not on disk.
+ *
+ * Batches run on an event loop of the test's own, against a real store.
+ */
+#include <check.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "base/clock.h"
+#include "ingest/check.h"
+#include "ingest/ingest.h"
+#include "store/accounts.h"
+#include "store/quarantine.h"
+#include "store_fixture.h"
+
+Suite *suite_ingest(void);
+
+#define ACCOUNT "abcd1234"
+#define SMALL_MAP_BYTES ((size_t)512 << 10)
+
+static struct fixture f;
+static struct config config;
+static struct event_base *base;
+static struct ingest *ingest;
+static struct error err;
+
+#define ASSERT_OK(call) ck_assert_msg((call) == 0, "%s: %s", #call, err.message)
+
+static void begin(size_t day_map_bytes)
+{
+	fixture_open(&f, day_map_bytes);
+	ASSERT_OK(config_init(&config, &err));
+	ASSERT_OK(accounts_add(f.store, ACCOUNT, NULL, NULL, "secret secret", &err));
+	base = event_base_new();
+	ingest = ingest_new(base, &config, f.store);
+	ck_assert_ptr_nonnull(ingest);
+}
+
+static void setup(void)
+{
+	begin(FIXTURE_MAP_BYTES);
+}
+
+static void setup_small(void)
+{
+	begin(SMALL_MAP_BYTES);
+}
+
+static void teardown(void)
+{
+	ingest_free(ingest);
+	event_base_free(base);
+	config_free(&config);
+	fixture_close(&f);
+}
+
+/* --- a batch and what became of it --- */
+
+struct outcome {
+	struct ingest_batch *batch;
+	int calls;
+	enum error_code code;
+	struct ingest_summary summary;
+	char answer[4096];
+};
+
+static void on_done(void *arg, const struct ingest_summary *summary, struct buf *answer, const struct error *failure)
+{
+	struct outcome *outcome = arg;
+	outcome->calls++;
+	outcome->code = failure ? failure->code : ERROR_NONE;
+	outcome->summary = *summary;
+	snprintf(outcome->answer, sizeof(outcome->answer), "%.*s", STR_ARGS(buf_str(answer)));
+}
+
+static void open_batch(struct outcome *outcome)
+{
+	memset(outcome, 0, sizeof(*outcome));
+	outcome->batch = ingest_batch_new(ingest, PARSE_NDJSON, "switch-1", NULL, on_done, outcome, &err);
+	ck_assert_msg(outcome->batch != NULL, "%s", err.message);
+}
+
+static void feed(struct outcome *outcome, const char *text)
+{
+	ingest_batch_feed(outcome->batch, text, strlen(text));
+}
+
+static void feed_sms(struct outcome *outcome, const char *id, const char *status)
+{
+	struct buf line = { 0 };
+	buf_addf(&line,
+	         "{\"product\":\"SMS\",\"account_id\":\"" ACCOUNT "\",\"id\":\"%s\",\"direction\":\"outbound\","
+	         "\"status\":\"%s\",\"date_received\":\"",
+	         id, status);
+	/* Yesterday, as a whole: the same day in every feed of a test, whenever it runs. */
+	clock_format_day(&line, clock_day_of(clock_now_us()) - 1);
+	buf_add_text(&line, "T12:00:00Z\"}\n");
+	ingest_batch_feed(outcome->batch, line.data, line.len);
+	buf_free(&line);
+}
+
+static void feed_many(struct outcome *outcome, const char *prefix, int count)
+{
+	char id[32];
+	for (int i = 0; i < count; i++) {
+		snprintf(id, sizeof(id), "%s-%d", prefix, i);
+		feed_sms(outcome, id, "delivered");
+	}
+}
+
+/* Runs the loop until `outcome` is there. */
+static void await(struct outcome *outcome)
+{
+	for (int turns = 0; outcome->calls == 0 && turns < 1000; turns++)
+		event_base_loop(base, EVLOOP_ONCE);
+	ck_assert_int_eq(outcome->calls, 1);
+}
+
+static void finish(struct outcome *outcome)
+{
+	ingest_batch_finish(outcome->batch);
+	ck_assert_msg(outcome->calls == 0, "done was called from within finish");
+}
+
+static void assert_counts(const struct outcome *outcome, unsigned accepted, unsigned updated, unsigned duplicates,
+                          unsigned rejected)
+{
+	const struct ingest_summary *s = &outcome->summary;
+	ck_assert_msg(s->accepted == accepted && s->updated == updated && s->duplicates == duplicates &&
+	                      s->rejected == rejected,
+	              "got %llu accepted, %llu updated, %llu duplicates, %llu rejected; wanted %u, %u, %u, %u: %s",
+	              (unsigned long long)s->accepted, (unsigned long long)s->updated,
+	              (unsigned long long)s->duplicates, (unsigned long long)s->rejected, accepted, updated,
+	              duplicates, rejected, outcome->answer);
+}
+
+static void assert_stored(uint64_t records)
+{
+	struct store_stats stats;
+	fixture_restart(&f);
+	ASSERT_OK(store_stats(f.store, true, &stats, &err));
+	ck_assert_uint_eq(stats.records, records);
+}
+
+/* Ends ingest, so that the store can be looked at as after a crash. */
+static void end_ingest(void)
+{
+	ingest_free(ingest);
+	ingest = NULL;
+}
+
+/* --- batches --- */
+
+START_TEST(acknowledged_records_are_on_disk)
+{
+	struct outcome outcome;
+	open_batch(&outcome);
+	feed_many(&outcome, "a", 3);
+	finish(&outcome);
+	await(&outcome);
+	ck_assert_int_eq(outcome.code, ERROR_NONE);
+	ck_assert_str_eq(outcome.answer,
+	                 "{\"accepted\":3,\"updated\":0,\"duplicates\":0,\"rejected\":0,\"errors\":[]}");
+	ck_assert_uint_eq(store_uncommitted(f.store), 0);
+	end_ingest();
+	assert_stored(3);
+}
+END_TEST
+
+START_TEST(same_record_is_a_duplicate_and_other_values_an_update)
+{
+	struct outcome outcome;
+	open_batch(&outcome);
+	feed_sms(&outcome, "a", "accepted");
+	feed_sms(&outcome, "a", "accepted");
+	feed_sms(&outcome, "a", "delivered");
+	feed_sms(&outcome, "b", "delivered");
+	finish(&outcome);
+	await(&outcome);
+	assert_counts(&outcome, 2, 1, 1, 0);
+	end_ingest();
+	assert_stored(2);
+}
+END_TEST
+
+START_TEST(bad_line_does_not_lose_the_others)
+{
+	struct outcome outcome;
+	open_batch(&outcome);
+	feed_sms(&outcome, "a", "delivered");
+	feed(&outcome, "{\"product\":\"SMS\",\"account_id\":\"nobody00\",\"id\":\"x\"}\n");
+	feed_sms(&outcome, "b", "delivered");
+	finish(&outcome);
+	await(&outcome);
+	assert_counts(&outcome, 2, 0, 0, 1);
+	ck_assert_str_eq(outcome.answer,
+	                 "{\"accepted\":2,\"updated\":0,\"duplicates\":0,\"rejected\":1,\"errors\":[{\"line\":2,"
+	                 "\"field\":\"account_id\",\"reason\":\"Unknown account \\\"nobody00\\\"\"}]}");
+}
+END_TEST
+
+START_TEST(listed_errors_are_capped_and_all_are_counted)
+{
+	struct outcome outcome;
+	config.errors_max = 2;
+	open_batch(&outcome);
+	for (int i = 0; i < 5; i++)
+		feed(&outcome, "{\"product\":\"SMS\",\"id\":\"x\"}\n");
+	finish(&outcome);
+	await(&outcome);
+	ck_assert_str_eq(outcome.answer,
+	                 "{\"accepted\":0,\"updated\":0,\"duplicates\":0,\"rejected\":5,\"errors\":["
+	                 "{\"line\":1,\"field\":\"account_id\",\"reason\":\"Missing required field\"},"
+	                 "{\"line\":2,\"field\":\"account_id\",\"reason\":\"Missing required field\"}]}");
+}
+END_TEST
+
+static bool check_entry(void *arg, const struct quarantine_entry *entry)
+{
+	*(int *)arg += 1;
+	ck_assert(str_is(entry->producer, "switch-1"));
+	ck_assert(str_is(entry->field, "account_id"));
+	ck_assert(str_is(entry->reason, "Unknown account \"nobody00\""));
+	ck_assert(str_is(entry->raw, "{\"product\":\"SMS\",\"account_id\":\"nobody00\"}"));
+	return true;
+}
+
+START_TEST(rejected_record_is_kept_as_it_was_sent)
+{
+	struct outcome outcome;
+	int entries = 0;
+	open_batch(&outcome);
+	feed(&outcome, "{\"product\":\"SMS\",\"account_id\":\"nobody00\"}\n");
+	finish(&outcome);
+	await(&outcome);
+	end_ingest();
+	fixture_restart(&f);
+	ASSERT_OK(quarantine_each(f.store, 0, check_entry, &entries, &err));
+	ck_assert_int_eq(entries, 1);
+}
+END_TEST
+
+START_TEST(flood_of_rejected_records_is_counted_but_not_kept)
+{
+	struct quarantine_stats stats;
+	struct outcome outcome;
+	config.quarantine_max = 40000;
+	open_batch(&outcome);
+	for (int i = 0; i < 2000; i++)
+		feed(&outcome, "{\"product\":\"SMS\",\"account_id\":\"nobody00\",\"id\":\"some text to fill it\"}\n");
+	finish(&outcome);
+	await(&outcome);
+	assert_counts(&outcome, 0, 0, 0, 2000);
+	ASSERT_OK(quarantine_stats(f.store, &stats, &err));
+	ck_assert_uint_gt(stats.entries, 0);
+	ck_assert_uint_lt(stats.bytes, 60000);
+}
+END_TEST
+
+START_TEST(batches_of_one_turn_share_a_commit)
+{
+	struct outcome a, b;
+	struct ingest_stats stats;
+	open_batch(&a);
+	open_batch(&b);
+	feed_many(&a, "a", 2);
+	feed_many(&b, "b", 3);
+	finish(&a);
+	finish(&b);
+	await(&a);
+	await(&b);
+	assert_counts(&a, 2, 0, 0, 0);
+	assert_counts(&b, 3, 0, 0, 0);
+	ingest_stats(ingest, &stats);
+	ck_assert_uint_eq(stats.commits, 1);
+	ck_assert_uint_eq(stats.total.accepted, 5);
+}
+END_TEST
+
+START_TEST(large_body_is_committed_on_the_way)
+{
+	struct outcome small, large;
+	config.commit_records_max = 10;
+	config.commit_delay = 60 * CLOCK_US_PER_SECOND;
+	open_batch(&small);
+	feed_many(&small, "small", 3);
+	finish(&small);
+	open_batch(&large);
+	feed_many(&large, "large", 25);
+	ck_assert_uint_eq(store_uncommitted(f.store), 8);
+	ck_assert_int_eq(small.calls, 0);
+	await(&small); /* at once, not after a minute */
+	assert_counts(&small, 3, 0, 0, 0);
+	ck_assert_int_eq(large.calls, 0);
+	config.commit_delay = 0;
+	finish(&large);
+	await(&large);
+	assert_counts(&large, 25, 0, 0, 0);
+}
+END_TEST
+
+START_TEST(abandoned_batch_is_not_answered_and_its_records_are_committed)
+{
+	struct outcome gone, gone_waiting, other;
+	open_batch(&gone);
+	open_batch(&gone_waiting);
+	open_batch(&other);
+	feed_many(&gone, "gone", 2);
+	feed_many(&gone_waiting, "waiting", 2);
+	finish(&gone_waiting);
+	ingest_batch_abandon(gone.batch);
+	ingest_batch_abandon(gone_waiting.batch);
+	finish(&other);
+	await(&other);
+	ck_assert_int_eq(gone.calls, 0);
+	ck_assert_int_eq(gone_waiting.calls, 0);
+	end_ingest();
+	assert_stored(4);
+}
+END_TEST
+
+START_TEST(end_of_ingest_commits_and_answers_what_waits)
+{
+	struct outcome outcome;
+	config.commit_delay = 60 * CLOCK_US_PER_SECOND;
+	open_batch(&outcome);
+	feed_many(&outcome, "a", 2);
+	finish(&outcome);
+	end_ingest();
+	ck_assert_int_eq(outcome.calls, 1);
+	assert_counts(&outcome, 2, 0, 0, 0);
+	assert_stored(2);
+}
+END_TEST
+
+START_TEST(empty_body_is_answered)
+{
+	struct outcome outcome;
+	open_batch(&outcome);
+	finish(&outcome);
+	await(&outcome);
+	ck_assert_int_eq(outcome.code, ERROR_NONE);
+	assert_counts(&outcome, 0, 0, 0, 0);
+}
+END_TEST
+
+/* Feeds until the day's map is full, which fails the batch without a call. */
+static void feed_until_full(struct outcome *outcome)
+{
+	struct ingest_summary before, after;
+	char id[32];
+	for (int i = 0; i < 100000; i++) {
+		ingest_batch_summary(outcome->batch, &before);
+		snprintf(id, sizeof(id), "full-%d", i);
+		feed_sms(outcome, id, "delivered");
+		ingest_batch_summary(outcome->batch, &after);
+		if (before.accepted == after.accepted)
+			return;
+	}
+	ck_abort_msg("100000 records did not fill a map of %zu bytes", SMALL_MAP_BYTES);
+}
+
+START_TEST(full_store_fails_every_batch_of_the_round_and_no_other)
+{
+	struct outcome before, sharing, filling, after;
+	config.commit_records_max = 1000000;
+	open_batch(&before);
+	feed_many(&before, "before", 2);
+	finish(&before);
+	await(&before);
+	open_batch(&sharing);
+	open_batch(&filling);
+	feed_many(&sharing, "sharing", 2);
+	finish(&sharing);
+	feed_until_full(&filling);
+	feed_many(&filling, "ignored", 2);
+	ck_assert_int_eq(filling.calls, 0);
+	finish(&filling);
+	await(&sharing);
+	await(&filling);
+	ck_assert_int_eq(before.code, ERROR_NONE);
+	ck_assert_int_eq(sharing.code, ERROR_FULL);
+	ck_assert_int_eq(filling.code, ERROR_FULL);
+	assert_counts(&filling, 0, 0, 0, 0);
+	ck_assert_str_eq(filling.answer, "");
+	open_batch(&after);
+	feed_many(&after, "after", 2);
+	finish(&after);
+	await(&after);
+	assert_counts(&after, 2, 0, 0, 0);
+	end_ingest();
+	assert_stored(4);
+}
+END_TEST
+
+START_TEST(duplicate_of_a_record_that_was_lost_is_not_acknowledged)
+{
+	struct outcome first, second, filling;
+	config.commit_records_max = 1000000;
+	open_batch(&first);
+	open_batch(&second);
+	open_batch(&filling);
+	feed_sms(&first, "a", "delivered");
+	feed_sms(&second, "a", "delivered");
+	finish(&second);
+	feed_until_full(&filling);
+	await(&second);
+	ck_assert_int_eq(second.code, ERROR_FULL);
+	ingest_batch_abandon(first.batch);
+	ingest_batch_abandon(filling.batch);
+}
+END_TEST
+
+/* Makes every write fail that would grow a file past `bytes`; RLIM_INFINITY ends it. */
+static void limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+START_TEST(commit_that_fails_acknowledges_nothing_and_can_be_repeated)
+{
+	struct outcome outcome;
+	open_batch(&outcome);
+	feed_many(&outcome, "a", 500);
+	limit_files(16384);
+	finish(&outcome);
+	await(&outcome);
+	limit_files(RLIM_INFINITY);
+	ck_assert_int_eq(outcome.code, ERROR_IO);
+	assert_counts(&outcome, 0, 0, 0, 0);
+	open_batch(&outcome);
+	feed_many(&outcome, "a", 500);
+	finish(&outcome);
+	await(&outcome);
+	assert_counts(&outcome, 500, 0, 0, 0);
+	end_ingest();
+	assert_stored(500);
+}
+END_TEST
+
+START_TEST(commit_that_fails_on_the_way_fails_the_whole_body)
+{
+	struct outcome large;
+	config.commit_records_max = 400;
+	open_batch(&large);
+	feed_many(&large, "a", 500); /* 400 are committed */
+	limit_files(16384);
+	feed_many(&large, "b", 500);
+	limit_files(RLIM_INFINITY);
+	feed_many(&large, "c", 500); /* ignored */
+	ck_assert_int_eq(large.calls, 0);
+	finish(&large);
+	await(&large);
+	ck_assert_int_eq(large.code, ERROR_IO);
+	end_ingest();
+	assert_stored(400);
+}
+END_TEST
+
+/* --- checks of a record --- */
+
+#define NOW_US INT64_C(1718627949000000) /* 2024-06-17T12:39:09Z */
+
+static struct record sent;
+static struct record checked;
+static int64_t time_us;
+
+static void set(const char *column, const char *value)
+{
+	uint8_t at = catalog_column_find(sent.product, str_from(column));
+	ck_assert_msg(at != CATALOG_NONE, "no column %s", column);
+	sent.values[at] = str_from(value);
+}
+
+static void begin_record(const char *product)
+{
+	memset(&sent, 0, sizeof(sent));
+	sent.product = catalog_product_find(str_from(product));
+	ck_assert_msg(sent.product != NULL, "no product %s", product);
+}
+
+static void begin_sms(void)
+{
+	begin_record("SMS");
+	set("account_id", ACCOUNT);
+	set("id", "0b4a5a6e-0000-4000-8000-000000000001");
+	set("direction", "outbound");
+	set("date_received", "2024-06-17T12:00:00Z");
+}
+
+/* "" if the record is right, "field: reason" if not. */
+static const char *fault_of_record(void)
+{
+	static char text[512];
+	struct check check;
+	struct check_fault fault;
+	text[0] = '\0';
+	ASSERT_OK(check_init(&check, &config, f.store, &err));
+	check_set_now(&check, NOW_US);
+	if (!check_record(&check, &sent, &checked, &time_us, &fault))
+		snprintf(text, sizeof(text), "%s: %s", fault.field, fault.reason);
+	check_free(&check);
+	return text;
+}
+
+static const struct {
+	const char *column, *value, *fault;
+} faults[] = {
+	{ "account_id", NULL, "account_id: Missing required field" },
+	{ "account_id", "", "account_id: Missing required field" },
+	{ "account_id", "nobody00", "account_id: Unknown account \"nobody00\"" },
+	{ "account_id", ACCOUNT "5", "account_id: Unknown account \"" ACCOUNT "5\"" },
+	{ "id", NULL, "id: Missing required field" },
+	{ "direction", NULL, "direction: Missing required field; must be inbound or outbound" },
+	{ "direction", "sideways", "direction: \"sideways\": must be inbound or outbound" },
+	{ "date_received", NULL, "date_received: Missing required field" },
+	{ "date_received", "yesterday", "date_received: \"yesterday\": must be a time such as 2026-11-24T14:20:11Z" },
+	{ "date_received", "2023-05-17T12:39:08Z",
+	  "date_received: time outside retention: 2023-05-17T12:39:08+00:00 is before 2023-05-17T12:39:09+00:00 "
+	  "(retention_months 13)" },
+	{ "date_received", "2024-06-18T12:39:10Z",
+	  "date_received: time outside retention: 2024-06-18T12:39:10+00:00 is after 2024-06-18T12:39:09+00:00 "
+	  "(future_max)" },
+	/* not faults */
+	{ "date_received", "2023-05-17T12:39:09Z", "" },
+	{ "date_received", "2024-06-18T12:39:09Z", "" },
+	{ "direction", "inbound", "" },
+	{ "date_finalized", "not a time", "" },
+};
+
+START_TEST(fault_names_field_value_and_limit)
+{
+	begin_sms();
+	set(faults[_i].column, faults[_i].value);
+	ck_assert_str_eq(fault_of_record(), faults[_i].fault);
+}
+END_TEST
+
+START_TEST(long_value_is_cut_in_the_reason)
+{
+	char value[4096];
+	memset(value, '9', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	begin_sms();
+	set("date_received", value);
+	ck_assert_uint_lt(strlen(fault_of_record()), 200);
+}
+END_TEST
+
+START_TEST(daemons_own_records_are_refused)
+{
+	begin_record("REPORTS-USAGE");
+	ck_assert_str_eq(fault_of_record(), "product: REPORTS-USAGE records are written by the daemon alone");
+}
+END_TEST
+
+START_TEST(direction_is_free_where_it_keeps_nothing_apart)
+{
+	begin_record("VOICE-CALL");
+	set("account_id", ACCOUNT);
+	sent.values[sent.product->id_column] = STR_LITERAL("call-1");
+	sent.values[sent.product->time_column] = STR_LITERAL("2024-06-17T12:00:00Z");
+	ck_assert_str_eq(fault_of_record(), "");
+}
+END_TEST
+
+START_TEST(times_are_kept_in_one_form)
+{
+	struct check check;
+	struct check_fault fault;
+	begin_sms();
+	set("date_received", "2024-06-17T14:00:00.5+0200");
+	set("date_finalized", "2024-06-17t12:00:01z");
+	set("status", "2024-06-17T14:00:00+0200"); /* no time column */
+	ASSERT_OK(check_init(&check, &config, f.store, &err));
+	check_set_now(&check, NOW_US);
+	ck_assert(check_record(&check, &sent, &checked, &time_us, &fault));
+	uint8_t received = catalog_column_find(sent.product, STR_LITERAL("date_received"));
+	uint8_t finalized = catalog_column_find(sent.product, STR_LITERAL("date_finalized"));
+	uint8_t status = catalog_column_find(sent.product, STR_LITERAL("status"));
+	ck_assert_int_eq(time_us, INT64_C(1718625600500000));
+	ck_assert_msg(str_is(checked.values[received], "2024-06-17T12:00:00.500+00:00"), "%.*s",
+	              STR_ARGS(checked.values[received]));
+	ck_assert_msg(str_is(checked.values[finalized], "2024-06-17T12:00:01+00:00"), "%.*s",
+	              STR_ARGS(checked.values[finalized]));
+	ck_assert_msg(str_is(checked.values[status], "2024-06-17T14:00:00+0200"), "%.*s",
+	              STR_ARGS(checked.values[status]));
+	check_free(&check);
+}
+END_TEST
+
+Suite *suite_ingest(void)
+{
+	Suite *suite = suite_create("ingest");
+	TCase *batches = tcase_create("batches");
+	tcase_add_checked_fixture(batches, setup, teardown);
+	tcase_add_test(batches, acknowledged_records_are_on_disk);
+	tcase_add_test(batches, same_record_is_a_duplicate_and_other_values_an_update);
+	tcase_add_test(batches, bad_line_does_not_lose_the_others);
+	tcase_add_test(batches, listed_errors_are_capped_and_all_are_counted);
+	tcase_add_test(batches, rejected_record_is_kept_as_it_was_sent);
+	tcase_add_test(batches, flood_of_rejected_records_is_counted_but_not_kept);
+	tcase_add_test(batches, batches_of_one_turn_share_a_commit);
+	tcase_add_test(batches, large_body_is_committed_on_the_way);
+	tcase_add_test(batches, abandoned_batch_is_not_answered_and_its_records_are_committed);
+	tcase_add_test(batches, end_of_ingest_commits_and_answers_what_waits);
+	tcase_add_test(batches, empty_body_is_answered);
+	suite_add_tcase(suite, batches);
+
+	TCase *full = tcase_create("full store");
+	tcase_add_checked_fixture(full, setup_small, teardown);
+	tcase_add_test(full, full_store_fails_every_batch_of_the_round_and_no_other);
+	tcase_add_test(full, duplicate_of_a_record_that_was_lost_is_not_acknowledged);
+	suite_add_tcase(suite, full);
+
+	TCase *failing = tcase_create("failing disk");
+	tcase_add_checked_fixture(failing, setup, teardown);
+	tcase_add_test(failing, commit_that_fails_acknowledges_nothing_and_can_be_repeated);
+	tcase_add_test(failing, commit_that_fails_on_the_way_fails_the_whole_body);
+	suite_add_tcase(suite, failing);
+
+	TCase *checks = tcase_create("checks");
+	tcase_add_checked_fixture(checks, setup, teardown);
+	tcase_add_loop_test(checks, fault_names_field_value_and_limit, 0, (int)(sizeof(faults) / sizeof(faults[0])));
+	tcase_add_test(checks, long_value_is_cut_in_the_reason);
+	tcase_add_test(checks, daemons_own_records_are_refused);
+	tcase_add_test(checks, direction_is_free_where_it_keeps_nothing_apart);
+	tcase_add_test(checks, times_are_kept_in_one_form);
+	suite_add_tcase(suite, checks);
+	return suite;
+}

@@ -1,0 +1,657 @@
+/*
+ * test_maker.c: a report file holds what a scan of its query gives, in the form asked for, and its bytes depend neither
+ * on slices nor on crashes.
+ *
+ * The scan is one of the test's own: a list of records of which some stretches may be had as whole blocks. It pauses
+ * when the test wants it to.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "report/archive_private.h"
+#include "report/maker_private.h"
+#include "report_unpack.h"
+
+Suite *suite_maker(void);
+
+#define DAY_US CLOCK_US_PER_DAY
+#define FROM_US (INT64_C(20000) * DAY_US)
+#define ROWS_MAX 20000
+#define STEPS_MAX 1000000
+
+/* --- the scan --- */
+
+struct row {
+	char id[24];
+	char price[24];
+	char body[24];
+	int64_t time_us;
+	int block; /* rows of a block have its number, others 0 */
+};
+
+static struct row rows[ROWS_MAX];
+static int rows_count;
+static int pause_every; /* 0: never */
+static const struct catalog_product *sms;
+static int spans_given;
+static bool fail_scan;
+
+static void fill_record(struct record *record, const struct row *row)
+{
+	record_clear(record, sms);
+	record->values[sms->account_column] = STR_LITERAL("abcd1234");
+	record->values[sms->id_column] = str_from(row->id);
+	record->values[catalog_column_find(sms, STR_LITERAL("currency"))] =
+		row->block % 2 ? STR_LITERAL("EUR") : STR_LITERAL("CHF");
+	record->values[catalog_column_find(sms, STR_LITERAL("total_price"))] = str_from(row->price);
+	record->values[catalog_column_find(sms, STR_LITERAL("message_body"))] = str_from(row->body);
+}
+
+static void write_lines(struct buf *out, int first, int count, const struct record_view *view)
+{
+	struct record record;
+
+	for (int i = first; i < first + count; i++) {
+		fill_record(&record, &rows[i]);
+		record_write_csv(out, &record, view);
+	}
+}
+
+static void place_behind(struct scan_position *at, int row)
+{
+	*at = (struct scan_position){ .day = clock_day_of(rows[row].time_us), .time_us = rows[row].time_us,
+		                      .seq = (uint64_t)row + 1 };
+}
+
+static int block_len(int first)
+{
+	int count = 0;
+
+	while (first + count < rows_count && rows[first + count].block == rows[first].block)
+		count++;
+	return count;
+}
+
+static bool give_span(const struct scan_query *query, const struct scan_sink *sink, int first, int count,
+                      const struct scan_position *behind)
+{
+	struct buf lines = { 0 }, deflate = { 0 };
+	void *compressor = archive_deflate_new();
+	struct decimal price;
+	bool more;
+
+	write_lines(&lines, first, count, &(struct record_view){ .direction = query->direction });
+	ck_assert(archive_deflate(compressor, buf_str(&lines), &deflate));
+	struct scan_span span = {
+		.deflate = buf_str(&deflate),
+		.csv_bytes = (uint32_t)lines.len,
+		.csv_crc32 = (uint32_t)crc32(0, (const Bytef *)lines.data, (uInt)lines.len),
+		.rows = (uint32_t)count,
+		.first_us = rows[first].time_us,
+		.last_us = rows[first + count - 1].time_us,
+		.sums_count = 1,
+		.sums = { { .currency = "CHF" } },
+	};
+	if (rows[first].block % 2)
+		memcpy(span.sums[0].currency, "EUR", 4);
+	for (int i = first; i < first + count; i++) {
+		if (decimal_parse(str_from(rows[i].price), &price)) {
+			decimal_add(&span.sums[0].total_price, price);
+			span.sums[0].rows++;
+		}
+	}
+	spans_given++;
+	more = sink->on_span(sink->arg, &span, behind);
+	archive_deflate_free(compressor);
+	buf_free(&lines);
+	buf_free(&deflate);
+	return more;
+}
+
+static bool give_row(const struct scan_query *query, const struct scan_sink *sink, int row,
+                     const struct scan_position *behind)
+{
+	struct buf line = { 0 };
+	struct record record;
+	bool more;
+
+	fill_record(&record, &rows[row]);
+	if (sink->lines)
+		record_write_csv(&line, &record, &(struct record_view){ .direction = query->direction });
+	more = sink->on_record(sink->arg, &record, sink->lines ? buf_str(&line) : (struct str){ NULL, 0 }, behind);
+	buf_free(&line);
+	return more;
+}
+
+static int fake_scan(struct store *store, const struct scan_query *query, struct scan_position *position,
+                     int64_t deadline_us, const struct scan_sink *sink, enum scan_end *end, struct error *error)
+{
+	int given = 0;
+
+	(void)store;
+	(void)deadline_us;
+	if (fail_scan)
+		return error_set(error, ERROR_CORRUPT, "The block is damaged");
+	*end = SCAN_STOPPED;
+	for (int i = (int)position->seq; i < rows_count;) {
+		bool first_of_block = rows[i].block > 0 && (i == 0 || rows[i - 1].block != rows[i].block);
+		int count = first_of_block && sink->on_span ? block_len(i) : 1;
+
+		place_behind(position, i + count - 1);
+		if (!(count > 1 ? give_span(query, sink, i, count, position) : give_row(query, sink, i, position)))
+			return 0;
+		i += count;
+		if (pause_every > 0 && ++given % pause_every == 0) {
+			*end = SCAN_PAUSED;
+			return 0;
+		}
+	}
+	*end = SCAN_DONE;
+	return 0;
+}
+
+/* Stretches of up to 400 rows in turns come as a block and one by one, some of the latter of one row only. */
+static void make_rows(int count)
+{
+	int block = 0, left = 0;
+
+	rows_count = count;
+	for (int i = 0; i < count; i++) {
+		struct row *row = &rows[i];
+
+		if (left-- == 0) {
+			block++;
+			left = 1 + (block * 7919) % 400;
+		}
+		row->time_us = FROM_US + (int64_t)i * (DAY_US / 1000);
+		row->block = block % 3 == 0 ? 0 : block;
+		snprintf(row->id, sizeof(row->id), "%08x%08x", (unsigned)i * 2654435761U, (unsigned)i * 40503U);
+		snprintf(row->price, sizeof(row->price), "0.%05d", i % 1000);
+		snprintf(row->body, sizeof(row->body), "Body \"%d\"", i);
+	}
+}
+
+/* --- the report --- */
+
+static char path[64];
+static char accounts[1][SCAN_ACCOUNT_LEN];
+static struct report_spec spec;
+static struct error err;
+static struct buf file;
+static struct buf content;
+static struct buf expected;
+static struct maker_result result;
+
+static void setup(void)
+{
+	int fd;
+
+	snprintf(path, sizeof(path), "/tmp/cdrd-test-maker-XXXXXX");
+	fd = mkstemp(path);
+	ck_assert_int_ge(fd, 0);
+	close(fd);
+	sms = catalog_product_find(STR_LITERAL("SMS"));
+	memcpy(accounts[0], "abcd1234", SCAN_ACCOUNT_LEN);
+	spec = (struct report_spec){
+		.query = {
+			.product = sms,
+			.direction = CATALOG_OUTBOUND,
+			.accounts = (const char (*)[SCAN_ACCOUNT_LEN])accounts,
+			.accounts_count = 1,
+			.from_us = FROM_US,
+			.to_us = FROM_US + 30 * DAY_US,
+		},
+		.view = { .direction = CATALOG_OUTBOUND },
+		.inner_name = STR_LITERAL("report_SMS_abcd1234_20241004.csv"),
+		.time_us = FROM_US,
+	};
+	pause_every = 0;
+	spans_given = 0;
+	fail_scan = false;
+	make_rows(9000);
+}
+
+static void teardown(void)
+{
+	unlink(path);
+	buf_free(&file);
+	buf_free(&content);
+	buf_free(&expected);
+}
+
+static struct maker *open_maker(struct str checkpoint)
+{
+	struct maker *maker = maker_new(NULL, &spec, path, checkpoint, &err);
+
+	ck_assert_msg(maker != NULL, "%s", err.message);
+	maker_set_scan(maker, fake_scan);
+	return maker;
+}
+
+static void read_back(void)
+{
+	char sha256[65];
+
+	unpack_read_file(path, &file);
+	buf_clear(&content);
+	if (spec.compression == REPORT_ZIP)
+		unpack_zip(&file, &content);
+	else if (spec.compression == REPORT_GZIP)
+		unpack_inflate(buf_str(&file), 31, &content);
+	else
+		unpack_zstd(&file, &content);
+	unpack_sha256(&file, sha256);
+	ck_assert_str_eq(result.sha256, sha256);
+	ck_assert_uint_eq(result.bytes, file.len);
+}
+
+/* Runs it to its end in slices of `slice_us`. */
+static enum maker_end run(struct maker *maker, int64_t slice_us)
+{
+	enum maker_end end = MAKER_MORE;
+
+	for (int i = 0; end == MAKER_MORE && i < STEPS_MAX; i++)
+		end = maker_step(maker, clock_monotonic_us() + slice_us, &err);
+	ck_assert_msg(end != MAKER_FAILED, "%s", err.message);
+	maker_result(maker, &result);
+	return end;
+}
+
+static enum maker_end make(void)
+{
+	struct maker *maker = open_maker(STR_LITERAL(""));
+	enum maker_end end = run(maker, CLOCK_US_PER_HOUR);
+
+	maker_free(maker);
+	read_back();
+	return end;
+}
+
+static void expect_csv(int count)
+{
+	buf_clear(&expected);
+	record_write_csv_header(&expected, sms, &spec.view);
+	write_lines(&expected, 0, count, &spec.view);
+}
+
+static void assert_content(void)
+{
+	ck_assert_uint_eq(content.len, expected.len);
+	ck_assert_mem_eq(buf_str(&content).p, buf_str(&expected).p, expected.len);
+}
+
+START_TEST(report_holds_all_rows_in_order)
+{
+	spec.compression = (enum report_compression)_i;
+	ck_assert_int_eq(make(), MAKER_DONE);
+	expect_csv(rows_count);
+	assert_content();
+	ck_assert_int_gt(spans_given, 10);
+}
+END_TEST
+
+START_TEST(report_without_rows_is_a_header_line)
+{
+	spec.compression = (enum report_compression)_i;
+	rows_count = 0;
+	ck_assert_int_eq(make(), MAKER_DONE);
+	expect_csv(0);
+	assert_content();
+	ck_assert_uint_eq(result.rows, 0);
+	ck_assert_uint_eq(result.sums_count, 0);
+	ck_assert_int_eq(result.first_us, 0);
+}
+END_TEST
+
+START_TEST(ndjson_report_without_rows_is_empty)
+{
+	spec.compression = (enum report_compression)_i;
+	spec.format = REPORT_NDJSON;
+	rows_count = 0;
+	ck_assert_int_eq(make(), MAKER_DONE);
+	ck_assert_uint_eq(content.len, 0);
+}
+END_TEST
+
+START_TEST(manifest_sums_are_exact)
+{
+	struct decimal sums[2] = { { 0 }, { 0 } }, price;
+
+	snprintf(rows[5].price, sizeof(rows[5].price), "free");
+	snprintf(rows[6].price, sizeof(rows[6].price), "%s", "");
+	for (int i = 0; i < rows_count; i++)
+		if (decimal_parse(str_from(rows[i].price), &price))
+			decimal_add(&sums[rows[i].block % 2], price);
+	ck_assert_int_eq(make(), MAKER_DONE);
+	ck_assert_uint_eq(result.rows, (uint64_t)rows_count);
+	ck_assert_int_eq(result.first_us, rows[0].time_us);
+	ck_assert_int_eq(result.last_us, rows[rows_count - 1].time_us);
+	ck_assert_uint_eq(result.sums_count, 2);
+	ck_assert_str_eq(result.sums[0].currency, "CHF");
+	ck_assert_str_eq(result.sums[1].currency, "EUR");
+	ck_assert(result.sums[0].total_price.units == sums[0].units);
+	ck_assert(result.sums[1].total_price.units == sums[1].units);
+	ck_assert_uint_eq(result.sums[0].rows + result.sums[1].rows, (uint64_t)rows_count - 2);
+}
+END_TEST
+
+START_TEST(message_bodies_are_shown_when_asked_for)
+{
+	spec.view.include_message = true;
+	spec.view.show_concatenated = true;
+	ck_assert_int_eq(make(), MAKER_DONE);
+	expect_csv(rows_count);
+	assert_content();
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&content), "\"Body \"\"17\"\"\""));
+}
+END_TEST
+
+START_TEST(csv_columns_come_in_the_order_given)
+{
+	uint8_t columns[] = { catalog_column_find(sms, STR_LITERAL("message_body")),
+		              catalog_column_find(sms, STR_LITERAL("id")),
+		              catalog_column_find(sms, STR_LITERAL("account_id")) };
+
+	rows_count = 2;
+	spec.columns = columns;
+	spec.columns_count = 3;
+	ck_assert_int_eq(make(), MAKER_DONE);
+	buf_addf(&expected, "\"message_body\",\"id\",\"account_id\"\n\"Body \"\"0\"\"\",\"%s\",\"abcd1234\"\n"
+	         "\"Body \"\"1\"\"\",\"%s\",\"abcd1234\"\n", rows[0].id, rows[1].id);
+	assert_content();
+}
+END_TEST
+
+START_TEST(ndjson_is_an_object_a_line)
+{
+	struct record record;
+
+	spec.format = REPORT_NDJSON;
+	spec.view.include_message = true;
+	rows_count = 3000;
+	snprintf(rows[0].body, sizeof(rows[0].body), "one\ntwo");
+	ck_assert_int_eq(make(), MAKER_DONE);
+	for (int i = 0; i < rows_count; i++) {
+		fill_record(&record, &rows[i]);
+		record_write_json(&expected, &record, &spec.view);
+		buf_add_char(&expected, '\n');
+	}
+	assert_content();
+}
+END_TEST
+
+START_TEST(ndjson_columns_come_in_the_order_given)
+{
+	uint8_t columns[] = { catalog_column_find(sms, STR_LITERAL("udh")), catalog_column_find(sms, STR_LITERAL("id")) };
+
+	spec.format = REPORT_NDJSON;
+	spec.columns = columns;
+	spec.columns_count = 2;
+	rows_count = 1;
+	ck_assert_int_eq(make(), MAKER_DONE);
+	buf_addf(&expected, "{\"udh\":\"\",\"id\":\"%s\"}\n", rows[0].id);
+	assert_content();
+}
+END_TEST
+
+START_TEST(json_text_over_lines_becomes_one_line)
+{
+	const struct catalog_product *product = NULL;
+	uint8_t column = 0;
+	struct record record;
+	struct maker_lines lines;
+	struct buf out = { 0 };
+
+	for (size_t p = 0; p < catalog_products_count && !product; p++)
+		for (column = 0; column < catalog_products[p].columns_count; column++)
+			if (catalog_products[p].columns[column].kind == CATALOG_JSON) {
+				product = &catalog_products[p];
+				break;
+			}
+	ck_assert_ptr_nonnull(product);
+	spec.format = REPORT_NDJSON;
+	spec.query.product = product;
+	spec.view.direction = CATALOG_NO_DIRECTION;
+	record_clear(&record, product);
+	record.values[column] = STR_LITERAL("{\n\t\"a\": 1\r\n}");
+	maker_lines_init(&lines, &spec);
+	maker_add_line(&out, &spec, &lines, &record, (struct str){ NULL, 0 });
+	ck_assert_ptr_eq(memchr(out.data, '\n', out.len), out.data + out.len - 1);
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "{ \t\"a\": 1  }"));
+	buf_free(&out);
+}
+END_TEST
+
+static void assert_rows(int count)
+{
+	expect_csv(count);
+	assert_content();
+	ck_assert_uint_eq(result.rows, (uint64_t)count);
+}
+
+START_TEST(max_rows_cuts_the_report)
+{
+	const int limits[] = { 1, 2, 300, 555, 4000, 8999 };
+
+	spec.compression = (enum report_compression)_i;
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		spec.max_rows = (uint64_t)limits[i];
+		ck_assert_int_eq(make(), MAKER_TRUNCATED);
+		assert_rows(limits[i]);
+	}
+	for (int more = 0; more < 2; more++) {
+		spec.max_rows = (uint64_t)(rows_count + more);
+		ck_assert_int_eq(make(), MAKER_DONE);
+		assert_rows(rows_count);
+	}
+}
+END_TEST
+
+START_TEST(max_bytes_cuts_the_report)
+{
+	uint64_t whole;
+
+	spec.compression = (enum report_compression)_i;
+	ck_assert_int_eq(make(), MAKER_DONE);
+	whole = result.bytes;
+	for (uint64_t limit = 700; limit < whole; limit += 1 + whole / 13) {
+		spec.max_bytes = limit;
+		ck_assert_int_eq(make(), MAKER_TRUNCATED);
+		ck_assert_uint_le(result.bytes, limit);
+		ck_assert_msg(limit - result.bytes < 300, "%llu of %llu bytes used", (unsigned long long)result.bytes,
+		              (unsigned long long)limit);
+		assert_rows((int)result.rows);
+	}
+	spec.max_bytes = whole;
+	ck_assert_int_eq(make(), MAKER_DONE);
+	assert_rows(rows_count);
+	spec.max_bytes = 1;
+	ck_assert_int_eq(make(), MAKER_TRUNCATED);
+	assert_rows(0);
+}
+END_TEST
+
+/* Makes the report in short slices, with a checkpoint behind some of them, and a crash behind others. */
+static void make_with_crashes(unsigned seed)
+{
+	struct buf checkpoint = { 0 }, fresh = { 0 };
+	struct maker *maker = open_maker(buf_str(&checkpoint));
+	enum maker_end end = MAKER_MORE;
+	int crashes = 0;
+
+	srand(seed);
+	for (int i = 0; end == MAKER_MORE && i < STEPS_MAX; i++) {
+		pause_every = 1 + rand() % 300;
+		end = maker_step(maker, 0, &err);
+		ck_assert_msg(end != MAKER_FAILED, "%s", err.message);
+		if (end == MAKER_MORE && rand() % 3 == 0) {
+			buf_clear(&fresh);
+			ck_assert_int_eq(maker_checkpoint(maker, &fresh, &err), 0);
+			ck_assert_uint_lt(fresh.len, 4096);
+			buf_clear(&checkpoint);
+			buf_add(&checkpoint, fresh.data, fresh.len);
+		}
+		if (end == MAKER_MORE && crashes < 25 && rand() % 6 == 0) {
+			maker_free(maker);
+			maker = open_maker(buf_str(&checkpoint));
+			crashes++;
+		}
+	}
+	maker_result(maker, &result);
+	maker_free(maker);
+	buf_free(&checkpoint);
+	buf_free(&fresh);
+	ck_assert_int_ne(end, MAKER_MORE);
+	ck_assert_int_gt(crashes, 0);
+}
+
+static void assert_crashes_do_not_show(void)
+{
+	struct maker_result whole;
+	struct buf first = { 0 };
+
+	make();
+	whole = result;
+	buf_add(&first, file.data, file.len);
+	for (unsigned seed = 1; seed <= 8; seed++) {
+		make_with_crashes(seed);
+		read_back();
+		ck_assert_uint_eq(file.len, first.len);
+		ck_assert_mem_eq(file.data, first.data, first.len);
+		ck_assert_uint_eq(result.rows, whole.rows);
+		ck_assert_uint_eq(result.sums_count, whole.sums_count);
+		for (size_t i = 0; i < whole.sums_count; i++)
+			ck_assert(result.sums[i].total_price.units == whole.sums[i].total_price.units);
+	}
+	buf_free(&first);
+}
+
+START_TEST(crashes_do_not_show_in_the_file)
+{
+	spec.compression = (enum report_compression)_i;
+	assert_crashes_do_not_show();
+}
+END_TEST
+
+START_TEST(crashes_do_not_show_in_a_cut_file)
+{
+	spec.compression = (enum report_compression)_i;
+	spec.max_rows = 7777;
+	assert_crashes_do_not_show();
+	spec.max_rows = 0;
+	spec.max_bytes = 70001;
+	assert_crashes_do_not_show();
+}
+END_TEST
+
+START_TEST(crashes_do_not_show_in_other_formats)
+{
+	uint8_t column = sms->id_column;
+
+	spec.view.include_message = true;
+	assert_crashes_do_not_show();
+	spec.format = REPORT_NDJSON;
+	assert_crashes_do_not_show();
+	spec.columns = &column;
+	spec.columns_count = 1;
+	assert_crashes_do_not_show();
+}
+END_TEST
+
+/* More than zstd compresses without a look at the time. */
+START_TEST(crashes_do_not_show_in_a_file_of_large_blocks)
+{
+	for (int i = 0; i < rows_count; i++)
+		rows[i].block = i < 100 ? 0 : 1 + i / 4450;
+	spec.compression = (enum report_compression)_i;
+	assert_crashes_do_not_show();
+	expect_csv(rows_count);
+	assert_content();
+	spec.max_bytes = 50000;
+	assert_crashes_do_not_show();
+	ck_assert_uint_le(file.len, 50000);
+	assert_rows((int)result.rows);
+}
+END_TEST
+
+START_TEST(checkpoint_of_nonsense_is_refused)
+{
+	struct str bad[] = { STR_LITERAL("x"), STR_LITERAL("\x92\x01\x02"), STR_LITERAL("\x91\x7f") };
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		ck_assert_ptr_null(maker_new(NULL, &spec, path, bad[i], &err));
+		ck_assert_int_eq(err.code, ERROR_CORRUPT);
+	}
+}
+END_TEST
+
+START_TEST(progress_grows_to_the_whole)
+{
+	struct maker_progress before = { 0 }, now;
+	struct maker *maker;
+
+	spec.query.to_us = rows[rows_count - 1].time_us + 1;
+	maker = open_maker(STR_LITERAL(""));
+	pause_every = 100;
+	while (maker_step(maker, 0, &err) == MAKER_MORE) {
+		maker_progress(maker, &now);
+		ck_assert(now.share >= before.share && now.share <= 1);
+		ck_assert_uint_ge(now.rows, before.rows);
+		ck_assert_uint_ge(now.bytes, before.bytes);
+		before = now;
+	}
+	ck_assert_msg(before.share > 0.9, "%f", before.share);
+	maker_progress(maker, &now);
+	ck_assert(now.share >= 1);
+	ck_assert_uint_eq(now.rows, (uint64_t)rows_count);
+	maker_free(maker);
+}
+END_TEST
+
+START_TEST(failure_of_the_scan_is_that_of_the_report)
+{
+	struct maker *maker = open_maker(STR_LITERAL(""));
+
+	fail_scan = true;
+	ck_assert_int_eq(maker_step(maker, INT64_MAX, &err), MAKER_FAILED);
+	ck_assert_int_eq(err.code, ERROR_CORRUPT);
+	ck_assert_str_eq(err.message, "The block is damaged");
+	maker_free(maker);
+	ck_assert_int_eq(access(path, F_OK), 0);
+}
+END_TEST
+
+Suite *suite_maker(void)
+{
+	Suite *s = suite_create("maker");
+	TCase *each = tcase_create("each compression");
+	TCase *one = tcase_create("one compression");
+
+	tcase_add_checked_fixture(each, setup, teardown);
+	tcase_set_timeout(each, 60);
+	tcase_add_loop_test(each, report_holds_all_rows_in_order, REPORT_ZIP, REPORT_ZSTD + 1);
+	tcase_add_loop_test(each, report_without_rows_is_a_header_line, REPORT_ZIP, REPORT_ZSTD + 1);
+	tcase_add_loop_test(each, ndjson_report_without_rows_is_empty, REPORT_ZIP, REPORT_ZSTD + 1);
+	tcase_add_loop_test(each, max_rows_cuts_the_report, REPORT_ZIP, REPORT_ZSTD + 1);
+	tcase_add_loop_test(each, max_bytes_cuts_the_report, REPORT_ZIP, REPORT_ZSTD + 1);
+	tcase_add_loop_test(each, crashes_do_not_show_in_the_file, REPORT_ZIP, REPORT_ZSTD + 1);
+	tcase_add_loop_test(each, crashes_do_not_show_in_a_cut_file, REPORT_ZIP, REPORT_ZSTD + 1);
+	tcase_add_loop_test(each, crashes_do_not_show_in_a_file_of_large_blocks, REPORT_ZIP, REPORT_ZSTD + 1);
+	suite_add_tcase(s, each);
+	tcase_add_checked_fixture(one, setup, teardown);
+	tcase_set_timeout(one, 60);
+	tcase_add_test(one, manifest_sums_are_exact);
+	tcase_add_test(one, message_bodies_are_shown_when_asked_for);
+	tcase_add_test(one, csv_columns_come_in_the_order_given);
+	tcase_add_test(one, ndjson_is_an_object_a_line);
+	tcase_add_test(one, ndjson_columns_come_in_the_order_given);
+	tcase_add_test(one, json_text_over_lines_becomes_one_line);
+	tcase_add_test(one, crashes_do_not_show_in_other_formats);
+	tcase_add_test(one, checkpoint_of_nonsense_is_refused);
+	tcase_add_test(one, progress_grows_to_the_whole);
+	tcase_add_test(one, failure_of_the_scan_is_that_of_the_report);
+	suite_add_tcase(s, one);
+	return s;
+}

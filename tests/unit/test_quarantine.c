@@ -1,0 +1,217 @@
+/*
+ * test_quarantine.c: rejected records are kept whole, in order, and go when they are too old or too many.
+ */
+#include <check.h>
+#include <stdlib.h>
+
+#include "store/accounts.h"
+#include "store/quarantine.h"
+#include "store_fixture.h"
+
+Suite *suite_quarantine(void);
+
+#define NO_LIMIT UINT64_MAX
+
+static struct fixture f;
+static struct error err;
+static struct buf seen;
+
+static void setup(void)
+{
+	fixture_open(&f, FIXTURE_MAP_BYTES);
+	seen = (struct buf){ 0 };
+}
+
+static void teardown(void)
+{
+	buf_free(&seen);
+	fixture_close(&f);
+}
+
+#define ASSERT_OK(call) ck_assert_msg((call) == 0, "%s: %s", #call, err.message)
+
+static void put(int64_t time_us, const char *raw)
+{
+	struct quarantine_entry entry = {
+		.time_us = time_us,
+		.producer = STR_LITERAL("switch-1"),
+		.field = STR_LITERAL("id"),
+		.reason = STR_LITERAL("Missing required field"),
+		.raw = str_from(raw),
+	};
+	ASSERT_OK(quarantine_put(f.store, &entry, &err));
+}
+
+static void commit(void)
+{
+	ASSERT_OK(store_commit(f.store, &err));
+}
+
+static bool see(void *arg, const struct quarantine_entry *entry)
+{
+	(void)arg;
+	buf_addf(&seen, "%llu:%.*s ", (unsigned long long)entry->number, STR_ARGS(entry->raw));
+	return true;
+}
+
+/* Numbers and raw texts of all entries from `from` on. */
+static const char *list(uint64_t from)
+{
+	buf_clear(&seen);
+	ASSERT_OK(quarantine_each(f.store, from, see, NULL, &err));
+	return buf_cstr(&seen);
+}
+
+static bool check_whole(void *arg, const struct quarantine_entry *entry)
+{
+	*(int *)arg += 1;
+	ck_assert_uint_eq(entry->number, 1);
+	ck_assert_int_eq(entry->time_us, -5);
+	ck_assert(str_is(entry->producer, "switch-1"));
+	ck_assert(str_is(entry->field, "id"));
+	ck_assert(str_is(entry->reason, "Missing required field"));
+	ck_assert(str_is(entry->raw, "{\"a\":\"\xff\"}"));
+	return true;
+}
+
+START_TEST(entry_comes_back_whole_after_a_restart)
+{
+	int entries = 0;
+	put(-5, "{\"a\":\"\xff\"}");
+	commit();
+	fixture_restart(&f);
+	ASSERT_OK(quarantine_each(f.store, 0, check_whole, &entries, &err));
+	ck_assert_int_eq(entries, 1);
+}
+END_TEST
+
+START_TEST(entry_that_was_not_committed_is_gone)
+{
+	put(1, "a");
+	commit();
+	put(2, "b");
+	fixture_restart(&f);
+	ck_assert_str_eq(list(0), "1:a ");
+}
+END_TEST
+
+START_TEST(entries_are_listed_from_a_number_on)
+{
+	put(1, "a");
+	put(2, "b");
+	put(3, "c");
+	commit();
+	ck_assert_str_eq(list(0), "1:a 2:b 3:c ");
+	ck_assert_str_eq(list(2), "2:b 3:c ");
+	ck_assert_str_eq(list(4), "");
+}
+END_TEST
+
+START_TEST(numbers_are_never_used_again)
+{
+	put(1, "a");
+	put(2, "b");
+	put(3, "c");
+	commit();
+	ASSERT_OK(quarantine_drop(f.store, 3, &err));
+	ASSERT_OK(quarantine_drop(f.store, 2, &err));
+	put(4, "d");
+	commit();
+	ck_assert_str_eq(list(0), "1:a 4:d ");
+	ASSERT_OK(quarantine_drop(f.store, 4, &err));
+	ASSERT_OK(quarantine_drop(f.store, 1, &err));
+	fixture_restart(&f);
+	put(5, "e");
+	commit();
+	ck_assert_str_eq(list(0), "5:e ");
+}
+END_TEST
+
+START_TEST(drop_of_what_is_not_there_is_an_error)
+{
+	put(1, "a");
+	commit();
+	ck_assert_int_eq(quarantine_drop(f.store, 7, &err), -1);
+	ck_assert_int_eq(err.code, ERROR_NOT_FOUND);
+	ck_assert_str_eq(err.message, "quarantine 7: no such entry");
+	ck_assert_str_eq(list(0), "1:a ");
+}
+END_TEST
+
+START_TEST(failed_change_of_the_catalog_leaves_waiting_entries_alone)
+{
+	put(1, "a");
+	ck_assert_int_eq(accounts_set_disabled(f.store, "nobody00", true, &err), -1);
+	ck_assert_int_eq(quarantine_drop(f.store, 7, &err), -1);
+	commit();
+	ck_assert_str_eq(list(0), "1:a ");
+}
+END_TEST
+
+START_TEST(old_entries_expire_in_slices)
+{
+	for (int i = 1; i <= 5; i++)
+		put(i * 10, "x");
+	commit();
+	ck_assert_int_eq(quarantine_expire(f.store, 41, NO_LIMIT, 3, &err), 3);
+	ck_assert_str_eq(list(0), "4:x 5:x ");
+	ck_assert_int_eq(quarantine_expire(f.store, 41, NO_LIMIT, 3, &err), 1);
+	ck_assert_int_eq(quarantine_expire(f.store, 41, NO_LIMIT, 3, &err), 0);
+	fixture_restart(&f);
+	ck_assert_str_eq(list(0), "5:x ");
+}
+END_TEST
+
+START_TEST(oldest_go_when_there_are_too_many_bytes)
+{
+	struct quarantine_stats stats;
+	char raw[5000];
+	memset(raw, 'r', sizeof(raw) - 1);
+	raw[sizeof(raw) - 1] = '\0';
+	for (int i = 1; i <= 100; i++)
+		put(i, raw);
+	commit();
+	ASSERT_OK(quarantine_stats(f.store, &stats, &err));
+	ck_assert_uint_eq(stats.entries, 100);
+	ck_assert_uint_ge(stats.bytes, 100 * 5000);
+	int dropped = quarantine_expire(f.store, 0, 200000, 1000, &err);
+	ck_assert_int_gt(dropped, 50);
+	ck_assert_int_lt(dropped, 100);
+	ASSERT_OK(quarantine_stats(f.store, &stats, &err));
+	ck_assert_uint_eq(stats.entries, 100 - (uint64_t)dropped);
+	ck_assert_uint_le(stats.bytes, 200000);
+	buf_clear(&seen);
+	ASSERT_OK(quarantine_each(f.store, 0, see, NULL, &err));
+	ck_assert_int_eq(atoi(buf_cstr(&seen)), dropped + 1);
+}
+END_TEST
+
+START_TEST(stats_count_what_waits_for_a_commit)
+{
+	struct quarantine_stats stats;
+	ASSERT_OK(quarantine_stats(f.store, &stats, &err));
+	ck_assert_uint_eq(stats.entries, 0);
+	ck_assert_uint_eq(stats.bytes, 0);
+	put(1, "a");
+	ASSERT_OK(quarantine_stats(f.store, &stats, &err));
+	ck_assert_uint_eq(stats.entries, 1);
+}
+END_TEST
+
+Suite *suite_quarantine(void)
+{
+	Suite *suite = suite_create("quarantine");
+	TCase *tcase = tcase_create("quarantine");
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, entry_comes_back_whole_after_a_restart);
+	tcase_add_test(tcase, entry_that_was_not_committed_is_gone);
+	tcase_add_test(tcase, entries_are_listed_from_a_number_on);
+	tcase_add_test(tcase, numbers_are_never_used_again);
+	tcase_add_test(tcase, drop_of_what_is_not_there_is_an_error);
+	tcase_add_test(tcase, failed_change_of_the_catalog_leaves_waiting_entries_alone);
+	tcase_add_test(tcase, old_entries_expire_in_slices);
+	tcase_add_test(tcase, oldest_go_when_there_are_too_many_bytes);
+	tcase_add_test(tcase, stats_count_what_waits_for_a_commit);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
