@@ -7,7 +7,8 @@ cdrd_start() {
 	mkdir -p "$WORK/cdrd"
 	cdrd_port=$(free_port)
 	"$BUILD/cdrd" -o listen="127.0.0.1:$cdrd_port" -o data_dir="$WORK/cdrd/data" \
-		-o admin_socket="$WORK/cdrd/admin.sock" -o log_level=warn 2>"$WORK/cdrd/log" &
+		-o admin_socket="$WORK/cdrd/admin.sock" -o log_level=warn \
+		-o sync_rate_max=0 -o async_rate_max=0 -o shed_lag=0 2>"$WORK/cdrd/log" &
 	cdrd_pid=$!
 	wait_until cdrd_ctl status
 	cdrd_ctl account add "$ACCOUNT" --secret "$SECRET" >/dev/null

@@ -2,6 +2,7 @@
 # example only (in the documentation's folder), so that installing never touches one in use.
 exampledir = $(docdir)/examples
 nodist_example_DATA = etc/cdrd.conf
+dist_example_DATA = etc/grafana-cdrd.json
 systemdsystemunit_DATA = systemd/cdrd.service
 dist_doc_DATA = README.md ChangeLog LICENSE
 CLEANFILES += etc/cdrd.conf systemd/cdrd.service

@@ -14,16 +14,21 @@
 #include <sys/resource.h>
 
 #include "admin/admin.h"
+#include "base/audit.h"
 #include "base/clock.h"
+#include "base/disk.h"
 #include "base/lag.h"
 #include "base/log.h"
 #include "callback/callback.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "daemon/retention.h"
+#include "http/access.h"
 #include "http/http.h"
 #include "http/routes.h"
 #include "ingest/ingest.h"
+#include "meter/meter.h"
+#include "metrics/metrics.h"
 #include "query/cursor.h"
 #include "report/report.h"
 #include "store/store.h"
@@ -42,14 +47,20 @@ struct daemon {
 	struct event *signals[SIGNALS_MAX];
 	struct event *watchdog;
 	struct lag *lag;
+	struct audit *audit;
+	struct http_access *access;
 	struct store *store;
+	struct disk *disk;
 	struct retention *retention;
 	struct ingest *ingest;
 	struct callbacks *callbacks;
 	struct reports *reports;
+	struct meter *meter;
 	struct http_app app;
 	struct http_server *http;
 	struct admin *admin;
+	struct metrics *metrics;
+	int64_t started_us;
 	bool ending;
 };
 
@@ -62,6 +73,22 @@ static void apply_log_settings(const struct config *config)
 	(void)log_level_parse(config->log_level, &level);
 	log_set_level(level);
 	log_set_topics(config->log_topics);
+}
+
+static void audit_daemon(struct daemon *d, const char *action, const char *text)
+{
+	audit_write(d->audit, &(struct audit_entry){ .action = action, .text = text });
+}
+
+/* Files that were moved away, or are now to be others. One that cannot be opened stays as it was. */
+static void reopen_logs(struct daemon *d)
+{
+	struct error err;
+
+	if (http_access_reopen(d->access, &err) != 0)
+		log_error("main", "access_log: %s; it stays where it was", err.message);
+	if (audit_reopen(d->audit, &err) != 0)
+		log_error("main", "%s; it stays where it was", err.message);
 }
 
 /* Connections and days each take a descriptor: as many as the system allows. */
@@ -97,6 +124,7 @@ static void begin_end(struct daemon *d, const char *why)
 	}
 	d->ending = true;
 	log_info("main", "%s: ending", why);
+	audit_daemon(d, "daemon stop", why);
 	notify_stopping();
 	http_server_drain(d->http, DRAIN_US, on_drained, d);
 }
@@ -130,6 +158,9 @@ static void reload(struct daemon *d)
 	if (ignored.len > 0)
 		log_warn("main", "reload: changes of %s need a restart", buf_cstr(&ignored));
 	log_info("main", "reloaded the configuration");
+	audit_daemon(d, "daemon reload", "the configuration was read again");
+	disk_look(d->disk);
+	meter_reload(d->meter);
 	buf_free(&ignored);
 	config_free(&fresh);
 }
@@ -140,6 +171,7 @@ static void on_reload_signal(evutil_socket_t signal_number, short what, void *ar
 	(void)what;
 	notify_reloading();
 	reload(arg);
+	reopen_logs(arg);
 	notify_ready("Serving");
 }
 
@@ -215,6 +247,15 @@ static int start_loop(struct daemon *d, struct error *err)
 	return watch_signals(d, err) == 0 ? start_watchdog(d, err) : -1;
 }
 
+static int start_logs(struct daemon *d, struct error *err)
+{
+	d->audit = audit_new(&d->config, err);
+	if (!d->audit)
+		return -1;
+	d->access = http_access_new(d->base, &d->config, err);
+	return d->access ? 0 : -1;
+}
+
 static int start_store(struct daemon *d, struct error *err)
 {
 	struct store_options options = {
@@ -222,19 +263,32 @@ static int start_store(struct daemon *d, struct error *err)
 		.day_map_bytes = (size_t)d->config.day_map_size,
 		.catalog_map_bytes = (size_t)d->config.catalog_map_size,
 		.days_open_max = (int)d->config.days_open_max,
+		.seal_rows = (uint32_t)d->config.seal_rows,
+		.seal_age_us = d->config.seal_age,
 	};
 
 	if (store_open(&d->store, &options, err) != 0)
+		return -1;
+	d->disk = disk_new(d->base, &d->config, err);
+	if (!d->disk)
 		return -1;
 	d->retention = retention_new(d->base, &d->config, d->store);
 	d->ingest = ingest_new(d->base, &d->config, d->store);
 	if (!d->retention || !d->ingest)
 		return error_set(err, ERROR_NOMEM, "ingest: out of memory");
+	ingest_watch_disk(d->ingest, d->disk);
 	d->callbacks = callbacks_new(d->base, &d->config, d->store, err);
 	if (!d->callbacks)
 		return -1;
 	d->reports = reports_new(d->base, &d->config, d->store, d->callbacks, err);
-	return d->reports ? 0 : -1;
+	if (!d->reports)
+		return -1;
+	reports_watch_disk(d->reports, d->disk);
+	d->meter = meter_new(d->base, &d->config, d->store, d->ingest, err);
+	if (!d->meter)
+		return -1;
+	reports_on_end(d->reports, meter_charge_report, d->meter);
+	return 0;
 }
 
 static int start_http(struct daemon *d, struct error *err)
@@ -242,14 +296,21 @@ static int start_http(struct daemon *d, struct error *err)
 	d->app = (struct http_app){
 		.base = d->base,
 		.config = &d->config,
+		.disk = d->disk,
 		.store = d->store,
 		.ingest = d->ingest,
 		.reports = d->reports,
+		.meter = d->meter,
 	};
 	if (cursor_key_load(&d->app.cursor_key, d->config.data_dir, err) != 0)
 		return -1;
 	d->http = http_server_new(d->base, &d->config, d->store, http_routes, &d->app, err);
-	return d->http ? http_server_listen(d->http, err) : -1;
+	if (!d->http)
+		return -1;
+	d->app.http = d->http;
+	http_server_log_to(d->http, d->access);
+	http_server_limit(d->http, d->meter);
+	return http_server_listen(d->http, "listen", d->config.listen, err);
 }
 
 static int start_admin(struct daemon *d, struct error *err)
@@ -257,26 +318,46 @@ static int start_admin(struct daemon *d, struct error *err)
 	struct admin_context context = {
 		.base = d->base,
 		.config = &d->config,
+		.audit = d->audit,
 		.store = d->store,
 		.ingest = d->ingest,
 		.http = d->http,
 		.callbacks = d->callbacks,
 		.reports = d->reports,
+		.meter = d->meter,
 		.lag = d->lag,
 		.shutdown = on_shutdown_command,
 		.shutdown_arg = d,
-		.started_us = clock_now_us(),
+		.started_us = d->started_us,
 	};
 
 	d->admin = admin_new(&context, err);
 	return d->admin ? 0 : -1;
 }
 
+static int start_metrics(struct daemon *d, struct error *err)
+{
+	struct metrics_sources sources = {
+		.app = &d->app,
+		.callbacks = d->callbacks,
+		.lag = d->lag,
+		.access = d->access,
+		.audit = d->audit,
+		.started_us = d->started_us,
+	};
+
+	d->metrics = metrics_new(d->base, &d->config, &sources, err);
+	return d->metrics ? 0 : -1;
+}
+
 static int start(struct daemon *d, struct error *err)
 {
+	d->started_us = clock_now_us();
 	raise_descriptor_limit();
-	if (start_loop(d, err) != 0 || start_store(d, err) != 0 || start_http(d, err) != 0 || start_admin(d, err) != 0)
+	if (start_loop(d, err) != 0 || start_logs(d, err) != 0 || start_store(d, err) != 0 || start_http(d, err) != 0 ||
+	    start_metrics(d, err) != 0 || start_admin(d, err) != 0)
 		return -1;
+	audit_daemon(d, "daemon start", "cdrd " PACKAGE_VERSION);
 	log_info("main", "cdrd " PACKAGE_VERSION " serves %s from %s", d->config.listen, d->config.data_dir);
 	notify_ready("Serving");
 	return 0;
@@ -286,12 +367,17 @@ static int start(struct daemon *d, struct error *err)
 static void stop(struct daemon *d)
 {
 	admin_free(d->admin);
+	metrics_free(d->metrics);
 	http_server_free(d->http);
 	reports_free(d->reports);
 	callbacks_free(d->callbacks);
+	meter_free(d->meter);
 	ingest_free(d->ingest);
 	retention_free(d->retention);
+	disk_free(d->disk);
 	store_close(d->store);
+	http_access_free(d->access);
+	audit_free(d->audit);
 	lag_free(d->lag);
 	if (d->watchdog)
 		event_free(d->watchdog);

@@ -16,7 +16,7 @@ FILTERS_MAX = 16  # SCAN_FILTERS_MAX of store/scan.h: one plan holds all filters
 NONE = 0xff       # CATALOG_NONE
 
 KINDS = ("text", "time", "money", "count", "number", "uuid", "enum", "body", "json")
-SHOWN = ("always", "with_message", "with_concatenated")
+SHOWN = ("always", "with_message", "with_concatenated", "never")
 
 PRODUCT_MEMBERS = {"name", "number", "time", "lookup", "filters", "columns", "inbound", "id", "own", "note"}
 PRODUCT_REQUIRED = ("name", "number", "time", "lookup", "filters", "columns")

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admin/audit.h"
 #include "admin/session.h"
 #include "base/log.h"
 
@@ -45,11 +46,13 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 		return;
 	}
 	int result = admin_peer_check(admin, fd, &peer, &err);
-	if (result != 0)
+	if (result != 0) {
 		log_warn("admin", "%s (pid %d)", err.message, (int)peer.pid);
-	else if (admin->sessions_count >= ADMIN_SESSIONS_MAX)
+		admin_audit_refused(admin, peer.uid, peer.pid, err.message);
+	} else if (admin->sessions_count >= ADMIN_SESSIONS_MAX) {
 		result = error_set(&err, ERROR_LIMIT, "%d connections are open, at most %d allowed",
 		                   admin->sessions_count, ADMIN_SESSIONS_MAX);
+	}
 	session_open(admin, fd, peer.uid, peer.pid, result != 0 ? &err : NULL);
 }
 

@@ -13,12 +13,14 @@
 
 #include <event2/event.h>
 
+#include "base/audit.h"
 #include "base/config.h"
 #include "base/error.h"
 #include "base/lag.h"
 #include "callback/callback.h"
 #include "http/http.h"
 #include "ingest/ingest.h"
+#include "meter/meter.h"
 #include "report/report.h"
 #include "store/store.h"
 
@@ -28,11 +30,13 @@ struct admin;
 struct admin_context {
 	struct event_base *base;
 	struct config *config;
+	struct audit *audit; /* NULL: changes stand in the log alone */
 	struct store *store;
 	struct ingest *ingest;
 	struct http_server *http;
 	struct callbacks *callbacks;
 	struct reports *reports;
+	struct meter *meter;
 	const struct lag *lag; /* the loop's lateness */
 	void (*shutdown)(void *arg); /* the `shutdown` command; must not free the admin from within */
 	void *shutdown_arg;

@@ -77,7 +77,8 @@ void admin_reply_body(struct admin_reply *reply, const struct admin_body *body, 
 
 /* --- the log --- */
 
-/* Logs what a command has changed, with who asked for it: "account abcd1234 disabled (uid 0, pid 4711)". */
+/* Logs what a command has changed, with who asked for it: "account abcd1234 disabled (uid 0, pid 4711)". Also writes it to
+ * the audit log, so every command that changes something calls this once it is done, before it answers. */
 void admin_reply_log(const struct admin_reply *reply, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Writes a time as a text, to the second. */

@@ -1,11 +1,14 @@
 /*
  * command_account.c: `account` and `secret`.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin/command.h"
 #include "base/id.h"
 #include "store/accounts.h"
+
+#define LIST_SLICE 250 /* accounts; about a millisecond */
 
 /* --- as JSON --- */
 
@@ -33,33 +36,17 @@ static void begin_account(struct json *j, const struct account *account)
 	json_text(j, account->parent);
 	json_key(j, "name");
 	json_text(j, account->name);
+	json_key(j, "plan");
+	json_text(j, account->plan);
 	json_key(j, "disabled");
 	json_bool(j, account->disabled);
 	json_key(j, "created");
 	admin_write_time(j, account->created_us);
 }
 
-static bool list_account(void *arg, const struct account *account)
+static void list_child(void *arg, struct str id)
 {
-	struct json *j = arg;
-	begin_account(j, account);
-	json_key(j, "secrets");
-	json_int(j, account->secrets_count);
-	json_object_end(j);
-	return true;
-}
-
-struct children {
-	const char *parent;
-	struct json *json;
-};
-
-static bool list_child(void *arg, const struct account *account)
-{
-	const struct children *children = arg;
-	if (strcmp(account->parent, children->parent) == 0)
-		json_text(children->json, account->id);
-	return true;
+	json_str(arg, id);
 }
 
 /* --- secrets that are made here --- */
@@ -105,34 +92,77 @@ void admin_account_add(const struct admin_context *context, const struct args *a
 	admin_reply_send(reply);
 }
 
+struct listing {
+	struct store *store;
+	struct admin_reply *reply;
+	struct json *json;
+	char last[ACCOUNT_ID_LEN + 1]; /* of those listed */
+	int slice_left;
+};
+
+static bool list_account(void *arg, const struct account *account)
+{
+	struct listing *listing = arg;
+	struct json *j = listing->json;
+	if (strcmp(account->id, listing->last) == 0)
+		return true; /* where the slice begins */
+	begin_account(j, account);
+	json_key(j, "secrets");
+	json_int(j, account->secrets_count);
+	json_object_end(j);
+	strcpy(listing->last, account->id);
+	return --listing->slice_left > 0;
+}
+
+static void list_slice(void *arg)
+{
+	struct listing *listing = arg;
+	struct admin_reply *reply = listing->reply;
+	struct error err;
+	listing->slice_left = LIST_SLICE;
+	int result = accounts_each_from(listing->store, str_from(listing->last), list_account, listing, &err);
+	if (result == 0 && listing->slice_left == 0) {
+		admin_reply_later(reply, list_slice, listing);
+		return;
+	}
+	json_array_end(listing->json);
+	free(listing);
+	if (result != 0)
+		admin_reply_error(reply, &err);
+	else
+		admin_reply_send(reply);
+}
+
 void admin_account_list(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
-	struct json *j = admin_reply_result(reply);
+	struct listing *listing = calloc(1, sizeof(*listing));
 	struct error err;
 	(void)args;
-	json_array_begin(j);
-	if (accounts_each(context->store, list_account, j, &err) != 0) {
+	if (!listing) {
+		error_set(&err, ERROR_NOMEM, "Out of memory for a list");
 		admin_reply_error(reply, &err);
 		return;
 	}
-	json_array_end(j);
-	admin_reply_send(reply);
+	*listing = (struct listing){ context->store, reply, admin_reply_result(reply), "", 0 };
+	json_array_begin(listing->json);
+	admin_reply_on_close(reply, free, listing);
+	list_slice(listing);
 }
 
 void admin_account_show(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
 	struct json *j = admin_reply_result(reply);
-	struct children children = { args_get(args, "id"), j };
+	struct str id = str_from(args_get(args, "id"));
 	struct account account;
 	struct error err;
-	if (accounts_get(context->store, str_from(children.parent), &account, &err) != 0) {
+	if (accounts_get(context->store, id, &account, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}
 	begin_account(j, &account);
 	json_key(j, "subaccounts");
 	json_array_begin(j);
-	if (!account.parent[0] && accounts_each(context->store, list_child, &children, &err) != 0) {
+	if (accounts_each_child(context->store, id, list_child, j, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}

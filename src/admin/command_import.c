@@ -47,12 +47,9 @@ static void write_counts(struct json *j, const struct ingest_summary *summary)
 	json_uint(j, summary->rejected);
 }
 
-static void on_data(void *arg, const char *data, size_t len)
+static void write_progress(struct import *import)
 {
-	struct import *import = arg;
 	struct ingest_summary summary;
-	ingest_batch_feed(import->batch, data, len);
-	import->bytes += len;
 	if (!admin_reply_progress_due(import->reply))
 		return;
 	ingest_batch_summary(import->batch, &summary);
@@ -61,6 +58,26 @@ static void on_data(void *arg, const char *data, size_t len)
 	json_uint(j, import->bytes);
 	write_counts(j, &summary);
 	admin_reply_progress_end(import->reply);
+}
+
+/* A full disk, most likely: the client need not send the rest to hear of it. */
+static void give_up(struct import *import, const struct error *err)
+{
+	ingest_batch_abandon(import->batch);
+	admin_reply_error(import->reply, err);
+	import_free(import);
+}
+
+static void on_data(void *arg, const char *data, size_t len)
+{
+	struct import *import = arg;
+	struct error err;
+	ingest_batch_feed(import->batch, data, len);
+	import->bytes += len;
+	if (ingest_batch_failed(import->batch, &err))
+		give_up(import, &err);
+	else
+		write_progress(import);
 }
 
 static void on_end(void *arg)
@@ -75,8 +92,9 @@ static void on_done(void *arg, const struct ingest_summary *summary, struct buf 
 	if (err) {
 		admin_reply_error(import->reply, err);
 	} else {
-		admin_reply_log(import->reply, "import of %s: %llu accepted, %llu updated, %llu duplicates, %llu rejected",
-		                import->name, (unsigned long long)summary->accepted,
+		admin_reply_log(import->reply,
+		                "import of %s: %llu accepted, %llu updated, %llu duplicates, %llu rejected", import->name,
+		                (unsigned long long)summary->accepted,
 		                (unsigned long long)summary->updated, (unsigned long long)summary->duplicates,
 		                (unsigned long long)summary->rejected);
 		json_raw(admin_reply_result(import->reply), buf_str(answer));

@@ -14,6 +14,7 @@ static const char *const shown_names[] = {
 	[CATALOG_ALWAYS] = "always",
 	[CATALOG_WITH_MESSAGE] = "with_message",
 	[CATALOG_WITH_CONCATENATED] = "with_concatenated",
+	[CATALOG_NEVER] = "never",
 };
 
 static void write_column_name(struct json *j, const struct catalog_product *product, uint8_t column)

@@ -87,7 +87,7 @@ static void write_ingest(struct json *j, const struct admin_context *context)
 	write_uint(j, "duplicates", stats.total.duplicates);
 	write_uint(j, "rejected", stats.total.rejected);
 	write_uint(j, "commits", stats.commits);
-	write_uint(j, "longest_commit_us", (uint64_t)stats.commit_us_max);
+	write_uint(j, "longest_commit_us", (uint64_t)stats.commit_duration.max_us);
 	json_object_end(j);
 }
 

@@ -1,6 +1,7 @@
 libcdrd_a_SOURCES += \
 	src/admin/admin.c src/admin/admin.h src/admin/server.h \
 	src/admin/args.c src/admin/args.h \
+	src/admin/audit.c src/admin/audit.h \
 	src/admin/command.h \
 	src/admin/command_account.c \
 	src/admin/command_callback.c \
@@ -12,6 +13,9 @@ libcdrd_a_SOURCES += \
 	src/admin/command_replay.c \
 	src/admin/command_report.c \
 	src/admin/command_status.c \
+	src/admin/command_storage.c \
+	src/admin/command_usage.c \
+	src/admin/command_verify.c \
 	src/admin/commands.c src/admin/commands.def src/admin/commands.h \
 	src/admin/peer.c \
 	src/admin/session.c src/admin/session.h \

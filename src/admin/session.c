@@ -150,20 +150,27 @@ static bool fill(struct session *session)
 	if (count < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
 	session->end_of_input = true;
-	if (count < 0 || hung_up(session))
-		session->broken = true;
+	session->gone = count < 0 || hung_up(session);
 	return false;
 }
 
 /* --- events --- */
 
+/* With no more to read, is there nothing left that is worth doing? */
+static bool is_over(const struct session *session)
+{
+	bool idle = !session->reply.open && session->out.len == 0;
+	if (!session->end_of_input)
+		return false;
+	if (session->gone)
+		return true;
+	return (idle || body_wanted(session)) && !event_pending(session->work_event, EV_TIMEOUT, NULL);
+}
+
 /* Closes it if that is due, or waits for what is next. */
 static void settle(struct session *session)
 {
-	bool idle = !session->reply.open && session->out.len == 0;
-	if (session->end_of_input && (idle || body_wanted(session)) && !event_pending(session->work_event, EV_TIMEOUT, NULL))
-		session->broken = true;
-	if (session->broken || (session->close_when_out && session->out.len == 0)) {
+	if (session->broken || is_over(session) || (session->close_when_out && session->out.len == 0)) {
 		session_close(session);
 		return;
 	}
@@ -180,6 +187,8 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	for (int i = 0; i < READS_A_TURN && input_wanted(session) && fill(session); i++)
 		take_input(session);
+	if (session->gone)
+		take_input(session); /* of a body that was cut, what is whole is kept */
 	settle(session);
 }
 

@@ -32,6 +32,7 @@ struct session_body {
 struct admin_reply {
 	struct session *session;
 	bool open; /* a command is at work */
+	const char *words; /* of that command */
 	yajl_val request;
 	struct args_synopsis synopsis;
 	struct args args;
@@ -62,6 +63,7 @@ struct session {
 	struct buf in;
 	size_t scanned; /* bytes of `in` in which there is no line's end */
 	bool end_of_input;
+	bool gone; /* and the client reads nothing any more */
 	struct buf out;
 	bool broken;         /* nothing can be written any more */
 	bool close_when_out; /* when `out` is empty */

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "admin/audit.h"
 #include "admin/session.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -162,6 +163,7 @@ void admin_reply_log(const struct admin_reply *reply, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	log_info("admin", "%s (uid %u, pid %d)", text, (unsigned)reply->session->uid, (int)reply->session->pid);
+	admin_audit(reply, text);
 }
 
 void admin_write_time(struct json *j, int64_t time_us)

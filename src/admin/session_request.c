@@ -43,5 +43,6 @@ void session_request_run(struct session *session, struct str line)
 	}
 	log_debug("admin", "%s (uid %u, pid %d)", spec->words, (unsigned)session->uid, (int)session->pid);
 	reply->open = true;
+	reply->words = spec->words;
 	command_handlers[spec - command_specs](&session->admin->context, &reply->args, reply);
 }

@@ -20,8 +20,8 @@ static int set_address(struct sockaddr_un *address, const char *path, struct err
 	if (!path[0])
 		return error_set(err, ERROR_INVALID, "admin_socket: must not be empty");
 	if (strlen(path) >= sizeof(address->sun_path))
-		return error_set(err, ERROR_LIMIT, "admin_socket: %s: %zu bytes, at most %zu allowed", path, strlen(path),
-		                 sizeof(address->sun_path) - 1);
+		return error_set(err, ERROR_LIMIT, "admin_socket: %s: %zu bytes, at most %zu allowed", path,
+		                 strlen(path), sizeof(address->sun_path) - 1);
 	strcpy(address->sun_path, path);
 	return 0;
 }

@@ -1,15 +1,18 @@
 libcdrd_a_SOURCES += \
+	src/base/audit.c src/base/audit.h \
 	src/base/buf.c src/base/buf.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/config.c src/base/config.h \
 	src/base/config_file.c \
 	src/base/config_value.c src/base/config_value.h \
 	src/base/decimal.c src/base/decimal.h \
+	src/base/disk.c src/base/disk.h \
 	src/base/error.c src/base/error.h \
 	src/base/histogram.c src/base/histogram.h \
 	src/base/id.c src/base/id.h \
 	src/base/json.c src/base/json.h \
 	src/base/lag.c src/base/lag.h \
 	src/base/log.c src/base/log.h \
+	src/base/logfile.c src/base/logfile.h \
 	src/base/settings.def \
 	src/base/str.h

@@ -35,6 +35,7 @@ enum catalog_shown {
 	CATALOG_ALWAYS,
 	CATALOG_WITH_MESSAGE,      /* include_message=true */
 	CATALOG_WITH_CONCATENATED, /* show_concatenated=true, and the direction is not inbound */
+	CATALOG_NEVER,             /* kept for filters alone */
 };
 
 enum catalog_direction { CATALOG_NO_DIRECTION = 0, CATALOG_OUTBOUND = 1, CATALOG_INBOUND = 2 };
@@ -121,7 +122,7 @@ static inline bool catalog_column_shown(const struct catalog_column *column, enu
 		return include_message;
 	if (column->shown == CATALOG_WITH_CONCATENATED)
 		return show_concatenated && direction != CATALOG_INBOUND;
-	return true;
+	return column->shown == CATALOG_ALWAYS;
 }
 
 #endif

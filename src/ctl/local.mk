@@ -2,6 +2,7 @@ bin_PROGRAMS += cdrctl
 cdrctl_SOURCES = \
 	src/ctl/client.c src/ctl/client.h \
 	src/ctl/completion.c \
+	src/ctl/csv.c \
 	src/ctl/ctl.h \
 	src/ctl/grid.c \
 	src/ctl/import.c \

@@ -46,14 +46,16 @@ static void replace_nuls(char *json)
 	}
 }
 
-static int print_rendered(struct str result, struct error *err)
+static int print_rendered(struct str result, bool csv, struct error *err)
 {
 	struct buf copy = { 0 }, out = { 0 };
 	buf_add_str(&copy, result);
 	if (buf_cstr(&copy))
 		replace_nuls(copy.data);
 	yajl_val tree = copy.failed ? NULL : tree_parse(buf_str(&copy), err);
-	if (copy.failed || (tree && (render(&out, tree), out.failed)))
+	if (tree)
+		(csv ? render_csv : render)(&out, tree);
+	if (copy.failed || out.failed)
 		error_set(err, ERROR_NOMEM, "Out of memory for the result");
 	else if (out.len > 0)
 		fwrite(out.data, 1, out.len, stdout);
@@ -67,7 +69,7 @@ static int print_rendered(struct str result, struct error *err)
 int ctl_print(const struct ctl *ctl, struct str result, struct error *err)
 {
 	if (!ctl->json)
-		return print_rendered(result, err);
+		return print_rendered(result, args_count(ctl->args, "csv") > 0, err);
 	printf("%.*s\n", STR_ARGS(result));
 	return 0;
 }

@@ -17,6 +17,9 @@
 
 void render(struct buf *out, yajl_val value);
 
+/* csv.c: the first array of objects in it as CSV (RFC 4180), a column a key of its first object. */
+void render_csv(struct buf *out, yajl_val value);
+
 /* grid.c: an array of objects as a table, each line behind `indent` spaces. */
 void render_grid(struct buf *out, yajl_val array, int indent);
 

@@ -27,7 +27,8 @@ void text_add_clock(struct buf *out, uint64_t seconds);
 
 /*
  * Appends a value on one line, and returns its columns: yes and no, "-" for what is null or empty, arrays of scalars
- * with commas between, other things as JSON. `key` says what it is: sizes end in _bytes, durations in _seconds, _ms or _us.
+ * with commas between, other things as JSON. `key` says what it is: sizes end in _bytes, durations in _seconds, _ms or
+ * _us.
  */
 int text_add_value(struct buf *out, const char *key, yajl_val value);
 

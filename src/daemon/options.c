@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "callback/callback.h"
 #include "http/http.h"
+#include "meter/plans.h"
 
 #define DEFAULT_FILE CDRD_SYSCONFDIR "/cdrd/cdrd.conf"
 
@@ -106,7 +107,10 @@ int options_load_config(const struct options *options, struct config *config, st
 	if (config_init(config, err) != 0)
 		return -1;
 	if (read_file(options, config, err) == 0 && set_all(options, config, err) == 0 &&
-	    http_listen_check(config->listen, err) == 0 && callback_allow_check(config->callback_allow, err) == 0)
+	    http_listen_check("listen", config->listen, err) == 0 &&
+	    (!config->metrics_listen[0] || http_listen_check("metrics_listen", config->metrics_listen, err) == 0) &&
+	    callback_allow_check(config->callback_allow, err) == 0 &&
+	    plans_check(config->plans, config->plan_default, config->currency, err) == 0)
 		return 0;
 	config_free(config);
 	return -1;

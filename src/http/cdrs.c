@@ -9,6 +9,7 @@
 
 #include "http/routes.h"
 
+#define DISK_RETRY_SECONDS "30" /* beside 507 when the disk is nearly full: a person has to make room */
 #define ACCEPTED "application/x-ndjson, application/json, application/msgpack, text/csv"
 
 enum body_kind { KIND_JSON, KIND_NDJSON, KIND_MSGPACK, KIND_CSV, KIND_UNSAID };
@@ -30,6 +31,7 @@ static const struct media_row {
 
 struct upload {
 	struct http_request *request;
+	const struct disk *disk;
 	struct ingest *ingest;
 	struct ingest_batch *batch; /* NULL until the format is known */
 	enum body_kind kind;
@@ -48,13 +50,27 @@ static void reply_unsupported(struct http_request *request)
 	http_reply_problem(request, 415, "Unsupported Media Type", "The body must be one of " ACCEPTED ".");
 }
 
+/* A client that has to wait for room is told how much is missing; what else fails must not tell of the machine. */
+static void reply_error(struct http_request *request, const struct disk *disk, const struct error *err)
+{
+	struct error low;
+
+	if (err->code != ERROR_FULL || !disk_is_low(disk)) {
+		http_reply_error(request, err);
+		return;
+	}
+	disk_fail_low(disk, &low);
+	http_reply_header(request, "Retry-After", DISK_RETRY_SECONDS);
+	http_reply_problem(request, 507, "Insufficient Storage", low.message);
+}
+
 static void on_done(void *arg, const struct ingest_summary *summary, struct buf *answer, const struct error *err)
 {
 	struct upload *upload = arg;
 
 	(void)summary;
 	if (err)
-		http_reply_error(upload->request, err);
+		reply_error(upload->request, upload->disk, err);
 	else
 		http_reply(upload->request, 200, "application/json", answer);
 	upload_free(upload);
@@ -126,7 +142,7 @@ static bool begin_batch(struct upload *upload, struct str beginning)
 	buf_free(&name);
 	if (upload->batch)
 		return true;
-	http_reply_error(request, &err);
+	reply_error(request, upload->disk, &err);
 	upload_free(upload);
 	return false;
 }
@@ -138,6 +154,7 @@ static void on_data(void *arg, const char *data, size_t len)
 	struct upload *upload = arg;
 	struct str rest = { data, len };
 	bool guess = upload->kind == KIND_JSON || upload->kind == KIND_UNSAID;
+	struct error err;
 
 	if (!upload->batch) {
 		if (guess && !find_first(&rest))
@@ -151,6 +168,11 @@ static void on_data(void *arg, const char *data, size_t len)
 			return;
 	}
 	ingest_batch_feed(upload->batch, rest.p, rest.len);
+	/* The client need not send the rest to hear of it. */
+	if (ingest_batch_failed(upload->batch, &err)) {
+		reply_error(upload->request, upload->disk, &err);
+		on_gone(upload);
+	}
 }
 
 static void on_end(void *arg)
@@ -172,6 +194,11 @@ void http_cdrs_post(struct http_request *request, void *app)
 	enum body_kind kind;
 	struct error err;
 
+	if (disk_is_low(shared->disk)) {
+		disk_fail_low(shared->disk, &err);
+		reply_error(request, shared->disk, &err);
+		return;
+	}
 	if (!find_media(http_request_header(request, "Content-Type"), &kind)) {
 		reply_unsupported(request);
 		return;
@@ -183,6 +210,7 @@ void http_cdrs_post(struct http_request *request, void *app)
 		return;
 	}
 	upload->request = request;
+	upload->disk = shared->disk;
 	upload->ingest = shared->ingest;
 	upload->kind = kind;
 	if (query_params_decode(&upload->params, http_request_query(request), &err) < 0) {

@@ -8,7 +8,10 @@
  */
 #include "http/connection.h"
 
+#include <linux/sockios.h>
+#include <arpa/inet.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "base/log.h"
@@ -165,6 +168,7 @@ void http_connection_close(struct http_connection *c)
 	c->request = NULL;
 	if (!request)
 		return;
+	http_stats_count(request, HTTP_STATUS_GONE, 0);
 	if (in_body && request->stream.on_abort)
 		request->stream.on_abort(request->stream_arg);
 	else if (request->on_close)
@@ -190,6 +194,14 @@ static uint64_t unsent(const struct http_connection *c)
 	return evbuffer_get_length(bufferevent_get_output(c->bev)) + c->file.left;
 }
 
+/* Bytes that the kernel has taken and the client has not. */
+static int unacknowledged(const struct http_connection *c)
+{
+	int bytes = 0;
+
+	return ioctl(bufferevent_getfd(c->bev), SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+}
+
 void http_connection_answered(struct http_connection *c)
 {
 	c->request = NULL;
@@ -198,6 +210,7 @@ void http_connection_answered(struct http_connection *c)
 		c->state = HTTP_STATE_WRITE;
 		c->since_us = c->server->clock_us;
 		c->unsent = unsent(c);
+		c->unacknowledged = -1;
 	}
 	if (c->running)
 		return;
@@ -240,17 +253,38 @@ static void time_out(struct http_connection *c)
 	http_connection_run(c);
 }
 
+/* The kernel takes an answer in large steps: a slow client may need longer for one than the timeout, and yet get on. */
+static bool client_gets_on(struct http_connection *c)
+{
+	int before = c->unacknowledged;
+
+	c->unacknowledged = unacknowledged(c);
+	return c->unacknowledged < before;
+}
+
+static void note_progress(struct http_connection *c)
+{
+	uint64_t left = unsent(c);
+
+	if (left < c->unsent) {
+		c->since_us = c->server->clock_us;
+		c->unacknowledged = -1;
+	} else if (c->unacknowledged < 0) {
+		c->unacknowledged = unacknowledged(c);
+	}
+	c->unsent = left;
+}
+
 void http_connection_check_timeout(struct http_connection *c)
 {
-	if (c->state == HTTP_STATE_WRITE) {
-		uint64_t left = unsent(c);
-
-		if (left < c->unsent)
-			c->since_us = c->server->clock_us;
-		c->unsent = left;
-	}
+	if (c->state == HTTP_STATE_WRITE)
+		note_progress(c);
 	/* The clock is up to a tick behind when a state begins. */
-	if (c->server->clock_us - c->since_us > timeout_us(c) + HTTP_TICK_US)
+	if (c->server->clock_us - c->since_us <= timeout_us(c) + HTTP_TICK_US)
+		return;
+	if (c->state == HTTP_STATE_WRITE && client_gets_on(c))
+		c->since_us = c->server->clock_us;
+	else
 		time_out(c);
 }
 
@@ -291,6 +325,20 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 	http_connection_run(arg);
 }
 
+/* IPv4 that came in through a socket of IPv6 is shown as what it is. */
+static void format_peer(char out[INET6_ADDRSTRLEN], const struct sockaddr *peer)
+{
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)peer;
+	const struct sockaddr_in *four = (const struct sockaddr_in *)(const void *)peer;
+
+	if (peer->sa_family == AF_INET)
+		inet_ntop(AF_INET, &four->sin_addr, out, INET6_ADDRSTRLEN);
+	else if (peer->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
+		inet_ntop(AF_INET, &six->sin6_addr.s6_addr[12], out, INET6_ADDRSTRLEN);
+	else if (peer->sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &six->sin6_addr, out, INET6_ADDRSTRLEN);
+}
+
 static struct http_connection *connection_new(struct http_server *server, evutil_socket_t fd)
 {
 	struct http_connection *c = calloc(1, sizeof(*c));
@@ -325,7 +373,7 @@ static void refuse(struct http_connection *c)
 	http_connection_fail(c, &fault);
 }
 
-void http_connection_accept(struct http_server *server, evutil_socket_t fd, bool refused)
+void http_connection_accept(struct http_server *server, evutil_socket_t fd, const struct sockaddr *peer, bool refused)
 {
 	struct http_connection *c = connection_new(server, fd);
 
@@ -334,6 +382,7 @@ void http_connection_accept(struct http_server *server, evutil_socket_t fd, bool
 		evutil_closesocket(fd);
 		return;
 	}
+	format_peer(c->peer, peer);
 	bufferevent_enable(c->bev, EV_READ);
 	if (refused)
 		refuse(c);

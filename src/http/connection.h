@@ -14,6 +14,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event_struct.h>
+#include <netinet/in.h>
 #include <sys/queue.h>
 
 #include "http/body.h"
@@ -33,6 +34,7 @@ enum http_connection_state {
 struct http_request {
 	struct http_request *next_free;
 	struct http_connection *connection;
+	int64_t begin_us; /* monotonic: when its head was there */
 	const struct http_route *route; /* NULL for one that never got that far */
 	struct http_head head;
 	struct buf text;    /* the head as sent, which `head` borrows from */
@@ -50,6 +52,7 @@ struct http_request {
 /* A part of a file that follows the head of an answer. */
 struct http_file {
 	bool is_open;
+	char account[ACCOUNT_ID_LEN + 1]; /* whose download it is, if that counts */
 	int fd;
 	off_t offset;
 	uint64_t left;
@@ -59,6 +62,7 @@ struct http_file {
 struct http_connection {
 	TAILQ_ENTRY(http_connection) entry;
 	struct http_server *server;
+	char peer[INET6_ADDRSTRLEN]; /* the client's address, or its proxy's */
 	struct bufferevent *bev;
 	struct event resume; /* the next turn of the loop goes on here */
 	enum http_connection_state state;
@@ -68,6 +72,7 @@ struct http_connection {
 	struct http_file file;
 	int64_t since_us;   /* of the server's clock: when the timeout of the state began */
 	uint64_t unsent;    /* when last looked at, to see progress */
+	int unacknowledged; /* of what the kernel has, when `unsent` last stood still; -1 for not asked yet */
 	size_t watermark;   /* received bytes kept at most */
 	bool begun;         /* bytes of a head are there */
 	bool continue_owed; /* the client waits for 100 Continue */
@@ -83,7 +88,7 @@ static inline size_t http_connection_received(const struct http_connection *conn
 }
 
 /* connection.c */
-void http_connection_accept(struct http_server *server, evutil_socket_t fd, bool refuse);
+void http_connection_accept(struct http_server *server, evutil_socket_t fd, const struct sockaddr *peer, bool refuse);
 void http_connection_run(struct http_connection *connection);
 void http_connection_run_later(struct http_connection *connection);
 /* Ends the connection: tells the handler, leaves freeing to the run. */
@@ -124,10 +129,30 @@ void http_request_free_all(struct http_server *server);
 /* auth.c: are the credentials right for the route? ERROR_UNAUTHORIZED if not. */
 int http_auth_check(struct http_request *request, struct error *err);
 
+/*
+ * limits.c: each is false when it has turned the request away: because of overload, because of other credentials from its
+ * address, because of the account's other requests. Wrong credentials are answered now or later; downloads are counted
+ * from their first byte to their last.
+ */
+bool http_limits_admit(struct http_request *request);
+bool http_limits_may_login(struct http_request *request);
+bool http_limits_take(struct http_request *request);
+void http_limits_refuse_login(struct http_request *request, const struct error *err);
+void http_limits_download_begun(const struct http_request *request);
+void http_limits_download_ended(struct http_connection *connection);
+
 /* problem.c */
 void http_reply_fault(struct http_request *request, const struct http_fault *fault);
 
 /* reply.c: "Not Found" for 404. */
 const char *http_status_phrase(int status);
+
+/* stats.c: counts an answer of `length` bytes and writes its line of the access log; status HTTP_STATUS_GONE for a
+ * client that did not wait for it. */
+#define HTTP_STATUS_GONE 499
+int http_stats_init(struct http_server *server, struct error *err);
+void http_stats_free(struct http_server *server);
+size_t http_status_slot(int status); /* reply.c */
+void http_stats_count(const struct http_request *request, int status, uint64_t length);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * dispatch.c: from a complete head to the handler: parse, route, credentials, body. Each of them may answer instead.
+ * dispatch.c: from a complete head to the handler: parse, route, credentials, limits, body. Each of them may answer instead.
  * Declared in connection.h.
  */
 #include "http/connection.h"
@@ -50,9 +50,11 @@ static bool check_credentials(struct http_request *request)
 {
 	struct error err;
 
+	if (!http_limits_may_login(request))
+		return false;
 	if (http_auth_check(request, &err) == 0)
 		return true;
-	http_reply_error(request, &err);
+	http_limits_refuse_login(request, &err);
 	return false;
 }
 
@@ -85,7 +87,8 @@ static void go_on(struct http_connection *c)
 {
 	struct http_request *request = c->request;
 
-	if (!find_route(request) || !check_credentials(request) || !prepare_body(c))
+	if (!find_route(request) || !http_limits_admit(request) || !check_credentials(request) ||
+	    !http_limits_take(request) || !prepare_body(c))
 		return;
 	if (request->route->body == HTTP_BODY_STREAM) {
 		http_dispatch_handle(c);

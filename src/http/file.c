@@ -8,13 +8,15 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "http/connection.h"
 
-#define PIECE_BYTES ((uint64_t)64 * 1024)
+#define PIECE_BYTES (64 * 1024)
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
@@ -25,12 +27,16 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 void http_file_begin(struct http_connection *c, int fd, uint64_t offset, uint64_t length)
 {
+	static const int ahead = 2 * PIECE_BYTES;
+
 	c->file.is_open = true;
 	c->file.fd = fd;
 	c->file.offset = (off_t)offset;
 	c->file.left = length;
 	event_assign(&c->file.writable, c->server->base, bufferevent_getfd(c->bev), EV_WRITE | EV_PERSIST, on_writable, c);
-	(void)posix_fadvise(fd, (off_t)offset, (off_t)length, POSIX_FADV_SEQUENTIAL); /* only advice */
+	/* neither is more than advice: with the first, the kernel takes little ahead of what the client acknowledges */
+	(void)setsockopt(bufferevent_getfd(c->bev), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &ahead, sizeof(ahead));
+	(void)posix_fadvise(fd, (off_t)offset, (off_t)length, POSIX_FADV_SEQUENTIAL);
 }
 
 void http_file_end(struct http_connection *c)
@@ -39,6 +45,7 @@ void http_file_end(struct http_connection *c)
 		return;
 	event_del(&c->file.writable);
 	close(c->file.fd);
+	http_limits_download_ended(c);
 	c->file.is_open = false;
 	c->file.left = 0;
 }
@@ -47,7 +54,7 @@ void http_file_end(struct http_connection *c)
 static ssize_t send_piece(struct http_connection *c)
 {
 	struct http_file *file = &c->file;
-	size_t wanted = (size_t)(file->left < PIECE_BYTES ? file->left : PIECE_BYTES);
+	size_t wanted = file->left < PIECE_BYTES ? (size_t)file->left : PIECE_BYTES;
 	ssize_t sent = sendfile(bufferevent_getfd(c->bev), file->fd, &file->offset, wanted);
 
 	if (sent > 0)

@@ -18,10 +18,14 @@
 #include "base/buf.h"
 #include "base/config.h"
 #include "base/error.h"
+#include "base/histogram.h"
 #include "base/str.h"
+#include "meter/meter.h"
 #include "query/query.h"
 #include "store/accounts.h"
 
+struct http_access;
+struct meter;
 struct http_server;
 struct http_request;
 
@@ -45,6 +49,7 @@ struct http_route {
 	enum http_auth auth;
 	enum http_body body;
 	void (*handle)(struct http_request *request, void *app);
+	enum meter_limit limit; /* that it counts against; none if left out */
 };
 
 /* `routes` ends with a row whose path is NULL; routes, app, config and store stay the caller's and must outlive the
@@ -52,11 +57,18 @@ struct http_route {
 struct http_server *http_server_new(struct event_base *base, const struct config *config, struct store *store,
                                     const struct http_route *routes, void *app, struct error *err);
 
-/* Are these addresses that http_server_listen could understand? ERROR_INVALID names the one that is not. */
-int http_listen_check(const char *addresses, struct error *err);
+/* Are these addresses that http_server_listen could understand? ERROR_INVALID names the setting, and the one that is
+ * not. */
+int http_listen_check(const char *setting, const char *addresses, struct error *err);
 
-/* Listens on every address of config->listen. */
-int http_server_listen(struct http_server *server, struct error *err);
+/* Listens on every address of the list; errors name the setting that it is from. */
+int http_server_listen(struct http_server *server, const char *setting, const char *addresses, struct error *err);
+
+/* Writes a line to `access` for each request from now on; NULL for none. It stays the caller's. */
+void http_server_log_to(struct http_server *server, struct http_access *access);
+
+/* Asks `meter` from now on whether requests may be taken. It stays the caller's. */
+void http_server_limit(struct http_server *server, struct meter *meter);
 
 /* The port of the first listener (for `listen = 127.0.0.1:0`). */
 int http_server_port(const struct http_server *server);
@@ -70,8 +82,26 @@ void http_server_free(struct http_server *server);
 struct http_stats {
 	uint64_t connections; /* open now */
 	uint64_t requests, responses_by_class[6]; /* since the start; [2] counts 2xx, ... */
+	bool listening;
+	bool accepting; /* listening, and not pausing for want of descriptors */
+	bool draining;
 };
 void http_server_stats(const struct http_server *server, struct http_stats *stats);
+
+#define HTTP_STATUS_SLOTS 32
+
+struct http_route_stats {
+	const struct http_route *route;           /* NULL: requests that no route took */
+	uint64_t responses[2][HTTP_STATUS_SLOTS]; /* by slots; [1] are those to HEAD */
+	uint64_t bytes;                           /* of the answers' bodies */
+	struct histogram duration;                /* from the end of the head to the answer's being handed over */
+};
+
+/* The status whose answers a slot counts; 0 for the slot of those that have none of their own. */
+int http_status_of_slot(size_t slot);
+
+/* One of each route, in the table's order, and one more; belongs to the server. */
+const struct http_route_stats *http_server_route_stats(const struct http_server *server, size_t *count);
 
 /* --- a request --- */
 
@@ -85,6 +115,9 @@ struct str http_request_segment(const struct http_request *request);
 struct str http_request_body(const struct http_request *request);    /* HTTP_BODY_WHOLE */
 const struct account *http_request_account(const struct http_request *request);
 const char *http_request_producer(const struct http_request *request);
+/* Will no body be sent, whatever the answer? */
+bool http_request_is_head(const struct http_request *request);
+
 /* "https://host:port" that links in answers start with: public_url, or http:// and the request's Host. */
 void http_request_base_url(const struct http_request *request, struct buf *out);
 

@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 
 #define SLICE_BYTES (256 * 1024)
+#define SLICE_US 4000        /* of a turn of the loop, for all connections together; each gets a piece at least */
+#define PIECE_BYTES (16 * 1024) /* so that the clock is looked at often enough */
 #define FILL_BYTES 32768
 
 static void send_continue(struct http_connection *c)
@@ -106,9 +108,10 @@ static size_t take_piece(struct http_connection *c)
 	struct str piece = { NULL, 0 };
 
 	evbuffer_peek(input, -1, NULL, &first, 1);
-	struct str in = { first.iov_len > 0 ? first.iov_base : "", first.iov_len };
+	size_t len = first.iov_len < PIECE_BYTES ? first.iov_len : PIECE_BYTES;
+	struct str in = { len > 0 ? first.iov_base : "", len };
 	enum http_content_next next = http_content_next(&c->content, &in, c->server->scratch, &piece, &fault);
-	size_t used = first.iov_len - in.len;
+	size_t used = len - in.len;
 
 	if (next == HTTP_CONTENT_PIECE)
 		deliver(c, piece); /* before its memory is drained */
@@ -120,9 +123,20 @@ static size_t take_piece(struct http_connection *c)
 	return used + piece.len;
 }
 
+/* Has this turn of the loop taken its time? The base knows when it began. */
+static bool turn_is_over(const struct http_server *server)
+{
+	struct timeval begun, now;
+
+	if (event_base_gettimeofday_cached(server->base, &begun) != 0 || evutil_gettimeofday(&now, NULL) != 0)
+		return false;
+	int64_t us = (int64_t)(now.tv_sec - begun.tv_sec) * 1000000 + (now.tv_usec - begun.tv_usec);
+	return us >= SLICE_US || us < 0;
+}
+
 bool http_intake_step(struct http_connection *c)
 {
-	for (size_t done = 0; done < SLICE_BYTES;) {
+	for (size_t done = 0; done < SLICE_BYTES && (done == 0 || !turn_is_over(c->server));) {
 		size_t handled = take_piece(c);
 
 		if (c->state != HTTP_STATE_BODY)

@@ -85,7 +85,7 @@ static bool parse_host(struct address *address, char *host, in_port_t port)
 	return true;
 }
 
-static int parse_address(struct address *address, struct str text, struct error *err)
+static int parse_address(struct address *address, const char *setting, struct str text, struct error *err)
 {
 	char host[INET6_ADDRSTRLEN + 3];
 	const char *colon = memrchr(text.p, ':', text.len);
@@ -98,7 +98,7 @@ static int parse_address(struct address *address, struct str text, struct error 
 		if (parse_host(address, host, port))
 			return 0;
 	}
-	return error_set(err, ERROR_INVALID, "listen: \"%.*s\" is not IPv4:port, [IPv6]:port or *:port",
+	return error_set(err, ERROR_INVALID, "%s: \"%.*s\" is not IPv4:port, [IPv6]:port or *:port", setting,
 	                 STR_ARGS(text));
 }
 
@@ -159,12 +159,11 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	uint64_t max = (uint64_t)server->config->connections_max;
 
 	(void)listener;
-	(void)peer;
 	(void)peer_len;
 	if (server->stats.connections >= max + REFUSED_MAX)
 		evutil_closesocket(fd);
 	else
-		http_connection_accept(server, fd, server->stats.connections >= max);
+		http_connection_accept(server, fd, peer, server->stats.connections >= max);
 }
 
 static struct evconnlistener *bind_address(struct http_server *server, struct address *address)
@@ -184,7 +183,7 @@ static struct evconnlistener *bind_address(struct http_server *server, struct ad
 	return listener;
 }
 
-static int listen_on(struct http_server *server, struct str text, struct error *err)
+static int listen_on(struct http_server *server, const char *setting, struct str text, struct error *err)
 {
 	static const int on = 1;
 	struct address address = { .len = 0 };
@@ -192,13 +191,13 @@ static int listen_on(struct http_server *server, struct str text, struct error *
 	int port;
 
 	if (server->listeners_count == HTTP_LISTENERS_MAX)
-		return error_set(err, ERROR_LIMIT, "listen: more than %d addresses", HTTP_LISTENERS_MAX);
-	if (parse_address(&address, text, err) < 0)
+		return error_set(err, ERROR_LIMIT, "%s: more than %d addresses", setting, HTTP_LISTENERS_MAX);
+	if (parse_address(&address, setting, text, err) < 0)
 		return -1;
 	struct evconnlistener *listener = bind_address(server, &address);
 
 	if (!listener)
-		return error_set_errno(err, errno, "listen: cannot listen on %.*s", STR_ARGS(text));
+		return error_set_errno(err, errno, "%s: cannot listen on %.*s", setting, STR_ARGS(text));
 	evconnlistener_set_error_cb(listener, on_accept_error);
 	/* Accepted sockets inherit it, which saves a call for each. */
 	setsockopt(evconnlistener_get_fd(listener), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -228,7 +227,7 @@ static bool next_address(struct str *list, struct str *text)
 	return true;
 }
 
-int http_listen_check(const char *addresses, struct error *err)
+int http_listen_check(const char *setting, const char *addresses, struct error *err)
 {
 	struct str list = str_from(addresses);
 	struct address address;
@@ -236,24 +235,24 @@ int http_listen_check(const char *addresses, struct error *err)
 	int count = 0;
 
 	while (next_address(&list, &text)) {
-		if (parse_address(&address, text, err) < 0)
+		if (parse_address(&address, setting, text, err) < 0)
 			return -1;
 		if (++count > HTTP_LISTENERS_MAX)
-			return error_set(err, ERROR_LIMIT, "listen: more than %d addresses", HTTP_LISTENERS_MAX);
+			return error_set(err, ERROR_LIMIT, "%s: more than %d addresses", setting, HTTP_LISTENERS_MAX);
 	}
 	return 0;
 }
 
-int http_server_listen(struct http_server *server, struct error *err)
+int http_server_listen(struct http_server *server, const char *setting, const char *addresses, struct error *err)
 {
-	struct str list = str_from(server->config->listen);
+	struct str list = str_from(addresses);
 	struct str text;
 
 	server->accept_retry = evtimer_new(server->base, on_retry, server);
 	if (!server->accept_retry)
 		return error_set(err, ERROR_NOMEM, "Out of memory for listeners");
 	while (next_address(&list, &text))
-		if (listen_on(server, text, err) < 0)
+		if (listen_on(server, setting, text, err) < 0)
 			return -1;
 	return 0;
 }

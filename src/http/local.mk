@@ -1,14 +1,18 @@
 libcdrd_a_SOURCES += \
+	src/http/access.c src/http/access.h \
 	src/http/auth.c \
 	src/http/body.c src/http/body.h \
 	src/http/cdrs.c \
 	src/http/chunked.c \
 	src/http/connection.c src/http/connection.h \
 	src/http/dispatch.c \
+	src/http/estimate.c \
 	src/http/file.c \
 	src/http/http.h \
+	src/http/health.c \
 	src/http/inflate.c src/http/inflate.h \
 	src/http/intake.c \
+	src/http/limits.c \
 	src/http/listen.c \
 	src/http/media.c \
 	src/http/parser.c src/http/parser.h \
@@ -25,4 +29,5 @@ libcdrd_a_SOURCES += \
 	src/http/router.c src/http/router.h \
 	src/http/routes.c src/http/routes.h \
 	src/http/send.c \
-	src/http/server.c src/http/server.h
+	src/http/server.c src/http/server.h \
+	src/http/stats.c

@@ -192,7 +192,7 @@ void http_media_get(struct http_request *request, void *arg)
 			http_reply_error(request, &err);
 		return;
 	}
-	if (accounts_may_read(app->store, http_request_account(request), str_from(report.account)))
+	if (http_report_is_visible(request, app, &report))
 		open_and_reply(request, app, &report);
 	else
 		reply_unknown(request);

@@ -6,6 +6,7 @@
  * `type` is TYPE_BASE and the title in lower case with hyphens: stable as long as the title is. `instance` is a new
  * UUID each time and stands in the log with the request, so that a user who quotes it can be helped.
  */
+#include <stdio.h>
 #include <ctype.h>
 #include <inttypes.h>
 
@@ -151,10 +152,17 @@ void http_reply_fault(struct http_request *request, const struct http_fault *fau
 void http_reply_invalid(struct http_request *request, const struct query_problems *problems)
 {
 	struct problem problem = { .status = 422, .title = "Unprocessable entity", .parameters = problems };
+	char detail[sizeof(problems->list[0].name) + sizeof(problems->list[0].reason) + 64];
 
-	if (problems->invalid_filter)
+	if (problems->invalid_filter) {
 		problem = (struct problem){ .status = 422, .title = "Invalid filter", .detail = problems->detail };
-	else if (problems->count > 0)
+	} else if (problems->count > 0) {
+		size_t more = problems->count - 1;
+		int len = snprintf(detail, sizeof(detail), "%s: %s", problems->list[0].name, problems->list[0].reason);
+		if (more > 0)
+			snprintf(detail + len, sizeof(detail) - (size_t)len, " (and %zu more, see invalid_parameters)", more);
+		problem.detail = detail;
 		problem.cause = problems->list[0].reason;
+	}
 	reply(request, &problem);
 }

@@ -108,7 +108,21 @@ static bool resume(struct http_records_page *page, struct query_problems *proble
 	plan->to_us = cursor.to_us;
 	page->snapshot = cursor.snapshot;
 	page->position = cursor.position;
+	page->began_us = cursor.began_us;
+	meter_page_id(reader, &cursor, page->request_id);
 	return true;
+}
+
+/* A page that a cursor leads to is charged once. */
+static int look_for_charge(struct http_records_page *page, struct error *err)
+{
+	int found = 0;
+
+	if (page->plan.cursor.p && !meter_is_free(page->plan.product))
+		found = meter_is_charged(page->app->meter, http_request_account(page->request), page->request_id,
+		                         page->began_us, err);
+	page->is_paid = found > 0;
+	return found < 0 ? -1 : 0;
 }
 
 /* True when the page may be read; otherwise the request has been answered. */
@@ -136,6 +150,10 @@ static bool prepare(struct http_records_page *page)
 		return false;
 	}
 	page->last = page->position;
+	if (look_for_charge(page, &err) < 0) {
+		http_reply_error(request, &err);
+		return false;
+	}
 	return true;
 }
 
@@ -151,7 +169,7 @@ void http_records_get(struct http_request *request, void *app)
 	}
 	page->request = request;
 	page->app = app;
-	page->received_us = clock_now_us();
+	page->received_us = page->began_us = clock_now_us();
 	id_uuid(page->request_id);
 	if (prepare(page))
 		go_on(page);

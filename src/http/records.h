@@ -21,6 +21,8 @@ struct http_records_page {
 	struct query_plan plan; /* borrows from params */
 	char request_id[ID_UUID_LEN + 1];
 	int64_t received_us;
+	int64_t began_us; /* when the first of the query's pages was asked for */
+	bool is_paid;     /* the very page was asked for before */
 
 	struct record_view view;
 	uint64_t columns;   /* that the view shows, as of scan_query */

@@ -89,6 +89,7 @@ static int seal_cursor(const struct http_records_page *page, struct answer *answ
 		.from_us = page->plan.from_us,
 		.to_us = page->plan.to_us,
 		.snapshot = page->snapshot,
+		.began_us = page->began_us,
 		.position = page->last,
 	};
 
@@ -128,21 +129,56 @@ static void write_time(struct json *json, const char *key, int64_t time_us, stru
 	write_text(json, key, buf_str(scratch));
 }
 
-static void write_price(const struct http_records_page *page, struct json *json, struct buf *scratch)
+static void write_price(const struct meter_price *price, struct json *json, struct buf *scratch)
 {
-	struct decimal price = { 0 };
-
-	/* neither can fail: the setting was checked when it was read, and 10^5 records cannot overflow it */
-	decimal_parse(str_from(page->app->config->price_per_record), &price);
-	decimal_multiply(price, page->count, &price);
 	buf_clear(scratch);
-	decimal_format(scratch, price);
+	decimal_format(scratch, price->total);
 	json_key(json, "price");
 	json_raw(json, buf_str(scratch));
-	write_text(json, "currency", str_from(page->app->config->currency));
+	write_text(json, "currency", str_from(price->currency));
 }
 
-static void write_answer(const struct http_records_page *page, struct answer *answer, struct buf *out)
+/* Is the page one that costs anything? */
+static bool is_chargeable(const struct http_records_page *page)
+{
+	return !page->is_paid && !meter_is_free(page->plan.product) && !http_request_is_head(page->request);
+}
+
+static void quote(const struct http_records_page *page, struct meter_price *price)
+{
+	const struct account *account = http_request_account(page->request);
+
+	if (is_chargeable(page))
+		meter_quote(page->app->meter, account, page->count, price);
+	else
+		meter_quote_nothing(page->app->meter, account, price);
+}
+
+static const char *status_of(const struct http_records_page *page)
+{
+	return page->more ? "TRUNCATED" : "SUCCESS";
+}
+
+static void charge(const struct http_records_page *page, const struct meter_price *price)
+{
+	struct meter_usage usage = {
+		.id = page->request_id,
+		.owner = page->plan.account,
+		.product = page->plan.product_name,
+		.job_type = page->plan.by_id ? METER_BY_ID : METER_BY_DATES,
+		.status = status_of(page),
+		.received_us = page->received_us,
+		.started_us = page->received_us,
+		.finished_us = clock_now_us(),
+		.params = &page->params,
+	};
+
+	if (is_chargeable(page))
+		meter_charge(page->app->meter, http_request_account(page->request), &usage, price);
+}
+
+static void write_answer(const struct http_records_page *page, const struct meter_price *price,
+                         struct answer *answer, struct buf *out)
 {
 	struct json json = json_to(out);
 	int64_t received_us = page->received_us - page->received_us % CLOCK_US_PER_SECOND;
@@ -150,9 +186,9 @@ static void write_answer(const struct http_records_page *page, struct answer *an
 	json_object_begin(&json);
 	write_links(&json, answer);
 	write_text(&json, "request_id", str_from(page->request_id));
-	write_text(&json, "request_status", page->more ? STR_LITERAL("TRUNCATED") : STR_LITERAL("SUCCESS"));
+	write_text(&json, "request_status", str_from(status_of(page)));
 	write_time(&json, "received_at", received_us, &answer->scratch);
-	write_price(page, &json, &answer->scratch);
+	write_price(price, &json, &answer->scratch);
 	query_plan_echo(&page->plan, &page->params, &json);
 	json_key(&json, "items_count");
 	json_uint(&json, page->count);
@@ -184,6 +220,7 @@ int http_records_answer(struct http_records_page *page, struct error *err)
 {
 	struct answer answer = { 0 };
 	struct buf out = { 0 };
+	struct meter_price price;
 	int result = -1;
 
 	http_request_url(page->request, &answer.self);
@@ -194,13 +231,15 @@ int http_records_answer(struct http_records_page *page, struct error *err)
 		write_next(page, &answer);
 	}
 	buf_reserve(&out, page->records.len + ENVELOPE_BYTES);
-	write_answer(page, &answer, &out);
+	quote(page, &price);
+	write_answer(page, &price, &answer, &out);
 	if (out.failed || page->records.failed || answer.self.failed || answer.next.failed || answer.scratch.failed) {
 		error_set(err, ERROR_NOMEM, "Out of memory for a page of records");
 		goto out;
 	}
 	if (answer.next.len > 0)
 		add_link_header(page->request, &answer);
+	charge(page, &price);
 	http_reply(page->request, 200, "application/json", &out);
 	result = 0;
 out:

@@ -35,6 +35,7 @@ static const struct {
 	{ 422, "Unprocessable Content" },
 	{ 429, "Too Many Requests" },
 	{ 431, "Request Header Fields Too Large" },
+	{ HTTP_STATUS_GONE, "Client Closed Request" }, /* never sent, but counted */
 	{ 500, "Internal Server Error" },
 	{ 501, "Not Implemented" },
 	{ 503, "Service Unavailable" },
@@ -48,6 +49,24 @@ const char *http_status_phrase(int status)
 		if (statuses[i].status == status)
 			return statuses[i].phrase;
 	return "Unknown";
+}
+
+#define STATUSES (sizeof(statuses) / sizeof(statuses[0]))
+
+_Static_assert(STATUSES < HTTP_STATUS_SLOTS, "one slot is for what is not in the table");
+
+size_t http_status_slot(int status)
+{
+	size_t slot = 0;
+
+	while (slot < STATUSES && statuses[slot].status != status)
+		slot++;
+	return slot;
+}
+
+int http_status_of_slot(size_t slot)
+{
+	return slot < STATUSES ? statuses[slot].status : 0;
 }
 
 void http_reply_header(struct http_request *request, const char *name, const char *value)
@@ -117,13 +136,6 @@ static struct str make_head(const struct http_request *request, int status, cons
 	return buf_str(head);
 }
 
-static void count_and_log(const struct http_request *request, int status, uint64_t length)
-{
-	request->connection->server->stats.responses_by_class[status / 100 % 6]++;
-	log_debug("http", "%.*s %.*s: %d, %" PRIu64 " bytes", STR_ARGS(request->head.method),
-	          STR_ARGS(request->head.target), status, length);
-}
-
 void http_reply_file(struct http_request *request, int status, const char *content_type, int fd, uint64_t offset,
                      uint64_t length)
 {
@@ -133,12 +145,14 @@ void http_reply_file(struct http_request *request, int status, const char *conte
 	c->keep_alive = stays_open(c);
 	struct str head = make_head(request, status, content_type, length);
 
-	count_and_log(request, status, length);
+	http_stats_count(request, status, length);
 	bool sent = !c->server->head.failed && http_send(c, head, NULL);
-	if (sent && !head_only && length > 0)
+	if (sent && !head_only && length > 0) {
 		http_file_begin(c, fd, offset, length);
-	else
+		http_limits_download_begun(request);
+	} else {
 		close(fd);
+	}
 	http_request_release(request);
 	if (!sent)
 		c->state = HTTP_STATE_CLOSED;
@@ -160,7 +174,7 @@ void http_reply(struct http_request *request, int status, const char *content_ty
 	c->keep_alive = stays_open(c);
 	struct str head = make_head(request, status, content_type, length);
 
-	count_and_log(request, status, length);
+	http_stats_count(request, status, length);
 	if (body && (head_only || broken)) {
 		buf_free(body);
 		body = NULL;

@@ -1,8 +1,9 @@
 /*
  * reports.c: GET and DELETE /v2/reports/{id}: one report's status, and its end before its time.
  *
- * Whoever may read the records of a report's account may see and cancel the report. For everyone else it does not
- * exist: the answer is the same as for an id that was never given.
+ * A report belongs to the account that asked for it. That account's primary sees it, too, and may read its file, but
+ * not cancel it. For everyone else it does not exist: the answer is the same as for an id that was never given. So a
+ * subaccount does not see what its primary has asked for, not even of its own records.
  */
 #include "http/reports.h"
 
@@ -35,6 +36,12 @@ void http_report_reply(struct http_request *request, const struct report *report
 	buf_free(&base_url);
 }
 
+bool http_report_is_visible(const struct http_request *request, const struct http_app *app,
+                            const struct report *report)
+{
+	return accounts_may_read(app->store, http_request_account(request), str_from(report->creator));
+}
+
 /* False when the request has been answered instead. */
 static bool find(struct http_request *request, const struct http_app *app, struct report *report)
 {
@@ -47,7 +54,7 @@ static bool find(struct http_request *request, const struct http_app *app, struc
 			http_reply_error(request, &err);
 		return false;
 	}
-	if (accounts_may_read(app->store, http_request_account(request), str_from(report->account)))
+	if (http_report_is_visible(request, app, report))
 		return true;
 	report_free(report);
 	reply_unknown(request);
@@ -69,6 +76,10 @@ static bool cancel(struct http_request *request, const struct http_app *app, con
 	char by[32];
 	struct error err;
 
+	if (strcmp(report->creator, http_request_account(request)->id) != 0) {
+		http_reply_problem(request, 403, "Forbidden", "Only the account that asked for a report may cancel it");
+		return false;
+	}
 	(void)snprintf(by, sizeof(by), "account %s", http_request_account(request)->id);
 	if (reports_cancel(app->reports, str_from(report->id), by, &err) == 0)
 		return true;

@@ -12,6 +12,8 @@
 #define DEFAULT_DAYS 7
 
 struct list {
+	const struct http_request *request;
+	const struct http_app *app;
 	struct str account;
 	unsigned states; /* bit n: state n is wanted */
 	int64_t from_us;
@@ -101,7 +103,7 @@ static bool add_report(void *arg, const struct report *report)
 {
 	struct list *list = arg;
 
-	if (!(list->states & 1U << report->state))
+	if (!(list->states & 1U << report->state) || !http_report_is_visible(list->request, list->app, report))
 		return true;
 	if (list->count == LIST_MAX)
 		return false;
@@ -155,6 +157,8 @@ static void list_reports(struct http_request *request, const struct http_app *ap
 	struct error err = { 0 };
 
 	memcpy(account, list->account.p, ACCOUNT_ID_LEN);
+	list->request = request;
+	list->app = app;
 	http_request_base_url(request, &base_url);
 	list->base_url = buf_str(&base_url);
 	if (reports_each(app->reports, account, list->from_us, list->to_us, add_report, list, &err) < 0)

@@ -37,19 +37,26 @@ static int64_t range_end(int64_t now_us)
 
 /* Each of these answers the request where it returns false. */
 
+bool http_report_read_body(struct http_request *request, struct query_params *params,
+                           struct query_problems *problems)
+{
+	struct error err = { 0 };
+
+	if (http_report_params(params, problems, http_request_body(request), &err) == 0)
+		return true;
+	if (err.code == ERROR_INVALID && params->count < QUERY_PARAMS_MAX)
+		http_reply_problem(request, 400, "Malformed JSON", "Malformed JSON payload.");
+	else
+		http_reply_error(request, &err);
+	return false;
+}
+
 static bool read_body(struct post *post)
 {
 	struct str body = http_request_body(post->request);
-	struct error err = { 0 };
 
 	post->body_hash = id_hash64(body.p, body.len, 0);
-	if (http_report_params(&post->params, &post->problems, body, &err) == 0)
-		return true;
-	if (err.code == ERROR_INVALID && post->params.count < QUERY_PARAMS_MAX)
-		http_reply_problem(post->request, 400, "Malformed JSON", "Malformed JSON payload.");
-	else
-		http_reply_error(post->request, &err);
-	return false;
+	return http_report_read_body(post->request, &post->params, &post->problems);
 }
 
 static bool read_key(struct post *post)
@@ -101,32 +108,39 @@ static bool is_new(struct post *post)
 }
 
 /* What a callback's URL must be beyond being one. */
-static void check_callback(struct post *post)
+static void check_callback(struct str url, struct query_problems *problems)
 {
 	struct error err;
-	struct str url = post->plan.callback_url;
 	const char *reason;
 
 	if (!url.p || callback_url_check(url, &err) == 0)
 		return;
 	reason = strchr(err.message, ' '); /* the message begins with the parameter's name */
-	query_problems_add(&post->problems, CALLBACK_NAME, "%s", reason ? reason + 1 : err.message);
+	query_problems_add(problems, CALLBACK_NAME, "%s", reason ? reason + 1 : err.message);
+}
+
+bool http_report_make_plan(struct http_request *request, const struct http_app *app, int64_t received_us,
+                           const struct query_params *params, struct query_plan *plan,
+                           struct query_problems *problems)
+{
+	struct query_limits limits = { .window_max_us = app->config->report_window_max };
+
+	query_plan_make(plan, QUERY_ASYNC, params, &limits, range_end(received_us), problems);
+	check_callback(plan->callback_url, problems);
+	if (problems->count > 0) {
+		http_reply_invalid(request, problems);
+		return false;
+	}
+	if (accounts_may_read(app->store, http_request_account(request), str_from(plan->account)))
+		return true;
+	http_reply_problem(request, 403, "Forbidden", "User not authorized to query the requested data");
+	return false;
 }
 
 static bool make_plan(struct post *post)
 {
-	struct query_limits limits = { .window_max_us = post->app->config->report_window_max };
-
-	query_plan_make(&post->plan, QUERY_ASYNC, &post->params, &limits, range_end(post->received_us), &post->problems);
-	check_callback(post);
-	if (post->problems.count > 0) {
-		http_reply_invalid(post->request, &post->problems);
-		return false;
-	}
-	if (accounts_may_read(post->app->store, http_request_account(post->request), str_from(post->plan.account)))
-		return true;
-	http_reply_problem(post->request, 403, "Forbidden", "User not authorized to query the requested data");
-	return false;
+	return http_report_make_plan(post->request, post->app, post->received_us, &post->params, &post->plan,
+	                             &post->problems);
 }
 
 static void create(struct post *post)
@@ -139,6 +153,7 @@ static void create(struct post *post)
 		.key = post->key,
 		.body_hash = post->body_hash,
 		.received_us = post->received_us,
+		.pending_max = meter_queued_max(post->app->meter, http_request_account(post->request)),
 	};
 	struct report report;
 	struct error err;

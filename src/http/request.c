@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "http/connection.h"
 
 #define FREE_MAX 64
@@ -36,8 +37,10 @@ struct http_request *http_request_take(struct http_connection *connection)
 	} else {
 		request = calloc(1, sizeof(*request));
 	}
-	if (request)
+	if (request) {
 		request->connection = connection;
+		request->begin_us = clock_monotonic_us();
+	}
 	return request;
 }
 
@@ -146,6 +149,11 @@ static void add_local_address(const struct http_request *request, struct buf *ou
 		inet_ntop(AF_INET, &four->sin_addr, text, sizeof(text));
 		buf_addf(out, "%s:%d", text, ntohs(four->sin_port));
 	}
+}
+
+bool http_request_is_head(const struct http_request *request)
+{
+	return str_is(request->head.method, "HEAD");
 }
 
 void http_request_base_url(const struct http_request *request, struct buf *out)

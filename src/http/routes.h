@@ -10,8 +10,10 @@
 #include <event2/event.h>
 
 #include "base/config.h"
+#include "base/disk.h"
 #include "http/http.h"
 #include "ingest/ingest.h"
+#include "meter/meter.h"
 #include "query/cursor.h"
 #include "report/report.h"
 #include "store/store.h"
@@ -20,9 +22,12 @@
 struct http_app {
 	struct event_base *base;
 	const struct config *config;
+	const struct disk *disk;
+	struct http_server *http; /* the one that serves http_routes */
 	struct store *store;
 	struct ingest *ingest;
 	struct reports *reports;
+	struct meter *meter;
 	struct cursor_key cursor_key;
 };
 
@@ -36,6 +41,11 @@ void http_report_post(struct http_request *request, void *app);   /* reports_pos
 void http_report_list(struct http_request *request, void *app);   /* reports_list.c: GET /v2/reports */
 void http_report_get(struct http_request *request, void *app);    /* reports.c: GET /v2/reports/{id} */
 void http_report_delete(struct http_request *request, void *app); /* reports.c: DELETE /v2/reports/{id} */
+void http_estimate_post(struct http_request *request, void *app); /* estimate.c: POST /v2/reports/estimate */
 void http_media_get(struct http_request *request, void *app);     /* media.c: GET /v3/media/{id} */
+
+/* health.c: GET /healthz and GET /readyz, also on the metrics' listener */
+void http_healthz_get(struct http_request *request, void *app);
+void http_readyz_get(struct http_request *request, void *app);
 
 #endif

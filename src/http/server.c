@@ -75,12 +75,17 @@ void http_server_remove(struct http_server *server, struct http_connection *conn
 		evtimer_add(server->drained, &now);
 }
 
-void http_server_stats(const struct http_server *server, struct http_stats *stats)
+void http_server_log_to(struct http_server *server, struct http_access *access)
 {
-	*stats = server->stats;
+	server->access = access;
 }
 
 /* --- its end --- */
+
+void http_server_limit(struct http_server *server, struct meter *meter)
+{
+	server->meter = meter;
+}
 
 static void on_drained(evutil_socket_t fd, short what, void *arg)
 {
@@ -134,6 +139,7 @@ void http_server_free(struct http_server *server)
 		event_free(server->tick);
 	if (server->drained)
 		event_free(server->drained);
+	http_stats_free(server);
 	buf_free(&server->head);
 	free(server->scratch);
 	free(server);
@@ -152,6 +158,8 @@ struct http_server *http_server_new(struct event_base *base, const struct config
 	server->store = store;
 	server->routes = routes;
 	server->app = app;
+	if (http_stats_init(server, err) < 0)
+		goto nomem;
 	server->scratch = malloc(HTTP_PIECE_MAX);
 	server->tick = evtimer_new(base, on_tick, server);
 	server->drained = evtimer_new(base, on_drained, server);

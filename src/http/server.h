@@ -21,7 +21,9 @@ struct http_server {
 	const struct config *config;
 	struct store *store;
 	const struct http_route *routes;
+	size_t routes_count;
 	void *app;
+	struct meter *meter; /* NULL: no limits */
 
 	int listeners_count;
 	struct evconnlistener *listeners[HTTP_LISTENERS_MAX];
@@ -32,10 +34,13 @@ struct http_server {
 	struct http_request *free_requests;
 	int free_requests_count;
 	struct http_stats stats;
+	struct http_route_stats *route_stats; /* of each route, and of no route */
+	struct http_access *access;           /* NULL: no access log */
 
 	/*
 	 * Every HTTP_TICK_US, while there are connections: the clock goes on, and each connection is looked at for its
-	 * timeout. So a request costs no timer and no call for the time.
+	 * timeout. So a request costs no timer, and no call for the
+	 * time but the two of stats.c.
 	 */
 	struct event *tick;
 	int64_t clock_us; /* monotonic; stands still while the loop is blocked, which is no client's fault */

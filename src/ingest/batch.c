@@ -86,6 +86,10 @@ struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format f
 		.value_max_bytes = (size_t)config->value_max,
 		.depth_max = (int)config->json_depth_max,
 	};
+	if (disk_is_low(ingest->disk)) {
+		disk_fail_low(ingest->disk, err);
+		return NULL;
+	}
 	struct ingest_batch *batch = calloc(1, sizeof(*batch));
 	if (!batch)
 		goto fail;
@@ -100,6 +104,7 @@ struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format f
 	if (!batch->parser)
 		goto fail;
 	ingest_batch_move(batch, &ingest->feeding);
+	ingest->stats.batches++;
 	return batch;
 fail:
 	ingest_batch_free(batch);
@@ -129,10 +134,13 @@ void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len)
 {
 	struct ingest *ingest = batch->ingest;
 	struct error err;
+	if (batch->failure.code == ERROR_NONE && disk_is_low(ingest->disk))
+		disk_fail_low(ingest->disk, &batch->failure);
 	if (batch->failure.code != ERROR_NONE)
 		return;
 	check_set_now(&ingest->check, clock_now_us());
 	ingest->round_bytes += len;
+	ingest->stats.bytes += len;
 	take_parser_result(batch, parser_feed(batch->parser, data, len, &err), &err);
 }
 
@@ -160,6 +168,14 @@ void ingest_batch_abandon(struct ingest_batch *batch)
 void ingest_batch_summary(const struct ingest_batch *batch, struct ingest_summary *summary)
 {
 	*summary = batch->summary;
+}
+
+bool ingest_batch_failed(const struct ingest_batch *batch, struct error *err)
+{
+	if (batch->failure.code == ERROR_NONE)
+		return false;
+	*err = batch->failure;
+	return true;
 }
 
 static void write_answer(const struct ingest_batch *batch, struct buf *out)

@@ -50,6 +50,7 @@ static int fail_queue(const struct ingest *ingest, struct ingest_queue *queue, c
 void ingest_fail_round(struct ingest *ingest, const struct error *err)
 {
 	int failed = fail_queue(ingest, &ingest->feeding, err) + fail_queue(ingest, &ingest->waiting, err);
+	ingest->stats.commits_failed++;
 	log_error("ingest", "%s: %d batches with %zu records fail", err->message, failed, ingest->round_records);
 	round_begin(ingest);
 }
@@ -62,23 +63,27 @@ static void round_committed(struct ingest *ingest, int64_t took_us)
 	stats->total.updated += pending->updated;
 	stats->total.duplicates += pending->duplicates;
 	stats->total.rejected += pending->rejected;
-	stats->commits += ingest->round_records > 0;
-	if (took_us > stats->commit_us_max)
-		stats->commit_us_max = took_us;
+	if (ingest->round_records > 0) {
+		stats->commits++;
+		histogram_add(&stats->commit_duration, took_us);
+	}
 	round_begin(ingest);
+	for (struct ingest_watch *watch = ingest->watches; watch; watch = watch->next)
+		watch->on_commit(watch->arg);
 }
 
-static void commit(struct ingest *ingest)
+static int commit(struct ingest *ingest, struct error *err)
 {
 	struct ingest_batch *batch;
-	struct error err;
 	int64_t begin_us = clock_monotonic_us();
-	if (store_commit(ingest->store, &err) == 0)
+	int result = store_commit(ingest->store, err);
+	if (result == 0)
 		round_committed(ingest, clock_monotonic_us() - begin_us);
 	else
-		ingest_fail_round(ingest, &err);
+		ingest_fail_round(ingest, err);
 	while ((batch = TAILQ_FIRST(&ingest->waiting)))
 		ingest_batch_move(batch, &ingest->settled);
+	return result;
 }
 
 static void answer_settled(struct ingest *ingest)
@@ -93,9 +98,10 @@ static void answer_settled(struct ingest *ingest)
 static void on_commit(evutil_socket_t fd, short what, void *arg)
 {
 	struct ingest *ingest = arg;
+	struct error err;
 	(void)fd;
 	(void)what;
-	commit(ingest);
+	(void)commit(ingest, &err);
 	answer_settled(ingest);
 }
 
@@ -105,11 +111,23 @@ void ingest_commit_if_large(struct ingest *ingest)
 		ingest_commit_now(ingest);
 }
 
-void ingest_commit_now(struct ingest *ingest)
+int ingest_commit(struct ingest *ingest, struct error *err)
 {
-	commit(ingest);
+	int result = commit(ingest, err);
 	if (!TAILQ_EMPTY(&ingest->settled))
 		event_active(ingest->commit_event, EV_TIMEOUT, 0);
+	return result;
+}
+
+void ingest_commit_now(struct ingest *ingest)
+{
+	struct error err;
+	(void)ingest_commit(ingest, &err);
+}
+
+void ingest_fail(struct ingest *ingest, const struct error *err)
+{
+	ingest_fail_round(ingest, err);
 }
 
 void ingest_commit_soon(struct ingest *ingest)
@@ -144,12 +162,33 @@ struct ingest *ingest_new(struct event_base *base, const struct config *config, 
 	return ingest;
 }
 
+void ingest_watch_commits(struct ingest *ingest, struct ingest_watch *watch)
+{
+	watch->next = ingest->watches;
+	ingest->watches = watch;
+}
+
+void ingest_unwatch_commits(struct ingest *ingest, struct ingest_watch *watch)
+{
+	struct ingest_watch **at = &ingest->watches;
+	while (*at && *at != watch)
+		at = &(*at)->next;
+	if (*at)
+		*at = watch->next;
+}
+
+void ingest_watch_disk(struct ingest *ingest, const struct disk *disk)
+{
+	ingest->disk = disk;
+}
+
 void ingest_free(struct ingest *ingest)
 {
 	struct ingest_batch *batch;
+	struct error err;
 	if (!ingest)
 		return;
-	commit(ingest);
+	(void)commit(ingest, &err);
 	answer_settled(ingest);
 	while ((batch = TAILQ_FIRST(&ingest->feeding)))
 		ingest_batch_abandon(batch);

@@ -15,7 +15,9 @@
 
 #include "base/buf.h"
 #include "base/config.h"
+#include "base/disk.h"
 #include "base/error.h"
+#include "base/histogram.h"
 #include "record/parse.h"
 #include "store/store.h"
 
@@ -24,6 +26,10 @@ struct ingest_batch;
 
 /* `config` and `store` stay the caller's and must outlive it. NULL when out of memory. */
 struct ingest *ingest_new(struct event_base *base, const struct config *config, struct store *store);
+
+/* From now on, while the disk is low new batches are refused and those under way fail, with ERROR_FULL. The disk stays
+ * the caller's. */
+void ingest_watch_disk(struct ingest *ingest, const struct disk *disk);
 
 /* Commits what waits and answers it. Does nothing on NULL. */
 void ingest_free(struct ingest *ingest);
@@ -54,10 +60,35 @@ void ingest_batch_abandon(struct ingest_batch *batch);
 /* Counts so far, for an import's progress. */
 void ingest_batch_summary(const struct ingest_batch *batch, struct ingest_summary *summary);
 
+/* Has it failed already, so that feeding it more is in vain? Then *err says why. */
+bool ingest_batch_failed(const struct ingest_batch *batch, struct error *err);
+
+/*
+ * For others that put records into the store's open transactions (meter/): commits them with all that waits, blocking
+ * for the fsyncs; -1 when that was not possible, and everything since the last commit is lost. And when a put has
+ * failed, so that the store has dropped its transactions: all batches that took part fail.
+ */
+int ingest_commit(struct ingest *ingest, struct error *err);
+void ingest_fail(struct ingest *ingest, const struct error *err);
+
+/* Whoever wants to know of commits. The struct is the caller's and must live as long as the ingest, or be taken out. */
+struct ingest_watch {
+	struct ingest_watch *next;
+	void (*on_commit)(void *arg); /* after each one that succeeded; must not call into ingest */
+	void *arg;
+};
+void ingest_watch_commits(struct ingest *ingest, struct ingest_watch *watch);
+void ingest_unwatch_commits(struct ingest *ingest, struct ingest_watch *watch);
+
 struct ingest_stats {
 	struct ingest_summary total;
+	uint64_t bytes;          /* of bodies, decompressed */
+	uint64_t batches;        /* that were begun */
 	uint64_t commits;
-	int64_t commit_us_max; /* the longest commit since start */
+	uint64_t commits_failed; /* or records that could not be put, with all that was put since the last commit */
+	struct histogram commit_duration;
+	struct histogram upkeep_duration; /* of slices of sealing and the like that had something to do */
+	uint64_t upkeep_failed;
 };
 void ingest_stats(const struct ingest *ingest, struct ingest_stats *stats);
 

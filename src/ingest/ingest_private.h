@@ -21,6 +21,7 @@ TAILQ_HEAD(ingest_queue, ingest_batch);
 struct ingest {
 	const struct config *config;
 	struct store *store;
+	const struct disk *disk; /* NULL: not looked at */
 	struct event *commit_event;
 	struct event *expiry_event;
 	struct event *upkeep_event;
@@ -31,6 +32,7 @@ struct ingest {
 	size_t round_bytes;            /* of bodies fed since */
 	struct ingest_summary pending; /* of this round; added to stats when it is on disk */
 	struct ingest_stats stats;
+	struct ingest_watch *watches;
 
 	struct buf raw;          /* of a rejected record, as JSON */
 	uint64_t unkept;         /* rejected records not kept since the last warning */

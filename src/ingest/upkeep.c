@@ -20,6 +20,7 @@ void ingest_upkeep_begin(struct ingest *ingest)
 void ingest_on_upkeep(evutil_socket_t fd, short what, void *arg)
 {
 	struct ingest *ingest = arg;
+	int64_t begin_us = clock_monotonic_us();
 	bool more, dirty;
 	struct error err;
 	(void)fd;
@@ -29,9 +30,12 @@ void ingest_on_upkeep(evutil_socket_t fd, short what, void *arg)
 		if (store_uncommitted(ingest->store) == 0 && ingest->round_records > 0)
 			ingest_fail_round(ingest, &err);
 		log_error("ingest", "upkeep: %s", err.message);
+		ingest->stats.upkeep_failed++;
 		event_add(ingest->upkeep_event, &after_error);
 		return;
 	}
+	if (more || dirty)
+		histogram_add(&ingest->stats.upkeep_duration, clock_monotonic_us() - begin_us);
 	if (dirty)
 		ingest_commit_now(ingest); /* much has been written: waiting for more gains nothing */
 	event_add(ingest->upkeep_event, more ? &at_once : &idle);

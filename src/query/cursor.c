@@ -1,8 +1,8 @@
 /*
  * cursor.c: cursor tokens, sealed and opened with AES-256-GCM (NIST SP 800-38D) of OpenSSL.
  *
- *	plaintext = version, fingerprint, from, to, snapshot, day, account, time, seq    8 bytes each, little-endian
- *	token     = base64url( ciphertext (72) || tag (16) )                             118 characters
+ *	plaintext = version, fingerprint, from, to, snapshot, began, day, account, time, seq    8 bytes each, little-endian
+ *	token     = base64url( ciphertext (80) || tag (16) )                             128 characters
  *	iv        = base64url( nonce (12, random) )                                      16 characters
  *
  * The account is authenticated with them but not part of the token, so that one account's token means nothing to
@@ -16,7 +16,7 @@
 
 #include "base/id.h"
 
-#define VERSION 1
+#define VERSION 2
 #define NONCE_BYTES 12
 #define TAG_BYTES 16
 
@@ -26,6 +26,7 @@ enum word {
 	WORD_FROM,
 	WORD_TO,
 	WORD_SNAPSHOT,
+	WORD_BEGAN,
 	WORD_DAY,
 	WORD_ACCOUNT,
 	WORD_TIME,
@@ -44,6 +45,7 @@ static void pack(uint64_t words[WORDS], const struct cursor *cursor)
 	words[WORD_FROM] = (uint64_t)cursor->from_us;
 	words[WORD_TO] = (uint64_t)cursor->to_us;
 	words[WORD_SNAPSHOT] = cursor->snapshot;
+	words[WORD_BEGAN] = (uint64_t)cursor->began_us;
 	words[WORD_DAY] = (uint64_t)(int64_t)cursor->position.day;
 	words[WORD_ACCOUNT] = cursor->position.account;
 	words[WORD_TIME] = (uint64_t)cursor->position.time_us;
@@ -62,6 +64,7 @@ static bool unpack(struct cursor *cursor, uint64_t words[WORDS])
 		.from_us = (int64_t)words[WORD_FROM],
 		.to_us = (int64_t)words[WORD_TO],
 		.snapshot = words[WORD_SNAPSHOT],
+		.began_us = (int64_t)words[WORD_BEGAN],
 		.position = {
 			.day = (int32_t)(int64_t)words[WORD_DAY],
 			.account = (uint32_t)words[WORD_ACCOUNT],

@@ -224,6 +224,14 @@ static int corrupt(const struct catalog_product *product, const char *what, stru
 	return error_set(err, ERROR_CORRUPT, "row of %.*s: %s", STR_ARGS(product->name), what);
 }
 
+bool record_changed_seq(struct str row, uint64_t *changed_seq)
+{
+	struct reader reader = { row.p, row.len > 0 ? row.p + row.len : row.p };
+	uint64_t count;
+
+	return get_array_head(&reader, &count) && count > 0 && get_uint(&reader, changed_seq);
+}
+
 int record_unpack(struct record *record, const struct catalog_product *product, struct str row, uint64_t *changed_seq,
                   struct error *err)
 {

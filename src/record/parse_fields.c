@@ -124,6 +124,9 @@ bool parse_fields_take(struct parser *parser, struct parse_fields *fields)
 		uint8_t column = catalog_column_find(product, field->name);
 
 		settle(parser, field);
+		if (column == CATALOG_NONE && product->own)
+			return parse_fault(parser, STR_LITERAL("product"), "%.*s records are written by the daemon alone",
+			                   STR_ARGS(product->name));
 		if (column == CATALOG_NONE)
 			return parse_fault(parser, field->name, "Unknown field of %.*s", STR_ARGS(product->name));
 		if (seen >> column & 1)

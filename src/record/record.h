@@ -65,6 +65,9 @@ void record_pack(struct buf *out, const struct record *record, uint64_t changed_
 int record_unpack(struct record *record, const struct catalog_product *product, struct str row, uint64_t *changed_seq,
                   struct error *err);
 
+/* The changed_seq of a row alone; false if it is not one. */
+bool record_changed_seq(struct str row, uint64_t *changed_seq);
+
 /* A JSON object with the view's columns in order; absent values are "", CATALOG_JSON columns raw (absent: {}). */
 void record_write_json(struct buf *out, const struct record *record, const struct record_view *view);
 

@@ -64,6 +64,9 @@ static int write_end(struct reports *reports, const struct report *report, struc
 	struct change change;
 	int result;
 
+	/* whoever counts reports must know of it first: afterwards nobody would ask again */
+	if (report->has_file && reports->on_end && reports->on_end(reports->on_end_arg, report, err) != 0)
+		return -1;
 	if (change_begin(&change, reports->store, err) != 0)
 		return -1;
 	result = table_end(&change, report, report_due_us(reports, report), err);
@@ -224,48 +227,6 @@ int report_job_cancel(struct reports *reports, struct report_job *job, const cha
 
 /* --- its start --- */
 
-struct members {
-	const char *parent;
-	struct buf *accounts;
-	bool own_is_in;
-};
-
-static void add_own(struct members *members)
-{
-	if (!members->own_is_in)
-		buf_add(members->accounts, members->parent, ACCOUNT_ID_LEN);
-	members->own_is_in = true;
-}
-
-/* Keys of `children` are parent and child; they come in order, and the parent takes its own place among them. */
-static enum catalog_rows_next add_member(void *arg, struct str key, struct str value, struct error *err)
-{
-	struct members *members = arg;
-
-	(void)value;
-	(void)err;
-	if (key.len != 2 * ACCOUNT_ID_LEN || memcmp(key.p, members->parent, ACCOUNT_ID_LEN) != 0)
-		return CATALOG_ROWS_STOP;
-	const char *child = key.p + ACCOUNT_ID_LEN;
-
-	if (memcmp(child, members->parent, ACCOUNT_ID_LEN) > 0)
-		add_own(members);
-	buf_add(members->accounts, child, ACCOUNT_ID_LEN);
-	return CATALOG_ROWS_GO_ON;
-}
-
-static int find_accounts(struct reports *reports, struct report_work *work, struct error *err)
-{
-	struct members members = { .parent = work->report.account, .accounts = &work->accounts };
-
-	if (work->plan.include_subaccounts &&
-	    catalog_rows_each(reports->store, CATALOG_DB_CHILDREN, str_from(members.parent), add_member, &members,
-	                      err) < 0)
-		return -1;
-	add_own(&members);
-	return work->accounts.failed ? error_set(err, ERROR_NOMEM, "accounts of a report: out of memory") : 0;
-}
-
 /* Settles and writes down what the file will depend on. */
 static int begin(struct reports *reports, struct report_work *work, struct error *err)
 {
@@ -278,7 +239,9 @@ static int begin(struct reports *reports, struct report_work *work, struct error
 	report->snapshot = store_snapshot(reports->store);
 	report->max_rows = (uint64_t)reports->config->report_max_rows;
 	report->max_bytes = (uint64_t)reports->config->report_max_bytes;
-	if (find_accounts(reports, work, err) < 0 || change_begin(&change, reports->store, err) != 0)
+	if (report_find_accounts(reports->store, report->account, work->plan.include_subaccounts, &work->accounts,
+	                         err) < 0 ||
+	    change_begin(&change, reports->store, err) != 0)
 		return -1;
 	result = table_put(&change, report, err);
 	if (result == 0)

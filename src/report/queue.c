@@ -28,6 +28,8 @@ static struct report_queue *find_or_make(struct reports *reports, const char *cr
 	if (!queue)
 		return NULL;
 	memcpy(queue->account, creator, ACCOUNT_ID_LEN);
+	queue->turn = reports->turns > 0 ? reports->turns - 1 : 0;
+	queue->number = ++reports->queues_made;
 	TAILQ_INIT(&queue->pending);
 	TAILQ_INIT(&queue->running);
 	TAILQ_INSERT_TAIL(&reports->queues, queue, link);
@@ -83,7 +85,19 @@ static void to_the_end(struct reports *reports, struct report_queue *queue)
 	TAILQ_INSERT_TAIL(&reports->queues, queue, link);
 }
 
-/* Of the accounts that may start one, the one with the fewest running; of these, the one whose turn it is. */
+/*
+ * Of the accounts that may start one, the one with the fewest running comes first, then the one that started none for
+ * the longest time. One that has just come counts as if it had started one just before who really did last.
+ */
+static bool comes_before(const struct report_queue *a, const struct report_queue *b)
+{
+	if (a->running_count != b->running_count)
+		return a->running_count < b->running_count;
+	if (a->turn != b->turn)
+		return a->turn < b->turn;
+	return a->number < b->number;
+}
+
 struct report_job *report_queue_next_pending(struct reports *reports)
 {
 	uint64_t most = (uint64_t)reports->config->reports_per_account_max;
@@ -94,7 +108,7 @@ struct report_job *report_queue_next_pending(struct reports *reports)
 	TAILQ_FOREACH(queue, &reports->queues, link) {
 		if (queue->pending_count == 0 || queue->running_count >= most)
 			continue;
-		if (!best || queue->running_count < best->running_count)
+		if (!best || comes_before(queue, best))
 			best = queue;
 	}
 	return best ? TAILQ_FIRST(&best->pending) : NULL;
@@ -135,6 +149,7 @@ void report_queue_started(struct reports *reports, struct report_job *job)
 	TAILQ_REMOVE(&queue->pending, job, link);
 	queue->pending_count--;
 	reports->pending_count--;
+	queue->turn = reports->turns += 2;
 	TAILQ_INSERT_TAIL(&queue->running, job, link);
 	queue->running_count++;
 	reports->running_count++;

@@ -20,6 +20,7 @@
 
 #include "base/buf.h"
 #include "base/config.h"
+#include "base/disk.h"
 #include "base/error.h"
 #include "base/id.h"
 #include "base/json.h"
@@ -31,6 +32,7 @@
 #define REPORT_KEY_MAX 255 /* bytes of an idempotency key */
 
 struct callbacks;
+struct report;
 struct reports;
 
 /*
@@ -41,8 +43,26 @@ struct reports;
 struct reports *reports_new(struct event_base *base, const struct config *config, struct store *store,
                             struct callbacks *callbacks, struct error *err);
 
+/* From now on, no report is started while the disk is low; those that were started go on. The disk stays the caller's. */
+void reports_watch_disk(struct reports *reports, const struct disk *disk);
+
 /* Secures how far running jobs are and lets go of them. Does nothing on NULL. */
 void reports_free(struct reports *reports);
+
+/*
+ * Called with each report that has ended with a file, before that is written down; it may block for an fsync. -1 keeps
+ * the report from ending: it is called again every second, and after a crash with the same report. Set it before the
+ * loop runs; without one nothing is called.
+ */
+typedef int (*reports_end_fn)(void *arg, const struct report *report, struct error *err);
+void reports_on_end(struct reports *reports, reports_end_fn fn, void *arg);
+
+/*
+ * The accounts whose records a report over `account` holds: itself, and with `subaccounts` these, in order,
+ * SCAN_ACCOUNT_LEN bytes each.
+ */
+int report_find_accounts(struct store *store, const char *account, bool subaccounts, struct buf *out,
+                         struct error *err);
 
 enum report_state {
 	REPORT_PENDING,
@@ -113,6 +133,7 @@ struct report_request {
 	struct str base_url;
 	struct str key;     /* Idempotency-Key; empty without */
 	uint64_t body_hash; /* tells another body under the same key */
+	uint64_t pending_max; /* of the creator's that may wait; 0: reports_pending_max */
 	int64_t received_us;
 };
 

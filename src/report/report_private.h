@@ -49,6 +49,8 @@ struct report_queue {
 	struct report_jobs running; /* in the order of their turns */
 	uint64_t pending_count;
 	uint64_t running_count;
+	uint64_t turn;   /* by reports->turns, when it last started a job, or came */
+	uint64_t number; /* in the order in which queues came */
 };
 
 struct reports {
@@ -56,11 +58,16 @@ struct reports {
 	const struct config *config;
 	struct store *store;
 	struct callbacks *callbacks;
+	const struct disk *disk; /* NULL: not looked at */
+	reports_end_fn on_end; /* or NULL */
+	void *on_end_arg;
 	char *dir; /* data_dir/reports */
 
 	TAILQ_HEAD(, report_queue) queues; /* in the order of their turns */
 	uint64_t pending_count;
 	uint64_t running_count;
+	uint64_t turns;        /* two for each job started: what comes in between is odd */
+	uint64_t queues_made;
 
 	bool held;             /* a job could not be started: none is before the next tick */
 	struct event *slice;   /* the next one, when the loop has nothing better to do */

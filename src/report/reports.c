@@ -72,6 +72,12 @@ struct reports *reports_new(struct event_base *base, const struct config *config
 	return reports;
 }
 
+void reports_on_end(struct reports *reports, reports_end_fn fn, void *arg)
+{
+	reports->on_end = fn;
+	reports->on_end_arg = arg;
+}
+
 static void secure_running(struct reports *reports)
 {
 	struct report_queue *queue, *next_queue;
@@ -116,6 +122,11 @@ void reports_free(struct reports *reports)
 	free_event(reports->tick);
 	free(reports->dir);
 	free(reports);
+}
+
+void reports_watch_disk(struct reports *reports, const struct disk *disk)
+{
+	reports->disk = disk;
 }
 
 void reports_stats(const struct reports *reports, struct reports_stats *stats)
@@ -167,7 +178,7 @@ static int add(struct reports *reports, const struct report *report, uint64_t bo
 int reports_create(struct reports *reports, const struct report_request *request, struct report *report,
                    struct error *err)
 {
-	uint64_t most = (uint64_t)reports->config->reports_pending_max;
+	uint64_t most = request->pending_max ? request->pending_max : (uint64_t)reports->config->reports_pending_max;
 
 	if (report_queue_pending(reports, request->creator) >= most)
 		return error_set(err, ERROR_LIMIT, "Account %s has %llu reports waiting, which is all it may have",

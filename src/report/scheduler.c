@@ -22,10 +22,10 @@ static struct timeval to_timeval(int64_t us)
 
 /* --- slices --- */
 
-static void schedule_slice(struct reports *reports)
+static void schedule_slice(struct reports *reports, int64_t pause_us)
 {
-	struct timeval next = to_timeval(reports->config->report_pause);
-	struct timeval overdue = to_timeval(reports->config->report_pause + OVERDUE_US);
+	struct timeval next = to_timeval(pause_us);
+	struct timeval overdue = to_timeval(pause_us + OVERDUE_US);
 
 	if (event_pending(reports->slice, EV_TIMEOUT, NULL))
 		return;
@@ -36,7 +36,7 @@ static void schedule_slice(struct reports *reports)
 /* Starts a job that may start. One a slice, since each start waits for the disk. */
 static bool start_next(struct reports *reports)
 {
-	struct report_job *job = reports->held ? NULL : report_queue_next_pending(reports);
+	struct report_job *job = reports->held || disk_is_low(reports->disk) ? NULL : report_queue_next_pending(reports);
 	struct error err;
 
 	if (!job)
@@ -71,7 +71,7 @@ static void on_slice(evutil_socket_t fd, short what, void *arg)
 	event_del(reports->overdue);
 	/* without either of them there is nothing to do before the next tick, or the next request */
 	if (start_next(reports) || step_next(reports, begin_us + SLICE_US))
-		schedule_slice(reports);
+		schedule_slice(reports, reports->config->report_pause);
 	int64_t took_us = clock_monotonic_us() - begin_us;
 
 	if (took_us > reports->stats.slice_us_max)
@@ -118,7 +118,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 void report_scheduler_wake(struct reports *reports)
 {
 	if (reports->running_count + reports->pending_count > 0)
-		schedule_slice(reports);
+		schedule_slice(reports, 0);
 }
 
 int report_scheduler_init(struct reports *reports, struct error *err)

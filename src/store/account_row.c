@@ -9,12 +9,15 @@
 #define ROW_VERSION 1
 #define ROW_COUNT 6 /* elements before the secrets, without the version */
 #define SECRET_COUNT (2 + CREDENTIAL_VALUE_COUNT)
+#define PLAN_COUNT 2
 
 void account_row_write(struct buf *out, const struct account_row *row)
 {
 	const struct account *account = &row->account;
 	struct value_writer w;
-	value_begin(&w, out, ROW_VERSION, ROW_COUNT + (size_t)account->secrets_count * SECRET_COUNT);
+	value_begin(&w, out, ROW_VERSION,
+	            ROW_COUNT + (size_t)account->secrets_count * SECRET_COUNT + 1 +
+	                    (size_t)row->plans_count * PLAN_COUNT);
 	value_put_str(&w, str_from(account->parent));
 	value_put_str(&w, str_from(account->name));
 	value_put_int(&w, account->disabled);
@@ -26,12 +29,28 @@ void account_row_write(struct buf *out, const struct account_row *row)
 		value_put_int(&w, account->secrets[i].created_us);
 		credential_write(&w, &row->credentials[i]);
 	}
+	value_put_int(&w, row->plans_count);
+	for (int i = 0; i < row->plans_count; i++) {
+		value_put_int(&w, row->plans[i].since_us);
+		value_put_str(&w, str_from(row->plans[i].name));
+	}
 }
 
 /* `out` is zeroed and longer than `text`. */
 static void copy_text(char *out, struct str text)
 {
 	memcpy(out, text.p, text.len);
+}
+
+static void read_plans(struct value_reader *r, struct account_row *row)
+{
+	row->plans_count = (int)value_int(r, 0, ACCOUNT_PLANS_MAX);
+	for (int i = 0; i < row->plans_count; i++) {
+		row->plans[i].since_us = value_int(r, INT64_MIN, INT64_MAX);
+		copy_text(row->plans[i].name, value_str(r, 0, ACCOUNT_PLAN_MAX));
+	}
+	if (row->plans_count > 0)
+		memcpy(row->account.plan, row->plans[row->plans_count - 1].name, sizeof(row->account.plan));
 }
 
 int account_row_read(struct account_row *row, struct str id, struct str bytes, struct error *err)
@@ -54,6 +73,8 @@ int account_row_read(struct account_row *row, struct str id, struct str bytes, s
 		account->secrets[i].created_us = value_int(&r, INT64_MIN, INT64_MAX);
 		credential_read(&r, &row->credentials[i]);
 	}
+	if (r.left > 0)
+		read_plans(&r, row);
 	if (value_close(&r))
 		return 0;
 	return error_set(err, ERROR_CORRUPT, "account %s: its stored value cannot be read", account->id);

@@ -218,10 +218,40 @@ static enum catalog_rows_next give_row(void *arg, struct str key, struct str val
 	return each->fn(each->arg, &row.account) ? CATALOG_ROWS_GO_ON : CATALOG_ROWS_STOP;
 }
 
-int accounts_each(struct store *store, accounts_fn fn, void *arg, struct error *err)
+int accounts_each_from(struct store *store, struct str from, accounts_fn fn, void *arg, struct error *err)
 {
 	struct each each = { fn, arg };
-	return catalog_rows_each(store, CATALOG_DB_ACCOUNTS, STR_LITERAL(""), give_row, &each, err);
+	return catalog_rows_each(store, CATALOG_DB_ACCOUNTS, from, give_row, &each, err);
+}
+
+int accounts_each(struct store *store, accounts_fn fn, void *arg, struct error *err)
+{
+	return accounts_each_from(store, STR_LITERAL(""), fn, arg, err);
+}
+
+struct each_child {
+	struct str parent;
+	accounts_child_fn fn;
+	void *arg;
+};
+
+static enum catalog_rows_next give_child(void *arg, struct str key, struct str value, struct error *err)
+{
+	const struct each_child *each = arg;
+	(void)value;
+	(void)err;
+	if (key.len != CHILD_KEY_LEN || memcmp(key.p, each->parent.p, ACCOUNT_ID_LEN) != 0)
+		return CATALOG_ROWS_STOP;
+	each->fn(each->arg, (struct str){ key.p + ACCOUNT_ID_LEN, ACCOUNT_ID_LEN });
+	return CATALOG_ROWS_GO_ON;
+}
+
+int accounts_each_child(struct store *store, struct str parent, accounts_child_fn fn, void *arg, struct error *err)
+{
+	struct each_child each = { parent, fn, arg };
+	if (parent.len != ACCOUNT_ID_LEN)
+		return 0;
+	return catalog_rows_each(store, CATALOG_DB_CHILDREN, parent, give_child, &each, err);
 }
 
 int accounts_set_disabled(struct store *store, const char *id, bool disabled, struct error *err)
@@ -235,6 +265,54 @@ int accounts_set_disabled(struct store *store, const char *id, bool disabled, st
 	if (result == 0)
 		result = row_put(&change, &row, err);
 	return end_change(&change, result, err);
+}
+
+static void row_add_plan(struct account_row *row, const char *plan)
+{
+	if (row->plans_count == ACCOUNT_PLANS_MAX) {
+		memmove(&row->plans[0], &row->plans[1], (ACCOUNT_PLANS_MAX - 1) * sizeof(row->plans[0]));
+		row->plans_count--;
+	}
+	struct account_plan *added = &row->plans[row->plans_count++];
+	*added = (struct account_plan){ .since_us = clock_now_us() };
+	strcpy(added->name, plan);
+	strcpy(row->account.plan, plan);
+}
+
+int accounts_set_plan(struct store *store, const char *id, const char *plan, struct error *err)
+{
+	struct account_row row;
+	struct change change;
+	size_t len = strlen(plan);
+	if (len > ACCOUNT_PLAN_MAX)
+		return error_set(err, ERROR_INVALID, "plan: %zu bytes, at most %d allowed", len, ACCOUNT_PLAN_MAX);
+	if (check_id("account", id, err) != 0 || change_begin(&change, store, err) != 0)
+		return -1;
+	int result = row_get(&change, id, &row, err);
+	if (result == 0 && strcmp(row.account.plan, plan) != 0) {
+		row_add_plan(&row, plan);
+		result = row_put(&change, &row, err);
+	}
+	return end_change(&change, result, err);
+}
+
+int accounts_plans(struct store *store, const char *id, struct account_plan plans[ACCOUNT_PLANS_MAX], int *count,
+                   struct error *err)
+{
+	struct account_row row;
+	int found = row_find(store, str_from(id), &row, err);
+	if (found <= 0)
+		return found < 0 ? -1 : not_found(str_from(id), err);
+	*count = row.plans_count;
+	memcpy(plans, row.plans, sizeof(row.plans));
+	return 0;
+}
+
+uint64_t accounts_generation(struct store *store)
+{
+	struct error err;
+	const struct accounts_memory *memory = accounts_memory(store, &err);
+	return memory ? memory->generation : 0;
 }
 
 int accounts_secret_add(struct store *store, const char *id, const char *secret, uint32_t *number, struct error *err)

@@ -23,12 +23,15 @@
 #define ACCOUNT_SECRET_MIN 8    /* of a secret that is given */
 #define ACCOUNT_SECRET_MAX 128
 #define ACCOUNT_SECRET_LEN 32   /* of one that is made */
+#define ACCOUNT_PLAN_MAX 32
+#define ACCOUNT_PLANS_MAX 24    /* of its newest plans are remembered */
 #define PRODUCER_NAME_MAX 64    /* letters, digits, '-', '_' and '.' */
 
 struct account {
 	char id[ACCOUNT_ID_LEN + 1];
 	char parent[ACCOUNT_ID_LEN + 1]; /* "" for a primary account */
 	char name[ACCOUNT_NAME_MAX + 1];
+	char plan[ACCOUNT_PLAN_MAX + 1]; /* "" when it was given none */
 	bool disabled;
 	int64_t created_us;
 	int secrets_count;
@@ -58,7 +61,28 @@ bool accounts_exists(struct store *store, struct str id);
 typedef bool (*accounts_fn)(void *arg, const struct account *account);
 int accounts_each(struct store *store, accounts_fn fn, void *arg, struct error *err);
 
+/* The same from the first account on that is not before `from`, for going on in slices. */
+int accounts_each_from(struct store *store, struct str from, accounts_fn fn, void *arg, struct error *err);
+
+/* Calls fn for the id of each subaccount of `parent`, in order. */
+typedef void (*accounts_child_fn)(void *arg, struct str id);
+int accounts_each_child(struct store *store, struct str parent, accounts_child_fn fn, void *arg, struct error *err);
+
 int accounts_set_disabled(struct store *store, const char *id, bool disabled, struct error *err);
+
+/* Gives it a plan, "" for none of its own. Whether there is such a plan is the caller's business. */
+int accounts_set_plan(struct store *store, const char *id, const char *plan, struct error *err);
+
+/* The plans that an account was given, oldest first; a name of "" where it was told to have none of its own. */
+struct account_plan {
+	int64_t since_us;
+	char name[ACCOUNT_PLAN_MAX + 1];
+};
+int accounts_plans(struct store *store, const char *id, struct account_plan plans[ACCOUNT_PLANS_MAX], int *count,
+                   struct error *err);
+
+/* Grows with every change of accounts: what was read of one before may no longer be so. */
+uint64_t accounts_generation(struct store *store);
 
 /* ERROR_LIMIT beyond ACCOUNT_SECRETS_MAX. */
 int accounts_secret_add(struct store *store, const char *id, const char *secret, uint32_t *number, struct error *err);

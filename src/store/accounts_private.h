@@ -16,12 +16,15 @@
  * An account as it is stored, layout version 1:
  *
  *	[1, parent, name, disabled, created_us, secrets_made, secrets,
- *	 number, created_us, iterations, salt, hash,  ... once a secret]
+ *	 number, created_us, iterations, salt, hash,  ... once a secret,
+ *	 plans, since_us, name, ... once a plan]      left out by builds that knew of no plans
  */
 struct account_row {
 	struct account account;
 	uint32_t secrets_made; /* number of the newest secret there ever was */
 	struct credential credentials[ACCOUNT_SECRETS_MAX]; /* of account.secrets, in order */
+	int plans_count;
+	struct account_plan plans[ACCOUNT_PLANS_MAX]; /* oldest first */
 };
 
 void account_row_write(struct buf *out, const struct account_row *row);

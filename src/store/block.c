@@ -36,6 +36,15 @@ static bool segments_fit(const struct block_view *view)
 	return row == view->head.rows;
 }
 
+/* Of the head and what is behind it up to `skip`, which lie one behind the other. */
+static uint32_t crc_of_head(const struct block_view *view)
+{
+	struct block_head plain = view->head;
+	plain.head_crc32 = 0;
+	uint32_t crc = crc32_gzip_refl(0, (const void *)&plain, sizeof(plain));
+	return crc32_gzip_refl(crc, view->sums, (uint64_t)((const uint8_t *)view->skip.p - view->sums));
+}
+
 bool block_view(struct block_view *view, struct str value)
 {
 	struct block_head *head = &view->head;
@@ -46,20 +55,35 @@ bool block_view(struct block_view *view, struct str value)
 	size_t sums = head->sums_count == BLOCK_SUMS_NONE ? 0 : head->sums_count;
 	size_t sums_bytes = sums * sizeof(struct block_sum);
 	size_t segments_bytes = (size_t)head->segments * sizeof(struct block_segment);
-	size_t bytes = sums_bytes + segments_bytes + head->places_bytes + head->skip_bytes + head->extra_bytes +
+	size_t changed_bytes = (size_t)head->changed_count * sizeof(struct block_change);
+	size_t bytes = sums_bytes + segments_bytes + head->places_bytes + changed_bytes + head->skip_bytes + head->extra_bytes +
 	               head->deflate_bytes;
-	if (head->magic != BLOCK_MAGIC || head->rows == 0 || head->segments == 0 || head->segments > head->rows ||
+	if (head->magic != BLOCK_MAGIC || head->rows == 0 || head->segments == 0 || head->segments > head->rows || head->changed_count > head->rows ||
 	    bytes != rest.len)
 		return false;
 	view->sums = (const uint8_t *)cut(&rest, sums_bytes).p;
 	view->segments = (const uint8_t *)cut(&rest, segments_bytes).p;
 	view->places = cut(&rest, head->places_bytes);
+	view->changed = (const uint8_t *)cut(&rest, changed_bytes).p;
 	view->skip = cut(&rest, head->skip_bytes);
 	view->extra = cut(&rest, head->extra_bytes);
 	view->deflate = rest;
-	struct block_head plain = *head;
-	plain.head_crc32 = 0;
-	uint32_t crc = crc32_gzip_refl(0, (const void *)&plain, sizeof(plain));
-	crc = crc32_gzip_refl(crc, view->sums, sums_bytes + segments_bytes + head->places_bytes);
-	return crc == head->head_crc32 && segments_fit(view);
+	return crc_of_head(view) == head->head_crc32 && segments_fit(view);
+}
+
+bool block_number_changes(char *value, size_t len, uint64_t pending, uint64_t first)
+{
+	struct block_view view;
+	if (!block_view(&view, (struct str){ value, len }))
+		return false;
+	char *at = value + (view.changed - (const uint8_t *)value);
+	for (uint32_t i = 0; i < view.head.changed_count; i++, at += sizeof(struct block_change)) {
+		struct block_change change = block_change(&view, i);
+		if (change.seq >= pending)
+			change.seq = first + (change.seq - pending);
+		memcpy(at, &change, sizeof(change));
+	}
+	view.head.head_crc32 = crc_of_head(&view);
+	memcpy(value, &view.head, sizeof(view.head));
+	return true;
 }

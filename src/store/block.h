@@ -5,6 +5,7 @@
  *	sums      struct block_sum for each currency
  *	segments  struct block_segment for each SEGMENT_ROWS rows or so
  *	places    bit-packed: for each segment the times and seqs of its rows (block_places.c)
+ *	changed   struct block_change for each row whose values are newer than its place, in order of rows
  *	skip      what values the filter columns have (block_skip.h)
  *	extra     zstd: for each row the columns that its line does not show, each as varint(len + 1) bytes; 0: absent
  *	deflate   raw deflate of the lines; each segment ends on a full flush, so that it can be inflated by itself
@@ -23,8 +24,8 @@
 #include "store/place.h"
 
 #define BLOCK_ROWS 4096
-#define BLOCK_CSV_BYTES ((size_t)4 << 20) /* lines of a block, give or take one */
-#define SEGMENT_ROWS 128
+#define BLOCK_CSV_BYTES ((size_t)4 << 20) /* lines of a block, and its extra part, give or take a segment */
+#define SEGMENT_ROWS 64
 #define SEGMENT_CSV_BYTES ((size_t)256 << 10)
 #define BLOCK_MAGIC 0x31424443 /* CDB1 */
 #define BLOCK_SUMS_NONE 0xff   /* more currencies than fit: no sums */
@@ -37,6 +38,7 @@ struct block_head {
 	uint32_t csv_bytes;
 	uint32_t csv_crc32;
 	uint32_t places_bytes;
+	uint32_t changed_count;
 	uint32_t skip_bytes;
 	uint32_t skip_crc32;
 	uint32_t extra_bytes;
@@ -46,7 +48,7 @@ struct block_head {
 	uint8_t columns_count; /* of the product when the block was made */
 	uint8_t sums_count;
 	uint8_t seconds;       /* times are counted in seconds, not microseconds */
-	uint8_t reserved;
+	uint8_t reserved[5];
 };
 
 struct block_sum {
@@ -69,7 +71,12 @@ struct block_segment {
 	uint32_t places_begin;  /* offset in `places` */
 	uint8_t time_bits;      /* width of a difference of times */
 	uint8_t seq_bits;       /* width of a difference of seqs, less seq_step */
-	uint16_t reserved;
+	uint16_t has_doubled;   /* some value holds quotes, which stand doubled in the lines */
+};
+
+struct block_change {
+	uint64_t row;
+	uint64_t seq; /* of the change */
 };
 
 /* The parts of a block; everything points into its value. */
@@ -78,6 +85,7 @@ struct block_view {
 	const uint8_t *sums;
 	const uint8_t *segments;
 	struct str places;
+	const uint8_t *changed;
 	struct str skip;
 	struct str extra;
 	struct str deflate;
@@ -100,6 +108,16 @@ static inline struct block_sum block_sum(const struct block_view *view, uint32_t
 	return sum;
 }
 
+static inline struct block_change block_change(const struct block_view *view, uint32_t number)
+{
+	struct block_change change;
+	memcpy(&change, view->changed + number * sizeof(change), sizeof(change));
+	return change;
+}
+
+/* In a value that was just made: numbers of changes from `pending` on become `first` and following. False if it is none. */
+bool block_number_changes(char *value, size_t len, uint64_t pending, uint64_t first);
+
 /* The columns that a partition's lines show, of the first `columns_count`; and their number. */
 uint64_t block_line_columns(const struct catalog_product *product, uint8_t direction, uint8_t columns_count);
 
@@ -107,5 +125,9 @@ uint64_t block_line_columns(const struct catalog_product *product, uint8_t direc
 void block_places_write(struct buf *out, struct block_segment *segment, const struct place *places, bool seconds);
 bool block_places_read(const struct block_view *view, const struct block_segment *segment, uint8_t direction,
                        struct place *places);
+
+/* As above, but only the place of one row of the segment is filled, at places[row]. */
+bool block_places_read_one(const struct block_view *view, const struct block_segment *segment, uint8_t direction,
+                           uint32_t row, struct place *places);
 
 #endif

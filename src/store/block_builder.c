@@ -18,6 +18,7 @@ struct block_builder {
 	const struct catalog_product *product;
 	struct record_view view;
 	uint64_t extra_columns;
+	int line_fields;
 	uint8_t currency_column, total_price_column, price_column;
 
 	uint32_t rows;
@@ -27,9 +28,13 @@ struct block_builder {
 	struct place places[BLOCK_ROWS];
 	struct buf csv;          /* of the segment under way */
 	uint32_t segment_rows;
+	bool has_doubled;        /* some value of the segment holds quotes */
 	struct buf segments;     /* struct block_segment each */
 	struct buf deflate;
 	struct buf packed;       /* places */
+	struct buf changed;      /* struct block_change each */
+	uint64_t changed_min;
+	uint64_t changed_max;
 	struct buf extra;        /* raw */
 	bool has_extra;          /* some value is there */
 	struct block_sum sums[SUMS_MAX];
@@ -61,6 +66,7 @@ void block_builder_free(struct block_builder *builder)
 	buf_free(&builder->segments);
 	buf_free(&builder->deflate);
 	buf_free(&builder->packed);
+	buf_free(&builder->changed);
 	buf_free(&builder->extra);
 	buf_free(&builder->skip_bytes);
 	block_skip_free(&builder->skip);
@@ -73,12 +79,13 @@ static void begin_block(struct block_builder *builder)
 	builder->rows = builder->segment_rows = 0;
 	builder->csv_bytes = builder->csv_crc32 = 0;
 	builder->seconds = true;
-	builder->has_extra = false;
+	builder->has_extra = builder->has_doubled = false;
 	builder->sums_count = 0;
 	buf_clear(&builder->csv);
 	buf_clear(&builder->segments);
 	buf_clear(&builder->deflate);
 	buf_clear(&builder->packed);
+	buf_clear(&builder->changed);
 	buf_clear(&builder->extra);
 	buf_clear(&builder->skip_bytes);
 	block_skip_begin(&builder->skip, builder->product);
@@ -89,7 +96,9 @@ void block_builder_begin(struct block_builder *builder, const struct catalog_pro
 	uint64_t all = UINT64_MAX >> (64 - product->columns_count);
 	builder->product = product;
 	builder->view = (struct record_view){ .direction = (enum catalog_direction)direction };
-	builder->extra_columns = all & ~block_line_columns(product, direction, product->columns_count);
+	uint64_t line_columns = block_line_columns(product, direction, product->columns_count);
+	builder->extra_columns = all & ~line_columns;
+	builder->line_fields = __builtin_popcountll(line_columns);
 	builder->currency_column = catalog_column_find(product, STR_LITERAL("currency"));
 	builder->total_price_column = catalog_column_find(product, STR_LITERAL("total_price"));
 	builder->price_column = catalog_column_find(product, STR_LITERAL("price"));
@@ -114,6 +123,15 @@ static void add_extra(struct block_builder *builder, const struct record *record
 		if (value.p)
 			builder->has_extra = true;
 	}
+}
+
+/* A line has two quotes a value and no more, unless a value holds some. */
+static void note_doubled(struct block_builder *builder, size_t begin)
+{
+	if (builder->has_doubled || builder->csv.failed)
+		return;
+	size_t quotes = lines_count_quotes(builder->csv.data + begin, builder->csv.len - begin);
+	builder->has_doubled = quotes != 2 * (size_t)builder->line_fields;
 }
 
 static struct block_sum *sum_of(struct block_builder *builder, struct str currency)
@@ -187,6 +205,7 @@ static int finish_segment(struct block_builder *builder, struct error *err)
 		.first_row = builder->rows - builder->segment_rows,
 		.rows = builder->segment_rows,
 		.csv_bytes = (uint32_t)builder->csv.len,
+		.has_doubled = builder->has_doubled,
 	};
 	if (compress_segment(builder, &segment, err) != 0)
 		return -1;
@@ -195,7 +214,19 @@ static int finish_segment(struct block_builder *builder, struct error *err)
 	buf_add(&builder->segments, &segment, sizeof(segment));
 	buf_clear(&builder->csv);
 	builder->segment_rows = 0;
+	builder->has_doubled = false;
 	return 0;
+}
+
+static void note_change(struct block_builder *builder, const struct place *place, uint64_t changed_seq)
+{
+	struct block_change change = { builder->rows, changed_seq };
+	if (changed_seq != place->seq)
+		buf_add(&builder->changed, &change, sizeof(change));
+	if (builder->rows == 0 || changed_seq < builder->changed_min)
+		builder->changed_min = changed_seq;
+	if (builder->rows == 0 || changed_seq > builder->changed_max)
+		builder->changed_max = changed_seq;
 }
 
 uint32_t block_builder_rows(const struct block_builder *builder)
@@ -204,14 +235,17 @@ uint32_t block_builder_rows(const struct block_builder *builder)
 }
 
 int block_builder_add(struct block_builder *builder, const struct record *record, const struct place *place,
-                      bool *full, struct error *err)
+                      uint64_t changed_seq, bool *full, struct error *err)
 {
+	size_t begin = builder->csv.len;
 	record_write_csv(&builder->csv, record, &builder->view);
+	note_doubled(builder, begin);
 	add_extra(builder, record);
 	add_sums(builder, record);
 	block_skip_add(&builder->skip, record);
 	if (place->time_us % CLOCK_US_PER_SECOND != 0)
 		builder->seconds = false;
+	note_change(builder, place, changed_seq);
 	builder->places[builder->rows++] = *place;
 	builder->segment_rows++;
 	if (builder->csv.failed || builder->extra.failed)
@@ -219,7 +253,8 @@ int block_builder_add(struct block_builder *builder, const struct record *record
 	if ((builder->segment_rows == SEGMENT_ROWS || builder->csv.len >= SEGMENT_CSV_BYTES) &&
 	    finish_segment(builder, err) != 0)
 		return -1;
-	*full = builder->rows == BLOCK_ROWS || builder->csv_bytes >= BLOCK_CSV_BYTES;
+	*full = builder->rows == BLOCK_ROWS || builder->csv_bytes >= BLOCK_CSV_BYTES ||
+	        builder->extra.len >= BLOCK_CSV_BYTES;
 	return 0;
 }
 
@@ -270,6 +305,8 @@ static void fill_entry(const struct block_builder *builder, struct day_block *en
 		.first_seq = first->seq,
 		.last_us = last->time_us,
 		.last_seq = last->seq,
+		.changed_min = builder->changed_min,
+		.changed_max = builder->changed_max,
 		.rows = builder->rows,
 		.csv_bytes = builder->csv_bytes,
 	};
@@ -290,6 +327,7 @@ static void write_value(struct block_builder *builder, struct buf *out)
 		.csv_bytes = builder->csv_bytes,
 		.csv_crc32 = builder->csv_crc32,
 		.places_bytes = (uint32_t)builder->packed.len,
+		.changed_count = (uint32_t)(builder->changed.len / sizeof(struct block_change)),
 		.skip_bytes = (uint32_t)builder->skip_bytes.len,
 		.skip_crc32 = crc_of(0, buf_str(&builder->skip_bytes)),
 		.extra_bytes = (uint32_t)extra.len,
@@ -304,10 +342,12 @@ static void write_value(struct block_builder *builder, struct buf *out)
 	head.head_crc32 = crc_of(head.head_crc32, sums);
 	head.head_crc32 = crc_of(head.head_crc32, buf_str(&builder->segments));
 	head.head_crc32 = crc_of(head.head_crc32, buf_str(&builder->packed));
+	head.head_crc32 = crc_of(head.head_crc32, buf_str(&builder->changed));
 	buf_add(out, &head, sizeof(head));
 	buf_add_str(out, sums);
 	buf_add_str(out, buf_str(&builder->segments));
 	buf_add_str(out, buf_str(&builder->packed));
+	buf_add_str(out, buf_str(&builder->changed));
 	buf_add_str(out, buf_str(&builder->skip_bytes));
 	buf_add_str(out, extra);
 	buf_add_str(out, buf_str(&builder->deflate));
@@ -325,7 +365,7 @@ int block_builder_finish(struct block_builder *builder, struct buf *out, struct 
 	fill_entry(builder, entry);
 	write_value(builder, out);
 	entry->value_bytes = (uint32_t)(out->len - begin);
-	bool failed = builder->segments.failed || builder->packed.failed || builder->skip_bytes.failed ||
+	bool failed = builder->segments.failed || builder->packed.failed || builder->changed.failed || builder->skip_bytes.failed ||
 	              builder->skip.hashes.failed || out->failed;
 	begin_block(builder);
 	return failed ? error_set(err, ERROR_NOMEM, "block: out of memory") : 0;

@@ -18,9 +18,9 @@ struct block_builder *block_builder_new(void);
 /* Drops what was added and takes records of another partition. */
 void block_builder_begin(struct block_builder *builder, const struct catalog_product *product, uint8_t direction);
 
-/* Adds a record; *full says that block_builder_finish must be called before the next. */
+/* Adds a record; `changed_seq` is the number of the change that gave it its values. *full says that block_builder_finish must be called before the next. */
 int block_builder_add(struct block_builder *builder, const struct record *record, const struct place *place,
-                      bool *full, struct error *err);
+                      uint64_t changed_seq, bool *full, struct error *err);
 
 /* Records in the block so far. */
 uint32_t block_builder_rows(const struct block_builder *builder);

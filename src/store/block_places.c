@@ -70,6 +70,10 @@ void block_places_write(struct buf *out, struct block_segment *segment, const st
 static uint64_t get_bits(struct str bytes, size_t at, int width)
 {
 	uint64_t value = 0;
+	if (width <= 56 && at / 8 + sizeof(value) <= bytes.len) {
+		memcpy(&value, bytes.p + at / 8, sizeof(value));
+		return value >> at % 8 & ((UINT64_C(1) << width) - 1);
+	}
 	for (int got = 0; got < width;) {
 		int shift = (int)(at % 8), take = 8 - shift;
 		if (take > width - got)
@@ -82,24 +86,56 @@ static uint64_t get_bits(struct str bytes, size_t at, int width)
 	return value;
 }
 
+/* Where a walk over the places of a segment stands. */
+struct walk {
+	const struct block_segment *segment;
+	struct str bytes;
+	size_t at; /* bits */
+	int64_t unit;
+	struct place place;
+};
+
+static bool walk_begin(struct walk *walk, const struct block_view *view, const struct block_segment *segment,
+                       uint8_t direction)
+{
+	*walk = (struct walk){ .segment = segment, .unit = view->head.seconds ? CLOCK_US_PER_SECOND : 1 };
+	walk->bytes = (struct str){ view->places.p + segment->places_begin, view->places.len - segment->places_begin };
+	walk->place = (struct place){ segment->first_us, segment->first_seq, direction };
+	size_t bits = (size_t)(segment->rows - 1) * (size_t)(segment->time_bits + segment->seq_bits);
+	return segment->time_bits <= 64 && segment->seq_bits <= 64 && bits <= 8 * walk->bytes.len;
+}
+
+static void walk_next(struct walk *walk)
+{
+	const struct block_segment *segment = walk->segment;
+	walk->place.time_us += (int64_t)get_bits(walk->bytes, walk->at, segment->time_bits) * walk->unit;
+	walk->at += segment->time_bits;
+	walk->place.seq += (uint64_t)segment->seq_step + get_bits(walk->bytes, walk->at, segment->seq_bits);
+	walk->at += segment->seq_bits;
+}
+
 bool block_places_read(const struct block_view *view, const struct block_segment *segment, uint8_t direction,
                        struct place *places)
 {
-	int64_t unit = view->head.seconds ? CLOCK_US_PER_SECOND : 1;
-	struct str bytes = { view->places.p + segment->places_begin, view->places.len - segment->places_begin };
-	size_t bits = (size_t)(segment->rows - 1) * (size_t)(segment->time_bits + segment->seq_bits);
-	if (segment->time_bits > 64 || segment->seq_bits > 64 || bits > 8 * bytes.len)
+	struct walk walk;
+	if (!walk_begin(&walk, view, segment, direction))
 		return false;
-	places[0] = (struct place){ segment->first_us, segment->first_seq, direction };
-	size_t at = 0;
+	places[0] = walk.place;
 	for (uint32_t i = 1; i < segment->rows; i++) {
-		uint64_t time = get_bits(bytes, at, segment->time_bits);
-		at += segment->time_bits;
-		uint64_t seq = get_bits(bytes, at, segment->seq_bits);
-		at += segment->seq_bits;
-		places[i].time_us = places[i - 1].time_us + (int64_t)time * unit;
-		places[i].seq = places[i - 1].seq + (uint64_t)segment->seq_step + seq;
-		places[i].direction = direction;
+		walk_next(&walk);
+		places[i] = walk.place;
 	}
+	return true;
+}
+
+bool block_places_read_one(const struct block_view *view, const struct block_segment *segment, uint8_t direction,
+                           uint32_t row, struct place *places)
+{
+	struct walk walk;
+	if (!walk_begin(&walk, view, segment, direction))
+		return false;
+	for (uint32_t i = 0; i < row; i++)
+		walk_next(&walk);
+	places[row] = walk.place;
 	return true;
 }

@@ -50,6 +50,30 @@ static int get_value(struct day *day, MDB_txn *txn, enum day_db db, MDB_val *key
 	return rc ? env_fail(&day->env, rc, "get block", err) : 1;
 }
 
+/* A block's bytes do not change where they are for as long as it lives; a new one in their place has another head. */
+static bool has_block(const struct block_reader *reader, const struct day *day, const struct catalog_product *product,
+                      struct str value)
+{
+	return reader->value.p == value.p && reader->value.len == value.len && reader->day == day->number &&
+	       reader->product == product && value.len >= sizeof(reader->view.head) &&
+	       memcmp(value.p, &reader->view.head, sizeof(reader->view.head)) == 0;
+}
+
+static int take_block(struct block_reader *reader, const struct day *day, const struct catalog_product *product,
+                      struct str value, struct error *err)
+{
+	reader->product = product;
+	reader->segment_number = reader->lone_segment = NO_SEGMENT;
+	reader->extra_loaded = false;
+	reader->day = day->number;
+	reader->value = (struct str){ NULL, 0 };
+	if (!block_view(&reader->view, value))
+		return damaged(reader, "the head is damaged", err);
+	reader->value = value;
+	map_fields(reader);
+	return 0;
+}
+
 int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *txn,
                        const struct catalog_product *product, const struct partition *partition, uint32_t number,
                        struct error *err)
@@ -60,15 +84,10 @@ int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *tx
 	int found = get_value(day, txn, DAY_BLOCK_DATA, &key, &val, err);
 	if (found <= 0)
 		return found;
-	reader->product = product;
 	reader->partition = *partition;
 	reader->number = number;
-	reader->segment_number = NO_SEGMENT;
-	reader->extra_loaded = false;
-	reader->day = day->number;
-	if (!block_view(&reader->view, env_str(val)))
-		return damaged(reader, "the head is damaged", err);
-	map_fields(reader);
+	if (!has_block(reader, day, product, env_str(val)) && take_block(reader, day, product, env_str(val), err) != 0)
+		return -1;
 	found = get_value(day, txn, DAY_DEAD, &key, &dead, err);
 	reader->dead = found > 0 ? env_str(dead) : (struct str){ NULL, 0 };
 	return found < 0 ? -1 : 1;
@@ -82,23 +101,29 @@ static int check_segment(const struct block_reader *reader, const struct block_s
 	return 0;
 }
 
-static int inflate_segment(struct block_reader *reader, const struct block_segment *segment, struct error *err)
+static int inflate_begin(struct block_reader *reader, const struct block_segment *segment, struct error *err)
+{
+	if (!reader->inflate)
+		reader->inflate = malloc(sizeof(*reader->inflate));
+	buf_clear(&reader->text);
+	if (!reader->inflate || !buf_reserve(&reader->text, (size_t)segment->csv_bytes + 1))
+		return no_memory(reader, err);
+	isal_inflate_init(reader->inflate);
+	reader->inflate->next_in = (uint8_t *)(uintptr_t)reader->view.deflate.p + segment->deflate_begin;
+	reader->inflate->avail_in = segment->deflate_bytes;
+	reader->inflate->next_out = (uint8_t *)reader->text.data;
+	return 0;
+}
+
+/* Inflates until there are `len` bytes of text. */
+static int inflate_upto(struct block_reader *reader, size_t len, struct error *err)
 {
 	struct inflate_state *state = reader->inflate;
-	if (!state)
-		state = reader->inflate = malloc(sizeof(*state));
-	buf_clear(&reader->text);
-	if (!state || !buf_reserve(&reader->text, (size_t)segment->csv_bytes + 1))
-		return no_memory(reader, err);
-	isal_inflate_init(state);
-	state->next_in = (uint8_t *)(uintptr_t)reader->view.deflate.p + segment->deflate_begin;
-	state->avail_in = segment->deflate_bytes;
-	state->next_out = (uint8_t *)reader->text.data;
-	state->avail_out = segment->csv_bytes + 1;
+	state->avail_out = (uint32_t)(len - reader->text.len);
 	int rc = isal_inflate(state);
-	if (rc != ISAL_DECOMP_OK || state->total_out != segment->csv_bytes)
+	if ((rc != ISAL_DECOMP_OK && rc != ISAL_OUT_OVERFLOW) || state->total_out != len)
 		return damaged(reader, "the records are damaged", err);
-	reader->text.len = segment->csv_bytes;
+	reader->text.len = len;
 	return 0;
 }
 
@@ -115,21 +140,73 @@ static uint32_t segment_of(const struct block_view *view, uint32_t row)
 	return low;
 }
 
+static bool is_loaded(const struct block_reader *reader, uint32_t row)
+{
+	return reader->segment_number != NO_SEGMENT && row >= reader->loaded_row &&
+	       row - reader->loaded_row < reader->loaded_rows;
+}
+
+static void set_loaded(struct block_reader *reader, uint32_t number, const struct block_segment *segment, uint32_t row,
+                       uint32_t rows)
+{
+	reader->segment_number = number;
+	reader->segment = *segment;
+	reader->loaded_row = row;
+	reader->loaded_rows = rows;
+}
+
 int block_reader_load(struct block_reader *reader, uint32_t row, struct error *err)
 {
-	if (reader->segment_number != NO_SEGMENT && row >= reader->segment.first_row &&
-	    row - reader->segment.first_row < reader->segment.rows)
+	if (is_loaded(reader, row) && reader->loaded_rows == reader->segment.rows)
 		return 0;
 	uint32_t number = segment_of(&reader->view, row);
 	struct block_segment segment = block_segment(&reader->view, number);
 	reader->segment_number = NO_SEGMENT;
-	if (check_segment(reader, &segment, err) != 0 || inflate_segment(reader, &segment, err) != 0)
+	if (check_segment(reader, &segment, err) != 0 || inflate_begin(reader, &segment, err) != 0 ||
+	    inflate_upto(reader, segment.csv_bytes, err) != 0)
 		return -1;
 	if (lines_index(&reader->lines, buf_str(&reader->text), segment.rows, reader->fields_count) != 0 ||
 	    !block_places_read(&reader->view, &segment, reader->partition.direction, reader->places))
 		return damaged(reader, "the records are damaged", err);
-	reader->segment = segment;
-	reader->segment_number = number;
+	set_loaded(reader, number, &segment, segment.first_row, segment.rows);
+	return 0;
+}
+
+/* Lines are about as long as each other: as far as the row should reach, then further as long as it does not. */
+static int inflate_row(struct block_reader *reader, const struct block_segment *segment, uint32_t row,
+                       struct error *err)
+{
+	size_t len = (size_t)((uint64_t)segment->csv_bytes * (row + 2) / segment->rows);
+	if (inflate_begin(reader, segment, err) != 0)
+		return -1;
+	for (;; len += segment->csv_bytes / 8 + 1) {
+		if (len > segment->csv_bytes)
+			len = segment->csv_bytes;
+		if (inflate_upto(reader, len, err) != 0)
+			return -1;
+		if (lines_index_one(&reader->lines, buf_str(&reader->text), row, reader->fields_count) == 0)
+			return 0;
+		if (len == segment->csv_bytes)
+			return damaged(reader, "the records are damaged", err);
+	}
+}
+
+int block_reader_load_row(struct block_reader *reader, uint32_t row, struct error *err)
+{
+	if (is_loaded(reader, row))
+		return 0;
+	uint32_t number = segment_of(&reader->view, row);
+	struct block_segment segment = block_segment(&reader->view, number);
+	if (segment.has_doubled || number == reader->lone_segment)
+		return block_reader_load(reader, row, err);
+	uint32_t in_segment = row - segment.first_row;
+	reader->segment_number = NO_SEGMENT;
+	if (check_segment(reader, &segment, err) != 0 || inflate_row(reader, &segment, in_segment, err) != 0)
+		return -1;
+	if (!block_places_read_one(&reader->view, &segment, reader->partition.direction, in_segment, reader->places))
+		return damaged(reader, "the records are damaged", err);
+	set_loaded(reader, number, &segment, row, 1);
+	reader->lone_segment = number;
 	return 0;
 }
 
@@ -239,18 +316,34 @@ int block_reader_record(struct block_reader *reader, uint32_t row, uint64_t colu
                         struct error *err)
 {
 	const struct catalog_product *product = reader->product;
-	uint32_t in_segment = row - reader->segment.first_row;
+	uint32_t in_lines = row - reader->loaded_row;
 	uint64_t all = UINT64_MAX >> (64 - product->columns_count);
 	uint64_t in_line = columns & reader->line_columns, extra = columns & all & ~reader->line_columns;
 	record_clear(record, product);
 	for (uint64_t left = in_line; left; left &= left - 1) {
 		int column = __builtin_ctzll(left);
-		record->values[column] = lines_value(&reader->lines, in_segment, reader->fields[column]);
+		record->values[column] = lines_value(&reader->lines, in_lines, reader->fields[column]);
 	}
 	if (reader->lines.has_doubled &&
 	    unescape_record(reader, block_reader_line(reader, row), record, in_line, err) != 0)
 		return -1;
 	return extra ? read_extra(reader, row, extra, record, err) : 0;
+}
+
+uint64_t block_reader_changed(const struct block_reader *reader, uint32_t row, uint64_t seq)
+{
+	uint32_t low = 0, high = reader->view.head.changed_count;
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		struct block_change change = block_change(&reader->view, mid);
+		if (change.row == row)
+			return change.seq;
+		if (change.row < row)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return seq;
 }
 
 int block_reader_seek(struct block_reader *reader, const struct place *place, uint32_t *row, struct error *err)
@@ -282,6 +375,14 @@ int block_reader_check(struct block_reader *reader, struct error *err)
 		if (check_segment(reader, &segment, err) != 0)
 			return -1;
 	}
+	return 0;
+}
+
+int block_reader_check_skip(struct block_reader *reader, struct error *err)
+{
+	const struct block_view *view = &reader->view;
+	if (crc32_gzip_refl(0, (const uint8_t *)view->skip.p, view->skip.len) != view->head.skip_crc32)
+		return damaged(reader, "the skip part is damaged", err);
 	return 0;
 }
 

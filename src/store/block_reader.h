@@ -19,6 +19,7 @@ struct block_reader {
 	struct partition partition;
 	uint32_t number;
 	int32_t day;
+	struct str value;        /* the whole block */
 	struct block_view view;
 	uint64_t line_columns;
 	uint8_t fields[CATALOG_COLUMNS_MAX]; /* the field of each column, or CATALOG_NONE */
@@ -26,6 +27,9 @@ struct block_reader {
 	struct str dead; /* bitmap, or empty */
 
 	uint32_t segment_number; /* loaded, or UINT32_MAX */
+	uint32_t loaded_row;     /* the row that `lines` begin with */
+	uint32_t loaded_rows;    /* the segment's, or one */
+	uint32_t lone_segment;   /* of which a row was loaded by itself last, or UINT32_MAX */
 	struct block_segment segment;
 	struct inflate_state *inflate;
 	struct buf text;
@@ -39,7 +43,8 @@ struct block_reader {
 	struct buf unescaped;
 };
 
-/* Takes a block; it must live in `txn` until the next begin. Returns 1, 0 when there is no such block, -1. */
+/* Takes a block; it must live in `txn` until the next begin. Returns 1, 0 when there is no such block, -1. Where it is
+ * the block that the reader had before, what was loaded stays. */
 int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *txn,
                        const struct catalog_product *product, const struct partition *partition, uint32_t number,
                        struct error *err);
@@ -47,25 +52,32 @@ int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *tx
 /* Sees to it that the segment of a row is loaded. */
 int block_reader_load(struct block_reader *reader, uint32_t row, struct error *err);
 
+/* Sees to it that a row is loaded, and perhaps no other: the segment is inflated up to it only, unless its rows are
+ * asked for one after the other. */
+int block_reader_load_row(struct block_reader *reader, uint32_t row, struct error *err);
+
 static inline bool block_reader_is_dead(const struct block_reader *reader, uint32_t row)
 {
 	return row / 8 < reader->dead.len && (uint8_t)reader->dead.p[row / 8] & 1 << row % 8;
 }
 
-/* The place of a row of the loaded segment. */
+/* The place of a loaded row. */
 static inline const struct place *block_reader_place(const struct block_reader *reader, uint32_t row)
 {
 	return &reader->places[row - reader->segment.first_row];
 }
 
-/* The line of a row of the loaded segment. */
+/* The number of the change that gave a row its values; `seq` is that of its place. */
+uint64_t block_reader_changed(const struct block_reader *reader, uint32_t row, uint64_t seq);
+
+/* The line of a loaded row. */
 static inline struct str block_reader_line(const struct block_reader *reader, uint32_t row)
 {
-	return lines_row(&reader->lines, row - reader->segment.first_row);
+	return lines_row(&reader->lines, row - reader->loaded_row);
 }
 
 /*
- * Fills the values of `columns` of a row of the loaded segment, which die with the next call; others are absent. May
+ * Fills the values of `columns` of a loaded row, which die with the next call; others are absent. May
  * read the extra part, for columns that lines do not show.
  */
 int block_reader_record(struct block_reader *reader, uint32_t row, uint64_t columns, struct record *record,
@@ -76,6 +88,9 @@ int block_reader_seek(struct block_reader *reader, const struct place *place, ui
 
 /* All of the deflate part is what was written: ERROR_CORRUPT if not. */
 int block_reader_check(struct block_reader *reader, struct error *err);
+
+/* As above, the skip part: one that is damaged might hide records. */
+int block_reader_check_skip(struct block_reader *reader, struct error *err);
 
 void block_reader_free(struct block_reader *reader);
 

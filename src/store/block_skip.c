@@ -227,7 +227,8 @@ static bool read_sets(struct str *rest, const struct scan_filter *filter, struct
 static bool bloom_may_have(struct str rest, const struct scan_filter *filter)
 {
 	uint32_t bits;
-	if (!take(&rest, &bits, sizeof(bits)) || bits == 0 || rest.len < bits / 8)
+	if (!take(&rest, &bits, sizeof(bits)) || bits == 0 || rest.len < bits / 8 ||
+	    (filter->nocase && filter->value.len > LOWERED_MAX))
 		return true;
 	uint64_t hash = value_hash(filter->column, filter->value.p ? filter->value : STR_LITERAL(""));
 	for (int n = 0; n < PROBES; n++) {

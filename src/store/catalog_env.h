@@ -10,6 +10,7 @@
  *	webhooks    account id (8 bytes) -> msgpack (callback/secret.c)
  *	reports     request id (36 characters) -> msgpack (report/row.c)
  *	report_index  where to look for reports (report/table.h)
+ *	usage       account id (8 bytes) -> msgpack (meter/volume.c)
  */
 #ifndef CDRD_STORE_CATALOG_ENV_H
 #define CDRD_STORE_CATALOG_ENV_H
@@ -27,6 +28,7 @@ enum catalog_db {
 	CATALOG_DB_WEBHOOKS,
 	CATALOG_DB_REPORTS,
 	CATALOG_DB_REPORT_INDEX,
+	CATALOG_DB_USAGE,
 };
 
 /* The catalog environment of a store. */

@@ -146,7 +146,7 @@ int day_hot_load(struct day *day, MDB_txn *txn, struct error *err)
 	MDB_val key, val;
 	int result = 0;
 	struct hot old = day->hot;
-	if (day->hot.loaded && !hot_is_worn(&day->hot))
+	if (day->hot.loaded && !day_hot_is_worn(day))
 		return 0;
 	day->hot = (struct hot){ 0 };
 	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_HOT], &cursor);

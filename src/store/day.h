@@ -48,7 +48,9 @@ struct day {
 	bool blocks_changed;      /* by what is not committed */
 	struct buf touched;       /* struct day_touch: rows that what is not committed replaced or moved */
 	int64_t hot_since_us;     /* monotonic: since when there have been hot rows; 0 if there are none */
+	int64_t changed_us;       /* monotonic: when it was last committed to */
 	uint64_t merge_seals;     /* `seals` when seal_merge.c last found nothing to merge */
+	bool repack_demanded;     /* repack.h */
 	bool swept;               /* seal.c has seen that nothing is left to do since the last change */
 	struct directory directories[DIRECTORY_SLOTS];
 	uint64_t directory_uses;
@@ -77,6 +79,13 @@ size_t day_id_hashes(const struct record *record, uint64_t *hashes);
  */
 int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct place *place, MDB_val *row,
                 struct error *err);
+
+/* Is it time to read the hot rows anew? Not while a write transaction is open: a read transaction does not see its rows,
+ * and what it has removed can still be looked up. */
+static inline bool day_hot_is_worn(const struct day *day)
+{
+	return !day->env.write && hot_is_worn(&day->hot);
+}
 
 /* Reads all hot rows to learn their ids and partitions, if that is not known yet. */
 int day_hot_load(struct day *day, MDB_txn *txn, struct error *err);

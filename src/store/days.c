@@ -10,7 +10,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/copying.h"
 #include "store/ids.h"
+#include "store/repack.h"
 #include "store/seal.h"
 #include "store/store_private.h"
 
@@ -65,7 +67,7 @@ static struct day *days_insert(struct store *store, size_t at, int32_t number, s
 	return day;
 }
 
-static void day_close(struct store *store, struct day *day)
+void days_close(struct store *store, struct day *day)
 {
 	if (!day->is_open)
 		return;
@@ -81,7 +83,9 @@ void days_remove(struct store *store, size_t at)
 {
 	struct day *day = store->days[at];
 	seal_forget(store);
-	day_close(store, day);
+	repack_forget(store);
+	copying_forget_day(store, day);
+	days_close(store, day);
 	id_filter_close(day->filter);
 	buf_free(&day->touched);
 	free(day);
@@ -104,6 +108,16 @@ static int day_path(const struct store *store, int32_t number, struct buf *out, 
 	return buf_cstr(out) ? 0 : error_set(err, ERROR_NOMEM, "day %d: out of memory", number);
 }
 
+/* What repacking has left behind in a crash. */
+static void clean_up_copy(const char *days, const char *name)
+{
+	struct buf path = { 0 };
+	buf_addf(&path, "%s/%s", days, name);
+	if (strstr(name, ".repack") && buf_cstr(&path))
+		repack_clean_up(path.data);
+	buf_free(&path);
+}
+
 int days_list(struct store *store, struct error *err)
 {
 	struct buf path = { 0 };
@@ -114,8 +128,10 @@ int days_list(struct store *store, struct error *err)
 	struct dirent *entry;
 	while (result == 0 && (entry = readdir(dir))) {
 		int32_t number;
-		if (!clock_parse_day(str_from(entry->d_name), &number))
+		if (!clock_parse_day(str_from(entry->d_name), &number)) {
+			clean_up_copy(path.data, entry->d_name);
 			continue;
+		}
 		if (!days_insert(store, store_day_index(store, number), number, err))
 			result = -1;
 	}
@@ -134,7 +150,7 @@ static void close_longest_unused(struct store *store)
 			oldest = day;
 	}
 	if (oldest)
-		day_close(store, oldest);
+		days_close(store, oldest);
 }
 
 static int day_open(struct store *store, struct day *day, struct error *err)
@@ -189,7 +205,7 @@ int store_day_filter(struct store *store, struct day *day, struct error *err)
 
 int store_day_ready(struct store *store, struct day *day, MDB_txn *txn, struct error *err)
 {
-	if (day->hot.loaded && day->filter && id_filter_ready(day->filter) && !hot_is_worn(&day->hot))
+	if (day->hot.loaded && day->filter && id_filter_ready(day->filter) && !day_hot_is_worn(day))
 		return 0;
 	if (day_hot_load(day, txn, err) != 0 || store_day_filter(store, day, err) != 0)
 		return -1;

@@ -23,6 +23,8 @@ struct day_block {
 	int64_t last_us;
 	uint64_t last_seq;
 	uint64_t seq_max;     /* newest of its rows: a snapshot from there on sees them all */
+	uint64_t changed_min; /* of the changes that made the rows what they are */
+	uint64_t changed_max;
 	uint32_t run;         /* the seal it came from, of block_ids */
 	uint32_t rows;
 	uint32_t dead;        /* of the rows */

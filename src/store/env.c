@@ -11,10 +11,25 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
+
+#include "base/buf.h"
+
+#define DISK_FULL_BYTES ((uint64_t)1 << 20)
+#define LOCK_FILE_BYTES 8192 /* with LMDB's own number of readers, 126 */
+
+/* LMDB calls a write that the disk took only a part of EIO. */
+static bool disk_is_full(const char *path)
+{
+	struct statvfs st;
+	return statvfs(path, &st) == 0 && st.f_bavail * st.f_frsize < DISK_FULL_BYTES;
+}
 
 int env_fail(const struct env *env, int rc, const char *doing, struct error *err)
 {
+	if (rc == EIO && disk_is_full(env->path))
+		rc = ENOSPC;
 	if (rc > 0)
 		return error_set_errno(err, rc, "%s: %s", env->path, doing);
 	if (rc == MDB_MAP_FULL)
@@ -24,7 +39,7 @@ int env_fail(const struct env *env, int rc, const char *doing, struct error *err
 	return error_set(err, ERROR_IO, "%s: %s: %s", env->path, doing, mdb_strerror(rc));
 }
 
-static int sync_directory(const char *path, struct error *err)
+int env_sync_directory(const char *path, struct error *err)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0 || fsync(fd) != 0) {
@@ -45,9 +60,40 @@ static int sync_parent(const char *path, struct error *err)
 	char *slash = strrchr(parent, '/');
 	if (slash && slash != parent)
 		*slash = '\0';
-	int rc = sync_directory(slash ? parent : ".", err);
+	int rc = env_sync_directory(slash ? parent : ".", err);
 	free(parent);
 	return rc;
+}
+
+/*
+ * LMDB makes its lock file with ftruncate and maps it: on a full disk the first write to a page of it would be a
+ * SIGBUS. With its blocks reserved, that is an error here. (No lock is held on it yet that closing the file could lose.)
+ */
+static int reserve_lock_file(const char *path, struct error *err)
+{
+	struct buf name = { 0 };
+	struct stat st;
+	buf_addf(&name, "%s/lock.mdb", path);
+	int fd = buf_cstr(&name) ? open(name.data, O_RDWR | O_CREAT | O_CLOEXEC, 0640) : -1;
+	int number = fd < 0 || fstat(fd, &st) != 0 ? errno : 0;
+	if (number == 0)
+		number = posix_fallocate(fd, 0, st.st_size > LOCK_FILE_BYTES ? st.st_size : LOCK_FILE_BYTES);
+	if (fd >= 0)
+		close(fd);
+	buf_free(&name);
+	return number ? error_set_errno(err, number, "%s: reserve lock.mdb", path) : 0;
+}
+
+/* A new environment that a full disk has left half made could not be opened later. */
+static void remove_new(const char *path)
+{
+	static const char *const names[] = { "data.mdb", "lock.mdb" };
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; dir >= 0 && i < sizeof(names) / sizeof(names[0]); i++)
+		(void)unlinkat(dir, names[i], 0);
+	if (dir >= 0)
+		close(dir);
+	(void)rmdir(path);
 }
 
 static int open_databases(struct env *env, const struct env_db *dbs, struct error *err)
@@ -74,6 +120,8 @@ int env_open(struct env *env, const char *path, size_t map_bytes, const struct e
 		error_set_errno(err, errno, "%s: make directory", path);
 		goto fail;
 	}
+	if (reserve_lock_file(path, err) != 0)
+		goto fail;
 	int rc = mdb_env_create(&env->mdb);
 	if (!rc)
 		rc = mdb_env_set_mapsize(env->mdb, map_bytes);
@@ -87,11 +135,13 @@ int env_open(struct env *env, const char *path, size_t map_bytes, const struct e
 	}
 	if (open_databases(env, dbs, err) != 0)
 		goto fail;
-	if (made && (sync_directory(path, err) != 0 || sync_parent(path, err) != 0))
+	if (made && (env_sync_directory(path, err) != 0 || sync_parent(path, err) != 0))
 		goto fail;
 	return 0;
 fail:
 	env_close(env);
+	if (made)
+		remove_new(path);
 	return -1;
 }
 

@@ -34,6 +34,9 @@ struct env {
 /* Makes the directory and the databases if need be. Blocks for the fsync of a new one. */
 int env_open(struct env *env, const char *path, size_t map_bytes, const struct env_db *dbs, struct error *err);
 
+/* Syncs a directory's entries. */
+int env_sync_directory(const char *path, struct error *err);
+
 /* Aborts an open write transaction. Safe on a zeroed env. */
 void env_close(struct env *env);
 

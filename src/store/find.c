@@ -20,6 +20,7 @@ struct find {
 	struct str id;
 	uint64_t hash;
 	uint64_t columns;
+	int32_t first_day;
 	size_t max;
 	size_t count;
 	scan_record_fn fn;
@@ -140,12 +141,10 @@ static int read_row(struct find *find, struct found_row *row, struct record *rec
 		return record_unpack(record, find->product, env_str(val), &changed_seq, find->err) ? -1 : 1;
 	}
 	struct block_reader *reader = find->reader;
-	if (reader->number != row->block || reader->partition.direction != row->place.direction) {
-		int found = block_reader_begin(reader, find->day, find->txn, find->product, &partition, row->block, find->err);
-		if (found <= 0)
-			return found;
-	}
-	if (block_reader_load(reader, row->row, find->err) != 0)
+	int found = block_reader_begin(reader, find->day, find->txn, find->product, &partition, row->block, find->err);
+	if (found <= 0)
+		return found;
+	if (block_reader_load_row(reader, row->row, find->err) != 0)
 		return -1;
 	return block_reader_record(reader, row->row, find->columns, record, find->err) ? -1 : 1;
 }
@@ -177,7 +176,6 @@ static int find_in_day(struct find *find)
 	if (!find->txn)
 		return -1;
 	buf_clear(&find->found);
-	find->reader->number = UINT32_MAX;
 	int result = store_day_ready(find->store, find->day, find->txn, find->err);
 	if (result == 0)
 		result = look_in_hot(find);
@@ -195,12 +193,13 @@ static int find_in_days(struct find *find)
 {
 	struct store *store = find->store;
 	uint32_t key = (uint32_t)(find->hash >> 32);
-	for (size_t i = store->days_count; i-- > 0;) {
+	size_t first = store_day_index(store, find->first_day);
+	for (size_t i = store->days_count; i-- > first;) {
 		if (store_day_filter(store, store->days[i], find->err) != 0)
 			return -1;
 		id_filter_prefetch(store->days[i]->filter, key);
 	}
-	for (size_t i = store->days_count; i-- > 0 && !find->stopped;) {
+	for (size_t i = store->days_count; i-- > first && !find->stopped;) {
 		if (!id_filter_may_have(store->days[i]->filter, key))
 			continue;
 		find->day = store_day(store, store->day_numbers[i], false, find->err);
@@ -210,13 +209,14 @@ static int find_in_days(struct find *find)
 	return 0;
 }
 
-int scan_find_id(struct store *store, const struct catalog_product *product, const char account[SCAN_ACCOUNT_LEN],
-                 enum catalog_direction direction, struct str id, uint64_t columns, size_t max, scan_record_fn fn,
-                 void *arg, size_t *count, struct error *err)
+int scan_find_id_since(struct store *store, const struct catalog_product *product,
+                       const char account[SCAN_ACCOUNT_LEN], enum catalog_direction direction, struct str id,
+                       uint64_t columns, int32_t first_day, size_t max, scan_record_fn fn, void *arg, size_t *count,
+                       struct error *err)
 {
 	struct find find = { .store = store, .product = product, .account = account, .direction = direction, .id = id,
-		             .columns = columns ? columns : SCAN_COLUMNS_ALL, .max = max, .fn = fn, .arg = arg,
-		             .err = err };
+		             .columns = columns ? columns : SCAN_COLUMNS_ALL, .first_day = first_day, .max = max,
+		             .fn = fn, .arg = arg, .err = err };
 	find.hash = day_id_hash(account, product->number, id);
 	find.reader = store_reader_take(store, err);
 	int result = find.reader ? find_in_days(&find) : -1;
@@ -225,4 +225,11 @@ int scan_find_id(struct store *store, const struct catalog_product *product, con
 	buf_free(&find.found);
 	*count = find.count;
 	return result;
+}
+
+int scan_find_id(struct store *store, const struct catalog_product *product, const char account[SCAN_ACCOUNT_LEN],
+                 enum catalog_direction direction, struct str id, uint64_t columns, size_t max, scan_record_fn fn,
+                 void *arg, size_t *count, struct error *err)
+{
+	return scan_find_id_since(store, product, account, direction, id, columns, INT32_MIN, max, fn, arg, count, err);
 }

@@ -13,8 +13,9 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "store/seq_ranges.h"
 
-#define MAGIC "cdrdidf1"
+#define MAGIC "cdrdidf2"
 #define HEADER_BYTES 4096
 #define LINE_BYTES 64
 #define BITS_PER_KEY 12
@@ -36,7 +37,10 @@ struct header {
 	uint32_t parts_count;
 	uint8_t boot_id[16];
 	struct part parts[ID_FILTER_PARTS];
+	struct seq_ranges changes;
 };
+
+_Static_assert(sizeof(struct header) <= HEADER_BYTES, "the header is one page");
 
 struct id_filter {
 	int fd;
@@ -82,7 +86,8 @@ static int map_file(struct id_filter *filter, size_t bytes, struct error *err)
 static bool header_is_sound(const struct id_filter *filter)
 {
 	const struct header *header = header_of(filter);
-	if (memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0 || header->parts_count > ID_FILTER_PARTS)
+	if (memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0 || header->parts_count > ID_FILTER_PARTS ||
+	    !seq_ranges_are_sound(&header->changes))
 		return false;
 	for (uint32_t i = 0; i < header->parts_count; i++) {
 		const struct part *part = &header->parts[i];
@@ -121,6 +126,7 @@ int id_filter_reset(struct id_filter *filter, uint64_t keys, struct error *err)
 	memcpy(header->boot_id, filter->boot_id, sizeof(header->boot_id));
 	header->state = STATE_BUILDING;
 	header->parts_count = 0;
+	seq_ranges_clear(&header->changes);
 	return add_part(filter, keys, err);
 }
 
@@ -149,8 +155,11 @@ int id_filter_open(struct id_filter **out, const char *day_path, const uint8_t *
 	}
 	if (map_file(filter, st.st_size < HEADER_BYTES ? HEADER_BYTES : (size_t)st.st_size, err) != 0)
 		goto fail;
-	if (!header_is_sound(filter))
+	if (!header_is_sound(filter)) {
 		header_of(filter)->state = STATE_BUILDING;
+		header_of(filter)->parts_count = 0;
+		seq_ranges_clear(&header_of(filter)->changes);
+	}
 	*out = filter;
 	return 0;
 fail:
@@ -259,6 +268,18 @@ void id_filter_prefetch(const struct id_filter *filter, uint32_t key)
 	uint64_t mixed = mix(key + UINT64_C(1));
 	for (uint32_t i = 0; i < header->parts_count; i++)
 		__builtin_prefetch(line_of(filter, &header->parts[i], mixed));
+}
+
+void id_filter_note_changes(struct id_filter *filter, uint64_t first, uint64_t last)
+{
+	mark_dirty(filter);
+	seq_ranges_add(&header_of(filter)->changes, first, last);
+}
+
+uint64_t id_filter_next_change(const struct id_filter *filter, uint64_t after)
+{
+	const struct header *header = header_of(filter);
+	return header->state == STATE_BUILDING ? after + 1 : seq_ranges_next(&header->changes, after);
 }
 
 void id_filter_close(struct id_filter *filter)

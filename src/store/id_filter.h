@@ -5,7 +5,8 @@
  * before, so that it grows with its day. Every id of the day is in it, hot or sealed. A look-up touches one cache line
  * a part (Putze, Sanders and Singler: Cache-, Hash- and Space-Efficient Bloom Filters, 2007).
  *
- *	header  magic, version, state, boot id, then for each part: offset, lines, keys
+ *	header  magic, version, state, boot id, then for each part: offset, lines, keys; then the day's changes
+ *	        (seq_ranges.h), for whoever looks for days that changed
  *	part    `lines` of 64 bytes
  *
  * It is derived data and written without fsync. After kill -9 the pages are still the kernel's, so what is there is
@@ -43,6 +44,12 @@ int id_filter_add(struct id_filter *filter, uint32_t key, struct error *err);
 
 /* False: it is not there. True: it may be. Not ready: true. */
 bool id_filter_may_have(const struct id_filter *filter, uint32_t key);
+
+/* Changes from number `first` to `last` may have been made in the day; before they are committed. */
+void id_filter_note_changes(struct id_filter *filter, uint64_t first, uint64_t last);
+
+/* The smallest number of a change behind `after` that the day may have, or UINT64_MAX. Not ready: after + 1. */
+uint64_t id_filter_next_change(const struct id_filter *filter, uint64_t after);
 
 /* Brings the lines that id_filter_may_have will read nearer. */
 void id_filter_prefetch(const struct id_filter *filter, uint32_t key);

@@ -44,28 +44,19 @@ void ids_write(struct buf *out, uint32_t first_block, const uint32_t *rows, uint
 	out->len += count * ENTRY_BYTES;
 }
 
-/* A run, taken apart. */
-struct run {
-	uint32_t first_block;
-	uint32_t blocks;
-	uint32_t count;
-	const uint8_t *rows;
-	const uint8_t *entries;
-};
-
-static bool run_read(MDB_val val, struct run *run)
+bool ids_run_read(MDB_val val, struct ids_run *run)
 {
 	uint32_t head[HEAD_WORDS];
 	if (val.mv_size < sizeof(head))
 		return false;
 	memcpy(head, val.mv_data, sizeof(head));
-	*run = (struct run){ .first_block = head[0], .blocks = head[1], .count = head[2] };
+	*run = (struct ids_run){ .first_block = head[0], .blocks = head[1], .count = head[2] };
 	run->rows = (const uint8_t *)val.mv_data + sizeof(head);
 	run->entries = run->rows + (size_t)run->blocks * sizeof(uint32_t);
 	return val.mv_size == sizeof(head) + (size_t)run->blocks * sizeof(uint32_t) + (size_t)run->count * ENTRY_BYTES;
 }
 
-static ids_entry entry_at(const struct run *run, size_t number)
+static ids_entry entry_at(const struct ids_run *run, size_t number)
 {
 	uint64_t big = 0;
 	memcpy(&big, run->entries + number * ENTRY_BYTES, ENTRY_BYTES);
@@ -76,7 +67,7 @@ static ids_entry entry_at(const struct run *run, size_t number)
  * The first entry not before `wanted`. Hashes are even, so the place can be guessed: the guess is off by about the root
  * of the count, and a few steps outwards and a binary search within are less than a search of the whole.
  */
-static size_t find_entry(const struct run *run, ids_entry wanted)
+static size_t find_entry(const struct ids_run *run, ids_entry wanted)
 {
 	size_t low = 0, high = run->count;
 	size_t guess = (size_t)((wanted >> 16) * (uint64_t)run->count >> 32);
@@ -108,7 +99,7 @@ static size_t find_entry(const struct run *run, ids_entry wanted)
 }
 
 /* The block and the row within it that a run's row is. */
-static bool locate(const struct run *run, uint32_t row, uint32_t *block, uint32_t *in_block)
+static bool locate(const struct ids_run *run, uint32_t row, uint32_t *block, uint32_t *in_block)
 {
 	for (uint32_t i = 0; i < run->blocks; i++) {
 		uint32_t rows;
@@ -144,12 +135,12 @@ static int give_row(const struct search *search, uint32_t block, uint32_t row)
 		return found < 0 ? -1 : 1;
 	if (row >= reader->view.head.rows || block_reader_is_dead(reader, row))
 		return 1;
-	if (block_reader_load(reader, row, search->err) != 0)
+	if (block_reader_load_row(reader, row, search->err) != 0)
 		return -1;
 	return search->fn(search->arg, reader, row) ? 1 : 0;
 }
 
-static int search_run(const struct search *search, const struct run *run, uint64_t hash)
+static int search_run(const struct search *search, const struct ids_run *run, uint64_t hash)
 {
 	ids_entry wanted = ids_entry_of(hash, 0);
 	int result = 1;
@@ -178,10 +169,10 @@ int ids_find(struct day *day, MDB_txn *txn, const struct catalog_product *produc
 	MDB_val key = env_val(bytes, sizeof(bytes)), val;
 	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE); !rc && result > 0;
 	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
-		struct run run;
+		struct ids_run run;
 		if (!partition_has_key(partition, key))
 			break;
-		if (!run_read(val, &run))
+		if (!ids_run_read(val, &run))
 			result = error_set(err, ERROR_CORRUPT, "%s: a run of ids is damaged", day->env.path);
 		else
 			result = search_run(&search, &run, hash);
@@ -194,7 +185,7 @@ int ids_find(struct day *day, MDB_txn *txn, const struct catalog_product *produc
 
 /* --- the filter --- */
 
-static int add_run(struct id_filter *filter, const struct run *run, struct error *err)
+static int add_run(struct id_filter *filter, const struct ids_run *run, struct error *err)
 {
 	for (size_t i = 0; i < run->count; i++)
 		if (id_filter_add(filter, (uint32_t)(entry_at(run, i) >> 16), err) != 0)
@@ -213,8 +204,8 @@ static int each_run(struct day *day, MDB_txn *txn, bool add, uint64_t *keys, str
 		return env_fail(&day->env, rc, "open cursor", err);
 	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc && result == 0;
 	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
-		struct run run;
-		if (!run_read(val, &run)) {
+		struct ids_run run;
+		if (!ids_run_read(val, &run)) {
 			result = error_set(err, ERROR_CORRUPT, "%s: a run of ids is damaged", day->env.path);
 			break;
 		}
@@ -225,6 +216,41 @@ static int each_run(struct day *day, MDB_txn *txn, bool add, uint64_t *keys, str
 	mdb_cursor_close(cursor);
 	if (result == 0 && rc && rc != MDB_NOTFOUND)
 		return env_fail(&day->env, rc, "read ids", err);
+	return result;
+}
+
+/* The changes that made the rows what they are: a block tells its own, a hot row has its number. */
+static int note_change(struct day *day, enum day_db db, MDB_val val, struct error *err)
+{
+	struct day_ghost ghost;
+	struct day_block block;
+	uint64_t seq;
+	if (db == DAY_BLOCKS && day_block_read(val, &block)) {
+		id_filter_note_changes(day->filter, block.changed_min, block.changed_max);
+		return 0;
+	}
+	if (db == DAY_HOT && day_ghost_read(val, &ghost))
+		return 0;
+	if (db == DAY_BLOCKS || !record_changed_seq(env_str(val), &seq))
+		return error_set(err, ERROR_CORRUPT, "%s: a row or an entry of blocks cannot be read", day->env.path);
+	id_filter_note_changes(day->filter, seq, seq);
+	return 0;
+}
+
+static int note_changes(struct day *day, MDB_txn *txn, enum day_db db, struct error *err)
+{
+	MDB_cursor *cursor;
+	MDB_val key, val;
+	int result = 0;
+	int rc = mdb_cursor_open(txn, day->env.dbi[db], &cursor);
+	if (rc)
+		return env_fail(&day->env, rc, "open cursor", err);
+	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc && result == 0;
+	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT))
+		result = note_change(day, db, val, err);
+	mdb_cursor_close(cursor);
+	if (result == 0 && rc && rc != MDB_NOTFOUND)
+		return env_fail(&day->env, rc, "read changes", err);
 	return result;
 }
 
@@ -242,6 +268,8 @@ int ids_filter_build(struct day *day, MDB_txn *txn, struct error *err)
 		if (entry->seq_direction && id_filter_add(day->filter, (uint32_t)(entry->hash >> 32), err) != 0)
 			return -1;
 	}
+	if (note_changes(day, txn, DAY_BLOCKS, err) != 0 || note_changes(day, txn, DAY_HOT, err) != 0)
+		return -1;
 	id_filter_set_ready(day->filter);
 	return 0;
 }

@@ -27,7 +27,19 @@ static inline ids_entry ids_entry_of(uint64_t hash, uint32_t row)
 void ids_write(struct buf *out, uint32_t first_block, const uint32_t *rows, uint32_t blocks, ids_entry *entries,
                ids_entry *scratch, size_t count);
 
-/* Called for each sealed, living record that may have the id; its segment is loaded. False ends the search. */
+/* A run, taken apart; it points into its value. */
+struct ids_run {
+	uint32_t first_block;
+	uint32_t blocks;
+	uint32_t count;
+	const uint8_t *rows;    /* uint32_t of each block */
+	const uint8_t *entries;
+};
+
+/* False if the value is not one. */
+bool ids_run_read(MDB_val val, struct ids_run *run);
+
+/* Called for each sealed, living record that may have the id; it alone is loaded. False ends the search. */
 typedef bool (*ids_found_fn)(void *arg, struct block_reader *reader, uint32_t row);
 
 /*

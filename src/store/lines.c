@@ -12,7 +12,7 @@
 #include <emmintrin.h>
 #endif
 
-/* Writes the offsets of all quotes, at most `max`; returns their number, which may be more. */
+/* Writes the offsets of the first quotes, at most `max`; returns their number. */
 static size_t find_quotes(const char *text, size_t len, uint32_t *out, size_t max)
 {
 	size_t count = 0, at = 0;
@@ -27,13 +27,9 @@ static size_t find_quotes(const char *text, size_t len, uint32_t *out, size_t ma
 		}
 	}
 #endif
-	for (; at < len; at++) {
-		if (text[at] != '"')
-			continue;
-		if (count < max)
-			out[count] = (uint32_t)at;
-		count++;
-	}
+	for (; at < len && count < max; at++)
+		if (text[at] == '"')
+			out[count++] = (uint32_t)at;
 	return count;
 }
 
@@ -82,9 +78,8 @@ static bool walk(struct lines *lines, size_t len)
 	return true;
 }
 
-int lines_index(struct lines *lines, struct str text, uint32_t rows, uint32_t fields)
+static int edges_reserve(struct lines *lines, size_t quotes)
 {
-	size_t quotes = 2 * (size_t)rows * fields;
 	if (quotes + 16 > lines->edges_cap) {
 		uint32_t *edges = realloc(lines->edges, (quotes + 16) * sizeof(*edges));
 		if (!edges)
@@ -92,6 +87,14 @@ int lines_index(struct lines *lines, struct str text, uint32_t rows, uint32_t fi
 		lines->edges = edges;
 		lines->edges_cap = quotes + 16;
 	}
+	return 0;
+}
+
+int lines_index(struct lines *lines, struct str text, uint32_t rows, uint32_t fields)
+{
+	size_t quotes = 2 * (size_t)rows * fields;
+	if (edges_reserve(lines, quotes) != 0)
+		return -1;
 	lines->text = text.p;
 	lines->rows = rows;
 	lines->fields = fields;
@@ -102,6 +105,64 @@ int lines_index(struct lines *lines, struct str text, uint32_t rows, uint32_t fi
 	if (found < quotes || (lines->has_doubled && !walk(lines, text.len)))
 		return -1;
 	return check_frames(lines, text.len) ? 0 : -1;
+}
+
+#ifdef __SSE2__
+/* How many of sixteen bytes are quotes. (Counting the bits of a mask would be a call where POPCNT may not be used.) */
+static size_t count_in_16(const char *text)
+{
+	__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)text);
+	__m128i ones = _mm_and_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), _mm_set1_epi8(1));
+	__m128i sums = _mm_sad_epu8(ones, _mm_setzero_si128());
+	return (size_t)_mm_cvtsi128_si32(sums) + (size_t)_mm_extract_epi16(sums, 4);
+}
+#endif
+
+size_t lines_count_quotes(const char *text, size_t len)
+{
+	size_t at = 0, count = 0;
+#ifdef __SSE2__
+	for (; at + 16 <= len; at += 16)
+		count += count_in_16(text + at);
+#endif
+	for (; at < len; at++)
+		count += text[at] == '"';
+	return count;
+}
+
+/* The offset of a quote by its number, counted from 0; `len` when there are fewer. */
+static size_t find_quote(const char *text, size_t len, size_t number)
+{
+	size_t at = 0;
+#ifdef __SSE2__
+	for (; at + 16 <= len; at += 16) {
+		size_t count = count_in_16(text + at);
+		if (count > number)
+			break;
+		number -= count;
+	}
+#endif
+	for (; at < len; at++)
+		if (text[at] == '"' && number-- == 0)
+			break;
+	return at;
+}
+
+int lines_index_one(struct lines *lines, struct str text, uint32_t row, uint32_t fields)
+{
+	size_t quotes = 2 * (size_t)fields;
+	if (fields == 0 || text.len > UINT32_MAX || edges_reserve(lines, quotes) != 0)
+		return -1;
+	size_t begin = find_quote(text.p, text.len, quotes * row);
+	lines->text = text.p + begin;
+	lines->rows = 1;
+	lines->fields = fields;
+	lines->has_doubled = false;
+	size_t found = find_quotes(lines->text, text.len - begin, lines->edges, quotes);
+	if (found < quotes)
+		return -1;
+	size_t len = (size_t)lines->edges[quotes - 1] + 2;
+	return len <= text.len - begin && check_frames(lines, len) ? 0 : -1;
 }
 
 void lines_free(struct lines *lines)

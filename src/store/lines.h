@@ -29,6 +29,15 @@ struct lines {
  * the text is not such lines or memory is out.
  */
 int lines_index(struct lines *lines, struct str text, uint32_t rows, uint32_t fields);
+
+/*
+ * As above for one line of a text that begins with whole lines of which no value holds quotes: lines before it are
+ * counted, not looked at. The line becomes row 0. -1 when the text ends before the line does, too.
+ */
+int lines_index_one(struct lines *lines, struct str text, uint32_t row, uint32_t fields);
+
+size_t lines_count_quotes(const char *text, size_t len);
+
 void lines_free(struct lines *lines);
 
 /* A value as it stands, quotes in it still doubled. */

@@ -13,18 +13,26 @@ libcdrd_a_SOURCES += \
 	src/store/days.c \
 	src/store/directory.c src/store/directory.h \
 	src/store/env.c src/store/env.h \
+	src/store/copying.c src/store/copying.h \
+	src/store/count.c src/store/count.h \
+	src/store/erase.c src/store/erase.h \
+	src/store/changes.c src/store/changes_collect.c src/store/changes_fetch.c src/store/changes.h src/store/changes_private.h \
 	src/store/find.c \
 	src/store/hot.c src/store/hot.h \
 	src/store/id_filter.c src/store/id_filter.h \
 	src/store/ids.c src/store/ids.h \
 	src/store/lines.c src/store/lines.h \
+	src/store/mirror.c src/store/mirror.h \
 	src/store/place.h \
 	src/store/producers.c \
 	src/store/put.c \
 	src/store/quarantine.c src/store/quarantine.h \
+	src/store/repack.c src/store/repack.h \
 	src/store/scan.c src/store/scan_partition.c src/store/scan.h src/store/scan_private.h \
+	src/store/seq_ranges.c src/store/seq_ranges.h \
 	src/store/seal.c src/store/seal_gather.c src/store/seal_merge.c src/store/seal_store.c src/store/seal.h src/store/seal_private.h \
 	src/store/sealed.c src/store/sealed.h \
 	src/store/stats.c \
 	src/store/store.c src/store/store.h src/store/store_private.h \
+	src/store/verify.c src/store/verify.h \
 	src/store/value.c src/store/value.h

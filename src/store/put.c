@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/changes.h"
 #include "store/ids.h"
 #include "store/seal.h"
 #include "store/store_private.h"
@@ -237,11 +238,22 @@ static int put_record(struct put *put, enum store_put_result *result)
 	if (store_next_seq(put->store, &seq, put->err) != 0)
 		return -1;
 	put->store->uncommitted++;
+	id_filter_note_changes(put->day->filter, seq, seq);
+	changes_note(put->store, &put->partition, seq);
 	*result = found ? STORE_UPDATED : STORE_ACCEPTED;
 	if (found)
 		return stored.sealed ? replace_sealed(put, &stored, seq) : replace_hot(put, &stored, seq);
 	struct place place = { put->time_us, seq, put->partition.direction };
 	return insert(put, &place);
+}
+
+static int load_hot(struct day *day, struct error *err)
+{
+	MDB_txn *txn = env_read(&day->env, err);
+	int result = txn ? day_hot_load(day, txn, err) : -1;
+	if (txn)
+		mdb_txn_abort(txn);
+	return result;
 }
 
 int store_put(struct store *store, const struct record *record, int64_t time_us, enum store_put_result *result,
@@ -250,7 +262,8 @@ int store_put(struct store *store, const struct record *record, int64_t time_us,
 	struct put put = { .store = store, .record = record, .time_us = time_us, .err = err };
 	put.partition = partition_of_record(record);
 	put.day = store_day(store, clock_day_of(time_us), true, err);
-	put.txn = put.day ? env_write(&put.day->env, err) : NULL;
+	bool begins = put.day && (!day_hot_is_worn(put.day) || load_hot(put.day, err) == 0);
+	put.txn = begins ? env_write(&put.day->env, err) : NULL;
 	if (put.txn && store_day_ready(store, put.day, put.txn, err) == 0 && put_record(&put, result) == 0)
 		return 0;
 	store_abort(store);

@@ -108,4 +108,10 @@ int scan_find_id(struct store *store, const struct catalog_product *product, con
                  enum catalog_direction direction, struct str id, uint64_t columns, size_t max, scan_record_fn fn,
                  void *arg, size_t *count, struct error *err);
 
+/* As scan_find_id, in `first_day` and later days alone. */
+int scan_find_id_since(struct store *store, const struct catalog_product *product,
+                       const char account[SCAN_ACCOUNT_LEN], enum catalog_direction direction, struct str id,
+                       uint64_t columns, int32_t first_day, size_t max, scan_record_fn fn, void *arg, size_t *count,
+                       struct error *err);
+
 #endif

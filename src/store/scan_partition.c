@@ -71,7 +71,9 @@ static int follow_ghost(struct merge *merge, struct record *record)
 	if (found)
 		return record_unpack(record, scan->query->product, env_str(row), &changed_seq, scan->err) ? -1 : 1;
 	found = find_place(merge, &place, &row_number);
-	if (found > 0 && block_reader_record(scan->moved, row_number, scan->columns, record, scan->err) != 0)
+	/* Its line is made anew: what it shows may depend on the direction that the record had. */
+	uint64_t columns = scan->sink->lines ? SCAN_COLUMNS_ALL : scan->columns;
+	if (found > 0 && block_reader_record(scan->moved, row_number, columns, record, scan->err) != 0)
 		return -1;
 	return found;
 }
@@ -252,6 +254,8 @@ static int give_span(struct merge *merge, bool *on)
 		return -1;
 	int result = block_reader_begin(reader, merge->day, merge->txn, scan->query->product, &merge->partition,
 	                                entry->number, scan->err);
+	if (result > 0 && scan->query->filters_count && block_reader_check_skip(reader, scan->err) != 0)
+		result = -1;
 	if (result > 0 && (!block_skip_all_pass(reader->view.skip, scan->query->filters, scan->query->filters_count) ||
 	                   !fill_span(&span, reader, &entry->block)))
 		result = 0;

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/repack.h"
 
 struct seal *seal_of(struct store *store, struct error *err)
 {
@@ -87,7 +88,7 @@ void store_seal_all(struct store *store)
 
 /* --- choosing --- */
 
-static int begin_job(struct seal *seal, struct day *day, const struct partition *partition, struct error *err)
+int seal_begin_job(struct seal *seal, struct day *day, const struct partition *partition, struct error *err)
 {
 	seal->product = catalog_product_numbered(partition->product);
 	if (!seal->product)
@@ -96,7 +97,10 @@ static int begin_job(struct seal *seal, struct day *day, const struct partition 
 	if (take_touched(seal, day, err) != 0)
 		return -1;
 	seal->state = SEAL_GATHER;
+	seal->begun_us = clock_monotonic_us();
 	seal->day = day;
+	seal->change = NULL;
+	seal->changes = 0;
 	seal->behind = (struct place){ INT64_MIN / 2, 0, partition->direction };
 	buf_clear(&seal->places);
 	buf_clear(&seal->ids);
@@ -122,6 +126,34 @@ static const struct hot_partition *due_partition(const struct store *store, cons
 	return best;
 }
 
+int seal_begin_change(struct store *store, struct day *day, const struct partition *partition, uint32_t run,
+                      seal_change_fn fn, void *arg, struct error *err)
+{
+	struct seal *seal = seal_of(store, err);
+	MDB_txn *txn = seal ? env_read(&day->env, err) : NULL;
+	if (!txn)
+		return -1;
+	seal->partition = *partition;
+	seal->runs[0] = run;
+	seal->runs_count = 1;
+	int result = store_day_ready(store, day, txn, err);
+	if (result == 0)
+		result = seal_take_runs(seal, day, txn, err);
+	mdb_txn_abort(txn);
+	if (result != 0 || seal->entries.count == 0)
+		return result;
+	if (seal_begin_job(seal, day, partition, err) != 0)
+		return -1;
+	seal->change = fn;
+	seal->change_arg = arg;
+	return 1;
+}
+
+bool seal_is_under_way(const struct store *store, int64_t until_us)
+{
+	return store->seal && store->seal->state != SEAL_IDLE && store->seal->begun_us <= until_us;
+}
+
 /* Opens and loads a day, once. Another process's mistake or a damaged day must not stop the others: it is left alone. */
 static bool open_for_sweep(struct store *store, struct day *day)
 {
@@ -144,49 +176,70 @@ static int choose_in_day(struct store *store, struct seal *seal, struct day *day
 		day->swept = true;
 		return 0;
 	}
+	if (day->repack_demanded && repack_may_begin(store) && !day->pins)
+		return repack_begin(store, day, err) == 0 ? 1 : -1;
 	const struct hot_partition *due = due_partition(store, seal, day, clock_monotonic_us());
 	if (due) {
 		seal->runs_count = 0;
 		seal->snapshot = store->snapshot;
 		seal->rows_max = store->options.seal_rows < STORE_SEAL_ROWS_MAX ? store->options.seal_rows :
 		                                                                  STORE_SEAL_ROWS_MAX;
-		return begin_job(seal, day, &due->partition, err) == 0 ? 1 : -1;
+		return seal_begin_job(seal, day, &due->partition, err) == 0 ? 1 : -1;
 	}
 	if (seal_find_runs(store, seal, day, &found, err) != 0)
 		return -1;
 	if (found)
-		return begin_job(seal, day, &seal->partition, err) == 0 ? 1 : -1;
-	/* Rows that are not due yet keep it in view. */
-	day->swept = day->hot.rows == 0;
+		return seal_begin_job(seal, day, &seal->partition, err) == 0 ? 1 : -1;
+	if (day->hot.rows == 0 && repack_is_due(day, seal->all))
+		return repack_begin(store, day, err) == 0 ? 1 : -1;
+	/* Rows that are not due yet keep it in view, and so does a file that may have to be packed when it rests. */
+	day->swept = day->hot.rows == 0 && (seal->all || repack_has_rested(day));
 	return 0;
 }
 
-/* Looks for a job, a round of days at most and one that must be opened. *more: not all were looked at. */
+/* A closed day whose hot rows were not due when it was last looked at need not be opened to see that they are not. */
+static bool is_waiting(const struct store *store, const struct seal *seal, const struct day *day)
+{
+	return !day->is_open && !seal->all && day->hot_since_us &&
+	       clock_monotonic_us() - day->hot_since_us < store->options.seal_age_us;
+}
+
+/* Looks for a job, a round of days at most and one that must be opened. *more: not all days of the round were looked
+ * at, or one waits for a commit. A round ends even where more days than may be open at once keep being closed. */
 static int choose(struct store *store, struct seal *seal, bool *more, struct error *err)
 {
 	bool opened = false;
-	for (size_t left = store->days_count; left > 0; left--) {
+	for (; seal->looked_at < store->days_count; seal->looked_at++, store->sweep_at++) {
 		if (store->sweep_at >= store->days_count)
 			store->sweep_at = 0;
 		struct day *day = store->days[store->sweep_at];
 		/* What it would gather may be in blocks already, which only the commit makes visible. */
 		if (day->blocks_changed) {
-			*more = true;
-			store->sweep_at++;
+			seal->passed_over = true;
 			continue;
 		}
-		bool must_open = !day->swept && !(day->is_open && day->hot.loaded);
+		bool demanded = day->repack_demanded && repack_may_begin(store);
+		if (!demanded && (day->swept || is_waiting(store, seal, day)))
+			continue;
+		bool must_open = !(day->is_open && day->hot.loaded);
 		if (must_open && opened) {
 			*more = true;
 			return 0;
 		}
 		opened |= must_open;
-		int result = day->swept ? 0 : choose_in_day(store, seal, day, err);
-		if (result)
+		int result = choose_in_day(store, seal, day, err);
+		if (result) {
+			seal->looked_at = 0;
+			seal->passed_over = false;
+			day->swept = result < 0; /* or its damage would keep all others from their turn */
 			return result < 0 ? -1 : 0;
-		store->sweep_at++;
+		}
 	}
-	seal->all = false;
+	*more = seal->passed_over;
+	if (!seal->passed_over)
+		seal->all = false;
+	seal->looked_at = 0;
+	seal->passed_over = false;
 	return 0;
 }
 
@@ -197,7 +250,13 @@ int store_upkeep(struct store *store, int64_t deadline_us, bool *more, bool *dir
 	if (!seal)
 		return -1;
 	int result = 0;
-	if (seal->state == SEAL_IDLE)
+	if (repack_is_running(store)) {
+		*more = true;
+		return repack_step(store, deadline_us, err);
+	}
+	if (seal->state == SEAL_IDLE && store->repack_demanded && repack_may_begin(store))
+		result = repack_begin_catalog(store, err);
+	else if (seal->state == SEAL_IDLE)
 		result = choose(store, seal, more, err);
 	if (result == 0 && seal->state == SEAL_GATHER)
 		result = seal_gather(store, seal, deadline_us, err);
@@ -205,8 +264,10 @@ int store_upkeep(struct store *store, int64_t deadline_us, bool *more, bool *dir
 		result = seal_store(store, seal, err);
 		*dirty = true;
 	}
-	*more |= seal->state != SEAL_IDLE || *dirty;
-	if (result != 0)
+	*more |= seal->state != SEAL_IDLE || *dirty || repack_is_running(store);
+	if (result != 0 && seal->state != SEAL_IDLE) {
+		seal->day->swept = true; /* until something is put into it: what is damaged stays so */
 		seal_forget(store);
+	}
 	return result;
 }

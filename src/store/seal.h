@@ -23,6 +23,20 @@ void seal_touch(struct store *store, struct day *day, const struct partition *pa
 int seal_mark_dead(struct day *day, MDB_txn *txn, const struct partition *partition, uint32_t block, uint32_t row,
                    struct error *err);
 
+/* Changes a record on its way into a new block, if it wants to; what it puts there lives until the next call. */
+typedef bool (*seal_change_fn)(void *arg, struct record *record);
+
+/*
+ * Begins the job of writing a run of a partition anew, with records that `fn` changes; store_upkeep does it. The changed
+ * ones get numbers of changes as if they had been put. 1; 0 when there is no such run; -1. No job is under way, and
+ * nothing waits for a commit.
+ */
+int seal_begin_change(struct store *store, struct day *day, const struct partition *partition, uint32_t run,
+                      seal_change_fn fn, void *arg, struct error *err);
+
+/* Is a job under way that began at `until_us` (monotonic) or before? */
+bool seal_is_under_way(const struct store *store, int64_t until_us);
+
 /* The job under way is of no use any more (its day is closed or removed, its transaction was aborted). */
 void seal_forget(struct store *store);
 

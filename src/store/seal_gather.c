@@ -19,7 +19,8 @@ static int finish_block(struct seal *seal, struct error *err)
 	return 0;
 }
 
-static int add_row(struct seal *seal, const struct record *record, const struct place *place, struct error *err)
+static int add_row(struct seal *seal, const struct record *record, const struct place *place, uint64_t changed_seq,
+                   struct error *err)
 {
 	uint64_t hashes[CATALOG_COLUMNS_MAX];
 	size_t count = day_id_hashes(record, hashes);
@@ -32,7 +33,7 @@ static int add_row(struct seal *seal, const struct record *record, const struct 
 	buf_add(&seal->places, place, sizeof(*place));
 	if (seal->ids.failed || seal->places.failed)
 		return error_set(err, ERROR_NOMEM, "sealing: out of memory");
-	if (block_builder_add(seal->builder, record, place, &full, err) != 0)
+	if (block_builder_add(seal->builder, record, place, changed_seq, &full, err) != 0)
 		return -1;
 	seal->behind = *place;
 	return full ? finish_block(seal, err) : 0;
@@ -74,7 +75,7 @@ static int gather_hot(struct seal *seal, MDB_txn *txn, int64_t deadline_us, stru
 		if (day_ghost_read(val, &ghost) || place.seq > seal->snapshot)
 			continue;
 		if (record_unpack(&record, seal->product, env_str(val), &changed_seq, err) != 0 ||
-		    add_row(seal, &record, &place, err) != 0)
+		    add_row(seal, &record, &place, changed_seq, err) != 0)
 			result = -1;
 		else
 			result = look(seal, deadline_us);
@@ -83,6 +84,17 @@ static int gather_hot(struct seal *seal, MDB_txn *txn, int64_t deadline_us, stru
 	if (!result && rc && rc != MDB_NOTFOUND)
 		return env_fail(&day->env, rc, "seal", err);
 	return result ? result : 1;
+}
+
+static int add_sealed(struct seal *seal, const struct sealed_head *head, struct error *err)
+{
+	struct record record;
+	uint64_t changed_seq = block_reader_changed(head->reader, head->row, head->place.seq);
+	if (block_reader_record(head->reader, head->row, SCAN_COLUMNS_ALL, &record, err) != 0)
+		return -1;
+	if (seal->change && seal->change(seal->change_arg, &record))
+		changed_seq = SEAL_CHANGE_PENDING + seal->changes++;
+	return add_row(seal, &record, &head->place, changed_seq, err);
 }
 
 static int gather_runs(struct store *store, struct seal *seal, MDB_txn *txn, int64_t deadline_us, struct error *err)
@@ -95,9 +107,7 @@ static int gather_runs(struct store *store, struct seal *seal, MDB_txn *txn, int
 	sealed_begin(&sealed, directory_find(&seal->entries, &seal->behind), &seal->behind);
 	int rc = sealed_open(&sealed);
 	while (rc == 0 && !result && (head = sealed_head(&sealed))) {
-		struct record record;
-		if (block_reader_record(head->reader, head->row, SCAN_COLUMNS_ALL, &record, err) != 0 ||
-		    add_row(seal, &record, &head->place, err) != 0)
+		if (add_sealed(seal, head, err) != 0)
 			rc = -1;
 		else
 			rc = sealed_next(&sealed);

@@ -81,7 +81,7 @@ static int add_stat(struct buf *stats, const struct day_block *block)
 }
 
 /* Keeps of all blocks of the partition those of the chosen runs. */
-static int take_entries(struct seal *seal, struct day *day, MDB_txn *txn, struct error *err)
+int seal_take_runs(struct seal *seal, struct day *day, MDB_txn *txn, struct error *err)
 {
 	struct directory *entries = &seal->entries;
 	size_t kept = 0;
@@ -114,9 +114,10 @@ static int search(struct store *store, struct seal *seal, struct day *day, MDB_t
 		if (current.product && (rc || !partition_equal(&partition, &current))) {
 			seal->partition = current;
 			*found = choose(seal, (struct run_stat *)(void *)stats->data, stats->len / sizeof(struct run_stat),
-			                store->options.seal_rows);
+			                store->options.seal_rows < STORE_SEAL_ROWS_MAX ? store->options.seal_rows :
+			                                                                 STORE_SEAL_ROWS_MAX);
 			if (*found)
-				return take_entries(seal, day, txn, err);
+				return seal_take_runs(seal, day, txn, err);
 			buf_clear(stats);
 		}
 		if (rc)

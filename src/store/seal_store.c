@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/changes.h"
 #include "store/seal_private.h"
 
 /* What one store works on. */
@@ -113,17 +114,15 @@ static int put_ids(const struct work *work, uint32_t first_block, uint32_t run)
 	struct seal *seal = work->seal;
 	const struct seal_block *blocks = (const struct seal_block *)(void *)seal->blocks.data;
 	uint32_t count = (uint32_t)(seal->blocks.len / sizeof(*blocks));
-	uint32_t rows[RUN_ROWS_MAX / 64];
 	struct buf *out = &seal->values; /* the blocks are stored, so it is free */
 	size_t entries = seal->ids.len / sizeof(ids_entry);
-	if (count > sizeof(rows) / sizeof(rows[0]))
-		return error_set(work->err, ERROR_LIMIT, "sealing: %u blocks in a run", count);
-	for (uint32_t i = 0; i < count; i++)
-		rows[i] = blocks[i].entry.rows;
 	buf_clear(out);
 	buf_clear(&seal->scratch);
-	if (!buf_reserve(&seal->scratch, seal->ids.len + sizeof(ids_entry)))
+	if (!buf_reserve(&seal->scratch, seal->ids.len + count * sizeof(uint32_t)))
 		return error_set(work->err, ERROR_NOMEM, "sealing: out of memory");
+	uint32_t *rows = (uint32_t *)(void *)(seal->scratch.data + seal->ids.len);
+	for (uint32_t i = 0; i < count; i++)
+		rows[i] = blocks[i].entry.rows;
 	ids_write(out, first_block, rows, count, (ids_entry *)(void *)seal->ids.data,
 	          (ids_entry *)(void *)seal->scratch.data, entries);
 	if (out->failed)
@@ -170,13 +169,45 @@ static int remove_runs(const struct work *work)
 	return 0;
 }
 
+static uint64_t number_of(uint64_t seq, uint64_t first)
+{
+	return seq >= SEAL_CHANGE_PENDING ? first + (seq - SEAL_CHANGE_PENDING) : seq;
+}
+
+/* Gives records that were changed their numbers. Not earlier: others that are committed before must not have later ones. */
+static int number_changes(const struct work *work)
+{
+	struct seal *seal = work->seal;
+	struct seal_block *blocks = (struct seal_block *)(void *)seal->blocks.data;
+	size_t count = seal->blocks.len / sizeof(*blocks);
+	uint64_t first = 0, seq = 0;
+	for (uint64_t i = 0; i < seal->changes; i++) {
+		if (store_next_seq(work->store, &seq, work->err) != 0)
+			return -1;
+		first = i == 0 ? seq : first;
+	}
+	if (seal->changes) {
+		id_filter_note_changes(work->day->filter, first, seq);
+		changes_note(work->store, &seal->partition, seq);
+	}
+	for (size_t i = 0; i < count && seal->changes; i++) {
+		struct day_block *entry = &blocks[i].entry;
+		if (!block_number_changes(seal->values.data + blocks[i].offset, entry->value_bytes, SEAL_CHANGE_PENDING, first))
+			return error_set(work->err, ERROR_CORRUPT, "%s: a block cannot be read again", work->day->env.path);
+		/* Of all rows' numbers the new ones are the last. */
+		entry->changed_min = number_of(entry->changed_min, first);
+		entry->changed_max = number_of(entry->changed_max, first);
+	}
+	return 0;
+}
+
 static int store_all(const struct work *work)
 {
 	struct seal *seal = work->seal;
 	uint32_t first_block, run, removed = 0;
 	if (seal->touched.len > 0)
 		qsort(seal->touched.data, seal->touched.len / sizeof(struct place), sizeof(struct place), compare_places);
-	if (next_number(work, DAY_BLOCKS, &first_block) != 0 || next_number(work, DAY_BLOCK_IDS, &run) != 0)
+	if (number_changes(work) != 0 || next_number(work, DAY_BLOCKS, &first_block) != 0 || next_number(work, DAY_BLOCK_IDS, &run) != 0)
 		return -1;
 	if (seal->blocks.len > 0 && (put_blocks(work, first_block, run) != 0 || put_ids(work, first_block, run) != 0))
 		return -1;
@@ -194,6 +225,19 @@ static int store_all(const struct work *work)
 	return 0;
 }
 
+static void count(struct store_seal_stats *stats, const struct seal *seal)
+{
+	const struct seal_block *blocks = (const struct seal_block *)(const void *)seal->blocks.data;
+	size_t blocks_count = seal->blocks.len / sizeof(*blocks);
+	stats->seals += seal->runs_count == 0;
+	stats->merges += seal->runs_count > 0;
+	stats->rows += seal_rows(seal);
+	stats->blocks += blocks_count;
+	for (size_t i = 0; i < blocks_count; i++)
+		stats->bytes += blocks[i].entry.value_bytes;
+	histogram_add(&stats->job, clock_monotonic_us() - seal->begun_us);
+}
+
 int seal_store(struct store *store, struct seal *seal, struct error *err)
 {
 	struct work work = { .store = store, .seal = seal, .day = seal->day, .err = err };
@@ -207,6 +251,7 @@ int seal_store(struct store *store, struct seal *seal, struct error *err)
 	log_debug("store", "%s %.8s %s: %u rows in %zu blocks%s", seal->day->env.path, seal->partition.account,
 	          seal->product->name.p, seal_rows(seal), seal->blocks.len / sizeof(struct seal_block),
 	          seal->runs_count ? ", merged" : "");
+	count(&store->sealing, seal);
 	seal->day->blocks_changed = true;
 	seal->day->pins--;
 	seal->state = SEAL_IDLE;

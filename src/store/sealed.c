@@ -64,6 +64,8 @@ static int open_entry(struct sealed *sealed, const struct directory_entry *entry
 	uint32_t row = 0;
 	int result = block_reader_begin(reader, sealed->day, sealed->txn, sealed->product, &sealed->partition,
 	                                entry->number, sealed->err);
+	if (result > 0 && sealed->filters_count && block_reader_check_skip(reader, sealed->err) != 0)
+		result = -1;
 	if (result > 0 && !block_skip_may_pass(reader->view.skip, sealed->filters, sealed->filters_count))
 		result = 0;
 	if (result > 0 && first_row(sealed, reader, &entry->block, &row) != 0)

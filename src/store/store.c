@@ -15,8 +15,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "store/copying.h"
+#include "store/repack.h"
 #include "store/seal.h"
 #include "store/store_private.h"
 
@@ -25,7 +28,7 @@
 /* Numbers reserved at a time. A restart skips what is left of them; 2^64 lasts. */
 #define SEQ_RESERVE (UINT64_C(1) << 24)
 
-static const struct env_db catalog_dbs[] = {
+const struct env_db store_catalog_dbs[] = {
 	[CATALOG_DB_META] = { "meta", 0 },
 	[CATALOG_DB_ACCOUNTS] = { "accounts", 0 },
 	[CATALOG_DB_CHILDREN] = { "children", 0 },
@@ -35,6 +38,7 @@ static const struct env_db catalog_dbs[] = {
 	[CATALOG_DB_WEBHOOKS] = { "webhooks", 0 },
 	[CATALOG_DB_REPORTS] = { "reports", 0 },
 	[CATALOG_DB_REPORT_INDEX] = { "report_index", 0 },
+	[CATALOG_DB_USAGE] = { "usage", 0 },
 	{ NULL, 0 },
 };
 
@@ -174,9 +178,9 @@ int store_open(struct store **out, const struct store_options *options, struct e
 	    days_list(store, err) != 0)
 		goto fail;
 	if (path_join(&path, options->data_dir, "catalog", err) != 0 ||
-	    env_open(&store->catalog, path.data, options->catalog_map_bytes, catalog_dbs, err) != 0)
+	    env_open(&store->catalog, path.data, options->catalog_map_bytes, store_catalog_dbs, err) != 0)
 		goto fail;
-	if (check_format(store, err) != 0 || load_seq(store, err) != 0)
+	if (check_format(store, err) != 0 || load_seq(store, err) != 0 || repack_load_demands(store, err) != 0)
 		goto fail;
 	buf_free(&path);
 	*out = store;
@@ -200,6 +204,8 @@ void store_close(struct store *store)
 	while (store->days_count)
 		days_remove(store, store->days_count - 1);
 	seal_free(store);
+	repack_forget(store);
+	copying_forget(store);
 	while (store->readers) {
 		struct block_reader *reader = store->readers;
 		store->readers = reader->next;
@@ -263,6 +269,14 @@ size_t store_uncommitted(const struct store *store)
 	return store->uncommitted;
 }
 
+/* Its transaction has ended without effect. */
+static void forget_uncommitted(struct day *day)
+{
+	day->blocks_changed = false;
+	buf_clear(&day->touched);
+	hot_free(&day->hot); /* what it knows may not have come to be */
+}
+
 void store_abort(struct store *store)
 {
 	for (size_t i = 0; i < store->days_count; i++) {
@@ -270,9 +284,7 @@ void store_abort(struct store *store)
 		if (!day->env.write)
 			continue;
 		env_abort(&day->env);
-		day->blocks_changed = false;
-		buf_clear(&day->touched);
-		hot_free(&day->hot); /* what it knows may not have come to be */
+		forget_uncommitted(day);
 	}
 	seal_forget(store);
 	env_abort(&store->catalog);
@@ -288,8 +300,12 @@ int store_commit(struct store *store, struct error *err)
 	}
 	for (size_t i = 0; i < store->days_count; i++) {
 		struct day *day = store->days[i];
+		if (!day->env.write)
+			continue;
+		day->changed_us = clock_monotonic_us();
+		day->swept = false;
 		if (env_commit(&day->env, err) != 0) {
-			hot_free(&day->hot);
+			forget_uncommitted(day);
 			store_abort(store);
 			return -1;
 		}

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/histogram.h"
 #include "record/record.h"
 
 struct store;
@@ -107,5 +108,35 @@ struct store_day_stats {
 
 /* ERROR_NOT_FOUND if there is no such day. Takes time in proportion to the day's blocks, about 0.1 us each. */
 int store_day_stats(struct store *store, int32_t day, struct store_day_stats *stats, struct error *err);
+
+/* LMDB environments, one or several added up. */
+struct store_env_stats {
+	uint64_t count;
+	uint64_t map_bytes;     /* the most they may grow to */
+	uint64_t used_bytes;    /* pages up to the last one in use, free ones among them included */
+	uint64_t readers;       /* most reader slots that were in use at once */
+	uint64_t reader_slots;
+	uint64_t fullest_used_bytes; /* of the one that is nearest to its map's end */
+	uint64_t fullest_map_bytes;
+};
+
+/* What sealing has done since the start. */
+struct store_seal_stats {
+	uint64_t seals, merges;
+	uint64_t rows;   /* into blocks, by seals and merges */
+	uint64_t blocks;
+	uint64_t bytes;  /* of these blocks */
+	struct histogram job;   /* from a job's beginning until its result is in the transaction, the time between slices included */
+};
+
+/* What can be told without looking at the disk: for the metrics. */
+struct store_metrics {
+	uint64_t days;
+	uint64_t hot_rows; /* of open days: not sealed yet */
+	struct store_env_stats catalog;
+	struct store_env_stats open_days;
+	struct store_seal_stats sealing;
+};
+void store_metrics(const struct store *store, struct store_metrics *metrics);
 
 #endif

@@ -13,6 +13,8 @@
 #include "store/day.h"
 #include "store/store.h"
 
+#define STORE_CHANGED_SLOTS 8192 /* accounts that share one are told of each other's changes */
+
 struct store {
 	struct store_options options; /* data_dir is a copy of its own */
 	int lock_fd;
@@ -33,13 +35,22 @@ struct store {
 	struct block_reader put_reader;
 	struct block_reader *readers; /* not in use */
 	struct seal *seal;     /* the job under way and what it keeps, made at first use */
+	struct repack *repack; /* what is under way, or NULL */
+	bool repack_demanded;  /* of the catalog */
+	int64_t repack_wait_us; /* monotonic: what was demanded failed and is not tried before */
+	bool erasing;          /* what is demanded waits until that is done */
+	struct copying *copying; /* a backup's, or NULL */
 	size_t sweep_at;       /* the day that sealing looks at next */
+	struct store_seal_stats sealing;
 
+	uint64_t changed[STORE_CHANGED_SLOTS]; /* newest change of accounts and products, by a hash: changes.h */
 	uint64_t last_seq;     /* given out */
 	uint64_t reserved_seq; /* numbers up to this one may be given out: the catalog's meta says so on disk */
 	uint64_t snapshot;     /* committed */
 	size_t uncommitted;    /* records put since the last commit */
 };
+
+extern const struct env_db store_catalog_dbs[];
 
 /* The open day, made if need be when `make`. NULL without error (code ERROR_NONE) when there is none and it is not to be made. */
 struct day *store_day(struct store *store, int32_t number, bool make, struct error *err);
@@ -56,6 +67,7 @@ int store_day_filter(struct store *store, struct day *day, struct error *err);
 /* days.c: the array of days. */
 int days_list(struct store *store, struct error *err);
 void days_remove(struct store *store, size_t at);
+void days_close(struct store *store, struct day *day);
 
 /* A reader for as long as the caller wants it; NULL when out of memory. */
 struct block_reader *store_reader_take(struct store *store, struct error *err);

@@ -100,6 +100,11 @@ def query_string(params):
     return urllib.parse.urlencode(params, safe=",")
 
 
+# Tests send more than an account may and fail to log in more often than a person does; test_limits.py is about that.
+NO_LIMITS = {"sync_rate_max": 0, "async_rate_max": 0, "downloads_max": 0, "login_delay_max": 0, "shed_memory": 0,
+             "shed_lag": 0}
+
+
 class CtlError(Exception):
     """cdrctl ended with another status than 0."""
 
@@ -122,6 +127,7 @@ class Daemon:
             "listen": f"127.0.0.1:{self.port}",
             "data_dir": self.data_dir,
             "admin_socket": self.socket,
+            **NO_LIMITS,
             **options,
         }
         self.process = None

@@ -86,7 +86,8 @@ class Product:
 
     def shown_columns(self, direction=None, include_message=False, show_concatenated=False):
         inbound = self.partition_direction and direction == "inbound"
-        switches = {"with_message": include_message, "with_concatenated": show_concatenated and not inbound}
+        switches = {"with_message": include_message, "with_concatenated": show_concatenated and not inbound,
+                    "never": False}
         return [c["name"] for c in self.columns
                 if switches.get(c["shown"], True) and (c["inbound"] or not inbound)]
 

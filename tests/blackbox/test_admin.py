@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import time
+import uuid
 
 import pytest
 
@@ -275,10 +276,25 @@ def test_import_with_wrong_arguments_is_refused_and_its_body_not_taken_for_comma
 def test_an_import_that_is_cut_keeps_what_was_whole(daemon, account):
     records = many_sms(account, 50)
     body = harness.encode(records, "ndjson")
+    request = b'{"command":"import","args":{"file":"x"}}\n'
+    with Client(daemon) as client:
+        client.socket.sendall(request + struct.pack(">I", len(body)) + body[:-10])
+    wait_for(lambda: len(daemon.records(account, product="SMS", direction="outbound", **whole_day())["records"]) == 49)
+
+
+def test_an_import_that_finds_no_room_ends_at_once(daemons):
+    daemon = daemons(day_map_size="16M", commit_records_max=500)
+    account = daemon.new_account()
+    records = many_sms(account, 1000, step=SECOND / 100)
     with Client(daemon) as client:
         client.begin_import()
-        client.chunk(body[:-10])
-    wait_for(lambda: len(daemon.records(account, product="SMS", direction="outbound", **whole_day())["records"]) == 49)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for _ in range(200):
+                client.chunk(harness.encode([{**record, "id": str(uuid.uuid4())} for record in records], "ndjson"))
+            pytest.fail("200,000 records went into 16 MiB")
+        assert client.answer()["code"] == "full"
+        assert client.line() is None
+    assert daemon.ctl("log-level")
 
 
 def test_a_large_import_takes_bounded_memory(daemons):
@@ -426,6 +442,16 @@ def test_a_revoked_number_is_never_used_again(daemon, account):
     daemon.ctl("secret", "revoke", account.id, "2")
     assert daemon.ctl("secret", "add", account.id)["number"] == 3
     assert [s["number"] for s in daemon.ctl("secret", "list", account.id)] == [1, 3]
+
+
+def test_account_list_is_whole_however_many_there_are(own_daemon):
+    ids = ["many%04d" % i for i in range(260)]
+    with Client(own_daemon) as client:
+        for at in range(0, len(ids), 20):
+            client.send(*({"command": "account add", "args": {"id": id, "secret": harness.SECRET}}
+                          for id in ids[at:at + 20]))
+            assert all(client.answer()["ok"] for _ in range(20))
+    assert [a["id"] for a in own_daemon.ctl("account", "list")] == ids
 
 
 def test_account_list_shows_who_is_disabled(daemon, account):

@@ -142,7 +142,8 @@ def test_wide_characters_keep_columns_aligned(daemon):
 
 def test_records_cannot_play_tricks_with_the_terminal(own_daemon):
     account = own_daemon.new_account()
-    own_daemon.post_cdrs([sms(account, smell="\u001b[2J\u202eevil\u0007\u009b\nend"), sms(account, smell="a\u0000b\u009bend")])
+    own_daemon.post_cdrs([sms(account, smell="\u001b[2J\u202eevil\u0007\u009b\nend"),
+                          sms(account, smell="a\u0000b\u009bend")])
     assert r"\x1b[2J\u202eevil\x07\x9b\x0aend" in ctl(own_daemon, "quarantine", "show", "1")
     for number in "1", "2":
         text = ctl(own_daemon, "quarantine", "show", number)

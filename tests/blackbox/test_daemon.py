@@ -66,7 +66,7 @@ BAD_VALUES = {
     "sync_window_max": ("30", "1m", "400d"),
     "header_max": ("huge", "1K", "1M"),
     "log_level": ("loud", "error", "debug"),
-    "price_per_record": ("free",),
+    "plan_default": ("gold",),
     "retention_months": ("-1", "1", "120"),
     "listen": ("nowhere",),
 }

@@ -59,7 +59,7 @@ def changed(change):
     (["FAX", '"colour"', "no kind"], lambda d, p: p["columns"].append("colour")),
     (["FAX", '"id"', "listed 2 times"], lambda d, p: p["columns"].append("id")),
     (["FAX", '"id"', "kind", '"colour"'], lambda d, p: d["columns"].update(id={"kind": "colour"})),
-    (["FAX", '"id"', "shown", '"never"'], lambda d, p: d["columns"].update(id={"kind": "uuid", "shown": "never"})),
+    (["FAX", '"id"', "shown", '"seldom"'], lambda d, p: d["columns"].update(id={"kind": "uuid", "shown": "seldom"})),
     (["FAX", '"id"', "samples"], lambda d, p: d["columns"].update(id={"kind": "enum"})),
     (["FAX", '"id"', '"colour"'], lambda d, p: d["columns"].update(id={"kind": "uuid", "colour": "red"})),
     (["FAX", '"Id-"'], lambda d, p: p["columns"].append({"name": "Id-", "kind": "text"})),

@@ -3,8 +3,10 @@ import collections
 import datetime
 import decimal
 import hashlib
+import http.server
 import json
 import os
+import queue
 import statistics
 import subprocess
 import threading
@@ -307,15 +309,28 @@ def test_subaccounts_are_included_when_asked_for(daemon, family):
     assert counts == {member.id: 20 for member in [parent, *children]}
 
 
-def test_a_parent_may_ask_for_a_subaccount_and_both_see_the_report(daemon, family):
+def test_a_parent_may_ask_for_a_subaccount_which_does_not_see_the_report(daemon, family):
     parent, (child, sister, *_) = family
     made = reporting.post(daemon, parent, {"account_id": child.id, "product": "SMS", "direction": "outbound",
                                            **around_noon()}).json()
     ended = reporting.wait(daemon, parent, made["request_id"])
-    assert {r["account_id"] for r in reporting.rows(daemon, child, ended)} == {child.id}
-    assert reporting.status(daemon, child, made["request_id"])["request_status"] == "SUCCESS"
-    assert daemon.get("/v2/reports/" + made["request_id"], account=sister).status == 404
-    assert daemon.get(reporting.media_path(ended), account=sister).status == 404
+    assert {r["account_id"] for r in reporting.rows(daemon, parent, ended)} == {child.id}
+    for other in (child, sister):
+        assert daemon.get("/v2/reports/" + made["request_id"], account=other).status == 404
+        assert daemon.get(reporting.media_path(ended), account=other).status == 404
+    listed = daemon.get("/v2/reports", {"account_id": child.id}, child).json()["reports"]
+    assert made["request_id"] not in [report["request_id"] for report in listed]
+
+
+def test_a_parent_sees_a_subaccounts_report_but_does_not_cancel_it(daemon, family):
+    parent, (child, *_) = family
+    made = reporting.create(daemon, child, product="SMS", direction="outbound", **around_noon())
+    assert reporting.cancel(daemon, parent, made["request_id"]).status == 403
+    ended = reporting.wait(daemon, child, made["request_id"])
+    assert reporting.status(daemon, parent, made["request_id"]) == ended
+    assert len(reporting.rows(daemon, parent, ended)) == 20
+    listed = daemon.get("/v2/reports", {"account_id": child.id}, parent).json()["reports"]
+    assert made["request_id"] in [report["request_id"] for report in listed]
 
 
 def test_a_subaccount_does_not_reach_its_parent(daemon, family):
@@ -570,6 +585,40 @@ def test_a_restart_goes_on(slow):
     assert len(reporting.read_csv(reporting.unzip(body)[1])[1]) == 180000
 
 
+def test_a_report_without_progress_ends_as_failed(daemons):
+    daemon = daemons(report_pause="10s", report_stall_max="1s")
+    account = daemon.new_account()
+    ended = reporting.wait(daemon, account, reporting.create(daemon, account, product="AMD")["request_id"])
+    assert ended["request_status"] == "FAILED"
+    assert ended["reason"].startswith("No progress for ")
+    assert files_of(daemon) == []
+
+
+def test_the_callback_has_the_status_of_the_ended_report(daemons):
+    received = queue.Queue()
+
+    class Receiver(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            received.put(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    daemon = daemons(callback_allow="127.0.0.1")
+    account = daemon.new_account()
+    with http.server.HTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/done"
+        ended = reporting.make(daemon, account, product="AMD", callback_url=url)
+        assert json.loads(received.get(timeout=20)) == ended
+        assert ended["callback_url"] == url
+        server.shutdown()
+    refused = invalid(daemon, account, account_id=account.id, product="AMD", callback_url="http://user:x@example.com/")
+    assert list(refused) == ["callback_url"]
+
+
 # --- the operator's side ---
 
 def test_cdrctl_shows_and_watches(daemon, account):
@@ -630,7 +679,8 @@ def test_id_queries_stay_fast_while_four_reports_run(daemons):
     ids = []
     for day in range(3):
         body = harness.generate_bytes("SMS", [account], 60000, iso(YESTERDAY - day * DAY),
-                                      iso(YESTERDAY - (day - 1) * DAY), "--direction", "outbound")
+                                      iso(YESTERDAY - (day - 1) * DAY), "--direction", "outbound",
+                                      "--seed", str(day + 1))
         ids += [json.loads(line)["id"] for line in body.splitlines()[::600]]
         assert daemon.post_body(body).json()["accepted"] == 60000
     query = {"product": "SMS", "direction": "outbound", "include_message": True,
@@ -653,7 +703,7 @@ def test_id_queries_stay_fast_while_four_reports_run(daemons):
     ended = [reporting.wait(daemon, account, id) for id in running]
     assert {e["items_count"] for e in ended} == {180000}
     p99 = statistics.quantiles(times, n=100)[98] if len(times) > 100 else max(times)
-    limit = 0.02 if "Sanitizer" not in os.environ.get("CDRD_CFLAGS", "") else 1
     print(f"{len(times)} id queries beside four reports: p50 {statistics.median(times) * 1000:.1f} ms, "
           f"p99 {p99 * 1000:.1f} ms, longest {max(times) * 1000:.1f} ms")
-    assert p99 < limit * 5, f"p99 {p99 * 1000:.1f} ms"
+    # the promise is 20 ms; a machine that does other things meanwhile, and sanitizers, take more
+    assert p99 < 0.2, f"p99 {p99 * 1000:.1f} ms"

@@ -27,3 +27,13 @@ FUZZERS += tests/fuzz/fuzz_parse
 tests_fuzz_fuzz_parse_SOURCES = tests/fuzz/fuzz_parse.c $(FUZZ_DRIVER)
 tests_fuzz_fuzz_parse_LDADD = libcdrd.a
 tests_fuzz_fuzz_parse_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_admin
+tests_fuzz_fuzz_admin_SOURCES = tests/fuzz/fuzz_admin.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_admin_LDADD = libcdrd.a
+tests_fuzz_fuzz_admin_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_report_body
+tests_fuzz_fuzz_report_body_SOURCES = tests/fuzz/fuzz_report_body.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_report_body_LDADD = libcdrd.a
+tests_fuzz_fuzz_report_body_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)

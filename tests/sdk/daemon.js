@@ -52,6 +52,8 @@ export class Daemon {
       listen: `127.0.0.1:${daemon.port}`,
       data_dir: join(daemon.directory, 'data'),
       admin_socket: daemon.socket,
+      sync_rate_max: 0,
+      async_rate_max: 0,
       ...options,
     };
     const log = openSync(join(daemon.directory, 'log'), 'a');

@@ -19,6 +19,8 @@ const UNKNOWN_ID = '00000000-0000-4000-8000-000000000000';
 
 /* Products newer than this version of the SDK are queried by their names. */
 const PRODUCTS = [...Object.values(Product), 'NUMBER-INSIGHT-V2'];
+/** Columns that are kept for filters alone. */
+const NOT_SHOWN = { ASR: ['country', 'network'] };
 const OWN = Product.REPORTS_USAGE;
 const WITH_DIRECTION = new Set([Product.SMS, Product.MESSAGES]);
 
@@ -82,6 +84,10 @@ describe('getRecords by dates', () => {
       page.records.forEach((record, i) => {
         const { product: _, message_body: __, concatenated: ___, ...columns } = sent[product][i];
         for (const [name, value] of Object.entries(columns)) {
+          if (NOT_SHOWN[product]?.includes(name)) {
+            assert.equal(record[camelCase(name)], undefined);
+            continue;
+          }
           assert.equal(record[camelCase(name)], value, `${name} of record ${i}`);
         }
       });

@@ -173,6 +173,38 @@ START_TEST(accounts_are_listed_in_order_until_told_to_stop)
 }
 END_TEST
 
+START_TEST(listing_goes_on_from_an_account)
+{
+	struct buf ids = { 0 };
+	ASSERT_OK(add("aaaaaaaa", NULL));
+	ASSERT_OK(add("bbbbbbbb", NULL));
+	ASSERT_OK(add("cccccccc", NULL));
+	ASSERT_OK(accounts_each_from(f.store, STR_LITERAL("bbbbbbbb"), collect, &ids, &err));
+	ck_assert_str_eq(buf_cstr(&ids), "bbbbbbbb cccccccc ");
+	buf_free(&ids);
+}
+END_TEST
+
+static void collect_child(void *arg, struct str id)
+{
+	buf_addf(arg, "%.*s ", STR_ARGS(id));
+}
+
+START_TEST(subaccounts_are_listed_by_parent)
+{
+	struct buf ids = { 0 };
+	ASSERT_OK(add("bbbbbbbb", NULL));
+	ASSERT_OK(add("cccccccc", NULL));
+	ASSERT_OK(add("dddddddd", "bbbbbbbb"));
+	ASSERT_OK(add("aaaaaaaa", "bbbbbbbb"));
+	ASSERT_OK(add("eeeeeeee", "cccccccc"));
+	ASSERT_OK(accounts_each_child(f.store, STR_LITERAL("bbbbbbbb"), collect_child, &ids, &err));
+	ASSERT_OK(accounts_each_child(f.store, STR_LITERAL("aaaaaaaa"), collect_child, &ids, &err));
+	ck_assert_str_eq(buf_cstr(&ids), "aaaaaaaa dddddddd ");
+	buf_free(&ids);
+}
+END_TEST
+
 START_TEST(credentials_are_right_only_together)
 {
 	ASSERT_OK(add("abcd1234", NULL));
@@ -361,6 +393,8 @@ Suite *suite_accounts(void)
 	tcase_add_test(tcase, existence_is_known_at_once);
 	tcase_add_test(tcase, existence_is_right_for_more_accounts_than_are_remembered);
 	tcase_add_test(tcase, accounts_are_listed_in_order_until_told_to_stop);
+	tcase_add_test(tcase, listing_goes_on_from_an_account);
+	tcase_add_test(tcase, subaccounts_are_listed_by_parent);
 	tcase_add_test(tcase, credentials_are_right_only_together);
 	tcase_add_test(tcase, secret_longer_than_any_is_not_cut_to_fit);
 	tcase_add_test(tcase, disabling_takes_effect_at_the_next_request);

@@ -232,7 +232,8 @@ START_TEST(numbers_have_bounds)
 	ck_assert_int_eq(read_line("10"), 0);
 	ck_assert_int_eq(args_get_number(&args, "count", 1, 10, &number, &err), 0);
 	ck_assert_uint_eq(number, 10);
-	static const char *const wrong[] = { "0", "11", "x", "1x", "+1", "99999999999999999999", "18446744073709551616" };
+	static const char *const wrong[] = { "0",  "11", "x", "1x", "+1", "99999999999999999999",
+		                             "18446744073709551616" };
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		ck_assert_int_eq(read_line(wrong[i]), 0);
 		ck_assert_msg(args_get_number(&args, "count", 1, 10, &number, &err) == -1, "%s", wrong[i]);

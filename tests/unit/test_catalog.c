@@ -489,6 +489,7 @@ static const struct {
 	{ CATALOG_WITH_CONCATENATED, true, CATALOG_NO_DIRECTION, false, true, true },
 	{ CATALOG_WITH_CONCATENATED, true, CATALOG_INBOUND, false, true, false },
 	{ CATALOG_WITH_CONCATENATED, true, CATALOG_OUTBOUND, true, false, false },
+	{ CATALOG_NEVER, true, CATALOG_OUTBOUND, true, true, false },
 };
 
 START_TEST(column_is_shown_by_direction_and_switches)

@@ -70,7 +70,7 @@ START_TEST(defaults_are_those_of_the_table)
 	ck_assert_int_eq(config.commit_delay, 2000);
 	ck_assert_int_eq(config.ingest_body_max, 0);
 	ck_assert_int_eq(config.day_map_size, INT64_C(64) << 30);
-	ck_assert_str_eq(config.price_per_record, "0.0004");
+	ck_assert_str_eq(config.currency, "EUR");
 	ck_assert_str_eq(config.log_level, "info");
 }
 END_TEST
@@ -161,10 +161,9 @@ static const struct {
 	{ "log_level", "", "log_level: \"\" is not one of the words allowed: error|warn|info|debug" },
 	{ "log_level", "error|warn",
 	  "log_level: \"error|warn\" is not one of the words allowed: error|warn|info|debug" },
-	{ "price_per_record", "1e-3", "price_per_record: \"1e-3\" is not an amount such as 0.0004" },
 	{ "pagemax", "5", "pagemax: no such setting, did you mean page_max?" },
 	{ "log-level", "info", "log-level: no such setting, did you mean log_level?" },
-	{ "", "x", ": no such setting, did you mean listen?" },
+	{ "", "x", ": no such setting, did you mean plans?" },
 };
 
 START_TEST(booleans_are_six_words)

@@ -76,11 +76,16 @@ static void on_done(void *arg, const struct ingest_summary *summary, struct buf 
 	snprintf(outcome->answer, sizeof(outcome->answer), "%.*s", STR_ARGS(buf_str(answer)));
 }
 
-static void open_batch(struct outcome *outcome)
+static void open_batch_of(struct outcome *outcome, const char *producer)
 {
 	memset(outcome, 0, sizeof(*outcome));
-	outcome->batch = ingest_batch_new(ingest, PARSE_NDJSON, "switch-1", NULL, on_done, outcome, &err);
+	outcome->batch = ingest_batch_new(ingest, PARSE_NDJSON, producer, NULL, on_done, outcome, &err);
 	ck_assert_msg(outcome->batch != NULL, "%s", err.message);
+}
+
+static void open_batch(struct outcome *outcome)
+{
+	open_batch_of(outcome, "switch-1");
 }
 
 static void feed(struct outcome *outcome, const char *text)
@@ -240,6 +245,20 @@ START_TEST(rejected_record_is_kept_as_it_was_sent)
 	fixture_restart(&f);
 	ASSERT_OK(quarantine_each(f.store, 0, check_entry, &entries, &err));
 	ck_assert_int_eq(entries, 1);
+}
+END_TEST
+
+START_TEST(rejected_record_of_a_replay_is_not_kept_again)
+{
+	struct quarantine_stats stats;
+	struct outcome outcome;
+	open_batch_of(&outcome, NULL);
+	feed(&outcome, "{\"product\":\"SMS\",\"account_id\":\"nobody00\"}\n");
+	finish(&outcome);
+	await(&outcome);
+	assert_counts(&outcome, 0, 0, 0, 1);
+	ASSERT_OK(quarantine_stats(f.store, &stats, &err));
+	ck_assert_uint_eq(stats.entries, 0);
 }
 END_TEST
 
@@ -606,6 +625,7 @@ Suite *suite_ingest(void)
 	tcase_add_test(batches, bad_line_does_not_lose_the_others);
 	tcase_add_test(batches, listed_errors_are_capped_and_all_are_counted);
 	tcase_add_test(batches, rejected_record_is_kept_as_it_was_sent);
+	tcase_add_test(batches, rejected_record_of_a_replay_is_not_kept_again);
 	tcase_add_test(batches, flood_of_rejected_records_is_counted_but_not_kept);
 	tcase_add_test(batches, batches_of_one_turn_share_a_commit);
 	tcase_add_test(batches, large_body_is_committed_on_the_way);

@@ -138,6 +138,21 @@ START_TEST(drop_of_what_is_not_there_is_an_error)
 }
 END_TEST
 
+START_TEST(many_are_dropped_in_one_change)
+{
+	static const uint64_t numbers[] = { 1, 3, 7 };
+	put(1, "a");
+	put(2, "b");
+	put(3, "c");
+	commit();
+	ASSERT_OK(quarantine_drop_each(f.store, numbers, 3, &err));
+	fixture_restart(&f);
+	put(4, "d");
+	commit();
+	ck_assert_str_eq(list(0), "2:b 4:d ");
+}
+END_TEST
+
 START_TEST(failed_change_of_the_catalog_leaves_waiting_entries_alone)
 {
 	put(1, "a");
@@ -208,6 +223,7 @@ Suite *suite_quarantine(void)
 	tcase_add_test(tcase, entries_are_listed_from_a_number_on);
 	tcase_add_test(tcase, numbers_are_never_used_again);
 	tcase_add_test(tcase, drop_of_what_is_not_there_is_an_error);
+	tcase_add_test(tcase, many_are_dropped_in_one_change);
 	tcase_add_test(tcase, failed_change_of_the_catalog_leaves_waiting_entries_alone);
 	tcase_add_test(tcase, old_entries_expire_in_slices);
 	tcase_add_test(tcase, oldest_go_when_there_are_too_many_bytes);

@@ -1,0 +1,153 @@
+/*
+ * command_storage.c: `storage`, what each day holds, and `seal`.
+ *
+ * Days that are not open must be opened for it, so they are looked at a few a slice.
+ */
+#include <stdlib.h>
+
+#include "admin/command.h"
+#include "base/clock.h"
+
+#define SLICE_US 5000
+
+struct listing {
+	struct admin_reply *reply;
+	struct store *store;
+	int32_t next; /* day to go on from */
+	int32_t last;
+	struct store_day_stats total;
+	uint64_t days;
+};
+
+static void write_uint(struct json *j, const char *key, uint64_t value)
+{
+	json_key(j, key);
+	json_uint(j, value);
+}
+
+/* A ratio with one decimal place, as a number. */
+static void write_ratio(struct json *j, const char *key, uint64_t part, uint64_t whole)
+{
+	struct buf text = { 0 };
+	uint64_t tenths = whole ? (10 * part + whole / 2) / whole : 0;
+	buf_addf(&text, "%llu.%llu", (unsigned long long)(tenths / 10), (unsigned long long)(tenths % 10));
+	json_key(j, key);
+	json_raw(j, buf_str(&text));
+	buf_free(&text);
+}
+
+static void write_row(struct json *j, struct str day, const struct store_day_stats *stats)
+{
+	uint64_t rows = stats->hot_rows + stats->sealed_rows - stats->dead_rows;
+	json_object_begin(j);
+	json_key(j, "day");
+	json_str(j, day);
+	write_uint(j, "records", rows);
+	write_uint(j, "hot", stats->hot_rows);
+	write_uint(j, "sealed", stats->sealed_rows - stats->dead_rows);
+	write_uint(j, "replaced", stats->dead_rows);
+	write_uint(j, "blocks", stats->blocks);
+	write_uint(j, "disk_bytes", stats->bytes);
+	write_ratio(j, "bytes_a_record", stats->bytes, rows);
+	write_ratio(j, "hot_percent", 100 * stats->hot_rows, rows);
+	json_object_end(j);
+}
+
+static void add(struct store_day_stats *total, const struct store_day_stats *stats)
+{
+	total->hot_rows += stats->hot_rows;
+	total->blocks += stats->blocks;
+	total->sealed_rows += stats->sealed_rows;
+	total->dead_rows += stats->dead_rows;
+	total->bytes += stats->bytes;
+}
+
+static int list_day(struct listing *listing, int32_t day, struct error *err)
+{
+	struct store_day_stats stats;
+	struct buf name = { 0 };
+	if (store_day_stats(listing->store, day, &stats, err) != 0)
+		return -1;
+	clock_format_day(&name, day);
+	write_row(admin_reply_result(listing->reply), buf_str(&name), &stats);
+	buf_free(&name);
+	add(&listing->total, &stats);
+	listing->days++;
+	return 0;
+}
+
+/* The first day from `from` on; false when there is none. */
+static bool find_day(const struct store *store, int32_t from, int32_t *day)
+{
+	size_t count;
+	const int32_t *days = store_days(store, &count);
+	for (size_t i = 0; i < count; i++) {
+		if (days[i] < from)
+			continue;
+		*day = days[i];
+		return true;
+	}
+	return false;
+}
+
+static void finish(struct listing *listing)
+{
+	struct json *j = admin_reply_result(listing->reply);
+	if (listing->days != 1)
+		write_row(j, STR_LITERAL("total"), &listing->total);
+	json_array_end(j);
+	admin_reply_send(listing->reply);
+	free(listing);
+}
+
+static void go_on(void *arg)
+{
+	struct listing *listing = arg;
+	struct error err;
+	int64_t deadline_us = clock_monotonic_us() + SLICE_US;
+	int32_t day;
+	while (find_day(listing->store, listing->next, &day) && day <= listing->last) {
+		if (list_day(listing, day, &err) != 0) {
+			admin_reply_error(listing->reply, &err);
+			free(listing);
+			return;
+		}
+		listing->next = day + 1;
+		if (clock_monotonic_us() >= deadline_us) {
+			admin_reply_later(listing->reply, go_on, listing);
+			return;
+		}
+	}
+	finish(listing);
+}
+
+void admin_storage(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	struct listing *listing = calloc(1, sizeof(*listing));
+	const char *day = args_get(args, "day");
+	struct error err;
+	if (!listing) {
+		error_set(&err, ERROR_NOMEM, "storage: out of memory");
+		admin_reply_error(reply, &err);
+		return;
+	}
+	*listing = (struct listing){ .reply = reply, .store = context->store, .next = INT32_MIN, .last = INT32_MAX };
+	if (day && !clock_parse_day(str_from(day), &listing->next)) {
+		error_set(&err, ERROR_INVALID, "day \"%.64s\": must be yyyy-mm-dd", day);
+		admin_reply_error(reply, &err);
+		free(listing);
+		return;
+	}
+	if (day)
+		listing->last = listing->next;
+	admin_reply_on_close(reply, free, listing);
+	json_array_begin(admin_reply_result(reply));
+	go_on(listing);
+}
+
+void admin_seal(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	(void)args;
+	store_seal_all(context->store);
+	admin_reply_send(reply);
+}

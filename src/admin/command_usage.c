@@ -1,0 +1,186 @@
+/*
+ * command_usage.c: `usage` and `account plan`.
+ */
+#include <stdlib.h>
+
+#include "admin/command.h"
+#include "base/clock.h"
+#include "base/decimal.h"
+#include "meter/meter.h"
+#include "meter/statement.h"
+
+#define SLICE_US 5000
+#define NO_PLAN "-"
+
+/* --- account plan --- */
+
+void admin_account_plan(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	const char *id = args_get(args, "id"), *name = args_get(args, "plan");
+	bool none = strcmp(name, NO_PLAN) == 0;
+	struct error err;
+	int result = 0;
+	if (!none && !plans_find(meter_plans(context->meter), str_from(name)))
+		result = error_set(&err, ERROR_NOT_FOUND, "plan %.40s: none of the plans that the setting plans has", name);
+	if (result == 0)
+		result = accounts_set_plan(context->store, id, none ? "" : name, &err);
+	if (result != 0) {
+		admin_reply_error(reply, &err);
+		return;
+	}
+	admin_reply_log(reply, "account %s has %s%s", id, none ? "no plan of its own" : "plan ", none ? "" : name);
+	admin_reply_send(reply);
+}
+
+/* --- usage --- */
+
+struct work {
+	struct admin_reply *reply;
+	struct statement *statement;
+	int64_t from_us;
+};
+
+static void work_free(void *arg)
+{
+	struct work *work = arg;
+	statement_free(work->statement);
+	free(work);
+}
+
+static void write_text(struct json *j, const char *key, const char *value)
+{
+	json_key(j, key);
+	json_text(j, value);
+}
+
+static void write_amount(struct json *j, const char *key, struct decimal value)
+{
+	struct buf text = { 0 };
+	decimal_format(&text, value);
+	json_key(j, key);
+	json_str(j, buf_str(&text));
+	buf_free(&text);
+}
+
+static void write_count(struct json *j, const char *key, uint64_t count)
+{
+	json_key(j, key);
+	json_uint(j, count);
+}
+
+static void write_line(struct json *j, const struct statement_line *line)
+{
+	json_object_begin(j);
+	write_text(j, "account", line->account);
+	write_text(j, "parent", line->parent);
+	write_text(j, "charge", line->is_fee ? "fee" : "records");
+	write_text(j, "for", line->what);
+	write_count(j, "requests", line->requests);
+	write_count(j, "items", line->items);
+	write_text(j, "currency", line->currency);
+	write_amount(j, "total_price", line->total);
+	json_object_end(j);
+}
+
+/* One line a currency, of which there are few. */
+static void write_totals(struct json *j, const struct statement_line *lines, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct statement_line sum = { .is_fee = false };
+		size_t first = 0;
+		while (strcmp(lines[first].currency, lines[i].currency) != 0)
+			first++;
+		if (first < i)
+			continue;
+		for (size_t k = i; k < count; k++) {
+			if (strcmp(lines[k].currency, lines[i].currency) != 0)
+				continue;
+			sum.requests += lines[k].requests;
+			sum.items += lines[k].items;
+			(void)decimal_add(&sum.total, lines[k].total); /* sums of 64 bits of lines cannot overflow */
+		}
+		json_object_begin(j);
+		write_text(j, "currency", lines[i].currency);
+		write_count(j, "requests", sum.requests);
+		write_count(j, "items", sum.items);
+		write_amount(j, "total_price", sum.total);
+		json_object_end(j);
+	}
+}
+
+static void write_statement(struct json *j, const struct work *work)
+{
+	size_t count;
+	const struct statement_line *lines = statement_lines(work->statement, &count);
+	struct buf day = { 0 };
+	clock_format_day(&day, clock_day_of(work->from_us));
+	json_object_begin(j);
+	json_key(j, "month");
+	json_str(j, (struct str){ buf_str(&day).p, day.len > 3 ? day.len - 3 : 0 });
+	json_key(j, "lines");
+	json_array_begin(j);
+	for (size_t i = 0; i < count; i++)
+		write_line(j, &lines[i]);
+	json_array_end(j);
+	json_key(j, "totals");
+	json_array_begin(j);
+	write_totals(j, lines, count);
+	json_array_end(j);
+	json_object_end(j);
+	buf_free(&day);
+}
+
+static void go_on(void *arg)
+{
+	struct work *work = arg;
+	struct admin_reply *reply = work->reply;
+	struct error err;
+	switch (statement_step(work->statement, clock_monotonic_us() + SLICE_US, &err)) {
+	case STATEMENT_MORE:
+		admin_reply_later(reply, go_on, work);
+		return;
+	case STATEMENT_DONE:
+		write_statement(admin_reply_result(reply), work);
+		work_free(work);
+		admin_reply_send(reply);
+		return;
+	case STATEMENT_FAILED:
+		work_free(work);
+		admin_reply_error(reply, &err);
+		return;
+	}
+}
+
+static struct work *begin(const struct admin_context *context, const struct args *args, struct admin_reply *reply,
+                          struct error *err)
+{
+	const char *month = args_get(args, "month"), *account = args_get(args, "account");
+	int64_t now_us = clock_now_us(), to_us;
+	struct work *work = calloc(1, sizeof(*work));
+	if (!work) {
+		error_set(err, ERROR_NOMEM, "Out of memory for a statement");
+		return NULL;
+	}
+	work->reply = reply;
+	if (!statement_month(month, now_us, &work->from_us, &to_us))
+		error_set(err, ERROR_INVALID, "--month %.40s: must be a month such as 2026-11", month);
+	else if (meter_flush(context->meter, err) == 0)
+		work->statement = statement_begin(context->store, meter_plans(context->meter), work->from_us, to_us, account,
+		                                  now_us, err);
+	if (work->statement)
+		return work;
+	free(work);
+	return NULL;
+}
+
+void admin_usage(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	struct error err;
+	struct work *work = begin(context, args, reply, &err);
+	if (!work) {
+		admin_reply_error(reply, &err);
+		return;
+	}
+	admin_reply_on_close(reply, work_free, work);
+	go_on(work);
+}

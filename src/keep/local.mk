@@ -1,0 +1,8 @@
+# Keeping data and getting rid of it: backups, restoring, erasing a person's number.
+libcdrd_a_SOURCES += \
+	src/keep/backup.c src/keep/backup.h src/keep/backup_private.h \
+	src/keep/backup_files.c \
+	src/keep/erasure.c src/keep/erasure.h \
+	src/keep/restore.c src/keep/restore.h \
+	src/keep/sums.c src/keep/sums.h \
+	src/keep/tree.c src/keep/tree.h

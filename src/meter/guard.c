@@ -1,0 +1,133 @@
+/*
+ * guard.c: see guard.h.
+ */
+#include "meter/guard.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define LOOK_EVERY_US 50000
+#define LATE_LOOKS 2
+
+struct guard {
+	const struct config *config;
+	struct event *timer;
+	int statm; /* /proc/self/statm, or -1 */
+	int64_t page_bytes;
+	int64_t due_us;
+	int late_looks; /* in a row */
+	enum guard_cause cause;
+	struct guard_stats stats;
+};
+
+static void schedule(struct guard *guard)
+{
+	static const struct timeval period = { 0, LOOK_EVERY_US };
+
+	guard->due_us = clock_monotonic_us() + LOOK_EVERY_US;
+	if (event_add(guard->timer, &period) < 0)
+		log_error("meter", "cannot add a timer; overload is no longer watched");
+}
+
+/* Resident pages that are no file's; 0 if the system does not tell. */
+static int64_t own_memory(const struct guard *guard)
+{
+	char text[128];
+	long long size, resident, shared;
+	ssize_t len = guard->statm >= 0 ? pread(guard->statm, text, sizeof(text) - 1, 0) : -1;
+
+	if (len <= 0)
+		return 0;
+	text[len] = '\0';
+	if (sscanf(text, "%lld %lld %lld", &size, &resident, &shared) != 3)
+		return 0;
+	return (resident - shared) * guard->page_bytes;
+}
+
+static enum guard_cause look(struct guard *guard, int64_t late_us)
+{
+	const struct config *config = guard->config;
+
+	guard->stats.memory_bytes = own_memory(guard);
+	guard->late_looks = config->shed_lag > 0 && late_us > config->shed_lag ? guard->late_looks + 1 : 0;
+	if (config->shed_memory > 0 && guard->stats.memory_bytes > config->shed_memory)
+		return GUARD_MEMORY;
+	return guard->late_looks >= LATE_LOOKS ? GUARD_LAG : GUARD_NONE;
+}
+
+static void tell(const struct guard *guard, enum guard_cause was, int64_t late_us)
+{
+	if (guard->cause == was)
+		return;
+	if (guard->cause == GUARD_MEMORY)
+		log_warn("meter", "requests are turned away: %lld bytes of memory in use, shed_memory is %lld",
+		         (long long)guard->stats.memory_bytes, (long long)guard->config->shed_memory);
+	else if (guard->cause == GUARD_LAG)
+		log_warn("meter", "requests are turned away: the loop is %lld ms late, shed_lag is %lld ms",
+		         (long long)(late_us / 1000), (long long)(guard->config->shed_lag / 1000));
+	else
+		log_info("meter", "requests are taken again");
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct guard *guard = arg;
+	enum guard_cause was = guard->cause;
+	int64_t late_us = clock_monotonic_us() - guard->due_us;
+
+	(void)fd;
+	(void)what;
+	guard->cause = look(guard, late_us);
+	tell(guard, was, late_us);
+	schedule(guard);
+}
+
+struct guard *guard_new(struct event_base *base, const struct config *config)
+{
+	struct guard *guard = calloc(1, sizeof(*guard));
+
+	if (!guard)
+		return NULL;
+	guard->config = config;
+	guard->page_bytes = sysconf(_SC_PAGESIZE);
+	guard->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+	guard->timer = evtimer_new(base, on_timer, guard);
+	if (!guard->timer) {
+		guard_free(guard);
+		return NULL;
+	}
+	(void)event_priority_set(guard->timer, 0); /* it measures others' lateness, not its own */
+	schedule(guard);
+	return guard;
+}
+
+void guard_free(struct guard *guard)
+{
+	if (!guard)
+		return;
+	if (guard->timer)
+		event_free(guard->timer);
+	if (guard->statm >= 0)
+		close(guard->statm);
+	free(guard);
+}
+
+enum guard_cause guard_cause(const struct guard *guard)
+{
+	return guard->cause;
+}
+
+void guard_count_shed(struct guard *guard)
+{
+	guard->stats.shed++;
+}
+
+void guard_stats(const struct guard *guard, struct guard_stats *stats)
+{
+	*stats = guard->stats;
+}

@@ -1,0 +1,55 @@
+/*
+ * statement.h: what accounts owe for a month: the sums of their usage records, and the fees of their plans.
+ *
+ *	statement_begin(&statement, store, plans, month, account_or_NULL, &err);
+ *	while ((end = statement_step(statement, deadline_us, &err)) == STATEMENT_MORE) ...
+ *	statement_lines(statement, &count)
+ *
+ * Usage records are read as they are committed (meter_flush first); one that comes meanwhile may be in it or not. A fee
+ * is owed once for each plan that an account had at any time of the month, by the plans' prices of today; a subaccount
+ * that has its parent's plan owes none.
+ */
+#ifndef CDRD_METER_STATEMENT_H
+#define CDRD_METER_STATEMENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/decimal.h"
+#include "base/error.h"
+#include "meter/plans.h"
+#include "store/accounts.h"
+#include "store/store.h"
+
+#define STATEMENT_WHAT_MAX 40
+
+struct statement_line {
+	char account[ACCOUNT_ID_LEN + 1];
+	char parent[ACCOUNT_ID_LEN + 1];
+	bool is_fee;
+	char what[STATEMENT_WHAT_MAX]; /* the product asked for, or the plan whose fee it is */
+	char currency[PLAN_CURRENCY_MAX + 1];
+	uint64_t requests;
+	uint64_t items;
+	struct decimal total;
+};
+
+struct statement;
+
+/* Reads "2026-11" (0000-00 is no month); NULL gives the month of `now_us`. Fills the first microsecond and the one behind
+ * the last. */
+bool statement_month(const char *text, int64_t now_us, int64_t *from_us, int64_t *to_us);
+
+/* The plans are copied. ERROR_NOT_FOUND if there is no such account. */
+struct statement *statement_begin(struct store *store, const struct plans *plans, int64_t from_us, int64_t to_us,
+                                  const char *account, int64_t now_us, struct error *err);
+
+enum statement_end { STATEMENT_MORE, STATEMENT_DONE, STATEMENT_FAILED };
+enum statement_end statement_step(struct statement *statement, int64_t deadline_us, struct error *err);
+
+/* When it is done: by account, then products, then fees. They die with the statement. */
+const struct statement_line *statement_lines(const struct statement *statement, size_t *count);
+
+void statement_free(struct statement *statement);
+
+#endif

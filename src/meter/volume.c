@@ -1,0 +1,85 @@
+/*
+ * volume.c: how many records an account has had this month, in the catalog environment.
+ *
+ *	usage   account id (8) -> msgpack [1, month, records]      month: months since January 1970
+ *
+ * Written with the usage records that it counts, in the same commit. Days and catalog are two environments, so a crash
+ * between theirs can leave it behind by one commit; then a tier begins that much later.
+ */
+#include "meter/meter_private.h"
+
+#include <time.h>
+
+#include "base/clock.h"
+#include "store/catalog_rows.h"
+#include "store/value.h"
+
+#define ROW_VERSION 1
+
+int32_t volume_month(int64_t time_us)
+{
+	time_t seconds = (time_t)(time_us / CLOCK_US_PER_SECOND);
+	struct tm utc;
+
+	gmtime_r(&seconds, &utc);
+	return (utc.tm_year - 70) * 12 + utc.tm_mon;
+}
+
+static enum catalog_rows_next take_row(void *arg, struct str key, struct str value, struct error *err)
+{
+	struct tenant *tenant = arg;
+	struct value_reader r;
+
+	(void)key;
+	value_open(&r, value, ROW_VERSION);
+	tenant->month = (int32_t)value_int(&r, 0, INT32_MAX);
+	tenant->volume = (uint64_t)value_int(&r, 0, INT64_MAX);
+	if (value_close(&r))
+		return CATALOG_ROWS_STOP;
+	tenant->month = 0;
+	tenant->volume = 0;
+	error_set(err, ERROR_CORRUPT, "volume of account %s: its stored value cannot be read", tenant->id);
+	return CATALOG_ROWS_FAILED;
+}
+
+int volume_load(struct store *store, struct tenant *tenant, struct error *err)
+{
+	int found = catalog_rows_find(store, CATALOG_DB_USAGE, str_from(tenant->id), take_row, tenant, err);
+
+	return found < 0 ? -1 : 0;
+}
+
+static int volume_put(struct meter *meter, MDB_txn *txn, const struct tenant *tenant, struct error *err)
+{
+	struct env *env = store_catalog(meter->store);
+	struct buf *row = &meter->scratch;
+	struct value_writer w;
+
+	buf_clear(row);
+	value_begin(&w, row, ROW_VERSION, 2);
+	value_put_int(&w, tenant->month);
+	value_put_int(&w, (int64_t)tenant->volume);
+	if (row->failed)
+		return error_set(err, ERROR_NOMEM, "volume of account %s: out of memory", tenant->id);
+	MDB_val key = env_val(tenant->id, ACCOUNT_ID_LEN), val = env_val(row->data, row->len);
+	int rc = mdb_put(txn, env->dbi[CATALOG_DB_USAGE], &key, &val, 0);
+
+	return rc ? env_fail(env, rc, "put volume", err) : 0;
+}
+
+int volumes_put(struct meter *meter, struct error *err)
+{
+	struct tenant *tenant;
+	MDB_txn *txn;
+
+	if (TAILQ_EMPTY(&meter->dirty))
+		return 0;
+	txn = env_write(store_catalog(meter->store), err);
+	if (!txn)
+		return -1;
+	TAILQ_FOREACH(tenant, &meter->dirty, dirty) {
+		if (volume_put(meter, txn, tenant, err) != 0)
+			return -1;
+	}
+	return 0;
+}

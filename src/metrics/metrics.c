@@ -1,0 +1,118 @@
+/*
+ * metrics.c: the metrics' listener, and the walk over their table. See metrics.h.
+ */
+#include "metrics/metrics.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "metrics/table.h"
+
+#define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+
+struct metrics {
+	struct metrics_sources sources;
+	struct http_server *server; /* NULL: nobody listens */
+};
+
+/* --- the text --- */
+
+static void write_sample(const struct table_row *row, const struct snapshot *snapshot, struct buf *out)
+{
+	const void *value = (const char *)snapshot + row->offset;
+	struct str labels = str_from(row->labels);
+
+	switch (row->value) {
+	case TABLE_UINT:
+		text_uint(out, row->name, labels, *(const uint64_t *)value);
+		break;
+	case TABLE_SECONDS:
+		text_seconds(out, row->name, labels, *(const int64_t *)value);
+		break;
+	case TABLE_RATIO:
+		text_ratio(out, row->name, labels, *(const double *)value);
+		break;
+	case TABLE_HISTOGRAM:
+		text_histogram(out, row->name, labels, value);
+		break;
+	}
+}
+
+void metrics_write(const struct metrics_sources *sources, struct buf *out)
+{
+	struct snapshot snapshot;
+	const char *name = "";
+
+	snapshot_take(&snapshot, sources);
+	for (size_t i = 0; i < table_rows_count; i++) {
+		const struct table_row *row = &table_rows[i];
+
+		if (strcmp(row->name, name) != 0)
+			text_begin(out, row->type, row->name, row->help);
+		name = row->name;
+		if (row->write)
+			row->write(row, &snapshot, out);
+		else
+			write_sample(row, &snapshot, out);
+	}
+}
+
+/* --- the listener --- */
+
+static void on_metrics(struct http_request *request, void *app)
+{
+	const struct metrics *metrics = app;
+	struct buf body = { 0 };
+
+	metrics_write(&metrics->sources, &body);
+	http_reply_header(request, "Cache-Control", "no-store");
+	http_reply(request, 200, CONTENT_TYPE, &body);
+}
+
+static void on_healthz(struct http_request *request, void *app)
+{
+	const struct metrics *metrics = app;
+
+	http_healthz_get(request, metrics->sources.app);
+}
+
+static void on_readyz(struct http_request *request, void *app)
+{
+	const struct metrics *metrics = app;
+
+	http_readyz_get(request, metrics->sources.app);
+}
+
+static const struct http_route routes[] = {
+	{ .method = HTTP_GET, .path = "/metrics", .handle = on_metrics },
+	{ .method = HTTP_GET, .path = "/healthz", .handle = on_healthz },
+	{ .method = HTTP_GET, .path = "/readyz", .handle = on_readyz },
+	{ 0 },
+};
+
+struct metrics *metrics_new(struct event_base *base, const struct config *config,
+                            const struct metrics_sources *sources, struct error *err)
+{
+	struct metrics *metrics = calloc(1, sizeof(*metrics));
+
+	if (!metrics) {
+		error_set(err, ERROR_NOMEM, "metrics: out of memory");
+		return NULL;
+	}
+	metrics->sources = *sources;
+	if (!config->metrics_listen[0])
+		return metrics;
+	metrics->server = http_server_new(base, config, sources->app->store, routes, metrics, err);
+	if (metrics->server && http_server_listen(metrics->server, "metrics_listen", config->metrics_listen, err) == 0)
+		return metrics;
+	metrics_free(metrics);
+	return NULL;
+}
+
+void metrics_free(struct metrics *metrics)
+{
+	if (!metrics)
+		return;
+	http_server_free(metrics->server);
+	free(metrics);
+}

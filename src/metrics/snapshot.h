@@ -1,0 +1,39 @@
+/*
+ * snapshot.h: everything the metrics tell of, asked for once; private to metrics/.
+ */
+#ifndef CDRD_METRICS_SNAPSHOT_H
+#define CDRD_METRICS_SNAPSHOT_H
+
+#include "metrics/metrics.h"
+#include "store/quarantine.h"
+
+struct snapshot {
+	struct http_stats http;
+	const struct http_route_stats *routes;
+	size_t routes_count;
+	struct ingest_stats ingest;
+	struct store_metrics store;
+	double catalog_used_ratio;
+	double days_used_ratio; /* of the fullest day that is open */
+	struct quarantine_stats quarantine;
+	struct reports_stats reports;
+	struct callbacks_stats callbacks;
+	struct meter_stats meter;
+	struct guard_stats guard;
+	uint64_t guard_memory_bytes;
+	struct histogram lag;
+	int64_t lag_recent_max_us;
+	struct disk_room disk;
+	uint64_t disk_low;
+	uint64_t access_dropped;
+	uint64_t audit_failures;
+	uint64_t always_one; /* for build_info */
+	int64_t started_us;
+	int64_t cpu_us;
+	uint64_t resident_bytes;
+	uint64_t virtual_bytes;
+};
+
+void snapshot_take(struct snapshot *snapshot, const struct metrics_sources *sources);
+
+#endif

@@ -1,0 +1,143 @@
+/*
+ * table.c: every metric, a row a sample. See table.h.
+ */
+#include <config.h>
+
+#include "metrics/table.h"
+
+#include <stddef.h>
+
+#include "metrics/routes.h"
+
+#define AT(place) offsetof(struct snapshot, place)
+#define ROW_COUNTER(name, help, labels, at) { TEXT_COUNTER, name, help, labels, TABLE_UINT, AT(at), NULL }
+#define ROW_COUNTER_SECONDS(name, help, labels, at) { TEXT_COUNTER, name, help, labels, TABLE_SECONDS, AT(at), NULL }
+#define ROW_GAUGE(name, help, labels, at) { TEXT_GAUGE, name, help, labels, TABLE_UINT, AT(at), NULL }
+#define ROW_GAUGE_SECONDS(name, help, labels, at) { TEXT_GAUGE, name, help, labels, TABLE_SECONDS, AT(at), NULL }
+#define ROW_GAUGE_RATIO(name, help, labels, at) { TEXT_GAUGE, name, help, labels, TABLE_RATIO, AT(at), NULL }
+#define ROW_HISTOGRAM(name, help, labels, at) { TEXT_HISTOGRAM, name, help, labels, TABLE_HISTOGRAM, AT(at), NULL }
+/* Once more around, so that a name with its help may be a macro. */
+#define COUNTER(...) ROW_COUNTER(__VA_ARGS__)
+#define COUNTER_SECONDS(...) ROW_COUNTER_SECONDS(__VA_ARGS__)
+#define GAUGE(...) ROW_GAUGE(__VA_ARGS__)
+#define GAUGE_SECONDS(...) ROW_GAUGE_SECONDS(__VA_ARGS__)
+#define GAUGE_RATIO(...) ROW_GAUGE_RATIO(__VA_ARGS__)
+#define HISTOGRAM(...) ROW_HISTOGRAM(__VA_ARGS__)
+#define BY_ROUTE(type, name, help, write) { type, name, help, "", TABLE_UINT, 0, write }
+
+#define RECORDS "cdrd_ingest_records_total", "Records that ingest has taken or rejected, committed ones only."
+#define REPORTS "cdrd_reports", "Reports that have not ended, by state."
+#define REPORTS_ENDED "cdrd_reports_ended_total", "Reports that have ended, by state."
+#define CALLBACKS "cdrd_callbacks", "Callbacks that are not delivered, by state; failed ones were given up."
+#define ENVIRONMENTS "cdrd_lmdb_environments", "LMDB environments that are open."
+#define MAP_BYTES "cdrd_lmdb_map_bytes", "Most bytes that the LMDB environments may grow to, added up."
+#define USED_BYTES "cdrd_lmdb_used_bytes", "Bytes up to the last page that the LMDB environments use, added up."
+#define USED_RATIO "cdrd_lmdb_fullest_used_ratio", "Share of its map that the fullest LMDB environment uses."
+#define READERS "cdrd_lmdb_readers", "LMDB reader slots that have been in use at once, added up."
+#define SLOTS "cdrd_lmdb_reader_slots", "LMDB reader slots that there are, added up."
+#define CATALOG "environment=\"catalog\""
+#define DAYS "environment=\"days\""
+
+const struct table_row table_rows[] = {
+	/* the process */
+	GAUGE("cdrd_build_info", "The build; always 1.", "version=\"" PACKAGE_VERSION "\"", always_one),
+	GAUGE_SECONDS("process_start_time_seconds", "When the daemon started, in seconds since the epoch.", "", started_us),
+	COUNTER_SECONDS("process_cpu_seconds_total", "CPU time, user and system.", "", cpu_us),
+	GAUGE("process_resident_memory_bytes", "Resident memory, pages of mapped files included.", "", resident_bytes),
+	GAUGE("process_virtual_memory_bytes", "Address space; LMDB's maps are most of it.", "", virtual_bytes),
+	HISTOGRAM("cdrd_loop_lag_seconds", "How late the loop came to a timer that is due every 5 ms.", "", lag),
+	GAUGE_SECONDS("cdrd_loop_lag_recent_max_seconds", "Greatest lateness of the last 5 to 10 seconds.", "",
+	              lag_recent_max_us),
+	/* HTTP */
+	GAUGE("cdrd_http_connections", "Open connections of the public listener.", "", http.connections),
+	COUNTER("cdrd_http_requests_begun_total", "Requests whose head has arrived.", "", http.requests),
+	BY_ROUTE(TEXT_COUNTER, "cdrd_http_requests_total",
+	         "Requests answered, by path of the endpoint, method and status; 499 for clients that did not wait.",
+	         routes_write_requests),
+	BY_ROUTE(TEXT_HISTOGRAM, "cdrd_http_request_duration_seconds",
+	         "Time from the end of a request's head to its answer, by path of the endpoint and method.",
+	         routes_write_durations),
+	BY_ROUTE(TEXT_COUNTER, "cdrd_http_response_bytes_total",
+	         "Bytes of answers' bodies, by path of the endpoint and method.", routes_write_bytes),
+	COUNTER("cdrd_access_log_dropped_lines_total", "Lines that the access log had to drop.", "", access_dropped),
+	COUNTER("cdrd_audit_log_failures_total", "Lines that could not be written to the audit log's file.", "",
+	        audit_failures),
+	/* records in */
+	COUNTER(RECORDS, "result=\"accepted\"", ingest.total.accepted),
+	COUNTER(RECORDS, "result=\"updated\"", ingest.total.updated),
+	COUNTER(RECORDS, "result=\"duplicate\"", ingest.total.duplicates),
+	COUNTER(RECORDS, "result=\"rejected\"", ingest.total.rejected),
+	COUNTER("cdrd_ingest_bytes_total", "Bytes of ingest bodies, decompressed.", "", ingest.bytes),
+	COUNTER("cdrd_ingest_batches_total", "Ingest bodies, imports and replays that were begun.", "", ingest.batches),
+	COUNTER("cdrd_ingest_failures_total", "Commits, and puts before them, that failed with all that shared them.", "",
+	        ingest.commits_failed),
+	HISTOGRAM("cdrd_ingest_commit_duration_seconds", "What a group commit of ingest took, its fsyncs included.", "",
+	          ingest.commit_duration),
+	GAUGE("cdrd_quarantine_records", "Rejected records that are kept.", "", quarantine.entries),
+	GAUGE("cdrd_quarantine_bytes", "Bytes of the pages that hold rejected records.", "", quarantine.bytes),
+	/* sealing */
+	COUNTER("cdrd_seal_seals_total", "Runs of blocks that were made of hot rows.", "", store.sealing.seals),
+	COUNTER("cdrd_seal_merges_total", "Runs of blocks that were made of other runs.", "", store.sealing.merges),
+	COUNTER("cdrd_seal_rows_total", "Rows that seals and merges have put into blocks.", "", store.sealing.rows),
+	COUNTER("cdrd_seal_blocks_total", "Blocks that seals and merges have made.", "", store.sealing.blocks),
+	COUNTER("cdrd_seal_bytes_total", "Bytes of these blocks.", "", store.sealing.bytes),
+	HISTOGRAM("cdrd_seal_duration_seconds", "Time from the beginning of a seal or merge until it was in a transaction.",
+	          "", store.sealing.job),
+	HISTOGRAM("cdrd_upkeep_slice_duration_seconds", "What a slice of sealing kept the loop for.", "",
+	          ingest.upkeep_duration),
+	COUNTER("cdrd_upkeep_failures_total", "Slices of sealing that failed.", "", ingest.upkeep_failed),
+	GAUGE("cdrd_store_hot_rows", "Rows of open days that are not sealed.", "", store.hot_rows),
+	GAUGE("cdrd_store_dates", "UTC dates that there are records of.", "", store.days),
+	/* reports */
+	GAUGE(REPORTS, "state=\"PENDING\"", reports.pending),
+	GAUGE(REPORTS, "state=\"PROCESSING\"", reports.processing),
+	COUNTER(REPORTS_ENDED, "state=\"SUCCESS\"", reports.ended[REPORT_SUCCESS]),
+	COUNTER(REPORTS_ENDED, "state=\"TRUNCATED\"", reports.ended[REPORT_TRUNCATED]),
+	COUNTER(REPORTS_ENDED, "state=\"FAILED\"", reports.ended[REPORT_FAILED]),
+	COUNTER(REPORTS_ENDED, "state=\"ABORTED\"", reports.ended[REPORT_ABORTED]),
+	COUNTER("cdrd_report_rows_total", "Rows of reports that ended with a file.", "", reports.rows),
+	COUNTER("cdrd_report_bytes_total", "Bytes of the files of reports.", "", reports.bytes),
+	GAUGE_SECONDS("cdrd_report_slice_max_seconds", "Longest slice of making reports since the start.", "",
+	              reports.slice_us_max),
+	/* callbacks */
+	GAUGE(CALLBACKS, "state=\"waiting\"", callbacks.waiting),
+	GAUGE(CALLBACKS, "state=\"sending\"", callbacks.sending),
+	GAUGE(CALLBACKS, "state=\"failed\"", callbacks.failed),
+	COUNTER("cdrd_callback_attempts_total", "Attempts at callbacks.", "", callbacks.attempts),
+	COUNTER("cdrd_callback_attempts_failed_total", "Attempts at callbacks that failed.", "", callbacks.attempts_failed),
+	COUNTER("cdrd_callback_attempts_refused_total", "Attempts at callbacks whose address is not allowed.", "",
+	        callbacks.refused),
+	COUNTER("cdrd_callback_delivered_total", "Callbacks that were delivered.", "", callbacks.delivered),
+	COUNTER("cdrd_callback_given_up_total", "Callbacks that were given up.", "", callbacks.given_up),
+	/* charges and limits */
+	COUNTER("cdrd_usage_requests_total", "Requests that have a usage record, with a price or without.", "",
+	        meter.requests),
+	COUNTER("cdrd_usage_items_total", "Items of these requests.", "", meter.items),
+	COUNTER("cdrd_usage_lost_total", "Usage records that could not be kept.", "", meter.lost),
+	GAUGE("cdrd_usage_waiting", "Usage records that wait for the next commit.", "", meter.waiting),
+	COUNTER("cdrd_limited_requests_total", "Requests refused with 429, over a limit of their account.", "",
+	        meter.limited),
+	COUNTER("cdrd_shed_requests_total", "Requests refused with 503, for want of memory or for lag.", "", guard.shed),
+	GAUGE("cdrd_guarded_memory_bytes", "Memory that shed_memory looks at: without the pages of LMDB's maps.", "",
+	      guard_memory_bytes),
+	/* LMDB */
+	GAUGE(ENVIRONMENTS, CATALOG, store.catalog.count),
+	GAUGE(ENVIRONMENTS, DAYS, store.open_days.count),
+	GAUGE(MAP_BYTES, CATALOG, store.catalog.map_bytes),
+	GAUGE(MAP_BYTES, DAYS, store.open_days.map_bytes),
+	GAUGE(USED_BYTES, CATALOG, store.catalog.used_bytes),
+	GAUGE(USED_BYTES, DAYS, store.open_days.used_bytes),
+	GAUGE_RATIO(USED_RATIO, CATALOG, catalog_used_ratio),
+	GAUGE_RATIO(USED_RATIO, DAYS, days_used_ratio),
+	GAUGE(READERS, CATALOG, store.catalog.readers),
+	GAUGE(READERS, DAYS, store.open_days.readers),
+	GAUGE(SLOTS, CATALOG, store.catalog.reader_slots),
+	GAUGE(SLOTS, DAYS, store.open_days.reader_slots),
+	/* the disk */
+	GAUGE("cdrd_disk_free_bytes", "Bytes free for the daemon on the disk of data_dir.", "", disk.free_bytes),
+	GAUGE("cdrd_disk_size_bytes", "Size of the disk of data_dir.", "", disk.total_bytes),
+	GAUGE("cdrd_disk_limit_bytes", "Bytes that disk_min_free keeps free.", "", disk.limit_bytes),
+	GAUGE("cdrd_disk_low", "Whether ingest is refused for want of disk: 0 or 1.", "", disk_low),
+};
+
+const size_t table_rows_count = sizeof(table_rows) / sizeof(table_rows[0]);

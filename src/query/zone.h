@@ -1,0 +1,49 @@
+/*
+ * zone.h: a time zone over a range of time: which hour, day or month of it a moment falls in.
+ *
+ * "UTC", "+02:00", or a name of the system's time zone database (tzdata), "Europe/Berlin". The zone becomes a table of
+ * spans with one offset each, made once and asked for every record.
+ */
+#ifndef CDRD_QUERY_ZONE_H
+#define CDRD_QUERY_ZONE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/str.h"
+
+#define ZONE_NAME_MAX 64
+
+struct zone_span {
+	int64_t from_us; /* until the next span's */
+	int64_t offset_us; /* local time less UTC */
+};
+
+struct zone {
+	struct buf spans; /* struct zone_span each, ascending; the first begins before everything */
+	size_t at;        /* where the last question was answered */
+};
+
+/* Makes the table for moments from `from_us` to `to_us`, and some days around. ERROR_INVALID: no such zone; ERROR_NOMEM. */
+int zone_load(struct zone *zone, struct str name, int64_t from_us, int64_t to_us, struct error *err);
+void zone_free(struct zone *zone);
+
+/* Local time less UTC at a moment. */
+int64_t zone_offset_us(struct zone *zone, int64_t time_us);
+
+/* The first moment whose local time is not before `local_us` (microseconds since 1970-01-01 00:00 local time). */
+int64_t zone_moment_us(struct zone *zone, int64_t local_us);
+
+enum zone_interval { ZONE_WHOLE, ZONE_HOUR, ZONE_DAY, ZONE_MONTH };
+
+/* The first moment of the interval that `time_us` falls in; INT64_MIN for ZONE_WHOLE. All moments from `time_us` on and
+ * before *until_us fall in it, too. An hour that a clock set back repeats is two of them. */
+int64_t zone_interval_start_us(struct zone *zone, enum zone_interval interval, int64_t time_us, int64_t *until_us);
+
+/* Appends local time with its offset: 2026-03-29T00:00:00+01:00. */
+void zone_format(struct zone *zone, struct buf *out, int64_t time_us);
+
+#endif

@@ -1,0 +1,364 @@
+/*
+ * verify.c: see verify.h.
+ *
+ * A day is walked run by run, a run block by block. The run's entries are gathered from the rows and compared with what
+ * is stored. Between slices no transaction is held; a run that has been merged away meanwhile is passed over.
+ */
+#include "store/verify.h"
+
+#include <isa-l/crc.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "store/ids.h"
+#include "store/store_private.h"
+
+enum stage { STAGE_HOT, STAGE_RUNS, STAGE_COUNT };
+
+struct verify {
+	struct store *store;
+	verify_fault_fn fn;
+	void *arg;
+	int32_t day;          /* the one at hand, or the next to look for */
+	int32_t last_day;
+	enum stage stage;
+	uint8_t run_key[NUMBER_KEY_LEN]; /* of the run at hand */
+	bool has_run;
+	uint32_t block;       /* of the run, to be looked at next */
+	struct buf entries;   /* ids_entry of its rows so far */
+	uint32_t run_rows;
+	uint64_t day_blocks;  /* that runs lead to */
+	uint64_t seals;       /* of the day when it was begun */
+	struct block_reader reader;
+	struct verify_counts counts;
+};
+
+static void report(struct verify *verify, const char *fault)
+{
+	verify->counts.faults++;
+	verify->fn(verify->arg, fault);
+}
+
+static void report_day(struct verify *verify, const char *what)
+{
+	struct buf text = { 0 };
+	buf_add_text(&text, "day ");
+	clock_format_day(&text, verify->day);
+	buf_addf(&text, ": %s", what);
+	report(verify, buf_cstr(&text) ? text.data : what);
+	buf_free(&text);
+}
+
+struct verify *verify_new(struct store *store, const int32_t *day, verify_fault_fn fn, void *arg, struct error *err)
+{
+	size_t count;
+	const int32_t *days = store_days(store, &count);
+	struct verify *verify = calloc(1, sizeof(*verify));
+	if (!verify) {
+		error_set(err, ERROR_NOMEM, "verify: out of memory");
+		return NULL;
+	}
+	*verify = (struct verify){ .store = store, .fn = fn, .arg = arg, .day = INT32_MIN, .last_day = INT32_MAX };
+	verify->counts.days_total = day ? 1 : count;
+	if (!day)
+		return verify;
+	verify->day = verify->last_day = *day;
+	for (size_t i = 0; i < count; i++)
+		if (days[i] == *day)
+			return verify;
+	free(verify);
+	error_set(err, ERROR_NOT_FOUND, "there are no records of that day");
+	return NULL;
+}
+
+void verify_free(struct verify *verify)
+{
+	if (!verify)
+		return;
+	buf_free(&verify->entries);
+	block_reader_free(&verify->reader);
+	free(verify);
+}
+
+void verify_counts(const struct verify *verify, struct verify_counts *counts)
+{
+	*counts = verify->counts;
+}
+
+/* --- hot rows --- */
+
+static int check_hot_row(struct verify *verify, struct day *day, MDB_val key, MDB_val val, struct error *err)
+{
+	struct partition partition;
+	struct place place;
+	struct day_ghost ghost;
+	struct record record;
+	uint64_t hashes[CATALOG_COLUMNS_MAX], changed_seq;
+	if (!place_key_read(key, &partition, &place))
+		return error_set(err, ERROR_CORRUPT, "%s: a key of hot cannot be read", day->env.path);
+	if (day_ghost_read(val, &ghost))
+		return 0;
+	const struct catalog_product *product = catalog_product_numbered(partition.product);
+	if (!product)
+		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path, partition.product);
+	if (record_unpack(&record, product, env_str(val), &changed_seq, err) != 0)
+		return -1;
+	verify->counts.rows++;
+	size_t count = day_id_hashes(&record, hashes);
+	for (size_t i = 0; i < count; i++)
+		if (!id_filter_may_have(day->filter, (uint32_t)(hashes[i] >> 32)))
+			return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s: an id of a hot row is not in the filter",
+			                 verify->day, partition.account, STR_ARGS(product->name));
+	return 0;
+}
+
+/* All at once: sealing keeps them few. (What the day knows of its hot rows must stay as it is: it may know of rows that
+ * are not committed.) */
+static void check_hot(struct verify *verify, struct day *day, MDB_txn *txn)
+{
+	struct error err;
+	MDB_cursor *cursor;
+	MDB_val key, val;
+	if (store_day_ready(verify->store, day, txn, &err) != 0) {
+		report(verify, err.message);
+		return;
+	}
+	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_HOT], &cursor);
+	if (rc) {
+		env_fail(&day->env, rc, "open cursor", &err);
+		report(verify, err.message);
+		return;
+	}
+	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT))
+		if (check_hot_row(verify, day, key, val, &err) != 0)
+			report(verify, err.message);
+	mdb_cursor_close(cursor);
+}
+
+/* --- a block --- */
+
+static int check_parts(struct verify *verify, struct error *err)
+{
+	const struct block_view *view = &verify->reader.view;
+	bool skip = crc32_gzip_refl(0, (const uint8_t *)view->skip.p, view->skip.len) == view->head.skip_crc32;
+	bool extra = crc32_gzip_refl(0, (const uint8_t *)view->extra.p, view->extra.len) == view->head.extra_crc32;
+	if (skip && extra)
+		return 0;
+	return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s, block %u: the %s part is damaged", verify->day,
+	                 verify->reader.partition.account, STR_ARGS(verify->reader.product->name), verify->reader.number,
+	                 skip ? "extra" : "skip");
+}
+
+/* Adds the ids of a row to those of the run, and asks the filter for them. */
+static int check_row(struct verify *verify, const struct day *day, uint32_t row, struct error *err)
+{
+	struct record record;
+	uint64_t hashes[CATALOG_COLUMNS_MAX];
+	if (block_reader_record(&verify->reader, row, SCAN_COLUMNS_ALL, &record, err) != 0)
+		return -1;
+	size_t count = day_id_hashes(&record, hashes);
+	for (size_t i = 0; i < count; i++) {
+		ids_entry entry = ids_entry_of(hashes[i], verify->run_rows);
+		buf_add(&verify->entries, &entry, sizeof(entry));
+		if (!id_filter_may_have(day->filter, (uint32_t)(hashes[i] >> 32)))
+			return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s, block %u: an id of row %u is not in the filter",
+			                 verify->day, verify->reader.partition.account,
+			                 STR_ARGS(verify->reader.product->name), verify->reader.number, row);
+	}
+	verify->run_rows++;
+	return 0;
+}
+
+static int check_rows(struct verify *verify, const struct day *day, struct error *err)
+{
+	struct block_reader *reader = &verify->reader;
+	uint32_t crc = 0, csv_bytes = 0;
+	for (uint32_t row = 0; row < reader->view.head.rows; row++) {
+		if (block_reader_load(reader, row, err) != 0)
+			return -1;
+		if (row == reader->segment.first_row) {
+			crc = crc32_gzip_refl(crc, (const uint8_t *)reader->text.data, reader->text.len);
+			csv_bytes += (uint32_t)reader->text.len;
+		}
+		if (check_row(verify, day, row, err) != 0)
+			return -1;
+	}
+	if (crc != reader->view.head.csv_crc32 || csv_bytes != reader->view.head.csv_bytes)
+		return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s, block %u: the lines are not those that were sealed",
+		                 verify->day, reader->partition.account, STR_ARGS(reader->product->name), reader->number);
+	return 0;
+}
+
+static int check_block(struct verify *verify, struct day *day, MDB_txn *txn, const struct partition *partition,
+                       uint32_t number, struct error *err)
+{
+	struct block_reader *reader = &verify->reader;
+	const struct catalog_product *product = catalog_product_numbered(partition->product);
+	if (!product)
+		return error_set(err, ERROR_CORRUPT, "day %d: product number %u is unknown", verify->day, partition->product);
+	int found = block_reader_begin(reader, day, txn, product, partition, number, err);
+	if (found == 0)
+		return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s, block %u: is not there", verify->day,
+		                 partition->account, STR_ARGS(product->name), number);
+	if (found < 0 || check_parts(verify, err) != 0)
+		return -1;
+	verify->counts.blocks++;
+	verify->counts.rows += reader->view.head.rows;
+	verify->counts.bytes += reader->view.head.deflate_bytes;
+	return check_rows(verify, day, err);
+}
+
+/* --- a run --- */
+
+static void begin_run(struct verify *verify, MDB_val key)
+{
+	memcpy(verify->run_key, key.mv_data, NUMBER_KEY_LEN);
+	verify->has_run = true;
+	verify->block = 0;
+	verify->run_rows = 0;
+	buf_clear(&verify->entries);
+}
+
+/* Finds the run to go on with: the one at hand, or the next one. 1 with *val, 0 when there are no more, -1. */
+static int find_run(struct verify *verify, struct day *day, MDB_txn *txn, MDB_val *val, struct error *err)
+{
+	MDB_cursor *cursor;
+	MDB_val key = env_val(verify->run_key, NUMBER_KEY_LEN);
+	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BLOCK_IDS], &cursor);
+	if (rc)
+		return env_fail(&day->env, rc, "open cursor", err);
+	bool same = verify->has_run && verify->block != UINT32_MAX;
+	rc = mdb_cursor_get(cursor, &key, val, verify->has_run ? MDB_SET_RANGE : MDB_FIRST);
+	bool there = !rc && verify->has_run && key.mv_size == NUMBER_KEY_LEN &&
+	             memcmp(key.mv_data, verify->run_key, NUMBER_KEY_LEN) == 0;
+	if (there && !same)
+		rc = mdb_cursor_get(cursor, &key, val, MDB_NEXT);
+	if (!rc && key.mv_size == NUMBER_KEY_LEN && !(there && same))
+		begin_run(verify, key);
+	mdb_cursor_close(cursor);
+	if (rc)
+		return rc == MDB_NOTFOUND ? 0 : env_fail(&day->env, rc, "read ids", err);
+	return 1;
+}
+
+/* Is the stored run what its rows say? */
+static void check_run(struct verify *verify, MDB_val val, const struct ids_run *run)
+{
+	struct buf made = { 0 }, scratch = { 0 };
+	size_t count = verify->entries.len / sizeof(ids_entry);
+	buf_reserve(&scratch, verify->entries.len + 1);
+	uint32_t *rows = malloc((run->blocks + 1) * sizeof(*rows));
+	if (rows && !scratch.failed && !verify->entries.failed) {
+		memcpy(rows, run->rows, run->blocks * sizeof(*rows));
+		ids_write(&made, run->first_block, rows, run->blocks, (ids_entry *)(void *)verify->entries.data,
+		          (ids_entry *)(void *)scratch.data, count);
+		if (!made.failed && !str_equal(buf_str(&made), env_str(val)))
+			report_day(verify, "a run of ids is not what its rows say");
+	}
+	free(rows);
+	buf_free(&made);
+	buf_free(&scratch);
+}
+
+/* Looks at one block. 1 when all runs are done, 0, -1. */
+static int step_runs(struct verify *verify, struct day *day, MDB_txn *txn, struct error *err)
+{
+	struct partition partition;
+	struct ids_run run;
+	struct error fault;
+	MDB_val val;
+	uint32_t number;
+	int found = find_run(verify, day, txn, &val, err);
+	if (found <= 0)
+		return found < 0 ? -1 : 1;
+	MDB_val key = env_val(verify->run_key, NUMBER_KEY_LEN);
+	if (!ids_run_read(val, &run) || !number_key_read(key, &partition, &number)) {
+		report_day(verify, "a run of ids is damaged");
+		verify->block = UINT32_MAX;
+		return 0;
+	}
+	if (verify->block < run.blocks) {
+		if (check_block(verify, day, txn, &partition, run.first_block + verify->block, &fault) != 0) {
+			report(verify, fault.message);
+			verify->day_blocks += run.blocks - verify->block;
+			verify->block = UINT32_MAX;
+			return 0;
+		}
+		verify->day_blocks++;
+		verify->block++;
+		return 0;
+	}
+	check_run(verify, val, &run);
+	verify->block = UINT32_MAX;
+	return 0;
+}
+
+/* Are there blocks that no run leads to? Not asked where blocks have changed meanwhile. */
+static void check_count(struct verify *verify, struct day *day, MDB_txn *txn)
+{
+	MDB_stat blocks, data;
+	if (day->seals != verify->seals || mdb_stat(txn, day->env.dbi[DAY_BLOCKS], &blocks) != 0 ||
+	    mdb_stat(txn, day->env.dbi[DAY_BLOCK_DATA], &data) != 0)
+		return;
+	if (blocks.ms_entries != data.ms_entries)
+		report_day(verify, "the list of blocks and the blocks differ in number");
+	else if (blocks.ms_entries > verify->day_blocks)
+		report_day(verify, "there are blocks that no run of ids leads to");
+}
+
+static int step_day(struct verify *verify, struct day *day, struct error *err)
+{
+	MDB_txn *txn = env_read(&day->env, err);
+	int result = 0;
+	if (!txn)
+		return -1;
+	if (verify->stage == STAGE_HOT) {
+		check_hot(verify, day, txn);
+		verify->stage = STAGE_RUNS;
+		verify->has_run = false;
+		verify->day_blocks = 0;
+		verify->seals = day->seals;
+	} else if (verify->stage == STAGE_RUNS) {
+		result = step_runs(verify, day, txn, err);
+		if (result > 0)
+			verify->stage = STAGE_COUNT;
+		result = result < 0 ? -1 : 0;
+	} else {
+		check_count(verify, day, txn);
+		result = 1;
+	}
+	mdb_txn_abort(txn);
+	return result;
+}
+
+static void next_day(struct verify *verify)
+{
+	verify->counts.days++;
+	verify->stage = STAGE_HOT;
+	verify->day++;
+}
+
+int verify_step(struct verify *verify, int64_t deadline_us, bool *done, struct error *err)
+{
+	struct store *store = verify->store;
+	*done = false;
+	do {
+		size_t at = store_day_index(store, verify->day);
+		if (at == store->days_count || store->day_numbers[at] > verify->last_day) {
+			*done = true;
+			return 0;
+		}
+		if (store->day_numbers[at] != verify->day)
+			verify->stage = STAGE_HOT;
+		verify->day = store->day_numbers[at];
+		struct day *day = store_day(store, verify->day, false, err);
+		int result = day ? step_day(verify, day, err) : -1;
+		if (result < 0 && err->code == ERROR_NOMEM)
+			return -1;
+		if (result < 0)
+			report(verify, err->message);
+		if (result != 0)
+			next_day(verify);
+	} while (clock_monotonic_us() < deadline_us);
+	return 0;
+}

@@ -1,0 +1,68 @@
+"""What /metrics says, read the way Prometheus does."""
+import re
+
+import harness
+
+SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)')
+LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
+
+
+def start(daemons, **options):
+    """A daemon with a metrics listener, whose port is daemon.metrics_port."""
+    port = harness.free_port()
+    daemon = daemons(metrics_listen=f"127.0.0.1:{port}", **options)
+    daemon.metrics_port = port
+    return daemon
+
+
+def get(daemon, path="/metrics"):
+    public, daemon.port = daemon.port, daemon.metrics_port
+    try:
+        return daemon.request("GET", path)
+    finally:
+        daemon.port = public
+
+
+class Metrics:
+    """samples: {(name, frozenset of (label, value)): number}; types: {name: type}."""
+
+    def __init__(self, text):
+        self.text = text
+        self.samples, self.types = {}, {}
+        for line in text.splitlines():
+            if line.startswith("# TYPE "):
+                _, _, name, kind = line.split(" ")
+                assert name not in self.types, f"{name} has two TYPE lines"
+                self.types[name] = kind
+            elif not line.startswith("#"):
+                name, labels, value = SAMPLE.fullmatch(line).groups()
+                key = (name, frozenset(LABEL.findall(labels or "")))
+                assert key not in self.samples, f"{line} is there twice"
+                self.samples[key] = float(value)
+
+    def names(self):
+        return {name for name, _ in self.samples}
+
+    def get(self, name, **labels):
+        """The value of one sample; 0 if there is none with these labels."""
+        return self.samples.get((name, frozenset(labels.items())), 0.0)
+
+    def sum(self, name, **labels):
+        """Of all samples that have at least these labels."""
+        wanted = set(labels.items())
+        return sum(value for (n, have), value in self.samples.items() if n == name and wanted <= have)
+
+    def buckets(self, name):
+        """{labels without le: [(bound, count), ...]} in the order of bounds."""
+        found = {}
+        for (n, labels), value in self.samples.items():
+            if n == name + "_bucket":
+                rest = frozenset(label for label in labels if label[0] != "le")
+                found.setdefault(rest, []).append((float(dict(labels)["le"]), value))
+        return {labels: sorted(counts) for labels, counts in found.items()}
+
+
+def scrape(daemon):
+    response = get(daemon)
+    assert response.status == 200, response
+    return Metrics(response.body.decode())

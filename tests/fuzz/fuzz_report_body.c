@@ -1,0 +1,63 @@
+/*
+ * fuzz_report_body.c: bodies of POST /v2/reports to parameters, plans and the status that repeats them.
+ *
+ * Beside not crashing, what must hold: no parameter has a NUL, there are no more than fit, and where a plan can be
+ * made, its echo is JSON.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <yajl/yajl_parse.h>
+
+#include "base/clock.h"
+#include "http/reports.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void check_json(struct str text)
+{
+	static const yajl_callbacks none;
+	yajl_handle handle = yajl_alloc(&none, NULL, NULL);
+
+	must(yajl_parse(handle, (const unsigned char *)text.p, text.len) == yajl_status_ok);
+	must(yajl_complete_parse(handle) == yajl_status_ok);
+	yajl_free(handle);
+}
+
+static void check_plan(const struct query_params *params, struct query_problems *problems)
+{
+	static const struct query_limits limits = { .window_max_us = 400 * CLOCK_US_PER_DAY };
+	static struct query_plan plan;
+	struct buf out = { 0 };
+	struct json json = json_to(&out);
+
+	if (!query_plan_make(&plan, QUERY_ASYNC, params, &limits, INT64_C(1718625600000000), problems))
+		return;
+	must(plan.columns_count <= plan.product->columns_count);
+	json_object_begin(&json);
+	query_plan_echo(&plan, params, &json);
+	json_object_end(&json);
+	check_json(buf_str(&out));
+	buf_free(&out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct query_params params = { 0 };
+	struct query_problems problems = { 0 };
+	struct error err;
+
+	if (http_report_params(&params, &problems, (struct str){ (const char *)data, size }, &err) == 0) {
+		must(params.count <= QUERY_PARAMS_MAX);
+		for (size_t i = 0; i < params.count; i++)
+			must(!memchr(params.list[i].value.p, '\0', params.list[i].value.len));
+		check_plan(&params, &problems);
+	}
+	query_params_free(&params);
+	return 0;
+}

@@ -1,0 +1,48 @@
+/*
+ * store_check.h: compares what the store says with what the model says.
+ *
+ * A checked scan is read page by page; the store may change between its pages. Everything that differs ends the test
+ * with a message that begins with `about`.
+ */
+#ifndef CDRD_TESTS_UNIT_STORE_CHECK_H
+#define CDRD_TESTS_UNIT_STORE_CHECK_H
+
+#include "store_model.h"
+
+#define CHECK_ACCOUNTS_MAX 8
+#define CHECK_FILTERS_MAX 3
+
+struct check {
+	const char *about; /* of whoever checks: the seed, the step */
+	struct store *store;
+	const struct model *model;
+	struct scan_query query;
+	char accounts[CHECK_ACCOUNTS_MAX][SCAN_ACCOUNT_LEN];
+	struct scan_filter filters[CHECK_FILTERS_MAX];
+	char *filter_values[CHECK_FILTERS_MAX];
+	bool lines;
+	bool spans;
+	struct scan_position position;
+	const struct model_record **list; /* what the snapshot holds, in order */
+	size_t count;
+	size_t at;      /* passed so far */
+	size_t given;   /* records of the page */
+	size_t page;    /* records that a page ends behind */
+	size_t spans_given;
+	enum scan_end end;
+};
+
+/* Begins a scan of check->query, which points to check->accounts and filters. */
+void check_begin(struct check *check, const char *about, struct store *store, const struct model *model);
+
+/* Reads a page of about `rows` records, without taking longer than the least when `pause`. True when that was the last. */
+bool check_page(struct check *check, size_t rows, bool pause);
+
+void check_end(struct check *check);
+
+/* scan_find_id against the model; returns how many were found. */
+size_t check_find(const char *about, struct store *store, const struct model *model,
+                  const struct catalog_product *product, const char *account, enum catalog_direction direction,
+                  struct str id, size_t max);
+
+#endif

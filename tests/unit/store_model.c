@@ -1,0 +1,269 @@
+/*
+ * store_model.c: a plain list of records that answers as the store must. See store_model.h.
+ */
+#include "store_model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+static struct str value_of(const struct sample *sample, uint8_t column)
+{
+	return sample->record.values[column];
+}
+
+static struct str account_of(const struct sample *sample)
+{
+	return value_of(sample, sample->record.product->account_column);
+}
+
+static bool is_same(const struct model_record *record, const struct sample *sample, int32_t day)
+{
+	const struct catalog_product *product = sample->record.product;
+
+	return record->day == day && record->now->record.product == product &&
+	       str_equal(value_of(record->now, product->id_column), value_of(sample, product->id_column)) &&
+	       str_equal(account_of(record->now), account_of(sample));
+}
+
+static struct model_record *find(const struct model *model, const struct sample *sample)
+{
+	int32_t day = clock_day_of(sample->time_us);
+
+	for (size_t i = 0; i < model->count; i++)
+		if (!model->records[i]->gone && is_same(model->records[i], sample, day))
+			return model->records[i];
+	return NULL;
+}
+
+enum store_put_result model_expect(const struct model *model, const struct sample *sample)
+{
+	const struct model_record *record = find(model, sample);
+
+	if (!record)
+		return STORE_ACCEPTED;
+	return record_equal(&record->now->record, &sample->record) ? STORE_DUPLICATE : STORE_UPDATED;
+}
+
+static void *must(void *memory)
+{
+	if (!memory)
+		abort();
+	return memory;
+}
+
+static struct model_record *add(struct model *model, int32_t day)
+{
+	if (model->count == model->cap) {
+		model->cap = model->cap ? 2 * model->cap : 256;
+		model->records = must(realloc(model->records, model->cap * sizeof(*model->records)));
+	}
+	struct model_record *record = must(calloc(1, sizeof(*record)));
+	record->day = day;
+	model->records[model->count++] = record;
+	return record;
+}
+
+static void add_place(struct model_record *record, const struct model_place *place)
+{
+	record->places = must(realloc(record->places, (record->places_count + 1) * sizeof(*place)));
+	record->places[record->places_count++] = *place;
+}
+
+void model_put(struct model *model, struct sample *sample, uint64_t seq)
+{
+	struct model_record *record = find(model, sample);
+	struct model_place place = { sample->time_us, seq, (uint8_t)record_partition(&sample->record) };
+	const struct model_place *last = NULL;
+
+	if (!record)
+		record = add(model, clock_day_of(sample->time_us));
+	else
+		last = &record->places[record->places_count - 1];
+	if (!last || last->time_us != place.time_us || last->direction != place.direction)
+		add_place(record, &place);
+	if (record->now != record->committed)
+		free(record->now);
+	record->now = sample;
+}
+
+void model_commit(struct model *model)
+{
+	for (size_t i = 0; i < model->count; i++) {
+		struct model_record *record = model->records[i];
+
+		if (record->now != record->committed)
+			free(record->committed);
+		record->committed = record->now;
+		record->places_committed = record->places_count;
+	}
+}
+
+static void record_free(struct model_record *record)
+{
+	if (record->now != record->committed)
+		free(record->now);
+	free(record->committed);
+	free(record->places);
+	free(record);
+}
+
+void model_abort(struct model *model)
+{
+	while (model->count > 0 && !model->records[model->count - 1]->committed)
+		record_free(model->records[--model->count]);
+	for (size_t i = 0; i < model->count; i++) {
+		struct model_record *record = model->records[i];
+
+		if (record->now != record->committed)
+			free(record->now);
+		record->now = record->committed;
+		record->places_count = record->places_committed;
+	}
+}
+
+void model_remove_days_before(struct model *model, int32_t day)
+{
+	for (size_t i = 0; i < model->count; i++)
+		model->records[i]->gone |= model->records[i]->day < day;
+}
+
+size_t model_day_count(const struct model *model, int32_t day)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < model->count; i++) {
+		const struct model_record *record = model->records[i];
+
+		count += record->committed && !record->gone && record->day == day;
+	}
+	return count;
+}
+
+const struct model_place *model_place_at(const struct model_record *record, uint64_t snapshot)
+{
+	const struct model_place *place = NULL;
+
+	for (size_t i = 0; i < record->places_committed && record->places[i].seq <= snapshot; i++)
+		place = &record->places[i];
+	return place;
+}
+
+/* --- answers --- */
+
+/* What a list is sorted by. */
+struct item {
+	const struct model_record *record;
+	int32_t day;
+	uint32_t account;
+	struct model_place place;
+};
+
+static int compare_items(const void *a, const void *b)
+{
+	const struct item *left = a, *right = b;
+
+	if (left->day != right->day)
+		return left->day < right->day ? -1 : 1;
+	if (left->account != right->account)
+		return left->account < right->account ? -1 : 1;
+	if (left->place.time_us != right->place.time_us)
+		return left->place.time_us < right->place.time_us ? -1 : 1;
+	return (left->place.seq > right->place.seq) - (left->place.seq < right->place.seq);
+}
+
+/* Sorts the items and keeps their records, in the same memory. */
+static const struct model_record **records_of(struct item *items, size_t count)
+{
+	const struct model_record **records = must(malloc((count + 1) * sizeof(*records)));
+
+	if (count > 0)
+		qsort(items, count, sizeof(*items), compare_items);
+	for (size_t i = 0; i < count; i++)
+		records[i] = items[i].record;
+	free(items);
+	return records;
+}
+
+static bool account_index(const struct scan_query *query, struct str account, uint32_t *index)
+{
+	for (size_t i = 0; i < query->accounts_count; i++)
+		if (memcmp(query->accounts[i], account.p, SCAN_ACCOUNT_LEN) == 0) {
+			*index = (uint32_t)i;
+			return true;
+		}
+	return false;
+}
+
+const struct model_record **model_list(const struct model *model, const struct scan_query *query, size_t *count)
+{
+	struct item *items = must(malloc((model->count + 1) * sizeof(*items)));
+
+	*count = 0;
+	for (size_t i = 0; i < model->count; i++) {
+		const struct model_record *record = model->records[i];
+		const struct model_place *place = model_place_at(record, query->snapshot);
+		struct item item = { .record = record, .day = record->day };
+
+		if (!record->committed || record->gone || !place || record->committed->record.product != query->product)
+			continue;
+		item.place = *place;
+		if (place->direction == query->direction && place->time_us >= query->from_us &&
+		    place->time_us < query->to_us && account_index(query, account_of(record->committed), &item.account))
+			items[(*count)++] = item;
+	}
+	return records_of(items, *count);
+}
+
+bool model_passes(const struct model_record *record, const struct scan_query *query)
+{
+	for (size_t i = 0; i < query->filters_count; i++) {
+		const struct scan_filter *filter = &query->filters[i];
+		struct str value = value_of(record->committed, filter->column);
+
+		if (!(filter->nocase ? str_equal_nocase(value, filter->value) : str_equal(value, filter->value)))
+			return false;
+	}
+	return !record->gone;
+}
+
+static bool has_id(const struct sample *sample, struct str id)
+{
+	const struct catalog_product *product = sample->record.product;
+
+	for (uint8_t i = 0; i < product->lookup_count; i++)
+		if (str_equal(value_of(sample, product->lookup[i]), id))
+			return true;
+	return false;
+}
+
+const struct model_record **model_find(const struct model *model, const struct catalog_product *product,
+                                       const char *account, enum catalog_direction direction, struct str id,
+                                       size_t *count)
+{
+	struct item *items = must(malloc((model->count + 1) * sizeof(*items)));
+
+	*count = 0;
+	for (size_t i = 0; i < model->count; i++) {
+		const struct model_record *record = model->records[i];
+		struct item item = { .record = record, .day = -record->day };
+
+		if (!record->committed || record->gone || record->committed->record.product != product ||
+		    memcmp(account_of(record->committed).p, account, SCAN_ACCOUNT_LEN) != 0 ||
+		    !has_id(record->committed, id))
+			continue;
+		item.place = record->places[record->places_committed - 1];
+		if (direction == CATALOG_NO_DIRECTION || item.place.direction == direction)
+			items[(*count)++] = item;
+	}
+	return records_of(items, *count);
+}
+
+void model_free(struct model *model)
+{
+	while (model->count > 0)
+		record_free(model->records[--model->count]);
+	free(model->records);
+	*model = (struct model){ 0 };
+}

@@ -1,0 +1,64 @@
+/*
+ * store_model.h: what the store must answer, from a plain list of records.
+ *
+ * Every record with all places it has stood at, its committed version and the one that is put but not committed.
+ * Answers come from looking at all of them and sorting.
+ */
+#ifndef CDRD_TESTS_UNIT_STORE_MODEL_H
+#define CDRD_TESTS_UNIT_STORE_MODEL_H
+
+#include "store/scan.h"
+#include "store/store.h"
+#include "store_sample.h"
+
+struct model_place {
+	int64_t time_us;
+	uint64_t seq;
+	uint8_t direction;
+};
+
+struct model_record {
+	int32_t day;
+	bool gone;                /* with its day */
+	struct sample *now;
+	struct sample *committed; /* NULL: not yet there */
+	struct model_place *places;
+	size_t places_count;
+	size_t places_committed;
+};
+
+struct model {
+	struct model_record **records; /* in order of arrival */
+	size_t count;
+	size_t cap;
+};
+
+/* What store_put must say of a record. */
+enum store_put_result model_expect(const struct model *model, const struct sample *sample);
+
+/* Takes the sample in; `seq` is the number that the store gave to the change. */
+void model_put(struct model *model, struct sample *sample, uint64_t seq);
+void model_commit(struct model *model);
+void model_abort(struct model *model);
+void model_remove_days_before(struct model *model, int32_t day);
+
+/* Committed records of a day that are there. */
+size_t model_day_count(const struct model *model, int32_t day);
+
+/* Where a record stood for a snapshot; NULL if nowhere. */
+const struct model_place *model_place_at(const struct model_record *record, uint64_t snapshot);
+
+/* All that a query may show, whatever its filters, in order. The caller frees the list. */
+const struct model_record **model_list(const struct model *model, const struct scan_query *query, size_t *count);
+
+/* Does the committed version pass the filters? */
+bool model_passes(const struct model_record *record, const struct scan_query *query);
+
+/* What scan_find_id must give, in order. The caller frees the list. */
+const struct model_record **model_find(const struct model *model, const struct catalog_product *product,
+                                       const char *account, enum catalog_direction direction, struct str id,
+                                       size_t *count);
+
+void model_free(struct model *model);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * store_sample.h: random records for the store's property tests.
+ *
+ * What a column holds depends on the seed: one value, a few, many or anything, so that all parts of a block that tell
+ * what values it has come to use. Anything means quotes, newlines, UTF-8, empty and absent values, and long ones.
+ */
+#ifndef CDRD_TESTS_UNIT_STORE_SAMPLE_H
+#define CDRD_TESTS_UNIT_STORE_SAMPLE_H
+
+#include "pick.h"
+#include "record/record.h"
+
+/* A record and the bytes of its values, in one allocation; free() ends it. */
+struct sample {
+	struct record record;
+	int64_t time_us;
+	char bytes[];
+};
+
+/* What a sample is made with. */
+struct sampler {
+	struct pick pick;
+	uint64_t styles; /* the seed of what columns hold */
+	bool wild;       /* long values and many currencies */
+};
+
+/* A new record of an account (8 characters) at a time; `direction` for products that have one. */
+struct sample *sample_new(struct sampler *sampler, const struct catalog_product *product, const char *account,
+                          uint32_t id, enum catalog_direction direction, int64_t time_us);
+
+/* A version of a record: at its time and direction, or others; `changes` values are made anew (not its ids). */
+struct sample *sample_changed(struct sampler *sampler, const struct sample *from, enum catalog_direction direction,
+                              int64_t time_us, unsigned changes);
+
+/* A value such as the column may hold; it dies with the next call. */
+struct str sample_value(struct sampler *sampler, const struct catalog_product *product, uint8_t column);
+
+#endif

@@ -1,0 +1,550 @@
+/*
+ * test_block.c: records come back out of a block as they went in, by row, by place and in any order; the places fit
+ * into few bits; the skip part never hides a row; no damaged byte goes unnoticed.
+ */
+#include <check.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "day_fixture.h"
+#include "pick.h"
+#include "store/block_builder.h"
+#include "store/block_reader.h"
+#include "store/block_skip.h"
+#include "store_sample.h"
+
+Suite *suite_block(void);
+
+#define DAY_US (INT64_C(20500) * CLOCK_US_PER_DAY)
+#define ROWS_MAX 5000
+
+static struct day_fixture f;
+static struct block_builder *builder;
+static struct block_reader reader;
+static struct sampler sampler;
+static struct pick *pick = &sampler.pick;
+static struct error err;
+static const struct catalog_product *product;
+static struct partition partition;
+
+/* What went in. */
+static struct sample *samples[ROWS_MAX];
+static struct place places[ROWS_MAX];
+static uint64_t changes[ROWS_MAX];
+static uint32_t rows;
+static struct buf value;
+static struct day_block entry;
+
+static void setup(void)
+{
+	day_fixture_open(&f);
+	builder = block_builder_new();
+	ck_assert_ptr_nonnull(builder);
+	reader = (struct block_reader){ .number = 0 };
+	value = (struct buf){ 0 };
+	rows = 0;
+}
+
+static void drop_rows(void)
+{
+	while (rows > 0)
+		free(samples[--rows]);
+	buf_clear(&value);
+}
+
+static void teardown(void)
+{
+	drop_rows();
+	buf_free(&value);
+	block_reader_free(&reader);
+	block_builder_free(builder);
+	day_fixture_close(&f);
+}
+
+static void choose(const char *name, enum catalog_direction direction, uint64_t seed, bool wild)
+{
+	sampler = (struct sampler){ .pick = { seed }, .styles = seed * 77, .wild = wild };
+	product = catalog_product_find(str_from(name));
+	partition = partition_of("acct0001", product->number, (uint8_t)direction);
+	block_builder_begin(builder, product, (uint8_t)direction);
+}
+
+static void add(struct sample *sample, const struct place *place, bool *full)
+{
+	uint64_t change = pick_percent(pick, 10) ? place->seq + pick_below(pick, 1000) : place->seq;
+
+	ck_assert_msg(block_builder_add(builder, &sample->record, place, change, full, &err) == 0, "%s", err.message);
+	samples[rows] = sample;
+	changes[rows] = change;
+	places[rows++] = *place;
+}
+
+/* Makes a block of up to `count` rows and stores it as number 3. */
+static void make_block(uint32_t count, bool seconds)
+{
+	struct place place = { DAY_US, 1000, partition.direction };
+	bool full = false;
+
+	while (rows < count && !full) {
+		if (pick_percent(pick, 80))
+			place.time_us += seconds ? pick_below(pick, 5) * CLOCK_US_PER_SECOND : pick_below(pick, 100000);
+		place.seq = pick_percent(pick, 90) ? place.seq + 1 : place.seq + pick_below(pick, 5000) + 1;
+		add(sample_new(&sampler, product, "acct0001", rows, (enum catalog_direction)partition.direction,
+		               place.time_us),
+		    &place, &full);
+	}
+	ck_assert_uint_eq(block_builder_rows(builder), rows);
+	ck_assert_msg(block_builder_finish(builder, &value, &entry, &err) == 0, "%s", err.message);
+	ck_assert_uint_eq(block_builder_rows(builder), 0);
+	day_fixture_put(&f, DAY_BLOCK_DATA, &partition, 3, buf_str(&value));
+}
+
+static MDB_txn *begin_reading(void)
+{
+	MDB_txn *txn = day_fixture_read(&f);
+	int found = block_reader_begin(&reader, &f.day, txn, product, &partition, 3, &err);
+
+	ck_assert_msg(found == 1, "begin: %d %s", found, err.message);
+	return txn;
+}
+
+static void assert_values(uint32_t row, uint64_t columns)
+{
+	struct record record;
+
+	ck_assert_msg(block_reader_record(&reader, row, columns, &record, &err) == 0, "row %u: %s", row, err.message);
+	for (uint8_t i = 0; i < product->columns_count; i++) {
+		struct str wanted = columns >> i & 1 ? samples[row]->record.values[i] : (struct str){ NULL, 0 };
+
+		ck_assert_msg(str_equal(record.values[i], wanted), "row %u of %u: %s is %.*s, wanted %.*s", row, rows,
+		              product->columns[i].name.p, STR_ARGS(record.values[i]), STR_ARGS(wanted));
+	}
+}
+
+static void assert_row(uint32_t row, uint64_t columns)
+{
+	struct record_view view = { .direction = (enum catalog_direction)partition.direction };
+	struct buf line = { 0 };
+
+	assert_values(row, columns);
+	ck_assert_msg(place_equal(block_reader_place(&reader, row), &places[row]), "place of row %u", row);
+	ck_assert_uint_eq(block_reader_changed(&reader, row, places[row].seq), changes[row]);
+	record_write_csv(&line, &samples[row]->record, &view);
+	ck_assert(str_equal(block_reader_line(&reader, row), buf_str(&line)));
+	buf_free(&line);
+}
+
+/* --- round trips --- */
+
+static const struct {
+	const char *product;
+	enum catalog_direction direction;
+	uint32_t count;
+	bool wild;
+	bool seconds;
+} blocks[] = {
+	{ "SMS", CATALOG_OUTBOUND, 1, false, true },       { "SMS", CATALOG_OUTBOUND, 200, true, true },
+	{ "SMS", CATALOG_INBOUND, 777, true, false },      { "SMS", CATALOG_OUTBOUND, BLOCK_ROWS, false, true },
+	{ "VOICE-CALL", 0, SEGMENT_ROWS, true, true },     { "VOICE-CALL", 0, SEGMENT_ROWS + 1, false, false },
+	{ "SMS-TRAFFIC-CONTROL", 0, 2000, false, true },   { "VERIFY-V2", 0, 900, true, false },
+	{ "REPORTS-USAGE", 0, 300, true, true },           { "MESSAGES", CATALOG_INBOUND, 400, false, true },
+};
+
+START_TEST(every_row_comes_back)
+{
+	choose(blocks[_i].product, blocks[_i].direction, (uint64_t)_i + 1, blocks[_i].wild);
+	make_block(blocks[_i].count, blocks[_i].seconds);
+	ck_assert_uint_eq(rows, blocks[_i].count);
+	MDB_txn *txn = begin_reading();
+
+	for (uint32_t row = 0; row < rows; row++) {
+		ck_assert_msg(block_reader_load(&reader, row, &err) == 0, "%s", err.message);
+		assert_row(row, SCAN_COLUMNS_ALL);
+	}
+	ck_assert_int_eq(block_reader_check(&reader, &err), 0);
+	ck_assert_int_eq(block_reader_check_skip(&reader, &err), 0);
+	mdb_txn_abort(txn);
+}
+END_TEST
+
+START_TEST(rows_are_read_in_any_order)
+{
+	choose(blocks[_i].product, blocks[_i].direction, (uint64_t)_i + 20, blocks[_i].wild);
+	make_block(blocks[_i].count, blocks[_i].seconds);
+	MDB_txn *txn = begin_reading();
+
+	for (int n = 0; n < 300; n++) {
+		uint32_t row = pick_below(pick, rows);
+		uint64_t columns = pick_percent(pick, 50) ? SCAN_COLUMNS_ALL : pick_u64(pick);
+		int rc = pick_percent(pick, 60) ? block_reader_load_row(&reader, row, &err) :
+		                                  block_reader_load(&reader, row, &err);
+
+		ck_assert_msg(rc == 0, "%s", err.message);
+		assert_row(row, columns);
+		if (pick_percent(pick, 10))
+			ck_assert_int_eq(block_reader_begin(&reader, &f.day, txn, product, &partition, 3, &err), 1);
+	}
+	mdb_txn_abort(txn);
+}
+END_TEST
+
+static uint32_t first_not_before(const struct place *place)
+{
+	uint32_t row = 0;
+
+	while (row < rows && place_compare(&places[row], place) < 0)
+		row++;
+	return row;
+}
+
+START_TEST(rows_are_found_by_place)
+{
+	choose(blocks[_i].product, blocks[_i].direction, (uint64_t)_i + 40, blocks[_i].wild);
+	make_block(blocks[_i].count, blocks[_i].seconds);
+	MDB_txn *txn = begin_reading();
+
+	for (int n = 0; n < 300; n++) {
+		struct place place = places[pick_below(pick, rows)];
+		uint32_t row;
+
+		place.seq += pick_below(pick, 3) - 1;
+		place.time_us += (int64_t)pick_below(pick, 3) - 1;
+		ck_assert_int_eq(block_reader_seek(&reader, &place, &row, &err), 0);
+		ck_assert_uint_eq(row, first_not_before(&place));
+		if (row < rows)
+			assert_row(row, SCAN_COLUMNS_ALL);
+	}
+	mdb_txn_abort(txn);
+}
+END_TEST
+
+START_TEST(entry_says_what_is_in_the_block)
+{
+	uint64_t seq_max = 0, changed_min = UINT64_MAX, changed_max = 0;
+
+	choose("SMS", CATALOG_OUTBOUND, 5, true);
+	make_block(1000, false);
+	for (uint32_t i = 0; i < rows; i++) {
+		seq_max = places[i].seq > seq_max ? places[i].seq : seq_max;
+		changed_min = changes[i] < changed_min ? changes[i] : changed_min;
+		changed_max = changes[i] > changed_max ? changes[i] : changed_max;
+	}
+	ck_assert_uint_eq(entry.rows, rows);
+	ck_assert_uint_eq(entry.dead, 0);
+	ck_assert_int_eq(entry.first_us, places[0].time_us);
+	ck_assert_uint_eq(entry.first_seq, places[0].seq);
+	ck_assert_int_eq(entry.last_us, places[rows - 1].time_us);
+	ck_assert_uint_eq(entry.last_seq, places[rows - 1].seq);
+	ck_assert_uint_eq(entry.seq_max, seq_max);
+	ck_assert_uint_eq(entry.changed_min, changed_min);
+	ck_assert_uint_eq(entry.changed_max, changed_max);
+	ck_assert_uint_eq(entry.value_bytes, value.len);
+}
+END_TEST
+
+/* A record with one value of `len` bytes in a column. */
+static struct sample *huge_sample(const char *column, size_t len)
+{
+	struct sample *small = sample_new(&sampler, product, "acct0001", rows, CATALOG_OUTBOUND, DAY_US);
+	struct sample *huge = malloc(sizeof(*huge) + len);
+
+	ck_assert_ptr_nonnull(huge);
+	huge->record = small->record;
+	/* The small one's bytes must live on: values point to them. */
+	samples[rows++] = small;
+	for (size_t i = 0; i < len; i++)
+		huge->bytes[i] = i % 1000 == 0 ? '"' : (char)('a' + i * i % 23);
+	huge->record.values[catalog_column_find(product, str_from(column))] = (struct str){ huge->bytes, len };
+	return huge;
+}
+
+START_TEST(huge_values_come_back_and_fill_blocks)
+{
+	static const size_t lens[] = { 1 << 20, 5 << 20, 70000, 17 << 20, 300000 };
+	const char *column = _i ? "message_body" : "client_ref";
+
+	choose("SMS", CATALOG_OUTBOUND, 9, false);
+	for (uint32_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		struct place place = { DAY_US + i, i + 1, CATALOG_OUTBOUND };
+		struct sample *sample = huge_sample(column, lens[i]);
+		uint32_t before = rows;
+		bool full = false;
+
+		add(sample, &place, &full);
+		ck_assert_msg(full == (lens[i] >= BLOCK_CSV_BYTES), "%zu bytes: full %d", lens[i], full);
+		if (!full && i < 4)
+			continue;
+		buf_clear(&value);
+		ck_assert_int_eq(block_builder_finish(builder, &value, &entry, &err), 0);
+		day_fixture_put(&f, DAY_BLOCK_DATA, &partition, 3, buf_str(&value));
+		MDB_txn *txn = begin_reading();
+		uint32_t last = entry.rows - 1;
+		struct record record;
+		ck_assert_int_eq(block_reader_load(&reader, last, &err), 0);
+		ck_assert_msg(block_reader_record(&reader, last, SCAN_COLUMNS_ALL, &record, &err) == 0, "%s", err.message);
+		ck_assert(record_equal(&record, &samples[before]->record));
+		mdb_txn_abort(txn);
+	}
+}
+END_TEST
+
+START_TEST(blocks_end_before_their_extra_part_grows_without_limit)
+{
+	struct place place = { DAY_US, 1, CATALOG_OUTBOUND };
+	bool full = false;
+
+	choose("SMS", CATALOG_OUTBOUND, 9, false);
+	for (int i = 0; i < 200 && !full; i++, place.seq++)
+		add(huge_sample("message_body", 64 << 10), &place, &full);
+	ck_assert(full);
+	ck_assert_uint_le(block_builder_rows(builder), 65);
+}
+END_TEST
+
+/* --- places --- */
+
+static void assert_places(const struct place *list, uint32_t count, bool seconds)
+{
+	struct block_segment segment = { .rows = count };
+	struct block_view view = { .head = { .seconds = seconds } };
+	struct place got[SEGMENT_ROWS], one[SEGMENT_ROWS];
+	struct buf bits = { 0 };
+
+	block_places_write(&bits, &segment, list, seconds);
+	char *copy = malloc(bits.len ? bits.len : 1);
+	ck_assert_ptr_nonnull(copy);
+	if (bits.len > 0)
+		memcpy(copy, bits.data, bits.len);
+	view.places = (struct str){ copy, bits.len };
+	ck_assert(block_places_read(&view, &segment, 1, got));
+	for (uint32_t i = 0; i < count; i++) {
+		ck_assert_msg(got[i].time_us == list[i].time_us && got[i].seq == list[i].seq && got[i].direction == 1,
+		              "place %u of %u: %lld %llu, wanted %lld %llu", i, count, (long long)got[i].time_us,
+		              (unsigned long long)got[i].seq, (long long)list[i].time_us, (unsigned long long)list[i].seq);
+		ck_assert(block_places_read_one(&view, &segment, 1, i, one));
+		ck_assert(place_equal(&one[i], &got[i]));
+	}
+	if (bits.len > 0) {
+		view.places.len--;
+		ck_assert_msg(!block_places_read(&view, &segment, 1, got), "cut short, but read");
+	}
+	free(copy);
+	buf_free(&bits);
+}
+
+START_TEST(places_keep_times_and_seqs)
+{
+	static const uint64_t time_steps[] = { 0, 1, 3, 1000000, 86399 }, seq_steps[] = { 1, 2, 70, 1 << 24, 1ULL << 40 };
+	struct pick own = { 11 };
+	struct place list[SEGMENT_ROWS];
+
+	for (int round = 0; round < 2000; round++) {
+		uint32_t count = pick_between(&own, 1, SEGMENT_ROWS);
+		bool seconds = pick_percent(&own, 50), shuffled = pick_percent(&own, 50);
+		uint64_t step = time_steps[pick_below(&own, 5)], seq_step = seq_steps[pick_below(&own, 5)];
+		struct place place = { DAY_US, UINT64_C(1) << pick_below(&own, 60), 1 };
+
+		for (uint32_t i = 0; i < count; i++) {
+			place.time_us += (int64_t)(pick_u64(&own) % (step + 1)) * (seconds ? CLOCK_US_PER_SECOND : 1);
+			place.seq = shuffled ? pick_u64(&own) % (seq_step * 1000) + 1 : place.seq + seq_step;
+			list[i] = place;
+		}
+		assert_places(list, count, seconds);
+	}
+}
+END_TEST
+
+START_TEST(places_in_order_of_arrival_take_no_bits)
+{
+	struct place list[SEGMENT_ROWS];
+	struct block_segment segment = { .rows = SEGMENT_ROWS };
+	struct buf bits = { 0 };
+
+	for (uint32_t i = 0; i < SEGMENT_ROWS; i++)
+		list[i] = (struct place){ DAY_US + i / 16 * CLOCK_US_PER_SECOND, 500 + i, 1 };
+	block_places_write(&bits, &segment, list, true);
+	ck_assert_uint_eq(segment.seq_bits, 0);
+	ck_assert_uint_eq(segment.time_bits, 1);
+	ck_assert_uint_le(bits.len, SEGMENT_ROWS / 8);
+	buf_free(&bits);
+}
+END_TEST
+
+/* --- the skip part --- */
+
+static struct block_skip_builder skip;
+
+static struct str make_skip(uint32_t count)
+{
+	block_skip_begin(&skip, product);
+	for (uint32_t i = 0; i < count; i++) {
+		samples[rows] = sample_new(&sampler, product, "acct0001", i, CATALOG_OUTBOUND, DAY_US);
+		block_skip_add(&skip, &samples[rows++]->record);
+	}
+	buf_clear(&value);
+	block_skip_write(&skip, &value);
+	return buf_str(&value);
+}
+
+static bool passes(const struct sample *sample, const struct scan_filter *filter)
+{
+	struct str own = sample->record.values[filter->column];
+
+	return filter->nocase ? str_equal_nocase(own, filter->value) : str_equal(own, filter->value);
+}
+
+START_TEST(skip_part_hides_no_row)
+{
+	static const char *const names[] = { "SMS", "VOICE-CALL", "VERIFY-V2" };
+	char upper[80000];
+
+	for (uint64_t seed = 1; seed < 40; seed++) {
+		choose(names[seed % 3], CATALOG_OUTBOUND, seed, true);
+		struct str part = make_skip(pick_between(pick, 1, 300));
+
+		for (int n = 0; n < 500; n++) {
+			uint8_t column = product->filters[pick_below(pick, product->filters_count)].column;
+			const struct sample *sample = samples[pick_below(pick, rows)];
+			struct scan_filter filter = { column, pick_percent(pick, 50), sample->record.values[column] };
+
+			if (filter.nocase && filter.value.len <= sizeof(upper)) {
+				for (size_t i = 0; i < filter.value.len; i++)
+					upper[i] = filter.value.p[i] >= 'a' && filter.value.p[i] <= 'z' ?
+					                   (char)(filter.value.p[i] - 32) :
+					                   filter.value.p[i];
+				filter.value.p = upper;
+			}
+			ck_assert_msg(block_skip_may_pass(part, &filter, 1), "seed %d: %s hides %.*s", (int)seed,
+			              product->columns[column].name.p, STR_ARGS(filter.value));
+			bool all = block_skip_all_pass(part, &filter, 1);
+			for (uint32_t i = 0; i < rows && all; i++)
+				ck_assert_msg(passes(samples[i], &filter), "seed %d: not all pass", (int)seed);
+		}
+		drop_rows();
+	}
+	block_skip_free(&skip);
+}
+END_TEST
+
+START_TEST(skip_part_passes_few_by_mistake)
+{
+	int asked = 0, passed = 0;
+
+	choose("VOICE-CALL", 0, 3, false);
+	sampler.styles = 1;
+	struct str part = make_skip(4096);
+	for (uint8_t i = 0; i < product->filters_count; i++)
+		for (int n = 0; n < 2000; n++, asked++) {
+			char text[16];
+			struct scan_filter filter = { product->filters[i].column, false, { text, 0 } };
+
+			filter.value.len = (size_t)snprintf(text, sizeof(text), "absent%d", n);
+			passed += block_skip_may_pass(part, &filter, 1);
+		}
+	ck_assert_msg(passed * 100 < asked, "%d of %d passed", passed, asked);
+	block_skip_free(&skip);
+}
+END_TEST
+
+START_TEST(skip_part_of_one_value_lets_the_block_go_whole)
+{
+	struct scan_filter filter = { 0, false, STR_LITERAL("delivered") };
+	struct record record;
+
+	choose("SMS", CATALOG_OUTBOUND, 1, false);
+	filter.column = catalog_column_find(product, STR_LITERAL("status"));
+	record_clear(&record, product);
+	record.values[filter.column] = filter.value;
+	block_skip_begin(&skip, product);
+	for (int i = 0; i < 10; i++)
+		block_skip_add(&skip, &record);
+	block_skip_write(&skip, &value);
+	ck_assert(block_skip_all_pass(buf_str(&value), &filter, 1));
+	filter.value = STR_LITERAL("DELIVERED");
+	ck_assert(!block_skip_all_pass(buf_str(&value), &filter, 1));
+	ck_assert(!block_skip_may_pass(buf_str(&value), &filter, 1));
+	filter.nocase = true;
+	ck_assert(block_skip_all_pass(buf_str(&value), &filter, 1));
+	block_skip_free(&skip);
+}
+END_TEST
+
+/* --- damage --- */
+
+/* Reads all there is to read. 0 when all of it was right, -1 when the damage was found. */
+static int read_all(MDB_txn *txn)
+{
+	struct block_reader own = { .number = 0 };
+	int result = block_reader_begin(&own, &f.day, txn, product, &partition, 3, &err) == 1 ? 0 : -1;
+
+	if (result == 0)
+		result = block_reader_check(&own, &err) | block_reader_check_skip(&own, &err);
+	for (uint32_t row = 0; row < rows && result == 0; row++) {
+		struct record record;
+
+		result = block_reader_load(&own, row, &err);
+		if (result == 0)
+			result = block_reader_record(&own, row, SCAN_COLUMNS_ALL, &record, &err);
+		if (result == 0)
+			ck_assert_msg(record_equal(&record, &samples[row]->record), "row %u is silently wrong", row);
+	}
+	block_reader_free(&own);
+	return result;
+}
+
+START_TEST(no_damaged_byte_goes_unnoticed)
+{
+	choose("SMS", _i ? CATALOG_INBOUND : CATALOG_OUTBOUND, 13, false);
+	make_block(150, _i);
+	MDB_txn *txn = day_fixture_read(&f);
+	ck_assert_int_eq(read_all(txn), 0);
+	mdb_txn_abort(txn);
+	for (size_t at = 0; at < value.len; at += at < 1500 ? 1 : pick_between(pick, 1, 9)) {
+		uint8_t bit = (uint8_t)(1 << pick_below(pick, 8));
+
+		value.data[at] ^= (char)bit;
+		day_fixture_put(&f, DAY_BLOCK_DATA, &partition, 3, buf_str(&value));
+		err.code = ERROR_NONE;
+		txn = f.day.env.write;
+		ck_assert_msg(read_all(txn) == -1 && err.code == ERROR_CORRUPT, "bit %d of byte %zu of %zu: code %d", bit, at,
+		              value.len, err.code);
+		value.data[at] ^= (char)bit;
+	}
+}
+END_TEST
+
+START_TEST(a_block_cut_short_is_damaged)
+{
+	choose("SMS", CATALOG_OUTBOUND, 14, false);
+	make_block(100, true);
+	for (size_t len = 0; len < value.len; len += len < 400 ? 1 : 97) {
+		day_fixture_put(&f, DAY_BLOCK_DATA, &partition, 3, (struct str){ value.data, len });
+		ck_assert_msg(read_all(f.day.env.write) == -1 && err.code == ERROR_CORRUPT, "%zu bytes of %zu", len, value.len);
+	}
+}
+END_TEST
+
+Suite *suite_block(void)
+{
+	Suite *suite = suite_create("block");
+	TCase *tests = tcase_create("block");
+	int count = sizeof(blocks) / sizeof(blocks[0]);
+
+	tcase_set_timeout(tests, 60);
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_loop_test(tests, every_row_comes_back, 0, count);
+	tcase_add_loop_test(tests, rows_are_read_in_any_order, 0, count);
+	tcase_add_loop_test(tests, rows_are_found_by_place, 0, count);
+	tcase_add_test(tests, entry_says_what_is_in_the_block);
+	tcase_add_loop_test(tests, huge_values_come_back_and_fill_blocks, 0, 2);
+	tcase_add_test(tests, blocks_end_before_their_extra_part_grows_without_limit);
+	tcase_add_test(tests, places_keep_times_and_seqs);
+	tcase_add_test(tests, places_in_order_of_arrival_take_no_bits);
+	tcase_add_test(tests, skip_part_hides_no_row);
+	tcase_add_test(tests, skip_part_passes_few_by_mistake);
+	tcase_add_test(tests, skip_part_of_one_value_lets_the_block_go_whole);
+	tcase_add_loop_test(tests, no_damaged_byte_goes_unnoticed, 0, 2);
+	tcase_add_test(tests, a_block_cut_short_is_damaged);
+	suite_add_tcase(suite, tests);
+	return suite;
+}

@@ -1,0 +1,437 @@
+/*
+ * test_ids.c: runs of ids lead to all rows that may have an id, the filter of a day never denies one that is there, and
+ * a directory begins where it must.
+ */
+#include <check.h>
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "day_fixture.h"
+#include "pick.h"
+#include "store/block_builder.h"
+#include "store/ids.h"
+#include "store_sample.h"
+
+Suite *suite_ids(void);
+
+static struct day_fixture f;
+static struct error err;
+static struct pick pick;
+
+static void setup(void)
+{
+	day_fixture_open(&f);
+	pick.state = 1;
+}
+
+static void teardown(void)
+{
+	day_fixture_close(&f);
+}
+
+/* --- runs --- */
+
+#define BLOCKS 3
+#define BLOCK_ROWS_MADE 100
+#define RUN_ROWS (BLOCKS * BLOCK_ROWS_MADE)
+#define FIRST_BLOCK 7
+#define ENTRIES_MAX 3000
+
+static const struct catalog_product *product;
+static struct partition partition;
+static struct block_reader reader;
+
+/* Blocks of any records: runs are asked by hash here, so what ids the records have does not matter. */
+static void make_blocks(void)
+{
+	struct block_builder *builder = block_builder_new();
+	struct sampler sampler = { .pick = { 5 } };
+	struct place place = { clock_day_start_us(20500), 1, 0 };
+
+	product = catalog_product_find(STR_LITERAL("AMD"));
+	partition = partition_of("acct0001", product->number, 0);
+	block_builder_begin(builder, product, 0);
+	for (uint32_t block = 0; block < BLOCKS; block++) {
+		struct buf value = { 0 };
+		struct day_block entry;
+		bool full;
+
+		for (uint32_t i = 0; i < BLOCK_ROWS_MADE; i++, place.seq++) {
+			struct sample *sample = sample_new(&sampler, product, "acct0001", i, 0, place.time_us);
+			ck_assert_int_eq(block_builder_add(builder, &sample->record, &place, place.seq, &full, &err), 0);
+			free(sample);
+		}
+		ck_assert_int_eq(block_builder_finish(builder, &value, &entry, &err), 0);
+		day_fixture_put(&f, DAY_BLOCK_DATA, &partition, FIRST_BLOCK + block, buf_str(&value));
+		buf_free(&value);
+	}
+	block_builder_free(builder);
+}
+
+/* What a run was made of. */
+struct pair {
+	uint64_t hash;
+	uint32_t row;
+};
+
+static struct pair pairs[ENTRIES_MAX];
+static size_t pairs_count;
+static bool dead[RUN_ROWS];
+
+static void put_run(uint32_t number)
+{
+	ids_entry entries[ENTRIES_MAX], scratch[ENTRIES_MAX];
+	uint32_t rows[BLOCKS] = { BLOCK_ROWS_MADE, BLOCK_ROWS_MADE, BLOCK_ROWS_MADE };
+	struct buf value = { 0 };
+
+	for (size_t i = 0; i < pairs_count; i++)
+		entries[i] = ids_entry_of(pairs[i].hash, pairs[i].row);
+	ids_write(&value, FIRST_BLOCK, rows, BLOCKS, entries, scratch, pairs_count);
+	day_fixture_put(&f, DAY_BLOCK_IDS, &partition, number, buf_str(&value));
+	buf_free(&value);
+}
+
+static void put_dead(void)
+{
+	for (uint32_t block = 0; block < BLOCKS; block++) {
+		char bits[(BLOCK_ROWS_MADE + 7) / 8] = { 0 };
+
+		for (uint32_t i = 0; i < BLOCK_ROWS_MADE; i++)
+			bits[i / 8] |= (char)(dead[block * BLOCK_ROWS_MADE + i] << i % 8);
+		day_fixture_put(&f, DAY_DEAD, &partition, FIRST_BLOCK + block, (struct str){ bits, sizeof(bits) });
+	}
+}
+
+static unsigned found[RUN_ROWS];
+
+static bool on_found(void *arg, struct block_reader *own, uint32_t row)
+{
+	(void)arg;
+	found[(own->number - FIRST_BLOCK) * BLOCK_ROWS_MADE + row]++;
+	return true;
+}
+
+static void assert_found(MDB_txn *txn, uint64_t hash)
+{
+	memset(found, 0, sizeof(found));
+	int rc = ids_find(&f.day, txn, product, &partition, hash, &reader, on_found, NULL, &err);
+	ck_assert_msg(rc == 0, "%s", err.message);
+	for (size_t i = 0; i < pairs_count; i++)
+		if (pairs[i].hash >> 32 == hash >> 32 && !dead[pairs[i].row])
+			ck_assert_msg(found[pairs[i].row]-- > 0, "hash %llx: row %u of %zu entries is not found",
+			              (unsigned long long)hash, pairs[i].row, pairs_count);
+	for (uint32_t i = 0; i < RUN_ROWS; i++)
+		ck_assert_msg(found[i] == 0, "hash %llx: row %u is found, and has another", (unsigned long long)hash, i);
+}
+
+/* Even, all the same, at both ends, in clusters. */
+static uint64_t any_hash(uint32_t kind)
+{
+	switch (kind) {
+	case 0:
+		return pick_u64(&pick);
+	case 1:
+		return UINT64_C(0x1234567800000000) | pick_below(&pick, 100);
+	case 2:
+		return pick_percent(&pick, 50) ? 0 : UINT64_MAX;
+	case 3:
+		return (uint64_t)pick_below(&pick, 300) << 32;
+	default:
+		return (UINT64_MAX << 32) - ((uint64_t)pick_below(&pick, 300) << 32);
+	}
+}
+
+START_TEST(runs_lead_to_every_living_row_and_no_other)
+{
+	make_blocks();
+	for (int round = 0; round < 60; round++) {
+		pairs_count = round < 5 ? (size_t)round : pick_between(&pick, 1, ENTRIES_MAX);
+		for (size_t i = 0; i < pairs_count; i++)
+			pairs[i] = (struct pair){ any_hash((uint32_t)round % 5), pick_below(&pick, RUN_ROWS) };
+		for (size_t i = 0; i < RUN_ROWS; i++)
+			dead[i] = pick_percent(&pick, 10);
+		put_run((uint32_t)round % 3 == 0 ? 1 : 0);
+		put_dead();
+		/* The other run of the partition, if there is one, is from another round: it must be gone. */
+		uint8_t bytes[NUMBER_KEY_LEN];
+		number_key_write(bytes, &partition, round % 3 == 0 ? 0 : 1);
+		MDB_val key = env_val(bytes, sizeof(bytes));
+		(void)mdb_del(f.day.env.write, f.day.env.dbi[DAY_BLOCK_IDS], &key, NULL);
+		MDB_txn *txn = day_fixture_read(&f);
+		for (int n = 0; n < 40; n++)
+			assert_found(txn, pairs_count > 0 && n % 4 ? pairs[pick_below(&pick, (uint32_t)pairs_count)].hash :
+			                                             any_hash(pick_below(&pick, 5)));
+		mdb_txn_abort(txn);
+	}
+	block_reader_free(&reader);
+}
+END_TEST
+
+START_TEST(a_damaged_run_is_named)
+{
+	make_blocks();
+	day_fixture_put(&f, DAY_BLOCK_IDS, &partition, 0, STR_LITERAL("twelve bytes and one"));
+	MDB_txn *txn = day_fixture_read(&f);
+	ck_assert_int_eq(ids_find(&f.day, txn, product, &partition, 1, &reader, on_found, NULL, &err), -1);
+	ck_assert_int_eq(err.code, ERROR_CORRUPT);
+	mdb_txn_abort(txn);
+	block_reader_free(&reader);
+}
+END_TEST
+
+/* --- the filter --- */
+
+static const uint8_t this_boot[16] = "this boot's id.", other_boot[16] = "another boot's.";
+
+static struct id_filter *filter_open(const char *dir, const uint8_t *boot)
+{
+	struct id_filter *filter;
+
+	ck_assert_msg(id_filter_open(&filter, dir, boot, &err) == 0, "%s", err.message);
+	return filter;
+}
+
+static uint32_t key_of(uint32_t number)
+{
+	return number * UINT32_C(2654435761);
+}
+
+static void filter_add(struct id_filter *filter, uint32_t from, uint32_t to)
+{
+	for (uint32_t i = from; i < to; i++)
+		ck_assert_msg(id_filter_add(filter, key_of(i), &err) == 0, "%s", err.message);
+}
+
+static void assert_has(const struct id_filter *filter, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		ck_assert_msg(id_filter_may_have(filter, key_of(i)), "key %u of %u is denied", i, count);
+}
+
+START_TEST(filter_grows_and_denies_none)
+{
+	struct id_filter *filter = filter_open(f.dir, this_boot);
+	uint32_t count = 200000, mistakes = 0;
+
+	ck_assert(!id_filter_ready(filter));
+	ck_assert(id_filter_may_have(filter, 1));
+	ck_assert_int_eq(id_filter_reset(filter, 0, &err), 0);
+	id_filter_set_ready(filter);
+	ck_assert(!id_filter_may_have(filter, 1));
+	for (uint32_t i = 0; i < count; i += 20000) {
+		filter_add(filter, i, i + 20000);
+		assert_has(filter, i + 20000);
+		ck_assert_uint_eq(id_filter_keys(filter), i + 20000);
+	}
+	ck_assert_int_gt(id_filter_parts(filter), 2);
+	for (uint32_t i = count; i < 2 * count; i++) {
+		id_filter_prefetch(filter, key_of(i));
+		mistakes += id_filter_may_have(filter, key_of(i));
+	}
+	ck_assert_msg(mistakes < count / 50, "%u of %u passed by mistake", mistakes, count);
+	id_filter_close(filter);
+}
+END_TEST
+
+START_TEST(filter_with_room_has_one_part)
+{
+	struct id_filter *filter = filter_open(f.dir, this_boot);
+
+	ck_assert_int_eq(id_filter_reset(filter, 30000, &err), 0);
+	filter_add(filter, 0, 30000);
+	ck_assert_int_eq(id_filter_parts(filter), 1);
+	ck_assert_int_eq(id_filter_reset(filter, 10, &err), 0);
+	id_filter_set_ready(filter);
+	ck_assert_uint_eq(id_filter_keys(filter), 0);
+	ck_assert_msg(!id_filter_may_have(filter, key_of(5)), "an old key is still there");
+	id_filter_close(filter);
+}
+END_TEST
+
+static struct id_filter *filter_of_keys(uint32_t count)
+{
+	struct id_filter *filter = filter_open(f.dir, this_boot);
+
+	ck_assert_int_eq(id_filter_reset(filter, 100, &err), 0);
+	id_filter_set_ready(filter);
+	filter_add(filter, 0, count);
+	return filter;
+}
+
+START_TEST(closed_filter_is_believed_in_any_boot)
+{
+	id_filter_close(filter_of_keys(9000));
+	struct id_filter *filter = filter_open(f.dir, other_boot);
+
+	ck_assert(id_filter_ready(filter));
+	assert_has(filter, 9000);
+	filter_add(filter, 9000, 20000);
+	assert_has(filter, 20000);
+	id_filter_close(filter);
+}
+END_TEST
+
+/* The file as it is while the filter is open, in a directory of its own. */
+static void copy_open_filter(char dir[64])
+{
+	char bytes[8192], path[96];
+	ssize_t len;
+
+	snprintf(dir, 64, "%s", "/tmp/cdrd-test-filter-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/ids.filter", f.dir);
+	int in = open(path, O_RDONLY);
+	snprintf(path, sizeof(path), "%s/ids.filter", dir);
+	int out = open(path, O_WRONLY | O_CREAT, 0600);
+	ck_assert(in >= 0 && out >= 0);
+	while ((len = read(in, bytes, sizeof(bytes))) > 0)
+		ck_assert_int_eq(write(out, bytes, (size_t)len), len);
+	close(in);
+	close(out);
+}
+
+START_TEST(filter_left_open_is_believed_in_the_same_boot_only)
+{
+	struct id_filter *filter = filter_of_keys(9000);
+	char dir[64];
+
+	if (_i) { /* closed, opened and written to once more */
+		id_filter_close(filter);
+		filter = filter_open(f.dir, this_boot);
+		filter_add(filter, 0, 10);
+	}
+	copy_open_filter(dir);
+	struct id_filter *copy = filter_open(dir, other_boot);
+	ck_assert(!id_filter_ready(copy));
+	id_filter_close(copy);
+	nftw(dir, fixture_remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	copy_open_filter(dir);
+	copy = filter_open(dir, this_boot);
+	ck_assert(id_filter_ready(copy));
+	assert_has(copy, 9000);
+	id_filter_close(copy);
+	nftw(dir, fixture_remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	id_filter_close(filter);
+}
+END_TEST
+
+START_TEST(garbage_is_no_filter)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/ids.filter", f.dir);
+	for (int round = 0; round < 300; round++) {
+		uint8_t bytes[64];
+
+		unlink(path);
+		id_filter_close(filter_of_keys(9000));
+		int fd = open(path, O_RDWR);
+		for (size_t i = 0; i < sizeof(bytes); i++)
+			bytes[i] = (uint8_t)pick_u64(&pick);
+		if (round % 3 == 0)
+			ck_assert_int_eq(ftruncate(fd, pick_below(&pick, 10000)), 0);
+		else if (round % 3 == 1)
+			ck_assert_int_eq(pwrite(fd, bytes, sizeof(bytes), 0), sizeof(bytes));
+		else /* a part that lies elsewhere */
+			ck_assert_int_eq(pwrite(fd, bytes, 8, 32 + 8 * (round % 2)), 8);
+		close(fd);
+		struct id_filter *filter = filter_open(f.dir, this_boot);
+		ck_assert_msg(!id_filter_ready(filter), "round %d: garbage is believed", round);
+		id_filter_prefetch(filter, 1);
+		ck_assert(id_filter_may_have(filter, 1));
+		ck_assert_int_eq(id_filter_reset(filter, 10, &err), 0);
+		filter_add(filter, 0, 9000);
+		id_filter_set_ready(filter);
+		assert_has(filter, 9000);
+		id_filter_close(filter);
+	}
+}
+END_TEST
+
+/* --- directories --- */
+
+#define ENTRIES 60
+
+START_TEST(directory_begins_where_it_must)
+{
+	partition = partition_of("acct0001", 1, 1);
+	for (int round = 0; round < 200; round++) {
+		struct partition own = partition;
+		uint32_t count = pick_below(&pick, ENTRIES);
+
+		own.account[7] = (char)('a' + round % 20);
+		own.product = (uint8_t)(1 + round / 20);
+		for (uint32_t i = 0; i < count; i++) {
+			struct day_block block = { .rows = i + 1, .first_us = pick_below(&pick, 1000), .first_seq = i * 3 + 1 };
+
+			block.last_us = block.first_us + pick_below(&pick, round % 2 ? 10 : 500);
+			block.last_seq = i * 3 + 2;
+			day_fixture_put(&f, DAY_BLOCKS, &own, i * 2, (struct str){ (const char *)&block, sizeof(block) });
+		}
+		MDB_txn *txn = day_fixture_read(&f);
+		f.day.seals++;
+		const struct directory *directory = directory_get(&f.day, txn, &own, &err);
+		ck_assert_msg(directory, "%s", err.message);
+		ck_assert_uint_eq(directory->count, count);
+		ck_assert_ptr_eq(directory_get(&f.day, txn, &own, &err), directory);
+		for (int n = 0; n < 50; n++) {
+			struct place place = { pick_below(&pick, 1600), pick_below(&pick, 3 * ENTRIES), 1 };
+			size_t at = directory_find(directory, &place), wanted = 0;
+			struct place last = { INT64_MIN, 0, 0 };
+
+			for (; wanted < count; wanted++) {
+				struct place own_last = day_block_last(&directory->entries[wanted].block, 1);
+				last = place_compare(&own_last, &last) > 0 ? own_last : last;
+				if (place_compare(&last, &place) > 0)
+					break;
+			}
+			ck_assert_uint_eq(at, wanted);
+		}
+		for (size_t i = 1; i < count; i++)
+			ck_assert_int_le(directory->entries[i - 1].block.first_us, directory->entries[i].block.first_us);
+		mdb_txn_abort(txn);
+	}
+}
+END_TEST
+
+START_TEST(directory_is_read_anew_after_blocks_changed)
+{
+	struct day_block block = { .rows = 1 };
+
+	partition = partition_of("acct0001", 1, 1);
+	for (uint32_t i = 0; i < 10; i++) {
+		day_fixture_put(&f, DAY_BLOCKS, &partition, i, (struct str){ (const char *)&block, sizeof(block) });
+		MDB_txn *txn = day_fixture_read(&f);
+		f.day.seals++;
+		ck_assert_uint_eq(directory_get(&f.day, txn, &partition, &err)->count, i + 1);
+		mdb_txn_abort(txn);
+	}
+	day_fixture_put(&f, DAY_BLOCKS, &partition, 3, STR_LITERAL("no entry"));
+	f.day.seals++;
+	MDB_txn *txn = day_fixture_read(&f);
+	ck_assert_ptr_null(directory_get(&f.day, txn, &partition, &err));
+	ck_assert_int_eq(err.code, ERROR_CORRUPT);
+	mdb_txn_abort(txn);
+}
+END_TEST
+
+Suite *suite_ids(void)
+{
+	Suite *suite = suite_create("ids");
+	TCase *tests = tcase_create("ids");
+
+	tcase_set_timeout(tests, 60);
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, runs_lead_to_every_living_row_and_no_other);
+	tcase_add_test(tests, a_damaged_run_is_named);
+	tcase_add_test(tests, filter_grows_and_denies_none);
+	tcase_add_test(tests, filter_with_room_has_one_part);
+	tcase_add_test(tests, closed_filter_is_believed_in_any_boot);
+	tcase_add_loop_test(tests, filter_left_open_is_believed_in_the_same_boot_only, 0, 2);
+	tcase_add_test(tests, garbage_is_no_filter);
+	tcase_add_test(tests, directory_begins_where_it_must);
+	tcase_add_test(tests, directory_is_read_anew_after_blocks_changed);
+	suite_add_tcase(suite, tests);
+	return suite;
+}

@@ -1,0 +1,512 @@
+/*
+ * test_store.c: the store in situations that chance brings about too seldom for test_store_model.c: many blocks in a
+ * partition, damage, tables that are rebuilt while records wait for their commit.
+ */
+#include <check.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "store/store_private.h"
+#include "store/verify.h"
+#include "store_check.h"
+#include "store_fixture.h"
+
+Suite *suite_store(void);
+
+#define DAY 20500
+#define MAP_BYTES ((size_t)256 << 20)
+
+static struct fixture f;
+static struct model model;
+static struct sampler sampler;
+static struct pick *pick = &sampler.pick;
+static struct error err;
+static uint32_t ids;
+
+static void setup(void)
+{
+	fixture_open(&f, MAP_BYTES);
+	model = (struct model){ 0 };
+	sampler = (struct sampler){ .pick = { 1 }, .styles = 6 };
+	ids = 0;
+}
+
+static void teardown(void)
+{
+	model_free(&model);
+	fixture_close(&f);
+}
+
+#define ASSERT_OK(call) ck_assert_msg((call) == 0, "%s: %s", #call, err.message)
+
+static const struct catalog_product *sms(void)
+{
+	return catalog_product_find(STR_LITERAL("SMS"));
+}
+
+static enum store_put_result put(struct sample *sample)
+{
+	enum store_put_result result;
+
+	ASSERT_OK(store_put(f.store, &sample->record, sample->time_us, &result, &err));
+	ck_assert_int_eq(result, model_expect(&model, sample));
+	if (result == STORE_DUPLICATE)
+		free(sample);
+	else
+		model_put(&model, sample, f.store->last_seq);
+	return result;
+}
+
+static struct sample *new_sms(const char *account, int32_t day, uint32_t second)
+{
+	return sample_new(&sampler, sms(), account, ++ids, CATALOG_OUTBOUND,
+	                  clock_day_start_us(day) + second * CLOCK_US_PER_SECOND);
+}
+
+static void put_many(const char *account, int32_t day, uint32_t count)
+{
+	while (count-- > 0)
+		put(new_sms(account, day, pick_below(pick, 86400)));
+}
+
+static void commit(void)
+{
+	ASSERT_OK(store_commit(f.store, &err));
+	model_commit(&model);
+}
+
+static void seal_all(void)
+{
+	bool more = true, dirty;
+
+	commit();
+	store_seal_all(f.store);
+	while (more) {
+		ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+	}
+}
+
+static struct store_day_stats stats_of(int32_t day)
+{
+	struct store_day_stats stats;
+
+	ASSERT_OK(store_day_stats(f.store, day, &stats, &err));
+	return stats;
+}
+
+static void query_all(struct check *check, const char *account, bool spans)
+{
+	*check = (struct check){ .spans = spans, .lines = true };
+	memcpy(check->accounts[0], account, SCAN_ACCOUNT_LEN);
+	check->query = (struct scan_query){
+		.product = sms(),
+		.direction = CATALOG_OUTBOUND,
+		.accounts_count = 1,
+		.from_us = clock_day_start_us(DAY),
+		.to_us = clock_day_start_us(DAY + 10),
+		.snapshot = store_snapshot(f.store),
+	};
+}
+
+static size_t check_query(struct check *check, size_t page)
+{
+	check_begin(check, "query", f.store, &model);
+	while (!check_page(check, page, false))
+		;
+	check_end(check);
+	return check->spans_given;
+}
+
+static size_t check_all(const char *account, bool spans)
+{
+	struct check check;
+
+	query_all(&check, account, spans);
+	return check_query(&check, SIZE_MAX);
+}
+
+/* --- many blocks --- */
+
+START_TEST(a_partition_of_many_blocks_is_read_whole_and_in_parts)
+{
+	struct check check;
+
+	put_many("acct0001", DAY, 2 * BLOCK_ROWS + 1000);
+	seal_all();
+	ck_assert_uint_eq(stats_of(DAY).blocks, 3);
+	ck_assert_uint_eq(stats_of(DAY).hot_rows, 0);
+	ck_assert_uint_eq(check_all("acct0001", true), 3);
+	ck_assert_uint_eq(check_all("acct0001", false), 0);
+	for (int i = 0; i < 60; i++) {
+		query_all(&check, "acct0001", i % 2);
+		check.query.from_us += pick_below(pick, 86400) * CLOCK_US_PER_SECOND;
+		check.query.to_us = check.query.from_us + pick_between(pick, 1, 86400) * CLOCK_US_PER_SECOND;
+		check_query(&check, pick_between(pick, 200, 5000));
+	}
+}
+END_TEST
+
+START_TEST(a_late_record_cuts_one_block_only)
+{
+	put_many("acct0001", DAY, 3 * BLOCK_ROWS);
+	seal_all();
+	put(new_sms("acct0001", DAY, 43200));
+	commit();
+	ck_assert_uint_eq(check_all("acct0001", true), 2);
+}
+END_TEST
+
+START_TEST(many_small_seals_are_merged)
+{
+	for (int i = 0; i < 20; i++) {
+		put_many("acct0001", DAY, 50);
+		commit();
+		store_seal_all(f.store);
+		bool more, dirty;
+		ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+	}
+	seal_all();
+	ck_assert_msg(stats_of(DAY).blocks < 8, "%llu blocks", (unsigned long long)stats_of(DAY).blocks);
+	ck_assert_uint_eq(stats_of(DAY).sealed_rows, 1000);
+	check_all("acct0001", true);
+}
+END_TEST
+
+START_TEST(dead_rows_go_when_there_are_many)
+{
+	put_many("acct0001", DAY, 500);
+	seal_all();
+	for (size_t i = 0; i < 200; i++)
+		put(sample_changed(&sampler, model.records[i]->now, CATALOG_OUTBOUND, model.records[i]->now->time_us, 6));
+	commit();
+	uint64_t dead = stats_of(DAY).dead_rows;
+	ck_assert_msg(dead > 150, "%llu dead rows", (unsigned long long)dead);
+	check_all("acct0001", true);
+	seal_all();
+	ck_assert_uint_eq(stats_of(DAY).dead_rows, 0);
+	ck_assert_uint_eq(stats_of(DAY).sealed_rows, 500);
+	check_all("acct0001", true);
+}
+END_TEST
+
+/* --- what is not committed --- */
+
+START_TEST(look_ups_do_not_make_the_store_forget_what_is_uncommitted)
+{
+	size_t count;
+
+	put_many("acct0001", DAY, 10);
+	commit();
+	put_many("acct0001", DAY, 10);
+	f.store->days[0]->hot.stale = UINT64_MAX; /* as if sealing had taken most rows away */
+	count = check_find("look-up", f.store, &model, sms(), "acct0001", CATALOG_NO_DIRECTION,
+	                   model.records[3]->now->record.values[sms()->id_column], 10);
+	ck_assert_uint_eq(count, 1);
+	/* The same once more: not new. */
+	for (size_t i = 0; i < 20; i++)
+		ck_assert_int_eq(put(sample_changed(&sampler, model.records[i]->now, CATALOG_OUTBOUND,
+		                                    model.records[i]->now->time_us, 0)),
+		                 STORE_DUPLICATE);
+	commit();
+	check_all("acct0001", false);
+}
+END_TEST
+
+static int count_fault;
+
+static void on_fault(void *arg, const char *fault)
+{
+	snprintf(arg, 512, "%s", fault);
+	count_fault++;
+}
+
+/* Verifies everything; returns the number of faults, the last of them in `text`. */
+static int verify_all(char text[512])
+{
+	struct verify *verify = verify_new(f.store, NULL, on_fault, text, &err);
+	bool done = false;
+
+	ck_assert_ptr_nonnull(verify);
+	count_fault = 0;
+	text[0] = '\0';
+	while (!done)
+		ASSERT_OK(verify_step(verify, 0, &done, &err));
+	verify_free(verify);
+	return count_fault;
+}
+
+START_TEST(verifying_does_not_make_the_store_forget_what_is_uncommitted)
+{
+	char text[512];
+
+	put_many("acct0001", DAY, 20);
+	ck_assert_msg(verify_all(text) == 0, "%s", text);
+	for (size_t i = 0; i < 20; i++)
+		ck_assert_int_eq(put(sample_changed(&sampler, model.records[i]->now, CATALOG_OUTBOUND,
+		                                    model.records[i]->now->time_us, 0)),
+		                 STORE_DUPLICATE);
+	commit();
+	check_all("acct0001", false);
+}
+END_TEST
+
+START_TEST(sealing_all_waits_for_what_is_uncommitted)
+{
+	bool more, dirty;
+
+	put_many("acct0001", DAY, 100);
+	put_many("acct0001", DAY + 1, 100);
+	commit();
+	store_seal_all(f.store);
+	ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+	/* Its commit does not come before the round of days is over. */
+	for (int i = 0; i < 5; i++)
+		ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+	put_many("acct0002", DAY, 10);
+	for (int i = 0; i < 20; i++) {
+		commit();
+		ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+	}
+	commit();
+	ck_assert_uint_eq(stats_of(DAY).hot_rows, 0);
+	ck_assert_uint_eq(stats_of(DAY + 1).hot_rows, 0);
+	check_all("acct0001", true);
+	check_all("acct0002", true);
+}
+END_TEST
+
+/* What an aborted change has touched must not count as touched when runs are merged later. */
+START_TEST(an_aborted_update_leaves_no_trace)
+{
+	put_many("acct0001", DAY, 500);
+	seal_all();
+	for (size_t i = 0; i < 200; i++)
+		put(sample_changed(&sampler, model.records[i]->now, CATALOG_OUTBOUND, model.records[i]->now->time_us, 6));
+	commit();
+	for (size_t i = 200; i < 300; i++)
+		put(sample_changed(&sampler, model.records[i]->now, CATALOG_OUTBOUND, model.records[i]->now->time_us, 6));
+	store_abort(f.store);
+	model_abort(&model);
+	seal_all();
+	ck_assert_uint_eq(stats_of(DAY).sealed_rows - stats_of(DAY).dead_rows, 500);
+	check_all("acct0001", true);
+}
+END_TEST
+
+/* --- damage --- */
+
+/* Flips a bit of an account's first block. */
+static void damage(const char *account, size_t at, uint8_t bit)
+{
+	struct day *day = store_day(f.store, DAY, false, &err);
+	struct partition partition = partition_of(account, sms()->number, CATALOG_OUTBOUND);
+	uint8_t bytes[NUMBER_KEY_LEN];
+	struct buf copy = { 0 };
+
+	number_key_write(bytes, &partition, 0);
+	MDB_txn *txn = env_write(&day->env, &err);
+	MDB_val key = env_val(bytes, sizeof(bytes)), val;
+	ck_assert_int_eq(mdb_get(txn, day->env.dbi[DAY_BLOCK_DATA], &key, &val), 0);
+	buf_add(&copy, val.mv_data, val.mv_size);
+	copy.data[at % copy.len] ^= (char)bit;
+	val = env_val(copy.data, copy.len);
+	ck_assert_int_eq(mdb_put(txn, day->env.dbi[DAY_BLOCK_DATA], &key, &val, 0), 0);
+	ASSERT_OK(env_commit(&day->env, &err));
+	buf_free(&copy);
+}
+
+static bool count_record(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+{
+	(void)record;
+	(void)line;
+	(void)behind;
+	++*(size_t *)arg;
+	return true;
+}
+
+/* Reads all of an account, each row with all columns. */
+static int scan_rows(const char *account, size_t *count)
+{
+	struct check check;
+	struct scan_sink sink = { .on_record = count_record, .arg = count };
+	struct scan_position position = { 0 };
+	enum scan_end end;
+
+	query_all(&check, account, false);
+	check.query.accounts = (const char(*)[SCAN_ACCOUNT_LEN])check.accounts;
+	*count = 0;
+	return scan_run(f.store, &check.query, &position, INT64_MAX, &sink, &end, &err);
+}
+
+START_TEST(a_damaged_block_fails_its_own_requests_only)
+{
+	char text[512];
+	size_t count;
+
+	put_many("acct0001", DAY, 300);
+	put_many("acct0002", DAY, 300);
+	seal_all();
+	ck_assert_msg(verify_all(text) == 0, "%s", text);
+	for (int i = 0; i < 200; i++) {
+		size_t at = i < 100 ? (size_t)i : (size_t)pick_u64(pick);
+		uint8_t bit = (uint8_t)(1 << pick_below(pick, 8));
+
+		damage("acct0001", at, bit);
+		ck_assert_msg(verify_all(text) > 0, "damage at %zu is not found", at);
+		ck_assert_msg(strstr(text, "acct0001") || strstr(text, "run of ids"), "%s", text);
+		/* The skip part is looked at only where there are filters. */
+		if (!strstr(text, "skip part"))
+			ck_assert_msg(scan_rows("acct0001", &count) == -1 && err.code == ERROR_CORRUPT, "%zu read, %s", count,
+			              text);
+		ASSERT_OK(scan_rows("acct0002", &count));
+		ck_assert_uint_eq(count, 300);
+		damage("acct0001", at, bit); /* and back */
+	}
+	ck_assert_msg(verify_all(text) == 0, "%s", text);
+	check_all("acct0001", true);
+}
+END_TEST
+
+START_TEST(a_damaged_skip_part_is_noticed_by_filters)
+{
+	char text[512];
+	struct check check;
+	int noticed = 0;
+
+	put_many("acct0001", DAY, 300);
+	seal_all();
+	for (int i = 0; i < 300; i++) {
+		size_t at = (size_t)pick_u64(pick);
+		damage("acct0001", at, 1);
+		verify_all(text);
+		if (strstr(text, "skip part")) {
+			struct scan_sink sink = { .on_record = count_record };
+			struct scan_position position = { 0 };
+			enum scan_end end;
+			size_t count = 0;
+
+			sink.arg = &count;
+			query_all(&check, "acct0001", false);
+			check.query.accounts = (const char(*)[SCAN_ACCOUNT_LEN])check.accounts;
+			check.query.filters = &(struct scan_filter){ .column = sms()->filters[2].column,
+				                                     .value = STR_LITERAL("447700900123") };
+			check.query.filters_count = 1;
+			ck_assert_int_eq(scan_run(f.store, &check.query, &position, INT64_MAX, &sink, &end, &err), -1);
+			ck_assert_int_eq(err.code, ERROR_CORRUPT);
+			noticed++;
+		}
+		damage("acct0001", at, 1);
+	}
+	ck_assert_int_gt(noticed, 3);
+}
+END_TEST
+
+START_TEST(damage_in_one_day_does_not_keep_others_from_sealing)
+{
+	uint8_t bytes[PLACE_KEY_LEN];
+	bool more, dirty;
+
+	for (int32_t day = DAY; day < DAY + 3; day++)
+		put_many("acct0001", day, 50);
+	commit();
+	struct day *day = store_day(f.store, DAY, false, &err);
+	struct partition partition = partition_of("acct0001", sms()->number, CATALOG_OUTBOUND);
+	const struct model_place *place = &model.records[0]->places[0];
+	place_key_write(bytes, &partition, &(struct place){ place->time_us, place->seq, place->direction });
+	MDB_val key = env_val(bytes, sizeof(bytes)), val = env_val("\x93", 1);
+	ck_assert_int_eq(mdb_put(env_write(&day->env, &err), day->env.dbi[DAY_HOT], &key, &val, 0), 0);
+	ASSERT_OK(env_commit(&day->env, &err));
+	store_seal_all(f.store);
+	for (int i = 0; i < 20; i++) {
+		if (store_upkeep(f.store, INT64_MAX, &more, &dirty, &err) != 0)
+			ck_assert_int_eq(err.code, ERROR_CORRUPT);
+		ASSERT_OK(store_commit(f.store, &err));
+	}
+	ck_assert_uint_eq(stats_of(DAY).hot_rows, 50);
+	ck_assert_uint_eq(stats_of(DAY + 1).hot_rows, 0);
+	ck_assert_uint_eq(stats_of(DAY + 2).hot_rows, 0);
+}
+END_TEST
+
+/* --- limits --- */
+
+START_TEST(a_day_that_is_full_keeps_what_it_has)
+{
+	size_t full = 0;
+
+	fixture_close(&f);
+	fixture_open(&f, (size_t)2 << 20);
+	for (int i = 0; i < 400; i++) {
+		bool failed = false;
+
+		for (int n = 0; n < 30 && !failed; n++) {
+			struct sample *sample = new_sms("acct0001", DAY, pick_below(pick, 86400));
+			enum store_put_result result;
+
+			failed = store_put(f.store, &sample->record, sample->time_us, &result, &err) != 0;
+			if (failed)
+				free(sample);
+			else
+				model_put(&model, sample, f.store->last_seq);
+		}
+		if (failed || store_commit(f.store, &err) != 0) {
+			ck_assert_msg(err.code == ERROR_FULL, "%s", err.message);
+			model_abort(&model);
+			full++;
+		} else {
+			model_commit(&model);
+		}
+	}
+	ck_assert_uint_gt(full, 0);
+	check_all("acct0001", false);
+	fixture_restart(&f);
+	check_all("acct0001", false);
+}
+END_TEST
+
+START_TEST(upkeep_comes_to_an_end_with_more_days_than_may_be_open)
+{
+	bool more = true, dirty;
+	int calls = 0;
+
+	f.options.days_open_max = 2;
+	fixture_restart(&f);
+	for (int32_t day = DAY; day < DAY + 8; day++)
+		put_many("acct0001", day, 5);
+	commit();
+	for (; more && calls < 1000; calls++)
+		ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+	ck_assert_msg(!more, "after %d calls there is still more", calls);
+	ck_assert_uint_eq(stats_of(DAY).hot_rows, 5);
+	seal_all();
+	for (int32_t day = DAY; day < DAY + 8; day++)
+		ck_assert_uint_eq(stats_of(day).hot_rows, 0);
+	check_all("acct0001", true);
+}
+END_TEST
+
+Suite *suite_store(void)
+{
+	Suite *suite = suite_create("store");
+	TCase *tests = tcase_create("store");
+
+	tcase_set_timeout(tests, 120);
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, a_partition_of_many_blocks_is_read_whole_and_in_parts);
+	tcase_add_test(tests, a_late_record_cuts_one_block_only);
+	tcase_add_test(tests, many_small_seals_are_merged);
+	tcase_add_test(tests, dead_rows_go_when_there_are_many);
+	tcase_add_test(tests, look_ups_do_not_make_the_store_forget_what_is_uncommitted);
+	tcase_add_test(tests, verifying_does_not_make_the_store_forget_what_is_uncommitted);
+	tcase_add_test(tests, sealing_all_waits_for_what_is_uncommitted);
+	tcase_add_test(tests, an_aborted_update_leaves_no_trace);
+	tcase_add_test(tests, a_damaged_block_fails_its_own_requests_only);
+	tcase_add_test(tests, a_damaged_skip_part_is_noticed_by_filters);
+	tcase_add_test(tests, damage_in_one_day_does_not_keep_others_from_sealing);
+	tcase_add_test(tests, a_day_that_is_full_keeps_what_it_has);
+	tcase_add_test(tests, upkeep_comes_to_an_end_with_more_days_than_may_be_open);
+	suite_add_tcase(suite, tests);
+	return suite;
+}

@@ -1,0 +1,653 @@
+/*
+ * test_store_model.c: the store against a plain model of it, through thousands of random operations.
+ *
+ * Records come in any order, are repeated, changed and moved while they are sealed, merged and removed, and the store
+ * is closed, killed and opened; whatever is read meanwhile must be what the model says. A failure names its seed:
+ *
+ *	CDRD_TEST_SEED=17 CK_RUN_SUITE=store_model CK_FORK=no tests/unit/run
+ *
+ * Nothing depends on the clock, so that a seed repeats. CDRD_LONG_TESTS=yes (./runtests --long) runs many seeds.
+ */
+#include <check.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "store/store_private.h"
+#include "store_check.h"
+#include "store_fixture.h"
+
+Suite *suite_store_model(void);
+
+#define SEEDS_SHORT 12
+#define SEEDS_LONG 400
+#define STEPS 700
+#define ACCOUNTS 4
+#define SCANS 5
+#define FIRST_DAY 20500
+#define UPKEEP_CALLS_MAX 5000 /* more is a sign that it never ends */
+#define MAP_BYTES ((size_t)256 << 20)
+#define MAP_BYTES_TIGHT ((size_t)3 << 20)
+
+static const char accounts[ACCOUNTS][SCAN_ACCOUNT_LEN] = { { 'a', 'c', 'c', 't', '0', '0', '0', '1' },
+	                                                   { 'a', 'c', 'c', 't', '0', '0', '0', '2' },
+	                                                   { 'b', 'c', 'c', 't', '0', '0', '0', '1' },
+	                                                   { 'z', 'z', 'z', 'z', 'z', 'z', 'z', 'z' } };
+static const char *const product_names[] = { "SMS", "SMS", "SMS", "VOICE-CALL", "VERIFY-V2", "IN-APP-VOICE",
+	                                     "SMS-TRAFFIC-CONTROL" };
+
+struct run {
+	uint64_t seed;
+	unsigned step;
+	char about[64];
+	struct pick *pick;
+	struct sampler sampler;
+	struct fixture f;
+	struct model model;
+	struct check scans[SCANS];
+	bool open[SCANS];
+	int32_t first_day;
+	int days;        /* from first_day on */
+	bool tight;      /* the map is small: "no room" is to be expected */
+	uint32_t burst;  /* records put at a time, at most */
+	uint32_t hour;   /* most times are in its hour; of 24 */
+	uint32_t ids;    /* given out */
+	size_t spans;
+	size_t found;
+};
+
+static bool fails(const struct run *run, int rc, const struct error *err)
+{
+	if (rc == 0)
+		return false;
+	ck_assert_msg(run->tight && err->code == ERROR_FULL, "%s: %s", run->about, err->message);
+	return true;
+}
+
+/* --- records in --- */
+
+static const struct catalog_product *any_product(struct run *run)
+{
+	uint32_t count = sizeof(product_names) / sizeof(product_names[0]);
+
+	return catalog_product_find(str_from(product_names[pick_below(run->pick, count)]));
+}
+
+static enum catalog_direction any_direction(struct run *run, const struct catalog_product *product)
+{
+	if (!product->partition_direction)
+		return CATALOG_NO_DIRECTION;
+	return pick_percent(run->pick, 70) ? CATALOG_OUTBOUND : CATALOG_INBOUND;
+}
+
+static int64_t any_time(struct run *run, int32_t day)
+{
+	int64_t time_us = clock_day_start_us(day);
+	uint32_t kind = pick_below(run->pick, 20);
+
+	if (kind == 0)
+		return time_us + (pick_percent(run->pick, 50) ? 0 : CLOCK_US_PER_DAY - 1);
+	if (kind < 14)
+		time_us += run->hour * CLOCK_US_PER_HOUR + pick_below(run->pick, 3600) * CLOCK_US_PER_SECOND;
+	else
+		time_us += pick_below(run->pick, 86400) * CLOCK_US_PER_SECOND;
+	return run->seed % 3 == 0 && kind % 2 ? time_us + pick_below(run->pick, 1000000) : time_us;
+}
+
+static int32_t any_day(struct run *run)
+{
+	return run->first_day + (int32_t)pick_below(run->pick, (uint32_t)run->days);
+}
+
+static const struct model_record *any_record(struct run *run)
+{
+	const struct model_record *record;
+
+	if (run->model.count == 0)
+		return NULL;
+	record = run->model.records[pick_below(run->pick, (uint32_t)run->model.count)];
+	return record->gone ? NULL : record;
+}
+
+static struct sample *new_sample(struct run *run)
+{
+	const struct catalog_product *product = any_product(run);
+	const char *account = accounts[pick_percent(run->pick, 60) ? 0 : pick_below(run->pick, ACCOUNTS)];
+
+	return sample_new(&run->sampler, product, account, ++run->ids, any_direction(run, product),
+	                  any_time(run, any_day(run)));
+}
+
+/* The same, changed, moved, or on another day. */
+static struct sample *changed_sample(struct run *run, const struct model_record *record)
+{
+	const struct sample *old = record->now;
+	uint32_t kind = pick_below(run->pick, 10);
+	enum catalog_direction direction = record_partition(&old->record);
+	int64_t time_us = old->time_us;
+
+	if (kind >= 5 && kind < 8)
+		time_us = any_time(run, record->day);
+	if (kind == 8)
+		time_us = any_time(run, any_day(run));
+	if (kind == 7 || kind == 9)
+		direction = any_direction(run, old->record.product);
+	return sample_changed(&run->sampler, old, direction, time_us, kind < 2 ? 0 : pick_between(run->pick, 1, 4));
+}
+
+static void lose_uncommitted(struct run *run)
+{
+	model_abort(&run->model);
+}
+
+static void put(struct run *run, struct sample *sample)
+{
+	enum store_put_result result, wanted = model_expect(&run->model, sample);
+	struct error err = { 0 };
+	int rc = store_put(run->f.store, &sample->record, sample->time_us, &result, &err);
+
+	if (fails(run, rc, &err)) {
+		lose_uncommitted(run);
+		free(sample);
+		return;
+	}
+	ck_assert_msg(result == wanted, "%s: put of %.*s gave %d, wanted %d", run->about,
+	              STR_ARGS(sample->record.values[sample->record.product->id_column]), result, wanted);
+	if (result == STORE_DUPLICATE)
+		free(sample);
+	else
+		model_put(&run->model, sample, run->f.store->last_seq);
+}
+
+static void do_put(struct run *run)
+{
+	for (uint32_t left = pick_between(run->pick, 1, run->burst); left > 0; left--) {
+		const struct model_record *old = pick_percent(run->pick, 30) ? any_record(run) : NULL;
+
+		put(run, old ? changed_sample(run, old) : new_sample(run));
+	}
+}
+
+static void do_commit(struct run *run)
+{
+	struct error err = { 0 };
+
+	if (fails(run, store_commit(run->f.store, &err), &err))
+		lose_uncommitted(run);
+	else
+		model_commit(&run->model);
+	ck_assert_uint_eq(store_uncommitted(run->f.store), 0);
+}
+
+static void do_abort(struct run *run)
+{
+	store_abort(run->f.store);
+	lose_uncommitted(run);
+}
+
+/* --- upkeep --- */
+
+static bool upkeep(struct run *run, bool least)
+{
+	struct error err = { 0 };
+	bool more, dirty;
+
+	if (fails(run, store_upkeep(run->f.store, least ? 0 : INT64_MAX, &more, &dirty, &err), &err)) {
+		if (store_uncommitted(run->f.store) == 0)
+			lose_uncommitted(run);
+		return false;
+	}
+	if (dirty && pick_percent(run->pick, 60))
+		do_commit(run);
+	return more;
+}
+
+static void do_slice(struct run *run)
+{
+	for (uint32_t left = pick_between(run->pick, 1, 3); left > 0; left--)
+		upkeep(run, pick_percent(run->pick, 75));
+}
+
+static void do_all_upkeep(struct run *run)
+{
+	unsigned calls = 0;
+
+	do_commit(run);
+	while (upkeep(run, false)) {
+		if (pick_percent(run->pick, 20) || run->f.store->uncommitted == 0)
+			do_commit(run);
+		ck_assert_msg(++calls < UPKEEP_CALLS_MAX, "%s: upkeep finds no end", run->about);
+	}
+	do_commit(run);
+}
+
+static void assert_all_sealed(struct run *run)
+{
+	size_t count;
+	const int32_t *days = store_days(run->f.store, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		struct store_day_stats stats;
+		struct error err = { 0 };
+		size_t wanted = model_day_count(&run->model, days[i]);
+
+		ck_assert_msg(store_day_stats(run->f.store, days[i], &stats, &err) == 0, "%s: %s", run->about, err.message);
+		ck_assert_msg(stats.sealed_rows - stats.dead_rows == wanted,
+		              "%s: day %d has %llu sealed rows, %llu dead, %llu hot or ghosts; wanted %zu", run->about,
+		              days[i], (unsigned long long)stats.sealed_rows, (unsigned long long)stats.dead_rows,
+		              (unsigned long long)stats.hot_rows, wanted);
+	}
+}
+
+static void do_seal_all(struct run *run)
+{
+	store_seal_all(run->f.store);
+	if (pick_percent(run->pick, 30))
+		return;
+	do_all_upkeep(run);
+	if (!run->tight)
+		assert_all_sealed(run);
+}
+
+/* --- reading --- */
+
+static char *copy_of(struct str value)
+{
+	char *copy = malloc(value.len + 1);
+
+	ck_assert_ptr_nonnull(copy);
+	if (value.len > 0)
+		memcpy(copy, value.p, value.len);
+	return copy;
+}
+
+static void change_case(struct run *run, char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (((text[i] >= 'a' && text[i] <= 'z') || (text[i] >= 'A' && text[i] <= 'Z')) &&
+		    pick_percent(run->pick, 50))
+			text[i] ^= 0x20;
+}
+
+static void add_filter(struct run *run, struct check *check)
+{
+	const struct catalog_product *product = check->query.product;
+	const struct model_record *record = any_record(run);
+	struct scan_filter *filter = &check->filters[check->query.filters_count];
+	struct str value;
+
+	filter->column = product->filters_count > 0 && pick_percent(run->pick, 85) ?
+	                         product->filters[pick_below(run->pick, product->filters_count)].column :
+	                         (uint8_t)pick_below(run->pick, product->columns_count);
+	filter->nocase = pick_percent(run->pick, 30);
+	if (pick_percent(run->pick, 70) && record && record->now->record.product == product)
+		value = record->now->record.values[filter->column];
+	else
+		value = pick_percent(run->pick, 15) ? STR_LITERAL("") :
+		                                      sample_value(&run->sampler, product, filter->column);
+	char *copy = copy_of(value);
+	if (filter->nocase)
+		change_case(run, copy, value.len);
+	check->filter_values[check->query.filters_count++] = copy;
+	filter->value = (struct str){ copy, value.len };
+}
+
+static void any_range(struct run *run, struct scan_query *query)
+{
+	const struct model_record *a = any_record(run), *b = any_record(run);
+
+	query->from_us = clock_day_start_us(run->first_day);
+	query->to_us = clock_day_start_us(run->first_day + run->days);
+	if (pick_percent(run->pick, 40) || !a || !b)
+		return;
+	query->from_us = a->now->time_us;
+	if (pick_percent(run->pick, 50))
+		query->to_us = b->now->time_us;
+	if (query->from_us > query->to_us) {
+		int64_t swap = query->from_us;
+
+		query->from_us = query->to_us;
+		query->to_us = swap;
+	}
+	if (query->from_us == query->to_us)
+		query->to_us++;
+}
+
+static void any_query(struct run *run, struct check *check)
+{
+	*check = (struct check){ .spans = pick_percent(run->pick, 50), .lines = pick_percent(run->pick, 40) };
+	struct scan_query *query = &check->query;
+
+	query->product = any_product(run);
+	query->direction = any_direction(run, query->product);
+	query->snapshot = store_snapshot(run->f.store);
+	any_range(run, query);
+	for (uint32_t i = 0; i < ACCOUNTS; i++)
+		if (i == 0 || pick_percent(run->pick, 40))
+			memcpy(check->accounts[query->accounts_count++], accounts[i], SCAN_ACCOUNT_LEN);
+	while (query->filters_count < CHECK_FILTERS_MAX && pick_percent(run->pick, 35))
+		add_filter(run, check);
+	if (pick_percent(run->pick, 30))
+		query->columns = pick_u64(run->pick) | UINT64_C(1) << pick_below(run->pick, 8);
+}
+
+static void end_scan(struct run *run, unsigned number)
+{
+	run->spans += run->scans[number].spans_given;
+	check_end(&run->scans[number]);
+	run->open[number] = false;
+}
+
+static size_t any_page(struct run *run)
+{
+	static const uint32_t sizes[] = { 1, 3, 20, 100, 1000, 100000 };
+
+	return pick_between(run->pick, 1, sizes[pick_below(run->pick, sizeof(sizes) / sizeof(sizes[0]))]);
+}
+
+/* Goes on with a scan that is under way, or begins one. */
+static void do_scan(struct run *run)
+{
+	unsigned number = pick_below(run->pick, SCANS);
+	struct check *check = &run->scans[number];
+
+	if (!run->open[number]) {
+		any_query(run, check);
+		check_begin(check, run->about, run->f.store, &run->model);
+		run->open[number] = true;
+	}
+	check->store = run->f.store;
+	if (check_page(check, any_page(run), pick_percent(run->pick, 40)))
+		end_scan(run, number);
+}
+
+static void do_whole_scan(struct run *run)
+{
+	struct check check;
+	size_t page = pick_percent(run->pick, 30) ? SIZE_MAX : any_page(run);
+
+	any_query(run, &check);
+	check_begin(&check, run->about, run->f.store, &run->model);
+	if (page < check.count / 50)
+		page = check.count / 50;
+	while (!check_page(&check, page ? page : 1, pick_percent(run->pick, 40)))
+		;
+	run->spans += check.spans_given;
+	check_end(&check);
+}
+
+static void find(struct run *run, const struct catalog_product *product, const char *account, struct str id)
+{
+	enum catalog_direction direction = pick_percent(run->pick, 50) ? any_direction(run, product) :
+	                                                                 CATALOG_NO_DIRECTION;
+
+	run->found += check_find(run->about, run->f.store, &run->model, product, account, direction, id,
+	                         pick_percent(run->pick, 80) ? 10000 : pick_between(run->pick, 1, 3));
+}
+
+static void do_find(struct run *run)
+{
+	const struct model_record *record = any_record(run);
+
+	find(run, any_product(run), accounts[0], STR_LITERAL("nobody-has-it"));
+	if (!record)
+		return;
+	const struct record *own = &record->now->record;
+	struct str id = own->values[own->product->lookup[pick_below(run->pick, own->product->lookup_count)]];
+	bool other = pick_percent(run->pick, 10);
+	find(run, other ? any_product(run) : own->product,
+	     other ? accounts[pick_below(run->pick, ACCOUNTS)] : own->values[own->product->account_column].p,
+	     id.len > 0 ? id : own->values[own->product->id_column]);
+}
+
+/* --- ends and beginnings --- */
+
+enum tampering { TAMPER_NOT, TAMPER_REMOVE, TAMPER_CUT, TAMPER_GARBAGE, TAMPER_OTHER_BOOT, TAMPER_SAME_BOOT, TAMPERINGS };
+
+#define STATE_CLEAN 2
+
+/* The header of id_filter.c: magic(8) state(4) parts(4) boot id(16). */
+static void tamper(struct run *run, const char *path, enum tampering how)
+{
+	uint8_t bytes[64];
+	struct stat st;
+	int fd = open(path, O_RDWR);
+
+	if (fd < 0)
+		return;
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)pick_u64(run->pick);
+	if (how == TAMPER_REMOVE)
+		ck_assert_int_eq(unlink(path), 0);
+	if (how == TAMPER_CUT)
+		ck_assert_int_eq(ftruncate(fd, pick_below(run->pick, (uint32_t)st.st_size)), 0);
+	if (how == TAMPER_GARBAGE)
+		ck_assert_int_eq(pwrite(fd, bytes, sizeof(bytes), 0), sizeof(bytes));
+	uint32_t state = 0;
+	ck_assert_int_ge(pread(fd, &state, sizeof(state), 8), 0);
+	if ((how == TAMPER_OTHER_BOOT || how == TAMPER_SAME_BOOT) && state == STATE_CLEAN)
+		ck_assert_int_eq(pwrite(fd, "\1\0\0\0", 4, 8), 4);
+	if (how == TAMPER_OTHER_BOOT) {
+		ck_assert_int_eq(pwrite(fd, bytes, 16, 16), 16);
+		for (long at = 4096; at < st.st_size; at += 4096) /* pages that a crash has lost */
+			ck_assert_int_eq(pwrite(fd, "\0\0\0\0\0\0\0", 8, at), 8);
+	}
+	close(fd);
+}
+
+static void tamper_with_filters(struct run *run)
+{
+	size_t count;
+	const int32_t *days = store_days(run->f.store, &count);
+	int32_t copy[64];
+
+	ck_assert_uint_lt(count, 64);
+	if (count > 0)
+		memcpy(copy, days, count * sizeof(*copy));
+	store_close(run->f.store);
+	run->f.store = NULL;
+	for (size_t i = 0; i < count; i++) {
+		struct buf path = { 0 };
+
+		buf_addf(&path, "%s/days/", run->f.dir);
+		clock_format_day(&path, copy[i]);
+		buf_add_text(&path, "/ids.filter");
+		tamper(run, buf_cstr(&path), (enum tampering)pick_below(run->pick, TAMPERINGS));
+		buf_free(&path);
+	}
+}
+
+static void do_restart(struct run *run)
+{
+	if (pick_percent(run->pick, 50))
+		do_commit(run);
+	if (pick_percent(run->pick, 50)) {
+		tamper_with_filters(run);
+		fixture_start(&run->f);
+	} else {
+		fixture_restart(&run->f);
+	}
+	lose_uncommitted(run);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+	char bytes[16384];
+	int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT, 0600);
+	ssize_t len;
+
+	ck_assert(in >= 0 && out >= 0);
+	while ((len = read(in, bytes, sizeof(bytes))) > 0)
+		ck_assert_int_eq(write(out, bytes, (size_t)len), len);
+	close(in);
+	close(out);
+}
+
+static char copied_from[64], copied_to[80];
+
+static int copy_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	char to[256];
+
+	(void)st;
+	(void)ftw;
+	snprintf(to, sizeof(to), "%s%s", copied_to, path + strlen(copied_from));
+	if (type == FTW_D)
+		ck_assert_int_eq(mkdir(to, 0700), 0);
+	else
+		copy_file(path, to);
+	return 0;
+}
+
+/* As after kill -9: goes on with a copy of the files as they were with everything open. */
+static void do_crash(struct run *run)
+{
+	snprintf(copied_from, sizeof(copied_from), "%s", run->f.dir);
+	snprintf(copied_to, sizeof(copied_to), "%s+", run->f.dir);
+	ck_assert_int_eq(nftw(copied_from, copy_entry, 8, FTW_PHYS), 0);
+	fixture_close(&run->f);
+	ck_assert_int_eq(rename(copied_to, copied_from), 0);
+	fixture_start(&run->f);
+	lose_uncommitted(run);
+}
+
+static void do_retention(struct run *run)
+{
+	if (run->tight || run->days < 2 || store_uncommitted(run->f.store) > 0)
+		return;
+	if (pick_percent(run->pick, 50))
+		do_commit(run); /* what upkeep has written, or the day stays */
+	size_t before, after;
+	store_days(run->f.store, &before);
+	int removed = store_remove_days_before(run->f.store, run->first_day + 1, 1);
+	store_days(run->f.store, &after);
+	ck_assert_uint_eq(before - (size_t)removed, after);
+	if (removed == 1) {
+		run->first_day++;
+		model_remove_days_before(&run->model, run->first_day);
+	}
+}
+
+/* --- runs --- */
+
+static const struct {
+	void (*does)(struct run *run);
+	unsigned weight;
+} steps[] = {
+	{ do_put, 300 },      { do_commit, 120 }, { do_abort, 8 },   { do_slice, 160 },  { do_all_upkeep, 12 },
+	{ do_seal_all, 8 },   { do_scan, 230 },   { do_find, 100 },  { do_restart, 12 }, { do_crash, 5 },
+	{ do_whole_scan, 40 }, { do_retention, 3 },
+};
+
+static void do_step(struct run *run)
+{
+	unsigned total = 0, at = 0;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		total += steps[i].weight;
+	unsigned chosen = pick_below(run->pick, total);
+	while (chosen >= steps[at].weight)
+		chosen -= steps[at++].weight;
+	steps[at].does(run);
+}
+
+static void begin(struct run *run, uint64_t seed)
+{
+	static const uint32_t seal_rows[] = { 50, 120, 300, 1000, 6000, 16384 };
+
+	*run = (struct run){ .seed = seed, .first_day = FIRST_DAY };
+	run->sampler.pick.state = seed * UINT64_C(0x2545f4914f6cdd1d);
+	run->pick = &run->sampler.pick;
+	run->sampler.styles = pick_u64(run->pick);
+	run->sampler.wild = pick_percent(run->pick, 40);
+	run->tight = seed % 6 == 5;
+	run->days = run->tight ? 1 : (int)pick_between(run->pick, 1, 5);
+	run->hour = pick_below(run->pick, 24);
+	uint32_t rows = seal_rows[pick_below(run->pick, sizeof(seal_rows) / sizeof(seal_rows[0]))];
+	run->burst = rows >= 6000 ? 120 : 25;
+	snprintf(run->f.dir, sizeof(run->f.dir), "%s/cdrd-test-store-XXXXXX",
+	         access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	ck_assert_ptr_nonnull(mkdtemp(run->f.dir));
+	run->f.options = (struct store_options){
+		.data_dir = run->f.dir,
+		.day_map_bytes = run->tight ? MAP_BYTES_TIGHT : MAP_BYTES,
+		.catalog_map_bytes = FIXTURE_MAP_BYTES,
+		.days_open_max = (int)pick_between(run->pick, 1, 4),
+		.seal_rows = rows,
+		.seal_age_us = pick_percent(run->pick, 50) ? 1 : INT64_C(1) << 50,
+	};
+	fixture_start(&run->f);
+}
+
+/* Everything, once more, hot or sealed as it is. */
+static void check_all(struct run *run)
+{
+	for (unsigned i = 0; i < SCANS; i++) {
+		run->scans[i].store = run->f.store;
+		while (run->open[i])
+			if (check_page(&run->scans[i], 1000, false))
+				end_scan(run, i);
+	}
+	for (size_t i = 0; i < 4 * sizeof(product_names) / sizeof(product_names[0]); i++)
+		do_whole_scan(run);
+	for (size_t i = 0; i < run->model.count; i++) {
+		const struct sample *sample = run->model.records[i]->now;
+		const struct catalog_product *product = sample->record.product;
+
+		if (i % 4 == 0)
+			find(run, product, sample->record.values[product->account_column].p,
+			     sample->record.values[product->id_column]);
+	}
+}
+
+static void run_seed(uint64_t seed)
+{
+	struct run run;
+
+	begin(&run, seed);
+	for (run.step = 0; run.step < STEPS; run.step++) {
+		snprintf(run.about, sizeof(run.about), "seed %llu, step %u", (unsigned long long)seed, run.step);
+		do_step(&run);
+	}
+	check_all(&run);
+	do_seal_all(&run);
+	check_all(&run);
+	if (getenv("CDRD_TEST_SEED"))
+		fprintf(stderr, "seed %llu: %zu records, %zu whole blocks, %zu found by id\n", (unsigned long long)seed,
+		        run.model.count, run.spans, run.found);
+	model_free(&run.model);
+	fixture_close(&run.f);
+}
+
+/* The seed of the environment, or `count` of them. */
+static int seeds_end(void)
+{
+	const char *text = getenv("CDRD_LONG_TESTS");
+
+	if (getenv("CDRD_TEST_SEED"))
+		return 1;
+	return text && *text ? SEEDS_LONG : SEEDS_SHORT;
+}
+
+START_TEST(every_answer_is_that_of_a_plain_list)
+{
+	const char *text = getenv("CDRD_TEST_SEED");
+
+	run_seed(text ? strtoull(text, NULL, 10) : (unsigned)_i);
+}
+END_TEST
+
+Suite *suite_store_model(void)
+{
+	Suite *suite = suite_create("store_model");
+	TCase *tests = tcase_create("model");
+
+	tcase_set_timeout(tests, 300);
+	tcase_add_loop_test(tests, every_answer_is_that_of_a_plain_list, 0, seeds_end());
+	suite_add_tcase(suite, tests);
+	return suite;
+}
