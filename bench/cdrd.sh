@@ -1,18 +1,49 @@
-# cdrd.sh: the daemon at the benchmark's jobs, over HTTP, with durable commits.
+# shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the other parts
+# cdrd.sh: the daemon of a run: its start and end, its records, its rest, its loop's lag.
+#
+# Settings are the defaults, but for limits of accounts and of load, which would answer 429 and 503 instead of showing
+# how fast it is. With PINNED it keeps to one core and its clients to another. Figures are kept under the name OWN.
 
 cdrd_pid=
+PINNED=
+OWN=cdrd
 
+# cdrd_start [KEY=VALUE...]: with an empty store.
 cdrd_start() {
+	cdrd_stop
 	rm -rf "$WORK/cdrd"
 	mkdir -p "$WORK/cdrd"
-	cdrd_port=$(free_port)
-	"$BUILD/cdrd" -o listen="127.0.0.1:$cdrd_port" -o data_dir="$WORK/cdrd/data" \
-		-o admin_socket="$WORK/cdrd/admin.sock" -o log_level=warn \
-		-o sync_rate_max=0 -o async_rate_max=0 -o shed_lag=0 2>"$WORK/cdrd/log" &
-	cdrd_pid=$!
-	wait_until cdrd_ctl status
+	cdrd_open "$@"
 	cdrd_ctl account add "$ACCOUNT" --secret "$SECRET" >/dev/null
 	cdrd_ctl producer add "$PRODUCER" --secret "$SECRET" >/dev/null
+}
+
+# cdrd_open [KEY=VALUE...]: on the store that is there.
+cdrd_open() {
+	cdrd_launch "$@"
+	wait_until cdrd_ctl status
+}
+
+# Sets the number of measuring from zero: the loop's lag, ingest's counts.
+cdrd_restart() {
+	cdrd_stop
+	cdrd_open "$@"
+}
+
+cdrd_launch() {
+	local setting settings=() core=()
+
+	for setting in "$@"; do
+		settings+=(-o "$setting")
+	done
+	[ -z "$PINNED" ] || core=("${on_server[@]}")
+	cdrd_port=$(free_port)
+	cdrd_metrics_port=$(free_port)
+	"${core[@]}" "$BUILD/cdrd" -o listen="127.0.0.1:$cdrd_port" -o metrics_listen="127.0.0.1:$cdrd_metrics_port" \
+		-o data_dir="$WORK/cdrd/data" -o admin_socket="$WORK/cdrd/admin.sock" -o log_level=warn \
+		-o sync_rate_max=0 -o async_rate_max=0 -o downloads_max=0 -o shed_lag=0 -o shed_memory=0 \
+		"${settings[@]}" 2>>"$WORK/cdrd/log" &
+	cdrd_pid=$!
 }
 
 cdrd_ctl() {
@@ -22,32 +53,73 @@ cdrd_ctl() {
 cdrd_stop() {
 	[ -n "$cdrd_pid" ] || return 0
 	kill "$cdrd_pid" 2>/dev/null
-	wait "$cdrd_pid" 2>/dev/null
+	wait "$cdrd_pid" 2>/dev/null || true
 	cdrd_pid=
 }
 
-# cdrd_ingest JOB CONNECTIONS BATCH FORMAT, into an empty store.
-cdrd_ingest() {
-	cdrd_stop
-	cdrd_start
-	"$BUILD/bench/load" post "$cdrd_port" "$PRODUCER:$SECRET" "$2" "$3" "$4" "$WORK/records.$4" >"$WORK/out"
-	measured cdrd "$1" <"$WORK/out"
+cdrd_client() {
+	if [ -n "$PINNED" ]; then
+		"${on_client[@]}" "$@"
+	else
+		"$@"
+	fi
 }
 
+# cdrd_post JOB CONNECTIONS BATCH FORMAT [FILE]: every record of a file.
+cdrd_post() {
+	cdrd_client "$BUILD/bench/load" post "$cdrd_port" "$PRODUCER:$SECRET" "$2" "$3" "$4" "${5:-$WORK/records.$4}" \
+		>"$WORK/out"
+	measured "$OWN" "$1" <"$WORK/out"
+}
+
+# cdrd_get JOB [CONNECTIONS [TARGETS]], for SECONDS_EACH.
 cdrd_get() {
-	"$BUILD/bench/load" get "$cdrd_port" "$ACCOUNT:$SECRET" "$CONNECTIONS" "$SECONDS_EACH" "$WORK/targets.$1" >"$WORK/out"
-	measured cdrd "$1" <"$WORK/out"
+	cdrd_client "$BUILD/bench/load" get "$cdrd_port" "$ACCOUNT:$SECRET" "${2:-$CONNECTIONS}" "$SECONDS_EACH" \
+		"$WORK/targets.${3:-$1}" >"$WORK/out"
+	measured "$OWN" "$1" <"$WORK/out"
 }
 
-cdrd_run() {
-	say "cdrd: ingest of NDJSON and msgpack, four connections and one"
-	cdrd_ingest ingest_stream_msgpack 1 0 msgpack
-	cdrd_ingest ingest_stream_ndjson 1 0 ndjson
-	cdrd_ingest ingest_msgpack 4 "$BATCH" msgpack
-	cdrd_ingest ingest_ndjson 4 "$BATCH" ndjson
-	say "cdrd: pages and ids"
-	cdrd_get pages
-	cdrd_get ids
-	du -sk "$WORK/cdrd/data" | awk '{ print "disk_mib", $1 / 1024 }' | measured cdrd store
-	cdrd_stop
+# cdrd_stream COUNT: msgpack of standard input in one body, as it is made; all COUNT records must be new.
+cdrd_stream() {
+	local answer
+
+	answer=$(cdrd_client curl -sS -u "$PRODUCER:$SECRET" -H 'Content-Type: application/msgpack' -H 'Expect:' -X POST -T - \
+		"http://127.0.0.1:$cdrd_port/v1/cdrs")
+	[[ $answer == "{\"accepted\":$1,"* ]] || die "ingest of $1 records answered: $answer"
+}
+
+# Seals what is hot and waits until sealing and merging have nothing more to do.
+cdrd_seal() {
+	cdrd_ctl seal >/dev/null
+	cdrd_rest >/dev/null
+}
+
+# When upkeep last had something to do; waits for that.
+cdrd_rest() {
+	cdrd_client python3 "$TOP/bench/api.py" rest "$cdrd_metrics_port"
+}
+
+# cdrd_lag JOB: the loop's lag since the start.
+cdrd_lag() {
+	cdrd_ctl --json status | python3 "$TOP/bench/api.py" lag | measured "$OWN" "$1"
+}
+
+# cdrd_disk JOB: bytes a record of all days, from `cdrctl storage`.
+cdrd_disk() {
+	cdrd_ctl --json storage | python3 -c 'import json, sys
+total = json.load(sys.stdin)[-1]
+print("bytes_a_record", total["disk_bytes"] / total["records"])
+print("records", total["records"])
+print("hot", total["hot"])
+print("blocks", total["blocks"])' | measured "$OWN" "$1"
+}
+
+# cdrd_report JOB RECORDS EXPECTED BODY: one report REPEATS times; EXPECTED rows, or - for any number.
+cdrd_report() {
+	local expected=()
+
+	[ "$3" = - ] || expected=("$3")
+	cdrd_client python3 "$TOP/bench/reports.py" "$cdrd_port" "$ACCOUNT:$SECRET" "$cdrd_pid" "$WORK/cdrd/data" "$REPEATS" \
+		"$2" "$4" "${expected[@]}" >"$WORK/out"
+	measured "$OWN" "$1" <"$WORK/out"
 }

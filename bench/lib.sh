@@ -1,4 +1,5 @@
-# lib.sh: what bench/run and its peers share: messages, figures, samples.
+# shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the other parts
+# lib.sh: what bench/run and its sections share: messages, figures, tables, cores.
 #
 # A figure is a line "NAME VALUE" in $WORK/figures; names are PEER.JOB.MEASURE, for instance cdrd.page.p99_ms. Jobs
 # print their measures as "measure value" lines, which `measured PEER JOB` reads and names.
@@ -22,28 +23,69 @@ figure() {
 	awk -v name="$1" '$1 == name { value = $2 } END { print value }' "$WORK/figures"
 }
 
-# row TEXT UNIT JOB.MEASURE [PEERS' JOB.MEASURE] [lower]: a line of the table; how many times better cdrd is than each
-# peer stands beside its figure. Measures where less is better say `lower`.
-row() {
-	local text=$1 unit=$2 own=$3 theirs=${4:-$3} better=${5:-higher}
+# ratio NAME OVER UNDER: keeps OVER / UNDER, two figures, as the figure cdrd.NAME; nothing if one is missing.
+ratio() {
+	awk -v over="$(figure "$2")" -v under="$(figure "$3")" -v name="cdrd.$1" \
+		'BEGIN { if (over != "" && under > 0) print name, over / under }' >>"$WORK/figures"
+}
 
-	awk -v text="$text" -v unit="$unit" -v better="$better" -v own="$(figure "cdrd.$own")" \
-		-v sqlite="$(figure "sqlite.$theirs")" -v postgres="$(figure "postgres.$theirs")" '
+# A table's columns: cdrd's figure and, for each of PEERS, the peer's and how many times better cdrd is. With GOALS, what
+# issue 4 wants and whether it is met.
+declare -A PEER_NAMES=([sqlite]=SQLite [postgres]=PostgreSQL [duckdb]=DuckDB [clickhouse]=ClickHouse)
+
+# table_head [PEER...]
+table_head() {
+	local peer
+
+	PEERS=("$@")
+	printf '%-50s %-12s %10s' "" unit "${OWN_NAME:-cdrd}"
+	for peer in "${PEERS[@]}"; do
+		printf ' %11s %7s' "${PEER_NAMES[$peer]}" "${OWN_NAME:-cdrd}/"
+	done
+	[ -z "${GOALS:-}" ] || printf ' %18s' goal
+	printf '\n'
+}
+
+# row TEXT UNIT JOB.MEASURE [PEERS' JOB.MEASURE] [lower] [GOAL]: a line of the table. Measures where less is better say
+# `lower`; GOAL is then the most that is allowed, else the least.
+row() {
+	local text=$1 unit=$2 own=$3 theirs=${4:-$3} better=${5:-higher} goal=${6:-} peer values=()
+
+	for peer in "${PEERS[@]}"; do
+		values+=("$(figure "$peer.$theirs")")
+	done
+	printf '%s\n' "$(figure "cdrd.$own")" "${values[@]}" | awk -v text="$text" -v unit="$unit" -v better="$better" \
+		-v count="${#PEERS[@]}" -v goal="$goal" -v goals="${GOALS:-}" '
 	function shown(v) { return v == "" ? "-" : sprintf(v >= 1000 ? "%.0f" : v >= 10 ? "%.1f" : "%.3f", v) }
-	function ratio(peer) {
+	function times(peer) {
 		if (own == "" || peer == "" || own == 0 || peer == 0)
 			return ""
-		return sprintf("%.1fx", better == "lower" ? peer / own : own / peer)
+		better_by = better == "lower" ? peer / own : own / peer
+		return sprintf(better_by < 10 ? "%.2fx" : "%.1fx", better_by)
 	}
-	BEGIN {
-		printf "%-44s %-10s %10s %10s %7s %11s %7s\n", text, unit, shown(own), shown(sqlite), ratio(sqlite),
-			shown(postgres), ratio(postgres)
-	}'
+	function verdict() {
+		if (goal == "")
+			return ""
+		return (better == "lower" ? "<= " : ">= ") goal (own == "" ? "" : \
+			(better == "lower" ? own + 0 <= goal + 0 : own + 0 >= goal + 0) ? " met" : " MISSED")
+	}
+	NR == 1 { own = $1; printf "%-50s %-12s %10s", text, unit, shown(own); next }
+	NR > 1 && peers++ < count { printf " %11s %7s", shown($1), times($1) }
+	END { printf goals == "" ? "\n" : " %18s\n", verdict() }'
 }
 
-table_head() {
-	printf '%-44s %-10s %10s %10s %7s %11s %7s\n' "" unit cdrd SQLite cdrd/ PostgreSQL cdrd/
+# machine: one line for the head of a table.
+machine() {
+	echo "$(nproc) cores of $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)"
 }
+
+# Where servers under test run and where their clients do: each on a core of its own, if there are two.
+on_server=()
+on_client=()
+if [ "$(nproc)" -ge 2 ] && command -v taskset >/dev/null; then
+	on_server=(taskset -c 0)
+	on_client=(taskset -c 1)
+fi
 
 # need PACKAGE...: installs what is missing.
 need() {
@@ -74,4 +116,13 @@ wait_until() {
 # A free TCP port.
 free_port() {
 	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# rate COUNT BEGUN ENDED: as the measure records_per_s; times in seconds.
+rate() {
+	awk -v count="$1" -v begun="$2" -v ended="$3" 'BEGIN { printf "records_per_s %.0f\n", count / (ended - begun) }'
+}
+
+now() {
+	date +%s.%N
 }

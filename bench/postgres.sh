@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the other parts
 # postgres.sh: PostgreSQL at the same jobs, in a cluster of its own that is removed afterwards.
 #
 # Tuned as one would for this: a quarter of the memory as shared buffers, checkpoints that do not interrupt, COPY for
@@ -19,7 +20,11 @@ pg_sql() {
 	PGOPTIONS=--client-min-messages=warning pg_as "$pg_bin/psql" -h "$WORK/postgres" -U bench -d postgres -qAtX -v ON_ERROR_STOP=1 "$@"
 }
 
+# pg_start [KEY=VALUE...]: a new cluster with these settings. With PINNED its server keeps to one core.
 pg_start() {
+	local setting core=()
+
+	[ -z "$PINNED" ] || core=("${on_server[@]}")
 	pg_bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)
 	mkdir -p "$WORK/postgres"
 	[ "$(id -u)" -ne 0 ] || chown "$pg_user" "$WORK/postgres"
@@ -35,7 +40,10 @@ pg_start() {
 		synchronous_commit = on
 		full_page_writes = on
 	END
-	pg_as "$pg_bin/pg_ctl" -D "$WORK/postgres/data" -l "$WORK/postgres/log" -w start >/dev/null
+	for setting in "$@"; do
+		echo "${setting/=/ = }" | pg_as tee -a "$WORK/postgres/data/postgresql.conf" >/dev/null
+	done
+	pg_as "${core[@]}" "$pg_bin/pg_ctl" -D "$WORK/postgres/data" -l "$WORK/postgres/log" -w start >/dev/null
 }
 
 pg_stop() {
@@ -44,16 +52,21 @@ pg_stop() {
 	rm -rf "$WORK/postgres"
 }
 
-# The columns of the CSV: text, but for the time.
-pg_table() {
-	local columns
+# pg_columns_of HEADER: columns of a table from a CSV's header line: text, but for the time.
+pg_columns_of() {
+	sed 's/,/ text,/g; s/$/ text/; s/"date_received" text/"date_received" timestamptz/' <<<"$1"
+}
 
-	columns=$(head -1 "$WORK/records.csv" | sed 's/,/ text,/g; s/$/ text/; s/"date_received" text/"date_received" timestamptz/')
+# pg_table HEADER: an empty table.
+pg_table() {
 	pg_sql -c "DROP TABLE IF EXISTS cdr" \
-		-c "CREATE TABLE cdr ($columns, product text NOT NULL DEFAULT 'SMS')" \
-		-c "CREATE INDEX cdr_id ON cdr (id)" \
+		-c "CREATE TABLE cdr ($(pg_columns_of "$1"), product text NOT NULL DEFAULT 'SMS')"
+	pg_columns=$1
+}
+
+pg_index() {
+	pg_sql -c "CREATE INDEX cdr_id ON cdr (id)" \
 		-c "CREATE INDEX cdr_time ON cdr (account_id, product, direction, date_received)"
-	pg_columns=$(head -1 "$WORK/records.csv")
 }
 
 # One script of COPY blocks for each connection; each block is a transaction of its own.
@@ -74,7 +87,8 @@ pg_scripts() {
 pg_ingest() {
 	local begun script pids=()
 
-	pg_table
+	pg_table "$(head -1 "$WORK/records.csv")"
+	pg_index
 	pg_scripts "$3" "$2"
 	begun=$(date +%s.%N)
 	for script in "$WORK"/copy.*; do
@@ -98,12 +112,13 @@ pg_questions() {
 
 # pg_query JOB TABLE SQL, in which :n is the number of a question.
 pg_query() {
-	local rows
+	local rows core=()
 
+	[ -z "$PINNED" ] || core=("${on_client[@]}")
 	rows=$(pg_sql -c "SELECT count(*) FROM $2")
 	printf '\\set n random(1, %s)\n%s\n' "$rows" "$3" >"$WORK/postgres/script"
 	chmod a+r "$WORK/postgres/script"
-	(cd "$WORK/postgres" && pg_as "$pg_bin/pgbench" -h "$WORK/postgres" -U bench -n -M prepared -c "$CONNECTIONS" -j 1 \
+	(cd "$WORK/postgres" && pg_as "${core[@]}" "$pg_bin/pgbench" -h "$WORK/postgres" -U bench -n -M prepared -c "$CONNECTIONS" -j 1 \
 		-T "$SECONDS_EACH" --random-seed=1 -l --log-prefix="$WORK/postgres/latency" -f "$WORK/postgres/script" \
 		postgres >"$WORK/out")
 	awk '/^tps/ { print "requests_per_s", $3 }' "$WORK/out" | measured postgres "$1"
@@ -111,6 +126,13 @@ pg_query() {
 		awk '{ v[NR] = $1 } END { print "p50_ms", v[int(NR / 2) + 1] / 1000; print "p99_ms", v[int(NR * 0.99) + 1] / 1000 }' |
 		measured postgres "$1"
 	rm -f "$WORK"/postgres/latency.*
+}
+
+# pg_pages JOB
+pg_pages() {
+	pg_query "$1" starts "SELECT json_agg(page) FROM (SELECT * FROM cdr WHERE account_id = '$ACCOUNT' AND product = 'SMS'
+		AND direction = 'outbound' AND date_received >= (SELECT start FROM starts WHERE n = :n)
+		ORDER BY date_received LIMIT 1000) page;"
 }
 
 postgres_run() {
@@ -121,9 +143,7 @@ postgres_run() {
 	pg_ingest ingest 4 "$BATCH"
 	pg_questions
 	say "PostgreSQL: pages and ids"
-	pg_query pages starts "SELECT json_agg(page) FROM (SELECT * FROM cdr WHERE account_id = '$ACCOUNT' AND product = 'SMS'
-		AND direction = 'outbound' AND date_received >= (SELECT start FROM starts WHERE n = :n)
-		ORDER BY date_received LIMIT 1000) page;"
+	pg_pages pages
 	pg_query ids ids "SELECT row_to_json(cdr) FROM cdr WHERE id = (SELECT id FROM ids WHERE n = :n);"
 	pg_sql -c "SELECT 'disk_mib ' || pg_total_relation_size('cdr') / 1048576.0" | measured postgres store
 	pg_stop

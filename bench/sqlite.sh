@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the other parts
 # sqlite.sh: SQLite at the same jobs; see sqlite.c.
 
 sqlite_run() {

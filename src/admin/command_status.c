@@ -125,6 +125,7 @@ static void write_lag(struct json *j, const struct lag *lag)
 	const struct histogram *all = lag_histogram(lag);
 	write_uint(j, "lag_median_us", (uint64_t)histogram_quantile_us(all, 500));
 	write_uint(j, "lag_99th_us", (uint64_t)histogram_quantile_us(all, 990));
+	write_uint(j, "lag_99_9th_us", (uint64_t)histogram_quantile_us(all, 999));
 	write_uint(j, "lag_longest_us", (uint64_t)all->max_us);
 	write_uint(j, "lag_longest_lately_us", (uint64_t)lag_recent_max_us(lag));
 }

@@ -4,8 +4,10 @@ libcdrd_a_SOURCES += \
 	src/admin/audit.c src/admin/audit.h \
 	src/admin/command.h \
 	src/admin/command_account.c \
+	src/admin/command_backup.c \
 	src/admin/command_callback.c \
 	src/admin/command_daemon.c \
+	src/admin/command_erase.c \
 	src/admin/command_import.c \
 	src/admin/command_producer.c \
 	src/admin/command_products.c \

@@ -71,6 +71,13 @@ int callback_put(struct change *change, const struct callback_event *event, stru
 /* Looks for events that were put and committed since. */
 void callbacks_wake(struct callbacks *callbacks);
 
+/*
+ * Erases a person's number (store/erase.h) from the bodies of callbacks of these accounts (SCAN_ACCOUNT_LEN bytes each)
+ * that are not delivered; *count says of how many.
+ */
+struct erase;
+int callbacks_erase(struct store *store, struct str accounts, struct erase *erase, uint64_t *count, struct error *err);
+
 enum callback_state {
 	CALLBACK_WAITING, /* for its next time, or for its turn */
 	CALLBACK_SENDING,

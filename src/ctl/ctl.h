@@ -17,6 +17,7 @@ struct ctl {
 
 /* 0, or -1 with *err, which main.c prints. */
 int ctl_import(const struct ctl *ctl, struct error *err);
+int ctl_restore(const struct ctl *ctl, struct error *err);
 
 /* One line of JSON, or what render.h makes of it. `result` has a NUL behind it. */
 int ctl_print(const struct ctl *ctl, struct str result, struct error *err);

@@ -25,6 +25,7 @@ static const struct special_row {
 	int (*run)(const struct ctl *ctl, struct error *err);
 } specials[] = {
 	{ "import", ctl_import },
+	{ "restore", ctl_restore },
 };
 
 struct options {

@@ -82,12 +82,24 @@ static void begin_rough(struct estimate *estimate)
 	estimate->until_us = clock_monotonic_us() + estimate->app->config->estimate_time;
 }
 
-/* The share of its days that a count has come through. */
-static double share_done(const struct estimate *estimate, int32_t day)
+/* The share of the range that a count has come through, by time: days, accounts within a day, rows within an account. */
+static double share_done(const struct estimate *estimate, const struct count *count)
 {
-	int32_t first = clock_day_of(estimate->query.from_us), last = clock_day_of(estimate->query.to_us - 1);
+	const struct scan_query *query = &estimate->query;
+	int64_t begin_us = clock_day_start_us(count->day), end_us = begin_us + CLOCK_US_PER_DAY;
+	double account = 0;
 
-	return (double)(day - first + 1) / (double)(last - first + 2);
+	if (begin_us < query->from_us)
+		begin_us = query->from_us;
+	if (end_us > query->to_us)
+		end_us = query->to_us;
+	if (count->hot && end_us > begin_us)
+		account = (double)(count->hot_us - begin_us) / (double)(end_us - begin_us);
+	double day = ((double)count->account + account) / (double)query->accounts_count;
+	double done_us = (double)(begin_us - query->from_us) + day * (double)(end_us - begin_us);
+	double share = done_us / (double)(query->to_us - query->from_us);
+
+	return share > 0.001 ? share : 0.001;
 }
 
 static uint64_t extrapolate(const struct estimate *estimate, bool whole)
@@ -97,7 +109,7 @@ static uint64_t extrapolate(const struct estimate *estimate, bool whole)
 	double rows = (double)exact->rows + passing * (double)rough->rows;
 
 	if (!whole)
-		rows /= share_done(estimate, rough->day);
+		rows /= share_done(estimate, rough);
 	return (uint64_t)(rows + 0.5);
 }
 

@@ -3,6 +3,9 @@ libcdrd_a_SOURCES += \
 	src/http/auth.c \
 	src/http/body.c src/http/body.h \
 	src/http/cdrs.c \
+	src/http/changes.c src/http/changes.h \
+	src/http/changes_answer.c \
+	src/http/changes_wait.c \
 	src/http/chunked.c \
 	src/http/connection.c src/http/connection.h \
 	src/http/dispatch.c \
@@ -13,6 +16,7 @@ libcdrd_a_SOURCES += \
 	src/http/inflate.c src/http/inflate.h \
 	src/http/intake.c \
 	src/http/limits.c \
+	src/http/link.c src/http/link.h \
 	src/http/listen.c \
 	src/http/media.c \
 	src/http/parser.c src/http/parser.h \
@@ -30,4 +34,7 @@ libcdrd_a_SOURCES += \
 	src/http/routes.c src/http/routes.h \
 	src/http/send.c \
 	src/http/server.c src/http/server.h \
-	src/http/stats.c
+	src/http/stats.c \
+	src/http/summary.c src/http/summary.h \
+	src/http/summary_answer.c \
+	src/http/summary_groups.c

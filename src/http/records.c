@@ -144,6 +144,9 @@ static bool prepare(struct http_records_page *page)
 		http_reply_problem(request, 403, "Forbidden", "User not authorized to query the requested data");
 		return false;
 	}
+	/* who asks what he has been charged for is told of all of it */
+	if (meter_is_free(page->plan.product))
+		meter_settle(page->app->meter);
 	page->snapshot = store_snapshot(page->app->store);
 	if (page->plan.cursor.p && !resume(page, &problems)) {
 		http_reply_invalid(request, &problems);

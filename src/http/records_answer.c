@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/decimal.h"
 #include "base/json.h"
+#include "http/link.h"
 
 #define ENVELOPE_BYTES 4096 /* a usual envelope is shorter */
 
@@ -32,54 +33,13 @@ static void answer_free(struct answer *answer)
 	buf_free(&answer->scratch);
 }
 
-static bool is_unreserved(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' ||
-	       c == '_' || c == '~';
-}
-
-static void add_encoded(struct buf *url, struct str text)
-{
-	static const char digits[] = "0123456789ABCDEF";
-
-	for (size_t i = 0; i < text.len; i++) {
-		unsigned char c = (unsigned char)text.p[i];
-
-		if (is_unreserved(text.p[i])) {
-			buf_add_char(url, text.p[i]);
-		} else {
-			char escape[3] = { '%', digits[c >> 4], digits[c & 15] };
-
-			buf_add(url, escape, sizeof(escape));
-		}
-	}
-}
-
-static void add_parameter(struct buf *url, struct str name, struct str value)
-{
-	add_encoded(url, name);
-	buf_add_char(url, '=');
-	add_encoded(url, value);
-}
-
 static void write_next(const struct http_records_page *page, struct answer *answer)
 {
-	struct buf *url = &answer->next;
+	static const char *const own[] = { "cursor", "iv", NULL };
 
-	http_request_base_url(page->request, url);
-	buf_add_str(url, http_request_path(page->request));
-	buf_add_char(url, '?');
-	for (size_t i = 0; i < page->params.count; i++) {
-		const struct query_param *param = &page->params.list[i];
-
-		if (str_is(param->name, "cursor") || str_is(param->name, "iv"))
-			continue;
-		add_parameter(url, param->name, param->value);
-		buf_add_char(url, '&');
-	}
-	add_parameter(url, STR_LITERAL("cursor"), buf_str(&answer->cursor));
-	buf_add_char(url, '&');
-	add_parameter(url, STR_LITERAL("iv"), buf_str(&answer->iv));
+	http_link_begin(&answer->next, page->request, &page->params, own);
+	http_link_add(&answer->next, STR_LITERAL("cursor"), buf_str(&answer->cursor));
+	http_link_add(&answer->next, STR_LITERAL("iv"), buf_str(&answer->iv));
 }
 
 static int seal_cursor(const struct http_records_page *page, struct answer *answer, struct error *err)
@@ -97,22 +57,13 @@ static int seal_cursor(const struct http_records_page *page, struct answer *answ
 	                   &answer->iv, err);
 }
 
-static void write_link(struct json *json, const char *name, const struct buf *url)
-{
-	json_key(json, name);
-	json_object_begin(json);
-	json_key(json, "href");
-	json_str(json, buf_str(url));
-	json_object_end(json);
-}
-
 static void write_links(struct json *json, const struct answer *answer)
 {
 	json_key(json, "_links");
 	json_object_begin(json);
-	write_link(json, "self", &answer->self);
+	http_link_write(json, "self", &answer->self);
 	if (answer->next.len > 0)
-		write_link(json, "next", &answer->next);
+		http_link_write(json, "next", &answer->next);
 	json_object_end(json);
 }
 
@@ -206,16 +157,6 @@ static void write_answer(const struct http_records_page *page, const struct mete
 	json_object_end(&json);
 }
 
-static void add_link_header(struct http_request *request, struct answer *answer)
-{
-	struct buf *header = &answer->scratch;
-
-	buf_clear(header);
-	buf_addf(header, "<%.*s>; rel=\"next\"", STR_ARGS(buf_str(&answer->next)));
-	if (buf_cstr(header))
-		http_reply_header(request, "Link", header->data);
-}
-
 int http_records_answer(struct http_records_page *page, struct error *err)
 {
 	struct answer answer = { 0 };
@@ -238,7 +179,7 @@ int http_records_answer(struct http_records_page *page, struct error *err)
 		goto out;
 	}
 	if (answer.next.len > 0)
-		add_link_header(page->request, &answer);
+		http_link_header(page->request, "next", &answer.next);
 	charge(page, &price);
 	http_reply(page->request, 200, "application/json", &out);
 	result = 0;

@@ -131,8 +131,11 @@ bool http_report_make_plan(struct http_request *request, const struct http_app *
 		http_reply_invalid(request, problems);
 		return false;
 	}
-	if (accounts_may_read(app->store, http_request_account(request), str_from(plan->account)))
+	if (accounts_may_read(app->store, http_request_account(request), str_from(plan->account))) {
+		if (meter_is_free(plan->product))
+			meter_settle(app->meter);
 		return true;
+	}
 	http_reply_problem(request, 403, "Forbidden", "User not authorized to query the requested data");
 	return false;
 }

@@ -114,15 +114,26 @@ static bool path_matches(const char *pattern, struct str path, struct buf *segme
 
 /* --- routes --- */
 
+/* Is there a route of just this path, without braces? Then those with braces, which match it too, do not count. */
+static bool is_literal(const struct http_route *routes, struct str path, struct buf *segment)
+{
+	for (const struct http_route *route = routes; route->path; route++)
+		if (!strchr(route->path, '{') && path_matches(route->path, path, segment))
+			return true;
+	return false;
+}
+
 const struct http_route *http_router_find(const struct http_route *routes, struct str method, struct str path,
                                           struct buf *segment, unsigned *allowed)
 {
 	enum http_method asked = parse_method(method);
 	enum http_method served = asked == HTTP_HEAD ? HTTP_GET : asked;
 
+	bool literal = is_literal(routes, path, segment);
+
 	*allowed = 0;
 	for (const struct http_route *route = routes; route->path; route++) {
-		if (!path_matches(route->path, path, segment))
+		if ((literal && strchr(route->path, '{')) || !path_matches(route->path, path, segment))
 			continue;
 		if (route->method == served)
 			return route;

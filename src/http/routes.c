@@ -9,6 +9,8 @@ const struct http_route http_routes[] = {
 	{ HTTP_GET, "/v2/reports/records", HTTP_AUTH_ACCOUNT, HTTP_BODY_NONE, http_records_get, METER_LIMIT_SYNC },
 	{ HTTP_POST, "/v2/reports", HTTP_AUTH_ACCOUNT, HTTP_BODY_WHOLE, http_report_post, METER_LIMIT_ASYNC },
 	{ HTTP_POST, "/v2/reports/estimate", HTTP_AUTH_ACCOUNT, HTTP_BODY_WHOLE, http_estimate_post, METER_LIMIT_ASYNC },
+	{ HTTP_GET, "/v2/reports/summary", HTTP_AUTH_ACCOUNT, HTTP_BODY_NONE, http_summary_get, METER_LIMIT_SYNC },
+	{ HTTP_GET, "/v2/reports/changes", HTTP_AUTH_ACCOUNT, HTTP_BODY_NONE, http_changes_get, METER_LIMIT_SYNC },
 	{ HTTP_GET, "/v2/reports", HTTP_AUTH_ACCOUNT, HTTP_BODY_NONE, http_report_list, METER_LIMIT_ASYNC },
 	{ HTTP_GET, "/v2/reports/{id}", HTTP_AUTH_ACCOUNT, HTTP_BODY_NONE, http_report_get, METER_LIMIT_ASYNC },
 	{ HTTP_DELETE, "/v2/reports/{id}", HTTP_AUTH_ACCOUNT, HTTP_BODY_NONE, http_report_delete, METER_LIMIT_ASYNC },

@@ -18,7 +18,10 @@
 #include "report/report.h"
 #include "store/store.h"
 
-/* What handlers may use. All pointers stay the caller's and must outlive the server. */
+struct http_changes_waiters;
+
+/* What handlers may use. All pointers stay the caller's and must outlive the server; what the last two are about is
+ * theirs. */
 struct http_app {
 	struct event_base *base;
 	const struct config *config;
@@ -29,6 +32,8 @@ struct http_app {
 	struct reports *reports;
 	struct meter *meter;
 	struct cursor_key cursor_key;
+	size_t summaries;                    /* being made (summary.c) */
+	struct http_changes_waiters *waiters; /* for changes (changes_wait.c); NULL: none */
 };
 
 /* Ends with a row whose path is NULL. */
@@ -42,6 +47,8 @@ void http_report_list(struct http_request *request, void *app);   /* reports_lis
 void http_report_get(struct http_request *request, void *app);    /* reports.c: GET /v2/reports/{id} */
 void http_report_delete(struct http_request *request, void *app); /* reports.c: DELETE /v2/reports/{id} */
 void http_estimate_post(struct http_request *request, void *app); /* estimate.c: POST /v2/reports/estimate */
+void http_summary_get(struct http_request *request, void *app);   /* summary.c: GET /v2/reports/summary */
+void http_changes_get(struct http_request *request, void *app);   /* changes.c: GET /v2/reports/changes */
 void http_media_get(struct http_request *request, void *app);     /* media.c: GET /v3/media/{id} */
 
 /* health.c: GET /healthz and GET /readyz, also on the metrics' listener */

@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "keep/backup_private.h"
-#include "keep/tree.h"
+#include "keep/folder.h"
 #include "store/copying.h"
 
 #define LIST_BYTES_MAX ((size_t)256 << 20)
@@ -40,7 +40,7 @@ static int check_dir(const char *dir, const char *data_dir, struct error *err)
 
 static int take_lock(struct backup *backup, struct error *err)
 {
-	const char *path = tree_path(&backup->scratch, backup->dir.data, "lock", err);
+	const char *path = folder_path(&backup->scratch, backup->dir.data, "lock", err);
 	if (!path)
 		return -1;
 	backup->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
@@ -55,10 +55,10 @@ static int take_lock(struct backup *backup, struct error *err)
 static int remove_part(void *arg, const char *name, struct error *err)
 {
 	struct backup *backup = arg;
-	if (!tree_is_part(name))
+	if (!folder_is_part(name))
 		return 0;
-	const char *path = tree_path(&backup->scratch, backup->dir.data, name, err);
-	if (!path || tree_remove(path, err) != 0)
+	const char *path = folder_path(&backup->scratch, backup->dir.data, name, err);
+	if (!path || folder_remove(path, err) != 0)
 		return -1;
 	log_info("keep", "%s: removed, it was not complete", path);
 	return 0;
@@ -78,17 +78,17 @@ static int load_previous(struct backup *backup, struct error *err)
 {
 	struct buf name = { 0 };
 	struct error ignored;
-	int found = tree_newest(backup->dir.data, &name, err);
+	int found = folder_newest(backup->dir.data, &name, err);
 	if (found > 0) {
 		buf_addf(&backup->previous, "%s/%s", backup->dir.data, name.data);
 		const char *sums = buf_cstr(&backup->previous) ?
-		                           tree_path(&backup->scratch, backup->previous.data, SUMS_NAME, err) : NULL;
-		const char *about = sums ? tree_path(&backup->scratch_to, backup->previous.data, BACKUP_NAME, err) : NULL;
+		                           folder_path(&backup->scratch, backup->previous.data, SUMS_NAME, err) : NULL;
+		const char *about = sums ? folder_path(&backup->scratch_to, backup->previous.data, BACKUP_NAME, err) : NULL;
 		if (!about)
 			found = -1;
 		/* One that cannot be read is no help, and no hindrance. */
-		else if (tree_read(sums, LIST_BYTES_MAX, &backup->previous_sums, &ignored) != 0 ||
-		         tree_read(about, LIST_BYTES_MAX, &backup->previous_about, &ignored) != 0)
+		else if (folder_read(sums, LIST_BYTES_MAX, &backup->previous_sums, &ignored) != 0 ||
+		         folder_read(about, LIST_BYTES_MAX, &backup->previous_about, &ignored) != 0)
 			buf_clear(&backup->previous);
 	}
 	buf_free(&name);
@@ -108,14 +108,14 @@ static int make_part(struct backup *backup, struct error *err)
 	buf_addf(&backup->about, "format %d\nversion %s\nbegun ", BACKUP_FORMAT, PACKAGE_VERSION);
 	clock_format_record(&backup->about, now_us);
 	buf_add_char(&backup->about, '\n');
-	if (tree_make(backup->part.data, false, err) != 0) {
+	if (folder_make(backup->part.data, false, err) != 0) {
 		buf_clear(&backup->part);
 		return -1;
 	}
 	/* The catalog's directory is made by what copies it. */
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const char *path = strcmp(names[i], "catalog") == 0 ? NULL : backup_part_path(backup, names[i], err);
-		if (path && tree_make(path, false, err) != 0)
+		if (path && folder_make(path, false, err) != 0)
 			return -1;
 	}
 	return 0;
@@ -125,8 +125,8 @@ static int begin(struct backup *backup, struct error *err)
 {
 	if (!buf_cstr(&backup->dir) || !buf_cstr(&backup->data_dir))
 		return no_memory(err);
-	if (check_dir(backup->dir.data, backup->data_dir.data, err) != 0 || tree_make(backup->dir.data, true, err) != 0 ||
-	    take_lock(backup, err) != 0 || tree_each(backup->dir.data, remove_part, backup, err) != 0 ||
+	if (check_dir(backup->dir.data, backup->data_dir.data, err) != 0 || folder_make(backup->dir.data, true, err) != 0 ||
+	    take_lock(backup, err) != 0 || folder_each(backup->dir.data, remove_part, backup, err) != 0 ||
 	    load_previous(backup, err) != 0)
 		return -1;
 	return make_part(backup, err);
@@ -165,7 +165,7 @@ void backup_free(struct backup *backup)
 	if (backup->copying)
 		copying_forget(backup->store);
 	sums_file_end(&backup->file);
-	if (backup->part.len && backup->stage < BACKUP_PRUNE && tree_remove(backup->part.data, &err) != 0)
+	if (backup->part.len && backup->stage < BACKUP_PRUNE && folder_remove(backup->part.data, &err) != 0)
 		log_warn("keep", "%s", err.message);
 	if (backup->lock_fd >= 0)
 		close(backup->lock_fd);
@@ -224,7 +224,7 @@ static int drop_day(struct backup *backup, struct error *err)
 	clock_format_day(&backup->scratch_to, backup->day);
 	const char *path = buf_cstr(&backup->scratch_to) ? backup_part_path(backup, backup->scratch_to.data, err) : NULL;
 	next_day(backup);
-	return path ? tree_remove(path, err) : -1;
+	return path ? folder_remove(path, err) : -1;
 }
 
 /* Makes the day's directory with a link in it, or begins to copy it. */
@@ -241,15 +241,15 @@ static int begin_day(struct backup *backup, struct error *err)
 		return err->code == ERROR_NOT_FOUND ? 0 : -1;
 	}
 	struct buf path = { 0 };
-	const char *day_path = tree_path(&path, backup->part.data, backup->name.data, err);
+	const char *day_path = folder_path(&path, backup->part.data, backup->name.data, err);
 	buf_add_text(&backup->name, "/data.mdb");
 	int result = day_path && set_name(backup, err) == 0 ? 0 : -1;
 	int linked = 0;
 	if (result == 0 && backup_has_stamp(backup)) {
-		result = tree_make(day_path, false, err);
+		result = folder_make(day_path, false, err);
 		linked = result == 0 ? backup_link(backup, err) : -1;
 		if (linked > 0)
-			result = tree_sync(day_path, err);
+			result = folder_sync(day_path, err);
 	}
 	if (linked < 0)
 		result = -1;
@@ -321,7 +321,7 @@ static int step_key(struct backup *backup, int64_t deadline_us, struct error *er
 		struct buf from = { 0 };
 		buf_clear(&backup->name);
 		buf_add_text(&backup->name, KEY_NAME);
-		const char *path = tree_path(&from, backup->data_dir.data, KEY_NAME, err);
+		const char *path = folder_path(&from, backup->data_dir.data, KEY_NAME, err);
 		int result = path && set_name(backup, err) == 0 ? backup_copy_file(backup, path, 0600, err) : -1;
 		buf_free(&from);
 		return result;
@@ -348,7 +348,7 @@ static int begin_report(struct backup *backup, struct error *err)
 		backup->counts.report_files += linked > 0;
 		return linked > 0 ? 0 : -1;
 	}
-	const char *path = tree_path(&from, backup->data_dir.data, backup->name.data, err);
+	const char *path = folder_path(&from, backup->data_dir.data, backup->name.data, err);
 	int result = -1;
 	if (path && access(path, F_OK) != 0)
 		result = 0;

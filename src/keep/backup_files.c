@@ -10,14 +10,14 @@
 
 #include "base/clock.h"
 #include "keep/backup_private.h"
-#include "keep/tree.h"
+#include "keep/folder.h"
 
 #define SETTLED_NS INT64_C(2000000000) /* a file changed more lately may change again without a newer time */
 #define NS_PER_SECOND INT64_C(1000000000)
 
 const char *backup_part_path(struct backup *backup, const char *name, struct error *err)
 {
-	return tree_path(&backup->scratch, backup->part.data, name, err);
+	return folder_path(&backup->scratch, backup->part.data, name, err);
 }
 
 /* --- one file --- */
@@ -62,7 +62,7 @@ int backup_link(struct backup *backup, struct error *err)
 	struct str sum = sums_find(buf_str(&backup->previous_sums), buf_str(&backup->name));
 	if (!sum.p)
 		return 0;
-	const char *from = tree_path(&backup->scratch_to, backup->previous.data, backup->name.data, err);
+	const char *from = folder_path(&backup->scratch_to, backup->previous.data, backup->name.data, err);
 	const char *to = from ? backup_part_path(backup, backup->name.data, err) : NULL;
 	if (!to)
 		return -1;
@@ -138,7 +138,7 @@ static int write_about(struct backup *backup, struct error *err)
 	const char *path = backup_part_path(backup, BACKUP_NAME, err);
 	if (backup->about.failed)
 		return error_set(err, ERROR_NOMEM, "backup: out of memory");
-	return path ? tree_write(path, buf_str(&backup->about), 0640, err) : -1;
+	return path ? folder_write(path, buf_str(&backup->about), 0640, err) : -1;
 }
 
 /* It is small: read at once. */
@@ -159,14 +159,14 @@ int backup_finish(struct backup *backup, struct error *err)
 		return -1;
 	const char *path;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!(path = backup_part_path(backup, names[i], err)) || tree_sync(path, err) != 0)
+		if (!(path = backup_part_path(backup, names[i], err)) || folder_sync(path, err) != 0)
 			return -1;
 	if (!(path = backup_part_path(backup, SUMS_NAME, err)) ||
-	    tree_write(path, buf_str(&backup->sums), 0640, err) != 0 || tree_sync(backup->part.data, err) != 0)
+	    folder_write(path, buf_str(&backup->sums), 0640, err) != 0 || folder_sync(backup->part.data, err) != 0)
 		return -1;
 	if (rename(backup->part.data, backup->path.data) != 0)
 		return error_set_errno(err, errno, "%s: rename", backup->part.data);
-	return tree_sync(backup->dir.data, err);
+	return folder_sync(backup->dir.data, err);
 }
 
 struct oldest {
@@ -177,7 +177,7 @@ struct oldest {
 static int take_oldest(void *arg, const char *name, struct error *err)
 {
 	struct oldest *oldest = arg;
-	if (!tree_is_backup(name))
+	if (!folder_is_backup(name))
 		return 0;
 	oldest->count++;
 	if (oldest->name.len && strcmp(name, oldest->name.data) >= 0)
@@ -190,13 +190,13 @@ static int take_oldest(void *arg, const char *name, struct error *err)
 int backup_prune(struct backup *backup, bool *more, struct error *err)
 {
 	struct oldest oldest = { 0 };
-	int result = tree_each(backup->dir.data, take_oldest, &oldest, err);
+	int result = folder_each(backup->dir.data, take_oldest, &oldest, err);
 	*more = false;
 	if (result == 0 && backup->keep && oldest.count > backup->keep) {
-		const char *path = tree_path(&backup->scratch, backup->dir.data, oldest.name.data, err);
+		const char *path = folder_path(&backup->scratch, backup->dir.data, oldest.name.data, err);
 		/* What is cut short here must not look complete. */
-		const char *part = path ? tree_path(&backup->scratch_to, path, SUMS_NAME, err) : NULL;
-		result = part && (unlink(part) == 0 || errno == ENOENT) ? tree_remove(path, err) : -1;
+		const char *part = path ? folder_path(&backup->scratch_to, path, SUMS_NAME, err) : NULL;
+		result = part && (unlink(part) == 0 || errno == ENOENT) ? folder_remove(path, err) : -1;
 		if (!part || result != 0)
 			result = part ? error_set_errno(err, errno, "%s: remove", path) : -1;
 		backup->counts.removed += result == 0;

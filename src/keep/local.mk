@@ -5,4 +5,4 @@ libcdrd_a_SOURCES += \
 	src/keep/erasure.c src/keep/erasure.h \
 	src/keep/restore.c src/keep/restore.h \
 	src/keep/sums.c src/keep/sums.h \
-	src/keep/tree.c src/keep/tree.h
+	src/keep/folder.c src/keep/folder.h

@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "keep/backup.h"
 #include "keep/sums.h"
-#include "keep/tree.h"
+#include "keep/folder.h"
 #include "store/copying.h"
 
 #define LIST_BYTES_MAX ((size_t)256 << 20)
@@ -50,7 +50,7 @@ int restore_find(const char *from, struct buf *path, struct error *err)
 	buf_add_text(path, from);
 	while (path->len > 1 && path->data[path->len - 1] == '/')
 		path->len--;
-	int found = is_backup ? 1 : tree_newest(from, &name, err);
+	int found = is_backup ? 1 : folder_newest(from, &name, err);
 	if (!is_backup && found > 0)
 		buf_addf(path, "/%s", name.data);
 	buf_free(&name);
@@ -168,8 +168,8 @@ static int load_list(struct restore *restore)
 {
 	struct str hex, path;
 	int more;
-	if (!tree_path(&restore->from, restore->backup, SUMS_NAME, restore->err) ||
-	    tree_read(restore->from.data, LIST_BYTES_MAX, &restore->sums, restore->err) != 0)
+	if (!folder_path(&restore->from, restore->backup, SUMS_NAME, restore->err) ||
+	    folder_read(restore->from.data, LIST_BYTES_MAX, &restore->sums, restore->err) != 0)
 		return -1;
 	struct str rest = buf_str(&restore->sums);
 	while ((more = sums_next(&rest, &hex, &path)) > 0)
@@ -217,7 +217,7 @@ static int check_listed(void *arg, const char *name, struct error *err)
 		result = error_set_errno(err, errno, "%s", path.data);
 	} else if (S_ISDIR(st.st_mode)) {
 		buf_add_char(&inner.below, '/');
-		result = inner.below.failed ? no_memory(err) : tree_each(path.data, check_listed, &inner, err);
+		result = inner.below.failed ? no_memory(err) : folder_each(path.data, check_listed, &inner, err);
 	} else if (!str_is(buf_str(&inner.below), SUMS_NAME) &&
 	           !sums_find(buf_str(&restore->sums), buf_str(&inner.below)).p) {
 		result = error_set(err, ERROR_CORRUPT, "%s: is not in the list", path.data);
@@ -233,7 +233,7 @@ static int run(struct restore *restore)
 	*restore->counts = (struct restore_counts){ 0 };
 	int result = load_list(restore);
 	if (result == 0)
-		result = tree_each(restore->backup, check_listed, &listing, restore->err);
+		result = folder_each(restore->backup, check_listed, &listing, restore->err);
 	if (result == 0)
 		result = take_all(restore);
 	buf_free(&restore->sums);
@@ -262,7 +262,7 @@ static int refuse_entry(void *arg, const char *name, struct error *err)
 /* The lock that a daemon takes: none can start before all is there. */
 static int take_lock(struct restore *restore)
 {
-	const char *path = tree_path(&restore->to, restore->data_dir, "lock", restore->err);
+	const char *path = folder_path(&restore->to, restore->data_dir, "lock", restore->err);
 	int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640) : -1;
 	if (!path)
 		return -1;
@@ -283,7 +283,7 @@ static int prepare(struct restore *restore)
 		return error_set_errno(restore->err, errno, "%s: make directory", data_dir);
 	if (made)
 		return 0;
-	if (tree_each(data_dir, refuse_entry, (void *)(uintptr_t)data_dir, restore->err) != 0)
+	if (folder_each(data_dir, refuse_entry, (void *)(uintptr_t)data_dir, restore->err) != 0)
 		return -1;
 	if (stat(data_dir, &st) != 0)
 		return error_set_errno(restore->err, errno, "%s", data_dir);
@@ -298,8 +298,8 @@ static int make_directories(struct restore *restore)
 {
 	static const char *const names[] = { "days", "reports" };
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const char *path = tree_path(&restore->to, restore->data_dir, names[i], restore->err);
-		if (!path || tree_make(path, true, restore->err) != 0 || give_to_owner(restore, path) != 0)
+		const char *path = folder_path(&restore->to, restore->data_dir, names[i], restore->err);
+		if (!path || folder_make(path, true, restore->err) != 0 || give_to_owner(restore, path) != 0)
 			return -1;
 	}
 	return 0;

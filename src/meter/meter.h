@@ -105,8 +105,10 @@ int meter_is_charged(struct meter *meter, const struct account *account, const c
 /* Charges a report that has ended with a file, unless that was done; on disk when it returns 0. A reports_end_fn. */
 int meter_charge_report(void *meter, const struct report *report, struct error *err);
 
-/* Writes and commits what waits, so that a statement is complete. */
+/* Commits what waits, so that a statement is complete; blocks for the fsyncs. meter_settle is the same for those who go
+ * on without, when that is not possible: it is logged. */
 int meter_flush(struct meter *meter, struct error *err);
+void meter_settle(struct meter *meter);
 
 /* --- limits --- */
 

@@ -78,8 +78,11 @@ struct meter {
 	const struct catalog_product *product; /* REPORTS-USAGE */
 	uint8_t columns[USAGE_COLUMNS];
 	struct event *flush;
-	struct buf queue;      /* usage records that wait */
+	struct buf queue;      /* usage records that wait for a commit */
 	size_t queue_count;
+	size_t put_count;      /* the first of them are in the store's open transactions */
+	size_t put_bytes;
+	uint64_t put_aborts;   /* store_aborts then */
 	struct buf run;        /* one of them being made */
 	struct buf scratch;    /* for one value */
 	int64_t failed_logged_us;

@@ -2,8 +2,9 @@
  * usage.c: usage records, from values to the store.
  *
  * One that waits is a run of bytes in meter->queue: u32 bytes that follow, i64 time, then for each column in order of
- * enum usage_column u32 length and its bytes. It leaves the queue when its commit is on disk; if that fails it is put
- * again, which the store then finds to be the same.
+ * enum usage_column u32 length and its bytes. It is put into the store's open transactions at once and leaves the queue
+ * when a commit is on disk; if the store has dropped it meanwhile it is put again. Others' commits take it along, after
+ * which putting it again changes nothing.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,7 +15,8 @@
 #include "base/log.h"
 #include "meter/meter_private.h"
 
-#define FLUSH_MAX 1000 /* records of one commit: a few milliseconds */
+#define COMMIT_MAX 4000 /* records of one commit */
+#define PUT_MAX 1000    /* in one turn of the loop, of those that could not be put at once: a few milliseconds */
 #define QUEUE_BYTES_MAX ((size_t)64 << 20)
 #define RETRY_US CLOCK_US_PER_SECOND
 #define LOG_EVERY_US (10 * CLOCK_US_PER_SECOND)
@@ -181,23 +183,34 @@ static int commit(struct meter *meter, int result, struct error *err)
 	return 0;
 }
 
-static int flush_some(struct meter *meter, struct error *err)
+/* Puts up to `max` of those that are not in the store's transactions. */
+static int put_waiting(struct meter *meter, size_t max, struct error *err)
 {
-	size_t at = 0, count = 0;
-	int result = 0;
-
-	while (count < meter->queue_count && count < FLUSH_MAX && result == 0) {
+	if (meter->put_aborts != store_aborts(meter->store)) {
+		meter->put_count = meter->put_bytes = 0;
+		meter->put_aborts = store_aborts(meter->store);
+	}
+	for (; max > 0 && meter->put_count < meter->queue_count; max--) {
 		uint32_t len;
 
-		memcpy(&len, meter->queue.data + at, sizeof(len));
-		result = put_run(meter, meter->queue.data + at + sizeof(len), err);
-		at += sizeof(len) + len;
-		count++;
+		memcpy(&len, meter->queue.data + meter->put_bytes, sizeof(len));
+		if (put_run(meter, meter->queue.data + meter->put_bytes + sizeof(len), err) != 0)
+			return -1;
+		meter->put_bytes += sizeof(len) + len;
+		meter->put_count++;
 	}
+	return 0;
+}
+
+static int flush_some(struct meter *meter, struct error *err)
+{
+	int result = put_waiting(meter, PUT_MAX, err);
+
 	if (commit(meter, result, err) != 0)
 		return -1;
-	buf_drain(&meter->queue, at);
-	meter->queue_count -= count;
+	buf_drain(&meter->queue, meter->put_bytes);
+	meter->queue_count -= meter->put_count;
+	meter->put_count = meter->put_bytes = 0;
 	return 0;
 }
 
@@ -227,6 +240,14 @@ static void tell_failure(struct meter *meter, const char *message)
 	log_error("meter", "%zu usage records wait, %" PRIu64 " are lost: %s", meter->queue_count, meter->stats.lost, message);
 }
 
+void meter_settle(struct meter *meter)
+{
+	struct error err;
+
+	if (meter_flush(meter, &err) != 0)
+		tell_failure(meter, err.message);
+}
+
 static void on_flush(evutil_socket_t fd, short what, void *arg)
 {
 	struct meter *meter = arg;
@@ -249,6 +270,17 @@ static void on_flush(evutil_socket_t fd, short what, void *arg)
 
 /* --- in --- */
 
+/* Spreads the work. What cannot be put now, or waits behind others that could not, is put by the flush. */
+static void put_newest(struct meter *meter)
+{
+	struct error err;
+
+	if (meter->put_aborts != store_aborts(meter->store) || meter->put_count + 1 != meter->queue_count)
+		return;
+	if (put_waiting(meter, 1, &err) != 0)
+		ingest_fail(meter->ingest, &err);
+}
+
 int usage_enqueue(struct meter *meter, const struct account *account, const struct meter_usage *usage,
                   const struct meter_price *price, struct error *err)
 {
@@ -266,7 +298,8 @@ int usage_enqueue(struct meter *meter, const struct account *account, const stru
 	buf_add(&meter->queue, &len, sizeof(len));
 	buf_add_str(&meter->queue, buf_str(&meter->run));
 	meter->queue_count++;
-	if (meter->queue_count == FLUSH_MAX)
+	put_newest(meter);
+	if (meter->queue_count == COMMIT_MAX)
 		schedule(meter, 0);
 	else if (!event_pending(meter->flush, EV_TIMEOUT, NULL))
 		schedule(meter, meter->config->usage_delay);

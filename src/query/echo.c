@@ -64,7 +64,10 @@ void query_plan_echo(const struct query_plan *plan, const struct query_params *p
 	write_given(json, params, "compression");
 	write_given(json, params, "columns");
 	write_given(json, params, "callback_url");
-	if (plan->by_id)
+	write_given(json, params, "group_by");
+	write_given(json, params, "interval");
+	write_given(json, params, "time_zone");
+	if (plan->by_id || plan->kind == QUERY_CHANGES)
 		return;
 	write_time(json, "date_start", plan->from_us);
 	write_time(json, "date_end", plan->to_us);

@@ -2,9 +2,11 @@ libcdrd_a_SOURCES += \
 	src/query/columns.c \
 	src/query/cursor.c src/query/cursor_key.c src/query/cursor.h \
 	src/query/echo.c \
+	src/query/grouping.c \
 	src/query/params.c \
 	src/query/plan.c \
 	src/query/problems.c \
 	src/query/query.c src/query/query.h src/query/query_private.h \
 	src/query/range.c \
-	src/query/values.c
+	src/query/values.c \
+	src/query/zone.c src/query/zone.h

@@ -10,7 +10,13 @@
 
 #include <stdio.h>
 
-enum { SYNC = 1 << QUERY_SYNC, ASYNC = 1 << QUERY_ASYNC };
+enum {
+	SYNC = 1 << QUERY_SYNC,
+	ASYNC = 1 << QUERY_ASYNC,
+	SUMMARY = 1 << QUERY_SUMMARY,
+	CHANGES = 1 << QUERY_CHANGES,
+	ALL = SYNC | ASYNC | SUMMARY | CHANGES,
+};
 
 struct parameter {
 	const char *name;
@@ -20,21 +26,26 @@ struct parameter {
 };
 
 static const struct parameter parameters[] = {
-	{ "product", SYNC | ASYNC, true, NULL },
-	{ "type", SYNC | ASYNC, true, NULL },
-	{ "account_id", SYNC | ASYNC, true, query_take_account },
+	{ "product", ALL, true, NULL },
+	{ "type", ALL, true, NULL },
+	{ "account_id", ALL, true, query_take_account },
 	{ "id", SYNC, true, query_take_ids },
-	{ "date_start", SYNC | ASYNC, false, query_take_date_start },
-	{ "date_end", SYNC | ASYNC, false, query_take_date_end },
-	{ "include_message", SYNC | ASYNC, true, query_take_include_message },
-	{ "show_concatenated", SYNC | ASYNC, true, query_take_show_concatenated },
-	{ "include_subaccounts", ASYNC, false, query_take_include_subaccounts },
+	{ "date_start", SYNC | ASYNC | SUMMARY, false, query_take_date_start },
+	{ "date_end", SYNC | ASYNC | SUMMARY, false, query_take_date_end },
+	{ "include_message", SYNC | ASYNC | CHANGES, true, query_take_include_message },
+	{ "show_concatenated", SYNC | ASYNC | CHANGES, true, query_take_show_concatenated },
+	{ "include_subaccounts", ASYNC | SUMMARY, false, query_take_include_subaccounts },
 	{ "callback_url", ASYNC, false, query_take_callback_url },
 	{ "format", ASYNC, false, query_take_format },
 	{ "compression", ASYNC, false, query_take_compression },
 	{ "columns", ASYNC, false, NULL },
 	{ "cursor", SYNC, false, query_take_cursor },
 	{ "iv", SYNC, false, query_take_iv },
+	{ "group_by", SUMMARY, false, query_take_group_by },
+	{ "interval", SUMMARY, false, query_take_interval },
+	{ "time_zone", SUMMARY, false, query_take_time_zone },
+	{ "since", CHANGES, false, query_take_since },
+	{ "wait", CHANGES, false, query_take_wait },
 };
 
 static const struct parameter *parameter_find(enum query_kind kind, struct str name)
@@ -152,10 +163,12 @@ static void take_parameter(struct query_making *making, const struct parameter *
 	} else if (parameter) {
 		if (parameter->take)
 			parameter->take(making, value);
-	} else if (filter) {
+	} else if (filter && making->kind != QUERY_CHANGES) {
 		query_take_filter(making, filter, value);
 	} else if (!is_filter_of_any(name)) {
 		query_problems_add(making->problems, name, "Unknown parameter");
+	} else if (making->kind == QUERY_CHANGES) {
+		query_problems_add(making->problems, name, "Changes cannot be filtered");
 	} else if (plan->product) {
 		query_refuse_filter(making, name);
 	}
@@ -203,12 +216,15 @@ static void check_whole(struct query_making *making)
 
 	require(making, STR_LITERAL("product"));
 	require(making, STR_LITERAL("account_id"));
-	if (plan->by_id)
+	if (plan->by_id || making->kind == QUERY_CHANGES)
 		return;
-	require_filters(making);
+	if (making->kind != QUERY_SUMMARY) /* whose direction may be both */
+		require_filters(making);
 	query_settle_range(making);
 	if (making->kind == QUERY_ASYNC)
 		query_settle_columns(making);
+	if (plan->time_zone.p)
+		require(making, STR_LITERAL("interval"));
 	if (plan->cursor.p)
 		require(making, STR_LITERAL("iv"));
 	if (plan->iv.p)
@@ -237,6 +253,7 @@ bool query_plan_make(struct query_plan *plan, enum query_kind kind, const struct
 	struct buf unsupported = { 0 };
 
 	memset(plan, 0, sizeof(*plan));
+	plan->kind = kind;
 	plan->by_id = kind == QUERY_SYNC && query_given(params, STR_LITERAL("id")).p;
 	resolve_product(&making);
 	take_all(&making, &unsupported);

@@ -16,11 +16,14 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "catalog/catalog.h"
+#include "query/zone.h"
 #include "store/scan.h"
 
 #define QUERY_PARAMS_MAX 64
 #define QUERY_PROBLEMS_MAX 32
 #define QUERY_IDS_MAX 1000
+#define QUERY_GROUPS_MAX 8
+#define QUERY_WAIT_MAX 30 /* seconds */
 
 /* Parameters as sent, decoded; in order. Values borrow from `text`. */
 struct query_params {
@@ -66,7 +69,15 @@ struct query_limits {
 enum query_format { QUERY_CSV, QUERY_NDJSON };
 enum query_compression { QUERY_ZIP, QUERY_GZIP, QUERY_ZSTD };
 
+enum query_kind {
+	QUERY_SYNC,
+	QUERY_ASYNC,
+	QUERY_SUMMARY, /* counts and sums of what a synchronous query would list */
+	QUERY_CHANGES, /* the changes of an account and product: no dates, no filters */
+};
+
 struct query_plan {
+	enum query_kind kind;
 	const struct catalog_product *product;
 	struct str product_name; /* as asked (an alias stays one) */
 	struct str type;         /* of an alias */
@@ -83,11 +94,21 @@ struct query_plan {
 	size_t columns_count; /* 0: those of the view */
 	uint8_t columns[CATALOG_COLUMNS_MAX]; /* in the order given, without repeats */
 
+	/* a summary only */
+	size_t groups_count;
+	uint8_t groups[QUERY_GROUPS_MAX]; /* columns, in the order given, without repeats */
+	enum zone_interval interval;
+	struct str time_zone; /* a right one; p NULL: UTC */
+
+	/* changes only */
+	struct str since; /* as sent; p NULL: from the beginning */
+	int64_t wait_us;  /* for something new */
+
 	bool by_id;
 	size_t ids_count;
 	struct str ids[QUERY_IDS_MAX]; /* without repeats, in the order given */
 
-	int64_t from_us; /* by dates */
+	int64_t from_us; /* by dates; asynchronous, too, and of a summary */
 	int64_t to_us;
 	size_t filters_count;
 	struct scan_filter filters[SCAN_FILTERS_MAX]; /* `direction` is among them unless product->partition_direction */
@@ -95,8 +116,6 @@ struct query_plan {
 	struct str cursor; /* as sent; p NULL without one */
 	struct str iv;
 };
-
-enum query_kind { QUERY_SYNC, QUERY_ASYNC };
 
 /*
  * Checks `params` and fills *plan, which borrows from them. Returns true when there is no problem. The account's

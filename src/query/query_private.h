@@ -50,6 +50,13 @@ query_take_fn query_take_format;
 query_take_fn query_take_compression;
 query_take_fn query_take_cursor;
 query_take_fn query_take_iv;
+query_take_fn query_take_since;
+query_take_fn query_take_wait;
+
+/* grouping.c */
+query_take_fn query_take_group_by;
+query_take_fn query_take_interval;
+query_take_fn query_take_time_zone;
 
 void query_take_filter(struct query_making *making, const struct catalog_filter *filter, struct str value);
 
@@ -58,6 +65,9 @@ void query_refuse_filter(struct query_making *making, struct str name);
 
 /* Adds the problem of a value that is none of `allowed` (ends with NULL). */
 void query_refuse_value(struct query_making *making, struct str name, struct str value, const char *const *allowed);
+
+/* The place of `value` among `words`, which end with NULL; a problem, and the first, if it is none of them. */
+size_t query_take_word(struct query_making *making, struct str name, struct str value, const char *const *words);
 
 /* columns.c: reads `columns`, when the product and what the view shows are known. */
 void query_settle_columns(struct query_making *making);

@@ -2,13 +2,13 @@
  * range.c: the range of a query by dates: what stands in for dates that were not given, and how long it may be.
  *
  * A synchronous query gives both dates or neither; without them it reads the longest window there may be, ending now.
- * An asynchronous one may give either; the other one is now, or seven days ago.
+ * An asynchronous one and a summary may give either; the other one is now, or seven days ago.
  */
 #include "query/query_private.h"
 
 #include "base/clock.h"
 
-#define ASYNC_WINDOW_US (7 * CLOCK_US_PER_DAY)
+#define OTHER_WINDOW_US (7 * CLOCK_US_PER_DAY)
 
 struct unit {
 	int64_t us;
@@ -56,9 +56,9 @@ void query_settle_range(struct query_making *making)
 	bool start = query_given(making->params, start_name).p != NULL;
 	bool end = query_given(making->params, end_name).p != NULL;
 
-	if (making->kind == QUERY_ASYNC) {
+	if (making->kind != QUERY_SYNC) {
 		if (!start)
-			plan->from_us = making->now_us - ASYNC_WINDOW_US;
+			plan->from_us = making->now_us - OTHER_WINDOW_US;
 		if (!end)
 			plan->to_us = making->now_us;
 	} else if (!start && !end) {

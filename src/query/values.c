@@ -155,8 +155,7 @@ void query_take_callback_url(struct query_making *making, struct str value)
 		                   STR_ARGS(query_clip(value, QUERY_VALUE_SHOWN)));
 }
 
-/* The place of `value` among `words`, which end with NULL; a problem, and the first, if it is none of them. */
-static size_t take_word(struct query_making *making, struct str name, struct str value, const char *const *words)
+size_t query_take_word(struct query_making *making, struct str name, struct str value, const char *const *words)
 {
 	for (size_t i = 0; words[i]; i++) {
 		if (str_is(value, words[i]))
@@ -170,14 +169,14 @@ void query_take_format(struct query_making *making, struct str value)
 {
 	static const char *const words[] = { [QUERY_CSV] = "csv", [QUERY_NDJSON] = "ndjson", NULL };
 
-	making->plan->format = (enum query_format)take_word(making, STR_LITERAL("format"), value, words);
+	making->plan->format = (enum query_format)query_take_word(making, STR_LITERAL("format"), value, words);
 }
 
 void query_take_compression(struct query_making *making, struct str value)
 {
 	static const char *const words[] = { [QUERY_ZIP] = "zip", [QUERY_GZIP] = "gzip", [QUERY_ZSTD] = "zstd", NULL };
 
-	making->plan->compression = (enum query_compression)take_word(making, STR_LITERAL("compression"), value, words);
+	making->plan->compression = (enum query_compression)query_take_word(making, STR_LITERAL("compression"), value, words);
 }
 
 void query_take_cursor(struct query_making *making, struct str value)
@@ -188,6 +187,28 @@ void query_take_cursor(struct query_making *making, struct str value)
 void query_take_iv(struct query_making *making, struct str value)
 {
 	making->plan->iv = value;
+}
+
+void query_take_since(struct query_making *making, struct str value)
+{
+	making->plan->since = value;
+}
+
+/* Whole seconds. */
+void query_take_wait(struct query_making *making, struct str value)
+{
+	int64_t seconds = 0;
+	bool number = value.len <= 4;
+
+	for (size_t i = 0; number && i < value.len; i++) {
+		number = value.p[i] >= '0' && value.p[i] <= '9';
+		seconds = seconds * 10 + (value.p[i] - '0');
+	}
+	if (number && seconds <= QUERY_WAIT_MAX)
+		making->plan->wait_us = seconds * CLOCK_US_PER_SECOND;
+	else
+		query_problems_add(making->problems, STR_LITERAL("wait"), "'%.*s' is not a number of seconds from 0 to %d",
+		                   STR_ARGS(query_clip(value, QUERY_VALUE_SHOWN)), QUERY_WAIT_MAX);
 }
 
 static bool is_allowed(const struct catalog_filter *filter, struct str value)

@@ -171,8 +171,8 @@ static int cut_back(struct archive *archive, struct error *err)
 	if (fstat(archive->fd, &st) < 0)
 		return error_set_errno(err, errno, "Cannot look at report file %s", archive->path);
 	if ((uint64_t)st.st_size < bytes)
-		return error_set(err, ERROR_CORRUPT, "Report file %s: %llu bytes, its checkpoint says %llu", archive->path,
-		                 (unsigned long long)st.st_size, (unsigned long long)bytes);
+		return error_set(err, ERROR_CORRUPT, "Report file %s: %llu bytes, its checkpoint says %llu",
+		                 archive->path, (unsigned long long)st.st_size, (unsigned long long)bytes);
 	if (ftruncate(archive->fd, (off_t)bytes) < 0)
 		return error_set_errno(err, errno, "Cannot cut report file %s", archive->path);
 	return 0;
@@ -351,11 +351,11 @@ const struct archive_state *archive_state(const struct archive *archive)
 int archive_sha256(const struct archive *archive, uint8_t sha256[ARCHIVE_SHA256_BYTES], struct error *err)
 {
 	EVP_MD_CTX *copy = EVP_MD_CTX_new();
-	int result = copy && EVP_MD_CTX_copy_ex(copy, archive->hash) == 1 && EVP_DigestFinal_ex(copy, sha256, NULL) == 1 ?
-	                     0 : no_memory(err);
+	bool done = copy && EVP_MD_CTX_copy_ex(copy, archive->hash) == 1 &&
+	            EVP_DigestFinal_ex(copy, sha256, NULL) == 1;
 
 	EVP_MD_CTX_free(copy);
-	return result;
+	return done ? 0 : no_memory(err);
 }
 
 void archive_free(struct archive *archive)

@@ -61,9 +61,10 @@ enum archive_put { ARCHIVE_PUT, ARCHIVE_MORE, ARCHIVE_NO_ROOM, ARCHIVE_FAILED };
 enum archive_put archive_put(struct archive *archive, struct str content, uint64_t max_bytes, struct error *err);
 
 /*
- * The same for content that is compressed already. Zip and gzip take it as it is. For zstd it is inflated and compressed
- * in pieces; if `deadline_us` of clock_monotonic_us passes meanwhile, the answer is ARCHIVE_MORE: nothing is written
- * yet, and archive_go_on must be called, with the same limit, until it answers otherwise. `part` may die before that.
+ * The same for content that is compressed already. Zip and gzip take it as it is. For zstd it is inflated and
+ * compressed in pieces; if `deadline_us` of clock_monotonic_us passes meanwhile, the answer is ARCHIVE_MORE: nothing is
+ * written yet, and archive_go_on must be called, with the same limit, until it answers otherwise. `part` may die
+ * before that.
  */
 enum archive_put archive_put_part(struct archive *archive, const struct archive_part *part, uint64_t max_bytes,
                                   int64_t deadline_us, struct error *err);

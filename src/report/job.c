@@ -414,6 +414,29 @@ void report_job_step(struct reports *reports, struct report_job *job, int64_t de
 	}
 }
 
+int report_job_begin_again(struct reports *reports, struct report_job *job, struct error *err)
+{
+	struct report_work *work = job->work;
+	struct change change;
+
+	if (!work || !work->maker)
+		return 0;
+	maker_free(work->maker);
+	work->maker = NULL;
+	work->stepped = false;
+	buf_clear(&work->report.checkpoint);
+	work->report.rows = work->report.bytes = 0;
+	work->report.share = 0;
+	/* the row first: after a crash it must not go on with the old file */
+	if (change_begin(&change, reports->store, err) != 0 ||
+	    change_end(&change, table_put(&change, &work->report, err), err) != 0 || make_maker(reports, work, err) != 0) {
+		fail(reports, job, err);
+		return -1;
+	}
+	set_clock(reports, work);
+	return 0;
+}
+
 static bool has_got_on(struct report_work *work)
 {
 	struct maker_progress now;

@@ -7,9 +7,11 @@ libcdrd_a_SOURCES += \
 	src/report/maker.c src/report/maker.h src/report/maker_private.h \
 	src/report/maker_checkpoint.c \
 	src/report/maker_lines.c \
+	src/report/maker_share.c \
 	src/report/maker_totals.c
 
 libcdrd_a_SOURCES += \
+	src/report/erasing.c \
 	src/report/expiry.c \
 	src/report/files.c \
 	src/report/job.c \

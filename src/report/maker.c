@@ -374,45 +374,11 @@ int maker_checkpoint(struct maker *maker, struct buf *out, struct error *err)
 	return 0;
 }
 
-static double between(double low, double at, double high)
-{
-	if (at <= low || high <= low)
-		return 0;
-	return at >= high ? 1 : (at - low) / (high - low);
-}
-
-/* The share of its first day's, last day's or a whole day's part of the range that lies before the position. */
-static double share_of_day(const struct scan_query *query, const struct scan_position *position)
-{
-	double from = (double)clock_day_start_us(position->day), to = from + (double)CLOCK_US_PER_DAY;
-	double accounts = query->accounts_count > 0 ? (double)query->accounts_count : 1;
-
-	if (from < (double)query->from_us)
-		from = (double)query->from_us;
-	if (to > (double)query->to_us)
-		to = (double)query->to_us;
-	if (position->account >= query->accounts_count)
-		return (to - from);
-	return (to - from) * (position->account + between(from, (double)position->time_us, to)) / accounts;
-}
-
-static double share_of_range(const struct scan_query *query, const struct scan_position *position)
-{
-	double from = (double)query->from_us, to = (double)query->to_us;
-	double at = (double)clock_day_start_us(position->day);
-
-	if (position->day == 0 && position->time_us == 0)
-		return 0;
-	if (at < from)
-		at = from;
-	return between(from, at + share_of_day(query, position), to);
-}
-
 void maker_progress(const struct maker *maker, struct maker_progress *progress)
 {
 	progress->rows = maker->now.totals.rows;
 	progress->bytes = archive_state(maker->archive)->bytes;
-	progress->share = maker->complete ? 1 : share_of_range(&maker->query, &maker->now.position);
+	progress->share = maker->complete ? 1 : maker_share(&maker->query, &maker->now.position);
 }
 
 static int compare_sums(const void *a, const void *b)

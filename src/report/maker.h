@@ -11,7 +11,8 @@
  *	maker_free(maker);
  *
  * The bytes of the file depend neither on where slices end nor on when checkpoints are taken. With a checkpoint, a
- * new maker cuts the file back to where it was then and writes what the old one would have written.
+ * new maker cuts the file back to where it was then and writes what the old one would have written. (The content is the
+ * same in any case; its compressed bytes are unless records of the range were sealed or replaced in between.)
  */
 #ifndef CDRD_REPORT_MAKER_H
 #define CDRD_REPORT_MAKER_H
@@ -70,8 +71,8 @@ enum maker_end {
 };
 
 /*
- * Works until about `deadline_us` of clock_monotonic_us; a chunk of rows (less than 2 ms) may go beyond it, and so may
- * the fdatasync that ends the last step. ERROR_FULL when the disk is full, ERROR_CORRUPT when a record or the file's
+ * Works until about `deadline_us` of clock_monotonic_us; a chunk of rows (1 or 2 ms) may go beyond it, and so may the
+ * fdatasync that ends the last step. ERROR_FULL when the disk is full, ERROR_CORRUPT when a record or the file's
  * part before the checkpoint is damaged, ERROR_IO, ERROR_NOMEM. After DONE or TRUNCATED it must not be called again.
  */
 enum maker_end maker_step(struct maker *maker, int64_t deadline_us, struct error *err);
@@ -89,7 +90,8 @@ struct maker_progress {
 	double share;    /* of the range that is done, 0 to 1; goes back only by a resumption or near a limit */
 };
 
-/* Allowed at any time. `share` moves also while a filter passes no rows: a job whose share and rows stand still hangs. */
+/* Allowed at any time. `share` moves also while a filter passes no rows; a job whose rows and share stand still
+ * hangs. */
 void maker_progress(const struct maker *maker, struct maker_progress *progress);
 
 struct maker_sum {

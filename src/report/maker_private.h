@@ -5,6 +5,7 @@
  *	maker_lines.c       a record as a line of the file
  *	maker_totals.c      what the manifest tells of the rows
  *	maker_checkpoint.c  a state to bytes and back
+ *	maker_share.c       how far a position is in the range
  */
 #ifndef CDRD_REPORT_MAKER_PRIVATE_H
 #define CDRD_REPORT_MAKER_PRIVATE_H
@@ -57,6 +58,9 @@ void maker_add_line(struct buf *out, const struct report_spec *spec, const struc
 void maker_count_record(struct maker_totals *totals, const struct maker_lines *lines, const struct record *record,
                         int64_t time_us);
 void maker_count_span(struct maker_totals *totals, const struct scan_span *span);
+
+/* 0 to 1. */
+double maker_share(const struct scan_query *query, const struct scan_position *position);
 
 /* Appends a state and the SHA-256 of the file that it belongs to. Check out->failed. */
 void maker_checkpoint_write(struct buf *out, const struct maker_state *state,

@@ -168,6 +168,20 @@ typedef bool (*reports_fn)(void *arg, const struct report *report);
 int reports_each(struct reports *reports, const char *account, int64_t from_us, int64_t to_us, reports_fn fn,
                  void *arg, struct error *err);
 
+/*
+ * Erasing a person's number (store/erase.h). The first gathers the ids (ID_UUID_LEN + 1 bytes each, with their NULs) of
+ * reports that may hold records of these accounts (SCAN_ACCOUNT_LEN bytes each) with a number or a message in them, or
+ * whose parameters hold the number.
+ * The second erases it from one of them: the file of one that has ended before `erased_us` goes, and its reason says
+ * so; one that was started before begins again; one that asks for the number is cancelled. *done says what was done.
+ */
+struct erase;
+enum reports_erased { REPORTS_NOTHING, REPORTS_FILE_GONE, REPORTS_BEGUN_AGAIN, REPORTS_CANCELLED, REPORTS_PARAMS };
+int reports_find_to_erase(struct reports *reports, const struct erase *erase, struct str accounts, struct buf *ids,
+                          struct error *err);
+int reports_erase(struct reports *reports, const char *id, struct erase *erase, int64_t erased_us,
+                  enum reports_erased *done, struct error *err);
+
 struct reports_stats {
 	uint64_t pending;    /* now */
 	uint64_t processing; /* now */

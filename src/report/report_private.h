@@ -5,6 +5,7 @@
  *	queue.c      which job is next: accounts by turns, then an account's jobs by turns
  *	scheduler.c  the events: slices, and once a second what needs looking after
  *	job.c        one job: its start, steps, checkpoints and end
+ *	erasing.c    a person's number out of reports
  *	expiry.c     what is left of ended jobs, until nothing is
  *	files.c      data_dir/reports
  *	table.c      jobs on disk
@@ -121,6 +122,9 @@ void report_job_look_after(struct reports *reports, struct report_job *job, int6
 
 /* Ends it as ABORTED; gone when it returns 0. -1 when that cannot be written: it goes on then. */
 int report_job_cancel(struct reports *reports, struct report_job *job, const char *reason, struct error *err);
+
+/* Of one that is being made, all work is done anew: what it has read has changed. */
+int report_job_begin_again(struct reports *reports, struct report_job *job, struct error *err);
 
 void report_work_free(struct report_work *work);
 

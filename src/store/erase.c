@@ -535,6 +535,11 @@ static int pack(struct erase *erase, struct day *day, int64_t deadline_us, bool 
 	return 0;
 }
 
+int erase_demand_catalog(struct erase *erase, struct error *err)
+{
+	return repack_demand(erase->store, NULL, err);
+}
+
 int erase_pack_catalog(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err)
 {
 	int result = 0;

@@ -1,5 +1,6 @@
 /*
- * erase.h: a person's number out of all records of some accounts; private to store/ but for keep/.
+ * erase.h: a person's number out of all records of some accounts; private to store/ but for those that erase it from
+ * what they keep.
  *
  * A record is a person's when one of its columns of kind CATALOG_NUMBER holds the number, a plus before it or not. Then
  * each such column becomes ERASE_TEXT and each CATALOG_BODY column empty; in records of the daemon's own (usage) the
@@ -69,7 +70,10 @@ bool erase_is_in(const struct erase *erase, struct str text);
 /* Copies `text` with each such number replaced by ERASE_TEXT; returns how many there were. */
 size_t erase_from_text(const struct erase *erase, struct str text, struct buf *out);
 
-/* Writes the catalog's file anew, as erase_step does with days: call it like that after changing rows. */
+/* To be called before a row of the catalog is changed: its file is to be written anew. */
+int erase_demand_catalog(struct erase *erase, struct error *err);
+
+/* Writes the catalog's file anew if that was demanded, as erase_step does with days. */
 int erase_pack_catalog(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err);
 
 #endif

@@ -83,6 +83,8 @@ typedef bool (*scan_span_fn)(void *arg, const struct scan_span *span, const stru
 struct scan_sink {
 	scan_record_fn on_record;
 	scan_span_fn on_span; /* NULL: all records come one by one */
+	bool (*wants_span)(void *arg, int64_t first_us, int64_t last_us); /* one by one after all if it says no; NULL: never does */
+	bool sums_only;       /* on_span does not look at `deflate`, which then is not checked */
 	bool lines;           /* on_record wants lines */
 	void *arg;
 };

@@ -209,6 +209,9 @@ static bool is_alone(const struct merge *merge, const struct directory_entry *en
 		return false;
 	if (merge->hot.there && place_compare(&merge->hot.place, &last) < 0)
 		return false;
+	if (merge->scan->sink->wants_span &&
+	    !merge->scan->sink->wants_span(merge->scan->sink->arg, block->first_us, block->last_us))
+		return false;
 	if (sealed->next + 1 < sealed->entries_count) {
 		struct place begin = day_block_first(&sealed->entries[sealed->next + 1].block, 0);
 		if (place_compare(&begin, &last) < 0)
@@ -259,7 +262,7 @@ static int give_span(struct merge *merge, bool *on)
 	if (result > 0 && (!block_skip_all_pass(reader->view.skip, scan->query->filters, scan->query->filters_count) ||
 	                   !fill_span(&span, reader, &entry->block)))
 		result = 0;
-	if (result > 0 && block_reader_check(reader, scan->err) != 0)
+	if (result > 0 && !scan->sink->sums_only && block_reader_check(reader, scan->err) != 0)
 		result = -1;
 	if (result > 0) {
 		struct place last = day_block_last(&entry->block, merge->partition.direction);

@@ -277,8 +277,14 @@ static void forget_uncommitted(struct day *day)
 	hot_free(&day->hot); /* what it knows may not have come to be */
 }
 
+uint64_t store_aborts(const struct store *store)
+{
+	return store->aborts;
+}
+
 void store_abort(struct store *store)
 {
+	store->aborts++;
 	for (size_t i = 0; i < store->days_count; i++) {
 		struct day *day = store->days[i];
 		if (!day->env.write)

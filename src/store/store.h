@@ -58,6 +58,10 @@ int store_put(struct store *store, const struct record *record, int64_t time_us,
 /* Records put since the last commit, and days with an open transaction. */
 size_t store_uncommitted(const struct store *store);
 
+/* How often the store has dropped what was uncommitted. Whoever puts records that others may commit or lose sees by it
+ * whether his are still there. */
+uint64_t store_aborts(const struct store *store);
+
 /*
  * Commits everything put since the last commit, days in order, each with its fsync: on 0 all of it is on disk. On -1
  * some days may have been committed and others not; the caller answers none of it as accepted (a producer's repeat

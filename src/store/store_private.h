@@ -48,6 +48,7 @@ struct store {
 	uint64_t reserved_seq; /* numbers up to this one may be given out: the catalog's meta says so on disk */
 	uint64_t snapshot;     /* committed */
 	size_t uncommitted;    /* records put since the last commit */
+	uint64_t aborts;
 };
 
 extern const struct env_db store_catalog_dbs[];

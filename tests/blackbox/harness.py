@@ -39,7 +39,7 @@ CONTENT_TYPES = {
 }
 ENCODERS = {
     "gzip": gzip.compress,
-    "zstd": zstandard.ZstdCompressor().compress,
+    "zstd": zstandard.ZstdCompressor(write_checksum=True).compress,
 }
 
 

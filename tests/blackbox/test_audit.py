@@ -9,6 +9,7 @@ import time
 import pytest
 
 import harness
+import reporting
 from samples import many_sms, sms, whole_day
 
 ACCESS_LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (\S+) (\S+) (\S+) (\S+) (\d{3}) (\d+) (\d+\.\d{3})")
@@ -257,9 +258,19 @@ def test_values_that_mend_a_rejected_record_are_hidden(audited):
     assert line["args"]["set"] == ["direction=[hidden]", "to=[hidden]"]
 
 
+def test_a_number_that_was_erased_cannot_be_read_from_it(audited):
+    account = audited.daemon.new_account()
+    lines_of_it = audited(lambda: audited.daemon.ctl("erase", "--account", account.id, "--number", "447700900123"))
+    assert {line["args"]["number"] for line in lines_of_it} == {"44********23"}
+    assert "447700900123" not in audited.path.read_text()
+
+
 def test_a_report_that_is_cancelled_and_an_import_are_in_it(audited, tmp_path):
     daemon = audited.daemon
     account = daemon.new_account()
+    id = reporting.create(daemon, account, product="SMS", direction="outbound", **whole_day())["request_id"]
+    made = audited(lambda: daemon.ctl_run("report", "cancel", id))
+    assert [line["args"] for line in made] in ([{"id": id}], []), "it may have ended before"
     path = tmp_path / "records.ndjson"
     path.write_bytes(harness.encode(many_sms(account, 10), "ndjson"))
     (line,) = audited(lambda: daemon.ctl("import", str(path)))

@@ -239,7 +239,7 @@ def test_a_wrong_method_is_405_with_allow(daemon, method, path, allowed):
     assert response.headers.get_content_type() == "application/problem+json"
 
 
-@pytest.mark.parametrize("path", ["/", "/v2", "/v2/reports/records/x", "/v2/reports/recordsx", "/V2/reports/records",
+@pytest.mark.parametrize("path", ["/", "/v2", "/v2/reports/records/x", "/v2/reportsx", "/V2/reports/records",
                                   "//v2/reports/records", "/v2/../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd"])
 def test_an_unknown_path_is_a_404_problem(daemon, path):
     response = daemon.request("GET", path)
@@ -321,7 +321,7 @@ def test_a_body_of_nonsense_is_answered_with_reasons(daemon, format, body):
 
 @pytest.mark.parametrize("body", [b"\xdf\xff\xff\xff\xff", b"\xdd\xff\xff\xff\xff", b"\xdb\xff\xff\xff\xffabc",
                                   b"\xc6\xff\xff\xff\xff", b"\x91" * 100_000, b"\x81\xa1a" * 100_000, b"\xc9\xff\xff\xff\xff\0",
-                                  b"\x81\xa1a\xa2\xff\xfe", b"\x82\xa1a"])
+                                  b"\x81\xa1a\xa2\xff\xfe", b"\x82\xa1a"], ids=lambda body: repr(body[:12]))
 def test_msgpack_that_promises_too_much_or_is_cut_is_answered_with_reasons(daemon, body):
     response = daemon.post_body(body, "msgpack")
     assert response.status in (200, 400), response
@@ -377,7 +377,7 @@ def test_expect_100_continue_is_answered_before_the_body(daemon, account):
 @pytest.mark.parametrize("sent", [b"nonsense\n", b"{}\n", b'{"command":7}\n', b'{"command":"nope"}\n', b"[" * 100_000 + b"\n",
                                   b"x" * (3 << 20), b"\0\n", b'{"command":"account show","args":[]}\n',
                                   b'{"command":"account show","args":{"id":{"a":[]}}}\n', b'{"command":"import"}\n\xff\xff\xff\xff',
-                                  b'{"command":"status"'])
+                                  b'{"command":"status"'], ids=lambda sent: repr(sent[:30]))
 def test_nonsense_on_the_admin_socket_is_an_error_line(daemon, sent):
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(10)

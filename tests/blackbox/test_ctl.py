@@ -106,12 +106,12 @@ def test_two_dashes_end_the_options(daemon):
 def test_a_list_is_a_table_with_aligned_columns(daemon, account):
     child = daemon.new_account(parent=account)
     lines = ctl(daemon, "account", "list").splitlines()
-    assert lines[0].split() == ["ID", "PARENT", "NAME", "DISABLED", "CREATED", "SECRETS"]
+    assert lines[0].split() == ["ID", "PARENT", "NAME", "PLAN", "DISABLED", "CREATED", "SECRETS"]
     row = next(line for line in lines if line.startswith(child.id))
     for heading in ("ID", "PARENT", "DISABLED", "CREATED"):
         at = lines[0].index(heading)
         assert row[at] != " " and (at == 0 or row[at - 1] == " "), (heading, row)
-    assert row.split()[:4] == [child.id, account.id, "-", "no"]
+    assert row.split()[:5] == [child.id, account.id, "-", "-", "no"]
     assert not any(line.endswith(" ") for line in lines)
 
 

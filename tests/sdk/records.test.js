@@ -67,7 +67,7 @@ before(async () => {
     sent[product] = daemon.generate(product, account, PER_PRODUCT, DAY.dateStart, DAY.dateEnd, ...direction);
     await daemon.ingest(sent[product]);
   }
-  sentPaged = daemon.generate('SMS', paged, PAGED, DAY.dateStart, DAY.dateEnd, '--direction', 'outbound');
+  sentPaged = daemon.generate('SMS', paged, PAGED, DAY.dateStart, DAY.dateEnd, '--direction', 'outbound', '--seed', '2');
   await daemon.ingest(sentPaged);
   reports = clientOf(account);
 });

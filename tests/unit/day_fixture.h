@@ -17,8 +17,7 @@ static inline void day_fixture_open(struct day_fixture *f)
 	struct error err = { 0 };
 
 	*f = (struct day_fixture){ .day = { .number = 20500, .is_open = true } };
-	snprintf(f->dir, sizeof(f->dir), "%s/cdrd-test-day-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	ck_assert_ptr_nonnull(mkdtemp(f->dir));
+	fixture_directory(f->dir, sizeof(f->dir));
 	ck_assert_msg(env_open(&f->day.env, f->dir, FIXTURE_MAP_BYTES, day_dbs, &err) == 0, "%s", err.message);
 }
 

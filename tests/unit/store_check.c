@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "base/clock.h"
+#include "expect.h"
 
 static const struct record *record_of(const struct model_record *record)
 {
@@ -27,14 +28,14 @@ static void assert_record(const char *about, const struct record *got, const str
 {
 	const struct catalog_product *product = wanted->product;
 
-	ck_assert_msg(got->product == product, "%s: product %.*s, wanted %.*s", about, STR_ARGS(got->product->name),
+	expect(got->product == product, "%s: product %.*s, wanted %.*s", about, STR_ARGS(got->product->name),
 	              STR_ARGS(product->name));
 	for (uint8_t i = 0; i < product->columns_count; i++) {
 		bool needed = columns == 0 || columns >> i & 1;
 
 		if (!needed && !got->values[i].p)
 			continue;
-		ck_assert_msg(str_equal(got->values[i], wanted->values[i]),
+		expect(str_equal(got->values[i], wanted->values[i]),
 		              "%s: record %.*s: %.*s is \"%.*s\" (%zu bytes), wanted \"%.*s\" (%zu bytes)", about,
 		              STR_ARGS(wanted->values[product->id_column]), STR_ARGS(product->columns[i].name),
 		              STR_ARGS(got->values[i]), got->values[i].len, STR_ARGS(wanted->values[i]),
@@ -48,7 +49,7 @@ static void assert_behind(const struct check *check, const struct model_record *
 	const struct model_place *place = model_place_at(record, check->query.snapshot);
 	const char *account = record_of(record)->values[check->query.product->account_column].p;
 
-	ck_assert_msg(behind->day == record->day && behind->time_us == place->time_us && behind->seq == place->seq &&
+	expect(behind->day == record->day && behind->time_us == place->time_us && behind->seq == place->seq &&
 	                      memcmp(check->accounts[behind->account], account, SCAN_ACCOUNT_LEN) == 0,
 	              "%s: position day %d, account %u, time %lld, seq %llu; the record is at day %d, %.8s, %lld, %llu",
 	              check->about, behind->day, behind->account, (long long)behind->time_us,
@@ -71,10 +72,10 @@ static bool on_record(void *arg, const struct record *got, struct str line, cons
 	const struct model_record *wanted = next_wanted(check);
 	uint8_t id = got->product->id_column;
 
-	ck_assert_msg(wanted, "%s: record %.*s given, wanted the end after %zu records", check->about,
+	expect(wanted, "%s: record %.*s given, wanted the end after %zu records", check->about,
 	              STR_ARGS(got->values[id]), check->count);
 	if (got->values[id].p)
-		ck_assert_msg(str_equal(got->values[id], record_of(wanted)->values[id]),
+		expect(str_equal(got->values[id], record_of(wanted)->values[id]),
 		              "%s: record %.*s given, wanted %.*s, number %zu of %zu", check->about,
 		              STR_ARGS(got->values[id]), STR_ARGS(record_of(wanted)->values[id]), check->at,
 		              check->count);
@@ -83,7 +84,7 @@ static bool on_record(void *arg, const struct record *got, struct str line, cons
 	if (check->lines) {
 		struct buf own = line_of(check, wanted);
 
-		ck_assert_msg(line.p && str_equal(line, buf_str(&own)), "%s: line %.*s wanted %.*s", check->about,
+		expect(line.p && str_equal(line, buf_str(&own)), "%s: line %.*s wanted %.*s", check->about,
 		              STR_ARGS(line), STR_ARGS(buf_str(&own)));
 		buf_free(&own);
 	}
@@ -103,7 +104,7 @@ static char *inflate_raw(const struct check *check, struct str deflate, uint32_t
 	stream.next_out = (unsigned char *)text;
 	stream.avail_out = bytes + 1;
 	int rc = inflate(&stream, Z_SYNC_FLUSH);
-	ck_assert_msg((rc == Z_OK || rc == Z_BUF_ERROR) && stream.avail_in == 0 && stream.total_out == bytes,
+	expect((rc == Z_OK || rc == Z_BUF_ERROR) && stream.avail_in == 0 && stream.total_out == bytes,
 	              "%s: inflate gave %d, %lu bytes of %u, %u bytes left", check->about, rc, stream.total_out, bytes,
 	              stream.avail_in);
 	inflateEnd(&stream);
@@ -141,12 +142,12 @@ static bool add_sum(struct scan_span *span, const struct record *record)
 
 static void assert_sums(const struct check *check, const struct scan_span *got, const struct scan_span *wanted)
 {
-	ck_assert_msg(got->sums_count == wanted->sums_count, "%s: %zu currencies, wanted %zu", check->about,
+	expect(got->sums_count == wanted->sums_count, "%s: %zu currencies, wanted %zu", check->about,
 	              got->sums_count, wanted->sums_count);
 	for (size_t i = 0; i < wanted->sums_count; i++) {
 		const struct scan_sum *left = &got->sums[i], *right = &wanted->sums[i];
 
-		ck_assert_msg(strcmp(left->currency, right->currency) == 0 && left->rows == right->rows &&
+		expect(strcmp(left->currency, right->currency) == 0 && left->rows == right->rows &&
 		                      left->total_price.units == right->total_price.units &&
 		                      left->price.units == right->price.units,
 		              "%s: sum %zu of %s over %llu rows differs from that of %s over %llu", check->about, i,
@@ -162,20 +163,20 @@ static bool on_span(void *arg, const struct scan_span *span, const struct scan_p
 	struct buf lines = { 0 };
 	char *text = inflate_raw(check, span->deflate, span->csv_bytes);
 
-	ck_assert_msg(next_wanted(check) && check->count - check->at >= span->rows, "%s: %u rows whole, %zu left",
+	expect(next_wanted(check) && check->count - check->at >= span->rows, "%s: %u rows whole, %zu left",
 	              check->about, span->rows, check->count - check->at);
 	const struct model_record *first = check->list[check->at], *last = check->list[check->at + span->rows - 1];
 	for (uint32_t i = 0; i < span->rows; i++) {
 		const struct model_record *record = check->list[check->at + i];
 		struct buf line = line_of(check, record);
 
-		ck_assert_msg(model_passes(record, &check->query), "%s: row %u of a whole block is not wanted", check->about,
+		expect(model_passes(record, &check->query), "%s: row %u of a whole block is not wanted", check->about,
 		              i);
-		ck_assert_msg(add_sum(&own, record_of(record)), "%s: sums of a whole block cannot be", check->about);
+		expect(add_sum(&own, record_of(record)), "%s: sums of a whole block cannot be", check->about);
 		buf_add_str(&lines, buf_str(&line));
 		buf_free(&line);
 	}
-	ck_assert_msg(str_equal(buf_str(&lines), (struct str){ text, span->csv_bytes }),
+	expect(str_equal(buf_str(&lines), (struct str){ text, span->csv_bytes }),
 	              "%s: a whole block of %u rows at %zu of %zu does not hold the lines wanted", check->about, span->rows,
 	              check->at, check->count);
 	ck_assert_uint_eq(span->csv_crc32, crc32(0, (const unsigned char *)text, span->csv_bytes));
@@ -230,7 +231,7 @@ static void pass_unwanted(struct check *check)
 	while (check->at < check->count && !is_behind(check, check->list[check->at])) {
 		const struct model_record *record = check->list[check->at++];
 
-		ck_assert_msg(!model_passes(record, &check->query), "%s: record %.*s was passed over", check->about,
+		expect(!model_passes(record, &check->query), "%s: record %.*s was passed over", check->about,
 		              STR_ARGS(record_of(record)->values[check->query.product->id_column]));
 	}
 }
@@ -246,20 +247,20 @@ bool check_page(struct check *check, size_t rows, bool pause)
 	if (check->spans)
 		sink.on_span = on_span;
 	int rc = scan_run(check->store, &check->query, &check->position, pause ? 0 : INT64_MAX, &sink, &check->end, &err);
-	ck_assert_msg(rc == 0, "%s: scan: %s", check->about, err.message);
+	expect(rc == 0, "%s: scan: %s", check->about, err.message);
 	if (check->end == SCAN_DONE) {
 		const struct model_record *missing = next_wanted(check);
 
-		ck_assert_msg(!missing, "%s: the scan is done, but record %.*s, number %zu of %zu, was not given",
+		expect(!missing, "%s: the scan is done, but record %.*s, number %zu of %zu, was not given",
 		              check->about,
 		              STR_ARGS(record_of(missing)->values[missing->committed->record.product->id_column]),
 		              check->at, check->count);
 		return true;
 	}
-	ck_assert_msg(check->end == SCAN_PAUSED || check->given >= check->page, "%s: stopped after %zu records of %zu",
+	expect(check->end == SCAN_PAUSED || check->given >= check->page, "%s: stopped after %zu records of %zu",
 	              check->about, check->given, check->page);
-	ck_assert_msg(check->end == SCAN_STOPPED || pause, "%s: paused before its deadline", check->about);
-	ck_assert_msg(memcmp(&before, &check->position, sizeof(before)) != 0, "%s: a slice passed nothing", check->about);
+	expect(check->end == SCAN_STOPPED || pause, "%s: paused before its deadline", check->about);
+	expect(memcmp(&before, &check->position, sizeof(before)) != 0, "%s: a slice passed nothing", check->about);
 	pass_unwanted(check);
 	return false;
 }
@@ -288,10 +289,10 @@ static bool on_found(void *arg, const struct record *record, struct str line, co
 	struct found *found = arg;
 
 	(void)line;
-	ck_assert_msg(found->at < found->count, "%s: look-up gives more than %zu records", found->about, found->count);
+	expect(found->at < found->count, "%s: look-up gives more than %zu records", found->about, found->count);
 	const struct model_record *wanted = found->list[found->at++];
 	assert_record(found->about, record, record_of(wanted), 0);
-	ck_assert_msg(behind->day == wanted->day, "%s: look-up says day %d, wanted %d", found->about, behind->day,
+	expect(behind->day == wanted->day, "%s: look-up says day %d, wanted %d", found->about, behind->day,
 	              wanted->day);
 	return true;
 }
@@ -307,8 +308,8 @@ size_t check_find(const char *about, struct store *store, const struct model *mo
 	found.list = model_find(model, product, account, direction, id, &found.count);
 	size_t wanted = found.count < max ? found.count : max;
 	int rc = scan_find_id(store, product, account, direction, id, 0, max, on_found, &found, &count, &err);
-	ck_assert_msg(rc == 0, "%s: look-up of %.*s: %s", about, STR_ARGS(id), err.message);
-	ck_assert_msg(count == wanted && found.at == wanted,
+	expect(rc == 0, "%s: look-up of %.*s: %s", about, STR_ARGS(id), err.message);
+	expect(count == wanted && found.at == wanted,
 	              "%s: look-up of %.*s, %.*s, account %.8s, direction %d: %zu records, wanted %zu", about, STR_ARGS(id),
 	              STR_ARGS(product->name), account, direction, count, wanted);
 	free(found.list);

@@ -30,10 +30,16 @@ static inline void fixture_start(struct fixture *f)
 	ck_assert_msg(store_open(&f->store, &f->options, &err) == 0, "store_open: %s", err.message);
 }
 
+/* In memory where that can be: these tests commit often, and none of them pulls the plug. */
+static inline void fixture_directory(char *out, size_t size)
+{
+	snprintf(out, size, "%s/cdrd-test-store-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	ck_assert_ptr_nonnull(mkdtemp(out));
+}
+
 static inline void fixture_open(struct fixture *f, size_t day_map_bytes)
 {
-	snprintf(f->dir, sizeof(f->dir), "/tmp/cdrd-test-store-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(f->dir));
+	fixture_directory(f->dir, sizeof(f->dir));
 	f->options = (struct store_options){
 		.data_dir = f->dir,
 		.day_map_bytes = day_map_bytes,

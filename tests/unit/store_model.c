@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 
 static struct str value_of(const struct sample *sample, uint8_t column)
 {
@@ -16,6 +17,14 @@ static struct str value_of(const struct sample *sample, uint8_t column)
 static struct str account_of(const struct sample *sample)
 {
 	return value_of(sample, sample->record.product->account_column);
+}
+
+static uint64_t key_of(const struct sample *sample, int32_t day)
+{
+	const struct catalog_product *product = sample->record.product;
+	struct str account = account_of(sample), id = value_of(sample, product->id_column);
+
+	return id_hash64(id.p, id.len, id_hash64(account.p, account.len, (uint64_t)day << 8 ^ product->number));
 }
 
 static bool is_same(const struct model_record *record, const struct sample *sample, int32_t day)
@@ -30,9 +39,10 @@ static bool is_same(const struct model_record *record, const struct sample *samp
 static struct model_record *find(const struct model *model, const struct sample *sample)
 {
 	int32_t day = clock_day_of(sample->time_us);
+	uint64_t key = key_of(sample, day);
 
 	for (size_t i = 0; i < model->count; i++)
-		if (!model->records[i]->gone && is_same(model->records[i], sample, day))
+		if (model->keys[i] == key && !model->records[i]->gone && is_same(model->records[i], sample, day))
 			return model->records[i];
 	return NULL;
 }
@@ -53,14 +63,16 @@ static void *must(void *memory)
 	return memory;
 }
 
-static struct model_record *add(struct model *model, int32_t day)
+static struct model_record *add(struct model *model, int32_t day, uint64_t key)
 {
 	if (model->count == model->cap) {
 		model->cap = model->cap ? 2 * model->cap : 256;
 		model->records = must(realloc(model->records, model->cap * sizeof(*model->records)));
+		model->keys = must(realloc(model->keys, model->cap * sizeof(*model->keys)));
 	}
 	struct model_record *record = must(calloc(1, sizeof(*record)));
 	record->day = day;
+	model->keys[model->count] = key;
 	model->records[model->count++] = record;
 	return record;
 }
@@ -76,9 +88,10 @@ void model_put(struct model *model, struct sample *sample, uint64_t seq)
 	struct model_record *record = find(model, sample);
 	struct model_place place = { sample->time_us, seq, (uint8_t)record_partition(&sample->record) };
 	const struct model_place *last = NULL;
+	int32_t day = clock_day_of(sample->time_us);
 
 	if (!record)
-		record = add(model, clock_day_of(sample->time_us));
+		record = add(model, day, key_of(sample, day));
 	else
 		last = &record->places[record->places_count - 1];
 	if (!last || last->time_us != place.time_us || last->direction != place.direction)
@@ -265,5 +278,6 @@ void model_free(struct model *model)
 	while (model->count > 0)
 		record_free(model->records[--model->count]);
 	free(model->records);
+	free(model->keys);
 	*model = (struct model){ 0 };
 }

@@ -29,6 +29,7 @@ struct model_record {
 
 struct model {
 	struct model_record **records; /* in order of arrival */
+	uint64_t *keys; /* a hash of what makes each the same record; to find it quickly */
 	size_t count;
 	size_t cap;
 };

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "day_fixture.h"
+#include "expect.h"
 #include "pick.h"
 #include "store/block_builder.h"
 #include "store/block_reader.h"
@@ -73,7 +74,7 @@ static void add(struct sample *sample, const struct place *place, bool *full)
 {
 	uint64_t change = pick_percent(pick, 10) ? place->seq + pick_below(pick, 1000) : place->seq;
 
-	ck_assert_msg(block_builder_add(builder, &sample->record, place, change, full, &err) == 0, "%s", err.message);
+	expect(block_builder_add(builder, &sample->record, place, change, full, &err) == 0, "%s", err.message);
 	samples[rows] = sample;
 	changes[rows] = change;
 	places[rows++] = *place;
@@ -94,7 +95,7 @@ static void make_block(uint32_t count, bool seconds)
 		    &place, &full);
 	}
 	ck_assert_uint_eq(block_builder_rows(builder), rows);
-	ck_assert_msg(block_builder_finish(builder, &value, &entry, &err) == 0, "%s", err.message);
+	expect(block_builder_finish(builder, &value, &entry, &err) == 0, "%s", err.message);
 	ck_assert_uint_eq(block_builder_rows(builder), 0);
 	day_fixture_put(&f, DAY_BLOCK_DATA, &partition, 3, buf_str(&value));
 }
@@ -104,7 +105,7 @@ static MDB_txn *begin_reading(void)
 	MDB_txn *txn = day_fixture_read(&f);
 	int found = block_reader_begin(&reader, &f.day, txn, product, &partition, 3, &err);
 
-	ck_assert_msg(found == 1, "begin: %d %s", found, err.message);
+	expect(found == 1, "begin: %d %s", found, err.message);
 	return txn;
 }
 
@@ -112,11 +113,11 @@ static void assert_values(uint32_t row, uint64_t columns)
 {
 	struct record record;
 
-	ck_assert_msg(block_reader_record(&reader, row, columns, &record, &err) == 0, "row %u: %s", row, err.message);
+	expect(block_reader_record(&reader, row, columns, &record, &err) == 0, "row %u: %s", row, err.message);
 	for (uint8_t i = 0; i < product->columns_count; i++) {
 		struct str wanted = columns >> i & 1 ? samples[row]->record.values[i] : (struct str){ NULL, 0 };
 
-		ck_assert_msg(str_equal(record.values[i], wanted), "row %u of %u: %s is %.*s, wanted %.*s", row, rows,
+		expect(str_equal(record.values[i], wanted), "row %u of %u: %s is %.*s, wanted %.*s", row, rows,
 		              product->columns[i].name.p, STR_ARGS(record.values[i]), STR_ARGS(wanted));
 	}
 }
@@ -127,10 +128,10 @@ static void assert_row(uint32_t row, uint64_t columns)
 	struct buf line = { 0 };
 
 	assert_values(row, columns);
-	ck_assert_msg(place_equal(block_reader_place(&reader, row), &places[row]), "place of row %u", row);
-	ck_assert_uint_eq(block_reader_changed(&reader, row, places[row].seq), changes[row]);
+	expect(place_equal(block_reader_place(&reader, row), &places[row]), "place of row %u", row);
+	expect(block_reader_changed(&reader, row, places[row].seq) == changes[row], "change of row %u", row);
 	record_write_csv(&line, &samples[row]->record, &view);
-	ck_assert(str_equal(block_reader_line(&reader, row), buf_str(&line)));
+	expect(str_equal(block_reader_line(&reader, row), buf_str(&line)), "line of row %u", row);
 	buf_free(&line);
 }
 
@@ -158,7 +159,7 @@ START_TEST(every_row_comes_back)
 	MDB_txn *txn = begin_reading();
 
 	for (uint32_t row = 0; row < rows; row++) {
-		ck_assert_msg(block_reader_load(&reader, row, &err) == 0, "%s", err.message);
+		expect(block_reader_load(&reader, row, &err) == 0, "%s", err.message);
 		assert_row(row, SCAN_COLUMNS_ALL);
 	}
 	ck_assert_int_eq(block_reader_check(&reader, &err), 0);
@@ -179,7 +180,7 @@ START_TEST(rows_are_read_in_any_order)
 		int rc = pick_percent(pick, 60) ? block_reader_load_row(&reader, row, &err) :
 		                                  block_reader_load(&reader, row, &err);
 
-		ck_assert_msg(rc == 0, "%s", err.message);
+		expect(rc == 0, "%s", err.message);
 		assert_row(row, columns);
 		if (pick_percent(pick, 10))
 			ck_assert_int_eq(block_reader_begin(&reader, &f.day, txn, product, &partition, 3, &err), 1);
@@ -271,7 +272,7 @@ START_TEST(huge_values_come_back_and_fill_blocks)
 		bool full = false;
 
 		add(sample, &place, &full);
-		ck_assert_msg(full == (lens[i] >= BLOCK_CSV_BYTES), "%zu bytes: full %d", lens[i], full);
+		expect(full == (lens[i] >= BLOCK_CSV_BYTES), "%zu bytes: full %d", lens[i], full);
 		if (!full && i < 4)
 			continue;
 		buf_clear(&value);
@@ -281,7 +282,7 @@ START_TEST(huge_values_come_back_and_fill_blocks)
 		uint32_t last = entry.rows - 1;
 		struct record record;
 		ck_assert_int_eq(block_reader_load(&reader, last, &err), 0);
-		ck_assert_msg(block_reader_record(&reader, last, SCAN_COLUMNS_ALL, &record, &err) == 0, "%s", err.message);
+		expect(block_reader_record(&reader, last, SCAN_COLUMNS_ALL, &record, &err) == 0, "%s", err.message);
 		ck_assert(record_equal(&record, &samples[before]->record));
 		mdb_txn_abort(txn);
 	}
@@ -318,15 +319,15 @@ static void assert_places(const struct place *list, uint32_t count, bool seconds
 	view.places = (struct str){ copy, bits.len };
 	ck_assert(block_places_read(&view, &segment, 1, got));
 	for (uint32_t i = 0; i < count; i++) {
-		ck_assert_msg(got[i].time_us == list[i].time_us && got[i].seq == list[i].seq && got[i].direction == 1,
+		expect(got[i].time_us == list[i].time_us && got[i].seq == list[i].seq && got[i].direction == 1,
 		              "place %u of %u: %lld %llu, wanted %lld %llu", i, count, (long long)got[i].time_us,
 		              (unsigned long long)got[i].seq, (long long)list[i].time_us, (unsigned long long)list[i].seq);
-		ck_assert(block_places_read_one(&view, &segment, 1, i, one));
-		ck_assert(place_equal(&one[i], &got[i]));
+		expect(block_places_read_one(&view, &segment, 1, i, one) && place_equal(&one[i], &got[i]),
+		       "place %u by itself", i);
 	}
 	if (bits.len > 0) {
 		view.places.len--;
-		ck_assert_msg(!block_places_read(&view, &segment, 1, got), "cut short, but read");
+		expect(!block_places_read(&view, &segment, 1, got), "cut short, but read");
 	}
 	free(copy);
 	buf_free(&bits);
@@ -414,11 +415,11 @@ START_TEST(skip_part_hides_no_row)
 					                   filter.value.p[i];
 				filter.value.p = upper;
 			}
-			ck_assert_msg(block_skip_may_pass(part, &filter, 1), "seed %d: %s hides %.*s", (int)seed,
+			expect(block_skip_may_pass(part, &filter, 1), "seed %d: %s hides %.*s", (int)seed,
 			              product->columns[column].name.p, STR_ARGS(filter.value));
 			bool all = block_skip_all_pass(part, &filter, 1);
 			for (uint32_t i = 0; i < rows && all; i++)
-				ck_assert_msg(passes(samples[i], &filter), "seed %d: not all pass", (int)seed);
+				expect(passes(samples[i], &filter), "seed %d: not all pass", (int)seed);
 		}
 		drop_rows();
 	}
@@ -441,7 +442,7 @@ START_TEST(skip_part_passes_few_by_mistake)
 			filter.value.len = (size_t)snprintf(text, sizeof(text), "absent%d", n);
 			passed += block_skip_may_pass(part, &filter, 1);
 		}
-	ck_assert_msg(passed * 100 < asked, "%d of %d passed", passed, asked);
+	expect(passed * 100 < asked, "%d of %d passed", passed, asked);
 	block_skip_free(&skip);
 }
 END_TEST
@@ -486,7 +487,7 @@ static int read_all(MDB_txn *txn)
 		if (result == 0)
 			result = block_reader_record(&own, row, SCAN_COLUMNS_ALL, &record, &err);
 		if (result == 0)
-			ck_assert_msg(record_equal(&record, &samples[row]->record), "row %u is silently wrong", row);
+			expect(record_equal(&record, &samples[row]->record), "row %u is silently wrong", row);
 	}
 	block_reader_free(&own);
 	return result;
@@ -506,7 +507,7 @@ START_TEST(no_damaged_byte_goes_unnoticed)
 		day_fixture_put(&f, DAY_BLOCK_DATA, &partition, 3, buf_str(&value));
 		err.code = ERROR_NONE;
 		txn = f.day.env.write;
-		ck_assert_msg(read_all(txn) == -1 && err.code == ERROR_CORRUPT, "bit %d of byte %zu of %zu: code %d", bit, at,
+		expect(read_all(txn) == -1 && err.code == ERROR_CORRUPT, "bit %d of byte %zu of %zu: code %d", bit, at,
 		              value.len, err.code);
 		value.data[at] ^= (char)bit;
 	}
@@ -519,7 +520,7 @@ START_TEST(a_block_cut_short_is_damaged)
 	make_block(100, true);
 	for (size_t len = 0; len < value.len; len += len < 400 ? 1 : 97) {
 		day_fixture_put(&f, DAY_BLOCK_DATA, &partition, 3, (struct str){ value.data, len });
-		ck_assert_msg(read_all(f.day.env.write) == -1 && err.code == ERROR_CORRUPT, "%zu bytes of %zu", len, value.len);
+		expect(read_all(f.day.env.write) == -1 && err.code == ERROR_CORRUPT, "%zu bytes of %zu", len, value.len);
 	}
 }
 END_TEST

@@ -370,7 +370,7 @@ START_TEST(reload_takes_what_may_change_and_names_the_rest)
 	ck_assert_int_eq(config.page_max, 5);
 	ck_assert_str_eq(config.log_level, "debug");
 	ck_assert_str_eq(config.listen, "127.0.0.1:8080");
-	ck_assert_int_eq(config.days_open_max, 64);
+	ck_assert_int_eq(config.days_open_max, 500);
 	buf_free(&ignored);
 }
 END_TEST

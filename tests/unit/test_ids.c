@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "day_fixture.h"
+#include "expect.h"
 #include "pick.h"
 #include "store/block_builder.h"
 #include "store/ids.h"
@@ -116,13 +117,13 @@ static void assert_found(MDB_txn *txn, uint64_t hash)
 {
 	memset(found, 0, sizeof(found));
 	int rc = ids_find(&f.day, txn, product, &partition, hash, &reader, on_found, NULL, &err);
-	ck_assert_msg(rc == 0, "%s", err.message);
+	expect(rc == 0, "%s", err.message);
 	for (size_t i = 0; i < pairs_count; i++)
 		if (pairs[i].hash >> 32 == hash >> 32 && !dead[pairs[i].row])
-			ck_assert_msg(found[pairs[i].row]-- > 0, "hash %llx: row %u of %zu entries is not found",
+			expect(found[pairs[i].row]-- > 0, "hash %llx: row %u of %zu entries is not found",
 			              (unsigned long long)hash, pairs[i].row, pairs_count);
 	for (uint32_t i = 0; i < RUN_ROWS; i++)
-		ck_assert_msg(found[i] == 0, "hash %llx: row %u is found, and has another", (unsigned long long)hash, i);
+		expect(found[i] == 0, "hash %llx: row %u is found, and has another", (unsigned long long)hash, i);
 }
 
 /* Even, all the same, at both ends, in clusters. */
@@ -188,7 +189,7 @@ static struct id_filter *filter_open(const char *dir, const uint8_t *boot)
 {
 	struct id_filter *filter;
 
-	ck_assert_msg(id_filter_open(&filter, dir, boot, &err) == 0, "%s", err.message);
+	expect(id_filter_open(&filter, dir, boot, &err) == 0, "%s", err.message);
 	return filter;
 }
 
@@ -200,13 +201,13 @@ static uint32_t key_of(uint32_t number)
 static void filter_add(struct id_filter *filter, uint32_t from, uint32_t to)
 {
 	for (uint32_t i = from; i < to; i++)
-		ck_assert_msg(id_filter_add(filter, key_of(i), &err) == 0, "%s", err.message);
+		expect(id_filter_add(filter, key_of(i), &err) == 0, "%s", err.message);
 }
 
 static void assert_has(const struct id_filter *filter, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
-		ck_assert_msg(id_filter_may_have(filter, key_of(i)), "key %u of %u is denied", i, count);
+		expect(id_filter_may_have(filter, key_of(i)), "key %u of %u is denied", i, count);
 }
 
 START_TEST(filter_grows_and_denies_none)
@@ -229,7 +230,7 @@ START_TEST(filter_grows_and_denies_none)
 		id_filter_prefetch(filter, key_of(i));
 		mistakes += id_filter_may_have(filter, key_of(i));
 	}
-	ck_assert_msg(mistakes < count / 50, "%u of %u passed by mistake", mistakes, count);
+	expect(mistakes < count / 50, "%u of %u passed by mistake", mistakes, count);
 	id_filter_close(filter);
 }
 END_TEST
@@ -244,7 +245,7 @@ START_TEST(filter_with_room_has_one_part)
 	ck_assert_int_eq(id_filter_reset(filter, 10, &err), 0);
 	id_filter_set_ready(filter);
 	ck_assert_uint_eq(id_filter_keys(filter), 0);
-	ck_assert_msg(!id_filter_may_have(filter, key_of(5)), "an old key is still there");
+	expect(!id_filter_may_have(filter, key_of(5)), "an old key is still there");
 	id_filter_close(filter);
 }
 END_TEST
@@ -337,7 +338,7 @@ START_TEST(garbage_is_no_filter)
 			ck_assert_int_eq(pwrite(fd, bytes, 8, 32 + 8 * (round % 2)), 8);
 		close(fd);
 		struct id_filter *filter = filter_open(f.dir, this_boot);
-		ck_assert_msg(!id_filter_ready(filter), "round %d: garbage is believed", round);
+		expect(!id_filter_ready(filter), "round %d: garbage is believed", round);
 		id_filter_prefetch(filter, 1);
 		ck_assert(id_filter_may_have(filter, 1));
 		ck_assert_int_eq(id_filter_reset(filter, 10, &err), 0);
@@ -372,7 +373,7 @@ START_TEST(directory_begins_where_it_must)
 		MDB_txn *txn = day_fixture_read(&f);
 		f.day.seals++;
 		const struct directory *directory = directory_get(&f.day, txn, &own, &err);
-		ck_assert_msg(directory, "%s", err.message);
+		expect(directory, "%s", err.message);
 		ck_assert_uint_eq(directory->count, count);
 		ck_assert_ptr_eq(directory_get(&f.day, txn, &own, &err), directory);
 		for (int n = 0; n < 50; n++) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "expect.h"
 #include "pick.h"
 #include "store/lines.h"
 
@@ -61,7 +62,7 @@ static char *exact(struct str text)
 {
 	char *copy = malloc(text.len ? text.len : 1);
 
-	ck_assert_ptr_nonnull(copy);
+	expect(copy, "out of memory");
 	if (text.len > 0)
 		memcpy(copy, text.p, text.len);
 	return copy;
@@ -72,13 +73,13 @@ static void assert_row(const struct text *text, const char *at, uint32_t row, ui
 	size_t first = (size_t)row * text->fields;
 	struct str whole = { at + text->begins[first] - 1, text->ends[first + text->fields - 1] - text->begins[first] + 3 };
 
-	ck_assert(str_equal(lines_row(&lines, as), whole));
+	expect(str_equal(lines_row(&lines, as), whole), "row %u is %.*s", row, STR_ARGS(lines_row(&lines, as)));
 	for (uint32_t field = 0; field < text->fields; field++) {
 		struct str wanted = { at + text->begins[first + field],
 			              text->ends[first + field] - text->begins[first + field] };
 		struct str got = lines_value(&lines, as, field);
 
-		ck_assert_msg(str_equal(got, wanted), "row %u, field %u: %.*s, wanted %.*s", row, field, STR_ARGS(got),
+		expect(str_equal(got, wanted), "row %u, field %u: %.*s, wanted %.*s", row, field, STR_ARGS(got),
 		              STR_ARGS(wanted));
 	}
 }
@@ -93,7 +94,7 @@ START_TEST(values_are_found_where_they_were_written)
 		char *copy = exact(buf_str(&text.bytes));
 		struct str whole = { copy, text.bytes.len };
 
-		ck_assert_int_eq(lines_index(&lines, whole, text.rows, text.fields), 0);
+		expect(lines_index(&lines, whole, text.rows, text.fields) == 0, "round %d: not taken", round);
 		for (uint32_t row = 0; row < text.rows; row++)
 			assert_row(&text, copy, row, row);
 		free(copy);
@@ -124,7 +125,7 @@ START_TEST(one_line_is_found_in_the_beginning_of_a_text)
 		char *copy = exact((struct str){ text.bytes.data, len });
 
 		int found = lines_index_one(&lines, (struct str){ copy, len }, row, text.fields);
-		ck_assert_msg((found == 0) == (len >= end), "line that ends at %zu: %d in a text of %zu", end, found, len);
+		expect((found == 0) == (len >= end), "line that ends at %zu: %d in a text of %zu", end, found, len);
 		if (found == 0)
 			assert_row(&text, copy, row, 0);
 		free(copy);
@@ -140,8 +141,9 @@ static void assert_within(struct str text, uint32_t rows, uint32_t fields)
 		for (uint32_t field = 0; field < fields; field++) {
 			struct str value = lines_value(&lines, row, field);
 
-			ck_assert(value.p > text.p && value.p + value.len < text.p + text.len && value.p[-1] == '"' &&
-			          value.p[value.len] == '"');
+			expect(value.p > text.p && value.p + value.len < text.p + text.len && value.p[-1] == '"' &&
+			               value.p[value.len] == '"',
+			       "a value is not within the text");
 		}
 }
 
@@ -179,7 +181,7 @@ START_TEST(lines_that_are_not_lines)
 		                             "\"a\",\"b\"\r\n", "a,b\n", "\"a\",b\"\"\n", " \"a\",\"b\"\n" };
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
-		ck_assert_msg(lines_index(&lines, str_from(wrong[i]), 1, 2) == -1, "%s was taken", wrong[i]);
+		expect(lines_index(&lines, str_from(wrong[i]), 1, 2) == -1, "%s was taken", wrong[i]);
 	ck_assert_int_eq(lines_index(&lines, STR_LITERAL("\"a\"\n"), 1, 0), -1);
 }
 END_TEST
@@ -194,7 +196,8 @@ START_TEST(quotes_are_counted)
 
 		for (size_t i = 0; i < len; i++)
 			wanted += (bytes[i] = pick_percent(&pick, 30) ? '"' : (char)pick_u64(&pick)) == '"';
-		ck_assert_uint_eq(lines_count_quotes(bytes, len), wanted);
+		expect(lines_count_quotes(bytes, len) == wanted, "%zu quotes, wanted %zu", lines_count_quotes(bytes, len),
+		       wanted);
 	}
 }
 END_TEST

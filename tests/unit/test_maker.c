@@ -384,7 +384,8 @@ END_TEST
 
 START_TEST(ndjson_columns_come_in_the_order_given)
 {
-	uint8_t columns[] = { catalog_column_find(sms, STR_LITERAL("udh")), catalog_column_find(sms, STR_LITERAL("id")) };
+	uint8_t columns[] = { catalog_column_find(sms, STR_LITERAL("udh")),
+		              catalog_column_find(sms, STR_LITERAL("id")) };
 
 	spec.format = REPORT_NDJSON;
 	spec.columns = columns;
@@ -473,7 +474,8 @@ START_TEST(max_bytes_cuts_the_report)
 }
 END_TEST
 
-/* Makes the report in short slices, with a checkpoint behind some of them, and a crash behind others; returns how many crashes. */
+/* Makes the report in short slices, with a checkpoint behind some of them, and a crash behind others; returns how many
+ * crashes. */
 static int make_with_crashes(unsigned seed)
 {
 	struct buf checkpoint = { 0 }, fresh = { 0 };
@@ -612,6 +614,25 @@ START_TEST(progress_grows_to_the_whole)
 }
 END_TEST
 
+START_TEST(share_counts_days_accounts_and_times)
+{
+	struct scan_query query = {
+		.accounts_count = 4, .from_us = FROM_US + DAY_US / 2, .to_us = FROM_US + DAY_US * 5 / 2
+	};
+	struct scan_position at = { 0 };
+
+	ck_assert_double_eq(maker_share(&query, &at), 0);
+	at = (struct scan_position){ .day = 20000, .account = 2 };
+	ck_assert_double_eq_tol(maker_share(&query, &at), 0.125, 1e-6);
+	at = (struct scan_position){ .day = 20000, .account = 4 };
+	ck_assert_double_eq_tol(maker_share(&query, &at), 0.25, 1e-6);
+	at = (struct scan_position){ .day = 20001, .account = 1, .time_us = FROM_US + DAY_US * 3 / 2 };
+	ck_assert_double_eq_tol(maker_share(&query, &at), 0.25 + 0.5 * 1.5 / 4, 1e-6);
+	at = (struct scan_position){ .day = 20002, .account = 4 };
+	ck_assert_double_eq_tol(maker_share(&query, &at), 1, 1e-6);
+}
+END_TEST
+
 START_TEST(failure_of_the_scan_is_that_of_the_report)
 {
 	struct maker *maker = open_maker(STR_LITERAL(""));
@@ -653,6 +674,7 @@ Suite *suite_maker(void)
 	tcase_add_test(one, crashes_do_not_show_in_other_formats);
 	tcase_add_test(one, checkpoint_of_nonsense_is_refused);
 	tcase_add_test(one, progress_grows_to_the_whole);
+	tcase_add_test(one, share_counts_days_accounts_and_times);
 	tcase_add_test(one, failure_of_the_scan_is_that_of_the_report);
 	suite_add_tcase(s, one);
 	return s;

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "expect.h"
 #include "store/store_private.h"
 #include "store_check.h"
 #include "store_fixture.h"
@@ -63,7 +64,7 @@ static bool fails(const struct run *run, int rc, const struct error *err)
 {
 	if (rc == 0)
 		return false;
-	ck_assert_msg(run->tight && err->code == ERROR_FULL, "%s: %s", run->about, err->message);
+	expect(run->tight && err->code == ERROR_FULL, "%s: %s", run->about, err->message);
 	return true;
 }
 
@@ -154,7 +155,7 @@ static void put(struct run *run, struct sample *sample)
 		free(sample);
 		return;
 	}
-	ck_assert_msg(result == wanted, "%s: put of %.*s gave %d, wanted %d", run->about,
+	expect(result == wanted, "%s: put of %.*s gave %d, wanted %d", run->about,
 	              STR_ARGS(sample->record.values[sample->record.product->id_column]), result, wanted);
 	if (result == STORE_DUPLICATE)
 		free(sample);
@@ -219,7 +220,7 @@ static void do_all_upkeep(struct run *run)
 	while (upkeep(run, false)) {
 		if (pick_percent(run->pick, 20) || run->f.store->uncommitted == 0)
 			do_commit(run);
-		ck_assert_msg(++calls < UPKEEP_CALLS_MAX, "%s: upkeep finds no end", run->about);
+		expect(++calls < UPKEEP_CALLS_MAX, "%s: upkeep finds no end", run->about);
 	}
 	do_commit(run);
 }
@@ -234,8 +235,8 @@ static void assert_all_sealed(struct run *run)
 		struct error err = { 0 };
 		size_t wanted = model_day_count(&run->model, days[i]);
 
-		ck_assert_msg(store_day_stats(run->f.store, days[i], &stats, &err) == 0, "%s: %s", run->about, err.message);
-		ck_assert_msg(stats.sealed_rows - stats.dead_rows == wanted,
+		expect(store_day_stats(run->f.store, days[i], &stats, &err) == 0, "%s: %s", run->about, err.message);
+		expect(stats.sealed_rows - stats.dead_rows == wanted,
 		              "%s: day %d has %llu sealed rows, %llu dead, %llu hot or ghosts; wanted %zu", run->about,
 		              days[i], (unsigned long long)stats.sealed_rows, (unsigned long long)stats.dead_rows,
 		              (unsigned long long)stats.hot_rows, wanted);
@@ -569,9 +570,7 @@ static void begin(struct run *run, uint64_t seed)
 	run->hour = pick_below(run->pick, 24);
 	uint32_t rows = seal_rows[pick_below(run->pick, sizeof(seal_rows) / sizeof(seal_rows[0]))];
 	run->burst = rows >= 6000 ? 120 : 25;
-	snprintf(run->f.dir, sizeof(run->f.dir), "%s/cdrd-test-store-XXXXXX",
-	         access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	ck_assert_ptr_nonnull(mkdtemp(run->f.dir));
+	fixture_directory(run->f.dir, sizeof(run->f.dir));
 	run->f.options = (struct store_options){
 		.data_dir = run->f.dir,
 		.day_map_bytes = run->tight ? MAP_BYTES_TIGHT : MAP_BYTES,

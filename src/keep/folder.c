@@ -1,7 +1,7 @@
 /*
- * tree.c: see tree.h.
+ * folder.c: see folder.h.
  */
-#include "keep/tree.h"
+#include "keep/folder.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 #define PATTERN "dddd-dd-ddTdddddd.dddZ" /* d: a digit */
 #define PART ".part"
 
-const char *tree_path(struct buf *out, const char *dir, const char *name, struct error *err)
+const char *folder_path(struct buf *out, const char *dir, const char *name, struct error *err)
 {
 	buf_clear(out);
 	buf_addf(out, "%s/%s", dir, name);
@@ -24,7 +24,7 @@ const char *tree_path(struct buf *out, const char *dir, const char *name, struct
 	return out->failed ? NULL : out->data;
 }
 
-int tree_read(const char *path, size_t max, struct buf *out, struct error *err)
+int folder_read(const char *path, size_t max, struct buf *out, struct error *err)
 {
 	char piece[4096];
 	size_t begin = out->len;
@@ -44,7 +44,7 @@ int tree_read(const char *path, size_t max, struct buf *out, struct error *err)
 	return out->failed ? error_set(err, ERROR_NOMEM, "%s: out of memory", path) : 0;
 }
 
-int tree_write(const char *path, struct str text, unsigned mode, struct error *err)
+int folder_write(const char *path, struct str text, unsigned mode, struct error *err)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
 	size_t at = 0;
@@ -61,14 +61,14 @@ int tree_write(const char *path, struct str text, unsigned mode, struct error *e
 	return result;
 }
 
-int tree_make(const char *path, bool may_exist, struct error *err)
+int folder_make(const char *path, bool may_exist, struct error *err)
 {
 	if (mkdir(path, 0750) == 0 || (may_exist && errno == EEXIST))
 		return 0;
 	return error_set_errno(err, errno, "%s: make directory", path);
 }
 
-int tree_sync(const char *path, struct error *err)
+int folder_sync(const char *path, struct error *err)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int result = fd >= 0 && fsync(fd) == 0 ? 0 : error_set_errno(err, errno, "%s: sync", path);
@@ -85,14 +85,14 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 	return remove(path);
 }
 
-int tree_remove(const char *path, struct error *err)
+int folder_remove(const char *path, struct error *err)
 {
 	if (nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS) == 0 || errno == ENOENT)
 		return 0;
 	return error_set_errno(err, errno, "%s: remove", path);
 }
 
-int tree_each(const char *path, tree_fn fn, void *arg, struct error *err)
+int folder_each(const char *path, folder_fn fn, void *arg, struct error *err)
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
@@ -116,13 +116,13 @@ static const char *behind_pattern(const char *name)
 	return name;
 }
 
-bool tree_is_backup(const char *name)
+bool folder_is_backup(const char *name)
 {
 	const char *rest = behind_pattern(name);
 	return rest && *rest == '\0';
 }
 
-bool tree_is_part(const char *name)
+bool folder_is_part(const char *name)
 {
 	const char *rest = behind_pattern(name);
 	return rest && strcmp(rest, PART) == 0;
@@ -132,17 +132,17 @@ bool tree_is_part(const char *name)
 static int take_newest(void *arg, const char *name, struct error *err)
 {
 	struct buf *newest = arg;
-	if (!tree_is_backup(name) || (newest->len && strcmp(name, newest->data) <= 0))
+	if (!folder_is_backup(name) || (newest->len && strcmp(name, newest->data) <= 0))
 		return 0;
 	buf_clear(newest);
 	buf_add_text(newest, name);
 	return buf_cstr(newest) ? 0 : error_set(err, ERROR_NOMEM, "%s: out of memory", name);
 }
 
-int tree_newest(const char *dir, struct buf *name, struct error *err)
+int folder_newest(const char *dir, struct buf *name, struct error *err)
 {
 	buf_clear(name);
-	if (tree_each(dir, take_newest, name, err) != 0)
+	if (folder_each(dir, take_newest, name, err) != 0)
 		return -1;
 	return name->len > 0;
 }

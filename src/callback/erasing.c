@@ -1,0 +1,82 @@
+/*
+ * erasing.c: a person's number out of callbacks that wait: a report's parameters are repeated in them.
+ */
+#include <string.h>
+
+#include "callback/row.h"
+#include "store/catalog_rows.h"
+#include "store/erase.h"
+
+/* Numbers of callbacks to be changed. */
+struct finding {
+	struct str accounts;
+	const struct erase *erase;
+	struct buf numbers;
+};
+
+static bool has_account(struct str accounts, struct str account)
+{
+	for (size_t at = 0; at + ACCOUNT_ID_LEN <= accounts.len; at += ACCOUNT_ID_LEN)
+		if (str_equal((struct str){ accounts.p + at, ACCOUNT_ID_LEN }, account))
+			return true;
+	return false;
+}
+
+static enum catalog_rows_next find_row(void *arg, struct str key, struct str value, struct error *err)
+{
+	struct finding *finding = arg;
+	struct callback_row row;
+	if (callback_row_read(&row, key, value, err) == 0 && has_account(finding->accounts, row.account) &&
+	    erase_is_in(finding->erase, row.body))
+		buf_add(&finding->numbers, &row.number, sizeof(row.number));
+	return CATALOG_ROWS_GO_ON;
+}
+
+static int change_row(struct change *change, uint64_t number, const struct erase *erase, struct error *err)
+{
+	struct callback_key key;
+	struct callback_row row;
+	struct str key_text = callback_key_of(number, &key), value;
+	struct buf body = { 0 }, copy = { 0 };
+	int result = change_get(change, CATALOG_DB_CALLBACKS, key_text, &value, err);
+	if (result <= 0)
+		return result;
+	/* The row's texts must not lie in the page that is written to. */
+	buf_add_str(&copy, value);
+	result = copy.failed ? error_set(err, ERROR_NOMEM, "callback: out of memory") :
+	                       callback_row_read(&row, key_text, buf_str(&copy), err);
+	if (result == 0) {
+		erase_from_text(erase, row.body, &body);
+		row.body = buf_str(&body);
+		result = body.failed ? error_set(err, ERROR_NOMEM, "callback: out of memory") :
+		                       callback_row_put(change, &row, err);
+	}
+	buf_free(&body);
+	buf_free(&copy);
+	return result;
+}
+
+static int change_all(struct store *store, const struct finding *finding, struct erase *erase, struct error *err)
+{
+	const uint64_t *numbers = (const uint64_t *)(const void *)finding->numbers.data;
+	struct change change;
+	int result = 0;
+	if (erase_demand_catalog(erase, err) != 0 || change_begin(&change, store, err) != 0)
+		return -1;
+	for (size_t i = 0; i < finding->numbers.len / sizeof(*numbers) && result == 0; i++)
+		result = change_row(&change, numbers[i], erase, err);
+	return change_end(&change, result, err);
+}
+
+int callbacks_erase(struct store *store, struct str accounts, struct erase *erase, uint64_t *count, struct error *err)
+{
+	struct finding finding = { .accounts = accounts, .erase = erase };
+	int result = catalog_rows_each(store, CATALOG_DB_CALLBACKS, STR_LITERAL(""), find_row, &finding, err);
+	if (result == 0 && finding.numbers.failed)
+		result = error_set(err, ERROR_NOMEM, "callbacks to erase: out of memory");
+	*count = finding.numbers.len / sizeof(uint64_t);
+	if (result == 0 && *count > 0)
+		result = change_all(store, &finding, erase, err);
+	buf_free(&finding.numbers);
+	return result;
+}

@@ -1,0 +1,198 @@
+/*
+ * changes.c: GET /v2/reports/changes, what arrived or changed since, for loaders that keep a copy.
+ *
+ *	?account_id=&product=[&since=TOKEN|now|beginning][&wait=SECONDS][&include_message=][&show_concatenated=]
+ *
+ * A page is the oldest changes behind the token (store/changes.h), in the order of their commits, and a token that
+ * leads on. A record that has changed more than once since is there once, as it is now. Only what is committed is told
+ * of, and what retention removes is not told of at all. A token is good for as long as records are kept.
+ */
+#include "http/changes.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+#define SLICE_US 10000
+#define SINCE STR_LITERAL("since")
+#define IV_LEN 16 /* of a cursor's iv: a token is iv and cursor in one */
+
+void http_changes_free(struct http_changes *page)
+{
+	http_changes_wake(page);
+	if (page->timer)
+		event_free(page->timer);
+	changes_free(page->changes);
+	query_params_free(&page->params);
+	free(page);
+}
+
+static void on_close(void *arg)
+{
+	http_changes_free(arg);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	http_changes_go_on(arg);
+}
+
+int http_changes_call_later(struct http_changes *page, int64_t delay_us, struct error *err)
+{
+	struct timeval delay = { delay_us / CLOCK_US_PER_SECOND, delay_us % CLOCK_US_PER_SECOND };
+
+	if (!page->timer) {
+		page->timer = evtimer_new(page->app->base, on_timer, page);
+		http_request_on_close(page->request, on_close, page);
+	}
+	if (!page->timer || evtimer_add(page->timer, &delay) < 0)
+		return error_set(err, ERROR_NOMEM, "Out of memory for a timer of changes");
+	return 0;
+}
+
+/* --- reading --- */
+
+static void write_record(void *arg, struct buf *out, const struct record *record)
+{
+	const struct http_changes *page = arg;
+	struct record_view view = page->view;
+
+	view.direction = record_partition(record);
+	record_write_json(out, record, &view);
+}
+
+static uint64_t columns_of(const struct http_changes *page)
+{
+	const struct catalog_product *product = page->plan.product;
+	uint64_t columns = record_view_columns(product, &page->view);
+
+	return product->direction_column == CATALOG_NONE ? columns : columns | UINT64_C(1) << product->direction_column;
+}
+
+static int begin_reading(struct http_changes *page, struct error *err)
+{
+	struct changes_query query = {
+		.product = page->plan.product,
+		.since = page->since,
+		.max = (size_t)page->app->config->changes_page_max,
+		.columns = columns_of(page),
+		.write = write_record,
+		.arg = page,
+	};
+
+	memcpy(query.account, page->plan.account, SCAN_ACCOUNT_LEN);
+	page->changes = changes_new(page->app->store, &query, err);
+	return page->changes ? 0 : -1;
+}
+
+/* Reads a slice. 1 when the page is complete, 0 when it goes on later, -1. */
+static int read_slice(struct http_changes *page, struct error *err)
+{
+	enum scan_end end;
+
+	if (!page->changes && begin_reading(page, err) < 0)
+		return -1;
+	if (changes_run(page->changes, clock_monotonic_us() + SLICE_US, &end, err) < 0)
+		return -1;
+	if (end == SCAN_PAUSED)
+		return http_changes_call_later(page, 0, err);
+	page->found = changes_page(page->changes);
+	page->since = page->found.count > 0 ? page->since : page->found.upto;
+	return 1;
+}
+
+void http_changes_go_on(struct http_changes *page)
+{
+	struct error err = { 0 };
+	bool in_vain = page->waits && !http_changes_may_have(page);
+	int complete = in_vain ? 1 : read_slice(page, &err);
+
+	http_changes_wake(page);
+	if (complete == 0 || (complete > 0 && page->found.count == 0 && http_changes_wait(page)))
+		return;
+	if (complete < 0 || http_changes_answer(page, &err) < 0)
+		http_reply_error(page->request, &err);
+	http_changes_free(page);
+}
+
+/* --- the beginning --- */
+
+static void take_token(struct http_changes *page, struct query_problems *problems)
+{
+	struct str token = page->plan.since;
+	const struct account *reader = http_request_account(page->request);
+	struct cursor cursor = { 0 };
+	struct str iv = { token.p, IV_LEN }, sealed = { token.p + IV_LEN, token.len - IV_LEN };
+	struct error err;
+
+	if (token.len <= IV_LEN || cursor_open(&page->app->cursor_key, reader->id, sealed, iv, &cursor, &err) < 0)
+		query_problems_add(problems, SINCE, "Not a token that was given to this account, nor one of: now, beginning");
+	else if (cursor.fingerprint != page->fingerprint)
+		query_problems_add(problems, SINCE, "Belongs to a query with other parameters");
+	else if (cursor.snapshot > store_snapshot(page->app->store))
+		query_problems_add(problems, SINCE, "Is of newer data than there is: it was restored from a backup; begin anew");
+	page->token = cursor.snapshot;
+	page->began_us = cursor.began_us;
+	page->has_token = true;
+}
+
+static bool make_plan(struct http_changes *page, struct query_problems *problems)
+{
+	struct query_limits limits = { .window_max_us = 0 };
+	struct query_plan *plan = &page->plan;
+
+	if (!query_plan_make(plan, QUERY_CHANGES, &page->params, &limits, page->received_us, problems))
+		return false;
+	page->view = query_plan_view(plan);
+	page->fingerprint = query_plan_fingerprint(plan, &page->params);
+	page->until_us = clock_monotonic_us() + plan->wait_us;
+	if (plan->since.p && str_is(plan->since, "now"))
+		page->token = store_snapshot(page->app->store);
+	else if (plan->since.p && !str_is(plan->since, "beginning"))
+		take_token(page, problems);
+	page->since = page->token;
+	return problems->count == 0;
+}
+
+/* True when the page may be read; otherwise the request has been answered. */
+static bool prepare(struct http_changes *page)
+{
+	struct http_request *request = page->request;
+	struct query_problems problems = { 0 };
+	struct error err;
+
+	if (query_params_decode(&page->params, http_request_query(request), &err) < 0) {
+		http_reply_error(request, &err);
+		return false;
+	}
+	if (!make_plan(page, &problems)) {
+		http_reply_invalid(request, &problems);
+		return false;
+	}
+	if (accounts_may_read(page->app->store, http_request_account(request), str_from(page->plan.account)))
+		return true;
+	http_reply_problem(request, 403, "Forbidden", "User not authorized to query the requested data");
+	return false;
+}
+
+void http_changes_get(struct http_request *request, void *app)
+{
+	struct http_changes *page = calloc(1, sizeof(*page));
+	struct error err;
+
+	if (!page) {
+		error_set(&err, ERROR_NOMEM, "Out of memory for changes");
+		http_reply_error(request, &err);
+		return;
+	}
+	page->request = request;
+	page->app = app;
+	page->received_us = page->began_us = clock_now_us();
+	id_uuid(page->request_id);
+	if (prepare(page))
+		http_changes_go_on(page);
+	else
+		http_changes_free(page);
+}

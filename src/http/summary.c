@@ -1,0 +1,257 @@
+/*
+ * summary.c: GET /v2/reports/summary, counts and sums of what a synchronous query would list, over months.
+ *
+ *	?account_id=&product=&date_start=&date_end=[&group_by=country,status][&interval=day[&time_zone=Europe/Berlin]]
+ *
+ * Records are read in slices, as in records.c, and only the columns that are needed of them. Sealed blocks know their
+ * own sums: where there is nothing to group by within a block, it is not read at all. A product with durations must be
+ * read, since blocks do not sum these up. Few summaries are made at once, and they share a slice's time, so that the
+ * loop is not kept from others.
+ */
+#include "http/summary.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+#define SLICE_US 8000 /* of all that are being made */
+#define RETRY_SECONDS "1"
+
+static void summary_free(struct http_summary *summary)
+{
+	if (summary->counted)
+		summary->app->summaries--;
+	if (summary->timer)
+		event_free(summary->timer);
+	query_params_free(&summary->params);
+	buf_free(&summary->accounts);
+	zone_free(&summary->zone);
+	summary_groups_free(&summary->groups);
+	free(summary);
+}
+
+static void on_close(void *arg)
+{
+	summary_free(arg);
+}
+
+static void go_on(struct http_summary *summary);
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	go_on(arg);
+}
+
+static int pause_summary(struct http_summary *summary, struct error *err)
+{
+	static const struct timeval now = { 0, 0 };
+
+	if (!summary->timer) {
+		summary->timer = evtimer_new(summary->app->base, on_timer, summary);
+		http_request_on_close(summary->request, on_close, summary);
+	}
+	if (!summary->timer || evtimer_add(summary->timer, &now) < 0)
+		return error_set(err, ERROR_NOMEM, "Out of memory for a summary's timer");
+	return 0;
+}
+
+/* --- reading --- */
+
+static int64_t interval_of(struct http_summary *summary, int64_t time_us)
+{
+	if (time_us < summary->interval_from_us || time_us >= summary->interval_until_us) {
+		summary->interval_us = zone_interval_start_us(&summary->zone, summary->plan.interval, time_us,
+		                                              &summary->interval_until_us);
+		summary->interval_from_us = time_us;
+	}
+	return summary->interval_us;
+}
+
+static bool add_record(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+{
+	struct http_summary *summary = arg;
+
+	(void)line;
+	return summary_add_record(&summary->groups, interval_of(summary, behind->time_us), record, &summary->failure) == 0;
+}
+
+static bool add_span(void *arg, const struct scan_span *span, const struct scan_position *behind)
+{
+	struct http_summary *summary = arg;
+
+	(void)behind;
+	return summary_add_span(&summary->groups, interval_of(summary, span->last_us), span, &summary->failure) == 0;
+}
+
+/* Does the block lie in one interval? */
+static bool wants_span(void *arg, int64_t first_us, int64_t last_us)
+{
+	struct http_summary *summary = arg;
+	int64_t first = interval_of(summary, first_us);
+
+	return first == interval_of(summary, last_us);
+}
+
+/* The next direction to read, where the product keeps them apart and the query has not named one. */
+static bool next_direction(struct http_summary *summary)
+{
+	if (!summary->plan.product->partition_direction || summary->plan.direction != CATALOG_NO_DIRECTION ||
+	    summary->query.direction == CATALOG_INBOUND)
+		return false;
+	summary->query.direction++;
+	summary->position = (struct scan_position){ 0 };
+	return true;
+}
+
+static int read_slice(struct http_summary *summary, int64_t deadline_us, bool *done, struct error *err)
+{
+	bool by_blocks = summary->plan.groups_count == 0 && summary->groups.duration == CATALOG_NONE;
+	struct scan_sink sink = {
+		.on_record = add_record,
+		.on_span = by_blocks ? add_span : NULL,
+		.wants_span = wants_span,
+		.sums_only = true,
+		.arg = summary,
+	};
+	enum scan_end end;
+
+	do {
+		if (scan_run(summary->app->store, &summary->query, &summary->position, deadline_us, &sink, &end, err) < 0)
+			return -1;
+		if (end == SCAN_STOPPED) {
+			*err = summary->failure;
+			return -1;
+		}
+	} while (end == SCAN_DONE && next_direction(summary));
+	*done = end == SCAN_DONE;
+	return 0;
+}
+
+static void refuse_groups(struct http_summary *summary)
+{
+	struct query_problems problems = { 0 };
+
+	query_problems_add(&problems, summary->plan.groups_count > 0 ? STR_LITERAL("group_by") : STR_LITERAL("interval"),
+	                   "More than %zu groups", summary->groups.max);
+	http_reply_invalid(summary->request, &problems);
+}
+
+/* Runs one slice; then the summary waits for the next, or is answered and gone. */
+static void go_on(struct http_summary *summary)
+{
+	int64_t slice_us = SLICE_US / (int64_t)summary->app->summaries;
+	struct error err = { 0 };
+	bool done = false;
+
+	if (read_slice(summary, clock_monotonic_us() + slice_us, &done, &err) == 0) {
+		if (!done && pause_summary(summary, &err) == 0)
+			return;
+		if (done && http_summary_answer(summary, &err) == 0) {
+			summary_free(summary);
+			return;
+		}
+	}
+	if (err.code == ERROR_NOT_FOUND)
+		refuse_groups(summary);
+	else
+		http_reply_error(summary->request, &err);
+	summary_free(summary);
+}
+
+/* --- its beginning: each of these has answered the request where it returns false --- */
+
+/* Rounded up to a whole second: nothing of this second is missed, and the echoed range is easy to read. */
+static int64_t range_end(int64_t now_us)
+{
+	int64_t rest = now_us % CLOCK_US_PER_SECOND;
+
+	return rest == 0 ? now_us : now_us + CLOCK_US_PER_SECOND - rest;
+}
+
+static bool make_plan(struct http_summary *summary)
+{
+	struct query_limits limits = { .window_max_us = summary->app->config->summary_window_max };
+	struct query_problems problems = { 0 };
+	struct error err;
+
+	if (query_params_decode(&summary->params, http_request_query(summary->request), &err) < 0) {
+		http_reply_error(summary->request, &err);
+		return false;
+	}
+	if (query_plan_make(&summary->plan, QUERY_SUMMARY, &summary->params, &limits, range_end(summary->received_us),
+	                    &problems))
+		return true;
+	http_reply_invalid(summary->request, &problems);
+	return false;
+}
+
+static bool may_begin(struct http_summary *summary)
+{
+	struct http_request *request = summary->request;
+
+	if (!accounts_may_read(summary->app->store, http_request_account(request), str_from(summary->plan.account))) {
+		http_reply_problem(request, 403, "Forbidden", "User not authorized to query the requested data");
+		return false;
+	}
+	if (summary->app->summaries < (size_t)summary->app->config->summaries_max) {
+		summary->app->summaries++;
+		summary->counted = true;
+		return true;
+	}
+	http_reply_header(request, "Retry-After", RETRY_SECONDS);
+	http_reply_problem(request, 429, "Too Many Requests", "The server is making as many summaries as it may; try again later.");
+	return false;
+}
+
+static int begin(struct http_summary *summary, struct error *err)
+{
+	const struct query_plan *plan = &summary->plan;
+	struct str zone = plan->time_zone.p ? plan->time_zone : STR_LITERAL("UTC");
+	struct record_view view = query_plan_view(plan);
+
+	summary_groups_init(&summary->groups, plan->product, plan->groups, plan->groups_count,
+	                    (size_t)summary->app->config->summary_groups_max);
+	if (zone_load(&summary->zone, zone, plan->from_us, plan->to_us, err) < 0 ||
+	    report_find_accounts(summary->app->store, plan->account, plan->include_subaccounts, &summary->accounts, err) < 0)
+		return -1;
+	summary->query = (struct scan_query){
+		.product = plan->product,
+		.direction = view.direction,
+		.accounts = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)summary->accounts.data,
+		.accounts_count = summary->accounts.len / SCAN_ACCOUNT_LEN,
+		.from_us = plan->from_us,
+		.to_us = plan->to_us,
+		.snapshot = store_snapshot(summary->app->store),
+		.filters = plan->filters,
+		.filters_count = plan->filters_count,
+		.columns = summary_groups_columns(&summary->groups, plan->product),
+	};
+	summary->interval_from_us = INT64_MAX;
+	return 0;
+}
+
+void http_summary_get(struct http_request *request, void *app)
+{
+	struct http_summary *summary = calloc(1, sizeof(*summary));
+	struct error err;
+
+	if (!summary) {
+		error_set(&err, ERROR_NOMEM, "Out of memory for a summary");
+		http_reply_error(request, &err);
+		return;
+	}
+	summary->request = request;
+	summary->app = app;
+	summary->received_us = clock_now_us();
+	id_uuid(summary->request_id);
+	if (!make_plan(summary) || !may_begin(summary)) {
+		summary_free(summary);
+	} else if (begin(summary, &err) < 0) {
+		http_reply_error(request, &err);
+		summary_free(summary);
+	} else {
+		go_on(summary);
+	}
+}

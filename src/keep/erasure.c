@@ -1,0 +1,221 @@
+/*
+ * erasure.c: see erasure.h.
+ */
+#include "keep/erasure.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/accounts.h"
+#include "store/quarantine.h"
+
+#define ENTRIES_MAX 256 /* of quarantine looked at in a slice, and of these dropped in one change */
+
+enum stage { STAGE_RECORDS, STAGE_REPORTS, STAGE_CALLBACKS, STAGE_QUARANTINE, STAGE_CATALOG, STAGE_DONE };
+
+struct erasure {
+	struct erasure_context context;
+	struct erase *erase;
+	struct buf accounts; /* ACCOUNT_ID_LEN bytes each, in order */
+	enum stage stage;
+	int64_t erased_us;   /* when no record held it any more */
+	struct buf reports;  /* ids */
+	size_t report;
+	uint64_t entry;      /* of quarantine, looked at last */
+	struct erasure_counts counts;
+};
+
+/* --- its life --- */
+
+static int gather_accounts(struct erasure *erasure, const char *account, bool subaccounts, struct error *err)
+{
+	struct account found;
+	if (strlen(account) != ACCOUNT_ID_LEN || accounts_get(erasure->context.store, str_from(account), &found, err) != 0)
+		return strlen(account) == ACCOUNT_ID_LEN ? -1 :
+		                                           error_set(err, ERROR_NOT_FOUND, "account %s: there is none", account);
+	if (report_find_accounts(erasure->context.store, account, subaccounts, &erasure->accounts, err) != 0)
+		return -1;
+	struct erase_scope scope = {
+		.accounts = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)erasure->accounts.data,
+		.accounts_count = erasure->accounts.len / SCAN_ACCOUNT_LEN,
+		.owners = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)found.parent,
+		.owners_count = found.parent[0] != '\0',
+	};
+	erasure->counts.accounts = scope.accounts_count;
+	scope.number = str_from(erasure->reports.data); /* kept there until now */
+	erasure->erase = erase_new(erasure->context.store, &scope, err);
+	return erasure->erase ? 0 : -1;
+}
+
+struct erasure *erasure_new(const struct erasure_context *context, const char *account, bool subaccounts,
+                            const char *number, struct error *err)
+{
+	struct erasure *erasure = calloc(1, sizeof(*erasure));
+	if (erasure) {
+		erasure->context = *context;
+		buf_add_text(&erasure->reports, number);
+	}
+	if (!erasure || !buf_cstr(&erasure->reports))
+		error_set(err, ERROR_NOMEM, "erasing: out of memory");
+	else if (gather_accounts(erasure, account, subaccounts, err) == 0)
+		return erasure;
+	erasure_free(erasure);
+	return NULL;
+}
+
+void erasure_free(struct erasure *erasure)
+{
+	if (!erasure)
+		return;
+	erase_free(erasure->erase);
+	buf_free(&erasure->accounts);
+	buf_free(&erasure->reports);
+	free(erasure);
+}
+
+void erasure_counts(const struct erasure *erasure, struct erasure_counts *counts)
+{
+	*counts = erasure->counts;
+	erase_counts(erasure->erase, &counts->records);
+}
+
+/* --- records --- */
+
+/* A slice of the store's work, and the commit that it asks for. A failure may have cost others what they had put. */
+static int run_slice(struct erasure *erasure,
+                     int (*step)(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err),
+                     int64_t deadline_us, bool *done, struct error *err)
+{
+	bool dirty;
+	do {
+		if (step(erasure->erase, deadline_us, &dirty, done, err) != 0) {
+			ingest_fail(erasure->context.ingest, err);
+			return -1;
+		}
+		if (dirty && ingest_commit(erasure->context.ingest, err) != 0)
+			return -1;
+	} while (dirty && !*done && clock_monotonic_us() < deadline_us);
+	return 0;
+}
+
+static int step_records(struct erasure *erasure, int64_t deadline_us, struct error *err)
+{
+	bool done;
+	if (run_slice(erasure, erase_step, deadline_us, &done, err) != 0)
+		return -1;
+	if (!done)
+		return 0;
+	erasure->stage = STAGE_REPORTS;
+	erasure->erased_us = clock_now_us();
+	buf_clear(&erasure->reports);
+	return reports_find_to_erase(erasure->context.reports, erasure->erase, buf_str(&erasure->accounts),
+	                             &erasure->reports, err);
+}
+
+/* --- what else there is --- */
+
+static int step_reports(struct erasure *erasure, struct error *err)
+{
+	enum reports_erased done;
+	const size_t len = ID_UUID_LEN + 1;
+	if (erasure->report == erasure->reports.len / len) {
+		erasure->stage = STAGE_CALLBACKS;
+		return 0;
+	}
+	const char *id = erasure->reports.data + erasure->report++ * len;
+	if (reports_erase(erasure->context.reports, id, erasure->erase, erasure->erased_us, &done, err) != 0)
+		return -1;
+	erasure->counts.report_files += done == REPORTS_FILE_GONE;
+	erasure->counts.reports_again += done == REPORTS_BEGUN_AGAIN;
+	erasure->counts.reports_cancelled += done == REPORTS_CANCELLED;
+	return 0;
+}
+
+struct looking {
+	struct erasure *erasure;
+	uint64_t drop[ENTRIES_MAX];
+	size_t drop_count;
+	int looks;
+};
+
+static bool has_text(struct str text, const char *sought, size_t len)
+{
+	return text.len >= len && memmem(text.p, text.len, sought, len) != NULL;
+}
+
+/* Whose it is is only known from its text. One that says nothing of an account may be anyone's: it goes, too. */
+static bool may_be_of_accounts(const struct erasure *erasure, struct str raw)
+{
+	for (size_t at = 0; at < erasure->accounts.len; at += ACCOUNT_ID_LEN)
+		if (has_text(raw, erasure->accounts.data + at, ACCOUNT_ID_LEN))
+			return true;
+	return !has_text(raw, "account_id", sizeof("account_id") - 1);
+}
+
+static bool look_at_entry(void *arg, const struct quarantine_entry *entry)
+{
+	struct looking *looking = arg;
+	struct erasure *erasure = looking->erasure;
+	erasure->entry = entry->number;
+	if ((erase_is_in(erasure->erase, entry->raw) || erase_is_in(erasure->erase, entry->reason)) &&
+	    may_be_of_accounts(erasure, entry->raw))
+		looking->drop[looking->drop_count++] = entry->number;
+	return ++looking->looks < ENTRIES_MAX;
+}
+
+static int step_quarantine(struct erasure *erasure, struct error *err)
+{
+	struct looking looking = { .erasure = erasure };
+	struct store *store = erasure->context.store;
+	if (quarantine_each(store, erasure->entry + 1, look_at_entry, &looking, err) != 0)
+		return -1;
+	if (looking.drop_count > 0 && (erase_demand_catalog(erasure->erase, err) != 0 ||
+	                               quarantine_drop_each(store, looking.drop, looking.drop_count, err) != 0))
+		return -1;
+	erasure->counts.quarantine += looking.drop_count;
+	if (looking.looks < ENTRIES_MAX)
+		erasure->stage = STAGE_CATALOG;
+	return 0;
+}
+
+static int step_catalog(struct erasure *erasure, int64_t deadline_us, struct error *err)
+{
+	bool done;
+	if (run_slice(erasure, erase_pack_catalog, deadline_us, &done, err) != 0)
+		return -1;
+	if (done)
+		erasure->stage = STAGE_DONE;
+	return 0;
+}
+
+static int step(struct erasure *erasure, int64_t deadline_us, struct error *err)
+{
+	switch (erasure->stage) {
+	case STAGE_RECORDS:
+		return step_records(erasure, deadline_us, err);
+	case STAGE_REPORTS:
+		return step_reports(erasure, err);
+	case STAGE_CALLBACKS:
+		erasure->stage = STAGE_QUARANTINE;
+		return callbacks_erase(erasure->context.store, buf_str(&erasure->accounts), erasure->erase,
+		                       &erasure->counts.callbacks, err);
+	case STAGE_QUARANTINE:
+		return step_quarantine(erasure, err);
+	case STAGE_CATALOG:
+		return step_catalog(erasure, deadline_us, err);
+	case STAGE_DONE:
+		break;
+	}
+	return 0;
+}
+
+int erasure_step(struct erasure *erasure, int64_t deadline_us, bool *done, struct error *err)
+{
+	int result;
+	do
+		result = step(erasure, deadline_us, err);
+	while (result == 0 && erasure->stage != STAGE_DONE && clock_monotonic_us() < deadline_us);
+	*done = result == 0 && erasure->stage == STAGE_DONE;
+	return result;
+}

@@ -1,0 +1,96 @@
+/*
+ * grouping.c: what a summary is grouped by: "group_by=country,status&interval=day&time_zone=Europe/Berlin".
+ *
+ * Columns of few distinct values may be grouped by: those that the catalogue says so of, and the texts named here.
+ */
+#include "query/query_private.h"
+
+#define GROUP_NAME STR_LITERAL("group_by")
+#define ZONE_PARAMETER STR_LITERAL("time_zone")
+
+static bool may_group(const struct catalog_column *column)
+{
+	static const char *const texts[] = { "account_id", "account_ref", "acc", "client_ref", "country", "country_code",
+		                             "country_name", "locale", "master_account_id", "network", "network_name",
+		                             "request_product", "status" };
+
+	if (column->kind == CATALOG_ENUM)
+		return true;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if (str_is(column->name, texts[i]))
+			return true;
+	}
+	return false;
+}
+
+static void refuse_group(struct query_making *making, struct str name)
+{
+	const struct catalog_product *product = making->plan->product;
+	struct buf allowed = { 0 };
+
+	for (uint8_t i = 0; i < product->columns_count; i++) {
+		if (may_group(&product->columns[i]))
+			query_list_add(&allowed, product->columns[i].name);
+	}
+	query_problems_add(making->problems, GROUP_NAME, "'%.*s' is not one of: %.*s",
+	                   STR_ARGS(query_clip(name, QUERY_VALUE_SHOWN)), STR_ARGS(buf_str(&allowed)));
+	buf_free(&allowed);
+}
+
+static void take_group(struct query_making *making, struct str name)
+{
+	struct query_plan *plan = making->plan;
+	uint8_t place = catalog_column_find(plan->product, name);
+
+	if (place == CATALOG_NONE || !may_group(&plan->product->columns[place])) {
+		refuse_group(making, name);
+		return;
+	}
+	for (size_t i = 0; i < plan->groups_count; i++) {
+		if (plan->groups[i] == place) {
+			query_problems_add(making->problems, GROUP_NAME, "'%.*s' is given more than once", STR_ARGS(name));
+			return;
+		}
+	}
+	if (plan->groups_count == QUERY_GROUPS_MAX)
+		query_problems_add(making->problems, GROUP_NAME, "More than %d columns", QUERY_GROUPS_MAX);
+	else
+		plan->groups[plan->groups_count++] = place;
+}
+
+void query_take_group_by(struct query_making *making, struct str value)
+{
+	struct str rest = value;
+
+	if (!making->plan->product)
+		return;
+	for (bool more = true; more && making->problems->count < QUERY_PROBLEMS_MAX;) {
+		const char *comma = memchr(rest.p, ',', rest.len);
+		size_t len = comma ? (size_t)(comma - rest.p) : rest.len;
+
+		take_group(making, query_trim((struct str){ rest.p, len }));
+		more = comma != NULL;
+		rest = more ? (struct str){ rest.p + len + 1, rest.len - len - 1 } : rest;
+	}
+}
+
+void query_take_interval(struct query_making *making, struct str value)
+{
+	static const char *const words[] = { "hour", "day", "month", NULL };
+
+	making->plan->interval =
+		(enum zone_interval)((int)ZONE_HOUR + (int)query_take_word(making, STR_LITERAL("interval"), value, words));
+}
+
+void query_take_time_zone(struct query_making *making, struct str value)
+{
+	struct zone zone;
+	struct error err;
+
+	if (zone_load(&zone, value, making->now_us, making->now_us, &err) == 0)
+		making->plan->time_zone = value;
+	else
+		query_problems_add(making->problems, ZONE_PARAMETER, "'%.*s': %s",
+		                   STR_ARGS(query_clip(value, QUERY_VALUE_SHOWN)), err.message);
+	zone_free(&zone);
+}

@@ -1,0 +1,432 @@
+"""cdrctl erase: a person's number and messages go from everywhere, and nothing else changes."""
+import glob
+import json
+import os
+import struct
+import subprocess
+import threading
+import time
+import zlib
+
+import pytest
+import zstandard
+
+import harness
+import reporting
+from samples import DAY, HOUR, NOON, SECOND, YESTERDAY, many_sms, sms, whole_day
+
+PERSON = "447700900999"
+MESSAGE = "You have won nothing, sincerely"
+SEAL = {"seal_rows": "300", "seal_age": "200ms"}
+
+# Of src/store/block.h: struct block_head has 14 numbers of 32 bits, then bytes, of which the second counts sums.
+BLOCK_HEAD_BYTES = 64
+BLOCK_SUM_BYTES = 48
+BLOCK_SEGMENT_BYTES = 56
+BLOCK_CHANGE_BYTES = 16
+BLOCK_SUMS_NONE = 0xff
+
+
+def wait_for(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def seal(daemon):
+    """Until nothing is hot."""
+    wait_for(lambda: all(day["hot"] == 0 for day in daemon.ctl("storage") if day["day"] != "total"))
+
+
+def erase(daemon, account, number=PERSON, *more):
+    erased = daemon.ctl("erase", "--account", account.id, "--number", number, *more)
+    assert erased["nothing_left"], erased
+    return erased
+
+
+def of_person(account, time=NOON, **changes):
+    return sms(account, time, **{"to": PERSON, "message_body": MESSAGE, **changes})
+
+
+def all_records(daemon, account, day=YESTERDAY, direction="outbound", **params):
+    found = []
+    for page in daemon.pages(account, product="SMS", direction=direction, include_message="true", **whole_day(day),
+                             **params):
+        found += page["records"]
+    return found
+
+
+def by_id(records):
+    return {record["message_id"]: record for record in records}
+
+
+# --- what is in files ---
+
+def inflated(data):
+    """What every sealed block in a file's bytes holds, in pages that are free now as well."""
+    at = data.find(b"CDB1")
+    while at >= 0:
+        yield from parts_of_block(data[at:])
+        at = data.find(b"CDB1", at + 4)
+
+
+def parts_of_block(value):
+    """The lines and the extra columns of a block; nothing where later bytes have overwritten it."""
+    if len(value) < BLOCK_HEAD_BYTES:
+        return
+    (_, _, _, segments, _, _, places, changed, skip, _, extra_bytes, _, _, deflate_bytes) = \
+        struct.unpack_from("<14I", value)
+    sums = value[57] if value[57] != BLOCK_SUMS_NONE else 0
+    at = BLOCK_HEAD_BYTES + sums * BLOCK_SUM_BYTES + segments * BLOCK_SEGMENT_BYTES + places \
+        + changed * BLOCK_CHANGE_BYTES + skip
+    extra = value[at:at + extra_bytes]
+    try:
+        if extra:
+            yield zstandard.ZstdDecompressor().decompress(extra)
+        yield zlib.decompressobj(-15).decompress(value[at + extra_bytes:at + extra_bytes + deflate_bytes])
+    except (zlib.error, zstandard.ZstdError):
+        pass
+
+
+def files_with(daemon, *texts):
+    """Files of the data directory in which one of the texts stands, as it is or compressed in a block."""
+    found, blocks = set(), 0
+    for path in glob.glob(os.path.join(daemon.data_dir, "**"), recursive=True):
+        if not os.path.isfile(path):
+            continue
+        with open(path, "rb") as file:
+            data = file.read()
+        pieces = [data, *(inflated(data) if path.endswith("data.mdb") and "/days/" in path else ())]
+        blocks += len(pieces) - 1
+        if any(text.encode() in piece for text in texts for piece in pieces):
+            found.add(os.path.relpath(path, daemon.data_dir))
+    files_with.blocks = blocks
+    return found
+
+
+# --- tests ---
+
+@pytest.fixture
+def quiet(daemons):
+    """A daemon of the test's own without usage records."""
+    return daemons(usage_records="no", page_max="1000", **SEAL)
+
+
+def test_hot_and_sealed_records_lose_number_and_message_and_nothing_else(quiet):
+    account, other = quiet.new_account(), quiet.new_account()
+    outbound = many_sms(account, 1000, NOON - HOUR)
+    of = [of_person(account, NOON + i * SECOND) for i in range(3)] + \
+         [of_person(account, NOON - DAY, to="+" + PERSON),
+          of_person(account, NOON - DAY, to="447700900123", **{"from": PERSON}),
+          of_person(account, NOON - DAY, to="447700900123", changed_from=PERSON),
+          of_person(account, NOON - DAY, to="447700900123", forced_from=PERSON)]
+    inbound = [of_person(account, NOON, direction="inbound", **{"from": PERSON, "to": "12015550100"}), 
+               sms(account, NOON, direction="inbound", **{"from": "447700900998", "message_body": "keep"})]
+    near = [sms(account, to=PERSON + "0"), sms(account, to="1" + PERSON), sms(account, message_body="call " + PERSON)]
+    foreign = [of_person(other)]
+    quiet.post_cdrs(outbound + of + inbound + near + foreign)
+    seal(quiet)
+    hot = [of_person(account, NOON + 2 * HOUR + i * SECOND) for i in range(5)]
+    quiet.post_cdrs(hot + [of_person(other, NOON + HOUR)])
+    before = {day: by_id(all_records(quiet, account, day)) for day in (YESTERDAY, YESTERDAY - DAY)}
+
+    erased = erase(quiet, account)
+    assert erased["records"] == len(of) + 1 + len(hot), erased
+
+    changed = {record["id"] for record in of + hot}
+    for day in before:
+        after = by_id(all_records(quiet, account, day))
+        assert after.keys() == before[day].keys()
+        for id, record in after.items():
+            if id not in changed:
+                assert record == before[day][id]
+                continue
+            assert PERSON not in json.dumps(record) and record["message_body"] == ""
+            differing = {name for name in record if record[name] != before[day][id][name]}
+            assert {record[name] for name in differing - {"message_body"}} == {"erased"}, record
+            assert differing <= {"message_body", "from", "to", "forced_from", "changed_from"}
+    received = all_records(quiet, account, direction="inbound")
+    assert sorted(r["from"] for r in received) == ["447700900998", "erased"]
+    assert sorted(r["message_body"] for r in received) == ["", "keep"]
+    assert [r["to"] for r in all_records(quiet, other)] == [PERSON, PERSON]
+    assert quiet.ctl("verify")["sound"]
+    assert erase(quiet, account)["records"] == 0
+
+
+def test_filters_and_ids_find_what_the_records_are_now(quiet):
+    account = quiet.new_account()
+    records = [of_person(account, NOON + i * SECOND) for i in range(400)]
+    quiet.post_cdrs(records + many_sms(account, 400))
+    seal(quiet)
+    assert len(all_records(quiet, account, to=PERSON)) == 400
+    erase(quiet, account)
+    assert all_records(quiet, account, to=PERSON) == []
+    assert len(all_records(quiet, account, to="erased")) == 400
+    assert len(all_records(quiet, account)) == 800
+    for record in (records[0], records[399]):
+        (found,) = quiet.records(account, product="SMS", id=record["id"], include_message="true")["records"]
+        assert found["to"] == "erased" and found["date_received"]
+    # a producer's repeat of the old version is a new version; the operator erases again
+    quiet.post_cdrs([records[0]])
+    assert len(all_records(quiet, account, to=PERSON)) == 1
+    assert erase(quiet, account)["records"] == 1
+    assert all_records(quiet, account, to=PERSON) == []
+
+
+def test_the_bytes_are_gone_from_every_file(quiet):
+    account = quiet.new_account()
+    for days in range(3):
+        quiet.post_cdrs(many_sms(account, 600, YESTERDAY - days * DAY + HOUR))
+        quiet.post_cdrs([of_person(account, NOON - days * DAY + i * SECOND) for i in range(40)] +
+                        [of_person(account, NOON - days * DAY, direction="inbound", **{"from": PERSON, "to": "1201"})])
+    seal(quiet)
+    # newer versions hide a number under dead rows; then some stay hot
+    moved = [of_person(account, NOON - DAY + i * SECOND) for i in range(30)]
+    quiet.post_cdrs(moved)
+    seal(quiet)
+    quiet.post_cdrs([{**record, "to": "447700900123", "message_body": "later"} for record in moved])
+    quiet.post_cdrs([of_person(account, NOON - DAY + HOUR)])
+    quiet.post_cdrs([{**of_person(account), "smell": "of " + MESSAGE}])  # rejected
+    assert files_with(quiet, PERSON) >= {"catalog/data.mdb", *(f"days/{(YESTERDAY - n * DAY).date()}/data.mdb"
+                                                               for n in range(3))}
+    assert files_with(quiet, MESSAGE)
+
+    assert erase(quiet, account)["quarantine_dropped"] == 1
+    assert files_with(quiet, PERSON, MESSAGE) == set()
+    assert files_with.blocks > 6, "blocks were inflated to see that"
+    assert quiet.ctl("quarantine", "list") == []
+    quiet.restart()
+    assert files_with(quiet, PERSON, MESSAGE) == set()
+    assert len(all_records(quiet, account, YESTERDAY)) == 640
+
+
+def test_records_of_other_products_are_erased(quiet):
+    account = quiet.new_account()
+    start, end = YESTERDAY.isoformat(), (YESTERDAY + DAY).isoformat()
+    products = {}
+    for product in quiet.products():
+        numbers = [c["name"] for c in product["columns"] if c["kind"] == "number"]
+        if numbers and not product["own"]:
+            records = harness.generate(product["name"], account, 60, start, end)
+            for i, record in enumerate(records[:20]):
+                record[numbers[i % len(numbers)]] = PERSON
+            quiet.post_cdrs(records)
+            products[product["name"]] = product
+    assert len(products) > 8
+    seal(quiet)
+    assert files_with(quiet, PERSON)
+    assert erase(quiet, account)["records"] == 20 * len(products)
+    assert files_with(quiet, PERSON) == set()
+    assert quiet.ctl("verify")["records"] == 60 * len(products)
+    assert quiet.ctl("verify")["sound"]
+
+
+def test_subaccounts_are_included_when_asked_for(quiet):
+    parent = quiet.new_account()
+    child = quiet.new_account(parent)
+    quiet.post_cdrs([of_person(parent), of_person(child)])
+    assert erase(quiet, parent)["records"] == 1
+    assert [r["to"] for r in all_records(quiet, child)] == [PERSON]
+    erased = erase(quiet, parent, PERSON, "--subaccounts")
+    assert erased["records"] == 1 and erased["accounts"] == 2
+    assert [r["to"] for r in all_records(quiet, child)] == ["erased"]
+
+
+def test_whoever_follows_changes_sees_each_once(quiet):
+    account = quiet.new_account()
+    records = [of_person(account, NOON + i * SECOND) for i in range(350)]
+    quiet.post_cdrs(records + many_sms(account, 50))
+    seal(quiet)
+    hot = [of_person(account, NOON + HOUR)]
+    quiet.post_cdrs(hot)
+
+    def changes(since=None):
+        found = []
+        while True:
+            params = {"account_id": account.id, "product": "SMS", "direction": "outbound",
+                      **({"since": since} if since else {})}
+            response = quiet.get("/v2/reports/changes", params, account)
+            if response.status == 404:
+                pytest.skip("no feed of changes in this build")
+            if response.status == 422:
+                params.pop("direction")
+                response = quiet.get("/v2/reports/changes", params, account)
+            assert response.status == 200, response
+            page = response.json()
+            found += page["records"]
+            since = page["next"]
+            if not page["more"]:
+                return found, since
+
+    seen, token = changes()
+    assert len(seen) == 401
+    erase(quiet, account)
+    quiet.post_cdrs(many_sms(account, 1, NOON + 2 * HOUR))
+    seen, token = changes(token)
+    assert len(seen) == 352
+    assert len({r["message_id"] for r in seen}) == 352
+    assert [r["to"] for r in seen].count("erased") == 351
+    assert seen[-1]["to"] != "erased"
+    seal(quiet)
+    assert changes(token)[0] == []
+
+
+def test_report_files_go_and_their_jobs_say_why(quiet):
+    account = quiet.new_account()
+    quiet.post_cdrs([of_person(account), *many_sms(account, 10)])
+    query = {"product": "SMS", "direction": "outbound", **whole_day()}
+    done = reporting.make(quiet, account, include_message="true", **query)
+    filtered = reporting.make(quiet, account, to=PERSON, **query)
+    harmless = reporting.make(quiet, account, product="CONVERSATION-EVENT", **whole_day())
+    assert filtered["items_count"] == 1
+    path = reporting.media_path(done)
+    erased = erase(quiet, account)
+    assert erased["report_files_removed"] == 2, erased
+    status = reporting.status(quiet, account, done["request_id"])
+    assert status["request_status"] == "SUCCESS" and "erased" in status["reason"]
+    assert "download_report" not in status["_links"]
+    assert quiet.get(path, account=account).status == 404
+    assert PERSON not in json.dumps(reporting.status(quiet, account, filtered["request_id"]))
+    assert reporting.download(quiet, account, reporting.status(quiet, account, harmless["request_id"]))
+    assert files_with(quiet, PERSON, MESSAGE) == set()
+    again = reporting.make(quiet, account, include_message="true", **query)
+    assert sorted(row["to"] for row in reporting.rows(quiet, account, again))[-1] == "erased"
+
+
+def test_reports_in_the_making_begin_again_or_are_cancelled(daemons):
+    daemon = daemons(usage_records="no", report_pause="20ms", seal_rows="65536", seal_age="1d")
+    account = daemon.new_account()
+    daemon.post_body(harness.generate_bytes("SMS", [account], 60000, YESTERDAY.isoformat(),
+                                            (YESTERDAY + DAY).isoformat()))
+    daemon.post_cdrs([of_person(account, YESTERDAY + SECOND)])
+    query = {"product": "SMS", "direction": "outbound", **whole_day()}
+    running = reporting.create(daemon, account, **query)["request_id"]
+    reporting.wait(daemon, account, running, until=("PROCESSING",))
+    asking = reporting.create(daemon, account, to=PERSON, **query)["request_id"]
+    erased = erase(daemon, account)
+    assert erased["reports_begun_again"] + erased["report_files_removed"] >= 1, erased
+    status = reporting.status(daemon, account, asking)
+    assert status["request_status"] in ("ABORTED", "SUCCESS") and PERSON not in json.dumps(status)
+    ended = reporting.wait(daemon, account, running)
+    assert ended["request_status"] == "SUCCESS"
+    if "download_report" in ended["_links"]:
+        rows = reporting.rows(daemon, account, ended)
+        assert [r["to"] for r in rows].count("erased") == 1 and PERSON not in [r["to"] for r in rows]
+        assert ended["manifest"]["rows"] == len(rows) == ended["items_count"]
+    assert files_with(daemon, PERSON, MESSAGE) == set()
+
+
+def test_usage_records_lose_the_number_that_was_asked_for(daemons):
+    daemon = daemons(usage_delay="10ms", **SEAL)
+    parent = daemon.new_account()
+    child = daemon.new_account(parent)
+    daemon.post_cdrs([of_person(child)])
+    for reader in (child, parent):
+        response = daemon.get("/v2/reports/records", {"account_id": child.id, "product": "SMS", "direction": "outbound",
+                                                      "to": PERSON, **whole_day()}, reader)
+        assert response.json()["items_count"] == 1
+    wait_for(lambda: len(files_with(daemon, PERSON)) == 2)  # today's file, and yesterday's
+    time.sleep(0.3)
+    assert erase(daemon, child)["records"] == 3
+    assert files_with(daemon, PERSON) == set()
+
+
+def test_records_that_arrive_meanwhile_are_not_lost(quiet):
+    account = quiet.new_account()
+    stop, sent, errors = threading.Event(), [], []
+
+    def write(seed):
+        while not stop.is_set():
+            records = many_sms(account, 40, NOON + seed * HOUR)
+            old = records[0]
+            records.append({**old, "status": "failed"})
+            try:
+                quiet.post_cdrs(records)
+            except Exception as problem:  # noqa: shown by the test itself
+                errors.append(problem)
+                return
+            sent.extend(record["id"] for record in records)
+
+    writers = [threading.Thread(target=write, args=(seed,)) for seed in range(2)]
+    for writer in writers:
+        writer.start()
+    try:
+        for _ in range(3):
+            person = [of_person(account, NOON + i * SECOND) for i in range(100)]
+            quiet.post_cdrs(person)
+            sent.extend(record["id"] for record in person)
+            time.sleep(0.5)
+            assert erase(quiet, account)["records"] == 100
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join()
+    assert not errors, errors
+    found = all_records(quiet, account)
+    assert {r["message_id"] for r in found} == set(sent) and len(found) == len(set(sent))
+    assert [r["to"] for r in found].count("erased") == 300
+    assert files_with(quiet, PERSON, MESSAGE) == set()
+    assert quiet.ctl("verify")["sound"]
+
+
+def test_after_a_crash_it_can_be_finished(quiet):
+    account = quiet.new_account()
+    for days in range(6):
+        quiet.post_cdrs(many_sms(account, 800, YESTERDAY - days * DAY))
+        quiet.post_cdrs([of_person(account, NOON - days * DAY + i * SECOND) for i in range(20)])
+    quiet.post_cdrs([{**of_person(account), "smell": "x"}])
+    seal(quiet)
+    for delay in (0.005, 0.02, 0.04, 0.06):
+        process = subprocess.Popen([harness.program("cdrctl"), "-s", quiet.socket, "erase", "--account", account.id,
+                                    "--number", PERSON], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(delay)
+        quiet.kill9()
+        process.wait()
+        quiet.start()
+        assert quiet.ctl("verify")["sound"]
+        # whatever is erased is erased whole
+        for days in range(6):
+            for record in all_records(quiet, account, YESTERDAY - days * DAY):
+                assert (record["to"] == PERSON) == (record["message_body"] == MESSAGE)
+    erase(quiet, account)
+    # files that the crashes left to be written anew are, by the daemon itself
+    wait_for(lambda: files_with(quiet, PERSON, MESSAGE) == set())
+    assert sum(len(all_records(quiet, account, YESTERDAY - days * DAY)) for days in range(6)) == 6 * 820
+
+
+def test_a_client_that_goes_away_ends_it_cleanly(quiet):
+    account = quiet.new_account()
+    for days in range(4):
+        quiet.post_cdrs([of_person(account, NOON - days * DAY + i * SECOND) for i in range(600)])
+    seal(quiet)
+    process = subprocess.Popen([harness.program("cdrctl"), "-s", quiet.socket, "erase", "--account", account.id,
+                                "--number", PERSON], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(0.03)
+    process.kill()
+    process.wait()
+    assert quiet.ctl("verify")["sound"]
+    wait_for(lambda: quiet.ctl_run("erase", "--account", account.id, "--number", PERSON).returncode == 0)
+    assert files_with(quiet, PERSON, MESSAGE) == set()
+
+
+def test_wrong_arguments_are_refused(daemon, account):
+    for arguments, said in ((("--account", "nobody00", "--number", PERSON), "nobody00"),
+                            (("--account", account.id, "--number", "12"), "must have 3 to 64"),
+                            (("--account", account.id, "--number", 'a"b"c'), "must have 3 to 64"),
+                            (("--account", account.id, "--number", "erased"), "must have 3 to 64")):
+        ended = daemon.ctl_run("erase", *arguments)
+        assert ended.returncode == 1 and said in ended.stderr.decode(), ended
+    assert daemon.ctl_run("erase", "--account", account.id).returncode == 2
+
+
+def test_the_audit_log_says_so_without_the_number(daemons, tmp_path):
+    daemon = daemons(audit_log=str(tmp_path / "audit"))
+    account = daemon.new_account()
+    daemon.post_cdrs([of_person(account)])
+    erase(daemon, account)
+    lines = [json.loads(line) for line in (tmp_path / "audit").read_text().splitlines()]
+    (line,) = [line for line in lines if line["action"] == "erase"]
+    assert account.id in line["text"] and "1 records" in line["text"]
+    assert PERSON not in (tmp_path / "audit").read_text()
+    assert PERSON not in daemon.log()
