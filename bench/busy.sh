@@ -35,7 +35,7 @@ busy_ingest() {
 	local begun
 
 	begun=$(now)
-	generate "$1" "$(day -$((MONTH_DAYS + 10)))" "$(day -$MONTH_DAYS)" msgpack | cdrd_stream "$1"
+	generate "$1" "$(day -$((MONTH_DAYS + 10)))" "$(day "-$MONTH_DAYS")" msgpack | cdrd_stream "$1"
 	rate "$1" "$begun" "$(now)" | measured cdrd busy_ingest
 }
 
@@ -69,5 +69,5 @@ busy_report() {
 	row "ingest meanwhile, msgpack, one body" records/s busy_ingest.records_per_s
 	row "loop lag, reports, ingest, sealing, 99.9th pct." ms busy_ingest.lag_p999_ms - lower 15
 	row "loop lag, reports, ingest, sealing, longest" ms busy_ingest.lag_longest_ms - lower
-	row "reports ended in the two" reports busy_ingest.reports_ended
+	row "reports that ended during ingest" reports busy_ingest.reports_ended
 }

@@ -72,8 +72,17 @@ cdrd_post() {
 	measured "$OWN" "$1" <"$WORK/out"
 }
 
+# Whether a question finds records: an empty answer would be a fast one.
+cdrd_try() {
+	local answer
+
+	answer=$(head -1 "$1" | xargs -I{} curl -sS -u "$ACCOUNT:$SECRET" "http://127.0.0.1:$cdrd_port{}")
+	[[ $answer == *'"items_count":'[1-9]* ]] || die "$(head -1 "$1") answered: ${answer:0:400}"
+}
+
 # cdrd_get JOB [CONNECTIONS [TARGETS]], for SECONDS_EACH.
 cdrd_get() {
+	cdrd_try "$WORK/targets.${3:-$1}"
 	cdrd_client "$BUILD/bench/load" get "$cdrd_port" "$ACCOUNT:$SECRET" "${2:-$CONNECTIONS}" "$SECONDS_EACH" \
 		"$WORK/targets.${3:-$1}" >"$WORK/out"
 	measured "$OWN" "$1" <"$WORK/out"

@@ -30,7 +30,7 @@ growth_of() {
 	cdrd_seal
 	cdrd_disk growth_disk
 	generate_month "$2" csv | sample_ids "$2"
-	sample_starts "$(day -$MONTH_DAYS)" $MONTH_DAYS 18
+	sample_starts "$(day "-$MONTH_DAYS")" "$MONTH_DAYS" 18
 	say "cdrd: pages, ids, reports"
 	cdrd_get growth_pages "$CONNECTIONS" pages
 	cdrd_get growth_ids "$CONNECTIONS" ids

@@ -10,11 +10,13 @@ peers_install() {
 
 	mkdir -p "$folder"
 	cp "$TOP"/bench/peers/*.mjs "$TOP"/bench/peers/*.json "$TOP/bench/peers/.npmrc" "$folder"
-	cmp -s "$folder/package-lock.json" "$folder/node_modules/.installed" && return
+	cmp -s "$TOP/bench/peers/package-lock.json" "$folder/node_modules/.installed" && return
 	say "installing DuckDB and ClickHouse from npm"
-	# Their packages hold what they need; scripts would only look for or build alternatives.
-	(cd "$folder" && npm ci --ignore-scripts --no-progress >npm.log 2>&1) || die "npm ci failed, see $folder/npm.log"
-	cp "$folder/package-lock.json" "$folder/node_modules/.installed"
+	# Not `npm ci`: it wants chdb's libraries of other systems in the lock, which a registry need not have. Scripts are
+	# not needed, they would only look for or build alternatives.
+	(cd "$folder" && npm install --ignore-scripts --no-progress >npm.log 2>&1) ||
+		die "npm install failed, see $folder/npm.log"
+	cp "$TOP/bench/peers/package-lock.json" "$folder/node_modules/.installed"
 }
 
 # peer_export PEER JOB CSV RECORDS REPEATS
@@ -38,7 +40,7 @@ pg_load() {
 		cat
 		printf '%s\n' '\.' 'COMMIT;' 'CHECKPOINT;'
 	} | pg_sql -f -
-	pg_columns=$header
+	pg_columns=${header/\"concatenated\",/} # which a report without options does not have
 }
 
 # CPU seconds of the postmaster's children that have ended.

@@ -25,7 +25,7 @@ pg_start() {
 	local setting core=()
 
 	[ -z "$PINNED" ] || core=("${on_server[@]}")
-	pg_bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)
+	pg_bin=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -1)
 	mkdir -p "$WORK/postgres"
 	[ "$(id -u)" -ne 0 ] || chown "$pg_user" "$WORK/postgres"
 	pg_as "$pg_bin/initdb" -D "$WORK/postgres/data" -U bench -A trust -E UTF8 --locale=C >/dev/null

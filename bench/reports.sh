@@ -21,12 +21,12 @@ for_account() {
 # month_body [MEMBER]: the body that asks for the month's report, with more members of JSON.
 month_body() {
 	printf '{"account_id":"%s","product":"SMS","direction":"outbound","date_start":"%sT00:00:00Z","date_end":"%sT00:00:00Z"%s}' \
-		"$ACCOUNT" "$(day -$MONTH_DAYS)" "$(day 0)" "${1:+,$1}"
+		"$ACCOUNT" "$(day "-$MONTH_DAYS")" "$(day 0)" "${1:+,$1}"
 }
 
 # generate_month COUNT FORMAT
 generate_month() {
-	generate "$1" "$(day -$MONTH_DAYS)" "$(day 0)" "$2"
+	generate "$1" "$(day "-$MONTH_DAYS")" "$(day 0)" "$2"
 }
 
 # The store of the sections `reports` and `busy`, and questions about it; what the one has loaded, the other takes.
@@ -61,6 +61,11 @@ reports_whole() {
 	done
 }
 
+# reports_bodies COUNT
+reports_bodies() {
+	cdrd_report report_bodies "$1" "$1" "$(month_body '"include_message":true')"
+}
+
 # A number that is in the month once or so.
 reports_number() {
 	generate_month "$RECORDS" csv | awk -F'","' -v line=$((RECORDS / 2)) \
@@ -81,7 +86,7 @@ reports_cdrd() {
 	say "cdrd: filtered reports, and with bodies"
 	cdrd_report report_delivered "$RECORDS" - "$(month_body '"status":"delivered"')"
 	cdrd_report report_number "$RECORDS" - "$(month_body "\"to\":\"$(reports_number)\"")"
-	for_account $BODY_ACCOUNT cdrd_report report_bodies "$bodies" "$bodies" "$(month_body '"include_message":true')"
+	for_account $BODY_ACCOUNT reports_bodies "$bodies"
 	cdrd_lag reports
 }
 
@@ -98,10 +103,10 @@ reports_run() {
 	reports_cdrd
 	cdrd_stop
 	PINNED=yes
-	reports_peers report_small $((RECORDS / 10)) "$REPEATS"
-	reports_peers report "$RECORDS" 1
+	reports_peers report_small $((RECORDS / 10)) "$PEER_REPEATS"
+	reports_peers report "$RECORDS" "$PEER_REPEATS"
 	ratio clickhouse_gzip clickhouse.report.gzip.cpu_s_per_million cdrd.report.zip.cpu_s_per_million
-	ratio clickhouse_zstd clickhouse.report.zstd.cpu_s_per_million cdrd.report.zstd.cpu_s_per_million
+	ratio clickhouse_zstd clickhouse.report.zstd.cpu_s_per_million cdrd.report.zip.cpu_s_per_million
 }
 
 # reports_rows NAME TEXT
@@ -127,8 +132,8 @@ reports_report() {
 	table_head postgres duckdb clickhouse
 	reports_rows report_small "$((RECORDS / 10))"
 	reports_rows report "$RECORDS" 0.10 64
-	row "ClickHouse's CPU over cdrd's, gzip over zip" times clickhouse_gzip - higher 15
-	row "ClickHouse's CPU over cdrd's, zstd" times clickhouse_zstd - higher 15
+	row "ClickHouse's CPU for gzip over cdrd's for zip" times clickhouse_gzip - higher 15
+	row "ClickHouse's CPU for zstd over cdrd's for zip" times clickhouse_zstd - higher 15
 	row "status=delivered to zip" "CPU s/M" report_delivered.cpu_s_per_million - lower 1.1
 	row "status=delivered to zip" rows/s report_delivered.rows_per_s -
 	row "status=delivered, peak memory" "MiB anon" report_delivered.rss_anon_mib - lower 64

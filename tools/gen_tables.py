@@ -23,7 +23,7 @@ ESCAPES = {"n": "\n", "t": "\t", '"': '"', "\\": "\\"}
 
 FORMS = {
     "CONFIG_TEXT": "text", "CONFIG_DURATION": "duration", "CONFIG_SIZE": "size", "CONFIG_COUNT": "number",
-    "CONFIG_BOOL": "yes or no", "CONFIG_CHOICE": "word", "CONFIG_MONEY": "amount",
+    "CONFIG_BOOL": "yes or no", "CONFIG_CHOICE": "word",
 }
 
 

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 const [csv, folder, records, repeats] = process.argv.slice(2);
 
 export { csv, folder };
+export const notShown = 'concatenated'; // a column that the records have and a report without options does not
 
 function median(values) {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];

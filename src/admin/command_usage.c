@@ -21,7 +21,8 @@ void admin_account_plan(const struct admin_context *context, const struct args *
 	struct error err;
 	int result = 0;
 	if (!none && !plans_find(meter_plans(context->meter), str_from(name)))
-		result = error_set(&err, ERROR_NOT_FOUND, "plan %.40s: none of the plans that the setting plans has", name);
+		result = error_set(&err, ERROR_NOT_FOUND, "plan %.40s: none of the plans that the setting plans has",
+		                   name);
 	if (result == 0)
 		result = accounts_set_plan(context->store, id, none ? "" : name, &err);
 	if (result != 0) {
@@ -165,8 +166,8 @@ static struct work *begin(const struct admin_context *context, const struct args
 	if (!statement_month(month, now_us, &work->from_us, &to_us))
 		error_set(err, ERROR_INVALID, "--month %.40s: must be a month such as 2026-11", month);
 	else if (meter_flush(context->meter, err) == 0)
-		work->statement = statement_begin(context->store, meter_plans(context->meter), work->from_us, to_us, account,
-		                                  now_us, err);
+		work->statement = statement_begin(context->store, meter_plans(context->meter), work->from_us, to_us,
+		                                  account, now_us, err);
 	if (work->statement)
 		return work;
 	free(work);

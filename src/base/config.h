@@ -22,7 +22,6 @@ enum config_type {
 	CONFIG_COUNT,    /* int64_t, a plain number */
 	CONFIG_BOOL,     /* int64_t, 0 or 1; "yes", "no", "true", "false", "on", "off" */
 	CONFIG_CHOICE,   /* char *, one of the words in `max`, separated by | */
-	CONFIG_MONEY,    /* char *, decimal text that decimal_parse takes */
 };
 
 #define CONFIG_C_TYPE_CONFIG_TEXT char *
@@ -31,7 +30,6 @@ enum config_type {
 #define CONFIG_C_TYPE_CONFIG_COUNT int64_t
 #define CONFIG_C_TYPE_CONFIG_BOOL int64_t
 #define CONFIG_C_TYPE_CONFIG_CHOICE char *
-#define CONFIG_C_TYPE_CONFIG_MONEY char *
 
 struct config {
 #define SETTING(type, key, fallback, min, max, reload, help) CONFIG_C_TYPE_##type key;

@@ -62,7 +62,6 @@ static const struct {
 	[CONFIG_COUNT] = { "a number", count_units, false },
 	[CONFIG_BOOL] = { "yes, no, true, false, on or off", NULL, false },
 	[CONFIG_CHOICE] = { "one of the words allowed", NULL, true },
-	[CONFIG_MONEY] = { "an amount such as 0.0004", NULL, true },
 };
 
 bool config_value_is_text(enum config_type type)
@@ -107,22 +106,10 @@ static bool parse_bool(const char *text, decimal_units *number)
 	return false;
 }
 
-static bool parse_money(const char *text, decimal_units *number)
-{
-	struct decimal amount;
-
-	if (!decimal_parse(str_from(text), &amount))
-		return false;
-	*number = amount.units;
-	return true;
-}
-
 bool config_value_parse(enum config_type type, const char *text, decimal_units *number)
 {
 	if (type == CONFIG_BOOL)
 		return parse_bool(text, number);
-	if (type == CONFIG_MONEY)
-		return parse_money(text, number);
 	return types[type].units && parse_with_unit(text, types[type].units, number);
 }
 

@@ -18,8 +18,8 @@ bool config_value_is_text(enum config_type type);
 const char *config_value_form(enum config_type type);
 
 /*
- * Reads the number that a value means: microseconds, bytes, a count, 0 or 1, money in decimal units. False if the text
- * has not the type's form, or does not fit an int64_t (money: decimal_parse's limits). Not for TEXT and CHOICE.
+ * Reads the number that a value means: microseconds, bytes, a count, 0 or 1. False if the text has not the type's
+ * form, or does not fit an int64_t. Not for TEXT and CHOICE.
  */
 bool config_value_parse(enum config_type type, const char *text, decimal_units *number);
 

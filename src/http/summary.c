@@ -3,10 +3,10 @@
  *
  *	?account_id=&product=&date_start=&date_end=[&group_by=country,status][&interval=day[&time_zone=Europe/Berlin]]
  *
- * Records are read in slices, as in records.c, and only the columns that are needed of them. Sealed blocks know their
- * own sums: where there is nothing to group by within a block, it is not read at all. A product with durations must be
- * read, since blocks do not sum these up. Few summaries are made at once, and they share a slice's time, so that the
- * loop is not kept from others.
+ * An account's days are read one after the other, in slices, as in records.c, and only the columns that are needed.
+ * Sealed blocks know their own sums: where there is nothing to group by within a block, only its head is read. A product
+ * with durations must be read, since blocks do not sum these up. Few summaries are made at once, and they share a
+ * slice's time, so that the loop is not kept from others.
  */
 #include "http/summary.h"
 
@@ -16,6 +16,8 @@
 
 #define SLICE_US 8000 /* of all that are being made */
 #define RETRY_SECONDS "1"
+#define NO_DAY INT32_MAX
+#define CHANGED_MAX 3
 
 static void summary_free(struct http_summary *summary)
 {
@@ -27,6 +29,7 @@ static void summary_free(struct http_summary *summary)
 	buf_free(&summary->accounts);
 	zone_free(&summary->zone);
 	summary_groups_free(&summary->groups);
+	summary_groups_free(&summary->part);
 	free(summary);
 }
 
@@ -57,7 +60,7 @@ static int pause_summary(struct http_summary *summary, struct error *err)
 	return 0;
 }
 
-/* --- reading --- */
+/* --- adding --- */
 
 static int64_t interval_of(struct http_summary *summary, int64_t time_us)
 {
@@ -74,7 +77,7 @@ static bool add_record(void *arg, const struct record *record, struct str line, 
 	struct http_summary *summary = arg;
 
 	(void)line;
-	return summary_add_record(&summary->groups, interval_of(summary, behind->time_us), record, &summary->failure) == 0;
+	return summary_add_record(summary->adding, interval_of(summary, behind->time_us), record, &summary->failure) == 0;
 }
 
 static bool add_span(void *arg, const struct scan_span *span, const struct scan_position *behind)
@@ -82,7 +85,7 @@ static bool add_span(void *arg, const struct scan_span *span, const struct scan_
 	struct http_summary *summary = arg;
 
 	(void)behind;
-	return summary_add_span(&summary->groups, interval_of(summary, span->last_us), span, &summary->failure) == 0;
+	return summary_add_span(summary->adding, interval_of(summary, span->last_us), span, &summary->failure) == 0;
 }
 
 /* Does the block lie in one interval? */
@@ -94,38 +97,133 @@ static bool wants_span(void *arg, int64_t first_us, int64_t last_us)
 	return first == interval_of(summary, last_us);
 }
 
+/* --- one account's records of one day at a time --- */
+
+/* The part of the query that is at hand. */
+static struct scan_query part_query(const struct http_summary *summary)
+{
+	struct scan_query query = summary->query;
+	int64_t begin_us = clock_day_start_us(summary->day), end_us = clock_day_start_us(summary->day + 1);
+
+	query.accounts += summary->account;
+	query.accounts_count = 1;
+	query.from_us = query.from_us > begin_us ? query.from_us : begin_us;
+	query.to_us = query.to_us < end_us ? query.to_us : end_us;
+	return query;
+}
+
 /* The next direction to read, where the product keeps them apart and the query has not named one. */
 static bool next_direction(struct http_summary *summary)
 {
-	if (!summary->plan.product->partition_direction || summary->plan.direction != CATALOG_NO_DIRECTION ||
-	    summary->query.direction == CATALOG_INBOUND)
+	if (!summary->plan.product->partition_direction || summary->plan.direction != CATALOG_NO_DIRECTION)
 		return false;
-	summary->query.direction++;
-	summary->position = (struct scan_position){ 0 };
-	return true;
+	summary->query.direction =
+		summary->query.direction == CATALOG_INBOUND ? CATALOG_NO_DIRECTION : summary->query.direction + 1;
+	return summary->query.direction != CATALOG_NO_DIRECTION;
 }
 
-static int read_slice(struct http_summary *summary, int64_t deadline_us, bool *done, struct error *err)
+/* The first day from `day` on that there is in the range. */
+static bool find_day(struct http_summary *summary, int32_t day)
 {
-	bool by_blocks = summary->plan.groups_count == 0 && summary->groups.duration == CATALOG_NONE;
+	size_t count;
+	const int32_t *days = store_days(summary->app->store, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		if (days[i] < day)
+			continue;
+		summary->day = days[i];
+		return days[i] <= clock_day_of(summary->query.to_us - 1);
+	}
+	return false;
+}
+
+/* The part at hand is begun, for the first time or because it has changed. */
+static void begin_part(struct http_summary *summary, int changed)
+{
+	summary->changed = changed;
+	summary->position = (struct scan_position){ 0 };
+	summary->sums = (struct sums){ 0 };
+	summary_groups_clear(&summary->part);
+}
+
+/* Moves to the next part; false if there is none. */
+static bool next_part(struct http_summary *summary)
+{
+	begin_part(summary, 0);
+	if (next_direction(summary))
+		return true;
+	if (++summary->account < summary->query.accounts_count)
+		return true;
+	summary->account = 0;
+	return find_day(summary, summary->day + 1);
+}
+
+/* --- reading --- */
+
+/* Adds up the blocks' sums. What comes of it waits in `part` until it is complete. */
+static int sum_part(struct http_summary *summary, int64_t deadline_us, bool *done, struct error *err)
+{
+	const struct scan_query query = part_query(summary);
 	struct scan_sink sink = {
 		.on_record = add_record,
-		.on_span = by_blocks ? add_span : NULL,
+		.on_span = add_span,
 		.wants_span = wants_span,
 		.sums_only = true,
 		.arg = summary,
 	};
+	enum sums_end end;
+
+	summary->adding = &summary->part;
+	if (sums_run(summary->app->store, &query, &summary->sums, deadline_us, &sink, &end, err) < 0)
+		return -1;
+	if (end == SUMS_STOPPED) {
+		*err = summary->failure;
+		return -1;
+	}
+	*done = end == SUMS_DONE;
+	if (end == SUMS_CHANGED)
+		begin_part(summary, summary->changed + 1);
+	return *done ? summary_add_groups(&summary->groups, &summary->part, err) : 0;
+}
+
+static int scan_part(struct http_summary *summary, int64_t deadline_us, bool *done, struct error *err)
+{
+	const struct scan_query query = part_query(summary);
+	struct scan_sink sink = { .on_record = add_record, .arg = summary };
 	enum scan_end end;
 
-	do {
-		if (scan_run(summary->app->store, &summary->query, &summary->position, deadline_us, &sink, &end, err) < 0)
-			return -1;
-		if (end == SCAN_STOPPED) {
-			*err = summary->failure;
-			return -1;
-		}
-	} while (end == SCAN_DONE && next_direction(summary));
+	summary->adding = &summary->groups;
+	if (scan_run(summary->app->store, &query, &summary->position, deadline_us, &sink, &end, err) < 0)
+		return -1;
 	*done = end == SCAN_DONE;
+	if (end != SCAN_STOPPED)
+		return 0;
+	*err = summary->failure;
+	return -1;
+}
+
+/* A part that changes again and again while it is summed up is scanned, which is slower but does not mind. */
+static int read_part(struct http_summary *summary, int64_t deadline_us, bool *done, struct error *err)
+{
+	bool by_blocks = summary->plan.groups_count == 0 && summary->groups.duration == CATALOG_NONE;
+
+	*done = false;
+	if (by_blocks && summary->changed < CHANGED_MAX)
+		return sum_part(summary, deadline_us, done, err);
+	return scan_part(summary, deadline_us, done, err);
+}
+
+static int read_slice(struct http_summary *summary, int64_t slice_us, bool *done, struct error *err)
+{
+	int64_t deadline_us = clock_monotonic_us() + slice_us;
+	bool part_done = true;
+
+	*done = summary->day == NO_DAY;
+	while (!*done && part_done && clock_monotonic_us() < deadline_us) {
+		if (read_part(summary, deadline_us, &part_done, err) < 0)
+			return -1;
+		*done = part_done && !next_part(summary);
+	}
 	return 0;
 }
 
@@ -145,7 +243,7 @@ static void go_on(struct http_summary *summary)
 	struct error err = { 0 };
 	bool done = false;
 
-	if (read_slice(summary, clock_monotonic_us() + slice_us, &done, &err) == 0) {
+	if (read_slice(summary, slice_us, &done, &err) == 0) {
 		if (!done && pause_summary(summary, &err) == 0)
 			return;
 		if (done && http_summary_answer(summary, &err) == 0) {
@@ -213,6 +311,7 @@ static int begin(struct http_summary *summary, struct error *err)
 
 	summary_groups_init(&summary->groups, plan->product, plan->groups, plan->groups_count,
 	                    (size_t)summary->app->config->summary_groups_max);
+	summary_groups_init(&summary->part, plan->product, NULL, 0, summary->groups.max);
 	if (zone_load(&summary->zone, zone, plan->from_us, plan->to_us, err) < 0 ||
 	    report_find_accounts(summary->app->store, plan->account, plan->include_subaccounts, &summary->accounts, err) < 0)
 		return -1;
@@ -229,6 +328,8 @@ static int begin(struct http_summary *summary, struct error *err)
 		.columns = summary_groups_columns(&summary->groups, plan->product),
 	};
 	summary->interval_from_us = INT64_MAX;
+	if (!find_day(summary, clock_day_of(plan->from_us)))
+		summary->day = NO_DAY;
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/id.h"
 #include "http/routes.h"
+#include "store/sums.h"
 
 /* Of a group's records of one currency. */
 struct summary_amount {
@@ -62,8 +63,14 @@ int summary_add_record(struct summary_groups *groups, int64_t start_us, const st
 int summary_add_span(struct summary_groups *groups, int64_t start_us, const struct scan_span *span,
                      struct error *err);
 
-/* Adds a group of others to the one that all have: for a total. */
-int summary_add_group(struct summary_groups *total, const struct summary_groups *groups,
+/* Empties them, and keeps memory. */
+void summary_groups_clear(struct summary_groups *groups);
+
+/* Adds others' groups to those of the same start, where neither has columns. */
+int summary_add_groups(struct summary_groups *sum, const struct summary_groups *more, struct error *err);
+
+/* Adds a group of others to the one of an interval, where `sum` has no columns. */
+int summary_add_group(struct summary_groups *sum, int64_t start_us, const struct summary_groups *more,
                       const struct summary_group *group, struct error *err);
 
 /* In order of start, then of values; amounts by currency. Indices of summary_group_at then follow that order. */
@@ -100,12 +107,18 @@ struct http_summary {
 	int64_t received_us;
 	struct buf accounts;
 	struct scan_query query;
-	struct scan_position position;
+	int32_t day;       /* the part at hand: a day, an account of the query, its direction */
+	uint32_t account;
+	struct sums sums;  /* where adding up its blocks stands */
+	int changed;       /* times that it was begun anew, because they changed */
+	struct scan_position position; /* where scanning it stands */
 	struct zone zone;
 	int64_t interval_us;       /* where the interval at hand begins */
 	int64_t interval_from_us;  /* moments from here on, and before the next one, fall in it */
 	int64_t interval_until_us;
 	struct summary_groups groups;
+	struct summary_groups part; /* of the part at hand, while blocks are added up */
+	struct summary_groups *adding; /* one of the two */
 	struct error failure; /* of adding */
 };
 

@@ -92,7 +92,7 @@ static int add_up(const struct summary_groups *groups, struct summary_groups *to
 	for (size_t i = 0; i < groups->count; i++) {
 		const struct summary_group *group = summary_group_at(groups, i);
 
-		if (summary_add_group(total, groups, group, err) < 0)
+		if (summary_add_group(total, INT64_MIN, groups, group, err) < 0)
 			return -1;
 	}
 	summary_groups_sort(total);

@@ -34,6 +34,16 @@ void summary_groups_free(struct summary_groups *groups)
 	groups->slots = NULL;
 }
 
+void summary_groups_clear(struct summary_groups *groups)
+{
+	buf_clear(&groups->groups);
+	buf_clear(&groups->amounts);
+	buf_clear(&groups->texts);
+	if (groups->slots)
+		memset(groups->slots, 0, groups->slots_count * sizeof(*groups->slots));
+	groups->count = groups->last = 0;
+}
+
 static uint64_t bit_of(uint8_t column)
 {
 	return column == CATALOG_NONE ? 0 : UINT64_C(1) << column;
@@ -249,27 +259,38 @@ int summary_add_span(struct summary_groups *groups, int64_t start_us, const stru
 	return 0;
 }
 
-int summary_add_group(struct summary_groups *total, const struct summary_groups *groups,
+int summary_add_group(struct summary_groups *sum, int64_t start_us, const struct summary_groups *more,
                       const struct summary_group *group, struct error *err)
 {
-	buf_clear(&total->key);
-	struct summary_group *sum = get_group(total, INT64_MIN, err);
+	buf_clear(&sum->key);
+	struct summary_group *own = get_group(sum, start_us, err);
 
-	if (!sum)
+	if (!own)
 		return -1;
-	sum->count += group->count;
-	if (!decimal_add(&sum->duration, group->duration))
+	own->count += group->count;
+	if (!decimal_add(&own->duration, group->duration))
 		return too_large(err);
 	for (uint32_t at = group->amounts; at;) {
-		const struct summary_amount *more = summary_amount_at(groups, at - 1);
-		struct summary_amount *amount = get_amount(total, sum, summary_currency(groups, more), err);
+		const struct summary_amount *added = summary_amount_at(more, at - 1);
+		struct summary_amount *amount = get_amount(sum, own, summary_currency(more, added), err);
 
 		if (!amount)
 			return -1;
-		amount->count += more->count;
-		if (!decimal_add(&amount->total_price, more->total_price) || !decimal_add(&amount->price, more->price))
+		amount->count += added->count;
+		if (!decimal_add(&amount->total_price, added->total_price) || !decimal_add(&amount->price, added->price))
 			return too_large(err);
-		at = more->next;
+		at = added->next;
+	}
+	return 0;
+}
+
+int summary_add_groups(struct summary_groups *sum, const struct summary_groups *more, struct error *err)
+{
+	for (size_t i = 0; i < more->count; i++) {
+		const struct summary_group *group = summary_group_at(more, i);
+
+		if (summary_add_group(sum, group->start_us, more, group, err) < 0)
+			return -1;
 	}
 	return 0;
 }

@@ -26,8 +26,8 @@ typedef void (*restore_fn)(void *arg, const struct restore_counts *counts);
 /* Fills *path with the backup that `from` means. ERROR_NOT_FOUND. */
 int restore_find(const char *from, struct buf *path, struct error *err);
 
-/* Are all files of the list there and as they were, are there no others, and do all environments open and read? ERROR_CORRUPT
- * names what is wrong. */
+/* Are all files of the list there and as they were, are there no others, and do all environments open and read?
+ * ERROR_CORRUPT names what is wrong. */
 int restore_check(const char *backup, struct restore_counts *counts, restore_fn fn, void *arg, struct error *err);
 
 /*

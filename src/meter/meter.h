@@ -7,11 +7,14 @@
  *	                   one record                                 never
  *	GET .../records    each page                                  a page asked again with the same cursor; HEAD;
  *	                                                              queries of REPORTS-USAGE itself
+ *	GET .../changes    each page that has records                 a page asked again with the same token; HEAD;
+ *	                                                              summaries
  *	POST /v2/reports   when the report ends SUCCESS or TRUNCATED  one that FAILED or was ABORTED; its downloads;
  *	                                                              estimates
  *
- * The record of a page waits in memory, up to usage_delay, for a commit that many share: a crash loses that much and no
- * more, to the account's favour. That of a report is on disk before the report has ended, and there once, whatever crashes.
+ * The record of a page waits, up to usage_delay, for a commit that many share: a crash loses that much and no
+ * more, to the account's favour. That of a report is on disk before the report has ended, and there once, whatever
+ * crashes.
  *
  * Limits. An account's buckets and downloads live in memory. A limit of 0 is none.
  */

@@ -111,8 +111,8 @@ static int take_record(struct reading *r, const char *item, struct str words)
 		return -1;
 	r->tiers_closed = words.len == 0;
 	if (!r->tiers_closed && !str_is(next_word(&words), "to"))
-		return error_set(r->err, ERROR_INVALID, "plans: plan %s: must be \"record PRICE\" or \"record PRICE to COUNT\"",
-		                 plan->name);
+		return error_set(r->err, ERROR_INVALID,
+		                 "plans: plan %s: must be \"record PRICE\" or \"record PRICE to COUNT\"", plan->name);
 	if (!r->tiers_closed && read_count(r, "record PRICE to", words, COUNT_MAX, &tier.to) != 0)
 		return -1;
 	if (tier.to <= before)
@@ -137,7 +137,8 @@ static int set_currency(struct reading *r, const char *what, struct str code)
 {
 	size_t len = 0;
 
-	while (len < code.len && ((code.p[len] >= 'A' && code.p[len] <= 'Z') || (code.p[len] >= '0' && code.p[len] <= '9')))
+	while (len < code.len &&
+	       ((code.p[len] >= 'A' && code.p[len] <= 'Z') || (code.p[len] >= '0' && code.p[len] <= '9')))
 		len++;
 	if (len == 0 || len < code.len || len > PLAN_CURRENCY_MAX)
 		return error_set(r->err, ERROR_INVALID, "%s: \"%.*s\" is not 1 to %d upper case letters or digits", what,

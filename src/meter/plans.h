@@ -5,7 +5,8 @@
  *
  *	NAME: ITEM, ITEM, ...
  *
- *	record PRICE [to COUNT]   what a record costs, up to the COUNT-th of a month; several make tiers, the last without COUNT
+ *	record PRICE [to COUNT]   what a record costs, up to the COUNT-th of a month; several make tiers, of which the
+ *	                          last has no COUNT
  *	free COUNT                the first COUNT records of a month cost nothing
  *	month PRICE               a fee for each calendar month (UTC)
  *	currency CODE             of both prices; without it, that of the setting `currency`

@@ -237,7 +237,8 @@ static void tell_failure(struct meter *meter, const char *message)
 	if (meter->failed_logged_us != 0 && now_us - meter->failed_logged_us < LOG_EVERY_US)
 		return;
 	meter->failed_logged_us = now_us;
-	log_error("meter", "%zu usage records wait, %" PRIu64 " are lost: %s", meter->queue_count, meter->stats.lost, message);
+	log_error("meter", "%zu usage records wait, %" PRIu64 " are lost: %s", meter->queue_count, meter->stats.lost,
+	          message);
 }
 
 void meter_settle(struct meter *meter)

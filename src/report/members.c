@@ -41,7 +41,8 @@ int report_find_accounts(struct store *store, const char *account, bool subaccou
 {
 	struct members members = { .parent = account, .accounts = out };
 
-	if (subaccounts && catalog_rows_each(store, CATALOG_DB_CHILDREN, str_from(account), add_member, &members, err) < 0)
+	if (subaccounts &&
+	    catalog_rows_each(store, CATALOG_DB_CHILDREN, str_from(account), add_member, &members, err) < 0)
 		return -1;
 	add_own(&members);
 	return out->failed ? error_set(err, ERROR_NOMEM, "accounts of a report: out of memory") : 0;

@@ -110,7 +110,8 @@ static int check_db(const struct env *env, MDB_txn *txn, MDB_dbi dbi, uint64_t *
 	                                                (unsigned long long)stat.ms_entries);
 }
 
-static int check_dbs(const struct env *env, MDB_txn *txn, const struct env_db *dbs, uint64_t *entries, struct error *err)
+static int check_dbs(const struct env *env, MDB_txn *txn, const struct env_db *dbs, uint64_t *entries,
+                     struct error *err)
 {
 	for (size_t i = 0; dbs[i].name; i++) {
 		MDB_dbi dbi;

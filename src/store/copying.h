@@ -17,7 +17,8 @@
  * ERROR_CONFLICT if another copy is being made. */
 int copying_begin(struct store *store, const int32_t *day, const char *path, struct error *err);
 
-/* A slice. When *done, path/data.mdb is complete and on disk. ERROR_NOT_FOUND if the day is gone. After -1 it has ended. */
+/* A slice. When *done, path/data.mdb is complete and on disk. ERROR_NOT_FOUND if the day is gone. After -1 it has
+ * ended. */
 int copying_step(struct store *store, int64_t deadline_us, bool *done, struct error *err);
 
 /* Bytes of keys and values that were written so far. */

@@ -121,6 +121,19 @@ size_t directory_find(const struct directory *directory, const struct place *pla
 	return low;
 }
 
+size_t directory_end(const struct directory *directory, int64_t time_us)
+{
+	size_t low = 0, high = directory->count;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (directory->entries[mid].block.first_us < time_us)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 void directory_free(struct directory *directory)
 {
 	free(directory->entries);

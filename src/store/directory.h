@@ -61,6 +61,9 @@ const struct directory *directory_get(struct day *day, MDB_txn *txn, const struc
 /* The first entry that may hold places behind `place`. */
 size_t directory_find(const struct directory *directory, const struct place *place);
 
+/* The number of entries that begin before a time. */
+size_t directory_end(const struct directory *directory, int64_t time_us);
+
 void directory_free(struct directory *directory);
 
 static inline struct place day_block_first(const struct day_block *block, uint8_t direction)

@@ -33,6 +33,7 @@ libcdrd_a_SOURCES += \
 	src/store/seal.c src/store/seal_gather.c src/store/seal_merge.c src/store/seal_store.c src/store/seal.h src/store/seal_private.h \
 	src/store/sealed.c src/store/sealed.h \
 	src/store/stats.c \
+	src/store/sums.c src/store/sums.h \
 	src/store/store.c src/store/store.h src/store/store_private.h \
 	src/store/verify.c src/store/verify.h \
 	src/store/value.c src/store/value.h

@@ -34,8 +34,8 @@ struct mirror {
 };
 
 /*
- * Works until about `deadline_us`; commits the copy, with an fsync, every MiB and at the end. *done: they are equal as the
- * call returns, but for what is not committed.
+ * Works until about `deadline_us`; commits the copy, with an fsync, every MiB and at the end. *done: they are equal as
+ * the call returns, but for what is not committed.
  */
 int mirror_step(struct mirror *mirror, int64_t deadline_us, bool *done, struct error *err);
 

@@ -6,8 +6,8 @@
  * file takes the old one's name. A crash before the rename leaves the old one, which is as good; what is left of the
  * copy goes at the next start. A day that is written to meanwhile is begun again later.
  *
- * Erasing demands it of a day (erase.h), whether it is worth it or not: what was erased still stands in free pages. Such
- * a day is also packed while it is written to, by rounds (mirror.h). The demand is on disk, "repack:2026-11-24" in the
+ * Erasing demands it of a day (erase.h), whether it is worth it or not: what was erased still stands in free pages.
+ * Such a day is also packed while it is written to, by rounds (mirror.h). The demand is on disk, "repack:2026-11-24" in the
  * catalog's meta, until it is met. That of the catalog itself is "repack:catalog".
  */
 #ifndef CDRD_STORE_REPACK_H

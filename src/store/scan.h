@@ -96,7 +96,7 @@ enum scan_end {
 };
 
 /* Goes on from *position and moves it. `deadline_us` is on clock_monotonic_us; it is looked at every few hundred
- * records, and at least one record is passed in each call. Returns 0 and *end, or -1 with ERROR_CORRUPT, ERROR_IO or
+ * records, and each call gets further. Returns 0 and *end, or -1 with ERROR_CORRUPT, ERROR_IO or
  * ERROR_NOMEM. */
 int scan_run(struct store *store, const struct scan_query *query, struct scan_position *position, int64_t deadline_us,
              const struct scan_sink *sink, enum scan_end *end, struct error *err);

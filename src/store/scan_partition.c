@@ -132,7 +132,7 @@ static int hot_begin(struct merge *merge, const struct place *behind)
 
 /* --- giving --- */
 
-static bool passes(const struct scan_query *query, const struct record *record)
+bool scan_passes(const struct scan_query *query, const struct record *record)
 {
 	for (size_t i = 0; i < query->filters_count; i++) {
 		const struct scan_filter *filter = &query->filters[i];
@@ -149,19 +149,24 @@ static void go_behind(struct scan *scan, const struct place *place)
 	scan->position->seq = place->seq;
 }
 
+/* Looks at the clock once in a while. False when the scan ends here. */
+static bool has_time(struct scan *scan)
+{
+	if (++scan->seen % LOOK_EVERY != 0 || clock_monotonic_us() < scan->deadline_us)
+		return true;
+	scan->end = SCAN_PAUSED;
+	return false;
+}
+
 /* Gives a record to the sink if it passes. False when the scan ends here. */
 static bool give(struct scan *scan, const struct record *record, struct str line, const struct place *place)
 {
 	go_behind(scan, place);
-	if (passes(scan->query, record) && !scan->sink->on_record(scan->sink->arg, record, line, scan->position)) {
+	if (scan_passes(scan->query, record) && !scan->sink->on_record(scan->sink->arg, record, line, scan->position)) {
 		scan->end = SCAN_STOPPED;
 		return false;
 	}
-	if (++scan->seen % LOOK_EVERY == 0 && clock_monotonic_us() >= scan->deadline_us) {
-		scan->end = SCAN_PAUSED;
-		return false;
-	}
-	return true;
+	return has_time(scan);
 }
 
 static bool give_hot(struct merge *merge)
@@ -185,7 +190,7 @@ static int give_sealed(struct merge *merge, const struct sealed_head *head)
 	struct str line = { NULL, 0 };
 	if (head->place.seq > scan->query->snapshot) {
 		go_behind(scan, &head->place);
-		return 1;
+		return has_time(scan);
 	}
 	if (block_reader_record(head->reader, head->row, scan->columns, &record, scan->err) != 0)
 		return -1;
@@ -220,7 +225,7 @@ static bool is_alone(const struct merge *merge, const struct directory_entry *en
 	return true;
 }
 
-static bool fill_span(struct scan_span *span, const struct block_reader *reader, const struct day_block *block)
+bool scan_span_fill(struct scan_span *span, const struct block_reader *reader, const struct day_block *block)
 {
 	const struct block_view *view = &reader->view;
 	if (view->head.sums_count > SCAN_CURRENCIES_MAX || view->head.columns_count != reader->product->columns_count)
@@ -260,7 +265,7 @@ static int give_span(struct merge *merge, bool *on)
 	if (result > 0 && scan->query->filters_count && block_reader_check_skip(reader, scan->err) != 0)
 		result = -1;
 	if (result > 0 && (!block_skip_all_pass(reader->view.skip, scan->query->filters, scan->query->filters_count) ||
-	                   !fill_span(&span, reader, &entry->block)))
+	                   !scan_span_fill(&span, reader, &entry->block)))
 		result = 0;
 	if (result > 0 && !scan->sink->sums_only && block_reader_check(reader, scan->err) != 0)
 		result = -1;
@@ -322,17 +327,57 @@ static int step_sealed(struct merge *merge, const struct sealed_head *head)
 	return sealed_next(&merge->sealed) == 0 ? 1 : -1;
 }
 
-/* Where no block is open, whole ones are tried first; only then is the next one opened. */
+/* Where no block is open: is there a hot row before all that are still to come? */
+static bool hot_is_before_blocks(const struct merge *merge)
+{
+	const struct sealed *sealed = &merge->sealed;
+	struct place first = day_block_first(&sealed->entries[sealed->next].block, 0);
+	return merge->hot.there && place_compare(&merge->hot.place, &first) < 0;
+}
+
+/* Ends the scan for now between blocks that were passed over and the next one, if that is further than it has come. */
+static bool pause_before_next(const struct merge *merge)
+{
+	struct scan *scan = merge->scan;
+	const struct sealed *sealed = &merge->sealed;
+	struct place at = { scan->position->time_us, scan->position->seq, 0 };
+	if (sealed->next == sealed->entries_count || hot_is_before_blocks(merge))
+		return false;
+	struct place before = day_block_first(&sealed->entries[sealed->next].block, 0);
+	before.seq--;
+	if (place_compare(&before, &at) <= 0)
+		return false;
+	go_behind(scan, &before);
+	scan->end = SCAN_PAUSED;
+	return true;
+}
+
+/* Where no block is open, whole ones are tried first; only then is the next one opened. 1 when something was given,
+ * opened or passed over, 0 when the scan ends here, -1. */
+static int go_to_next(struct merge *merge)
+{
+	struct sealed *sealed = &merge->sealed;
+	size_t next = sealed->next;
+	int result = give_spans(merge);
+	if (result <= 0 || sealed->next > next)
+		return result;
+	if (sealed_open(sealed) != 0)
+		return -1;
+	if (sealed_head(sealed) || clock_monotonic_us() < merge->scan->deadline_us)
+		return 1;
+	return pause_before_next(merge) ? 0 : 1;
+}
+
 static int run(struct merge *merge)
 {
 	struct sealed *sealed = &merge->sealed;
 	for (;;) {
-		if (!sealed_head(sealed)) {
-			int result = give_spans(merge);
+		if (!sealed_head(sealed) && sealed->next < sealed->entries_count && !hot_is_before_blocks(merge)) {
+			int result = go_to_next(merge);
 			if (result <= 0)
 				return result;
-			if (sealed_open(sealed) != 0)
-				return -1;
+			if (!sealed_head(sealed))
+				continue;
 		}
 		const struct sealed_head *head = sealed_head(sealed);
 		if (head && head->place.time_us >= merge->scan->query->to_us)
@@ -366,7 +411,8 @@ int scan_partition(struct scan *scan, struct day *day, MDB_txn *txn, const char 
 		return -1;
 	merge.sealed = (struct sealed){ .store = scan->store, .day = day, .txn = txn, .product = query->product,
 		                        .partition = merge.partition, .entries = directory->entries,
-		                        .entries_count = directory->count, .filters = query->filters,
+		                        .entries_count = directory_end(directory, query->to_us),
+		                        .filters = query->filters,
 		                        .filters_count = query->filters_count, .err = scan->err };
 	int result = hot_begin(&merge, &behind);
 	if (result == 0) {

@@ -24,4 +24,10 @@ struct scan {
  * (scan->end says why), -1. */
 int scan_partition(struct scan *scan, struct day *day, MDB_txn *txn, const char *account);
 
+/* Does a record, of which the filters' columns are filled, pass them? */
+bool scan_passes(const struct scan_query *query, const struct record *record);
+
+/* What a span says of the block that the reader has; false if it cannot be one. */
+bool scan_span_fill(struct scan_span *span, const struct block_reader *reader, const struct day_block *block);
+
 #endif

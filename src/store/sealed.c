@@ -7,6 +7,8 @@
 
 #include "store/block_skip.h"
 
+#define PASSED_OVER_MAX 16 /* blocks; each takes some microseconds, or a few reads from disk */
+
 static void close_head(struct sealed *sealed, size_t at)
 {
 	store_reader_give(sealed->store, sealed->heads[at].reader);
@@ -90,6 +92,7 @@ static void choose_first(struct sealed *sealed)
 
 int sealed_open(struct sealed *sealed)
 {
+	unsigned passed_over = 0;
 	choose_first(sealed);
 	while (sealed->next < sealed->entries_count) {
 		const struct directory_entry *entry = &sealed->entries[sealed->next];
@@ -100,6 +103,8 @@ int sealed_open(struct sealed *sealed)
 		if (open_entry(sealed, entry) != 0)
 			return -1;
 		choose_first(sealed);
+		if (sealed->filters_count && !sealed->heads_count && ++passed_over == PASSED_OVER_MAX)
+			break;
 	}
 	return 0;
 }

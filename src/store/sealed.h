@@ -45,7 +45,8 @@ struct sealed {
 /* Goes behind a place; `next` is the first entry that may hold a record there. Opens nothing yet. */
 void sealed_begin(struct sealed *sealed, size_t next, const struct place *behind);
 
-/* Opens what is needed to know which record comes next. */
+/* Opens what is needed to know which record comes next. Where filters pass over many blocks in a row it returns between
+ * them, without a head: it is to be called again for as long as `next` has not reached the last entry. */
 int sealed_open(struct sealed *sealed);
 
 /* The record that comes next, its segment loaded; NULL at the end. */

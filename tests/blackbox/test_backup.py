@@ -162,7 +162,8 @@ def test_what_did_not_change_is_linked_and_what_did_is_copied(busy, daemons):
 
 def test_sha256sum_accepts_the_list_and_nobody_else_may_read(busy):
     backup = busy.ctl("backup", busy.backups)["backup"]
-    ended = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=backup, capture_output=True, text=True)
+    ended = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=backup, capture_output=True,
+                           text=True)
     assert ended.returncode == 0, ended
     files = [os.path.relpath(os.path.join(at, name), backup) for at, _, names in os.walk(backup) for name in names]
     assert len(ended.stdout.splitlines()) == len(files) - 1, "all but the list itself"

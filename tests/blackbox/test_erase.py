@@ -121,7 +121,7 @@ def test_hot_and_sealed_records_lose_number_and_message_and_nothing_else(quiet):
           of_person(account, NOON - DAY, to="447700900123", **{"from": PERSON}),
           of_person(account, NOON - DAY, to="447700900123", changed_from=PERSON),
           of_person(account, NOON - DAY, to="447700900123", forced_from=PERSON)]
-    inbound = [of_person(account, NOON, direction="inbound", **{"from": PERSON, "to": "12015550100"}), 
+    inbound = [of_person(account, NOON, direction="inbound", **{"from": PERSON, "to": "12015550100"}),
                sms(account, NOON, direction="inbound", **{"from": "447700900998", "message_body": "keep"})]
     near = [sms(account, to=PERSON + "0"), sms(account, to="1" + PERSON), sms(account, message_body="call " + PERSON)]
     foreign = [of_person(other)]

@@ -36,7 +36,11 @@ static bool make(struct query_plan *plan, enum query_kind kind, const struct que
 static void check_plan(const struct query_plan *plan)
 {
 	must(plan->product != NULL && strlen(plan->account) == SCAN_ACCOUNT_LEN);
-	must(plan->filters_count <= SCAN_FILTERS_MAX);
+	must(plan->filters_count <= SCAN_FILTERS_MAX && plan->groups_count <= QUERY_GROUPS_MAX);
+	if (plan->kind == QUERY_CHANGES) {
+		must(plan->filters_count == 0 && !plan->by_id && plan->wait_us <= QUERY_WAIT_MAX * CLOCK_US_PER_SECOND);
+		return;
+	}
 	must(plan->by_id ? plan->ids_count >= 1 && plan->ids_count <= limits.ids_max : plan->from_us < plan->to_us);
 	must(plan->by_id || plan->to_us - plan->from_us <= limits.window_max_us);
 }
@@ -67,7 +71,8 @@ static void check_cursor(const struct query_plan *plan)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct query_plan plan;
-	enum query_kind kind = size % 2 == 0 ? QUERY_SYNC : QUERY_ASYNC;
+	static const enum query_kind kinds[] = { QUERY_SYNC, QUERY_ASYNC, QUERY_SUMMARY, QUERY_CHANGES };
+	enum query_kind kind = kinds[size % 4];
 	struct query_params params = { 0 };
 	struct error err;
 

@@ -218,7 +218,7 @@ END_TEST
 START_TEST(the_newest_plans_are_remembered)
 {
 	struct account_plan plans[ACCOUNT_PLANS_MAX];
-	char name[8];
+	char name[16];
 	int count;
 
 	add_account("abcd1234", NULL);

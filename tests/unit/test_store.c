@@ -158,6 +158,48 @@ START_TEST(a_late_record_cuts_one_block_only)
 }
 END_TEST
 
+START_TEST(a_record_between_two_blocks_cuts_none)
+{
+	for (uint32_t i = 0; i < BLOCK_ROWS; i++)
+		put(new_sms("acct0001", DAY, pick_between(pick, 100, 86000)));
+	seal_all();
+	int64_t last_us = 0;
+	for (size_t i = 0; i < model.count; i++)
+		last_us = model.records[i]->now->time_us > last_us ? model.records[i]->now->time_us : last_us;
+	for (int64_t second = 1; second <= 60; second++)
+		put(sample_new(&sampler, sms(), "acct0001", ++ids, CATALOG_OUTBOUND,
+		               last_us + second * CLOCK_US_PER_SECOND / 100));
+	commit();
+	ck_assert_uint_eq(check_all("acct0001", true), 1);
+	put(new_sms("acct0001", DAY, 0));
+	commit();
+	ck_assert_uint_eq(check_all("acct0001", true), 1);
+}
+END_TEST
+
+START_TEST(slices_end_between_blocks_that_filters_pass_over)
+{
+	struct check check;
+	int slices = 1;
+
+	f.options.seal_rows = 50;
+	fixture_restart(&f);
+	put_many("acct0001", DAY, 5000);
+	seal_all();
+	ck_assert_uint_ge(stats_of(DAY).blocks, 100);
+	query_all(&check, "acct0001", false);
+	check.query.filters_count = 1;
+	check.filters[0] = (struct scan_filter){ .column = catalog_column_find(sms(), STR_LITERAL("to")),
+		                                 .value = STR_LITERAL("nobody") };
+	check_begin(&check, "query", f.store, &model);
+	while (!check_page(&check, 100, true))
+		slices++;
+	ck_assert_msg(slices > 4, "%d slices", slices);
+	check.query.filters_count = 0;
+	check_end(&check);
+}
+END_TEST
+
 START_TEST(many_small_seals_are_merged)
 {
 	for (int i = 0; i < 20; i++) {
@@ -497,6 +539,8 @@ Suite *suite_store(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, a_partition_of_many_blocks_is_read_whole_and_in_parts);
 	tcase_add_test(tests, a_late_record_cuts_one_block_only);
+	tcase_add_test(tests, a_record_between_two_blocks_cuts_none);
+	tcase_add_test(tests, slices_end_between_blocks_that_filters_pass_over);
 	tcase_add_test(tests, many_small_seals_are_merged);
 	tcase_add_test(tests, dead_rows_go_when_there_are_many);
 	tcase_add_test(tests, look_ups_do_not_make_the_store_forget_what_is_uncommitted);

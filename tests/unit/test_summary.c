@@ -1,13 +1,17 @@
 /*
- * test_summary.c: the zones that a summary's hours, days and months are counted in.
+ * test_summary.c: the zones that a summary's hours, days and months are counted in, and sums without reading.
  */
 #include <check.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
+#include "pick.h"
 #include "query/zone.h"
+#include "store/sums.h"
+#include "store_fixture.h"
 
 Suite *suite_summary(void);
 
@@ -155,15 +159,214 @@ START_TEST(the_process_keeps_its_own_zone)
 }
 END_TEST
 
+/* --- sums --- */
+
+#define DAY 20500
+#define RECORDS_MAX 3000
+
+struct run {
+	struct pick pick;
+	struct fixture f;
+	const struct catalog_product *product;
+	size_t count;
+	bool outbound[RECORDS_MAX];
+};
+
+static void put_one(struct run *run, size_t index)
+{
+	const struct catalog_product *product = run->product;
+	int64_t time_us = clock_day_start_us(DAY) + pick_below(&run->pick, 86400) * CLOCK_US_PER_SECOND;
+	char id[32], price[32];
+	struct buf time = { 0 };
+	struct record record;
+	enum store_put_result result;
+	struct error err = { 0 };
+
+	clock_format_record(&time, time_us);
+	snprintf(id, sizeof(id), "id-%zu", index);
+	snprintf(price, sizeof(price), "0.%03u", pick_below(&run->pick, 1000));
+	record_clear(&record, product);
+	record.values[product->account_column] = STR_LITERAL("acct0001");
+	record.values[product->id_column] = str_from(id);
+	record.values[product->time_column] = buf_str(&time);
+	record.values[product->direction_column] = run->outbound[index] ? STR_LITERAL("outbound") : STR_LITERAL("inbound");
+	record.values[catalog_column_find(product, STR_LITERAL("currency"))] =
+		index % 3 ? STR_LITERAL("EUR") : STR_LITERAL("USD");
+	record.values[catalog_column_find(product, STR_LITERAL("total_price"))] = str_from(price);
+	record.values[catalog_column_find(product, STR_LITERAL("country"))] =
+		index % 100 < 90 ? STR_LITERAL("GB") : STR_LITERAL("DE");
+	ck_assert_msg(store_put(run->f.store, &record, time_us, &result, &err) == 0, "%s", err.message);
+	buf_free(&time);
+}
+
+static void commit(struct run *run)
+{
+	struct error err = { 0 };
+
+	ck_assert_msg(store_commit(run->f.store, &err) == 0, "%s", err.message);
+}
+
+static void seal_some(struct run *run)
+{
+	bool more, dirty;
+	struct error err = { 0 };
+
+	for (uint32_t left = pick_below(&run->pick, 12); left > 0; left--) {
+		ck_assert_int_eq(store_upkeep(run->f.store, clock_monotonic_us() + 10000, &more, &dirty, &err), 0);
+		if (dirty)
+			commit(run);
+	}
+}
+
+/* New records, and new versions of old ones, as far as `most`. */
+static void put_some(struct run *run, size_t most)
+{
+	for (uint32_t left = pick_below(&run->pick, 200); left > 0; left--) {
+		bool is_new = run->count == 0 || (run->count < most && pick_percent(&run->pick, 80));
+		size_t index = is_new ? run->count++ : pick_below(&run->pick, (uint32_t)run->count);
+
+		if (is_new)
+			run->outbound[index] = pick_percent(&run->pick, 70);
+		put_one(run, index);
+	}
+	commit(run);
+}
+
+/* What is added up. */
+struct total {
+	struct run *run;
+	uint64_t count;
+	decimal_units money;
+	size_t spans;
+	int64_t cut_us; /* no span may reach over this moment */
+};
+
+static bool add_record(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+{
+	struct total *total = arg;
+	struct decimal price;
+
+	(void)line;
+	(void)behind;
+	ck_assert(decimal_parse(record->values[catalog_column_find(record->product, STR_LITERAL("total_price"))], &price));
+	total->count++;
+	total->money += price.units;
+	return true;
+}
+
+static bool add_span(void *arg, const struct scan_span *span, const struct scan_position *behind)
+{
+	struct total *total = arg;
+
+	(void)behind;
+	ck_assert(span->last_us < total->cut_us || span->first_us >= total->cut_us);
+	total->count += span->rows;
+	for (size_t i = 0; i < span->sums_count; i++)
+		total->money += span->sums[i].total_price.units;
+	total->spans++;
+	return true;
+}
+
+static bool wants_span(void *arg, int64_t first_us, int64_t last_us)
+{
+	const struct total *total = arg;
+
+	return last_us < total->cut_us || first_us >= total->cut_us;
+}
+
+static void add_up(struct run *run, const struct scan_query *query, bool disturb, struct total *total)
+{
+	struct scan_sink sink = { .on_record = add_record, .on_span = add_span, .wants_span = wants_span,
+		                  .sums_only = true, .arg = total };
+	struct sums sums = { 0 };
+	enum sums_end end = SUMS_PAUSED;
+	struct error err = { 0 };
+	int64_t cut_us = total->cut_us;
+
+	while (end != SUMS_DONE) {
+		ck_assert_msg(sums_run(run->f.store, query, &sums, disturb ? 0 : INT64_MAX, &sink, &end, &err) == 0, "%s",
+		              err.message);
+		ck_assert_int_ne(end, SUMS_STOPPED);
+		if (end == SUMS_CHANGED) {
+			*total = (struct total){ .run = run, .cut_us = cut_us };
+			sums = (struct sums){ 0 };
+		} else if (disturb && pick_percent(&run->pick, 10)) {
+			seal_some(run);
+		}
+	}
+}
+
+static void scan(struct run *run, struct scan_query query, struct total *total)
+{
+	struct scan_sink sink = { .on_record = add_record, .arg = total };
+	struct scan_position position = { 0 };
+	enum scan_end end;
+	struct error err = { 0 };
+
+	query.snapshot = store_snapshot(run->f.store);
+	ck_assert_int_eq(scan_run(run->f.store, &query, &position, INT64_MAX, &sink, &end, &err), 0);
+	ck_assert_int_eq(end, SCAN_DONE);
+}
+
+static void compare_sums(struct run *run)
+{
+	static const char account[1][SCAN_ACCOUNT_LEN] = { { 'a', 'c', 'c', 't', '0', '0', '0', '1' } };
+	int64_t from_us = clock_day_start_us(DAY), to_us = from_us + CLOCK_US_PER_DAY;
+	uint8_t country = catalog_column_find(run->product, STR_LITERAL("country"));
+	struct scan_filter filter = { .column = country, .value = STR_LITERAL("DE") };
+	struct scan_query query = { .product = run->product, .accounts = account, .accounts_count = 1, .from_us = from_us,
+		                    .to_us = to_us, .filters = &filter };
+
+	query.direction = pick_percent(&run->pick, 50) ? CATALOG_OUTBOUND : CATALOG_INBOUND;
+	query.filters_count = pick_percent(&run->pick, 30);
+	if (pick_percent(&run->pick, 50)) {
+		query.from_us += pick_below(&run->pick, 43200) * CLOCK_US_PER_SECOND;
+		query.to_us -= pick_below(&run->pick, 43200) * CLOCK_US_PER_SECOND;
+	}
+	struct total sum = { .run = run, .cut_us = from_us + pick_below(&run->pick, 86400) * CLOCK_US_PER_SECOND };
+	struct total scanned = { .run = run };
+
+	add_up(run, &query, pick_percent(&run->pick, 50), &sum);
+	scan(run, query, &scanned);
+	ck_assert_uint_eq(sum.count, scanned.count);
+	ck_assert(sum.money == scanned.money);
+}
+
+START_TEST(sums_are_those_of_a_scan)
+{
+	static const uint32_t seal_rows[] = { 16, 60, 300 };
+	struct run *run = calloc(1, sizeof(*run));
+
+	run->pick.state = (uint64_t)_i * 77 + 5;
+	run->product = catalog_product_find(STR_LITERAL("SMS"));
+	fixture_open(&run->f, FIXTURE_MAP_BYTES);
+	store_close(run->f.store);
+	run->f.options.seal_rows = seal_rows[_i % 3];
+	run->f.options.seal_age_us = INT64_C(1) << 50;
+	fixture_start(&run->f);
+	for (int step = 0; step < 60; step++) {
+		put_some(run, RECORDS_MAX);
+		seal_some(run);
+		compare_sums(run);
+	}
+	fixture_close(&run->f);
+	free(run);
+}
+END_TEST
+
 Suite *suite_summary(void)
 {
 	Suite *suite = suite_create("summary");
 	TCase *zones = tcase_create("zones");
+	TCase *sums = tcase_create("sums");
 
 	tcase_add_loop_test(zones, intervals_begin_where_the_zone_says, 0, sizeof(rows) / sizeof(rows[0]));
 	tcase_add_loop_test(zones, intervals_follow_each_other_without_gaps, 0, 8);
 	tcase_add_test(zones, what_is_no_zone_is_refused);
 	tcase_add_test(zones, the_process_keeps_its_own_zone);
 	suite_add_tcase(suite, zones);
+	tcase_set_timeout(sums, 60);
+	tcase_add_loop_test(sums, sums_are_those_of_a_scan, 0, 6);
+	suite_add_tcase(suite, sums);
 	return suite;
 }
