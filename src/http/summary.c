@@ -299,7 +299,8 @@ static bool may_begin(struct http_summary *summary)
 		return true;
 	}
 	http_reply_header(request, "Retry-After", RETRY_SECONDS);
-	http_reply_problem(request, 429, "Too Many Requests", "The server is making as many summaries as it may; try again later.");
+	http_reply_problem(request, 429, "Too Many Requests",
+	                   "The server is making as many summaries as it may; try again later.");
 	return false;
 }
 

@@ -66,14 +66,16 @@ static bool parse_offset(struct str text, int64_t *offset_us)
 
 /* --- names --- */
 
-/* ":/usr/share/zoneinfo/Europe/Berlin", if that is a time zone's file. `right/` counts leap seconds, as nothing here does. */
+/* ":/usr/share/zoneinfo/Europe/Berlin", if that is a time zone's file. `right/` counts leap seconds, as nothing here
+ * does. */
 static bool find_file(struct str name, char value[ZONE_NAME_MAX + sizeof(DATABASE) + 2])
 {
 	char magic[4] = "";
 	size_t at = sizeof(DATABASE);
 
 	memcpy(value, ":" DATABASE, sizeof(DATABASE) + 1);
-	if (name.len == 0 || name.len > ZONE_NAME_MAX || name.p[0] == '/' || (name.len > 6 && memcmp(name.p, "right/", 6) == 0))
+	if (name.len == 0 || name.len > ZONE_NAME_MAX || name.p[0] == '/' ||
+	    (name.len > 6 && memcmp(name.p, "right/", 6) == 0))
 		return false;
 	for (size_t i = 0; i < name.len; i++) {
 		char c = name.p[i] == ' ' ? '+' : name.p[i];

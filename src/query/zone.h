@@ -27,7 +27,8 @@ struct zone {
 	size_t at;        /* where the last question was answered */
 };
 
-/* Makes the table for moments from `from_us` to `to_us`, and some days around. ERROR_INVALID: no such zone; ERROR_NOMEM. */
+/* Makes the table for moments from `from_us` to `to_us`, and some days around. ERROR_INVALID: no such zone; or
+ * ERROR_NOMEM. */
 int zone_load(struct zone *zone, struct str name, int64_t from_us, int64_t to_us, struct error *err);
 void zone_free(struct zone *zone);
 

@@ -370,7 +370,8 @@ static const struct {
 	void (*does)(struct run *run);
 	unsigned weight;
 } steps[] = {
-	{ do_new, 20 }, { do_change, 25 }, { do_commit, 15 }, { do_upkeep, 15 }, { do_read, 60 }, { do_follow, 3 }, { do_restart, 1 },
+	{ do_new, 20 },  { do_change, 25 }, { do_commit, 15 }, { do_upkeep, 15 },
+	{ do_read, 60 }, { do_follow, 3 },  { do_restart, 1 },
 };
 
 static void do_step(struct run *run)
