@@ -29,18 +29,12 @@ static void finish(struct backing_up *job)
 	struct json *j = admin_reply_result(job->reply);
 	backup_counts(job->backup, &counts);
 	json_object_begin(j);
-	json_key(j, "backup");
-	json_text(j, backup_path(job->backup));
-	json_key(j, "days_copied");
-	json_uint(j, counts.days_copied);
-	json_key(j, "days_linked");
-	json_uint(j, counts.days_linked);
-	json_key(j, "report_files");
-	json_uint(j, counts.report_files);
-	json_key(j, "copied_bytes");
-	json_uint(j, counts.bytes);
-	json_key(j, "removed");
-	json_uint(j, counts.removed);
+	json_member_text(j, "backup", backup_path(job->backup));
+	json_member_uint(j, "days_copied", counts.days_copied);
+	json_member_uint(j, "days_linked", counts.days_linked);
+	json_member_uint(j, "report_files", counts.report_files);
+	json_member_uint(j, "copied_bytes", counts.bytes);
+	json_member_uint(j, "removed", counts.removed);
 	json_object_end(j);
 	admin_reply_log(job->reply, "backup %s made: %" PRIu64 " days copied, %" PRIu64 " linked", backup_path(job->backup),
 	                counts.days_copied, counts.days_linked);
@@ -53,12 +47,9 @@ static void show_progress(struct backing_up *job)
 	struct backup_counts counts;
 	struct json *j = admin_reply_progress_begin(job->reply);
 	backup_counts(job->backup, &counts);
-	json_key(j, "done");
-	json_uint(j, counts.days_done);
-	json_key(j, "total");
-	json_uint(j, counts.days_total);
-	json_key(j, "copied_bytes");
-	json_uint(j, counts.bytes);
+	json_member_uint(j, "done", counts.days_done);
+	json_member_uint(j, "total", counts.days_total);
+	json_member_uint(j, "copied_bytes", counts.bytes);
 	admin_reply_progress_end(job->reply);
 }
 

@@ -23,28 +23,22 @@ static void erasing_free(void *arg)
 	free(job);
 }
 
-static void write_count(struct json *j, const char *key, uint64_t count)
-{
-	json_key(j, key);
-	json_uint(j, count);
-}
-
 static void write_counts(struct json *j, const struct erasure_counts *counts)
 {
 	const struct erase_counts *records = &counts->records;
 	json_object_begin(j);
 	json_key(j, "nothing_left");
 	json_bool(j, records->left == 0);
-	write_count(j, "records", records->records);
-	write_count(j, "runs_written_anew", records->runs);
-	write_count(j, "days_written_anew", records->days_packed);
-	write_count(j, "passes", (uint64_t)records->pass);
-	write_count(j, "accounts", counts->accounts);
-	write_count(j, "report_files_removed", counts->report_files);
-	write_count(j, "reports_begun_again", counts->reports_again);
-	write_count(j, "reports_cancelled", counts->reports_cancelled);
-	write_count(j, "callbacks", counts->callbacks);
-	write_count(j, "quarantine_dropped", counts->quarantine);
+	json_member_uint(j, "records", records->records);
+	json_member_uint(j, "runs_written_anew", records->runs);
+	json_member_uint(j, "days_written_anew", records->days_packed);
+	json_member_uint(j, "passes", (uint64_t)records->pass);
+	json_member_uint(j, "accounts", counts->accounts);
+	json_member_uint(j, "report_files_removed", counts->report_files);
+	json_member_uint(j, "reports_begun_again", counts->reports_again);
+	json_member_uint(j, "reports_cancelled", counts->reports_cancelled);
+	json_member_uint(j, "callbacks", counts->callbacks);
+	json_member_uint(j, "quarantine_dropped", counts->quarantine);
 	json_object_end(j);
 }
 
@@ -65,10 +59,10 @@ static void show_progress(struct erasing *job)
 	struct erasure_counts counts;
 	struct json *j = admin_reply_progress_begin(job->reply);
 	erasure_counts(job->erasure, &counts);
-	write_count(j, "done", counts.records.days_done);
-	write_count(j, "total", counts.records.days_total);
-	write_count(j, "pass", (uint64_t)counts.records.pass);
-	write_count(j, "records", counts.records.records);
+	json_member_uint(j, "done", counts.records.days_done);
+	json_member_uint(j, "total", counts.records.days_total);
+	json_member_uint(j, "pass", (uint64_t)counts.records.pass);
+	json_member_uint(j, "records", counts.records.records);
 	admin_reply_progress_end(job->reply);
 }
 

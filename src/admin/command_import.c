@@ -37,14 +37,10 @@ static void import_free(struct import *import)
 
 static void write_counts(struct json *j, const struct ingest_summary *summary)
 {
-	json_key(j, "accepted");
-	json_uint(j, summary->accepted);
-	json_key(j, "updated");
-	json_uint(j, summary->updated);
-	json_key(j, "duplicates");
-	json_uint(j, summary->duplicates);
-	json_key(j, "rejected");
-	json_uint(j, summary->rejected);
+	json_member_uint(j, "accepted", summary->accepted);
+	json_member_uint(j, "updated", summary->updated);
+	json_member_uint(j, "duplicates", summary->duplicates);
+	json_member_uint(j, "rejected", summary->rejected);
 }
 
 static void write_progress(struct import *import)
@@ -54,8 +50,7 @@ static void write_progress(struct import *import)
 		return;
 	ingest_batch_summary(import->batch, &summary);
 	struct json *j = admin_reply_progress_begin(import->reply);
-	json_key(j, "done_bytes");
-	json_uint(j, import->bytes);
+	json_member_uint(j, "done_bytes", import->bytes);
 	write_counts(j, &summary);
 	admin_reply_progress_end(import->reply);
 }

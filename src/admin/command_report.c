@@ -9,18 +9,6 @@
 #define LIST_DEFAULT 100
 #define LIST_MAX 10000
 
-static void write_text(struct json *j, const char *key, const char *value)
-{
-	json_key(j, key);
-	json_text(j, value);
-}
-
-static void write_uint(struct json *j, const char *key, uint64_t value)
-{
-	json_key(j, key);
-	json_uint(j, value);
-}
-
 static void write_time(struct json *j, const char *key, int64_t time_us)
 {
 	if (time_us == 0)
@@ -40,14 +28,13 @@ static void write_percent(struct json *j, const struct report *report)
 /* What both, the list and one report, say. */
 static void write_brief(struct json *j, const struct report *report)
 {
-	write_text(j, "id", report->id);
-	write_text(j, "account", report->account);
-	json_key(j, "product");
-	json_str(j, query_params_get(&report->params, "product"));
-	write_text(j, "state", report_state_name(report->state));
+	json_member_text(j, "id", report->id);
+	json_member_text(j, "account", report->account);
+	json_member_str(j, "product", query_params_get(&report->params, "product"));
+	json_member_text(j, "state", report_state_name(report->state));
 	write_percent(j, report);
-	write_uint(j, "rows", report->rows);
-	write_uint(j, "file_bytes", report->bytes);
+	json_member_uint(j, "rows", report->rows);
+	json_member_uint(j, "file_bytes", report->bytes);
 	json_key(j, "received");
 	admin_write_time(j, report->received_us);
 }
@@ -70,8 +57,7 @@ static bool list_report(void *arg, const struct report *report)
 	json_object_begin(j);
 	write_brief(j, report);
 	write_time(j, "ended", report->ended_us);
-	json_key(j, "reason");
-	json_str(j, buf_str(&report->reason));
+	json_member_str(j, "reason", buf_str(&report->reason));
 	json_object_end(j);
 	return --listing->left > 0;
 }
@@ -134,10 +120,9 @@ static void write_sums(struct json *j, const struct report *report)
 		struct buf sum = { 0 };
 		decimal_format(&sum, report->sums[i].total_price);
 		json_object_begin(j);
-		write_text(j, "currency", report->sums[i].currency);
-		json_key(j, "sum");
-		json_str(j, buf_str(&sum));
-		write_uint(j, "rows", report->sums[i].rows);
+		json_member_text(j, "currency", report->sums[i].currency);
+		json_member_str(j, "sum", buf_str(&sum));
+		json_member_uint(j, "rows", report->sums[i].rows);
 		json_object_end(j);
 		buf_free(&sum);
 	}
@@ -148,16 +133,15 @@ static void write_whole(struct json *j, const struct report *report)
 {
 	json_object_begin(j);
 	write_brief(j, report);
-	write_text(j, "asked_by", report->creator);
+	json_member_text(j, "asked_by", report->creator);
 	write_time(j, "started", report->started_us);
 	write_time(j, "ended", report->ended_us);
 	if (report->reason.len > 0) {
-		json_key(j, "reason");
-		json_str(j, buf_str(&report->reason));
+		json_member_str(j, "reason", buf_str(&report->reason));
 	}
 	if (report->has_file) {
-		write_text(j, "file_id", report->file_id);
-		write_text(j, "sha256", report->sha256);
+		json_member_text(j, "file_id", report->file_id);
+		json_member_text(j, "sha256", report->sha256);
 		write_time(j, "first_record", report->first_us);
 		write_time(j, "last_record", report->last_us);
 	}
@@ -206,11 +190,11 @@ static void write_progress(struct admin_reply *reply, const struct report *repor
 	char share[16];
 	struct json *j = admin_reply_progress_begin(reply);
 	(void)snprintf(share, sizeof(share), "%.4f", report->share);
-	write_text(j, "state", report_state_name(report->state));
+	json_member_text(j, "state", report_state_name(report->state));
 	json_key(j, "share");
 	json_raw(j, str_from(share));
-	write_uint(j, "rows", report->rows);
-	write_uint(j, "file_bytes", report->bytes);
+	json_member_uint(j, "rows", report->rows);
+	json_member_uint(j, "file_bytes", report->bytes);
 	admin_reply_progress_end(reply);
 }
 

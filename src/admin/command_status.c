@@ -11,18 +11,6 @@
 #include "base/clock.h"
 #include "store/quarantine.h"
 
-static void write_uint(struct json *j, const char *key, uint64_t value)
-{
-	json_key(j, key);
-	json_uint(j, value);
-}
-
-static void write_text(struct json *j, const char *key, const char *value)
-{
-	json_key(j, key);
-	json_text(j, value);
-}
-
 static void begin_section(struct json *j, const char *key)
 {
 	json_key(j, key);
@@ -52,14 +40,14 @@ static uint64_t cpu_ms(void)
 
 static void write_process(struct json *j, const struct admin_context *context)
 {
-	write_text(j, "version", PACKAGE_VERSION);
-	write_uint(j, "pid", (uint64_t)getpid());
+	json_member_text(j, "version", PACKAGE_VERSION);
+	json_member_uint(j, "pid", (uint64_t)getpid());
 	json_key(j, "started");
 	admin_write_time(j, context->started_us);
-	write_uint(j, "uptime_seconds", (uint64_t)((clock_now_us() - context->started_us) / CLOCK_US_PER_SECOND));
-	write_uint(j, "cpu_ms", cpu_ms());
-	write_uint(j, "memory_bytes", resident_bytes());
-	write_text(j, "data_dir", context->config->data_dir);
+	json_member_uint(j, "uptime_seconds", (uint64_t)((clock_now_us() - context->started_us) / CLOCK_US_PER_SECOND));
+	json_member_uint(j, "cpu_ms", cpu_ms());
+	json_member_uint(j, "memory_bytes", resident_bytes());
+	json_member_text(j, "data_dir", context->config->data_dir);
 }
 
 /* Without --all, records are counted in the days that happen to be open: said by the key's name. */
@@ -69,10 +57,10 @@ static int write_store(struct json *j, const struct admin_context *context, bool
 	if (store_stats(context->store, all, &stats, err) != 0)
 		return -1;
 	begin_section(j, "store");
-	write_uint(j, "days", stats.days);
-	write_uint(j, "days_open", stats.days_open);
-	write_uint(j, all ? "records" : "records_of_open_days", stats.records);
-	write_uint(j, "disk_bytes", stats.bytes);
+	json_member_uint(j, "days", stats.days);
+	json_member_uint(j, "days_open", stats.days_open);
+	json_member_uint(j, all ? "records" : "records_of_open_days", stats.records);
+	json_member_uint(j, "disk_bytes", stats.bytes);
 	json_object_end(j);
 	return 0;
 }
@@ -82,12 +70,12 @@ static void write_ingest(struct json *j, const struct admin_context *context)
 	struct ingest_stats stats;
 	ingest_stats(context->ingest, &stats);
 	begin_section(j, "ingest");
-	write_uint(j, "accepted", stats.total.accepted);
-	write_uint(j, "updated", stats.total.updated);
-	write_uint(j, "duplicates", stats.total.duplicates);
-	write_uint(j, "rejected", stats.total.rejected);
-	write_uint(j, "commits", stats.commits);
-	write_uint(j, "longest_commit_us", (uint64_t)stats.commit_duration.max_us);
+	json_member_uint(j, "accepted", stats.total.accepted);
+	json_member_uint(j, "updated", stats.total.updated);
+	json_member_uint(j, "duplicates", stats.total.duplicates);
+	json_member_uint(j, "rejected", stats.total.rejected);
+	json_member_uint(j, "commits", stats.commits);
+	json_member_uint(j, "longest_commit_us", (uint64_t)stats.commit_duration.max_us);
 	json_object_end(j);
 }
 
@@ -97,8 +85,8 @@ static int write_quarantine(struct json *j, const struct admin_context *context,
 	if (quarantine_stats(context->store, &stats, err) != 0)
 		return -1;
 	begin_section(j, "quarantine");
-	write_uint(j, "records", stats.entries);
-	write_uint(j, "disk_bytes", stats.bytes);
+	json_member_uint(j, "records", stats.entries);
+	json_member_uint(j, "disk_bytes", stats.bytes);
 	json_object_end(j);
 	return 0;
 }
@@ -109,12 +97,12 @@ static void write_http(struct json *j, const struct admin_context *context)
 	char key[] = "status_0xx";
 	http_server_stats(context->http, &stats);
 	begin_section(j, "http");
-	write_uint(j, "port", (uint64_t)http_server_port(context->http));
-	write_uint(j, "connections", stats.connections);
-	write_uint(j, "requests", stats.requests);
+	json_member_uint(j, "port", (uint64_t)http_server_port(context->http));
+	json_member_uint(j, "connections", stats.connections);
+	json_member_uint(j, "requests", stats.requests);
 	for (int i = 1; i <= 5; i++) {
 		key[sizeof("status_") - 1] = (char)('0' + i);
-		write_uint(j, key, stats.responses_by_class[i]);
+		json_member_uint(j, key, stats.responses_by_class[i]);
 	}
 	json_object_end(j);
 }
@@ -123,18 +111,18 @@ static void write_http(struct json *j, const struct admin_context *context)
 static void write_lag(struct json *j, const struct lag *lag)
 {
 	const struct histogram *all = lag_histogram(lag);
-	write_uint(j, "lag_median_us", (uint64_t)histogram_quantile_us(all, 500));
-	write_uint(j, "lag_99th_us", (uint64_t)histogram_quantile_us(all, 990));
-	write_uint(j, "lag_99_9th_us", (uint64_t)histogram_quantile_us(all, 999));
-	write_uint(j, "lag_longest_us", (uint64_t)all->max_us);
-	write_uint(j, "lag_longest_lately_us", (uint64_t)lag_recent_max_us(lag));
+	json_member_uint(j, "lag_median_us", (uint64_t)histogram_quantile_us(all, 500));
+	json_member_uint(j, "lag_99th_us", (uint64_t)histogram_quantile_us(all, 990));
+	json_member_uint(j, "lag_99_9th_us", (uint64_t)histogram_quantile_us(all, 999));
+	json_member_uint(j, "lag_longest_us", (uint64_t)all->max_us);
+	json_member_uint(j, "lag_longest_lately_us", (uint64_t)lag_recent_max_us(lag));
 }
 
 static void write_loop(struct json *j, const struct admin_context *context)
 {
 	begin_section(j, "loop");
-	write_text(j, "method", event_base_get_method(context->base));
-	write_uint(j, "events", (uint64_t)event_base_get_num_events(context->base, EVENT_BASE_COUNT_ADDED));
+	json_member_text(j, "method", event_base_get_method(context->base));
+	json_member_uint(j, "events", (uint64_t)event_base_get_num_events(context->base, EVENT_BASE_COUNT_ADDED));
 	write_lag(j, context->lag);
 	json_object_end(j);
 }

@@ -19,12 +19,6 @@ struct listing {
 	uint64_t days;
 };
 
-static void write_uint(struct json *j, const char *key, uint64_t value)
-{
-	json_key(j, key);
-	json_uint(j, value);
-}
-
 /* A ratio with one decimal place, as a number. */
 static void write_ratio(struct json *j, const char *key, uint64_t part, uint64_t whole)
 {
@@ -40,14 +34,13 @@ static void write_row(struct json *j, struct str day, const struct store_day_sta
 {
 	uint64_t rows = stats->hot_rows + stats->sealed_rows - stats->dead_rows;
 	json_object_begin(j);
-	json_key(j, "day");
-	json_str(j, day);
-	write_uint(j, "records", rows);
-	write_uint(j, "hot", stats->hot_rows);
-	write_uint(j, "sealed", stats->sealed_rows - stats->dead_rows);
-	write_uint(j, "replaced", stats->dead_rows);
-	write_uint(j, "blocks", stats->blocks);
-	write_uint(j, "disk_bytes", stats->bytes);
+	json_member_str(j, "day", day);
+	json_member_uint(j, "records", rows);
+	json_member_uint(j, "hot", stats->hot_rows);
+	json_member_uint(j, "sealed", stats->sealed_rows - stats->dead_rows);
+	json_member_uint(j, "replaced", stats->dead_rows);
+	json_member_uint(j, "blocks", stats->blocks);
+	json_member_uint(j, "disk_bytes", stats->bytes);
 	write_ratio(j, "bytes_a_record", stats->bytes, rows);
 	write_ratio(j, "hot_percent", 100 * stats->hot_rows, rows);
 	json_object_end(j);

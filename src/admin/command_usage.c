@@ -48,12 +48,6 @@ static void work_free(void *arg)
 	free(work);
 }
 
-static void write_text(struct json *j, const char *key, const char *value)
-{
-	json_key(j, key);
-	json_text(j, value);
-}
-
 static void write_amount(struct json *j, const char *key, struct decimal value)
 {
 	struct buf text = { 0 };
@@ -63,22 +57,16 @@ static void write_amount(struct json *j, const char *key, struct decimal value)
 	buf_free(&text);
 }
 
-static void write_count(struct json *j, const char *key, uint64_t count)
-{
-	json_key(j, key);
-	json_uint(j, count);
-}
-
 static void write_line(struct json *j, const struct statement_line *line)
 {
 	json_object_begin(j);
-	write_text(j, "account", line->account);
-	write_text(j, "parent", line->parent);
-	write_text(j, "charge", line->is_fee ? "fee" : "records");
-	write_text(j, "for", line->what);
-	write_count(j, "requests", line->requests);
-	write_count(j, "items", line->items);
-	write_text(j, "currency", line->currency);
+	json_member_text(j, "account", line->account);
+	json_member_text(j, "parent", line->parent);
+	json_member_text(j, "charge", line->is_fee ? "fee" : "records");
+	json_member_text(j, "for", line->what);
+	json_member_uint(j, "requests", line->requests);
+	json_member_uint(j, "items", line->items);
+	json_member_text(j, "currency", line->currency);
 	write_amount(j, "total_price", line->total);
 	json_object_end(j);
 }
@@ -101,9 +89,9 @@ static void write_totals(struct json *j, const struct statement_line *lines, siz
 			(void)decimal_add(&sum.total, lines[k].total); /* sums of 64 bits of lines cannot overflow */
 		}
 		json_object_begin(j);
-		write_text(j, "currency", lines[i].currency);
-		write_count(j, "requests", sum.requests);
-		write_count(j, "items", sum.items);
+		json_member_text(j, "currency", lines[i].currency);
+		json_member_uint(j, "requests", sum.requests);
+		json_member_uint(j, "items", sum.items);
 		write_amount(j, "total_price", sum.total);
 		json_object_end(j);
 	}
@@ -116,8 +104,7 @@ static void write_statement(struct json *j, const struct work *work)
 	struct buf day = { 0 };
 	clock_format_day(&day, clock_day_of(work->from_us));
 	json_object_begin(j);
-	json_key(j, "month");
-	json_str(j, (struct str){ buf_str(&day).p, day.len > 3 ? day.len - 3 : 0 });
+	json_member_str(j, "month", (struct str){ buf_str(&day).p, day.len > 3 ? day.len - 3 : 0 });
 	json_key(j, "lines");
 	json_array_begin(j);
 	for (size_t i = 0; i < count; i++)

@@ -39,14 +39,10 @@ static void on_fault(void *arg, const char *fault)
 
 static void write_counts(struct json *j, const struct verify_counts *counts)
 {
-	json_key(j, "days");
-	json_uint(j, counts->days);
-	json_key(j, "blocks");
-	json_uint(j, counts->blocks);
-	json_key(j, "records");
-	json_uint(j, counts->rows);
-	json_key(j, "faults_count");
-	json_uint(j, counts->faults);
+	json_member_uint(j, "days", counts->days);
+	json_member_uint(j, "blocks", counts->blocks);
+	json_member_uint(j, "records", counts->rows);
+	json_member_uint(j, "faults_count", counts->faults);
 }
 
 static void finish(struct checking *checking)
@@ -73,12 +69,9 @@ static void show_progress(struct checking *checking)
 	struct verify_counts counts;
 	struct json *j = admin_reply_progress_begin(checking->reply);
 	verify_counts(checking->verify, &counts);
-	json_key(j, "done");
-	json_uint(j, counts.days);
-	json_key(j, "total");
-	json_uint(j, counts.days_total);
-	json_key(j, "records");
-	json_uint(j, counts.rows);
+	json_member_uint(j, "done", counts.days);
+	json_member_uint(j, "total", counts.days_total);
+	json_member_uint(j, "records", counts.rows);
 	admin_reply_progress_end(checking->reply);
 }
 

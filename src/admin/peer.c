@@ -6,8 +6,6 @@
  */
 #include <errno.h>
 #include <grp.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "admin/server.h"

@@ -5,7 +5,6 @@
  * is replaced; if somebody does, or it is no socket at all, it is not ours to remove.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>

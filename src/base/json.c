@@ -263,3 +263,21 @@ void json_raw(struct json *j, struct str value)
 	separate(j);
 	buf_add_str(j->out, value);
 }
+
+void json_member_str(struct json *j, const char *key, struct str value)
+{
+	json_key(j, key);
+	json_str(j, value);
+}
+
+void json_member_text(struct json *j, const char *key, const char *value)
+{
+	json_key(j, key);
+	json_text(j, value);
+}
+
+void json_member_uint(struct json *j, const char *key, uint64_t value)
+{
+	json_key(j, key);
+	json_uint(j, value);
+}

@@ -6,7 +6,7 @@
  *
  *	struct json j = json_to(&buf);
  *	json_object_begin(&j);
- *	json_key(&j, "items_count"); json_uint(&j, 3);
+ *	json_member_uint(&j, "items_count", 3);
  *	json_object_end(&j);
  */
 #ifndef CDRD_BASE_JSON_H
@@ -42,6 +42,11 @@ void json_int(struct json *j, int64_t value);
 void json_uint(struct json *j, uint64_t value);
 void json_bool(struct json *j, bool value);
 void json_null(struct json *j);
+
+/* A member of an object: its key and its value. */
+void json_member_str(struct json *j, const char *key, struct str value);
+void json_member_text(struct json *j, const char *key, const char *value);
+void json_member_uint(struct json *j, const char *key, uint64_t value);
 
 /* Text that is valid JSON already, as it is. */
 void json_raw(struct json *j, struct str value);

@@ -3,7 +3,6 @@
  */
 #include "callback/row.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"

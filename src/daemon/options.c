@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -102,11 +103,26 @@ static int set_all(const struct options *options, struct config *config, struct 
 	return 0;
 }
 
+/* Settings of text that have no bounds but cannot be just anything. */
+static int check_texts(const struct config *config, struct error *err)
+{
+	const char *url = config->public_url;
+	bool has_host = strncasecmp(url, "http://", 7) == 0 ? url[7] != '\0' : strncasecmp(url, "https://", 8) == 0 && url[8];
+
+	if (!config->data_dir[0])
+		return error_set(err, ERROR_INVALID, "data_dir: \"\" is not the path of a directory");
+	if (!config->admin_socket[0])
+		return error_set(err, ERROR_INVALID, "admin_socket: \"\" is not the path of a socket");
+	if (*url && (!has_host || strpbrk(url, " \"<>?#")))
+		return error_set(err, ERROR_INVALID, "public_url: \"%.200s\" is not http:// or https://, a host and maybe a path", url);
+	return 0;
+}
+
 int options_load_config(const struct options *options, struct config *config, struct error *err)
 {
 	if (config_init(config, err) != 0)
 		return -1;
-	if (read_file(options, config, err) == 0 && set_all(options, config, err) == 0 &&
+	if (read_file(options, config, err) == 0 && set_all(options, config, err) == 0 && check_texts(config, err) == 0 &&
 	    http_listen_check("listen", config->listen, err) == 0 &&
 	    (!config->metrics_listen[0] || http_listen_check("metrics_listen", config->metrics_listen, err) == 0) &&
 	    callback_allow_check(config->callback_allow, err) == 0 &&

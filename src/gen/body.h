@@ -11,9 +11,6 @@
 #include "base/buf.h"
 #include "gen/random.h"
 
-/* The most bytes a body takes, escaped. */
-#define GEN_BODY_BYTES_MAX 1024
-
 struct gen_bodies;
 
 /* `escape` appends a text as the output format wants it inside its quotes. NULL when out of memory. */

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -197,7 +196,7 @@ static int write_all(const struct gen_options *options, struct error *err)
 
 static int run(int argc, char **argv, struct error *err)
 {
-	static struct command_line line = { .options = { .seed = 1, .with_body = true } };
+	struct command_line line = { .options = { .seed = 1, .with_body = true } };
 	int code;
 
 	while ((code = getopt_long(argc, argv, "", long_options, NULL)) != -1)

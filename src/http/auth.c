@@ -2,7 +2,6 @@
  * auth.c: HTTP Basic credentials (RFC 7617), "Basic " base64(user ":" secret), against accounts or producers.
  * Declared in connection.h.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/id.h"

@@ -112,17 +112,11 @@ static void charge(const struct http_changes *page, const struct answer *answer)
 
 /* --- the JSON --- */
 
-static void write_text(struct json *json, const char *key, struct str value)
-{
-	json_key(json, key);
-	json_str(json, value);
-}
-
 static void write_time(struct json *json, const char *key, int64_t time_us, struct buf *scratch)
 {
 	buf_clear(scratch);
 	clock_format_report(scratch, time_us - time_us % CLOCK_US_PER_SECOND);
-	write_text(json, key, buf_str(scratch));
+	json_member_str(json, key, buf_str(scratch));
 }
 
 static void write_records(const struct http_changes *page, struct json *json)
@@ -146,20 +140,19 @@ static void write_answer(const struct http_changes *page, struct answer *answer,
 	http_link_write(&json, "self", &answer->self);
 	http_link_write(&json, "next", &answer->next);
 	json_object_end(&json);
-	write_text(&json, "request_id", str_from(page->request_id));
-	write_text(&json, "request_status", str_from(status_of(page)));
+	json_member_str(&json, "request_id", str_from(page->request_id));
+	json_member_str(&json, "request_status", str_from(status_of(page)));
 	write_time(&json, "received_at", page->received_us, &answer->scratch);
 	buf_clear(&answer->scratch);
 	decimal_format(&answer->scratch, answer->price.total);
 	json_key(&json, "price");
 	json_raw(&json, buf_str(&answer->scratch));
-	write_text(&json, "currency", str_from(answer->price.currency));
+	json_member_str(&json, "currency", str_from(answer->price.currency));
 	query_plan_echo(&page->plan, &page->params, &json);
-	json_key(&json, "items_count");
-	json_uint(&json, page->found.count);
+	json_member_uint(&json, "items_count", page->found.count);
 	json_key(&json, "more");
 	json_bool(&json, page->found.more);
-	write_text(&json, "next", buf_str(&answer->token));
+	json_member_str(&json, "next", buf_str(&answer->token));
 	write_time(&json, "data_complete_until", clock_now_us() - page->app->config->data_settle, &answer->scratch);
 	write_records(page, &json);
 	json_object_end(&json);

@@ -107,7 +107,6 @@ const struct http_route_stats *http_server_route_stats(const struct http_server 
 
 struct str http_request_path(const struct http_request *request);
 struct str http_request_query(const struct http_request *request);   /* raw, without '?' */
-struct str http_request_target(const struct http_request *request);  /* as sent */
 /* The value of a header, p NULL if absent; `name` in any case. */
 struct str http_request_header(const struct http_request *request, const char *name);
 /* What the braces of the route's path matched, percent-decoded. */

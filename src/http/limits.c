@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "http/connection.h"
 #include "meter/meter.h"
 

@@ -8,7 +8,6 @@
  */
 #include <stdio.h>
 #include <ctype.h>
-#include <inttypes.h>
 
 #include "base/id.h"
 #include "base/json.h"
@@ -33,6 +32,8 @@ static const struct problem_row {
 	{ ERROR_LIMIT, 413, "Content Too Large", NULL },
 	{ ERROR_FULL, 507, "Insufficient Storage", "There is no room to store the data; try again later." },
 	{ ERROR_NOMEM, 503, "Service Unavailable", "The server is short of memory; try again later." },
+	{ ERROR_CORRUPT, 500, "Internal Server Error",
+	  "Data that this request needs is damaged on the server. Quote the instance when you report it." },
 	/* Anything else must not tell a client about the machine; the log has the message. */
 	{ ERROR_NONE, 500, "Internal Server Error", "The request failed. Quote the instance when you report it." },
 };
@@ -155,7 +156,10 @@ void http_reply_invalid(struct http_request *request, const struct query_problem
 	char detail[sizeof(problems->list[0].name) + sizeof(problems->list[0].reason) + 64];
 
 	if (problems->invalid_filter) {
-		problem = (struct problem){ .status = 422, .title = "Invalid filter", .detail = problems->detail };
+		problem.title = "Invalid filter";
+		problem.detail = problems->detail;
+		if (problems->count == 0)
+			problem.parameters = NULL;
 	} else if (problems->count > 0) {
 		size_t more = problems->count - 1;
 		int len = snprintf(detail, sizeof(detail), "%s: %s", problems->list[0].name, problems->list[0].reason);

@@ -67,17 +67,11 @@ static void write_links(struct json *json, const struct answer *answer)
 	json_object_end(json);
 }
 
-static void write_text(struct json *json, const char *key, struct str value)
-{
-	json_key(json, key);
-	json_str(json, value);
-}
-
 static void write_time(struct json *json, const char *key, int64_t time_us, struct buf *scratch)
 {
 	buf_clear(scratch);
 	clock_format_report(scratch, time_us);
-	write_text(json, key, buf_str(scratch));
+	json_member_str(json, key, buf_str(scratch));
 }
 
 static void write_price(const struct meter_price *price, struct json *json, struct buf *scratch)
@@ -86,7 +80,7 @@ static void write_price(const struct meter_price *price, struct json *json, stru
 	decimal_format(scratch, price->total);
 	json_key(json, "price");
 	json_raw(json, buf_str(scratch));
-	write_text(json, "currency", str_from(price->currency));
+	json_member_str(json, "currency", str_from(price->currency));
 }
 
 /* Is the page one that costs anything? */
@@ -136,18 +130,17 @@ static void write_answer(const struct http_records_page *page, const struct mete
 
 	json_object_begin(&json);
 	write_links(&json, answer);
-	write_text(&json, "request_id", str_from(page->request_id));
-	write_text(&json, "request_status", str_from(status_of(page)));
+	json_member_str(&json, "request_id", str_from(page->request_id));
+	json_member_str(&json, "request_status", str_from(status_of(page)));
 	write_time(&json, "received_at", received_us, &answer->scratch);
 	write_price(price, &json, &answer->scratch);
 	query_plan_echo(&page->plan, &page->params, &json);
-	json_key(&json, "items_count");
-	json_uint(&json, page->count);
+	json_member_uint(&json, "items_count", page->count);
 	if (page->not_found.len > 0)
-		write_text(&json, "ids_not_found", buf_str(&page->not_found));
+		json_member_str(&json, "ids_not_found", buf_str(&page->not_found));
 	if (answer->next.len > 0) {
-		write_text(&json, "cursor", buf_str(&answer->cursor));
-		write_text(&json, "iv", buf_str(&answer->iv));
+		json_member_str(&json, "cursor", buf_str(&answer->cursor));
+		json_member_str(&json, "iv", buf_str(&answer->iv));
 	}
 	json_key(&json, "records");
 	json_array_begin(&json);

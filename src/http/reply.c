@@ -4,7 +4,6 @@
  *	HTTP/1.1 200 OK CRLF Date: ... CRLF [Content-Type: ... CRLF] Content-Length: ... CRLF [Connection: close CRLF]
  *	*( headers of http_reply_header ) CRLF
  */
-#include <inttypes.h>
 #include <unistd.h>
 
 #include "base/log.h"

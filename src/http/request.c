@@ -100,11 +100,6 @@ struct str http_request_query(const struct http_request *request)
 	return request->head.query;
 }
 
-struct str http_request_target(const struct http_request *request)
-{
-	return request->head.target;
-}
-
 struct str http_request_header(const struct http_request *request, const char *name)
 {
 	return http_head_field(&request->head, name);

@@ -13,27 +13,20 @@
 #include "http/link.h"
 #include "http/summary.h"
 
-static void write_text(struct json *json, const char *key, struct str value)
-{
-	json_key(json, key);
-	json_str(json, value);
-}
-
 static void write_decimal(struct json *json, const char *key, struct decimal value)
 {
 	struct buf text = { 0 };
 
 	decimal_format(&text, value);
-	write_text(json, key, buf_str(&text));
+	json_member_str(json, key, buf_str(&text));
 	buf_free(&text);
 }
 
 static void write_amount(const struct summary_groups *groups, const struct summary_amount *amount, struct json *json)
 {
 	json_object_begin(json);
-	write_text(json, "currency", summary_currency(groups, amount));
-	json_key(json, "count");
-	json_uint(json, amount->count);
+	json_member_str(json, "currency", summary_currency(groups, amount));
+	json_member_uint(json, "count", amount->count);
 	if (groups->total_price != CATALOG_NONE)
 		write_decimal(json, "total_price", amount->total_price);
 	if (groups->price != CATALOG_NONE)
@@ -44,8 +37,7 @@ static void write_amount(const struct summary_groups *groups, const struct summa
 /* The members that groups and the total have. */
 static void write_sums(const struct summary_groups *groups, const struct summary_group *group, struct json *json)
 {
-	json_key(json, "count");
-	json_uint(json, group->count);
+	json_member_uint(json, "count", group->count);
 	if (groups->duration != CATALOG_NONE)
 		write_decimal(json, "duration", group->duration);
 	if (groups->total_price == CATALOG_NONE && groups->price == CATALOG_NONE)
@@ -71,7 +63,7 @@ static void write_group(struct http_summary *summary, const struct summary_group
 	if (plan->interval != ZONE_WHOLE) {
 		buf_clear(scratch);
 		zone_format(&summary->zone, scratch, group->start_us);
-		write_text(json, "start", buf_str(scratch));
+		json_member_str(json, "start", buf_str(scratch));
 	}
 	for (size_t i = 0; i < plan->groups_count; i++) {
 		json_key_str(json, plan->product->columns[plan->groups[i]].name);
@@ -121,14 +113,13 @@ static void write_answer(struct http_summary *summary, const struct summary_grou
 	http_request_url(summary->request, &scratch);
 	http_link_write(&json, "self", &scratch);
 	json_object_end(&json);
-	write_text(&json, "request_id", str_from(summary->request_id));
-	write_text(&json, "request_status", STR_LITERAL("SUCCESS"));
+	json_member_str(&json, "request_id", str_from(summary->request_id));
+	json_member_str(&json, "request_status", STR_LITERAL("SUCCESS"));
 	buf_clear(&scratch);
 	clock_format_report(&scratch, received_us);
-	write_text(&json, "received_at", buf_str(&scratch));
+	json_member_str(&json, "received_at", buf_str(&scratch));
 	query_plan_echo(&summary->plan, &summary->params, &json);
-	json_key(&json, "groups_count");
-	json_uint(&json, summary->groups.count);
+	json_member_uint(&json, "groups_count", summary->groups.count);
 	json_key(&json, "groups");
 	json_array_begin(&json);
 	for (size_t i = 0; i < summary->groups.count; i++)

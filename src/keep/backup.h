@@ -18,7 +18,6 @@
 #ifndef CDRD_KEEP_BACKUP_H
 #define CDRD_KEEP_BACKUP_H
 
-#include "base/json.h"
 #include "report/report.h"
 #include "store/store.h"
 

@@ -13,7 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/error.h"
 
 #define LOGINS_FREE 3
 #define LOGINS_DELAY_FIRST_US INT64_C(100000)

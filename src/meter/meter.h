@@ -54,9 +54,6 @@ void meter_reload(struct meter *meter);
 /* Those of the settings; they die with the next reload. */
 const struct plans *meter_plans(const struct meter *meter);
 
-/* The plan that an account has now. */
-const struct plan *meter_plan(struct meter *meter, const struct account *account);
-
 /* --- charges --- */
 
 struct meter_price {

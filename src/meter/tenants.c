@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "meter/meter_private.h"
 
@@ -116,13 +115,6 @@ struct tenant *tenant_get(struct meter *meter, const struct account *account)
 		TAILQ_INSERT_TAIL(&meter->used, tenant, used);
 	}
 	return tenant;
-}
-
-const struct plan *meter_plan(struct meter *meter, const struct account *account)
-{
-	const struct tenant *tenant = tenant_get(meter, account);
-
-	return tenant ? tenant->plan : &meter->plans->list[meter->plans->fallback];
 }
 
 /* --- volumes --- */

@@ -7,7 +7,6 @@
  * which putting it again changes nothing.
  */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"

@@ -5,18 +5,12 @@
 
 #include "base/clock.h"
 
-static void write_text(struct json *json, const char *key, struct str value)
-{
-	json_key(json, key);
-	json_str(json, value);
-}
-
 static void write_time(struct json *json, const char *key, int64_t time_us)
 {
 	struct buf text = { 0 };
 
 	clock_format_report(&text, time_us);
-	write_text(json, key, buf_str(&text));
+	json_member_str(json, key, buf_str(&text));
 	if (text.failed)
 		json->out->failed = true;
 	buf_free(&text);
@@ -27,7 +21,7 @@ static void write_given(struct json *json, const struct query_params *params, co
 	struct str value = query_given(params, str_from(name));
 
 	if (value.p)
-		write_text(json, name, value);
+		json_member_str(json, name, value);
 }
 
 static void write_switch(struct json *json, const struct query_params *params, const char *name, bool on)
@@ -52,10 +46,10 @@ static void write_filters(const struct query_plan *plan, const struct query_para
 
 void query_plan_echo(const struct query_plan *plan, const struct query_params *params, struct json *json)
 {
-	write_text(json, "account_id", str_from(plan->account));
-	write_text(json, "product", plan->product_name);
+	json_member_str(json, "account_id", str_from(plan->account));
+	json_member_str(json, "product", plan->product_name);
 	if (plan->type.p)
-		write_text(json, "type", plan->type);
+		json_member_str(json, "type", plan->type);
 	write_filters(plan, params, json);
 	write_switch(json, params, "include_message", plan->include_message);
 	write_switch(json, params, "show_concatenated", plan->show_concatenated);

@@ -8,7 +8,6 @@
  * long as the line has nothing in it. A line whose quotes are wrong costs itself, up to its next LF; one whose quote is
  * never closed goes on until it is too long, and the next line end then is taken for its end.
  */
-#include <stdlib.h>
 
 #include "base/json.h"
 #include "record/parse_private.h"

@@ -3,7 +3,6 @@
  *
  * Files are not searched: any of them may hold the number, also under a record that has another one by now.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"

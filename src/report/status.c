@@ -7,7 +7,6 @@
  */
 #include "report/report.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -91,18 +90,12 @@ bool report_make_plan(const struct report *report, struct query_plan *plan)
 
 /* --- JSON --- */
 
-static void write_text(struct json *json, const char *key, struct str value)
-{
-	json_key(json, key);
-	json_str(json, value);
-}
-
 static void write_time(struct json *json, const char *key, int64_t time_us)
 {
 	struct buf text = { 0 };
 
 	clock_format_report(&text, time_us - time_us % CLOCK_US_PER_SECOND);
-	write_text(json, key, buf_str(&text));
+	json_member_str(json, key, buf_str(&text));
 	buf_free(&text);
 }
 
@@ -115,7 +108,7 @@ static void write_link(struct json *json, const char *name, struct str base_url,
 	buf_add_text(&url, id);
 	json_key(json, name);
 	json_object_begin(json);
-	write_text(json, "href", buf_str(&url));
+	json_member_str(json, "href", buf_str(&url));
 	json_object_end(json);
 	if (url.failed)
 		json->out->failed = true;
@@ -141,8 +134,8 @@ static void write_parameters(const struct report *report, struct json *json)
 		query_plan_echo(&plan, &report->params, json);
 		return;
 	}
-	write_text(json, "account_id", str_from(report->account));
-	write_text(json, "product", query_params_get(&report->params, "product"));
+	json_member_str(json, "account_id", str_from(report->account));
+	json_member_str(json, "product", query_params_get(&report->params, "product"));
 }
 
 static void write_times(const struct report *report, struct json *json)
@@ -161,8 +154,7 @@ static void write_progress(const struct report *report, struct json *json)
 	(void)snprintf(share, sizeof(share), "%.4f", report->share);
 	json_key(json, "progress");
 	json_object_begin(json);
-	json_key(json, "bytes");
-	json_uint(json, report->bytes);
+	json_member_uint(json, "bytes", report->bytes);
 	json_key(json, "share");
 	json_raw(json, str_from(share));
 	json_object_end(json);
@@ -177,7 +169,7 @@ static void write_sums(const struct report *report, struct json *json)
 		struct buf sum = { 0 };
 
 		decimal_format(&sum, report->sums[i].total_price);
-		write_text(json, report->sums[i].currency, buf_str(&sum));
+		json_member_str(json, report->sums[i].currency, buf_str(&sum));
 		buf_free(&sum);
 	}
 	json_object_end(json);
@@ -188,7 +180,7 @@ static void write_record_time(struct json *json, const char *key, int64_t time_u
 	struct buf text = { 0 };
 
 	clock_format_record(&text, time_us);
-	write_text(json, key, buf_str(&text));
+	json_member_str(json, key, buf_str(&text));
 	buf_free(&text);
 }
 
@@ -196,16 +188,14 @@ static void write_manifest(const struct report *report, struct json *json)
 {
 	json_key(json, "manifest");
 	json_object_begin(json);
-	json_key(json, "rows");
-	json_uint(json, report->rows);
+	json_member_uint(json, "rows", report->rows);
 	write_sums(report, json);
 	if (report->rows > 0) {
 		write_record_time(json, "first_time", report->first_us);
 		write_record_time(json, "last_time", report->last_us);
 	}
-	json_key(json, "bytes");
-	json_uint(json, report->bytes);
-	write_text(json, "sha256", str_from(report->sha256));
+	json_member_uint(json, "bytes", report->bytes);
+	json_member_str(json, "sha256", str_from(report->sha256));
 	json_object_end(json);
 }
 
@@ -215,18 +205,17 @@ int report_write_status(const struct report *report, struct str base_url, struct
 
 	json_object_begin(&json);
 	write_links(report, base_url, &json);
-	write_text(&json, "request_id", str_from(report->id));
-	write_text(&json, "request_status", str_from(report_state_name(report->state)));
+	json_member_str(&json, "request_id", str_from(report->id));
+	json_member_str(&json, "request_status", str_from(report_state_name(report->state)));
 	write_parameters(report, &json);
 	write_times(report, &json);
-	json_key(&json, "items_count");
-	json_uint(&json, report->rows);
+	json_member_uint(&json, "items_count", report->rows);
 	if (report->state == REPORT_PROCESSING)
 		write_progress(report, &json);
 	if (report->state == REPORT_SUCCESS || report->state == REPORT_TRUNCATED)
 		write_manifest(report, &json);
 	if (report->reason.len > 0)
-		write_text(&json, "reason", buf_str(&report->reason));
+		json_member_str(&json, "reason", buf_str(&report->reason));
 	json_object_end(&json);
 	return out->failed ? error_set(err, ERROR_NOMEM, "report %s: out of memory", report->id) : 0;
 }

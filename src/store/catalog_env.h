@@ -34,14 +34,13 @@ enum catalog_db {
 /* The catalog environment of a store. */
 struct env *store_catalog(struct store *store);
 
-/* State that accounts.c and quarantine.c keep in memory for a store (credential cache, running totals): made at first use by the file that
- * owns it, freed by the given function in store_close. */
+/* State that accounts.c keeps in memory for a store (its cache of credentials): made at first use, freed by the given
+ * function in store_close. */
 struct store_attachment {
 	void *data;
 	void (*free)(void *data);
 };
 struct store_attachment *store_accounts_attachment(struct store *store);
-struct store_attachment *store_quarantine_attachment(struct store *store);
 
 /*
  * A change that must be durable at once: write with env_write(store_catalog(store)), then call this. It commits only

@@ -141,7 +141,8 @@ int days_list(struct store *store, struct error *err)
 	return result;
 }
 
-static void close_longest_unused(struct store *store)
+/* False when all that are open are in use. */
+static bool close_longest_unused(struct store *store)
 {
 	struct day *oldest = NULL;
 	for (size_t i = 0; i < store->days_count; i++) {
@@ -151,12 +152,14 @@ static void close_longest_unused(struct store *store)
 	}
 	if (oldest)
 		days_close(store, oldest);
+	return oldest != NULL;
 }
 
 static int day_open(struct store *store, struct day *day, struct error *err)
 {
-	if (store->days_open >= (size_t)store->options.days_open_max)
-		close_longest_unused(store);
+	/* There may be more than one too many: a commit of many days keeps all of them open. */
+	while (store->days_open >= (size_t)store->options.days_open_max && close_longest_unused(store))
+		;
 	struct buf path = { 0 };
 	int result = day_path(store, day->number, &path, err);
 	if (result == 0)

@@ -3,7 +3,6 @@
  */
 #include "store/ids.h"
 
-#include <stdlib.h>
 
 #define ENTRY_BYTES 6
 #define HEAD_WORDS 3

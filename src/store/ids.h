@@ -13,8 +13,6 @@
 
 #include "store/block_reader.h"
 
-#define RUN_ROWS_MAX 65536
-
 /* An entry while a run is made: hash >> 32 << 16 | row. */
 typedef uint64_t ids_entry;
 

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "store/changes.h"
 #include "store/ids.h"
 #include "store/seal.h"

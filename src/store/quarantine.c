@@ -109,30 +109,29 @@ static int next_number(struct env *env, MDB_txn *txn, uint64_t *number, struct e
 	return 0;
 }
 
-static int put(struct env *env, const struct quarantine_entry *entry, struct error *err)
+static int put(struct env *env, struct str bytes, struct error *err)
 {
-	static struct buf bytes; /* keeps its memory from one entry to the next */
 	struct number_key place;
 	uint64_t number = 0;
 	MDB_txn *txn = env_write(env, err);
 	if (!txn || next_number(env, txn, &number, err) != 0)
 		return -1;
-	buf_clear(&bytes);
-	entry_write(&bytes, entry);
-	if (bytes.failed)
-		return error_set(err, ERROR_NOMEM, "quarantine: out of memory");
 	struct str at = number_str(number, &place);
-	MDB_val key = env_val(at.p, at.len), value = env_val(bytes.data, bytes.len);
+	MDB_val key = env_val(at.p, at.len), value = env_val(bytes.p, bytes.len);
 	int rc = mdb_put(txn, env->dbi[CATALOG_DB_QUARANTINE], &key, &value, MDB_APPEND);
 	return rc ? env_fail(env, rc, "put in quarantine", err) : 0;
 }
 
 int quarantine_put(struct store *store, const struct quarantine_entry *entry, struct error *err)
 {
-	if (put(store_catalog(store), entry, err) == 0)
-		return 0;
-	store_abort(store);
-	return -1;
+	struct buf bytes = { 0 };
+	entry_write(&bytes, entry);
+	int result = bytes.failed ? error_set(err, ERROR_NOMEM, "quarantine: out of memory") :
+	                            put(store_catalog(store), buf_str(&bytes), err);
+	buf_free(&bytes);
+	if (result != 0)
+		store_abort(store);
+	return result;
 }
 
 struct each {

@@ -4,7 +4,6 @@
  * Two sources, each in order: visible hot rows (rows, and ghosts as the snapshot sees them) and sealed rows. A block
  * with which no hot row and no other block interferes, and of which every row is wanted, goes to the sink whole.
  */
-#include <stdlib.h>
 
 #include "base/clock.h"
 #include "store/block_skip.h"

@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "store/repack.h"
 
+#define STORE_US 20000 /* what storing a full job may take */
+
 struct seal *seal_of(struct store *store, struct error *err)
 {
 	if (store->seal)
@@ -258,9 +260,12 @@ int store_upkeep(struct store *store, int64_t deadline_us, bool *more, bool *dir
 		result = repack_begin_catalog(store, err);
 	else if (seal->state == SEAL_IDLE)
 		result = choose(store, seal, more, err);
-	if (result == 0 && seal->state == SEAL_GATHER)
+	bool gathers = seal->state == SEAL_GATHER;
+	if (result == 0 && gathers)
 		result = seal_gather(store, seal, deadline_us, err);
-	if (result == 0 && seal->state == SEAL_STORE && clock_monotonic_us() < deadline_us) {
+	/* Storing is one piece of work that may take longer than a slice: it does not come on top of a part of another. */
+	int64_t left_us = deadline_us - clock_monotonic_us();
+	if (result == 0 && seal->state == SEAL_STORE && left_us > (gathers ? STORE_US : 0)) {
 		result = seal_store(store, seal, err);
 		*dirty = true;
 	}

@@ -76,14 +76,18 @@ static int meta_get(struct store *store, const char *name, uint64_t *number, str
 		return -1;
 	MDB_val key = env_val(name, strlen(name)), val;
 	int rc = mdb_get(txn, store->catalog.dbi[CATALOG_DB_META], &key, &val);
+	char text[32] = "", *end = text;
 	*number = 0;
 	if (!rc) {
-		char text[32] = "";
 		memcpy(text, val.mv_data, val.mv_size < sizeof(text) ? val.mv_size : sizeof(text) - 1);
-		*number = strtoull(text, NULL, 10);
+		*number = strtoull(text, &end, 10);
 	}
 	mdb_txn_abort(txn);
-	return !rc || rc == MDB_NOTFOUND ? 0 : env_fail(&store->catalog, rc, name, err);
+	if (rc)
+		return rc == MDB_NOTFOUND ? 0 : env_fail(&store->catalog, rc, name, err);
+	if (end == text || *end)
+		return error_set(err, ERROR_CORRUPT, "%s: %s \"%s\" is not a number", store->catalog.path, name, text);
+	return 0;
 }
 
 static int meta_put(struct store *store, const char *name, uint64_t number, struct error *err)
@@ -215,7 +219,6 @@ void store_close(struct store *store)
 	block_reader_free(&store->put_reader);
 	buf_free(&store->row);
 	detach(&store->accounts);
-	detach(&store->quarantine);
 	env_close(&store->catalog);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);
@@ -233,11 +236,6 @@ struct env *store_catalog(struct store *store)
 struct store_attachment *store_accounts_attachment(struct store *store)
 {
 	return &store->accounts;
-}
-
-struct store_attachment *store_quarantine_attachment(struct store *store)
-{
-	return &store->quarantine;
 }
 
 struct block_reader *store_reader_take(struct store *store, struct error *err)

@@ -6,7 +6,7 @@
  *
  * One writer and any number of scans on the same thread. Records are put into write transactions that stay open
  * across turns of the loop until store_commit; scans see only what is committed. What a record is the same as, and
- * what a new version does, is in DESIGN.md of the project ("The store").
+ * what a new version does, is in docs/DESIGN.md ("The store").
  */
 #ifndef CDRD_STORE_STORE_H
 #define CDRD_STORE_STORE_H

@@ -21,7 +21,6 @@ struct store {
 	struct env catalog;
 	bool catalog_failed; /* a catalog commit lost what others had put: the next store_commit fails */
 	struct store_attachment accounts;
-	struct store_attachment quarantine;
 
 	struct day **days; /* ascending */
 	int32_t *day_numbers;

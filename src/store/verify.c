@@ -13,6 +13,8 @@
 #include "store/ids.h"
 #include "store/store_private.h"
 
+#define HOT_ROWS_AT_ONCE 1000
+
 enum stage { STAGE_HOT, STAGE_RUNS, STAGE_COUNT };
 
 struct verify {
@@ -22,8 +24,10 @@ struct verify {
 	int32_t day;          /* the one at hand, or the next to look for */
 	int32_t last_day;
 	enum stage stage;
+	uint8_t hot_key[PLACE_KEY_LEN];  /* of the hot row to look at next */
 	uint8_t run_key[NUMBER_KEY_LEN]; /* of the run at hand */
 	bool has_run;
+	bool run_is_damaged;  /* its ids cannot be compared with its rows */
 	uint32_t block;       /* of the run, to be looked at next */
 	struct buf entries;   /* ids_entry of its rows so far */
 	uint32_t run_rows;
@@ -112,27 +116,29 @@ static int check_hot_row(struct verify *verify, struct day *day, MDB_val key, MD
 	return 0;
 }
 
-/* All at once: sealing keeps them few. (What the day knows of its hot rows must stay as it is: it may know of rows that
- * are not committed.) */
-static void check_hot(struct verify *verify, struct day *day, MDB_txn *txn)
+/* Looks at the next HOT_ROWS_AT_ONCE of them. 1 when all are done, 0, -1. (What the day knows of its hot rows must stay
+ * as it is: it may know of rows that are not committed.) */
+static int step_hot(struct verify *verify, struct day *day, MDB_txn *txn, struct error *err)
 {
-	struct error err;
+	struct error fault;
 	MDB_cursor *cursor;
-	MDB_val key, val;
-	if (store_day_ready(verify->store, day, txn, &err) != 0) {
-		report(verify, err.message);
-		return;
-	}
+	MDB_val key = env_val(verify->hot_key, sizeof(verify->hot_key)), val;
+	unsigned count = 0;
+	if (store_day_ready(verify->store, day, txn, err) != 0)
+		return -1;
 	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_HOT], &cursor);
-	if (rc) {
-		env_fail(&day->env, rc, "open cursor", &err);
-		report(verify, err.message);
-		return;
-	}
-	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT))
-		if (check_hot_row(verify, day, key, val, &err) != 0)
-			report(verify, err.message);
+	if (rc)
+		return env_fail(&day->env, rc, "open cursor", err);
+	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE); !rc && count < HOT_ROWS_AT_ONCE;
+	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT), count++)
+		if (check_hot_row(verify, day, key, val, &fault) != 0)
+			report(verify, fault.message);
+	if (!rc)
+		memcpy(verify->hot_key, key.mv_data, key.mv_size < PLACE_KEY_LEN ? key.mv_size : PLACE_KEY_LEN);
 	mdb_cursor_close(cursor);
+	if (rc && rc != MDB_NOTFOUND)
+		return env_fail(&day->env, rc, "read hot rows", err);
+	return rc ? 1 : 0;
 }
 
 /* --- a block --- */
@@ -214,6 +220,7 @@ static void begin_run(struct verify *verify, MDB_val key)
 {
 	memcpy(verify->run_key, key.mv_data, NUMBER_KEY_LEN);
 	verify->has_run = true;
+	verify->run_is_damaged = false;
 	verify->block = 0;
 	verify->run_rows = 0;
 	buf_clear(&verify->entries);
@@ -280,15 +287,14 @@ static int step_runs(struct verify *verify, struct day *day, MDB_txn *txn, struc
 	if (verify->block < run.blocks) {
 		if (check_block(verify, day, txn, &partition, run.first_block + verify->block, &fault) != 0) {
 			report(verify, fault.message);
-			verify->day_blocks += run.blocks - verify->block;
-			verify->block = UINT32_MAX;
-			return 0;
+			verify->run_is_damaged = true;
 		}
 		verify->day_blocks++;
 		verify->block++;
 		return 0;
 	}
-	check_run(verify, val, &run);
+	if (!verify->run_is_damaged)
+		check_run(verify, val, &run);
 	verify->block = UINT32_MAX;
 	return 0;
 }
@@ -306,6 +312,14 @@ static void check_count(struct verify *verify, struct day *day, MDB_txn *txn)
 		report_day(verify, "there are blocks that no run of ids leads to");
 }
 
+static void begin_runs(struct verify *verify, const struct day *day)
+{
+	verify->stage = STAGE_RUNS;
+	verify->has_run = false;
+	verify->day_blocks = 0;
+	verify->seals = day->seals;
+}
+
 static int step_day(struct verify *verify, struct day *day, struct error *err)
 {
 	MDB_txn *txn = env_read(&day->env, err);
@@ -313,11 +327,11 @@ static int step_day(struct verify *verify, struct day *day, struct error *err)
 	if (!txn)
 		return -1;
 	if (verify->stage == STAGE_HOT) {
-		check_hot(verify, day, txn);
-		verify->stage = STAGE_RUNS;
-		verify->has_run = false;
-		verify->day_blocks = 0;
-		verify->seals = day->seals;
+		int found = step_hot(verify, day, txn, err);
+		if (found < 0)
+			report(verify, err->message);
+		if (found != 0)
+			begin_runs(verify, day);
 	} else if (verify->stage == STAGE_RUNS) {
 		result = step_runs(verify, day, txn, err);
 		if (result > 0)
@@ -331,10 +345,16 @@ static int step_day(struct verify *verify, struct day *day, struct error *err)
 	return result;
 }
 
+static void begin_day(struct verify *verify)
+{
+	verify->stage = STAGE_HOT;
+	memset(verify->hot_key, 0, sizeof(verify->hot_key));
+}
+
 static void next_day(struct verify *verify)
 {
 	verify->counts.days++;
-	verify->stage = STAGE_HOT;
+	begin_day(verify);
 	verify->day++;
 }
 
@@ -349,7 +369,7 @@ int verify_step(struct verify *verify, int64_t deadline_us, bool *done, struct e
 			return 0;
 		}
 		if (store->day_numbers[at] != verify->day)
-			verify->stage = STAGE_HOT;
+			begin_day(verify);
 		verify->day = store->day_numbers[at];
 		struct day *day = store_day(store, verify->day, false, err);
 		int result = day ? step_day(verify, day, err) : -1;

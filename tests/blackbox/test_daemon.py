@@ -69,6 +69,9 @@ BAD_VALUES = {
     "plan_default": ("gold",),
     "retention_months": ("-1", "1", "120"),
     "listen": ("nowhere",),
+    "public_url": ("reports.example.com", "http://", "https://"),
+    "data_dir": ("", "path"),
+    "admin_socket": ("", "path"),
 }
 
 

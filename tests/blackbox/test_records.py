@@ -377,6 +377,14 @@ def test_other_parameters_beside_id_are_an_invalid_filter(daemon, account, besid
         "account_id": account.id, "product": "SMS", "id": str(uuid.uuid4()), **{name: "x" for name in beside}}, account)
     body = problem(response, 422, "Invalid filter")
     assert body["detail"] == f"When using id, the following parameters are not supported: [{', '.join(beside)}]"
+    assert "invalid_parameters" not in body
+
+
+def test_what_else_is_wrong_beside_an_invalid_filter_is_listed(daemon, account):
+    response = daemon.get("/v2/reports/records", {"product": "SNS", "id": "x", "status": "delivered"}, account)
+    body = problem(response, 422, "Invalid filter")
+    assert body["detail"].endswith("[status]")
+    assert [p["name"] for p in body["invalid_parameters"]] == ["product", "account_id"]
 
 
 # --- errors ---

@@ -19,8 +19,8 @@ SMALL_SEALS = {"seal_rows": "48", "seal_age": "30ms"}
 
 
 class Restless(Writer):
-    """A writer that often changes what it wrote before, much of which is sealed by then, and moves some of it to another
-    time of its day. Each record of a batch is another one, so that the newest version is always known."""
+    """A writer that often changes what it wrote before, much of which is sealed by then, and moves some of it to
+    another time of its day. Each record of a batch is another one, so that the newest version is always known."""
 
     def batch(self):
         records = [sms(self.account, YESTERDAY - self.pick.randrange(DAYS) * DAY + self.pick.randrange(86400) * SECOND,

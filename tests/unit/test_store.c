@@ -340,15 +340,15 @@ END_TEST
 
 /* --- damage --- */
 
-/* Flips a bit of an account's first block. */
-static void damage(const char *account, size_t at, uint8_t bit)
+/* Flips a bit of one of an account's blocks. */
+static void damage_block(const char *account, uint32_t number, size_t at, uint8_t bit)
 {
 	struct day *day = store_day(f.store, DAY, false, &err);
 	struct partition partition = partition_of(account, sms()->number, CATALOG_OUTBOUND);
 	uint8_t bytes[NUMBER_KEY_LEN];
 	struct buf copy = { 0 };
 
-	number_key_write(bytes, &partition, 0);
+	number_key_write(bytes, &partition, number);
 	MDB_txn *txn = env_write(&day->env, &err);
 	MDB_val key = env_val(bytes, sizeof(bytes)), val;
 	ck_assert_int_eq(mdb_get(txn, day->env.dbi[DAY_BLOCK_DATA], &key, &val), 0);
@@ -358,6 +358,11 @@ static void damage(const char *account, size_t at, uint8_t bit)
 	ck_assert_int_eq(mdb_put(txn, day->env.dbi[DAY_BLOCK_DATA], &key, &val, 0), 0);
 	ASSERT_OK(env_commit(&day->env, &err));
 	buf_free(&copy);
+}
+
+static void damage(const char *account, size_t at, uint8_t bit)
+{
+	damage_block(account, 0, at, bit);
 }
 
 static bool count_record(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
@@ -409,6 +414,20 @@ START_TEST(a_damaged_block_fails_its_own_requests_only)
 	}
 	expect(verify_all(text) == 0, "%s", text);
 	check_all("acct0001", true);
+}
+END_TEST
+
+START_TEST(every_damaged_block_is_named)
+{
+	char text[512];
+
+	put_many("acct0001", DAY, 5000);
+	seal_all();
+	ck_assert_uint_ge(stats_of(DAY).blocks, 2);
+	damage_block("acct0001", 0, 0, 1);
+	expect(verify_all(text) == 1 && strstr(text, "acct0001, SMS, block 0: "), "%d faults: %s", count_fault, text);
+	damage_block("acct0001", 1, 0, 1);
+	expect(verify_all(text) == 2 && strstr(text, "acct0001, SMS, block 1: "), "%d faults: %s", count_fault, text);
 }
 END_TEST
 
@@ -470,6 +489,39 @@ START_TEST(damage_in_one_day_does_not_keep_others_from_sealing)
 	ck_assert_uint_eq(stats_of(DAY).hot_rows, 50);
 	ck_assert_uint_eq(stats_of(DAY + 1).hot_rows, 0);
 	ck_assert_uint_eq(stats_of(DAY + 2).hot_rows, 0);
+}
+END_TEST
+
+/* --- another format --- */
+
+static void set_format(const char *number)
+{
+	struct env *catalog = store_catalog(f.store);
+	MDB_val key = env_val("format", 6), val = env_val(number, strlen(number));
+
+	ck_assert_int_eq(mdb_put(env_write(catalog, &err), catalog->dbi[CATALOG_DB_META], &key, &val, 0), 0);
+	ASSERT_OK(store_catalog_commit(f.store, &err));
+	store_close(f.store);
+	f.store = NULL;
+}
+
+static const struct {
+	const char *format;
+	enum error_code code;
+	const char *message;
+} other_formats[] = {
+	{ "2", ERROR_INVALID, "format 2, but this cdrd is older and reads format 1 only" },
+	{ "4294967296", ERROR_INVALID, "format 4294967296, but this cdrd is older and reads format 1 only" },
+	{ "none", ERROR_CORRUPT, "format \"none\" is not a number" },
+};
+
+START_TEST(another_format_is_refused_by_name)
+{
+	set_format(other_formats[_i].format);
+	ck_assert_int_eq(store_open(&f.store, &f.options, &err), -1);
+	ck_assert_int_eq(err.code, other_formats[_i].code);
+	expect(strstr(err.message, other_formats[_i].message) && strstr(err.message, f.dir), "%s", err.message);
+	ck_assert_int_eq(store_open(&f.store, &f.options, &err), -1); /* nor was it taken over the first time */
 }
 END_TEST
 
@@ -548,8 +600,10 @@ Suite *suite_store(void)
 	tcase_add_test(tests, sealing_all_waits_for_what_is_uncommitted);
 	tcase_add_test(tests, an_aborted_update_leaves_no_trace);
 	tcase_add_test(tests, a_damaged_block_fails_its_own_requests_only);
+	tcase_add_test(tests, every_damaged_block_is_named);
 	tcase_add_test(tests, a_damaged_skip_part_is_noticed_by_filters);
 	tcase_add_test(tests, damage_in_one_day_does_not_keep_others_from_sealing);
+	tcase_add_loop_test(tests, another_format_is_refused_by_name, 0, sizeof(other_formats) / sizeof(other_formats[0]));
 	tcase_add_test(tests, a_day_that_is_full_keeps_what_it_has);
 	tcase_add_test(tests, upkeep_comes_to_an_end_with_more_days_than_may_be_open);
 	suite_add_tcase(suite, tests);

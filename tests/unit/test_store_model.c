@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "expect.h"
 #include "store/store_private.h"
+#include "store/verify.h"
 #include "store_check.h"
 #include "store_fixture.h"
 
@@ -404,6 +405,25 @@ static void do_find(struct run *run)
 	     id.len > 0 ? id : own->values[own->product->id_column]);
 }
 
+static void on_fault(void *arg, const char *fault)
+{
+	const struct run *run = arg;
+
+	ck_abort_msg("%s: verify: %s", run->about, fault);
+}
+
+static void do_verify(struct run *run)
+{
+	struct error err = { 0 };
+	struct verify *verify = verify_new(run->f.store, NULL, on_fault, run, &err);
+	bool done = false;
+
+	while (!done)
+		expect(verify_step(verify, pick_percent(run->pick, 50) ? 0 : INT64_MAX, &done, &err) == 0, "%s: %s",
+		       run->about, err.message);
+	verify_free(verify);
+}
+
 /* --- ends and beginnings --- */
 
 enum tampering { TAMPER_NOT, TAMPER_REMOVE, TAMPER_CUT, TAMPER_GARBAGE, TAMPER_OTHER_BOOT, TAMPER_SAME_BOOT, TAMPERINGS };
@@ -541,7 +561,7 @@ static const struct {
 } steps[] = {
 	{ do_put, 300 },      { do_commit, 120 }, { do_abort, 8 },   { do_slice, 160 },  { do_all_upkeep, 12 },
 	{ do_seal_all, 8 },   { do_scan, 230 },   { do_find, 100 },  { do_restart, 12 }, { do_crash, 5 },
-	{ do_whole_scan, 40 }, { do_retention, 3 },
+	{ do_whole_scan, 40 }, { do_retention, 3 }, { do_verify, 6 },
 };
 
 static void do_step(struct run *run)
