@@ -1,17 +1,8 @@
 # shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the other parts
-# lib.sh: what bench/run and its sections share: messages, figures, tables, cores.
+# lib.sh: what bench/run and its sections share beside tools/lib.sh: figures, tables, cores.
 #
 # A figure is a line "NAME VALUE" in $WORK/figures; names are PEER.JOB.MEASURE, for instance cdrd.page.p99_ms. Jobs
 # print their measures as "measure value" lines, which `measured PEER JOB` reads and names.
-
-say() {
-	printf '%s\n' "$*" >&2
-}
-
-die() {
-	say "bench: $*"
-	exit 1
-}
 
 # measured PEER JOB: keeps the "measure value" lines of standard input.
 measured() {
@@ -86,37 +77,6 @@ if [ "$(nproc)" -ge 2 ] && command -v taskset >/dev/null; then
 	on_server=(taskset -c 0)
 	on_client=(taskset -c 1)
 fi
-
-# need PACKAGE...: installs what is missing.
-need() {
-	local missing=() package
-
-	for package in "$@"; do
-		dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing+=("$package")
-	done
-	[ ${#missing[@]} -eq 0 ] && return
-	say "installing ${missing[*]}"
-	local root=()
-	[ "$(id -u)" -eq 0 ] || root=(sudo)
-	"${root[@]}" apt-get update -qq >&2
-	DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
-}
-
-# Waits until a command succeeds, at most 30 seconds.
-wait_until() {
-	local n
-
-	for n in $(seq 300); do
-		"$@" >/dev/null 2>&1 && return
-		sleep 0.1
-	done
-	die "waited 30 seconds in vain for: $*"
-}
-
-# A free TCP port.
-free_port() {
-	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
 
 # rate COUNT BEGUN ENDED: as the measure records_per_s; times in seconds.
 rate() {

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# lib.sh: what ./quickstart and ./runtests share: messages, packages, the build, ports, waiting.
+# lib.sh: what ./quickstart, ./runtests and bench/run share: messages, packages, the build, ports, waiting.
 # $TOP is the project's folder, $PROGRAM the name that messages begin with; both are set by who sources this.
 
 # What it takes to build cdrd, all from Debian 12.
@@ -40,8 +40,8 @@ need() {
 		die "could not install ${missing[*]}"
 }
 
-# build DIRECTORY CONFIGURE-ARGUMENT... -- MAKE-TARGET...: an out-of-tree build; what is built already stays.
-build() {
+# build_in DIRECTORY CONFIGURE-ARGUMENT... -- MAKE-TARGET...: an out-of-tree build; what is built already stays.
+build_in() {
 	local directory=$1 arguments=()
 
 	shift
@@ -61,6 +61,12 @@ build() {
 		tail -n 40 "$directory/make.log" >&2
 		die "make failed, see $directory/make.log"
 	}
+}
+
+# A node that did not come from Debian brings its own npm.
+need_node() {
+	command -v node >/dev/null || need nodejs
+	command -v npm >/dev/null || need npm
 }
 
 # port_is_free PORT, of 127.0.0.1.

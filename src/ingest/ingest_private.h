@@ -25,6 +25,7 @@ struct ingest {
 	struct event *commit_event;
 	struct event *expiry_event;
 	struct event *upkeep_event;
+	bool upkeep_gave_way; /* the last time */
 	struct ingest_queue feeding, waiting, settled;
 	struct check check;
 	uint64_t round;

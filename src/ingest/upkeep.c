@@ -9,12 +9,28 @@
 #include "ingest/ingest_private.h"
 
 #define SLICE_US 4000
+#define SLICE_BEHIND_US 8000 /* when records come faster than they are sealed */
+#define LONG_TURN_US 5000
 
 static const struct timeval at_once = { 0, 0 }, idle = { 0, 500000 }, after_error = { 10, 0 };
 
 void ingest_upkeep_begin(struct ingest *ingest)
 {
 	event_add(ingest->upkeep_event, &idle);
+}
+
+/* Has this turn of the loop been long already, with an fsync perhaps? Then upkeep lets the next one begin, but not twice
+ * in a row: under load all turns are long. */
+static bool gives_way(struct ingest *ingest)
+{
+	struct timeval begun, now;
+	bool is_long = false;
+	if (event_base_gettimeofday_cached(event_get_base(ingest->upkeep_event), &begun) == 0 &&
+	    evutil_gettimeofday(&now, NULL) == 0)
+		is_long = (int64_t)(now.tv_sec - begun.tv_sec) * CLOCK_US_PER_SECOND + now.tv_usec - begun.tv_usec >
+		          LONG_TURN_US;
+	ingest->upkeep_gave_way = is_long && !ingest->upkeep_gave_way;
+	return ingest->upkeep_gave_way;
 }
 
 void ingest_on_upkeep(evutil_socket_t fd, short what, void *arg)
@@ -25,7 +41,12 @@ void ingest_on_upkeep(evutil_socket_t fd, short what, void *arg)
 	struct error err;
 	(void)fd;
 	(void)what;
-	if (store_upkeep(ingest->store, clock_monotonic_us() + SLICE_US, &more, &dirty, &err) != 0) {
+	if (gives_way(ingest)) {
+		event_add(ingest->upkeep_event, &at_once);
+		return;
+	}
+	int64_t slice_us = store_is_behind(ingest->store) ? SLICE_BEHIND_US : SLICE_US;
+	if (store_upkeep(ingest->store, begin_us + slice_us, &more, &dirty, &err) != 0) {
 		/* Whatever waits for a commit has been lost with it, if it came that far. */
 		if (store_uncommitted(ingest->store) == 0 && ingest->round_records > 0)
 			ingest_fail_round(ingest, &err);
@@ -37,6 +58,7 @@ void ingest_on_upkeep(evutil_socket_t fd, short what, void *arg)
 	if (more || dirty)
 		histogram_add(&ingest->stats.upkeep_duration, clock_monotonic_us() - begin_us);
 	if (dirty)
-		ingest_commit_now(ingest); /* much has been written: waiting for more gains nothing */
+		/* Much has been written, so waiting for more gains nothing; but its fsync gets a turn of its own. */
+		event_active(ingest->commit_event, EV_TIMEOUT, 0);
 	event_add(ingest->upkeep_event, more ? &at_once : &idle);
 }

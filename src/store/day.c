@@ -97,24 +97,34 @@ int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition
 	}
 }
 
+int day_row_read(const struct day *day, MDB_val key, MDB_val val, struct partition *partition, struct place *place,
+                 struct record *record, struct error *err)
+{
+	struct day_ghost ghost;
+	uint64_t changed_seq;
+	if (!place_key_read(key, partition, place))
+		return error_set(err, ERROR_CORRUPT, "%s: a key of hot cannot be read", day->env.path);
+	if (day_ghost_read(val, &ghost))
+		return 0;
+	const struct catalog_product *product = catalog_product_numbered(partition->product);
+	if (!product)
+		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path, partition->product);
+	return record_unpack(record, product, env_str(val), &changed_seq, err) == 0 ? 1 : -1;
+}
+
 /* Takes one row into what is known. */
 static int load_row(struct day *day, MDB_val key, MDB_val val, struct error *err)
 {
 	struct hot *hot = &day->hot;
 	struct partition partition;
 	struct place place;
-	struct day_ghost ghost;
 	struct record record;
-	uint64_t hashes[CATALOG_COLUMNS_MAX], changed_seq;
-	if (!place_key_read(key, &partition, &place))
-		return error_set(err, ERROR_CORRUPT, "%s: a key of hot cannot be read", day->env.path);
-	if (day_ghost_read(val, &ghost))
-		return 0;
-	const struct catalog_product *product = catalog_product_numbered(partition.product);
-	if (!product)
-		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path, partition.product);
+	uint64_t hashes[CATALOG_COLUMNS_MAX];
+	int found = day_row_read(day, key, val, &partition, &place, &record, err);
+	if (found <= 0)
+		return found;
 	struct hot_partition *own = hot_partition(hot, &partition, err);
-	if (!own || record_unpack(&record, product, env_str(val), &changed_seq, err) != 0)
+	if (!own)
 		return -1;
 	own->rows++;
 	hot->rows++;

@@ -80,6 +80,11 @@ size_t day_id_hashes(const struct record *record, uint64_t *hashes);
 int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct place *place, MDB_val *row,
                 struct error *err);
 
+/* Takes an entry of `hot` apart; the record's values point into it. 1, 0 for a ghost, which has no record, or -1 with
+ * ERROR_CORRUPT. */
+int day_row_read(const struct day *day, MDB_val key, MDB_val val, struct partition *partition, struct place *place,
+                 struct record *record, struct error *err);
+
 /* Is it time to read the hot rows anew? Not while a write transaction is open: a read transaction does not see its rows,
  * and what it has removed can still be looked up. */
 static inline bool day_hot_is_worn(const struct day *day)

@@ -155,11 +155,15 @@ static bool close_longest_unused(struct store *store)
 	return oldest != NULL;
 }
 
+void days_close_down_to(struct store *store, size_t count)
+{
+	while (store->days_open > count && close_longest_unused(store))
+		;
+}
+
 static int day_open(struct store *store, struct day *day, struct error *err)
 {
-	/* There may be more than one too many: a commit of many days keeps all of them open. */
-	while (store->days_open >= (size_t)store->options.days_open_max && close_longest_unused(store))
-		;
+	days_close_down_to(store, (size_t)store->options.days_open_max - 1);
 	struct buf path = { 0 };
 	int result = day_path(store, day->number, &path, err);
 	if (result == 0)

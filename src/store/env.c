@@ -172,6 +172,7 @@ int env_commit(struct env *env, struct error *err)
 		return 0;
 	int rc = mdb_txn_commit(env->write);
 	env->write = NULL;
+	env->cursor = NULL;
 	return rc ? env_fail(env, rc, "commit", err) : 0;
 }
 
@@ -180,6 +181,7 @@ void env_abort(struct env *env)
 	if (env->write)
 		mdb_txn_abort(env->write);
 	env->write = NULL;
+	env->cursor = NULL;
 }
 
 MDB_txn *env_read(struct env *env, struct error *err)

@@ -28,6 +28,7 @@ struct env {
 	MDB_env *mdb;
 	char *path;
 	MDB_txn *write;      /* the open write transaction, or NULL */
+	MDB_cursor *cursor;  /* of the open write transaction, for whoever keeps one through it; it ends with it. Or NULL */
 	MDB_dbi dbi[ENV_DBS_MAX]; /* in the table's order */
 };
 

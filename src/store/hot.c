@@ -9,6 +9,7 @@
 #include "base/id.h"
 
 #define CAP_MIN 1024
+#define SEQ_SET_BITS_MAX (UINT64_C(1) << 26) /* 8 MiB, for a moment */
 
 static void entries_insert(struct hot *hot, const struct hot_entry *entry)
 {
@@ -115,13 +116,71 @@ struct hot_partition *hot_partition(struct hot *hot, const struct partition *par
 	return found;
 }
 
-void hot_rows_gone(struct hot *hot, const struct partition *partition, uint32_t rows, size_t ids)
+void hot_rows_gone(struct hot *hot, const struct partition *partition, uint32_t rows, size_t stale)
 {
 	struct hot_partition *found = hot_partition_find(hot, partition);
 	if (found)
 		found->rows -= rows < found->rows ? rows : found->rows;
 	hot->rows -= rows < hot->rows ? rows : hot->rows;
-	hot->stale += ids;
+	hot->stale += stale;
+}
+
+/* A set of seqs as bits: rows that are sealed together came at about the same time, so the range is not much wider. */
+struct seq_set {
+	uint64_t min;
+	uint64_t count; /* of bits */
+	uint8_t *bits;
+};
+
+static bool seq_set_make(struct seq_set *set, const uint64_t *seqs, size_t count)
+{
+	uint64_t max = seqs[0];
+	set->min = seqs[0];
+	for (size_t i = 1; i < count; i++) {
+		set->min = seqs[i] < set->min ? seqs[i] : set->min;
+		max = seqs[i] > max ? seqs[i] : max;
+	}
+	set->count = max - set->min + 1;
+	set->bits = set->count <= SEQ_SET_BITS_MAX ? calloc(1, (size_t)(set->count / 8 + 1)) : NULL;
+	for (size_t i = 0; set->bits && i < count; i++)
+		set->bits[(seqs[i] - set->min) / 8] |= (uint8_t)(1 << (seqs[i] - set->min) % 8);
+	return set->bits;
+}
+
+static bool seq_set_has(const struct seq_set *set, uint64_t seq)
+{
+	uint64_t at = seq - set->min;
+	return at < set->count && set->bits[at / 8] & 1 << at % 8;
+}
+
+/* Empties a slot and closes the gap, so that every entry is still found from the place of its hash on. */
+static void entry_remove(struct hot *hot, size_t at)
+{
+	size_t mask = hot->entries_cap - 1;
+	for (size_t next = (at + 1) & mask; hot->entries[next].seq_direction; next = (next + 1) & mask) {
+		/* How far it is from home must not become less than nothing. */
+		size_t home = hot->entries[next].hash & mask;
+		if (((next - home) & mask) < ((next - at) & mask))
+			continue;
+		hot->entries[at] = hot->entries[next];
+		at = next;
+	}
+	hot->entries[at].seq_direction = 0;
+	hot->entries_used--;
+}
+
+int hot_drop(struct hot *hot, const uint64_t *seqs, size_t count, struct error *err)
+{
+	struct seq_set set;
+	if (count == 0)
+		return 0;
+	if (!seq_set_make(&set, seqs, count))
+		return error_set(err, ERROR_NOMEM, "hot ids: out of memory, or too far apart");
+	for (size_t at = 0; at < hot->entries_cap; at++)
+		while (hot->entries[at].seq_direction && seq_set_has(&set, hot->entries[at].seq_direction >> 2))
+			entry_remove(hot, at);
+	free(set.bits);
+	return 0;
 }
 
 void hot_free(struct hot *hot)

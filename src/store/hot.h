@@ -5,8 +5,8 @@
  * Rebuilt from the rows themselves when a day is opened for writing, so it costs nothing on disk. (A tree of random
  * keys in LMDB took ingest from hundreds of thousands of records a second to tens.) Sealing keeps hot rows few.
  *
- * Entries lead to places that may hold the id; whoever looks must check the row there. Places of rows that are gone
- * stay until the table is built anew, so nothing need be removed one by one.
+ * Entries lead to places that may hold the id; whoever looks must check the row there. Those of rows that were sealed are
+ * dropped together, in one pass over the table; those of the few that moved stay until it is loaded anew.
  */
 #ifndef CDRD_STORE_HOT_H
 #define CDRD_STORE_HOT_H
@@ -47,14 +47,25 @@ int hot_add_id(struct hot *hot, uint64_t hash, const struct place *place, struct
 /* The next place that may hold the id; zero *iterator first. False when there are no more. */
 bool hot_next(const struct hot *hot, uint64_t hash, size_t *iterator, struct place *place);
 
+/* Brings the entries that hot_add_id and hot_next will look at nearer. */
+static inline void hot_prefetch(const struct hot *hot, uint64_t hash)
+{
+	if (hot->entries_cap)
+		__builtin_prefetch(&hot->entries[hash & (hot->entries_cap - 1)], 1);
+}
+
 /* Counts rows of a partition, made if need be; NULL when out of memory. */
 struct hot_partition *hot_partition(struct hot *hot, const struct partition *partition, struct error *err);
 
 /* As above, NULL if it is not known. */
 struct hot_partition *hot_partition_find(const struct hot *hot, const struct partition *partition);
 
-/* Rows have left a partition, sealed or moved, with `ids` ids among them. */
-void hot_rows_gone(struct hot *hot, const struct partition *partition, uint32_t rows, size_t ids);
+/* Rows have left a partition. `stale` entries that led to them are still there. */
+void hot_rows_gone(struct hot *hot, const struct partition *partition, uint32_t rows, size_t stale);
+
+/* Drops the entries that lead to rows with one of `count` seqs, which are in no order. On -1 (out of memory) they stay,
+ * which is slower and not wrong. */
+int hot_drop(struct hot *hot, const uint64_t *seqs, size_t count, struct error *err);
 
 /* Do most entries lead nowhere, so that it is time to load it anew? */
 static inline bool hot_is_worn(const struct hot *hot)

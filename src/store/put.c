@@ -42,7 +42,11 @@ static int hot_put(const struct put *put, const struct place *place, MDB_val val
 	uint8_t bytes[PLACE_KEY_LEN];
 	place_key_write(bytes, &put->partition, place);
 	MDB_val key = env_val(bytes, sizeof(bytes));
-	int rc = mdb_put(put->txn, put->day->env.dbi[DAY_HOT], &key, &val, 0);
+	/* One cursor for the whole transaction: records come in order, so it most often is at the right page already. */
+	struct env *env = &put->day->env;
+	int rc = env->cursor ? 0 : mdb_cursor_open(put->txn, env->dbi[DAY_HOT], &env->cursor);
+	if (!rc)
+		rc = mdb_cursor_put(env->cursor, &key, &val, 0);
 	return rc ? env_fail(&put->day->env, rc, doing, put->err) : 0;
 }
 
@@ -165,6 +169,14 @@ static int add_ids(const struct put *put, const struct place *place, const uint6
 	return 0;
 }
 
+static void prefetch_ids(const struct put *put)
+{
+	for (size_t i = 0; i < put->hashes_count; i++) {
+		id_filter_prefetch(put->day->filter, (uint32_t)(put->hashes[i] >> 32));
+		hot_prefetch(&put->day->hot, put->hashes[i]);
+	}
+}
+
 static int count_row(const struct put *put, const struct partition *partition)
 {
 	struct hot_partition *own = hot_partition(&put->day->hot, partition, put->err);
@@ -179,9 +191,10 @@ static int count_row(const struct put *put, const struct partition *partition)
 
 static int insert(const struct put *put, const struct place *place)
 {
-	if (count_row(put, &put->partition) != 0 || add_ids(put, place, NULL, 0) != 0)
+	/* The row first: meanwhile the memory that prefetch_ids has asked for arrives. */
+	if (count_row(put, &put->partition) != 0 || row_write(put, place, place->seq) != 0)
 		return -1;
-	return row_write(put, place, place->seq);
+	return add_ids(put, place, NULL, 0);
 }
 
 /* Puts the record where it is to be, `from` being where its older version stands or stood. */
@@ -227,6 +240,7 @@ static int put_record(struct put *put, enum store_put_result *result)
 	struct stored stored = { .sealed = false };
 	uint64_t seq;
 	put->hashes_count = day_id_hashes(put->record, put->hashes);
+	prefetch_ids(put);
 	int found = find_stored(put, &stored);
 	if (found < 0)
 		return -1;

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "store/repack.h"
 
+#define BEHIND_SEALS 3 /* hot rows of as many full seals are more than there should be */
 #define STORE_US 20000 /* what storing a full job may take */
 
 struct seal *seal_of(struct store *store, struct error *err)
@@ -82,8 +83,10 @@ void store_seal_all(struct store *store)
 {
 	struct error err;
 	struct seal *seal = seal_of(store, &err);
-	if (seal)
+	if (seal) {
 		seal->all = true;
+		seal->looked_at = 0; /* a round that is under way has passed days which had nothing to do until now */
+	}
 	for (size_t i = 0; i < store->days_count; i++)
 		store->days[i]->swept = false;
 }
@@ -243,6 +246,14 @@ static int choose(struct store *store, struct seal *seal, bool *more, struct err
 	seal->looked_at = 0;
 	seal->passed_over = false;
 	return 0;
+}
+
+bool store_is_behind(const struct store *store)
+{
+	uint64_t rows = 0;
+	for (size_t i = 0; i < store->days_count; i++)
+		rows += store->days[i]->hot.rows;
+	return rows > BEHIND_SEALS * (uint64_t)store->options.seal_rows;
 }
 
 int store_upkeep(struct store *store, int64_t deadline_us, bool *more, bool *dirty, struct error *err)

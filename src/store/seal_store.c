@@ -130,8 +130,9 @@ static int put_ids(const struct work *work, uint32_t first_block, uint32_t run)
 	return put(work, DAY_BLOCK_IDS, run, env_val(out->data, out->len));
 }
 
-/* Removes the hot rows that are in blocks now, but not those that newer versions stand over. */
-static int remove_hot(const struct work *work, uint32_t *removed)
+/* Removes the hot rows that are in blocks now, but not those that newer versions stand over. Their seqs stay in
+ * seal->scratch. */
+static int remove_hot(const struct work *work)
 {
 	struct seal *seal = work->seal;
 	const struct place *places = (const struct place *)(void *)seal->places.data;
@@ -139,6 +140,7 @@ static int remove_hot(const struct work *work, uint32_t *removed)
 	int rc = mdb_cursor_open(work->txn, work->day->env.dbi[DAY_HOT], &cursor);
 	if (rc)
 		return fail(work, rc, "open cursor");
+	buf_clear(&seal->scratch);
 	for (uint32_t i = 0; i < seal_rows(seal) && !rc; i++) {
 		uint8_t bytes[PLACE_KEY_LEN];
 		if (is_touched(seal, &places[i]))
@@ -148,9 +150,11 @@ static int remove_hot(const struct work *work, uint32_t *removed)
 		rc = mdb_cursor_get(cursor, &key, &val, MDB_SET);
 		if (!rc)
 			rc = mdb_cursor_del(cursor, 0);
-		++*removed;
+		buf_add(&seal->scratch, &places[i].seq, sizeof(places[i].seq));
 	}
 	mdb_cursor_close(cursor);
+	if (!rc && seal->scratch.failed)
+		return error_set(work->err, ERROR_NOMEM, "sealing: out of memory");
 	return rc ? fail(work, rc, "remove hot rows") : 0;
 }
 
@@ -204,7 +208,7 @@ static int number_changes(const struct work *work)
 static int store_all(const struct work *work)
 {
 	struct seal *seal = work->seal;
-	uint32_t first_block, run, removed = 0;
+	uint32_t first_block, run;
 	if (seal->touched.len > 0)
 		qsort(seal->touched.data, seal->touched.len / sizeof(struct place), sizeof(struct place), compare_places);
 	if (number_changes(work) != 0 || next_number(work, DAY_BLOCKS, &first_block) != 0 || next_number(work, DAY_BLOCK_IDS, &run) != 0)
@@ -213,11 +217,14 @@ static int store_all(const struct work *work)
 		return -1;
 	if (seal->runs_count)
 		return remove_runs(work);
-	if (remove_hot(work, &removed) != 0)
+	if (remove_hot(work) != 0)
 		return -1;
 	struct hot *hot = &work->day->hot;
 	struct hot_partition *own = hot_partition_find(hot, &seal->partition);
-	hot_rows_gone(hot, &seal->partition, removed, seal->ids.len / sizeof(ids_entry));
+	const uint64_t *seqs = (const uint64_t *)(void *)seal->scratch.data;
+	size_t removed = seal->scratch.len / sizeof(*seqs);
+	bool dropped = hot_drop(hot, seqs, removed, work->err) == 0;
+	hot_rows_gone(hot, &seal->partition, (uint32_t)removed, dropped ? 0 : seal->ids.len / sizeof(ids_entry));
 	if (own)
 		own->since_us = clock_monotonic_us(); /* what is left came after the job had begun */
 	if (hot->rows == 0)

@@ -324,6 +324,8 @@ int store_commit(struct store *store, struct error *err)
 	}
 	store->snapshot = store->last_seq;
 	store->uncommitted = 0;
+	/* A commit of many days has kept all of them open. */
+	days_close_down_to(store, (size_t)store->options.days_open_max);
 	return 0;
 }
 

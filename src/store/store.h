@@ -76,6 +76,9 @@ int store_commit(struct store *store, struct error *err);
  */
 int store_upkeep(struct store *store, int64_t deadline_us, bool *more, bool *dirty, struct error *err);
 
+/* Is there so much to seal that it should have more than its usual share of the time? */
+bool store_is_behind(const struct store *store);
+
 /* Seals everything that is hot, whatever its age or number, when upkeep is called from now on until nothing is left. */
 void store_seal_all(struct store *store);
 

@@ -69,6 +69,9 @@ int days_list(struct store *store, struct error *err);
 void days_remove(struct store *store, size_t at);
 void days_close(struct store *store, struct day *day);
 
+/* Closes those used longest ago until `count` are open, or all that are have a write transaction or are pinned. */
+void days_close_down_to(struct store *store, size_t count);
+
 /* A reader for as long as the caller wants it; NULL when out of memory. */
 struct block_reader *store_reader_take(struct store *store, struct error *err);
 void store_reader_give(struct store *store, struct block_reader *reader);

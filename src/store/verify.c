@@ -95,24 +95,17 @@ static int check_hot_row(struct verify *verify, struct day *day, MDB_val key, MD
 {
 	struct partition partition;
 	struct place place;
-	struct day_ghost ghost;
 	struct record record;
-	uint64_t hashes[CATALOG_COLUMNS_MAX], changed_seq;
-	if (!place_key_read(key, &partition, &place))
-		return error_set(err, ERROR_CORRUPT, "%s: a key of hot cannot be read", day->env.path);
-	if (day_ghost_read(val, &ghost))
-		return 0;
-	const struct catalog_product *product = catalog_product_numbered(partition.product);
-	if (!product)
-		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path, partition.product);
-	if (record_unpack(&record, product, env_str(val), &changed_seq, err) != 0)
-		return -1;
+	uint64_t hashes[CATALOG_COLUMNS_MAX];
+	int found = day_row_read(day, key, val, &partition, &place, &record, err);
+	if (found <= 0)
+		return found;
 	verify->counts.rows++;
 	size_t count = day_id_hashes(&record, hashes);
 	for (size_t i = 0; i < count; i++)
 		if (!id_filter_may_have(day->filter, (uint32_t)(hashes[i] >> 32)))
 			return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s: an id of a hot row is not in the filter",
-			                 verify->day, partition.account, STR_ARGS(product->name));
+			                 verify->day, partition.account, STR_ARGS(record.product->name));
 	return 0;
 }
 

@@ -58,6 +58,13 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def wait_for(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
 def encode(records, format):
     """A body of `records` (dicts) in one of the formats that ingest takes."""
     if format == "ndjson":

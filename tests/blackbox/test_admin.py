@@ -15,6 +15,7 @@ import uuid
 import pytest
 
 import harness
+from harness import wait_for
 from samples import NOON, SECOND, many_sms, sms, whole_day
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="must be root to be somebody else")
@@ -68,13 +69,6 @@ class Client:
 
     def end(self):
         self.socket.sendall(CHUNK_END)
-
-
-def wait_for(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 # --- requests and answers ---

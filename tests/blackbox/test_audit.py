@@ -10,16 +10,10 @@ import pytest
 
 import harness
 import reporting
+from harness import wait_for
 from samples import many_sms, sms, whole_day
 
 ACCESS_LINE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (\S+) (\S+) (\S+) (\S+) (\d{3}) (\d+) (\d+\.\d{3})")
-
-
-def wait_for(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def lines(path):

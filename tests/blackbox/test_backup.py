@@ -14,17 +14,11 @@ import pytest
 
 import harness
 import reporting
+from harness import wait_for
 from samples import DAY, HOUR, NOON, YESTERDAY, iso, many_sms, sms, whole_day
 
 SEAL = {"seal_rows": "200", "seal_age": "300ms"}
 SETTLED_SECONDS = 2.2  # a file that changed more lately is copied again
-
-
-def wait_for(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def restore(*arguments):

@@ -10,18 +10,12 @@ import time
 import pytest
 
 import harness
+from harness import wait_for
 from samples import many_sms, sms, whole_day
 
 
 def run(*arguments, **more):
     return subprocess.run([harness.program("cdrd"), *arguments], capture_output=True, text=True, timeout=30, **more)
-
-
-def wait_for(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 # --- options and configuration ---

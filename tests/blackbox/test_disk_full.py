@@ -11,16 +11,10 @@ import pytest
 import harness
 import reporting
 import scraping
+from harness import wait_for
 from samples import SECOND, NOON, many_sms, sms, whole_day
 
 REPORT = {"product": "SMS", "direction": "outbound", **whole_day()}
-
-
-def wait_for(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def post(daemon, records):

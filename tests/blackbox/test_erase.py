@@ -13,6 +13,7 @@ import zstandard
 
 import harness
 import reporting
+from harness import wait_for
 from samples import DAY, HOUR, NOON, SECOND, YESTERDAY, many_sms, sms, whole_day
 
 PERSON = "447700900999"
@@ -25,13 +26,6 @@ BLOCK_SUM_BYTES = 48
 BLOCK_SEGMENT_BYTES = 56
 BLOCK_CHANGE_BYTES = 16
 BLOCK_SUMS_NONE = 0xff
-
-
-def wait_for(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def seal(daemon):

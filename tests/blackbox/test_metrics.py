@@ -13,6 +13,7 @@ import pytest
 import harness
 import reporting
 import scraping
+from harness import wait_for
 from samples import many_sms, sms, whole_day
 
 DASHBOARD = os.path.join(os.path.dirname(__file__), "..", "..", "etc", "grafana-cdrd.json")
@@ -21,13 +22,6 @@ DASHBOARD = os.path.join(os.path.dirname(__file__), "..", "..", "etc", "grafana-
 @pytest.fixture(scope="module")
 def daemon(daemons):
     return scraping.start(daemons, seal_age="1s")
-
-
-def wait_for(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 def raw(port, data):

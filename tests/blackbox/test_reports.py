@@ -18,6 +18,7 @@ import pytest
 import harness
 import reporting
 import samples
+from harness import wait_for
 from samples import DAY, HOUR, NOON, SECOND, YESTERDAY, around_noon, iso, many_sms, moment, sms, whole_day
 
 PER_PRODUCT = 300
@@ -687,13 +688,6 @@ def test_files_and_then_jobs_expire(daemons):
     wait_for(lambda: daemon.get("/v2/reports/" + made["request_id"], account=account).status == 404)
     assert daemon.get("/v2/reports", {"account_id": account.id}, account).json()["items_count"] == 0
     assert reporting.create(daemon, account, headers=key, product="AMD")["request_id"] != made["request_id"]
-
-
-def wait_for(condition, seconds=15):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
 
 
 # --- beside requests ---

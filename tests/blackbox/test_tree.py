@@ -9,7 +9,7 @@ import pytest
 import harness
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-SCRIPTS = ["quickstart", "runtests", ".ci/run", "tools/lib.sh"]
+SCRIPTS = ["quickstart", "runtests", ".ci/run", "tools/lib.sh", "bench/run"]
 PAGES = [os.path.join(TOP, "man", "cdrd.8"), os.path.join(harness.BUILD_DIR, "man", "cdrd.conf.5"),
          os.path.join(harness.BUILD_DIR, "man", "cdrctl.1")]
 
