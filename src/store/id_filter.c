@@ -20,7 +20,7 @@
 #define LINE_BYTES 64
 #define BITS_PER_KEY 12
 #define PROBES 6
-#define KEYS_MIN 4096
+#define KEYS_MIN 16384
 #define GROWTH 4
 
 enum state { STATE_BUILDING = 0, STATE_READY = 1, STATE_CLEAN = 2 };
@@ -42,7 +42,17 @@ struct header {
 
 _Static_assert(sizeof(struct header) <= HEADER_BYTES, "the header is one page");
 
+/*
+ * What a look-up needs of the header, beside each other: headers begin their pages, so those of 400 days would drive
+ * each other out of the same few lines of the processor's cache.
+ */
 struct id_filter {
+	bool ready;
+	uint32_t refs_count;
+	struct ref {
+		const uint8_t *lines;
+		uint64_t count;
+	} refs[ID_FILTER_PARTS];
 	int fd;
 	uint8_t boot_id[16];
 	char *path;
@@ -53,6 +63,16 @@ struct id_filter {
 static struct header *header_of(const struct id_filter *filter)
 {
 	return (struct header *)(void *)filter->map;
+}
+
+/* The header or the map has changed. */
+static void refresh(struct id_filter *filter)
+{
+	const struct header *header = header_of(filter);
+	filter->ready = header->state != STATE_BUILDING;
+	filter->refs_count = header->parts_count;
+	for (uint32_t i = 0; i < header->parts_count; i++)
+		filter->refs[i] = (struct ref){ filter->map + header->parts[i].offset, header->parts[i].lines };
 }
 
 static uint64_t lines_for(uint64_t keys)
@@ -116,6 +136,7 @@ static int add_part(struct id_filter *filter, uint64_t keys, struct error *err)
 	header = header_of(filter);
 	memset(filter->map + offset, 0, (size_t)(lines * LINE_BYTES));
 	header->parts[header->parts_count++] = (struct part){ .offset = offset, .lines = lines };
+	refresh(filter);
 	return 0;
 }
 
@@ -127,12 +148,14 @@ int id_filter_reset(struct id_filter *filter, uint64_t keys, struct error *err)
 	header->state = STATE_BUILDING;
 	header->parts_count = 0;
 	seq_ranges_clear(&header->changes);
+	refresh(filter);
 	return add_part(filter, keys, err);
 }
 
 void id_filter_set_ready(struct id_filter *filter)
 {
 	header_of(filter)->state = STATE_READY;
+	refresh(filter);
 }
 
 int id_filter_open(struct id_filter **out, const char *day_path, const uint8_t *boot_id, struct error *err)
@@ -160,6 +183,7 @@ int id_filter_open(struct id_filter **out, const char *day_path, const uint8_t *
 		header_of(filter)->parts_count = 0;
 		seq_ranges_clear(&header_of(filter)->changes);
 	}
+	refresh(filter);
 	*out = filter;
 	return 0;
 fail:
@@ -169,7 +193,7 @@ fail:
 
 bool id_filter_ready(const struct id_filter *filter)
 {
-	return header_of(filter)->state != STATE_BUILDING;
+	return filter->ready;
 }
 
 uint64_t id_filter_keys(const struct id_filter *filter)
@@ -194,10 +218,10 @@ static uint64_t mix(uint64_t x)
 	return x ^ (x >> 31);
 }
 
-static uint64_t *line_of(const struct id_filter *filter, const struct part *part, uint64_t mixed)
+static uint64_t *line_of(const struct ref *ref, uint64_t mixed)
 {
-	uint64_t line = ((mixed >> 32) * part->lines) >> 32;
-	return (uint64_t *)(void *)(filter->map + part->offset + line * LINE_BYTES);
+	uint64_t line = ((mixed >> 32) * ref->count) >> 32;
+	return (uint64_t *)(void *)(uintptr_t)(ref->lines + line * LINE_BYTES);
 }
 
 /* Calls for each probe's word and bit would be clearer and slower: nine bits choose a bit of the line's 512. */
@@ -232,7 +256,7 @@ int id_filter_add(struct id_filter *filter, uint32_t key, struct error *err)
 		header = header_of(filter);
 		part = &header->parts[header->parts_count - 1];
 	}
-	uint64_t *line = line_of(filter, part, mixed);
+	uint64_t *line = line_of(&filter->refs[filter->refs_count - 1], mixed);
 	uint64_t probes = probes_of(mixed);
 	for (int i = 0; i < PROBES; i++, probes >>= 9)
 		line[probes >> 6 & 7] |= UINT64_C(1) << (probes & 63);
@@ -240,9 +264,9 @@ int id_filter_add(struct id_filter *filter, uint32_t key, struct error *err)
 	return 0;
 }
 
-static bool part_may_have(const struct id_filter *filter, const struct part *part, uint64_t mixed)
+static bool part_may_have(const struct ref *ref, uint64_t mixed)
 {
-	const uint64_t *line = line_of(filter, part, mixed);
+	const uint64_t *line = line_of(ref, mixed);
 	uint64_t probes = probes_of(mixed);
 	for (int i = 0; i < PROBES; i++, probes >>= 9)
 		if (!(line[probes >> 6 & 7] & UINT64_C(1) << (probes & 63)))
@@ -252,22 +276,20 @@ static bool part_may_have(const struct id_filter *filter, const struct part *par
 
 bool id_filter_may_have(const struct id_filter *filter, uint32_t key)
 {
-	const struct header *header = header_of(filter);
 	uint64_t mixed = mix(key + UINT64_C(1));
-	if (header->state == STATE_BUILDING)
+	if (!filter->ready)
 		return true;
-	for (uint32_t i = 0; i < header->parts_count; i++)
-		if (part_may_have(filter, &header->parts[i], mixed))
+	for (uint32_t i = 0; i < filter->refs_count; i++)
+		if (part_may_have(&filter->refs[i], mixed))
 			return true;
 	return false;
 }
 
 void id_filter_prefetch(const struct id_filter *filter, uint32_t key)
 {
-	const struct header *header = header_of(filter);
 	uint64_t mixed = mix(key + UINT64_C(1));
-	for (uint32_t i = 0; i < header->parts_count; i++)
-		__builtin_prefetch(line_of(filter, &header->parts[i], mixed));
+	for (uint32_t i = 0; i < filter->refs_count; i++)
+		__builtin_prefetch(line_of(&filter->refs[i], mixed));
 }
 
 void id_filter_note_changes(struct id_filter *filter, uint64_t first, uint64_t last)

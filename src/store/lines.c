@@ -9,13 +9,36 @@
 #include <stdlib.h>
 #include <string.h>
 #ifdef __SSE2__
-#include <emmintrin.h>
+#include <immintrin.h>
+#endif
+
+#ifdef __x86_64__
+/* As much of find_quotes as goes 32 bytes a step; *at says how far. */
+__attribute__((target("avx2"))) static size_t find_quotes_avx2(const char *text, size_t len, uint32_t *out, size_t max,
+                                                               size_t *at)
+{
+	const __m256i quote = _mm256_set1_epi8('"');
+	size_t count = 0;
+	for (; *at + 32 <= len && count + 32 <= max; *at += 32) {
+		__m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)(text + *at));
+		unsigned mask = (unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, quote));
+		while (mask) {
+			out[count++] = (uint32_t)*at + (uint32_t)__builtin_ctz(mask);
+			mask &= mask - 1;
+		}
+	}
+	return count;
+}
 #endif
 
 /* Writes the offsets of the first quotes, at most `max`; returns their number. */
 static size_t find_quotes(const char *text, size_t len, uint32_t *out, size_t max)
 {
 	size_t count = 0, at = 0;
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("avx2"))
+		count = find_quotes_avx2(text, len, out, max, &at);
+#endif
 #ifdef __SSE2__
 	const __m128i quote = _mm_set1_epi8('"');
 	for (; at + 16 <= len && count + 16 <= max; at += 16) {

@@ -3,7 +3,7 @@
  *
  *	"a","b ""c""",""LF      every value quoted, quotes doubled, LF at the end; a value may hold LF
  *
- * Finding the quotes is most of the cost of reading a block, so it is done for a whole run at once, sixteen bytes a
+ * Finding the quotes is most of the cost of reading a block, so it is done for a whole run at once, many bytes a
  * step. Pure.
  */
 #ifndef CDRD_STORE_LINES_H
