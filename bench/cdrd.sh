@@ -37,6 +37,9 @@ cdrd_launch() {
 		settings+=(-o "$setting")
 	done
 	[ -z "$PINNED" ] || core=("${on_server[@]}")
+	# What was written before, samples above all, is on its way to disk for long: the kernel would hold the daemon's own
+	# writes back for it, up to 200 ms at once.
+	sync
 	cdrd_port=$(free_port)
 	cdrd_metrics_port=$(free_port)
 	"${core[@]}" "$BUILD/cdrd" -o listen="127.0.0.1:$cdrd_port" -o metrics_listen="127.0.0.1:$cdrd_metrics_port" \
