@@ -37,34 +37,44 @@ def report_files(daemon):
 
 # What makes reports slow enough to be killed often, with many checkpoints.
 SLOW = {"report_pause": "12ms", "report_checkpoint": "40ms"}
+# Rows that stay hot are written one by one, also into a plain report.
+HOT = {"seal_rows": "65536", "seal_age": "1d"}
+# A plain report of sealed blocks takes tens of thousands of rows a slice: a few slices in all.
+BLOCKS = {"seal_rows": "1024", "seal_age": "50ms"}
+SLOW_BLOCKS = {"report_pause": "600ms", "report_checkpoint": "0"}
 
 
-@pytest.mark.parametrize("shape", [
-    {"include_message": True},
-    {"format": "ndjson", "compression": "gzip"},
-    {"compression": "zstd", "status": "delivered"},
-    {},
-], ids=lambda shape: ",".join(shape) or "plain")
-def test_a_report_killed_again_and_again_is_byte_for_byte_what_it_would_have_been(daemons, shape):
-    undisturbed = daemons()
+@pytest.mark.parametrize("shape, sealing, slow, kills_wanted", [
+    ({"include_message": True}, {}, SLOW, KILLS // 4),
+    ({"format": "ndjson", "compression": "gzip"}, {}, SLOW, KILLS // 4),
+    ({"compression": "zstd", "status": "delivered"}, {}, SLOW, KILLS // 4),
+    ({}, HOT, {**SLOW, "report_pause": "25ms"}, KILLS // 4),
+    ({}, BLOCKS, SLOW_BLOCKS, 1),
+], ids=["include_message", "format,compression", "compression,status", "plain", "plain,blocks"])
+def test_a_report_killed_again_and_again_is_byte_for_byte_what_it_would_have_been(daemons, shape, sealing, slow,
+                                                                                 kills_wanted):
+    undisturbed = daemons(**sealing)
     account = undisturbed.new_account()
     load(undisturbed, account)
+    if sealing is BLOCKS:
+        undisturbed.ctl("seal")
+        harness.wait_for(lambda: undisturbed.ctl("storage")[-1]["hot"] == 0)
     undisturbed.options["report_pause"] = "10s"
     undisturbed.restart()
     id = reporting.create(undisturbed, account, **query(**shape))["request_id"]
     undisturbed.kill9()
-    killed = daemons(start=False)
+    killed = daemons(start=False, **sealing)
     shutil.copytree(undisturbed.data_dir, killed.data_dir)
     del undisturbed.options["report_pause"]
     undisturbed.start()
     wanted = reporting.wait(undisturbed, account, id)
     assert wanted["request_status"] == "SUCCESS"
 
-    killed.options.update(SLOW)
+    killed.options.update(slow)
     pick = random.Random(str(shape))
     kills, latest, resumed = 0, 0, 0
     killed.start()
-    while kills < KILLS // 4 and reporting.status(killed, account, id)["request_status"] not in reporting.ENDED:
+    while kills < kills_wanted and reporting.status(killed, account, id)["request_status"] not in reporting.ENDED:
         time.sleep(pick.uniform(0.02, 0.25))
         before = reporting.status(killed, account, id)
         killed.kill9()
@@ -81,7 +91,7 @@ def test_a_report_killed_again_and_again_is_byte_for_byte_what_it_would_have_bee
     assert body == reporting.download(undisturbed, account, wanted)
     assert report_files(killed) == [reporting.media_path(ended).rsplit("/", 1)[1]]
     print(f"{kills} kills, {resumed} of them resumed, the latest at {latest} of {wanted['items_count']} rows")
-    assert kills == KILLS // 4, f"it ended after {kills} kills"
+    assert kills == kills_wanted, f"it ended after {kills} kills"
 
 
 def test_a_checkpoint_whose_file_is_gone_or_short_costs_only_the_work(daemons):
