@@ -25,7 +25,7 @@
 
 #define BLOCK_ROWS 4096
 #define BLOCK_CSV_BYTES ((size_t)4 << 20) /* lines of a block, and its extra part, give or take a segment */
-#define SEGMENT_ROWS 64
+#define SEGMENT_ROWS 128
 #define SEGMENT_CSV_BYTES ((size_t)256 << 10)
 #define BLOCK_MAGIC 0x31424443 /* CDB1 */
 #define BLOCK_SUMS_NONE 0xff   /* more currencies than fit: no sums */
