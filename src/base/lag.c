@@ -93,3 +93,12 @@ int64_t lag_recent_max_us(const struct lag *lag)
 {
 	return lag->current_max_us > lag->previous_max_us ? lag->current_max_us : lag->previous_max_us;
 }
+
+int64_t lag_turn_us(struct event_base *base)
+{
+	struct timeval begun, now;
+
+	if (event_base_gettimeofday_cached(base, &begun) != 0 || evutil_gettimeofday(&now, NULL) != 0)
+		return 0;
+	return (int64_t)(now.tv_sec - begun.tv_sec) * CLOCK_US_PER_SECOND + now.tv_usec - begun.tv_usec;
+}

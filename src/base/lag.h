@@ -29,4 +29,8 @@ const struct histogram *lag_histogram(const struct lag *lag);
 /* The greatest lateness of the last 5 to 10 seconds. */
 int64_t lag_recent_max_us(const struct lag *lag);
 
+/* How long the turn of the loop that is under way has taken so far, by the wall clock: negative when that was set back.
+ * 0 when it cannot be told. */
+int64_t lag_turn_us(struct event_base *base);
+
 #endif

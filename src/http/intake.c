@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+#include "base/lag.h"
+
 #define SLICE_BYTES (256 * 1024)
 #define SLICE_US 4000        /* of a turn of the loop, for all connections together; each gets a piece at least */
 #define PIECE_BYTES (16 * 1024) /* so that the clock is looked at often enough */
@@ -126,11 +128,8 @@ static size_t take_piece(struct http_connection *c)
 /* Has this turn of the loop taken its time? The base knows when it began. */
 static bool turn_is_over(const struct http_server *server)
 {
-	struct timeval begun, now;
+	int64_t us = lag_turn_us(server->base);
 
-	if (event_base_gettimeofday_cached(server->base, &begun) != 0 || evutil_gettimeofday(&now, NULL) != 0)
-		return false;
-	int64_t us = (int64_t)(now.tv_sec - begun.tv_sec) * 1000000 + (now.tv_usec - begun.tv_usec);
 	return us >= SLICE_US || us < 0;
 }
 

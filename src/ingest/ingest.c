@@ -107,8 +107,9 @@ static void on_commit(evutil_socket_t fd, short what, void *arg)
 
 void ingest_commit_if_large(struct ingest *ingest)
 {
+	struct error err;
 	if (ingest->round_records >= (size_t)ingest->config->commit_records_max || ingest->round_bytes >= ROUND_BYTES_MAX)
-		ingest_commit_now(ingest);
+		(void)ingest_commit(ingest, &err);
 }
 
 int ingest_commit(struct ingest *ingest, struct error *err)
@@ -117,12 +118,6 @@ int ingest_commit(struct ingest *ingest, struct error *err)
 	if (!TAILQ_EMPTY(&ingest->settled))
 		event_active(ingest->commit_event, EV_TIMEOUT, 0);
 	return result;
-}
-
-void ingest_commit_now(struct ingest *ingest)
-{
-	struct error err;
-	(void)ingest_commit(ingest, &err);
 }
 
 void ingest_fail(struct ingest *ingest, const struct error *err)

@@ -66,9 +66,6 @@ void ingest_fail_round(struct ingest *ingest, const struct error *err);
 /* Commits now if the round has grown to its limit; waiting batches are answered in the next turn of the loop. */
 void ingest_commit_if_large(struct ingest *ingest);
 
-/* Commits what there is, as above. */
-void ingest_commit_now(struct ingest *ingest);
-
 /* Sees to it that a commit comes, after commit_delay. */
 void ingest_commit_soon(struct ingest *ingest);
 

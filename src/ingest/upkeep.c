@@ -5,6 +5,7 @@
  * slice follows a turn of the loop, in which what is ready is served first.
  */
 #include "base/clock.h"
+#include "base/lag.h"
 #include "base/log.h"
 #include "ingest/ingest_private.h"
 
@@ -23,12 +24,7 @@ void ingest_upkeep_begin(struct ingest *ingest)
  * in a row: under load all turns are long. */
 static bool gives_way(struct ingest *ingest)
 {
-	struct timeval begun, now;
-	bool is_long = false;
-	if (event_base_gettimeofday_cached(event_get_base(ingest->upkeep_event), &begun) == 0 &&
-	    evutil_gettimeofday(&now, NULL) == 0)
-		is_long = (int64_t)(now.tv_sec - begun.tv_sec) * CLOCK_US_PER_SECOND + now.tv_usec - begun.tv_usec >
-		          LONG_TURN_US;
+	bool is_long = lag_turn_us(event_get_base(ingest->upkeep_event)) > LONG_TURN_US;
 	ingest->upkeep_gave_way = is_long && !ingest->upkeep_gave_way;
 	return ingest->upkeep_gave_way;
 }
