@@ -4,11 +4,11 @@
 #include "store/block_builder.h"
 
 #include <isa-l/crc.h>
-#include <isa-l/igzip_lib.h>
 #include <stdlib.h>
 #include <zstd.h>
 
 #include "base/clock.h"
+#include "deflate/deflate.h"
 #include "store/block_skip.h"
 
 #define EXTRA_LEVEL 1
@@ -30,7 +30,7 @@ struct block_builder {
 	uint32_t segment_rows;
 	bool has_doubled;        /* some value of the segment holds quotes */
 	struct buf segments;     /* struct block_segment each */
-	struct buf deflate;
+	struct buf compressed;
 	struct buf packed;       /* places */
 	struct buf changed;      /* struct block_change each */
 	uint64_t changed_min;
@@ -42,17 +42,18 @@ struct block_builder {
 	struct block_skip_builder skip;
 	struct buf skip_bytes;
 	ZSTD_CCtx *zstd;
-	struct isal_zstream stream;
-	uint8_t level_buffer[ISAL_DEF_LVL1_DEFAULT];
+	struct deflate *deflate;
 };
 
 struct block_builder *block_builder_new(void)
 {
 	struct block_builder *builder = calloc(1, sizeof(*builder));
-	if (builder)
-		builder->zstd = ZSTD_createCCtx();
-	if (!builder || !builder->zstd) {
-		free(builder);
+	if (!builder)
+		return NULL;
+	builder->zstd = ZSTD_createCCtx();
+	builder->deflate = deflate_new();
+	if (!builder->zstd || !builder->deflate) {
+		block_builder_free(builder);
 		return NULL;
 	}
 	return builder;
@@ -64,13 +65,14 @@ void block_builder_free(struct block_builder *builder)
 		return;
 	buf_free(&builder->csv);
 	buf_free(&builder->segments);
-	buf_free(&builder->deflate);
+	buf_free(&builder->compressed);
 	buf_free(&builder->packed);
 	buf_free(&builder->changed);
 	buf_free(&builder->extra);
 	buf_free(&builder->skip_bytes);
 	block_skip_free(&builder->skip);
 	ZSTD_freeCCtx(builder->zstd);
+	deflate_free(builder->deflate);
 	free(builder);
 }
 
@@ -83,7 +85,7 @@ static void begin_block(struct block_builder *builder)
 	builder->sums_count = 0;
 	buf_clear(&builder->csv);
 	buf_clear(&builder->segments);
-	buf_clear(&builder->deflate);
+	buf_clear(&builder->compressed);
 	buf_clear(&builder->packed);
 	buf_clear(&builder->changed);
 	buf_clear(&builder->extra);
@@ -174,28 +176,12 @@ static void add_sums(struct block_builder *builder, const struct record *record)
 
 static int compress_segment(struct block_builder *builder, struct block_segment *segment, struct error *err)
 {
-	struct isal_zstream *stream = &builder->stream;
-	/* Stored blocks, the worst case, add 5 bytes to every 64 KiB; then there is the flush. */
-	size_t bound = builder->csv.len + builder->csv.len / 8192 + 512;
-	if (!buf_reserve(&builder->deflate, bound))
+	size_t begin = builder->compressed.len;
+	if (!deflate_add(builder->deflate, buf_str(&builder->csv), &builder->compressed))
 		return error_set(err, ERROR_NOMEM, "block: out of memory");
-	isal_deflate_stateless_init(stream);
-	stream->level = 1;
-	stream->level_buf = builder->level_buffer;
-	stream->level_buf_size = sizeof(builder->level_buffer);
-	stream->flush = FULL_FLUSH;
-	stream->end_of_stream = 0;
-	stream->next_in = (uint8_t *)builder->csv.data;
-	stream->avail_in = (uint32_t)builder->csv.len;
-	stream->next_out = (uint8_t *)builder->deflate.data + builder->deflate.len;
-	stream->avail_out = (uint32_t)bound;
-	if (isal_deflate_stateless(stream) != COMP_OK || stream->avail_in != 0)
-		return error_set(err, ERROR_IO, "block: %zu bytes could not be compressed", builder->csv.len);
-	segment->deflate_begin = (uint32_t)builder->deflate.len;
-	segment->deflate_bytes = stream->total_out;
-	segment->deflate_crc32 = crc32_gzip_refl(0, (const uint8_t *)builder->deflate.data + builder->deflate.len,
-	                                         stream->total_out);
-	builder->deflate.len += stream->total_out;
+	segment->deflate_begin = (uint32_t)begin;
+	segment->deflate_bytes = (uint32_t)(builder->compressed.len - begin);
+	segment->deflate_crc32 = crc32_gzip_refl(0, (const uint8_t *)builder->compressed.data + begin, segment->deflate_bytes);
 	return 0;
 }
 
@@ -333,7 +319,7 @@ static void write_value(struct block_builder *builder, struct buf *out)
 		.extra_bytes = (uint32_t)extra.len,
 		.extra_crc32 = crc_of(0, extra),
 		.extra_raw_bytes = (uint32_t)builder->extra.len,
-		.deflate_bytes = (uint32_t)builder->deflate.len,
+		.deflate_bytes = (uint32_t)builder->compressed.len,
 		.columns_count = builder->product->columns_count,
 		.sums_count = builder->sums_count,
 		.seconds = builder->seconds,
@@ -350,7 +336,7 @@ static void write_value(struct block_builder *builder, struct buf *out)
 	buf_add_str(out, buf_str(&builder->changed));
 	buf_add_str(out, buf_str(&builder->skip_bytes));
 	buf_add_str(out, extra);
-	buf_add_str(out, buf_str(&builder->deflate));
+	buf_add_str(out, buf_str(&builder->compressed));
 }
 
 int block_builder_finish(struct block_builder *builder, struct buf *out, struct day_block *entry, struct error *err)

@@ -37,3 +37,8 @@ FUZZERS += tests/fuzz/fuzz_report_body
 tests_fuzz_fuzz_report_body_SOURCES = tests/fuzz/fuzz_report_body.c $(FUZZ_DRIVER)
 tests_fuzz_fuzz_report_body_LDADD = libcdrd.a
 tests_fuzz_fuzz_report_body_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_deflate
+tests_fuzz_fuzz_deflate_SOURCES = tests/fuzz/fuzz_deflate.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_deflate_LDADD = libcdrd.a
+tests_fuzz_fuzz_deflate_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)

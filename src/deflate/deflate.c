@@ -1,0 +1,401 @@
+/*
+ * deflate.c: sequences to blocks. See deflate.h.
+ *
+ * Each piece of the content becomes one block, of the kind that takes the fewest bits: with codes of its own, with the
+ * fixed codes, or stored.
+ */
+#include "deflate/deflate.h"
+
+#include <endian.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "deflate/deflate_private.h"
+
+#define LITERAL_SYMBOLS 286
+#define DISTANCE_SYMBOLS 30
+#define LENGTH_SYMBOLS 29
+#define CODE_SYMBOLS 19
+#define END_OF_BLOCK 256
+#define FIRST_LENGTH 257
+#define LITERAL_BITS_MAX 12 /* four literals fit the bits between two stores */
+#define CODE_BITS_MAX 7
+#define STORED_BYTES 5      /* of a stored block, before its content */
+#define BOUND_SLACK 64      /* of a piece: a stored block, the flush, and what a store of 64 bits writes in vain */
+
+enum { BLOCK_STORED, BLOCK_FIXED, BLOCK_DYNAMIC };
+
+static const uint16_t length_bases[LENGTH_SYMBOLS] = { 3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
+	                                               31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258 };
+static const uint8_t length_extra_bits[LENGTH_SYMBOLS] = { 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
+	                                                   2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0 };
+static const uint8_t code_order[CODE_SYMBOLS] = { 16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15 };
+
+/* A code, or a code with the extra bits that follow it, as it is written. */
+struct code {
+	uint32_t count : 8;
+	uint32_t bits : 24;
+};
+
+/* The codes of a block. */
+struct codes {
+	uint8_t literal_lengths[SYMBOLS_MAX];
+	uint8_t distance_lengths[SYMBOLS_MAX];
+	struct code literals[LITERAL_SYMBOLS];
+	struct code matches[MATCH_MAX + 1]; /* by length */
+	uint16_t distances[SYMBOLS_MAX];
+};
+
+struct frequencies {
+	uint32_t literals[SYMBOLS_MAX];
+	uint32_t distances[DISTANCE_SYMBOLS];
+};
+
+/* The lengths of a block's codes as they are told in its head: symbols, and the extra bits of those that have some. */
+struct head {
+	uint8_t symbols[LITERAL_SYMBOLS + DISTANCE_SYMBOLS];
+	uint8_t extras[LITERAL_SYMBOLS + DISTANCE_SYMBOLS];
+	size_t count;
+	size_t literals_count;
+	size_t distances_count;
+	size_t codes_count;
+	uint8_t lengths[CODE_SYMBOLS];
+	uint16_t codes[CODE_SYMBOLS];
+};
+
+struct deflate {
+	struct columns columns;
+	struct piece piece;
+	struct frequencies frequencies;
+	struct head head;
+	struct codes own;
+	struct codes fixed;
+	uint8_t length_symbols[MATCH_MAX + 1];
+};
+
+/* Bits on their way out. */
+struct bits {
+	uint64_t held;
+	unsigned count;
+	uint8_t *to;
+};
+
+static inline void put(struct bits *bits, uint64_t value, unsigned count)
+{
+	bits->held |= value << bits->count;
+	bits->count += count;
+}
+
+/* Leaves fewer than 8 bits. Writes 8 bytes, whatever of them is valid. */
+static inline void store(struct bits *bits)
+{
+	uint64_t held = htole64(bits->held);
+	memcpy(bits->to, &held, sizeof(held));
+	bits->to += bits->count / 8;
+	bits->held >>= bits->count & ~7U;
+	bits->count &= 7;
+}
+
+static inline void put_code(struct bits *bits, struct code code)
+{
+	put(bits, code.bits, code.count);
+}
+
+/* --- codes --- */
+
+/* Of a distance; from 4 on, two symbols for each power of two. */
+static inline unsigned distance_symbol(unsigned distance)
+{
+	unsigned less = distance - 1;
+	if (less < 4)
+		return less;
+	unsigned log2 = 31 - (unsigned)__builtin_clz(less);
+	return 2 * log2 + (less >> (log2 - 1) & 1);
+}
+
+static inline unsigned distance_extra_bits(unsigned symbol)
+{
+	return symbol < 4 ? 0 : symbol / 2 - 1;
+}
+
+/* From the lengths of the codes. */
+static void fill_codes(const struct deflate *deflate, struct codes *codes)
+{
+	uint16_t literals[LITERAL_SYMBOLS + 2];
+
+	deflate_codes(codes->literal_lengths, SYMBOLS_MAX, literals);
+	deflate_codes(codes->distance_lengths, SYMBOLS_MAX, codes->distances);
+	for (size_t i = 0; i < LITERAL_SYMBOLS; i++)
+		codes->literals[i] = (struct code){ codes->literal_lengths[i], literals[i] };
+	for (unsigned length = MATCH_MIN; length <= MATCH_MAX; length++) {
+		unsigned symbol = deflate->length_symbols[length];
+		struct code code = codes->literals[FIRST_LENGTH + symbol];
+		code.bits = (code.bits | (length - length_bases[symbol]) << code.count) & 0xffffff;
+		code.count = (code.count + length_extra_bits[symbol]) & 0xff;
+		codes->matches[length] = code;
+	}
+}
+
+static void fill_fixed(struct deflate *deflate)
+{
+	struct codes *fixed = &deflate->fixed;
+
+	for (int i = 0; i < SYMBOLS_MAX; i++)
+		fixed->literal_lengths[i] = i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8;
+	for (int i = 0; i < 32; i++)
+		fixed->distance_lengths[i] = 5;
+	fill_codes(deflate, fixed);
+}
+
+struct deflate *deflate_new(void)
+{
+	struct deflate *deflate = calloc(1, sizeof(*deflate));
+	if (!deflate)
+		return NULL;
+	for (unsigned symbol = 0, length = length_bases[0]; length <= MATCH_MAX; length++) {
+		if (symbol + 1 < LENGTH_SYMBOLS && length >= length_bases[symbol + 1])
+			symbol++;
+		deflate->length_symbols[length] = (uint8_t)symbol;
+	}
+	fill_fixed(deflate);
+	return deflate;
+}
+
+void deflate_free(struct deflate *deflate)
+{
+	free(deflate);
+}
+
+/* --- a block's size --- */
+
+static void count_frequencies(struct deflate *deflate)
+{
+	const struct piece *piece = &deflate->piece;
+	struct frequencies *frequencies = &deflate->frequencies;
+	uint32_t second[256] = { 0 }; /* neighbours that are alike would wait for each other */
+	size_t i = 0;
+
+	*frequencies = (struct frequencies){ 0 };
+	for (; i + 2 <= piece->literals_len; i += 2) {
+		frequencies->literals[piece->literals[i]]++;
+		second[piece->literals[i + 1]]++;
+	}
+	if (i < piece->literals_len)
+		frequencies->literals[piece->literals[i]]++;
+	for (i = 0; i < 256; i++)
+		frequencies->literals[i] += second[i];
+	for (i = 0; i < piece->sequences_count; i++) {
+		frequencies->literals[FIRST_LENGTH + deflate->length_symbols[piece->sequences[i].length]]++;
+		frequencies->distances[distance_symbol(piece->sequences[i].distance)]++;
+	}
+	frequencies->literals[END_OF_BLOCK]++;
+}
+
+static size_t content_bits(const struct frequencies *frequencies, const struct codes *codes)
+{
+	size_t bits = 0;
+
+	for (size_t i = 0; i < LITERAL_SYMBOLS; i++)
+		bits += frequencies->literals[i] *
+		        (codes->literal_lengths[i] + (size_t)(i >= FIRST_LENGTH ? length_extra_bits[i - FIRST_LENGTH] : 0));
+	for (unsigned i = 0; i < DISTANCE_SYMBOLS; i++)
+		bits += frequencies->distances[i] * (codes->distance_lengths[i] + (size_t)distance_extra_bits(i));
+	return bits;
+}
+
+static void add_to_head(struct head *head, unsigned symbol, size_t extra)
+{
+	head->symbols[head->count] = (uint8_t)symbol;
+	head->extras[head->count++] = (uint8_t)extra;
+}
+
+/* `count` times the same length, at least once. */
+static void add_run_to_head(struct head *head, unsigned length, size_t count)
+{
+	size_t part;
+
+	if (length != 0) {
+		add_to_head(head, length, 0);
+		count--;
+	}
+	for (; count >= 3; count -= part) {
+		if (length != 0) {
+			part = count < 6 ? count : 6;
+			add_to_head(head, 16, part - 3);
+		} else if (count <= 10) {
+			part = count;
+			add_to_head(head, 17, part - 3);
+		} else {
+			part = count < 138 ? count : 138;
+			add_to_head(head, 18, part - 11);
+		}
+	}
+	while (count-- > 0)
+		add_to_head(head, length, 0);
+}
+
+static unsigned code_extra_bits(unsigned symbol)
+{
+	return symbol < 16 ? 0 : symbol == 16 ? 2 : symbol == 17 ? 3 : 7;
+}
+
+/* Writes down the lengths of a block's own codes; returns how many bits they take. */
+static size_t make_head(struct head *head, const struct codes *codes)
+{
+	uint8_t all[LITERAL_SYMBOLS + DISTANCE_SYMBOLS];
+	uint32_t frequencies[CODE_SYMBOLS] = { 0 };
+	size_t count = 0, bits = 5 + 5 + 4;
+
+	head->count = 0;
+	head->literals_count = LITERAL_SYMBOLS;
+	head->distances_count = DISTANCE_SYMBOLS;
+	while (head->literals_count > FIRST_LENGTH && !codes->literal_lengths[head->literals_count - 1])
+		head->literals_count--;
+	while (head->distances_count > 1 && !codes->distance_lengths[head->distances_count - 1])
+		head->distances_count--;
+	for (size_t i = 0; i < head->literals_count; i++)
+		all[count++] = codes->literal_lengths[i];
+	for (size_t i = 0; i < head->distances_count; i++)
+		all[count++] = codes->distance_lengths[i];
+	for (size_t i = 0, end; i < count; i = end) {
+		for (end = i + 1; end < count && all[end] == all[i]; end++)
+			;
+		add_run_to_head(head, all[i], end - i);
+	}
+	for (size_t i = 0; i < head->count; i++)
+		frequencies[head->symbols[i]]++;
+	deflate_code_lengths(frequencies, CODE_SYMBOLS, CODE_BITS_MAX, head->lengths);
+	deflate_codes(head->lengths, CODE_SYMBOLS, head->codes);
+	head->codes_count = CODE_SYMBOLS;
+	while (head->codes_count > 4 && !head->lengths[code_order[head->codes_count - 1]])
+		head->codes_count--;
+	for (unsigned i = 0; i < CODE_SYMBOLS; i++)
+		bits += frequencies[i] * (head->lengths[i] + (size_t)code_extra_bits(i));
+	return bits + 3 * head->codes_count;
+}
+
+/* --- writing --- */
+
+static void write_head(struct bits *bits, const struct head *head)
+{
+	put(bits, head->literals_count - FIRST_LENGTH, 5);
+	put(bits, head->distances_count - 1, 5);
+	put(bits, head->codes_count - 4, 4);
+	for (size_t i = 0; i < head->codes_count; i++) {
+		store(bits);
+		put(bits, head->lengths[code_order[i]], 3);
+	}
+	for (size_t i = 0; i < head->count; i++) {
+		unsigned symbol = head->symbols[i];
+		store(bits);
+		put(bits, head->codes[symbol], head->lengths[symbol]);
+		put(bits, head->extras[i], code_extra_bits(symbol));
+	}
+	store(bits);
+}
+
+static inline const uint8_t *write_literals(struct bits *bits, const struct codes *codes, const uint8_t *at, size_t count)
+{
+	const uint8_t *end = at + count;
+
+	for (; end - at >= 4; at += 4) {
+		for (int i = 0; i < 4; i++)
+			put_code(bits, codes->literals[at[i]]);
+		store(bits);
+	}
+	while (at < end)
+		put_code(bits, codes->literals[*at++]);
+	store(bits);
+	return at;
+}
+
+static void write_content(struct bits *out, const struct piece *piece, const struct codes *codes)
+{
+	const uint8_t *literals = piece->literals;
+	struct bits own = *out, *bits = &own; /* what is written could change *out, for all that the compiler knows */
+
+	for (size_t i = 0; i < piece->sequences_count; i++) {
+		const struct sequence *sequence = &piece->sequences[i];
+		unsigned symbol = distance_symbol(sequence->distance), extra = distance_extra_bits(symbol);
+		literals = write_literals(bits, codes, literals, sequence->literals);
+		put_code(bits, codes->matches[sequence->length]);
+		put(bits, codes->distances[symbol], codes->distance_lengths[symbol]);
+		put(bits, (sequence->distance - 1) & ((1U << extra) - 1), extra);
+		store(bits);
+	}
+	write_literals(bits, codes, literals, piece->literals_len - (size_t)(literals - piece->literals));
+	put_code(bits, codes->literals[END_OF_BLOCK]);
+	store(bits);
+	*out = own;
+}
+
+/* A stored block begins at a whole byte, behind its 3 bits. */
+static void write_stored(struct bits *bits, const uint8_t *content, size_t len)
+{
+	put(bits, BLOCK_STORED << 1, 3);
+	bits->count = (bits->count + 7) & ~7U;
+	put(bits, len, 16);
+	put(bits, ~len & 0xffff, 16);
+	store(bits);
+	memcpy(bits->to, content, len);
+	bits->to += len;
+}
+
+static void write_piece(struct deflate *deflate, const uint8_t *content, size_t len, struct bits *bits)
+{
+	struct codes *own = &deflate->own;
+	size_t own_bits, fixed_bits;
+
+	deflate_parse(&deflate->columns, content, len, &deflate->piece);
+	count_frequencies(deflate);
+	deflate_code_lengths(deflate->frequencies.literals, LITERAL_SYMBOLS, LITERAL_BITS_MAX, own->literal_lengths);
+	deflate_code_lengths(deflate->frequencies.distances, DISTANCE_SYMBOLS, BITS_MAX, own->distance_lengths);
+	own_bits = make_head(&deflate->head, own) + content_bits(&deflate->frequencies, own);
+	fixed_bits = content_bits(&deflate->frequencies, &deflate->fixed);
+	if ((own_bits < fixed_bits ? own_bits : fixed_bits) > 8 * (len + STORED_BYTES)) {
+		write_stored(bits, content, len);
+	} else if (own_bits < fixed_bits) {
+		fill_codes(deflate, own);
+		put(bits, BLOCK_DYNAMIC << 1, 3);
+		write_head(bits, &deflate->head);
+		write_content(bits, &deflate->piece, own);
+	} else {
+		put(bits, BLOCK_FIXED << 1, 3);
+		store(bits);
+		write_content(bits, &deflate->piece, &deflate->fixed);
+	}
+}
+
+/* Where to end a piece that is to have about `wanted` bytes: behind a line, if one ends in its second half. */
+static size_t piece_len(const uint8_t *content, size_t wanted)
+{
+	for (size_t len = wanted; len > wanted / 2; len--)
+		if (content[len - 1] == '\n')
+			return len;
+	return wanted;
+}
+
+static size_t bound(size_t len)
+{
+	return len + (2 * len / PIECE_MAX + 2) * BOUND_SLACK;
+}
+
+bool deflate_add(struct deflate *deflate, struct str content, struct buf *out)
+{
+	const uint8_t *at = (const uint8_t *)content.p;
+	size_t left = content.len;
+
+	if (!buf_reserve(out, bound(content.len)))
+		return false;
+	struct bits bits = { .to = (uint8_t *)out->data + out->len };
+	while (left > 0) {
+		size_t len = left <= PIECE_MAX ? left : piece_len(at, left <= 2 * PIECE_MAX ? left / 2 : PIECE_MAX);
+		write_piece(deflate, at, len, &bits);
+		at += len;
+		left -= len;
+	}
+	write_stored(&bits, at, 0);
+	out->len = (size_t)(bits.to - (uint8_t *)out->data);
+	return true;
+}

@@ -1,0 +1,114 @@
+/*
+ * huffman.c: Huffman codes of limited length, canonical as RFC 1951 has them. See deflate_private.h.
+ */
+#include "deflate/deflate_private.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+/* A symbol under its frequency, so that they can be sorted as numbers. */
+#define KEY(frequency, symbol) ((uint64_t)(frequency) << 16 | (symbol))
+#define KEY_FREQUENCY(key) ((uint32_t)((key) >> 16))
+#define KEY_SYMBOL(key) ((size_t)((key) & 0xffff))
+
+static void sort_keys(uint64_t *keys, size_t count)
+{
+	static const size_t gaps[] = { 57, 23, 10, 4, 1 };
+
+	for (size_t g = 0; g < sizeof(gaps) / sizeof(*gaps); g++)
+		for (size_t i = gaps[g]; i < count; i++) {
+			uint64_t key = keys[i];
+			size_t at = i;
+			for (; at >= gaps[g] && keys[at - gaps[g]] > key; at -= gaps[g])
+				keys[at] = keys[at - gaps[g]];
+			keys[at] = key;
+		}
+}
+
+/* Counts the leaves of each depth of the tree over at least two sorted keys; those deeper than the limit count there. */
+static void count_depths(const uint64_t *keys, size_t count, unsigned bits_max, uint32_t *depths)
+{
+	uint32_t weights[2 * SYMBOLS_MAX], parents[2 * SYMBOLS_MAX], depth[2 * SYMBOLS_MAX];
+	size_t leaf = 0, inner = count;
+
+	for (size_t i = 0; i < count; i++)
+		weights[i] = KEY_FREQUENCY(keys[i]);
+	/* Inner nodes come into being in the order of their weights: both queues are sorted. */
+	for (size_t node = count; node < 2 * count - 1; node++) {
+		weights[node] = 0;
+		for (int child = 0; child < 2; child++) {
+			bool is_leaf = leaf < count && (inner == node || weights[leaf] <= weights[inner]);
+			size_t least = is_leaf ? leaf++ : inner++;
+			weights[node] += weights[least];
+			parents[least] = (uint32_t)node;
+		}
+	}
+	depth[2 * count - 2] = 0;
+	for (size_t i = 2 * count - 2; i-- > 0;) {
+		depth[i] = depth[parents[i]] + 1;
+		if (i < count)
+			depths[depth[i] < bits_max ? depth[i] : bits_max]++;
+	}
+}
+
+/* Leaves that were pulled up to the limit took room that is not there: others go down a bit until all have some. */
+static void make_room(uint32_t *depths, unsigned bits_max)
+{
+	uint32_t used = 0;
+
+	for (unsigned bits = 1; bits <= bits_max; bits++)
+		used += depths[bits] << (bits_max - bits);
+	for (; used > 1U << bits_max; used--) {
+		unsigned bits = bits_max - 1;
+		while (!depths[bits])
+			bits--;
+		depths[bits]--;
+		depths[bits + 1] += 2;
+		depths[bits_max]--;
+	}
+}
+
+void deflate_code_lengths(const uint32_t *frequencies, size_t count, unsigned bits_max, uint8_t *lengths)
+{
+	uint64_t keys[SYMBOLS_MAX];
+	uint32_t depths[BITS_MAX + 1] = { 0 };
+	size_t used = 0, next = 0;
+
+	memset(lengths, 0, count);
+	for (size_t symbol = 0; symbol < count; symbol++)
+		if (frequencies[symbol])
+			keys[used++] = KEY(frequencies[symbol], symbol);
+	if (used < 2) {
+		if (used)
+			lengths[KEY_SYMBOL(keys[0])] = 1;
+		return;
+	}
+	sort_keys(keys, used);
+	count_depths(keys, used, bits_max, depths);
+	make_room(depths, bits_max);
+	for (unsigned bits = bits_max; bits > 0; bits--)
+		for (uint32_t i = 0; i < depths[bits]; i++)
+			lengths[KEY_SYMBOL(keys[next++])] = (uint8_t)bits;
+}
+
+static uint16_t reversed(uint32_t code, unsigned bits)
+{
+	uint32_t result = 0;
+
+	for (; bits > 0; bits--, code >>= 1)
+		result = result << 1 | (code & 1);
+	return (uint16_t)result;
+}
+
+void deflate_codes(const uint8_t *lengths, size_t count, uint16_t *codes)
+{
+	uint32_t of_length[BITS_MAX + 1] = { 0 }, next[BITS_MAX + 1] = { 0 };
+
+	for (size_t symbol = 0; symbol < count; symbol++)
+		of_length[lengths[symbol]]++;
+	of_length[0] = 0;
+	for (unsigned bits = 1; bits <= BITS_MAX; bits++)
+		next[bits] = (next[bits - 1] + of_length[bits - 1]) << 1;
+	for (size_t symbol = 0; symbol < count; symbol++)
+		codes[symbol] = lengths[symbol] ? reversed(next[lengths[symbol]]++, lengths[symbol]) : 0;
+}
