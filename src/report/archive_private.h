@@ -2,7 +2,7 @@
  * archive_private.h: what the archive's parts share; private to report/.
  *
  *	archive.c          the file, its hash, the room that is left
- *	archive_deflate.c  content to deflate and back
+ *	archive_deflate.c  content to deflate and back, with ISA-L
  *	archive_zip.c, archive_gzip.c, archive_zstd.c   one format each
  */
 #ifndef CDRD_REPORT_ARCHIVE_PRIVATE_H
