@@ -77,6 +77,17 @@ void buf_add_char(struct buf *b, char c)
 		b->data[b->len++] = c;
 }
 
+void buf_add_uint(struct buf *b, uint64_t number)
+{
+	char digits[20];
+	size_t at = sizeof(digits);
+
+	do
+		digits[--at] = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
+	buf_add(b, digits + at, sizeof(digits) - at);
+}
+
 void buf_addf(struct buf *b, const char *format, ...)
 {
 	char small[256];

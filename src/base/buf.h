@@ -28,6 +28,7 @@ void buf_add(struct buf *b, const void *data, size_t len);
 void buf_add_str(struct buf *b, struct str s);
 void buf_add_text(struct buf *b, const char *text); /* a C string, without its NUL */
 void buf_add_char(struct buf *b, char c);
+void buf_add_uint(struct buf *b, uint64_t number); /* in decimal, without printf: for what every request needs */
 void buf_addf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Puts a NUL behind the contents (not counted in len) and returns data; NULL when failed. */

@@ -72,21 +72,22 @@ void decimal_format(struct buf *out, struct decimal value)
 {
 	/* Negating in unsigned arithmetic is defined for the smallest value too. */
 	magnitude rest = value.units < 0 ? -(magnitude)value.units : (magnitude)value.units;
+	uint64_t fraction = (uint64_t)(rest % UNITS_PER_ONE);
 	char digits[48];
 	size_t at = sizeof(digits);
-	bool fraction = false;
 
-	for (int place = 0; place < DECIMAL_PLACES; place++, rest /= 10) {
-		fraction |= rest % 10 != 0;
-		if (fraction)
-			digits[--at] = (char)('0' + (int)(rest % 10));
-	}
-	if (fraction)
+	for (int place = 0; place < DECIMAL_PLACES; place++, fraction /= 10)
+		if (fraction % 10 != 0 || at < sizeof(digits))
+			digits[--at] = (char)('0' + fraction % 10);
+	if (at < sizeof(digits))
 		digits[--at] = '.';
-	do {
+	/* Dividing 64 bits is an instruction, dividing 128 a function; few sums need it. */
+	for (rest /= UNITS_PER_ONE; rest > UINT64_MAX; rest /= 10)
 		digits[--at] = (char)('0' + (int)(rest % 10));
-		rest /= 10;
-	} while (rest > 0);
+	uint64_t whole = (uint64_t)rest;
+	do
+		digits[--at] = (char)('0' + whole % 10);
+	while ((whole /= 10) > 0);
 	if (value.units < 0)
 		digits[--at] = '-';
 	buf_add(out, digits + at, sizeof(digits) - at);

@@ -16,6 +16,7 @@
 #include <xxhash.h>
 
 #define ACCOUNT_LEN 8
+#define UUID_BYTES 16
 
 static const char letters_and_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -35,13 +36,12 @@ static bool is_uuid_dash(size_t at)
 	return at == 8 || at == 13 || at == 18 || at == 23;
 }
 
-void id_uuid(char out[ID_UUID_LEN + 1])
+/* Writes 16 random bytes as a UUID. */
+static void format_uuid(unsigned char bytes[UUID_BYTES], char out[ID_UUID_LEN + 1])
 {
 	static const char hex[] = "0123456789abcdef";
-	unsigned char bytes[16];
 	size_t nibble = 0;
 
-	id_random(bytes, sizeof(bytes));
 	bytes[6] = (unsigned char)((bytes[6] & 0x0f) | 0x40); /* version 4 */
 	bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80); /* variant of RFC 9562 */
 	for (size_t i = 0; i < ID_UUID_LEN; i++) {
@@ -58,6 +58,24 @@ void id_uuid(char out[ID_UUID_LEN + 1])
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
+}
+
+void id_uuid(char out[ID_UUID_LEN + 1])
+{
+	unsigned char bytes[UUID_BYTES];
+
+	id_random(bytes, sizeof(bytes));
+	format_uuid(bytes, out);
+}
+
+void id_uuid_from(struct id_pool *pool, char out[ID_UUID_LEN + 1])
+{
+	if (pool->left < UUID_BYTES) {
+		id_random(pool->bytes, sizeof(pool->bytes));
+		pool->left = sizeof(pool->bytes);
+	}
+	pool->left -= UUID_BYTES;
+	format_uuid(pool->bytes + pool->left, out);
 }
 
 bool id_is_uuid(struct str text)

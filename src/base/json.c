@@ -245,7 +245,7 @@ void json_int(struct json *j, int64_t value)
 void json_uint(struct json *j, uint64_t value)
 {
 	separate(j);
-	buf_addf(j->out, "%" PRIu64, value);
+	buf_add_uint(j->out, value);
 }
 
 void json_bool(struct json *j, bool value)

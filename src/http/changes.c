@@ -190,7 +190,7 @@ void http_changes_get(struct http_request *request, void *app)
 	page->request = request;
 	page->app = app;
 	page->received_us = page->began_us = clock_now_us();
-	id_uuid(page->request_id);
+	id_uuid_from(&page->app->random, page->request_id);
 	if (prepare(page))
 		http_changes_go_on(page);
 	else

@@ -149,6 +149,11 @@ void http_reply_header(struct http_request *request, const char *name, const cha
 /* Takes over *body's memory (it is empty afterwards); NULL for none. */
 void http_reply(struct http_request *request, int status, const char *content_type, struct buf *body);
 
+/* The same with a body that begins with `front`, which is copied: what is large need not be, to have something before
+ * it. */
+void http_reply_behind(struct http_request *request, int status, const char *content_type, struct str front,
+                       struct buf *body);
+
 /*
  * The body is `length` bytes of a file from `offset` on, sent from the page cache without a copy, as fast as the client
  * takes them; the file is read while it is being sent, but may be unlinked. Takes over `fd`, which is closed when all is

@@ -8,6 +8,7 @@
 #include "http/records.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 
@@ -129,9 +130,10 @@ static int look_for_charge(struct http_records_page *page, struct error *err)
 static bool prepare(struct http_records_page *page)
 {
 	struct http_request *request = page->request;
-	struct query_problems problems = { 0 };
+	struct query_problems problems;
 	struct error err;
 
+	query_problems_clear(&problems);
 	if (query_params_decode(&page->params, http_request_query(request), &err) < 0) {
 		http_reply_error(request, &err);
 		return false;
@@ -162,7 +164,8 @@ static bool prepare(struct http_records_page *page)
 
 void http_records_get(struct http_request *request, void *app)
 {
-	struct http_records_page *page = calloc(1, sizeof(*page));
+	struct http_app *shared = app;
+	struct http_records_page *page = malloc(sizeof(*page));
 	struct error err;
 
 	if (!page) {
@@ -170,10 +173,11 @@ void http_records_get(struct http_request *request, void *app)
 		http_reply_error(request, &err);
 		return;
 	}
+	memset(page, 0, offsetof(struct http_records_page, plan));
 	page->request = request;
-	page->app = app;
+	page->app = shared;
 	page->received_us = page->began_us = clock_now_us();
-	id_uuid(page->request_id);
+	id_uuid_from(&shared->random, page->request_id);
 	if (prepare(page))
 		go_on(page);
 	else

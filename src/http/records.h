@@ -17,8 +17,6 @@ struct http_records_page {
 	struct http_request *request;
 	const struct http_app *app;
 	struct event *timer; /* goes on after a pause; NULL until the first one */
-	struct query_params params;
-	struct query_plan plan; /* borrows from params */
 	char request_id[ID_UUID_LEN + 1];
 	int64_t received_us;
 	int64_t began_us; /* when the first of the query's pages was asked for */
@@ -40,6 +38,9 @@ struct http_records_page {
 	size_t ids_done;
 	struct buf hits;      /* struct hit of records_read.c */
 	struct buf not_found; /* ids, separated by commas */
+
+	struct query_params params;
+	struct query_plan plan; /* borrows from params; last, as query_plan_make fills it */
 };
 
 enum http_records_end { HTTP_RECORDS_COMPLETE, HTTP_RECORDS_PAUSED, HTTP_RECORDS_FAILED };

@@ -4,6 +4,8 @@
  *	{"_links":{"self":{"href":...},"next":{"href":...}},"request_id":...,"request_status":"TRUNCATED",...,
  *	 "items_count":1000,"cursor":...,"iv":...,"records":[...]}
  *
+ * Records may be a megabyte, so the page's are sent from where they were written, behind what stands before them.
+ *
  * `next` repeats the query with cursor and iv in place of its own; the same URL stands in a Link header (RFC 8288).
  */
 #include "http/records.h"
@@ -13,7 +15,7 @@
 #include "base/json.h"
 #include "http/link.h"
 
-#define ENVELOPE_BYTES 4096 /* a usual envelope is shorter */
+#define FRONT_BYTES 2048 /* it usually is shorter */
 
 /* What the answer says that is not in the page. */
 struct answer {
@@ -122,8 +124,9 @@ static void charge(const struct http_records_page *page, const struct meter_pric
 		meter_charge(page->app->meter, http_request_account(page->request), &usage, price);
 }
 
-static void write_answer(const struct http_records_page *page, const struct meter_price *price,
-                         struct answer *answer, struct buf *out)
+/* All of the answer that stands before its records. */
+static void write_front(const struct http_records_page *page, const struct meter_price *price, struct answer *answer,
+                        struct buf *out)
 {
 	struct json json = json_to(out);
 	int64_t received_us = page->received_us - page->received_us % CLOCK_US_PER_SECOND;
@@ -144,8 +147,13 @@ static void write_answer(const struct http_records_page *page, const struct mete
 	}
 	json_key(&json, "records");
 	json_array_begin(&json);
-	if (page->count > 0)
-		json_raw(&json, buf_str(&page->records));
+}
+
+/* And what stands behind them. */
+static void write_end(struct buf *out)
+{
+	struct json json = json_to(out);
+
 	json_array_end(&json);
 	json_object_end(&json);
 }
@@ -153,7 +161,7 @@ static void write_answer(const struct http_records_page *page, const struct mete
 int http_records_answer(struct http_records_page *page, struct error *err)
 {
 	struct answer answer = { 0 };
-	struct buf out = { 0 };
+	struct buf front = { 0 };
 	struct meter_price price;
 	int result = -1;
 
@@ -164,20 +172,21 @@ int http_records_answer(struct http_records_page *page, struct error *err)
 			goto out;
 		write_next(page, &answer);
 	}
-	buf_reserve(&out, page->records.len + ENVELOPE_BYTES);
+	buf_reserve(&front, FRONT_BYTES);
 	quote(page, &price);
-	write_answer(page, &price, &answer, &out);
-	if (out.failed || page->records.failed || answer.self.failed || answer.next.failed || answer.scratch.failed) {
+	write_front(page, &price, &answer, &front);
+	write_end(&page->records);
+	if (front.failed || page->records.failed || answer.self.failed || answer.next.failed || answer.scratch.failed) {
 		error_set(err, ERROR_NOMEM, "Out of memory for a page of records");
 		goto out;
 	}
 	if (answer.next.len > 0)
 		http_link_header(page->request, "next", &answer.next);
 	charge(page, &price);
-	http_reply(page->request, 200, "application/json", &out);
+	http_reply_behind(page->request, 200, "application/json", buf_str(&front), &page->records);
 	result = 0;
 out:
 	answer_free(&answer);
-	buf_free(&out);
+	buf_free(&front);
 	return result;
 }

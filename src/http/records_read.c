@@ -11,6 +11,8 @@
 
 #include "base/clock.h"
 
+#define ROOM_AT 16 /* records after which there is an idea of how much room a page needs */
+
 /* A record that an id found: its JSON within page->records until it is put in order. */
 struct hit {
 	int64_t time_us;
@@ -18,6 +20,14 @@ struct hit {
 	size_t at;
 	size_t len;
 };
+
+/* Once a few are there, makes room for a full page like them: growing step by step would copy them again and again. */
+static void make_room(struct http_records_page *page)
+{
+	size_t usual = page->records.len / page->count;
+
+	buf_reserve(&page->records, (page->max - page->count) * (usual + usual / 8));
+}
 
 static bool add_scanned(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
 {
@@ -28,9 +38,11 @@ static bool add_scanned(void *arg, const struct record *record, struct str line,
 		page->more = true;
 		return false;
 	}
+	if (page->count == ROOM_AT)
+		make_room(page);
 	if (page->count++ > 0)
 		buf_add_char(&page->records, ',');
-	record_write_json(&page->records, record, &page->view);
+	record_write_json_columns(&page->records, record, page->columns);
 	page->last = *behind;
 	return !page->records.failed;
 }

@@ -79,18 +79,6 @@ void http_reply_header(struct http_request *request, const char *name, const cha
 	buf_add_text(headers, "\r\n");
 }
 
-/* Decimal without printf: this runs for every answer. */
-static void add_number(struct buf *out, uint64_t value)
-{
-	char digits[20];
-	size_t at = sizeof(digits);
-
-	do
-		digits[--at] = (char)('0' + value % 10);
-	while ((value /= 10) > 0);
-	buf_add(out, digits + at, sizeof(digits) - at);
-}
-
 static void add_field(struct buf *out, const char *name, const char *value)
 {
 	buf_add_text(out, name);
@@ -115,7 +103,7 @@ static struct str make_head(const struct http_request *request, int status, cons
 
 	buf_clear(head);
 	buf_add_text(head, "HTTP/1.1 ");
-	add_number(head, (uint64_t)status);
+	buf_add_uint(head, (uint64_t)status);
 	buf_add_char(head, ' ');
 	add_field(head, http_status_phrase(status), "");
 	add_field(head, "Date: ", server->date);
@@ -123,7 +111,7 @@ static struct str make_head(const struct http_request *request, int status, cons
 		add_field(head, "Content-Type: ", content_type);
 	if (status != 204 && status != 304) {
 		buf_add_text(head, "Content-Length: ");
-		add_number(head, length);
+		buf_add_uint(head, length);
 		buf_add_text(head, "\r\n");
 	}
 	if (!request->connection->keep_alive)
@@ -160,10 +148,16 @@ void http_reply_file(struct http_request *request, int status, const char *conte
 
 void http_reply(struct http_request *request, int status, const char *content_type, struct buf *body)
 {
+	http_reply_behind(request, status, content_type, (struct str){ NULL, 0 }, body);
+}
+
+void http_reply_behind(struct http_request *request, int status, const char *content_type, struct str front,
+                       struct buf *body)
+{
 	struct http_connection *c = request->connection;
 	bool head_only = str_is(request->head.method, "HEAD");
 	bool broken = body && body->failed;
-	size_t length = body && !broken ? body->len : 0;
+	size_t length = body && !broken ? front.len + body->len : 0;
 
 	if (broken) {
 		log_error("http", "out of memory for an answer");
@@ -177,6 +171,10 @@ void http_reply(struct http_request *request, int status, const char *content_ty
 	if (body && (head_only || broken)) {
 		buf_free(body);
 		body = NULL;
+	}
+	if (body) {
+		buf_add_str(&c->server->head, front);
+		head = buf_str(&c->server->head);
 	}
 	bool sent = !c->server->head.failed && http_send(c, head, body);
 	if (c->server->head.failed && body)

@@ -11,6 +11,7 @@
 
 #include "base/config.h"
 #include "base/disk.h"
+#include "base/id.h"
 #include "http/http.h"
 #include "ingest/ingest.h"
 #include "meter/meter.h"
@@ -20,7 +21,7 @@
 
 struct http_changes_waiters;
 
-/* What handlers may use. All pointers stay the caller's and must outlive the server; what the last two are about is
+/* What handlers may use. All pointers stay the caller's and must outlive the server; what the last three are about is
  * theirs. */
 struct http_app {
 	struct event_base *base;
@@ -34,6 +35,7 @@ struct http_app {
 	struct cursor_key cursor_key;
 	size_t summaries;                    /* being made (summary.c) */
 	struct http_changes_waiters *waiters; /* for changes (changes_wait.c); NULL: none */
+	struct id_pool random;               /* for ids of requests */
 };
 
 /* Ends with a row whose path is NULL. */

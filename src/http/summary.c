@@ -347,7 +347,7 @@ void http_summary_get(struct http_request *request, void *app)
 	summary->request = request;
 	summary->app = app;
 	summary->received_us = clock_now_us();
-	id_uuid(summary->request_id);
+	id_uuid_from(&summary->app->random, summary->request_id);
 	if (!make_plan(summary) || !may_begin(summary)) {
 		summary_free(summary);
 	} else if (begin(summary, &err) < 0) {

@@ -72,7 +72,7 @@ static void add_time(struct meter *meter, int64_t time_us)
 
 static void add_count(struct meter *meter, uint64_t count)
 {
-	buf_addf(&meter->scratch, "%" PRIu64, count);
+	buf_add_uint(&meter->scratch, count);
 	add_scratch(meter);
 }
 

@@ -252,7 +252,7 @@ bool query_plan_make(struct query_plan *plan, enum query_kind kind, const struct
 	};
 	struct buf unsupported = { 0 };
 
-	memset(plan, 0, sizeof(*plan));
+	memset(plan, 0, offsetof(struct query_plan, ids));
 	plan->kind = kind;
 	plan->by_id = kind == QUERY_SYNC && query_given(params, STR_LITERAL("id")).p;
 	resolve_product(&making);

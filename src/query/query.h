@@ -46,7 +46,7 @@ struct str query_params_get(const struct query_params *params, const char *name)
 
 void query_params_free(struct query_params *params);
 
-/* What is wrong with a request: an array of {name, reason}. */
+/* What is wrong with a request: an array of {name, reason}. None: all zero, or query_problems_clear. */
 struct query_problems {
 	size_t count;
 	struct query_problem {
@@ -56,6 +56,13 @@ struct query_problems {
 	bool invalid_filter;  /* the 422 "Invalid filter" of an id query: `detail` instead of the list */
 	char detail[512];
 };
+
+/* For every request: the list is larger than all else of most, and not worth clearing. */
+static inline void query_problems_clear(struct query_problems *problems)
+{
+	problems->count = 0;
+	problems->invalid_filter = false;
+}
 
 void query_problems_add(struct query_problems *problems, struct str name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -106,7 +113,6 @@ struct query_plan {
 
 	bool by_id;
 	size_t ids_count;
-	struct str ids[QUERY_IDS_MAX]; /* without repeats, in the order given */
 
 	int64_t from_us; /* by dates; asynchronous, too, and of a summary */
 	int64_t to_us;
@@ -115,6 +121,9 @@ struct query_plan {
 
 	struct str cursor; /* as sent; p NULL without one */
 	struct str iv;
+
+	/* Without repeats, in the order given. They are last, as those that are not used are not cleared. */
+	struct str ids[QUERY_IDS_MAX];
 };
 
 /*

@@ -39,6 +39,28 @@ static char *put_doubled(struct buf *out, char *at, struct str value, size_t roo
 	return buf_reserve(out, room) ? out->data + out->len : NULL;
 }
 
+/* Writes a value in quotes; `room` is what there must be behind it. NULL when there is not. */
+COPY_INLINE char *put_value(struct buf *out, char *at, struct str value, size_t room)
+{
+	*at++ = '"';
+	if (copy_value(at, value, COPY_CSV))
+		at += value.len;
+	else if (!(at = put_doubled(out, at, value, room)))
+		return NULL;
+	*at++ = '"';
+	return at;
+}
+
+void record_write_csv_value(struct buf *out, struct str value)
+{
+	char *at = buf_reserve(out, value.len + AROUND) ? out->data + out->len : NULL;
+
+	if (at)
+		at = put_value(out, at, value, AROUND);
+	if (at)
+		out->len = (size_t)(at - out->data);
+}
+
 void record_write_csv(struct buf *out, const struct record *record, const struct record_view *view)
 {
 	uint64_t columns = record_view_columns(record->product, view);
@@ -49,14 +71,9 @@ void record_write_csv(struct buf *out, const struct record *record, const struct
 		return;
 	at = out->data + out->len;
 	for (uint64_t left = columns; left != 0; left &= left - 1) {
-		struct str value = record->values[__builtin_ctzll(left)];
-
-		*at++ = '"';
-		if (copy_value(at, value, copy_csv_odd))
-			at += value.len;
-		else if (!(at = put_doubled(out, at, value, room)))
+		at = put_value(out, at, record->values[__builtin_ctzll(left)], room);
+		if (!at)
 			return;
-		*at++ = '"';
 		*at++ = ',';
 	}
 	if (columns == 0)

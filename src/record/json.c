@@ -1,38 +1,31 @@
 /*
  * json.c: a record as a JSON object.
  *
- * Room for the whole object is made once, for the usual case that no value needs an escape; one that does is left to
- * json_quote, and then there must be room for the rest again. What stands before a value comes ready from the
- * catalogue, with a comma in front; that of the first becomes the brace.
+ * A value that needs an escape is left to json_quote. What stands before a value comes ready from the catalogue, with a
+ * comma in front; that of the first becomes the brace.
  */
 #include "base/json.h"
 
 #include "record/copy.h"
 #include "record/record.h"
 
-#define AROUND_MAX 3 /* bytes of a column besides its name and value: the quote behind it, or {} */
+#define AROUND 3 /* bytes of a column besides its name and value: the quote behind it, or {} */
 
-static size_t room_for(const struct record *record, uint64_t columns)
+/* Sees to it that there is room for `more` bytes from `at` on, and one; NULL when there is none. */
+static inline char *with_room(struct buf *out, char *at, size_t more)
 {
-	size_t room = AROUND_MAX;
-
-	for (; columns != 0; columns &= columns - 1) {
-		int i = __builtin_ctzll(columns);
-
-		room += record->product->columns[i].json_before.len + record->values[i].len + AROUND_MAX;
-	}
-	return room;
+	if ((size_t)(out->data + out->cap - at) > more)
+		return at;
+	out->len = (size_t)(at - out->data);
+	return buf_reserve(out, more + 1) ? out->data + out->len : NULL;
 }
 
-/*
- * Writes a value behind its opening quote, with the closing one, in the way that may need more room; makes `room` anew.
- * NULL when there is none.
- */
-static char *put_escaped(struct buf *out, char *at, struct str value, size_t room)
+/* Writes a value that needs escapes behind its opening quote, with the closing one. NULL when out of memory. */
+static char *put_escaped(struct buf *out, char *at, struct str value)
 {
 	out->len = (size_t)(at - out->data) - 1;
 	json_quote(out, value);
-	return buf_reserve(out, room) ? out->data + out->len : NULL;
+	return out->failed ? NULL : out->data + out->len;
 }
 
 static char *put_raw(char *at, struct str value)
@@ -41,41 +34,49 @@ static char *put_raw(char *at, struct str value)
 }
 
 /* NULL when out of memory. */
-static inline char *put_column(struct buf *out, char *at, const struct catalog_column *column, struct str value,
-                               size_t room)
+static inline char *put_column(struct buf *out, char *at, const struct catalog_column *column, struct str value)
 {
+	at = with_room(out, at, column->json_before.len + value.len + AROUND);
+	if (!at)
+		return NULL;
 	at = copy_bytes(at, column->json_before);
 	if (column->kind == CATALOG_JSON)
 		return put_raw(at, value);
-	if (!copy_value(at, value, copy_json_odd))
-		return put_escaped(out, at, value, room);
+	if (!copy_value(at, value, COPY_JSON))
+		return put_escaped(out, at, value);
 	at += value.len;
 	*at = '"';
 	return at + 1;
 }
 
-void record_write_json(struct buf *out, const struct record *record, const struct record_view *view)
+void record_write_json_columns(struct buf *out, const struct record *record, uint64_t columns)
 {
-	uint64_t columns = record_view_columns(record->product, view);
-	size_t room = room_for(record, columns);
 	size_t begin = out->len;
 	char *at;
 
-	if (!buf_reserve(out, room))
+	if (!buf_reserve(out, AROUND))
 		return;
 	at = out->data + begin;
 	for (uint64_t left = columns; left != 0; left &= left - 1) {
 		int i = __builtin_ctzll(left);
 
-		at = put_column(out, at, &record->product->columns[i], record->values[i], room);
+		at = put_column(out, at, &record->product->columns[i], record->values[i]);
 		if (!at)
 			return;
 	}
 	if (columns == 0)
 		at++;
+	at = with_room(out, at, 1);
+	if (!at)
+		return;
 	out->data[begin] = '{';
 	*at++ = '}';
 	out->len = (size_t)(at - out->data);
+}
+
+void record_write_json(struct buf *out, const struct record *record, const struct record_view *view)
+{
+	record_write_json_columns(out, record, record_view_columns(record->product, view));
 }
 
 void record_write_raw_json(struct buf *out, const struct record *record)

@@ -290,8 +290,8 @@ static enum maker_end run_scan(struct maker *maker)
 {
 	struct scan_sink sink = {
 		.on_record = on_record,
-		.on_span = maker->lines.ready && !maker->now.rows_only ? on_span : NULL,
-		.lines = maker->lines.ready,
+		.on_span = maker->lines.blocks && !maker->now.rows_only ? on_span : NULL,
+		.lines = maker->lines.ready ? &maker->spec->view : NULL,
 		.arg = maker,
 	};
 	struct scan_position position = maker->now.position;

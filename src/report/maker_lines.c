@@ -1,8 +1,8 @@
 /*
  * maker_lines.c: a record as a line of a report.
  *
- * The usual report, CSV with the usual columns, takes the lines as the store has them. Others are written here: with
- * other columns of the view by the record's own codecs, with columns chosen one by one.
+ * CSV with the columns of the view comes from the store as it is to be; of the usual view even in blocks. The others
+ * are written here: NDJSON by the record's own codec, columns that were chosen one by one.
  */
 #include "report/maker_private.h"
 
@@ -13,13 +13,13 @@ static uint64_t bit_of(uint8_t column)
 	return column == CATALOG_NONE ? 0 : UINT64_C(1) << column;
 }
 
-/* Those of the store's lines: neither message nor concatenated. */
-static bool has_usual_columns(const struct report_spec *spec)
+/* That of the store's blocks: neither message nor concatenated. */
+static bool has_usual_view(const struct report_spec *spec)
 {
 	struct record_view usual = { .direction = spec->view.direction };
 
-	return spec->columns == NULL && record_view_columns(spec->query.product, &usual) ==
-	                                        record_view_columns(spec->query.product, &spec->view);
+	return record_view_columns(spec->query.product, &usual) ==
+	       record_view_columns(spec->query.product, &spec->view);
 }
 
 static uint64_t shown_columns(const struct report_spec *spec)
@@ -37,7 +37,8 @@ void maker_lines_init(struct maker_lines *lines, const struct report_spec *spec)
 {
 	const struct catalog_product *product = spec->query.product;
 
-	lines->ready = spec->format == REPORT_CSV && has_usual_columns(spec);
+	lines->ready = spec->format == REPORT_CSV && !spec->columns;
+	lines->blocks = lines->ready && has_usual_view(spec);
 	lines->time_column = product->time_column;
 	lines->price_column = catalog_column_find(product, STR_LITERAL("total_price"));
 	lines->currency_column = catalog_column_find(product, STR_LITERAL("currency"));
@@ -46,28 +47,12 @@ void maker_lines_init(struct maker_lines *lines, const struct report_spec *spec)
 		lines->columns |= shown_columns(spec);
 }
 
-static void add_quoted(struct buf *out, struct str value)
-{
-	buf_add_char(out, '"');
-	while (value.len > 0) {
-		const char *quote = memchr(value.p, '"', value.len);
-		size_t len = quote ? (size_t)(quote - value.p) + 1 : value.len;
-
-		buf_add(out, value.p, len);
-		if (quote)
-			buf_add_char(out, '"');
-		value.p += len;
-		value.len -= len;
-	}
-	buf_add_char(out, '"');
-}
-
 static void add_chosen_csv(struct buf *out, const struct report_spec *spec, const struct record *record)
 {
 	for (size_t i = 0; i < spec->columns_count; i++) {
 		if (i > 0)
 			buf_add_char(out, ',');
-		add_quoted(out, record->values[spec->columns[i]]);
+		record_write_csv_value(out, record->values[spec->columns[i]]);
 	}
 	buf_add_char(out, '\n');
 }
@@ -135,8 +120,6 @@ void maker_add_line(struct buf *out, const struct report_spec *spec, const struc
 		buf_add_str(out, ready);
 	else if (spec->format == REPORT_NDJSON)
 		add_json(out, spec, record);
-	else if (spec->columns)
-		add_chosen_csv(out, spec, record);
 	else
-		record_write_csv(out, record, &spec->view);
+		add_chosen_csv(out, spec, record);
 }

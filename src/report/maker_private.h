@@ -39,7 +39,8 @@ void maker_set_scan(struct maker *maker, maker_scan_fn scan);
 
 /* How lines are made for a spec. */
 struct maker_lines {
-	bool ready;       /* the store's own lines are those of the file */
+	bool ready;       /* the scan gives the lines of the file */
+	bool blocks;      /* and so do the store's blocks */
 	uint64_t columns; /* that lines and totals need, as of scan_query */
 	uint8_t time_column;
 	uint8_t price_column; /* or CATALOG_NONE, as the next */
@@ -51,7 +52,7 @@ void maker_lines_init(struct maker_lines *lines, const struct report_spec *spec)
 /* Appends the header line, if the format has one. */
 void maker_add_header(struct buf *out, const struct report_spec *spec);
 
-/* Appends a record's line; `ready` is the store's line where lines->ready. */
+/* Appends a record's line; `ready` is the scan's line where lines->ready. */
 void maker_add_line(struct buf *out, const struct report_spec *spec, const struct maker_lines *lines,
                     const struct record *record, struct str ready);
 

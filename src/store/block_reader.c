@@ -101,27 +101,27 @@ static int check_segment(const struct block_reader *reader, const struct block_s
 	return 0;
 }
 
-static int inflate_begin(struct block_reader *reader, const struct block_segment *segment, struct error *err)
-{
-	if (!reader->inflate)
-		reader->inflate = malloc(sizeof(*reader->inflate));
-	buf_clear(&reader->text);
-	if (!reader->inflate || !buf_reserve(&reader->text, (size_t)segment->csv_bytes + 1))
-		return no_memory(reader, err);
-	isal_inflate_init(reader->inflate);
-	reader->inflate->next_in = (uint8_t *)(uintptr_t)reader->view.deflate.p + segment->deflate_begin;
-	reader->inflate->avail_in = segment->deflate_bytes;
-	reader->inflate->next_out = (uint8_t *)reader->text.data;
-	return 0;
-}
-
-/* Inflates until there are `len` bytes of text. */
-static int inflate_upto(struct block_reader *reader, size_t len, struct error *err)
+/*
+ * Inflates the first `len` bytes of a segment's text. In one go from the begin: igzip's other way keeps a window, which
+ * it fills with 64 KiB before it looks at how much is wanted.
+ */
+static int inflate_first(struct block_reader *reader, const struct block_segment *segment, size_t len,
+                         struct error *err)
 {
 	struct inflate_state *state = reader->inflate;
-	state->avail_out = (uint32_t)(len - reader->text.len);
-	int rc = isal_inflate(state);
-	if ((rc != ISAL_DECOMP_OK && rc != ISAL_OUT_OVERFLOW) || state->total_out != len)
+	if (!state)
+		state = reader->inflate = malloc(sizeof(*state));
+	buf_clear(&reader->text);
+	if (!state || !buf_reserve(&reader->text, (size_t)segment->csv_bytes + 1))
+		return no_memory(reader, err);
+	isal_inflate_init(state);
+	state->next_in = (uint8_t *)(uintptr_t)reader->view.deflate.p + segment->deflate_begin;
+	state->avail_in = segment->deflate_bytes;
+	state->next_out = (uint8_t *)reader->text.data;
+	state->avail_out = (uint32_t)len;
+	int rc = isal_inflate_stateless(state);
+	/* a segment ends on a flush, not on the last block of a stream, which is what igzip misses */
+	if ((rc != ISAL_DECOMP_OK && rc != ISAL_END_INPUT && rc != ISAL_OUT_OVERFLOW) || state->avail_out > 0)
 		return damaged(reader, "the records are damaged", err);
 	reader->text.len = len;
 	return 0;
@@ -162,8 +162,7 @@ int block_reader_load(struct block_reader *reader, uint32_t row, struct error *e
 	uint32_t number = segment_of(&reader->view, row);
 	struct block_segment segment = block_segment(&reader->view, number);
 	reader->segment_number = NO_SEGMENT;
-	if (check_segment(reader, &segment, err) != 0 || inflate_begin(reader, &segment, err) != 0 ||
-	    inflate_upto(reader, segment.csv_bytes, err) != 0)
+	if (check_segment(reader, &segment, err) != 0 || inflate_first(reader, &segment, segment.csv_bytes, err) != 0)
 		return -1;
 	if (lines_index(&reader->lines, buf_str(&reader->text), segment.rows, reader->fields_count) != 0 ||
 	    !block_places_read(&reader->view, &segment, reader->partition.direction, reader->places))
@@ -172,17 +171,15 @@ int block_reader_load(struct block_reader *reader, uint32_t row, struct error *e
 	return 0;
 }
 
-/* Lines are about as long as each other: as far as the row should reach, then further as long as it does not. */
+/* Lines are about as long as each other: as far as the row should reach, or else all. */
 static int inflate_row(struct block_reader *reader, const struct block_segment *segment, uint32_t row,
                        struct error *err)
 {
 	size_t len = (size_t)((uint64_t)segment->csv_bytes * (row + 2) / segment->rows);
-	if (inflate_begin(reader, segment, err) != 0)
-		return -1;
-	for (;; len += segment->csv_bytes / 8 + 1) {
-		if (len > segment->csv_bytes)
-			len = segment->csv_bytes;
-		if (inflate_upto(reader, len, err) != 0)
+	if (len > segment->csv_bytes)
+		len = segment->csv_bytes;
+	for (;; len = segment->csv_bytes) {
+		if (inflate_first(reader, segment, len, err) != 0)
 			return -1;
 		if (lines_index_one(&reader->lines, buf_str(&reader->text), row, reader->fields_count) == 0)
 			return 0;
@@ -328,6 +325,28 @@ int block_reader_record(struct block_reader *reader, uint32_t row, uint64_t colu
 	    unescape_record(reader, block_reader_line(reader, row), record, in_line, err) != 0)
 		return -1;
 	return extra ? read_extra(reader, row, extra, record, err) : 0;
+}
+
+void block_reader_weave(const struct block_reader *reader, uint32_t row, uint64_t columns, const struct record *record,
+                        struct buf *out)
+{
+	struct str rest = block_reader_line(reader, row);
+	for (uint64_t left = columns; left; left &= left - 1) {
+		int column = __builtin_ctzll(left);
+		uint64_t before = reader->line_columns & ((UINT64_C(1) << column) - 1);
+		if (before) {
+			uint8_t field = reader->fields[63 - __builtin_clzll(before)];
+			struct str value = lines_value(&reader->lines, row - reader->loaded_row, field);
+			size_t len = (size_t)(value.p + value.len + 1 - rest.p);
+			buf_add(out, rest.p, len);
+			buf_add_char(out, ',');
+			rest = (struct str){ rest.p + len, rest.len - len };
+		}
+		record_write_csv_value(out, record->values[column]);
+		if (!before)
+			buf_add_char(out, ',');
+	}
+	buf_add_str(out, rest);
 }
 
 uint64_t block_reader_changed(const struct block_reader *reader, uint32_t row, uint64_t seq)

@@ -77,6 +77,13 @@ static inline struct str block_reader_line(const struct block_reader *reader, ui
 }
 
 /*
+ * Appends the line of a loaded row with more columns in their places: `columns`, none of which is in it, as `record`
+ * has them. That is what record_write_csv makes of the row in a view of all of them. Check out->failed.
+ */
+void block_reader_weave(const struct block_reader *reader, uint32_t row, uint64_t columns, const struct record *record,
+                        struct buf *out);
+
+/*
  * Fills the values of `columns` of a loaded row, which die with the next call; others are absent. May
  * read the extra part, for columns that lines do not show.
  */

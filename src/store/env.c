@@ -145,9 +145,17 @@ fail:
 	return -1;
 }
 
+static void drop_spare(struct env *env)
+{
+	if (env->spare)
+		mdb_txn_abort(env->spare);
+	env->spare = NULL;
+}
+
 void env_close(struct env *env)
 {
 	env_abort(env);
+	drop_spare(env);
 	if (env->mdb)
 		mdb_env_close(env->mdb);
 	free(env->path);
@@ -170,9 +178,13 @@ int env_commit(struct env *env, struct error *err)
 {
 	if (!env->write)
 		return 0;
+	MDB_envinfo info;
+	drop_spare(env);
 	int rc = mdb_txn_commit(env->write);
 	env->write = NULL;
 	env->cursor = NULL;
+	mdb_env_info(env->mdb, &info);
+	env->committed = info.me_last_txnid;
 	return rc ? env_fail(env, rc, "commit", err) : 0;
 }
 
@@ -186,11 +198,22 @@ void env_abort(struct env *env)
 
 MDB_txn *env_read(struct env *env, struct error *err)
 {
-	MDB_txn *txn = NULL;
+	MDB_txn *txn = env->spare;
+	env->spare = NULL;
+	if (txn)
+		return txn;
 	int rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn);
 	if (rc) {
 		env_fail(env, rc, "begin read", err);
 		return NULL;
 	}
 	return txn;
+}
+
+void env_read_end(struct env *env, MDB_txn *txn)
+{
+	if (env->spare || mdb_txn_id(txn) < env->committed)
+		mdb_txn_abort(txn);
+	else
+		env->spare = txn;
 }

@@ -29,6 +29,8 @@ struct env {
 	char *path;
 	MDB_txn *write;      /* the open write transaction, or NULL */
 	MDB_cursor *cursor;  /* of the open write transaction, for whoever keeps one through it; it ends with it. Or NULL */
+	MDB_txn *spare;      /* a read transaction on the last commit that nobody uses, or NULL */
+	size_t committed;    /* number of the last commit, as of mdb_txn_id */
 	MDB_dbi dbi[ENV_DBS_MAX]; /* in the table's order */
 };
 
@@ -48,8 +50,13 @@ MDB_txn *env_write(struct env *env, struct error *err);
 int env_commit(struct env *env, struct error *err);
 void env_abort(struct env *env);
 
-/* A read-only transaction on the last commit; end it with mdb_txn_abort within the slice. NULL with *err. */
+/*
+ * A read-only transaction on the last commit; end it within the slice. NULL with *err. To end it is mdb_txn_abort, or
+ * env_read_end where it is done for every request: that keeps it for the next env_read, up to the next commit. Of
+ * hundreds of environments, each one's locks, slots of readers and meta pages are cold when their turn comes.
+ */
 MDB_txn *env_read(struct env *env, struct error *err);
+void env_read_end(struct env *env, MDB_txn *txn);
 
 /* Fills *err from an LMDB result: MDB_MAP_FULL and ENOSPC are ERROR_FULL, corruption ERROR_CORRUPT, a system's
  * errno ERROR_IO. Always returns -1. `doing` says what failed: "put", "commit". */

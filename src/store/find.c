@@ -1,8 +1,8 @@
 /*
  * find.c: records by id, in any of 400 days. See scan_find_id in scan.h.
  *
- * The days' filters are asked first, all their lines fetched ahead, so that the memory answers them side by side; then
- * only days that may have the id are opened.
+ * The days' filters are asked, their lines fetched a few days ahead, so that the memory answers them side by side; only
+ * days that may have the id are opened.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 #include "store/store_private.h"
 
 #define FOUND_IN_DAY_MAX 4096 /* records with one id in one day that are put in order */
+#define FILTERS_AHEAD 24      /* as many lines as a processor fetches at a time, or more */
 
 struct find {
 	struct store *store;
@@ -185,22 +186,30 @@ static int find_in_day(struct find *find)
 		result = error_set(find->err, ERROR_NOMEM, "records of an id: out of memory");
 	if (result == 0)
 		result = give_found(find);
-	mdb_txn_abort(find->txn);
+	env_read_end(&find->day->env, find->txn);
 	return result;
+}
+
+static int prefetch_filter(struct find *find, size_t day, const struct id_filter_key *key)
+{
+	struct store *store = find->store;
+	if (!store->days[day]->filter && store_day_filter(store, store->days[day], find->err) != 0)
+		return -1;
+	id_filter_prefetch(store->days[day]->filter, key);
+	return 0;
 }
 
 static int find_in_days(struct find *find)
 {
 	struct store *store = find->store;
-	uint32_t key = (uint32_t)(find->hash >> 32);
-	size_t first = store_day_index(store, find->first_day);
-	for (size_t i = store->days_count; i-- > first;) {
-		if (store_day_filter(store, store->days[i], find->err) != 0)
-			return -1;
-		id_filter_prefetch(store->days[i]->filter, key);
-	}
+	struct id_filter_key key;
+	size_t first = store_day_index(store, find->first_day), ahead = store->days_count;
+	id_filter_key_make(&key, (uint32_t)(find->hash >> 32));
 	for (size_t i = store->days_count; i-- > first && !find->stopped;) {
-		if (!id_filter_may_have(store->days[i]->filter, key))
+		for (; ahead > first && ahead + FILTERS_AHEAD > i; ahead--)
+			if (prefetch_filter(find, ahead - 1, &key) != 0)
+				return -1;
+		if (!id_filter_may_have(store->days[i]->filter, &key))
 			continue;
 		find->day = store_day(store, store->day_numbers[i], false, find->err);
 		if (!find->day || find_in_day(find) != 0)

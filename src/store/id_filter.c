@@ -17,7 +17,7 @@
 
 #define MAGIC "cdrdidf2"
 #define HEADER_BYTES 4096
-#define LINE_BYTES 64
+#define LINE_BYTES (8 * ID_FILTER_LINE_WORDS)
 #define BITS_PER_KEY 12
 #define PROBES 6
 #define KEYS_MIN 16384
@@ -224,10 +224,12 @@ static uint64_t *line_of(const struct ref *ref, uint64_t mixed)
 	return (uint64_t *)(void *)(uintptr_t)(ref->lines + line * LINE_BYTES);
 }
 
-/* Calls for each probe's word and bit would be clearer and slower: nine bits choose a bit of the line's 512. */
-static uint64_t probes_of(uint64_t mixed)
+void id_filter_key_make(struct id_filter_key *key, uint32_t hash)
 {
-	return mix(mixed + UINT64_C(0x9e3779b97f4a7c15));
+	*key = (struct id_filter_key){ .mixed = mix(hash + UINT64_C(1)) };
+	uint64_t probes = mix(key->mixed + UINT64_C(0x9e3779b97f4a7c15));
+	for (int i = 0; i < PROBES; i++, probes >>= 9)
+		key->bits[probes >> 6 & 7] |= UINT64_C(1) << (probes & 63);
 }
 
 /* From the last sync on the file is this boot's. */
@@ -241,10 +243,11 @@ static void mark_dirty(struct id_filter *filter)
 	msync(filter->map, HEADER_BYTES, MS_SYNC);
 }
 
-int id_filter_add(struct id_filter *filter, uint32_t key, struct error *err)
+int id_filter_add(struct id_filter *filter, uint32_t hash, struct error *err)
 {
 	struct header *header = header_of(filter);
-	uint64_t mixed = mix(key + UINT64_C(1));
+	struct id_filter_key key;
+	id_filter_key_make(&key, hash);
 	mark_dirty(filter);
 	if (header->parts_count == 0 && add_part(filter, KEYS_MIN, err) != 0)
 		return -1;
@@ -256,40 +259,37 @@ int id_filter_add(struct id_filter *filter, uint32_t key, struct error *err)
 		header = header_of(filter);
 		part = &header->parts[header->parts_count - 1];
 	}
-	uint64_t *line = line_of(&filter->refs[filter->refs_count - 1], mixed);
-	uint64_t probes = probes_of(mixed);
-	for (int i = 0; i < PROBES; i++, probes >>= 9)
-		line[probes >> 6 & 7] |= UINT64_C(1) << (probes & 63);
+	uint64_t *line = line_of(&filter->refs[filter->refs_count - 1], key.mixed);
+	for (int i = 0; i < ID_FILTER_LINE_WORDS; i++)
+		line[i] |= key.bits[i];
 	part->keys++;
 	return 0;
 }
 
-static bool part_may_have(const struct ref *ref, uint64_t mixed)
+/* The whole line at once: probe by probe, every day would be a branch that nobody can foresee. */
+static bool part_may_have(const struct ref *ref, const struct id_filter_key *key)
 {
-	const uint64_t *line = line_of(ref, mixed);
-	uint64_t probes = probes_of(mixed);
-	for (int i = 0; i < PROBES; i++, probes >>= 9)
-		if (!(line[probes >> 6 & 7] & UINT64_C(1) << (probes & 63)))
-			return false;
-	return true;
+	const uint64_t *line = line_of(ref, key->mixed);
+	uint64_t missing = 0;
+	for (int i = 0; i < ID_FILTER_LINE_WORDS; i++)
+		missing |= key->bits[i] & ~line[i];
+	return missing == 0;
 }
 
-bool id_filter_may_have(const struct id_filter *filter, uint32_t key)
+bool id_filter_may_have(const struct id_filter *filter, const struct id_filter_key *key)
 {
-	uint64_t mixed = mix(key + UINT64_C(1));
 	if (!filter->ready)
 		return true;
 	for (uint32_t i = 0; i < filter->refs_count; i++)
-		if (part_may_have(&filter->refs[i], mixed))
+		if (part_may_have(&filter->refs[i], key))
 			return true;
 	return false;
 }
 
-void id_filter_prefetch(const struct id_filter *filter, uint32_t key)
+void id_filter_prefetch(const struct id_filter *filter, const struct id_filter_key *key)
 {
-	uint64_t mixed = mix(key + UINT64_C(1));
 	for (uint32_t i = 0; i < filter->refs_count; i++)
-		__builtin_prefetch(line_of(&filter->refs[i], mixed));
+		__builtin_prefetch(line_of(&filter->refs[i], key->mixed));
 }
 
 void id_filter_note_changes(struct id_filter *filter, uint64_t first, uint64_t last)

@@ -22,8 +22,15 @@
 #include "base/error.h"
 
 #define ID_FILTER_PARTS 12
+#define ID_FILTER_LINE_WORDS 8
 
 struct id_filter;
+
+/* What is looked for, worked out once for all the filters that are asked. */
+struct id_filter_key {
+	uint64_t mixed;                      /* says which line */
+	uint64_t bits[ID_FILTER_LINE_WORDS]; /* of that line */
+};
 
 /* Maps the filter of a day's directory, made if need be. `boot_id` has 16 bytes. */
 int id_filter_open(struct id_filter **out, const char *day_path, const uint8_t *boot_id, struct error *err);
@@ -39,11 +46,14 @@ int id_filter_parts(const struct id_filter *filter);
 int id_filter_reset(struct id_filter *filter, uint64_t keys, struct error *err);
 void id_filter_set_ready(struct id_filter *filter);
 
-/* A key is the upper half of an id's hash. ERROR_FULL when the disk has no room to grow. */
-int id_filter_add(struct id_filter *filter, uint32_t key, struct error *err);
+/* `hash` is the upper half of an id's hash. */
+void id_filter_key_make(struct id_filter_key *key, uint32_t hash);
+
+/* `hash` as above. ERROR_FULL when the disk has no room to grow. */
+int id_filter_add(struct id_filter *filter, uint32_t hash, struct error *err);
 
 /* False: it is not there. True: it may be. Not ready: true. */
-bool id_filter_may_have(const struct id_filter *filter, uint32_t key);
+bool id_filter_may_have(const struct id_filter *filter, const struct id_filter_key *key);
 
 /* Changes from number `first` to `last` may have been made in the day; before they are committed. */
 void id_filter_note_changes(struct id_filter *filter, uint64_t first, uint64_t last);
@@ -52,7 +62,7 @@ void id_filter_note_changes(struct id_filter *filter, uint64_t first, uint64_t l
 uint64_t id_filter_next_change(const struct id_filter *filter, uint64_t after);
 
 /* Brings the lines that id_filter_may_have will read nearer. */
-void id_filter_prefetch(const struct id_filter *filter, uint32_t key);
+void id_filter_prefetch(const struct id_filter *filter, const struct id_filter_key *key);
 
 /* Syncs it, so that it is trusted after a restart of the machine, and unmaps it. Does nothing on NULL. */
 void id_filter_close(struct id_filter *filter);

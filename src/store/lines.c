@@ -12,36 +12,67 @@
 #include <immintrin.h>
 #endif
 
+#define STEP 64 /* bytes; offsets are written for all of them before the next look at how many there are */
+
 #ifdef __x86_64__
-/* As much of find_quotes as goes 32 bytes a step; *at says how far. */
-__attribute__((target("avx2"))) static size_t find_quotes_avx2(const char *text, size_t len, uint32_t *out, size_t max,
-                                                               size_t *at)
+/* As much of find_quotes as goes in whole steps; *at says how far. */
+__attribute__((target("avx512f,avx512bw,avx512vbmi2,popcnt"))) static size_t
+find_quotes_avx512(const char *text, size_t len, uint32_t *out, size_t enough, size_t *at)
+{
+	const __m512i quote = _mm512_set1_epi8('"');
+	const __m512i offsets = _mm512_set_epi64(0x3f3e3d3c3b3a3938, 0x3736353433323130, 0x2f2e2d2c2b2a2928,
+	                                         0x2726252423222120, 0x1f1e1d1c1b1a1918, 0x1716151413121110,
+	                                         0x0f0e0d0c0b0a0908, 0x0706050403020100);
+	size_t count = 0;
+	for (; *at + STEP <= len && count < enough; *at += STEP) {
+		uint64_t mask = _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(text + *at), quote);
+		__m512i found = _mm512_maskz_compress_epi8(mask, offsets);
+		__m512i base = _mm512_set1_epi32((int)(uint32_t)*at);
+		__m128i parts[4] = { _mm512_castsi512_si128(found), _mm512_extracti32x4_epi32(found, 1),
+			             _mm512_extracti32x4_epi32(found, 2), _mm512_extracti32x4_epi32(found, 3) };
+		size_t end = count + (size_t)__builtin_popcountll(mask);
+		for (size_t i = 0; i < 4 && count + 16 * i < end; i++)
+			_mm512_storeu_si512(out + count + 16 * i,
+			                    _mm512_add_epi32(base, _mm512_cvtepu8_epi32(parts[i])));
+		count = end;
+	}
+	return count;
+}
+
+/* Likewise. Most steps have up to sixteen quotes: to write as many costs less than to find out that they are fewer. */
+__attribute__((target("avx2,bmi,popcnt"))) static size_t find_quotes_avx2(const char *text, size_t len, uint32_t *out,
+                                                                          size_t enough, size_t *at)
 {
 	const __m256i quote = _mm256_set1_epi8('"');
 	size_t count = 0;
-	for (; *at + 32 <= len && count + 32 <= max; *at += 32) {
-		__m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)(text + *at));
-		unsigned mask = (unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, quote));
-		while (mask) {
-			out[count++] = (uint32_t)*at + (uint32_t)__builtin_ctz(mask);
-			mask &= mask - 1;
-		}
+	for (; *at + STEP <= len && count < enough; *at += STEP) {
+		__m256i low = _mm256_loadu_si256((const __m256i *)(const void *)(text + *at));
+		__m256i high = _mm256_loadu_si256((const __m256i *)(const void *)(text + *at + STEP / 2));
+		uint64_t mask = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, quote)) |
+		                (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(high, quote)) << (STEP / 2);
+		size_t end = count + (size_t)__builtin_popcountll(mask);
+		for (uint32_t *to = out + count; mask; to += 16)
+			for (int i = 0; i < 16; i++, mask = _blsr_u64(mask))
+				to[i] = (uint32_t)*at + (uint32_t)_tzcnt_u64(mask);
+		count = end;
 	}
 	return count;
 }
 #endif
 
-/* Writes the offsets of the first quotes, at most `max`; returns their number. */
-static size_t find_quotes(const char *text, size_t len, uint32_t *out, size_t max)
+/* Writes the offsets of quotes until there are `enough`, or some more: `out` has room for STEP more. */
+static size_t find_quotes(const char *text, size_t len, uint32_t *out, size_t enough)
 {
 	size_t count = 0, at = 0;
 #ifdef __x86_64__
-	if (__builtin_cpu_supports("avx2"))
-		count = find_quotes_avx2(text, len, out, max, &at);
+	if (__builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512bw"))
+		count = find_quotes_avx512(text, len, out, enough, &at);
+	else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi"))
+		count = find_quotes_avx2(text, len, out, enough, &at);
 #endif
 #ifdef __SSE2__
 	const __m128i quote = _mm_set1_epi8('"');
-	for (; at + 16 <= len && count + 16 <= max; at += 16) {
+	for (; at + 16 <= len && count < enough; at += 16) {
 		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(text + at));
 		unsigned mask = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, quote));
 		while (mask) {
@@ -50,32 +81,36 @@ static size_t find_quotes(const char *text, size_t len, uint32_t *out, size_t ma
 		}
 	}
 #endif
-	for (; at < len && count < max; at++)
+	for (; at < len && count < enough; at++)
 		if (text[at] == '"')
 			out[count++] = (uint32_t)at;
 	return count;
 }
 
-/* Are the bytes between values what they must be? Turns the offset of each first quote into that of the first byte. */
-static bool check_frames(struct lines *lines, size_t len)
+/* Not zero unless a separator and the quote of the next value are behind an edge. Both are in the text: there are
+ * two more edges. */
+static unsigned miss_next(const char *text, uint32_t edge, char separator)
 {
-	size_t values = (size_t)lines->rows * lines->fields;
-	uint32_t at = 0, field = 0;
-	for (size_t i = 0; i < values; i++) {
-		uint32_t *edge = &lines->edges[2 * i];
-		if (edge[0] != at)
-			return false;
-		edge[0]++;
-		at = edge[1] + 2;
-		char separator = ',';
-		if (++field == lines->fields) {
-			separator = '\n';
-			field = 0;
-		}
-		if (at > len || lines->text[at - 1] != separator)
-			return false;
+	char wanted[2] = { separator, '"' };
+	uint16_t got, right;
+	memcpy(&got, text + edge + 1, sizeof(got));
+	memcpy(&right, wanted, sizeof(right));
+	return got ^ right;
+}
+
+/* Are the bytes between values what they must be? */
+static bool check_frames(const struct lines *lines, size_t len)
+{
+	const char *text = lines->text;
+	const uint32_t *behind = lines->edges + 1;
+	unsigned wrong = lines->edges[0];
+	for (uint32_t row = 0; row < lines->rows; row++, behind += 2) {
+		for (uint32_t field = 1; field < lines->fields; field++, behind += 2)
+			wrong |= miss_next(text, *behind, ',');
+		if (row + 1 < lines->rows)
+			wrong |= miss_next(text, *behind, '\n');
 	}
-	return at == len;
+	return wrong == 0 && (size_t)behind[-2] + 2 == len && text[len - 1] == '\n';
 }
 
 static bool walk(struct lines *lines, size_t len)
@@ -103,12 +138,12 @@ static bool walk(struct lines *lines, size_t len)
 
 static int edges_reserve(struct lines *lines, size_t quotes)
 {
-	if (quotes + 16 > lines->edges_cap) {
-		uint32_t *edges = realloc(lines->edges, (quotes + 16) * sizeof(*edges));
+	if (quotes + STEP > lines->edges_cap) {
+		uint32_t *edges = realloc(lines->edges, (quotes + STEP) * sizeof(*edges));
 		if (!edges)
 			return -1;
 		lines->edges = edges;
-		lines->edges_cap = quotes + 16;
+		lines->edges_cap = quotes + STEP;
 	}
 	return 0;
 }
@@ -116,14 +151,12 @@ static int edges_reserve(struct lines *lines, size_t quotes)
 int lines_index(struct lines *lines, struct str text, uint32_t rows, uint32_t fields)
 {
 	size_t quotes = 2 * (size_t)rows * fields;
-	if (edges_reserve(lines, quotes) != 0)
+	if (quotes == 0 || text.len > UINT32_MAX || edges_reserve(lines, quotes + 1) != 0)
 		return -1;
 	lines->text = text.p;
 	lines->rows = rows;
 	lines->fields = fields;
-	if (text.len > UINT32_MAX || fields == 0)
-		return -1;
-	size_t found = find_quotes(text.p, text.len, lines->edges, lines->edges_cap);
+	size_t found = find_quotes(text.p, text.len, lines->edges, quotes + 1);
 	lines->has_doubled = found != quotes;
 	if (found < quotes || (lines->has_doubled && !walk(lines, text.len)))
 		return -1;
@@ -153,10 +186,32 @@ size_t lines_count_quotes(const char *text, size_t len)
 	return count;
 }
 
+#ifdef __x86_64__
+/* As much of find_quote as goes 32 bytes a step; *number becomes less by the quotes that were passed. */
+__attribute__((target("avx2,popcnt"))) static size_t pass_quotes_avx2(const char *text, size_t len, size_t *number)
+{
+	const __m256i quote = _mm256_set1_epi8('"');
+	size_t at = 0;
+	for (; at + 32 <= len; at += 32) {
+		__m256i bytes = _mm256_loadu_si256((const __m256i *)(const void *)(text + at));
+		unsigned mask = (unsigned)_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, quote));
+		size_t count = (size_t)__builtin_popcount(mask);
+		if (count > *number)
+			break;
+		*number -= count;
+	}
+	return at;
+}
+#endif
+
 /* The offset of a quote by its number, counted from 0; `len` when there are fewer. */
 static size_t find_quote(const char *text, size_t len, size_t number)
 {
 	size_t at = 0;
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt"))
+		at = pass_quotes_avx2(text, len, &number);
+#endif
 #ifdef __SSE2__
 	for (; at + 16 <= len; at += 16) {
 		size_t count = count_in_16(text + at);

@@ -145,7 +145,9 @@ static int find_stored(const struct put *put, struct stored *stored)
 	const struct record *record = put->record;
 	struct str id = record->values[record->product->id_column];
 	uint64_t hash = day_id_hash(put->partition.account, put->partition.product, id);
-	if (!id_filter_may_have(put->day->filter, (uint32_t)(hash >> 32)))
+	struct id_filter_key key;
+	id_filter_key_make(&key, (uint32_t)(hash >> 32));
+	if (!id_filter_may_have(put->day->filter, &key))
 		return 0;
 	int found = find_hot(put, hash, stored);
 	return found ? found : find_sealed(put, hash, stored);
@@ -172,7 +174,9 @@ static int add_ids(const struct put *put, const struct place *place, const uint6
 static void prefetch_ids(const struct put *put)
 {
 	for (size_t i = 0; i < put->hashes_count; i++) {
-		id_filter_prefetch(put->day->filter, (uint32_t)(put->hashes[i] >> 32));
+		struct id_filter_key key;
+		id_filter_key_make(&key, (uint32_t)(put->hashes[i] >> 32));
+		id_filter_prefetch(put->day->filter, &key);
 		hot_prefetch(&put->day->hot, put->hashes[i]);
 	}
 }

@@ -34,21 +34,35 @@ static int scan_day(struct scan *scan, int32_t number)
 	return result;
 }
 
-static uint64_t columns_needed(const struct scan_query *query)
+/* How do the lines that the sink wants come from those of blocks? */
+static void compare_lines(struct scan *scan)
 {
+	const struct catalog_product *product = scan->query->product;
+	uint64_t stored = block_line_columns(product, (uint8_t)scan->query->direction, product->columns_count);
+	uint64_t wanted = record_view_columns(product, scan->sink->lines);
+	scan->woven = wanted & ~stored;
+	scan->weaves = (stored & ~wanted) == 0;
+}
+
+static uint64_t columns_needed(const struct scan *scan)
+{
+	const struct scan_query *query = scan->query;
 	uint64_t columns = query->columns ? query->columns : SCAN_COLUMNS_ALL;
 	for (size_t i = 0; i < query->filters_count; i++)
 		columns |= UINT64_C(1) << query->filters[i].column;
-	return columns;
+	return columns | scan->woven;
 }
 
 int scan_run(struct store *store, const struct scan_query *query, struct scan_position *position, int64_t deadline_us,
              const struct scan_sink *sink, enum scan_end *end, struct error *err)
 {
 	struct scan scan = { .store = store, .query = query, .sink = sink, .position = position, .err = err,
-		             .deadline_us = deadline_us, .end = SCAN_DONE, .columns = columns_needed(query) };
+		             .deadline_us = deadline_us, .end = SCAN_DONE };
 	int32_t first = clock_day_of(query->from_us), last = clock_day_of(query->to_us - 1);
 	int result = 1;
+	if (sink->lines)
+		compare_lines(&scan);
+	scan.columns = columns_needed(&scan);
 	if (position->day > first)
 		first = position->day;
 	for (size_t i = store_day_index(store, first); result > 0 && i < store->days_count && store->day_numbers[i] <= last;

@@ -53,16 +53,17 @@ struct scan_position {
 };
 
 /*
- * Called for each record that passes the filters; `record` dies when it returns. `line` is its CSV line (with LF; the
- * columns of a view of its direction with neither message nor concatenated), p NULL unless the sink wants lines.
- * `behind` is the position from which the scan would go on after this record. Return false to stop behind it.
+ * Called for each record that passes the filters; `record` dies when it returns. `line` is its CSV line in the view of
+ * the sink, with LF, and p NULL unless the sink wants lines. `behind` is the position from which the scan would go on
+ * after this record. Return false to stop behind it.
  */
 typedef bool (*scan_record_fn)(void *arg, const struct record *record, struct str line,
                                const struct scan_position *behind);
 
 /* A sealed block all of whose records, and no others, come next. Everything dies when the callback returns. */
 struct scan_span {
-	struct str deflate;  /* raw deflate of the records' CSV lines (as `line` above), ends on a full flush, no final bit */
+	struct str deflate;  /* raw deflate of the records' CSV lines, ends on a full flush, no final bit; the lines are
+	                      * those of a view of the query's direction with neither message nor concatenated */
 	uint32_t csv_bytes;
 	uint32_t csv_crc32;  /* of the lines, as in zip and gzip */
 	uint32_t rows;
@@ -85,7 +86,7 @@ struct scan_sink {
 	scan_span_fn on_span; /* NULL: all records come one by one */
 	bool (*wants_span)(void *arg, int64_t first_us, int64_t last_us); /* one by one after all if it says no; NULL: never does */
 	bool sums_only;       /* on_span does not look at `deflate`, which then is not checked */
-	bool lines;           /* on_record wants lines */
+	const struct record_view *lines; /* on_record wants lines of this view, whatever `columns` says; NULL: none */
 	void *arg;
 };
 

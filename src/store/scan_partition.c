@@ -70,7 +70,7 @@ static int follow_ghost(struct merge *merge, struct record *record)
 	if (found)
 		return record_unpack(record, scan->query->product, env_str(row), &changed_seq, scan->err) ? -1 : 1;
 	found = find_place(merge, &place, &row_number);
-	/* Its line is made anew: what it shows may depend on the direction that the record had. */
+	/* Its line is made anew: what the block's shows depends on the direction that the record had. */
 	uint64_t columns = scan->sink->lines ? SCAN_COLUMNS_ALL : scan->columns;
 	if (found > 0 && block_reader_record(scan->moved, row_number, columns, record, scan->err) != 0)
 		return -1;
@@ -157,28 +157,45 @@ static bool has_time(struct scan *scan)
 	return false;
 }
 
-/* Gives a record to the sink if it passes. False when the scan ends here. */
-static bool give(struct scan *scan, const struct record *record, struct str line, const struct place *place)
+/* Can the line of a sealed record be had by copying? Not out of a block from before a column was added. */
+static bool has_line(const struct scan *scan, const struct sealed_head *head)
 {
-	go_behind(scan, place);
-	if (scan_passes(scan->query, record) && !scan->sink->on_record(scan->sink->arg, record, line, scan->position)) {
-		scan->end = SCAN_STOPPED;
-		return false;
-	}
-	return has_time(scan);
+	return head && scan->weaves &&
+	       head->reader->view.head.columns_count == scan->query->product->columns_count;
 }
 
-static bool give_hot(struct merge *merge)
+/* The line that the sink wants of a record, which came from `head` unless that is NULL. */
+static struct str line_of(struct scan *scan, const struct record *record, const struct sealed_head *head)
 {
-	struct scan *scan = merge->scan;
+	bool has = has_line(scan, head);
+	if (has && !scan->woven)
+		return block_reader_line(head->reader, head->row);
+	buf_clear(&scan->line);
+	if (has)
+		block_reader_weave(head->reader, head->row, scan->woven, record, &scan->line);
+	else
+		record_write_csv(&scan->line, record, scan->sink->lines);
+	return buf_str(&scan->line);
+}
+
+/* Gives a record to the sink if it passes; `head` is where it is sealed, or NULL. 1 to go on, 0 when the scan ends
+ * here, -1. */
+static int give(struct scan *scan, const struct record *record, const struct place *place,
+                const struct sealed_head *head)
+{
 	struct str line = { NULL, 0 };
-	if (scan->sink->lines) {
-		struct record_view view = { .direction = (enum catalog_direction)merge->partition.direction };
-		buf_clear(&scan->line);
-		record_write_csv(&scan->line, &merge->hot.record, &view);
-		line = buf_str(&scan->line);
+	go_behind(scan, place);
+	if (!scan_passes(scan->query, record))
+		return has_time(scan);
+	if (scan->sink->lines)
+		line = line_of(scan, record, head);
+	if (scan->line.failed)
+		return error_set(scan->err, ERROR_NOMEM, "A line of a report: out of memory");
+	if (!scan->sink->on_record(scan->sink->arg, record, line, scan->position)) {
+		scan->end = SCAN_STOPPED;
+		return 0;
 	}
-	return give(scan, &merge->hot.record, line, &merge->hot.place);
+	return has_time(scan);
 }
 
 /* 1 to go on, 0 when the scan ends here, -1. */
@@ -186,17 +203,14 @@ static int give_sealed(struct merge *merge, const struct sealed_head *head)
 {
 	struct scan *scan = merge->scan;
 	struct record record;
-	struct str line = { NULL, 0 };
 	if (head->place.seq > scan->query->snapshot) {
 		go_behind(scan, &head->place);
 		return has_time(scan);
 	}
-	if (block_reader_record(head->reader, head->row, scan->columns, &record, scan->err) != 0)
+	uint64_t columns = !scan->sink->lines || has_line(scan, head) ? scan->columns : SCAN_COLUMNS_ALL;
+	if (block_reader_record(head->reader, head->row, columns, &record, scan->err) != 0)
 		return -1;
-	/* A block from before a column was added has lines without it. */
-	if (scan->sink->lines && head->reader->view.head.columns_count == scan->query->product->columns_count)
-		line = block_reader_line(head->reader, head->row);
-	return give(scan, &record, line, &head->place);
+	return give(scan, &record, &head->place, head);
 }
 
 /* --- whole blocks --- */
@@ -313,8 +327,9 @@ static bool hot_is_first(const struct merge *merge, const struct sealed_head *he
 static int step_hot(struct merge *merge)
 {
 	MDB_val none = { 0, NULL };
-	if (!give_hot(merge))
-		return 0;
+	int result = give(merge->scan, &merge->hot.record, &merge->hot.place, NULL);
+	if (result <= 0)
+		return result;
 	return hot_advance(merge, none, MDB_NEXT) == 0 ? 1 : -1;
 }
 

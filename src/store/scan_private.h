@@ -15,8 +15,10 @@ struct scan {
 	int64_t deadline_us;
 	unsigned seen;        /* records and blocks, to look at the clock once in a while */
 	enum scan_end end;
-	struct buf line;      /* of a hot record */
-	uint64_t columns;     /* that must be filled: those of the sink and of the filters */
+	uint64_t columns;     /* that must be filled: those of the sink, of the filters and of `woven` */
+	uint64_t woven;       /* columns of the sink's lines that the lines of blocks do not show */
+	bool weaves;          /* all others are as there */
+	struct buf line;      /* that the store does not have as it is wanted */
 	struct block_reader *moved; /* for a ghost whose record was sealed; NULL until needed */
 };
 

@@ -91,6 +91,13 @@ void verify_counts(const struct verify *verify, struct verify_counts *counts)
 
 /* --- hot rows --- */
 
+static bool filter_has(const struct day *day, uint64_t hash)
+{
+	struct id_filter_key key;
+	id_filter_key_make(&key, (uint32_t)(hash >> 32));
+	return id_filter_may_have(day->filter, &key);
+}
+
 static int check_hot_row(struct verify *verify, struct day *day, MDB_val key, MDB_val val, struct error *err)
 {
 	struct partition partition;
@@ -103,7 +110,7 @@ static int check_hot_row(struct verify *verify, struct day *day, MDB_val key, MD
 	verify->counts.rows++;
 	size_t count = day_id_hashes(&record, hashes);
 	for (size_t i = 0; i < count; i++)
-		if (!id_filter_may_have(day->filter, (uint32_t)(hashes[i] >> 32)))
+		if (!filter_has(day, hashes[i]))
 			return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s: an id of a hot row is not in the filter",
 			                 verify->day, partition.account, STR_ARGS(record.product->name));
 	return 0;
@@ -159,7 +166,7 @@ static int check_row(struct verify *verify, const struct day *day, uint32_t row,
 	for (size_t i = 0; i < count; i++) {
 		ids_entry entry = ids_entry_of(hashes[i], verify->run_rows);
 		buf_add(&verify->entries, &entry, sizeof(entry));
-		if (!id_filter_may_have(day->filter, (uint32_t)(hashes[i] >> 32)))
+		if (!filter_has(day, hashes[i]))
 			return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s, block %u: an id of row %u is not in the filter",
 			                 verify->day, verify->reader.partition.account,
 			                 STR_ARGS(verify->reader.product->name), verify->reader.number, row);

@@ -57,12 +57,11 @@ static void assert_behind(const struct check *check, const struct model_record *
 	              (unsigned long long)place->seq);
 }
 
-static struct buf line_of(const struct check *check, const struct model_record *record)
+static struct buf line_of(const struct model_record *record, const struct record_view *view)
 {
-	struct record_view view = { .direction = check->query.direction };
 	struct buf line = { 0 };
 
-	record_write_csv(&line, record_of(record), &view);
+	record_write_csv(&line, record_of(record), view);
 	return line;
 }
 
@@ -82,7 +81,7 @@ static bool on_record(void *arg, const struct record *got, struct str line, cons
 	assert_record(check->about, got, record_of(wanted), check->query.columns);
 	assert_behind(check, wanted, behind);
 	if (check->lines) {
-		struct buf own = line_of(check, wanted);
+		struct buf own = line_of(wanted, &check->view);
 
 		expect(line.p && str_equal(line, buf_str(&own)), "%s: line %.*s wanted %.*s", check->about,
 		              STR_ARGS(line), STR_ARGS(buf_str(&own)));
@@ -159,6 +158,7 @@ static void assert_sums(const struct check *check, const struct scan_span *got, 
 static bool on_span(void *arg, const struct scan_span *span, const struct scan_position *behind)
 {
 	struct check *check = arg;
+	struct record_view view = { .direction = check->query.direction };
 	struct scan_span own = { .rows = span->rows };
 	struct buf lines = { 0 };
 	char *text = inflate_raw(check, span->deflate, span->csv_bytes);
@@ -168,7 +168,7 @@ static bool on_span(void *arg, const struct scan_span *span, const struct scan_p
 	const struct model_record *first = check->list[check->at], *last = check->list[check->at + span->rows - 1];
 	for (uint32_t i = 0; i < span->rows; i++) {
 		const struct model_record *record = check->list[check->at + i];
-		struct buf line = line_of(check, record);
+		struct buf line = line_of(record, &view);
 
 		expect(model_passes(record, &check->query), "%s: row %u of a whole block is not wanted", check->about,
 		              i);
@@ -201,6 +201,7 @@ void check_begin(struct check *check, const char *about, struct store *store, co
 	check->model = model;
 	check->query.accounts = (const char(*)[SCAN_ACCOUNT_LEN])check->accounts;
 	check->query.filters = check->filters;
+	check->view.direction = check->query.direction;
 	check->position = (struct scan_position){ 0 };
 	check->list = model_list(model, &check->query, &check->count);
 	check->at = 0;
@@ -238,7 +239,7 @@ static void pass_unwanted(struct check *check)
 
 bool check_page(struct check *check, size_t rows, bool pause)
 {
-	struct scan_sink sink = { .on_record = on_record, .lines = check->lines, .arg = check };
+	struct scan_sink sink = { .on_record = on_record, .lines = check->lines ? &check->view : NULL, .arg = check };
 	struct error err = { 0 };
 	struct scan_position before = check->position;
 

@@ -21,6 +21,7 @@ struct check {
 	struct scan_filter filters[CHECK_FILTERS_MAX];
 	char *filter_values[CHECK_FILTERS_MAX];
 	bool lines;
+	struct record_view view; /* of the lines; but for the direction, which is the query's */
 	bool spans;
 	struct scan_position position;
 	const struct model_record **list; /* what the snapshot holds, in order */

@@ -27,6 +27,22 @@ START_TEST(uuids_are_version_4_and_differ)
 }
 END_TEST
 
+START_TEST(uuids_from_a_pool_are_as_good)
+{
+	struct id_pool pool = { .left = 0 };
+	char list[200][ID_UUID_LEN + 1];
+
+	for (size_t i = 0; i < COUNT(list); i++) {
+		id_uuid_from(&pool, list[i]);
+		ck_assert(id_is_uuid(str_from(list[i])));
+		ck_assert_int_eq(list[i][14], '4');
+		ck_assert_msg(strchr("89ab", list[i][19]) != NULL, "variant of %s", list[i]);
+		for (size_t k = 0; k < i; k++)
+			ck_assert_str_ne(list[i], list[k]);
+	}
+}
+END_TEST
+
 START_TEST(uuid_form_is_exact)
 {
 	static const char *const bad[] = {
@@ -188,6 +204,7 @@ Suite *suite_id(void)
 	TCase *codec = tcase_create("base64");
 
 	tcase_add_test(ids, uuids_are_version_4_and_differ);
+	tcase_add_test(ids, uuids_from_a_pool_are_as_good);
 	tcase_add_test(ids, uuid_form_is_exact);
 	tcase_add_test(ids, account_form_is_exact);
 	tcase_add_test(ids, secrets_have_the_length_asked_and_use_the_whole_alphabet);

@@ -110,8 +110,7 @@ static bool give_span(const struct scan_query *query, const struct scan_sink *si
 	return more;
 }
 
-static bool give_row(const struct scan_query *query, const struct scan_sink *sink, int row,
-                     const struct scan_position *behind)
+static bool give_row(const struct scan_sink *sink, int row, const struct scan_position *behind)
 {
 	struct buf line = { 0 };
 	struct record record;
@@ -119,7 +118,7 @@ static bool give_row(const struct scan_query *query, const struct scan_sink *sin
 
 	fill_record(&record, &rows[row]);
 	if (sink->lines)
-		record_write_csv(&line, &record, &(struct record_view){ .direction = query->direction });
+		record_write_csv(&line, &record, sink->lines);
 	more = sink->on_record(sink->arg, &record, sink->lines ? buf_str(&line) : (struct str){ NULL, 0 }, behind);
 	buf_free(&line);
 	return more;
@@ -140,7 +139,7 @@ static int fake_scan(struct store *store, const struct scan_query *query, struct
 		int count = first_of_block && sink->on_span ? block_len(i) : 1;
 
 		place_behind(position, i + count - 1);
-		if (!(count > 1 ? give_span(query, sink, i, count, position) : give_row(query, sink, i, position)))
+		if (!(count > 1 ? give_span(query, sink, i, count, position) : give_row(sink, i, position)))
 			return 0;
 		i += count;
 		if (pause_every > 0 && ++given % pause_every == 0) {

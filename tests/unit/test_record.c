@@ -612,6 +612,25 @@ START_TEST(csv_doubles_a_quote_anywhere)
 }
 END_TEST
 
+START_TEST(csv_value_stands_alone_as_in_a_line)
+{
+	static const struct { const char *value, *wanted; } values[] = {
+		{ NULL, "\"\"" }, { "", "\"\"" }, { "a", "\"a\"" }, { "a,b\nc", "\"a,b\nc\"" }, { "\"", "\"\"\"\"" },
+		{ "\"\"", "\"\"\"\"\"\"" }, { "a \"quoted\" word", "\"a \"\"quoted\"\" word\"" },
+		{ "as long as it takes, \"", "\"as long as it takes, \"\"\"" },
+	};
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		struct str value = values[i].value ? str_from(values[i].value) : (struct str){ NULL, 0 };
+
+		buf_clear(&out);
+		buf_add_char(&out, '<');
+		record_write_csv_value(&out, value);
+		ck_assert_str_eq(buf_cstr(&out) + 1, values[i].wanted);
+	}
+}
+END_TEST
+
 START_TEST(csv_shows_the_columns_of_the_view)
 {
 	const struct catalog_product *sms = catalog_product_find(STR_LITERAL("SMS"));
@@ -669,7 +688,12 @@ static void write_csv(void)
 	record_write_csv(&out, &record, &everything);
 }
 
-static void (*const writers[])(void) = { pack_it, write_json, write_raw_json, write_csv };
+static void write_csv_value(void)
+{
+	record_write_csv_value(&out, record.values[catalog_column_find(record.product, STR_LITERAL("status"))]);
+}
+
+static void (*const writers[])(void) = { pack_it, write_json, write_raw_json, write_csv, write_csv_value };
 
 /* With escapes and without: room is made in two places. */
 START_TEST(writer_without_room_marks_the_buffer_failed)
@@ -734,6 +758,7 @@ static void add_csv(Suite *suite)
 	tcase_add_test(tc, csv_line_has_every_value_quoted);
 	tcase_add_test(tc, csv_doubles_quotes_and_keeps_everything_else);
 	tcase_add_test(tc, csv_doubles_a_quote_anywhere);
+	tcase_add_test(tc, csv_value_stands_alone_as_in_a_line);
 	tcase_add_test(tc, csv_shows_the_columns_of_the_view);
 	tcase_add_test(tc, csv_has_json_as_its_text);
 	tcase_add_test(tc, csv_of_long_values_with_quotes_everywhere);

@@ -234,6 +234,97 @@ START_TEST(dead_rows_go_when_there_are_many)
 }
 END_TEST
 
+/* --- lines --- */
+
+static struct sample *sms_with_body(uint32_t number, uint32_t second, const struct str *bodies, size_t count)
+{
+	struct sample *sample = new_sms("acct0001", DAY, second);
+
+	sample->record.values[catalog_column_find(sms(), STR_LITERAL("message_body"))] = bodies[number % count];
+	sample->record.values[catalog_column_find(sms(), STR_LITERAL("concatenated"))] =
+		number % 2 ? STR_LITERAL("TRUE") : (struct str){ NULL, 0 };
+	return sample;
+}
+
+/* As sealed rows, as hot rows, and as hot ones between sealed ones, which themselves were replaced in part. */
+START_TEST(lines_show_bodies_of_sealed_and_hot_rows)
+{
+	const struct str bodies[] = {
+		{ NULL, 0 }, STR_LITERAL(""), STR_LITERAL("\""), STR_LITERAL("\"\","), STR_LITERAL(","), STR_LITERAL("\n"),
+		STR_LITERAL("one\ntwo"), STR_LITERAL("She said \"no, \"\n, and \"\"left\"\"."), STR_LITERAL("plain"),
+	};
+	const size_t bodies_count = sizeof(bodies) / sizeof(bodies[0]);
+	const uint32_t count = 3 * SEGMENT_ROWS;
+	struct check check;
+
+	for (uint32_t i = 0; i < count; i++)
+		put(sms_with_body(i, 10 * i, bodies, bodies_count));
+	for (int turn = 0; turn < 4; turn++) {
+		if (turn == 1)
+			seal_all();
+		for (uint32_t i = 0; turn == 2 && i < count; i += 40)
+			put(sms_with_body(i, 10 * i + 5, bodies, bodies_count));
+		for (uint32_t i = 0; turn == 3 && i < count; i += 50)
+			put(sample_changed(&sampler, model.records[i]->now, CATALOG_OUTBOUND,
+			                   model.records[i]->now->time_us, 6));
+		commit();
+		for (int choice = 0; choice < 4; choice++) {
+			query_all(&check, "acct0001", choice == 0);
+			check.view.include_message = choice & 1;
+			check.view.show_concatenated = choice & 2;
+			check.query.columns = 1;
+			check_query(&check, 100);
+		}
+	}
+}
+END_TEST
+
+static bool add_line(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+{
+	(void)record;
+	(void)behind;
+	buf_add_str(arg, line);
+	return true;
+}
+
+/* What a later version does that has a column more. */
+START_TEST(lines_of_blocks_from_before_a_column_was_added_have_it)
+{
+	struct catalog_column columns[CATALOG_COLUMNS_MAX];
+	struct catalog_product grown = *sms();
+	struct record_view view = { .direction = CATALOG_OUTBOUND, .include_message = true };
+	struct buf lines = { 0 }, wanted = { 0 };
+	struct scan_sink sink = { .on_record = add_line, .lines = &view, .arg = &lines };
+	struct scan_position position = { 0 };
+	struct check check;
+	enum scan_end end;
+
+	memcpy(columns, grown.columns, grown.columns_count * sizeof(columns[0]));
+	columns[grown.columns_count++] = (struct catalog_column){ .name = STR_LITERAL("added"), .inbound = true };
+	grown.columns = columns;
+	for (uint32_t i = 0; i < 300; i++) {
+		struct sample *sample = new_sms("acct0001", DAY, i);
+		struct record record = sample->record;
+
+		record.product = &grown;
+		record.values[grown.columns_count - 1] = (struct str){ NULL, 0 };
+		record_write_csv(&wanted, &record, &view);
+		put(sample);
+		if (i == 250)
+			seal_all();
+	}
+	commit();
+	query_all(&check, "acct0001", false);
+	check.query.accounts = (const char(*)[SCAN_ACCOUNT_LEN])check.accounts;
+	check.query.product = &grown;
+	check.query.columns = 1;
+	ASSERT_OK(scan_run(f.store, &check.query, &position, INT64_MAX, &sink, &end, &err));
+	expect(str_equal(buf_str(&lines), buf_str(&wanted)), "%.*s", STR_ARGS(buf_str(&lines)));
+	buf_free(&lines);
+	buf_free(&wanted);
+}
+END_TEST
+
 /* --- what is not committed --- */
 
 START_TEST(look_ups_do_not_make_the_store_forget_what_is_uncommitted)
@@ -595,6 +686,8 @@ Suite *suite_store(void)
 	tcase_add_test(tests, slices_end_between_blocks_that_filters_pass_over);
 	tcase_add_test(tests, many_small_seals_are_merged);
 	tcase_add_test(tests, dead_rows_go_when_there_are_many);
+	tcase_add_test(tests, lines_show_bodies_of_sealed_and_hot_rows);
+	tcase_add_test(tests, lines_of_blocks_from_before_a_column_was_added_have_it);
 	tcase_add_test(tests, look_ups_do_not_make_the_store_forget_what_is_uncommitted);
 	tcase_add_test(tests, verifying_does_not_make_the_store_forget_what_is_uncommitted);
 	tcase_add_test(tests, sealing_all_waits_for_what_is_uncommitted);
