@@ -47,6 +47,7 @@ struct day {
 	uint64_t seals;           /* grows with each commit that changed blocks */
 	bool blocks_changed;      /* by what is not committed */
 	struct buf touched;       /* struct day_touch: rows that what is not committed replaced or moved */
+	struct buf sealed_seqs;   /* uint64_t: of rows that it has sealed; until the commit they are looked up as hot ones */
 	int64_t hot_since_us;     /* monotonic: since when there have been hot rows; 0 if there are none */
 	int64_t changed_us;       /* monotonic: when it was last committed to */
 	uint64_t merge_seals;     /* `seals` when seal_merge.c last found nothing to merge */

@@ -130,17 +130,18 @@ static int put_ids(const struct work *work, uint32_t first_block, uint32_t run)
 	return put(work, DAY_BLOCK_IDS, run, env_val(out->data, out->len));
 }
 
-/* Removes the hot rows that are in blocks now, but not those that newer versions stand over. Their seqs stay in
- * seal->scratch. */
+/* Removes the hot rows that are in blocks now, but not those that newer versions stand over. Their ids are known until the
+ * commit: others do not see the blocks before. */
 static int remove_hot(const struct work *work)
 {
 	struct seal *seal = work->seal;
+	struct buf *seqs = &work->day->sealed_seqs;
+	uint32_t removed = 0;
 	const struct place *places = (const struct place *)(void *)seal->places.data;
 	MDB_cursor *cursor;
 	int rc = mdb_cursor_open(work->txn, work->day->env.dbi[DAY_HOT], &cursor);
 	if (rc)
 		return fail(work, rc, "open cursor");
-	buf_clear(&seal->scratch);
 	for (uint32_t i = 0; i < seal_rows(seal) && !rc; i++) {
 		uint8_t bytes[PLACE_KEY_LEN];
 		if (is_touched(seal, &places[i]))
@@ -150,12 +151,16 @@ static int remove_hot(const struct work *work)
 		rc = mdb_cursor_get(cursor, &key, &val, MDB_SET);
 		if (!rc)
 			rc = mdb_cursor_del(cursor, 0);
-		buf_add(&seal->scratch, &places[i].seq, sizeof(places[i].seq));
+		buf_add(seqs, &places[i].seq, sizeof(places[i].seq));
+		removed++;
 	}
 	mdb_cursor_close(cursor);
-	if (!rc && seal->scratch.failed)
+	if (!rc && seqs->failed)
 		return error_set(work->err, ERROR_NOMEM, "sealing: out of memory");
-	return rc ? fail(work, rc, "remove hot rows") : 0;
+	if (rc)
+		return fail(work, rc, "remove hot rows");
+	hot_rows_gone(&work->day->hot, &seal->partition, removed, 0);
+	return 0;
 }
 
 static int remove_runs(const struct work *work)
@@ -221,10 +226,6 @@ static int store_all(const struct work *work)
 		return -1;
 	struct hot *hot = &work->day->hot;
 	struct hot_partition *own = hot_partition_find(hot, &seal->partition);
-	const uint64_t *seqs = (const uint64_t *)(void *)seal->scratch.data;
-	size_t removed = seal->scratch.len / sizeof(*seqs);
-	bool dropped = hot_drop(hot, seqs, removed, work->err) == 0;
-	hot_rows_gone(hot, &seal->partition, (uint32_t)removed, dropped ? 0 : seal->ids.len / sizeof(ids_entry));
 	if (own)
 		own->since_us = clock_monotonic_us(); /* what is left came after the job had begun */
 	if (hot->rows == 0)

@@ -272,7 +272,18 @@ static void forget_uncommitted(struct day *day)
 {
 	day->blocks_changed = false;
 	buf_clear(&day->touched);
+	buf_clear(&day->sealed_seqs);
 	hot_free(&day->hot); /* what it knows may not have come to be */
+}
+
+/* Rows that were sealed are found in their blocks from now on. */
+static void drop_sealed(struct day *day)
+{
+	struct error err;
+	size_t count = day->sealed_seqs.len / sizeof(uint64_t);
+	if (hot_drop(&day->hot, (const uint64_t *)(void *)day->sealed_seqs.data, count, &err) != 0)
+		day->hot.stale += count;
+	buf_clear(&day->sealed_seqs);
 }
 
 uint64_t store_aborts(const struct store *store)
@@ -317,6 +328,8 @@ int store_commit(struct store *store, struct error *err)
 		day->blocks_changed = false;
 		if (day->touched.len)
 			buf_clear(&day->touched);
+		if (day->sealed_seqs.len)
+			drop_sealed(day);
 	}
 	if (env_commit(&store->catalog, err) != 0) {
 		store_abort(store);

@@ -348,6 +348,39 @@ START_TEST(look_ups_do_not_make_the_store_forget_what_is_uncommitted)
 }
 END_TEST
 
+static void check_found(size_t first, size_t count)
+{
+	for (size_t i = first; i < first + count; i++)
+		expect(check_find("look-up", f.store, &model, sms(), "acct0001", CATALOG_NO_DIRECTION,
+		                  model.records[i]->now->record.values[sms()->id_column], 10) == 1,
+		       "record %zu is not found", i);
+}
+
+/* Between its transaction's end and the commit, a row that is being sealed is hot to all others. */
+START_TEST(look_ups_find_what_is_being_sealed)
+{
+	bool more, dirty = false;
+
+	put_many("acct0001", DAY, 50);
+	commit();
+	store_seal_all(f.store);
+	while (!dirty)
+		ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+	ck_assert_uint_eq(f.store->days[0]->hot.rows, 0);
+	check_found(0, 50);
+	/* A new version that keeps its place makes the row hot again, which the commit must not forget. */
+	for (size_t i = 10; i < 20; i++)
+		ck_assert_int_eq(put(sample_changed(&sampler, model.records[i]->now, CATALOG_OUTBOUND,
+		                                    model.records[i]->now->time_us, 100)),
+		                 STORE_UPDATED);
+	commit();
+	check_found(0, 50);
+	check_all("acct0001", false);
+	seal_all();
+	check_found(0, 50);
+}
+END_TEST
+
 static int count_fault;
 
 static void on_fault(void *arg, const char *fault)
@@ -689,6 +722,7 @@ Suite *suite_store(void)
 	tcase_add_test(tests, lines_show_bodies_of_sealed_and_hot_rows);
 	tcase_add_test(tests, lines_of_blocks_from_before_a_column_was_added_have_it);
 	tcase_add_test(tests, look_ups_do_not_make_the_store_forget_what_is_uncommitted);
+	tcase_add_test(tests, look_ups_find_what_is_being_sealed);
 	tcase_add_test(tests, verifying_does_not_make_the_store_forget_what_is_uncommitted);
 	tcase_add_test(tests, sealing_all_waits_for_what_is_uncommitted);
 	tcase_add_test(tests, an_aborted_update_leaves_no_trace);

@@ -325,8 +325,8 @@ static void any_query(struct run *run, struct check *check)
 
 	query->product = any_product(run);
 	query->direction = any_direction(run, query->product);
-	check->view.include_message = run->step % 3 != 0;
-	check->view.show_concatenated = run->step % 2;
+	check->view.include_message = pick_percent(run->pick, 60);
+	check->view.show_concatenated = pick_percent(run->pick, 50);
 	query->snapshot = store_snapshot(run->f.store);
 	any_range(run, query);
 	for (uint32_t i = 0; i < ACCOUNTS; i++)
