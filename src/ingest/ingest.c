@@ -77,8 +77,10 @@ static int commit(struct ingest *ingest, struct error *err)
 	struct ingest_batch *batch;
 	int64_t begin_us = clock_monotonic_us();
 	int result = store_commit(ingest->store, err);
+	int64_t took_us = clock_monotonic_us() - begin_us;
+	ingest->long_commit |= took_us > LONG_TURN_US;
 	if (result == 0)
-		round_committed(ingest, clock_monotonic_us() - begin_us);
+		round_committed(ingest, took_us);
 	else
 		ingest_fail_round(ingest, err);
 	while ((batch = TAILQ_FIRST(&ingest->waiting)))

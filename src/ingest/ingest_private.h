@@ -16,6 +16,8 @@
 #include "ingest/check.h"
 #include "ingest/ingest.h"
 
+#define LONG_TURN_US 5000 /* a turn of the loop that was this long is enough */
+
 TAILQ_HEAD(ingest_queue, ingest_batch);
 
 struct ingest {
@@ -26,6 +28,7 @@ struct ingest {
 	struct event *expiry_event;
 	struct event *upkeep_event;
 	bool upkeep_gave_way; /* the last time */
+	bool long_commit;     /* since then */
 	struct ingest_queue feeding, waiting, settled;
 	struct check check;
 	uint64_t round;

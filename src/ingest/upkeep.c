@@ -11,38 +11,56 @@
 
 #define SLICE_US 4000
 #define SLICE_BEHIND_US 8000 /* when records come faster than they are sealed */
-#define LONG_TURN_US 5000
+#define SLICE_LEAST_US 2000
+#define TURN_US 10000 /* what a turn of the loop is to take with its slice */
 
-static const struct timeval at_once = { 0, 0 }, idle = { 0, 500000 }, after_error = { 10, 0 };
+static const struct timeval idle = { 0, 500000 }, after_error = { 10, 0 };
 
 void ingest_upkeep_begin(struct ingest *ingest)
 {
 	event_add(ingest->upkeep_event, &idle);
 }
 
-/* Has this turn of the loop been long already, with an fsync perhaps? Then upkeep lets the next one begin, but not twice
- * in a row: under load all turns are long. */
-static bool gives_way(struct ingest *ingest)
+/* In the next turn, behind all that is due by now. libevent counts from the begin of this turn, and would have it overtake
+ * what has become due since. */
+static void continue_soon(const struct ingest *ingest)
 {
-	bool is_long = lag_turn_us(event_get_base(ingest->upkeep_event)) > LONG_TURN_US;
+	int64_t us = lag_turn_us(event_get_base(ingest->upkeep_event));
+	struct timeval rest = { us / CLOCK_US_PER_SECOND, us % CLOCK_US_PER_SECOND };
+	event_add(ingest->upkeep_event, &rest);
+}
+
+/* Has this turn of the loop been long already, or has a commit before it? Then upkeep lets another turn begin, in which
+ * what has come meanwhile is served, but not twice in a row: under load all turns are long. */
+static bool gives_way(struct ingest *ingest, int64_t turn_us)
+{
+	bool is_long = turn_us > LONG_TURN_US || ingest->long_commit;
+	ingest->long_commit = false;
 	ingest->upkeep_gave_way = is_long && !ingest->upkeep_gave_way;
 	return ingest->upkeep_gave_way;
+}
+
+static int64_t slice_us(const struct ingest *ingest, int64_t turn_us)
+{
+	int64_t wanted_us = store_is_behind(ingest->store) ? SLICE_BEHIND_US : SLICE_US, left_us = TURN_US - turn_us;
+	if (left_us < SLICE_LEAST_US)
+		left_us = SLICE_LEAST_US;
+	return wanted_us < left_us ? wanted_us : left_us;
 }
 
 void ingest_on_upkeep(evutil_socket_t fd, short what, void *arg)
 {
 	struct ingest *ingest = arg;
-	int64_t begin_us = clock_monotonic_us();
+	int64_t begin_us = clock_monotonic_us(), turn_us = lag_turn_us(event_get_base(ingest->upkeep_event));
 	bool more, dirty;
 	struct error err;
 	(void)fd;
 	(void)what;
-	if (gives_way(ingest)) {
-		event_add(ingest->upkeep_event, &at_once);
+	if (gives_way(ingest, turn_us)) {
+		continue_soon(ingest);
 		return;
 	}
-	int64_t slice_us = store_is_behind(ingest->store) ? SLICE_BEHIND_US : SLICE_US;
-	if (store_upkeep(ingest->store, begin_us + slice_us, &more, &dirty, &err) != 0) {
+	if (store_upkeep(ingest->store, begin_us + slice_us(ingest, turn_us), &more, &dirty, &err) != 0) {
 		/* Whatever waits for a commit has been lost with it, if it came that far. */
 		if (store_uncommitted(ingest->store) == 0 && ingest->round_records > 0)
 			ingest_fail_round(ingest, &err);
@@ -56,5 +74,8 @@ void ingest_on_upkeep(evutil_socket_t fd, short what, void *arg)
 	if (dirty)
 		/* Much has been written, so waiting for more gains nothing; but its fsync gets a turn of its own. */
 		event_active(ingest->commit_event, EV_TIMEOUT, 0);
-	event_add(ingest->upkeep_event, more ? &at_once : &idle);
+	if (more)
+		continue_soon(ingest);
+	else
+		event_add(ingest->upkeep_event, &idle);
 }
