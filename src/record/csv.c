@@ -61,25 +61,26 @@ void record_write_csv_value(struct buf *out, struct str value)
 		out->len = (size_t)(at - out->data);
 }
 
-void record_write_csv(struct buf *out, const struct record *record, const struct record_view *view)
+bool record_write_csv(struct buf *out, const struct record *record, const struct record_view *view)
 {
 	uint64_t columns = record_view_columns(record->product, view);
-	size_t room = room_for(record, columns);
+	size_t room = room_for(record, columns), begin = out->len;
 	char *at;
 
 	if (!buf_reserve(out, room))
-		return;
+		return false;
 	at = out->data + out->len;
 	for (uint64_t left = columns; left != 0; left &= left - 1) {
 		at = put_value(out, at, record->values[__builtin_ctzll(left)], room);
 		if (!at)
-			return;
+			return false;
 		*at++ = ',';
 	}
 	if (columns == 0)
 		at++;
 	at[-1] = '\n'; /* in place of the last comma */
 	out->len = (size_t)(at - out->data);
+	return columns == 0 || out->len - begin == room - 1;
 }
 
 void record_write_csv_header(struct buf *out, const struct catalog_product *product, const struct record_view *view)
@@ -88,5 +89,5 @@ void record_write_csv_header(struct buf *out, const struct catalog_product *prod
 
 	for (uint8_t i = 0; i < product->columns_count; i++)
 		names.values[i] = product->columns[i].name;
-	record_write_csv(out, &names, view);
+	(void)record_write_csv(out, &names, view);
 }

@@ -77,9 +77,9 @@ void record_write_json_columns(struct buf *out, const struct record *record, uin
 /* A JSON object with "product" and every value that is there, as ingest takes it. */
 void record_write_raw_json(struct buf *out, const struct record *record);
 
-/* The CSV header line and a CSV line: every value quoted, a quote doubled, LF at the end. */
+/* The CSV header line and a CSV line: every value quoted, a quote doubled, LF at the end. True when no quote was doubled. */
 void record_write_csv_header(struct buf *out, const struct catalog_product *product, const struct record_view *view);
-void record_write_csv(struct buf *out, const struct record *record, const struct record_view *view);
+bool record_write_csv(struct buf *out, const struct record *record, const struct record_view *view);
 
 /* One value as it stands in such a line. */
 void record_write_csv_value(struct buf *out, struct str value);

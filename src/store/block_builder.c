@@ -18,7 +18,6 @@ struct block_builder {
 	const struct catalog_product *product;
 	struct record_view view;
 	uint64_t extra_columns;
-	int line_fields;
 	uint8_t currency_column, total_price_column, price_column;
 
 	uint32_t rows;
@@ -100,7 +99,6 @@ void block_builder_begin(struct block_builder *builder, const struct catalog_pro
 	builder->view = (struct record_view){ .direction = (enum catalog_direction)direction };
 	uint64_t line_columns = block_line_columns(product, direction, product->columns_count);
 	builder->extra_columns = all & ~line_columns;
-	builder->line_fields = __builtin_popcountll(line_columns);
 	builder->currency_column = catalog_column_find(product, STR_LITERAL("currency"));
 	builder->total_price_column = catalog_column_find(product, STR_LITERAL("total_price"));
 	builder->price_column = catalog_column_find(product, STR_LITERAL("price"));
@@ -125,15 +123,6 @@ static void add_extra(struct block_builder *builder, const struct record *record
 		if (value.p)
 			builder->has_extra = true;
 	}
-}
-
-/* A line has two quotes a value and no more, unless a value holds some. */
-static void note_doubled(struct block_builder *builder, size_t begin)
-{
-	if (builder->has_doubled || builder->csv.failed)
-		return;
-	size_t quotes = lines_count_quotes(builder->csv.data + begin, builder->csv.len - begin);
-	builder->has_doubled = quotes != 2 * (size_t)builder->line_fields;
 }
 
 static struct block_sum *sum_of(struct block_builder *builder, struct str currency)
@@ -223,9 +212,7 @@ uint32_t block_builder_rows(const struct block_builder *builder)
 int block_builder_add(struct block_builder *builder, const struct record *record, const struct place *place,
                       uint64_t changed_seq, bool *full, struct error *err)
 {
-	size_t begin = builder->csv.len;
-	record_write_csv(&builder->csv, record, &builder->view);
-	note_doubled(builder, begin);
+	builder->has_doubled |= !record_write_csv(&builder->csv, record, &builder->view);
 	add_extra(builder, record);
 	add_sums(builder, record);
 	block_skip_add(&builder->skip, record);

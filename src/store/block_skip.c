@@ -140,10 +140,25 @@ static size_t gather(struct block_skip_builder *builder)
 	return kept;
 }
 
-static uint64_t probe(uint64_t hash, int number, uint32_t bits)
+/* The bits of a filter that stand for a value: ((low half of its hash) + n * (high half, made odd)) % bits for each n. */
+struct probes {
+	uint64_t at;
+	uint64_t step;
+	uint32_t bits;
+};
+
+static struct probes probes_of(uint64_t hash, uint32_t bits)
 {
-	uint64_t step = (hash >> 32) | 1;
-	return ((hash & UINT32_MAX) + (uint64_t)number * step) % bits;
+	return (struct probes){ (hash & UINT32_MAX) % bits, (hash >> 32 | 1) % bits, bits };
+}
+
+static uint64_t next_probe(struct probes *probes)
+{
+	uint64_t at = probes->at;
+	probes->at += probes->step;
+	if (probes->at >= probes->bits)
+		probes->at -= probes->bits;
+	return at;
 }
 
 void block_skip_write(struct block_skip_builder *builder, struct buf *out)
@@ -163,8 +178,9 @@ void block_skip_write(struct block_skip_builder *builder, struct buf *out)
 	for (size_t i = 0; i < count; i++) {
 		uint64_t hash;
 		memcpy(&hash, builder->hashes.data + i * sizeof(hash), sizeof(hash));
+		struct probes probes = probes_of(hash, bits);
 		for (int n = 0; n < PROBES; n++) {
-			uint64_t bit = probe(hash, n, bits);
+			uint64_t bit = next_probe(&probes);
 			filter[bit / 8] |= (uint8_t)(1 << bit % 8);
 		}
 	}
@@ -230,9 +246,9 @@ static bool bloom_may_have(struct str rest, const struct scan_filter *filter)
 	if (!take(&rest, &bits, sizeof(bits)) || bits == 0 || rest.len < bits / 8 ||
 	    (filter->nocase && filter->value.len > LOWERED_MAX))
 		return true;
-	uint64_t hash = value_hash(filter->column, filter->value.p ? filter->value : STR_LITERAL(""));
+	struct probes probes = probes_of(value_hash(filter->column, filter->value.p ? filter->value : STR_LITERAL("")), bits);
 	for (int n = 0; n < PROBES; n++) {
-		uint64_t bit = probe(hash, n, bits);
+		uint64_t bit = next_probe(&probes);
 		if (!((uint8_t)rest.p[bit / 8] & 1 << bit % 8))
 			return false;
 	}

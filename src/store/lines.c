@@ -174,18 +174,6 @@ static size_t count_in_16(const char *text)
 }
 #endif
 
-size_t lines_count_quotes(const char *text, size_t len)
-{
-	size_t at = 0, count = 0;
-#ifdef __SSE2__
-	for (; at + 16 <= len; at += 16)
-		count += count_in_16(text + at);
-#endif
-	for (; at < len; at++)
-		count += text[at] == '"';
-	return count;
-}
-
 #ifdef __x86_64__
 /* As much of find_quote as goes 32 bytes a step; *number becomes less by the quotes that were passed. */
 __attribute__((target("avx2,popcnt"))) static size_t pass_quotes_avx2(const char *text, size_t len, size_t *number)

@@ -36,8 +36,6 @@ int lines_index(struct lines *lines, struct str text, uint32_t rows, uint32_t fi
  */
 int lines_index_one(struct lines *lines, struct str text, uint32_t row, uint32_t fields);
 
-size_t lines_count_quotes(const char *text, size_t len);
-
 void lines_free(struct lines *lines);
 
 /* A value as it stands, quotes in it still doubled. */

@@ -174,7 +174,7 @@ static struct str line_of(struct scan *scan, const struct record *record, const 
 	if (has)
 		block_reader_weave(head->reader, head->row, scan->woven, record, &scan->line);
 	else
-		record_write_csv(&scan->line, record, scan->sink->lines);
+		(void)record_write_csv(&scan->line, record, scan->sink->lines);
 	return buf_str(&scan->line);
 }
 

@@ -186,22 +186,6 @@ START_TEST(lines_that_are_not_lines)
 }
 END_TEST
 
-START_TEST(quotes_are_counted)
-{
-	struct pick pick = { 4 };
-
-	for (int round = 0; round < ROUNDS; round++) {
-		char bytes[100];
-		size_t len = pick_below(&pick, sizeof(bytes)), wanted = 0;
-
-		for (size_t i = 0; i < len; i++)
-			wanted += (bytes[i] = pick_percent(&pick, 30) ? '"' : (char)pick_u64(&pick)) == '"';
-		expect(lines_count_quotes(bytes, len) == wanted, "%zu quotes, wanted %zu", lines_count_quotes(bytes, len),
-		       wanted);
-	}
-}
-END_TEST
-
 Suite *suite_lines(void)
 {
 	Suite *suite = suite_create("lines");
@@ -213,7 +197,6 @@ Suite *suite_lines(void)
 	tcase_add_test(tests, one_line_is_found_in_the_beginning_of_a_text);
 	tcase_add_test(tests, broken_text_is_refused_or_harmless);
 	tcase_add_test(tests, lines_that_are_not_lines);
-	tcase_add_test(tests, quotes_are_counted);
 	suite_add_tcase(suite, tests);
 	return suite;
 }
