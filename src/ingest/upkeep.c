@@ -12,7 +12,6 @@
 #define SLICE_US 4000
 #define SLICE_BEHIND_US 8000 /* when records come faster than they are sealed */
 #define SLICE_LEAST_US 2000
-#define TURN_US 10000 /* what a turn of the loop is to take with its slice */
 
 static const struct timeval idle = { 0, 500000 }, after_error = { 10, 0 };
 
@@ -26,7 +25,7 @@ void ingest_upkeep_begin(struct ingest *ingest)
 static void continue_soon(const struct ingest *ingest)
 {
 	int64_t us = lag_turn_us(event_get_base(ingest->upkeep_event));
-	struct timeval rest = { us / CLOCK_US_PER_SECOND, us % CLOCK_US_PER_SECOND };
+	struct timeval rest = { 0, us > 0 && us < CLOCK_US_PER_SECOND ? us : 0 }; /* unless the clock was set */
 	event_add(ingest->upkeep_event, &rest);
 }
 
@@ -40,27 +39,22 @@ static bool gives_way(struct ingest *ingest, int64_t turn_us)
 	return ingest->upkeep_gave_way;
 }
 
-static int64_t slice_us(const struct ingest *ingest, int64_t turn_us)
-{
-	int64_t wanted_us = store_is_behind(ingest->store) ? SLICE_BEHIND_US : SLICE_US, left_us = TURN_US - turn_us;
-	if (left_us < SLICE_LEAST_US)
-		left_us = SLICE_LEAST_US;
-	return wanted_us < left_us ? wanted_us : left_us;
-}
-
 void ingest_on_upkeep(evutil_socket_t fd, short what, void *arg)
 {
 	struct ingest *ingest = arg;
-	int64_t begin_us = clock_monotonic_us(), turn_us = lag_turn_us(event_get_base(ingest->upkeep_event));
+	struct event_base *base = event_get_base(ingest->upkeep_event);
+	int64_t begin_us = clock_monotonic_us();
 	bool more, dirty;
 	struct error err;
 	(void)fd;
 	(void)what;
-	if (gives_way(ingest, turn_us)) {
+	if (gives_way(ingest, lag_turn_us(base))) {
 		continue_soon(ingest);
 		return;
 	}
-	if (store_upkeep(ingest->store, begin_us + slice_us(ingest, turn_us), &more, &dirty, &err) != 0) {
+	int64_t wanted_us = store_is_behind(ingest->store) ? SLICE_BEHIND_US : SLICE_US;
+	int64_t deadline_us = begin_us + lag_slice_us(base, wanted_us, SLICE_LEAST_US);
+	if (store_upkeep(ingest->store, deadline_us, &more, &dirty, &err) != 0) {
 		/* Whatever waits for a commit has been lost with it, if it came that far. */
 		if (store_uncommitted(ingest->store) == 0 && ingest->round_records > 0)
 			ingest_fail_round(ingest, &err);

@@ -6,10 +6,12 @@
  * makes reports, by a share that requests hardly notice.
  */
 #include "base/clock.h"
+#include "base/lag.h"
 #include "base/log.h"
 #include "report/report_private.h"
 
 #define SLICE_US 4000
+#define SLICE_LEAST_US 1000
 #define OVERDUE_US 25000
 #define TICK_US CLOCK_US_PER_SECOND
 #define EXPIRY_US 5000 /* of a tick */
@@ -70,7 +72,7 @@ static void on_slice(evutil_socket_t fd, short what, void *arg)
 	event_del(reports->slice);
 	event_del(reports->overdue);
 	/* without either of them there is nothing to do before the next tick, or the next request */
-	if (start_next(reports) || step_next(reports, begin_us + SLICE_US))
+	if (start_next(reports) || step_next(reports, begin_us + lag_slice_us(reports->base, SLICE_US, SLICE_LEAST_US)))
 		schedule_slice(reports, reports->config->report_pause);
 	int64_t took_us = clock_monotonic_us() - begin_us;
 
