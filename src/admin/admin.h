@@ -2,9 +2,9 @@
  * admin.h: the Unix socket that cdrctl speaks to.
  *
  * Protocol: the client sends one JSON object a line, {"command":"account add","args":{"id":"abcd1234"}}, and gets one
- * a line back: {"ok":true,"result":...} or {"ok":false,"error":"text","code":"not_found"}, in order. Long commands
- * send {"progress":{...}} lines first. `import` is followed by its body in chunks: a 4-byte big-endian length and that
- * many bytes, length 0 at the end. A request is at most 1 MiB. The connection is closed after an error that came
+ * a line back: {"ok":true,"result":...} or {"ok":false,"error":"text","code":"not_found"}, in order. An error that is
+ * what the command has found has a result beside it, as last member. Long commands send {"progress":{...}} lines first.
+ * `import` is followed by its body in chunks: a 4-byte big-endian length and that many bytes, length 0 at the end. A request is at most 1 MiB. The connection is closed after an error that came
  * before a handler had the request, or before the end of a body. The socket has mode 0660; peers must be root, the
  * daemon's user or a member of admin_group (SO_PEERCRED).
  */

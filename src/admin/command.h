@@ -18,8 +18,8 @@
  *
  * A long command works in slices of at most 10 ms: it keeps its state in a struct of its own, which admin_reply_later
  * brings it back to in the next turn, says how far it is with progress lines, and frees its state in on_close when the
- * client goes away first. cdrctl shows whatever result it gets: an object as lines of keys and values, an array of
- * objects as a table. See ctl/render.h for what names of keys do there.
+ * client goes away first; job.h does that for work that has steps. cdrctl shows whatever result it gets: an object as
+ * lines of keys and values, an array of objects as a table. See ctl/render.h for what names of keys do there.
  */
 #ifndef CDRD_ADMIN_COMMAND_H
 #define CDRD_ADMIN_COMMAND_H
@@ -45,6 +45,10 @@ typedef void (*admin_handler_fn)(const struct admin_context *context, const stru
  * ADMIN_RESULT_MAX bytes becomes an error when it is sent. */
 #define ADMIN_RESULT_MAX ((size_t)64 << 20)
 struct json *admin_reply_result(struct admin_reply *reply);
+
+/* Instead of it when the work is done and what it found is an error, damage for instance: the answer has both, and
+ * cdrctl prints the result and fails. Still ends with admin_reply_send. */
+struct json *admin_reply_result_with_error(struct admin_reply *reply, const struct error *err);
 
 void admin_reply_send(struct admin_reply *reply);
 void admin_reply_error(struct admin_reply *reply, const struct error *err);

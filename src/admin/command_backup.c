@@ -4,15 +4,13 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "admin/command.h"
-#include "base/clock.h"
+#include "admin/job.h"
 #include "keep/backup.h"
 
-#define SLICE_US 5000
 #define KEEP_MAX 1000000
 
 struct backing_up {
-	struct admin_reply *reply;
+	struct admin_job job;
 	struct backup *backup;
 };
 
@@ -23,10 +21,27 @@ static void backing_up_free(void *arg)
 	free(job);
 }
 
-static void finish(struct backing_up *job)
+static int backing_up_step(void *arg, int64_t deadline_us, bool *done, struct error *err)
 {
+	struct backing_up *job = arg;
+	return backup_step(job->backup, deadline_us, done, err);
+}
+
+static void write_progress(void *arg, struct json *j)
+{
+	struct backing_up *job = arg;
 	struct backup_counts counts;
-	struct json *j = admin_reply_result(job->reply);
+	backup_counts(job->backup, &counts);
+	json_member_uint(j, "done", counts.days_done);
+	json_member_uint(j, "total", counts.days_total);
+	json_member_uint(j, "copied_bytes", counts.bytes);
+}
+
+static void write_result(void *arg, struct admin_reply *reply)
+{
+	struct backing_up *job = arg;
+	struct backup_counts counts;
+	struct json *j = admin_reply_result(reply);
 	backup_counts(job->backup, &counts);
 	json_object_begin(j);
 	json_member_text(j, "backup", backup_path(job->backup));
@@ -36,41 +51,11 @@ static void finish(struct backing_up *job)
 	json_member_uint(j, "copied_bytes", counts.bytes);
 	json_member_uint(j, "removed", counts.removed);
 	json_object_end(j);
-	admin_reply_log(job->reply, "backup %s made: %" PRIu64 " days copied, %" PRIu64 " linked", backup_path(job->backup),
+	admin_reply_log(reply, "backup %s made: %" PRIu64 " days copied, %" PRIu64 " linked", backup_path(job->backup),
 	                counts.days_copied, counts.days_linked);
-	admin_reply_send(job->reply);
-	backing_up_free(job);
 }
 
-static void show_progress(struct backing_up *job)
-{
-	struct backup_counts counts;
-	struct json *j = admin_reply_progress_begin(job->reply);
-	backup_counts(job->backup, &counts);
-	json_member_uint(j, "done", counts.days_done);
-	json_member_uint(j, "total", counts.days_total);
-	json_member_uint(j, "copied_bytes", counts.bytes);
-	admin_reply_progress_end(job->reply);
-}
-
-static void go_on(void *arg)
-{
-	struct backing_up *job = arg;
-	struct error err;
-	bool done;
-	if (backup_step(job->backup, clock_monotonic_us() + SLICE_US, &done, &err) != 0) {
-		admin_reply_error(job->reply, &err);
-		backing_up_free(job);
-		return;
-	}
-	if (done) {
-		finish(job);
-		return;
-	}
-	if (admin_reply_progress_due(job->reply))
-		show_progress(job);
-	admin_reply_later(job->reply, go_on, job);
-}
+static const struct admin_job_kind kind = { backing_up_step, write_progress, write_result, backing_up_free };
 
 void admin_backup(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
@@ -87,9 +72,7 @@ void admin_backup(const struct admin_context *context, const struct args *args, 
 		free(job);
 		return;
 	}
-	job->reply = reply;
-	admin_reply_on_close(reply, backing_up_free, job);
-	go_on(job);
+	admin_job_begin(&job->job, &kind, reply);
 }
 
 void admin_restore(const struct admin_context *context, const struct args *args, struct admin_reply *reply)

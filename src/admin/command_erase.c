@@ -4,14 +4,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "admin/command.h"
-#include "base/clock.h"
+#include "admin/job.h"
 #include "keep/erasure.h"
 
-#define SLICE_US 5000
-
 struct erasing {
-	struct admin_reply *reply;
+	struct admin_job job;
 	struct erasure *erasure;
 	char account[ACCOUNT_ID_LEN + 1];
 };
@@ -21,6 +18,26 @@ static void erasing_free(void *arg)
 	struct erasing *job = arg;
 	erasure_free(job->erasure);
 	free(job);
+}
+
+static int erasing_step(void *arg, int64_t deadline_us, bool *done, struct error *err)
+{
+	struct erasing *job = arg;
+	int result = erasure_step(job->erasure, deadline_us, done, err);
+	if (result != 0)
+		admin_reply_log(job->job.reply, "a number erased in part from account %s: %s", job->account, err->message);
+	return result;
+}
+
+static void write_progress(void *arg, struct json *j)
+{
+	struct erasing *job = arg;
+	struct erasure_counts counts;
+	erasure_counts(job->erasure, &counts);
+	json_member_uint(j, "done", counts.records.days_done);
+	json_member_uint(j, "total", counts.records.days_total);
+	json_member_uint(j, "pass", (uint64_t)counts.records.pass);
+	json_member_uint(j, "records", counts.records.records);
 }
 
 static void write_counts(struct json *j, const struct erasure_counts *counts)
@@ -42,49 +59,18 @@ static void write_counts(struct json *j, const struct erasure_counts *counts)
 	json_object_end(j);
 }
 
-static void finish(struct erasing *job)
-{
-	struct erasure_counts counts;
-	erasure_counts(job->erasure, &counts);
-	write_counts(admin_reply_result(job->reply), &counts);
-	admin_reply_log(job->reply, "a number erased from account %s: %" PRIu64 " records, %" PRIu64 " report files%s",
-	                job->account, counts.records.records, counts.report_files,
-	                counts.records.left ? "; records with it keep arriving" : "");
-	admin_reply_send(job->reply);
-	erasing_free(job);
-}
-
-static void show_progress(struct erasing *job)
-{
-	struct erasure_counts counts;
-	struct json *j = admin_reply_progress_begin(job->reply);
-	erasure_counts(job->erasure, &counts);
-	json_member_uint(j, "done", counts.records.days_done);
-	json_member_uint(j, "total", counts.records.days_total);
-	json_member_uint(j, "pass", (uint64_t)counts.records.pass);
-	json_member_uint(j, "records", counts.records.records);
-	admin_reply_progress_end(job->reply);
-}
-
-static void go_on(void *arg)
+static void write_result(void *arg, struct admin_reply *reply)
 {
 	struct erasing *job = arg;
-	struct error err;
-	bool done;
-	if (erasure_step(job->erasure, clock_monotonic_us() + SLICE_US, &done, &err) != 0) {
-		admin_reply_log(job->reply, "a number erased in part from account %s: %s", job->account, err.message);
-		admin_reply_error(job->reply, &err);
-		erasing_free(job);
-		return;
-	}
-	if (done) {
-		finish(job);
-		return;
-	}
-	if (admin_reply_progress_due(job->reply))
-		show_progress(job);
-	admin_reply_later(job->reply, go_on, job);
+	struct erasure_counts counts;
+	erasure_counts(job->erasure, &counts);
+	write_counts(admin_reply_result(reply), &counts);
+	admin_reply_log(reply, "a number erased from account %s: %" PRIu64 " records, %" PRIu64 " report files%s",
+	                job->account, counts.records.records, counts.report_files,
+	                counts.records.left ? "; records with it keep arriving" : "");
 }
+
+static const struct admin_job_kind kind = { erasing_step, write_progress, write_result, erasing_free };
 
 void admin_erase(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
@@ -102,7 +88,5 @@ void admin_erase(const struct admin_context *context, const struct args *args, s
 		return;
 	}
 	memcpy(job->account, args_get(args, "account"), ACCOUNT_ID_LEN);
-	job->reply = reply;
-	admin_reply_on_close(reply, erasing_free, job);
-	go_on(job);
+	admin_job_begin(&job->job, &kind, reply);
 }

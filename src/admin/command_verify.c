@@ -1,18 +1,18 @@
 /*
  * command_verify.c: `verify`, every checksum and index, in slices.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 
-#include "admin/command.h"
+#include "admin/job.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/verify.h"
 
-#define SLICE_US 5000
 #define FAULTS_SHOWN 1000
 
 struct checking {
-	struct admin_reply *reply;
+	struct admin_job job;
 	struct verify *verify;
 	struct buf faults; /* elements of an array */
 	uint64_t faults_count;
@@ -37,62 +37,54 @@ static void on_fault(void *arg, const char *fault)
 	json_text(&j, fault);
 }
 
-static void write_counts(struct json *j, const struct verify_counts *counts)
+static int checking_step(void *arg, int64_t deadline_us, bool *done, struct error *err)
 {
-	json_member_uint(j, "days", counts->days);
-	json_member_uint(j, "blocks", counts->blocks);
-	json_member_uint(j, "records", counts->rows);
-	json_member_uint(j, "faults_count", counts->faults);
+	struct checking *checking = arg;
+	return verify_step(checking->verify, deadline_us, done, err);
 }
 
-static void finish(struct checking *checking)
+static void write_progress(void *arg, struct json *j)
 {
-	struct json *j = admin_reply_result(checking->reply);
+	struct checking *checking = arg;
 	struct verify_counts counts;
 	verify_counts(checking->verify, &counts);
+	json_member_uint(j, "done", counts.days);
+	json_member_uint(j, "total", counts.days_total);
+	json_member_uint(j, "records", counts.rows);
+}
+
+static struct json *begin_result(struct admin_reply *reply, uint64_t faults)
+{
+	struct error err;
+	if (faults == 0)
+		return admin_reply_result(reply);
+	error_set(&err, ERROR_CORRUPT, "verify: %" PRIu64 " fault%s found", faults, faults == 1 ? "" : "s");
+	return admin_reply_result_with_error(reply, &err);
+}
+
+static void write_result(void *arg, struct admin_reply *reply)
+{
+	struct checking *checking = arg;
+	struct verify_counts counts;
+	struct json *j;
+	verify_counts(checking->verify, &counts);
+	j = begin_result(reply, counts.faults);
 	json_object_begin(j);
 	json_key(j, "sound");
 	json_bool(j, counts.faults == 0);
-	write_counts(j, &counts);
+	json_member_uint(j, "days", counts.days);
+	json_member_uint(j, "blocks", counts.blocks);
+	json_member_uint(j, "records", counts.rows);
+	json_member_uint(j, "faults_count", counts.faults);
 	json_key(j, "faults");
 	json_array_begin(j);
 	if (checking->faults_count > 0)
 		json_raw(j, buf_str(&checking->faults));
 	json_array_end(j);
 	json_object_end(j);
-	admin_reply_send(checking->reply);
-	checking_free(checking);
 }
 
-static void show_progress(struct checking *checking)
-{
-	struct verify_counts counts;
-	struct json *j = admin_reply_progress_begin(checking->reply);
-	verify_counts(checking->verify, &counts);
-	json_member_uint(j, "done", counts.days);
-	json_member_uint(j, "total", counts.days_total);
-	json_member_uint(j, "records", counts.rows);
-	admin_reply_progress_end(checking->reply);
-}
-
-static void go_on(void *arg)
-{
-	struct checking *checking = arg;
-	struct error err;
-	bool done;
-	if (verify_step(checking->verify, clock_monotonic_us() + SLICE_US, &done, &err) != 0) {
-		admin_reply_error(checking->reply, &err);
-		checking_free(checking);
-		return;
-	}
-	if (done) {
-		finish(checking);
-		return;
-	}
-	if (admin_reply_progress_due(checking->reply))
-		show_progress(checking);
-	admin_reply_later(checking->reply, go_on, checking);
-}
+static const struct admin_job_kind kind = { checking_step, write_progress, write_result, checking_free };
 
 void admin_verify(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
@@ -111,7 +103,5 @@ void admin_verify(const struct admin_context *context, const struct args *args, 
 		free(checking);
 		return;
 	}
-	checking->reply = reply;
-	admin_reply_on_close(reply, checking_free, checking);
-	go_on(checking);
+	admin_job_begin(&checking->job, &kind, reply);
 }

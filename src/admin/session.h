@@ -37,7 +37,7 @@ struct admin_reply {
 	struct args_synopsis synopsis;
 	struct args args;
 
-	struct buf result; /* the whole line, from {"ok":true,"result": on */
+	struct buf result; /* the whole line, from {"ok": on */
 	struct json result_json;
 	bool result_begun;
 	struct json progress_json;

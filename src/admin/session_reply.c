@@ -12,17 +12,6 @@
 #define PROGRESS_EVERY_US 200000
 #define LOG_TEXT_MAX 512
 
-struct json *admin_reply_result(struct admin_reply *reply)
-{
-	if (!reply->result_begun) {
-		reply->result.max_bytes = ADMIN_RESULT_MAX;
-		buf_add_text(&reply->result, "{\"ok\":true,\"result\":");
-		reply->result_json = json_to(&reply->result);
-		reply->result_begun = true;
-	}
-	return &reply->result_json;
-}
-
 void session_reply_drop(struct admin_reply *reply)
 {
 	struct session *session = reply->session;
@@ -46,18 +35,48 @@ static void write_code(struct json *j, enum error_code code)
 	json_text(j, name);
 }
 
+/* An answer without its end; `err` is NULL if all went well. */
+static void begin_answer(struct json *j, const struct error *err)
+{
+	json_object_begin(j);
+	json_key(j, "ok");
+	json_bool(j, !err);
+	if (!err)
+		return;
+	json_member_text(j, "error", err->message);
+	json_key(j, "code");
+	write_code(j, err->code);
+}
+
 static void write_error(struct buf *out, const struct error *err)
 {
 	struct json j = json_to(out);
-	json_object_begin(&j);
-	json_key(&j, "ok");
-	json_bool(&j, false);
-	json_key(&j, "error");
-	json_text(&j, err->message);
-	json_key(&j, "code");
-	write_code(&j, err->code);
+	begin_answer(&j, err);
 	json_object_end(&j);
 	buf_add_char(out, '\n');
+}
+
+static void begin_result(struct admin_reply *reply, const struct error *err)
+{
+	struct json j = json_to(&reply->result);
+	reply->result.max_bytes = ADMIN_RESULT_MAX;
+	begin_answer(&j, err);
+	json_key(&j, "result");
+	reply->result_json = json_to(&reply->result);
+	reply->result_begun = true;
+}
+
+struct json *admin_reply_result(struct admin_reply *reply)
+{
+	if (!reply->result_begun)
+		begin_result(reply, NULL);
+	return &reply->result_json;
+}
+
+struct json *admin_reply_result_with_error(struct admin_reply *reply, const struct error *err)
+{
+	begin_result(reply, err);
+	return &reply->result_json;
 }
 
 void session_refuse(struct session *session, const struct error *err)

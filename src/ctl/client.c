@@ -54,16 +54,19 @@ void client_write_request(struct buf *out, const char *words, const struct args 
 	buf_add_char(out, '\n');
 }
 
-/* Is it an answer that all went well? Then cuts its result out, as it is. */
-static bool cut_result(char *line, size_t len, struct str *result)
+/* Cuts an answer's result out, as it is; the line then ends before it. It is the last member, and no text before it has
+ * such a key in it, as its quotes would be escaped. */
+static struct str cut_result(char *line, size_t len)
 {
-	static const char prefix[] = "{\"ok\":true,\"result\":";
-	size_t skip = sizeof(prefix) - 1;
-	if (len <= skip || memcmp(line, prefix, skip) != 0 || line[len - 1] != '}')
-		return false;
-	line[len - 1] = '\0';
-	*result = (struct str){ line + skip, len - skip - 1 };
-	return true;
+	static const char begin[] = "{\"ok\":", key[] = ",\"result\":";
+	char *end = line + len - 1;
+	char *at = strncmp(line, begin, sizeof(begin) - 1) == 0 ? strstr(line, key) : NULL;
+	if (!at || *end != '}')
+		return (struct str){ 0 };
+	*end = '\0';
+	memcpy(at, "}", 2);
+	at += sizeof(key) - 1;
+	return (struct str){ at, (size_t)(end - at) };
 }
 
 static int take_other(struct client *client, struct str text, struct client_line *line, struct error *err)
@@ -92,9 +95,10 @@ int client_next_line(struct client *client, struct client_line *line, struct err
 	size_t len = (size_t)(end - in->data);
 	*end = '\0';
 	client->used = client->scanned = len + 1;
-	if (cut_result(in->data, len, &line->result))
+	line->result = cut_result(in->data, len);
+	if (line->result.p && strcmp(in->data, "{\"ok\":true}") == 0)
 		return 1;
-	return take_other(client, (struct str){ in->data, len }, line, err);
+	return take_other(client, str_from(in->data), line, err);
 }
 
 static int receive(struct client *client, struct error *err)

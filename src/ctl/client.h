@@ -32,10 +32,11 @@ void client_write_request(struct buf *out, const char *words, const struct args 
 /* A line of the daemon's; both die with the next. */
 struct client_line {
 	yajl_val progress; /* the object, or NULL if it is the answer */
-	struct str result; /* JSON of the answer's result, with a NUL behind it */
+	struct str result; /* JSON of the answer's result, with a NUL behind it; none if its p is NULL */
 };
 
-/* 1 with the next line, 0 if none is there yet, -1 if it is an error: *err is what the daemon says. */
+/* 1 with the next line, 0 if none is there yet, -1 if it is an error: *err is what the daemon says, and line->result
+ * is there if the command has done its work all the same. */
 int client_next_line(struct client *client, struct client_line *line, struct error *err);
 
 /* Waits until it could send some of *unsent, which it shortens, or receive something. -1 when the daemon is gone. */

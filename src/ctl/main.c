@@ -75,6 +75,7 @@ int ctl_print(const struct ctl *ctl, struct str result, struct error *err)
 	return 0;
 }
 
+/* *result has no p if there is none; there may be one beside an error. */
 static int wait_for_answer(struct client *client, struct str unsent, struct str *result, struct error *err)
 {
 	struct progress progress;
@@ -106,8 +107,9 @@ static int run_plain(const struct ctl *ctl, struct error *err)
 	if (request.failed)
 		error_set(err, ERROR_NOMEM, "Out of memory for the request");
 	else if (client_open(&client, ctl->socket, err) == 0) {
-		if (wait_for_answer(&client, buf_str(&request), &answer, err) == 0)
-			result = ctl_print(ctl, answer, err);
+		result = wait_for_answer(&client, buf_str(&request), &answer, err);
+		if (answer.p && ctl_print(ctl, answer, err) != 0)
+			result = -1;
 		client_close(&client);
 	}
 	buf_free(&request);
@@ -122,12 +124,11 @@ static int run(const struct ctl *ctl)
 		if (strcmp(specials[i].words, ctl->spec->words) == 0)
 			fn = specials[i].run;
 	int result = fn(ctl, &err);
-	if (result == 0 && (fflush(stdout) != 0 || ferror(stdout))) {
-		fprintf(stderr, "cdrctl: cannot write the result\n");
-		return EXIT_FAILURE;
-	}
-	if (result == 0)
+	bool written = fflush(stdout) == 0 && !ferror(stdout);
+	if (result == 0 && written)
 		return EXIT_SUCCESS;
+	if (result == 0)
+		error_set(&err, ERROR_IO, "cannot write the result");
 	struct buf text = { 0 };
 	text_add(&text, err.message); /* it may quote a record */
 	fprintf(stderr, "cdrctl: %.*s\n", STR_ARGS(buf_str(&text)));

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "http/plan.h"
 
 #define SLICE_US 10000
 #define SINCE STR_LITERAL("since")
@@ -117,64 +118,47 @@ void http_changes_go_on(struct http_changes *page)
 	http_changes_free(page);
 }
 
-/* --- the beginning --- */
+/* --- the beginning: each of these has answered the request where it returns false --- */
 
-static void take_token(struct http_changes *page, struct query_problems *problems)
+static bool take_token(struct http_changes *page)
 {
 	struct str token = page->plan.since;
 	const struct account *reader = http_request_account(page->request);
 	struct cursor cursor = { 0 };
 	struct str iv = { token.p, IV_LEN }, sealed = { token.p + IV_LEN, token.len - IV_LEN };
+	const char *problem = NULL;
 	struct error err;
 
 	if (token.len <= IV_LEN || cursor_open(&page->app->cursor_key, reader->id, sealed, iv, &cursor, &err) < 0)
-		query_problems_add(problems, SINCE, "Not a token that was given to this account, nor one of: now, beginning");
+		problem = "Not a token that was given to this account, nor one of: now, beginning";
 	else if (cursor.fingerprint != page->fingerprint)
-		query_problems_add(problems, SINCE, "Belongs to a query with other parameters");
+		problem = "Belongs to a query with other parameters";
 	else if (cursor.snapshot > store_snapshot(page->app->store))
-		query_problems_add(problems, SINCE, "Is of newer data than there is: it was restored from a backup; begin anew");
+		problem = "Is of newer data than there is: it was restored from a backup; begin anew";
+	if (problem)
+		return http_plan_refuse(page->request, SINCE, problem);
 	page->token = cursor.snapshot;
 	page->began_us = cursor.began_us;
 	page->has_token = true;
+	return true;
 }
 
-static bool make_plan(struct http_changes *page, struct query_problems *problems)
+static bool prepare(struct http_changes *page)
 {
 	struct query_limits limits = { .window_max_us = 0 };
 	struct query_plan *plan = &page->plan;
 
-	if (!query_plan_make(plan, QUERY_CHANGES, &page->params, &limits, page->received_us, problems))
+	if (!http_plan_make(page->request, page->app, QUERY_CHANGES, &limits, page->received_us, &page->params, plan))
 		return false;
 	page->view = query_plan_view(plan);
 	page->fingerprint = query_plan_fingerprint(plan, &page->params);
 	page->until_us = clock_monotonic_us() + plan->wait_us;
 	if (plan->since.p && str_is(plan->since, "now"))
 		page->token = store_snapshot(page->app->store);
-	else if (plan->since.p && !str_is(plan->since, "beginning"))
-		take_token(page, problems);
+	else if (plan->since.p && !str_is(plan->since, "beginning") && !take_token(page))
+		return false;
 	page->since = page->token;
-	return problems->count == 0;
-}
-
-/* True when the page may be read; otherwise the request has been answered. */
-static bool prepare(struct http_changes *page)
-{
-	struct http_request *request = page->request;
-	struct query_problems problems = { 0 };
-	struct error err;
-
-	if (query_params_decode(&page->params, http_request_query(request), &err) < 0) {
-		http_reply_error(request, &err);
-		return false;
-	}
-	if (!make_plan(page, &problems)) {
-		http_reply_invalid(request, &problems);
-		return false;
-	}
-	if (accounts_may_read(page->app->store, http_request_account(request), str_from(page->plan.account)))
-		return true;
-	http_reply_problem(request, 403, "Forbidden", "User not authorized to query the requested data");
-	return false;
+	return true;
 }
 
 void http_changes_get(struct http_request *request, void *app)

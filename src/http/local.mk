@@ -20,6 +20,7 @@ libcdrd_a_SOURCES += \
 	src/http/listen.c \
 	src/http/media.c \
 	src/http/parser.c src/http/parser.h \
+	src/http/plan.c src/http/plan.h \
 	src/http/problem.c \
 	src/http/records.c src/http/records.h \
 	src/http/records_answer.c \

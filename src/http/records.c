@@ -11,8 +11,10 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "http/plan.h"
 
 #define SLICE_US 10000
+#define CURSOR STR_LITERAL("cursor")
 
 static void page_free(struct http_records_page *page)
 {
@@ -65,15 +67,9 @@ static void go_on(struct http_records_page *page)
 	page_free(page);
 }
 
-/* Rounded up to a whole second: nothing of this second is missed, and the echoed window is easy to read. */
-static int64_t window_end(int64_t now_us)
-{
-	int64_t rest = now_us % CLOCK_US_PER_SECOND;
+/* --- the beginning: each of these has answered the request where it returns false --- */
 
-	return rest == 0 ? now_us : now_us + CLOCK_US_PER_SECOND - rest;
-}
-
-static bool make_plan(struct http_records_page *page, struct query_problems *problems)
+static bool make_plan(struct http_records_page *page)
 {
 	const struct config *config = page->app->config;
 	struct query_limits limits = {
@@ -81,7 +77,8 @@ static bool make_plan(struct http_records_page *page, struct query_problems *pro
 		.ids_max = (size_t)config->ids_max,
 	};
 
-	if (!query_plan_make(&page->plan, QUERY_SYNC, &page->params, &limits, window_end(page->received_us), problems))
+	if (!http_plan_make(page->request, page->app, QUERY_SYNC, &limits, page->received_us, &page->params,
+	                    &page->plan))
 		return false;
 	page->view = query_plan_view(&page->plan);
 	page->columns = record_view_columns(page->plan.product, &page->view);
@@ -90,21 +87,17 @@ static bool make_plan(struct http_records_page *page, struct query_problems *pro
 }
 
 /* Takes up the range, the snapshot and the place that the cursor holds. */
-static bool resume(struct http_records_page *page, struct query_problems *problems)
+static bool resume(struct http_records_page *page)
 {
 	struct query_plan *plan = &page->plan;
 	const struct account *reader = http_request_account(page->request);
 	struct cursor cursor;
 	struct error err;
 
-	if (cursor_open(&page->app->cursor_key, reader->id, plan->cursor, plan->iv, &cursor, &err) < 0) {
-		query_problems_add(problems, STR_LITERAL("cursor"), "%s", err.message);
-		return false;
-	}
-	if (cursor.fingerprint != query_plan_fingerprint(plan, &page->params)) {
-		query_problems_add(problems, STR_LITERAL("cursor"), "Belongs to a query with other parameters");
-		return false;
-	}
+	if (cursor_open(&page->app->cursor_key, reader->id, plan->cursor, plan->iv, &cursor, &err) < 0)
+		return http_plan_refuse(page->request, CURSOR, err.message);
+	if (cursor.fingerprint != query_plan_fingerprint(plan, &page->params))
+		return http_plan_refuse(page->request, CURSOR, "Belongs to a query with other parameters");
 	plan->from_us = cursor.from_us;
 	plan->to_us = cursor.to_us;
 	page->snapshot = cursor.snapshot;
@@ -126,37 +119,21 @@ static int look_for_charge(struct http_records_page *page, struct error *err)
 	return found < 0 ? -1 : 0;
 }
 
-/* True when the page may be read; otherwise the request has been answered. */
 static bool prepare(struct http_records_page *page)
 {
-	struct http_request *request = page->request;
-	struct query_problems problems;
 	struct error err;
 
-	query_problems_clear(&problems);
-	if (query_params_decode(&page->params, http_request_query(request), &err) < 0) {
-		http_reply_error(request, &err);
+	if (!make_plan(page))
 		return false;
-	}
-	if (!make_plan(page, &problems)) {
-		http_reply_invalid(request, &problems);
-		return false;
-	}
-	if (!accounts_may_read(page->app->store, http_request_account(request), str_from(page->plan.account))) {
-		http_reply_problem(request, 403, "Forbidden", "User not authorized to query the requested data");
-		return false;
-	}
 	/* who asks what he has been charged for is told of all of it */
 	if (meter_is_free(page->plan.product))
 		meter_settle(page->app->meter);
 	page->snapshot = store_snapshot(page->app->store);
-	if (page->plan.cursor.p && !resume(page, &problems)) {
-		http_reply_invalid(request, &problems);
+	if (page->plan.cursor.p && !resume(page))
 		return false;
-	}
 	page->last = page->position;
 	if (look_for_charge(page, &err) < 0) {
-		http_reply_error(request, &err);
+		http_reply_error(page->request, &err);
 		return false;
 	}
 	return true;

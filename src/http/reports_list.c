@@ -7,6 +7,7 @@
 #include "http/reports.h"
 
 #include "base/clock.h"
+#include "http/plan.h"
 
 #define LIST_MAX 500
 #define DEFAULT_DAYS 7
@@ -181,9 +182,7 @@ void http_report_list(struct http_request *request, void *arg)
 	if (query_params_decode(&params, http_request_query(request), &err) < 0 ||
 	    read_parameters(&list, &params, &err) < 0)
 		http_reply_error(request, &err);
-	else if (!accounts_may_read(app->store, http_request_account(request), list.account))
-		http_reply_problem(request, 403, "Forbidden", "User not authorized to query the requested data");
-	else
+	else if (http_plan_may_read(request, app, list.account))
 		list_reports(request, app, &list);
 	query_params_free(&params);
 }

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "callback/callback.h"
+#include "http/plan.h"
 
 #define PENDING_RETRY_SECONDS "30"
 #define KEY_NAME STR_LITERAL("Idempotency-Key")
@@ -26,14 +27,6 @@ struct post {
 	uint64_t body_hash;
 	int64_t received_us;
 };
-
-/* Rounded up to a whole second: nothing of this second is missed, and the echoed range is easy to read. */
-static int64_t range_end(int64_t now_us)
-{
-	int64_t rest = now_us % CLOCK_US_PER_SECOND;
-
-	return rest == 0 ? now_us : now_us + CLOCK_US_PER_SECOND - rest;
-}
 
 /* Each of these answers the request where it returns false. */
 
@@ -125,19 +118,17 @@ bool http_report_make_plan(struct http_request *request, const struct http_app *
 {
 	struct query_limits limits = { .window_max_us = app->config->report_window_max };
 
-	query_plan_make(plan, QUERY_ASYNC, params, &limits, range_end(received_us), problems);
+	query_plan_make(plan, QUERY_ASYNC, params, &limits, http_plan_range_end(received_us), problems);
 	check_callback(plan->callback_url, problems);
 	if (problems->count > 0) {
 		http_reply_invalid(request, problems);
 		return false;
 	}
-	if (accounts_may_read(app->store, http_request_account(request), str_from(plan->account))) {
-		if (meter_is_free(plan->product))
-			meter_settle(app->meter);
-		return true;
-	}
-	http_reply_problem(request, 403, "Forbidden", "User not authorized to query the requested data");
-	return false;
+	if (!http_plan_may_read(request, app, str_from(plan->account)))
+		return false;
+	if (meter_is_free(plan->product))
+		meter_settle(app->meter);
+	return true;
 }
 
 static bool make_plan(struct post *post)

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "http/plan.h"
 
 #define SLICE_US 8000 /* of all that are being made */
 #define RETRY_SECONDS "1"
@@ -260,46 +261,23 @@ static void go_on(struct http_summary *summary)
 
 /* --- its beginning: each of these has answered the request where it returns false --- */
 
-/* Rounded up to a whole second: nothing of this second is missed, and the echoed range is easy to read. */
-static int64_t range_end(int64_t now_us)
-{
-	int64_t rest = now_us % CLOCK_US_PER_SECOND;
-
-	return rest == 0 ? now_us : now_us + CLOCK_US_PER_SECOND - rest;
-}
-
 static bool make_plan(struct http_summary *summary)
 {
 	struct query_limits limits = { .window_max_us = summary->app->config->summary_window_max };
-	struct query_problems problems = { 0 };
-	struct error err;
 
-	if (query_params_decode(&summary->params, http_request_query(summary->request), &err) < 0) {
-		http_reply_error(summary->request, &err);
-		return false;
-	}
-	if (query_plan_make(&summary->plan, QUERY_SUMMARY, &summary->params, &limits, range_end(summary->received_us),
-	                    &problems))
-		return true;
-	http_reply_invalid(summary->request, &problems);
-	return false;
+	return http_plan_make(summary->request, summary->app, QUERY_SUMMARY, &limits, summary->received_us,
+	                      &summary->params, &summary->plan);
 }
 
 static bool may_begin(struct http_summary *summary)
 {
-	struct http_request *request = summary->request;
-
-	if (!accounts_may_read(summary->app->store, http_request_account(request), str_from(summary->plan.account))) {
-		http_reply_problem(request, 403, "Forbidden", "User not authorized to query the requested data");
-		return false;
-	}
 	if (summary->app->summaries < (size_t)summary->app->config->summaries_max) {
 		summary->app->summaries++;
 		summary->counted = true;
 		return true;
 	}
-	http_reply_header(request, "Retry-After", RETRY_SECONDS);
-	http_reply_problem(request, 429, "Too Many Requests",
+	http_reply_header(summary->request, "Retry-After", RETRY_SECONDS);
+	http_reply_problem(summary->request, 429, "Too Many Requests",
 	                   "The server is making as many summaries as it may; try again later.");
 	return false;
 }

@@ -55,6 +55,12 @@ class Writer(threading.Thread):
         return {record["id"]: record for record in self.acknowledged}
 
 
+def join_all(writers):
+    for writer in writers:
+        writer.join()
+        assert not writer.refused, writer.refused[0]
+
+
 def stored_by_id(daemon, account):
     found = collections.defaultdict(list)
     for day in range(DAYS):
@@ -97,9 +103,7 @@ def test_every_acknowledged_record_is_there_once_after_kill_9(daemons):
             fresh.start()
         time.sleep(0.3 + pick.random())
         daemon.kill9()
-        for writer in writers:
-            writer.join()
-            assert not writer.refused, writer.refused[0]
+        join_all(writers)
         daemon.start()
         for writer in writers:
             assert_all_there_once(daemon, writer)

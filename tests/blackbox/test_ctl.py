@@ -257,10 +257,8 @@ def test_import_from_a_pipe_draws_no_bar_but_the_rate(slow_daemon):
     assert "/s" in drawn and "%" not in drawn and "left" not in drawn, drawn
 
 
-def test_import_says_when_the_daemon_is_gone(tmp_path):
-    path = str(tmp_path / "a.sock")
-    body = tmp_path / "body"
-    body.write_bytes(b"x" * (1 << 20))
+def run_answered(path, answer, *arguments):
+    """cdrctl against a daemon that reads a little, sends `answer` and is gone."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
@@ -268,32 +266,38 @@ def test_import_says_when_the_daemon_is_gone(tmp_path):
         def serve():
             connection, _ = listener.accept()
             connection.recv(1000)
+            connection.sendall(answer)
             connection.close()
         thread = threading.Thread(target=serve)
         thread.start()
-        ended = run("-s", path, "import", str(body))
+        ended = run("-s", path, *arguments)
         thread.join()
+    os.unlink(path)
+    return ended
+
+
+def test_import_says_when_the_daemon_is_gone(tmp_path):
+    body = tmp_path / "body"
+    body.write_bytes(b"x" * (1 << 20))
+    ended = run_answered(str(tmp_path / "a.sock"), b"", "import", str(body))
     assert ended.returncode == 1 and "closed the connection" in ended.stderr, ended
 
 
 def test_an_answer_that_makes_no_sense_is_an_error(tmp_path):
-    path = str(tmp_path / "a.sock")
     for line in (b"nonsense\n", b"{}\n", b'{"ok":true}\n', b"[" * 10000 + b"\n", b""):
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(path)
-            listener.listen()
-
-            def serve():
-                connection, _ = listener.accept()
-                connection.recv(1000)
-                connection.sendall(line)
-                connection.close()
-            thread = threading.Thread(target=serve)
-            thread.start()
-            ended = run("-s", path, "status")
-            thread.join()
-        os.unlink(path)
+        ended = run_answered(str(tmp_path / "a.sock"), line, "status")
         assert ended.returncode == 1 and ended.stderr.startswith("cdrctl: "), (line, ended)
+
+
+def test_an_error_with_a_result_prints_the_result_and_fails(tmp_path):
+    path = str(tmp_path / "a.sock")
+    error = {"ok": False, "error": 'a ,"result": that is none', "code": "corrupt"}
+    line = json.dumps({**error, "result": {"sound": False}}, separators=(",", ":")).encode() + b"\n"
+    ended = run_answered(path, line, "--json", "verify")
+    assert (ended.returncode, ended.stdout) == (1, '{"sound":false}\n'), ended
+    assert ended.stderr == f"cdrctl: {error['error']}\n", ended
+    ended = run_answered(path, line, "verify")
+    assert (ended.returncode, ended.stdout) == (1, "sound:  no\n"), ended
 
 
 # --- completion ---

@@ -140,15 +140,19 @@ def batch(account, number, count=2000):
     return many_sms(account, count, NOON + number * SECOND)
 
 
-def test_a_full_map_of_a_day_is_507_and_the_rest_goes_on(daemons):
-    daemon = daemons(day_map_size="16M")
-    account = daemon.new_account()
-    stored = 0
+def fill(daemon, account):
+    """Posts batches until one is refused: that answer, and the number of records stored before."""
     for number in range(40):
         response = post(daemon, batch(account, number))
         if response.status != 200:
             break
-        stored += 2000
+    return response, 2000 * number
+
+
+def test_a_full_map_of_a_day_is_507_and_the_rest_goes_on(daemons):
+    daemon = daemons(day_map_size="16M")
+    account = daemon.new_account()
+    response, stored = fill(daemon, account)
     check_507(response, "no room")
     assert str(daemon.data_dir) not in response.body.decode()
     assert stored > 0
@@ -182,12 +186,7 @@ def test_a_full_disk_is_507_and_reads_go_on(daemons):
     daemon.start()
     daemon.add_producer()
     account = daemon.new_account()
-    stored = 0
-    for number in range(40):
-        response = post(daemon, batch(account, number))
-        if response.status != 200:
-            break
-        stored += 2000
+    response, stored = fill(daemon, account)
     check_507(response, "no room")
     assert stored > 0
     for _ in range(3):

@@ -10,7 +10,7 @@ import pytest
 
 import reporting
 from samples import DAY, SECOND, YESTERDAY, iso, moment, sms, whole_day
-from test_crash import DAYS, Writer, assert_all_there_once, assert_found_by_id
+from test_crash import DAYS, Writer, assert_all_there_once, assert_found_by_id, join_all
 
 ROUNDS = 100 if os.environ.get("CDRD_LONG_TESTS") else 10
 ROUNDS_AN_ACCOUNT = 5  # then others, or reading all back would take longer and longer
@@ -98,9 +98,7 @@ def test_nothing_is_lost_or_doubled_by_kill_9_while_sealing(daemons):
         if pick.random() < 0.3:
             daemon.ctl("seal")
         daemon.kill9()
-        for writer in writers:
-            writer.join()
-            assert not writer.refused, writer.refused[0]
+        join_all(writers)
         daemon.start()
         for writer in writers:
             assert_all_there_once(daemon, writer)

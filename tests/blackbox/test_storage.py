@@ -1,4 +1,5 @@
 """What an operator sees of days and blocks: `storage`, `verify`, damage, and very many days."""
+import json
 import os
 import struct
 import time
@@ -103,10 +104,15 @@ def damaged(daemons, place):
 
 
 def assert_damage_is_found(daemon, account):
-    found = daemon.ctl("verify")
+    run = daemon.ctl_run("verify")
+    found = json.loads(run.stdout)
     assert not found["sound"] and found["faults_count"] >= 1
     assert f"account {account.id}, SMS, block 0" in found["faults"][0], found
-    assert not daemon.ctl("verify", date(YESTERDAY))["sound"]
+    faults = found["faults_count"]
+    assert run.returncode == 1, "scripts must learn of it"
+    assert run.stderr.decode() == f"cdrctl: verify: {faults} fault{'s' if faults > 1 else ''} found\n", run
+    run = daemon.ctl_run("verify", date(YESTERDAY))
+    assert run.returncode == 1 and not json.loads(run.stdout)["sound"], run
     assert daemon.ctl("verify", date(EARLIER)) == {"sound": True, "days": 1, "blocks": 1, "records": 500,
                                                    "faults_count": 0, "faults": []}
     assert f"account {account.id}, SMS, block 0" in daemon.log()

@@ -13,16 +13,9 @@ import { Product, Reports } from '@vonage/reports';
 import { Webhook, WebhookVerificationError } from 'standardwebhooks';
 
 import { Daemon } from './daemon.js';
+import { DAY } from './queries.js';
 
-const HOUR_MS = 3600 * 1000;
 const WAIT_MS = 20000;
-
-const yesterday = new Date(Date.now() - 24 * HOUR_MS);
-yesterday.setUTCHours(0, 0, 0, 0);
-const DAY = {
-  dateStart: yesterday.toISOString(),
-  dateEnd: new Date(yesterday.getTime() + 24 * HOUR_MS).toISOString(),
-};
 
 let daemon;
 let account;

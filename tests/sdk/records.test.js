@@ -11,8 +11,8 @@ import { Auth } from '@vonage/auth';
 import { Direction, Product, Reports } from '@vonage/reports';
 
 import { Daemon } from './daemon.js';
+import { camelCase, DAY, HOUR_MS, problemOf, queryOf, WITH_DIRECTION, yesterday } from './queries.js';
 
-const HOUR_MS = 3600 * 1000;
 const PER_PRODUCT = 40;
 const PAGED = 2500;
 const UNKNOWN_ID = '00000000-0000-4000-8000-000000000000';
@@ -22,14 +22,6 @@ const PRODUCTS = [...Object.values(Product), 'NUMBER-INSIGHT-V2'];
 /** Columns that are kept for filters alone. */
 const NOT_SHOWN = { ASR: ['country', 'network'] };
 const OWN = Product.REPORTS_USAGE;
-const WITH_DIRECTION = new Set([Product.SMS, Product.MESSAGES]);
-
-const yesterday = new Date(Date.now() - 24 * HOUR_MS);
-yesterday.setUTCHours(0, 0, 0, 0);
-const DAY = {
-  dateStart: yesterday.toISOString(),
-  dateEnd: new Date(yesterday.getTime() + 24 * HOUR_MS).toISOString(),
-};
 
 let daemon;
 let account;
@@ -39,24 +31,6 @@ const sent = {};
 let sentPaged;
 
 const clientOf = (credentials) => new Reports(new Auth(credentials), { apiHost: daemon.url });
-
-const camelCase = (name) => name.replace(/_+(\w)/g, (_, letter) => letter.toUpperCase());
-
-function queryOf(product, credentials = account) {
-  return {
-    product,
-    accountId: credentials.apiKey,
-    ...DAY,
-    ...(WITH_DIRECTION.has(product) ? { direction: Direction.OUTBOUND } : {}),
-  };
-}
-
-/* The promise's HTTP error: its status and its problem document. */
-async function problemOf(promise) {
-  const error = await promise.then(() => assert.fail('the request succeeded'), (reason) => reason);
-  assert.ok(error.response, `not an HTTP error: ${error.stack}`);
-  return { status: error.response.status, ...(await error.response.json()) };
-}
 
 before(async () => {
   daemon = await Daemon.start();
@@ -77,7 +51,7 @@ after(() => daemon?.stop());
 describe('getRecords by dates', () => {
   for (const product of PRODUCTS.filter((name) => name !== OWN)) {
     it(`gives the records of ${product} as they were sent`, async () => {
-      const page = await reports.getRecords(queryOf(product));
+      const page = await reports.getRecords(queryOf(product, account));
       assert.equal(page.requestStatus, 'SUCCESS');
       assert.equal(page.itemsCount, PER_PRODUCT);
       assert.equal(page.records.length, PER_PRODUCT);
@@ -95,24 +69,26 @@ describe('getRecords by dates', () => {
   }
 
   it('gives no records of REPORTS-USAGE before the daemon writes any', async () => {
-    const page = await reports.getRecords(queryOf(OWN));
+    const page = await reports.getRecords(queryOf(OWN, account));
     assert.deepEqual([page.itemsCount, page.records], [0, []]);
   });
 
   it('gives bodies and concatenated when asked for', async () => {
-    const page = await reports.getRecords({ ...queryOf(Product.SMS), includeMessage: true, showConcatenated: true });
+    const page = await reports.getRecords({
+      ...queryOf(Product.SMS, account), includeMessage: true, showConcatenated: true,
+    });
     assert.deepEqual(page.records.map((r) => [r.messageBody, r.concatenated]),
       sent.SMS.map((r) => [r.message_body, r.concatenated]));
   });
 
   it('filters', async () => {
     const { status } = sent.SMS[0];
-    const page = await reports.getRecords({ ...queryOf(Product.SMS), status });
+    const page = await reports.getRecords({ ...queryOf(Product.SMS, account), status });
     assert.deepEqual(page.records.map((r) => r.id), sent.SMS.filter((r) => r.status === status).map((r) => r.id));
   });
 
   it('echoes the query', async () => {
-    const page = await reports.getRecords(queryOf(Product.SMS));
+    const page = await reports.getRecords(queryOf(Product.SMS, account));
     assert.equal(page.accountId, account.apiKey);
     assert.equal(page.product, Product.SMS);
     assert.equal(page.direction, Direction.OUTBOUND);
@@ -178,27 +154,27 @@ describe('errors', () => {
 
   it('422 for a range over 24 hours', async () => {
     const problem = await problemOf(reports.getRecords({
-      ...queryOf(Product.AMD), dateEnd: new Date(yesterday.getTime() + 25 * HOUR_MS).toISOString(),
+      ...queryOf(Product.AMD, account), dateEnd: new Date(yesterday.getTime() + 25 * HOUR_MS).toISOString(),
     }));
     assert.equal(problem.status, 422);
     assert.deepEqual(problem.invalid_parameters.map((p) => p.name), ['date_end']);
   });
 
   it('422 for a filter beside id', async () => {
-    const problem = await problemOf(reports.getRecords({ ...queryOf(Product.AMD), id: UNKNOWN_ID }));
+    const problem = await problemOf(reports.getRecords({ ...queryOf(Product.AMD, account), id: UNKNOWN_ID }));
     assert.equal(problem.status, 422);
     assert.equal(problem.title, 'Invalid filter');
   });
 
   it('401 for wrong credentials', async () => {
     const client = clientOf({ apiKey: account.apiKey, apiSecret: 'wrong-secret' });
-    const problem = await problemOf(client.getRecords(queryOf(Product.AMD)));
+    const problem = await problemOf(client.getRecords(queryOf(Product.AMD, account)));
     assert.equal(problem.status, 401);
     assert.equal(problem.detail, 'You did not provide correct credentials.');
   });
 
   it('403 for another account\'s data', async () => {
-    const problem = await problemOf(reports.getRecords({ ...queryOf(Product.AMD), accountId: paged.apiKey }));
+    const problem = await problemOf(reports.getRecords({ ...queryOf(Product.AMD, account), accountId: paged.apiKey }));
     assert.equal(problem.status, 403);
     assert.equal(problem.detail, 'User not authorized to query the requested data');
   });

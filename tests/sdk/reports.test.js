@@ -16,20 +16,12 @@ import { AsyncReportStatus, Direction, Product, Reports } from '@vonage/reports'
 import AdmZip from 'adm-zip';
 
 import { Daemon } from './daemon.js';
+import { camelCase, DAY, problemOf, queryOf, WITH_DIRECTION } from './queries.js';
 
-const HOUR_MS = 3600 * 1000;
 const PER_PRODUCT = 40;
 const WAIT_MS = 20000;
 const ENDED = new Set(['SUCCESS', 'TRUNCATED', 'FAILED', 'ABORTED']);
 const PRODUCTS = [...Object.values(Product), 'NUMBER-INSIGHT-V2'].filter((name) => name !== Product.REPORTS_USAGE);
-const WITH_DIRECTION = new Set([Product.SMS, Product.MESSAGES]);
-
-const yesterday = new Date(Date.now() - 24 * HOUR_MS);
-yesterday.setUTCHours(0, 0, 0, 0);
-const DAY = {
-  dateStart: yesterday.toISOString(),
-  dateEnd: new Date(yesterday.getTime() + 24 * HOUR_MS).toISOString(),
-};
 
 /* The SDK downloads from names under vonage.com and nexmo.com alone. This one leads to the daemon, in this process. */
 const HOST = 'cdrd.vonage.com';
@@ -45,17 +37,6 @@ const urlOf = ({ port }) => `http://${HOST}:${port}`;
 
 /* A client of its own each time: getReportData changes the one it is called on. */
 const reports = (credentials = account, at = daemon) => new Reports(new Auth(credentials), { apiHost: urlOf(at) });
-
-const camelCase = (name) => name.replace(/_+(\w)/g, (_, letter) => letter.toUpperCase());
-
-function queryOf(product) {
-  return {
-    product,
-    accountId: account.apiKey,
-    ...DAY,
-    ...(WITH_DIRECTION.has(product) ? { direction: Direction.OUTBOUND } : {}),
-  };
-}
 
 async function ended(requestId) {
   const deadline = Date.now() + WAIT_MS;
@@ -135,20 +116,20 @@ after(async () => {
 describe('a report', () => {
   for (const product of PRODUCTS) {
     it(`of ${product} has in its zip what getRecords says`, async () => {
-      const report = await make(queryOf(product));
+      const report = await make(queryOf(product, account));
       assert.equal(report.requestStatus, AsyncReportStatus.SUCCESS);
       assert.equal(report.itemsCount, PER_PRODUCT);
       const zip = new AdmZip(await download(report));
       const [entry, ...others] = zip.getEntries();
       assert.equal(others.length, 0);
       assert.match(entry.entryName, new RegExp(`^report_${product}_${account.apiKey}_\\d{8}\\.csv$`));
-      const page = await reports().getRecords(queryOf(product));
+      const page = await reports().getRecords(queryOf(product, account));
       assertSameRows(readCsv(entry.getData().toString('utf8')), page.records);
     });
   }
 
   it('echoes its parameters, and says what is in the file', async () => {
-    const report = await make({ ...queryOf(Product.SMS), includeMessage: true, includeSubaccounts: false });
+    const report = await make({ ...queryOf(Product.SMS, account), includeMessage: true, includeSubaccounts: false });
     assert.equal(report.accountId, account.apiKey);
     assert.equal(report.product, Product.SMS);
     assert.equal(report.direction, Direction.OUTBOUND);
@@ -163,7 +144,7 @@ describe('a report', () => {
   });
 
   it('includes subaccounts when asked to', async () => {
-    const report = await make({ ...queryOf(Product.AMD), includeSubaccounts: true });
+    const report = await make({ ...queryOf(Product.AMD, account), includeSubaccounts: true });
     const rows = readCsv(new AdmZip(await download(report)).getEntries()[0].getData().toString('utf8'));
     const owners = rows.map((row) => row.accountId);
     assert.equal(owners.filter((id) => id === account.apiKey).length, PER_PRODUCT);
@@ -190,12 +171,6 @@ describe('cancelReport', () => {
 });
 
 describe('errors', () => {
-  const problemOf = async (promise) => {
-    const error = await promise.then(() => assert.fail('the request succeeded'), (reason) => reason);
-    assert.ok(error.response, `not an HTTP error: ${error.stack}`);
-    return { status: error.response.status, ...(await error.response.json()) };
-  };
-
   it('404 for a report that does not exist', async () => {
     const id = '00000000-0000-4000-8000-000000000000';
     const problem = await problemOf(reports().getReport(id));

@@ -9,16 +9,9 @@ import { Auth } from '@vonage/auth';
 import { Direction, Product, Reports } from '@vonage/reports';
 
 import { Daemon } from './daemon.js';
+import { DAY } from './queries.js';
 
 const RECORDS = 300;
-const HOUR_MS = 3600 * 1000;
-
-const yesterday = new Date(Date.now() - 24 * HOUR_MS);
-yesterday.setUTCHours(0, 0, 0, 0);
-const DAY = {
-  dateStart: yesterday.toISOString(),
-  dateEnd: new Date(yesterday.getTime() + 24 * HOUR_MS).toISOString(),
-};
 
 let daemon;
 let account;

@@ -198,6 +198,15 @@ static void put(const char *id)
 	put_to(id, "127.0.0.1");
 }
 
+static void put_many(int count)
+{
+	for (int i = 0; i < count; i++) {
+		char id[32];
+		snprintf(id, sizeof(id), "event-%d", i);
+		put(id);
+	}
+}
+
 static void tick(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
@@ -584,11 +593,7 @@ START_TEST(host_gets_no_more_than_its_share_at_once)
 	set("callback_concurrent_host_max", "2");
 	set("callback_concurrent_max", "3");
 	receiver.holds = true;
-	for (int i = 0; i < 6; i++) {
-		char id[32];
-		snprintf(id, sizeof(id), "event-%d", i);
-		put(id);
-	}
+	put_many(6);
 	ASSERT_BECOMES(receiver.held_count == 2);
 	run_for(50000);
 	ck_assert_int_eq(receiver.held_max, 2);
@@ -618,11 +623,7 @@ END_TEST
 
 START_TEST(many_events_are_all_delivered)
 {
-	for (int i = 0; i < 200; i++) {
-		char id[32];
-		snprintf(id, sizeof(id), "event-%d", i);
-		put(id);
-	}
+	put_many(200);
 	ASSERT_BECOMES(stats().delivered == 200);
 	ck_assert_int_eq(receiver.count, 200);
 	ASSERT_BECOMES(list().count == 0);

@@ -70,6 +70,13 @@ static void put_many(const char *account, int32_t day, uint32_t count)
 		put(new_sms(account, day, pick_below(pick, 86400)));
 }
 
+/* New versions, in their places, of the records from `first` to before `end`. */
+static void update(size_t first, size_t end)
+{
+	for (size_t i = first; i < end; i++)
+		put(sample_changed(&sampler, model.records[i]->now, CATALOG_OUTBOUND, model.records[i]->now->time_us, 6));
+}
+
 static void commit(void)
 {
 	ASSERT_OK(store_commit(f.store, &err));
@@ -221,8 +228,7 @@ START_TEST(dead_rows_go_when_there_are_many)
 {
 	put_many("acct0001", DAY, 500);
 	seal_all();
-	for (size_t i = 0; i < 200; i++)
-		put(sample_changed(&sampler, model.records[i]->now, CATALOG_OUTBOUND, model.records[i]->now->time_us, 6));
+	update(0, 200);
 	commit();
 	uint64_t dead = stats_of(DAY).dead_rows;
 	expect(dead > 150, "%llu dead rows", (unsigned long long)dead);
@@ -449,11 +455,9 @@ START_TEST(an_aborted_update_leaves_no_trace)
 {
 	put_many("acct0001", DAY, 500);
 	seal_all();
-	for (size_t i = 0; i < 200; i++)
-		put(sample_changed(&sampler, model.records[i]->now, CATALOG_OUTBOUND, model.records[i]->now->time_us, 6));
+	update(0, 200);
 	commit();
-	for (size_t i = 200; i < 300; i++)
-		put(sample_changed(&sampler, model.records[i]->now, CATALOG_OUTBOUND, model.records[i]->now->time_us, 6));
+	update(200, 300);
 	store_abort(f.store);
 	model_abort(&model);
 	seal_all();

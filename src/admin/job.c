@@ -1,0 +1,47 @@
+/*
+ * job.c: see job.h.
+ */
+#include "admin/job.h"
+
+#include "base/clock.h"
+
+#define SLICE_US 5000
+
+static void job_free(void *arg)
+{
+	struct admin_job *job = arg;
+	job->kind->free(job);
+}
+
+static void go_on(void *arg)
+{
+	struct admin_job *job = arg;
+	const struct admin_job_kind *kind = job->kind;
+	struct admin_reply *reply = job->reply;
+	struct error err;
+	bool done;
+	/* Freed before the answer: who gets that may count on it that nothing is left of a job that failed. */
+	if (kind->step(job, clock_monotonic_us() + SLICE_US, &done, &err) != 0) {
+		kind->free(job);
+		admin_reply_error(reply, &err);
+		return;
+	}
+	if (done) {
+		kind->write_result(job, reply);
+		kind->free(job);
+		admin_reply_send(reply);
+		return;
+	}
+	if (admin_reply_progress_due(reply)) {
+		kind->write_progress(job, admin_reply_progress_begin(reply));
+		admin_reply_progress_end(reply);
+	}
+	admin_reply_later(reply, go_on, job);
+}
+
+void admin_job_begin(struct admin_job *job, const struct admin_job_kind *kind, struct admin_reply *reply)
+{
+	*job = (struct admin_job){ kind, reply };
+	admin_reply_on_close(reply, job_free, job);
+	go_on(job);
+}

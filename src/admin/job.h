@@ -1,0 +1,32 @@
+/*
+ * job.h: a long command's work, done in slices until it has ended; private to admin/.
+ *
+ *	struct backing_up {
+ *		struct admin_job job; // first
+ *		struct backup *backup;
+ *	};
+ *
+ * The functions of a kind get the struct that the job is the first member of.
+ */
+#ifndef CDRD_ADMIN_JOB_H
+#define CDRD_ADMIN_JOB_H
+
+#include "admin/command.h"
+
+struct admin_job_kind {
+	/* Works until `deadline_us` of clock_monotonic_us, or until all is *done. */
+	int (*step)(void *arg, int64_t deadline_us, bool *done, struct error *err);
+	void (*write_progress)(void *arg, struct json *j); /* members of the progress line */
+	void (*write_result)(void *arg, struct admin_reply *reply); /* when all is done; does not send it */
+	void (*free)(void *arg);
+};
+
+struct admin_job {
+	const struct admin_job_kind *kind;
+	struct admin_reply *reply;
+};
+
+/* Takes the job over: answers when it has ended, frees it before that or when the client is gone. */
+void admin_job_begin(struct admin_job *job, const struct admin_job_kind *kind, struct admin_reply *reply);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * plan.c: see plan.h.
+ */
+#include "http/plan.h"
+
+#include "base/clock.h"
+
+int64_t http_plan_range_end(int64_t received_us)
+{
+	int64_t rest = received_us % CLOCK_US_PER_SECOND;
+
+	return rest == 0 ? received_us : received_us + CLOCK_US_PER_SECOND - rest;
+}
+
+bool http_plan_may_read(struct http_request *request, const struct http_app *app, struct str account)
+{
+	if (accounts_may_read(app->store, http_request_account(request), account))
+		return true;
+	http_reply_problem(request, 403, "Forbidden", "User not authorized to query the requested data");
+	return false;
+}
+
+bool http_plan_refuse(struct http_request *request, struct str parameter, const char *reason)
+{
+	struct query_problems problems;
+
+	query_problems_clear(&problems);
+	query_problems_add(&problems, parameter, "%s", reason);
+	http_reply_invalid(request, &problems);
+	return false;
+}
+
+bool http_plan_make(struct http_request *request, const struct http_app *app, enum query_kind kind,
+                    const struct query_limits *limits, int64_t received_us, struct query_params *params,
+                    struct query_plan *plan)
+{
+	struct query_problems problems;
+	struct error err;
+
+	query_problems_clear(&problems);
+	if (query_params_decode(params, http_request_query(request), &err) < 0) {
+		http_reply_error(request, &err);
+		return false;
+	}
+	if (!query_plan_make(plan, kind, params, limits, http_plan_range_end(received_us), &problems)) {
+		http_reply_invalid(request, &problems);
+		return false;
+	}
+	return http_plan_may_read(request, app, str_from(plan->account));
+}
