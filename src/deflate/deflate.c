@@ -185,6 +185,8 @@ static void count_frequencies(struct deflate *deflate)
 		frequencies->literals[piece->literals[i]]++;
 	for (i = 0; i < 256; i++)
 		frequencies->literals[i] += second[i];
+	/* One distance, or none, would do with fewer than two codes. Not all readers know that. */
+	frequencies->distances[0] = frequencies->distances[1] = 1;
 	for (i = 0; i < piece->sequences_count; i++) {
 		frequencies->literals[FIRST_LENGTH + deflate->length_symbols[piece->sequences[i].length]]++;
 		frequencies->distances[distance_symbol(piece->sequences[i].distance)]++;
@@ -295,7 +297,8 @@ static void write_head(struct bits *bits, const struct head *head)
 	store(bits);
 }
 
-static inline const uint8_t *write_literals(struct bits *bits, const struct codes *codes, const uint8_t *at, size_t count)
+static inline const uint8_t *write_literals(struct bits *bits, const struct codes *codes, const uint8_t *at,
+                                            size_t count)
 {
 	const uint8_t *end = at + count;
 
@@ -338,7 +341,8 @@ static void write_stored(struct bits *bits, const uint8_t *content, size_t len)
 	put(bits, len, 16);
 	put(bits, ~len & 0xffff, 16);
 	store(bits);
-	memcpy(bits->to, content, len);
+	if (len > 0)
+		memcpy(bits->to, content, len);
 	bits->to += len;
 }
 

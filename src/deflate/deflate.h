@@ -16,7 +16,7 @@
 
 struct deflate;
 
-/* What a compression works in, some 400 KiB, to be used again and again. NULL when memory is out. */
+/* What a compression works in, some 310 KiB, to be used again and again. NULL when memory is out. */
 struct deflate *deflate_new(void);
 
 void deflate_free(struct deflate *deflate);

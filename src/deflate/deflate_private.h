@@ -45,8 +45,9 @@ struct columns {
 void deflate_parse(struct columns *columns, const uint8_t *text, size_t len, struct piece *piece);
 
 /*
- * Lengths of at most `bits_max` bits of a Huffman code of `count` symbols, 0 for those of frequency 0; bits_max is large
- * enough for all symbols. A lone symbol gets 1 bit. And the codes, as they are written: the first bit is the lowest.
+ * Lengths of at most `bits_max` bits of a Huffman code of `count` symbols, 0 for those of frequency 0; bits_max is
+ * large enough for all symbols. A lone symbol gets 1 bit. And the codes, as they are written: the first bit is the
+ * lowest.
  */
 void deflate_code_lengths(const uint32_t *frequencies, size_t count, unsigned bits_max, uint8_t *lengths);
 void deflate_codes(const uint8_t *lengths, size_t count, uint16_t *codes);

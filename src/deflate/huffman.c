@@ -25,7 +25,7 @@ static void sort_keys(uint64_t *keys, size_t count)
 		}
 }
 
-/* Counts the leaves of each depth of the tree over at least two sorted keys; those deeper than the limit count there. */
+/* Counts the leaves of each depth of the tree over two sorted keys or more; those deeper than the limit count there. */
 static void count_depths(const uint64_t *keys, size_t count, unsigned bits_max, uint32_t *depths)
 {
 	uint32_t weights[2 * SYMBOLS_MAX], parents[2 * SYMBOLS_MAX], depth[2 * SYMBOLS_MAX];

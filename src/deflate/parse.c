@@ -182,11 +182,12 @@ static int log2_of(size_t n)
 	return 31 - __builtin_clz((unsigned)n);
 }
 
-/* Makes the match at another value, of which the same part is looked at as of the one at hand, the better one of both. */
+/* Makes *best the match at another value, of which the same part is looked at as of one's own, if that is better. */
 static inline void try_value(const struct parse *parse, size_t own, size_t other, struct match *best)
 {
 	if (other == NO_VALUE)
 		return;
+	/* What is before the text, at its first value, wraps round and is no source either. */
 	size_t source = value_begin(parse->columns, other) + parse->at - value_begin(parse->columns, own);
 	if (source >= parse->at || parse->at - source > DISTANCE_MAX)
 		return;
@@ -223,6 +224,7 @@ static inline void take(struct parse *parse, size_t own, const struct match *mat
 
 	copy_literals(parse, literals);
 	while (length > 0) {
+		/* so that no rest is too short */
 		size_t part = length <= MATCH_MAX ? length : length < MATCH_MAX + MATCH_MIN ? length - MATCH_MIN : MATCH_MAX;
 		piece->sequences[piece->sequences_count++] = (struct sequence){
 			(uint16_t)literals, (uint16_t)part, (uint16_t)(parse->at - match->source),
@@ -260,7 +262,8 @@ static void parse_between(struct parse *parse)
 	parse->source_value = parse->columns->above[parse->value];
 }
 
-/* Ids, numbers and times have the length that they have in all lines. */
+/* Ids, numbers and times have the length that they have in all lines. (A value that is found to begin behind its own
+ * end is a text, too.) */
 static bool is_text(const struct columns *columns, size_t value)
 {
 	size_t len = columns->ends[value] - value_begin(columns, value), above = columns->above[value];
@@ -352,16 +355,11 @@ static void parse_changed(struct parse *parse, size_t end)
 static void parse_within(struct parse *parse, size_t end)
 {
 	struct match best = { 0 };
-	size_t value = parse->value, begin = value_begin(parse->columns, value);
+	size_t value = parse->value;
 
-	if (parse->at >= begin) {
-		if (!best.length) {
-			try_value(parse, value, look_up(parse, value), &best);
-			if (best.length < HASHED_MIN)
-				best.length = 0;
-		}
-	}
-	if (best.length)
+	if (parse->at >= value_begin(parse->columns, value))
+		try_value(parse, value, look_up(parse, value), &best);
+	if (best.length >= HASHED_MIN)
 		take(parse, value, &best);
 	else if (is_text(parse->columns, value))
 		parse_text(parse, end);

@@ -20,8 +20,8 @@ void ingest_upkeep_begin(struct ingest *ingest)
 	event_add(ingest->upkeep_event, &idle);
 }
 
-/* In the next turn, behind all that is due by now. libevent counts from the begin of this turn, and would have it overtake
- * what has become due since. */
+/* In the next turn, behind all that is due by now. libevent counts from the begin of this turn, and would have it
+ * overtake what has become due since. */
 static void continue_soon(const struct ingest *ingest)
 {
 	int64_t us = lag_turn_us(event_get_base(ingest->upkeep_event));

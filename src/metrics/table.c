@@ -33,7 +33,7 @@
 #define MAP_BYTES "cdrd_lmdb_map_bytes", "Most bytes that the LMDB environments may grow to, added up."
 #define USED_BYTES "cdrd_lmdb_used_bytes", "Bytes up to the last page that the LMDB environments use, added up."
 #define USED_RATIO "cdrd_lmdb_fullest_used_ratio", "Share of its map that the fullest LMDB environment uses."
-#define READERS "cdrd_lmdb_readers", "LMDB reader slots that have been in use at once, added up."
+#define READERS "cdrd_lmdb_readers", "LMDB reader slots that have been in use at once, added up; an open day keeps one."
 #define SLOTS "cdrd_lmdb_reader_slots", "LMDB reader slots that there are, added up."
 #define CATALOG "environment=\"catalog\""
 #define DAYS "environment=\"days\""

@@ -77,7 +77,7 @@ void record_write_json_columns(struct buf *out, const struct record *record, uin
 /* A JSON object with "product" and every value that is there, as ingest takes it. */
 void record_write_raw_json(struct buf *out, const struct record *record);
 
-/* The CSV header line and a CSV line: every value quoted, a quote doubled, LF at the end. True when no quote was doubled. */
+/* The CSV header line and a CSV line: every value quoted, a quote doubled, LF at the end. True when none was doubled. */
 void record_write_csv_header(struct buf *out, const struct catalog_product *product, const struct record_view *view);
 bool record_write_csv(struct buf *out, const struct record *record, const struct record_view *view);
 

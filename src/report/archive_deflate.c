@@ -1,8 +1,8 @@
 /*
  * archive_deflate.c: content to raw deflate that ends on a full flush, and back, with ISA-L.
  *
- * What is compressed here is compressed once and delivered once: ISA-L takes a tenth less time than deflate/, which makes
- * the blocks of the store smaller by a tenth.
+ * What is compressed here is compressed once and delivered once: ISA-L takes a tenth less time than deflate/, which
+ * makes the blocks of the store smaller by a tenth.
  *
  * Each call starts without history and ends on a whole byte, by an empty stored block (00 00 FF FF behind its header)
  * or because the last block is a stored one: parts can be laid end to end.

@@ -338,8 +338,8 @@ int block_builder_finish(struct block_builder *builder, struct buf *out, struct 
 	fill_entry(builder, entry);
 	write_value(builder, out);
 	entry->value_bytes = (uint32_t)(out->len - begin);
-	bool failed = builder->segments.failed || builder->packed.failed || builder->changed.failed || builder->skip_bytes.failed ||
-	              builder->skip.hashes.failed || out->failed;
+	bool failed = builder->segments.failed || builder->packed.failed || builder->changed.failed ||
+	              builder->skip_bytes.failed || builder->skip.hashes.failed || out->failed;
 	begin_block(builder);
 	return failed ? error_set(err, ERROR_NOMEM, "block: out of memory") : 0;
 }

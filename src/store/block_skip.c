@@ -140,7 +140,7 @@ static size_t gather(struct block_skip_builder *builder)
 	return kept;
 }
 
-/* The bits of a filter that stand for a value: ((low half of its hash) + n * (high half, made odd)) % bits for each n. */
+/* The bits of a filter that stand for a value: (low half of its hash + n * high half, made odd) % bits for each n. */
 struct probes {
 	uint64_t at;
 	uint64_t step;

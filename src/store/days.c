@@ -89,6 +89,7 @@ void days_remove(struct store *store, size_t at)
 	id_filter_close(day->filter);
 	buf_free(&day->touched);
 	buf_free(&day->sealed_seqs);
+	buf_free(&day->unsealed_seqs);
 	free(day);
 	size_t behind = store->days_count - at - 1;
 	memmove(&store->days[at], &store->days[at + 1], behind * sizeof(*store->days));

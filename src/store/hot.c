@@ -4,6 +4,7 @@
 #include "store/hot.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/id.h"
@@ -132,19 +133,37 @@ struct seq_set {
 	uint8_t *bits;
 };
 
-static bool seq_set_make(struct seq_set *set, const uint64_t *seqs, size_t count)
+static uint64_t seq_at(struct str seqs, size_t number)
 {
-	uint64_t max = seqs[0];
-	set->min = seqs[0];
-	for (size_t i = 1; i < count; i++) {
-		set->min = seqs[i] < set->min ? seqs[i] : set->min;
-		max = seqs[i] > max ? seqs[i] : max;
+	uint64_t seq;
+	memcpy(&seq, seqs.p + number * sizeof(seq), sizeof(seq));
+	return seq;
+}
+
+static bool seq_set_make(struct seq_set *set, struct str seqs)
+{
+	size_t count = seqs.len / sizeof(uint64_t);
+	uint64_t max = 0;
+	set->min = UINT64_MAX;
+	for (size_t i = 0; i < count; i++) {
+		uint64_t seq = seq_at(seqs, i);
+		set->min = seq < set->min ? seq : set->min;
+		max = seq > max ? seq : max;
 	}
 	set->count = max - set->min + 1;
 	set->bits = set->count <= SEQ_SET_BITS_MAX ? calloc(1, (size_t)(set->count / 8 + 1)) : NULL;
 	for (size_t i = 0; set->bits && i < count; i++)
-		set->bits[(seqs[i] - set->min) / 8] |= (uint8_t)(1 << (seqs[i] - set->min) % 8);
+		set->bits[(seq_at(seqs, i) - set->min) / 8] |= (uint8_t)(1 << (seq_at(seqs, i) - set->min) % 8);
 	return set->bits;
+}
+
+static void seq_set_remove(struct seq_set *set, struct str seqs)
+{
+	for (size_t i = 0; i < seqs.len / sizeof(uint64_t); i++) {
+		uint64_t at = seq_at(seqs, i) - set->min;
+		if (at < set->count)
+			set->bits[at / 8] &= (uint8_t)~(1 << at % 8);
+	}
 }
 
 static bool seq_set_has(const struct seq_set *set, uint64_t seq)
@@ -169,13 +188,14 @@ static void entry_remove(struct hot *hot, size_t at)
 	hot->entries_used--;
 }
 
-int hot_drop(struct hot *hot, const uint64_t *seqs, size_t count, struct error *err)
+int hot_drop(struct hot *hot, struct str dropped, struct str kept, struct error *err)
 {
 	struct seq_set set;
-	if (count == 0)
+	if (dropped.len == 0)
 		return 0;
-	if (!seq_set_make(&set, seqs, count))
+	if (!seq_set_make(&set, dropped))
 		return error_set(err, ERROR_NOMEM, "hot ids: out of memory, or too far apart");
+	seq_set_remove(&set, kept);
 	for (size_t at = 0; at < hot->entries_cap; at++)
 		while (hot->entries[at].seq_direction && seq_set_has(&set, hot->entries[at].seq_direction >> 2))
 			entry_remove(hot, at);

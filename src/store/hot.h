@@ -63,9 +63,9 @@ struct hot_partition *hot_partition_find(const struct hot *hot, const struct par
 /* Rows have left a partition. `stale` entries that led to them are still there. */
 void hot_rows_gone(struct hot *hot, const struct partition *partition, uint32_t rows, size_t stale);
 
-/* Drops the entries that lead to rows with one of `count` seqs, which are in no order. On -1 (out of memory) they stay,
- * which is slower and not wrong. */
-int hot_drop(struct hot *hot, const uint64_t *seqs, size_t count, struct error *err);
+/* Drops the entries that lead to rows with one of the seqs of `dropped` (uint64_t, in no order) that is not in `kept`.
+ * On -1 (out of memory, or too far apart) they stay, which is slower and not wrong. */
+int hot_drop(struct hot *hot, struct str dropped, struct str kept, struct error *err);
 
 /* Do most entries lead nowhere, so that it is time to load it anew? */
 static inline bool hot_is_worn(const struct hot *hot)

@@ -230,26 +230,14 @@ static int replace_hot(const struct put *put, const struct stored *stored, uint6
 	return place_version(put, stored, seq, known, known_count);
 }
 
-/* The row at this place is hot again, before the commit that is to forget that it was. */
-static void keep_seq(struct day *day, uint64_t seq)
-{
-	uint64_t *seqs = (uint64_t *)(void *)day->sealed_seqs.data;
-	size_t count = day->sealed_seqs.len / sizeof(*seqs), at = 0;
-	while (at < count && seqs[at] != seq)
-		at++;
-	if (at == count)
-		return;
-	seqs[at] = seqs[count - 1];
-	day->sealed_seqs.len -= sizeof(*seqs);
-}
-
 static int replace_sealed(const struct put *put, const struct stored *stored, uint64_t seq)
 {
 	seal_touch(put->store, put->day, &stored->partition, &stored->place);
 	if (seal_mark_dead(put->day, put->txn, &stored->partition, stored->block, stored->row, put->err) != 0 ||
 	    count_row(put, &put->partition) != 0)
 		return -1;
-	keep_seq(put->day, stored->place.seq);
+	if (put->day->sealed_seqs.len > 0)
+		buf_add(&put->day->unsealed_seqs, &stored->place.seq, sizeof(stored->place.seq));
 	return place_version(put, stored, seq, NULL, 0);
 }
 

@@ -5,7 +5,8 @@
  *
  *	gather   in read transactions of a slice each: the rows that were there when the job began become blocks in memory,
  *	         from `hot`, or from runs of blocks that are to be merged (many small ones, or many dead rows)
- *	store    in the day's write transaction, in one go: blocks, their run of ids; the rows or runs they came from go
+ *	store    in the day's write transaction, in one go: blocks, their run of ids; the rows or runs they came from go.
+ *	         In memory, the ids of hot rows stay until the commit, as others see the rows until then
  *
  * The write transaction is committed with the next group commit. What a put replaces between the two is noted
  * (seal_touch) and is dead in the new blocks from the start. A crash or an abort leaves all of it or none.

@@ -130,8 +130,8 @@ static int put_ids(const struct work *work, uint32_t first_block, uint32_t run)
 	return put(work, DAY_BLOCK_IDS, run, env_val(out->data, out->len));
 }
 
-/* Removes the hot rows that are in blocks now, but not those that newer versions stand over. Their ids are known until the
- * commit: others do not see the blocks before. */
+/* Removes the hot rows that are in blocks now, but not those that newer versions stand over. Their ids are known until
+ * the commit: others do not see the blocks before. */
 static int remove_hot(const struct work *work)
 {
 	struct seal *seal = work->seal;
@@ -160,6 +160,7 @@ static int remove_hot(const struct work *work)
 	if (rc)
 		return fail(work, rc, "remove hot rows");
 	hot_rows_gone(&work->day->hot, &seal->partition, removed, 0);
+	work->day->sealed_ids += seal->ids.len / sizeof(ids_entry);
 	return 0;
 }
 
@@ -183,7 +184,7 @@ static uint64_t number_of(uint64_t seq, uint64_t first)
 	return seq >= SEAL_CHANGE_PENDING ? first + (seq - SEAL_CHANGE_PENDING) : seq;
 }
 
-/* Gives records that were changed their numbers. Not earlier: others that are committed before must not have later ones. */
+/* Gives records that were changed their numbers. Not earlier: what is committed before must not have later ones. */
 static int number_changes(const struct work *work)
 {
 	struct seal *seal = work->seal;
@@ -216,7 +217,8 @@ static int store_all(const struct work *work)
 	uint32_t first_block, run;
 	if (seal->touched.len > 0)
 		qsort(seal->touched.data, seal->touched.len / sizeof(struct place), sizeof(struct place), compare_places);
-	if (number_changes(work) != 0 || next_number(work, DAY_BLOCKS, &first_block) != 0 || next_number(work, DAY_BLOCK_IDS, &run) != 0)
+	if (number_changes(work) != 0 || next_number(work, DAY_BLOCKS, &first_block) != 0 ||
+	    next_number(work, DAY_BLOCK_IDS, &run) != 0)
 		return -1;
 	if (seal->blocks.len > 0 && (put_blocks(work, first_block, run) != 0 || put_ids(work, first_block, run) != 0))
 		return -1;

@@ -267,12 +267,19 @@ size_t store_uncommitted(const struct store *store)
 	return store->uncommitted;
 }
 
+static void forget_sealed(struct day *day)
+{
+	buf_clear(&day->sealed_seqs);
+	buf_clear(&day->unsealed_seqs);
+	day->sealed_ids = 0;
+}
+
 /* Its transaction has ended without effect. */
 static void forget_uncommitted(struct day *day)
 {
 	day->blocks_changed = false;
 	buf_clear(&day->touched);
-	buf_clear(&day->sealed_seqs);
+	forget_sealed(day);
 	hot_free(&day->hot); /* what it knows may not have come to be */
 }
 
@@ -280,10 +287,10 @@ static void forget_uncommitted(struct day *day)
 static void drop_sealed(struct day *day)
 {
 	struct error err;
-	size_t count = day->sealed_seqs.len / sizeof(uint64_t);
-	if (hot_drop(&day->hot, (const uint64_t *)(void *)day->sealed_seqs.data, count, &err) != 0)
-		day->hot.stale += count;
-	buf_clear(&day->sealed_seqs);
+	struct str sealed = buf_str(&day->sealed_seqs), unsealed = buf_str(&day->unsealed_seqs);
+	if (day->unsealed_seqs.failed || hot_drop(&day->hot, sealed, unsealed, &err) != 0)
+		day->hot.stale += day->sealed_ids;
+	forget_sealed(day);
 }
 
 uint64_t store_aborts(const struct store *store)
