@@ -14,7 +14,7 @@
 #include "base/histogram.h"
 
 #define LAG_PERIOD_US 5000
-#define LAG_TURN_US 10000 /* what a turn of the loop is to take with background work */
+#define LAG_TURN_US 8000 /* what a turn of the loop is to take with background work */
 
 struct lag;
 

@@ -10,7 +10,7 @@
 #include "ingest/ingest_private.h"
 
 #define SLICE_US 4000
-#define SLICE_BEHIND_US 8000 /* when records come faster than they are sealed */
+#define SLICE_BEHIND_US 6000 /* when records come faster than they are sealed */
 #define SLICE_LEAST_US 2000
 
 static const struct timeval idle = { 0, 500000 }, after_error = { 10, 0 };
@@ -20,13 +20,13 @@ void ingest_upkeep_begin(struct ingest *ingest)
 	event_add(ingest->upkeep_event, &idle);
 }
 
-/* In the next turn, behind all that is due by now. libevent counts from the begin of this turn, and would have it
- * overtake what has become due since. */
-static void continue_soon(const struct ingest *ingest)
+/* Runs an event in the next turn, behind all that is due by now. libevent counts from the begin of this turn, and would
+ * have it overtake what has become due since. */
+static void run_soon(struct event *event)
 {
-	int64_t us = lag_turn_us(event_get_base(ingest->upkeep_event));
+	int64_t us = lag_turn_us(event_get_base(event));
 	struct timeval rest = { 0, us > 0 && us < CLOCK_US_PER_SECOND ? us : 0 }; /* unless the clock was set */
-	event_add(ingest->upkeep_event, &rest);
+	event_add(event, &rest);
 }
 
 /* Has this turn of the loop been long already, or has a commit before it? Then upkeep lets another turn begin, in which
@@ -49,7 +49,7 @@ void ingest_on_upkeep(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (gives_way(ingest, lag_turn_us(base))) {
-		continue_soon(ingest);
+		run_soon(ingest->upkeep_event);
 		return;
 	}
 	int64_t wanted_us = store_is_behind(ingest->store) ? SLICE_BEHIND_US : SLICE_US;
@@ -67,9 +67,9 @@ void ingest_on_upkeep(evutil_socket_t fd, short what, void *arg)
 		histogram_add(&ingest->stats.upkeep_duration, clock_monotonic_us() - begin_us);
 	if (dirty)
 		/* Much has been written, so waiting for more gains nothing; but its fsync gets a turn of its own. */
-		event_active(ingest->commit_event, EV_TIMEOUT, 0);
+		run_soon(ingest->commit_event);
 	if (more)
-		continue_soon(ingest);
+		run_soon(ingest->upkeep_event);
 	else
 		event_add(ingest->upkeep_event, &idle);
 }

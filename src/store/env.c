@@ -1,8 +1,8 @@
 /*
  * env.c: LMDB, wrapped once. See env.h.
  *
- * A new environment is made durable before it is used: LMDB syncs its files but not the directory entries that lead
- * to them, so both directories are synced here.
+ * LMDB syncs its files but not the directory entries that lead to them, so the first commit syncs both directories
+ * before anything is acknowledged.
  */
 #include "store/env.h"
 
@@ -96,6 +96,13 @@ static void remove_new(const char *path)
 	(void)rmdir(path);
 }
 
+static size_t last_commit(const struct env *env)
+{
+	MDB_envinfo info;
+	mdb_env_info(env->mdb, &info);
+	return info.me_last_txnid;
+}
+
 static int open_databases(struct env *env, const struct env_db *dbs, struct error *err)
 {
 	MDB_txn *txn = env_write(env, err);
@@ -107,6 +114,15 @@ static int open_databases(struct env *env, const struct env_db *dbs, struct erro
 			return env_fail(env, rc, dbs[i].name, err);
 	}
 	return env_commit(env, err);
+}
+
+/* The databases' own commit was not waited for. */
+static int sync_new(struct env *env, struct error *err)
+{
+	int rc = mdb_env_set_flags(env->mdb, MDB_NOSYNC, 0);
+	if (!rc)
+		rc = mdb_env_sync(env->mdb, 1);
+	return rc ? env_fail(env, rc, "sync", err) : 0;
 }
 
 int env_open(struct env *env, const char *path, size_t map_bytes, const struct env_db *dbs, struct error *err)
@@ -128,15 +144,15 @@ int env_open(struct env *env, const char *path, size_t map_bytes, const struct e
 	if (!rc)
 		rc = mdb_env_set_maxdbs(env->mdb, ENV_DBS_MAX);
 	if (!rc)
-		rc = mdb_env_open(env->mdb, path, MDB_NOTLS, 0640);
+		rc = mdb_env_open(env->mdb, path, MDB_NOTLS | (made ? MDB_NOSYNC : 0), 0640);
 	if (rc) {
 		env_fail(env, rc, "open", err);
 		goto fail;
 	}
-	if (open_databases(env, dbs, err) != 0)
+	if (open_databases(env, dbs, err) != 0 || (made && sync_new(env, err) != 0))
 		goto fail;
-	if (made && (env_sync_directory(path, err) != 0 || sync_parent(path, err) != 0))
-		goto fail;
+	/* A process that ended before its first commit has left one that is as good as new. */
+	env->is_new = last_commit(env) <= 1;
 	return 0;
 fail:
 	env_close(env);
@@ -178,14 +194,17 @@ int env_commit(struct env *env, struct error *err)
 {
 	if (!env->write)
 		return 0;
-	MDB_envinfo info;
 	drop_spare(env);
 	int rc = mdb_txn_commit(env->write);
 	env->write = NULL;
 	env->cursor = NULL;
-	mdb_env_info(env->mdb, &info);
-	env->committed = info.me_last_txnid;
-	return rc ? env_fail(env, rc, "commit", err) : 0;
+	env->committed = last_commit(env);
+	if (rc)
+		return env_fail(env, rc, "commit", err);
+	if (env->is_new && (env_sync_directory(env->path, err) != 0 || sync_parent(env->path, err) != 0))
+		return -1;
+	env->is_new = false;
+	return 0;
 }
 
 void env_abort(struct env *env)

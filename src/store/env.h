@@ -31,10 +31,12 @@ struct env {
 	MDB_cursor *cursor;  /* of the open write transaction, for whoever keeps one through it; it ends with it. Or NULL */
 	MDB_txn *spare;      /* a read transaction on the last commit that nobody uses, or NULL */
 	size_t committed;    /* number of the last commit, as of mdb_txn_id */
+	bool is_new;         /* no commit has synced the directory's entries yet */
 	MDB_dbi dbi[ENV_DBS_MAX]; /* in the table's order */
 };
 
-/* Makes the directory and the databases if need be. Blocks for the fsync of a new one. */
+/* Makes the directory and the databases if need be. Blocks for the fsync of a new one's file; its directory is synced by
+ * the first commit, so that not all of it is waited for at once. */
 int env_open(struct env *env, const char *path, size_t map_bytes, const struct env_db *dbs, struct error *err);
 
 /* Syncs a directory's entries. */
@@ -46,7 +48,8 @@ void env_close(struct env *env);
 /* The open write transaction, begun if need be; NULL with *err. */
 MDB_txn *env_write(struct env *env, struct error *err);
 
-/* Commits the open write transaction with its fsync; 0 when there is none. On failure it is aborted. */
+/* Commits the open write transaction with its fsync; 0 when there is none. On failure it is aborted, or not known to
+ * last. */
 int env_commit(struct env *env, struct error *err);
 void env_abort(struct env *env);
 

@@ -9,51 +9,49 @@
 #include "base/clock.h"
 #include "base/id.h"
 
-#define CAP_MIN 1024
+#define CAP_MIN 16 /* of a part */
 #define SEQ_SET_BITS_MAX (UINT64_C(1) << 26) /* 8 MiB, for a moment */
 
-static void entries_insert(struct hot *hot, const struct hot_entry *entry)
+static void part_insert(struct hot_part *part, const struct hot_entry *entry)
 {
-	size_t at = entry->hash & (hot->entries_cap - 1);
-	while (hot->entries[at].seq_direction)
-		at = (at + 1) & (hot->entries_cap - 1);
-	hot->entries[at] = *entry;
-	hot->entries_used++;
+	size_t at = entry->hash & (part->cap - 1);
+	while (part->entries[at].seq_direction)
+		at = (at + 1) & (part->cap - 1);
+	part->entries[at] = *entry;
+	part->used++;
 }
 
-static int entries_grow(struct hot *hot, struct error *err)
+static int part_grow(struct hot_part *part, struct error *err)
 {
-	size_t old_cap = hot->entries_cap;
-	struct hot_entry *old = hot->entries;
-	size_t cap = old_cap ? 2 * old_cap : CAP_MIN;
+	struct hot_part old = *part;
+	size_t cap = old.cap ? 2 * old.cap : CAP_MIN;
 	struct hot_entry *entries = calloc(cap, sizeof(*entries));
 	if (!entries)
-		return error_set(err, ERROR_NOMEM, "table of %zu hot ids: out of memory", cap);
-	hot->entries = entries;
-	hot->entries_cap = cap;
-	hot->entries_used = 0;
-	for (size_t i = 0; i < old_cap; i++)
-		if (old[i].seq_direction)
-			entries_insert(hot, &old[i]);
-	free(old);
+		return error_set(err, ERROR_NOMEM, "table of %zu hot ids: out of memory", cap * HOT_PARTS);
+	*part = (struct hot_part){ .entries = entries, .cap = cap };
+	for (size_t i = 0; i < old.cap; i++)
+		if (old.entries[i].seq_direction)
+			part_insert(part, &old.entries[i]);
+	free(old.entries);
 	return 0;
 }
 
 int hot_add_id(struct hot *hot, uint64_t hash, const struct place *place, struct error *err)
 {
-	if (2 * (hot->entries_used + 1) > hot->entries_cap && entries_grow(hot, err) != 0)
+	struct hot_part *part = &hot->parts[hot_part_number(hash)];
+	if (2 * (part->used + 1) > part->cap && part_grow(part, err) != 0)
 		return -1;
 	struct hot_entry entry = { hash, place->time_us, place->seq << 2 | place->direction };
-	entries_insert(hot, &entry);
+	part_insert(part, &entry);
+	hot->entries_used++;
 	return 0;
 }
 
 bool hot_next(const struct hot *hot, uint64_t hash, size_t *iterator, struct place *place)
 {
-	if (!hot->entries_cap)
-		return false;
-	for (size_t step = *iterator; step < hot->entries_cap; step++) {
-		const struct hot_entry *entry = &hot->entries[(hash + step) & (hot->entries_cap - 1)];
+	const struct hot_part *part = &hot->parts[hot_part_number(hash)];
+	for (size_t step = *iterator; step < part->cap; step++) {
+		const struct hot_entry *entry = &part->entries[(hash + step) & (part->cap - 1)];
 		if (!entry->seq_direction)
 			return false;
 		if (entry->hash != hash)
@@ -65,6 +63,18 @@ bool hot_next(const struct hot *hot, uint64_t hash, size_t *iterator, struct pla
 		return true;
 	}
 	return false;
+}
+
+const struct hot_entry *hot_each(const struct hot *hot, size_t *iterator)
+{
+	size_t at = *iterator;
+	for (size_t i = 0; i < HOT_PARTS; at -= hot->parts[i++].cap)
+		for (; at < hot->parts[i].cap; at++) {
+			++*iterator;
+			if (hot->parts[i].entries[at].seq_direction)
+				return &hot->parts[i].entries[at];
+		}
+	return NULL;
 }
 
 /* The slot of a partition, or the empty one where it would be. */
@@ -173,19 +183,26 @@ static bool seq_set_has(const struct seq_set *set, uint64_t seq)
 }
 
 /* Empties a slot and closes the gap, so that every entry is still found from the place of its hash on. */
-static void entry_remove(struct hot *hot, size_t at)
+static void entry_remove(struct hot_part *part, size_t at)
 {
-	size_t mask = hot->entries_cap - 1;
-	for (size_t next = (at + 1) & mask; hot->entries[next].seq_direction; next = (next + 1) & mask) {
+	size_t mask = part->cap - 1;
+	for (size_t next = (at + 1) & mask; part->entries[next].seq_direction; next = (next + 1) & mask) {
 		/* How far it is from home must not become less than nothing. */
-		size_t home = hot->entries[next].hash & mask;
+		size_t home = part->entries[next].hash & mask;
 		if (((next - home) & mask) < ((next - at) & mask))
 			continue;
-		hot->entries[at] = hot->entries[next];
+		part->entries[at] = part->entries[next];
 		at = next;
 	}
-	hot->entries[at].seq_direction = 0;
-	hot->entries_used--;
+	part->entries[at].seq_direction = 0;
+	part->used--;
+}
+
+static void part_drop(struct hot_part *part, const struct seq_set *set)
+{
+	for (size_t at = 0; at < part->cap; at++)
+		while (part->entries[at].seq_direction && seq_set_has(set, part->entries[at].seq_direction >> 2))
+			entry_remove(part, at);
 }
 
 int hot_drop(struct hot *hot, struct str dropped, struct str kept, struct error *err)
@@ -196,16 +213,19 @@ int hot_drop(struct hot *hot, struct str dropped, struct str kept, struct error 
 	if (!seq_set_make(&set, dropped))
 		return error_set(err, ERROR_NOMEM, "hot ids: out of memory, or too far apart");
 	seq_set_remove(&set, kept);
-	for (size_t at = 0; at < hot->entries_cap; at++)
-		while (hot->entries[at].seq_direction && seq_set_has(&set, hot->entries[at].seq_direction >> 2))
-			entry_remove(hot, at);
+	hot->entries_used = 0;
+	for (size_t i = 0; i < HOT_PARTS; i++) {
+		part_drop(&hot->parts[i], &set);
+		hot->entries_used += hot->parts[i].used;
+	}
 	free(set.bits);
 	return 0;
 }
 
 void hot_free(struct hot *hot)
 {
-	free(hot->entries);
+	for (size_t i = 0; i < HOT_PARTS; i++)
+		free(hot->parts[i].entries);
 	free(hot->partitions);
 	*hot = (struct hot){ 0 };
 }

@@ -262,11 +262,10 @@ int ids_filter_build(struct day *day, MDB_txn *txn, struct error *err)
 	keys += day->hot.entries_used;
 	if (id_filter_reset(day->filter, keys + keys / 2, err) != 0 || each_run(day, txn, true, &keys, err) != 0)
 		return -1;
-	for (size_t i = 0; i < day->hot.entries_cap; i++) {
-		const struct hot_entry *entry = &day->hot.entries[i];
-		if (entry->seq_direction && id_filter_add(day->filter, (uint32_t)(entry->hash >> 32), err) != 0)
+	const struct hot_entry *entry;
+	for (size_t iterator = 0; (entry = hot_each(&day->hot, &iterator));)
+		if (id_filter_add(day->filter, (uint32_t)(entry->hash >> 32), err) != 0)
 			return -1;
-	}
 	if (note_changes(day, txn, DAY_BLOCKS, err) != 0 || note_changes(day, txn, DAY_HOT, err) != 0)
 		return -1;
 	id_filter_set_ready(day->filter);
