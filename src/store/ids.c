@@ -3,10 +3,11 @@
  */
 #include "store/ids.h"
 
-
 #define ENTRY_BYTES 6
 #define HEAD_WORDS 3
 #define DIGITS 6
+#define STRIDE 64        /* entries; the first step outwards */
+#define RUNS_AT_ONCE 64
 
 /* Sorts by bytes, the lowest first: 48 bits in six passes, each stable. */
 static void sort_entries(ids_entry *entries, ids_entry *scratch, size_t count)
@@ -63,38 +64,58 @@ static ids_entry entry_at(const struct ids_run *run, size_t number)
 }
 
 /*
- * The first entry not before `wanted`. Hashes are even, so the place can be guessed: the guess is off by about the root
- * of the count, and a few steps outwards and a binary search within are less than a search of the whole.
+ * A search for the first entry of a run that is not before the one that is wanted, a probe at a time. Hashes are even, so
+ * the place can be guessed: the guess is off by about the root of the count, and a few steps outwards and a binary search
+ * within are less than a search of the whole.
  */
-static size_t find_entry(const struct ids_run *run, ids_entry wanted)
+struct narrowing {
+	struct ids_run run;
+	size_t low;
+	size_t high;
+	size_t probe;
+	size_t stride;
+	bool from_low;  /* an entry before the wanted one has been seen */
+	bool from_high;
+};
+
+static void prefetch_probe(const struct narrowing *narrowing)
 {
-	size_t low = 0, high = run->count;
-	size_t guess = (size_t)((wanted >> 16) * (uint64_t)run->count >> 32);
-	for (size_t step = 64; guess < high; step *= 4) {
-		if (entry_at(run, guess) < wanted) {
-			low = guess + 1;
-			guess += step;
-		} else {
-			high = guess;
-			break;
-		}
+	__builtin_prefetch(narrowing->run.entries + narrowing->probe * ENTRY_BYTES);
+}
+
+static void narrowing_begin(struct narrowing *narrowing, ids_entry wanted)
+{
+	size_t count = narrowing->run.count;
+	narrowing->low = 0;
+	narrowing->high = count;
+	narrowing->probe = (size_t)((wanted >> 16) * (uint64_t)count >> 32);
+	narrowing->stride = STRIDE;
+	narrowing->from_low = narrowing->from_high = false;
+	prefetch_probe(narrowing);
+}
+
+/* Looks at one entry and asks for the next. */
+static void narrow(struct narrowing *narrowing, ids_entry wanted)
+{
+	if (narrowing->low == narrowing->high)
+		return;
+	if (entry_at(&narrowing->run, narrowing->probe) < wanted) {
+		narrowing->low = narrowing->probe + 1;
+		narrowing->from_low = true;
+	} else {
+		narrowing->high = narrowing->probe;
+		narrowing->from_high = true;
 	}
-	for (size_t step = 64; high > low; step *= 4) {
-		size_t back = high - low > step ? high - step : low;
-		if (entry_at(run, back) < wanted) {
-			low = back + 1;
-			break;
-		}
-		high = back;
-	}
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (entry_at(run, mid) < wanted)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	size_t width = narrowing->high - narrowing->low;
+	if ((narrowing->from_low && narrowing->from_high) || width <= narrowing->stride)
+		narrowing->probe = narrowing->low + width / 2;
+	else if (narrowing->from_low)
+		narrowing->probe = narrowing->low + narrowing->stride;
+	else
+		narrowing->probe = narrowing->high - narrowing->stride;
+	narrowing->stride *= 4;
+	if (width > 0)
+		prefetch_probe(narrowing);
 }
 
 /* The block and the row within it that a run's row is. */
@@ -139,18 +160,42 @@ static int give_row(const struct search *search, uint32_t block, uint32_t row)
 	return search->fn(search->arg, reader, row) ? 1 : 0;
 }
 
-static int search_run(const struct search *search, const struct ids_run *run, uint64_t hash)
+/* Gives the rows of all entries from the one that was found on which are the wanted one's. */
+static int give_found(const struct search *search, const struct narrowing *found, ids_entry wanted)
 {
-	ids_entry wanted = ids_entry_of(hash, 0);
 	int result = 1;
-	for (size_t i = find_entry(run, wanted); result > 0 && i < run->count; i++) {
-		ids_entry entry = entry_at(run, i);
+	for (size_t i = found->low; result > 0 && i < found->run.count; i++) {
+		ids_entry entry = entry_at(&found->run, i);
 		uint32_t block, row;
 		if (entry >> 16 != wanted >> 16)
 			break;
-		if (locate(run, entry & 0xffff, &block, &row))
+		if (locate(&found->run, entry & 0xffff, &block, &row))
 			result = give_row(search, block, row);
 	}
+	return result;
+}
+
+/* Searches some runs at once: of a day with many, nearly each probe is a page that neither cache nor TLB has, and that
+ * is waited for once for all runs and not run by run. */
+static int search_runs(const struct search *search, const MDB_val *vals, size_t count, ids_entry wanted)
+{
+	struct narrowing narrowings[RUNS_AT_ONCE];
+	bool more = true;
+	int result = 1;
+	for (size_t i = 0; i < count; i++) {
+		if (!ids_run_read(vals[i], &narrowings[i].run))
+			return error_set(search->err, ERROR_CORRUPT, "%s: a run of ids is damaged", search->day->env.path);
+		narrowing_begin(&narrowings[i], wanted);
+	}
+	while (more) {
+		more = false;
+		for (size_t i = 0; i < count; i++) {
+			narrow(&narrowings[i], wanted);
+			more |= narrowings[i].low < narrowings[i].high;
+		}
+	}
+	for (size_t i = 0; result > 0 && i < count; i++)
+		result = give_found(search, &narrowings[i], wanted);
 	return result;
 }
 
@@ -159,23 +204,26 @@ int ids_find(struct day *day, MDB_txn *txn, const struct catalog_product *produc
 {
 	struct search search = { day, txn, product, partition, reader, fn, arg, err };
 	uint8_t bytes[NUMBER_KEY_LEN];
+	MDB_val vals[RUNS_AT_ONCE];
 	MDB_cursor *cursor;
+	size_t count = 0;
 	int result = 1;
 	number_key_write(bytes, partition, 0);
 	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BLOCK_IDS], &cursor);
 	if (rc)
 		return env_fail(&day->env, rc, "open cursor", err);
-	MDB_val key = env_val(bytes, sizeof(bytes)), val;
-	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE); !rc && result > 0;
-	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
-		struct ids_run run;
-		if (!partition_has_key(partition, key))
-			break;
-		if (!ids_run_read(val, &run))
-			result = error_set(err, ERROR_CORRUPT, "%s: a run of ids is damaged", day->env.path);
-		else
-			result = search_run(&search, &run, hash);
+	MDB_val key = env_val(bytes, sizeof(bytes));
+	rc = mdb_cursor_get(cursor, &key, &vals[0], MDB_SET_RANGE);
+	while (!rc && result > 0 && partition_has_key(partition, key)) {
+		__builtin_prefetch(vals[count++].mv_data);
+		if (count == RUNS_AT_ONCE) {
+			result = search_runs(&search, vals, count, ids_entry_of(hash, 0));
+			count = 0;
+		}
+		rc = mdb_cursor_get(cursor, &key, &vals[count], MDB_NEXT);
 	}
+	if (result > 0 && (!rc || rc == MDB_NOTFOUND))
+		result = search_runs(&search, vals, count, ids_entry_of(hash, 0));
 	mdb_cursor_close(cursor);
 	if (result > 0 && rc && rc != MDB_NOTFOUND)
 		return env_fail(&day->env, rc, "read ids", err);
