@@ -6,7 +6,7 @@
 #define ENTRY_BYTES 6
 #define HEAD_WORDS 3
 #define DIGITS 6
-#define STRIDE 64        /* entries; the first step outwards */
+#define STRIDE 8         /* entries; the first step outwards */
 #define RUNS_AT_ONCE 64
 
 /* Sorts by bytes, the lowest first: 48 bits in six passes, each stable. */
@@ -65,16 +65,16 @@ static ids_entry entry_at(const struct ids_run *run, size_t number)
 
 /*
  * A search for the first entry of a run that is not before the one that is wanted, a probe at a time. Hashes are even, so
- * the place can be guessed: the guess is off by about the root of the count, and a few steps outwards and a binary search
- * within are less than a search of the whole.
+ * the place can be guessed, off by about the root of the count; from what stands there it can be guessed again, off by
+ * the root of that. From there on it goes outwards in growing steps, until a binary search of what is between is left.
  */
 struct narrowing {
 	struct ids_run run;
 	size_t low;
 	size_t high;
 	size_t probe;
-	size_t stride;
-	bool from_low;  /* an entry before the wanted one has been seen */
+	size_t stride;  /* 0 before the second guess */
+	bool from_low;  /* an entry before the wanted one has been seen since then */
 	bool from_high;
 };
 
@@ -89,9 +89,19 @@ static void narrowing_begin(struct narrowing *narrowing, ids_entry wanted)
 	narrowing->low = 0;
 	narrowing->high = count;
 	narrowing->probe = (size_t)((wanted >> 16) * (uint64_t)count >> 32);
-	narrowing->stride = STRIDE;
+	narrowing->stride = 0;
 	narrowing->from_low = narrowing->from_high = false;
 	prefetch_probe(narrowing);
+}
+
+/* The second guess, from the first one's entry: so many entries are between two hashes of 32 bits. */
+static size_t guess_again(const struct narrowing *narrowing, ids_entry entry, ids_entry wanted)
+{
+	int64_t between = (int64_t)(wanted >> 16) - (int64_t)(entry >> 16);
+	int64_t guess = (int64_t)narrowing->probe + between * (int64_t)narrowing->run.count / (INT64_C(1) << 32);
+	int64_t last = (int64_t)narrowing->high - 1;
+	guess = guess < (int64_t)narrowing->low ? (int64_t)narrowing->low : guess;
+	return (size_t)(guess < last ? guess : last);
 }
 
 /* Looks at one entry and asks for the next. */
@@ -99,23 +109,27 @@ static void narrow(struct narrowing *narrowing, ids_entry wanted)
 {
 	if (narrowing->low == narrowing->high)
 		return;
-	if (entry_at(&narrowing->run, narrowing->probe) < wanted) {
+	ids_entry entry = entry_at(&narrowing->run, narrowing->probe);
+	bool is_before = entry < wanted, is_first = narrowing->stride == 0;
+	if (is_before)
 		narrowing->low = narrowing->probe + 1;
-		narrowing->from_low = true;
-	} else {
+	else
 		narrowing->high = narrowing->probe;
-		narrowing->from_high = true;
-	}
+	narrowing->from_low |= is_before && !is_first;
+	narrowing->from_high |= !is_before && !is_first;
 	size_t width = narrowing->high - narrowing->low;
-	if ((narrowing->from_low && narrowing->from_high) || width <= narrowing->stride)
+	if (width == 0)
+		return;
+	if (is_first)
+		narrowing->probe = guess_again(narrowing, entry, wanted);
+	else if ((narrowing->from_low && narrowing->from_high) || width <= narrowing->stride)
 		narrowing->probe = narrowing->low + width / 2;
 	else if (narrowing->from_low)
 		narrowing->probe = narrowing->low + narrowing->stride;
 	else
 		narrowing->probe = narrowing->high - narrowing->stride;
-	narrowing->stride *= 4;
-	if (width > 0)
-		prefetch_probe(narrowing);
+	narrowing->stride = is_first ? STRIDE : 2 * narrowing->stride;
+	prefetch_probe(narrowing);
 }
 
 /* The block and the row within it that a run's row is. */
