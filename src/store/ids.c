@@ -6,7 +6,7 @@
 #define ENTRY_BYTES 6
 #define HEAD_WORDS 3
 #define DIGITS 6
-#define STRIDE 8         /* entries; the first step outwards */
+#define STRIDE 8 /* entries; the first step outwards */
 #define RUNS_AT_ONCE 64
 
 /* Sorts by bytes, the lowest first: 48 bits in six passes, each stable. */
@@ -63,73 +63,51 @@ static ids_entry entry_at(const struct ids_run *run, size_t number)
 	return be64toh(big) >> 16;
 }
 
-/*
- * A search for the first entry of a run that is not before the one that is wanted, a probe at a time. Hashes are even, so
- * the place can be guessed, off by about the root of the count; from what stands there it can be guessed again, off by
- * the root of that. From there on it goes outwards in growing steps, until a binary search of what is between is left.
- */
-struct narrowing {
-	struct ids_run run;
-	size_t low;
-	size_t high;
-	size_t probe;
-	size_t stride;  /* 0 before the second guess */
-	bool from_low;  /* an entry before the wanted one has been seen since then */
-	bool from_high;
-};
-
-static void prefetch_probe(const struct narrowing *narrowing)
+/* Hashes are even, so the place of one can be guessed, off by about the root of the count. */
+static size_t first_guess(const struct ids_run *run, ids_entry wanted)
 {
-	__builtin_prefetch(narrowing->run.entries + narrowing->probe * ENTRY_BYTES);
+	return (size_t)((wanted >> 16) * (uint64_t)run->count >> 32);
 }
 
-static void narrowing_begin(struct narrowing *narrowing, ids_entry wanted)
+/* From what stands there it can be guessed again, off by the root of that. */
+static size_t second_guess(const struct ids_run *run, size_t first, ids_entry wanted)
 {
-	size_t count = narrowing->run.count;
-	narrowing->low = 0;
-	narrowing->high = count;
-	narrowing->probe = (size_t)((wanted >> 16) * (uint64_t)count >> 32);
-	narrowing->stride = 0;
-	narrowing->from_low = narrowing->from_high = false;
-	prefetch_probe(narrowing);
+	if (first >= run->count)
+		return first;
+	int64_t between = (int64_t)(wanted >> 16) - (int64_t)(entry_at(run, first) >> 16);
+	int64_t guess = (int64_t)first + between * (int64_t)run->count / (INT64_C(1) << 32);
+	return guess < 0 ? 0 : guess < (int64_t)run->count ? (size_t)guess : run->count - 1;
 }
 
-/* The second guess, from the first one's entry: so many entries are between two hashes of 32 bits. */
-static size_t guess_again(const struct narrowing *narrowing, ids_entry entry, ids_entry wanted)
+/* The first entry not before `wanted`: a few growing steps outwards from a guess, and a binary search within. */
+static size_t find_entry(const struct ids_run *run, size_t guess, ids_entry wanted)
 {
-	int64_t between = (int64_t)(wanted >> 16) - (int64_t)(entry >> 16);
-	int64_t guess = (int64_t)narrowing->probe + between * (int64_t)narrowing->run.count / (INT64_C(1) << 32);
-	int64_t last = (int64_t)narrowing->high - 1;
-	guess = guess < (int64_t)narrowing->low ? (int64_t)narrowing->low : guess;
-	return (size_t)(guess < last ? guess : last);
-}
-
-/* Looks at one entry and asks for the next. */
-static void narrow(struct narrowing *narrowing, ids_entry wanted)
-{
-	if (narrowing->low == narrowing->high)
-		return;
-	ids_entry entry = entry_at(&narrowing->run, narrowing->probe);
-	bool is_before = entry < wanted, is_first = narrowing->stride == 0;
-	if (is_before)
-		narrowing->low = narrowing->probe + 1;
-	else
-		narrowing->high = narrowing->probe;
-	narrowing->from_low |= is_before && !is_first;
-	narrowing->from_high |= !is_before && !is_first;
-	size_t width = narrowing->high - narrowing->low;
-	if (width == 0)
-		return;
-	if (is_first)
-		narrowing->probe = guess_again(narrowing, entry, wanted);
-	else if ((narrowing->from_low && narrowing->from_high) || width <= narrowing->stride)
-		narrowing->probe = narrowing->low + width / 2;
-	else if (narrowing->from_low)
-		narrowing->probe = narrowing->low + narrowing->stride;
-	else
-		narrowing->probe = narrowing->high - narrowing->stride;
-	narrowing->stride = is_first ? STRIDE : 2 * narrowing->stride;
-	prefetch_probe(narrowing);
+	size_t low = 0, high = run->count;
+	for (size_t step = STRIDE; guess < high; step *= 2) {
+		if (entry_at(run, guess) < wanted) {
+			low = guess + 1;
+			guess += step;
+		} else {
+			high = guess;
+			break;
+		}
+	}
+	for (size_t step = STRIDE; high > low; step *= 2) {
+		size_t back = high - low > step ? high - step : low;
+		if (entry_at(run, back) < wanted) {
+			low = back + 1;
+			break;
+		}
+		high = back;
+	}
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (entry_at(run, mid) < wanted)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
 }
 
 /* The block and the row within it that a run's row is. */
@@ -174,42 +152,45 @@ static int give_row(const struct search *search, uint32_t block, uint32_t row)
 	return search->fn(search->arg, reader, row) ? 1 : 0;
 }
 
-/* Gives the rows of all entries from the one that was found on which are the wanted one's. */
-static int give_found(const struct search *search, const struct narrowing *found, ids_entry wanted)
+/* Gives the rows of all entries from this one on that are the wanted one's. */
+static int give_found(const struct search *search, const struct ids_run *run, size_t at, ids_entry wanted)
 {
 	int result = 1;
-	for (size_t i = found->low; result > 0 && i < found->run.count; i++) {
-		ids_entry entry = entry_at(&found->run, i);
+	for (; result > 0 && at < run->count; at++) {
+		ids_entry entry = entry_at(run, at);
 		uint32_t block, row;
 		if (entry >> 16 != wanted >> 16)
 			break;
-		if (locate(&found->run, entry & 0xffff, &block, &row))
+		if (locate(run, entry & 0xffff, &block, &row))
 			result = give_row(search, block, row);
 	}
 	return result;
 }
 
-/* Searches some runs at once: of a day with many, nearly each probe is a page that neither cache nor TLB has, and that
- * is waited for once for all runs and not run by run. */
+static void prefetch_entry(const struct ids_run *run, size_t number)
+{
+	__builtin_prefetch(run->entries + number * ENTRY_BYTES);
+}
+
+/* Searches some runs at once: of a day with many, nearly each first look is at a page that neither cache nor TLB has, and
+ * that is waited for once for all runs and not run by run. */
 static int search_runs(const struct search *search, const MDB_val *vals, size_t count, ids_entry wanted)
 {
-	struct narrowing narrowings[RUNS_AT_ONCE];
-	bool more = true;
+	struct ids_run runs[RUNS_AT_ONCE];
+	size_t guesses[RUNS_AT_ONCE];
 	int result = 1;
 	for (size_t i = 0; i < count; i++) {
-		if (!ids_run_read(vals[i], &narrowings[i].run))
+		if (!ids_run_read(vals[i], &runs[i]))
 			return error_set(search->err, ERROR_CORRUPT, "%s: a run of ids is damaged", search->day->env.path);
-		narrowing_begin(&narrowings[i], wanted);
+		guesses[i] = first_guess(&runs[i], wanted);
+		prefetch_entry(&runs[i], guesses[i]);
 	}
-	while (more) {
-		more = false;
-		for (size_t i = 0; i < count; i++) {
-			narrow(&narrowings[i], wanted);
-			more |= narrowings[i].low < narrowings[i].high;
-		}
+	for (size_t i = 0; i < count; i++) {
+		guesses[i] = second_guess(&runs[i], guesses[i], wanted);
+		prefetch_entry(&runs[i], guesses[i]);
 	}
 	for (size_t i = 0; result > 0 && i < count; i++)
-		result = give_found(search, &narrowings[i], wanted);
+		result = give_found(search, &runs[i], find_entry(&runs[i], guesses[i], wanted), wanted);
 	return result;
 }
 
