@@ -278,6 +278,7 @@ static void forget_sealed(struct day *day)
 static void forget_uncommitted(struct day *day)
 {
 	day->blocks_changed = false;
+	day->seals++; /* a commit that has failed late may have changed its blocks all the same */
 	buf_clear(&day->touched);
 	forget_sealed(day);
 	hot_free(&day->hot); /* what it knows may not have come to be */
