@@ -242,24 +242,26 @@ static unsigned code_extra_bits(unsigned symbol)
 	return symbol < 16 ? 0 : symbol == 16 ? 2 : symbol == 17 ? 3 : 7;
 }
 
+/* How many lengths there are without the zeros at the end, at least `min`. */
+static size_t count_lengths(const uint8_t *lengths, size_t count, size_t min)
+{
+	while (count > min && !lengths[count - 1])
+		count--;
+	return count;
+}
+
 /* Writes down the lengths of a block's own codes; returns how many bits they take. */
 static size_t make_head(struct head *head, const struct codes *codes)
 {
 	uint8_t all[LITERAL_SYMBOLS + DISTANCE_SYMBOLS];
 	uint32_t frequencies[CODE_SYMBOLS] = { 0 };
-	size_t count = 0, bits = 5 + 5 + 4;
 
 	head->count = 0;
-	head->literals_count = LITERAL_SYMBOLS;
-	head->distances_count = DISTANCE_SYMBOLS;
-	while (head->literals_count > FIRST_LENGTH && !codes->literal_lengths[head->literals_count - 1])
-		head->literals_count--;
-	while (head->distances_count > 1 && !codes->distance_lengths[head->distances_count - 1])
-		head->distances_count--;
-	for (size_t i = 0; i < head->literals_count; i++)
-		all[count++] = codes->literal_lengths[i];
-	for (size_t i = 0; i < head->distances_count; i++)
-		all[count++] = codes->distance_lengths[i];
+	head->literals_count = count_lengths(codes->literal_lengths, LITERAL_SYMBOLS, FIRST_LENGTH);
+	head->distances_count = count_lengths(codes->distance_lengths, DISTANCE_SYMBOLS, 1);
+	size_t count = head->literals_count + head->distances_count, bits = 5 + 5 + 4;
+	memcpy(all, codes->literal_lengths, head->literals_count);
+	memcpy(all + head->literals_count, codes->distance_lengths, head->distances_count);
 	for (size_t i = 0, end; i < count; i = end) {
 		for (end = i + 1; end < count && all[end] == all[i]; end++)
 			;

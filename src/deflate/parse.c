@@ -6,10 +6,10 @@
  *
  *	between values   The bytes "," and what follows are looked for above (the same column a line before), where the
  *	                 last match was taken from, a column on, and at the last value that began with the same bytes.
- *	in a value       which differs from the one that matched until here: the rest is looked for in the column before
- *	                 (times of one record resemble each other) and at the last value of the same begin. Then byte by
- *	                 byte it is compared with the value above, until four are the same again: digits that have changed.
- *	                 Texts are searched as a general compressor does it.
+ *	in a value       which differs from the one that matched until here: the rest is looked for at the last value of
+ *	                 the same begin. Else it is compared with the value above and with that of the last match, until
+ *	                 four bytes are the same again: digits that have changed. Texts are searched as a general
+ *	                 compressor does it.
  *
  * So most bytes are never looked at but by comparisons of 32 at once. What is found is the same for the same text, as
  * nothing is kept from one piece to the next.
@@ -182,14 +182,25 @@ static int log2_of(size_t n)
 	return 31 - __builtin_clz((unsigned)n);
 }
 
-/* Makes *best the match at another value, of which the same part is looked at as of one's own, if that is better. */
+/* Where the same part of another value is as `at` is of one's own. That may be no place to take a match from. */
+static inline size_t source_of(const struct parse *parse, size_t own, size_t other)
+{
+	return value_begin(parse->columns, other) + parse->at - value_begin(parse->columns, own);
+}
+
+/* What is before the text, at its first value, wraps round and is out of reach, too. */
+static inline bool is_within_reach(const struct parse *parse, size_t source)
+{
+	return source < parse->at && parse->at - source <= DISTANCE_MAX;
+}
+
+/* Makes *best the match at another value if that is better. */
 static inline void try_value(const struct parse *parse, size_t own, size_t other, struct match *best)
 {
 	if (other == NO_VALUE)
 		return;
-	/* What is before the text, at its first value, wraps round and is no source either. */
-	size_t source = value_begin(parse->columns, other) + parse->at - value_begin(parse->columns, own);
-	if (source >= parse->at || parse->at - source > DISTANCE_MAX)
+	size_t source = source_of(parse, own, other);
+	if (!is_within_reach(parse, source))
 		return;
 	size_t length = match_length(parse, source, parse->at);
 	int saved = (int)length * LITERAL_BITS - log2_of(parse->at - source);
@@ -272,7 +283,7 @@ static bool is_text(const struct columns *columns, size_t value)
 }
 
 /* Every byte of a text is looked up. */
-static bool parse_text(struct parse *parse, size_t end)
+static void parse_text(struct parse *parse, size_t end)
 {
 	struct match match = { .value = NO_VALUE };
 	uint16_t *places = parse->columns->places;
@@ -290,23 +301,29 @@ static bool parse_text(struct parse *parse, size_t end)
 		if (match.length >= HASHED_MIN) {
 			take(parse, parse->value, &match);
 			parse->source_value = NO_VALUE;
-			return true;
+			return;
 		}
 	}
 	parse->at = end;
-	return false;
+}
+
+/* Bits for those of VECTOR bytes from which on MATCH_MIN are the same. */
+static inline uint32_t same_runs(const uint8_t *a, const uint8_t *b)
+{
+	uint32_t same = same_bytes(a, b);
+
+	same &= same >> 1;
+	return same & same >> 2;
 }
 
 /* The first of the bytes up to `end` from which on four are the same as at either source, or `end`. */
 static size_t find_same(const struct parse *parse, size_t at, size_t end, size_t a, size_t b, bool *is_a)
 {
-	for (; at < end && at + VECTOR <= parse->len; at += VECTOR - 3, a += VECTOR - 3, b += VECTOR - 3) {
-		uint32_t same_a = same_bytes(parse->text + a, parse->text + at);
-		uint32_t same_b = b == a ? 0 : same_bytes(parse->text + b, parse->text + at);
-		same_a &= same_a >> 1;
-		same_a &= same_a >> 2;
-		same_b &= same_b >> 1;
-		same_b &= same_b >> 2;
+	const size_t step = VECTOR - (MATCH_MIN - 1);
+
+	for (; at < end && at + VECTOR <= parse->len; at += step, a += step, b += step) {
+		uint32_t same_a = same_runs(parse->text + a, parse->text + at);
+		uint32_t same_b = b == a ? 0 : same_runs(parse->text + b, parse->text + at);
 		if (same_a | same_b) {
 			unsigned bit = (unsigned)__builtin_ctz(same_a | same_b);
 			*is_a = same_a >> bit & 1;
@@ -324,14 +341,14 @@ static size_t find_same(const struct parse *parse, size_t at, size_t end, size_t
 /* In a value that is not the one above, nor the one of the last match: skips what differs. */
 static void parse_changed(struct parse *parse, size_t end)
 {
-	size_t sources[2], values[2], count = 0, begin = value_begin(parse->columns, parse->value);
+	size_t sources[2], values[2], count = 0;
 	size_t candidates[2] = { parse->columns->above[parse->value], parse->source_value };
 
 	for (int i = 0; i < 2; i++) {
 		if (candidates[i] == NO_VALUE)
 			continue;
-		size_t source = value_begin(parse->columns, candidates[i]) + parse->at - begin;
-		if (source >= parse->at || parse->at - source > DISTANCE_MAX)
+		size_t source = source_of(parse, parse->value, candidates[i]);
+		if (!is_within_reach(parse, source))
 			continue;
 		sources[count] = source;
 		values[count++] = candidates[i];
@@ -378,7 +395,7 @@ void deflate_parse(struct columns *columns, const uint8_t *text, size_t len, str
 		size_t end = columns->ends[parse.value];
 		if (parse.at < end)
 			parse_within(&parse, end);
-		else if (parse.value < columns->count)
+		else
 			parse_between(&parse);
 	}
 	copy_literals(&parse, len - parse.literals_at);

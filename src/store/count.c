@@ -32,17 +32,6 @@ static bool is_late(const struct counting *c)
 	return clock_monotonic_us() >= c->deadline_us;
 }
 
-static bool passes(const struct scan_query *query, const struct record *record)
-{
-	for (size_t i = 0; i < query->filters_count; i++) {
-		const struct scan_filter *filter = &query->filters[i];
-		struct str value = record->values[filter->column];
-		if (!(filter->nocase ? str_equal_nocase(value, filter->value) : str_equal(value, filter->value)))
-			return false;
-	}
-	return true;
-}
-
 /* --- blocks --- */
 
 static void add_whole(struct counting *c, uint64_t rows)
@@ -76,7 +65,7 @@ static int count_row(struct counting *c, uint32_t row)
 	c->count->seen++;
 	if (query->filters_count > 0 && block_reader_record(reader, row, c->columns, &record, c->err) != 0)
 		return -1;
-	c->count->rows += query->filters_count == 0 || passes(query, &record);
+	c->count->rows += query->filters_count == 0 || scan_passes(query, &record);
 	return 0;
 }
 
@@ -171,7 +160,7 @@ static int count_hot_row(struct counting *c, MDB_val val)
 	if (query->filters_count > 0 && !c->count->rough) {
 		if (record_unpack(&record, query->product, env_str(val), &changed_seq, c->err) != 0)
 			return -1;
-		if (!passes(query, &record))
+		if (!scan_passes(query, &record))
 			return 0;
 	}
 	c->count->rows++;

@@ -243,11 +243,9 @@ static void mark_dirty(struct id_filter *filter)
 	msync(filter->map, HEADER_BYTES, MS_SYNC);
 }
 
-int id_filter_add(struct id_filter *filter, uint32_t hash, struct error *err)
+int id_filter_add(struct id_filter *filter, const struct id_filter_key *key, struct error *err)
 {
 	struct header *header = header_of(filter);
-	struct id_filter_key key;
-	id_filter_key_make(&key, hash);
 	mark_dirty(filter);
 	if (header->parts_count == 0 && add_part(filter, KEYS_MIN, err) != 0)
 		return -1;
@@ -259,9 +257,9 @@ int id_filter_add(struct id_filter *filter, uint32_t hash, struct error *err)
 		header = header_of(filter);
 		part = &header->parts[header->parts_count - 1];
 	}
-	uint64_t *line = line_of(&filter->refs[filter->refs_count - 1], key.mixed);
+	uint64_t *line = line_of(&filter->refs[filter->refs_count - 1], key->mixed);
 	for (int i = 0; i < ID_FILTER_LINE_WORDS; i++)
-		line[i] |= key.bits[i];
+		line[i] |= key->bits[i];
 	part->keys++;
 	return 0;
 }

@@ -26,7 +26,7 @@
 
 struct id_filter;
 
-/* What is looked for, worked out once for all the filters that are asked. */
+/* What is looked for or added, worked out once for all that is done with it. */
 struct id_filter_key {
 	uint64_t mixed;                      /* says which line */
 	uint64_t bits[ID_FILTER_LINE_WORDS]; /* of that line */
@@ -49,8 +49,8 @@ void id_filter_set_ready(struct id_filter *filter);
 /* `hash` is the upper half of an id's hash. */
 void id_filter_key_make(struct id_filter_key *key, uint32_t hash);
 
-/* `hash` as above. ERROR_FULL when the disk has no room to grow. */
-int id_filter_add(struct id_filter *filter, uint32_t hash, struct error *err);
+/* ERROR_FULL when the disk has no room to grow. */
+int id_filter_add(struct id_filter *filter, const struct id_filter_key *key, struct error *err);
 
 /* False: it is not there. True: it may be. Not ready: true. */
 bool id_filter_may_have(const struct id_filter *filter, const struct id_filter_key *key);

@@ -172,8 +172,8 @@ static void prefetch_entry(const struct ids_run *run, size_t number)
 	__builtin_prefetch(run->entries + number * ENTRY_BYTES);
 }
 
-/* Searches some runs at once: of a day with many, nearly each first look is at a page that neither cache nor TLB has, and
- * that is waited for once for all runs and not run by run. */
+/* Searches some runs at once: of a day with many, nearly each first look is at a page that neither cache nor TLB has,
+ * and that is waited for once for all runs and not run by run. */
 static int search_runs(const struct search *search, const MDB_val *vals, size_t count, ids_entry wanted)
 {
 	struct ids_run runs[RUNS_AT_ONCE];
@@ -227,10 +227,17 @@ int ids_find(struct day *day, MDB_txn *txn, const struct catalog_product *produc
 
 /* --- the filter --- */
 
+static int add_to_filter(struct id_filter *filter, uint32_t hash, struct error *err)
+{
+	struct id_filter_key key;
+	id_filter_key_make(&key, hash);
+	return id_filter_add(filter, &key, err);
+}
+
 static int add_run(struct id_filter *filter, const struct ids_run *run, struct error *err)
 {
 	for (size_t i = 0; i < run->count; i++)
-		if (id_filter_add(filter, (uint32_t)(entry_at(run, i) >> 16), err) != 0)
+		if (add_to_filter(filter, (uint32_t)(entry_at(run, i) >> 16), err) != 0)
 			return -1;
 	return 0;
 }
@@ -307,7 +314,7 @@ int ids_filter_build(struct day *day, MDB_txn *txn, struct error *err)
 		return -1;
 	const struct hot_entry *entry;
 	for (size_t iterator = 0; (entry = hot_each(&day->hot, &iterator));)
-		if (id_filter_add(day->filter, (uint32_t)(entry->hash >> 32), err) != 0)
+		if (add_to_filter(day->filter, (uint32_t)(entry->hash >> 32), err) != 0)
 			return -1;
 	if (note_changes(day, txn, DAY_BLOCKS, err) != 0 || note_changes(day, txn, DAY_HOT, err) != 0)
 		return -1;

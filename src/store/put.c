@@ -24,6 +24,7 @@ struct put {
 	int64_t time_us;
 	uint64_t hashes[CATALOG_COLUMNS_MAX]; /* of the record's ids */
 	size_t hashes_count;
+	struct id_filter_key *keys;           /* of each hash */
 	struct error *err;
 };
 
@@ -164,19 +165,19 @@ static int add_ids(const struct put *put, const struct place *place, const uint6
 			at++;
 		if (at < known_count)
 			continue;
-		if (id_filter_add(put->day->filter, (uint32_t)(put->hashes[i] >> 32), put->err) != 0 ||
+		if (id_filter_add(put->day->filter, &put->keys[i], put->err) != 0 ||
 		    hot_add_id(&put->day->hot, put->hashes[i], place, put->err) != 0)
 			return -1;
 	}
 	return 0;
 }
 
-static void prefetch_ids(const struct put *put)
+/* Works the keys of the ids out, and asks for the memory where they are to be. */
+static void prepare_ids(const struct put *put)
 {
 	for (size_t i = 0; i < put->hashes_count; i++) {
-		struct id_filter_key key;
-		id_filter_key_make(&key, (uint32_t)(put->hashes[i] >> 32));
-		id_filter_prefetch(put->day->filter, &key);
+		id_filter_key_make(&put->keys[i], (uint32_t)(put->hashes[i] >> 32));
+		id_filter_prefetch(put->day->filter, &put->keys[i]);
 		hot_prefetch(&put->day->hot, put->hashes[i]);
 	}
 }
@@ -195,7 +196,7 @@ static int count_row(const struct put *put, const struct partition *partition)
 
 static int insert(const struct put *put, const struct place *place)
 {
-	/* The row first: meanwhile the memory that prefetch_ids has asked for arrives. */
+	/* The row first: meanwhile the memory that prepare_ids has asked for arrives. */
 	if (count_row(put, &put->partition) != 0 || row_write(put, place, place->seq) != 0)
 		return -1;
 	return add_ids(put, place, NULL, 0);
@@ -244,9 +245,11 @@ static int replace_sealed(const struct put *put, const struct stored *stored, ui
 static int put_record(struct put *put, enum store_put_result *result)
 {
 	struct stored stored = { .sealed = false };
+	struct id_filter_key keys[CATALOG_COLUMNS_MAX]; /* here, so that only those that are used are touched */
 	uint64_t seq;
 	put->hashes_count = day_id_hashes(put->record, put->hashes);
-	prefetch_ids(put);
+	put->keys = keys;
+	prepare_ids(put);
 	int found = find_stored(put, &stored);
 	if (found < 0)
 		return -1;

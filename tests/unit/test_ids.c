@@ -200,8 +200,11 @@ static uint32_t key_of(uint32_t number)
 
 static void filter_add(struct id_filter *filter, uint32_t from, uint32_t to)
 {
-	for (uint32_t i = from; i < to; i++)
-		expect(id_filter_add(filter, key_of(i), &err) == 0, "%s", err.message);
+	for (uint32_t i = from; i < to; i++) {
+		struct id_filter_key key;
+		id_filter_key_make(&key, key_of(i));
+		expect(id_filter_add(filter, &key, &err) == 0, "%s", err.message);
+	}
 }
 
 static bool may_have(const struct id_filter *filter, uint32_t hash)
