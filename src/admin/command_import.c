@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "admin/command.h"
+#include "admin/ingest_args.h"
 #include "catalog/catalog.h"
 
 #define PRODUCER "import" /* in quarantine entries */
@@ -133,8 +134,10 @@ static struct import *import_new(const struct admin_context *context, const stru
                                  struct admin_reply *reply, struct error *err)
 {
 	const char *product = args_get(args, "product");
+	struct ingest_settings settings = { 0 };
 	enum parse_format format;
-	if (find_format(args, &format, err) != 0 || check_product(product, err) != 0)
+	if (find_format(args, &format, err) != 0 || check_product(product, err) != 0 ||
+	    ingest_args_read(args, &settings, err) != 0)
 		return NULL;
 	struct import *import = calloc(1, sizeof(*import));
 	if (!import || !(import->name = strdup(args_get(args, "file")))) {
@@ -143,7 +146,7 @@ static struct import *import_new(const struct admin_context *context, const stru
 		return NULL;
 	}
 	import->reply = reply;
-	import->batch = ingest_batch_new(context->ingest, format, PRODUCER, product, on_done, import, err);
+	import->batch = ingest_batch_new(context->ingest, format, PRODUCER, product, &settings, on_done, import, err);
 	if (import->batch)
 		return import;
 	import_free(import);

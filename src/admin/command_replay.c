@@ -269,7 +269,7 @@ static void begin_item(struct replay *replay, struct replay_item *item, struct s
 		return;
 	}
 	struct ingest_batch *batch =
-		ingest_batch_new(replay->ingest, PARSE_NDJSON, NULL, NULL, on_done, item, &replay->failure);
+		ingest_batch_new(replay->ingest, PARSE_NDJSON, NULL, NULL, NULL, on_done, item, &replay->failure);
 	if (!batch)
 		return;
 	replay->items_waiting++;

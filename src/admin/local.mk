@@ -19,6 +19,7 @@ libcdrd_a_SOURCES += \
 	src/admin/command_usage.c \
 	src/admin/command_verify.c \
 	src/admin/commands.c src/admin/commands.def src/admin/commands.h \
+	src/admin/ingest_args.c src/admin/ingest_args.h \
 	src/admin/job.c src/admin/job.h \
 	src/admin/peer.c \
 	src/admin/session.c src/admin/session.h \

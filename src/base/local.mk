@@ -15,4 +15,5 @@ libcdrd_a_SOURCES += \
 	src/base/log.c src/base/log.h \
 	src/base/logfile.c src/base/logfile.h \
 	src/base/settings.def \
-	src/base/str.h
+	src/base/str.h \
+	src/base/zone.c src/base/zone.h

@@ -3,7 +3,8 @@
  *
  * What the body is, Content-Type says; JSON is an array or lines by its first byte. Clients that send a type which
  * says nothing (curl's default, say) are taken for JSON if the first byte is '{' or '['. `?product=NAME` names the
- * product of records that name none, as in a report file's CSV.
+ * product of records that name none, as in a report file's CSV; the other parameters are the settings of
+ * record/ingest_settings.h, which hold instead of the producer's.
  */
 #include <stdlib.h>
 
@@ -36,6 +37,7 @@ struct upload {
 	struct ingest_batch *batch; /* NULL until the format is known */
 	enum body_kind kind;
 	struct query_params params;
+	struct ingest_settings settings;
 };
 
 static void upload_free(struct upload *upload)
@@ -137,14 +139,72 @@ static bool begin_batch(struct upload *upload, struct str beginning)
 	if (product.p)
 		buf_add_str(&name, product);
 	upload->batch = ingest_batch_new(upload->ingest, format_of(upload->kind, beginning),
-	                                 http_request_producer(request), product.p ? buf_cstr(&name) : NULL, on_done,
-	                                 upload, &err);
+	                                 http_request_producer(request), product.p ? buf_cstr(&name) : NULL,
+	                                 &upload->settings, on_done, upload, &err);
 	buf_free(&name);
 	if (upload->batch)
 		return true;
 	reply_error(request, upload->disk, &err);
 	upload_free(upload);
 	return false;
+}
+
+/* --- the query --- */
+
+/* The place of a setting, or INGEST_SETTINGS_COUNT. */
+static size_t find_setting(struct str name)
+{
+	size_t i = 0;
+
+	while (i < INGEST_SETTINGS_COUNT && !str_is(name, ingest_settings_name(i)))
+		i++;
+	return i;
+}
+
+static bool is_given_before(const struct query_params *params, const struct query_param *param)
+{
+	for (const struct query_param *other = params->list; other < param; other++)
+		if (str_equal(other->name, param->name))
+			return true;
+	return false;
+}
+
+static void take_param(struct upload *upload, const struct query_param *param, struct query_problems *problems)
+{
+	size_t setting = find_setting(param->name);
+	struct error why;
+
+	if (is_given_before(&upload->params, param))
+		query_problems_add(problems, param->name, "Given more than once");
+	else if (str_is(param->name, "product"))
+		return;
+	else if (setting == INGEST_SETTINGS_COUNT)
+		query_problems_add(problems, param->name,
+		                   "Unknown parameter; there are product, mode, version, time_zone and encoding");
+	else if (ingest_settings_set(&upload->settings, setting, param->value, &why) != 0)
+		query_problems_add(problems, param->name, "%s", why.message);
+}
+
+/* The producer's settings, and what the query says instead. False if the request was answered. */
+static bool take_query(struct upload *upload, struct store *store)
+{
+	struct http_request *request = upload->request;
+	struct query_problems problems;
+	struct producer producer;
+	struct error err;
+
+	if (query_params_decode(&upload->params, http_request_query(request), &err) < 0 ||
+	    producers_get(store, str_from(http_request_producer(request)), &producer, &err) != 0) {
+		http_reply_error(request, &err);
+		return false;
+	}
+	upload->settings = producer.settings;
+	query_problems_clear(&problems);
+	for (size_t i = 0; i < upload->params.count; i++)
+		take_param(upload, &upload->params.list[i], &problems);
+	if (problems.count > 0)
+		http_reply_invalid(request, &problems);
+	return problems.count == 0;
 }
 
 /* --- the stream --- */
@@ -213,8 +273,7 @@ void http_cdrs_post(struct http_request *request, void *app)
 	upload->disk = shared->disk;
 	upload->ingest = shared->ingest;
 	upload->kind = kind;
-	if (query_params_decode(&upload->params, http_request_query(request), &err) < 0) {
-		http_reply_error(request, &err);
+	if (!take_query(upload, shared->store)) {
 		upload_free(upload);
 		return;
 	}

@@ -78,7 +78,8 @@ static void take_item(void *arg, const struct parse_item *item)
 }
 
 struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format format, const char *producer,
-                                      const char *product_name, ingest_done_fn done, void *arg, struct error *err)
+                                      const char *product_name, const struct ingest_settings *settings,
+                                      ingest_done_fn done, void *arg, struct error *err)
 {
 	const struct config *config = ingest->config;
 	struct parse_limits limits = {
@@ -94,6 +95,8 @@ struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format f
 	if (!batch)
 		goto fail;
 	batch->ingest = ingest;
+	if (settings)
+		batch->settings = *settings;
 	batch->done = done;
 	batch->arg = arg;
 	batch->producer = producer ? strdup(producer) : NULL;

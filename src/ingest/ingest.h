@@ -18,6 +18,7 @@
 #include "base/disk.h"
 #include "base/error.h"
 #include "base/histogram.h"
+#include "record/ingest_settings.h"
 #include "record/parse.h"
 #include "store/store.h"
 
@@ -44,9 +45,10 @@ typedef void (*ingest_done_fn)(void *arg, const struct ingest_summary *summary, 
                                const struct error *err);
 
 /* `producer` is copied; it stands in quarantine entries. NULL for records that are in quarantine already: what is
- * rejected of them is not put there again. `product_name` as in parser_new. */
+ * rejected of them is not put there again. `product_name` as in parser_new. `settings` are copied; NULL: nothing is set. */
 struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format format, const char *producer,
-                                      const char *product_name, ingest_done_fn done, void *arg, struct error *err);
+                                      const char *product_name, const struct ingest_settings *settings,
+                                      ingest_done_fn done, void *arg, struct error *err);
 
 /* Takes the next piece. Faults of records are counted, not returned. */
 void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len);

@@ -50,6 +50,7 @@ struct ingest_batch {
 	struct parser *parser;
 	char *producer; /* NULL: what is rejected is not kept */
 	char *product_name; /* of records that name none, or NULL */
+	struct ingest_settings settings;
 	ingest_done_fn done;
 	void *arg;
 	uint64_t round; /* of its newest record */

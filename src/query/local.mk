@@ -8,5 +8,4 @@ libcdrd_a_SOURCES += \
 	src/query/problems.c \
 	src/query/query.c src/query/query.h src/query/query_private.h \
 	src/query/range.c \
-	src/query/values.c \
-	src/query/zone.c src/query/zone.h
+	src/query/values.c

@@ -16,7 +16,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "catalog/catalog.h"
-#include "query/zone.h"
+#include "base/zone.h"
 #include "store/scan.h"
 
 #define QUERY_PARAMS_MAX 64

@@ -2,6 +2,7 @@ libcdrd_a_SOURCES += \
 	src/record/record.c src/record/record.h \
 	src/record/copy.h \
 	src/record/csv.c \
+	src/record/ingest_settings.c src/record/ingest_settings.h \
 	src/record/json.c \
 	src/record/pack.c \
 	src/record/parse.c src/record/parse.h src/record/parse_private.h src/record/parse_scan.h \

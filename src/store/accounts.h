@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "record/ingest_settings.h"
 #include "store/store.h"
 
 #define ACCOUNT_ID_LEN 8
@@ -44,6 +45,7 @@ struct account {
 struct producer {
 	char name[PRODUCER_NAME_MAX + 1];
 	int64_t created_us;
+	struct ingest_settings settings;
 };
 
 /* Adds an account with its first secret. ERROR_CONFLICT if it exists; ERROR_NOT_FOUND if the parent does not;
@@ -94,7 +96,14 @@ int accounts_check(struct store *store, struct str id, struct str secret, struct
 /* May `reader` see the data of `owner`? Itself, or a subaccount of it. Unknown owners are nobody's. */
 bool accounts_may_read(struct store *store, const struct account *reader, struct str owner);
 
-int producers_add(struct store *store, const char *name, const char *secret, struct error *err);
+/* `settings` may be NULL: nothing is set. ERROR_CONFLICT if it exists; ERROR_INVALID for a bad name or secret. */
+int producers_add(struct store *store, const char *name, const char *secret, const struct ingest_settings *settings,
+                  struct error *err);
+
+/* Both: ERROR_NOT_FOUND if there is none. */
+int producers_get(struct store *store, struct str name, struct producer *producer, struct error *err);
+int producers_set(struct store *store, const char *name, const struct ingest_settings *settings, struct error *err);
+
 int producers_revoke(struct store *store, const char *name, struct error *err);
 typedef bool (*producers_fn)(void *arg, const struct producer *producer);
 int producers_each(struct store *store, producers_fn fn, void *arg, struct error *err);

@@ -1,7 +1,8 @@
 /*
  * producers.c: credentials that may only ingest. See accounts.h.
  *
- * Layout version 1 of a stored producer, under its name: [1, created_us, iterations, salt, hash].
+ * Layout version 1 of a stored producer, under its name: [1, created_us, iterations, salt, hash, setting...], the
+ * settings in the order of their table; rows from before there were any end without them.
  */
 #include <string.h>
 
@@ -26,12 +27,19 @@ static int check_name(const char *name, struct error *err)
 	return 0;
 }
 
+static int not_found(struct str name, struct error *err)
+{
+	return error_set(err, ERROR_NOT_FOUND, "producer %.*s: no such producer", STR_ARGS(name));
+}
+
 static void row_write(struct buf *out, const struct producer_row *row)
 {
 	struct value_writer w;
-	value_begin(&w, out, ROW_VERSION, 1 + CREDENTIAL_VALUE_COUNT);
+	value_begin(&w, out, ROW_VERSION, 1 + CREDENTIAL_VALUE_COUNT + INGEST_SETTINGS_COUNT);
 	value_put_int(&w, row->producer.created_us);
 	credential_write(&w, &row->credential);
+	for (size_t i = 0; i < INGEST_SETTINGS_COUNT; i++)
+		value_put_str(&w, str_from(ingest_settings_get(&row->producer.settings, i)));
 }
 
 static int row_read(struct producer_row *row, struct str name, struct str bytes, struct error *err)
@@ -45,28 +53,56 @@ static int row_read(struct producer_row *row, struct str name, struct str bytes,
 	value_open(&r, bytes, ROW_VERSION);
 	row->producer.created_us = value_int(&r, INT64_MIN, INT64_MAX);
 	credential_read(&r, &row->credential);
+	for (size_t i = 0; i < INGEST_SETTINGS_COUNT && r.left > 0; i++)
+		r.bad |= !ingest_settings_load(&row->producer.settings, i, value_str(&r, 0, INGEST_SETTING_MAX));
 	if (value_close(&r))
 		return 0;
 	return error_set(err, ERROR_CORRUPT, "producer %s: its stored value cannot be read", row->producer.name);
 }
 
-static int add_row(struct change *change, const struct producer_row *row, struct error *err)
+static int put_row(struct change *change, const struct producer_row *row, struct error *err)
 {
-	struct str key = str_from(row->producer.name), value;
-	int found = change_get(change, CATALOG_DB_PRODUCERS, key, &value, err);
-	if (found > 0)
-		error_set(err, ERROR_CONFLICT, "producer %s: exists already", row->producer.name);
-	if (found != 0)
-		return -1;
 	struct buf bytes = { 0 };
 	row_write(&bytes, row);
 	int result = bytes.failed ? error_set(err, ERROR_NOMEM, "producer %s: out of memory", row->producer.name) :
-	                            change_put(change, CATALOG_DB_PRODUCERS, key, buf_str(&bytes), err);
+	                            change_put(change, CATALOG_DB_PRODUCERS, str_from(row->producer.name),
+	                                       buf_str(&bytes), err);
 	buf_free(&bytes);
 	return result;
 }
 
-int producers_add(struct store *store, const char *name, const char *secret, struct error *err)
+static int add_row(struct change *change, const struct producer_row *row, struct error *err)
+{
+	struct str value;
+	int found = change_get(change, CATALOG_DB_PRODUCERS, str_from(row->producer.name), &value, err);
+	if (found > 0)
+		error_set(err, ERROR_CONFLICT, "producer %s: exists already", row->producer.name);
+	return found == 0 ? put_row(change, row, err) : -1;
+}
+
+static int set_row(struct change *change, const char *name, const struct ingest_settings *settings, struct error *err)
+{
+	struct producer_row row;
+	struct str value;
+	int found = change_get(change, CATALOG_DB_PRODUCERS, str_from(name), &value, err);
+	if (found == 0)
+		not_found(str_from(name), err);
+	if (found <= 0 || row_read(&row, str_from(name), value, err) != 0)
+		return -1;
+	row.producer.settings = *settings;
+	return put_row(change, &row, err);
+}
+
+int producers_set(struct store *store, const char *name, const struct ingest_settings *settings, struct error *err)
+{
+	struct change change;
+	if (check_name(name, err) != 0 || change_begin(&change, store, err) != 0)
+		return -1;
+	return change_end(&change, set_row(&change, name, settings, err), err);
+}
+
+int producers_add(struct store *store, const char *name, const char *secret, const struct ingest_settings *settings,
+                  struct error *err)
 {
 	struct producer_row row = { .producer.created_us = clock_now_us() };
 	struct change change;
@@ -74,6 +110,8 @@ int producers_add(struct store *store, const char *name, const char *secret, str
 	    change_begin(&change, store, err) != 0)
 		return -1;
 	strcpy(row.producer.name, name);
+	if (settings)
+		row.producer.settings = *settings;
 	int result = change_end(&change, add_row(&change, &row, err), err);
 	accounts_memory_clear(store);
 	return result;
@@ -86,7 +124,7 @@ int producers_revoke(struct store *store, const char *name, struct error *err)
 		return -1;
 	int removed = change_remove(&change, CATALOG_DB_PRODUCERS, str_from(name), err);
 	if (removed == 0)
-		error_set(err, ERROR_NOT_FOUND, "producer %s: no such producer", name);
+		not_found(str_from(name), err);
 	int result = change_end(&change, removed > 0 ? 0 : -1, err);
 	accounts_memory_clear(store);
 	return result;
@@ -123,6 +161,17 @@ static int row_find(struct store *store, struct str name, struct producer_row *r
 	if (name.len == 0 || name.len > PRODUCER_NAME_MAX)
 		return 0;
 	return catalog_rows_find(store, CATALOG_DB_PRODUCERS, name, take_row, row, err);
+}
+
+int producers_get(struct store *store, struct str name, struct producer *producer, struct error *err)
+{
+	struct producer_row row;
+	int found = row_find(store, name, &row, err);
+	if (found == 0)
+		return not_found(name, err);
+	if (found > 0)
+		*producer = row.producer;
+	return found > 0 ? 0 : -1;
 }
 
 int producers_check(struct store *store, struct str name, struct str secret, struct error *err)

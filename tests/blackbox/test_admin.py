@@ -464,6 +464,34 @@ def test_producers_are_listed_without_their_secrets(daemon):
     assert set(listed[0]) == {"name", "created"}
 
 
+def settings_of(daemon, name):
+    listed = next(p for p in daemon.ctl("producer", "list") if p["name"] == name)
+    return {key: value for key, value in listed.items() if key not in ("name", "created")}
+
+
+def test_settings_of_a_producer_are_set_changed_cleared_and_listed(own_daemon):
+    own_daemon.ctl("producer", "add", "switch", "--secret", harness.SECRET, "--mode", "merge", "--time-zone", "Europe/Berlin")
+    assert settings_of(own_daemon, "switch") == {"mode": "merge", "time_zone": "Europe/Berlin"}
+    own_daemon.ctl("producer", "set", "switch", "--version=seq", "--encoding=WINDOWS-1252", "--mode=")
+    own_daemon.restart()
+    assert settings_of(own_daemon, "switch") == {"version": "seq", "time_zone": "Europe/Berlin",
+                                                 "encoding": "WINDOWS-1252"}
+    assert own_daemon.post_body(b"", auth=("switch", harness.SECRET)).status == 200
+
+
+@pytest.mark.parametrize("arguments, complaint", [
+    (["--mode", "both"], '--mode: "both": must be replace or merge'),
+    (["--time-zone", "Mars/Olympus"], '--time-zone: "Mars/Olympus": must be a time zone'),
+    (["--encoding", "latin9000"], '--encoding: "latin9000": must be an encoding'),
+    (["--version", "a b"], '--version: "a b": must be the name of a field'),
+    ([], "nothing to set"),
+])
+def test_settings_of_a_producer_that_cannot_be_are_refused(daemon, arguments, complaint):
+    with pytest.raises(harness.CtlError, match=complaint):
+        daemon.ctl("producer", "set", harness.PRODUCER[0], *arguments)
+    assert settings_of(daemon, harness.PRODUCER[0]) == {}
+
+
 def test_log_level_takes_effect_at_once(own_daemon):
     assert own_daemon.ctl("log-level") == {"level": "info"}
     own_daemon.ctl("log-level", "debug")

@@ -277,6 +277,26 @@ def test_at_most_100_errors_are_listed_and_all_are_counted(daemon, account):
 
 # --- who may ---
 
+@pytest.mark.parametrize("query, wrong", [
+    ("mode=both", "mode"), ("version=a%20b", "version"), ("time_zone=Mars/Olympus", "time_zone"),
+    ("encoding=latin9000", "encoding"), ("mod=merge", "mod"), ("mode=merge&mode=replace", "mode"),
+])
+def test_a_parameter_of_ingest_that_cannot_be_is_refused_before_anything_is_stored(daemon, account, query, wrong):
+    response = daemon.request("POST", "/v1/cdrs?" + query, harness.encode([sms(account)], "ndjson"),
+                              {"Content-Type": "application/x-ndjson"}, harness.PRODUCER)
+    assert response.status == 422, response
+    assert [p["name"] for p in response.json()["invalid_parameters"]] == [wrong]
+    assert stored(daemon, account) == []
+
+
+def test_import_takes_the_settings_of_a_producer_as_options(daemon, account):
+    with pytest.raises(harness.CtlError, match='--mode: "both": must be replace or merge'):
+        daemon.ctl("import", "--mode", "both", "-", stdin=harness.encode([sms(account)], "ndjson"))
+    answer = daemon.ctl("import", "--mode", "merge", "--time-zone", "Europe/Berlin", "--version", "status",
+                        "--encoding", "UTF-8", "-", stdin=harness.encode([sms(account)], "ndjson"))
+    assert answer["accepted"] == 1, answer
+
+
 def test_without_credentials_it_is_401(daemon):
     response = daemon.post_body(b"", auth=None)
     assert (response.status, response.json()["title"]) == (401, "Unauthorized")

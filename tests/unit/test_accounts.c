@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "store/accounts.h"
+#include "store/accounts_private.h"
 #include "store_fixture.h"
 
 Suite *suite_accounts(void);
@@ -328,8 +328,8 @@ END_TEST
 
 START_TEST(producer_may_ingest_until_revoked)
 {
-	ASSERT_OK(producers_add(f.store, "switch-1.lab", SECRET, &err));
-	ASSERT_FAILS(producers_add(f.store, "switch-1.lab", SECRET, &err), ERROR_CONFLICT);
+	ASSERT_OK(producers_add(f.store, "switch-1.lab", SECRET, NULL, &err));
+	ASSERT_FAILS(producers_add(f.store, "switch-1.lab", SECRET, NULL, &err), ERROR_CONFLICT);
 	ASSERT_OK(produce("switch-1.lab", SECRET));
 	ASSERT_OK(produce("switch-1.lab", SECRET));
 	ASSERT_FAILS(produce("switch-1.lab", OTHER_SECRET), ERROR_UNAUTHORIZED);
@@ -344,10 +344,10 @@ END_TEST
 
 START_TEST(producers_names_are_checked)
 {
-	ASSERT_FAILS(producers_add(f.store, "", SECRET, &err), ERROR_INVALID);
-	ASSERT_FAILS(producers_add(f.store, "a:b", SECRET, &err), ERROR_INVALID);
-	ASSERT_FAILS(producers_add(f.store, "two words", SECRET, &err), ERROR_INVALID);
-	ASSERT_FAILS(producers_add(f.store, "name", "short", &err), ERROR_INVALID);
+	ASSERT_FAILS(producers_add(f.store, "", SECRET, NULL, &err), ERROR_INVALID);
+	ASSERT_FAILS(producers_add(f.store, "a:b", SECRET, NULL, &err), ERROR_INVALID);
+	ASSERT_FAILS(producers_add(f.store, "two words", SECRET, NULL, &err), ERROR_INVALID);
+	ASSERT_FAILS(producers_add(f.store, "name", "short", NULL, &err), ERROR_INVALID);
 }
 END_TEST
 
@@ -356,7 +356,7 @@ START_TEST(accounts_and_producers_credentials_are_kept_apart)
 	ASSERT_OK(add("abcd1234", NULL));
 	ASSERT_OK(login("abcd1234", SECRET));
 	ASSERT_FAILS(produce("abcd1234", SECRET), ERROR_UNAUTHORIZED);
-	ASSERT_OK(producers_add(f.store, "prodprod", SECRET, &err));
+	ASSERT_OK(producers_add(f.store, "prodprod", SECRET, NULL, &err));
 	ASSERT_OK(produce("prodprod", SECRET));
 	ASSERT_FAILS(login("prodprod", SECRET), ERROR_UNAUTHORIZED);
 }
@@ -371,11 +371,99 @@ static bool collect_producer(void *arg, const struct producer *producer)
 START_TEST(producers_are_listed_in_order)
 {
 	struct buf names = { 0 };
-	ASSERT_OK(producers_add(f.store, "b", SECRET, &err));
-	ASSERT_OK(producers_add(f.store, "a", SECRET, &err));
+	ASSERT_OK(producers_add(f.store, "b", SECRET, NULL, &err));
+	ASSERT_OK(producers_add(f.store, "a", SECRET, NULL, &err));
 	ASSERT_OK(producers_each(f.store, collect_producer, &names, &err));
 	ck_assert_str_eq(buf_cstr(&names), "a b ");
 	buf_free(&names);
+}
+END_TEST
+
+static struct producer get_producer(const char *name)
+{
+	struct producer producer = { 0 };
+	ASSERT_OK(producers_get(f.store, str_from(name), &producer, &err));
+	return producer;
+}
+
+START_TEST(settings_of_a_producer_outlive_a_restart_and_its_secret_stays)
+{
+	struct ingest_settings settings = { .mode = "merge", .version = "seq", .time_zone = "Europe/Berlin" };
+	ASSERT_OK(producers_add(f.store, "switch", SECRET, &settings, &err));
+	strcpy(settings.encoding, "WINDOWS-1252");
+	settings.mode[0] = '\0';
+	ASSERT_OK(producers_set(f.store, "switch", &settings, &err));
+	fixture_restart(&f);
+	struct producer producer = get_producer("switch");
+	ck_assert_str_eq(producer.settings.mode, "");
+	ck_assert_str_eq(producer.settings.version, "seq");
+	ck_assert_str_eq(producer.settings.time_zone, "Europe/Berlin");
+	ck_assert_str_eq(producer.settings.encoding, "WINDOWS-1252");
+	ASSERT_OK(produce("switch", SECRET));
+	ASSERT_FAILS(producers_set(f.store, "other", &settings, &err), ERROR_NOT_FOUND);
+	ASSERT_FAILS(producers_get(f.store, STR_LITERAL("other"), &producer, &err), ERROR_NOT_FOUND);
+}
+END_TEST
+
+/* [1, created_us, iterations, salt, hash], as rows were before producers had settings. */
+static void write_old_producer(const char *name)
+{
+	struct credential credential;
+	struct value_writer w;
+	struct buf bytes = { 0 };
+	struct change change;
+	ASSERT_OK(credential_make(&credential, str_from(SECRET), &err));
+	value_begin(&w, &bytes, 1, 1 + CREDENTIAL_VALUE_COUNT);
+	value_put_int(&w, 1764000000000000);
+	credential_write(&w, &credential);
+	ASSERT_OK(change_begin(&change, f.store, &err));
+	ASSERT_OK(change_end(&change, change_put(&change, CATALOG_DB_PRODUCERS, str_from(name), buf_str(&bytes), &err),
+	                     &err));
+	buf_free(&bytes);
+}
+
+START_TEST(producer_of_an_older_version_has_no_settings)
+{
+	write_old_producer("old");
+	struct producer producer = get_producer("old");
+	for (size_t i = 0; i < INGEST_SETTINGS_COUNT; i++)
+		ck_assert_str_eq(ingest_settings_get(&producer.settings, i), "");
+	ck_assert_int_eq(producer.created_us, 1764000000000000);
+	ASSERT_OK(produce("old", SECRET));
+}
+END_TEST
+
+static const struct {
+	const char *name, *value;
+	bool taken;
+} settings_rows[] = {
+	{ "mode", "replace", true },
+	{ "mode", "merge", true },
+	{ "mode", "", true },
+	{ "mode", "Merge", false },
+	{ "mode", "merge and more", false },
+	{ "version", "date_finalized", true },
+	{ "version", "two words", false },
+	{ "time_zone", "Europe/Berlin", true },
+	{ "time_zone", "+02:00", true },
+	{ "time_zone", "Europe/Nowhere", false },
+	{ "time_zone", "../../etc/passwd", false },
+	{ "encoding", "ISO-8859-1", true },
+	{ "encoding", "windows-1252", true },
+	{ "encoding", "latin9000", false },
+	{ "encoding", "ISO-8859-1//TRANSLIT", false },
+};
+
+START_TEST(settings_of_ingest_are_checked)
+{
+	struct ingest_settings settings = { 0 };
+	size_t i = 0;
+	while (strcmp(ingest_settings_name(i), settings_rows[_i].name) != 0)
+		i++;
+	int result = ingest_settings_set(&settings, i, str_from(settings_rows[_i].value), &err);
+	ck_assert_msg((result == 0) == settings_rows[_i].taken, "%s \"%s\": %d", settings_rows[_i].name,
+	              settings_rows[_i].value, result);
+	ck_assert_str_eq(ingest_settings_get(&settings, i), settings_rows[_i].taken ? settings_rows[_i].value : "");
 }
 END_TEST
 
@@ -406,6 +494,9 @@ Suite *suite_accounts(void)
 	tcase_add_test(tcase, producers_names_are_checked);
 	tcase_add_test(tcase, accounts_and_producers_credentials_are_kept_apart);
 	tcase_add_test(tcase, producers_are_listed_in_order);
+	tcase_add_test(tcase, settings_of_a_producer_outlive_a_restart_and_its_secret_stays);
+	tcase_add_test(tcase, producer_of_an_older_version_has_no_settings);
+	tcase_add_loop_test(tcase, settings_of_ingest_are_checked, 0, sizeof(settings_rows) / sizeof(settings_rows[0]));
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

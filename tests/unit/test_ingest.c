@@ -79,7 +79,7 @@ static void on_done(void *arg, const struct ingest_summary *summary, struct buf 
 static void open_batch_of(struct outcome *outcome, const char *producer)
 {
 	memset(outcome, 0, sizeof(*outcome));
-	outcome->batch = ingest_batch_new(ingest, PARSE_NDJSON, producer, NULL, on_done, outcome, &err);
+	outcome->batch = ingest_batch_new(ingest, PARSE_NDJSON, producer, NULL, NULL, on_done, outcome, &err);
 	ck_assert_msg(outcome->batch != NULL, "%s", err.message);
 }
 

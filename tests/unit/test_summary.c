@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "pick.h"
-#include "query/zone.h"
+#include "base/zone.h"
 #include "store/sums.h"
 #include "store_fixture.h"
 

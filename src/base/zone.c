@@ -4,7 +4,7 @@
  * The C library reads tzdata, for one zone at a time: that of the process's TZ. So TZ is set, the range is asked for its
  * changes of offset, day by day and then to the second, and TZ is set back before anyone else can look.
  */
-#include "query/zone.h"
+#include "base/zone.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  * "UTC", "+02:00", or a name of the system's time zone database (tzdata), "Europe/Berlin". The zone becomes a table of
  * spans with one offset each, made once and asked for every record.
  */
-#ifndef CDRD_QUERY_ZONE_H
-#define CDRD_QUERY_ZONE_H
+#ifndef CDRD_BASE_ZONE_H
+#define CDRD_BASE_ZONE_H
 
 #include <stdbool.h>
 #include <stddef.h>
