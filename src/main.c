@@ -161,6 +161,7 @@ static void reload(struct daemon *d)
 	audit_daemon(d, "daemon reload", "the configuration was read again");
 	disk_look(d->disk);
 	meter_reload(d->meter);
+	callbacks_reload(d->callbacks);
 	buf_free(&ignored);
 	config_free(&fresh);
 }

@@ -1,5 +1,5 @@
 /*
- * command_callback.c: `callback list`, `callback retry` and `account webhook-secret`.
+ * command_callback.c: `callback list`, `callback retry`, `callback resume` and `account webhook-secret`.
  */
 #include "admin/command.h"
 #include "callback/callback.h"
@@ -73,6 +73,26 @@ void admin_callback_retry(const struct admin_context *context, const struct args
 	json_object_begin(j);
 	json_key(j, "retried");
 	json_uint(j, count);
+	json_object_end(j);
+	admin_reply_send(reply);
+}
+
+/* --- callback resume --- */
+
+void admin_callback_resume(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	struct callbacks_stats stats;
+	struct error err;
+	(void)args;
+	if (callbacks_resume(context->callbacks, &err) != 0) {
+		admin_reply_error(reply, &err);
+		return;
+	}
+	callbacks_get_stats(context->callbacks, &stats);
+	admin_reply_log(reply, "callbacks resumed");
+	struct json *j = admin_reply_result(reply);
+	json_object_begin(j);
+	json_member_uint(j, "waiting", stats.waiting);
 	json_object_end(j);
 	admin_reply_send(reply);
 }

@@ -91,6 +91,17 @@ static int write_quarantine(struct json *j, const struct admin_context *context,
 	return 0;
 }
 
+static void write_callbacks(struct json *j, const struct admin_context *context)
+{
+	struct callbacks_stats stats;
+	callbacks_get_stats(context->callbacks, &stats);
+	begin_section(j, "callbacks");
+	json_member_text(j, "held", callback_hold_reason(callbacks_held(context->callbacks)));
+	json_member_uint(j, "waiting", stats.waiting);
+	json_member_uint(j, "failed", stats.failed);
+	json_object_end(j);
+}
+
 static void write_http(struct json *j, const struct admin_context *context)
 {
 	struct http_stats stats;
@@ -136,6 +147,7 @@ static int write_status(struct json *j, const struct admin_context *context, boo
 	write_ingest(j, context);
 	if (write_quarantine(j, context, err) != 0)
 		return -1;
+	write_callbacks(j, context);
 	write_http(j, context);
 	write_loop(j, context);
 	json_object_end(j);

@@ -71,6 +71,27 @@ int callback_put(struct change *change, const struct callback_event *event, stru
 /* Looks for events that were put and committed since. */
 void callbacks_wake(struct callbacks *callbacks);
 
+/* --- holding: hold.c --- */
+
+#define CALLBACK_HELD_NAME "callbacks.held" /* in data_dir: the copy that `cdrctl restore` has laid out */
+
+enum callback_hold { CALLBACK_NOT_HELD, CALLBACK_HELD_BY_SETTING, CALLBACK_HELD_BY_RESTORE };
+
+/* Is nothing sent, and why? What is held waits, however long that takes. */
+enum callback_hold callbacks_held(const struct callbacks *callbacks);
+
+/* For people: what holds them and what ends it; "no" for CALLBACK_NOT_HELD. */
+const char *callback_hold_reason(enum callback_hold hold);
+
+/* Leaves the marker in a data directory that no daemon has; durable. */
+int callback_hold_mark(const char *data_dir, struct error *err);
+
+/* Takes the marker away and sends what waits. ERROR_CONFLICT while the setting holds them. */
+int callbacks_resume(struct callbacks *callbacks, struct error *err);
+
+/* The configuration was read again. */
+void callbacks_reload(struct callbacks *callbacks);
+
 /*
  * Erases a person's number (store/erase.h) from the bodies of callbacks of these accounts (SCAN_ACCOUNT_LEN bytes each)
  * that are not delivered; *count says of how many.
@@ -112,6 +133,7 @@ struct callbacks_stats {
 	uint64_t waiting; /* now, for a time or a turn */
 	uint64_t sending; /* now */
 	uint64_t failed;  /* now, given up and still listed */
+	uint64_t held;    /* now, 1 if nothing is sent (callbacks_held) */
 	uint64_t attempts;        /* since the start, as all below */
 	uint64_t delivered;
 	uint64_t attempts_failed;

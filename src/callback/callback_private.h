@@ -81,6 +81,8 @@ struct callbacks {
 	TAILQ_HEAD(, callback_host) ready;
 	uint64_t last_number; /* of those read from the store */
 	bool save_failed;     /* said so once */
+	bool held_by_marker;  /* see hold.c */
+	bool was_held;        /* when last looked */
 	struct callbacks_stats stats;
 };
 
@@ -104,6 +106,9 @@ void save_now(struct callbacks *callbacks);
 
 /* Puts it into its host's queue, whatever it is scheduled for. */
 void callback_enqueue(struct callback *callback);
+
+/* Looks at start whether the marker of hold.c is there. */
+int callback_hold_look(struct callbacks *callbacks, struct error *err);
 
 /* Takes it out of everything and frees it. */
 void callback_free(struct callback *callback);

@@ -145,6 +145,8 @@ static void give_turns(evutil_socket_t fd, short what, void *arg)
 	struct callback_host *host;
 	(void)fd;
 	(void)what;
+	if (callbacks_held(callbacks))
+		return;
 	while ((int64_t)callbacks->stats.sending < callbacks->config->callback_concurrent_max &&
 	       (host = TAILQ_FIRST(&callbacks->ready))) {
 		TAILQ_REMOVE(&callbacks->ready, host, ready);
@@ -340,7 +342,7 @@ static int start(struct callbacks *callbacks, struct error *err)
 	callbacks->save = evtimer_new(callbacks->base, on_save, callbacks);
 	if (!callbacks->turn || !callbacks->save)
 		return error_set(err, ERROR_NOMEM, "callbacks: out of memory");
-	return read_new_rows(callbacks, err);
+	return callback_hold_look(callbacks, err) == 0 ? read_new_rows(callbacks, err) : -1;
 }
 
 struct callbacks *callbacks_new(struct event_base *base, const struct config *config, struct store *store,
@@ -385,4 +387,5 @@ void callbacks_free(struct callbacks *callbacks)
 void callbacks_get_stats(const struct callbacks *callbacks, struct callbacks_stats *stats)
 {
 	*stats = callbacks->stats;
+	stats->held = callbacks_held(callbacks) != CALLBACK_NOT_HELD;
 }

@@ -5,6 +5,7 @@ libcdrd_a_SOURCES += \
 	src/callback/callbacks.c \
 	src/callback/deliver.c \
 	src/callback/erasing.c \
+	src/callback/hold.c \
 	src/callback/list.c \
 	src/callback/resolve.c src/callback/resolve.h \
 	src/callback/row.c src/callback/row.h \

@@ -23,6 +23,8 @@ static void write_result(struct buf *out, const char *backup, const char *data_d
 	if (data_dir) {
 		json_key(&j, "data_dir");
 		json_text(&j, data_dir);
+		json_key(&j, "callbacks");
+		json_text(&j, "held until cdrctl callback resume");
 	}
 	json_key(&j, "files");
 	json_uint(&j, counts->files);

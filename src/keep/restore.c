@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "callback/callback.h"
 #include "keep/backup.h"
 #include "keep/sums.h"
 #include "keep/folder.h"
@@ -305,6 +306,13 @@ static int make_directories(struct restore *restore)
 	return 0;
 }
 
+/* A copy must not tell customers what the original tells them. */
+static int hold_callbacks(struct restore *restore)
+{
+	const char *path = folder_path(&restore->to, restore->data_dir, CALLBACK_HELD_NAME, restore->err);
+	return path && callback_hold_mark(restore->data_dir, restore->err) == 0 ? give_to_owner(restore, path) : -1;
+}
+
 int restore_lay_out(const char *backup, const char *data_dir, struct restore_counts *counts, restore_fn fn, void *arg,
                     struct error *err)
 {
@@ -315,7 +323,7 @@ int restore_lay_out(const char *backup, const char *data_dir, struct restore_cou
 		buf_free(&restore.to);
 		return -1;
 	}
-	int result = make_directories(&restore) == 0 ? run(&restore) : -1;
+	int result = make_directories(&restore) == 0 && hold_callbacks(&restore) == 0 ? run(&restore) : -1;
 	sync();
 	close(lock_fd);
 	return result;

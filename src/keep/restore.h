@@ -32,7 +32,8 @@ int restore_check(const char *backup, struct restore_counts *counts, restore_fn 
 
 /*
  * Lays it out into `data_dir`, which is empty or not there, checking each file on the way; its catalog comes last. What
- * it makes belongs to the owner of `data_dir` if that was there. ERROR_CONFLICT if it is not empty.
+ * it makes belongs to the owner of `data_dir` if that was there. Callbacks are held in it (callback_hold_mark).
+ * ERROR_CONFLICT if it is not empty.
  */
 int restore_lay_out(const char *backup, const char *data_dir, struct restore_counts *counts, restore_fn fn, void *arg,
                     struct error *err);

@@ -103,6 +103,8 @@ const struct table_row table_rows[] = {
 	GAUGE(CALLBACKS, "state=\"waiting\"", callbacks.waiting),
 	GAUGE(CALLBACKS, "state=\"sending\"", callbacks.sending),
 	GAUGE(CALLBACKS, "state=\"failed\"", callbacks.failed),
+	GAUGE("cdrd_callbacks_held", "1 while callbacks are held: by the setting, or in a copy restored from a backup.", "",
+	      callbacks.held),
 	COUNTER("cdrd_callback_attempts_total", "Attempts at callbacks.", "", callbacks.attempts),
 	COUNTER("cdrd_callback_attempts_failed_total", "Attempts at callbacks that failed.", "", callbacks.attempts_failed),
 	COUNTER("cdrd_callback_attempts_refused_total", "Attempts at callbacks whose address is not allowed.", "",

@@ -223,6 +223,56 @@ def test_proxies_of_the_environment_are_not_used(daemons, receivers):
     assert (len(receiver.requests), len(proxy.requests)) == (1, 0)
 
 
+# --- held ---
+
+def test_held_callbacks_wait_until_the_setting_lets_them_go(daemons, receivers, tmp_path):
+    receiver = receivers()
+    conf = tmp_path / "cdrd.conf"
+    conf.write_text("callbacks = no\n")
+    daemon, _ = start_with(daemons, receiver.url(), "event-1", callback_allow=LOCAL)
+    becomes(lambda: is_delivered(daemon), lambda: daemon.ctl("callback", "list"))
+    command = daemon.command
+    daemon.command = lambda *arguments: command("-c", str(conf), *arguments)
+    daemon.stop()
+    put(daemon, harness.Account("nobody00"), receiver.url(), "event-2")
+    daemon.start()
+    time.sleep(0.5)
+    assert receiver.ids() == ["event-1"]
+    assert [c["id"] for c in daemon.ctl("callback", "list")] == ["event-2"]
+    assert "callbacks = no" in daemon.ctl("status")["callbacks"]["held"]
+    refused = daemon.ctl_run("callback", "resume")
+    assert refused.returncode == 1 and b"callbacks = no" in refused.stderr, refused
+    conf.write_text("callbacks = yes\n")
+    daemon.reload()
+    becomes(lambda: is_delivered(daemon), lambda: daemon.ctl("callback", "list"))
+    assert receiver.ids() == ["event-1", "event-2"]
+    assert daemon.ctl("status")["callbacks"]["held"] == "no"
+
+
+def test_a_restored_copy_sends_nothing_before_it_is_told(daemons, receivers, tmp_path):
+    receiver = receivers()
+    daemon, _ = start_with(daemons, receiver.url(), "event-1", callback_allow=LOCAL, callbacks="no")
+    daemon.ctl("backup", str(tmp_path / "backups"))
+    copy = daemons(start=False, callback_allow=LOCAL)
+    run = subprocess.run([harness.program("cdrctl"), "restore", str(tmp_path / "backups"), copy.data_dir],
+                         capture_output=True, text=True)
+    assert run.returncode == 0 and "callback resume" in run.stdout, run
+    for _ in range(2):  # over a restart, too
+        copy.start()
+        time.sleep(0.3)
+        copy.ctl("callback", "retry", "all")
+        time.sleep(0.3)
+        assert receiver.requests == []
+        assert "restored" in copy.ctl("status")["callbacks"]["held"]
+        copy.stop()
+    copy.start()
+    assert copy.ctl("callback", "resume") == {"waiting": 1}
+    becomes(lambda: is_delivered(copy), lambda: copy.ctl("callback", "list"))
+    copy.restart()
+    assert copy.ctl("status")["callbacks"]["held"] == "no"
+    assert receiver.ids() == ["event-1"]
+
+
 # --- where it must not go ---
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0x7f.1", "[::ffff:127.0.0.1]"])

@@ -1,0 +1,111 @@
+/*
+ * hold.c: may callbacks be sent? Not while the setting `callbacks` is no, nor while data_dir/callbacks.held is there,
+ * which `cdrctl restore` leaves in the copy that it lays out: what the original has told its customers, or will tell
+ * them, a copy must not tell them once more. What is held waits; when it ends, each that waits has the whole callback_keep again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "callback/callback_private.h"
+
+static int marker_path(const char *data_dir, struct buf *path, struct error *err)
+{
+	buf_addf(path, "%s/" CALLBACK_HELD_NAME, data_dir);
+	return buf_cstr(path) ? 0 : error_set(err, ERROR_NOMEM, "%s: out of memory", data_dir);
+}
+
+static int sync_directory(const char *data_dir, struct error *err)
+{
+	int fd = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int result = fd >= 0 && fsync(fd) == 0 ? 0 : error_set_errno(err, errno, "%s: sync", data_dir);
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
+int callback_hold_look(struct callbacks *callbacks, struct error *err)
+{
+	struct buf path = { 0 };
+	int result = marker_path(callbacks->config->data_dir, &path, err);
+	if (result == 0) {
+		callbacks->held_by_marker = access(path.data, F_OK) == 0;
+		if (!callbacks->held_by_marker && errno != ENOENT)
+			result = error_set_errno(err, errno, "%s", path.data);
+	}
+	buf_free(&path);
+	callbacks->was_held = callbacks_held(callbacks) != CALLBACK_NOT_HELD;
+	if (result == 0 && callbacks->was_held)
+		log_warn("callback", "callbacks are held: %s", callback_hold_reason(callbacks_held(callbacks)));
+	return result;
+}
+
+enum callback_hold callbacks_held(const struct callbacks *callbacks)
+{
+	if (!callbacks->config->callbacks)
+		return CALLBACK_HELD_BY_SETTING;
+	return callbacks->held_by_marker ? CALLBACK_HELD_BY_RESTORE : CALLBACK_NOT_HELD;
+}
+
+const char *callback_hold_reason(enum callback_hold hold)
+{
+	static const char *const reasons[] = {
+		[CALLBACK_NOT_HELD] = "no",
+		[CALLBACK_HELD_BY_SETTING] = "callbacks = no in the configuration",
+		[CALLBACK_HELD_BY_RESTORE] = "the data was restored from a backup; cdrctl callback resume ends it",
+	};
+	return reasons[hold];
+}
+
+int callback_hold_mark(const char *data_dir, struct error *err)
+{
+	static const char text[] = "Laid out by cdrctl restore: no callback is sent before cdrctl callback resume.\n";
+	struct buf path = { 0 };
+	if (marker_path(data_dir, &path, err) != 0) {
+		buf_free(&path);
+		return -1;
+	}
+	int fd = open(path.data, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	bool written = fd >= 0 && write(fd, text, sizeof(text) - 1) == (ssize_t)sizeof(text) - 1 && fsync(fd) == 0;
+	int result = written ? sync_directory(data_dir, err) : error_set_errno(err, errno, "%s: make", path.data);
+	if (fd >= 0)
+		close(fd);
+	buf_free(&path);
+	return result;
+}
+
+int callbacks_resume(struct callbacks *callbacks, struct error *err)
+{
+	struct buf path = { 0 };
+	if (callbacks_held(callbacks) == CALLBACK_HELD_BY_SETTING)
+		return error_set(err, ERROR_CONFLICT, "callbacks are held by callbacks = no in the configuration: set it to yes "
+		                 "and reload, then resume");
+	int result = marker_path(callbacks->config->data_dir, &path, err);
+	if (result == 0 && unlink(path.data) != 0 && errno != ENOENT)
+		result = error_set_errno(err, errno, "%s: remove", path.data);
+	buf_free(&path);
+	if (result != 0 || sync_directory(callbacks->config->data_dir, err) != 0)
+		return -1;
+	callbacks->held_by_marker = false;
+	callbacks_reload(callbacks);
+	return 0;
+}
+
+void callbacks_reload(struct callbacks *callbacks)
+{
+	struct callback *callback;
+	bool held = callbacks_held(callbacks) != CALLBACK_NOT_HELD, ended = callbacks->was_held && !held;
+	callbacks->was_held = held;
+	if (!ended)
+		return;
+	TAILQ_FOREACH(callback, &callbacks->all, all) {
+		if (callback->failed || callback->phase == CALLBACK_PHASE_DONE)
+			continue;
+		callback->since_us = clock_now_us();
+		save_later(callback);
+	}
+	event_active(callbacks->turn, EV_TIMEOUT, 0);
+}
