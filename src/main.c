@@ -27,6 +27,7 @@
 #include "http/http.h"
 #include "http/routes.h"
 #include "ingest/ingest.h"
+#include "keep/closing.h"
 #include "meter/meter.h"
 #include "metrics/metrics.h"
 #include "query/cursor.h"
@@ -56,6 +57,7 @@ struct daemon {
 	struct callbacks *callbacks;
 	struct reports *reports;
 	struct meter *meter;
+	struct closing *closing;
 	struct http_app app;
 	struct http_server *http;
 	struct admin *admin;
@@ -289,7 +291,8 @@ static int start_store(struct daemon *d, struct error *err)
 	if (!d->meter)
 		return -1;
 	reports_on_end(d->reports, meter_charge_report, d->meter);
-	return 0;
+	d->closing = closing_new(&(struct closing_context){ d->base, &d->config, d->store, d->ingest, d->reports });
+	return d->closing ? 0 : error_set(err, ERROR_NOMEM, "deleted accounts: out of memory");
 }
 
 static int start_http(struct daemon *d, struct error *err)
@@ -326,6 +329,7 @@ static int start_admin(struct daemon *d, struct error *err)
 		.callbacks = d->callbacks,
 		.reports = d->reports,
 		.meter = d->meter,
+		.closing = d->closing,
 		.lag = d->lag,
 		.shutdown = on_shutdown_command,
 		.shutdown_arg = d,
@@ -370,6 +374,7 @@ static void stop(struct daemon *d)
 	admin_free(d->admin);
 	metrics_free(d->metrics);
 	http_server_free(d->http);
+	closing_free(d->closing);
 	reports_free(d->reports);
 	callbacks_free(d->callbacks);
 	meter_free(d->meter);

@@ -20,6 +20,7 @@
 #include "callback/callback.h"
 #include "http/http.h"
 #include "ingest/ingest.h"
+#include "keep/closing.h"
 #include "meter/meter.h"
 #include "report/report.h"
 #include "store/store.h"
@@ -37,6 +38,7 @@ struct admin_context {
 	struct callbacks *callbacks;
 	struct reports *reports;
 	struct meter *meter;
+	struct closing *closing;
 	const struct lag *lag; /* the loop's lateness */
 	void (*shutdown)(void *arg); /* the `shutdown` command; must not free the admin from within */
 	void *shutdown_arg;

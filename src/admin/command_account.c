@@ -1,10 +1,12 @@
 /*
  * command_account.c: `account` and `secret`.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "admin/command.h"
+#include "base/clock.h"
 #include "base/id.h"
 #include "store/accounts.h"
 
@@ -42,6 +44,10 @@ static void begin_account(struct json *j, const struct account *account)
 	json_bool(j, account->disabled);
 	json_key(j, "created");
 	admin_write_time(j, account->created_us);
+	if (account->deleted_us) {
+		json_key(j, "deleted");
+		admin_write_time(j, account->deleted_us);
+	}
 }
 
 static void list_child(void *arg, struct str id)
@@ -194,6 +200,93 @@ void admin_account_disable(const struct admin_context *context, const struct arg
 void admin_account_enable(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
 	set_disabled(context, args, reply, false);
+}
+
+/* --- its name, its parent, its end --- */
+
+void admin_account_rename(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	const char *id = args_get(args, "id"), *name = args_get(args, "name");
+	struct error err;
+	if (accounts_set_name(context->store, id, name, &err) != 0) {
+		admin_reply_error(reply, &err);
+		return;
+	}
+	admin_reply_log(reply, "account %s renamed to \"%s\"", id, name);
+	admin_reply_send(reply);
+}
+
+void admin_account_parent(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	const char *id = args_get(args, "id"), *parent = args_get(args, "parent");
+	bool has_parent = strcmp(parent, "-") != 0;
+	struct error err;
+	if (accounts_set_parent(context->store, id, has_parent ? parent : "", &err) != 0) {
+		admin_reply_error(reply, &err);
+		return;
+	}
+	if (has_parent)
+		admin_reply_log(reply, "account %s made a subaccount of %s", id, parent);
+	else
+		admin_reply_log(reply, "account %s made a primary account", id);
+	admin_reply_send(reply);
+}
+
+struct deleting {
+	const struct admin_context *context;
+	uint64_t count;
+	bool failed;
+	struct error err; /* of the first that failed */
+};
+
+static void delete_child(void *arg, struct str id)
+{
+	struct deleting *deleting = arg;
+	char text[ACCOUNT_ID_LEN + 1] = { 0 };
+	memcpy(text, id.p, id.len);
+	if (deleting->failed)
+		return;
+	deleting->failed = accounts_set_deleted(deleting->context->store, text, true, &deleting->err) != 0;
+	deleting->count += !deleting->failed;
+}
+
+void admin_account_delete(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	const char *id = args_get(args, "id");
+	struct deleting deleting = { .context = context };
+	struct error err;
+	int result = 0;
+	if (args_count(args, "subaccounts") > 0)
+		result = accounts_each_child(context->store, str_from(id), delete_child, &deleting, &err);
+	if (deleting.failed)
+		err = deleting.err;
+	if (result != 0 || deleting.failed || accounts_set_deleted(context->store, id, true, &err) != 0) {
+		admin_reply_error(reply, &err);
+		return;
+	}
+	closing_wake(context->closing);
+	admin_reply_log(reply, "account %s deleted, with %" PRIu64 " subaccounts", id, deleting.count);
+	struct json *j = admin_reply_result(reply);
+	json_object_begin(j);
+	json_key(j, "id");
+	json_text(j, id);
+	json_member_uint(j, "subaccounts", deleting.count);
+	json_key(j, "goes");
+	admin_write_time(j, clock_now_us() + context->config->account_grace);
+	json_object_end(j);
+	admin_reply_send(reply);
+}
+
+void admin_account_undelete(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	const char *id = args_get(args, "id");
+	struct error err;
+	if (accounts_set_deleted(context->store, id, false, &err) != 0) {
+		admin_reply_error(reply, &err);
+		return;
+	}
+	admin_reply_log(reply, "account %s undeleted", id);
+	admin_reply_send(reply);
 }
 
 /* --- secret --- */

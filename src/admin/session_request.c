@@ -28,7 +28,11 @@ static int prepare(struct admin_reply *reply, struct str line, const struct comm
 		return error_set(err, ERROR_NOT_FOUND, "\"%.64s\": no such command", words);
 	if (args_synopsis_parse(&reply->synopsis, (*spec)->arguments, err) != 0)
 		return -1;
-	return args_read_json(&reply->args, &reply->synopsis, tree_get(reply->request, "args"), err);
+	if (args_read_json(&reply->args, &reply->synopsis, tree_get(reply->request, "args"), err) != 0)
+		return -1;
+	if (args_get(&reply->args, "secret_file"))
+		return error_set(err, ERROR_INVALID, "secret_file: files are read by cdrctl; give the secret itself");
+	return 0;
 }
 
 void session_request_run(struct session *session, struct str line)

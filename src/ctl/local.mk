@@ -8,7 +8,7 @@ cdrctl_SOURCES = \
 	src/ctl/import.c \
 	src/ctl/main.c \
 	src/ctl/progress.c src/ctl/progress.h \
-	src/ctl/render.c src/ctl/render.h \
+	src/ctl/render.c src/ctl/render.h src/ctl/secret_file.c src/ctl/secret_file.h \
 	src/ctl/restore.c \
 	src/ctl/text.c src/ctl/text.h \
 	src/ctl/usage.c src/ctl/usage.h

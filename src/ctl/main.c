@@ -14,6 +14,7 @@
 #include "ctl/ctl.h"
 #include "ctl/progress.h"
 #include "ctl/render.h"
+#include "ctl/secret_file.h"
 #include "ctl/text.h"
 #include "ctl/usage.h"
 
@@ -97,12 +98,25 @@ static int wait_for_answer(struct client *client, struct str unsent, struct str 
 	return got > 0 ? 0 : -1;
 }
 
+/* What would reach the daemon as something else. */
+static int check_texts(const struct args *args, struct error *err)
+{
+	for (size_t i = 0; i < args->count; i++) {
+		const struct args_value *value = &args->values[i];
+		if (value->text && !json_is_utf8(str_from(value->text)))
+			return error_set(err, ERROR_INVALID, "%s: not valid UTF-8", value->param->name);
+	}
+	return 0;
+}
+
 static int run_plain(const struct ctl *ctl, struct error *err)
 {
 	struct client client;
 	struct buf request = { 0 };
 	struct str answer;
 	int result = -1;
+	if (check_texts(ctl->args, err) != 0)
+		return -1;
 	client_write_request(&request, ctl->spec->words, ctl->args);
 	if (request.failed)
 		error_set(err, ERROR_NOMEM, "Out of memory for the request");
@@ -201,6 +215,7 @@ static int run_command(struct options *options, const struct command_spec *spec,
 {
 	struct args_synopsis synopsis;
 	struct args args = { 0 };
+	struct buf secret = { 0 };
 	struct error err;
 	int result = args_synopsis_parse(&synopsis, spec->arguments, &err);
 	if (result == 0)
@@ -210,15 +225,19 @@ static int run_command(struct options *options, const struct command_spec *spec,
 		args_free(&args);
 		return EXIT_SUCCESS;
 	}
+	if (result == 0)
+		result = secret_file_take(&args, &secret, &err);
 	if (result != 0) {
 		fprintf(stderr, "cdrctl: %s: %s\n", spec->words, err.message);
 		usage_print_line(stderr, spec);
 		args_free(&args);
+		buf_free(&secret);
 		return EXIT_USAGE;
 	}
 	struct ctl ctl = { options->socket, options->json, spec, &args };
 	int status = run(&ctl);
 	args_free(&args);
+	buf_free(&secret);
 	return status;
 }
 

@@ -17,7 +17,7 @@ void account_row_write(struct buf *out, const struct account_row *row)
 	struct value_writer w;
 	value_begin(&w, out, ROW_VERSION,
 	            ROW_COUNT + (size_t)account->secrets_count * SECRET_COUNT + 1 +
-	                    (size_t)row->plans_count * PLAN_COUNT);
+	                    (size_t)row->plans_count * PLAN_COUNT + 1);
 	value_put_str(&w, str_from(account->parent));
 	value_put_str(&w, str_from(account->name));
 	value_put_int(&w, account->disabled);
@@ -34,6 +34,7 @@ void account_row_write(struct buf *out, const struct account_row *row)
 		value_put_int(&w, row->plans[i].since_us);
 		value_put_str(&w, str_from(row->plans[i].name));
 	}
+	value_put_int(&w, account->deleted_us);
 }
 
 /* `out` is zeroed and longer than `text`. */
@@ -75,6 +76,8 @@ int account_row_read(struct account_row *row, struct str id, struct str bytes, s
 	}
 	if (r.left > 0)
 		read_plans(&r, row);
+	if (r.left > 0)
+		account->deleted_us = value_int(&r, 0, INT64_MAX);
 	if (value_close(&r))
 		return 0;
 	return error_set(err, ERROR_CORRUPT, "account %s: its stored value cannot be read", account->id);

@@ -13,16 +13,14 @@
 #include "base/log.h"
 #include "store/accounts_private.h"
 
-#define CHILD_KEY_LEN (2 * ACCOUNT_ID_LEN)
-
-static int check_id(const char *what, const char *id, struct error *err)
+int account_check_id(const char *what, const char *id, struct error *err)
 {
 	if (id_is_account(str_from(id)))
 		return 0;
 	return error_set(err, ERROR_INVALID, "%s \"%.64s\": must be %d letters or digits", what, id, ACCOUNT_ID_LEN);
 }
 
-static int check_name(const char *name, struct error *err)
+int account_check_name(const char *name, struct error *err)
 {
 	size_t len = strlen(name);
 	if (len > ACCOUNT_NAME_MAX)
@@ -41,8 +39,7 @@ static int not_found(struct str id, struct error *err)
 	return error_set(err, ERROR_NOT_FOUND, "account %.*s: no such account", (int)(id.len < 64 ? id.len : 64), id.p);
 }
 
-/* Reads a row in the change's transaction; ERROR_NOT_FOUND if there is none. */
-static int row_get(struct change *change, const char *id, struct account_row *row, struct error *err)
+int account_row_get(struct change *change, const char *id, struct account_row *row, struct error *err)
 {
 	struct str key = str_from(id), value;
 	int found = change_get(change, CATALOG_DB_ACCOUNTS, key, &value, err);
@@ -51,7 +48,7 @@ static int row_get(struct change *change, const char *id, struct account_row *ro
 	return found ? account_row_read(row, key, value, err) : not_found(key, err);
 }
 
-static int row_put(struct change *change, const struct account_row *row, struct error *err)
+int account_row_put(struct change *change, const struct account_row *row, struct error *err)
 {
 	struct buf value = { 0 };
 	account_row_write(&value, row);
@@ -92,30 +89,33 @@ static int row_remove_secret(struct account_row *row, uint32_t number, struct er
 	return 0;
 }
 
-/* Ends a change of accounts, and forgets what was remembered of them. */
-static int end_change(struct change *change, int result, struct error *err)
+int accounts_change_end(struct change *change, int result, struct error *err)
 {
 	result = change_end(change, result, err);
 	accounts_memory_clear(change->store);
 	return result;
 }
 
-static void child_key(char key[CHILD_KEY_LEN], const char *parent, const char *id)
+void account_child_key(char key[ACCOUNT_CHILD_KEY_LEN], const char *parent, const char *id)
 {
 	memcpy(key, parent, ACCOUNT_ID_LEN);
 	memcpy(key + ACCOUNT_ID_LEN, id, ACCOUNT_ID_LEN);
 }
 
-static int add_to_parent(struct change *change, const struct account *account, struct error *err)
+int account_add_to_parent(struct change *change, const struct account *account, struct error *err)
 {
 	struct account_row parent;
-	char key[CHILD_KEY_LEN];
-	if (row_get(change, account->parent, &parent, err) != 0)
+	char key[ACCOUNT_CHILD_KEY_LEN];
+	if (account_row_get(change, account->parent, &parent, err) != 0)
 		return -1;
+	if (strcmp(account->parent, account->id) == 0)
+		return error_set(err, ERROR_INVALID, "parent %s: is the account itself", account->parent);
+	if (parent.account.deleted_us)
+		return error_set(err, ERROR_INVALID, "parent %s: is deleted", account->parent);
 	if (parent.account.parent[0])
 		return error_set(err, ERROR_INVALID, "parent %s: is itself a subaccount of %s", account->parent,
 		                 parent.account.parent);
-	child_key(key, account->parent, account->id);
+	account_child_key(key, account->parent, account->id);
 	return change_put(change, CATALOG_DB_CHILDREN, (struct str){ key, sizeof(key) }, STR_LITERAL(""), err);
 }
 
@@ -128,9 +128,9 @@ static int add_row(struct change *change, const struct account_row *row, struct 
 		error_set(err, ERROR_CONFLICT, "account %s: exists already", account->id);
 	if (found != 0)
 		return -1;
-	if (account->parent[0] && add_to_parent(change, account, err) != 0)
+	if (account->parent[0] && account_add_to_parent(change, account, err) != 0)
 		return -1;
-	return row_put(change, row, err);
+	return account_row_put(change, row, err);
 }
 
 int accounts_add(struct store *store, const char *id, const char *parent, const char *name, const char *secret,
@@ -141,8 +141,8 @@ int accounts_add(struct store *store, const char *id, const char *parent, const 
 	struct change change;
 	uint32_t number;
 	bool has_parent = parent && parent[0];
-	if (check_id("account", id, err) != 0 || (has_parent && check_id("parent", parent, err) != 0) ||
-	    (name && check_name(name, err) != 0) || credential_make(&credential, str_from(secret), err) != 0)
+	if (account_check_id("account", id, err) != 0 || (has_parent && account_check_id("parent", parent, err) != 0) ||
+	    (name && account_check_name(name, err) != 0) || credential_make(&credential, str_from(secret), err) != 0)
 		return -1;
 	strcpy(row.account.id, id);
 	strcpy(row.account.parent, has_parent ? parent : "");
@@ -150,7 +150,7 @@ int accounts_add(struct store *store, const char *id, const char *parent, const 
 	row.account.created_us = clock_now_us();
 	if (row_add_secret(&row, &credential, &number, err) != 0 || change_begin(&change, store, err) != 0)
 		return -1;
-	return end_change(&change, add_row(&change, &row, err), err);
+	return accounts_change_end(&change, add_row(&change, &row, err), err);
 }
 
 static enum catalog_rows_next take_row(void *arg, struct str key, struct str value, struct error *err)
@@ -158,8 +158,7 @@ static enum catalog_rows_next take_row(void *arg, struct str key, struct str val
 	return account_row_read(arg, key, value, err) == 0 ? CATALOG_ROWS_GO_ON : CATALOG_ROWS_FAILED;
 }
 
-/* 1 if found, 0 if not, -1. */
-static int row_find(struct store *store, struct str id, struct account_row *row, struct error *err)
+int account_row_find(struct store *store, struct str id, struct account_row *row, struct error *err)
 {
 	if (id.len != ACCOUNT_ID_LEN)
 		return 0;
@@ -169,7 +168,7 @@ static int row_find(struct store *store, struct str id, struct account_row *row,
 int accounts_get(struct store *store, struct str id, struct account *account, struct error *err)
 {
 	struct account_row row;
-	int found = row_find(store, id, &row, err);
+	int found = account_row_find(store, id, &row, err);
 	if (found == 0)
 		return not_found(id, err);
 	if (found > 0)
@@ -180,16 +179,17 @@ int accounts_get(struct store *store, struct str id, struct account *account, st
 static bool read_exists(struct store *store, struct accounts_memory *memory, struct known *known, struct str id)
 {
 	struct error err;
-	int found = catalog_rows_find(store, CATALOG_DB_ACCOUNTS, id, NULL, NULL, &err);
+	struct account_row row;
+	int found = account_row_find(store, id, &row, &err);
 	/* Asked once a record: a disk that fails must not flood the log. */
 	if (found < 0 && !memory->read_failed)
 		log_error("store", "%s", err.message);
 	memory->read_failed = found < 0;
 	if (found >= 0) {
-		*known = (struct known){ .generation = memory->generation, .exists = found > 0 };
+		*known = (struct known){ .generation = memory->generation, .exists = found > 0 && !row.account.deleted_us };
 		memcpy(known->id, id.p, sizeof(known->id));
 	}
-	return found > 0;
+	return found > 0 && !row.account.deleted_us;
 }
 
 bool accounts_exists(struct store *store, struct str id)
@@ -240,7 +240,7 @@ static enum catalog_rows_next give_child(void *arg, struct str key, struct str v
 	const struct each_child *each = arg;
 	(void)value;
 	(void)err;
-	if (key.len != CHILD_KEY_LEN || memcmp(key.p, each->parent.p, ACCOUNT_ID_LEN) != 0)
+	if (key.len != ACCOUNT_CHILD_KEY_LEN || memcmp(key.p, each->parent.p, ACCOUNT_ID_LEN) != 0)
 		return CATALOG_ROWS_STOP;
 	each->fn(each->arg, (struct str){ key.p + ACCOUNT_ID_LEN, ACCOUNT_ID_LEN });
 	return CATALOG_ROWS_GO_ON;
@@ -258,13 +258,13 @@ int accounts_set_disabled(struct store *store, const char *id, bool disabled, st
 {
 	struct account_row row;
 	struct change change;
-	if (check_id("account", id, err) != 0 || change_begin(&change, store, err) != 0)
+	if (account_check_id("account", id, err) != 0 || change_begin(&change, store, err) != 0)
 		return -1;
-	int result = row_get(&change, id, &row, err);
+	int result = account_row_get(&change, id, &row, err);
 	row.account.disabled = disabled;
 	if (result == 0)
-		result = row_put(&change, &row, err);
-	return end_change(&change, result, err);
+		result = account_row_put(&change, &row, err);
+	return accounts_change_end(&change, result, err);
 }
 
 static void row_add_plan(struct account_row *row, const char *plan)
@@ -286,21 +286,21 @@ int accounts_set_plan(struct store *store, const char *id, const char *plan, str
 	size_t len = strlen(plan);
 	if (len > ACCOUNT_PLAN_MAX)
 		return error_set(err, ERROR_INVALID, "plan: %zu bytes, at most %d allowed", len, ACCOUNT_PLAN_MAX);
-	if (check_id("account", id, err) != 0 || change_begin(&change, store, err) != 0)
+	if (account_check_id("account", id, err) != 0 || change_begin(&change, store, err) != 0)
 		return -1;
-	int result = row_get(&change, id, &row, err);
+	int result = account_row_get(&change, id, &row, err);
 	if (result == 0 && strcmp(row.account.plan, plan) != 0) {
 		row_add_plan(&row, plan);
-		result = row_put(&change, &row, err);
+		result = account_row_put(&change, &row, err);
 	}
-	return end_change(&change, result, err);
+	return accounts_change_end(&change, result, err);
 }
 
 int accounts_plans(struct store *store, const char *id, struct account_plan plans[ACCOUNT_PLANS_MAX], int *count,
                    struct error *err)
 {
 	struct account_row row;
-	int found = row_find(store, str_from(id), &row, err);
+	int found = account_row_find(store, str_from(id), &row, err);
 	if (found <= 0)
 		return found < 0 ? -1 : not_found(str_from(id), err);
 	*count = row.plans_count;
@@ -320,29 +320,29 @@ int accounts_secret_add(struct store *store, const char *id, const char *secret,
 	struct account_row row;
 	struct credential credential;
 	struct change change;
-	if (check_id("account", id, err) != 0 || credential_make(&credential, str_from(secret), err) != 0 ||
+	if (account_check_id("account", id, err) != 0 || credential_make(&credential, str_from(secret), err) != 0 ||
 	    change_begin(&change, store, err) != 0)
 		return -1;
-	int result = row_get(&change, id, &row, err);
+	int result = account_row_get(&change, id, &row, err);
 	if (result == 0)
 		result = row_add_secret(&row, &credential, number, err);
 	if (result == 0)
-		result = row_put(&change, &row, err);
-	return end_change(&change, result, err);
+		result = account_row_put(&change, &row, err);
+	return accounts_change_end(&change, result, err);
 }
 
 int accounts_secret_revoke(struct store *store, const char *id, uint32_t number, struct error *err)
 {
 	struct account_row row;
 	struct change change;
-	if (check_id("account", id, err) != 0 || change_begin(&change, store, err) != 0)
+	if (account_check_id("account", id, err) != 0 || change_begin(&change, store, err) != 0)
 		return -1;
-	int result = row_get(&change, id, &row, err);
+	int result = account_row_get(&change, id, &row, err);
 	if (result == 0)
 		result = row_remove_secret(&row, number, err);
 	if (result == 0)
-		result = row_put(&change, &row, err);
-	return end_change(&change, result, err);
+		result = account_row_put(&change, &row, err);
+	return accounts_change_end(&change, result, err);
 }
 
 int accounts_check(struct store *store, struct str id, struct str secret, struct account *account, struct error *err)
@@ -358,12 +358,12 @@ int accounts_check(struct store *store, struct str id, struct str secret, struct
 		*account = *cached;
 		return 0;
 	}
-	int found = row_find(store, id, &row, err);
+	int found = account_row_find(store, id, &row, err);
 	if (found < 0)
 		return -1;
 	/* As many derivations for an account that does not exist, or has one secret, as for one with five. */
 	bool right = credential_match(row.credentials, (size_t)row.account.secrets_count, ACCOUNT_SECRETS_MAX, secret);
-	if (!right || row.account.disabled)
+	if (!right || row.account.disabled || row.account.deleted_us)
 		return error_set(err, ERROR_UNAUTHORIZED, "wrong credentials");
 	if (has_key)
 		credentials_cache_add(memory->credentials, &key, &row.account);
@@ -373,13 +373,13 @@ int accounts_check(struct store *store, struct str id, struct str secret, struct
 
 bool accounts_may_read(struct store *store, const struct account *reader, struct str owner)
 {
-	char key[CHILD_KEY_LEN];
+	char key[ACCOUNT_CHILD_KEY_LEN];
 	struct error err;
 	if (str_is(owner, reader->id))
 		return true;
 	if (owner.len != ACCOUNT_ID_LEN)
 		return false;
-	child_key(key, reader->id, owner.p);
+	account_child_key(key, reader->id, owner.p);
 	struct str pair = { key, sizeof(key) };
 	int found = catalog_rows_find(store, CATALOG_DB_CHILDREN, pair, NULL, NULL, &err);
 	if (found < 0)

@@ -35,6 +35,7 @@ struct account {
 	char plan[ACCOUNT_PLAN_MAX + 1]; /* "" when it was given none */
 	bool disabled;
 	int64_t created_us;
+	int64_t deleted_us; /* 0 unless it is to go, with its records, after account_grace */
 	int secrets_count;
 	struct account_secret {
 		uint32_t number; /* names it in `secret revoke`; never used again */
@@ -56,7 +57,7 @@ int accounts_add(struct store *store, const char *id, const char *parent, const 
 /* ERROR_NOT_FOUND if there is none. */
 int accounts_get(struct store *store, struct str id, struct account *account, struct error *err);
 
-/* Is there such an account, enabled or not? Fast enough for every record of an ingest. */
+/* Is there such an account, enabled or not, that was not deleted? Fast enough for every record of an ingest. */
 bool accounts_exists(struct store *store, struct str id);
 
 /* Calls fn for each account in order of id; false from fn ends it. */
@@ -71,6 +72,24 @@ typedef void (*accounts_child_fn)(void *arg, struct str id);
 int accounts_each_child(struct store *store, struct str parent, accounts_child_fn fn, void *arg, struct error *err);
 
 int accounts_set_disabled(struct store *store, const char *id, bool disabled, struct error *err);
+
+/* Gives it another name. ERROR_INVALID for one that is too long, not UTF-8 or has control characters. */
+int accounts_set_name(struct store *store, const char *id, const char *name, struct error *err);
+
+/* Makes it a subaccount of `parent`, or ("") a primary account. ERROR_INVALID if it has subaccounts of its own or the
+ * parent is itself a subaccount or deleted, ERROR_NOT_FOUND if there is no such parent. */
+int accounts_set_parent(struct store *store, const char *id, const char *parent, struct error *err);
+
+/*
+ * Marks it as deleted, or takes that back. From now on its credentials are wrong and its records are refused; nothing
+ * else of it goes before accounts_remove. ERROR_CONFLICT if it has subaccounts that are not deleted, when deleting, and
+ * if its parent is deleted, when taking that back.
+ */
+int accounts_set_deleted(struct store *store, const char *id, bool deleted, struct error *err);
+
+/* The last step: takes the account's row, its webhook secret and its volume out of the catalog. ERROR_CONFLICT unless
+ * it is marked as deleted and has no subaccounts left. */
+int accounts_remove(struct store *store, const char *id, struct error *err);
 
 /* Gives it a plan, "" for none of its own. Whether there is such a plan is the caller's business. */
 int accounts_set_plan(struct store *store, const char *id, const char *plan, struct error *err);

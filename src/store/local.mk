@@ -1,5 +1,6 @@
 libcdrd_a_SOURCES += \
 	src/store/account_row.c \
+	src/store/account_family.c \
 	src/store/accounts.c src/store/accounts.h src/store/accounts_private.h \
 	src/store/block.c src/store/block_places.c src/store/block.h \
 	src/store/block_builder.c src/store/block_builder.h \
@@ -25,6 +26,7 @@ libcdrd_a_SOURCES += \
 	src/store/mirror.c src/store/mirror.h \
 	src/store/place.h \
 	src/store/producers.c \
+	src/store/purge.c src/store/purge.h \
 	src/store/put.c \
 	src/store/quarantine.c src/store/quarantine.h \
 	src/store/repack.c src/store/repack.h \

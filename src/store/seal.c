@@ -40,6 +40,13 @@ void seal_forget(struct store *store)
 	seal->state = SEAL_IDLE;
 }
 
+void seal_forget_account(struct store *store, const char *account)
+{
+	const struct seal *seal = store->seal;
+	if (seal && seal->state != SEAL_IDLE && memcmp(seal->partition.account, account, SCAN_ACCOUNT_LEN) == 0)
+		seal_forget(store);
+}
+
 void seal_free(struct store *store)
 {
 	struct seal *seal = store->seal;

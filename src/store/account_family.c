@@ -1,0 +1,160 @@
+/*
+ * account_family.c: what happens to an account after it was added: its name, its parent, its end. See accounts.h.
+ *
+ * An account that is deleted stays in the catalog, marked with the time, until its records are gone (keep/closing.h);
+ * then accounts_remove takes the rest.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/accounts_private.h"
+
+int accounts_set_name(struct store *store, const char *id, const char *name, struct error *err)
+{
+	struct account_row row;
+	struct change change;
+	if (account_check_id("account", id, err) != 0 || account_check_name(name, err) != 0 ||
+	    change_begin(&change, store, err) != 0)
+		return -1;
+	int result = account_row_get(&change, id, &row, err);
+	if (result == 0) {
+		strcpy(row.account.name, name);
+		result = account_row_put(&change, &row, err);
+	}
+	return accounts_change_end(&change, result, err);
+}
+
+/* --- the parent --- */
+
+struct counting {
+	struct store *store;
+	uint64_t all, kept; /* of the subaccounts: kept ones are not deleted */
+	bool failed;
+	struct error *err;
+};
+
+static void count_child(void *arg, struct str id)
+{
+	struct counting *counting = arg;
+	struct account_row row;
+	int found = account_row_find(counting->store, id, &row, counting->err);
+	counting->failed |= found < 0;
+	counting->all++;
+	counting->kept += found > 0 && !row.account.deleted_us;
+}
+
+/* All changes of accounts are committed when they are made, so what was last committed is what there is. */
+static int count_children(struct store *store, const char *id, struct counting *counting, struct error *err)
+{
+	*counting = (struct counting){ .store = store, .err = err };
+	if (accounts_each_child(store, str_from(id), count_child, counting, err) != 0)
+		return -1;
+	return counting->failed ? -1 : 0;
+}
+
+static int remove_from_parent(struct change *change, const struct account *account, struct error *err)
+{
+	char key[ACCOUNT_CHILD_KEY_LEN];
+	account_child_key(key, account->parent, account->id);
+	return change_remove(change, CATALOG_DB_CHILDREN, (struct str){ key, sizeof(key) }, err) < 0 ? -1 : 0;
+}
+
+static int move_row(struct change *change, const char *id, const char *parent, struct error *err)
+{
+	struct account_row row;
+	if (account_row_get(change, id, &row, err) != 0)
+		return -1;
+	if (strcmp(row.account.parent, parent) == 0)
+		return 0;
+	if (row.account.parent[0] && remove_from_parent(change, &row.account, err) != 0)
+		return -1;
+	strcpy(row.account.parent, parent);
+	if (parent[0] && account_add_to_parent(change, &row.account, err) != 0)
+		return -1;
+	return account_row_put(change, &row, err);
+}
+
+int accounts_set_parent(struct store *store, const char *id, const char *parent, struct error *err)
+{
+	struct counting children;
+	struct change change;
+	if (account_check_id("account", id, err) != 0 ||
+	    (parent[0] && account_check_id("parent", parent, err) != 0) || count_children(store, id, &children, err) != 0)
+		return -1;
+	if (parent[0] && children.all > 0)
+		return error_set(err, ERROR_INVALID, "account %s: has %llu subaccounts, a subaccount can have none", id,
+		                 (unsigned long long)children.all);
+	if (change_begin(&change, store, err) != 0)
+		return -1;
+	return accounts_change_end(&change, move_row(&change, id, parent, err), err);
+}
+
+/* --- the end --- */
+
+static int check_parent_is_kept(struct change *change, const struct account *account, struct error *err)
+{
+	struct account_row parent;
+	if (!account->parent[0])
+		return 0;
+	if (account_row_get(change, account->parent, &parent, err) != 0)
+		return -1;
+	if (!parent.account.deleted_us)
+		return 0;
+	return error_set(err, ERROR_CONFLICT, "account %s: its parent %s is deleted; take that back first", account->id,
+	                 account->parent);
+}
+
+static int mark_row(struct change *change, const char *id, bool deleted, struct error *err)
+{
+	struct account_row row;
+	if (account_row_get(change, id, &row, err) != 0)
+		return -1;
+	if (!deleted && check_parent_is_kept(change, &row.account, err) != 0)
+		return -1;
+	if (!deleted || !row.account.deleted_us)
+		row.account.deleted_us = deleted ? clock_now_us() : 0;
+	return account_row_put(change, &row, err);
+}
+
+int accounts_set_deleted(struct store *store, const char *id, bool deleted, struct error *err)
+{
+	struct counting children;
+	struct change change;
+	if (account_check_id("account", id, err) != 0 || count_children(store, id, &children, err) != 0)
+		return -1;
+	if (deleted && children.kept > 0)
+		return error_set(err, ERROR_CONFLICT, "account %s: has %llu subaccounts; delete them first, or with --subaccounts",
+		                 id, (unsigned long long)children.kept);
+	if (change_begin(&change, store, err) != 0)
+		return -1;
+	return accounts_change_end(&change, mark_row(&change, id, deleted, err), err);
+}
+
+static int remove_row(struct change *change, const char *id, struct error *err)
+{
+	static const enum catalog_db dbs[] = { CATALOG_DB_ACCOUNTS, CATALOG_DB_WEBHOOKS, CATALOG_DB_USAGE };
+	struct account_row row;
+	if (account_row_get(change, id, &row, err) != 0)
+		return -1;
+	if (!row.account.deleted_us)
+		return error_set(err, ERROR_CONFLICT, "account %s: is not deleted", id);
+	if (row.account.parent[0] && remove_from_parent(change, &row.account, err) != 0)
+		return -1;
+	for (size_t i = 0; i < sizeof(dbs) / sizeof(dbs[0]); i++)
+		if (change_remove(change, dbs[i], str_from(id), err) < 0)
+			return -1;
+	return 0;
+}
+
+int accounts_remove(struct store *store, const char *id, struct error *err)
+{
+	struct counting children;
+	struct change change;
+	if (account_check_id("account", id, err) != 0 || count_children(store, id, &children, err) != 0)
+		return -1;
+	if (children.all > 0)
+		return error_set(err, ERROR_CONFLICT, "account %s: has %llu subaccounts", id, (unsigned long long)children.all);
+	if (change_begin(&change, store, err) != 0)
+		return -1;
+	return accounts_change_end(&change, remove_row(&change, id, err), err);
+}

@@ -1,0 +1,36 @@
+/*
+ * purge.h: all records of one account out of the store; private to store/ but for those that delete accounts.
+ *
+ * Day by day, its hot rows go, then its sealed runs, each with its blocks, ids and bitmaps in one transaction, so that a
+ * crash leaves whole runs or none of them; purging again does the rest. Each day that held any has its file written
+ * anew afterwards (repack.h), as free pages still hold what was there. Nothing is told to followers of changes.
+ *
+ * The account takes no records meanwhile: it is marked as deleted (accounts.h).
+ */
+#ifndef CDRD_STORE_PURGE_H
+#define CDRD_STORE_PURGE_H
+
+#include "base/error.h"
+#include "store/store.h"
+
+struct purge;
+
+/* `account` has SCAN_ACCOUNT_LEN characters and is copied. NULL when out of memory. */
+struct purge *purge_new(struct store *store, const char *account);
+
+/* What was removed stays removed. Does nothing on NULL. */
+void purge_free(struct purge *purge);
+
+/*
+ * Works until about `deadline_us` of clock_monotonic_us. When *dirty, the caller commits (store_commit) before it calls
+ * again. *done: no day holds a record of the account. On -1 transactions may have been dropped (store_put).
+ */
+int purge_step(struct purge *purge, int64_t deadline_us, bool *dirty, bool *done, struct error *err);
+
+struct purge_counts {
+	uint64_t records; /* removed, old versions among them */
+	uint64_t days;    /* that held any */
+};
+void purge_counts(const struct purge *purge, struct purge_counts *counts);
+
+#endif

@@ -1,0 +1,198 @@
+"""Accounts after they were added: other names, other parents, and their end with all their records."""
+import os
+import subprocess
+
+import pytest
+
+import harness
+import reporting
+from harness import wait_for
+from samples import DAY, NOON, many_sms, sms, whole_day
+
+
+def show(daemon, account):
+    return daemon.ctl("account", "show", account.id)
+
+
+def refused(daemon, *arguments, stdin=None):
+    """What cdrctl says when it fails."""
+    run = daemon.ctl_run(*arguments, stdin=stdin)
+    assert run.returncode != 0, run
+    return run.stderr.decode(errors="replace")
+
+
+def is_gone(daemon, account):
+    return daemon.ctl_run("account", "show", account.id).returncode != 0
+
+
+def count(daemon, account, reader=None, **params):
+    response = daemon.get("/v2/reports/records", {"account_id": account.id, "product": "SMS", "direction": "outbound",
+                                                  **whole_day(), **params}, reader or account)
+    return response.json()["items_count"] if response.status == 200 else response.status
+
+
+# --- names ---
+
+def test_an_account_can_be_renamed(daemon, account):
+    daemon.ctl("account", "rename", account.id, "Société d’Exemple")
+    assert show(daemon, account)["name"] == "Société d’Exemple"
+    daemon.ctl("account", "rename", account.id, "")
+    assert show(daemon, account)["name"] == ""
+
+
+def test_names_that_are_not_utf8_are_refused(daemon, account):
+    before = show(daemon, account)["name"]
+    message = refused(daemon, "account", "rename", account.id, b"Caf\xe9")
+    assert "name: not valid UTF-8" in message
+    assert "not valid UTF-8" in refused(daemon, "account", "add", "t99utf8x", "--name", b"\xff")
+    assert show(daemon, account)["name"] == before
+    assert daemon.ctl_run("account", "show", "t99utf8x").returncode == 1
+
+
+# --- secrets ---
+
+def test_a_secret_is_read_from_a_file_or_standard_input(daemon, tmp_path):
+    path = tmp_path / "secret"
+    path.write_text("kept-in-a-file-1\n")
+    made = daemon.ctl("account", "add", "tsecret1", "--secret-file", str(path))
+    assert made == {"id": "tsecret1"}
+    daemon.ctl("secret", "add", "tsecret1", "--secret-file", "-", stdin=b"from-standard-input\r\n")
+    daemon.ctl("producer", "add", "filed", "--secret-file", str(path))
+    for secret in ("kept-in-a-file-1", "from-standard-input"):
+        assert count(daemon, harness.Account("tsecret1", secret)) == 0
+    assert daemon.post_body(b"{}", auth=("filed", "kept-in-a-file-1")).status == 200
+    assert count(daemon, harness.Account("tsecret1", str(path))) == 401
+
+
+@pytest.mark.parametrize("content, says", [(b"x" * 5000, "too long"), (b"short", "5 bytes"), (b"a\0bcdefghijkl", "NUL"),
+                                           (b"caf\xe9-caf\xe9-caf\xe9", "UTF-8")])
+def test_a_file_that_holds_no_secret_is_refused(daemon, account, tmp_path, content, says):
+    path = tmp_path / "secret"
+    path.write_bytes(content)
+    assert says in refused(daemon, "secret", "add", account.id, "--secret-file", str(path))
+    assert len(show(daemon, account)["secrets"]) == 1
+
+
+def test_a_secret_is_given_once(daemon, account, tmp_path):
+    assert "no-such-file" in refused(daemon, "secret", "add", account.id, "--secret-file", str(tmp_path / "no-such-file"))
+    assert "--secret is given" in refused(daemon, "secret", "add", account.id, "--secret-file", "-", "--secret", "x" * 20)
+
+
+# --- parents ---
+
+def test_an_account_changes_its_parent(daemon, account):
+    first, second = daemon.new_account(), daemon.new_account()
+    daemon.post_cdrs([sms(account)])
+    assert count(daemon, account, first) == 403
+    daemon.ctl("account", "parent", account.id, first.id)
+    assert (count(daemon, account, first), count(daemon, account, second)) == (1, 403)
+    daemon.ctl("account", "parent", account.id, second.id)
+    assert (count(daemon, account, first), count(daemon, account, second)) == (403, 1)
+    assert show(daemon, first)["subaccounts"] == [] and show(daemon, second)["subaccounts"] == [account.id]
+    ended = reporting.make(daemon, second, product="SMS", direction="outbound", include_subaccounts=True,
+                           date_start=whole_day()["date_start"], date_end=whole_day()["date_end"])
+    assert ended["items_count"] == 1
+    daemon.ctl("account", "parent", account.id, "-")
+    assert (count(daemon, account), count(daemon, account, second)) == (1, 403)
+    assert show(daemon, account)["parent"] == "" and show(daemon, second)["subaccounts"] == []
+
+
+def test_families_have_two_generations(daemon, account):
+    child, other = daemon.new_account(account), daemon.new_account()
+    assert "has 1 subaccounts" in refused(daemon, "account", "parent", account.id, other.id)
+    assert "is itself a subaccount" in refused(daemon, "account", "parent", other.id, child.id)
+    assert "no such account" in refused(daemon, "account", "parent", other.id, "nobody00")
+    assert "is the account itself" in refused(daemon, "account", "parent", other.id, other.id)
+    assert show(daemon, child)["parent"] == account.id and show(daemon, other)["parent"] == ""
+
+
+# --- the end ---
+
+@pytest.fixture(scope="module")
+def brief(daemons):
+    """A daemon that removes deleted accounts at once, and seals at once."""
+    return daemons(account_grace=0, seal_age="10ms")
+
+
+def test_a_deleted_account_is_refused_and_can_be_taken_back(daemon):
+    account = daemon.new_account()
+    daemon.post_cdrs([sms(account)])
+    answer = daemon.ctl("account", "delete", account.id)
+    assert answer["id"] == account.id and answer["goes"] > show(daemon, account)["deleted"]
+    assert "deleted" in show(daemon, account)
+    assert count(daemon, account) == 401
+    rejected = daemon.post_cdrs([sms(account)])
+    assert (rejected["accepted"], rejected["rejected"]) == (0, 1), rejected
+    daemon.restart()
+    assert count(daemon, account) == 401
+    daemon.ctl("account", "undelete", account.id)
+    assert "deleted" not in show(daemon, account)
+    assert count(daemon, account) == 1
+    assert daemon.post_cdrs([sms(account)])["accepted"] == 1
+
+
+def test_an_account_with_subaccounts_is_deleted_with_them_or_not_at_all(daemon):
+    parent = daemon.new_account()
+    child = daemon.new_account(parent)
+    assert "has 1 subaccounts" in refused(daemon, "account", "delete", parent.id)
+    assert "deleted" not in show(daemon, parent)
+    assert daemon.ctl("account", "delete", parent.id, "--subaccounts")["subaccounts"] == 1
+    assert "deleted" in show(daemon, parent) and "deleted" in show(daemon, child)
+    assert "its parent" in refused(daemon, "account", "undelete", child.id)
+    assert "is deleted" in refused(daemon, "account", "add", "tgrandch", "--parent", parent.id)
+    daemon.ctl("account", "undelete", parent.id)
+    daemon.ctl("account", "undelete", child.id)
+    assert count(daemon, child, parent) == 0
+
+
+def test_after_the_grace_time_nothing_of_an_account_is_left(brief):
+    parent, other = brief.new_account(), brief.new_account()
+    child = brief.new_account(parent)
+    records = [*many_sms(parent, 300), *many_sms(child, 300), sms(child, NOON - DAY)]
+    kept = many_sms(other, 300)
+    brief.post_cdrs(records + kept)
+    brief.ctl("seal")
+    wait_for(lambda: all(day["hot"] == 0 for day in brief.ctl("storage")))
+    brief.post_cdrs([sms(child), sms(other)])
+    brief.ctl("account", "delete", parent.id, "--subaccounts")
+    wait_for(lambda: is_gone(brief, parent) and is_gone(brief, child))
+    assert count(brief, other) == 301
+    brief.ctl("account", "add", child.id, "--secret", child.secret)
+    assert count(brief, child) == 0
+    ids = ",".join(r["id"] for r in records[300:303])
+    assert brief.get("/v2/reports/records", {"account_id": child.id, "product": "SMS", "id": ids}, child
+                     ).json()["items_count"] == 0
+    assert brief.ctl("verify")["sound"]
+    again = brief.post_cdrs(records[300:302])
+    assert (again["accepted"], again["duplicates"]) == (2, 0), again
+    assert count(brief, child) == 2
+
+
+def test_what_is_deleted_leaves_the_disk(brief):
+    account, other = brief.new_account(), brief.new_account()
+    marked = [sms(account, message_body="zanzibar-telegraph", **{"from": "Zanzibar1"}), sms(other)]
+    brief.post_cdrs(marked)
+    brief.ctl("account", "delete", account.id)
+    wait_for(lambda: is_gone(brief, account))
+    brief.ctl("seal")
+    data = os.path.join(brief.data_dir, "days")
+
+    def traces():
+        found = subprocess.run(["grep", "-rl", "zanzibar-telegraph", data], capture_output=True, text=True)
+        return found.stdout.splitlines()
+    wait_for(lambda: traces() == [])
+    assert count(brief, other) == 1
+
+
+def test_deleting_goes_on_after_a_kill(daemons):
+    daemon = daemons(account_grace="1s")
+    account, other = daemon.new_account(), daemon.new_account()
+    for day in range(12):
+        daemon.post_cdrs([sms(account, NOON - day * DAY), sms(other, NOON - day * DAY)])
+    daemon.ctl("account", "delete", account.id)
+    daemon.kill9()
+    daemon.start()
+    wait_for(lambda: is_gone(daemon, account))
+    daemon.ctl("account", "add", account.id, "--secret", account.secret)
+    assert count(daemon, account) == 0 and count(daemon, other) == 1
+    assert daemon.ctl("verify")["sound"]
