@@ -124,8 +124,8 @@ static void take_item(void *arg, const struct parse_item *item)
 	struct tally *tally = arg;
 	const struct record *record = item->record;
 
-	if (!record)
-		die(item->reason);
+	if (item->faults_count > 0)
+		die(item->faults[0].reason);
 	tally->bytes += strlen("product") + record->product->name.len;
 	for (uint8_t i = 0; i < record->product->columns_count; i++) {
 		if (record->values[i].p)

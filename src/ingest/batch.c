@@ -56,10 +56,14 @@ static int put(struct ingest_batch *batch, const struct record *record, int64_t 
 
 static int check_and_put(struct ingest_batch *batch, const struct parse_item *item, struct error *err)
 {
-	struct check_fault fault = { item->field ? item->field : "", item->reason };
+	struct check_fault fault;
 	struct record record;
 	int64_t time_us;
-	if (item->reason || !check_record(&batch->ingest->check, item->record, &record, &time_us, &fault))
+	if (item->faults_count > 0) {
+		fault = (struct check_fault){ item->faults[0].field, item->faults[0].reason };
+		return reject(batch, item, &fault, err);
+	}
+	if (!check_record(&batch->ingest->check, item->record, &record, &time_us, &fault))
 		return reject(batch, item, &fault, err);
 	return put(batch, &record, time_us, err);
 }

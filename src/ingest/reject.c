@@ -34,18 +34,22 @@ static void warn_unkept(struct ingest *ingest, const char *producer)
 }
 
 /*
- * The record as a JSON object that can be replayed. As it was sent, unless the parser left that to us (a record of
- * msgpack or CSV without fault), or what was sent does not name its product. One that the parser found fault with
- * stays as it was sent: the record may lack what the fault is about.
+ * The record as a JSON object that can be replayed. As it was sent, unless that was no JSON or does not name its
+ * product. Of one that the parser found fault with the record may lack what the fault is about.
  */
 static struct str raw_of(struct ingest_batch *batch, const struct parse_item *item)
 {
 	struct buf *raw = &batch->ingest->raw;
-	if (item->reason || (item->raw.len > 0 && !batch->product_name))
+	bool json = item->format == PARSE_NDJSON || item->format == PARSE_JSON_ARRAY;
+	bool written = true;
+	if (json && (item->faults_count > 0 || !batch->product_name))
 		return item->raw;
 	buf_clear(raw);
-	record_write_raw_json(raw, item->record);
-	return raw->failed ? item->raw : buf_str(raw);
+	if (item->faults_count == 0)
+		record_write_raw_json(raw, item->record);
+	else
+		written = parse_write_json(raw, item->format, item->header, item->raw, batch->product_name);
+	return raw->failed || !written ? item->raw : buf_str(raw);
 }
 
 int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item, const struct check_fault *fault,

@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "record/parse_msgpack_token.h"
 #include "record/parse_private.h"
+
+#define JSON_DEPTH_SHOWN 64 /* the most that json_depth_max may be */
 
 static const struct parse_format_ops *const formats[] = {
 	[PARSE_NDJSON] = &parse_ndjson_ops,
@@ -19,39 +22,69 @@ static const struct parse_format_ops *const formats[] = {
 
 /* --- items --- */
 
+static bool is_too_long(const struct parser *parser)
+{
+	return parser->size > parser->limits.line_max_bytes;
+}
+
 void parse_deliver(struct parser *parser, struct str raw)
 {
-	struct parse_item item = { .line = parser->line, .record = &parser->record, .raw = raw };
+	struct parse_item item = {
+		.line = parser->line,
+		.record = &parser->record,
+		.raw = raw,
+		.format = parser->format,
+		.header = parser->header,
+	};
 
 	parser->on_item(parser->arg, &item);
 }
 
 bool parse_fault(struct parser *parser, struct str field, const char *format, ...)
 {
+	size_t at = parser->faults_count;
 	va_list args;
 
-	snprintf(parser->field, sizeof(parser->field), "%.*s", PARSE_SHOWN(field));
+	if (at == PARSE_FAULTS_MAX)
+		return false;
+	snprintf(parser->told[at].field, sizeof(parser->told[at].field), "%.*s", PARSE_SHOWN(field));
 	va_start(args, format);
-	vsnprintf(parser->reason, sizeof(parser->reason), format, args);
+	vsnprintf(parser->told[at].reason, sizeof(parser->told[at].reason), format, args);
 	va_end(args);
+	parser->faults[at] = (struct parse_fault){ parser->told[at].field, parser->told[at].reason };
+	parser->faults_count++;
 	return false;
 }
 
 void parse_deliver_fault(struct parser *parser, struct str raw)
 {
-	struct parse_item item = { .line = parser->line, .field = parser->field, .reason = parser->reason, .raw = raw };
+	struct parse_item item = {
+		.line = parser->line,
+		.record = parser->partial ? &parser->record : NULL,
+		.faults = parser->faults,
+		.faults_count = parser->faults_count,
+		.columns_at_fault = parser->columns_at_fault,
+		.raw = raw,
+		.raw_cut = is_too_long(parser),
+		.format = parser->format,
+		.header = parser->header,
+	};
 
 	if (item.raw.len > parser->limits.line_max_bytes)
 		item.raw.len = parser->limits.line_max_bytes;
 	parser->on_item(parser->arg, &item);
+	parser->faults_count = 0;
+	parser->columns_at_fault = 0;
+	parser->partial = false;
 }
 
 void parse_break(struct parser *parser, struct str raw)
 {
 	if (parser->end.code != ERROR_NONE)
 		return;
+	error_set(&parser->end, ERROR_INVALID, "record %llu: %s", (unsigned long long)parser->line,
+	          parser->faults[0].reason);
 	parse_deliver_fault(parser, raw);
-	error_set(&parser->end, ERROR_INVALID, "record %llu: %s", (unsigned long long)parser->line, parser->reason);
 }
 
 void parse_no_memory(struct parser *parser)
@@ -61,23 +94,19 @@ void parse_no_memory(struct parser *parser)
 
 /* --- the driver --- */
 
-static bool is_too_long(const struct parser *parser)
-{
-	return parser->size > parser->limits.line_max_bytes;
-}
-
 /* The record at hand is whole, or as much of it as is kept. */
 static void complete(struct parser *parser, struct str text, bool declined)
 {
 	if (is_too_long(parser)) {
 		parse_fault(parser, STR_LITERAL(""), "Longer than the %zu bytes allowed",
 		            parser->limits.line_max_bytes);
-		parse_deliver_fault(parser, parser->ops->raw(parser, text));
+		parse_deliver_fault(parser, text);
 	} else {
 		parser->ops->record(parser, text, declined);
 	}
 	buf_clear(&parser->carry);
 	parser->begun = false;
+	parser->size = 0;
 }
 
 /* Adds bytes to the record at hand, of which no more than allowed are kept. */
@@ -147,12 +176,13 @@ struct parser *parser_new(enum parse_format format, const struct parse_limits *l
 	if (!parser)
 		return NULL;
 	parser->ops = formats[format];
+	parser->format = format;
 	parser->limits = *limits;
 	parser->on_item = on_item;
 	parser->arg = arg;
 	parser->line = format == PARSE_NDJSON || format == PARSE_CSV ? 1 : 0;
 	parser->carry.max_bytes = limits->line_max_bytes;
-	parser->raw.max_bytes = limits->line_max_bytes;
+	parser->nested.max_bytes = limits->line_max_bytes;
 	for (uint8_t i = 0; i < PLACES; i++)
 		parser->follows[i] = (uint8_t)(i + 1);
 	parser->follows[PLACE_BEGIN] = PLACE_PRODUCT;
@@ -198,8 +228,41 @@ void parser_free(struct parser *parser)
 	free(parser->csv);
 	buf_free(&parser->carry);
 	buf_free(&parser->arena);
-	buf_free(&parser->raw);
+	buf_free(&parser->nested);
 	free(parser);
+}
+
+/* --- a record that was kept --- */
+
+void parse_write_body(struct buf *out, enum parse_format format, struct str header, struct str raw)
+{
+	static const struct str around[][2] = {
+		[PARSE_NDJSON] = { { "", 0 }, { "\n", 1 } },
+		[PARSE_JSON_ARRAY] = { { "[", 1 }, { "]", 1 } },
+		/* Without the head, an array would be taken for one of records. */
+		[PARSE_MSGPACK] = { { "\x91", 1 }, { "", 0 } },
+		[PARSE_CSV] = { { "\n", 1 }, { "\n", 1 } },
+	};
+
+	buf_add_str(out, header);
+	buf_add_str(out, around[format][0]);
+	buf_add_str(out, raw);
+	buf_add_str(out, around[format][1]);
+}
+
+bool parse_write_json(struct buf *out, enum parse_format format, struct str header, struct str raw,
+                      const char *product_name)
+{
+	switch (format) {
+	case PARSE_MSGPACK:
+		msgpack_write_json(out, raw.p, raw.p + raw.len, JSON_DEPTH_SHOWN);
+		return true;
+	case PARSE_CSV:
+		return parse_csv_write_json(out, header, raw, product_name);
+	default:
+		buf_add_str(out, raw);
+		return true;
+	}
 }
 
 enum parse_format parse_format_of_json(struct str beginning)

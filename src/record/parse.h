@@ -29,17 +29,33 @@ struct parse_limits {
 	int depth_max;          /* nesting of JSON and msgpack */
 };
 
+#define PARSE_FAULTS_MAX 16 /* of one record; what else is wrong with it is not told */
+
+struct parse_fault {
+	const char *field;  /* "" when it is none of a field */
+	const char *reason; /* for the person */
+};
+
 /*
- * One record of the body, or why there is none. Valid only during the callback. `raw` is the record as it was sent, cut
- * at line_max_bytes, when it was JSON. Of msgpack and CSV it is a JSON object when there is a fault (a line of CSV that
- * has no columns to tell it by: as it was sent), and empty when there is none: the record says it all.
+ * One record of the body and what is wrong with it. Valid only during the callback.
+ *
+ * A record with faults is not to be stored. Where its product is known `record` is there all the same, without the
+ * values at fault, so that a caller can look for further faults in what there is.
+ *
+ * `raw` is the record's bytes as they were sent, in every format: a line without its end, an element of an array
+ * without the white space around it, a msgpack value. With `format` and `header` it can be read again
+ * (parse_write_body). A record longer than line_max_bytes is cut there.
  */
 struct parse_item {
-	uint64_t line;               /* 1-based line (NDJSON, CSV) or element (JSON array, msgpack) */
-	const struct record *record; /* NULL when it could not be read */
-	const char *field;           /* the field at fault, "" if none; NULL when there is no fault */
-	const char *reason;          /* for the person; NULL when there is no fault */
+	uint64_t line;                    /* 1-based line (NDJSON, CSV) or element (JSON array, msgpack) */
+	const struct record *record;      /* NULL when it could not be read */
+	const struct parse_fault *faults; /* at least one when `record` is NULL */
+	size_t faults_count;
+	uint64_t columns_at_fault; /* of record->product, by bit */
 	struct str raw;
+	bool raw_cut; /* there was more of it */
+	enum parse_format format;
+	struct str header; /* CSV: the header line as it was sent, without a byte order mark; else empty */
 };
 
 typedef void (*parse_item_fn)(void *arg, const struct parse_item *item);
@@ -59,6 +75,20 @@ int parser_finish(struct parser *parser, struct error *err);
 
 /* Does nothing on NULL. */
 void parser_free(struct parser *parser);
+
+/*
+ * Appends a body that holds the one record which was sent as `raw`: a parser of the same format (and product) reads it
+ * as it was read then, but for its line number.
+ */
+void parse_write_body(struct buf *out, enum parse_format format, struct str header, struct str raw);
+
+/*
+ * Appends `raw` as JSON, for a person to read and to mend: JSON as it was sent, msgpack as far as JSON can say it, a
+ * line of CSV as an object of its values that are not empty (with `product_name`, or NULL, if it names no product).
+ * False, with nothing appended, for a line of CSV that does not fit its header.
+ */
+bool parse_write_json(struct buf *out, enum parse_format format, struct str header, struct str raw,
+                      const char *product_name);
 
 /* Guesses the format of a JSON body from its first byte that is not white space: '[' is an array, all else lines. */
 enum parse_format parse_format_of_json(struct str beginning);

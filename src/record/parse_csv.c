@@ -25,12 +25,19 @@ struct parse_csv {
 	struct str cells[CSV_COLUMNS_MAX]; /* of the line at hand */
 	size_t cells_count;                /* also those for which there is no room */
 	bool odd;                          /* there is a byte in them that is NUL or not ASCII */
-	char header[];
+	char header[];                     /* the line as it was sent, then the names */
 };
 
 enum csv_state { CELL_BEGIN = 0, PLAIN_CELL, QUOTED_CELL, BEHIND_QUOTE, TO_LINE_END };
 
 enum csv_split { SPLIT_WHOLE, SPLIT_CUT, SPLIT_BROKEN };
+
+static struct str without_cr(struct str line)
+{
+	if (line.len > 0 && line.p[line.len - 1] == '\r')
+		line.len--;
+	return line;
+}
 
 /* --- a line into cells --- */
 
@@ -131,11 +138,12 @@ static bool find_repeated(const struct parse_csv *csv, struct str *name)
 	return false;
 }
 
-/* The names out of the cells, into the memory behind `csv`. */
-static void copy_names(struct parse_csv *csv)
+/* The line and the names out of its cells, into the memory behind `csv`. */
+static void copy_names(struct parse_csv *csv, struct str line)
 {
-	char *out = csv->header;
+	char *out = csv->header + line.len;
 
+	memcpy(csv->header, line.p, line.len);
 	csv->names_count = csv->product_at = csv->cells_count;
 	for (size_t i = 0; i < csv->names_count; i++) {
 		struct str cell = csv->cells[i];
@@ -153,22 +161,25 @@ static void take_header(struct parser *parser, struct str line)
 {
 	static const char mark[] = "\xef\xbb\xbf"; /* spreadsheets put it before UTF-8 */
 	struct str name;
-	const char *p = line.p;
+	const char *p;
 
-	parser->csv = calloc(1, sizeof(*parser->csv) + line.len);
+	line = without_cr(line);
+	if (line.len >= strlen(mark) && memcmp(line.p, mark, strlen(mark)) == 0)
+		line = (struct str){ line.p + strlen(mark), line.len - strlen(mark) };
+	p = line.p;
+	parser->csv = calloc(1, sizeof(*parser->csv) + 2 * line.len);
 	if (!parser->csv) {
 		parse_no_memory(parser);
 		return;
 	}
-	if (line.len >= strlen(mark) && memcmp(p, mark, strlen(mark)) == 0)
-		p += strlen(mark);
 	if (split(parser, &p, line.p + line.len, true) != SPLIT_WHOLE) {
 		parse_fault(parser, EMPTY, "Broken quotes in the header line");
 	} else if (parser->csv->cells_count > CSV_COLUMNS_MAX) {
 		parse_fault(parser, EMPTY, "%zu columns, at most %d allowed", parser->csv->cells_count,
 		            CSV_COLUMNS_MAX);
 	} else {
-		copy_names(parser->csv);
+		copy_names(parser->csv, line);
+		parser->header = (struct str){ parser->csv->header, line.len };
 		if (!find_repeated(parser->csv, &name))
 			return;
 		parse_fault(parser, name, "Given twice in the header line");
@@ -229,28 +240,6 @@ static bool take_cells_fast(struct parser *parser)
 
 /* --- the full reader --- */
 
-/* The line as an object, of the cells that are not empty; as it was sent if it has no cells. */
-static struct str raw_of_cells(struct parser *parser)
-{
-	struct parse_csv *csv = parser->csv;
-	struct json j = json_to(&parser->raw);
-
-	buf_clear(&parser->raw);
-	json_object_begin(&j);
-	if (parser->product_name && (csv->product_at == csv->names_count || csv->cells[csv->product_at].len == 0)) {
-		json_key(&j, "product");
-		json_text(&j, parser->product_name);
-	}
-	for (size_t i = 0; i < csv->names_count; i++) {
-		if (csv->cells[i].len == 0)
-			continue;
-		json_key_str(&j, csv->names[i]);
-		json_str(&j, csv->cells[i]);
-	}
-	json_object_end(&j);
-	return buf_str(&parser->raw);
-}
-
 static bool take_cells_full(struct parser *parser)
 {
 	struct parse_fields fields = { .count = 0 };
@@ -269,6 +258,7 @@ static bool take_cells_full(struct parser *parser)
 static void take_line(struct parser *parser, struct str text)
 {
 	struct parse_csv *csv = parser->csv;
+	struct str raw = without_cr(text);
 	const char *p = text.p;
 
 	if (split(parser, &p, text.p + text.len, true) != SPLIT_WHOLE || p != text.p + text.len) {
@@ -277,16 +267,60 @@ static void take_line(struct parser *parser, struct str text)
 			return;
 		}
 		parse_fault(parser, EMPTY, "Broken quotes: a quoted value must be whole, with its quotes doubled");
-		parse_deliver_fault(parser, text);
+		parse_deliver_fault(parser, raw);
 	} else if (csv->cells_count != csv->names_count) {
 		parse_fault(parser, EMPTY, "%zu values, but the header line has %zu names", csv->cells_count,
 		            csv->names_count);
-		parse_deliver_fault(parser, text);
+		parse_deliver_fault(parser, raw);
 	} else if ((!parser->full_only && take_cells_fast(parser)) || take_cells_full(parser)) {
-		parse_deliver(parser, EMPTY);
+		parse_deliver(parser, raw);
 	} else {
-		parse_deliver_fault(parser, raw_of_cells(parser));
+		parse_deliver_fault(parser, raw);
 	}
+}
+
+/* --- a line as JSON --- */
+
+static void write_cells(struct buf *out, const struct parse_csv *csv, const char *product_name)
+{
+	struct json j = json_to(out);
+
+	json_object_begin(&j);
+	if (product_name && (csv->product_at == csv->names_count || csv->cells[csv->product_at].len == 0)) {
+		json_key(&j, "product");
+		json_text(&j, product_name);
+	}
+	for (size_t i = 0; i < csv->names_count; i++) {
+		if (csv->cells[i].len == 0)
+			continue;
+		json_key_str(&j, csv->names[i]);
+		json_str(&j, csv->cells[i]);
+	}
+	json_object_end(&j);
+}
+
+static void ignore_item(void *arg, const struct parse_item *item)
+{
+	(void)arg;
+	(void)item;
+}
+
+bool parse_csv_write_json(struct buf *out, struct str header, struct str line, const char *product_name)
+{
+	struct parse_limits limits = { header.len, line.len, 1 };
+	struct parser *parser = header.len > 0 ? parser_new(PARSE_CSV, &limits, NULL, ignore_item, NULL) : NULL;
+	const char *p = line.p;
+	bool fits;
+
+	if (!parser)
+		return false;
+	take_header(parser, header);
+	fits = parser->end.code == ERROR_NONE && split(parser, &p, line.p + line.len, true) == SPLIT_WHOLE &&
+	       p == line.p + line.len && parser->csv->cells_count == parser->csv->names_count;
+	if (fits)
+		write_cells(out, parser->csv, product_name);
+	parser_free(parser);
+	return fits;
 }
 
 /* --- framing --- */
@@ -319,7 +353,7 @@ static const char *csv_direct(struct parser *parser, const char *p, const char *
 	if (!parser->csv || split(parser, &behind, end, false) != SPLIT_WHOLE ||
 	    (size_t)(behind - p) > parser->limits.line_max_bytes || !take_cells_fast(parser))
 		return NULL;
-	parse_deliver(parser, EMPTY);
+	parse_deliver(parser, without_cr((struct str){ p, (size_t)(behind - p) }));
 	parser->line += count_line_ends(p, behind);
 	return behind;
 }
@@ -367,12 +401,6 @@ static void csv_record(struct parser *parser, struct str text, bool declined)
 		take_header(parser, text);
 }
 
-static struct str csv_raw(struct parser *parser, struct str text)
-{
-	(void)parser;
-	return text;
-}
-
 static void csv_finish(struct parser *parser, struct str text)
 {
 	if (text.p)
@@ -384,6 +412,5 @@ const struct parse_format_ops parse_csv_ops = {
 	.direct = csv_direct,
 	.scan = csv_scan,
 	.record = csv_record,
-	.raw = csv_raw,
 	.finish = csv_finish,
 };

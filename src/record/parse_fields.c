@@ -105,6 +105,23 @@ static void settle(const struct parser *parser, struct parse_field *field)
 		field->value.p = parser->arena.data + field->arena_at;
 }
 
+/* A value that is at fault is left out of the record. */
+static void take_field(struct parser *parser, uint8_t column, const struct parse_field *field, bool again)
+{
+	struct str *value = &parser->record.values[column];
+	uint64_t bit = UINT64_C(1) << column;
+
+	if (again && parser->columns_at_fault & bit)
+		return;
+	if (again ? parse_fault(parser, field->name, "Given twice") :
+	            check_value(parser, &parser->record.product->columns[column], field)) {
+		*value = field->value;
+		return;
+	}
+	*value = (struct str){ NULL, 0 };
+	parser->columns_at_fault |= bit;
+}
+
 bool parse_fields_take(struct parser *parser, struct parse_fields *fields)
 {
 	struct parse_field none = { .kind = PARSE_ABSENT };
@@ -125,19 +142,18 @@ bool parse_fields_take(struct parser *parser, struct parse_fields *fields)
 
 		settle(parser, field);
 		if (column == CATALOG_NONE && product->own)
-			return parse_fault(parser, STR_LITERAL("product"), "%.*s records are written by the daemon alone",
-			                   STR_ARGS(product->name));
-		if (column == CATALOG_NONE)
-			return parse_fault(parser, field->name, "Unknown field of %.*s", STR_ARGS(product->name));
-		if (seen >> column & 1)
-			return parse_fault(parser, field->name, "Given twice");
-		if (!check_value(parser, &product->columns[column], field))
-			return false;
+			return parse_fault(parser, STR_LITERAL("product"),
+			                   "%.*s records are written by the daemon alone", STR_ARGS(product->name));
+		if (column == CATALOG_NONE) {
+			parse_fault(parser, field->name, "Unknown field of %.*s", STR_ARGS(product->name));
+			continue;
+		}
+		take_field(parser, column, field, seen >> column & 1);
 		seen |= UINT64_C(1) << column;
-		parser->record.values[column] = field->value;
 	}
 	parser->assumed = product;
-	return true;
+	parser->partial = parser->faults_count > 0;
+	return parser->faults_count == 0;
 }
 
 /* --- the fast readers' guesses --- */

@@ -212,15 +212,13 @@ static bool take_fields(struct reading *reading)
 	return parse_fields_take(parser, reading->fields);
 }
 
-static bool read_object(struct reading *reading)
+static bool read_object(struct reading *reading, struct str raw)
 {
 	struct parser *parser = reading->parser;
 	yajl_status status = run(reading->yajl, reading->text);
-	struct str raw;
 
 	if (status != yajl_status_ok && !reading->too_deep)
 		return fault_not_json(parser, reading->yajl);
-	raw = parser->ops->raw(parser, reading->text);
 	if (take_fields(reading))
 		parse_deliver(parser, raw);
 	else
@@ -228,7 +226,7 @@ static bool read_object(struct reading *reading)
 	return true;
 }
 
-bool parse_json_full(struct parser *parser, struct str text)
+bool parse_json_full(struct parser *parser, struct str text, struct str raw)
 {
 	struct parse_fields fields = { .count = 0 };
 	struct reading reading = { .parser = parser, .text = text, .fields = &fields };
@@ -238,7 +236,7 @@ bool parse_json_full(struct parser *parser, struct str text)
 	if (buf_reserve(&parser->arena, text.len))
 		reading.yajl = yajl_alloc(&callbacks, NULL, &reading);
 	if (reading.yajl) {
-		json = read_object(&reading);
+		json = read_object(&reading, raw);
 		yajl_free(reading.yajl);
 	} else {
 		parse_no_memory(parser);

@@ -21,9 +21,8 @@ static const char *skip_space(const char *p, const char *end)
 	return p;
 }
 
-static struct str trimmed(struct parser *parser, struct str text)
+static struct str trimmed(struct str text)
 {
-	(void)parser;
 	while (text.len > 0 && is_space(text.p[text.len - 1]))
 		text.len--;
 	return text;
@@ -36,8 +35,8 @@ static bool read_record(struct parser *parser, struct str text, bool declined)
 	const char *behind = declined || parser->full_only ? NULL : parse_json_fast(parser, text.p, end, true);
 
 	if (!behind || skip_space(behind, end) != end)
-		return parse_json_full(parser, text);
-	parse_deliver(parser, trimmed(parser, text));
+		return parse_json_full(parser, text, trimmed(text));
+	parse_deliver(parser, trimmed(text));
 	return true;
 }
 
@@ -77,7 +76,7 @@ static const char *ndjson_scan(struct parser *parser, const char *p, const char 
 static void ndjson_record(struct parser *parser, struct str text, bool declined)
 {
 	if (!read_record(parser, text, declined) && parser->end.code == ERROR_NONE)
-		parse_deliver_fault(parser, trimmed(parser, text));
+		parse_deliver_fault(parser, trimmed(text));
 }
 
 static void ndjson_finish(struct parser *parser, struct str text)
@@ -91,7 +90,6 @@ const struct parse_format_ops parse_ndjson_ops = {
 	.direct = ndjson_direct,
 	.scan = ndjson_scan,
 	.record = ndjson_record,
-	.raw = trimmed,
 	.finish = ndjson_finish,
 };
 
@@ -207,7 +205,7 @@ static void array_finish(struct parser *parser, struct str text)
 {
 	if (text.p) {
 		parse_fault(parser, EMPTY, "Cut off: the body ends within this element");
-		parse_break(parser, trimmed(parser, text));
+		parse_break(parser, trimmed(text));
 	} else if (parser->state != BEFORE_ARRAY && parser->state != BEHIND_ARRAY) {
 		array_break(parser, "Cut off: the body ends before the ] of the JSON array");
 	}
@@ -218,6 +216,5 @@ const struct parse_format_ops parse_json_array_ops = {
 	.direct = array_direct,
 	.scan = array_scan,
 	.record = array_record,
-	.raw = trimmed,
 	.finish = array_finish,
 };

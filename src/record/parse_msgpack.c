@@ -152,15 +152,6 @@ static const char *read_fast(struct parser *parser, const char *p, const char *e
 
 /* --- the full reader; the text is a whole element, as msgpack_scan found it --- */
 
-static struct str raw_json(struct parser *parser, struct str text)
-{
-	struct buf *raw = &parser->raw;
-
-	buf_clear(raw);
-	msgpack_write_json(raw, text.p, text.p + text.len, parser->limits.depth_max);
-	return buf_str(raw);
-}
-
 static const char *name_of_type(enum msgpack_type type)
 {
 	static const char *const names[] = {
@@ -174,16 +165,18 @@ static const char *name_of_type(enum msgpack_type type)
 /* Its JSON text into the arena, unless it is too long for a value. */
 static void take_nested(struct parser *parser, const char *p, const char *behind, struct parse_field *field)
 {
-	struct str json = raw_json(parser, (struct str){ p, (size_t)(behind - p) });
+	struct buf *json = &parser->nested;
 
-	field->value = (struct str){ "", json.len };
-	if (parser->raw.failed && json.len <= parser->limits.value_max_bytes)
+	buf_clear(json);
+	msgpack_write_json(json, p, behind, parser->limits.depth_max);
+	field->value = (struct str){ "", json->len };
+	if (json->failed && json->len <= parser->limits.value_max_bytes)
 		field->value.len = parser->limits.value_max_bytes + 1;
 	if (field->value.len > parser->limits.value_max_bytes)
 		return;
 	field->in_arena = true;
 	field->arena_at = parser->arena.len;
-	buf_add_str(&parser->arena, json);
+	buf_add_str(&parser->arena, buf_str(json));
 }
 
 static void take_scalar(struct parser *parser, const char *payload, const struct msgpack_token *token,
@@ -318,7 +311,7 @@ static const char *msgpack_direct(struct parser *parser, const char *p, const ch
 
 	if (!behind || (size_t)(behind - p) > parser->limits.line_max_bytes)
 		return NULL;
-	parse_deliver(parser, EMPTY);
+	parse_deliver(parser, (struct str){ p, (size_t)(behind - p) });
 	return behind;
 }
 
@@ -397,13 +390,13 @@ static void msgpack_record(struct parser *parser, struct str text, bool declined
 
 	if (parser->scan.msgpack.invalid) {
 		parse_fault(parser, EMPTY, "Broken msgpack: no value begins with byte c1");
-		parse_break(parser, raw_json(parser, text));
+		parse_break(parser, text);
 	} else if (!declined && !parser->full_only && read_fast(parser, text.p, end) == end) {
-		parse_deliver(parser, EMPTY);
+		parse_deliver(parser, text);
 	} else if (read_full(parser, text)) {
-		parse_deliver(parser, EMPTY);
+		parse_deliver(parser, text);
 	} else if (parser->end.code == ERROR_NONE) {
-		parse_deliver_fault(parser, raw_json(parser, text));
+		parse_deliver_fault(parser, text);
 	}
 }
 
@@ -411,7 +404,7 @@ static void msgpack_finish(struct parser *parser, struct str text)
 {
 	if (text.p) {
 		parse_fault(parser, EMPTY, "Cut off: the body ends within this element");
-		parse_break(parser, raw_json(parser, text));
+		parse_break(parser, text);
 	} else if (parser->elements_left > 0 || parser->state == WITHIN_ARRAY_LENGTH) {
 		parser->line++;
 		parse_fault(parser, EMPTY, "Cut off: the body ends before the end of its array");
@@ -424,6 +417,5 @@ const struct parse_format_ops parse_msgpack_ops = {
 	.direct = msgpack_direct,
 	.scan = msgpack_scan,
 	.record = msgpack_record,
-	.raw = raw_json,
 	.finish = msgpack_finish,
 };

@@ -30,8 +30,6 @@ struct parse_format_ops {
 	const char *(*scan)(struct parser *parser, const char *p, const char *end, bool *whole);
 	/* Reads and delivers a whole record. `declined`: the fast reader has seen it already. */
 	void (*record)(struct parser *parser, struct str text, bool declined);
-	/* The record as parse_item.raw wants it; may use parser->raw. */
-	struct str (*raw)(struct parser *parser, struct str text);
 	/* The body ended, inside a record (`text` is what there is of it) or between records (p NULL). */
 	void (*finish)(struct parser *parser, struct str text);
 };
@@ -76,6 +74,7 @@ struct parse_csv; /* the header; see parse_csv.c */
 
 struct parser {
 	const struct parse_format_ops *ops;
+	enum parse_format format;
 	struct parse_limits limits;
 	parse_item_fn on_item;
 	void *arg;
@@ -93,15 +92,23 @@ struct parser {
 	int state;              /* between records; the format's own */
 	uint64_t elements_left; /* of a msgpack array */
 	struct parse_csv *csv;
+	struct str header; /* parse_item.header, in `csv` */
 
 	struct record record;
-	struct buf arena; /* values that do not stand in the body as they are */
-	struct buf raw;
+	struct buf arena;                      /* values that do not stand in the body as they are */
+	struct buf nested;                     /* JSON text of a msgpack value */
 	const struct catalog_product *assumed; /* the last record's product, the guess for the next */
 	uint8_t follows[PLACES];               /* the place that followed each place the last time */
 
-	char field[PARSE_SHOWN_MAX + 1];
-	char reason[PARSE_REASON_MAX];
+	/* What is wrong with the record at hand. */
+	struct parse_fault faults[PARSE_FAULTS_MAX];
+	size_t faults_count;
+	uint64_t columns_at_fault;
+	bool partial; /* `record` has what could be read of it */
+	struct {
+		char field[PARSE_SHOWN_MAX + 1];
+		char reason[PARSE_REASON_MAX];
+	} told[PARSE_FAULTS_MAX];
 };
 
 /* --- parse.c: items --- */
@@ -109,14 +116,14 @@ struct parser {
 /* Calls back with parser->record. */
 void parse_deliver(struct parser *parser, struct str raw);
 
-/* Notes the record's fault. Always false, so that a reader can return it. */
+/* Notes a fault of the record. Always false, so that a reader can return it. */
 bool parse_fault(struct parser *parser, struct str field, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Calls back with the fault noted. */
+/* Calls back with the faults noted. */
 void parse_deliver_fault(struct parser *parser, struct str raw);
 
-/* Calls back with the fault noted, which is the last: nothing more can be read from this body. */
+/* Calls back with the faults noted, which are the last: nothing more can be read from this body. */
 void parse_break(struct parser *parser, struct str raw);
 
 /* Ends the body without an item: out of memory. */
@@ -134,7 +141,7 @@ struct parse_field {
 	size_t arena_at; /* from here; parse_fields_take then sets value.p */
 };
 
-/* Of more fields than there can be columns some are unknown or repeated, and the first fault is told: these suffice. */
+/* Of more fields than there can be columns some are unknown or repeated: these suffice to say so. */
 #define PARSE_FIELDS_MAX (CATALOG_COLUMNS_MAX + 1)
 
 struct parse_fields {
@@ -146,7 +153,7 @@ struct parse_fields {
 
 void parse_fields_add(struct parse_fields *fields, const struct parse_field *field);
 
-/* Puts the fields into parser->record; false with the first fault noted. */
+/* Puts the fields into parser->record; false with all faults noted. */
 bool parse_fields_take(struct parser *parser, struct parse_fields *fields);
 
 /* The product called `name`; the default one if the name is absent. NULL with the fault noted. */
@@ -186,10 +193,16 @@ bool parse_attempt_product(struct parser *parser, struct parse_attempt *attempt,
 /* All fields are there: is the product known by now? As parse_attempt_product. */
 bool parse_attempt_end(struct parser *parser, const struct parse_attempt *attempt);
 
+/* --- parse_csv.c --- */
+
+/* As parse_write_json. */
+bool parse_csv_write_json(struct buf *out, struct str header, struct str line, const char *product_name);
+
 /* --- JSON: parse_json.c (full, by yajl), parse_json_fast.c --- */
 
-/* Reads and delivers the object in `text`, or its fault. False if it is not even JSON; its fault then is only noted. */
-bool parse_json_full(struct parser *parser, struct str text);
+/* Reads the object in `text` and delivers it, or its faults, with `raw`. False if it is not even JSON; its fault then is
+ * only noted. */
+bool parse_json_full(struct parser *parser, struct str text, struct str raw);
 
 /* Reads the object at p into parser->record: behind it, or NULL. White space may hold line ends if `lines`. */
 const char *parse_json_fast(struct parser *parser, const char *p, const char *end, bool lines);

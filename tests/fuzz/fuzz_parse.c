@@ -51,16 +51,20 @@ static void on_item(void *arg, const struct parse_item *item)
 	struct reading *reading = arg;
 	const struct record *record = item->record;
 
-	must((record == NULL) == (item->reason != NULL) && (record == NULL) == (item->field != NULL));
+	must(record != NULL || item->faults_count > 0);
+	must(item->faults_count <= PARSE_FAULTS_MAX);
 	must(item->raw.len <= LINE_MAX_BYTES);
 	reading->items++;
 	digest(reading, &item->line, sizeof(item->line));
 	digest(reading, item->raw.p, item->raw.len);
-	if (!record) {
-		digest(reading, item->field, strlen(item->field));
-		digest(reading, item->reason, strlen(item->reason));
-		return;
+	digest(reading, item->header.p, item->header.len);
+	digest(reading, &item->columns_at_fault, sizeof(item->columns_at_fault));
+	for (size_t i = 0; i < item->faults_count; i++) {
+		digest(reading, item->faults[i].field, strlen(item->faults[i].field));
+		digest(reading, item->faults[i].reason, strlen(item->faults[i].reason));
 	}
+	if (!record)
+		return;
 	for (uint8_t i = 0; i < record->product->columns_count; i++) {
 		digest(reading, record->values[i].p, record->values[i].len);
 		check_value(&record->product->columns[i], record->values[i]);
