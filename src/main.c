@@ -154,6 +154,11 @@ static void reload(struct daemon *d)
 		log_error("main", "reload: %s; the settings stay as they were", err.message);
 		return;
 	}
+	if (meter_check_reload(d->meter, &fresh, &err) != 0) {
+		log_error("main", "reload: %s; the settings stay as they were", err.message);
+		config_free(&fresh);
+		return;
+	}
 	if (config_reload(&d->config, &fresh, &ignored, &err) != 0)
 		log_error("main", "reload: %s", err.message);
 	apply_log_settings(&d->config);

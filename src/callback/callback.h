@@ -103,6 +103,7 @@ enum callback_state {
 	CALLBACK_WAITING, /* for its next time, or for its turn */
 	CALLBACK_SENDING,
 	CALLBACK_FAILED, /* given up */
+	CALLBACK_DELIVERED,
 };
 
 const char *callback_state_name(enum callback_state state);
@@ -116,8 +117,19 @@ struct callback_info {
 	int64_t attempts;
 	int64_t created_us;
 	int64_t next_us;      /* of the next attempt; of its removal when given up */
-	struct str last_error; /* "" when none was made yet */
+	struct str last_error; /* "" when none was made yet, or the last one succeeded */
+	int64_t last_us;       /* of the end of the last attempt since the start; 0: there was none */
+	long last_status;      /* of that attempt: of HTTP, 0 if there was no answer */
 };
+
+/*
+ * Called with what became of an attempt, within the change that saves it, so that whoever asked for the callback can note
+ * it in rows of his own. -1 has all of it tried again a second later: for want of memory or disk only. Set it before the
+ * loop runs.
+ */
+typedef int (*callbacks_outcome_fn)(void *arg, struct change *change, const struct callback_info *info,
+                                    struct error *err);
+void callbacks_on_outcome(struct callbacks *callbacks, callbacks_outcome_fn fn, void *arg);
 
 /* Gives each callback that is not delivered to fn, oldest first, until fn answers false. */
 typedef bool (*callbacks_fn)(void *arg, const struct callback_info *info);

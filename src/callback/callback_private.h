@@ -47,6 +47,8 @@ struct callback {
 	int64_t since_us;
 	int64_t next_us;
 	int64_t attempts;
+	int64_t last_us;  /* end of the last attempt, since the start */
+	long last_status; /* of HTTP, of that attempt */
 	char *last_error; /* that is not saved yet, or NULL */
 	struct event *timer;
 	struct callback_host *host; /* while QUEUED or SENDING */
@@ -81,6 +83,8 @@ struct callbacks {
 	TAILQ_HEAD(, callback_host) ready;
 	uint64_t last_number; /* of those read from the store */
 	bool save_failed;     /* said so once */
+	callbacks_outcome_fn on_outcome; /* or NULL */
+	void *on_outcome_arg;
 	bool held_by_marker;  /* see hold.c */
 	bool was_held;        /* when last looked */
 	struct callbacks_stats stats;
@@ -89,6 +93,7 @@ struct callbacks {
 struct outcome {
 	bool delivered;
 	bool refused;
+	long status; /* of HTTP; 0 without an answer */
 	int64_t retry_after_us;
 	const char *problem;
 };
@@ -109,6 +114,9 @@ void callback_enqueue(struct callback *callback);
 
 /* Looks at start whether the marker of hold.c is there. */
 int callback_hold_look(struct callbacks *callbacks, struct error *err);
+
+/* What is in memory is newer than the row that *info was filled from. */
+void callback_overlay(struct callback_info *info, const struct callback *callback);
 
 /* Takes it out of everything and frees it. */
 void callback_free(struct callback *callback);

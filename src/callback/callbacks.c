@@ -12,6 +12,8 @@
 #include "callback/url.h"
 #include "store/catalog_rows.h"
 
+#define HTTP_GONE 410
+
 static struct timeval timeval_of(int64_t delay_us)
 {
 	if (delay_us < 0)
@@ -196,7 +198,8 @@ static void attempt_failed(struct callback *callback, const struct outcome *outc
 	callbacks->stats.refused += outcome->refused;
 	callback->next_us = clock_now_us() + retry_delay(callback, outcome);
 	keep_error(callback, outcome->problem);
-	if (callback->next_us > callback->since_us + callbacks->config->callback_keep) {
+	/* 410: the receiver has gone for good and says so, as Standard Webhooks has it. */
+	if (outcome->status == HTTP_GONE || callback->next_us > callback->since_us + callbacks->config->callback_keep) {
 		give_up(callback, outcome->problem);
 	} else {
 		callbacks->stats.waiting++;
@@ -215,6 +218,8 @@ void callback_ended(struct callback *callback, const struct outcome *outcome)
 	callback->host = NULL;
 	host->sending--;
 	callbacks->stats.sending--;
+	callback->last_us = clock_now_us();
+	callback->last_status = outcome->status;
 	if (outcome->delivered) {
 		callbacks->stats.delivered++;
 		log_info("callback", "%s: delivered to %s at attempt %lld", callback->id, callback->host_name,
@@ -305,6 +310,12 @@ static int read_new_rows(struct callbacks *callbacks, struct error *err)
 	struct callback_key key;
 	return catalog_rows_each(callbacks->store, CATALOG_DB_CALLBACKS,
 	                         callback_key_of(callbacks->last_number + 1, &key), take_row, callbacks, err);
+}
+
+void callbacks_on_outcome(struct callbacks *callbacks, callbacks_outcome_fn fn, void *arg)
+{
+	callbacks->on_outcome = fn;
+	callbacks->on_outcome_arg = arg;
 }
 
 void callbacks_wake(struct callbacks *callbacks)

@@ -136,10 +136,11 @@ static void transfer_ended(void *arg, const struct transfer_result *result)
 		snprintf(delivery->problem, sizeof(delivery->problem), "HTTP status %ld", result->status);
 		end_delivery(delivery, &(struct outcome){
 		                               .problem = delivery->problem,
+		                               .status = result->status,
 		                               .retry_after_us = result->retry_after_s * CLOCK_US_PER_SECOND,
 		                       });
 	} else {
-		end_delivery(delivery, &(struct outcome){ .delivered = true });
+		end_delivery(delivery, &(struct outcome){ .delivered = true, .status = result->status });
 	}
 }
 

@@ -13,6 +13,7 @@ const char *callback_state_name(enum callback_state state)
 		[CALLBACK_WAITING] = "waiting",
 		[CALLBACK_SENDING] = "sending",
 		[CALLBACK_FAILED] = "failed",
+		[CALLBACK_DELIVERED] = "delivered",
 	};
 	return names[state];
 }
@@ -33,13 +34,14 @@ struct each {
 	void *arg;
 };
 
-/* What is in memory is newer than the row. */
-static void overlay(struct callback_info *info, const struct callback *callback)
+void callback_overlay(struct callback_info *info, const struct callback *callback)
 {
 	bool is_sending = callback->phase == CALLBACK_PHASE_SENDING;
 	info->state = is_sending ? CALLBACK_SENDING : callback->failed ? CALLBACK_FAILED : CALLBACK_WAITING;
 	info->attempts = callback->attempts;
 	info->next_us = callback->next_us;
+	info->last_us = callback->last_us;
+	info->last_status = callback->last_status;
 	if (callback->last_error)
 		info->last_error = str_from(callback->last_error);
 }
@@ -64,7 +66,7 @@ static enum catalog_rows_next give_row(void *arg, struct str key, struct str val
 	if (callback && callback->phase == CALLBACK_PHASE_DONE)
 		return CATALOG_ROWS_GO_ON;
 	if (callback)
-		overlay(&info, callback);
+		callback_overlay(&info, callback);
 	return each->fn(each->arg, &info) ? CATALOG_ROWS_GO_ON : CATALOG_ROWS_STOP;
 }
 

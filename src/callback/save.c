@@ -34,20 +34,51 @@ static void set_row(struct callback_row *row, const struct callback *callback)
 		row->last_error = str_from(callback->last_error);
 }
 
+/* Whoever asked for it is told, but not that one which was given up is no longer listed. */
+static int tell_outcome(struct change *change, const struct callback *callback, struct str last_error,
+                        struct error *err)
+{
+	const struct callbacks *callbacks = callback->callbacks;
+	bool is_done = callback->phase == CALLBACK_PHASE_DONE;
+	struct callback_info info = {
+		.id = str_from(callback->id),
+		.account = str_from(callback->account),
+		.last_error = last_error,
+	};
+	if (!callbacks->on_outcome || (is_done && callback->failed))
+		return 0;
+	callback_overlay(&info, callback);
+	if (is_done) {
+		info.state = CALLBACK_DELIVERED;
+		info.last_error = STR_LITERAL("");
+	}
+	return callbacks->on_outcome(callbacks->on_outcome_arg, change, &info, err);
+}
+
 static int save_callback(struct change *change, const struct callback *callback, struct error *err)
 {
 	struct callback_key key;
 	struct callback_row row;
 	struct str key_text = callback_key_of(callback->number, &key), value;
 	if (callback->phase == CALLBACK_PHASE_DONE)
-		return change_remove(change, CATALOG_DB_CALLBACKS, key_text, err) < 0 ? -1 : 0;
+		return change_remove(change, CATALOG_DB_CALLBACKS, key_text, err) < 0 ?
+		               -1 :
+		               tell_outcome(change, callback, STR_LITERAL(""), err);
 	int found = change_get(change, CATALOG_DB_CALLBACKS, key_text, &value, err);
 	if (found <= 0)
 		return found;
 	if (callback_row_read(&row, key_text, value, err) != 0)
 		return -1;
 	set_row(&row, callback);
-	return callback_row_put(change, &row, err);
+	/* Copied: what a row borrows does not outlive a write. */
+	struct buf last_error = { 0 };
+	buf_add_str(&last_error, row.last_error);
+	int result = last_error.failed ? error_set(err, ERROR_NOMEM, "callbacks: out of memory") :
+	                                 callback_row_put(change, &row, err);
+	if (result == 0)
+		result = tell_outcome(change, callback, buf_str(&last_error), err);
+	buf_free(&last_error);
+	return result;
 }
 
 static int save_all(struct callbacks *callbacks, struct error *err)

@@ -7,6 +7,7 @@ libcdrd_a_SOURCES += \
 	src/meter/meter.c src/meter/meter.h \
 	src/meter/meter_private.h \
 	src/meter/plans.c src/meter/plans.h \
+	src/meter/plans_in_use.c \
 	src/meter/statement.c src/meter/statement.h \
 	src/meter/tenants.c \
 	src/meter/usage.c \

@@ -22,6 +22,15 @@ static struct plans *read_plans(const struct config *config, struct error *err)
 	return NULL;
 }
 
+/* A start goes ahead all the same: records must be taken in. */
+static void warn_of_missing(const struct meter *meter)
+{
+	struct error err;
+
+	if (plans_check_in_use(meter->store, meter->plans, &err) != 0)
+		log_error("meter", "%s; they have plan_default until it is there again", err.message);
+}
+
 struct meter *meter_new(struct event_base *base, const struct config *config, struct store *store,
                         struct ingest *ingest, struct error *err)
 {
@@ -43,8 +52,10 @@ struct meter *meter_new(struct event_base *base, const struct config *config, st
 		error_set(err, ERROR_NOMEM, "meter: out of memory");
 	} else {
 		meter->plans = read_plans(config, err);
-		if (meter->plans && usage_init(meter, base, err) == 0)
+		if (meter->plans && usage_init(meter, base, err) == 0) {
+			warn_of_missing(meter);
 			return meter;
+		}
 	}
 	meter_free(meter);
 	return NULL;
@@ -64,6 +75,25 @@ void meter_free(struct meter *meter)
 	logins_free(meter->logins);
 	free(meter->plans);
 	free(meter);
+}
+
+static bool keeps_all(const struct plans *before, const struct plans *after)
+{
+	for (size_t i = 0; i < before->count; i++)
+		if (!plans_find(after, str_from(before->list[i].name)))
+			return false;
+	return true;
+}
+
+int meter_check_reload(const struct meter *meter, const struct config *fresh, struct error *err)
+{
+	struct plans *plans = read_plans(fresh, err);
+	int result = plans ? 0 : -1;
+
+	if (plans && !keeps_all(meter->plans, plans))
+		result = plans_check_in_use(meter->store, plans, err);
+	free(plans);
+	return result;
 }
 
 void meter_reload(struct meter *meter)

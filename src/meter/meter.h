@@ -48,6 +48,10 @@ struct meter *meter_new(struct event_base *base, const struct config *config, st
 /* Writes what waits. Comes before ingest_free. Does nothing on NULL. */
 void meter_free(struct meter *meter);
 
+/* May these settings take the place of the present ones? ERROR_CONFLICT when they lack a plan that accounts have, and
+ * names these. */
+int meter_check_reload(const struct meter *meter, const struct config *fresh, struct error *err);
+
 /* The settings have changed. */
 void meter_reload(struct meter *meter);
 

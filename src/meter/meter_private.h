@@ -98,6 +98,10 @@ void tenants_free(struct meter *meter);
 uint64_t tenant_volume(struct tenant *tenant, int64_t now_us);
 void tenant_add_volume(struct meter *meter, struct tenant *tenant, uint64_t items);
 
+/* plans_in_use.c: ERROR_CONFLICT names accounts that have plans which are none of these. Reads all accounts, about a
+ * microsecond each: for the start, and for a reload that takes plans away. */
+int plans_check_in_use(struct store *store, const struct plans *plans, struct error *err);
+
 /* volume.c: fills month and volume, 0 if nothing is known; and writes those of all dirty tenants into the catalog's open
  * transaction. */
 int volume_load(struct store *store, struct tenant *tenant, struct error *err);

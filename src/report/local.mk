@@ -17,6 +17,7 @@ libcdrd_a_SOURCES += \
 	src/report/job.c \
 	src/report/members.c \
 	src/report/queue.c \
+	src/report/callback_note.c \
 	src/report/report.h src/report/report_private.h \
 	src/report/reports.c \
 	src/report/row.c \

@@ -110,6 +110,16 @@ struct report {
 	size_t sums_count;
 	struct maker_sum sums[MAKER_CURRENCIES_MAX];
 
+	/* What became of the callback's attempts; 0 attempts: none was made, or there is no callback_url. */
+	struct report_callback {
+		int64_t attempts;
+		int64_t last_us;
+		int64_t next_us;  /* 0: there is none */
+		int64_t status;   /* of HTTP, of the last attempt; 0 without an answer */
+		bool delivered;
+		struct buf error; /* of the last attempt; empty if it succeeded */
+	} callback;
+
 	struct buf reason;     /* of FAILED and ABORTED */
 	struct buf base_url;   /* of the request; for links in the callback */
 	struct buf key;        /* Idempotency-Key, or empty */

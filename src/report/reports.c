@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "callback/callback.h"
 #include "report/report_private.h"
 #include "report/table.h"
 
@@ -49,6 +50,13 @@ static int load_all(struct reports *reports, struct error *err)
 	return 0;
 }
 
+/* Needs nothing of `reports`: outcomes are still saved when these are gone. */
+static int note_callback(void *arg, struct change *change, const struct callback_info *info, struct error *err)
+{
+	(void)arg;
+	return table_note_callback(change, info, err);
+}
+
 struct reports *reports_new(struct event_base *base, const struct config *config, struct store *store,
                             struct callbacks *callbacks, struct error *err)
 {
@@ -68,6 +76,8 @@ struct reports *reports_new(struct event_base *base, const struct config *config
 		reports_free(reports);
 		return NULL;
 	}
+	if (callbacks)
+		callbacks_on_outcome(callbacks, note_callback, NULL);
 	report_scheduler_wake(reports);
 	return reports;
 }

@@ -3,7 +3,8 @@
  *
  *	[1, state, account, creator, received, started, ended, from, to, snapshot, max_rows, max_bytes,
  *	 file_id, has_file, rows, bytes, share (millionths), first, last, sha256, reason, base_url, key, checkpoint,
- *	 params, name, value, ...  sums, currency, total, rows, ...]
+ *	 params, name, value, ...  sums, currency, total, rows, ...
+ *	 callback: attempts, last, next, status, delivered, error]     left out by builds that did not keep these
  */
 #include "report/table.h"
 
@@ -15,6 +16,7 @@
 #define ROW_COUNT 25 /* elements beside the params' and sums' own, without the version */
 #define PARAM_COUNT 2
 #define SUM_COUNT 3
+#define CALLBACK_COUNT 6
 #define MILLION 1000000
 
 static void write_params(struct value_writer *w, const struct query_params *params)
@@ -41,12 +43,22 @@ static void write_sums(struct value_writer *w, const struct report *report)
 	}
 }
 
+static void write_callback(struct value_writer *w, const struct report_callback *callback)
+{
+	value_put_int(w, callback->attempts);
+	value_put_int(w, callback->last_us);
+	value_put_int(w, callback->next_us);
+	value_put_int(w, callback->status);
+	value_put_int(w, callback->delivered);
+	value_put_bytes(w, buf_str(&callback->error));
+}
+
 void report_row_write(struct buf *out, const struct report *report)
 {
 	struct value_writer w;
 
 	value_begin(&w, out, ROW_VERSION,
-	            ROW_COUNT + report->params.count * PARAM_COUNT + report->sums_count * SUM_COUNT);
+	            ROW_COUNT + report->params.count * PARAM_COUNT + report->sums_count * SUM_COUNT + CALLBACK_COUNT);
 	value_put_int(&w, report->state);
 	value_put_str(&w, str_from(report->account));
 	value_put_str(&w, str_from(report->creator));
@@ -72,6 +84,7 @@ void report_row_write(struct buf *out, const struct report *report)
 	value_put_bytes(&w, buf_str(&report->checkpoint));
 	write_params(&w, &report->params);
 	write_sums(&w, report);
+	write_callback(&w, &report->callback);
 }
 
 /* `out` is zeroed and longer than the longest text. */
@@ -116,6 +129,16 @@ static void read_sums(struct value_reader *r, struct report *report)
 	}
 }
 
+static void read_callback(struct value_reader *r, struct report_callback *callback)
+{
+	callback->attempts = value_int(r, 0, INT64_MAX);
+	callback->last_us = value_int(r, INT64_MIN, INT64_MAX);
+	callback->next_us = value_int(r, INT64_MIN, INT64_MAX);
+	callback->status = value_int(r, 0, INT32_MAX);
+	callback->delivered = value_int(r, 0, 1) != 0;
+	read_buf(r, &callback->error);
+}
+
 static void read_fixed(struct value_reader *r, struct report *report)
 {
 	report->state = (enum report_state)value_int(r, 0, REPORT_STATES - 1);
@@ -145,7 +168,7 @@ static void read_fixed(struct value_reader *r, struct report *report)
 
 static bool out_of_memory(const struct report *report)
 {
-	return report->reason.failed || report->base_url.failed || report->key.failed || report->checkpoint.failed;
+	return report->callback.error.failed || report->reason.failed || report->base_url.failed || report->key.failed || report->checkpoint.failed;
 }
 
 int report_row_read(struct report *report, struct str id, struct str bytes, struct error *err)
@@ -161,6 +184,8 @@ int report_row_read(struct report *report, struct str id, struct str bytes, stru
 	read_fixed(&r, report);
 	result = read_params(&r, &report->params, err);
 	read_sums(&r, report);
+	if (r.left > 0)
+		read_callback(&r, &report->callback);
 	if (!value_close(&r))
 		result = error_set(err, ERROR_CORRUPT, "report %s: its stored value cannot be read", report->id);
 	else if (out_of_memory(report))
@@ -172,6 +197,7 @@ int report_row_read(struct report *report, struct str id, struct str bytes, stru
 
 void report_free(struct report *report)
 {
+	buf_free(&report->callback.error);
 	buf_free(&report->reason);
 	buf_free(&report->base_url);
 	buf_free(&report->key);

@@ -3,6 +3,7 @@
  *
  *	{"_links":{"self":{"href":...},"download_report":{"href":...}},"request_id":...,"request_status":"SUCCESS",
  *	 <the parameters>,"receive_time":...,"start_time":...,"end_time":...,"items_count":...,
+ *	 "callback":{"state":...,"attempts":...,...} with a callback_url, when ended,
  *	 "progress":{"bytes":...,"share":...} while it runs, "manifest":{...} with a file, "reason":... without}
  */
 #include "report/report.h"
@@ -199,6 +200,26 @@ static void write_manifest(const struct report *report, struct json *json)
 	json_object_end(json);
 }
 
+static void write_callback(const struct report *report, struct json *json)
+{
+	const struct report_callback *callback = &report->callback;
+	bool waits = callback->attempts == 0 || callback->next_us != 0;
+
+	json_key(json, "callback");
+	json_object_begin(json);
+	json_member_text(json, "state", callback->delivered ? "delivered" : waits ? "waiting" : "failed");
+	json_member_uint(json, "attempts", (uint64_t)callback->attempts);
+	if (callback->last_us)
+		write_time(json, "last_attempt", callback->last_us);
+	if (callback->status)
+		json_member_uint(json, "last_status", (uint64_t)callback->status);
+	if (callback->error.len > 0)
+		json_member_str(json, "last_error", buf_str(&callback->error));
+	if (callback->next_us)
+		write_time(json, "next_attempt", callback->next_us);
+	json_object_end(json);
+}
+
 int report_write_status(const struct report *report, struct str base_url, struct buf *out, struct error *err)
 {
 	struct json json = json_to(out);
@@ -214,6 +235,8 @@ int report_write_status(const struct report *report, struct str base_url, struct
 		write_progress(report, &json);
 	if (report->state == REPORT_SUCCESS || report->state == REPORT_TRUNCATED)
 		write_manifest(report, &json);
+	if (report_state_ended(report->state) && query_params_get(&report->params, "callback_url").len > 0)
+		write_callback(report, &json);
 	if (report->reason.len > 0)
 		json_member_str(&json, "reason", buf_str(&report->reason));
 	json_object_end(&json);

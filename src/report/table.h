@@ -31,6 +31,11 @@ int table_put(struct change *change, const struct report *report, struct error *
 /* A new job: its row and what leads to it. */
 int table_add(struct change *change, const struct report *report, uint64_t body_hash, struct error *err);
 
+/* Notes what became of an attempt at a job's callback; nothing when there is no such job any more. A callbacks_outcome_fn
+ * without its `arg`. */
+struct callback_info;
+int table_note_callback(struct change *change, const struct callback_info *info, struct error *err);
+
 int table_put_members(struct change *change, const struct report *report, struct str accounts, struct error *err);
 
 /* An ended job: its row, out of the queue, to be looked at again at `due_us`. */

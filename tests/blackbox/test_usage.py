@@ -345,6 +345,33 @@ def test_an_unknown_plan_is_refused_and_a_vanished_one_is_the_default(daemons):
     daemon.stop()
 
 
+def test_a_reload_that_takes_a_plan_from_accounts_is_refused_and_names_them(daemons, tmp_path):
+    path = tmp_path / "cdrd.conf"
+    path.write_text("plans = payg: record 0.01 | gold: record 0.5 | spare: record 2\n")
+    daemon = daemons(start=False)
+    command = daemon.command
+    daemon.command = lambda *arguments: command("-c", str(path), *arguments)
+    daemon.start()
+    daemon.add_producer()
+    account = daemon.new_account()
+    daemon.ctl("account", "plan", account.id, "gold")
+    load(daemon, account, 10)
+    path.write_text("plans = payg: record 0.02\nlog_level = debug\n")
+    daemon.reload()
+    harness.wait_for(lambda: "the settings stay as they were" in daemon.log())
+    assert f"{account.id} (gold)" in daemon.log()
+    assert daemon.records(account, **OUTBOUND, **around_noon())["price"] == 5
+    assert daemon.ctl("log-level")["level"] == "info"
+    path.write_text("plans = payg: record 0.02 | gold: record 0.25\n")  # nobody has the third
+    daemon.reload()
+    harness.wait_for(lambda: "reloaded" in daemon.log())
+    assert daemon.records(account, **OUTBOUND, **around_noon())["price"] == 2.5
+    path.write_text("plans = payg: record 0.02\n")
+    daemon.restart()  # records must be taken in, so it starts, and says what is wrong
+    assert f"{account.id} (gold)" in daemon.log().split("ended")[-1]
+    daemon.stop()
+
+
 def test_new_prices_are_taken_on_sighup(daemons, tmp_path):
     path = tmp_path / "cdrd.conf"
     path.write_text("plans = payg: record 0.01\n")

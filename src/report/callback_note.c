@@ -1,0 +1,40 @@
+/*
+ * callback_note.c: what became of a job's callback, in the job's row, so that its status can tell. See table.h.
+ */
+#include "base/log.h"
+#include "callback/callback.h"
+#include "report/table.h"
+
+static void take(struct report_callback *note, const struct callback_info *info)
+{
+	note->attempts = info->attempts;
+	note->delivered = info->state == CALLBACK_DELIVERED;
+	note->next_us = info->state == CALLBACK_WAITING || info->state == CALLBACK_SENDING ? info->next_us : 0;
+	if (info->last_us) {
+		note->last_us = info->last_us;
+		note->status = info->last_status;
+	}
+	buf_clear(&note->error);
+	buf_add_str(&note->error, info->last_error);
+}
+
+int table_note_callback(struct change *change, const struct callback_info *info, struct error *err)
+{
+	struct report report;
+	struct str row;
+	int found = change_get(change, CATALOG_DB_REPORTS, info->id, &row, err);
+
+	if (found <= 0)
+		return found;
+	if (report_row_read(&report, info->id, row, err) != 0) {
+		if (err->code == ERROR_NOMEM)
+			return -1;
+		log_error("report", "%s", err->message); /* it must not keep outcomes from being saved */
+		return 0;
+	}
+	take(&report.callback, info);
+	int result = report.callback.error.failed ? error_set(err, ERROR_NOMEM, "report %s: out of memory", report.id) :
+	                                            table_put(change, &report, err);
+	report_free(&report);
+	return result;
+}
