@@ -147,8 +147,10 @@ static struct import *import_new(const struct admin_context *context, const stru
 	}
 	import->reply = reply;
 	import->batch = ingest_batch_new(context->ingest, format, PRODUCER, product, &settings, on_done, import, err);
-	if (import->batch)
+	if (import->batch) {
+		ingest_batch_fold_errors(import->batch);
 		return import;
+	}
 	import_free(import);
 	return NULL;
 }

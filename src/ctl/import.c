@@ -1,11 +1,11 @@
 /*
  * import.c: `cdrctl import FILE...`, bodies to the daemon in chunks.
  *
- * Each file is an import of its own, over one connection: CSV files have a header line each. While chunks go out,
- * progress lines come in. If the daemon answers before the end, with an error, the rest is not sent.
+ * Each file is an import of its own, over one connection: CSV files have a header line each, and a zip holds several.
+ * What a file is, and of which product, is found out here, unless options say so. While chunks go out, progress lines
+ * come in. If the daemon answers before the end, with an error, the rest is not sent.
  */
 #include <endian.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,81 +16,26 @@
 #include "admin/tree.h"
 #include "base/clock.h"
 #include "ctl/client.h"
-#include "ctl/ctl.h"
+#include "ctl/import_result.h"
 #include "ctl/progress.h"
-#include "ctl/text.h"
+#include "ctl/sniff.h"
+#include "ctl/source.h"
 
 #define CHUNK_BYTES ((size_t)64 << 10)
 #define HEADER_BYTES sizeof(uint32_t)
-
-static const char *const count_keys[] = { "accepted", "updated", "duplicates", "rejected" };
-enum count { ACCEPTED, UPDATED, DUPLICATES, REJECTED, COUNTS };
-
-struct counts {
-	uint64_t of[COUNTS];
-};
 
 struct import {
 	const struct ctl *ctl;
 	struct client client;
 	struct progress progress;
 	uint64_t total_bytes; /* of all files; 0: one is no plain file */
-	uint64_t sent_bytes;
-	struct counts sum;  /* of the files before */
-	struct counts file; /* of this one, so far */
-	struct buf errors;  /* elements of the result's array */
+	uint64_t sent_bytes;  /* of the files before */
+	struct source *source;
+	struct import_counts sum;  /* of the files before */
+	struct import_counts file; /* of this one, so far */
+	struct buf errors;         /* elements of the result's array */
 	char chunk[HEADER_BYTES + CHUNK_BYTES];
 };
-
-static uint64_t records_of(const struct counts *counts)
-{
-	uint64_t records = 0;
-	for (int i = 0; i < COUNTS; i++)
-		records += counts->of[i];
-	return records;
-}
-
-static void add_counts(struct counts *sum, const struct counts *more)
-{
-	for (int i = 0; i < COUNTS; i++)
-		sum->of[i] += more->of[i];
-}
-
-static void read_counts(struct counts *counts, yajl_val object)
-{
-	for (int i = 0; i < COUNTS; i++) {
-		yajl_val value = tree_get(object, count_keys[i]);
-		counts->of[i] = YAJL_IS_NUMBER(value) ? strtoull(value->u.number.r, NULL, 10) : 0;
-	}
-}
-
-/* --- files --- */
-
-static bool is_stdin(const char *name)
-{
-	return strcmp(name, "-") == 0;
-}
-
-static int open_file(const char *name, struct error *err)
-{
-	struct stat file;
-	if (is_stdin(name))
-		return STDIN_FILENO;
-	int fd = open(name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return error_set_errno(err, errno, "%s", name);
-	if (fstat(fd, &file) == 0 && S_ISDIR(file.st_mode)) {
-		close(fd);
-		return error_set(err, ERROR_INVALID, "%s: is a directory", name);
-	}
-	return fd;
-}
-
-static void close_file(int fd)
-{
-	if (fd != STDIN_FILENO)
-		close(fd);
-}
 
 /* Before anything is sent: can all files be opened, and how large are they together? */
 static int look_at_files(struct import *import, struct error *err)
@@ -98,46 +43,45 @@ static int look_at_files(struct import *import, struct error *err)
 	const struct args *args = import->ctl->args;
 	bool known = true;
 	for (size_t i = 0; i < args_count(args, "file"); i++) {
+		const char *name = args_get_at(args, "file", i);
 		struct stat file;
-		int fd = open_file(args_get_at(args, "file", i), err);
-		if (fd < 0)
+		struct source *source = source_open(name, err);
+		if (!source)
 			return -1;
-		known = known && fstat(fd, &file) == 0 && S_ISREG(file.st_mode);
+		source_close(source);
+		known = known && (strcmp(name, "-") == 0 ? fstat(STDIN_FILENO, &file) : stat(name, &file)) == 0 &&
+		        S_ISREG(file.st_mode);
 		import->total_bytes += known ? (uint64_t)file.st_size : 0;
-		close_file(fd);
 	}
 	if (!known)
 		import->total_bytes = 0;
 	return 0;
 }
 
+/* --- the conversation --- */
+
 /* The next chunk, which is empty at the end of the file. */
-static int read_chunk(struct import *import, int fd, const char *name, struct str *chunk, struct error *err)
+static int read_chunk(struct import *import, struct str *chunk, struct error *err)
 {
-	ssize_t count;
-	do
-		count = read(fd, import->chunk + HEADER_BYTES, CHUNK_BYTES);
-	while (count < 0 && errno == EINTR);
-	if (count < 0)
-		return error_set_errno(err, errno, "%s", name);
+	size_t count = 0;
+	int result = source_read(import->source, import->chunk + HEADER_BYTES, CHUNK_BYTES, &count, err);
+	if (result < 0)
+		return -1;
 	uint32_t header = htobe32((uint32_t)count);
 	memcpy(import->chunk, &header, HEADER_BYTES);
-	*chunk = (struct str){ import->chunk, HEADER_BYTES + (size_t)count };
-	import->sent_bytes += (uint64_t)count;
-	return count > 0;
+	*chunk = (struct str){ import->chunk, HEADER_BYTES + count };
+	return result;
 }
-
-/* --- the conversation --- */
 
 static void draw(struct import *import)
 {
 	struct progress_view view = {
-		.done = import->sent_bytes,
+		.done = import->sent_bytes + source_taken(import->source),
 		.total = import->total_bytes,
 		.bytes = true,
 		.has_records = true,
-		.records = records_of(&import->sum) + records_of(&import->file),
-		.rejected = import->sum.of[REJECTED] + import->file.of[REJECTED],
+		.records = import_counts_records(&import->sum) + import_counts_records(&import->file),
+		.rejected = import->sum.of[IMPORT_REJECTED] + import->file.of[IMPORT_REJECTED],
 	};
 	progress_draw(&import->progress, &view);
 }
@@ -152,15 +96,14 @@ static int take_lines(struct import *import, struct str *answer, struct error *e
 			*answer = line.result;
 			return 1;
 		}
-		read_counts(&import->file, line.progress);
+		import_counts_read(&import->file, line.progress);
 	}
 	draw(import);
 	return result;
 }
 
 /* Sends what is left of *unsent and then, while there is more, the file. */
-static int converse(struct import *import, int fd, const char *name, struct str unsent, struct str *answer,
-                    struct error *err)
+static int converse(struct import *import, struct str unsent, struct str *answer, struct error *err)
 {
 	bool more = true;
 	for (;;) {
@@ -168,7 +111,7 @@ static int converse(struct import *import, int fd, const char *name, struct str 
 		if (result != 0)
 			return result < 0 ? -1 : 0;
 		if (unsent.len == 0 && more && !import->client.cannot_send) {
-			result = read_chunk(import, fd, name, &unsent, err);
+			result = read_chunk(import, &unsent, err);
 			more = result > 0;
 			if (result < 0)
 				return -1;
@@ -178,7 +121,34 @@ static int converse(struct import *import, int fd, const char *name, struct str 
 	}
 }
 
-static int write_request(struct import *import, const char *name, struct buf *out, struct error *err)
+/* --- the request --- */
+
+static int add_option(struct args *args, const char *option, const char *value, struct error *err)
+{
+	return args_add(args, args_find_option(args->synopsis, str_from(option)), value, err);
+}
+
+/* What was not said, by the file's first bytes and its name. */
+static int add_guesses(struct import *import, struct args *args, struct error *err)
+{
+	struct source *source = import->source;
+	struct str first, product = sniff_product(source_file_name(source));
+	struct error why;
+	if (args_count(args, "format") == 0) {
+		if (source_peek(source, &first, err) != 0)
+			return -1;
+		const char *format = sniff_format(first, args_get(args, "encoding"), &why);
+		if (!format)
+			return error_set(err, why.code, "%s: %s", source_shown_name(source), why.message);
+		if (add_option(args, "--format", format, err) != 0)
+			return -1;
+	}
+	if (args_count(args, "product") > 0 || product.len == 0)
+		return 0;
+	return add_option(args, "--product", product.p, err); /* the catalogue's names are C strings */
+}
+
+static int write_request(struct import *import, struct buf *out, struct error *err)
 {
 	const struct args *all = import->ctl->args;
 	struct args args = { .synopsis = all->synopsis };
@@ -187,148 +157,101 @@ static int write_request(struct import *import, const char *name, struct buf *ou
 	for (size_t i = 0; i < all->count && result == 0; i++) {
 		bool file = strcmp(all->values[i].param->name, "file") == 0;
 		if (!file || !named)
-			result = args_add(&args, all->values[i].param, file ? name : all->values[i].text, err);
+			result = args_add(&args, all->values[i].param,
+			                  file ? source_shown_name(import->source) : all->values[i].text, err);
 		named = named || file;
 	}
-	client_write_request(out, import->ctl->spec->words, &args);
+	if (result == 0)
+		result = add_guesses(import, &args, err);
+	if (result == 0)
+		client_write_request(out, import->ctl->spec->words, &args);
 	args_free(&args);
 	return result == 0 && out->failed ? error_set(err, ERROR_NOMEM, "Out of memory") : result;
 }
 
-/* --- the summary --- */
+/* --- files --- */
 
-static void print_error(yajl_val error)
+static int take_answer(struct import *import, struct str answer, int64_t elapsed_us, struct error *err)
 {
-	static const char *const keys[] = { "line", "field", "reason" };
-	struct buf text = { 0 };
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		yajl_val value = tree_get(error, keys[i]);
-		if (!value || (YAJL_IS_STRING(value) && !value->u.string[0]))
-			continue;
-		buf_add_text(&text, i == 0 ? "  line " : ": ");
-		text_add_value(&text, "", value);
-	}
-	printf("%.*s\n", STR_ARGS(buf_str(&text)));
-	buf_free(&text);
-}
-
-static void print_summary(const char *name, const struct counts *counts, int64_t elapsed_us)
-{
-	struct buf text = { 0 };
-	uint64_t records = records_of(counts);
-	double seconds = (double)elapsed_us / (double)CLOCK_US_PER_SECOND;
-	buf_addf(&text, "%s: ", name);
-	text_add_count(&text, records);
-	buf_addf(&text, " record%s in %.1f s (", records == 1 ? "" : "s", seconds);
-	text_add_count(&text, (uint64_t)((double)records / seconds));
-	buf_add_text(&text, "/s)");
-	for (int i = 0; i < COUNTS; i++) {
-		buf_add_text(&text, i == 0 ? ": " : ", ");
-		text_add_count(&text, counts->of[i]);
-		buf_addf(&text, " %s", count_keys[i]);
-	}
-	printf("%.*s\n", STR_ARGS(buf_str(&text)));
-	buf_free(&text);
-}
-
-static void keep_error(struct import *import, const char *name, yajl_val error)
-{
-	struct json j = json_to(&import->errors);
-	j.comma = import->errors.len > 0;
-	json_object_begin(&j);
-	json_key(&j, "file");
-	json_text(&j, name);
-	for (size_t i = 0; YAJL_IS_OBJECT(error) && i < error->u.object.len; i++) {
-		json_key(&j, error->u.object.keys[i]);
-		tree_write(error->u.object.values[i], &j);
-	}
-	json_object_end(&j);
-}
-
-static int take_answer(struct import *import, const char *name, struct str answer, int64_t elapsed_us,
-                       struct error *err)
-{
+	const char *name = source_shown_name(import->source);
 	yajl_val tree = tree_parse(answer, err);
 	if (!tree)
 		return -1;
-	read_counts(&import->file, tree);
+	import_counts_read(&import->file, tree);
 	progress_clear(&import->progress);
-	if (!import->ctl->json)
-		print_summary(name, &import->file, elapsed_us);
-	yajl_val errors = tree_get(tree, "errors");
-	size_t listed = YAJL_IS_ARRAY(errors) ? errors->u.array.len : 0;
-	for (size_t i = 0; i < listed; i++) {
-		if (import->ctl->json)
-			keep_error(import, name, errors->u.array.values[i]);
-		else
-			print_error(errors->u.array.values[i]);
+	if (import->ctl->json) {
+		import_add_errors(&import->errors, name, tree);
+	} else {
+		import_print_counts(name, &import->file, elapsed_us);
+		import_print_errors(tree);
 	}
-	if (!import->ctl->json && import->file.of[REJECTED] > listed)
-		printf("  and %llu more\n", (unsigned long long)(import->file.of[REJECTED] - listed));
 	fflush(stdout);
 	yajl_tree_free(tree);
 	return 0;
 }
 
-static int import_file(struct import *import, const char *name, struct error *err)
+static int import_one(struct import *import, struct error *err)
 {
 	int64_t started_us = clock_monotonic_us();
 	struct buf request = { 0 };
 	struct str answer;
 	int result = -1;
-	int fd = open_file(name, err);
-	if (fd < 0)
-		return -1;
-	const char *shown = is_stdin(name) ? "standard input" : name;
-	if (write_request(import, name, &request, err) == 0 &&
-	    converse(import, fd, shown, buf_str(&request), &answer, err) == 0)
-		result = take_answer(import, shown, answer, clock_monotonic_us() - started_us + 1, err);
-	add_counts(&import->sum, &import->file);
-	import->file = (struct counts){ 0 };
+	if (write_request(import, &request, err) == 0 && converse(import, buf_str(&request), &answer, err) == 0)
+		result = take_answer(import, answer, clock_monotonic_us() - started_us + 1, err);
+	import_counts_add(&import->sum, &import->file);
+	import->file = (struct import_counts){ 0 };
 	buf_free(&request);
-	close_file(fd);
 	return result;
 }
 
-static int print_all(const struct import *import, struct error *err)
+/* The files in a file; *count of them. */
+static int import_file(struct import *import, const char *name, size_t *count, struct error *err)
 {
-	struct buf text = { 0 };
-	struct json j = json_to(&text);
-	json_object_begin(&j);
-	for (int i = 0; i < COUNTS; i++) {
-		json_key(&j, count_keys[i]);
-		json_uint(&j, import->sum.of[i]);
+	int result;
+	import->source = source_open(name, err);
+	if (!import->source)
+		return -1;
+	while ((result = source_next(import->source, err)) > 0) {
+		++*count;
+		if (import_one(import, err) != 0) {
+			result = -1;
+			break;
+		}
 	}
-	json_key(&j, "errors");
-	json_array_begin(&j);
-	if (import->errors.len > 0)
-		json_raw(&j, buf_str(&import->errors));
-	json_array_end(&j);
-	json_object_end(&j);
-	if (text.failed || import->errors.failed || !buf_cstr(&text))
-		return error_set(err, ERROR_NOMEM, "Out of memory for the result");
-	int result = ctl_print(import->ctl, buf_str(&text), err);
-	buf_free(&text);
+	import->sent_bytes += source_taken(import->source);
+	source_close(import->source);
+	import->source = NULL;
 	return result;
+}
+
+/* --- all of them --- */
+
+static int fail_rejected(const struct import *import, struct error *err)
+{
+	uint64_t rejected = import->sum.of[IMPORT_REJECTED];
+	if (rejected == 0 || args_count(import->ctl->args, "allow_rejects") > 0)
+		return 0;
+	return error_set(err, ERROR_INVALID, "%llu record%s rejected; with --allow-rejects that is no failure",
+	                 (unsigned long long)rejected, rejected == 1 ? " was" : "s were");
 }
 
 static int import_all(struct import *import, struct error *err)
 {
 	const struct args *args = import->ctl->args;
-	size_t count = args_count(args, "file");
+	size_t files = 0;
 	if (look_at_files(import, err) != 0 || client_open(&import->client, import->ctl->socket, err) != 0)
 		return -1;
 	progress_begin(&import->progress);
-	for (size_t i = 0; i < count; i++)
-		if (import_file(import, args_get_at(args, "file", i), err) != 0)
+	for (size_t i = 0; i < args_count(args, "file"); i++)
+		if (import_file(import, args_get_at(args, "file", i), &files, err) != 0)
 			return -1;
-	if (import->ctl->json)
-		return print_all(import, err);
-	if (count > 1)
-		print_summary("all", &import->sum, progress_elapsed_us(&import->progress));
-	if (import->sum.of[REJECTED] > 0)
+	if (import->ctl->json && import_print_result(import->ctl, &import->sum, &import->errors, err) != 0)
+		return -1;
+	if (!import->ctl->json && files > 1)
+		import_print_counts("all", &import->sum, progress_elapsed_us(&import->progress));
+	if (!import->ctl->json && import->sum.of[IMPORT_REJECTED] > 0)
 		printf("Rejected records are kept for a while: see cdrctl quarantine list\n");
-	return 0;
+	return fail_rejected(import, err);
 }
 
 int ctl_import(const struct ctl *ctl, struct error *err)
@@ -341,6 +264,7 @@ int ctl_import(const struct ctl *ctl, struct error *err)
 	int result = import_all(import, err);
 	progress_clear(&import->progress);
 	client_close(&import->client);
+	source_close(import->source);
 	buf_free(&import->errors);
 	free(import);
 	return result;

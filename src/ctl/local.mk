@@ -6,12 +6,16 @@ cdrctl_SOURCES = \
 	src/ctl/ctl.h \
 	src/ctl/grid.c \
 	src/ctl/import.c \
+	src/ctl/import_result.c src/ctl/import_result.h \
 	src/ctl/main.c \
 	src/ctl/progress.c src/ctl/progress.h \
 	src/ctl/render.c src/ctl/render.h src/ctl/secret_file.c src/ctl/secret_file.h \
 	src/ctl/restore.c \
+	src/ctl/sniff.c src/ctl/sniff.h \
+	src/ctl/source.c src/ctl/source.h src/ctl/source_private.h \
 	src/ctl/text.c src/ctl/text.h \
-	src/ctl/usage.c src/ctl/usage.h
+	src/ctl/usage.c src/ctl/usage.h \
+	src/ctl/zip.c
 cdrctl_LDADD = libcdrd.a
 
 # The completion is made from the table of commands by the program that has it.

@@ -10,26 +10,10 @@
 #include "base/json.h"
 #include "ingest/ingest_private.h"
 
-static void add_error(struct ingest_batch *batch, uint64_t line, const struct check_fault *fault)
-{
-	if (batch->errors_count >= (uint64_t)batch->ingest->config->errors_max)
-		return;
-	struct json j = json_to(&batch->errors);
-	j.comma = batch->errors_count++ > 0;
-	json_object_begin(&j);
-	json_key(&j, "line");
-	json_uint(&j, line);
-	json_key(&j, "field");
-	json_text(&j, fault->field);
-	json_key(&j, "reason");
-	json_text(&j, fault->reason);
-	json_object_end(&j);
-}
-
 static int reject(struct ingest_batch *batch, const struct parse_item *item, const struct check_fault *fault,
                   struct error *err)
 {
-	add_error(batch, item->line, fault);
+	errors_add(&batch->errors, (uint64_t)batch->ingest->config->errors_max, item->line, fault->field, fault->reason);
 	batch->summary.rejected++;
 	batch->ingest->pending.rejected++;
 	return ingest_quarantine(batch, item, fault, err);
@@ -119,6 +103,11 @@ fail:
 	return NULL;
 }
 
+void ingest_batch_fold_errors(struct ingest_batch *batch)
+{
+	batch->errors.fold = true;
+}
+
 void ingest_batch_free(struct ingest_batch *batch)
 {
 	if (!batch)
@@ -126,7 +115,7 @@ void ingest_batch_free(struct ingest_batch *batch)
 	parser_free(batch->parser);
 	free(batch->producer);
 	free(batch->product_name);
-	buf_free(&batch->errors);
+	errors_free(&batch->errors);
 	free(batch);
 }
 
@@ -190,19 +179,14 @@ static void write_answer(const struct ingest_batch *batch, struct buf *out)
 	const struct ingest_summary *summary = &batch->summary;
 	struct json j = json_to(out);
 	json_object_begin(&j);
-	json_key(&j, "accepted");
-	json_uint(&j, summary->accepted);
-	json_key(&j, "updated");
-	json_uint(&j, summary->updated);
-	json_key(&j, "duplicates");
-	json_uint(&j, summary->duplicates);
-	json_key(&j, "rejected");
-	json_uint(&j, summary->rejected);
+	json_member_uint(&j, "accepted", summary->accepted);
+	json_member_uint(&j, "updated", summary->updated);
+	json_member_uint(&j, "duplicates", summary->duplicates);
+	json_member_uint(&j, "rejected", summary->rejected);
 	json_key(&j, "errors");
-	json_array_begin(&j);
-	if (batch->errors_count > 0)
-		json_raw(&j, buf_str(&batch->errors));
-	json_array_end(&j);
+	errors_write(&batch->errors, &j);
+	if (batch->errors.fold)
+		json_member_uint(&j, "errors_unlisted", batch->errors.unlisted);
 	json_object_end(&j);
 }
 
@@ -211,7 +195,7 @@ void ingest_batch_answer(struct ingest_batch *batch)
 	struct buf answer = { 0 };
 	if (batch->failure.code == ERROR_NONE)
 		write_answer(batch, &answer);
-	if (answer.failed || batch->errors.failed) {
+	if (answer.failed || errors_failed(&batch->errors)) {
 		buf_clear(&answer);
 		error_set(&batch->failure, ERROR_NOMEM, "answer to %s: out of memory",
 		          batch->producer ? batch->producer : "a replay");

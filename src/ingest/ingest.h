@@ -50,6 +50,10 @@ struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format f
                                       const char *product_name, const struct ingest_settings *settings,
                                       ingest_done_fn done, void *arg, struct error *err);
 
+/* The answer is to tell errors that are equal once: with the line of the first, how often ("times"), and how many are
+ * not among them ("errors_unlisted"). Before the first piece. */
+void ingest_batch_fold_errors(struct ingest_batch *batch);
+
 /* Takes the next piece. Faults of records are counted, not returned. */
 void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len);
 

@@ -14,6 +14,7 @@
 #include <sys/queue.h>
 
 #include "ingest/check.h"
+#include "ingest/errors.h"
 #include "ingest/ingest.h"
 
 #define LONG_TURN_US 5000 /* a turn of the loop that was this long is enough */
@@ -55,8 +56,7 @@ struct ingest_batch {
 	void *arg;
 	uint64_t round; /* of its newest record */
 	struct ingest_summary summary;
-	struct buf errors; /* the elements of the answer's array, as JSON */
-	uint64_t errors_count;
+	struct errors errors;
 	struct error failure; /* code ERROR_NONE while all is well; then it takes no more records */
 };
 

@@ -188,7 +188,7 @@ def test_a_short_import_draws_nothing(daemon, files):
 
 
 def test_import_sums_up_each_file_and_all(daemon, files):
-    text = ctl(daemon, "import", *files)
+    text = ctl(daemon, "import", "--allow-rejects", *files)
     first, second, error, whole, hint = text.splitlines()
     assert re.fullmatch(r".*/first.ndjson: 30 records in \d+\.\d s \([\d,]+/s\): 30 accepted, 0 updated, "
                         r"0 duplicates, 0 rejected", first), first
@@ -199,7 +199,7 @@ def test_import_sums_up_each_file_and_all(daemon, files):
 
 
 def test_import_as_json_names_the_files_of_errors(daemon, files):
-    result = daemon.ctl("import", *files)
+    result = daemon.ctl("import", "--allow-rejects", *files)
     assert (result["accepted"], result["rejected"]) == (49, 1)
     assert [(os.path.basename(e["file"]), e["line"], e["field"]) for e in result["errors"]] == [
         ("second.ndjson", 20, "smell")]

@@ -1,0 +1,135 @@
+/*
+ * import_result.c: see import_result.h.
+ */
+#include "ctl/import_result.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "admin/tree.h"
+#include "base/clock.h"
+#include "ctl/text.h"
+
+static const char *const count_keys[] = { "accepted", "updated", "duplicates", "rejected" };
+
+static uint64_t number_of(yajl_val object, const char *key)
+{
+	yajl_val value = tree_get(object, key);
+	return YAJL_IS_NUMBER(value) ? strtoull(value->u.number.r, NULL, 10) : 0;
+}
+
+void import_counts_read(struct import_counts *counts, yajl_val object)
+{
+	for (int i = 0; i < IMPORT_COUNTS; i++)
+		counts->of[i] = number_of(object, count_keys[i]);
+}
+
+void import_counts_add(struct import_counts *sum, const struct import_counts *more)
+{
+	for (int i = 0; i < IMPORT_COUNTS; i++)
+		sum->of[i] += more->of[i];
+}
+
+uint64_t import_counts_records(const struct import_counts *counts)
+{
+	uint64_t records = 0;
+	for (int i = 0; i < IMPORT_COUNTS; i++)
+		records += counts->of[i];
+	return records;
+}
+
+void import_print_counts(const char *name, const struct import_counts *counts, int64_t elapsed_us)
+{
+	struct buf text = { 0 };
+	uint64_t records = import_counts_records(counts);
+	double seconds = (double)elapsed_us / (double)CLOCK_US_PER_SECOND;
+	text_add(&text, name);
+	buf_add_text(&text, ": ");
+	text_add_count(&text, records);
+	buf_addf(&text, " record%s in %.1f s (", records == 1 ? "" : "s", seconds);
+	text_add_count(&text, (uint64_t)((double)records / seconds));
+	buf_add_text(&text, "/s)");
+	for (int i = 0; i < IMPORT_COUNTS; i++) {
+		buf_add_text(&text, i == 0 ? ": " : ", ");
+		text_add_count(&text, counts->of[i]);
+		buf_addf(&text, " %s", count_keys[i]);
+	}
+	printf("%.*s\n", STR_ARGS(buf_str(&text)));
+	buf_free(&text);
+}
+
+/* "line 7: to: ..." of one, "to: ...: 12 times, first in line 7" of several that are equal. */
+static void add_error(struct buf *text, yajl_val error)
+{
+	static const char *const keys[] = { "field", "reason" };
+	uint64_t line = number_of(error, "line"), times = number_of(error, "times");
+	if (times <= 1)
+		buf_addf(text, "line %llu: ", (unsigned long long)line);
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		yajl_val value = tree_get(error, keys[i]);
+		if (!YAJL_IS_STRING(value) || !value->u.string[0])
+			continue;
+		text_add(text, value->u.string);
+		buf_add_text(text, i == 0 ? ": " : "");
+	}
+	if (times <= 1)
+		return;
+	buf_add_text(text, ": ");
+	text_add_count(text, times);
+	buf_addf(text, " times, first in line %llu", (unsigned long long)line);
+}
+
+void import_print_errors(yajl_val answer)
+{
+	yajl_val errors = tree_get(answer, "errors");
+	uint64_t more = number_of(answer, "errors_unlisted");
+	for (size_t i = 0; YAJL_IS_ARRAY(errors) && i < errors->u.array.len; i++) {
+		struct buf text = { 0 };
+		add_error(&text, errors->u.array.values[i]);
+		printf("  %.*s\n", STR_ARGS(buf_str(&text)));
+		buf_free(&text);
+	}
+	if (more > 0)
+		printf("  and %llu more\n", (unsigned long long)more);
+}
+
+static void add_with_file(struct buf *errors, const char *name, yajl_val error)
+{
+	struct json j = json_to(errors);
+	j.comma = errors->len > 0;
+	json_object_begin(&j);
+	json_member_text(&j, "file", name);
+	for (size_t i = 0; YAJL_IS_OBJECT(error) && i < error->u.object.len; i++) {
+		json_key(&j, error->u.object.keys[i]);
+		tree_write(error->u.object.values[i], &j);
+	}
+	json_object_end(&j);
+}
+
+void import_add_errors(struct buf *errors, const char *name, yajl_val answer)
+{
+	yajl_val list = tree_get(answer, "errors");
+	for (size_t i = 0; YAJL_IS_ARRAY(list) && i < list->u.array.len; i++)
+		add_with_file(errors, name, list->u.array.values[i]);
+}
+
+int import_print_result(const struct ctl *ctl, const struct import_counts *counts, const struct buf *errors,
+                        struct error *err)
+{
+	struct buf text = { 0 };
+	struct json j = json_to(&text);
+	json_object_begin(&j);
+	for (int i = 0; i < IMPORT_COUNTS; i++)
+		json_member_uint(&j, count_keys[i], counts->of[i]);
+	json_key(&j, "errors");
+	json_array_begin(&j);
+	if (errors->len > 0)
+		json_raw(&j, buf_str(errors));
+	json_array_end(&j);
+	json_object_end(&j);
+	bool failed = text.failed || errors->failed || !buf_cstr(&text);
+	int result = failed ? error_set(err, ERROR_NOMEM, "Out of memory for the result") :
+	                      ctl_print(ctl, buf_str(&text), err);
+	buf_free(&text);
+	return result;
+}

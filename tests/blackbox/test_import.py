@@ -1,0 +1,123 @@
+"""cdrctl import: what a file is, is found out; what was rejected is told, once for all that are alike."""
+import gzip
+import io
+import json
+import zipfile
+
+import harness
+import pytest
+import zstandard
+from samples import many_sms, sms, whole_day
+
+
+def stored(daemon, account):
+    return daemon.records(account, product="SMS", direction="outbound", **whole_day())["records"]
+
+
+def write(path, data):
+    path.write_bytes(data)
+    return str(path)
+
+
+def zipped(*files, method=zipfile.ZIP_DEFLATED):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for name, data in files:
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def counts(result):
+    return {name: result[name] for name in ("accepted", "updated", "duplicates", "rejected") if result[name]}
+
+
+PACKINGS = {
+    "plain": lambda data: data,
+    "gzip": gzip.compress,
+    "two gzips in a row": lambda data: gzip.compress(data[:1000]) + gzip.compress(data[1000:]),
+    "zstd": zstandard.ZstdCompressor().compress,
+    "zip": lambda data: zipped(("records", data)),
+    "zip, stored": lambda data: zipped(("folder/", b""), ("folder/records", data), method=zipfile.ZIP_STORED),
+}
+
+
+@pytest.mark.parametrize("packing", PACKINGS)
+@pytest.mark.parametrize("format", ["ndjson", "json", "msgpack", "csv"])
+def test_import_knows_a_file_by_its_beginning_whatever_its_name(daemon, account, tmp_path, format, packing):
+    body = harness.encode(many_sms(account, 300), format)
+    path = write(tmp_path / "noname", PACKINGS[packing](body))
+    assert counts(daemon.ctl("import", path)) == {"accepted": 300}
+    assert len(stored(daemon, account)) == 300
+
+
+def test_import_from_a_pipe_knows_what_it_gets(daemon, account):
+    body = zipped(("a", harness.encode(many_sms(account, 20), "csv")), ("b", harness.encode([sms(account)], "msgpack")))
+    assert counts(daemon.ctl("import", "-", stdin=body)) == {"accepted": 21}
+
+
+@pytest.mark.parametrize("beginning", [b" \r\n\t", b"\n\n"])
+def test_white_space_before_it_hides_nothing(daemon, account, tmp_path, beginning):
+    path = write(tmp_path / "records", beginning + harness.encode([sms(account)], "json"))
+    assert counts(daemon.ctl("import", path)) == {"accepted": 1}
+
+
+@pytest.mark.parametrize("cut", [1, 9, 30])
+@pytest.mark.parametrize("packing", ["gzip", "zstd", "zip"])
+def test_a_file_that_was_cut_is_an_error_that_names_it(daemon, account, tmp_path, packing, cut):
+    data = PACKINGS[packing](harness.encode(many_sms(account, 300), "ndjson"))
+    path = write(tmp_path / "cut", data[:-cut - (150 if packing == "zip" else 0)])
+    with pytest.raises(harness.CtlError, match="/cut.*ends in the middle"):
+        daemon.ctl("import", path)
+
+
+def test_a_zip_with_a_wrong_checksum_is_an_error(daemon, account, tmp_path):
+    data = bytearray(zipped(("records", harness.encode([sms(account)], "ndjson"))))
+    data[14] ^= 1
+    with pytest.raises(harness.CtlError, match="CRC"):
+        daemon.ctl("import", write(tmp_path / "zip", bytes(data)))
+
+
+@pytest.mark.parametrize("name, pack", [("report_SMS_{}_20260101.csv", PACKINGS["plain"]),
+                                        ("SMS_0f8fad5b-d9cb-469f-a165-70867728950e.csv.gz", gzip.compress)])
+def test_the_product_of_a_report_is_in_its_name(daemon, account, tmp_path, name, pack):
+    records = many_sms(account, 30)
+    for record in records:
+        del record["product"]
+    path = write(tmp_path / name.format(account.id), pack(harness.encode(records, "csv")))
+    assert counts(daemon.ctl("import", path)) == {"accepted": 30}
+
+
+def test_the_product_of_a_report_in_a_zip_is_in_the_name_inside(daemon, account, tmp_path):
+    record = sms(account)
+    del record["product"]
+    path = write(tmp_path / "download.zip", zipped((f"report_SMS_{account.id}_20260101.csv", harness.encode([record], "csv"))))
+    assert counts(daemon.ctl("import", path)) == {"accepted": 1}
+
+
+def test_an_import_with_rejects_fails_unless_they_are_allowed(daemon, account, tmp_path):
+    path = write(tmp_path / "records", harness.encode([sms(account), sms(account, smell="nice")], "ndjson"))
+    ended = daemon.ctl_run("import", path)
+    assert ended.returncode == 1 and b"1 record was rejected" in ended.stderr, ended
+    assert counts(json.loads(ended.stdout)) == {"accepted": 1, "rejected": 1}, "the result is printed all the same"
+    assert counts(daemon.ctl("import", "--allow-rejects", path)) == {"duplicates": 1, "rejected": 1}
+
+
+def test_equal_errors_are_told_once_with_their_number(daemon, account, tmp_path):
+    records = many_sms(account, 3)
+    for i in range(500):
+        records += [sms(account, smell="nice"), sms(account, direction="up")]
+    path = write(tmp_path / "records", harness.encode(records, "ndjson"))
+    result = daemon.ctl("import", "--allow-rejects", path)
+    assert [(e["field"], e["line"], e["times"]) for e in result["errors"]] == [("smell", 4, 500), ("direction", 5, 500)]
+    text = harness.subprocess.run([harness.program("cdrctl"), "-s", daemon.socket, "import", path],
+                                  capture_output=True, text=True, timeout=60)
+    assert "smell: " in text.stdout and ": 500 times, first in line 4\n" in text.stdout, text.stdout
+    assert text.stdout.count("\n") == 4, text.stdout
+
+
+def test_errors_beyond_the_list_are_counted(daemon, account, tmp_path):
+    records = [sms(account, direction=f"way-{i}") for i in range(130)]
+    path = write(tmp_path / "records", harness.encode(records, "ndjson"))
+    text = harness.subprocess.run([harness.program("cdrctl"), "-s", daemon.socket, "import", path],
+                                  capture_output=True, text=True, timeout=60)
+    assert "  and 30 more\n" in text.stdout, text.stdout
