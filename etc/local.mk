@@ -1,19 +1,20 @@
-# What is installed beside the programs: an example configuration and the systemd unit. The configuration is an
+# What is installed beside the programs: an example configuration and the systemd units. The configuration is an
 # example only (in the documentation's folder), so that installing never touches one in use.
 exampledir = $(docdir)/examples
 nodist_example_DATA = etc/cdrd.conf
 dist_example_DATA = etc/grafana-cdrd.json
-systemdsystemunit_DATA = systemd/cdrd.service
+systemdsystemunit_DATA = systemd/cdrd.service systemd/cdrd-backup.service
+dist_systemdsystemunit_DATA = systemd/cdrd-backup.timer
 dist_doc_DATA = README.md ChangeLog LICENSE
-CLEANFILES += etc/cdrd.conf systemd/cdrd.service
-EXTRA_DIST += etc/cdrd.conf.in systemd/cdrd.service.in
+CLEANFILES += etc/cdrd.conf systemd/cdrd.service systemd/cdrd-backup.service
+EXTRA_DIST += etc/cdrd.conf.in systemd/cdrd.service.in systemd/cdrd-backup.service.in docs/guide
 
 etc/cdrd.conf: etc/cdrd.conf.in src/base/settings.def tools/gen_tables.py
 	$(AM_V_at)$(MKDIR_P) etc
 	$(AM_V_GEN)$(GEN_TABLES) settings-example $(srcdir)/src/base/settings.def $(srcdir)/etc/cdrd.conf.in >$@.tmp
 	$(AM_V_at)mv $@.tmp $@
 
-systemd/cdrd.service: systemd/cdrd.service.in Makefile
+systemd/%.service: systemd/%.service.in Makefile
 	$(AM_V_at)$(MKDIR_P) systemd
-	$(AM_V_GEN)sed -e 's|@sbindir[@]|$(sbindir)|g' $(srcdir)/systemd/cdrd.service.in >$@.tmp
+	$(AM_V_GEN)sed -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@bindir[@]|$(bindir)|g' $< >$@.tmp
 	$(AM_V_at)mv $@.tmp $@

@@ -336,6 +336,7 @@ static int start_admin(struct daemon *d, struct error *err)
 		.meter = d->meter,
 		.closing = d->closing,
 		.lag = d->lag,
+		.disk = d->disk,
 		.shutdown = on_shutdown_command,
 		.shutdown_arg = d,
 		.started_us = d->started_us,

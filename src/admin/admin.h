@@ -4,7 +4,8 @@
  * Protocol: the client sends one JSON object a line, {"command":"account add","args":{"id":"abcd1234"}}, and gets one
  * a line back: {"ok":true,"result":...} or {"ok":false,"error":"text","code":"not_found"}, in order. An error that is
  * what the command has found has a result beside it, as last member. Long commands send {"progress":{...}} lines first.
- * `import` is followed by its body in chunks: a 4-byte big-endian length and that many bytes, length 0 at the end. A request is at most 1 MiB. The connection is closed after an error that came
+ * `import` is followed by its body in chunks: a 4-byte big-endian length and that many bytes, length 0 at the end. So is
+ * `backup`, which sends lines of its own (command_backup.c). A request is at most 1 MiB. The connection is closed after an error that came
  * before a handler had the request, or before the end of a body. The socket has mode 0660; peers must be root, the
  * daemon's user or a member of admin_group (SO_PEERCRED).
  */
@@ -15,6 +16,7 @@
 
 #include "base/audit.h"
 #include "base/config.h"
+#include "base/disk.h"
 #include "base/error.h"
 #include "base/lag.h"
 #include "callback/callback.h"
@@ -40,6 +42,7 @@ struct admin_context {
 	struct meter *meter;
 	struct closing *closing;
 	const struct lag *lag; /* the loop's lateness */
+	const struct disk *disk;
 	void (*shutdown)(void *arg); /* the `shutdown` command; must not free the admin from within */
 	void *shutdown_arg;
 	int64_t started_us;

@@ -62,6 +62,15 @@ void admin_reply_on_close(struct admin_reply *reply, void (*on_close)(void *arg)
 /* Calls fn(arg) in the next turn of the loop, unless the reply is dead by then. One at a time. */
 void admin_reply_later(struct admin_reply *reply, void (*fn)(void *arg), void *arg);
 
+/* The same once the client has read all that was written to it: what a slow one does not read costs no memory. */
+void admin_reply_when_read(struct admin_reply *reply, void (*fn)(void *arg), void *arg);
+bool admin_reply_is_read(const struct admin_reply *reply);
+
+/* A line of the command's own before the answer, which only its client understands: an object, begun; keys and values;
+ * and ended, with `data` behind the line as it is. */
+struct json *admin_reply_line_begin(struct admin_reply *reply);
+void admin_reply_line_end(struct admin_reply *reply, struct str data);
+
 /* Is it time for another progress line? A few times a second, and only while the client reads them. */
 bool admin_reply_progress_due(struct admin_reply *reply);
 

@@ -198,6 +198,8 @@ static void on_write(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	session_flush(session);
+	if (session->out.len == 0 && session->reply.later_waits)
+		session_wake(session);
 	if (session->out.len == 0)
 		take_input(session);
 	settle(session);
@@ -209,9 +211,11 @@ static void on_work(evutil_socket_t fd, short what, void *arg)
 	void (*later)(void *) = session->reply.later;
 	(void)fd;
 	(void)what;
-	session->reply.later = NULL;
-	if (later && !session->broken)
+	if (later && !session->broken && !(session->reply.later_waits && session->out.len > 0)) {
+		session->reply.later = NULL;
+		session->reply.later_waits = false;
 		later(session->reply.later_arg);
+	}
 	take_input(session);
 	settle(session);
 }

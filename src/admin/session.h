@@ -45,6 +45,7 @@ struct admin_reply {
 
 	void (*on_close)(void *arg);
 	void *on_close_arg;
+	bool later_waits; /* for the client to have read all */
 	void (*later)(void *arg);
 	void *later_arg;
 	struct session_body body;

@@ -138,7 +138,35 @@ void admin_reply_later(struct admin_reply *reply, void (*fn)(void *arg), void *a
 {
 	reply->later = fn;
 	reply->later_arg = arg;
+	reply->later_waits = false;
 	session_wake(reply->session);
+}
+
+bool admin_reply_is_read(const struct admin_reply *reply)
+{
+	return reply->session->out.len == 0;
+}
+
+void admin_reply_when_read(struct admin_reply *reply, void (*fn)(void *arg), void *arg)
+{
+	admin_reply_later(reply, fn, arg);
+	reply->later_waits = true;
+}
+
+struct json *admin_reply_line_begin(struct admin_reply *reply)
+{
+	struct json *j = &reply->progress_json;
+	*j = json_to(&reply->session->out);
+	json_object_begin(j);
+	return j;
+}
+
+void admin_reply_line_end(struct admin_reply *reply, struct str data)
+{
+	json_object_end(&reply->progress_json);
+	buf_add_char(&reply->session->out, '\n');
+	buf_add_str(&reply->session->out, data);
+	session_flush(reply->session);
 }
 
 void admin_reply_body(struct admin_reply *reply, const struct admin_body *body, void *arg)
@@ -158,9 +186,7 @@ bool admin_reply_progress_due(struct admin_reply *reply)
 
 struct json *admin_reply_progress_begin(struct admin_reply *reply)
 {
-	struct json *j = &reply->progress_json;
-	*j = json_to(&reply->session->out);
-	json_object_begin(j);
+	struct json *j = admin_reply_line_begin(reply);
 	json_key(j, "progress");
 	json_object_begin(j);
 	return j;
@@ -169,9 +195,7 @@ struct json *admin_reply_progress_begin(struct admin_reply *reply)
 void admin_reply_progress_end(struct admin_reply *reply)
 {
 	json_object_end(&reply->progress_json);
-	json_object_end(&reply->progress_json);
-	buf_add_char(&reply->session->out, '\n');
-	session_flush(reply->session);
+	admin_reply_line_end(reply, (struct str){ NULL, 0 });
 }
 
 void admin_reply_log(const struct admin_reply *reply, const char *format, ...)

@@ -76,6 +76,10 @@ static int take_other(struct client *client, struct str text, struct client_line
 	line->progress = tree_get(client->progress, "progress");
 	if (line->progress)
 		return 1;
+	if (client->own_lines && YAJL_IS_OBJECT(client->progress) && !tree_get(client->progress, "ok")) {
+		line->other = client->progress;
+		return 1;
+	}
 	const char *message = YAJL_GET_STRING(tree_get(client->progress, "error"));
 	return error_set(err, ERROR_INVALID, "%s", message ? message : "cannot make sense of the daemon's answer");
 }
@@ -96,9 +100,19 @@ int client_next_line(struct client *client, struct client_line *line, struct err
 	*end = '\0';
 	client->used = client->scanned = len + 1;
 	line->result = cut_result(in->data, len);
-	if (line->result.p && strcmp(in->data, "{\"ok\":true}") == 0)
+	line->is_answer = line->result.p && strcmp(in->data, "{\"ok\":true}") == 0;
+	if (line->is_answer)
 		return 1;
 	return take_other(client, str_from(in->data), line, err);
+}
+
+struct str client_take_bytes(struct client *client, size_t max)
+{
+	struct buf *in = &client->in;
+	buf_drain(in, client->used);
+	size_t len = in->len < max ? in->len : max;
+	client->used = client->scanned = len;
+	return (struct str){ in->data, len };
 }
 
 static int receive(struct client *client, struct error *err)

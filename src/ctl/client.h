@@ -18,6 +18,7 @@ struct client {
 	struct buf in;
 	size_t used;       /* bytes of `in` that earlier lines took */
 	size_t scanned;    /* bytes of `in` that have no line's end, from the beginning */
+	bool own_lines;    /* the command has lines of its own; set after client_open */
 	bool cannot_send;  /* the daemon reads no more; its answer says why */
 	yajl_val progress; /* the last progress line */
 };
@@ -31,13 +32,19 @@ void client_write_request(struct buf *out, const char *words, const struct args 
 
 /* A line of the daemon's; both die with the next. */
 struct client_line {
-	yajl_val progress; /* the object, or NULL if it is the answer */
+	yajl_val progress; /* the object, or NULL */
+	yajl_val other;    /* a line of the command's own, before the answer, or NULL */
+	bool is_answer;
 	struct str result; /* JSON of the answer's result, with a NUL behind it; none if its p is NULL */
 };
 
 /* 1 with the next line, 0 if none is there yet, -1 if it is an error: *err is what the daemon says, and line->result
  * is there if the command has done its work all the same. */
 int client_next_line(struct client *client, struct client_line *line, struct error *err);
+
+/* What is there of the next `max` bytes behind the line that was read last, which are no line; dies with the next call.
+ * Empty: pump first. */
+struct str client_take_bytes(struct client *client, size_t max);
 
 /* Waits until it could send some of *unsent, which it shortens, or receive something. -1 when the daemon is gone. */
 int client_pump(struct client *client, struct str *unsent, struct error *err);

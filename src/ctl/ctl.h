@@ -16,6 +16,7 @@ struct ctl {
 };
 
 /* 0, or -1 with *err, which main.c prints. */
+int ctl_backup(const struct ctl *ctl, struct error *err);
 int ctl_import(const struct ctl *ctl, struct error *err);
 int ctl_restore(const struct ctl *ctl, struct error *err);
 

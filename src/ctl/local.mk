@@ -1,5 +1,6 @@
 bin_PROGRAMS += cdrctl
 cdrctl_SOURCES = \
+	src/ctl/backup.c \
 	src/ctl/client.c src/ctl/client.h \
 	src/ctl/completion.c \
 	src/ctl/csv.c \

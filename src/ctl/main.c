@@ -25,6 +25,7 @@ static const struct special_row {
 	const char *words;
 	int (*run)(const struct ctl *ctl, struct error *err);
 } specials[] = {
+	{ "backup", ctl_backup },
 	{ "import", ctl_import },
 	{ "restore", ctl_restore },
 };

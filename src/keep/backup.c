@@ -1,15 +1,10 @@
 /*
- * backup.c: the course of a backup. See backup.h.
+ * backup.c: which file of a backup comes next, and how it is given out. See backup.h.
  */
 #include "keep/backup.h"
 
-#include <config.h>
-
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -18,8 +13,11 @@
 #include "keep/folder.h"
 #include "store/copying.h"
 
-#define LIST_BYTES_MAX ((size_t)256 << 20)
-#define KEY_NAME "cursor.key"
+#define MODE 0640u
+#define MODE_KEY 0600u
+
+static const char *const keys[] = { "cursor.key" };
+#define KEYS (sizeof(keys) / sizeof(keys[0]))
 
 /* --- its life --- */
 
@@ -28,112 +26,8 @@ static int no_memory(struct error *err)
 	return error_set(err, ERROR_NOMEM, "backup: out of memory");
 }
 
-static int check_dir(const char *dir, const char *data_dir, struct error *err)
-{
-	size_t len = strlen(data_dir);
-	if (dir[0] != '/')
-		return error_set(err, ERROR_INVALID, "DIR \"%s\": must be an absolute path; the daemon runs elsewhere", dir);
-	if (strncmp(dir, data_dir, len) == 0 && (dir[len] == '/' || dir[len] == '\0'))
-		return error_set(err, ERROR_INVALID, "DIR \"%s\": lies in data_dir", dir);
-	return 0;
-}
-
-static int take_lock(struct backup *backup, struct error *err)
-{
-	const char *path = folder_path(&backup->scratch, backup->dir.data, "lock", err);
-	if (!path)
-		return -1;
-	backup->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	if (backup->lock_fd < 0)
-		return error_set_errno(err, errno, "%s: open", path);
-	if (flock(backup->lock_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	return errno == EWOULDBLOCK ? error_set(err, ERROR_CONFLICT, "%s: a backup is being made there", backup->dir.data) :
-	                              error_set_errno(err, errno, "%s: lock", path);
-}
-
-static int remove_part(void *arg, const char *name, struct error *err)
-{
-	struct backup *backup = arg;
-	if (!folder_is_part(name))
-		return 0;
-	const char *path = folder_path(&backup->scratch, backup->dir.data, name, err);
-	if (!path || folder_remove(path, err) != 0)
-		return -1;
-	log_info("keep", "%s: removed, it was not complete", path);
-	return 0;
-}
-
-/* 2026-11-24T142011.123Z */
-static void add_name(struct buf *out, int64_t time_us)
-{
-	int32_t day = clock_day_of(time_us);
-	int64_t ms = (time_us - clock_day_start_us(day)) / 1000;
-	clock_format_day(out, day);
-	buf_addf(out, "T%02d%02d%02d.%03dZ", (int)(ms / 3600000), (int)(ms / 60000 % 60), (int)(ms / 1000 % 60),
-	         (int)(ms % 1000));
-}
-
-static int load_previous(struct backup *backup, struct error *err)
-{
-	struct buf name = { 0 };
-	struct error ignored;
-	int found = folder_newest(backup->dir.data, &name, err);
-	if (found > 0) {
-		buf_addf(&backup->previous, "%s/%s", backup->dir.data, name.data);
-		const char *sums = buf_cstr(&backup->previous) ?
-		                           folder_path(&backup->scratch, backup->previous.data, SUMS_NAME, err) : NULL;
-		const char *about = sums ? folder_path(&backup->scratch_to, backup->previous.data, BACKUP_NAME, err) : NULL;
-		if (!about)
-			found = -1;
-		/* One that cannot be read is no help, and no hindrance. */
-		else if (folder_read(sums, LIST_BYTES_MAX, &backup->previous_sums, &ignored) != 0 ||
-		         folder_read(about, LIST_BYTES_MAX, &backup->previous_about, &ignored) != 0)
-			buf_clear(&backup->previous);
-	}
-	buf_free(&name);
-	return found < 0 ? -1 : 0;
-}
-
-static int make_part(struct backup *backup, struct error *err)
-{
-	static const char *const names[] = { "days", "catalog", "reports" };
-	int64_t now_us = clock_now_us();
-	buf_addf(&backup->path, "%s/", backup->dir.data);
-	add_name(&backup->path, now_us);
-	buf_add_str(&backup->part, buf_str(&backup->path));
-	buf_add_text(&backup->part, ".part");
-	if (!buf_cstr(&backup->path) || !buf_cstr(&backup->part))
-		return no_memory(err);
-	buf_addf(&backup->about, "format %d\nversion %s\nbegun ", BACKUP_FORMAT, PACKAGE_VERSION);
-	clock_format_record(&backup->about, now_us);
-	buf_add_char(&backup->about, '\n');
-	if (folder_make(backup->part.data, false, err) != 0) {
-		buf_clear(&backup->part);
-		return -1;
-	}
-	/* The catalog's directory is made by what copies it. */
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const char *path = strcmp(names[i], "catalog") == 0 ? NULL : backup_part_path(backup, names[i], err);
-		if (path && folder_make(path, false, err) != 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int begin(struct backup *backup, struct error *err)
-{
-	if (!buf_cstr(&backup->dir) || !buf_cstr(&backup->data_dir))
-		return no_memory(err);
-	if (check_dir(backup->dir.data, backup->data_dir.data, err) != 0 || folder_make(backup->dir.data, true, err) != 0 ||
-	    take_lock(backup, err) != 0 || folder_each(backup->dir.data, remove_part, backup, err) != 0 ||
-	    load_previous(backup, err) != 0)
-		return -1;
-	return make_part(backup, err);
-}
-
-struct backup *backup_new(struct store *store, struct reports *reports, const char *data_dir, const char *dir,
-                          uint64_t keep, struct error *err)
+struct backup *backup_new(struct store *store, struct reports *reports, const struct disk *disk, const char *data_dir,
+                          struct error *err)
 {
 	size_t count;
 	struct backup *backup = calloc(1, sizeof(*backup));
@@ -141,32 +35,43 @@ struct backup *backup_new(struct store *store, struct reports *reports, const ch
 		no_memory(err);
 		return NULL;
 	}
-	*backup = (struct backup){ .store = store, .reports = reports, .keep = keep, .lock_fd = -1, .day = INT32_MIN };
-	buf_add_text(&backup->dir, dir);
-	while (backup->dir.len > 1 && backup->dir.data[backup->dir.len - 1] == '/')
-		backup->dir.len--;
+	backup->store = store;
+	backup->reports = reports;
+	backup->disk = disk;
+	backup->lock_fd = backup->fd = -1;
+	backup->day = INT32_MIN;
 	buf_add_text(&backup->data_dir, data_dir);
+	buf_addf(&backup->spool, "%s/backup.part", data_dir);
 	store_days(store, &count);
 	backup->counts.days_total = count;
-	if (begin(backup, err) == 0)
+	if (!buf_cstr(&backup->data_dir) || !buf_cstr(&backup->spool))
+		no_memory(err);
+	else if (backup_spool_take(backup, err) == 0)
 		return backup;
 	backup_free(backup);
 	return NULL;
 }
 
+static void close_file(struct backup *backup)
+{
+	if (backup->fd >= 0)
+		close(backup->fd);
+	backup->fd = -1;
+}
+
 void backup_free(struct backup *backup)
 {
+	struct error err;
 	if (!backup)
 		return;
-	struct buf *const bufs[] = { &backup->data_dir, &backup->dir, &backup->part, &backup->path, &backup->previous,
-		                     &backup->previous_sums, &backup->previous_about, &backup->sums, &backup->about,
-		                     &backup->stamp, &backup->name, &backup->report_ids, &backup->scratch, &backup->scratch_to };
-	struct error err;
-	if (backup->copying)
+	struct buf *const bufs[] = { &backup->data_dir, &backup->spool, &backup->report_ids, &backup->name, &backup->stamp,
+		                     &backup->scratch };
+	if (backup->phase == BACKUP_PHASE_COPYING) {
 		copying_forget(backup->store);
-	sums_file_end(&backup->file);
-	if (backup->part.len && backup->stage < BACKUP_PRUNE && folder_remove(backup->part.data, &err) != 0)
-		log_warn("keep", "%s", err.message);
+		if (backup_spool_clear(backup, &err) != 0)
+			log_warn("keep", "%s", err.message);
+	}
+	close_file(backup);
 	if (backup->lock_fd >= 0)
 		close(backup->lock_fd);
 	for (size_t i = 0; i < sizeof(bufs) / sizeof(bufs[0]); i++)
@@ -177,242 +82,192 @@ void backup_free(struct backup *backup)
 void backup_counts(const struct backup *backup, struct backup_counts *counts)
 {
 	*counts = backup->counts;
-	counts->bytes += backup->reading ? backup->file.bytes : copying_bytes(backup->store);
 }
 
-const char *backup_path(const struct backup *backup)
+/* --- which file is next --- */
+
+static int set_name(struct backup *backup, const char *directory, const char *name, unsigned mode, struct error *err)
 {
-	return backup->path.data;
+	buf_clear(&backup->name);
+	buf_addf(&backup->name, "%s%s", directory, name);
+	backup->mode = mode;
+	buf_clear(&backup->stamp);
+	return buf_cstr(&backup->name) ? 1 : no_memory(err);
 }
 
-/* --- days and the catalog --- */
+/* The functions that find one: 1 with its name and stamp, 0 if the stage has no more, -1. */
 
-static int set_name(struct backup *backup, struct error *err)
+static int find_day(struct backup *backup, struct error *err)
 {
-	return buf_cstr(&backup->name) ? 0 : no_memory(err);
+	for (;;) {
+		struct buf text = { 0 };
+		size_t count, at = 0;
+		const int32_t *days = store_days(backup->store, &count);
+		while (at < count && days[at] < backup->day)
+			at++;
+		if (at == count)
+			return 0;
+		backup->day = days[at];
+		clock_format_day(&text, backup->day);
+		buf_add_text(&text, "/data.mdb");
+		int result = buf_cstr(&text) ? set_name(backup, "days/", text.data, MODE, err) : no_memory(err);
+		buf_free(&text);
+		if (result < 0 || backup_stamp_day(backup, backup->day, err) == 0)
+			return result;
+		if (err->code != ERROR_NOT_FOUND)
+			return -1;
+		backup->day++;
+		backup->counts.days_done++;
+	}
 }
 
-/* A slice of copying, then of reading what was copied. *gone: the day was removed meanwhile. */
-static int step_copy(struct backup *backup, int64_t deadline_us, bool *done, bool *gone, struct error *err)
+static int find_catalog(struct backup *backup, struct error *err)
 {
-	*done = *gone = false;
-	if (!backup->copying)
-		return backup_step_file(backup, deadline_us, done, err);
+	return set_name(backup, "", "catalog/data.mdb", MODE, err);
+}
+
+static int find_key(struct backup *backup, struct error *err)
+{
+	return backup->key < KEYS ? set_name(backup, "", keys[backup->key++], MODE_KEY, err) : 0;
+}
+
+static int find_report(struct backup *backup, struct error *err)
+{
+	if (!backup->reports_listed && backup_list_reports(backup, err) != 0)
+		return -1;
+	backup->reports_listed = true;
+	size_t at = backup->report++ * (ID_UUID_LEN + 1);
+	return at < backup->report_ids.len ? set_name(backup, "reports/", backup->report_ids.data + at, MODE, err) : 0;
+}
+
+/* The file at hand is done, given out or not. */
+static void end_file(struct backup *backup, bool sent)
+{
+	close_file(backup);
+	backup->phase = BACKUP_PHASE_NONE;
+	if (backup->stage == BACKUP_STAGE_DAYS) {
+		backup->counts.days_sent += sent;
+		backup->counts.days_kept += !sent;
+		backup->counts.days_done++;
+		backup->day++;
+	} else if (backup->stage == BACKUP_STAGE_CATALOG) {
+		backup->stage = BACKUP_STAGE_KEYS;
+	} else if (backup->stage == BACKUP_STAGE_REPORTS) {
+		backup->counts.report_files++;
+	}
+}
+
+static enum backup_event offer_next(struct backup *backup, struct backup_item *item, struct error *err)
+{
+	static int (*const finders[])(struct backup *, struct error *) = {
+		[BACKUP_STAGE_DAYS] = find_day,
+		[BACKUP_STAGE_CATALOG] = find_catalog,
+		[BACKUP_STAGE_KEYS] = find_key,
+		[BACKUP_STAGE_REPORTS] = find_report,
+	};
+	if (backup->stage == BACKUP_STAGE_END)
+		return BACKUP_END;
+	int found = finders[backup->stage](backup, err);
+	if (found < 0)
+		return BACKUP_FAILED;
+	if (!found) {
+		backup->stage++;
+		return BACKUP_BUSY;
+	}
+	*item = (struct backup_item){ backup->name.data, backup->mode, buf_str(&backup->stamp), { NULL, 0 } };
+	backup->phase = BACKUP_PHASE_OFFERED;
+	return BACKUP_OFFER;
+}
+
+void backup_answer(struct backup *backup, bool wanted)
+{
+	if (backup->phase != BACKUP_PHASE_OFFERED)
+		return;
+	if (wanted)
+		backup->phase = BACKUP_PHASE_WANTED;
+	else
+		end_file(backup, false);
+}
+
+/* --- giving it out --- */
+
+static enum backup_event gone(struct backup *backup)
+{
+	end_file(backup, false);
+	return BACKUP_FILE_GONE;
+}
+
+/* Environments are copied first. */
+static enum backup_event begin_file(struct backup *backup, struct error *err)
+{
+	bool is_day = backup->stage == BACKUP_STAGE_DAYS;
+	if (!is_day && backup->stage != BACKUP_STAGE_CATALOG) {
+		int opened = backup_open_own(backup, err);
+		if (opened > 0)
+			backup->phase = BACKUP_PHASE_READING;
+		return opened < 0 ? BACKUP_FAILED : opened == 0 ? gone(backup) : BACKUP_BUSY;
+	}
+	const char *path = folder_path(&backup->scratch, backup->data_dir.data, backup->name.data, err);
+	if (!path || backup_check_room(backup, path, err) != 0)
+		return BACKUP_FAILED;
+	path = backup_spool_copy(backup, err);
+	if (path && copying_begin(backup->store, is_day ? &backup->day : NULL, path, err) == 0)
+		backup->phase = BACKUP_PHASE_COPYING;
+	else if (path && is_day && err->code == ERROR_NOT_FOUND)
+		return gone(backup);
+	else
+		return BACKUP_FAILED;
+	return BACKUP_BUSY;
+}
+
+static enum backup_event step_copy(struct backup *backup, int64_t deadline_us, struct error *err)
+{
 	bool copied;
 	if (copying_step(backup->store, deadline_us, &copied, err) != 0) {
-		backup->copying = false;
-		*gone = err->code == ERROR_NOT_FOUND;
-		return *gone ? 0 : -1;
+		struct error ignored;
+		bool was_removed = backup->stage == BACKUP_STAGE_DAYS && err->code == ERROR_NOT_FOUND;
+		backup->phase = BACKUP_PHASE_NONE;
+		return backup_spool_clear(backup, was_removed ? err : &ignored) == 0 && was_removed ? gone(backup) :
+		                                                                                      BACKUP_FAILED;
 	}
 	if (!copied)
-		return 0;
-	backup->copying = false;
-	return backup_read_own(backup, err);
+		return BACKUP_BUSY;
+	if (backup_open_copy(backup, err) != 0)
+		return BACKUP_FAILED;
+	backup->phase = BACKUP_PHASE_READING;
+	return BACKUP_BUSY;
 }
 
-static void next_day(struct backup *backup)
+static enum backup_event give_piece(struct backup *backup, struct backup_item *item, struct error *err)
 {
-	backup->day++;
-	backup->counts.days_done++;
+	int got = backup_read_piece(backup, &item->data, err);
+	if (got > 0)
+		return BACKUP_DATA;
+	if (got == 0)
+		end_file(backup, true);
+	return got < 0 ? BACKUP_FAILED : BACKUP_FILE_END;
 }
 
-/* A day that was removed since leaves nothing behind. */
-static int drop_day(struct backup *backup, struct error *err)
+enum backup_event backup_step(struct backup *backup, int64_t deadline_us, struct backup_item *item, struct error *err)
 {
-	buf_clear(&backup->scratch_to);
-	buf_add_text(&backup->scratch_to, "days/");
-	clock_format_day(&backup->scratch_to, backup->day);
-	const char *path = buf_cstr(&backup->scratch_to) ? backup_part_path(backup, backup->scratch_to.data, err) : NULL;
-	next_day(backup);
-	return path ? folder_remove(path, err) : -1;
-}
-
-/* Makes the day's directory with a link in it, or begins to copy it. */
-static int begin_day(struct backup *backup, struct error *err)
-{
-	buf_clear(&backup->name);
-	buf_add_text(&backup->name, "days/");
-	clock_format_day(&backup->name, backup->day);
-	if (set_name(backup, err) != 0)
-		return -1;
-	if (backup_stamp(backup, backup->day, &backup->stamp, err) != 0) {
-		if (err->code == ERROR_NOT_FOUND)
-			next_day(backup);
-		return err->code == ERROR_NOT_FOUND ? 0 : -1;
-	}
-	struct buf path = { 0 };
-	const char *day_path = folder_path(&path, backup->part.data, backup->name.data, err);
-	buf_add_text(&backup->name, "/data.mdb");
-	int result = day_path && set_name(backup, err) == 0 ? 0 : -1;
-	int linked = 0;
-	if (result == 0 && backup_has_stamp(backup)) {
-		result = folder_make(day_path, false, err);
-		linked = result == 0 ? backup_link(backup, err) : -1;
-		if (linked > 0)
-			result = folder_sync(day_path, err);
-	}
-	if (linked < 0)
-		result = -1;
-	if (result == 0 && linked > 0) {
-		buf_add_str(&backup->about, buf_str(&backup->stamp));
-		backup->counts.days_linked++;
-		next_day(backup);
-	} else if (result == 0) {
-		result = copying_begin(backup->store, &backup->day, day_path, err);
-		backup->copying = result == 0;
-	}
-	buf_free(&path);
-	return result;
-}
-
-static int step_days(struct backup *backup, int64_t deadline_us, struct error *err)
-{
-	bool done, gone;
-	size_t count;
-	if (backup->copying || backup->reading) {
-		if (step_copy(backup, deadline_us, &done, &gone, err) != 0)
-			return -1;
-		if (gone)
-			return drop_day(backup, err);
-		if (done) {
-			buf_add_str(&backup->about, buf_str(&backup->stamp));
-			backup->counts.days_copied++;
-			next_day(backup);
+	enum backup_event event = BACKUP_BUSY;
+	do {
+		switch (backup->phase) {
+		case BACKUP_PHASE_NONE:
+			event = offer_next(backup, item, err);
+			break;
+		case BACKUP_PHASE_OFFERED:
+			return BACKUP_BUSY;
+		case BACKUP_PHASE_WANTED:
+			event = begin_file(backup, err);
+			break;
+		case BACKUP_PHASE_COPYING:
+			event = step_copy(backup, deadline_us, err);
+			break;
+		case BACKUP_PHASE_READING:
+			event = give_piece(backup, item, err);
+			break;
 		}
-		return 0;
-	}
-	const int32_t *days = store_days(backup->store, &count);
-	size_t at = 0;
-	while (at < count && days[at] < backup->day)
-		at++;
-	if (at == count) {
-		backup->stage = BACKUP_CATALOG;
-		return 0;
-	}
-	backup->day = days[at];
-	return begin_day(backup, err);
-}
-
-static int step_catalog(struct backup *backup, int64_t deadline_us, struct error *err)
-{
-	bool done, gone;
-	if (backup->copying || backup->reading) {
-		if (step_copy(backup, deadline_us, &done, &gone, err) != 0 || gone)
-			return -1;
-		if (done)
-			backup->stage = BACKUP_KEY;
-		return 0;
-	}
-	const char *path = backup_part_path(backup, "catalog", err);
-	buf_clear(&backup->name);
-	buf_add_text(&backup->name, "catalog/data.mdb");
-	if (!path || set_name(backup, err) != 0 || copying_begin(backup->store, NULL, path, err) != 0)
-		return -1;
-	backup->copying = true;
-	return 0;
-}
-
-/* --- other files --- */
-
-static int step_key(struct backup *backup, int64_t deadline_us, struct error *err)
-{
-	bool done;
-	if (!backup->reading) {
-		struct buf from = { 0 };
-		buf_clear(&backup->name);
-		buf_add_text(&backup->name, KEY_NAME);
-		const char *path = folder_path(&from, backup->data_dir.data, KEY_NAME, err);
-		int result = path && set_name(backup, err) == 0 ? backup_copy_file(backup, path, 0600, err) : -1;
-		buf_free(&from);
-		return result;
-	}
-	if (backup_step_file(backup, deadline_us, &done, err) != 0)
-		return -1;
-	if (done) {
-		backup->stage = BACKUP_REPORTS;
-		return backup_list_reports(backup, err);
-	}
-	return 0;
-}
-
-/* A file that has expired meanwhile is left out. */
-static int begin_report(struct backup *backup, struct error *err)
-{
-	struct buf from = { 0 };
-	buf_clear(&backup->name);
-	buf_addf(&backup->name, "reports/%s", backup->report_ids.data + backup->report++ * (ID_UUID_LEN + 1));
-	if (set_name(backup, err) != 0)
-		return -1;
-	int linked = backup_link(backup, err);
-	if (linked != 0) {
-		backup->counts.report_files += linked > 0;
-		return linked > 0 ? 0 : -1;
-	}
-	const char *path = folder_path(&from, backup->data_dir.data, backup->name.data, err);
-	int result = -1;
-	if (path && access(path, F_OK) != 0)
-		result = 0;
-	else if (path)
-		result = backup_copy_file(backup, path, 0640, err);
-	buf_free(&from);
-	return result;
-}
-
-static int step_reports(struct backup *backup, int64_t deadline_us, struct error *err)
-{
-	bool done;
-	if (backup->reading) {
-		int result = backup_step_file(backup, deadline_us, &done, err);
-		backup->counts.report_files += result == 0 && done;
-		return result;
-	}
-	if (backup->report == backup->report_ids.len / (ID_UUID_LEN + 1)) {
-		backup->stage = BACKUP_FINISH;
-		return 0;
-	}
-	return begin_report(backup, err);
-}
-
-static int step_prune(struct backup *backup, struct error *err)
-{
-	bool more;
-	if (backup_prune(backup, &more, err) != 0)
-		return -1;
-	if (!more)
-		backup->stage = BACKUP_DONE;
-	return 0;
-}
-
-static int step(struct backup *backup, int64_t deadline_us, struct error *err)
-{
-	switch (backup->stage) {
-	case BACKUP_DAYS:
-		return step_days(backup, deadline_us, err);
-	case BACKUP_CATALOG:
-		return step_catalog(backup, deadline_us, err);
-	case BACKUP_KEY:
-		return step_key(backup, deadline_us, err);
-	case BACKUP_REPORTS:
-		return step_reports(backup, deadline_us, err);
-	case BACKUP_FINISH:
-		if (backup_finish(backup, err) != 0)
-			return -1;
-		backup->stage = BACKUP_PRUNE;
-		return 0;
-	case BACKUP_PRUNE:
-		return step_prune(backup, err);
-	case BACKUP_DONE:
-		break;
-	}
-	return 0;
-}
-
-int backup_step(struct backup *backup, int64_t deadline_us, bool *done, struct error *err)
-{
-	int result;
-	do
-		result = step(backup, deadline_us, err);
-	while (result == 0 && backup->stage != BACKUP_DONE && clock_monotonic_us() < deadline_us);
-	*done = result == 0 && backup->stage == BACKUP_DONE;
-	return result;
+	} while (event == BACKUP_BUSY && clock_monotonic_us() < deadline_us);
+	return event;
 }

@@ -1,56 +1,73 @@
 /*
- * backup.h: a copy of everything the daemon keeps, made in slices while it runs.
+ * backup.h: everything the daemon keeps, given out file by file in slices while it runs. Who takes it (backup_dir.h,
+ * in cdrctl) writes it, as a user and to a place of his own: the daemon need not reach beyond its data directory.
  *
- *	DIR/2026-11-24T142011.123Z/     a backup, complete in itself; named after when it was begun, in UTC
- *	    days/2026-11-23/data.mdb    each day as of one transaction, without free pages
- *	    catalog/data.mdb            likewise, copied after the days: its reserve of sequence numbers is behind theirs
- *	    cursor.key
- *	    reports/...                 the files of ended reports
- *	    BACKUP                      what it was made from: which file each day had then
- *	    SHA256SUMS                  of every file, for sha256sum -c; written last
- *	DIR/2026-11-24T142011.123Z.part one in the making, or what a crash left of it; it goes when the next one begins
- *	DIR/lock                        held by the daemon that makes one
+ *	for (;;) {
+ *		switch (backup_step(backup, deadline_us, &item, &err)) {
+ *		case BACKUP_OFFER:     a file, and what tells whether it is still the same; nothing goes on before
+ *		                       backup_answer says whether it is wanted
+ *		case BACKUP_DATA:      the next piece of the file that was wanted
+ *		case BACKUP_FILE_END:  there are no more pieces of it
+ *		case BACKUP_FILE_GONE: it was removed meanwhile: what came of it is nothing
+ *		case BACKUP_BUSY:      the slice is over
+ *		case BACKUP_END:       that was the last file
+ *		case BACKUP_FAILED:
+ *		}
+ *	}
  *
- * A day whose file is the one it was when the newest backup in DIR was made is not read again: its copy is linked from
- * there. So a backup costs the days that changed, and any of them can be removed with rm -r without harm to the others.
- * Report files never change; they are linked, too.
+ * Files come in the order of backup_dir.h's drawing: days, each as of one transaction and without free pages, the
+ * catalog after them, as its reserve of sequence numbers is then behind theirs, keys, and files of ended reports. An
+ * environment is copied into data_dir/backup.part before it is given out, one at a time, which takes that much room; a
+ * day that is not wanted is not copied.
  */
 #ifndef CDRD_KEEP_BACKUP_H
 #define CDRD_KEEP_BACKUP_H
 
+#include "base/disk.h"
 #include "report/report.h"
 #include "store/store.h"
 
-#define BACKUP_NAME "BACKUP"
-#define BACKUP_FORMAT 1
+#define BACKUP_PIECE_BYTES ((size_t)64 << 10)
 
 struct backup;
 
-/*
- * Begins. `dir` is an absolute path outside of `data_dir`, made if need be (but not its parents). `keep`: complete
- * backups to leave in it, the oldest go at the end; 0: all. ERROR_CONFLICT if one is being made there, ERROR_INVALID.
- */
-struct backup *backup_new(struct store *store, struct reports *reports, const char *data_dir, const char *dir,
-                          uint64_t keep, struct error *err);
+/* `disk` may be NULL: then room for copies is not looked for. ERROR_CONFLICT if another one is under way. */
+struct backup *backup_new(struct store *store, struct reports *reports, const struct disk *disk, const char *data_dir,
+                          struct error *err);
 
-/* Does nothing on NULL. One that is not complete is removed. */
+/* Does nothing on NULL. The copy at hand is removed. */
 void backup_free(struct backup *backup);
 
-/* Works until about `deadline_us`. *done: it is complete and on disk. */
-int backup_step(struct backup *backup, int64_t deadline_us, bool *done, struct error *err);
+enum backup_event {
+	BACKUP_BUSY,
+	BACKUP_OFFER,
+	BACKUP_DATA,
+	BACKUP_FILE_END,
+	BACKUP_FILE_GONE,
+	BACKUP_END,
+	BACKUP_FAILED,
+};
+
+struct backup_item {
+	const char *name; /* BACKUP_OFFER: below the backup's directory */
+	unsigned mode;    /* its permissions there */
+	struct str stamp; /* empty, or what stays the same while the file does */
+	struct str data;  /* BACKUP_DATA */
+};
+
+/* Works until about `deadline_us`; *item dies with the next call. After BACKUP_END or BACKUP_FAILED nothing follows. */
+enum backup_event backup_step(struct backup *backup, int64_t deadline_us, struct backup_item *item, struct error *err);
+
+void backup_answer(struct backup *backup, bool wanted);
 
 struct backup_counts {
 	uint64_t days_done;
 	uint64_t days_total;
-	uint64_t days_copied;
-	uint64_t days_linked;
+	uint64_t days_sent;
+	uint64_t days_kept; /* that were not wanted */
 	uint64_t report_files;
-	uint64_t bytes;   /* of files that were written, links apart */
-	uint64_t removed; /* older backups */
+	uint64_t bytes;     /* given out */
 };
 void backup_counts(const struct backup *backup, struct backup_counts *counts);
-
-/* Where it is, or will be. */
-const char *backup_path(const struct backup *backup);
 
 #endif

@@ -5,65 +5,68 @@
 #define CDRD_KEEP_BACKUP_PRIVATE_H
 
 #include "keep/backup.h"
-#include "keep/sums.h"
 
-enum backup_stage { BACKUP_DAYS, BACKUP_CATALOG, BACKUP_KEY, BACKUP_REPORTS, BACKUP_FINISH, BACKUP_PRUNE, BACKUP_DONE };
+enum backup_stage { BACKUP_STAGE_DAYS, BACKUP_STAGE_CATALOG, BACKUP_STAGE_KEYS, BACKUP_STAGE_REPORTS, BACKUP_STAGE_END };
+
+/* Of the file at hand. */
+enum backup_phase {
+	BACKUP_PHASE_NONE, /* the next one is to be found */
+	BACKUP_PHASE_OFFERED,
+	BACKUP_PHASE_WANTED,
+	BACKUP_PHASE_COPYING, /* copying.h is at it */
+	BACKUP_PHASE_READING,
+};
 
 struct backup {
 	struct store *store;
 	struct reports *reports;
+	const struct disk *disk;
 	struct buf data_dir;
-	struct buf dir;
-	uint64_t keep;
-	int lock_fd;
-	struct buf part;     /* DIR/NAME.part */
-	struct buf path;     /* DIR/NAME */
-	struct buf previous; /* DIR/NAME of the newest one, or empty */
-	struct buf previous_sums;
-	struct buf previous_about;
-	struct buf sums;
-	struct buf about;    /* BACKUP */
+	struct buf spool; /* data_dir/backup.part */
+	int lock_fd;      /* of the spool */
 
 	enum backup_stage stage;
-	int32_t day;         /* at hand, or the next to look for */
-	struct buf stamp;    /* of the day's file */
-	bool copying;        /* copying.h is at it */
-	struct buf name;     /* of the file at hand, below DIR/NAME */
-	struct sums_file file;
-	bool reading;        /* `file` is open */
+	enum backup_phase phase;
+	int32_t day;           /* at hand, or the next to look for */
+	size_t key;            /* likewise, of the table of keys */
 	struct buf report_ids; /* ID_UUID_LEN + 1 bytes each */
+	bool reports_listed;
 	size_t report;
+	struct buf name;       /* of the file at hand, below the backup */
+	unsigned mode;
+	struct buf stamp;
+	int fd;
 	struct buf scratch;
-	struct buf scratch_to;
+	char piece[BACKUP_PIECE_BYTES];
 	struct backup_counts counts;
 };
 
-/* Begins to read backup->name: in the backup, or from `from` with a copy there. */
-int backup_read_own(struct backup *backup, struct error *err);
-int backup_copy_file(struct backup *backup, const char *from, unsigned mode, struct error *err);
+/* Makes the spool, or empties it, and takes it. */
+int backup_spool_take(struct backup *backup, struct error *err);
 
-/* A slice of that; when *done, its line is in the list. */
-int backup_step_file(struct backup *backup, int64_t deadline_us, bool *done, struct error *err);
+/* Removes what is in it. */
+int backup_spool_clear(struct backup *backup, struct error *err);
 
-/* Links backup->name from the previous backup and takes its sum from there: 1; 0 if that is not possible; -1. */
-int backup_link(struct backup *backup, struct error *err);
+/* The path of the copy that is made there; dies with the next use of scratch. NULL with *err. */
+const char *backup_spool_copy(struct backup *backup, struct error *err);
 
-/* Fills *stamp with what tells whether a day's file is still the same. ERROR_NOT_FOUND if there is none. */
-int backup_stamp(const struct backup *backup, int32_t day, struct buf *stamp, struct error *err);
+/* Is there room for a copy of what is at `path`? ERROR_FULL if not. */
+int backup_check_room(struct backup *backup, const char *path, struct error *err);
 
-/* Has the previous backup a copy of the file with backup->stamp? */
-bool backup_has_stamp(const struct backup *backup);
+/* Fills *stamp with what tells whether a day's file is still the same: empty if it may change again without that being
+ * seen. ERROR_NOT_FOUND if there is none. */
+int backup_stamp_day(struct backup *backup, int32_t day, struct error *err);
+
+/* Opens data_dir's file of the name at hand: 1, 0 if it is not there, -1. */
+int backup_open_own(struct backup *backup, struct error *err);
+
+/* Opens the copy in the spool and removes it there, so that it goes with the descriptor. */
+int backup_open_copy(struct backup *backup, struct error *err);
+
+/* The next piece: 1 with *data, 0 at the end, -1. */
+int backup_read_piece(struct backup *backup, struct str *data, struct error *err);
 
 /* Lists the files of ended reports. */
 int backup_list_reports(struct backup *backup, struct error *err);
-
-/* Writes BACKUP and SHA256SUMS, and gives the backup its name. */
-int backup_finish(struct backup *backup, struct error *err);
-
-/* Removes the oldest one if there are too many. *more: perhaps another. */
-int backup_prune(struct backup *backup, bool *more, struct error *err);
-
-/* The path of something in the backup that is being made; dies with the next call. NULL with *err. */
-const char *backup_part_path(struct backup *backup, const char *name, struct error *err);
 
 #endif

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "callback/callback.h"
-#include "keep/backup.h"
+#include "keep/backup_dir.h"
 #include "keep/sums.h"
 #include "keep/folder.h"
 #include "store/copying.h"

@@ -15,19 +15,38 @@
 #define PIECE_BYTES ((size_t)64 << 10)
 #define SYNC_BYTES ((uint64_t)4 << 20) /* written between two syncs, so that none takes long */
 
-int sums_file_begin(struct sums_file *file, const char *from, const char *to, unsigned mode, struct error *err)
+static int begin(struct sums_file *file, const char *name, struct error *err)
 {
 	*file = (struct sums_file){ .in = -1, .out = -1, .hash = EVP_MD_CTX_new() };
-	if (!file->hash || EVP_DigestInit_ex(file->hash, EVP_sha256(), NULL) != 1)
-		error_set(err, ERROR_NOMEM, "%s: out of memory", from);
-	else if ((file->in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
-		error_set_errno(err, errno, "%s: open", from);
-	else if (to && (file->out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode)) < 0)
-		error_set_errno(err, errno, "%s: make", to);
-	else
+	if (file->hash && EVP_DigestInit_ex(file->hash, EVP_sha256(), NULL) == 1)
 		return 0;
-	sums_file_end(file);
-	return -1;
+	return error_set(err, ERROR_NOMEM, "%s: out of memory", name);
+}
+
+static int make(struct sums_file *file, const char *to, unsigned mode, struct error *err)
+{
+	file->out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
+	return file->out >= 0 ? 0 : error_set_errno(err, errno, "%s: make", to);
+}
+
+int sums_file_begin(struct sums_file *file, const char *from, const char *to, unsigned mode, struct error *err)
+{
+	int result = begin(file, from, err);
+	if (result == 0 && (file->in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
+		result = error_set_errno(err, errno, "%s: open", from);
+	if (result == 0 && to)
+		result = make(file, to, mode, err);
+	if (result != 0)
+		sums_file_end(file);
+	return result;
+}
+
+int sums_file_make(struct sums_file *file, const char *to, unsigned mode, struct error *err)
+{
+	int result = begin(file, to, err) == 0 ? make(file, to, mode, err) : -1;
+	if (result != 0)
+		sums_file_end(file);
+	return result;
 }
 
 void sums_file_end(struct sums_file *file)
@@ -56,22 +75,15 @@ static int write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
-/* 1 at the end, 0, -1. */
-static int read_piece(struct sums_file *file, const char *name, struct error *err)
+int sums_file_write(struct sums_file *file, const char *name, struct str data, struct error *err)
 {
-	char piece[PIECE_BYTES];
-	ssize_t got = read(file->in, piece, sizeof(piece));
-	if (got < 0)
-		return errno == EINTR ? 0 : error_set_errno(err, errno, "%s: read", name);
-	if (got == 0)
-		return 1;
-	if (EVP_DigestUpdate(file->hash, piece, (size_t)got) != 1)
+	if (EVP_DigestUpdate(file->hash, data.p, data.len) != 1)
 		return error_set(err, ERROR_IO, "%s: SHA-256 failed", name);
-	file->bytes += (uint64_t)got;
+	file->bytes += data.len;
 	if (file->out < 0)
 		return 0;
-	file->unsynced_bytes += (uint64_t)got;
-	if (write_all(file->out, piece, (size_t)got) != 0)
+	file->unsynced_bytes += data.len;
+	if (write_all(file->out, data.p, data.len) != 0)
 		return error_set_errno(err, errno, "%s: write", name);
 	if (file->unsynced_bytes < SYNC_BYTES)
 		return 0;
@@ -79,7 +91,17 @@ static int read_piece(struct sums_file *file, const char *name, struct error *er
 	return fdatasync(file->out) == 0 ? 0 : error_set_errno(err, errno, "%s: sync", name);
 }
 
-static int finish(struct sums_file *file, const char *name, struct error *err)
+/* 1 at the end, 0, -1. */
+static int read_piece(struct sums_file *file, const char *name, struct error *err)
+{
+	char piece[PIECE_BYTES];
+	ssize_t got = read(file->in, piece, sizeof(piece));
+	if (got < 0)
+		return errno == EINTR ? 0 : error_set_errno(err, errno, "%s: read", name);
+	return got == 0 ? 1 : sums_file_write(file, name, (struct str){ piece, (size_t)got }, err);
+}
+
+int sums_file_finish(struct sums_file *file, const char *name, struct error *err)
 {
 	unsigned char sum[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
@@ -103,7 +125,7 @@ int sums_file_step(struct sums_file *file, const char *name, int64_t deadline_us
 		result = read_piece(file, name, err);
 	while (result == 0 && clock_monotonic_us() < deadline_us);
 	if (result > 0)
-		result = finish(file, name, err);
+		result = sums_file_finish(file, name, err);
 	else if (result == 0)
 		return 0;
 	*done = result == 0;
@@ -119,18 +141,17 @@ void sums_add(struct buf *list, const char *hex, struct str path)
 	buf_addf(list, "%s  %.*s\n", hex, STR_ARGS(path));
 }
 
-/* Below the directory, by plain names. */
-static bool is_inside(struct str path)
+bool sums_is_inside(struct str path)
 {
-	size_t begin = 0;
+	size_t start = 0;
 	for (size_t at = 0; at <= path.len; at++) {
 		if (at < path.len && path.p[at] != '/')
 			continue;
-		if (at == begin || path.p[begin] == '.')
+		if (at == start || path.p[start] == '.')
 			return false;
-		begin = at + 1;
+		start = at + 1;
 	}
-	return true;
+	return !memchr(path.p, '\0', path.len);
 }
 
 int sums_next(struct str *rest, struct str *hex, struct str *path)
@@ -145,7 +166,7 @@ int sums_next(struct str *rest, struct str *hex, struct str *path)
 	*path = (struct str){ rest->p + SUMS_HEX_LEN + 2, len - SUMS_HEX_LEN - 2 };
 	rest->p += len + 1;
 	rest->len -= len + 1;
-	return is_inside(*path) && !memchr(path->p, '\0', path->len) ? 1 : -1;
+	return sums_is_inside(*path) ? 1 : -1;
 }
 
 struct str sums_find(struct str list, struct str path)

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import threading
@@ -230,10 +231,21 @@ def test_restoring_takes_an_empty_directory_alone(busy, tmp_path):
 
 
 def test_wrong_places_are_refused(daemon, tmp_path):
-    for place, said in (("relative", "absolute"), (daemon.data_dir, "data_dir"), (daemon.data_dir + "/x", "data_dir"),
-                        (str(tmp_path / "no" / "parent"), "No such file")):
+    link = tmp_path / "link"
+    link.symlink_to(daemon.data_dir)
+    for place, said in ((daemon.data_dir, "data_dir"), (daemon.data_dir + "/x", "data_dir"), (f"{link}/x", "data_dir"),
+                        (daemon.data_dir + "/../data/x/", "data_dir"), (str(tmp_path / "no" / "parent"), "No such file")):
         ended = daemon.ctl_run("backup", place)
         assert ended.returncode == 1 and said in ended.stderr.decode(), ended
+
+
+def test_a_relative_place_is_where_cdrctl_runs(daemon, tmp_path):
+    """It is cdrctl that writes, not the daemon."""
+    ended = subprocess.run([harness.program("cdrctl"), "-s", daemon.socket, "--json", "backup", "here"], cwd=tmp_path,
+                           capture_output=True, text=True)
+    assert ended.returncode == 0, ended
+    assert json.loads(ended.stdout)["backup"].startswith(str(tmp_path / "here")), ended
+    assert check(tmp_path / "here")["sound"]
 
 
 def test_keep_leaves_the_newest(busy):
@@ -291,15 +303,117 @@ def test_a_crash_in_the_middle_leaves_the_one_before(busy):
     assert check(busy.backups)["days"] == 4
 
 
-def test_a_client_that_goes_away_ends_the_backup(busy):
-    process = subprocess.Popen([harness.program("cdrctl"), "-s", busy.socket, "backup", busy.backups],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    wait_for(lambda: not os.path.isdir(busy.backups)
-             or not any(name.endswith(".part") for name in os.listdir(busy.backups)))
+def spool(daemon):
+    """Copies that the daemon has made for a backup."""
+    path = os.path.join(daemon.data_dir, "backup.part")
+    return os.listdir(path) if os.path.isdir(path) else []
+
+
+def part_appears(backups, process):
+    """Waits until something of a backup that is being made is there, or it has ended."""
+    while process.poll() is None:
+        if os.path.isdir(backups) and any(name.endswith(".part") for name in os.listdir(backups)):
+            return
+        time.sleep(0.001)
+
+
+def test_a_client_that_goes_away_leaves_no_backup(busy):
+    for attempt in range(4):
+        process = subprocess.Popen([harness.program("cdrctl"), "-s", busy.socket, "backup", busy.backups],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        part_appears(busy.backups, process)
+        time.sleep(0.005 * attempt)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        for name in backups_in(busy.backups):
+            assert check(os.path.join(busy.backups, name))["sound"]
+    wait_for(lambda: spool(busy) == [])
     busy.ctl("backup", busy.backups)
+    assert not any(name.endswith(".part") for name in os.listdir(busy.backups))
     assert check(busy.backups)["sound"]
+
+
+def test_a_client_that_does_not_read_costs_no_memory_and_holds_nobody_up(busy):
+    busy.post_cdrs(many_sms(busy.accounts[1], 20000, NOON - 3 * DAY))
+    with socket.socket(socket.AF_UNIX) as client, client.makefile("rb") as lines:
+        client.connect(busy.socket)
+        client.sendall(b'{"command":"backup","args":{"dir":"/nowhere"}}\n')
+        assert "data_dir" in json.loads(lines.readline())["backup"]
+        offer = json.loads(lines.readline())["file"]
+        assert offer["name"].startswith("days/")
+        client.sendall(b"\0\0\0\1y")
+        time.sleep(0.5)
+        # another one is refused meanwhile, and everybody else is served
+        ended = busy.ctl_run("backup", busy.backups)
+        assert ended.returncode == 1 and b"another one is under way" in ended.stderr, ended
+        busy.records(busy.accounts[0], product="SMS", id=busy.ids[0][1])
+        assert len(busy.ctl("storage")) > 4
+    wait_for(lambda: busy.ctl_run("backup", busy.backups).returncode == 0)
+    assert spool(busy) == []
+    assert check(busy.backups)["sound"]
+
+
+# What the unit's ProtectSystem=strict, PrivateTmp, DynamicUser and empty CapabilityBoundingSet leave of the system.
+SANDBOX = """
+set -e
+own=$1 private=$2
+shift 2
+mount --make-rprivate /
+mount --bind "$own" "$own"
+mount -o remount,bind,ro /
+mount -t tmpfs tmpfs "$private"
+exec setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all --no-new-privs "$@"
+"""
+
+
+def sandboxed(daemon, private):
+    """The daemon as the unit starts it: its own directory alone can be written, by a user who owns nothing else."""
+    os.makedirs(daemon.data_dir, exist_ok=True)
+    subprocess.run(["chown", "-R", "65534:65534", daemon.directory], check=True)
+    command = daemon.command
+    daemon.command = lambda *arguments: ["unshare", "-m", "sh", "-c", SANDBOX, "sh", daemon.directory, str(private),
+                                         *command(*arguments)]
+    return daemon
+
+
+def can_sandbox():
+    tried = subprocess.run(["unshare", "-m", "sh", "-c", "mount --make-rprivate / && setpriv --bounding-set=-all true"],
+                           capture_output=True)
+    return os.geteuid() == 0 and tried.returncode == 0
+
+
+@pytest.mark.skipif(not can_sandbox(), reason="needs root, and a mount namespace")
+def test_the_restore_drill_works_with_the_daemon_in_the_units_sandbox(daemons, tmp_path):
+    private = tmp_path / "private"
+    private.mkdir()
+    daemon = sandboxed(daemons(start=False, usage_records="no", **SEAL), private)
+    daemon.start()
+    daemon.add_producer()
+    account = daemon.new_account()
+    for days in range(3):
+        daemon.post_cdrs(many_sms(account, 300, NOON - days * DAY))
+    report = reporting.make(daemon, account, product="SMS", direction="outbound", **whole_day())["request_id"]
+    said = answers(daemon, [account], [], [(account, report)])
+    # what the daemon does not see at all, and what it can read at most
+    for place in (private / "backups", tmp_path / "backups"):
+        made = daemon.ctl("backup", str(place), "--keep", "3")
+        assert (made["days_copied"], made["report_files"]) == (3, 1), made
+        assert made["backup"] == str(place / os.listdir(place)[0]) or os.path.isdir(made["backup"])
+        assert os.stat(made["backup"]).st_uid == os.geteuid()
+        assert check(place)["days"] == 3
+    # the drill: laid out for the daemon's user, started, asked
+    copy = daemons(start=False, usage_records="no", **SEAL)
+    os.makedirs(copy.data_dir)
+    subprocess.run(["chown", "65534:65534", copy.data_dir], check=True)
+    ended = restore(tmp_path / "backups", copy.data_dir)
+    assert ended.returncode == 0, ended
+    owners = {os.stat(os.path.join(at, name)).st_uid for at, _, names in os.walk(copy.data_dir) for name in names}
+    assert owners == {65534}
+    sandboxed(copy, private).start()
+    assert answers(copy, [account], [], [(account, report)]) == said
+    assert copy.ctl("verify")["sound"]
+    copy.stop()
+    daemon.stop()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts a small file system")

@@ -78,12 +78,22 @@ def test_the_unit_starts_the_installed_daemon_as_a_notify_service():
         assert line in unit.splitlines(), line
 
 
+def test_the_timer_makes_a_backup_and_checks_it():
+    unit = read(harness.BUILD_DIR, "systemd", "cdrd-backup.service")
+    commands = re.findall(r"^ExecStart=/\S+/cdrctl (.*)$", unit, re.MULTILINE)
+    assert commands == ["backup %S/cdrd-backup --keep 7", "restore --check %S/cdrd-backup"], unit
+    assert "OnCalendar=" in read(TOP, "systemd", "cdrd-backup.timer")
+
+
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
-def test_the_unit_has_no_faults_that_systemd_finds(tmp_path):
-    unit = tmp_path / "cdrd.service"
+@pytest.mark.parametrize("name", ["cdrd.service", "cdrd-backup.service"])
+def test_the_unit_has_no_faults_that_systemd_finds(tmp_path, name):
+    unit = tmp_path / name
     # Nothing is installed where the unit says: the program at hand stands for it.
-    unit.write_text(re.sub(r"(?m)^(Exec\w+=)/\S+/cdrd", rf"\1{harness.program('cdrd')}",
-                           read(harness.BUILD_DIR, "systemd", "cdrd.service")))
+    for other in ("cdrd.service", "cdrd-backup.service"):
+        (tmp_path / other).write_text(re.sub(r"(?m)^(Exec\w+=)/\S+/(cdrd|cdrctl)\b",
+                                             lambda found: found[1] + harness.program(found[2]),
+                                             read(harness.BUILD_DIR, "systemd", other)))
     ended = subprocess.run(["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True)
     faults = [line for line in ended.stderr.splitlines() if "cdrd" in line]
     assert not faults, faults
