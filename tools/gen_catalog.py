@@ -18,7 +18,8 @@ NONE = 0xff       # CATALOG_NONE
 KINDS = ("text", "time", "money", "count", "number", "uuid", "enum", "body", "json")
 SHOWN = ("always", "with_message", "with_concatenated", "never")
 
-PRODUCT_MEMBERS = {"name", "number", "time", "lookup", "filters", "columns", "inbound", "id", "own", "note"}
+PRODUCT_MEMBERS = {"name", "number", "time", "lookup", "filters", "columns", "inbound", "id", "own", "passing",
+                   "note"}
 PRODUCT_REQUIRED = ("name", "number", "time", "lookup", "filters", "columns")
 COLUMN_MEMBERS = {"name", "kind", "shown", "samples", "note"}
 FILTER_MEMBERS = {"name", "column", "required", "nocase", "values", "note"}
@@ -135,6 +136,17 @@ def check_special_columns(faults, where, product, columns):
             faults.add(where, f'time: column "{column["name"]}" is of kind {column.get("kind")}')
 
 
+def check_passing(faults, where, product, columns):
+    ranks = product["passing"]
+    if not isinstance(ranks, list) or not all(is_texts(r) and r for r in ranks):
+        faults.add(where, "passing must be a list of lists of statuses")
+        product["passing"] = []
+        return
+    if ranks and "status" not in columns:
+        faults.add(where, 'passing: there is no column "status"')
+    faults.repeated(where, "passing", [status.lower() for rank in ranks for status in rank])
+
+
 def check_number(faults, where, number):
     if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= 254:
         faults.add(where, f"number {number!r} is not from 1 to 254")
@@ -147,7 +159,7 @@ def make_product(faults, data, entry):
     if missing:
         faults.add(where, f'has no {", ".join(missing)}')
         return None
-    product = {"id": "id", "own": False, "inbound": None, **entry}
+    product = {"id": "id", "own": False, "inbound": None, "passing": [], **entry}
     faults.unknown_members(where, product, PRODUCT_MEMBERS)
     if not PRODUCT_NAME.match(str(name)):
         faults.add(where, "a name is capital letters, digits and hyphens, a letter first")
@@ -167,6 +179,7 @@ def make_product(faults, data, entry):
     if product["inbound"] is not None:
         check_names(faults, where, product["inbound"], "inbound", columns)
     check_special_columns(faults, where, product, columns)
+    check_passing(faults, where, product, columns)
     product["partition_direction"] = any(f["name"] == "direction" and f["required"] for f in product["filters"])
     if product["inbound"] is not None and not product["partition_direction"]:
         faults.add(where, "has inbound columns, but its filter direction is not required")
@@ -340,10 +353,18 @@ def write_filters(out, prefix, product):
         out.array("struct catalog_filter", f"{prefix}_filters", rows)
 
 
+def write_passing(out, prefix, product):
+    rows = [f"{{ {c_str(status)}, {rank} }}" for rank, statuses in enumerate(product["passing"], 1)
+            for status in statuses]
+    if rows:
+        out.array("struct catalog_status", f"{prefix}_passing", rows)
+
+
 def product_members(prefix, product, bits, multiplier):
     names = [c["name"] for c in product["columns"]]
     shown = {c["shown"] for c in product["columns"]}
-    direction = names.index("direction") if "direction" in names else "CATALOG_NONE"
+    place = {name: names.index(name) if name in names else "CATALOG_NONE"
+             for name in ("direction", "status", "version")}
     return [
         ("name", c_str(product["name"])),
         ("number", product["number"]),
@@ -356,7 +377,11 @@ def product_members(prefix, product, bits, multiplier):
         ("account_column", names.index("account_id")),
         ("time_column", names.index(product["time"])),
         ("id_column", names.index(product["id"])),
-        ("direction_column", direction),
+        ("direction_column", place["direction"]),
+        ("status_column", place["status"]),
+        ("version_column", place["version"]),
+        ("passing_count", sum(map(len, product["passing"]))),
+        ("passing", f"{prefix}_passing" if product["passing"] else "NULL"),
         ("lookup_count", len(product["lookup"])),
         ("lookup", f"{prefix}_lookup" if product["lookup"] else "NULL"),
         ("filters_count", len(product["filters"])),
@@ -374,6 +399,7 @@ def write_product(out, product):
     out.add()
     write_columns(out, prefix, product)
     write_filters(out, prefix, product)
+    write_passing(out, prefix, product)
     if product["lookup"]:
         places = c_bytes([names.index(name) for name in product["lookup"]])
         out.add(f"static const uint8_t {prefix}_lookup[] = {{ {places} }};")

@@ -77,3 +77,13 @@ enum catalog_direction catalog_direction_parse(struct str text)
 		return CATALOG_OUTBOUND;
 	return str_equal_nocase(text, STR_LITERAL("inbound")) ? CATALOG_INBOUND : CATALOG_NO_DIRECTION;
 }
+
+uint8_t catalog_status_rank(const struct catalog_product *product, struct str status)
+{
+	if (status.len == 0)
+		return 0;
+	for (uint8_t i = 0; i < product->passing_count; i++)
+		if (str_equal_nocase(product->passing[i].name, status))
+			return product->passing[i].rank;
+	return CATALOG_FINAL;
+}

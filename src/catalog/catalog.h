@@ -35,7 +35,7 @@ enum catalog_shown {
 	CATALOG_ALWAYS,
 	CATALOG_WITH_MESSAGE,      /* include_message=true */
 	CATALOG_WITH_CONCATENATED, /* show_concatenated=true, and the direction is not inbound */
-	CATALOG_NEVER,             /* kept for filters alone */
+	CATALOG_NEVER,             /* kept for filters, or to compare versions by */
 };
 
 enum catalog_direction { CATALOG_NO_DIRECTION = 0, CATALOG_OUTBOUND = 1, CATALOG_INBOUND = 2 };
@@ -57,6 +57,12 @@ struct catalog_filter {
 	const char *const *values; /* NULL terminated allowed values, or NULL for any */
 };
 
+/* A status that others follow. */
+struct catalog_status {
+	struct str name;
+	uint8_t rank; /* from 1 on */
+};
+
 struct catalog_product {
 	struct str name;
 	uint8_t number;           /* on disk; 1 to 254 */
@@ -70,6 +76,10 @@ struct catalog_product {
 	uint8_t time_column;
 	uint8_t id_column;        /* what makes a record the same record */
 	uint8_t direction_column; /* or CATALOG_NONE */
+	uint8_t status_column;    /* or CATALOG_NONE */
+	uint8_t version_column;   /* kept to compare versions by, never shown; or CATALOG_NONE */
+	uint8_t passing_count;
+	const struct catalog_status *passing; /* every other status is final */
 	uint8_t lookup_count;
 	const uint8_t *lookup;    /* columns that the `id` parameter looks up */
 	uint8_t filters_count;
@@ -111,6 +121,12 @@ const struct catalog_filter *catalog_filter_find(const struct catalog_product *p
 
 /* "outbound", "inbound"; CATALOG_NO_DIRECTION for any other text. Without regard to case. */
 enum catalog_direction catalog_direction_parse(struct str text);
+
+#define CATALOG_FINAL 0xff
+
+/* How far a status has come: the rank of one that others follow, whatever its case; CATALOG_FINAL of any other, and 0 of
+ * an empty one. */
+uint8_t catalog_status_rank(const struct catalog_product *product, struct str status);
 
 /* Is a column part of an answer or a file of this direction with these switches? */
 static inline bool catalog_column_shown(const struct catalog_column *column, enum catalog_direction direction,

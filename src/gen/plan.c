@@ -79,7 +79,7 @@ int gen_plan_make(struct gen_plan *plan, const struct gen_options *options, cons
 		goto no_memory;
 	samples = plan->samples;
 	for (uint8_t i = 0; i < options->product->columns_count; i++)
-		if (is_wanted(&options->product->columns[i], options))
+		if (i != options->product->version_column && is_wanted(&options->product->columns[i], options))
 			samples = add_column(plan, i, samples, format);
 	if (plan->text.failed)
 		goto no_memory;

@@ -18,7 +18,7 @@ static void refuse_hidden(struct query_making *making, const struct catalog_colu
 {
 	const char *why = column->shown == CATALOG_WITH_MESSAGE      ? "needs include_message" :
 	                  column->shown == CATALOG_WITH_CONCATENATED ? "needs show_concatenated and outbound records" :
-	                  column->shown == CATALOG_NEVER             ? "is for filters only" :
+	                  column->shown == CATALOG_NEVER             ? "is never shown" :
 	                                                               "is for outbound records only";
 
 	query_problems_add(making->problems, OWN_NAME, "'%.*s' %s", STR_ARGS(column->name), why);

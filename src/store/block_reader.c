@@ -40,6 +40,8 @@ static void map_fields(struct block_reader *reader)
 	for (uint8_t i = 0; i < reader->product->columns_count; i++)
 		reader->fields[i] = reader->line_columns >> i & 1 ? field++ : CATALOG_NONE;
 	reader->fields_count = field;
+	reader->lines_are_whole = reader->line_columns == block_line_columns(reader->product, reader->partition.direction,
+	                                                                     reader->product->columns_count);
 }
 
 static int get_value(struct day *day, MDB_txn *txn, enum day_db db, MDB_val *key, MDB_val *val, struct error *err)

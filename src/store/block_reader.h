@@ -24,6 +24,7 @@ struct block_reader {
 	uint64_t line_columns;
 	uint8_t fields[CATALOG_COLUMNS_MAX]; /* the field of each column, or CATALOG_NONE */
 	uint8_t fields_count;
+	bool lines_are_whole;    /* they show all columns that the product's lines show now */
 	struct str dead; /* bitmap, or empty */
 
 	uint32_t segment_number; /* loaded, or UINT32_MAX */

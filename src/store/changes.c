@@ -18,7 +18,9 @@ static size_t slot_of(const char *account, uint8_t product)
 
 void changes_note(struct store *store, const struct partition *partition, uint64_t seq)
 {
-	store->changed[slot_of(partition->account, partition->product)] = seq;
+	uint64_t *changed = &store->changed[slot_of(partition->account, partition->product)];
+	if (seq > *changed)
+		*changed = seq;
 }
 
 bool changes_may_have(const struct store *store, const struct catalog_product *product,

@@ -24,7 +24,7 @@ uint64_t day_id_hash(const char *account, uint8_t product, struct str id)
 	return id_hash64(id.p, id.len, owner ^ ((uint64_t)product << 56));
 }
 
-size_t day_id_hashes(const struct record *record, uint64_t *hashes)
+size_t day_id_hashes(const struct record *record, uint64_t *hashes, size_t *id_at)
 {
 	const struct catalog_product *product = record->product;
 	const char *account = record->values[product->account_column].p;
@@ -39,6 +39,8 @@ size_t day_id_hashes(const struct record *record, uint64_t *hashes)
 			known++;
 		if (known == count)
 			hashes[count++] = hash;
+		if (id_at && product->lookup[i] == product->id_column)
+			*id_at = known;
 	}
 	return count;
 }
@@ -94,6 +96,8 @@ int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition
 		if (ghost.to.seq <= place->seq)
 			return error_set(err, ERROR_CORRUPT, "%s: a moved record leads back", day->env.path);
 		*place = ghost.to;
+		if (clock_day_of(place->time_us) != day->number)
+			return 0;
 	}
 }
 
@@ -128,7 +132,7 @@ static int load_row(struct day *day, MDB_val key, MDB_val val, struct error *err
 		return -1;
 	own->rows++;
 	hot->rows++;
-	size_t count = day_id_hashes(&record, hashes);
+	size_t count = day_id_hashes(&record, hashes, NULL);
 	for (size_t i = 0; i < count; i++)
 		if (hot_add_id(hot, hashes[i], &place, err) != 0)
 			return -1;

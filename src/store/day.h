@@ -12,8 +12,9 @@
  * it may see them. A sealed record keeps its place; when a newer version replaces it, its row in the block becomes dead
  * and the newer one stands in `hot` at the same place, or a ghost does.
  *
- * A ghost stands where a record was before a newer version moved it to another time (or direction) of the day:
- * msgpack array [nil, until, direction, time, seq], the number of the change that moved it and the place it moved to.
+ * A ghost stands where a record was before a newer version moved it to another time (or direction), of this day or of
+ * one beside it: msgpack array [nil, until, direction, time, seq], the number of the change that moved it and the place
+ * it moved to, whose time tells the day.
  * A scan at a snapshot from seq to until - 1 shows the record there, so that paging neither repeats nor skips it.
  */
 #ifndef CDRD_STORE_DAY_H
@@ -46,6 +47,7 @@ struct day {
 	struct hot hot;           /* what is known of the hot rows; loaded when the day is written to or looked up in */
 	uint64_t seals;           /* grows with each commit that changed blocks */
 	bool blocks_changed;      /* by what is not committed */
+	bool gains;               /* records from other days, by what is not committed */
 	struct buf touched;       /* struct day_touch: rows that what is not committed replaced or moved */
 	struct buf sealed_seqs;   /* uint64_t: of rows that it has sealed; until the commit they are looked up as hot ones */
 	size_t sealed_ids;        /* how many ids these rows have */
@@ -72,13 +74,14 @@ size_t day_ghost_write(uint8_t out[DAY_GHOST_MAX], const struct day_ghost *ghost
 bool day_ghost_read(MDB_val val, struct day_ghost *ghost);
 
 /* The hash that ids are found by: of one lookup value, and all of a record's, without repeats (at least
- * product->lookup_count of them fit); returns how many. */
+ * product->lookup_count of them fit); returns how many. *id_at, unless NULL, is the one of the record's own id. */
 uint64_t day_id_hash(const char *account, uint8_t product, struct str id);
-size_t day_id_hashes(const struct record *record, uint64_t *hashes);
+size_t day_id_hashes(const struct record *record, uint64_t *hashes, size_t *id_at);
 
 /*
  * The hot row at a place, following ghosts to where the record is now; *place becomes that place. Returns 1 with *row,
- * 0 if there is none in `hot` (the record may have been sealed at *place since, or not be there at all), -1 with *err.
+ * 0 if there is none in `hot` (the record may have been sealed at *place since, be in another day if that is where *place
+ * is, or not be there at all), -1 with *err.
  */
 int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct place *place, MDB_val *row,
                 struct error *err);

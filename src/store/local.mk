@@ -24,10 +24,12 @@ libcdrd_a_SOURCES += \
 	src/store/ids.c src/store/ids.h \
 	src/store/lines.c src/store/lines.h \
 	src/store/mirror.c src/store/mirror.h \
+	src/store/moves.c src/store/moves.h \
 	src/store/place.h \
 	src/store/producers.c \
 	src/store/purge.c src/store/purge.h \
 	src/store/put.c \
+	src/store/put.c src/store/put_find.c src/store/put_private.h \
 	src/store/quarantine.c src/store/quarantine.h \
 	src/store/repack.c src/store/repack.h \
 	src/store/scan.c src/store/scan_partition.c src/store/scan.h src/store/scan_private.h \
@@ -38,4 +40,5 @@ libcdrd_a_SOURCES += \
 	src/store/sums.c src/store/sums.h \
 	src/store/store.c src/store/store.h src/store/store_private.h \
 	src/store/verify.c src/store/verify.h \
-	src/store/value.c src/store/value.h
+	src/store/value.c src/store/value.h \
+	src/store/versions.c src/store/versions.h

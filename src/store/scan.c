@@ -68,6 +68,7 @@ int scan_run(struct store *store, const struct scan_query *query, struct scan_po
 	for (size_t i = store_day_index(store, first); result > 0 && i < store->days_count && store->day_numbers[i] <= last;
 	     i++)
 		result = scan_day(&scan, store->day_numbers[i]);
+	scan_end_moved(&scan);
 	if (scan.moved)
 		store_reader_give(store, scan.moved);
 	buf_free(&scan.line);

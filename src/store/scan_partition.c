@@ -30,13 +30,47 @@ struct merge {
 
 /* --- a record that a ghost leads to --- */
 
-/* Looks for the sealed row at a place. 1 with scan->moved at *row, 0, -1. */
-static int find_place(struct merge *merge, const struct place *place, uint32_t *row)
+/* Where a ghost leads. */
+struct lead {
+	struct day *day;
+	MDB_txn *txn;
+	struct partition partition;
+	struct place place;
+};
+
+void scan_end_moved(struct scan *scan)
 {
-	struct scan *scan = merge->scan;
-	struct partition partition = merge->partition;
-	partition.direction = place->direction;
-	const struct directory *directory = directory_get(merge->day, merge->txn, &partition, scan->err);
+	if (!scan->moved_day)
+		return;
+	env_read_end(&scan->moved_day->env, scan->moved_txn);
+	scan->moved_day->pins--;
+	scan->moved_day = NULL;
+}
+
+/* Goes on in the day that lead->place is in. What is read there lives until the next ghost. 1, 0 when there is no such day
+ * any more, -1. */
+static int lead_to_day(struct scan *scan, struct lead *lead)
+{
+	scan_end_moved(scan);
+	struct day *day = store_day(scan->store, clock_day_of(lead->place.time_us), false, scan->err);
+	if (!day)
+		return scan->err->code == ERROR_NONE ? 0 : -1;
+	MDB_txn *txn = env_read(&day->env, scan->err);
+	if (!txn)
+		return -1;
+	day->pins++;
+	scan->moved_day = lead->day = day;
+	scan->moved_txn = lead->txn = txn;
+	return 1;
+}
+
+/* Looks for the sealed row at lead->place. 1 with scan->moved at *row, 0, -1. */
+static int find_place(struct scan *scan, struct lead *lead, uint32_t *row)
+{
+	const struct place *place = &lead->place;
+	struct partition *partition = &lead->partition;
+	partition->direction = place->direction;
+	const struct directory *directory = directory_get(lead->day, lead->txn, partition, scan->err);
 	if (!directory || (!scan->moved && !(scan->moved = store_reader_take(scan->store, scan->err))))
 		return -1;
 	for (size_t i = 0; i < directory->count; i++) {
@@ -45,7 +79,7 @@ static int find_place(struct merge *merge, const struct place *place, uint32_t *
 		struct place last = day_block_last(&entry->block, place->direction);
 		if (place_compare(&first, place) > 0 || place_compare(&last, place) < 0)
 			continue;
-		int found = block_reader_begin(scan->moved, merge->day, merge->txn, scan->query->product, &partition,
+		int found = block_reader_begin(scan->moved, lead->day, lead->txn, scan->query->product, partition,
 		                               entry->number, scan->err);
 		if (found < 0 || (found && block_reader_seek(scan->moved, place, row, scan->err) != 0))
 			return -1;
@@ -60,16 +94,24 @@ static int find_place(struct merge *merge, const struct place *place, uint32_t *
 static int follow_ghost(struct merge *merge, struct record *record)
 {
 	struct scan *scan = merge->scan;
-	struct place place = merge->hot.place;
+	struct lead lead = { merge->day, merge->txn, merge->partition, merge->hot.place };
 	uint64_t changed_seq;
 	uint32_t row_number;
 	MDB_val row;
-	int found = day_row_get(merge->day, merge->txn, &merge->partition, &place, &row, scan->err);
-	if (found < 0)
-		return -1;
-	if (found)
-		return record_unpack(record, scan->query->product, env_str(row), &changed_seq, scan->err) ? -1 : 1;
-	found = find_place(merge, &place, &row_number);
+	int found;
+	for (;;) {
+		found = day_row_get(lead.day, lead.txn, &lead.partition, &lead.place, &row, scan->err);
+		if (found < 0)
+			return -1;
+		if (found)
+			return record_unpack(record, scan->query->product, env_str(row), &changed_seq, scan->err) ? -1 : 1;
+		if (clock_day_of(lead.place.time_us) == lead.day->number)
+			break;
+		found = lead_to_day(scan, &lead);
+		if (found <= 0)
+			return found;
+	}
+	found = find_place(scan, &lead, &row_number);
 	/* Its line is made anew: what the block's shows depends on the direction that the record had. */
 	uint64_t columns = scan->sink->lines ? SCAN_COLUMNS_ALL : scan->columns;
 	if (found > 0 && block_reader_record(scan->moved, row_number, columns, record, scan->err) != 0)
@@ -157,11 +199,10 @@ static bool has_time(struct scan *scan)
 	return false;
 }
 
-/* Can the line of a sealed record be had by copying? Not out of a block from before a column was added. */
+/* Can the line of a sealed record be had by copying? Not out of a block from before a column was added to lines. */
 static bool has_line(const struct scan *scan, const struct sealed_head *head)
 {
-	return head && scan->weaves &&
-	       head->reader->view.head.columns_count == scan->query->product->columns_count;
+	return head && scan->weaves && head->reader->lines_are_whole;
 }
 
 /* The line that the sink wants of a record, which came from `head` unless that is NULL. */
@@ -241,7 +282,7 @@ static bool is_alone(const struct merge *merge, const struct directory_entry *en
 bool scan_span_fill(struct scan_span *span, const struct block_reader *reader, const struct day_block *block)
 {
 	const struct block_view *view = &reader->view;
-	if (view->head.sums_count > SCAN_CURRENCIES_MAX || view->head.columns_count != reader->product->columns_count)
+	if (view->head.sums_count > SCAN_CURRENCIES_MAX || !reader->lines_are_whole)
 		return false;
 	*span = (struct scan_span){
 		.deflate = view->deflate,

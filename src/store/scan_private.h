@@ -20,11 +20,16 @@ struct scan {
 	bool weaves;          /* all others are as there */
 	struct buf line;      /* that the store does not have as it is wanted */
 	struct block_reader *moved; /* for a ghost whose record was sealed; NULL until needed */
+	struct day *moved_day;      /* pinned, with `moved_txn`: the other day that a ghost led to last; or NULL */
+	MDB_txn *moved_txn;
 };
 
 /* Reads one account's records of a day, from scan->position on. 1 when it is done with them, 0 when the scan ends here
  * (scan->end says why), -1. */
 int scan_partition(struct scan *scan, struct day *day, MDB_txn *txn, const char *account);
+
+/* Gives back the day that the last ghost led to, if it was another one. */
+void scan_end_moved(struct scan *scan);
 
 /* Does a record, of which the filters' columns are filled, pass them? */
 bool scan_passes(const struct scan_query *query, const struct record *record);

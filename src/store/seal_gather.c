@@ -23,7 +23,7 @@ static int add_row(struct seal *seal, const struct record *record, const struct 
                    struct error *err)
 {
 	uint64_t hashes[CATALOG_COLUMNS_MAX];
-	size_t count = day_id_hashes(record, hashes);
+	size_t count = day_id_hashes(record, hashes, NULL);
 	uint32_t row = seal_rows(seal);
 	bool full = false;
 	for (size_t i = 0; i < count; i++) {

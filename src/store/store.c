@@ -2,6 +2,7 @@
  * store.c: the data directory: its lock, format, days and sequence numbers, and commits. See store.h.
  *
  *	data_dir/lock       flock, held while the daemon lives
+ *	data_dir/moves      records that are about to change their days (moves.h)
  *	data_dir/catalog/   meta: "format" and "seq_reserved", text of a number
  */
 #include "store/store.h"
@@ -19,6 +20,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "store/copying.h"
+#include "store/moves.h"
 #include "store/repack.h"
 #include "store/seal.h"
 #include "store/store_private.h"
@@ -184,8 +186,10 @@ int store_open(struct store **out, const struct store_options *options, struct e
 	if (path_join(&path, options->data_dir, "catalog", err) != 0 ||
 	    env_open(&store->catalog, path.data, options->catalog_map_bytes, store_catalog_dbs, err) != 0)
 		goto fail;
-	if (check_format(store, err) != 0 || load_seq(store, err) != 0 || repack_load_demands(store, err) != 0)
+	if (check_format(store, err) != 0 || load_seq(store, err) != 0 || repack_load_demands(store, err) != 0 ||
+	    moves_open(store, err) != 0)
 		goto fail;
+	moves_finish(store);
 	buf_free(&path);
 	*out = store;
 	return 0;
@@ -218,6 +222,8 @@ void store_close(struct store *store)
 	}
 	block_reader_free(&store->put_reader);
 	buf_free(&store->row);
+	buf_free(&store->merged);
+	moves_close(store->moves);
 	detach(&store->accounts);
 	env_close(&store->catalog);
 	if (store->lock_fd >= 0)
@@ -277,7 +283,7 @@ static void forget_sealed(struct day *day)
 /* Its transaction has ended without effect. */
 static void forget_uncommitted(struct day *day)
 {
-	day->blocks_changed = false;
+	day->blocks_changed = day->gains = false;
 	day->seals++; /* a commit that has failed late may have changed its blocks all the same */
 	buf_clear(&day->touched);
 	forget_sealed(day);
@@ -310,9 +316,43 @@ void store_abort(struct store *store)
 		forget_uncommitted(day);
 	}
 	seal_forget(store);
+	moves_drop(store);
 	env_abort(&store->catalog);
 	store->uncommitted = 0;
 	store->catalog_failed = false;
+}
+
+static int commit_day(struct day *day, struct error *err)
+{
+	day->changed_us = clock_monotonic_us();
+	day->swept = false;
+	if (env_commit(&day->env, err) != 0) {
+		forget_uncommitted(day);
+		return -1;
+	}
+	day->seals += day->blocks_changed;
+	day->blocks_changed = day->gains = false;
+	if (day->touched.len)
+		buf_clear(&day->touched);
+	if (day->sealed_seqs.len)
+		drop_sealed(day);
+	return 0;
+}
+
+/* In order, but for records that change their days: they are in the new one before they go from the old one, unless
+ * others go the other way. */
+static int commit_days(struct store *store, struct error *err)
+{
+	if (moves_write(store, err) != 0)
+		return -1;
+	for (size_t i = 0; i < store->days_count; i++)
+		if (store->days[i]->gains && commit_day(store->days[i], err) != 0)
+			return -1;
+	for (size_t i = 0; i < store->days_count; i++)
+		if (store->days[i]->env.write && commit_day(store->days[i], err) != 0)
+			return -1;
+	moves_done(store);
+	return 0;
 }
 
 int store_commit(struct store *store, struct error *err)
@@ -321,25 +361,7 @@ int store_commit(struct store *store, struct error *err)
 		store_abort(store);
 		return error_set(err, ERROR_IO, "%s: a commit before this one failed", store->catalog.path);
 	}
-	for (size_t i = 0; i < store->days_count; i++) {
-		struct day *day = store->days[i];
-		if (!day->env.write)
-			continue;
-		day->changed_us = clock_monotonic_us();
-		day->swept = false;
-		if (env_commit(&day->env, err) != 0) {
-			forget_uncommitted(day);
-			store_abort(store);
-			return -1;
-		}
-		day->seals += day->blocks_changed;
-		day->blocks_changed = false;
-		if (day->touched.len)
-			buf_clear(&day->touched);
-		if (day->sealed_seqs.len)
-			drop_sealed(day);
-	}
-	if (env_commit(&store->catalog, err) != 0) {
+	if (commit_days(store, err) != 0 || env_commit(&store->catalog, err) != 0) {
 		store_abort(store);
 		return -1;
 	}
@@ -347,6 +369,8 @@ int store_commit(struct store *store, struct error *err)
 	store->uncommitted = 0;
 	/* A commit of many days has kept all of them open. */
 	days_close_down_to(store, (size_t)store->options.days_open_max);
+	if (moves_are_left(store))
+		moves_finish(store);
 	return 0;
 }
 

@@ -41,19 +41,35 @@ int store_open(struct store **out, const struct store_options *options, struct e
 /* Aborts what was not committed and closes everything. Does nothing on NULL. */
 void store_close(struct store *store);
 
+/* How a record meets the version of it that is stored. */
+struct store_versions {
+	bool merge;     /* values that it does not have stay; otherwise it replaces the whole record */
+	uint8_t column; /* tells which version is newer (versions.h), or CATALOG_NONE */
+};
+
 enum store_put_result {
-	STORE_ACCEPTED,  /* new */
-	STORE_UPDATED,   /* replaced an older version of the same account, product, id and UTC day */
-	STORE_DUPLICATE, /* the same in every value: nothing was written */
+	STORE_ACCEPTED,        /* new */
+	STORE_UPDATED,         /* replaced an older version of the same account, product, id and UTC day, or day beside it */
+	STORE_DUPLICATE,       /* the same in every value, or merging changes none: nothing was written */
+	STORE_OUTDATED,        /* older than what is stored: nothing was written, or merging has filled what was empty there */
+	STORE_LACKS_DIRECTION, /* none is stored that a record without direction could be merged into: nothing was written */
 };
 
 /*
  * Puts a record that has passed ingest's checks (account, product, id and `time_us`, parsed from its time field, are
- * right) into the open transactions. On ERROR_FULL or ERROR_IO everything since the last commit is lost: the store
- * has aborted it, and the caller must fail all requests that took part.
+ * right) into the open transactions. An older version of the day is replaced, whatever it is. On ERROR_FULL or ERROR_IO
+ * everything since the last commit is lost: the store has aborted it, and the caller must fail all requests that took
+ * part.
  */
 int store_put(struct store *store, const struct record *record, int64_t time_us, enum store_put_result *result,
               struct error *err);
+
+/*
+ * The same where an older version never replaces a newer one, and where the stored version may be in the UTC day before
+ * or after, too: then the record moves to the day of its new time. With `merge` it may lack the direction.
+ */
+int store_put_version(struct store *store, const struct record *record, int64_t time_us,
+                      const struct store_versions *versions, enum store_put_result *result, struct error *err);
 
 /* Records put since the last commit, and days with an open transaction. */
 size_t store_uncommitted(const struct store *store);

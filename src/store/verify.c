@@ -108,7 +108,7 @@ static int check_hot_row(struct verify *verify, struct day *day, MDB_val key, MD
 	if (found <= 0)
 		return found;
 	verify->counts.rows++;
-	size_t count = day_id_hashes(&record, hashes);
+	size_t count = day_id_hashes(&record, hashes, NULL);
 	for (size_t i = 0; i < count; i++)
 		if (!filter_has(day, hashes[i]))
 			return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s: an id of a hot row is not in the filter",
@@ -162,7 +162,7 @@ static int check_row(struct verify *verify, const struct day *day, uint32_t row,
 	uint64_t hashes[CATALOG_COLUMNS_MAX];
 	if (block_reader_record(&verify->reader, row, SCAN_COLUMNS_ALL, &record, err) != 0)
 		return -1;
-	size_t count = day_id_hashes(&record, hashes);
+	size_t count = day_id_hashes(&record, hashes, NULL);
 	for (size_t i = 0; i < count; i++) {
 		ids_entry entry = ids_entry_of(hashes[i], verify->run_rows);
 		buf_add(&verify->entries, &entry, sizeof(entry));

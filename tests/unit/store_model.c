@@ -19,41 +19,125 @@ static struct str account_of(const struct sample *sample)
 	return value_of(sample, sample->record.product->account_column);
 }
 
-static uint64_t key_of(const struct sample *sample, int32_t day)
+static uint64_t key_of(const struct sample *sample)
 {
 	const struct catalog_product *product = sample->record.product;
 	struct str account = account_of(sample), id = value_of(sample, product->id_column);
 
-	return id_hash64(id.p, id.len, id_hash64(account.p, account.len, (uint64_t)day << 8 ^ product->number));
+	return id_hash64(id.p, id.len, id_hash64(account.p, account.len, product->number));
 }
 
-static bool is_same(const struct model_record *record, const struct sample *sample, int32_t day)
+int32_t model_day(const struct model_record *record)
+{
+	return clock_day_of(record->now->time_us);
+}
+
+int32_t model_place_day(const struct model_place *place)
+{
+	return clock_day_of(place->time_us);
+}
+
+static bool is_same(const struct model_record *record, const struct sample *sample)
 {
 	const struct catalog_product *product = sample->record.product;
 
-	return record->day == day && record->now->record.product == product &&
+	return record->now->record.product == product &&
 	       str_equal(value_of(record->now, product->id_column), value_of(sample, product->id_column)) &&
 	       str_equal(account_of(record->now), account_of(sample));
 }
 
-static struct model_record *find(const struct model *model, const struct sample *sample)
+/* In the sample's day; or else, where versions are compared, in the day before or after. */
+static struct model_record *find(const struct model *model, const struct sample *sample, bool beside)
 {
-	int32_t day = clock_day_of(sample->time_us);
-	uint64_t key = key_of(sample, day);
+	uint64_t key = key_of(sample);
+	struct model_record *found[3] = { NULL, NULL, NULL };
 
-	for (size_t i = 0; i < model->count; i++)
-		if (model->keys[i] == key && !model->records[i]->gone && is_same(model->records[i], sample, day))
-			return model->records[i];
-	return NULL;
+	for (size_t i = 0; i < model->count; i++) {
+		struct model_record *record = model->records[i];
+
+		if (model->keys[i] != key || record->gone || !is_same(record, sample))
+			continue;
+		int32_t days = model_day(record) - clock_day_of(sample->time_us);
+		if (days >= -1 && days <= 1)
+			found[days + 1] = record;
+	}
+	if (found[1] || !beside)
+		return found[1];
+	return found[0] ? found[0] : found[2];
 }
 
-enum store_put_result model_expect(const struct model *model, const struct sample *sample)
+/* Numbers of the samples are small. */
+static bool number_of(struct str text, double *number)
 {
-	const struct model_record *record = find(model, sample);
+	char copy[32], *end;
 
-	if (!record)
+	if (text.len == 0 || text.len >= sizeof(copy))
+		return false;
+	memcpy(copy, text.p, text.len);
+	copy[text.len] = '\0';
+	*number = strtod(copy, &end);
+	return *end == '\0' && (copy[0] == '-' || (copy[0] >= '0' && copy[0] <= '9'));
+}
+
+static bool is_older(const struct record *came, const struct record *stored, uint8_t column)
+{
+	struct str a = record_value(came, column), b = record_value(stored, column);
+	uint8_t status = came->product->status_column;
+	uint8_t rank = catalog_status_rank(came->product, record_value(came, status));
+	uint8_t other = catalog_status_rank(came->product, record_value(stored, status));
+	double number_a, number_b;
+	int64_t us_a, us_b;
+
+	if (number_of(a, &number_a) && number_of(b, &number_b) && number_a != number_b)
+		return number_a < number_b;
+	if (clock_parse_iso8601(a, &us_a) && clock_parse_iso8601(b, &us_b) && us_a != us_b)
+		return us_a < us_b;
+	return rank != 0 && other != 0 && rank < other;
+}
+
+static struct sample *merged(const struct record *came, const struct sample *stored, int64_t time_us, bool outdated)
+{
+	struct record record = stored->record;
+
+	for (uint8_t i = 0; i < record.product->columns_count; i++)
+		if (outdated ? record.values[i].len == 0 && came->values[i].len > 0 : came->values[i].p != NULL)
+			record.values[i] = came->values[i];
+	return sample_copy(&record, outdated ? stored->time_us : time_us);
+}
+
+enum store_put_result model_expect(const struct model *model, const struct sample *sample,
+                                   const struct store_versions *versions, struct sample **stored)
+{
+	const struct record *came = &sample->record;
+	const struct model_record *record = find(model, sample, versions);
+	bool merges = versions && versions->merge;
+
+	*stored = NULL;
+	if (!record && came->product->partition_direction && record_partition(came) == CATALOG_NO_DIRECTION)
+		return STORE_LACKS_DIRECTION;
+	if (!record) {
+		*stored = sample_copy(came, sample->time_us);
 		return STORE_ACCEPTED;
-	return record_equal(&record->now->record, &sample->record) ? STORE_DUPLICATE : STORE_UPDATED;
+	}
+	struct sample *whole = merges ? merged(came, record->now, sample->time_us, false) :
+	                                sample_copy(came, sample->time_us);
+	if (record_equal(&record->now->record, &whole->record)) {
+		free(whole);
+		return STORE_DUPLICATE;
+	}
+	if (!versions || !is_older(came, &record->now->record, versions->column)) {
+		*stored = whole;
+		return STORE_UPDATED;
+	}
+	free(whole);
+	if (merges) {
+		whole = merged(came, record->now, 0, true);
+		if (record_equal(&record->now->record, &whole->record))
+			free(whole);
+		else
+			*stored = whole;
+	}
+	return STORE_OUTDATED;
 }
 
 static void *must(void *memory)
@@ -63,7 +147,7 @@ static void *must(void *memory)
 	return memory;
 }
 
-static struct model_record *add(struct model *model, int32_t day, uint64_t key)
+static struct model_record *add(struct model *model, uint64_t key)
 {
 	if (model->count == model->cap) {
 		model->cap = model->cap ? 2 * model->cap : 256;
@@ -71,7 +155,6 @@ static struct model_record *add(struct model *model, int32_t day, uint64_t key)
 		model->keys = must(realloc(model->keys, model->cap * sizeof(*model->keys)));
 	}
 	struct model_record *record = must(calloc(1, sizeof(*record)));
-	record->day = day;
 	model->keys[model->count] = key;
 	model->records[model->count++] = record;
 	return record;
@@ -83,15 +166,14 @@ static void add_place(struct model_record *record, const struct model_place *pla
 	record->places[record->places_count++] = *place;
 }
 
-void model_put(struct model *model, struct sample *sample, uint64_t seq)
+void model_put(struct model *model, struct sample *sample, const struct store_versions *versions, uint64_t seq)
 {
-	struct model_record *record = find(model, sample);
+	struct model_record *record = find(model, sample, versions);
 	struct model_place place = { sample->time_us, seq, (uint8_t)record_partition(&sample->record) };
 	const struct model_place *last = NULL;
-	int32_t day = clock_day_of(sample->time_us);
 
 	if (!record)
-		record = add(model, day, key_of(sample, day));
+		record = add(model, key_of(sample));
 	else
 		last = &record->places[record->places_count - 1];
 	if (!last || last->time_us != place.time_us || last->direction != place.direction)
@@ -138,8 +220,9 @@ void model_abort(struct model *model)
 
 void model_remove_days_before(struct model *model, int32_t day)
 {
+	model->first_day = day;
 	for (size_t i = 0; i < model->count; i++)
-		model->records[i]->gone |= model->records[i]->day < day;
+		model->records[i]->gone |= model_day(model->records[i]) < day;
 }
 
 size_t model_day_count(const struct model *model, int32_t day)
@@ -149,7 +232,8 @@ size_t model_day_count(const struct model *model, int32_t day)
 	for (size_t i = 0; i < model->count; i++) {
 		const struct model_record *record = model->records[i];
 
-		count += record->committed && !record->gone && record->day == day;
+		count += record->committed && !record->gone &&
+		         clock_day_of(record->committed->time_us) == day;
 	}
 	return count;
 }
@@ -217,11 +301,13 @@ const struct model_record **model_list(const struct model *model, const struct s
 	for (size_t i = 0; i < model->count; i++) {
 		const struct model_record *record = model->records[i];
 		const struct model_place *place = model_place_at(record, query->snapshot);
-		struct item item = { .record = record, .day = record->day };
+		struct item item = { .record = record };
 
-		if (!record->committed || record->gone || !place || record->committed->record.product != query->product)
+		if (!record->committed || record->gone || !place || record->committed->record.product != query->product ||
+		    model_place_day(place) < model->first_day)
 			continue;
 		item.place = *place;
+		item.day = model_place_day(place);
 		if (place->direction == query->direction && place->time_us >= query->from_us &&
 		    place->time_us < query->to_us && account_index(query, account_of(record->committed), &item.account))
 			items[(*count)++] = item;
@@ -260,13 +346,14 @@ const struct model_record **model_find(const struct model *model, const struct c
 	*count = 0;
 	for (size_t i = 0; i < model->count; i++) {
 		const struct model_record *record = model->records[i];
-		struct item item = { .record = record, .day = -record->day };
+		struct item item = { .record = record };
 
 		if (!record->committed || record->gone || record->committed->record.product != product ||
 		    memcmp(account_of(record->committed).p, account, SCAN_ACCOUNT_LEN) != 0 ||
 		    !has_id(record->committed, id))
 			continue;
 		item.place = record->places[record->places_committed - 1];
+		item.day = -model_place_day(&item.place);
 		if (direction == CATALOG_NO_DIRECTION || item.place.direction == direction)
 			items[(*count)++] = item;
 	}

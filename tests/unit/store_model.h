@@ -18,7 +18,6 @@ struct model_place {
 };
 
 struct model_record {
-	int32_t day;
 	bool gone;                /* with its day */
 	struct sample *now;
 	struct sample *committed; /* NULL: not yet there */
@@ -32,16 +31,23 @@ struct model {
 	uint64_t *keys; /* a hash of what makes each the same record; to find it quickly */
 	size_t count;
 	size_t cap;
+	int32_t first_day; /* those before are removed */
 };
 
-/* What store_put must say of a record. */
-enum store_put_result model_expect(const struct model *model, const struct sample *sample);
+/* What store_put_version (store_put where `versions` is NULL) must say of a record. *stored, which the caller frees, is
+ * what it must then be; NULL where nothing is written. */
+enum store_put_result model_expect(const struct model *model, const struct sample *sample,
+                                   const struct store_versions *versions, struct sample **stored);
 
-/* Takes the sample in; `seq` is the number that the store gave to the change. */
-void model_put(struct model *model, struct sample *sample, uint64_t seq);
+/* Takes in what model_expect gave; `seq` is the number that the store gave to the change. */
+void model_put(struct model *model, struct sample *sample, const struct store_versions *versions, uint64_t seq);
 void model_commit(struct model *model);
 void model_abort(struct model *model);
 void model_remove_days_before(struct model *model, int32_t day);
+
+/* The day of a record as it is now, and of a place. */
+int32_t model_day(const struct model_record *record);
+int32_t model_place_day(const struct model_place *place);
 
 /* Committed records of a day that are there. */
 size_t model_day_count(const struct model *model, int32_t day);

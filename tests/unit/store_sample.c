@@ -18,6 +18,9 @@ static const char *const odd[] = { "say \"hi\"", "\"", "\"\"", "a,b", "line\nbre
 static const char *const currencies[] = { "EUR", "EUR", "EUR", "USD", "GBP", "" };
 static const char *const amounts[] = { "0.0401", "-1.5", "12", "0", "", "free", "000123456789012345.123456789012" };
 
+static const char *const versions[] = { "1", "2", "3", "10", "2.5", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00+00:00",
+	                                "soon" };
+
 static char value_bytes[VALUE_MAX];
 
 static struct str text_of(const char *text)
@@ -80,6 +83,12 @@ struct str sample_value(struct sampler *sampler, const struct catalog_product *p
 	uint8_t key[2] = { product->number, column };
 	uint64_t style = id_hash64(key, sizeof(key), sampler->styles);
 
+	if (column == product->version_column)
+		return pick_percent(&sampler->pick, 50) ?
+		               (struct str){ NULL, 0 } :
+		               text_of(versions[pick_below(&sampler->pick, sizeof(versions) / sizeof(versions[0]))]);
+	if (column == product->status_column && product->passing_count > 0 && pick_percent(&sampler->pick, 50))
+		return product->passing[pick_below(&sampler->pick, product->passing_count)].name;
 	if (str_is(product->columns[column].name, "currency"))
 		return currency_value(sampler);
 	if (product->columns[column].kind == CATALOG_MONEY)
@@ -213,7 +222,9 @@ struct sample *sample_changed(struct sampler *sampler, const struct sample *from
 	for (unsigned i = 0; i < changes; i++) {
 		uint8_t column = (uint8_t)pick_below(&sampler->pick, product->columns_count);
 
-		if (is_fixed(product, column))
+		if (pick_percent(&sampler->pick, 30)) /* what versions are compared by */
+			column = pick_percent(&sampler->pick, 50) ? product->status_column : product->version_column;
+		if (column == CATALOG_NONE || is_fixed(product, column))
 			continue;
 		draft_set(&draft, column,
 		          is_lookup(product, column) ?
@@ -223,5 +234,29 @@ struct sample *sample_changed(struct sampler *sampler, const struct sample *from
 	draft_set_time(&draft, time_us);
 	if (product->partition_direction && direction != record_partition(&from->record))
 		draft_set(&draft, product->direction_column, direction_value(sampler, direction));
+	return draft_end(&draft, time_us);
+}
+
+struct sample *sample_part(struct sampler *sampler, const struct sample *from)
+{
+	const struct catalog_product *product = from->record.product;
+	struct draft draft = { .product = product };
+	uint32_t share = pick_below(&sampler->pick, 100);
+
+	for (uint8_t i = 0; i < product->columns_count; i++) {
+		bool needed = i == product->account_column || i == product->id_column || i == product->time_column;
+
+		if (needed || pick_percent(&sampler->pick, share))
+			draft_set(&draft, i, from->record.values[i]);
+	}
+	return draft_end(&draft, from->time_us);
+}
+
+struct sample *sample_copy(const struct record *record, int64_t time_us)
+{
+	struct draft draft = { .product = record->product };
+
+	for (uint8_t i = 0; i < record->product->columns_count; i++)
+		draft_set(&draft, i, record->values[i]);
 	return draft_end(&draft, time_us);
 }

@@ -32,6 +32,12 @@ struct sample *sample_new(struct sampler *sampler, const struct catalog_product 
 struct sample *sample_changed(struct sampler *sampler, const struct sample *from, enum catalog_direction direction,
                               int64_t time_us, unsigned changes);
 
+/* What a producer may send to have it merged: some of the values are absent, perhaps the direction, too. */
+struct sample *sample_part(struct sampler *sampler, const struct sample *from);
+
+/* A copy of a record's values. */
+struct sample *sample_copy(const struct record *record, int64_t time_us);
+
 /* A value such as the column may hold; it dies with the next call. */
 struct str sample_value(struct sampler *sampler, const struct catalog_product *product, uint8_t column);
 

@@ -59,6 +59,7 @@ struct run {
 	uint32_t ids;    /* given out */
 	size_t spans;
 	size_t found;
+	size_t results[STORE_LACKS_DIRECTION + 1];
 };
 
 static bool fails(const struct run *run, int rc, const struct error *err)
@@ -132,7 +133,7 @@ static struct sample *changed_sample(struct run *run, const struct model_record 
 	int64_t time_us = old->time_us;
 
 	if (kind >= 5 && kind < 8)
-		time_us = any_time(run, record->day);
+		time_us = any_time(run, model_day(record));
 	if (kind == 8)
 		time_us = any_time(run, any_day(run));
 	if (kind == 7 || kind == 9)
@@ -145,31 +146,53 @@ static void lose_uncommitted(struct run *run)
 	model_abort(&run->model);
 }
 
-static void put(struct run *run, struct sample *sample)
+/* How it is put: as the daemon's own records are, or as a producer's. */
+static const struct store_versions *any_versions(struct run *run, struct store_versions *versions,
+                                                 const struct catalog_product *product)
 {
-	enum store_put_result result, wanted = model_expect(&run->model, sample);
+	if (pick_percent(run->pick, 15))
+		return NULL;
+	versions->merge = pick_percent(run->pick, 50);
+	versions->column = pick_percent(run->pick, 60) ? product->version_column : CATALOG_NONE;
+	return versions;
+}
+
+static void put(struct run *run, struct sample *sample, const struct store_versions *versions)
+{
+	struct sample *stored;
+	enum store_put_result result, wanted = model_expect(&run->model, sample, versions, &stored);
 	struct error err = { 0 };
-	int rc = store_put(run->f.store, &sample->record, sample->time_us, &result, &err);
+	int rc = versions ? store_put_version(run->f.store, &sample->record, sample->time_us, versions, &result, &err) :
+	                    store_put(run->f.store, &sample->record, sample->time_us, &result, &err);
 
 	if (fails(run, rc, &err)) {
 		lose_uncommitted(run);
-		free(sample);
-		return;
+		free(stored);
+	} else {
+		expect(result == wanted, "%s: put of %.*s gave %d, wanted %d", run->about,
+		       STR_ARGS(sample->record.values[sample->record.product->id_column]), result, wanted);
+		run->results[result]++;
+		if (stored)
+			model_put(&run->model, stored, versions, run->f.store->last_seq);
 	}
-	expect(result == wanted, "%s: put of %.*s gave %d, wanted %d", run->about,
-	              STR_ARGS(sample->record.values[sample->record.product->id_column]), result, wanted);
-	if (result == STORE_DUPLICATE)
-		free(sample);
-	else
-		model_put(&run->model, sample, run->f.store->last_seq);
+	free(sample);
 }
 
 static void do_put(struct run *run)
 {
 	for (uint32_t left = pick_between(run->pick, 1, run->burst); left > 0; left--) {
 		const struct model_record *old = pick_percent(run->pick, 30) ? any_record(run) : NULL;
+		struct sample *sample = old ? changed_sample(run, old) : new_sample(run);
+		struct store_versions own;
+		const struct store_versions *versions = any_versions(run, &own, sample->record.product);
 
-		put(run, old ? changed_sample(run, old) : new_sample(run));
+		if (versions && versions->merge && pick_percent(run->pick, 70)) {
+			struct sample *part = sample_part(&run->sampler, sample);
+
+			free(sample);
+			sample = part;
+		}
+		put(run, sample, versions);
 	}
 }
 
@@ -638,8 +661,11 @@ static void run_seed(uint64_t seed)
 	do_seal_all(&run);
 	check_all(&run);
 	if (getenv("CDRD_TEST_SEED"))
-		fprintf(stderr, "seed %llu: %zu records, %zu whole blocks, %zu found by id\n", (unsigned long long)seed,
-		        run.model.count, run.spans, run.found);
+		fprintf(stderr,
+		        "seed %llu: %zu records, %zu whole blocks, %zu found by id, %zu updated, %zu duplicates, %zu outdated, "
+		        "%zu without direction\n",
+		        (unsigned long long)seed, run.model.count, run.spans, run.found, run.results[STORE_UPDATED],
+		        run.results[STORE_DUPLICATE], run.results[STORE_OUTDATED], run.results[STORE_LACKS_DIRECTION]);
 	model_free(&run.model);
 	fixture_close(&run.f);
 }
