@@ -9,6 +9,7 @@
 
 #include "admin/command.h"
 #include "base/clock.h"
+#include "store/clock_watch.h"
 #include "store/quarantine.h"
 
 static void begin_section(struct json *j, const char *key)
@@ -63,6 +64,21 @@ static int write_store(struct json *j, const struct admin_context *context, bool
 	json_member_uint(j, "disk_bytes", stats.bytes);
 	json_object_end(j);
 	return 0;
+}
+
+/* What deletes for age goes by: store/clock_watch.h. */
+static void write_clock(struct json *j, const struct admin_context *context)
+{
+	struct clock_watch watch;
+	store_clock_watch(context->store, &watch);
+	begin_section(j, "clock");
+	json_key(j, "time");
+	admin_write_time(j, clock_now_us());
+	json_key(j, "last_seen");
+	admin_write_time(j, watch.seen_us);
+	json_key(j, "deletion_held");
+	json_bool(j, watch.held);
+	json_object_end(j);
 }
 
 static void write_ingest(struct json *j, const struct admin_context *context)
@@ -144,6 +160,7 @@ static int write_status(struct json *j, const struct admin_context *context, boo
 	write_process(j, context);
 	if (write_store(j, context, all, err) != 0)
 		return -1;
+	write_clock(j, context);
 	write_ingest(j, context);
 	if (write_quarantine(j, context, err) != 0)
 		return -1;

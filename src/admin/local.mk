@@ -5,7 +5,7 @@ libcdrd_a_SOURCES += \
 	src/admin/command.h \
 	src/admin/command_account.c \
 	src/admin/command_backup.c \
-	src/admin/command_callback.c \
+	src/admin/command_callback.c src/admin/command_clock.c \
 	src/admin/command_daemon.c \
 	src/admin/command_erase.c \
 	src/admin/command_import.c \

@@ -11,6 +11,7 @@
 #include "callback/callback_private.h"
 #include "callback/url.h"
 #include "store/catalog_rows.h"
+#include "store/clock_watch.h"
 
 #define HTTP_GONE 410
 
@@ -122,6 +123,10 @@ static void on_time(evutil_socket_t fd, short what, void *arg)
 		callback_enqueue(callback);
 		return;
 	}
+	if (!store_clock_allows_deletion(callback->callbacks->store)) {
+		schedule(callback, clock_now_us() + CLOCK_US_PER_HOUR);
+		return;
+	}
 	callback->callbacks->stats.failed--;
 	log_info("callback", "%s: no longer listed", callback->id);
 	finish(callback);
@@ -191,6 +196,14 @@ static void give_up(struct callback *callback, const char *problem)
 	         callback->host_name, callback->account, (long long)callback->attempts, problem);
 }
 
+/* A clock that has jumped makes nothing too old. */
+static bool is_over(const struct callback *callback)
+{
+	struct callbacks *callbacks = callback->callbacks;
+	return callback->next_us > callback->since_us + callbacks->config->callback_keep &&
+	       store_clock_allows_deletion(callbacks->store);
+}
+
 static void attempt_failed(struct callback *callback, const struct outcome *outcome)
 {
 	struct callbacks *callbacks = callback->callbacks;
@@ -199,7 +212,7 @@ static void attempt_failed(struct callback *callback, const struct outcome *outc
 	callback->next_us = clock_now_us() + retry_delay(callback, outcome);
 	keep_error(callback, outcome->problem);
 	/* 410: the receiver has gone for good and says so, as Standard Webhooks has it. */
-	if (outcome->status == HTTP_GONE || callback->next_us > callback->since_us + callbacks->config->callback_keep) {
+	if (outcome->status == HTTP_GONE || is_over(callback)) {
 		give_up(callback, outcome->problem);
 	} else {
 		callbacks->stats.waiting++;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/clock_watch.h"
 
 #define DAYS_A_SLICE 1
 
@@ -19,7 +20,7 @@ struct retention {
 
 static const struct timeval first_look = { 0, 100000 };
 static const struct timeval next_slice = { 0, 20000 };
-static const struct timeval next_look = { 3600, 0 };
+static const struct timeval next_look = { 5, 0 };
 
 int32_t retention_first_day(const struct config *config, int64_t now_us)
 {
@@ -30,10 +31,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct retention *retention = arg;
 	int32_t first_day = retention_first_day(retention->config, clock_now_us());
-	int removed = store_remove_days_before(retention->store, first_day, DAYS_A_SLICE);
+	int removed = 0;
 
 	(void)fd;
 	(void)what;
+	if (store_clock_allows_deletion(retention->store))
+		removed = store_remove_days_before(retention->store, first_day, DAYS_A_SLICE);
 	retention->removed += removed;
 	if (removed == DAYS_A_SLICE) {
 		evtimer_add(retention->timer, &next_slice);

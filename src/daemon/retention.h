@@ -2,7 +2,8 @@
  * retention.h: deletes the days that have become too old.
  *
  * A day goes when all of it lies more than retention_months calendar months back. Looked at when the daemon starts and
- * every hour; one day a slice, so that deleting a year at once holds nobody up.
+ * every few seconds, which is also when the clock is looked at (store/clock_watch.h): while that has jumped, no day goes.
+ * One day a slice, so that deleting a year at once holds nobody up.
  */
 #ifndef CDRD_DAEMON_RETENTION_H
 #define CDRD_DAEMON_RETENTION_H

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "ingest/ingest_private.h"
+#include "store/clock_watch.h"
 
 static int reject(struct ingest_batch *batch, const struct parse_item *item, const struct check_fault *fault,
                   struct error *err)
@@ -126,6 +127,13 @@ static void take_parser_result(struct ingest_batch *batch, int result, const str
 		batch->failure = *err;
 }
 
+static void look_at_clock(struct ingest *ingest)
+{
+	int64_t earliest_us, latest_us;
+	store_clock_span(ingest->store, clock_now_us(), &earliest_us, &latest_us);
+	check_set_span(&ingest->check, earliest_us, latest_us);
+}
+
 void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len)
 {
 	struct ingest *ingest = batch->ingest;
@@ -134,7 +142,7 @@ void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len)
 		disk_fail_low(ingest->disk, &batch->failure);
 	if (batch->failure.code != ERROR_NONE)
 		return;
-	check_set_now(&ingest->check, clock_now_us());
+	look_at_clock(ingest);
 	ingest->round_bytes += len;
 	ingest->stats.bytes += len;
 	take_parser_result(batch, parser_feed(batch->parser, data, len, &err), &err);
@@ -145,7 +153,7 @@ void ingest_batch_finish(struct ingest_batch *batch)
 	struct ingest *ingest = batch->ingest;
 	struct error err;
 	if (batch->failure.code == ERROR_NONE) {
-		check_set_now(&ingest->check, clock_now_us());
+		look_at_clock(ingest);
 		take_parser_result(batch, parser_finish(batch->parser, &err), &err);
 	}
 	ingest_batch_move(batch, &ingest->waiting);

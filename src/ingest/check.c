@@ -33,8 +33,13 @@ void check_free(struct check *check)
 
 void check_set_now(struct check *check, int64_t now_us)
 {
-	check->oldest_us = clock_months_before(now_us, (int)check->config->retention_months);
-	check->newest_us = now_us + check->config->future_max;
+	check_set_span(check, now_us, now_us);
+}
+
+void check_set_span(struct check *check, int64_t earliest_us, int64_t latest_us)
+{
+	check->oldest_us = clock_months_before(earliest_us, (int)check->config->retention_months);
+	check->newest_us = latest_us + check->config->future_max;
 }
 
 __attribute__((format(printf, 2, 3))) static const char *reason(struct check *check, const char *format, ...)

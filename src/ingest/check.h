@@ -39,6 +39,9 @@ void check_free(struct check *check);
 /* Takes the bounds of time from the settings; before each run of records. */
 void check_set_now(struct check *check, int64_t now_us);
 
+/* The same where the time is not known better than to be one from `earliest_us` to `latest_us`. */
+void check_set_span(struct check *check, int64_t earliest_us, int64_t latest_us);
+
 /*
  * Checks `sent` and copies it to *record with its times normalised (2025-04-01T23:55:06+00:00); *time_us is that of
  * its time field. False with *fault when it breaks a rule; the fault's texts live until the next call.

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ingest/ingest_private.h"
+#include "store/clock_watch.h"
 #include "store/quarantine.h"
 
 #define WARN_EVERY_US (60 * CLOCK_US_PER_SECOND)
@@ -91,8 +92,10 @@ void ingest_on_expiry(evutil_socket_t fd, short what, void *arg)
 	struct error err;
 	(void)fd;
 	(void)what;
-	int dropped = quarantine_expire(ingest->store, clock_now_us() - config->quarantine_keep, limit_bytes(config),
-	                                EXPIRY_SLICE, &err);
+	/* While the clock is not believed none is too old, but there can be too many. */
+	bool may_expire = store_clock_allows_deletion(ingest->store);
+	int64_t oldest_us = may_expire ? clock_now_us() - config->quarantine_keep : INT64_MIN;
+	int dropped = quarantine_expire(ingest->store, oldest_us, limit_bytes(config), EXPIRY_SLICE, &err);
 	if (dropped < 0)
 		log_error("ingest", "quarantine: %s", err.message);
 	if (dropped == EXPIRY_SLICE)

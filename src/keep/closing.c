@@ -12,6 +12,7 @@
 #include "base/lag.h"
 #include "base/log.h"
 #include "store/accounts.h"
+#include "store/clock_watch.h"
 #include "store/purge.h"
 
 #define LOOK_EVERY_US (600 * CLOCK_US_PER_SECOND)
@@ -66,7 +67,7 @@ static bool look_at(void *arg, const struct account *account)
 		int64_t due_us = account->deleted_us + closing->context.config->account_grace;
 		if (due_us > clock_now_us()) {
 			closing->next_us = due_us < closing->next_us ? due_us : closing->next_us;
-		} else if (!has_subaccounts(closing, account)) {
+		} else if (store_clock_allows_deletion(closing->context.store) && !has_subaccounts(closing, account)) {
 			memcpy(closing->account, account->id, sizeof(closing->account));
 			closing->is_subaccount = account->parent[0];
 			closing->stage = STAGE_REPORTS;

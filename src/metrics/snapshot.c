@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "store/clock_watch.h"
 
 static double ratio(const struct store_env_stats *stats)
 {
@@ -47,6 +48,7 @@ static void take_cpu(struct snapshot *snapshot)
 void snapshot_take(struct snapshot *snapshot, const struct metrics_sources *sources)
 {
 	const struct http_app *app = sources->app;
+	struct clock_watch clock;
 	struct error err;
 
 	*snapshot = (struct snapshot){ .started_us = sources->started_us, .always_one = 1 };
@@ -67,6 +69,9 @@ void snapshot_take(struct snapshot *snapshot, const struct metrics_sources *sour
 	snapshot->lag_recent_max_us = lag_recent_max_us(sources->lag);
 	disk_room(app->disk, &snapshot->disk);
 	snapshot->disk_low = snapshot->disk.low;
+	store_clock_watch(app->store, &clock);
+	snapshot->clock_seen_us = clock.seen_us;
+	snapshot->deletion_held = clock.held;
 	snapshot->access_dropped = http_access_dropped(sources->access);
 	snapshot->audit_failures = audit_failures(sources->audit);
 	take_memory(snapshot);

@@ -25,6 +25,8 @@ struct snapshot {
 	int64_t lag_recent_max_us;
 	struct disk_room disk;
 	uint64_t disk_low;
+	int64_t clock_seen_us;
+	uint64_t deletion_held;
 	uint64_t access_dropped;
 	uint64_t audit_failures;
 	uint64_t always_one; /* for build_info */

@@ -135,6 +135,11 @@ const struct table_row table_rows[] = {
 	GAUGE(READERS, DAYS, store.open_days.readers),
 	GAUGE(SLOTS, CATALOG, store.catalog.reader_slots),
 	GAUGE(SLOTS, DAYS, store.open_days.reader_slots),
+	/* the clock */
+	GAUGE_SECONDS("cdrd_clock_last_seen_seconds", "Last seen time, in seconds since the epoch.", "", clock_seen_us),
+	GAUGE("cdrd_deletion_held",
+	      "Whether nothing is deleted for its age, as the clock is more than a day after the last seen time: 0 or 1.", "",
+	      deletion_held),
 	/* the disk */
 	GAUGE("cdrd_disk_free_bytes", "Bytes free for the daemon on the disk of data_dir.", "", disk.free_bytes),
 	GAUGE("cdrd_disk_size_bytes", "Size of the disk of data_dir.", "", disk.total_bytes),

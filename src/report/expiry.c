@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "report/report_private.h"
 #include "report/table.h"
+#include "store/clock_watch.h"
 
 #define BATCH 32
 
@@ -91,6 +92,8 @@ void report_expire(struct reports *reports, int64_t deadline_us)
 	struct error err;
 	int done;
 
+	if (!store_clock_allows_deletion(reports->store))
+		return;
 	do
 		done = expire_batch(reports, now_us, &err);
 	while (done == BATCH && clock_monotonic_us() < deadline_us);

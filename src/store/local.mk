@@ -9,6 +9,7 @@ libcdrd_a_SOURCES += \
 	src/store/catalog_env.h \
 	src/store/catalog_rows.c src/store/catalog_rows.h \
 	src/store/change.c src/store/change.h \
+	src/store/clock_watch.c src/store/clock_watch.h \
 	src/store/credentials.c src/store/credentials.h \
 	src/store/day.c src/store/day.h \
 	src/store/days.c \

@@ -187,7 +187,7 @@ int store_open(struct store **out, const struct store_options *options, struct e
 	    env_open(&store->catalog, path.data, options->catalog_map_bytes, store_catalog_dbs, err) != 0)
 		goto fail;
 	if (check_format(store, err) != 0 || load_seq(store, err) != 0 || repack_load_demands(store, err) != 0 ||
-	    moves_open(store, err) != 0)
+	    moves_open(store, err) != 0 || store_clock_load(store, err) != 0)
 		goto fail;
 	moves_finish(store);
 	buf_free(&path);

@@ -10,6 +10,7 @@
 
 #include "store/catalog_env.h"
 #include "store/block_reader.h"
+#include "store/clock_watch.h"
 #include "store/day.h"
 #include "store/store.h"
 
@@ -43,6 +44,8 @@ struct store {
 	struct copying *copying; /* a backup's, or NULL */
 	size_t sweep_at;       /* the day that sealing looks at next */
 	struct store_seal_stats sealing;
+
+	struct clock_watch clock;
 
 	uint64_t changed[STORE_CHANGED_SLOTS]; /* newest change of accounts and products, by a hash: changes.h */
 	uint64_t last_seq;     /* given out */

@@ -55,3 +55,4 @@ tests_unit_run_SOURCES += tests/unit/test_meter.c
 tests_unit_run_SOURCES += tests/unit/test_changes.c
 tests_unit_run_SOURCES += tests/unit/test_summary.c
 tests_unit_run_SOURCES += tests/unit/test_keep.c
+tests_unit_run_SOURCES += tests/unit/test_clock_watch.c
