@@ -21,6 +21,7 @@ static const struct {
 	{ NULL, "secret", HIDE_ALL },
 	{ "quarantine replay", "set", HIDE_VALUE },
 	{ "erase", "number", HIDE_MIDDLE },
+	{ "erase revoke", "number", HIDE_MIDDLE },
 };
 
 static enum hiding hiding_of(const char *command, const char *argument)
@@ -31,9 +32,15 @@ static enum hiding hiding_of(const char *command, const char *argument)
 	return HIDE_NOTHING;
 }
 
+void admin_mask_number(struct buf *out, const char *number)
+{
+	size_t len = strlen(number);
+	for (size_t i = 0; i < len; i++)
+		buf_add_char(out, len > 2 * SHOWN_ENDS && (i < SHOWN_ENDS || i >= len - SHOWN_ENDS) ? number[i] : '*');
+}
+
 static void hide(struct buf *out, enum hiding hiding, const char *text)
 {
-	size_t len = strlen(text);
 	const char *equals = strchr(text, '=');
 	switch (hiding) {
 	case HIDE_ALL:
@@ -44,8 +51,7 @@ static void hide(struct buf *out, enum hiding hiding, const char *text)
 		buf_add_text(out, HIDDEN);
 		break;
 	case HIDE_MIDDLE:
-		for (size_t i = 0; i < len; i++)
-			buf_add_char(out, len > 2 * SHOWN_ENDS && (i < SHOWN_ENDS || i >= len - SHOWN_ENDS) ? text[i] : '*');
+		admin_mask_number(out, text);
 		break;
 	default:
 		buf_add_text(out, text);

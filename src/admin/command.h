@@ -94,6 +94,12 @@ void admin_reply_body(struct admin_reply *reply, const struct admin_body *body, 
  * the audit log, so every command that changes something calls this once it is done, before it answers. */
 void admin_reply_log(const struct admin_reply *reply, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Who asks. */
+uint32_t admin_reply_uid(const struct admin_reply *reply);
+
+/* Appends a person's number with all but its ends hidden. */
+void admin_mask_number(struct buf *out, const char *number);
+
 /* Writes a time as a text, to the second. */
 void admin_write_time(struct json *j, int64_t time_us);
 

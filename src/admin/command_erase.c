@@ -1,22 +1,33 @@
 /*
- * command_erase.c: `erase`, a person's number out of everything, in slices.
+ * command_erase.c: `erase`, a person's number out of everything, in slices, and what is known of numbers that were erased.
  */
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "admin/job.h"
+#include "base/clock.h"
 #include "keep/erasure.h"
+#include "store/erased.h"
+
+#define LIST_DEFAULT 1000
+#define LIST_MAX 100000
 
 struct erasing {
 	struct admin_job job;
 	struct erasure *erasure;
+	struct store *store;
 	char account[ACCOUNT_ID_LEN + 1];
+	char *number;
+	bool lasting;
+	int64_t begun_us;
 };
 
 static void erasing_free(void *arg)
 {
 	struct erasing *job = arg;
 	erasure_free(job->erasure);
+	free(job->number);
 	free(job);
 }
 
@@ -40,10 +51,38 @@ static void write_progress(void *arg, struct json *j)
 	json_member_uint(j, "records", counts.records.records);
 }
 
+static void write_hash(struct json *j, const struct siphash *hash)
+{
+	const uint8_t *bytes = (const uint8_t *)hash->word;
+	struct buf text = { 0 };
+	for (size_t i = 0; i < sizeof(hash->word); i++)
+		buf_addf(&text, "%02x", bytes[i]);
+	json_member_str(j, "hash", buf_str(&text));
+	buf_free(&text);
+}
+
+/* What it is about: a receipt. */
+static void write_head(struct json *j, const struct erasing *job)
+{
+	struct siphash hash = erased_hash(job->store, str_from(job->number));
+	struct buf masked = { 0 };
+	admin_mask_number(&masked, job->number);
+	json_member_text(j, "account", job->account);
+	json_member_str(j, "number", buf_str(&masked));
+	write_hash(j, &hash);
+	json_key(j, "lasting");
+	json_bool(j, job->lasting);
+	json_member_uint(j, "by_uid", admin_reply_uid(job->job.reply));
+	json_key(j, "begun");
+	admin_write_time(j, job->begun_us);
+	json_key(j, "ended");
+	admin_write_time(j, clock_now_us());
+	buf_free(&masked);
+}
+
 static void write_counts(struct json *j, const struct erasure_counts *counts)
 {
 	const struct erase_counts *records = &counts->records;
-	json_object_begin(j);
 	json_key(j, "nothing_left");
 	json_bool(j, records->left == 0);
 	json_member_uint(j, "records", records->records);
@@ -56,7 +95,6 @@ static void write_counts(struct json *j, const struct erasure_counts *counts)
 	json_member_uint(j, "reports_cancelled", counts->reports_cancelled);
 	json_member_uint(j, "callbacks", counts->callbacks);
 	json_member_uint(j, "quarantine_dropped", counts->quarantine);
-	json_object_end(j);
 }
 
 static void write_result(void *arg, struct admin_reply *reply)
@@ -64,7 +102,11 @@ static void write_result(void *arg, struct admin_reply *reply)
 	struct erasing *job = arg;
 	struct erasure_counts counts;
 	erasure_counts(job->erasure, &counts);
-	write_counts(admin_reply_result(reply), &counts);
+	struct json *j = admin_reply_result(reply);
+	json_object_begin(j);
+	write_head(j, job);
+	write_counts(j, &counts);
+	json_object_end(j);
 	admin_reply_log(reply, "a number erased from account %s: %" PRIu64 " records, %" PRIu64 " report files%s",
 	                job->account, counts.records.records, counts.report_files,
 	                counts.records.left ? "; records with it keep arriving" : "");
@@ -72,21 +114,99 @@ static void write_result(void *arg, struct admin_reply *reply)
 
 static const struct admin_job_kind kind = { erasing_step, write_progress, write_result, erasing_free };
 
+static struct erasure_request request_of(const struct args *args, const struct admin_reply *reply)
+{
+	return (struct erasure_request){
+		.account = args_get(args, "account"),
+		.subaccounts = args_count(args, "subaccounts") > 0,
+		.number = args_get(args, "number"),
+		.lasting = args_count(args, "lasting") > 0,
+		.uid = admin_reply_uid(reply),
+	};
+}
+
 void admin_erase(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
 	struct erasing *job = calloc(1, sizeof(*job));
 	struct erasure_context own = { context->store, context->ingest, context->reports, context->callbacks };
+	struct erasure_request request = request_of(args, reply);
 	struct error err;
 	if (job)
-		job->erasure = erasure_new(&own, args_get(args, "account"), args_count(args, "subaccounts") > 0,
-		                           args_get(args, "number"), &err);
+		job->number = strdup(request.number);
+	if (job && job->number)
+		job->erasure = erasure_new(&own, &request, &err);
 	else
 		error_set(&err, ERROR_NOMEM, "erase: out of memory");
 	if (!job || !job->erasure) {
 		admin_reply_error(reply, &err);
+		if (job)
+			free(job->number);
 		free(job);
 		return;
 	}
-	memcpy(job->account, args_get(args, "account"), ACCOUNT_ID_LEN);
+	job->store = context->store;
+	job->lasting = request.lasting;
+	job->begun_us = clock_now_us();
+	memcpy(job->account, request.account, ACCOUNT_ID_LEN);
 	admin_job_begin(&job->job, &kind, reply);
+}
+
+/* --- erase list --- */
+
+struct listing {
+	struct json *json;
+	const char *account;
+	uint64_t left;
+};
+
+static bool list_entry(void *arg, const struct erased_entry *entry)
+{
+	struct listing *listing = arg;
+	struct json *j = listing->json;
+	if (listing->account && strcmp(listing->account, entry->account) != 0)
+		return true;
+	json_object_begin(j);
+	json_member_text(j, "account", entry->account);
+	write_hash(j, &entry->hash);
+	json_key(j, "erased");
+	admin_write_time(j, entry->erased_us);
+	json_key(j, "lasting");
+	json_bool(j, entry->until_us == ERASED_LASTS);
+	json_member_uint(j, "by_uid", entry->uid);
+	json_object_end(j);
+	return --listing->left > 0;
+}
+
+void admin_erase_list(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	struct listing listing = { admin_reply_result(reply), args_get(args, "account"), LIST_DEFAULT };
+	struct error err;
+	int result = args_get_number(args, "limit", 1, LIST_MAX, &listing.left, &err);
+	json_array_begin(listing.json);
+	if (result == 0)
+		result = erased_each(context->store, list_entry, &listing, &err);
+	json_array_end(listing.json);
+	if (result != 0)
+		admin_reply_error(reply, &err);
+	else
+		admin_reply_send(reply);
+}
+
+/* --- erase revoke --- */
+
+void admin_erase_revoke(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	struct erasure_request request = request_of(args, reply);
+	struct error err;
+	size_t count;
+	if (erasure_revoke(context->store, &request, &count, &err) != 0) {
+		admin_reply_error(reply, &err);
+		return;
+	}
+	admin_reply_log(reply, "an erasure of account %s revoked, %zu accounts", request.account, count);
+	struct json *j = admin_reply_result(reply);
+	json_object_begin(j);
+	json_member_uint(j, "accounts", count);
+	json_object_end(j);
+	admin_reply_send(reply);
 }

@@ -209,6 +209,11 @@ void admin_reply_log(const struct admin_reply *reply, const char *format, ...)
 	admin_audit(reply, text);
 }
 
+uint32_t admin_reply_uid(const struct admin_reply *reply)
+{
+	return (uint32_t)reply->session->uid;
+}
+
 void admin_write_time(struct json *j, int64_t time_us)
 {
 	struct buf text = { 0 };

@@ -11,9 +11,11 @@ libcdrd_a_SOURCES += \
 	src/base/histogram.c src/base/histogram.h \
 	src/base/id.c src/base/id.h \
 	src/base/json.c src/base/json.h \
+	src/base/key_file.c src/base/key_file.h \
 	src/base/lag.c src/base/lag.h \
 	src/base/log.c src/base/log.h \
 	src/base/logfile.c src/base/logfile.h \
 	src/base/settings.def \
+	src/base/siphash.c src/base/siphash.h \
 	src/base/str.h \
 	src/base/zone.c src/base/zone.h

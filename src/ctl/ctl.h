@@ -4,6 +4,8 @@
 #ifndef CDRD_CTL_CTL_H
 #define CDRD_CTL_CTL_H
 
+#include <stdio.h>
+
 #include "admin/args.h"
 #include "admin/specs.h"
 #include "base/error.h"
@@ -18,9 +20,16 @@ struct ctl {
 /* 0, or -1 with *err, which main.c prints. */
 int ctl_backup(const struct ctl *ctl, struct error *err);
 int ctl_import(const struct ctl *ctl, struct error *err);
+int ctl_erase(const struct ctl *ctl, struct error *err);
 int ctl_restore(const struct ctl *ctl, struct error *err);
 
 /* One line of JSON, or what render.h makes of it. `result` has a NUL behind it. */
 int ctl_print(const struct ctl *ctl, struct str result, struct error *err);
+
+int ctl_print_to(FILE *out, const struct ctl *ctl, struct str result, struct error *err);
+
+/* Sends the command as it is and waits; `take` gets the result, which there may be beside an error. */
+int ctl_run(const struct ctl *ctl, int (*take)(void *arg, const struct ctl *ctl, struct str result, struct error *err),
+            void *arg, struct error *err);
 
 #endif

@@ -5,6 +5,7 @@ cdrctl_SOURCES = \
 	src/ctl/completion.c \
 	src/ctl/csv.c \
 	src/ctl/ctl.h \
+	src/ctl/erase.c \
 	src/ctl/grid.c \
 	src/ctl/import.c \
 	src/ctl/import_result.c src/ctl/import_result.h \

@@ -26,6 +26,7 @@ static const struct special_row {
 	int (*run)(const struct ctl *ctl, struct error *err);
 } specials[] = {
 	{ "backup", ctl_backup },
+	{ "erase", ctl_erase },
 	{ "import", ctl_import },
 	{ "restore", ctl_restore },
 };
@@ -49,7 +50,7 @@ static void replace_nuls(char *json)
 	}
 }
 
-static int print_rendered(struct str result, bool csv, struct error *err)
+static int print_rendered(FILE *file, struct str result, bool csv, struct error *err)
 {
 	struct buf copy = { 0 }, out = { 0 };
 	buf_add_str(&copy, result);
@@ -61,7 +62,7 @@ static int print_rendered(struct str result, bool csv, struct error *err)
 	if (copy.failed || out.failed)
 		error_set(err, ERROR_NOMEM, "Out of memory for the result");
 	else if (out.len > 0)
-		fwrite(out.data, 1, out.len, stdout);
+		fwrite(out.data, 1, out.len, file);
 	bool failed = !tree || copy.failed || out.failed;
 	yajl_tree_free(tree);
 	buf_free(&copy);
@@ -69,12 +70,17 @@ static int print_rendered(struct str result, bool csv, struct error *err)
 	return failed ? -1 : 0;
 }
 
-int ctl_print(const struct ctl *ctl, struct str result, struct error *err)
+int ctl_print_to(FILE *out, const struct ctl *ctl, struct str result, struct error *err)
 {
 	if (!ctl->json)
-		return print_rendered(result, args_count(ctl->args, "csv") > 0, err);
-	printf("%.*s\n", STR_ARGS(result));
+		return print_rendered(out, result, args_count(ctl->args, "csv") > 0, err);
+	fprintf(out, "%.*s\n", STR_ARGS(result));
 	return 0;
+}
+
+int ctl_print(const struct ctl *ctl, struct str result, struct error *err)
+{
+	return ctl_print_to(stdout, ctl, result, err);
 }
 
 /* *result has no p if there is none; there may be one beside an error. */
@@ -110,7 +116,8 @@ static int check_texts(const struct args *args, struct error *err)
 	return 0;
 }
 
-static int run_plain(const struct ctl *ctl, struct error *err)
+int ctl_run(const struct ctl *ctl, int (*take)(void *arg, const struct ctl *ctl, struct str result, struct error *err),
+            void *arg, struct error *err)
 {
 	struct client client;
 	struct buf request = { 0 };
@@ -123,12 +130,23 @@ static int run_plain(const struct ctl *ctl, struct error *err)
 		error_set(err, ERROR_NOMEM, "Out of memory for the request");
 	else if (client_open(&client, ctl->socket, err) == 0) {
 		result = wait_for_answer(&client, buf_str(&request), &answer, err);
-		if (answer.p && ctl_print(ctl, answer, err) != 0)
+		if (answer.p && take(arg, ctl, answer, err) != 0)
 			result = -1;
 		client_close(&client);
 	}
 	buf_free(&request);
 	return result;
+}
+
+static int print_answer(void *arg, const struct ctl *ctl, struct str result, struct error *err)
+{
+	(void)arg;
+	return ctl_print(ctl, result, err);
+}
+
+static int run_plain(const struct ctl *ctl, struct error *err)
+{
+	return ctl_run(ctl, print_answer, NULL, err);
 }
 
 static int run(const struct ctl *ctl)

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "store/accounts.h"
+#include "store/erased.h"
 
 #define SHOWN_MAX 64
 #define TIME_TEXT_MAX 40 /* 2025-04-01T23:55:06.123456+00:00 and some room */
@@ -183,5 +184,6 @@ bool check_record(struct check *check, const struct record *sent, struct record 
 		if (i == product->time_column)
 			*time_us = value_us;
 	}
+	check->erased += erased_clean(check->store, record, *time_us);
 	return true;
 }

@@ -24,6 +24,7 @@ struct check {
 	int64_t oldest_us; /* a record's time lies between these, both included */
 	int64_t newest_us;
 	struct buf times;
+	uint64_t erased; /* records that an erased number was taken out of */
 	char reason[CHECK_REASON_MAX];
 };
 
@@ -43,8 +44,8 @@ void check_set_now(struct check *check, int64_t now_us);
 void check_set_span(struct check *check, int64_t earliest_us, int64_t latest_us);
 
 /*
- * Checks `sent` and copies it to *record with its times normalised (2025-04-01T23:55:06+00:00); *time_us is that of
- * its time field. False with *fault when it breaks a rule; the fault's texts live until the next call.
+ * Checks `sent` and copies it to *record with its times normalised (2025-04-01T23:55:06+00:00) and without what was
+ * erased before (store/erased.h); *time_us is that of its time field. False with *fault when it breaks a rule; the fault's texts live until the next call.
  */
 bool check_record(struct check *check, const struct record *sent, struct record *record, int64_t *time_us,
                   struct check_fault *fault);

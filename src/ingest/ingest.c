@@ -203,4 +203,5 @@ void ingest_free(struct ingest *ingest)
 void ingest_stats(const struct ingest *ingest, struct ingest_stats *stats)
 {
 	*stats = ingest->stats;
+	stats->erased = ingest->check.erased;
 }

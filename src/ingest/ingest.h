@@ -95,6 +95,8 @@ struct ingest_stats {
 	struct histogram commit_duration;
 	struct histogram upkeep_duration; /* of slices of sealing and the like that had something to do */
 	uint64_t upkeep_failed;
+	uint64_t erased;         /* records that came with a number that was erased before, and were stored without it */
+	uint64_t erased_rejects; /* rejected records that were not kept, as they hold such a number */
 };
 void ingest_stats(const struct ingest *ingest, struct ingest_stats *stats);
 

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "ingest/ingest_private.h"
 #include "store/clock_watch.h"
+#include "store/erased.h"
 #include "store/quarantine.h"
 
 #define WARN_EVERY_US (60 * CLOCK_US_PER_SECOND)
@@ -53,6 +54,22 @@ static struct str raw_of(struct ingest_batch *batch, const struct parse_item *it
 	return raw->failed || !written ? item->raw : buf_str(raw);
 }
 
+/* Does it hold a number that was erased, as far as can be told whose record it is, and of when? */
+static bool holds_erased(const struct ingest *ingest, const struct parse_item *item)
+{
+	struct str account = { NULL, 0 };
+	int64_t time_us = INT64_MIN;
+	if (erased_count(ingest->store) == 0)
+		return false;
+	if (item->record) {
+		account = record_value(item->record, item->record->product->account_column);
+		if (!clock_parse_iso8601(record_value(item->record, item->record->product->time_column), &time_us))
+			time_us = INT64_MIN;
+	}
+	return erased_is_in_text(ingest->store, account, time_us, item->raw);
+}
+
+/* What was erased must not come back by way of quarantine: a record that holds it is rejected and told of, not kept. */
 int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item, const struct check_fault *fault,
                       struct error *err)
 {
@@ -61,6 +78,10 @@ int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item,
 	uint64_t limit = limit_bytes(ingest->config);
 	if (!batch->producer)
 		return 0; /* a replay: it is there already */
+	if (holds_erased(ingest, item)) {
+		ingest->stats.erased_rejects++;
+		return 0;
+	}
 	if (quarantine_stats(ingest->store, &stats, err) != 0)
 		return -1;
 	if (stats.bytes > limit + limit / 8) {

@@ -16,7 +16,7 @@
 #define MODE 0640u
 #define MODE_KEY 0600u
 
-static const char *const keys[] = { "cursor.key" };
+static const char *const keys[] = { "cursor.key", "erased.key" };
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
 
 /* --- its life --- */

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "store/accounts.h"
+#include "store/erased.h"
 #include "store/quarantine.h"
 
 #define ENTRIES_MAX 256 /* of quarantine looked at in a slice, and of these dropped in one change */
@@ -28,40 +29,63 @@ struct erasure {
 
 /* --- its life --- */
 
-static int gather_accounts(struct erasure *erasure, const char *account, bool subaccounts, struct error *err)
+static int find_accounts(struct store *store, const char *account, bool subaccounts, struct account *found,
+                         struct buf *accounts, struct error *err)
 {
+	if (strlen(account) != ACCOUNT_ID_LEN)
+		return error_set(err, ERROR_NOT_FOUND, "account %s: there is none", account);
+	if (accounts_get(store, str_from(account), found, err) != 0)
+		return -1;
+	return report_find_accounts(store, account, subaccounts, accounts, err);
+}
+
+static int begin(struct erasure *erasure, const struct erasure_request *request, struct error *err)
+{
+	struct store *store = erasure->context.store;
 	struct account found;
-	if (strlen(account) != ACCOUNT_ID_LEN || accounts_get(erasure->context.store, str_from(account), &found, err) != 0)
-		return strlen(account) == ACCOUNT_ID_LEN ? -1 :
-		                                           error_set(err, ERROR_NOT_FOUND, "account %s: there is none", account);
-	if (report_find_accounts(erasure->context.store, account, subaccounts, &erasure->accounts, err) != 0)
+	if (find_accounts(store, request->account, request->subaccounts, &found, &erasure->accounts, err) != 0)
 		return -1;
 	struct erase_scope scope = {
 		.accounts = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)erasure->accounts.data,
 		.accounts_count = erasure->accounts.len / SCAN_ACCOUNT_LEN,
 		.owners = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)found.parent,
 		.owners_count = found.parent[0] != '\0',
+		.number = str_from(request->number),
 	};
+	struct erased_entry entry = { .erased_us = clock_now_us(), .uid = request->uid };
+	entry.until_us = request->lasting ? ERASED_LASTS : entry.erased_us;
 	erasure->counts.accounts = scope.accounts_count;
-	scope.number = str_from(erasure->reports.data); /* kept there until now */
-	erasure->erase = erase_new(erasure->context.store, &scope, err);
-	return erasure->erase ? 0 : -1;
+	erasure->erase = erase_new(store, &scope, err);
+	/* First of all, so that what arrives meanwhile is stored without it. */
+	return erasure->erase ? erased_add(store, buf_str(&erasure->accounts), scope.number, &entry, err) : -1;
 }
 
-struct erasure *erasure_new(const struct erasure_context *context, const char *account, bool subaccounts,
-                            const char *number, struct error *err)
+struct erasure *erasure_new(const struct erasure_context *context, const struct erasure_request *request,
+                            struct error *err)
 {
 	struct erasure *erasure = calloc(1, sizeof(*erasure));
-	if (erasure) {
-		erasure->context = *context;
-		buf_add_text(&erasure->reports, number);
-	}
-	if (!erasure || !buf_cstr(&erasure->reports))
+	if (!erasure) {
 		error_set(err, ERROR_NOMEM, "erasing: out of memory");
-	else if (gather_accounts(erasure, account, subaccounts, err) == 0)
+		return NULL;
+	}
+	erasure->context = *context;
+	if (begin(erasure, request, err) == 0)
 		return erasure;
 	erasure_free(erasure);
 	return NULL;
+}
+
+int erasure_revoke(struct store *store, const struct erasure_request *request, size_t *count, struct error *err)
+{
+	struct buf accounts = { 0 };
+	struct account found;
+	int result = find_accounts(store, request->account, request->subaccounts, &found, &accounts, err);
+	if (result == 0)
+		result = erased_revoke(store, buf_str(&accounts), str_from(request->number), count, err);
+	if (result == 0 && *count == 0)
+		result = error_set(err, ERROR_NOT_FOUND, "account %s: this number was not erased", request->account);
+	buf_free(&accounts);
+	return result;
 }
 
 void erasure_free(struct erasure *erasure)

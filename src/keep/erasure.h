@@ -5,7 +5,7 @@
  *	reports      files that may hold it are removed, reports that are being made begin again
  *	callbacks    that wait and repeat a report's parameters
  *	quarantine   entries of rejected records that hold it are dropped
- *	catalog      its file is written anew, as the days' are
+ *	catalog      its file is written anew, as the days' are; the number's hash stays in it (store/erased.h)
  *
  * What lies outside of data_dir is not touched: backups, files that were downloaded, logs.
  */
@@ -27,9 +27,25 @@ struct erasure_context {
 	struct callbacks *callbacks;
 };
 
-/* ERROR_NOT_FOUND if there is no such account, ERROR_INVALID for the number, ERROR_CONFLICT while another is erased. */
-struct erasure *erasure_new(const struct erasure_context *context, const char *account, bool subaccounts,
-                            const char *number, struct error *err);
+struct erasure_request {
+	const char *account;
+	bool subaccounts;
+	const char *number;
+	bool lasting; /* also what is still to come */
+	uint32_t uid; /* who asks */
+};
+
+/*
+ * From now on, records with the number are stored without it, if they are not newer than this moment or it is lasting.
+ * All of the request is copied. ERROR_NOT_FOUND if there is no such account, ERROR_INVALID for the number,
+ * ERROR_CONFLICT while another is erased.
+ */
+struct erasure *erasure_new(const struct erasure_context *context, const struct erasure_request *request,
+                            struct error *err);
+
+/* Takes that back: records with the number are stored as they come, what is erased stays so. *count: of how many
+ * accounts. ERROR_NOT_FOUND if it was erased of none of them. */
+int erasure_revoke(struct store *store, const struct erasure_request *request, size_t *count, struct error *err);
 
 /* Does nothing on NULL. What was erased stays erased. */
 void erasure_free(struct erasure *erasure);

@@ -113,7 +113,7 @@ static int make_parents(struct restore *restore)
 static int read_file(struct restore *restore, struct str path, struct sums_file *file)
 {
 	bool out = is_laid_out(restore, path), done = false;
-	unsigned mode = str_is(path, "cursor.key") ? 0600 : 0640;
+	unsigned mode = ends(path, ".key") ? 0600 : 0640;
 	buf_clear(&restore->from);
 	buf_clear(&restore->to);
 	buf_addf(&restore->from, "%s/%.*s", restore->backup, STR_ARGS(path));

@@ -28,6 +28,7 @@
 #define RECORDS "cdrd_ingest_records_total", "Records that ingest has taken or rejected, committed ones only."
 #define REPORTS "cdrd_reports", "Reports that have not ended, by state."
 #define REPORTS_ENDED "cdrd_reports_ended_total", "Reports that have ended, by state."
+#define ERASED "cdrd_ingest_erased_total", "Records that came with a number that was erased before: stored without it, or rejected and not kept."
 #define CALLBACKS "cdrd_callbacks", "Callbacks that are not delivered, by state; failed ones were given up."
 #define ENVIRONMENTS "cdrd_lmdb_environments", "LMDB environments that are open."
 #define MAP_BYTES "cdrd_lmdb_map_bytes", "Most bytes that the LMDB environments may grow to, added up."
@@ -99,6 +100,8 @@ const struct table_row table_rows[] = {
 	COUNTER("cdrd_report_bytes_total", "Bytes of the files of reports.", "", reports.bytes),
 	GAUGE_SECONDS("cdrd_report_slice_max_seconds", "Longest slice of making reports since the start.", "",
 	              reports.slice_us_max),
+	COUNTER(ERASED, "kind=\"stored\"", ingest.erased),
+	COUNTER(ERASED, "kind=\"rejected\"", ingest.erased_rejects),
 	/* callbacks */
 	GAUGE(CALLBACKS, "state=\"waiting\"", callbacks.waiting),
 	GAUGE(CALLBACKS, "state=\"sending\"", callbacks.sending),

@@ -11,6 +11,7 @@
  *	reports     request id (36 characters) -> msgpack (report/row.c)
  *	report_index  where to look for reports (report/table.h)
  *	usage       account id (8 bytes) -> msgpack (meter/volume.c)
+ *	erased      account id (8 bytes), hash of a number (16 bytes) -> msgpack (erased.c)
  */
 #ifndef CDRD_STORE_CATALOG_ENV_H
 #define CDRD_STORE_CATALOG_ENV_H
@@ -29,6 +30,7 @@ enum catalog_db {
 	CATALOG_DB_REPORTS,
 	CATALOG_DB_REPORT_INDEX,
 	CATALOG_DB_USAGE,
+	CATALOG_DB_ERASED,
 };
 
 /* The catalog environment of a store. */

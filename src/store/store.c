@@ -20,6 +20,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "store/copying.h"
+#include "store/erased.h"
 #include "store/moves.h"
 #include "store/repack.h"
 #include "store/seal.h"
@@ -41,6 +42,7 @@ const struct env_db store_catalog_dbs[] = {
 	[CATALOG_DB_REPORTS] = { "reports", 0 },
 	[CATALOG_DB_REPORT_INDEX] = { "report_index", 0 },
 	[CATALOG_DB_USAGE] = { "usage", 0 },
+	[CATALOG_DB_ERASED] = { "erased", 0 },
 	{ NULL, 0 },
 };
 
@@ -187,7 +189,7 @@ int store_open(struct store **out, const struct store_options *options, struct e
 	    env_open(&store->catalog, path.data, options->catalog_map_bytes, store_catalog_dbs, err) != 0)
 		goto fail;
 	if (check_format(store, err) != 0 || load_seq(store, err) != 0 || repack_load_demands(store, err) != 0 ||
-	    moves_open(store, err) != 0 || store_clock_load(store, err) != 0)
+	    moves_open(store, err) != 0 || store_clock_load(store, err) != 0 || erased_load(store, err) != 0)
 		goto fail;
 	moves_finish(store);
 	buf_free(&path);
@@ -225,6 +227,7 @@ void store_close(struct store *store)
 	buf_free(&store->merged);
 	moves_close(store->moves);
 	detach(&store->accounts);
+	erased_free(store);
 	env_close(&store->catalog);
 	if (store->lock_fd >= 0)
 		close(store->lock_fd);

@@ -22,6 +22,7 @@ struct store {
 	struct env catalog;
 	bool catalog_failed; /* a catalog commit lost what others had put: the next store_commit fails */
 	struct store_attachment accounts;
+	struct erased *erased; /* erased.h */
 
 	struct day **days; /* ascending */
 	int32_t *day_numbers;

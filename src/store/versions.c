@@ -4,6 +4,7 @@
 #include "store/versions.h"
 
 #include "base/clock.h"
+#include "store/erase.h"
 
 /* --- numbers of any length, as text: nanoseconds since the epoch have more digits than a decimal takes --- */
 
@@ -116,11 +117,24 @@ bool versions_adds_nothing(const struct record *came, const struct record *store
 	return true;
 }
 
+/* Of a record that lost a number to erasing, no version brings a message back: see erase.h. */
+static void keep_erased(struct record *record)
+{
+	const struct catalog_product *product = record->product;
+	bool erased = false;
+	for (uint8_t i = 0; i < product->columns_count && !erased; i++)
+		erased = product->columns[i].kind == CATALOG_NUMBER && str_is(record->values[i], ERASE_TEXT);
+	for (uint8_t i = 0; i < product->columns_count && erased; i++)
+		if (product->columns[i].kind == CATALOG_BODY)
+			record->values[i] = (struct str){ NULL, 0 };
+}
+
 void versions_merge(struct record *out, const struct record *came, const struct record *stored)
 {
 	out->product = came->product;
 	for (uint8_t i = 0; i < came->product->columns_count; i++)
 		out->values[i] = came->values[i].p ? came->values[i] : stored->values[i];
+	keep_erased(out);
 }
 
 bool versions_fill(struct record *out, const struct record *came, const struct record *stored)
@@ -132,5 +146,6 @@ bool versions_fill(struct record *out, const struct record *came, const struct r
 		out->values[i] = fills ? came->values[i] : stored->values[i];
 		filled |= fills;
 	}
+	keep_erased(out);
 	return filled;
 }

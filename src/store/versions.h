@@ -19,7 +19,7 @@ bool versions_can_compare(struct str value);
 /* Would merging change nothing: is every value that has come the stored one? */
 bool versions_adds_nothing(const struct record *came, const struct record *stored);
 
-/* What has come, with the stored values where it has none. */
+/* What has come, with the stored values where it has none; no message where a number was erased, and so below. */
 void versions_merge(struct record *out, const struct record *came, const struct record *stored);
 
 /* What is stored, with values that have come where it has none. False if that is what is stored. */

@@ -1,0 +1,186 @@
+/*
+ * test_erased.c: the hash of numbers, and the table of those that were erased.
+ */
+#include <check.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <stdio.h>
+
+#include "base/siphash.h"
+#include "expect.h"
+#include "store/erase.h"
+#include "store/erased.h"
+#include "store/versions.h"
+#include "store_fixture.h"
+
+Suite *suite_erased(void);
+
+/* OpenSSL's, of 16 bytes. */
+static void reference(const uint8_t *key, const uint8_t *data, size_t len, uint8_t out[16])
+{
+	EVP_MAC *mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
+	EVP_MAC_CTX *context = EVP_MAC_CTX_new(mac);
+	size_t size = 16, got = 0;
+	OSSL_PARAM params[] = { OSSL_PARAM_construct_size_t("size", &size), OSSL_PARAM_construct_end() };
+
+	ck_assert(context && EVP_MAC_init(context, key, SIPHASH_KEY_BYTES, params) == 1);
+	ck_assert(EVP_MAC_update(context, data, len) == 1 && EVP_MAC_final(context, out, &got, 16) == 1 && got == 16);
+	EVP_MAC_CTX_free(context);
+	EVP_MAC_free(mac);
+}
+
+START_TEST(siphash_is_what_openssl_says)
+{
+	uint8_t key[SIPHASH_KEY_BYTES], data[70], expected[16];
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 37 + 11);
+	for (size_t i = 0; i < sizeof(key); i++)
+		key[i] = (uint8_t)(i * 3);
+	for (size_t len = 0; len <= sizeof(data); len++) {
+		struct siphash hash = siphash(key, data, len);
+		uint8_t bytes[16];
+
+		for (int i = 0; i < 16; i++)
+			bytes[i] = (uint8_t)(hash.word[i / 8] >> (8 * (i % 8)));
+		reference(key, data, len, expected);
+		ck_assert_msg(memcmp(bytes, expected, 16) == 0, "of %zu bytes", len);
+	}
+}
+END_TEST
+
+static struct str account_of(int number, char out[ACCOUNT_ID_LEN + 1])
+{
+	snprintf(out, ACCOUNT_ID_LEN + 1, "acc%05d", number);
+	return (struct str){ out, ACCOUNT_ID_LEN };
+}
+
+static void add(struct store *store, int account, const char *number, int64_t until_us)
+{
+	struct erased_entry entry = { .erased_us = 5, .until_us = until_us, .uid = 7 };
+	struct error err = { 0 };
+	char id[ACCOUNT_ID_LEN + 1];
+
+	ck_assert_msg(erased_add(store, account_of(account, id), str_from(number), &entry, &err) == 0, "%s", err.message);
+}
+
+static bool is(struct store *store, int account, const char *number, int64_t time_us)
+{
+	char id[ACCOUNT_ID_LEN + 1];
+	return erased_is(store, account_of(account, id), str_from(number), time_us);
+}
+
+START_TEST(erased_numbers_are_known_by_account_time_and_after_a_restart)
+{
+	struct fixture f;
+	char number[32];
+	struct error err = { 0 };
+	size_t count;
+	char id[ACCOUNT_ID_LEN + 1];
+
+	fixture_open(&f, FIXTURE_MAP_BYTES);
+	ck_assert(!is(f.store, 1, "447700900999", 0));
+	for (int i = 0; i < 300; i++) {
+		snprintf(number, sizeof(number), "%s4477009%05d", i % 2 ? "+" : "", i / 3);
+		add(f.store, i % 3, number, 1000);
+	}
+	add(f.store, 1, "447700900007", 500); /* earlier than it was */
+	add(f.store, 2, "447700900007", ERASED_LASTS);
+	ck_assert_int_eq(erased_revoke(f.store, account_of(0, id), STR_LITERAL("+447700900007"), &count, &err), 0);
+	ck_assert_uint_eq(count, 1);
+	for (int round = 0; round < 2; round++) {
+		ck_assert_uint_eq(erased_count(f.store), 299);
+		for (int i = 0; i < 300; i++) {
+			snprintf(number, sizeof(number), "%s4477009%05d", i % 4 ? "" : "+", i / 3);
+			bool revoked = i % 3 == 0 && i / 3 == 7, lasts = i % 3 == 2 && i / 3 == 7;
+			ck_assert_msg(is(f.store, i % 3, number, 1000) == !revoked, "%d", i);
+			ck_assert_msg(is(f.store, i % 3, number, 1001) == lasts, "%d", i);
+			ck_assert(!is(f.store, 3, number, 0));
+		}
+		fixture_restart(&f);
+	}
+	fixture_close(&f);
+}
+END_TEST
+
+START_TEST(a_text_is_searched_for_words_and_whole_values)
+{
+	struct fixture f;
+	struct str unknown = { NULL, 0 };
+	char id[ACCOUNT_ID_LEN + 1];
+
+	fixture_open(&f, FIXTURE_MAP_BYTES);
+	struct str account = account_of(1, id);
+	add(f.store, 1, "447700900999", 1000);
+	add(f.store, 1, "zoe@example.com", 1000);
+	static const struct {
+		const char *text;
+		bool found;
+	} rows[] = {
+		{ "{\"account_id\":\"acc00001\",\"to\":\"447700900999\"}", true },
+		{ "{\"account_id\":\"acc00001\",\"to\":\"+447700900999\"}", true },
+		{ "{\"account_id\":\"acc00001\",\"to\":447700900999}", true },
+		{ "{\"account_id\":\"acc00002\",\"to\":\"447700900999\"}", false },
+		{ "{\"account_id\":\"acc00001\",\"to\":\"1447700900999\"}", false },
+		{ "{\"account_id\":\"acc00001\",\"to\":\"zoe@example.com\"}", true },
+		{ "outbound,447700900999,x", true },
+		{ "outbound,zoe@example.com", true },
+		{ "outbound,chloe@example.com", false },
+		{ "", false },
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		ck_assert_msg(erased_is_in_text(f.store, unknown, INT64_MIN, str_from(rows[i].text)) == rows[i].found, "%s",
+		              rows[i].text);
+	ck_assert(erased_is_in_text(f.store, account, 1000, STR_LITERAL("x,447700900999")));
+	ck_assert(!erased_is_in_text(f.store, account, 1001, STR_LITERAL("x,447700900999")));
+	ck_assert(!erased_is_in_text(f.store, account_of(2, id), 1000, STR_LITERAL("x,447700900999")));
+	fixture_close(&f);
+}
+END_TEST
+
+static void set(struct record *record, const char *column, const char *value)
+{
+	uint8_t at = catalog_column_find(record->product, str_from(column));
+
+	ck_assert_uint_ne(at, CATALOG_NONE);
+	record->values[at] = str_from(value);
+}
+
+static struct str get(const struct record *record, const char *column)
+{
+	return record->values[catalog_column_find(record->product, str_from(column))];
+}
+
+START_TEST(merging_brings_no_message_back)
+{
+	struct record stored = { .product = catalog_product_find(STR_LITERAL("SMS")) }, came = stored, merged;
+
+	set(&stored, "to", ERASE_TEXT);
+	set(&came, "message_body", "come again");
+	set(&came, "status", "delivered");
+	versions_merge(&merged, &came, &stored);
+	ck_assert(get(&merged, "message_body").len == 0 && str_is(get(&merged, "status"), "delivered"));
+	ck_assert(versions_fill(&merged, &came, &stored));
+	ck_assert(get(&merged, "message_body").len == 0 && str_is(get(&merged, "to"), ERASE_TEXT));
+
+	/* the message was there first, and the number was taken out of what has come */
+	versions_merge(&merged, &stored, &came);
+	ck_assert(get(&merged, "message_body").len == 0);
+	set(&stored, "to", "447700900123");
+	versions_merge(&merged, &came, &stored);
+	ck_assert(str_is(get(&merged, "message_body"), "come again"));
+}
+END_TEST
+
+Suite *suite_erased(void)
+{
+	Suite *suite = suite_create("erased");
+	TCase *tcase = tcase_create("erased");
+
+	tcase_add_test(tcase, siphash_is_what_openssl_says);
+	tcase_add_test(tcase, erased_numbers_are_known_by_account_time_and_after_a_restart);
+	tcase_add_test(tcase, a_text_is_searched_for_words_and_whole_values);
+	tcase_add_test(tcase, merging_brings_no_message_back);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
