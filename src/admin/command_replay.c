@@ -85,6 +85,8 @@ static void write_result(const struct replay *replay, struct json *j)
 	json_uint(j, replay->summary.updated);
 	json_key(j, "duplicates");
 	json_uint(j, replay->summary.duplicates);
+	json_key(j, "outdated");
+	json_uint(j, replay->summary.outdated);
 	json_key(j, "rejected");
 	json_uint(j, replay->summary.rejected);
 	json_key(j, "errors");
@@ -256,6 +258,7 @@ static void on_done(void *arg, const struct ingest_summary *summary, struct buf 
 		replay->summary.accepted += summary->accepted;
 		replay->summary.updated += summary->updated;
 		replay->summary.duplicates += summary->duplicates;
+		replay->summary.outdated += summary->outdated;
 	}
 	if (--replay->items_waiting == 0)
 		end_slice(replay);

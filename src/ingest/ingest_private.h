@@ -52,6 +52,8 @@ struct ingest_batch {
 	char *producer; /* NULL: what is rejected is not kept */
 	char *product_name; /* of records that name none, or NULL */
 	struct ingest_settings settings;
+	struct store_versions versions; /* of records of versions_product */
+	const struct catalog_product *versions_product;
 	ingest_done_fn done;
 	void *arg;
 	uint64_t round; /* of its newest record */
