@@ -1,0 +1,49 @@
+/*
+ * encoding.h: text in an encoding such as WINDOWS-1252, made UTF-8 in pieces before a parser sees it.
+ *
+ * Of an encoding of single bytes that has ASCII in its place a table is made at first, by iconv; any other is converted
+ * by iconv as it comes. What has no meaning in the encoding does not end the body: it becomes ENCODING_BAD, a byte that
+ * UTF-8 does not have, and its own value in two hexadecimal digits behind it, so that the parser finds fault with that
+ * record alone.
+ *
+ * What was converted from single bytes can be turned back into the very bytes that were sent, unless the encoding gives
+ * two of them the same meaning.
+ */
+#ifndef CDRD_RECORD_ENCODING_H
+#define CDRD_RECORD_ENCODING_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/str.h"
+
+#define ENCODING_BAD '\xff'
+
+/* Bytes that it makes of one at most; of a character cut by the end of a piece up to ENCODING_CUT_MAX are kept. */
+#define ENCODING_GROWTH_MAX 4
+#define ENCODING_CUT_MAX 16
+
+struct encoding;
+
+/* NULL with ERROR_INVALID for a name that iconv does not know, or ERROR_NOMEM. */
+struct encoding *encoding_new(const char *name, struct error *err);
+
+/* Does nothing on NULL. */
+void encoding_free(struct encoding *encoding);
+
+/* Appends the next piece as UTF-8. Look at out->failed. */
+void encoding_convert(struct encoding *encoding, struct str piece, struct buf *out);
+
+/* The text has ended: appends what a cut character at its end becomes. The next piece begins anew. */
+void encoding_end(struct encoding *encoding, struct buf *out);
+
+/* Appends the bytes that were sent for a text that encoding_convert has made. False, with nothing appended, if that is
+ * not to be told for sure. */
+bool encoding_restore(const struct encoding *encoding, struct str text, struct buf *out);
+
+/* All of a text, as encoding_convert and encoding_end make it; as it is for an empty name. False when out of memory, or
+ * if there is no such encoding any more. */
+bool encoding_convert_all(const char *name, struct str text, struct buf *out);
+
+#endif
