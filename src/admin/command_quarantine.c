@@ -4,102 +4,87 @@
 #include "admin/command_quarantine.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "admin/tree.h"
+#include "admin/job.h"
+#include "admin/pick.h"
 
-#define SLICE_ENTRIES 500
 #define LIST_DEFAULT 1000
 #define LIST_MAX 100000
+#define DROP_SLICE 500 /* in one change, which is an fsync */
 
-int quarantine_number(const struct args *args, uint64_t *number, struct error *err)
+/* What picks entries and does something with them, in slices. */
+struct picking {
+	struct admin_job job;
+	struct pick pick;
+	struct json *json;          /* list: where the array is written, once it was begun */
+	uint64_t left;              /* list: that may still be listed */
+	uint64_t drop[DROP_SLICE];  /* drop: numbers of this slice */
+	size_t drop_count;
+	uint64_t dropped;
+};
+
+static void begin_picking(const struct admin_context *context, const struct args *args, struct admin_reply *reply,
+                          const struct admin_job_kind *kind)
 {
-	*number = 0;
-	if (strcmp(args_get(args, "number"), "all") == 0)
-		return 0;
-	return args_get_number(args, "number", 1, UINT64_MAX, number, err);
+	struct picking *picking = calloc(1, sizeof(*picking));
+	struct error err;
+	if (!picking)
+		error_set(&err, ERROR_NOMEM, "Out of memory");
+	if (!picking || pick_begin(&picking->pick, context->store, args, &err) != 0) {
+		free(picking);
+		admin_reply_error(reply, &err);
+		return;
+	}
+	picking->left = LIST_DEFAULT;
+	if (args_get_number(args, "limit", 1, LIST_MAX, &picking->left, &err) != 0) {
+		free(picking);
+		admin_reply_error(reply, &err);
+		return;
+	}
+	admin_job_begin(&picking->job, kind, reply);
 }
 
-int quarantine_not_found(uint64_t number, struct error *err)
+static void write_progress(void *arg, struct json *j)
 {
-	return error_set(err, ERROR_NOT_FOUND, "quarantine %llu: no such entry", (unsigned long long)number);
+	struct picking *picking = arg;
+	pick_write_progress(&picking->pick, j);
 }
 
 /* --- list --- */
 
-struct listing {
-	struct store *store;
-	struct admin_reply *reply;
-	struct json *json;
-	uint64_t next; /* number to go on from */
-	uint64_t left; /* that may still be listed */
-	int slice_left;
-};
-
-static void write_entry(struct json *j, const struct quarantine_entry *entry)
-{
-	json_key(j, "number");
-	json_uint(j, entry->number);
-	json_key(j, "time");
-	admin_write_time(j, entry->time_us);
-	json_key(j, "producer");
-	json_str(j, entry->producer);
-	json_key(j, "field");
-	json_str(j, entry->field);
-	json_key(j, "reason");
-	json_str(j, entry->reason);
-}
-
 static bool list_entry(void *arg, const struct quarantine_entry *entry)
 {
-	struct listing *listing = arg;
-	json_object_begin(listing->json);
-	write_entry(listing->json, entry);
-	json_object_end(listing->json);
-	listing->next = entry->number + 1;
-	listing->left--;
-	listing->slice_left--;
-	return listing->left > 0 && listing->slice_left > 0;
+	struct picking *picking = arg;
+	json_object_begin(picking->json);
+	quarantine_write_columns(picking->json, entry);
+	json_object_end(picking->json);
+	return --picking->left > 0;
 }
 
-static void list_slice(void *arg)
+static int list_step(void *arg, int64_t deadline_us, bool *done, struct error *err)
 {
-	struct listing *listing = arg;
-	struct admin_reply *reply = listing->reply;
-	struct error err;
-	listing->slice_left = SLICE_ENTRIES;
-	int result = quarantine_each(listing->store, listing->next, list_entry, listing, &err);
-	if (result == 0 && listing->slice_left == 0 && listing->left > 0) {
-		admin_reply_later(reply, list_slice, listing);
-		return;
+	struct picking *picking = arg;
+	if (!picking->json) {
+		picking->json = admin_reply_result(picking->job.reply);
+		json_array_begin(picking->json);
 	}
-	json_array_end(listing->json);
-	free(listing);
-	if (result != 0)
-		admin_reply_error(reply, &err);
-	else
-		admin_reply_send(reply);
+	if (pick_slice(&picking->pick, deadline_us, list_entry, picking, done, err) != 0)
+		return -1;
+	*done = *done || picking->left == 0;
+	return 0;
+}
+
+static void write_list_end(void *arg, struct admin_reply *reply)
+{
+	struct picking *picking = arg;
+	(void)reply;
+	json_array_end(picking->json);
 }
 
 void admin_quarantine_list(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
-	struct listing *listing = calloc(1, sizeof(*listing));
-	uint64_t limit = LIST_DEFAULT;
-	struct error err;
-	if (!listing)
-		error_set(&err, ERROR_NOMEM, "Out of memory for a list");
-	if (!listing || args_get_number(args, "limit", 1, LIST_MAX, &limit, &err) != 0) {
-		free(listing);
-		admin_reply_error(reply, &err);
-		return;
-	}
-	listing->store = context->store;
-	listing->reply = reply;
-	listing->left = limit;
-	listing->json = admin_reply_result(reply);
-	json_array_begin(listing->json);
-	admin_reply_on_close(reply, free, listing);
-	list_slice(listing);
+	static const struct admin_job_kind kind = { list_step, write_progress, write_list_end, free };
+	begin_picking(context, args, reply, &kind);
 }
 
 /* --- show --- */
@@ -107,33 +92,30 @@ void admin_quarantine_list(const struct admin_context *context, const struct arg
 struct showing {
 	uint64_t number;
 	struct json *json;
+	bool raw;
 	bool found;
 };
 
 static bool show_entry(void *arg, const struct quarantine_entry *entry)
 {
 	struct showing *showing = arg;
-	struct json *j = showing->json;
 	if (entry->number != showing->number)
 		return false;
 	showing->found = true;
-	json_object_begin(j);
-	write_entry(j, entry);
-	json_key(j, "record");
-	tree_write_text(entry->raw, j);
-	json_object_end(j);
+	(showing->raw ? quarantine_write_raw : quarantine_write_entry)(showing->json, entry);
 	return false;
 }
 
 void admin_quarantine_show(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
-	struct showing showing = { .json = admin_reply_result(reply) };
+	struct showing showing = { .json = admin_reply_result(reply), .raw = args_count(args, "raw") > 0 };
 	struct error err;
 	int result = args_get_number(args, "number", 1, UINT64_MAX, &showing.number, &err);
 	if (result == 0)
 		result = quarantine_each(context->store, showing.number, show_entry, &showing, &err);
 	if (result == 0 && !showing.found)
-		result = quarantine_not_found(showing.number, &err);
+		result = error_set(&err, ERROR_NOT_FOUND, "quarantine %llu: no such entry",
+		                   (unsigned long long)showing.number);
 	if (result != 0)
 		admin_reply_error(reply, &err);
 	else
@@ -142,83 +124,38 @@ void admin_quarantine_show(const struct admin_context *context, const struct arg
 
 /* --- drop --- */
 
-struct dropping {
-	struct store *store;
-	struct admin_reply *reply;
-	uint64_t left; /* of those that were there at the beginning */
-	uint64_t dropped;
-};
-
-static void send_dropped(struct admin_reply *reply, uint64_t dropped)
+static bool drop_entry(void *arg, const struct quarantine_entry *entry)
 {
-	struct json *j = admin_reply_result(reply);
-	admin_reply_log(reply, "quarantine: %llu dropped", (unsigned long long)dropped);
-	json_object_begin(j);
-	json_key(j, "dropped");
-	json_uint(j, dropped);
-	json_object_end(j);
-	admin_reply_send(reply);
+	struct picking *picking = arg;
+	picking->drop[picking->drop_count++] = entry->number;
+	return picking->drop_count < DROP_SLICE;
 }
 
-static void write_progress(struct dropping *dropping)
+static int drop_step(void *arg, int64_t deadline_us, bool *done, struct error *err)
 {
-	if (!admin_reply_progress_due(dropping->reply))
-		return;
-	struct json *j = admin_reply_progress_begin(dropping->reply);
-	json_key(j, "done");
-	json_uint(j, dropping->dropped);
-	json_key(j, "total");
-	json_uint(j, dropping->dropped + dropping->left);
-	admin_reply_progress_end(dropping->reply);
-}
-
-static void drop_slice(void *arg)
-{
-	struct dropping *dropping = arg;
-	struct admin_reply *reply = dropping->reply;
-	int max = dropping->left < SLICE_ENTRIES ? (int)dropping->left : SLICE_ENTRIES;
-	struct error err;
-	int count = quarantine_expire(dropping->store, INT64_MAX, UINT64_MAX, max, &err);
-	if (count > 0) {
-		dropping->dropped += (uint64_t)count;
-		dropping->left -= (uint64_t)count;
-	}
-	if (count == max && dropping->left > 0) {
-		write_progress(dropping);
-		admin_reply_later(reply, drop_slice, dropping);
-		return;
-	}
-	uint64_t dropped = dropping->dropped;
-	free(dropping);
-	if (count < 0)
-		admin_reply_error(reply, &err);
-	else
-		send_dropped(reply, dropped);
-}
-
-static int drop_all(const struct admin_context *context, struct admin_reply *reply, struct error *err)
-{
-	struct quarantine_stats stats;
-	if (quarantine_stats(context->store, &stats, err) != 0)
+	struct picking *picking = arg;
+	picking->drop_count = 0;
+	if (pick_slice(&picking->pick, deadline_us, drop_entry, picking, done, err) != 0)
 		return -1;
-	struct dropping *dropping = calloc(1, sizeof(*dropping));
-	if (!dropping)
-		return error_set(err, ERROR_NOMEM, "Out of memory");
-	*dropping = (struct dropping){ .store = context->store, .reply = reply, .left = stats.entries };
-	admin_reply_on_close(reply, free, dropping);
-	drop_slice(dropping);
+	if (picking->drop_count > 0 &&
+	    quarantine_drop_each(picking->pick.store, picking->drop, picking->drop_count, err) != 0)
+		return -1;
+	picking->dropped += picking->drop_count;
 	return 0;
+}
+
+static void write_dropped(void *arg, struct admin_reply *reply)
+{
+	struct picking *picking = arg;
+	struct json *j = admin_reply_result(reply);
+	admin_reply_log(reply, "quarantine: %llu dropped", (unsigned long long)picking->dropped);
+	json_object_begin(j);
+	json_member_uint(j, "dropped", picking->dropped);
+	json_object_end(j);
 }
 
 void admin_quarantine_drop(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
-	uint64_t number;
-	struct error err;
-	int result = quarantine_number(args, &number, &err);
-	if (result == 0 && number == 0)
-		result = drop_all(context, reply, &err);
-	else if (result == 0 && (result = quarantine_drop(context->store, number, &err)) == 0)
-		send_dropped(reply, 1);
-	if (result != 0)
-		admin_reply_error(reply, &err);
+	static const struct admin_job_kind kind = { drop_step, write_progress, write_dropped, free };
+	begin_picking(context, args, reply, &kind);
 }

@@ -7,10 +7,18 @@
 #include "admin/command.h"
 #include "store/quarantine.h"
 
-/* The argument NUMBER, 0 for `all`. */
-int quarantine_number(const struct args *args, uint64_t *number, struct error *err);
+/* --- quarantine_shown.c --- */
 
-/* ERROR_NOT_FOUND. */
-int quarantine_not_found(uint64_t number, struct error *err);
+/* The members number, time, producer, account, id, product, field and reason. */
+void quarantine_write_columns(struct json *j, const struct quarantine_entry *entry);
+
+/* The whole object. */
+void quarantine_write_entry(struct json *j, const struct quarantine_entry *entry);
+
+/* The object with the bytes alone, as base64url. */
+void quarantine_write_raw(struct json *j, const struct quarantine_entry *entry);
+
+/* The name that --format has for it. */
+const char *quarantine_format_name(enum parse_format format);
 
 #endif

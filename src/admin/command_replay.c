@@ -11,11 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "admin/command_quarantine.h"
+#include "admin/command.h"
+#include "admin/pick.h"
+#include "admin/replay_body.h"
 #include "admin/tree.h"
+#include "base/clock.h"
 
 #define SLICE_ENTRIES 64
 #define SLICE_BYTES ((size_t)256 << 10)
+#define SLICE_US 4000
 #define ERRORS_MAX 100
 
 struct replay;
@@ -29,17 +33,15 @@ struct replay_item {
 struct replay {
 	struct store *store;
 	struct ingest *ingest;
-	const struct args *args;   /* of the reply */
 	struct admin_reply *reply; /* NULL when the client has gone away */
-	uint64_t only;             /* number of the entry; 0: all */
-	uint64_t next;             /* number to go on from */
-	uint64_t total, left;      /* of those that were there at the beginning */
+	struct pick pick;
+	bool picked_all;
+	struct replay_mending mending;
 
 	struct replay_item items[SLICE_ENTRIES];
 	size_t items_count;
 	size_t items_waiting; /* for their batch's answer */
 	size_t slice_bytes;
-	struct buf line;
 
 	struct ingest_summary summary;
 	struct buf errors; /* elements of an array */
@@ -50,7 +52,7 @@ struct replay {
 
 static void replay_free(struct replay *replay)
 {
-	buf_free(&replay->line);
+	replay_mending_free(&replay->mending);
 	buf_free(&replay->errors);
 	free(replay);
 }
@@ -79,16 +81,10 @@ static void add_rejected(struct replay *replay, uint64_t number, const char *fie
 static void write_result(const struct replay *replay, struct json *j)
 {
 	json_object_begin(j);
-	json_key(j, "accepted");
-	json_uint(j, replay->summary.accepted);
-	json_key(j, "updated");
-	json_uint(j, replay->summary.updated);
-	json_key(j, "duplicates");
-	json_uint(j, replay->summary.duplicates);
-	json_key(j, "outdated");
-	json_uint(j, replay->summary.outdated);
-	json_key(j, "rejected");
-	json_uint(j, replay->summary.rejected);
+	json_member_uint(j, "accepted", replay->summary.accepted);
+	json_member_uint(j, "updated", replay->summary.updated);
+	json_member_uint(j, "duplicates", replay->summary.duplicates);
+	json_member_uint(j, "rejected", replay->summary.rejected);
 	json_key(j, "errors");
 	json_array_begin(j);
 	if (replay->errors_count > 0)
@@ -103,11 +99,11 @@ static void answer(struct replay *replay)
 	bool failed = replay->failure.code != ERROR_NONE;
 	if (failed) {
 		admin_reply_error(reply, &replay->failure);
-	} else if (replay->only != 0 && replay->summary.rejected > 0) {
+	} else if (replay->pick.only != 0 && replay->summary.rejected > 0) {
 		admin_reply_error(reply, &replay->last_error);
 	} else {
 		admin_reply_log(reply, "quarantine: %llu replayed, %llu still rejected",
-		                (unsigned long long)(replay->total - replay->left),
+		                (unsigned long long)replay->pick.found,
 		                (unsigned long long)replay->summary.rejected);
 		write_result(replay, admin_reply_result(reply));
 		admin_reply_send(reply);
@@ -120,86 +116,10 @@ static void write_progress(struct replay *replay)
 	if (!admin_reply_progress_due(replay->reply))
 		return;
 	struct json *j = admin_reply_progress_begin(replay->reply);
-	json_key(j, "done");
-	json_uint(j, replay->total - replay->left);
-	json_key(j, "total");
-	json_uint(j, replay->total);
+	pick_write_progress(&replay->pick, j);
 	json_key(j, "rejected");
 	json_uint(j, replay->summary.rejected);
 	admin_reply_progress_end(replay->reply);
-}
-
-/* --- mending --- */
-
-/* The value that --set gives a field, which is `len` long; NULL if none does. */
-static const char *set_value(const struct args *args, const char *field, size_t len)
-{
-	const char *found = NULL;
-	for (size_t i = 0; i < args_count(args, "set"); i++) {
-		const char *set = args_get_at(args, "set", i);
-		if (strncmp(set, field, len) == 0 && set[len] == '=')
-			found = set + len + 1;
-	}
-	return found;
-}
-
-static void write_mended(struct json *j, yajl_val record, const struct args *args)
-{
-	json_object_begin(j);
-	for (size_t i = 0; i < record->u.object.len; i++) {
-		const char *key = record->u.object.keys[i];
-		if (set_value(args, key, strlen(key)))
-			continue;
-		json_key(j, key);
-		tree_write(record->u.object.values[i], j);
-	}
-	for (size_t i = 0; i < args_count(args, "set"); i++) {
-		const char *set = args_get_at(args, "set", i);
-		size_t len = strcspn(set, "=");
-		if (set_value(args, set, len) != set + len + 1)
-			continue; /* a later one sets the same */
-		json_key_str(j, (struct str){ set, len });
-		json_text(j, set + len + 1);
-	}
-	json_object_end(j);
-}
-
-/* The record as one line of NDJSON in replay->line; what is no JSON is left to the parser to refuse. */
-static bool make_line(struct replay *replay, struct str raw, struct error *err)
-{
-	struct buf *line = &replay->line;
-	buf_clear(line);
-	buf_add_str(line, raw);
-	if (args_count(replay->args, "set") > 0) {
-		yajl_val record = buf_cstr(line) ? tree_parse(buf_str(line), err) : NULL;
-		if (!YAJL_IS_OBJECT(record)) {
-			yajl_tree_free(record);
-			return false;
-		}
-		struct json j = json_to(line);
-		buf_clear(line);
-		write_mended(&j, record, replay->args);
-		yajl_tree_free(record);
-	}
-	/* Outside of strings a line's end is white space, and inside it is an error either way. */
-	for (size_t i = 0; i < line->len; i++)
-		if (line->data[i] == '\n' || line->data[i] == '\r')
-			line->data[i] = ' ';
-	if (line->len == strspn(buf_cstr(line) ? line->data : "", " \t"))
-		buf_add_text(line, "{}"); /* an empty line would be no record at all */
-	buf_add_char(line, '\n');
-	return !line->failed;
-}
-
-static int check_sets(const struct args *args, struct error *err)
-{
-	for (size_t i = 0; i < args_count(args, "set"); i++) {
-		const char *set = args_get_at(args, "set", i);
-		const char *equals = strchr(set, '=');
-		if (!equals || equals == set)
-			return error_set(err, ERROR_INVALID, "--set: \"%.64s\": must be FIELD=VALUE", set);
-	}
-	return 0;
 }
 
 /* --- slices --- */
@@ -224,7 +144,7 @@ static void end_slice(struct replay *replay)
 	drop_settled(replay);
 	if (!replay->reply) {
 		replay_free(replay);
-	} else if (replay->failure.code != ERROR_NONE || replay->left == 0) {
+	} else if (replay->failure.code != ERROR_NONE || replay->picked_all) {
 		answer(replay);
 	} else {
 		write_progress(replay);
@@ -245,6 +165,12 @@ static void take_rejection(struct replay *replay, uint64_t number, struct buf *a
 	yajl_tree_free(tree);
 }
 
+/* A record of an entry may be more than one when it was replaced, but must be one at least. */
+static bool is_settled(const struct ingest_summary *summary)
+{
+	return summary->rejected == 0 && summary->accepted + summary->updated + summary->duplicates > 0;
+}
+
 static void on_done(void *arg, const struct ingest_summary *summary, struct buf *answer_json, const struct error *err)
 {
 	struct replay_item *item = arg;
@@ -253,45 +179,51 @@ static void on_done(void *arg, const struct ingest_summary *summary, struct buf 
 		replay->failure = *err;
 	} else if (summary->rejected > 0) {
 		take_rejection(replay, item->number, answer_json);
+	} else if (!is_settled(summary)) {
+		add_rejected(replay, item->number, "", "There is no record in it");
 	} else {
 		item->settled = true;
 		replay->summary.accepted += summary->accepted;
 		replay->summary.updated += summary->updated;
 		replay->summary.duplicates += summary->duplicates;
-		replay->summary.outdated += summary->outdated;
 	}
 	if (--replay->items_waiting == 0)
 		end_slice(replay);
 }
 
-static void begin_item(struct replay *replay, struct replay_item *item, struct str raw)
+static void begin_item(struct replay *replay, struct replay_item *item, const struct quarantine_entry *entry)
 {
-	struct error err = { 0 };
-	if (!make_line(replay, raw, &err)) {
-		add_rejected(replay, item->number, "", "It is not a JSON object, so there is nothing to --set");
+	struct replay_body body;
+	struct error err;
+	if (replay_body_make(&replay->mending, entry, &body, &err) != 0) {
+		if (err.code == ERROR_NOMEM)
+			replay->failure = err;
+		else
+			add_rejected(replay, item->number, "", err.message);
 		return;
 	}
-	struct ingest_batch *batch =
-		ingest_batch_new(replay->ingest, PARSE_NDJSON, NULL, NULL, NULL, on_done, item, &replay->failure);
-	if (!batch)
+	struct ingest_batch *batch = ingest_batch_new(replay->ingest, body.format, NULL, body.product_name, &body.settings,
+	                                              on_done, item, &err);
+	if (!batch) {
+		if (err.code == ERROR_INVALID)
+			add_rejected(replay, item->number, "", err.message);
+		else
+			replay->failure = err;
 		return;
+	}
 	replay->items_waiting++;
-	ingest_batch_feed(batch, replay->line.data, replay->line.len);
+	ingest_batch_feed(batch, body.bytes.p, body.bytes.len);
 	ingest_batch_finish(batch);
 }
 
 static bool take_entry(void *arg, const struct quarantine_entry *entry)
 {
 	struct replay *replay = arg;
-	if (replay->only != 0 && entry->number != replay->only)
-		return false;
 	struct replay_item *item = &replay->items[replay->items_count++];
 	*item = (struct replay_item){ .replay = replay, .number = entry->number };
-	begin_item(replay, item, entry->raw);
-	replay->next = entry->number + 1;
-	replay->left--;
+	begin_item(replay, item, entry);
 	replay->slice_bytes += entry->raw.len;
-	return replay->failure.code == ERROR_NONE && replay->left > 0 && replay->items_count < SLICE_ENTRIES &&
+	return replay->failure.code == ERROR_NONE && replay->items_count < SLICE_ENTRIES &&
 	       replay->slice_bytes < SLICE_BYTES;
 }
 
@@ -301,12 +233,9 @@ static void slice(void *arg)
 	struct error err;
 	replay->items_count = 0;
 	replay->slice_bytes = 0;
-	if (quarantine_each(replay->store, replay->next, take_entry, replay, &err) != 0)
+	if (pick_slice(&replay->pick, clock_monotonic_us() + SLICE_US, take_entry, replay, &replay->picked_all, &err) != 0 &&
+	    replay->failure.code == ERROR_NONE)
 		replay->failure = err;
-	else if (replay->items_count == 0 && replay->only != 0)
-		quarantine_not_found(replay->only, &replay->failure);
-	if (replay->items_count == 0)
-		replay->left = 0; /* the others have expired meanwhile */
 	if (replay->items_waiting == 0)
 		end_slice(replay);
 }
@@ -319,14 +248,42 @@ static void on_close(void *arg)
 		replay_free(replay);
 }
 
+/* --- a record that replaces the one that was sent: the request's body --- */
+
+static void on_data(void *arg, const char *data, size_t len)
+{
+	struct replay *replay = arg;
+	struct error err;
+	buf_add(&replay->mending.replacement, data, len);
+	if (!replay->mending.replacement.failed)
+		return;
+	error_set(&err, ERROR_LIMIT, "--replace-with: longer than the %zu bytes that a record may have (line_max)",
+	          replay->mending.replacement.max_bytes);
+	admin_reply_error(replay->reply, &err);
+	replay_free(replay);
+}
+
+static void on_end(void *arg)
+{
+	slice(arg);
+}
+
+static int check_replacement(const struct replay *replay, const struct args *args, struct error *err)
+{
+	if (!replay->mending.replaces)
+		return 0;
+	if (replay->pick.only == 0)
+		return error_set(err, ERROR_INVALID, "--replace-with: it takes the one NUMBER of what it replaces");
+	if (args_count(args, "set") + args_count(args, "unset") > 0)
+		return error_set(err, ERROR_INVALID, "--replace-with: is the whole record, without --set and --unset");
+	return 0;
+}
+
+/* --- the command --- */
+
 static struct replay *replay_new(const struct admin_context *context, const struct args *args,
                                  struct admin_reply *reply, struct error *err)
 {
-	struct quarantine_stats stats;
-	uint64_t number;
-	if (quarantine_number(args, &number, err) != 0 || check_sets(args, err) != 0 ||
-	    quarantine_stats(context->store, &stats, err) != 0)
-		return NULL;
 	struct replay *replay = calloc(1, sizeof(*replay));
 	if (!replay) {
 		error_set(err, ERROR_NOMEM, "Out of memory for a replay");
@@ -334,22 +291,28 @@ static struct replay *replay_new(const struct admin_context *context, const stru
 	}
 	replay->store = context->store;
 	replay->ingest = context->ingest;
-	replay->args = args;
 	replay->reply = reply;
-	replay->only = number;
-	replay->next = number;
-	replay->total = replay->left = number != 0 ? 1 : stats.entries;
-	return replay;
+	replay->mending.replacement.max_bytes = (size_t)context->config->line_max;
+	if (replay_mending_read(&replay->mending, args, err) == 0 &&
+	    pick_begin(&replay->pick, context->store, args, err) == 0 && check_replacement(replay, args, err) == 0)
+		return replay;
+	replay_free(replay);
+	return NULL;
 }
 
 void admin_quarantine_replay(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
+	static const struct admin_body body = { on_data, on_end };
+	bool replaces = args_count(args, "replace_with") > 0;
 	struct error err;
 	struct replay *replay = replay_new(context, args, reply, &err);
+	if (replaces) /* must be known of before an error, for the connection to be closed behind it */
+		admin_reply_body(reply, &body, replay);
 	if (!replay) {
 		admin_reply_error(reply, &err);
 		return;
 	}
 	admin_reply_on_close(reply, on_close, replay);
-	slice(replay);
+	if (!replaces)
+		slice(replay);
 }

@@ -89,7 +89,6 @@ static void write_ingest(struct json *j, const struct admin_context *context)
 	json_member_uint(j, "accepted", stats.total.accepted);
 	json_member_uint(j, "updated", stats.total.updated);
 	json_member_uint(j, "duplicates", stats.total.duplicates);
-	json_member_uint(j, "outdated", stats.total.outdated);
 	json_member_uint(j, "rejected", stats.total.rejected);
 	json_member_uint(j, "commits", stats.commits);
 	json_member_uint(j, "longest_commit_us", (uint64_t)stats.commit_duration.max_us);
@@ -99,11 +98,18 @@ static void write_ingest(struct json *j, const struct admin_context *context)
 static int write_quarantine(struct json *j, const struct admin_context *context, struct error *err)
 {
 	struct quarantine_stats stats;
+	struct ingest_stats ingested;
+	int64_t age_us = quarantine_age_us(context->store, clock_now_us());
 	if (quarantine_stats(context->store, &stats, err) != 0)
 		return -1;
+	ingest_stats(context->ingest, &ingested);
 	begin_section(j, "quarantine");
 	json_member_uint(j, "records", stats.entries);
 	json_member_uint(j, "disk_bytes", stats.bytes);
+	json_member_uint(j, "oldest_age_seconds", (uint64_t)(age_us / CLOCK_US_PER_SECOND));
+	json_member_uint(j, "expired", ingested.quarantine_expired);
+	json_member_uint(j, "pushed_out", ingested.quarantine_pushed_out);
+	json_member_uint(j, "not_kept", ingested.quarantine_unkept);
 	json_object_end(j);
 	return 0;
 }

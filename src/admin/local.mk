@@ -22,6 +22,9 @@ libcdrd_a_SOURCES += \
 	src/admin/ingest_args.c src/admin/ingest_args.h \
 	src/admin/job.c src/admin/job.h \
 	src/admin/peer.c \
+	src/admin/pick.c src/admin/pick.h \
+	src/admin/quarantine_shown.c \
+	src/admin/replay_body.c src/admin/replay_body.h \
 	src/admin/session.c src/admin/session.h \
 	src/admin/session_reply.c \
 	src/admin/session_request.c \

@@ -21,6 +21,8 @@ struct ctl {
 int ctl_backup(const struct ctl *ctl, struct error *err);
 int ctl_import(const struct ctl *ctl, struct error *err);
 int ctl_erase(const struct ctl *ctl, struct error *err);
+int ctl_quarantine_replay(const struct ctl *ctl, struct error *err);
+int ctl_quarantine_show(const struct ctl *ctl, struct error *err);
 int ctl_restore(const struct ctl *ctl, struct error *err);
 
 /* One line of JSON, or what render.h makes of it. `result` has a NUL behind it. */
@@ -29,7 +31,11 @@ int ctl_print(const struct ctl *ctl, struct str result, struct error *err);
 int ctl_print_to(FILE *out, const struct ctl *ctl, struct str result, struct error *err);
 
 /* Sends the command as it is and waits; `take` gets the result, which there may be beside an error. */
-int ctl_run(const struct ctl *ctl, int (*take)(void *arg, const struct ctl *ctl, struct str result, struct error *err),
-            void *arg, struct error *err);
+typedef int (*ctl_take_fn)(void *arg, const struct ctl *ctl, struct str result, struct error *err);
+int ctl_run(const struct ctl *ctl, ctl_take_fn take, void *arg, struct error *err);
+
+/* The same with a body behind it, and for commands whose result is to be printed. */
+int ctl_run_body(const struct ctl *ctl, struct str body, ctl_take_fn take, void *arg, struct error *err);
+int ctl_print_answer(void *arg, const struct ctl *ctl, struct str result, struct error *err);
 
 #endif

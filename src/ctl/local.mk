@@ -11,6 +11,7 @@ cdrctl_SOURCES = \
 	src/ctl/import_result.c src/ctl/import_result.h \
 	src/ctl/main.c \
 	src/ctl/progress.c src/ctl/progress.h \
+	src/ctl/quarantine.c \
 	src/ctl/render.c src/ctl/render.h src/ctl/secret_file.c src/ctl/secret_file.h \
 	src/ctl/restore.c \
 	src/ctl/sniff.c src/ctl/sniff.h \

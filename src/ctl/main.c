@@ -4,6 +4,7 @@
  */
 #include <config.h>
 
+#include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,8 @@ static const struct special_row {
 	{ "backup", ctl_backup },
 	{ "erase", ctl_erase },
 	{ "import", ctl_import },
+	{ "quarantine replay", ctl_quarantine_replay },
+	{ "quarantine show", ctl_quarantine_show },
 	{ "restore", ctl_restore },
 };
 
@@ -116,8 +119,18 @@ static int check_texts(const struct args *args, struct error *err)
 	return 0;
 }
 
-int ctl_run(const struct ctl *ctl, int (*take)(void *arg, const struct ctl *ctl, struct str result, struct error *err),
-            void *arg, struct error *err)
+/* The body's chunks: one, as it is in memory, and the empty one. */
+static void add_chunks(struct buf *request, struct str body)
+{
+	uint32_t length = htobe32((uint32_t)body.len), none = 0;
+	if (body.len > 0) {
+		buf_add(request, &length, sizeof(length));
+		buf_add_str(request, body);
+	}
+	buf_add(request, &none, sizeof(none));
+}
+
+int ctl_run_body(const struct ctl *ctl, struct str body, ctl_take_fn take, void *arg, struct error *err)
 {
 	struct client client;
 	struct buf request = { 0 };
@@ -126,6 +139,8 @@ int ctl_run(const struct ctl *ctl, int (*take)(void *arg, const struct ctl *ctl,
 	if (check_texts(ctl->args, err) != 0)
 		return -1;
 	client_write_request(&request, ctl->spec->words, ctl->args);
+	if (body.p)
+		add_chunks(&request, body);
 	if (request.failed)
 		error_set(err, ERROR_NOMEM, "Out of memory for the request");
 	else if (client_open(&client, ctl->socket, err) == 0) {
@@ -138,7 +153,12 @@ int ctl_run(const struct ctl *ctl, int (*take)(void *arg, const struct ctl *ctl,
 	return result;
 }
 
-static int print_answer(void *arg, const struct ctl *ctl, struct str result, struct error *err)
+int ctl_run(const struct ctl *ctl, ctl_take_fn take, void *arg, struct error *err)
+{
+	return ctl_run_body(ctl, (struct str){ NULL, 0 }, take, arg, err);
+}
+
+int ctl_print_answer(void *arg, const struct ctl *ctl, struct str result, struct error *err)
 {
 	(void)arg;
 	return ctl_print(ctl, result, err);
@@ -146,7 +166,7 @@ static int print_answer(void *arg, const struct ctl *ctl, struct str result, str
 
 static int run_plain(const struct ctl *ctl, struct error *err)
 {
-	return ctl_run(ctl, print_answer, NULL, err);
+	return ctl_run(ctl, ctl_print_answer, NULL, err);
 }
 
 static int run(const struct ctl *ctl)

@@ -11,13 +11,20 @@
 #include "ingest/ingest_private.h"
 #include "store/clock_watch.h"
 
+#define CONVERTED_MAX ((size_t)16 << 10) /* bytes of another encoding that are made UTF-8 at a time */
+
 static int reject(struct ingest_batch *batch, const struct parse_item *item, const struct check_fault *fault,
                   struct error *err)
 {
-	errors_add(&batch->errors, (uint64_t)batch->ingest->config->errors_max, item->line, fault->field, fault->reason);
+	const struct parse_fault own = { fault->field, fault->reason };
+	const struct parse_fault *faults = item->faults_count > 0 ? item->faults : &own;
+	size_t count = item->faults_count > 0 ? item->faults_count : 1;
+	for (size_t i = 0; i < count; i++)
+		errors_add(&batch->errors, (uint64_t)batch->ingest->config->errors_max, item->line, faults[i].field,
+		           faults[i].reason);
 	batch->summary.rejected++;
 	batch->ingest->pending.rejected++;
-	return ingest_quarantine(batch, item, fault, err);
+	return ingest_quarantine(batch, item, faults, count, err);
 }
 
 static void count(struct ingest_summary *summary, enum store_put_result result)
@@ -25,24 +32,13 @@ static void count(struct ingest_summary *summary, enum store_put_result result)
 	summary->accepted += result == STORE_ACCEPTED;
 	summary->updated += result == STORE_UPDATED;
 	summary->duplicates += result == STORE_DUPLICATE;
-	summary->outdated += result == STORE_OUTDATED;
-}
-
-/* How records of a product meet what is stored. One that has no such field goes by the status. */
-static const struct store_versions *versions_of(struct ingest_batch *batch, const struct catalog_product *product)
-{
-	if (batch->versions_product != product) {
-		batch->versions_product = product;
-		batch->versions.column = catalog_column_find(product, str_from(batch->settings.version));
-	}
-	return &batch->versions;
 }
 
 static int put(struct ingest_batch *batch, const struct record *record, int64_t time_us, struct error *err)
 {
 	struct ingest *ingest = batch->ingest;
 	enum store_put_result result;
-	if (store_put_version(ingest->store, record, time_us, versions_of(batch, record->product), &result, err) != 0)
+	if (store_put(ingest->store, record, time_us, &result, err) != 0)
 		return -1;
 	count(&batch->summary, result);
 	count(&ingest->pending, result);
@@ -77,6 +73,15 @@ static void take_item(void *arg, const struct parse_item *item)
 		ingest_commit_if_large(batch->ingest);
 }
 
+static int begin_encoding(struct ingest_batch *batch, enum parse_format format, struct error *err)
+{
+	const char *name = batch->settings.encoding;
+	if (format == PARSE_MSGPACK)
+		return error_set(err, ERROR_INVALID, "encoding: %s: texts in msgpack are UTF-8; none may be set", name);
+	batch->encoding = encoding_new(name, err);
+	return batch->encoding ? 0 : -1;
+}
+
 struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format format, const char *producer,
                                       const char *product_name, const struct ingest_settings *settings,
                                       ingest_done_fn done, void *arg, struct error *err)
@@ -97,13 +102,16 @@ struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format f
 	batch->ingest = ingest;
 	if (settings)
 		batch->settings = *settings;
-	batch->versions.merge = strcmp(batch->settings.mode, "merge") == 0;
 	batch->done = done;
 	batch->arg = arg;
 	batch->producer = producer ? strdup(producer) : NULL;
 	batch->product_name = product_name ? strdup(product_name) : NULL;
 	if ((producer && !batch->producer) || (product_name && !batch->product_name))
 		goto fail;
+	if (batch->settings.encoding[0] && begin_encoding(batch, format, err) != 0) {
+		ingest_batch_free(batch);
+		return NULL;
+	}
 	batch->parser = parser_new(format, &limits, batch->product_name, take_item, batch);
 	if (!batch->parser)
 		goto fail;
@@ -126,6 +134,7 @@ void ingest_batch_free(struct ingest_batch *batch)
 	if (!batch)
 		return;
 	parser_free(batch->parser);
+	encoding_free(batch->encoding);
 	free(batch->producer);
 	free(batch->product_name);
 	errors_free(&batch->errors);
@@ -146,6 +155,35 @@ static void look_at_clock(struct ingest *ingest)
 	check_set_span(&ingest->check, earliest_us, latest_us);
 }
 
+static void feed_text(struct ingest_batch *batch, struct buf *text)
+{
+	struct error err;
+	if (text->failed && batch->failure.code == ERROR_NONE)
+		error_set(&batch->failure, ERROR_NOMEM, "encoding %s: out of memory", batch->settings.encoding);
+	if (batch->failure.code == ERROR_NONE && text->len > 0)
+		take_parser_result(batch, parser_feed(batch->parser, text->data, text->len, &err), &err);
+}
+
+static void feed_converted(struct ingest_batch *batch, struct str piece)
+{
+	struct buf *text = &batch->ingest->text;
+	for (size_t at = 0; at < piece.len; at += CONVERTED_MAX) {
+		size_t left = piece.len - at;
+		buf_clear(text);
+		encoding_convert(batch->encoding, (struct str){ piece.p + at, left < CONVERTED_MAX ? left : CONVERTED_MAX },
+		                 text);
+		feed_text(batch, text);
+	}
+}
+
+static void end_converted(struct ingest_batch *batch)
+{
+	struct buf *text = &batch->ingest->text;
+	buf_clear(text);
+	encoding_end(batch->encoding, text);
+	feed_text(batch, text);
+}
+
 void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len)
 {
 	struct ingest *ingest = batch->ingest;
@@ -157,7 +195,10 @@ void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len)
 	look_at_clock(ingest);
 	ingest->round_bytes += len;
 	ingest->stats.bytes += len;
-	take_parser_result(batch, parser_feed(batch->parser, data, len, &err), &err);
+	if (batch->encoding)
+		feed_converted(batch, (struct str){ data, len });
+	else
+		take_parser_result(batch, parser_feed(batch->parser, data, len, &err), &err);
 }
 
 void ingest_batch_finish(struct ingest_batch *batch)
@@ -166,6 +207,8 @@ void ingest_batch_finish(struct ingest_batch *batch)
 	struct error err;
 	if (batch->failure.code == ERROR_NONE) {
 		look_at_clock(ingest);
+		if (batch->encoding)
+			end_converted(batch);
 		take_parser_result(batch, parser_finish(batch->parser, &err), &err);
 	}
 	ingest_batch_move(batch, &ingest->waiting);
@@ -202,7 +245,6 @@ static void write_answer(const struct ingest_batch *batch, struct buf *out)
 	json_member_uint(&j, "accepted", summary->accepted);
 	json_member_uint(&j, "updated", summary->updated);
 	json_member_uint(&j, "duplicates", summary->duplicates);
-	json_member_uint(&j, "outdated", summary->outdated);
 	json_member_uint(&j, "rejected", summary->rejected);
 	json_key(&j, "errors");
 	errors_write(&batch->errors, &j);

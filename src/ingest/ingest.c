@@ -62,7 +62,6 @@ static void round_committed(struct ingest *ingest, int64_t took_us)
 	stats->total.accepted += pending->accepted;
 	stats->total.updated += pending->updated;
 	stats->total.duplicates += pending->duplicates;
-	stats->total.outdated += pending->outdated;
 	stats->total.rejected += pending->rejected;
 	if (ingest->round_records > 0) {
 		stats->commits++;
@@ -198,6 +197,9 @@ void ingest_free(struct ingest *ingest)
 		event_free(ingest->upkeep_event);
 	check_free(&ingest->check);
 	buf_free(&ingest->raw);
+	buf_free(&ingest->header);
+	buf_free(&ingest->reason);
+	buf_free(&ingest->text);
 	free(ingest);
 }
 

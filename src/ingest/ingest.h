@@ -36,7 +36,7 @@ void ingest_watch_disk(struct ingest *ingest, const struct disk *disk);
 void ingest_free(struct ingest *ingest);
 
 struct ingest_summary {
-	uint64_t accepted, updated, duplicates, outdated, rejected;
+	uint64_t accepted, updated, duplicates, rejected;
 };
 
 /* Called once when everything of the batch is on disk (err NULL) or could not be written (err set: nothing of it is
@@ -90,6 +90,9 @@ struct ingest_stats {
 	struct ingest_summary total;
 	uint64_t bytes;          /* of bodies, decompressed */
 	uint64_t batches;        /* that were begun */
+	uint64_t quarantine_expired;    /* rejected records that went after quarantine_keep, */
+	uint64_t quarantine_pushed_out; /* or to make room, */
+	uint64_t quarantine_unkept;     /* or were not taken in the first place, as there was none */
 	uint64_t commits;
 	uint64_t commits_failed; /* or records that could not be put, with all that was put since the last commit */
 	struct histogram commit_duration;

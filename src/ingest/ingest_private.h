@@ -16,6 +16,7 @@
 #include "ingest/check.h"
 #include "ingest/errors.h"
 #include "ingest/ingest.h"
+#include "record/encoding.h"
 
 #define LONG_TURN_US 5000 /* a turn of the loop that was this long is enough */
 
@@ -39,7 +40,9 @@ struct ingest {
 	struct ingest_stats stats;
 	struct ingest_watch *watches;
 
-	struct buf raw;          /* of a rejected record, as JSON */
+	struct buf text;         /* of the piece at hand, made UTF-8 */
+	struct buf raw, header;  /* of a rejected record, in the encoding that they were sent in */
+	struct buf reason;       /* of it, all faults */
 	uint64_t unkept;         /* rejected records not kept since the last warning */
 	int64_t unkept_warned_us; /* on the monotonic clock; 0 for never */
 };
@@ -52,8 +55,7 @@ struct ingest_batch {
 	char *producer; /* NULL: what is rejected is not kept */
 	char *product_name; /* of records that name none, or NULL */
 	struct ingest_settings settings;
-	struct store_versions versions; /* of records of versions_product */
-	const struct catalog_product *versions_product;
+	struct encoding *encoding; /* of settings.encoding; NULL: UTF-8 */
 	ingest_done_fn done;
 	void *arg;
 	uint64_t round; /* of its newest record */
@@ -89,9 +91,9 @@ void ingest_on_upkeep(evutil_socket_t fd, short what, void *arg);
 
 /* --- reject.c --- */
 
-/* Puts a rejected record into quarantine, if there is room. 0, or -1 with the round lost. */
-int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item, const struct check_fault *fault,
-                      struct error *err);
+/* Puts a rejected record into quarantine with all its faults, if there is room. 0, or -1 with the round lost. */
+int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item, const struct parse_fault *faults,
+                      size_t faults_count, struct error *err);
 
 /* Drops what is too old or too much, a slice at a time; begins the first and every next by itself. */
 void ingest_expiry_begin(struct ingest *ingest);

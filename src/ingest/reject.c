@@ -27,6 +27,7 @@ static void warn_unkept(struct ingest *ingest, const char *producer)
 {
 	int64_t now_us = clock_monotonic_us();
 	ingest->unkept++;
+	ingest->stats.quarantine_unkept++;
 	if (ingest->unkept_warned_us && now_us - ingest->unkept_warned_us < WARN_EVERY_US)
 		return;
 	log_warn("ingest", "quarantine is full (%llu bytes allowed): %llu rejected records not kept, the last from %s",
@@ -35,27 +36,24 @@ static void warn_unkept(struct ingest *ingest, const char *producer)
 	ingest->unkept_warned_us = now_us;
 }
 
-/*
- * The record as a JSON object that can be replayed. As it was sent, unless that was no JSON or does not name its
- * product. Of one that the parser found fault with the record may lack what the fault is about.
- */
-static struct str raw_of(struct ingest_batch *batch, const struct parse_item *item)
+/* "REASON; FIELD: REASON; ..." of all faults; the first one's field stands by itself in the entry. */
+static struct str reason_of(struct ingest *ingest, const struct parse_fault *faults, size_t count)
 {
-	struct buf *raw = &batch->ingest->raw;
-	bool json = item->format == PARSE_NDJSON || item->format == PARSE_JSON_ARRAY;
-	bool written = true;
-	if (json && (item->faults_count > 0 || !batch->product_name))
-		return item->raw;
-	buf_clear(raw);
-	if (item->faults_count == 0)
-		record_write_raw_json(raw, item->record);
-	else
-		written = parse_write_json(raw, item->format, item->header, item->raw, batch->product_name);
-	return raw->failed || !written ? item->raw : buf_str(raw);
+	struct buf *text = &ingest->reason;
+	if (count == 1)
+		return str_from(faults[0].reason);
+	buf_clear(text);
+	for (size_t i = 0; i < count; i++) {
+		buf_add_text(text, i > 0 ? "; " : "");
+		if (i > 0 && faults[i].field[0])
+			buf_addf(text, "%s: ", faults[i].field);
+		buf_add_text(text, faults[i].reason);
+	}
+	return text->failed ? str_from(faults[0].reason) : buf_str(text);
 }
 
 /* Does it hold a number that was erased, as far as can be told whose record it is, and of when? */
-static bool holds_erased(const struct ingest *ingest, const struct parse_item *item)
+static bool holds_erased(struct ingest *ingest, const struct parse_item *item)
 {
 	struct str account = { NULL, 0 };
 	int64_t time_us = INT64_MIN;
@@ -66,12 +64,45 @@ static bool holds_erased(const struct ingest *ingest, const struct parse_item *i
 		if (!clock_parse_iso8601(record_value(item->record, item->record->product->time_column), &time_us))
 			time_us = INT64_MIN;
 	}
-	return erased_is_in_text(ingest->store, account, time_us, item->raw);
+	/* In msgpack a number may be one that is no text; read, it is. */
+	buf_clear(&ingest->raw);
+	bool packed = item->format == PARSE_MSGPACK &&
+	              parse_write_json(&ingest->raw, item->format, item->header, item->raw, NULL) && !ingest->raw.failed;
+	return erased_is_in_text(ingest->store, account, time_us, packed ? buf_str(&ingest->raw) : item->raw);
+}
+
+/* Whose and which record it is, as far as it could be read. */
+static void take_columns(struct quarantine_entry *entry, const struct record *record)
+{
+	const struct catalog_product *product = record->product;
+	entry->product = product->name;
+	entry->account = record_value(record, product->account_column);
+	entry->id = record_value(record, product->id_column);
+}
+
+/* The bytes as they were sent. What the encoding does not tell for sure stays the text that it was made, which a replay
+ * then reads as it is. */
+static void take_bytes(struct ingest_batch *batch, const struct parse_item *item, struct quarantine_entry *entry)
+{
+	struct buf *raw = &batch->ingest->raw, *header = &batch->ingest->header;
+	entry->raw = item->raw;
+	entry->header = item->header;
+	if (!batch->encoding)
+		return;
+	buf_clear(raw);
+	buf_clear(header);
+	if (encoding_restore(batch->encoding, item->raw, raw) && encoding_restore(batch->encoding, item->header, header)) {
+		entry->raw = buf_str(raw);
+		entry->header = buf_str(header);
+		return;
+	}
+	entry->converted_from = str_from(batch->settings.encoding);
+	entry->settings.encoding[0] = '\0';
 }
 
 /* What was erased must not come back by way of quarantine: a record that holds it is rejected and told of, not kept. */
-int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item, const struct check_fault *fault,
-                      struct error *err)
+int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item, const struct parse_fault *faults,
+                      size_t faults_count, struct error *err)
 {
 	struct ingest *ingest = batch->ingest;
 	struct quarantine_stats stats;
@@ -91,10 +122,17 @@ int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item,
 	struct quarantine_entry entry = {
 		.time_us = clock_now_us(),
 		.producer = str_from(batch->producer),
-		.field = str_from(fault->field),
-		.reason = str_from(fault->reason),
-		.raw = raw_of(batch, item),
+		.field = str_from(faults[0].field),
+		.reason = reason_of(ingest, faults, faults_count),
+		.format = item->format,
+		.raw_cut = item->raw_cut,
+		.product_name = str_from(batch->product_name),
+		.product = str_from(batch->product_name),
+		.settings = batch->settings,
 	};
+	if (item->record)
+		take_columns(&entry, item->record);
+	take_bytes(batch, item, &entry);
 	ingest->round_records++;
 	return quarantine_put(ingest->store, &entry, err);
 }
@@ -105,20 +143,36 @@ void ingest_expiry_begin(struct ingest *ingest)
 	event_add(ingest->expiry_event, &pause);
 }
 
+/* What goes unseen was never replayed: an operator has to hear of it. */
+static void count_dropped(struct ingest *ingest, uint64_t dropped, uint64_t pushed_out)
+{
+	ingest->stats.quarantine_expired += dropped - pushed_out;
+	ingest->stats.quarantine_pushed_out += pushed_out;
+	if (dropped > pushed_out)
+		log_info("ingest", "quarantine: %llu records went after quarantine_keep",
+		         (unsigned long long)(dropped - pushed_out));
+	if (pushed_out > 0)
+		log_warn("ingest", "quarantine: %llu records had to make room (quarantine_max)",
+		         (unsigned long long)pushed_out);
+}
+
 void ingest_on_expiry(evutil_socket_t fd, short what, void *arg)
 {
 	struct ingest *ingest = arg;
 	const struct config *config = ingest->config;
 	struct timeval busy_pause = { .tv_usec = EXPIRY_PAUSE_BUSY_US };
+	uint64_t pushed_out = 0;
 	struct error err;
 	(void)fd;
 	(void)what;
 	/* While the clock is not believed none is too old, but there can be too many. */
 	bool may_expire = store_clock_allows_deletion(ingest->store);
 	int64_t oldest_us = may_expire ? clock_now_us() - config->quarantine_keep : INT64_MIN;
-	int dropped = quarantine_expire(ingest->store, oldest_us, limit_bytes(config), EXPIRY_SLICE, &err);
+	int dropped = quarantine_expire(ingest->store, oldest_us, limit_bytes(config), EXPIRY_SLICE, &pushed_out, &err);
 	if (dropped < 0)
 		log_error("ingest", "quarantine: %s", err.message);
+	else
+		count_dropped(ingest, (uint64_t)dropped, pushed_out);
 	if (dropped == EXPIRY_SLICE)
 		event_add(ingest->expiry_event, &busy_pause);
 	else

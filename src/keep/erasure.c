@@ -168,13 +168,31 @@ static bool has_text(struct str text, const char *sought, size_t len)
 	return text.len >= len && memmem(text.p, text.len, sought, len) != NULL;
 }
 
-/* Whose it is is only known from its text. One that says nothing of an account may be anyone's: it goes, too. */
-static bool may_be_of_accounts(const struct erasure *erasure, struct str raw)
+/* Where it is not known whose it is, its text may say so. One that says nothing of an account may be anyone's: it goes,
+ * too. */
+static bool may_be_of_accounts(const struct erasure *erasure, const struct quarantine_entry *entry)
 {
+	static const char name[] = "account_id";
+	struct str sought = entry->account.len > 0 ? entry->account : entry->raw;
 	for (size_t at = 0; at < erasure->accounts.len; at += ACCOUNT_ID_LEN)
-		if (has_text(raw, erasure->accounts.data + at, ACCOUNT_ID_LEN))
+		if (has_text(sought, erasure->accounts.data + at, ACCOUNT_ID_LEN))
 			return true;
-	return !has_text(raw, "account_id", sizeof("account_id") - 1);
+	return entry->account.len == 0 && !has_text(entry->raw, name, sizeof(name) - 1) &&
+	       !has_text(entry->header, name, sizeof(name) - 1);
+}
+
+/* In msgpack a number may be one that is no text; read, it is. */
+static bool holds_number(const struct erasure *erasure, const struct quarantine_entry *entry)
+{
+	struct buf text = { 0 };
+	if (erase_is_in(erasure->erase, entry->raw) || erase_is_in(erasure->erase, entry->reason))
+		return true;
+	if (entry->format != PARSE_MSGPACK)
+		return false;
+	bool holds = parse_write_json(&text, entry->format, entry->header, entry->raw, NULL) &&
+	             (text.failed || erase_is_in(erasure->erase, buf_str(&text)));
+	buf_free(&text);
+	return holds;
 }
 
 static bool look_at_entry(void *arg, const struct quarantine_entry *entry)
@@ -182,8 +200,7 @@ static bool look_at_entry(void *arg, const struct quarantine_entry *entry)
 	struct looking *looking = arg;
 	struct erasure *erasure = looking->erasure;
 	erasure->entry = entry->number;
-	if ((erase_is_in(erasure->erase, entry->raw) || erase_is_in(erasure->erase, entry->reason)) &&
-	    may_be_of_accounts(erasure, entry->raw))
+	if (holds_number(erasure, entry) && may_be_of_accounts(erasure, entry))
 		looking->drop[looking->drop_count++] = entry->number;
 	return ++looking->looks < ENTRIES_MAX;
 }

@@ -60,6 +60,7 @@ void snapshot_take(struct snapshot *snapshot, const struct metrics_sources *sour
 	snapshot->days_used_ratio = ratio(&snapshot->store.open_days);
 	if (quarantine_stats(app->store, &snapshot->quarantine, &err) != 0)
 		snapshot->quarantine = (struct quarantine_stats){ 0 };
+	snapshot->quarantine_age_us = quarantine_age_us(app->store, clock_now_us());
 	reports_stats(app->reports, &snapshot->reports);
 	callbacks_get_stats(sources->callbacks, &snapshot->callbacks);
 	meter_stats(app->meter, &snapshot->meter);

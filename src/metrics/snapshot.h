@@ -16,6 +16,7 @@ struct snapshot {
 	double catalog_used_ratio;
 	double days_used_ratio; /* of the fullest day that is open */
 	struct quarantine_stats quarantine;
+	int64_t quarantine_age_us; /* of the oldest entry */
 	struct reports_stats reports;
 	struct callbacks_stats callbacks;
 	struct meter_stats meter;

@@ -26,6 +26,8 @@
 #define BY_ROUTE(type, name, help, write) { type, name, help, "", TABLE_UINT, 0, write }
 
 #define RECORDS "cdrd_ingest_records_total", "Records that ingest has taken or rejected, committed ones only."
+#define UNREPLAYED \
+	"cdrd_quarantine_lost_total", "Rejected records that went after quarantine_keep, or for quarantine_max, unreplayed."
 #define REPORTS "cdrd_reports", "Reports that have not ended, by state."
 #define REPORTS_ENDED "cdrd_reports_ended_total", "Reports that have ended, by state."
 #define ERASED "cdrd_ingest_erased_total", "Records that came with a number that was erased before: stored without it, or rejected and not kept."
@@ -67,7 +69,6 @@ const struct table_row table_rows[] = {
 	COUNTER(RECORDS, "result=\"accepted\"", ingest.total.accepted),
 	COUNTER(RECORDS, "result=\"updated\"", ingest.total.updated),
 	COUNTER(RECORDS, "result=\"duplicate\"", ingest.total.duplicates),
-	COUNTER(RECORDS, "result=\"outdated\"", ingest.total.outdated),
 	COUNTER(RECORDS, "result=\"rejected\"", ingest.total.rejected),
 	COUNTER("cdrd_ingest_bytes_total", "Bytes of ingest bodies, decompressed.", "", ingest.bytes),
 	COUNTER("cdrd_ingest_batches_total", "Ingest bodies, imports and replays that were begun.", "", ingest.batches),
@@ -77,6 +78,11 @@ const struct table_row table_rows[] = {
 	          ingest.commit_duration),
 	GAUGE("cdrd_quarantine_records", "Rejected records that are kept.", "", quarantine.entries),
 	GAUGE("cdrd_quarantine_bytes", "Bytes of the pages that hold rejected records.", "", quarantine.bytes),
+	GAUGE_SECONDS("cdrd_quarantine_oldest_age_seconds", "Age of the oldest rejected record that is kept, 0 if there is none.",
+	              "", quarantine_age_us),
+	COUNTER(UNREPLAYED, "reason=\"expired\"", ingest.quarantine_expired),
+	COUNTER(UNREPLAYED, "reason=\"pushed_out\"", ingest.quarantine_pushed_out),
+	COUNTER(UNREPLAYED, "reason=\"not_kept\"", ingest.quarantine_unkept),
 	/* sealing */
 	COUNTER("cdrd_seal_seals_total", "Runs of blocks that were made of hot rows.", "", store.sealing.seals),
 	COUNTER("cdrd_seal_merges_total", "Runs of blocks that were made of other runs.", "", store.sealing.merges),

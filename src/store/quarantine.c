@@ -1,9 +1,11 @@
 /*
  * quarantine.c: rejected records, kept with the reason. See quarantine.h.
  *
- * Keys are numbers, 8 bytes big-endian, so that the oldest come first. An entry, layout version 1:
+ * Keys are numbers, 8 bytes big-endian, so that the oldest come first. An entry, layout version 2, the settings in the
+ * order of their table; of version 1, which is read still, there are the first five, and raw is a JSON object:
  *
- *	[1, time_us, producer, field, reason, raw]
+ *	[2, time_us, producer, field, reason, raw, format, raw_cut, header, product_name, account, id, product,
+ *	 converted_from, setting...]
  *
  * A new entry's number is one more than the last one's. Removing the newest would let its number be used again; meta's
  * "quarantine_next" (8 bytes big-endian) is written then, and only then, and says where numbers go on.
@@ -21,8 +23,8 @@
 #include "store/store_private.h"
 #include "store/value.h"
 
-#define ENTRY_VERSION 1
-#define ENTRY_COUNT 5
+#define ENTRY_VERSION 2
+#define ENTRY_COUNT 13 /* and the settings */
 #define NEXT_KEY STR_LITERAL("quarantine_next")
 
 struct number_key {
@@ -47,29 +49,69 @@ static uint64_t number_read(struct str key)
 static void entry_write(struct buf *out, const struct quarantine_entry *entry)
 {
 	struct value_writer w;
-	value_begin(&w, out, ENTRY_VERSION, ENTRY_COUNT);
+	value_begin(&w, out, ENTRY_VERSION, ENTRY_COUNT + INGEST_SETTINGS_COUNT);
 	value_put_int(&w, entry->time_us);
 	value_put_str(&w, entry->producer);
 	value_put_str(&w, entry->field);
 	value_put_str(&w, entry->reason);
 	value_put_bytes(&w, entry->raw);
+	value_put_int(&w, entry->format);
+	value_put_int(&w, entry->raw_cut);
+	value_put_bytes(&w, entry->header);
+	value_put_bytes(&w, entry->product_name);
+	value_put_bytes(&w, entry->account);
+	value_put_bytes(&w, entry->id);
+	value_put_bytes(&w, entry->product);
+	value_put_str(&w, entry->converted_from);
+	for (size_t i = 0; i < INGEST_SETTINGS_COUNT; i++)
+		value_put_str(&w, str_from(ingest_settings_get(&entry->settings, i)));
+}
+
+static struct str read_text(struct value_reader *r)
+{
+	return value_str(r, 0, SIZE_MAX);
+}
+
+/* What entries of the first version do not have. */
+static void read_rest(struct quarantine_entry *entry, struct value_reader *r)
+{
+	entry->format = (enum parse_format)value_int(r, PARSE_NDJSON, PARSE_CSV);
+	entry->raw_cut = value_int(r, 0, 1) != 0;
+	entry->header = read_text(r);
+	entry->product_name = read_text(r);
+	entry->account = read_text(r);
+	entry->id = read_text(r);
+	entry->product = read_text(r);
+	entry->converted_from = read_text(r);
+	for (size_t i = 0; i < INGEST_SETTINGS_COUNT && r->left > 0; i++)
+		r->bad |= !ingest_settings_load(&entry->settings, i, value_str(r, 0, INGEST_SETTING_MAX));
+}
+
+static bool read_version(struct quarantine_entry *entry, struct str bytes, int version)
+{
+	struct value_reader r;
+	*entry = (struct quarantine_entry){ .format = PARSE_NDJSON };
+	value_open(&r, bytes, version);
+	entry->time_us = value_int(&r, INT64_MIN, INT64_MAX);
+	entry->producer = read_text(&r);
+	entry->field = read_text(&r);
+	entry->reason = read_text(&r);
+	entry->raw = read_text(&r);
+	if (version > 1)
+		read_rest(entry, &r);
+	return value_close(&r);
 }
 
 /* The entry's texts point into `bytes`. */
 static int entry_read(struct quarantine_entry *entry, struct str key, struct str bytes, struct error *err)
 {
-	struct value_reader r;
-	entry->number = number_read(key);
-	value_open(&r, bytes, ENTRY_VERSION);
-	entry->time_us = value_int(&r, INT64_MIN, INT64_MAX);
-	entry->producer = value_str(&r, 0, SIZE_MAX);
-	entry->field = value_str(&r, 0, SIZE_MAX);
-	entry->reason = value_str(&r, 0, SIZE_MAX);
-	entry->raw = value_str(&r, 0, SIZE_MAX);
-	if (value_close(&r) && entry->number != 0)
+	uint64_t number = number_read(key);
+	bool read = number != 0 && (read_version(entry, bytes, ENTRY_VERSION) || read_version(entry, bytes, 1));
+	entry->number = number;
+	if (read)
 		return 0;
 	return error_set(err, ERROR_CORRUPT, "quarantine %llu: its stored value cannot be read",
-	                 (unsigned long long)entry->number);
+	                 (unsigned long long)number);
 }
 
 /* The entry at one end of the database (MDB_FIRST, MDB_LAST): 1, 0 if there is none, -1. */
@@ -206,9 +248,9 @@ static int read_stats(struct env *env, MDB_txn *txn, struct quarantine_stats *st
 	return 0;
 }
 
-/* The number of the oldest entry if it is to go, 0 if none is. */
+/* The number of the oldest entry if it is to go, 0 if none is. *is_old: by its age. */
 static int oldest_to_go(struct change *change, int64_t older_than_us, uint64_t max_bytes, uint64_t *number,
-                        struct error *err)
+                        bool *is_old, struct error *err)
 {
 	struct quarantine_entry entry;
 	struct quarantine_stats stats;
@@ -220,33 +262,65 @@ static int oldest_to_go(struct change *change, int64_t older_than_us, uint64_t m
 	if (entry_read(&entry, env_str(key), env_str(value), err) != 0 ||
 	    read_stats(change->env, change->txn, &stats, err) != 0)
 		return -1;
-	if (entry.time_us < older_than_us || stats.bytes > max_bytes)
+	*is_old = entry.time_us < older_than_us;
+	if (*is_old || stats.bytes > max_bytes)
 		*number = entry.number;
 	return 0;
 }
 
 static int remove_oldest(struct change *change, int64_t older_than_us, uint64_t max_bytes, int max,
-                         struct error *err)
+                         uint64_t *pushed_out, struct error *err)
 {
 	for (int removed = 0; removed < max; removed++) {
 		uint64_t number;
-		if (oldest_to_go(change, older_than_us, max_bytes, &number, err) != 0)
+		bool is_old;
+		if (oldest_to_go(change, older_than_us, max_bytes, &number, &is_old, err) != 0)
 			return -1;
 		if (number == 0)
 			return removed;
 		if (remove_entry(change, number, err) < 0)
 			return -1;
+		*pushed_out += !is_old;
 	}
 	return max;
 }
 
-int quarantine_expire(struct store *store, int64_t older_than_us, uint64_t max_bytes, int max, struct error *err)
+int quarantine_expire(struct store *store, int64_t older_than_us, uint64_t max_bytes, int max, uint64_t *pushed_out,
+                      struct error *err)
 {
 	struct change change;
+	uint64_t pushed = 0;
 	if (change_begin(&change, store, err) != 0)
 		return -1;
-	int removed = remove_oldest(&change, older_than_us, max_bytes, max, err);
+	int removed = remove_oldest(&change, older_than_us, max_bytes, max, &pushed, err);
+	if (pushed_out)
+		*pushed_out = pushed;
 	return change_end(&change, removed < 0 ? -1 : 0, err) == 0 ? removed : -1;
+}
+
+static int read_ends(struct env *env, MDB_txn *txn, struct quarantine_ends *ends, struct error *err)
+{
+	struct quarantine_entry entry;
+	MDB_val key, value;
+	*ends = (struct quarantine_ends){ 0 };
+	int found = entry_at(env, txn, MDB_FIRST, &key, &value, err);
+	if (found <= 0)
+		return found;
+	if (entry_read(&entry, env_str(key), env_str(value), err) != 0)
+		return -1;
+	ends->oldest_us = entry.time_us;
+	return last_number(env, txn, &ends->newest, err);
+}
+
+int quarantine_ends(struct store *store, struct quarantine_ends *ends, struct error *err)
+{
+	struct env *env = store_catalog(store);
+	MDB_txn *txn = env_read(env, err);
+	if (!txn)
+		return -1;
+	int result = read_ends(env, txn, ends, err);
+	mdb_txn_abort(txn);
+	return result;
 }
 
 int quarantine_stats(struct store *store, struct quarantine_stats *stats, struct error *err)
@@ -260,4 +334,13 @@ int quarantine_stats(struct store *store, struct quarantine_stats *stats, struct
 	int result = read_stats(env, txn, stats, err);
 	mdb_txn_abort(txn);
 	return result;
+}
+
+int64_t quarantine_age_us(struct store *store, int64_t now_us)
+{
+	struct quarantine_ends ends;
+	struct error err;
+	if (quarantine_ends(store, &ends, &err) != 0 || ends.newest == 0 || ends.oldest_us > now_us)
+		return 0;
+	return now_us - ends.oldest_us;
 }

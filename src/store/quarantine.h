@@ -12,15 +12,27 @@
 
 #include "base/error.h"
 #include "base/str.h"
+#include "record/ingest_settings.h"
+#include "record/parse.h"
 #include "store/store.h"
 
 struct quarantine_entry {
-	uint64_t number;      /* 0 in a put */
-	int64_t time_us;      /* when it was rejected */
-	struct str producer;  /* who sent it; "import" for the admin socket */
-	struct str field;     /* at fault, or empty */
-	struct str reason;
-	struct str raw;       /* the record, a JSON object where it could be read as one */
+	uint64_t number;     /* 0 in a put */
+	int64_t time_us;     /* when it was rejected */
+	struct str producer; /* who sent it; "import" for the admin socket */
+	struct str field;    /* at fault, the first of them, or empty */
+	struct str reason;   /* of all faults */
+
+	struct str account, id, product; /* as far as they could be read, else empty */
+
+	/* What it takes to read it again as it was read: parse_write_body, a parser of the format and the settings. */
+	enum parse_format format;
+	struct str raw;          /* the record byte for byte as it was sent, but see `converted_from` */
+	bool raw_cut;            /* there was more of it */
+	struct str header;       /* of CSV */
+	struct str product_name; /* of records that name none, or empty */
+	struct ingest_settings settings;
+	struct str converted_from; /* the encoding that raw and header were in before they were made UTF-8; empty: as sent */
 };
 
 /* On -1 everything since the last commit is lost, as with store_put. */
@@ -36,13 +48,25 @@ int quarantine_drop(struct store *store, uint64_t number, struct error *err);
 /* Drops those of `numbers` that there are, in one durable change. */
 int quarantine_drop_each(struct store *store, const uint64_t *numbers, size_t count, struct error *err);
 
-/* Drops up to `max` entries that are too old or too many, durably; returns how many, or -1. */
-int quarantine_expire(struct store *store, int64_t older_than_us, uint64_t max_bytes, int max, struct error *err);
+/* Drops up to `max` entries that are too old or too many, durably; returns how many, or -1. *pushed_out (may be NULL)
+ * of them went because there were too many. */
+int quarantine_expire(struct store *store, int64_t older_than_us, uint64_t max_bytes, int max, uint64_t *pushed_out,
+                      struct error *err);
 
 struct quarantine_stats {
 	uint64_t entries;
 	uint64_t bytes; /* of the pages that hold them */
 };
 int quarantine_stats(struct store *store, struct quarantine_stats *stats, struct error *err);
+
+/* What is at the ends: when the oldest was rejected, and the number of the newest; both 0 if there is none. */
+struct quarantine_ends {
+	int64_t oldest_us;
+	uint64_t newest;
+};
+int quarantine_ends(struct store *store, struct quarantine_ends *ends, struct error *err);
+
+/* How old the oldest is; 0 if there is none, or it cannot be read. */
+int64_t quarantine_age_us(struct store *store, int64_t now_us);
 
 #endif

@@ -5,8 +5,10 @@
 #include <stdlib.h>
 
 #include "store/accounts.h"
+#include "store/change.h"
 #include "store/quarantine.h"
 #include "store_fixture.h"
+#include "store/value.h"
 
 Suite *suite_quarantine(void);
 
@@ -82,6 +84,96 @@ START_TEST(entry_comes_back_whole_after_a_restart)
 	fixture_restart(&f);
 	ASSERT_OK(quarantine_each(f.store, 0, check_whole, &entries, &err));
 	ck_assert_int_eq(entries, 1);
+}
+END_TEST
+
+static bool check_all(void *arg, const struct quarantine_entry *entry)
+{
+	*(int *)arg += 1;
+	ck_assert(str_is(entry->account, "abcd1234"));
+	ck_assert(str_is(entry->id, "x"));
+	ck_assert(str_is(entry->product, "SMS"));
+	ck_assert(str_is(entry->product_name, "MESSAGES"));
+	ck_assert(str_is(entry->converted_from, "SHIFT_JIS"));
+	ck_assert(str_is(entry->header, "a,\xff"));
+	ck_assert(str_equal(entry->raw, STR_LITERAL("1\0\xff")));
+	ck_assert_int_eq(entry->format, PARSE_CSV);
+	ck_assert(entry->raw_cut);
+	ck_assert_str_eq(entry->settings.time_zone, "Europe/Berlin");
+	ck_assert_str_eq(entry->settings.encoding, "");
+	return true;
+}
+
+START_TEST(entry_keeps_all_that_a_replay_needs)
+{
+	int entries = 0;
+	struct quarantine_entry entry = {
+		.account = STR_LITERAL("abcd1234"),
+		.id = STR_LITERAL("x"),
+		.product = STR_LITERAL("SMS"),
+		.product_name = STR_LITERAL("MESSAGES"),
+		.converted_from = STR_LITERAL("SHIFT_JIS"),
+		.header = STR_LITERAL("a,\xff"),
+		.raw = STR_LITERAL("1\0\xff"),
+		.format = PARSE_CSV,
+		.raw_cut = true,
+		.settings = { .time_zone = "Europe/Berlin" },
+	};
+	ASSERT_OK(quarantine_put(f.store, &entry, &err));
+	commit();
+	fixture_restart(&f);
+	ASSERT_OK(quarantine_each(f.store, 0, check_all, &entries, &err));
+	ck_assert_int_eq(entries, 1);
+}
+END_TEST
+
+static bool check_old(void *arg, const struct quarantine_entry *entry)
+{
+	*(int *)arg += 1;
+	ck_assert_int_eq(entry->time_us, 42);
+	ck_assert(str_is(entry->reason, "why"));
+	ck_assert(str_is(entry->raw, "{}"));
+	ck_assert_int_eq(entry->format, PARSE_NDJSON);
+	ck_assert_uint_eq(entry->account.len + entry->header.len + entry->product_name.len, 0);
+	return true;
+}
+
+START_TEST(entry_of_the_first_layout_is_read)
+{
+	static const char number[8] = { 0, 0, 0, 0, 0, 0, 0, 1 };
+	struct buf bytes = { 0 };
+	struct value_writer w;
+	struct change change;
+	int entries = 0;
+	value_begin(&w, &bytes, 1, 5);
+	value_put_int(&w, 42);
+	value_put_str(&w, STR_LITERAL("switch-1"));
+	value_put_str(&w, STR_LITERAL("id"));
+	value_put_str(&w, STR_LITERAL("why"));
+	value_put_bytes(&w, STR_LITERAL("{}"));
+	ASSERT_OK(change_begin(&change, f.store, &err));
+	ASSERT_OK(change_end(&change, change_put(&change, CATALOG_DB_QUARANTINE, (struct str){ number, 8 }, buf_str(&bytes),
+	                                         &err), &err));
+	buf_free(&bytes);
+	ASSERT_OK(quarantine_each(f.store, 0, check_old, &entries, &err));
+	ck_assert_int_eq(entries, 1);
+}
+END_TEST
+
+START_TEST(ends_tell_the_oldest_and_the_newest)
+{
+	struct quarantine_ends ends;
+	ASSERT_OK(quarantine_ends(f.store, &ends, &err));
+	ck_assert_uint_eq(ends.newest, 0);
+	ck_assert_int_eq(quarantine_age_us(f.store, 100), 0);
+	put(30, "a");
+	put(20, "b");
+	commit();
+	ASSERT_OK(quarantine_ends(f.store, &ends, &err));
+	ck_assert_uint_eq(ends.newest, 2);
+	ck_assert_int_eq(ends.oldest_us, 30);
+	ck_assert_int_eq(quarantine_age_us(f.store, 100), 70);
+	ck_assert_int_eq(quarantine_age_us(f.store, 10), 0);
 }
 END_TEST
 
@@ -168,10 +260,10 @@ START_TEST(old_entries_expire_in_slices)
 	for (int i = 1; i <= 5; i++)
 		put(i * 10, "x");
 	commit();
-	ck_assert_int_eq(quarantine_expire(f.store, 41, NO_LIMIT, 3, &err), 3);
+	ck_assert_int_eq(quarantine_expire(f.store, 41, NO_LIMIT, 3, NULL, &err), 3);
 	ck_assert_str_eq(list(0), "4:x 5:x ");
-	ck_assert_int_eq(quarantine_expire(f.store, 41, NO_LIMIT, 3, &err), 1);
-	ck_assert_int_eq(quarantine_expire(f.store, 41, NO_LIMIT, 3, &err), 0);
+	ck_assert_int_eq(quarantine_expire(f.store, 41, NO_LIMIT, 3, NULL, &err), 1);
+	ck_assert_int_eq(quarantine_expire(f.store, 41, NO_LIMIT, 3, NULL, &err), 0);
 	fixture_restart(&f);
 	ck_assert_str_eq(list(0), "5:x ");
 }
@@ -189,7 +281,9 @@ START_TEST(oldest_go_when_there_are_too_many_bytes)
 	ASSERT_OK(quarantine_stats(f.store, &stats, &err));
 	ck_assert_uint_eq(stats.entries, 100);
 	ck_assert_uint_ge(stats.bytes, 100 * 5000);
-	int dropped = quarantine_expire(f.store, 0, 200000, 1000, &err);
+	uint64_t pushed_out;
+	int dropped = quarantine_expire(f.store, 3, 200000, 1000, &pushed_out, &err);
+	ck_assert_uint_eq(pushed_out, (uint64_t)dropped - 2); /* the first two are old */
 	ck_assert_int_gt(dropped, 50);
 	ck_assert_int_lt(dropped, 100);
 	ASSERT_OK(quarantine_stats(f.store, &stats, &err));
@@ -219,6 +313,9 @@ Suite *suite_quarantine(void)
 	TCase *tcase = tcase_create("quarantine");
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, entry_comes_back_whole_after_a_restart);
+	tcase_add_test(tcase, entry_keeps_all_that_a_replay_needs);
+	tcase_add_test(tcase, entry_of_the_first_layout_is_read);
+	tcase_add_test(tcase, ends_tell_the_oldest_and_the_newest);
 	tcase_add_test(tcase, entry_that_was_not_committed_is_gone);
 	tcase_add_test(tcase, entries_are_listed_from_a_number_on);
 	tcase_add_test(tcase, numbers_are_never_used_again);

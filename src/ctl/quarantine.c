@@ -1,0 +1,70 @@
+/*
+ * quarantine.c: what cdrctl does itself of `quarantine`: bytes of a record to standard output as they were sent, and a
+ * record from a file in place of another.
+ */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "admin/tree.h"
+#include "base/id.h"
+#include "ctl/ctl.h"
+#include "ctl/source.h"
+
+/* The greatest line_max that there can be; the daemon knows its own. */
+#define RECORD_MAX ((size_t)16 << 20)
+
+static int print_bytes(void *arg, const struct ctl *ctl, struct str result, struct error *err)
+{
+	struct buf bytes = { 0 };
+	int written = -1;
+	(void)arg;
+	(void)ctl;
+	yajl_val tree = tree_parse(result, err);
+	const char *text = YAJL_GET_STRING(tree_get(tree, "raw_base64url"));
+	if (tree && (!text || !id_base64url_decode(&bytes, str_from(text)) || bytes.failed))
+		error_set(err, ERROR_INVALID, "cannot make sense of the daemon's answer");
+	else if (tree)
+		written = fwrite(bytes.data ? bytes.data : "", 1, bytes.len, stdout) == bytes.len ? 0 : -1;
+	if (tree && text && written != 0 && ferror(stdout))
+		error_set(err, ERROR_IO, "cannot write the record");
+	yajl_tree_free(tree);
+	buf_free(&bytes);
+	return written;
+}
+
+int ctl_quarantine_show(const struct ctl *ctl, struct error *err)
+{
+	bool raw = args_count(ctl->args, "raw") > 0 && !ctl->json;
+	return ctl_run(ctl, raw ? print_bytes : ctl_print_answer, NULL, err);
+}
+
+static int read_record(const char *name, struct buf *record, struct error *err)
+{
+	char piece[4096];
+	size_t count;
+	struct source *source = source_open(name, err);
+	int result = source ? source_next(source, err) : -1;
+	record->max_bytes = RECORD_MAX;
+	while (result > 0 && (result = source_read(source, piece, sizeof(piece), &count, err)) > 0) {
+		buf_add(record, piece, count);
+		if (!record->failed)
+			continue;
+		result = error_set(err, ERROR_LIMIT, "%s: longer than the %zu bytes that a record may have", name,
+		                   RECORD_MAX);
+	}
+	source_close(source);
+	return result;
+}
+
+int ctl_quarantine_replay(const struct ctl *ctl, struct error *err)
+{
+	const char *name = args_get(ctl->args, "replace_with");
+	struct buf record = { 0 };
+	if (!name)
+		return ctl_run(ctl, ctl_print_answer, NULL, err);
+	int result = read_record(name, &record, err);
+	if (result == 0)
+		result = ctl_run_body(ctl, buf_str(&record), ctl_print_answer, NULL, err);
+	buf_free(&record);
+	return result;
+}
