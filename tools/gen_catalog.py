@@ -15,10 +15,12 @@ COLUMNS_MAX = 64  # CATALOG_COLUMNS_MAX
 FILTERS_MAX = 16  # SCAN_FILTERS_MAX of store/scan.h: one plan holds all filters of a product
 NONE = 0xff       # CATALOG_NONE
 
-KINDS = ("text", "time", "money", "count", "number", "uuid", "enum", "body", "json")
+LISTED_MAX = 32   # CATALOG_LISTED_MAX
+
+KINDS = ("text", "time", "money", "count", "currency", "number", "uuid", "enum", "body", "json")
 SHOWN = ("always", "with_message", "with_concatenated", "never")
 
-PRODUCT_MEMBERS = {"name", "number", "time", "lookup", "filters", "columns", "inbound", "id", "own", "passing",
+PRODUCT_MEMBERS = {"name", "number", "time", "lookup", "filters", "columns", "inbound", "id", "id_from", "own", "passing",
                    "note"}
 PRODUCT_REQUIRED = ("name", "number", "time", "lookup", "filters", "columns")
 COLUMN_MEMBERS = {"name", "kind", "shown", "samples", "note"}
@@ -131,6 +133,10 @@ def check_special_columns(faults, where, product, columns):
     for member in ("time", "id"):
         if product[member] not in columns:
             faults.add(where, f'{member}: there is no column "{product[member]}"')
+    if product["id_from"] not in (None, *columns):
+        faults.add(where, f'id_from: there is no column "{product["id_from"]}"')
+    if product["id_from"] == product["id"]:
+        faults.add(where, f'id_from: "{product["id"]}" is the id itself')
     for column in product["columns"]:
         if column["name"] == product["time"] and column.get("kind") != "time":
             faults.add(where, f'time: column "{column["name"]}" is of kind {column.get("kind")}')
@@ -159,7 +165,7 @@ def make_product(faults, data, entry):
     if missing:
         faults.add(where, f'has no {", ".join(missing)}')
         return None
-    product = {"id": "id", "own": False, "inbound": None, "passing": [], **entry}
+    product = {"id": "id", "id_from": None, "own": False, "inbound": None, "passing": [], **entry}
     faults.unknown_members(where, product, PRODUCT_MEMBERS)
     if not PRODUCT_NAME.match(str(name)):
         faults.add(where, "a name is capital letters, digits and hyphens, a letter first")
@@ -184,6 +190,11 @@ def make_product(faults, data, entry):
     if product["inbound"] is not None and not product["partition_direction"]:
         faults.add(where, "has inbound columns, but its filter direction is not required")
     return product
+
+
+def listed_filters(product):
+    """Places of those whose known values ingest counts others of; a direction has no others."""
+    return [i for i, f in enumerate(product["filters"]) if f["values"] and f["name"] != "direction"]
 
 
 def check_alias(faults, alias, products):
@@ -212,6 +223,9 @@ def check_whole(faults, data, products):
     used = {f["name"] for p in products for f in p["filters"]}
     for name in sorted(set(data["filters"]) - used):
         faults.add("filters", f'"{name}" is described, but no product takes it')
+    listed = sum(len(listed_filters(p)) for p in products)
+    if listed > LISTED_MAX:
+        faults.add("filters", f"{listed} have values, at most {LISTED_MAX} allowed")
     for alias in data["aliases"]:
         check_alias(faults, alias, names)
     faults.repeated("aliases", "alias", [f'{a.get("name")} {a.get("type")}' for a in data["aliases"]])
@@ -360,11 +374,18 @@ def write_passing(out, prefix, product):
         out.array("struct catalog_status", f"{prefix}_passing", rows)
 
 
-def product_members(prefix, product, bits, multiplier):
+def bits_of(product, *kinds):
+    """The columns of some kinds, bit n for column n."""
+    return sum(1 << i for i, c in enumerate(product["columns"]) if c["kind"] in kinds)
+
+
+def place_or_none(names, name):
+    return names.index(name) if name in names else "CATALOG_NONE"
+
+
+def product_members(prefix, product, bits, multiplier, listed_first):
     names = [c["name"] for c in product["columns"]]
     shown = {c["shown"] for c in product["columns"]}
-    place = {name: names.index(name) if name in names else "CATALOG_NONE"
-             for name in ("direction", "status", "version")}
     return [
         ("name", c_str(product["name"])),
         ("number", product["number"]),
@@ -377,22 +398,28 @@ def product_members(prefix, product, bits, multiplier):
         ("account_column", names.index("account_id")),
         ("time_column", names.index(product["time"])),
         ("id_column", names.index(product["id"])),
-        ("direction_column", place["direction"]),
-        ("status_column", place["status"]),
-        ("version_column", place["version"]),
+        ("id_from_column", place_or_none(names, product["id_from"])),
+        ("direction_column", place_or_none(names, "direction")),
+        ("status_column", place_or_none(names, "status")),
+        ("version_column", place_or_none(names, "version")),
         ("passing_count", sum(map(len, product["passing"]))),
         ("passing", f"{prefix}_passing" if product["passing"] else "NULL"),
+        ("time_columns", f"UINT64_C({bits_of(product, 'time')})"),
+        ("decimal_columns", f"UINT64_C({bits_of(product, 'money', 'count')})"),
+        ("currency_columns", f"UINT64_C({bits_of(product, 'currency')})"),
         ("lookup_count", len(product["lookup"])),
         ("lookup", f"{prefix}_lookup" if product["lookup"] else "NULL"),
         ("filters_count", len(product["filters"])),
         ("filters", f"{prefix}_filters" if product["filters"] else "NULL"),
+        ("listed_first", listed_first),
+        ("listed_count", len(listed_filters(product))),
         ("hash_shift", 32 - bits),
         ("hash_multiplier", f"{multiplier}U"),
         ("hash_slots", f"{prefix}_slots"),
     ]
 
 
-def write_product(out, product):
+def write_product(out, product, listed_first):
     prefix = product["name"].lower().replace("-", "_")
     names = [c["name"] for c in product["columns"]]
     bits, multiplier, slots = make_hash(names)
@@ -404,7 +431,18 @@ def write_product(out, product):
         places = c_bytes([names.index(name) for name in product["lookup"]])
         out.add(f"static const uint8_t {prefix}_lookup[] = {{ {places} }};")
     out.add(f"static const uint8_t {prefix}_slots[] = {{\n\t{c_bytes(slots)},\n}};")
-    return product_members(prefix, product, bits, multiplier)
+    return product_members(prefix, product, bits, multiplier, listed_first)
+
+
+def write_listed(out, products):
+    out.add("const struct catalog_listed catalog_listed[] = {")
+    for place, product in enumerate(products):
+        for filter in listed_filters(product):
+            prefix = product["name"].lower().replace("-", "_")
+            out.add(f"\t{{ &catalog_products[{place}], &{prefix}_filters[{filter}] }},")
+    out.add("\t{ NULL, NULL },")
+    out.add("};")
+    out.add(f"const size_t catalog_listed_count = {sum(len(listed_filters(p)) for p in products)};")
 
 
 def write_aliases(out, products, aliases):
@@ -424,7 +462,10 @@ def table(products, aliases):
     out.add("/* Made by tools/gen_catalog.py from products.json: change that. */")
     out.add('#include "catalog/catalog.h"')
     out.add()
-    rows = [write_product(out, product) for product in products]
+    rows, listed = [], 0
+    for product in products:
+        rows.append(write_product(out, product, listed))
+        listed += len(listed_filters(product))
     out.add()
     out.add("const struct catalog_product catalog_products[] = {")
     for members in rows:
@@ -435,6 +476,7 @@ def table(products, aliases):
     out.add("};")
     out.add(f"const size_t catalog_products_count = {len(products)};")
     out.add()
+    write_listed(out, products)
     write_aliases(out, products, aliases)
     return "\n".join(out.lines) + "\n"
 

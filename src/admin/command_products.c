@@ -8,6 +8,7 @@ static const char *const kind_names[] = {
 	[CATALOG_TEXT] = "text",     [CATALOG_TIME] = "time", [CATALOG_MONEY] = "money",
 	[CATALOG_COUNT] = "count",   [CATALOG_NUMBER] = "number", [CATALOG_UUID] = "uuid",
 	[CATALOG_ENUM] = "enum",     [CATALOG_BODY] = "body", [CATALOG_JSON] = "json",
+	[CATALOG_CURRENCY] = "currency",
 };
 
 static const char *const shown_names[] = {
@@ -96,6 +97,8 @@ static void write_product(struct json *j, const struct catalog_product *product)
 	write_column_name(j, product, product->time_column);
 	json_key(j, "id");
 	write_column_name(j, product, product->id_column);
+	json_key(j, "id_from");
+	write_column_name(j, product, product->id_from_column);
 	json_key(j, "direction");
 	write_column_name(j, product, product->direction_column);
 	write_lookup(j, product);

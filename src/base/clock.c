@@ -203,26 +203,49 @@ static bool read_offset(struct str text, int64_t *offset_us)
 	return true;
 }
 
-bool clock_parse_iso8601(struct str text, int64_t *time_us)
+/* Takes date and time of day off the front of *text. */
+static bool take_date_time(struct str *text, int64_t *local_us)
 {
-	int64_t day, seconds, fraction_us, offset_us, moment_us;
+	int64_t day, seconds, fraction_us;
 	char separator;
 
-	if (text.len <= DATE_TIME_LEN || !read_date(text.p, &day))
+	if (text->len < DATE_TIME_LEN || !read_date(text->p, &day))
 		return false;
-	separator = text.p[DATE_LEN];
+	separator = text->p[DATE_LEN];
 	if ((separator != 'T' && separator != 't' && separator != ' ') ||
-	    !read_time_of_day(text.p + DATE_LEN + 1, &seconds))
+	    !read_time_of_day(text->p + DATE_LEN + 1, &seconds))
 		return false;
-	text.p += DATE_TIME_LEN;
-	text.len -= DATE_TIME_LEN;
-	if (!take_fraction(&text, &fraction_us) || !read_offset(text, &offset_us))
+	text->p += DATE_TIME_LEN;
+	text->len -= DATE_TIME_LEN;
+	if (!take_fraction(text, &fraction_us))
 		return false;
-	moment_us = day * CLOCK_US_PER_DAY + seconds * CLOCK_US_PER_SECOND + fraction_us - offset_us;
-	/* An offset or a leap second may carry the moment over either end of the years. */
-	if (moment_us < 0 || moment_us >= DAY_OF_YEAR_10000 * CLOCK_US_PER_DAY)
+	*local_us = day * CLOCK_US_PER_DAY + seconds * CLOCK_US_PER_SECOND + fraction_us;
+	return true;
+}
+
+/* An offset or a leap second may carry a moment over either end of the years. */
+static bool is_within_years(int64_t time_us)
+{
+	return time_us >= 0 && time_us < DAY_OF_YEAR_10000 * CLOCK_US_PER_DAY;
+}
+
+bool clock_parse_iso8601(struct str text, int64_t *time_us)
+{
+	int64_t local_us, offset_us;
+
+	if (!take_date_time(&text, &local_us) || !read_offset(text, &offset_us) || !is_within_years(local_us - offset_us))
 		return false;
-	*time_us = moment_us;
+	*time_us = local_us - offset_us;
+	return true;
+}
+
+bool clock_parse_local(struct str text, int64_t *local_us)
+{
+	int64_t read_us;
+
+	if (!take_date_time(&text, &read_us) || text.len > 0 || !is_within_years(read_us))
+		return false;
+	*local_us = read_us;
 	return true;
 }
 

@@ -3,11 +3,10 @@
  *
  *	"-1.5"  ->  units = -1 500 000 000 000
  *
- * 18 digits before the point and 12 behind make 10^30 at most, so parsing cannot overflow 128 bits (1.7 * 10^38).
+ * 18 digits before the point and 12 behind make 10^30 at most, so reading cannot overflow 128 bits (1.7 * 10^38).
  */
 #include "base/decimal.h"
 
-#define WHOLE_DIGITS_MAX 18
 #define UNITS_PER_ONE INT64_C(1000000000000)
 
 __extension__ typedef unsigned __int128 magnitude;
@@ -24,7 +23,7 @@ static bool take_whole(struct str *text, decimal_units *units)
 
 	*units = 0;
 	for (; count < text->len && is_digit(text->p[count]); count++) {
-		if (count == WHOLE_DIGITS_MAX)
+		if (count == DECIMAL_WHOLE_MAX)
 			return false;
 		*units = *units * 10 + (text->p[count] - '0');
 	}
@@ -66,6 +65,143 @@ bool decimal_parse(struct str text, struct decimal *out)
 		return false;
 	out->units = negative ? -units : units;
 	return true;
+}
+
+/* --- numbers as programs write them --- */
+
+#define EXPONENT_MAX 100000 /* larger ones are as good as this */
+
+/* A number's digits. Those before the point are `whole`, which strip_zeros makes less than none for 0.001. */
+struct digits {
+	struct str text; /* with the point, if there is one */
+	int64_t whole;
+	int64_t count; /* without the point, after strip_zeros */
+};
+
+static struct str trim(struct str text)
+{
+	while (text.len > 0 && (text.p[0] == ' ' || text.p[0] == '\t')) {
+		text.p++;
+		text.len--;
+	}
+	while (text.len > 0 && (text.p[text.len - 1] == ' ' || text.p[text.len - 1] == '\t'))
+		text.len--;
+	return text;
+}
+
+/* Takes a sign, if there is one, off the front; true for a minus. */
+static bool take_sign(struct str *text)
+{
+	bool minus = text->len > 0 && text->p[0] == '-';
+
+	if (text->len > 0 && (text->p[0] == '-' || text->p[0] == '+')) {
+		text->p++;
+		text->len--;
+	}
+	return minus;
+}
+
+/* Takes digits and at most one point off the front; false if there is no digit. */
+static bool take_digits(struct str *text, struct digits *digits)
+{
+	const char *point = NULL;
+	size_t at = 0;
+
+	for (; at < text->len && (is_digit(text->p[at]) || (text->p[at] == '.' && !point)); at++)
+		if (text->p[at] == '.')
+			point = text->p + at;
+	*digits = (struct digits){ { text->p, at }, point ? point - text->p : (int64_t)at, 0 };
+	text->p += at;
+	text->len -= at;
+	return at > (point != NULL);
+}
+
+/* Reads what must be the rest of the text: nothing, or an exponent. */
+static bool read_exponent(struct str text, int64_t *exponent)
+{
+	*exponent = 0;
+	if (text.len == 0)
+		return true;
+	if (text.p[0] != 'e' && text.p[0] != 'E')
+		return false;
+	text.p++;
+	text.len--;
+	bool minus = take_sign(&text);
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (!is_digit(text.p[i]))
+			return false;
+		if (*exponent < EXPONENT_MAX)
+			*exponent = *exponent * 10 + (text.p[i] - '0');
+	}
+	if (minus)
+		*exponent = -*exponent;
+	return text.len > 0;
+}
+
+/* Takes off zeros that say nothing. */
+static void strip_zeros(struct digits *digits)
+{
+	struct str *text = &digits->text;
+
+	while (text->len > 0 && (text->p[0] == '0' || text->p[0] == '.')) {
+		digits->whole -= text->p[0] == '0';
+		text->p++;
+		text->len--;
+	}
+	bool has_point = text->len > 0 && memchr(text->p, '.', text->len);
+	while (text->len > 0 && (text->p[text->len - 1] == '0' || text->p[text->len - 1] == '.')) {
+		has_point &= text->p[text->len - 1] != '.';
+		text->len--;
+	}
+	digits->count = (int64_t)text->len - has_point;
+}
+
+enum decimal_fault decimal_read(struct str text, struct decimal *out)
+{
+	struct digits digits;
+	int64_t exponent;
+
+	text = trim(text);
+	bool minus = take_sign(&text);
+	if (!take_digits(&text, &digits) || !read_exponent(text, &exponent))
+		return DECIMAL_NO_NUMBER;
+	strip_zeros(&digits);
+	int64_t whole = digits.whole + exponent;
+	out->units = 0;
+	if (digits.count == 0)
+		return DECIMAL_FINE;
+	if (whole > DECIMAL_WHOLE_MAX)
+		return DECIMAL_TOO_LARGE;
+	if (digits.count - whole > DECIMAL_PLACES)
+		return DECIMAL_TOO_PRECISE;
+	for (size_t i = 0; i < digits.text.len; i++)
+		if (digits.text.p[i] != '.')
+			out->units = out->units * 10 + (digits.text.p[i] - '0');
+	for (int64_t i = digits.count - whole; i < DECIMAL_PLACES; i++)
+		out->units *= 10;
+	if (minus)
+		out->units = -out->units;
+	return DECIMAL_FINE;
+}
+
+bool decimal_is_plain(struct str text)
+{
+	size_t at = 0;
+
+	while (at < text.len && is_digit(text.p[at]))
+		at++;
+	if (at == 0 || at > DECIMAL_WHOLE_MAX || (at > 1 && text.p[0] == '0'))
+		return false;
+	if (at == text.len)
+		return true;
+	size_t fraction = text.len - at - 1;
+
+	if (text.p[at++] != '.' || fraction == 0 || fraction > DECIMAL_PLACES)
+		return false;
+	while (at < text.len && is_digit(text.p[at]))
+		at++;
+	return at == text.len;
 }
 
 void decimal_format(struct buf *out, struct decimal value)

@@ -13,7 +13,9 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-#define DECIMAL_PLACES 12
+#define DECIMAL_WHOLE_MAX 18 /* digits before the point */
+#define DECIMAL_PLACES 12    /* and after it */
+#define DECIMAL_TEXT_MAX 33  /* bytes of the longest text that decimal_format makes of what can be read, sign and point included */
 
 __extension__ typedef __int128 decimal_units;
 
@@ -24,6 +26,24 @@ struct decimal {
 /* Reads `[+-]digits[.digits]`, at most 18 digits before and 12 after the point (trailing zeros beyond that allowed).
  * False for anything else: no exponents, no spaces, no empty text. */
 bool decimal_parse(struct str text, struct decimal *out);
+
+/* What is wrong with a text as a number. */
+enum decimal_fault {
+	DECIMAL_FINE,
+	DECIMAL_NO_NUMBER,
+	DECIMAL_TOO_LARGE,   /* more than DECIMAL_WHOLE_MAX digits before the point */
+	DECIMAL_TOO_PRECISE, /* more than DECIMAL_PLACES after it */
+};
+
+/*
+ * Reads a number in any of the ways in which programs write decimals: a sign, digits with a point anywhere among them or
+ * around them, an exponent ("5e-05", ".5", "+0012.50"), spaces around it all. No separators of thousands, no comma for
+ * the point, no names of numbers. Nothing is rounded: a number that does not fit is a fault.
+ */
+enum decimal_fault decimal_read(struct str text, struct decimal *out);
+
+/* Is it `digits[.digits]` within these limits, without sign and needless leading zeros, and so may stay as it is? */
+bool decimal_is_plain(struct str text);
 
 /* Appends the shortest exact text: "0.12", "4", "-1.5". */
 void decimal_format(struct buf *out, struct decimal value);

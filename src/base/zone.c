@@ -211,6 +211,23 @@ int64_t zone_moment_us(struct zone *zone, int64_t local_us)
 	return moment_us > spans[i].from_us ? moment_us : spans[i].from_us;
 }
 
+bool zone_find_moment(struct zone *zone, int64_t local_us, int64_t *time_us)
+{
+	size_t count;
+	const struct zone_span *spans = spans_of(zone, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		int64_t moment_us = local_us - spans[i].offset_us;
+
+		if (moment_us < spans[i].from_us)
+			return false; /* after the end of the one before */
+		*time_us = moment_us;
+		if (i + 1 == count || moment_us < spans[i + 1].from_us)
+			return true;
+	}
+	return false;
+}
+
 static int64_t month_start_us(int64_t local_us)
 {
 	time_t seconds = (time_t)(clock_day_of(local_us)) * SECONDS_PER_DAY;

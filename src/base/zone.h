@@ -38,6 +38,10 @@ int64_t zone_offset_us(struct zone *zone, int64_t time_us);
 /* The first moment whose local time is not before `local_us` (microseconds since 1970-01-01 00:00 local time). */
 int64_t zone_moment_us(struct zone *zone, int64_t local_us);
 
+/* The moment of a local time: of two, where a clock was set back, the first. False where there is none, because it was set
+ * forward. */
+bool zone_find_moment(struct zone *zone, int64_t local_us, int64_t *time_us);
+
 enum zone_interval { ZONE_WHOLE, ZONE_HOUR, ZONE_DAY, ZONE_MONTH };
 
 /* The first moment of the interval that `time_us` falls in; INT64_MIN for ZONE_WHOLE. All moments from `time_us` on and

@@ -71,6 +71,22 @@ const struct catalog_filter *catalog_filter_find(const struct catalog_product *p
 	return NULL;
 }
 
+bool catalog_filter_knows(const struct catalog_filter *filter, struct str value)
+{
+	if (!filter->values)
+		return true;
+	if (value.len == 0)
+		return false;
+	for (const char *const *known = filter->values; *known; known++) {
+		/* for every record: the first letter tells most of them apart */
+		if (((unsigned char)(*known)[0] ^ (unsigned char)value.p[0]) & ~0x20)
+			continue;
+		if (filter->nocase ? str_equal_nocase(value, str_from(*known)) : str_is(value, *known))
+			return true;
+	}
+	return false;
+}
+
 enum catalog_direction catalog_direction_parse(struct str text)
 {
 	if (str_equal_nocase(text, STR_LITERAL("outbound")))

@@ -16,13 +16,15 @@
 
 #define CATALOG_COLUMNS_MAX 64 /* columns of one product; the generator checks it */
 #define CATALOG_NONE 0xff      /* "no such column" */
+#define CATALOG_LISTED_MAX 32  /* rows of catalog_listed; the generator checks it */
 
 /* What a column holds. Sample records, checks of values and sums are made by kind; storage is always the text. */
 enum catalog_kind {
 	CATALOG_TEXT,
 	CATALOG_TIME,    /* ISO 8601 */
-	CATALOG_MONEY,   /* decimal text */
-	CATALOG_COUNT,   /* a whole number */
+	CATALOG_MONEY,   /* a decimal number */
+	CATALOG_COUNT,   /* a decimal number, mostly whole: of seconds, bytes, events */
+	CATALOG_CURRENCY, /* capital letters */
 	CATALOG_NUMBER,  /* a telephone number or sender id */
 	CATALOG_UUID,
 	CATALOG_ENUM,    /* few distinct values; `samples` lists some */
@@ -54,7 +56,7 @@ struct catalog_filter {
 	uint8_t column;            /* the column that must equal its value */
 	bool required;             /* in a query by dates */
 	bool nocase;               /* match without regard to case */
-	const char *const *values; /* NULL terminated allowed values, or NULL for any */
+	const char *const *values; /* NULL terminated known values, or NULL for any */
 };
 
 /* A status that others follow. */
@@ -75,15 +77,21 @@ struct catalog_product {
 	uint8_t account_column;
 	uint8_t time_column;
 	uint8_t id_column;        /* what makes a record the same record */
+	uint8_t id_from_column;   /* serves as the id where there is none; or CATALOG_NONE */
 	uint8_t direction_column; /* or CATALOG_NONE */
 	uint8_t status_column;    /* or CATALOG_NONE */
 	uint8_t version_column;   /* kept to compare versions by, never shown; or CATALOG_NONE */
 	uint8_t passing_count;
 	const struct catalog_status *passing; /* every other status is final */
+	uint64_t time_columns;    /* bit n for column n */
+	uint64_t decimal_columns; /* money and counts */
+	uint64_t currency_columns;
 	uint8_t lookup_count;
 	const uint8_t *lookup;    /* columns that the `id` parameter looks up */
 	uint8_t filters_count;
 	const struct catalog_filter *filters; /* `direction` among them where taken; not the include/show switches */
+	uint8_t listed_first; /* of its rows in catalog_listed */
+	uint8_t listed_count;
 	uint8_t hash_shift; /* this and the two below: for catalog_column_find alone */
 	uint32_t hash_multiplier;
 	const uint8_t *hash_slots; /* places of columns by the hash of their names, CATALOG_NONE where there is none */
@@ -96,6 +104,14 @@ struct catalog_alias {
 	const struct catalog_product *product;
 };
 
+/* A filter whose column has known values, other than a direction: what ingest takes beside them is counted by these. */
+struct catalog_listed {
+	const struct catalog_product *product;
+	const struct catalog_filter *filter;
+};
+
+extern const struct catalog_listed catalog_listed[];
+extern const size_t catalog_listed_count;
 extern const struct catalog_product catalog_products[];
 extern const size_t catalog_products_count;
 extern const struct catalog_alias catalog_aliases[];
@@ -118,6 +134,9 @@ uint8_t catalog_column_find(const struct catalog_product *product, struct str na
 
 /* NULL if the product does not take it. */
 const struct catalog_filter *catalog_filter_find(const struct catalog_product *product, struct str name);
+
+/* Is it one of the filter's known values? True for any where there is no list. */
+bool catalog_filter_knows(const struct catalog_filter *filter, struct str value);
 
 /* "outbound", "inbound"; CATALOG_NO_DIRECTION for any other text. Without regard to case. */
 enum catalog_direction catalog_direction_parse(struct str text);

@@ -323,6 +323,7 @@ static const gen_maker by_kind[] = {
 	[CATALOG_NUMBER] = make_number,
 	[CATALOG_UUID] = make_uuid,
 	[CATALOG_ENUM] = make_sample,
+	[CATALOG_CURRENCY] = make_sample,
 	[CATALOG_BODY] = make_body,
 	[CATALOG_JSON] = make_json,
 };

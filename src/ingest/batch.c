@@ -13,18 +13,16 @@
 
 #define CONVERTED_MAX ((size_t)16 << 10) /* bytes of another encoding that are made UTF-8 at a time */
 
-static int reject(struct ingest_batch *batch, const struct parse_item *item, const struct check_fault *fault,
-                  struct error *err)
+/* All that check_item found. */
+static int reject(struct ingest_batch *batch, const struct parse_item *item, struct error *err)
 {
-	const struct parse_fault own = { fault->field, fault->reason };
-	const struct parse_fault *faults = item->faults_count > 0 ? item->faults : &own;
-	size_t count = item->faults_count > 0 ? item->faults_count : 1;
-	for (size_t i = 0; i < count; i++)
-		errors_add(&batch->errors, (uint64_t)batch->ingest->config->errors_max, item->line, faults[i].field,
-		           faults[i].reason);
+	const struct check *check = &batch->ingest->check;
+	for (size_t i = 0; i < check->faults_count; i++)
+		errors_add(&batch->errors, (uint64_t)batch->ingest->config->errors_max, item->line,
+		           check->faults[i].field, check->faults[i].reason);
 	batch->summary.rejected++;
 	batch->ingest->pending.rejected++;
-	return ingest_quarantine(batch, item, faults, count, err);
+	return ingest_quarantine(batch, item, check->faults, check->faults_count, err);
 }
 
 static void count(struct ingest_summary *summary, enum store_put_result result)
@@ -48,15 +46,10 @@ static int put(struct ingest_batch *batch, const struct record *record, int64_t 
 
 static int check_and_put(struct ingest_batch *batch, const struct parse_item *item, struct error *err)
 {
-	struct check_fault fault;
 	struct record record;
 	int64_t time_us;
-	if (item->faults_count > 0) {
-		fault = (struct check_fault){ item->faults[0].field, item->faults[0].reason };
-		return reject(batch, item, &fault, err);
-	}
-	if (!check_record(&batch->ingest->check, item->record, &record, &time_us, &fault))
-		return reject(batch, item, &fault, err);
+	if (!check_item(&batch->ingest->check, item, &record, &time_us))
+		return reject(batch, item, err);
 	return put(batch, &record, time_us, err);
 }
 
@@ -148,11 +141,15 @@ static void take_parser_result(struct ingest_batch *batch, int result, const str
 		batch->failure = *err;
 }
 
-static void look_at_clock(struct ingest *ingest)
+/* Before records of a batch are checked; false if it takes no more. */
+static bool begin_run(struct ingest_batch *batch)
 {
+	struct ingest *ingest = batch->ingest;
 	int64_t earliest_us, latest_us;
+	if (batch->failure.code != ERROR_NONE)
+		return false;
 	store_clock_span(ingest->store, clock_now_us(), &earliest_us, &latest_us);
-	check_set_span(&ingest->check, earliest_us, latest_us);
+	return check_set_batch(&ingest->check, &batch->settings, earliest_us, latest_us, &batch->failure) == 0;
 }
 
 static void feed_text(struct ingest_batch *batch, struct buf *text)
@@ -190,9 +187,8 @@ void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len)
 	struct error err;
 	if (batch->failure.code == ERROR_NONE && disk_is_low(ingest->disk))
 		disk_fail_low(ingest->disk, &batch->failure);
-	if (batch->failure.code != ERROR_NONE)
+	if (!begin_run(batch))
 		return;
-	look_at_clock(ingest);
 	ingest->round_bytes += len;
 	ingest->stats.bytes += len;
 	if (batch->encoding)
@@ -205,8 +201,7 @@ void ingest_batch_finish(struct ingest_batch *batch)
 {
 	struct ingest *ingest = batch->ingest;
 	struct error err;
-	if (batch->failure.code == ERROR_NONE) {
-		look_at_clock(ingest);
+	if (begin_run(batch)) {
 		if (batch->encoding)
 			end_converted(batch);
 		take_parser_result(batch, parser_finish(batch->parser, &err), &err);

@@ -1,7 +1,8 @@
 /*
  * check.c: the rules that a record must keep to be stored. See check.h.
  *
- * Reasons show at most SHOWN_MAX bytes of what was sent, so that a long value does not crowd out the limit.
+ * Faults are told in the order of what a person would mend first: product, account, id, direction, time, and then the
+ * values of the other columns.
  */
 #include "ingest/check.h"
 
@@ -12,44 +13,64 @@
 #include "store/accounts.h"
 #include "store/erased.h"
 
-#define SHOWN_MAX 64
-#define TIME_TEXT_MAX 40 /* 2025-04-01T23:55:06.123456+00:00 and some room */
-
-/* Printf arguments for "%.*s" of a value that may be long. */
-#define SHOWN(value) (int)((value).len < SHOWN_MAX ? (value).len : SHOWN_MAX), ((value).p ? (value).p : "")
+#define VALUE_TEXT_MAX 40 /* the longest form of a value that is written anew, and some room */
+#define ZONE_MARGIN_US (366 * CLOCK_US_PER_DAY) /* how far beyond retention other times than the record's may lie */
 
 int check_init(struct check *check, const struct config *config, struct store *store, struct error *err)
 {
 	*check = (struct check){ .config = config, .store = store };
-	/* All times of a record at once: the buffer must not move while values point into it. */
-	if (!buf_reserve(&check->times, (size_t)CATALOG_COLUMNS_MAX * TIME_TEXT_MAX))
+	/* All values of a record at once: the buffer must not move while they point into it. */
+	if (!buf_reserve(&check->values, (size_t)CATALOG_COLUMNS_MAX * VALUE_TEXT_MAX))
 		return error_set(err, ERROR_NOMEM, "ingest: out of memory");
 	return 0;
 }
 
 void check_free(struct check *check)
 {
-	buf_free(&check->times);
+	buf_free(&check->values);
+	zones_free(&check->zones);
 }
 
-void check_set_now(struct check *check, int64_t now_us)
-{
-	check_set_span(check, now_us, now_us);
-}
-
-void check_set_span(struct check *check, int64_t earliest_us, int64_t latest_us)
+int check_set_batch(struct check *check, const struct ingest_settings *settings, int64_t earliest_us, int64_t latest_us,
+                    struct error *err)
 {
 	check->oldest_us = clock_months_before(earliest_us, (int)check->config->retention_months);
 	check->newest_us = latest_us + check->config->future_max;
+	check->zone = NULL;
+	if (!settings->time_zone[0])
+		return 0;
+	check->zone = zones_get(&check->zones, settings->time_zone, check->oldest_us - ZONE_MARGIN_US,
+	                        check->newest_us + ZONE_MARGIN_US, err);
+	return check->zone ? 0 : -1;
 }
 
-__attribute__((format(printf, 2, 3))) static const char *reason(struct check *check, const char *format, ...)
+/* --- faults --- */
+
+const char *check_reason(struct check *check, const char *format, ...)
 {
+	static const char too_many[] = "";
 	va_list args;
+
+	if (check->faults_count == CHECK_FAULTS_MAX)
+		return too_many;
+	char *reason = check->reasons[check->faults_count];
 	va_start(args, format);
-	vsnprintf(check->reason, sizeof(check->reason), format, args);
+	vsnprintf(reason, CHECK_REASON_MAX, format, args);
 	va_end(args);
-	return check->reason;
+	return reason;
+}
+
+/* The catalogue's names are C strings, being literals of its table. */
+static void add_fault(struct check *check, const char *field, const char *reason)
+{
+	if (check->faults_count < CHECK_FAULTS_MAX)
+		check->faults[check->faults_count++] = (struct parse_fault){ field, reason };
+}
+
+static void add_column_fault(struct check *check, const struct record *record, uint8_t column, const char *reason)
+{
+	if (reason)
+		add_fault(check, record->product->columns[column].name.p, reason);
 }
 
 /* --- the rules: NULL, or the reason against the value of the rule's column --- */
@@ -59,39 +80,62 @@ static const char *missing(struct str value)
 	return value.len == 0 ? "Missing required field" : NULL;
 }
 
-static const char *check_product(struct check *check, const struct record *record, struct str value)
+static const char *check_account(struct check *check, const struct catalog_product *product, struct str *value)
 {
-	(void)value;
-	if (!record->product->own)
+	(void)product;
+	if (missing(*value))
+		return missing(*value);
+	if (accounts_exists(check->store, *value))
 		return NULL;
-	return reason(check, "%.*s records are written by the daemon alone", STR_ARGS(record->product->name));
+	return check_reason(check, "Unknown account \"%.*s\"", CHECK_SHOWN(*value));
 }
 
-static const char *check_account(struct check *check, const struct record *record, struct str value)
+static const char *check_id(struct check *check, const struct catalog_product *product, struct str *value)
 {
-	(void)record;
-	if (missing(value))
-		return missing(value);
-	if (accounts_exists(check->store, value))
-		return NULL;
-	return reason(check, "Unknown account \"%.*s\"", SHOWN(value));
+	if (!missing(*value) || product->id_from_column == CATALOG_NONE)
+		return missing(*value);
+	return check_reason(check, "Missing required field, for which %.*s would do as well",
+	                    STR_ARGS(product->columns[product->id_from_column].name));
 }
 
-static const char *check_id(struct check *check, const struct record *record, struct str value)
+static const char *check_direction(struct check *check, const struct catalog_product *product, struct str *value)
 {
-	(void)check;
-	(void)record;
-	return missing(value);
+	static const struct str words[] = {
+		[CATALOG_OUTBOUND] = { "outbound", 8 },
+		[CATALOG_INBOUND] = { "inbound", 7 },
+	};
+	enum catalog_direction direction = catalog_direction_parse(*value);
+
+	if (missing(*value))
+		return product->partition_direction ? "Missing required field; must be inbound or outbound" : NULL;
+	if (direction == CATALOG_NO_DIRECTION)
+		return check_reason(check, "\"%.*s\": must be inbound or outbound", CHECK_SHOWN(*value));
+	*value = words[direction];
+	return NULL;
 }
 
-static const char *check_direction(struct check *check, const struct record *record, struct str value)
+/* In the order in which faults are told. */
+static const struct rule {
+	size_t column; /* offset of the column's place in struct catalog_product */
+	const char *(*check)(struct check *check, const struct catalog_product *product, struct str *value);
+} rules[] = {
+	{ offsetof(struct catalog_product, account_column), check_account },
+	{ offsetof(struct catalog_product, id_column), check_id },
+	{ offsetof(struct catalog_product, direction_column), check_direction },
+};
+
+static void check_rules(struct check *check, struct record *record, uint64_t skip)
 {
-	if (!record->product->partition_direction || catalog_direction_parse(value) != CATALOG_NO_DIRECTION)
-		return NULL;
-	if (missing(value))
-		return "Missing required field; must be inbound or outbound";
-	return reason(check, "\"%.*s\": must be inbound or outbound", SHOWN(value));
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		uint8_t column = *((const uint8_t *)record->product + rules[i].column);
+
+		if (column != CATALOG_NONE && !(skip >> column & 1))
+			add_column_fault(check, record, column,
+			                 rules[i].check(check, record->product, &record->values[column]));
+	}
 }
+
+/* --- times --- */
 
 static const char *outside_retention(struct check *check, int64_t time_us)
 {
@@ -106,84 +150,105 @@ static const char *outside_retention(struct check *check, int64_t time_us)
 	else
 		buf_addf(&text, " (retention_months %lld)", (long long)check->config->retention_months);
 	const char *whole = buf_cstr(&text);
-	const char *told = whole ? reason(check, "%s", whole) : "time outside retention";
+	const char *told = whole ? check_reason(check, "%s", whole) : "time outside retention";
 	buf_free(&text);
 	return told;
 }
 
-static const char *check_time(struct check *check, const struct record *record, struct str value)
+static void check_main_time(struct check *check, struct record *record, int64_t *time_us)
 {
-	int64_t time_us;
-	(void)record;
-	if (missing(value))
-		return missing(value);
-	if (!clock_parse_iso8601(value, &time_us))
-		return reason(check, "\"%.*s\": must be a time such as 2026-11-24T14:20:11Z", SHOWN(value));
-	if (time_us < check->oldest_us || time_us > check->newest_us)
-		return outside_retention(check, time_us);
-	return NULL;
+	uint8_t column = record->product->time_column;
+	struct str *value = &record->values[column];
+	const char *reason = missing(*value);
+
+	if (!reason)
+		reason = check_time(check, value, time_us);
+	if (!reason && (*time_us < check->oldest_us || *time_us > check->newest_us))
+		reason = outside_retention(check, *time_us);
+	add_column_fault(check, record, column, reason);
 }
 
-#define NO_COLUMN SIZE_MAX
-
-/* In the order in which faults are reported: what a person would mend first. */
-static const struct rule {
-	size_t column; /* offset of the column's place in struct catalog_product, or NO_COLUMN */
-	const char *(*check)(struct check *check, const struct record *record, struct str value);
-} rules[] = {
-	{ NO_COLUMN, check_product },
-	{ offsetof(struct catalog_product, account_column), check_account },
-	{ offsetof(struct catalog_product, id_column), check_id },
-	{ offsetof(struct catalog_product, direction_column), check_direction },
-	{ offsetof(struct catalog_product, time_column), check_time },
-};
-
-static uint8_t rule_column(const struct rule *rule, const struct catalog_product *product)
-{
-	return rule->column == NO_COLUMN ? CATALOG_NONE : *((const uint8_t *)product + rule->column);
-}
-
-static bool find_fault(struct check *check, const struct record *record, struct check_fault *fault)
+static void check_times(struct check *check, struct record *record, uint64_t skip, int64_t *time_us)
 {
 	const struct catalog_product *product = record->product;
-	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
-		uint8_t column = rule_column(&rules[i], product);
-		fault->reason = rules[i].check(check, record, record_value(record, column));
-		if (!fault->reason)
-			continue;
-		/* The catalogue's names are C strings, being literals of its table. */
-		fault->field = column == CATALOG_NONE ? "product" : product->columns[column].name.p;
-		return true;
+	uint64_t main = UINT64_C(1) << product->time_column;
+	int64_t other_us;
+
+	if (!(skip & main))
+		check_main_time(check, record, time_us);
+	for (uint64_t left = product->time_columns & ~skip & ~main; left; left &= left - 1) {
+		uint8_t column = (uint8_t)__builtin_ctzll(left);
+
+		if (record->values[column].len > 0)
+			add_column_fault(check, record, column, check_time(check, &record->values[column], &other_us));
 	}
-	return false;
 }
 
-/* The value in its one form, if it is a time; as it was sent if not. */
-static struct str normalised(struct check *check, struct str value, int64_t *time_us)
+/* --- other values --- */
+
+static void check_kind(struct check *check, struct record *record, uint64_t columns,
+                       const char *(*check_value)(struct check *check, struct str *value))
 {
-	size_t begin = check->times.len;
-	if (value.len == 0 || !clock_parse_iso8601(value, time_us))
-		return value;
-	clock_format_record(&check->times, *time_us);
-	return (struct str){ check->times.data + begin, check->times.len - begin };
+	for (; columns; columns &= columns - 1) {
+		uint8_t column = (uint8_t)__builtin_ctzll(columns);
+
+		add_column_fault(check, record, column, check_value(check, &record->values[column]));
+	}
 }
 
-bool check_record(struct check *check, const struct record *sent, struct record *record, int64_t *time_us,
-                  struct check_fault *fault)
+static void count_unknown(struct check *check, const struct record *record)
 {
-	const struct catalog_product *product = sent->product;
-	if (find_fault(check, sent, fault))
+	const struct catalog_product *product = record->product;
+
+	for (size_t i = product->listed_first; i < (size_t)product->listed_first + product->listed_count; i++) {
+		const struct catalog_filter *filter = catalog_listed[i].filter;
+		struct str value = record->values[filter->column];
+
+		check->unknown_values[i] += value.len > 0 && !catalog_filter_knows(filter, value);
+	}
+}
+
+/* Columns of the record's own stand in for an id that is not there. */
+static void complete_id(struct record *record, uint64_t skip)
+{
+	const struct catalog_product *product = record->product;
+	struct str *id = &record->values[product->id_column];
+
+	if (id->len == 0 && product->id_from_column != CATALOG_NONE && !(skip >> product->id_column & 1))
+		*id = record->values[product->id_from_column];
+}
+
+static void check_all(struct check *check, struct record *record, uint64_t skip, int64_t *time_us)
+{
+	const struct catalog_product *product = record->product;
+
+	if (product->own) {
+		add_fault(check, "product", check_reason(check, "%.*s records are written by the daemon alone",
+		                                         STR_ARGS(product->name)));
+		return;
+	}
+	complete_id(record, skip);
+	check_rules(check, record, skip);
+	check_times(check, record, skip, time_us);
+	check_kind(check, record, product->decimal_columns & ~skip, check_decimal);
+	check_kind(check, record, product->currency_columns & ~skip, check_currency);
+}
+
+bool check_item(struct check *check, const struct parse_item *item, struct record *record, int64_t *time_us)
+{
+	buf_clear(&check->values);
+	check->faults_count = item->faults_count;
+	if (item->faults_count > 0)
+		memcpy(check->faults, item->faults, item->faults_count * sizeof(check->faults[0]));
+	if (item->record) {
+		record->product = item->record->product;
+		memcpy(record->values, item->record->values,
+		       record->product->columns_count * sizeof(record->values[0]));
+		check_all(check, record, item->columns_at_fault, time_us);
+	}
+	if (check->faults_count > 0)
 		return false;
-	record->product = product;
-	buf_clear(&check->times);
-	for (uint8_t i = 0; i < product->columns_count; i++) {
-		int64_t value_us = 0;
-		record->values[i] = sent->values[i];
-		if (product->columns[i].kind == CATALOG_TIME)
-			record->values[i] = normalised(check, sent->values[i], &value_us);
-		if (i == product->time_column)
-			*time_us = value_us;
-	}
+	count_unknown(check, record);
 	check->erased += erased_clean(check->store, record, *time_us);
 	return true;
 }

@@ -1,9 +1,10 @@
 /*
- * check.h: may this record be stored? Private to ingest/.
+ * check.h: may this record be stored, and in which form? Private to ingest/.
  *
  * The parser has already seen to names and sizes of values. Left are the rules that need the catalogue's meaning, the
- * accounts and the clock; check.c has them in one table, and the first that a record breaks is its fault. Nothing
- * here allocates: a record that passes borrows its normalised times from `struct check` until the next one.
+ * accounts and the clock (check.c), and what values of each kind of column may look like (check_values.c). All that a
+ * record breaks is found, beside what the parser found already. Nothing here allocates: a record that passes borrows
+ * the values that were brought into their one form from `struct check` until the next one.
  */
 #ifndef CDRD_INGEST_CHECK_H
 #define CDRD_INGEST_CHECK_H
@@ -13,41 +14,60 @@
 
 #include "base/buf.h"
 #include "base/config.h"
-#include "record/record.h"
+#include "ingest/zones.h"
+#include "record/ingest_settings.h"
+#include "record/parse.h"
 #include "store/store.h"
 
 #define CHECK_REASON_MAX 256
+#define CHECK_FAULTS_MAX (2 * PARSE_FAULTS_MAX) /* the parser's, and as many of ours; what else is wrong is not told */
 
 struct check {
 	const struct config *config;
 	struct store *store;
+	struct zones zones;
+	/* of the batch at hand */
 	int64_t oldest_us; /* a record's time lies between these, both included */
 	int64_t newest_us;
-	struct buf times;
+	struct zones_slot *zone; /* of times without an offset; NULL: none is set */
+	/* of the record at hand */
+	struct buf values; /* in their one form, where that is not the one sent */
+	struct parse_fault faults[CHECK_FAULTS_MAX];
+	size_t faults_count;
+	char reasons[CHECK_FAULTS_MAX][CHECK_REASON_MAX];
+	/* values beside the known ones, by rows of catalog_listed */
+	uint64_t unknown_values[CATALOG_LISTED_MAX];
 	uint64_t erased; /* records that an erased number was taken out of */
-	char reason[CHECK_REASON_MAX];
-};
-
-struct check_fault {
-	const char *field;
-	const char *reason;
 };
 
 /* ERROR_NOMEM, or 0. */
 int check_init(struct check *check, const struct config *config, struct store *store, struct error *err);
 void check_free(struct check *check);
 
-/* Takes the bounds of time from the settings; before each run of records. */
-void check_set_now(struct check *check, int64_t now_us);
-
-/* The same where the time is not known better than to be one from `earliest_us` to `latest_us`. */
-void check_set_span(struct check *check, int64_t earliest_us, int64_t latest_us);
+/* Takes the bounds of time from the configuration, at a time that is known to be one from `earliest_us` to `latest_us`, and
+ * the time zone from the batch's settings; before each run of its records. ERROR_NOMEM; ERROR_INVALID: there is no such
+ * time zone any more. */
+int check_set_batch(struct check *check, const struct ingest_settings *settings, int64_t earliest_us, int64_t latest_us,
+                    struct error *err);
 
 /*
- * Checks `sent` and copies it to *record with its times normalised (2025-04-01T23:55:06+00:00) and without what was
- * erased before (store/erased.h); *time_us is that of its time field. False with *fault when it breaks a rule; the fault's texts live until the next call.
+ * Checks what was parsed and copies it to *record with its values in their one form (2025-04-01T23:55:06+00:00, 0.00005,
+ * EUR) and without what was erased before (store/erased.h); *time_us is that of its time field. False if it is not to be
+ * stored: check->faults are what is wrong with it, the parser's first, good until the next call or the end of the item.
  */
-bool check_record(struct check *check, const struct record *sent, struct record *record, int64_t *time_us,
-                  struct check_fault *fault);
+bool check_item(struct check *check, const struct parse_item *item, struct record *record, int64_t *time_us);
+
+/* --- check_values.c: NULL, or the reason against the value. *value becomes the one form --- */
+
+/* A reason, of the record at hand. */
+const char *check_reason(struct check *check, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Printf arguments for "%.*s" of a value that may be long. */
+#define CHECK_SHOWN_MAX 64
+#define CHECK_SHOWN(value) (int)((value).len < CHECK_SHOWN_MAX ? (value).len : CHECK_SHOWN_MAX), ((value).p ? (value).p : "")
+
+const char *check_time(struct check *check, struct str *value, int64_t *time_us);
+const char *check_decimal(struct check *check, struct str *value);
+const char *check_currency(struct check *check, struct str *value);
 
 #endif

@@ -4,6 +4,7 @@
 #include "ingest/ingest.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -207,4 +208,5 @@ void ingest_stats(const struct ingest *ingest, struct ingest_stats *stats)
 {
 	*stats = ingest->stats;
 	stats->erased = ingest->check.erased;
+	memcpy(stats->unknown_values, ingest->check.unknown_values, sizeof(stats->unknown_values));
 }

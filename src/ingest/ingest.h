@@ -100,6 +100,7 @@ struct ingest_stats {
 	uint64_t upkeep_failed;
 	uint64_t erased;         /* records that came with a number that was erased before, and were stored without it */
 	uint64_t erased_rejects; /* rejected records that were not kept, as they hold such a number */
+	uint64_t unknown_values[CATALOG_LISTED_MAX]; /* beside the known ones of a column, by rows of catalog_listed */
 };
 void ingest_stats(const struct ingest *ingest, struct ingest_stats *stats);
 

@@ -2,6 +2,8 @@ libcdrd_a_SOURCES += \
 	src/ingest/batch.c \
 	src/ingest/check.c src/ingest/check.h \
 	src/ingest/errors.c src/ingest/errors.h \
+	src/ingest/check.c src/ingest/check_values.c src/ingest/check.h \
 	src/ingest/ingest.c src/ingest/ingest.h src/ingest/ingest_private.h \
 	src/ingest/reject.c \
-	src/ingest/upkeep.c
+	src/ingest/upkeep.c \
+	src/ingest/zones.c src/ingest/zones.h

@@ -14,7 +14,7 @@ static bool may_group(const struct catalog_column *column)
 		                             "country_name", "locale", "master_account_id", "network", "network_name",
 		                             "request_product", "status" };
 
-	if (column->kind == CATALOG_ENUM)
+	if (column->kind == CATALOG_ENUM || column->kind == CATALOG_CURRENCY)
 		return true;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		if (str_is(column->name, texts[i]))

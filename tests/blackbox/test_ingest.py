@@ -3,6 +3,7 @@ import concurrent.futures
 import json
 import threading
 import time
+import zoneinfo
 
 import msgpack
 import pytest
@@ -76,17 +77,124 @@ def test_an_empty_body_is_no_records(daemon, format):
     assert (response.status, response.json()) == (200, NOTHING)
 
 
-@pytest.mark.parametrize("value, text", [(5971, "5971"), (0.5, "0.5"), (-3, "-3"), (True, "true"), (False, "false")])
+@pytest.mark.parametrize("column, value, text", [("latency", 5971, "5971"), ("latency", 0.5, "0.5"), ("latency", -3, "-3"),
+                                                 ("client_ref", 5971, "5971"), ("client_ref", True, "true"),
+                                                 ("client_ref", False, "false")])
 @pytest.mark.parametrize("format", ["ndjson", "msgpack"])
-def test_numbers_and_booleans_are_taken_as_their_text(daemon, account, format, value, text):
-    daemon.post_cdrs([sms(account, latency=value)], format)
-    assert stored(daemon, account)[0]["latency"] == text
+def test_numbers_and_booleans_are_taken_as_their_text(daemon, account, format, column, value, text):
+    daemon.post_cdrs([sms(account, **{column: value})], format)
+    assert stored(daemon, account)[0][column] == text
 
 
 def test_a_json_number_keeps_the_digits_it_was_sent_with(daemon, account):
-    line = json.dumps(sms(account)).replace('"0.04010"', "0.040100000000000000001")
+    line = json.dumps(sms(account)).replace('"0.04010"', "0.040100000010")
     daemon.post_body(line.encode())
-    assert stored(daemon, account)[0]["total_price"] == "0.040100000000000000001"
+    assert stored(daemon, account)[0]["total_price"] == "0.040100000010"
+
+
+# --- money, numbers, times, words ---
+
+def summed(daemon, account):
+    answer = daemon.get("/v2/reports/summary", {"account_id": account.id, "product": "SMS", "direction": "outbound",
+                                                **whole_day()}, account).json()
+    return answer["total"]["amounts"]
+
+
+@pytest.mark.parametrize("value", [0.00005, "5e-05", "5E-5", "+.00005", "00.000050e0"])
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_price_with_an_exponent_is_stored_and_summed_as_what_it_is(daemon, account, format, value):
+    daemon.post_cdrs([sms(account, total_price=value), sms(account, total_price="0.00001")], format)
+    assert stored(daemon, account)[0]["total_price"] == "0.00005"
+    assert [(a["currency"], a["total_price"]) for a in summed(daemon, account)] == [("EUR", "0.00006")]
+
+
+@pytest.mark.parametrize("column, value", [
+    ("total_price", "0,02"), ("total_price", "abc"), ("total_price", "$1"), ("total_price", "nan"),
+    ("total_price", "1e30"), ("total_price", "0.0000000000001"), ("latency", "3 min"), ("latency", "0x10"),
+    ("validity_period", "soon"), ("currency", "E1"), ("date_finalized", "not yet"),
+])
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_is_no_number_time_or_currency_is_rejected_and_kept(daemon, account, format, column, value):
+    answer = daemon.post_cdrs([sms(account), sms(account, **{column: value})], format)
+    assert summary(answer) == counts(accepted=1, rejected=1), answer
+    assert [e["field"] for e in answer["errors"]] == [column] and value in answer["errors"][0]["reason"], answer
+    assert [a["total_price"] for a in summed(daemon, account)] == ["0.0401"]
+    assert value.encode() in json.dumps(daemon.ctl("quarantine", "list", "--limit", "100000")[-1]).encode()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_all_that_is_wrong_with_a_record_is_told_at_once(daemon, account, format):
+    wrong = sms(account, account_id="nobody00", total_price="abc", latency="3 min", currency="1", direction="sideways",
+                date_received="yesterday", client_ref="x" * 65537)
+    answer = daemon.post_cdrs([sms(account), wrong], format)
+    assert summary(answer) == counts(accepted=1, rejected=1), answer
+    assert sorted(e["field"] for e in answer["errors"]) == sorted(
+        ["account_id", "client_ref", "currency", "date_received", "direction", "latency", "total_price"])
+    assert {e["line"] for e in answer["errors"]} == {3 if format == "csv" else 2}
+    kept = daemon.ctl("quarantine", "list", "--limit", "100000")[-1]
+    assert all(word in kept["reason"] for word in ("nobody00", "abc", "3 min", "sideways", "yesterday")), kept
+
+
+def test_a_currency_in_small_letters_is_the_same_currency(daemon, account):
+    daemon.post_cdrs([sms(account, currency=currency, total_price="0.1") for currency in ("eur", "EUR", "Eur")])
+    assert [(a["currency"], a["total_price"]) for a in summed(daemon, account)] == [("EUR", "0.3")]
+
+
+def test_a_direction_in_capitals_is_the_same_direction(daemon, account):
+    daemon.post_cdrs([sms(account, direction="OUTBOUND")])
+    assert [r["direction"] for r in stored(daemon, account)] == ["outbound"]
+
+
+EPOCH = int(NOON.timestamp())
+
+
+@pytest.mark.parametrize("sent", [EPOCH, str(EPOCH), f"{EPOCH}.000", EPOCH * 1000, str(EPOCH * 1000)])
+@pytest.mark.parametrize("format", FORMATS)
+def test_seconds_and_milliseconds_since_1970_are_times(daemon, account, format, sent):
+    answer = daemon.post_cdrs([sms(account, date_received=sent, date_finalized=sent)], format)
+    assert summary(answer) == counts(accepted=1), answer
+    assert [(r["date_received"], r["date_finalized"]) for r in stored(daemon, account)] == [(iso(NOON), iso(NOON))]
+
+
+def local_text(moment, zone):
+    return moment.astimezone(zoneinfo.ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def test_times_without_an_offset_are_those_of_the_producers_time_zone(own_daemon):
+    account = own_daemon.new_account()
+    own_daemon.ctl("producer", "add", "pbx", "--secret", "quite-long-secret", "--time-zone", "America/New_York")
+    text = local_text(NOON, "America/New_York")
+    body = harness.encode([sms(account, date_received=text, date_finalized=text + ".250")], "ndjson")
+    answer = own_daemon.post_body(body, auth=("pbx", "quite-long-secret")).json()
+    assert summary(answer) == counts(accepted=1), answer
+    record, = stored(own_daemon, account)
+    assert (record["date_received"], record["date_finalized"]) == (iso(NOON), iso(NOON).replace("+", ".250+"))
+
+
+def test_the_time_zone_of_a_request_holds_before_the_producers(daemon, account):
+    def post(query, text):
+        return daemon.request("POST", "/v1/cdrs" + query, harness.encode([sms(account, date_received=text)], "ndjson"),
+                              {"Content-Type": "application/x-ndjson"}, harness.PRODUCER).json()
+    refused = post("", local_text(NOON, "Asia/Tokyo"))
+    assert refused["rejected"] == 1 and "time_zone" in refused["errors"][0]["reason"], refused
+    assert post("?time_zone=Asia/Tokyo", local_text(NOON, "Asia/Tokyo"))["accepted"] == 1
+    assert post("?time_zone=+01:00", (NOON + HOUR).strftime("%Y-%m-%d %H:%M:%S"))["accepted"] == 1
+    assert [r["date_received"] for r in stored(daemon, account)] == [iso(NOON)] * 2
+
+
+def test_import_takes_a_time_zone(daemon, account):
+    text = local_text(NOON, "Europe/Berlin")
+    daemon.ctl("import", "--time-zone", "Europe/Berlin", "-",
+               stdin=harness.encode([sms(account, date_received=text)], "ndjson"))
+    assert [r["date_received"] for r in stored(daemon, account)] == [iso(NOON)]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_the_message_id_serves_as_the_id_where_there_is_none(daemon, account, format):
+    record = sms(account, id=None, message_id="6f9f2f1e-6d3c-4c8e-9d3a-0d6f0f0a7a11")
+    assert summary(daemon.post_cdrs([record, record], format)) == counts(accepted=1, duplicates=1)
+    assert summary(daemon.post_cdrs([{**record, "status": "failed"}], format)) == counts(updated=1)
+    assert [r["id"] for r in stored(daemon, account)] == [record["message_id"]]
 
 
 def test_null_is_an_absent_value(daemon, account):
@@ -188,8 +296,8 @@ REJECTIONS = {
     "no product": ({"product": None}, "product", []),
     "the daemon's own product": ({"product": "REPORTS-USAGE"}, "product", ["REPORTS-USAGE"]),
     "unknown field": ({"smell": "nice"}, "smell", []),
-    "no id": ({"id": None}, "id", []),
-    "empty id": ({"id": ""}, "id", []),
+    "no id": ({"id": None, "message_id": None}, "id", ["message_id"]),
+    "empty id": ({"id": "", "message_id": ""}, "id", []),
     "no time": ({"date_received": None}, "date_received", []),
     "a time that is none": ({"date_received": "yesterday"}, "date_received", ["yesterday"]),
     "a date that does not exist": ({"date_received": "2025-02-30T00:00:00Z"}, "date_received", ["2025-02-30"]),
@@ -326,7 +434,7 @@ def quarantine(own_daemon):
     """A daemon of the test's own with one mendable and one hopeless record in quarantine."""
     account = own_daemon.new_account()
     mendable = sms(account, smell="nice", status="failed")
-    own_daemon.post_cdrs([mendable, sms(account, id=None)])
+    own_daemon.post_cdrs([mendable, sms(account, id=None, message_id=None)])
     return own_daemon, account, mendable
 
 
@@ -477,7 +585,7 @@ def test_a_body_of_200000_records_takes_bounded_memory(daemons):
 def test_status_counts_what_was_ingested(own_daemon):
     account = own_daemon.new_account()
     record = sms(account, status="submitted")
-    own_daemon.post_cdrs([record, record, sms(account, id=None)])
+    own_daemon.post_cdrs([record, record, sms(account, id=None, message_id=None)])
     own_daemon.post_cdrs([{**record, "status": "delivered"}])
     assert summary(own_daemon.ctl("status")["ingest"]) == counts(1, 1, 1, 1)
 

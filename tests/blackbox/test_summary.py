@@ -134,11 +134,11 @@ def test_the_total_is_the_sum_of_all(daemon, calls, sms_sent):
 def test_sums_are_exact(daemon, account):
     prices = ["0.1"] * 10 + ["0.000000000001", "123456789012345678.5", "", "no number", "1e5"]
     records = [sms(account, total_price=price) for price in prices]
-    daemon.post_cdrs(records)
+    assert daemon.post_cdrs(records)["rejected"] == 1  # "no number"
     total = ask(daemon, account, product="SMS", **whole_day())["total"]
     stored = daemon.records(account, product="SMS", direction="outbound", **whole_day())["items_count"]
     assert total["count"] == stored
-    assert total["amounts"][0]["total_price"] == "123456789012345679.500000000001"
+    assert total["amounts"][0]["total_price"] == "123456789012445679.500000000001"
 
 
 def test_filters_are_those_of_a_query(daemon, sms_sent):

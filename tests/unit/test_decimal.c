@@ -74,6 +74,84 @@ START_TEST(anything_else_is_refused)
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	enum decimal_fault fault;
+	const char *shortest;
+} written[] = {
+	{ "0.12", DECIMAL_FINE, "0.12" },
+	{ "5e-05", DECIMAL_FINE, "0.00005" },
+	{ "5E-05", DECIMAL_FINE, "0.00005" },
+	{ "-1.25e+3", DECIMAL_FINE, "-1250" },
+	{ "1250e-3", DECIMAL_FINE, "1.25" },
+	{ "0.00125e3", DECIMAL_FINE, "1.25" },
+	{ "0e99999999999999999999", DECIMAL_FINE, "0" },
+	{ "0e-99999999999999999999", DECIMAL_FINE, "0" },
+	{ "-0.0", DECIMAL_FINE, "0" },
+	{ ".5", DECIMAL_FINE, "0.5" },
+	{ "5.", DECIMAL_FINE, "5" },
+	{ "+5", DECIMAL_FINE, "5" },
+	{ "0000000000000000000000000000001", DECIMAL_FINE, "1" },
+	{ "1.0000000000000000000000000000000", DECIMAL_FINE, "1" },
+	{ "  1.5\t", DECIMAL_FINE, "1.5" },
+	{ "100.50", DECIMAL_FINE, "100.5" },
+	{ "1e17", DECIMAL_FINE, "100000000000000000" },
+	{ "1e-12", DECIMAL_FINE, "0.000000000001" },
+	{ "999999999999999999.999999999999", DECIMAL_FINE, "999999999999999999.999999999999" },
+	{ "999999999999999999999999999999e-12", DECIMAL_FINE, "999999999999999999.999999999999" },
+	{ "1e18", DECIMAL_TOO_LARGE, NULL },
+	{ "1000000000000000000", DECIMAL_TOO_LARGE, NULL },
+	{ "1e99999999999999999999", DECIMAL_TOO_LARGE, NULL },
+	{ "1e-13", DECIMAL_TOO_PRECISE, NULL },
+	{ "0.0000000000001", DECIMAL_TOO_PRECISE, NULL },
+	{ "1e-99999999999999999999", DECIMAL_TOO_PRECISE, NULL },
+	{ "0.30000000000000004", DECIMAL_TOO_PRECISE, NULL },
+	{ "", DECIMAL_NO_NUMBER, NULL },
+	{ " ", DECIMAL_NO_NUMBER, NULL },
+	{ ".", DECIMAL_NO_NUMBER, NULL },
+	{ "-", DECIMAL_NO_NUMBER, NULL },
+	{ "e5", DECIMAL_NO_NUMBER, NULL },
+	{ "1e", DECIMAL_NO_NUMBER, NULL },
+	{ "1e+", DECIMAL_NO_NUMBER, NULL },
+	{ "1e5.0", DECIMAL_NO_NUMBER, NULL },
+	{ "0,02", DECIMAL_NO_NUMBER, NULL },
+	{ "1.2.3", DECIMAL_NO_NUMBER, NULL },
+	{ "--1", DECIMAL_NO_NUMBER, NULL },
+	{ "- 1", DECIMAL_NO_NUMBER, NULL },
+	{ "abc", DECIMAL_NO_NUMBER, NULL },
+	{ "$1", DECIMAL_NO_NUMBER, NULL },
+	{ "3 min", DECIMAL_NO_NUMBER, NULL },
+	{ "nan", DECIMAL_NO_NUMBER, NULL },
+	{ "Infinity", DECIMAL_NO_NUMBER, NULL },
+	{ "0x10", DECIMAL_NO_NUMBER, NULL },
+	{ "1_000", DECIMAL_NO_NUMBER, NULL },
+};
+
+START_TEST(number_is_read_as_programs_write_it)
+{
+	struct decimal value;
+	enum decimal_fault fault = decimal_read(str_from(written[_i].text), &value);
+
+	ck_assert_msg(fault == written[_i].fault, "\"%s\": fault %d, not %d", written[_i].text, (int)fault,
+	              (int)written[_i].fault);
+	if (fault == DECIMAL_FINE)
+		assert_text(value, written[_i].shortest);
+}
+END_TEST
+
+START_TEST(plain_number_is_one_that_reads_as_it_stands)
+{
+	static const char *const plain[] = { "0", "0.0", "7", "0.04010", "10", "999999999999999999.999999999999" };
+	static const char *const other[] = { "", "-1", "+1", "01", "00", ".5", "5.", "1e3", " 1", "1.2.3", "1,5",
+		                             "1000000000000000000", "0.0000000000001", "0.0000000000000" };
+
+	for (size_t i = 0; i < COUNT(plain); i++)
+		ck_assert_msg(decimal_is_plain(str_from(plain[i])), "\"%s\"", plain[i]);
+	for (size_t i = 0; i < COUNT(other); i++)
+		ck_assert_msg(!decimal_is_plain(str_from(other[i])), "\"%s\"", other[i]);
+}
+END_TEST
+
 START_TEST(prices_of_the_reference_come_out_exact)
 {
 	struct decimal total;
@@ -137,6 +215,8 @@ Suite *suite_decimal(void)
 	tcase_add_loop_test(text, text_reads_and_writes_exactly, 0, COUNT(readable));
 	tcase_add_loop_test(text, anything_else_is_refused, 0, COUNT(unreadable));
 	tcase_add_test(text, ends_of_the_range_are_written_whole);
+	tcase_add_loop_test(text, number_is_read_as_programs_write_it, 0, COUNT(written));
+	tcase_add_test(text, plain_number_is_one_that_reads_as_it_stands);
 	tcase_add_test(sums, prices_of_the_reference_come_out_exact);
 	tcase_add_test(sums, many_small_sums_do_not_drift);
 	tcase_add_test(sums, overflow_is_refused_and_changes_nothing);

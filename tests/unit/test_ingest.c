@@ -26,6 +26,8 @@ static struct config config;
 static struct event_base *base;
 static struct ingest *ingest;
 static struct error err;
+static struct check check;
+static struct ingest_settings settings; /* of check */
 
 #define ASSERT_OK(call) ck_assert_msg((call) == 0, "%s: %s", #call, err.message)
 
@@ -51,6 +53,7 @@ static void setup_small(void)
 
 static void teardown(void)
 {
+	check_free(&check);
 	ingest_free(ingest);
 	event_base_free(base);
 	config_free(&config);
@@ -203,7 +206,9 @@ START_TEST(bad_line_does_not_lose_the_others)
 	assert_counts(&outcome, 2, 0, 0, 1);
 	ck_assert_str_eq(outcome.answer,
 	                 "{\"accepted\":2,\"updated\":0,\"duplicates\":0,\"rejected\":1,\"errors\":[{\"line\":2,"
-	                 "\"field\":\"account_id\",\"reason\":\"Unknown account \\\"nobody00\\\"\"}]}");
+	                 "\"field\":\"account_id\",\"reason\":\"Unknown account \\\"nobody00\\\"\"},{\"line\":2,"
+	                 "\"field\":\"direction\",\"reason\":\"Missing required field; must be inbound or outbound\"},"
+	                 "{\"line\":2,\"field\":\"date_received\",\"reason\":\"Missing required field\"}]}");
 }
 END_TEST
 
@@ -219,7 +224,8 @@ START_TEST(listed_errors_are_capped_and_all_are_counted)
 	ck_assert_str_eq(outcome.answer,
 	                 "{\"accepted\":0,\"updated\":0,\"duplicates\":0,\"rejected\":5,\"errors\":["
 	                 "{\"line\":1,\"field\":\"account_id\",\"reason\":\"Missing required field\"},"
-	                 "{\"line\":2,\"field\":\"account_id\",\"reason\":\"Missing required field\"}]}");
+	                 "{\"line\":1,\"field\":\"direction\","
+	                 "\"reason\":\"Missing required field; must be inbound or outbound\"}]}");
 }
 END_TEST
 
@@ -228,12 +234,15 @@ static bool check_entry(void *arg, const struct quarantine_entry *entry)
 	*(int *)arg += 1;
 	ck_assert(str_is(entry->producer, "switch-1"));
 	ck_assert(str_is(entry->field, "account_id"));
-	ck_assert(str_is(entry->reason, "Unknown account \"nobody00\""));
+	ck_assert_msg(str_is(entry->reason, "Unknown account \"nobody00\"; id: Missing required field, for which "
+	                                    "message_id would do as well; direction: Missing required field; must be "
+	                                    "inbound or outbound; date_received: Missing required field"),
+	              "%.*s", STR_ARGS(entry->reason));
 	ck_assert(str_is(entry->raw, "{\"product\":\"SMS\",\"account_id\":\"nobody00\"}"));
 	return true;
 }
 
-START_TEST(rejected_record_is_kept_as_it_was_sent)
+START_TEST(rejected_record_is_kept_as_it_was_sent_with_all_faults)
 {
 	struct outcome outcome;
 	int entries = 0;
@@ -488,7 +497,7 @@ END_TEST
 #define NOW_US INT64_C(1718627949000000) /* 2024-06-17T12:39:09Z */
 
 static struct record sent;
-static struct record checked;
+static struct record checked; /* its values borrow from `check` */
 static int64_t time_us;
 
 static void set(const char *column, const char *value)
@@ -517,15 +526,17 @@ static void begin_sms(void)
 /* "" if the record is right, "field: reason" if not. */
 static const char *fault_of_record(void)
 {
-	static char text[512];
-	struct check check;
-	struct check_fault fault;
+	static char text[4096];
+	struct parse_item item = { .record = &sent };
+	size_t at = 0;
 	text[0] = '\0';
-	ASSERT_OK(check_init(&check, &config, f.store, &err));
-	check_set_now(&check, NOW_US);
-	if (!check_record(&check, &sent, &checked, &time_us, &fault))
-		snprintf(text, sizeof(text), "%s: %s", fault.field, fault.reason);
 	check_free(&check);
+	ASSERT_OK(check_init(&check, &config, f.store, &err));
+	ASSERT_OK(check_set_batch(&check, &settings, NOW_US, NOW_US, &err));
+	if (!check_item(&check, &item, &checked, &time_us))
+		for (size_t i = 0; i < check.faults_count; i++)
+			at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s: %s", i > 0 ? "; " : "",
+			                       check.faults[i].field, check.faults[i].reason);
 	return text;
 }
 
@@ -536,11 +547,29 @@ static const struct {
 	{ "account_id", "", "account_id: Missing required field" },
 	{ "account_id", "nobody00", "account_id: Unknown account \"nobody00\"" },
 	{ "account_id", ACCOUNT "5", "account_id: Unknown account \"" ACCOUNT "5\"" },
-	{ "id", NULL, "id: Missing required field" },
+	{ "id", NULL, "id: Missing required field, for which message_id would do as well" },
 	{ "direction", NULL, "direction: Missing required field; must be inbound or outbound" },
 	{ "direction", "sideways", "direction: \"sideways\": must be inbound or outbound" },
 	{ "date_received", NULL, "date_received: Missing required field" },
 	{ "date_received", "yesterday", "date_received: \"yesterday\": must be a time such as 2026-11-24T14:20:11Z" },
+	{ "date_received", "2024-06-17 12:00:00",
+	  "date_received: \"2024-06-17 12:00:00\": has no offset from UTC, and no time_zone is set for its producer" },
+	{ "date_finalized", "20240617120000",
+	  "date_finalized: \"20240617120000\": must be a time such as 2026-11-24T14:20:11Z" },
+	{ "date_finalized", "0", "date_finalized: \"0\": must be a time such as 2026-11-24T14:20:11Z" },
+	{ "total_price", "0,02", "total_price: \"0,02\": must be a number such as 0.0325" },
+	{ "total_price", "abc", "total_price: \"abc\": must be a number such as 0.0325" },
+	{ "total_price", "$1", "total_price: \"$1\": must be a number such as 0.0325" },
+	{ "total_price", "nan", "total_price: \"nan\": must be a number such as 0.0325" },
+	{ "total_price", "inf", "total_price: \"inf\": must be a number such as 0.0325" },
+	{ "total_price", "0x10", "total_price: \"0x10\": must be a number such as 0.0325" },
+	{ "total_price", "1 000", "total_price: \"1 000\": must be a number such as 0.0325" },
+	{ "total_price", "-", "total_price: \"-\": must be a number such as 0.0325" },
+	{ "total_price", "1e19", "total_price: \"1e19\": at most 18 digits before the point allowed" },
+	{ "total_price", "1e-13", "total_price: \"1e-13\": at most 12 digits after the point allowed" },
+	{ "latency", "3 min", "latency: \"3 min\": must be a number such as 0.0325" },
+	{ "currency", "E1", "currency: \"E1\": must be letters, such as EUR" },
+	{ "currency", "EUROCENT", "currency: \"EUROCENT\": at most 7 letters allowed" },
 	{ "date_received", "2023-05-17T12:39:08Z",
 	  "date_received: time outside retention: 2023-05-17T12:39:08+00:00 is before 2023-05-17T12:39:09+00:00 "
 	  "(retention_months 13)" },
@@ -551,7 +580,11 @@ static const struct {
 	{ "date_received", "2023-05-17T12:39:09Z", "" },
 	{ "date_received", "2024-06-18T12:39:09Z", "" },
 	{ "direction", "inbound", "" },
-	{ "date_finalized", "not a time", "" },
+	{ "date_finalized", "", "" },
+	{ "total_price", "", "" },
+	{ "latency", "", "" },
+	{ "currency", "", "" },
+	{ "status", "a status of its own", "" },
 };
 
 START_TEST(fault_names_field_value_and_limit)
@@ -580,38 +613,195 @@ START_TEST(daemons_own_records_are_refused)
 }
 END_TEST
 
-START_TEST(direction_is_free_where_it_keeps_nothing_apart)
+static void begin_call(const char *direction)
 {
 	begin_record("VOICE-CALL");
 	set("account_id", ACCOUNT);
-	sent.values[sent.product->id_column] = STR_LITERAL("call-1");
-	sent.values[sent.product->time_column] = STR_LITERAL("2024-06-17T12:00:00Z");
+	set("id", "call-1");
+	set("date_start", "2024-06-17T12:00:00Z");
+	set("direction", direction);
+}
+
+START_TEST(direction_may_be_absent_but_not_another_where_it_keeps_nothing_apart)
+{
+	begin_call(NULL);
 	ck_assert_str_eq(fault_of_record(), "");
+	begin_call("sideways");
+	ck_assert_str_eq(fault_of_record(), "direction: \"sideways\": must be inbound or outbound");
 }
 END_TEST
 
-START_TEST(times_are_kept_in_one_form)
+START_TEST(all_faults_of_a_record_are_told_at_once)
 {
-	struct check check;
-	struct check_fault fault;
 	begin_sms();
-	set("date_received", "2024-06-17T14:00:00.5+0200");
-	set("date_finalized", "2024-06-17t12:00:01z");
-	set("status", "2024-06-17T14:00:00+0200"); /* no time column */
-	ASSERT_OK(check_init(&check, &config, f.store, &err));
-	check_set_now(&check, NOW_US);
-	ck_assert(check_record(&check, &sent, &checked, &time_us, &fault));
-	uint8_t received = catalog_column_find(sent.product, STR_LITERAL("date_received"));
-	uint8_t finalized = catalog_column_find(sent.product, STR_LITERAL("date_finalized"));
-	uint8_t status = catalog_column_find(sent.product, STR_LITERAL("status"));
-	ck_assert_int_eq(time_us, INT64_C(1718625600500000));
-	ck_assert_msg(str_is(checked.values[received], "2024-06-17T12:00:00.500+00:00"), "%.*s",
-	              STR_ARGS(checked.values[received]));
-	ck_assert_msg(str_is(checked.values[finalized], "2024-06-17T12:00:01+00:00"), "%.*s",
-	              STR_ARGS(checked.values[finalized]));
-	ck_assert_msg(str_is(checked.values[status], "2024-06-17T14:00:00+0200"), "%.*s",
-	              STR_ARGS(checked.values[status]));
-	check_free(&check);
+	set("account_id", "nobody00");
+	set("date_received", "yesterday");
+	set("total_price", "0,02");
+	set("currency", "E1");
+	ck_assert_str_eq(fault_of_record(), "account_id: Unknown account \"nobody00\"; "
+	                 "date_received: \"yesterday\": must be a time such as 2026-11-24T14:20:11Z; "
+	                 "total_price: \"0,02\": must be a number such as 0.0325; "
+	                 "currency: \"E1\": must be letters, such as EUR");
+}
+END_TEST
+
+/* What a value is stored as; `zone` is the producer's. */
+static const struct {
+	const char *column, *zone, *sent, *stored;
+} forms[] = {
+	{ "total_price", "", "0.0325", "0.0325" },
+	{ "total_price", "", "0.04010", "0.04010" }, /* the digits that were sent stay */
+	{ "total_price", "", "-0.50", "-0.50" },
+	{ "total_price", "", "5e-05", "0.00005" },
+	{ "total_price", "", "5E-5", "0.00005" },
+	{ "total_price", "", "1.50e-3", "0.0015" },
+	{ "total_price", "", "1e17", "100000000000000000" },
+	{ "total_price", "", "1e+2", "100" },
+	{ "total_price", "", "+0.5", "0.5" },
+	{ "total_price", "", ".5", "0.5" },
+	{ "total_price", "", "5.", "5" },
+	{ "total_price", "", "007.50", "7.5" },
+	{ "total_price", "", "-0", "0" },
+	{ "total_price", "", " 1.5 ", "1.5" },
+	{ "total_price", "", "0.1000000000000000", "0.1" },
+	{ "latency", "", "3.0e3", "3000" },
+	{ "currency", "", "eur", "EUR" },
+	{ "currency", "", "Eur", "EUR" },
+	{ "direction", "", "OutBound", "outbound" },
+	{ "date_received", "", "2024-06-17T14:00:00.5+0200", "2024-06-17T12:00:00.500+00:00" },
+	{ "date_received", "", "2024-06-17T11:59:60+00:00", "2024-06-17T12:00:00+00:00" },
+	{ "date_finalized", "", "2024-06-17t12:00:01z", "2024-06-17T12:00:01+00:00" },
+	{ "status", "", "2024-06-17T14:00:00+0200", "2024-06-17T14:00:00+0200" }, /* no time column */
+	{ "date_received", "", "1718625600", "2024-06-17T12:00:00+00:00" },
+	{ "date_received", "", "1718625600.5", "2024-06-17T12:00:00.500+00:00" },
+	{ "date_received", "", "1718625600000", "2024-06-17T12:00:00+00:00" },
+	{ "date_received", "", "1718625600000.25", "2024-06-17T12:00:00.000250+00:00" },
+	{ "date_received", "", "1.7186256e9", "2024-06-17T12:00:00+00:00" },
+	{ "date_finalized", "", "1718625601123", "2024-06-17T12:00:01.123+00:00" },
+	{ "date_received", "Europe/Berlin", "2024-06-17 14:00:00", "2024-06-17T12:00:00+00:00" },
+	{ "date_received", "Europe/Berlin", "2024-06-17T14:00:00.250", "2024-06-17T12:00:00.250+00:00" },
+	{ "date_received", "Europe/Berlin", "2024-06-17T14:00:00Z", "2024-06-17T14:00:00+00:00" },
+	{ "date_received", "Europe/Berlin", "2024-01-17 13:00:00", "2024-01-17T12:00:00+00:00" },
+	{ "date_received", "-05:00", "2024-06-17 07:00:00", "2024-06-17T12:00:00+00:00" },
+	{ "date_finalized", "Europe/Berlin", "2024-06-17 14:00:01", "2024-06-17T12:00:01+00:00" },
+	{ "date_received", "Europe/Berlin", "2023-10-29 01:59:59", "2023-10-28T23:59:59+00:00" },
+	{ "date_received", "Europe/Berlin", "2023-10-29 02:30:00", "2023-10-29T00:30:00+00:00" }, /* twice: the first */
+	{ "date_received", "Europe/Berlin", "2023-10-29 03:00:00", "2023-10-29T02:00:00+00:00" },
+	{ "date_received", "Europe/Berlin", "2024-03-31 01:59:59", "2024-03-31T00:59:59+00:00" },
+	{ "date_received", "Europe/Berlin", "2024-03-31 03:00:00", "2024-03-31T01:00:00+00:00" },
+};
+
+START_TEST(value_is_stored_in_one_form)
+{
+	int64_t stored_us;
+	begin_sms();
+	strcpy(settings.time_zone, forms[_i].zone);
+	set(forms[_i].column, forms[_i].sent);
+	ck_assert_str_eq(fault_of_record(), "");
+	uint8_t column = catalog_column_find(sent.product, str_from(forms[_i].column));
+	struct str stored = checked.values[column];
+	ck_assert_msg(str_is(stored, forms[_i].stored), "%s \"%s\" became \"%.*s\", not \"%s\"", forms[_i].column,
+	              forms[_i].sent, STR_ARGS(stored), forms[_i].stored);
+	if (column == sent.product->time_column) {
+		ck_assert(clock_parse_iso8601(stored, &stored_us));
+		ck_assert_int_eq(time_us, stored_us);
+	}
+}
+END_TEST
+
+START_TEST(local_time_that_never_was_is_refused)
+{
+	begin_sms();
+	strcpy(settings.time_zone, "Europe/Berlin");
+	set("date_received", "2024-03-31 02:30:00");
+	ck_assert_str_eq(fault_of_record(), "date_received: \"2024-03-31 02:30:00\": no such time in Europe/Berlin, where "
+	                                    "clocks were set forward past it");
+	set("date_received", "2024-06-17 14:00:00");
+	set("date_finalized", "1999-06-17 14:00:00");
+	ck_assert_str_eq(fault_of_record(), "date_finalized: \"1999-06-17 14:00:00\": too long ago or ahead for a time "
+	                                    "without an offset from UTC");
+}
+END_TEST
+
+START_TEST(zones_of_many_producers_take_turns)
+{
+	static const char *const names[] = { "Europe/Berlin", "Europe/London", "America/New_York", "Asia/Kolkata",
+		                             "Asia/Tokyo", "Australia/Perth", "+01:00", "+02:00", "+03:00", "+04:00" };
+	static const char *const hours[] = { "14", "13", "08", "17", "21", "20", "13", "14", "15", "16" };
+	size_t count = sizeof(names) / sizeof(names[0]);
+	struct zones zones = { 0 };
+	for (size_t i = 0; i < 3 * count; i++) {
+		char text[32];
+		int64_t local_us, found_us;
+		snprintf(text, sizeof(text), "2024-06-17 %s:%s:00", hours[i % count],
+		         strcmp(names[i % count], "Asia/Kolkata") == 0 ? "30" : "00");
+		struct zones_slot *slot = zones_get(&zones, names[i % count], NOW_US, NOW_US, &err);
+		ck_assert_msg(slot != NULL, "%s: %s", names[i % count], err.message);
+		ck_assert(clock_parse_local(str_from(text), &local_us) && zone_find_moment(&slot->zone, local_us, &found_us));
+		ck_assert_int_eq(found_us, INT64_C(1718625600000000));
+	}
+	ck_assert_ptr_null(zones_get(&zones, "Europe/Nowhere", NOW_US, NOW_US, &err));
+	zones_free(&zones);
+}
+END_TEST
+
+static const struct {
+	const char *product, *column;
+} stand_ins[] = {
+	{ "SMS", "message_id" },       { "MESSAGES", "message_id" },       { "VOICE-CALL", "call_id" },
+	{ "VERIFY-API", "request_id" }, { "CONVERSATION-MESSAGE", "from_message_id" },
+};
+
+START_TEST(id_of_its_own_serves_where_there_is_no_id)
+{
+	begin_record(stand_ins[_i].product);
+	set("account_id", ACCOUNT);
+	if (sent.product->partition_direction)
+		set("direction", "inbound");
+	sent.values[sent.product->time_column] = STR_LITERAL("2024-06-17T12:00:00Z");
+	set(stand_ins[_i].column, "one-of-its-own");
+	ck_assert_str_eq(fault_of_record(), "");
+	ck_assert(str_is(checked.values[sent.product->id_column], "one-of-its-own"));
+	set("id", "given");
+	ck_assert_str_eq(fault_of_record(), "");
+	ck_assert(str_is(checked.values[sent.product->id_column], "given"));
+}
+END_TEST
+
+START_TEST(id_that_records_share_serves_for_none)
+{
+	begin_record("VIDEO-API");
+	set("account_id", ACCOUNT);
+	set("date_start", "2024-06-17T12:00:00Z");
+	set("session_id", "a session of many");
+	ck_assert_str_eq(fault_of_record(), "id: Missing required field");
+}
+END_TEST
+
+static uint64_t unknown_count(const char *product, const char *column)
+{
+	for (size_t i = 0; i < catalog_listed_count; i++)
+		if (str_is(catalog_listed[i].product->name, product) && str_is(catalog_listed[i].filter->name, column))
+			return check.unknown_values[i];
+	ck_abort_msg("%s has no list for %s", product, column);
+}
+
+START_TEST(value_beside_the_known_ones_is_taken_and_counted)
+{
+	static const struct {
+		const char *status;
+		uint64_t unknown;
+	} rows[] = { { "delivered", 0 }, { "", 0 }, { "DELIVERED", 1 }, { "deliveredx", 1 }, { "d", 1 }, { "parked", 1 } };
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		begin_sms();
+		set("status", rows[i].status);
+		ck_assert_str_eq(fault_of_record(), "");
+		ck_assert_msg(unknown_count("SMS", "status") == rows[i].unknown, "status %s", rows[i].status);
+	}
+	begin_call("inbound");
+	set("status", "answered"); /* a list that knows no case */
+	ck_assert_str_eq(fault_of_record(), "");
+	ck_assert_uint_eq(unknown_count("VOICE-CALL", "status"), 0);
 }
 END_TEST
 
@@ -624,7 +814,7 @@ Suite *suite_ingest(void)
 	tcase_add_test(batches, same_record_is_a_duplicate_and_other_values_an_update);
 	tcase_add_test(batches, bad_line_does_not_lose_the_others);
 	tcase_add_test(batches, listed_errors_are_capped_and_all_are_counted);
-	tcase_add_test(batches, rejected_record_is_kept_as_it_was_sent);
+	tcase_add_test(batches, rejected_record_is_kept_as_it_was_sent_with_all_faults);
 	tcase_add_test(batches, rejected_record_of_a_replay_is_not_kept_again);
 	tcase_add_test(batches, flood_of_rejected_records_is_counted_but_not_kept);
 	tcase_add_test(batches, batches_of_one_turn_share_a_commit);
@@ -651,8 +841,15 @@ Suite *suite_ingest(void)
 	tcase_add_loop_test(checks, fault_names_field_value_and_limit, 0, (int)(sizeof(faults) / sizeof(faults[0])));
 	tcase_add_test(checks, long_value_is_cut_in_the_reason);
 	tcase_add_test(checks, daemons_own_records_are_refused);
-	tcase_add_test(checks, direction_is_free_where_it_keeps_nothing_apart);
-	tcase_add_test(checks, times_are_kept_in_one_form);
+	tcase_add_test(checks, direction_may_be_absent_but_not_another_where_it_keeps_nothing_apart);
+	tcase_add_test(checks, all_faults_of_a_record_are_told_at_once);
+	tcase_add_loop_test(checks, value_is_stored_in_one_form, 0, (int)(sizeof(forms) / sizeof(forms[0])));
+	tcase_add_test(checks, local_time_that_never_was_is_refused);
+	tcase_add_test(checks, zones_of_many_producers_take_turns);
+	tcase_add_loop_test(checks, id_of_its_own_serves_where_there_is_no_id, 0,
+	                    (int)(sizeof(stand_ins) / sizeof(stand_ins[0])));
+	tcase_add_test(checks, id_that_records_share_serves_for_none);
+	tcase_add_test(checks, value_beside_the_known_ones_is_taken_and_counted);
 	suite_add_tcase(suite, checks);
 	return suite;
 }
