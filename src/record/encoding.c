@@ -45,35 +45,59 @@ static void reset(struct encoding *encoding)
 
 /* --- the table --- */
 
+/* What a byte alone becomes: errno's reason if nothing does, else 0, also if that is nothing. */
+static int convert_byte(struct encoding *encoding, unsigned char byte, char *to, size_t size, size_t *len)
+{
+	char from[] = { (char)byte };
+	char *in = from, *out = to;
+	size_t in_left = sizeof(from), out_left = size;
+	bool failed = iconv(encoding->converter, &in, &in_left, &out, &out_left) == (size_t)-1;
+	int why = failed ? errno : 0;
+
+	/* Some converters hold a character back, in case that an accent follows. */
+	if (!failed)
+		(void)iconv(encoding->converter, NULL, NULL, &out, &out_left);
+	*len = size - out_left;
+	reset(encoding);
+	return why;
+}
+
 /* False if the byte alone is no whole character, so that the encoding has longer ones. */
 static bool add_character(struct encoding *encoding, unsigned char byte)
 {
 	struct character *character = &encoding->table[byte];
-	char from[] = { (char)byte }, to[ENCODING_GROWTH_MAX * 2];
-	char *in = from, *out = to;
-	size_t in_left = sizeof(from), out_left = sizeof(to);
-	size_t result = iconv(encoding->converter, &in, &in_left, &out, &out_left);
-	size_t len = sizeof(to) - out_left;
-	int why = errno;
+	char to[ENCODING_GROWTH_MAX * 2];
+	size_t len;
+	int why = convert_byte(encoding, byte, to, sizeof(to), &len);
 
-	/* Some converters hold a character back, in case that an accent follows. */
-	if (result != (size_t)-1 && iconv(encoding->converter, NULL, NULL, &out, &out_left) != (size_t)-1)
-		len = sizeof(to) - out_left;
-	reset(encoding);
-	if (result == (size_t)-1 && why == EINVAL)
-		return false;
-	if (result == (size_t)-1) {
+	if (why == EILSEQ) {
 		character->text[0] = ENCODING_BAD;
 		character->text[1] = hex[byte >> 4];
 		character->text[2] = hex[byte & 15];
 		character->len = 3;
 		return byte >= 0x80;
 	}
-	if (len == 0 || len > sizeof(character->text))
+	if (why != 0 || len == 0 || len > sizeof(character->text))
 		return false;
 	memcpy(character->text, to, len);
 	character->len = (unsigned char)len;
 	return byte >= 0x80 || (len == 1 && to[0] == (char)byte);
+}
+
+/* Do some bytes change what those behind them mean, as in UTF-7 and ISO-2022-JP? Such are ASCII, which in all other
+ * encodings of bytes are characters by themselves, or nothing. */
+static bool has_state(struct encoding *encoding)
+{
+	char to[ENCODING_GROWTH_MAX * 2];
+	size_t len;
+
+	for (unsigned char byte = 0; encoding->unit == 1 && byte < 0x80; byte++) {
+		int why = convert_byte(encoding, byte, to, sizeof(to), &len);
+
+		if (why == EINVAL || (why == 0 && len == 0))
+			return true;
+	}
+	return false;
 }
 
 static struct str text_of(const struct encoding *encoding, size_t byte)
@@ -149,8 +173,14 @@ struct encoding *encoding_new(const char *name, struct error *err)
 		free(encoding);
 		return NULL;
 	}
-	make_table(encoding);
 	find_unit(encoding, name);
+	if (has_state(encoding)) {
+		error_set(err, ERROR_INVALID, "encoding \"%.64s\": has states, in which one wrong byte would cost all behind it",
+		          name);
+		encoding_free(encoding);
+		return NULL;
+	}
+	make_table(encoding);
 	return encoding;
 }
 

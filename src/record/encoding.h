@@ -26,7 +26,8 @@
 
 struct encoding;
 
-/* NULL with ERROR_INVALID for a name that iconv does not know, or ERROR_NOMEM. */
+/* NULL with ERROR_INVALID for a name that iconv does not know or an encoding with states, such as UTF-7, or with
+ * ERROR_NOMEM. */
 struct encoding *encoding_new(const char *name, struct error *err);
 
 /* Does nothing on NULL. */

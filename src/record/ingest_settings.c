@@ -3,10 +3,10 @@
  */
 #include "record/ingest_settings.h"
 
-#include <iconv.h>
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "record/encoding.h"
 
 #define SHOWN_MAX 64
 
@@ -44,11 +44,11 @@ static bool check_encoding(char *value)
 
 	if (strspn(value, allowed) != strlen(value)) /* no "//TRANSLIT", which changes texts in silence */
 		return false;
-	iconv_t converter = iconv_open("UTF-8", value);
-	if (converter == (iconv_t)-1)
-		return false;
-	iconv_close(converter);
-	return true;
+	struct error err;
+	struct encoding *encoding = encoding_new(value, &err);
+	bool known = encoding != NULL;
+	encoding_free(encoding);
+	return known;
 }
 
 #define SETTING(member, check, must_be)                                                              \

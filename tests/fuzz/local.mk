@@ -42,3 +42,13 @@ FUZZERS += tests/fuzz/fuzz_deflate
 tests_fuzz_fuzz_deflate_SOURCES = tests/fuzz/fuzz_deflate.c $(FUZZ_DRIVER)
 tests_fuzz_fuzz_deflate_LDADD = libcdrd.a
 tests_fuzz_fuzz_deflate_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_mend
+tests_fuzz_fuzz_mend_SOURCES = tests/fuzz/fuzz_mend.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_mend_LDADD = libcdrd.a
+tests_fuzz_fuzz_mend_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_encoding
+tests_fuzz_fuzz_encoding_SOURCES = tests/fuzz/fuzz_encoding.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_encoding_LDADD = libcdrd.a
+tests_fuzz_fuzz_encoding_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)

@@ -55,7 +55,8 @@ static const struct {
 	{ "UTF-16", TEXT("\xff\xfe""A\0\xac\x20"), TEXT("A\xe2\x82\xac") },
 	{ "UTF-16LE", TEXT("A\0\x0a\xdc""B\0\x3d\xd8\x00\xde"), TEXT("A\xff""0a\xff""dc""B\xf0\x9f\x98\x80") },
 	{ "UTF-8", TEXT("\xe2\x82\xac\xff\xc3"), TEXT("\xe2\x82\xac\xff""ff\xff""c3") },
-	{ "UTF-7", TEXT("a+AOs-b"), TEXT("a\xc3\xab""b") },
+	{ "IBM037", TEXT("\xc0\x7f\x81\xcb"), TEXT("{\"a\xc3\xb4") },
+	{ "CP1255", TEXT("\xf9\xd1\xe5"), TEXT("\xd7\xa9\xd7\x81\xd7\x95") },
 };
 
 START_TEST(text_becomes_utf8_whatever_the_pieces)
@@ -112,6 +113,16 @@ START_TEST(what_cannot_be_told_for_sure_is_not_restored)
 }
 END_TEST
 
+START_TEST(encoding_with_states_is_refused)
+{
+	static const char *const names[] = { "UTF-7", "ISO-2022-JP", "ISO-2022-KR", "CSISO2022JP" };
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		ck_assert_msg(encoding_new(names[i], &err) == NULL, "%s", names[i]);
+		ck_assert_ptr_nonnull(strstr(err.message, "states"));
+	}
+}
+END_TEST
+
 START_TEST(unknown_encoding_is_an_error_that_names_it)
 {
 	ck_assert_ptr_null(encoding_new("KLINGON", &err));
@@ -132,6 +143,7 @@ Suite *suite_encoding(void)
 	tcase_add_test(tcase, what_has_no_meaning_is_never_utf8);
 	tcase_add_test(tcase, single_bytes_come_back_as_they_were_sent);
 	tcase_add_test(tcase, what_cannot_be_told_for_sure_is_not_restored);
+	tcase_add_test(tcase, encoding_with_states_is_refused);
 	tcase_add_test(tcase, unknown_encoding_is_an_error_that_names_it);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "ingest/check.h"
 #include "ingest/ingest.h"
+#include "ingest/ingest_private.h"
 #include "store/accounts.h"
 #include "store/quarantine.h"
 #include "store_fixture.h"
@@ -171,7 +172,7 @@ START_TEST(acknowledged_records_are_on_disk)
 	await(&outcome);
 	ck_assert_int_eq(outcome.code, ERROR_NONE);
 	ck_assert_str_eq(outcome.answer,
-	                 "{\"accepted\":3,\"updated\":0,\"duplicates\":0,\"outdated\":0,\"rejected\":0,\"errors\":[]}");
+	                 "{\"accepted\":3,\"updated\":0,\"duplicates\":0,\"rejected\":0,\"errors\":[]}");
 	ck_assert_uint_eq(store_uncommitted(f.store), 0);
 	end_ingest();
 	assert_stored(3);
@@ -205,7 +206,7 @@ START_TEST(bad_line_does_not_lose_the_others)
 	await(&outcome);
 	assert_counts(&outcome, 2, 0, 0, 1);
 	ck_assert_str_eq(outcome.answer,
-	                 "{\"accepted\":2,\"updated\":0,\"duplicates\":0,\"outdated\":0,\"rejected\":1,\"errors\":[{\"line\":2,"
+	                 "{\"accepted\":2,\"updated\":0,\"duplicates\":0,\"rejected\":1,\"errors\":[{\"line\":2,"
 	                 "\"field\":\"account_id\",\"reason\":\"Unknown account \\\"nobody00\\\"\"},{\"line\":2,"
 	                 "\"field\":\"direction\",\"reason\":\"Missing required field; must be inbound or outbound\"},"
 	                 "{\"line\":2,\"field\":\"date_received\",\"reason\":\"Missing required field\"}]}");
@@ -222,7 +223,7 @@ START_TEST(listed_errors_are_capped_and_all_are_counted)
 	finish(&outcome);
 	await(&outcome);
 	ck_assert_str_eq(outcome.answer,
-	                 "{\"accepted\":0,\"updated\":0,\"duplicates\":0,\"outdated\":0,\"rejected\":5,\"errors\":["
+	                 "{\"accepted\":0,\"updated\":0,\"duplicates\":0,\"rejected\":5,\"errors\":["
 	                 "{\"line\":1,\"field\":\"account_id\",\"reason\":\"Missing required field\"},"
 	                 "{\"line\":1,\"field\":\"direction\","
 	                 "\"reason\":\"Missing required field; must be inbound or outbound\"}]}");
@@ -285,6 +286,31 @@ START_TEST(flood_of_rejected_records_is_counted_but_not_kept)
 	ASSERT_OK(quarantine_stats(f.store, &stats, &err));
 	ck_assert_uint_gt(stats.entries, 0);
 	ck_assert_uint_lt(stats.bytes, 60000);
+}
+END_TEST
+
+START_TEST(what_expires_and_what_is_pushed_out_is_counted)
+{
+	struct ingest_stats stats;
+	struct quarantine_entry old = { .time_us = 1, .producer = STR_LITERAL("switch-1") };
+	struct outcome outcome;
+	for (int i = 0; i < 3; i++)
+		ASSERT_OK(quarantine_put(f.store, &old, &err));
+	config.quarantine_max = 40000;
+	open_batch(&outcome);
+	for (int i = 0; i < 2000; i++)
+		feed(&outcome, "{\"product\":\"SMS\",\"account_id\":\"nobody00\",\"id\":\"some text to fill it\"}\n");
+	finish(&outcome);
+	await(&outcome);
+	config.quarantine_max = 20000;
+	ingest_on_expiry(-1, 0, ingest);
+	ingest_stats(ingest, &stats);
+	ck_assert_uint_eq(stats.quarantine_expired, 3);
+	ck_assert_uint_gt(stats.quarantine_pushed_out, 10);
+	ck_assert_uint_gt(stats.quarantine_unkept, 1000);
+	struct quarantine_stats left;
+	ASSERT_OK(quarantine_stats(f.store, &left, &err));
+	ck_assert_uint_eq(left.entries + stats.quarantine_pushed_out + stats.quarantine_unkept, 2000);
 }
 END_TEST
 
@@ -817,6 +843,7 @@ Suite *suite_ingest(void)
 	tcase_add_test(batches, rejected_record_is_kept_as_it_was_sent_with_all_faults);
 	tcase_add_test(batches, rejected_record_of_a_replay_is_not_kept_again);
 	tcase_add_test(batches, flood_of_rejected_records_is_counted_but_not_kept);
+	tcase_add_test(batches, what_expires_and_what_is_pushed_out_is_counted);
 	tcase_add_test(batches, batches_of_one_turn_share_a_commit);
 	tcase_add_test(batches, large_body_is_committed_on_the_way);
 	tcase_add_test(batches, abandoned_batch_is_not_answered_and_its_records_are_committed);
