@@ -1,5 +1,6 @@
 include tests/unit/local.mk
 include tests/fuzz/local.mk
+include tests/faults/local.mk
 # These need a running cdrd and more than a compiler: ./runtests installs that and runs them.
 EXTRA_DIST += tests/blackbox tests/sdk
 check_PROGRAMS += tests/blackbox/callback_put

@@ -10,6 +10,7 @@
 #include "admin/command.h"
 #include "base/clock.h"
 #include "store/clock_watch.h"
+#include "store/health.h"
 #include "store/quarantine.h"
 
 static void begin_section(struct json *j, const char *key)
@@ -51,6 +52,23 @@ static void write_process(struct json *j, const struct admin_context *context)
 	json_member_text(j, "data_dir", context->config->data_dir);
 }
 
+/* Says nothing where all is well. */
+static void write_health(struct json *j, const struct admin_context *context)
+{
+	struct store_health health;
+	store_health(context->store, &health);
+	if (health.catalog_broken)
+		json_member_text(j, "catalog", "does not work since a write failed");
+	if (health.days_broken)
+		json_member_uint(j, "days_broken", health.days_broken);
+	if (health.commits_failed) {
+		json_member_uint(j, "commits_failed", health.commits_failed);
+		json_member_text(j, "last_failure", health.failure.message);
+	}
+	if (health.reopened)
+		json_member_uint(j, "opened_anew", health.reopened);
+}
+
 /* Without --all, records are counted in the days that happen to be open: said by the key's name. */
 static int write_store(struct json *j, const struct admin_context *context, bool all, struct error *err)
 {
@@ -62,6 +80,7 @@ static int write_store(struct json *j, const struct admin_context *context, bool
 	json_member_uint(j, "days_open", stats.days_open);
 	json_member_uint(j, all ? "records" : "records_of_open_days", stats.records);
 	json_member_uint(j, "disk_bytes", stats.bytes);
+	write_health(j, context);
 	json_object_end(j);
 	return 0;
 }
@@ -95,23 +114,27 @@ static void write_ingest(struct json *j, const struct admin_context *context)
 	json_object_end(j);
 }
 
-static int write_quarantine(struct json *j, const struct admin_context *context, struct error *err)
+/* Where the catalog cannot be read, the other sections must still tell. */
+static void write_quarantine(struct json *j, const struct admin_context *context)
 {
 	struct quarantine_stats stats;
 	struct ingest_stats ingested;
+	struct error err;
 	int64_t age_us = quarantine_age_us(context->store, clock_now_us());
-	if (quarantine_stats(context->store, &stats, err) != 0)
-		return -1;
+	bool known = quarantine_stats(context->store, &stats, &err) == 0;
 	ingest_stats(context->ingest, &ingested);
 	begin_section(j, "quarantine");
-	json_member_uint(j, "records", stats.entries);
-	json_member_uint(j, "disk_bytes", stats.bytes);
-	json_member_uint(j, "oldest_age_seconds", (uint64_t)(age_us / CLOCK_US_PER_SECOND));
+	if (known) {
+		json_member_uint(j, "records", stats.entries);
+		json_member_uint(j, "disk_bytes", stats.bytes);
+		json_member_uint(j, "oldest_age_seconds", (uint64_t)(age_us / CLOCK_US_PER_SECOND));
+	} else {
+		json_member_text(j, "error", err.message);
+	}
 	json_member_uint(j, "expired", ingested.quarantine_expired);
 	json_member_uint(j, "pushed_out", ingested.quarantine_pushed_out);
 	json_member_uint(j, "not_kept", ingested.quarantine_unkept);
 	json_object_end(j);
-	return 0;
 }
 
 static void write_callbacks(struct json *j, const struct admin_context *context)
@@ -169,8 +192,7 @@ static int write_status(struct json *j, const struct admin_context *context, boo
 		return -1;
 	write_clock(j, context);
 	write_ingest(j, context);
-	if (write_quarantine(j, context, err) != 0)
-		return -1;
+	write_quarantine(j, context);
 	write_callbacks(j, context);
 	write_http(j, context);
 	write_loop(j, context);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/clock_watch.h"
+#include "store/health.h"
 
 #define DAYS_A_SLICE 1
 
@@ -35,6 +36,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	store_tend(retention->store);
 	if (store_clock_allows_deletion(retention->store))
 		removed = store_remove_days_before(retention->store, first_day, DAYS_A_SLICE);
 	retention->removed += removed;

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "http/routes.h"
 #include "store/clock_watch.h"
+#include "store/health.h"
 
 static bool store_is_shut(const struct http_app *app)
 {
@@ -46,6 +47,30 @@ static bool disk_is_short(const struct http_app *app)
 	return disk_is_low(app->disk);
 }
 
+static bool catalog_is_broken(const struct http_app *app)
+{
+	struct store_health health;
+
+	store_health(app->store, &health);
+	return health.catalog_broken;
+}
+
+static bool commits_fail(const struct http_app *app)
+{
+	struct store_health health;
+
+	store_health(app->store, &health);
+	return health.commits_failed > 0;
+}
+
+static bool days_are_broken(const struct http_app *app)
+{
+	struct store_health health;
+
+	store_health(app->store, &health);
+	return health.days_broken > 0;
+}
+
 static bool deletion_is_held(const struct http_app *app)
 {
 	struct clock_watch watch;
@@ -65,10 +90,13 @@ static const struct finding reasons[] = {
 	{ is_out_of_descriptors, "connections cannot be accepted" },
 	{ is_draining, "the daemon is ending" },
 	{ disk_is_short, "the disk is nearly full" },
+	{ catalog_is_broken, "the catalog does not work since a write failed" },
+	{ commits_fail, "the last commit failed" },
 	{ NULL, NULL },
 };
 
 static const struct finding warnings[] = {
+	{ days_are_broken, "days do not work since a write failed: cdrctl status" },
 	{ deletion_is_held, "the clock has jumped ahead, nothing is deleted for its age: cdrctl clock accept" },
 	{ NULL, NULL },
 };

@@ -70,6 +70,8 @@ void snapshot_take(struct snapshot *snapshot, const struct metrics_sources *sour
 	snapshot->lag_recent_max_us = lag_recent_max_us(sources->lag);
 	disk_room(app->disk, &snapshot->disk);
 	snapshot->disk_low = snapshot->disk.low;
+	store_health(app->store, &snapshot->health);
+	snapshot->catalog_broken = snapshot->health.catalog_broken;
 	store_clock_watch(app->store, &clock);
 	snapshot->clock_seen_us = clock.seen_us;
 	snapshot->deletion_held = clock.held;

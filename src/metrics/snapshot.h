@@ -5,6 +5,7 @@
 #define CDRD_METRICS_SNAPSHOT_H
 
 #include "metrics/metrics.h"
+#include "store/health.h"
 #include "store/quarantine.h"
 
 struct snapshot {
@@ -26,6 +27,8 @@ struct snapshot {
 	int64_t lag_recent_max_us;
 	struct disk_room disk;
 	uint64_t disk_low;
+	struct store_health health;
+	uint64_t catalog_broken;
 	int64_t clock_seen_us;
 	uint64_t deletion_held;
 	uint64_t access_dropped;

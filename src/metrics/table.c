@@ -38,6 +38,7 @@
 #define USED_RATIO "cdrd_lmdb_fullest_used_ratio", "Share of its map that the fullest LMDB environment uses."
 #define READERS "cdrd_lmdb_readers", "LMDB reader slots that have been in use at once, added up; an open day keeps one."
 #define SLOTS "cdrd_lmdb_reader_slots", "LMDB reader slots that there are, added up."
+#define BROKEN "cdrd_lmdb_broken", "LMDB environments that do not work since a write failed, until they are opened anew."
 #define CATALOG "environment=\"catalog\""
 #define DAYS "environment=\"days\""
 
@@ -145,6 +146,13 @@ const struct table_row table_rows[] = {
 	GAUGE(READERS, DAYS, store.open_days.readers),
 	GAUGE(SLOTS, CATALOG, store.catalog.reader_slots),
 	GAUGE(SLOTS, DAYS, store.open_days.reader_slots),
+	/* what does not work */
+	GAUGE("cdrd_commits_failed", "Commits that have failed since the last one that succeeded.", "",
+	      health.commits_failed),
+	GAUGE(BROKEN, CATALOG, catalog_broken),
+	GAUGE(BROKEN, DAYS, health.days_broken),
+	COUNTER("cdrd_lmdb_reopened_total", "LMDB environments that were opened anew after a write that failed.", "",
+	        health.reopened),
 	/* the clock */
 	GAUGE_SECONDS("cdrd_clock_last_seen_seconds", "Last seen time, in seconds since the epoch.", "", clock_seen_us),
 	GAUGE("cdrd_deletion_held",

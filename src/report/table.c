@@ -412,6 +412,5 @@ int table_each(struct store *store, const char *account, int64_t from_us, int64_
 	if (account)
 		key_add(&prefix, account, ACCOUNT_ID_LEN);
 	result = walk_back(store, txn, &prefix, from_us, to_us, fn, arg, err);
-	mdb_txn_abort(txn);
-	return result;
+	return env_read_end(store_catalog(store), txn, result, err);
 }

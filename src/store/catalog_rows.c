@@ -17,8 +17,7 @@ int catalog_rows_find(struct store *store, enum catalog_db db, struct str key, c
 		result = fn && fn(arg, key, env_str(v), err) == CATALOG_ROWS_FAILED ? -1 : 1;
 	else if (rc != MDB_NOTFOUND)
 		result = env_fail(env, rc, "get", err);
-	mdb_txn_abort(txn);
-	return result;
+	return env_read_end(env, txn, result, err);
 }
 
 static int walk(struct env *env, MDB_cursor *cursor, struct str from, catalog_rows_fn fn, void *arg,
@@ -46,6 +45,5 @@ int catalog_rows_each(struct store *store, enum catalog_db db, struct str from, 
 	int result = rc ? env_fail(env, rc, "open cursor", err) : walk(env, cursor, from, fn, arg, err);
 	if (!rc)
 		mdb_cursor_close(cursor);
-	mdb_txn_abort(txn);
-	return result;
+	return env_read_end(env, txn, result, err);
 }

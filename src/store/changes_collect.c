@@ -261,8 +261,7 @@ static int collect_day(struct collecting *c, int32_t number)
 	if (result == 0)
 		result = collect_partitions(c);
 	c->day->pins--;
-	mdb_txn_abort(c->txn);
-	return result;
+	return env_read_end(&c->day->env, c->txn, result, c->err);
 }
 
 int changes_collect(struct changes *changes, int64_t deadline_us, struct error *err)

@@ -141,8 +141,7 @@ static int fetch_day(struct changes *changes, int32_t number, int64_t deadline_u
 	f.day->pins++;
 	int result = fetch_rows(&f, deadline_us);
 	f.day->pins--;
-	mdb_txn_abort(f.txn);
-	return result;
+	return env_read_end(&f.day->env, f.txn, result, err);
 }
 
 int changes_fetch(struct changes *changes, int64_t deadline_us, struct error *err)

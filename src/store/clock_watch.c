@@ -59,6 +59,11 @@ static int write_seen(struct store *store, int64_t seen_us, struct error *err)
 	return 0;
 }
 
+int store_clock_write(struct store *store, struct error *err)
+{
+	return write_seen(store, store->clock.seen_us, err);
+}
+
 bool store_clock_allows_deletion(struct store *store)
 {
 	struct clock_watch *watch = &store->clock;

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/mirror.h"
@@ -127,28 +126,6 @@ static int check_dbs(const struct env *env, MDB_txn *txn, const struct env_db *d
 	return 0;
 }
 
-/* Are all pages there? One that is not would be a SIGBUS. */
-static int check_size(const struct env *env, struct error *err)
-{
-	MDB_envinfo info;
-	MDB_stat stat;
-	struct stat st;
-	int fd;
-	int rc = mdb_env_get_fd(env->mdb, &fd);
-	if (!rc)
-		rc = mdb_env_info(env->mdb, &info);
-	if (!rc)
-		rc = mdb_env_stat(env->mdb, &stat);
-	if (rc)
-		return env_fail(env, rc, "look", err);
-	if (fstat(fd, &st) != 0)
-		return error_set_errno(err, errno, "%s", env->path);
-	if ((uint64_t)st.st_size >= (uint64_t)(info.me_last_pgno + 1) * stat.ms_psize)
-		return 0;
-	return error_set(err, ERROR_CORRUPT, "%s: cut short, %lld bytes of %llu", env->path, (long long)st.st_size,
-	                 (unsigned long long)(info.me_last_pgno + 1) * stat.ms_psize);
-}
-
 int copying_check(const char *path, bool catalog, uint64_t *entries, struct error *err)
 {
 	struct env env = { .path = (char *)(uintptr_t)path };
@@ -159,7 +136,7 @@ int copying_check(const char *path, bool catalog, uint64_t *entries, struct erro
 		rc = mdb_env_set_maxdbs(env.mdb, ENV_DBS_MAX);
 	if (!rc)
 		rc = mdb_env_open(env.mdb, path, MDB_RDONLY | MDB_NOLOCK, 0640);
-	int result = rc ? env_fail(&env, rc, "open", err) : check_size(&env, err);
+	int result = rc ? env_fail(&env, rc, "open", err) : env_check_size(&env, err);
 	if (result == 0 && (rc = mdb_txn_begin(env.mdb, NULL, MDB_RDONLY, &txn)) != 0)
 		result = env_fail(&env, rc, "begin read", err);
 	if (result == 0)

@@ -254,8 +254,7 @@ static int count_day(struct counting *c, int32_t number)
 	c->day->pins++;
 	int result = count_accounts(c);
 	c->day->pins--;
-	mdb_txn_abort(c->txn);
-	return result;
+	return env_read_end(&c->day->env, c->txn, result, c->err);
 }
 
 int count_run(struct store *store, const struct scan_query *query, struct count *count, int64_t deadline_us,

@@ -74,6 +74,7 @@ void days_close(struct store *store, struct day *day)
 	hot_free(&day->hot);
 	for (int i = 0; i < DIRECTORY_SLOTS; i++)
 		directory_free(&day->directories[i]);
+	store->reopened += day->env.reopened;
 	env_close(&day->env);
 	day->is_open = false;
 	store->days_open--;

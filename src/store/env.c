@@ -15,9 +15,12 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
 
 #define DISK_FULL_BYTES ((uint64_t)1 << 20)
 #define LOCK_FILE_BYTES 8192 /* with LMDB's own number of readers, 126 */
+#define RETRY_US CLOCK_US_PER_SECOND
 
 /* LMDB calls a write that the disk took only a part of EIO. */
 static bool disk_is_full(const char *path)
@@ -103,11 +106,12 @@ static size_t last_commit(const struct env *env)
 	return info.me_last_txnid;
 }
 
-static int open_databases(struct env *env, const struct env_db *dbs, struct error *err)
+static int open_databases(struct env *env, struct error *err)
 {
 	MDB_txn *txn = env_write(env, err);
 	if (!txn)
 		return -1;
+	const struct env_db *dbs = env->dbs;
 	for (size_t i = 0; dbs[i].name; i++) {
 		int rc = mdb_dbi_open(txn, dbs[i].name, dbs[i].flags | MDB_CREATE, &env->dbi[i]);
 		if (rc)
@@ -125,36 +129,60 @@ static int sync_new(struct env *env, struct error *err)
 	return rc ? env_fail(env, rc, "sync", err) : 0;
 }
 
+int env_check_size(const struct env *env, struct error *err)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+	struct stat st;
+	int fd;
+	int rc = mdb_env_get_fd(env->mdb, &fd);
+	if (!rc)
+		rc = mdb_env_info(env->mdb, &info);
+	if (!rc)
+		rc = mdb_env_stat(env->mdb, &stat);
+	if (rc)
+		return env_fail(env, rc, "look", err);
+	if (fstat(fd, &st) != 0)
+		return error_set_errno(err, errno, "%s", env->path);
+	if ((uint64_t)st.st_size >= (uint64_t)(info.me_last_pgno + 1) * stat.ms_psize)
+		return 0;
+	return error_set(err, ERROR_CORRUPT, "%s: cut short, %lld bytes of %llu", env->path, (long long)st.st_size,
+	                 (unsigned long long)(info.me_last_pgno + 1) * stat.ms_psize);
+}
+
+static int open_made(struct env *env, bool made, struct error *err)
+{
+	if (reserve_lock_file(env->path, err) != 0)
+		return -1;
+	int rc = mdb_env_create(&env->mdb);
+	if (!rc)
+		rc = mdb_env_set_mapsize(env->mdb, env->map_bytes);
+	if (!rc)
+		rc = mdb_env_set_maxdbs(env->mdb, ENV_DBS_MAX);
+	if (!rc)
+		rc = mdb_env_open(env->mdb, env->path, MDB_NOTLS | (made ? MDB_NOSYNC : 0), 0640);
+	if (rc)
+		return env_fail(env, rc, "open", err);
+	if (open_databases(env, err) != 0 || (made && sync_new(env, err) != 0))
+		return -1;
+	/* A process that ended before its first commit has left one that is as good as new. */
+	env->is_new = last_commit(env) <= 1;
+	return 0;
+}
+
 int env_open(struct env *env, const char *path, size_t map_bytes, const struct env_db *dbs, struct error *err)
 {
-	memset(env, 0, sizeof(*env));
-	env->path = strdup(path);
+	*env = (struct env){ .path = strdup(path), .dbs = dbs, .map_bytes = map_bytes };
 	if (!env->path)
 		return error_set(err, ERROR_NOMEM, "%s: out of memory", path);
 	bool made = mkdir(path, 0750) == 0;
 	if (!made && errno != EEXIST) {
 		error_set_errno(err, errno, "%s: make directory", path);
-		goto fail;
+		env_close(env);
+		return -1;
 	}
-	if (reserve_lock_file(path, err) != 0)
-		goto fail;
-	int rc = mdb_env_create(&env->mdb);
-	if (!rc)
-		rc = mdb_env_set_mapsize(env->mdb, map_bytes);
-	if (!rc)
-		rc = mdb_env_set_maxdbs(env->mdb, ENV_DBS_MAX);
-	if (!rc)
-		rc = mdb_env_open(env->mdb, path, MDB_NOTLS | (made ? MDB_NOSYNC : 0), 0640);
-	if (rc) {
-		env_fail(env, rc, "open", err);
-		goto fail;
-	}
-	if (open_databases(env, dbs, err) != 0 || (made && sync_new(env, err) != 0))
-		goto fail;
-	/* A process that ended before its first commit has left one that is as good as new. */
-	env->is_new = last_commit(env) <= 1;
-	return 0;
-fail:
+	if (open_made(env, made, err) == 0)
+		return 0;
 	env_close(env);
 	if (made)
 		remove_new(path);
@@ -168,25 +196,87 @@ static void drop_spare(struct env *env)
 	env->spare = NULL;
 }
 
-void env_close(struct env *env)
+static void close_mdb(struct env *env)
 {
 	env_abort(env);
 	drop_spare(env);
 	if (env->mdb)
 		mdb_env_close(env->mdb);
+	env->mdb = NULL;
+}
+
+void env_close(struct env *env)
+{
+	close_mdb(env);
 	free(env->path);
 	memset(env, 0, sizeof(*env));
 }
 
+/* --- one that is broken --- */
+
+static void set_broken(struct env *env)
+{
+	if (!env->broken)
+		log_error("store", "%s: a write has failed that LMDB cannot go on after; it is opened anew", env->path);
+	env->broken = true;
+	env->retry_us = 0;
+}
+
+static int reopen(struct env *env, struct error *err)
+{
+	int64_t now_us = clock_monotonic_us();
+	if (env->reading > 0 || env->write || now_us < env->retry_us)
+		return error_set(err, ERROR_IO, "%s: does not work since a write failed, and waits to be opened anew", env->path);
+	close_mdb(env);
+	env->committed = 0;
+	env->broken = false;
+	if (open_made(env, false, err) != 0) {
+		close_mdb(env);
+		env->broken = true;
+		env->retry_us = now_us + RETRY_US;
+		log_error("store", "%s: cannot be opened anew: %s", env->path, err->message);
+		return -1;
+	}
+	env->reopened++;
+	log_info("store", "%s: opened anew", env->path);
+	return 0;
+}
+
+/* Begins a transaction, where need be after opening anew; `flags` of mdb_txn_begin. */
+static MDB_txn *begin(struct env *env, unsigned flags, const char *doing, struct error *err)
+{
+	MDB_txn *txn = NULL;
+	for (bool again = false;; again = true) {
+		if (env->broken && reopen(env, err) != 0)
+			return NULL;
+		int rc = mdb_txn_begin(env->mdb, NULL, flags, &txn);
+		if (!rc)
+			return txn;
+		if (rc != MDB_PANIC || again) {
+			env_fail(env, rc, doing, err);
+			return NULL;
+		}
+		set_broken(env);
+	}
+}
+
+/* After a commit that failed: can it be used any more? */
+static void look_for_panic(struct env *env)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn);
+	if (!rc)
+		mdb_txn_abort(txn);
+	if (rc == MDB_PANIC)
+		set_broken(env);
+}
+
+/* --- transactions --- */
+
 MDB_txn *env_write(struct env *env, struct error *err)
 {
-	if (!env->write) {
-		int rc = mdb_txn_begin(env->mdb, NULL, 0, &env->write);
-		if (rc) {
-			env->write = NULL;
-			env_fail(env, rc, "begin", err);
-		}
-	}
+	if (!env->write)
+		env->write = begin(env, 0, "begin", err);
 	return env->write;
 }
 
@@ -199,8 +289,10 @@ int env_commit(struct env *env, struct error *err)
 	env->write = NULL;
 	env->cursor = NULL;
 	env->committed = last_commit(env);
-	if (rc)
+	if (rc) {
+		look_for_panic(env);
 		return env_fail(env, rc, "commit", err);
+	}
 	if (env->is_new && (env_sync_directory(env->path, err) != 0 || sync_parent(env->path, err) != 0))
 		return -1;
 	env->is_new = false;
@@ -219,20 +311,19 @@ MDB_txn *env_read(struct env *env, struct error *err)
 {
 	MDB_txn *txn = env->spare;
 	env->spare = NULL;
-	if (txn)
-		return txn;
-	int rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn);
-	if (rc) {
-		env_fail(env, rc, "begin read", err);
-		return NULL;
-	}
+	if (!txn)
+		txn = begin(env, MDB_RDONLY, "begin read", err);
+	env->reading += txn != NULL;
 	return txn;
 }
 
-void env_read_end(struct env *env, MDB_txn *txn)
+int env_read_end(struct env *env, MDB_txn *txn, int result, struct error *err)
 {
-	if (env->spare || mdb_txn_id(txn) < env->committed)
+	(void)err;
+	env->reading--;
+	if (env->spare || env->broken || mdb_txn_id(txn) < env->committed)
 		mdb_txn_abort(txn);
 	else
 		env->spare = txn;
+	return result;
 }

@@ -4,6 +4,10 @@
  * What the wrapper adds: errors as struct error with the path in them, named databases opened with the environment
  * from a table, and a write transaction that stays open across turns of the loop until it is committed. Read
  * transactions see the last commit, also while a write transaction is open (MDB_NOTLS allows both on one thread).
+ *
+ * A write to a meta page that fails leaves LMDB's environment unusable (MDB_PANIC). It is then *broken*: what was not
+ * committed is lost, and the next who wants a transaction has it closed and opened anew, at most once a second. What
+ * fails until that succeeds are the requests that need it.
  */
 #ifndef CDRD_STORE_ENV_H
 #define CDRD_STORE_ENV_H
@@ -32,6 +36,12 @@ struct env {
 	MDB_txn *spare;      /* a read transaction on the last commit that nobody uses, or NULL */
 	size_t committed;    /* number of the last commit, as of mdb_txn_id */
 	bool is_new;         /* no commit has synced the directory's entries yet */
+	bool broken;         /* must be opened anew; `mdb` is NULL where that has failed */
+	int64_t retry_us;    /* monotonic: not to be tried before */
+	unsigned reading;    /* read transactions that are not ended */
+	uint64_t reopened;   /* how often it has been */
+	const struct env_db *dbs;
+	size_t map_bytes;
 	MDB_dbi dbi[ENV_DBS_MAX]; /* in the table's order */
 };
 
@@ -54,12 +64,16 @@ int env_commit(struct env *env, struct error *err);
 void env_abort(struct env *env);
 
 /*
- * A read-only transaction on the last commit; end it within the slice. NULL with *err. To end it is mdb_txn_abort, or
- * env_read_end where it is done for every request: that keeps it for the next env_read, up to the next commit. Of
- * hundreds of environments, each one's locks, slots of readers and meta pages are cold when their turn comes.
+ * A read-only transaction on the last commit; end it within the slice. NULL with *err.
+ *
+ * Ending it keeps it for the next env_read, up to the next commit: of hundreds of environments, each one's locks, slots of
+ * readers and meta pages are cold when their turn comes. `result` is what came of the reading, and is returned.
  */
 MDB_txn *env_read(struct env *env, struct error *err);
-void env_read_end(struct env *env, MDB_txn *txn);
+int env_read_end(struct env *env, MDB_txn *txn, int result, struct error *err);
+
+/* Does it have all pages that it says it has? One that is not there would be a SIGBUS. ERROR_CORRUPT. */
+int env_check_size(const struct env *env, struct error *err);
 
 /* Fills *err from an LMDB result: MDB_MAP_FULL and ENOSPC are ERROR_FULL, corruption ERROR_CORRUPT, a system's
  * errno ERROR_IO. Always returns -1. `doing` says what failed: "put", "commit". */

@@ -181,7 +181,7 @@ static int step_hot(struct erase *erase, struct day *day, int64_t deadline_us, b
 	                  walk_hot(erase, day, cursor, deadline_us, dirty, err);
 	if (!rc)
 		mdb_cursor_close(cursor);
-	mdb_txn_abort(txn);
+	result = env_read_end(&day->env, txn, result, err);
 	if (result > 0)
 		erase_next_account(erase);
 	if (erase->account == erase->all_count) {

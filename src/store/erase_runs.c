@@ -128,7 +128,7 @@ int erase_find_step(struct erase *erase, struct day *day, struct error *err)
 	int result = rc ? env_fail(&day->env, rc, "open cursor", err) : walk_blocks(erase, day, txn, cursor, err);
 	if (!rc)
 		mdb_cursor_close(cursor);
-	mdb_txn_abort(txn);
+	result = env_read_end(&day->env, txn, result, err);
 	if (result > 0)
 		erase_next_account(erase);
 	if (result >= 0 && erase->account == erase->all_count)

@@ -186,8 +186,7 @@ static int find_in_day(struct find *find)
 		result = error_set(find->err, ERROR_NOMEM, "records of an id: out of memory");
 	if (result == 0)
 		result = give_found(find);
-	env_read_end(&find->day->env, find->txn);
-	return result;
+	return env_read_end(&find->day->env, find->txn, result, find->err);
 }
 
 static int prefetch_filter(struct find *find, size_t day, const struct id_filter_key *key)

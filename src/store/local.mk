@@ -21,6 +21,7 @@ libcdrd_a_SOURCES += \
 	src/store/erase.c src/store/erase_number.c src/store/erase_runs.c src/store/erase.h src/store/erase_private.h \
 	src/store/changes.c src/store/changes_collect.c src/store/changes_fetch.c src/store/changes.h src/store/changes_private.h \
 	src/store/find.c \
+	src/store/health.c src/store/health.h \
 	src/store/hot.c src/store/hot.h \
 	src/store/id_filter.c src/store/id_filter.h \
 	src/store/ids.c src/store/ids.h \

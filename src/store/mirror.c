@@ -23,7 +23,7 @@ struct walk {
 size_t mirror_txn_id(const struct env *env)
 {
 	MDB_envinfo info;
-	return mdb_env_info(env->mdb, &info) == 0 ? info.me_last_txnid : 0;
+	return env->mdb && mdb_env_info(env->mdb, &info) == 0 ? info.me_last_txnid : 0;
 }
 
 void mirror_free(struct mirror *mirror)
@@ -204,9 +204,7 @@ static int step_round(struct mirror *mirror, int64_t deadline_us, struct error *
 		if (clock_monotonic_us() >= deadline_us)
 			break;
 	}
-	if (from)
-		mdb_txn_abort(from);
-	return result;
+	return from ? env_read_end(mirror->from, from, result, err) : result;
 }
 
 int mirror_step(struct mirror *mirror, int64_t deadline_us, bool *done, struct error *err)

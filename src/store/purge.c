@@ -82,8 +82,7 @@ static int is_in_day(const struct purge *purge, struct day *day, struct error *e
 	int found = is_in(purge, day, txn, DAY_HOT, err);
 	if (found == 0)
 		found = is_in(purge, day, txn, DAY_BLOCKS, err);
-	mdb_txn_abort(txn);
-	return found;
+	return env_read_end(&day->env, txn, found, err);
 }
 
 /* --- hot rows --- */

@@ -250,9 +250,7 @@ static int load_hot(struct day *day, struct error *err)
 {
 	MDB_txn *txn = env_read(&day->env, err);
 	int result = txn ? day_hot_load(day, txn, err) : -1;
-	if (txn)
-		mdb_txn_abort(txn);
-	return result;
+	return txn ? env_read_end(&day->env, txn, result, err) : result;
 }
 
 struct day *put_open_day(struct store *store, int32_t number, bool make, struct error *err)

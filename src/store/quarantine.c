@@ -319,8 +319,7 @@ int quarantine_ends(struct store *store, struct quarantine_ends *ends, struct er
 	if (!txn)
 		return -1;
 	int result = read_ends(env, txn, ends, err);
-	mdb_txn_abort(txn);
-	return result;
+	return env_read_end(env, txn, result, err);
 }
 
 int quarantine_stats(struct store *store, struct quarantine_stats *stats, struct error *err)
@@ -332,8 +331,7 @@ int quarantine_stats(struct store *store, struct quarantine_stats *stats, struct
 	if (!txn)
 		return -1;
 	int result = read_stats(env, txn, stats, err);
-	mdb_txn_abort(txn);
-	return result;
+	return env_read_end(env, txn, result, err);
 }
 
 int64_t quarantine_age_us(struct store *store, int64_t now_us)

@@ -59,8 +59,8 @@ bool repack_is_due(struct day *day, bool at_once)
 	size_t used = 2; /* the meta pages */
 	for (int i = 0; day_dbs[i].name; i++)
 		used += pages_of(txn, day->env.dbi[i]);
-	mdb_txn_abort(txn);
-	if (mdb_env_info(day->env.mdb, &info) != 0 || info.me_last_pgno + 1 < used)
+	if (env_read_end(&day->env, txn, 0, &err) != 0 || mdb_env_info(day->env.mdb, &info) != 0 ||
+	    info.me_last_pgno + 1 < used)
 		return false;
 	size_t all = info.me_last_pgno + 1;
 	return all - used >= FREE_PAGES_MIN && (all - used) * FREE_SHARE >= all;

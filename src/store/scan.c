@@ -30,8 +30,7 @@ static int scan_day(struct scan *scan, int32_t number)
 		}
 	}
 	day->pins--;
-	mdb_txn_abort(txn);
-	return result;
+	return env_read_end(&day->env, txn, result, scan->err);
 }
 
 /* How do the lines that the sink wants come from those of blocks? */
@@ -68,7 +67,7 @@ int scan_run(struct store *store, const struct scan_query *query, struct scan_po
 	for (size_t i = store_day_index(store, first); result > 0 && i < store->days_count && store->day_numbers[i] <= last;
 	     i++)
 		result = scan_day(&scan, store->day_numbers[i]);
-	scan_end_moved(&scan);
+	result = scan_end_moved(&scan, result);
 	if (scan.moved)
 		store_reader_give(store, scan.moved);
 	buf_free(&scan.line);

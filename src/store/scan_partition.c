@@ -38,20 +38,22 @@ struct lead {
 	struct place place;
 };
 
-void scan_end_moved(struct scan *scan)
+int scan_end_moved(struct scan *scan, int result)
 {
-	if (!scan->moved_day)
-		return;
-	env_read_end(&scan->moved_day->env, scan->moved_txn);
-	scan->moved_day->pins--;
+	struct day *day = scan->moved_day;
+	if (!day)
+		return result;
 	scan->moved_day = NULL;
+	day->pins--;
+	return env_read_end(&day->env, scan->moved_txn, result, scan->err);
 }
 
 /* Goes on in the day that lead->place is in. What is read there lives until the next ghost. 1, 0 when there is no such day
  * any more, -1. */
 static int lead_to_day(struct scan *scan, struct lead *lead)
 {
-	scan_end_moved(scan);
+	if (scan_end_moved(scan, 0) != 0)
+		return -1;
 	struct day *day = store_day(scan->store, clock_day_of(lead->place.time_us), false, scan->err);
 	if (!day)
 		return scan->err->code == ERROR_NONE ? 0 : -1;

@@ -28,8 +28,8 @@ struct scan {
  * (scan->end says why), -1. */
 int scan_partition(struct scan *scan, struct day *day, MDB_txn *txn, const char *account);
 
-/* Gives back the day that the last ghost led to, if it was another one. */
-void scan_end_moved(struct scan *scan);
+/* Gives back the day that the last ghost led to, if it was another one. `result`, or -1 as of env_read_end. */
+int scan_end_moved(struct scan *scan, int result);
 
 /* Does a record, of which the filters' columns are filled, pass them? */
 bool scan_passes(const struct scan_query *query, const struct record *record);

@@ -151,7 +151,7 @@ int seal_begin_change(struct store *store, struct day *day, const struct partiti
 	int result = store_day_ready(store, day, txn, err);
 	if (result == 0)
 		result = seal_take_runs(seal, day, txn, err);
-	mdb_txn_abort(txn);
+	result = env_read_end(&day->env, txn, result, err);
 	if (result != 0 || seal->entries.count == 0)
 		return result;
 	if (seal_begin_job(seal, day, partition, err) != 0)
@@ -174,7 +174,7 @@ static bool open_for_sweep(struct store *store, struct day *day)
 	MDB_txn *txn = opened ? env_read(&opened->env, &err) : NULL;
 	int result = txn ? store_day_ready(store, opened, txn, &err) : -1;
 	if (txn)
-		mdb_txn_abort(txn);
+		result = env_read_end(&opened->env, txn, result, &err);
 	if (result != 0)
 		log_error("store", "%s; it is not sealed until the next start", err.message);
 	return result == 0;

@@ -128,7 +128,7 @@ int seal_gather(struct store *store, struct seal *seal, int64_t deadline_us, str
 		return -1;
 	int result = seal->runs_count ? gather_runs(store, seal, txn, deadline_us, err) :
 	                                gather_hot(seal, txn, deadline_us, err);
-	mdb_txn_abort(txn);
+	result = env_read_end(&seal->day->env, txn, result, err);
 	if (result < 0 || result == 2)
 		return result < 0 ? -1 : 0;
 	if (finish_block(seal, err) != 0)

@@ -142,7 +142,7 @@ int seal_find_runs(struct store *store, struct seal *seal, struct day *day, bool
 	int result = rc ? env_fail(&day->env, rc, "open cursor", err) : search(store, seal, day, txn, cursor, found, err);
 	if (!rc)
 		mdb_cursor_close(cursor);
-	mdb_txn_abort(txn);
+	result = env_read_end(&day->env, txn, result, err);
 	if (result == 0 && !*found)
 		day->merge_seals = day->seals;
 	return result;

@@ -64,7 +64,7 @@ int store_day_stats(struct store *store, int32_t number, struct store_day_stats 
 	MDB_stat hot;
 	int rc = mdb_stat(txn, day->env.dbi[DAY_HOT], &hot);
 	int result = rc ? env_fail(&day->env, rc, "stat", err) : add_blocks(day, txn, stats, err);
-	mdb_txn_abort(txn);
+	result = env_read_end(&day->env, txn, result, err);
 	stats->hot_rows = rc ? 0 : hot.ms_entries; /* the few ghosts among them count too */
 	add_day_files(store, number, &stats->bytes);
 	return result;
@@ -80,8 +80,12 @@ int store_stats(struct store *store, bool all, struct store_stats *stats, struct
 			add_day_files(store, store->day_numbers[i], &stats->bytes);
 			continue;
 		}
-		if (store_day_stats(store, store->day_numbers[i], &day, err) != 0)
-			return -1;
+		if (store_day_stats(store, store->day_numbers[i], &day, err) != 0) {
+			if (all)
+				return -1;
+			add_day_files(store, store->day_numbers[i], &stats->bytes);
+			continue;
+		}
 		stats->records += day.hot_rows + day.sealed_rows - day.dead_rows;
 		stats->bytes += day.bytes;
 	}
@@ -93,7 +97,7 @@ static void add_env(const struct env *env, struct store_env_stats *stats)
 {
 	MDB_envinfo info;
 	MDB_stat stat;
-	if (mdb_env_info(env->mdb, &info) || mdb_env_stat(env->mdb, &stat))
+	if (!env->mdb || mdb_env_info(env->mdb, &info) || mdb_env_stat(env->mdb, &stat))
 		return;
 	uint64_t used = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
 	bool fuller = (double)used * (double)stats->fullest_map_bytes >

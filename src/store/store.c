@@ -86,9 +86,10 @@ static int meta_get(struct store *store, const char *name, uint64_t *number, str
 		memcpy(text, val.mv_data, val.mv_size < sizeof(text) ? val.mv_size : sizeof(text) - 1);
 		*number = strtoull(text, &end, 10);
 	}
-	mdb_txn_abort(txn);
-	if (rc)
-		return rc == MDB_NOTFOUND ? 0 : env_fail(&store->catalog, rc, name, err);
+	int result = rc && rc != MDB_NOTFOUND ? env_fail(&store->catalog, rc, name, err) : 0;
+	result = env_read_end(&store->catalog, txn, result, err);
+	if (result != 0 || rc)
+		return result;
 	if (end == text || *end)
 		return error_set(err, ERROR_CORRUPT, "%s: %s \"%s\" is not a number", store->catalog.path, name, text);
 	return 0;
@@ -358,13 +359,27 @@ static int commit_days(struct store *store, struct error *err)
 	return 0;
 }
 
+static void note_commit(struct store *store, int result, const struct error *err)
+{
+	if (result == 0) {
+		store->commits_failed = 0;
+		return;
+	}
+	store->commits_failed++;
+	store->failure = *err;
+}
+
 int store_commit(struct store *store, struct error *err)
 {
 	if (store->catalog_failed) {
 		store_abort(store);
 		return error_set(err, ERROR_IO, "%s: a commit before this one failed", store->catalog.path);
 	}
-	if (commit_days(store, err) != 0 || env_commit(&store->catalog, err) != 0) {
+	bool wrote = store->catalog.write || store->uncommitted > 0;
+	int result = commit_days(store, err) != 0 || env_commit(&store->catalog, err) != 0 ? -1 : 0;
+	if (result != 0 || wrote)
+		note_commit(store, result, err);
+	if (result != 0) {
 		store_abort(store);
 		return -1;
 	}
@@ -379,7 +394,9 @@ int store_commit(struct store *store, struct error *err)
 
 int store_catalog_commit(struct store *store, struct error *err)
 {
-	if (env_commit(&store->catalog, err) == 0)
+	int result = env_commit(&store->catalog, err);
+	note_commit(store, result, err);
+	if (result == 0)
 		return 0;
 	store->catalog_failed = store->uncommitted > 0;
 	return -1;

@@ -47,6 +47,9 @@ struct store {
 	struct store_seal_stats sealing;
 
 	struct clock_watch clock;
+	uint64_t commits_failed; /* since the last that succeeded */
+	struct error failure;    /* of the last that failed */
+	uint64_t reopened;       /* environments of days that are closed by now: health.h */
 
 	uint64_t changed[STORE_CHANGED_SLOTS]; /* newest change of accounts and products, by a hash: changes.h */
 	uint64_t last_seq;     /* given out */

@@ -192,9 +192,7 @@ static int give_day(struct summing *s)
 		result = give_hot(s);
 	if (s->reader)
 		store_reader_give(s->store, s->reader);
-	if (s->txn)
-		mdb_txn_abort(s->txn);
-	return result;
+	return s->txn ? env_read_end(&s->day->env, s->txn, result, s->err) : result;
 }
 
 int sums_run(struct store *store, const struct scan_query *query, struct sums *sums, int64_t deadline_us,

@@ -341,8 +341,7 @@ static int step_day(struct verify *verify, struct day *day, struct error *err)
 		check_count(verify, day, txn);
 		result = 1;
 	}
-	mdb_txn_abort(txn);
-	return result;
+	return env_read_end(&day->env, txn, result, err);
 }
 
 static void begin_day(struct verify *verify)

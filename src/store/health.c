@@ -1,0 +1,43 @@
+/*
+ * health.c: see health.h.
+ */
+#include "store/health.h"
+
+#include "base/log.h"
+#include "store/store_private.h"
+
+void store_health(const struct store *store, struct store_health *health)
+{
+	*health = (struct store_health){
+		.commits_failed = store->commits_failed,
+		.failure = store->failure,
+		.catalog_broken = store->catalog.broken,
+		.reopened = store->catalog.reopened + store->reopened,
+	};
+	for (size_t i = 0; i < store->days_count; i++) {
+		const struct day *day = store->days[i];
+		health->days_broken += day->is_open && day->env.broken;
+		health->reopened += day->is_open ? day->env.reopened : 0;
+	}
+}
+
+static bool mend(struct env *env)
+{
+	struct error err; /* is in the log */
+	MDB_txn *txn = env->broken ? env_read(env, &err) : NULL;
+	if (txn)
+		(void)env_read_end(env, txn, 0, &err);
+	return !env->broken;
+}
+
+void store_tend(struct store *store)
+{
+	struct error err;
+	bool works = mend(&store->catalog);
+	for (size_t i = 0; i < store->days_count; i++)
+		works &= !store->days[i]->is_open || mend(&store->days[i]->env);
+	if (store->commits_failed == 0 || !works || store->catalog.write)
+		return;
+	if (store_clock_write(store, &err) == 0)
+		log_info("store", "commits succeed again");
+}

@@ -1,0 +1,112 @@
+"""A write to the disk that fails: what was not committed fails its requests, and everything goes on after it."""
+import errno
+
+import pytest
+
+import faults
+import harness
+import scraping
+from harness import wait_for
+from samples import DAY, NOON, SECOND, many_sms, sms, whole_day
+
+QUERY = {"product": "SMS", "direction": "outbound"}
+
+
+@pytest.fixture
+def failing(daemons, tmp_path):
+    """A daemon with 20 records of yesterday, whose writes can be made to fail: failing.set(...)."""
+    daemon = scraping.start(daemons, start=False)
+    fault = faults.Faults(tmp_path / "faults")
+    faults.start(daemon, fault)
+    daemon.add_producer()
+    fault.daemon, fault.account = daemon, daemon.new_account()
+    daemon.post_cdrs(many_sms(fault.account, 20))
+    yield fault
+    fault.clear()
+    daemon.stop()
+
+
+def post(daemon, records):
+    return daemon.post_body(harness.encode(records, "ndjson"))
+
+
+def ids(daemon, account, day=0):
+    pages = daemon.pages(account, **QUERY, **whole_day(NOON.replace(hour=0) - day * DAY))
+    return {record["id"] for page in pages for record in page["records"]}
+
+
+def later(account, count, offset=1):
+    return many_sms(account, count, NOON + offset * 3600 * SECOND)
+
+
+@pytest.mark.parametrize("call", ["meta", "pwrite", "fdatasync"])
+@pytest.mark.parametrize("path", ["/days/", "/catalog/"])
+@pytest.mark.parametrize("error, status", [(errno.EIO, 500), (errno.ENOSPC, 507)])
+def test_one_write_that_fails_fails_its_request_alone(failing, call, path, error, status):
+    daemon, account = failing.daemon, failing.account
+    before = ids(daemon, account)
+    records = [*later(account, 5), {"product": "SMS"}]  # one that is rejected writes to the catalog, too
+    with failing.failing(call, path, times=1, error=error):
+        answer = post(daemon, records)
+    assert answer.status == status, answer
+    assert before <= ids(daemon, account)
+    again = post(daemon, records)
+    assert again.status == 200, again
+    assert sum(again.json()[kind] for kind in ("accepted", "updated", "duplicates")) == 5
+    assert ids(daemon, account) == before | {record["id"] for record in records[:5]}
+    daemon.restart()
+    assert ids(daemon, account) == before | {record["id"] for record in records[:5]}
+    assert daemon.ctl("verify")["sound"]
+
+
+def test_a_change_of_accounts_that_failed_can_be_made_again(failing):
+    daemon = failing.daemon
+    with failing.failing("meta", "/catalog/", times=1):
+        with pytest.raises(harness.CtlError):
+            daemon.ctl("account", "add", "failed01")
+    daemon.ctl("account", "add", "failed01")
+    assert "failed01" in {row["id"] for row in daemon.ctl("account", "list")}
+    assert scraping.scrape(daemon).get("cdrd_lmdb_reopened_total") == 1
+
+
+def test_a_catalog_that_stays_broken_is_told_and_works_again_by_itself(failing):
+    daemon, account = failing.daemon, failing.account
+    failing.set("meta", "/catalog/")
+    with pytest.raises(harness.CtlError):
+        daemon.ctl("account", "add", "failed02")
+    assert post(daemon, [{"product": "SMS"}]).status == 500
+    ready = daemon.request("GET", "/readyz")
+    assert ready.status == 503 and "the last commit failed" in ready.json()["reasons"], ready
+    assert daemon.ctl("status")["store"]["commits_failed"] > 0
+    assert scraping.scrape(daemon).get("cdrd_commits_failed") > 0
+    assert len(ids(daemon, account)) == 20
+    failing.clear()
+    wait_for(lambda: daemon.request("GET", "/readyz").status == 200)
+    assert "commits_failed" not in daemon.ctl("status")["store"]
+    daemon.ctl("account", "add", "failed02")
+
+
+def test_a_day_that_stays_broken_holds_up_no_other(failing):
+    daemon, account = failing.daemon, failing.account
+    day = (NOON - DAY).date().isoformat()
+    assert post(daemon, [sms(account, NOON - DAY)]).status == 200
+    failing.set("meta", f"/days/{day}/")
+    for _ in range(3):
+        assert post(daemon, [sms(account, NOON - DAY)]).status == 500
+        assert post(daemon, later(account, 1)).status == 200
+    assert daemon.request("GET", "/healthz").status == 200
+    failing.clear()
+    assert post(daemon, [sms(account, NOON - DAY)]).status == 200
+    assert len(ids(daemon, account, day=1)) == 2
+    assert len(ids(daemon, account)) == 23
+
+
+def test_reports_and_sealing_go_on_after_a_failed_write(failing):
+    daemon, account = failing.daemon, failing.account
+    with failing.failing("meta", "/days/", times=1):
+        daemon.ctl("seal")
+        wait_for(lambda: failing.counts()[1] == 1)
+    daemon.ctl("seal")
+    wait_for(lambda: daemon.ctl("storage")[0]["hot"] == 0, seconds=40)
+    assert len(ids(daemon, account)) == 20
+    assert daemon.ctl("verify")["sound"]

@@ -1,0 +1,6 @@
+# A library for LD_PRELOAD, without the sanitizers: tests/blackbox/faults.py. Built by hand, as nothing else needs libtool.
+check_DATA = tests/faults/faults.so
+EXTRA_DIST += tests/faults/faults.c
+CLEANFILES += tests/faults/faults.so
+tests/faults/faults.so: $(srcdir)/tests/faults/faults.c
+	$(AM_V_CC)$(MKDIR_P) tests/faults && $(CC) -O1 -g -Wall -Wextra -fPIC -shared -o $@ $(srcdir)/tests/faults/faults.c -ldl
