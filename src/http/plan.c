@@ -30,19 +30,26 @@ bool http_plan_refuse(struct http_request *request, struct str parameter, const 
 	return false;
 }
 
+bool http_plan_any_values(const struct http_app *app)
+{
+	return strcmp(app->config->filter_values, "any") == 0;
+}
+
 bool http_plan_make(struct http_request *request, const struct http_app *app, enum query_kind kind,
                     const struct query_limits *limits, int64_t received_us, struct query_params *params,
                     struct query_plan *plan)
 {
+	struct query_limits all = *limits;
 	struct query_problems problems;
 	struct error err;
 
+	all.any_values = http_plan_any_values(app);
 	query_problems_clear(&problems);
 	if (query_params_decode(params, http_request_query(request), &err) < 0) {
 		http_reply_error(request, &err);
 		return false;
 	}
-	if (!query_plan_make(plan, kind, params, limits, http_plan_range_end(received_us), &problems)) {
+	if (!query_plan_make(plan, kind, params, &all, http_plan_range_end(received_us), &problems)) {
 		http_reply_invalid(request, &problems);
 		return false;
 	}

@@ -16,6 +16,9 @@ bool http_plan_may_read(struct http_request *request, const struct http_app *app
 /* Answers 422: one parameter is wrong. Always false. */
 bool http_plan_refuse(struct http_request *request, struct str parameter, const char *reason);
 
+/* Do filters take values beside the known ones (filter_values)? */
+bool http_plan_any_values(const struct http_app *app);
+
 /* From the parameters in the target to a plan that the account may have read. False when the request has been answered
  * instead. *params must be empty; the plan borrows from it, and in any case it must be freed. */
 bool http_plan_make(struct http_request *request, const struct http_app *app, enum query_kind kind,

@@ -116,7 +116,10 @@ bool http_report_make_plan(struct http_request *request, const struct http_app *
                            const struct query_params *params, struct query_plan *plan,
                            struct query_problems *problems)
 {
-	struct query_limits limits = { .window_max_us = app->config->report_window_max };
+	struct query_limits limits = {
+		.window_max_us = app->config->report_window_max,
+		.any_values = http_plan_any_values(app),
+	};
 
 	query_plan_make(plan, QUERY_ASYNC, params, &limits, http_plan_range_end(received_us), problems);
 	check_callback(plan->callback_url, problems);

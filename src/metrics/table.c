@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "metrics/routes.h"
+#include "metrics/values.h"
 
 #define AT(place) offsetof(struct snapshot, place)
 #define ROW_COUNTER(name, help, labels, at) { TEXT_COUNTER, name, help, labels, TABLE_UINT, AT(at), NULL }
@@ -23,7 +24,7 @@
 #define GAUGE_SECONDS(...) ROW_GAUGE_SECONDS(__VA_ARGS__)
 #define GAUGE_RATIO(...) ROW_GAUGE_RATIO(__VA_ARGS__)
 #define HISTOGRAM(...) ROW_HISTOGRAM(__VA_ARGS__)
-#define BY_ROUTE(type, name, help, write) { type, name, help, "", TABLE_UINT, 0, write }
+#define WRITTEN_BY(type, name, help, write) { type, name, help, "", TABLE_UINT, 0, write }
 
 #define RECORDS "cdrd_ingest_records_total", "Records that ingest has taken or rejected, committed ones only."
 #define UNREPLAYED \
@@ -55,13 +56,13 @@ const struct table_row table_rows[] = {
 	/* HTTP */
 	GAUGE("cdrd_http_connections", "Open connections of the public listener.", "", http.connections),
 	COUNTER("cdrd_http_requests_begun_total", "Requests whose head has arrived.", "", http.requests),
-	BY_ROUTE(TEXT_COUNTER, "cdrd_http_requests_total",
+	WRITTEN_BY(TEXT_COUNTER, "cdrd_http_requests_total",
 	         "Requests answered, by path of the endpoint, method and status; 499 for clients that did not wait.",
 	         routes_write_requests),
-	BY_ROUTE(TEXT_HISTOGRAM, "cdrd_http_request_duration_seconds",
+	WRITTEN_BY(TEXT_HISTOGRAM, "cdrd_http_request_duration_seconds",
 	         "Time from the end of a request's head to its answer, by path of the endpoint and method.",
 	         routes_write_durations),
-	BY_ROUTE(TEXT_COUNTER, "cdrd_http_response_bytes_total",
+	WRITTEN_BY(TEXT_COUNTER, "cdrd_http_response_bytes_total",
 	         "Bytes of answers' bodies, by path of the endpoint and method.", routes_write_bytes),
 	COUNTER("cdrd_access_log_dropped_lines_total", "Lines that the access log had to drop.", "", access_dropped),
 	COUNTER("cdrd_audit_log_failures_total", "Lines that could not be written to the audit log's file.", "",
@@ -77,6 +78,9 @@ const struct table_row table_rows[] = {
 	        ingest.commits_failed),
 	HISTOGRAM("cdrd_ingest_commit_duration_seconds", "What a group commit of ingest took, its fsyncs included.", "",
 	          ingest.commit_duration),
+	WRITTEN_BY(TEXT_COUNTER, "cdrd_ingest_unknown_values_total",
+	         "Values of records that are not among the known ones of their column, by product and column.",
+	         values_write_unknown),
 	GAUGE("cdrd_quarantine_records", "Rejected records that are kept.", "", quarantine.entries),
 	GAUGE("cdrd_quarantine_bytes", "Bytes of the pages that hold rejected records.", "", quarantine.bytes),
 	GAUGE_SECONDS("cdrd_quarantine_oldest_age_seconds", "Age of the oldest rejected record that is kept, 0 if there is none.",

@@ -70,6 +70,7 @@ void query_problems_add(struct query_problems *problems, struct str name, const 
 struct query_limits {
 	int64_t window_max_us;
 	size_t ids_max;
+	bool any_values; /* filters take values beside the known ones */
 };
 
 /* How a report file is written. */

@@ -211,19 +211,6 @@ void query_take_wait(struct query_making *making, struct str value)
 		                   STR_ARGS(query_clip(value, QUERY_VALUE_SHOWN)), QUERY_WAIT_MAX);
 }
 
-static bool is_allowed(const struct catalog_filter *filter, struct str value)
-{
-	if (!filter->values)
-		return true;
-	for (const char *const *word = filter->values; *word; word++) {
-		struct str allowed = str_from(*word);
-
-		if (filter->nocase ? str_equal_nocase(value, allowed) : str_equal(value, allowed))
-			return true;
-	}
-	return false;
-}
-
 /* Directions are a filter like any other only where the product does not keep them apart. */
 static bool take_direction(struct query_making *making, struct str name, struct str value)
 {
@@ -245,7 +232,7 @@ void query_take_filter(struct query_making *making, const struct catalog_filter 
 
 	if (is_direction && !take_direction(making, filter->name, value))
 		return;
-	if (!is_direction && !is_allowed(filter, value)) {
+	if (!is_direction && !making->limits->any_values && !catalog_filter_knows(filter, value)) {
 		query_refuse_value(making, filter->name, value, filter->values);
 		return;
 	}

@@ -80,7 +80,7 @@ void report_inner_name(const struct report *report, struct buf *out)
 
 bool report_make_plan(const struct report *report, struct query_plan *plan)
 {
-	static const struct query_limits no_limits = { .window_max_us = INT64_MAX };
+	static const struct query_limits no_limits = { .window_max_us = INT64_MAX, .any_values = true };
 	struct query_problems problems = { 0 };
 	bool right = query_plan_make(plan, QUERY_ASYNC, &report->params, &no_limits, report->received_us, &problems);
 

@@ -150,6 +150,15 @@ def test_records_are_counted_by_result_when_they_are_committed(daemon, account):
         assert after.get(name) > before.get(name), name
 
 
+def test_values_beside_the_known_ones_are_counted_by_product_and_column(daemon, account):
+    def unknown(**labels):
+        return scraping.scrape(daemon).get("cdrd_ingest_unknown_values_total", **labels)
+    before = unknown(product="SMS", column="status"), unknown(product="VOICE-CALL", column="status")
+    daemon.post_cdrs([sms(account, status=status) for status in ("delivered", "parked", "DELIVERED", "")])
+    assert unknown(product="SMS", column="status") - before[0] == 2
+    assert unknown(product="VOICE-CALL", column="status") == before[1]
+
+
 def test_sealing_is_counted(daemon, account):
     before = scraping.scrape(daemon)
     daemon.post_cdrs(many_sms(account, 500))

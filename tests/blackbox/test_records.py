@@ -1,5 +1,6 @@
 """GET /v2/reports/records: every product, filter, time form, and error; paging has its own file, test_paging.py."""
 import datetime
+import json
 import uuid
 
 import pytest
@@ -485,3 +486,24 @@ def test_an_id_of_another_account_is_answered_like_one_that_does_not_exist(daemo
                         if k not in ("request_id", "received_at", "ids_not_found", "_links", "id")})
     assert answers[0] == answers[1]
     assert answers[0]["records"] == []
+
+
+# --- values beside the known ones ---
+
+def test_an_unknown_status_is_taken_and_can_be_asked_for_where_that_is_set(daemons):
+    daemon = daemons(filter_values="any")
+    account = daemon.new_account()
+    parked = sms(account, status="parked")
+    daemon.post_cdrs([parked, sms(account)])
+    query = {"product": "SMS", "direction": "outbound", **whole_day()}
+    assert [r["id"] for r in daemon.records(account, status="parked", **query)["records"]] == [parked["id"]]
+    body = json.dumps({"account_id": account.id, "status": "parked", **query})
+    report = daemon.request("POST", "/v2/reports", body, {"Content-Type": "application/json"},
+                            (account.id, account.secret))
+    assert report.status == 200, report
+
+
+def test_an_unknown_status_is_refused_in_a_query_as_ever_where_nothing_is_set(daemon, account):
+    daemon.post_cdrs([sms(account, status="parked")])
+    problem = daemon.records(account, 422, product="SMS", direction="outbound", status="parked", **whole_day())
+    assert "parked" in problem["invalid_parameters"][0]["reason"], problem

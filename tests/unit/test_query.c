@@ -139,6 +139,15 @@ START_TEST(filters_become_columns_and_values)
 }
 END_TEST
 
+START_TEST(filter_takes_any_value_where_that_is_set)
+{
+	limits.any_values = true;
+	assert_plan(CALLS "&" DAY "&status=parked");
+	ck_assert_uint_eq(plan.filters_count, 1);
+	assert_str(plan.filters[0].value, "parked");
+}
+END_TEST
+
 START_TEST(direction_is_no_filter_where_directions_are_kept_apart)
 {
 	assert_plan(SMS "&" DAY);
@@ -588,6 +597,7 @@ static void add_plans(Suite *suite)
 	tcase_add_loop_test(tc, dates_are_taken_in_every_form, 0, COUNT(noons));
 	tcase_add_test(tc, without_dates_the_longest_window_that_ends_now);
 	tcase_add_test(tc, filters_become_columns_and_values);
+	tcase_add_test(tc, filter_takes_any_value_where_that_is_set);
 	tcase_add_test(tc, direction_is_no_filter_where_directions_are_kept_apart);
 	tcase_add_test(tc, filter_may_match_a_column_of_another_name);
 	tcase_add_loop_test(tc, every_product_takes_its_filters_all_at_once, 0, (int)catalog_products_count);
