@@ -20,6 +20,10 @@ static const struct {
 } rows[] = {
 	{ NULL, "secret", HIDE_ALL },
 	{ "quarantine replay", "set", HIDE_VALUE },
+	{ "quarantine replay", "id", HIDE_MIDDLE },
+	{ "quarantine replay", "reason", HIDE_ALL }, /* it may quote a value */
+	{ "quarantine drop", "id", HIDE_MIDDLE },
+	{ "quarantine drop", "reason", HIDE_ALL },
 	{ "erase", "number", HIDE_MIDDLE },
 	{ "erase revoke", "number", HIDE_MIDDLE },
 };

@@ -175,7 +175,9 @@ static void on_done(void *arg, const struct ingest_summary *summary, struct buf 
 {
 	struct replay_item *item = arg;
 	struct replay *replay = item->replay;
-	if (err) {
+	if (err && err->code == ERROR_INVALID) { /* it cannot be read, but others may */
+		add_rejected(replay, item->number, "", err->message);
+	} else if (err) {
 		replay->failure = *err;
 	} else if (summary->rejected > 0) {
 		take_rejection(replay, item->number, answer_json);

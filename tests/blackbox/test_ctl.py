@@ -249,6 +249,15 @@ def test_import_draws_a_bar_with_rate_and_time_left_on_a_terminal(slow_daemon, t
     assert drawn.endswith("\r\x1b[K"), "the line is emptied at the end"
 
 
+def test_import_shows_rejects_while_it_runs(slow_daemon):
+    records = many_sms(slow_daemon.new_account(), 20000, NOON, SECOND / 100)
+    for record in records[::10]:
+        record["smell"] = "nice"
+    command = [harness.program("cdrctl"), "-s", slow_daemon.socket, "import", "--allow-rejects", "-"]
+    drawn = on_terminal(command, feed=harness.encode(records, "ndjson"))[1]
+    assert re.search(r"[\d,]+ records  [\d,]+/s  [\d,]+ rejected", drawn), drawn
+
+
 def test_import_from_a_pipe_draws_no_bar_but_the_rate(slow_daemon):
     account = slow_daemon.new_account()
     body = harness.encode(many_sms(account, 20000, NOON, SECOND / 100), "ndjson")

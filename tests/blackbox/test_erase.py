@@ -8,6 +8,7 @@ import threading
 import time
 import zlib
 
+import msgpack
 import pytest
 import zstandard
 
@@ -192,6 +193,16 @@ def test_the_bytes_are_gone_from_every_file(quiet):
     quiet.restart()
     assert files_with(quiet, PERSON, MESSAGE) == set()
     assert len(all_records(quiet, account, YESTERDAY)) == 640
+
+
+def test_rejects_go_whatever_their_format_and_those_of_others_stay(quiet):
+    account, other = quiet.new_account(), quiet.new_account()
+    quiet.post_body(msgpack.packb({**of_person(account), "to": int(PERSON), "smell": "a number that is no text"}), "msgpack")
+    for whose in (account, other):
+        quiet.post_body(harness.encode([of_person(whose, smell="nice")], "csv"), "csv")
+    assert erase(quiet, account)["quarantine_dropped"] == 2
+    (left,) = quiet.ctl("quarantine", "list")
+    assert left["account"] == other.id
 
 
 def test_records_of_other_products_are_erased(quiet):
