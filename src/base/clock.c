@@ -304,7 +304,7 @@ static char *write_time_of_day(char *p, int64_t us)
 	return write_digits(p, 6, fraction_us);
 }
 
-static void format(struct buf *out, int64_t time_us, struct str zone)
+void clock_format_record(struct buf *out, int64_t time_us)
 {
 	char text[DATE_TIME_LEN + sizeof(".ffffff")];
 	char *p = write_date(text, clock_day_of(time_us));
@@ -312,17 +312,7 @@ static void format(struct buf *out, int64_t time_us, struct str zone)
 	*p++ = 'T';
 	p = write_time_of_day(p, time_of_day_us(time_us));
 	buf_add(out, text, (size_t)(p - text));
-	buf_add_str(out, zone);
-}
-
-void clock_format_report(struct buf *out, int64_t time_us)
-{
-	format(out, time_us, STR_LITERAL("+0000"));
-}
-
-void clock_format_record(struct buf *out, int64_t time_us)
-{
-	format(out, time_us, STR_LITERAL("+00:00"));
+	buf_add_str(out, STR_LITERAL("+00:00"));
 }
 
 void clock_format_day(struct buf *out, int32_t day)

@@ -37,9 +37,8 @@ bool clock_parse_iso8601(struct str text, int64_t *time_us);
 /* Reads the same without an offset, of which nothing may be there: what a clock on the wall shows, as if it were UTC. */
 bool clock_parse_local(struct str text, int64_t *local_us);
 
-/* Appends e.g. 2024-06-17T16:39:06+0000 (report times) or, with colon, 2025-04-01T23:55:06+00:00 (times inside
- * records). A fraction is written only if there is one, with 3 or 6 digits. */
-void clock_format_report(struct buf *out, int64_t time_us);
+/* Appends e.g. 2025-04-01T23:55:06+00:00, as times are written in records, answers, reports and callbacks: with the
+ * colon, since .NET, Go and others cannot read +0000. A fraction is written only if there is one, with 3 or 6 digits. */
 void clock_format_record(struct buf *out, int64_t time_us);
 
 /* Appends yyyy-mm-dd of a day number. */

@@ -2,7 +2,7 @@
  * changes_answer.c: a page of changes as JSON, the token that leads on, and the charge.
  *
  *	{"_links":{"self":...,"next":...},"request_id":...,"request_status":"TRUNCATED",...,"items_count":1000,
- *	 "more":true,"next":TOKEN,"data_complete_until":"2026-03-01T12:00:00+0000","records":[...]}
+ *	 "more":true,"next":TOKEN,"data_complete_until":"2026-03-01T12:00:00+00:00","records":[...]}
  *
  * There is always a `next`, since there will always be more one day. Records cost what those of a synchronous query do.
  * The page of a token is charged once, however often it is asked for; an empty one never.
@@ -115,7 +115,7 @@ static void charge(const struct http_changes *page, const struct answer *answer)
 static void write_time(struct json *json, const char *key, int64_t time_us, struct buf *scratch)
 {
 	buf_clear(scratch);
-	clock_format_report(scratch, time_us - time_us % CLOCK_US_PER_SECOND);
+	clock_format_record(scratch, time_us - time_us % CLOCK_US_PER_SECOND);
 	json_member_str(json, key, buf_str(scratch));
 }
 

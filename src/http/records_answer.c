@@ -72,7 +72,7 @@ static void write_links(struct json *json, const struct answer *answer)
 static void write_time(struct json *json, const char *key, int64_t time_us, struct buf *scratch)
 {
 	buf_clear(scratch);
-	clock_format_report(scratch, time_us);
+	clock_format_record(scratch, time_us);
 	json_member_str(json, key, buf_str(scratch));
 }
 

@@ -116,7 +116,7 @@ static void write_answer(struct http_summary *summary, const struct summary_grou
 	json_member_str(&json, "request_id", str_from(summary->request_id));
 	json_member_str(&json, "request_status", STR_LITERAL("SUCCESS"));
 	buf_clear(&scratch);
-	clock_format_report(&scratch, received_us);
+	clock_format_record(&scratch, received_us);
 	json_member_str(&json, "received_at", buf_str(&scratch));
 	query_plan_echo(&summary->plan, &summary->params, &json);
 	json_member_uint(&json, "groups_count", summary->groups.count);

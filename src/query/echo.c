@@ -9,7 +9,7 @@ static void write_time(struct json *json, const char *key, int64_t time_us)
 {
 	struct buf text = { 0 };
 
-	clock_format_report(&text, time_us);
+	clock_format_record(&text, time_us);
 	json_member_str(json, key, buf_str(&text));
 	if (text.failed)
 		json->out->failed = true;

@@ -95,7 +95,7 @@ static void write_time(struct json *json, const char *key, int64_t time_us)
 {
 	struct buf text = { 0 };
 
-	clock_format_report(&text, time_us - time_us % CLOCK_US_PER_SECOND);
+	clock_format_record(&text, time_us - time_us % CLOCK_US_PER_SECOND);
 	json_member_str(json, key, buf_str(&text));
 	buf_free(&text);
 }

@@ -527,7 +527,7 @@ START_TEST(echo_repeats_what_was_given_and_the_dates)
 	ck_assert_str_eq(buf_cstr(&out),
 	                 "{\"account_id\":\"abcd1234\",\"product\":\"SMS\",\"direction\":\"outbound\",\"to\":\"1\","
 	                 "\"include_subaccounts\":true,\"columns\":\"id,to\",\"callback_url\":\"http://a\","
-	                 "\"date_start\":\"2024-06-10T15:00:00+0000\",\"date_end\":\"2024-06-17T15:00:00+0000\"}");
+	                 "\"date_start\":\"2024-06-10T15:00:00+00:00\",\"date_end\":\"2024-06-17T15:00:00+00:00\"}");
 	buf_free(&out);
 }
 END_TEST
