@@ -229,13 +229,23 @@ static bool is_within_years(int64_t time_us)
 	return time_us >= 0 && time_us < DAY_OF_YEAR_10000 * CLOCK_US_PER_DAY;
 }
 
-bool clock_parse_iso8601(struct str text, int64_t *time_us)
+static bool parse_time(struct str text, struct clock_moment *moment)
 {
 	int64_t local_us, offset_us;
 
 	if (!take_date_time(&text, &local_us) || !read_offset(text, &offset_us) || !is_within_years(local_us - offset_us))
 		return false;
-	*time_us = local_us - offset_us;
+	*moment = (struct clock_moment){ .time_us = local_us - offset_us, .offset_us = offset_us };
+	return true;
+}
+
+bool clock_parse_iso8601(struct str text, int64_t *time_us)
+{
+	struct clock_moment moment;
+
+	if (!parse_time(text, &moment))
+		return false;
+	*time_us = moment.time_us;
 	return true;
 }
 
@@ -246,6 +256,16 @@ bool clock_parse_local(struct str text, int64_t *local_us)
 	if (!take_date_time(&text, &read_us) || text.len > 0 || !is_within_years(read_us))
 		return false;
 	*local_us = read_us;
+	return true;
+}
+
+bool clock_parse_moment(struct str text, struct clock_moment *moment)
+{
+	int32_t day;
+
+	if (!clock_parse_day(text, &day))
+		return parse_time(text, moment);
+	*moment = (struct clock_moment){ .time_us = clock_day_start_us(day) };
 	return true;
 }
 
@@ -313,6 +333,33 @@ void clock_format_record(struct buf *out, int64_t time_us)
 	p = write_time_of_day(p, time_of_day_us(time_us));
 	buf_add(out, text, (size_t)(p - text));
 	buf_add_str(out, STR_LITERAL("+00:00"));
+}
+
+void clock_format_duration(struct buf *out, int64_t us)
+{
+	static const struct {
+		int64_t us;
+		int64_t from_us; /* used for lengths from here on */
+		const char *name;
+	} units[] = {
+		{ CLOCK_US_PER_DAY, 2 * CLOCK_US_PER_DAY, "day" },
+		{ CLOCK_US_PER_HOUR, CLOCK_US_PER_HOUR, "hour" },
+		{ US_PER_MINUTE, US_PER_MINUTE, "minute" },
+		{ CLOCK_US_PER_SECOND, CLOCK_US_PER_SECOND, "second" },
+		{ 1000, 1000, "millisecond" },
+		{ 1, 0, "microsecond" },
+	};
+	const char *space = "";
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+		int64_t count = us / units[i].us;
+
+		if (us < units[i].from_us || (count == 0 && *space))
+			continue;
+		buf_addf(out, "%s%lld %s%s", space, (long long)count, units[i].name, count == 1 ? "" : "s");
+		us -= count * units[i].us;
+		space = " ";
+	}
 }
 
 void clock_format_day(struct buf *out, int32_t day)

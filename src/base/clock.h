@@ -37,9 +37,22 @@ bool clock_parse_iso8601(struct str text, int64_t *time_us);
 /* Reads the same without an offset, of which nothing may be there: what a clock on the wall shows, as if it were UTC. */
 bool clock_parse_local(struct str text, int64_t *local_us);
 
+/* A moment and the offset from UTC that it was written with. */
+struct clock_moment {
+	int64_t time_us;
+	int64_t offset_us;
+};
+
+/* As clock_parse_iso8601, for times of requests: a date alone, yyyy-mm-dd, is its midnight in UTC. */
+bool clock_parse_moment(struct str text, struct clock_moment *moment);
+
 /* Appends e.g. 2025-04-01T23:55:06+00:00, as times are written in records, answers, reports and callbacks: with the
  * colon, since .NET, Go and others cannot read +0000. A fraction is written only if there is one, with 3 or 6 digits. */
 void clock_format_record(struct buf *out, int64_t time_us);
+
+/* Appends a length of time as people write it, in units that add up to it: "26 hours", "397 days 1 millisecond". Days
+ * are counted from 48 hours on. */
+void clock_format_duration(struct buf *out, int64_t us);
 
 /* Appends yyyy-mm-dd of a day number. */
 void clock_format_day(struct buf *out, int32_t day);

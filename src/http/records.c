@@ -75,6 +75,7 @@ static bool make_plan(struct http_records_page *page)
 	struct query_limits limits = {
 		.window_max_us = config->sync_window_max,
 		.ids_max = (size_t)config->ids_max,
+		.page_max = (size_t)config->page_max,
 	};
 
 	if (!http_plan_make(page->request, page->app, QUERY_SYNC, &limits, page->received_us, &page->params,
@@ -82,11 +83,12 @@ static bool make_plan(struct http_records_page *page)
 		return false;
 	page->view = query_plan_view(&page->plan);
 	page->columns = record_view_columns(page->plan.product, &page->view);
-	page->max = (size_t)config->page_max;
+	page->limit = page->plan.limit;
 	return true;
 }
 
-/* Takes up the range, the snapshot and the place that the cursor holds. */
+/* Takes up the range, the snapshot, the limit and the place that the cursor holds. A limit beside it counts instead, and
+ * makes the page another one: what it has beyond the other is not paid. */
 static bool resume(struct http_records_page *page)
 {
 	struct query_plan *plan = &page->plan;
@@ -103,6 +105,9 @@ static bool resume(struct http_records_page *page)
 	page->snapshot = cursor.snapshot;
 	page->position = cursor.position;
 	page->began_us = cursor.began_us;
+	if (page->limit == 0)
+		page->limit = cursor.limit;
+	cursor.limit = (uint32_t)page->limit;
 	meter_page_id(reader, &cursor, page->request_id);
 	return true;
 }
@@ -119,6 +124,13 @@ static int look_for_charge(struct http_records_page *page, struct error *err)
 	return found < 0 ? -1 : 0;
 }
 
+static size_t page_size(const struct http_records_page *page)
+{
+	size_t max = (size_t)page->app->config->page_max;
+
+	return page->limit > 0 && page->limit < max ? page->limit : max;
+}
+
 static bool prepare(struct http_records_page *page)
 {
 	struct error err;
@@ -131,6 +143,7 @@ static bool prepare(struct http_records_page *page)
 	page->snapshot = store_snapshot(page->app->store);
 	if (page->plan.cursor.p && !resume(page))
 		return false;
+	page->max = page_size(page);
 	page->last = page->position;
 	if (look_for_charge(page, &err) < 0) {
 		http_reply_error(page->request, &err);

@@ -25,6 +25,7 @@ struct http_records_page {
 	struct record_view view;
 	uint64_t columns;   /* that the view shows, as of scan_query */
 	size_t max;         /* records on a page */
+	size_t limit;       /* the same as the query said; 0: it did not */
 	size_t count;       /* records on this one */
 	bool more;          /* at least one more record is there */
 	struct buf records; /* JSON objects, separated by commas */

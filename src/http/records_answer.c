@@ -52,6 +52,7 @@ static int seal_cursor(const struct http_records_page *page, struct answer *answ
 		.to_us = page->plan.to_us,
 		.snapshot = page->snapshot,
 		.began_us = page->began_us,
+		.limit = (uint32_t)page->limit,
 		.position = page->last,
 	};
 
@@ -85,10 +86,16 @@ static void write_price(const struct meter_price *price, struct json *json, stru
 	json_member_str(json, "currency", str_from(price->currency));
 }
 
+static bool is_empty_range(const struct query_plan *plan)
+{
+	return !plan->by_id && plan->from_us == plan->to_us;
+}
+
 /* Is the page one that costs anything? */
 static bool is_chargeable(const struct http_records_page *page)
 {
-	return !page->is_paid && !meter_is_free(page->plan.product) && !http_request_is_head(page->request);
+	return !page->is_paid && !is_empty_range(&page->plan) && !meter_is_free(page->plan.product) &&
+	       !http_request_is_head(page->request);
 }
 
 static void quote(const struct http_records_page *page, struct meter_price *price)

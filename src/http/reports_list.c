@@ -11,6 +11,7 @@
 
 #define LIST_MAX 500
 #define DEFAULT_DAYS 7
+#define ALL_STATES ((1U << REPORT_STATES) - 1)
 
 struct list {
 	const struct http_request *request;
@@ -36,67 +37,100 @@ static int take_account(struct list *list, struct str value, struct error *err)
 	return id_is_account(value) ? 0 : refuse(err, "account_id", "Not an account id, which has 8 letters or digits");
 }
 
+/* May be given more than once, as generated clients write lists; all count. */
 static int take_status(struct list *list, struct str value, struct error *err)
 {
-	list->states = 0;
-	while (value.len > 0) {
-		const char *comma = memchr(value.p, ',', value.len);
-		size_t len = comma ? (size_t)(comma - value.p) : value.len;
-		size_t step = comma ? len + 1 : len;
+	struct str rest = value, name;
+
+	while (query_list_next(&rest, &name)) {
 		enum report_state state;
 
-		if (!report_state_parse((struct str){ value.p, len }, &state))
+		if (str_equal_nocase(name, STR_LITERAL("any"))) {
+			list->states = ALL_STATES;
+		} else if (report_state_parse(name, &state)) {
+			list->states |= 1U << state;
+		} else if (name.len > 0) {
 			return refuse(err, "status",
 			              "Not a list of PENDING, PROCESSING, SUCCESS, TRUNCATED, FAILED or ABORTED");
-		list->states |= 1U << state;
-		value.p += step;
-		value.len -= step;
+		}
 	}
+	return 0;
+}
+
+static int take_date(struct str value, const char *name, int64_t *time_us, struct error *err)
+{
+	struct clock_moment moment;
+
+	if (!clock_parse_moment(value, &moment))
+		return refuse(err, name, "Not a time or date");
+	*time_us = moment.time_us;
 	return 0;
 }
 
 static int take_date_from(struct list *list, struct str value, struct error *err)
 {
-	return clock_parse_iso8601(value, &list->from_us) ? 0 : refuse(err, "date_from", "Not a time");
+	return take_date(value, "date_from", &list->from_us, err);
 }
 
 static int take_date_to(struct list *list, struct str value, struct error *err)
 {
-	return clock_parse_iso8601(value, &list->to_us) ? 0 : refuse(err, "date_to", "Not a time");
+	return take_date(value, "date_to", &list->to_us, err);
 }
 
 static const struct {
 	const char *name;
+	bool repeats;
 	int (*take)(struct list *list, struct str value, struct error *err);
 } parameters[] = {
-	{ "account_id", take_account },
-	{ "status", take_status },
-	{ "date_from", take_date_from },
-	{ "date_to", take_date_to },
+	{ "account_id", false, take_account },
+	{ "status", true, take_status },
+	{ "date_from", false, take_date_from },
+	{ "date_to", false, take_date_to },
 };
 
-static int take(struct list *list, const struct query_param *param, struct error *err)
+static int refuse_shown(struct error *err, struct str name, const char *what)
 {
-	struct str name = param->name;
+	return error_set(err, ERROR_INVALID, "%.*s: %s", (int)(name.len < 64 ? name.len : 64), name.p, what);
+}
+
+static bool was_given(const struct query_params *params, size_t before)
+{
+	for (size_t i = 0; i < before; i++) {
+		if (params->list[i].value.len > 0 && str_equal(params->list[i].name, params->list[before].name))
+			return true;
+	}
+	return false;
+}
+
+static int take(struct list *list, const struct query_params *params, size_t place, struct error *err)
+{
+	const struct query_param *param = &params->list[place];
 
 	if (param->value.len == 0)
 		return 0;
 	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
-		if (str_is(name, parameters[i].name))
-			return parameters[i].take(list, param->value, err);
+		if (!str_is(param->name, parameters[i].name))
+			continue;
+		if (!parameters[i].repeats && was_given(params, place))
+			return refuse_shown(err, param->name, "Given more than once");
+		return parameters[i].take(list, param->value, err);
 	}
-	return error_set(err, ERROR_INVALID, "%.*s: Unknown parameter", (int)(name.len < 64 ? name.len : 64), name.p);
+	return refuse_shown(err, param->name, "Unknown parameter");
 }
 
+/* Without date_from, the usual days before date_to, or before now. */
 static int read_parameters(struct list *list, const struct query_params *params, struct error *err)
 {
-	list->states = (1U << REPORT_STATES) - 1;
-	list->from_us = clock_now_us() - DEFAULT_DAYS * CLOCK_US_PER_DAY;
+	list->from_us = INT64_MIN;
 	list->to_us = INT64_MAX;
 	for (size_t i = 0; i < params->count; i++) {
-		if (take(list, &params->list[i], err) < 0)
+		if (take(list, params, i, err) < 0)
 			return -1;
 	}
+	if (list->states == 0)
+		list->states = ALL_STATES;
+	if (list->from_us == INT64_MIN)
+		list->from_us = (list->to_us < INT64_MAX ? list->to_us : clock_now_us()) - DEFAULT_DAYS * CLOCK_US_PER_DAY;
 	return list->account.p ? 0 : refuse(err, "account_id", "Missing required parameter");
 }
 

@@ -55,7 +55,7 @@ void meter_page_id(const struct account *account, const struct cursor *cursor, c
 	uint64_t words[] = {
 		cursor->fingerprint, (uint64_t)cursor->from_us, (uint64_t)cursor->to_us, cursor->snapshot,
 		(uint64_t)cursor->began_us, (uint64_t)cursor->position.day, (uint64_t)cursor->position.time_us,
-		cursor->position.seq,
+		cursor->position.seq, cursor->limit,
 	};
 	uint64_t seed = id_hash64(account->id, ACCOUNT_ID_LEN, 0);
 	uint64_t hashes[2] = { id_hash64(words, sizeof(words), seed), id_hash64(words, sizeof(words), ~seed) };

@@ -47,18 +47,13 @@ void query_settle_columns(struct query_making *making)
 	struct query_plan *plan = making->plan;
 	struct str rest = query_given(making->params, OWN_NAME);
 	uint64_t taken = 0;
+	struct str name;
 
 	if (!rest.p || !plan->product)
 		return;
 	struct record_view view = query_plan_view(plan);
 	uint64_t shown = record_view_columns(plan->product, &view);
 
-	for (bool more = true; more;) {
-		const char *comma = memchr(rest.p, ',', rest.len);
-		size_t len = comma ? (size_t)(comma - rest.p) : rest.len;
-
-		take_column(making, shown, &taken, query_trim((struct str){ rest.p, len }));
-		more = comma != NULL;
-		rest = more ? (struct str){ rest.p + len + 1, rest.len - len - 1 } : rest;
-	}
+	while (query_list_next(&rest, &name))
+		take_column(making, shown, &taken, name);
 }

@@ -1,7 +1,8 @@
 /*
  * cursor.c: cursor tokens, sealed and opened with AES-256-GCM (NIST SP 800-38D) of OpenSSL.
  *
- *	plaintext = version, fingerprint, from, to, snapshot, began, day, account, time, seq    8 bytes each, little-endian
+ *	plaintext = version (the limit in its upper half), fingerprint, from, to, snapshot, began, day, account, time, seq
+ *	            8 bytes each, little-endian
  *	token     = base64url( ciphertext (80) || tag (16) )                             128 characters
  *	iv        = base64url( nonce (12, random) )                                      16 characters
  *
@@ -40,7 +41,7 @@ enum word {
 
 static void pack(uint64_t words[WORDS], const struct cursor *cursor)
 {
-	words[WORD_VERSION] = VERSION;
+	words[WORD_VERSION] = VERSION | (uint64_t)cursor->limit << 32;
 	words[WORD_FINGERPRINT] = cursor->fingerprint;
 	words[WORD_FROM] = (uint64_t)cursor->from_us;
 	words[WORD_TO] = (uint64_t)cursor->to_us;
@@ -65,6 +66,7 @@ static bool unpack(struct cursor *cursor, uint64_t words[WORDS])
 		.to_us = (int64_t)words[WORD_TO],
 		.snapshot = words[WORD_SNAPSHOT],
 		.began_us = (int64_t)words[WORD_BEGAN],
+		.limit = (uint32_t)(words[WORD_VERSION] >> 32),
 		.position = {
 			.day = (int32_t)(int64_t)words[WORD_DAY],
 			.account = (uint32_t)words[WORD_ACCOUNT],
@@ -72,7 +74,7 @@ static bool unpack(struct cursor *cursor, uint64_t words[WORDS])
 			.seq = words[WORD_SEQ],
 		},
 	};
-	return words[WORD_VERSION] == VERSION;
+	return (uint32_t)words[WORD_VERSION] == VERSION;
 }
 
 static bool encrypt(EVP_CIPHER_CTX *ctx, const struct cursor_key *key, const char *account, const uint8_t *nonce,

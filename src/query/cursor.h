@@ -2,7 +2,8 @@
  * cursor.h: cursor tokens, sealed so that a client can neither read nor change them.
  *
  *	cursor = base64url( AES-256-GCM( key, nonce, plaintext, aad = account ) || tag )    iv = base64url( nonce )
- *	plaintext = version, query fingerprint, range, snapshot, beginning, position: fixed-size little-endian integers
+ *	plaintext = version and limit, query fingerprint, range, snapshot, beginning, position: fixed-size little-endian
+ *	            integers
  *
  * The key is data_dir/cursor.key (32 random bytes, mode 0600), made at first start: tokens survive a restart.
  */
@@ -25,6 +26,7 @@ struct cursor {
 	int64_t to_us;
 	uint64_t snapshot;
 	int64_t began_us; /* when the first page was asked for; tells the same query asked again from a page asked again */
+	uint32_t limit;   /* records on a page, as the query said; 0: it did not */
 	struct scan_position position;
 };
 

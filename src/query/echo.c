@@ -63,6 +63,8 @@ void query_plan_echo(const struct query_plan *plan, const struct query_params *p
 	write_given(json, params, "time_zone");
 	if (plan->by_id || plan->kind == QUERY_CHANGES)
 		return;
+	if (plan->limit > 0)
+		json_member_uint(json, "limit", plan->limit);
 	write_time(json, "date_start", plan->from_us);
 	write_time(json, "date_end", plan->to_us);
 }

@@ -60,18 +60,12 @@ static void take_group(struct query_making *making, struct str name)
 
 void query_take_group_by(struct query_making *making, struct str value)
 {
-	struct str rest = value;
+	struct str rest = value, name;
 
 	if (!making->plan->product)
 		return;
-	for (bool more = true; more && making->problems->count < QUERY_PROBLEMS_MAX;) {
-		const char *comma = memchr(rest.p, ',', rest.len);
-		size_t len = comma ? (size_t)(comma - rest.p) : rest.len;
-
-		take_group(making, query_trim((struct str){ rest.p, len }));
-		more = comma != NULL;
-		rest = more ? (struct str){ rest.p + len + 1, rest.len - len - 1 } : rest;
-	}
+	while (making->problems->count < QUERY_PROBLEMS_MAX && query_list_next(&rest, &name))
+		take_group(making, name);
 }
 
 void query_take_interval(struct query_making *making, struct str value)

@@ -20,6 +20,29 @@ struct str query_clip(struct str text, size_t max)
 	return (struct str){ text.p, max };
 }
 
+static struct str trim(struct str text)
+{
+	while (text.len > 0 && text.p[0] == ' ') {
+		text.p++;
+		text.len--;
+	}
+	while (text.len > 0 && text.p[text.len - 1] == ' ')
+		text.len--;
+	return text;
+}
+
+bool query_list_next(struct str *rest, struct str *item)
+{
+	const char *comma;
+
+	if (!rest->p)
+		return false;
+	comma = memchr(rest->p, ',', rest->len);
+	*item = trim((struct str){ rest->p, comma ? (size_t)(comma - rest->p) : rest->len });
+	*rest = comma ? (struct str){ comma + 1, rest->len - (size_t)(comma + 1 - rest->p) } : (struct str){ NULL, 0 };
+	return true;
+}
+
 void query_list_add(struct buf *list, struct str item)
 {
 	if (list->len > 0)

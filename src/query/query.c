@@ -34,11 +34,12 @@ static const struct parameter parameters[] = {
 	{ "date_end", SYNC | ASYNC | SUMMARY, false, query_take_date_end },
 	{ "include_message", SYNC | ASYNC | CHANGES, true, query_take_include_message },
 	{ "show_concatenated", SYNC | ASYNC | CHANGES, true, query_take_show_concatenated },
-	{ "include_subaccounts", ASYNC | SUMMARY, false, query_take_include_subaccounts },
+	{ "include_subaccounts", SYNC | ASYNC | SUMMARY, false, query_take_include_subaccounts },
 	{ "callback_url", ASYNC, false, query_take_callback_url },
 	{ "format", ASYNC, false, query_take_format },
 	{ "compression", ASYNC, false, query_take_compression },
 	{ "columns", ASYNC, false, NULL },
+	{ "limit", SYNC, false, query_take_limit },
 	{ "cursor", SYNC, false, query_take_cursor },
 	{ "iv", SYNC, false, query_take_iv },
 	{ "group_by", SUMMARY, false, query_take_group_by },
@@ -46,6 +47,24 @@ static const struct parameter parameters[] = {
 	{ "time_zone", SUMMARY, false, query_take_time_zone },
 	{ "since", CHANGES, false, query_take_since },
 	{ "wait", CHANGES, false, query_take_wait },
+};
+
+/* What service versions and clients know and these queries do not. */
+static const struct {
+	const char *name;
+	const char *why;
+} elsewhere[] = {
+	{ "api_key", QUERY_KNOWN ": credentials belong in the Authorization header" },
+	{ "api_secret", QUERY_KNOWN ": credentials belong in the Authorization header" },
+	{ "date_from", "Taken by GET /v2/reports alone; here it is date_start" },
+	{ "date_to", "Taken by GET /v2/reports alone; here it is date_end" },
+};
+
+static const char *const endpoints[] = {
+	[QUERY_SYNC] = "GET /v2/reports/records",
+	[QUERY_ASYNC] = "POST /v2/reports",
+	[QUERY_SUMMARY] = "GET /v2/reports/summary",
+	[QUERY_CHANGES] = "GET /v2/reports/changes",
 };
 
 static const struct parameter *parameter_find(enum query_kind kind, struct str name)
@@ -151,6 +170,36 @@ static size_t times_before(const struct query_params *params, size_t index)
 	return times;
 }
 
+/* Adds the problem of a parameter of other queries. */
+static void refuse_kind(struct query_making *making, struct str name, int kinds)
+{
+	struct buf list = { 0 };
+
+	for (size_t kind = 0; kind < sizeof(endpoints) / sizeof(endpoints[0]); kind++) {
+		if ((kinds & 1 << kind) != 0)
+			query_list_add(&list, str_from(endpoints[kind]));
+	}
+	query_problems_add(making->problems, name, "Not taken here, but by: %.*s", STR_ARGS(buf_str(&list)));
+	buf_free(&list);
+}
+
+static void refuse_unknown(struct query_making *making, struct str name)
+{
+	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
+		if (str_is(name, parameters[i].name)) {
+			refuse_kind(making, name, parameters[i].kinds);
+			return;
+		}
+	}
+	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
+		if (str_is(name, elsewhere[i].name)) {
+			query_problems_add(making->problems, name, "%s", elsewhere[i].why);
+			return;
+		}
+	}
+	query_problems_add(making->problems, name, "Unknown parameter");
+}
+
 static void take_parameter(struct query_making *making, const struct parameter *parameter, struct str name,
                            struct str value)
 {
@@ -166,7 +215,7 @@ static void take_parameter(struct query_making *making, const struct parameter *
 	} else if (filter && making->kind != QUERY_CHANGES) {
 		query_take_filter(making, filter, value);
 	} else if (!is_filter_of_any(name)) {
-		query_problems_add(making->problems, name, "Unknown parameter");
+		refuse_unknown(making, name);
 	} else if (making->kind == QUERY_CHANGES) {
 		query_problems_add(making->problems, name, "Changes cannot be filtered");
 	} else if (plan->product) {
@@ -210,12 +259,34 @@ static void require_filters(struct query_making *making)
 	}
 }
 
+static bool was_sent(const struct query_params *params, struct str name)
+{
+	for (size_t i = 0; i < params->count; i++) {
+		if (str_equal(params->list[i].name, name))
+			return true;
+	}
+	return false;
+}
+
+/* Empty values count as not given. An empty id of a client that has none must not answer, and charge, a whole day: only
+ * beside dates it is clear that records by dates are meant. */
+static void check_empty_id(struct query_making *making)
+{
+	const struct query_params *params = making->params;
+
+	if (was_sent(params, STR_LITERAL("id")) && !query_given(params, STR_LITERAL("date_start")).p &&
+	    !query_given(params, STR_LITERAL("date_end")).p)
+		query_problems_add(making->problems, STR_LITERAL("id"), "Empty: give ids, or date_start and date_end");
+}
+
 static void check_whole(struct query_making *making)
 {
 	const struct query_plan *plan = making->plan;
 
 	require(making, STR_LITERAL("product"));
 	require(making, STR_LITERAL("account_id"));
+	if (making->kind == QUERY_SYNC && !plan->by_id)
+		check_empty_id(making);
 	if (plan->by_id || making->kind == QUERY_CHANGES)
 		return;
 	if (making->kind != QUERY_SUMMARY) /* whose direction may be both */

@@ -70,8 +70,13 @@ void query_problems_add(struct query_problems *problems, struct str name, const 
 struct query_limits {
 	int64_t window_max_us;
 	size_t ids_max;
+	size_t page_max; /* this and the above: of a synchronous query alone */
 	bool any_values; /* filters take values beside the known ones */
 };
+
+/* Takes the next item off a list, "a, b,c", without spaces around it; it may be empty. False at the end, where rest->p
+ * is NULL. */
+bool query_list_next(struct str *rest, struct str *item);
 
 /* How a report file is written. */
 enum query_format { QUERY_CSV, QUERY_NDJSON };
@@ -120,6 +125,7 @@ struct query_plan {
 	size_t filters_count;
 	struct scan_filter filters[SCAN_FILTERS_MAX]; /* `direction` is among them unless product->partition_direction */
 
+	size_t limit;      /* records on a page, at most page_max; 0: not given */
 	struct str cursor; /* as sent; p NULL without one */
 	struct str iv;
 

@@ -10,6 +10,7 @@
 #include "query/query.h"
 
 #define QUERY_MISSING "Missing required parameter"
+#define QUERY_KNOWN "Known to the Reports API, but not supported here"
 #define QUERY_VALUE_SHOWN 64 /* bytes of a wrong value that a reason repeats */
 
 struct query_making {
@@ -20,13 +21,12 @@ struct query_making {
 	int64_t now_us;
 	struct query_problems *problems;
 	bool dates_wrong; /* one was given that is no time: nothing more can be said of the range */
+	int64_t from_offset_us; /* from UTC, as the dates were written */
+	int64_t to_offset_us;
 };
 
 /* At most `max` bytes of UTF-8 text, cut between characters. */
 struct str query_clip(struct str text, size_t max);
-
-/* Without spaces at its ends. */
-struct str query_trim(struct str text);
 
 /* The value of a parameter, p NULL when it was not given. An empty one counts as not given: clients send those for
  * what their caller left out. */
@@ -48,6 +48,7 @@ query_take_fn query_take_include_subaccounts;
 query_take_fn query_take_callback_url;
 query_take_fn query_take_format;
 query_take_fn query_take_compression;
+query_take_fn query_take_limit;
 query_take_fn query_take_cursor;
 query_take_fn query_take_iv;
 query_take_fn query_take_since;

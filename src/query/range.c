@@ -1,35 +1,55 @@
 /*
  * range.c: the range of a query by dates: what stands in for dates that were not given, and how long it may be.
  *
- * A synchronous query gives both dates or neither; without them it reads the longest window there may be, ending now.
- * An asynchronous one and a summary may give either; the other one is now, or seven days ago.
+ * Without dates a synchronous query reads the longest window there may be, and the others seven days, ending now. With
+ * the end alone they read as much before it; with the beginning alone they read up to now, or the longest window if that
+ * ends sooner, so that a client which goes on from the end that is echoed gets further.
  */
 #include "query/query_private.h"
 
 #include "base/clock.h"
 
 #define OTHER_WINDOW_US (7 * CLOCK_US_PER_DAY)
+#define CLOCK_CHANGE_MAX_US CLOCK_US_PER_HOUR
 
-struct unit {
-	int64_t us;
-	const char *name;
+/* What to do about a range that is too long. */
+static const char *const instead[] = {
+	[QUERY_SYNC] = "ask for a report instead (POST /v2/reports), or for the parts one after the other",
+	[QUERY_ASYNC] = "ask for several reports instead",
+	[QUERY_SUMMARY] = "ask for several summaries instead",
 };
 
-/* The largest unit in which both spans are whole numbers. */
-static const struct unit *common_unit(int64_t a_us, int64_t b_us)
+static int64_t earlier(int64_t a_us, int64_t b_us)
 {
-	static const struct unit units[] = {
-		{ CLOCK_US_PER_HOUR, "hours" },
-		{ 60 * CLOCK_US_PER_SECOND, "minutes" },
-		{ CLOCK_US_PER_SECOND, "seconds" },
-		{ 1000, "milliseconds" },
-		{ 1, "microseconds" },
-	};
-	const struct unit *unit = units;
+	return a_us < b_us ? a_us : b_us;
+}
 
-	while (a_us % unit->us != 0 || b_us % unit->us != 0)
-		unit++;
-	return unit;
+static int64_t later(int64_t a_us, int64_t b_us)
+{
+	return a_us > b_us ? a_us : b_us;
+}
+
+/* By how much local days may be longer than the window: where summer time ends within the range, which then begins and
+ * ends at the same time of day by the offsets that it is written with. */
+static int64_t clock_change_us(const struct query_making *making)
+{
+	const struct query_plan *plan = making->plan;
+	int64_t change_us = making->from_offset_us - making->to_offset_us;
+	int64_t local_us = plan->to_us - plan->from_us - change_us;
+
+	return change_us > 0 && change_us <= CLOCK_CHANGE_MAX_US && local_us % CLOCK_US_PER_DAY == 0 ? change_us : 0;
+}
+
+static void refuse_length(struct query_making *making, int64_t span_us, int64_t max_us)
+{
+	struct buf span = { 0 }, max = { 0 };
+
+	clock_format_duration(&span, span_us);
+	clock_format_duration(&max, max_us);
+	query_problems_add(making->problems, STR_LITERAL("date_end"), "%.*s after date_start, at most %.*s allowed: %s",
+	                   STR_ARGS(buf_str(&span)), STR_ARGS(buf_str(&max)), instead[making->kind]);
+	buf_free(&span);
+	buf_free(&max);
 }
 
 static void check_range(struct query_making *making)
@@ -37,37 +57,30 @@ static void check_range(struct query_making *making)
 	const struct query_plan *plan = making->plan;
 	int64_t span_us = plan->to_us - plan->from_us;
 	int64_t max_us = making->limits->window_max_us;
-	struct str name = STR_LITERAL("date_end");
 
-	if (span_us <= 0) {
-		query_problems_add(making->problems, name, "Not after date_start");
-	} else if (span_us > max_us) {
-		const struct unit *unit = common_unit(span_us, max_us);
-
-		query_problems_add(making->problems, name, "%lld %s after date_start, at most %lld allowed",
-		                   (long long)(span_us / unit->us), unit->name, (long long)(max_us / unit->us));
-	}
+	if (span_us < 0)
+		query_problems_add(making->problems, STR_LITERAL("date_end"), "Before date_start");
+	else if (span_us > max_us + clock_change_us(making))
+		refuse_length(making, span_us, max_us);
 }
 
 void query_settle_range(struct query_making *making)
 {
 	struct query_plan *plan = making->plan;
-	struct str start_name = STR_LITERAL("date_start"), end_name = STR_LITERAL("date_end");
-	bool start = query_given(making->params, start_name).p != NULL;
-	bool end = query_given(making->params, end_name).p != NULL;
+	bool start = query_given(making->params, STR_LITERAL("date_start")).p != NULL;
+	bool end = query_given(making->params, STR_LITERAL("date_end")).p != NULL;
+	int64_t longest_us = making->limits->window_max_us;
+	int64_t usual_us = making->kind == QUERY_SYNC ? longest_us : earlier(OTHER_WINDOW_US, longest_us);
 
-	if (making->kind != QUERY_SYNC) {
-		if (!start)
-			plan->from_us = making->now_us - OTHER_WINDOW_US;
-		if (!end)
-			plan->to_us = making->now_us;
-	} else if (!start && !end) {
-		plan->from_us = making->now_us - making->limits->window_max_us;
-		plan->to_us = making->now_us;
-	} else if (!start || !end) {
-		query_problems_add(making->problems, start ? end_name : start_name, QUERY_MISSING);
+	if (making->dates_wrong)
 		return;
+	if (!end) {
+		plan->to_us = making->now_us;
+		/* a clock that is ahead of ours finds nothing yet */
+		if (start)
+			plan->to_us = later(plan->from_us, earlier(plan->to_us, plan->from_us + longest_us));
 	}
-	if (!making->dates_wrong)
-		check_range(making);
+	if (!start)
+		plan->from_us = later(0, plan->to_us - usual_us);
+	check_range(making);
 }

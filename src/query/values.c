@@ -44,17 +44,6 @@ static bool str_starts(struct str text, const char *start)
 	return text.len > beginning.len && memcmp(text.p, beginning.p, beginning.len) == 0;
 }
 
-struct str query_trim(struct str text)
-{
-	while (text.len > 0 && text.p[0] == ' ') {
-		text.p++;
-		text.len--;
-	}
-	while (text.len > 0 && text.p[text.len - 1] == ' ')
-		text.len--;
-	return text;
-}
-
 static bool have_id(const struct query_plan *plan, struct str id)
 {
 	for (size_t i = 0; i < plan->ids_count; i++) {
@@ -68,17 +57,11 @@ void query_take_ids(struct query_making *making, struct str value)
 {
 	struct query_plan *plan = making->plan;
 	size_t max = making->limits->ids_max < QUERY_IDS_MAX ? making->limits->ids_max : QUERY_IDS_MAX;
+	struct str rest = value, id;
 	size_t given = 0;
 
-	for (size_t at = 0; at <= value.len;) {
-		const char *comma = memchr(value.p + at, ',', value.len - at);
-		size_t end = comma ? (size_t)(comma - value.p) : value.len;
-		struct str id = query_trim((struct str){ value.p + at, end - at });
-
-		at = end + 1;
-		if (id.len == 0)
-			continue;
-		if (++given <= max && !have_id(plan, id))
+	while (query_list_next(&rest, &id)) {
+		if (id.len > 0 && ++given <= max && !have_id(plan, id))
 			plan->ids[plan->ids_count++] = id;
 	}
 	if (given > max)
@@ -87,31 +70,38 @@ void query_take_ids(struct query_making *making, struct str value)
 		query_problems_add(making->problems, STR_LITERAL("id"), "No id between the commas");
 }
 
-static void take_date(struct query_making *making, struct str name, struct str value, int64_t *time_us)
+static void take_date(struct query_making *making, struct str name, struct str value, int64_t *time_us,
+                      int64_t *offset_us)
 {
-	if (clock_parse_iso8601(value, time_us))
+	struct clock_moment moment;
+
+	if (clock_parse_moment(value, &moment)) {
+		*time_us = moment.time_us;
+		*offset_us = moment.offset_us;
 		return;
+	}
 	making->dates_wrong = true;
 	query_problems_add(making->problems, name,
-	                   "'%.*s' is not a time of the form yyyy-mm-ddThh:mm:ss[.sss] followed by Z or an offset",
+	                   "'%.*s' is not a time of the form yyyy-mm-ddThh:mm:ss[.sss] followed by Z or an offset, nor a "
+	                   "date yyyy-mm-dd",
 	                   STR_ARGS(query_clip(value, QUERY_VALUE_SHOWN)));
 }
 
 void query_take_date_start(struct query_making *making, struct str value)
 {
-	take_date(making, STR_LITERAL("date_start"), value, &making->plan->from_us);
+	take_date(making, STR_LITERAL("date_start"), value, &making->plan->from_us, &making->from_offset_us);
 }
 
 void query_take_date_end(struct query_making *making, struct str value)
 {
-	take_date(making, STR_LITERAL("date_end"), value, &making->plan->to_us);
+	take_date(making, STR_LITERAL("date_end"), value, &making->plan->to_us, &making->to_offset_us);
 }
 
-/* Some clients send Python's True. */
+/* Python's clients send True, PHP's 1. */
 static void take_switch(struct query_making *making, struct str name, struct str value, bool *on)
 {
-	*on = str_equal_nocase(value, STR_LITERAL("true"));
-	if (!*on && !str_equal_nocase(value, STR_LITERAL("false")))
+	*on = str_equal_nocase(value, STR_LITERAL("true")) || str_is(value, "1");
+	if (!*on && !str_equal_nocase(value, STR_LITERAL("false")) && !str_is(value, "0"))
 		query_problems_add(making->problems, name, "'%.*s' is not one of: true, false",
 		                   STR_ARGS(query_clip(value, QUERY_VALUE_SHOWN)));
 }
@@ -136,9 +126,16 @@ void query_take_show_concatenated(struct query_making *making, struct str value)
 		take_switch(making, name, value, &making->plan->show_concatenated);
 }
 
+/* Some clients send it with every query; a page has one account's records. */
 void query_take_include_subaccounts(struct query_making *making, struct str value)
 {
-	take_switch(making, STR_LITERAL("include_subaccounts"), value, &making->plan->include_subaccounts);
+	struct str name = STR_LITERAL("include_subaccounts");
+	struct query_plan *plan = making->plan;
+
+	take_switch(making, name, value, &plan->include_subaccounts);
+	if (making->kind == QUERY_SYNC && plan->include_subaccounts)
+		query_problems_add(making->problems, name,
+		                   QUERY_KNOWN ": name the subaccount in account_id, or ask for a report (POST /v2/reports)");
 }
 
 /* What the URL's host may be is known only when it is connected to; here it must be one at all. */
@@ -194,21 +191,51 @@ void query_take_since(struct query_making *making, struct str value)
 	making->plan->since = value;
 }
 
+/* Reads a whole number of at most 9 digits. */
+static bool read_number(struct str value, int64_t *number)
+{
+	*number = 0;
+	for (size_t i = 0; i < value.len; i++) {
+		if (value.p[i] < '0' || value.p[i] > '9')
+			return false;
+		*number = *number * 10 + (value.p[i] - '0');
+	}
+	return value.len > 0 && value.len <= 9;
+}
+
+/* A larger one is the largest: the status and the cursor tell that there is more. */
+void query_take_limit(struct query_making *making, struct str value)
+{
+	size_t max = making->limits->page_max;
+	int64_t limit;
+
+	if (read_number(value, &limit) && limit > 0)
+		making->plan->limit = (size_t)limit < max ? (size_t)limit : max;
+	else
+		query_problems_add(making->problems, STR_LITERAL("limit"), "'%.*s' is not a number of records from 1 to %zu",
+		                   STR_ARGS(query_clip(value, QUERY_VALUE_SHOWN)), max);
+}
+
 /* Whole seconds. */
 void query_take_wait(struct query_making *making, struct str value)
 {
-	int64_t seconds = 0;
-	bool number = value.len <= 4;
+	int64_t seconds;
 
-	for (size_t i = 0; number && i < value.len; i++) {
-		number = value.p[i] >= '0' && value.p[i] <= '9';
-		seconds = seconds * 10 + (value.p[i] - '0');
-	}
-	if (number && seconds <= QUERY_WAIT_MAX)
+	if (read_number(value, &seconds) && seconds <= QUERY_WAIT_MAX)
 		making->plan->wait_us = seconds * CLOCK_US_PER_SECOND;
 	else
 		query_problems_add(making->problems, STR_LITERAL("wait"), "'%.*s' is not a number of seconds from 0 to %d",
 		                   STR_ARGS(query_clip(value, QUERY_VALUE_SHOWN)), QUERY_WAIT_MAX);
+}
+
+/* Words that public clients send for "do not filter": `none` is the default of `status` in the API's specification. */
+static bool means_any(const struct query_plan *plan, const struct catalog_filter *filter, struct str value)
+{
+	bool is_status = str_is(filter->name, "status");
+
+	return plan->product->columns[filter->column].kind == CATALOG_ENUM &&
+	       (str_equal_nocase(value, STR_LITERAL("any")) ||
+	        (is_status && str_equal_nocase(value, STR_LITERAL("none"))));
 }
 
 /* Directions are a filter like any other only where the product does not keep them apart. */
@@ -230,6 +257,8 @@ void query_take_filter(struct query_making *making, const struct catalog_filter 
 	struct query_plan *plan = making->plan;
 	bool is_direction = str_is(filter->name, "direction");
 
+	if (!filter->required && means_any(plan, filter, value))
+		return;
 	if (is_direction && !take_direction(making, filter->name, value))
 		return;
 	if (!is_direction && !making->limits->any_values && !catalog_filter_knows(filter, value)) {

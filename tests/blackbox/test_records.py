@@ -271,7 +271,7 @@ def test_times_of_every_form(daemon, account, form, encoded):
     assert [r["id"] for r in response.json()["records"]] == [r["id"] for r in records[1:]]
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2025-02-30T00:00:00Z", "2025-01-01", "2025-01-01T00:00:00", "1743500000",
+@pytest.mark.parametrize("text", ["yesterday", "2025-02-30T00:00:00Z", "2025-02-30", "2025-01-01T00:00:00", "1743500000",
                                   "2025-01-01T25:00:00Z", "2025-01-01T00:00:00+99:00"])
 def test_a_time_that_is_none_is_named(daemon, account, text):
     reasons = invalid(daemon, account, {"account_id": account.id, "product": "AMD", "date_start": text,
@@ -283,21 +283,14 @@ def test_24_hours_are_allowed_and_more_are_not(daemon, account):
     query = {"account_id": account.id, "product": "AMD", "date_start": iso(YESTERDAY)}
     assert daemon.get("/v2/reports/records", {**query, "date_end": iso(YESTERDAY + DAY)}, account).status == 200
     reasons = invalid(daemon, account, {**query, "date_end": iso(YESTERDAY + DAY + 2 * HOUR)})
-    assert "26 hours" in reasons["date_end"] and "24" in reasons["date_end"], reasons
+    assert "26 hours after date_start, at most 24 hours allowed: ask for a report" in reasons["date_end"], reasons
     assert list(invalid(daemon, account, {**query, "date_end": iso(YESTERDAY + DAY + SECOND)})) == ["date_end"]
 
 
-@pytest.mark.parametrize("end", [NOON, NOON - SECOND])
-def test_an_end_that_is_not_after_the_start_is_refused(daemon, account, end):
+def test_an_end_before_the_start_is_refused(daemon, account):
     reasons = invalid(daemon, account, {"account_id": account.id, "product": "AMD", "date_start": iso(NOON),
-                                        "date_end": iso(end)})
+                                        "date_end": iso(NOON - SECOND)})
     assert list(reasons) == ["date_end"]
-
-
-@pytest.mark.parametrize("given, missing", [("date_start", "date_end"), ("date_end", "date_start")])
-def test_one_date_alone_is_refused(daemon, account, given, missing):
-    reasons = invalid(daemon, account, {"account_id": account.id, "product": "AMD", given: iso(NOON)})
-    assert reasons == {missing: "Missing required parameter"}
 
 
 def test_without_dates_or_ids_the_window_is_the_last_24_hours(daemon, account):
@@ -393,8 +386,8 @@ def test_what_else_is_wrong_beside_an_invalid_filter_is_listed(daemon, account):
 def test_all_problems_are_listed_at_once(daemon, account):
     reasons = invalid(daemon, account, {"product": "SMS", "status": "lost", "smell": "nice", "date_start": "x",
                                         "include_message": "perhaps"})
-    assert sorted(reasons) == ["account_id", "date_end", "date_start", "direction", "include_message", "smell", "status"]
-    assert reasons["account_id"] == reasons["direction"] == reasons["date_end"] == "Missing required parameter"
+    assert sorted(reasons) == ["account_id", "date_start", "direction", "include_message", "smell", "status"]
+    assert reasons["account_id"] == reasons["direction"] == "Missing required parameter"
 
 
 def test_an_unknown_product_lists_the_known_ones(daemon, account):

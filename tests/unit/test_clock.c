@@ -246,6 +246,55 @@ START_TEST(months_before_keeps_to_the_calendar)
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	int64_t time_us;
+	int64_t offset_us;
+} moments[] = {
+	{ "2024-06-17", INT64_C(1718582400) * S, 0 },
+	{ "2024-06-17T16:39:06Z", INT64_C(1718642346) * S, 0 },
+	{ "2024-06-17T18:39:06+02:00", INT64_C(1718642346) * S, 7200 * S },
+	{ "2024-06-17T12:09:06-0430", INT64_C(1718642346) * S, -16200 * S },
+};
+
+START_TEST(moments_know_the_offset_that_they_were_written_with)
+{
+	struct clock_moment moment;
+	int64_t time_us;
+
+	ck_assert(clock_parse_moment(str_from(moments[_i].text), &moment));
+	ck_assert_int_eq(moment.time_us, moments[_i].time_us);
+	ck_assert_int_eq(moment.offset_us, moments[_i].offset_us);
+	/* a record's time is never a date alone */
+	ck_assert(clock_parse_iso8601(str_from(moments[_i].text), &time_us) == (strlen(moments[_i].text) > 10));
+}
+END_TEST
+
+static const struct {
+	int64_t us;
+	const char *text;
+} durations[] = {
+	{ 0, "0 microseconds" },
+	{ 1, "1 microsecond" },
+	{ 3600 * S, "1 hour" },
+	{ 26 * 3600 * S, "26 hours" },
+	{ 24 * 3600 * S + 1000, "24 hours 1 millisecond" },
+	{ 1470 * 60 * S, "24 hours 30 minutes" },
+	{ 48 * 3600 * S, "2 days" },
+	{ INT64_C(397) * 86400 * S, "397 days" },
+	{ INT64_C(30) * 86400 * S + 3601 * S, "30 days 1 hour 1 second" },
+};
+
+START_TEST(durations_read_as_people_write_them)
+{
+	struct buf out = { 0 };
+
+	clock_format_duration(&out, durations[_i].us);
+	ck_assert_str_eq(buf_cstr(&out), durations[_i].text);
+	buf_free(&out);
+}
+END_TEST
+
 START_TEST(clocks_run_forward_and_know_the_year)
 {
 	int64_t before_us = clock_monotonic_us();
@@ -275,6 +324,8 @@ Suite *suite_clock(void)
 	tcase_add_test(calendar, every_day_agrees_with_the_c_library);
 	tcase_add_test(calendar, days_round_down_also_before_the_epoch);
 	tcase_add_loop_test(calendar, months_before_keeps_to_the_calendar, 0, COUNT(earlier));
+	tcase_add_loop_test(calendar, moments_know_the_offset_that_they_were_written_with, 0, COUNT(moments));
+	tcase_add_loop_test(calendar, durations_read_as_people_write_them, 0, COUNT(durations));
 	tcase_add_test(calendar, clocks_run_forward_and_know_the_year);
 	suite_add_tcase(suite, read);
 	suite_add_tcase(suite, write);

@@ -29,7 +29,7 @@ static void setup(void)
 {
 	memset(&params, 0, sizeof(params));
 	memset(&text, 0, sizeof(text));
-	limits = (struct query_limits){ .window_max_us = 24 * CLOCK_US_PER_HOUR, .ids_max = 20 };
+	limits = (struct query_limits){ .window_max_us = 24 * CLOCK_US_PER_HOUR, .ids_max = 20, .page_max = 1000 };
 }
 
 static void teardown(void)
@@ -122,6 +122,87 @@ START_TEST(without_dates_the_longest_window_that_ends_now)
 	assert_plan(SMS);
 	ck_assert_int_eq(plan.to_us, NOW_US);
 	ck_assert_int_eq(plan.from_us, NOW_US - 24 * CLOCK_US_PER_HOUR);
+}
+END_TEST
+
+/* Ranges that are not given whole, as hours from DAY_START_US; it is 15 o'clock. */
+static const struct {
+	enum query_kind kind;
+	const char *dates;
+	int64_t from_hours;
+	int64_t to_hours;
+} halves[] = {
+	{ QUERY_SYNC, "date_start=2024-06-17T12:00:00Z", 12, 15 },
+	{ QUERY_SYNC, "date_start=2024-06-10T00:00:00Z", -7 * 24, -6 * 24 },
+	{ QUERY_SYNC, "date_start=2024-06-17", 0, 15 },
+	{ QUERY_SYNC, "date_start=2024-06-17T15:00:10Z", 15, 15 }, /* a clock that is ahead */
+	{ QUERY_SYNC, "date_end=2024-06-17T12:00:00Z", -12, 12 },
+	{ QUERY_SYNC, "date_end=2024-06-17", -24, 0 },
+	{ QUERY_SYNC, "date_start=2024-06-17T12:00:00Z&date_end=2024-06-17T12:00:00Z", 12, 12 },
+	{ QUERY_SYNC, "date_start=2024-06-16&date_end=2024-06-17", -24, 0 },
+	{ QUERY_SYNC, "date_start=2024-06-17&id=", 0, 15 },
+	{ QUERY_SUMMARY, "date_start=2020-01-01", -39096, -39072 },
+	{ QUERY_SUMMARY, "date_end=2024-06-17", -24, 0 }, /* the usual seven days, but the window is shorter */
+	{ QUERY_ASYNC, "date_start=2024-06-17T12:00:00Z&date_end=2024-06-17T12:00:00Z", 12, 12 },
+	/* local days of 25 hours, and of 23 */
+	{ QUERY_SYNC, "date_start=2024-06-17T00:00:00+02:00&date_end=2024-06-18T00:00:00+01:00", -2, 23 },
+	{ QUERY_SYNC, "date_start=2024-06-17T08:30:00-04:00&date_end=2024-06-18T08:30:00-05:00", 12, 37 },
+	{ QUERY_SYNC, "date_start=2024-06-17T00:00:00+01:00&date_end=2024-06-18T00:00:00+02:00", -1, 22 },
+};
+
+START_TEST(what_is_missing_of_a_range_is_made_up)
+{
+	char query[256];
+
+	snprintf(query, sizeof(query), SMS "&%s", halves[_i].dates);
+	ck_assert_msg(make(halves[_i].kind, query), "%s gave %s", query, problems_text());
+	ck_assert_int_eq((plan.from_us - DAY_START_US) / CLOCK_US_PER_HOUR, halves[_i].from_hours);
+	ck_assert_int_eq((plan.to_us - DAY_START_US) / CLOCK_US_PER_HOUR, halves[_i].to_hours);
+	ck_assert_int_le(plan.from_us, plan.to_us);
+}
+END_TEST
+
+START_TEST(an_end_near_the_epoch_has_no_beginning_before_it)
+{
+	assert_plan(CALLS "&date_end=1970-01-01T01:00:00Z");
+	ck_assert_int_eq(plan.from_us, 0);
+}
+END_TEST
+
+START_TEST(limit_is_the_page_size_up_to_page_max)
+{
+	assert_plan(CALLS "&limit=100");
+	ck_assert_uint_eq(plan.limit, 100);
+	assert_plan(CALLS "&limit=5000");
+	ck_assert_uint_eq(plan.limit, 1000);
+	assert_plan(CALLS);
+	ck_assert_uint_eq(plan.limit, 0);
+}
+END_TEST
+
+static const char *const unfiltered[] = { "&status=any", "&status=ANY", "&status=none", "&direction=any" };
+
+START_TEST(any_is_no_filter)
+{
+	char query[256];
+
+	snprintf(query, sizeof(query), CALLS "%s", unfiltered[_i]);
+	assert_plan(query);
+	ck_assert_uint_eq(plan.filters_count, 0);
+	ck_assert_int_eq(plan.direction, CATALOG_NO_DIRECTION);
+}
+END_TEST
+
+START_TEST(any_is_a_sender_like_others)
+{
+	assert_plan(CALLS "&from=any");
+	ck_assert_uint_eq(plan.filters_count, 1);
+}
+END_TEST
+
+START_TEST(include_subaccounts_may_be_false_in_any_query)
+{
+	assert_plan(CALLS "&include_subaccounts=False");
 }
 END_TEST
 
@@ -223,7 +304,7 @@ END_TEST
 
 START_TEST(empty_values_count_as_not_given)
 {
-	assert_plan("product=VOICE-TTS&" ACCOUNT "&direction=&id=&date_start=&date_end=&cursor=&iv=&nonsense=");
+	assert_plan("product=VOICE-TTS&" ACCOUNT "&direction=&date_start=&date_end=&cursor=&iv=&limit=&nonsense=");
 	ck_assert(!plan.by_id);
 	ck_assert_uint_eq(plan.filters_count, 0);
 	ck_assert_int_eq(plan.to_us, NOW_US);
@@ -233,7 +314,7 @@ END_TEST
 static const struct {
 	const char *text;
 	bool on;
-} switches[] = { { "true", true }, { "false", false }, { "True", true }, { "FALSE", false } };
+} switches[] = { { "true", true }, { "false", false }, { "True", true }, { "FALSE", false }, { "1", true }, { "0", false } };
 
 START_TEST(switches_are_true_or_false)
 {
@@ -295,7 +376,9 @@ END_TEST
 	"AMD, VERIFY-API, VERIFY-V2, NUMBER-INSIGHT, NUMBER-INSIGHT-V2, CONVERSATION-EVENT, CONVERSATION-MESSAGE, " \
 	"VIDEO-API, NETWORK-API-EVENT, REPORTS-USAGE"
 #define SMS_STATUSES "delivered, expired, failed, rejected, accepted, buffered, unknown, deleted, submitted"
-#define TIME_FORM "is not a time of the form yyyy-mm-ddThh:mm:ss[.sss] followed by Z or an offset"
+#define TIME_FORM \
+	"is not a time of the form yyyy-mm-ddThh:mm:ss[.sss] followed by Z or an offset, nor a date yyyy-mm-dd"
+#define TOO_LONG ": ask for a report instead (POST /v2/reports), or for the parts one after the other"
 #define BESIDE_ID "When using id, the following parameters are not supported: "
 
 static const struct {
@@ -336,28 +419,44 @@ static const struct {
 	{ SMS "&include_message=yes", "include_message: 'yes' is not one of: true, false" },
 	{ CALLS "&colour=red", "colour: Unknown parameter" },
 	{ CALLS "&=red", ": Unknown parameter" },
-	{ CALLS "&include_subaccounts=true", "include_subaccounts: Unknown parameter" },
+	{ CALLS "&include_subaccounts=true",
+	  "include_subaccounts: Known to the Reports API, but not supported here: name the subaccount in account_id, or ask for "
+	  "a report (POST /v2/reports)" },
+	{ CALLS "&api_secret=a",
+	  "api_secret: Known to the Reports API, but not supported here: credentials belong in the Authorization header" },
+	{ CALLS "&date_from=2024-06-17", "date_from: Taken by GET /v2/reports alone; here it is date_start" },
+	{ CALLS "&limit=0", "limit: '0' is not a number of records from 1 to 1000" },
+	{ CALLS "&limit=ten", "limit: 'ten' is not a number of records from 1 to 1000" },
 	{ CALLS "&to=1&to=1&to=2", "to: Given more than once" },
 	{ CALLS "&product=SMS", "product: Given more than once" },
 	/* dates */
-	{ CALLS "&date_start=2024-06-17T00:00:00Z", "date_end: Missing required parameter" },
-	{ CALLS "&date_end=2024-06-17T00:00:00Z", "date_start: Missing required parameter" },
-	{ CALLS "&date_start=yesterday&date_end=2024-06-17", "date_start: 'yesterday' " TIME_FORM
-	                                                     "; date_end: '2024-06-17' " TIME_FORM },
-	{ CALLS "&date_start=yesterday",
-	  "date_start: 'yesterday' " TIME_FORM "; date_end: Missing required parameter" },
-	{ CALLS "&date_start=2024-06-17T00:00:00Z&date_end=2024-06-17T00:00:00Z", "date_end: Not after date_start" },
-	{ CALLS "&date_start=2024-06-17T00:00:01Z&date_end=2024-06-17T00:00:00Z", "date_end: Not after date_start" },
+	{ CALLS "&date_start=yesterday&date_end=2024-06-31", "date_start: 'yesterday' " TIME_FORM
+	                                                     "; date_end: '2024-06-31' " TIME_FORM },
+	{ CALLS "&date_start=yesterday", "date_start: 'yesterday' " TIME_FORM },
+	{ CALLS "&date_start=2024-06-17T00:00:01Z&date_end=2024-06-17T00:00:00Z", "date_end: Before date_start" },
 	{ CALLS "&date_start=2024-06-17T00:00:00Z&date_end=2024-06-18T02:00:00Z",
-	  "date_end: 26 hours after date_start, at most 24 allowed" },
+	  "date_end: 26 hours after date_start, at most 24 hours allowed" TOO_LONG },
 	{ CALLS "&date_start=2024-06-17T00:00:00Z&date_end=2024-06-18T00:30:00Z",
-	  "date_end: 1470 minutes after date_start, at most 1440 allowed" },
+	  "date_end: 24 hours 30 minutes after date_start, at most 24 hours allowed" TOO_LONG },
 	{ CALLS "&date_start=2024-06-17T00:00:00Z&date_end=2024-06-18T00:00:00.001Z",
-	  "date_end: 86400001 milliseconds after date_start, at most 86400000 allowed" },
+	  "date_end: 24 hours 1 millisecond after date_start, at most 24 hours allowed" TOO_LONG },
+	{ CALLS "&date_start=2024-06-01&date_end=2024-07-01",
+	  "date_end: 30 days after date_start, at most 24 hours allowed" TOO_LONG },
+	/* days of a clock change */
+	{ CALLS "&date_start=2026-10-25T00:00:00Z&date_end=2026-10-26T01:00:00Z",
+	  "date_end: 25 hours after date_start, at most 24 hours allowed" TOO_LONG },
+	{ CALLS "&date_start=2026-10-25T01:00:00%2B02:00&date_end=2026-10-26T00:30:00%2B01:00",
+	  "date_end: 24 hours 30 minutes after date_start, at most 24 hours allowed" TOO_LONG },
+	{ CALLS "&date_start=2026-10-25T00:00:00%2B03:00&date_end=2026-10-26T00:00:00%2B01:00",
+	  "date_end: 26 hours after date_start, at most 24 hours allowed" TOO_LONG },
+	{ CALLS "&date_start=2026-10-25T00:00:00%2B02:00&date_end=2026-10-27T00:00:00%2B01:00",
+	  "date_end: 2 days 1 hour after date_start, at most 24 hours allowed" TOO_LONG },
 	/* cursors */
 	{ CALLS "&cursor=a", "iv: Missing required parameter" },
 	{ CALLS "&iv=a", "cursor: Missing required parameter" },
 	/* ids */
+	{ CALLS "&id=", "id: Empty: give ids, or date_start and date_end" },
+	{ CALLS "&id=&date_start=&date_end=", "id: Empty: give ids, or date_start and date_end" },
 	{ CALLS "&id=,%20,", "id: No id between the commas" },
 	{ CALLS "&id=1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21", "id: 21 ids, at most 20 allowed" },
 	{ CALLS "&id=a&" DAY, BESIDE_ID "[date_start, date_end]" },
@@ -372,7 +471,7 @@ static const struct {
 	  "; colour: Unknown parameter; date_end: 'now' " TIME_FORM
 	  "; account_id: '1' is not an account id, which has 8 letters or digits; "
 	  "locale: Invalid filter for product SMS; direction: Missing required parameter; "
-	  "date_start: Missing required parameter; cursor: Missing required parameter" },
+	  "cursor: Missing required parameter" },
 	{ "product=FAX&to=1&colour=red&" ACCOUNT, "product: 'FAX' is not one of: " ALL_PRODUCTS
 	                                          "; colour: Unknown parameter" },
 };
@@ -437,7 +536,7 @@ START_TEST(asynchronous_dates_default_to_the_last_seven_days)
 	ck_assert(make(QUERY_ASYNC, CALLS "&date_start=2024-06-01T00:00:00Z"));
 	ck_assert_int_eq(plan.to_us, NOW_US);
 	ck_assert(make(QUERY_ASYNC, CALLS "&date_end=2024-06-17T00:00:00Z"));
-	ck_assert_int_eq(plan.from_us, NOW_US - 7 * CLOCK_US_PER_DAY);
+	ck_assert_int_eq(plan.from_us, DAY_START_US - 7 * CLOCK_US_PER_DAY);
 }
 END_TEST
 
@@ -445,7 +544,9 @@ START_TEST(asynchronous_queries_take_neither_ids_nor_cursors)
 {
 	limits.window_max_us = 400 * CLOCK_US_PER_DAY;
 	assert_problems(QUERY_ASYNC, CALLS "&id=a&cursor=b&iv=c",
-	                "id: Unknown parameter; cursor: Unknown parameter; iv: Unknown parameter");
+	                "id: Not taken here, but by: GET /v2/reports/records; "
+	                "cursor: Not taken here, but by: GET /v2/reports/records; "
+	                "iv: Not taken here, but by: GET /v2/reports/records");
 }
 END_TEST
 
@@ -508,7 +609,9 @@ END_TEST
 START_TEST(synchronous_queries_know_nothing_of_files)
 {
 	assert_problems(QUERY_SYNC, CALLS "&format=csv&compression=zip&columns=status",
-	                "format: Unknown parameter; compression: Unknown parameter; columns: Unknown parameter");
+	                "format: Not taken here, but by: POST /v2/reports; "
+	                "compression: Not taken here, but by: POST /v2/reports; "
+	                "columns: Not taken here, but by: POST /v2/reports");
 }
 END_TEST
 
@@ -596,6 +699,12 @@ static void add_plans(Suite *suite)
 	tcase_add_test(tc, query_by_dates_is_read);
 	tcase_add_loop_test(tc, dates_are_taken_in_every_form, 0, COUNT(noons));
 	tcase_add_test(tc, without_dates_the_longest_window_that_ends_now);
+	tcase_add_loop_test(tc, what_is_missing_of_a_range_is_made_up, 0, COUNT(halves));
+	tcase_add_test(tc, an_end_near_the_epoch_has_no_beginning_before_it);
+	tcase_add_test(tc, limit_is_the_page_size_up_to_page_max);
+	tcase_add_loop_test(tc, any_is_no_filter, 0, COUNT(unfiltered));
+	tcase_add_test(tc, any_is_a_sender_like_others);
+	tcase_add_test(tc, include_subaccounts_may_be_false_in_any_query);
 	tcase_add_test(tc, filters_become_columns_and_values);
 	tcase_add_test(tc, filter_takes_any_value_where_that_is_set);
 	tcase_add_test(tc, direction_is_no_filter_where_directions_are_kept_apart);
