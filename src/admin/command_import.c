@@ -41,6 +41,7 @@ static void write_counts(struct json *j, const struct ingest_summary *summary)
 	json_member_uint(j, "accepted", summary->accepted);
 	json_member_uint(j, "updated", summary->updated);
 	json_member_uint(j, "duplicates", summary->duplicates);
+	json_member_uint(j, "outdated", summary->outdated);
 	json_member_uint(j, "rejected", summary->rejected);
 }
 
@@ -89,10 +90,10 @@ static void on_done(void *arg, const struct ingest_summary *summary, struct buf 
 		admin_reply_error(import->reply, err);
 	} else {
 		admin_reply_log(import->reply,
-		                "import of %s: %llu accepted, %llu updated, %llu duplicates, %llu rejected", import->name,
-		                (unsigned long long)summary->accepted,
+		                "import of %s: %llu accepted, %llu updated, %llu duplicates, %llu outdated, %llu rejected",
+		                import->name, (unsigned long long)summary->accepted,
 		                (unsigned long long)summary->updated, (unsigned long long)summary->duplicates,
-		                (unsigned long long)summary->rejected);
+		                (unsigned long long)summary->outdated, (unsigned long long)summary->rejected);
 		json_raw(admin_reply_result(import->reply), buf_str(answer));
 		admin_reply_send(import->reply);
 	}

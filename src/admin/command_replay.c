@@ -84,6 +84,7 @@ static void write_result(const struct replay *replay, struct json *j)
 	json_member_uint(j, "accepted", replay->summary.accepted);
 	json_member_uint(j, "updated", replay->summary.updated);
 	json_member_uint(j, "duplicates", replay->summary.duplicates);
+	json_member_uint(j, "outdated", replay->summary.outdated);
 	json_member_uint(j, "rejected", replay->summary.rejected);
 	json_key(j, "errors");
 	json_array_begin(j);
@@ -188,6 +189,7 @@ static void on_done(void *arg, const struct ingest_summary *summary, struct buf 
 		replay->summary.accepted += summary->accepted;
 		replay->summary.updated += summary->updated;
 		replay->summary.duplicates += summary->duplicates;
+		replay->summary.outdated += summary->outdated;
 	}
 	if (--replay->items_waiting == 0)
 		end_slice(replay);

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "ctl/text.h"
 
-static const char *const count_keys[] = { "accepted", "updated", "duplicates", "rejected" };
+static const char *const count_keys[] = { "accepted", "updated", "duplicates", "outdated", "rejected" };
 
 static uint64_t number_of(yajl_val object, const char *key)
 {

@@ -10,7 +10,7 @@
 #include "base/buf.h"
 #include "ctl/ctl.h"
 
-enum import_count { IMPORT_ACCEPTED, IMPORT_UPDATED, IMPORT_DUPLICATES, IMPORT_REJECTED, IMPORT_COUNTS };
+enum import_count { IMPORT_ACCEPTED, IMPORT_UPDATED, IMPORT_DUPLICATES, IMPORT_OUTDATED, IMPORT_REJECTED, IMPORT_COUNTS };
 
 struct import_counts {
 	uint64_t of[IMPORT_COUNTS];

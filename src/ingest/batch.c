@@ -30,13 +30,24 @@ static void count(struct ingest_summary *summary, enum store_put_result result)
 	summary->accepted += result == STORE_ACCEPTED;
 	summary->updated += result == STORE_UPDATED;
 	summary->duplicates += result == STORE_DUPLICATE;
+	summary->outdated += result == STORE_OUTDATED;
+}
+
+/* How records of a product meet what is stored. One that has no such field goes by the status. */
+static const struct store_versions *versions_of(struct ingest_batch *batch, const struct catalog_product *product)
+{
+	if (batch->versions_product != product) {
+		batch->versions_product = product;
+		batch->versions.column = catalog_column_find(product, str_from(batch->settings.version));
+	}
+	return &batch->versions;
 }
 
 static int put(struct ingest_batch *batch, const struct record *record, int64_t time_us, struct error *err)
 {
 	struct ingest *ingest = batch->ingest;
 	enum store_put_result result;
-	if (store_put(ingest->store, record, time_us, &result, err) != 0)
+	if (store_put_version(ingest->store, record, time_us, versions_of(batch, record->product), &result, err) != 0)
 		return -1;
 	count(&batch->summary, result);
 	count(&ingest->pending, result);
@@ -95,6 +106,7 @@ struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format f
 	batch->ingest = ingest;
 	if (settings)
 		batch->settings = *settings;
+	batch->versions.merge = strcmp(batch->settings.mode, "merge") == 0;
 	batch->done = done;
 	batch->arg = arg;
 	batch->producer = producer ? strdup(producer) : NULL;
@@ -240,6 +252,7 @@ static void write_answer(const struct ingest_batch *batch, struct buf *out)
 	json_member_uint(&j, "accepted", summary->accepted);
 	json_member_uint(&j, "updated", summary->updated);
 	json_member_uint(&j, "duplicates", summary->duplicates);
+	json_member_uint(&j, "outdated", summary->outdated);
 	json_member_uint(&j, "rejected", summary->rejected);
 	json_key(&j, "errors");
 	errors_write(&batch->errors, &j);

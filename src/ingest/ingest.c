@@ -63,6 +63,7 @@ static void round_committed(struct ingest *ingest, int64_t took_us)
 	stats->total.accepted += pending->accepted;
 	stats->total.updated += pending->updated;
 	stats->total.duplicates += pending->duplicates;
+	stats->total.outdated += pending->outdated;
 	stats->total.rejected += pending->rejected;
 	if (ingest->round_records > 0) {
 		stats->commits++;

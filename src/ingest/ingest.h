@@ -36,7 +36,7 @@ void ingest_watch_disk(struct ingest *ingest, const struct disk *disk);
 void ingest_free(struct ingest *ingest);
 
 struct ingest_summary {
-	uint64_t accepted, updated, duplicates, rejected;
+	uint64_t accepted, updated, duplicates, outdated, rejected;
 };
 
 /* Called once when everything of the batch is on disk (err NULL) or could not be written (err set: nothing of it is

@@ -56,6 +56,8 @@ struct ingest_batch {
 	char *product_name; /* of records that name none, or NULL */
 	struct ingest_settings settings;
 	struct encoding *encoding; /* of settings.encoding; NULL: UTF-8 */
+	struct store_versions versions; /* of records of versions_product */
+	const struct catalog_product *versions_product;
 	ingest_done_fn done;
 	void *arg;
 	uint64_t round; /* of its newest record */

@@ -71,6 +71,7 @@ const struct table_row table_rows[] = {
 	COUNTER(RECORDS, "result=\"accepted\"", ingest.total.accepted),
 	COUNTER(RECORDS, "result=\"updated\"", ingest.total.updated),
 	COUNTER(RECORDS, "result=\"duplicate\"", ingest.total.duplicates),
+	COUNTER(RECORDS, "result=\"outdated\"", ingest.total.outdated),
 	COUNTER(RECORDS, "result=\"rejected\"", ingest.total.rejected),
 	COUNTER("cdrd_ingest_bytes_total", "Bytes of ingest bodies, decompressed.", "", ingest.bytes),
 	COUNTER("cdrd_ingest_batches_total", "Ingest bodies, imports and replays that were begun.", "", ingest.batches),

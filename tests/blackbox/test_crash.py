@@ -31,15 +31,16 @@ class Writer(threading.Thread):
         self.refused = []
 
     def batch(self):
-        return [sms(self.account, YESTERDAY - self.pick.randrange(DAYS) * DAY + self.pick.randrange(86400) * SECOND,
-                    status="submitted") for _ in range(BATCH)]
+        records = [sms(self.account, YESTERDAY - self.pick.randrange(DAYS) * DAY + self.pick.randrange(86400) * SECOND,
+                       status="submitted") for _ in range(BATCH)]
+        if self.pick.random() < 0.3 and self.acknowledged:
+            # a status that settles: the newer version counts once it is acknowledged
+            records[0] = {**self.pick.choice(self.acknowledged), "status": "delivered"}
+        return records
 
     def run(self):
         while True:
             records = self.batch()
-            if self.pick.random() < 0.3 and self.acknowledged:
-                # a status that settles: the newer version counts once it is acknowledged
-                records[0] = {**self.pick.choice(self.acknowledged), "status": "delivered"}
             try:
                 answer = self.posts_to.post_body(harness.encode(records, "ndjson"))
             except (OSError, http.client.HTTPException):

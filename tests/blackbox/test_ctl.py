@@ -191,7 +191,7 @@ def test_import_sums_up_each_file_and_all(daemon, files):
     text = ctl(daemon, "import", "--allow-rejects", *files)
     first, second, error, whole, hint = text.splitlines()
     assert re.fullmatch(r".*/first.ndjson: 30 records in \d+\.\d s \([\d,]+/s\): 30 accepted, 0 updated, "
-                        r"0 duplicates, 0 rejected", first), first
+                        r"0 duplicates, 0 outdated, 0 rejected", first), first
     assert ": 20 records " in second and "19 accepted" in second and "1 rejected" in second, second
     assert re.fullmatch(r"  line 20: smell: .+", error), error
     assert whole.startswith("all: 50 records ") and "49 accepted" in whole, whole

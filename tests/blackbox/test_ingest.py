@@ -12,11 +12,12 @@ import harness
 from samples import DAY, HOUR, NOON, SECOND, around_noon, iso, many_sms, sms, whole_day
 
 FORMATS = ["ndjson", "json", "msgpack", "csv"]
-NOTHING = {"accepted": 0, "updated": 0, "duplicates": 0, "rejected": 0, "errors": []}
+NOTHING = {"accepted": 0, "updated": 0, "duplicates": 0, "outdated": 0, "rejected": 0, "errors": []}
 
 
-def counts(accepted=0, updated=0, duplicates=0, rejected=0):
-    return {"accepted": accepted, "updated": updated, "duplicates": duplicates, "rejected": rejected}
+def counts(accepted=0, updated=0, duplicates=0, outdated=0, rejected=0):
+    return {"accepted": accepted, "updated": updated, "duplicates": duplicates, "outdated": outdated,
+            "rejected": rejected}
 
 
 def summary(answer):
@@ -273,10 +274,10 @@ def test_a_record_that_moved_can_move_again_and_back(daemon, account):
         assert [r["date_received"] for r in stored(daemon, account)] == [iso(NOON + hours * HOUR)]
 
 
-def test_the_same_id_on_another_day_is_another_record(daemon, account):
+def test_the_same_id_two_days_away_is_another_record(daemon, account):
     record = sms(account)
     daemon.post_cdrs([record])
-    assert summary(daemon.post_cdrs([{**record, "date_received": iso(NOON - DAY)}])) == counts(accepted=1)
+    assert summary(daemon.post_cdrs([{**record, "date_received": iso(NOON - 2 * DAY)}])) == counts(accepted=1)
 
 
 def test_the_same_id_of_another_account_is_another_record(daemon, account):
@@ -586,8 +587,8 @@ def test_status_counts_what_was_ingested(own_daemon):
     account = own_daemon.new_account()
     record = sms(account, status="submitted")
     own_daemon.post_cdrs([record, record, sms(account, id=None, message_id=None)])
-    own_daemon.post_cdrs([{**record, "status": "delivered"}])
-    assert summary(own_daemon.ctl("status")["ingest"]) == counts(1, 1, 1, 1)
+    own_daemon.post_cdrs([{**record, "status": "delivered"}, record])
+    assert summary(own_daemon.ctl("status")["ingest"]) == counts(1, 1, 1, 1, 1)
 
 
 def test_a_producer_that_goes_away_does_not_disturb_others(daemon, account):

@@ -139,10 +139,10 @@ def test_records_are_counted_by_result_when_they_are_committed(daemon, account):
     before = scraping.scrape(daemon)
     record = sms(account)
     daemon.post_cdrs([record])
-    daemon.post_cdrs([record, dict(record, status="failed")])
+    daemon.post_cdrs([record, dict(record, status="failed"), dict(record, status="submitted")])
     daemon.post_cdrs([{"product": "SMS", "account_id": "nobody00"}])
     after = scraping.scrape(daemon)
-    for result in ("accepted", "updated", "duplicate", "rejected"):
+    for result in ("accepted", "updated", "duplicate", "outdated", "rejected"):
         name = "cdrd_ingest_records_total"
         assert after.get(name, result=result) - before.get(name, result=result) == 1, result
     for name in ("cdrd_ingest_bytes_total", "cdrd_ingest_commit_duration_seconds_count",

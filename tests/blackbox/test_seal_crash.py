@@ -20,7 +20,7 @@ SMALL_SEALS = {"seal_rows": "48", "seal_age": "30ms"}
 
 class Restless(Writer):
     """A writer that often changes what it wrote before, much of which is sealed by then, and moves some of it to
-    another time of its day. Each record of a batch is another one, so that the newest version is always known."""
+    another time of its day or of the day before or after. Each record of a batch is another one, so that the newest version is always known."""
 
     def batch(self):
         records = [sms(self.account, YESTERDAY - self.pick.randrange(DAYS) * DAY + self.pick.randrange(86400) * SECOND,
@@ -35,6 +35,9 @@ class Restless(Writer):
         if self.pick.random() < 0.5:
             return {**record, "status": self.pick.choice(["delivered", "failed", "expired"])}
         day = moment(record["date_received"]).replace(hour=0, minute=0, second=0)
+        other = day + self.pick.choice([-1, 0, 1]) * DAY
+        if YESTERDAY - (DAYS - 1) * DAY <= other <= YESTERDAY:
+            day = other
         return {**record, "date_received": iso(day + self.pick.randrange(86400) * SECOND)}
 
 

@@ -172,7 +172,7 @@ START_TEST(acknowledged_records_are_on_disk)
 	await(&outcome);
 	ck_assert_int_eq(outcome.code, ERROR_NONE);
 	ck_assert_str_eq(outcome.answer,
-	                 "{\"accepted\":3,\"updated\":0,\"duplicates\":0,\"rejected\":0,\"errors\":[]}");
+	                 "{\"accepted\":3,\"updated\":0,\"duplicates\":0,\"outdated\":0,\"rejected\":0,\"errors\":[]}");
 	ck_assert_uint_eq(store_uncommitted(f.store), 0);
 	end_ingest();
 	assert_stored(3);
@@ -206,7 +206,7 @@ START_TEST(bad_line_does_not_lose_the_others)
 	await(&outcome);
 	assert_counts(&outcome, 2, 0, 0, 1);
 	ck_assert_str_eq(outcome.answer,
-	                 "{\"accepted\":2,\"updated\":0,\"duplicates\":0,\"rejected\":1,\"errors\":[{\"line\":2,"
+	                 "{\"accepted\":2,\"updated\":0,\"duplicates\":0,\"outdated\":0,\"rejected\":1,\"errors\":[{\"line\":2,"
 	                 "\"field\":\"account_id\",\"reason\":\"Unknown account \\\"nobody00\\\"\"},{\"line\":2,"
 	                 "\"field\":\"direction\",\"reason\":\"Missing required field; must be inbound or outbound\"},"
 	                 "{\"line\":2,\"field\":\"date_received\",\"reason\":\"Missing required field\"}]}");
@@ -223,7 +223,7 @@ START_TEST(listed_errors_are_capped_and_all_are_counted)
 	finish(&outcome);
 	await(&outcome);
 	ck_assert_str_eq(outcome.answer,
-	                 "{\"accepted\":0,\"updated\":0,\"duplicates\":0,\"rejected\":5,\"errors\":["
+	                 "{\"accepted\":0,\"updated\":0,\"duplicates\":0,\"outdated\":0,\"rejected\":5,\"errors\":["
 	                 "{\"line\":1,\"field\":\"account_id\",\"reason\":\"Missing required field\"},"
 	                 "{\"line\":1,\"field\":\"direction\","
 	                 "\"reason\":\"Missing required field; must be inbound or outbound\"}]}");
