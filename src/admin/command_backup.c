@@ -2,7 +2,7 @@
  * command_backup.c: `backup`, whose files go to the client. `restore` is cdrctl's own (ctl/restore.c).
  *
  *	{"backup":{"data_dir":"/var/lib/cdrd","version":"1.0"}}
- *	{"file":{"name":"days/2026-11-24/data.mdb","mode":416,"stamp":"day 2026-11-24 ..."}}
+ *	{"file":{"name":"days/2026-11-24/data.mdb","mode":416,"stamp":"file days/2026-11-24/data.mdb ..."}}
  *		the client answers with a byte of the command's body: y, it wants the file, or n
  *	{"data":65536}        and so many bytes behind the line's end, as often as it takes
  *	{"data":0}            the file is whole; {"gone":true} instead: it is none any more, what came of it is nothing

@@ -90,6 +90,7 @@ static void write_counts(struct json *j, const struct erasure_counts *counts)
 	json_member_uint(j, "days_written_anew", records->days_packed);
 	json_member_uint(j, "passes", (uint64_t)records->pass);
 	json_member_uint(j, "accounts", counts->accounts);
+	json_member_uint(j, "reports_made_anew", counts->reports_anew);
 	json_member_uint(j, "report_files_removed", counts->report_files);
 	json_member_uint(j, "reports_begun_again", counts->reports_again);
 	json_member_uint(j, "reports_cancelled", counts->reports_cancelled);
@@ -108,7 +109,7 @@ static void write_result(void *arg, struct admin_reply *reply)
 	write_counts(j, &counts);
 	json_object_end(j);
 	admin_reply_log(reply, "a number erased from account %s: %" PRIu64 " records, %" PRIu64 " report files%s",
-	                job->account, counts.records.records, counts.report_files,
+	                job->account, counts.records.records, counts.report_files + counts.reports_anew,
 	                counts.records.left ? "; records with it keep arriving" : "");
 }
 

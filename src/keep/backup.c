@@ -112,7 +112,7 @@ static int find_day(struct backup *backup, struct error *err)
 		buf_add_text(&text, "/data.mdb");
 		int result = buf_cstr(&text) ? set_name(backup, "days/", text.data, MODE, err) : no_memory(err);
 		buf_free(&text);
-		if (result < 0 || backup_stamp_day(backup, backup->day, err) == 0)
+		if (result < 0 || backup_stamp(backup, err) == 0)
 			return result;
 		if (err->code != ERROR_NOT_FOUND)
 			return -1;
@@ -136,8 +136,16 @@ static int find_report(struct backup *backup, struct error *err)
 	if (!backup->reports_listed && backup_list_reports(backup, err) != 0)
 		return -1;
 	backup->reports_listed = true;
-	size_t at = backup->report++ * (ID_UUID_LEN + 1);
-	return at < backup->report_ids.len ? set_name(backup, "reports/", backup->report_ids.data + at, MODE, err) : 0;
+	while (backup->report < backup->report_ids.len / (ID_UUID_LEN + 1)) {
+		size_t at = backup->report++ * (ID_UUID_LEN + 1);
+		if (set_name(backup, "reports/", backup->report_ids.data + at, MODE, err) < 0)
+			return -1;
+		if (backup_stamp(backup, err) == 0)
+			return 1;
+		if (err->code != ERROR_NOT_FOUND)
+			return -1; /* else it has expired meanwhile */
+	}
+	return 0;
 }
 
 /* The file at hand is done, given out or not. */

@@ -6,15 +6,14 @@
  *	    catalog/data.mdb            likewise
  *	    cursor.key ...
  *	    reports/...                 the files of ended reports
- *	    BACKUP                      what it was made from: the stamp of each day's file
+ *	    BACKUP                      what it was made from: the stamps of files
  *	    SHA256SUMS                  of every file, for sha256sum -c; written last
  *	DIR/2026-11-24T142011.123Z.part one in the making, or what is left of one that was cut short; it goes when the next
  *	                                one begins
  *	DIR/lock                        held while one is made
  *
- * A day whose stamp is the one it had in the newest backup of DIR is not taken again: its copy is linked from there. So
- * a backup costs the days that changed, and any of them can be removed with rm -r without harm to the others. Report
- * files never change; they are linked, too.
+ * A file whose stamp is the one it had in the newest backup of DIR is not taken again: its copy is linked from there. So
+ * a backup costs the days that changed, and any of them can be removed with rm -r without harm to the others.
  */
 #ifndef CDRD_KEEP_BACKUP_DIR_H
 #define CDRD_KEEP_BACKUP_DIR_H

@@ -56,10 +56,10 @@ static int note_file(struct backup_dir *backup, const char *hex, bool linked, st
 	struct str name = buf_str(&backup->name);
 	sums_add(&backup->sums, hex, name);
 	backup->counts.report_files += begins(name, "reports/");
+	if (backup->stamp.len > 0)
+		buf_addf(&backup->about, "%.*s\n", STR_ARGS(buf_str(&backup->stamp)));
 	if (begins(name, "days/")) {
 		*(linked ? &backup->counts.days_linked : &backup->counts.days_copied) += 1;
-		if (backup->stamp.len > 0)
-			buf_addf(&backup->about, "%.*s\n", STR_ARGS(buf_str(&backup->stamp)));
 		const char *path = backup_dir_part_path(backup, backup->name.data, err);
 		if (!path)
 			return -1;
@@ -70,13 +70,11 @@ static int note_file(struct backup_dir *backup, const char *hex, bool linked, st
 	return backup->sums.failed || backup->about.failed ? no_memory(err) : 0;
 }
 
-/* Was it the same when the previous backup was made? What has no stamp is known by its name. */
-static bool is_same(struct backup_dir *backup, struct str name, struct str stamp)
+/* Was it the same when the previous backup was made? */
+static bool is_same(struct backup_dir *backup, struct str stamp)
 {
 	const struct buf *about = &backup->previous_about;
-	if (begins(name, "reports/"))
-		return true;
-	if (stamp.len == 0 || !begins(name, "days/"))
+	if (stamp.len == 0)
 		return false;
 	buf_clear(&backup->scratch);
 	buf_addf(&backup->scratch, "\n%.*s\n", STR_ARGS(stamp));
@@ -90,7 +88,7 @@ int backup_dir_link(struct backup_dir *backup, struct str name, struct str stamp
 	if (take_name(backup, name, stamp, err) != 0)
 		return -1;
 	struct str sum = backup->previous.len ? sums_find(buf_str(&backup->previous_sums), name) : (struct str){ NULL, 0 };
-	if (!sum.p || !is_same(backup, name, stamp))
+	if (!sum.p || !is_same(backup, stamp))
 		return 0;
 	const char *from = folder_path(&backup->scratch_to, backup->previous.data, backup->name.data, err);
 	const char *to = from ? backup_dir_part_path(backup, backup->name.data, err) : NULL;

@@ -64,36 +64,23 @@ int backup_check_room(struct backup *backup, const char *path, struct error *err
 	                 room.limit_bytes);
 }
 
-/* --- is a day's file the same? --- */
+/* --- is a file the same? --- */
 
-static int stat_day(struct backup *backup, int32_t day, struct stat *st, struct error *err)
-{
-	struct buf *path = &backup->scratch;
-	buf_clear(path);
-	buf_addf(path, "%s/days/", backup->data_dir.data);
-	clock_format_day(path, day);
-	buf_add_text(path, "/data.mdb");
-	if (!buf_cstr(path))
-		return no_memory(err);
-	if (stat(path->data, st) == 0)
-		return 0;
-	return errno == ENOENT ? error_set(err, ERROR_NOT_FOUND, "%s: is gone", path->data) :
-	                         error_set_errno(err, errno, "%s", path->data);
-}
-
-int backup_stamp_day(struct backup *backup, int32_t day, struct error *err)
+int backup_stamp(struct backup *backup, struct error *err)
 {
 	struct stat st;
+	const char *path = folder_path(&backup->scratch, backup->data_dir.data, backup->name.data, err);
 	buf_clear(&backup->stamp);
-	if (stat_day(backup, day, &st, err) != 0)
+	if (!path)
 		return -1;
+	if (stat(path, &st) != 0)
+		return errno == ENOENT ? error_set(err, ERROR_NOT_FOUND, "%s: is gone", path) :
+		                         error_set_errno(err, errno, "%s", path);
 	int64_t changed_ns = (int64_t)st.st_mtim.tv_sec * NS_PER_SECOND + st.st_mtim.tv_nsec;
 	if (clock_now_us() * 1000 - changed_ns < SETTLED_NS)
 		return 0;
-	buf_add_text(&backup->stamp, "day ");
-	clock_format_day(&backup->stamp, day);
-	buf_addf(&backup->stamp, " %ju %ju %jd %" PRId64, (uintmax_t)st.st_dev, (uintmax_t)st.st_ino, (intmax_t)st.st_size,
-	         changed_ns);
+	buf_addf(&backup->stamp, "file %s %ju %ju %jd %" PRId64, backup->name.data, (uintmax_t)st.st_dev,
+	         (uintmax_t)st.st_ino, (intmax_t)st.st_size, changed_ns);
 	return backup->stamp.failed ? no_memory(err) : 0;
 }
 

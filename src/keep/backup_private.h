@@ -53,9 +53,9 @@ const char *backup_spool_copy(struct backup *backup, struct error *err);
 /* Is there room for a copy of what is at `path`? ERROR_FULL if not. */
 int backup_check_room(struct backup *backup, const char *path, struct error *err);
 
-/* Fills *stamp with what tells whether a day's file is still the same: empty if it may change again without that being
- * seen. ERROR_NOT_FOUND if there is none. */
-int backup_stamp_day(struct backup *backup, int32_t day, struct error *err);
+/* Fills the stamp with what tells whether the file at hand is still the same: empty if it may change again without that
+ * being seen. ERROR_NOT_FOUND if there is none. */
+int backup_stamp(struct backup *backup, struct error *err);
 
 /* Opens data_dir's file of the name at hand: 1, 0 if it is not there, -1. */
 int backup_open_own(struct backup *backup, struct error *err);

@@ -23,6 +23,7 @@ struct erasure {
 	int64_t erased_us;   /* when no record held it any more */
 	struct buf reports;  /* ids */
 	size_t report;
+	struct report_search search; /* of its file */
 	uint64_t entry;      /* of quarantine, looked at last */
 	struct erasure_counts counts;
 };
@@ -95,6 +96,7 @@ void erasure_free(struct erasure *erasure)
 	erase_free(erasure->erase);
 	buf_free(&erasure->accounts);
 	buf_free(&erasure->reports);
+	report_search_end(&erasure->search);
 	free(erasure);
 }
 
@@ -139,7 +141,7 @@ static int step_records(struct erasure *erasure, int64_t deadline_us, struct err
 
 /* --- what else there is --- */
 
-static int step_reports(struct erasure *erasure, struct error *err)
+static int step_reports(struct erasure *erasure, int64_t deadline_us, struct error *err)
 {
 	enum reports_erased done;
 	const size_t len = ID_UUID_LEN + 1;
@@ -147,9 +149,12 @@ static int step_reports(struct erasure *erasure, struct error *err)
 		erasure->stage = STAGE_CALLBACKS;
 		return 0;
 	}
-	const char *id = erasure->reports.data + erasure->report++ * len;
-	if (reports_erase(erasure->context.reports, id, erasure->erase, erasure->erased_us, &done, err) != 0)
+	const char *id = erasure->reports.data + erasure->report * len;
+	if (reports_erase(erasure->context.reports, id, erasure->erase, erasure->erased_us, &erasure->search, deadline_us,
+	                  &done, err) != 0)
 		return -1;
+	erasure->report += done != REPORTS_SEARCHING;
+	erasure->counts.reports_anew += done == REPORTS_MADE_ANEW;
 	erasure->counts.report_files += done == REPORTS_FILE_GONE;
 	erasure->counts.reports_again += done == REPORTS_BEGUN_AGAIN;
 	erasure->counts.reports_cancelled += done == REPORTS_CANCELLED;
@@ -236,7 +241,7 @@ static int step(struct erasure *erasure, int64_t deadline_us, struct error *err)
 	case STAGE_RECORDS:
 		return step_records(erasure, deadline_us, err);
 	case STAGE_REPORTS:
-		return step_reports(erasure, err);
+		return step_reports(erasure, deadline_us, err);
 	case STAGE_CALLBACKS:
 		erasure->stage = STAGE_QUARANTINE;
 		return callbacks_erase(erasure->context.store, buf_str(&erasure->accounts), erasure->erase,

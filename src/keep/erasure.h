@@ -2,7 +2,7 @@
  * erasure.h: a person's number out of everything the daemon keeps of an account.
  *
  *	records      erase.h: of the account, with `subaccounts` of its subaccounts too, and usage records of its parent
- *	reports      files that may hold it are removed, reports that are being made begin again
+ *	reports      those whose files hold it are made anew, those that are being made begin again
  *	callbacks    that wait and repeat a report's parameters
  *	quarantine   entries of rejected records that hold it are dropped
  *	catalog      its file is written anew, as the days' are; the number's hash stays in it (store/erased.h)
@@ -56,7 +56,8 @@ int erasure_step(struct erasure *erasure, int64_t deadline_us, bool *done, struc
 struct erasure_counts {
 	struct erase_counts records;
 	uint64_t accounts;
-	uint64_t report_files;      /* removed */
+	uint64_t reports_anew;      /* ended ones that are made anew, as their files held it */
+	uint64_t report_files;      /* removed, of reports that asked for it */
 	uint64_t reports_again;     /* begun again */
 	uint64_t reports_cancelled;
 	uint64_t callbacks;

@@ -1,10 +1,12 @@
 /*
  * erasing.c: a person's number out of reports. See reports_erase in report.h.
  *
- * Files are not searched: any of them may hold the number, also under a record that has another one by now.
+ * Files are searched, as what they hold cannot be told from the records: a number may stand there under a record that
+ * has another one by now.
  */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "report/report_private.h"
 #include "report/table.h"
@@ -122,46 +124,154 @@ static int change_params(const struct erase *erase, struct report *report, struc
 	return result;
 }
 
-static void tell_that_it_is_gone(struct report *report)
+/* Does it show messages without the numbers that they belong to? Nothing can be found in its file then. */
+static bool hides_numbers(const struct report *report)
 {
-	buf_clear(&report->reason);
-	buf_add_text(&report->reason, "The file was removed, as a person's number was erased from the records; "
-	                              "a new report has the records as they are now");
+	struct query_plan plan;
+	uint64_t shown = 0, numbers = 0, bodies = 0;
+
+	if (!report_make_plan(report, &plan))
+		return true;
+	struct record_view view = query_plan_view(&plan);
+	if (plan.columns_count == 0)
+		shown = record_view_columns(plan.product, &view);
+	for (size_t i = 0; i < plan.columns_count; i++)
+		shown |= UINT64_C(1) << plan.columns[i];
+	for (uint8_t i = 0; i < plan.product->columns_count; i++) {
+		numbers |= (uint64_t)(plan.product->columns[i].kind == CATALOG_NUMBER) << i;
+		bodies |= (uint64_t)(plan.product->columns[i].kind == CATALOG_BODY) << i;
+	}
+	return (shown & bodies) && (shown & numbers) != numbers;
 }
 
-static int erase_ended(struct reports *reports, struct report *report, struct erase *erase, bool file_goes,
-                       enum reports_erased *done, struct error *err)
+static enum archive_kind kind_of(const struct report *report)
+{
+	struct str compression = query_params_get(&report->params, "compression");
+
+	return str_is(compression, "gzip") ? ARCHIVE_GZIP : str_is(compression, "zstd") ? ARCHIVE_ZSTD : ARCHIVE_ZIP;
+}
+
+/* Does the file hold it? 1 when *holds is known, 0 to go on, -1. One that cannot be read may. */
+static int search_file(const struct reports *reports, const struct report *report, const struct erase *erase,
+                       struct report_search *search, int64_t deadline_us, bool *holds, struct error *err)
+{
+	struct buf path = { 0 };
+	int result = 0;
+
+	*holds = true;
+	if (!search->reader && hides_numbers(report))
+		return 1;
+	if (!search->reader) {
+		report_file_path(reports, report->file_id, &path);
+		result = buf_cstr(&path) ? report_search_begin(search, path.data, kind_of(report), err) :
+		                           error_set(err, ERROR_NOMEM, "report %s: out of memory", report->id);
+		buf_free(&path);
+	}
+	if (result == 0)
+		result = report_search_step(search, erase, deadline_us, holds, err);
+	if (result >= 0 || err->code == ERROR_NOMEM)
+		return result;
+	log_warn("report", "%s: taken to hold a number that is erased: %s", report->id, err->message);
+	*holds = true;
+	return 1;
+}
+
+/* --- its file goes --- */
+
+static void set_reason(struct report *report, const char *reason)
+{
+	buf_clear(&report->reason);
+	buf_add_text(&report->reason, reason);
+}
+
+static int drop_file(struct reports *reports, struct report *report, struct error *err)
 {
 	int64_t was_us = report_due_us(reports, report);
-	bool had_params = params_have_it(erase, report);
 	struct change change;
-	int result;
 
-	if (!file_goes && !had_params)
-		return 0;
-	if (erase_demand_catalog(erase, err) != 0 || (had_params && change_params(erase, report, err) != 0))
+	report->has_file = false;
+	set_reason(report, "The file was removed, as a person's number was erased from the records; "
+	                   "a new report has the records as they are now");
+	if (change_begin(&change, reports->store, err) != 0 ||
+	    change_end(&change, table_drop_file(&change, report, was_us, report_due_us(reports, report), err), err) != 0)
 		return -1;
-	if (file_goes) {
-		report->has_file = false;
-		tell_that_it_is_gone(report);
-	}
-	if (change_begin(&change, reports->store, err) != 0)
-		return -1;
-	result = file_goes ? table_drop_file(&change, report, was_us, report_due_us(reports, report), err) :
-	                     table_put(&change, report, err);
-	if (change_end(&change, result, err) != 0)
-		return -1;
-	if (file_goes)
-		report_file_remove(reports, report->file_id);
-	if (*done == REPORTS_NOTHING)
-		*done = file_goes ? REPORTS_FILE_GONE : REPORTS_PARAMS;
-	log_info("report", "%s of account %s: %s", report->id, report->account,
-	         file_goes ? "its file is removed, as a number was erased" : "a number was erased from its parameters");
+	report_file_remove(reports, report->file_id);
+	log_info("report", "%s of account %s: its file is removed, as a number was erased", report->id, report->account);
 	return 0;
 }
 
+static void set_pending(struct report *report)
+{
+	report->state = REPORT_PENDING;
+	report->remade = true;
+	report->has_file = false;
+	report->started_us = report->ended_us = 0;
+	report->rows = report->bytes = 0;
+	report->share = 0;
+	report->first_us = report->last_us = 0;
+	report->sha256[0] = '\0';
+	report->sums_count = 0;
+	buf_clear(&report->checkpoint);
+	set_reason(report, "Made anew, without charge, as a person's number was erased from the records");
+}
+
+static int make_anew(struct reports *reports, struct report *report, struct error *err)
+{
+	int64_t was_us = report_due_us(reports, report);
+	struct report_job *job = report_queue_add(reports, report->creator, str_from(report->id));
+	struct change change;
+
+	if (!job)
+		return error_set(err, ERROR_NOMEM, "report %s: out of memory", report->id);
+	set_pending(report);
+	if (change_begin(&change, reports->store, err) != 0 ||
+	    change_end(&change, table_requeue(&change, report, was_us, err), err) != 0) {
+		report_queue_remove(reports, job);
+		return -1;
+	}
+	report_file_remove(reports, report->file_id);
+	log_info("report", "%s of account %s: made anew, as a number was erased", report->id, report->account);
+	report_scheduler_wake(reports);
+	return 0;
+}
+
+static int put_params(struct reports *reports, struct report *report, struct erase *erase, struct error *err)
+{
+	struct change change;
+
+	if (change_params(erase, report, err) != 0 || change_begin(&change, reports->store, err) != 0)
+		return -1;
+	return change_end(&change, table_put(&change, report, err), err);
+}
+
+static int erase_ended(struct reports *reports, struct report *report, struct erase *erase, bool old_file,
+                       struct report_search *search, int64_t deadline_us, enum reports_erased *done, struct error *err)
+{
+	bool asks = params_have_it(erase, report), holds = false;
+
+	if (old_file && asks) {
+		holds = true;
+	} else if (old_file) {
+		int known = search_file(reports, report, erase, search, deadline_us, &holds, err);
+
+		if (known == 0)
+			*done = REPORTS_SEARCHING;
+		if (known <= 0)
+			return known;
+	}
+	if (!asks && !holds)
+		return 0;
+	if (erase_demand_catalog(erase, err) != 0 || (asks && put_params(reports, report, erase, err) != 0))
+		return -1;
+	if (*done == REPORTS_NOTHING)
+		*done = !holds ? REPORTS_PARAMS : asks ? REPORTS_FILE_GONE : REPORTS_MADE_ANEW;
+	if (!holds)
+		return 0;
+	return asks ? drop_file(reports, report, err) : make_anew(reports, report, err);
+}
+
 int reports_erase(struct reports *reports, const char *id, struct erase *erase, int64_t erased_us,
-                  enum reports_erased *done, struct error *err)
+                  struct report_search *search, int64_t deadline_us, enum reports_erased *done, struct error *err)
 {
 	struct report report;
 	int found = table_get(reports->store, str_from(id), &report, err);
@@ -184,7 +294,8 @@ int reports_erase(struct reports *reports, const char *id, struct erase *erase, 
 		*done = REPORTS_BEGUN_AGAIN;
 		result = report_job_begin_again(reports, job, err);
 	} else if (!job) {
-		result = erase_ended(reports, &report, erase, report.has_file && report.started_us < erased_us, done, err);
+		result = erase_ended(reports, &report, erase, report.has_file && report.started_us < erased_us, search, deadline_us, done,
+		                     err);
 	}
 	report_free(&report);
 	return result;

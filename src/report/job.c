@@ -42,7 +42,7 @@ static int put_callback(struct change *change, const struct report *report, stru
 	struct buf body = { 0 };
 	int result;
 
-	if (event.url.len == 0)
+	if (event.url.len == 0 || report->remade)
 		return 0;
 	result = report_write_status(report, buf_str(&report->base_url), &body, err);
 	event.body = buf_str(&body);
@@ -65,7 +65,7 @@ static int write_end(struct reports *reports, const struct report *report, struc
 	int result;
 
 	/* whoever counts reports must know of it first: afterwards nobody would ask again */
-	if (report->has_file && reports->on_end && reports->on_end(reports->on_end_arg, report, err) != 0)
+	if (report->has_file && !report->remade && reports->on_end && reports->on_end(reports->on_end_arg, report, err) != 0)
 		return -1;
 	if (change_begin(&change, reports->store, err) != 0)
 		return -1;

@@ -2,6 +2,7 @@ libcdrd_a_SOURCES += \
 	src/report/archive.c src/report/archive.h src/report/archive_private.h \
 	src/report/archive_deflate.c \
 	src/report/archive_gzip.c \
+	src/report/archive_reader.c src/report/archive_reader.h \
 	src/report/archive_zip.c \
 	src/report/archive_zstd.c \
 	src/report/maker.c src/report/maker.h src/report/maker_private.h \
@@ -22,5 +23,6 @@ libcdrd_a_SOURCES += \
 	src/report/reports.c \
 	src/report/row.c \
 	src/report/scheduler.c \
+	src/report/search.c src/report/search.h \
 	src/report/status.c \
 	src/report/table.c src/report/table.h

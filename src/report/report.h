@@ -26,6 +26,7 @@
 #include "base/json.h"
 #include "query/query.h"
 #include "report/maker.h"
+#include "report/search.h"
 #include "store/accounts.h"
 #include "store/store.h"
 
@@ -120,7 +121,8 @@ struct report {
 		struct buf error; /* of the last attempt; empty if it succeeded */
 	} callback;
 
-	struct buf reason;     /* of FAILED and ABORTED */
+	bool remade; /* made anew, as a number was erased: charged and told of already */
+	struct buf reason;     /* of FAILED and ABORTED, and of one that is made anew */
 	struct buf base_url;   /* of the request; for links in the callback */
 	struct buf key;        /* Idempotency-Key, or empty */
 	struct buf checkpoint; /* of the maker */
@@ -182,15 +184,26 @@ int reports_each(struct reports *reports, const char *account, int64_t from_us, 
  * Erasing a person's number (store/erase.h). The first gathers the ids (ID_UUID_LEN + 1 bytes each, with their NULs) of
  * reports that may hold records of these accounts (SCAN_ACCOUNT_LEN bytes each) with a number or a message in them, or
  * whose parameters hold the number.
- * The second erases it from one of them: the file of one that has ended before `erased_us` goes, and its reason says
- * so; one that was started before begins again; one that asks for the number is cancelled. *done says what was done.
+ * The second erases it from one of them. A file that was begun before `erased_us` is searched, or taken to hold it where
+ * it shows messages without all numbers: if it does, the report is made anew under its old ids, without charge and
+ * callback; its status goes back to PENDING. One that is being made begins again; one that asks for the number cannot be
+ * made anew: it is cancelled, or its file goes, and its reason says so. *done says what was done; while it says
+ * REPORTS_SEARCHING, call again. `search` is zeroed before the first call of all, and ended behind the last one.
  */
 struct erase;
-enum reports_erased { REPORTS_NOTHING, REPORTS_FILE_GONE, REPORTS_BEGUN_AGAIN, REPORTS_CANCELLED, REPORTS_PARAMS };
+enum reports_erased {
+	REPORTS_SEARCHING,
+	REPORTS_NOTHING,
+	REPORTS_FILE_GONE,
+	REPORTS_MADE_ANEW,
+	REPORTS_BEGUN_AGAIN,
+	REPORTS_CANCELLED,
+	REPORTS_PARAMS,
+};
 int reports_find_to_erase(struct reports *reports, const struct erase *erase, struct str accounts, struct buf *ids,
                           struct error *err);
 int reports_erase(struct reports *reports, const char *id, struct erase *erase, int64_t erased_us,
-                  enum reports_erased *done, struct error *err);
+                  struct report_search *search, int64_t deadline_us, enum reports_erased *done, struct error *err);
 
 struct reports_stats {
 	uint64_t pending;    /* now */

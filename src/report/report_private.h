@@ -6,6 +6,7 @@
  *	scheduler.c  the events: slices, and once a second what needs looking after
  *	job.c        one job: its start, steps, checkpoints and end
  *	erasing.c    a person's number out of reports
+ *	search.c     is it in a file?
  *	expiry.c     what is left of ended jobs, until nothing is
  *	files.c      data_dir/reports
  *	table.c      jobs on disk

@@ -4,7 +4,8 @@
  *	[1, state, account, creator, received, started, ended, from, to, snapshot, max_rows, max_bytes,
  *	 file_id, has_file, rows, bytes, share (millionths), first, last, sha256, reason, base_url, key, checkpoint,
  *	 params, name, value, ...  sums, currency, total, rows, ...
- *	 callback: attempts, last, next, status, delivered, error]     left out by builds that did not keep these
+ *	 callback: attempts, last, next, status, delivered, error,     left out by builds that did not keep these
+ *	 remade]                                                       likewise
  */
 #include "report/table.h"
 
@@ -17,6 +18,7 @@
 #define PARAM_COUNT 2
 #define SUM_COUNT 3
 #define CALLBACK_COUNT 6
+#define REMADE_COUNT 1
 #define MILLION 1000000
 
 static void write_params(struct value_writer *w, const struct query_params *params)
@@ -58,7 +60,8 @@ void report_row_write(struct buf *out, const struct report *report)
 	struct value_writer w;
 
 	value_begin(&w, out, ROW_VERSION,
-	            ROW_COUNT + report->params.count * PARAM_COUNT + report->sums_count * SUM_COUNT + CALLBACK_COUNT);
+	            ROW_COUNT + report->params.count * PARAM_COUNT + report->sums_count * SUM_COUNT + CALLBACK_COUNT +
+	                    REMADE_COUNT);
 	value_put_int(&w, report->state);
 	value_put_str(&w, str_from(report->account));
 	value_put_str(&w, str_from(report->creator));
@@ -85,6 +88,7 @@ void report_row_write(struct buf *out, const struct report *report)
 	write_params(&w, &report->params);
 	write_sums(&w, report);
 	write_callback(&w, &report->callback);
+	value_put_int(&w, report->remade);
 }
 
 /* `out` is zeroed and longer than the longest text. */
@@ -186,6 +190,8 @@ int report_row_read(struct report *report, struct str id, struct str bytes, stru
 	read_sums(&r, report);
 	if (r.left > 0)
 		read_callback(&r, &report->callback);
+	if (r.left > 0)
+		report->remade = value_int(&r, 0, 1) != 0;
 	if (!value_close(&r))
 		result = error_set(err, ERROR_CORRUPT, "report %s: its stored value cannot be read", report->id);
 	else if (out_of_memory(report))

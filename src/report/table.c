@@ -201,6 +201,15 @@ int table_drop_file(struct change *change, const struct report *report, int64_t 
 	return table_move_due(change, report, was_us, due_us, err);
 }
 
+int table_requeue(struct change *change, const struct report *report, int64_t was_us, struct error *err)
+{
+	struct str id = str_from(report->id);
+
+	if (table_put(change, report, err) < 0 || table_remove_due(change, id, was_us, err) < 0)
+		return -1;
+	return put_index(change, timed_key(INDEX_QUEUE, report->received_us, id), STR_LITERAL(""), err);
+}
+
 int table_remove(struct change *change, const struct report *report, int64_t was_us, struct error *err)
 {
 	struct str id = str_from(report->id);

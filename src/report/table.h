@@ -44,6 +44,8 @@ int table_end(struct change *change, const struct report *report, int64_t due_us
 /* An ended job that was due at `was_us` loses its file and is due again; or all of it goes. */
 int table_drop_file(struct change *change, const struct report *report, int64_t was_us, int64_t due_us,
                     struct error *err);
+/* One that is to be made anew: back into the queue. Its file is known as before. */
+int table_requeue(struct change *change, const struct report *report, int64_t was_us, struct error *err);
 int table_move_due(struct change *change, const struct report *report, int64_t was_us, int64_t due_us,
                    struct error *err);
 int table_remove(struct change *change, const struct report *report, int64_t was_us, struct error *err);

@@ -276,7 +276,7 @@ def test_whoever_follows_changes_sees_each_once(quiet):
     assert changes(token)[0] == []
 
 
-def test_report_files_go_and_their_jobs_say_why(quiet):
+def test_report_files_that_hold_it_are_made_anew_and_others_stay(quiet):
     account = quiet.new_account()
     quiet.post_cdrs([of_person(account), *many_sms(account, 10)])
     query = {"product": "SMS", "direction": "outbound", **whole_day()}
@@ -284,18 +284,71 @@ def test_report_files_go_and_their_jobs_say_why(quiet):
     filtered = reporting.make(quiet, account, to=PERSON, **query)
     harmless = reporting.make(quiet, account, product="CONVERSATION-EVENT", **whole_day())
     assert filtered["items_count"] == 1
+    other_day = reporting.make(quiet, account, product="SMS", direction="outbound", **whole_day(YESTERDAY - DAY))
     path = reporting.media_path(done)
+    stay = {report["request_id"]: reporting.download(quiet, account, report) for report in (harmless, other_day)}
     erased = erase(quiet, account)
-    assert erased["report_files_removed"] == 2, erased
-    status = reporting.status(quiet, account, done["request_id"])
-    assert status["request_status"] == "SUCCESS" and "erased" in status["reason"]
-    assert "download_report" not in status["_links"]
-    assert quiet.get(path, account=account).status == 404
-    assert PERSON not in json.dumps(reporting.status(quiet, account, filtered["request_id"]))
-    assert reporting.download(quiet, account, reporting.status(quiet, account, harmless["request_id"]))
+    assert (erased["reports_made_anew"], erased["report_files_removed"]) == (1, 1), erased
+    # one that asks for the number cannot be made anew
+    gone = reporting.status(quiet, account, filtered["request_id"])
+    assert gone["request_status"] == "SUCCESS" and "erased" in gone["reason"]
+    assert "download_report" not in gone["_links"] and PERSON not in json.dumps(gone)
+    assert quiet.get(reporting.media_path(filtered), account=account).status == 404
+    status = reporting.wait(quiet, account, done["request_id"])
+    assert status["request_status"] == "SUCCESS" and reporting.media_path(status) == path
+    assert status["manifest"]["sha256"] != done["manifest"]["sha256"]
+    rows = reporting.rows(quiet, account, status)
+    assert sorted(row["to"] for row in rows)[-1] == "erased" and len(rows) == 11
+    for id, content in stay.items():
+        assert reporting.download(quiet, account, reporting.status(quiet, account, id)) == content
     assert files_with(quiet, PERSON, MESSAGE) == set()
-    again = reporting.make(quiet, account, include_message="true", **query)
-    assert sorted(row["to"] for row in reporting.rows(quiet, account, again))[-1] == "erased"
+    assert erase(quiet, account)["reports_made_anew"] == 0
+
+
+@pytest.mark.parametrize("params", [{"compression": "gzip"}, {"compression": "zstd"}, {"format": "ndjson"},
+                                    {"columns": "message_id,message_body", "include_message": "true"},
+                                    {"include_message": "true", "compression": "zstd", "format": "ndjson"}])
+def test_the_number_is_found_in_files_of_every_kind(quiet, params):
+    account = quiet.new_account()
+    quiet.post_cdrs(many_sms(account, 3000, YESTERDAY + HOUR))
+    quiet.post_cdrs([of_person(account, to="+" + PERSON)])
+    seal(quiet)
+    query = {"product": "SMS", "direction": "outbound", **params, **whole_day()}
+    report = reporting.make(quiet, account, **query)
+    assert erase(quiet, account)["reports_made_anew"] == 1
+    again = reporting.wait(quiet, account, report["request_id"])
+    assert again["request_status"] == "SUCCESS" and again["items_count"] == 3001
+    clean = reporting.make(quiet, account, **query)
+    # messages without the numbers beside them cannot be told apart
+    assert erase(quiet, account)["reports_made_anew"] == (2 if "columns" in params else 0)
+    assert reporting.download(quiet, account, reporting.wait(quiet, account, clean["request_id"]))
+
+
+def test_a_report_that_is_made_anew_costs_nothing_and_calls_nobody_back(daemons, tmp_path):
+    daemon = daemons(usage_delay="10ms", callbacks="no", callback_allow="127.0.0.0/8", **SEAL)
+    account = daemon.new_account()
+    daemon.post_cdrs([of_person(account), *many_sms(account, 9)])
+    before = usage(daemon, account)
+    report = reporting.make(daemon, account, product="SMS", direction="outbound", **whole_day(),
+                            callback_url="http://127.0.0.1:9/hook")
+    wait_for(lambda: usage(daemon, account) != before)
+    charged, (callback,) = usage(daemon, account), daemon.ctl("callback", "list")
+    for number in (PERSON, "447700900123"):
+        assert erase(daemon, account, number)["reports_made_anew"] == 1
+        daemon.kill9()  # it waits on disk
+        daemon.start()
+        again = reporting.wait(daemon, account, report["request_id"])
+        assert again["request_status"] == "SUCCESS" and again["items_count"] == 10
+        assert "reason" not in again
+        time.sleep(0.2)
+        assert usage(daemon, account) == charged
+        assert [c["id"] for c in daemon.ctl("callback", "list")] == [callback["id"]]
+    assert {row["to"] for row in reporting.rows(daemon, account, again)} == {"erased"}
+
+
+def usage(daemon, account):
+    """What the account owes for this month."""
+    return daemon.ctl("usage", "--account", account.id)
 
 
 def test_reports_in_the_making_begin_again_or_are_cancelled(daemons):
@@ -309,7 +362,7 @@ def test_reports_in_the_making_begin_again_or_are_cancelled(daemons):
     reporting.wait(daemon, account, running, until=("PROCESSING",))
     asking = reporting.create(daemon, account, to=PERSON, **query)["request_id"]
     erased = erase(daemon, account)
-    assert erased["reports_begun_again"] + erased["report_files_removed"] >= 1, erased
+    assert erased["reports_begun_again"] + erased["report_files_removed"] + erased["reports_made_anew"] >= 1, erased
     status = reporting.status(daemon, account, asking)
     assert status["request_status"] in ("ABORTED", "SUCCESS") and PERSON not in json.dumps(status)
     ended = reporting.wait(daemon, account, running)

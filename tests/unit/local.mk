@@ -59,3 +59,4 @@ tests_unit_run_SOURCES += tests/unit/test_summary.c
 tests_unit_run_SOURCES += tests/unit/test_keep.c
 tests_unit_run_SOURCES += tests/unit/test_clock_watch.c
 tests_unit_run_SOURCES += tests/unit/test_erased.c
+tests_unit_run_SOURCES += tests/unit/test_report_search.c
