@@ -314,6 +314,64 @@ START_TEST(what_expires_and_what_is_pushed_out_is_counted)
 }
 END_TEST
 
+static void open_encoded_batch(struct outcome *outcome, const char *encoding)
+{
+	struct ingest_settings encoded = { 0 };
+	strcpy(encoded.encoding, encoding);
+	memset(outcome, 0, sizeof(*outcome));
+	outcome->batch = ingest_batch_new(ingest, PARSE_NDJSON, "switch-1", NULL, &encoded, on_done, outcome, &err);
+	ck_assert_msg(outcome->batch != NULL, "%s", err.message);
+}
+
+static bool see_bytes(void *arg, const struct quarantine_entry *entry)
+{
+	buf_add_str(arg, entry->raw);
+	buf_addf(arg, " %s", entry->converted_from.len > 0 ? "converted" : entry->settings.encoding);
+	return true;
+}
+
+/* A character is cut by every piece. */
+START_TEST(rejects_keep_their_bytes_or_the_text_made_of_them)
+{
+	static const struct {
+		const char *encoding, *sent, *kept;
+	} cases[] = {
+		{ "ISO-8859-1", "{\"smell\":\"\xfc\"}\n", "{\"smell\":\"\xfc\"} ISO-8859-1" },
+		{ "WINDOWS-1252", "{\"smell\":\"\x81\x80\"}\n", "{\"smell\":\"\x81\x80\"} WINDOWS-1252" },
+		{ "EUC-JP", "{\"smell\":\"\xa4\xa2\"}\n", "{\"smell\":\"\xe3\x81\x82\"} converted" },
+	};
+	struct buf seen = { 0 };
+	struct outcome outcome;
+	open_encoded_batch(&outcome, cases[_i].encoding);
+	for (const char *p = cases[_i].sent; *p; p++)
+		ingest_batch_feed(outcome.batch, p, 1);
+	finish(&outcome);
+	await(&outcome);
+	assert_counts(&outcome, 0, 0, 0, 1);
+	ASSERT_OK(quarantine_each(f.store, 0, see_bytes, &seen, &err));
+	ck_assert_str_eq(buf_cstr(&seen), cases[_i].kept);
+	buf_free(&seen);
+}
+END_TEST
+
+START_TEST(errors_that_are_equal_are_told_once)
+{
+	struct outcome outcome;
+	config.errors_max = 2;
+	open_batch(&outcome);
+	ingest_batch_fold_errors(outcome.batch);
+	for (int i = 0; i < 3; i++)
+		feed(&outcome, "{\"product\":\"a\"}\n{\"product\":\"b\"}\n{\"product\":\"c\"}\n");
+	finish(&outcome);
+	await(&outcome);
+	ck_assert_str_eq(outcome.answer,
+	                 "{\"accepted\":0,\"updated\":0,\"duplicates\":0,\"rejected\":9,\"errors\":["
+	                 "{\"line\":1,\"field\":\"product\",\"reason\":\"Unknown product \\\"a\\\"\",\"times\":3},"
+	                 "{\"line\":2,\"field\":\"product\",\"reason\":\"Unknown product \\\"b\\\"\",\"times\":3}],"
+	                 "\"errors_unlisted\":3}");
+}
+END_TEST
+
 START_TEST(batches_of_one_turn_share_a_commit)
 {
 	struct outcome a, b;
@@ -844,6 +902,8 @@ Suite *suite_ingest(void)
 	tcase_add_test(batches, rejected_record_of_a_replay_is_not_kept_again);
 	tcase_add_test(batches, flood_of_rejected_records_is_counted_but_not_kept);
 	tcase_add_test(batches, what_expires_and_what_is_pushed_out_is_counted);
+	tcase_add_loop_test(batches, rejects_keep_their_bytes_or_the_text_made_of_them, 0, 3);
+	tcase_add_test(batches, errors_that_are_equal_are_told_once);
 	tcase_add_test(batches, batches_of_one_turn_share_a_commit);
 	tcase_add_test(batches, large_body_is_committed_on_the_way);
 	tcase_add_test(batches, abandoned_batch_is_not_answered_and_its_records_are_committed);
