@@ -10,12 +10,14 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/json.h"
 #include "base/str.h"
 
 #define TEXT_BYTES_MAX 2048
@@ -127,23 +129,50 @@ static size_t write_prefix(char *out, size_t room, enum log_level level, const c
 	return (size_t)len < room ? (size_t)len : room - 1;
 }
 
-/* Copies text with control characters as \xNN; `out` has room for ESCAPE_BYTES a byte. */
+/* What a terminal or a reader of the log would be misled by: controls of C0 and C1, marks that turn the direction of
+ * text around, line and paragraph separators. */
+static bool is_misleading(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+}
+
+/* The length of the character at `text` if it can stand in a line as it is; 0 if its first byte has to be escaped. */
+static size_t plain_length(const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t length = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+	uint32_t c = length == 1 ? p[0] : p[0] & (0xffU >> (length + 1));
+
+	if (length > len || !json_is_utf8((struct str){ text, length }))
+		return 0;
+	for (size_t i = 1; i < length; i++)
+		c = c << 6 | (p[i] & 0x3f);
+	return is_misleading(c) ? 0 : length;
+}
+
+/* Copies text with what is not to be shown as \xNN, byte by byte; `out` has room for ESCAPE_BYTES a byte. */
 static size_t write_escaped(char *out, const char *text)
 {
 	static const char hex[] = "0123456789abcdef";
+	size_t len = strlen(text);
 	char *p = out;
 
-	for (; *text; text++) {
+	while (len > 0) {
+		size_t plain = plain_length(text, len), taken = plain ? plain : 1;
 		unsigned char byte = (unsigned char)*text;
 
-		if (byte >= 0x20 && byte != 0x7f) {
-			*p++ = *text;
-			continue;
+		if (plain) {
+			memcpy(p, text, plain);
+			p += plain;
+		} else {
+			*p++ = '\\';
+			*p++ = 'x';
+			*p++ = hex[byte >> 4];
+			*p++ = hex[byte & 15];
 		}
-		*p++ = '\\';
-		*p++ = 'x';
-		*p++ = hex[byte >> 4];
-		*p++ = hex[byte & 15];
+		text += taken;
+		len -= taken;
 	}
 	return (size_t)(p - out);
 }

@@ -2,8 +2,9 @@
  * log.h: the log, the one piece of global state.
  *
  * Lines go to stderr: "2026-11-24T14:20:11.123Z info store: text", or under systemd (JOURNAL_STREAM is set)
- * "<6>store: text" with the journal's priority. The topic is the module. Texts are cut at 2 KiB; control characters
- * in them are written as \xNN, so that nothing a client sends can forge a line.
+ * "<6>store: text" with the journal's priority. The topic is the module. Texts are cut at 2 KiB; control characters,
+ * bytes that are no UTF-8 and marks that change how text is shown are written as \xNN, so that nothing a client sends
+ * can forge a line or mislead a terminal.
  */
 #ifndef CDRD_BASE_LOG_H
 #define CDRD_BASE_LOG_H

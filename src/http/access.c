@@ -141,6 +141,17 @@ static void add_word(struct buf *out, struct str word)
 		buf_add_char(out, '-');
 }
 
+void http_access_add_target(struct buf *out, const struct http_request *request)
+{
+	const struct http_head *head = &request->head;
+
+	add_word(out, head->path);
+	if (head->query.len == 0 || !request->connection->server->config->access_log_query)
+		return;
+	buf_add_char(out, '?');
+	add_word(out, head->query);
+}
+
 static void add_user(struct buf *out, const struct http_request *request)
 {
 	if (request->producer[0]) {
@@ -151,7 +162,7 @@ static void add_user(struct buf *out, const struct http_request *request)
 	}
 }
 
-static void add_line(struct http_access *access, struct buf *out, const struct http_request *request, int status,
+static void add_line(struct buf *out, const struct http_request *request, int status,
                      uint64_t bytes, int64_t took_us)
 {
 	const struct http_head *head = &request->head;
@@ -162,11 +173,7 @@ static void add_line(struct http_access *access, struct buf *out, const struct h
 	buf_add_char(out, ' ');
 	add_word(out, head->method);
 	buf_add_char(out, ' ');
-	add_word(out, head->path);
-	if (access->config->access_log_query && head->query.len > 0) {
-		buf_add_char(out, '?');
-		add_word(out, head->query);
-	}
+	http_access_add_target(out, request);
 	buf_add_char(out, ' ');
 	add_number(out, (uint64_t)status, 1);
 	buf_add_char(out, ' ');
@@ -181,7 +188,7 @@ static void write_to_log(struct http_access *access, const struct http_request *
                          int64_t took_us)
 {
 	buf_clear(&access->line);
-	add_line(access, &access->line, request, status, bytes, took_us);
+	add_line(&access->line, request, status, bytes, took_us);
 	if (buf_cstr(&access->line))
 		log_info("access", "%s", access->line.data);
 }
@@ -199,7 +206,7 @@ void http_access_write(struct http_access *access, const struct http_request *re
 	if (!out)
 		return;
 	add_time(access, out);
-	add_line(access, out, request, status, bytes, took_us);
+	add_line(out, request, status, bytes, took_us);
 	buf_add_char(out, '\n');
 	logfile_end(access->file);
 }

@@ -29,6 +29,7 @@ static void begin_head(struct http_connection *c)
 	c->state = HTTP_STATE_HEAD;
 	c->since_us = c->server->clock_us;
 	c->begun = false;
+	http_server_set_idle(c->server, c, true);
 	c->scan = (struct http_head_scan){ 0 };
 }
 
@@ -55,6 +56,7 @@ static bool step_head(struct http_connection *c)
 	}
 	if (!c->begun) {
 		c->begun = true;
+		http_server_set_idle(c->server, c, false);
 		c->since_us = c->server->clock_us;
 	}
 	if (c->watermark < limit) {
@@ -164,6 +166,7 @@ void http_connection_close(struct http_connection *c)
 	struct http_request *request = c->request;
 	bool in_body = c->state == HTTP_STATE_BODY;
 
+	http_server_set_idle(c->server, c, false);
 	c->state = HTTP_STATE_CLOSED;
 	c->request = NULL;
 	if (!request)
@@ -180,6 +183,7 @@ void http_connection_fail(struct http_connection *c, const struct http_fault *fa
 {
 	if (!c->request)
 		c->request = http_request_take(c);
+	http_server_set_idle(c->server, c, false); /* one that is refused has not begun */
 	c->keep_alive = false;
 	c->content.finished = false;
 	if (c->request)

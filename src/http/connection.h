@@ -61,6 +61,7 @@ struct http_file {
 
 struct http_connection {
 	TAILQ_ENTRY(http_connection) entry;
+	TAILQ_ENTRY(http_connection) idle_entry; /* among those that are idle, while is_idle */
 	struct http_server *server;
 	char peer[INET6_ADDRSTRLEN]; /* the client's address, or its proxy's */
 	struct bufferevent *bev;
@@ -75,6 +76,7 @@ struct http_connection {
 	int unacknowledged; /* of what the kernel has, when `unsent` last stood still; -1 for not asked yet */
 	size_t watermark;   /* received bytes kept at most */
 	bool begun;         /* bytes of a head are there */
+	bool is_idle;       /* in HEAD, and not begun */
 	bool continue_owed; /* the client waits for 100 Continue */
 	bool keep_alive;
 	bool end_of_input;  /* the client has shut its side */
@@ -140,6 +142,10 @@ bool http_limits_take(struct http_request *request);
 void http_limits_refuse_login(struct http_request *request, const struct error *err);
 void http_limits_download_begun(const struct http_request *request);
 void http_limits_download_ended(struct http_connection *connection);
+
+/* access.c: what a log says of a request's target: its path and, with access_log_query alone, its query, which may hold
+ * numbers of persons. */
+void http_access_add_target(struct buf *out, const struct http_request *request);
 
 /* problem.c */
 void http_reply_fault(struct http_request *request, const struct http_fault *fault);

@@ -160,6 +160,8 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 
 	(void)listener;
 	(void)peer_len;
+	if (server->stats.connections >= max)
+		(void)http_server_make_room(server);
 	if (server->stats.connections >= max + REFUSED_MAX)
 		evutil_closesocket(fd);
 	else

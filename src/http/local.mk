@@ -21,7 +21,8 @@ libcdrd_a_SOURCES += \
 	src/http/media.c \
 	src/http/parser.c src/http/parser.h \
 	src/http/plan.c src/http/plan.h \
-	src/http/problem.c \
+	src/http/problem.c src/http/problems.def \
+	src/http/problem_pages.c src/http/problem_pages.h \
 	src/http/records.c src/http/records.h \
 	src/http/records_answer.c \
 	src/http/records_read.c \

@@ -2,7 +2,8 @@
  * media.c: GET and HEAD /v3/media/{file_id}, a report's file, whole or from where a broken download stopped.
  *
  * Byte ranges are those of RFC 9110, 14: one range is served, more at once are answered with the whole file, as is a
- * range whose If-Range no longer fits. The ETag is the file's SHA-256, so it is strong and does not change.
+ * range whose If-Range no longer fits; one that can hold no byte of the file, however large its numbers, is 416. HEAD has
+ * no ranges. The ETag is the file's SHA-256, so it is strong and does not change.
  */
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,16 +20,16 @@ struct range {
 
 enum range_kind { RANGE_NONE, RANGE_PART, RANGE_BEYOND };
 
-/* Reads digits off *text; false if there are none, or too many. */
+/* Reads digits off *text; false if there are none. What is larger than any file is as large as the largest. */
 static bool take_number(struct str *text, uint64_t *number)
 {
 	size_t digits = 0;
 
 	*number = 0;
 	while (digits < text->len && text->p[digits] >= '0' && text->p[digits] <= '9') {
-		if (digits == 18)
-			return false;
-		*number = *number * 10 + (uint64_t)(text->p[digits++] - '0');
+		uint64_t digit = (uint64_t)(text->p[digits++] - '0');
+
+		*number = *number > (UINT64_MAX - digit) / 10 ? UINT64_MAX : *number * 10 + digit;
 	}
 	text->p += digits;
 	text->len -= digits;
@@ -109,7 +110,7 @@ static void reply_beyond(struct http_request *request, uint64_t size)
 
 	(void)snprintf(range, sizeof(range), "bytes */%llu", (unsigned long long)size);
 	http_reply_header(request, "Content-Range", range);
-	http_reply_problem(request, 416, "Range Not Satisfiable", "The range begins behind the end of the file.");
+	http_reply_problem(request, 416, "Range Not Satisfiable", "The range holds no byte of the file.");
 }
 
 static void reply_part(struct http_request *request, int fd, const struct range *range, uint64_t size)
@@ -132,7 +133,7 @@ static void reply_file(struct http_request *request, const struct report *report
 	char etag[MAKER_SHA256_LEN + 3];
 
 	(void)snprintf(etag, sizeof(etag), "\"%s\"", report->sha256);
-	if (wanted.p && (!if_range.p || str_is(if_range, etag)))
+	if (wanted.p && !http_request_is_head(request) && (!if_range.p || str_is(if_range, etag)))
 		kind = read_range(wanted, size, &range);
 	if (kind == RANGE_BEYOND) {
 		close(fd);

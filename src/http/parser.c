@@ -256,7 +256,8 @@ static int parse_field(struct http_head *head, struct str line, struct http_faul
 
 /* What the meaning of the body and the connection is gathered from, field by field. */
 struct framing {
-	int hosts, lengths, codings;
+	int hosts, lengths, encodings, codings; /* encodings are headers, codings what they list */
+	unsigned seen; /* of single_fields, by bit */
 	bool close;
 	bool chunked_last; /* the last transfer coding is chunked */
 	struct str first_host;
@@ -311,6 +312,7 @@ static int see_transfer_encoding(struct http_head *head, struct framing *framing
 {
 	struct str coding;
 
+	framing->encodings++;
 	while (next_element(&value, &coding)) {
 		if (head->chunked)
 			return http_fault_set(fault, 400, "Transfer-Encoding goes on after chunked.");
@@ -352,6 +354,22 @@ static const struct field_rule {
 	{ "Expect", see_expect },
 };
 
+/* Two of these would be read by one program as the first, by another as the last: whose request is it then? */
+static const char *const single_fields[] = { "Authorization", "Content-Type", "Content-Encoding", "Range", "If-Range",
+	                                     "Idempotency-Key" };
+
+static int see_single(struct framing *framing, const struct http_field *field, struct http_fault *fault)
+{
+	for (size_t i = 0; i < sizeof(single_fields) / sizeof(single_fields[0]); i++) {
+		if (!str_equal_nocase(field->name, str_from(single_fields[i])))
+			continue;
+		if (framing->seen & 1U << i)
+			return http_fault_set(fault, 400, "There is more than one %s header.", single_fields[i]);
+		framing->seen |= 1U << i;
+	}
+	return 0;
+}
+
 static int see_field(struct http_head *head, struct framing *framing, struct http_fault *fault)
 {
 	const struct http_field *field = &head->fields[head->fields_count - 1];
@@ -359,7 +377,7 @@ static int see_field(struct http_head *head, struct framing *framing, struct htt
 	for (size_t i = 0; i < sizeof(field_rules) / sizeof(field_rules[0]); i++)
 		if (str_equal_nocase(field->name, str_from(field_rules[i].name)))
 			return field_rules[i].see(head, framing, field->value, fault);
-	return 0;
+	return see_single(framing, field, fault);
 }
 
 /* RFC 9112, 3.2 and 6: what only can be said when all fields were seen. */
@@ -369,8 +387,10 @@ static int check_framing(struct http_head *head, const struct framing *framing, 
 		return http_fault_set(fault, 400, "There is no Host header.");
 	if (framing->hosts > 0 && !head->host.p)
 		head->host = framing->first_host;
-	if (framing->codings > 0 && framing->lengths > 0)
+	if (framing->encodings > 0 && framing->lengths > 0)
 		return http_fault_set(fault, 400, "There are both Content-Length and Transfer-Encoding.");
+	if (framing->encodings > 0 && framing->codings == 0)
+		return http_fault_set(fault, 400, "Transfer-Encoding names no coding.");
 	if (framing->codings > 0 && head->minor == 0)
 		return http_fault_set(fault, 400, "HTTP/1.0 has no Transfer-Encoding.");
 	if (framing->codings > 0 && !head->chunked)

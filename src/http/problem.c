@@ -1,20 +1,20 @@
 /*
  * problem.c: every error answer, as application/problem+json (RFC 9457).
  *
- *	{"type": "https://cdrd.example/errors#not-found", "title": "Not Found", "detail": "...", "instance": "<uuid>"}
+ *	{"type": "http://host/problems/not-found", "title": "Not Found", "detail": "...", "instance": "<uuid>"}
  *
- * `type` is TYPE_BASE and the title in lower case with hyphens: stable as long as the title is. `instance` is a new
- * UUID each time and stands in the log with the request, so that a user who quotes it can be helped.
+ * `type` is the URL of the title's page (problem_pages.c): stable as long as the title is, each of which is a row of
+ * problems.def. `instance` is a new UUID each time and stands in the log with the request, so that a user who quotes it
+ * can be helped.
  */
 #include <stdio.h>
-#include <ctype.h>
 
 #include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "http/connection.h"
+#include "http/problem_pages.h"
 
-#define TYPE_BASE "https://cdrd.example/errors#"
 #define LOGGED_TARGET_MAX 200
 #define RETRY_SECONDS "5" /* beside 503 and 507: what is short may be there again */
 
@@ -47,16 +47,17 @@ static const struct problem_row *find_row(enum error_code code)
 	return row;
 }
 
-static void add_type(struct json *j, const char *title)
+static void add_type(struct json *j, const struct http_request *request, const char *title)
 {
-	char type[160] = TYPE_BASE;
-	size_t at = sizeof(TYPE_BASE) - 1;
+	struct buf type = { 0 };
 
-	for (; *title && at < sizeof(type) - 1; title++)
-		type[at++] = isalnum((unsigned char)*title) ? (char)tolower((unsigned char)*title) : '-';
-	type[at] = '\0';
-	json_key(j, "type");
-	json_text(j, type);
+	http_request_base_url(request, &type);
+	buf_add_text(&type, "/problems/");
+	http_problem_name(&type, title);
+	if (type.failed)
+		j->out->failed = true;
+	json_member_str(j, "type", buf_str(&type));
+	buf_free(&type);
 }
 
 /* What a problem is made of; `detail` may be NULL. */
@@ -83,12 +84,13 @@ static void write_parameters(struct json *j, const struct query_problems *proble
 	json_array_end(j);
 }
 
-static void write_problem(struct buf *out, const struct problem *problem, const char *instance)
+static void write_problem(struct buf *out, const struct http_request *request, const struct problem *problem,
+                          const char *instance)
 {
 	struct json j = json_to(out);
 
 	json_object_begin(&j);
-	add_type(&j, problem->title);
+	add_type(&j, request, problem->title);
 	json_key(&j, "title");
 	json_text(&j, problem->title);
 	if (problem->detail) {
@@ -102,15 +104,34 @@ static void write_problem(struct buf *out, const struct problem *problem, const 
 	json_object_end(&j);
 }
 
+/* What the client has sent, which messages for it quote, is for the client alone unless queries are logged, too: of
+ * parameters that are wrong the names are told. What went wrong here is told always. */
+static void add_cause(struct buf *out, const struct http_request *request, const struct problem *problem)
+{
+	const char *cause = problem->cause ? problem->cause : problem->detail ? problem->detail : "";
+	bool is_ours = problem->status >= 500;
+
+	if (is_ours || request->connection->server->config->access_log_query) {
+		buf_addf(out, ": %s", cause);
+		return;
+	}
+	for (size_t i = 0; problem->parameters && i < problem->parameters->count; i++)
+		buf_addf(out, "%s%s", i ? ", " : ": ", problem->parameters->list[i].name);
+}
+
 static void log_problem(const struct http_request *request, const struct problem *problem, const char *instance)
 {
-	struct str target = request->head.target;
-	const char *cause = problem->cause ? problem->cause : problem->detail ? problem->detail : "";
+	struct buf cause = { 0 }, target = { 0 };
 
+	add_cause(&cause, request, problem);
+	http_access_add_target(&target, request);
 	if (target.len > LOGGED_TARGET_MAX)
 		target.len = LOGGED_TARGET_MAX;
-	log_write(problem->status >= 500 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "http", "%d %s: %s (%.*s %.*s, instance %s)",
-	          problem->status, problem->title, cause, STR_ARGS(request->head.method), STR_ARGS(target), instance);
+	log_write(problem->status >= 500 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "http", "%d %s%.*s (%.*s %.*s, instance %s)",
+	          problem->status, problem->title, STR_ARGS(buf_str(&cause)), STR_ARGS(request->head.method),
+	          STR_ARGS(buf_str(&target)), instance);
+	buf_free(&cause);
+	buf_free(&target);
 }
 
 static void reply(struct http_request *request, const struct problem *problem)
@@ -120,7 +141,7 @@ static void reply(struct http_request *request, const struct problem *problem)
 
 	id_uuid(instance);
 	log_problem(request, problem, instance);
-	write_problem(&body, problem, instance);
+	write_problem(&body, request, problem, instance);
 	if (problem->status == 401)
 		http_reply_header(request, "WWW-Authenticate", "Basic realm=\"cdrd\"");
 	http_reply(request, problem->status, "application/problem+json", &body);

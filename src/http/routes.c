@@ -15,6 +15,8 @@ const struct http_route http_routes[] = {
 	{ HTTP_GET, "/v2/reports/{id}", HTTP_AUTH_ACCOUNT, HTTP_BODY_NONE, http_report_get, METER_LIMIT_ASYNC },
 	{ HTTP_DELETE, "/v2/reports/{id}", HTTP_AUTH_ACCOUNT, HTTP_BODY_NONE, http_report_delete, METER_LIMIT_ASYNC },
 	{ HTTP_GET, "/v3/media/{id}", HTTP_AUTH_ACCOUNT, HTTP_BODY_NONE, http_media_get, METER_LIMIT_DOWNLOAD },
+	{ HTTP_GET, "/problems", HTTP_AUTH_NONE, HTTP_BODY_NONE, http_problems_get, METER_LIMIT_NONE },
+	{ HTTP_GET, "/problems/{name}", HTTP_AUTH_NONE, HTTP_BODY_NONE, http_problem_get, METER_LIMIT_NONE },
 	{ HTTP_GET, "/healthz", HTTP_AUTH_NONE, HTTP_BODY_NONE, http_healthz_get, METER_LIMIT_NONE },
 	{ HTTP_GET, "/readyz", HTTP_AUTH_NONE, HTTP_BODY_NONE, http_readyz_get, METER_LIMIT_NONE },
 	{ 0 },

@@ -53,6 +53,10 @@ void http_summary_get(struct http_request *request, void *app);   /* summary.c: 
 void http_changes_get(struct http_request *request, void *app);   /* changes.c: GET /v2/reports/changes */
 void http_media_get(struct http_request *request, void *app);     /* media.c: GET /v3/media/{id} */
 
+/* problem_pages.c: GET /problems and GET /problems/{name}, also on the metrics' listener */
+void http_problems_get(struct http_request *request, void *app);
+void http_problem_get(struct http_request *request, void *app);
+
 /* health.c: GET /healthz and GET /readyz, also on the metrics' listener */
 void http_healthz_get(struct http_request *request, void *app);
 void http_readyz_get(struct http_request *request, void *app);

@@ -70,9 +70,30 @@ void http_server_remove(struct http_server *server, struct http_connection *conn
 {
 	static const struct timeval now = { 0, 0 };
 
+	http_server_set_idle(server, connection, false);
 	TAILQ_REMOVE(&server->connections, connection, entry);
 	if (--server->stats.connections == 0 && server->draining)
 		evtimer_add(server->drained, &now);
+}
+
+void http_server_set_idle(struct http_server *server, struct http_connection *connection, bool idle)
+{
+	if (connection->is_idle)
+		TAILQ_REMOVE(&server->idle, connection, idle_entry);
+	if (idle)
+		TAILQ_INSERT_TAIL(&server->idle, connection, idle_entry);
+	connection->is_idle = idle;
+}
+
+bool http_server_make_room(struct http_server *server)
+{
+	struct http_connection *connection = TAILQ_FIRST(&server->idle);
+
+	if (!connection)
+		return false;
+	http_connection_close(connection);
+	http_connection_run(connection);
+	return true;
 }
 
 void http_server_log_to(struct http_server *server, struct http_access *access)
@@ -153,6 +174,7 @@ struct http_server *http_server_new(struct event_base *base, const struct config
 	if (!server)
 		goto nomem;
 	TAILQ_INIT(&server->connections);
+	TAILQ_INIT(&server->idle);
 	server->base = base;
 	server->config = config;
 	server->store = store;

@@ -31,6 +31,7 @@ struct http_server {
 	int64_t accept_logged_us;   /* when the log last said so; 0: never */
 
 	TAILQ_HEAD(, http_connection) connections;
+	TAILQ_HEAD(, http_connection) idle; /* the one idle for longest first */
 	struct http_request *free_requests;
 	int free_requests_count;
 	struct http_stats stats;
@@ -59,6 +60,12 @@ struct http_server {
 /* A connection has come or gone (connection.c calls these). */
 void http_server_add(struct http_server *server, struct http_connection *connection);
 void http_server_remove(struct http_server *server, struct http_connection *connection);
+
+/* A connection waits for its next request, or does so no more. */
+void http_server_set_idle(struct http_server *server, struct http_connection *connection, bool idle);
+
+/* Closes the connection that is idle for longest; false if none is. */
+bool http_server_make_room(struct http_server *server);
 
 /* listen.c: stops accepting for good. */
 void http_listen_stop(struct http_server *server);

@@ -33,6 +33,16 @@ void http_stats_free(struct http_server *server)
 	free(server->route_stats);
 }
 
+static void log_answer(const struct http_request *request, int status, uint64_t length)
+{
+	struct buf target = { 0 };
+
+	http_access_add_target(&target, request);
+	log_debug("http", "%.*s %.*s: %d, %" PRIu64 " bytes", STR_ARGS(request->head.method), STR_ARGS(buf_str(&target)),
+	          status, length);
+	buf_free(&target);
+}
+
 void http_stats_count(const struct http_request *request, int status, uint64_t length)
 {
 	struct http_server *server = request->connection->server;
@@ -49,8 +59,8 @@ void http_stats_count(const struct http_request *request, int status, uint64_t l
 	}
 	if (server->access)
 		http_access_write(server->access, request, status, is_head ? 0 : length, took_us);
-	log_debug("http", "%.*s %.*s: %d, %" PRIu64 " bytes", STR_ARGS(request->head.method),
-	          STR_ARGS(request->head.target), status, length);
+	if (log_level() >= LOG_LEVEL_DEBUG)
+		log_answer(request, status, length);
 }
 
 const struct http_route_stats *http_server_route_stats(const struct http_server *server, size_t *count)

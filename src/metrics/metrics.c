@@ -85,6 +85,8 @@ static void on_readyz(struct http_request *request, void *app)
 
 static const struct http_route routes[] = {
 	{ .method = HTTP_GET, .path = "/metrics", .handle = on_metrics },
+	{ .method = HTTP_GET, .path = "/problems", .handle = http_problems_get },
+	{ .method = HTTP_GET, .path = "/problems/{name}", .handle = http_problem_get },
 	{ .method = HTTP_GET, .path = "/healthz", .handle = on_healthz },
 	{ .method = HTTP_GET, .path = "/readyz", .handle = on_readyz },
 	{ 0 },

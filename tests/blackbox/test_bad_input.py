@@ -94,6 +94,13 @@ MALFORMED = {
     "NUL in target": b"GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n",
     "control in target": b"GET /\x01 HTTP/1.1\r\nHost: x\r\n\r\n",
     "length and chunked": b"POST /v1/cdrs HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "length and an unknown coding": b"POST /v1/cdrs HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: x\r\n\r\nhello",
+    "length and no coding": b"POST /v1/cdrs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\nContent-Length: 5\r\n\r\nhello",
+    "length and identity": b"POST /v1/cdrs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity\r\nContent-Length: 5\r\n\r\nhello",
+    "no coding": b"POST /v1/cdrs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: ,\r\n\r\n",
+    "two authorizations": b"GET /v2/reports HTTP/1.1\r\nHost: x\r\nAuthorization: Basic YTpi\r\nAuthorization: Basic YTpi\r\n\r\n",
+    "two types": b"POST /v1/cdrs HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Type: application/json\r\n\r\n",
+    "two idempotency keys": b"POST /v2/reports HTTP/1.1\r\nHost: x\r\nIdempotency-Key: a\r\nIdempotency-Key: b\r\n\r\n",
     "two lengths": b"POST /v1/cdrs HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
     "negative length": b"POST /v1/cdrs HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
     "length with a plus": b"POST /v1/cdrs HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n\r\nx",
@@ -159,12 +166,36 @@ def test_an_ingest_body_over_its_limit_is_413(daemons):
 
 def test_more_connections_than_allowed_are_refused_and_the_others_served(daemon):
     with contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(connect(daemon)) for _ in range(120)]
+        clients = []
+        for _ in range(120):
+            clients.append(stack.enter_context(connect(daemon)))
+            with contextlib.suppress(OSError):
+                clients[-1].sendall(b"G")  # so that it is not idle
+            if len(clients) % 20 == 0:
+                daemon.get("/healthz")  # which has them read
         clients[-1].settimeout(5)
         answer = receive(clients[-1])
         assert status_of(answer) in (503, CLOSED), answer[:500]
-        clients[0].sendall(b"GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        clients[0].sendall(b"ET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert status_of(receive(clients[0])) == 404
+
+
+def test_the_connection_idle_for_longest_makes_room(daemons):
+    daemon = daemons(connections_max="20")
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connect(daemon)) for _ in range(20)]
+        clients[0].sendall(request)  # so that the second is idle for longest
+        assert clients[0].recv(4096).startswith(b"HTTP/1.1 200")
+        late = stack.enter_context(connect(daemon))
+        late.sendall(request)
+        assert late.recv(4096).startswith(b"HTTP/1.1 200")
+        assert receive(clients[1]) == CLOSED
+        clients[2].sendall(request)
+        assert clients[2].recv(4096).startswith(b"HTTP/1.1 200")
+        clients[0].sendall(request)
+        assert clients[0].recv(4096).startswith(b"HTTP/1.1 200")
+    daemon.stop()
 
 
 # --- too slow ---

@@ -76,18 +76,29 @@ def test_ranges(filed, text, first, last):
     assert response.headers["ETag"] == filed.etag
 
 
-@pytest.mark.parametrize("text", ["bytes=999999999-", "bytes=999999999-9999999999", "bytes=-0"])
+@pytest.mark.parametrize("text", ["bytes=999999999-", "bytes=999999999-9999999999", "bytes=-0",
+                                  "bytes=99999999999999999999999-", "bytes=18446744073709551616-18446744073709551617"])
 def test_ranges_behind_the_end(filed, text):
     response = filed.get(Range=text)
     assert response.status == 416
     assert response.headers["Content-Range"] == f"bytes */{len(filed.body)}"
 
 
-@pytest.mark.parametrize("text", ["bytes=5-2", "bytes=a-b", "bytes=", "bytes=-", "lines=1-2", "bytes=0-1,5-6", "x",
-                                  "bytes=99999999999999999999999-"])
+@pytest.mark.parametrize("text", ["bytes=5-2", "bytes=a-b", "bytes=", "bytes=-", "lines=1-2", "bytes=0-1,5-6", "x"])
 def test_what_is_no_single_range_gives_the_whole(filed, text):
     response = filed.get(Range=text)
     assert (response.status, len(response.body)) == (200, len(filed.body))
+
+
+def test_a_last_byte_beyond_all_numbers_is_the_last_of_the_file(filed):
+    assert filed.get(Range="bytes=5-99999999999999999999999").body == filed.body[5:]
+
+
+@pytest.mark.parametrize("text", ["bytes=0-9", "bytes=999999999-", "bytes=-0"])
+def test_head_has_no_ranges(filed, text):
+    head = filed.get("HEAD", Range=text)
+    assert (head.status, int(head.headers["Content-Length"])) == (200, len(filed.body))
+    assert "Content-Range" not in head.headers
 
 
 def test_a_broken_download_resumes(filed):

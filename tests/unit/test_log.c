@@ -122,6 +122,17 @@ START_TEST(nothing_can_forge_a_line)
 }
 END_TEST
 
+START_TEST(nothing_misleads_a_terminal)
+{
+	journal();
+	capture_begin();
+	log_info("a", "%s", "\xff\xc3|\xc2\x9b[31m|\xe2\x80\xae" "evil|\xe2\x80\xa8|\xed\xa0\x80|\xf0\x9f\x98\x80|\xe2\x82\xac|\xe2\x82");
+	ck_assert_str_eq(capture_end(),
+			 "<6>a: \\xff\\xc3|\\xc2\\x9b[31m|\\xe2\\x80\\xaeevil|\\xe2\\x80\\xa8|\\xed\\xa0\\x80|"
+			 "\xf0\x9f\x98\x80|\xe2\x82\xac|\\xe2\\x82\n");
+}
+END_TEST
+
 START_TEST(texts_are_cut_at_2_kib)
 {
 	char *text = malloc(5001);
@@ -200,6 +211,7 @@ Suite *suite_log(void)
 	tcase_add_test(log, lines_above_the_level_are_dropped);
 	tcase_add_test(log, topics_choose_debug_lines_alone);
 	tcase_add_test(log, nothing_can_forge_a_line);
+	tcase_add_test(log, nothing_misleads_a_terminal);
 	tcase_add_test(log, texts_are_cut_at_2_kib);
 	tcase_add_test(log, a_very_long_topic_is_cut);
 	tcase_add_test(log, logging_leaves_errno_alone);
