@@ -166,10 +166,10 @@ static void take_rejection(struct replay *replay, uint64_t number, struct buf *a
 	yajl_tree_free(tree);
 }
 
-/* A record of an entry may be more than one when it was replaced, but must be one at least. */
-static bool is_settled(const struct ingest_summary *summary)
+/* What replaces an entry may hold more than one record, but must hold one. */
+static bool has_record(const struct ingest_summary *summary)
 {
-	return summary->rejected == 0 && summary->accepted + summary->updated + summary->duplicates > 0;
+	return summary->accepted + summary->updated + summary->duplicates + summary->outdated > 0;
 }
 
 static void on_done(void *arg, const struct ingest_summary *summary, struct buf *answer_json, const struct error *err)
@@ -182,7 +182,7 @@ static void on_done(void *arg, const struct ingest_summary *summary, struct buf 
 		replay->failure = *err;
 	} else if (summary->rejected > 0) {
 		take_rejection(replay, item->number, answer_json);
-	} else if (!is_settled(summary)) {
+	} else if (!has_record(summary)) {
 		add_rejected(replay, item->number, "", "There is no record in it");
 	} else {
 		item->settled = true;

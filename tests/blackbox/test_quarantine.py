@@ -162,6 +162,17 @@ def test_a_replay_reads_with_the_default_product_of_the_import(own_daemon, tmp_p
     assert [r["id"] for r in stored(own_daemon, account)] == [record["id"]]
 
 
+def test_a_replay_that_is_outdated_by_now_is_settled(own_daemon):
+    account = own_daemon.new_account()
+    own_daemon.ctl("producer", "set", harness.PRODUCER[0], "--version", "latency")
+    record = sms(account, latency="7", message_body="newer")
+    own_daemon.post_cdrs([{**record, "latency": "3", "message_body": "older", "smell": "nice"}])
+    own_daemon.post_cdrs([record])
+    assert own_daemon.ctl("quarantine", "replay", "all", "--unset", "smell")["outdated"] == 1
+    assert own_daemon.ctl("quarantine", "list") == []
+    assert bodies(own_daemon, account) == ["newer"]
+
+
 # --- encodings ---
 
 def test_a_latin1_line_is_kept_as_its_bytes_and_stored_right_with_its_encoding(own_daemon, tmp_path):
