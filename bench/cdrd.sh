@@ -7,6 +7,7 @@
 cdrd_pid=
 PINNED=
 OWN=cdrd
+SERVER= # the build whose cdrd runs, if it is not BUILD
 
 # cdrd_start [KEY=VALUE...]: with an empty store.
 cdrd_start() {
@@ -42,7 +43,7 @@ cdrd_launch() {
 	sync
 	cdrd_port=$(free_port)
 	cdrd_metrics_port=$(free_port)
-	"${core[@]}" "$BUILD/cdrd" -o listen="127.0.0.1:$cdrd_port" -o metrics_listen="127.0.0.1:$cdrd_metrics_port" \
+	"${core[@]}" "${SERVER:-$BUILD}/cdrd" -o listen="127.0.0.1:$cdrd_port" -o metrics_listen="127.0.0.1:$cdrd_metrics_port" \
 		-o data_dir="$WORK/cdrd/data" -o admin_socket="$WORK/cdrd/admin.sock" -o log_level=warn \
 		-o sync_rate_max=0 -o async_rate_max=0 -o downloads_max=0 -o shed_lag=0 -o shed_memory=0 \
 		"${settings[@]}" 2>>"$WORK/cdrd/log" &

@@ -144,14 +144,37 @@ static void on_end_signal(evutil_socket_t signal_number, short what, void *arg)
 	begin_end(arg, signal_number == SIGTERM ? "SIGTERM" : "SIGINT");
 }
 
+/* Everything that is wrong with the configuration, a line each. */
+static void log_faults(const struct config_faults *faults, const char *topic, const char *when)
+{
+	const char *line = faults->lines.data;
+
+	if (faults->lines.failed)
+		log_error(topic, "%sout of memory", when);
+	for (size_t i = 0; i < faults->count && !faults->lines.failed; i++) {
+		int len = (int)strcspn(line, "\n");
+
+		log_error(topic, "%s%.*s", when, len, line);
+		line += len + 1;
+	}
+}
+
+static void log_warning(const char *text)
+{
+	log_warn("config", "%s", text);
+}
+
 static void reload(struct daemon *d)
 {
 	struct config fresh;
+	struct config_faults faults = { .count = 0 };
 	struct buf ignored = { 0 };
 	struct error err;
 
-	if (options_load_config(&d->options, &fresh, &err) != 0) {
-		log_error("main", "reload: %s; the settings stay as they were", err.message);
+	if (options_load_config(&d->options, &fresh, &faults) != 0) {
+		log_faults(&faults, "main", "reload: ");
+		log_error("main", "reload: the settings stay as they were");
+		buf_free(&faults.lines);
 		return;
 	}
 	if (meter_check_reload(d->meter, &fresh, &err) != 0) {
@@ -419,18 +442,22 @@ static int serve(struct daemon *d)
 /* With a configuration, -t ends here and the daemon begins. */
 static int run(struct daemon *d)
 {
-	struct error err;
+	struct config_faults faults = { .count = 0 };
+	int result = options_load_config(&d->options, &d->config, &faults);
 	int status;
 
-	if (options_load_config(&d->options, &d->config, &err) != 0) {
-		log_error("config", "%s", err.message);
+	if (result != 0)
+		log_faults(&faults, "config", "");
+	buf_free(&faults.lines);
+	if (result != 0)
 		return EXIT_FAILURE;
-	}
+	if (!d->options.test)
+		apply_log_settings(&d->config);
+	options_each_warning(&d->config, log_warning);
 	if (d->options.test) {
 		puts("The configuration is valid.");
 		status = EXIT_SUCCESS;
 	} else {
-		apply_log_settings(&d->config);
 		status = serve(d);
 	}
 	config_free(&d->config);

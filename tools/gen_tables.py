@@ -106,7 +106,7 @@ def settings_man(rows):
 
 
 # The parts of a command's synopsis: an option with its value, a switch, a positional, each perhaps repeated.
-PART = re.compile(r"(?P<open>\[?)(?:--(?P<option>[a-z-]+)(?: (?P<value>[A-Z=]+))?|(?P<name>[A-Z=]+))"
+PART = re.compile(r"(?P<open>\[?)(?:--(?P<option>[a-z-]+)(?: (?P<value>[A-Z_=]+))?|(?P<name>[A-Z_=]+))"
                   r"(?P<more>(?:\.\.\.)?)(?P<close>\]?)(?P<more_behind>(?:\.\.\.)?)")
 
 
@@ -114,13 +114,17 @@ def synopsis_mdoc(synopsis):
     words = []
     for part in PART.finditer(synopsis):
         if part["open"]:
-            words.append("Op")
+            words.append("Oo")  # not Op, which reaches to the end of the line
         if part["option"]:
             words.append("Fl Fl " + mdoc(part["option"]))
         if part["value"] or part["name"]:
             words.append("Ar " + mdoc(part["value"] or part["name"]))
-        if part["more"] or part["more_behind"]:
-            words.append("...")
+        if part["more"]:
+            words.append("No ...")
+        if part["close"]:
+            words.append("Oc")
+        if part["more_behind"]:
+            words.append("No ...")
     return " ".join(words)
 
 

@@ -81,10 +81,12 @@ static size_t edit_distance(const char *known, const char *key)
 	return row[known_len];
 }
 
+/* NULL if none is so near that it may be meant: a third of it, and three characters at most, may differ. */
 static const char *nearest_key(const char *key)
 {
-	const char *nearest = config_rows[0].key;
-	size_t least = SIZE_MAX;
+	const char *nearest = NULL;
+	size_t length = strlen(key);
+	size_t least = length / 3 < 3 ? length / 3 + 1 : 4;
 
 	for (size_t i = 0; i < config_rows_count; i++) {
 		size_t distance = edit_distance(config_rows[i].key, key);
@@ -151,20 +153,35 @@ static int replace_text(struct config *config, const struct config_row *row, con
 	return 0;
 }
 
+static int refuse_key(const char *key, struct error *err)
+{
+	const char *near = nearest_key(key);
+
+	if (near)
+		return error_set(err, ERROR_INVALID, "%.100s: no such setting, did you mean %s?", key, near);
+	return error_set(err, ERROR_INVALID, "%.100s: no such setting; cdrd.conf(5) lists them", key);
+}
+
 int config_set(struct config *config, const char *key, const char *value, struct error *err)
 {
 	const struct config_row *row = find_row(key);
 	decimal_units number = 0;
 
 	if (!row)
-		return error_set(err, ERROR_INVALID, "%.100s: no such setting, did you mean %s?", key,
-				 nearest_key(key));
+		return refuse_key(key, err);
 	if (check_value(row, value, &number, err) != 0)
 		return -1;
 	if (config_value_is_text(row->type))
 		return replace_text(config, row, value, err);
 	*number_of(config, row) = (int64_t)number;
 	return 0;
+}
+
+void config_faults_add(struct config_faults *faults, const struct error *err)
+{
+	faults->count++;
+	buf_addf(&faults->lines, "%s\n", err->message);
+	(void)buf_cstr(&faults->lines); /* ends it with a NUL, or fails */
 }
 
 int config_init(struct config *config, struct error *err)

@@ -54,11 +54,19 @@ extern const size_t config_rows_count;
 /* All settings at their defaults. Returns 0, or -1 when memory is out. */
 int config_init(struct config *config, struct error *err);
 
-/* Sets one key. The error names key, value and what is allowed; an unknown key's names the nearest known one. */
+/* Sets one key. The error names key, value and what is allowed; an unknown key's names a known one that is near. */
 int config_set(struct config *config, const char *key, const char *value, struct error *err);
 
-/* Reads a file on top of what is set; errors name file and line. */
-int config_read_file(struct config *config, const char *path, struct error *err);
+/* What is wrong with a configuration, a line each, so that all of it is told at once. Zeroed at first; `lines` has a NUL
+ * at its end, and is freed by whoever made it. */
+struct config_faults {
+	struct buf lines;
+	size_t count;
+};
+void config_faults_add(struct config_faults *faults, const struct error *err);
+
+/* Reads a file on top of what is set, as far as it is right; faults name file and line. -1 if there was one. */
+int config_read_file(struct config *config, const char *path, struct config_faults *faults);
 
 /* Takes over from `fresh` every setting that may change while running; appends to `ignored` a comma-separated list of
  * the keys that differ and need a restart. */

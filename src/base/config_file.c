@@ -1,14 +1,15 @@
 /*
- * config_file.c: settings from a file, read with inih.
+ * config_file.c: settings from a file, its lines read with inih.
  *
- * inih gives its handler no line numbers, cuts a line that is longer than its buffer in two, and stops at a NUL byte.
- * It takes its lines from read_line here, which counts them and refuses those. The rest is set in the variables that
- * Debian's library has for it: a # or ; behind a blank begins a comment too, and no value goes on in the next line.
+ * inih gives its handler no line numbers, cuts a line that is longer than its buffer in two, stops at a NUL byte and
+ * tells of the first line alone that has no form. It gets one line at a time from here. The rest is set in the variables
+ * that Debian's library has for it: a # or ; after a blank begins a comment too, and no value continues in the next line.
  */
 #include "base/config.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <ini.h>
 
@@ -22,62 +23,73 @@ struct reader {
 	FILE *file;
 	const char *path;
 	int line;
+	bool in_section;
 	struct config *config;
-	struct error *err;
-	bool failed; /* err is filled */
+	struct config_faults *faults;
+	char text[LINE_ROOM]; /* of the line, with its newline */
 };
 
-static void fail(struct reader *r, enum error_code code, const char *what)
+static void fault(struct reader *r, const char *what)
 {
-	r->failed = true;
-	(void)error_set(r->err, code, "%s:%d: %s", r->path, r->line, what);
+	struct error err;
+
+	(void)error_set(&err, ERROR_INVALID, "%s:%d: %s", r->path, r->line, what);
+	config_faults_add(r->faults, &err);
 }
 
-/* As fgets, for inih. */
-static char *read_line(char *line, int room, void *user)
+static void skip_line(FILE *file)
 {
-	struct reader *r = user;
-	int len = 0;
+	int c;
+
+	while ((c = getc(file)) != EOF && c != '\n')
+		;
+}
+
+/* The next line: 1, 0 at the end of the file. One that cannot be read is a fault, and is passed over. */
+static int read_line(struct reader *r)
+{
+	size_t len = 0;
 	int c = 0;
 
-	if (r->failed)
-		return NULL;
 	r->line++;
 	while (c != '\n' && (c = getc(r->file)) != EOF) {
-		if (c == '\0') {
-			fail(r, ERROR_INVALID, "a NUL byte");
-			return NULL;
+		if (c == '\0' || len == sizeof(r->text) - 1) {
+			fault(r, c == '\0' ? "a NUL byte" :
+			                     "line too long, at most " CONFIG_NUMBER_TEXT(LINE_BYTES_MAX) " bytes allowed");
+			skip_line(r->file);
+			len = 0;
+			break;
 		}
-		if (len == room - 1) {
-			fail(r, ERROR_INVALID,
-			     "line too long, at most " CONFIG_NUMBER_TEXT(LINE_BYTES_MAX) " bytes allowed");
-			return NULL;
-		}
-		line[len++] = (char)c;
+		r->text[len++] = (char)c;
 	}
-	if (c == EOF && ferror(r->file)) {
-		r->failed = true;
-		(void)error_set_errno(r->err, errno, "%s", r->path);
-		return NULL;
-	}
-	line[len] = '\0';
-	return len > 0 ? line : NULL;
+	r->text[len] = '\0';
+	return c != EOF || len > 0;
 }
 
 /* Takes one key and its value; inih wants 0 for an error. */
 static int take_setting(void *user, const char *section, const char *key, const char *value)
 {
 	struct reader *r = user;
+	struct error err;
 
-	if (*section) {
-		fail(r, ERROR_INVALID, "a key in a section, but there are no sections");
-		return 0;
-	}
-	if (config_set(r->config, key, value, r->err) != 0) {
-		fail(r, r->err->code, r->err->message);
-		return 0;
-	}
+	(void)section;
+	if (r->in_section)
+		fault(r, "a key in a section, but there are no sections");
+	else if (config_set(r->config, key, value, &err) != 0)
+		fault(r, err.message);
 	return 1;
+}
+
+static void take_line(struct reader *r)
+{
+	const char *first = r->text + strspn(r->text, " \t\r\n");
+	int result = ini_parse_string(r->text, take_setting, r);
+
+	r->in_section |= *first == '[';
+	if (result > 0)
+		fault(r, "not of the form \"key = value\"");
+	else if (result < 0)
+		fault(r, "out of memory");
 }
 
 static void set_up_inih(void)
@@ -90,23 +102,27 @@ static void set_up_inih(void)
 	ini_allow_multiline = false;
 	ini_allow_inline_comments = true;
 	ini_inline_comment_prefixes = comment_prefixes;
-	ini_stop_on_first_error = true;
 }
 
-int config_read_file(struct config *config, const char *path, struct error *err)
+int config_read_file(struct config *config, const char *path, struct config_faults *faults)
 {
-	struct reader r = { .path = path, .config = config, .err = err };
-	int result;
+	struct reader r = { .path = path, .config = config, .faults = faults };
+	size_t before = faults->count;
+	struct error err;
 
 	r.file = fopen(path, "re");
-	if (!r.file)
-		return error_set_errno(err, errno, "%s", path);
+	if (!r.file) {
+		(void)error_set_errno(&err, errno, "%s", path);
+		config_faults_add(faults, &err);
+		return -1;
+	}
 	set_up_inih();
-	result = ini_parse_stream(read_line, &r, take_setting, &r);
-	if (!r.failed && result > 0)
-		fail(&r, ERROR_INVALID, "not of the form \"key = value\"");
-	else if (!r.failed && result < 0)
-		fail(&r, ERROR_NOMEM, "out of memory");
+	while (read_line(&r))
+		take_line(&r);
+	if (ferror(r.file)) {
+		(void)error_set_errno(&err, errno, "%s", path);
+		config_faults_add(faults, &err);
+	}
 	(void)fclose(r.file);
-	return r.failed ? -1 : 0;
+	return faults->count > before ? -1 : 0;
 }

@@ -68,6 +68,54 @@ void log_set_topics(const char *topics)
 	state.topics = copy;
 }
 
+/* The modules, and what of them is a topic of its own. A test compares them with what is logged. */
+static const char *const known_topics[] = {
+	"access", "admin",  "audit", "callback", "config", "disk",      "http",  "ingest",
+	"keep",   "log",    "main",  "meter",    "report", "retention", "store", "verify",
+};
+
+static bool is_known(struct str topic)
+{
+	for (size_t i = 0; i < sizeof(known_topics) / sizeof(known_topics[0]); i++)
+		if (str_is(topic, known_topics[i]))
+			return true;
+	return topic.len == 0;
+}
+
+static int refuse_topic(struct str topic, struct error *err)
+{
+	char known[256] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < sizeof(known_topics) / sizeof(known_topics[0]); i++)
+		len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s", i ? ", " : "", known_topics[i]);
+	return error_set(err, ERROR_INVALID, "log_topics: \"%.*s\" is no topic; there are %s",
+	                 (int)(topic.len < 64 ? topic.len : 64), topic.p, known);
+}
+
+/* The next topic of the list, without spaces around it. */
+static struct str next_topic(const char **list)
+{
+	struct str topic = { *list + strspn(*list, " "), 0 };
+
+	topic.len = strcspn(topic.p, ",");
+	*list = topic.p + topic.len + (topic.p[topic.len] == ',');
+	while (topic.len > 0 && topic.p[topic.len - 1] == ' ')
+		topic.len--;
+	return topic;
+}
+
+int log_topics_check(const char *topics, struct error *err)
+{
+	while (*topics) {
+		struct str topic = next_topic(&topics);
+
+		if (!is_known(topic))
+			return refuse_topic(topic, err);
+	}
+	return 0;
+}
+
 enum log_level log_level(void)
 {
 	return state.level;

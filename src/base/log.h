@@ -11,6 +11,8 @@
 
 #include <stdbool.h>
 
+#include "base/error.h"
+
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
 /* Looks at the environment once; call before the first line. */
@@ -20,6 +22,9 @@ void log_init(void);
  * NULL or "" wants all. The text is copied. */
 void log_set_level(enum log_level level);
 void log_set_topics(const char *topics);
+
+/* Are these topics that there are? ERROR_INVALID names the setting log_topics, the first that is none, and all there are. */
+int log_topics_check(const char *topics, struct error *err);
 
 enum log_level log_level(void);
 const char *log_level_name(enum log_level level);

@@ -5,13 +5,10 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "callback/callback.h"
-#include "http/http.h"
-#include "meter/plans.h"
+#include "daemon/options_check.h"
 
 #define DEFAULT_FILE CDRD_SYSCONFDIR "/cdrd/cdrd.conf"
 
@@ -73,13 +70,12 @@ void options_free(struct options *options)
 	*options = (struct options){ 0 };
 }
 
-static int read_file(const struct options *options, struct config *config, struct error *err)
+static void read_file(const struct options *options, struct config *config, struct config_faults *faults)
 {
-	if (options->file)
-		return config_read_file(config, options->file, err);
-	if (access(DEFAULT_FILE, F_OK) == 0)
-		return config_read_file(config, DEFAULT_FILE, err);
-	return 0;
+	const char *path = options->file ? options->file : access(DEFAULT_FILE, F_OK) == 0 ? DEFAULT_FILE : NULL;
+
+	if (path)
+		(void)config_read_file(config, path, faults);
 }
 
 static int set_one(struct config *config, const char *setting, struct error *err)
@@ -95,38 +91,27 @@ static int set_one(struct config *config, const char *setting, struct error *err
 	return result;
 }
 
-static int set_all(const struct options *options, struct config *config, struct error *err)
+static void set_all(const struct options *options, struct config *config, struct config_faults *faults)
 {
+	struct error err;
+
 	for (size_t i = 0; i < options->settings_count; i++)
-		if (set_one(config, options->settings[i], err) != 0)
-			return -1;
-	return 0;
+		if (set_one(config, options->settings[i], &err) != 0)
+			config_faults_add(faults, &err);
 }
 
-/* Settings of text that have no bounds but cannot be just anything. */
-static int check_texts(const struct config *config, struct error *err)
+int options_load_config(const struct options *options, struct config *config, struct config_faults *faults)
 {
-	const char *url = config->public_url;
-	bool has_host = strncasecmp(url, "http://", 7) == 0 ? url[7] != '\0' : strncasecmp(url, "https://", 8) == 0 && url[8];
+	struct error err;
 
-	if (!config->data_dir[0])
-		return error_set(err, ERROR_INVALID, "data_dir: \"\" is not the path of a directory");
-	if (!config->admin_socket[0])
-		return error_set(err, ERROR_INVALID, "admin_socket: \"\" is not the path of a socket");
-	if (*url && (!has_host || strpbrk(url, " \"<>?#")))
-		return error_set(err, ERROR_INVALID, "public_url: \"%.200s\" is not http:// or https://, a host and maybe a path", url);
-	return 0;
-}
-
-int options_load_config(const struct options *options, struct config *config, struct error *err)
-{
-	if (config_init(config, err) != 0)
+	if (config_init(config, &err) != 0) {
+		config_faults_add(faults, &err);
 		return -1;
-	if (read_file(options, config, err) == 0 && set_all(options, config, err) == 0 && check_texts(config, err) == 0 &&
-	    http_listen_check("listen", config->listen, err) == 0 &&
-	    (!config->metrics_listen[0] || http_listen_check("metrics_listen", config->metrics_listen, err) == 0) &&
-	    callback_allow_check(config->callback_allow, err) == 0 &&
-	    plans_check(config->plans, config->plan_default, config->currency, err) == 0)
+	}
+	read_file(options, config, faults);
+	set_all(options, config, faults);
+	options_check(config, faults);
+	if (faults->count == 0 && !faults->lines.failed)
 		return 0;
 	config_free(config);
 	return -1;

@@ -25,8 +25,11 @@ extern const char options_usage[];
 int options_parse(struct options *options, int argc, char **argv, struct error *err);
 void options_free(struct options *options);
 
-/* Defaults, then the file, then -o; checks also what a setting's type does not say (addresses). On -1 *config is
- * empty. To be freed with config_free. */
-int options_load_config(const struct options *options, struct config *config, struct error *err);
+/* Defaults, then the file, then -o; checks also what a setting's type does not say: addresses, plans, paths. All that is
+ * wrong is added to *faults; on -1, when anything is, *config is empty. To be freed with config_free. */
+int options_load_config(const struct options *options, struct config *config, struct config_faults *faults);
+
+/* What is allowed and may still not be meant: calls `tell` with a sentence for each. */
+void options_each_warning(const struct config *config, void (*tell)(const char *text));
 
 #endif

@@ -57,6 +57,9 @@ struct http_route {
 struct http_server *http_server_new(struct event_base *base, const struct config *config, struct store *store,
                                     const struct http_route *routes, void *app, struct error *err);
 
+/* Are all of these addresses, which http_listen_check has taken, loopback ones? */
+bool http_listen_is_local(const char *addresses);
+
 /* Are these addresses that http_server_listen could understand? ERROR_INVALID names the setting, and the one that is
  * not. */
 int http_listen_check(const char *setting, const char *addresses, struct error *err);

@@ -245,6 +245,28 @@ int http_listen_check(const char *setting, const char *addresses, struct error *
 	return 0;
 }
 
+static bool is_loopback(const struct address *address)
+{
+	if (address->any)
+		return false;
+	if (address->generic.sa_family == AF_INET)
+		return ntohl(address->four.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return IN6_IS_ADDR_LOOPBACK(&address->six.sin6_addr);
+}
+
+bool http_listen_is_local(const char *addresses)
+{
+	struct str list = str_from(addresses);
+	struct address address;
+	struct error err;
+	struct str text;
+
+	while (next_address(&list, &text))
+		if (parse_address(&address, "listen", text, &err) == 0 && !is_loopback(&address))
+			return false;
+	return true;
+}
+
 int http_server_listen(struct http_server *server, const char *setting, const char *addresses, struct error *err)
 {
 	struct str list = str_from(addresses);

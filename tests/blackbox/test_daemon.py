@@ -84,6 +84,63 @@ def test_an_unknown_key_is_an_error_that_names_the_nearest():
     assert "page_mx" in ended.stderr and "page_max" in ended.stderr, ended.stderr
 
 
+def test_an_unknown_key_that_is_like_none_names_none():
+    ended = run("-t", "-o", "colour=blue")
+    assert ended.returncode != 0
+    assert "colour: no such setting; cdrd.conf(5)" in ended.stderr, ended.stderr
+
+
+def test_t_lists_all_that_is_wrong_at_once(tmp_path):
+    path = tmp_path / "cdrd.conf"
+    path.write_text("page_max = 0\ncolour = blue\nno form at all\nlisten = nowhere\n")
+    ended = run("-t", "-c", str(path), "-o", "ids_max=many", "-o", "plan_default=gold")
+    assert ended.returncode != 0
+    for fault in (f"{path}:1: page_max", f"{path}:2: colour", f"{path}:3: not of the form", "ids_max: \"many\"",
+                  "listen: \"nowhere\"", "plan_default: \"gold\""):
+        assert fault in ended.stderr, (fault, ended.stderr)
+    assert len(ended.stderr.splitlines()) == 6, ended.stderr
+
+
+@pytest.mark.parametrize("setting, says", [
+    ("data_dir=/nonexistent/deep/data", "data_dir: /nonexistent/deep/data: its directory: No such file"),
+    ("data_dir=/etc/passwd", "data_dir: /etc/passwd is no directory"),
+    ("admin_socket=/nonexistent/admin.sock", "admin_socket: /nonexistent/admin.sock: its directory: No such file"),
+    ("admin_socket=/etc/passwd", "admin_socket: /etc/passwd is no socket"),
+    ("admin_socket=/tmp/" + "x" * 200, "admin_socket: 205 bytes, at most 107 allowed"),
+    ("callback_ca_file=/nonexistent.pem", "callback_ca_file: /nonexistent.pem: No such file"),
+    ("access_log=/nonexistent/access", "access_log: /nonexistent/access: its directory: No such file"),
+    ("access_log=/tmp", "access_log: /tmp is a directory"),
+    ("audit_log=/nonexistent/audit", "audit_log: /nonexistent/audit: its directory: No such file"),
+    ("log_topics=http, stroe", "log_topics: \"stroe\" is no topic; there are access, admin"),
+])
+def test_t_checks_paths_and_topics(setting, says):
+    ended = run("-t", "-o", setting)
+    assert ended.returncode != 0 and says in ended.stderr, ended.stderr
+
+
+@pytest.mark.parametrize("setting, warns", [("listen=0.0.0.0:0", True), ("listen=127.0.0.1:0, [::1]:0", False),
+                                            ("listen=*:0", True), ("metrics_listen=10.1.2.3:9464", True)])
+def test_listening_beyond_loopback_in_the_clear_warns(setting, warns):
+    ended = run("-t", "-o", setting)
+    assert ended.returncode == 0, ended
+    assert (f"{setting.split('=')[0]}: " in ended.stderr) == warns, ended.stderr
+
+
+def test_every_topic_of_the_log_can_be_chosen():
+    top = os.path.join(os.path.dirname(__file__), "..", "..", "src")
+    used = set()
+    for folder, _, files in os.walk(top):
+        for name in files:
+            if name.endswith(".c"):
+                with open(os.path.join(folder, name), encoding="utf-8") as source:
+                    used |= set(re.findall(r'\blog_(?:error|warn|info|debug)\("(\w+)"', source.read()))
+    assert len(used) > 10
+    ended = run("-t", "-o", "log_topics=" + ",".join(sorted(used)))
+    assert ended.returncode == 0, ended.stderr
+    told = run("-t", "-o", "log_topics=none").stderr.split("there are ")[1].strip().split(", ")
+    assert set(told) == used
+
+
 @pytest.mark.parametrize("arguments", [["-x"], ["-o"], ["-o", "page_max"], ["stray"]])
 def test_wrong_usage_is_an_error_with_a_message(arguments):
     ended = run(*arguments)

@@ -65,6 +65,17 @@ def test_manual_pages_tell_of_every_setting_and_every_command():
         assert re.search(rf"^ +{command}\b", commands, re.MULTILINE), command
 
 
+def test_the_synopses_of_commands_are_those_of_the_table():
+    """Each parameter in brackets of its own, as cdrctl --help has it."""
+    text = re.sub(r"\s+", " ", manual(PAGES[2]))
+    table = re.findall(r'^COMMAND\("([\w -]+)", \w+,\s*((?:"[^"]*"\s*)+),', read(TOP, "src/admin/commands.def"), re.MULTILINE)
+    assert len(table) > 30
+    for words, literals in table:
+        synopsis = "".join(re.findall(r'"([^"]*)"', literals))
+        wanted = f"{words} {synopsis}".strip().replace("...", " ...").replace("  ", " ")
+        assert f" {wanted} " in text.replace("...", " ...").replace("  ", " "), wanted
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_scripts_pass_shellcheck(script):
     ended = subprocess.run(["shellcheck", "-x", script], cwd=TOP, capture_output=True, text=True)

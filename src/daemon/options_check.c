@@ -1,0 +1,165 @@
+/*
+ * options_check.c: see options_check.h. Each check is a row of a table, so that all of them are made and told at once.
+ */
+#include "daemon/options_check.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "callback/callback.h"
+#include "daemon/options.h"
+#include "http/http.h"
+#include "meter/plans.h"
+
+/* --- paths --- */
+
+/* The directory that a path is in, which must be there; but for the default's, which the package or systemd makes. */
+static int check_parent(const char *key, const char *path, struct error *err)
+{
+	const char *slash = strrchr(path, '/');
+	struct buf parent = { 0 };
+	struct stat found;
+	int result = 0;
+
+	if (!slash || slash == path)
+		return 0;
+	buf_add(&parent, path, (size_t)(slash - path));
+	if (!buf_cstr(&parent))
+		result = error_set(err, ERROR_NOMEM, "%s: out of memory", key);
+	else if (stat(parent.data, &found) != 0)
+		result = error_set(err, ERROR_INVALID, "%s: %s: its directory: %s", key, path, strerror(errno));
+	else if (!S_ISDIR(found.st_mode))
+		result = error_set(err, ERROR_INVALID, "%s: %s: %s is no directory", key, path, parent.data);
+	buf_free(&parent);
+	return result;
+}
+
+static bool is_default(const char *key, const char *value)
+{
+	for (size_t i = 0; i < config_rows_count; i++)
+		if (strcmp(config_rows[i].key, key) == 0)
+			return strcmp(config_rows[i].fallback, value) == 0;
+	return false;
+}
+
+static int check_data_dir(const struct config *config, struct error *err)
+{
+	const char *path = config->data_dir;
+	struct stat found;
+
+	if (!path[0])
+		return error_set(err, ERROR_INVALID, "data_dir: \"\" is not the path of a directory");
+	if (stat(path, &found) == 0)
+		return S_ISDIR(found.st_mode) ? 0 : error_set(err, ERROR_INVALID, "data_dir: %s is no directory", path);
+	return is_default("data_dir", path) ? 0 : check_parent("data_dir", path, err);
+}
+
+static int check_admin_socket(const struct config *config, struct error *err)
+{
+	const char *path = config->admin_socket;
+	const size_t longest = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
+	struct stat found;
+
+	if (!path[0])
+		return error_set(err, ERROR_INVALID, "admin_socket: \"\" is not the path of a socket");
+	if (strlen(path) > longest)
+		return error_set(err, ERROR_INVALID, "admin_socket: %zu bytes, at most %zu allowed", strlen(path), longest);
+	if (stat(path, &found) == 0)
+		return S_ISSOCK(found.st_mode) ? 0 : error_set(err, ERROR_INVALID, "admin_socket: %s is no socket", path);
+	return is_default("admin_socket", path) ? 0 : check_parent("admin_socket", path, err);
+}
+
+/* A file that is written to, unless the setting names one of its words. */
+static int check_log_file(const char *key, const char *value, struct error *err)
+{
+	struct stat found;
+
+	if (value[0] != '/')
+		return 0;
+	if (stat(value, &found) == 0 && S_ISDIR(found.st_mode))
+		return error_set(err, ERROR_INVALID, "%s: %s is a directory", key, value);
+	return check_parent(key, value, err);
+}
+
+static int check_access_log(const struct config *config, struct error *err)
+{
+	return check_log_file("access_log", config->access_log, err);
+}
+
+static int check_audit_log(const struct config *config, struct error *err)
+{
+	return check_log_file("audit_log", config->audit_log, err);
+}
+
+static int check_ca_file(const struct config *config, struct error *err)
+{
+	if (!config->callback_ca_file[0] || access(config->callback_ca_file, R_OK) == 0)
+		return 0;
+	return error_set(err, ERROR_INVALID, "callback_ca_file: %s: %s", config->callback_ca_file, strerror(errno));
+}
+
+/* --- the others --- */
+
+static int check_public_url(const struct config *config, struct error *err)
+{
+	const char *url = config->public_url;
+	bool has_host = strncasecmp(url, "http://", 7) == 0 ? url[7] != '\0' : strncasecmp(url, "https://", 8) == 0 && url[8];
+
+	if (*url && (!has_host || strpbrk(url, " \"<>?#")))
+		return error_set(err, ERROR_INVALID, "public_url: \"%.200s\" is not http:// or https://, a host and maybe a path", url);
+	return 0;
+}
+
+static int check_listen(const struct config *config, struct error *err)
+{
+	return http_listen_check("listen", config->listen, err);
+}
+
+static int check_metrics_listen(const struct config *config, struct error *err)
+{
+	return config->metrics_listen[0] ? http_listen_check("metrics_listen", config->metrics_listen, err) : 0;
+}
+
+static int check_callback_allow(const struct config *config, struct error *err)
+{
+	return callback_allow_check(config->callback_allow, err);
+}
+
+static int check_plans(const struct config *config, struct error *err)
+{
+	return plans_check(config->plans, config->plan_default, config->currency, err);
+}
+
+static int check_log_topics(const struct config *config, struct error *err)
+{
+	return log_topics_check(config->log_topics, err);
+}
+
+void options_check(const struct config *config, struct config_faults *faults)
+{
+	static int (*const checks[])(const struct config *config, struct error *err) = {
+		check_listen,    check_metrics_listen, check_data_dir,       check_admin_socket, check_public_url, check_plans,
+		check_ca_file,   check_callback_allow, check_log_topics,     check_access_log,   check_audit_log,
+	};
+	struct error err;
+
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+		if (checks[i](config, &err) != 0)
+			config_faults_add(faults, &err);
+}
+
+/* --- warnings --- */
+
+void options_each_warning(const struct config *config, void (*tell)(const char *text))
+{
+	if (!http_listen_is_local(config->listen))
+		tell("listen: beyond this machine HTTP is in the clear, secrets included: put a proxy that ends TLS before it");
+	if (config->metrics_listen[0] && !http_listen_is_local(config->metrics_listen))
+		tell("metrics_listen: /metrics asks for no credentials: see that the monitoring alone reaches it");
+}

@@ -1,0 +1,12 @@
+/*
+ * options_check.h: what a setting's type does not say; private to daemon/.
+ */
+#ifndef CDRD_DAEMON_OPTIONS_CHECK_H
+#define CDRD_DAEMON_OPTIONS_CHECK_H
+
+#include "base/config.h"
+
+/* Adds all that is wrong with the settings to *faults. Looks at the file system, changes nothing. */
+void options_check(const struct config *config, struct config_faults *faults);
+
+#endif
