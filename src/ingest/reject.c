@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ingest/ingest_private.h"
+#include "record/pieces.h"
 #include "store/clock_watch.h"
 #include "store/erased.h"
 #include "store/quarantine.h"
@@ -71,13 +72,35 @@ static bool holds_erased(struct ingest *ingest, const struct parse_item *item)
 	return erased_is_in_text(ingest->store, account, time_us, packed ? buf_str(&ingest->raw) : item->raw);
 }
 
-/* Whose and which record it is, as far as it could be read. */
-static void take_columns(struct quarantine_entry *entry, const struct record *record)
+/* Whose and which record it is, where no parser could read it: as far as its fields can be told apart. */
+static void find_columns(const struct parse_item *item, struct quarantine_entry *entry)
 {
-	const struct catalog_product *product = record->product;
-	entry->product = product->name;
-	entry->account = record_value(record, product->account_column);
-	entry->id = record_value(record, product->id_column);
+	const struct str name = STR_LITERAL("product");
+	struct str product_name, values[2];
+	pieces_find(item->format, item->header, item->raw, &name, 1, &product_name);
+	const struct catalog_product *product =
+		catalog_product_find(product_name.len > 0 ? product_name : entry->product_name);
+	struct str names[] = { STR_LITERAL("account_id"), STR_LITERAL("id") };
+	if (product) {
+		entry->product = product->name;
+		names[0] = product->columns[product->account_column].name;
+		names[1] = product->columns[product->id_column].name;
+	}
+	pieces_find(item->format, item->header, item->raw, names, 2, values);
+	entry->account = values[0];
+	entry->id = values[1];
+}
+
+static void take_columns(const struct parse_item *item, struct quarantine_entry *entry)
+{
+	const struct record *record = item->record;
+	if (!record) {
+		find_columns(item, entry);
+		return;
+	}
+	entry->product = record->product->name;
+	entry->account = record_value(record, record->product->account_column);
+	entry->id = record_value(record, record->product->id_column);
 }
 
 /* The bytes as they were sent. What the encoding does not tell for sure stays the text that it was made, which a replay
@@ -127,11 +150,9 @@ int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item,
 		.format = item->format,
 		.raw_cut = item->raw_cut,
 		.product_name = str_from(batch->product_name),
-		.product = str_from(batch->product_name),
 		.settings = batch->settings,
 	};
-	if (item->record)
-		take_columns(&entry, item->record);
+	take_columns(item, &entry);
 	take_bytes(batch, item, &entry);
 	ingest->round_records++;
 	return quarantine_put(ingest->store, &entry, err);

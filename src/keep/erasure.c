@@ -173,14 +173,14 @@ static bool has_text(struct str text, const char *sought, size_t len)
 	return text.len >= len && memmem(text.p, text.len, sought, len) != NULL;
 }
 
-/* Where it is not known whose it is, its text may say so. One that says nothing of an account may be anyone's: it goes,
- * too. */
+/* Whose it is, its text says, and the column, as far as it was found. One that says nothing of an account may be
+ * anyone's: it goes, too. */
 static bool may_be_of_accounts(const struct erasure *erasure, const struct quarantine_entry *entry)
 {
 	static const char name[] = "account_id";
-	struct str sought = entry->account.len > 0 ? entry->account : entry->raw;
 	for (size_t at = 0; at < erasure->accounts.len; at += ACCOUNT_ID_LEN)
-		if (has_text(sought, erasure->accounts.data + at, ACCOUNT_ID_LEN))
+		if (has_text(entry->raw, erasure->accounts.data + at, ACCOUNT_ID_LEN) ||
+		    has_text(entry->account, erasure->accounts.data + at, ACCOUNT_ID_LEN))
 			return true;
 	return entry->account.len == 0 && !has_text(entry->raw, name, sizeof(name) - 1) &&
 	       !has_text(entry->header, name, sizeof(name) - 1);

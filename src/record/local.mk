@@ -5,7 +5,7 @@ libcdrd_a_SOURCES += \
 	src/record/encoding.c src/record/encoding.h \
 	src/record/ingest_settings.c src/record/ingest_settings.h \
 	src/record/json.c \
-	src/record/mend.c src/record/mend.h \
+	src/record/mend.c src/record/mend.h src/record/pieces.c src/record/pieces.h \
 	src/record/pack.c \
 	src/record/parse.c src/record/parse.h src/record/parse_private.h src/record/parse_scan.h \
 	src/record/parse_csv.c \

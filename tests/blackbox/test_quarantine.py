@@ -93,6 +93,15 @@ def test_what_makes_no_sense_is_shown_escaped(own_daemon):
     assert shown["format"] == "ndjson"
 
 
+@pytest.mark.parametrize("case", hopeless(harness.Account("x")))
+def test_account_id_and_product_are_known_of_what_no_reader_takes(own_daemon, case):
+    account = own_daemon.new_account()
+    format, body, _ = hopeless(account)[case]
+    own_daemon.post_body(body, format)
+    (entry,) = own_daemon.ctl("quarantine", "list", "--account", account.id, "--product", "SMS")
+    assert len(entry["id"]) == 36 and entry["id"].encode() in body, entry
+
+
 def test_a_line_of_csv_is_shown_with_its_header_and_as_it_is_read(own_daemon):
     account = own_daemon.new_account()
     body = csv([sms(account, smell="nice", message_body="x")])

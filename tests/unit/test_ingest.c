@@ -365,7 +365,7 @@ START_TEST(errors_that_are_equal_are_told_once)
 	finish(&outcome);
 	await(&outcome);
 	ck_assert_str_eq(outcome.answer,
-	                 "{\"accepted\":0,\"updated\":0,\"duplicates\":0,\"rejected\":9,\"errors\":["
+	                 "{\"accepted\":0,\"updated\":0,\"duplicates\":0,\"outdated\":0,\"rejected\":9,\"errors\":["
 	                 "{\"line\":1,\"field\":\"product\",\"reason\":\"Unknown product \\\"a\\\"\",\"times\":3},"
 	                 "{\"line\":2,\"field\":\"product\",\"reason\":\"Unknown product \\\"b\\\"\",\"times\":3}],"
 	                 "\"errors_unlisted\":3}");
