@@ -24,6 +24,7 @@ static const struct {
 	{ "quarantine replay", "reason", HIDE_ALL }, /* it may quote a value */
 	{ "quarantine drop", "id", HIDE_MIDDLE },
 	{ "quarantine drop", "reason", HIDE_ALL },
+	{ "find", "number", HIDE_MIDDLE },
 	{ "erase", "number", HIDE_MIDDLE },
 	{ "erase revoke", "number", HIDE_MIDDLE },
 };

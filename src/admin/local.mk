@@ -7,6 +7,7 @@ libcdrd_a_SOURCES += \
 	src/admin/command_backup.c \
 	src/admin/command_callback.c src/admin/command_clock.c \
 	src/admin/command_daemon.c \
+	src/admin/command_find.c \
 	src/admin/command_erase.c \
 	src/admin/command_import.c \
 	src/admin/command_producer.c \

@@ -135,6 +135,11 @@ void callbacks_on_outcome(struct callbacks *callbacks, callbacks_outcome_fn fn, 
 typedef bool (*callbacks_fn)(void *arg, const struct callback_info *info);
 int callbacks_each(struct callbacks *callbacks, callbacks_fn fn, void *arg, struct error *err);
 
+/* As callbacks_each, those alone whose id or body has what the matcher looks for (store/erase.h). */
+struct erase;
+int callbacks_find(struct callbacks *callbacks, const struct erase *matcher, callbacks_fn fn, void *arg,
+                   struct error *err);
+
 /*
  * Tries the callbacks with this id ("all": each that is not delivered) at once, those given up for another
  * callback_keep; *count says how many there were. Those being sent are left to it. ERROR_NOT_FOUND if there is none.

@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "callback/callback_private.h"
 #include "callback/row.h"
 #include "store/catalog_rows.h"
 #include "store/erase.h"
@@ -66,6 +67,38 @@ static int change_all(struct store *store, const struct finding *finding, struct
 	for (size_t i = 0; i < finding->numbers.len / sizeof(*numbers) && result == 0; i++)
 		result = change_row(&change, numbers[i], erase, err);
 	return change_end(&change, result, err);
+}
+
+struct looking {
+	const struct erase *matcher;
+	callbacks_fn fn;
+	void *arg;
+};
+
+static enum catalog_rows_next look_at_row(void *arg, struct str key, struct str value, struct error *err)
+{
+	const struct looking *looking = arg;
+	struct callback_row row;
+	if (callback_row_read(&row, key, value, err) != 0 ||
+	    (!erase_is_in(looking->matcher, row.body) && !erase_is_in(looking->matcher, row.id)))
+		return CATALOG_ROWS_GO_ON;
+	struct callback_info info = {
+		.id = row.id,
+		.account = row.account,
+		.url = row.url,
+		.attempts = row.attempts,
+		.created_us = row.created_us,
+		.next_us = row.next_us,
+		.last_error = row.last_error,
+	};
+	return looking->fn(looking->arg, &info) ? CATALOG_ROWS_GO_ON : CATALOG_ROWS_STOP;
+}
+
+int callbacks_find(struct callbacks *callbacks, const struct erase *matcher, callbacks_fn fn, void *arg,
+                   struct error *err)
+{
+	struct looking looking = { matcher, fn, arg };
+	return catalog_rows_each(callbacks->store, CATALOG_DB_CALLBACKS, STR_LITERAL(""), look_at_row, &looking, err);
 }
 
 int callbacks_erase(struct store *store, struct str accounts, struct erase *erase, uint64_t *count, struct error *err)

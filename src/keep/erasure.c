@@ -186,26 +186,12 @@ static bool may_be_of_accounts(const struct erasure *erasure, const struct quara
 	       !has_text(entry->header, name, sizeof(name) - 1);
 }
 
-/* In msgpack a number may be one that is no text; read, it is. */
-static bool holds_number(const struct erasure *erasure, const struct quarantine_entry *entry)
-{
-	struct buf text = { 0 };
-	if (erase_is_in(erasure->erase, entry->raw) || erase_is_in(erasure->erase, entry->reason))
-		return true;
-	if (entry->format != PARSE_MSGPACK)
-		return false;
-	bool holds = parse_write_json(&text, entry->format, entry->header, entry->raw, NULL) &&
-	             (text.failed || erase_is_in(erasure->erase, buf_str(&text)));
-	buf_free(&text);
-	return holds;
-}
-
 static bool look_at_entry(void *arg, const struct quarantine_entry *entry)
 {
 	struct looking *looking = arg;
 	struct erasure *erasure = looking->erasure;
 	erasure->entry = entry->number;
-	if (holds_number(erasure, entry) && may_be_of_accounts(erasure, entry))
+	if (quarantine_entry_has(entry, erasure->erase) && may_be_of_accounts(erasure, entry))
 		looking->drop[looking->drop_count++] = entry->number;
 	return ++looking->looks < ENTRIES_MAX;
 }

@@ -158,9 +158,6 @@ static int search_file(const struct reports *reports, const struct report *repor
 	struct buf path = { 0 };
 	int result = 0;
 
-	*holds = true;
-	if (!search->reader && hides_numbers(report))
-		return 1;
 	if (!search->reader) {
 		report_file_path(reports, report->file_id, &path);
 		result = buf_cstr(&path) ? report_search_begin(search, path.data, kind_of(report), err) :
@@ -174,6 +171,45 @@ static int search_file(const struct reports *reports, const struct report *repor
 	log_warn("report", "%s: taken to hold a number that is erased: %s", report->id, err->message);
 	*holds = true;
 	return 1;
+}
+
+static int look(struct reports *reports, const struct report *report, const struct erase *matcher, bool number,
+                struct report_search *search, int64_t deadline_us, enum reports_has *has, struct error *err)
+{
+	bool holds = false;
+	int known = 1;
+
+	*has = REPORTS_HAS_NOTHING;
+	if (params_have_it(matcher, report))
+		*has = REPORTS_HAS_PARAMS;
+	else if (report->has_file && number && !search->reader && hides_numbers(report))
+		*has = REPORTS_HAS_PERHAPS;
+	else if (report->has_file)
+		known = search_file(reports, report, matcher, search, deadline_us, &holds, err);
+	if (known == 0)
+		*has = REPORTS_HAS_SEARCHING;
+	else if (holds)
+		*has = REPORTS_HAS_FILE;
+	return known < 0 ? -1 : 0;
+}
+
+int reports_search(struct reports *reports, const char *id, const struct erase *matcher, bool number,
+                   struct report_search *search, int64_t deadline_us, struct report *report, enum reports_has *has,
+                   struct error *err)
+{
+	int found = table_get(reports->store, str_from(id), report, err);
+
+	if (found == 0) {
+		memset(report, 0, sizeof(*report));
+		report_search_end(search);
+		*has = REPORTS_HAS_NOTHING;
+	}
+	if (found <= 0)
+		return found;
+	if (look(reports, report, matcher, number, search, deadline_us, has, err) == 0 && *has != REPORTS_HAS_SEARCHING)
+		return 0;
+	report_free(report);
+	return *has == REPORTS_HAS_SEARCHING ? 0 : -1;
 }
 
 /* --- its file goes --- */
@@ -250,6 +286,8 @@ static int erase_ended(struct reports *reports, struct report *report, struct er
 	bool asks = params_have_it(erase, report), holds = false;
 
 	if (old_file && asks) {
+		holds = true;
+	} else if (old_file && !search->reader && hides_numbers(report)) {
 		holds = true;
 	} else if (old_file) {
 		int known = search_file(reports, report, erase, search, deadline_us, &holds, err);

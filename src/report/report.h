@@ -205,6 +205,22 @@ int reports_find_to_erase(struct reports *reports, const struct erase *erase, st
 int reports_erase(struct reports *reports, const char *id, struct erase *erase, int64_t erased_us,
                   struct report_search *search, int64_t deadline_us, enum reports_erased *done, struct error *err);
 
+/*
+ * Where does a report have what the matcher looks for (store/erase.h)? Fills *report, which the caller frees; all zero
+ * when there is none. While *has is REPORTS_HAS_SEARCHING, its file is being searched: call again, *report is not filled
+ * then. `number`: a file that shows messages without all numbers may hold it, though it cannot be found there.
+ */
+enum reports_has {
+	REPORTS_HAS_SEARCHING,
+	REPORTS_HAS_NOTHING,
+	REPORTS_HAS_PARAMS,
+	REPORTS_HAS_FILE,
+	REPORTS_HAS_PERHAPS,
+};
+int reports_search(struct reports *reports, const char *id, const struct erase *matcher, bool number,
+                   struct report_search *search, int64_t deadline_us, struct report *report, enum reports_has *has,
+                   struct error *err);
+
 struct reports_stats {
 	uint64_t pending;    /* now */
 	uint64_t processing; /* now */

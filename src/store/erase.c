@@ -34,6 +34,21 @@ static int take_number(struct erase *erase, struct str number, struct error *err
 	return 0;
 }
 
+struct erase *erase_new_matcher(struct str number, struct error *err)
+{
+	struct erase *erase = calloc(1, sizeof(*erase));
+	if (!erase) {
+		error_set(err, ERROR_NOMEM, "erasing: out of memory");
+		return NULL;
+	}
+	if (take_number(erase, number, err) == 0) {
+		erase->accounts_count = 1; /* the one at hand, whichever that is: the columns are those of an account's own */
+		return erase;
+	}
+	free(erase);
+	return NULL;
+}
+
 struct erase *erase_new(struct store *store, const struct erase_scope *scope, struct error *err)
 {
 	struct erase *erase = calloc(1, sizeof(*erase));
@@ -73,9 +88,10 @@ void erase_free(struct erase *erase)
 	if (!erase)
 		return;
 	/* The job under way calls back into what is freed here. */
-	if (seal_is_under_way(erase->store, INT64_MAX))
+	if (erase->store && seal_is_under_way(erase->store, INT64_MAX))
 		seal_forget(erase->store);
-	erase->store->erasing = false;
+	if (erase->store)
+		erase->store->erasing = false;
 	buf_free(&erase->accounts);
 	buf_free(&erase->runs);
 	buf_free(&erase->json);

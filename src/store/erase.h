@@ -40,6 +40,9 @@ struct erase_scope {
 /* One at a time: ERROR_CONFLICT. */
 struct erase *erase_new(struct store *store, const struct erase_scope *scope, struct error *err);
 
+/* One that erases nothing, and any number of them: for the functions that look at texts below, and number_search.h. */
+struct erase *erase_new_matcher(struct str number, struct error *err);
+
 /* Does nothing on NULL. */
 void erase_free(struct erase *erase);
 

@@ -58,6 +58,13 @@ void erase_next_account(struct erase *erase);
 
 /* --- erase_runs.c: sealed runs --- */
 
+/* Takes a row of erase->reader that holds the number in one of the columns, dead ones too. 0, or -1 with *err. */
+typedef int (*erase_row_fn)(void *arg, struct block_reader *reader, uint32_t row, struct error *err);
+
+/* Looks for rows that hold it in the block at hand of erase->reader; `fn` is given each, or is NULL. How many there
+ * were, or -1. */
+int64_t erase_search_block(struct erase *erase, uint64_t columns, erase_row_fn fn, void *arg, struct error *err);
+
 /* Lets sealing, merging and packing do a slice. */
 int erase_drive(struct erase *erase, int64_t deadline_us, bool *dirty, struct error *err);
 

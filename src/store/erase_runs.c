@@ -34,12 +34,13 @@ static int extra_may_have_it(struct erase *erase, uint64_t columns, struct error
 	return erase_may_be_in(erase, reader->extra.data, reader->extra.len);
 }
 
-/* Rows of the block that hold it, dead ones too; or -1. */
-static int64_t count_in_block(struct erase *erase, uint64_t columns, struct error *err)
+int64_t erase_search_block(struct erase *erase, uint64_t columns, erase_row_fn fn, void *arg, struct error *err)
 {
 	struct block_reader *reader = &erase->reader;
 	uint32_t rows = reader->view.head.rows;
 	int64_t found = 0;
+	if (!block_may_have_it(erase, &reader->view, columns))
+		return 0;
 	int in_extra = extra_may_have_it(erase, columns, err);
 	if (in_extra < 0)
 		return -1;
@@ -55,7 +56,11 @@ static int64_t count_in_block(struct erase *erase, uint64_t columns, struct erro
 		for (; row < end; row++) {
 			if (block_reader_record(reader, row, columns, &record, err) != 0)
 				return -1;
-			found += erase_record_has_it(erase, &record, columns);
+			if (!erase_record_has_it(erase, &record, columns))
+				continue;
+			found++;
+			if (fn && fn(arg, reader, row, err) != 0)
+				return -1;
 		}
 	}
 	return found;
@@ -77,9 +82,9 @@ static int look_in_block(struct erase *erase, struct day *day, MDB_txn *txn, con
 	if (!columns)
 		return 0;
 	int there = block_reader_begin(&erase->reader, day, txn, product, partition, number, err);
-	if (there <= 0 || !block_may_have_it(erase, &erase->reader.view, columns))
-		return there < 0 ? -1 : 0;
-	int64_t found = count_in_block(erase, columns, err);
+	if (there <= 0)
+		return there;
+	int64_t found = erase_search_block(erase, columns, NULL, NULL, err);
 	if (found <= 0)
 		return found < 0 ? -1 : 0;
 	erase->found += (uint64_t)found;

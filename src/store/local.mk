@@ -18,6 +18,7 @@ libcdrd_a_SOURCES += \
 	src/store/copying.c src/store/copying.h \
 	src/store/count.c src/store/count.h \
 	src/store/erased.c src/store/erased.h \
+	src/store/number_search.c src/store/number_search.h \
 	src/store/erase.c src/store/erase_number.c src/store/erase_runs.c src/store/erase.h src/store/erase_private.h \
 	src/store/changes.c src/store/changes_collect.c src/store/changes_fetch.c src/store/changes.h src/store/changes_private.h \
 	src/store/find.c \

@@ -20,6 +20,7 @@
 
 #include "store/catalog_rows.h"
 #include "store/change.h"
+#include "store/erase.h"
 #include "store/store_private.h"
 #include "store/value.h"
 
@@ -341,4 +342,18 @@ int64_t quarantine_age_us(struct store *store, int64_t now_us)
 	if (quarantine_ends(store, &ends, &err) != 0 || ends.newest == 0 || ends.oldest_us > now_us)
 		return 0;
 	return now_us - ends.oldest_us;
+}
+
+/* In msgpack a number may be one that is no text; read, it is. */
+bool quarantine_entry_has(const struct quarantine_entry *entry, const struct erase *erase)
+{
+	struct buf text = { 0 };
+	if (erase_is_in(erase, entry->raw) || erase_is_in(erase, entry->reason))
+		return true;
+	if (entry->format != PARSE_MSGPACK)
+		return false;
+	bool holds = parse_write_json(&text, entry->format, entry->header, entry->raw, NULL) &&
+	             (text.failed || erase_is_in(erase, buf_str(&text)));
+	buf_free(&text);
+	return holds;
 }

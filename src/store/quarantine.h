@@ -42,6 +42,10 @@ int quarantine_put(struct store *store, const struct quarantine_entry *entry, st
 typedef bool (*quarantine_fn)(void *arg, const struct quarantine_entry *entry);
 int quarantine_each(struct store *store, uint64_t from, quarantine_fn fn, void *arg, struct error *err);
 
+/* Does it hold a number (store/erase.h), in its bytes or its reason? */
+struct erase;
+bool quarantine_entry_has(const struct quarantine_entry *entry, const struct erase *erase);
+
 /* Durable at once. ERROR_NOT_FOUND if there is no such entry. */
 int quarantine_drop(struct store *store, uint64_t number, struct error *err);
 

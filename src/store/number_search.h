@@ -1,0 +1,36 @@
+/*
+ * number_search.h: all records that hold a number, of one account or of all; private to store/ but for those that look
+ * for what is kept of a person.
+ *
+ * Day by day, the hot rows and then the blocks whose skip parts do not rule the number out. A record counts as in erase.h:
+ * a column of kind CATALOG_NUMBER holds it, a plus before it or not. What is put or sealed meanwhile may be missed, or
+ * come twice.
+ */
+#ifndef CDRD_STORE_NUMBER_SEARCH_H
+#define CDRD_STORE_NUMBER_SEARCH_H
+
+#include "store/scan.h"
+
+struct number_search;
+
+/* `columns`: bits of those that hold it. The record dies when it returns; false ends the search. */
+typedef bool (*number_search_fn)(void *arg, const struct record *record, int64_t time_us, uint64_t columns);
+
+/* `account` (SCAN_ACCOUNT_LEN characters) may be NULL. ERROR_INVALID for a number that is none. */
+struct number_search *number_search_new(struct store *store, const char *account, struct str number,
+                                        number_search_fn fn, void *arg, struct error *err);
+
+/* Does nothing on NULL. */
+void number_search_free(struct number_search *search);
+
+/* Works until about `deadline_us` of clock_monotonic_us, give or take a block. *done: all days were searched, or fn has
+ * ended it. */
+int number_search_step(struct number_search *search, int64_t deadline_us, bool *done, struct error *err);
+
+struct number_search_counts {
+	uint64_t days_done;
+	uint64_t days_total;
+};
+void number_search_counts(const struct number_search *search, struct number_search_counts *counts);
+
+#endif
