@@ -16,9 +16,9 @@
 struct picking {
 	struct admin_job job;
 	struct pick pick;
-	struct json *json;          /* list: where the array is written, once it was begun */
-	uint64_t left;              /* list: that may still be listed */
-	uint64_t drop[DROP_SLICE];  /* drop: numbers of this slice */
+	struct json *json;         /* list: where the array is written, once it was begun */
+	uint64_t left;             /* list: that may still be listed */
+	uint64_t drop[DROP_SLICE]; /* drop: numbers of this slice */
 	size_t drop_count;
 	uint64_t dropped;
 };

@@ -104,8 +104,7 @@ static void answer(struct replay *replay)
 		admin_reply_error(reply, &replay->last_error);
 	} else {
 		admin_reply_log(reply, "quarantine: %llu replayed, %llu still rejected",
-		                (unsigned long long)replay->pick.found,
-		                (unsigned long long)replay->summary.rejected);
+		                (unsigned long long)replay->pick.found, (unsigned long long)replay->summary.rejected);
 		write_result(replay, admin_reply_result(reply));
 		admin_reply_send(reply);
 	}
@@ -206,8 +205,8 @@ static void begin_item(struct replay *replay, struct replay_item *item, const st
 			add_rejected(replay, item->number, "", err.message);
 		return;
 	}
-	struct ingest_batch *batch = ingest_batch_new(replay->ingest, body.format, NULL, body.product_name, &body.settings,
-	                                              on_done, item, &err);
+	struct ingest_batch *batch = ingest_batch_new(replay->ingest, body.format, NULL, body.product_name,
+	                                              &body.settings, on_done, item, &err);
 	if (!batch) {
 		if (err.code == ERROR_INVALID)
 			add_rejected(replay, item->number, "", err.message);
@@ -237,8 +236,9 @@ static void slice(void *arg)
 	struct error err;
 	replay->items_count = 0;
 	replay->slice_bytes = 0;
-	if (pick_slice(&replay->pick, clock_monotonic_us() + SLICE_US, take_entry, replay, &replay->picked_all, &err) != 0 &&
-	    replay->failure.code == ERROR_NONE)
+	int64_t deadline_us = clock_monotonic_us() + SLICE_US;
+	int result = pick_slice(&replay->pick, deadline_us, take_entry, replay, &replay->picked_all, &err);
+	if (result != 0 && replay->failure.code == ERROR_NONE)
 		replay->failure = err;
 	if (replay->items_waiting == 0)
 		end_slice(replay);

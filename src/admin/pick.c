@@ -57,7 +57,8 @@ static int read_ranges(struct pick *pick, const struct args *args, struct error 
 		const char *text = args_get_at(args, "number", i);
 		if (!read_range(text, &pick->ranges[i]))
 			return error_set(err, ERROR_INVALID,
-			                 "number: \"%.32s\": must be a number from 1 on, a range such as 12-40, or all", text);
+			                 "number: \"%.32s\": must be a number from 1 on, a range such as 12-40, or all",
+			                 text);
 	}
 	if (count == 0)
 		pick->ranges[count++] = (struct pick_range){ 1, UINT64_MAX };
@@ -87,8 +88,9 @@ static int read_filters(struct pick *pick, const struct args *args, struct error
 		const char *name;
 		struct str *value;
 	} filters[] = {
-		{ "producer", &pick->producer }, { "account", &pick->account }, { "product", &pick->product },
-		{ "id", &pick->id },             { "reason", &pick->reason },
+		{ "producer", &pick->producer }, { "account", &pick->account },
+		{ "product", &pick->product },   { "id", &pick->id },
+		{ "reason", &pick->reason },
 	};
 	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
 		*filters[i].value = str_from(args_get(args, filters[i].name));

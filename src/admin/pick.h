@@ -23,12 +23,12 @@ struct pick {
 	uint64_t only; /* the number, when it is but one and no filter is given; else 0 */
 
 	struct str producer, account, product, id, reason; /* p NULL: any */
-	int64_t since_us, until_us;                         /* of the time of rejection; until is not included */
+	int64_t since_us, until_us;                        /* of the time of rejection; until is not included */
 
-	size_t range;         /* at hand */
-	uint64_t next;        /* number to look at next */
-	uint64_t looked;      /* at so many entries */
-	uint64_t total;       /* of about so many */
+	size_t range;    /* at hand */
+	uint64_t next;   /* number to look at next */
+	uint64_t looked; /* at so many entries */
+	uint64_t total;  /* of about so many */
 	uint64_t found;
 };
 

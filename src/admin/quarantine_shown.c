@@ -41,7 +41,8 @@ static size_t character_len(struct str text)
 {
 	unsigned char first = (unsigned char)text.p[0];
 	size_t len = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-	bool is_control = first < 0x20 || first == 0x7f || (first == 0xc2 && text.len > 1 && (unsigned char)text.p[1] < 0xa0);
+	bool is_control =
+		first < 0x20 || first == 0x7f || (first == 0xc2 && text.len > 1 && (unsigned char)text.p[1] < 0xa0);
 	if (is_control || len > text.len || !json_is_utf8((struct str){ text.p, len }))
 		return 0;
 	return len;

@@ -39,7 +39,6 @@ static int read_unsets(struct replay_mending *mending, const struct args *args, 
 
 int replay_mending_read(struct replay_mending *mending, const struct args *args, struct error *err)
 {
-	struct ingest_settings settings = { 0 };
 	size_t count = args_count(args, "set") + args_count(args, "unset");
 	mending->args = args;
 	mending->replaces = args_count(args, "replace_with") > 0;
@@ -48,13 +47,13 @@ int replay_mending_read(struct replay_mending *mending, const struct args *args,
 		return error_set(err, ERROR_NOMEM, "Out of memory for a replay");
 	if (read_sets(mending, args, err) != 0 || read_unsets(mending, args, err) != 0)
 		return -1;
-	return ingest_args_read(args, &settings, err);
+	return ingest_args_read(args, &mending->settings, err);
 }
 
 void replay_mending_free(struct replay_mending *mending)
 {
-	struct buf *bufs[] = { &mending->replacement, &mending->header,  &mending->raw,         &mending->new_header,
-		               &mending->new_raw,     &mending->bytes,   &mending->product_name };
+	struct buf *bufs[] = { &mending->replacement, &mending->header, &mending->raw,         &mending->new_header,
+		               &mending->new_raw,     &mending->bytes,  &mending->product_name };
 	for (size_t i = 0; i < sizeof(bufs) / sizeof(bufs[0]); i++)
 		buf_free(bufs[i]);
 	free(mending->changes);
@@ -78,7 +77,8 @@ static int convert(const char *encoding, struct str text, struct buf *out, struc
 	buf_clear(out);
 	if (encoding_convert_all(encoding, text, out))
 		return 0;
-	return out->failed ? no_memory(err) : error_set(err, ERROR_INVALID, "encoding %s: iconv does not know it", encoding);
+	return out->failed ? no_memory(err) :
+	                     error_set(err, ERROR_INVALID, "encoding %s: iconv does not know it", encoding);
 }
 
 /* With fields set and taken out; it is UTF-8 then. */
@@ -93,9 +93,10 @@ static int mend(struct replay_mending *mending, const struct quarantine_entry *e
 	buf_clear(&mending->new_raw);
 	if (!mend_record(entry->format, buf_str(&mending->header), buf_str(&mending->raw), mending->changes,
 	                 mending->changes_count, &mending->new_header, &mending->new_raw))
-		return error_set(err, ERROR_INVALID,
-		                 "It cannot be taken apart into fields, being no JSON object, map or line of its header; give "
-		                 "the whole record with --replace-with");
+		return error_set(
+			err, ERROR_INVALID,
+			"It cannot be taken apart into fields, being no JSON object, map or line of its header; give "
+			"the whole record with --replace-with");
 	if (mending->new_header.failed || mending->new_raw.failed)
 		return no_memory(err);
 	write_body(mending, body, buf_str(&mending->new_header), buf_str(&mending->new_raw));
@@ -158,12 +159,15 @@ int replay_body_make(struct replay_mending *mending, const struct quarantine_ent
 	buf_add_str(&mending->product_name, entry->product_name);
 	if (entry->product_name.len > 0)
 		body->product_name = buf_cstr(&mending->product_name);
-	if (ingest_args_read(mending->args, &body->settings, err) != 0)
-		return -1;
+	for (size_t i = 0; i < INGEST_SETTINGS_COUNT; i++)
+		if (args_count(mending->args, ingest_settings_name(i)) > 0)
+			(void)ingest_settings_load(&body->settings, i,
+			                           str_from(ingest_settings_get(&mending->settings, i)));
 	if (entry->raw_cut && !mending->replaces)
-		return error_set(err, ERROR_INVALID,
-		                 "It was longer than line_max allows, and only its beginning was kept; give the whole record with "
-		                 "--replace-with");
+		return error_set(
+			err, ERROR_INVALID,
+			"It was longer than line_max allows, and only its beginning was kept; give the whole record with "
+			"--replace-with");
 	if (mending->replaces)
 		result = replace(mending, entry, body, err);
 	else if (mending->changes_count > 0)

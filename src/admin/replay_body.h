@@ -12,7 +12,8 @@
 #include "store/quarantine.h"
 
 struct replay_mending {
-	const struct args *args; /* with the settings that hold instead */
+	const struct args *args;         /* which settings it gives */
+	struct ingest_settings settings; /* that hold instead */
 	struct mend_change *changes;
 	size_t changes_count;
 	bool replaces;

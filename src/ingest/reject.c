@@ -68,7 +68,8 @@ static bool holds_erased(struct ingest *ingest, const struct parse_item *item)
 	/* In msgpack a number may be one that is no text; read, it is. */
 	buf_clear(&ingest->raw);
 	bool packed = item->format == PARSE_MSGPACK &&
-	              parse_write_json(&ingest->raw, item->format, item->header, item->raw, NULL) && !ingest->raw.failed;
+	              parse_write_json(&ingest->raw, item->format, item->header, item->raw, NULL) &&
+	              !ingest->raw.failed;
 	return erased_is_in_text(ingest->store, account, time_us, packed ? buf_str(&ingest->raw) : item->raw);
 }
 
@@ -114,7 +115,8 @@ static void take_bytes(struct ingest_batch *batch, const struct parse_item *item
 		return;
 	buf_clear(raw);
 	buf_clear(header);
-	if (encoding_restore(batch->encoding, item->raw, raw) && encoding_restore(batch->encoding, item->header, header)) {
+	if (encoding_restore(batch->encoding, item->raw, raw) &&
+	    encoding_restore(batch->encoding, item->header, header)) {
 		entry->raw = buf_str(raw);
 		entry->header = buf_str(header);
 		return;

@@ -175,8 +175,8 @@ struct encoding *encoding_new(const char *name, struct error *err)
 	}
 	find_unit(encoding, name);
 	if (has_state(encoding)) {
-		error_set(err, ERROR_INVALID, "encoding \"%.64s\": has states, in which one wrong byte would cost all behind it",
-		          name);
+		error_set(err, ERROR_INVALID,
+		          "encoding \"%.64s\": has states, in which one wrong byte would cost all behind it", name);
 		encoding_free(encoding);
 		return NULL;
 	}

@@ -116,8 +116,7 @@ static int entry_read(struct quarantine_entry *entry, struct str key, struct str
 }
 
 /* The entry at one end of the database (MDB_FIRST, MDB_LAST): 1, 0 if there is none, -1. */
-static int entry_at(struct env *env, MDB_txn *txn, MDB_cursor_op end, MDB_val *key, MDB_val *value,
-                    struct error *err)
+static int entry_at(struct env *env, MDB_txn *txn, MDB_cursor_op end, MDB_val *key, MDB_val *value, struct error *err)
 {
 	MDB_cursor *cursor;
 	int rc = mdb_cursor_open(txn, env->dbi[CATALOG_DB_QUARANTINE], &cursor);
