@@ -92,6 +92,17 @@ bool id_is_uuid(struct str text)
 	return true;
 }
 
+bool id_equal(struct str a, struct str b)
+{
+	return str_equal(a, b) || (str_equal_nocase(a, b) && id_is_uuid(a));
+}
+
+void id_uuid_lower(char out[ID_UUID_LEN], const char *id)
+{
+	for (size_t i = 0; i < ID_UUID_LEN; i++)
+		out[i] = id[i] >= 'A' && id[i] <= 'F' ? (char)(id[i] | 0x20) : id[i];
+}
+
 bool id_is_account(struct str text)
 {
 	if (text.len != ACCOUNT_LEN)
@@ -126,6 +137,30 @@ void id_secret(char *out, size_t len)
 uint64_t id_hash64(const void *data, size_t len, uint64_t seed)
 {
 	return XXH3_64bits_withSeed(data, len, seed);
+}
+
+/* Has a text of ID_UUID_LEN bytes any of 0x40 to 0x5f, among which capitals are? Each record that comes in is asked. */
+static bool may_have_capitals(const char *text)
+{
+	const uint64_t bit_6 = UINT64_C(0x4040404040404040);
+	uint64_t found = 0, word;
+
+	for (size_t i = 0; i + sizeof(word) <= ID_UUID_LEN; i += sizeof(word)) {
+		memcpy(&word, text + i, sizeof(word));
+		found |= word & ~(word << 1);
+	}
+	memcpy(&word, text + ID_UUID_LEN - sizeof(word), sizeof(word));
+	return ((found | (word & ~(word << 1))) & bit_6) != 0;
+}
+
+uint64_t id_hash64_of_id(struct str id, uint64_t seed)
+{
+	char lower[ID_UUID_LEN];
+
+	if (id.len != ID_UUID_LEN || !may_have_capitals(id.p) || !id_is_uuid(id))
+		return id_hash64(id.p, id.len, seed);
+	id_uuid_lower(lower, id.p);
+	return id_hash64(lower, sizeof(lower), seed);
 }
 
 void id_base64url_encode(struct buf *out, const void *data, size_t len)

@@ -31,6 +31,15 @@ void id_uuid_from(struct id_pool *pool, char out[ID_UUID_LEN + 1]);
 /* Is it 8-4-4-4-12 hexadecimal digits, either case? */
 bool id_is_uuid(struct str text);
 
+/* Are they the same id? UUIDs are in either case (RFC 9562), other ids byte by byte. */
+bool id_equal(struct str a, struct str b);
+
+/* Copies ID_UUID_LEN bytes, hexadecimal digits in lower case. */
+void id_uuid_lower(char out[ID_UUID_LEN], const char *id);
+
+/* id_hash64 of an id: the same for ids that id_equal says are the same. */
+uint64_t id_hash64_of_id(struct str id, uint64_t seed);
+
 /* 8 upper or lower case letters or digits: the form of an account id. */
 bool id_is_account(struct str text);
 

@@ -29,7 +29,7 @@
 #include "store/store.h"
 
 #define CALLBACK_ID_MAX 64
-#define CALLBACK_URL_MAX 2048
+#define CALLBACK_URL_MAX 16384 /* some hold a token of several kilobytes */
 #define CALLBACK_BODY_MAX ((size_t)256 << 10)
 #define CALLBACK_ERROR_MAX 255
 #define CALLBACK_SECRET_LEN 50 /* "whsec_" and base64 of 32 bytes */

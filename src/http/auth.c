@@ -57,6 +57,16 @@ static int check_decoded(struct http_request *request, struct str credentials, s
 	return checks[request->route->auth](request, user, secret, err);
 }
 
+/* Some clients have the alphabet of URLs, with padding or without. */
+static bool decode(struct buf *decoded, struct str token)
+{
+	struct str bare = token;
+
+	while (bare.len > 0 && bare.p[bare.len - 1] == '=' && token.len - bare.len < 2)
+		bare.len--;
+	return (id_base64_decode(decoded, token) || id_base64url_decode(decoded, bare)) && !decoded->failed;
+}
+
 int http_auth_check(struct http_request *request, struct error *err)
 {
 	struct buf *decoded = &request->connection->server->head; /* free until there is an answer */
@@ -68,7 +78,7 @@ int http_auth_check(struct http_request *request, struct error *err)
 	if (!basic_token(http_head_field(&request->head, "Authorization"), &token))
 		return error_set(err, ERROR_UNAUTHORIZED, "There are no Basic credentials");
 	buf_clear(decoded);
-	if (id_base64_decode(decoded, token) && !decoded->failed)
+	if (decode(decoded, token))
 		result = check_decoded(request, buf_str(decoded), err);
 	else
 		result = error_set(err, ERROR_UNAUTHORIZED, "The credentials are not base64");

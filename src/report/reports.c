@@ -267,7 +267,7 @@ int reports_cancel(struct reports *reports, struct str id, const char *by, struc
 
 	if (reports_get(reports, id, &report, err) < 0)
 		return -1;
-	job = report_queue_find(reports, report.creator, id);
+	job = report_queue_find(reports, report.creator, str_from(report.id));
 	report_free(&report);
 	if (!job)
 		return error_set(err, ERROR_CONFLICT, "report %.*s: has ended", STR_ARGS(id));

@@ -235,9 +235,12 @@ static enum catalog_rows_next read_row(void *arg, struct str key, struct str val
 
 int table_get(struct store *store, struct str id, struct report *report, struct error *err)
 {
+	char lower[ID_UUID_LEN];
+
 	if (id.len != ID_UUID_LEN)
 		return 0;
-	return catalog_rows_find(store, CATALOG_DB_REPORTS, id, read_row, report, err);
+	id_uuid_lower(lower, id.p);
+	return catalog_rows_find(store, CATALOG_DB_REPORTS, (struct str){ lower, sizeof(lower) }, read_row, report, err);
 }
 
 static enum catalog_rows_next read_buf(void *arg, struct str key, struct str value, struct error *err)
@@ -273,9 +276,12 @@ static int find_fixed(struct store *store, const struct index_key *key, char *ou
 
 int table_find_file(struct store *store, struct str file_id, char id[ID_UUID_LEN + 1], struct error *err)
 {
+	char lower[ID_UUID_LEN];
+
 	if (file_id.len != ID_UUID_LEN)
 		return 0;
-	struct index_key key = text_key(INDEX_FILE, file_id);
+	id_uuid_lower(lower, file_id.p);
+	struct index_key key = text_key(INDEX_FILE, (struct str){ lower, sizeof(lower) });
 
 	id[ID_UUID_LEN] = '\0';
 	return find_fixed(store, &key, id, ID_UUID_LEN, err);

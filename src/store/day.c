@@ -21,7 +21,7 @@ uint64_t day_id_hash(const char *account, uint8_t product, struct str id)
 {
 	uint64_t owner;
 	memcpy(&owner, account, sizeof(owner));
-	return id_hash64(id.p, id.len, owner ^ ((uint64_t)product << 56));
+	return id_hash64_of_id(id, owner ^ ((uint64_t)product << 56));
 }
 
 size_t day_id_hashes(const struct record *record, uint64_t *hashes, size_t *id_at)

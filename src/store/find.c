@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "store/ids.h"
 #include "store/store_private.h"
 
@@ -48,7 +49,7 @@ struct found_row {
 static bool has_id(const struct find *find, const struct record *record)
 {
 	for (size_t i = 0; i < find->product->lookup_count; i++)
-		if (str_equal(record->values[find->product->lookup[i]], find->id))
+		if (id_equal(record->values[find->product->lookup[i]], find->id))
 			return true;
 	return false;
 }

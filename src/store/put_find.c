@@ -4,13 +4,14 @@
  * The same record means: account, product, id, and the day or one beside it. The days' id_filters tell at once that an id
  * is new; only where they do not are hot rows and sealed runs searched.
  */
+#include "base/id.h"
 #include "store/ids.h"
 #include "store/put_private.h"
 
 static bool is_same(const struct put *put, const struct record *other)
 {
 	uint8_t column = put->record->product->id_column;
-	return str_equal(other->values[column], put->record->values[column]);
+	return id_equal(other->values[column], put->record->values[column]);
 }
 
 /* 1 if a hot row is the record's stored version, 0, -1. */

@@ -73,7 +73,7 @@ START_TEST(long_url_is_refused)
 	memcpy(url, "http://example.com/", 19);
 	ck_assert_int_eq(callback_url_check((struct str){ url, CALLBACK_URL_MAX }, &err), 0);
 	ck_assert_int_eq(callback_url_check((struct str){ url, CALLBACK_URL_MAX + 1 }, &err), -1);
-	ck_assert_str_eq(err.message, "callback_url: 2049 bytes, at most 2048 allowed");
+	ck_assert_str_eq(err.message, "callback_url: 16385 bytes, at most 16384 allowed");
 }
 END_TEST
 

@@ -43,6 +43,30 @@ START_TEST(uuids_from_a_pool_are_as_good)
 }
 END_TEST
 
+static const struct {
+	const char *a;
+	const char *b;
+	bool equal;
+} same_ids[] = {
+	{ "AAAAAAAA-bbbb-4ccc-8ddd-0123456789AB", "aaaaaaaa-BBBB-4ccc-8ddd-0123456789ab", true },
+	{ "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab", "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab", true },
+	{ "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab", "aaaaaaaa-bbbb-4ccc-8ddd-0123456789aB", true },
+	{ "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab", "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ac", false },
+	{ "12000000E506AC66", "12000000E506AC66", true },
+	{ "12000000E506AC66", "12000000e506ac66", false },
+	{ "Gaaaaaaa-bbbb-4ccc-8ddd-0123456789ab", "gaaaaaaa-bbbb-4ccc-8ddd-0123456789ab", false },
+	{ "", "", true },
+};
+
+START_TEST(uuids_are_the_same_in_either_case)
+{
+	struct str a = str_from(same_ids[_i].a), b = str_from(same_ids[_i].b);
+
+	ck_assert(id_equal(a, b) == same_ids[_i].equal);
+	ck_assert((id_hash64_of_id(a, 7) == id_hash64_of_id(b, 7)) == same_ids[_i].equal);
+}
+END_TEST
+
 START_TEST(uuid_form_is_exact)
 {
 	static const char *const bad[] = {
@@ -206,6 +230,7 @@ Suite *suite_id(void)
 	tcase_add_test(ids, uuids_are_version_4_and_differ);
 	tcase_add_test(ids, uuids_from_a_pool_are_as_good);
 	tcase_add_test(ids, uuid_form_is_exact);
+	tcase_add_loop_test(ids, uuids_are_the_same_in_either_case, 0, COUNT(same_ids));
 	tcase_add_test(ids, account_form_is_exact);
 	tcase_add_test(ids, secrets_have_the_length_asked_and_use_the_whole_alphabet);
 	tcase_add_test(ids, hashes_never_change);
