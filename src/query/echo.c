@@ -32,15 +32,33 @@ static void write_switch(struct json *json, const struct query_params *params, c
 	json_bool(json, on);
 }
 
+/* A plus that was not encoded has become a space. */
+static void write_number(struct json *json, struct str value)
+{
+	struct buf text = { 0 };
+
+	buf_add_str(&text, value);
+	if (text.len > 0 && text.data[0] == ' ')
+		text.data[0] = '+';
+	json_str(json, buf_str(&text));
+	if (text.failed)
+		json->out->failed = true;
+	buf_free(&text);
+}
+
 static void write_filters(const struct query_plan *plan, const struct query_params *params, struct json *json)
 {
 	for (size_t i = 0; i < params->count; i++) {
 		const struct query_param *param = &params->list[i];
+		const struct catalog_filter *filter = catalog_filter_find(plan->product, param->name);
 
-		if (param->value.len == 0 || !catalog_filter_find(plan->product, param->name))
+		if (param->value.len == 0 || !filter)
 			continue;
 		json_key_str(json, param->name);
-		json_str(json, param->value);
+		if (plan->product->columns[filter->column].kind == CATALOG_NUMBER)
+			write_number(json, param->value);
+		else
+			json_str(json, param->value);
 	}
 }
 

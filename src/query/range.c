@@ -60,7 +60,7 @@ static void check_range(struct query_making *making)
 
 	if (span_us < 0)
 		query_problems_add(making->problems, STR_LITERAL("date_end"), "Before date_start");
-	else if (span_us > max_us + clock_change_us(making))
+	else if (span_us - clock_change_us(making) > max_us)
 		refuse_length(making, span_us, max_us);
 }
 
@@ -78,7 +78,7 @@ void query_settle_range(struct query_making *making)
 		plan->to_us = making->now_us;
 		/* a clock that is ahead of ours finds nothing yet */
 		if (start)
-			plan->to_us = later(plan->from_us, earlier(plan->to_us, plan->from_us + longest_us));
+			plan->to_us = plan->from_us + earlier(later(0, plan->to_us - plan->from_us), longest_us);
 	}
 	if (!start)
 		plan->from_us = later(0, plan->to_us - usual_us);

@@ -47,7 +47,7 @@ static bool str_starts(struct str text, const char *start)
 static bool have_id(const struct query_plan *plan, struct str id)
 {
 	for (size_t i = 0; i < plan->ids_count; i++) {
-		if (str_equal(plan->ids[i], id))
+		if (id_equal(plan->ids[i], id))
 			return true;
 	}
 	return false;
@@ -252,9 +252,28 @@ static bool take_direction(struct query_making *making, struct str name, struct 
 	return !plan->product->partition_direction;
 }
 
+/* Numbers are stored with a plus or without, as they came; a plus that was not encoded arrives as a space. */
+static bool take_number(struct query_making *making, struct str name, struct str value, struct scan_filter *filter)
+{
+	struct str bare = value;
+
+	while (bare.len > 0 && *bare.p == ' ')
+		bare = (struct str){ bare.p + 1, bare.len - 1 };
+	if (bare.len > 0 && *bare.p == '+')
+		bare = (struct str){ bare.p + 1, bare.len - 1 };
+	if (bare.len == 0)
+		query_problems_add(making->problems, name, "'%.*s' is not a number",
+		                   STR_ARGS(query_clip(value, QUERY_VALUE_SHOWN)));
+	filter->match = SCAN_NUMBER;
+	filter->value = bare;
+	return bare.len > 0;
+}
+
 void query_take_filter(struct query_making *making, const struct catalog_filter *filter, struct str value)
 {
 	struct query_plan *plan = making->plan;
+	enum catalog_kind kind = plan->product->columns[filter->column].kind;
+	struct scan_filter taken = { .column = filter->column, .value = value };
 	bool is_direction = str_is(filter->name, "direction");
 
 	if (!filter->required && means_any(plan, filter, value))
@@ -265,9 +284,9 @@ void query_take_filter(struct query_making *making, const struct catalog_filter 
 		query_refuse_value(making, filter->name, value, filter->values);
 		return;
 	}
-	plan->filters[plan->filters_count++] = (struct scan_filter){
-		.column = filter->column,
-		.nocase = filter->nocase || is_direction,
-		.value = value,
-	};
+	if (kind == CATALOG_NUMBER && !take_number(making, filter->name, value, &taken))
+		return;
+	if (filter->nocase || is_direction || (kind == CATALOG_UUID && id_is_uuid(value)))
+		taken.match = SCAN_NOCASE;
+	plan->filters[plan->filters_count++] = taken;
 }

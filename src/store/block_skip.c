@@ -209,8 +209,8 @@ static bool take(struct str *rest, void *out, size_t len)
 struct verdict {
 	bool covered;
 	bool has_set;
-	bool in_set;
 	uint8_t set_count;
+	uint8_t passing; /* of the set */
 };
 
 /* Reads the sets; false if the part is damaged. What is left in *rest is the Bloom filter. */
@@ -232,27 +232,40 @@ static bool read_sets(struct str *rest, const struct scan_filter *filter, struct
 			if (!take(rest, &len, sizeof(len)) || rest->len < len)
 				return false;
 			struct str value = { rest->p, len };
-			if (own && (filter->nocase ? str_equal_nocase(value, filter->value) : str_equal(value, filter->value)))
-				verdict->in_set = true;
+			if (own && scan_filter_passes(filter, value))
+				verdict->passing++;
 			take(rest, NULL, len);
 		}
 	}
 	return true;
 }
 
-static bool bloom_may_have(struct str rest, const struct scan_filter *filter)
+static bool bloom_has(struct str bytes, uint32_t bits, uint64_t hash)
 {
-	uint32_t bits;
-	if (!take(&rest, &bits, sizeof(bits)) || bits == 0 || rest.len < bits / 8 ||
-	    (filter->nocase && filter->value.len > LOWERED_MAX))
-		return true;
-	struct probes probes = probes_of(value_hash(filter->column, filter->value.p ? filter->value : STR_LITERAL("")), bits);
+	struct probes probes = probes_of(hash, bits);
 	for (int n = 0; n < PROBES; n++) {
 		uint64_t bit = next_probe(&probes);
-		if (!((uint8_t)rest.p[bit / 8] & 1 << bit % 8))
+		if (!((uint8_t)bytes.p[bit / 8] & 1 << bit % 8))
 			return false;
 	}
 	return true;
+}
+
+static bool bloom_may_have(struct str rest, const struct scan_filter *filter)
+{
+	struct str value = filter->value.p ? filter->value : STR_LITERAL("");
+	char with_plus[LOWERED_MAX];
+	uint32_t bits;
+	if (!take(&rest, &bits, sizeof(bits)) || bits == 0 || rest.len < bits / 8 ||
+	    (filter->match != SCAN_EXACTLY && value.len >= LOWERED_MAX))
+		return true;
+	if (bloom_has(rest, bits, value_hash(filter->column, value)))
+		return true;
+	if (filter->match != SCAN_NUMBER)
+		return false;
+	with_plus[0] = '+';
+	memcpy(with_plus + 1, value.p, value.len);
+	return bloom_has(rest, bits, value_hash(filter->column, (struct str){ with_plus, value.len + 1 }));
 }
 
 bool block_skip_may_pass(struct str skip, const struct scan_filter *filters, size_t count)
@@ -262,7 +275,7 @@ bool block_skip_may_pass(struct str skip, const struct scan_filter *filters, siz
 		struct verdict verdict;
 		if (!read_sets(&rest, &filters[i], &verdict) || !verdict.covered)
 			continue;
-		if (verdict.has_set ? !verdict.in_set : !bloom_may_have(rest, &filters[i]))
+		if (verdict.has_set ? verdict.passing == 0 : !bloom_may_have(rest, &filters[i]))
 			return false;
 	}
 	return true;
@@ -273,7 +286,8 @@ bool block_skip_all_pass(struct str skip, const struct scan_filter *filters, siz
 	for (size_t i = 0; i < count; i++) {
 		struct str rest = skip;
 		struct verdict verdict;
-		if (!read_sets(&rest, &filters[i], &verdict) || !verdict.in_set || verdict.set_count != 1)
+		if (!read_sets(&rest, &filters[i], &verdict) || verdict.set_count == 0 ||
+		    verdict.passing != verdict.set_count)
 			return false;
 	}
 	return true;

@@ -41,7 +41,8 @@ void block_skip_free(struct block_skip_builder *builder);
 /* False when no row of the block can pass all of the filters. A damaged skip part says true. */
 bool block_skip_may_pass(struct str skip, const struct scan_filter *filters, size_t count);
 
-/* True when every row of the block passes all of the filters: each is over a set of one value, that of the filter. */
+/* True when every row of the block passes all of the filters: each is over a set of values that all equal that of the
+ * filter. */
 bool block_skip_all_pass(struct str skip, const struct scan_filter *filters, size_t count);
 
 #endif

@@ -25,11 +25,27 @@
 #define SCAN_COLUMNS_ALL UINT64_MAX
 #define SCAN_CURRENCIES_MAX 4
 
+/* How a value must equal that of a filter. */
+enum scan_match {
+	SCAN_EXACTLY,
+	SCAN_NOCASE, /* ASCII letters without regard to case */
+	SCAN_NUMBER, /* telephone numbers, which some write with a leading plus; the filter's value has none */
+};
+
 struct scan_filter {
 	uint8_t column;
-	bool nocase;
+	enum scan_match match;
 	struct str value; /* the column must equal it; absent values equal "" */
 };
+
+static inline bool scan_filter_passes(const struct scan_filter *filter, struct str value)
+{
+	if (filter->match == SCAN_NOCASE)
+		return str_equal_nocase(value, filter->value);
+	if (filter->match == SCAN_NUMBER && value.len > 0 && value.p[0] == '+')
+		value = (struct str){ value.p + 1, value.len - 1 };
+	return str_equal(value, filter->value);
+}
 
 struct scan_query {
 	const struct catalog_product *product;

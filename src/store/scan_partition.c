@@ -179,8 +179,7 @@ bool scan_passes(const struct scan_query *query, const struct record *record)
 {
 	for (size_t i = 0; i < query->filters_count; i++) {
 		const struct scan_filter *filter = &query->filters[i];
-		struct str value = record->values[filter->column];
-		if (!(filter->nocase ? str_equal_nocase(value, filter->value) : str_equal(value, filter->value)))
+		if (!scan_filter_passes(filter, record->values[filter->column]))
 			return false;
 	}
 	return true;

@@ -320,8 +320,12 @@ bool model_passes(const struct model_record *record, const struct scan_query *qu
 	for (size_t i = 0; i < query->filters_count; i++) {
 		const struct scan_filter *filter = &query->filters[i];
 		struct str value = value_of(record->committed, filter->column);
+		bool plus = filter->match == SCAN_NUMBER && value.len > 0 && *value.p == '+';
 
-		if (!(filter->nocase ? str_equal_nocase(value, filter->value) : str_equal(value, filter->value)))
+		if (plus)
+			value = (struct str){ value.p + 1, value.len - 1 };
+		if (!(filter->match == SCAN_NOCASE ? str_equal_nocase(value, filter->value) :
+		                                     str_equal(value, filter->value)))
 			return false;
 	}
 	return !record->gone;

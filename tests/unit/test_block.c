@@ -473,11 +473,24 @@ static struct str make_skip(uint32_t count)
 	return buf_str(&value);
 }
 
+static struct str without_plus(struct str text)
+{
+	return text.len > 0 && text.p[0] == '+' ? (struct str){ text.p + 1, text.len - 1 } : text;
+}
+
 static bool passes(const struct sample *sample, const struct scan_filter *filter)
 {
 	struct str own = sample->record.values[filter->column];
 
-	return filter->nocase ? str_equal_nocase(own, filter->value) : str_equal(own, filter->value);
+	switch (filter->match) {
+	case SCAN_EXACTLY:
+		return str_equal(own, filter->value);
+	case SCAN_NOCASE:
+		return str_equal_nocase(own, filter->value);
+	case SCAN_NUMBER:
+		return str_equal(without_plus(own), filter->value);
+	}
+	return false;
 }
 
 START_TEST(skip_part_hides_no_row)
@@ -492,15 +505,17 @@ START_TEST(skip_part_hides_no_row)
 		for (int n = 0; n < 500; n++) {
 			uint8_t column = product->filters[pick_below(pick, product->filters_count)].column;
 			const struct sample *sample = samples[pick_below(pick, rows)];
-			struct scan_filter filter = { column, pick_percent(pick, 50), sample->record.values[column] };
+			struct scan_filter filter = { column, (enum scan_match)pick_below(pick, 3), sample->record.values[column] };
 
-			if (filter.nocase && filter.value.len <= sizeof(upper)) {
+			if (filter.match == SCAN_NOCASE && filter.value.len <= sizeof(upper)) {
 				for (size_t i = 0; i < filter.value.len; i++)
 					upper[i] = filter.value.p[i] >= 'a' && filter.value.p[i] <= 'z' ?
 					                   (char)(filter.value.p[i] - 32) :
 					                   filter.value.p[i];
 				filter.value.p = upper;
 			}
+			if (filter.match == SCAN_NUMBER)
+				filter.value = without_plus(filter.value);
 			expect(block_skip_may_pass(part, &filter, 1), "seed %d: %s hides %.*s", (int)seed,
 			              product->columns[column].name.p, STR_ARGS(filter.value));
 			bool all = block_skip_all_pass(part, &filter, 1);
@@ -509,6 +524,43 @@ START_TEST(skip_part_hides_no_row)
 		}
 		drop_rows();
 	}
+	block_skip_free(&skip);
+}
+END_TEST
+
+/* A skip part of records with these numbers. */
+static struct str make_skip_of(uint8_t column, const char *format, int count)
+{
+	struct record record;
+	char text[32];
+
+	block_skip_begin(&skip, product);
+	for (int i = 0; i < count; i++) {
+		record_clear(&record, product);
+		record.values[column] = (struct str){ text, (size_t)snprintf(text, sizeof(text), format, 447700900000 + i) };
+		block_skip_add(&skip, &record);
+	}
+	buf_clear(&value);
+	block_skip_write(&skip, &value);
+	return buf_str(&value);
+}
+
+/* As a set and as a Bloom filter. */
+static const int number_counts[] = { 3, 500 };
+
+START_TEST(skip_part_finds_numbers_with_and_without_plus)
+{
+	struct scan_filter filter = { 0, SCAN_NUMBER, STR_LITERAL("447700900002") };
+
+	choose("SMS", CATALOG_OUTBOUND, 1, false);
+	filter.column = catalog_column_find(product, STR_LITERAL("to"));
+	ck_assert(block_skip_may_pass(make_skip_of(filter.column, "+%ld", number_counts[_i]), &filter, 1));
+	ck_assert(block_skip_may_pass(make_skip_of(filter.column, "%ld", number_counts[_i]), &filter, 1));
+	filter.value = STR_LITERAL("447700911111");
+	ck_assert(!block_skip_may_pass(make_skip_of(filter.column, "+%ld", number_counts[_i]), &filter, 1));
+	filter.match = SCAN_EXACTLY;
+	filter.value = STR_LITERAL("447700900002");
+	ck_assert(!block_skip_may_pass(make_skip_of(filter.column, "+%ld", number_counts[_i]), &filter, 1));
 	block_skip_free(&skip);
 }
 END_TEST
@@ -523,7 +575,7 @@ START_TEST(skip_part_passes_few_by_mistake)
 	for (uint8_t i = 0; i < product->filters_count; i++)
 		for (int n = 0; n < 2000; n++, asked++) {
 			char text[16];
-			struct scan_filter filter = { product->filters[i].column, false, { text, 0 } };
+			struct scan_filter filter = { product->filters[i].column, SCAN_EXACTLY, { text, 0 } };
 
 			filter.value.len = (size_t)snprintf(text, sizeof(text), "absent%d", n);
 			passed += block_skip_may_pass(part, &filter, 1);
@@ -535,7 +587,7 @@ END_TEST
 
 START_TEST(skip_part_of_one_value_lets_the_block_go_whole)
 {
-	struct scan_filter filter = { 0, false, STR_LITERAL("delivered") };
+	struct scan_filter filter = { 0, SCAN_EXACTLY, STR_LITERAL("delivered") };
 	struct record record;
 
 	choose("SMS", CATALOG_OUTBOUND, 1, false);
@@ -550,7 +602,7 @@ START_TEST(skip_part_of_one_value_lets_the_block_go_whole)
 	filter.value = STR_LITERAL("DELIVERED");
 	ck_assert(!block_skip_all_pass(buf_str(&value), &filter, 1));
 	ck_assert(!block_skip_may_pass(buf_str(&value), &filter, 1));
-	filter.nocase = true;
+	filter.match = SCAN_NOCASE;
 	ck_assert(block_skip_all_pass(buf_str(&value), &filter, 1));
 	block_skip_free(&skip);
 }
@@ -630,6 +682,7 @@ Suite *suite_block(void)
 	tcase_add_test(tests, places_keep_times_and_seqs);
 	tcase_add_test(tests, places_in_order_of_arrival_take_no_bits);
 	tcase_add_test(tests, skip_part_hides_no_row);
+	tcase_add_loop_test(tests, skip_part_finds_numbers_with_and_without_plus, 0, 2);
 	tcase_add_test(tests, skip_part_passes_few_by_mistake);
 	tcase_add_test(tests, skip_part_of_one_value_lets_the_block_go_whole);
 	tcase_add_loop_test(tests, no_damaged_byte_goes_unnoticed, 0, 2);

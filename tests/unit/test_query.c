@@ -193,6 +193,33 @@ START_TEST(any_is_no_filter)
 }
 END_TEST
 
+/* As they may arrive; an unencoded plus is a space. */
+static const char *const numbers[] = { "to=447700900000", "to=%2B447700900000", "to=+447700900000", "to=%20447700900000" };
+
+START_TEST(numbers_are_asked_for_without_a_plus)
+{
+	char query[256];
+
+	snprintf(query, sizeof(query), CALLS "&%s", numbers[_i]);
+	assert_plan(query);
+	ck_assert_uint_eq(plan.filters_count, 1);
+	ck_assert_int_eq(plan.filters[0].match, SCAN_NUMBER);
+	assert_str(plan.filters[0].value, "447700900000");
+}
+END_TEST
+
+START_TEST(ids_that_are_uuids_are_asked_for_in_either_case)
+{
+	assert_plan(CALLS "&call_id=AAAAAAAA-bbbb-cccc-dddd-0123456789ab");
+	ck_assert_int_eq(plan.filters[0].match, SCAN_NOCASE);
+	assert_plan(CALLS "&call_id=dfc0c915f38ae6701d7d114cde2556b1-1");
+	ck_assert_int_eq(plan.filters[0].match, SCAN_EXACTLY);
+	/* one and the same */
+	assert_plan(CALLS "&id=AAAAAAAA-bbbb-cccc-dddd-0123456789ab,aaaaaaaa-BBBB-cccc-dddd-0123456789AB,a,A");
+	ck_assert_uint_eq(plan.ids_count, 3);
+}
+END_TEST
+
 START_TEST(any_is_a_sender_like_others)
 {
 	assert_plan(CALLS "&from=any");
@@ -213,9 +240,9 @@ START_TEST(filters_become_columns_and_values)
 	assert_str(plan.product->columns[plan.filters[0].column].name, "to");
 	assert_str(plan.filters[0].value, "447700900000");
 	assert_str(plan.filters[1].value, "answered");
-	ck_assert(plan.filters[1].nocase);
+	ck_assert_int_eq(plan.filters[1].match, SCAN_NOCASE);
 	assert_str(plan.product->columns[plan.filters[2].column].name, "direction");
-	ck_assert(plan.filters[2].nocase);
+	ck_assert_int_eq(plan.filters[2].match, SCAN_NOCASE);
 	ck_assert_int_eq(plan.direction, CATALOG_INBOUND);
 }
 END_TEST
@@ -416,6 +443,8 @@ static const struct {
 	{ "product=MESSAGES&direction=inbound&show_concatenated=true&" ACCOUNT,
 	  "show_concatenated: Invalid filter for product MESSAGES" },
 	{ "product=CONVERSATIONS&type=ip-voice&to=1&" ACCOUNT, "to: Invalid filter for product IN-APP-VOICE" },
+	{ SMS "&to=+", "to: ' ' is not a number" },
+	{ SMS "&from=%2B", "from: '+' is not a number" },
 	{ SMS "&include_message=yes", "include_message: 'yes' is not one of: true, false" },
 	{ CALLS "&colour=red", "colour: Unknown parameter" },
 	{ CALLS "&=red", ": Unknown parameter" },
@@ -703,6 +732,8 @@ static void add_plans(Suite *suite)
 	tcase_add_test(tc, an_end_near_the_epoch_has_no_beginning_before_it);
 	tcase_add_test(tc, limit_is_the_page_size_up_to_page_max);
 	tcase_add_loop_test(tc, any_is_no_filter, 0, COUNT(unfiltered));
+	tcase_add_loop_test(tc, numbers_are_asked_for_without_a_plus, 0, COUNT(numbers));
+	tcase_add_test(tc, ids_that_are_uuids_are_asked_for_in_either_case);
 	tcase_add_test(tc, any_is_a_sender_like_others);
 	tcase_add_test(tc, include_subaccounts_may_be_false_in_any_query);
 	tcase_add_test(tc, filters_become_columns_and_values);

@@ -307,14 +307,18 @@ static void add_filter(struct run *run, struct check *check)
 	filter->column = product->filters_count > 0 && pick_percent(run->pick, 85) ?
 	                         product->filters[pick_below(run->pick, product->filters_count)].column :
 	                         (uint8_t)pick_below(run->pick, product->columns_count);
-	filter->nocase = pick_percent(run->pick, 30);
+	filter->match = pick_percent(run->pick, 30) ? SCAN_NOCASE : SCAN_EXACTLY;
+	if (product->columns[filter->column].kind == CATALOG_NUMBER)
+		filter->match = SCAN_NUMBER;
 	if (pick_percent(run->pick, 70) && record && record->now->record.product == product)
 		value = record->now->record.values[filter->column];
 	else
 		value = pick_percent(run->pick, 15) ? STR_LITERAL("") :
 		                                      sample_value(&run->sampler, product, filter->column);
+	if (filter->match == SCAN_NUMBER && value.len > 0 && *value.p == '+')
+		value = (struct str){ value.p + 1, value.len - 1 };
 	char *copy = copy_of(value);
-	if (filter->nocase)
+	if (filter->match == SCAN_NOCASE)
 		change_case(run, copy, value.len);
 	check->filter_values[check->query.filters_count++] = copy;
 	filter->value = (struct str){ copy, value.len };
