@@ -148,6 +148,8 @@ static void write_whole(struct json *j, const struct report *report)
 	write_parameters(j, report);
 	if (report->sums_count > 0)
 		write_sums(j, report);
+	if (report->unsummed > 0)
+		json_member_uint(j, "rows_in_no_sum", report->unsummed);
 	json_object_end(j);
 }
 

@@ -185,6 +185,11 @@ enum decimal_fault decimal_read(struct str text, struct decimal *out)
 	return DECIMAL_FINE;
 }
 
+bool decimal_read_stored(struct str text, struct decimal *out)
+{
+	return decimal_parse(text, out) || decimal_read(text, out) == DECIMAL_FINE;
+}
+
 bool decimal_is_plain(struct str text)
 {
 	size_t at = 0;

@@ -42,6 +42,9 @@ enum decimal_fault {
  */
 enum decimal_fault decimal_read(struct str text, struct decimal *out);
 
+/* For sums of what is stored, where older records may have numbers as they were sent: decimal_parse, else decimal_read. */
+bool decimal_read_stored(struct str text, struct decimal *out);
+
 /* Is it `digits[.digits]` within these limits, without sign and needless leading zeros, and so may stay as it is? */
 bool decimal_is_plain(struct str text);
 

@@ -29,6 +29,7 @@ struct summary_group {
 	uint32_t amounts; /* index + 1 */
 	int64_t start_us; /* of its interval; INT64_MIN without one */
 	uint64_t count;
+	uint64_t unreadable; /* records with a price or duration that is no number, and is in no sum */
 	struct decimal duration;
 };
 

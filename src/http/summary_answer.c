@@ -38,6 +38,8 @@ static void write_amount(const struct summary_groups *groups, const struct summa
 static void write_sums(const struct summary_groups *groups, const struct summary_group *group, struct json *json)
 {
 	json_member_uint(json, "count", group->count);
+	if (group->unreadable > 0)
+		json_member_uint(json, "unreadable", group->unreadable);
 	if (groups->duration != CATALOG_NONE)
 		write_decimal(json, "duration", group->duration);
 	if (groups->total_price == CATALOG_NONE && groups->price == CATALOG_NONE)

@@ -195,13 +195,18 @@ static struct summary_amount *get_amount(struct summary_groups *groups, struct s
 	return summary_amount_at(groups, group->amounts - 1);
 }
 
-/* What is no number, or not there, adds nothing. */
-static bool add_text(struct decimal *sum, const struct record *record, uint8_t column)
+/* What is not there adds nothing. What is no number, as ingest once took any text, makes *unreadable true. */
+static bool add_text(struct decimal *sum, const struct record *record, uint8_t column, bool *unreadable)
 {
 	struct decimal value;
 	struct str text = record_value(record, column);
 
-	return text.len == 0 || !decimal_parse(text, &value) || decimal_add(sum, value);
+	if (text.len == 0)
+		return true;
+	if (decimal_read_stored(text, &value))
+		return decimal_add(sum, value);
+	*unreadable = true;
+	return true;
 }
 
 static int too_large(struct error *err)
@@ -219,21 +224,23 @@ int summary_add_record(struct summary_groups *groups, int64_t start_us, const st
 {
 	struct summary_group *group = make_key(groups, record, err) == 0 ? get_group(groups, start_us, err) : NULL;
 	struct summary_amount *amount;
+	bool unreadable = false;
 
 	if (!group)
 		return -1;
 	group->count++;
-	if (!add_text(&group->duration, record, groups->duration))
+	if (!add_text(&group->duration, record, groups->duration, &unreadable))
 		return too_large(err);
-	if (!has_money(groups))
-		return 0;
-	amount = get_amount(groups, group, record_value(record, groups->currency), err);
-	if (!amount)
-		return -1;
-	amount->count++;
-	if (!add_text(&amount->total_price, record, groups->total_price) ||
-	    !add_text(&amount->price, record, groups->price))
-		return too_large(err);
+	if (has_money(groups)) {
+		amount = get_amount(groups, group, record_value(record, groups->currency), err);
+		if (!amount)
+			return -1;
+		amount->count++;
+		if (!add_text(&amount->total_price, record, groups->total_price, &unreadable) ||
+		    !add_text(&amount->price, record, groups->price, &unreadable))
+			return too_large(err);
+	}
+	group->unreadable += unreadable;
 	return 0;
 }
 
@@ -268,6 +275,7 @@ int summary_add_group(struct summary_groups *sum, int64_t start_us, const struct
 	if (!own)
 		return -1;
 	own->count += group->count;
+	own->unreadable += group->unreadable;
 	if (!decimal_add(&own->duration, group->duration))
 		return too_large(err);
 	for (uint32_t at = group->amounts; at;) {

@@ -185,6 +185,7 @@ static void succeed(struct reports *reports, struct report_job *job, enum report
 	report->first_us = result.first_us;
 	report->last_us = result.last_us;
 	memcpy(report->sha256, result.sha256, sizeof(report->sha256));
+	report->unsummed = result.unsummed;
 	report->sums_count = result.sums_count;
 	memcpy(report->sums, result.sums, sizeof(report->sums));
 	set_ended(report, state, "");

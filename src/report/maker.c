@@ -406,6 +406,7 @@ void maker_result(const struct maker *maker, struct maker_result *result)
 		.first_us = totals->first_us,
 		.last_us = totals->last_us,
 		.bytes = archive_state(maker->archive)->bytes,
+		.unsummed = totals->unsummed,
 		.sums_count = totals->sums_count,
 	};
 	memcpy(result->sums, totals->sums, totals->sums_count * sizeof(totals->sums[0]));

@@ -106,7 +106,8 @@ struct maker_result {
 	int64_t last_us;
 	uint64_t bytes;   /* of the file */
 	char sha256[MAKER_SHA256_LEN + 1]; /* of the file, lower case hexadecimal */
-	size_t sums_count; /* rows without a price, or whose price is no decimal number, are in no sum */
+	uint64_t unsummed; /* rows whose price is in no sum: it is no number, in one currency too many, or the sum too large */
+	size_t sums_count; /* rows without a price are in no sum */
 	struct maker_sum sums[MAKER_CURRENCIES_MAX]; /* by currency, ascending */
 };
 

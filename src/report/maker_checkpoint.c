@@ -2,14 +2,14 @@
  * maker_checkpoint.c: a maker's state as bytes for the job's row.
  *
  *	[version, day, account, time, seq, rows only, chunk rows, file bytes, content bytes, content crc, file sha256,
- *	 rows, first, last, sums count, (currency, total_price, rows)...]
+ *	 rows, first, last, sums count, (currency, total_price, rows)..., rows in no sum]
  */
 #include "report/maker_private.h"
 
 #include "store/value.h"
 
 #define VERSION 1
-#define FIXED_ELEMENTS 14
+#define FIXED_ELEMENTS 15
 #define SUM_ELEMENTS 3
 
 static void put_decimal(struct value_writer *w, struct decimal number)
@@ -40,6 +40,7 @@ static void put_totals(struct value_writer *w, const struct maker_totals *totals
 		put_decimal(w, totals->sums[i].total_price);
 		value_put_int(w, (int64_t)totals->sums[i].rows);
 	}
+	value_put_int(w, (int64_t)totals->unsummed);
 }
 
 void maker_checkpoint_write(struct buf *out, const struct maker_state *state,
@@ -89,6 +90,8 @@ static void read_totals(struct value_reader *r, struct maker_totals *totals)
 	totals->sums_count = (size_t)value_int(r, 0, MAKER_CURRENCIES_MAX);
 	for (size_t i = 0; i < totals->sums_count; i++)
 		read_sum(r, &totals->sums[i]);
+	if (r->left > 0) /* older ones end here */
+		totals->unsummed = read_count(r);
 }
 
 int maker_checkpoint_read(struct str checkpoint, struct maker_state *state, uint8_t sha256[ARCHIVE_SHA256_BYTES],

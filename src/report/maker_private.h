@@ -17,6 +17,7 @@ struct maker_totals {
 	uint64_t rows;
 	int64_t first_us;
 	int64_t last_us;
+	uint64_t unsummed;
 	size_t sums_count;
 	size_t sum_last; /* the sum last added to: the next price likely belongs there, too */
 	struct maker_sum sums[MAKER_CURRENCIES_MAX];

@@ -38,17 +38,24 @@ static void count_price(struct maker_totals *totals, struct str currency, struct
 
 	if (sum && decimal_add(&sum->total_price, price))
 		sum->rows += rows;
+	else
+		totals->unsummed += rows;
 }
 
 void maker_count_record(struct maker_totals *totals, const struct maker_lines *lines, const struct record *record,
                         int64_t time_us)
 {
+	struct str text = record_value(record, lines->price_column);
 	struct decimal price;
 
 	count_time(totals, time_us, time_us);
 	totals->rows++;
-	if (decimal_parse(record_value(record, lines->price_column), &price))
+	if (text.len == 0)
+		return;
+	if (decimal_read_stored(text, &price))
 		count_price(totals, record_value(record, lines->currency_column), price, 1);
+	else
+		totals->unsummed++;
 }
 
 void maker_count_span(struct maker_totals *totals, const struct scan_span *span)
@@ -58,7 +65,8 @@ void maker_count_span(struct maker_totals *totals, const struct scan_span *span)
 	for (size_t i = 0; i < span->sums_count; i++) {
 		const struct scan_sum *sum = &span->sums[i];
 
-		if (sum->rows > 0)
+		/* of records that have neither price nor currency there is no sum */
+		if (sum->rows > 0 && (sum->currency[0] || sum->total_price.units != 0))
 			count_price(totals, str_from(sum->currency), sum->total_price, sum->rows);
 	}
 }

@@ -108,6 +108,7 @@ struct report {
 	int64_t first_us;
 	int64_t last_us;
 	char sha256[MAKER_SHA256_LEN + 1];
+	uint64_t unsummed; /* as of struct maker_result */
 	size_t sums_count;
 	struct maker_sum sums[MAKER_CURRENCIES_MAX];
 

@@ -19,6 +19,7 @@
 #define SUM_COUNT 3
 #define CALLBACK_COUNT 6
 #define REMADE_COUNT 1
+#define UNSUMMED_COUNT 1
 #define MILLION 1000000
 
 static void write_params(struct value_writer *w, const struct query_params *params)
@@ -61,7 +62,7 @@ void report_row_write(struct buf *out, const struct report *report)
 
 	value_begin(&w, out, ROW_VERSION,
 	            ROW_COUNT + report->params.count * PARAM_COUNT + report->sums_count * SUM_COUNT + CALLBACK_COUNT +
-	                    REMADE_COUNT);
+	                    REMADE_COUNT + UNSUMMED_COUNT);
 	value_put_int(&w, report->state);
 	value_put_str(&w, str_from(report->account));
 	value_put_str(&w, str_from(report->creator));
@@ -89,6 +90,7 @@ void report_row_write(struct buf *out, const struct report *report)
 	write_sums(&w, report);
 	write_callback(&w, &report->callback);
 	value_put_int(&w, report->remade);
+	value_put_int(&w, (int64_t)report->unsummed);
 }
 
 /* `out` is zeroed and longer than the longest text. */
@@ -192,6 +194,8 @@ int report_row_read(struct report *report, struct str id, struct str bytes, stru
 		read_callback(&r, &report->callback);
 	if (r.left > 0)
 		report->remade = value_int(&r, 0, 1) != 0;
+	if (r.left > 0)
+		report->unsummed = (uint64_t)value_int(&r, 0, INT64_MAX);
 	if (!value_close(&r))
 		result = error_set(err, ERROR_CORRUPT, "report %s: its stored value cannot be read", report->id);
 	else if (out_of_memory(report))

@@ -191,6 +191,8 @@ static void write_manifest(const struct report *report, struct json *json)
 	json_object_begin(json);
 	json_member_uint(json, "rows", report->rows);
 	write_sums(report, json);
+	if (report->unsummed > 0)
+		json_member_uint(json, "rows_in_no_sum", report->unsummed);
 	if (report->rows > 0) {
 		write_record_time(json, "first_time", report->first_us);
 		write_record_time(json, "last_time", report->last_us);

@@ -28,7 +28,7 @@
 #define SEGMENT_ROWS 128
 #define SEGMENT_CSV_BYTES ((size_t)256 << 10)
 #define BLOCK_MAGIC 0x31424443 /* CDB1 */
-#define BLOCK_SUMS_NONE 0xff   /* more currencies than fit: no sums */
+#define BLOCK_SUMS_NONE 0xff   /* more currencies than fit, or a price that is no number: no sums */
 
 struct block_head {
 	uint32_t magic;

@@ -144,11 +144,15 @@ static struct block_sum *sum_of(struct block_builder *builder, struct str curren
 	return sum;
 }
 
-static void add_amount(decimal_units *sum, struct str text)
+static bool add_amount(decimal_units *sum, struct str text)
 {
 	struct decimal amount;
-	if (text.len > 0 && decimal_parse(text, &amount))
-		*sum += amount.units; /* 4096 times 10^30 fits */
+	if (text.len == 0)
+		return true;
+	if (!decimal_read_stored(text, &amount))
+		return false;
+	*sum += amount.units; /* 4096 times 10^30 fits */
+	return true;
 }
 
 static void add_sums(struct block_builder *builder, const struct record *record)
@@ -157,8 +161,11 @@ static void add_sums(struct block_builder *builder, const struct record *record)
 	if (!sum)
 		return;
 	sum->rows++;
-	add_amount(&sum->total_price, record_value(record, builder->total_price_column));
-	add_amount(&sum->price, record_value(record, builder->price_column));
+	/* Ingest once took any text for a price. A block with one that is no number has no sums: whoever adds up reads its
+	 * rows then, and tells of it. */
+	if (!add_amount(&sum->total_price, record_value(record, builder->total_price_column)) ||
+	    !add_amount(&sum->price, record_value(record, builder->price_column)))
+		builder->sums_count = BLOCK_SUMS_NONE;
 }
 
 /* --- segments --- */

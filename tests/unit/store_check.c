@@ -117,7 +117,7 @@ static decimal_units amount_of(const struct record *record, const char *column)
 	struct str text = record_value(record, catalog_column_find(record->product, str_from(column)));
 	struct decimal amount;
 
-	return decimal_parse(text, &amount) ? amount.units : 0;
+	return decimal_read_stored(text, &amount) ? amount.units : 0;
 }
 
 /* Adds a record to the sums, made when its currency is new; false when it does not fit. */

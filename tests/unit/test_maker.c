@@ -336,6 +336,18 @@ START_TEST(manifest_sums_are_exact)
 }
 END_TEST
 
+START_TEST(price_that_is_no_number_is_told_of_and_not_taken_for_nothing)
+{
+	spec.format = REPORT_NDJSON; /* row by row */
+	snprintf(rows[5].price, sizeof(rows[5].price), "free");
+	snprintf(rows[6].price, sizeof(rows[6].price), "%s", "");
+	snprintf(rows[7].price, sizeof(rows[7].price), "5e-05"); /* as ingest once stored it */
+	ck_assert_int_eq(make(), MAKER_DONE);
+	ck_assert_uint_eq(result.unsummed, 1);
+	ck_assert_uint_eq(result.sums[0].rows + result.sums[1].rows, (uint64_t)rows_count - 2);
+}
+END_TEST
+
 START_TEST(message_bodies_are_shown_when_asked_for)
 {
 	spec.view.include_message = true;
@@ -665,6 +677,7 @@ Suite *suite_maker(void)
 	tcase_add_checked_fixture(one, setup, teardown);
 	tcase_set_timeout(one, 60);
 	tcase_add_test(one, manifest_sums_are_exact);
+	tcase_add_test(one, price_that_is_no_number_is_told_of_and_not_taken_for_nothing);
 	tcase_add_test(one, message_bodies_are_shown_when_asked_for);
 	tcase_add_test(one, csv_columns_come_in_the_order_given);
 	tcase_add_test(one, ndjson_is_an_object_a_line);

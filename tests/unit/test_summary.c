@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "pick.h"
 #include "base/zone.h"
+#include "http/summary.h"
 #include "store/sums.h"
 #include "store_fixture.h"
 
@@ -170,6 +171,7 @@ struct run {
 	const struct catalog_product *product;
 	size_t count;
 	bool outbound[RECORDS_MAX];
+	const char *odd_price; /* of every tenth record, if there is one */
 };
 
 static void put_one(struct run *run, size_t index)
@@ -185,6 +187,8 @@ static void put_one(struct run *run, size_t index)
 	clock_format_record(&time, time_us);
 	snprintf(id, sizeof(id), "id-%zu", index);
 	snprintf(price, sizeof(price), "0.%03u", pick_below(&run->pick, 1000));
+	if (run->odd_price && index % 10 == 0)
+		snprintf(price, sizeof(price), "%s", run->odd_price);
 	record_clear(&record, product);
 	record.values[product->account_column] = STR_LITERAL("acct0001");
 	record.values[product->id_column] = str_from(id);
@@ -354,6 +358,96 @@ START_TEST(sums_are_those_of_a_scan)
 }
 END_TEST
 
+static bool add_group_record(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+{
+	struct error err;
+
+	(void)line;
+	(void)behind;
+	ck_assert_int_eq(summary_add_record(arg, 0, record, &err), 0);
+	return true;
+}
+
+static bool add_group_span(void *arg, const struct scan_span *span, const struct scan_position *behind)
+{
+	struct error err;
+
+	(void)behind;
+	ck_assert_int_eq(summary_add_span(arg, 0, span, &err), 0);
+	return true;
+}
+
+/* Of all outbound records. */
+static void sum_up(struct run *run, struct summary_groups *groups)
+{
+	static const char account[1][SCAN_ACCOUNT_LEN] = { { 'a', 'c', 'c', 't', '0', '0', '0', '1' } };
+	struct scan_query query = { .product = run->product, .accounts = account, .accounts_count = 1,
+		                    .from_us = clock_day_start_us(DAY), .to_us = clock_day_start_us(DAY + 1),
+		                    .direction = CATALOG_OUTBOUND };
+	struct scan_sink sink = { .on_record = add_group_record, .on_span = add_group_span, .sums_only = true,
+		                  .arg = groups };
+	struct sums sums = { 0 };
+	enum sums_end end;
+	struct error err;
+
+	summary_groups_init(groups, run->product, NULL, 0, 10);
+	ck_assert_int_eq(sums_run(run->f.store, &query, &sums, INT64_MAX, &sink, &end, &err), 0);
+	ck_assert_int_eq(end, SUMS_DONE);
+}
+
+static void seal_all(struct run *run)
+{
+	bool more = true, dirty;
+	struct error err = { 0 };
+
+	store_seal_all(run->f.store);
+	for (int turns = 0; more && turns < 1000; turns++) {
+		ck_assert_int_eq(store_upkeep(run->f.store, INT64_MAX, &more, &dirty, &err), 0);
+		commit(run);
+	}
+}
+
+static decimal_units money_of(const struct summary_groups *groups)
+{
+	return summary_amount_at(groups, 0)->total_price.units + summary_amount_at(groups, 1)->total_price.units;
+}
+
+static const struct {
+	const char *price;
+	uint64_t unreadable;
+} odd_prices[] = { { "abc", 20 }, { "0,02", 20 }, { "5e-05", 0 }, { "0.5", 0 }, { "", 0 } };
+
+/* Ingest refuses such prices; but it once did not, and they are stored. */
+START_TEST(stored_price_that_is_no_number_is_counted_apart_hot_and_sealed)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	struct summary_groups hot, sealed;
+
+	run->product = catalog_product_find(STR_LITERAL("SMS"));
+	run->odd_price = odd_prices[_i].price;
+	fixture_open(&run->f, FIXTURE_MAP_BYTES);
+	for (; run->count < 200; run->count++) {
+		run->outbound[run->count] = true;
+		put_one(run, run->count);
+	}
+	commit(run);
+	sum_up(run, &hot);
+	seal_all(run);
+	sum_up(run, &sealed);
+	for (int i = 0; i < 2; i++) {
+		struct summary_group *group = summary_group_at(i == 0 ? &hot : &sealed, 0);
+
+		ck_assert_uint_eq(group->count, 200);
+		ck_assert_uint_eq(group->unreadable, odd_prices[_i].unreadable);
+	}
+	ck_assert(money_of(&hot) == money_of(&sealed));
+	summary_groups_free(&hot);
+	summary_groups_free(&sealed);
+	fixture_close(&run->f);
+	free(run);
+}
+END_TEST
+
 Suite *suite_summary(void)
 {
 	Suite *suite = suite_create("summary");
@@ -367,6 +461,8 @@ Suite *suite_summary(void)
 	suite_add_tcase(suite, zones);
 	tcase_set_timeout(sums, 60);
 	tcase_add_loop_test(sums, sums_are_those_of_a_scan, 0, 6);
+	tcase_add_loop_test(sums, stored_price_that_is_no_number_is_counted_apart_hot_and_sealed, 0,
+	                    (int)(sizeof(odd_prices) / sizeof(odd_prices[0])));
 	suite_add_tcase(suite, sums);
 	return suite;
 }
