@@ -39,12 +39,13 @@ static const struct parameter parameters[] = {
 	{ "format", ASYNC, false, query_take_format },
 	{ "compression", ASYNC, false, query_take_compression },
 	{ "columns", ASYNC, false, NULL },
+	{ "dialect", ASYNC, false, query_take_dialect },
 	{ "limit", SYNC, false, query_take_limit },
 	{ "cursor", SYNC, false, query_take_cursor },
 	{ "iv", SYNC, false, query_take_iv },
 	{ "group_by", SUMMARY, false, query_take_group_by },
 	{ "interval", SUMMARY, false, query_take_interval },
-	{ "time_zone", SUMMARY, false, query_take_time_zone },
+	{ "time_zone", SUMMARY | ASYNC, false, query_take_time_zone },
 	{ "since", CHANGES, false, query_take_since },
 	{ "wait", CHANGES, false, query_take_wait },
 };
@@ -294,7 +295,9 @@ static void check_whole(struct query_making *making)
 	query_settle_range(making);
 	if (making->kind == QUERY_ASYNC)
 		query_settle_columns(making);
-	if (plan->time_zone.p)
+	if (plan->dialect == QUERY_EXCEL && plan->format != QUERY_CSV)
+		query_problems_add(making->problems, STR_LITERAL("dialect"), "excel: only with format csv");
+	if (making->kind == QUERY_SUMMARY && plan->time_zone.p)
 		require(making, STR_LITERAL("interval"));
 	if (plan->cursor.p)
 		require(making, STR_LITERAL("iv"));

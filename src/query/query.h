@@ -80,6 +80,7 @@ bool query_list_next(struct str *rest, struct str *item);
 
 /* How a report file is written. */
 enum query_format { QUERY_CSV, QUERY_NDJSON };
+enum query_dialect { QUERY_PLAIN, QUERY_EXCEL };
 enum query_compression { QUERY_ZIP, QUERY_GZIP, QUERY_ZSTD };
 
 enum query_kind {
@@ -103,6 +104,7 @@ struct query_plan {
 	bool include_subaccounts;
 	struct str callback_url; /* p NULL without one */
 	enum query_format format;
+	enum query_dialect dialect;
 	enum query_compression compression;
 	size_t columns_count; /* 0: those of the view */
 	uint8_t columns[CATALOG_COLUMNS_MAX]; /* in the order given, without repeats */
@@ -111,7 +113,8 @@ struct query_plan {
 	size_t groups_count;
 	uint8_t groups[QUERY_GROUPS_MAX]; /* columns, in the order given, without repeats */
 	enum zone_interval interval;
-	struct str time_zone; /* a right one; p NULL: UTC */
+
+	struct str time_zone; /* of a summary, or of a report's times; a right one; p NULL: UTC */
 
 	/* changes only */
 	struct str since; /* as sent; p NULL: from the beginning */

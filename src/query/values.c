@@ -169,6 +169,13 @@ void query_take_format(struct query_making *making, struct str value)
 	making->plan->format = (enum query_format)query_take_word(making, STR_LITERAL("format"), value, words);
 }
 
+void query_take_dialect(struct query_making *making, struct str value)
+{
+	static const char *const words[] = { [QUERY_PLAIN] = "plain", [QUERY_EXCEL] = "excel", NULL };
+
+	making->plan->dialect = (enum query_dialect)query_take_word(making, STR_LITERAL("dialect"), value, words);
+}
+
 void query_take_compression(struct query_making *making, struct str value)
 {
 	static const char *const words[] = { [QUERY_ZIP] = "zip", [QUERY_GZIP] = "gzip", [QUERY_ZSTD] = "zstd", NULL };

@@ -26,6 +26,7 @@ void report_work_free(struct report_work *work)
 	report_free(&work->report);
 	buf_free(&work->accounts);
 	buf_free(&work->inner_name);
+	zone_free(&work->zone);
 	free(work);
 }
 
@@ -282,6 +283,8 @@ static void make_spec(struct report_work *work)
 		},
 		.view = view,
 		.format = (enum report_format)plan->format,
+		.dialect = (enum report_dialect)plan->dialect,
+		.zone = plan->time_zone.p ? &work->zone : NULL,
 		.compression = (enum report_compression)plan->compression,
 		.columns = plan->columns_count > 0 ? plan->columns : NULL,
 		.columns_count = plan->columns_count,
@@ -343,6 +346,16 @@ static int prepare(struct reports *reports, struct report_work *work, struct err
 	return work->report.state == REPORT_PROCESSING ? load_accounts(reports, work, err) : 0;
 }
 
+/* Times of a record lie within days of the one that it is found by. */
+static int load_zone(struct report_work *work, struct error *err)
+{
+	const struct report *report = &work->report;
+
+	if (!work->plan.time_zone.p)
+		return 0;
+	return zone_load(&work->zone, work->plan.time_zone, report->from_us, report->to_us, err);
+}
+
 int report_job_start(struct reports *reports, struct report_job *job, struct error *err)
 {
 	struct report_work *work = load_work(reports, job->id, err);
@@ -355,6 +368,8 @@ int report_job_start(struct reports *reports, struct report_job *job, struct err
 		report_work_free(work);
 		return -1;
 	}
+	if (result == 0)
+		result = load_zone(work, err);
 	if (result == 0) {
 		make_spec(work);
 		result = make_maker(reports, work, err);

@@ -7,6 +7,7 @@ libcdrd_a_SOURCES += \
 	src/report/archive_zstd.c \
 	src/report/maker.c src/report/maker.h src/report/maker_private.h \
 	src/report/maker_checkpoint.c \
+	src/report/maker_dress.c \
 	src/report/maker_lines.c \
 	src/report/maker_share.c \
 	src/report/maker_totals.c

@@ -28,6 +28,7 @@ struct maker {
 	maker_scan_fn scan;
 	struct scan_query query;
 	struct maker_lines lines;
+	struct maker_dress dress;
 	struct archive *archive;
 	struct maker_state now;
 	struct maker_state mark;
@@ -176,13 +177,23 @@ static uint64_t rows_left(const struct maker *maker)
 	return max == 0 ? UINT64_MAX : max - maker->now.totals.rows;
 }
 
+static void add_line(struct maker *maker, const struct record *record, struct str line)
+{
+	if (maker->lines.dressed)
+		record = maker_dress(&maker->dress, maker->spec, &maker->lines, record);
+	if (record)
+		maker_add_line(&maker->chunk, maker->spec, &maker->lines, record, line);
+	else
+		maker->chunk.failed = true;
+}
+
 static bool on_record(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
 {
 	struct maker *maker = arg;
 
 	if (rows_left(maker) == 0)
 		return stop(maker, STOP_LIMIT);
-	maker_add_line(&maker->chunk, maker->spec, &maker->lines, record, line);
+	add_line(maker, record, line);
 	maker_count_record(&maker->now.totals, &maker->lines, record, behind->time_us);
 	maker->now.position = *behind;
 	maker->chunk_rows_now++;
@@ -419,6 +430,7 @@ void maker_free(struct maker *maker)
 	if (!maker)
 		return;
 	archive_free(maker->archive);
+	buf_free(&maker->dress.text);
 	buf_free(&maker->chunk);
 	free(maker);
 }

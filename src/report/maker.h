@@ -25,6 +25,7 @@
 #include "base/decimal.h"
 #include "base/error.h"
 #include "base/str.h"
+#include "base/zone.h"
 #include "record/record.h"
 #include "store/scan.h"
 #include "store/store.h"
@@ -33,6 +34,10 @@
 #define MAKER_CURRENCIES_MAX 64 /* prices in yet other currencies are not summed */
 
 enum report_format { REPORT_CSV, REPORT_NDJSON };
+enum report_dialect {
+	REPORT_PLAIN, /* every value as it is stored, lines end with LF */
+	REPORT_EXCEL, /* for people who open CSV in a spreadsheet (maker_dress.c): of CSV alone */
+};
 enum report_compression { REPORT_ZIP, REPORT_GZIP, REPORT_ZSTD };
 
 /* What a report holds and how it is written. The maker borrows it with all that it points to until maker_free. */
@@ -41,7 +46,9 @@ struct report_spec {
 	struct record_view view; /* query_plan_view of the plan */
 
 	enum report_format format;
+	enum report_dialect dialect;
 	enum report_compression compression;
+	struct zone *zone;       /* of times in it; NULL: as they are stored, in UTC */
 	const uint8_t *columns;  /* the columns wanted, in this order, without repeats; NULL: those of the view */
 	size_t columns_count;
 

@@ -8,6 +8,9 @@
 
 #include "base/json.h"
 
+/* Without it Excel takes a file for one of its machine's own encoding. */
+#define UTF8_BOM "\xef\xbb\xbf"
+
 static uint64_t bit_of(uint8_t column)
 {
 	return column == CATALOG_NONE ? 0 : UINT64_C(1) << column;
@@ -37,17 +40,19 @@ void maker_lines_init(struct maker_lines *lines, const struct report_spec *spec)
 {
 	const struct catalog_product *product = spec->query.product;
 
-	lines->ready = spec->format == REPORT_CSV && !spec->columns;
+	lines->dressed = spec->zone || spec->dialect != REPORT_PLAIN;
+	lines->shown = shown_columns(spec);
+	lines->ready = spec->format == REPORT_CSV && !spec->columns && !lines->dressed;
 	lines->blocks = lines->ready && has_usual_view(spec);
 	lines->time_column = product->time_column;
 	lines->price_column = catalog_column_find(product, STR_LITERAL("total_price"));
 	lines->currency_column = catalog_column_find(product, STR_LITERAL("currency"));
 	lines->columns = bit_of(lines->time_column) | bit_of(lines->price_column) | bit_of(lines->currency_column);
 	if (!lines->ready)
-		lines->columns |= shown_columns(spec);
+		lines->columns |= lines->shown;
 }
 
-static void add_chosen_csv(struct buf *out, const struct report_spec *spec, const struct record *record)
+static void add_chosen(struct buf *out, const struct report_spec *spec, const struct record *record)
 {
 	for (size_t i = 0; i < spec->columns_count; i++) {
 		if (i > 0)
@@ -55,6 +60,19 @@ static void add_chosen_csv(struct buf *out, const struct report_spec *spec, cons
 		record_write_csv_value(out, record->values[spec->columns[i]]);
 	}
 	buf_add_char(out, '\n');
+}
+
+/* Excel's lines end as its own do. */
+static void add_csv(struct buf *out, const struct report_spec *spec, const struct record *record)
+{
+	if (spec->columns)
+		add_chosen(out, spec, record);
+	else
+		(void)record_write_csv(out, record, &spec->view);
+	if (spec->dialect == REPORT_EXCEL && !out->failed) {
+		out->len--;
+		buf_add_text(out, "\r\n");
+	}
 }
 
 static void add_chosen_json(struct buf *out, const struct report_spec *spec, const struct record *record)
@@ -103,14 +121,12 @@ void maker_add_header(struct buf *out, const struct report_spec *spec)
 
 	if (spec->format != REPORT_CSV)
 		return;
-	if (!spec->columns) {
-		record_write_csv_header(out, product, &spec->view);
-		return;
-	}
+	if (spec->dialect == REPORT_EXCEL)
+		buf_add_text(out, UTF8_BOM);
 	record_clear(&names, product);
 	for (uint8_t i = 0; i < product->columns_count; i++)
 		names.values[i] = product->columns[i].name;
-	add_chosen_csv(out, spec, &names);
+	add_csv(out, spec, &names);
 }
 
 void maker_add_line(struct buf *out, const struct report_spec *spec, const struct maker_lines *lines,
@@ -121,5 +137,5 @@ void maker_add_line(struct buf *out, const struct report_spec *spec, const struc
 	else if (spec->format == REPORT_NDJSON)
 		add_json(out, spec, record);
 	else
-		add_chosen_csv(out, spec, record);
+		add_csv(out, spec, record);
 }

@@ -3,6 +3,7 @@
  *
  *	maker.c             the steps, from the store into the archive
  *	maker_lines.c       a record as a line of the file
+ *	maker_dress.c       its values in another time zone, or for a spreadsheet
  *	maker_totals.c      what the manifest tells of the rows
  *	maker_checkpoint.c  a state to bytes and back
  *	maker_share.c       how far a position is in the range
@@ -42,11 +43,23 @@ void maker_set_scan(struct maker *maker, maker_scan_fn scan);
 struct maker_lines {
 	bool ready;       /* the scan gives the lines of the file */
 	bool blocks;      /* and so do the store's blocks */
+	bool dressed;     /* values are not written as they are stored */
+	uint64_t shown;   /* columns of the lines, unless ready */
 	uint64_t columns; /* that lines and totals need, as of scan_query */
 	uint8_t time_column;
 	uint8_t price_column; /* or CATALOG_NONE, as the next */
 	uint8_t currency_column;
 };
+
+/* A record as it is to be shown, and the texts of what differs from the one that is stored. */
+struct maker_dress {
+	struct record record;
+	struct buf text;
+};
+
+/* The record dressed for the spec, good until the next call; NULL when out of memory. */
+const struct record *maker_dress(struct maker_dress *dress, const struct report_spec *spec,
+                                 const struct maker_lines *lines, const struct record *record);
 
 void maker_lines_init(struct maker_lines *lines, const struct report_spec *spec);
 

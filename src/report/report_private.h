@@ -24,6 +24,7 @@ struct report_work {
 	struct query_plan plan;
 	struct buf accounts;  /* SCAN_ACCOUNT_LEN bytes each */
 	struct buf inner_name;
+	struct zone zone;     /* of the times in the file, unless they stay in UTC */
 	struct report_spec spec;
 	struct maker *maker;  /* NULL once it has ended */
 	bool ended;           /* `report` says how, but that could not be written yet: tried again every second */

@@ -58,11 +58,27 @@ void report_file_name(const struct report *report, struct buf *out)
 		buf_add_text(out, ".zip");
 }
 
+/* Of the report's own time zone, when it was asked for. */
+static int64_t offset_us(const struct report *report)
+{
+	struct str name = query_params_get(&report->params, "time_zone");
+	struct zone zone;
+	struct error err;
+	int64_t offset = 0;
+
+	if (name.len == 0)
+		return 0;
+	if (zone_load(&zone, name, report->received_us, report->received_us, &err) == 0)
+		offset = zone_offset_us(&zone, report->received_us);
+	zone_free(&zone);
+	return offset;
+}
+
 void report_inner_name(const struct report *report, struct buf *out)
 {
 	struct buf day = { 0 };
 
-	clock_format_day(&day, clock_day_of(report->received_us));
+	clock_format_day(&day, clock_day_of(report->received_us + offset_us(report)));
 	buf_add_text(out, "report_");
 	buf_add_str(out, query_params_get(&report->params, "product"));
 	buf_addf(out, "_%s_", report->account);
