@@ -504,7 +504,7 @@ def slow(daemons):
     daemon.big = daemon.new_account()
     for day in range(6):
         body = harness.generate_bytes("SMS", [daemon.big], 30000, iso(YESTERDAY - day * DAY),
-                                      iso(YESTERDAY - (day - 1) * DAY), "--direction", "outbound")
+                                      iso(YESTERDAY - (day - 1) * DAY), "--direction", "outbound", "--seed", str(day + 1))
         assert daemon.post_body(body).json()["accepted"] == 30000
     # a filter that passes all, so that blocks cannot be copied as they are
     daemon.query = {"product": "SMS", "direction": "outbound", "include_message": True,
