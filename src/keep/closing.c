@@ -12,6 +12,7 @@
 #include "base/lag.h"
 #include "base/log.h"
 #include "store/accounts.h"
+#include "store/erased.h"
 #include "store/clock_watch.h"
 #include "store/purge.h"
 
@@ -134,7 +135,8 @@ static int end_account(struct closing *closing, struct error *err)
 {
 	struct purge_counts counts;
 	purge_counts(closing->purge, &counts);
-	if (accounts_remove(closing->context.store, closing->account, err) != 0)
+	if (erased_forget_account(closing->context.store, closing->account, err) != 0 ||
+	    accounts_remove(closing->context.store, closing->account, err) != 0)
 		return -1;
 	log_info("keep", "account %s is removed, with %llu records of %llu days", closing->account,
 	         (unsigned long long)counts.records, (unsigned long long)counts.days);

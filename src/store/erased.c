@@ -223,6 +223,53 @@ int erased_revoke(struct store *store, struct str accounts, struct str number, s
 	return 0;
 }
 
+struct forgetting {
+	const char *account;
+	struct buf keys; /* ROW_KEY_LEN bytes each */
+};
+
+static enum catalog_rows_next take_key(void *arg, struct str key, struct str value, struct error *err)
+{
+	struct forgetting *forgetting = arg;
+	(void)value;
+	if (key.len != ROW_KEY_LEN || memcmp(key.p, forgetting->account, ACCOUNT_ID_LEN) != 0)
+		return CATALOG_ROWS_STOP;
+	buf_add_str(&forgetting->keys, key);
+	if (!forgetting->keys.failed)
+		return CATALOG_ROWS_GO_ON;
+	error_set(err, ERROR_NOMEM, "erased numbers: out of memory");
+	return CATALOG_ROWS_FAILED;
+}
+
+static int forget(struct store *store, struct str keys, struct error *err)
+{
+	struct change change;
+	int result = 0;
+	if (change_begin(&change, store, err) != 0)
+		return -1;
+	for (size_t at = 0; at < keys.len && result >= 0; at += ROW_KEY_LEN)
+		result = change_remove(&change, CATALOG_DB_ERASED, (struct str){ keys.p + at, ROW_KEY_LEN }, err);
+	if (change_end(&change, result < 0 ? -1 : 0, err) != 0)
+		return -1;
+	for (size_t at = 0; at < keys.len; at += ROW_KEY_LEN) {
+		struct siphash hash;
+		memcpy(&hash, keys.p + at + ACCOUNT_ID_LEN, sizeof(hash));
+		set(store->erased, keys.p + at, &hash, NEVER);
+	}
+	return 0;
+}
+
+int erased_forget_account(struct store *store, const char *account, struct error *err)
+{
+	struct forgetting forgetting = { .account = account };
+	int result = catalog_rows_each(store, CATALOG_DB_ERASED, (struct str){ account, ACCOUNT_ID_LEN }, take_key,
+	                               &forgetting, err);
+	if (result == 0 && forgetting.keys.len > 0)
+		result = forget(store, buf_str(&forgetting.keys), err);
+	buf_free(&forgetting.keys);
+	return result;
+}
+
 struct each {
 	erased_fn fn;
 	void *arg;

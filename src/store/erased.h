@@ -50,6 +50,9 @@ int erased_add(struct store *store, struct str accounts, struct str number, cons
 /* Takes it back, durably; *count says of how many accounts. */
 int erased_revoke(struct store *store, struct str accounts, struct str number, size_t *count, struct error *err);
 
+/* Forgets all of an account that is about to go (ACCOUNT_ID_LEN bytes), durably: one that gets its id is another. */
+int erased_forget_account(struct store *store, const char *account, struct error *err);
+
 /* Gives each entry to fn, by account, until it answers false. */
 typedef bool (*erased_fn)(void *arg, const struct erased_entry *entry);
 int erased_each(struct store *store, erased_fn fn, void *arg, struct error *err);

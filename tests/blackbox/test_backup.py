@@ -155,6 +155,21 @@ def test_what_did_not_change_is_linked_and_what_did_is_copied(busy, daemons):
         assert answers(other, busy.accounts, busy.ids, busy.reports) == said
 
 
+def test_a_report_that_was_made_anew_is_not_linked_from_the_backup_before(busy):
+    account, id = busy.reports[0]
+    time.sleep(SETTLED_SECONDS)
+    first = busy.ctl("backup", busy.backups)["backup"]
+    file = reporting.media_path(reporting.status(busy, account, id)).rsplit("/", 1)[1]
+    busy.ctl("erase", "--account", account.id, "--number", "447700900123")
+    reporting.wait(busy, account, id)
+    second = busy.ctl("backup", busy.backups)["backup"]
+    with open(os.path.join(second, "reports", file), "rb") as copy:
+        assert copy.read() == reporting.download(busy, account, reporting.status(busy, account, id))
+    with open(os.path.join(first, "reports", file), "rb") as copy:
+        assert b"447700900123" in reporting.unpack(copy.read())
+    assert check(busy.backups)["sound"]
+
+
 def test_sha256sum_accepts_the_list_and_nobody_else_may_read(busy):
     backup = busy.ctl("backup", busy.backups)["backup"]
     ended = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=backup, capture_output=True,

@@ -99,6 +99,13 @@ START_TEST(erased_numbers_are_known_by_account_time_and_after_a_restart)
 		}
 		fixture_restart(&f);
 	}
+	ck_assert_int_eq(erased_forget_account(f.store, account_of(1, id).p, &err), 0);
+	ck_assert_int_eq(erased_forget_account(f.store, account_of(5, id).p, &err), 0);
+	for (int round = 0; round < 2; round++) {
+		ck_assert_uint_eq(erased_count(f.store), 199);
+		ck_assert(!is(f.store, 1, "447700900001", 0) && is(f.store, 2, "447700900001", 0));
+		fixture_restart(&f);
+	}
 	fixture_close(&f);
 }
 END_TEST
