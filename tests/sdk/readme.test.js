@@ -5,9 +5,11 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Auth } from '@vonage/auth';
 import { Reports } from '@vonage/reports';
+import AdmZip from 'adm-zip';
 
 import { Daemon } from './daemon.js';
 
@@ -31,8 +33,15 @@ function program() {
   return blocks.join('\n').replaceAll(/^import .*$/gm, '').replaceAll('http://127.0.0.1:8080', daemon.url);
 }
 
-it('asks for a page with the official SDK', async () => {
-  const run = new AsyncFunction('Reports', 'Auth', 'SECRET', `${program()}\nreturn page;`);
-  const page = await run(Reports, Auth, account.apiSecret);
+it('asks for a page with the official SDK, and downloads a report without it', async () => {
+  const scope = {
+    Reports, Auth, SECRET: account.apiSecret, sleep: () => sleep(20), files: new Map(),
+  };
+  scope.writeFile = async (name, content) => scope.files.set(name, content);
+  const run = new AsyncFunction(...Object.keys(scope), `${program()}\nreturn { page, report };`);
+  const { page, report } = await run(...Object.values(scope));
   assert.equal(page.itemsCount ?? page.items_count, 0);
+  assert.equal(report.requestStatus, 'SUCCESS');
+  const [entry] = new AdmZip(scope.files.get('report.zip')).getEntries();
+  assert.match(entry.getData().toString(), /^"account_id",/);
 });
