@@ -55,7 +55,11 @@ static int expire_one(struct reports *reports, struct change *change, const stru
 			log_error("report", "expiry: %s", err->message);
 		return table_remove_due(change, str_from(due->id), due->at_us, err);
 	}
-	result = drop_due(reports, change, &report, due->at_us, now_us, &file_goes, err);
+	/* One that is made anew is entered again when it ends. */
+	if (report_state_ended(report.state))
+		result = drop_due(reports, change, &report, due->at_us, now_us, &file_goes, err);
+	else
+		result = table_remove_due(change, str_from(due->id), due->at_us, err);
 	if (file_goes)
 		memcpy(file_id, report.file_id, sizeof(report.file_id));
 	report_free(&report);
