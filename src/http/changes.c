@@ -1,7 +1,8 @@
 /*
  * changes.c: GET /v2/reports/changes, what arrived or changed since, for loaders that keep a copy.
  *
- *	?account_id=&product=[&since=TOKEN|now|beginning][&wait=SECONDS][&include_message=][&show_concatenated=]
+ *	?account_id=&product=[&since=TOKEN|now|beginning][&wait=SECONDS][&include_subaccounts=][&include_message=]
+ *	[&show_concatenated=]
  *
  * A page is the oldest changes behind the token (store/changes.h), in the order of their commits, and a token that
  * leads on. A record that has changed more than once since is there once, as it is now. Only what is committed is told
@@ -24,6 +25,7 @@ void http_changes_free(struct http_changes *page)
 	if (page->timer)
 		event_free(page->timer);
 	changes_free(page->changes);
+	buf_free(&page->accounts);
 	query_params_free(&page->params);
 	free(page);
 }
@@ -72,10 +74,18 @@ static uint64_t columns_of(const struct http_changes *page)
 	return product->direction_column == CATALOG_NONE ? columns : columns | UINT64_C(1) << product->direction_column;
 }
 
+/* Accounts are looked up anew each time: one may have become a subaccount while the page waited. */
 static int begin_reading(struct http_changes *page, struct error *err)
 {
+	buf_clear(&page->accounts);
+	if (report_find_accounts(page->app->store, page->plan.account, page->plan.include_subaccounts, &page->accounts,
+	                         err) < 0)
+		return -1;
+
 	struct changes_query query = {
 		.product = page->plan.product,
+		.accounts = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)page->accounts.data,
+		.accounts_count = page->accounts.len / SCAN_ACCOUNT_LEN,
 		.since = page->since,
 		.max = (size_t)page->app->config->changes_page_max,
 		.columns = columns_of(page),
@@ -83,7 +93,6 @@ static int begin_reading(struct http_changes *page, struct error *err)
 		.arg = page,
 	};
 
-	memcpy(query.account, page->plan.account, SCAN_ACCOUNT_LEN);
 	page->changes = changes_new(page->app->store, &query, err);
 	return page->changes ? 0 : -1;
 }

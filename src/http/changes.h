@@ -31,6 +31,8 @@ struct http_changes {
 	uint64_t token;      /* what it stands for: changes up to this one are known */
 	uint64_t since;      /* and so are, because they are not this account's, those up to this one */
 	struct record_view view;
+	struct buf accounts; /* SCAN_ACCOUNT_LEN bytes each: whose changes are told */
+	int64_t looked_us;   /* monotonic: when many accounts were last asked whether they have something */
 	struct changes *changes; /* being read; NULL while it waits */
 	struct changes_page found; /* when it is complete, or nothing was found yet */
 };

@@ -2,7 +2,8 @@
  * changes_wait.c: requests that wait for something new.
  *
  * After each commit of ingest every waiter asks the store's table whether its account and product may have changed
- * (changes_may_have: one look into memory), once a turn of the loop however many commits it had. Those that may have go
+ * (changes_may_have: one look into memory for each account), once a turn of the loop however many commits it had, and
+ * one with many accounts a few times a second. Those that may have go
  * on reading; what they find may still be another's change, then they wait again. The list is made for the first waiter
  * and gone with the last one.
  */
@@ -13,6 +14,9 @@
 
 /* How often a waiter looks whether the daemon is about to end. */
 #define LOOK_US (CLOCK_US_PER_SECOND / 2)
+
+#define FEW_ACCOUNTS 16
+#define MANY_EVERY_US (CLOCK_US_PER_SECOND / 4)
 
 struct http_changes_waiters {
 	struct http_app *app;
@@ -31,7 +35,26 @@ static void on_commit(void *arg)
 
 bool http_changes_may_have(const struct http_changes *page)
 {
-	return changes_may_have(page->app->store, page->plan.product, page->plan.account, page->since);
+	const char (*accounts)[SCAN_ACCOUNT_LEN] = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)page->accounts.data;
+	size_t count = page->accounts.len / SCAN_ACCOUNT_LEN;
+
+	for (size_t i = 0; i < count; i++)
+		if (changes_may_have(page->app->store, page->plan.product, accounts[i], page->since))
+			return true;
+	return false;
+}
+
+/* May it be asked now? */
+static bool is_due(struct http_changes *page)
+{
+	int64_t now_us = clock_monotonic_us();
+
+	if (page->accounts.len <= FEW_ACCOUNTS * SCAN_ACCOUNT_LEN)
+		return true;
+	if (now_us - page->looked_us < MANY_EVERY_US)
+		return false;
+	page->looked_us = now_us;
+	return true;
 }
 
 static void on_look(evutil_socket_t fd, short what, void *arg)
@@ -43,7 +66,7 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	for (; page; page = TAILQ_NEXT(page, entry))
-		if (http_changes_may_have(page))
+		if (is_due(page) && http_changes_may_have(page))
 			(void)http_changes_call_later(page, 0, &err); /* it has its timer: this cannot fail */
 }
 

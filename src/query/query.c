@@ -34,7 +34,7 @@ static const struct parameter parameters[] = {
 	{ "date_end", SYNC | ASYNC | SUMMARY, false, query_take_date_end },
 	{ "include_message", SYNC | ASYNC | CHANGES, true, query_take_include_message },
 	{ "show_concatenated", SYNC | ASYNC | CHANGES, true, query_take_show_concatenated },
-	{ "include_subaccounts", SYNC | ASYNC | SUMMARY, false, query_take_include_subaccounts },
+	{ "include_subaccounts", SYNC | ASYNC | SUMMARY | CHANGES, false, query_take_include_subaccounts },
 	{ "callback_url", ASYNC, false, query_take_callback_url },
 	{ "format", ASYNC, false, query_take_format },
 	{ "compression", ASYNC, false, query_take_compression },

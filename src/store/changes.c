@@ -81,6 +81,7 @@ void changes_free(struct changes *changes)
 		return;
 	store_reader_give(changes->store, changes->reader);
 	buf_free(&changes->rows);
+	buf_free(&changes->accounts);
 	buf_free(&changes->days);
 	buf_free(&changes->blocks);
 	buf_free(&changes->text);
@@ -93,11 +94,12 @@ static int begin(struct changes *changes, struct error *err)
 	changes->limit = changes->cut = UINT64_MAX;
 	buf_clear(&changes->rows);
 	buf_clear(&changes->text);
-	changes->day_at = changes->fetch_at = 0;
+	changes->day_at = changes->account_at = changes->fetch_at = 0;
 	changes->hot_done = changes->listed = false;
 	changes->direction = CATALOG_NO_DIRECTION;
 	changes->hot_next = (struct place){ .direction = CATALOG_NO_DIRECTION };
 	changes->state = CHANGES_COLLECT;
+	changes_list_accounts(changes);
 	return changes_list_days(changes, err);
 }
 
@@ -147,7 +149,7 @@ static int step(struct changes *changes, int64_t deadline_us, struct error *err)
 		if (result > 0)
 			end_fetching(changes);
 	}
-	if (changes->rows.failed || changes->text.failed || changes->days.failed || changes->blocks.failed)
+	if (changes->rows.failed || changes->text.failed || changes->accounts.failed || changes->days.failed || changes->blocks.failed)
 		return error_set(err, ERROR_NOMEM, "changes: out of memory");
 	return result;
 }

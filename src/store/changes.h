@@ -1,11 +1,11 @@
 /*
- * changes.h: what has changed since: the feed of an account and product.
+ * changes.h: what has changed since: the feed of a product's records of an account, or of several.
  *
  * Every living record has the number of the change that gave it its values. The feed is those with a number behind
  * `since`, in order of the numbers, which is the order of arrival; a record that changed several times stands in it
  * once, at its newest change. There is no index of changes on disk. What finds them instead, from coarse to fine:
  *
- *	store->changed   newest change of an account and product since the start (a table of hashes): is there anything?
+ *	store->changed   newest change of an account and product (a table of hashes, of all until the start): is there anything?
  *	id_filter        ranges of changes of a day (seq_ranges.h): which days?
  *	day_block        changed_min and changed_max: which blocks?
  *	block            seqs of rows and `changed`, both outside of the compressed part: which rows?
@@ -22,7 +22,8 @@
 
 struct changes_query {
 	const struct catalog_product *product;
-	char account[SCAN_ACCOUNT_LEN];
+	const char (*accounts)[SCAN_ACCOUNT_LEN]; /* the caller's, until changes_free */
+	size_t accounts_count;
 	uint64_t since;   /* changes up to this one are known */
 	size_t max;       /* changes on a page */
 	uint64_t columns; /* as in scan_query */

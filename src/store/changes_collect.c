@@ -26,6 +26,26 @@ static bool is_late(const struct collecting *c)
 	return clock_monotonic_us() >= c->deadline_us;
 }
 
+/* --- accounts --- */
+
+/* With thousands of accounts few have changed since a page ago: the others cost one look into memory each. */
+void changes_list_accounts(struct changes *changes)
+{
+	const struct changes_query *query = &changes->query;
+	buf_clear(&changes->accounts);
+	for (uint32_t i = 0; i < query->accounts_count; i++)
+		if (changes_may_have(changes->store, query->product, query->accounts[i], query->since))
+			buf_add(&changes->accounts, &i, sizeof(i));
+}
+
+/* The number among the query's accounts of the one at hand. */
+static uint32_t account_at_hand(const struct changes *changes)
+{
+	uint32_t account;
+	memcpy(&account, changes->accounts.data + changes->account_at * sizeof(account), sizeof(account));
+	return account;
+}
+
 /* --- days --- */
 
 static int compare_days(const void *a, const void *b)
@@ -70,7 +90,7 @@ static void add(struct changes *changes, struct change_row *row)
 static int add_hot(struct collecting *c, MDB_val val, const struct place *place)
 {
 	struct day_ghost ghost;
-	struct change_row row = { .day = c->day->number, .place = *place };
+	struct change_row row = { .account = account_at_hand(c->changes), .day = c->day->number, .place = *place };
 	if (day_ghost_read(val, &ghost))
 		return 0;
 	if (!record_changed_seq(env_str(val), &row.seq))
@@ -158,8 +178,8 @@ static int collect_rows(struct collecting *c, uint32_t number)
 			uint64_t seq = changed_seq_of(&walk, row, places[i].seq);
 			if (!is_wanted(changes, seq) || block_reader_is_dead(reader, row))
 				continue;
-			add(changes, &(struct change_row){ .seq = seq, .day = c->day->number, .place = places[i], .sealed = true,
-			                                   .block = number, .row = row });
+			add(changes, &(struct change_row){ .seq = seq, .account = account_at_hand(changes), .day = c->day->number,
+			                                   .place = places[i], .sealed = true, .block = number, .row = row });
 		}
 	}
 	return 0;
@@ -232,7 +252,8 @@ static int collect_partitions(struct collecting *c)
 	uint8_t last = product->partition_direction ? CATALOG_INBOUND : CATALOG_NO_DIRECTION;
 	int result = 1;
 	while (changes->direction <= last) {
-		c->partition = partition_of(changes->query.account, product->number, changes->direction);
+		c->partition = partition_of(changes->query.accounts[account_at_hand(changes)], product->number,
+		                            changes->direction);
 		if (!changes->hot_done)
 			result = collect_hot(c);
 		if (result > 0)
@@ -241,6 +262,24 @@ static int collect_partitions(struct collecting *c)
 			return result;
 		begin_partition(changes, (uint8_t)(changes->direction + 1));
 	}
+	return 1;
+}
+
+/* The accounts from the one at hand on. */
+static int collect_accounts(struct collecting *c)
+{
+	struct changes *changes = c->changes;
+	size_t count = changes->accounts.len / sizeof(uint32_t);
+	while (changes->account_at < count) {
+		int result = collect_partitions(c);
+		if (result <= 0)
+			return result;
+		changes->account_at++;
+		begin_partition(changes, CATALOG_NO_DIRECTION);
+		if (changes->account_at < count && is_late(c))
+			return 0;
+	}
+	changes->account_at = 0;
 	return 1;
 }
 
@@ -259,7 +298,7 @@ static int collect_day(struct collecting *c, int32_t number)
 	if (!id_filter_ready(c->day->filter))
 		result = store_day_ready(store, c->day, c->txn, c->err);
 	if (result == 0)
-		result = collect_partitions(c);
+		result = collect_accounts(c);
 	c->day->pins--;
 	return env_read_end(&c->day->env, c->txn, result, c->err);
 }

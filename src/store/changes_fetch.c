@@ -13,6 +13,7 @@ struct fetching {
 	struct changes *changes;
 	struct day *day;
 	MDB_txn *txn;
+	uint32_t account; /* of the query's: the partition's */
 	struct partition partition;
 	bool has_block; /* the reader has `block` of the partition, from this transaction */
 	uint32_t block;
@@ -24,6 +25,8 @@ static int by_place(const void *a, const void *b)
 	const struct change_row *left = a, *right = b;
 	if (left->day != right->day)
 		return left->day < right->day ? -1 : 1;
+	if (left->account != right->account)
+		return left->account < right->account ? -1 : 1;
 	if (left->place.direction != right->place.direction)
 		return left->place.direction < right->place.direction ? -1 : 1;
 	if (left->sealed != right->sealed)
@@ -83,8 +86,10 @@ static int fetch_row(struct fetching *f, struct change_row *row)
 {
 	struct changes *changes = f->changes;
 	struct record record;
-	if (row->place.direction != f->partition.direction) {
-		f->partition.direction = row->place.direction;
+	if (row->account != f->account || row->place.direction != f->partition.direction) {
+		f->account = row->account;
+		f->partition = partition_of(changes->query.accounts[row->account], changes->query.product->number,
+		                            row->place.direction);
 		f->has_block = false;
 	}
 	int found = row->sealed ? read_sealed(f, row, &record) : read_hot(f, row, &record);
@@ -127,9 +132,7 @@ static int fetch_rows(struct fetching *f, int64_t deadline_us)
 
 static int fetch_day(struct changes *changes, int32_t number, int64_t deadline_us, struct error *err)
 {
-	const struct changes_query *query = &changes->query;
-	struct fetching f = { .changes = changes, .err = err };
-	f.partition = partition_of(query->account, query->product->number, CATALOG_NO_DIRECTION);
+	struct fetching f = { .changes = changes, .account = UINT32_MAX, .err = err };
 	f.day = store_day(changes->store, number, false, err);
 	if (!f.day && err->code == ERROR_NONE) {
 		pass_day(changes, number);

@@ -19,6 +19,7 @@
 struct change_row {
 	uint64_t seq;
 	uint32_t order; /* of finding: the latest place of a number is the one to believe */
+	uint32_t account; /* of the query's */
 	int32_t day;
 	struct place place; /* of a hot row; of a sealed one only its direction */
 	bool sealed;
@@ -53,6 +54,8 @@ struct changes {
 
 	struct buf days;  /* struct change_day each, by `first` */
 	size_t day_at;
+	struct buf accounts;   /* uint32_t each: of the query's, those that may have something */
+	size_t account_at;     /* of these, the one at hand */
 	uint8_t direction;     /* of the day's partition at hand */
 	bool hot_done;
 	struct place hot_next; /* where its hot rows go on */
@@ -84,7 +87,8 @@ void changes_settle(struct changes *changes);
 int changes_collect(struct changes *changes, int64_t deadline_us, struct error *err);
 int changes_fetch(struct changes *changes, int64_t deadline_us, struct error *err);
 
-/* Lists the days to look at. */
+/* List the accounts and the days to look at. */
+void changes_list_accounts(struct changes *changes);
 int changes_list_days(struct changes *changes, struct error *err);
 
 #endif

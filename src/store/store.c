@@ -129,6 +129,9 @@ static int load_seq(struct store *store, struct error *err)
 	if (meta_get(store, "seq_reserved", &store->reserved_seq, err) != 0)
 		return -1;
 	store->last_seq = store->snapshot = store->reserved_seq;
+	/* What changed before the start, and where, nobody has noted. */
+	for (size_t i = 0; i < STORE_CHANGED_SLOTS; i++)
+		store->changed[i] = store->last_seq;
 	return 0;
 }
 

@@ -360,3 +360,74 @@ def test_waiting_costs_what_it_brings(daemon, account):
         assert answer.result()["price"] > 0
     assert ask(daemon, account, since=token)["price"] == 0
     assert usage(daemon, account) == [("10", "0.004")]
+
+
+# --- subaccounts ---
+
+def test_a_family_is_followed_in_one_feed_in_the_order_of_arrival(daemon):
+    parent, stranger = daemon.new_account(), daemon.new_account()
+    children = [daemon.new_account(parent) for _ in range(20)]
+    wanted = []
+    for turn in range(3):
+        for account in (children[turn], parent, children[-1 - turn], stranger):
+            records = many_sms(account, 3, start=NOON - turn * DAY)
+            daemon.post_cdrs(records)
+            wanted += [r["id"] for r in records if account is not stranger]
+        if turn == 1:
+            daemon.ctl("seal")
+    pages = list(follow(daemon, parent, include_subaccounts="true"))
+    assert [id for page in pages for id in ids(page)] == wanted
+    token = pages[-1]["next"]
+    assert ask(daemon, parent, since=token, include_subaccounts="true")["items_count"] == 0
+    daemon.post_cdrs([sms(children[7])])
+    page = ask(daemon, parent, since=token, include_subaccounts="true")
+    assert [r["account_id"] for r in page["records"]] == [children[7].id]
+    assert ask(daemon, parent, since=page["next"], include_subaccounts="true")["items_count"] == 0
+    assert {r["account_id"] for p in follow(daemon, parent) for r in p["records"]} == {parent.id}
+
+
+def test_pages_of_a_family_neither_repeat_nor_skip(daemons):
+    daemon = daemons(changes_page_max=7, seal_age="20ms")
+    parent = daemon.new_account()
+    family = [parent, *(daemon.new_account(parent) for _ in range(5))]
+    loader = Loader(daemon, parent, include_subaccounts="true")
+    stored = {}
+    for turn in range(30):
+        account = family[turn % len(family)]
+        records = [sms(account, NOON - (turn % 4) * DAY + n * SECOND) for n in range(5)]
+        stored.update({r["id"]: r for r in records})
+        again = {**random.choice(list(stored.values())), "status": f"s{turn}"}
+        stored[again["id"]] = again
+        daemon.post_cdrs([*records, again] if again["id"] not in {r["id"] for r in records} else [again])
+        if again["id"] in {r["id"] for r in records}:
+            daemon.post_cdrs([r for r in records if r["id"] != again["id"]])
+        loader.page()
+        if turn == 15:
+            daemon.kill9()
+            daemon.start()
+    while loader.page()["more"]:
+        pass
+    assert set(loader.copy) == set(stored)
+    daemon.stop()
+
+
+def test_a_parent_waits_for_its_subaccounts(daemon):
+    parent = daemon.new_account()
+    children = [daemon.new_account(parent) for _ in range(30)]
+    token = ask(daemon, parent, since="now", include_subaccounts="true")["next"]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        waiting = pool.submit(ask, daemon, parent, since=token, include_subaccounts="true", wait=20)
+        time.sleep(0.3)
+        begin = time.monotonic()
+        daemon.post_cdrs([sms(children[-1])])
+        assert waiting.result()["items_count"] == 1
+        assert time.monotonic() - begin < 3
+
+
+def test_a_token_belongs_to_the_family_or_to_the_account(daemon):
+    parent = daemon.new_account()
+    child = daemon.new_account(parent)
+    token = ask(daemon, parent, include_subaccounts="true")["next"]
+    assert "other parameters" in reasons(ask(daemon, parent, 422, since=token))["since"]
+    assert "given to this account" in reasons(ask(daemon, child, 422, since=token, include_subaccounts="true"))["since"]
+    ask(daemon, parent, 403, reader=child, include_subaccounts="true")

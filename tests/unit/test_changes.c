@@ -299,6 +299,8 @@ static void begin_page(struct run *run)
 	struct error err = { 0 };
 	struct changes_query query = {
 		.product = run->product,
+		.accounts = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)own_account,
+		.accounts_count = 1,
 		.since = run->since,
 		.max = 1 + pick_below(&run->pick, pick_percent(&run->pick, 50) ? 10 : 400),
 		.columns = SCAN_COLUMNS_ALL,
@@ -306,7 +308,6 @@ static void begin_page(struct run *run)
 		.arg = run,
 	};
 
-	memcpy(query.account, own_account, SCAN_ACCOUNT_LEN);
 	run->page = changes_new(run->f.store, &query, &err);
 	ck_assert_ptr_nonnull(run->page);
 }
