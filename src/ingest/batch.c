@@ -43,12 +43,17 @@ static const struct store_versions *versions_of(struct ingest_batch *batch, cons
 	return &batch->versions;
 }
 
-static int put(struct ingest_batch *batch, const struct record *record, int64_t time_us, struct error *err)
+static int put(struct ingest_batch *batch, const struct parse_item *item, const struct record *record,
+               int64_t time_us, struct error *err)
 {
 	struct ingest *ingest = batch->ingest;
 	enum store_put_result result;
 	if (store_put_version(ingest->store, record, time_us, versions_of(batch, record->product), &result, err) != 0)
 		return -1;
+	if (result == STORE_LACKS_DIRECTION) {
+		check_refuse_direction(&ingest->check, record);
+		return reject(batch, item, err);
+	}
 	count(&batch->summary, result);
 	count(&ingest->pending, result);
 	ingest->round_records += result != STORE_DUPLICATE;
@@ -61,7 +66,7 @@ static int check_and_put(struct ingest_batch *batch, const struct parse_item *it
 	int64_t time_us;
 	if (!check_item(&batch->ingest->check, item, &record, &time_us))
 		return reject(batch, item, err);
-	return put(batch, &record, time_us, err);
+	return put(batch, item, &record, time_us, err);
 }
 
 static void take_item(void *arg, const struct parse_item *item)

@@ -36,6 +36,7 @@ int check_set_batch(struct check *check, const struct ingest_settings *settings,
 {
 	check->oldest_us = clock_months_before(earliest_us, (int)check->config->retention_months);
 	check->newest_us = latest_us + check->config->future_max;
+	check->merge = strcmp(settings->mode, "merge") == 0;
 	check->zone = NULL;
 	if (!settings->time_zone[0])
 		return 0;
@@ -107,7 +108,7 @@ static const char *check_direction(struct check *check, const struct catalog_pro
 	enum catalog_direction direction = catalog_direction_parse(*value);
 
 	if (missing(*value))
-		return product->partition_direction ? "Missing required field; must be inbound or outbound" : NULL;
+		return product->partition_direction && !check->merge ? "Missing required field; must be inbound or outbound" : NULL;
 	if (direction == CATALOG_NO_DIRECTION)
 		return check_reason(check, "\"%.*s\": must be inbound or outbound", CHECK_SHOWN(*value));
 	*value = words[direction];
@@ -232,6 +233,12 @@ static void check_all(struct check *check, struct record *record, uint64_t skip,
 	check_times(check, record, skip, time_us);
 	check_kind(check, record, product->decimal_columns & ~skip, check_decimal);
 	check_kind(check, record, product->currency_columns & ~skip, check_currency);
+}
+
+void check_refuse_direction(struct check *check, const struct record *record)
+{
+	add_column_fault(check, record, record->product->direction_column,
+	                 "Missing required field; no record is stored that this one could be merged into");
 }
 
 bool check_item(struct check *check, const struct parse_item *item, struct record *record, int64_t *time_us)

@@ -29,6 +29,7 @@ struct check {
 	/* of the batch at hand */
 	int64_t oldest_us; /* a record's time lies between these, both included */
 	int64_t newest_us;
+	bool merge;              /* the direction may be that of the record stored */
 	struct zones_slot *zone; /* of times without an offset; NULL: none is set */
 	/* of the record at hand */
 	struct buf values; /* in their one form, where that is not the one sent */
@@ -56,6 +57,9 @@ int check_set_batch(struct check *check, const struct ingest_settings *settings,
  * stored: check->faults are what is wrong with it, the parser's first, good until the next call or the end of the item.
  */
 bool check_item(struct check *check, const struct parse_item *item, struct record *record, int64_t *time_us);
+
+/* Of a record that check_item has passed: adds the fault that it has no direction, and none is stored to merge it into. */
+void check_refuse_direction(struct check *check, const struct record *record);
 
 /* --- check_values.c: NULL, or the reason against the value. *value becomes the one form --- */
 

@@ -145,20 +145,30 @@ def test_the_version_is_kept_sealed_and_never_shown(own_daemon):
 
 # --- merging ---
 
+@pytest.mark.parametrize("more", [[], ["direction"]])
 @pytest.mark.parametrize("sealed", [False, True])
-def test_a_line_with_only_id_time_and_status_keeps_the_rest(own_daemon, sealed):
+def test_a_line_with_only_id_time_and_status_keeps_the_rest(own_daemon, sealed, more):
     account = own_daemon.new_account()
     record = sms(account, status="submitted")
     post(own_daemon, [record])
     if sealed:
         seal(own_daemon)
-    line = part(record, "direction", status="delivered")
+    line = part(record, *more, status="delivered")
     assert post(own_daemon, [line], mode="merge") == {"updated": 1}
     assert post(own_daemon, [line], mode="merge") == {"duplicates": 1}
     after = one(own_daemon, account)
     assert after["status"] == "delivered"
     for name in ("total_price", "currency", "to", "from", "message_body", "message_id", "network"):
         assert after[name] == record[name], name
+
+
+def test_a_line_without_direction_that_nothing_is_stored_of_is_rejected(daemon, account):
+    for query, words in (("?mode=merge", "no record is stored"), ("", "must be inbound or outbound")):
+        answer = daemon.request("POST", "/v1/cdrs" + query,
+                                harness.encode([part(sms(account), status="delivered")], "ndjson"),
+                                {"Content-Type": "application/x-ndjson"}, harness.PRODUCER).json()
+        assert answer["rejected"] == 1 and [e["field"] for e in answer["errors"]] == ["direction"], answer
+        assert words in answer["errors"][0]["reason"], answer
 
 
 def test_an_older_version_only_fills_what_is_empty(daemon, account):
