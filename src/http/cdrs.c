@@ -124,7 +124,8 @@ static enum parse_format format_of(enum body_kind kind, struct str beginning)
 	case KIND_CSV:
 		return PARSE_CSV;
 	default:
-		return parse_format_of_json(beginning);
+		(void)beginning;
+		return PARSE_JSON;
 	}
 }
 
@@ -138,9 +139,9 @@ static bool begin_batch(struct upload *upload, struct str beginning)
 
 	if (product.p)
 		buf_add_str(&name, product);
-	upload->batch = ingest_batch_new(upload->ingest, format_of(upload->kind, beginning),
-	                                 http_request_producer(request), product.p ? buf_cstr(&name) : NULL,
-	                                 &upload->settings, on_done, upload, &err);
+	upload->batch =
+		ingest_batch_new(upload->ingest, format_of(upload->kind, beginning), http_request_producer(request),
+	                         product.p ? buf_cstr(&name) : NULL, &upload->settings, on_done, upload, &err);
 	buf_free(&name);
 	if (upload->batch)
 		return true;

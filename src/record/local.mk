@@ -8,10 +8,13 @@ libcdrd_a_SOURCES += \
 	src/record/mend.c src/record/mend.h src/record/pieces.c src/record/pieces.h \
 	src/record/pack.c \
 	src/record/parse.c src/record/parse.h src/record/parse_private.h src/record/parse_scan.h \
-	src/record/parse_csv.c \
+	src/record/parse_csv.c src/record/parse_csv.h \
+	src/record/parse_csv_frame.c \
+	src/record/parse_csv_header.c \
 	src/record/parse_fields.c \
 	src/record/parse_json.c \
 	src/record/parse_json_fast.c \
-	src/record/parse_json_frame.c \
+	src/record/parse_json_array.c \
+	src/record/parse_lines.c \
 	src/record/parse_msgpack.c \
 	src/record/parse_msgpack_token.c src/record/parse_msgpack_token.h

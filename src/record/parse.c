@@ -11,21 +11,17 @@
 #include "record/parse_msgpack_token.h"
 #include "record/parse_private.h"
 
+#define NOWHERE UINT64_MAX
+#define TAIL_MAX 256
 #define JSON_DEPTH_SHOWN 64 /* the most that json_depth_max may be */
 
 static const struct parse_format_ops *const formats[] = {
-	[PARSE_NDJSON] = &parse_ndjson_ops,
-	[PARSE_JSON_ARRAY] = &parse_json_array_ops,
-	[PARSE_MSGPACK] = &parse_msgpack_ops,
-	[PARSE_CSV] = &parse_csv_ops,
+	[PARSE_NDJSON] = &parse_ndjson_ops,   [PARSE_JSON_ARRAY] = &parse_json_array_ops,
+	[PARSE_MSGPACK] = &parse_msgpack_ops, [PARSE_CSV] = &parse_csv_ops,
+	[PARSE_JSON] = &parse_json_ops,
 };
 
 /* --- items --- */
-
-static bool is_too_long(const struct parser *parser)
-{
-	return parser->size > parser->limits.line_max_bytes;
-}
 
 void parse_deliver(struct parser *parser, struct str raw)
 {
@@ -33,6 +29,7 @@ void parse_deliver(struct parser *parser, struct str raw)
 		.line = parser->line,
 		.record = &parser->record,
 		.raw = raw,
+		.size = raw.len,
 		.format = parser->format,
 		.header = parser->header,
 	};
@@ -65,7 +62,8 @@ void parse_deliver_fault(struct parser *parser, struct str raw)
 		.faults_count = parser->faults_count,
 		.columns_at_fault = parser->columns_at_fault,
 		.raw = raw,
-		.raw_cut = is_too_long(parser),
+		.size = parse_is_too_long(parser) ? parser->size : raw.len,
+		.raw_cut = parse_is_too_long(parser),
 		.format = parser->format,
 		.header = parser->header,
 	};
@@ -78,26 +76,47 @@ void parse_deliver_fault(struct parser *parser, struct str raw)
 	parser->partial = false;
 }
 
-void parse_break(struct parser *parser, struct str raw)
+/* Where the record at hand begins, if there is one: otherwise only the loop below knows where reading has come to. */
+static void set_end(struct parser *parser)
 {
+	parser->end_at = parser->begun ? parser->begun_at : NOWHERE;
+}
+
+void parse_stop(struct parser *parser, const char *format, ...)
+{
+	char reason[PARSE_REASON_MAX];
+	va_list args;
+
 	if (parser->end.code != ERROR_NONE)
 		return;
-	error_set(&parser->end, ERROR_INVALID, "record %llu: %s", (unsigned long long)parser->line,
-	          parser->faults[0].reason);
+	va_start(args, format);
+	vsnprintf(reason, sizeof(reason), format, args);
+	va_end(args);
+	error_set(&parser->end, ERROR_INVALID, "%s", reason);
+	set_end(parser);
+}
+
+void parse_break(struct parser *parser, struct str raw)
+{
+	parse_stop(parser, "%s", parser->faults[0].reason);
 	parse_deliver_fault(parser, raw);
 }
 
 void parse_no_memory(struct parser *parser)
 {
-	error_set(&parser->end, ERROR_NOMEM, "record %llu: out of memory", (unsigned long long)parser->line);
+	error_set(&parser->end, ERROR_NOMEM, "Out of memory");
+	set_end(parser);
 }
 
-/* --- the driver --- */
+/* --- a record, from piece to piece --- */
 
-/* The record at hand is whole, or as much of it as is kept. */
-static void complete(struct parser *parser, struct str text, bool declined)
+void parse_complete(struct parser *parser, struct str text, bool declined)
 {
-	if (is_too_long(parser)) {
+	if (parser->size > parser->keep) {
+		parser->size = parser->keep;
+		text.len = text.len < parser->keep ? text.len : parser->keep;
+	}
+	if (parse_is_too_long(parser)) {
 		parse_fault(parser, STR_LITERAL(""), "Longer than the %zu bytes allowed",
 		            parser->limits.line_max_bytes);
 		parse_deliver_fault(parser, text);
@@ -109,21 +128,37 @@ static void complete(struct parser *parser, struct str text, bool declined)
 	parser->size = 0;
 }
 
-/* Adds bytes to the record at hand, of which no more than allowed are kept. */
+/* Adds bytes to the record at hand, of which one more than allowed are kept: none is lost before it is known to be too
+ * long. */
 static void carry_over(struct parser *parser, const char *p, size_t len)
 {
-	size_t room = parser->limits.line_max_bytes - parser->carry.len;
+	size_t room = parser->limits.line_max_bytes + 1 - parser->carry.len;
 
 	buf_add(&parser->carry, p, len < room ? len : room);
 	if (parser->carry.failed)
 		parse_no_memory(parser);
 }
 
+/* What the record's bytes go on with behind its own is read again, from the piece (`begin` is the record's) or, if a part
+ * was carried over, from a copy. Returns where the piece goes on. */
+static const char *give_back(struct parser *parser, const char *begin, const char *next, bool carried)
+{
+	struct str carry = buf_str(&parser->carry);
+
+	parser->reread = false;
+	if (!carried)
+		return begin + parser->keep;
+	buf_add(&parser->again, carry.p + parser->keep, carry.len - parser->keep);
+	if (parser->again.failed)
+		parse_no_memory(parser);
+	return next;
+}
+
 /* Goes on with the record that has begun: behind what was taken. */
 static const char *extend(struct parser *parser, const char *p, const char *end)
 {
 	/* Not past the byte that makes it too long, so that `scan` sees it becoming so at the same byte every time. */
-	size_t step = is_too_long(parser) ? SIZE_MAX : parser->limits.line_max_bytes + 1 - parser->size;
+	size_t step = parse_is_too_long(parser) ? SIZE_MAX : parser->limits.line_max_bytes + 1 - parser->size;
 	const char *stop = (size_t)(end - p) < step ? end : p + step;
 	bool carried = parser->size > 0;
 	bool whole = false;
@@ -135,9 +170,22 @@ static const char *extend(struct parser *parser, const char *p, const char *end)
 		carry_over(parser, text.p, text.len);
 		text = buf_str(&parser->carry);
 	}
-	if (whole && parser->end.code == ERROR_NONE)
-		complete(parser, text, !carried && !parser->full_only);
+	if (!whole || parser->end.code != ERROR_NONE)
+		return next;
+	if (parser->reread)
+		next = give_back(parser, p, next, carried);
+	if (parser->end.code == ERROR_NONE)
+		parse_complete(parser, text, !carried && !parser->full_only);
 	return next;
+}
+
+static void begin_record(struct parser *parser, const char *p)
+{
+	parser->begun = true;
+	parser->begun_at = parser->piece_at + (uint64_t)(p - parser->piece);
+	parser->size = 0;
+	parser->keep = SIZE_MAX;
+	memset(&parser->scan, 0, sizeof(parser->scan));
 }
 
 static const char *take(struct parser *parser, const char *p, const char *end)
@@ -151,11 +199,89 @@ static const char *take(struct parser *parser, const char *p, const char *end)
 		behind = parser->full_only ? NULL : parser->ops->direct(parser, p, end);
 		if (behind)
 			return behind;
-		parser->begun = true;
-		parser->size = 0;
-		memset(&parser->scan, 0, sizeof(parser->scan));
+		begin_record(parser, p);
 	}
 	return extend(parser, p, end);
+}
+
+/* --- pieces --- */
+
+static void read_again(struct parser *parser, uint64_t end_at);
+
+/* Reads a piece that begins at `at` in the body. */
+static void read_piece(struct parser *parser, const char *data, size_t len, uint64_t at)
+{
+	const char *p = data;
+	const char *end = data + len;
+
+	parser->piece = data;
+	parser->piece_at = at;
+	while (p < end && parser->end.code == ERROR_NONE) {
+		p = take(parser, p, end);
+		if (parser->again.len > 0) {
+			read_again(parser, at + (uint64_t)(p - data));
+			parser->piece = data;
+			parser->piece_at = at;
+		}
+	}
+	if (parser->end.code != ERROR_NONE && parser->end_at == NOWHERE)
+		parser->end_at = at + (uint64_t)(p - data);
+}
+
+/* What was given back is never given back again as a copy: the record that it begins with has no other bytes. */
+static void read_again(struct parser *parser, uint64_t end_at)
+{
+	struct buf bytes = parser->again;
+
+	parser->again = (struct buf){ 0 };
+	read_piece(parser, bytes.data, bytes.len, end_at - bytes.len);
+	buf_free(&bytes);
+}
+
+static bool is_utf16(struct str beginning)
+{
+	const unsigned char *b = (const unsigned char *)beginning.p;
+
+	if (beginning.len < 2)
+		return false;
+	return (b[0] == 0xff && b[1] == 0xfe) || (b[0] == 0xfe && b[1] == 0xff) || (b[0] == 0) != (b[1] == 0);
+}
+
+/* The body's first bytes are there: without a byte order mark they are like any others. */
+static void open_body(struct parser *parser)
+{
+	static const char mark[] = "\xef\xbb\xbf";
+	struct str beginning = { parser->beginning, parser->beginning_len };
+
+	parser->opened = true;
+	if (str_is(beginning, mark)) {
+		parser->fed += beginning.len;
+	} else if (is_utf16(beginning)) {
+		parse_stop(parser, "The body is encoded in UTF-16: send it in UTF-8, or name its encoding");
+		parser->end_at = 0;
+	} else {
+		read_piece(parser, beginning.p, beginning.len, 0);
+		parser->fed += beginning.len;
+	}
+}
+
+/* Takes bytes of the beginning; returns how many. */
+static size_t take_beginning(struct parser *parser, const char *data, size_t len)
+{
+	size_t room = PARSE_BEGINNING_MAX - parser->beginning_len;
+	size_t count = len < room ? len : room;
+
+	memcpy(parser->beginning + parser->beginning_len, data, count);
+	parser->beginning_len += count;
+	if (parser->beginning_len == PARSE_BEGINNING_MAX)
+		open_body(parser);
+	return count;
+}
+
+/* Most bodies begin with a byte that is no part of a mark and are read where they are. */
+static bool begins_plainly(const char *data, size_t len)
+{
+	return len >= 2 && data[0] > ' ' && data[1] != '\0';
 }
 
 static int result(const struct parser *parser, struct error *err)
@@ -180,8 +306,12 @@ struct parser *parser_new(enum parse_format format, const struct parse_limits *l
 	parser->limits = *limits;
 	parser->on_item = on_item;
 	parser->arg = arg;
-	parser->line = format == PARSE_NDJSON || format == PARSE_CSV ? 1 : 0;
-	parser->carry.max_bytes = limits->line_max_bytes;
+	parser->line = format == PARSE_JSON_ARRAY || format == PARSE_MSGPACK ? 0 : 1;
+	parser->opened = format == PARSE_MSGPACK; /* which is no text */
+	parser->begun_at = NOWHERE;
+	parser->end_at = NOWHERE;
+	parser->carry.max_bytes = limits->line_max_bytes + 1;
+	parser->tail.max_bytes = TAIL_MAX;
 	parser->nested.max_bytes = limits->line_max_bytes;
 	for (uint8_t i = 0; i < PLACES; i++)
 		parser->follows[i] = (uint8_t)(i + 1);
@@ -201,23 +331,47 @@ struct parser *parser_new(enum parse_format format, const struct parse_limits *l
 
 int parser_feed(struct parser *parser, const char *data, size_t len, struct error *err)
 {
-	const char *p = data;
-	const char *end = len > 0 ? data + len : data;
+	size_t at = 0;
 
-	while (p < end && parser->end.code == ERROR_NONE)
-		p = take(parser, p, end);
+	if (!parser->opened && parser->beginning_len == 0 && begins_plainly(data, len))
+		parser->opened = true;
+	while (!parser->opened && at < len)
+		at += take_beginning(parser, data + at, len - at);
+	if (parser->end.code == ERROR_NONE && at < len)
+		read_piece(parser, data + at, len - at, parser->fed);
+	parser->fed += len - at;
 	return result(parser, err);
 }
 
 int parser_finish(struct parser *parser, struct error *err)
 {
-	if (parser->end.code != ERROR_NONE)
-		return result(parser, err);
-	if (parser->begun && is_too_long(parser))
-		complete(parser, buf_str(&parser->carry), false);
-	else
+	bool more = true;
+
+	if (!parser->opened)
+		open_body(parser);
+	while (more && parser->end.code == ERROR_NONE) {
 		parser->ops->finish(parser, parser->begun ? buf_str(&parser->carry) : (struct str){ NULL, 0 });
+		more = parser->again.len > 0;
+		if (more)
+			read_again(parser, parser->fed);
+	}
+	if (parser->end.code != ERROR_NONE && parser->end_at == NOWHERE)
+		parser->end_at = parser->fed;
 	return result(parser, err);
+}
+
+void parser_position(const struct parser *parser, struct parse_position *position)
+{
+	bool lines = parser->format != PARSE_JSON_ARRAY && parser->format != PARSE_MSGPACK;
+
+	position->unit = lines ? "line" : "element";
+	position->line = parser->line;
+	if (parser->end.code != ERROR_NONE)
+		position->byte = parser->end_at;
+	else
+		position->byte = parser->begun ? parser->begun_at : parser->fed;
+	if (!lines && position->byte != parser->begun_at)
+		position->line++;
 }
 
 void parser_free(struct parser *parser)
@@ -227,6 +381,8 @@ void parser_free(struct parser *parser)
 	free(parser->product_name);
 	free(parser->csv);
 	buf_free(&parser->carry);
+	buf_free(&parser->tail);
+	buf_free(&parser->again);
 	buf_free(&parser->arena);
 	buf_free(&parser->nested);
 	free(parser);
@@ -237,11 +393,13 @@ void parser_free(struct parser *parser)
 void parse_write_body(struct buf *out, enum parse_format format, struct str header, struct str raw)
 {
 	static const struct str around[][2] = {
-		[PARSE_NDJSON] = { { "", 0 }, { "\n", 1 } },
+		/* The line's end before it says that a CR in it is none. */
+		[PARSE_NDJSON] = { { "\n", 1 }, { "\n", 1 } },
 		[PARSE_JSON_ARRAY] = { { "[", 1 }, { "]", 1 } },
 		/* Without the head, an array would be taken for one of records. */
 		[PARSE_MSGPACK] = { { "\x91", 1 }, { "", 0 } },
-		[PARSE_CSV] = { { "\n", 1 }, { "\n", 1 } },
+		[PARSE_CSV] = { { "\n", 1 }, { "\r\n", 2 } }, /* one CR goes, none that is in it */
+		[PARSE_JSON] = { { "", 0 }, { "", 0 } },
 	};
 
 	buf_add_str(out, header);
@@ -263,13 +421,4 @@ bool parse_write_json(struct buf *out, enum parse_format format, struct str head
 		buf_add_str(out, raw);
 		return true;
 	}
-}
-
-enum parse_format parse_format_of_json(struct str beginning)
-{
-	size_t at = 0;
-
-	while (at < beginning.len && strchr(" \t\r\n", beginning.p[at]) && beginning.p[at] != '\0')
-		at++;
-	return at < beginning.len && beginning.p[at] == '[' ? PARSE_JSON_ARRAY : PARSE_NDJSON;
 }

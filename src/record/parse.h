@@ -2,14 +2,17 @@
  * parse.h: bodies of records, parsed as they arrive.
  *
  * A parser is fed a body in pieces of any size and calls back once for each record in it, good or not, in order.
- * Memory is bounded by parse_limits.line_max whatever the size of the body. A record that cannot be read costs only
- * itself where the format allows it (a line of NDJSON or CSV, an element of a msgpack sequence that is well formed but
- * no map of texts); a JSON array or msgpack sequence that is broken in the middle ends there, with an item that says
- * so.
+ * Memory is bounded by a small multiple of parse_limits.line_max whatever the size of the body.
+ *
+ * A record that cannot be read costs only itself: the reader finds the next one again. What is left out of the items
+ * are the bytes between records (white space, commas, brackets, the header line) and what follows the point where a
+ * body cannot be read on: msgpack with a byte that it does not have, text after a JSON array, a header line that does
+ * not fit. parser_feed and parser_finish then return -1, and parser_position says where it was.
  *
  * Formats: NDJSON (one object a line), a JSON array of objects, a msgpack sequence of maps (concatenated, or one array
- * of maps), CSV with a header line (RFC 4180, LF or CRLF). `product` is a pseudo-field in all of them; in CSV it may
- * be given once for the whole body instead.
+ * of maps), CSV with a header line (RFC 4180). Lines end with LF, CR LF or, if the first one does so, CR. Text may
+ * begin with the byte order mark of UTF-8. `product` is a pseudo-field in all formats; it may be given once for the
+ * whole body instead.
  *
  * Numbers and booleans are taken as their text as it was sent (JSON) or as the shortest exact decimal (msgpack), null
  * as absent; a nested object or array is its JSON text for a CATALOG_JSON column and an error elsewhere.
@@ -21,7 +24,13 @@
 #include "base/error.h"
 #include "record/record.h"
 
-enum parse_format { PARSE_NDJSON, PARSE_JSON_ARRAY, PARSE_MSGPACK, PARSE_CSV };
+enum parse_format {
+	PARSE_NDJSON,
+	PARSE_JSON_ARRAY,
+	PARSE_MSGPACK,
+	PARSE_CSV,
+	PARSE_JSON, /* an array or lines, by the first byte; no item is of this format */
+};
 
 struct parse_limits {
 	size_t line_max_bytes;  /* one record as sent */
@@ -44,7 +53,7 @@ struct parse_fault {
  *
  * `raw` is the record's bytes as they were sent, in every format: a line without its end, an element of an array
  * without the white space around it, a msgpack value. With `format` and `header` it can be read again
- * (parse_write_body). A record longer than line_max_bytes is cut there.
+ * (parse_write_body). Of a record longer than line_max_bytes it is the beginning.
  */
 struct parse_item {
 	uint64_t line;                    /* 1-based line (NDJSON, CSV) or element (JSON array, msgpack) */
@@ -53,7 +62,8 @@ struct parse_item {
 	size_t faults_count;
 	uint64_t columns_at_fault; /* of record->product, by bit */
 	struct str raw;
-	bool raw_cut; /* there was more of it */
+	uint64_t size; /* of the record as it was sent */
+	bool raw_cut;  /* that is more than `raw` holds */
 	enum parse_format format;
 	struct str header; /* CSV: the header line as it was sent, without a byte order mark; else empty */
 };
@@ -67,11 +77,20 @@ struct parser *parser_new(enum parse_format format, const struct parse_limits *l
                           parse_item_fn on_item, void *arg);
 
 /* Takes the next piece; calls on_item for each record completed by it. Returns 0, or -1 when nothing more can be read
- * from this body (broken framing, out of memory): the fault was reported as an item, further pieces are ignored. */
+ * from this body, and further pieces are ignored: ERROR_INVALID says what is wrong with it, or ERROR_NOMEM. */
 int parser_feed(struct parser *parser, const char *data, size_t len, struct error *err);
 
-/* The body has ended: completes a last line without LF, reports a cut element. Same result as parser_feed. */
+/* The body has ended: completes a last line without LF, reports a cut element. Same result as parser_feed. A body that
+ * was cut short must not come here: what there is of its last line may look whole. */
 int parser_finish(struct parser *parser, struct error *err);
+
+/* Where reading has ended, or come to: the record that was not taken whole, or the next one. */
+struct parse_position {
+	uint64_t line;    /* as parse_item.line */
+	uint64_t byte;    /* of the body, from 0, where that record begins */
+	const char *unit; /* of `line`: "line" or "element" */
+};
+void parser_position(const struct parser *parser, struct parse_position *position);
 
 /* Does nothing on NULL. */
 void parser_free(struct parser *parser);
@@ -89,8 +108,5 @@ void parse_write_body(struct buf *out, enum parse_format format, struct str head
  */
 bool parse_write_json(struct buf *out, enum parse_format format, struct str header, struct str raw,
                       const char *product_name);
-
-/* Guesses the format of a JSON body from its first byte that is not white space: '[' is an array, all else lines. */
-enum parse_format parse_format_of_json(struct str beginning);
 
 #endif

@@ -1,38 +1,21 @@
 /*
- * parse_csv.c: records in CSV with a header line (RFC 4180), such as a report file.
+ * parse_csv.c: rows of CSV with a header line (RFC 4180), such as a report file.
  *
- *	name,name,...        lines end with LF or CR LF; a quoted value may hold commas, line ends, doubled quotes
+ *	name,name,...        a quoted value may hold commas, line ends, doubled quotes
  *	value,"value",...
  *
  * An empty value is an absent one, so that a column of other products, or an unknown one, may stand in the header as
- * long as the line has nothing in it. A line whose quotes are wrong costs itself, up to its next LF; one whose quote is
- * never closed goes on until it is too long, and the next line end then is taken for its end.
+ * long as the row has nothing in it.
  */
 
 #include "base/json.h"
+#include "record/parse_csv.h"
 #include "record/parse_private.h"
 #include "record/parse_scan.h"
 
-#define CSV_COLUMNS_MAX 256
 #define EMPTY STR_LITERAL("")
 
-struct parse_csv {
-	struct str names[CSV_COLUMNS_MAX]; /* in `header` */
-	size_t names_count;
-	size_t product_at;                    /* the name that is `product`; names_count if there is none */
-	const struct catalog_product *placed; /* the product that `places` is for */
-	uint8_t places[CSV_COLUMNS_MAX];
-	struct str cells[CSV_COLUMNS_MAX]; /* of the line at hand */
-	size_t cells_count;                /* also those for which there is no room */
-	bool odd;                          /* there is a byte in them that is NUL or not ASCII */
-	char header[];                     /* the line as it was sent, then the names */
-};
-
-enum csv_state { CELL_BEGIN = 0, PLAIN_CELL, QUOTED_CELL, BEHIND_QUOTE, TO_LINE_END };
-
-enum csv_split { SPLIT_WHOLE, SPLIT_CUT, SPLIT_BROKEN };
-
-static struct str without_cr(struct str line)
+struct str parse_csv_without_cr(struct str line)
 {
 	if (line.len > 0 && line.p[line.len - 1] == '\r')
 		line.len--;
@@ -74,12 +57,14 @@ static const char *take_quoted(struct parser *parser, const char *p, const char 
 	return quote + 1;
 }
 
-static const char *take_plain(const char *p, const char *end, struct str *cell, bool *odd)
+/* `cr`, a constant in each call: CR ends a line, too. */
+static inline __attribute__((always_inline)) const char *take_plain(const char *p, const char *end, bool cr,
+                                                                    struct str *cell, bool *odd)
 {
 	const char *begin = p;
 	unsigned char bits = 0;
 
-	for (; p < end && *p != ',' && *p != '\n' && *p != '"'; p++) {
+	for (; p < end && *p != ',' && *p != '\n' && *p != '"' && !(cr && *p == '\r'); p++) {
 		bits |= (unsigned char)*p;
 		*odd |= *p == '\0';
 	}
@@ -95,10 +80,10 @@ static void add_cell(struct parse_csv *csv, struct str cell)
 	csv->cells_count++;
 }
 
-/* Splits the line at *at into cells; it ends at an LF, or at `end` if the text is all there is of it. *at is behind. */
-static enum csv_split split(struct parser *parser, const char **at, const char *end, bool all)
+enum parse_csv_split parse_csv_split(struct parser *parser, const char **at, const char *end, bool all)
 {
 	struct parse_csv *csv = parser->csv;
+	bool cr = parser->line_end == '\r';
 	const char *p = *at;
 	struct str cell;
 
@@ -108,83 +93,25 @@ static enum csv_split split(struct parser *parser, const char **at, const char *
 	for (;; p++) {
 		bool quoted = p < end && *p == '"';
 
-		p = quoted ? take_quoted(parser, p + 1, end, &cell, &csv->odd) : take_plain(p, end, &cell, &csv->odd);
+		if (quoted)
+			p = take_quoted(parser, p + 1, end, &cell, &csv->odd);
+		else
+			p = cr ? take_plain(p, end, true, &cell, &csv->odd) :
+			         take_plain(p, end, false, &cell, &csv->odd);
 		if (!p)
 			return all ? SPLIT_BROKEN : SPLIT_CUT;
 		if (!quoted && cell.len > 0 && (p == end || *p == '\n') && cell.p[cell.len - 1] == '\r')
 			cell.len--;
-		else if (quoted && p < end && *p == '\r' && (p + 1 == end || p[1] == '\n'))
+		else if (quoted && p < end && *p == '\r' && !cr && (p + 1 == end || p[1] == '\n'))
 			p++;
 		add_cell(csv, cell);
-		if (p == end || *p == '\n')
+		if (p == end || parse_is_line_end(parser, *p))
 			break;
 		if (*p != ',')
 			return SPLIT_BROKEN;
 	}
 	*at = p;
 	return p < end || all ? SPLIT_WHOLE : SPLIT_CUT;
-}
-
-/* --- the header --- */
-
-static bool find_repeated(const struct parse_csv *csv, struct str *name)
-{
-	for (size_t i = 0; i < csv->names_count; i++) {
-		*name = csv->names[i];
-		for (size_t j = 0; j < i; j++)
-			if (name->len > 0 && str_equal(*name, csv->names[j]))
-				return true;
-	}
-	return false;
-}
-
-/* The line and the names out of its cells, into the memory behind `csv`. */
-static void copy_names(struct parse_csv *csv, struct str line)
-{
-	char *out = csv->header + line.len;
-
-	memcpy(csv->header, line.p, line.len);
-	csv->names_count = csv->product_at = csv->cells_count;
-	for (size_t i = 0; i < csv->names_count; i++) {
-		struct str cell = csv->cells[i];
-
-		if (cell.len > 0)
-			memcpy(out, cell.p, cell.len);
-		csv->names[i] = (struct str){ out, cell.len };
-		out += cell.len;
-		if (str_is(csv->names[i], "product"))
-			csv->product_at = i;
-	}
-}
-
-static void take_header(struct parser *parser, struct str line)
-{
-	static const char mark[] = "\xef\xbb\xbf"; /* spreadsheets put it before UTF-8 */
-	struct str name;
-	const char *p;
-
-	line = without_cr(line);
-	if (line.len >= strlen(mark) && memcmp(line.p, mark, strlen(mark)) == 0)
-		line = (struct str){ line.p + strlen(mark), line.len - strlen(mark) };
-	p = line.p;
-	parser->csv = calloc(1, sizeof(*parser->csv) + 2 * line.len);
-	if (!parser->csv) {
-		parse_no_memory(parser);
-		return;
-	}
-	if (split(parser, &p, line.p + line.len, true) != SPLIT_WHOLE) {
-		parse_fault(parser, EMPTY, "Broken quotes in the header line");
-	} else if (parser->csv->cells_count > CSV_COLUMNS_MAX) {
-		parse_fault(parser, EMPTY, "%zu columns, at most %d allowed", parser->csv->cells_count,
-		            CSV_COLUMNS_MAX);
-	} else {
-		copy_names(parser->csv, line);
-		parser->header = (struct str){ parser->csv->header, line.len };
-		if (!find_repeated(parser->csv, &name))
-			return;
-		parse_fault(parser, name, "Given twice in the header line");
-	}
-	parse_break(parser, line);
 }
 
 /* --- the fast reader --- */
@@ -211,8 +138,7 @@ static const struct catalog_product *product_of(const struct parser *parser)
 	return csv->placed && str_equal(name, csv->placed->name) ? csv->placed : catalog_product_find(name);
 }
 
-/* Puts the cells into parser->record; false if they are not plainly right. */
-static bool take_cells_fast(struct parser *parser)
+bool parse_csv_cells_fast(struct parser *parser)
 {
 	struct parse_csv *csv = parser->csv;
 	const struct catalog_product *product = product_of(parser);
@@ -254,14 +180,13 @@ static bool take_cells_full(struct parser *parser)
 	return parse_fields_take(parser, &fields);
 }
 
-/* A line behind the header. */
-static void take_line(struct parser *parser, struct str text)
+void parse_csv_row(struct parser *parser, struct str text)
 {
 	struct parse_csv *csv = parser->csv;
-	struct str raw = without_cr(text);
+	struct str raw = parse_csv_without_cr(text);
 	const char *p = text.p;
 
-	if (split(parser, &p, text.p + text.len, true) != SPLIT_WHOLE || p != text.p + text.len) {
+	if (parse_csv_split(parser, &p, text.p + text.len, true) != SPLIT_WHOLE || p != text.p + text.len) {
 		if (parser->arena.failed) {
 			parse_no_memory(parser);
 			return;
@@ -272,7 +197,7 @@ static void take_line(struct parser *parser, struct str text)
 		parse_fault(parser, EMPTY, "%zu values, but the header line has %zu names", csv->cells_count,
 		            csv->names_count);
 		parse_deliver_fault(parser, raw);
-	} else if ((!parser->full_only && take_cells_fast(parser)) || take_cells_full(parser)) {
+	} else if ((!parser->full_only && parse_csv_cells_fast(parser)) || take_cells_full(parser)) {
 		parse_deliver(parser, raw);
 	} else {
 		parse_deliver_fault(parser, raw);
@@ -314,103 +239,11 @@ bool parse_csv_write_json(struct buf *out, struct str header, struct str line, c
 
 	if (!parser)
 		return false;
-	take_header(parser, header);
-	fits = parser->end.code == ERROR_NONE && split(parser, &p, line.p + line.len, true) == SPLIT_WHOLE &&
-	       p == line.p + line.len && parser->csv->cells_count == parser->csv->names_count;
+	fits = parse_csv_header_again(parser, header) &&
+	       parse_csv_split(parser, &p, line.p + line.len, true) == SPLIT_WHOLE && p == line.p + line.len &&
+	       parser->csv->cells_count == parser->csv->names_count;
 	if (fits)
 		write_cells(out, parser->csv, product_name);
 	parser_free(parser);
 	return fits;
 }
-
-/* --- framing --- */
-
-static uint64_t count_line_ends(const char *p, const char *end)
-{
-	uint64_t count = 0;
-
-	while ((p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
-		count++;
-		p++;
-	}
-	return count;
-}
-
-static const char *csv_between(struct parser *parser, const char *p, const char *end)
-{
-	/* Line ends within the record behind us. */
-	parser->line += parser->scan.csv.line_ends;
-	parser->scan.csv.line_ends = 0;
-	for (; p < end && (*p == '\n' || *p == '\r'); p++)
-		parser->line += *p == '\n';
-	return p;
-}
-
-static const char *csv_direct(struct parser *parser, const char *p, const char *end)
-{
-	const char *behind = p;
-
-	if (!parser->csv || split(parser, &behind, end, false) != SPLIT_WHOLE ||
-	    (size_t)(behind - p) > parser->limits.line_max_bytes || !take_cells_fast(parser))
-		return NULL;
-	parse_deliver(parser, without_cr((struct str){ p, (size_t)(behind - p) }));
-	parser->line += count_line_ends(p, behind);
-	return behind;
-}
-
-static enum csv_state next_state(enum csv_state state, char c)
-{
-	switch (state) {
-	case CELL_BEGIN:
-		return c == '"' ? QUOTED_CELL : c == ',' ? CELL_BEGIN : PLAIN_CELL;
-	case PLAIN_CELL:
-		return c == ',' ? CELL_BEGIN : c == '"' ? TO_LINE_END : PLAIN_CELL;
-	case QUOTED_CELL:
-		return c == '"' ? BEHIND_QUOTE : QUOTED_CELL;
-	case BEHIND_QUOTE:
-		return c == '"' ? QUOTED_CELL : c == ',' ? CELL_BEGIN : TO_LINE_END;
-	case TO_LINE_END:
-		break;
-	}
-	return TO_LINE_END;
-}
-
-static const char *csv_scan(struct parser *parser, const char *p, const char *end, bool *whole)
-{
-	struct csv_scan *scan = &parser->scan.csv;
-
-	if (parser->size > parser->limits.line_max_bytes)
-		scan->state = TO_LINE_END;
-	for (; p < end; p++) {
-		if (*p == '\n' && scan->state != QUOTED_CELL) {
-			*whole = true;
-			return p;
-		}
-		scan->state = (int)next_state((enum csv_state)scan->state, *p);
-		scan->line_ends += *p == '\n';
-	}
-	return p;
-}
-
-static void csv_record(struct parser *parser, struct str text, bool declined)
-{
-	(void)declined; /* also by lack of a header */
-	if (parser->csv)
-		take_line(parser, text);
-	else
-		take_header(parser, text);
-}
-
-static void csv_finish(struct parser *parser, struct str text)
-{
-	if (text.p)
-		csv_record(parser, text, false);
-}
-
-const struct parse_format_ops parse_csv_ops = {
-	.between = csv_between,
-	.direct = csv_direct,
-	.scan = csv_scan,
-	.record = csv_record,
-	.finish = csv_finish,
-};

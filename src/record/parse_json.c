@@ -167,12 +167,15 @@ static bool surrogates_are_paired(struct str text)
 
 /* --- a record --- */
 
-static bool fault_not_json(struct parser *parser, yajl_handle yajl)
+static bool fault_not_json(struct parser *parser, yajl_handle yajl, struct str text)
 {
+	static const char early[] = "parse error: premature EOF"; /* at a byte that yajl has added */
 	unsigned char *message = yajl_get_error(yajl, 0, NULL, 0);
 	size_t len = message ? strcspn((const char *)message, "\n") : 0;
+	bool at_end = message && strncmp((const char *)message, early, strlen(early)) == 0;
+	size_t at = at_end ? text.len : yajl_get_bytes_consumed(yajl);
 
-	parse_fault(parser, STR_LITERAL(""), "Not JSON at byte %zu: %.*s", yajl_get_bytes_consumed(yajl), (int)len,
+	parse_fault(parser, STR_LITERAL(""), "Not JSON at byte %zu: %.*s", at, (int)len,
 	            message ? (const char *)message : "");
 	if (message)
 		yajl_free_error(yajl, message);
@@ -218,7 +221,7 @@ static bool read_object(struct reading *reading, struct str raw)
 	yajl_status status = run(reading->yajl, reading->text);
 
 	if (status != yajl_status_ok && !reading->too_deep)
-		return fault_not_json(parser, reading->yajl);
+		return fault_not_json(parser, reading->yajl, reading->text);
 	if (take_fields(reading))
 		parse_deliver(parser, raw);
 	else
@@ -242,6 +245,25 @@ bool parse_json_full(struct parser *parser, struct str text, struct str raw)
 		parse_no_memory(parser);
 	}
 	return json;
+}
+
+struct str parse_json_trimmed(struct str text)
+{
+	while (text.len > 0 && parse_json_is_space(text.p[text.len - 1]))
+		text.len--;
+	return text;
+}
+
+void parse_json_record(struct parser *parser, struct str text, bool declined)
+{
+	const char *end = text.p + text.len;
+	const char *behind = declined || parser->full_only ? NULL : parse_json_fast(parser, text.p, end, true);
+	struct str raw = parse_json_trimmed(text);
+
+	if (behind && parse_json_skip_space(behind, end) == end)
+		parse_deliver(parser, raw);
+	else if (!parse_json_full(parser, text, raw) && parser->end.code == ERROR_NONE)
+		parse_deliver_fault(parser, raw);
 }
 
 /* --- the text of a JSON column --- */

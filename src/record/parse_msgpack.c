@@ -12,6 +12,7 @@
 
 #define NUMBERS_BYTES (PARSE_FIELDS_MAX * MSGPACK_NUMBER_MAX) /* of a record, in the arena */
 #define EMPTY STR_LITERAL("")
+#define BROKEN "Broken msgpack: no value begins with byte c1"
 
 /* What has been read when between elements. */
 enum sequence_state { BEFORE_ELEMENTS, WITHIN_ARRAY_LENGTH, WITHIN_ELEMENTS };
@@ -289,7 +290,7 @@ static const char *msgpack_between(struct parser *parser, const char *p, const c
 
 	/* It was in an element that was too long, which was told. */
 	if (parser->scan.msgpack.invalid)
-		error_set(&parser->end, ERROR_INVALID, "record %llu: broken msgpack", (unsigned long long)parser->line);
+		parse_stop(parser, BROKEN);
 	if (parser->state == BEFORE_ELEMENTS) {
 		bool array = msgpack_first((unsigned char)*p, &bytes).type == MSGPACK_ARRAY;
 
@@ -389,7 +390,7 @@ static void msgpack_record(struct parser *parser, struct str text, bool declined
 	const char *end = text.p + text.len;
 
 	if (parser->scan.msgpack.invalid) {
-		parse_fault(parser, EMPTY, "Broken msgpack: no value begins with byte c1");
+		parse_fault(parser, EMPTY, BROKEN);
 		parse_break(parser, text);
 	} else if (!declined && !parser->full_only && read_fast(parser, text.p, end) == end) {
 		parse_deliver(parser, text);
@@ -406,9 +407,7 @@ static void msgpack_finish(struct parser *parser, struct str text)
 		parse_fault(parser, EMPTY, "Cut off: the body ends within this element");
 		parse_break(parser, text);
 	} else if (parser->elements_left > 0 || parser->state == WITHIN_ARRAY_LENGTH) {
-		parser->line++;
-		parse_fault(parser, EMPTY, "Cut off: the body ends before the end of its array");
-		parse_break(parser, EMPTY);
+		parse_stop(parser, "Cut off: the body ends before the end of its array");
 	}
 }
 

@@ -4,7 +4,8 @@
  * parse.c drives a format through its row of functions, `struct parse_format_ops`. A record that lies whole in the
  * piece at hand and is of the common form is taken straight from it (`direct`). Of any other the end is found first
  * (`scan`, which goes on from piece to piece, while the driver carries the bytes over), and then all of it is read at
- * once (`record`). So there are two readers of a record in each format: a fast one, which declines whatever is not
+ * once (`record`). A record may turn out to have ended before the point that `scan` has come to: then `scan` says how
+ * many of its bytes are its own, and what follows them is read again. So there are two readers of a record in each format: a fast one, which declines whatever is not
  * plainly right, and a full one, which alone knows what is wrong and says so, out of a list of fields. What the fast
  * one takes, the full one takes with the same values; the unit tests and the fuzzer hold them to it.
  */
@@ -26,19 +27,36 @@ struct parse_format_ops {
 	const char *(*between)(struct parser *parser, const char *p, const char *end);
 	/* Reads and delivers one record at p: behind it, or NULL (nothing done) if it is not for the fast reader. */
 	const char *(*direct)(struct parser *parser, const char *p, const char *end);
-	/* Goes on to the end of the record; `end`, or the record's end with *whole set. May end the body. */
+	/* Goes on to the end of the record; `end`, or the record's end with *whole set, and parser->keep if it ended
+	 * before. What is to be read again it puts into parser->again, or sets parser->reread for all of it. */
 	const char *(*scan)(struct parser *parser, const char *p, const char *end, bool *whole);
 	/* Reads and delivers a whole record. `declined`: the fast reader has seen it already. */
 	void (*record)(struct parser *parser, struct str text, bool declined);
-	/* The body ended, inside a record (`text` is what there is of it) or between records (p NULL). */
+	/* The body ended, inside a record (`text` is what there is of it) or between records (p NULL). As `scan`, it may
+	 * find that the record has ended before. */
 	void (*finish)(struct parser *parser, struct str text);
 };
 
-extern const struct parse_format_ops parse_ndjson_ops, parse_json_array_ops, parse_msgpack_ops, parse_csv_ops;
+extern const struct parse_format_ops parse_ndjson_ops, parse_json_ops, parse_json_array_ops, parse_msgpack_ops,
+	parse_csv_ops;
+
+struct ndjson_scan {
+	bool cr; /* the last byte; it ends the line, as soon as the next is known */
+};
 
 struct json_scan {
+	uint64_t arrays; /* of the outermost brackets that are open, by bit: those of arrays */
 	size_t depth;
-	bool in_string, escaped, scalar;
+	size_t solid;        /* bytes up to the last that is no white space outside of strings */
+	size_t before_comma; /* `solid` at the last comma outside of strings, ... */
+	size_t before_stray; /* and at the last ] that closes nothing */
+	size_t object_end;   /* behind the } that `tail` begins with */
+	int tail;            /* enum json_tail */
+	char last;           /* byte outside of strings that was no white space */
+	bool in_string, escaped;
+	bool in_atom;  /* a number or word, not in brackets */
+	bool complete; /* a whole value, if nothing but its end follows */
+	bool junk;     /* no value any more */
 };
 
 struct msgpack_scan {
@@ -53,16 +71,26 @@ struct msgpack_scan {
 struct csv_scan {
 	int state;
 	uint64_t line_ends; /* in quoted values */
+	size_t cells;       /* before the one at hand */
+	size_t value_begin; /* of a quoted one */
+	size_t first_end;   /* of a line, within a quoted value; 0: none yet */
+	int inner_state;    /* of the line within the quoted value, read as a row of its own, ... */
+	size_t inner_cells; /* and its cells */
+	bool row_within;    /* a line was as wide as the header */
+	bool cr;            /* the last byte, and how lines end is not known yet */
 };
 
 /* All zero at the beginning of a record. */
 union parse_scan {
+	struct ndjson_scan ndjson;
 	struct json_scan json;
 	struct msgpack_scan msgpack;
 	struct csv_scan csv;
 };
 
-struct parse_csv; /* the header; see parse_csv.c */
+struct parse_csv; /* the header; see parse_csv.h */
+
+#define PARSE_BEGINNING_MAX 3 /* bytes that tell of a byte order mark */
 
 /*
  * Producers send a record's fields in the same order every time, so the readers guess that a field is the one which
@@ -83,13 +111,28 @@ struct parser {
 	bool full_only;                                /* every record takes the full reader; for tests */
 	struct error end;                              /* why nothing more is read; code ERROR_NONE while all is well */
 
+	/* The piece at hand, and where in the body it begins. */
+	const char *piece;
+	uint64_t piece_at;
+	uint64_t fed;                        /* bytes of the pieces before */
+	uint64_t begun_at;                   /* where the record at hand begins */
+	uint64_t end_at;                     /* where reading has ended; NOWHERE as long as that is not known */
+	char beginning[PARSE_BEGINNING_MAX]; /* of the body, until they are all there */
+	size_t beginning_len;
+	bool opened; /* they have been looked at */
+
 	uint64_t line; /* of the record at hand; parse_item.line */
 	bool begun;    /* a record has begun and its end was not in the piece */
 	size_t size;   /* bytes of it seen so far */
+	size_t keep;   /* of which these are its own, when it is whole; SIZE_MAX: all */
+	bool reread;   /* the others are to be read again */
 	union parse_scan scan;
-	struct buf carry; /* those bytes, at most line_max_bytes */
+	struct buf carry; /* its bytes, at most line_max_bytes + 1 */
+	struct buf tail;  /* a JSON string's end, which may be the next element's beginning */
+	struct buf again; /* bytes that are to be read before the next piece */
 
 	int state;              /* between records; the format's own */
+	char line_end;          /* LF, CR, or NUL as long as there was none */
 	uint64_t elements_left; /* of a msgpack array */
 	struct parse_csv *csv;
 	struct str header; /* parse_item.header, in `csv` */
@@ -123,11 +166,23 @@ bool parse_fault(struct parser *parser, struct str field, const char *format, ..
 /* Calls back with the faults noted. */
 void parse_deliver_fault(struct parser *parser, struct str raw);
 
-/* Calls back with the faults noted, which are the last: nothing more can be read from this body. */
+/* Ends the body: nothing more can be read from it. Nothing if it has ended already. */
+void parse_stop(struct parser *parser, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Calls back with the faults noted, the first of which ends the body. */
 void parse_break(struct parser *parser, struct str raw);
 
-/* Ends the body without an item: out of memory. */
+/* Ends the body: out of memory. */
 void parse_no_memory(struct parser *parser);
+
+/* The record at hand is whole, or as much of it as is kept: reads and delivers it, or says that it is too long. */
+void parse_complete(struct parser *parser, struct str text, bool declined);
+
+/* Is the record at hand longer than allowed? */
+static inline bool parse_is_too_long(const struct parser *parser)
+{
+	return parser->size > parser->limits.line_max_bytes;
+}
 
 /* --- parse_fields.c: the full readers' common end --- */
 
@@ -193,12 +248,53 @@ bool parse_attempt_product(struct parser *parser, struct parse_attempt *attempt,
 /* All fields are there: is the product known by now? As parse_attempt_product. */
 bool parse_attempt_end(struct parser *parser, const struct parse_attempt *attempt);
 
+/* --- lines --- */
+
+/* Does a line end with this byte, outside of quotes? */
+static inline bool parse_is_line_end(const struct parser *parser, char c)
+{
+	return c == '\n' || (c == '\r' && parser->line_end == '\r');
+}
+
+/* Between records: counts a line that ends, and notes how lines end. */
+static inline void parse_pass_line_end(struct parser *parser, char c)
+{
+	parser->line += parse_is_line_end(parser, c);
+	if (c == '\n' && !parser->line_end)
+		parser->line_end = '\n';
+}
+
+/*
+ * The byte at p, at offset `at` of the record, as long as it is not known how the lines of the body end: does the line
+ * end here? Then that is known, and in parser->line_end. *cr is the scan's.
+ */
+bool parse_first_line_end(struct parser *parser, bool *cr, const char *p, const char *end, size_t at);
+
 /* --- parse_csv.c --- */
 
 /* As parse_write_json. */
 bool parse_csv_write_json(struct buf *out, struct str header, struct str line, const char *product_name);
 
 /* --- JSON: parse_json.c (full, by yajl), parse_json_fast.c --- */
+
+/* White space of JSON, line ends included. */
+static inline bool parse_json_is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static inline const char *parse_json_skip_space(const char *p, const char *end)
+{
+	while (p < end && parse_json_is_space(*p))
+		p++;
+	return p;
+}
+
+/* Without the white space at its end. */
+struct str parse_json_trimmed(struct str text);
+
+/* Reads and delivers a record by whichever reader takes it, or its faults. */
+void parse_json_record(struct parser *parser, struct str text, bool declined);
 
 /* Reads the object in `text` and delivers it, or its faults, with `raw`. False if it is not even JSON; its fault then is
  * only noted. */

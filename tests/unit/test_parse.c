@@ -1,7 +1,8 @@
 /*
  * test_parse.c: what is taken from a body and what is said of the rest, however the body is cut.
  *
- * A body is read to a transcript, a line an item: `N {record}`, or `N field: reason | as it was sent` (msgpack as JSON).
+ * A body is read to a transcript, a line an item: `N {record}`, or `N field: reason | as it was sent` (msgpack as JSON),
+ * and at its end, if it could not be read on, `! where: reason`.
  * Every body here
  * is read whole and in pieces of many sizes, with and without the fast readers: the transcript must not differ.
  */
@@ -85,6 +86,13 @@ static int read_body(struct buf *transcript, const struct reading *reading, stru
 	finished = parser_finish(parser, &err);
 	ck_assert_msg(result == 0 || finished != 0, "a body that was broken is right at its end");
 	ck_assert(finished == 0 || err.message[0]);
+	if (finished != 0) {
+		struct parse_position position;
+
+		parser_position(parser, &position);
+		buf_addf(transcript, "! %s %llu, byte %llu: %s\n", position.unit, (unsigned long long)position.line,
+		         (unsigned long long)position.byte, err.message);
+	}
 	parser_free(parser);
 	return finished;
 }
@@ -133,6 +141,9 @@ struct body_case {
 	int result;
 };
 
+#define UTF_16 "The body is encoded in UTF-16: send it in UTF-8, or name its encoding\n"
+#define CUT_ARRAY "Cut off: the body ends before the ] of the JSON array\n"
+
 static const struct body_case lines[] = {
 	{ BYTES(""), "", 0 },
 	{ BYTES(SMS "\n" SMS "\n"), "1 " SMS "\n2 " SMS "\n", 0 },
@@ -141,6 +152,18 @@ static const struct body_case lines[] = {
 	{ BYTES(" { \"product\" : \"SMS\" ,\t\"id\":\"a\" } \n"), "1 " SMS "\n", 0 },
 	{ BYTES("{\"id\":\"a\",\"product\":\"SMS\"}\n{\"id\":\"b\",\"product\":\"AMD\"}\n" SMS "\n"),
 	  "1 " SMS "\n2 {\"product\":\"AMD\",\"id\":\"b\"}\n3 " SMS "\n", 0 },
+	/* line ends */
+	{ BYTES(SMS "\r" SMS "\r\r" SMS), "1 " SMS "\n2 " SMS "\n4 " SMS "\n", 0 },
+	{ BYTES(SMS "\r" SMS "\n" SMS "\r"), "1 " SMS "\n2 " SMS "\n3 " SMS "\n", 0 },
+	{ BYTES(SMS "\r\n{\"product\":\"SMS\",\r\"id\":\"a\"}\r\n"), "1 " SMS "\n2 " SMS "\n", 0 },
+	{ BYTES("nonsense\r" SMS "\r"), NULL, 0 },
+	/* what text may begin with */
+	{ BYTES("\xef\xbb\xbf" SMS "\n" SMS), "1 " SMS "\n2 " SMS "\n", 0 },
+	{ BYTES("\xef\xbb"), NULL, 0 },
+	{ BYTES("\xff\xfe{\0}\0"), "! line 1, byte 0: " UTF_16, -1 },
+	{ BYTES("\xfe\xff\0{\0}"), "! line 1, byte 0: " UTF_16, -1 },
+	{ BYTES("{\0}\0"), "! line 1, byte 0: " UTF_16, -1 },
+	{ BYTES("\0{\0}"), "! line 1, byte 0: " UTF_16, -1 },
 	/* values */
 	{ BYTES(OBJECT("\"latency\":5971,\"total_price\":0.0400000000000000000001")),
 	  "1 " OBJECT("\"latency\":\"5971\",\"total_price\":\"0.0400000000000000000001\"") "\n", 0 },
@@ -349,21 +372,23 @@ static const struct body_case arrays[] = {
 	  "1 : Longer than the 400 bytes allowed | {\"product\":\"SMS\",\"id\":\"" X100 X100 X100 X10 X10 X10 X10 X10
 	          X10 X10 "xxxxxxx\n2 " SMS "\n",
 	  0 },
-	/* broken: what stands before is kept, nothing behind is taken */
+	/* commas that are missing or too many, and a second array, do no harm */
+	{ BYTES("[" SMS " " SMS "]"), "1 " SMS "\n2 " SMS "\n", 0 },
+	{ BYTES("[," SMS ",," SMS ",]"), "1 " SMS "\n2 " SMS "\n", 0 },
+	{ BYTES("[" SMS "]\n[" SMS "] []"), "1 " SMS "\n2 " SMS "\n", 0 },
+	{ BYTES("\xef\xbb\xbf[" SMS "]"), "1 " SMS "\n", 0 },
+	/* a body that can't be read on */
 	{ BYTES("[" SMS ",{\"product\":"),
-	  "1 " SMS "\n2 : Cut off: the body ends within this element | {\"product\":\n", -1 },
-	{ BYTES("[" SMS), "1 " SMS "\n2 : Cut off: the body ends before the ] of the JSON array | \n", -1 },
-	{ BYTES("[" SMS ","), "1 " SMS "\n2 : Cut off: the body ends before the ] of the JSON array | \n", -1 },
-	{ BYTES("["), "1 : Cut off: the body ends before the ] of the JSON array | \n", -1 },
-	{ BYTES("[" SMS " " SMS "]"), "1 " SMS "\n2 : Broken JSON array: , or ] must follow an element | \n", -1 },
-	{ BYTES("[" SMS ",," SMS "]"), "1 " SMS "\n2 : Broken JSON array: an element is missing | \n", -1 },
-	{ BYTES("[" SMS ",]"), "1 " SMS "\n2 : Broken JSON array: an element is missing | \n", -1 },
-	{ BYTES("[" SMS "}"), "1 " SMS "\n2 : Broken JSON array: , or ] must follow an element | \n", -1 },
-	{ BYTES("[" SMS "]" SMS), "1 " SMS "\n2 : Nothing may follow the JSON array | \n", -1 },
-	{ BYTES(SMS), "1 : Not a JSON array: it must begin with [ | \n", -1 },
-	{ BYTES("[" SMS ",nonsense," SMS "]"), NULL, -1 },
-	{ BYTES("[" SMS ",{\"product\":\"SMS\",}," SMS "]"), NULL, -1 },
-	{ BYTES("[{]}," SMS "]"), NULL, -1 },
+	  "1 " SMS "\n2 : Cut off: the body ends within this element | {\"product\":\n"
+	  "! element 2, byte 28: Cut off: the body ends within this element\n",
+	  -1 },
+	{ BYTES("[" SMS), "1 " SMS "\n! element 2, byte 27: " CUT_ARRAY, -1 },
+	{ BYTES("[" SMS ","), "1 " SMS "\n! element 2, byte 28: " CUT_ARRAY, -1 },
+	{ BYTES("["), "! element 1, byte 1: " CUT_ARRAY, -1 },
+	{ BYTES("[" SMS "]" SMS), "1 " SMS "\n! element 2, byte 28: Only another JSON array may follow a JSON array\n",
+	  -1 },
+	{ BYTES(SMS), "! element 1, byte 0: Not a JSON array: it must begin with [\n", -1 },
+	{ BYTES("\xff\xfe[\0]\0"), "! element 1, byte 0: " UTF_16, -1 },
 };
 
 START_TEST(arrays_are_read)
@@ -373,24 +398,120 @@ START_TEST(arrays_are_read)
 }
 END_TEST
 
-START_TEST(nothing_is_taken_behind_what_is_not_json)
-{
-	struct buf out = { 0 };
+/* One element of three is broken: what is kept of it is just its own text. */
+static const char *const broken_elements[] = {
+	"nonsense",
+	"nan",
+	"{\"product\":\"SMS\",\"id\":nan}",
+	"{\"product\":\"SMS\",\"id\":\"\\x41\"}",
+	"{\"product\":\"SMS\",\"id\":\"C:\\\"}",
+	"{\"product\":\"SMS\",}",
+	"{\"product\":\"SMS\",\"id\":}",
+	"{\"product\":\"SMS\" \"id\":\"a\"}",
+	"{\"product\":\"SMS\",\"id\" \"a\"}",
+	"{'product':'SMS'}",
+	"{product:\"SMS\"}",
+	"{]}",
+	/* quotes */
+	"{\"product\":\"SMS\",\"id\":\"a}",
+	"{\"product\":\"SMS\",\"id:\"a\"}",
+	"{\"product\":\"SMS\",id\":\"a\"}",
+	"{\"product:\"SMS\",\"id\":\"a\"}",
+	"{product\":\"SMS\",\"id\":\"a\"}",
+	"{\"product\":\"SMS\",\"id\":\"5\" pipe\"}",
+	"{\"product\":\"SMS\",\"id\":\"a \"b\" c\"}",
+	"{\"product\":\"SMS\",\"id\":\"a\n}",
+	/* brackets */
+	"{\"product\":\"SMS\",\"id\":\"a\"",
+	"{\"product\":\"SMS\",\"id\":{\"a\":1}",
+	"{\"product\":\"SMS\",\"id\":[1,2}",
+	"{\"product\":\"SMS\",\"id\":[1,{\"a\":2]}",
+	"{\"product\":\"SMS\",\"id\":1,2]}",
+	"\"product\":\"SMS\",\"id\":\"a\"}",
+	"product\":\"SMS\",\"id\":\"a\"}",
+	"{\"product\":\"SMS\",\"id\":\"a\"}}",
+	"{\"product\":\"SMS\",\"id\":\"a\"} to",
+};
 
-	read_body(&out, &(struct reading){ PARSE_JSON_ARRAY, NULL, SIZE_MAX, false },
-	          STR_LITERAL("[" SMS ",nonsense," SMS "]"));
-	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "2 : Not JSON at byte "));
-	ck_assert_ptr_null(strstr(buf_cstr(&out), "\n3 "));
+START_TEST(broken_element_costs_only_itself)
+{
+	static const char *const between[][2] = { { "[", "," }, { " [ ", " , " }, { "[\r\n", "\r\n  ,\r\n  " } };
+	const char *broken = broken_elements[_i];
+	struct buf body = { 0 }, out = { 0 }, kept = { 0 };
+
+	buf_addf(&kept, " | %s\n", broken);
+	for (size_t i = 0; i < COUNT(between); i++) {
+		const char *reason, *rest;
+
+		buf_clear(&body);
+		buf_addf(&body, "%s" SMS "%s%s%s" SMS "]", between[i][0], between[i][1], broken, between[i][1]);
+		ck_assert_int_eq(read_every_way(PARSE_JSON_ARRAY, NULL, buf_str(&body), NULL), 0);
+		read_body(&out, &(struct reading){ PARSE_JSON_ARRAY, NULL, SIZE_MAX, false }, buf_str(&body));
+		reason = strstr(buf_cstr(&out), "1 " SMS "\n2 : Not JSON at byte ");
+		rest = strstr(out.data, buf_cstr(&kept));
+		ck_assert_msg(reason == out.data && rest && strcmp(rest + kept.len, "3 " SMS "\n") == 0,
+		              "of %s\ngot:\n%s", buf_cstr(&body), out.data);
+	}
+	buf_free(&body);
+	buf_free(&out);
+	buf_free(&kept);
+}
+END_TEST
+
+START_TEST(last_element_may_be_broken)
+{
+	read_every_way(PARSE_JSON_ARRAY, NULL, STR_LITERAL("[" SMS ",{\"product\":\"SMS\",\"id\":\"a} ] "),
+	               "1 " SMS
+	               "\n2 : Not JSON at byte 25: parse error: premature EOF | {\"product\":\"SMS\",\"id\":\"a}\n");
+	read_every_way(PARSE_JSON_ARRAY, NULL, STR_LITERAL("[" SMS ",{\"product\":\"SMS\",\"id\":\"a\"]\n"),
+	               "1 " SMS
+	               "\n2 : Not JSON at byte 25: parse error: premature EOF | {\"product\":\"SMS\",\"id\":\"a\"\n");
+}
+END_TEST
+
+START_TEST(long_element_with_a_quote_missing_costs_only_itself)
+{
+	struct buf body = { 0 }, out = { 0 };
+
+	buf_addf(&body, "[" SMS ",{\"id\":\"");
+	for (int i = 0; i < 1000; i++)
+		buf_add_char(&body, 'x');
+	buf_add_text(&body, "} , {\n \"product\":\"SMS\",\"id\":\"a\"}]");
+	ck_assert_int_eq(read_every_way(PARSE_JSON_ARRAY, NULL, buf_str(&body), NULL), 0);
+	read_body(&out, &(struct reading){ PARSE_JSON_ARRAY, NULL, SIZE_MAX, false }, buf_str(&body));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\n2 : Longer than the 400 bytes allowed | {\"id\":\"xxx"));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "x\n3 " SMS "\n"));
+	buf_free(&body);
 	buf_free(&out);
 }
 END_TEST
 
-START_TEST(format_of_json_is_told_by_its_first_byte)
+START_TEST(one_broken_element_of_20000_loses_no_other)
 {
-	ck_assert_int_eq(parse_format_of_json(STR_LITERAL(" \r\n\t[")), PARSE_JSON_ARRAY);
-	ck_assert_int_eq(parse_format_of_json(STR_LITERAL("{}")), PARSE_NDJSON);
-	ck_assert_int_eq(parse_format_of_json(STR_LITERAL("")), PARSE_NDJSON);
-	ck_assert_int_eq(parse_format_of_json(STR_LITERAL("\0[")), PARSE_NDJSON);
+	struct buf body = { 0 }, out = { 0 };
+	size_t records = 0;
+
+	for (int i = 0; i < 20000; i++)
+		buf_add_text(&body, i == 0 ? "[" SMS : i == 1 ? ",{\"product\":\"SMS\",\"id\":\"a}" : "," SMS);
+	buf_add_char(&body, ']');
+	ck_assert_int_eq(read_body(&out, &(struct reading){ PARSE_JSON_ARRAY, NULL, 65536, false }, buf_str(&body)), 0);
+	for (const char *at = buf_cstr(&out); (at = strstr(at, SMS "\n")) != NULL; at++)
+		records++;
+	ck_assert_uint_eq(records, 19999);
+	ck_assert_ptr_nonnull(strstr(out.data, "\n2 : Not JSON"));
+	buf_free(&body);
+	buf_free(&out);
+}
+END_TEST
+
+START_TEST(json_is_an_array_or_lines_by_its_first_byte)
+{
+	read_every_way(PARSE_JSON, NULL, STR_LITERAL(" \r\n\t[" SMS "]"), "1 " SMS "\n");
+	read_every_way(PARSE_JSON, NULL, STR_LITERAL("\n" SMS "\n"), "2 " SMS "\n");
+	read_every_way(PARSE_JSON, NULL, STR_LITERAL("\xef\xbb\xbf[" SMS "]"), "1 " SMS "\n");
+	read_every_way(PARSE_JSON, NULL, STR_LITERAL("\xef\xbb\xbf" SMS), "1 " SMS "\n");
+	read_every_way(PARSE_JSON, NULL, STR_LITERAL(""), "");
+	read_every_way(PARSE_JSON, NULL, STR_LITERAL("\xef\xbb\xbf"), "");
 }
 END_TEST
 
@@ -404,6 +525,9 @@ END_TEST
 #define ID(text) "1 " OBJECT("\"id\":\"" text "\"") "\n"
 #define M_USAGE "\x82\xa7product\xadREPORTS-USAGE\xaerequest_params"
 #define USAGE(text) "1 {\"product\":\"REPORTS-USAGE\",\"request_params\":\"" text "\"}\n"
+
+#define C1 "Broken msgpack: no value begins with byte c1"
+#define CUT_ELEMENT "Cut off: the body ends within this element"
 
 static const struct body_case packed[] = {
 	{ BYTES(""), "", 0 },
@@ -493,20 +617,21 @@ static const struct body_case packed[] = {
 	  "4 : Must be a map, not a text | \"text\"\n5 : Must be a map, not nil | null\n6 " SMS "\n",
 	  0 },
 	{ BYTES(M_ONE("\xda\x01\x90" X100 X100 X100 X100) M_SMS), NULL, 0 },
-	/* broken */
-	{ BYTES(M_SMS "\xc1" M_SMS), "1 " SMS "\n2 : Broken msgpack: no value begins with byte c1 | null\n", -1 },
+	/* a body that can't be read on */
+	{ BYTES(M_SMS "\xc1" M_SMS), "1 " SMS "\n2 : " C1 " | null\n! element 2, byte 18: " C1 "\n", -1 },
 	{ BYTES(M_SMS M_ONE("\xc1")),
-	  "1 " SMS "\n2 : Broken msgpack: no value begins with byte c1 | " OBJECT("\"id\":null") "\n", -1 },
+	  "1 " SMS "\n2 : " C1 " | " OBJECT("\"id\":null") "\n! element 2, byte 18: " C1 "\n", -1 },
 	{ BYTES(M_SMS "\x82" M_PRODUCT "\xa2id\xa2"
 	              "a"),
-	  "1 " SMS "\n2 : Cut off: the body ends within this element | " OBJECT("\"id\":null") "\n", -1 },
-	{ BYTES("\x93" M_SMS), "1 " SMS "\n2 : Cut off: the body ends before the end of its array | \n", -1 },
-	{ BYTES("\xdd\xff\xff"), "1 : Cut off: the body ends before the end of its array | \n", -1 },
-	{ BYTES("\xdf\xff\xff\xff\xff"), "1 : Cut off: the body ends within this element | {}\n", -1 },
+	  "1 " SMS "\n2 : " CUT_ELEMENT " | " OBJECT("\"id\":null") "\n! element 2, byte 18: " CUT_ELEMENT "\n", -1 },
+	{ BYTES("\x93" M_SMS), "1 " SMS "\n! element 2, byte 19: Cut off: the body ends before the end of its array\n",
+	  -1 },
+	{ BYTES("\xdd\xff\xff"), "! element 1, byte 3: Cut off: the body ends before the end of its array\n", -1 },
+	{ BYTES("\xdf\xff\xff\xff\xff"), "1 : " CUT_ELEMENT " | {}\n! element 1, byte 0: " CUT_ELEMENT "\n", -1 },
 	{ BYTES("\xdb\xff\xff\xff\xff"
 	        "abc"),
-	  "1 : Cut off: the body ends within this element | null\n", -1 },
-	{ BYTES("\xc9\xff\xff\xff\xff\0"), "1 : Cut off: the body ends within this element | null\n", -1 },
+	  "1 : " CUT_ELEMENT " | null\n! element 1, byte 0: " CUT_ELEMENT "\n", -1 },
+	{ BYTES("\xc9\xff\xff\xff\xff\0"), "1 : " CUT_ELEMENT " | null\n! element 1, byte 0: " CUT_ELEMENT "\n", -1 },
 };
 
 START_TEST(msgpack_is_read)
@@ -537,6 +662,8 @@ START_TEST(deep_msgpack_takes_no_stack)
 END_TEST
 
 /* --- CSV --- */
+
+#define BROKEN_QUOTES "Broken quotes: a quoted value must be whole, with its quotes doubled"
 
 static const struct body_case tables[] = {
 	{ BYTES(""), "", 0 },
@@ -572,22 +699,105 @@ static const struct body_case tables[] = {
 	{ BYTES("product,id\nSMS,\"a\0\"\nSMS,a\0\n"),
 	  "2 id: Contains a NUL character | SMS,\"a\\0\"\n3 id: Contains a NUL character | SMS,a\\0\n", 0 },
 	{ BYTES("product,id\nSMS,\"a\"b\nSMS,a\"b\nSMS,a\n"),
-	  "2 : Broken quotes: a quoted value must be whole, with its quotes doubled | SMS,\"a\"b\n"
-	  "3 : Broken quotes: a quoted value must be whole, with its quotes doubled | SMS,a\"b\n4 " SMS "\n",
+	  "2 : " BROKEN_QUOTES " | SMS,\"a\"b\n"
+	  "3 : " BROKEN_QUOTES " | SMS,a\"b\n4 " SMS "\n",
 	  0 },
-	{ BYTES("product,id\nSMS,\"a\"\r,\"\nSMS,a\n"),
-	  "2 : Broken quotes: a quoted value must be whole, with its quotes doubled | SMS,\"a\"\r,\"\n3 " SMS "\n", 0 },
-	{ BYTES("product,id\nSMS,\"a\nSMS,a\n"),
-	  "2 : Broken quotes: a quoted value must be whole, with its quotes doubled | SMS,\"a\nSMS,a\n\n", 0 },
+	{ BYTES("product,id\nSMS,\"a\"\r,\"\nSMS,a\n"), "2 : " BROKEN_QUOTES " | SMS,\"a\"\r,\"\n3 " SMS "\n", 0 },
+	{ BYTES("product,id\nSMS,\"a\nSMS,a\n"), "2 : " BROKEN_QUOTES " | SMS,\"a\n3 " SMS "\n", 0 },
+	{ BYTES("product,id\nSMS,\"a\n\nSMS,\"a\"\r\nSMS,a"), "2 : " BROKEN_QUOTES " | SMS,\"a\n4 " SMS "\n5 " SMS "\n",
+	  0 },
+	{ BYTES("product,id,to\nSMS,\"a\nSMS,a\",\nSMS,a,\"\"\n"), NULL, 0 },
+	{ BYTES("product,id\nSMS,\"a\nSMS,\"a\nSMS,\"a\nSMS,a\n"),
+	  "2 : " BROKEN_QUOTES " | SMS,\"a\n3 : " BROKEN_QUOTES " | SMS,\"a\n4 : " BROKEN_QUOTES " | SMS,\"a\n5 " SMS
+	  "\n",
+	  0 },
+	{ BYTES("product,id,to\nSMS,\"a\n\",b,c\nSMS,a,\n"),
+	  "2 : " BROKEN_QUOTES " | SMS,\"a\n3 : " BROKEN_QUOTES " | \",b,c\n4 " SMS "\n", 0 },
+	/* line ends */
+	{ BYTES("product,id\rSMS,a\r\rSMS,\"a\"\r"), "2 " SMS "\n4 " SMS "\n", 0 },
+	{ BYTES("id,product\r\"a\rb\",SMS\ra,SMS"), "2 " OBJECT("\"id\":\"a\\rb\"") "\n4 " SMS "\n", 0 },
 	{ BYTES("product,id\nSMS,\"\n\n" X100 X100 X100 X100 "\nSMS,a\n"), NULL, 0 },
-	/* the header */
-	{ BYTES("product,id,id\nSMS,a,a\n"), "1 id: Given twice in the header line | product,id,id\n", -1 },
-	{ BYTES("\"product\"x\nSMS\n"), "1 : Broken quotes in the header line | \"product\"x\n", -1 },
 };
 
 START_TEST(csv_is_read)
 {
 	ck_assert_int_eq(read_every_way(PARSE_CSV, NULL, tables[_i].body, tables[_i].transcript), tables[_i].result);
+}
+END_TEST
+
+static const struct {
+	const char *product;
+	struct str body;
+	const char *fault;
+} headers[] = {
+	{ NULL, BYTES("product,id,id\nSMS,a,a\n"), "The header line has the column \"id\" twice" },
+	{ NULL, BYTES("\"product\"x\nSMS\n"), "The header line has broken quotes" },
+	{ NULL, BYTES("product,\"id\nSMS,a\n"), "The header line has broken quotes" },
+	{ NULL, BYTES("product;id;to\nSMS;a;b\n"),
+	  "The header line is separated by semicolons: separate values by commas" },
+	{ NULL, BYTES("\"id\"\t\"product\"\nSMS\ta\n"),
+	  "The header line is separated by tabs: separate values by commas" },
+	{ "SMS", BYTES("ID|to\na|b\n"), "The header line is separated by vertical bars: separate values by commas" },
+	{ NULL, BYTES("product,Id\nSMS,a\n"), "The header line has a column \"Id\": write it \"id\"" },
+	{ NULL, BYTES("product, id\nSMS,a\n"), "The header line has a column \" id\": write it \"id\"" },
+	{ NULL, BYTES("Product,id\nSMS,a\n"), "The header line has a column \"Product\": write it \"product\"" },
+	{ "SMS", BYTES("a,5,b\na,5,c\n"),
+	  "The first line, \"a,5,b\", names no column of any product: it must be the header line" },
+	{ NULL, BYTES("id,to\na,b\n"),
+	  "The header line has no column \"product\": add it, or name the product of all rows" },
+	{ "NOPE", BYTES("id,to\na,b\n"), "Unknown product \"NOPE\"" },
+	{ NULL,
+	  BYTES("product,id,stra\xdf"
+	        "e\nSMS,a,\n"),
+	  "The header line is not valid UTF-8: send UTF-8, or name the encoding of the body" },
+	{ NULL, BYTES("\xff\xfep\0r\0"), "The body is encoded in UTF-16: send it in UTF-8, or name its encoding" },
+	{ NULL, BYTES("product,id," X100 X100 X100 X100), "The header line is longer than the 400 bytes allowed" },
+};
+
+START_TEST(header_that_does_not_fit_is_told_once)
+{
+	struct buf wanted = { 0 };
+
+	buf_addf(&wanted, "! line 1, byte 0: %s\n", headers[_i].fault);
+	ck_assert_int_eq(read_every_way(PARSE_CSV, headers[_i].product, headers[_i].body, buf_cstr(&wanted)), -1);
+	buf_free(&wanted);
+}
+END_TEST
+
+/* The quote of row 2 is never closed; 50 rows fill more than a line and a value may have. */
+START_TEST(unclosed_quote_of_csv_costs_only_its_line)
+{
+	struct buf body = { 0 }, out = { 0 };
+	size_t records = 0;
+
+	buf_add_text(&body, "product,id\nSMS,\"a\n");
+	for (int i = 0; i < 50; i++)
+		buf_add_text(&body, "SMS,a\n");
+	ck_assert_int_eq(read_every_way(PARSE_CSV, NULL, buf_str(&body), NULL), 0);
+	read_body(&out, &(struct reading){ PARSE_CSV, NULL, SIZE_MAX, false }, buf_str(&body));
+	for (const char *at = buf_cstr(&out); (at = strstr(at, SMS "\n")) != NULL; at++)
+		records++;
+	ck_assert_uint_eq(records, 50);
+	ck_assert_ptr_nonnull(strstr(out.data, "2 : " BROKEN_QUOTES " | SMS,\"a\n3 " SMS "\n"));
+	buf_free(&body);
+	buf_free(&out);
+}
+END_TEST
+
+START_TEST(wide_row_within_a_quoted_value_is_a_row)
+{
+	static const char header[] = "product,id,to,from,status,direction,latency,total_price\n";
+	struct buf body = { 0 }, out = { 0 };
+
+	buf_addf(&body, "%sSMS,\"a,,,,,,\nSMS,a,,,,,,\nSMS,a,,,,,,\"\n", header);
+	ck_assert_int_eq(read_every_way(PARSE_CSV, NULL, buf_str(&body), NULL), 0);
+	read_body(&out, &(struct reading){ PARSE_CSV, NULL, SIZE_MAX, false }, buf_str(&body));
+	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "2 : " BROKEN_QUOTES " | SMS,\"a,,,,,,\n3 " SMS "\n"));
+	buf_clear(&body);
+	buf_addf(&body, "%sSMS,\"a\nb,c\nd\",,,,,,\n", header);
+	read_every_way(PARSE_CSV, NULL, buf_str(&body), "2 " OBJECT("\"id\":\"a\\nb,c\\nd\"") "\n");
+	buf_free(&body);
+	buf_free(&out);
 }
 END_TEST
 
@@ -782,14 +992,20 @@ Suite *suite_parse(void)
 	tcase_add_test(json, product_of_the_body_is_that_of_records_that_name_none);
 	tcase_add_test(json, fields_beyond_all_columns_are_told_by_the_first_that_are_wrong);
 	tcase_add_loop_test(json, arrays_are_read, 0, COUNT(arrays));
-	tcase_add_test(json, nothing_is_taken_behind_what_is_not_json);
-	tcase_add_test(json, format_of_json_is_told_by_its_first_byte);
+	tcase_add_loop_test(json, broken_element_costs_only_itself, 0, COUNT(broken_elements));
+	tcase_add_test(json, last_element_may_be_broken);
+	tcase_add_test(json, long_element_with_a_quote_missing_costs_only_itself);
+	tcase_add_test(json, one_broken_element_of_20000_loses_no_other);
+	tcase_add_test(json, json_is_an_array_or_lines_by_its_first_byte);
 	suite_add_tcase(suite, json);
 	tcase_add_loop_test(msgpack, msgpack_is_read, 0, COUNT(packed));
 	tcase_add_test(msgpack, deep_msgpack_takes_no_stack);
 	suite_add_tcase(suite, msgpack);
 	tcase_add_loop_test(csv, csv_is_read, 0, COUNT(tables));
 	tcase_add_test(csv, csv_of_one_product_need_not_name_it);
+	tcase_add_loop_test(csv, header_that_does_not_fit_is_told_once, 0, COUNT(headers));
+	tcase_add_test(csv, unclosed_quote_of_csv_costs_only_its_line);
+	tcase_add_test(csv, wide_row_within_a_quoted_value_is_a_row);
 	tcase_add_test(csv, line_numbers_count_what_a_long_line_holds);
 	suite_add_tcase(suite, csv);
 	tcase_add_loop_test(all, record_with_a_fault_can_be_read_again, 0, COUNT(kept));
