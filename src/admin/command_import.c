@@ -28,6 +28,7 @@ struct import {
 	struct ingest_batch *batch;
 	char *name;
 	uint64_t bytes;
+	bool finished; /* all of it that is taken was fed */
 };
 
 static void import_free(struct import *import)
@@ -57,30 +58,29 @@ static void write_progress(struct import *import)
 	admin_reply_progress_end(import->reply);
 }
 
-/* A full disk, most likely: the client need not send the rest to hear of it. */
-static void give_up(struct import *import, const struct error *err)
+static void finish(struct import *import)
 {
-	ingest_batch_abandon(import->batch);
-	admin_reply_error(import->reply, err);
-	import_free(import);
+	if (!import->finished)
+		ingest_batch_finish(import->batch);
+	import->finished = true;
 }
 
 static void on_data(void *arg, const char *data, size_t len)
 {
 	struct import *import = arg;
-	struct error err;
+	if (import->finished)
+		return;
 	ingest_batch_feed(import->batch, data, len);
 	import->bytes += len;
-	if (ingest_batch_failed(import->batch, &err))
-		give_up(import, &err);
-	else
-		write_progress(import);
+	write_progress(import);
+	/* A full disk, or a file that can't be read on: the client need not send the rest to hear of it. */
+	if (ingest_batch_is_over(import->batch))
+		finish(import);
 }
 
 static void on_end(void *arg)
 {
-	struct import *import = arg;
-	ingest_batch_finish(import->batch);
+	finish(arg);
 }
 
 static void on_done(void *arg, const struct ingest_summary *summary, struct buf *answer, const struct error *err)

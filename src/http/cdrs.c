@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 
+#include "http/parser.h"
 #include "http/routes.h"
 
 #define DISK_RETRY_SECONDS "30" /* beside 507 when the disk is nearly full: a person has to make room */
@@ -20,12 +21,27 @@ static const struct media_row {
 	enum body_kind kind;
 } media[] = {
 	{ "application/x-ndjson", KIND_NDJSON },
+	{ "application/ndjson", KIND_NDJSON },
+	{ "application/jsonl", KIND_NDJSON },
+	{ "application/x-jsonl", KIND_NDJSON },
+	{ "application/jsonlines", KIND_NDJSON },
+	{ "application/x-jsonlines", KIND_NDJSON },
+	{ "application/json-lines", KIND_NDJSON },
+	{ "application/x-json-lines", KIND_NDJSON },
+	{ "text/jsonl", KIND_NDJSON },
+	{ "text/x-ndjson", KIND_NDJSON },
 	{ "application/json", KIND_JSON },
+	{ "text/json", KIND_JSON },
+	{ "text/x-json", KIND_JSON },
+	{ "application/x-json", KIND_JSON },
 	{ "application/msgpack", KIND_MSGPACK },
 	{ "application/x-msgpack", KIND_MSGPACK },
 	{ "application/vnd.msgpack", KIND_MSGPACK },
 	{ "text/csv", KIND_CSV },
+	{ "application/csv", KIND_CSV },
+	{ "text/x-csv", KIND_CSV },
 	{ "", KIND_UNSAID },
+	{ "text/plain", KIND_UNSAID },
 	{ "application/octet-stream", KIND_UNSAID },
 	{ "application/x-www-form-urlencoded", KIND_UNSAID }, /* curl --data-binary */
 };
@@ -34,8 +50,11 @@ struct upload {
 	struct http_request *request;
 	const struct disk *disk;
 	struct ingest *ingest;
-	struct ingest_batch *batch; /* NULL until the format is known */
+	struct ingest_batch *batch;
 	enum body_kind kind;
+	bool begun;       /* KIND_UNSAID: the first byte was seen */
+	bool finished;    /* all of it that is taken was fed */
+	int fault_status; /* of what ended it early; 0: nothing of HTTP's */
 	struct query_params params;
 	struct ingest_settings settings;
 };
@@ -53,28 +72,43 @@ static void reply_unsupported(struct http_request *request)
 }
 
 /* A client that has to wait for room is told how much is missing; what else fails must not tell of the machine. */
-static void reply_error(struct http_request *request, const struct disk *disk, const struct error *err)
+static void reply_error(struct http_request *request, const struct disk *disk, const struct error *err,
+                        struct str members)
 {
 	struct error low;
 
-	if (err->code != ERROR_FULL || !disk_is_low(disk)) {
-		http_reply_error(request, err);
-		return;
+	if (err->code == ERROR_INVALID) {
+		http_reply_problem_with(request, 400, "Unreadable body", err->message, members);
+	} else if (err->code != ERROR_FULL || !disk_is_low(disk)) {
+		http_reply_error_with(request, err, members);
+	} else {
+		disk_fail_low(disk, &low);
+		http_reply_header(request, "Retry-After", DISK_RETRY_SECONDS);
+		http_reply_problem_with(request, 507, "Insufficient Storage", low.message, members);
 	}
-	disk_fail_low(disk, &low);
-	http_reply_header(request, "Retry-After", DISK_RETRY_SECONDS);
-	http_reply_problem(request, 507, "Insufficient Storage", low.message);
+}
+
+/* What an object of JSON has between its braces. */
+static struct str members_of(const struct buf *object)
+{
+	struct str text = buf_str(object);
+
+	return text.len > 2 ? (struct str){ text.p + 1, text.len - 2 } : (struct str){ NULL, 0 };
 }
 
 static void on_done(void *arg, const struct ingest_summary *summary, struct buf *answer, const struct error *err)
 {
 	struct upload *upload = arg;
+	int status = upload->fault_status;
 
 	(void)summary;
-	if (err)
-		reply_error(upload->request, upload->disk, err);
-	else
+	if (!err)
 		http_reply(upload->request, 200, "application/json", answer);
+	else if (status != 0)
+		http_reply_problem_with(upload->request, status, http_status_phrase(status), err->message,
+		                        members_of(answer));
+	else
+		reply_error(upload->request, upload->disk, err, members_of(answer));
 	upload_free(upload);
 }
 
@@ -104,33 +138,18 @@ static bool find_media(struct str header, enum body_kind *kind)
 	return false;
 }
 
-/* Skips white space; false when there is nothing else, so that nothing can be said yet. */
-static bool find_first(struct str *data)
+static enum parse_format format_of(enum body_kind kind)
 {
-	while (data->len > 0 && strchr(" \t\r\n", data->p[0]) && data->p[0] != '\0') {
-		data->p++;
-		data->len--;
-	}
-	return data->len > 0;
+	static const enum parse_format formats[] = {
+		[KIND_JSON] = PARSE_JSON, [KIND_NDJSON] = PARSE_NDJSON, [KIND_MSGPACK] = PARSE_MSGPACK,
+		[KIND_CSV] = PARSE_CSV,   [KIND_UNSAID] = PARSE_JSON,
+	};
+
+	return formats[kind];
 }
 
-static enum parse_format format_of(enum body_kind kind, struct str beginning)
-{
-	switch (kind) {
-	case KIND_NDJSON:
-		return PARSE_NDJSON;
-	case KIND_MSGPACK:
-		return PARSE_MSGPACK;
-	case KIND_CSV:
-		return PARSE_CSV;
-	default:
-		(void)beginning;
-		return PARSE_JSON;
-	}
-}
-
-/* Makes the batch; false if the request was answered instead, with the upload gone. */
-static bool begin_batch(struct upload *upload, struct str beginning)
+/* Makes the batch; false if the request was answered instead. */
+static bool begin_batch(struct upload *upload)
 {
 	struct http_request *request = upload->request;
 	struct str product = query_params_get(&upload->params, "product");
@@ -139,15 +158,12 @@ static bool begin_batch(struct upload *upload, struct str beginning)
 
 	if (product.p)
 		buf_add_str(&name, product);
-	upload->batch =
-		ingest_batch_new(upload->ingest, format_of(upload->kind, beginning), http_request_producer(request),
-	                         product.p ? buf_cstr(&name) : NULL, &upload->settings, on_done, upload, &err);
+	upload->batch = ingest_batch_new(upload->ingest, format_of(upload->kind), http_request_producer(request),
+	                                 product.p ? buf_cstr(&name) : NULL, &upload->settings, on_done, upload, &err);
 	buf_free(&name);
-	if (upload->batch)
-		return true;
-	reply_error(request, upload->disk, &err);
-	upload_free(upload);
-	return false;
+	if (!upload->batch)
+		reply_error(request, upload->disk, &err, (struct str){ NULL, 0 });
+	return upload->batch != NULL;
 }
 
 /* --- the query --- */
@@ -210,46 +226,71 @@ static bool take_query(struct upload *upload, struct store *store)
 
 /* --- the stream --- */
 
+/* Is the body's first byte, white space and a byte order mark apart, one that JSON may begin with? True as long as there
+ * is none. */
+static bool may_be_json(struct upload *upload, const char *data, size_t len)
+{
+	for (size_t i = 0; i < len && !upload->begun; i++) {
+		if (data[i] && strchr(" \t\r\n\xef\xbb\xbf", data[i]))
+			continue;
+		upload->begun = true;
+		return data[i] == '{' || data[i] == '[';
+	}
+	return true;
+}
+
+static void finish(struct upload *upload)
+{
+	upload->finished = true;
+	http_request_on_close(upload->request, on_gone, upload);
+	ingest_batch_finish(upload->batch);
+}
+
 static void on_data(void *arg, const char *data, size_t len)
 {
 	struct upload *upload = arg;
-	struct str rest = { data, len };
-	bool guess = upload->kind == KIND_JSON || upload->kind == KIND_UNSAID;
-	struct error err;
 
-	if (!upload->batch) {
-		if (guess && !find_first(&rest))
-			return;
-		if (upload->kind == KIND_UNSAID && rest.p[0] != '{' && rest.p[0] != '[') {
-			reply_unsupported(upload->request);
-			upload_free(upload);
-			return;
-		}
-		if (!begin_batch(upload, rest))
-			return;
-	}
-	ingest_batch_feed(upload->batch, rest.p, rest.len);
-	/* The client need not send the rest to hear of it. */
-	if (ingest_batch_failed(upload->batch, &err)) {
-		reply_error(upload->request, upload->disk, &err);
+	if (upload->finished)
+		return;
+	if (upload->kind == KIND_UNSAID && !may_be_json(upload, data, len)) {
+		reply_unsupported(upload->request);
 		on_gone(upload);
+		return;
 	}
+	ingest_batch_feed(upload->batch, data, len);
+	/* The client need not send the rest to hear of it. */
+	if (ingest_batch_is_over(upload->batch))
+		finish(upload);
 }
 
 static void on_end(void *arg)
 {
 	struct upload *upload = arg;
 
-	/* An empty body is a batch of no records. */
-	if (!upload->batch && !begin_batch(upload, STR_LITERAL("")))
+	if (!upload->finished)
+		finish(upload);
+}
+
+/* What came before the fault is answered with it. */
+static void on_fault(void *arg, const struct http_fault *fault)
+{
+	struct upload *upload = arg;
+	size_t len = strlen(fault->detail);
+	struct error why;
+
+	if (upload->finished)
 		return;
-	http_request_on_close(upload->request, on_gone, upload);
-	ingest_batch_finish(upload->batch);
+	upload->finished = true;
+	upload->fault_status = fault->status;
+	if (len > 0 && fault->detail[len - 1] == '.')
+		len--; /* the sentence goes on */
+	error_set(&why, ERROR_INVALID, "%.*s", (int)len, fault->detail);
+	ingest_batch_stop(upload->batch, &why);
 }
 
 void http_cdrs_post(struct http_request *request, void *app)
 {
-	static const struct http_stream stream = { on_data, on_end, on_gone };
+	static const struct http_stream stream = { on_data, on_end, on_gone, on_fault };
 	struct http_app *shared = app;
 	struct upload *upload;
 	enum body_kind kind;
@@ -257,7 +298,7 @@ void http_cdrs_post(struct http_request *request, void *app)
 
 	if (disk_is_low(shared->disk)) {
 		disk_fail_low(shared->disk, &err);
-		reply_error(request, shared->disk, &err);
+		reply_error(request, shared->disk, &err, (struct str){ NULL, 0 });
 		return;
 	}
 	if (!find_media(http_request_header(request, "Content-Type"), &kind)) {
@@ -274,7 +315,7 @@ void http_cdrs_post(struct http_request *request, void *app)
 	upload->disk = shared->disk;
 	upload->ingest = shared->ingest;
 	upload->kind = kind;
-	if (!take_query(upload, shared->store)) {
+	if (!take_query(upload, shared->store) || !begin_batch(upload)) {
 		upload_free(upload);
 		return;
 	}

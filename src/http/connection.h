@@ -150,9 +150,6 @@ void http_access_add_target(struct buf *out, const struct http_request *request)
 /* problem.c */
 void http_reply_fault(struct http_request *request, const struct http_fault *fault);
 
-/* reply.c: "Not Found" for 404. */
-const char *http_status_phrase(int status);
-
 /* stats.c: counts an answer of `length` bytes and writes its line of the access log; status HTTP_STATUS_GONE for a
  * client that did not wait for it. */
 #define HTTP_STATUS_GONE 499

@@ -130,13 +130,16 @@ void http_request_url(const struct http_request *request, struct buf *out);
  * Streaming. on_data gets decompressed pieces of at most 64 KiB, in one turn of the loop no more than a slice's worth;
  * on_end once when the body is complete and its framing and compression were right. on_abort instead of on_end when
  * the client is gone, too slow, over a limit or its compression is broken: the server answers, if that is possible, and
- * the request dies when on_abort returns. The handler may reply before on_end: the rest of the body is then dropped
- * and none of the three is called again.
+ * the request dies when on_abort returns. With on_fault the handler answers itself where an answer is possible, now or
+ * later, with the fault's status; on_abort is then called when the client is gone before. The handler may reply before
+ * on_end: the rest of the body is then dropped and none of them is called again.
  */
+struct http_fault;
 struct http_stream {
 	void (*on_data)(void *arg, const char *data, size_t len);
 	void (*on_end)(void *arg);
 	void (*on_abort)(void *arg);
+	void (*on_fault)(void *arg, const struct http_fault *fault); /* or NULL */
 };
 void http_request_stream(struct http_request *request, const struct http_stream *stream, void *arg);
 
@@ -165,9 +168,16 @@ void http_reply_behind(struct http_request *request, int status, const char *con
 void http_reply_file(struct http_request *request, int status, const char *content_type, int fd, uint64_t offset,
                      uint64_t length);
 
+/* "Not Found" for 404. */
+const char *http_status_phrase(int status);
+
 /* problem.c: application/problem+json by the table there. */
 void http_reply_error(struct http_request *request, const struct error *err);
 void http_reply_problem(struct http_request *request, int status, const char *title, const char *detail);
+/* With more members, "name":value,... as JSON, or none. */
+void http_reply_problem_with(struct http_request *request, int status, const char *title, const char *detail,
+                             struct str members);
+void http_reply_error_with(struct http_request *request, const struct error *err, struct str members);
 void http_reply_invalid(struct http_request *request, const struct query_problems *problems);
 
 #endif

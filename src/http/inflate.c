@@ -72,11 +72,24 @@ static bool gzip_advance(struct gzip *gzip)
 	return isal_inflate(&gzip->state) == ISAL_DECOMP_OK;
 }
 
+/* Zeros behind a member fill the block of a tape, or of a device, that the file was on. */
+static void skip_padding(struct str *in)
+{
+	while (in->len > 0 && in->p[0] == '\0') {
+		in->p++;
+		in->len--;
+	}
+}
+
 static const char *gzip_step(struct http_inflate *inflate, struct str *in, char *out, size_t size, size_t *made)
 {
 	struct inflate_state *state = &inflate->gzip->state;
 
-	if (inflate->complete && in->len > 0)
+	if (inflate->complete)
+		skip_padding(in);
+	if (inflate->complete && in->len == 0)
+		return NULL;
+	if (inflate->complete)
 		gzip_begin_member(inflate->gzip);
 	state->next_in = (uint8_t *)(uintptr_t)in->p; /* ISA-L reads it only */
 	state->avail_in = (uint32_t)(in->len < UINT32_MAX ? in->len : UINT32_MAX);

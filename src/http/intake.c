@@ -8,6 +8,7 @@
 #include "http/connection.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <sys/socket.h>
 
 #include "base/lag.h"
@@ -33,6 +34,38 @@ void http_intake_begin(struct http_connection *c)
 		send_continue(c);
 }
 
+void http_intake_fail(struct http_connection *c, const struct http_fault *fault)
+{
+	struct http_request *request = c->request;
+
+	if (!request) {
+		http_connection_close(c);
+		return;
+	}
+	if (request->stream.on_fault) {
+		http_content_free(&c->content);
+		c->state = HTTP_STATE_WORK;
+		c->keep_alive = false;
+		c->content.finished = false;
+		http_request_on_close(request, request->stream.on_abort, request->stream_arg);
+		request->stream.on_fault(request->stream_arg, fault);
+		return;
+	}
+	if (request->stream.on_abort)
+		request->stream.on_abort(request->stream_arg);
+	http_connection_fail(c, fault);
+}
+
+/* The client has shut its side within the body; it may still read an answer. */
+static void end_early(struct http_connection *c)
+{
+	struct http_fault fault;
+
+	c->end_of_input = true;
+	http_fault_set(&fault, 400, "The body was cut short after %" PRIu64 " bytes.", c->content.bytes_in);
+	http_intake_fail(c, &fault);
+}
+
 /* Reads what the socket has; false if that is nothing for now. */
 static bool fill(struct http_connection *c)
 {
@@ -51,8 +84,10 @@ static bool fill(struct http_connection *c)
 	}
 	if (count < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;
-	if (count <= 0)
+	if (count < 0)
 		http_connection_close(c);
+	else if (count == 0)
+		end_early(c);
 	else
 		c->since_us = c->server->clock_us;
 	return count > 0;
@@ -86,19 +121,6 @@ static void finish(struct http_connection *c)
 		http_reply_problem(request, 503, "Service Unavailable", "There is not enough memory for the body.");
 	else
 		http_dispatch_handle(c);
-}
-
-void http_intake_fail(struct http_connection *c, const struct http_fault *fault)
-{
-	struct http_request *request = c->request;
-
-	if (!request) {
-		http_connection_close(c);
-		return;
-	}
-	if (request->stream.on_abort)
-		request->stream.on_abort(request->stream_arg);
-	http_connection_fail(c, fault);
 }
 
 /* One piece out of what was received. Returns bytes handled; 0 when nothing more can be done now. */

@@ -67,6 +67,7 @@ struct problem {
 	const char *detail;
 	const char *cause; /* for the log; NULL: the detail */
 	const struct query_problems *parameters;
+	struct str members; /* further ones, as JSON */
 };
 
 static void write_parameters(struct json *j, const struct query_problems *problems)
@@ -101,6 +102,8 @@ static void write_problem(struct buf *out, const struct http_request *request, c
 	json_text(&j, instance);
 	if (problem->parameters)
 		write_parameters(&j, problem->parameters);
+	if (problem->members.len > 0)
+		json_raw(&j, problem->members);
 	json_object_end(&j);
 }
 
@@ -149,21 +152,33 @@ static void reply(struct http_request *request, const struct problem *problem)
 
 void http_reply_error(struct http_request *request, const struct error *err)
 {
+	http_reply_error_with(request, err, (struct str){ NULL, 0 });
+}
+
+void http_reply_error_with(struct http_request *request, const struct error *err, struct str members)
+{
 	const struct problem_row *row = find_row(err->code);
 
 	if (row->code == ERROR_FULL || row->code == ERROR_NOMEM)
 		http_reply_header(request, "Retry-After", RETRY_SECONDS);
 	reply(request, &(struct problem){
-		.status = row->status,
-		.title = row->title,
-		.detail = row->detail ? row->detail : err->message,
-		.cause = err->message,
-	});
+			       .status = row->status,
+			       .title = row->title,
+			       .detail = row->detail ? row->detail : err->message,
+			       .cause = err->message,
+			       .members = members,
+		       });
 }
 
 void http_reply_problem(struct http_request *request, int status, const char *title, const char *detail)
 {
-	reply(request, &(struct problem){ .status = status, .title = title, .detail = detail });
+	http_reply_problem_with(request, status, title, detail, (struct str){ NULL, 0 });
+}
+
+void http_reply_problem_with(struct http_request *request, int status, const char *title, const char *detail,
+                             struct str members)
+{
+	reply(request, &(struct problem){ .status = status, .title = title, .detail = detail, .members = members });
 }
 
 void http_reply_fault(struct http_request *request, const struct http_fault *fault)

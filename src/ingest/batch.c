@@ -3,6 +3,7 @@
  *
  * Every record passes take_item, the hot path of ingest: nothing in it allocates or logs.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,11 +152,18 @@ void ingest_batch_free(struct ingest_batch *batch)
 	free(batch);
 }
 
-/* Broken framing is a fault of a record, which the parser reported; no memory is the batch's end. */
-static void take_parser_result(struct ingest_batch *batch, int result, const struct error *err)
+bool ingest_batch_is_over(const struct ingest_batch *batch)
 {
-	if (result != 0 && err->code == ERROR_NOMEM && batch->failure.code == ERROR_NONE)
-		batch->failure = *err;
+	return batch->failure.code != ERROR_NONE || batch->stop.code != ERROR_NONE;
+}
+
+/* Nothing more of the body is taken. */
+static void stop(struct ingest_batch *batch, const struct error *why)
+{
+	if (ingest_batch_is_over(batch))
+		return;
+	batch->stop = *why;
+	parser_position(batch->parser, &batch->stopped);
 }
 
 /* Before records of a batch are checked; false if it takes no more. */
@@ -163,7 +171,7 @@ static bool begin_run(struct ingest_batch *batch)
 {
 	struct ingest *ingest = batch->ingest;
 	int64_t earliest_us, latest_us;
-	if (batch->failure.code != ERROR_NONE)
+	if (ingest_batch_is_over(batch))
 		return false;
 	store_clock_span(ingest->store, clock_now_us(), &earliest_us, &latest_us);
 	return check_set_batch(&ingest->check, &batch->settings, earliest_us, latest_us, &batch->failure) == 0;
@@ -172,10 +180,13 @@ static bool begin_run(struct ingest_batch *batch)
 static void feed_text(struct ingest_batch *batch, struct buf *text)
 {
 	struct error err;
-	if (text->failed && batch->failure.code == ERROR_NONE)
-		error_set(&batch->failure, ERROR_NOMEM, "encoding %s: out of memory", batch->settings.encoding);
-	if (batch->failure.code == ERROR_NONE && text->len > 0)
-		take_parser_result(batch, parser_feed(batch->parser, text->data, text->len, &err), &err);
+	int result = 0;
+	if (text->failed)
+		result = error_set(&err, ERROR_NOMEM, "encoding %s: out of memory", batch->settings.encoding);
+	else if (!ingest_batch_is_over(batch) && text->len > 0)
+		result = parser_feed(batch->parser, text->data, text->len, &err);
+	if (result != 0)
+		stop(batch, &err);
 }
 
 static void feed_converted(struct ingest_batch *batch, struct str piece)
@@ -202,7 +213,7 @@ void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len)
 {
 	struct ingest *ingest = batch->ingest;
 	struct error err;
-	if (batch->failure.code == ERROR_NONE && disk_is_low(ingest->disk))
+	if (!ingest_batch_is_over(batch) && disk_is_low(ingest->disk))
 		disk_fail_low(ingest->disk, &batch->failure);
 	if (!begin_run(batch))
 		return;
@@ -210,21 +221,32 @@ void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len)
 	ingest->stats.bytes += len;
 	if (batch->encoding)
 		feed_converted(batch, (struct str){ data, len });
-	else
-		take_parser_result(batch, parser_feed(batch->parser, data, len, &err), &err);
+	else if (parser_feed(batch->parser, data, len, &err) != 0)
+		stop(batch, &err);
+}
+
+static void await_commit(struct ingest_batch *batch)
+{
+	ingest_batch_move(batch, &batch->ingest->waiting);
+	ingest_commit_soon(batch->ingest);
 }
 
 void ingest_batch_finish(struct ingest_batch *batch)
 {
-	struct ingest *ingest = batch->ingest;
 	struct error err;
 	if (begin_run(batch)) {
 		if (batch->encoding)
 			end_converted(batch);
-		take_parser_result(batch, parser_finish(batch->parser, &err), &err);
+		if (parser_finish(batch->parser, &err) != 0)
+			stop(batch, &err);
 	}
-	ingest_batch_move(batch, &ingest->waiting);
-	ingest_commit_soon(ingest);
+	await_commit(batch);
+}
+
+void ingest_batch_stop(struct ingest_batch *batch, const struct error *why)
+{
+	stop(batch, why);
+	await_commit(batch);
 }
 
 void ingest_batch_abandon(struct ingest_batch *batch)
@@ -241,17 +263,9 @@ void ingest_batch_summary(const struct ingest_batch *batch, struct ingest_summar
 	*summary = batch->summary;
 }
 
-bool ingest_batch_failed(const struct ingest_batch *batch, struct error *err)
-{
-	if (batch->failure.code == ERROR_NONE)
-		return false;
-	*err = batch->failure;
-	return true;
-}
-
 static void write_answer(const struct ingest_batch *batch, struct buf *out)
 {
-	const struct ingest_summary *summary = &batch->summary;
+	const struct ingest_summary *summary = &batch->committed;
 	struct json j = json_to(out);
 	json_object_begin(&j);
 	json_member_uint(&j, "accepted", summary->accepted);
@@ -263,23 +277,44 @@ static void write_answer(const struct ingest_batch *batch, struct buf *out)
 	errors_write(&batch->errors, &j);
 	if (batch->errors.fold)
 		json_member_uint(&j, "errors_unlisted", batch->errors.unlisted);
+	if (batch->stop.code != ERROR_NONE && batch->failure.code == ERROR_NONE) {
+		json_member_uint(&j, batch->stopped.unit, batch->stopped.line);
+		if (!batch->encoding) /* otherwise it would count bytes that nobody has sent */
+			json_member_uint(&j, "byte", batch->stopped.byte);
+	}
 	json_object_end(&j);
+}
+
+/* Why it ended early, and what was taken all the same. */
+static void tell_end(const struct ingest_batch *batch, struct error *told)
+{
+	const struct ingest_summary *taken = &batch->committed;
+	bool failed = batch->failure.code != ERROR_NONE;
+	const struct error *why = failed ? &batch->failure : &batch->stop;
+	char where[64] = "";
+	if (!failed)
+		snprintf(where, sizeof(where), " (at %s %llu)", batch->stopped.unit,
+		         (unsigned long long)batch->stopped.line);
+	error_set(told, why->code,
+	          "%.280s%s; before that %llu were accepted, %llu updated, %llu duplicates, %llu outdated, %llu rejected",
+	          why->message, where, (unsigned long long)taken->accepted, (unsigned long long)taken->updated,
+	          (unsigned long long)taken->duplicates, (unsigned long long)taken->outdated,
+	          (unsigned long long)taken->rejected);
 }
 
 void ingest_batch_answer(struct ingest_batch *batch)
 {
 	struct buf answer = { 0 };
-	if (batch->failure.code == ERROR_NONE)
-		write_answer(batch, &answer);
+	struct error told;
+	write_answer(batch, &answer);
 	if (answer.failed || errors_failed(&batch->errors)) {
 		buf_clear(&answer);
 		error_set(&batch->failure, ERROR_NOMEM, "answer to %s: out of memory",
 		          batch->producer ? batch->producer : "a replay");
 	}
-	if (batch->failure.code == ERROR_NONE)
-		batch->done(batch->arg, &batch->summary, &answer, NULL);
-	else
-		batch->done(batch->arg, &(struct ingest_summary){ 0 }, &answer, &batch->failure);
+	if (ingest_batch_is_over(batch))
+		tell_end(batch, &told);
+	batch->done(batch->arg, &batch->committed, &answer, ingest_batch_is_over(batch) ? &told : NULL);
 	buf_free(&answer);
 	ingest_batch_free(batch);
 }

@@ -56,6 +56,16 @@ void ingest_fail_round(struct ingest *ingest, const struct error *err)
 	round_begin(ingest);
 }
 
+/* What the batches of the round have come to is on disk. */
+static void note_committed(const struct ingest *ingest, const struct ingest_queue *queue)
+{
+	struct ingest_batch *batch;
+	TAILQ_FOREACH(batch, queue, link) {
+		if (batch->round == ingest->round)
+			batch->committed = batch->summary;
+	}
+}
+
 static void round_committed(struct ingest *ingest, int64_t took_us)
 {
 	struct ingest_stats *stats = &ingest->stats;
@@ -69,6 +79,8 @@ static void round_committed(struct ingest *ingest, int64_t took_us)
 		stats->commits++;
 		histogram_add(&stats->commit_duration, took_us);
 	}
+	note_committed(ingest, &ingest->feeding);
+	note_committed(ingest, &ingest->waiting);
 	round_begin(ingest);
 	for (struct ingest_watch *watch = ingest->watches; watch; watch = watch->next)
 		watch->on_commit(watch->arg);

@@ -39,8 +39,12 @@ struct ingest_summary {
 	uint64_t accepted, updated, duplicates, outdated, rejected;
 };
 
-/* Called once when everything of the batch is on disk (err NULL) or could not be written (err set: nothing of it is
- * acknowledged). `answer` is the JSON of the issue: {"accepted",...,"errors":[...]}. The batch is gone afterwards. */
+/*
+ * Called once when everything of the batch is on disk (err NULL), or when the rest of it won't be (err set: it could not
+ * be read on, ERROR_INVALID or what ingest_batch_stop said, or not be written). `summary` and `answer`, as JSON
+ * {"accepted",...,"errors":[...]}, say what is on disk in either case; where reading has stopped, `answer` says by "line"
+ * or "element" and "byte". The batch is gone afterwards.
+ */
 typedef void (*ingest_done_fn)(void *arg, const struct ingest_summary *summary, struct buf *answer,
                                const struct error *err);
 
@@ -60,14 +64,18 @@ void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len)
 /* The body is complete; `done` follows after the commit, never from within this call. */
 void ingest_batch_finish(struct ingest_batch *batch);
 
+/* The rest of the body will not come, for the reason *why: its last record is not taken unless it was whole. `done`
+ * follows after the commit, with *why. */
+void ingest_batch_stop(struct ingest_batch *batch, const struct error *why);
+
 /* The client is gone: what was put stays and is committed, `done` is not called. */
 void ingest_batch_abandon(struct ingest_batch *batch);
 
 /* Counts so far, for an import's progress. */
 void ingest_batch_summary(const struct ingest_batch *batch, struct ingest_summary *summary);
 
-/* Has it failed already, so that feeding it more is in vain? Then *err says why. */
-bool ingest_batch_failed(const struct ingest_batch *batch, struct error *err);
+/* Has it come to its end already, so that feeding it more is in vain? `done` will say why when it is finished. */
+bool ingest_batch_is_over(const struct ingest_batch *batch);
 
 /*
  * For others that put records into the store's open transactions (meter/): commits them with all that waits, blocking

@@ -62,8 +62,12 @@ struct ingest_batch {
 	void *arg;
 	uint64_t round; /* of its newest record */
 	struct ingest_summary summary;
+	struct ingest_summary committed; /* what of it is on disk */
 	struct errors errors;
-	struct error failure; /* code ERROR_NONE while all is well; then it takes no more records */
+	/* Code ERROR_NONE while all is well; then it takes no more records. */
+	struct error failure;          /* what was put since the last commit is lost */
+	struct error stop;             /* the body ends here; what was put stays */
+	struct parse_position stopped; /* where */
 };
 
 /* --- ingest.c --- */

@@ -372,7 +372,7 @@ def test_what_stands_before_broken_framing_is_kept_and_the_break_reported(daemon
     body = harness.encode(records, format)
     body = body[:-1] + b"," + tail if format == "json" else body + tail
     response = daemon.post_body(body, format)
-    assert response.status == 200, response
+    assert response.status == 400, response
     answer = response.json()
     assert answer["accepted"] == 3 and answer["rejected"] == 1, answer
     assert answer["errors"][0]["line"] == 4, answer

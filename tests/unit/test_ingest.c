@@ -497,7 +497,8 @@ START_TEST(full_store_fails_every_batch_of_the_round_and_no_other)
 	ck_assert_int_eq(sharing.code, ERROR_FULL);
 	ck_assert_int_eq(filling.code, ERROR_FULL);
 	assert_counts(&filling, 0, 0, 0, 0);
-	ck_assert_str_eq(filling.answer, "");
+	ck_assert_str_eq(filling.answer,
+	                 "{\"accepted\":0,\"updated\":0,\"duplicates\":0,\"outdated\":0,\"rejected\":0,\"errors\":[]}");
 	open_batch(&after);
 	feed_many(&after, "after", 2);
 	finish(&after);
