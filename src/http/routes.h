@@ -20,6 +20,7 @@
 #include "store/store.h"
 
 struct http_changes_waiters;
+struct http_summary_turns;
 
 /* What handlers may use. All pointers stay the caller's and must outlive the server; what the last three are about is
  * theirs. */
@@ -33,7 +34,7 @@ struct http_app {
 	struct reports *reports;
 	struct meter *meter;
 	struct cursor_key cursor_key;
-	size_t summaries;                    /* being made (summary.c) */
+	struct http_summary_turns *summary_turns; /* of summaries (summary_turns.c); NULL: none is made */
 	struct http_changes_waiters *waiters; /* for changes (changes_wait.c); NULL: none */
 	struct id_pool random;               /* for ids of requests */
 };

@@ -5,8 +5,8 @@
  *
  * An account's days are read one after the other, in slices, as in records.c, and only the columns that are needed.
  * Sealed blocks know their own sums: where there is nothing to group by within a block, only its head is read. A product
- * with durations must be read, since blocks do not sum these up. Few summaries are made at once, and they share a
- * slice's time, so that the loop is not kept from others.
+ * with durations must be read, since blocks do not sum these up. Few summaries are made at once (summary_turns.h), and
+ * they share a slice's time, so that the loop is not kept from others.
  */
 #include "http/summary.h"
 
@@ -22,8 +22,7 @@
 
 static void summary_free(struct http_summary *summary)
 {
-	if (summary->counted)
-		summary->app->summaries--;
+	http_summary_turn_leave(summary->app, &summary->turn);
 	if (summary->timer)
 		event_free(summary->timer);
 	query_params_free(&summary->params);
@@ -48,17 +47,33 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	go_on(arg);
 }
 
+/* From here on it can be gone on with later, and ends with its client. */
+static int make_timer(struct http_summary *summary, struct error *err)
+{
+	if (summary->timer)
+		return 0;
+	summary->timer = evtimer_new(summary->app->base, on_timer, summary);
+	if (!summary->timer)
+		return error_set(err, ERROR_NOMEM, "Out of memory for a summary's timer");
+	http_request_on_close(summary->request, on_close, summary);
+	return 0;
+}
+
 static int pause_summary(struct http_summary *summary, struct error *err)
 {
 	static const struct timeval now = { 0, 0 };
 
-	if (!summary->timer) {
-		summary->timer = evtimer_new(summary->app->base, on_timer, summary);
-		http_request_on_close(summary->request, on_close, summary);
-	}
-	if (!summary->timer || evtimer_add(summary->timer, &now) < 0)
-		return error_set(err, ERROR_NOMEM, "Out of memory for a summary's timer");
-	return 0;
+	if (make_timer(summary, err) < 0)
+		return -1;
+	return evtimer_add(summary->timer, &now) == 0 ? 0 : error_set(err, ERROR_NOMEM, "Out of memory for a summary's timer");
+}
+
+/* It has waited, and its turn has come: not from within the end of another. */
+static void on_turn(void *arg)
+{
+	struct http_summary *summary = arg;
+
+	event_active(summary->timer, EV_TIMEOUT, 0);
 }
 
 /* --- adding --- */
@@ -237,51 +252,7 @@ static void refuse_groups(struct http_summary *summary)
 	http_reply_invalid(summary->request, &problems);
 }
 
-/* Runs one slice; then the summary waits for the next, or is answered and gone. */
-static void go_on(struct http_summary *summary)
-{
-	int64_t slice_us = SLICE_US / (int64_t)summary->app->summaries;
-	struct error err = { 0 };
-	bool done = false;
-
-	if (read_slice(summary, slice_us, &done, &err) == 0) {
-		if (!done && pause_summary(summary, &err) == 0)
-			return;
-		if (done && http_summary_answer(summary, &err) == 0) {
-			summary_free(summary);
-			return;
-		}
-	}
-	if (err.code == ERROR_NOT_FOUND)
-		refuse_groups(summary);
-	else
-		http_reply_error(summary->request, &err);
-	summary_free(summary);
-}
-
-/* --- its beginning: each of these has answered the request where it returns false --- */
-
-static bool make_plan(struct http_summary *summary)
-{
-	struct query_limits limits = { .window_max_us = summary->app->config->summary_window_max };
-
-	return http_plan_make(summary->request, summary->app, QUERY_SUMMARY, &limits, summary->received_us,
-	                      &summary->params, &summary->plan);
-}
-
-static bool may_begin(struct http_summary *summary)
-{
-	if (summary->app->summaries < (size_t)summary->app->config->summaries_max) {
-		summary->app->summaries++;
-		summary->counted = true;
-		return true;
-	}
-	http_reply_header(summary->request, "Retry-After", RETRY_SECONDS);
-	http_reply_problem(summary->request, 429, "Too Many Requests",
-	                   "The server is making as many summaries as it may; try again later.");
-	return false;
-}
-
+/* Its turn has come: what there is now is what it tells of. */
 static int begin(struct http_summary *summary, struct error *err)
 {
 	const struct query_plan *plan = &summary->plan;
@@ -309,13 +280,76 @@ static int begin(struct http_summary *summary, struct error *err)
 	summary->interval_from_us = INT64_MAX;
 	if (!find_day(summary, clock_day_of(plan->from_us)))
 		summary->day = NO_DAY;
+	summary->begun = true;
 	return 0;
+}
+
+/* Runs one slice; then the summary waits for the next, or is answered and gone. */
+static void go_on(struct http_summary *summary)
+{
+	int64_t slice_us = SLICE_US / (int64_t)http_summary_turns_count(summary->app);
+	struct error err = { 0 };
+	bool done = false;
+	int result = summary->begun ? 0 : begin(summary, &err);
+
+	if (result == 0 && read_slice(summary, slice_us, &done, &err) == 0) {
+		if (!done && pause_summary(summary, &err) == 0)
+			return;
+		if (done && http_summary_answer(summary, &err) == 0) {
+			summary_free(summary);
+			return;
+		}
+	}
+	if (err.code == ERROR_NOT_FOUND)
+		refuse_groups(summary);
+	else
+		http_reply_error(summary->request, &err);
+	summary_free(summary);
+}
+
+/* --- its beginning: each of these has answered the request where it returns false --- */
+
+static bool make_plan(struct http_summary *summary)
+{
+	struct query_limits limits = { .window_max_us = summary->app->config->summary_window_max };
+
+	return http_plan_make(summary->request, summary->app, QUERY_SUMMARY, &limits, summary->received_us,
+	                      &summary->params, &summary->plan);
+}
+
+/* True when it is its turn. Otherwise it waits for that, or (*gone) has been refused. */
+static bool take_turn(struct http_summary *summary, bool *gone)
+{
+	struct error err;
+
+	*gone = false;
+	summary->turn.account = http_request_account(summary->request)->id;
+	summary->turn.start = on_turn;
+	summary->turn.arg = summary;
+	switch (http_summary_turn_enter(summary->app, &summary->turn)) {
+	case SUMMARY_STARTS:
+		return true;
+	case SUMMARY_WAITS:
+		if (make_timer(summary, &err) == 0)
+			return false;
+		http_reply_error(summary->request, &err);
+		*gone = true;
+		return false;
+	default:
+		break;
+	}
+	*gone = true;
+	http_reply_header(summary->request, "Retry-After", RETRY_SECONDS);
+	http_reply_problem(summary->request, 429, "Too Many Requests",
+	                   "As many of the account's summaries wait as may (summaries_waiting_max); try again later.");
+	return false;
 }
 
 void http_summary_get(struct http_request *request, void *app)
 {
 	struct http_summary *summary = calloc(1, sizeof(*summary));
 	struct error err;
+	bool gone;
 
 	if (!summary) {
 		error_set(&err, ERROR_NOMEM, "Out of memory for a summary");
@@ -326,12 +360,10 @@ void http_summary_get(struct http_request *request, void *app)
 	summary->app = app;
 	summary->received_us = clock_now_us();
 	id_uuid_from(&summary->app->random, summary->request_id);
-	if (!make_plan(summary) || !may_begin(summary)) {
+	if (!make_plan(summary))
 		summary_free(summary);
-	} else if (begin(summary, &err) < 0) {
-		http_reply_error(request, &err);
-		summary_free(summary);
-	} else {
+	else if (take_turn(summary, &gone))
 		go_on(summary);
-	}
+	else if (gone)
+		summary_free(summary);
 }

@@ -2,6 +2,7 @@
  * summary.h: one GET /v2/reports/summary on its way; private to http/.
  *
  *	summary.c         checks the request, reads in slices
+ *	summary_turns.c   whose turn it is
  *	summary_groups.c  the groups: keys, counts, sums
  *	summary_answer.c  the JSON
  */
@@ -10,6 +11,7 @@
 
 #include "base/id.h"
 #include "http/routes.h"
+#include "http/summary_turns.h"
 #include "store/sums.h"
 
 /* Of a group's records of one currency. */
@@ -101,7 +103,8 @@ struct http_summary {
 	struct http_request *request;
 	struct http_app *app;
 	struct event *timer; /* goes on after a pause; NULL until the first one */
-	bool counted;        /* among app->summaries */
+	struct http_summary_turn turn;
+	bool begun;          /* its turn has come */
 	struct query_params params;
 	struct query_plan plan; /* borrows from params */
 	char request_id[ID_UUID_LEN + 1];

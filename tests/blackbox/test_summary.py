@@ -3,6 +3,7 @@ import collections
 import datetime
 import decimal
 import http.client
+import json
 import random
 import time
 import zoneinfo
@@ -239,7 +240,7 @@ def test_a_parent_sums_up_its_subaccounts(daemon, account):
 @pytest.fixture(scope="module")
 def large(daemons):
     """200,000 messages in any order, sealed, in a daemon of its own."""
-    daemon = daemons(seal_age="50ms", summaries_max=1)
+    daemon = daemons(seal_age="50ms", summaries_max=1, summaries_waiting_max=3)
     account = daemon.new_account()
     for seed in range(4):
         body = harness.generate_bytes("SMS", [account], 50000, iso(YESTERDAY - 29 * DAY), iso(YESTERDAY + DAY),
@@ -266,20 +267,49 @@ def test_a_months_total_takes_milliseconds(large):
     assert min(took) < 0.25
 
 
-def test_no_more_than_summaries_max_are_made_at_once(large):
-    daemon, account = large
+def begin_slow(daemon, account, asker=None):
+    """A summary that takes its time, asked for and not waited for."""
+    asker = asker or account
     slow = {"account_id": account.id, "product": "SMS", "group_by": "network", "date_start": iso(YESTERDAY - 29 * DAY),
             "date_end": iso(YESTERDAY + DAY)}
     connection = http.client.HTTPConnection("127.0.0.1", daemon.port)
-    headers = {"Authorization": harness.basic(account.id, account.secret)}
-    connection.request("GET", "/v2/reports/summary?" + harness.query_string(slow), headers=headers)
-    response = daemon.get("/v2/reports/summary", slow, account)
-    assert response.status == 429 and response.headers["Retry-After"]
-    connection.close()
-    deadline = time.monotonic() + 10
-    while daemon.get("/v2/reports/summary", slow, account).status == 429:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    connection.request("GET", "/v2/reports/summary?" + harness.query_string(slow),
+                       headers={"Authorization": harness.basic(asker.id, asker.secret)})
+    daemon.get("/healthz")  # which is served after it
+    return connection
+
+
+def test_more_than_summaries_max_wait_for_their_turn_and_too_many_of_an_account_are_refused(large):
+    daemon, account = large
+    asked = [begin_slow(daemon, account) for _ in range(5)]  # one is made, three may wait
+    statuses = [connection.getresponse().status for connection in asked]
+    assert statuses == [200, 200, 200, 200, 429]
+    for connection in asked:
+        connection.close()
+
+
+def test_a_refused_summary_may_be_asked_for_again(large):
+    daemon, account = large
+    asked = [begin_slow(daemon, account) for _ in range(5)]
+    refused = asked[-1].getresponse()
+    assert refused.status == 429 and refused.headers["Retry-After"]
+    assert "summaries_waiting_max" in json.loads(refused.read())["detail"]
+    for connection in asked:
+        connection.close()  # whose clients are gone: they leave the queue
+    harness.wait_for(lambda: begin_slow(daemon, account).getresponse().status == 200)
+
+
+def test_accounts_take_turns(large):
+    daemon, account = large
+    other = daemon.new_account()
+    daemon.post_cdrs(many_sms(other, 3))
+    asked = [begin_slow(daemon, account) for _ in range(4)]
+    begin = time.monotonic()
+    assert begin_slow(daemon, other).getresponse().status == 200
+    for_other = time.monotonic() - begin
+    for connection in asked:
+        assert connection.getresponse().status == 200
+    assert for_other < (time.monotonic() - begin) * 0.6, "it has waited for all of the other account's"
 
 
 def test_a_summary_is_not_charged(own_daemon):
