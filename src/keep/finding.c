@@ -26,7 +26,7 @@ struct finding {
 	struct str sought;                /* the number or the id, in `text` */
 	struct buf text;
 	char id[ID_MAX + 1];              /* "" for a number */
-	char lower[ID_MAX + 1];           /* the id as ids are most often written, if that is another */
+	char lower[ID_MAX + 1];           /* an id that is no UUID as ids are most often written, if that is another */
 	uint64_t max;
 	finding_fn fn;
 	void *arg;
@@ -112,7 +112,7 @@ static int take_id(struct finding *finding, const char *id, struct error *err)
 	memcpy(finding->id, id, len);
 	for (size_t i = 0; i < len; i++)
 		finding->lower[i] = (char)tolower((unsigned char)id[i]);
-	if (strcmp(finding->lower, finding->id) == 0)
+	if (strcmp(finding->lower, finding->id) == 0 || id_is_uuid(str_from(id)))
 		finding->lower[0] = '\0';
 	if (finding->account[0])
 		buf_add(&finding->accounts, finding->account, ACCOUNT_ID_LEN);
@@ -189,7 +189,7 @@ static bool give_found(void *arg, const struct record *record, struct str line, 
 	(void)line;
 	for (size_t i = 0; i < product->lookup_count; i++) {
 		struct str value = record->values[product->lookup[i]];
-		if (str_is(value, finding->id) || (finding->lower[0] && str_is(value, finding->lower)))
+		if (id_equal(value, str_from(finding->id)) || (finding->lower[0] && str_is(value, finding->lower)))
 			columns |= UINT64_C(1) << product->lookup[i];
 	}
 	return give_record(arg, record, behind->time_us, columns);
