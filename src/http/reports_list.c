@@ -2,7 +2,7 @@
  * reports_list.c: GET /v2/reports?account_id=&status=A,B&date_from=&date_to=, an account's reports, newest first.
  *
  * Without date_from those of the last seven days are meant; nothing older is kept anyway. The newest LIST_MAX are
- * listed; whoever has more goes on with date_to.
+ * listed, or fewer if they make more than LIST_BYTES_MAX; whoever has more goes on with date_to.
  */
 #include "http/reports.h"
 
@@ -10,6 +10,7 @@
 #include "http/plan.h"
 
 #define LIST_MAX 500
+#define LIST_BYTES_MAX ((size_t)1 << 20) /* reports may have callback URLs of 16 KB */
 #define DEFAULT_DAYS 7
 #define ALL_STATES ((1U << REPORT_STATES) - 1)
 
@@ -140,7 +141,7 @@ static bool add_report(void *arg, const struct report *report)
 
 	if (!(list->states & 1U << report->state) || !http_report_is_visible(list->request, list->app, report))
 		return true;
-	if (list->count == LIST_MAX)
+	if (list->count == LIST_MAX || list->reports.len >= LIST_BYTES_MAX)
 		return false;
 	if (list->count++ > 0)
 		buf_add_char(&list->reports, ',');

@@ -106,24 +106,28 @@ static void take_switch(struct query_making *making, struct str name, struct str
 		                   STR_ARGS(query_clip(value, QUERY_VALUE_SHOWN)));
 }
 
+/* A product that has not what the switch shows takes it only switched off, as clients send it that name all switches. */
+static void take_view(struct query_making *making, struct str name, struct str value, bool has, bool *on)
+{
+	take_switch(making, name, value, on);
+	if (*on && making->plan->product && !has)
+		query_refuse_filter(making, name);
+}
+
 void query_take_include_message(struct query_making *making, struct str value)
 {
-	struct str name = STR_LITERAL("include_message");
+	struct query_plan *plan = making->plan;
 
-	if (making->plan->product && !making->plan->product->has_message)
-		query_refuse_filter(making, name);
-	else
-		take_switch(making, name, value, &making->plan->include_message);
+	take_view(making, STR_LITERAL("include_message"), value, plan->product && plan->product->has_message,
+	          &plan->include_message);
 }
 
 void query_take_show_concatenated(struct query_making *making, struct str value)
 {
-	struct str name = STR_LITERAL("show_concatenated");
+	struct query_plan *plan = making->plan;
 
-	if (making->plan->product && !making->plan->product->has_concatenated)
-		query_refuse_filter(making, name);
-	else
-		take_switch(making, name, value, &making->plan->show_concatenated);
+	take_view(making, STR_LITERAL("show_concatenated"), value, plan->product && plan->product->has_concatenated,
+	          &plan->show_concatenated);
 }
 
 /* Some clients send it with every query; a page has one account's records. */

@@ -468,6 +468,7 @@ void report_job_look_after(struct reports *reports, struct report_job *job, int6
 {
 	struct report_work *work = job->work;
 	int64_t max_us = reports->config->report_stall_max;
+	struct buf stalled = { 0 };
 	struct error err;
 
 	if (work->ended) {
@@ -477,6 +478,8 @@ void report_job_look_after(struct reports *reports, struct report_job *job, int6
 	work->stalled_us = has_got_on(work) ? 0 : work->stalled_us + elapsed_us;
 	if (work->stalled_us < max_us)
 		return;
-	error_set(&err, ERROR_LIMIT, "No progress for %lld seconds", (long long)(work->stalled_us / CLOCK_US_PER_SECOND));
+	clock_format_duration(&stalled, work->stalled_us - work->stalled_us % CLOCK_US_PER_SECOND);
+	error_set(&err, ERROR_LIMIT, "No progress for %.*s", STR_ARGS(buf_str(&stalled)));
+	buf_free(&stalled);
 	fail(reports, job, &err);
 }

@@ -81,6 +81,9 @@ RECORDS = [
      "account_id={account}&product=SMS&direction=outbound&date_start={day}&include_message=1&show_concatenated=0"),
     ("clients that send what they have not: empty values",
      "account_id={account}&product=SMS&direction=outbound&date_start={day}&date_end=&id=&status=&to=&cursor=&iv=&limit="),
+    ("tools generated from the API's specification: every switch, off",
+     "account_id={account}&product=VOICE-CALL&date_start={day}&include_message=false&show_concatenated=false"
+     "&include_subaccounts=false"),
     ("a reseller's portal (Express): include_subaccounts beside records",
      "account_id={account}&product=SMS&direction=outbound&date_start={day}&include_subaccounts=false"),
 ]
@@ -92,6 +95,9 @@ REPORTS = [
     ("Vonage/vonage-curl-code-snippets: reports/messages/create-async-report.sh",
      {"product": "MESSAGES", "direction": "outbound", "status": "delivered", "date_start": "{day}T00:00:00Z",
       "date_end": "{now_z}", "include_message": "true"}),
+    ("a reseller's portal (Express): include_subaccounts as text, +0000",
+     {"product": "SMS", "include_subaccounts": "true", "direction": "outbound", "date_start": "{day}T00:00:00+0000",
+      "date_end": "{day}T23:59:59+0000"}),
     ("Vonage/vonage-php-code-snippets: reports/create-async-report.php", {"product": "SMS", "direction": "outbound"}),
     ("clients that send null and empty text for what they have not",
      {"product": "SMS", "direction": "outbound", "date_start": "{day}", "date_end": None, "status": "", "to": None,
@@ -117,14 +123,17 @@ class Loaded:
         self.sent += [sms(self.account, NOON, direction="inbound"), sms(self.account, RECENT, direction="inbound")]
         for time_us in (NOON, RECENT, NOW - 7 * DAY + HOUR, NOW - 2 * DAY + HOUR):
             self.sent += [message(self.account, time_us), message(self.account, time_us, "inbound")]
+        self.sent += [{"product": "VOICE-CALL", "account_id": self.account.id, "id": f"call-{i}", "call_id": f"call-{i}",
+                       "direction": "outbound", "date_start": iso(NOON + i * SECOND)} for i in range(3)]
         answer = daemon.post_cdrs(self.sent)
         assert answer["accepted"] == len(self.sent), answer
 
     def within(self, product, direction, start, end):
         """Ids of what was sent in the range that an answer echoes."""
+        time_column = "date_start" if product == "VOICE-CALL" else "date_received"
         found = [r for r in self.sent if r["product"] == product and r["direction"] == direction and
-                 moment(start) <= moment(r["date_received"]) < moment(end)]
-        return [r["id"] for r in sorted(found, key=lambda r: r["date_received"])]
+                 moment(start) <= moment(r[time_column]) < moment(end)]
+        return [r["id"] for r in sorted(found, key=lambda r: r[time_column])]
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +162,7 @@ def test_records_of_a_public_client(loaded, source, query):
     if "id" in params:
         assert got == [params["id"]]
         return
-    wanted = loaded.within(params["product"], params["direction"], page["date_start"], page["date_end"])
+    wanted = loaded.within(params["product"], params.get("direction", "outbound"), page["date_start"], page["date_end"])
     assert got == wanted[:int(params.get("limit", 1000))]
     assert page["request_status"] == ("TRUNCATED" if len(got) < len(wanted) else "SUCCESS")
     empty = params.get("date_start") == params.get("date_end")

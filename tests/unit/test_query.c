@@ -227,9 +227,9 @@ START_TEST(any_is_a_sender_like_others)
 }
 END_TEST
 
-START_TEST(include_subaccounts_may_be_false_in_any_query)
+START_TEST(switches_may_be_off_in_any_query)
 {
-	assert_plan(CALLS "&include_subaccounts=False");
+	assert_plan(CALLS "&include_subaccounts=False&include_message=false&show_concatenated=0");
 }
 END_TEST
 
@@ -735,7 +735,7 @@ static void add_plans(Suite *suite)
 	tcase_add_loop_test(tc, numbers_are_asked_for_without_a_plus, 0, COUNT(numbers));
 	tcase_add_test(tc, ids_that_are_uuids_are_asked_for_in_either_case);
 	tcase_add_test(tc, any_is_a_sender_like_others);
-	tcase_add_test(tc, include_subaccounts_may_be_false_in_any_query);
+	tcase_add_test(tc, switches_may_be_off_in_any_query);
 	tcase_add_test(tc, filters_become_columns_and_values);
 	tcase_add_test(tc, filter_takes_any_value_where_that_is_set);
 	tcase_add_test(tc, direction_is_no_filter_where_directions_are_kept_apart);
