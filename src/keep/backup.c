@@ -251,9 +251,22 @@ static enum backup_event give_piece(struct backup *backup, struct backup_item *i
 	int got = backup_read_piece(backup, &item->data, err);
 	if (got > 0)
 		return BACKUP_DATA;
-	if (got == 0)
+	if (got < 0)
+		return BACKUP_FAILED;
+	if (backup->stage <= BACKUP_STAGE_CATALOG) {
+		backup->phase = BACKUP_PHASE_TRIMMING;
+		return BACKUP_BUSY;
+	}
+	end_file(backup, true);
+	return BACKUP_FILE_END;
+}
+
+static enum backup_event trim(struct backup *backup, struct error *err)
+{
+	int more = backup_trim_copy(backup, err);
+	if (more == 0)
 		end_file(backup, true);
-	return got < 0 ? BACKUP_FAILED : BACKUP_FILE_END;
+	return more < 0 ? BACKUP_FAILED : more ? BACKUP_BUSY : BACKUP_FILE_END;
 }
 
 enum backup_event backup_step(struct backup *backup, int64_t deadline_us, struct backup_item *item, struct error *err)
@@ -274,6 +287,9 @@ enum backup_event backup_step(struct backup *backup, int64_t deadline_us, struct
 			break;
 		case BACKUP_PHASE_READING:
 			event = give_piece(backup, item, err);
+			break;
+		case BACKUP_PHASE_TRIMMING:
+			event = trim(backup, err);
 			break;
 		}
 	} while (event == BACKUP_BUSY && clock_monotonic_us() < deadline_us);

@@ -70,16 +70,43 @@ static int note_file(struct backup_dir *backup, const char *hex, bool linked, st
 	return backup->sums.failed || backup->about.failed ? no_memory(err) : 0;
 }
 
+/* What follows a place in a list, which is looked at first: files come in the order in which they came then. */
+static struct str rest_of(const struct buf *list, size_t at)
+{
+	return list->len > 0 ? (struct str){ list->data + at, list->len - at } : (struct str){ NULL, 0 };
+}
+
 /* Was it the same when the previous backup was made? */
 static bool is_same(struct backup_dir *backup, struct str stamp)
 {
 	const struct buf *about = &backup->previous_about;
-	if (stamp.len == 0)
+	struct str rest = rest_of(about, backup->about_at);
+	if (stamp.len == 0 || about->len == 0)
 		return false;
 	buf_clear(&backup->scratch);
 	buf_addf(&backup->scratch, "\n%.*s\n", STR_ARGS(stamp));
-	return !backup->scratch.failed && about->len > 0 &&
-	       memmem(about->data, about->len, backup->scratch.data, backup->scratch.len);
+	if (backup->scratch.failed)
+		return false;
+	const char *found = memmem(rest.p, rest.len, backup->scratch.data, backup->scratch.len);
+	if (!found)
+		found = memmem(about->data, about->len, backup->scratch.data, backup->scratch.len);
+	if (found)
+		backup->about_at = (size_t)(found - about->data);
+	return found != NULL;
+}
+
+/* Its sum then; p NULL if it was not there. */
+static struct str previous_sum(struct backup_dir *backup, struct str name)
+{
+	const struct buf *sums = &backup->previous_sums;
+	if (!backup->previous.len)
+		return (struct str){ NULL, 0 };
+	struct str found = sums_find(rest_of(sums, backup->sums_at), name);
+	if (!found.p)
+		found = sums_find(buf_str(sums), name);
+	if (found.p)
+		backup->sums_at = (size_t)(found.p - sums->data);
+	return found;
 }
 
 int backup_dir_link(struct backup_dir *backup, struct str name, struct str stamp, struct error *err)
@@ -87,7 +114,7 @@ int backup_dir_link(struct backup_dir *backup, struct str name, struct str stamp
 	char hex[SUMS_HEX_LEN + 1] = "";
 	if (take_name(backup, name, stamp, err) != 0)
 		return -1;
-	struct str sum = backup->previous.len ? sums_find(buf_str(&backup->previous_sums), name) : (struct str){ NULL, 0 };
+	struct str sum = previous_sum(backup, name);
 	if (!sum.p || !is_same(backup, stamp))
 		return 0;
 	const char *from = folder_path(&backup->scratch_to, backup->previous.data, backup->name.data, err);

@@ -17,6 +17,7 @@ struct backup_dir {
 	struct buf previous; /* DIR/NAME of the newest one, or empty */
 	struct buf previous_sums;
 	struct buf previous_about;
+	size_t sums_at, about_at; /* what was found in them last */
 	struct buf sums;
 	struct buf about;    /* BACKUP */
 	struct buf name;     /* of the file at hand, below DIR/NAME */

@@ -15,6 +15,7 @@
 
 #define COPY_NAME "copy"
 #define SETTLED_NS INT64_C(2000000000) /* a file changed more lately may change again without a newer time */
+#define TRIM_BYTES ((off_t)64 << 20)
 #define NS_PER_SECOND INT64_C(1000000000)
 
 static int no_memory(struct error *err)
@@ -103,7 +104,7 @@ int backup_open_copy(struct backup *backup, struct error *err)
 	const char *copy = backup_spool_copy(backup, err);
 	const char *file = copy ? folder_path(&path, copy, "data.mdb", err) : NULL;
 	int result = -1;
-	if (file && (backup->fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
+	if (file && (backup->fd = open(file, O_RDWR | O_CLOEXEC | O_NOFOLLOW)) < 0)
 		error_set_errno(err, errno, "%s: open", file);
 	else if (file)
 		result = backup_spool_clear(backup, err);
@@ -122,6 +123,15 @@ int backup_read_piece(struct backup *backup, struct str *data, struct error *err
 	*data = (struct str){ backup->piece, (size_t)got };
 	backup->counts.bytes += (uint64_t)got;
 	return got > 0;
+}
+
+int backup_trim_copy(struct backup *backup, struct error *err)
+{
+	off_t end = lseek(backup->fd, 0, SEEK_END);
+	off_t rest = end > TRIM_BYTES ? end - TRIM_BYTES : 0;
+	if (end < 0 || ftruncate(backup->fd, rest) != 0)
+		return error_set_errno(err, errno, "%s: trim", backup->name.data);
+	return rest > 0;
 }
 
 /* --- report files --- */

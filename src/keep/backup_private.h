@@ -15,6 +15,7 @@ enum backup_phase {
 	BACKUP_PHASE_WANTED,
 	BACKUP_PHASE_COPYING, /* copying.h is at it */
 	BACKUP_PHASE_READING,
+	BACKUP_PHASE_TRIMMING, /* the copy goes, a piece at a time: of a large one that takes longer than a slice */
 };
 
 struct backup {
@@ -65,6 +66,9 @@ int backup_open_copy(struct backup *backup, struct error *err);
 
 /* The next piece: 1 with *data, 0 at the end, -1. */
 int backup_read_piece(struct backup *backup, struct str *data, struct error *err);
+
+/* Shortens the copy that is open: 1, 0 when nothing is left of it, -1. */
+int backup_trim_copy(struct backup *backup, struct error *err);
 
 /* Lists the files of ended reports. */
 int backup_list_reports(struct backup *backup, struct error *err);
