@@ -33,7 +33,7 @@ PRODUCT_NAME = re.compile(r"[A-Z][A-Z0-9-]*\Z")
 # Parameters of every query, which a filter of the same name would hide.
 RESERVED_PARAMETERS = {"product", "type", "account_id", "id", "date_start", "date_end", "include_message",
                        "show_concatenated", "include_subaccounts", "callback_url", "format", "compression",
-                       "columns", "cursor", "iv"}
+                       "columns", "limit", "cursor", "iv"}
 
 
 class Faults:

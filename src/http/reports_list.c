@@ -106,6 +106,7 @@ static bool was_given(const struct query_params *params, size_t before)
 static int take(struct list *list, const struct query_params *params, size_t place, struct error *err)
 {
 	const struct query_param *param = &params->list[place];
+	struct buf reason = { 0 };
 
 	if (param->value.len == 0)
 		return 0;
@@ -116,7 +117,10 @@ static int take(struct list *list, const struct query_params *params, size_t pla
 			return refuse_shown(err, param->name, "Given more than once");
 		return parameters[i].take(list, param->value, err);
 	}
-	return refuse_shown(err, param->name, "Unknown parameter");
+	query_unknown_reason(&reason, param->name);
+	(void)refuse_shown(err, param->name, buf_cstr(&reason) ? reason.data : "Unknown parameter");
+	buf_free(&reason);
+	return -1;
 }
 
 /* Without date_from, the usual days before date_to, or before now. */

@@ -171,8 +171,7 @@ static size_t times_before(const struct query_params *params, size_t index)
 	return times;
 }
 
-/* Adds the problem of a parameter of other queries. */
-static void refuse_kind(struct query_making *making, struct str name, int kinds)
+static void add_endpoints(struct buf *reason, int kinds)
 {
 	struct buf list = { 0 };
 
@@ -180,25 +179,34 @@ static void refuse_kind(struct query_making *making, struct str name, int kinds)
 		if ((kinds & 1 << kind) != 0)
 			query_list_add(&list, str_from(endpoints[kind]));
 	}
-	query_problems_add(making->problems, name, "Not taken here, but by: %.*s", STR_ARGS(buf_str(&list)));
+	buf_addf(reason, "Not taken here, but by: %.*s", STR_ARGS(buf_str(&list)));
 	buf_free(&list);
+}
+
+void query_unknown_reason(struct buf *reason, struct str name)
+{
+	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
+		if (str_is(name, elsewhere[i].name)) {
+			buf_add_text(reason, elsewhere[i].why);
+			return;
+		}
+	}
+	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
+		if (str_is(name, parameters[i].name)) {
+			add_endpoints(reason, parameters[i].kinds);
+			return;
+		}
+	}
+	buf_add_text(reason, is_filter_of_any(name) ? "Filters records, not reports" : "Unknown parameter");
 }
 
 static void refuse_unknown(struct query_making *making, struct str name)
 {
-	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
-		if (str_is(name, parameters[i].name)) {
-			refuse_kind(making, name, parameters[i].kinds);
-			return;
-		}
-	}
-	for (size_t i = 0; i < sizeof(elsewhere) / sizeof(elsewhere[0]); i++) {
-		if (str_is(name, elsewhere[i].name)) {
-			query_problems_add(making->problems, name, "%s", elsewhere[i].why);
-			return;
-		}
-	}
-	query_problems_add(making->problems, name, "Unknown parameter");
+	struct buf reason = { 0 };
+
+	query_unknown_reason(&reason, name);
+	query_problems_add(making->problems, name, "%.*s", STR_ARGS(buf_str(&reason)));
+	buf_free(&reason);
 }
 
 static void take_parameter(struct query_making *making, const struct parameter *parameter, struct str name,

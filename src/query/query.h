@@ -78,6 +78,10 @@ struct query_limits {
  * is NULL. */
 bool query_list_next(struct str *rest, struct str *item);
 
+/* Appends what is wrong with a parameter that an endpoint does not take: which others take it, or that it belongs to
+ * other versions of the API, or that nobody knows it. */
+void query_unknown_reason(struct buf *reason, struct str name);
+
 /* How a report file is written. */
 enum query_format { QUERY_CSV, QUERY_NDJSON };
 enum query_dialect { QUERY_PLAIN, QUERY_EXCEL };

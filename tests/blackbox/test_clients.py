@@ -357,6 +357,11 @@ def test_each_status_of_a_list_counts(loaded):
         assert [r["request_id"] for r in response.json()["reports"]] == [made], query
     response = daemon.get("/v2/reports", account=account, raw_query=f"account_id={account.id}&status=FAILED&status=ABORTED")
     assert response.json()["reports"] == []
+    for name, says in (("date_start", "Not taken here, but by: GET /v2/reports/records, POST /v2/reports"),
+                       ("api_key", "credentials belong in the Authorization header"), ("to", "Filters records"),
+                       ("colour", "Unknown parameter")):
+        other = daemon.get("/v2/reports", {"account_id": account.id, name: "x"}, account)
+        assert other.status == 400 and f"{name}: " in other.json()["detail"] and says in other.json()["detail"], other
     twice = daemon.get("/v2/reports", account=account, raw_query=f"account_id={account.id}&date_from={WORDS['day']}"
                        f"&date_from={WORDS['day']}")
     assert twice.status == 400 and "date_from: Given more than once" in twice.json()["detail"], twice

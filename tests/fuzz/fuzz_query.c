@@ -20,7 +20,7 @@ static void must(bool holds)
 		abort();
 }
 
-static const struct query_limits limits = { .window_max_us = 24 * CLOCK_US_PER_HOUR, .ids_max = 20 };
+static const struct query_limits limits = { .window_max_us = 24 * CLOCK_US_PER_HOUR, .ids_max = 20, .page_max = 1000 };
 static const int64_t now_us = INT64_C(1718625600000000);
 
 static bool make(struct query_plan *plan, enum query_kind kind, const struct query_params *params)
@@ -41,8 +41,10 @@ static void check_plan(const struct query_plan *plan)
 		must(plan->filters_count == 0 && !plan->by_id && plan->wait_us <= QUERY_WAIT_MAX * CLOCK_US_PER_SECOND);
 		return;
 	}
-	must(plan->by_id ? plan->ids_count >= 1 && plan->ids_count <= limits.ids_max : plan->from_us < plan->to_us);
-	must(plan->by_id || plan->to_us - plan->from_us <= limits.window_max_us);
+	must(plan->by_id ? plan->ids_count >= 1 && plan->ids_count <= limits.ids_max : plan->from_us <= plan->to_us);
+	/* the hour is that of a clock that is set back */
+	must(plan->by_id || plan->to_us - plan->from_us <= limits.window_max_us + CLOCK_US_PER_HOUR);
+	must(plan->limit <= limits.page_max);
 }
 
 static void check_fingerprint(const struct query_plan *plan, enum query_kind kind, const struct query_params *params)

@@ -608,6 +608,29 @@ START_TEST(skip_part_of_one_value_lets_the_block_go_whole)
 }
 END_TEST
 
+START_TEST(skip_part_of_values_that_all_pass_lets_the_block_go_whole)
+{
+	struct scan_filter filter = { 0, SCAN_NUMBER, STR_LITERAL("447700900000") };
+	struct record record;
+
+	choose("SMS", CATALOG_OUTBOUND, 1, false);
+	filter.column = catalog_column_find(product, STR_LITERAL("to"));
+	block_skip_begin(&skip, product);
+	for (int i = 0; i < 10; i++) {
+		record_clear(&record, product);
+		record.values[filter.column] = i % 2 ? STR_LITERAL("447700900000") : STR_LITERAL("+447700900000");
+		block_skip_add(&skip, &record);
+	}
+	buf_clear(&value);
+	block_skip_write(&skip, &value);
+	ck_assert(block_skip_all_pass(buf_str(&value), &filter, 1));
+	filter.match = SCAN_EXACTLY;
+	ck_assert(block_skip_may_pass(buf_str(&value), &filter, 1));
+	ck_assert(!block_skip_all_pass(buf_str(&value), &filter, 1));
+	block_skip_free(&skip);
+}
+END_TEST
+
 /* --- damage --- */
 
 /* Reads all there is to read. 0 when all of it was right, -1 when the damage was found. */
@@ -684,6 +707,7 @@ Suite *suite_block(void)
 	tcase_add_test(tests, skip_part_hides_no_row);
 	tcase_add_loop_test(tests, skip_part_finds_numbers_with_and_without_plus, 0, 2);
 	tcase_add_test(tests, skip_part_passes_few_by_mistake);
+	tcase_add_test(tests, skip_part_of_values_that_all_pass_lets_the_block_go_whole);
 	tcase_add_test(tests, skip_part_of_one_value_lets_the_block_go_whole);
 	tcase_add_loop_test(tests, no_damaged_byte_goes_unnoticed, 0, 2);
 	tcase_add_test(tests, a_block_cut_short_is_damaged);
