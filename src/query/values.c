@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "base/id.h"
 
+#define NUMBER_MAX 1000000000
+
 _Static_assert(SCAN_ACCOUNT_LEN == 8, "the reason below says so");
 
 void query_refuse_filter(struct query_making *making, struct str name)
@@ -202,16 +204,17 @@ void query_take_since(struct query_making *making, struct str value)
 	making->plan->since = value;
 }
 
-/* Reads a whole number of at most 9 digits. */
+/* Reads a whole number; any that is larger than NUMBER_MAX is read as larger than it. */
 static bool read_number(struct str value, int64_t *number)
 {
 	*number = 0;
 	for (size_t i = 0; i < value.len; i++) {
 		if (value.p[i] < '0' || value.p[i] > '9')
 			return false;
-		*number = *number * 10 + (value.p[i] - '0');
+		if (*number <= NUMBER_MAX)
+			*number = *number * 10 + (value.p[i] - '0');
 	}
-	return value.len > 0 && value.len <= 9;
+	return value.len > 0;
 }
 
 /* A larger one is the largest: the status and the cursor tell that there is more. */

@@ -273,6 +273,16 @@ def test_limit_is_the_size_of_all_pages(daemon, account):
     assert sorted(int(u["items_written"]) for u in usage if float(u["total_price"]) > 0) == [5, 10, 10]
 
 
+def test_pages_of_a_range_without_an_end_have_one(loaded):
+    pages = []
+    for page in loaded.daemon.pages(loaded.account, product="SMS", direction="outbound", date_start=iso(NOON), limit=60):
+        pages.append(page)
+        time.sleep(0.4)  # now moves, the range does not
+    assert len({(p["date_start"], p["date_end"]) for p in pages}) == 1 and len(pages) >= 3
+    wanted = loaded.within("SMS", "outbound", pages[0]["date_start"], pages[0]["date_end"])
+    assert [r["id"] for p in pages for r in p["records"]] == wanted
+
+
 def test_a_larger_limit_beside_a_cursor_is_paid(daemon, account):
     daemon.post_cdrs(many_sms(account, 25))
     query = dict(product="SMS", direction="outbound", **whole_day())

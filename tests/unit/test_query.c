@@ -175,6 +175,8 @@ START_TEST(limit_is_the_page_size_up_to_page_max)
 	ck_assert_uint_eq(plan.limit, 100);
 	assert_plan(CALLS "&limit=5000");
 	ck_assert_uint_eq(plan.limit, 1000);
+	assert_plan(CALLS "&limit=99999999999999999999999999");
+	ck_assert_uint_eq(plan.limit, 1000);
 	assert_plan(CALLS);
 	ck_assert_uint_eq(plan.limit, 0);
 }
