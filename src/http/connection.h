@@ -156,6 +156,11 @@ void http_reply_fault(struct http_request *request, const struct http_fault *fau
 int http_stats_init(struct http_server *server, struct error *err);
 void http_stats_free(struct http_server *server);
 size_t http_status_slot(int status); /* reply.c */
+
+/* reply.c: http_reply_behind, without compressing. */
+void http_reply_as_it_is(struct http_request *request, int status, const char *content_type, struct str front,
+                         struct buf *body);
+
 void http_stats_count(const struct http_request *request, int status, uint64_t length);
 
 #endif

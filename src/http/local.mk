@@ -19,6 +19,7 @@ libcdrd_a_SOURCES += \
 	src/http/link.c src/http/link.h \
 	src/http/listen.c \
 	src/http/media.c \
+	src/http/packing.c src/http/packing.h \
 	src/http/parser.c src/http/parser.h \
 	src/http/plan.c src/http/plan.h \
 	src/http/problem.c src/http/problems.def \

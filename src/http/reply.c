@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "http/connection.h"
+#include "http/packing.h"
 
 static const struct {
 	int status;
@@ -153,6 +154,18 @@ void http_reply(struct http_request *request, int status, const char *content_ty
 
 void http_reply_behind(struct http_request *request, int status, const char *content_type, struct str front,
                        struct buf *body)
+{
+	if (body && !body->failed && http_packing_is_worth_it(request, content_type, front.len + body->len)) {
+		http_reply_header(request, "Vary", "Accept-Encoding");
+		if (http_packing_is_preferred(http_head_field(&request->head, "Accept-Encoding")) &&
+		    http_packing_begin(request, status, content_type, front, body))
+			return;
+	}
+	http_reply_as_it_is(request, status, content_type, front, body);
+}
+
+void http_reply_as_it_is(struct http_request *request, int status, const char *content_type, struct str front,
+                         struct buf *body)
 {
 	struct http_connection *c = request->connection;
 	bool head_only = str_is(request->head.method, "HEAD");

@@ -1,0 +1,226 @@
+/*
+ * packing.c: see packing.h.
+ */
+#include "http/packing.h"
+
+#include <isa-l/igzip_lib.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+#define LEVEL 1           /* a page of 1000 records: 2 to 3 ms, and an eighth of its bytes */
+#define LENGTH_MIN 1400   /* what fits into a packet gains nothing */
+#define STEP_BYTES ((size_t)256 << 10)
+#define SLICE_US 4000
+
+struct packing {
+	struct http_request *request;
+	int status;
+	const char *content_type;
+	struct buf in; /* all of it */
+	size_t at;
+	struct buf out;
+	struct event *timer; /* NULL until the first pause */
+	struct isal_zstream stream;
+	uint8_t level_buf[ISAL_DEF_LVL1_DEFAULT];
+};
+
+/* --- does the client want it? --- */
+
+static struct str trim(struct str text)
+{
+	while (text.len > 0 && (text.p[0] == ' ' || text.p[0] == '\t'))
+		text = (struct str){ text.p + 1, text.len - 1 };
+	while (text.len > 0 && (text.p[text.len - 1] == ' ' || text.p[text.len - 1] == '\t'))
+		text.len--;
+	return text;
+}
+
+/* Cuts what is before the next separator off *rest; p is NULL at the end. */
+static struct str next_part(struct str *rest, char separator)
+{
+	const char *at = rest->p ? memchr(rest->p, separator, rest->len) : NULL;
+	struct str part = { rest->p, at ? (size_t)(at - rest->p) : rest->len };
+
+	*rest = at ? (struct str){ at + 1, rest->len - part.len - 1 } : (struct str){ NULL, 0 };
+	return trim(part);
+}
+
+/* "q=0.25" in thousandths; what is no weight is 1000. */
+static int weight_of(struct str parameters)
+{
+	struct str parameter;
+	int weight = 1000;
+
+	while (parameters.p) {
+		parameter = next_part(&parameters, ';');
+		if (parameter.len < 3 || (parameter.p[0] | 0x20) != 'q' || parameter.p[1] != '=')
+			continue;
+		weight = parameter.p[2] == '1' ? 1000 : 0;
+		for (size_t i = 4, worth = 100; i < parameter.len && i < 7 && weight < 1000; i++, worth /= 10)
+			if (parameter.p[i] >= '0' && parameter.p[i] <= '9')
+				weight += (parameter.p[i] - '0') * (int)worth;
+	}
+	return weight;
+}
+
+bool http_packing_is_preferred(struct str accept_encoding)
+{
+	int gzip = -1, any = -1, identity = -1;
+
+	while (accept_encoding.p) {
+		struct str rest = next_part(&accept_encoding, ',');
+		struct str coding = next_part(&rest, ';');
+		int weight = weight_of(rest);
+
+		if (str_equal_nocase(coding, STR_LITERAL("gzip")) || str_equal_nocase(coding, STR_LITERAL("x-gzip")))
+			gzip = weight;
+		else if (str_equal_nocase(coding, STR_LITERAL("identity")))
+			identity = weight;
+		else if (str_is(coding, "*"))
+			any = weight;
+	}
+	if (gzip < 0)
+		gzip = any;
+	return gzip > 0 && gzip >= identity;
+}
+
+static bool is_text(const char *content_type)
+{
+	return strncmp(content_type, "application/json", 16) == 0 || strncmp(content_type, "text/", 5) == 0;
+}
+
+bool http_packing_is_worth_it(const struct http_request *request, const char *content_type, size_t length)
+{
+	return length >= LENGTH_MIN && content_type && is_text(content_type) && request->route &&
+	       request->route->body != HTTP_BODY_STREAM;
+}
+
+/* --- compressing --- */
+
+static void packing_free(void *arg)
+{
+	struct packing *packing = arg;
+
+	if (packing->timer)
+		event_free(packing->timer);
+	buf_free(&packing->in);
+	buf_free(&packing->out);
+	free(packing);
+}
+
+/* As much again as ISA-L may make of a step's input. */
+static bool make_room(struct packing *packing, size_t len)
+{
+	size_t bound = len + len / 8192 + 1024;
+
+	if (!buf_reserve(&packing->out, bound))
+		return false;
+	packing->stream.next_out = (uint8_t *)packing->out.data + packing->out.len;
+	packing->stream.avail_out = (uint32_t)bound;
+	return true;
+}
+
+static bool step(struct packing *packing)
+{
+	struct isal_zstream *stream = &packing->stream;
+	size_t left = packing->in.len - packing->at, len = left < STEP_BYTES ? left : STEP_BYTES;
+
+	stream->next_in = (uint8_t *)packing->in.data + packing->at;
+	stream->avail_in = (uint32_t)len;
+	stream->end_of_stream = len == left;
+	packing->at += len;
+	do {
+		if (!make_room(packing, len))
+			return false;
+		uint32_t room = stream->avail_out;
+
+		if (isal_deflate(stream) != COMP_OK)
+			return false;
+		packing->out.len += room - stream->avail_out;
+	} while (stream->avail_in > 0 || (stream->end_of_stream && stream->internal_state.state != ZSTATE_END));
+	return true;
+}
+
+static void answer(struct packing *packing)
+{
+	struct http_request *request = packing->request;
+
+	http_reply_header(request, "Content-Encoding", "gzip");
+	request->on_close = NULL;
+	http_reply_as_it_is(request, packing->status, packing->content_type, (struct str){ NULL, 0 }, &packing->out);
+	packing_free(packing);
+}
+
+/* What cannot be compressed for want of memory goes out as it is. */
+static void give_up(struct packing *packing)
+{
+	packing->request->on_close = NULL;
+	http_reply_as_it_is(packing->request, packing->status, packing->content_type, (struct str){ NULL, 0 }, &packing->in);
+	packing_free(packing);
+}
+
+static void go_on(struct packing *packing);
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	go_on(arg);
+}
+
+static bool pause_packing(struct packing *packing)
+{
+	static const struct timeval now = { 0, 0 };
+
+	if (!packing->timer) {
+		packing->timer = evtimer_new(packing->request->connection->server->base, on_timer, packing);
+		http_request_on_close(packing->request, packing_free, packing);
+	}
+	return packing->timer && evtimer_add(packing->timer, &now) == 0;
+}
+
+static void go_on(struct packing *packing)
+{
+	int64_t deadline_us = clock_monotonic_us() + SLICE_US;
+	bool right = true;
+
+	while (right && packing->at < packing->in.len) {
+		right = step(packing);
+		if (right && packing->at < packing->in.len && clock_monotonic_us() >= deadline_us && pause_packing(packing))
+			return;
+	}
+	if (right)
+		answer(packing);
+	else
+		give_up(packing);
+}
+
+bool http_packing_begin(struct http_request *request, int status, const char *content_type, struct str front,
+                        struct buf *body)
+{
+	struct packing *packing = malloc(sizeof(*packing));
+
+	if (!packing)
+		return false;
+	*packing = (struct packing){ .request = request, .status = status, .content_type = content_type };
+	if (front.len > 0) {
+		buf_add_str(&packing->in, front);
+		buf_add_str(&packing->in, buf_str(body));
+		if (packing->in.failed) {
+			packing_free(packing);
+			return false;
+		}
+		buf_free(body);
+	} else {
+		packing->in = *body;
+		*body = (struct buf){ 0 };
+	}
+	isal_deflate_init(&packing->stream);
+	packing->stream.level = LEVEL;
+	packing->stream.level_buf = packing->level_buf;
+	packing->stream.level_buf_size = sizeof(packing->level_buf);
+	packing->stream.gzip_flag = IGZIP_GZIP;
+	go_on(packing);
+	return true;
+}
