@@ -225,14 +225,24 @@ def usage_of(daemon, account):
     return daemon.records(account, product="REPORTS-USAGE", date_start=iso(hour - HOUR), date_end=iso(hour + HOUR))["records"]
 
 
+def last_sunday_of_october():
+    """The last one that is over."""
+    for year in (NOW.year, NOW.year - 1):
+        day = datetime.datetime(year, 10, 31, tzinfo=UTC)
+        day -= (day.weekday() + 1) % 7 * DAY
+        if day + 2 * DAY < NOW:
+            return day
+
+
 def test_a_local_day_of_25_hours_is_a_day(daemon, account):
     """Berlin, the night in which summer time ends."""
-    first = datetime.datetime(2026, 10, 24, 22, 0, tzinfo=UTC)
+    sunday = last_sunday_of_october()
+    first = sunday - 2 * HOUR
     daemon.post_cdrs([sms(account, first), sms(account, first + 25 * HOUR - SECOND), sms(account, first + 25 * HOUR)])
-    query = (f"account_id={account.id}&product=SMS&direction=outbound&date_start=2026-10-25T00:00:00%2B02:00"
-             "&date_end=2026-10-26T00:00:00%2B01:00")
-    assert records(daemon, account, query)["items_count"] == 2
-    problem = records(daemon, account, query.replace("26T00:00", "26T01:00"), 422)
+    query = f"account_id={account.id}&product=SMS&direction=outbound&date_start={sunday:%Y-%m-%d}T00:00:00%2B02:00&date_end="
+    monday = f"{sunday + DAY:%Y-%m-%d}"
+    assert records(daemon, account, query + monday + "T00:00:00%2B01:00")["items_count"] == 2
+    problem = records(daemon, account, query + monday + "T01:00:00%2B01:00", 422)
     assert "26 hours after date_start, at most 24 hours allowed" in problem["invalid_parameters"][0]["reason"]
 
 
