@@ -65,6 +65,8 @@ static int check_and_put(struct ingest_batch *batch, const struct parse_item *it
 {
 	struct record record;
 	int64_t time_us;
+	if (item->record)
+		store_expect(batch->ingest->store, item->record);
 	if (!check_item(&batch->ingest->check, item, &record, &time_us))
 		return reject(batch, item, err);
 	return put(batch, item, &record, time_us, err);

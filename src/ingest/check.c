@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "store/accounts.h"
 #include "store/erased.h"
+#include "store/versions.h"
 
 #define VALUE_TEXT_MAX 40 /* the longest form of a value that is written anew, and some room */
 #define ZONE_MARGIN_US (366 * CLOCK_US_PER_DAY) /* how far beyond retention other times than the record's may lie */
@@ -37,6 +38,7 @@ int check_set_batch(struct check *check, const struct ingest_settings *settings,
 	check->oldest_us = clock_months_before(earliest_us, (int)check->config->retention_months);
 	check->newest_us = latest_us + check->config->future_max;
 	check->merge = strcmp(settings->mode, "merge") == 0;
+	check->version = settings->version;
 	check->zone = NULL;
 	if (!settings->time_zone[0])
 		return 0;
@@ -197,6 +199,21 @@ static void check_kind(struct check *check, struct record *record, uint64_t colu
 	}
 }
 
+/* What cannot be compared would let an older version win in silence. */
+static void check_version(struct check *check, struct record *record, uint64_t skip)
+{
+	uint8_t column = catalog_column_find(record->product, str_from(check->version));
+
+	if (column == CATALOG_NONE || skip >> column & 1)
+		return;
+	struct str *value = &record->values[column], sent = *value;
+	if (sent.len == 0 || versions_can_compare(sent) || !check_decimal(check, value))
+		return;
+	add_column_fault(check, record, column,
+	                 check_reason(check, "\"%.*s\": must be a number or a time, as it tells which version is newer",
+	                              CHECK_SHOWN(sent)));
+}
+
 static void count_unknown(struct check *check, const struct record *record)
 {
 	const struct catalog_product *product = record->product;
@@ -233,6 +250,8 @@ static void check_all(struct check *check, struct record *record, uint64_t skip,
 	check_times(check, record, skip, time_us);
 	check_kind(check, record, product->decimal_columns & ~skip, check_decimal);
 	check_kind(check, record, product->currency_columns & ~skip, check_currency);
+	if (check->version[0])
+		check_version(check, record, skip | product->time_columns | product->decimal_columns);
 }
 
 void check_refuse_direction(struct check *check, const struct record *record)

@@ -31,6 +31,7 @@ struct check {
 	int64_t newest_us;
 	bool merge;              /* the direction may be that of the record stored */
 	struct zones_slot *zone; /* of times without an offset; NULL: none is set */
+	const char *version;     /* the field that tells which version is newer; empty: none */
 	/* of the record at hand */
 	struct buf values; /* in their one form, where that is not the one sent */
 	struct parse_fault faults[CHECK_FAULTS_MAX];

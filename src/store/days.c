@@ -83,6 +83,7 @@ void days_close(struct store *store, struct day *day)
 void days_remove(struct store *store, size_t at)
 {
 	struct day *day = store->days[at];
+	memset(store->put_days, 0, sizeof(store->put_days));
 	seal_forget(store);
 	repack_forget(store);
 	copying_forget_day(store, day);

@@ -290,6 +290,13 @@ void id_filter_prefetch(const struct id_filter *filter, const struct id_filter_k
 		__builtin_prefetch(line_of(&filter->refs[i], key->mixed));
 }
 
+void id_filter_prefetch_hash(const struct id_filter *filter, uint32_t hash)
+{
+	uint64_t mixed = mix(hash + UINT64_C(1));
+	for (uint32_t i = 0; i < filter->refs_count; i++)
+		__builtin_prefetch(line_of(&filter->refs[i], mixed));
+}
+
 void id_filter_note_changes(struct id_filter *filter, uint64_t first, uint64_t last)
 {
 	mark_dirty(filter);

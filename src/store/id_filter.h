@@ -64,6 +64,9 @@ uint64_t id_filter_next_change(const struct id_filter *filter, uint64_t after);
 /* Brings the lines that id_filter_may_have will read nearer. */
 void id_filter_prefetch(const struct id_filter *filter, const struct id_filter_key *key);
 
+/* The same for whoever has no key yet. */
+void id_filter_prefetch_hash(const struct id_filter *filter, uint32_t hash);
+
 /* Syncs it, so that it is trusted after a restart of the machine, and unmaps it. Does nothing on NULL. */
 void id_filter_close(struct id_filter *filter);
 

@@ -142,6 +142,31 @@ static int list_beside(struct put *put)
 	return 0;
 }
 
+void store_expect(const struct store *store, const struct record *record)
+{
+	const struct catalog_product *product = record->product;
+	struct str account = record->values[product->account_column], id = record->values[product->id_column];
+	if (account.len != SCAN_ACCOUNT_LEN || id.len == 0 || !store->put_days[0])
+		return;
+	uint64_t hash = day_id_hash(account.p, product->number, id);
+	hot_prefetch(&store->put_days[0]->hot, hash);
+	for (int i = 0; i < 3 && store->put_days[i]; i++)
+		id_filter_prefetch_hash(store->put_days[i]->filter, (uint32_t)(hash >> 32));
+}
+
+/* Guesses that the next record is of the same day. */
+static void note_days(const struct put *put)
+{
+	struct day **days = put->store->put_days;
+	int count = 0;
+	days[count++] = put->day;
+	for (int i = 0; i < 2; i++)
+		if (put->beside[i])
+			days[count++] = put->beside[i];
+	while (count < 3)
+		days[count++] = NULL;
+}
+
 int put_prepare_ids(struct put *put)
 {
 	put->hashes_count = day_id_hashes(put->record, put->hashes, &put->id_at);
@@ -150,12 +175,11 @@ int put_prepare_ids(struct put *put)
 		id_filter_prefetch(put->day->filter, &put->keys[i]);
 		hot_prefetch(&put->day->hot, put->hashes[i]);
 	}
-	if (!put->versions)
-		return 0;
-	if (list_beside(put) != 0)
+	if (put->versions && list_beside(put) != 0)
 		return -1;
 	for (int i = 0; i < 2; i++)
 		if (put->beside[i])
 			id_filter_prefetch(put->beside[i]->filter, &put->keys[put->id_at]);
+	note_days(put);
 	return 0;
 }

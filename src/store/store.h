@@ -71,6 +71,10 @@ int store_put(struct store *store, const struct record *record, int64_t time_us,
 int store_put_version(struct store *store, const struct record *record, int64_t time_us,
                       const struct store_versions *versions, enum store_put_result *result, struct error *err);
 
+/* The record is about to be checked and then put: brings what will be looked at nearer, as far as it can be guessed. It
+ * need not be right in anything. */
+void store_expect(const struct store *store, const struct record *record);
+
 /* Records put since the last commit, and days with an open transaction. */
 size_t store_uncommitted(const struct store *store);
 

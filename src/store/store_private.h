@@ -34,6 +34,7 @@ struct store {
 	uint8_t boot_id[16];   /* this boot's, for id_filter */
 	struct buf row;        /* of a put; keeps its memory from one record to the next */
 	struct buf merged;     /* likewise: the record that is to be written, where it is put together of two */
+	struct day *put_days[3]; /* of the last put and, where they were asked, the days beside it; or NULL */
 	struct moves *moves;   /* records on their way from one day to another: moves.h */
 	struct block_reader put_reader;
 	struct block_reader *readers; /* not in use */

@@ -401,7 +401,7 @@ def test_a_parameter_of_ingest_that_cannot_be_is_refused_before_anything_is_stor
 def test_import_takes_the_settings_of_a_producer_as_options(daemon, account):
     with pytest.raises(harness.CtlError, match='--mode: "both": must be replace or merge'):
         daemon.ctl("import", "--mode", "both", "-", stdin=harness.encode([sms(account)], "ndjson"))
-    answer = daemon.ctl("import", "--mode", "merge", "--time-zone", "Europe/Berlin", "--version", "status",
+    answer = daemon.ctl("import", "--mode", "merge", "--time-zone", "Europe/Berlin", "--version", "date_finalized",
                         "--encoding", "UTF-8", "-", stdin=harness.encode([sms(account)], "ndjson"))
     assert answer["accepted"] == 1, answer
 

@@ -181,6 +181,32 @@ def test_an_older_version_only_fills_what_is_empty(daemon, account):
         "delivered", "0.03", delivered["to"], delivered["latency"])
 
 
+def test_only_id_time_and_status_will_do_without_direction(own_daemon):
+    account = own_daemon.new_account()
+    inbound = sms(account, direction="inbound", status=None)
+    records = [sms(account, status="submitted"), inbound]
+    post(own_daemon, records)
+    seal(own_daemon)
+    lines = [part(record, status="delivered") for record in records]
+    assert post(own_daemon, lines, mode="merge") == {"updated": 2}
+    assert post(own_daemon, lines, mode="merge") == {"duplicates": 2}
+    assert one(own_daemon, account)["status"] == "delivered"
+    assert [r["direction"] for r in by_id(own_daemon, account, inbound["id"])] == ["inbound"]
+
+
+@pytest.mark.parametrize("version,told", [("soon", '"soon": must be a number or a time'), ("v2", '"v2": must be')])
+def test_a_version_that_cannot_be_compared_is_refused(daemon, account, version, told):
+    answer = daemon.request("POST", "/v1/cdrs?version=version", harness.encode([sms(account, version=version)], "ndjson"),
+                            {"Content-Type": "application/x-ndjson"}, harness.PRODUCER).json()
+    assert answer["rejected"] == 1 and answer["errors"][0]["reason"].startswith(told), answer
+
+
+def test_a_version_with_an_exponent_is_a_number(daemon, account):
+    late = sms(account, version="9e15", to="447700900001")
+    assert post(daemon, [{**late, "version": "1e+16", "to": "447700900002"}, late], version="version") == {
+        "accepted": 1, "outdated": 1}
+
+
 def test_merging_empties_what_is_sent_empty(daemon, account):
     record = sms(account, client_ref="mine")
     post(daemon, [record])
