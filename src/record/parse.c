@@ -398,13 +398,16 @@ void parse_write_body(struct buf *out, enum parse_format format, struct str head
 		[PARSE_JSON_ARRAY] = { { "[", 1 }, { "]", 1 } },
 		/* Without the head, an array would be taken for one of records. */
 		[PARSE_MSGPACK] = { { "\x91", 1 }, { "", 0 } },
-		[PARSE_CSV] = { { "\n", 1 }, { "\r\n", 2 } }, /* one CR goes, none that is in it */
+		[PARSE_CSV] = { { "\n", 1 }, { "\n", 1 } },
 		[PARSE_JSON] = { { "", 0 }, { "", 0 } },
 	};
 
 	buf_add_str(out, header);
 	buf_add_str(out, around[format][0]);
 	buf_add_str(out, raw);
+	/* One CR before the line's end is taken off: one that is the row's own needs another. */
+	if (format == PARSE_CSV && raw.len > 0 && raw.p[raw.len - 1] == '\r')
+		buf_add_char(out, '\r');
 	buf_add_str(out, around[format][1]);
 }
 

@@ -114,8 +114,8 @@ static void check_known(struct parser *parser)
 	for (size_t i = 0; i < parser->csv->names_count; i++)
 		if (is_known(parser->csv->names[i]))
 			return;
-	parse_stop(parser, "The first line, \"%.*s\", names no column of any product: it must be the header line",
-	           PARSE_SHOWN(parser->header));
+	/* It is not shown: without a header it is a record, which has no place in the log. */
+	parse_stop(parser, "The first line names no column of any product: it must be the header line");
 }
 
 static void check_product(struct parser *parser)
