@@ -27,7 +27,7 @@ def test_every_title_of_the_sources_has_a_page():
     titles = set()
     for path in glob.glob(os.path.join(TOP, "src", "*", "*.c")):
         text = read(path)
-        titles |= set(re.findall(r'http_reply_problem\([^;]*?, \d+, "([^"]+)"', text))
+        titles |= set(re.findall(r'http_reply_problem(?:_with)?\([^;]*?, \d+, "([^"]+)"', text))
         if path.endswith("problem.c"):
             titles |= set(re.findall(r'\{ ERROR_\w+, \d+, "([^"]+)"', text))
             titles |= set(re.findall(r'title = "([^"]+)"', text))
