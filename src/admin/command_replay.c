@@ -310,7 +310,7 @@ void admin_quarantine_replay(const struct admin_context *context, const struct a
 	bool replaces = args_count(args, "replace_with") > 0;
 	struct error err;
 	struct replay *replay = replay_new(context, args, reply, &err);
-	if (replaces) /* must be known of before an error, for the connection to be closed behind it */
+	if (replaces) /* must be known of before an error, for the connection to be closed after it */
 		admin_reply_body(reply, &body, replay);
 	if (!replay) {
 		admin_reply_error(reply, &err);

@@ -111,17 +111,17 @@ static int find_total(struct pick *pick, struct error *err)
 {
 	struct quarantine_ends ends;
 	struct quarantine_stats stats;
-	uint64_t behind = 0, numbers = 0;
+	uint64_t seen = 0, numbers = 0;
 	if (quarantine_ends(pick->store, &ends, err) != 0 || quarantine_stats(pick->store, &stats, err) != 0)
 		return -1;
 	for (size_t i = 0; i < pick->ranges_count; i++) {
 		struct pick_range *range = &pick->ranges[i];
-		range->from = range->from > behind ? range->from : behind + 1;
+		range->from = range->from > seen ? range->from : seen + 1;
 		range->to = range->to < ends.newest ? range->to : ends.newest;
 		if (range->from > range->to)
 			continue;
 		numbers += range->to - range->from + 1;
-		behind = range->to;
+		seen = range->to;
 	}
 	pick->total = numbers < stats.entries ? numbers : stats.entries;
 	return 0;

@@ -35,7 +35,7 @@ struct pick {
 /* `args` must outlive it. ERROR_INVALID names the argument at fault. */
 int pick_begin(struct pick *pick, struct store *store, const struct args *args, struct error *err);
 
-/* Takes an entry that was picked; false ends the slice behind it. */
+/* Takes an entry that was picked; false ends the slice after it. */
 typedef bool (*pick_fn)(void *arg, const struct quarantine_entry *entry);
 
 /* Goes on until `deadline_us` of clock_monotonic_us, until fn ends the slice or until all were looked at: *done. When

@@ -34,7 +34,7 @@ int ctl_print_to(FILE *out, const struct ctl *ctl, struct str result, struct err
 typedef int (*ctl_take_fn)(void *arg, const struct ctl *ctl, struct str result, struct error *err);
 int ctl_run(const struct ctl *ctl, ctl_take_fn take, void *arg, struct error *err);
 
-/* The same with a body behind it, and for commands whose result is to be printed. */
+/* The same with a body after it, and for commands whose result is to be printed. */
 int ctl_run_body(const struct ctl *ctl, struct str body, ctl_take_fn take, void *arg, struct error *err);
 int ctl_print_answer(void *arg, const struct ctl *ctl, struct str result, struct error *err);
 

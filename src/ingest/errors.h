@@ -18,7 +18,7 @@ struct errors_row {
 	uint64_t hash;
 	uint64_t line; /* of the first */
 	uint64_t times;
-	size_t field_at, field_len; /* in `texts`, the reason behind it */
+	size_t field_at, field_len; /* in `texts`, the reason after it */
 	size_t reason_len;
 };
 

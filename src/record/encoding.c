@@ -84,7 +84,7 @@ static bool add_character(struct encoding *encoding, unsigned char byte)
 	return byte >= 0x80 || (len == 1 && to[0] == (char)byte);
 }
 
-/* Do some bytes change what those behind them mean, as in UTF-7 and ISO-2022-JP? Such are ASCII, which in all other
+/* Do some bytes change what those after them mean, as in UTF-7 and ISO-2022-JP? Such are ASCII, which in all other
  * encodings of bytes are characters by themselves, or nothing. */
 static bool has_state(struct encoding *encoding)
 {
@@ -176,7 +176,7 @@ struct encoding *encoding_new(const char *name, struct error *err)
 	find_unit(encoding, name);
 	if (has_state(encoding)) {
 		error_set(err, ERROR_INVALID,
-		          "encoding \"%.64s\": has states, in which one wrong byte would cost all behind it", name);
+		          "encoding \"%.64s\": has states, in which one wrong byte would cost all after it", name);
 		encoding_free(encoding);
 		return NULL;
 	}

@@ -3,7 +3,7 @@
  *
  * Of an encoding of single bytes that has ASCII in its place a table is made at first, by iconv; any other is converted
  * by iconv as it comes. What has no meaning in the encoding does not end the body: it becomes ENCODING_BAD, a byte that
- * UTF-8 does not have, and its own value in two hexadecimal digits behind it, so that the parser finds fault with that
+ * UTF-8 does not have, and its own value in two hexadecimal digits after it, so that the parser finds fault with that
  * record alone.
  *
  * What was converted from single bytes can be turned back into the very bytes that were sent, unless the encoding gives

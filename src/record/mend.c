@@ -1,5 +1,5 @@
 /*
- * mend.c: see mend.h. What is kept of a record is copied piece by piece (pieces.h), and what is set put behind it; in
+ * mend.c: see mend.h. What is kept of a record is copied piece by piece (pieces.h), and what is set put after it; in
  * CSV it takes the place of the cell.
  */
 #include "record/mend.h"

@@ -129,6 +129,32 @@ static void check_product(struct parser *parser)
 		           "The header line has no column \"product\": add it, or name the product of all rows");
 }
 
+/* Is there the column, or the one that serves for it? */
+static bool has_column(const struct parse_csv *csv, const struct catalog_product *product, uint8_t column)
+{
+	for (size_t i = 0; i < csv->names_count; i++)
+		if (str_equal(csv->names[i], product->columns[column].name) ||
+		    (column == product->id_column && product->id_from_column != CATALOG_NONE &&
+		     str_equal(csv->names[i], product->columns[product->id_from_column].name)))
+			return true;
+	return false;
+}
+
+/* Where all rows are of one product: what one needs, also one that is to be merged, all need. */
+static void check_required(struct parser *parser)
+{
+	const struct catalog_product *product = parser->product_default;
+
+	if (!product || parser->csv->product_at < parser->csv->names_count)
+		return;
+	const uint8_t required[] = { product->account_column, product->id_column, product->time_column };
+
+	for (size_t i = 0; i < sizeof(required); i++)
+		if (!has_column(parser->csv, product, required[i]))
+			parse_stop(parser, "The header line has no column \"%.*s\", which every record of %.*s needs",
+			           STR_ARGS(product->columns[required[i]].name), STR_ARGS(product->name));
+}
+
 static void check_header(struct parser *parser)
 {
 	struct str repeated;
@@ -138,6 +164,7 @@ static void check_header(struct parser *parser)
 	if (find_repeated(parser->csv, &repeated))
 		parse_stop(parser, "The header line has the column \"%.*s\" twice", PARSE_SHOWN(repeated));
 	check_product(parser);
+	check_required(parser);
 }
 
 /* Makes parser->csv of the line; false if it can't be split. */

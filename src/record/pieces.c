@@ -51,7 +51,7 @@ static const char *skip_value(const char *p, const char *end)
 	return NULL;
 }
 
-/* The member at p: behind it, or NULL. */
+/* The member at p: past it, or NULL. */
 static const char *take_member(const char *p, const char *end, pieces_fn fn, void *arg)
 {
 	const char *key = p, *key_end = *p == '"' ? skip_string(p, end) : NULL;
@@ -95,7 +95,7 @@ static bool each_member(struct str raw, pieces_fn fn, void *arg)
 
 /* --- CSV --- */
 
-/* The cell at *at with its quotes; *at is then at the comma behind it, or at `end`. False if its quotes are broken. */
+/* The cell at *at with its quotes; *at is then at the comma after it, or at `end`. False if its quotes are broken. */
 static bool next_cell(const char **at, const char *end, struct str *cell)
 {
 	const char *begin = *at, *p = begin;

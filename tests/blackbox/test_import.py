@@ -55,8 +55,8 @@ def test_import_from_a_pipe_knows_what_it_gets(daemon, account):
     assert counts(daemon.ctl("import", "-", stdin=body)) == {"accepted": 21}
 
 
-@pytest.mark.parametrize("beginning", [b" \r\n\t", b"\n\n"])
-def test_white_space_before_it_hides_nothing(daemon, account, tmp_path, beginning):
+@pytest.mark.parametrize("beginning", [b"\xef\xbb\xbf", b" \r\n\t", b"\n\n"])
+def test_a_byte_order_mark_or_white_space_hides_nothing(daemon, account, tmp_path, beginning):
     path = write(tmp_path / "records", beginning + harness.encode([sms(account)], "json"))
     assert counts(daemon.ctl("import", path)) == {"accepted": 1}
 
@@ -121,3 +121,36 @@ def test_errors_beyond_the_list_are_counted(daemon, account, tmp_path):
     text = harness.subprocess.run([harness.program("cdrctl"), "-s", daemon.socket, "import", path],
                                   capture_output=True, text=True, timeout=60)
     assert "  and 30 more\n" in text.stdout, text.stdout
+
+
+# --- a header that does not fit ---
+
+ROWS = 120_000
+
+
+def wrong(account):
+    """Headers that fit no row, and a word of the error about each."""
+    row = f"SMS,{account.id},1,outbound,2026-11-27T00:00:00Z"
+    header = "product,account_id,id,direction,date_received"
+    return {
+        "semicolons": (header.replace(",", ";"), row.replace(",", ";"), "", "semicolons"),
+        "tabs": (header.replace(",", "\t"), row.replace(",", "\t"), "", "tabs"),
+        "capitals": (header.upper(), row, "", "product"),
+        "another language": ("Produkt,Konto,Kennung,Richtung,Zeit", row, "", "header"),
+        "none": (row, row, "", "header"),
+        "no product": (header.split(",", 1)[1], row.split(",", 1)[1], "", "product"),
+        "another product": ("account_id,id,direction,date_received", row.split(",", 1)[1], "VOICE-CALL", "date_start"),
+        "no account": ("id,direction,date_received", row.split(",", 2)[2], "SMS", "account_id"),
+        "UTF-16": (header, row, "", "UTF-16"),
+    }
+
+
+@pytest.mark.parametrize("case", wrong(harness.Account("x")))
+def test_a_header_that_does_not_fit_is_one_error_and_fills_no_quarantine(daemons, tmp_path, case):
+    daemon = daemons()
+    header, row, product, word = wrong(daemon.new_account())[case]
+    body = (header + "\n" + (row + "\n") * ROWS).encode("utf-16" if case == "UTF-16" else "utf-8")
+    with pytest.raises(harness.CtlError, match=word):
+        daemon.ctl("import", *(["--product", product] if product else []), write(tmp_path / "wrong.csv", body))
+    status = daemon.ctl("status")
+    assert (status["quarantine"]["records"], status["ingest"]["rejected"]) == (0, 0), status

@@ -800,11 +800,25 @@ START_TEST(wide_row_within_a_quoted_value_is_a_row)
 }
 END_TEST
 
+/* Columns of SMS that a header must have. */
+#define NEEDED ",account_id,date_received"
+
+START_TEST(header_of_one_product_has_what_its_records_need)
+{
+	read_every_way(PARSE_CSV, "SMS", STR_LITERAL("from" NEEDED "\n1,,\n"),
+	               "! line 1, byte 0: The header line has no column \"id\", which every record of SMS needs\n");
+	read_every_way(PARSE_CSV, "VOICE-CALL", STR_LITERAL("id" NEEDED "\n1,,\n"),
+	               "! line 1, byte 0: The header line has no column \"date_start\", which every record of VOICE-CALL needs\n");
+	read_every_way(PARSE_CSV, "SMS", STR_LITERAL("message_id" NEEDED "\n"), "");
+}
+END_TEST
+
 START_TEST(csv_of_one_product_need_not_name_it)
 {
-	read_every_way(PARSE_CSV, "SMS", STR_LITERAL("id,from\na,\nb,5\n"),
+	read_every_way(PARSE_CSV, "SMS", STR_LITERAL("id,from" NEEDED "\na,,,\nb,5,,\n"),
 	               "2 " SMS "\n3 " OBJECT("\"from\":\"5\",\"id\":\"b\"") "\n");
-	read_every_way(PARSE_CSV, "SMS", STR_LITERAL("id,smell\na,nice\n"), "2 smell: Unknown field of SMS | a,nice\n");
+	read_every_way(PARSE_CSV, "SMS", STR_LITERAL("id,smell" NEEDED "\na,nice,,\n"),
+	               "2 smell: Unknown field of SMS | a,nice,,\n");
 }
 END_TEST
 
@@ -1002,6 +1016,7 @@ Suite *suite_parse(void)
 	suite_add_tcase(suite, msgpack);
 	tcase_add_loop_test(csv, csv_is_read, 0, COUNT(tables));
 	tcase_add_test(csv, csv_of_one_product_need_not_name_it);
+	tcase_add_test(csv, header_of_one_product_has_what_its_records_need);
 	tcase_add_loop_test(csv, header_that_does_not_fit_is_told_once, 0, COUNT(headers));
 	tcase_add_test(csv, unclosed_quote_of_csv_costs_only_its_line);
 	tcase_add_test(csv, wide_row_within_a_quoted_value_is_a_row);
