@@ -39,6 +39,15 @@ static bool params_have_it(const struct erase *erase, const struct report *repor
 	return false;
 }
 
+/* Does it ask for the number? Where a callback goes selects no records. */
+static bool asks_for_it(const struct erase *erase, const struct report *report)
+{
+	for (size_t i = 0; i < report->params.count; i++)
+		if (!str_is(report->params.list[i].name, "callback_url") && erase_is_in(erase, report->params.list[i].value))
+			return true;
+	return false;
+}
+
 /* --- which --- */
 
 struct finding {
@@ -199,17 +208,19 @@ int reports_search(struct reports *reports, const char *id, const struct erase *
 {
 	int found = table_get(reports->store, str_from(id), report, err);
 
-	if (found == 0) {
+	int result = found;
+
+	*has = REPORTS_HAS_NOTHING;
+	if (found == 0)
 		memset(report, 0, sizeof(*report));
+	else if (found > 0)
+		result = look(reports, report, matcher, number, search, deadline_us, has, err);
+	if (found > 0 && (result != 0 || *has == REPORTS_HAS_SEARCHING))
+		report_free(report);
+	/* It may have gone, or its file, while that was searched. */
+	if (result != 0 || *has != REPORTS_HAS_SEARCHING)
 		report_search_end(search);
-		*has = REPORTS_HAS_NOTHING;
-	}
-	if (found <= 0)
-		return found;
-	if (look(reports, report, matcher, number, search, deadline_us, has, err) == 0 && *has != REPORTS_HAS_SEARCHING)
-		return 0;
-	report_free(report);
-	return *has == REPORTS_HAS_SEARCHING ? 0 : -1;
+	return result;
 }
 
 /* --- its file goes --- */
@@ -283,7 +294,7 @@ static int put_params(struct reports *reports, struct report *report, struct era
 static int erase_ended(struct reports *reports, struct report *report, struct erase *erase, bool old_file,
                        struct report_search *search, int64_t deadline_us, enum reports_erased *done, struct error *err)
 {
-	bool asks = params_have_it(erase, report), holds = false;
+	bool asks = asks_for_it(erase, report), named = params_have_it(erase, report), holds = false;
 
 	if (old_file && asks) {
 		holds = true;
@@ -297,9 +308,9 @@ static int erase_ended(struct reports *reports, struct report *report, struct er
 		if (known <= 0)
 			return known;
 	}
-	if (!asks && !holds)
+	if (!named && !holds)
 		return 0;
-	if (erase_demand_catalog(erase, err) != 0 || (asks && put_params(reports, report, erase, err) != 0))
+	if (erase_demand_catalog(erase, err) != 0 || (named && put_params(reports, report, erase, err) != 0))
 		return -1;
 	if (*done == REPORTS_NOTHING)
 		*done = !holds ? REPORTS_PARAMS : asks ? REPORTS_FILE_GONE : REPORTS_MADE_ANEW;
@@ -308,8 +319,8 @@ static int erase_ended(struct reports *reports, struct report *report, struct er
 	return asks ? drop_file(reports, report, err) : make_anew(reports, report, err);
 }
 
-int reports_erase(struct reports *reports, const char *id, struct erase *erase, int64_t erased_us,
-                  struct report_search *search, int64_t deadline_us, enum reports_erased *done, struct error *err)
+static int erase_one(struct reports *reports, const char *id, struct erase *erase, int64_t erased_us,
+                     struct report_search *search, int64_t deadline_us, enum reports_erased *done, struct error *err)
 {
 	struct report report;
 	int found = table_get(reports->store, str_from(id), &report, err);
@@ -336,5 +347,16 @@ int reports_erase(struct reports *reports, const char *id, struct erase *erase, 
 		                     err);
 	}
 	report_free(&report);
+	return result;
+}
+
+int reports_erase(struct reports *reports, const char *id, struct erase *erase, int64_t erased_us,
+                  struct report_search *search, int64_t deadline_us, enum reports_erased *done, struct error *err)
+{
+	int result = erase_one(reports, id, erase, erased_us, search, deadline_us, done, err);
+
+	/* It may have gone, or its file, while that was searched. */
+	if (result != 0 || *done != REPORTS_SEARCHING)
+		report_search_end(search);
 	return result;
 }

@@ -324,6 +324,21 @@ def test_the_number_is_found_in_files_of_every_kind(quiet, params):
     assert reporting.download(quiet, account, reporting.wait(quiet, account, clean["request_id"]))
 
 
+def test_a_number_in_a_callbacks_url_does_not_cost_the_file(daemons):
+    daemon = daemons(usage_records="no", callbacks="no", callback_allow="127.0.0.0/8")
+    account = daemon.new_account()
+    daemon.post_cdrs([of_person(account)])
+    query = {"product": "SMS", "direction": "outbound", **whole_day(), "callback_url": "http://127.0.0.1:9/" + PERSON}
+    other_day = {**query, **whole_day(YESTERDAY - DAY)}
+    holds, empty = (reporting.make(daemon, account, **params)["request_id"] for params in (query, other_day))
+    erased = erase(daemon, account)
+    assert (erased["reports_made_anew"], erased["report_files_removed"]) == (1, 0), erased
+    for id, rows in ((holds, 1), (empty, 0)):
+        status = reporting.wait(daemon, account, id)
+        assert len(reporting.rows(daemon, account, status)) == rows
+        assert PERSON not in json.dumps(status)
+
+
 def test_a_report_that_is_made_anew_costs_nothing_and_calls_nobody_back(daemons, tmp_path):
     daemon = daemons(usage_delay="10ms", callbacks="no", callback_allow="127.0.0.0/8", **SEAL)
     account = daemon.new_account()
