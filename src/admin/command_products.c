@@ -26,6 +26,22 @@ static void write_column_name(struct json *j, const struct catalog_product *prod
 		json_str(j, product->columns[column].name);
 }
 
+/* Statuses that others follow, those of one rank together. */
+static void write_passing(struct json *j, const struct catalog_product *product)
+{
+	json_key(j, "passing");
+	json_array_begin(j);
+	for (uint8_t i = 0; i < product->passing_count; i++) {
+		const struct catalog_status *status = &product->passing[i];
+		if (i == 0 || status->rank != status[-1].rank)
+			json_array_begin(j);
+		json_str(j, status->name);
+		if (i + 1 == product->passing_count || status->rank != status[1].rank)
+			json_array_end(j);
+	}
+	json_array_end(j);
+}
+
 static void write_lookup(struct json *j, const struct catalog_product *product)
 {
 	json_key(j, "lookup");
@@ -102,6 +118,7 @@ static void write_product(struct json *j, const struct catalog_product *product)
 	json_key(j, "direction");
 	write_column_name(j, product, product->direction_column);
 	write_lookup(j, product);
+	write_passing(j, product);
 	json_key(j, "columns");
 	write_columns(j, product);
 	json_key(j, "filters");

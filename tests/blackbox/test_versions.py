@@ -85,6 +85,11 @@ def test_a_status_that_has_come_further_stays(daemon, account, statuses):
     assert one(daemon, account)["status"] == statuses[2]
 
 
+def test_products_tell_which_statuses_are_not_final(daemon):
+    assert daemon.ctl("products", "SMS")["passing"] == [["submitted"], ["sent", "accepted", "buffered", "unknown"]]
+    assert daemon.ctl("products", "AMD")["passing"] == []
+
+
 def test_of_two_final_statuses_the_later_arrival_wins(daemon, account):
     failed = sms(account, status="failed")
     assert post(daemon, [failed, {**failed, "status": "delivered"}, failed]) == {"accepted": 1, "updated": 2}
