@@ -78,17 +78,6 @@ struct digits {
 	int64_t count; /* without the point, after strip_zeros */
 };
 
-static struct str trim(struct str text)
-{
-	while (text.len > 0 && (text.p[0] == ' ' || text.p[0] == '\t')) {
-		text.p++;
-		text.len--;
-	}
-	while (text.len > 0 && (text.p[text.len - 1] == ' ' || text.p[text.len - 1] == '\t'))
-		text.len--;
-	return text;
-}
-
 /* Takes a sign, if there is one, off the front; true for a minus. */
 static bool take_sign(struct str *text)
 {
@@ -162,7 +151,7 @@ enum decimal_fault decimal_read(struct str text, struct decimal *out)
 	struct digits digits;
 	int64_t exponent;
 
-	text = trim(text);
+	text = str_trim(text);
 	bool minus = take_sign(&text);
 	if (!take_digits(&text, &digits) || !read_exponent(text, &exponent))
 		return DECIMAL_NO_NUMBER;

@@ -44,4 +44,16 @@ static inline bool str_is(struct str a, const char *text)
 	return str_equal(a, str_from(text));
 }
 
+/* Without spaces and tabs at its ends. */
+static inline struct str str_trim(struct str text)
+{
+	while (text.len > 0 && (text.p[0] == ' ' || text.p[0] == '\t')) {
+		text.p++;
+		text.len--;
+	}
+	while (text.len > 0 && (text.p[text.len - 1] == ' ' || text.p[text.len - 1] == '\t'))
+		text.len--;
+	return text;
+}
+
 #endif

@@ -227,17 +227,6 @@ static int parse_request_line(struct http_head *head, struct str line, struct ht
 
 /* --- fields --- */
 
-static struct str trim(struct str text)
-{
-	while (text.len > 0 && (text.p[0] == ' ' || text.p[0] == '\t')) {
-		text.p++;
-		text.len--;
-	}
-	while (text.len > 0 && (text.p[text.len - 1] == ' ' || text.p[text.len - 1] == '\t'))
-		text.len--;
-	return text;
-}
-
 static int parse_field(struct http_head *head, struct str line, struct http_fault *fault)
 {
 	struct http_field *field = &head->fields[head->fields_count];
@@ -249,7 +238,7 @@ static int parse_field(struct http_head *head, struct str line, struct http_faul
 	if (!all_of(line, CHAR_VALUE))
 		return http_fault_set(fault, 400, "Header %.*s holds a control character.",
 		                      (int)(field->name.len < 64 ? field->name.len : 64), field->name.p);
-	field->value = trim(line);
+	field->value = str_trim(line);
 	head->fields_count++;
 	return 0;
 }
@@ -300,7 +289,7 @@ static bool next_element(struct str *list, struct str *element)
 			*element = *list;
 			list->len = 0;
 		}
-		*element = trim(*element);
+		*element = str_trim(*element);
 		if (element->len > 0)
 			return true;
 	}

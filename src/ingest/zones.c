@@ -24,9 +24,12 @@ static void clear(struct zones_slot *slot)
 static struct zones_slot *load(struct zones_slot *slot, const char *name, int64_t from_us, int64_t to_us, int32_t day,
                                struct error *err)
 {
+	struct error why;
+
 	clear(slot);
-	if (zone_load(&slot->zone, str_from(name), from_us, to_us, err) != 0) {
+	if (zone_load(&slot->zone, str_from(name), from_us, to_us, &why) != 0) {
 		clear(slot);
+		error_set(err, why.code, "time_zone %s: %s", name, why.message);
 		return NULL;
 	}
 	strncpy(slot->name, name, ZONE_NAME_MAX);

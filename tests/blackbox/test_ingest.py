@@ -3,6 +3,7 @@ import concurrent.futures
 import json
 import threading
 import time
+import uuid
 import zoneinfo
 
 import msgpack
@@ -134,6 +135,17 @@ def test_all_that_is_wrong_with_a_record_is_told_at_once(daemon, account, format
     assert {e["line"] for e in answer["errors"]} == {3 if format == "csv" else 2}
     kept = daemon.ctl("quarantine", "list", "--limit", "100000")[-1]
     assert all(word in kept["reason"] for word in ("nobody00", "abc", "3 min", "sideways", "yesterday")), kept
+
+
+def test_a_duration_is_a_number_too(daemon, account):
+    def call(duration):
+        return {"product": "VOICE-CALL", "account_id": account.id, "call_id": str(uuid.uuid4()), "direction": "outbound",
+                "date_start": iso(NOON), "duration": duration, "currency": "EUR", "total_price": "0.1"}
+    answer = daemon.post_cdrs([call("3 min"), call("00:03:00"), call("1e2"), call(80), call("0.5")])
+    assert summary(answer) == counts(accepted=3, rejected=2), answer
+    total = daemon.get("/v2/reports/summary", {"account_id": account.id, "product": "VOICE-CALL", **whole_day()},
+                       account).json()["total"]
+    assert (total["count"], total["duration"], total["amounts"][0]["total_price"]) == (3, "180.5", "0.3")
 
 
 def test_a_currency_in_small_letters_is_the_same_currency(daemon, account):
