@@ -99,7 +99,10 @@ static int take_lines(struct import *import, struct str *answer, struct error *e
 		import_counts_read(&import->file, line.progress);
 	}
 	draw(import);
-	return result;
+	if (result == 0)
+		return 0;
+	struct error why = *err;
+	return error_set(err, why.code, "%s: %s", source_shown_name(import->source), why.message);
 }
 
 /* Sends what is left of *unsent and then, while there is more, the file. */

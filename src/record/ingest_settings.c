@@ -68,7 +68,7 @@ static const struct setting {
 	SETTING(mode, check_mode, "replace or merge"),
 	SETTING(version, check_version, "the name of a field: letters, digits, '_', '-' and '.'"),
 	SETTING(time_zone, check_time_zone, "a time zone's name, such as Europe/Berlin, or an offset, such as +02:00"),
-	SETTING(encoding, check_encoding, "an encoding that iconv knows, such as ISO-8859-1 or WINDOWS-1252"),
+	SETTING(encoding, check_encoding, "an encoding that iconv knows, without states, such as ISO-8859-1 or WINDOWS-1252"),
 };
 
 _Static_assert(sizeof(settings_table) / sizeof(settings_table[0]) == INGEST_SETTINGS_COUNT, "as the header says");
