@@ -15,6 +15,7 @@ struct finding_job {
 	struct json *json;
 	bool whole;
 	bool csv; /* what is no scalar must be a text */
+	bool failed; /* there was no memory for a record */
 	struct buf text;
 };
 
@@ -29,7 +30,9 @@ static void finding_job_free(void *arg)
 static int finding_job_step(void *arg, int64_t deadline_us, bool *done, struct error *err)
 {
 	struct finding_job *job = arg;
-	return finding_step(job->finding, deadline_us, done, err);
+	if (finding_step(job->finding, deadline_us, done, err) != 0)
+		return -1;
+	return job->failed ? error_set(err, ERROR_NOMEM, "find: out of memory for a record") : 0;
 }
 
 static void write_progress(void *arg, struct json *j)
@@ -54,6 +57,7 @@ static void write_whole(struct finding_job *job, const struct finding_item *item
 	struct record_view all = { .include_message = true, .show_concatenated = true };
 	buf_clear(&job->text);
 	record_write_json(&job->text, item->record, &all);
+	job->failed |= job->text.failed;
 	if (job->csv || job->text.failed)
 		json_str(j, buf_str(&job->text));
 	else

@@ -1,7 +1,8 @@
 /*
  * hold.c: may callbacks be sent? Not while the setting `callbacks` is no, nor while data_dir/callbacks.held is there,
  * which `cdrctl restore` leaves in the copy that it lays out: what the original has told its customers, or will tell
- * them, a copy must not tell them once more. What is held waits; when it ends, each that waits has the whole callback_keep again.
+ * them, a copy must not tell them once more. What is held waits; when that ends, each that waits has the whole
+ * callback_keep again.
  */
 #include <errno.h>
 #include <fcntl.h>
