@@ -77,19 +77,22 @@ static bool holds_erased(struct ingest *ingest, const struct parse_item *item)
 static void find_columns(const struct parse_item *item, struct quarantine_entry *entry)
 {
 	const struct str name = STR_LITERAL("product");
-	struct str product_name, values[2];
+	struct str product_name, values[3];
 	pieces_find(item->format, item->header, item->raw, &name, 1, &product_name);
 	const struct catalog_product *product =
 		catalog_product_find(product_name.len > 0 ? product_name : entry->product_name);
-	struct str names[] = { STR_LITERAL("account_id"), STR_LITERAL("id") };
+	struct str names[] = { STR_LITERAL("account_id"), STR_LITERAL("id"), STR_LITERAL("message_id") };
 	if (product) {
 		entry->product = product->name;
 		names[0] = product->columns[product->account_column].name;
 		names[1] = product->columns[product->id_column].name;
+		names[2] = names[1];
 	}
-	pieces_find(item->format, item->header, item->raw, names, 2, values);
+	if (product && product->id_from_column != CATALOG_NONE)
+		names[2] = product->columns[product->id_from_column].name;
+	pieces_find(item->format, item->header, item->raw, names, 3, values);
 	entry->account = values[0];
-	entry->id = values[1];
+	entry->id = values[1].len > 0 ? values[1] : values[2];
 }
 
 static void take_columns(const struct parse_item *item, struct quarantine_entry *entry)
@@ -102,6 +105,8 @@ static void take_columns(const struct parse_item *item, struct quarantine_entry 
 	entry->product = record->product->name;
 	entry->account = record_value(record, record->product->account_column);
 	entry->id = record_value(record, record->product->id_column);
+	if (entry->id.len == 0)
+		entry->id = record_value(record, record->product->id_from_column);
 }
 
 /* The bytes as they were sent. What the encoding does not tell for sure stays the text that it was made, which a replay

@@ -102,6 +102,14 @@ def test_account_id_and_product_are_known_of_what_no_reader_takes(own_daemon, ca
     assert len(entry["id"]) == 36 and entry["id"].encode() in body, entry
 
 
+def test_an_id_from_another_column_is_the_id(own_daemon):
+    account = own_daemon.new_account()
+    record = sms(account, id=None, smell="nice")
+    own_daemon.post_cdrs([record])
+    own_daemon.post_body(json.dumps(record).encode().replace(b"nice", b"\xff"), "ndjson")
+    assert numbers(own_daemon, "--id", record["message_id"]) == [1, 2]
+
+
 def test_a_line_of_csv_is_shown_with_its_header_and_as_it_is_read(own_daemon):
     account = own_daemon.new_account()
     body = csv([sms(account, smell="nice", message_body="x")])
