@@ -161,7 +161,9 @@ static bool begin_batch(struct upload *upload)
 	upload->batch = ingest_batch_new(upload->ingest, format_of(upload->kind), http_request_producer(request),
 	                                 product.p ? buf_cstr(&name) : NULL, &upload->settings, on_done, upload, &err);
 	buf_free(&name);
-	if (!upload->batch)
+	if (!upload->batch && err.code == ERROR_INVALID) /* it is a parameter of the query */
+		http_reply_error(request, &err);
+	else if (!upload->batch)
 		reply_error(request, upload->disk, &err, (struct str){ NULL, 0 });
 	return upload->batch != NULL;
 }

@@ -80,10 +80,11 @@ static void add_cell(struct parse_csv *csv, struct str cell)
 	csv->cells_count++;
 }
 
-enum parse_csv_split parse_csv_split(struct parser *parser, const char **at, const char *end, bool all)
+/* `cr` as in take_plain. */
+static inline __attribute__((always_inline)) enum parse_csv_split split(struct parser *parser, const char **at,
+                                                                        const char *end, bool all, bool cr)
 {
 	struct parse_csv *csv = parser->csv;
-	bool cr = parser->line_end == '\r';
 	const char *p = *at;
 	struct str cell;
 
@@ -93,25 +94,27 @@ enum parse_csv_split parse_csv_split(struct parser *parser, const char **at, con
 	for (;; p++) {
 		bool quoted = p < end && *p == '"';
 
-		if (quoted)
-			p = take_quoted(parser, p + 1, end, &cell, &csv->odd);
-		else
-			p = cr ? take_plain(p, end, true, &cell, &csv->odd) :
-			         take_plain(p, end, false, &cell, &csv->odd);
+		p = quoted ? take_quoted(parser, p + 1, end, &cell, &csv->odd) :
+		             take_plain(p, end, cr, &cell, &csv->odd);
 		if (!p)
 			return all ? SPLIT_BROKEN : SPLIT_CUT;
 		if (!quoted && cell.len > 0 && (p == end || *p == '\n') && cell.p[cell.len - 1] == '\r')
 			cell.len--;
-		else if (quoted && p < end && *p == '\r' && !cr && (p + 1 == end || p[1] == '\n'))
+		else if (!cr && quoted && p < end && *p == '\r' && (p + 1 == end || p[1] == '\n'))
 			p++;
 		add_cell(csv, cell);
-		if (p == end || parse_is_line_end(parser, *p))
+		if (p == end || *p == '\n' || (cr && *p == '\r'))
 			break;
 		if (*p != ',')
 			return SPLIT_BROKEN;
 	}
 	*at = p;
 	return p < end || all ? SPLIT_WHOLE : SPLIT_CUT;
+}
+
+enum parse_csv_split parse_csv_split(struct parser *parser, const char **at, const char *end, bool all)
+{
+	return parser->line_end == '\r' ? split(parser, at, end, all, true) : split(parser, at, end, all, false);
 }
 
 /* --- the fast reader --- */
@@ -138,7 +141,8 @@ static const struct catalog_product *product_of(const struct parser *parser)
 	return csv->placed && str_equal(name, csv->placed->name) ? csv->placed : catalog_product_find(name);
 }
 
-bool parse_csv_cells_fast(struct parser *parser)
+/* Puts the cells into parser->record; false if they are not plainly right. */
+static bool take_cells_fast(struct parser *parser)
 {
 	struct parse_csv *csv = parser->csv;
 	const struct catalog_product *product = product_of(parser);
@@ -162,6 +166,31 @@ bool parse_csv_cells_fast(struct parser *parser)
 		parser->record.values[place] = cell;
 	}
 	return true;
+}
+
+/* `cr` as in take_plain. */
+static inline __attribute__((always_inline)) const char *take_row_fast(struct parser *parser, const char *p,
+                                                                       const char *end, bool cr)
+{
+	const char *behind = p;
+	struct str text;
+
+	if (split(parser, &behind, end, false, cr) != SPLIT_WHOLE)
+		return NULL;
+	text = (struct str){ p, (size_t)(behind - p) };
+	/* The scan looks closer at rows that go on over a line's end. */
+	if (text.len > parser->limits.line_max_bytes || memchr(text.p, '\n', text.len) ||
+	    (cr && memchr(text.p, '\r', text.len)) || !take_cells_fast(parser))
+		return NULL;
+	parse_deliver(parser, parse_csv_without_cr(text));
+	return behind;
+}
+
+const char *parse_csv_direct(struct parser *parser, const char *p, const char *end)
+{
+	if (!parser->csv)
+		return NULL;
+	return parser->line_end == '\r' ? take_row_fast(parser, p, end, true) : take_row_fast(parser, p, end, false);
 }
 
 /* --- the full reader --- */
@@ -197,7 +226,7 @@ void parse_csv_row(struct parser *parser, struct str text)
 		parse_fault(parser, EMPTY, "%zu values, but the header line has %zu names", csv->cells_count,
 		            csv->names_count);
 		parse_deliver_fault(parser, raw);
-	} else if ((!parser->full_only && parse_csv_cells_fast(parser)) || take_cells_full(parser)) {
+	} else if ((!parser->full_only && take_cells_fast(parser)) || take_cells_full(parser)) {
 		parse_deliver(parser, raw);
 	} else {
 		parse_deliver_fault(parser, raw);

@@ -30,11 +30,9 @@ enum parse_csv_split { SPLIT_WHOLE, SPLIT_CUT, SPLIT_BROKEN };
  * behind. */
 enum parse_csv_split parse_csv_split(struct parser *parser, const char **at, const char *end, bool all);
 
-/* Puts the cells into parser->record; false if they are not plainly right. */
-bool parse_csv_cells_fast(struct parser *parser);
-
-/* Reads and delivers a row. */
+/* Reads and delivers a row; parse_csv_direct is parse_format_ops.direct. */
 void parse_csv_row(struct parser *parser, struct str text);
+const char *parse_csv_direct(struct parser *parser, const char *p, const char *end);
 
 /* --- parse_csv_header.c --- */
 

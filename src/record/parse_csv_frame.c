@@ -8,7 +8,6 @@
  * width that can be no accident.
  */
 #include "record/parse_csv.h"
-#include "record/parse_scan.h"
 
 #define EMPTY STR_LITERAL("")
 #define ROW_WITHIN_MIN 8 /* columns; a line of a text has as many commas now and then, but not as many as this */
@@ -23,18 +22,6 @@ static const char *csv_between(struct parser *parser, const char *p, const char 
 	for (; p < end && (*p == '\n' || *p == '\r'); p++)
 		parse_pass_line_end(parser, *p);
 	return p;
-}
-
-static const char *csv_direct(struct parser *parser, const char *p, const char *end)
-{
-	const char *behind = p;
-
-	if (!parser->csv || parse_csv_split(parser, &behind, end, false) != SPLIT_WHOLE ||
-	    (size_t)(behind - p) > parser->limits.line_max_bytes || memchr(p, '\n', (size_t)(behind - p)) ||
-	    (parser->line_end == '\r' && memchr(p, '\r', (size_t)(behind - p))) || !parse_csv_cells_fast(parser))
-		return NULL;
-	parse_deliver(parser, parse_csv_without_cr((struct str){ p, (size_t)(behind - p) }));
-	return behind;
 }
 
 /* --- within a row --- */
@@ -201,7 +188,7 @@ static void csv_finish(struct parser *parser, struct str text)
 
 const struct parse_format_ops parse_csv_ops = {
 	.between = csv_between,
-	.direct = csv_direct,
+	.direct = parse_csv_direct,
 	.scan = csv_scan,
 	.record = csv_record,
 	.finish = csv_finish,
