@@ -572,8 +572,27 @@ START_TEST(commit_that_fails_on_the_way_fails_the_whole_body)
 	finish(&large);
 	await(&large);
 	ck_assert_int_eq(large.code, ERROR_IO);
+	assert_counts(&large, 400, 0, 0, 0); /* what is on disk is told all the same */
 	end_ingest();
 	assert_stored(400);
+}
+END_TEST
+
+START_TEST(body_that_stops_is_answered_with_what_was_taken)
+{
+	struct outcome outcome;
+	struct error why;
+	open_batch(&outcome);
+	feed_many(&outcome, "a", 3);
+	feed(&outcome, "nonsense\n{\"product\":");
+	error_set(&why, ERROR_LIMIT, "Too long");
+	ingest_batch_stop(outcome.batch, &why);
+	await(&outcome);
+	ck_assert_int_eq(outcome.code, ERROR_LIMIT);
+	assert_counts(&outcome, 3, 0, 0, 1);
+	ck_assert_msg(strstr(outcome.answer, ",\"line\":5,\"byte\":") != NULL, "%s", outcome.answer);
+	end_ingest();
+	assert_stored(3);
 }
 END_TEST
 
@@ -922,6 +941,7 @@ Suite *suite_ingest(void)
 	tcase_add_checked_fixture(failing, setup, teardown);
 	tcase_add_test(failing, commit_that_fails_acknowledges_nothing_and_can_be_repeated);
 	tcase_add_test(failing, commit_that_fails_on_the_way_fails_the_whole_body);
+	tcase_add_test(failing, body_that_stops_is_answered_with_what_was_taken);
 	suite_add_tcase(suite, failing);
 
 	TCase *checks = tcase_create("checks");
