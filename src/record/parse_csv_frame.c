@@ -9,7 +9,6 @@
  */
 #include "record/parse_csv.h"
 
-#define EMPTY STR_LITERAL("")
 #define ROW_WITHIN_MIN 8 /* columns; a line of a text has as many commas now and then, but not as many as this */
 
 enum csv_state { CELL_BEGIN = 0, PLAIN_CELL, QUOTED_CELL, BEHIND_QUOTE, BEHIND_CR, TO_LINE_END };
