@@ -144,3 +144,19 @@ void admin_seal(const struct admin_context *context, const struct args *args, st
 	store_seal_all(context->store);
 	admin_reply_send(reply);
 }
+
+void admin_forget_day(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	const char *text = args_get(args, "day");
+	struct error err;
+	int32_t day;
+	int result = clock_parse_day(str_from(text), &day) ?
+	                     store_forget_day(context->store, day, &err) :
+	                     error_set(&err, ERROR_INVALID, "day \"%.64s\": must be yyyy-mm-dd", text);
+	if (result != 0) {
+		admin_reply_error(reply, &err);
+		return;
+	}
+	admin_reply_log(reply, "day %s is forgotten", text);
+	admin_reply_send(reply);
+}

@@ -66,6 +66,7 @@ const char *error_code_name(enum error_code code)
 		[ERROR_FULL] = "full",
 		[ERROR_IO] = "io",
 		[ERROR_CORRUPT] = "corrupt",
+		[ERROR_DAMAGED] = "damaged",
 		[ERROR_NOMEM] = "out of memory",
 	};
 

@@ -19,6 +19,7 @@ enum error_code {
 	ERROR_FULL,         /* no room on disk or in the map */
 	ERROR_IO,           /* the system said no */
 	ERROR_CORRUPT,      /* stored data that cannot be right */
+	ERROR_DAMAGED,      /* a whole day of it cannot be used; the message is for clients, too */
 	ERROR_NOMEM,
 };
 

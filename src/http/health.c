@@ -96,7 +96,7 @@ static const struct finding reasons[] = {
 };
 
 static const struct finding warnings[] = {
-	{ days_are_broken, "days do not work since a write failed: cdrctl status" },
+	{ days_are_broken, "days cannot be read or written: cdrctl verify" },
 	{ deletion_is_held, "the clock has jumped ahead, nothing is deleted for its age: cdrctl clock accept" },
 	{ NULL, NULL },
 };

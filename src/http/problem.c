@@ -34,6 +34,7 @@ static const struct problem_row {
 	{ ERROR_NOMEM, 503, "Service Unavailable", "The server is short of memory; try again later." },
 	{ ERROR_CORRUPT, 500, "Internal Server Error",
 	  "Data that this request needs is damaged on the server. Quote the instance when you report it." },
+	{ ERROR_DAMAGED, 500, "Internal Server Error", NULL },
 	/* Anything else must not tell a client about the machine; the log has the message. */
 	{ ERROR_NONE, 500, "Internal Server Error", "The request failed. Quote the instance when you report it." },
 };

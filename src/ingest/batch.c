@@ -79,10 +79,13 @@ static void take_item(void *arg, const struct parse_item *item)
 	if (batch->failure.code != ERROR_NONE)
 		return;
 	batch->round = batch->ingest->round;
-	if (check_and_put(batch, item, &err) != 0)
-		ingest_fail_round(batch->ingest, &err);
-	else
+	uint64_t aborts = store_aborts(batch->ingest->store);
+	if (check_and_put(batch, item, &err) == 0)
 		ingest_commit_if_large(batch->ingest);
+	else if (err.code == ERROR_DAMAGED && store_aborts(batch->ingest->store) == aborts)
+		batch->failure = err; /* it alone needs the day; what others have put is still there */
+	else
+		ingest_fail_round(batch->ingest, &err);
 }
 
 static int begin_encoding(struct ingest_batch *batch, enum parse_format format, struct error *err)

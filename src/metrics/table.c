@@ -155,7 +155,8 @@ const struct table_row table_rows[] = {
 	GAUGE("cdrd_commits_failed", "Commits that have failed since the last one that succeeded.", "",
 	      health.commits_failed),
 	GAUGE(BROKEN, CATALOG, catalog_broken),
-	GAUGE(BROKEN, DAYS, health.days_broken),
+	GAUGE("cdrd_store_dates_damaged", "Days that cannot be read, damaged or missing ones, as far as has been tried.", "",
+	      health.days_broken),
 	COUNTER("cdrd_lmdb_reopened_total", "LMDB environments that were opened anew after a write that failed.", "",
 	        health.reopened),
 	/* the clock */

@@ -12,6 +12,7 @@
  *	report_index  where to look for reports (report/table.h)
  *	usage       account id (8 bytes) -> msgpack (meter/volume.c)
  *	erased      account id (8 bytes), hash of a number (16 bytes) -> msgpack (erased.c)
+ *	days        yyyy-mm-dd -> nothing (day_list.c); not in backups, in which a day may have come since
  */
 #ifndef CDRD_STORE_CATALOG_ENV_H
 #define CDRD_STORE_CATALOG_ENV_H
@@ -31,6 +32,7 @@ enum catalog_db {
 	CATALOG_DB_REPORT_INDEX,
 	CATALOG_DB_USAGE,
 	CATALOG_DB_ERASED,
+	CATALOG_DB_DAYS, /* the last: copying.c leaves it out */
 };
 
 /* The catalog environment of a store. */

@@ -41,10 +41,15 @@ int change_remove(struct change *change, enum catalog_db db, struct str key, str
 	return rc ? env_fail(change->env, rc, "remove", err) : 1;
 }
 
+void change_drop(struct change *change)
+{
+	mdb_txn_abort(change->txn);
+}
+
 int change_end(struct change *change, int result, struct error *err)
 {
 	if (result != 0) {
-		mdb_txn_abort(change->txn);
+		change_drop(change);
 		return -1;
 	}
 	int rc = mdb_txn_commit(change->txn);

@@ -28,6 +28,9 @@ int change_put(struct change *change, enum catalog_db db, struct str key, struct
 /* 1 if it was there, 0 if not, -1. */
 int change_remove(struct change *change, enum catalog_db db, struct str key, struct error *err);
 
+/* Drops a change without effect. */
+void change_drop(struct change *change);
+
 /* Commits, with an fsync, when `result` is 0; drops the change otherwise. 0, or -1 when it dropped it or could not
  * commit. */
 int change_end(struct change *change, int result, struct error *err);

@@ -14,6 +14,7 @@
 struct copying {
 	struct day *day; /* pinned; NULL: the catalog */
 	struct env copy;
+	struct env_db catalog_dbs[CATALOG_DB_DAYS + 1]; /* those of a copy, without the list of days */
 	struct mirror mirror;
 };
 
@@ -29,7 +30,9 @@ static int begin(struct store *store, struct day *day, const char *path, struct 
 		return -1;
 	}
 	copying->day = day;
-	copying->mirror = (struct mirror){ .from = day ? &day->env : &store->catalog, .to = &copying->copy, .dbs = dbs };
+	memcpy(copying->catalog_dbs, store_catalog_dbs, CATALOG_DB_DAYS * sizeof(copying->catalog_dbs[0]));
+	copying->mirror = (struct mirror){ .from = day ? &day->env : &store->catalog, .to = &copying->copy,
+		                           .dbs = day ? day_dbs : copying->catalog_dbs };
 	if (day)
 		day->pins++;
 	store->copying = copying;

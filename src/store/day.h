@@ -40,6 +40,8 @@ extern const struct env_db day_dbs[];
 struct day {
 	int32_t number;
 	bool is_open;
+	bool is_listed;  /* in the catalog: day_list.h */
+	bool is_faulty;  /* when last tried, it could not be opened */
 	int pins;      /* whoever works on it across calls: it is not closed meanwhile */
 	uint64_t used; /* store's clock of uses, for closing the one used longest ago */
 	struct env env;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/copying.h"
+#include "store/day_list.h"
 #include "store/ids.h"
 #include "store/repack.h"
 #include "store/seal.h"
@@ -112,6 +113,25 @@ static int day_path(const struct store *store, int32_t number, struct buf *out, 
 	return buf_cstr(out) ? 0 : error_set(err, ERROR_NOMEM, "day %d: out of memory", number);
 }
 
+struct day *days_known(struct store *store, int32_t number, struct error *err)
+{
+	size_t at = store_day_index(store, number);
+	bool known = at < store->days_count && store->day_numbers[at] == number;
+	return known ? store->days[at] : days_insert(store, at, number, err);
+}
+
+bool days_has_data(const struct store *store, const struct day *day)
+{
+	struct buf path = { 0 };
+	struct error err;
+	struct stat st;
+	bool is_there = day_path(store, day->number, &path, &err) == 0;
+	buf_add_text(&path, "/data.mdb");
+	is_there = is_there && buf_cstr(&path) && stat(path.data, &st) == 0 && st.st_size > 0;
+	buf_free(&path);
+	return is_there;
+}
+
 /* What repacking has left behind in a crash. */
 static void clean_up_copy(const char *days, const char *name)
 {
@@ -165,15 +185,56 @@ void days_close_down_to(struct store *store, size_t count)
 		;
 }
 
+/* Says of which day it is, without the path. */
+static void fail_damaged(struct day *day, const char *path, struct error *err)
+{
+	struct buf text = { 0 };
+	size_t prefix = path[0] ? strlen(path) + 2 : 0;
+	const char *cause = strncmp(err->message, path, strlen(path)) == 0 && strlen(err->message) > prefix ?
+	                            err->message + prefix :
+	                            err->message;
+	clock_format_day(&text, day->number);
+	error_set(err, ERROR_DAMAGED, "day %s is damaged: %s", buf_cstr(&text) ? text.data : "?", cause);
+	buf_free(&text);
+	if (!day->is_faulty)
+		log_error("store", "%s", err->message);
+	day->is_faulty = true;
+}
+
+int days_give_up_lost(struct store *store, struct day *day, struct error *err)
+{
+	if (!day->is_open || !env_is_lost(&day->env))
+		return 0;
+	seal_forget(store);
+	if (repack_is_of(store, day))
+		repack_forget(store);
+	copying_forget_day(store, day);
+	if (day->env.reading || day->env.write || day->pins) {
+		struct error lost;
+		error_set(&lost, ERROR_CORRUPT, "pages of it cannot be read");
+		fail_damaged(day, "", &lost);
+		*err = lost;
+		return -1;
+	}
+	days_close(store, day);
+	return 0;
+}
+
 static int day_open(struct store *store, struct day *day, struct error *err)
 {
 	days_close_down_to(store, (size_t)store->options.days_open_max - 1);
 	struct buf path = { 0 };
 	int result = day_path(store, day->number, &path, err);
+	/* A new environment in the place of a lost one would hide the loss. */
+	if (result == 0 && day->is_listed && !days_has_data(store, day))
+		result = error_set(err, ERROR_CORRUPT, "%s: data.mdb is missing or empty", path.data);
 	if (result == 0)
 		result = env_open(&day->env, path.data, store->options.day_map_bytes, day_dbs, err);
+	if (result != 0 && err->code == ERROR_CORRUPT)
+		fail_damaged(day, path.data, err);
 	if (result == 0) {
-		day->is_open = true;
+		day->is_open = day->env.kept = true;
+		day->is_faulty = false;
 		day->seals++; /* directories of before are not to be believed */
 		store->days_open++;
 		log_debug("store", "opened %s", path.data);
@@ -193,6 +254,8 @@ struct day *store_day(struct store *store, int32_t number, bool make, struct err
 	bool is_new = !day;
 	if (is_new && !(day = days_insert(store, at, number, err)))
 		return NULL;
+	if (days_give_up_lost(store, day, err) != 0)
+		return NULL;
 	if (!day->is_open && day_open(store, day, err) != 0) {
 		if (is_new)
 			days_remove(store, at);
@@ -208,6 +271,11 @@ int store_day_filter(struct store *store, struct day *day, struct error *err)
 	if (day->filter)
 		return 0;
 	int result = day_path(store, day->number, &path, err);
+	/* None is made where the day is lost. */
+	if (result == 0 && day->is_listed && !days_has_data(store, day)) {
+		result = error_set(err, ERROR_CORRUPT, "%s: data.mdb is missing or empty", path.data);
+		fail_damaged(day, path.data, err);
+	}
 	if (result == 0)
 		result = id_filter_open(&day->filter, path.data, store->boot_id, err);
 	buf_free(&path);
@@ -252,8 +320,13 @@ int store_remove_days_before(struct store *store, int32_t day, int max)
 		struct error err;
 		if (day_path(store, store->day_numbers[0], &path, &err) != 0)
 			break;
+		if (day_list_remove(store, store->days[0], &err) != 0) {
+			log_error("store", "%s: remove: %s", path.data, err.message);
+			buf_free(&path);
+			break;
+		}
 		days_remove(store, 0);
-		if (remove_directory(path.data) != 0)
+		if (remove_directory(path.data) != 0 && errno != ENOENT)
 			log_error("store", "%s: remove: %s", path.data, strerror(errno));
 		else
 			log_info("store", "removed %s, past retention", path.data);

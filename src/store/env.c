@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/map_guard.h"
 
 #define DISK_FULL_BYTES ((uint64_t)1 << 20)
 #define LOCK_FILE_BYTES 8192 /* with LMDB's own number of readers, 126 */
@@ -129,6 +130,75 @@ static int sync_new(struct env *env, struct error *err)
 	return rc ? env_fail(env, rc, "sync", err) : 0;
 }
 
+/* --- its pages in memory --- */
+
+#define MAIN_DBI 1
+#define META_MAGIC_AT 16
+#define META_MAGIC UINT32_C(0xBEEFC0DE)
+
+static void on_lost(void *lost)
+{
+	*(bool *)lost = true;
+}
+
+/* Where the map begins, which LMDB does not tell: a page has its number at its beginning, and the first database's entry
+ * stands in a page of the main one. NULL if that does not lead to the first meta page. */
+static const void *find_map(const struct env *env, MDB_txn *txn, size_t page_bytes)
+{
+	MDB_val key = env_val(env->dbs[0].name, strlen(env->dbs[0].name)), val;
+	MDB_envinfo info;
+	uint64_t number;
+	uint32_t magic;
+	if (mdb_get(txn, MAIN_DBI, &key, &val) != 0 || mdb_env_info(env->mdb, &info) != 0)
+		return NULL;
+	const uint8_t *page = (const uint8_t *)val.mv_data - (uintptr_t)val.mv_data % page_bytes;
+	memcpy(&number, page, sizeof(number));
+	if (number > info.me_last_pgno)
+		return NULL;
+	const uint8_t *map = page - number * page_bytes;
+	memcpy(&magic, map + META_MAGIC_AT, sizeof(magic));
+	return magic == META_MAGIC ? map : NULL;
+}
+
+/* --- its size --- */
+
+#define FREE_DBI 0
+
+/* How many of the pages from `first` on are free? LMDB does not write a page that was taken and given back. */
+static int count_free(const struct env *env, MDB_txn *txn, uint64_t first, uint64_t *count, struct error *err)
+{
+	MDB_cursor *cursor;
+	MDB_val key, val;
+	int rc = mdb_cursor_open(txn, FREE_DBI, &cursor);
+	if (rc)
+		return env_fail(env, rc, "open cursor", err);
+	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
+		const uint64_t *list = val.mv_data; /* how many, then their numbers */
+		for (uint64_t i = 1; i < val.mv_size / sizeof(*list) && i <= list[0]; i++)
+			*count += list[i] >= first;
+	}
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? 0 : env_fail(env, rc, "read the list of free pages", err);
+}
+
+static int check_free(const struct env *env, uint64_t first, uint64_t end, struct error *err)
+{
+	uint64_t free_pages = 0;
+	bool lost = false;
+	MDB_txn *txn;
+	map_guard_install();
+	map_guard_catch(on_lost, &lost);
+	int rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn);
+	int result = rc ? env_fail(env, rc, "begin read", err) : count_free(env, txn, first, &free_pages, err);
+	if (!rc)
+		mdb_txn_abort(txn);
+	map_guard_catch(NULL, NULL);
+	if (result == 0 && !lost && free_pages >= end - first)
+		return 0;
+	return error_set(err, ERROR_CORRUPT, "%s: cut short, %llu pages of %llu", env->path, (unsigned long long)first,
+	                 (unsigned long long)end);
+}
+
 int env_check_size(const struct env *env, struct error *err)
 {
 	MDB_envinfo info;
@@ -144,16 +214,41 @@ int env_check_size(const struct env *env, struct error *err)
 		return env_fail(env, rc, "look", err);
 	if (fstat(fd, &st) != 0)
 		return error_set_errno(err, errno, "%s", env->path);
-	if ((uint64_t)st.st_size >= (uint64_t)(info.me_last_pgno + 1) * stat.ms_psize)
-		return 0;
-	return error_set(err, ERROR_CORRUPT, "%s: cut short, %lld bytes of %llu", env->path, (long long)st.st_size,
-	                 (unsigned long long)(info.me_last_pgno + 1) * stat.ms_psize);
+	uint64_t first = (uint64_t)st.st_size / stat.ms_psize, end = (uint64_t)info.me_last_pgno + 1;
+	return first >= end ? 0 : check_free(env, first, end, err);
+}
+
+static int guard_map(struct env *env, struct error *err)
+{
+	MDB_txn *txn = env_read(env, err);
+	MDB_stat stat;
+	if (!txn)
+		return -1;
+	env->map = mdb_env_stat(env->mdb, &stat) == 0 ? find_map(env, txn, stat.ms_psize) : NULL;
+	if (env->map && map_guard_add(env->map, env->map_bytes, MAP_GUARD_LMDB, on_lost, env->lost) != 0) {
+		env->map = NULL;
+		return env_read_end(env, txn, error_set(err, ERROR_NOMEM, "%s: out of memory", env->path), err);
+	}
+	if (!env->map)
+		log_warn("store", "%s: its map is not found; a page that cannot be read will end the daemon", env->path);
+	return env_read_end(env, txn, 0, err);
+}
+
+static int fail_lost(struct env *env, struct error *err)
+{
+	if (!env->broken)
+		log_error("store", "%s: pages cannot be read; nothing of it is used until it is opened anew", env->path);
+	env->broken = true;
+	return error_set(err, ERROR_CORRUPT, "%s: pages cannot be read", env->path);
 }
 
 static int open_made(struct env *env, bool made, struct error *err)
 {
 	if (reserve_lock_file(env->path, err) != 0)
 		return -1;
+	env->lost = calloc(1, sizeof(*env->lost));
+	if (!env->lost)
+		return error_set(err, ERROR_NOMEM, "%s: out of memory", env->path);
 	int rc = mdb_env_create(&env->mdb);
 	if (!rc)
 		rc = mdb_env_set_mapsize(env->mdb, env->map_bytes);
@@ -163,7 +258,13 @@ static int open_made(struct env *env, bool made, struct error *err)
 		rc = mdb_env_open(env->mdb, env->path, MDB_NOTLS | (made ? MDB_NOSYNC : 0), 0640);
 	if (rc)
 		return env_fail(env, rc, "open", err);
-	if (open_databases(env, err) != 0 || (made && sync_new(env, err) != 0))
+	if (env_check_size(env, err) != 0)
+		return -1;
+	map_guard_install();
+	map_guard_catch(on_lost, env->lost);
+	int result = open_databases(env, err) != 0 || (made && sync_new(env, err) != 0) || guard_map(env, err) != 0 ? -1 : 0;
+	map_guard_catch(NULL, NULL);
+	if (result != 0)
 		return -1;
 	/* A process that ended before its first commit has left one that is as good as new. */
 	env->is_new = last_commit(env) <= 1;
@@ -200,6 +301,9 @@ static void close_mdb(struct env *env)
 {
 	env_abort(env);
 	drop_spare(env);
+	map_guard_remove(env->map);
+	free(env->lost);
+	env->map = env->lost = NULL;
 	if (env->mdb)
 		mdb_env_close(env->mdb);
 	env->mdb = NULL;
@@ -225,8 +329,10 @@ static void set_broken(struct env *env)
 static int reopen(struct env *env, struct error *err)
 {
 	int64_t now_us = clock_monotonic_us();
+	if (env_is_lost(env) && env->kept)
+		return fail_lost(env, err);
 	if (env->reading > 0 || env->write || now_us < env->retry_us)
-		return error_set(err, ERROR_IO, "%s: does not work since a write failed, and waits to be opened anew", env->path);
+		return error_set(err, ERROR_IO, "%s: does not work since a write or a read failed, and waits to be opened anew", env->path);
 	close_mdb(env);
 	env->committed = 0;
 	env->broken = false;
@@ -250,6 +356,11 @@ static MDB_txn *begin(struct env *env, unsigned flags, const char *doing, struct
 		if (env->broken && reopen(env, err) != 0)
 			return NULL;
 		int rc = mdb_txn_begin(env->mdb, NULL, flags, &txn);
+		if (!rc && env_is_lost(env)) {
+			mdb_txn_abort(txn);
+			fail_lost(env, err);
+			return NULL;
+		}
 		if (!rc)
 			return txn;
 		if (rc != MDB_PANIC || again) {
@@ -275,6 +386,11 @@ static void look_for_panic(struct env *env)
 
 MDB_txn *env_write(struct env *env, struct error *err)
 {
+	if (env_is_lost(env)) { /* what is open may rest on pages that are not the file's */
+		fail_lost(env, err);
+		if (env->write)
+			return NULL;
+	}
 	if (!env->write)
 		env->write = begin(env, 0, "begin", err);
 	return env->write;
@@ -285,6 +401,10 @@ int env_commit(struct env *env, struct error *err)
 	if (!env->write)
 		return 0;
 	drop_spare(env);
+	if (env_is_lost(env)) {
+		env_abort(env);
+		return fail_lost(env, err);
+	}
 	int rc = mdb_txn_commit(env->write);
 	env->write = NULL;
 	env->cursor = NULL;
@@ -309,6 +429,10 @@ void env_abort(struct env *env)
 
 MDB_txn *env_read(struct env *env, struct error *err)
 {
+	if (env_is_lost(env)) {
+		fail_lost(env, err);
+		drop_spare(env);
+	}
 	MDB_txn *txn = env->spare;
 	env->spare = NULL;
 	if (!txn)
@@ -319,8 +443,9 @@ MDB_txn *env_read(struct env *env, struct error *err)
 
 int env_read_end(struct env *env, MDB_txn *txn, int result, struct error *err)
 {
-	(void)err;
 	env->reading--;
+	if (env_is_lost(env))
+		result = fail_lost(env, err);
 	if (env->spare || env->broken || mdb_txn_id(txn) < env->committed)
 		mdb_txn_abort(txn);
 	else

@@ -8,6 +8,11 @@
  * A write to a meta page that fails leaves LMDB's environment unusable (MDB_PANIC). It is then *broken*: what was not
  * committed is lost, and the next who wants a transaction has it closed and opened anew, at most once a second. What
  * fails until that succeeds are the requests that need it.
+ *
+ * An environment whose file is shorter than its meta pages say is not opened. One whose pages cannot be read any more,
+ * while it is open, is *lost*: see map_guard.h. What is read from then on is an error when the transaction ends, nothing is
+ * committed, and it is closed and opened anew as if broken; but one that is `kept`, by somebody who knows things that he
+ * read in it, waits for him to do that.
  */
 #ifndef CDRD_STORE_ENV_H
 #define CDRD_STORE_ENV_H
@@ -36,6 +41,9 @@ struct env {
 	MDB_txn *spare;      /* a read transaction on the last commit that nobody uses, or NULL */
 	size_t committed;    /* number of the last commit, as of mdb_txn_id */
 	bool is_new;         /* no commit has synced the directory's entries yet */
+	bool *lost;          /* pages could not be read; set in a signal's handler, so it has a place of its own */
+	const void *map;
+	bool kept;
 	bool broken;         /* must be opened anew; `mdb` is NULL where that has failed */
 	int64_t retry_us;    /* monotonic: not to be tried before */
 	unsigned reading;    /* read transactions that are not ended */
@@ -48,6 +56,12 @@ struct env {
 /* Makes the directory and the databases if need be. Blocks for the fsync of a new one's file; its directory is synced by
  * the first commit, so that not all of it is waited for at once. */
 int env_open(struct env *env, const char *path, size_t map_bytes, const struct env_db *dbs, struct error *err);
+
+/* Has it been seen that pages cannot be read? */
+static inline bool env_is_lost(const struct env *env)
+{
+	return env->lost && *env->lost;
+}
 
 /* Syncs a directory's entries. */
 int env_sync_directory(const char *path, struct error *err);

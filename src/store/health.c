@@ -16,7 +16,7 @@ void store_health(const struct store *store, struct store_health *health)
 	};
 	for (size_t i = 0; i < store->days_count; i++) {
 		const struct day *day = store->days[i];
-		health->days_broken += day->is_open && day->env.broken;
+		health->days_broken += day->is_open ? day->env.broken : day->is_faulty;
 		health->reopened += day->is_open ? day->env.reopened : 0;
 	}
 }
@@ -34,6 +34,8 @@ void store_tend(struct store *store)
 {
 	struct error err;
 	bool works = mend(&store->catalog);
+	for (size_t i = 0; i < store->days_count; i++)
+		(void)days_give_up_lost(store, store->days[i], &err); /* opened anew by whoever needs it */
 	for (size_t i = 0; i < store->days_count; i++)
 		works &= !store->days[i]->is_open || mend(&store->days[i]->env);
 	if (store->commits_failed == 0 || !works || store->catalog.write)

@@ -15,7 +15,7 @@ struct store_health {
 	uint64_t commits_failed; /* since the last that succeeded */
 	struct error failure;    /* of the last that failed, if there was one */
 	bool catalog_broken;     /* the catalog can be neither read nor written */
-	uint64_t days_broken;    /* of those that are open: can be neither read nor written */
+	uint64_t days_broken;    /* that can be neither read nor written, as far as has been tried */
 	uint64_t reopened;       /* environments that were opened anew after a failed write, since the start */
 };
 

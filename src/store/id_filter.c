@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/log.h"
+#include "store/map_guard.h"
 #include "store/seq_ranges.h"
 
 #define MAGIC "cdrdidf2"
@@ -48,6 +50,7 @@ _Static_assert(sizeof(struct header) <= HEADER_BYTES, "the header is one page");
  */
 struct id_filter {
 	bool ready;
+	bool lost; /* pages of it could not be read: map_guard.h */
 	uint32_t refs_count;
 	struct ref {
 		const uint8_t *lines;
@@ -69,7 +72,7 @@ static struct header *header_of(const struct id_filter *filter)
 static void refresh(struct id_filter *filter)
 {
 	const struct header *header = header_of(filter);
-	filter->ready = header->state != STATE_BUILDING;
+	filter->ready = header->state != STATE_BUILDING && !filter->lost;
 	filter->refs_count = header->parts_count;
 	for (uint32_t i = 0; i < header->parts_count; i++)
 		filter->refs[i] = (struct ref){ filter->map + header->parts[i].offset, header->parts[i].lines };
@@ -85,6 +88,22 @@ static uint64_t room_of(const struct part *part)
 	return part->lines * LINE_BYTES * 8 / BITS_PER_KEY;
 }
 
+/* In a signal's handler. From here on it says "maybe", and is built anew by whoever opens its day. */
+static void on_lost(void *arg)
+{
+	struct id_filter *filter = arg;
+	filter->lost = true;
+	filter->ready = false;
+}
+
+static void unmap_file(struct id_filter *filter)
+{
+	map_guard_remove(filter->map);
+	if (filter->map)
+		munmap(filter->map, filter->map_bytes);
+	filter->map = NULL;
+}
+
 /* Makes the file `bytes` long and maps it; blocks are reserved, so that a full disk is an error here and not a signal
  * at the first write to a page. */
 static int map_file(struct id_filter *filter, size_t bytes, struct error *err)
@@ -95,8 +114,11 @@ static int map_file(struct id_filter *filter, size_t bytes, struct error *err)
 	void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, filter->fd, 0);
 	if (map == MAP_FAILED)
 		return error_set_errno(err, errno, "%s: map", filter->path);
-	if (filter->map)
-		munmap(filter->map, filter->map_bytes);
+	if (map_guard_add(map, bytes, MAP_GUARD_FILTER, on_lost, filter) != 0) {
+		munmap(map, bytes);
+		return error_set(err, ERROR_NOMEM, "%s: out of memory", filter->path);
+	}
+	unmap_file(filter);
 	filter->map = map;
 	filter->map_bytes = bytes;
 	return 0;
@@ -140,8 +162,20 @@ static int add_part(struct id_filter *filter, uint64_t keys, struct error *err)
 	return 0;
 }
 
+/* The file's own pages take the place of those that were put there instead. */
+static int map_anew(struct id_filter *filter, struct error *err)
+{
+	log_warn("store", "%s: pages could not be read; it is built anew", filter->path);
+	if (map_file(filter, HEADER_BYTES, err) != 0)
+		return -1;
+	filter->lost = false;
+	return 0;
+}
+
 int id_filter_reset(struct id_filter *filter, uint64_t keys, struct error *err)
 {
+	if (filter->lost && map_anew(filter, err) != 0)
+		return -1;
 	struct header *header = header_of(filter);
 	memcpy(header->magic, MAGIC, sizeof(header->magic));
 	memcpy(header->boot_id, filter->boot_id, sizeof(header->boot_id));
@@ -306,7 +340,7 @@ void id_filter_note_changes(struct id_filter *filter, uint64_t first, uint64_t l
 uint64_t id_filter_next_change(const struct id_filter *filter, uint64_t after)
 {
 	const struct header *header = header_of(filter);
-	return header->state == STATE_BUILDING ? after + 1 : seq_ranges_next(&header->changes, after);
+	return !filter->ready || header->state == STATE_BUILDING ? after + 1 : seq_ranges_next(&header->changes, after);
 }
 
 void id_filter_close(struct id_filter *filter)
@@ -315,11 +349,11 @@ void id_filter_close(struct id_filter *filter)
 		return;
 	if (filter->map) {
 		struct header *header = header_of(filter);
-		if (header->state == STATE_READY && msync(filter->map, filter->map_bytes, MS_SYNC) == 0) {
+		if (!filter->lost && header->state == STATE_READY && msync(filter->map, filter->map_bytes, MS_SYNC) == 0) {
 			header->state = STATE_CLEAN;
 			msync(filter->map, HEADER_BYTES, MS_SYNC);
 		}
-		munmap(filter->map, filter->map_bytes);
+		unmap_file(filter);
 	}
 	if (filter->fd >= 0)
 		close(filter->fd);

@@ -12,6 +12,7 @@ libcdrd_a_SOURCES += \
 	src/store/clock_watch.c src/store/clock_watch.h \
 	src/store/credentials.c src/store/credentials.h \
 	src/store/day.c src/store/day.h \
+	src/store/day_list.c src/store/day_list.h \
 	src/store/days.c \
 	src/store/directory.c src/store/directory.h \
 	src/store/env.c src/store/env.h \
@@ -27,6 +28,7 @@ libcdrd_a_SOURCES += \
 	src/store/id_filter.c src/store/id_filter.h \
 	src/store/ids.c src/store/ids.h \
 	src/store/lines.c src/store/lines.h \
+	src/store/map_guard.c src/store/map_guard.h \
 	src/store/mirror.c src/store/mirror.h \
 	src/store/moves.c src/store/moves.h \
 	src/store/place.h \

@@ -269,10 +269,13 @@ int store_put_version(struct store *store, const struct record *record, int64_t 
 	struct put put = { .store = store, .record = record, .versions = versions, .time_us = time_us, .keys = keys,
 		           .err = err };
 	put.partition = partition_of_record(record);
+	size_t before = store->uncommitted;
 	put.day = put_open_day(store, clock_day_of(time_us), true, err);
 	if (put.day && put_record(&put, result) == 0)
 		return 0;
-	store_abort(store);
+	/* A day that cannot be opened or read is no harm to what others have put: nothing was written yet. */
+	if (err->code != ERROR_DAMAGED || store->uncommitted != before)
+		store_abort(store);
 	return -1;
 }
 

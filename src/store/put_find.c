@@ -102,8 +102,8 @@ int put_find(const struct put *put, struct stored *stored)
 static int look_beside(const struct put *put, int32_t number, struct stored *stored)
 {
 	struct day *day = store_day(put->store, number, false, put->err);
-	if (!day)
-		return put->err->code == ERROR_NONE ? 0 : -1;
+	if (!day) /* one that is damaged as a whole does not stop what is put into the days beside it */
+		return put->err->code == ERROR_NONE || put->err->code == ERROR_DAMAGED ? 0 : -1;
 	bool was_open = day->env.write;
 	if (!put_open_day(put->store, number, false, put->err))
 		return -1;
@@ -136,9 +136,13 @@ static int list_beside(struct put *put)
 		put->beside[0] = store->days[at - 1];
 	if (at + 1 < store->days_count && store->day_numbers[at + 1] == number + 1)
 		put->beside[1] = store->days[at + 1];
-	for (int i = 0; i < 2; i++)
-		if (put->beside[i] && !put->beside[i]->filter && store_day_filter(store, put->beside[i], put->err) != 0)
+	for (int i = 0; i < 2; i++) {
+		if (!put->beside[i] || put->beside[i]->filter || store_day_filter(store, put->beside[i], put->err) == 0)
+			continue;
+		if (put->err->code != ERROR_DAMAGED)
 			return -1;
+		put->beside[i] = NULL;
+	}
 	return 0;
 }
 

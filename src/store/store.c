@@ -20,6 +20,8 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "store/copying.h"
+#include "store/day_list.h"
+#include "store/map_guard.h"
 #include "store/erased.h"
 #include "store/moves.h"
 #include "store/repack.h"
@@ -43,6 +45,7 @@ const struct env_db store_catalog_dbs[] = {
 	[CATALOG_DB_REPORT_INDEX] = { "report_index", 0 },
 	[CATALOG_DB_USAGE] = { "usage", 0 },
 	[CATALOG_DB_ERASED] = { "erased", 0 },
+	[CATALOG_DB_DAYS] = { "days", 0 },
 	{ NULL, 0 },
 };
 
@@ -165,6 +168,25 @@ static void read_boot_id(uint8_t out[16])
 	}
 }
 
+/* Without the catalog there are no accounts, and numbers of changes would be given out anew. */
+static int check_catalog(const struct store *store, const char *path, struct error *err)
+{
+	struct buf file = { 0 };
+	struct stat st;
+	buf_addf(&file, "%s/data.mdb", path);
+	bool is_there = buf_cstr(&file) && stat(file.data, &st) == 0 && st.st_size > 0;
+	bool failed = file.failed;
+	buf_free(&file);
+	if (failed)
+		return error_set(err, ERROR_NOMEM, "%s: out of memory", path);
+	if (is_there || store->days_count == 0)
+		return 0;
+	return error_set(err, ERROR_CORRUPT,
+	                 "%s: data.mdb is missing or empty, but there are %zu days of records: put the catalog back from a backup "
+	                 "(cdrctl restore), or move %s/days away to begin anew",
+	                 path, store->days_count, store->options.data_dir);
+}
+
 int store_open(struct store **out, const struct store_options *options, struct error *err)
 {
 	struct buf path = { 0 };
@@ -173,6 +195,7 @@ int store_open(struct store **out, const struct store_options *options, struct e
 		return error_set(err, ERROR_NOMEM, "store: out of memory");
 	store->options = *options;
 	store->lock_fd = -1;
+	map_guard_install();
 	read_boot_id(store->boot_id);
 	if (!store->options.seal_rows)
 		store->options.seal_rows = STORE_SEAL_ROWS;
@@ -190,10 +213,11 @@ int store_open(struct store **out, const struct store_options *options, struct e
 	    days_list(store, err) != 0)
 		goto fail;
 	if (path_join(&path, options->data_dir, "catalog", err) != 0 ||
+	    check_catalog(store, path.data, err) != 0 ||
 	    env_open(&store->catalog, path.data, options->catalog_map_bytes, store_catalog_dbs, err) != 0)
 		goto fail;
 	if (check_format(store, err) != 0 || load_seq(store, err) != 0 || repack_load_demands(store, err) != 0 ||
-	    moves_open(store, err) != 0 || store_clock_load(store, err) != 0 || erased_load(store, err) != 0)
+	    day_list_load(store, err) != 0 || moves_open(store, err) != 0 || store_clock_load(store, err) != 0 || erased_load(store, err) != 0)
 		goto fail;
 	moves_finish(store);
 	buf_free(&path);
@@ -329,7 +353,7 @@ void store_abort(struct store *store)
 	store->catalog_failed = false;
 }
 
-static int commit_day(struct day *day, struct error *err)
+static int commit_day(struct store *store, struct day *day, struct error *err)
 {
 	day->changed_us = clock_monotonic_us();
 	day->swept = false;
@@ -337,6 +361,7 @@ static int commit_day(struct day *day, struct error *err)
 		forget_uncommitted(day);
 		return -1;
 	}
+	store->lists_days |= !day->is_listed;
 	day->seals += day->blocks_changed;
 	day->blocks_changed = day->gains = false;
 	if (day->touched.len)
@@ -353,10 +378,10 @@ static int commit_days(struct store *store, struct error *err)
 	if (moves_write(store, err) != 0)
 		return -1;
 	for (size_t i = 0; i < store->days_count; i++)
-		if (store->days[i]->gains && commit_day(store->days[i], err) != 0)
+		if (store->days[i]->gains && commit_day(store, store->days[i], err) != 0)
 			return -1;
 	for (size_t i = 0; i < store->days_count; i++)
-		if (store->days[i]->env.write && commit_day(store->days[i], err) != 0)
+		if (store->days[i]->env.write && commit_day(store, store->days[i], err) != 0)
 			return -1;
 	moves_done(store);
 	return 0;
@@ -379,13 +404,14 @@ int store_commit(struct store *store, struct error *err)
 		return error_set(err, ERROR_IO, "%s: a commit before this one failed", store->catalog.path);
 	}
 	bool wrote = store->catalog.write || store->uncommitted > 0;
-	int result = commit_days(store, err) != 0 || env_commit(&store->catalog, err) != 0 ? -1 : 0;
+	int result = commit_days(store, err) != 0 || day_list_write(store, err) != 0 || env_commit(&store->catalog, err) != 0 ? -1 : 0;
 	if (result != 0 || wrote)
 		note_commit(store, result, err);
 	if (result != 0) {
 		store_abort(store);
 		return -1;
 	}
+	day_list_written(store);
 	store->snapshot = store->last_seq;
 	store->uncommitted = 0;
 	/* A commit of many days has kept all of them open. */

@@ -59,7 +59,7 @@ enum store_put_result {
  * Puts a record that has passed ingest's checks (account, product, id and `time_us`, parsed from its time field, are
  * right) into the open transactions. An older version of the day is replaced, whatever it is. On ERROR_FULL or ERROR_IO
  * everything since the last commit is lost: the store has aborted it, and the caller must fail all requests that took
- * part.
+ * part; on ERROR_DAMAGED, where a day that the record needs cannot be read, if store_aborts says so.
  */
 int store_put(struct store *store, const struct record *record, int64_t time_us, enum store_put_result *result,
               struct error *err);
@@ -110,6 +110,9 @@ const int32_t *store_days(const struct store *store, size_t *count);
 
 /* Removes whole days before `day`; at most `max` of them in this call. Returns how many went. */
 int store_remove_days_before(struct store *store, int32_t day, int max);
+
+/* Says that a day whose file is gone will not come back: it is no longer missed. ERROR_CONFLICT while the file is there. */
+int store_forget_day(struct store *store, int32_t day, struct error *err);
 
 struct store_stats {
 	uint64_t days;

@@ -47,6 +47,7 @@ struct store {
 	size_t sweep_at;       /* the day that sealing looks at next */
 	struct store_seal_stats sealing;
 
+	bool lists_days; /* a day was committed to that is not listed */
 	struct clock_watch clock;
 	uint64_t commits_failed; /* since the last that succeeded */
 	struct error failure;    /* of the last that failed */
@@ -77,6 +78,15 @@ int store_day_filter(struct store *store, struct day *day, struct error *err);
 /* days.c: the array of days. */
 int days_list(struct store *store, struct error *err);
 void days_remove(struct store *store, size_t at);
+
+/* The day, added if need be; it is not opened. NULL when out of memory. */
+struct day *days_known(struct store *store, int32_t number, struct error *err);
+
+/* Is there a file of records? */
+bool days_has_data(const struct store *store, const struct day *day);
+
+/* Closes a day whose pages cannot be read, and forgets what is under way with it. -1 while it is in use. */
+int days_give_up_lost(struct store *store, struct day *day, struct error *err);
 void days_close(struct store *store, struct day *day);
 
 /* Closes those used longest ago until `count` are open, or all that are have a write transaction or are pinned. */

@@ -6,7 +6,6 @@ import time
 
 import pytest
 
-import harness
 import reporting
 import scraping
 from harness import wait_for
@@ -141,18 +140,3 @@ def test_records_beyond_the_future_limit_are_refused_whatever_the_clock_did(cloc
     clock.set("-800d")
     answer = daemon.post_cdrs([sms(account, now() + 3 * DAY)])
     assert answer["rejected"] == 1 and "future_max" in answer["errors"][0]["reason"]
-
-
-def test_what_an_older_version_left_goes_by_the_newest_day_that_is_stored(clocked, clock):
-    """Without a last seen time a start with a clock far ahead must not take it for the truth."""
-    daemon = clocked
-    daemon.stop()
-    harness.shutil.rmtree(daemon.data_dir)
-    for age in (1, 2, 3):
-        day = (now() - age * DAY).date()
-        os.makedirs(os.path.join(daemon.data_dir, "days", day.isoformat()))
-    kept = days(daemon)
-    clock.set(YEARS)
-    daemon.start()
-    time.sleep(1)
-    check_held(daemon, kept)

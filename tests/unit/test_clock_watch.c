@@ -4,7 +4,10 @@
 #include <check.h>
 
 #include "base/clock.h"
+#include "store/change.h"
 #include "store/clock_watch.h"
+#include "store/store_private.h"
+#include "store_fixture.h"
 
 #define SEEN_US (INT64_C(1795000000) * CLOCK_US_PER_SECOND)
 
@@ -52,6 +55,37 @@ START_TEST(a_clock_set_back_does_not_take_the_last_seen_time_back)
 }
 END_TEST
 
+/* --- what an older version has left --- */
+
+static void forget_seen(struct store *store)
+{
+	struct change change;
+	struct error err;
+
+	ck_assert_int_eq(change_begin(&change, store, &err), 0);
+	ck_assert_int_eq(change_remove(&change, CATALOG_DB_META, STR_LITERAL("clock_seen"), &err), 1);
+	ck_assert_int_eq(change_end(&change, 0, &err), 0);
+}
+
+START_TEST(without_a_last_seen_time_the_newest_day_that_is_stored_stands_for_it)
+{
+	static const int ages[] = { 0, 1, 2, 800 };
+	struct clock_watch seen;
+	struct fixture f;
+	struct error err;
+	int32_t today = clock_day_of(clock_now_us());
+
+	fixture_open(&f, FIXTURE_MAP_BYTES);
+	ck_assert_ptr_nonnull(store_day(f.store, today - ages[_i], true, &err));
+	ck_assert_ptr_nonnull(store_day(f.store, today - 900, true, &err));
+	forget_seen(f.store);
+	fixture_restart(&f);
+	store_clock_watch(f.store, &seen);
+	ck_assert_int_eq(seen.held, ages[_i] > 1);
+	fixture_close(&f);
+}
+END_TEST
+
 Suite *suite_clock_watch(void);
 
 Suite *suite_clock_watch(void)
@@ -64,6 +98,7 @@ Suite *suite_clock_watch(void)
 	tcase_add_test(tcase, more_than_a_day_ahead_is_not_believed_and_moves_nothing);
 	tcase_add_test(tcase, a_clock_that_is_back_is_believed_again);
 	tcase_add_test(tcase, a_clock_set_back_does_not_take_the_last_seen_time_back);
+	tcase_add_loop_test(tcase, without_a_last_seen_time_the_newest_day_that_is_stored_stands_for_it, 0, 4);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }
