@@ -23,13 +23,11 @@ struct move_head {
 	uint32_t magic;
 	uint32_t crc32; /* of the head with this field zero, and the row */
 	uint32_t row_bytes;
-	uint8_t product;
-	uint8_t from_direction;
-	uint8_t to_direction;
-	uint8_t reserved;
+	int32_t from_day;
 	char account[SCAN_ACCOUNT_LEN];
-	int64_t from_us;
-	uint64_t from_seq;
+	uint8_t product;
+	uint8_t to_direction;
+	uint8_t reserved[6];
 	int64_t to_us;
 	uint64_t to_seq;
 };
@@ -107,18 +105,16 @@ void moves_close(struct moves *moves)
 
 /* --- around a commit --- */
 
-int moves_note(struct store *store, const struct partition *partition, const struct place *from, const struct place *to,
+int moves_note(struct store *store, const struct partition *partition, int32_t from_day, const struct place *to,
                struct str row, struct error *err)
 {
 	struct buf *noted = &store->moves->noted;
 	struct move_head head = {
 		.magic = MAGIC,
 		.row_bytes = (uint32_t)row.len,
+		.from_day = from_day,
 		.product = partition->product,
-		.from_direction = from->direction,
 		.to_direction = to->direction,
-		.from_us = from->time_us,
-		.from_seq = from->seq,
 		.to_us = to->time_us,
 		.to_seq = to->seq,
 	};
@@ -183,9 +179,9 @@ static bool take_entry(struct str *rest, struct move_head *head, struct str *row
 	return true;
 }
 
-/* Puts the record into its new day, taking it out of the old one if it is there. Its number is a new one: others may have
- * been committed since. */
-static int put_again(struct put *put, const struct stored *old)
+/* Puts the record into its new day, taking it out of the old one if it is there. Its place is the one that a ghost may
+ * lead to; but others may have been committed since, so the change is a new one to whoever follows. */
+static int put_again(struct put *put, const struct stored *old, const struct place *to)
 {
 	uint64_t seq;
 	if (store_next_seq(put->store, &seq, put->err) != 0)
@@ -194,16 +190,15 @@ static int put_again(struct put *put, const struct stored *old)
 	put->day->gains = true;
 	id_filter_note_changes(put->day->filter, seq, seq);
 	changes_note(put->store, &put->partition, seq);
-	struct place place = { put->time_us, seq, put->partition.direction };
-	if (old && put_leave(put, old, &place) != 0)
+	if (old && put_leave(put, old, to) != 0)
 		return -1;
-	return put_insert(put, &place);
+	return put_insert(put, to, seq);
 }
 
-static int finish(struct put *put, const struct place *from)
+static int finish(struct put *put, int32_t from_day, const struct place *to)
 {
 	struct stored stored, old;
-	struct day *old_day = put_open_day(put->store, clock_day_of(from->time_us), false, put->err);
+	struct day *old_day = put_open_day(put->store, from_day, false, put->err);
 	if (!old_day && put->err->code != ERROR_NONE)
 		return -1;
 	int found = put_find(put, &stored);
@@ -213,18 +208,13 @@ static int finish(struct put *put, const struct place *from)
 	int was_there = old_day ? put_find_in(put, old_day, &old) : 0;
 	if (was_there < 0)
 		return -1;
-	/* One that came back to the old day, by a later entry, stands in another place there. */
-	bool in_old_place = was_there && place_equal(&old.place, from);
+	/* One that came back to the old day, by a later entry, has a later place there. */
+	bool leaves = was_there && old.place.seq < to->seq;
 	if (found) {
 		put->store->uncommitted++;
-		return in_old_place ? put_leave(put, &old, &stored.place) : 0;
+		return leaves ? put_leave(put, &old, &stored.place) : 0;
 	}
-	if (in_old_place)
-		return put_again(put, &old);
-	int elsewhere = put_find_beside(put, &old);
-	if (elsewhere)
-		return elsewhere < 0 ? -1 : 0;
-	return put_again(put, NULL);
+	return was_there && !leaves ? 0 : put_again(put, leaves ? &old : NULL, to);
 }
 
 /* Does what an entry says, as far as it was not done. */
@@ -232,7 +222,7 @@ static int finish_entry(struct store *store, const struct move_head *head, struc
 {
 	static const struct store_versions versions = { .merge = false, .column = CATALOG_NONE };
 	const struct catalog_product *product = catalog_product_numbered(head->product);
-	struct place from = { head->from_us, head->from_seq, head->from_direction };
+	struct place to = { head->to_us, head->to_seq, head->to_direction };
 	struct id_filter_key keys[CATALOG_COLUMNS_MAX];
 	struct record record;
 	uint64_t seq;
@@ -244,7 +234,7 @@ static int finish_entry(struct store *store, const struct move_head *head, struc
 		           .err = err };
 	put.partition = partition_of(head->account, head->product, head->to_direction);
 	put.day = put_open_day(store, clock_day_of(put.time_us), true, err);
-	return put.day && put_prepare_ids(&put) == 0 ? finish(&put, &from) : -1;
+	return put.day && put_prepare_ids(&put) == 0 ? finish(&put, head->from_day, &to) : -1;
 }
 
 /* Finishes all entries with one commit, or each with its own; those that fail are appended to *left, unless that is

@@ -28,8 +28,8 @@ int moves_open(struct store *store, struct error *err);
 /* Does nothing on NULL. */
 void moves_close(struct moves *moves);
 
-/* A record with the packed row `row` has moved from one place to another, in what is not committed. */
-int moves_note(struct store *store, const struct partition *partition, const struct place *from, const struct place *to,
+/* A record with the packed row `row` has moved from a day to a place of another, in what is not committed. */
+int moves_note(struct store *store, const struct partition *partition, int32_t from_day, const struct place *to,
                struct str row, struct error *err);
 
 /* Puts what was noted on disk. Blocks for the fsync, if there is something. */

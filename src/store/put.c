@@ -72,10 +72,10 @@ static int count_row(const struct put *put, const struct partition *partition)
 	return 0;
 }
 
-int put_insert(struct put *put, const struct place *place)
+int put_insert(struct put *put, const struct place *place, uint64_t seq)
 {
 	/* The row first: meanwhile the memory that put_prepare_ids has asked for arrives. */
-	if (count_row(put, &put->partition) != 0 || row_write(put, place, place->seq) != 0)
+	if (count_row(put, &put->partition) != 0 || row_write(put, place, seq) != 0)
 		return -1;
 	return add_ids(put, place, NULL, 0);
 }
@@ -145,9 +145,9 @@ static int move(struct put *put, const struct stored *stored, uint64_t seq)
 {
 	struct place place = { put->time_us, seq, put->partition.direction };
 	put->day->gains = true;
-	if (put_leave(put, stored, &place) != 0 || put_insert(put, &place) != 0)
+	if (put_leave(put, stored, &place) != 0 || put_insert(put, &place, seq) != 0)
 		return -1;
-	return moves_note(put->store, &put->partition, &stored->place, &place, buf_str(&put->store->row), put->err);
+	return moves_note(put->store, &put->partition, stored->day->number, &place, buf_str(&put->store->row), put->err);
 }
 
 /* --- versions --- */
@@ -243,7 +243,7 @@ static int put_record(struct put *put, enum store_put_result *result)
 	if (begin_change(put, &seq) != 0)
 		return -1;
 	*result = STORE_ACCEPTED;
-	return put_insert(put, &(struct place){ put->time_us, seq, put->partition.direction });
+	return put_insert(put, &(struct place){ put->time_us, seq, put->partition.direction }, seq);
 }
 
 static int load_hot(struct day *day, struct error *err)

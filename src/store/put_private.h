@@ -52,8 +52,8 @@ int put_find_in(const struct put *put, struct day *day, struct stored *stored);
 int put_find(const struct put *put, struct stored *stored);
 int put_find_beside(const struct put *put, struct stored *stored);
 
-/* put.c: puts a record where none of its versions stands. */
-int put_insert(struct put *put, const struct place *place);
+/* put.c: puts a record where none of its versions stands; `seq` is the number of the change. */
+int put_insert(struct put *put, const struct place *place, uint64_t seq);
 
 /* Takes the stored version out of its day, in which a ghost then leads to `to`, in another day. */
 int put_leave(const struct put *put, const struct stored *stored, const struct place *to);

@@ -16,10 +16,18 @@ static const struct record *record_of(const struct model_record *record)
 	return &record->committed->record;
 }
 
+/* Does a record of the list pass, and is the day still there that the snapshot has it in? */
+static bool is_wanted(const struct check *check, const struct model_record *record)
+{
+	const struct model_place *place = model_place_at(record, check->query.snapshot);
+
+	return model_place_day(place) >= check->model->first_day && model_passes(record, &check->query);
+}
+
 /* Goes on to the next record of the list that passes; NULL at its end. */
 static const struct model_record *next_wanted(struct check *check)
 {
-	while (check->at < check->count && !model_passes(check->list[check->at], &check->query))
+	while (check->at < check->count && !is_wanted(check, check->list[check->at]))
 		check->at++;
 	return check->at < check->count ? check->list[check->at] : NULL;
 }
@@ -234,7 +242,7 @@ static void pass_unwanted(struct check *check)
 	while (check->at < check->count && !is_behind(check, check->list[check->at])) {
 		const struct model_record *record = check->list[check->at++];
 
-		expect(!model_passes(record, &check->query), "%s: record %.*s was passed over", check->about,
+		expect(!is_wanted(check, record), "%s: record %.*s was passed over", check->about,
 		              STR_ARGS(record_of(record)->values[check->query.product->id_column]));
 	}
 }

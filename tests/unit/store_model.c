@@ -178,9 +178,27 @@ void model_put(struct model *model, struct sample *sample, const struct store_ve
 		last = &record->places[record->places_count - 1];
 	if (!last || last->time_us != place.time_us || last->direction != place.direction)
 		add_place(record, &place);
+	if (record->now && model_day(record) != model_place_day(&place)) {
+		free(record->moved);
+		record->moved = sample_copy(&sample->record, sample->time_us);
+		record->places_moved = record->places_count;
+	}
 	if (record->now != record->committed)
 		free(record->now);
 	record->now = sample;
+}
+
+static void settle(struct model_record *record, struct sample *sample, size_t places)
+{
+	if (record->now != record->committed && record->now != sample)
+		free(record->now);
+	if (record->committed != sample)
+		free(record->committed);
+	record->now = record->committed = sample;
+	record->places_count = record->places_committed = places;
+	if (record->moved != sample)
+		free(record->moved);
+	record->moved = NULL;
 }
 
 void model_commit(struct model *model)
@@ -188,10 +206,7 @@ void model_commit(struct model *model)
 	for (size_t i = 0; i < model->count; i++) {
 		struct model_record *record = model->records[i];
 
-		if (record->now != record->committed)
-			free(record->committed);
-		record->committed = record->now;
-		record->places_committed = record->places_count;
+		settle(record, record->now, record->places_count);
 	}
 }
 
@@ -200,22 +215,71 @@ static void record_free(struct model_record *record)
 	if (record->now != record->committed)
 		free(record->now);
 	free(record->committed);
+	free(record->moved);
 	free(record->places);
 	free(record);
 }
 
-void model_abort(struct model *model)
+/* Drops records that are nowhere. */
+static void drop_unborn(struct model *model)
 {
-	while (model->count > 0 && !model->records[model->count - 1]->committed)
-		record_free(model->records[--model->count]);
+	size_t kept = 0;
+
 	for (size_t i = 0; i < model->count; i++) {
 		struct model_record *record = model->records[i];
 
-		if (record->now != record->committed)
-			free(record->now);
-		record->now = record->committed;
-		record->places_count = record->places_committed;
+		if (record->committed) {
+			model->keys[kept] = model->keys[i];
+			model->records[kept++] = record;
+		} else {
+			record_free(record);
+		}
 	}
+	model->count = kept;
+}
+
+static void go_back(struct model_record *record)
+{
+	if (record->committed)
+		settle(record, record->committed, record->places_committed);
+}
+
+void model_abort(struct model *model)
+{
+	for (size_t i = 0; i < model->count; i++)
+		go_back(model->records[i]);
+	drop_unborn(model);
+}
+
+static bool is_changed(const struct model_record *record)
+{
+	return record->now != record->committed;
+}
+
+bool model_may_tear(const struct model *model)
+{
+	for (size_t i = 0; i < model->count; i++)
+		for (size_t j = 0; is_changed(model->records[i]) && j < model->count; j++)
+			if (j != i && model->keys[j] == model->keys[i] && !model->records[j]->gone)
+				return false;
+	return true;
+}
+
+void model_tear(struct model *model, model_day_fn has_day, void *arg)
+{
+	for (size_t i = 0; i < model->count; i++) {
+		struct model_record *record = model->records[i];
+
+		if (!is_changed(record))
+			continue;
+		if (has_day(arg, model_day(record)))
+			settle(record, record->now, record->places_count);
+		else if (record->moved)
+			settle(record, record->moved, record->places_moved);
+		else
+			go_back(record);
+	}
+	drop_unborn(model);
 }
 
 void model_remove_days_before(struct model *model, int32_t day)

@@ -21,8 +21,10 @@ struct model_record {
 	bool gone;                /* with its day */
 	struct sample *now;
 	struct sample *committed; /* NULL: not yet there */
+	struct sample *moved;     /* as it last changed its day, in what is not committed; or NULL */
 	struct model_place *places;
 	size_t places_count;
+	size_t places_moved; /* as of `moved` */
 	size_t places_committed;
 };
 
@@ -43,6 +45,13 @@ enum store_put_result model_expect(const struct model *model, const struct sampl
 void model_put(struct model *model, struct sample *sample, const struct store_versions *versions, uint64_t seq);
 void model_commit(struct model *model);
 void model_abort(struct model *model);
+
+/* A crash between the commits of days, of which those that `has_day` says were committed. Records that changed their day
+ * are finished by the start. What becomes of a record must not depend on others with its id: model_may_tear. */
+typedef bool (*model_day_fn)(void *arg, int32_t day);
+bool model_may_tear(const struct model *model);
+void model_tear(struct model *model, model_day_fn has_day, void *arg);
+
 void model_remove_days_before(struct model *model, int32_t day);
 
 /* The day of a record as it is now, and of a place. */

@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "expect.h"
+#include "store/moves.h"
 #include "store/store_private.h"
 #include "store/verify.h"
 #include "store_check.h"
@@ -60,6 +61,8 @@ struct run {
 	size_t spans;
 	size_t found;
 	size_t results[STORE_LACKS_DIRECTION + 1];
+	uint64_t torn; /* days that the last torn commit has committed, from first_day on */
+	size_t torn_moves;
 };
 
 static bool fails(const struct run *run, int rc, const struct error *err)
@@ -150,7 +153,7 @@ static void lose_uncommitted(struct run *run)
 static const struct store_versions *any_versions(struct run *run, struct store_versions *versions,
                                                  const struct catalog_product *product)
 {
-	if (pick_percent(run->pick, 15))
+	if (pick_percent(run->pick, 5))
 		return NULL;
 	versions->merge = pick_percent(run->pick, 50);
 	versions->column = pick_percent(run->pick, 60) ? product->version_column : CATALOG_NONE;
@@ -554,7 +557,7 @@ static int copy_entry(const char *path, const struct stat *st, int type, struct 
 }
 
 /* As after kill -9: goes on with a copy of the files as they were with everything open. */
-static void do_crash(struct run *run)
+static void crash(struct run *run)
 {
 	snprintf(copied_from, sizeof(copied_from), "%s", run->f.dir);
 	snprintf(copied_to, sizeof(copied_to), "%s+", run->f.dir);
@@ -562,7 +565,72 @@ static void do_crash(struct run *run)
 	fixture_close(&run->f);
 	ck_assert_int_eq(rename(copied_to, copied_from), 0);
 	fixture_start(&run->f);
+}
+
+static void do_crash(struct run *run)
+{
+	crash(run);
 	lose_uncommitted(run);
+}
+
+/* --- a crash between the commits of days --- */
+
+static bool has_day(void *arg, int32_t day)
+{
+	const struct run *run = arg;
+
+	return run->torn >> (day - run->first_day) & 1;
+}
+
+/* Some days are committed, others not, as store_commit does it: what moves is on disk first. */
+static void tear(struct run *run)
+{
+	struct store *store = run->f.store;
+	struct error err = { 0 };
+
+	run->torn = 0;
+	expect(moves_write(store, &err) == 0, "%s: %s", run->about, err.message);
+	for (size_t i = 0; i < store->days_count; i++) {
+		struct day *day = store->days[i];
+
+		if (!day->env.write || pick_percent(run->pick, 50))
+			continue;
+		expect(env_commit(&day->env, &err) == 0, "%s: %s", run->about, err.message);
+		run->torn |= UINT64_C(1) << (day->number - run->first_day);
+	}
+}
+
+static void put_moved(struct run *run)
+{
+	static const struct store_versions versions = { .merge = false, .column = CATALOG_NONE };
+	const struct model_record *old = any_record(run);
+	int32_t day = old ? model_day(old) + (pick_percent(run->pick, 50) ? 1 : -1) : 0;
+
+	if (old && day >= run->first_day && day < run->first_day + run->days)
+		put(run, sample_changed(&run->sampler, old->now, any_direction(run, old->now->record.product),
+		                        any_time(run, day), 1),
+		    &versions);
+}
+
+static void do_torn_crash(struct run *run)
+{
+	bool moves = false;
+
+	if (run->tight)
+		return;
+	do_commit(run);
+	for (uint32_t left = pick_between(run->pick, 1, 12); left > 0; left--)
+		put_moved(run);
+	if (pick_percent(run->pick, 50))
+		do_put(run);
+	if (!model_may_tear(&run->model))
+		return;
+	tear(run);
+	for (size_t i = 0; i < run->model.count; i++)
+		moves |= run->model.records[i]->moved != NULL;
+	model_tear(&run->model, has_day, run);
+	crash(run);
+	run->torn_moves += moves;
 }
 
 static void do_retention(struct run *run)
@@ -591,6 +659,7 @@ static const struct {
 	{ do_put, 300 },      { do_commit, 120 }, { do_abort, 8 },   { do_slice, 160 },  { do_all_upkeep, 12 },
 	{ do_seal_all, 8 },   { do_scan, 230 },   { do_find, 100 },  { do_restart, 12 }, { do_crash, 5 },
 	{ do_whole_scan, 40 }, { do_retention, 3 }, { do_verify, 6 },
+	{ do_torn_crash, 8 },
 };
 
 static void do_step(struct run *run)
@@ -667,9 +736,10 @@ static void run_seed(uint64_t seed)
 	if (getenv("CDRD_TEST_SEED"))
 		fprintf(stderr,
 		        "seed %llu: %zu records, %zu whole blocks, %zu found by id, %zu updated, %zu duplicates, %zu outdated, "
-		        "%zu without direction\n",
+		        "%zu without direction, %zu crashes while records moved\n",
 		        (unsigned long long)seed, run.model.count, run.spans, run.found, run.results[STORE_UPDATED],
-		        run.results[STORE_DUPLICATE], run.results[STORE_OUTDATED], run.results[STORE_LACKS_DIRECTION]);
+		        run.results[STORE_DUPLICATE], run.results[STORE_OUTDATED], run.results[STORE_LACKS_DIRECTION],
+		        run.torn_moves);
 	model_free(&run.model);
 	fixture_close(&run.f);
 }
