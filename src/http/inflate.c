@@ -72,7 +72,7 @@ static bool gzip_advance(struct gzip *gzip)
 	return isal_inflate(&gzip->state) == ISAL_DECOMP_OK;
 }
 
-/* Zeros behind a member fill the block of a tape, or of a device, that the file was on. */
+/* Zeros after a member fill the block of a tape, or of a device, that the file was on. */
 static void skip_padding(struct str *in)
 {
 	while (in->len > 0 && in->p[0] == '\0') {

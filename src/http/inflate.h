@@ -1,7 +1,7 @@
 /*
  * inflate.h: Content-Encoding of request bodies, undone piece by piece; cdrctl reads files with it, too.
  *
- * gzip (RFC 1952, several members in a row too, zeros behind them as well) with ISA-L, zstd (RFC 8878, several frames in a row too) with libzstd.
+ * gzip (RFC 1952, several members in a row too, with zeros after them as well) with ISA-L, zstd (RFC 8878, several frames in a row too) with libzstd.
  * Pure but for its memory: about 90 KiB for gzip and, with the window that RFC 9659 allows, 8 MiB for zstd.
  */
 #ifndef CDRD_HTTP_INFLATE_H

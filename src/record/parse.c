@@ -139,8 +139,8 @@ static void carry_over(struct parser *parser, const char *p, size_t len)
 		parse_no_memory(parser);
 }
 
-/* What the record's bytes go on with behind its own is read again, from the piece (`begin` is the record's) or, if a part
- * was carried over, from a copy. Returns where the piece goes on. */
+/* What was scanned after the record's own bytes is read again: from the piece (`begin` is the record's beginning) or,
+ * if a part was carried over, from a copy. Returns where reading the piece resumes. */
 static const char *give_back(struct parser *parser, const char *begin, const char *next, bool carried)
 {
 	struct str carry = buf_str(&parser->carry);

@@ -27,7 +27,7 @@ struct str parse_csv_without_cr(struct str line);
 enum parse_csv_split { SPLIT_WHOLE, SPLIT_CUT, SPLIT_BROKEN };
 
 /* Splits the row at *at into cells; it ends at a line's end, or at `end` if the text is all there is of it. *at is
- * behind. */
+ * then its end. */
 enum parse_csv_split parse_csv_split(struct parser *parser, const char **at, const char *end, bool all);
 
 /* Reads and delivers a row; parse_csv_direct is parse_format_ops.direct. */
@@ -39,7 +39,7 @@ const char *parse_csv_direct(struct parser *parser, const char *p, const char *e
 /* Takes the header line; ends the body if no row could be right with it. */
 void parse_csv_header(struct parser *parser, struct str line);
 
-/* Ends the body because of one that goes on and on. */
+/* Ends the body because the header line is longer than allowed. */
 void parse_csv_header_too_long(struct parser *parser);
 
 /* Takes one that was taken before, unchecked; false if it can't be split. */

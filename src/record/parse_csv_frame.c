@@ -2,8 +2,8 @@
  * parse_csv_frame.c: where rows of CSV begin and end, those with broken quotes included.
  *
  * A row whose quotes are wrong costs itself up to its line's end. A quoted value may hold line ends; so a quote that is
- * never closed would swallow all the rows behind it, up to the next quote at least. When a row that has gone on over a
- * line's end turns out to be broken (its quotes, its number of values, its length), it is cut at that first line's end,
+ * never closed would swallow all the rows after it, up to the next quote at least. When a row that spans a line's end
+ * turns out to be broken (its quotes, its number of values, its length), it is cut at that first line's end,
  * and what follows is read again. It is taken for broken as well if a value holds a line that is a row by itself, of a
  * width that can be no accident.
  */
@@ -15,7 +15,7 @@ enum csv_state { CELL_BEGIN = 0, PLAIN_CELL, QUOTED_CELL, BEHIND_QUOTE, BEHIND_C
 
 static const char *csv_between(struct parser *parser, const char *p, const char *end)
 {
-	/* Line ends within the record behind us. */
+	/* Line ends within the last record. */
 	parser->line += parser->scan.csv.line_ends;
 	parser->scan.csv.line_ends = 0;
 	for (; p < end && (*p == '\n' || *p == '\r'); p++)
@@ -83,7 +83,7 @@ static void take_byte(struct parser *parser, char c, size_t at)
 	scan->inner_state = (int)next_state((enum csv_state)scan->inner_state, c);
 }
 
-/* Has the row gone on over a line's end, and is it broken at offset `at`? */
+/* Does the row span a line's end, and is it broken at offset `at`? */
 static bool is_overrun(const struct parser *parser, size_t at)
 {
 	const struct csv_scan *scan = &parser->scan.csv;

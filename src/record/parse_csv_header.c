@@ -24,7 +24,7 @@ static bool find_repeated(const struct parse_csv *csv, struct str *name)
 	return false;
 }
 
-/* The line and the names out of its cells, into the memory behind `csv`. */
+/* The line and the names out of its cells, into the memory after `csv`. */
 static void copy_names(struct parse_csv *csv, struct str line)
 {
 	char *out = csv->header + line.len;
@@ -206,7 +206,7 @@ void parse_csv_header_too_long(struct parser *parser)
 
 void parse_csv_header(struct parser *parser, struct str line)
 {
-	static const char mark[] = "\xef\xbb\xbf"; /* behind empty lines it is not at the body's beginning */
+	static const char mark[] = "\xef\xbb\xbf"; /* after empty lines it is not at the body's beginning */
 
 	line = parse_csv_without_cr(line);
 	if (line.len >= strlen(mark) && memcmp(line.p, mark, strlen(mark)) == 0)

@@ -4,10 +4,10 @@
  * An element ends at the bracket that closes its first one, when a comma or the array's end follows. One that is not
  * JSON must not take its neighbours with it, so the scan knows how elements break:
  *
- *	{"a":"b},{"a":"c"}     a quote is missing: the string ends with `},{`, and no JSON text goes on behind it as this
- *	                       one does; the next element begins with that brace
+ *	{"a":"b},{"a":"c"}     a quote is missing: the string ends with `},{`, and what follows it can follow no string
+ *	                       of JSON; the next element begins with that brace
  *	{"a":"b",{"a":"c"}     a brace is missing: no field's name begins with a brace, so an element does
- *	{"a":"b"}},{"a":"c"}   there is one too many, or something else behind the element: it goes on to the next
+ *	{"a":"b"}},{"a":"c"}   there is one too many, or something else after the element: it ends at the next
  *	"a":"b"},{"a":"c"}     comma that a brace follows
  *	{"a":[1},{"a":"c"}     a brace closes all brackets within its own
  *

@@ -37,7 +37,7 @@ static const char *ndjson_between(struct parser *parser, const char *p, const ch
 	return p;
 }
 
-/* Behind the record: its line's end, or NULL if that is not plainly there. */
+/* The end of the line after its record, or NULL if that is not plainly there. */
 static const char *find_line_end(struct parser *parser, const char *p, const char *end)
 {
 	while (p < end && (*p == ' ' || *p == '\t'))

@@ -5,9 +5,10 @@
  * piece at hand and is of the common form is taken straight from it (`direct`). Of any other the end is found first
  * (`scan`, which goes on from piece to piece, while the driver carries the bytes over), and then all of it is read at
  * once (`record`). A record may turn out to have ended before the point that `scan` has come to: then `scan` says how
- * many of its bytes are its own, and what follows them is read again. So there are two readers of a record in each format: a fast one, which declines whatever is not
- * plainly right, and a full one, which alone knows what is wrong and says so, out of a list of fields. What the fast
- * one takes, the full one takes with the same values; the unit tests and the fuzzer hold them to it.
+ * many of its bytes are its own, and what follows them is read again. So there are two readers of a record in each
+ * format: a fast one, which declines whatever is not plainly right, and a full one, which alone knows what is wrong
+ * and says so, out of a list of fields. What the fast one takes, the full one takes with the same values; the unit
+ * tests and the fuzzer hold them to it.
  */
 #ifndef CDRD_RECORD_PARSE_PRIVATE_H
 #define CDRD_RECORD_PARSE_PRIVATE_H
@@ -50,7 +51,7 @@ struct json_scan {
 	size_t solid;        /* bytes up to the last that is no white space outside of strings */
 	size_t before_comma; /* `solid` at the last comma outside of strings, ... */
 	size_t before_stray; /* and at the last ] that closes nothing */
-	size_t object_end;   /* behind the } that `tail` begins with */
+	size_t object_end;   /* after the } that `tail` begins with */
 	int tail;            /* enum json_tail */
 	char last;           /* byte outside of strings that was no white space */
 	bool in_string, escaped;

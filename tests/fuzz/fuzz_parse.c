@@ -27,7 +27,7 @@ static void must(bool holds)
 /* What a reading of the input came to. */
 struct reading {
 	struct str rest; /* of the body, behind the last item */
-	bool headed;     /* CSV: the header is behind us */
+	bool headed;     /* CSV: the header is passed */
 	uint64_t digest;
 	uint64_t items;
 	int result;
