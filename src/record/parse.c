@@ -70,7 +70,8 @@ void parse_deliver_fault(struct parser *parser, struct str raw)
 
 	if (item.raw.len > parser->limits.line_max_bytes)
 		item.raw.len = parser->limits.line_max_bytes;
-	parser->on_item(parser->arg, &item);
+	if (parser->end.code != ERROR_NOMEM)
+		parser->on_item(parser->arg, &item);
 	parser->faults_count = 0;
 	parser->columns_at_fault = 0;
 	parser->partial = false;

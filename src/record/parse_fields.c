@@ -48,6 +48,17 @@ static const struct catalog_product *take_product(struct parser *parser, const s
 
 /* --- values --- */
 
+static bool check_json(struct parser *parser, struct str name, struct str value)
+{
+	bool no_memory = false;
+
+	if (parse_json_valid(value, parser->limits.depth_max - 1, &no_memory))
+		return true;
+	if (no_memory)
+		parse_no_memory(parser);
+	return parse_fault(parser, name, "Must be JSON");
+}
+
 static bool check_text(struct parser *parser, const struct catalog_column *column, struct str value)
 {
 	struct str name = column->name;
@@ -61,8 +72,8 @@ static bool check_text(struct parser *parser, const struct catalog_column *colum
 		if (!json_is_utf8(value))
 			return parse_fault(parser, name, "Not valid UTF-8");
 	}
-	if (column->kind == CATALOG_JSON && value.len > 0 && !parse_json_valid(value, parser->limits.depth_max - 1))
-		return parse_fault(parser, name, "Must be JSON");
+	if (column->kind == CATALOG_JSON && value.len > 0)
+		return check_json(parser, name, value);
 	return true;
 }
 

@@ -297,7 +297,7 @@ static bool has_other_controls(struct str text)
 	return false;
 }
 
-bool parse_json_valid(struct str text, int depth_max)
+bool parse_json_valid(struct str text, int depth_max, bool *no_memory)
 {
 	static const yajl_callbacks counting = {
 		.yajl_start_map = nest,
@@ -309,6 +309,7 @@ bool parse_json_valid(struct str text, int depth_max)
 	yajl_handle yajl = yajl_alloc(&counting, NULL, &nesting);
 	bool valid;
 
+	*no_memory = !yajl;
 	if (!yajl)
 		return false;
 	valid = run(yajl, text) == yajl_status_ok && surrogates_are_paired(text) && !has_other_controls(text);

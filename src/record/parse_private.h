@@ -164,7 +164,7 @@ void parse_deliver(struct parser *parser, struct str raw);
 bool parse_fault(struct parser *parser, struct str field, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Calls back with the faults noted. */
+/* Calls back with the faults noted. Does nothing when memory has run out: the record is not to blame. */
 void parse_deliver_fault(struct parser *parser, struct str raw);
 
 /* Ends the body: nothing more can be read from it. Nothing if it has ended already. */
@@ -304,7 +304,7 @@ bool parse_json_full(struct parser *parser, struct str text, struct str raw);
 /* Reads the object at p into parser->record: behind it, or NULL. White space may hold line ends if `lines`. */
 const char *parse_json_fast(struct parser *parser, const char *p, const char *end, bool lines);
 
-/* Is it one JSON value, nested depth_max deep at most? */
-bool parse_json_valid(struct str text, int depth_max);
+/* Is it one JSON value, nested depth_max deep at most? False with *no_memory set if that could not be found out. */
+bool parse_json_valid(struct str text, int depth_max, bool *no_memory);
 
 #endif

@@ -44,10 +44,12 @@ static void digest(struct reading *reading, const void *data, size_t len)
 
 static void check_value(const struct catalog_column *column, struct str value)
 {
+	bool no_memory;
+
 	must(value.len <= VALUE_MAX_BYTES);
 	must(json_is_utf8(value) && (value.len == 0 || !memchr(value.p, '\0', value.len)));
 	if (column->kind == CATALOG_JSON && value.len > 0)
-		must(parse_json_valid(value, 100));
+		must(parse_json_valid(value, 100, &no_memory));
 }
 
 /* The bytes of the array that the body may be in. */
