@@ -16,7 +16,7 @@
 #define MODE 0640u
 #define MODE_KEY 0600u
 
-static const char *const keys[] = { "cursor.key", "erased.key" };
+static const char *const keys[] = { "moves", "cursor.key", "erased.key" }; /* moves: after all days, see store_keep_moves */
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
 
 /* --- its life --- */
@@ -46,8 +46,11 @@ struct backup *backup_new(struct store *store, struct reports *reports, const st
 	backup->counts.days_total = count;
 	if (!buf_cstr(&backup->data_dir) || !buf_cstr(&backup->spool))
 		no_memory(err);
-	else if (backup_spool_take(backup, err) == 0)
+	else if (backup_spool_take(backup, err) == 0) {
+		backup->keeps_moves = true;
+		store_keep_moves(store, true);
 		return backup;
+	}
 	backup_free(backup);
 	return NULL;
 }
@@ -71,6 +74,8 @@ void backup_free(struct backup *backup)
 		if (backup_spool_clear(backup, &err) != 0)
 			log_warn("keep", "%s", err.message);
 	}
+	if (backup->keeps_moves)
+		store_keep_moves(backup->store, false);
 	close_file(backup);
 	if (backup->lock_fd >= 0)
 		close(backup->lock_fd);

@@ -25,6 +25,7 @@ struct backup {
 	struct buf data_dir;
 	struct buf spool; /* data_dir/backup.part */
 	int lock_fd;      /* of the spool */
+	bool keeps_moves; /* the store was told to */
 
 	enum backup_stage stage;
 	enum backup_phase phase;

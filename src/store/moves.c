@@ -38,6 +38,8 @@ struct moves {
 	struct buf noted;  /* by what is not committed */
 	bool written;      /* `noted` is in the file, behind what is left */
 	size_t left_bytes; /* of the file: to be finished */
+	size_t kept_bytes; /* after them: done, and kept for a backup */
+	bool keeps;
 	int64_t again_us;  /* monotonic: not before */
 	bool finishing;
 };
@@ -71,7 +73,7 @@ static int write_at(struct moves *moves, struct str bytes, size_t offset, struct
 /* A longer file does no harm: what was finished is left as it is, and what was not written whole is not read. */
 static void cut(struct moves *moves)
 {
-	if (ftruncate(moves->fd, (off_t)moves->left_bytes) != 0)
+	if (ftruncate(moves->fd, (off_t)(moves->left_bytes + moves->kept_bytes)) != 0)
 		log_error("store", "%s: cut: %s", moves->path.data, strerror(errno));
 }
 
@@ -130,7 +132,7 @@ int moves_write(struct store *store, struct error *err)
 	struct moves *moves = store->moves;
 	if (moves->noted.len == 0)
 		return 0;
-	if (write_at(moves, buf_str(&moves->noted), moves->left_bytes, err) != 0) {
+	if (write_at(moves, buf_str(&moves->noted), moves->left_bytes + moves->kept_bytes, err) != 0) {
 		cut(moves);
 		return -1;
 	}
@@ -141,10 +143,22 @@ int moves_write(struct store *store, struct error *err)
 void moves_done(struct store *store)
 {
 	struct moves *moves = store->moves;
-	if (moves->written)
+	if (moves->written && moves->keeps)
+		moves->kept_bytes += moves->noted.len;
+	else if (moves->written)
 		cut(moves);
 	moves->written = false;
 	buf_clear(&moves->noted);
+}
+
+void store_keep_moves(struct store *store, bool keep)
+{
+	struct moves *moves = store->moves;
+	moves->keeps = keep;
+	if (keep)
+		return;
+	moves->kept_bytes = 0;
+	cut(moves);
 }
 
 void moves_drop(struct store *store)
@@ -152,8 +166,11 @@ void moves_drop(struct store *store)
 	struct moves *moves = store->moves;
 	if (!moves)
 		return;
-	if (moves->written)
-		moves->left_bytes += moves->noted.len;
+	/* What lies before in the file is finished once more, which changes nothing. */
+	if (moves->written) {
+		moves->left_bytes += moves->kept_bytes + moves->noted.len;
+		moves->kept_bytes = 0;
+	}
 	moves->written = false;
 	buf_clear(&moves->noted);
 }
@@ -288,6 +305,13 @@ static int finish_all(struct store *store, struct buf *bytes, struct buf *left, 
 	if (left->len == 0)
 		log_info("store", "finished what %llu records that were moved to another day had left undone",
 		         (unsigned long long)count);
+	if (moves->keeps && left->len == 0) {
+		moves->kept_bytes += moves->left_bytes;
+		moves->left_bytes = 0;
+		return 0;
+	}
+	if (moves->keeps)
+		return 0;
 	/* Where nothing more was finished, the file is right as it is. */
 	if (left->len > 0 && left->len < bytes->len && write_at(moves, buf_str(left), 0, err) != 0)
 		return -1;

@@ -9,11 +9,12 @@
  *	moves_note          the record leaves one day and is put into the other, in their open transactions
  *	moves_write         before the commits of the days: the file is on disk
  *	                    then the days, those that only gain records first
- *	moves_done          behind the last commit: the file is empty again
+ *	moves_done          after the last commit: the file is empty again, unless a backup is being made
  *	moves_finish        where a start finds it not empty, or a commit has failed: what is missing is done
  *
  * Doing it again does no harm: a record that is in its new day stays as it is there and goes from its old place; one that
- * is in neither day is put into the new one, from the file.
+ * is in neither day is put into the new one, from the file. So a backup, which copies days one after the other, holds the
+ * moves that were made meanwhile (store_keep_moves), and a start with it finishes them.
  */
 #ifndef CDRD_STORE_MOVES_H
 #define CDRD_STORE_MOVES_H

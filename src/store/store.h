@@ -75,6 +75,10 @@ int store_put_version(struct store *store, const struct record *record, int64_t 
  * need not be right in anything. */
 void store_expect(const struct store *store, const struct record *record);
 
+/* While a backup is made, data_dir/moves keeps what has moved from one day to another: it belongs to the copies of the days,
+ * some of which are older than a move and some newer. */
+void store_keep_moves(struct store *store, bool keep);
+
 /* Records put since the last commit, and days with an open transaction. */
 size_t store_uncommitted(const struct store *store);
 

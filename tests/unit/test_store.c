@@ -3,12 +3,14 @@
  * partition, damage, tables that are rebuilt while records wait for their commit.
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "expect.h"
 #include "store/store_private.h"
 #include "store/verify.h"
+#include "store/versions.h"
 #include "store_check.h"
 #include "store_fixture.h"
 
@@ -653,6 +655,154 @@ START_TEST(another_format_is_refused_by_name)
 }
 END_TEST
 
+/* --- from day to day --- */
+
+static enum store_put_result put_version(const struct sample *sample)
+{
+	static const struct store_versions versions = { .merge = false, .column = CATALOG_NONE };
+	enum store_put_result result;
+
+	ASSERT_OK(store_put_version(f.store, &sample->record, sample->time_us, &versions, &result, &err));
+	return result;
+}
+
+static bool count_found(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+{
+	(void)record;
+	(void)line;
+	*(int32_t *)arg = behind->day;
+	return true;
+}
+
+/* The day of the one record with the sample's id. */
+static int32_t day_of(const struct sample *sample)
+{
+	int32_t day = 0;
+	size_t count;
+
+	ASSERT_OK(scan_find_id(f.store, sms(), "acct0001", CATALOG_NO_DIRECTION, sample->record.values[sms()->id_column], 0,
+	                       100, count_found, &day, &count, &err));
+	expect(count == 1, "found %zu times", count);
+	return day;
+}
+
+static void copy(const char *name, int32_t day)
+{
+	struct buf command = { 0 };
+
+	buf_addf(&command, "mkdir -p %s+/days && cp -r %s/%s", f.dir, f.dir, name);
+	if (day)
+		clock_format_day(&command, day);
+	buf_addf(&command, " %s+/%s", f.dir, day ? "days" : "");
+	ck_assert_int_eq(system(buf_cstr(&command)), 0);
+	buf_free(&command);
+}
+
+/* From one day to another while a backup has copied one of the two, or the days before. */
+START_TEST(a_backup_has_a_record_once_that_moves_meanwhile)
+{
+	int32_t from = DAY + (_i & 1), to = DAY + !(_i & 1), first = _i & 2 ? from : to, second = _i & 2 ? to : from;
+	struct sample *sample = new_sms("acct0001", from, 1000), *other = new_sms("acct0001", to, 1000);
+	struct sample *moved = sample_changed(&sampler, sample, CATALOG_OUTBOUND, other->time_us, 1);
+	char whole[80];
+
+	put_version(sample);
+	put_version(other);
+	ASSERT_OK(store_commit(f.store, &err));
+	store_keep_moves(f.store, true);
+	copy("days/", first);
+	ck_assert_int_eq(put_version(moved), STORE_UPDATED);
+	ASSERT_OK(store_commit(f.store, &err));
+	copy("days/", second);
+	copy("catalog", 0);
+	copy("moves", 0);
+	store_keep_moves(f.store, false);
+	ck_assert_int_eq(day_of(moved), to);
+	snprintf(whole, sizeof(whole), "%s+", f.dir);
+	fixture_close(&f);
+	ck_assert_int_eq(rename(whole, f.dir), 0);
+	fixture_start(&f);
+	ck_assert_int_eq(day_of(moved), to);
+	ck_assert_int_eq(day_of(other), to);
+	free(sample);
+	free(other);
+	free(moved);
+}
+END_TEST
+
+START_TEST(a_move_that_was_finished_is_not_begun_again)
+{
+	struct sample *sample = new_sms("acct0001", DAY, 1000);
+	struct sample *moved = sample_changed(&sampler, sample, CATALOG_OUTBOUND,
+	                                      sample->time_us + CLOCK_US_PER_DAY, 1);
+
+	put_version(sample);
+	ASSERT_OK(store_commit(f.store, &err));
+	ck_assert_int_eq(put_version(moved), STORE_UPDATED);
+	ck_assert_int_eq(put_version(sample), STORE_UPDATED);
+	ASSERT_OK(store_commit(f.store, &err));
+	ck_assert_int_eq(day_of(sample), DAY);
+	fixture_restart(&f);
+	ck_assert_int_eq(day_of(sample), DAY);
+	ck_assert_int_eq(put_version(sample), STORE_DUPLICATE);
+	free(sample);
+	free(moved);
+}
+END_TEST
+
+/* --- which version is newer --- */
+
+static const struct {
+	const char *older, *newer;
+} orders[] = {
+	{ "1", "2" }, { "9", "10" }, { "-2", "-1" }, { "-1", "0" }, { "0.09", "0.1" }, { "1.5", "1.50001" }, { "007", "8" },
+	{ "1732444800123456788", "1732444800123456789" }, { "2026-11-24T10:00:00Z", "2026-11-24T10:00:00.5Z" },
+	{ "2026-11-24T12:00:00+02:00", "2026-11-24T10:00:01Z" },
+};
+
+static struct record version_of(const char *version, const char *status)
+{
+	struct record record;
+
+	record_clear(&record, sms());
+	record.values[sms()->version_column] = str_from(version);
+	record.values[sms()->status_column] = str_from(status);
+	return record;
+}
+
+START_TEST(versions_are_ordered_as_numbers_and_as_times)
+{
+	struct record older = version_of(orders[_i].older, "delivered"), newer = version_of(orders[_i].newer, "submitted");
+
+	ck_assert(versions_is_older(&older, &newer, sms()->version_column));
+	ck_assert(!versions_is_older(&newer, &older, sms()->version_column));
+	ck_assert(versions_is_older(&newer, &older, CATALOG_NONE)); /* by the status */
+}
+END_TEST
+
+static const struct {
+	const char *came, *stored;
+	bool older;
+} statuses[] = {
+	{ "submitted", "delivered", true }, { "submitted", "accepted", true }, { "ACCEPTED", "expired", true },
+	{ "delivered", "submitted", false }, { "failed", "delivered", false }, { "accepted", "buffered", false },
+	{ "", "delivered", false }, { "submitted", "", false }, { "strange", "delivered", false },
+	{ "submitted", "strange", true },
+};
+
+START_TEST(what_cannot_be_compared_goes_by_the_status)
+{
+	const char *const values[][2] = { { "1", "2026-11-24T10:00:00Z" }, { "", "5" }, { "7", "7.0" }, { "x", "y" } };
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		struct record came = version_of(values[i][0], statuses[_i].came);
+		struct record stored = version_of(values[i][1], statuses[_i].stored);
+
+		ck_assert_int_eq(versions_is_older(&came, &stored, sms()->version_column), statuses[_i].older);
+	}
+}
+END_TEST
+
 /* --- limits --- */
 
 START_TEST(a_day_that_is_full_keeps_what_it_has)
@@ -735,6 +885,10 @@ Suite *suite_store(void)
 	tcase_add_test(tests, a_damaged_skip_part_is_noticed_by_filters);
 	tcase_add_test(tests, damage_in_one_day_does_not_keep_others_from_sealing);
 	tcase_add_loop_test(tests, another_format_is_refused_by_name, 0, sizeof(other_formats) / sizeof(other_formats[0]));
+	tcase_add_loop_test(tests, a_backup_has_a_record_once_that_moves_meanwhile, 0, 4);
+	tcase_add_test(tests, a_move_that_was_finished_is_not_begun_again);
+	tcase_add_loop_test(tests, versions_are_ordered_as_numbers_and_as_times, 0, sizeof(orders) / sizeof(orders[0]));
+	tcase_add_loop_test(tests, what_cannot_be_compared_goes_by_the_status, 0, sizeof(statuses) / sizeof(statuses[0]));
 	tcase_add_test(tests, a_day_that_is_full_keeps_what_it_has);
 	tcase_add_test(tests, upkeep_comes_to_an_end_with_more_days_than_may_be_open);
 	suite_add_tcase(suite, tests);
