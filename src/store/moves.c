@@ -335,3 +335,18 @@ void moves_finish(struct store *store)
 	buf_free(&bytes);
 	buf_free(&left);
 }
+
+/* Finishing commits, and may have to abort, which others who wait for a commit must not be harmed by. */
+static bool waits_for_commit(const struct store *store)
+{
+	bool waits = store->uncommitted > 0 || store->catalog.write;
+	for (size_t i = 0; i < store->days_count; i++)
+		waits |= store->days[i]->env.write != NULL;
+	return waits;
+}
+
+void moves_finish_if_idle(struct store *store)
+{
+	if (moves_are_left(store) && !waits_for_commit(store))
+		moves_finish(store);
+}

@@ -46,8 +46,11 @@ void moves_drop(struct store *store);
 /* Is something left to be finished? */
 bool moves_are_left(const struct store *store);
 
-/* Finishes what is left, as far as that is possible; nothing may wait for a commit. What cannot be finished (a day that
- * is damaged, a full disk) is logged, and tried again later. Blocks for the commits. */
+/* Finishes what is left, as far as that is possible; what waits for a commit shares its fate. What cannot be finished (a day
+ * that is damaged, a full disk) is logged, and tried again later. Blocks for the commits. */
 void moves_finish(struct store *store);
+
+/* The same if something is left and nothing waits for a commit. */
+void moves_finish_if_idle(struct store *store);
 
 #endif

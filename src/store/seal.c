@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/moves.h"
 #include "store/repack.h"
 
 #define BEHIND_SEALS 3 /* hot rows of as many full seals are more than there should be */
@@ -269,6 +270,7 @@ int store_upkeep(struct store *store, int64_t deadline_us, bool *more, bool *dir
 	*more = *dirty = false;
 	if (!seal)
 		return -1;
+	moves_finish_if_idle(store);
 	int result = 0;
 	if (repack_is_running(store)) {
 		*more = true;

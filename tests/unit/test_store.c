@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "expect.h"
+#include "store/moves.h"
 #include "store/store_private.h"
 #include "store/verify.h"
 #include "store/versions.h"
@@ -730,6 +731,29 @@ START_TEST(a_backup_has_a_record_once_that_moves_meanwhile)
 }
 END_TEST
 
+/* The day that a record leaves is committed, and then the disk says no: nothing of the round is acknowledged, but what was
+ * there before must not be gone. */
+START_TEST(a_move_that_a_failed_commit_has_torn_is_finished_by_upkeep)
+{
+	struct sample *sample = new_sms("acct0001", DAY, 1000);
+	struct sample *moved = sample_changed(&sampler, sample, CATALOG_OUTBOUND,
+	                                      sample->time_us + CLOCK_US_PER_DAY, 1);
+	bool more, dirty;
+
+	put_version(sample);
+	ASSERT_OK(store_commit(f.store, &err));
+	put_version(moved);
+	ASSERT_OK(moves_write(f.store, &err));
+	ASSERT_OK(env_commit(&f.store->days[_i]->env, &err));
+	store_abort(f.store);
+	ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+	ck_assert_int_eq(day_of(moved), DAY + 1);
+	ck_assert_int_eq(put_version(moved), STORE_DUPLICATE);
+	free(sample);
+	free(moved);
+}
+END_TEST
+
 START_TEST(a_move_that_was_finished_is_not_begun_again)
 {
 	struct sample *sample = new_sms("acct0001", DAY, 1000);
@@ -886,6 +910,7 @@ Suite *suite_store(void)
 	tcase_add_test(tests, damage_in_one_day_does_not_keep_others_from_sealing);
 	tcase_add_loop_test(tests, another_format_is_refused_by_name, 0, sizeof(other_formats) / sizeof(other_formats[0]));
 	tcase_add_loop_test(tests, a_backup_has_a_record_once_that_moves_meanwhile, 0, 4);
+	tcase_add_loop_test(tests, a_move_that_a_failed_commit_has_torn_is_finished_by_upkeep, 0, 2);
 	tcase_add_test(tests, a_move_that_was_finished_is_not_begun_again);
 	tcase_add_loop_test(tests, versions_are_ordered_as_numbers_and_as_times, 0, sizeof(orders) / sizeof(orders[0]));
 	tcase_add_loop_test(tests, what_cannot_be_compared_goes_by_the_status, 0, sizeof(statuses) / sizeof(statuses[0]));
