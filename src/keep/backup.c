@@ -16,7 +16,8 @@
 #define MODE 0640u
 #define MODE_KEY 0600u
 
-static const char *const keys[] = { "moves", "cursor.key", "erased.key" }; /* moves: after all days, see store_keep_moves */
+/* Files of the data directory as they are. The moves come after all days: see store_keep_moves. */
+static const char *const keys[] = { "moves", "cursor.key", "erased.key" };
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
 
 /* --- its life --- */

@@ -3,7 +3,7 @@
  *
  *	put.c       a record is taken in: new, or a version of one that is stored
  *	put_find.c  finds the version that is stored, in the record's day and the days beside it
- *	moves.c     finishes what a crash has left of a move from one day to another
+ *	moves.c     finishes what a crash has left undone of a move from one day to another
  */
 #ifndef CDRD_STORE_PUT_PRIVATE_H
 #define CDRD_STORE_PUT_PRIVATE_H
@@ -45,7 +45,7 @@ struct day *put_open_day(struct store *store, int32_t number, bool make, struct 
  * versions are compared, the days beside it. */
 int put_prepare_ids(struct put *put);
 
-/* The version that is stored in a day, for which put_prepare_ids need not have been called. 1, 0, -1. */
+/* The version that is stored in a day, put->day or another one that put_open_day has opened. 1, 0, -1. */
 int put_find_in(const struct put *put, struct day *day, struct stored *stored);
 
 /* The same in put->day, whose filter is asked first; and in the days beside it, the one before first. */
