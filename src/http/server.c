@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -13,6 +14,7 @@
 
 /* The clock moves by no more than this a tick, however long the loop was blocked in between. */
 #define CLOCK_STEP_MAX (2 * HTTP_TICK_US)
+#define ROOM_LOOKS_MAX 64 /* at idle connections, for one whose client has sent nothing */
 
 static struct timeval to_timeval(int64_t us)
 {
@@ -85,10 +87,21 @@ void http_server_set_idle(struct http_server *server, struct http_connection *co
 	connection->is_idle = idle;
 }
 
+/* Is there something from the client that was not looked at yet? In a burst that is so of connections just accepted. */
+static bool has_sent(const struct http_connection *connection)
+{
+	int bytes = 0;
+
+	return http_connection_received(connection) > 0 ||
+	       (ioctl(bufferevent_getfd(connection->bev), FIONREAD, &bytes) == 0 && bytes > 0);
+}
+
 bool http_server_make_room(struct http_server *server)
 {
 	struct http_connection *connection = TAILQ_FIRST(&server->idle);
 
+	for (int looks = 1; connection && has_sent(connection); looks++)
+		connection = looks < ROOM_LOOKS_MAX ? TAILQ_NEXT(connection, idle_entry) : NULL;
 	if (!connection)
 		return false;
 	http_connection_close(connection);

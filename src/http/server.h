@@ -64,7 +64,7 @@ void http_server_remove(struct http_server *server, struct http_connection *conn
 /* A connection waits for its next request, or does so no more. */
 void http_server_set_idle(struct http_server *server, struct http_connection *connection, bool idle);
 
-/* Closes the connection that is idle for longest; false if none is. */
+/* Closes the connection that is idle for longest and whose client has sent nothing; false if none is found. */
 bool http_server_make_room(struct http_server *server);
 
 /* listen.c: stops accepting for good. */

@@ -66,15 +66,22 @@ static struct str for_excel(struct buf *text, enum catalog_kind kind, struct str
 	return would_be_formula(value) ? add_around(text, "'", value, "") : value;
 }
 
-static struct str in_zone(struct buf *text, struct zone *zone, struct str value)
+static struct str in_zone(struct buf *text, struct zone *zone, int64_t time_us)
 {
 	size_t begin = text->len;
-	int64_t time_us;
 
-	if (!clock_parse_iso8601(value, &time_us))
-		return value;
 	zone_format(zone, text, time_us);
 	return (struct str){ text->data + begin, text->len - begin };
+}
+
+/* A time that can't be read, as records of before ingest checked them may have, is a text as any other. */
+static struct str dressed(struct buf *text, const struct report_spec *spec, enum catalog_kind kind, struct str value)
+{
+	int64_t time_us;
+
+	if (kind == CATALOG_TIME && clock_parse_iso8601(value, &time_us))
+		return spec->zone ? in_zone(text, spec->zone, time_us) : value;
+	return spec->dialect == REPORT_EXCEL ? for_excel(text, kind, value) : value;
 }
 
 /* For all of them at once, so that what was written stays where it is. */
@@ -98,13 +105,9 @@ const struct record *maker_dress(struct maker_dress *dress, const struct report_
 	dress->record = *record;
 	for (uint64_t left = lines->shown; left != 0; left &= left - 1) {
 		uint8_t column = (uint8_t)__builtin_ctzll(left);
-		enum catalog_kind kind = record->product->columns[column].kind;
 		struct str *value = &dress->record.values[column];
 
-		if (kind == CATALOG_TIME && spec->zone)
-			*value = in_zone(text, spec->zone, *value);
-		else if (kind != CATALOG_TIME && spec->dialect == REPORT_EXCEL)
-			*value = for_excel(text, kind, *value);
+		*value = dressed(text, spec, record->product->columns[column].kind, *value);
 	}
 	return text->failed ? NULL : &dress->record;
 }

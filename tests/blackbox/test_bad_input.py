@@ -5,6 +5,7 @@ The requests are written to the socket byte by byte, for a decent client library
 import contextlib
 import json
 import random
+import signal
 import socket
 import time
 import zlib
@@ -195,6 +196,19 @@ def test_the_connection_idle_for_longest_makes_room(daemons):
         assert clients[2].recv(4096).startswith(b"HTTP/1.1 200")
         clients[0].sendall(request)
         assert clients[0].recv(4096).startswith(b"HTTP/1.1 200")
+    daemon.stop()
+
+
+def test_a_burst_of_connections_takes_no_room_from_requests_that_were_sent(daemons):
+    daemon = daemons(connections_max="20")
+    with contextlib.ExitStack() as stack:
+        daemon.process.send_signal(signal.SIGSTOP)  # so that all are accepted at once
+        clients = [stack.enter_context(connect(daemon)) for _ in range(60)]
+        for client in clients:
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        daemon.process.send_signal(signal.SIGCONT)
+        statuses = [status_of(receive(client)) for client in clients]
+    assert set(statuses) == {200, 503} and statuses.count(200) >= 20, statuses
     daemon.stop()
 
 

@@ -408,6 +408,29 @@ START_TEST(ndjson_columns_come_in_the_order_given)
 }
 END_TEST
 
+/* Records of before ingest checked times may have anything there. */
+START_TEST(formula_in_a_column_of_times_is_defused_for_excel)
+{
+	uint8_t column = catalog_column_find(sms, STR_LITERAL("date_finalized"));
+	struct maker_dress dress = { 0 };
+	struct maker_lines lines;
+	struct record record;
+	const struct record *shown;
+
+	spec.dialect = REPORT_EXCEL;
+	maker_lines_init(&lines, &spec);
+	fill_record(&record, &rows[0]);
+	record.values[column] = STR_LITERAL("=1+1");
+	shown = maker_dress(&dress, &spec, &lines, &record);
+	ck_assert_ptr_nonnull(shown);
+	ck_assert(str_is(shown->values[column], "'=1+1"));
+	record.values[column] = STR_LITERAL("2026-11-24T14:20:11+00:00");
+	shown = maker_dress(&dress, &spec, &lines, &record);
+	ck_assert(str_is(shown->values[column], "2026-11-24T14:20:11+00:00"));
+	buf_free(&dress.text);
+}
+END_TEST
+
 START_TEST(json_text_over_lines_becomes_one_line)
 {
 	const struct catalog_product *product = NULL;
@@ -682,6 +705,7 @@ Suite *suite_maker(void)
 	tcase_add_test(one, csv_columns_come_in_the_order_given);
 	tcase_add_test(one, ndjson_is_an_object_a_line);
 	tcase_add_test(one, ndjson_columns_come_in_the_order_given);
+	tcase_add_test(one, formula_in_a_column_of_times_is_defused_for_excel);
 	tcase_add_test(one, json_text_over_lines_becomes_one_line);
 	tcase_add_test(one, crashes_do_not_show_in_other_formats);
 	tcase_add_test(one, checkpoint_of_nonsense_is_refused);
