@@ -18,4 +18,5 @@ libcdrd_a_SOURCES += \
 	src/base/settings.def \
 	src/base/siphash.c src/base/siphash.h \
 	src/base/str.h \
+	src/base/yajl_room.c src/base/yajl_room.h \
 	src/base/zone.c src/base/zone.h

@@ -48,7 +48,7 @@ int callback_row_read(struct callback_row *row, struct str key, struct str bytes
 	row->last_error = value_str(&r, 0, CALLBACK_ERROR_MAX);
 	if (value_close(&r) && row->number != 0)
 		return 0;
-	return error_set(err, ERROR_CORRUPT, "callback %llu: its stored value cannot be read",
+	return error_set(err, value_error(&r), "callback %llu: its stored value cannot be read",
 	                 (unsigned long long)row->number);
 }
 

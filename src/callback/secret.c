@@ -56,7 +56,7 @@ static int row_read(struct secret_row *row, struct str account, struct str bytes
 	row->previous_until_us = value_int(&r, INT64_MIN, INT64_MAX);
 	if (value_close(&r))
 		return 0;
-	return error_set(err, ERROR_CORRUPT, "webhook secret of %.*s: its stored value cannot be read", STR_ARGS(account));
+	return error_set(err, value_error(&r), "webhook secret of %.*s: its stored value cannot be read", STR_ARGS(account));
 }
 
 /* 1 if there is one, 0 if not, -1. */

@@ -81,7 +81,8 @@ int http_auth_check(struct http_request *request, struct error *err)
 	if (decode(decoded, token))
 		result = check_decoded(request, buf_str(decoded), err);
 	else
-		result = error_set(err, ERROR_UNAUTHORIZED, "The credentials are not base64");
+		result = decoded->failed ? error_set(err, ERROR_NOMEM, "Credentials: out of memory") :
+		                           error_set(err, ERROR_UNAUTHORIZED, "The credentials are not base64");
 	if (decoded->data)
 		explicit_bzero(decoded->data, decoded->len);
 	return result;

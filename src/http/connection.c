@@ -1,7 +1,8 @@
 /*
  * connection.c: a connection's states, its events and its timeouts. See connection.h for the picture.
  *
- * The bufferevent reads (up to a watermark, so that a client which sends ahead is stopped by TCP) and finishes what
+ * The bufferevent reads (up to a watermark of our own, as libevent's does not survive want of memory, so that a client
+ * which sends ahead is stopped by TCP) and finishes what
  * the kernel did not take of an answer at once. Reading is never switched off: it is how a client that goes away while
  * its request is in work is noticed. A turn of the loop serves at most REQUESTS_PER_TURN pipelined requests or one
  * slice of a body per connection; the rest waits in `resume`, behind what else is ready.
@@ -59,10 +60,8 @@ static bool step_head(struct http_connection *c)
 		http_server_set_idle(c->server, c, false);
 		c->since_us = c->server->clock_us;
 	}
-	if (c->watermark < limit) {
+	if (c->watermark < limit)
 		c->watermark = limit;
-		bufferevent_setwatermark(c->bev, EV_READ, 0, c->watermark);
-	}
 	if (len > limit)
 		len = limit;
 	struct str data = { (const char *)evbuffer_pullup(input, (ev_ssize_t)len), len };
@@ -134,6 +133,17 @@ static void connection_free(struct http_connection *c)
 	free(c);
 }
 
+/* No more is read than the watermark says, or a piece more. False when it cannot be read on. */
+static bool hold_reading(struct http_connection *c)
+{
+	bool full = http_connection_received(c) >= c->watermark;
+
+	if (full == c->held)
+		return true;
+	c->held = full;
+	return full ? bufferevent_disable(c->bev, EV_READ) == 0 : bufferevent_enable(c->bev, EV_READ) == 0;
+}
+
 void http_connection_run(struct http_connection *c)
 {
 	uint64_t last = c->server->stats.requests + REQUESTS_PER_TURN;
@@ -148,6 +158,10 @@ void http_connection_run(struct http_connection *c)
 		}
 	}
 	c->running = false;
+	if (c->state != HTTP_STATE_CLOSED && !hold_reading(c)) {
+		log_warn("http", "out of memory for a connection");
+		http_connection_close(c);
+	}
 	if (c->state == HTTP_STATE_CLOSED)
 		connection_free(c);
 }
@@ -359,7 +373,6 @@ static struct http_connection *connection_new(struct http_server *server, evutil
 	c->content.finished = true;
 	evtimer_assign(&c->resume, server->base, on_resume, c);
 	bufferevent_setcb(c->bev, on_read, on_written, on_event, c);
-	bufferevent_setwatermark(c->bev, EV_READ, 0, c->watermark);
 	bufferevent_set_max_single_write(c->bev, WRITE_AT_ONCE_MAX);
 	http_server_add(server, c);
 	begin_head(c);
@@ -387,8 +400,11 @@ void http_connection_accept(struct http_server *server, evutil_socket_t fd, cons
 		return;
 	}
 	format_peer(c->peer, peer);
-	bufferevent_enable(c->bev, EV_READ);
-	if (refused)
+	if (bufferevent_enable(c->bev, EV_READ) != 0) {
+		log_warn("http", "out of memory for a connection");
+		http_connection_close(c);
+	} else if (refused) {
 		refuse(c);
+	}
 	http_connection_run(c);
 }

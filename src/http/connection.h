@@ -75,6 +75,7 @@ struct http_connection {
 	uint64_t unsent;    /* when last looked at, to see progress */
 	int unacknowledged; /* of what the kernel has, when `unsent` last stood still; -1 for not asked yet */
 	size_t watermark;   /* received bytes kept at most */
+	bool held;               /* nothing is read: as much as that waits */
 	bool begun;         /* bytes of a head are there */
 	bool is_idle;       /* in HEAD, and not begun */
 	bool continue_owed; /* the client waits for 100 Continue */

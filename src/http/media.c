@@ -193,8 +193,12 @@ void http_media_get(struct http_request *request, void *arg)
 			http_reply_error(request, &err);
 		return;
 	}
-	if (http_report_is_visible(request, app, &report))
+	int visible = http_report_is_visible(request, app, &report, &err);
+
+	if (visible > 0)
 		open_and_reply(request, app, &report);
+	else if (visible < 0)
+		http_reply_error(request, &err);
 	else
 		reply_unknown(request);
 	report_free(&report);

@@ -14,8 +14,13 @@ int64_t http_plan_range_end(int64_t received_us)
 
 bool http_plan_may_read(struct http_request *request, const struct http_app *app, struct str account)
 {
-	if (accounts_may_read(app->store, http_request_account(request), account))
-		return true;
+	struct error err;
+	int may = accounts_reads(app->store, http_request_account(request), account, &err);
+
+	if (may < 0)
+		http_reply_error(request, &err);
+	if (may != 0)
+		return may > 0;
 	http_reply_problem(request, 403, "Forbidden", "User not authorized to query the requested data");
 	return false;
 }

@@ -36,10 +36,10 @@ void http_report_reply(struct http_request *request, const struct report *report
 	buf_free(&base_url);
 }
 
-bool http_report_is_visible(const struct http_request *request, const struct http_app *app,
-                            const struct report *report)
+int http_report_is_visible(const struct http_request *request, const struct http_app *app,
+                           const struct report *report, struct error *err)
 {
-	return accounts_may_read(app->store, http_request_account(request), str_from(report->creator));
+	return accounts_reads(app->store, http_request_account(request), str_from(report->creator), err);
 }
 
 /* False when the request has been answered instead. */
@@ -54,10 +54,15 @@ static bool find(struct http_request *request, const struct http_app *app, struc
 			http_reply_error(request, &err);
 		return false;
 	}
-	if (http_report_is_visible(request, app, report))
+	int visible = http_report_is_visible(request, app, report, &err);
+
+	if (visible > 0)
 		return true;
 	report_free(report);
-	reply_unknown(request);
+	if (visible < 0)
+		http_reply_error(request, &err);
+	else
+		reply_unknown(request);
 	return false;
 }
 

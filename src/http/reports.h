@@ -17,8 +17,8 @@
 void http_report_reply(struct http_request *request, const struct report *report);
 
 /* Does the report exist for the account that makes the request? */
-bool http_report_is_visible(const struct http_request *request, const struct http_app *app,
-                            const struct report *report);
+int http_report_is_visible(const struct http_request *request, const struct http_app *app,
+                           const struct report *report, struct error *err);
 
 /*
  * The members of a JSON object as parameters: texts, numbers and booleans as their texts, null as not given, an array

@@ -8,6 +8,8 @@
 
 #include <yajl/yajl_parse.h>
 
+#include "base/yajl_room.h"
+
 struct body {
 	struct query_params *params;
 	struct query_problems *problems;
@@ -51,7 +53,7 @@ static int take(struct body *body, struct str value, bool is_text)
 	if (body->value.len > 0)
 		buf_add_char(&body->value, ',');
 	buf_add_str(&body->value, value);
-	return 1;
+	return !body->value.failed;
 }
 
 static int on_null(void *arg)
@@ -86,7 +88,7 @@ static int on_key(void *arg, const unsigned char *text, size_t len)
 		buf_clear(&body->name);
 		buf_add(&body->name, text, len);
 	}
-	return 1;
+	return !body->name.failed; /* a name that is cut would be another parameter */
 }
 
 /* What opens within a member: a list may be right, anything deeper is not. */
@@ -164,15 +166,18 @@ static const yajl_callbacks callbacks = {
 
 static int parse(struct body *body, struct str text)
 {
-	yajl_handle handle = yajl_alloc(&callbacks, NULL, body);
+	struct yajl_room room;
+	yajl_handle handle;
 	yajl_status status;
 
-	if (!handle)
+	if (yajl_room_take(&room, text.len) != 0)
 		return error_set(body->err, ERROR_NOMEM, "Out of memory for a JSON body");
+	handle = yajl_alloc(&callbacks, &room.funcs, body);
 	status = yajl_parse(handle, (const unsigned char *)text.p, text.len);
 	if (status == yajl_status_ok)
 		status = yajl_complete_parse(handle);
 	yajl_free(handle);
+	yajl_room_give(&room);
 	if (body->failed)
 		return -1;
 	if (body->name.failed || body->value.failed)

@@ -143,8 +143,12 @@ static bool add_report(void *arg, const struct report *report)
 {
 	struct list *list = arg;
 
-	if (!(list->states & 1U << report->state) || !http_report_is_visible(list->request, list->app, report))
-		return true;
+	int visible = list->states & 1U << report->state ?
+	                      http_report_is_visible(list->request, list->app, report, &list->err) :
+	                      0;
+
+	if (visible <= 0)
+		return visible == 0;
 	if (list->count == LIST_MAX || list->reports.len >= LIST_BYTES_MAX)
 		return false;
 	if (list->count++ > 0)

@@ -53,7 +53,12 @@ static int put(struct ingest_batch *batch, const struct parse_item *item, const 
 		return -1;
 	if (result == STORE_LACKS_DIRECTION) {
 		check_refuse_direction(&ingest->check, record);
-		return reject(batch, item, err);
+	{
+		if (!batch->ingest->check.failed)
+			return reject(batch, item, err);
+		*err = batch->ingest->check.failure;
+		return -1;
+	}
 	}
 	count(&batch->summary, result);
 	count(&ingest->pending, result);
@@ -82,8 +87,8 @@ static void take_item(void *arg, const struct parse_item *item)
 	uint64_t aborts = store_aborts(batch->ingest->store);
 	if (check_and_put(batch, item, &err) == 0)
 		ingest_commit_if_large(batch->ingest);
-	else if (err.code == ERROR_DAMAGED && store_aborts(batch->ingest->store) == aborts)
-		batch->failure = err; /* it alone needs the day; what others have put is still there */
+	else if (store_aborts(batch->ingest->store) == aborts)
+		batch->failure = err; /* it alone needs what could not be read; what others have put is still there */
 	else
 		ingest_fail_round(batch->ingest, &err);
 }

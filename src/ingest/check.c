@@ -88,7 +88,9 @@ static const char *check_account(struct check *check, const struct catalog_produ
 	(void)product;
 	if (missing(*value))
 		return missing(*value);
-	if (accounts_exists(check->store, *value))
+	int found = accounts_look_up(check->store, *value, &check->failure);
+	check->failed |= found < 0;
+	if (found != 0) /* a look-up that failed is no fault of the record's: check_item_failed */
 		return NULL;
 	return check_reason(check, "Unknown account \"%.*s\"", CHECK_SHOWN(*value));
 }
@@ -263,6 +265,7 @@ void check_refuse_direction(struct check *check, const struct record *record)
 bool check_item(struct check *check, const struct parse_item *item, struct record *record, int64_t *time_us)
 {
 	buf_clear(&check->values);
+	check->failed = false;
 	check->faults_count = item->faults_count;
 	if (item->faults_count > 0)
 		memcpy(check->faults, item->faults, item->faults_count * sizeof(check->faults[0]));
@@ -272,7 +275,7 @@ bool check_item(struct check *check, const struct parse_item *item, struct recor
 		       record->product->columns_count * sizeof(record->values[0]));
 		check_all(check, record, item->columns_at_fault, time_us);
 	}
-	if (check->faults_count > 0)
+	if (check->faults_count > 0 || check->failed)
 		return false;
 	count_unknown(check, record);
 	check->erased += erased_clean(check->store, record, *time_us);

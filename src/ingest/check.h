@@ -36,6 +36,8 @@ struct check {
 	struct buf values; /* in their one form, where that is not the one sent */
 	struct parse_fault faults[CHECK_FAULTS_MAX];
 	size_t faults_count;
+	bool failed;          /* it could not be checked, for no fault of its own */
+	struct error failure; /* why */
 	char reasons[CHECK_FAULTS_MAX][CHECK_REASON_MAX];
 	/* values beside the known ones, by rows of catalog_listed */
 	uint64_t unknown_values[CATALOG_LISTED_MAX];

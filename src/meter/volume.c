@@ -38,7 +38,7 @@ static enum catalog_rows_next take_row(void *arg, struct str key, struct str val
 		return CATALOG_ROWS_STOP;
 	tenant->month = 0;
 	tenant->volume = 0;
-	error_set(err, ERROR_CORRUPT, "volume of account %s: its stored value cannot be read", tenant->id);
+	error_set(err, value_error(&r), "volume of account %s: its stored value cannot be read", tenant->id);
 	return CATALOG_ROWS_FAILED;
 }
 

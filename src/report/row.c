@@ -197,7 +197,7 @@ int report_row_read(struct report *report, struct str id, struct str bytes, stru
 	if (r.left > 0)
 		report->unsummed = (uint64_t)value_int(&r, 0, INT64_MAX);
 	if (!value_close(&r))
-		result = error_set(err, ERROR_CORRUPT, "report %s: its stored value cannot be read", report->id);
+		result = error_set(err, value_error(&r), "report %s: its stored value cannot be read", report->id);
 	else if (out_of_memory(report))
 		result = error_set(err, ERROR_NOMEM, "report %s: out of memory", report->id);
 	if (result < 0)

@@ -80,7 +80,7 @@ int account_row_read(struct account_row *row, struct str id, struct str bytes, s
 		account->deleted_us = value_int(&r, 0, INT64_MAX);
 	if (value_close(&r))
 		return 0;
-	return error_set(err, ERROR_CORRUPT, "account %s: its stored value cannot be read", account->id);
+	return error_set(err, value_error(&r), "account %s: its stored value cannot be read", account->id);
 }
 
 static void memory_free(void *data)

@@ -176,32 +176,35 @@ int accounts_get(struct store *store, struct str id, struct account *account, st
 	return found > 0 ? 0 : -1;
 }
 
-static bool read_exists(struct store *store, struct accounts_memory *memory, struct known *known, struct str id)
+static int read_exists(struct store *store, struct accounts_memory *memory, struct known *known, struct str id,
+                       struct error *err)
 {
-	struct error err;
 	struct account_row row;
-	int found = account_row_find(store, id, &row, &err);
-	/* Asked once a record: a disk that fails must not flood the log. */
-	if (found < 0 && !memory->read_failed)
-		log_error("store", "%s", err.message);
-	memory->read_failed = found < 0;
-	if (found >= 0) {
-		*known = (struct known){ .generation = memory->generation, .exists = found > 0 && !row.account.deleted_us };
-		memcpy(known->id, id.p, sizeof(known->id));
-	}
-	return found > 0 && !row.account.deleted_us;
+	int found = account_row_find(store, id, &row, err);
+	if (found < 0)
+		return -1;
+	*known = (struct known){ .generation = memory->generation, .exists = found > 0 && !row.account.deleted_us };
+	memcpy(known->id, id.p, sizeof(known->id));
+	return known->exists;
+}
+
+int accounts_look_up(struct store *store, struct str id, struct error *err)
+{
+	if (id.len != ACCOUNT_ID_LEN)
+		return 0;
+	struct accounts_memory *memory = accounts_memory(store, err);
+	if (!memory)
+		return -1;
+	struct known *known = &memory->known[id_hash64(id.p, id.len, 0) % KNOWN_SLOTS];
+	if (known->generation == memory->generation && memcmp(known->id, id.p, sizeof(known->id)) == 0)
+		return known->exists;
+	return read_exists(store, memory, known, id, err);
 }
 
 bool accounts_exists(struct store *store, struct str id)
 {
 	struct error err;
-	struct accounts_memory *memory = id.len == ACCOUNT_ID_LEN ? accounts_memory(store, &err) : NULL;
-	if (!memory)
-		return false;
-	struct known *known = &memory->known[id_hash64(id.p, id.len, 0) % KNOWN_SLOTS];
-	if (known->generation == memory->generation && memcmp(known->id, id.p, sizeof(known->id)) == 0)
-		return known->exists;
-	return read_exists(store, memory, known, id);
+	return accounts_look_up(store, id, &err) > 0;
 }
 
 struct each {
@@ -362,7 +365,9 @@ int accounts_check(struct store *store, struct str id, struct str secret, struct
 	if (found < 0)
 		return -1;
 	/* As many derivations for an account that does not exist, or has one secret, as for one with five. */
-	bool right = credential_match(row.credentials, (size_t)row.account.secrets_count, ACCOUNT_SECRETS_MAX, secret);
+	int right = credential_match(row.credentials, (size_t)row.account.secrets_count, ACCOUNT_SECRETS_MAX, secret);
+	if (right < 0)
+		return error_set(err, ERROR_NOMEM, "credentials: out of memory");
 	if (!right || row.account.disabled || row.account.deleted_us)
 		return error_set(err, ERROR_UNAUTHORIZED, "wrong credentials");
 	if (has_key)
@@ -371,18 +376,19 @@ int accounts_check(struct store *store, struct str id, struct str secret, struct
 	return 0;
 }
 
-bool accounts_may_read(struct store *store, const struct account *reader, struct str owner)
+int accounts_reads(struct store *store, const struct account *reader, struct str owner, struct error *err)
 {
 	char key[ACCOUNT_CHILD_KEY_LEN];
-	struct error err;
 	if (str_is(owner, reader->id))
-		return true;
+		return 1;
 	if (owner.len != ACCOUNT_ID_LEN)
-		return false;
+		return 0;
 	account_child_key(key, reader->id, owner.p);
-	struct str pair = { key, sizeof(key) };
-	int found = catalog_rows_find(store, CATALOG_DB_CHILDREN, pair, NULL, NULL, &err);
-	if (found < 0)
-		log_error("store", "%s", err.message);
-	return found > 0;
+	return catalog_rows_find(store, CATALOG_DB_CHILDREN, (struct str){ key, sizeof(key) }, NULL, NULL, err);
+}
+
+bool accounts_may_read(struct store *store, const struct account *reader, struct str owner)
+{
+	struct error err;
+	return accounts_reads(store, reader, owner, &err) > 0;
 }

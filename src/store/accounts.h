@@ -60,6 +60,9 @@ int accounts_get(struct store *store, struct str id, struct account *account, st
 /* Is there such an account, enabled or not, that was not deleted? Fast enough for every record of an ingest. */
 bool accounts_exists(struct store *store, struct str id);
 
+/* The same, but a read that failed is not taken for an absence: 1, 0, or -1 with *err. */
+int accounts_look_up(struct store *store, struct str id, struct error *err);
+
 /* Calls fn for each account in order of id; false from fn ends it. */
 typedef bool (*accounts_fn)(void *arg, const struct account *account);
 int accounts_each(struct store *store, accounts_fn fn, void *arg, struct error *err);
@@ -114,6 +117,9 @@ int accounts_check(struct store *store, struct str id, struct str secret, struct
 
 /* May `reader` see the data of `owner`? Itself, or a subaccount of it. Unknown owners are nobody's. */
 bool accounts_may_read(struct store *store, const struct account *reader, struct str owner);
+
+/* The same, but a read that failed is not taken for a no: 1, 0, or -1 with *err. */
+int accounts_reads(struct store *store, const struct account *reader, struct str owner, struct error *err);
 
 /* `settings` may be NULL: nothing is set. ERROR_CONFLICT if it exists; ERROR_INVALID for a bad name or secret. */
 int producers_add(struct store *store, const char *name, const char *secret, const struct ingest_settings *settings,

@@ -59,7 +59,6 @@ int accounts_change_end(struct change *change, int result, struct error *err);
 struct accounts_memory {
 	struct credentials_cache *credentials;
 	uint64_t generation; /* answers of older ones are forgotten; begins at 1 */
-	bool read_failed;    /* the last read did; logged once */
 	struct known {
 		uint64_t generation;
 		char id[ACCOUNT_ID_LEN];

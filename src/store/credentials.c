@@ -44,22 +44,23 @@ int credential_make(struct credential *credential, struct str secret, struct err
 	return 0;
 }
 
-bool credential_match(const struct credential *credentials, size_t count, size_t derivations, struct str secret)
+int credential_match(const struct credential *credentials, size_t count, size_t derivations, struct str secret)
 {
 	static const struct credential nobody = { .iterations = CREDENTIAL_ITERATIONS };
 	uint8_t hash[CREDENTIAL_HASH_LEN];
 	/* No secret is longer. What is cut here cannot match, and costs no more than one that might. */
-	bool fits = secret.len <= ACCOUNT_SECRET_MAX;
+	bool fits = secret.len <= ACCOUNT_SECRET_MAX, failed = false;
 	if (!fits)
 		secret.len = ACCOUNT_SECRET_MAX;
 	for (size_t i = 0; i < derivations; i++) {
 		const struct credential *credential = i < count ? &credentials[i] : &nobody;
 		bool derived = derive(credential, secret, hash);
+		failed |= !derived;
 		bool equal = CRYPTO_memcmp(hash, credential->hash, sizeof(hash)) == 0;
 		if (derived && equal && fits && i < count)
-			return true;
+			return 1;
 	}
-	return false;
+	return failed ? -1 : 0;
 }
 
 void credential_write(struct value_writer *w, const struct credential *credential)

@@ -39,8 +39,9 @@ int credential_make(struct credential *credential, struct str secret, struct err
 /*
  * Is `secret` that of one of the `count` credentials? A wrong secret costs `derivations` derivations whatever the
  * count, and where there is no credential at all, so that the time does not tell what exists.
+ * 1, 0, or -1 where a derivation failed for want of memory and none was right.
  */
-bool credential_match(const struct credential *credentials, size_t count, size_t derivations, struct str secret);
+int credential_match(const struct credential *credentials, size_t count, size_t derivations, struct str secret);
 
 void credential_write(struct value_writer *w, const struct credential *credential);
 void credential_read(struct value_reader *r, struct credential *credential);

@@ -114,7 +114,7 @@ static int read_row(struct erased_entry *entry, struct str key, struct str value
 	entry->erased_us = value_int(&r, INT64_MIN, INT64_MAX);
 	entry->until_us = value_int(&r, INT64_MIN, INT64_MAX);
 	entry->uid = (uint32_t)value_int(&r, 0, UINT32_MAX);
-	return value_close(&r) ? 0 : error_set(err, ERROR_CORRUPT, "catalog: an entry of erased numbers cannot be read");
+	return value_close(&r) ? 0 : error_set(err, value_error(&r), "catalog: an entry of erased numbers cannot be read");
 }
 
 static int put_row(struct change *change, const uint8_t key[ROW_KEY_LEN], const struct erased_entry *entry,

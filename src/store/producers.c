@@ -57,7 +57,7 @@ static int row_read(struct producer_row *row, struct str name, struct str bytes,
 		r.bad |= !ingest_settings_load(&row->producer.settings, i, value_str(&r, 0, INGEST_SETTING_MAX));
 	if (value_close(&r))
 		return 0;
-	return error_set(err, ERROR_CORRUPT, "producer %s: its stored value cannot be read", row->producer.name);
+	return error_set(err, value_error(&r), "producer %s: its stored value cannot be read", row->producer.name);
 }
 
 static int put_row(struct change *change, const struct producer_row *row, struct error *err)
@@ -187,7 +187,10 @@ int producers_check(struct store *store, struct str name, struct str secret, str
 	int found = row_find(store, name, &row, err);
 	if (found < 0)
 		return -1;
-	if (!credential_match(&row.credential, (size_t)found, 1, secret))
+	int right = credential_match(&row.credential, (size_t)found, 1, secret);
+	if (right < 0)
+		return error_set(err, ERROR_NOMEM, "credentials: out of memory");
+	if (!right)
 		return error_set(err, ERROR_UNAUTHORIZED, "wrong credentials");
 	if (has_key)
 		credentials_cache_add(memory->credentials, &key, &(struct account){ 0 });

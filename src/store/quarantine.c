@@ -88,7 +88,8 @@ static void read_rest(struct quarantine_entry *entry, struct value_reader *r)
 		r->bad |= !ingest_settings_load(&entry->settings, i, value_str(r, 0, INGEST_SETTING_MAX));
 }
 
-static bool read_version(struct quarantine_entry *entry, struct str bytes, int version)
+/* ERROR_NONE when it could. */
+static enum error_code read_version(struct quarantine_entry *entry, struct str bytes, int version)
 {
 	struct value_reader r;
 	*entry = (struct quarantine_entry){ .format = PARSE_NDJSON };
@@ -100,18 +101,20 @@ static bool read_version(struct quarantine_entry *entry, struct str bytes, int v
 	entry->raw = read_text(&r);
 	if (version > 1)
 		read_rest(entry, &r);
-	return value_close(&r);
+	return value_close(&r) ? ERROR_NONE : value_error(&r);
 }
 
 /* The entry's texts point into `bytes`. */
 static int entry_read(struct quarantine_entry *entry, struct str key, struct str bytes, struct error *err)
 {
 	uint64_t number = number_read(key);
-	bool read = number != 0 && (read_version(entry, bytes, ENTRY_VERSION) || read_version(entry, bytes, 1));
+	enum error_code code = number != 0 ? read_version(entry, bytes, ENTRY_VERSION) : ERROR_CORRUPT;
+	if (number != 0 && code == ERROR_CORRUPT)
+		code = read_version(entry, bytes, 1);
 	entry->number = number;
-	if (read)
+	if (code == ERROR_NONE)
 		return 0;
-	return error_set(err, ERROR_CORRUPT, "quarantine %llu: its stored value cannot be read",
+	return error_set(err, code, "quarantine %llu: its stored value cannot be read",
 	                 (unsigned long long)number);
 }
 

@@ -39,10 +39,14 @@ void value_open(struct value_reader *r, struct str bytes, int version)
 	msgpack_object object;
 	size_t end = 0;
 	*r = (struct value_reader){ .bad = true };
-	if (!msgpack_zone_init(&r->zone, ZONE_CHUNK_BYTES))
+	if (!msgpack_zone_init(&r->zone, ZONE_CHUNK_BYTES)) {
+		r->zone = (msgpack_zone){ 0 };
+		r->no_memory = true;
 		return;
-	if (msgpack_unpack(bytes.p, bytes.len, &end, &r->zone, &object) != MSGPACK_UNPACK_SUCCESS ||
-	    object.type != MSGPACK_OBJECT_ARRAY)
+	}
+	msgpack_unpack_return result = msgpack_unpack(bytes.p, bytes.len, &end, &r->zone, &object);
+	r->no_memory = result == MSGPACK_UNPACK_NOMEM_ERROR;
+	if (result != MSGPACK_UNPACK_SUCCESS || object.type != MSGPACK_OBJECT_ARRAY)
 		return;
 	r->next = object.via.array.ptr;
 	r->left = object.via.array.size;
@@ -89,6 +93,12 @@ struct str value_str(struct value_reader *r, size_t len_min, size_t len_max)
 
 bool value_close(struct value_reader *r)
 {
-	msgpack_zone_destroy(&r->zone);
+	if (r->zone.chunk_list.head)
+		msgpack_zone_destroy(&r->zone);
 	return !r->bad;
+}
+
+enum error_code value_error(const struct value_reader *r)
+{
+	return r->no_memory ? ERROR_NOMEM : ERROR_CORRUPT;
 }

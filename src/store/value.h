@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/error.h"
 #include "base/str.h"
 
 struct value_writer {
@@ -36,6 +37,7 @@ struct value_reader {
 	const msgpack_object *next;
 	uint32_t left;
 	bool bad;
+	bool no_memory;
 };
 
 /* Reads borrow from `bytes`. Every open is followed by a close. */
@@ -47,5 +49,8 @@ struct str value_str(struct value_reader *r, size_t len_min, size_t len_max);
 
 /* Was everything that was read there and right? */
 bool value_close(struct value_reader *r);
+
+/* After a close that said no: ERROR_CORRUPT, or ERROR_NOMEM where memory ran out, which says nothing about the value. */
+enum error_code value_error(const struct value_reader *r);
 
 #endif
