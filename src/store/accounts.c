@@ -201,12 +201,6 @@ int accounts_look_up(struct store *store, struct str id, struct error *err)
 	return read_exists(store, memory, known, id, err);
 }
 
-bool accounts_exists(struct store *store, struct str id)
-{
-	struct error err;
-	return accounts_look_up(store, id, &err) > 0;
-}
-
 struct each {
 	accounts_fn fn;
 	void *arg;
@@ -385,10 +379,4 @@ int accounts_reads(struct store *store, const struct account *reader, struct str
 		return 0;
 	account_child_key(key, reader->id, owner.p);
 	return catalog_rows_find(store, CATALOG_DB_CHILDREN, (struct str){ key, sizeof(key) }, NULL, NULL, err);
-}
-
-bool accounts_may_read(struct store *store, const struct account *reader, struct str owner)
-{
-	struct error err;
-	return accounts_reads(store, reader, owner, &err) > 0;
 }

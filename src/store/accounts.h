@@ -57,10 +57,8 @@ int accounts_add(struct store *store, const char *id, const char *parent, const 
 /* ERROR_NOT_FOUND if there is none. */
 int accounts_get(struct store *store, struct str id, struct account *account, struct error *err);
 
-/* Is there such an account, enabled or not, that was not deleted? Fast enough for every record of an ingest. */
-bool accounts_exists(struct store *store, struct str id);
-
-/* The same, but a read that failed is not taken for an absence: 1, 0, or -1 with *err. */
+/* Is there such an account, enabled or not, that was not deleted? 1, 0, or -1 with *err: a read that failed is not an
+ * absence. Fast enough for every record of an ingest. */
 int accounts_look_up(struct store *store, struct str id, struct error *err);
 
 /* Calls fn for each account in order of id; false from fn ends it. */
@@ -115,10 +113,8 @@ int accounts_secret_revoke(struct store *store, const char *id, uint32_t number,
 /* Right credentials of an enabled account: fills *account. ERROR_UNAUTHORIZED for every other case, without saying which. */
 int accounts_check(struct store *store, struct str id, struct str secret, struct account *account, struct error *err);
 
-/* May `reader` see the data of `owner`? Itself, or a subaccount of it. Unknown owners are nobody's. */
-bool accounts_may_read(struct store *store, const struct account *reader, struct str owner);
-
-/* The same, but a read that failed is not taken for a no: 1, 0, or -1 with *err. */
+/* May `reader` see the data of `owner`? Itself, or a subaccount of it. Unknown owners are nobody's. 1, 0, or -1 with *err:
+ * a read that failed is not a no. */
 int accounts_reads(struct store *store, const struct account *reader, struct str owner, struct error *err);
 
 /* `settings` may be NULL: nothing is set. ERROR_CONFLICT if it exists; ERROR_INVALID for a bad name or secret. */
