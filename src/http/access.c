@@ -141,12 +141,26 @@ static void add_word(struct buf *out, struct str word)
 		buf_add_char(out, '-');
 }
 
+/* Where a path that holds a query all the same, as some clients write it (records%3Fto=1, records&to=1), stops being
+ * one. */
+static size_t bare_path_length(struct str path)
+{
+	for (size_t i = 0; i < path.len; i++) {
+		bool encoded = i + 2 < path.len && path.p[i] == '%' && path.p[i + 1] == '3' && (path.p[i + 2] | 0x20) == 'f';
+
+		if (encoded || path.p[i] == '&' || path.p[i] == ';' || path.p[i] == '=')
+			return i;
+	}
+	return path.len;
+}
+
 void http_access_add_target(struct buf *out, const struct http_request *request)
 {
 	const struct http_head *head = &request->head;
+	bool whole = request->connection->server->config->access_log_query;
 
-	add_word(out, head->path);
-	if (head->query.len == 0 || !request->connection->server->config->access_log_query)
+	add_word(out, (struct str){ head->path.p, whole ? head->path.len : bare_path_length(head->path) });
+	if (head->query.len == 0 || !whole)
 		return;
 	buf_add_char(out, '?');
 	add_word(out, head->query);

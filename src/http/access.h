@@ -5,8 +5,8 @@
  *
  * Time, remote address, account (producer:NAME for a producer), method, path, status, bytes of the answer's body, and
  * milliseconds from the end of the request's head to the answer's being handed to the system. Words are separated by
- * one space; "-" stands for what is not known. The path is as sent, without the query unless access_log_query says so,
- * and what is not printable ASCII in it is written as %XX. Status 499 is a client that went away before its answer.
+ * one space; "-" stands for what is not known. The path is as sent, without the query unless access_log_query says so
+ * (nor what looks like one: from %3F, &, ; or = on), and what is not printable ASCII in it is written as %XX. Status 499 is a client that went away before its answer.
  * A download's line is written when it begins.
  */
 #ifndef CDRD_HTTP_ACCESS_H

@@ -8,6 +8,7 @@
  * can be helped.
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "base/id.h"
 #include "base/json.h"
@@ -108,6 +109,14 @@ static void write_problem(struct buf *out, const struct http_request *request, c
 	json_object_end(&j);
 }
 
+/* A parameter's name, as far as it can be one: the client may have sent a value in its place. */
+static void add_name(struct buf *out, const char *name)
+{
+	size_t letters = strspn(name, "abcdefghijklmnopqrstuvwxyz_");
+
+	buf_add_text(out, letters > 0 && name[letters] == '\0' ? name : "(no parameter's name)");
+}
+
 /* What the client has sent, which messages for it quote, is for the client alone unless queries are logged, too: of
  * parameters that are wrong the names are told. What went wrong here is told always. */
 static void add_cause(struct buf *out, const struct http_request *request, const struct problem *problem)
@@ -119,8 +128,10 @@ static void add_cause(struct buf *out, const struct http_request *request, const
 		buf_addf(out, ": %s", cause);
 		return;
 	}
-	for (size_t i = 0; problem->parameters && i < problem->parameters->count; i++)
-		buf_addf(out, "%s%s", i ? ", " : ": ", problem->parameters->list[i].name);
+	for (size_t i = 0; problem->parameters && i < problem->parameters->count; i++) {
+		buf_add_text(out, i ? ", " : ": ");
+		add_name(out, problem->parameters->list[i].name);
+	}
 }
 
 static void log_problem(const struct http_request *request, const struct problem *problem, const char *instance)

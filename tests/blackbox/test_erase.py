@@ -306,6 +306,7 @@ def test_report_files_that_hold_it_are_made_anew_and_others_stay(quiet):
 
 
 @pytest.mark.parametrize("params", [{"compression": "gzip"}, {"compression": "zstd"}, {"format": "ndjson"},
+                                    {"dialect": "excel", "time_zone": "Asia/Kolkata"},
                                     {"columns": "message_id,message_body", "include_message": "true"},
                                     {"include_message": "true", "compression": "zstd", "format": "ndjson"}])
 def test_the_number_is_found_in_files_of_every_kind(quiet, params):

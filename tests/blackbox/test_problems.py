@@ -81,7 +81,9 @@ def ask_all(daemon, account):
     query = {"account_id": account.id, "product": "SMS", "direction": "outbound", "to": NUMBER, **around_noon()}
     statuses = {daemon.get("/v2/reports/records", changed, who).status for changed, who in (
         (query, account), ({**query, "status": "no-such-" + NUMBER}, account), ({**query, "account_id": "nobody00"}, account),
-        (query, None), ({**query, "id": ID}, account), ({**query, "date_start": NUMBER}, account))}
+        (query, None), ({**query, "id": ID}, account), ({**query, "date_start": NUMBER}, account),
+        ({**query, NUMBER: "x", "+" + NUMBER: ""}, account))}
+    statuses |= {daemon.get(f"/v2/reports/records{mark}to={NUMBER}", None, account).status for mark in ("%3F", "%3f", "&", ";")}
     statuses |= {daemon.get(f"/nowhere?to={NUMBER}&id={ID}").status,
                  daemon.request("POST", f"/v2/reports?to={NUMBER}", b'{"to":"' + NUMBER.encode() + b'",',
                                 auth=(account.id, account.secret)).status,
