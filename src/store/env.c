@@ -326,6 +326,17 @@ static void set_broken(struct env *env)
 	env->retry_us = 0;
 }
 
+/* LMDB would make a new one in the place of what is gone. */
+static int check_there(const struct env *env, struct error *err)
+{
+	struct buf file = { 0 };
+	struct stat st;
+	buf_addf(&file, "%s/data.mdb", env->path);
+	bool is_there = buf_cstr(&file) && stat(file.data, &st) == 0 && st.st_size > 0;
+	buf_free(&file);
+	return is_there ? 0 : error_set(err, ERROR_CORRUPT, "%s: data.mdb is missing or empty", env->path);
+}
+
 static int reopen(struct env *env, struct error *err)
 {
 	int64_t now_us = clock_monotonic_us();
@@ -336,7 +347,7 @@ static int reopen(struct env *env, struct error *err)
 	close_mdb(env);
 	env->committed = 0;
 	env->broken = false;
-	if (open_made(env, false, err) != 0) {
+	if (check_there(env, err) != 0 || open_made(env, false, err) != 0) {
 		close_mdb(env);
 		env->broken = true;
 		env->retry_us = now_us + RETRY_US;

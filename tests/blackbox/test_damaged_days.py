@@ -183,3 +183,23 @@ def test_a_start_without_the_catalog_is_refused_while_there_are_days(two_days):
     ended = subprocess.run(daemon.command(), capture_output=True, text=True, timeout=60)
     assert ended.returncode == 1 and "2 days of records" in ended.stderr and "backup" in ended.stderr, ended
     assert not os.path.exists(os.path.join(daemon.data_dir, "catalog", "data.mdb"))
+
+
+@pytest.mark.parametrize("keep", [0, 8192])
+def test_a_catalog_that_is_cut_fails_what_needs_it_until_it_is_put_back(two_days, keep):
+    daemon = two_days
+    path = os.path.join(daemon.data_dir, "catalog", "data.mdb")
+    with open(path, "rb") as file:
+        whole = file.read()
+    cut(path, keep)
+    with pytest.raises(harness.CtlError):
+        daemon.ctl("account", "list")
+    assert post(daemon, [{"product": "SMS"}]).status == 500
+    ready = daemon.request("GET", "/readyz")
+    assert ready.status == 503 and any("catalog" in reason for reason in ready.json()["reasons"]), ready
+    assert daemon.ctl("status")["store"]["catalog"]
+    with open(path, "r+b") as file:
+        file.write(whole)
+    wait_for(lambda: daemon.request("GET", "/readyz").status == 200)
+    assert daemon.account.id in {row["id"] for row in daemon.ctl("account", "list")}
+    check_good_day(daemon)
