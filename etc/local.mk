@@ -14,7 +14,14 @@ etc/cdrd.conf: etc/cdrd.conf.in src/base/settings.def tools/gen_tables.py
 	$(AM_V_GEN)$(GEN_TABLES) settings-example $(srcdir)/src/base/settings.def $(srcdir)/etc/cdrd.conf.in >$@.tmp
 	$(AM_V_at)mv $@.tmp $@
 
-systemd/%.service: systemd/%.service.in Makefile
+MAKE_UNIT = sed -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@bindir[@]|$(bindir)|g'
+
+systemd/cdrd.service: systemd/cdrd.service.in Makefile
 	$(AM_V_at)$(MKDIR_P) systemd
-	$(AM_V_GEN)sed -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@bindir[@]|$(bindir)|g' $< >$@.tmp
+	$(AM_V_GEN)$(MAKE_UNIT) $(srcdir)/systemd/cdrd.service.in >$@.tmp
+	$(AM_V_at)mv $@.tmp $@
+
+systemd/cdrd-backup.service: systemd/cdrd-backup.service.in Makefile
+	$(AM_V_at)$(MKDIR_P) systemd
+	$(AM_V_GEN)$(MAKE_UNIT) $(srcdir)/systemd/cdrd-backup.service.in >$@.tmp
 	$(AM_V_at)mv $@.tmp $@
