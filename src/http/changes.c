@@ -4,7 +4,7 @@
  *	?account_id=&product=[&since=TOKEN|now|beginning][&wait=SECONDS][&include_subaccounts=][&include_message=]
  *	[&show_concatenated=]
  *
- * A page is the oldest changes behind the token (store/changes.h), in the order of their commits, and a token that
+ * A page is the oldest changes after the token (store/changes.h), in the order of their commits, and a token that
  * leads on. A record that has changed more than once since is there once, as it is now. Only what is committed is told
  * of, and what retention removes is not told of at all. A token is good for as long as records are kept.
  */
@@ -74,14 +74,16 @@ static uint64_t columns_of(const struct http_changes *page)
 	return product->direction_column == CATALOG_NONE ? columns : columns | UINT64_C(1) << product->direction_column;
 }
 
-/* Accounts are looked up anew each time: one may have become a subaccount while the page waited. */
-static int begin_reading(struct http_changes *page, struct error *err)
+/* They are looked up anew whenever a page that waits is looked at: one may have become a subaccount meanwhile. */
+static int find_accounts(struct http_changes *page, struct error *err)
 {
 	buf_clear(&page->accounts);
-	if (report_find_accounts(page->app->store, page->plan.account, page->plan.include_subaccounts, &page->accounts,
-	                         err) < 0)
-		return -1;
+	return report_find_accounts(page->app->store, page->plan.account, page->plan.include_subaccounts, &page->accounts,
+	                            err);
+}
 
+static int begin_reading(struct http_changes *page, struct error *err)
+{
 	struct changes_query query = {
 		.product = page->plan.product,
 		.accounts = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)page->accounts.data,
@@ -116,8 +118,11 @@ static int read_slice(struct http_changes *page, struct error *err)
 void http_changes_go_on(struct http_changes *page)
 {
 	struct error err = { 0 };
-	bool in_vain = page->waits && !http_changes_may_have(page);
-	int complete = in_vain ? 1 : read_slice(page, &err);
+	int complete = page->changes ? 0 : find_accounts(page, &err);
+	bool in_vain = complete == 0 && page->waits && !http_changes_may_have(page);
+
+	if (complete == 0)
+		complete = in_vain ? 1 : read_slice(page, &err);
 
 	http_changes_wake(page);
 	if (complete == 0 || (complete > 0 && page->found.count == 0 && http_changes_wait(page)))

@@ -424,6 +424,19 @@ def test_a_parent_waits_for_its_subaccounts(daemon):
         assert time.monotonic() - begin < 3
 
 
+def test_a_parent_that_waits_hears_of_a_subaccount_made_meanwhile(daemon):
+    parent = daemon.new_account()
+    token = ask(daemon, parent, since="now", include_subaccounts="true")["next"]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        waiting = pool.submit(ask, daemon, parent, since=token, include_subaccounts="true", wait=20)
+        time.sleep(0.3)
+        child = daemon.new_account(parent)
+        daemon.post_cdrs([sms(child)])
+        begin = time.monotonic()
+        assert [r["account_id"] for r in waiting.result()["records"]] == [child.id]
+        assert time.monotonic() - begin < 5
+
+
 def test_a_token_belongs_to_the_family_or_to_the_account(daemon):
     parent = daemon.new_account()
     child = daemon.new_account(parent)
