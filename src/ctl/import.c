@@ -37,22 +37,36 @@ struct import {
 	char chunk[HEADER_BYTES + CHUNK_BYTES];
 };
 
+/* Can it be opened, and how large is it? *known becomes false for what is no plain file. A named pipe is not tried: its
+ * writer would take the closing for the end. */
+static int look_at_file(struct import *import, const char *name, bool *known, struct error *err)
+{
+	struct stat file = { 0 };
+	bool found = (strcmp(name, "-") == 0 ? fstat(STDIN_FILENO, &file) : stat(name, &file)) == 0;
+	struct source *source = NULL;
+
+	if (found && S_ISREG(file.st_mode))
+		import->total_bytes += (uint64_t)file.st_size;
+	else
+		*known = false;
+	if (found && S_ISFIFO(file.st_mode))
+		return 0;
+	source = source_open(name, err);
+	if (!source)
+		return -1;
+	source_close(source);
+	return 0;
+}
+
 /* Before anything is sent: can all files be opened, and how large are they together? */
 static int look_at_files(struct import *import, struct error *err)
 {
 	const struct args *args = import->ctl->args;
 	bool known = true;
-	for (size_t i = 0; i < args_count(args, "file"); i++) {
-		const char *name = args_get_at(args, "file", i);
-		struct stat file;
-		struct source *source = source_open(name, err);
-		if (!source)
+
+	for (size_t i = 0; i < args_count(args, "file"); i++)
+		if (look_at_file(import, args_get_at(args, "file", i), &known, err) != 0)
 			return -1;
-		source_close(source);
-		known = known && (strcmp(name, "-") == 0 ? fstat(STDIN_FILENO, &file) : stat(name, &file)) == 0 &&
-		        S_ISREG(file.st_mode);
-		import->total_bytes += known ? (uint64_t)file.st_size : 0;
-	}
 	if (!known)
 		import->total_bytes = 0;
 	return 0;

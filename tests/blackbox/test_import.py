@@ -1,7 +1,9 @@
 """cdrctl import: what a file is, is found out; what was rejected is told, once for all that are alike."""
+import concurrent.futures
 import gzip
 import io
 import json
+import os
 import zipfile
 
 import harness
@@ -53,6 +55,16 @@ def test_import_knows_a_file_by_its_beginning_whatever_its_name(daemon, account,
 def test_import_from_a_pipe_knows_what_it_gets(daemon, account):
     body = zipped(("a", harness.encode(many_sms(account, 20), "csv")), ("b", harness.encode([sms(account)], "msgpack")))
     assert counts(daemon.ctl("import", "-", stdin=body)) == {"accepted": 21}
+
+
+def test_import_from_a_named_pipe_takes_all_that_is_written_into_it(daemon, account, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    body = harness.encode(many_sms(account, 2000), "ndjson")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        writing = pool.submit(pipe.write_bytes, body)
+        assert counts(daemon.ctl("import", str(pipe))) == {"accepted": 2000}
+        assert writing.result() == len(body)
 
 
 @pytest.mark.parametrize("beginning", [b"\xef\xbb\xbf", b" \r\n\t", b"\n\n"])
