@@ -25,6 +25,7 @@ static const struct {
 	{ "quarantine drop", "id", HIDE_MIDDLE },
 	{ "quarantine drop", "reason", HIDE_ALL },
 	{ "find", "number", HIDE_MIDDLE },
+	{ "find", "id", HIDE_MIDDLE },
 	{ "erase", "number", HIDE_MIDDLE },
 	{ "erase revoke", "number", HIDE_MIDDLE },
 };

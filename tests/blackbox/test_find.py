@@ -132,7 +132,8 @@ def test_who_searched_is_in_the_audit_log_and_the_number_is_not(daemons, tmp_pat
     account = daemon.new_account()
     daemon.post_cdrs([of_person(account)])
     find(daemon, "--number", PERSON)
-    (line,) = [line for line in map(json.loads, (tmp_path / "audit").read_text().splitlines())
+    find(daemon, "--id", PERSON)
+    line, _ = [line for line in map(json.loads, (tmp_path / "audit").read_text().splitlines())
                if line["action"] == "find"]
     assert "1 found" in line["text"]
     assert PERSON not in (tmp_path / "audit").read_text() and PERSON not in daemon.log()
