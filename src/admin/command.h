@@ -67,7 +67,7 @@ void admin_reply_when_read(struct admin_reply *reply, void (*fn)(void *arg), voi
 bool admin_reply_is_read(const struct admin_reply *reply);
 
 /* A line of the command's own before the answer, which only its client understands: an object, begun; keys and values;
- * and ended, with `data` behind the line as it is. */
+ * and ended, with `data` after the line as it is. */
 struct json *admin_reply_line_begin(struct admin_reply *reply);
 void admin_reply_line_end(struct admin_reply *reply, struct str data);
 
@@ -78,9 +78,9 @@ bool admin_reply_progress_due(struct admin_reply *reply);
 struct json *admin_reply_progress_begin(struct admin_reply *reply);
 void admin_reply_progress_end(struct admin_reply *reply);
 
-/* --- a body behind the command's line --- */
+/* --- a body after the command's line --- */
 
-/* on_data gets pieces of at most 64 KiB; on_end comes once behind the last of them. When the client goes away before,
+/* on_data gets pieces of at most 64 KiB; on_end comes once after the last of them. When the client goes away before,
  * on_close is called alone. Once the handler has answered, none of them is called and the connection is closed. */
 struct admin_body {
 	void (*on_data)(void *arg, const char *data, size_t len);

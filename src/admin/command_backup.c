@@ -4,7 +4,7 @@
  *	{"backup":{"data_dir":"/var/lib/cdrd","version":"1.0"}}
  *	{"file":{"name":"days/2026-11-24/data.mdb","mode":416,"stamp":"file days/2026-11-24/data.mdb ..."}}
  *		the client answers with a byte of the command's body: y, it wants the file, or n
- *	{"data":65536}        and so many bytes behind the line's end, as often as it takes
+ *	{"data":65536}        and so many bytes after the line's end, as often as it takes
  *	{"data":0}            the file is whole; {"gone":true} instead: it is none any more, what came of it is nothing
  *	...
  *	{"end":true}          that was all
@@ -204,7 +204,7 @@ void admin_backup(const struct admin_context *context, const struct args *args, 
 		error_set(&err, ERROR_NOMEM, "backup: out of memory");
 	else if (args_get_number(args, "keep", 1, KEEP_MAX, &keep, &err) == 0)
 		job->backup = backup_new(context->store, context->reports, context->disk, context->config->data_dir, &err);
-	/* The body must be known of before an error, for the connection to be closed behind it. */
+	/* The body must be known of before an error, for the connection to be closed after it. */
 	admin_reply_body(reply, &body, job);
 	if (!job || !job->backup) {
 		admin_reply_error(reply, &err);

@@ -161,7 +161,7 @@ void admin_import(const struct admin_context *context, const struct args *args, 
 	static const struct admin_body body = { on_data, on_end };
 	struct error err;
 	struct import *import = import_new(context, args, reply, &err);
-	/* The body must be known of before an error, for the connection to be closed behind it. */
+	/* The body must be known of before an error, for the connection to be closed after it. */
 	admin_reply_body(reply, &body, import);
 	if (!import) {
 		admin_reply_error(reply, &err);

@@ -94,7 +94,7 @@ void session_reply_drop(struct admin_reply *reply);
 
 /* --- session_request.c --- */
 
-/* Runs the command of a line; there is a NUL behind it. */
+/* Runs the command of a line; there is a NUL after it. */
 void session_request_run(struct session *session, struct str line);
 
 #endif

@@ -18,7 +18,7 @@
 #define TREE_EMBEDDED_MAX 16
 
 /* NULL with ERROR_INVALID for what is not JSON, is nested deeper than TREE_DEPTH_MAX or has a NUL in it. `text` must
- * have a NUL behind its end. Free the tree with yajl_tree_free. */
+ * have a NUL after its end. Free the tree with yajl_tree_free. */
 yajl_val tree_parse(struct str text, struct error *err);
 
 /* A member of an object; NULL if there is none, or `tree` is no object. */

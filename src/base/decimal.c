@@ -3,7 +3,7 @@
  *
  *	"-1.5"  ->  units = -1 500 000 000 000
  *
- * 18 digits before the point and 12 behind make 10^30 at most, so reading cannot overflow 128 bits (1.7 * 10^38).
+ * 18 digits before the point and 12 after it make 10^30 at most, so reading cannot overflow 128 bits (1.7 * 10^38).
  */
 #include "base/decimal.h"
 

@@ -35,14 +35,14 @@ struct client_line {
 	yajl_val progress; /* the object, or NULL */
 	yajl_val other;    /* a line of the command's own, before the answer, or NULL */
 	bool is_answer;
-	struct str result; /* JSON of the answer's result, with a NUL behind it; none if its p is NULL */
+	struct str result; /* JSON of the answer's result, with a NUL after it; none if its p is NULL */
 };
 
 /* 1 with the next line, 0 if none is there yet, -1 if it is an error: *err is what the daemon says, and line->result
  * is there if the command has done its work all the same. */
 int client_next_line(struct client *client, struct client_line *line, struct error *err);
 
-/* What is there of the next `max` bytes behind the line that was read last, which are no line; dies with the next call.
+/* What is there of the next `max` bytes after the line that was read last, which are no line; dies with the next call.
  * Empty: pump first. */
 struct str client_take_bytes(struct client *client, size_t max);
 

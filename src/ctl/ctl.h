@@ -25,7 +25,7 @@ int ctl_quarantine_replay(const struct ctl *ctl, struct error *err);
 int ctl_quarantine_show(const struct ctl *ctl, struct error *err);
 int ctl_restore(const struct ctl *ctl, struct error *err);
 
-/* One line of JSON, or what render.h makes of it. `result` has a NUL behind it. */
+/* One line of JSON, or what render.h makes of it. `result` has a NUL after it. */
 int ctl_print(const struct ctl *ctl, struct str result, struct error *err);
 
 int ctl_print_to(FILE *out, const struct ctl *ctl, struct str result, struct error *err);

@@ -5,7 +5,7 @@
  * which sends ahead is stopped by TCP) and finishes what
  * the kernel did not take of an answer at once. Reading is never switched off: it is how a client that goes away while
  * its request is in work is noticed. A turn of the loop serves at most REQUESTS_PER_TURN pipelined requests or one
- * slice of a body per connection; the rest waits in `resume`, behind what else is ready.
+ * slice of a body per connection; the rest waits in `resume`, after what else is ready.
  */
 #include "http/connection.h"
 

@@ -117,7 +117,7 @@ void http_intake_fail(struct http_connection *connection, const struct http_faul
  * case. False when the connection is broken. */
 bool http_send(struct http_connection *connection, struct str head, struct buf *body);
 
-/* file.c: begins sending a part of a file behind what is in the bufferevent; takes over `fd`. */
+/* file.c: begins sending a part of a file after what is in the bufferevent; takes over `fd`. */
 void http_file_begin(struct http_connection *connection, int fd, uint64_t offset, uint64_t length);
 /* Sends a piece. True when all is out; false when the rest waits for the socket, or the connection has been closed. */
 bool http_file_step(struct http_connection *connection);

@@ -1,5 +1,5 @@
 /*
- * inflate.c: gzip and zstd bodies. One row a coding in `codecs`; each keeps its own state behind the common one.
+ * inflate.c: gzip and zstd bodies. One row a coding in `codecs`; each keeps its own state after the common one.
  *
  * Both formats may follow themselves: `cat a.gz b.gz` and `cat a.zst b.zst` are valid bodies, and log shippers send
  * them. libzstd goes on by itself; ISA-L has to be reset between members. ISA-L could read gzip's header by itself too

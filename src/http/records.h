@@ -33,7 +33,7 @@ struct http_records_page {
 	/* by dates */
 	uint64_t snapshot;
 	struct scan_position position; /* where the next slice goes on */
-	struct scan_position last;     /* behind the last record of the page */
+	struct scan_position last;     /* after the last record of the page */
 
 	/* by ids */
 	size_t ids_done;

@@ -4,7 +4,7 @@
  *	{"_links":{"self":{"href":...},"next":{"href":...}},"request_id":...,"request_status":"TRUNCATED",...,
  *	 "items_count":1000,"cursor":...,"iv":...,"records":[...]}
  *
- * Records may be a megabyte, so the page's are sent from where they were written, behind what stands before them.
+ * Records may be a megabyte, so the page's are sent from where they were written, after what stands before them.
  *
  * `next` repeats the query with cursor and iv in place of its own; the same URL stands in a Link header (RFC 8288).
  */
@@ -156,7 +156,7 @@ static void write_front(const struct http_records_page *page, const struct meter
 	json_array_begin(&json);
 }
 
-/* And what stands behind them. */
+/* And what follows them. */
 static void write_end(struct buf *out)
 {
 	struct json json = json_to(out);

@@ -21,7 +21,7 @@ static ssize_t send_now(struct http_connection *c, struct str head, struct str b
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
 
 	if (evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
-		return 0; /* behind what waits already */
+		return 0; /* after what waits already */
 	ssize_t sent = sendmsg(bufferevent_getfd(c->bev), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 	return sent < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOBUFS) ? 0 : sent;

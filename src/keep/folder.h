@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/str.h"
 
-/* Appends "dir/name" and a NUL behind it; NULL with *err when out of memory. */
+/* Appends "dir/name" and a NUL after it; NULL with *err when out of memory. */
 const char *folder_path(struct buf *out, const char *dir, const char *name, struct error *err);
 
 /* Appends the whole of a file of at most `max` bytes. ERROR_NOT_FOUND if there is none. */
@@ -35,7 +35,7 @@ int folder_each(const char *path, folder_fn fn, void *arg, struct error *err);
 bool folder_is_backup(const char *name);
 bool folder_is_part(const char *name);
 
-/* The newest complete backup of a directory: 1 with its name appended and a NUL behind it, 0 if there is none, -1. */
+/* The newest complete backup of a directory: 1 with its name appended and a NUL after it, 0 if there is none, -1. */
 int folder_newest(const char *dir, struct buf *name, struct error *err);
 
 #endif

@@ -189,7 +189,7 @@ int reports_each(struct reports *reports, const char *account, int64_t from_us, 
  * it shows messages without all numbers: if it does, the report is made anew under its old ids, without charge and
  * callback; its status goes back to PENDING. One that is being made begins again; one that asks for the number cannot be
  * made anew: it is cancelled, or its file goes, and its reason says so. *done says what was done; while it says
- * REPORTS_SEARCHING, call again. `search` is zeroed before the first call of all, and ended behind the last one.
+ * REPORTS_SEARCHING, call again. `search` is zeroed before the first call of all, and ended after the last one.
  */
 struct erase;
 enum reports_erased {

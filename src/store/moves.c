@@ -36,7 +36,7 @@ struct moves {
 	int fd;
 	struct buf path;
 	struct buf noted;  /* by what is not committed */
-	bool written;      /* `noted` is in the file, behind what is left */
+	bool written;      /* `noted` is in the file, after what is left */
 	size_t left_bytes; /* of the file: to be finished */
 	size_t kept_bytes; /* after them: done, and kept for a backup */
 	bool keeps;

@@ -120,7 +120,7 @@ static int take_block(struct number_search *search, struct day *day, MDB_txn *tx
 
 /* --- a day --- */
 
-/* The entry behind the key looked at last, or the first that may be wanted. */
+/* The entry after the key looked at last, or the first that may be wanted. */
 static int seek(const struct number_search *search, MDB_cursor *cursor, MDB_val *key, MDB_val *val)
 {
 	if (search->key_len == 0 && !search->account[0])
