@@ -232,45 +232,25 @@ void admin_account_parent(const struct admin_context *context, const struct args
 	admin_reply_send(reply);
 }
 
-struct deleting {
-	const struct admin_context *context;
-	uint64_t count;
-	bool failed;
-	struct error err; /* of the first that failed */
-};
-
-static void delete_child(void *arg, struct str id)
-{
-	struct deleting *deleting = arg;
-	char text[ACCOUNT_ID_LEN + 1] = { 0 };
-	memcpy(text, id.p, id.len);
-	if (deleting->failed)
-		return;
-	deleting->failed = accounts_set_deleted(deleting->context->store, text, true, &deleting->err) != 0;
-	deleting->count += !deleting->failed;
-}
-
 void admin_account_delete(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
 	const char *id = args_get(args, "id");
-	struct deleting deleting = { .context = context };
+	bool family = args_count(args, "subaccounts") > 0;
+	uint64_t count = 0;
 	struct error err;
-	int result = 0;
-	if (args_count(args, "subaccounts") > 0)
-		result = accounts_each_child(context->store, str_from(id), delete_child, &deleting, &err);
-	if (deleting.failed)
-		err = deleting.err;
-	if (result != 0 || deleting.failed || accounts_set_deleted(context->store, id, true, &err) != 0) {
+
+	if ((family ? accounts_delete_family(context->store, id, &count, &err) :
+	              accounts_set_deleted(context->store, id, true, &err)) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}
 	closing_wake(context->closing);
-	admin_reply_log(reply, "account %s deleted, with %" PRIu64 " subaccounts", id, deleting.count);
+	admin_reply_log(reply, "account %s deleted, with %" PRIu64 " subaccounts", id, count);
 	struct json *j = admin_reply_result(reply);
 	json_object_begin(j);
 	json_key(j, "id");
 	json_text(j, id);
-	json_member_uint(j, "subaccounts", deleting.count);
+	json_member_uint(j, "subaccounts", count);
 	json_key(j, "goes");
 	admin_write_time(j, clock_now_us() + context->config->account_grace);
 	json_object_end(j);

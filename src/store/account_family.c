@@ -130,6 +130,43 @@ int accounts_set_deleted(struct store *store, const char *id, bool deleted, stru
 	return accounts_change_end(&change, mark_row(&change, id, deleted, err), err);
 }
 
+static void collect_child(void *arg, struct str id)
+{
+	struct buf *ids = arg;
+
+	buf_add_str(ids, id);
+	buf_add_char(ids, '\0');
+}
+
+static int mark_all(struct change *change, const char *id, struct str children, uint64_t *count, struct error *err)
+{
+	*count = 0;
+	for (size_t at = 0; at < children.len; at += ACCOUNT_ID_LEN + 1) {
+		if (mark_row(change, children.p + at, true, err) != 0)
+			return -1;
+		++*count;
+	}
+	return mark_row(change, id, true, err);
+}
+
+int accounts_delete_family(struct store *store, const char *id, uint64_t *count, struct error *err)
+{
+	struct buf children = { 0 };
+	struct change change;
+	int result = account_check_id("account", id, err);
+
+	if (result == 0)
+		result = accounts_each_child(store, str_from(id), collect_child, &children, err);
+	if (result == 0 && children.failed)
+		result = error_set(err, ERROR_NOMEM, "account %s: out of memory for its subaccounts", id);
+	if (result == 0)
+		result = change_begin(&change, store, err);
+	if (result == 0)
+		result = accounts_change_end(&change, mark_all(&change, id, buf_str(&children), count, err), err);
+	buf_free(&children);
+	return result;
+}
+
 static int remove_row(struct change *change, const char *id, struct error *err)
 {
 	static const enum catalog_db dbs[] = { CATALOG_DB_ACCOUNTS, CATALOG_DB_WEBHOOKS, CATALOG_DB_USAGE };

@@ -88,6 +88,10 @@ int accounts_set_parent(struct store *store, const char *id, const char *parent,
  */
 int accounts_set_deleted(struct store *store, const char *id, bool deleted, struct error *err);
 
+/* Marks it and all its subaccounts, in one change: all are deleted, or none is. *count: of subaccounts, those that were
+ * deleted before among them. */
+int accounts_delete_family(struct store *store, const char *id, uint64_t *count, struct error *err);
+
 /* The last step: takes the account's row, its webhook secret and its volume out of the catalog. ERROR_CONFLICT unless
  * it is marked as deleted and has no subaccounts left. */
 int accounts_remove(struct store *store, const char *id, struct error *err);

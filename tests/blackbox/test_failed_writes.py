@@ -110,3 +110,13 @@ def test_reports_and_sealing_go_on_after_a_failed_write(failing):
     wait_for(lambda: daemon.ctl("storage")[0]["hot"] == 0, seconds=40)
     assert len(ids(daemon, account)) == 20
     assert daemon.ctl("verify")["sound"]
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_family_is_deleted_whole_or_not_at_all(failing, at):
+    daemon, parent = failing.daemon, failing.daemon.new_account()
+    family = [parent, *(daemon.new_account(parent) for _ in range(4))]
+    with failing.failing("meta", "/catalog/", at=at, times=1):
+        ended = daemon.ctl_run("account", "delete", parent.id, "--subaccounts")
+    deleted = ["deleted" in daemon.ctl("account", "show", account.id) for account in family]
+    assert deleted == [ended.returncode == 0] * len(family), (ended, deleted)
