@@ -111,7 +111,7 @@ static int read_slice(struct http_changes *page, struct error *err)
 	if (end == SCAN_PAUSED)
 		return http_changes_call_later(page, 0, err);
 	page->found = changes_page(page->changes);
-	page->since = page->found.count > 0 ? page->since : page->found.upto;
+	page->since = page->found.count > 0 ? page->since : page->found.up_to;
 	return 1;
 }
 

@@ -36,7 +36,7 @@ static int seal_token(const struct http_changes *page, struct answer *answer, st
 {
 	struct cursor cursor = {
 		.fingerprint = page->fingerprint,
-		.snapshot = page->found.upto,
+		.snapshot = page->found.up_to,
 		.began_us = page->began_us,
 	};
 

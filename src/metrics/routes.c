@@ -25,7 +25,7 @@ static void add_labels(struct buf *labels, const struct http_route *route, const
 	text_label(labels, "method", method);
 }
 
-/* The answers to HEAD, which GET's route serves, have a method of their own. */
+/* The answers to HEAD, which the route of GET serves, have a method of their own. */
 static void write_statuses(const struct table_row *row, const struct http_route_stats *stats, bool head,
                            struct buf *out)
 {

@@ -130,7 +130,7 @@ static void end_fetching(struct changes *changes)
 		return;
 	}
 	page->more |= page->count < count;
-	page->upto = page->more ? rows[page->count - 1].seq : changes->snapshot;
+	page->up_to = page->more ? rows[page->count - 1].seq : changes->snapshot;
 	changes->state = CHANGES_COMPLETE;
 }
 

@@ -45,8 +45,8 @@ int changes_run(struct changes *changes, int64_t deadline_us, enum scan_end *end
 /* A complete page. */
 struct changes_page {
 	size_t count;
-	uint64_t upto; /* where the next page begins: its `since` */
-	bool more;     /* there is something behind it already */
+	uint64_t up_to; /* where the next page begins: its `since` */
+	bool more;      /* there is something behind it already */
 };
 struct changes_page changes_page(const struct changes *changes);
 

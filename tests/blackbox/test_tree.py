@@ -19,6 +19,14 @@ def nothing_wrong_with_daemons():
     """No daemon takes part in these."""
 
 
+def tracked():
+    """The files of the project, as git knows them; a tarball does not say."""
+    listed = subprocess.run(["git", "-c", "safe.directory=*", "ls-files", "-z"], cwd=TOP, capture_output=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    return [name for name in listed.stdout.decode().split("\0") if name and os.path.exists(os.path.join(TOP, name))]
+
+
 def read(*parts):
     with open(os.path.join(*parts), encoding="utf-8") as file:
         return file.read()
@@ -80,6 +88,14 @@ def test_the_synopses_of_commands_are_those_of_the_table():
 def test_scripts_pass_shellcheck(script):
     ended = subprocess.run(["shellcheck", "-x", script], cwd=TOP, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stdout
+
+
+def test_words_are_spelled_as_codespell_knows_them():
+    """What stands in tools/codespell.ignore is right where it stands: a macro of mdoc, what tests send."""
+    names = [name for name in tracked() if not name.startswith("tests/fuzz/corpus/") and not name.endswith("-lock.json")]
+    ended = subprocess.run(["codespell", "--ignore-words", "tools/codespell.ignore", "--ignore-regex", r"\\[a-z]", *names],
+                           cwd=TOP, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def test_the_unit_starts_the_installed_daemon_as_a_notify_service():

@@ -317,11 +317,11 @@ static bool take_page(struct run *run)
 {
 	struct changes_page page = changes_page(run->page);
 
-	ck_assert_uint_ge(page.upto, run->since);
+	ck_assert_uint_ge(page.up_to, run->since);
 	ck_assert(!page.more || page.count > 0);
 	for (size_t i = 0; i < page.count; i++)
 		load(run, changes_text(run->page, i));
-	run->since = page.upto;
+	run->since = page.up_to;
 	end_page(run);
 	return !page.more;
 }
