@@ -27,6 +27,7 @@ def text_of(path):
 
 
 README = text_of(os.path.join(TOP, "README.md"))
+CONTRIBUTING = text_of(os.path.join(TOP, "CONTRIBUTING.md"))
 
 
 def section(heading):
@@ -119,6 +120,27 @@ def test_fuzzing_by_the_readme_names_what_there_is():
     assert "--enable-fuzzing" in ended.stdout and "--enable-sanitizers" in ended.stdout
 
 
+# --- CONTRIBUTING.md ---
+
+def test_one_thing_alone_is_tested_as_contributing_says():
+    commands = re.findall(r"^\| a .* \| `([^`]+)` \|$", CONTRIBUTING, re.MULTILINE)
+    assert len(commands) == 3
+    for command in commands:
+        here = command.replace("build/tests", harness.BUILD_DIR).replace("srcdir=../..", f"srcdir={TOP}")
+        ended = subprocess.run(["bash", "-euo", "pipefail", "-c", here], cwd=TOP, capture_output=True, text=True, timeout=600,
+                               env={**os.environ, "PYTEST_ADDOPTS": "-p no:cacheprovider"})
+        assert ended.returncode == 0, (command, ended.stdout[-4000:], ended.stderr[-4000:])
+
+
+def test_what_else_contributing_shows_is_there():
+    [(_, after_a_change)] = markdown_blocks(CONTRIBUTING, "sh")
+    assert re.findall(r"make -C build/tests -j2 (\S+)", after_a_change) == ["all", "check"]
+    runtests = text_of(os.path.join(TOP, "runtests"))
+    assert "BUILD=$TOP/build/tests" in runtests
+    for runner in re.findall(r"`RUNNERS=(\w+) ./runtests`", CONTRIBUTING):
+        assert f"run_{runner}()" in runtests
+
+
 # --- the guide ---
 
 @pytest.mark.parametrize("guide", GUIDES, ids=[os.path.basename(path) for path in GUIDES])
@@ -173,7 +195,8 @@ def test_the_examples_of_the_configuration_are_valid(reader):
 
 def mentions():
     """Commands of cdrctl within the text of documents: `cdrctl account add ...`."""
-    texts = [README, *map(text_of, GUIDES), text_of(os.path.join(TOP, "docs", "DESIGN.md"))]
+    texts = [README, CONTRIBUTING, *map(text_of, GUIDES), *(text_of(os.path.join(TOP, "docs", name))
+                                                            for name in ("DESIGN.md", "HACKING.md"))]
     for text in texts:
         yield from (found.split() for found in re.findall(r"`(cdrctl [a-z][^`]*)`", re.sub(r"\s+", " ", text)))
     for page in MANUALS:

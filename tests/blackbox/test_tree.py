@@ -3,12 +3,16 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
 import harness
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+sys.path.insert(0, os.path.join(TOP, "tools"))
+import include_graph  # noqa: E402
+
 SCRIPTS = ["quickstart", "runtests", ".ci/run", "tools/lib.sh", "bench/run"]
 PAGES = [os.path.join(TOP, "man", "cdrd.8"), os.path.join(harness.BUILD_DIR, "man", "cdrd.conf.5"),
          os.path.join(harness.BUILD_DIR, "man", "cdrctl.1")]
@@ -34,7 +38,7 @@ def read(*parts):
 
 def rows(table, name):
     """The first words of each row of a .def file."""
-    return re.findall(rf"^{name}\((?:CONFIG_\w+, )?\"?([\w -]+)\"?,", read(TOP, table), re.MULTILINE)
+    return re.findall(rf"^{name}\((?:CONFIG_\w+, )?\"?([\w -]+)\"?[,)]", read(TOP, table), re.MULTILINE)
 
 
 def check_config(path):
@@ -124,3 +128,76 @@ def test_the_unit_has_no_faults_that_systemd_finds(tmp_path, name):
     ended = subprocess.run(["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True)
     faults = [line for line in ended.stderr.splitlines() if "cdrd" in line]
     assert not faults, faults
+
+
+def test_manual_tells_of_every_endpoint():
+    endpoints = re.findall(r'^\t\{ HTTP_(\w+), "([^"{]+)', read(TOP, "src", "http", "routes.c"), re.MULTILINE)
+    assert len(endpoints) > 10
+    text = manual(PAGES[0])
+    for method, path in endpoints:
+        # Those of problems stand in a text of their own.
+        wanted = path.rstrip("/") if path.startswith("/problems") else f"{method} {path}"
+        assert wanted in text, wanted
+
+
+# --- the map of the modules ---
+
+# Includes that point upward in the order of docs/DESIGN.md, and why they must for now: {(file, header): reason}.
+UPWARD = {}
+
+
+def test_no_module_includes_one_that_the_design_lists_below_it():
+    found = include_graph.upward(include_graph.modules(), include_graph.includes())
+    assert set(found) - set(UPWARD) == set(), "points upward; a lower module is given a callback"
+    assert set(UPWARD) - set(found) == set(), "no longer points upward; take it off UPWARD"
+
+
+def test_an_include_that_points_upward_is_found(tmp_path):
+    def write(path, text):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+
+    write("docs/DESIGN.md", "## Modules\n| module | |\n|---|---|\n| `low` | |\n| `high`, `main.c` | |\n\n## More\n| `new` | |\n")
+    write("src/low/low.c", '#include "low/low.h"\n#include "private.h"\n#include <high/system.h>\n')
+    write("src/high/high.h", '#include "low/low.h"\n')
+    write("src/main.c", '#include "high/high.h"\n#include "low/low.h"\n')
+    order = include_graph.modules(tmp_path)
+    assert order == ["low", "high", "main.c"]
+    assert include_graph.upward(order, include_graph.includes(tmp_path)) == []
+    edges = include_graph.count_edges(include_graph.includes(tmp_path))
+    assert include_graph.picture(order, edges) == "low\nhigh    low\nmain.c  high\n"
+
+    write("src/low/inner/deep.c", '  #  include "high/high.h"\n')
+    write("src/new/new.c", '#include "low/low.h"\n')
+    found = include_graph.upward(order, include_graph.includes(tmp_path))
+    assert sorted(found) == [("low/inner/deep.c", "high/high.h"), ("new/new.c", "low/low.h")]
+
+
+def test_every_module_has_its_place_in_the_design():
+    folders = {name for name in os.listdir(os.path.join(TOP, "src")) if os.path.isdir(os.path.join(TOP, "src", name))}
+    assert sorted(include_graph.modules()) == sorted(folders | {include_graph.MAIN})
+
+
+def test_the_map_shows_the_includes_as_they_are():
+    made = subprocess.run([os.path.join(TOP, "tools", "include_graph.py")], capture_output=True, text=True, check=True).stdout
+    assert f"```text\n{made}```\n" in read(TOP, "docs", "HACKING.md"), "docs/HACKING.md needs what tools/include_graph.py prints"
+
+
+def test_the_map_names_what_there_is():
+    text = read(TOP, "docs", "HACKING.md")
+    suites = rows("tests/unit/suites.def", "SUITE")
+    modules = []
+    for row in re.findall(r"^\| `.*\|$", text, re.MULTILINE):
+        module, begin, units, tests = [cell.strip() for cell in row.strip("|").split("|")]
+        module = module.strip("`")
+        modules.append(module)
+        for name in re.findall(r"`(\w+\.\w+)`", begin):
+            assert os.path.exists(os.path.join(TOP, "src", module, name)), f"{module}: {name}"
+        for suite in filter(None, units.split(", ")):
+            assert suite in suites, suite
+        for name in re.findall(r"`(\w+\.py)`", tests):
+            assert os.path.exists(os.path.join(TOP, "tests", "blackbox", name)), name
+    assert modules == [module for module in include_graph.modules() if module != include_graph.MAIN]
+    sources = "".join(read(TOP, name) for name in tracked() if re.match(r"src/.*\.[ch]$", name))
+    for function in set(re.findall(r"\b([a-z]+_[a-z_]+)\(\)", text)):
+        assert re.search(rf"\b{function}\(", sources), f"{function}()"
