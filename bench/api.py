@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: ISC
 """api.py: the daemon as the benchmark's scripts see it: its Reports API, its metrics and its process.
 
 	api.py rest METRICS_PORT   waits until upkeep (sealing, merging) has had nothing to do for a while and prints

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the other parts
 # builds.sh: this build beside another one, OLD_BUILD_DIR, at the same jobs in turns, for what a change may not cost.
 #

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: ISC
 """busy.py: keeps four reports of an account running until it gets SIGTERM, then cancels them.
 
 	busy.py PORT ACCOUNT:SECRET DATA_DIR RANGE

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the other parts
 # busy.sh: how others fare while four reports over the month of reports.sh are made. Issues 3 and 4.
 #

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the other parts
 # cdrd.sh: the daemon of a run: its start and end, its records, its rest, its loop's lag.
 #

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * client.h: a load client: a few HTTP/1.1 connections kept busy from one thread.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the other parts
 # growth.sh: the rates in a store of RECORDS records beside those in one of a tenth. Issue 4: within 10 %.
 #

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * json_parsers.c: which JSON library reads flat NDJSON records fastest. `make bench-json` builds and runs it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * json_parsers.h: what the contestants of json_parsers.c share. Jansson and json-c have a file each, because their
  * headers declare the same names; see bench/local.mk for the order in which they are linked.

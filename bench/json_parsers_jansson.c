@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * json_parsers_jansson.c: NDJSON lines with Jansson, a tree for each. See json_parsers.h.
  */

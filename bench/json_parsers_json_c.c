@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * json_parsers_json_c.c: NDJSON lines with json-c, one tokener, a tree for each line. See json_parsers.h.
  */

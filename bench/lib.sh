@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the other parts
 # lib.sh: what bench/run and its sections share beside tools/lib.sh: figures, tables, cores.
 #

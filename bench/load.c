@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * load.c: the load client's two jobs, and what they measured as `name value` lines.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # The benchmark's programs; built by bench/run, for they need libraries that cdrd does not (make bench/load).
 EXTRA_PROGRAMS += bench/load bench/sqlite
 bench_load_SOURCES = bench/load.c bench/client.c bench/client.h

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the other parts
 # peers.sh: databases that write the same report: every record of a CSV they have loaded, as compressed CSV with every
 # value in quotes, on one core.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the other parts
 # postgres.sh: PostgreSQL at the same jobs, in a cluster of its own that is removed afterwards.
 #

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: ISC
 """reports.py: asks for one report a few times and prints what it cost the daemon, as measures.
 
 	reports.py PORT ACCOUNT:SECRET PID DATA_DIR REPEATS RECORDS BODY [EXPECTED]

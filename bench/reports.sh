@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the other parts
 # reports.sh: asynchronous reports over a month of one account, beside PostgreSQL, DuckDB and ClickHouse. Issues 3 and 4.
 #

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * sqlite.c: SQLite at the benchmark's three jobs, in one process and without a network in between.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the other parts
 # store.sh: the store's rates: ingest with its sealing, pages, disk, and ids and the start with 400 days. Issue 4.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # What is installed beside the programs: an example configuration and the systemd units. The configuration is an
 # example only (in the documentation's folder), so that installing never touches one in use.
 exampledir = $(docdir)/examples

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # Manual pages. What they list of settings and commands comes from the tables that the programs are made from.
 dist_man_MANS += man/cdrd.8
 nodist_man_MANS += man/cdrd.conf.5 man/cdrctl.1

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # The daemon: main.c puts the modules together; daemon/ is what belongs to the process as a whole.
 sbin_PROGRAMS += cdrd
 cdrd_SOURCES = src/main.c

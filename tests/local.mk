@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 include tests/unit/local.mk
 include tests/fuzz/local.mk
 include tests/faults/local.mk

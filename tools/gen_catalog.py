@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
 """Makes catalog_table.c, the constant table of products, from products.json.
 
     gen_catalog.py products.json catalog_table.c

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
 """Texts made from the tables that the programs are made from.
 
     gen_tables.py settings-man settings.def [TEMPLATE]     the list of cdrd.conf(5)

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
 """The map of the modules, made from the includes of src/.
 
     include_graph.py          a line a module, in the order of docs/DESIGN.md: the modules that it includes, without

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # shellcheck shell=bash
 # lib.sh: what ./quickstart, ./runtests and bench/run share: messages, packages, the build, ports, waiting.
 # $TOP is the project's folder, $PROGRAM the name that messages begin with; both are set by who sources this.

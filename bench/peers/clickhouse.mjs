@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * clickhouse.mjs: ClickHouse (chdb) writes the report. A MergeTree in the order of reports, one thread, text columns but
  * for the time. Its CSV has every text in quotes by itself. It compresses at level 1, which costs it two thirds of what

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * duckdb.mjs: DuckDB writes the report. A database file, one thread, text columns but for the time.
  */

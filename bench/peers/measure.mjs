@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * measure.mjs: what the peers that run in this process share: arguments, the clock, the figures.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * admin.c: the admin socket's server. It accepts, checks who it is, and leaves the rest to session.c.
  */

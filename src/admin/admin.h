@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * admin.h: the Unix socket that cdrctl speaks to.
  *

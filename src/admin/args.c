@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * args.c: arguments read by a synopsis, from a command line or from JSON. See args.h.
  */

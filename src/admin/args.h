@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * args.h: a command's arguments, by its synopsis in commands.def; shared by the daemon and cdrctl.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * audit.c: a command's line in the audit log. See base/audit.h for its form.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * audit.h: what commands have changed, into the audit log; private to admin/.
  */

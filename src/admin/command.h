@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * command.h: what a command's handler gets and how it answers; private to admin/.
  *

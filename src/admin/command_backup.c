@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * command_backup.c: `backup`, whose files go to the client. `restore` is cdrctl's own (ctl/restore.c).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * command_callback.c: `callback list`, `callback retry`, `callback resume` and `account webhook-secret`.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * command_daemon.c: `log-level` and `shutdown`.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * command_erase.c: `erase`, a person's number out of everything, in slices, and what is known of numbers that were erased.
  */

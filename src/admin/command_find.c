@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * command_find.c: `find`, all that is kept of a number or an id, in slices.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * command_import.c: `import`, records in through the admin socket.
  *

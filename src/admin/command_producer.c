@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * command_producer.c: `producer`, credentials that may only ingest.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * command_products.c: `products`, what the catalogue knows.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * command_quarantine.c: `quarantine list`, `show` and `drop`. Replaying is in command_replay.c.
  */

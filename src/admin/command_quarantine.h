@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * command_quarantine.h: what the commands on quarantine share; private to admin/.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * command_replay.c: `quarantine replay`, rejected records to ingest again.
  *

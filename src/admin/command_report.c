@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * command_report.c: `report list`, `report show`, `report watch` and `report cancel`.
  */

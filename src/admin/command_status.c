@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * command_status.c: `status`, what the daemon does, a section a module.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * command_storage.c: `storage`, what each day holds, and `seal`.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * command_usage.c: `usage` and `account plan`.
  */

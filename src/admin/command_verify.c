@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * command_verify.c: `verify`, every checksum and index, in slices.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * commands.c: commands.def as a table of handlers. See commands.h.
  */

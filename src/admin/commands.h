@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * commands.h: the handlers of commands.def, in its order; private to admin/.
  */

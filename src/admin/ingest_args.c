@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * ingest_args.c: options of a command that are settings of ingest. See ingest_args.h.
  */

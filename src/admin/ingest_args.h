@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * ingest_args.h: the options --mode, --version, --time-zone and --encoding; private to admin/.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * job.h: a long command's work, done in slices until it has ended; private to admin/.
  *

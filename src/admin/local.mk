@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 libcdrd_a_SOURCES += \
 	src/admin/admin.c src/admin/admin.h src/admin/server.h \
 	src/admin/args.c src/admin/args.h \

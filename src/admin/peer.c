@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * peer.c: who may use the admin socket, beside what the file's mode says.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * pick.c: see pick.h.
  */

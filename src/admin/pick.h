@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * pick.h: which entries of quarantine a command is about, and a walk over them in slices; private to admin/.
  *

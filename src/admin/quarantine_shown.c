@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * quarantine_shown.c: an entry of quarantine for a person.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * replay_body.h: what a replay gives to ingest for an entry of quarantine; private to admin/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * server.h: what the sessions of the admin socket share; private to admin/.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * session.c: a connection's bytes, in and out. See session.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * session_reply.c: answers. See command.h for the handlers' side.
  */

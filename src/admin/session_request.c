@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * session_request.c: a line to its command. The lines' form is drawn in admin.h.
  */

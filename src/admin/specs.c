@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * specs.c: commands.def as a table of texts. See specs.h.
  */

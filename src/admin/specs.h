@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * specs.h: what commands.def says of each command, without the handlers, so that cdrctl can link it.
  */

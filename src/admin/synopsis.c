@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * synopsis.c: reads a command's synopsis. See args.h for the form.
  *

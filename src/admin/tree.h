@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * tree.h: small JSON documents as yajl's trees, safely.
  *

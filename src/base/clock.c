@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * clock.c: the clocks and ISO 8601 text, by integer arithmetic alone.
  *

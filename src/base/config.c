@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * config.c: the table of settings, and setting, reloading and writing them by it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * config_file.c: settings from a file, its lines read with inih.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * config_value.h: values of settings as text and as numbers. Private to config.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * decimal.c: decimal text to 10^-12 units and back.
  *

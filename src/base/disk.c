@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * disk.c: the timer and the sums behind disk.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * disk.h: is there room on the disk that holds data_dir?
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * histogram.c: the buckets' arithmetic. The first eight hold one microsecond each; from 8 us on, each doubling has
  * eight of equal width.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * histogram.h: durations, counted in buckets.
  *

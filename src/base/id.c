@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * id.c: random bytes and secrets (OpenSSL), UUIDs (RFC 9562, version 4), XXH3 and base64 (RFC 4648).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * id.h: random identifiers, secrets, hashes and their texts.
  */

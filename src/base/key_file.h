@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * key_file.h: a secret key in a file of its own in data_dir, random bytes that only the daemon's user may read.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * lag.c: the timer that measures the loop. See lag.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * lag.h: how late the loop is.
  *

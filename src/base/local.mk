@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 libcdrd_a_SOURCES += \
 	src/base/audit.c src/base/audit.h \
 	src/base/buf.c src/base/buf.h \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * logfile.c: the buffer and the writes behind logfile.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * logfile.h: a file of lines that many are added to and that must never hold up the loop.
  *

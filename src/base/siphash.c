@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * siphash.c: see siphash.h. A word of eight bytes at a time, two rounds for each; the last word holds what is left and
  * the length in its highest byte; then four rounds for each word of the result.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * siphash.h: SipHash-2-4 with 128 bits (Aumasson and Bernstein, 2012): a keyed hash of short texts that tells whoever
  * lacks the key nothing of them, in a few dozen nanoseconds. The result is stable and may be stored.

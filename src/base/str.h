@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * str.h: a borrowed run of bytes.
  *

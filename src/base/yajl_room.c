@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * yajl_room.c: see yajl_room.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * yajl_room.h: memory for yajl that cannot run out.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * zone.c: time zones as tables of offsets. See zone.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * zone.h: a time zone over a range of time: which hour, day or month of it a moment falls in.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * address.c: which addresses callbacks may go to. See address.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * address.h: which addresses callbacks may go to; private to callback/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * callback.h: telling an account's server that something has ended.
  *

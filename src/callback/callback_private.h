@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * callback_private.h: what callbacks.c, deliver.c and save.c share; private to callback/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * callbacks.c: what waits to be delivered, when each is tried, and whose turn it is. See callback_private.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * deliver.c: one attempt at a callback: its row is read, its host resolved, its addresses checked and tried in turn.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * erasing.c: a person's number out of callbacks that wait: a report's parameters are repeated in them.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * hold.c: may callbacks be sent? Not while the setting `callbacks` is no, nor while data_dir/callbacks.held is there,
  * which `cdrctl restore` leaves in the copy that it lays out: what the original has told its customers, or will tell

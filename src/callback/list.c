@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * list.c: callbacks as the operator sees them, and trying them again by hand.
  */

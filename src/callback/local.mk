@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 libcdrd_a_SOURCES += \
 	src/callback/address.c src/callback/address.h \
 	src/callback/callback.h \

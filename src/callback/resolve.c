@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * resolve.c: host names to addresses on the loop. See resolve.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * resolve.h: host names to addresses on the loop, by libevent's evdns; private to callback/.
  *

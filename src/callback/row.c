@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * row.c: callbacks as they are stored. See row.h.
  */

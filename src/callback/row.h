@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * row.h: callbacks as they are stored; private to callback/.
  *

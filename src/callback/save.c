@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * save.c: telling the store how callbacks stand.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * secret.c: webhook secrets and signatures. See secret.h.
  *

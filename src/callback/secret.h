@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * secret.h: webhook secrets and signatures; private to callback/.
  *

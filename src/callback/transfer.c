@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * transfer.c: POSTs on the loop. See transfer.h.
  *

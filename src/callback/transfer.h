@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * transfer.h: POSTs on the loop, by libcurl's multi interface; private to callback/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * url.c: a callback's URL, taken apart once. See url.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * url.h: a callback's URL, taken apart once; private to callback/.
  *

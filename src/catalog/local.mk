@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 libcdrd_a_SOURCES += \
 	src/catalog/catalog.c src/catalog/catalog.h
 nodist_libcdrd_a_SOURCES += src/catalog/catalog_table.c

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * backup.c: `cdrctl backup`: the daemon gives its files out (admin/command_backup.c draws the conversation), and they
  * are written here, by whoever calls, to wherever he may write. What breaks off in between leaves no backup.

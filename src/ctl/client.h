@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * client.h: cdrctl's end of the admin socket. The protocol is in admin/admin.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * completion.c: a bash script that completes commands, options and file names, made from commands.def.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * csv.c: a result as CSV, for spreadsheets and scripts. See render.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * ctl.h: what a command that is more than a request and an answer gets from main.c.
  */

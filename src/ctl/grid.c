@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * grid.c: an array of objects as a table. See render.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * import.c: `cdrctl import FILE...`, bodies to the daemon in chunks.
  *

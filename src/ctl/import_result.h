@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * import_result.h: what became of an import's records, counted, told and summed up.
  */

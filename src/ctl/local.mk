@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 bin_PROGRAMS += cdrctl
 cdrctl_SOURCES = \
 	src/ctl/backup.c \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * main.c: cdrctl. It finds the command in the table that it shares with the daemon, reads the arguments by the
  * command's synopsis, sends both and shows the result. A new command needs nothing here, unless it does more than that.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * progress.h: how far a long command is, on one line of standard error; nothing at all unless that is a terminal.
  */

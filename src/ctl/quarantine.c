@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * quarantine.c: what cdrctl does itself of `quarantine`: bytes of a record to standard output as they were sent, and a
  * record from a file in place of another.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * restore.c: `cdrctl restore`, which needs no daemon: a backup is checked, or laid out into an empty data directory.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * secret_file.h: a secret out of a file or standard input, so that it stands in no list of processes.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * sniff.h: what a file to import is, when the operator does not say so.
  */

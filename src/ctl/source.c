@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * source.c: see source.h. The layers are plain, one of http/inflate.h's codings, and zip.c's.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * source.h: a file to import, as the plain bytes in it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * source_private.h: what source.c and zip.c share: the bytes of the file itself; private to the two.
  */

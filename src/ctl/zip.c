@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * zip.c: a zip as a run of files, front to back (PKWARE's APPNOTE 6.3). See source.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * notify.h: tells systemd what the daemon is at (sd_notify(3)). Without systemd, or without NOTIFY_SOCKET in the
  * environment, these do nothing.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * options.c: the command line of cdrd(8). The same options are applied again at each reload.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * options.h: cdrd's command line, and the configuration that it and the file make together.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * options_check.c: see options_check.h. Each check is a row of a table, so that all of them are made and told at once.
  */

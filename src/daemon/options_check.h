@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * options_check.h: what a setting's type does not say; private to daemon/.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * retention.c: the timer behind retention.h.
  */

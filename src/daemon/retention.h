@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * retention.h: deletes the days that have become too old.
  *

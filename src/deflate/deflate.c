@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * deflate.c: sequences to blocks. See deflate.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * deflate.h: CSV lines to raw deflate (RFC 1951).
  *

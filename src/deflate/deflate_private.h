@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * deflate_private.h: a piece of content as literals and matches, and the codes of both; private to deflate/.
  */

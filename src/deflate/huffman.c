@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * huffman.c: Huffman codes of limited length, canonical as RFC 1951 has them. See deflate_private.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * parse.c: CSV lines to sequences of literals and matches. See deflate_private.h.
  *

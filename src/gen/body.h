@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * body.h: made-up messages of 20 to 140 characters.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * gen.c: records into a buffer, the buffer into a file descriptor.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * gen.h: sample records of a product, as many as wanted, written as fast as a pipe takes them.
  *

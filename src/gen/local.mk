@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # cdrgen, the generator of sample records: for the quickstart, the tests and the benchmarks; not installed.
 noinst_PROGRAMS += cdrgen
 cdrgen_SOURCES = \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * places.c: the table of countries and networks.
  *

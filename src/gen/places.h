@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * places.h: countries and mobile networks that sample numbers belong to.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * random.c: the seeding of cdrgen's generator.
  *

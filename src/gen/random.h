@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * random.h: cdrgen's random numbers, the same on every machine for the same seed.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * values.c: the makers, and the two tables that find them: by name, then by kind.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * access.c: lines of the access log. See access.h for their form.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * access.h: the access log, a line for each request when it is answered.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * auth.c: HTTP Basic credentials (RFC 7617), "Basic " base64(user ":" secret), against accounts or producers.
  * Declared in connection.h.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * body.h: the body of a request: its framing, its compression and its limits, undone piece by piece; private to http/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * changes.c: GET /v2/reports/changes, what arrived or changed since, for loaders that keep a copy.
  *

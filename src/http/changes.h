@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * changes.h: one GET /v2/reports/changes on its way; private to http/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * changes_answer.c: a page of changes as JSON, the token that leads on, and the charge.
  *

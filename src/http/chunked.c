@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * chunked.c: the frames of a chunked body (RFC 9112, 7.1), byte by byte, declared in parser.h.
  *

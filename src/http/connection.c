@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * connection.c: a connection's states, its events and its timeouts. See connection.h for the picture.
  *

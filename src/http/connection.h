@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * connection.h: one client's connection and the request it has in work; private to http/.
  *

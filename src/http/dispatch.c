@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * dispatch.c: from a complete head to the handler: parse, route, credentials, limits, body. Each of them may answer instead.
  * Declared in connection.h.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * estimate.c: POST /v2/reports/estimate: what a report would hold and cost, before it is asked for. Free.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * file.c: a part of a file as an answer's body, by sendfile(2). Declared in connection.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * health.c: GET /healthz and GET /readyz, for whoever decides about restarts and about where requests go.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * inflate.c: gzip and zstd bodies. One row a coding in `codecs`; each keeps its own state after the common one.
  *

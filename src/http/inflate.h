@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * inflate.h: Content-Encoding of request bodies, undone piece by piece; cdrctl reads files with it, too.
  *

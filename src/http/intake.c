@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * intake.c: reads a request's body, a slice a turn, and delivers it where the route wants it: to the handler's stream,
  * into the request, or nowhere. Declared in connection.h.

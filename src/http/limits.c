@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * limits.c: turning requests away before they cost anything: overload, guessed secrets, too many of an account.
  * Declared in connection.h; what is counted, and how, is meter/'s business.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * link.h: a request's URL with other parameters, for answers that lead on; private to http/.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * listen.c: the addresses of `listen`, and accepting from them.
  *

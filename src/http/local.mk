@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 libcdrd_a_SOURCES += \
 	src/http/access.c src/http/access.h \
 	src/http/auth.c \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * media.c: GET and HEAD /v3/media/{file_id}, a report's file, whole or from where a broken download stopped.
  *

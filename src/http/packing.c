@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * packing.c: see packing.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * packing.h: answers compressed with gzip for clients that take it (RFC 9110, 12.5.3); private to http/.
  *

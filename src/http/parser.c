@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * parser.c: the head of a request (RFC 9112, 2 to 6; RFC 9110, 5).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * parser.h: HTTP/1.1 messages as bytes (RFC 9112). Pure: no I/O, no allocation, no state but what is passed.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * plan.h: how the endpoints that query begin; private to http/.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * problem.c: every error answer, as application/problem+json (RFC 9457).
  *

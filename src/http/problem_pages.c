@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * problem_pages.c: GET /problems and GET /problems/{name}, what the `type` of a problem leads to: what it means and what
  * to do, from problems.def. A page of HTML for browsers, plain text for everybody else.

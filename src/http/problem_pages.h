@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * problem_pages.h: the names of problems; private to http/.
  */

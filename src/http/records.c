@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * records.c: GET /v2/reports/records, the synchronous query.
  *

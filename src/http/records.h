@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * records.h: one GET /v2/reports/records on its way; private to http/.
  *

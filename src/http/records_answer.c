@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * records_answer.c: the JSON around a page of records.
  *

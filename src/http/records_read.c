@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * records_read.c: one slice of reading for a page of records.
  *

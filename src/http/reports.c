@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * reports.c: GET and DELETE /v2/reports/{id}: one report's status, and its end before its time.
  *

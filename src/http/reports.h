@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * reports.h: what the endpoints of asynchronous reports share; private to http/.
  *

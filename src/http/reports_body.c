@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * reports_body.c: a JSON object to parameters, read with yajl. See reports.h.
  *

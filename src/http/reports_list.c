@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * reports_list.c: GET /v2/reports?account_id=&status=A,B&date_from=&date_to=, an account's reports, newest first.
  *

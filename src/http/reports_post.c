@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * reports_post.c: POST /v2/reports, a new report.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * request.c: requests as their handlers see them (http.h), and the few that are kept for the next to come.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * router.c: walks the table of routes. A dozen rows are compared faster than anything clever would be set up.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * router.h: from method and path to a row of the table of routes; private to http/.
  */

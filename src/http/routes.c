@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * routes.c: every endpoint of the daemon, one row each: method, path, who may call it, what becomes of the body,
  * the function that answers, and the limit that it counts against.

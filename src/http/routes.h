@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * routes.h: the table of endpoints, and what their handlers share.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * send.c: bytes of answers to the socket. Declared in connection.h.
  *

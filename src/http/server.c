@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * server.c: the server's life, its clock and its connections as a whole. Listeners are in listen.c, a single
  * connection in connection.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * stats.c: what becomes of each request, counted by route and status. Declared in connection.h; http.h has the reading
  * side.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * summary.c: GET /v2/reports/summary, counts and sums of what a synchronous query would list, over months.
  *

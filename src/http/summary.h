@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * summary.h: one GET /v2/reports/summary on its way; private to http/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * summary_groups.c: groups of records, their counts and exact sums. See summary.h.
  *

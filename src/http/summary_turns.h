@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * summary_turns.h: whose summary is made next; private to http/.
  *

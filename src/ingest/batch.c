@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * batch.c: one body of records, from its first piece to its answer. See ingest.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * check.c: the rules that a record must keep to be stored. See check.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * check.h: may this record be stored, and in which form? Private to ingest/.
  *

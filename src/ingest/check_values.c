@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * check_values.c: what values of a kind may look like, and the one form in which they are stored. See check.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * errors.h: what is wrong with the records of a batch, for its answer; private to ingest/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * ingest.c: the commit that batches share, and its event. See ingest.h; the queues are in ingest_private.h.
  */

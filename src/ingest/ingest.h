@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * ingest.h: batches of records in, acknowledged after they are on disk.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * ingest_private.h: what the files of ingest/ share; private to it.
  *

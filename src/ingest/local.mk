@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 libcdrd_a_SOURCES += \
 	src/ingest/batch.c \
 	src/ingest/check.c src/ingest/check.h \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * reject.c: rejected records into quarantine, and out of it again when they are too old or too many.
  *

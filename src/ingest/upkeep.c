@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * upkeep.c: the store's background work (sealing, merging), in slices between requests.
  *

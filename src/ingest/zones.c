@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * zones.c: the time zones that producers' times are in. See zones.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * zones.h: the time zones that producers' times are in, kept from batch to batch; private to ingest/.
  */

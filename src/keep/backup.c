@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * backup.c: which file of a backup comes next, and how it is given out. See backup.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * backup.h: everything the daemon keeps, given out file by file in slices while it runs. Who takes it (backup_dir.h,
  * in cdrctl) writes it, as a user and to a place of his own: the daemon need not reach beyond its data directory.

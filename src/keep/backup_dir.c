@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * backup_dir.c: a backup's life in its directory. See backup_dir.h; the files are backup_dir_files.c's.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * backup_dir.h: the directory that backups lie in, written by whoever takes one (backup.h): cdrctl. All of it blocks.
  *

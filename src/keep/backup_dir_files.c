@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * backup_dir_files.c: a backup's files: linked, written, and their list.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * backup_dir_private.h: what backup_dir.c and backup_dir_files.c share; private to keep/.
  */

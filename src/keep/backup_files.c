@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * backup_files.c: the files that a backup gives out: found, copied into the spool, read.
  */

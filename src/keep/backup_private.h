@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * backup_private.h: what backup.c and backup_files.c share; private to keep/.
  */

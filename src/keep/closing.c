@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * closing.c: see closing.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * closing.h: accounts that were deleted go, with their records, when account_grace is over.
  *

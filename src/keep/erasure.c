@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * erasure.c: see erasure.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * erasure.h: a person's number out of everything the daemon keeps of an account.
  *

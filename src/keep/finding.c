@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * finding.c: see finding.h. Ids are looked up account by account and product by product, as nothing else leads to them;
  * numbers are searched for in all days.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * finding.h: all that is kept of a number or an id, over all accounts or one: for access requests and support.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * folder.h: directories of backups: what is in them, reading and writing small files, removing.
  */

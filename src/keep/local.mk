@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # Keeping data and getting rid of it: backups, restoring, erasing a person's number.
 libcdrd_a_SOURCES += \
 	src/keep/backup.c src/keep/backup.h src/keep/backup_private.h \

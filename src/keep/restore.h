@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * restore.h: backups (backup.h) looked at and laid out, without a daemon.
  *

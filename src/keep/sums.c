@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * sums.c: see sums.h.
  */

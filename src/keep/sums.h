@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * sums.h: checksums of files, as sha256sum writes and checks them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * bucket.h: a token bucket: `rate` requests a second, as many at once. Pure.
  */

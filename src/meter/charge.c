@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * charge.c: prices, and who is charged for what. See meter.h.
  */

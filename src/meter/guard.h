@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * guard.h: is there too much to do? Measures memory and the loop's lag a few times a second.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * limits.c: an account's buckets and counts. See meter.h.
  */

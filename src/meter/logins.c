@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * logins.c: a table of sets, WAYS slots each; an address can only stand in the set that its hash names. See logins.h.
  */

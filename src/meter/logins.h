@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * logins.h: addresses that sent wrong credentials, and how long each must wait for the answer to the next.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * meter.c: the module's life and settings. See meter.h.
  */

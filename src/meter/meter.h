@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * meter.h: what requests cost, and how many there may be.
  *

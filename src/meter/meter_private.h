@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * meter_private.h: what the files of meter/ share; private to it.
  *

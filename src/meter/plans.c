@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * plans.c: reads plans, and counts prices by them. See plans.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * plans.h: what plans there are and what records cost under them.
  *

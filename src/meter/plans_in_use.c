@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * plans_in_use.c: which accounts have a plan that a configuration lacks. See meter_check_plans.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * statement.c: see statement.h.
  *

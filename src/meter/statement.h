@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * statement.h: what accounts owe for a month: the sums of their usage records, and the fees of their plans.
  *

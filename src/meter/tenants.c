@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * tenants.c: what is known of each account that has asked for something. See meter_private.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * volume.c: how many records an account has had this month, in the catalog environment.
  *

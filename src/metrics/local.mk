@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 libcdrd_a_SOURCES += \
 	src/metrics/metrics.c src/metrics/metrics.h \
 	src/metrics/routes.c src/metrics/routes.h \

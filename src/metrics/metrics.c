@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * metrics.c: the metrics' listener, and the walk over their table. See metrics.h.
  */

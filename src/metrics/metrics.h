@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * metrics.h: what the daemon does, for Prometheus, on a listener of its own.
  *

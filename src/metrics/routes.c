@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * routes.c: samples by endpoint. The label is the route's path ("/v2/reports/{id}"), never a request's, so that clients
  * cannot make new ones up; what no route took is "other". Statuses that were never answered have no sample.

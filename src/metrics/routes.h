@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * routes.h: the metrics with samples by endpoint; private to metrics/.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * snapshot.c: asks the modules. Nothing here takes longer than a few dozen microseconds, whatever the store holds.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * snapshot.h: everything the metrics tell of, asked for once; private to metrics/.
  */

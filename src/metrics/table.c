@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * table.c: every metric, a row a sample. See table.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * values.c: samples by column. Labels are the catalogue's names, never what a record holds, so that producers cannot make
  * new ones up; the values themselves are to be found by a summary that is grouped by the column.

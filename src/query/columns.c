@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * columns.c: `columns`, the part of the columns that a report is to have, in the order given: "id,to,status".
  *

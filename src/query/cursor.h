@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * cursor.h: cursor tokens, sealed so that a client can neither read nor change them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * cursor_key.c: data_dir/cursor.key, the 32 random bytes that seal cursors. See base/key_file.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * echo.c: the parameters of a query as its answers repeat them.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * grouping.c: what a summary is grouped by: "group_by=country,status&interval=day&time_zone=Europe/Berlin".
  *

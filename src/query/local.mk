@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 libcdrd_a_SOURCES += \
 	src/query/columns.c \
 	src/query/cursor.c src/query/cursor_key.c src/query/cursor.h \

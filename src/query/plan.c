@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * plan.c: what a finished plan shows, and the hash that ties a cursor to it.
  *

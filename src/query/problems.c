@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * problems.c: what is wrong with a request, gathered for one answer, and the small helpers that reasons are made with.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * query.c: which parameters there are, which may stand together, and the way from them to a plan.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * query_private.h: a plan in the making; private to query/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * range.c: the range of a query by dates: what stands in for dates that were not given, and how long it may be.
  *

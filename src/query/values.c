@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * values.c: one parameter's value, read into its place in the plan or named as a problem.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * copy.h: copying short values quickly; private to record/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * csv.c: a record as a line of a report file (RFC 4180, but every value quoted and lines that end with LF):
  *

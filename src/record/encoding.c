@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * encoding.c: see encoding.h.
  */

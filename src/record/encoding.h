@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * encoding.h: text in an encoding such as WINDOWS-1252, made UTF-8 in pieces before a parser sees it.
  *

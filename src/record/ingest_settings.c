@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * ingest_settings.c: the table of what can be set for a producer or a request. See ingest_settings.h.
  */

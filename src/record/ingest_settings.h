@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * ingest_settings.h: how the records of a producer, or of one request, are read.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 libcdrd_a_SOURCES += \
 	src/record/record.c src/record/record.h \
 	src/record/copy.h \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * mend.c: see mend.h. What is kept of a record is copied piece by piece (pieces.h), and what is set put after it; in
  * CSV it takes the place of the cell.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * mend.h: a record as it was sent, with some of its fields set or taken out.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * pack.c: the stored row, in the part of msgpack that it needs (github.com/msgpack/msgpack, spec.md):
  *

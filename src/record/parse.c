@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * parse.c: a body in pieces to records, whatever the format. See parse_private.h for how the work is divided.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * parse_csv.c: rows of CSV with a header line (RFC 4180), such as a report file.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * parse_csv.h: what the files of the CSV reader share; private to record/.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * parse_csv_frame.c: where rows of CSV begin and end, those with broken quotes included.
  *

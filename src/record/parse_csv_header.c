@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * parse_csv_header.c: the first line of a CSV body, which names the columns.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * parse_fields.c: from names and values to a record, and everything that can be wrong on the way.
  *

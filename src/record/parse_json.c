@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * parse_json.c: the full reader of a JSON record, on yajl: what is JSON, is for yajl to say.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * parse_json_array.c: where the elements of a JSON array begin and end, broken ones included.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * parse_json_fast.c: the common form of a JSON record in one pass: a flat object of texts, numbers, booleans and nulls.
  *

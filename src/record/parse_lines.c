@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * parse_lines.c: where JSON records begin and end in lines (NDJSON), and which of lines and an array a body is.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * parse_msgpack.c: records in msgpack, a sequence of maps or one array of maps.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * parse_msgpack_token.c: see parse_msgpack_token.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * parse_msgpack_token.h: reading msgpack, a value's head at a time, and writing it as JSON; private to record/.
  *

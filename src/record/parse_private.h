@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * parse_private.h: what the parsers share; private to record/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * parse_scan.h: finding the end of a run of text, 16 bytes at a time; private to record/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * pieces.c: see pieces.h. A function for each format.
  */

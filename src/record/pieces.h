@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * pieces.h: the fields of a record as it was sent, as far as they can be told apart.
  *

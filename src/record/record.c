@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * record.c: what does not depend on a format. The codecs are in pack.c, json.c and csv.c.
  */

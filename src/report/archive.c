@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * archive.c: the file behind an archive: its bytes, their SHA-256 and the room that is left.
  *

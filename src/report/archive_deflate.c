@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * archive_deflate.c: content to raw deflate that ends on a full flush, and back, with ISA-L.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * archive_gzip.c: one gzip member (RFC 1952).
  *

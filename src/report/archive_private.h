@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * archive_private.h: what the archive's parts share; private to report/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * archive_reader.h: the content of a file that an archive (archive.h) has written, read back piece by piece.
  *

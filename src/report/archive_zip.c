@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * archive_zip.c: a zip of one deflated file, written front to back (PKWARE's APPNOTE 6.3).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * archive_zstd.c: zstd frames (RFC 8878), one a part, each with its size and a checksum.
  *

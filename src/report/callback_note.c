@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * callback_note.c: what became of a job's callback, in the job's row, so that its status can tell. See table.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * erasing.c: a person's number out of reports. See reports_erase in report.h.
  *

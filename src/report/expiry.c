@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * expiry.c: what is left of ended jobs: first the file goes, after report_file_keep, then the job, after report_keep.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * files.c: data_dir/reports, one file a report under its file id.
  *

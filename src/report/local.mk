@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 libcdrd_a_SOURCES += \
 	src/report/archive.c src/report/archive.h src/report/archive_private.h \
 	src/report/archive_deflate.c \

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * maker.c: from the store into the archive, a slice at a time.
  *

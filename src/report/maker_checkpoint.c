@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * maker_checkpoint.c: a maker's state as bytes for the job's row.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * maker_dress.c: a record's values as a report's time zone and dialect want them.
  *

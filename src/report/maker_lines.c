@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * maker_lines.c: a record as a line of a report.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * maker_private.h: what the maker's parts share; private to report/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * maker_share.c: what share of a report's range lies before a position of its scan.
  *

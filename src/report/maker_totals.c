@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * maker_totals.c: what the manifest tells of a report's rows, counted as they come. Sums are exact decimals.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * members.c: whose records a report holds. See report_find_accounts in report.h.
  */

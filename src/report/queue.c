@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * queue.c: which job is next. Accounts take turns, and so do the jobs of an account: a job with a hundred others of
  * its account before it waits for those, one of another account does not.

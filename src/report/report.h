@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * report.h: asynchronous reports, from the request to the file's expiry.
  *

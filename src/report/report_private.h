@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * report_private.h: what the files of report/ that run jobs share; private to it. (Makers and archives need none.)
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * reports.c: the module's life, new jobs, and answers about those there are. See report.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * row.c: a job as it is stored. Layout version 1, a flat array:
  *

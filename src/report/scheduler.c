@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * scheduler.c: when jobs run. One slice at a time, of the job whose turn it is, then back to the loop.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * search.h: does a report's file hold a number? Private to report/ but for who keeps the state of a search.
  *

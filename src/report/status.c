@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * status.c: a job as JSON, for the status answer, the list and the callback alike.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * table.c: the rows of reports and the index that leads to them. See table.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * table.h: the rows of reports in the catalog environment; private to report/.
  *

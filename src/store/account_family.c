@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * account_family.c: what happens to an account after it was added: its name, its parent, its end. See accounts.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * account_row.c: an account as it is stored, and what is remembered of accounts. See accounts_private.h.
  */

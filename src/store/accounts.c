@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * accounts.c: accounts, their secrets and their parents. See accounts.h; stored as accounts_private.h draws it.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * accounts_private.h: what accounts.c and producers.c share; private to store/.
  *

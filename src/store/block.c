@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * block.c: taking a block's value apart. See block.h.
  */

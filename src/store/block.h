@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * block.h: a sealed block, up to BLOCK_ROWS records of one partition in order of their places; private to store/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * block_builder.c: records to sealed blocks. See block_builder.h, and block.h for the layout.
  */

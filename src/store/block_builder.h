@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * block_builder.h: records to sealed blocks; private to store/.
  *

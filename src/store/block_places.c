@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * block_places.c: times and seqs of a segment's rows in few bits. See block.h.
  *

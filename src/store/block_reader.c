@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * block_reader.c: the records of a sealed block. See block_reader.h.
  */

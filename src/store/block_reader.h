@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * block_reader.h: the records of a sealed block, read segment by segment; private to store/.
  *

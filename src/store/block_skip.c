@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * block_skip.c: sets of values and a Bloom filter. See block_skip.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * block_skip.h: can a block hold a value? So that a scan may pass it over; private to store/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * catalog_env.h: the catalog environment, shared by the files of store/ that keep things in it; private to store/.
  *

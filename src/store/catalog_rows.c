@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * catalog_rows.c: reading the catalog as it was last committed. See catalog_rows.h.
  */

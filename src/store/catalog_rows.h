@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * catalog_rows.h: reading the catalog as it was last committed; private to store/. Changes are change.h's.
  */

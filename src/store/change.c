@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * change.c: changes of the catalog that are durable when they return. See change.h.
  */

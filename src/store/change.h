@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * change.h: a change of the catalog that is durable when it returns; private to store/.
  *

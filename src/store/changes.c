@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * changes.c: a page of changes: its beginning, its order, its end. See changes.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * changes.h: what has changed since: the feed of a product's records of an account, or of several.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * changes_collect.c: finds the changes with the smallest numbers behind `since`. See changes.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * changes_fetch.c: reads the records of the changes that were found, in the order in which they lie. See changes.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * changes_private.h: what the files of changes share; private to them.
  *

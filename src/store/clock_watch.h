@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * clock_watch.h: may the clock be believed, before what is old by it is deleted?
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * copying.c: see copying.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * copying.h: a day or the catalog copied into a directory elsewhere, in slices; private to store/ but for keep/.
  *

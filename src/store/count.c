@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * count.c: see count.h.
  *

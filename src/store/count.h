@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * count.h: how many records a query finds, without reading more of them than it must.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * credentials.c: secrets as salted hashes, and the credentials found right before. See credentials.h.
  */

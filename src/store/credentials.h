@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * credentials.h: secrets as salted hashes, and the credentials found right before; private to store/.
  *

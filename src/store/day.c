@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * day.c: the hot rows of one day's environment. See day.h for the layout.
  */

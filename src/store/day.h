@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * day.h: one UTC day of records; private to store/.
  *

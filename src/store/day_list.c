@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * day_list.c: see day_list.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * day_list.h: the catalog knows which days there are, so that one that is lost is missed; private to store/.
  *

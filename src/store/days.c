@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * days.c: which days there are, and their environments: opened on demand, the ones used longest ago closed.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * directory.c: reading the blocks of a partition. See directory.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * directory.h: the sealed blocks of one partition of a day, in memory and in order; private to store/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * env.c: LMDB, wrapped once. See env.h.
  *

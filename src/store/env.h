@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * env.h: LMDB, wrapped once; private to store/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * erase.c: see erase.h.
  *

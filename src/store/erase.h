@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * erase.h: a person's number out of all records of some accounts; private to store/ but for those that erase it from
  * what they keep.

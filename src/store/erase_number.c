@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * erase_number.c: is it the number, and a record without it. See erase.h for the rules.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * erase_private.h: what the files of erasing share; private to them.
  */

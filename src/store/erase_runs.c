@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * erase_runs.c: erasing in sealed runs: those that hold the number are found by the skip parts of their blocks and what
  * is in these, and written anew (seal.h).

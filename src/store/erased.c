@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * erased.c: see erased.h. The table is of open addressing, by the hash's first word; what was revoked stays in it as an
  * entry that matches nothing.

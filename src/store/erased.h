@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * erased.h: which numbers were erased from which accounts, so that they do not come back: the same file sent again, a
  * late retry, a replay from quarantine.

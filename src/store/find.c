@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * find.c: records by id, in any of 400 days. See scan_find_id in scan.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * health.h: what of the store does not work, for /readyz, `cdrctl status` and the metrics.
  */

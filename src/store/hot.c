@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * hot.c: two open-addressing tables, of ids and of partitions. See hot.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * hot.h: what is known in memory of a day's hot rows: where each id is, how many rows each partition has; private to
  * store/.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * id_filter.c: blocked Bloom filters in a mapped file. See id_filter.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * id_filter.h: may a day hold this id? Answered for 400 days without opening one of them; private to store/.
  *

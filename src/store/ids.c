@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * ids.c: sorted runs of ids. See ids.h.
  */

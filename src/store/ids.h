@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * ids.h: where sealed records with an id are; private to store/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * lines.c: the quotes of CSV lines. See lines.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * lines.h: where the values are in a run of CSV lines as record_write_csv writes them; private to store/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * map_guard.h: reading a mapped file whose pages are gone is an error, not the end of the process; private to store/.
  *

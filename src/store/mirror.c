@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * mirror.c: see mirror.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * mirror.h: one environment's databases made equal to another's, in slices; private to store/.
  *

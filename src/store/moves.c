@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * moves.c: the file of records that are about to change their days. See moves.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * moves.h: records that a newer version takes from one day to the day beside it; private to store/.
  *

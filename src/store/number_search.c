@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * number_search.c: see number_search.h. No read transaction outlives a slice; the place in a day is the key looked at last.
  */

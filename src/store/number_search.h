@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * number_search.h: all records that hold a number, of one account or of all; private to store/ but for those that look
  * for what is kept of a person.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * place.h: where a record is kept: its partition, and its place within; private to store/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * producers.c: credentials that may only ingest. See accounts.h.
  *

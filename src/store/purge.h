@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * purge.h: all records of one account out of the store; private to store/ but for those that delete accounts.
  *

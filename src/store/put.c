@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * put.c: taking a record in. See store_put in store.h, and day.h for what is written.
  *

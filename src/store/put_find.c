@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * put_find.c: is a version of this record stored? See put_private.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * put_private.h: what the files of putting share; private to them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * quarantine.c: rejected records, kept with the reason. See quarantine.h.
  *

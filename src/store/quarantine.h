@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * quarantine.h: records that ingest rejected, kept with the reason so that they can be mended and replayed.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * repack.c: see repack.h.
  */

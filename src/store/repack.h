@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * repack.h: a day's file written anew without its free pages; private to store/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * scan.c: reading records in slices: days, and accounts within them. See scan.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * scan_partition.c: one account's records of one day, hot and sealed merged by place. See scan.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * scan_private.h: what scan.c and scan_partition.c share; private to store/.
  */

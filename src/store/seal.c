@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * seal.c: what to seal next, and the slices of it. See seal.h.
  *

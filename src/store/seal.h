@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * seal.h: hot rows to sealed blocks, in slices; private to store/ but for what store.h exports.
  *

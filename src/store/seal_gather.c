@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * seal_gather.c: rows of a partition become blocks in memory, a slice at a time. See seal.h.
  */

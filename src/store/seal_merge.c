@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * seal_merge.c: which runs of a day are worth merging.
  *

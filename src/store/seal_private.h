@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * seal_private.h: the job that sealing works on; private to seal*.c.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * seal_store.c: what was gathered goes into the day's write transaction, in one go. See seal.h.
  */

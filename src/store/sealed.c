@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * sealed.c: merging blocks by place. See sealed.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * sealed.h: the sealed records of a partition in order, out of blocks that may overlap; private to store/.
  *

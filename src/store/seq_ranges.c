@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * seq_ranges.c: see seq_ranges.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * seq_ranges.h: which numbers of changes a day may hold, in a few ranges; private to store/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * stats.c: how much there is. See store_stats, store_day_stats and store_metrics in
  * store.h.

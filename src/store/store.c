@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * store.c: the data directory: its lock, format, days and sequence numbers, and commits. See store.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * store_private.h: the store's own struct; private to store/.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * sums.c: the records of a day, in any order. See sums.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * sums.h: the records of a day for whoever adds them up, in any order.
  *

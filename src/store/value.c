@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * value.c: the values of the catalog environment as msgpack. See value.h.
  */

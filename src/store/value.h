@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * value.h: the values of the catalog environment as msgpack; private to store/.
  *

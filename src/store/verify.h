@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * verify.h: is everything on disk what was written? In slices, while the daemon works.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * versions.c: which of two versions is newer, and what they make together. See versions.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * versions.h: two versions of a record: which is the newer one, and what they make together; private to store/, but for
  * what ingest checks before.

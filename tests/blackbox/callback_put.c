@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * callback_put.c: puts callbacks into the data directory of a daemon that is not running, for test_callbacks.py.
  *

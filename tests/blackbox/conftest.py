@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Fixtures: a daemon that a module's tests share, a daemon of a test's own, an account of a test's own."""
 import pytest
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The commands of documents, run as their readers would run them.
 
 A Reader has a daemon and a shell for one document. In the document's commands, what the reader has to put in is put in:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """System calls and allocations of a daemon that fail when a test says so: tests/faults/faults.c."""
 import contextlib
 import errno

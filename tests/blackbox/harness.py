@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The real daemon, started for a test, and clients for it.
 
 A Daemon runs the cdrd of $CDRD_BUILD_DIR in a directory of its own under /tmp, on a free port and an admin socket of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Reports from the client's side: asking, waiting, downloading, and reading what is in the file."""
 import csv
 import gzip

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Records made by hand, times as the API speaks them, and what an answer must show of a record."""
 import datetime
 import json

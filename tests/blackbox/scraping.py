@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """What /metrics says, read the way Prometheus does."""
 import re
 

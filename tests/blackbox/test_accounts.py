@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Accounts after they were added: other names, other parents, and their end with all their records."""
 import os
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The admin socket: its protocol, who may use it, and what it does with clients that behave badly."""
 import contextlib
 import grp

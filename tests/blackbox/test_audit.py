@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The access log and the audit log: who has asked for what, and who has changed what."""
 import json
 import os

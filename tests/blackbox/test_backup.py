@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """cdrctl backup and restore: what a restored daemon answers is what the original did; links, crashes, damage."""
 import contextlib
 import json

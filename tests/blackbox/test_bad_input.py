@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """What no client should send: a clear error or a closed connection, and a daemon that goes on as before.
 
 The requests are written to the socket byte by byte, for a decent client library would not send them.

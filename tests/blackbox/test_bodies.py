@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Bodies of POST /v1/cdrs that are broken somewhere: nothing but the broken record is lost, and that is kept; a body that
 can't be read on is 400 with what was taken of it."""
 import gzip

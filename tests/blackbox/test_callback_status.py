@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """What a report's status tells of its callback, receivers that are gone, and the manual's way to check a signature."""
 import json
 import os

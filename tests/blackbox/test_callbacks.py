@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Callbacks of the real daemon: delivered, signed, retried over restarts, and never to where they must not go.
 
 Events are put by callback_put into the stopped daemon's catalog, as the end of a report would put them.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """cdrgen: sample records are the same for the same seed, believable, and the same in every format."""
 import collections
 import csv

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """GET /v2/reports/changes: a loader that follows it has what is stored, each change once, whatever happens meanwhile."""
 import concurrent.futures
 import random

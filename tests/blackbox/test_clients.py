@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """What public clients of the Reports API send, as they send it, and what they must get.
 
 Each row of RECORDS and REPORTS is the request of a client whose code is public, named by repository and path; the words

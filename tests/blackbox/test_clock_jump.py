@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A clock that jumps ahead: nothing is deleted for its age until it is back or an operator confirms it."""
 import datetime
 import glob

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """kill -9 in the middle of ingest: what was acknowledged is there afterwards, once."""
 import collections
 import http.client

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """cdrctl as a program: help, usage, exit statuses, what it prints for people, import's progress, completion."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """cdrd as a program: its options, its configuration, its signals, and what systemd sees of it."""
 import os
 import re

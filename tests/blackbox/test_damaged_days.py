@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A day that is damaged or gone fails the requests that need it, is named, and harms no other."""
 import os
 import subprocess

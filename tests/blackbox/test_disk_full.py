@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A disk that is nearly full, and one that is full: ingest is refused with 507, reads go on, and nothing is lost."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """The tarball that `make dist` makes: what is in it, and that it can be built, installed and removed again."""
 import os
 import subprocess

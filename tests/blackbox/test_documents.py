@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Every command that the README, the guide and the manual pages show, run as it stands there."""
 import glob
 import gzip

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """cdrctl erase: a person's number and messages go from everywhere, and nothing else changes."""
 import glob
 import json

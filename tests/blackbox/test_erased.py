@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Erased is erased: what was erased does not come back with the same file, a retry, a replay or a restored backup."""
 import json
 import os

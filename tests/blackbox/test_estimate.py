@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """POST /v2/reports/estimate: what a report would hold and cost."""
 import datetime
 import time

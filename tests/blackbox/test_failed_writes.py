@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """A write to the disk that fails: what was not committed fails its requests, and everything goes on after it."""
 import errno
 

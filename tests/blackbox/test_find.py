@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """cdrctl find: all that is kept of a number or an id, over all accounts."""
 import csv
 import io

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """tools/gen_catalog.py: mistakes in products.json are named, all of them at once, and then nothing is made of it."""
 import copy
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """cdrctl import: what a file is, is found out; what was rejected is told, once for all that are alike."""
 import concurrent.futures
 import gzip

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """POST /v1/cdrs, quarantine and import: what is taken, what is refused and why, and that nothing else is lost."""
 import concurrent.futures
 import json

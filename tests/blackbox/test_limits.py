@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Limits of an account, of an address, and of the daemon."""
 import concurrent.futures
 import contextlib

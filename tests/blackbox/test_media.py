@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """GET and HEAD /v3/media/{file_id}: headers, byte ranges, broken and slow downloads."""
 import contextlib
 import hashlib

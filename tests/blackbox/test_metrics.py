@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """/metrics, /healthz and /readyz, and the Grafana dashboard that is drawn from the metrics."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Memory that runs out fails the request at hand; the daemon goes on, and nothing is taken for what it is not."""
 import http.client
 import os

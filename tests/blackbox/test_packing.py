@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Answers compressed with gzip, for clients that take it."""
 import contextlib
 import gzip

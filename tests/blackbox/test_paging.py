@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Pages of a query: the cursor neither repeats nor skips, survives what happens meanwhile, and cannot be forged."""
 import concurrent.futures
 import random

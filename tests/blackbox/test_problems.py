@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """What problems lead to: the pages of their types, and what is told of them elsewhere."""
 import glob
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """cdrctl quarantine: rejected records are kept as they were sent, whatever was wrong with them, and can be mended."""
 import json
 import subprocess

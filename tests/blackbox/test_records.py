@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """GET /v2/reports/records: every product, filter, time form, and error; paging has its own file, test_paging.py."""
 import datetime
 import json

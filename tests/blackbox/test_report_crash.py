@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Reports and trouble: kill -9 at any moment, a full disk, damaged files."""
 import contextlib
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Reports in another time zone, and CSV for a spreadsheet."""
 import csv
 import datetime

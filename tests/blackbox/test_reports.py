@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Asynchronous reports: every product and filter against the synchronous side, the five calls, limits and expiry."""
 import collections
 import datetime

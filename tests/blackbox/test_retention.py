@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """Days older than retention_months are deleted; the others are not."""
 import datetime
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """kill -9 while records are being sealed, merged and packed under ingest: nothing is lost, nothing stands there twice.
 
 Sealing is set to take a few dozen records at once, and soon, so that it is always at work when the daemon dies.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """What an operator sees of days and blocks: `storage`, `verify`, damage, and very many days."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """GET /v2/reports/summary: counts and exact sums, by columns and by hours, days and months of a time zone."""
 import collections
 import datetime

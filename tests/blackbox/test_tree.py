@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """What comes with the programs: the example configuration, manual pages, completion, scripts, the unit."""
 import os
 import re
@@ -138,6 +139,37 @@ def test_manual_tells_of_every_endpoint():
         # Those of problems stand in a text of their own.
         wanted = path.rstrip("/") if path.startswith("/problems") else f"{method} {path}"
         assert wanted in text, wanted
+
+
+# --- the licence ---
+
+SPDX = "SPDX-License-Identifier: ISC"
+SPDX_LINES = {  # how a file begins, by the end of its name; what has "#!" begins so, too
+    (".c", ".h", ".def", ".js", ".mjs"): f"/* {SPDX} */",
+    (".py", ".sh", ".yml", "local.mk", "Makefile.am"): f"# {SPDX}",
+    ("configure.ac",): f"dnl {SPDX}",
+}
+
+
+def spdx_line(name, first):
+    if first.startswith("#!"):
+        return f"# {SPDX}"
+    return next((line for ends, line in SPDX_LINES.items() if name.endswith(ends)), None)
+
+
+def test_every_source_file_names_its_licence():
+    """In its first line, or after that which names its interpreter."""
+    checked, without = 0, []
+    for name in tracked():
+        if name.startswith("tests/fuzz/corpus/"):
+            continue
+        lines = read(TOP, name).split("\n", 2)
+        wanted = spdx_line(name, lines[0])
+        checked += wanted is not None
+        if wanted and lines[1 if lines[0].startswith("#!") else 0] != wanted:
+            without.append(name)
+    assert checked > 600
+    assert without == [], f"must begin with the comment {SPDX}"
 
 
 # --- the map of the modules ---

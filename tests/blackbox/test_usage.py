@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """What requests cost: usage records, who has them, what is charged once, statements, plans."""
 import csv
 import datetime

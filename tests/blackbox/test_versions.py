@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 """POST /v1/cdrs of records that are there already: which version wins, what merging keeps, and that a time corrected over
 midnight leaves one record."""
 import json

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * faults.c: a library for LD_PRELOAD that makes system calls and allocations fail when a test says so.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # A library for LD_PRELOAD, without the sanitizers: tests/blackbox/faults.py. Built by hand, as nothing else needs libtool.
 check_DATA = tests/faults/faults.so
 EXTRA_DIST += tests/faults/faults.c

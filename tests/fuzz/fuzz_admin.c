@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * fuzz_admin.c: lines of the admin socket to commands and their arguments.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * fuzz_deflate.c: any content to deflate and back, with ISA-L.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * fuzz_encoding.c: any bytes in an encoding to UTF-8 and back.
  *

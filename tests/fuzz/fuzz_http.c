@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * fuzz_http.c: bytes of a connection to requests and their bodies, without the connection.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * fuzz_mend.c: any bytes as a record that is to be mended, in every format.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * fuzz_report_body.c: bodies of POST /v2/reports to parameters, plans and the status that repeats them.
  *

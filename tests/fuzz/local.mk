@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # Fuzzers. Each is a plain program that replays its corpus, and what a few mutations make of it, in `make check`.
 # With `configure --enable-fuzzing CC=clang` (or CC=afl-clang-fast) the compiler's own fuzzing engine drives them.
 if FUZZING

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * replay.c: drives a fuzzer without a fuzzing engine, so that `make check` needs none.
  *

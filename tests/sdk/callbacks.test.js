@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * callbacks.test.js: what a receiver sees when reports end, its signatures checked by the npm package standardwebhooks,
  * unmodified.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * daemon.js: the real cdrd of $CDRD_BUILD_DIR for the SDK's tests, in a directory of its own, with cdrctl and cdrgen.
  */

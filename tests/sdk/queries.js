@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * queries.js: what the SDK's tests ask for, yesterday's records, and how they look at answers.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * readme.test.js: the README's JavaScript, run as it stands there against the real daemon.
  */

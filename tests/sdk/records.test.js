@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * records.test.js: getRecords of the official SDK, unmodified, against cdrd.
  *

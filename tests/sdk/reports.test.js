@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * reports.test.js: createReport, getReport, cancelReport and getReportData of the official SDK, unmodified, and the zip
  * opened with adm-zip. Its CSV must say, field by field, what getRecords says.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * usage.test.js: the official SDK, unmodified, reads what it has been charged for: REPORTS-USAGE records.
  */

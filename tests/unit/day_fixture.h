@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * day_fixture.h: the environment of one day without a store around it, for tests of the store's parts.
  */

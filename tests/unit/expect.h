@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * expect.h: ck_assert_msg for conditions that are looked at many thousand times in a test.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: ISC
 # The unit tests, one program: a suite is a row in suites.def and a line here.
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/run

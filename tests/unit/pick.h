@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * pick.h: random choices that a seed repeats, for property tests (SplitMix64).
  */

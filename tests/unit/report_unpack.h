@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * report_unpack.h: report files read back, with other code than wrote them: zlib and libzstd.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * store_check.c: scans and look-ups against the model. See store_check.h.
  */

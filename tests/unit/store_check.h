@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * store_check.h: compares what the store says with what the model says.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * store_fixture.h: a store in a directory of its own, for the tests that need one.
  *

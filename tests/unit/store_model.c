@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * store_model.c: a plain list of records that answers as the store must. See store_model.h.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * store_model.h: what the store must answer, from a plain list of records.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_accounts.c: who may read and who may write; what changes takes effect at once and outlives a restart.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_admin_args.c: synopses of commands, and arguments read by them from command lines and from JSON.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_archive.c: archives hold what was put into them, whatever the parts, and go on where they were cut back to.
  */

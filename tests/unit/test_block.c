@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_block.c: records come back out of a block as they went in, by row, by place and in any order; the places fit
  * into few bits; the skip part never hides a row; no damaged byte goes unnoticed.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_callback.c: callbacks from the change that puts them to the server that takes them.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_callback_address.c: which URLs and addresses callbacks may have, and how names become addresses.
  *

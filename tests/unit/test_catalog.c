@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_catalog.c: the table of products: what stands on disk stays where it is, and everything in it is found.
  *

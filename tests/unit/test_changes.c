@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_changes.c: a loader that follows the changes ends with exactly what is stored, whatever happens meanwhile.
  *

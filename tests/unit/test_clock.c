@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_clock.c: which times are read, as what, and how they are written.
  *

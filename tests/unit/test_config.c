@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_config.c: settings by the table, from text, from files, and on reload.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_cursor.c: cursors open for whom they were sealed, whole, and for nobody else; their key outlives the daemon.
  */

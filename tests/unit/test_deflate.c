@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_deflate.c: what is compressed comes back, whatever it is; lines become small; codes are as they must be.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_encoding.c: text in other encodings becomes UTF-8 whatever the pieces, and single bytes come back as they were.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_erased.c: the hash of numbers, and the table of those that were erased.
  */

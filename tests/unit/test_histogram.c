@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_histogram.c: durations fall into the right buckets, and quantiles come out of them.
  */

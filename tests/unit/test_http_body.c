@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_http_body.c: what struct http_content promises: framing, compression and limits of a request's body.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_http_parser.c: what the parser of request heads and chunked bodies promises.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_id.c: ids, secrets, hashes and base64.
  */

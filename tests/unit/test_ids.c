@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_ids.c: runs of ids lead to all rows that may have an id, the filter of a day never denies one that is there, and
  * a directory begins where it must.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_ingest.c: what a record must keep to be stored, and that nothing is acknowledged which is not on disk.
  *

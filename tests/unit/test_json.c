@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_json.c: what is written is valid JSON, whatever goes in.
  */

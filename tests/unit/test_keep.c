@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_keep.c: copies of environments that are written to meanwhile, lists of checksums, erasing where room is short.
  */

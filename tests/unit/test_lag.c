@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_lag.c: a loop that is blocked is seen to be late, once for each request that would have waited.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_lines.c: the values of CSV lines are found as they were written, and broken text is told from lines.
  */

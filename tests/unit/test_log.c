@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_log.c: what reaches stderr. Check runs every test in a process of its own, so the log's state is fresh.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_logfile.c: files of lines that never hold up the loop, the audit log, and when a disk is low.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_maker.c: a report file holds what a scan of its query gives, in the form asked for, and its bytes depend neither
  * on slices nor on crashes.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_mend.c: fields are set and taken out in every format, and the bytes of all others stay.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_meter.c: buckets, failed logins, months, accounts' plans, and counting against scanning.
  */

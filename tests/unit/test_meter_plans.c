@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_meter_plans.c: plans are read as they are written, and prices are exact.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_metrics.c: the exposition format, and what every row of the metrics' table must keep to.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_params.c: what query strings decode to, and what is refused.
  */

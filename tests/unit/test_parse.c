@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_parse.c: what is taken from a body and what is said of the rest, however the body is cut.
  *

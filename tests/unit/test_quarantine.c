@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_quarantine.c: rejected records are kept whole, in order, and go when they are too old or too many.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_query.c: requests to plans, rule by rule of the reference page, and all that is wrong with one listed at once.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_record.c: the codecs of a record: rows of the store, JSON, CSV.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_report_search.c: a number in a report's file, wherever it stands.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_report_table.c: jobs as rows, and the index that leads to them.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_store.c: the store in situations that chance brings about too seldom for test_store_model.c: many blocks in a
  * partition, damage, tables that are rebuilt while records wait for their commit.

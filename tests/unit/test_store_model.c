@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_store_model.c: the store against a plain model of it, through thousands of random operations.
  *

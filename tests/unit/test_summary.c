@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: ISC */
 /*
  * test_summary.c: the zones that a summary's hours, days and months are counted in, and sums without reading.
  */
