@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/disk.h"
 #include "base/lag.h"
+#include "base/task.h"
 #include "base/log.h"
 #include "callback/callback.h"
 #include "daemon/notify.h"
@@ -49,6 +50,7 @@ struct daemon {
 	struct event *signals[SIGNALS_MAX];
 	struct event *watchdog;
 	struct lag *lag;
+	struct tasks *tasks;
 	struct audit *audit;
 	struct http_access *access;
 	struct store *store;
@@ -274,7 +276,9 @@ static int start_loop(struct daemon *d, struct error *err)
 	d->base = make_base();
 	if (d->base)
 		d->lag = lag_new(d->base);
-	if (!d->lag)
+	if (d->lag)
+		d->tasks = tasks_new(d->base, &d->config);
+	if (!d->tasks)
 		return error_set(err, ERROR_NOMEM, "event loop: out of memory");
 	return watch_signals(d, err) == 0 ? start_watchdog(d, err) : -1;
 }
@@ -330,6 +334,7 @@ static int start_http(struct daemon *d, struct error *err)
 		.base = d->base,
 		.config = &d->config,
 		.disk = d->disk,
+		.tasks = d->tasks,
 		.store = d->store,
 		.ingest = d->ingest,
 		.reports = d->reports,
@@ -415,6 +420,7 @@ static void stop(struct daemon *d)
 	http_access_free(d->access);
 	audit_free(d->audit);
 	lag_free(d->lag);
+	tasks_free(d->tasks);
 	if (d->watchdog)
 		event_free(d->watchdog);
 	for (size_t i = 0; i < SIGNALS_MAX; i++)

@@ -20,4 +20,5 @@ libcdrd_a_SOURCES += \
 	src/base/siphash.c src/base/siphash.h \
 	src/base/str.h \
 	src/base/yajl_room.c src/base/yajl_room.h \
+	src/base/task.c src/base/task.h \
 	src/base/zone.c src/base/zone.h

@@ -16,12 +16,14 @@
 #include "base/clock.h"
 #include "http/plan.h"
 
-#define SLICE_US 10000
 #define SINCE STR_LITERAL("since")
 #define IV_LEN 16 /* of a cursor's iv: a token is iv and cursor in one */
 
-void http_changes_free(struct http_changes *page)
+static void changes_end(void *arg)
 {
+	struct http_changes *page = arg;
+
+	http_work_end(&page->work);
 	http_changes_wake(page);
 	if (page->timer)
 		event_free(page->timer);
@@ -29,31 +31,6 @@ void http_changes_free(struct http_changes *page)
 	buf_free(&page->accounts);
 	query_params_free(&page->params);
 	free(page);
-}
-
-static void on_close(void *arg)
-{
-	http_changes_free(arg);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	http_changes_go_on(arg);
-}
-
-int http_changes_call_later(struct http_changes *page, int64_t delay_us, struct error *err)
-{
-	struct timeval delay = { delay_us / CLOCK_US_PER_SECOND, delay_us % CLOCK_US_PER_SECOND };
-
-	if (!page->timer) {
-		page->timer = evtimer_new(page->app->base, on_timer, page);
-		http_request_on_close(page->request, on_close, page);
-	}
-	if (!page->timer || evtimer_add(page->timer, &delay) < 0)
-		return error_set(err, ERROR_NOMEM, "Out of memory for a timer of changes");
-	return 0;
 }
 
 /* --- reading --- */
@@ -101,36 +78,36 @@ static int begin_reading(struct http_changes *page, struct error *err)
 }
 
 /* Reads a slice. 1 when the page is complete, 0 when it goes on later, -1. */
-static int read_slice(struct http_changes *page, struct error *err)
+static int read_slice(struct http_changes *page, int64_t deadline_us, struct error *err)
 {
 	enum scan_end end;
 
 	if (!page->changes && begin_reading(page, err) < 0)
 		return -1;
-	if (changes_run(page->changes, clock_monotonic_us() + SLICE_US, &end, err) < 0)
+	if (changes_run(page->changes, deadline_us, &end, err) < 0)
 		return -1;
 	if (end == SCAN_PAUSED)
-		return http_changes_call_later(page, 0, err);
+		return 0;
 	page->found = changes_page(page->changes);
 	page->since = page->found.count > 0 ? page->since : page->found.up_to;
 	return 1;
 }
 
-void http_changes_go_on(struct http_changes *page)
+static enum http_work_state changes_step(void *arg, int64_t deadline_us, struct error *err)
 {
-	struct error err = { 0 };
-	int complete = page->changes ? 0 : find_accounts(page, &err);
+	struct http_changes *page = arg;
+	int complete = page->changes ? 0 : find_accounts(page, err);
 	bool in_vain = complete == 0 && page->waits && !http_changes_may_have(page);
 
 	if (complete == 0)
-		complete = in_vain ? 1 : read_slice(page, &err);
+		complete = in_vain ? 1 : read_slice(page, deadline_us, err);
 
 	http_changes_wake(page);
-	if (complete == 0 || (complete > 0 && page->found.count == 0 && http_changes_wait(page)))
-		return;
-	if (complete < 0 || http_changes_answer(page, &err) < 0)
-		http_reply_error(page->request, &err);
-	http_changes_free(page);
+	if (complete == 0)
+		return HTTP_WORK_MORE;
+	if (complete > 0 && page->found.count == 0 && http_changes_wait(page))
+		return HTTP_WORK_WAITS;
+	return complete < 0 || http_changes_answer(page, err) < 0 ? HTTP_WORK_FAILED : HTTP_WORK_ANSWERED;
 }
 
 /* --- the beginning: each of these has answered the request where it returns false --- */
@@ -190,8 +167,9 @@ void http_changes_get(struct http_request *request, void *app)
 	page->app = app;
 	page->received_us = page->began_us = clock_now_us();
 	id_uuid_from(&page->app->random, page->request_id);
-	if (prepare(page))
-		http_changes_go_on(page);
+	http_work_init(&page->work, request, app, changes_step, changes_end, page);
+	if (http_work_admit(&page->work) && prepare(page))
+		http_work_begin(&page->work, TASK_CHANGES);
 	else
-		http_changes_free(page);
+		changes_end(page);
 }

@@ -12,7 +12,7 @@
 #include <sys/queue.h>
 
 #include "base/id.h"
-#include "http/routes.h"
+#include "http/work.h"
 #include "store/changes.h"
 
 struct http_changes {
@@ -20,7 +20,8 @@ struct http_changes {
 	bool waits;
 	struct http_request *request;
 	struct http_app *app;
-	struct event *timer; /* goes on after a pause, or gives up waiting; NULL until the first time */
+	struct http_work work;
+	struct event *timer; /* has it look again while it waits; NULL until the first time */
 	struct query_params params;
 	struct query_plan plan; /* borrows from params */
 	char request_id[ID_UUID_LEN + 1];
@@ -37,14 +38,6 @@ struct http_changes {
 	struct changes *changes; /* being read; NULL while it waits */
 	struct changes_page found; /* when it is complete, or nothing was found yet */
 };
-
-/* Begins to read, or reads on. The request may be answered and gone when it returns. */
-void http_changes_go_on(struct http_changes *page);
-
-void http_changes_free(struct http_changes *page);
-
-/* Has the page call http_changes_go_on when `delay_us` is over, or end with its client before. */
-int http_changes_call_later(struct http_changes *page, int64_t delay_us, struct error *err);
 
 /* Answers with the complete page, after which the request is dead. -1, without having answered, on failure. */
 int http_changes_answer(struct http_changes *page, struct error *err);

@@ -58,17 +58,35 @@ static bool is_due(struct http_changes *page)
 	return true;
 }
 
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_changes *page = arg;
+
+	(void)fd;
+	(void)what;
+	http_work_run(&page->work);
+}
+
+/* Has the page look again when `delay_us` is over; cannot fail when it has its timer already. */
+static int look_later(struct http_changes *page, int64_t delay_us)
+{
+	struct timeval delay = { delay_us / CLOCK_US_PER_SECOND, delay_us % CLOCK_US_PER_SECOND };
+
+	if (!page->timer)
+		page->timer = evtimer_new(page->app->base, on_timer, page);
+	return page->timer ? evtimer_add(page->timer, &delay) : -1;
+}
+
 static void on_look(evutil_socket_t fd, short what, void *arg)
 {
 	struct http_changes_waiters *waiters = arg;
 	struct http_changes *page = TAILQ_FIRST(&waiters->list);
-	struct error err;
 
 	(void)fd;
 	(void)what;
 	for (; page; page = TAILQ_NEXT(page, entry))
 		if (is_due(page) && http_changes_may_have(page))
-			(void)http_changes_call_later(page, 0, &err); /* it has its timer: this cannot fail */
+			(void)look_later(page, 0);
 }
 
 static struct http_changes_waiters *waiters_get(struct http_app *app)
@@ -112,7 +130,6 @@ bool http_changes_wait(struct http_changes *page)
 {
 	struct http_app *app = page->app;
 	int64_t left_us = page->until_us - clock_monotonic_us();
-	struct error err;
 
 	if (left_us <= 0 || is_ending(app) || (!app->waiters && app->config->changes_waiting_max == 0))
 		return false;
@@ -123,7 +140,7 @@ bool http_changes_wait(struct http_changes *page)
 	TAILQ_INSERT_TAIL(&waiters->list, page, entry);
 	waiters->count++;
 	page->waits = true;
-	if (http_changes_call_later(page, left_us < LOOK_US ? left_us : LOOK_US, &err) < 0)
+	if (look_later(page, left_us < LOOK_US ? left_us : LOOK_US) < 0)
 		return false;
 	changes_free(page->changes);
 	page->changes = NULL;
@@ -136,6 +153,8 @@ void http_changes_wake(struct http_changes *page)
 
 	if (!page->waits)
 		return;
+	if (page->timer)
+		evtimer_del(page->timer);
 	TAILQ_REMOVE(&waiters->list, page, entry);
 	page->waits = false;
 	if (--waiters->count == 0)

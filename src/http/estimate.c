@@ -14,59 +14,32 @@
 
 #include "base/clock.h"
 #include "base/decimal.h"
+#include "http/work.h"
 #include "store/count.h"
-
-#define SLICE_US 8000
 
 struct estimate {
 	struct http_request *request;
 	const struct http_app *app;
-	struct event *timer; /* goes on after a pause; NULL until the first one */
+	struct http_work work;
 	struct query_params params;
 	struct query_problems problems;
 	struct query_plan plan; /* borrows from params */
 	struct buf accounts;
 	int64_t received_us;
-	int64_t until_us;   /* monotonic: when counting ends, and again when counting roughly does */
+	int64_t until_us;   /* monotonic: when counting ends, and again when counting roughly does; 0: not begun */
 	struct scan_query query;
 	struct count exact;
 	struct count rough; /* of what the other one has not come to */
 };
 
-static void estimate_free(struct estimate *estimate)
+static void estimate_free(void *arg)
 {
-	if (estimate->timer)
-		event_free(estimate->timer);
+	struct estimate *estimate = arg;
+
+	http_work_end(&estimate->work);
 	query_params_free(&estimate->params);
 	buf_free(&estimate->accounts);
 	free(estimate);
-}
-
-static void on_close(void *arg)
-{
-	estimate_free(arg);
-}
-
-static void go_on(struct estimate *estimate);
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	go_on(arg);
-}
-
-static int pause_estimate(struct estimate *estimate, struct error *err)
-{
-	static const struct timeval now = { 0, 0 };
-
-	if (!estimate->timer) {
-		estimate->timer = evtimer_new(estimate->app->base, on_timer, estimate);
-		http_request_on_close(estimate->request, on_close, estimate);
-	}
-	if (!estimate->timer || evtimer_add(estimate->timer, &now) < 0)
-		return error_set(err, ERROR_NOMEM, "Out of memory for an estimate's timer");
-	return 0;
 }
 
 /* --- counting --- */
@@ -154,37 +127,33 @@ static void answer(struct estimate *estimate, uint64_t rows, bool exact)
 	write_price(&json, &price);
 	json_object_end(&json);
 	http_reply(estimate->request, 200, "application/json", &body);
-	estimate_free(estimate);
 }
 
-/* Runs one slice; then the estimate waits for the next, or is answered and gone. */
-static void go_on(struct estimate *estimate)
+static enum http_work_state estimate_step(void *arg, int64_t deadline_us, struct error *err)
 {
+	struct estimate *estimate = arg;
 	struct count *count = estimate->rough.rough ? &estimate->rough : &estimate->exact;
-	int64_t now_us = clock_monotonic_us();
-	int64_t deadline_us = now_us + SLICE_US < estimate->until_us ? now_us + SLICE_US : estimate->until_us;
 	enum scan_end end;
-	struct error err = { 0 };
 
-	if (count_run(estimate->app->store, &estimate->query, count, deadline_us, &end, &err) < 0)
-		goto fail;
+	if (estimate->until_us == 0)
+		estimate->until_us = clock_monotonic_us() + estimate->app->config->estimate_time;
+	if (deadline_us > estimate->until_us)
+		deadline_us = estimate->until_us;
+	if (count_run(estimate->app->store, &estimate->query, count, deadline_us, &end, err) < 0)
+		return HTTP_WORK_FAILED;
 	if (count == &estimate->exact && end == SCAN_DONE) {
 		answer(estimate, count->rows, true);
-		return;
+		return HTTP_WORK_ANSWERED;
 	}
 	bool late = clock_monotonic_us() >= estimate->until_us;
 
 	if (count == &estimate->rough && (end == SCAN_DONE || late)) {
 		answer(estimate, extrapolate(estimate, end == SCAN_DONE), false);
-		return;
+		return HTTP_WORK_ANSWERED;
 	}
 	if (count == &estimate->exact && late)
 		begin_rough(estimate);
-	if (pause_estimate(estimate, &err) == 0)
-		return;
-fail:
-	http_reply_error(estimate->request, &err);
-	estimate_free(estimate);
+	return HTTP_WORK_MORE;
 }
 
 /* --- its beginning --- */
@@ -207,7 +176,6 @@ static int begin(struct estimate *estimate, struct error *err)
 		.filters = plan->filters,
 		.filters_count = plan->filters_count,
 	};
-	estimate->until_us = clock_monotonic_us() + estimate->app->config->estimate_time;
 	return 0;
 }
 
@@ -224,7 +192,9 @@ void http_estimate_post(struct http_request *request, void *arg)
 	estimate->request = request;
 	estimate->app = arg;
 	estimate->received_us = clock_now_us();
-	if (!http_report_read_body(request, &estimate->params, &estimate->problems) ||
+	http_work_init(&estimate->work, request, arg, estimate_step, estimate_free, estimate);
+	if (!http_work_admit(&estimate->work) ||
+	    !http_report_read_body(request, &estimate->params, &estimate->problems) ||
 	    !http_report_make_plan(request, arg, estimate->received_us, &estimate->params, &estimate->plan,
 	                           &estimate->problems)) {
 		estimate_free(estimate);
@@ -232,6 +202,6 @@ void http_estimate_post(struct http_request *request, void *arg)
 		http_reply_error(request, &err);
 		estimate_free(estimate);
 	} else {
-		go_on(estimate);
+		http_work_begin(&estimate->work, TASK_SUMMARIES);
 	}
 }

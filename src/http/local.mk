@@ -42,4 +42,5 @@ libcdrd_a_SOURCES += \
 	src/http/summary.c src/http/summary.h \
 	src/http/summary_answer.c \
 	src/http/summary_turns.c src/http/summary_turns.h \
+	src/http/work.c src/http/work.h \
 	src/http/summary_groups.c

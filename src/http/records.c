@@ -2,9 +2,8 @@
 /*
  * records.c: GET /v2/reports/records, the synchronous query.
  *
- * A request becomes a plan (query/), the plan a page. Reading is done in slices of at most SLICE_US, so that a filter
- * which seldom matches does not keep other requests waiting: between slices the page waits in a timer of zero, which
- * the loop calls after what else is ready. If the client goes away meanwhile, the page goes with it.
+ * A request becomes a plan (query/), the plan a page. Reading is done in slices (work.h), so that a filter which
+ * seldom matches does not keep other requests waiting. If the client goes away meanwhile, the page goes with it.
  */
 #include "http/records.h"
 
@@ -14,13 +13,13 @@
 #include "base/clock.h"
 #include "http/plan.h"
 
-#define SLICE_US 10000
 #define CURSOR STR_LITERAL("cursor")
 
-static void page_free(struct http_records_page *page)
+static void page_free(void *arg)
 {
-	if (page->timer)
-		event_free(page->timer);
+	struct http_records_page *page = arg;
+
+	http_work_end(&page->work);
 	query_params_free(&page->params);
 	buf_free(&page->records);
 	buf_free(&page->hits);
@@ -28,44 +27,16 @@ static void page_free(struct http_records_page *page)
 	free(page);
 }
 
-static void on_close(void *arg)
+static enum http_work_state page_step(void *arg, int64_t deadline_us, struct error *err)
 {
-	page_free(arg);
-}
+	struct http_records_page *page = arg;
+	enum http_records_end end = http_records_read(page, deadline_us, err);
 
-static void go_on(struct http_records_page *page);
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	go_on(arg);
-}
-
-static int pause_page(struct http_records_page *page, struct error *err)
-{
-	static const struct timeval now = { 0, 0 };
-
-	if (!page->timer) {
-		page->timer = evtimer_new(page->app->base, on_timer, page);
-		http_request_on_close(page->request, on_close, page);
-	}
-	if (!page->timer || evtimer_add(page->timer, &now) < 0)
-		return error_set(err, ERROR_NOMEM, "Out of memory for a query's timer");
-	return 0;
-}
-
-/* Runs one slice; then the page waits for the next, or is answered and gone. */
-static void go_on(struct http_records_page *page)
-{
-	struct error err = { 0 };
-	enum http_records_end end = http_records_read(page, clock_monotonic_us() + SLICE_US, &err);
-
-	if (end == HTTP_RECORDS_PAUSED && pause_page(page, &err) == 0)
-		return;
-	if (end != HTTP_RECORDS_COMPLETE || http_records_answer(page, &err) < 0)
-		http_reply_error(page->request, &err);
-	page_free(page);
+	if (end == HTTP_RECORDS_PAUSED)
+		return HTTP_WORK_MORE;
+	if (end != HTTP_RECORDS_COMPLETE || http_records_answer(page, err) < 0)
+		return HTTP_WORK_FAILED;
+	return HTTP_WORK_ANSWERED;
 }
 
 /* --- the beginning: each of these has answered the request where it returns false --- */
@@ -169,8 +140,9 @@ void http_records_get(struct http_request *request, void *app)
 	page->app = shared;
 	page->received_us = page->began_us = clock_now_us();
 	id_uuid_from(&shared->random, page->request_id);
-	if (prepare(page))
-		go_on(page);
+	http_work_init(&page->work, request, shared, page_step, page_free, page);
+	if (http_work_admit(&page->work) && prepare(page))
+		http_work_begin(&page->work, page->plan.by_id ? TASK_IDS : TASK_PAGES);
 	else
 		page_free(page);
 }

@@ -9,15 +9,13 @@
 #ifndef CDRD_HTTP_RECORDS_H
 #define CDRD_HTTP_RECORDS_H
 
-#include <event2/event.h>
-
 #include "base/id.h"
-#include "http/routes.h"
+#include "http/work.h"
 
 struct http_records_page {
 	struct http_request *request;
 	const struct http_app *app;
-	struct event *timer; /* goes on after a pause; NULL until the first one */
+	struct http_work work;
 	char request_id[ID_UUID_LEN + 1];
 	int64_t received_us;
 	int64_t began_us; /* when the first of the query's pages was asked for */

@@ -13,6 +13,7 @@
 #include "base/config.h"
 #include "base/disk.h"
 #include "base/id.h"
+#include "base/task.h"
 #include "http/http.h"
 #include "ingest/ingest.h"
 #include "meter/meter.h"
@@ -29,6 +30,7 @@ struct http_app {
 	struct event_base *base;
 	const struct config *config;
 	const struct disk *disk;
+	struct tasks *tasks;
 	struct http_server *http; /* the one that serves http_routes */
 	struct store *store;
 	struct ingest *ingest;

@@ -6,8 +6,7 @@
  *
  * An account's days are read one after the other, in slices, as in records.c, and only the columns that are needed.
  * Sealed blocks know their own sums: where there is nothing to group by within a block, only its head is read. A product
- * with durations must be read, since blocks do not sum these up. Few summaries are made at once (summary_turns.h), and
- * they share a slice's time, so that the loop is not kept from others.
+ * with durations must be read, since blocks do not sum these up. Few summaries are made at once (summary_turns.h).
  */
 #include "http/summary.h"
 
@@ -16,16 +15,16 @@
 #include "base/clock.h"
 #include "http/plan.h"
 
-#define SLICE_US 8000 /* of all that are being made */
 #define RETRY_SECONDS "1"
 #define NO_DAY INT32_MAX
 #define CHANGED_MAX 3
 
-static void summary_free(struct http_summary *summary)
+static void summary_free(void *arg)
 {
+	struct http_summary *summary = arg;
+
+	http_work_end(&summary->work);
 	http_summary_turn_leave(summary->app, &summary->turn);
-	if (summary->timer)
-		event_free(summary->timer);
 	query_params_free(&summary->params);
 	buf_free(&summary->accounts);
 	zone_free(&summary->zone);
@@ -34,47 +33,12 @@ static void summary_free(struct http_summary *summary)
 	free(summary);
 }
 
-static void on_close(void *arg)
-{
-	summary_free(arg);
-}
-
-static void go_on(struct http_summary *summary);
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	go_on(arg);
-}
-
-/* From here on it can be gone on with later, and ends with its client. */
-static int make_timer(struct http_summary *summary, struct error *err)
-{
-	if (summary->timer)
-		return 0;
-	summary->timer = evtimer_new(summary->app->base, on_timer, summary);
-	if (!summary->timer)
-		return error_set(err, ERROR_NOMEM, "Out of memory for a summary's timer");
-	http_request_on_close(summary->request, on_close, summary);
-	return 0;
-}
-
-static int pause_summary(struct http_summary *summary, struct error *err)
-{
-	static const struct timeval now = { 0, 0 };
-
-	if (make_timer(summary, err) < 0)
-		return -1;
-	return evtimer_add(summary->timer, &now) == 0 ? 0 : error_set(err, ERROR_NOMEM, "Out of memory for a summary's timer");
-}
-
 /* It has waited, and its turn has come: not from within the end of another. */
 static void on_turn(void *arg)
 {
 	struct http_summary *summary = arg;
 
-	event_active(summary->timer, EV_TIMEOUT, 0);
+	http_work_resume(&summary->work);
 }
 
 /* --- adding --- */
@@ -230,9 +194,8 @@ static int read_part(struct http_summary *summary, int64_t deadline_us, bool *do
 	return scan_part(summary, deadline_us, done, err);
 }
 
-static int read_slice(struct http_summary *summary, int64_t slice_us, bool *done, struct error *err)
+static int read_slice(struct http_summary *summary, int64_t deadline_us, bool *done, struct error *err)
 {
-	int64_t deadline_us = clock_monotonic_us() + slice_us;
 	bool part_done = true;
 
 	*done = summary->day == NO_DAY;
@@ -285,27 +248,22 @@ static int begin(struct http_summary *summary, struct error *err)
 	return 0;
 }
 
-/* Runs one slice; then the summary waits for the next, or is answered and gone. */
-static void go_on(struct http_summary *summary)
+static enum http_work_state summary_step(void *arg, int64_t deadline_us, struct error *err)
 {
-	int64_t slice_us = SLICE_US / (int64_t)http_summary_turns_count(summary->app);
-	struct error err = { 0 };
+	struct http_summary *summary = arg;
 	bool done = false;
-	int result = summary->begun ? 0 : begin(summary, &err);
+	int result = summary->begun ? 0 : begin(summary, err);
 
-	if (result == 0 && read_slice(summary, slice_us, &done, &err) == 0) {
-		if (!done && pause_summary(summary, &err) == 0)
-			return;
-		if (done && http_summary_answer(summary, &err) == 0) {
-			summary_free(summary);
-			return;
-		}
+	if (result == 0 && read_slice(summary, deadline_us, &done, err) == 0) {
+		if (!done)
+			return HTTP_WORK_MORE;
+		if (http_summary_answer(summary, err) == 0)
+			return HTTP_WORK_ANSWERED;
 	}
-	if (err.code == ERROR_NOT_FOUND)
-		refuse_groups(summary);
-	else
-		http_reply_error(summary->request, &err);
-	summary_free(summary);
+	if (err->code != ERROR_NOT_FOUND)
+		return HTTP_WORK_FAILED;
+	refuse_groups(summary);
+	return HTTP_WORK_ANSWERED;
 }
 
 /* --- its beginning: each of these has answered the request where it returns false --- */
@@ -331,7 +289,7 @@ static bool take_turn(struct http_summary *summary, bool *gone)
 	case SUMMARY_STARTS:
 		return true;
 	case SUMMARY_WAITS:
-		if (make_timer(summary, &err) == 0)
+		if (http_work_wait(&summary->work, TASK_SUMMARIES, &err) == 0)
 			return false;
 		http_reply_error(summary->request, &err);
 		*gone = true;
@@ -361,10 +319,11 @@ void http_summary_get(struct http_request *request, void *app)
 	summary->app = app;
 	summary->received_us = clock_now_us();
 	id_uuid_from(&summary->app->random, summary->request_id);
-	if (!make_plan(summary))
+	http_work_init(&summary->work, request, app, summary_step, summary_free, summary);
+	if (!http_work_admit(&summary->work) || !make_plan(summary))
 		summary_free(summary);
 	else if (take_turn(summary, &gone))
-		go_on(summary);
+		http_work_begin(&summary->work, TASK_SUMMARIES);
 	else if (gone)
 		summary_free(summary);
 }

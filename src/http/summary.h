@@ -13,6 +13,7 @@
 #include "base/id.h"
 #include "http/routes.h"
 #include "http/summary_turns.h"
+#include "http/work.h"
 #include "store/sums.h"
 
 /* Of a group's records of one currency. */
@@ -103,7 +104,7 @@ struct str summary_key_next(struct str *key);
 struct http_summary {
 	struct http_request *request;
 	struct http_app *app;
-	struct event *timer; /* goes on after a pause; NULL until the first one */
+	struct http_work work;
 	struct http_summary_turn turn;
 	bool begun;          /* its turn has come */
 	struct query_params params;

@@ -112,8 +112,3 @@ void http_summary_turn_leave(struct http_app *app, struct http_summary_turn *tur
 	free(turns);
 	app->summary_turns = NULL;
 }
-
-size_t http_summary_turns_count(const struct http_app *app)
-{
-	return app->summary_turns ? app->summary_turns->made_count : 0;
-}

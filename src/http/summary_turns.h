@@ -2,7 +2,7 @@
 /*
  * summary_turns.h: whose summary is made next; private to http/.
  *
- * At most summaries_max are made at once, and they share a slice's time. The others wait, up to summaries_waiting_max of
+ * At most summaries_max are made at once. The others wait, up to summaries_waiting_max of
  * an account. When one has ended, the account that has the fewest in the making comes next; of several such, the one
  * whose turn was longest ago; of one account, the summary that came first.
  */
@@ -32,8 +32,5 @@ enum http_summary_entry http_summary_turn_enter(struct http_app *app, struct htt
 
 /* Gives the turn, or the place in the queue, back. Does nothing for one that has neither. */
 void http_summary_turn_leave(struct http_app *app, struct http_summary_turn *turn);
-
-/* How many are being made; at least 1 for one that has its turn. */
-size_t http_summary_turns_count(const struct http_app *app);
 
 #endif

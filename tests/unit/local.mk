@@ -45,6 +45,7 @@ tests_unit_run_SOURCES += tests/unit/test_http_parser.c
 tests_unit_run_SOURCES += tests/unit/test_http_body.c
 tests_unit_run_SOURCES += tests/unit/test_histogram.c
 tests_unit_run_SOURCES += tests/unit/test_lag.c
+tests_unit_run_SOURCES += tests/unit/test_task.c
 tests_unit_run_SOURCES += tests/unit/test_callback.c
 tests_unit_run_SOURCES += tests/unit/test_callback_address.c
 tests_unit_run_SOURCES += tests/unit/test_admin_args.c

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * task.h: one scheduler for work that is done in slices on the event loop.
+ *
+ * All tasks share TASK_TURN_US of a turn of the loop. A step gets at most TASK_STEP_US of it and is told its deadline.
+ * What is left waits for the next turn, in which sockets are served first.
+ *
+ * The task of the highest priority runs next; a lower priority with something to do gets a step every few turns at
+ * least. Within a priority the owners (accounts) take turns, and an owner's tasks among themselves, so that an owner
+ * gets its share and no more, however many tasks it has. Of an owner's tasks, at most sync_concurrent_max (a setting)
+ * are under way at once; the others wait in the order in which they were started.
+ *
+ *	task_init(&task, tasks, account, TASK_PAGES, step, arg);
+ *	if (!task_try_now(&task))
+ *		task_start(&task, &err);   step(arg, deadline_us) is called again and again until task_cancel
+ */
+#ifndef CDRD_BASE_TASK_H
+#define CDRD_BASE_TASK_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/config.h"
+#include "base/error.h"
+
+#define TASK_TURN_US 4000
+#define TASK_STEP_US 2000
+#define TASK_OWNER_LEN 8
+
+enum task_priority { TASK_IDS, TASK_PAGES, TASK_CHANGES, TASK_SUMMARIES, TASK_PRIORITIES };
+
+struct tasks;
+struct task_owner;
+
+/* Belongs to the caller, who cancels it before its memory goes. */
+struct task {
+	TAILQ_ENTRY(task) entry; /* of its owner's queue */
+	struct tasks *tasks;
+	struct task_owner *owner; /* NULL: nothing is reserved */
+	char owner_id[TASK_OWNER_LEN];
+	enum task_priority priority;
+	enum { TASK_IDLE, TASK_WAITING, TASK_READY } state;
+	void (*step)(void *arg, int64_t deadline_us);
+	void *arg;
+};
+
+/* A scheduler; NULL when out of memory. `config` stays the caller's. */
+struct tasks *tasks_new(struct event_base *base, const struct config *config);
+
+/* All tasks must have been cancelled. Does nothing on NULL. */
+void tasks_free(struct tasks *tasks);
+
+/*
+ * A task that is not started yet. `owner` is an account's id or, for the daemon's own work, which no cap holds, "".
+ * step(arg, deadline_us) works until about deadline_us of clock_monotonic_us. It may start and cancel any task, and free
+ * its own after having cancelled it.
+ */
+void task_init(struct task *task, struct tasks *tasks, const char *owner, enum task_priority priority,
+               void (*step)(void *arg, int64_t deadline_us), void *arg);
+
+/* Runs one step from within the caller, so that short work need not wait for a turn of the loop; if there is more to do,
+ * the step starts the task. False, without having done anything, when the turn's time is spent, or when the owner has
+ * tasks started: they come first. */
+bool task_try_now(struct task *task);
+
+/* Takes the memory that starting needs. ERROR_NOMEM. */
+int task_reserve(struct task *task, struct error *err);
+
+/* Has its step called from the next turn of the loop on. Does nothing when it is started. ERROR_NOMEM, but not after
+ * task_reserve. */
+int task_start(struct task *task, struct error *err);
+
+/* Its step is not called any more; what was reserved is released. Does nothing when it is not started. */
+void task_cancel(struct task *task);
+
+/* How many tasks the owner has started, those that wait for others of its own included. */
+size_t tasks_count(const struct tasks *tasks, const char *owner);
+
+#endif

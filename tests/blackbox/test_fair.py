@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: ISC
+"""An account that asks for much does not keep the others waiting, nor ingest, nor the probes."""
+import concurrent.futures
+import contextlib
+import http.client
+import threading
+import time
+
+import pytest
+
+import harness
+from samples import DAY, YESTERDAY, iso, sms, whole_day
+
+ROWS = 300_000
+CHUNK = 50_000
+HEAVY_CLIENTS = 32
+SAMPLES = 15
+
+# What a busy machine and sanitizers may add to the median; without turns of equal length it is several times as much.
+SLACK_SECONDS = 0.15
+TIMES = 10
+
+
+@pytest.fixture(scope="module")
+def daemon(daemons):
+    """Sheds load as it does by default."""
+    return daemons(shed_lag="1s")
+
+
+@pytest.fixture(scope="module")
+def heavy(daemon):
+    """An account with many sealed records, and a query that passes none of them."""
+    account = daemon.new_account()
+    for _ in range(ROWS // CHUNK):
+        body = harness.generate_bytes("SMS", [account], CHUNK, iso(YESTERDAY), iso(YESTERDAY + DAY))
+        response = daemon.post_body(body)
+        assert response.status == 200, response
+    daemon.ctl("seal")
+    query = {"account_id": account.id, "product": "SMS", "direction": "outbound", "status": "delivered",
+             "country": "GB", "network": "334050", **whole_day()}
+    return account, "/v2/reports/records?" + harness.query_string(query)
+
+
+@contextlib.contextmanager
+def asking(daemon, account, target, clients):
+    """Clients that ask for the target again and again; gives the list of what was answered so far."""
+    ended = threading.Event()
+    answers = []
+
+    def ask():
+        connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=120)
+        headers = {"Authorization": harness.basic(account.id, account.secret)}
+        with contextlib.closing(connection):
+            while not ended.is_set():
+                connection.request("GET", target, headers=headers)
+                answer = connection.getresponse()
+                answers.append(harness.Response(answer.status, answer.headers, answer.read()))
+
+    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
+        asked = [pool.submit(ask) for _ in range(clients)]
+        time.sleep(1)
+        try:
+            yield answers
+        finally:
+            ended.set()
+        for client in asked:
+            client.result()
+
+
+def median_seconds(call):
+    took = []
+    for _ in range(SAMPLES):
+        begin = time.monotonic()
+        response = call()
+        took.append(time.monotonic() - begin)
+        assert response.status == 200, response
+    return sorted(took)[SAMPLES // 2]
+
+
+@pytest.fixture(scope="module")
+def light(daemon):
+    """What another account does, and whoever looks after the daemon."""
+    account = daemon.new_account()
+    known = sms(account)
+    daemon.post_cdrs([known])
+    page = {"account_id": account.id, "product": "SMS", "direction": "outbound"}
+    return {
+        "id": lambda: daemon.get("/v2/reports/records", {**page, "id": known["id"]}, account),
+        "empty page": lambda: daemon.get("/v2/reports/records", {**page, "status": "failed", **whole_day()}, account),
+        "ingest": lambda: daemon.post_body(harness.encode([sms(account)], "ndjson")),
+        "healthz": lambda: daemon.request("GET", "/healthz"),
+    }
+
+
+def test_heavy_queries_of_one_account_leave_others_and_ingest_quick(daemon, heavy, light):
+    account, target = heavy
+    quiet = {name: median_seconds(call) for name, call in light.items()}
+    with asking(daemon, account, target, HEAVY_CLIENTS) as answers:
+        beside = {name: median_seconds(call) for name, call in light.items()}
+    print({name: (round(quiet[name], 4), round(beside[name], 4)) for name in light}, len(answers))
+    assert {a.status for a in answers} == {200}
+    for name in light:
+        assert beside[name] < TIMES * quiet[name] + SLACK_SECONDS, (name, quiet[name], beside[name])
+
+
+def test_what_is_beyond_sync_concurrent_max_waits_and_beyond_ten_times_that_is_refused(daemon, heavy, light):
+    account, target = heavy
+    daemon.options["sync_concurrent_max"] = 1
+    daemon.restart()
+    with asking(daemon, account, target, 11) as answers:
+        assert light["empty page"]().status == 200
+    assert {a.status for a in answers} == {200}
+    with asking(daemon, account, target, HEAVY_CLIENTS) as answers:
+        assert light["empty page"]().status == 200
+    refused = [a for a in answers if a.status == 429]
+    assert refused and {a.status for a in answers} == {200, 429}
+    assert refused[0].headers["Retry-After"] == "1"
+    assert "sync_concurrent_max" in refused[0].json()["detail"] and account.id in refused[0].json()["detail"]
+
+
+def test_a_client_that_goes_takes_its_query_with_it(daemon, heavy, light):
+    account, target = heavy
+    daemon.options["sync_concurrent_max"] = 1
+    daemon.restart()
+    headers = {"Authorization": harness.basic(account.id, account.secret)}
+    for _ in range(30):
+        connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=60)
+        with contextlib.closing(connection):
+            connection.request("GET", target, headers=headers)
+    time.sleep(0.5)
+    response = daemon.get(target.partition("?")[0], raw_query=target.partition("?")[2], account=account)
+    assert response.status == 200, response

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * test_task.c: the scheduler of slices: what a turn gives, whose step is next, and tasks that go meanwhile.
+ */
+#include <check.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/task.h"
+
+#define JOBS_MAX 8
+
+/* A task that works for `work_us` a step until its steps are used up. */
+struct job {
+	struct task task;
+	int64_t work_us;
+	int steps_left;
+	int steps;
+	int64_t longest_slice_us;
+	struct job *victim; /* cancelled by the next step */
+};
+
+static struct event_base *base;
+static struct config config;
+static struct tasks *tasks;
+static struct job jobs[JOBS_MAX];
+static char order[4096]; /* of steps: '0' for the first job, ... */
+static size_t order_len;
+
+static void set_up(void)
+{
+	base = event_base_new();
+	ck_assert_ptr_nonnull(base);
+	memset(&config, 0, sizeof(config));
+	config.sync_concurrent_max = 8;
+	tasks = tasks_new(base, &config);
+	ck_assert_ptr_nonnull(tasks);
+	memset(jobs, 0, sizeof(jobs));
+	memset(order, 0, sizeof(order));
+	order_len = 0;
+}
+
+static void tear_down(void)
+{
+	for (int i = 0; i < JOBS_MAX; i++)
+		if (jobs[i].task.tasks)
+			task_cancel(&jobs[i].task);
+	tasks_free(tasks);
+	event_base_free(base);
+}
+
+static void work_for(int64_t us)
+{
+	int64_t until_us = clock_monotonic_us() + us;
+
+	while (clock_monotonic_us() < until_us)
+		;
+}
+
+static void step(void *arg, int64_t deadline_us)
+{
+	struct job *job = arg;
+	int64_t slice_us = deadline_us - clock_monotonic_us();
+
+	if (slice_us > job->longest_slice_us)
+		job->longest_slice_us = slice_us;
+	if (order_len + 1 < sizeof(order))
+		order[order_len++] = (char)('0' + (job - jobs));
+	job->steps++;
+	work_for(job->work_us);
+	if (job->victim)
+		task_cancel(&job->victim->task);
+	if (--job->steps_left <= 0)
+		task_cancel(&job->task);
+}
+
+static struct job *make_job(int number, const char *owner, enum task_priority priority, int64_t work_us, int steps)
+{
+	struct job *job = &jobs[number];
+
+	job->work_us = work_us;
+	job->steps_left = steps;
+	task_init(&job->task, tasks, owner, priority, step, job);
+	return job;
+}
+
+static struct job *start_job(int number, const char *owner, enum task_priority priority, int64_t work_us, int steps)
+{
+	struct job *job = make_job(number, owner, priority, work_us, steps);
+	struct error err;
+
+	ck_assert_int_eq(task_start(&job->task, &err), 0);
+	return job;
+}
+
+static void run_a_turn(void)
+{
+	event_base_loop(base, EVLOOP_ONCE);
+}
+
+static void run_all(void)
+{
+	event_base_dispatch(base);
+}
+
+START_TEST(owners_take_turns_equally_however_many_tasks_they_have)
+{
+	for (int i = 0; i < 4; i++)
+		start_job(i, "account1", TASK_PAGES, 100, 100);
+	start_job(4, "account2", TASK_PAGES, 100, 50);
+	run_all();
+	/* Until the second account is through, the first has had as many steps. */
+	size_t others = (size_t)(strrchr(order, '4') - order) + 1 - 50;
+	ck_assert_msg(others >= 49 && others <= 51, "%zu steps beside 50", others);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(jobs[i].steps, 100);
+}
+END_TEST
+
+START_TEST(tasks_of_an_owner_take_turns)
+{
+	for (int i = 0; i < 3; i++)
+		start_job(i, "account1", TASK_PAGES, 10, 3);
+	run_all();
+	ck_assert_str_eq(order, "012012012");
+}
+END_TEST
+
+START_TEST(turn_ends_when_its_time_is_spent)
+{
+	int64_t begin_us, took_us;
+
+	start_job(0, "account1", TASK_PAGES, 500, 1000);
+	start_job(1, "account2", TASK_PAGES, 500, 1000);
+	begin_us = clock_monotonic_us();
+	run_a_turn();
+	took_us = clock_monotonic_us() - begin_us;
+	ck_assert_int_gt(jobs[0].steps, 0);
+	ck_assert_int_le(jobs[0].steps + jobs[1].steps, TASK_TURN_US / 500);
+	ck_assert_msg(took_us >= TASK_TURN_US, "%lld us", (long long)took_us);
+}
+END_TEST
+
+START_TEST(step_is_told_a_deadline_that_leaves_time_for_others)
+{
+	start_job(0, "account1", TASK_PAGES, 1500, 20);
+	run_all();
+	ck_assert_int_le(jobs[0].longest_slice_us, TASK_STEP_US);
+	ck_assert_int_gt(jobs[0].longest_slice_us, 0);
+}
+END_TEST
+
+static void on_ready(evutil_socket_t fd, short what, void *arg)
+{
+	char byte;
+
+	(void)what;
+	ck_assert_int_eq(read(fd, &byte, 1), 1);
+	*(int *)arg = jobs[0].steps;
+}
+
+START_TEST(sockets_are_served_between_turns)
+{
+	int fds[2], steps_before = -1;
+	struct event *event;
+
+	ck_assert_int_eq(pipe(fds), 0);
+	event = event_new(base, fds[0], EV_READ | EV_PERSIST, on_ready, &steps_before);
+	event_add(event, NULL);
+	start_job(0, "account1", TASK_PAGES, TASK_STEP_US, 100);
+	run_a_turn();
+	ck_assert_int_eq(write(fds[1], "x", 1), 1);
+	int steps_then = jobs[0].steps;
+	run_a_turn();
+	ck_assert_int_eq(steps_before, steps_then);
+	event_free(event);
+	close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
+START_TEST(higher_priority_runs_first_and_the_lower_one_does_not_starve)
+{
+	start_job(0, "account1", TASK_SUMMARIES, TASK_STEP_US, 3);
+	start_job(1, "account2", TASK_IDS, TASK_STEP_US, 60);
+	run_all();
+	ck_assert_int_eq(order[0], '1');
+	const char *low = strchr(order, '0');
+	ck_assert_ptr_nonnull(low);
+	ck_assert_msg(low - order >= 3 && low - order <= 12, "the first step of the lower one is number %d",
+	              (int)(low - order));
+	ck_assert_int_lt(strrchr(order, '0') - order, 60);
+}
+END_TEST
+
+START_TEST(step_may_cancel_itself_and_others)
+{
+	start_job(0, "account1", TASK_PAGES, 10, 1);
+	start_job(1, "account1", TASK_PAGES, 10, 100);
+	start_job(2, "account2", TASK_PAGES, 10, 100);
+	start_job(3, "account2", TASK_CHANGES, 10, 2);
+	jobs[0].victim = &jobs[2];
+	jobs[3].victim = &jobs[1];
+	run_all();
+	ck_assert_int_eq(jobs[0].steps, 1);
+	ck_assert_int_eq(jobs[2].steps, 0);
+	ck_assert_int_gt(jobs[1].steps, 0);
+	ck_assert_int_lt(jobs[1].steps_left, 100);
+	ck_assert_int_eq(jobs[3].steps, 2);
+	ck_assert_uint_eq(tasks_count(tasks, "account1"), 0);
+	ck_assert_uint_eq(tasks_count(tasks, "account2"), 0);
+}
+END_TEST
+
+START_TEST(cap_holds_an_owner_and_what_waits_comes_in_order)
+{
+	config.sync_concurrent_max = 2;
+	for (int i = 0; i < 4; i++)
+		start_job(i, "account1", i == 3 ? TASK_IDS : TASK_PAGES, 10, 2);
+	ck_assert_uint_eq(tasks_count(tasks, "account1"), 4);
+	run_all();
+	ck_assert_str_eq(order, "01013322");
+}
+END_TEST
+
+START_TEST(cap_does_not_hold_the_daemon_itself_and_0_is_none)
+{
+	config.sync_concurrent_max = 1;
+	start_job(0, "", TASK_PAGES, 10, 2);
+	start_job(1, "", TASK_PAGES, 10, 2);
+	run_all();
+	ck_assert_str_eq(order, "0101");
+	config.sync_concurrent_max = 0;
+	start_job(2, "account1", TASK_PAGES, 10, 2);
+	start_job(3, "account1", TASK_PAGES, 10, 2);
+	run_all();
+	ck_assert_str_eq(order, "01012323");
+}
+END_TEST
+
+START_TEST(short_work_runs_at_once_unless_the_owner_has_some_already)
+{
+	make_job(0, "account1", TASK_PAGES, 10, 1);
+	ck_assert(task_try_now(&jobs[0].task));
+	ck_assert_str_eq(order, "0");
+	start_job(1, "account1", TASK_PAGES, 10, 1);
+	make_job(2, "account1", TASK_PAGES, 10, 1);
+	ck_assert(!task_try_now(&jobs[2].task));
+	make_job(3, "account2", TASK_PAGES, 10, 1);
+	ck_assert(task_try_now(&jobs[3].task));
+	ck_assert_str_eq(order, "03");
+}
+END_TEST
+
+static void try_many(evutil_socket_t fd, short what, void *arg)
+{
+	static const char *const owners[] = { "account0", "account1", "account2", "account3", "account4", "account5" };
+
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < 6; i++) {
+		make_job(i, owners[i], TASK_PAGES, TASK_STEP_US, 1);
+		*(int *)arg += task_try_now(&jobs[i].task);
+	}
+}
+
+START_TEST(what_runs_at_once_is_of_the_turns_time)
+{
+	static const struct timeval now = { 0, 0 };
+	int tried = 0;
+
+	event_base_once(base, -1, EV_TIMEOUT, try_many, &tried, &now);
+	run_a_turn();
+	ck_assert_int_eq(tried, TASK_TURN_US / TASK_STEP_US);
+}
+END_TEST
+
+START_TEST(cancelling_what_is_not_started_does_nothing)
+{
+	struct error err;
+
+	make_job(0, "account1", TASK_PAGES, 10, 1);
+	task_cancel(&jobs[0].task);
+	ck_assert_int_eq(task_reserve(&jobs[0].task, &err), 0);
+	ck_assert_uint_eq(tasks_count(tasks, "account1"), 0);
+	task_cancel(&jobs[0].task);
+	run_all();
+	ck_assert_int_eq(jobs[0].steps, 0);
+}
+END_TEST
+
+Suite *suite_task(void);
+
+Suite *suite_task(void)
+{
+	Suite *suite = suite_create("task");
+	TCase *tcase = tcase_create("task");
+
+	tcase_add_checked_fixture(tcase, set_up, tear_down);
+	tcase_add_test(tcase, owners_take_turns_equally_however_many_tasks_they_have);
+	tcase_add_test(tcase, tasks_of_an_owner_take_turns);
+	tcase_add_test(tcase, turn_ends_when_its_time_is_spent);
+	tcase_add_test(tcase, step_is_told_a_deadline_that_leaves_time_for_others);
+	tcase_add_test(tcase, sockets_are_served_between_turns);
+	tcase_add_test(tcase, higher_priority_runs_first_and_the_lower_one_does_not_starve);
+	tcase_add_test(tcase, step_may_cancel_itself_and_others);
+	tcase_add_test(tcase, cap_holds_an_owner_and_what_waits_comes_in_order);
+	tcase_add_test(tcase, cap_does_not_hold_the_daemon_itself_and_0_is_none);
+	tcase_add_test(tcase, short_work_runs_at_once_unless_the_owner_has_some_already);
+	tcase_add_test(tcase, what_runs_at_once_is_of_the_turns_time);
+	tcase_add_test(tcase, cancelling_what_is_not_started_does_nothing);
+	suite_add_tcase(suite, tcase);
+	return suite;
+}
