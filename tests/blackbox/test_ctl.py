@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -161,6 +162,15 @@ def test_a_full_disk_for_the_output_is_an_error(daemon):
 
 # --- import ---
 
+def feed_slowly(pipe, body, pieces=10):
+    """So that it takes a second or two, however quick the machine is."""
+    for n in range(pieces):
+        pipe.write(body[len(body) * n // pieces:len(body) * (n + 1) // pieces])
+        pipe.flush()
+        time.sleep(0.15)
+    pipe.close()
+
+
 def on_terminal(arguments, feed=None):
     """Runs cdrctl with standard error on a terminal: its output, and what the terminal got."""
     master, slave = pty.openpty()
@@ -168,7 +178,7 @@ def on_terminal(arguments, feed=None):
                                stdout=subprocess.PIPE, stderr=slave)
     os.close(slave)
     if feed:
-        threading.Thread(target=lambda: (process.stdin.write(feed), process.stdin.close())).start()
+        threading.Thread(target=feed_slowly, args=(process.stdin, feed)).start()
     got = b""
     while True:
         ready, _, _ = select.select([master], [], [], 60)
@@ -242,9 +252,9 @@ def slow_daemon(daemons):
 def test_import_draws_a_bar_with_rate_and_time_left_on_a_terminal(slow_daemon, tmp_path):
     account = slow_daemon.new_account()
     path = tmp_path / "many"
-    path.write_bytes(harness.encode(many_sms(account, 20000, NOON, SECOND / 100), "ndjson"))
+    path.write_bytes(harness.encode(many_sms(account, 60000, NOON, SECOND / 100), "ndjson"))
     output, drawn = on_terminal([harness.program("cdrctl"), "-s", slow_daemon.socket, "import", str(path)])
-    assert "20,000 accepted" in output
+    assert "60,000 accepted" in output
     assert re.search(r"\[=*>? *\] +\d+%  [\d.]+ [KM]?i?B  [\d.]+ [KMG]?i?B/s  [\d,]+ records  [\d,]+/s", drawn), drawn
     assert re.search(r"\d+:\d\d left", drawn), drawn
     assert drawn.endswith("\r\x1b[K"), "the line is emptied at the end"
