@@ -23,7 +23,7 @@
 #include "callback/callback.h"
 #include "http/http.h"
 #include "ingest/ingest.h"
-#include "keep/closing.h"
+#include "privacy/closing.h"
 #include "meter/meter.h"
 #include "report/report.h"
 #include "store/store.h"

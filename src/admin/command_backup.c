@@ -22,7 +22,7 @@
 
 #include "admin/command.h"
 #include "base/clock.h"
-#include "keep/backup.h"
+#include "backup/backup.h"
 
 #define SLICE_US 4000
 #define KEEP_MAX 1000000 /* of --keep, which is cdrctl's; both sides check it */

@@ -8,7 +8,7 @@
 
 #include "admin/job.h"
 #include "base/clock.h"
-#include "keep/erasure.h"
+#include "privacy/erasure.h"
 #include "store/erased.h"
 
 #define LIST_DEFAULT 1000

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "admin/job.h"
-#include "keep/finding.h"
+#include "privacy/finding.h"
 
 #define LIMIT_DEFAULT 1000
 #define LIMIT_MAX 100000

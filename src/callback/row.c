@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "callback/secret.h"
-#include "store/value.h"
+#include "lmdb/value.h"
 
 #define ROW_VERSION 1
 

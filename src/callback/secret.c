@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "store/catalog_rows.h"
-#include "store/value.h"
+#include "lmdb/value.h"
 
 #define ROW_VERSION 1
 #define SECRET_BYTES 32

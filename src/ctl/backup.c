@@ -12,7 +12,7 @@
 #include "ctl/client.h"
 #include "ctl/ctl.h"
 #include "ctl/progress.h"
-#include "keep/backup_dir.h"
+#include "backup/backup_dir.h"
 
 struct backing_up {
 	const struct ctl *ctl;

@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "ctl/ctl.h"
 #include "ctl/progress.h"
-#include "keep/restore.h"
+#include "backup/restore.h"
 
 static void on_progress(void *arg, const struct restore_counts *counts)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * problem_pages.h: the names of problems; private to http/.
+ * problem_pages.h: the names of problems; private to http/ and api/.
  */
 #ifndef CDRD_HTTP_PROBLEM_PAGES_H
 #define CDRD_HTTP_PROBLEM_PAGES_H

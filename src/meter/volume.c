@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "store/catalog_rows.h"
-#include "store/value.h"
+#include "lmdb/value.h"
 
 #define ROW_VERSION 1
 

@@ -20,7 +20,7 @@
 #include "base/lag.h"
 #include "callback/callback.h"
 #include "http/access.h"
-#include "http/routes.h"
+#include "api/routes.h"
 #include "report/report.h"
 
 /* Whom to ask. All stay the caller's and must outlive the metrics. */

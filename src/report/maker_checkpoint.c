@@ -7,7 +7,7 @@
  */
 #include "report/maker_private.h"
 
-#include "store/value.h"
+#include "lmdb/value.h"
 
 #define VERSION 1
 #define FIXED_ELEMENTS 15

@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-#include "store/value.h"
+#include "lmdb/value.h"
 
 #define ROW_VERSION 1
 #define ROW_COUNT 25 /* elements beside the params' and sums' own, without the version */

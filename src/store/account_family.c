@@ -2,7 +2,7 @@
 /*
  * account_family.c: what happens to an account after it was added: its name, its parent, its end. See accounts.h.
  *
- * An account that is deleted stays in the catalog, marked with the time, until its records are gone (keep/closing.h);
+ * An account that is deleted stays in the catalog, marked with the time, until its records are gone (privacy/closing.h);
  * then accounts_remove takes the rest.
  */
 #include <string.h>

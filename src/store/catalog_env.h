@@ -18,7 +18,7 @@
 #ifndef CDRD_STORE_CATALOG_ENV_H
 #define CDRD_STORE_CATALOG_ENV_H
 
-#include "store/env.h"
+#include "lmdb/env.h"
 #include "store/store.h"
 
 enum catalog_db {

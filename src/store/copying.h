@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * copying.h: a day or the catalog copied into a directory elsewhere, in slices; private to store/ but for keep/.
+ * copying.h: a day or the catalog copied into a directory elsewhere, in slices; for backup/.
  *
  * The copy is an environment of its own that holds what was committed when copying_step said *done, all as of one
  * transaction, without free pages (mirror.h). One at a time. A day that is removed meanwhile ends it.

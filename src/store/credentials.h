@@ -20,7 +20,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "store/accounts.h"
-#include "store/value.h"
+#include "lmdb/value.h"
 
 #define CREDENTIAL_SALT_LEN 16
 #define CREDENTIAL_HASH_LEN 32

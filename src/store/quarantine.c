@@ -23,7 +23,7 @@
 #include "store/change.h"
 #include "store/erase.h"
 #include "store/store_private.h"
-#include "store/value.h"
+#include "lmdb/value.h"
 
 #define ENTRY_VERSION 2
 #define ENTRY_COUNT 13 /* and the settings */

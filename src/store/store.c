@@ -21,12 +21,12 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "store/copying.h"
-#include "store/day_list.h"
-#include "store/map_guard.h"
+#include "store/days/day_list.h"
+#include "lmdb/map_guard.h"
 #include "store/erased.h"
-#include "store/moves.h"
-#include "store/repack.h"
-#include "store/seal.h"
+#include "store/putting/moves.h"
+#include "store/sealing/repack.h"
+#include "store/sealing/seal.h"
 #include "store/store_private.h"
 
 #define STORE_FORMAT 1

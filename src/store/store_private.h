@@ -10,9 +10,9 @@
 #define CDRD_STORE_STORE_PRIVATE_H
 
 #include "store/catalog_env.h"
-#include "store/block_reader.h"
+#include "store/blocks/block_reader.h"
 #include "store/clock_watch.h"
-#include "store/day.h"
+#include "store/days/day.h"
 #include "store/store.h"
 
 #define STORE_CHANGED_SLOTS 8192 /* accounts that share one are told of each other's changes */

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "store/ids.h"
+#include "store/ids/ids.h"
 #include "store/store_private.h"
 
 #define HOT_ROWS_AT_ONCE 1000

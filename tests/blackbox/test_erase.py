@@ -22,7 +22,7 @@ PERSON = "447700900999"
 MESSAGE = "You have won nothing, sincerely"
 SEAL = {"seal_rows": "300", "seal_age": "200ms"}
 
-# Of src/store/block.h: struct block_head has 14 numbers of 32 bits, then bytes, of which the second counts sums.
+# Of src/store/blocks/block.h: struct block_head has 14 numbers of 32 bits, then bytes, of which the second counts sums.
 BLOCK_HEAD_BYTES = 64
 BLOCK_SUM_BYTES = 48
 BLOCK_SEGMENT_BYTES = 56

@@ -61,7 +61,7 @@ def test_a_day_that_is_none_is_named(daemon):
 
 # --- damage ---
 
-HEAD = struct.Struct("<14I8B")  # struct block_head of src/store/block.h
+HEAD = struct.Struct("<14I8B")  # struct block_head of src/store/blocks/block.h
 SUM_BYTES, SEGMENT_BYTES, CHANGE_BYTES = 48, 56, 16
 
 

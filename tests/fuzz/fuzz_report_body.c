@@ -10,7 +10,7 @@
 #include <yajl/yajl_parse.h>
 
 #include "base/clock.h"
-#include "http/reports.h"
+#include "api/reports.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

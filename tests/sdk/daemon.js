@@ -10,12 +10,12 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const BUILD_DIR = resolve(process.env.CDRD_BUILD_DIR ?? '.');
-const FOLDERS = { cdrd: 'src', cdrctl: 'src/ctl', cdrgen: 'src/gen' };
+const FOLDERS = { cdrd: 'src', cdrctl: 'src/ctl' };
 const START_MS = 20000;
 const PRODUCER = { name: 'carrier', secret: 'producer-secret-1' };
 
 function program(name) {
-  for (const folder of ['', 'src', FOLDERS[name]]) {
+  for (const folder of ['', 'src', FOLDERS[name] ?? '']) {
     const path = join(BUILD_DIR, folder, name);
     try {
       accessSync(path, constants.X_OK);

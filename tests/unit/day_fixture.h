@@ -5,7 +5,7 @@
 #ifndef CDRD_TESTS_UNIT_DAY_FIXTURE_H
 #define CDRD_TESTS_UNIT_DAY_FIXTURE_H
 
-#include "store/day.h"
+#include "store/days/day.h"
 #include "store_fixture.h"
 
 struct day_fixture {

@@ -11,9 +11,9 @@
 #include "day_fixture.h"
 #include "expect.h"
 #include "pick.h"
-#include "store/block_builder.h"
-#include "store/block_reader.h"
-#include "store/block_skip.h"
+#include "store/blocks/block_builder.h"
+#include "store/blocks/block_reader.h"
+#include "store/blocks/block_skip.h"
 #include "store_sample.h"
 
 Suite *suite_block(void);

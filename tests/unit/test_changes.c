@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "pick.h"
 #include "store/changes.h"
-#include "store/seq_ranges.h"
+#include "store/days/seq_ranges.h"
 #include "store_fixture.h"
 
 Suite *suite_changes(void);

@@ -11,8 +11,8 @@
 #include "day_fixture.h"
 #include "expect.h"
 #include "pick.h"
-#include "store/block_builder.h"
-#include "store/ids.h"
+#include "store/blocks/block_builder.h"
+#include "store/ids/ids.h"
 #include "store_sample.h"
 
 Suite *suite_ids(void);

@@ -10,12 +10,12 @@
 
 #include "base/clock.h"
 #include "expect.h"
-#include "keep/folder.h"
-#include "keep/sums.h"
+#include "backup/folder.h"
+#include "backup/sums.h"
 #include "pick.h"
 #include "store/copying.h"
 #include "store/erase.h"
-#include "store/mirror.h"
+#include "store/copying/mirror.h"
 #include "store/verify.h"
 #include "store_fixture.h"
 

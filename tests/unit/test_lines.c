@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "expect.h"
 #include "pick.h"
-#include "store/lines.h"
+#include "store/blocks/lines.h"
 
 Suite *suite_lines(void);
 

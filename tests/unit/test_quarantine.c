@@ -9,7 +9,7 @@
 #include "store/change.h"
 #include "store/quarantine.h"
 #include "store_fixture.h"
-#include "store/value.h"
+#include "lmdb/value.h"
 
 Suite *suite_quarantine(void);
 

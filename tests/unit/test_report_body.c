@@ -5,7 +5,7 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "http/reports.h"
+#include "api/reports.h"
 
 Suite *suite_report_body(void);
 

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "expect.h"
-#include "store/moves.h"
+#include "store/putting/moves.h"
 #include "store/store_private.h"
 #include "store/verify.h"
 #include "store/versions.h"

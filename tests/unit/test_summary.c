@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "pick.h"
 #include "base/zone.h"
-#include "http/summary.h"
+#include "api/summary.h"
 #include "store/sums.h"
 #include "store_fixture.h"
 

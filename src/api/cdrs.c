@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * cdrs.c: POST /v1/cdrs, records in. The body streams into a batch of ingest/, which is answered after its commit.
+ *
+ * What the body is, Content-Type says; JSON is an array or lines by its first byte. Clients that send a type which
+ * says nothing (curl's default, say) are taken for JSON if the first byte is '{' or '['. `?product=NAME` names the
+ * product of records that name none, as in a report file's CSV; the other parameters are the settings of
+ * record/ingest_settings.h, which hold instead of the producer's.
+ */
+#include <stdlib.h>
+
+#include "http/parser.h"
+#include "api/routes.h"
+
+#define DISK_RETRY_SECONDS "30" /* beside 507 when the disk is nearly full: a person has to make room */
+#define ACCEPTED "application/x-ndjson, application/json, application/msgpack, text/csv"
+
+enum body_kind { KIND_JSON, KIND_NDJSON, KIND_MSGPACK, KIND_CSV, KIND_UNSAID };
+
+static const struct media_row {
+	const char *type;
+	enum body_kind kind;
+} media[] = {
+	{ "application/x-ndjson", KIND_NDJSON },
+	{ "application/ndjson", KIND_NDJSON },
+	{ "application/jsonl", KIND_NDJSON },
+	{ "application/x-jsonl", KIND_NDJSON },
+	{ "application/jsonlines", KIND_NDJSON },
+	{ "application/x-jsonlines", KIND_NDJSON },
+	{ "application/json-lines", KIND_NDJSON },
+	{ "application/x-json-lines", KIND_NDJSON },
+	{ "text/jsonl", KIND_NDJSON },
+	{ "text/x-ndjson", KIND_NDJSON },
+	{ "application/json", KIND_JSON },
+	{ "text/json", KIND_JSON },
+	{ "text/x-json", KIND_JSON },
+	{ "application/x-json", KIND_JSON },
+	{ "application/msgpack", KIND_MSGPACK },
+	{ "application/x-msgpack", KIND_MSGPACK },
+	{ "application/vnd.msgpack", KIND_MSGPACK },
+	{ "text/csv", KIND_CSV },
+	{ "application/csv", KIND_CSV },
+	{ "text/x-csv", KIND_CSV },
+	{ "", KIND_UNSAID },
+	{ "text/plain", KIND_UNSAID },
+	{ "application/octet-stream", KIND_UNSAID },
+	{ "application/x-www-form-urlencoded", KIND_UNSAID }, /* curl --data-binary */
+};
+
+struct upload {
+	struct http_request *request;
+	const struct disk *disk;
+	struct ingest *ingest;
+	struct ingest_batch *batch;
+	enum body_kind kind;
+	bool begun;       /* KIND_UNSAID: the first byte was seen */
+	bool finished;    /* all of it that is taken was fed */
+	int fault_status; /* of what ended it early; 0: nothing of HTTP's */
+	struct query_params params;
+	struct ingest_settings settings;
+};
+
+static void upload_free(struct upload *upload)
+{
+	query_params_free(&upload->params);
+	free(upload);
+}
+
+static void reply_unsupported(struct http_request *request)
+{
+	http_reply_header(request, "Accept-Post", ACCEPTED);
+	http_reply_problem(request, 415, "Unsupported Media Type", "The body must be one of " ACCEPTED ".");
+}
+
+/* A client that has to wait for room is told how much is missing; what else fails must not tell of the machine. */
+static void reply_error(struct http_request *request, const struct disk *disk, const struct error *err,
+                        struct str members)
+{
+	struct error low;
+
+	if (err->code == ERROR_INVALID) {
+		http_reply_problem_with(request, 400, "Unreadable body", err->message, members);
+	} else if (err->code != ERROR_FULL || !disk_is_low(disk)) {
+		http_reply_error_with(request, err, members);
+	} else {
+		disk_fail_low(disk, &low);
+		http_reply_header(request, "Retry-After", DISK_RETRY_SECONDS);
+		http_reply_problem_with(request, 507, "Insufficient Storage", low.message, members);
+	}
+}
+
+/* What an object of JSON has between its braces. */
+static struct str members_of(const struct buf *object)
+{
+	struct str text = buf_str(object);
+
+	return text.len > 2 ? (struct str){ text.p + 1, text.len - 2 } : (struct str){ NULL, 0 };
+}
+
+static void on_done(void *arg, const struct ingest_summary *summary, struct buf *answer, const struct error *err)
+{
+	struct upload *upload = arg;
+	int status = upload->fault_status;
+
+	(void)summary;
+	if (!err)
+		http_reply(upload->request, 200, "application/json", answer);
+	else if (status != 0)
+		http_reply_problem_with(upload->request, status, http_status_phrase(status), err->message,
+		                        members_of(answer));
+	else
+		reply_error(upload->request, upload->disk, err, members_of(answer));
+	upload_free(upload);
+}
+
+static void on_gone(void *arg)
+{
+	struct upload *upload = arg;
+
+	if (upload->batch)
+		ingest_batch_abandon(upload->batch);
+	upload_free(upload);
+}
+
+/* --- the format --- */
+
+static bool find_media(struct str header, enum body_kind *kind)
+{
+	const char *semicolon = header.len > 0 ? memchr(header.p, ';', header.len) : NULL;
+	struct str type = { header.p, semicolon ? (size_t)(semicolon - header.p) : header.len };
+
+	while (type.len > 0 && (type.p[type.len - 1] == ' ' || type.p[type.len - 1] == '\t'))
+		type.len--;
+	for (size_t i = 0; i < sizeof(media) / sizeof(media[0]); i++)
+		if (str_equal_nocase(type, str_from(media[i].type))) {
+			*kind = media[i].kind;
+			return true;
+		}
+	return false;
+}
+
+static enum parse_format format_of(enum body_kind kind)
+{
+	static const enum parse_format formats[] = {
+		[KIND_JSON] = PARSE_JSON, [KIND_NDJSON] = PARSE_NDJSON, [KIND_MSGPACK] = PARSE_MSGPACK,
+		[KIND_CSV] = PARSE_CSV,   [KIND_UNSAID] = PARSE_JSON,
+	};
+
+	return formats[kind];
+}
+
+/* Makes the batch; false if the request was answered instead. */
+static bool begin_batch(struct upload *upload)
+{
+	struct http_request *request = upload->request;
+	struct str product = query_params_get(&upload->params, "product");
+	struct buf name = { 0 };
+	struct error err;
+
+	if (product.p)
+		buf_add_str(&name, product);
+	upload->batch = ingest_batch_new(upload->ingest, format_of(upload->kind), http_request_producer(request),
+	                                 product.p ? buf_cstr(&name) : NULL, &upload->settings, on_done, upload, &err);
+	buf_free(&name);
+	if (!upload->batch && err.code == ERROR_INVALID) /* it is a parameter of the query */
+		http_reply_error(request, &err);
+	else if (!upload->batch)
+		reply_error(request, upload->disk, &err, (struct str){ NULL, 0 });
+	return upload->batch != NULL;
+}
+
+/* --- the query --- */
+
+/* The place of a setting, or INGEST_SETTINGS_COUNT. */
+static size_t find_setting(struct str name)
+{
+	size_t i = 0;
+
+	while (i < INGEST_SETTINGS_COUNT && !str_is(name, ingest_settings_name(i)))
+		i++;
+	return i;
+}
+
+static bool is_given_before(const struct query_params *params, const struct query_param *param)
+{
+	for (const struct query_param *other = params->list; other < param; other++)
+		if (str_equal(other->name, param->name))
+			return true;
+	return false;
+}
+
+static void take_param(struct upload *upload, const struct query_param *param, struct query_problems *problems)
+{
+	size_t setting = find_setting(param->name);
+	struct error why;
+
+	if (is_given_before(&upload->params, param))
+		query_problems_add(problems, param->name, "Given more than once");
+	else if (str_is(param->name, "product"))
+		return;
+	else if (setting == INGEST_SETTINGS_COUNT)
+		query_problems_add(problems, param->name,
+		                   "Unknown parameter; there are product, mode, version, time_zone and encoding");
+	else if (ingest_settings_set(&upload->settings, setting, param->value, &why) != 0)
+		query_problems_add(problems, param->name, "%s", why.message);
+}
+
+/* The producer's settings, and what the query says instead. False if the request was answered. */
+static bool take_query(struct upload *upload, struct store *store)
+{
+	struct http_request *request = upload->request;
+	struct query_problems problems;
+	struct producer producer;
+	struct error err;
+
+	if (query_params_decode(&upload->params, http_request_query(request), &err) < 0 ||
+	    producers_get(store, str_from(http_request_producer(request)), &producer, &err) != 0) {
+		http_reply_error(request, &err);
+		return false;
+	}
+	upload->settings = producer.settings;
+	query_problems_clear(&problems);
+	for (size_t i = 0; i < upload->params.count; i++)
+		take_param(upload, &upload->params.list[i], &problems);
+	if (problems.count > 0)
+		http_reply_invalid(request, &problems);
+	return problems.count == 0;
+}
+
+/* --- the stream --- */
+
+/* Is the body's first byte, white space and a byte order mark apart, one that JSON may begin with? True as long as there
+ * is none. */
+static bool may_be_json(struct upload *upload, const char *data, size_t len)
+{
+	for (size_t i = 0; i < len && !upload->begun; i++) {
+		if (data[i] && strchr(" \t\r\n\xef\xbb\xbf", data[i]))
+			continue;
+		upload->begun = true;
+		return data[i] == '{' || data[i] == '[';
+	}
+	return true;
+}
+
+static void finish(struct upload *upload)
+{
+	upload->finished = true;
+	http_request_on_close(upload->request, on_gone, upload);
+	ingest_batch_finish(upload->batch);
+}
+
+static void on_data(void *arg, const char *data, size_t len)
+{
+	struct upload *upload = arg;
+
+	if (upload->finished)
+		return;
+	if (upload->kind == KIND_UNSAID && !may_be_json(upload, data, len)) {
+		reply_unsupported(upload->request);
+		on_gone(upload);
+		return;
+	}
+	ingest_batch_feed(upload->batch, data, len);
+	/* The client need not send the rest to hear of it. */
+	if (ingest_batch_is_over(upload->batch))
+		finish(upload);
+}
+
+static void on_end(void *arg)
+{
+	struct upload *upload = arg;
+
+	if (!upload->finished)
+		finish(upload);
+}
+
+/* What came before the fault is answered with it. */
+static void on_fault(void *arg, const struct http_fault *fault)
+{
+	struct upload *upload = arg;
+	size_t len = strlen(fault->detail);
+	struct error why;
+
+	if (upload->finished)
+		return;
+	upload->finished = true;
+	upload->fault_status = fault->status;
+	if (len > 0 && fault->detail[len - 1] == '.')
+		len--; /* the sentence goes on */
+	error_set(&why, ERROR_INVALID, "%.*s", (int)len, fault->detail);
+	ingest_batch_stop(upload->batch, &why);
+}
+
+void http_cdrs_post(struct http_request *request, void *app)
+{
+	static const struct http_stream stream = { on_data, on_end, on_gone, on_fault };
+	struct http_app *shared = app;
+	struct upload *upload;
+	enum body_kind kind;
+	struct error err;
+
+	if (disk_is_low(shared->disk)) {
+		disk_fail_low(shared->disk, &err);
+		reply_error(request, shared->disk, &err, (struct str){ NULL, 0 });
+		return;
+	}
+	if (!find_media(http_request_header(request, "Content-Type"), &kind)) {
+		reply_unsupported(request);
+		return;
+	}
+	upload = calloc(1, sizeof(*upload));
+	if (!upload) {
+		error_set(&err, ERROR_NOMEM, "Out of memory for an upload");
+		http_reply_error(request, &err);
+		return;
+	}
+	upload->request = request;
+	upload->disk = shared->disk;
+	upload->ingest = shared->ingest;
+	upload->kind = kind;
+	if (!take_query(upload, shared->store) || !begin_batch(upload)) {
+		upload_free(upload);
+		return;
+	}
+	http_request_stream(request, &stream, upload);
+}

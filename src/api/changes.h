@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * changes.h: one GET /v2/reports/changes on its way; private to api/.
+ *
+ *	changes.c         checks the request, reads a page in slices
+ *	changes_wait.c    those that wait for something new
+ *	changes_answer.c  the JSON, the token that leads on, and the charge
+ */
+#ifndef CDRD_API_CHANGES_H
+#define CDRD_API_CHANGES_H
+
+#include <sys/queue.h>
+
+#include "base/id.h"
+#include "api/work.h"
+#include "store/changes.h"
+
+struct http_changes {
+	TAILQ_ENTRY(http_changes) entry; /* of the waiters */
+	bool waits;
+	struct http_request *request;
+	struct http_app *app;
+	struct http_work work;
+	struct event *timer; /* has it look again while it waits; NULL until the first time */
+	struct query_params params;
+	struct query_plan plan; /* borrows from params */
+	char request_id[ID_UUID_LEN + 1];
+	int64_t received_us;
+	int64_t until_us;    /* monotonic: when waiting ends */
+	uint64_t fingerprint;
+	int64_t began_us;    /* when the feed was begun that the token belongs to */
+	bool has_token;
+	uint64_t token;      /* what it stands for: changes up to this one are known */
+	uint64_t since;      /* and so are, because they are not this account's, those up to this one */
+	struct record_view view;
+	struct buf accounts; /* SCAN_ACCOUNT_LEN bytes each: whose changes are told */
+	int64_t looked_us;   /* monotonic: when many accounts were last asked whether they have something */
+	struct changes *changes; /* being read; NULL while it waits */
+	struct changes_page found; /* when it is complete, or nothing was found yet */
+};
+
+/* Answers with the complete page, after which the request is dead. -1, without having answered, on failure. */
+int http_changes_answer(struct http_changes *page, struct error *err);
+
+/* changes_wait.c: nothing was found: has the page wait until there may be something. False if it is to be answered as
+ * it is, because it has waited long enough, too many wait, or the daemon is about to end. */
+bool http_changes_wait(struct http_changes *page);
+
+/* May there be something new? */
+bool http_changes_may_have(const struct http_changes *page);
+
+/* Takes the page off the waiters, if it is among them. */
+void http_changes_wake(struct http_changes *page);
+
+#endif

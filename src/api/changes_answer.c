@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * changes_answer.c: a page of changes as JSON, the token that leads on, and the charge.
+ *
+ *	{"_links":{"self":...,"next":...},"request_id":...,"request_status":"TRUNCATED",...,"items_count":1000,
+ *	 "more":true,"next":TOKEN,"data_complete_until":"2026-03-01T12:00:00+00:00","records":[...]}
+ *
+ * There is always a `next`, since there will always be more one day. Records cost what those of a synchronous query do.
+ * The page of a token is charged once, however often it is asked for; an empty one never.
+ */
+#include "base/clock.h"
+#include "base/decimal.h"
+#include "api/changes.h"
+#include "api/link.h"
+
+#define ENVELOPE_BYTES 4096 /* a usual envelope is shorter */
+
+/* What the answer says that is not in the page. */
+struct answer {
+	struct buf self;
+	struct buf next;
+	struct buf token;
+	struct buf scratch;
+	struct meter_price price;
+	bool charged;
+};
+
+static void answer_free(struct answer *answer)
+{
+	buf_free(&answer->self);
+	buf_free(&answer->next);
+	buf_free(&answer->token);
+	buf_free(&answer->scratch);
+}
+
+static int seal_token(const struct http_changes *page, struct answer *answer, struct error *err)
+{
+	struct cursor cursor = {
+		.fingerprint = page->fingerprint,
+		.snapshot = page->found.up_to,
+		.began_us = page->began_us,
+	};
+
+	/* the iv, which is of one length, comes first */
+	if (cursor_seal(&page->app->cursor_key, http_request_account(page->request)->id, &cursor, &answer->scratch,
+	                &answer->token, err) < 0)
+		return -1;
+	buf_add_str(&answer->token, buf_str(&answer->scratch));
+	return 0;
+}
+
+static void write_links(const struct http_changes *page, struct answer *answer)
+{
+	static const char *const own[] = { "since", NULL };
+
+	http_request_url(page->request, &answer->self);
+	http_link_begin(&answer->next, page->request, &page->params, own);
+	http_link_add(&answer->next, STR_LITERAL("since"), buf_str(&answer->token));
+}
+
+/* --- the charge --- */
+
+/* Is the page one that was charged before? Then it gets the id of that time. */
+static int look_for_charge(struct http_changes *page, struct error *err)
+{
+	const struct account *reader = http_request_account(page->request);
+	struct cursor cursor = { .fingerprint = page->fingerprint, .snapshot = page->token, .began_us = page->began_us };
+
+	if (!page->has_token)
+		return 0;
+	meter_page_id(reader, &cursor, page->request_id);
+	return meter_is_charged(page->app->meter, reader, page->request_id, page->began_us, err);
+}
+
+static int quote(struct http_changes *page, struct answer *answer, struct error *err)
+{
+	const struct account *account = http_request_account(page->request);
+	size_t count = page->found.count;
+	int charged = 1;
+
+	if (count > 0 && !meter_is_free(page->plan.product) && !http_request_is_head(page->request))
+		charged = look_for_charge(page, err);
+	answer->charged = charged == 0;
+	if (answer->charged)
+		meter_quote(page->app->meter, account, count, &answer->price);
+	else
+		meter_quote_nothing(page->app->meter, account, &answer->price);
+	return charged < 0 ? -1 : 0;
+}
+
+static const char *status_of(const struct http_changes *page)
+{
+	return page->found.more ? "TRUNCATED" : "SUCCESS";
+}
+
+static void charge(const struct http_changes *page, const struct answer *answer)
+{
+	struct meter_usage usage = {
+		.id = page->request_id,
+		.owner = page->plan.account,
+		.product = page->plan.product_name,
+		.job_type = METER_BY_DATES,
+		.status = status_of(page),
+		.received_us = page->received_us,
+		.started_us = page->received_us,
+		.finished_us = clock_now_us(),
+		.params = &page->params,
+	};
+
+	if (answer->charged)
+		meter_charge(page->app->meter, http_request_account(page->request), &usage, &answer->price);
+}
+
+/* --- the JSON --- */
+
+static void write_time(struct json *json, const char *key, int64_t time_us, struct buf *scratch)
+{
+	buf_clear(scratch);
+	clock_format_record(scratch, time_us - time_us % CLOCK_US_PER_SECOND);
+	json_member_str(json, key, buf_str(scratch));
+}
+
+static void write_records(const struct http_changes *page, struct json *json)
+{
+	size_t count = page->found.count;
+
+	json_key(json, "records");
+	json_array_begin(json);
+	for (size_t i = 0; i < count; i++)
+		json_raw(json, changes_text(page->changes, i));
+	json_array_end(json);
+}
+
+static void write_answer(const struct http_changes *page, struct answer *answer, struct buf *out)
+{
+	struct json json = json_to(out);
+
+	json_object_begin(&json);
+	json_key(&json, "_links");
+	json_object_begin(&json);
+	http_link_write(&json, "self", &answer->self);
+	http_link_write(&json, "next", &answer->next);
+	json_object_end(&json);
+	json_member_str(&json, "request_id", str_from(page->request_id));
+	json_member_str(&json, "request_status", str_from(status_of(page)));
+	write_time(&json, "received_at", page->received_us, &answer->scratch);
+	buf_clear(&answer->scratch);
+	decimal_format(&answer->scratch, answer->price.total);
+	json_key(&json, "price");
+	json_raw(&json, buf_str(&answer->scratch));
+	json_member_str(&json, "currency", str_from(answer->price.currency));
+	query_plan_echo(&page->plan, &page->params, &json);
+	json_member_uint(&json, "items_count", page->found.count);
+	json_key(&json, "more");
+	json_bool(&json, page->found.more);
+	json_member_str(&json, "next", buf_str(&answer->token));
+	write_time(&json, "data_complete_until", clock_now_us() - page->app->config->data_settle, &answer->scratch);
+	write_records(page, &json);
+	json_object_end(&json);
+}
+
+int http_changes_answer(struct http_changes *page, struct error *err)
+{
+	struct answer answer = { 0 };
+	struct buf out = { 0 };
+	int result = -1;
+
+	if (seal_token(page, &answer, err) < 0 || quote(page, &answer, err) < 0)
+		goto out;
+	write_links(page, &answer);
+	buf_reserve(&out, ENVELOPE_BYTES);
+	write_answer(page, &answer, &out);
+	if (out.failed || answer.self.failed || answer.next.failed || answer.token.failed || answer.scratch.failed) {
+		error_set(err, ERROR_NOMEM, "Out of memory for a page of changes");
+		goto out;
+	}
+	http_link_header(page->request, "next", &answer.next);
+	charge(page, &answer);
+	http_reply(page->request, 200, "application/json", &out);
+	result = 0;
+out:
+	answer_free(&answer);
+	buf_free(&out);
+	return result;
+}

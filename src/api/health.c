@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * health.c: GET /healthz and GET /readyz, for whoever decides about restarts and about where requests go.
+ *
+ *	/healthz   200 "ok": the loop turns
+ *	/readyz    200 {"ready":true,"reasons":[]}, or 503 with the reasons why requests had better go elsewhere
+ *
+ *	           In both, where something is wrong that requests need not be kept away for, "warnings" names it.
+ *
+ * Each reason or warning is a row of a table. /readyz changes nothing by itself: requests that come all the same are served.
+ */
+#include "base/json.h"
+#include "api/routes.h"
+#include "store/clock_watch.h"
+#include "store/health.h"
+
+static bool store_is_shut(const struct http_app *app)
+{
+	return !app->store;
+}
+
+static bool is_deaf(const struct http_app *app)
+{
+	struct http_stats stats;
+
+	http_server_stats(app->http, &stats);
+	return !stats.draining && !stats.listening;
+}
+
+static bool is_out_of_descriptors(const struct http_app *app)
+{
+	struct http_stats stats;
+
+	http_server_stats(app->http, &stats);
+	return stats.listening && !stats.accepting;
+}
+
+static bool is_draining(const struct http_app *app)
+{
+	struct http_stats stats;
+
+	http_server_stats(app->http, &stats);
+	return stats.draining;
+}
+
+static bool disk_is_short(const struct http_app *app)
+{
+	return disk_is_low(app->disk);
+}
+
+static bool catalog_is_broken(const struct http_app *app)
+{
+	struct store_health health;
+
+	store_health(app->store, &health);
+	return health.catalog_broken;
+}
+
+static bool commits_fail(const struct http_app *app)
+{
+	struct store_health health;
+
+	store_health(app->store, &health);
+	return health.commits_failed > 0;
+}
+
+static bool days_are_broken(const struct http_app *app)
+{
+	struct store_health health;
+
+	store_health(app->store, &health);
+	return health.days_broken > 0;
+}
+
+static bool deletion_is_held(const struct http_app *app)
+{
+	struct clock_watch watch;
+
+	store_clock_watch(app->store, &watch);
+	return watch.held;
+}
+
+struct finding {
+	bool (*applies)(const struct http_app *app);
+	const char *text;
+};
+
+static const struct finding reasons[] = {
+	{ store_is_shut, "the store is not open" },
+	{ is_deaf, "no address is listened on" },
+	{ is_out_of_descriptors, "connections cannot be accepted" },
+	{ is_draining, "the daemon is ending" },
+	{ disk_is_short, "the disk is nearly full" },
+	{ catalog_is_broken, "the catalog does not work since a write failed" },
+	{ commits_fail, "the last commit failed" },
+	{ NULL, NULL },
+};
+
+static const struct finding warnings[] = {
+	{ days_are_broken, "days cannot be read or written: cdrctl verify" },
+	{ deletion_is_held, "the clock has jumped ahead, nothing is deleted for its age: cdrctl clock accept" },
+	{ NULL, NULL },
+};
+
+/* Writes an array of the texts that apply; returns how many. */
+static size_t write_findings(struct buf *out, const struct finding *rows, const struct http_app *app)
+{
+	struct json j = json_to(out);
+	size_t count = 0;
+
+	json_array_begin(&j);
+	for (; rows->text; rows++) {
+		if (!rows->applies(app))
+			continue;
+		json_text(&j, rows->text);
+		count++;
+	}
+	json_array_end(&j);
+	return count;
+}
+
+void http_healthz_get(struct http_request *request, void *app)
+{
+	struct buf body = { 0 };
+
+	(void)app;
+	buf_add_text(&body, "ok\n");
+	http_reply_header(request, "Cache-Control", "no-store");
+	http_reply(request, 200, "text/plain", &body);
+}
+
+void http_readyz_get(struct http_request *request, void *app)
+{
+	struct buf list = { 0 }, others = { 0 }, body = { 0 };
+	struct json j = json_to(&body);
+	bool ready = write_findings(&list, reasons, app) == 0 && !list.failed;
+
+	json_object_begin(&j);
+	json_key(&j, "ready");
+	json_bool(&j, ready);
+	json_key(&j, "reasons");
+	json_raw(&j, buf_str(&list));
+	if (write_findings(&others, warnings, app) > 0) {
+		json_key(&j, "warnings");
+		json_raw(&j, buf_str(&others));
+	}
+	json_object_end(&j);
+	buf_free(&list);
+	buf_free(&others);
+	http_reply_header(request, "Cache-Control", "no-store");
+	http_reply(request, ready ? 200 : 503, "application/json", &body);
+}

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: ISC
+# The endpoints.
+libcdrd_a_SOURCES += \
+	src/api/cdrs.c \
+	src/api/changes.c src/api/changes.h \
+	src/api/changes_answer.c \
+	src/api/changes_wait.c \
+	src/api/estimate.c \
+	src/api/health.c \
+	src/api/link.c src/api/link.h \
+	src/api/media.c \
+	src/api/plan.c src/api/plan.h \
+	src/api/problem_pages.c \
+	src/api/records.c src/api/records.h \
+	src/api/records_answer.c \
+	src/api/records_read.c \
+	src/api/reports.c src/api/reports.h \
+	src/api/reports_body.c \
+	src/api/reports_list.c \
+	src/api/reports_post.c \
+	src/api/routes.c src/api/routes.h \
+	src/api/summary.c src/api/summary.h \
+	src/api/summary_answer.c \
+	src/api/summary_groups.c \
+	src/api/summary_turns.c src/api/summary_turns.h \
+	src/api/work.c src/api/work.h

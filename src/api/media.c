@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * media.c: GET and HEAD /v3/media/{file_id}, a report's file, whole or from where a broken download stopped.
+ *
+ * Byte ranges are those of RFC 9110, 14: one range is served, more at once are answered with the whole file, as is a
+ * range whose If-Range no longer fits; one that can hold no byte of the file, however large its numbers, is 416. HEAD has
+ * no ranges. The ETag is the file's SHA-256, so it is strong and does not change.
+ */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/reports.h"
+
+#define CONTENT_TYPE "application/octet-stream"
+#define ID_SHOWN 64
+
+struct range {
+	uint64_t first;
+	uint64_t length;
+};
+
+enum range_kind { RANGE_NONE, RANGE_PART, RANGE_BEYOND };
+
+/* Reads digits off *text; false if there are none. What is larger than any file is as large as the largest. */
+static bool take_number(struct str *text, uint64_t *number)
+{
+	size_t digits = 0;
+
+	*number = 0;
+	while (digits < text->len && text->p[digits] >= '0' && text->p[digits] <= '9') {
+		uint64_t digit = (uint64_t)(text->p[digits++] - '0');
+
+		*number = *number > (UINT64_MAX - digit) / 10 ? UINT64_MAX : *number * 10 + digit;
+	}
+	text->p += digits;
+	text->len -= digits;
+	return digits > 0;
+}
+
+static bool take_char(struct str *text, char c)
+{
+	if (text->len == 0 || text->p[0] != c)
+		return false;
+	text->p++;
+	text->len--;
+	return true;
+}
+
+/* bytes=-500: the last 500 */
+static enum range_kind read_suffix(struct str text, uint64_t size, struct range *range)
+{
+	uint64_t count;
+
+	if (!take_number(&text, &count) || text.len > 0)
+		return RANGE_NONE;
+	if (count == 0 || size == 0)
+		return RANGE_BEYOND;
+	range->length = count < size ? count : size;
+	range->first = size - range->length;
+	return RANGE_PART;
+}
+
+/* bytes=500-999, bytes=500- ; what is not of such a form counts as no range at all. */
+static enum range_kind read_range(struct str text, uint64_t size, struct range *range)
+{
+	static const struct str unit = { "bytes=", 6 };
+	uint64_t last = size - 1;
+
+	if (text.len < unit.len || !str_equal_nocase((struct str){ text.p, unit.len }, unit))
+		return RANGE_NONE;
+	text.p += unit.len;
+	text.len -= unit.len;
+	if (take_char(&text, '-'))
+		return read_suffix(text, size, range);
+	if (!take_number(&text, &range->first) || !take_char(&text, '-'))
+		return RANGE_NONE;
+	if (text.len > 0 && (!take_number(&text, &last) || text.len > 0 || last < range->first))
+		return RANGE_NONE;
+	if (range->first >= size)
+		return RANGE_BEYOND;
+	range->length = (last < size ? last : size - 1) - range->first + 1;
+	return RANGE_PART;
+}
+
+/* Is `etag` in the list of If-None-Match? Weak comparison; "*" is any. */
+static bool etag_listed(struct str list, struct str etag)
+{
+	if (str_is(list, "*"))
+		return true;
+	return list.len >= etag.len && memmem(list.p, list.len, etag.p, etag.len) != NULL;
+}
+
+static void add_headers(struct http_request *request, const struct report *report, const char *etag)
+{
+	struct buf disposition = { 0 };
+
+	buf_add_text(&disposition, "attachment; filename=\"");
+	report_file_name(report, &disposition);
+	buf_add_char(&disposition, '"');
+	if (buf_cstr(&disposition))
+		http_reply_header(request, "Content-Disposition", disposition.data);
+	http_reply_header(request, "ETag", etag);
+	http_reply_header(request, "Accept-Ranges", "bytes");
+	http_reply_header(request, "Cache-Control", "private, no-transform");
+	buf_free(&disposition);
+}
+
+static void reply_beyond(struct http_request *request, uint64_t size)
+{
+	char range[48];
+
+	(void)snprintf(range, sizeof(range), "bytes */%llu", (unsigned long long)size);
+	http_reply_header(request, "Content-Range", range);
+	http_reply_problem(request, 416, "Range Not Satisfiable", "The range holds no byte of the file.");
+}
+
+static void reply_part(struct http_request *request, int fd, const struct range *range, uint64_t size)
+{
+	char text[96];
+
+	(void)snprintf(text, sizeof(text), "bytes %llu-%llu/%llu", (unsigned long long)range->first,
+	               (unsigned long long)(range->first + range->length - 1), (unsigned long long)size);
+	http_reply_header(request, "Content-Range", text);
+	http_reply_file(request, 206, CONTENT_TYPE, fd, range->first, range->length);
+}
+
+/* Takes over `fd`. */
+static void reply_file(struct http_request *request, const struct report *report, int fd, uint64_t size)
+{
+	struct str if_range = http_request_header(request, "If-Range");
+	struct str wanted = http_request_header(request, "Range");
+	struct range range = { 0 };
+	enum range_kind kind = RANGE_NONE;
+	char etag[MAKER_SHA256_LEN + 3];
+
+	(void)snprintf(etag, sizeof(etag), "\"%s\"", report->sha256);
+	if (wanted.p && !http_request_is_head(request) && (!if_range.p || str_is(if_range, etag)))
+		kind = read_range(wanted, size, &range);
+	if (kind == RANGE_BEYOND) {
+		close(fd);
+		reply_beyond(request, size);
+		return;
+	}
+	add_headers(request, report, etag);
+	if (etag_listed(http_request_header(request, "If-None-Match"), str_from(etag))) {
+		close(fd);
+		http_reply(request, 304, NULL, NULL);
+	} else if (kind == RANGE_PART) {
+		reply_part(request, fd, &range, size);
+	} else {
+		http_reply_file(request, 200, CONTENT_TYPE, fd, 0, size);
+	}
+}
+
+static void reply_unknown(struct http_request *request)
+{
+	struct str id = http_request_segment(request);
+	struct buf detail = { 0 };
+
+	if (id.len > ID_SHOWN)
+		id.len = ID_SHOWN;
+	buf_addf(&detail, "File %.*s does not exist, or you do not have access.", STR_ARGS(id));
+	http_reply_problem(request, 404, "Invalid file ID", buf_cstr(&detail));
+	buf_free(&detail);
+}
+
+static void open_and_reply(struct http_request *request, const struct http_app *app, const struct report *report)
+{
+	struct error err;
+	struct stat st;
+	int fd = reports_open_file(app->reports, report, &err);
+
+	if (fd < 0) {
+		http_reply_error(request, &err);
+	} else if (fstat(fd, &st) != 0 || (uint64_t)st.st_size != report->bytes) {
+		close(fd);
+		error_set(&err, ERROR_CORRUPT, "report %s: its file has not the length it should have", report->id);
+		http_reply_error(request, &err);
+	} else {
+		reply_file(request, report, fd, report->bytes);
+	}
+}
+
+void http_media_get(struct http_request *request, void *arg)
+{
+	const struct http_app *app = arg;
+	struct report report;
+	struct error err;
+
+	if (reports_get_file(app->reports, http_request_segment(request), &report, &err) < 0) {
+		if (err.code == ERROR_NOT_FOUND)
+			reply_unknown(request);
+		else
+			http_reply_error(request, &err);
+		return;
+	}
+	int visible = http_report_is_visible(request, app, &report, &err);
+
+	if (visible > 0)
+		open_and_reply(request, app, &report);
+	else if (visible < 0)
+		http_reply_error(request, &err);
+	else
+		reply_unknown(request);
+	report_free(&report);
+}

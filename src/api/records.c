@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * records.c: GET /v2/reports/records, the synchronous query.
+ *
+ * A request becomes a plan (query/), the plan a page. Reading is done in slices (work.h), so that a filter which
+ * seldom matches does not keep other requests waiting. If the client goes away meanwhile, the page goes with it.
+ */
+#include "api/records.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "api/plan.h"
+
+#define CURSOR STR_LITERAL("cursor")
+
+static void page_free(void *arg)
+{
+	struct http_records_page *page = arg;
+
+	http_work_end(&page->work);
+	query_params_free(&page->params);
+	buf_free(&page->records);
+	buf_free(&page->hits);
+	buf_free(&page->not_found);
+	free(page);
+}
+
+static enum http_work_state page_step(void *arg, int64_t deadline_us, struct error *err)
+{
+	struct http_records_page *page = arg;
+	enum http_records_end end = http_records_read(page, deadline_us, err);
+
+	if (end == HTTP_RECORDS_PAUSED)
+		return HTTP_WORK_MORE;
+	if (end != HTTP_RECORDS_COMPLETE || http_records_answer(page, err) < 0)
+		return HTTP_WORK_FAILED;
+	return HTTP_WORK_ANSWERED;
+}
+
+/* --- the beginning: each of these has answered the request where it returns false --- */
+
+static bool make_plan(struct http_records_page *page)
+{
+	const struct config *config = page->app->config;
+	struct query_limits limits = {
+		.window_max_us = config->sync_window_max,
+		.ids_max = (size_t)config->ids_max,
+		.page_max = (size_t)config->page_max,
+	};
+
+	if (!http_plan_make(page->request, page->app, QUERY_SYNC, &limits, page->received_us, &page->params,
+	                    &page->plan))
+		return false;
+	page->view = query_plan_view(&page->plan);
+	page->columns = record_view_columns(page->plan.product, &page->view);
+	page->limit = page->plan.limit;
+	return true;
+}
+
+/* Takes up the range, the snapshot, the limit and the place that the cursor holds. A limit beside it counts instead, and
+ * makes the page another one: what it has beyond the other is not paid. */
+static bool resume(struct http_records_page *page)
+{
+	struct query_plan *plan = &page->plan;
+	const struct account *reader = http_request_account(page->request);
+	struct cursor cursor;
+	struct error err;
+
+	if (cursor_open(&page->app->cursor_key, reader->id, plan->cursor, plan->iv, &cursor, &err) < 0)
+		return http_plan_refuse(page->request, CURSOR, err.message);
+	if (cursor.fingerprint != query_plan_fingerprint(plan, &page->params))
+		return http_plan_refuse(page->request, CURSOR, "Belongs to a query with other parameters");
+	plan->from_us = cursor.from_us;
+	plan->to_us = cursor.to_us;
+	page->snapshot = cursor.snapshot;
+	page->position = cursor.position;
+	page->began_us = cursor.began_us;
+	if (page->limit == 0)
+		page->limit = cursor.limit;
+	cursor.limit = (uint32_t)page->limit;
+	meter_page_id(reader, &cursor, page->request_id);
+	return true;
+}
+
+/* A page that a cursor leads to is charged once. */
+static int look_for_charge(struct http_records_page *page, struct error *err)
+{
+	int found = 0;
+
+	if (page->plan.cursor.p && !meter_is_free(page->plan.product))
+		found = meter_is_charged(page->app->meter, http_request_account(page->request), page->request_id,
+		                         page->began_us, err);
+	page->is_paid = found > 0;
+	return found < 0 ? -1 : 0;
+}
+
+static size_t page_size(const struct http_records_page *page)
+{
+	size_t max = (size_t)page->app->config->page_max;
+
+	return page->limit > 0 && page->limit < max ? page->limit : max;
+}
+
+static bool prepare(struct http_records_page *page)
+{
+	struct error err;
+
+	if (!make_plan(page))
+		return false;
+	/* who asks what he has been charged for is told of all of it */
+	if (meter_is_free(page->plan.product))
+		meter_settle(page->app->meter);
+	page->snapshot = store_snapshot(page->app->store);
+	if (page->plan.cursor.p && !resume(page))
+		return false;
+	page->max = page_size(page);
+	page->last = page->position;
+	if (look_for_charge(page, &err) < 0) {
+		http_reply_error(page->request, &err);
+		return false;
+	}
+	return true;
+}
+
+void http_records_get(struct http_request *request, void *app)
+{
+	struct http_app *shared = app;
+	struct http_records_page *page = malloc(sizeof(*page));
+	struct error err;
+
+	if (!page) {
+		error_set(&err, ERROR_NOMEM, "Out of memory for a query");
+		http_reply_error(request, &err);
+		return;
+	}
+	memset(page, 0, offsetof(struct http_records_page, plan));
+	page->request = request;
+	page->app = shared;
+	page->received_us = page->began_us = clock_now_us();
+	id_uuid_from(&shared->random, page->request_id);
+	http_work_init(&page->work, request, shared, page_step, page_free, page);
+	if (http_work_admit(&page->work) && prepare(page))
+		http_work_begin(&page->work, page->plan.by_id ? TASK_IDS : TASK_PAGES);
+	else
+		page_free(page);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * records.h: one GET /v2/reports/records on its way; private to api/.
+ *
+ *	records.c         checks the request, runs slices until the page is complete
+ *	records_read.c    a slice: records from the store into page->records, as JSON
+ *	records_answer.c  the envelope around them, and the links
+ */
+#ifndef CDRD_API_RECORDS_H
+#define CDRD_API_RECORDS_H
+
+#include "base/id.h"
+#include "api/work.h"
+
+struct http_records_page {
+	struct http_request *request;
+	const struct http_app *app;
+	struct http_work work;
+	char request_id[ID_UUID_LEN + 1];
+	int64_t received_us;
+	int64_t began_us; /* when the first of the query's pages was asked for */
+	bool is_paid;     /* the very page was asked for before */
+
+	struct record_view view;
+	uint64_t columns;   /* that the view shows, as of scan_query */
+	size_t max;         /* records on a page */
+	size_t limit;       /* the same as the query said; 0: it did not */
+	size_t count;       /* records on this one */
+	bool more;          /* at least one more record is there */
+	struct buf records; /* JSON objects, separated by commas */
+
+	/* by dates */
+	uint64_t snapshot;
+	struct scan_position position; /* where the next slice goes on */
+	struct scan_position last;     /* after the last record of the page */
+
+	/* by ids */
+	size_t ids_done;
+	struct buf hits;      /* struct hit of records_read.c */
+	struct buf not_found; /* ids, separated by commas */
+
+	struct query_params params;
+	struct query_plan plan; /* borrows from params; last, as query_plan_make fills it */
+};
+
+enum http_records_end { HTTP_RECORDS_COMPLETE, HTTP_RECORDS_PAUSED, HTTP_RECORDS_FAILED };
+
+/* Reads until the page is complete or `deadline_us` of clock_monotonic_us has passed. HTTP_RECORDS_FAILED: *err says
+ * why. */
+enum http_records_end http_records_read(struct http_records_page *page, int64_t deadline_us, struct error *err);
+
+/* Answers with the complete page, after which the request is dead. -1, without having answered, on failure. */
+int http_records_answer(struct http_records_page *page, struct error *err);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * records_answer.c: the JSON around a page of records.
+ *
+ *	{"_links":{"self":{"href":...},"next":{"href":...}},"request_id":...,"request_status":"TRUNCATED",...,
+ *	 "items_count":1000,"cursor":...,"iv":...,"records":[...]}
+ *
+ * Records may be a megabyte, so the page's are sent from where they were written, after what stands before them.
+ *
+ * `next` repeats the query with cursor and iv in place of its own; the same URL stands in a Link header (RFC 8288).
+ */
+#include "api/records.h"
+
+#include "base/clock.h"
+#include "base/decimal.h"
+#include "base/json.h"
+#include "api/link.h"
+
+#define FRONT_BYTES 2048 /* it usually is shorter */
+
+/* What the answer says that is not in the page. */
+struct answer {
+	struct buf self;
+	struct buf next; /* this and the two below: empty unless the client can go on */
+	struct buf cursor;
+	struct buf iv;
+	struct buf scratch;
+};
+
+static void answer_free(struct answer *answer)
+{
+	buf_free(&answer->self);
+	buf_free(&answer->next);
+	buf_free(&answer->cursor);
+	buf_free(&answer->iv);
+	buf_free(&answer->scratch);
+}
+
+static void write_next(const struct http_records_page *page, struct answer *answer)
+{
+	static const char *const own[] = { "cursor", "iv", NULL };
+
+	http_link_begin(&answer->next, page->request, &page->params, own);
+	http_link_add(&answer->next, STR_LITERAL("cursor"), buf_str(&answer->cursor));
+	http_link_add(&answer->next, STR_LITERAL("iv"), buf_str(&answer->iv));
+}
+
+static int seal_cursor(const struct http_records_page *page, struct answer *answer, struct error *err)
+{
+	struct cursor cursor = {
+		.fingerprint = query_plan_fingerprint(&page->plan, &page->params),
+		.from_us = page->plan.from_us,
+		.to_us = page->plan.to_us,
+		.snapshot = page->snapshot,
+		.began_us = page->began_us,
+		.limit = (uint32_t)page->limit,
+		.position = page->last,
+	};
+
+	return cursor_seal(&page->app->cursor_key, http_request_account(page->request)->id, &cursor, &answer->cursor,
+	                   &answer->iv, err);
+}
+
+static void write_links(struct json *json, const struct answer *answer)
+{
+	json_key(json, "_links");
+	json_object_begin(json);
+	http_link_write(json, "self", &answer->self);
+	if (answer->next.len > 0)
+		http_link_write(json, "next", &answer->next);
+	json_object_end(json);
+}
+
+static void write_time(struct json *json, const char *key, int64_t time_us, struct buf *scratch)
+{
+	buf_clear(scratch);
+	clock_format_record(scratch, time_us);
+	json_member_str(json, key, buf_str(scratch));
+}
+
+static void write_price(const struct meter_price *price, struct json *json, struct buf *scratch)
+{
+	buf_clear(scratch);
+	decimal_format(scratch, price->total);
+	json_key(json, "price");
+	json_raw(json, buf_str(scratch));
+	json_member_str(json, "currency", str_from(price->currency));
+}
+
+static bool is_empty_range(const struct query_plan *plan)
+{
+	return !plan->by_id && plan->from_us == plan->to_us;
+}
+
+/* Is the page one that costs anything? */
+static bool is_chargeable(const struct http_records_page *page)
+{
+	return !page->is_paid && !is_empty_range(&page->plan) && !meter_is_free(page->plan.product) &&
+	       !http_request_is_head(page->request);
+}
+
+static void quote(const struct http_records_page *page, struct meter_price *price)
+{
+	const struct account *account = http_request_account(page->request);
+
+	if (is_chargeable(page))
+		meter_quote(page->app->meter, account, page->count, price);
+	else
+		meter_quote_nothing(page->app->meter, account, price);
+}
+
+static const char *status_of(const struct http_records_page *page)
+{
+	return page->more ? "TRUNCATED" : "SUCCESS";
+}
+
+static void charge(const struct http_records_page *page, const struct meter_price *price)
+{
+	struct meter_usage usage = {
+		.id = page->request_id,
+		.owner = page->plan.account,
+		.product = page->plan.product_name,
+		.job_type = page->plan.by_id ? METER_BY_ID : METER_BY_DATES,
+		.status = status_of(page),
+		.received_us = page->received_us,
+		.started_us = page->received_us,
+		.finished_us = clock_now_us(),
+		.params = &page->params,
+	};
+
+	if (is_chargeable(page))
+		meter_charge(page->app->meter, http_request_account(page->request), &usage, price);
+}
+
+/* All of the answer that stands before its records. */
+static void write_front(const struct http_records_page *page, const struct meter_price *price, struct answer *answer,
+                        struct buf *out)
+{
+	struct json json = json_to(out);
+	int64_t received_us = page->received_us - page->received_us % CLOCK_US_PER_SECOND;
+
+	json_object_begin(&json);
+	write_links(&json, answer);
+	json_member_str(&json, "request_id", str_from(page->request_id));
+	json_member_str(&json, "request_status", str_from(status_of(page)));
+	write_time(&json, "received_at", received_us, &answer->scratch);
+	write_price(price, &json, &answer->scratch);
+	query_plan_echo(&page->plan, &page->params, &json);
+	json_member_uint(&json, "items_count", page->count);
+	if (page->not_found.len > 0)
+		json_member_str(&json, "ids_not_found", buf_str(&page->not_found));
+	if (answer->next.len > 0) {
+		json_member_str(&json, "cursor", buf_str(&answer->cursor));
+		json_member_str(&json, "iv", buf_str(&answer->iv));
+	}
+	json_key(&json, "records");
+	json_array_begin(&json);
+}
+
+/* And what follows them. */
+static void write_end(struct buf *out)
+{
+	struct json json = json_to(out);
+
+	json_array_end(&json);
+	json_object_end(&json);
+}
+
+int http_records_answer(struct http_records_page *page, struct error *err)
+{
+	struct answer answer = { 0 };
+	struct buf front = { 0 };
+	struct meter_price price;
+	int result = -1;
+
+	http_request_url(page->request, &answer.self);
+	/* an id query has no cursor: one id may find more than a page, which only the status tells */
+	if (page->more && !page->plan.by_id) {
+		if (seal_cursor(page, &answer, err) < 0)
+			goto out;
+		write_next(page, &answer);
+	}
+	buf_reserve(&front, FRONT_BYTES);
+	quote(page, &price);
+	write_front(page, &price, &answer, &front);
+	write_end(&page->records);
+	if (front.failed || page->records.failed || answer.self.failed || answer.next.failed || answer.scratch.failed) {
+		error_set(err, ERROR_NOMEM, "Out of memory for a page of records");
+		goto out;
+	}
+	if (answer.next.len > 0)
+		http_link_header(page->request, "next", &answer.next);
+	charge(page, &price);
+	http_reply_behind(page->request, 200, "application/json", buf_str(&front), &page->records);
+	result = 0;
+out:
+	answer_free(&answer);
+	buf_free(&front);
+	return result;
+}

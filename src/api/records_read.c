@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * records_read.c: one slice of reading for a page of records.
+ *
+ * By dates, a scan writes records straight into the page and looks for one more than fits, so that TRUNCATED is said
+ * only when there is more. By ids, each id is looked up in turn; what is found comes newest day first and id by id,
+ * so it is gathered beside its time, then put in order.
+ */
+#include "api/records.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+
+#define ROOM_AT 16 /* records after which there is an idea of how much room a page needs */
+
+/* A record that an id found: its JSON within page->records until it is put in order. */
+struct hit {
+	int64_t time_us;
+	uint64_t seq; /* with the time, tells records apart */
+	size_t at;
+	size_t len;
+};
+
+/* Once a few are there, makes room for a full page like them: growing step by step would copy them again and again. */
+static void make_room(struct http_records_page *page)
+{
+	size_t usual = page->records.len / page->count;
+
+	buf_reserve(&page->records, (page->max - page->count) * (usual + usual / 8));
+}
+
+static bool add_scanned(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+{
+	struct http_records_page *page = arg;
+
+	(void)line;
+	if (page->count == page->max) {
+		page->more = true;
+		return false;
+	}
+	if (page->count == ROOM_AT)
+		make_room(page);
+	if (page->count++ > 0)
+		buf_add_char(&page->records, ',');
+	record_write_json_columns(&page->records, record, page->columns);
+	page->last = *behind;
+	return !page->records.failed;
+}
+
+static enum http_records_end read_range(struct http_records_page *page, int64_t deadline_us, struct error *err)
+{
+	const struct query_plan *plan = &page->plan;
+	char account[1][SCAN_ACCOUNT_LEN];
+	struct scan_query query = {
+		.product = plan->product,
+		.direction = page->view.direction,
+		.accounts = (const char (*)[SCAN_ACCOUNT_LEN])account,
+		.accounts_count = 1,
+		.from_us = plan->from_us,
+		.to_us = plan->to_us,
+		.snapshot = page->snapshot,
+		.filters = plan->filters,
+		.filters_count = plan->filters_count,
+		.columns = page->columns,
+	};
+	struct scan_sink sink = { .on_record = add_scanned, .arg = page };
+	enum scan_end end;
+
+	memcpy(account[0], plan->account, SCAN_ACCOUNT_LEN);
+	if (scan_run(page->app->store, &query, &page->position, deadline_us, &sink, &end, err) < 0)
+		return HTTP_RECORDS_FAILED;
+	return end == SCAN_PAUSED ? HTTP_RECORDS_PAUSED : HTTP_RECORDS_COMPLETE;
+}
+
+/* The lookup is told of directions only where they are kept apart. */
+static bool is_other_direction(const struct query_plan *plan, const struct record *record)
+{
+	struct str direction = record_value(record, plan->product->direction_column);
+
+	return plan->direction != CATALOG_NO_DIRECTION && catalog_direction_parse(direction) != plan->direction;
+}
+
+static struct hit *hits_of(const struct http_records_page *page)
+{
+	return (struct hit *)(void *)page->hits.data;
+}
+
+static int compare_hits(const void *a, const void *b)
+{
+	const struct hit *left = a, *right = b;
+
+	if (left->time_us != right->time_us)
+		return left->time_us < right->time_us ? -1 : 1;
+	return (left->seq > right->seq) - (left->seq < right->seq);
+}
+
+/* Did an earlier id find the same record? By its message_id and its id, say. */
+static bool is_known(const struct http_records_page *page, const struct hit *hit)
+{
+	const struct hit *hits = hits_of(page);
+
+	for (size_t i = 0; page->ids_done > 1 && i < page->count; i++) {
+		if (compare_hits(&hits[i], hit) == 0)
+			return true;
+	}
+	return false;
+}
+
+struct finding {
+	struct http_records_page *page;
+	bool found;
+};
+
+static bool add_found(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+{
+	struct finding *finding = arg;
+	struct http_records_page *page = finding->page;
+	struct record_view view = page->view;
+	struct hit hit = { .time_us = behind->time_us, .seq = behind->seq, .at = page->records.len };
+
+	(void)line;
+	if (is_other_direction(&page->plan, record))
+		return true;
+	finding->found = true;
+	if (is_known(page, &hit))
+		return true;
+	if (page->count == page->max) {
+		page->more = true;
+		return false;
+	}
+	view.direction = record_partition(record); /* the query need not name one */
+	record_write_json(&page->records, record, &view);
+	hit.len = page->records.len - hit.at;
+	buf_add(&page->hits, &hit, sizeof(hit));
+	if (page->records.failed || page->hits.failed)
+		return false;
+	page->count++;
+	return true;
+}
+
+static int find_one(struct http_records_page *page, struct str id, struct error *err)
+{
+	const struct query_plan *plan = &page->plan;
+	struct finding finding = { .page = page };
+	size_t count;
+
+	if (scan_find_id(page->app->store, plan->product, plan->account, page->view.direction, id, page->columns, SIZE_MAX,
+	                 add_found, &finding, &count, err) < 0)
+		return -1;
+	if (!finding.found) {
+		if (page->not_found.len > 0)
+			buf_add_char(&page->not_found, ',');
+		buf_add_str(&page->not_found, id);
+	}
+	return 0;
+}
+
+/* Writes the hits anew in order of time, with commas between them. */
+static void put_in_order(struct http_records_page *page)
+{
+	struct hit *hits = hits_of(page);
+	struct buf ordered = { 0 };
+
+	if (page->count < 2)
+		return;
+	qsort(hits, page->count, sizeof(*hits), compare_hits);
+	buf_reserve(&ordered, page->records.len + page->count);
+	for (size_t i = 0; i < page->count; i++) {
+		if (i > 0)
+			buf_add_char(&ordered, ',');
+		buf_add(&ordered, page->records.data + hits[i].at, hits[i].len);
+	}
+	buf_free(&page->records);
+	page->records = ordered;
+}
+
+static enum http_records_end read_ids(struct http_records_page *page, int64_t deadline_us, struct error *err)
+{
+	const struct query_plan *plan = &page->plan;
+
+	while (page->ids_done < plan->ids_count) {
+		if (find_one(page, plan->ids[page->ids_done++], err) < 0)
+			return HTTP_RECORDS_FAILED;
+		if (page->ids_done < plan->ids_count && clock_monotonic_us() >= deadline_us)
+			return HTTP_RECORDS_PAUSED;
+	}
+	if (page->records.failed || page->hits.failed || page->not_found.failed) {
+		error_set(err, ERROR_NOMEM, "Out of memory for a page of records");
+		return HTTP_RECORDS_FAILED;
+	}
+	put_in_order(page);
+	return HTTP_RECORDS_COMPLETE;
+}
+
+enum http_records_end http_records_read(struct http_records_page *page, int64_t deadline_us, struct error *err)
+{
+	return page->plan.by_id ? read_ids(page, deadline_us, err) : read_range(page, deadline_us, err);
+}

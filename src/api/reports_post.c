@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * reports_post.c: POST /v2/reports, a new report.
+ *
+ * An Idempotency-Key makes a repeated request harmless: with the same body it is answered with the report that the
+ * first one made, with another body it is refused. A key lives as long as its report.
+ */
+#include "api/reports.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "callback/callback.h"
+#include "api/plan.h"
+
+#define PENDING_RETRY_SECONDS "30"
+#define KEY_NAME STR_LITERAL("Idempotency-Key")
+#define CALLBACK_NAME STR_LITERAL("callback_url")
+
+/* Too large for the stack of a handler. */
+struct post {
+	struct http_request *request;
+	const struct http_app *app;
+	struct query_params params;
+	struct query_problems problems;
+	struct query_plan plan; /* borrows from params */
+	struct str key;
+	uint64_t body_hash;
+	int64_t received_us;
+};
+
+/* Each of these answers the request where it returns false. */
+
+bool http_report_read_body(struct http_request *request, struct query_params *params,
+                           struct query_problems *problems)
+{
+	struct error err = { 0 };
+
+	if (http_report_params(params, problems, http_request_body(request), &err) == 0)
+		return true;
+	if (err.code == ERROR_INVALID && params->count < QUERY_PARAMS_MAX)
+		http_reply_problem(request, 400, "Malformed JSON", "Malformed JSON payload.");
+	else
+		http_reply_error(request, &err);
+	return false;
+}
+
+static bool read_body(struct post *post)
+{
+	struct str body = http_request_body(post->request);
+
+	post->body_hash = id_hash64(body.p, body.len, 0);
+	return http_report_read_body(post->request, &post->params, &post->problems);
+}
+
+static bool read_key(struct post *post)
+{
+	post->key = http_request_header(post->request, "Idempotency-Key");
+	if (!post->key.p)
+		post->key = STR_LITERAL("");
+	if (post->key.len <= REPORT_KEY_MAX)
+		return true;
+	query_problems_add(&post->problems, KEY_NAME, "%zu characters, at most %d allowed", post->key.len, REPORT_KEY_MAX);
+	http_reply_invalid(post->request, &post->problems);
+	return false;
+}
+
+/* The key was used before: the same request is answered as then. */
+static void reply_again(struct post *post, const char *id, uint64_t body_hash)
+{
+	struct report report;
+	struct error err;
+
+	if (body_hash != post->body_hash) {
+		post->problems = (struct query_problems){ 0 };
+		query_problems_add(&post->problems, KEY_NAME, "Was used for a request with another body");
+		http_reply_invalid(post->request, &post->problems);
+	} else if (reports_get(post->app->reports, str_from(id), &report, &err) < 0) {
+		http_reply_error(post->request, &err);
+	} else {
+		http_report_reply(post->request, &report);
+		report_free(&report);
+	}
+}
+
+static bool is_new(struct post *post)
+{
+	const struct account *account = http_request_account(post->request);
+	char id[ID_UUID_LEN + 1];
+	uint64_t body_hash;
+	struct error err;
+	int found;
+
+	if (post->key.len == 0)
+		return true;
+	found = reports_find_key(post->app->reports, account->id, post->key, id, &body_hash, &err);
+	if (found < 0)
+		http_reply_error(post->request, &err);
+	else if (found > 0)
+		reply_again(post, id, body_hash);
+	return found == 0;
+}
+
+/* What a callback's URL must be beyond being one. */
+static void check_callback(struct str url, struct query_problems *problems)
+{
+	struct error err;
+	const char *reason;
+
+	if (!url.p || callback_url_check(url, &err) == 0)
+		return;
+	reason = strchr(err.message, ' '); /* the message begins with the parameter's name */
+	query_problems_add(problems, CALLBACK_NAME, "%s", reason ? reason + 1 : err.message);
+}
+
+bool http_report_make_plan(struct http_request *request, const struct http_app *app, int64_t received_us,
+                           const struct query_params *params, struct query_plan *plan,
+                           struct query_problems *problems)
+{
+	struct query_limits limits = {
+		.window_max_us = app->config->report_window_max,
+		.any_values = http_plan_any_values(app),
+	};
+
+	query_plan_make(plan, QUERY_ASYNC, params, &limits, http_plan_range_end(received_us), problems);
+	check_callback(plan->callback_url, problems);
+	if (problems->count > 0) {
+		http_reply_invalid(request, problems);
+		return false;
+	}
+	if (!http_plan_may_read(request, app, str_from(plan->account)))
+		return false;
+	if (meter_is_free(plan->product))
+		meter_settle(app->meter);
+	return true;
+}
+
+static bool make_plan(struct post *post)
+{
+	return http_report_make_plan(post->request, post->app, post->received_us, &post->params, &post->plan,
+	                             &post->problems);
+}
+
+static void create(struct post *post)
+{
+	struct buf base_url = { 0 };
+	struct report_request request = {
+		.creator = http_request_account(post->request)->id,
+		.plan = &post->plan,
+		.params = &post->params,
+		.key = post->key,
+		.body_hash = post->body_hash,
+		.received_us = post->received_us,
+		.pending_max = meter_queued_max(post->app->meter, http_request_account(post->request)),
+	};
+	struct report report;
+	struct error err;
+
+	http_request_base_url(post->request, &base_url);
+	request.base_url = buf_str(&base_url);
+	if (reports_create(post->app->reports, &request, &report, &err) == 0) {
+		http_report_reply(post->request, &report);
+		report_free(&report);
+	} else if (err.code == ERROR_LIMIT) {
+		http_reply_header(post->request, "Retry-After", PENDING_RETRY_SECONDS);
+		http_reply_problem(post->request, 429, "Too Many Requests", err.message);
+	} else {
+		http_reply_error(post->request, &err);
+	}
+	buf_free(&base_url);
+}
+
+void http_report_post(struct http_request *request, void *arg)
+{
+	struct post *post = calloc(1, sizeof(*post));
+	struct error err;
+
+	if (!post) {
+		error_set(&err, ERROR_NOMEM, "Out of memory for a report");
+		http_reply_error(request, &err);
+		return;
+	}
+	post->request = request;
+	post->app = arg;
+	post->received_us = clock_now_us();
+	if (read_body(post) && read_key(post) && is_new(post) && make_plan(post))
+		create(post);
+	query_params_free(&post->params);
+	free(post);
+}

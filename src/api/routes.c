@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * routes.c: every endpoint of the daemon, one row each: method, path, who may call it, what becomes of the body,
+ * the function that answers, and the limit that it counts against.
+ */
+#include "api/routes.h"
+
+const struct http_route http_routes[] = {
+	{ HTTP_POST, "/v1/cdrs", HTTP_AUTH_PRODUCER, HTTP_BODY_STREAM, http_cdrs_post, METER_LIMIT_NONE },
+	{ HTTP_GET, "/v2/reports/records", HTTP_AUTH_ACCOUNT, HTTP_BODY_NONE, http_records_get, METER_LIMIT_SYNC },
+	{ HTTP_POST, "/v2/reports", HTTP_AUTH_ACCOUNT, HTTP_BODY_WHOLE, http_report_post, METER_LIMIT_ASYNC },
+	{ HTTP_POST, "/v2/reports/estimate", HTTP_AUTH_ACCOUNT, HTTP_BODY_WHOLE, http_estimate_post, METER_LIMIT_ASYNC },
+	{ HTTP_GET, "/v2/reports/summary", HTTP_AUTH_ACCOUNT, HTTP_BODY_NONE, http_summary_get, METER_LIMIT_SYNC },
+	{ HTTP_GET, "/v2/reports/changes", HTTP_AUTH_ACCOUNT, HTTP_BODY_NONE, http_changes_get, METER_LIMIT_SYNC },
+	{ HTTP_GET, "/v2/reports", HTTP_AUTH_ACCOUNT, HTTP_BODY_NONE, http_report_list, METER_LIMIT_ASYNC },
+	{ HTTP_GET, "/v2/reports/{id}", HTTP_AUTH_ACCOUNT, HTTP_BODY_NONE, http_report_get, METER_LIMIT_ASYNC },
+	{ HTTP_DELETE, "/v2/reports/{id}", HTTP_AUTH_ACCOUNT, HTTP_BODY_NONE, http_report_delete, METER_LIMIT_ASYNC },
+	{ HTTP_GET, "/v3/media/{id}", HTTP_AUTH_ACCOUNT, HTTP_BODY_NONE, http_media_get, METER_LIMIT_DOWNLOAD },
+	{ HTTP_GET, "/problems", HTTP_AUTH_NONE, HTTP_BODY_NONE, http_problems_get, METER_LIMIT_NONE },
+	{ HTTP_GET, "/problems/{name}", HTTP_AUTH_NONE, HTTP_BODY_NONE, http_problem_get, METER_LIMIT_NONE },
+	{ HTTP_GET, "/healthz", HTTP_AUTH_NONE, HTTP_BODY_NONE, http_healthz_get, METER_LIMIT_NONE },
+	{ HTTP_GET, "/readyz", HTTP_AUTH_NONE, HTTP_BODY_NONE, http_readyz_get, METER_LIMIT_NONE },
+	{ 0 },
+};

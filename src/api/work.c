@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * work.c: see work.h.
+ */
+#include "api/work.h"
+
+#include <stdio.h>
+
+#define WAITING_TIMES 10 /* sync_concurrent_max: those that may wait besides the ones under way */
+#define RETRY_SECONDS "1"
+
+static void on_step(void *arg, int64_t deadline_us)
+{
+	struct http_work *work = arg;
+	struct error err = { 0 };
+	enum http_work_state end = work->step(work->arg, deadline_us, &err);
+
+	if (end == HTTP_WORK_MORE && task_start(&work->task, &err) == 0)
+		return;
+	if (end == HTTP_WORK_WAITS) {
+		task_cancel(&work->task);
+		return;
+	}
+	if (end != HTTP_WORK_ANSWERED)
+		http_reply_error(work->request, &err);
+	work->free(work->arg);
+}
+
+void http_work_init(struct http_work *work, struct http_request *request, const struct http_app *app,
+                    enum http_work_state (*step)(void *arg, int64_t deadline_us, struct error *err),
+                    void (*free)(void *arg), void *arg)
+{
+	*work = (struct http_work){ .request = request, .app = app, .step = step, .free = free, .arg = arg };
+	task_init(&work->task, app->tasks, http_request_account(request)->id, TASK_PAGES, on_step, work);
+}
+
+bool http_work_admit(struct http_work *work)
+{
+	const char *account = http_request_account(work->request)->id;
+	size_t max = (size_t)work->app->config->sync_concurrent_max;
+	char detail[160];
+
+	if (max == 0 || tasks_count(work->app->tasks, account) < max * (1 + WAITING_TIMES))
+		return true;
+	(void)snprintf(detail, sizeof(detail),
+	               "Account %s has %zu requests under way (sync_concurrent_max) and %zu waiting, "
+	               "which is all it may have.",
+	               account, max, max * WAITING_TIMES);
+	http_reply_header(work->request, "Retry-After", RETRY_SECONDS);
+	http_reply_problem(work->request, 429, "Too Many Requests", detail);
+	return false;
+}
+
+void http_work_run(struct http_work *work)
+{
+	struct error err;
+
+	if (task_try_now(&work->task) || task_start(&work->task, &err) == 0)
+		return;
+	http_reply_error(work->request, &err);
+	work->free(work->arg);
+}
+
+void http_work_begin(struct http_work *work, enum task_priority priority)
+{
+	work->task.priority = priority;
+	http_request_on_close(work->request, work->free, work->arg);
+	http_work_run(work);
+}
+
+int http_work_wait(struct http_work *work, enum task_priority priority, struct error *err)
+{
+	work->task.priority = priority;
+	if (task_reserve(&work->task, err) < 0)
+		return -1;
+	http_request_on_close(work->request, work->free, work->arg);
+	return 0;
+}
+
+void http_work_resume(struct http_work *work)
+{
+	struct error err;
+
+	(void)task_start(&work->task, &err); /* its memory is reserved: this cannot fail */
+}
+
+void http_work_end(struct http_work *work)
+{
+	task_cancel(&work->task);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * backup_private.h: what backup.c and backup_files.c share; private to backup/.
+ */
+#ifndef CDRD_BACKUP_BACKUP_PRIVATE_H
+#define CDRD_BACKUP_BACKUP_PRIVATE_H
+
+#include "backup/backup.h"
+
+enum backup_stage { BACKUP_STAGE_DAYS, BACKUP_STAGE_CATALOG, BACKUP_STAGE_KEYS, BACKUP_STAGE_REPORTS, BACKUP_STAGE_END };
+
+/* Of the file at hand. */
+enum backup_phase {
+	BACKUP_PHASE_NONE, /* the next one is to be found */
+	BACKUP_PHASE_OFFERED,
+	BACKUP_PHASE_WANTED,
+	BACKUP_PHASE_COPYING, /* copying.h is at it */
+	BACKUP_PHASE_READING,
+	BACKUP_PHASE_TRIMMING, /* the copy goes, a piece at a time: of a large one that takes longer than a slice */
+};
+
+struct backup {
+	struct store *store;
+	struct reports *reports;
+	const struct disk *disk;
+	struct buf data_dir;
+	struct buf spool; /* data_dir/backup.part */
+	int lock_fd;      /* of the spool */
+	bool keeps_moves; /* the store was told to */
+
+	enum backup_stage stage;
+	enum backup_phase phase;
+	int32_t day;           /* at hand, or the next to look for */
+	size_t key;            /* likewise, of the table of keys */
+	struct buf report_ids; /* ID_UUID_LEN + 1 bytes each */
+	bool reports_listed;
+	size_t report;
+	struct buf name;       /* of the file at hand, below the backup */
+	unsigned mode;
+	struct buf stamp;
+	int fd;
+	struct buf scratch;
+	char piece[BACKUP_PIECE_BYTES];
+	struct backup_counts counts;
+};
+
+/* Makes the spool, or empties it, and takes it. */
+int backup_spool_take(struct backup *backup, struct error *err);
+
+/* Removes what is in it. */
+int backup_spool_clear(struct backup *backup, struct error *err);
+
+/* The path of the copy that is made there; dies with the next use of scratch. NULL with *err. */
+const char *backup_spool_copy(struct backup *backup, struct error *err);
+
+/* Is there room for a copy of what is at `path`? ERROR_FULL if not. */
+int backup_check_room(struct backup *backup, const char *path, struct error *err);
+
+/* Fills the stamp with what tells whether the file at hand is still the same: empty if it may change again without that
+ * being seen. ERROR_NOT_FOUND if there is none. */
+int backup_stamp(struct backup *backup, struct error *err);
+
+/* Opens data_dir's file of the name at hand: 1, 0 if it is not there, -1. */
+int backup_open_own(struct backup *backup, struct error *err);
+
+/* Opens the copy in the spool and removes it there, so that it goes with the descriptor. */
+int backup_open_copy(struct backup *backup, struct error *err);
+
+/* The next piece: 1 with *data, 0 at the end, -1. */
+int backup_read_piece(struct backup *backup, struct str *data, struct error *err);
+
+/* Shortens the copy that is open: 1, 0 when nothing is left of it, -1. */
+int backup_trim_copy(struct backup *backup, struct error *err);
+
+/* Lists the files of ended reports. */
+int backup_list_reports(struct backup *backup, struct error *err);
+
+#endif

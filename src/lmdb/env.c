@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * env.c: LMDB, wrapped once. See env.h.
+ *
+ * LMDB syncs its files but not the directory entries that lead to them, so the first commit syncs both directories
+ * before anything is acknowledged.
+ */
+#include "lmdb/env.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "lmdb/map_guard.h"
+
+#define DISK_FULL_BYTES ((uint64_t)1 << 20)
+#define LOCK_FILE_BYTES 8192 /* with LMDB's own number of readers, 126 */
+#define RETRY_US CLOCK_US_PER_SECOND
+
+/* LMDB calls a write that the disk took only a part of EIO. */
+static bool disk_is_full(const char *path)
+{
+	struct statvfs st;
+	return statvfs(path, &st) == 0 && st.f_bavail * st.f_frsize < DISK_FULL_BYTES;
+}
+
+int env_fail(const struct env *env, int rc, const char *doing, struct error *err)
+{
+	if (rc == EIO && disk_is_full(env->path))
+		rc = ENOSPC;
+	if (rc > 0)
+		return error_set_errno(err, rc, "%s: %s", env->path, doing);
+	if (rc == MDB_MAP_FULL)
+		return error_set(err, ERROR_FULL, "%s: %s: the map size set for it is used up", env->path, doing);
+	if (rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_PANIC || rc == MDB_INVALID)
+		return error_set(err, ERROR_CORRUPT, "%s: %s: %s", env->path, doing, mdb_strerror(rc));
+	return error_set(err, ERROR_IO, "%s: %s: %s", env->path, doing, mdb_strerror(rc));
+}
+
+int env_sync_directory(const char *path, struct error *err)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fsync(fd) != 0) {
+		error_set_errno(err, errno, "%s: sync", path);
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	close(fd);
+	return 0;
+}
+
+static int sync_parent(const char *path, struct error *err)
+{
+	char *parent = strdup(path);
+	if (!parent)
+		return error_set(err, ERROR_NOMEM, "%s: out of memory", path);
+	char *slash = strrchr(parent, '/');
+	if (slash && slash != parent)
+		*slash = '\0';
+	int rc = env_sync_directory(slash ? parent : ".", err);
+	free(parent);
+	return rc;
+}
+
+/*
+ * LMDB makes its lock file with ftruncate and maps it: on a full disk the first write to a page of it would be a
+ * SIGBUS. With its blocks reserved, that is an error here. (No lock is held on it yet that closing the file could lose.)
+ */
+static int reserve_lock_file(const char *path, struct error *err)
+{
+	struct buf name = { 0 };
+	struct stat st;
+	buf_addf(&name, "%s/lock.mdb", path);
+	int fd = buf_cstr(&name) ? open(name.data, O_RDWR | O_CREAT | O_CLOEXEC, 0640) : -1;
+	int number = fd < 0 || fstat(fd, &st) != 0 ? errno : 0;
+	if (number == 0)
+		number = posix_fallocate(fd, 0, st.st_size > LOCK_FILE_BYTES ? st.st_size : LOCK_FILE_BYTES);
+	if (fd >= 0)
+		close(fd);
+	buf_free(&name);
+	return number ? error_set_errno(err, number, "%s: reserve lock.mdb", path) : 0;
+}
+
+/* A new environment that a full disk has left half made could not be opened later. */
+static void remove_new(const char *path)
+{
+	static const char *const names[] = { "data.mdb", "lock.mdb" };
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (size_t i = 0; dir >= 0 && i < sizeof(names) / sizeof(names[0]); i++)
+		(void)unlinkat(dir, names[i], 0);
+	if (dir >= 0)
+		close(dir);
+	(void)rmdir(path);
+}
+
+static size_t last_commit(const struct env *env)
+{
+	MDB_envinfo info;
+	mdb_env_info(env->mdb, &info);
+	return info.me_last_txnid;
+}
+
+static int open_databases(struct env *env, struct error *err)
+{
+	MDB_txn *txn = env_write(env, err);
+	if (!txn)
+		return -1;
+	const struct env_db *dbs = env->dbs;
+	for (size_t i = 0; dbs[i].name; i++) {
+		int rc = mdb_dbi_open(txn, dbs[i].name, dbs[i].flags | MDB_CREATE, &env->dbi[i]);
+		if (rc)
+			return env_fail(env, rc, dbs[i].name, err);
+	}
+	return env_commit(env, err);
+}
+
+/* The databases' own commit was not waited for. */
+static int sync_new(struct env *env, struct error *err)
+{
+	int rc = mdb_env_set_flags(env->mdb, MDB_NOSYNC, 0);
+	if (!rc)
+		rc = mdb_env_sync(env->mdb, 1);
+	return rc ? env_fail(env, rc, "sync", err) : 0;
+}
+
+/* --- its pages in memory --- */
+
+#define MAIN_DBI 1
+#define META_MAGIC_AT 16
+#define META_MAGIC UINT32_C(0xBEEFC0DE)
+
+static void on_lost(void *lost)
+{
+	*(bool *)lost = true;
+}
+
+/* Where the map begins, which LMDB does not tell: a page has its number at its beginning, and the first database's entry
+ * stands in a page of the main one. NULL if that does not lead to the first meta page. */
+static const void *find_map(const struct env *env, MDB_txn *txn, size_t page_bytes)
+{
+	MDB_val key = env_val(env->dbs[0].name, strlen(env->dbs[0].name)), val;
+	MDB_envinfo info;
+	uint64_t number;
+	uint32_t magic;
+	if (mdb_get(txn, MAIN_DBI, &key, &val) != 0 || mdb_env_info(env->mdb, &info) != 0)
+		return NULL;
+	const uint8_t *page = (const uint8_t *)val.mv_data - (uintptr_t)val.mv_data % page_bytes;
+	memcpy(&number, page, sizeof(number));
+	if (number > info.me_last_pgno)
+		return NULL;
+	const uint8_t *map = page - number * page_bytes;
+	memcpy(&magic, map + META_MAGIC_AT, sizeof(magic));
+	return magic == META_MAGIC ? map : NULL;
+}
+
+/* --- its size --- */
+
+#define FREE_DBI 0
+
+/* How many of the pages from `first` on are free? LMDB does not write a page that was taken and given back. */
+static int count_free(const struct env *env, MDB_txn *txn, uint64_t first, uint64_t *count, struct error *err)
+{
+	MDB_cursor *cursor;
+	MDB_val key, val;
+	int rc = mdb_cursor_open(txn, FREE_DBI, &cursor);
+	if (rc)
+		return env_fail(env, rc, "open cursor", err);
+	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
+		const uint64_t *list = val.mv_data; /* how many, then their numbers */
+		for (uint64_t i = 1; i < val.mv_size / sizeof(*list) && i <= list[0]; i++)
+			*count += list[i] >= first;
+	}
+	mdb_cursor_close(cursor);
+	return rc == MDB_NOTFOUND ? 0 : env_fail(env, rc, "read the list of free pages", err);
+}
+
+static int check_free(const struct env *env, uint64_t first, uint64_t end, struct error *err)
+{
+	uint64_t free_pages = 0;
+	bool lost = false;
+	MDB_txn *txn;
+	map_guard_install();
+	map_guard_catch(on_lost, &lost);
+	int rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn);
+	int result = rc ? env_fail(env, rc, "begin read", err) : count_free(env, txn, first, &free_pages, err);
+	if (!rc)
+		mdb_txn_abort(txn);
+	map_guard_catch(NULL, NULL);
+	if (result == 0 && !lost && free_pages >= end - first)
+		return 0;
+	return error_set(err, ERROR_CORRUPT, "%s: cut short, %llu pages of %llu", env->path, (unsigned long long)first,
+	                 (unsigned long long)end);
+}
+
+int env_check_size(const struct env *env, struct error *err)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+	struct stat st;
+	int fd;
+	int rc = mdb_env_get_fd(env->mdb, &fd);
+	if (!rc)
+		rc = mdb_env_info(env->mdb, &info);
+	if (!rc)
+		rc = mdb_env_stat(env->mdb, &stat);
+	if (rc)
+		return env_fail(env, rc, "look", err);
+	if (fstat(fd, &st) != 0)
+		return error_set_errno(err, errno, "%s", env->path);
+	uint64_t first = (uint64_t)st.st_size / stat.ms_psize, end = (uint64_t)info.me_last_pgno + 1;
+	return first >= end ? 0 : check_free(env, first, end, err);
+}
+
+static int guard_map(struct env *env, struct error *err)
+{
+	MDB_txn *txn = env_read(env, err);
+	MDB_stat stat;
+	if (!txn)
+		return -1;
+	env->map = mdb_env_stat(env->mdb, &stat) == 0 ? find_map(env, txn, stat.ms_psize) : NULL;
+	if (env->map && map_guard_add(env->map, env->map_bytes, MAP_GUARD_LMDB, on_lost, env->lost) != 0) {
+		env->map = NULL;
+		return env_read_end(env, txn, error_set(err, ERROR_NOMEM, "%s: out of memory", env->path), err);
+	}
+	if (!env->map)
+		log_warn("store", "%s: its map is not found; a page that cannot be read will end the daemon", env->path);
+	return env_read_end(env, txn, 0, err);
+}
+
+static int fail_lost(struct env *env, struct error *err)
+{
+	if (!env->broken)
+		log_error("store", "%s: pages cannot be read; nothing of it is used until it is opened anew", env->path);
+	env->broken = true;
+	return error_set(err, ERROR_CORRUPT, "%s: pages cannot be read", env->path);
+}
+
+static int open_made(struct env *env, bool made, struct error *err)
+{
+	if (reserve_lock_file(env->path, err) != 0)
+		return -1;
+	env->lost = calloc(1, sizeof(*env->lost));
+	if (!env->lost)
+		return error_set(err, ERROR_NOMEM, "%s: out of memory", env->path);
+	int rc = mdb_env_create(&env->mdb);
+	if (!rc)
+		rc = mdb_env_set_mapsize(env->mdb, env->map_bytes);
+	if (!rc)
+		rc = mdb_env_set_maxdbs(env->mdb, ENV_DBS_MAX);
+	if (!rc)
+		rc = mdb_env_open(env->mdb, env->path, MDB_NOTLS | (made ? MDB_NOSYNC : 0), 0640);
+	if (rc)
+		return env_fail(env, rc, "open", err);
+	if (env_check_size(env, err) != 0)
+		return -1;
+	map_guard_install();
+	map_guard_catch(on_lost, env->lost);
+	int result = open_databases(env, err) != 0 || (made && sync_new(env, err) != 0) || guard_map(env, err) != 0 ? -1 : 0;
+	map_guard_catch(NULL, NULL);
+	if (result != 0)
+		return -1;
+	/* A process that ended before its first commit has left one that is as good as new. */
+	env->is_new = last_commit(env) <= 1;
+	return 0;
+}
+
+int env_open(struct env *env, const char *path, size_t map_bytes, const struct env_db *dbs, struct error *err)
+{
+	*env = (struct env){ .path = strdup(path), .dbs = dbs, .map_bytes = map_bytes };
+	if (!env->path)
+		return error_set(err, ERROR_NOMEM, "%s: out of memory", path);
+	bool made = mkdir(path, 0750) == 0;
+	if (!made && errno != EEXIST) {
+		error_set_errno(err, errno, "%s: make directory", path);
+		env_close(env);
+		return -1;
+	}
+	if (open_made(env, made, err) == 0)
+		return 0;
+	env_close(env);
+	if (made)
+		remove_new(path);
+	return -1;
+}
+
+static void drop_spare(struct env *env)
+{
+	if (env->spare)
+		mdb_txn_abort(env->spare);
+	env->spare = NULL;
+}
+
+static void close_mdb(struct env *env)
+{
+	env_abort(env);
+	drop_spare(env);
+	map_guard_remove(env->map);
+	free(env->lost);
+	env->map = env->lost = NULL;
+	if (env->mdb)
+		mdb_env_close(env->mdb);
+	env->mdb = NULL;
+}
+
+void env_close(struct env *env)
+{
+	close_mdb(env);
+	free(env->path);
+	memset(env, 0, sizeof(*env));
+}
+
+/* --- one that is broken --- */
+
+static void set_broken(struct env *env)
+{
+	if (!env->broken)
+		log_error("store", "%s: a write has failed that LMDB cannot go on after; it is opened anew", env->path);
+	env->broken = true;
+	env->retry_us = 0;
+}
+
+/* LMDB would make a new one in the place of what is gone. */
+static int check_there(const struct env *env, struct error *err)
+{
+	struct buf file = { 0 };
+	struct stat st;
+	buf_addf(&file, "%s/data.mdb", env->path);
+	bool is_there = buf_cstr(&file) && stat(file.data, &st) == 0 && st.st_size > 0;
+	buf_free(&file);
+	return is_there ? 0 : error_set(err, ERROR_CORRUPT, "%s: data.mdb is missing or empty", env->path);
+}
+
+static int reopen(struct env *env, struct error *err)
+{
+	int64_t now_us = clock_monotonic_us();
+	if (env_is_lost(env) && env->kept)
+		return fail_lost(env, err);
+	if (env->reading > 0 || env->write || now_us < env->retry_us)
+		return error_set(err, ERROR_IO, "%s: does not work since a write or a read failed, and waits to be opened anew", env->path);
+	close_mdb(env);
+	env->committed = 0;
+	env->broken = false;
+	if (check_there(env, err) != 0 || open_made(env, false, err) != 0) {
+		close_mdb(env);
+		env->broken = true;
+		env->retry_us = now_us + RETRY_US;
+		log_error("store", "%s: cannot be opened anew: %s", env->path, err->message);
+		return -1;
+	}
+	env->reopened++;
+	log_info("store", "%s: opened anew", env->path);
+	return 0;
+}
+
+/* Begins a transaction, where need be after opening anew; `flags` of mdb_txn_begin. */
+static MDB_txn *begin(struct env *env, unsigned flags, const char *doing, struct error *err)
+{
+	MDB_txn *txn = NULL;
+	for (bool again = false;; again = true) {
+		if (env->broken && reopen(env, err) != 0)
+			return NULL;
+		int rc = mdb_txn_begin(env->mdb, NULL, flags, &txn);
+		if (!rc && env_is_lost(env)) {
+			mdb_txn_abort(txn);
+			fail_lost(env, err);
+			return NULL;
+		}
+		if (!rc)
+			return txn;
+		if (rc != MDB_PANIC || again) {
+			env_fail(env, rc, doing, err);
+			return NULL;
+		}
+		set_broken(env);
+	}
+}
+
+/* After a commit that failed: can it be used any more? */
+static void look_for_panic(struct env *env)
+{
+	MDB_txn *txn;
+	int rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn);
+	if (!rc)
+		mdb_txn_abort(txn);
+	if (rc == MDB_PANIC)
+		set_broken(env);
+}
+
+/* --- transactions --- */
+
+MDB_txn *env_write(struct env *env, struct error *err)
+{
+	if (env_is_lost(env)) { /* what is open may rest on pages that are not the file's */
+		fail_lost(env, err);
+		if (env->write)
+			return NULL;
+	}
+	if (!env->write)
+		env->write = begin(env, 0, "begin", err);
+	return env->write;
+}
+
+int env_commit(struct env *env, struct error *err)
+{
+	if (!env->write)
+		return 0;
+	drop_spare(env);
+	if (env_is_lost(env)) {
+		env_abort(env);
+		return fail_lost(env, err);
+	}
+	int rc = mdb_txn_commit(env->write);
+	env->write = NULL;
+	env->cursor = NULL;
+	env->committed = last_commit(env);
+	if (rc) {
+		look_for_panic(env);
+		return env_fail(env, rc, "commit", err);
+	}
+	if (env->is_new && (env_sync_directory(env->path, err) != 0 || sync_parent(env->path, err) != 0))
+		return -1;
+	env->is_new = false;
+	return 0;
+}
+
+void env_abort(struct env *env)
+{
+	if (env->write)
+		mdb_txn_abort(env->write);
+	env->write = NULL;
+	env->cursor = NULL;
+}
+
+MDB_txn *env_read(struct env *env, struct error *err)
+{
+	if (env_is_lost(env)) {
+		fail_lost(env, err);
+		drop_spare(env);
+	}
+	MDB_txn *txn = env->spare;
+	env->spare = NULL;
+	if (!txn)
+		txn = begin(env, MDB_RDONLY, "begin read", err);
+	env->reading += txn != NULL;
+	return txn;
+}
+
+int env_read_end(struct env *env, MDB_txn *txn, int result, struct error *err)
+{
+	env->reading--;
+	if (env_is_lost(env))
+		result = fail_lost(env, err);
+	if (env->spare || env->broken || mdb_txn_id(txn) < env->committed)
+		mdb_txn_abort(txn);
+	else
+		env->spare = txn;
+	return result;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * env.h: LMDB, wrapped once.
+ *
+ * What the wrapper adds: errors as struct error with the path in them, named databases opened with the environment
+ * from a table, and a write transaction that stays open across turns of the loop until it is committed. Read
+ * transactions see the last commit, also while a write transaction is open (MDB_NOTLS allows both on one thread).
+ *
+ * A write to a meta page that fails leaves LMDB's environment unusable (MDB_PANIC). It is then *broken*: what was not
+ * committed is lost, and the next who wants a transaction has it closed and opened anew, at most once a second. What
+ * fails until that succeeds are the requests that need it.
+ *
+ * An environment whose file is shorter than its meta pages say is not opened. One whose pages cannot be read any more,
+ * while it is open, is *lost*: see map_guard.h. What is read from then on is an error when the transaction ends, nothing is
+ * committed, and it is closed and opened anew as if broken; but one that is `kept`, by somebody who knows things that he
+ * read in it, waits for him to do that.
+ */
+#ifndef CDRD_LMDB_ENV_H
+#define CDRD_LMDB_ENV_H
+
+#include <lmdb.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/str.h"
+
+#define ENV_DBS_MAX 16
+
+/* A named database; a table of these ends with a NULL name. */
+struct env_db {
+	const char *name;
+	unsigned flags; /* of mdb_dbi_open, without MDB_CREATE */
+};
+
+struct env {
+	MDB_env *mdb;
+	char *path;
+	MDB_txn *write;      /* the open write transaction, or NULL */
+	MDB_cursor *cursor;  /* of the open write transaction, for whoever keeps one through it; it ends with it. Or NULL */
+	MDB_txn *spare;      /* a read transaction on the last commit that nobody uses, or NULL */
+	size_t committed;    /* number of the last commit, as of mdb_txn_id */
+	bool is_new;         /* no commit has synced the directory's entries yet */
+	bool *lost;          /* pages could not be read; set in a signal's handler, so it has a place of its own */
+	const void *map;
+	bool kept;
+	bool broken;         /* must be opened anew; `mdb` is NULL where that has failed */
+	int64_t retry_us;    /* monotonic: not to be tried before */
+	unsigned reading;    /* read transactions that are not ended */
+	uint64_t reopened;   /* how often it has been */
+	const struct env_db *dbs;
+	size_t map_bytes;
+	MDB_dbi dbi[ENV_DBS_MAX]; /* in the table's order */
+};
+
+/* Makes the directory and the databases if need be. Blocks for the fsync of a new one's file; its directory is synced by
+ * the first commit, so that not all of it is waited for at once. */
+int env_open(struct env *env, const char *path, size_t map_bytes, const struct env_db *dbs, struct error *err);
+
+/* Has it been seen that pages cannot be read? */
+static inline bool env_is_lost(const struct env *env)
+{
+	return env->lost && *env->lost;
+}
+
+/* Syncs a directory's entries. */
+int env_sync_directory(const char *path, struct error *err);
+
+/* Aborts an open write transaction. Safe on a zeroed env. */
+void env_close(struct env *env);
+
+/* The open write transaction, begun if need be; NULL with *err. */
+MDB_txn *env_write(struct env *env, struct error *err);
+
+/* Commits the open write transaction with its fsync; 0 when there is none. On failure it is aborted, or not known to
+ * last. */
+int env_commit(struct env *env, struct error *err);
+void env_abort(struct env *env);
+
+/*
+ * A read-only transaction on the last commit; end it within the slice. NULL with *err.
+ *
+ * Ending it keeps it for the next env_read, up to the next commit: of hundreds of environments, each one's locks, slots of
+ * readers and meta pages are cold when their turn comes. `result` is what came of the reading, and is returned.
+ */
+MDB_txn *env_read(struct env *env, struct error *err);
+int env_read_end(struct env *env, MDB_txn *txn, int result, struct error *err);
+
+/* Does it have all pages that it says it has? One that is not there would be a SIGBUS. ERROR_CORRUPT. */
+int env_check_size(const struct env *env, struct error *err);
+
+/* Fills *err from an LMDB result: MDB_MAP_FULL and ENOSPC are ERROR_FULL, corruption ERROR_CORRUPT, a system's
+ * errno ERROR_IO. Always returns -1. `doing` says what failed: "put", "commit". */
+int env_fail(const struct env *env, int rc, const char *doing, struct error *err);
+
+static inline MDB_val env_val(const void *data, size_t len)
+{
+	return (MDB_val){ .mv_size = len, .mv_data = (void *)(uintptr_t)data };
+}
+
+static inline struct str env_str(MDB_val val)
+{
+	return (struct str){ val.mv_data, val.mv_size };
+}
+
+#endif

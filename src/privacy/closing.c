@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * closing.c: see closing.h.
+ *
+ * It looks through the accounts, a slice at a time, at the start, every ten minutes, and when woken.
+ */
+#include "privacy/closing.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/lag.h"
+#include "base/log.h"
+#include "store/accounts.h"
+#include "store/erased.h"
+#include "store/clock_watch.h"
+#include "store/purge.h"
+
+#define LOOK_EVERY_US (600 * CLOCK_US_PER_SECOND)
+#define LOOK_FIRST_US CLOCK_US_PER_SECOND
+#define AFTER_ERROR_US (60 * CLOCK_US_PER_SECOND)
+#define ACCOUNTS_A_SLICE 250
+#define SLICE_US 4000
+#define SLICE_LEAST_US 1000
+#define REPORTS_A_SLICE 32
+
+enum stage { STAGE_LOOK, STAGE_REPORTS, STAGE_RECORDS };
+
+struct closing {
+	struct closing_context context;
+	struct event *timer;
+	enum stage stage;
+	char last[ACCOUNT_ID_LEN + 1];    /* of the accounts looked at in this round */
+	int looks_left;                   /* of the slice */
+	int64_t next_us;                  /* when the next account is due, of those looked at */
+	char account[ACCOUNT_ID_LEN + 1]; /* being removed */
+	bool is_subaccount;
+	struct purge *purge;
+};
+
+static void run_in(struct closing *closing, int64_t us)
+{
+	struct timeval delay = { us / CLOCK_US_PER_SECOND, us % CLOCK_US_PER_SECOND };
+	event_add(closing->timer, &delay);
+}
+
+/* --- looking for one that is due --- */
+
+static void count_child(void *arg, struct str id)
+{
+	(void)id;
+	++*(uint64_t *)arg;
+}
+
+/* Its subaccounts are looked for by the round, which comes again when one of them is gone. */
+static bool has_subaccounts(const struct closing *closing, const struct account *account)
+{
+	uint64_t count = 0;
+	struct error err;
+	return accounts_each_child(closing->context.store, str_from(account->id), count_child, &count, &err) != 0 || count > 0;
+}
+
+static bool look_at(void *arg, const struct account *account)
+{
+	struct closing *closing = arg;
+	memcpy(closing->last, account->id, sizeof(closing->last));
+	if (account->deleted_us) {
+		int64_t due_us = account->deleted_us + closing->context.config->account_grace;
+		if (due_us > clock_now_us()) {
+			closing->next_us = due_us < closing->next_us ? due_us : closing->next_us;
+		} else if (store_clock_allows_deletion(closing->context.store) && !has_subaccounts(closing, account)) {
+			memcpy(closing->account, account->id, sizeof(closing->account));
+			closing->is_subaccount = account->parent[0];
+			closing->stage = STAGE_REPORTS;
+			return false;
+		}
+	}
+	return --closing->looks_left > 0;
+}
+
+static void begin_round(struct closing *closing)
+{
+	closing->stage = STAGE_LOOK;
+	closing->last[0] = '\0';
+	closing->next_us = INT64_MAX;
+}
+
+static int step_look(struct closing *closing, int64_t *pause_us, struct error *err)
+{
+	closing->looks_left = ACCOUNTS_A_SLICE;
+	if (accounts_each_from(closing->context.store, str_from(closing->last), look_at, closing, err) != 0)
+		return -1;
+	if (closing->stage != STAGE_LOOK || closing->looks_left == 0)
+		return 0;
+	int64_t until_us = closing->next_us == INT64_MAX ? INT64_MAX : closing->next_us - clock_now_us() + 1000;
+	*pause_us = until_us < LOOK_EVERY_US ? (until_us > 0 ? until_us : 0) : LOOK_EVERY_US;
+	begin_round(closing);
+	return 0;
+}
+
+/* --- removing it --- */
+
+struct gathering {
+	char ids[REPORTS_A_SLICE][ID_UUID_LEN + 1];
+	size_t count;
+};
+
+static bool gather_report(void *arg, const struct report *report)
+{
+	struct gathering *gathering = arg;
+	if (!report_state_ended(report->state))
+		memcpy(gathering->ids[gathering->count++], report->id, sizeof(report->id));
+	return gathering->count < REPORTS_A_SLICE;
+}
+
+static int step_reports(struct closing *closing, struct error *err)
+{
+	struct reports *reports = closing->context.reports;
+	struct gathering gathering = { .count = 0 };
+	if (reports_each(reports, closing->account, INT64_MIN, INT64_MAX, gather_report, &gathering, err) != 0)
+		return -1;
+	for (size_t i = 0; i < gathering.count; i++)
+		if (reports_cancel(reports, str_from(gathering.ids[i]), "the deletion of the account", err) != 0)
+			return -1;
+	if (gathering.count > 0)
+		return 0;
+	closing->purge = purge_new(closing->context.store, closing->account);
+	if (!closing->purge)
+		return error_set(err, ERROR_NOMEM, "account %s: out of memory", closing->account);
+	closing->stage = STAGE_RECORDS;
+	return 0;
+}
+
+static int end_account(struct closing *closing, struct error *err)
+{
+	struct purge_counts counts;
+	purge_counts(closing->purge, &counts);
+	if (erased_forget_account(closing->context.store, closing->account, err) != 0 ||
+	    accounts_remove(closing->context.store, closing->account, err) != 0)
+		return -1;
+	log_info("keep", "account %s is removed, with %llu records of %llu days", closing->account,
+	         (unsigned long long)counts.records, (unsigned long long)counts.days);
+	purge_free(closing->purge);
+	closing->purge = NULL;
+	if (closing->is_subaccount)
+		begin_round(closing); /* its parent may have waited for it */
+	closing->stage = STAGE_LOOK;
+	return 0;
+}
+
+static int step_records(struct closing *closing, int64_t deadline_us, struct error *err)
+{
+	bool dirty, done;
+	struct account account;
+	/* Taken back meanwhile: what is left of it stays. */
+	if (accounts_get(closing->context.store, str_from(closing->account), &account, err) != 0)
+		return -1;
+	if (!account.deleted_us) {
+		purge_free(closing->purge);
+		closing->purge = NULL;
+		closing->stage = STAGE_LOOK;
+		return 0;
+	}
+	if (purge_step(closing->purge, deadline_us, &dirty, &done, err) != 0) {
+		ingest_fail(closing->context.ingest, err);
+		return -1;
+	}
+	if (dirty && ingest_commit(closing->context.ingest, err) != 0)
+		return -1;
+	return done ? end_account(closing, err) : 0;
+}
+
+static int step(struct closing *closing, int64_t deadline_us, int64_t *pause_us, struct error *err)
+{
+	switch (closing->stage) {
+	case STAGE_LOOK:
+		return step_look(closing, pause_us, err);
+	case STAGE_REPORTS:
+		return step_reports(closing, err);
+	case STAGE_RECORDS:
+		return step_records(closing, deadline_us, err);
+	}
+	return 0;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct closing *closing = arg;
+	int64_t pause_us = 0;
+	struct error err;
+	(void)fd;
+	(void)what;
+	int64_t slice_us = lag_slice_us(closing->context.base, SLICE_US, SLICE_LEAST_US);
+	if (step(closing, clock_monotonic_us() + slice_us, &pause_us, &err) != 0) {
+		log_error("keep", "removing deleted accounts: %s", err.message);
+		purge_free(closing->purge);
+		closing->purge = NULL;
+		begin_round(closing);
+		pause_us = AFTER_ERROR_US;
+	}
+	run_in(closing, pause_us);
+}
+
+/* --- its life --- */
+
+struct closing *closing_new(const struct closing_context *context)
+{
+	struct closing *closing = calloc(1, sizeof(*closing));
+	if (!closing)
+		return NULL;
+	closing->context = *context;
+	closing->timer = evtimer_new(context->base, on_timer, closing);
+	if (!closing->timer) {
+		free(closing);
+		return NULL;
+	}
+	event_priority_set(closing->timer, event_base_get_npriorities(context->base) - 1);
+	begin_round(closing);
+	run_in(closing, LOOK_FIRST_US);
+	return closing;
+}
+
+void closing_free(struct closing *closing)
+{
+	if (!closing)
+		return;
+	purge_free(closing->purge);
+	event_free(closing->timer);
+	free(closing);
+}
+
+void closing_wake(struct closing *closing)
+{
+	if (closing->stage != STAGE_LOOK)
+		return;
+	begin_round(closing);
+	run_in(closing, 0);
+}

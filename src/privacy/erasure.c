@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * erasure.c: see erasure.h.
+ */
+#include "privacy/erasure.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/accounts.h"
+#include "store/erased.h"
+#include "store/quarantine.h"
+
+#define ENTRIES_MAX 256 /* of quarantine looked at in a slice, and of these dropped in one change */
+
+enum stage { STAGE_RECORDS, STAGE_REPORTS, STAGE_CALLBACKS, STAGE_QUARANTINE, STAGE_CATALOG, STAGE_DONE };
+
+struct erasure {
+	struct erasure_context context;
+	struct erase *erase;
+	struct buf accounts; /* ACCOUNT_ID_LEN bytes each, in order */
+	enum stage stage;
+	int64_t erased_us;   /* when no record held it any more */
+	struct buf reports;  /* ids */
+	size_t report;
+	struct report_search search; /* of its file */
+	uint64_t entry;      /* of quarantine, looked at last */
+	struct erasure_counts counts;
+};
+
+/* --- its life --- */
+
+static int find_accounts(struct store *store, const char *account, bool subaccounts, struct account *found,
+                         struct buf *accounts, struct error *err)
+{
+	if (strlen(account) != ACCOUNT_ID_LEN)
+		return error_set(err, ERROR_NOT_FOUND, "account %s: there is none", account);
+	if (accounts_get(store, str_from(account), found, err) != 0)
+		return -1;
+	return report_find_accounts(store, account, subaccounts, accounts, err);
+}
+
+static int begin(struct erasure *erasure, const struct erasure_request *request, struct error *err)
+{
+	struct store *store = erasure->context.store;
+	struct account found;
+	if (find_accounts(store, request->account, request->subaccounts, &found, &erasure->accounts, err) != 0)
+		return -1;
+	struct erase_scope scope = {
+		.accounts = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)erasure->accounts.data,
+		.accounts_count = erasure->accounts.len / SCAN_ACCOUNT_LEN,
+		.owners = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)found.parent,
+		.owners_count = found.parent[0] != '\0',
+		.number = str_from(request->number),
+	};
+	struct erased_entry entry = { .erased_us = clock_now_us(), .uid = request->uid };
+	entry.until_us = request->lasting ? ERASED_LASTS : entry.erased_us;
+	erasure->counts.accounts = scope.accounts_count;
+	erasure->erase = erase_new(store, &scope, err);
+	/* First of all, so that what arrives meanwhile is stored without it. */
+	return erasure->erase ? erased_add(store, buf_str(&erasure->accounts), scope.number, &entry, err) : -1;
+}
+
+struct erasure *erasure_new(const struct erasure_context *context, const struct erasure_request *request,
+                            struct error *err)
+{
+	struct erasure *erasure = calloc(1, sizeof(*erasure));
+	if (!erasure) {
+		error_set(err, ERROR_NOMEM, "erasing: out of memory");
+		return NULL;
+	}
+	erasure->context = *context;
+	if (begin(erasure, request, err) == 0)
+		return erasure;
+	erasure_free(erasure);
+	return NULL;
+}
+
+int erasure_revoke(struct store *store, const struct erasure_request *request, size_t *count, struct error *err)
+{
+	struct buf accounts = { 0 };
+	struct account found;
+	int result = find_accounts(store, request->account, request->subaccounts, &found, &accounts, err);
+	if (result == 0)
+		result = erased_revoke(store, buf_str(&accounts), str_from(request->number), count, err);
+	if (result == 0 && *count == 0)
+		result = error_set(err, ERROR_NOT_FOUND, "account %s: this number was not erased", request->account);
+	buf_free(&accounts);
+	return result;
+}
+
+void erasure_free(struct erasure *erasure)
+{
+	if (!erasure)
+		return;
+	erase_free(erasure->erase);
+	buf_free(&erasure->accounts);
+	buf_free(&erasure->reports);
+	report_search_end(&erasure->search);
+	free(erasure);
+}
+
+void erasure_counts(const struct erasure *erasure, struct erasure_counts *counts)
+{
+	*counts = erasure->counts;
+	erase_counts(erasure->erase, &counts->records);
+}
+
+/* --- records --- */
+
+/* A slice of the store's work, and the commit that it asks for. A failure may have cost others what they had put. */
+static int run_slice(struct erasure *erasure,
+                     int (*step)(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err),
+                     int64_t deadline_us, bool *done, struct error *err)
+{
+	bool dirty;
+	do {
+		if (step(erasure->erase, deadline_us, &dirty, done, err) != 0) {
+			ingest_fail(erasure->context.ingest, err);
+			return -1;
+		}
+		if (dirty && ingest_commit(erasure->context.ingest, err) != 0)
+			return -1;
+	} while (dirty && !*done && clock_monotonic_us() < deadline_us);
+	return 0;
+}
+
+static int step_records(struct erasure *erasure, int64_t deadline_us, struct error *err)
+{
+	bool done;
+	if (run_slice(erasure, erase_step, deadline_us, &done, err) != 0)
+		return -1;
+	if (!done)
+		return 0;
+	erasure->stage = STAGE_REPORTS;
+	erasure->erased_us = clock_now_us();
+	buf_clear(&erasure->reports);
+	return reports_find_to_erase(erasure->context.reports, erasure->erase, buf_str(&erasure->accounts),
+	                             &erasure->reports, err);
+}
+
+/* --- what else there is --- */
+
+static int step_reports(struct erasure *erasure, int64_t deadline_us, struct error *err)
+{
+	enum reports_erased done;
+	const size_t len = ID_UUID_LEN + 1;
+	if (erasure->report == erasure->reports.len / len) {
+		erasure->stage = STAGE_CALLBACKS;
+		return 0;
+	}
+	const char *id = erasure->reports.data + erasure->report * len;
+	if (reports_erase(erasure->context.reports, id, erasure->erase, erasure->erased_us, &erasure->search, deadline_us,
+	                  &done, err) != 0)
+		return -1;
+	erasure->report += done != REPORTS_SEARCHING;
+	erasure->counts.reports_anew += done == REPORTS_MADE_ANEW;
+	erasure->counts.report_files += done == REPORTS_FILE_GONE;
+	erasure->counts.reports_again += done == REPORTS_BEGUN_AGAIN;
+	erasure->counts.reports_cancelled += done == REPORTS_CANCELLED;
+	return 0;
+}
+
+struct looking {
+	struct erasure *erasure;
+	uint64_t drop[ENTRIES_MAX];
+	size_t drop_count;
+	int looks;
+};
+
+static bool has_text(struct str text, const char *sought, size_t len)
+{
+	return text.len >= len && memmem(text.p, text.len, sought, len) != NULL;
+}
+
+/* Whose it is, its text says, and the column, as far as it was found. One that says nothing of an account may be
+ * anyone's: it goes, too. */
+static bool may_be_of_accounts(const struct erasure *erasure, const struct quarantine_entry *entry)
+{
+	static const char name[] = "account_id";
+	for (size_t at = 0; at < erasure->accounts.len; at += ACCOUNT_ID_LEN)
+		if (has_text(entry->raw, erasure->accounts.data + at, ACCOUNT_ID_LEN) ||
+		    has_text(entry->account, erasure->accounts.data + at, ACCOUNT_ID_LEN))
+			return true;
+	return entry->account.len == 0 && !has_text(entry->raw, name, sizeof(name) - 1) &&
+	       !has_text(entry->header, name, sizeof(name) - 1);
+}
+
+static bool look_at_entry(void *arg, const struct quarantine_entry *entry)
+{
+	struct looking *looking = arg;
+	struct erasure *erasure = looking->erasure;
+	erasure->entry = entry->number;
+	if (quarantine_entry_has(entry, erasure->erase) && may_be_of_accounts(erasure, entry))
+		looking->drop[looking->drop_count++] = entry->number;
+	return ++looking->looks < ENTRIES_MAX;
+}
+
+static int step_quarantine(struct erasure *erasure, struct error *err)
+{
+	struct looking looking = { .erasure = erasure };
+	struct store *store = erasure->context.store;
+	if (quarantine_each(store, erasure->entry + 1, look_at_entry, &looking, err) != 0)
+		return -1;
+	if (looking.drop_count > 0 && (erase_demand_catalog(erasure->erase, err) != 0 ||
+	                               quarantine_drop_each(store, looking.drop, looking.drop_count, err) != 0))
+		return -1;
+	erasure->counts.quarantine += looking.drop_count;
+	if (looking.looks < ENTRIES_MAX)
+		erasure->stage = STAGE_CATALOG;
+	return 0;
+}
+
+static int step_catalog(struct erasure *erasure, int64_t deadline_us, struct error *err)
+{
+	bool done;
+	if (run_slice(erasure, erase_pack_catalog, deadline_us, &done, err) != 0)
+		return -1;
+	if (done)
+		erasure->stage = STAGE_DONE;
+	return 0;
+}
+
+static int step(struct erasure *erasure, int64_t deadline_us, struct error *err)
+{
+	switch (erasure->stage) {
+	case STAGE_RECORDS:
+		return step_records(erasure, deadline_us, err);
+	case STAGE_REPORTS:
+		return step_reports(erasure, deadline_us, err);
+	case STAGE_CALLBACKS:
+		erasure->stage = STAGE_QUARANTINE;
+		return callbacks_erase(erasure->context.store, buf_str(&erasure->accounts), erasure->erase,
+		                       &erasure->counts.callbacks, err);
+	case STAGE_QUARANTINE:
+		return step_quarantine(erasure, err);
+	case STAGE_CATALOG:
+		return step_catalog(erasure, deadline_us, err);
+	case STAGE_DONE:
+		break;
+	}
+	return 0;
+}
+
+int erasure_step(struct erasure *erasure, int64_t deadline_us, bool *done, struct error *err)
+{
+	int result;
+	do
+		result = step(erasure, deadline_us, err);
+	while (result == 0 && erasure->stage != STAGE_DONE && clock_monotonic_us() < deadline_us);
+	*done = result == 0 && erasure->stage == STAGE_DONE;
+	return result;
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * finding.c: see finding.h. Ids are looked up account by account and product by product, as nothing else leads to them;
+ * numbers are searched for in all days.
+ */
+#include "privacy/finding.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/accounts.h"
+#include "store/erase.h"
+#include "store/erased.h"
+#include "store/number_search.h"
+#include "store/quarantine.h"
+
+#define ENTRIES_MAX 256 /* of quarantine, looked at in a slice */
+#define ID_MAX 255
+
+enum stage { STAGE_RECORDS, STAGE_QUARANTINE, STAGE_REPORTS, STAGE_CALLBACKS, STAGE_ERASURES, STAGE_DONE };
+
+struct finding {
+	struct finding_context context;
+	char account[ACCOUNT_ID_LEN + 1]; /* "" for all */
+	struct str sought;                /* the number or the id, in `text` */
+	struct buf text;
+	char id[ID_MAX + 1];              /* "" for a number */
+	char lower[ID_MAX + 1];           /* an id that is no UUID as ids are most often written, if that is another */
+	uint64_t max;
+	finding_fn fn;
+	void *arg;
+
+	enum stage stage;
+	struct erase *matcher; /* for texts */
+	struct number_search *numbers;
+	struct buf accounts;   /* to look for the id in, ACCOUNT_ID_LEN bytes each */
+	size_t lookup;         /* account and product at hand */
+	uint64_t entry;        /* of quarantine, looked at last */
+	int looks;
+	struct buf reports;    /* ids */
+	bool reports_listed;
+	size_t report;
+	struct report_search search;
+	struct finding_counts counts;
+};
+
+/* --- its life --- */
+
+static bool take_account(void *arg, const struct account *account)
+{
+	struct finding *finding = arg;
+	buf_add(&finding->accounts, account->id, ACCOUNT_ID_LEN);
+	return !finding->accounts.failed;
+}
+
+/* False when there is no room for more. */
+static bool give(struct finding *finding, const struct finding_item *item)
+{
+	if (finding->counts.found == finding->max) {
+		finding->counts.truncated = true;
+		return false;
+	}
+	finding->counts.found++;
+	finding->fn(finding->arg, item);
+	return true;
+}
+
+/* "to, from" */
+static void add_columns(struct buf *out, const struct catalog_product *product, uint64_t columns)
+{
+	for (; columns; columns &= columns - 1)
+		buf_addf(out, "%s%.*s", out->len > 0 ? ", " : "",
+		         STR_ARGS(product->columns[__builtin_ctzll(columns)].name));
+}
+
+static bool give_record(void *arg, const struct record *record, int64_t time_us, uint64_t columns)
+{
+	const struct catalog_product *product = record->product;
+	struct buf where = { 0 };
+	add_columns(&where, product, columns);
+	struct finding_item item = {
+		.kind = "record",
+		.account = record_value(record, product->account_column),
+		.product = product->name,
+		.id = record_value(record, product->id_column),
+		.time_us = time_us,
+		.where = buf_str(&where),
+		.record = record,
+	};
+	bool more = give(arg, &item);
+	buf_free(&where);
+	return more;
+}
+
+static int check_account(struct finding *finding, const char *account, struct error *err)
+{
+	struct account found;
+	if (strlen(account) != ACCOUNT_ID_LEN)
+		return error_set(err, ERROR_NOT_FOUND, "account %s: there is none", account);
+	if (accounts_get(finding->context.store, str_from(account), &found, err) != 0)
+		return -1;
+	memcpy(finding->account, found.id, sizeof(finding->account));
+	return 0;
+}
+
+static int take_id(struct finding *finding, const char *id, struct error *err)
+{
+	size_t len = strlen(id);
+	if (len == 0 || len > ERASE_NUMBER_MAX)
+		return error_set(err, ERROR_INVALID, "id: %zu bytes, must be 1 to %d", len, ERASE_NUMBER_MAX);
+	memcpy(finding->id, id, len);
+	for (size_t i = 0; i < len; i++)
+		finding->lower[i] = (char)tolower((unsigned char)id[i]);
+	if (strcmp(finding->lower, finding->id) == 0 || id_is_uuid(str_from(id)))
+		finding->lower[0] = '\0';
+	if (finding->account[0])
+		buf_add(&finding->accounts, finding->account, ACCOUNT_ID_LEN);
+	else if (accounts_each(finding->context.store, take_account, finding, err) != 0)
+		return -1;
+	return finding->accounts.failed ? error_set(err, ERROR_NOMEM, "find: out of memory") : 0;
+}
+
+static int begin(struct finding *finding, const struct finding_request *request, struct error *err)
+{
+	if (!request->number == !request->id)
+		return error_set(err, ERROR_INVALID, "find: either --number or --id");
+	if (request->account && check_account(finding, request->account, err) != 0)
+		return -1;
+	buf_add_text(&finding->text, request->number ? request->number : request->id);
+	if (!buf_cstr(&finding->text))
+		return error_set(err, ERROR_NOMEM, "find: out of memory");
+	finding->sought = buf_str(&finding->text);
+	if (request->id && take_id(finding, request->id, err) != 0)
+		return -1;
+	finding->matcher = erase_new_matcher(finding->sought, err);
+	if (!finding->matcher)
+		return -1;
+	if (request->id)
+		return 0;
+	finding->numbers = number_search_new(finding->context.store, finding->account[0] ? finding->account : NULL,
+	                                     finding->sought, give_record, finding, err);
+	return finding->numbers ? 0 : -1;
+}
+
+struct finding *finding_new(const struct finding_context *context, const struct finding_request *request,
+                            finding_fn fn, void *arg, struct error *err)
+{
+	struct finding *finding = calloc(1, sizeof(*finding));
+	if (!finding) {
+		error_set(err, ERROR_NOMEM, "find: out of memory");
+		return NULL;
+	}
+	finding->context = *context;
+	finding->max = request->max;
+	finding->fn = fn;
+	finding->arg = arg;
+	if (begin(finding, request, err) == 0)
+		return finding;
+	finding_free(finding);
+	return NULL;
+}
+
+void finding_free(struct finding *finding)
+{
+	if (!finding)
+		return;
+	number_search_free(finding->numbers);
+	erase_free(finding->matcher);
+	report_search_end(&finding->search);
+	buf_free(&finding->text);
+	buf_free(&finding->accounts);
+	buf_free(&finding->reports);
+	free(finding);
+}
+
+void finding_counts(const struct finding *finding, struct finding_counts *counts)
+{
+	*counts = finding->counts;
+}
+
+/* --- records --- */
+
+static bool give_found(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+{
+	struct finding *finding = arg;
+	const struct catalog_product *product = record->product;
+	uint64_t columns = 0;
+	(void)line;
+	for (size_t i = 0; i < product->lookup_count; i++) {
+		struct str value = record->values[product->lookup[i]];
+		if (id_equal(value, str_from(finding->id)) || (finding->lower[0] && str_is(value, finding->lower)))
+			columns |= UINT64_C(1) << product->lookup[i];
+	}
+	return give_record(arg, record, behind->time_us, columns);
+}
+
+static int find_id(struct finding *finding, const char *id, struct error *err)
+{
+	size_t products = catalog_products_count, count;
+	const char *account = finding->accounts.data + finding->lookup / products * ACCOUNT_ID_LEN;
+	const struct catalog_product *product = &catalog_products[finding->lookup % products];
+	size_t left = (size_t)(finding->max - finding->counts.found) + 1;
+	return scan_find_id(finding->context.store, product, account, CATALOG_NO_DIRECTION, str_from(id), SCAN_COLUMNS_ALL,
+	                    left, give_found, finding, &count, err);
+}
+
+static int step_ids(struct finding *finding, bool *done, struct error *err)
+{
+	size_t total = finding->accounts.len / ACCOUNT_ID_LEN * catalog_products_count;
+	*done = finding->lookup == total;
+	if (*done)
+		return 0;
+	if (find_id(finding, finding->id, err) != 0 || (finding->lower[0] && find_id(finding, finding->lower, err) != 0))
+		return -1;
+	finding->lookup++;
+	finding->counts.steps_done = finding->lookup / catalog_products_count;
+	finding->counts.steps_total = total / catalog_products_count;
+	return 0;
+}
+
+static int step_numbers(struct finding *finding, int64_t deadline_us, bool *done, struct error *err)
+{
+	struct number_search_counts counts;
+	if (number_search_step(finding->numbers, deadline_us, done, err) != 0)
+		return -1;
+	number_search_counts(finding->numbers, &counts);
+	finding->counts.steps_done = counts.days_done;
+	finding->counts.steps_total = counts.days_total;
+	return 0;
+}
+
+/* --- what else there is --- */
+
+static bool look_at_entry(void *arg, const struct quarantine_entry *entry)
+{
+	struct finding *finding = arg;
+	char number[24];
+	finding->entry = entry->number;
+	finding->looks++;
+	bool other = finding->account[0] && entry->account.len > 0 && !str_is(entry->account, finding->account);
+	if (other || !quarantine_entry_has(entry, finding->matcher))
+		return finding->looks < ENTRIES_MAX;
+	(void)snprintf(number, sizeof(number), "%llu", (unsigned long long)entry->number);
+	struct finding_item item = {
+		.kind = "quarantine",
+		.account = entry->account,
+		.product = entry->product,
+		.id = str_from(number),
+		.time_us = entry->time_us,
+		.where = entry->reason,
+		.text = entry->raw,
+	};
+	return give(finding, &item) && finding->looks < ENTRIES_MAX;
+}
+
+static int step_quarantine(struct finding *finding, bool *done, struct error *err)
+{
+	finding->looks = 0;
+	if (quarantine_each(finding->context.store, finding->entry + 1, look_at_entry, finding, err) != 0)
+		return -1;
+	*done = finding->looks < ENTRIES_MAX;
+	return 0;
+}
+
+static bool take_report(void *arg, const struct report *report)
+{
+	struct finding *finding = arg;
+	buf_add(&finding->reports, report->id, sizeof(report->id));
+	return !finding->reports.failed;
+}
+
+static void give_report(struct finding *finding, const struct report *report, const char *where)
+{
+	struct finding_item item = {
+		.kind = "report",
+		.account = str_from(report->account),
+		.product = query_params_get(&report->params, "product"),
+		.id = str_from(report->id),
+		.time_us = report->received_us,
+		.where = str_from(where),
+	};
+	give(finding, &item);
+}
+
+static int step_reports(struct finding *finding, int64_t deadline_us, bool *done, struct error *err)
+{
+	static const char *const places[] = {
+		[REPORTS_HAS_PARAMS] = "parameters",
+		[REPORTS_HAS_FILE] = "file",
+		[REPORTS_HAS_PERHAPS] = "file, perhaps: it shows no numbers",
+	};
+	const size_t len = ID_UUID_LEN + 1;
+	struct report report;
+	enum reports_has has;
+	if (!finding->reports_listed) {
+		if (reports_each(finding->context.reports, finding->account[0] ? finding->account : NULL, INT64_MIN, INT64_MAX,
+		                 take_report, finding, err) != 0)
+			return -1;
+		if (finding->reports.failed)
+			return error_set(err, ERROR_NOMEM, "find: out of memory");
+		finding->reports_listed = true;
+	}
+	finding->counts.steps_done = finding->report;
+	finding->counts.steps_total = finding->reports.len / len;
+	*done = finding->report == finding->counts.steps_total;
+	if (*done)
+		return 0;
+	const char *id = finding->reports.data + finding->report * len;
+	if (reports_search(finding->context.reports, id, finding->matcher, !finding->id[0], &finding->search, deadline_us,
+	                   &report, &has, err) != 0)
+		return -1;
+	if (has == REPORTS_HAS_SEARCHING)
+		return 0;
+	finding->report++;
+	if (finding->id[0] && (strcmp(report.id, finding->id) == 0 || strcmp(report.file_id, finding->id) == 0))
+		give_report(finding, &report, "id");
+	else if (has != REPORTS_HAS_NOTHING)
+		give_report(finding, &report, places[has]);
+	report_free(&report);
+	return 0;
+}
+
+static bool take_callback(void *arg, const struct callback_info *info)
+{
+	struct finding *finding = arg;
+	if (finding->account[0] && !str_is(info->account, finding->account))
+		return true;
+	struct finding_item item = {
+		.kind = "callback",
+		.account = info->account,
+		.id = info->id,
+		.time_us = info->created_us,
+		.where = STR_LITERAL("waits"),
+	};
+	return give(finding, &item);
+}
+
+static bool take_erasure(void *arg, const struct erased_entry *entry)
+{
+	struct finding *finding = arg;
+	struct siphash hash = erased_hash(finding->context.store, finding->sought);
+	if (memcmp(&hash, &entry->hash, sizeof(hash)) != 0 ||
+	    (finding->account[0] && strcmp(finding->account, entry->account) != 0))
+		return true;
+	struct finding_item item = {
+		.kind = "erasure",
+		.account = str_from(entry->account),
+		.time_us = entry->erased_us,
+		.where = entry->until_us == ERASED_LASTS ? STR_LITERAL("lasting") : STR_LITERAL("up to then"),
+	};
+	return give(finding, &item);
+}
+
+/* --- the course --- */
+
+static int step(struct finding *finding, int64_t deadline_us, bool *done, struct error *err)
+{
+	*done = true;
+	switch (finding->stage) {
+	case STAGE_RECORDS:
+		return finding->id[0] ? step_ids(finding, done, err) : step_numbers(finding, deadline_us, done, err);
+	case STAGE_QUARANTINE:
+		return step_quarantine(finding, done, err);
+	case STAGE_REPORTS:
+		return step_reports(finding, deadline_us, done, err);
+	case STAGE_CALLBACKS:
+		return callbacks_find(finding->context.callbacks, finding->matcher, take_callback, finding, err);
+	case STAGE_ERASURES:
+		return finding->id[0] ? 0 : erased_each(finding->context.store, take_erasure, finding, err);
+	case STAGE_DONE:
+		break;
+	}
+	return 0;
+}
+
+int finding_step(struct finding *finding, int64_t deadline_us, bool *done, struct error *err)
+{
+	do {
+		bool stage_done;
+		if (step(finding, deadline_us, &stage_done, err) != 0)
+			return -1;
+		if (stage_done && finding->stage < STAGE_DONE) {
+			finding->stage++;
+			finding->counts.steps_done = finding->counts.steps_total = 0;
+		}
+		*done = finding->stage == STAGE_DONE || finding->counts.truncated;
+	} while (!*done && clock_monotonic_us() < deadline_us);
+	return 0;
+}

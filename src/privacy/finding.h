@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * finding.h: all that is kept of a number or an id, over all accounts or one: for access requests and support.
+ *
+ *	record      the current version, of a number as in store/number_search.h, of an id by its product's lookup columns
+ *	quarantine  rejected records whose text holds it
+ *	report      whose id it is, whose parameters hold it, or whose file does: files are searched
+ *	callback    that is not delivered and whose id or body has it
+ *	erasure     of a number: that it was erased (store/erased.h)
+ *
+ * In this order, in slices, until `max` were found.
+ */
+#ifndef CDRD_PRIVACY_FINDING_H
+#define CDRD_PRIVACY_FINDING_H
+
+#include "callback/callback.h"
+#include "report/report.h"
+#include "store/store.h"
+
+struct finding;
+
+struct finding_context {
+	struct store *store;
+	struct reports *reports;
+	struct callbacks *callbacks;
+};
+
+struct finding_request {
+	const char *number;  /* or NULL */
+	const char *id;      /* or NULL: one of the two */
+	const char *account; /* NULL: all */
+	uint64_t max;
+};
+
+/* What was found. Its texts die when the function that got it returns; those that are not known are empty. */
+struct finding_item {
+	const char *kind; /* "record" */
+	struct str account, product, id;
+	int64_t time_us;
+	struct str where; /* "to, from", "file", "parameters", a reason */
+	const struct record *record; /* of a record, or NULL */
+	struct str text;             /* of a rejected record, as it was sent; or empty */
+};
+
+typedef void (*finding_fn)(void *arg, const struct finding_item *item);
+
+/* All of the request is copied. ERROR_INVALID for a number or id that is none, ERROR_NOT_FOUND for the account. */
+struct finding *finding_new(const struct finding_context *context, const struct finding_request *request,
+                            finding_fn fn, void *arg, struct error *err);
+
+/* Does nothing on NULL. */
+void finding_free(struct finding *finding);
+
+/* Works until about `deadline_us` of clock_monotonic_us. */
+int finding_step(struct finding *finding, int64_t deadline_us, bool *done, struct error *err);
+
+struct finding_counts {
+	uint64_t found;
+	bool truncated; /* there may be more */
+	uint64_t steps_done, steps_total; /* of the stage under way: days, accounts, reports */
+};
+void finding_counts(const struct finding *finding, struct finding_counts *counts);
+
+#endif

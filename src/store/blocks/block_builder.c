@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * block_builder.c: records to sealed blocks. See block_builder.h, and block.h for the layout.
+ */
+#include "store/blocks/block_builder.h"
+
+#include <isa-l/crc.h>
+#include <stdlib.h>
+#include <zstd.h>
+
+#include "base/clock.h"
+#include "deflate/deflate.h"
+#include "store/blocks/block_skip.h"
+
+#define EXTRA_LEVEL 1
+#define SUMS_MAX SCAN_CURRENCIES_MAX
+
+struct block_builder {
+	const struct catalog_product *product;
+	struct record_view view;
+	uint64_t extra_columns;
+	uint8_t currency_column, total_price_column, price_column;
+
+	uint32_t rows;
+	uint32_t csv_bytes;
+	uint32_t csv_crc32;
+	bool seconds;
+	struct place places[BLOCK_ROWS];
+	struct buf csv;          /* of the segment under way */
+	uint32_t segment_rows;
+	bool has_doubled;        /* some value of the segment holds quotes */
+	struct buf segments;     /* struct block_segment each */
+	struct buf compressed;
+	struct buf packed;       /* places */
+	struct buf changed;      /* struct block_change each */
+	uint64_t changed_min;
+	uint64_t changed_max;
+	struct buf extra;        /* raw */
+	bool has_extra;          /* some value is there */
+	struct block_sum sums[SUMS_MAX];
+	uint8_t sums_count;
+	struct block_skip_builder skip;
+	struct buf skip_bytes;
+	ZSTD_CCtx *zstd;
+	struct deflate *deflate;
+};
+
+struct block_builder *block_builder_new(void)
+{
+	struct block_builder *builder = calloc(1, sizeof(*builder));
+	if (!builder)
+		return NULL;
+	builder->zstd = ZSTD_createCCtx();
+	builder->deflate = deflate_new();
+	if (!builder->zstd || !builder->deflate) {
+		block_builder_free(builder);
+		return NULL;
+	}
+	return builder;
+}
+
+void block_builder_free(struct block_builder *builder)
+{
+	if (!builder)
+		return;
+	buf_free(&builder->csv);
+	buf_free(&builder->segments);
+	buf_free(&builder->compressed);
+	buf_free(&builder->packed);
+	buf_free(&builder->changed);
+	buf_free(&builder->extra);
+	buf_free(&builder->skip_bytes);
+	block_skip_free(&builder->skip);
+	ZSTD_freeCCtx(builder->zstd);
+	deflate_free(builder->deflate);
+	free(builder);
+}
+
+static void begin_block(struct block_builder *builder)
+{
+	builder->rows = builder->segment_rows = 0;
+	builder->csv_bytes = builder->csv_crc32 = 0;
+	builder->seconds = true;
+	builder->has_extra = builder->has_doubled = false;
+	builder->sums_count = 0;
+	buf_clear(&builder->csv);
+	buf_clear(&builder->segments);
+	buf_clear(&builder->compressed);
+	buf_clear(&builder->packed);
+	buf_clear(&builder->changed);
+	buf_clear(&builder->extra);
+	buf_clear(&builder->skip_bytes);
+	block_skip_begin(&builder->skip, builder->product);
+}
+
+void block_builder_begin(struct block_builder *builder, const struct catalog_product *product, uint8_t direction)
+{
+	uint64_t all = UINT64_MAX >> (64 - product->columns_count);
+	builder->product = product;
+	builder->view = (struct record_view){ .direction = (enum catalog_direction)direction };
+	uint64_t line_columns = block_line_columns(product, direction, product->columns_count);
+	builder->extra_columns = all & ~line_columns;
+	builder->currency_column = catalog_column_find(product, STR_LITERAL("currency"));
+	builder->total_price_column = catalog_column_find(product, STR_LITERAL("total_price"));
+	builder->price_column = catalog_column_find(product, STR_LITERAL("price"));
+	begin_block(builder);
+}
+
+/* --- the parts of a row --- */
+
+static void put_varint(struct buf *out, uint64_t value)
+{
+	for (; value >= 0x80; value >>= 7)
+		buf_add_char(out, (char)(value | 0x80));
+	buf_add_char(out, (char)value);
+}
+
+static void add_extra(struct block_builder *builder, const struct record *record)
+{
+	for (uint64_t left = builder->extra_columns; left; left &= left - 1) {
+		struct str value = record->values[__builtin_ctzll(left)];
+		put_varint(&builder->extra, value.p ? value.len + 1 : 0);
+		buf_add_str(&builder->extra, value);
+		if (value.p)
+			builder->has_extra = true;
+	}
+}
+
+static struct block_sum *sum_of(struct block_builder *builder, struct str currency)
+{
+	if (builder->sums_count == BLOCK_SUMS_NONE)
+		return NULL;
+	for (uint8_t i = 0; i < builder->sums_count; i++)
+		if (str_is(currency, builder->sums[i].currency))
+			return &builder->sums[i];
+	if (builder->sums_count == SUMS_MAX || currency.len >= sizeof(builder->sums[0].currency) ||
+	    (currency.len > 0 && memchr(currency.p, '\0', currency.len))) {
+		builder->sums_count = BLOCK_SUMS_NONE;
+		return NULL;
+	}
+	struct block_sum *sum = &builder->sums[builder->sums_count++];
+	*sum = (struct block_sum){ 0 };
+	if (currency.len > 0)
+		memcpy(sum->currency, currency.p, currency.len);
+	return sum;
+}
+
+static bool add_amount(decimal_units *sum, struct str text)
+{
+	struct decimal amount;
+	if (text.len == 0)
+		return true;
+	if (!decimal_read_stored(text, &amount))
+		return false;
+	*sum += amount.units; /* 4096 times 10^30 fits */
+	return true;
+}
+
+static void add_sums(struct block_builder *builder, const struct record *record)
+{
+	struct block_sum *sum = sum_of(builder, record_value(record, builder->currency_column));
+	if (!sum)
+		return;
+	sum->rows++;
+	/* Ingest once took any text for a price. A block with one that is no number has no sums: whoever adds up reads its
+	 * rows then, and tells of it. */
+	if (!add_amount(&sum->total_price, record_value(record, builder->total_price_column)) ||
+	    !add_amount(&sum->price, record_value(record, builder->price_column)))
+		builder->sums_count = BLOCK_SUMS_NONE;
+}
+
+/* --- segments --- */
+
+static int compress_segment(struct block_builder *builder, struct block_segment *segment, struct error *err)
+{
+	size_t begin = builder->compressed.len;
+	if (!deflate_add(builder->deflate, buf_str(&builder->csv), &builder->compressed))
+		return error_set(err, ERROR_NOMEM, "block: out of memory");
+	segment->deflate_begin = (uint32_t)begin;
+	segment->deflate_bytes = (uint32_t)(builder->compressed.len - begin);
+	segment->deflate_crc32 = crc32_gzip_refl(0, (const uint8_t *)builder->compressed.data + begin, segment->deflate_bytes);
+	return 0;
+}
+
+static int finish_segment(struct block_builder *builder, struct error *err)
+{
+	struct block_segment segment = {
+		.first_row = builder->rows - builder->segment_rows,
+		.rows = builder->segment_rows,
+		.csv_bytes = (uint32_t)builder->csv.len,
+		.has_doubled = builder->has_doubled,
+	};
+	if (compress_segment(builder, &segment, err) != 0)
+		return -1;
+	builder->csv_bytes += (uint32_t)builder->csv.len;
+	builder->csv_crc32 = crc32_gzip_refl(builder->csv_crc32, (const uint8_t *)builder->csv.data, builder->csv.len);
+	buf_add(&builder->segments, &segment, sizeof(segment));
+	buf_clear(&builder->csv);
+	builder->segment_rows = 0;
+	builder->has_doubled = false;
+	return 0;
+}
+
+static void note_change(struct block_builder *builder, const struct place *place, uint64_t changed_seq)
+{
+	struct block_change change = { builder->rows, changed_seq };
+	if (changed_seq != place->seq)
+		buf_add(&builder->changed, &change, sizeof(change));
+	if (builder->rows == 0 || changed_seq < builder->changed_min)
+		builder->changed_min = changed_seq;
+	if (builder->rows == 0 || changed_seq > builder->changed_max)
+		builder->changed_max = changed_seq;
+}
+
+uint32_t block_builder_rows(const struct block_builder *builder)
+{
+	return builder->rows;
+}
+
+int block_builder_add(struct block_builder *builder, const struct record *record, const struct place *place,
+                      uint64_t changed_seq, bool *full, struct error *err)
+{
+	builder->has_doubled |= !record_write_csv(&builder->csv, record, &builder->view);
+	add_extra(builder, record);
+	add_sums(builder, record);
+	block_skip_add(&builder->skip, record);
+	if (place->time_us % CLOCK_US_PER_SECOND != 0)
+		builder->seconds = false;
+	note_change(builder, place, changed_seq);
+	builder->places[builder->rows++] = *place;
+	builder->segment_rows++;
+	if (builder->csv.failed || builder->extra.failed)
+		return error_set(err, ERROR_NOMEM, "block: out of memory");
+	if ((builder->segment_rows == SEGMENT_ROWS || builder->csv.len >= SEGMENT_CSV_BYTES) &&
+	    finish_segment(builder, err) != 0)
+		return -1;
+	*full = builder->rows == BLOCK_ROWS || builder->csv_bytes >= BLOCK_CSV_BYTES ||
+	        builder->extra.len >= BLOCK_CSV_BYTES;
+	return 0;
+}
+
+/* --- the block --- */
+
+/* Places are packed last, when it is known whether whole seconds will do. */
+static void pack_places(struct block_builder *builder)
+{
+	size_t count = builder->segments.len / sizeof(struct block_segment);
+	for (size_t i = 0; i < count; i++) {
+		struct block_segment segment;
+		char *at = builder->segments.data + i * sizeof(segment);
+		memcpy(&segment, at, sizeof(segment));
+		segment.places_begin = (uint32_t)builder->packed.len;
+		block_places_write(&builder->packed, &segment, &builder->places[segment.first_row], builder->seconds);
+		memcpy(at, &segment, sizeof(segment));
+	}
+}
+
+/* Compresses the extra part into builder->csv, which is free by now. */
+static int compress_extra(struct block_builder *builder, struct error *err)
+{
+	if (!builder->has_extra) {
+		buf_clear(&builder->extra);
+		return 0;
+	}
+	size_t bound = ZSTD_compressBound(builder->extra.len);
+	if (!buf_reserve(&builder->csv, bound))
+		return error_set(err, ERROR_NOMEM, "block: out of memory");
+	size_t made = ZSTD_compressCCtx(builder->zstd, builder->csv.data, bound, builder->extra.data, builder->extra.len,
+	                                EXTRA_LEVEL);
+	if (ZSTD_isError(made))
+		return error_set(err, ERROR_IO, "block: %s", ZSTD_getErrorName(made));
+	builder->csv.len = made;
+	return 0;
+}
+
+static uint32_t crc_of(uint32_t crc, struct str bytes)
+{
+	return crc32_gzip_refl(crc, (const uint8_t *)bytes.p, bytes.len);
+}
+
+static void fill_entry(const struct block_builder *builder, struct day_block *entry)
+{
+	const struct place *first = &builder->places[0], *last = &builder->places[builder->rows - 1];
+	*entry = (struct day_block){
+		.first_us = first->time_us,
+		.first_seq = first->seq,
+		.last_us = last->time_us,
+		.last_seq = last->seq,
+		.changed_min = builder->changed_min,
+		.changed_max = builder->changed_max,
+		.rows = builder->rows,
+		.csv_bytes = builder->csv_bytes,
+	};
+	for (uint32_t i = 0; i < builder->rows; i++)
+		if (builder->places[i].seq > entry->seq_max)
+			entry->seq_max = builder->places[i].seq;
+}
+
+static void write_value(struct block_builder *builder, struct buf *out)
+{
+	struct str sums = { (const char *)builder->sums,
+		            builder->sums_count == BLOCK_SUMS_NONE ? 0 : builder->sums_count * sizeof(struct block_sum) };
+	struct str extra = buf_str(&builder->csv);
+	struct block_head head = {
+		.magic = BLOCK_MAGIC,
+		.rows = builder->rows,
+		.segments = (uint32_t)(builder->segments.len / sizeof(struct block_segment)),
+		.csv_bytes = builder->csv_bytes,
+		.csv_crc32 = builder->csv_crc32,
+		.places_bytes = (uint32_t)builder->packed.len,
+		.changed_count = (uint32_t)(builder->changed.len / sizeof(struct block_change)),
+		.skip_bytes = (uint32_t)builder->skip_bytes.len,
+		.skip_crc32 = crc_of(0, buf_str(&builder->skip_bytes)),
+		.extra_bytes = (uint32_t)extra.len,
+		.extra_crc32 = crc_of(0, extra),
+		.extra_raw_bytes = (uint32_t)builder->extra.len,
+		.deflate_bytes = (uint32_t)builder->compressed.len,
+		.columns_count = builder->product->columns_count,
+		.sums_count = builder->sums_count,
+		.seconds = builder->seconds,
+	};
+	head.head_crc32 = crc_of(0, (struct str){ (const char *)&head, sizeof(head) });
+	head.head_crc32 = crc_of(head.head_crc32, sums);
+	head.head_crc32 = crc_of(head.head_crc32, buf_str(&builder->segments));
+	head.head_crc32 = crc_of(head.head_crc32, buf_str(&builder->packed));
+	head.head_crc32 = crc_of(head.head_crc32, buf_str(&builder->changed));
+	buf_add(out, &head, sizeof(head));
+	buf_add_str(out, sums);
+	buf_add_str(out, buf_str(&builder->segments));
+	buf_add_str(out, buf_str(&builder->packed));
+	buf_add_str(out, buf_str(&builder->changed));
+	buf_add_str(out, buf_str(&builder->skip_bytes));
+	buf_add_str(out, extra);
+	buf_add_str(out, buf_str(&builder->compressed));
+}
+
+int block_builder_finish(struct block_builder *builder, struct buf *out, struct day_block *entry, struct error *err)
+{
+	size_t begin = out->len;
+	if (builder->segment_rows > 0 && finish_segment(builder, err) != 0)
+		return -1;
+	pack_places(builder);
+	block_skip_write(&builder->skip, &builder->skip_bytes);
+	if (compress_extra(builder, err) != 0)
+		return -1;
+	fill_entry(builder, entry);
+	write_value(builder, out);
+	entry->value_bytes = (uint32_t)(out->len - begin);
+	bool failed = builder->segments.failed || builder->packed.failed || builder->changed.failed ||
+	              builder->skip_bytes.failed || builder->skip.hashes.failed || out->failed;
+	begin_block(builder);
+	return failed ? error_set(err, ERROR_NOMEM, "block: out of memory") : 0;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * block_builder.h: records to sealed blocks; private to store/.
+ *
+ * Records of one partition are added in order of their places; whenever a block is full its value lies ready to be
+ * stored. Memory is that of one block, about 2 MiB, kept from block to block.
+ */
+#ifndef CDRD_STORE_BLOCKS_BLOCK_BUILDER_H
+#define CDRD_STORE_BLOCKS_BLOCK_BUILDER_H
+
+#include "store/blocks/block.h"
+#include "store/blocks/directory.h"
+
+struct block_builder;
+
+/* NULL when out of memory. */
+struct block_builder *block_builder_new(void);
+
+/* Drops what was added and takes records of another partition. */
+void block_builder_begin(struct block_builder *builder, const struct catalog_product *product, uint8_t direction);
+
+/* Adds a record; `changed_seq` is the number of the change that gave it its values. *full says that block_builder_finish must be called before the next. */
+int block_builder_add(struct block_builder *builder, const struct record *record, const struct place *place,
+                      uint64_t changed_seq, bool *full, struct error *err);
+
+/* Records in the block so far. */
+uint32_t block_builder_rows(const struct block_builder *builder);
+
+/* Ends the block: appends its value to *out and fills *entry, but for `run`; the next block may begin. There is at
+ * least one record in it. */
+int block_builder_finish(struct block_builder *builder, struct buf *out, struct day_block *entry, struct error *err);
+
+/* Does nothing on NULL. */
+void block_builder_free(struct block_builder *builder);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * block_places.c: times and seqs of a segment's rows in few bits. See block.h.
+ *
+ * Rows are in order, so times only grow: the differences are written with as many bits as the largest needs. Seqs may
+ * go either way; the smallest difference is kept apart, and what is above it is written. Records that arrived in the
+ * order of their times so cost no bit for their seqs. Times are in seconds where all of a block's are whole ones.
+ *
+ *	for each row but the first: time difference (time_bits), seq difference - seq_step (seq_bits); lowest bit first
+ */
+#include "base/clock.h"
+#include "store/blocks/block.h"
+
+static uint8_t width_of(uint64_t largest)
+{
+	return largest ? (uint8_t)(64 - __builtin_clzll(largest)) : 0;
+}
+
+struct bit_writer {
+	struct buf *out;
+	uint64_t bits;
+	int count;
+};
+
+static void put_bits(struct bit_writer *w, uint64_t value, int width)
+{
+	while (width > 0) {
+		int take = width < 8 ? width : 8;
+		w->bits |= (value & ((UINT64_C(1) << take) - 1)) << w->count;
+		w->count += take;
+		value >>= take;
+		width -= take;
+		while (w->count >= 8) {
+			buf_add_char(w->out, (char)(w->bits & 0xff));
+			w->bits >>= 8;
+			w->count -= 8;
+		}
+	}
+}
+
+void block_places_write(struct buf *out, struct block_segment *segment, const struct place *places, bool seconds)
+{
+	int64_t unit = seconds ? CLOCK_US_PER_SECOND : 1;
+	uint64_t time_max = 0, seq_max = 0;
+	int64_t step = INT64_MAX;
+	for (uint32_t i = 1; i < segment->rows; i++) {
+		int64_t seq_diff = (int64_t)(places[i].seq - places[i - 1].seq);
+		uint64_t time_diff = (uint64_t)((places[i].time_us - places[i - 1].time_us) / unit);
+		time_max = time_diff > time_max ? time_diff : time_max;
+		step = seq_diff < step ? seq_diff : step;
+	}
+	for (uint32_t i = 1; i < segment->rows; i++) {
+		uint64_t above = (uint64_t)((int64_t)(places[i].seq - places[i - 1].seq) - step);
+		seq_max = above > seq_max ? above : seq_max;
+	}
+	segment->first_us = places[0].time_us;
+	segment->first_seq = places[0].seq;
+	segment->seq_step = segment->rows > 1 ? step : 0;
+	segment->time_bits = width_of(time_max);
+	segment->seq_bits = width_of(seq_max);
+	struct bit_writer w = { .out = out };
+	for (uint32_t i = 1; i < segment->rows; i++) {
+		put_bits(&w, (uint64_t)((places[i].time_us - places[i - 1].time_us) / unit), segment->time_bits);
+		put_bits(&w, (uint64_t)((int64_t)(places[i].seq - places[i - 1].seq) - step), segment->seq_bits);
+	}
+	if (w.count > 0)
+		buf_add_char(out, (char)(w.bits & 0xff));
+}
+
+/* `at` counts bits. The bits are within the string. */
+static uint64_t get_bits(struct str bytes, size_t at, int width)
+{
+	uint64_t value = 0;
+	if (width <= 56 && at / 8 + sizeof(value) <= bytes.len) {
+		memcpy(&value, bytes.p + at / 8, sizeof(value));
+		return value >> at % 8 & ((UINT64_C(1) << width) - 1);
+	}
+	for (int got = 0; got < width;) {
+		int shift = (int)(at % 8), take = 8 - shift;
+		if (take > width - got)
+			take = width - got;
+		uint64_t byte = (uint8_t)bytes.p[at / 8];
+		value |= (byte >> shift & ((UINT64_C(1) << take) - 1)) << got;
+		at += (size_t)take;
+		got += take;
+	}
+	return value;
+}
+
+/* Where a walk over the places of a segment stands. */
+struct walk {
+	const struct block_segment *segment;
+	struct str bytes;
+	size_t at; /* bits */
+	int64_t unit;
+	struct place place;
+};
+
+static bool walk_begin(struct walk *walk, const struct block_view *view, const struct block_segment *segment,
+                       uint8_t direction)
+{
+	*walk = (struct walk){ .segment = segment, .unit = view->head.seconds ? CLOCK_US_PER_SECOND : 1 };
+	walk->bytes = (struct str){ view->places.p + segment->places_begin, view->places.len - segment->places_begin };
+	walk->place = (struct place){ segment->first_us, segment->first_seq, direction };
+	size_t bits = (size_t)(segment->rows - 1) * (size_t)(segment->time_bits + segment->seq_bits);
+	return segment->time_bits <= 64 && segment->seq_bits <= 64 && bits <= 8 * walk->bytes.len;
+}
+
+static void walk_next(struct walk *walk)
+{
+	const struct block_segment *segment = walk->segment;
+	walk->place.time_us += (int64_t)get_bits(walk->bytes, walk->at, segment->time_bits) * walk->unit;
+	walk->at += segment->time_bits;
+	walk->place.seq += (uint64_t)segment->seq_step + get_bits(walk->bytes, walk->at, segment->seq_bits);
+	walk->at += segment->seq_bits;
+}
+
+bool block_places_read(const struct block_view *view, const struct block_segment *segment, uint8_t direction,
+                       struct place *places)
+{
+	struct walk walk;
+	if (!walk_begin(&walk, view, segment, direction))
+		return false;
+	places[0] = walk.place;
+	for (uint32_t i = 1; i < segment->rows; i++) {
+		walk_next(&walk);
+		places[i] = walk.place;
+	}
+	return true;
+}
+
+bool block_places_read_one(const struct block_view *view, const struct block_segment *segment, uint8_t direction,
+                           uint32_t row, struct place *places)
+{
+	struct walk walk;
+	if (!walk_begin(&walk, view, segment, direction))
+		return false;
+	for (uint32_t i = 0; i < row; i++)
+		walk_next(&walk);
+	places[row] = walk.place;
+	return true;
+}

@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * block_reader.c: the records of a sealed block. See block_reader.h.
+ */
+#include "store/blocks/block_reader.h"
+
+#include <isa-l/crc.h>
+#include <isa-l/igzip_lib.h>
+#include <stdlib.h>
+#include <zstd.h>
+
+#include "base/clock.h"
+
+#define NO_SEGMENT UINT32_MAX
+
+static int fail(const struct block_reader *reader, enum error_code code, const char *what, struct error *err)
+{
+	struct buf day = { 0 };
+	clock_format_day(&day, reader->day);
+	error_set(err, code, "day %s, account %.8s, %.*s, block %u: %s", buf_cstr(&day) ? day.data : "",
+	          reader->partition.account, STR_ARGS(reader->product->name), reader->number, what);
+	buf_free(&day);
+	return -1;
+}
+
+static int damaged(const struct block_reader *reader, const char *what, struct error *err)
+{
+	return fail(reader, ERROR_CORRUPT, what, err);
+}
+
+static int no_memory(const struct block_reader *reader, struct error *err)
+{
+	return fail(reader, ERROR_NOMEM, "out of memory", err);
+}
+
+static void map_fields(struct block_reader *reader)
+{
+	uint8_t field = 0;
+	reader->line_columns = block_line_columns(reader->product, reader->partition.direction,
+	                                          reader->view.head.columns_count);
+	for (uint8_t i = 0; i < reader->product->columns_count; i++)
+		reader->fields[i] = reader->line_columns >> i & 1 ? field++ : CATALOG_NONE;
+	reader->fields_count = field;
+	reader->lines_are_whole = reader->line_columns == block_line_columns(reader->product, reader->partition.direction,
+	                                                                     reader->product->columns_count);
+}
+
+static int get_value(struct day *day, MDB_txn *txn, enum day_db db, MDB_val *key, MDB_val *val, struct error *err)
+{
+	int rc = mdb_get(txn, day->env.dbi[db], key, val);
+	if (rc == MDB_NOTFOUND)
+		return 0;
+	return rc ? env_fail(&day->env, rc, "get block", err) : 1;
+}
+
+/* A block's bytes do not change where they are for as long as it lives; a new one in their place has another head. */
+static bool has_block(const struct block_reader *reader, const struct day *day, const struct catalog_product *product,
+                      struct str value)
+{
+	return reader->value.p == value.p && reader->value.len == value.len && reader->day == day->number &&
+	       reader->product == product && value.len >= sizeof(reader->view.head) &&
+	       memcmp(value.p, &reader->view.head, sizeof(reader->view.head)) == 0;
+}
+
+static int take_block(struct block_reader *reader, const struct day *day, const struct catalog_product *product,
+                      struct str value, struct error *err)
+{
+	reader->product = product;
+	reader->segment_number = reader->lone_segment = NO_SEGMENT;
+	reader->extra_loaded = false;
+	reader->day = day->number;
+	reader->value = (struct str){ NULL, 0 };
+	if (!block_view(&reader->view, value))
+		return damaged(reader, "the head is damaged", err);
+	reader->value = value;
+	map_fields(reader);
+	return 0;
+}
+
+int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *txn,
+                       const struct catalog_product *product, const struct partition *partition, uint32_t number,
+                       struct error *err)
+{
+	uint8_t bytes[NUMBER_KEY_LEN];
+	number_key_write(bytes, partition, number);
+	MDB_val key = env_val(bytes, sizeof(bytes)), val, dead;
+	int found = get_value(day, txn, DAY_BLOCK_DATA, &key, &val, err);
+	if (found <= 0)
+		return found;
+	reader->partition = *partition;
+	reader->number = number;
+	if (!has_block(reader, day, product, env_str(val)) && take_block(reader, day, product, env_str(val), err) != 0)
+		return -1;
+	found = get_value(day, txn, DAY_DEAD, &key, &dead, err);
+	reader->dead = found > 0 ? env_str(dead) : (struct str){ NULL, 0 };
+	return found < 0 ? -1 : 1;
+}
+
+static int check_segment(const struct block_reader *reader, const struct block_segment *segment, struct error *err)
+{
+	const uint8_t *bytes = (const uint8_t *)reader->view.deflate.p + segment->deflate_begin;
+	if (crc32_gzip_refl(0, bytes, segment->deflate_bytes) != segment->deflate_crc32)
+		return damaged(reader, "the records are damaged", err);
+	return 0;
+}
+
+/*
+ * Inflates the first `len` bytes of a segment's text. In one go from the begin: igzip's other way keeps a window, which
+ * it fills with 64 KiB before it looks at how much is wanted.
+ */
+static int inflate_first(struct block_reader *reader, const struct block_segment *segment, size_t len,
+                         struct error *err)
+{
+	struct inflate_state *state = reader->inflate;
+	if (!state)
+		state = reader->inflate = malloc(sizeof(*state));
+	buf_clear(&reader->text);
+	if (!state || !buf_reserve(&reader->text, (size_t)segment->csv_bytes + 1))
+		return no_memory(reader, err);
+	isal_inflate_init(state);
+	state->next_in = (uint8_t *)(uintptr_t)reader->view.deflate.p + segment->deflate_begin;
+	state->avail_in = segment->deflate_bytes;
+	state->next_out = (uint8_t *)reader->text.data;
+	state->avail_out = (uint32_t)len;
+	/* What it says is of no use: a segment ends on a flush and not on a stream's last block, which igzip misses, and near
+	 * a limit that is not the end it can take a good match for one that goes back too far. What counts is that the bytes
+	 * are there; that they are right, the checksum of the compressed ones has told. */
+	(void)isal_inflate_stateless(state);
+	if (state->avail_out > 0)
+		return damaged(reader, "the records are damaged", err);
+	reader->text.len = len;
+	return 0;
+}
+
+static uint32_t segment_of(const struct block_view *view, uint32_t row)
+{
+	uint32_t low = 0, high = view->head.segments;
+	while (high - low > 1) {
+		uint32_t mid = low + (high - low) / 2;
+		if (block_segment(view, mid).first_row <= row)
+			low = mid;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static bool is_loaded(const struct block_reader *reader, uint32_t row)
+{
+	return reader->segment_number != NO_SEGMENT && row >= reader->loaded_row &&
+	       row - reader->loaded_row < reader->loaded_rows;
+}
+
+static void set_loaded(struct block_reader *reader, uint32_t number, const struct block_segment *segment, uint32_t row,
+                       uint32_t rows)
+{
+	reader->segment_number = number;
+	reader->segment = *segment;
+	reader->loaded_row = row;
+	reader->loaded_rows = rows;
+}
+
+int block_reader_load(struct block_reader *reader, uint32_t row, struct error *err)
+{
+	if (is_loaded(reader, row) && reader->loaded_rows == reader->segment.rows)
+		return 0;
+	uint32_t number = segment_of(&reader->view, row);
+	struct block_segment segment = block_segment(&reader->view, number);
+	reader->segment_number = NO_SEGMENT;
+	if (check_segment(reader, &segment, err) != 0 || inflate_first(reader, &segment, segment.csv_bytes, err) != 0)
+		return -1;
+	if (lines_index(&reader->lines, buf_str(&reader->text), segment.rows, reader->fields_count) != 0 ||
+	    !block_places_read(&reader->view, &segment, reader->partition.direction, reader->places))
+		return damaged(reader, "the records are damaged", err);
+	set_loaded(reader, number, &segment, segment.first_row, segment.rows);
+	return 0;
+}
+
+/* Lines are about as long as each other: as far as the row should reach, or else all. */
+static int inflate_row(struct block_reader *reader, const struct block_segment *segment, uint32_t row,
+                       struct error *err)
+{
+	size_t len = (size_t)((uint64_t)segment->csv_bytes * (row + 2) / segment->rows);
+	if (len > segment->csv_bytes)
+		len = segment->csv_bytes;
+	for (;; len = segment->csv_bytes) {
+		if (inflate_first(reader, segment, len, err) != 0)
+			return -1;
+		if (lines_index_one(&reader->lines, buf_str(&reader->text), row, reader->fields_count) == 0)
+			return 0;
+		if (len == segment->csv_bytes)
+			return damaged(reader, "the records are damaged", err);
+	}
+}
+
+int block_reader_load_row(struct block_reader *reader, uint32_t row, struct error *err)
+{
+	if (is_loaded(reader, row))
+		return 0;
+	uint32_t number = segment_of(&reader->view, row);
+	struct block_segment segment = block_segment(&reader->view, number);
+	if (segment.has_doubled || number == reader->lone_segment)
+		return block_reader_load(reader, row, err);
+	uint32_t in_segment = row - segment.first_row;
+	reader->segment_number = NO_SEGMENT;
+	if (check_segment(reader, &segment, err) != 0 || inflate_row(reader, &segment, in_segment, err) != 0)
+		return -1;
+	if (!block_places_read_one(&reader->view, &segment, reader->partition.direction, in_segment, reader->places))
+		return damaged(reader, "the records are damaged", err);
+	set_loaded(reader, number, &segment, row, 1);
+	reader->lone_segment = number;
+	return 0;
+}
+
+/* Appends a value with its doubled quotes made single. */
+static void unescape(struct buf *out, struct str value)
+{
+	while (value.len > 0) {
+		const char *quote = memchr(value.p, '"', value.len);
+		size_t len = quote ? (size_t)(quote - value.p) + 1 : value.len;
+		buf_add(out, value.p, len);
+		len += quote && len < value.len;
+		value.p += len;
+		value.len -= len;
+	}
+}
+
+/* Room for all of a row's unescaped values first: they must not move while the record points to them. */
+static int unescape_record(struct block_reader *reader, struct str line, struct record *record, uint64_t columns,
+                           struct error *err)
+{
+	buf_clear(&reader->unescaped);
+	if (!buf_reserve(&reader->unescaped, line.len))
+		return no_memory(reader, err);
+	for (uint64_t left = columns; left; left &= left - 1) {
+		struct str *value = &record->values[__builtin_ctzll(left)];
+		if (value->len == 0 || !memchr(value->p, '"', value->len))
+			continue;
+		size_t begin = reader->unescaped.len;
+		unescape(&reader->unescaped, *value);
+		*value = (struct str){ reader->unescaped.data + begin, reader->unescaped.len - begin };
+	}
+	return 0;
+}
+
+/* --- the extra part --- */
+
+static int load_extra(struct block_reader *reader, struct error *err)
+{
+	const struct block_view *view = &reader->view;
+	buf_clear(&reader->extra);
+	reader->extra_row = 0;
+	reader->extra_at = 0;
+	if (view->extra.len > 0) {
+		if (crc32_gzip_refl(0, (const uint8_t *)view->extra.p, view->extra.len) != view->head.extra_crc32)
+			return damaged(reader, "the extra part is damaged", err);
+		if (!buf_reserve(&reader->extra, view->head.extra_raw_bytes))
+			return no_memory(reader, err);
+		size_t made = ZSTD_decompress(reader->extra.data, view->head.extra_raw_bytes, view->extra.p,
+		                              view->extra.len);
+		if (ZSTD_isError(made) || made != view->head.extra_raw_bytes)
+			return damaged(reader, "the extra part is damaged", err);
+		reader->extra.len = made;
+	}
+	reader->extra_loaded = true;
+	return 0;
+}
+
+/* Reads a varint and the bytes it announces; false at a damaged end. */
+static bool take_extra(struct block_reader *reader, struct str *value)
+{
+	uint64_t len = 0;
+	for (int shift = 0; shift < 35; shift += 7) {
+		if (reader->extra_at >= reader->extra.len)
+			return false;
+		uint8_t byte = (uint8_t)reader->extra.data[reader->extra_at++];
+		len |= (uint64_t)(byte & 0x7f) << shift;
+		if (!(byte & 0x80))
+			break;
+	}
+	*value = (struct str){ NULL, 0 };
+	if (len == 0)
+		return true;
+	if (len - 1 > reader->extra.len - reader->extra_at)
+		return false;
+	*value = (struct str){ reader->extra.data + reader->extra_at, (size_t)(len - 1) };
+	reader->extra_at += (size_t)(len - 1);
+	return true;
+}
+
+static int read_extra(struct block_reader *reader, uint32_t row, uint64_t wanted, struct record *record,
+                      struct error *err)
+{
+	uint8_t made_with = reader->view.head.columns_count;
+	uint64_t all = made_with < 64 ? (UINT64_C(1) << made_with) - 1 : UINT64_MAX;
+	uint64_t columns = all & ~reader->line_columns;
+	if (!reader->extra_loaded && load_extra(reader, err) != 0)
+		return -1;
+	if (reader->extra.len == 0)
+		return 0;
+	if (row < reader->extra_row) {
+		reader->extra_row = 0;
+		reader->extra_at = 0;
+	}
+	for (; reader->extra_row <= row; reader->extra_row++)
+		for (uint64_t left = columns; left; left &= left - 1) {
+			int column = __builtin_ctzll(left);
+			struct str value;
+			if (!take_extra(reader, &value))
+				return damaged(reader, "the extra part is damaged", err);
+			if (reader->extra_row == row && wanted >> column & 1)
+				record->values[column] = value;
+		}
+	return 0;
+}
+
+int block_reader_record(struct block_reader *reader, uint32_t row, uint64_t columns, struct record *record,
+                        struct error *err)
+{
+	const struct catalog_product *product = reader->product;
+	uint32_t in_lines = row - reader->loaded_row;
+	uint64_t all = UINT64_MAX >> (64 - product->columns_count);
+	uint64_t in_line = columns & reader->line_columns, extra = columns & all & ~reader->line_columns;
+	record_clear(record, product);
+	for (uint64_t left = in_line; left; left &= left - 1) {
+		int column = __builtin_ctzll(left);
+		record->values[column] = lines_value(&reader->lines, in_lines, reader->fields[column]);
+	}
+	if (reader->lines.has_doubled &&
+	    unescape_record(reader, block_reader_line(reader, row), record, in_line, err) != 0)
+		return -1;
+	return extra ? read_extra(reader, row, extra, record, err) : 0;
+}
+
+void block_reader_weave(const struct block_reader *reader, uint32_t row, uint64_t columns, const struct record *record,
+                        struct buf *out)
+{
+	struct str rest = block_reader_line(reader, row);
+	for (uint64_t left = columns; left; left &= left - 1) {
+		int column = __builtin_ctzll(left);
+		uint64_t before = reader->line_columns & ((UINT64_C(1) << column) - 1);
+		if (before) {
+			uint8_t field = reader->fields[63 - __builtin_clzll(before)];
+			struct str value = lines_value(&reader->lines, row - reader->loaded_row, field);
+			size_t len = (size_t)(value.p + value.len + 1 - rest.p);
+			buf_add(out, rest.p, len);
+			buf_add_char(out, ',');
+			rest = (struct str){ rest.p + len, rest.len - len };
+		}
+		record_write_csv_value(out, record->values[column]);
+		if (!before)
+			buf_add_char(out, ',');
+	}
+	buf_add_str(out, rest);
+}
+
+uint64_t block_reader_changed(const struct block_reader *reader, uint32_t row, uint64_t seq)
+{
+	uint32_t low = 0, high = reader->view.head.changed_count;
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+		struct block_change change = block_change(&reader->view, mid);
+		if (change.row == row)
+			return change.seq;
+		if (change.row < row)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return seq;
+}
+
+int block_reader_seek(struct block_reader *reader, const struct place *place, uint32_t *row, struct error *err)
+{
+	uint32_t low = 0, high = reader->view.head.segments;
+	while (high - low > 1) {
+		uint32_t mid = low + (high - low) / 2;
+		struct block_segment segment = block_segment(&reader->view, mid);
+		struct place first = { segment.first_us, segment.first_seq, place->direction };
+		if (place_compare(&first, place) <= 0)
+			low = mid;
+		else
+			high = mid;
+	}
+	uint32_t at = block_segment(&reader->view, low).first_row;
+	if (block_reader_load(reader, at, err) != 0)
+		return -1;
+	uint32_t end = at + reader->segment.rows;
+	while (at < end && place_compare(block_reader_place(reader, at), place) < 0)
+		at++;
+	*row = at;
+	return at < reader->view.head.rows ? block_reader_load(reader, at, err) : 0;
+}
+
+int block_reader_check(struct block_reader *reader, struct error *err)
+{
+	for (uint32_t i = 0; i < reader->view.head.segments; i++) {
+		struct block_segment segment = block_segment(&reader->view, i);
+		if (check_segment(reader, &segment, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int block_reader_check_skip(struct block_reader *reader, struct error *err)
+{
+	const struct block_view *view = &reader->view;
+	if (crc32_gzip_refl(0, (const uint8_t *)view->skip.p, view->skip.len) != view->head.skip_crc32)
+		return damaged(reader, "the skip part is damaged", err);
+	return 0;
+}
+
+void block_reader_free(struct block_reader *reader)
+{
+	buf_free(&reader->text);
+	buf_free(&reader->extra);
+	buf_free(&reader->unescaped);
+	lines_free(&reader->lines);
+	free(reader->inflate);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * block_reader.h: the records of a sealed block, read segment by segment; private to store/.
+ *
+ * A reader borrows the block from a transaction and keeps one inflated segment. Readers are reused: what they allocate
+ * stays with them. Every compressed byte is checked against its CRC before it is believed.
+ */
+#ifndef CDRD_STORE_BLOCKS_BLOCK_READER_H
+#define CDRD_STORE_BLOCKS_BLOCK_READER_H
+
+#include "store/blocks/block.h"
+#include "store/days/day.h"
+
+struct inflate_state;
+
+
+struct block_reader {
+	struct block_reader *next; /* for whoever keeps readers */
+	const struct catalog_product *product;
+	struct partition partition;
+	uint32_t number;
+	int32_t day;
+	struct str value;        /* the whole block */
+	struct block_view view;
+	uint64_t line_columns;
+	uint8_t fields[CATALOG_COLUMNS_MAX]; /* the field of each column, or CATALOG_NONE */
+	uint8_t fields_count;
+	bool lines_are_whole;    /* they show all columns that the product's lines show now */
+	struct str dead; /* bitmap, or empty */
+
+	uint32_t segment_number; /* loaded, or UINT32_MAX */
+	uint32_t loaded_row;     /* the row that `lines` begin with */
+	uint32_t loaded_rows;    /* the segment's, or one */
+	uint32_t lone_segment;   /* of which a row was loaded by itself last, or UINT32_MAX */
+	struct block_segment segment;
+	struct inflate_state *inflate;
+	struct buf text;
+	struct lines lines;
+	struct place places[SEGMENT_ROWS];
+
+	struct buf extra; /* raw, once some row asked for it */
+	bool extra_loaded;
+	uint32_t extra_row; /* the row that extra_at stands at */
+	size_t extra_at;
+	struct buf unescaped;
+};
+
+/* Takes a block; it must live in `txn` until the next begin. Returns 1, 0 when there is no such block, -1. Where it is
+ * the block that the reader had before, what was loaded stays. */
+int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *txn,
+                       const struct catalog_product *product, const struct partition *partition, uint32_t number,
+                       struct error *err);
+
+/* Sees to it that the segment of a row is loaded. */
+int block_reader_load(struct block_reader *reader, uint32_t row, struct error *err);
+
+/* Sees to it that a row is loaded, and perhaps no other: the segment is inflated up to it only, unless its rows are
+ * asked for one after the other. */
+int block_reader_load_row(struct block_reader *reader, uint32_t row, struct error *err);
+
+static inline bool block_reader_is_dead(const struct block_reader *reader, uint32_t row)
+{
+	return row / 8 < reader->dead.len && (uint8_t)reader->dead.p[row / 8] & 1 << row % 8;
+}
+
+/* The place of a loaded row. */
+static inline const struct place *block_reader_place(const struct block_reader *reader, uint32_t row)
+{
+	return &reader->places[row - reader->segment.first_row];
+}
+
+/* The number of the change that gave a row its values; `seq` is that of its place. */
+uint64_t block_reader_changed(const struct block_reader *reader, uint32_t row, uint64_t seq);
+
+/* The line of a loaded row. */
+static inline struct str block_reader_line(const struct block_reader *reader, uint32_t row)
+{
+	return lines_row(&reader->lines, row - reader->loaded_row);
+}
+
+/*
+ * Appends the line of a loaded row with more columns in their places: `columns`, none of which is in it, as `record`
+ * has them. That is what record_write_csv makes of the row in a view of all of them. Check out->failed.
+ */
+void block_reader_weave(const struct block_reader *reader, uint32_t row, uint64_t columns, const struct record *record,
+                        struct buf *out);
+
+/*
+ * Fills the values of `columns` of a loaded row, which die with the next call; others are absent. May
+ * read the extra part, for columns that lines do not show.
+ */
+int block_reader_record(struct block_reader *reader, uint32_t row, uint64_t columns, struct record *record,
+                        struct error *err);
+
+/* The first row whose place is not before `place`, or view.head.rows. Loads its segment. -1 with *err. */
+int block_reader_seek(struct block_reader *reader, const struct place *place, uint32_t *row, struct error *err);
+
+/* All of the deflate part is what was written: ERROR_CORRUPT if not. */
+int block_reader_check(struct block_reader *reader, struct error *err);
+
+/* As above, the skip part: one that is damaged might hide records. */
+int block_reader_check_skip(struct block_reader *reader, struct error *err);
+
+void block_reader_free(struct block_reader *reader);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * directory.c: reading the blocks of a partition. See directory.h.
+ */
+#include "store/blocks/directory.h"
+
+#include <stdlib.h>
+
+#include "store/days/day.h"
+
+bool day_block_read(MDB_val val, struct day_block *block)
+{
+	if (val.mv_size != sizeof(*block))
+		return false;
+	memcpy(block, val.mv_data, sizeof(*block));
+	return true;
+}
+
+static int add(struct directory *directory, uint32_t number, const struct day_block *block, struct error *err)
+{
+	if (directory->count == directory->cap) {
+		size_t cap = directory->cap ? 2 * directory->cap : 16;
+		struct directory_entry *entries = realloc(directory->entries, cap * sizeof(*entries));
+		if (!entries)
+			return error_set(err, ERROR_NOMEM, "directory of %zu blocks: out of memory", cap);
+		directory->entries = entries;
+		directory->cap = cap;
+	}
+	directory->entries[directory->count++] = (struct directory_entry){ .number = number, .block = *block };
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct directory_entry *left = a, *right = b;
+	struct place left_first = day_block_first(&left->block, 0), right_first = day_block_first(&right->block, 0);
+	int order = place_compare(&left_first, &right_first);
+	return order ? order : (left->number > right->number) - (left->number < right->number);
+}
+
+static void put_in_order(struct directory *directory)
+{
+	struct place last = { INT64_MIN, 0, 0 };
+	bool ordered = true;
+	for (size_t i = 1; i < directory->count && ordered; i++)
+		ordered = compare(&directory->entries[i - 1], &directory->entries[i]) < 0;
+	if (!ordered)
+		qsort(directory->entries, directory->count, sizeof(*directory->entries), compare);
+	for (size_t i = 0; i < directory->count; i++) {
+		struct place own = day_block_last(&directory->entries[i].block, 0);
+		if (place_compare(&own, &last) > 0)
+			last = own;
+		directory->entries[i].last_before = last;
+	}
+}
+
+int directory_read(struct day *day, MDB_txn *txn, const struct partition *partition, struct directory *directory,
+                   struct error *err)
+{
+	uint8_t bytes[NUMBER_KEY_LEN];
+	MDB_cursor *cursor;
+	int result = 0;
+	directory->partition = *partition;
+	directory->count = 0;
+	number_key_write(bytes, partition, 0);
+	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BLOCKS], &cursor);
+	if (rc)
+		return env_fail(&day->env, rc, "open cursor", err);
+	MDB_val key = env_val(bytes, sizeof(bytes)), val;
+	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE); !rc && result == 0;
+	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
+		struct partition of;
+		struct day_block block;
+		uint32_t number;
+		if (!partition_has_key(partition, key))
+			break;
+		if (!number_key_read(key, &of, &number) || !day_block_read(val, &block))
+			result = error_set(err, ERROR_CORRUPT, "%s: an entry of blocks cannot be read", day->env.path);
+		else
+			result = add(directory, number, &block, err);
+	}
+	mdb_cursor_close(cursor);
+	if (result == 0 && rc && rc != MDB_NOTFOUND)
+		return env_fail(&day->env, rc, "read blocks", err);
+	put_in_order(directory);
+	return result;
+}
+
+const struct directory *directory_get(struct day *day, MDB_txn *txn, const struct partition *partition,
+                                      struct error *err)
+{
+	struct directory *oldest = &day->directories[0];
+	for (int i = 0; i < DIRECTORY_SLOTS; i++) {
+		struct directory *directory = &day->directories[i];
+		if (directory->partition.product && directory->seals == day->seals &&
+		    partition_equal(&directory->partition, partition)) {
+			directory->used = ++day->directory_uses;
+			return directory;
+		}
+		if (directory->used < oldest->used)
+			oldest = directory;
+	}
+	if (directory_read(day, txn, partition, oldest, err) != 0) {
+		oldest->partition.product = 0;
+		return NULL;
+	}
+	oldest->seals = day->seals;
+	oldest->used = ++day->directory_uses;
+	return oldest;
+}
+
+size_t directory_find(const struct directory *directory, const struct place *place)
+{
+	size_t low = 0, high = directory->count;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (place_compare(&directory->entries[mid].last_before, place) <= 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+size_t directory_end(const struct directory *directory, int64_t time_us)
+{
+	size_t low = 0, high = directory->count;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (directory->entries[mid].block.first_us < time_us)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+void directory_free(struct directory *directory)
+{
+	free(directory->entries);
+	*directory = (struct directory){ 0 };
+}

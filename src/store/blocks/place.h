@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * place.h: where a record is kept: its partition, and its place within; private to store/.
+ *
+ *	account(8) product(1) direction(1) | time(8) seq(8)      integers big-endian, so that keys sort as numbers do
+ *
+ * Pure.
+ */
+#ifndef CDRD_STORE_BLOCKS_PLACE_H
+#define CDRD_STORE_BLOCKS_PLACE_H
+
+#include <endian.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "lmdb/env.h"
+#include "store/scan.h"
+
+#define PARTITION_LEN (SCAN_ACCOUNT_LEN + 2)
+#define PLACE_KEY_LEN (PARTITION_LEN + 16)
+#define NUMBER_KEY_LEN (PARTITION_LEN + 4)
+
+struct partition {
+	char account[SCAN_ACCOUNT_LEN];
+	uint8_t product;
+	uint8_t direction;
+};
+
+struct place {
+	int64_t time_us;
+	uint64_t seq;
+	uint8_t direction; /* of the partition: a newer version may move to the other one */
+};
+
+static inline void place_put_u64(uint8_t *out, uint64_t value)
+{
+	value = htobe64(value);
+	memcpy(out, &value, sizeof(value));
+}
+
+static inline uint64_t place_get_u64(const uint8_t *in)
+{
+	uint64_t value;
+	memcpy(&value, in, sizeof(value));
+	return be64toh(value);
+}
+
+static inline struct partition partition_of(const char *account, uint8_t product, uint8_t direction)
+{
+	struct partition partition = { .product = product, .direction = direction };
+	memcpy(partition.account, account, SCAN_ACCOUNT_LEN);
+	return partition;
+}
+
+static inline struct partition partition_of_record(const struct record *record)
+{
+	return partition_of(record->values[record->product->account_column].p, record->product->number,
+	                    (uint8_t)record_partition(record));
+}
+
+static inline bool partition_equal(const struct partition *a, const struct partition *b)
+{
+	return memcmp(a->account, b->account, SCAN_ACCOUNT_LEN) == 0 && a->product == b->product &&
+	       a->direction == b->direction;
+}
+
+static inline void partition_write(uint8_t *out, const struct partition *partition)
+{
+	memcpy(out, partition->account, SCAN_ACCOUNT_LEN);
+	out[SCAN_ACCOUNT_LEN] = partition->product;
+	out[SCAN_ACCOUNT_LEN + 1] = partition->direction;
+}
+
+static inline void partition_read(const uint8_t *in, struct partition *partition)
+{
+	memcpy(partition->account, in, SCAN_ACCOUNT_LEN);
+	partition->product = in[SCAN_ACCOUNT_LEN];
+	partition->direction = in[SCAN_ACCOUNT_LEN + 1];
+}
+
+/* The key of a row. The place's direction, not the partition's, is written. */
+static inline void place_key_write(uint8_t key[PLACE_KEY_LEN], const struct partition *partition,
+                                   const struct place *place)
+{
+	partition_write(key, partition);
+	key[PARTITION_LEN - 1] = place->direction;
+	place_put_u64(key + PARTITION_LEN, (uint64_t)place->time_us);
+	place_put_u64(key + PARTITION_LEN + 8, place->seq);
+}
+
+/* False if the key is not of the length. */
+static inline bool place_key_read(MDB_val key, struct partition *partition, struct place *place)
+{
+	const uint8_t *in = key.mv_data;
+	if (key.mv_size != PLACE_KEY_LEN)
+		return false;
+	partition_read(in, partition);
+	place->direction = partition->direction;
+	place->time_us = (int64_t)place_get_u64(in + PARTITION_LEN);
+	place->seq = place_get_u64(in + PARTITION_LEN + 8);
+	return true;
+}
+
+/* The key of a numbered thing of a partition: a block, a run. */
+static inline void number_key_write(uint8_t key[NUMBER_KEY_LEN], const struct partition *partition, uint32_t number)
+{
+	uint32_t big = htobe32(number);
+	partition_write(key, partition);
+	memcpy(key + PARTITION_LEN, &big, sizeof(big));
+}
+
+static inline bool number_key_read(MDB_val key, struct partition *partition, uint32_t *number)
+{
+	uint32_t big;
+	if (key.mv_size != NUMBER_KEY_LEN)
+		return false;
+	partition_read(key.mv_data, partition);
+	memcpy(&big, (const uint8_t *)key.mv_data + PARTITION_LEN, sizeof(big));
+	*number = be32toh(big);
+	return true;
+}
+
+static inline bool partition_has_key(const struct partition *partition, MDB_val key)
+{
+	uint8_t own[PARTITION_LEN];
+	partition_write(own, partition);
+	return key.mv_size >= PARTITION_LEN && memcmp(key.mv_data, own, PARTITION_LEN) == 0;
+}
+
+/* By time, then arrival. */
+static inline int place_compare(const struct place *a, const struct place *b)
+{
+	if (a->time_us != b->time_us)
+		return a->time_us < b->time_us ? -1 : 1;
+	return (a->seq > b->seq) - (a->seq < b->seq);
+}
+
+static inline bool place_equal(const struct place *a, const struct place *b)
+{
+	return a->direction == b->direction && a->time_us == b->time_us && a->seq == b->seq;
+}
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * mirror.h: one environment's databases made equal to another's, in slices; private to store/.
+ *
+ *	round after round    both are walked side by side, key by key; what differs is put into the copy or removed from it
+ *
+ * The first round copies. The source may be written to meanwhile, as no read transaction outlives a slice; so another
+ * round follows, which finds only what has changed. When a round ends and nothing was committed since it began, the
+ * copy is the source as of one transaction. If that never comes to be, the last round is made in one go, a pause that
+ * is as long as it takes to look at all keys: some ten milliseconds for a day of millions of records.
+ *
+ * Equal are values with equal bytes. Of a sealed block only the beginning is compared, which holds CRCs of all of it.
+ */
+#ifndef CDRD_STORE_COPYING_MIRROR_H
+#define CDRD_STORE_COPYING_MIRROR_H
+
+#include "base/buf.h"
+#include "lmdb/env.h"
+
+struct mirror {
+	/* the caller's */
+	struct env *from;
+	struct env *to;
+	const struct env_db *dbs;
+	bool all; /* it may not end while something is put and not committed */
+
+	/* mirror.c's; zeroed */
+	size_t txn_id; /* of the source when the round began */
+	int round;
+	int db;
+	struct buf last; /* the key looked at last, unless the database begins anew */
+	bool has_last;
+	size_t uncommitted_bytes;
+	uint64_t bytes; /* put so far */
+};
+
+/*
+ * Works until about `deadline_us`; commits the copy, with an fsync, every MiB and at the end. *done: they are equal as
+ * the call returns, but for what is not committed.
+ */
+int mirror_step(struct mirror *mirror, int64_t deadline_us, bool *done, struct error *err);
+
+/* The number of the source's last transaction. */
+size_t mirror_txn_id(const struct env *env);
+
+void mirror_free(struct mirror *mirror);
+
+#endif

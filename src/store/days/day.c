@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * day.c: the hot rows of one day's environment. See day.h for the layout.
+ */
+#include "store/days/day.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+
+const struct env_db day_dbs[] = {
+	[DAY_HOT] = { "hot", 0 },
+	[DAY_BLOCKS] = { "blocks", 0 },
+	[DAY_BLOCK_DATA] = { "block_data", 0 },
+	[DAY_BLOCK_IDS] = { "block_ids", 0 },
+	[DAY_DEAD] = { "dead", 0 },
+	{ NULL, 0 },
+};
+
+uint64_t day_id_hash(const char *account, uint8_t product, struct str id)
+{
+	uint64_t owner;
+	memcpy(&owner, account, sizeof(owner));
+	return id_hash64_of_id(id, owner ^ ((uint64_t)product << 56));
+}
+
+size_t day_id_hashes(const struct record *record, uint64_t *hashes, size_t *id_at)
+{
+	const struct catalog_product *product = record->product;
+	const char *account = record->values[product->account_column].p;
+	size_t count = 0;
+	for (size_t i = 0; i < product->lookup_count; i++) {
+		struct str id = record->values[product->lookup[i]];
+		if (!id.len)
+			continue;
+		uint64_t hash = day_id_hash(account, product->number, id);
+		size_t known = 0;
+		while (known < count && hashes[known] != hash)
+			known++;
+		if (known == count)
+			hashes[count++] = hash;
+		if (id_at && product->lookup[i] == product->id_column)
+			*id_at = known;
+	}
+	return count;
+}
+
+/* [nil, until, direction, time, seq]: the direction a fixint, the others uint64 always, so that a ghost has one length. */
+enum { GHOST_LEN = 1 + 1 + 9 + 1 + 9 + 9 };
+
+size_t day_ghost_write(uint8_t out[DAY_GHOST_MAX], const struct day_ghost *ghost)
+{
+	uint8_t *p = out;
+	*p++ = 0x95;
+	*p++ = 0xc0;
+	*p++ = 0xcf;
+	place_put_u64(p, ghost->until);
+	p += 8;
+	*p++ = ghost->to.direction; /* a positive fixint */
+	*p++ = 0xcf;
+	place_put_u64(p, (uint64_t)ghost->to.time_us);
+	p += 8;
+	*p++ = 0xcf;
+	place_put_u64(p, ghost->to.seq);
+	return GHOST_LEN;
+}
+
+bool day_ghost_read(MDB_val val, struct day_ghost *ghost)
+{
+	const uint8_t *in = val.mv_data;
+	if (val.mv_size != GHOST_LEN || in[0] != 0x95 || in[1] != 0xc0)
+		return false;
+	ghost->until = place_get_u64(in + 3);
+	ghost->to.direction = in[11];
+	ghost->to.time_us = (int64_t)place_get_u64(in + 13);
+	ghost->to.seq = place_get_u64(in + 22);
+	return true;
+}
+
+int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct place *place, MDB_val *row,
+                struct error *err)
+{
+	for (;;) {
+		uint8_t bytes[PLACE_KEY_LEN];
+		struct day_ghost ghost;
+		place_key_write(bytes, partition, place);
+		MDB_val key = env_val(bytes, sizeof(bytes));
+		int rc = mdb_get(txn, day->env.dbi[DAY_HOT], &key, row);
+		if (rc == MDB_NOTFOUND)
+			return 0;
+		if (rc)
+			return env_fail(&day->env, rc, "get row", err);
+		if (!day_ghost_read(*row, &ghost))
+			return 1;
+		/* A ghost leads to a later change, or the chain might never end. */
+		if (ghost.to.seq <= place->seq)
+			return error_set(err, ERROR_CORRUPT, "%s: a moved record leads back", day->env.path);
+		*place = ghost.to;
+		if (clock_day_of(place->time_us) != day->number)
+			return 0;
+	}
+}
+
+int day_row_read(const struct day *day, MDB_val key, MDB_val val, struct partition *partition, struct place *place,
+                 struct record *record, struct error *err)
+{
+	struct day_ghost ghost;
+	uint64_t changed_seq;
+	if (!place_key_read(key, partition, place))
+		return error_set(err, ERROR_CORRUPT, "%s: a key of hot cannot be read", day->env.path);
+	if (day_ghost_read(val, &ghost))
+		return 0;
+	const struct catalog_product *product = catalog_product_numbered(partition->product);
+	if (!product)
+		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path, partition->product);
+	return record_unpack(record, product, env_str(val), &changed_seq, err) == 0 ? 1 : -1;
+}
+
+/* Takes one row into what is known. */
+static int load_row(struct day *day, MDB_val key, MDB_val val, struct error *err)
+{
+	struct hot *hot = &day->hot;
+	struct partition partition;
+	struct place place;
+	struct record record;
+	uint64_t hashes[CATALOG_COLUMNS_MAX];
+	int found = day_row_read(day, key, val, &partition, &place, &record, err);
+	if (found <= 0)
+		return found;
+	struct hot_partition *own = hot_partition(hot, &partition, err);
+	if (!own)
+		return -1;
+	own->rows++;
+	hot->rows++;
+	size_t count = day_id_hashes(&record, hashes, NULL);
+	for (size_t i = 0; i < count; i++)
+		if (hot_add_id(hot, hashes[i], &place, err) != 0)
+			return -1;
+	return 0;
+}
+
+/* Rows are as old as they were: those of a partition known before, or else of the day. */
+static void keep_ages(struct day *day, const struct hot *old)
+{
+	struct hot *hot = &day->hot;
+	hot->loaded = true;
+	if (hot->rows && !day->hot_since_us)
+		day->hot_since_us = clock_monotonic_us();
+	for (size_t i = 0; i < hot->partitions_cap; i++) {
+		struct hot_partition *own = &hot->partitions[i];
+		const struct hot_partition *known = hot_partition_find(old, &own->partition);
+		if (own->partition.product)
+			own->since_us = known && known->rows ? known->since_us : day->hot_since_us;
+	}
+}
+
+int day_hot_load(struct day *day, MDB_txn *txn, struct error *err)
+{
+	MDB_cursor *cursor;
+	MDB_val key, val;
+	int result = 0;
+	struct hot old = day->hot;
+	if (day->hot.loaded && !day_hot_is_worn(day))
+		return 0;
+	day->hot = (struct hot){ 0 };
+	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_HOT], &cursor);
+	if (rc) {
+		hot_free(&old);
+		return env_fail(&day->env, rc, "open cursor", err);
+	}
+	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc && result == 0;
+	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT))
+		result = load_row(day, key, val, err);
+	mdb_cursor_close(cursor);
+	if (result == 0 && rc && rc != MDB_NOTFOUND)
+		result = env_fail(&day->env, rc, "read hot rows", err);
+	if (result == 0)
+		keep_ages(day, &old);
+	else
+		hot_free(&day->hot);
+	hot_free(&old);
+	return result;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * day.h: one UTC day of records; private to store/.
+ *
+ *	hot         partition(10) time(8) seq(8) -> row or ghost     records as they arrived; integers big-endian
+ *	blocks      partition(10) block(4) -> struct day_block       where sealed blocks lie and what is dead in them
+ *	block_data  partition(10) block(4) -> a block                (block.h)
+ *	block_ids   partition(10) run(4) -> the ids of a run         (ids.h): a run is the blocks of one seal
+ *	dead        partition(10) block(4) -> bitmap of the rows that newer versions replaced
+ *
+ * A partition is account(8) product(1) direction(1). A row is what record_pack writes. `seq` is the number of the change
+ * that put the record at its place; it orders records of the same microsecond by arrival and tells a snapshot whether
+ * it may see them. A sealed record keeps its place; when a newer version replaces it, its row in the block becomes dead
+ * and the newer one stands in `hot` at the same place, or a ghost does.
+ *
+ * A ghost stands where a record was before a newer version moved it to another time (or direction), of this day or of
+ * one beside it: msgpack array [nil, until, direction, time, seq], the number of the change that moved it and the place
+ * it moved to, whose time tells the day.
+ * A scan at a snapshot from seq to until - 1 shows the record there, so that paging neither repeats nor skips it.
+ */
+#ifndef CDRD_STORE_DAYS_DAY_H
+#define CDRD_STORE_DAYS_DAY_H
+
+#include "record/record.h"
+#include "store/blocks/directory.h"
+#include "lmdb/env.h"
+#include "store/days/hot.h"
+#include "store/ids/id_filter.h"
+#include "store/blocks/place.h"
+#include "store/scan.h"
+
+struct day_touch {
+	struct partition partition;
+	struct place place;
+};
+
+enum day_db { DAY_HOT, DAY_BLOCKS, DAY_BLOCK_DATA, DAY_BLOCK_IDS, DAY_DEAD };
+
+extern const struct env_db day_dbs[];
+
+struct day {
+	int32_t number;
+	bool is_open;
+	bool is_listed;  /* in the catalog: day_list.h */
+	bool is_faulty;  /* when last tried, it could not be opened */
+	int pins;      /* whoever works on it across calls: it is not closed meanwhile */
+	uint64_t used; /* store's clock of uses, for closing the one used longest ago */
+	struct env env;
+	struct id_filter *filter; /* stays while the environment is closed; NULL until first looked at */
+	struct hot hot;           /* what is known of the hot rows; loaded when the day is written to or looked up in */
+	uint64_t seals;           /* grows with each commit that changed blocks */
+	bool blocks_changed;      /* by what is not committed */
+	bool gains;               /* records from other days, by what is not committed */
+	struct buf touched;       /* struct day_touch: rows that what is not committed replaced or moved */
+	struct buf sealed_seqs;   /* uint64_t: of rows that it has sealed; until the commit they are looked up as hot ones */
+	size_t sealed_ids;        /* how many ids these rows have */
+	struct buf unsealed_seqs; /* uint64_t: of sealed rows that it has made hot again, by a new version in their place */
+	int64_t hot_since_us;     /* monotonic: since when there have been hot rows; 0 if there are none */
+	int64_t changed_us;       /* monotonic: when it was last committed to */
+	uint64_t merge_seals;     /* `seals` when seal_merge.c last found nothing to merge */
+	bool repack_demanded;     /* repack.h */
+	bool swept;               /* seal.c has seen that nothing is left to do since the last change */
+	struct directory directories[DIRECTORY_SLOTS];
+	uint64_t directory_uses;
+};
+
+#define DAY_GHOST_MAX 32
+
+struct day_ghost {
+	uint64_t until;
+	struct place to;
+};
+
+size_t day_ghost_write(uint8_t out[DAY_GHOST_MAX], const struct day_ghost *ghost);
+
+/* Is it a ghost (not a row)? Then fills *ghost. */
+bool day_ghost_read(MDB_val val, struct day_ghost *ghost);
+
+/* The hash that ids are found by: of one lookup value, and all of a record's, without repeats (at least
+ * product->lookup_count of them fit); returns how many. *id_at, unless NULL, is the one of the record's own id. */
+uint64_t day_id_hash(const char *account, uint8_t product, struct str id);
+size_t day_id_hashes(const struct record *record, uint64_t *hashes, size_t *id_at);
+
+/*
+ * The hot row at a place, following ghosts to where the record is now; *place becomes that place. Returns 1 with *row,
+ * 0 if there is none in `hot` (the record may have been sealed at *place since, be in another day if that is where *place
+ * is, or not be there at all), -1 with *err.
+ */
+int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct place *place, MDB_val *row,
+                struct error *err);
+
+/* Takes an entry of `hot` apart; the record's values point into it. 1, 0 for a ghost, which has no record, or -1 with
+ * ERROR_CORRUPT. */
+int day_row_read(const struct day *day, MDB_val key, MDB_val val, struct partition *partition, struct place *place,
+                 struct record *record, struct error *err);
+
+/* Is it time to read the hot rows anew? Not while a write transaction is open: a read transaction does not see its rows,
+ * and what it has removed can still be looked up. */
+static inline bool day_hot_is_worn(const struct day *day)
+{
+	return !day->env.write && hot_is_worn(&day->hot);
+}
+
+/* Reads all hot rows to learn their ids and partitions, if that is not known yet. */
+int day_hot_load(struct day *day, MDB_txn *txn, struct error *err);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * day_list.c: see day_list.h.
+ */
+#include "store/days/day_list.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/catalog_rows.h"
+#include "store/change.h"
+
+#define DAY_TEXT_LEN 10
+
+static int day_key(struct buf *out, int32_t number, struct error *err)
+{
+	buf_clear(out);
+	clock_format_day(out, number);
+	return buf_cstr(out) ? 0 : error_set(err, ERROR_NOMEM, "day %d: out of memory", number);
+}
+
+static enum catalog_rows_next take_row(void *arg, struct str key, struct str value, struct error *err)
+{
+	struct store *store = arg;
+	int32_t number;
+	(void)value;
+	if (!clock_parse_day(key, &number)) {
+		error_set(err, ERROR_CORRUPT, "catalog: a listed day of %zu bytes, must be %d", key.len, DAY_TEXT_LEN);
+		return CATALOG_ROWS_FAILED;
+	}
+	struct day *day = days_known(store, number, err);
+	if (!day)
+		return CATALOG_ROWS_FAILED;
+	day->is_listed = true;
+	return CATALOG_ROWS_GO_ON;
+}
+
+static int list_day(struct change *change, struct buf *key, struct day *day, struct error *err)
+{
+	if (day_key(key, day->number, err) != 0)
+		return -1;
+	return change_put(change, CATALOG_DB_DAYS, buf_str(key), STR_LITERAL(""), err);
+}
+
+/* What an older version has left, or a crash. */
+static int list_others(struct store *store, struct error *err)
+{
+	struct change change;
+	struct buf key = { 0 };
+	size_t listed = 0;
+	int result = change_begin(&change, store, err);
+	if (result != 0)
+		return -1;
+	for (size_t i = 0; i < store->days_count && result == 0; i++) {
+		struct day *day = store->days[i];
+		if (day->is_listed || !days_has_data(store, day))
+			continue;
+		result = list_day(&change, &key, day, err);
+		day->is_listed = true;
+		listed++;
+	}
+	buf_free(&key);
+	if (result == 0 && listed == 0)
+		change_drop(&change);
+	else
+		result = change_end(&change, result, err);
+	return result;
+}
+
+int day_list_load(struct store *store, struct error *err)
+{
+	struct buf text = { 0 };
+	if (catalog_rows_each(store, CATALOG_DB_DAYS, STR_LITERAL(""), take_row, store, err) != 0 ||
+	    list_others(store, err) != 0)
+		return -1;
+	for (size_t i = 0; i < store->days_count; i++) {
+		struct day *day = store->days[i];
+		if (!day->is_listed || days_has_data(store, day) || day_key(&text, day->number, err) != 0)
+			continue;
+		day->is_faulty = true;
+		log_error("store",
+		          "day %s: its records are missing, days/%s/data.mdb is not there: put it back from a backup, or say that it is "
+		          "lost with `cdrctl forget-day %s`; until then requests that need the day fail",
+		          text.data, text.data, text.data);
+	}
+	buf_free(&text);
+	return 0;
+}
+
+static bool is_new(const struct day *day)
+{
+	return day->is_open && !day->is_listed && !day->env.is_new;
+}
+
+int day_list_write(struct store *store, struct error *err)
+{
+	struct buf key = { 0 };
+	int result = 0;
+	for (size_t i = 0; i < store->days_count && result == 0 && store->lists_days; i++) {
+		MDB_txn *txn = is_new(store->days[i]) ? env_write(&store->catalog, err) : NULL;
+		if (!is_new(store->days[i]))
+			continue;
+		if (!txn || day_key(&key, store->days[i]->number, err) != 0) {
+			result = -1;
+			break;
+		}
+		MDB_val k = env_val(key.data, key.len), v = env_val("", 0);
+		int rc = mdb_put(txn, store->catalog.dbi[CATALOG_DB_DAYS], &k, &v, 0);
+		if (rc)
+			result = env_fail(&store->catalog, rc, "list day", err);
+	}
+	buf_free(&key);
+	return result;
+}
+
+void day_list_written(struct store *store)
+{
+	for (size_t i = 0; i < store->days_count && store->lists_days; i++)
+		if (is_new(store->days[i]))
+			store->days[i]->is_listed = true;
+	store->lists_days = false;
+}
+
+int day_list_remove(struct store *store, const struct day *day, struct error *err)
+{
+	struct change change;
+	struct buf key = { 0 };
+	if (!day->is_listed)
+		return 0;
+	int result = day_key(&key, day->number, err);
+	if (result == 0)
+		result = change_begin(&change, store, err);
+	if (result == 0)
+		result = change_end(&change, change_remove(&change, CATALOG_DB_DAYS, buf_str(&key), err) < 0 ? -1 : 0, err);
+	buf_free(&key);
+	return result;
+}
+
+int store_forget_day(struct store *store, int32_t number, struct error *err)
+{
+	size_t at = store_day_index(store, number);
+	if (at == store->days_count || store->day_numbers[at] != number)
+		return error_set(err, ERROR_NOT_FOUND, "there are no records of that day, and none are missed");
+	if (days_has_data(store, store->days[at]))
+		return error_set(err, ERROR_CONFLICT, "its data.mdb is there; only a day whose file is gone can be forgotten");
+	if (store->days[at]->env.write)
+		return error_set(err, ERROR_CONFLICT, "it is being written to");
+	if (day_list_remove(store, store->days[at], err) != 0)
+		return -1;
+	days_remove(store, at);
+	return 0;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * hot.h: what is known in memory of a day's hot rows: where each id is, how many rows each partition has; private to
+ * store/.
+ *
+ * Rebuilt from the rows themselves when a day is opened for writing, so it costs nothing on disk. (A tree of random
+ * keys in LMDB took ingest from hundreds of thousands of records a second to tens.) Sealing keeps hot rows few.
+ *
+ * The ids' table is in parts that grow by themselves: to double one of hundreds of thousands of entries takes 20 ms.
+ *
+ * Entries lead to places that may hold the id; whoever looks must check the row there. Those of rows that were sealed are
+ * dropped together, in one pass over the table; those of the few that moved stay until it is loaded anew.
+ */
+#ifndef CDRD_STORE_DAYS_HOT_H
+#define CDRD_STORE_DAYS_HOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/blocks/place.h"
+
+#define HOT_PARTS_LOG2 6
+#define HOT_PARTS (1 << HOT_PARTS_LOG2)
+
+struct hot_entry {
+	uint64_t hash;
+	int64_t time_us;
+	uint64_t seq_direction; /* seq << 2 | direction; 0 for an empty slot */
+};
+
+/* The entries whose hashes begin alike. */
+struct hot_part {
+	struct hot_entry *entries;
+	size_t cap; /* a power of two, or 0 */
+	size_t used;
+};
+
+struct hot_partition {
+	struct partition partition; /* product 0 for an empty slot */
+	uint32_t rows;
+	int64_t since_us; /* monotonic: when the oldest of them was first seen here */
+};
+
+struct hot {
+	bool loaded;
+	uint64_t rows;  /* of all partitions */
+	uint64_t stale; /* entries that lead nowhere any more, at most */
+	size_t entries_used;
+	struct hot_part parts[HOT_PARTS];
+	struct hot_partition *partitions;
+	size_t partitions_cap;
+	size_t partitions_used;
+};
+
+/* Adds an id of a row at a place. */
+int hot_add_id(struct hot *hot, uint64_t hash, const struct place *place, struct error *err);
+
+/* The next place that may hold the id; zero *iterator first. False when there are no more. */
+bool hot_next(const struct hot *hot, uint64_t hash, size_t *iterator, struct place *place);
+
+/* Every entry in turn, then NULL; zero *iterator first. */
+const struct hot_entry *hot_each(const struct hot *hot, size_t *iterator);
+
+static inline size_t hot_part_number(uint64_t hash)
+{
+	return hash >> (64 - HOT_PARTS_LOG2);
+}
+
+/* Brings the entries that hot_add_id and hot_next will look at nearer. */
+static inline void hot_prefetch(const struct hot *hot, uint64_t hash)
+{
+	const struct hot_part *part = &hot->parts[hot_part_number(hash)];
+	if (part->cap)
+		__builtin_prefetch(&part->entries[hash & (part->cap - 1)], 1);
+}
+
+/* Counts rows of a partition, made if need be; NULL when out of memory. */
+struct hot_partition *hot_partition(struct hot *hot, const struct partition *partition, struct error *err);
+
+/* As above, NULL if it is not known. */
+struct hot_partition *hot_partition_find(const struct hot *hot, const struct partition *partition);
+
+/* Rows have left a partition. `stale` entries that led to them are still there. */
+void hot_rows_gone(struct hot *hot, const struct partition *partition, uint32_t rows, size_t stale);
+
+/* Drops the entries that lead to rows with one of the seqs of `dropped` (uint64_t, in no order) that is not in `kept`.
+ * On -1 (out of memory, or too far apart) they stay, which is slower and not wrong. */
+int hot_drop(struct hot *hot, struct str dropped, struct str kept, struct error *err);
+
+/* Do most entries lead nowhere, so that it is time to load it anew? */
+static inline bool hot_is_worn(const struct hot *hot)
+{
+	return hot->stale > 131072 && hot->stale > hot->entries_used / 2;
+}
+
+/* Forgets everything; it is to be loaded anew. */
+void hot_free(struct hot *hot);
+
+#endif

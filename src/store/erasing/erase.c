@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * erase.c: see erase.h.
+ *
+ * A day's blocks are walked in the order of their keys. A run that is written anew or merged gets blocks with higher
+ * numbers, so it comes up again behind the walk's place; nothing moves to before it.
+ */
+#include "store/erase.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "store/erasing/erase_private.h"
+#include "store/sealing/repack.h"
+#include "store/sealing/seal.h"
+
+#define PUTS_MAX 256 /* of hot rows between commits */
+#define LOOK_EVERY 64
+
+/* --- its life --- */
+
+static int take_number(struct erase *erase, struct str number, struct error *err)
+{
+	if (number.len > 0 && number.p[0] == '+')
+		number = (struct str){ number.p + 1, number.len - 1 };
+	bool bad = number.len < ERASE_NUMBER_MIN || number.len > ERASE_NUMBER_MAX;
+	for (size_t i = 0; i < number.len && !bad; i++)
+		bad = (unsigned char)number.p[i] < ' ' || number.p[i] == '"' || number.p[i] == '\\' || number.p[i] == 0x7f;
+	if (bad || (number.len == sizeof(ERASE_TEXT) - 1 && memcmp(number.p, ERASE_TEXT, number.len) == 0))
+		return error_set(err, ERROR_INVALID, "number \"%.*s\": must have %d to %d characters, no quote among them",
+		                 (int)(number.len < 80 ? number.len : 80), number.p, ERASE_NUMBER_MIN, ERASE_NUMBER_MAX);
+	erase->number[0] = '+';
+	memcpy(erase->number + 1, number.p, number.len);
+	erase->number_len = number.len;
+	return 0;
+}
+
+struct erase *erase_new_matcher(struct str number, struct error *err)
+{
+	struct erase *erase = calloc(1, sizeof(*erase));
+	if (!erase) {
+		error_set(err, ERROR_NOMEM, "erasing: out of memory");
+		return NULL;
+	}
+	if (take_number(erase, number, err) == 0) {
+		erase->accounts_count = 1; /* the one at hand, whichever that is: the columns are those of an account's own */
+		return erase;
+	}
+	free(erase);
+	return NULL;
+}
+
+struct erase *erase_new(struct store *store, const struct erase_scope *scope, struct error *err)
+{
+	struct erase *erase = calloc(1, sizeof(*erase));
+	if (!erase) {
+		error_set(err, ERROR_NOMEM, "erasing: out of memory");
+		return NULL;
+	}
+	if (take_number(erase, scope->number, err) != 0) {
+		free(erase);
+		return NULL;
+	}
+	if (scope->accounts_count)
+		buf_add(&erase->accounts, scope->accounts, scope->accounts_count * SCAN_ACCOUNT_LEN);
+	if (scope->owners_count)
+		buf_add(&erase->accounts, scope->owners, scope->owners_count * SCAN_ACCOUNT_LEN);
+	if (store->erasing || erase->accounts.failed) {
+		if (store->erasing)
+			error_set(err, ERROR_CONFLICT, "erasing: another number is being erased");
+		else
+			error_set(err, ERROR_NOMEM, "erasing: out of memory");
+		buf_free(&erase->accounts);
+		free(erase);
+		return NULL;
+	}
+	erase->accounts_count = scope->accounts_count;
+	erase->all_count = scope->accounts_count + scope->owners_count;
+	erase->store = store;
+	erase->day = INT32_MIN;
+	erase->counts.pass = 1;
+	erase->counts.days_total = store->days_count;
+	store->erasing = true;
+	return erase;
+}
+
+void erase_free(struct erase *erase)
+{
+	if (!erase)
+		return;
+	/* The job under way calls back into what is freed here. */
+	if (erase->store && seal_is_under_way(erase->store, INT64_MAX))
+		seal_forget(erase->store);
+	if (erase->store)
+		erase->store->erasing = false;
+	buf_free(&erase->accounts);
+	buf_free(&erase->runs);
+	buf_free(&erase->json);
+	block_reader_free(&erase->reader);
+	free(erase);
+}
+
+void erase_counts(const struct erase *erase, struct erase_counts *counts)
+{
+	*counts = erase->counts;
+}
+
+/* --- hot rows --- */
+
+static const char *account_at_hand(const struct erase *erase)
+{
+	return erase->accounts.data + erase->account * SCAN_ACCOUNT_LEN;
+}
+
+int erase_seek(const struct erase *erase, MDB_cursor *cursor, MDB_val *key, MDB_val *val)
+{
+	const void *from = erase->has_key ? (const void *)erase->key : account_at_hand(erase);
+	size_t len = !erase->has_key ? SCAN_ACCOUNT_LEN : erase->stage == ERASE_STAGE_HOT ? PLACE_KEY_LEN : NUMBER_KEY_LEN;
+	*key = env_val(from, len);
+	int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
+	if (!rc && erase->has_key && key->mv_size == len && memcmp(key->mv_data, erase->key, len) == 0)
+		rc = mdb_cursor_get(cursor, key, val, MDB_NEXT);
+	return rc;
+}
+
+bool erase_is_of_account(const struct erase *erase, MDB_val key)
+{
+	return key.mv_size >= SCAN_ACCOUNT_LEN && memcmp(key.mv_data, account_at_hand(erase), SCAN_ACCOUNT_LEN) == 0;
+}
+
+void erase_next_account(struct erase *erase)
+{
+	erase->account++;
+	erase->has_key = false;
+}
+
+/* Puts a hot row anew if it holds the number. 1 if it did, 0, -1. */
+static int erase_hot(struct erase *erase, struct day *day, MDB_val key, MDB_val val, struct error *err)
+{
+	struct partition partition;
+	struct place place;
+	struct day_ghost ghost;
+	struct record record;
+	enum store_put_result put;
+	uint64_t changed_seq;
+	if (!place_key_read(key, &partition, &place) || day_ghost_read(val, &ghost) ||
+	    !erase_may_be_in(erase, val.mv_data, val.mv_size))
+		return 0;
+	const struct catalog_product *product = catalog_product_numbered(partition.product);
+	if (!product)
+		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path, partition.product);
+	if (record_unpack(&record, product, env_str(val), &changed_seq, err) != 0)
+		return -1;
+	if (!erase_change(erase, &record))
+		return 0;
+	erase->found++;
+	if (repack_demand(erase->store, day, err) != 0)
+		return -1;
+	return store_put(erase->store, &record, place.time_us, &put, err) == 0 ? 1 : -1;
+}
+
+/* Hot rows of the account at hand. 1 at their end, 0, -1. */
+static int walk_hot(struct erase *erase, struct day *day, MDB_cursor *cursor, int64_t deadline_us, bool *dirty,
+                    struct error *err)
+{
+	MDB_val key, val;
+	unsigned puts = 0, looks = 0;
+	int rc = erase_seek(erase, cursor, &key, &val);
+	for (; !rc && erase_is_of_account(erase, key); rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
+		int found = erase_hot(erase, day, key, val, err);
+		if (found < 0)
+			return -1;
+		if (key.mv_size == PLACE_KEY_LEN)
+			memcpy(erase->key, key.mv_data, PLACE_KEY_LEN);
+		erase->has_key = true;
+		erase->counts.rows++;
+		puts += found > 0;
+		*dirty |= found > 0;
+		if (puts == PUTS_MAX || (++looks % LOOK_EVERY == 0 && clock_monotonic_us() >= deadline_us))
+			return 0;
+	}
+	return rc && rc != MDB_NOTFOUND ? env_fail(&day->env, rc, "read hot rows", err) : 1;
+}
+
+/* What is put and not committed must not be overwritten by what was before it: nothing may wait for a commit. */
+static int step_hot(struct erase *erase, struct day *day, int64_t deadline_us, bool *dirty, struct error *err)
+{
+	MDB_cursor *cursor;
+	if (day->env.write || day->blocks_changed) {
+		*dirty = true;
+		return 0;
+	}
+	MDB_txn *txn = env_read(&day->env, err);
+	if (!txn)
+		return -1;
+	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_HOT], &cursor);
+	int result = rc ? env_fail(&day->env, rc, "open cursor", err) :
+	                  walk_hot(erase, day, cursor, deadline_us, dirty, err);
+	if (!rc)
+		mdb_cursor_close(cursor);
+	result = env_read_end(&day->env, txn, result, err);
+	if (result > 0)
+		erase_next_account(erase);
+	if (erase->account == erase->all_count) {
+		erase->stage = ERASE_STAGE_DRAIN;
+		erase->drain_us = clock_monotonic_us();
+	}
+	return result < 0 ? -1 : 0;
+}
+
+/* --- files --- */
+
+/* Packs a day, or (NULL) the catalog. 1 when that is done or need not be, 0, -1. */
+static int pack(struct erase *erase, struct day *day, int64_t deadline_us, bool *dirty, struct error *err)
+{
+	struct store *store = erase->store;
+	const struct env *env = day ? &day->env : &store->catalog;
+	if (!(day ? day->repack_demanded : store->repack_demanded)) {
+		erase->counts.days_packed += erase->packing && day;
+		erase->packing = false;
+		return 1;
+	}
+	if (env->write) {
+		*dirty = true;
+		return 0;
+	}
+	if (repack_is_running(store) || (day && day->pins && seal_is_under_way(store, INT64_MAX)))
+		return erase_drive(erase, deadline_us, dirty, err);
+	if (day && day->pins)
+		return 0; /* a backup is copying it */
+	if ((day ? repack_begin(store, day, err) : repack_begin_catalog(store, err)) != 0)
+		return -1;
+	erase->packing = true;
+	return 0;
+}
+
+int erase_demand_catalog(struct erase *erase, struct error *err)
+{
+	return repack_demand(erase->store, NULL, err);
+}
+
+int erase_pack_catalog(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err)
+{
+	int result = 0;
+	*dirty = *done = false;
+	while (result == 0 && !*dirty && clock_monotonic_us() < deadline_us)
+		result = pack(erase, NULL, deadline_us, dirty, err);
+	*done = result > 0;
+	return result < 0 ? -1 : 0;
+}
+
+/* --- days and passes --- */
+
+static void begin_day(struct erase *erase, int32_t day)
+{
+	erase->day = day;
+	erase->has_day = true;
+	erase->stage = ERASE_STAGE_HOT;
+	erase->account = 0;
+	erase->has_key = false;
+	buf_clear(&erase->runs);
+}
+
+static void next_day(struct erase *erase)
+{
+	erase->day++;
+	erase->has_day = false;
+	erase->counts.days_done++;
+}
+
+static int step_day(struct erase *erase, struct day *day, int64_t deadline_us, bool *dirty, struct error *err)
+{
+	int result;
+	switch (erase->stage) {
+	case ERASE_STAGE_HOT:
+		return step_hot(erase, day, deadline_us, dirty, err);
+	case ERASE_STAGE_DRAIN:
+		if (seal_is_under_way(erase->store, erase->drain_us))
+			return erase_drive(erase, deadline_us, dirty, err);
+		if (day->env.write || day->blocks_changed) {
+			*dirty = true;
+			return 0;
+		}
+		erase->stage = ERASE_STAGE_FIND;
+		erase->account = 0;
+		erase->has_key = false;
+		return 0;
+	case ERASE_STAGE_FIND:
+		return erase_find_step(erase, day, err);
+	case ERASE_STAGE_REWRITE:
+		return erase_rewrite_step(erase, day, deadline_us, dirty, err);
+	case ERASE_STAGE_PACK:
+		result = pack(erase, day, deadline_us, dirty, err);
+		if (result > 0)
+			next_day(erase);
+		return result < 0 ? -1 : 0;
+	}
+	return 0;
+}
+
+/* All days are done. True if that was the last pass. */
+static bool end_pass(struct erase *erase)
+{
+	struct erase_counts *counts = &erase->counts;
+	counts->left = erase->found;
+	if (erase->found == 0 || counts->pass == ERASE_PASSES_MAX)
+		return true;
+	counts->pass++;
+	counts->rows = counts->days_done = 0;
+	counts->days_total = erase->store->days_count;
+	erase->found = 0;
+	erase->day = INT32_MIN;
+	return false;
+}
+
+int erase_step(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err)
+{
+	struct store *store = erase->store;
+	*dirty = *done = false;
+	do {
+		size_t at = store_day_index(store, erase->day);
+		if (at == store->days_count) {
+			*done = end_pass(erase);
+			continue;
+		}
+		if (!erase->has_day || store->day_numbers[at] != erase->day)
+			begin_day(erase, store->day_numbers[at]);
+		struct day *day = store_day(store, erase->day, false, err);
+		if (!day || step_day(erase, day, deadline_us, dirty, err) != 0)
+			return -1;
+	} while (!*dirty && !*done && clock_monotonic_us() < deadline_us);
+	return 0;
+}

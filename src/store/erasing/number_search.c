@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * number_search.c: see number_search.h. No read transaction outlives a slice; the place in a day is the key looked at last.
+ */
+#include "store/number_search.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "store/blocks/block_skip.h"
+#include "store/erasing/erase_private.h"
+
+#define LOOK_EVERY 64 /* hot rows, between two looks at the clock */
+
+enum stage { STAGE_HOT, STAGE_BLOCKS };
+
+struct number_search {
+	struct store *store;
+	struct erase *matcher;
+	char account[SCAN_ACCOUNT_LEN + 1]; /* "" for all */
+	number_search_fn fn;
+	void *arg;
+	bool ended; /* fn has said so */
+
+	int32_t day; /* at hand, or the next to look for */
+	bool has_day;
+	enum stage stage;
+	uint8_t key[PLACE_KEY_LEN];
+	size_t key_len; /* 0: the day's, or the account's, first */
+	int64_t deadline_us;
+	struct number_search_counts counts;
+};
+
+struct number_search *number_search_new(struct store *store, const char *account, struct str number,
+                                        number_search_fn fn, void *arg, struct error *err)
+{
+	struct number_search *search = calloc(1, sizeof(*search));
+	if (!search) {
+		error_set(err, ERROR_NOMEM, "search: out of memory");
+		return NULL;
+	}
+	*search = (struct number_search){ .store = store, .fn = fn, .arg = arg, .day = INT32_MIN };
+	if (account)
+		memcpy(search->account, account, SCAN_ACCOUNT_LEN);
+	search->counts.days_total = store->days_count;
+	search->matcher = erase_new_matcher(number, err);
+	if (search->matcher)
+		return search;
+	free(search);
+	return NULL;
+}
+
+void number_search_free(struct number_search *search)
+{
+	if (!search)
+		return;
+	erase_free(search->matcher);
+	free(search);
+}
+
+void number_search_counts(const struct number_search *search, struct number_search_counts *counts)
+{
+	*counts = search->counts;
+}
+
+/* --- a record --- */
+
+static void give(struct number_search *search, const struct record *record, int64_t time_us)
+{
+	uint64_t columns = erase_columns_of(search->matcher, record->product), found = 0;
+	for (uint64_t left = columns; left; left &= left - 1)
+		if (erase_record_has_it(search->matcher, record, left & -left))
+			found |= left & -left;
+	if (found && !search->fn(search->arg, record, time_us, found))
+		search->ended = true;
+}
+
+static int take_hot(struct number_search *search, struct day *day, MDB_val key, MDB_val val, struct error *err)
+{
+	struct partition partition;
+	struct place place;
+	struct record record;
+	if (!erase_may_be_in(search->matcher, val.mv_data, val.mv_size))
+		return 0;
+	int found = day_row_read(day, key, val, &partition, &place, &record, err);
+	if (found > 0)
+		give(search, &record, place.time_us);
+	return found < 0 ? -1 : 0;
+}
+
+static int take_row(void *arg, struct block_reader *reader, uint32_t row, struct error *err)
+{
+	struct number_search *search = arg;
+	struct record record;
+	if (search->ended || block_reader_is_dead(reader, row))
+		return 0;
+	if (block_reader_record(reader, row, SCAN_COLUMNS_ALL, &record, err) != 0)
+		return -1;
+	give(search, &record, block_reader_place(reader, row)->time_us);
+	return 0;
+}
+
+static int take_block(struct number_search *search, struct day *day, MDB_txn *txn, MDB_val key, struct error *err)
+{
+	struct block_reader *reader = &search->matcher->reader;
+	struct partition partition;
+	uint32_t number;
+	if (!number_key_read(key, &partition, &number))
+		return error_set(err, ERROR_CORRUPT, "%s: an entry of blocks cannot be read", day->env.path);
+	const struct catalog_product *product = catalog_product_numbered(partition.product);
+	if (!product)
+		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path, partition.product);
+	uint64_t columns = erase_columns_of(search->matcher, product);
+	if (!columns)
+		return 0;
+	int there = block_reader_begin(reader, day, txn, product, &partition, number, err);
+	if (there <= 0 || block_reader_check_skip(reader, err) != 0)
+		return there == 0 ? 0 : -1;
+	return erase_search_block(search->matcher, columns, take_row, search, err) < 0 ? -1 : 0;
+}
+
+/* --- a day --- */
+
+/* The entry after the key looked at last, or the first that may be wanted. */
+static int seek(const struct number_search *search, MDB_cursor *cursor, MDB_val *key, MDB_val *val)
+{
+	if (search->key_len == 0 && !search->account[0])
+		return mdb_cursor_get(cursor, key, val, MDB_FIRST);
+	*key = search->key_len ? env_val(search->key, search->key_len) : env_val(search->account, SCAN_ACCOUNT_LEN);
+	int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
+	if (!rc && search->key_len == key->mv_size && memcmp(key->mv_data, search->key, key->mv_size) == 0)
+		rc = mdb_cursor_get(cursor, key, val, MDB_NEXT);
+	return rc;
+}
+
+static bool is_wanted(const struct number_search *search, MDB_val key)
+{
+	return !search->account[0] ||
+	       (key.mv_size >= SCAN_ACCOUNT_LEN && memcmp(key.mv_data, search->account, SCAN_ACCOUNT_LEN) == 0);
+}
+
+/* 1 at the end of the stage, 0 to go on, -1. */
+static int walk(struct number_search *search, struct day *day, MDB_txn *txn, MDB_cursor *cursor, struct error *err)
+{
+	MDB_val key, val;
+	unsigned looks = 0;
+	int rc = seek(search, cursor, &key, &val);
+	for (; !rc && is_wanted(search, key); rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
+		bool hot = search->stage == STAGE_HOT;
+		if ((hot ? take_hot(search, day, key, val, err) : take_block(search, day, txn, key, err)) != 0)
+			return -1;
+		search->key_len = key.mv_size < sizeof(search->key) ? key.mv_size : sizeof(search->key);
+		memcpy(search->key, key.mv_data, search->key_len);
+		bool look = !hot || ++looks % LOOK_EVERY == 0;
+		if (search->ended || (look && clock_monotonic_us() >= search->deadline_us))
+			return 0;
+	}
+	return rc && rc != MDB_NOTFOUND ? env_fail(&day->env, rc, "search", err) : 1;
+}
+
+static int search_day(struct number_search *search, struct day *day, struct error *err)
+{
+	MDB_cursor *cursor;
+	MDB_txn *txn = env_read(&day->env, err);
+	if (!txn)
+		return -1;
+	search->matcher->reader.number = UINT32_MAX; /* what it had was another transaction's */
+	int rc = mdb_cursor_open(txn, day->env.dbi[search->stage == STAGE_HOT ? DAY_HOT : DAY_BLOCKS], &cursor);
+	int result = rc ? env_fail(&day->env, rc, "open cursor", err) : walk(search, day, txn, cursor, err);
+	if (!rc)
+		mdb_cursor_close(cursor);
+	return env_read_end(&day->env, txn, result, err);
+}
+
+static void next_stage(struct number_search *search)
+{
+	search->key_len = 0;
+	if (search->stage == STAGE_HOT) {
+		search->stage = STAGE_BLOCKS;
+		return;
+	}
+	search->day++;
+	search->has_day = false;
+	search->counts.days_done++;
+}
+
+int number_search_step(struct number_search *search, int64_t deadline_us, bool *done, struct error *err)
+{
+	struct store *store = search->store;
+	search->deadline_us = deadline_us;
+	do {
+		size_t at = store_day_index(store, search->day);
+		*done = search->ended || at == store->days_count;
+		if (*done)
+			return 0;
+		if (!search->has_day || store->day_numbers[at] != search->day) {
+			search->day = store->day_numbers[at];
+			search->has_day = true;
+			search->stage = STAGE_HOT;
+			search->key_len = 0;
+		}
+		struct day *day = store_day(store, search->day, false, err);
+		int result = day ? search_day(search, day, err) : -1;
+		if (result < 0)
+			return -1;
+		if (result > 0)
+			next_stage(search);
+	} while (clock_monotonic_us() < deadline_us);
+	*done = search->ended;
+	return 0;
+}

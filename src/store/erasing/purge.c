@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * purge.c: see purge.h.
+ */
+#include "store/purge.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "store/sealing/repack.h"
+#include "store/sealing/seal.h"
+#include "store/store_private.h"
+
+#define LOOK_EVERY 64 /* hot rows between looks at the clock */
+
+struct purge {
+	struct store *store;
+	char account[SCAN_ACCOUNT_LEN];
+	int32_t day; /* at hand, or the next to look for */
+	bool begun;  /* something of it was removed */
+	struct purge_counts counts;
+};
+
+/* The write transaction that a step works in. */
+struct removal {
+	struct purge *purge;
+	struct day *day;
+	MDB_txn *txn;
+	int64_t deadline_us;
+	struct error *err;
+};
+
+struct purge *purge_new(struct store *store, const char *account)
+{
+	struct purge *purge = calloc(1, sizeof(*purge));
+	if (!purge)
+		return NULL;
+	purge->store = store;
+	memcpy(purge->account, account, sizeof(purge->account));
+	purge->day = INT32_MIN;
+	return purge;
+}
+
+void purge_free(struct purge *purge)
+{
+	free(purge);
+}
+
+void purge_counts(const struct purge *purge, struct purge_counts *counts)
+{
+	*counts = purge->counts;
+}
+
+/* --- finding --- */
+
+/* The first entry of the account in a database of the day; false if there is none. */
+static bool seek_account(const struct purge *purge, MDB_cursor *cursor, MDB_val *key, MDB_val *val, int *rc)
+{
+	*key = env_val(purge->account, sizeof(purge->account));
+	*rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
+	return !*rc && key->mv_size >= sizeof(purge->account) &&
+	       memcmp(key->mv_data, purge->account, sizeof(purge->account)) == 0;
+}
+
+/* 1 if the database holds anything of the account, 0, -1. */
+static int is_in(const struct purge *purge, struct day *day, MDB_txn *txn, enum day_db db, struct error *err)
+{
+	MDB_cursor *cursor;
+	MDB_val key, val;
+	int rc = mdb_cursor_open(txn, day->env.dbi[db], &cursor);
+	if (rc)
+		return env_fail(&day->env, rc, "open cursor", err);
+	bool found = seek_account(purge, cursor, &key, &val, &rc);
+	mdb_cursor_close(cursor);
+	return rc && rc != MDB_NOTFOUND ? env_fail(&day->env, rc, "look for an account", err) : found;
+}
+
+static int is_in_day(const struct purge *purge, struct day *day, struct error *err)
+{
+	MDB_txn *txn = env_read(&day->env, err);
+	if (!txn)
+		return -1;
+	int found = is_in(purge, day, txn, DAY_HOT, err);
+	if (found == 0)
+		found = is_in(purge, day, txn, DAY_BLOCKS, err);
+	return env_read_end(&day->env, txn, found, err);
+}
+
+/* --- hot rows --- */
+
+/* A row is to be removed: what is known of it goes, too. The table of ids leads to no row then, which it allows. */
+static void forget_row(const struct removal *removal, MDB_val key, MDB_val val)
+{
+	struct partition partition;
+	struct place place;
+	struct day_ghost ghost;
+	if (!place_key_read(key, &partition, &place) || day_ghost_read(val, &ghost))
+		return;
+	hot_rows_gone(&removal->day->hot, &partition, 1, 1);
+	removal->purge->counts.records++;
+}
+
+/* Rows until the deadline. 1 when there are no more, 0, -1. */
+static int remove_hot(const struct removal *removal, MDB_cursor *cursor)
+{
+	MDB_val key, val;
+	unsigned removed = 0;
+	int rc;
+	while (seek_account(removal->purge, cursor, &key, &val, &rc)) {
+		forget_row(removal, key, val);
+		rc = mdb_cursor_del(cursor, 0);
+		if (rc)
+			return env_fail(&removal->day->env, rc, "remove hot row", removal->err);
+		if (++removed % LOOK_EVERY == 0 && clock_monotonic_us() >= removal->deadline_us)
+			return 0;
+	}
+	if (removal->day->hot.rows == 0)
+		removal->day->hot_since_us = 0;
+	return rc && rc != MDB_NOTFOUND ? env_fail(&removal->day->env, rc, "read hot rows", removal->err) : 1;
+}
+
+/* --- sealed runs --- */
+
+static int remove_number(const struct removal *removal, enum day_db db, const struct partition *partition,
+                         uint32_t number)
+{
+	uint8_t bytes[NUMBER_KEY_LEN];
+	number_key_write(bytes, partition, number);
+	MDB_val key = env_val(bytes, sizeof(bytes));
+	int rc = mdb_del(removal->txn, removal->day->env.dbi[db], &key, NULL);
+	return rc && rc != MDB_NOTFOUND ? env_fail(&removal->day->env, rc, "remove block", removal->err) : 0;
+}
+
+/* The block that the cursor is at, and what belongs to it. */
+static int remove_block(const struct removal *removal, MDB_cursor *cursor, const struct partition *partition,
+                        uint32_t number, const struct day_block *block)
+{
+	int rc = mdb_cursor_del(cursor, 0);
+	if (rc)
+		return env_fail(&removal->day->env, rc, "remove block", removal->err);
+	removal->day->blocks_changed = true;
+	removal->purge->counts.records += block->rows;
+	return remove_number(removal, DAY_BLOCK_DATA, partition, number) == 0 ?
+	               remove_number(removal, DAY_DEAD, partition, number) :
+	               -1;
+}
+
+/* The account's first run, whose blocks follow each other: ids first found or lost with all of them. 1 when there is no
+ * more, 0, -1. */
+static int remove_run(const struct removal *removal, MDB_cursor *cursor)
+{
+	struct partition partition, first = { .product = 0 };
+	struct day_block block;
+	uint32_t number, run = 0;
+	MDB_val key, val;
+	int rc;
+	while (seek_account(removal->purge, cursor, &key, &val, &rc)) {
+		if (!number_key_read(key, &partition, &number) || !day_block_read(val, &block))
+			return error_set(removal->err, ERROR_CORRUPT, "%s: an entry of blocks cannot be read",
+			                 removal->day->env.path);
+		if (first.product && (block.run != run || !partition_equal(&partition, &first)))
+			break;
+		first = partition;
+		run = block.run;
+		if (remove_block(removal, cursor, &partition, number, &block) != 0)
+			return -1;
+	}
+	if (rc && rc != MDB_NOTFOUND)
+		return env_fail(&removal->day->env, rc, "read blocks", removal->err);
+	return first.product ? remove_number(removal, DAY_BLOCK_IDS, &first, run) : 1;
+}
+
+static int remove_runs(const struct removal *removal, MDB_cursor *cursor)
+{
+	int result;
+	do
+		result = remove_run(removal, cursor);
+	while (result == 0 && clock_monotonic_us() < removal->deadline_us);
+	return result;
+}
+
+/* --- days --- */
+
+static int with_cursor(const struct removal *removal, enum day_db db,
+                       int (*fn)(const struct removal *removal, MDB_cursor *cursor))
+{
+	MDB_cursor *cursor;
+	int rc = mdb_cursor_open(removal->txn, removal->day->env.dbi[db], &cursor);
+	if (rc)
+		return env_fail(&removal->day->env, rc, "open cursor", removal->err);
+	int result = fn(removal, cursor);
+	mdb_cursor_close(cursor);
+	return result;
+}
+
+static int remove_some(struct purge *purge, struct day *day, int64_t deadline_us, struct error *err)
+{
+	struct removal removal = { .purge = purge, .day = day, .deadline_us = deadline_us, .err = err };
+	if (!purge->begun && repack_demand(purge->store, day, err) != 0)
+		return -1;
+	purge->counts.days += !purge->begun;
+	purge->begun = true;
+	seal_forget_account(purge->store, purge->account);
+	removal.txn = env_write(&day->env, err);
+	if (!removal.txn || store_day_ready(purge->store, day, removal.txn, err) != 0)
+		return -1;
+	int result = with_cursor(&removal, DAY_HOT, remove_hot);
+	if (result > 0)
+		result = with_cursor(&removal, DAY_BLOCKS, remove_runs);
+	return result < 0 ? -1 : 0;
+}
+
+/* The day at hand. 1 when nothing of the account is in it, 0, -1. */
+static int step_day(struct purge *purge, struct day *day, int64_t deadline_us, bool *dirty, struct error *err)
+{
+	/* What is not committed is not seen by is_in_day, and must not be mixed with what is removed. */
+	if (day->env.write || day->blocks_changed) {
+		*dirty = true;
+		return 0;
+	}
+	int found = is_in_day(purge, day, err);
+	if (found <= 0)
+		return found < 0 ? -1 : 1;
+	*dirty = true;
+	if (remove_some(purge, day, deadline_us, err) == 0)
+		return 0;
+	store_abort(purge->store);
+	return -1;
+}
+
+int purge_step(struct purge *purge, int64_t deadline_us, bool *dirty, bool *done, struct error *err)
+{
+	struct store *store = purge->store;
+	*dirty = *done = false;
+	do {
+		size_t at = store_day_index(store, purge->day);
+		if (at == store->days_count) {
+			*done = true;
+			return 0;
+		}
+		if (store->day_numbers[at] != purge->day)
+			purge->begun = false;
+		purge->day = store->day_numbers[at];
+		struct day *day = store_day(store, purge->day, false, err);
+		int result = day ? step_day(purge, day, deadline_us, dirty, err) : -1;
+		if (result < 0)
+			return -1;
+		if (result > 0) {
+			purge->day++;
+			purge->begun = false;
+		}
+	} while (!*dirty && clock_monotonic_us() < deadline_us);
+	return 0;
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * id_filter.c: blocked Bloom filters in a mapped file. See id_filter.h.
+ */
+#include "store/ids/id_filter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "lmdb/map_guard.h"
+#include "store/days/seq_ranges.h"
+
+#define MAGIC "cdrdidf2"
+#define HEADER_BYTES 4096
+#define LINE_BYTES (8 * ID_FILTER_LINE_WORDS)
+#define BITS_PER_KEY 12
+#define PROBES 6
+#define KEYS_MIN 16384
+#define GROWTH 4
+
+enum state { STATE_BUILDING = 0, STATE_READY = 1, STATE_CLEAN = 2 };
+
+struct part {
+	uint64_t offset;
+	uint64_t lines;
+	uint64_t keys;
+};
+
+struct header {
+	char magic[8];
+	uint32_t state;
+	uint32_t parts_count;
+	uint8_t boot_id[16];
+	struct part parts[ID_FILTER_PARTS];
+	struct seq_ranges changes;
+};
+
+_Static_assert(sizeof(struct header) <= HEADER_BYTES, "the header is one page");
+
+/*
+ * What a look-up needs of the header, beside each other: headers begin their pages, so those of 400 days would drive
+ * each other out of the same few lines of the processor's cache.
+ */
+struct id_filter {
+	bool ready;
+	bool lost; /* pages of it could not be read: map_guard.h */
+	uint32_t refs_count;
+	struct ref {
+		const uint8_t *lines;
+		uint64_t count;
+	} refs[ID_FILTER_PARTS];
+	int fd;
+	uint8_t boot_id[16];
+	char *path;
+	uint8_t *map;
+	size_t map_bytes;
+};
+
+static struct header *header_of(const struct id_filter *filter)
+{
+	return (struct header *)(void *)filter->map;
+}
+
+/* The header or the map has changed. */
+static void refresh(struct id_filter *filter)
+{
+	const struct header *header = header_of(filter);
+	filter->ready = header->state != STATE_BUILDING && !filter->lost;
+	filter->refs_count = header->parts_count;
+	for (uint32_t i = 0; i < header->parts_count; i++)
+		filter->refs[i] = (struct ref){ filter->map + header->parts[i].offset, header->parts[i].lines };
+}
+
+static uint64_t lines_for(uint64_t keys)
+{
+	return (keys * BITS_PER_KEY + LINE_BYTES * 8 - 1) / (LINE_BYTES * 8);
+}
+
+static uint64_t room_of(const struct part *part)
+{
+	return part->lines * LINE_BYTES * 8 / BITS_PER_KEY;
+}
+
+/* In a signal's handler. From here on it says "maybe", and is built anew by whoever opens its day. */
+static void on_lost(void *arg)
+{
+	struct id_filter *filter = arg;
+	filter->lost = true;
+	filter->ready = false;
+}
+
+static void unmap_file(struct id_filter *filter)
+{
+	map_guard_remove(filter->map);
+	if (filter->map)
+		munmap(filter->map, filter->map_bytes);
+	filter->map = NULL;
+}
+
+/* Makes the file `bytes` long and maps it; blocks are reserved, so that a full disk is an error here and not a signal
+ * at the first write to a page. */
+static int map_file(struct id_filter *filter, size_t bytes, struct error *err)
+{
+	int rc = posix_fallocate(filter->fd, 0, (off_t)bytes);
+	if (rc)
+		return error_set_errno(err, rc, "%s: reserve %zu bytes", filter->path, bytes);
+	void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, filter->fd, 0);
+	if (map == MAP_FAILED)
+		return error_set_errno(err, errno, "%s: map", filter->path);
+	if (map_guard_add(map, bytes, MAP_GUARD_FILTER, on_lost, filter) != 0) {
+		munmap(map, bytes);
+		return error_set(err, ERROR_NOMEM, "%s: out of memory", filter->path);
+	}
+	unmap_file(filter);
+	filter->map = map;
+	filter->map_bytes = bytes;
+	return 0;
+}
+
+/* Is what the file says of itself possible? */
+static bool header_is_sound(const struct id_filter *filter)
+{
+	const struct header *header = header_of(filter);
+	if (memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0 || header->parts_count > ID_FILTER_PARTS ||
+	    !seq_ranges_are_sound(&header->changes))
+		return false;
+	for (uint32_t i = 0; i < header->parts_count; i++) {
+		const struct part *part = &header->parts[i];
+		if (part->lines == 0 || part->offset < HEADER_BYTES || part->offset > filter->map_bytes ||
+		    part->lines > (filter->map_bytes - part->offset) / LINE_BYTES)
+			return false;
+	}
+	return header->state == STATE_CLEAN ||
+	       (header->state == STATE_READY && memcmp(header->boot_id, filter->boot_id, sizeof(header->boot_id)) == 0);
+}
+
+static int add_part(struct id_filter *filter, uint64_t keys, struct error *err)
+{
+	struct header *header = header_of(filter);
+	uint64_t lines = lines_for(keys < KEYS_MIN ? KEYS_MIN : keys);
+	uint64_t offset = HEADER_BYTES;
+	if (header->parts_count > 0) {
+		const struct part *last = &header->parts[header->parts_count - 1];
+		offset = last->offset + last->lines * LINE_BYTES;
+	}
+	if (header->parts_count == ID_FILTER_PARTS)
+		return error_set(err, ERROR_FULL, "%s: has %d parts, at most %d allowed", filter->path, ID_FILTER_PARTS,
+		                 ID_FILTER_PARTS);
+	if (map_file(filter, (size_t)(offset + lines * LINE_BYTES), err) != 0)
+		return -1;
+	header = header_of(filter);
+	memset(filter->map + offset, 0, (size_t)(lines * LINE_BYTES));
+	header->parts[header->parts_count++] = (struct part){ .offset = offset, .lines = lines };
+	refresh(filter);
+	return 0;
+}
+
+/* The file's own pages take the place of those that were put there instead. */
+static int map_anew(struct id_filter *filter, struct error *err)
+{
+	log_warn("store", "%s: pages could not be read; it is built anew", filter->path);
+	if (map_file(filter, HEADER_BYTES, err) != 0)
+		return -1;
+	filter->lost = false;
+	return 0;
+}
+
+int id_filter_reset(struct id_filter *filter, uint64_t keys, struct error *err)
+{
+	if (filter->lost && map_anew(filter, err) != 0)
+		return -1;
+	struct header *header = header_of(filter);
+	memcpy(header->magic, MAGIC, sizeof(header->magic));
+	memcpy(header->boot_id, filter->boot_id, sizeof(header->boot_id));
+	header->state = STATE_BUILDING;
+	header->parts_count = 0;
+	seq_ranges_clear(&header->changes);
+	refresh(filter);
+	return add_part(filter, keys, err);
+}
+
+void id_filter_set_ready(struct id_filter *filter)
+{
+	header_of(filter)->state = STATE_READY;
+	refresh(filter);
+}
+
+int id_filter_open(struct id_filter **out, const char *day_path, const uint8_t *boot_id, struct error *err)
+{
+	struct buf path = { 0 };
+	struct stat st;
+	struct id_filter *filter = calloc(1, sizeof(*filter));
+	buf_addf(&path, "%s/ids.filter", day_path);
+	if (!filter || !buf_cstr(&path)) {
+		free(filter);
+		buf_free(&path);
+		return error_set(err, ERROR_NOMEM, "%s: out of memory", day_path);
+	}
+	filter->path = path.data;
+	memcpy(filter->boot_id, boot_id, sizeof(filter->boot_id));
+	filter->fd = open(filter->path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (filter->fd < 0 || fstat(filter->fd, &st) != 0) {
+		error_set_errno(err, errno, "%s: open", filter->path);
+		goto fail;
+	}
+	if (map_file(filter, st.st_size < HEADER_BYTES ? HEADER_BYTES : (size_t)st.st_size, err) != 0)
+		goto fail;
+	if (!header_is_sound(filter)) {
+		header_of(filter)->state = STATE_BUILDING;
+		header_of(filter)->parts_count = 0;
+		seq_ranges_clear(&header_of(filter)->changes);
+	}
+	refresh(filter);
+	*out = filter;
+	return 0;
+fail:
+	id_filter_close(filter);
+	return -1;
+}
+
+bool id_filter_ready(const struct id_filter *filter)
+{
+	return filter->ready;
+}
+
+uint64_t id_filter_keys(const struct id_filter *filter)
+{
+	const struct header *header = header_of(filter);
+	uint64_t keys = 0;
+	for (uint32_t i = 0; i < header->parts_count; i++)
+		keys += header->parts[i].keys;
+	return keys;
+}
+
+int id_filter_parts(const struct id_filter *filter)
+{
+	return (int)header_of(filter)->parts_count;
+}
+
+/* The finalizer of SplitMix64: every bit of the key moves every bit of the result. */
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return x ^ (x >> 31);
+}
+
+static uint64_t *line_of(const struct ref *ref, uint64_t mixed)
+{
+	uint64_t line = ((mixed >> 32) * ref->count) >> 32;
+	return (uint64_t *)(void *)(uintptr_t)(ref->lines + line * LINE_BYTES);
+}
+
+void id_filter_key_make(struct id_filter_key *key, uint32_t hash)
+{
+	*key = (struct id_filter_key){ .mixed = mix(hash + UINT64_C(1)) };
+	uint64_t probes = mix(key->mixed + UINT64_C(0x9e3779b97f4a7c15));
+	for (int i = 0; i < PROBES; i++, probes >>= 9)
+		key->bits[probes >> 6 & 7] |= UINT64_C(1) << (probes & 63);
+}
+
+/* From the last sync on the file is this boot's. */
+static void mark_dirty(struct id_filter *filter)
+{
+	struct header *header = header_of(filter);
+	if (header->state != STATE_CLEAN)
+		return;
+	memcpy(header->boot_id, filter->boot_id, sizeof(header->boot_id));
+	header->state = STATE_READY;
+	msync(filter->map, HEADER_BYTES, MS_SYNC);
+}
+
+int id_filter_add(struct id_filter *filter, const struct id_filter_key *key, struct error *err)
+{
+	struct header *header = header_of(filter);
+	mark_dirty(filter);
+	if (header->parts_count == 0 && add_part(filter, KEYS_MIN, err) != 0)
+		return -1;
+	header = header_of(filter);
+	struct part *part = &header->parts[header->parts_count - 1];
+	if (part->keys >= room_of(part)) {
+		if (add_part(filter, room_of(part) * GROWTH, err) != 0)
+			return -1;
+		header = header_of(filter);
+		part = &header->parts[header->parts_count - 1];
+	}
+	uint64_t *line = line_of(&filter->refs[filter->refs_count - 1], key->mixed);
+	for (int i = 0; i < ID_FILTER_LINE_WORDS; i++)
+		line[i] |= key->bits[i];
+	part->keys++;
+	return 0;
+}
+
+/* The whole line at once: probe by probe, every day would be a branch that nobody can foresee. */
+static bool part_may_have(const struct ref *ref, const struct id_filter_key *key)
+{
+	const uint64_t *line = line_of(ref, key->mixed);
+	uint64_t missing = 0;
+	for (int i = 0; i < ID_FILTER_LINE_WORDS; i++)
+		missing |= key->bits[i] & ~line[i];
+	return missing == 0;
+}
+
+bool id_filter_may_have(const struct id_filter *filter, const struct id_filter_key *key)
+{
+	if (!filter->ready)
+		return true;
+	for (uint32_t i = 0; i < filter->refs_count; i++)
+		if (part_may_have(&filter->refs[i], key))
+			return true;
+	return false;
+}
+
+void id_filter_prefetch(const struct id_filter *filter, const struct id_filter_key *key)
+{
+	for (uint32_t i = 0; i < filter->refs_count; i++)
+		__builtin_prefetch(line_of(&filter->refs[i], key->mixed));
+}
+
+void id_filter_prefetch_hash(const struct id_filter *filter, uint32_t hash)
+{
+	uint64_t mixed = mix(hash + UINT64_C(1));
+	for (uint32_t i = 0; i < filter->refs_count; i++)
+		__builtin_prefetch(line_of(&filter->refs[i], mixed));
+}
+
+void id_filter_note_changes(struct id_filter *filter, uint64_t first, uint64_t last)
+{
+	mark_dirty(filter);
+	seq_ranges_add(&header_of(filter)->changes, first, last);
+}
+
+uint64_t id_filter_next_change(const struct id_filter *filter, uint64_t after)
+{
+	const struct header *header = header_of(filter);
+	return !filter->ready || header->state == STATE_BUILDING ? after + 1 : seq_ranges_next(&header->changes, after);
+}
+
+void id_filter_close(struct id_filter *filter)
+{
+	if (!filter)
+		return;
+	if (filter->map) {
+		struct header *header = header_of(filter);
+		if (!filter->lost && header->state == STATE_READY && msync(filter->map, filter->map_bytes, MS_SYNC) == 0) {
+			header->state = STATE_CLEAN;
+			msync(filter->map, HEADER_BYTES, MS_SYNC);
+		}
+		unmap_file(filter);
+	}
+	if (filter->fd >= 0)
+		close(filter->fd);
+	free(filter->path);
+	free(filter);
+}

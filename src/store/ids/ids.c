@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * ids.c: sorted runs of ids. See ids.h.
+ */
+#include "store/ids/ids.h"
+
+#define ENTRY_BYTES 6
+#define HEAD_WORDS 3
+#define DIGITS 6
+#define STRIDE 8 /* entries; the first step outwards */
+#define RUNS_AT_ONCE 64
+
+/* Sorts by bytes, the lowest first: 48 bits in six passes, each stable. */
+static void sort_entries(ids_entry *entries, ids_entry *scratch, size_t count)
+{
+	for (int digit = 0; digit < DIGITS; digit++) {
+		size_t begins[257] = { 0 };
+		int shift = 8 * digit;
+		for (size_t i = 0; i < count; i++)
+			begins[(entries[i] >> shift & 0xff) + 1]++;
+		for (int i = 0; i < 256; i++)
+			begins[i + 1] += begins[i];
+		for (size_t i = 0; i < count; i++)
+			scratch[begins[entries[i] >> shift & 0xff]++] = entries[i];
+		ids_entry *swap = entries;
+		entries = scratch;
+		scratch = swap;
+	}
+}
+
+void ids_write(struct buf *out, uint32_t first_block, const uint32_t *rows, uint32_t blocks, ids_entry *entries,
+               ids_entry *scratch, size_t count)
+{
+	uint32_t head[HEAD_WORDS] = { first_block, blocks, (uint32_t)count };
+	sort_entries(entries, scratch, count); /* an even number of passes: they end where they began */
+	buf_add(out, head, sizeof(head));
+	buf_add(out, rows, blocks * sizeof(*rows));
+	if (!buf_reserve(out, count * ENTRY_BYTES))
+		return;
+	uint8_t *at = (uint8_t *)out->data + out->len;
+	for (size_t i = 0; i < count; i++, at += ENTRY_BYTES) {
+		uint64_t big = htobe64(entries[i] << 16);
+		memcpy(at, &big, ENTRY_BYTES);
+	}
+	out->len += count * ENTRY_BYTES;
+}
+
+bool ids_run_read(MDB_val val, struct ids_run *run)
+{
+	uint32_t head[HEAD_WORDS];
+	if (val.mv_size < sizeof(head))
+		return false;
+	memcpy(head, val.mv_data, sizeof(head));
+	*run = (struct ids_run){ .first_block = head[0], .blocks = head[1], .count = head[2] };
+	run->rows = (const uint8_t *)val.mv_data + sizeof(head);
+	run->entries = run->rows + (size_t)run->blocks * sizeof(uint32_t);
+	return val.mv_size == sizeof(head) + (size_t)run->blocks * sizeof(uint32_t) + (size_t)run->count * ENTRY_BYTES;
+}
+
+static ids_entry entry_at(const struct ids_run *run, size_t number)
+{
+	uint64_t big = 0;
+	memcpy(&big, run->entries + number * ENTRY_BYTES, ENTRY_BYTES);
+	return be64toh(big) >> 16;
+}
+
+/* Hashes are even, so the place of one can be guessed, off by about the root of the count. */
+static size_t first_guess(const struct ids_run *run, ids_entry wanted)
+{
+	return (size_t)((wanted >> 16) * (uint64_t)run->count >> 32);
+}
+
+/* From what stands there it can be guessed again, off by the root of that. */
+static size_t second_guess(const struct ids_run *run, size_t first, ids_entry wanted)
+{
+	if (first >= run->count)
+		return first;
+	int64_t between = (int64_t)(wanted >> 16) - (int64_t)(entry_at(run, first) >> 16);
+	int64_t guess = (int64_t)first + between * (int64_t)run->count / (INT64_C(1) << 32);
+	return guess < 0 ? 0 : guess < (int64_t)run->count ? (size_t)guess : run->count - 1;
+}
+
+/* The first entry not before `wanted`: a few growing steps outwards from a guess, and a binary search within. */
+static size_t find_entry(const struct ids_run *run, size_t guess, ids_entry wanted)
+{
+	size_t low = 0, high = run->count;
+	for (size_t step = STRIDE; guess < high; step *= 2) {
+		if (entry_at(run, guess) < wanted) {
+			low = guess + 1;
+			guess += step;
+		} else {
+			high = guess;
+			break;
+		}
+	}
+	for (size_t step = STRIDE; high > low; step *= 2) {
+		size_t back = high - low > step ? high - step : low;
+		if (entry_at(run, back) < wanted) {
+			low = back + 1;
+			break;
+		}
+		high = back;
+	}
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		if (entry_at(run, mid) < wanted)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/* The block and the row within it that a run's row is. */
+static bool locate(const struct ids_run *run, uint32_t row, uint32_t *block, uint32_t *in_block)
+{
+	for (uint32_t i = 0; i < run->blocks; i++) {
+		uint32_t rows;
+		memcpy(&rows, run->rows + i * sizeof(rows), sizeof(rows));
+		if (row < rows) {
+			*block = run->first_block + i;
+			*in_block = row;
+			return true;
+		}
+		row -= rows;
+	}
+	return false;
+}
+
+struct search {
+	struct day *day;
+	MDB_txn *txn;
+	const struct catalog_product *product;
+	const struct partition *partition;
+	struct block_reader *reader;
+	ids_found_fn fn;
+	void *arg;
+	struct error *err;
+};
+
+/* 1 to go on, 0 to end, -1. */
+static int give_row(const struct search *search, uint32_t block, uint32_t row)
+{
+	struct block_reader *reader = search->reader;
+	int found = block_reader_begin(reader, search->day, search->txn, search->product, search->partition, block,
+	                               search->err);
+	if (found <= 0)
+		return found < 0 ? -1 : 1;
+	if (row >= reader->view.head.rows || block_reader_is_dead(reader, row))
+		return 1;
+	if (block_reader_load_row(reader, row, search->err) != 0)
+		return -1;
+	return search->fn(search->arg, reader, row) ? 1 : 0;
+}
+
+/* Gives the rows of all entries from this one on that are the wanted one's. */
+static int give_found(const struct search *search, const struct ids_run *run, size_t at, ids_entry wanted)
+{
+	int result = 1;
+	for (; result > 0 && at < run->count; at++) {
+		ids_entry entry = entry_at(run, at);
+		uint32_t block, row;
+		if (entry >> 16 != wanted >> 16)
+			break;
+		if (locate(run, entry & 0xffff, &block, &row))
+			result = give_row(search, block, row);
+	}
+	return result;
+}
+
+static void prefetch_entry(const struct ids_run *run, size_t number)
+{
+	__builtin_prefetch(run->entries + number * ENTRY_BYTES);
+}
+
+/* Searches some runs at once: of a day with many, nearly each first look is at a page that neither cache nor TLB has,
+ * and that is waited for once for all runs and not run by run. */
+static int search_runs(const struct search *search, const MDB_val *vals, size_t count, ids_entry wanted)
+{
+	struct ids_run runs[RUNS_AT_ONCE];
+	size_t guesses[RUNS_AT_ONCE];
+	int result = 1;
+	for (size_t i = 0; i < count; i++) {
+		if (!ids_run_read(vals[i], &runs[i]))
+			return error_set(search->err, ERROR_CORRUPT, "%s: a run of ids is damaged", search->day->env.path);
+		guesses[i] = first_guess(&runs[i], wanted);
+		prefetch_entry(&runs[i], guesses[i]);
+	}
+	for (size_t i = 0; i < count; i++) {
+		guesses[i] = second_guess(&runs[i], guesses[i], wanted);
+		prefetch_entry(&runs[i], guesses[i]);
+	}
+	for (size_t i = 0; result > 0 && i < count; i++)
+		result = give_found(search, &runs[i], find_entry(&runs[i], guesses[i], wanted), wanted);
+	return result;
+}
+
+int ids_find(struct day *day, MDB_txn *txn, const struct catalog_product *product, const struct partition *partition,
+             uint64_t hash, struct block_reader *reader, ids_found_fn fn, void *arg, struct error *err)
+{
+	struct search search = { day, txn, product, partition, reader, fn, arg, err };
+	uint8_t bytes[NUMBER_KEY_LEN];
+	MDB_val vals[RUNS_AT_ONCE];
+	MDB_cursor *cursor;
+	size_t count = 0;
+	int result = 1;
+	number_key_write(bytes, partition, 0);
+	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BLOCK_IDS], &cursor);
+	if (rc)
+		return env_fail(&day->env, rc, "open cursor", err);
+	MDB_val key = env_val(bytes, sizeof(bytes));
+	rc = mdb_cursor_get(cursor, &key, &vals[0], MDB_SET_RANGE);
+	while (!rc && result > 0 && partition_has_key(partition, key)) {
+		__builtin_prefetch(vals[count++].mv_data);
+		if (count == RUNS_AT_ONCE) {
+			result = search_runs(&search, vals, count, ids_entry_of(hash, 0));
+			count = 0;
+		}
+		rc = mdb_cursor_get(cursor, &key, &vals[count], MDB_NEXT);
+	}
+	if (result > 0 && (!rc || rc == MDB_NOTFOUND))
+		result = search_runs(&search, vals, count, ids_entry_of(hash, 0));
+	mdb_cursor_close(cursor);
+	if (result > 0 && rc && rc != MDB_NOTFOUND)
+		return env_fail(&day->env, rc, "read ids", err);
+	return result < 0 ? -1 : 0;
+}
+
+/* --- the filter --- */
+
+static int add_to_filter(struct id_filter *filter, uint32_t hash, struct error *err)
+{
+	struct id_filter_key key;
+	id_filter_key_make(&key, hash);
+	return id_filter_add(filter, &key, err);
+}
+
+static int add_run(struct id_filter *filter, const struct ids_run *run, struct error *err)
+{
+	for (size_t i = 0; i < run->count; i++)
+		if (add_to_filter(filter, (uint32_t)(entry_at(run, i) >> 16), err) != 0)
+			return -1;
+	return 0;
+}
+
+/* Adds all runs, or only counts their entries. */
+static int each_run(struct day *day, MDB_txn *txn, bool add, uint64_t *keys, struct error *err)
+{
+	MDB_cursor *cursor;
+	MDB_val key, val;
+	int result = 0;
+	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BLOCK_IDS], &cursor);
+	if (rc)
+		return env_fail(&day->env, rc, "open cursor", err);
+	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc && result == 0;
+	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
+		struct ids_run run;
+		if (!ids_run_read(val, &run)) {
+			result = error_set(err, ERROR_CORRUPT, "%s: a run of ids is damaged", day->env.path);
+			break;
+		}
+		*keys += run.count;
+		if (add)
+			result = add_run(day->filter, &run, err);
+	}
+	mdb_cursor_close(cursor);
+	if (result == 0 && rc && rc != MDB_NOTFOUND)
+		return env_fail(&day->env, rc, "read ids", err);
+	return result;
+}
+
+/* The changes that made the rows what they are: a block tells its own, a hot row has its number. */
+static int note_change(struct day *day, enum day_db db, MDB_val val, struct error *err)
+{
+	struct day_ghost ghost;
+	struct day_block block;
+	uint64_t seq;
+	if (db == DAY_BLOCKS && day_block_read(val, &block)) {
+		id_filter_note_changes(day->filter, block.changed_min, block.changed_max);
+		return 0;
+	}
+	if (db == DAY_HOT && day_ghost_read(val, &ghost))
+		return 0;
+	if (db == DAY_BLOCKS || !record_changed_seq(env_str(val), &seq))
+		return error_set(err, ERROR_CORRUPT, "%s: a row or an entry of blocks cannot be read", day->env.path);
+	id_filter_note_changes(day->filter, seq, seq);
+	return 0;
+}
+
+static int note_changes(struct day *day, MDB_txn *txn, enum day_db db, struct error *err)
+{
+	MDB_cursor *cursor;
+	MDB_val key, val;
+	int result = 0;
+	int rc = mdb_cursor_open(txn, day->env.dbi[db], &cursor);
+	if (rc)
+		return env_fail(&day->env, rc, "open cursor", err);
+	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc && result == 0;
+	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT))
+		result = note_change(day, db, val, err);
+	mdb_cursor_close(cursor);
+	if (result == 0 && rc && rc != MDB_NOTFOUND)
+		return env_fail(&day->env, rc, "read changes", err);
+	return result;
+}
+
+int ids_filter_build(struct day *day, MDB_txn *txn, struct error *err)
+{
+	uint64_t keys = 0;
+	if (day_hot_load(day, txn, err) != 0 || each_run(day, txn, false, &keys, err) != 0)
+		return -1;
+	/* Half as much again, for what is still to come. */
+	keys += day->hot.entries_used;
+	if (id_filter_reset(day->filter, keys + keys / 2, err) != 0 || each_run(day, txn, true, &keys, err) != 0)
+		return -1;
+	const struct hot_entry *entry;
+	for (size_t iterator = 0; (entry = hot_each(&day->hot, &iterator));)
+		if (add_to_filter(day->filter, (uint32_t)(entry->hash >> 32), err) != 0)
+			return -1;
+	if (note_changes(day, txn, DAY_BLOCKS, err) != 0 || note_changes(day, txn, DAY_HOT, err) != 0)
+		return -1;
+	id_filter_set_ready(day->filter);
+	return 0;
+}

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * moves.c: the file of records that are about to change their days. See moves.h.
+ */
+#include "store/putting/moves.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <isa-l/crc.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/changes.h"
+#include "store/putting/put_private.h"
+
+#define MAGIC 0x31564f4d /* MOV1 */
+#define AGAIN_US (10 * CLOCK_US_PER_SECOND)
+
+/* Before each row. Little-endian, as on the machines that this runs on. */
+struct move_head {
+	uint32_t magic;
+	uint32_t crc32; /* of the head with this field zero, and the row */
+	uint32_t row_bytes;
+	int32_t from_day;
+	char account[SCAN_ACCOUNT_LEN];
+	uint8_t product;
+	uint8_t to_direction;
+	uint8_t reserved[6];
+	int64_t to_us;
+	uint64_t to_seq;
+};
+
+struct moves {
+	int fd;
+	struct buf path;
+	struct buf noted;  /* by what is not committed */
+	bool written;      /* `noted` is in the file, after what is left */
+	size_t left_bytes; /* of the file: to be finished */
+	size_t kept_bytes; /* after them: done, and kept for a backup */
+	bool keeps;
+	int64_t again_us;  /* monotonic: not before */
+	bool finishing;
+};
+
+static uint32_t crc_of(const struct move_head *head, const char *row)
+{
+	struct move_head plain = *head;
+	plain.crc32 = 0;
+	uint32_t crc = crc32_gzip_refl(0, (const void *)&plain, sizeof(plain));
+	return crc32_gzip_refl(crc, (const void *)row, head->row_bytes);
+}
+
+/* --- the file --- */
+
+static int write_at(struct moves *moves, struct str bytes, size_t offset, struct error *err)
+{
+	while (bytes.len > 0) {
+		ssize_t len = pwrite(moves->fd, bytes.p, bytes.len, (off_t)offset);
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len <= 0)
+			return error_set_errno(err, len < 0 ? errno : ENOSPC, "%s: write", moves->path.data);
+		bytes = (struct str){ bytes.p + len, bytes.len - (size_t)len };
+		offset += (size_t)len;
+	}
+	if (fdatasync(moves->fd) != 0)
+		return error_set_errno(err, errno, "%s: sync", moves->path.data);
+	return 0;
+}
+
+/* A longer file does no harm: what was finished is left as it is, and what was not written whole is not read. */
+static void cut(struct moves *moves)
+{
+	if (ftruncate(moves->fd, (off_t)(moves->left_bytes + moves->kept_bytes)) != 0)
+		log_error("store", "%s: cut: %s", moves->path.data, strerror(errno));
+}
+
+int moves_open(struct store *store, struct error *err)
+{
+	struct moves *moves = store->moves = calloc(1, sizeof(*moves));
+	struct stat st;
+	if (!moves)
+		return error_set(err, ERROR_NOMEM, "moves: out of memory");
+	moves->fd = -1;
+	buf_addf(&moves->path, "%s/moves", store->options.data_dir);
+	if (!buf_cstr(&moves->path))
+		return error_set(err, ERROR_NOMEM, "moves: out of memory");
+	moves->fd = open(moves->path.data, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (moves->fd < 0 || fstat(moves->fd, &st) != 0)
+		return error_set_errno(err, errno, "%s: open", moves->path.data);
+	moves->left_bytes = (size_t)st.st_size;
+	return moves->left_bytes ? 0 : env_sync_directory(store->options.data_dir, err);
+}
+
+void moves_close(struct moves *moves)
+{
+	if (!moves)
+		return;
+	if (moves->fd >= 0)
+		close(moves->fd);
+	buf_free(&moves->path);
+	buf_free(&moves->noted);
+	free(moves);
+}
+
+/* --- around a commit --- */
+
+int moves_note(struct store *store, const struct partition *partition, int32_t from_day, const struct place *to,
+               struct str row, struct error *err)
+{
+	struct buf *noted = &store->moves->noted;
+	struct move_head head = {
+		.magic = MAGIC,
+		.row_bytes = (uint32_t)row.len,
+		.from_day = from_day,
+		.product = partition->product,
+		.to_direction = to->direction,
+		.to_us = to->time_us,
+		.to_seq = to->seq,
+	};
+	memcpy(head.account, partition->account, sizeof(head.account));
+	head.crc32 = crc_of(&head, row.p);
+	buf_add(noted, &head, sizeof(head));
+	buf_add_str(noted, row);
+	return noted->failed ? error_set(err, ERROR_NOMEM, "moves: out of memory") : 0;
+}
+
+int moves_write(struct store *store, struct error *err)
+{
+	struct moves *moves = store->moves;
+	if (moves->noted.len == 0)
+		return 0;
+	if (write_at(moves, buf_str(&moves->noted), moves->left_bytes + moves->kept_bytes, err) != 0) {
+		cut(moves);
+		return -1;
+	}
+	moves->written = true;
+	return 0;
+}
+
+void moves_done(struct store *store)
+{
+	struct moves *moves = store->moves;
+	if (moves->written && moves->keeps)
+		moves->kept_bytes += moves->noted.len;
+	else if (moves->written)
+		cut(moves);
+	moves->written = false;
+	buf_clear(&moves->noted);
+}
+
+void store_keep_moves(struct store *store, bool keep)
+{
+	struct moves *moves = store->moves;
+	moves->keeps = keep;
+	if (keep)
+		return;
+	moves->kept_bytes = 0;
+	cut(moves);
+}
+
+void moves_drop(struct store *store)
+{
+	struct moves *moves = store->moves;
+	if (!moves)
+		return;
+	/* What lies before in the file is finished once more, which changes nothing. */
+	if (moves->written) {
+		moves->left_bytes += moves->kept_bytes + moves->noted.len;
+		moves->kept_bytes = 0;
+	}
+	moves->written = false;
+	buf_clear(&moves->noted);
+}
+
+/* --- finishing --- */
+
+bool moves_are_left(const struct store *store)
+{
+	return store->moves->left_bytes > 0 && !store->moves->finishing;
+}
+
+/* The next entry of *rest; false at the end of what can be read. */
+static bool take_entry(struct str *rest, struct move_head *head, struct str *row)
+{
+	if (rest->len < sizeof(*head))
+		return false;
+	memcpy(head, rest->p, sizeof(*head));
+	*row = (struct str){ rest->p + sizeof(*head), head->row_bytes };
+	if (head->magic != MAGIC || head->row_bytes > rest->len - sizeof(*head) || crc_of(head, row->p) != head->crc32)
+		return false;
+	rest->p += sizeof(*head) + row->len;
+	rest->len -= sizeof(*head) + row->len;
+	return true;
+}
+
+/* Puts the record into its new day, taking it out of the old one if it is there. Its place is the one that a ghost may
+ * lead to; but others may have been committed since, so the change is a new one to whoever follows. */
+static int put_again(struct put *put, const struct stored *old, const struct place *to)
+{
+	uint64_t seq;
+	if (store_next_seq(put->store, &seq, put->err) != 0)
+		return -1;
+	put->store->uncommitted++;
+	put->day->gains = true;
+	id_filter_note_changes(put->day->filter, seq, seq);
+	changes_note(put->store, &put->partition, seq);
+	if (old && put_leave(put, old, to) != 0)
+		return -1;
+	return put_insert(put, to, seq);
+}
+
+static int finish(struct put *put, int32_t from_day, const struct place *to)
+{
+	struct stored stored, old;
+	struct day *old_day = put_open_day(put->store, from_day, false, put->err);
+	if (!old_day && put->err->code != ERROR_NONE)
+		return -1;
+	int found = put_find(put, &stored);
+	if (found < 0)
+		return -1;
+	/* Looking reads into the reader of what was found, of which only the place counts from here on. */
+	int was_there = old_day ? put_find_in(put, old_day, &old) : 0;
+	if (was_there < 0)
+		return -1;
+	/* One that came back to the old day, by a later entry, has a later place there. */
+	bool leaves = was_there && old.place.seq < to->seq;
+	if (found) {
+		put->store->uncommitted++;
+		return leaves ? put_leave(put, &old, &stored.place) : 0;
+	}
+	return was_there && !leaves ? 0 : put_again(put, leaves ? &old : NULL, to);
+}
+
+/* Does what an entry says, as far as it was not done. */
+static int finish_entry(struct store *store, const struct move_head *head, struct str row, struct error *err)
+{
+	static const struct store_versions versions = { .merge = false, .column = CATALOG_NONE };
+	const struct catalog_product *product = catalog_product_numbered(head->product);
+	struct place to = { head->to_us, head->to_seq, head->to_direction };
+	struct id_filter_key keys[CATALOG_COLUMNS_MAX];
+	struct record record;
+	uint64_t seq;
+	if (!product)
+		return error_set(err, ERROR_CORRUPT, "moves: product number %u is unknown", head->product);
+	if (record_unpack(&record, product, row, &seq, err) != 0)
+		return -1;
+	struct put put = { .store = store, .record = &record, .versions = &versions, .time_us = head->to_us, .keys = keys,
+		           .err = err };
+	put.partition = partition_of(head->account, head->product, head->to_direction);
+	put.day = put_open_day(store, clock_day_of(put.time_us), true, err);
+	return put.day && put_prepare_ids(&put) == 0 ? finish(&put, head->from_day, &to) : -1;
+}
+
+/* Finishes all entries with one commit, or each with its own; those that fail are appended to *left, unless that is
+ * NULL. */
+static int finish_entries(struct store *store, struct str rest, struct buf *left, uint64_t *count, struct error *err)
+{
+	struct move_head head;
+	struct str row;
+	int result = 0;
+	for (*count = 0; result == 0 && take_entry(&rest, &head, &row); ++*count) {
+		result = finish_entry(store, &head, row, err);
+		if (result == 0 && left)
+			result = store_commit(store, err);
+		else if (result != 0)
+			store_abort(store);
+		if (result == 0 || !left)
+			continue;
+		log_error("store", "a record that was moved to another day: %s", err->message);
+		buf_add(left, &head, sizeof(head));
+		buf_add_str(left, row);
+		result = 0;
+	}
+	return result == 0 && !left ? store_commit(store, err) : result;
+}
+
+static int read_left(struct moves *moves, struct buf *out, struct error *err)
+{
+	if (!buf_reserve(out, moves->left_bytes))
+		return error_set(err, ERROR_NOMEM, "moves: out of memory");
+	while (out->len < moves->left_bytes) {
+		ssize_t len = pread(moves->fd, out->data + out->len, moves->left_bytes - out->len, (off_t)out->len);
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len <= 0)
+			return error_set_errno(err, len < 0 ? errno : EIO, "%s: read", moves->path.data);
+		out->len += (size_t)len;
+	}
+	return 0;
+}
+
+static int finish_all(struct store *store, struct buf *bytes, struct buf *left, struct error *err)
+{
+	struct moves *moves = store->moves;
+	uint64_t count;
+	if (read_left(moves, bytes, err) != 0)
+		return -1;
+	if (finish_entries(store, buf_str(bytes), NULL, &count, err) != 0)
+		(void)finish_entries(store, buf_str(bytes), left, &count, err);
+	if (left->failed)
+		return error_set(err, ERROR_NOMEM, "moves: out of memory");
+	if (left->len == 0)
+		log_info("store", "finished what %llu records that were moved to another day had left undone",
+		         (unsigned long long)count);
+	if (moves->keeps && left->len == 0) {
+		moves->kept_bytes += moves->left_bytes;
+		moves->left_bytes = 0;
+		return 0;
+	}
+	if (moves->keeps)
+		return 0;
+	/* Where nothing more was finished, the file is right as it is. */
+	if (left->len > 0 && left->len < bytes->len && write_at(moves, buf_str(left), 0, err) != 0)
+		return -1;
+	moves->left_bytes = left->len;
+	cut(moves);
+	return 0;
+}
+
+void moves_finish(struct store *store)
+{
+	struct moves *moves = store->moves;
+	struct buf bytes = { 0 }, left = { 0 };
+	struct error err;
+	if (!moves_are_left(store) || clock_monotonic_us() < moves->again_us)
+		return;
+	moves->finishing = true;
+	if (finish_all(store, &bytes, &left, &err) != 0)
+		log_error("store", "%s", err.message);
+	moves->finishing = false;
+	moves->again_us = clock_monotonic_us() + AGAIN_US;
+	buf_free(&bytes);
+	buf_free(&left);
+}
+
+/* Finishing commits, and may have to abort, which others who wait for a commit must not be harmed by. */
+static bool waits_for_commit(const struct store *store)
+{
+	bool waits = store->uncommitted > 0 || store->catalog.write;
+	for (size_t i = 0; i < store->days_count; i++)
+		waits |= store->days[i]->env.write != NULL;
+	return waits;
+}
+
+void moves_finish_if_idle(struct store *store)
+{
+	if (moves_are_left(store) && !waits_for_commit(store))
+		moves_finish(store);
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * put.c: taking a record in. See store_put in store.h, and day.h for what is written.
+ *
+ * A new version that keeps time and direction stands where the old one stood (over a hot row, or as a hot row over a
+ * sealed one that is then dead), so that scans under way see it once; one that moves, within its day or to the one beside
+ * it, leaves a ghost in its old place.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "store/changes.h"
+#include "store/putting/moves.h"
+#include "store/putting/put_private.h"
+#include "store/sealing/seal.h"
+#include "store/versions.h"
+
+static int hot_put(const struct put *put, struct day *day, const struct place *place, MDB_val val, const char *doing)
+{
+	uint8_t bytes[PLACE_KEY_LEN];
+	place_key_write(bytes, &put->partition, place);
+	MDB_val key = env_val(bytes, sizeof(bytes));
+	/* One cursor for the whole transaction: records come in order, so it most often is at the right page already. */
+	struct env *env = &day->env;
+	int rc = env->cursor ? 0 : mdb_cursor_open(env->write, env->dbi[DAY_HOT], &env->cursor);
+	if (!rc)
+		rc = mdb_cursor_put(env->cursor, &key, &val, 0);
+	return rc ? env_fail(env, rc, doing, put->err) : 0;
+}
+
+static int row_write(const struct put *put, const struct place *place, uint64_t seq)
+{
+	struct buf *row = &put->store->row;
+	buf_clear(row);
+	record_pack(row, put->record, seq);
+	if (row->failed)
+		return error_set(put->err, ERROR_NOMEM, "record: out of memory");
+	return hot_put(put, put->day, place, env_val(row->data, row->len), "put row");
+}
+
+static int ghost_write(const struct put *put, struct day *day, const struct place *from, const struct place *to)
+{
+	uint8_t ghost[DAY_GHOST_MAX];
+	size_t len = day_ghost_write(ghost, &(struct day_ghost){ .until = to->seq, .to = *to });
+	return hot_put(put, day, from, env_val(ghost, len), "put ghost");
+}
+
+/* Makes the record's ids known at a place, but for those of the `known` ones that lead there already. */
+static int add_ids(const struct put *put, const struct place *place, const uint64_t *known, size_t known_count)
+{
+	for (size_t i = 0; i < put->hashes_count; i++) {
+		size_t at = 0;
+		while (at < known_count && known[at] != put->hashes[i])
+			at++;
+		if (at < known_count)
+			continue;
+		if (id_filter_add(put->day->filter, &put->keys[i], put->err) != 0 ||
+		    hot_add_id(&put->day->hot, put->hashes[i], place, put->err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int count_row(const struct put *put, const struct partition *partition)
+{
+	struct hot_partition *own = hot_partition(&put->day->hot, partition, put->err);
+	if (!own)
+		return -1;
+	own->rows++;
+	if (put->day->hot.rows++ == 0)
+		put->day->hot_since_us = own->since_us;
+	put->day->swept = false;
+	return 0;
+}
+
+int put_insert(struct put *put, const struct place *place, uint64_t seq)
+{
+	/* The row first: meanwhile the memory that put_prepare_ids has asked for arrives. */
+	if (count_row(put, &put->partition) != 0 || row_write(put, place, seq) != 0)
+		return -1;
+	return add_ids(put, place, NULL, 0);
+}
+
+/* --- over the stored version, in its day --- */
+
+/* Puts the record where it is to be, `from` being where its older version stands or stood. */
+static int place_version(const struct put *put, const struct stored *stored, uint64_t seq, const uint64_t *known,
+                         size_t known_count)
+{
+	bool moves = put->time_us != stored->place.time_us || put->partition.direction != stored->place.direction;
+	struct place to = stored->place;
+	if (moves) {
+		to = (struct place){ put->time_us, seq, put->partition.direction };
+		known_count = 0;
+		if (ghost_write(put, put->day, &stored->place, &to) != 0)
+			return -1;
+	}
+	return add_ids(put, &to, known, known_count) == 0 ? row_write(put, &to, seq) : -1;
+}
+
+static int replace_hot(const struct put *put, const struct stored *stored, uint64_t seq)
+{
+	uint64_t known[CATALOG_COLUMNS_MAX];
+	size_t known_count = day_id_hashes(&stored->record, known, NULL);
+	bool moves = put->time_us != stored->place.time_us || put->partition.direction != stored->place.direction;
+	seal_touch(put->store, put->day, &stored->partition, &stored->place);
+	if (moves) {
+		hot_rows_gone(&put->day->hot, &stored->partition, 1, known_count);
+		if (count_row(put, &put->partition) != 0)
+			return -1;
+	}
+	return place_version(put, stored, seq, known, known_count);
+}
+
+static int replace_sealed(const struct put *put, const struct stored *stored, uint64_t seq)
+{
+	struct day *day = put->day;
+	seal_touch(put->store, day, &stored->partition, &stored->place);
+	if (seal_mark_dead(day, day->env.write, &stored->partition, stored->block, stored->row, put->err) != 0 ||
+	    count_row(put, &put->partition) != 0)
+		return -1;
+	if (day->sealed_seqs.len > 0)
+		buf_add(&day->unsealed_seqs, &stored->place.seq, sizeof(stored->place.seq));
+	return place_version(put, stored, seq, NULL, 0);
+}
+
+/* --- to another day --- */
+
+int put_leave(const struct put *put, const struct stored *stored, const struct place *to)
+{
+	uint64_t known[CATALOG_COLUMNS_MAX];
+	struct day *day = stored->day;
+	seal_touch(put->store, day, &stored->partition, &stored->place);
+	if (stored->sealed) {
+		if (seal_mark_dead(day, day->env.write, &stored->partition, stored->block, stored->row, put->err) != 0)
+			return -1;
+	} else {
+		hot_rows_gone(&day->hot, &stored->partition, 1, day_id_hashes(&stored->record, known, NULL));
+	}
+	day->swept = false;
+	return ghost_write(put, day, &stored->place, to);
+}
+
+/* Each day has a commit of its own; moves.h sees to it that a crash between the two leaves one record. */
+static int move(struct put *put, const struct stored *stored, uint64_t seq)
+{
+	struct place place = { put->time_us, seq, put->partition.direction };
+	put->day->gains = true;
+	if (put_leave(put, stored, &place) != 0 || put_insert(put, &place, seq) != 0)
+		return -1;
+	return moves_note(put->store, &put->partition, stored->day->number, &place, buf_str(&put->store->row), put->err);
+}
+
+/* --- versions --- */
+
+static int begin_change(struct put *put, uint64_t *seq)
+{
+	if (store_next_seq(put->store, seq, put->err) != 0)
+		return -1;
+	put->store->uncommitted++;
+	id_filter_note_changes(put->day->filter, *seq, *seq);
+	changes_note(put->store, &put->partition, *seq);
+	return 0;
+}
+
+static int replace(struct put *put, const struct stored *stored)
+{
+	uint64_t seq;
+	if (begin_change(put, &seq) != 0)
+		return -1;
+	if (stored->day != put->day)
+		return move(put, stored, seq);
+	return stored->sealed ? replace_sealed(put, stored, seq) : replace_hot(put, stored, seq);
+}
+
+/* Goes on with what the stored version and the one that came make together. It is copied, as it points into pages that
+ * writing changes. */
+static int replace_merged(struct put *put, const struct stored *stored, const struct record *merged)
+{
+	struct record copy;
+	uint64_t seq;
+	struct buf *bytes = &put->store->merged;
+	buf_clear(bytes);
+	record_pack(bytes, merged, 0);
+	if (bytes->failed)
+		return error_set(put->err, ERROR_NOMEM, "record: out of memory");
+	if (record_unpack(&copy, merged->product, buf_str(bytes), &seq, put->err) != 0)
+		return -1;
+	put->record = &copy;
+	put->partition = partition_of_record(&copy);
+	return put_prepare_ids(put) == 0 ? replace(put, stored) : -1;
+}
+
+static int merge(struct put *put, const struct stored *stored, bool outdated)
+{
+	struct record merged;
+	if (!outdated) {
+		versions_merge(&merged, put->record, &stored->record);
+		return replace_merged(put, stored, &merged);
+	}
+	if (!versions_fill(&merged, put->record, &stored->record))
+		return 0;
+	/* The stored version is the newer one: its time holds. */
+	put->time_us = stored->place.time_us;
+	put->day = stored->day;
+	return replace_merged(put, stored, &merged);
+}
+
+static int put_version(struct put *put, const struct stored *stored, enum store_put_result *result)
+{
+	const struct store_versions *versions = put->versions;
+	bool merges = versions && versions->merge;
+	if (merges ? versions_adds_nothing(put->record, &stored->record) : record_equal(&stored->record, put->record)) {
+		*result = STORE_DUPLICATE;
+		return 0;
+	}
+	bool outdated = versions && versions_is_older(put->record, &stored->record, versions->column);
+	*result = outdated ? STORE_OUTDATED : STORE_UPDATED;
+	if (merges)
+		return merge(put, stored, outdated);
+	return outdated ? 0 : replace(put, stored);
+}
+
+static bool lacks_direction(const struct put *put)
+{
+	return put->record->product->partition_direction && put->partition.direction == CATALOG_NO_DIRECTION;
+}
+
+static int put_record(struct put *put, enum store_put_result *result)
+{
+	struct stored stored;
+	uint64_t seq;
+	if (put_prepare_ids(put) != 0)
+		return -1;
+	int found = put_find(put, &stored);
+	if (found == 0 && put->versions)
+		found = put_find_beside(put, &stored);
+	if (found)
+		return found < 0 ? -1 : put_version(put, &stored, result);
+	if (lacks_direction(put)) {
+		*result = STORE_LACKS_DIRECTION;
+		return 0;
+	}
+	if (begin_change(put, &seq) != 0)
+		return -1;
+	*result = STORE_ACCEPTED;
+	return put_insert(put, &(struct place){ put->time_us, seq, put->partition.direction }, seq);
+}
+
+static int load_hot(struct day *day, struct error *err)
+{
+	MDB_txn *txn = env_read(&day->env, err);
+	int result = txn ? day_hot_load(day, txn, err) : -1;
+	return txn ? env_read_end(&day->env, txn, result, err) : result;
+}
+
+struct day *put_open_day(struct store *store, int32_t number, bool make, struct error *err)
+{
+	struct day *day = store_day(store, number, make, err);
+	if (!day || (day_hot_is_worn(day) && load_hot(day, err) != 0))
+		return NULL;
+	MDB_txn *txn = env_write(&day->env, err);
+	return txn && store_day_ready(store, day, txn, err) == 0 ? day : NULL;
+}
+
+int store_put_version(struct store *store, const struct record *record, int64_t time_us,
+                      const struct store_versions *versions, enum store_put_result *result, struct error *err)
+{
+	struct id_filter_key keys[CATALOG_COLUMNS_MAX]; /* here, so that only those that are used are touched */
+	struct put put = { .store = store, .record = record, .versions = versions, .time_us = time_us, .keys = keys,
+		           .err = err };
+	put.partition = partition_of_record(record);
+	size_t before = store->uncommitted;
+	put.day = put_open_day(store, clock_day_of(time_us), true, err);
+	if (put.day && put_record(&put, result) == 0)
+		return 0;
+	/* A day that cannot be opened or read is no harm to what others have put: nothing was written yet. */
+	if (err->code != ERROR_DAMAGED || store->uncommitted != before)
+		store_abort(store);
+	return -1;
+}
+
+int store_put(struct store *store, const struct record *record, int64_t time_us, enum store_put_result *result,
+              struct error *err)
+{
+	return store_put_version(store, record, time_us, NULL, result, err);
+}

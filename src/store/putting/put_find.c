@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * put_find.c: is a version of this record stored? See put_private.h.
+ *
+ * The same record means: account, product, id, and the day or one beside it. The days' id_filters tell at once that an id
+ * is new; only where they do not are hot rows and sealed runs searched.
+ */
+#include "base/id.h"
+#include "store/ids/ids.h"
+#include "store/putting/put_private.h"
+
+static bool is_same(const struct put *put, const struct record *other)
+{
+	uint8_t column = put->record->product->id_column;
+	return id_equal(other->values[column], put->record->values[column]);
+}
+
+/* 1 if a hot row is the record's stored version, 0, -1. */
+static int find_hot(const struct put *put, struct day *day, struct stored *stored)
+{
+	size_t iterator = 0;
+	uint64_t hash = put->hashes[put->id_at];
+	while (hot_next(&day->hot, hash, &iterator, &stored->place)) {
+		MDB_val row;
+		uint64_t changed_seq;
+		int found = day_row_get(day, day->env.write, &put->partition, &stored->place, &row, put->err);
+		if (found < 0)
+			return -1;
+		if (!found)
+			continue;
+		if (record_unpack(&stored->record, put->record->product, env_str(row), &changed_seq, put->err) != 0)
+			return -1;
+		/* Another record may have this id in another lookup column, or the same hash. */
+		if (!is_same(put, &stored->record))
+			continue;
+		stored->partition = put->partition;
+		stored->partition.direction = stored->place.direction;
+		stored->sealed = false;
+		return 1;
+	}
+	return 0;
+}
+
+struct sealed_search {
+	const struct put *put;
+	struct stored *stored;
+	int result;
+};
+
+static bool take_sealed(void *arg, struct block_reader *reader, uint32_t row)
+{
+	struct sealed_search *search = arg;
+	struct stored *stored = search->stored;
+	if (block_reader_record(reader, row, SCAN_COLUMNS_ALL, &stored->record, search->put->err) != 0) {
+		search->result = -1;
+		return false;
+	}
+	if (!is_same(search->put, &stored->record))
+		return true;
+	stored->partition = reader->partition;
+	stored->place = *block_reader_place(reader, row);
+	stored->sealed = true;
+	stored->block = reader->number;
+	stored->row = row;
+	search->result = 1;
+	return false;
+}
+
+static int find_sealed(const struct put *put, struct day *day, struct stored *stored)
+{
+	struct sealed_search search = { .put = put, .stored = stored };
+	const struct catalog_product *product = put->record->product;
+	for (uint8_t direction = 0; direction <= (product->partition_direction ? CATALOG_INBOUND : 0); direction++) {
+		struct partition partition = put->partition;
+		partition.direction = direction;
+		if (ids_find(day, day->env.write, product, &partition, put->hashes[put->id_at], &put->store->put_reader,
+		             take_sealed, &search, put->err) != 0)
+			return -1;
+		if (search.result)
+			return search.result;
+	}
+	return 0;
+}
+
+int put_find_in(const struct put *put, struct day *day, struct stored *stored)
+{
+	stored->day = day;
+	int found = find_hot(put, day, stored);
+	return found ? found : find_sealed(put, day, stored);
+}
+
+int put_find(const struct put *put, struct stored *stored)
+{
+	if (!id_filter_may_have(put->day->filter, &put->keys[put->id_at]))
+		return 0;
+	return put_find_in(put, put->day, stored);
+}
+
+/* --- the days beside it --- */
+
+/* Opens a day that may have the id, and looks. Nothing is written to it here, so a transaction that is begun for this
+ * ends with it unless the record is there. */
+static int look_beside(const struct put *put, int32_t number, struct stored *stored)
+{
+	struct day *day = store_day(put->store, number, false, put->err);
+	if (!day) /* one that is damaged as a whole does not stop what is put into the days beside it */
+		return put->err->code == ERROR_NONE || put->err->code == ERROR_DAMAGED ? 0 : -1;
+	bool was_open = day->env.write;
+	if (!put_open_day(put->store, number, false, put->err))
+		return -1;
+	int found = put_find_in(put, day, stored);
+	if (found == 0 && !was_open)
+		env_abort(&day->env);
+	return found;
+}
+
+int put_find_beside(const struct put *put, struct stored *stored)
+{
+	int found = 0;
+	for (int i = 0; i < 2 && found == 0; i++) {
+		const struct day *day = put->beside[i];
+		if (day && id_filter_may_have(day->filter, &put->keys[put->id_at]))
+			found = look_beside(put, day->number, stored);
+	}
+	return found;
+}
+
+/* --- before looking --- */
+
+/* Which days are beside it, their filters mapped. */
+static int list_beside(struct put *put)
+{
+	struct store *store = put->store;
+	int32_t number = put->day->number;
+	size_t at = store_day_index(store, number);
+	if (at > 0 && store->day_numbers[at - 1] == number - 1)
+		put->beside[0] = store->days[at - 1];
+	if (at + 1 < store->days_count && store->day_numbers[at + 1] == number + 1)
+		put->beside[1] = store->days[at + 1];
+	for (int i = 0; i < 2; i++) {
+		if (!put->beside[i] || put->beside[i]->filter || store_day_filter(store, put->beside[i], put->err) == 0)
+			continue;
+		if (put->err->code != ERROR_DAMAGED)
+			return -1;
+		put->beside[i] = NULL;
+	}
+	return 0;
+}
+
+void store_expect(const struct store *store, const struct record *record)
+{
+	const struct catalog_product *product = record->product;
+	struct str account = record->values[product->account_column], id = record->values[product->id_column];
+	if (account.len != SCAN_ACCOUNT_LEN || id.len == 0 || !store->put_days[0])
+		return;
+	uint64_t hash = day_id_hash(account.p, product->number, id);
+	hot_prefetch(&store->put_days[0]->hot, hash);
+	for (int i = 0; i < 3 && store->put_days[i]; i++)
+		id_filter_prefetch_hash(store->put_days[i]->filter, (uint32_t)(hash >> 32));
+}
+
+/* Guesses that the next record is of the same day. */
+static void note_days(const struct put *put)
+{
+	struct day **days = put->store->put_days;
+	int count = 0;
+	days[count++] = put->day;
+	for (int i = 0; i < 2; i++)
+		if (put->beside[i])
+			days[count++] = put->beside[i];
+	while (count < 3)
+		days[count++] = NULL;
+}
+
+int put_prepare_ids(struct put *put)
+{
+	put->hashes_count = day_id_hashes(put->record, put->hashes, &put->id_at);
+	for (size_t i = 0; i < put->hashes_count; i++) {
+		id_filter_key_make(&put->keys[i], (uint32_t)(put->hashes[i] >> 32));
+		id_filter_prefetch(put->day->filter, &put->keys[i]);
+		hot_prefetch(&put->day->hot, put->hashes[i]);
+	}
+	if (put->versions && list_beside(put) != 0)
+		return -1;
+	for (int i = 0; i < 2; i++)
+		if (put->beside[i])
+			id_filter_prefetch(put->beside[i]->filter, &put->keys[put->id_at]);
+	note_days(put);
+	return 0;
+}

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * scan_partition.c: one account's records of one day, hot and sealed merged by place. See scan.h.
+ *
+ * Two sources, each in order: visible hot rows (rows, and ghosts as the snapshot sees them) and sealed rows. A block
+ * with which no hot row and no other block interferes, and of which every row is wanted, goes to the sink whole.
+ */
+
+#include "base/clock.h"
+#include "store/blocks/block_skip.h"
+#include "store/scans/scan_private.h"
+
+#define LOOK_EVERY 128 /* records between looks at the clock */
+
+/* The hot row that comes next. */
+struct hot_source {
+	MDB_cursor *cursor;
+	bool there;
+	struct place place;
+	struct record record;
+};
+
+struct merge {
+	struct scan *scan;
+	struct day *day;
+	MDB_txn *txn;
+	struct partition partition;
+	struct hot_source hot;
+	struct sealed sealed;
+};
+
+/* --- a record that a ghost leads to --- */
+
+/* Where a ghost leads. */
+struct lead {
+	struct day *day;
+	MDB_txn *txn;
+	struct partition partition;
+	struct place place;
+};
+
+int scan_end_moved(struct scan *scan, int result)
+{
+	struct day *day = scan->moved_day;
+	if (!day)
+		return result;
+	scan->moved_day = NULL;
+	day->pins--;
+	return env_read_end(&day->env, scan->moved_txn, result, scan->err);
+}
+
+/* Goes on in the day that lead->place is in. What is read there lives until the next ghost. 1, 0 when there is no such day
+ * any more, -1. */
+static int lead_to_day(struct scan *scan, struct lead *lead)
+{
+	if (scan_end_moved(scan, 0) != 0)
+		return -1;
+	struct day *day = store_day(scan->store, clock_day_of(lead->place.time_us), false, scan->err);
+	if (!day)
+		return scan->err->code == ERROR_NONE ? 0 : -1;
+	MDB_txn *txn = env_read(&day->env, scan->err);
+	if (!txn)
+		return -1;
+	day->pins++;
+	scan->moved_day = lead->day = day;
+	scan->moved_txn = lead->txn = txn;
+	return 1;
+}
+
+/* Looks for the sealed row at lead->place. 1 with scan->moved at *row, 0, -1. */
+static int find_place(struct scan *scan, struct lead *lead, uint32_t *row)
+{
+	const struct place *place = &lead->place;
+	struct partition *partition = &lead->partition;
+	partition->direction = place->direction;
+	const struct directory *directory = directory_get(lead->day, lead->txn, partition, scan->err);
+	if (!directory || (!scan->moved && !(scan->moved = store_reader_take(scan->store, scan->err))))
+		return -1;
+	for (size_t i = 0; i < directory->count; i++) {
+		const struct directory_entry *entry = &directory->entries[i];
+		struct place first = day_block_first(&entry->block, place->direction);
+		struct place last = day_block_last(&entry->block, place->direction);
+		if (place_compare(&first, place) > 0 || place_compare(&last, place) < 0)
+			continue;
+		int found = block_reader_begin(scan->moved, lead->day, lead->txn, scan->query->product, partition,
+		                               entry->number, scan->err);
+		if (found < 0 || (found && block_reader_seek(scan->moved, place, row, scan->err) != 0))
+			return -1;
+		if (found && *row < scan->moved->view.head.rows && !block_reader_is_dead(scan->moved, *row) &&
+		    place_equal(block_reader_place(scan->moved, *row), place))
+			return 1;
+	}
+	return 0;
+}
+
+/* The newest version of the record that stood where a ghost is. 1, 0 when it is gone, -1. */
+static int follow_ghost(struct merge *merge, struct record *record)
+{
+	struct scan *scan = merge->scan;
+	struct lead lead = { merge->day, merge->txn, merge->partition, merge->hot.place };
+	uint64_t changed_seq;
+	uint32_t row_number;
+	MDB_val row;
+	int found;
+	for (;;) {
+		found = day_row_get(lead.day, lead.txn, &lead.partition, &lead.place, &row, scan->err);
+		if (found < 0)
+			return -1;
+		if (found)
+			return record_unpack(record, scan->query->product, env_str(row), &changed_seq, scan->err) ? -1 : 1;
+		if (clock_day_of(lead.place.time_us) == lead.day->number)
+			break;
+		found = lead_to_day(scan, &lead);
+		if (found <= 0)
+			return found;
+	}
+	found = find_place(scan, &lead, &row_number);
+	/* Its line is made anew: what the block's shows depends on the direction that the record had. */
+	uint64_t columns = scan->sink->lines ? SCAN_COLUMNS_ALL : scan->columns;
+	if (found > 0 && block_reader_record(scan->moved, row_number, columns, record, scan->err) != 0)
+		return -1;
+	return found;
+}
+
+/* --- the hot source --- */
+
+/* Takes the row under the cursor if the snapshot sees it. 1, 0, -1. */
+static int take_hot(struct merge *merge, MDB_val val)
+{
+	const struct scan_query *query = merge->scan->query;
+	struct hot_source *hot = &merge->hot;
+	struct day_ghost ghost;
+	uint64_t changed_seq;
+	if (hot->place.seq > query->snapshot)
+		return 0;
+	if (!day_ghost_read(val, &ghost))
+		return record_unpack(&hot->record, query->product, env_str(val), &changed_seq, merge->scan->err) ? -1 : 1;
+	if (query->snapshot >= ghost.until)
+		return 0;
+	return follow_ghost(merge, &hot->record);
+}
+
+/* Moves to the next visible row, `op` being how to get the first one to look at. */
+static int hot_advance(struct merge *merge, MDB_val key, MDB_cursor_op op)
+{
+	struct hot_source *hot = &merge->hot;
+	MDB_val val;
+	int rc, found = 0;
+	hot->there = false;
+	for (rc = mdb_cursor_get(hot->cursor, &key, &val, op); !rc; rc = mdb_cursor_get(hot->cursor, &key, &val, MDB_NEXT)) {
+		struct partition partition;
+		if (!partition_has_key(&merge->partition, key) || !place_key_read(key, &partition, &hot->place) ||
+		    hot->place.time_us >= merge->scan->query->to_us)
+			return 0;
+		found = take_hot(merge, val);
+		if (found)
+			break;
+	}
+	if (rc && rc != MDB_NOTFOUND)
+		return env_fail(&merge->day->env, rc, "scan", merge->scan->err);
+	hot->there = found > 0;
+	return found < 0 ? -1 : 0;
+}
+
+static int hot_begin(struct merge *merge, const struct place *behind)
+{
+	uint8_t bytes[PLACE_KEY_LEN];
+	struct place from = *behind;
+	from.seq++;
+	place_key_write(bytes, &merge->partition, &from);
+	int rc = mdb_cursor_open(merge->txn, merge->day->env.dbi[DAY_HOT], &merge->hot.cursor);
+	if (rc)
+		return env_fail(&merge->day->env, rc, "open cursor", merge->scan->err);
+	return hot_advance(merge, env_val(bytes, sizeof(bytes)), MDB_SET_RANGE);
+}
+
+/* --- giving --- */
+
+bool scan_passes(const struct scan_query *query, const struct record *record)
+{
+	for (size_t i = 0; i < query->filters_count; i++) {
+		const struct scan_filter *filter = &query->filters[i];
+		if (!scan_filter_passes(filter, record->values[filter->column]))
+			return false;
+	}
+	return true;
+}
+
+static void go_behind(struct scan *scan, const struct place *place)
+{
+	scan->position->time_us = place->time_us;
+	scan->position->seq = place->seq;
+}
+
+/* Looks at the clock once in a while. False when the scan ends here. */
+static bool has_time(struct scan *scan)
+{
+	if (++scan->seen % LOOK_EVERY != 0 || clock_monotonic_us() < scan->deadline_us)
+		return true;
+	scan->end = SCAN_PAUSED;
+	return false;
+}
+
+/* Can the line of a sealed record be had by copying? Not out of a block from before a column was added to lines. */
+static bool has_line(const struct scan *scan, const struct sealed_head *head)
+{
+	return head && scan->weaves && head->reader->lines_are_whole;
+}
+
+/* The line that the sink wants of a record, which came from `head` unless that is NULL. */
+static struct str line_of(struct scan *scan, const struct record *record, const struct sealed_head *head)
+{
+	bool has = has_line(scan, head);
+	if (has && !scan->woven)
+		return block_reader_line(head->reader, head->row);
+	buf_clear(&scan->line);
+	if (has)
+		block_reader_weave(head->reader, head->row, scan->woven, record, &scan->line);
+	else
+		(void)record_write_csv(&scan->line, record, scan->sink->lines);
+	return buf_str(&scan->line);
+}
+
+/* Gives a record to the sink if it passes; `head` is where it is sealed, or NULL. 1 to go on, 0 when the scan ends
+ * here, -1. */
+static int give(struct scan *scan, const struct record *record, const struct place *place,
+                const struct sealed_head *head)
+{
+	struct str line = { NULL, 0 };
+	go_behind(scan, place);
+	if (!scan_passes(scan->query, record))
+		return has_time(scan);
+	if (scan->sink->lines)
+		line = line_of(scan, record, head);
+	if (scan->line.failed)
+		return error_set(scan->err, ERROR_NOMEM, "A line of a report: out of memory");
+	if (!scan->sink->on_record(scan->sink->arg, record, line, scan->position)) {
+		scan->end = SCAN_STOPPED;
+		return 0;
+	}
+	return has_time(scan);
+}
+
+/* 1 to go on, 0 when the scan ends here, -1. */
+static int give_sealed(struct merge *merge, const struct sealed_head *head)
+{
+	struct scan *scan = merge->scan;
+	struct record record;
+	if (head->place.seq > scan->query->snapshot) {
+		go_behind(scan, &head->place);
+		return has_time(scan);
+	}
+	uint64_t columns = !scan->sink->lines || has_line(scan, head) ? scan->columns : SCAN_COLUMNS_ALL;
+	if (block_reader_record(head->reader, head->row, columns, &record, scan->err) != 0)
+		return -1;
+	return give(scan, &record, &head->place, head);
+}
+
+/* --- whole blocks --- */
+
+/* Does nothing but the block itself lie in its range, and does the scan want all of it? */
+static bool is_alone(const struct merge *merge, const struct directory_entry *entry)
+{
+	const struct sealed *sealed = &merge->sealed;
+	const struct day_block *block = &entry->block;
+	const struct scan_query *query = merge->scan->query;
+	struct place first = day_block_first(block, 0), last = day_block_last(block, 0);
+	if (sealed->heads_count || block->dead || block->seq_max > query->snapshot || block->last_us >= query->to_us ||
+	    place_compare(&first, &sealed->behind) <= 0)
+		return false;
+	if (merge->hot.there && place_compare(&merge->hot.place, &last) < 0)
+		return false;
+	if (merge->scan->sink->wants_span &&
+	    !merge->scan->sink->wants_span(merge->scan->sink->arg, block->first_us, block->last_us))
+		return false;
+	if (sealed->next + 1 < sealed->entries_count) {
+		struct place begin = day_block_first(&sealed->entries[sealed->next + 1].block, 0);
+		if (place_compare(&begin, &last) < 0)
+			return false;
+	}
+	return true;
+}
+
+bool scan_span_fill(struct scan_span *span, const struct block_reader *reader, const struct day_block *block)
+{
+	const struct block_view *view = &reader->view;
+	if (view->head.sums_count > SCAN_CURRENCIES_MAX || !reader->lines_are_whole)
+		return false;
+	*span = (struct scan_span){
+		.deflate = view->deflate,
+		.csv_bytes = view->head.csv_bytes,
+		.csv_crc32 = view->head.csv_crc32,
+		.rows = view->head.rows,
+		.first_us = block->first_us,
+		.last_us = block->last_us,
+		.sums_count = view->head.sums_count,
+	};
+	for (uint32_t i = 0; i < view->head.sums_count; i++) {
+		struct block_sum sum = block_sum(view, i);
+		memcpy(span->sums[i].currency, sum.currency, sizeof(sum.currency));
+		span->sums[i].total_price.units = sum.total_price;
+		span->sums[i].price.units = sum.price;
+		span->sums[i].rows = sum.rows;
+	}
+	return true;
+}
+
+/* Gives the next entry whole if it can be. 1 if that was done, 0 if it is to be read row by row, -1; *on says whether
+ * the scan goes on. */
+static int give_span(struct merge *merge, bool *on)
+{
+	struct scan *scan = merge->scan;
+	struct sealed *sealed = &merge->sealed;
+	const struct directory_entry *entry = &sealed->entries[sealed->next];
+	struct scan_span span;
+	struct block_reader *reader = store_reader_take(scan->store, scan->err);
+	if (!reader)
+		return -1;
+	int result = block_reader_begin(reader, merge->day, merge->txn, scan->query->product, &merge->partition,
+	                                entry->number, scan->err);
+	if (result > 0 && scan->query->filters_count && block_reader_check_skip(reader, scan->err) != 0)
+		result = -1;
+	if (result > 0 && (!block_skip_all_pass(reader->view.skip, scan->query->filters, scan->query->filters_count) ||
+	                   !scan_span_fill(&span, reader, &entry->block)))
+		result = 0;
+	if (result > 0 && !scan->sink->sums_only && block_reader_check(reader, scan->err) != 0)
+		result = -1;
+	if (result > 0) {
+		struct place last = day_block_last(&entry->block, merge->partition.direction);
+		go_behind(scan, &last);
+		sealed_skip_entry(sealed);
+		*on = scan->sink->on_span(scan->sink->arg, &span, scan->position);
+		if (!*on)
+			scan->end = SCAN_STOPPED;
+	}
+	store_reader_give(scan->store, reader);
+	return result;
+}
+
+/* Gives blocks for as long as they can be given whole. 1 to go on row by row, 0 when the scan ends here, -1. */
+static int give_spans(struct merge *merge)
+{
+	struct scan *scan = merge->scan;
+	struct sealed *sealed = &merge->sealed;
+	while (scan->sink->on_span && sealed->next < sealed->entries_count) {
+		bool on = true;
+		int result = is_alone(merge, &sealed->entries[sealed->next]) ? give_span(merge, &on) : 0;
+		if (result < 0)
+			return -1;
+		if (result == 0)
+			return 1;
+		if (!on)
+			return 0;
+		if (clock_monotonic_us() >= scan->deadline_us) {
+			scan->end = SCAN_PAUSED;
+			return 0;
+		}
+	}
+	return 1;
+}
+
+/* --- merging --- */
+
+/* Is the hot row the one that comes next? A hot row at the very place of a sealed one is its newer version. */
+static bool hot_is_first(const struct merge *merge, const struct sealed_head *head)
+{
+	return merge->hot.there && (!head || place_compare(&merge->hot.place, &head->place) <= 0);
+}
+
+static int step_hot(struct merge *merge)
+{
+	MDB_val none = { 0, NULL };
+	int result = give(merge->scan, &merge->hot.record, &merge->hot.place, NULL);
+	if (result <= 0)
+		return result;
+	return hot_advance(merge, none, MDB_NEXT) == 0 ? 1 : -1;
+}
+
+static int step_sealed(struct merge *merge, const struct sealed_head *head)
+{
+	int result = give_sealed(merge, head);
+	if (result <= 0)
+		return result;
+	return sealed_next(&merge->sealed) == 0 ? 1 : -1;
+}
+
+/* Where no block is open: is there a hot row before all that are still to come? */
+static bool hot_is_before_blocks(const struct merge *merge)
+{
+	const struct sealed *sealed = &merge->sealed;
+	struct place first = day_block_first(&sealed->entries[sealed->next].block, 0);
+	return merge->hot.there && place_compare(&merge->hot.place, &first) < 0;
+}
+
+/* Ends the scan for now between blocks that were passed over and the next one, if that is further than it has come. */
+static bool pause_before_next(const struct merge *merge)
+{
+	struct scan *scan = merge->scan;
+	const struct sealed *sealed = &merge->sealed;
+	struct place at = { scan->position->time_us, scan->position->seq, 0 };
+	if (sealed->next == sealed->entries_count || hot_is_before_blocks(merge))
+		return false;
+	struct place before = day_block_first(&sealed->entries[sealed->next].block, 0);
+	before.seq--;
+	if (place_compare(&before, &at) <= 0)
+		return false;
+	go_behind(scan, &before);
+	scan->end = SCAN_PAUSED;
+	return true;
+}
+
+/* Where no block is open, whole ones are tried first; only then is the next one opened. 1 when something was given,
+ * opened or passed over, 0 when the scan ends here, -1. */
+static int go_to_next(struct merge *merge)
+{
+	struct sealed *sealed = &merge->sealed;
+	size_t next = sealed->next;
+	int result = give_spans(merge);
+	if (result <= 0 || sealed->next > next)
+		return result;
+	if (sealed_open(sealed) != 0)
+		return -1;
+	if (sealed_head(sealed) || clock_monotonic_us() < merge->scan->deadline_us)
+		return 1;
+	return pause_before_next(merge) ? 0 : 1;
+}
+
+static int run(struct merge *merge)
+{
+	struct sealed *sealed = &merge->sealed;
+	for (;;) {
+		if (!sealed_head(sealed) && sealed->next < sealed->entries_count && !hot_is_before_blocks(merge)) {
+			int result = go_to_next(merge);
+			if (result <= 0)
+				return result;
+			if (!sealed_head(sealed))
+				continue;
+		}
+		const struct sealed_head *head = sealed_head(sealed);
+		if (head && head->place.time_us >= merge->scan->query->to_us)
+			head = NULL;
+		if (!head && !merge->hot.there)
+			return 1;
+		int result = hot_is_first(merge, head) ? step_hot(merge) : step_sealed(merge, head);
+		if (result <= 0)
+			return result;
+	}
+}
+
+/* Where the partition is to be read from: behind the position, or at the range's beginning. */
+static struct place begin_place(const struct scan *scan)
+{
+	const struct scan_query *query = scan->query;
+	struct place behind = { scan->position->time_us, scan->position->seq, (uint8_t)query->direction };
+	if (behind.time_us < query->from_us)
+		behind = (struct place){ query->from_us - 1, UINT64_MAX - 1, (uint8_t)query->direction };
+	return behind;
+}
+
+int scan_partition(struct scan *scan, struct day *day, MDB_txn *txn, const char *account)
+{
+	const struct scan_query *query = scan->query;
+	struct place behind = begin_place(scan);
+	struct merge merge = { .scan = scan, .day = day, .txn = txn };
+	merge.partition = partition_of(account, query->product->number, (uint8_t)query->direction);
+	const struct directory *directory = directory_get(day, txn, &merge.partition, scan->err);
+	if (!directory)
+		return -1;
+	merge.sealed = (struct sealed){ .store = scan->store, .day = day, .txn = txn, .product = query->product,
+		                        .partition = merge.partition, .entries = directory->entries,
+		                        .entries_count = directory_end(directory, query->to_us),
+		                        .filters = query->filters,
+		                        .filters_count = query->filters_count, .err = scan->err };
+	int result = hot_begin(&merge, &behind);
+	if (result == 0) {
+		sealed_begin(&merge.sealed, directory_find(directory, &behind), &behind);
+		result = run(&merge);
+	}
+	if (merge.hot.cursor)
+		mdb_cursor_close(merge.hot.cursor);
+	sealed_end(&merge.sealed);
+	return result;
+}

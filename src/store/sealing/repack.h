@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * repack.h: a day's file written anew without its free pages; private to store/.
+ *
+ * LMDB never makes a file smaller: the room that hot rows took stays in it when they are sealed. Once a day has come to
+ * rest and much of its file is free, it is copied, key by key in slices, into an environment beside it, and that
+ * file takes the old one's name. A crash before the rename leaves the old one, which is as good; what is left of the
+ * copy goes at the next start. A day that is written to meanwhile is begun again later.
+ *
+ * Erasing demands it of a day (erase.h), whether it is worth it or not: what was erased still stands in free pages.
+ * Such a day is also packed while it is written to, by rounds (mirror.h). The demand is on disk, "repack:2026-11-24" in the
+ * catalog's meta, until it is met. That of the catalog itself is "repack:catalog".
+ */
+#ifndef CDRD_STORE_SEALING_REPACK_H
+#define CDRD_STORE_SEALING_REPACK_H
+
+#include "store/store_private.h"
+
+/* Is it worth it? Looks at a day that is open. */
+bool repack_is_due(struct day *day, bool at_once);
+
+/* Has nothing been committed to it for a while? */
+bool repack_has_rested(const struct day *day);
+
+/* Begins with a day, which nobody has pinned; one at a time. */
+int repack_begin(struct store *store, struct day *day, struct error *err);
+
+/* Demands it of a day, or (NULL) of the catalog; durable when it returns. */
+int repack_demand(struct store *store, struct day *day, struct error *err);
+
+/* May a demand be met now, without being asked to? Not while erasing goes on, nor soon after it failed. */
+bool repack_may_begin(const struct store *store);
+
+/* Reads what was demanded before. */
+int repack_load_demands(struct store *store, struct error *err);
+
+bool repack_is_running(const struct store *store);
+
+/* Is it this day's? */
+bool repack_is_of(const struct store *store, const struct day *day);
+
+/* Begins with the catalog. */
+int repack_begin_catalog(struct store *store, struct error *err);
+
+/* A slice of it. One that was demanded ends only when nothing waits for a commit. */
+int repack_step(struct store *store, int64_t deadline_us, struct error *err);
+
+/* Drops what is under way. */
+void repack_forget(struct store *store);
+
+/* Removes what a crash has left of a copy. */
+void repack_clean_up(const char *path);
+
+#endif

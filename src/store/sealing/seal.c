@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * seal.c: what to seal next, and the slices of it. See seal.h.
+ *
+ * Days are looked at in turn. One whose rows are all sealed and whose runs need no merging is `swept`: it is passed over
+ * until something is put into it. A day that is not open is opened for this once after the start, a day a call.
+ */
+#include "store/sealing/seal_private.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/putting/moves.h"
+#include "store/sealing/repack.h"
+
+#define BEHIND_SEALS 3 /* hot rows of as many full seals are more than there should be */
+#define STORE_US 20000 /* what storing a full job may take */
+
+struct seal *seal_of(struct store *store, struct error *err)
+{
+	if (store->seal)
+		return store->seal;
+	struct seal *seal = calloc(1, sizeof(*seal));
+	if (seal)
+		seal->builder = block_builder_new();
+	if (!seal || !seal->builder) {
+		free(seal);
+		error_set(err, ERROR_NOMEM, "sealing: out of memory");
+		return NULL;
+	}
+	store->seal = seal;
+	return seal;
+}
+
+void seal_forget(struct store *store)
+{
+	struct seal *seal = store->seal;
+	if (!seal || seal->state == SEAL_IDLE)
+		return;
+	seal->day->pins--;
+	seal->state = SEAL_IDLE;
+}
+
+void seal_forget_account(struct store *store, const char *account)
+{
+	const struct seal *seal = store->seal;
+	if (seal && seal->state != SEAL_IDLE && memcmp(seal->partition.account, account, SCAN_ACCOUNT_LEN) == 0)
+		seal_forget(store);
+}
+
+void seal_free(struct store *store)
+{
+	struct seal *seal = store->seal;
+	if (!seal)
+		return;
+	block_builder_free(seal->builder);
+	directory_free(&seal->entries);
+	buf_free(&seal->places);
+	buf_free(&seal->ids);
+	buf_free(&seal->values);
+	buf_free(&seal->blocks);
+	buf_free(&seal->touched);
+	buf_free(&seal->scratch);
+	free(seal);
+	store->seal = NULL;
+}
+
+void seal_touch(struct store *store, struct day *day, const struct partition *partition, const struct place *place)
+{
+	struct seal *seal = store->seal;
+	struct day_touch touch = { *partition, *place };
+	buf_add(&day->touched, &touch, sizeof(touch));
+	if (seal && seal->state != SEAL_IDLE && seal->day == day && partition_equal(&seal->partition, partition))
+		buf_add(&seal->touched, place, sizeof(*place));
+}
+
+/* What was replaced before the job began, but is not committed: gathering still sees the older versions. */
+static int take_touched(struct seal *seal, const struct day *day, struct error *err)
+{
+	const struct day_touch *touches = (const struct day_touch *)(void *)day->touched.data;
+	buf_clear(&seal->touched);
+	if (day->touched.failed)
+		return error_set(err, ERROR_NOMEM, "sealing: out of memory");
+	for (size_t i = 0; i < day->touched.len / sizeof(*touches); i++)
+		if (partition_equal(&touches[i].partition, &seal->partition))
+			buf_add(&seal->touched, &touches[i].place, sizeof(touches[i].place));
+	return 0;
+}
+
+void store_seal_all(struct store *store)
+{
+	struct error err;
+	struct seal *seal = seal_of(store, &err);
+	if (seal) {
+		seal->all = true;
+		seal->looked_at = 0; /* a round that is under way has passed days which had nothing to do until now */
+	}
+	for (size_t i = 0; i < store->days_count; i++)
+		store->days[i]->swept = false;
+}
+
+/* --- choosing --- */
+
+int seal_begin_job(struct seal *seal, struct day *day, const struct partition *partition, struct error *err)
+{
+	seal->product = catalog_product_numbered(partition->product);
+	if (!seal->product)
+		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path, partition->product);
+	seal->partition = *partition;
+	if (take_touched(seal, day, err) != 0)
+		return -1;
+	seal->state = SEAL_GATHER;
+	seal->begun_us = clock_monotonic_us();
+	seal->day = day;
+	seal->change = NULL;
+	seal->changes = 0;
+	seal->behind = (struct place){ INT64_MIN / 2, 0, partition->direction };
+	buf_clear(&seal->places);
+	buf_clear(&seal->ids);
+	buf_clear(&seal->values);
+	buf_clear(&seal->blocks);
+	block_builder_begin(seal->builder, seal->product, partition->direction);
+	day->pins++;
+	return 0;
+}
+
+/* The partition of a day that is most in need of sealing, or NULL. */
+static const struct hot_partition *due_partition(const struct store *store, const struct seal *seal,
+                                                 const struct day *day, int64_t now_us)
+{
+	const struct hot_partition *best = NULL;
+	for (size_t i = 0; i < day->hot.partitions_cap; i++) {
+		const struct hot_partition *own = &day->hot.partitions[i];
+		bool due = own->rows >= store->options.seal_rows || seal->all ||
+		           now_us - own->since_us >= store->options.seal_age_us;
+		if (own->rows > 0 && due && (!best || own->rows > best->rows))
+			best = own;
+	}
+	return best;
+}
+
+int seal_begin_change(struct store *store, struct day *day, const struct partition *partition, uint32_t run,
+                      seal_change_fn fn, void *arg, struct error *err)
+{
+	struct seal *seal = seal_of(store, err);
+	MDB_txn *txn = seal ? env_read(&day->env, err) : NULL;
+	if (!txn)
+		return -1;
+	seal->partition = *partition;
+	seal->runs[0] = run;
+	seal->runs_count = 1;
+	int result = store_day_ready(store, day, txn, err);
+	if (result == 0)
+		result = seal_take_runs(seal, day, txn, err);
+	result = env_read_end(&day->env, txn, result, err);
+	if (result != 0 || seal->entries.count == 0)
+		return result;
+	if (seal_begin_job(seal, day, partition, err) != 0)
+		return -1;
+	seal->change = fn;
+	seal->change_arg = arg;
+	return 1;
+}
+
+bool seal_is_under_way(const struct store *store, int64_t until_us)
+{
+	return store->seal && store->seal->state != SEAL_IDLE && store->seal->begun_us <= until_us;
+}
+
+/* Opens and loads a day, once. Another process's mistake or a damaged day must not stop the others: it is left alone. */
+static bool open_for_sweep(struct store *store, struct day *day)
+{
+	struct error err;
+	struct day *opened = store_day(store, day->number, false, &err);
+	MDB_txn *txn = opened ? env_read(&opened->env, &err) : NULL;
+	int result = txn ? store_day_ready(store, opened, txn, &err) : -1;
+	if (txn)
+		result = env_read_end(&opened->env, txn, result, &err);
+	if (result != 0)
+		log_error("store", "%s; it is not sealed until the next start", err.message);
+	return result == 0;
+}
+
+/* Looks for a job in one day. 1 if there is one, 0, -1. */
+static int choose_in_day(struct store *store, struct seal *seal, struct day *day, struct error *err)
+{
+	bool found = false;
+	if (!(day->is_open && day->hot.loaded) && !open_for_sweep(store, day)) {
+		day->swept = true;
+		return 0;
+	}
+	if (day->repack_demanded && repack_may_begin(store) && !day->pins)
+		return repack_begin(store, day, err) == 0 ? 1 : -1;
+	const struct hot_partition *due = due_partition(store, seal, day, clock_monotonic_us());
+	if (due) {
+		seal->runs_count = 0;
+		seal->snapshot = store->snapshot;
+		seal->rows_max = store->options.seal_rows < STORE_SEAL_ROWS_MAX ? store->options.seal_rows :
+		                                                                  STORE_SEAL_ROWS_MAX;
+		return seal_begin_job(seal, day, &due->partition, err) == 0 ? 1 : -1;
+	}
+	if (seal_find_runs(store, seal, day, &found, err) != 0)
+		return -1;
+	if (found)
+		return seal_begin_job(seal, day, &seal->partition, err) == 0 ? 1 : -1;
+	if (day->hot.rows == 0 && repack_is_due(day, seal->all))
+		return repack_begin(store, day, err) == 0 ? 1 : -1;
+	/* Rows that are not due yet keep it in view, and so does a file that may have to be packed when it rests. */
+	day->swept = day->hot.rows == 0 && (seal->all || repack_has_rested(day));
+	return 0;
+}
+
+/* A closed day whose hot rows were not due when it was last looked at need not be opened to see that they are not. */
+static bool is_waiting(const struct store *store, const struct seal *seal, const struct day *day)
+{
+	return !day->is_open && !seal->all && day->hot_since_us &&
+	       clock_monotonic_us() - day->hot_since_us < store->options.seal_age_us;
+}
+
+/* Looks for a job, a round of days at most and one that must be opened. *more: not all days of the round were looked
+ * at, or one waits for a commit. A round ends even where more days than may be open at once keep being closed. */
+static int choose(struct store *store, struct seal *seal, bool *more, struct error *err)
+{
+	bool opened = false;
+	for (; seal->looked_at < store->days_count; seal->looked_at++, store->sweep_at++) {
+		if (store->sweep_at >= store->days_count)
+			store->sweep_at = 0;
+		struct day *day = store->days[store->sweep_at];
+		/* What it would gather may be in blocks already, which only the commit makes visible. */
+		if (day->blocks_changed) {
+			seal->passed_over = true;
+			continue;
+		}
+		bool demanded = day->repack_demanded && repack_may_begin(store);
+		if (!demanded && (day->swept || is_waiting(store, seal, day)))
+			continue;
+		bool must_open = !(day->is_open && day->hot.loaded);
+		if (must_open && opened) {
+			*more = true;
+			return 0;
+		}
+		opened |= must_open;
+		int result = choose_in_day(store, seal, day, err);
+		if (result) {
+			seal->looked_at = 0;
+			seal->passed_over = false;
+			day->swept = result < 0; /* or its damage would keep all others from their turn */
+			return result < 0 ? -1 : 0;
+		}
+	}
+	*more = seal->passed_over;
+	if (!seal->passed_over)
+		seal->all = false;
+	seal->looked_at = 0;
+	seal->passed_over = false;
+	return 0;
+}
+
+bool store_is_behind(const struct store *store)
+{
+	uint64_t rows = 0;
+	for (size_t i = 0; i < store->days_count; i++)
+		rows += store->days[i]->hot.rows;
+	return rows > BEHIND_SEALS * (uint64_t)store->options.seal_rows;
+}
+
+int store_upkeep(struct store *store, int64_t deadline_us, bool *more, bool *dirty, struct error *err)
+{
+	struct seal *seal = seal_of(store, err);
+	*more = *dirty = false;
+	if (!seal)
+		return -1;
+	moves_finish_if_idle(store);
+	int result = 0;
+	if (repack_is_running(store)) {
+		*more = true;
+		return repack_step(store, deadline_us, err);
+	}
+	if (seal->state == SEAL_IDLE && store->repack_demanded && repack_may_begin(store))
+		result = repack_begin_catalog(store, err);
+	else if (seal->state == SEAL_IDLE)
+		result = choose(store, seal, more, err);
+	bool gathers = seal->state == SEAL_GATHER;
+	if (result == 0 && gathers)
+		result = seal_gather(store, seal, deadline_us, err);
+	/* Storing is one piece of work that may take longer than a slice: it does not come on top of a part of another. */
+	int64_t left_us = deadline_us - clock_monotonic_us();
+	if (result == 0 && seal->state == SEAL_STORE && left_us > (gathers ? STORE_US : 0)) {
+		result = seal_store(store, seal, err);
+		*dirty = true;
+	}
+	*more |= seal->state != SEAL_IDLE || *dirty || repack_is_running(store);
+	if (result != 0 && seal->state != SEAL_IDLE) {
+		seal->day->swept = true; /* until something is put into it: what is damaged stays so */
+		seal_forget(store);
+	}
+	return result;
+}

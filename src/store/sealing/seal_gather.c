@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * seal_gather.c: rows of a partition become blocks in memory, a slice at a time. See seal.h.
+ */
+#include "base/clock.h"
+#include "store/sealing/seal_private.h"
+
+#define LOOK_EVERY 64
+
+static int finish_block(struct seal *seal, struct error *err)
+{
+	struct seal_block block = { .offset = seal->values.len };
+	uint32_t rows = block_builder_rows(seal->builder);
+	if (rows == 0)
+		return 0;
+	block.first_row = seal_rows(seal) - rows;
+	if (block_builder_finish(seal->builder, &seal->values, &block.entry, err) != 0)
+		return -1;
+	buf_add(&seal->blocks, &block, sizeof(block));
+	return 0;
+}
+
+static int add_row(struct seal *seal, const struct record *record, const struct place *place, uint64_t changed_seq,
+                   struct error *err)
+{
+	uint64_t hashes[CATALOG_COLUMNS_MAX];
+	size_t count = day_id_hashes(record, hashes, NULL);
+	uint32_t row = seal_rows(seal);
+	bool full = false;
+	for (size_t i = 0; i < count; i++) {
+		ids_entry entry = ids_entry_of(hashes[i], row);
+		buf_add(&seal->ids, &entry, sizeof(entry));
+	}
+	buf_add(&seal->places, place, sizeof(*place));
+	if (seal->ids.failed || seal->places.failed)
+		return error_set(err, ERROR_NOMEM, "sealing: out of memory");
+	if (block_builder_add(seal->builder, record, place, changed_seq, &full, err) != 0)
+		return -1;
+	seal->behind = *place;
+	return full ? finish_block(seal, err) : 0;
+}
+
+/* Does gathering pause or end behind this row? 1 when all is gathered, 0 to go on, 2 to pause. */
+static int look(const struct seal *seal, int64_t deadline_us)
+{
+	uint32_t rows = seal_rows(seal);
+	if (rows >= seal->rows_max || seal->values.len >= SEAL_BYTES_MAX)
+		return 1;
+	return rows % LOOK_EVERY == 0 && clock_monotonic_us() >= deadline_us ? 2 : 0;
+}
+
+/* 1 when all rows are there, 2 when the slice is over, -1. */
+static int gather_hot(struct seal *seal, MDB_txn *txn, int64_t deadline_us, struct error *err)
+{
+	struct day *day = seal->day;
+	uint8_t bytes[PLACE_KEY_LEN];
+	MDB_cursor *cursor;
+	int result = 0;
+	struct place from = seal->behind;
+	from.seq++;
+	from.time_us = from.time_us < 0 ? 0 : from.time_us;
+	place_key_write(bytes, &seal->partition, &from);
+	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_HOT], &cursor);
+	if (rc)
+		return env_fail(&day->env, rc, "open cursor", err);
+	MDB_val key = env_val(bytes, sizeof(bytes)), val;
+	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE); !rc && !result;
+	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
+		struct partition partition;
+		struct place place;
+		struct day_ghost ghost;
+		struct record record;
+		uint64_t changed_seq;
+		if (!partition_has_key(&seal->partition, key) || !place_key_read(key, &partition, &place))
+			break;
+		if (day_ghost_read(val, &ghost) || place.seq > seal->snapshot)
+			continue;
+		if (record_unpack(&record, seal->product, env_str(val), &changed_seq, err) != 0 ||
+		    add_row(seal, &record, &place, changed_seq, err) != 0)
+			result = -1;
+		else
+			result = look(seal, deadline_us);
+	}
+	mdb_cursor_close(cursor);
+	if (!result && rc && rc != MDB_NOTFOUND)
+		return env_fail(&day->env, rc, "seal", err);
+	return result ? result : 1;
+}
+
+static int add_sealed(struct seal *seal, const struct sealed_head *head, struct error *err)
+{
+	struct record record;
+	uint64_t changed_seq = block_reader_changed(head->reader, head->row, head->place.seq);
+	if (block_reader_record(head->reader, head->row, SCAN_COLUMNS_ALL, &record, err) != 0)
+		return -1;
+	if (seal->change && seal->change(seal->change_arg, &record))
+		changed_seq = SEAL_CHANGE_PENDING + seal->changes++;
+	return add_row(seal, &record, &head->place, changed_seq, err);
+}
+
+static int gather_runs(struct store *store, struct seal *seal, MDB_txn *txn, int64_t deadline_us, struct error *err)
+{
+	struct sealed sealed = { .store = store, .day = seal->day, .txn = txn, .product = seal->product,
+		                 .partition = seal->partition, .entries = seal->entries.entries,
+		                 .entries_count = seal->entries.count, .err = err };
+	const struct sealed_head *head;
+	int result = 0;
+	sealed_begin(&sealed, directory_find(&seal->entries, &seal->behind), &seal->behind);
+	int rc = sealed_open(&sealed);
+	while (rc == 0 && !result && (head = sealed_head(&sealed))) {
+		if (add_sealed(seal, head, err) != 0)
+			rc = -1;
+		else
+			rc = sealed_next(&sealed);
+		if (rc == 0 && !sealed_head(&sealed))
+			rc = sealed_open(&sealed);
+		result = look(seal, deadline_us) == 2 ? 2 : 0; /* all of the runs are taken, however many rows they have */
+	}
+	sealed_end(&sealed);
+	if (rc != 0)
+		return -1;
+	return result ? result : 1;
+}
+
+int seal_gather(struct store *store, struct seal *seal, int64_t deadline_us, struct error *err)
+{
+	MDB_txn *txn = env_read(&seal->day->env, err);
+	if (!txn)
+		return -1;
+	int result = seal->runs_count ? gather_runs(store, seal, txn, deadline_us, err) :
+	                                gather_hot(seal, txn, deadline_us, err);
+	result = env_read_end(&seal->day->env, txn, result, err);
+	if (result < 0 || result == 2)
+		return result < 0 ? -1 : 0;
+	if (finish_block(seal, err) != 0)
+		return -1;
+	if (seal->values.failed || seal->blocks.failed)
+		return error_set(err, ERROR_NOMEM, "sealing: out of memory");
+	seal->state = SEAL_STORE;
+	if (seal_rows(seal) == 0 && !seal->runs_count)
+		seal_forget(store);
+	return 0;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * seal_private.h: the job that sealing works on; private to seal*.c.
+ */
+#ifndef CDRD_STORE_SEALING_SEAL_PRIVATE_H
+#define CDRD_STORE_SEALING_SEAL_PRIVATE_H
+
+#include "store/blocks/block_builder.h"
+#include "store/ids/ids.h"
+#include "store/sealing/seal.h"
+#include "store/sealing/sealed.h"
+
+#define SEAL_RUNS_MAX 32 /* merged at once: as many readers are open */
+#define SEAL_BYTES_MAX ((size_t)16 << 20) /* of blocks in memory, give or take one */
+
+enum seal_state { SEAL_IDLE, SEAL_GATHER, SEAL_STORE };
+
+/* A finished block that waits to be stored. */
+struct seal_block {
+	struct day_block entry;
+	size_t offset; /* in seal->values */
+	uint32_t first_row;
+};
+
+struct seal {
+	enum seal_state state;
+	bool all;       /* store_seal_all was asked for */
+	size_t looked_at; /* days of this round that had nothing to do */
+	bool passed_over; /* some day of this round waits for a commit */
+	int64_t begun_us; /* monotonic */
+	struct day *day;
+	const struct catalog_product *product;
+	struct partition partition;
+	uint64_t snapshot;    /* rows up to this seq */
+	uint32_t rows_max;
+
+	uint32_t runs[SEAL_RUNS_MAX]; /* to be merged; without any, hot rows are sealed */
+	uint32_t runs_count;
+	struct directory entries;     /* the blocks of these runs */
+
+	seal_change_fn change; /* of these runs' records, or NULL */
+	void *change_arg;
+	uint64_t changes;      /* records that it has changed */
+
+	struct place behind;  /* where gathering goes on */
+	struct block_builder *builder;
+	struct buf places;    /* struct place of each gathered row */
+	struct buf ids;       /* ids_entry each */
+	struct buf values;    /* of the finished blocks */
+	struct buf blocks;    /* struct seal_block each */
+	struct buf touched;   /* struct place of rows replaced since they were gathered */
+	struct buf scratch;
+};
+
+static inline uint32_t seal_rows(const struct seal *seal)
+{
+	return (uint32_t)(seal->places.len / sizeof(struct place));
+}
+
+/* Stands for the number of a change that is given when the result is stored: the first, the second... */
+#define SEAL_CHANGE_PENDING (UINT64_C(1) << 62)
+
+/* The store's, made at first use. */
+struct seal *seal_of(struct store *store, struct error *err);
+
+/* seal_gather.c: gathers until `deadline_us`; the state becomes SEAL_STORE when all is there, SEAL_IDLE when there is
+ * nothing. */
+int seal_gather(struct store *store, struct seal *seal, int64_t deadline_us, struct error *err);
+
+/* seal_store.c: writes the result into the day's transaction; the state becomes SEAL_IDLE. */
+int seal_store(struct store *store, struct seal *seal, struct error *err);
+
+/* seal.c: begins with seal->runs, or with hot rows; the state becomes SEAL_GATHER. */
+int seal_begin_job(struct seal *seal, struct day *day, const struct partition *partition, struct error *err);
+
+/* seal_merge.c: fills seal->entries with the blocks of seal->runs. */
+int seal_take_runs(struct seal *seal, struct day *day, MDB_txn *txn, struct error *err);
+
+/* seal_merge.c: looks for runs of a day that are worth merging; *found, and the job's partition and runs, if there are. */
+int seal_find_runs(struct store *store, struct seal *seal, struct day *day, bool *found, struct error *err);
+
+#endif

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * seal_store.c: what was gathered goes into the day's write transaction, in one go. See seal.h.
+ */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/changes.h"
+#include "store/sealing/seal_private.h"
+
+/* What one store works on. */
+struct work {
+	struct store *store;
+	struct seal *seal;
+	struct day *day;
+	MDB_txn *txn;
+	struct error *err;
+};
+
+static int fail(const struct work *work, int rc, const char *doing)
+{
+	return env_fail(&work->day->env, rc, doing, work->err);
+}
+
+static int put(const struct work *work, enum day_db db, uint32_t number, MDB_val val)
+{
+	uint8_t bytes[NUMBER_KEY_LEN];
+	number_key_write(bytes, &work->seal->partition, number);
+	MDB_val key = env_val(bytes, sizeof(bytes));
+	int rc = mdb_put(work->txn, work->day->env.dbi[db], &key, &val, 0);
+	return rc ? fail(work, rc, "put block") : 0;
+}
+
+static int del(const struct work *work, enum day_db db, uint32_t number)
+{
+	uint8_t bytes[NUMBER_KEY_LEN];
+	number_key_write(bytes, &work->seal->partition, number);
+	MDB_val key = env_val(bytes, sizeof(bytes));
+	int rc = mdb_del(work->txn, work->day->env.dbi[db], &key, NULL);
+	return rc && rc != MDB_NOTFOUND ? fail(work, rc, "remove block") : 0;
+}
+
+/* One more than the last number of the partition in a database. */
+static int next_number(const struct work *work, enum day_db db, uint32_t *number)
+{
+	uint8_t bytes[NUMBER_KEY_LEN];
+	struct partition partition;
+	MDB_cursor *cursor;
+	number_key_write(bytes, &work->seal->partition, UINT32_MAX);
+	MDB_val key = env_val(bytes, sizeof(bytes)), val;
+	int rc = mdb_cursor_open(work->txn, work->day->env.dbi[db], &cursor);
+	if (rc)
+		return fail(work, rc, "open cursor");
+	rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+	rc = mdb_cursor_get(cursor, &key, &val, rc ? MDB_LAST : MDB_PREV);
+	*number = 0;
+	if (!rc && partition_has_key(&work->seal->partition, key) && number_key_read(key, &partition, number))
+		++*number;
+	mdb_cursor_close(cursor);
+	return rc && rc != MDB_NOTFOUND ? fail(work, rc, "last block") : 0;
+}
+
+/* --- rows replaced while they were gathered --- */
+
+static int compare_places(const void *a, const void *b)
+{
+	return place_compare(a, b);
+}
+
+static bool is_touched(const struct seal *seal, const struct place *place)
+{
+	size_t count = seal->touched.len / sizeof(*place);
+	return count && bsearch(place, seal->touched.data, count, sizeof(*place), compare_places);
+}
+
+/* Writes the bitmap of a new block's rows that were touched, and counts them in its entry. */
+static int put_touched(const struct work *work, uint32_t number, struct seal_block *block)
+{
+	struct seal *seal = work->seal;
+	const struct place *places = (const struct place *)(void *)seal->places.data + block->first_row;
+	uint8_t bits[BLOCK_ROWS / 8] = { 0 };
+	if (seal->touched.len == 0)
+		return 0;
+	for (uint32_t i = 0; i < block->entry.rows; i++) {
+		if (!is_touched(seal, &places[i]))
+			continue;
+		bits[i / 8] |= (uint8_t)(1 << i % 8);
+		block->entry.dead++;
+	}
+	return block->entry.dead ? put(work, DAY_DEAD, number, env_val(bits, (block->entry.rows + 7) / 8)) : 0;
+}
+
+/* --- writing --- */
+
+static int put_blocks(const struct work *work, uint32_t first_block, uint32_t run)
+{
+	struct seal *seal = work->seal;
+	struct seal_block *blocks = (struct seal_block *)(void *)seal->blocks.data;
+	uint32_t count = (uint32_t)(seal->blocks.len / sizeof(*blocks));
+	for (uint32_t i = 0; i < count; i++) {
+		struct seal_block *block = &blocks[i];
+		block->entry.run = run;
+		if (put_touched(work, first_block + i, block) != 0 ||
+		    put(work, DAY_BLOCK_DATA, first_block + i,
+		        env_val(seal->values.data + block->offset, block->entry.value_bytes)) != 0 ||
+		    put(work, DAY_BLOCKS, first_block + i, env_val(&block->entry, sizeof(block->entry))) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int put_ids(const struct work *work, uint32_t first_block, uint32_t run)
+{
+	struct seal *seal = work->seal;
+	const struct seal_block *blocks = (const struct seal_block *)(void *)seal->blocks.data;
+	uint32_t count = (uint32_t)(seal->blocks.len / sizeof(*blocks));
+	struct buf *out = &seal->values; /* the blocks are stored, so it is free */
+	size_t entries = seal->ids.len / sizeof(ids_entry);
+	buf_clear(out);
+	buf_clear(&seal->scratch);
+	if (!buf_reserve(&seal->scratch, seal->ids.len + count * sizeof(uint32_t)))
+		return error_set(work->err, ERROR_NOMEM, "sealing: out of memory");
+	uint32_t *rows = (uint32_t *)(void *)(seal->scratch.data + seal->ids.len);
+	for (uint32_t i = 0; i < count; i++)
+		rows[i] = blocks[i].entry.rows;
+	ids_write(out, first_block, rows, count, (ids_entry *)(void *)seal->ids.data,
+	          (ids_entry *)(void *)seal->scratch.data, entries);
+	if (out->failed)
+		return error_set(work->err, ERROR_NOMEM, "sealing: out of memory");
+	return put(work, DAY_BLOCK_IDS, run, env_val(out->data, out->len));
+}
+
+/* Removes the hot rows that are in blocks now, but not those that newer versions stand over. Their ids are known until
+ * the commit: others do not see the blocks before. */
+static int remove_hot(const struct work *work)
+{
+	struct seal *seal = work->seal;
+	struct buf *seqs = &work->day->sealed_seqs;
+	uint32_t removed = 0;
+	const struct place *places = (const struct place *)(void *)seal->places.data;
+	MDB_cursor *cursor;
+	int rc = mdb_cursor_open(work->txn, work->day->env.dbi[DAY_HOT], &cursor);
+	if (rc)
+		return fail(work, rc, "open cursor");
+	for (uint32_t i = 0; i < seal_rows(seal) && !rc; i++) {
+		uint8_t bytes[PLACE_KEY_LEN];
+		if (is_touched(seal, &places[i]))
+			continue;
+		place_key_write(bytes, &seal->partition, &places[i]);
+		MDB_val key = env_val(bytes, sizeof(bytes)), val;
+		rc = mdb_cursor_get(cursor, &key, &val, MDB_SET);
+		if (!rc)
+			rc = mdb_cursor_del(cursor, 0);
+		buf_add(seqs, &places[i].seq, sizeof(places[i].seq));
+		removed++;
+	}
+	mdb_cursor_close(cursor);
+	if (!rc && seqs->failed)
+		return error_set(work->err, ERROR_NOMEM, "sealing: out of memory");
+	if (rc)
+		return fail(work, rc, "remove hot rows");
+	hot_rows_gone(&work->day->hot, &seal->partition, removed, 0);
+	work->day->sealed_ids += seal->ids.len / sizeof(ids_entry);
+	return 0;
+}
+
+static int remove_runs(const struct work *work)
+{
+	struct seal *seal = work->seal;
+	for (size_t i = 0; i < seal->entries.count; i++) {
+		uint32_t number = seal->entries.entries[i].number;
+		if (del(work, DAY_BLOCKS, number) != 0 || del(work, DAY_BLOCK_DATA, number) != 0 ||
+		    del(work, DAY_DEAD, number) != 0)
+			return -1;
+	}
+	for (uint32_t i = 0; i < seal->runs_count; i++)
+		if (del(work, DAY_BLOCK_IDS, seal->runs[i]) != 0)
+			return -1;
+	return 0;
+}
+
+static uint64_t number_of(uint64_t seq, uint64_t first)
+{
+	return seq >= SEAL_CHANGE_PENDING ? first + (seq - SEAL_CHANGE_PENDING) : seq;
+}
+
+/* Gives records that were changed their numbers. Not earlier: what is committed before must not have later ones. */
+static int number_changes(const struct work *work)
+{
+	struct seal *seal = work->seal;
+	struct seal_block *blocks = (struct seal_block *)(void *)seal->blocks.data;
+	size_t count = seal->blocks.len / sizeof(*blocks);
+	uint64_t first = 0, seq = 0;
+	for (uint64_t i = 0; i < seal->changes; i++) {
+		if (store_next_seq(work->store, &seq, work->err) != 0)
+			return -1;
+		first = i == 0 ? seq : first;
+	}
+	if (seal->changes) {
+		id_filter_note_changes(work->day->filter, first, seq);
+		changes_note(work->store, &seal->partition, seq);
+	}
+	for (size_t i = 0; i < count && seal->changes; i++) {
+		struct day_block *entry = &blocks[i].entry;
+		if (!block_number_changes(seal->values.data + blocks[i].offset, entry->value_bytes, SEAL_CHANGE_PENDING, first))
+			return error_set(work->err, ERROR_CORRUPT, "%s: a block cannot be read again", work->day->env.path);
+		/* Of all rows' numbers the new ones are the last. */
+		entry->changed_min = number_of(entry->changed_min, first);
+		entry->changed_max = number_of(entry->changed_max, first);
+	}
+	return 0;
+}
+
+static int store_all(const struct work *work)
+{
+	struct seal *seal = work->seal;
+	uint32_t first_block, run;
+	if (seal->touched.len > 0)
+		qsort(seal->touched.data, seal->touched.len / sizeof(struct place), sizeof(struct place), compare_places);
+	if (number_changes(work) != 0 || next_number(work, DAY_BLOCKS, &first_block) != 0 ||
+	    next_number(work, DAY_BLOCK_IDS, &run) != 0)
+		return -1;
+	if (seal->blocks.len > 0 && (put_blocks(work, first_block, run) != 0 || put_ids(work, first_block, run) != 0))
+		return -1;
+	if (seal->runs_count)
+		return remove_runs(work);
+	if (remove_hot(work) != 0)
+		return -1;
+	struct hot *hot = &work->day->hot;
+	struct hot_partition *own = hot_partition_find(hot, &seal->partition);
+	if (own)
+		own->since_us = clock_monotonic_us(); /* what is left came after the job had begun */
+	if (hot->rows == 0)
+		work->day->hot_since_us = 0;
+	return 0;
+}
+
+static void count(struct store_seal_stats *stats, const struct seal *seal)
+{
+	const struct seal_block *blocks = (const struct seal_block *)(const void *)seal->blocks.data;
+	size_t blocks_count = seal->blocks.len / sizeof(*blocks);
+	stats->seals += seal->runs_count == 0;
+	stats->merges += seal->runs_count > 0;
+	stats->rows += seal_rows(seal);
+	stats->blocks += blocks_count;
+	for (size_t i = 0; i < blocks_count; i++)
+		stats->bytes += blocks[i].entry.value_bytes;
+	histogram_add(&stats->job, clock_monotonic_us() - seal->begun_us);
+}
+
+int seal_store(struct store *store, struct seal *seal, struct error *err)
+{
+	struct work work = { .store = store, .seal = seal, .day = seal->day, .err = err };
+	work.txn = env_write(&seal->day->env, err);
+	if (!work.txn || seal->touched.failed || store_all(&work) != 0) {
+		if (seal->touched.failed)
+			error_set(err, ERROR_NOMEM, "sealing: out of memory");
+		store_abort(store);
+		return -1;
+	}
+	log_debug("store", "%s %.8s %s: %u rows in %zu blocks%s", seal->day->env.path, seal->partition.account,
+	          seal->product->name.p, seal_rows(seal), seal->blocks.len / sizeof(struct seal_block),
+	          seal->runs_count ? ", merged" : "");
+	count(&store->sealing, seal);
+	seal->day->blocks_changed = true;
+	seal->day->pins--;
+	seal->state = SEAL_IDLE;
+	return 0;
+}
+
+int seal_mark_dead(struct day *day, MDB_txn *txn, const struct partition *partition, uint32_t block, uint32_t row,
+                   struct error *err)
+{
+	uint8_t key_bytes[NUMBER_KEY_LEN], bits[BLOCK_ROWS / 8] = { 0 };
+	struct day_block entry;
+	MDB_val val;
+	number_key_write(key_bytes, partition, block);
+	MDB_val key = env_val(key_bytes, sizeof(key_bytes));
+	int rc = mdb_get(txn, day->env.dbi[DAY_BLOCKS], &key, &val);
+	if (rc)
+		return env_fail(&day->env, rc, "get block", err);
+	if (!day_block_read(val, &entry) || row >= entry.rows || entry.rows > BLOCK_ROWS)
+		return error_set(err, ERROR_CORRUPT, "%s: an entry of blocks cannot be read", day->env.path);
+	rc = mdb_get(txn, day->env.dbi[DAY_DEAD], &key, &val);
+	if (rc && rc != MDB_NOTFOUND)
+		return env_fail(&day->env, rc, "get dead rows", err);
+	if (!rc)
+		memcpy(bits, val.mv_data, val.mv_size < sizeof(bits) ? val.mv_size : sizeof(bits));
+	bits[row / 8] |= (uint8_t)(1 << row % 8);
+	entry.dead++;
+	MDB_val dead = env_val(bits, (entry.rows + 7) / 8), changed = env_val(&entry, sizeof(entry));
+	rc = mdb_put(txn, day->env.dbi[DAY_DEAD], &key, &dead, 0);
+	if (!rc)
+		rc = mdb_put(txn, day->env.dbi[DAY_BLOCKS], &key, &changed, 0);
+	day->blocks_changed = true;
+	return rc ? env_fail(&day->env, rc, "put dead rows", err) : 0;
+}

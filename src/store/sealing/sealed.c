@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sealed.c: merging blocks by place. See sealed.h.
+ */
+#include "store/sealing/sealed.h"
+
+#include <stdlib.h>
+
+#include "store/blocks/block_skip.h"
+
+#define PASSED_OVER_MAX 16 /* blocks; each takes some microseconds, or a few reads from disk */
+
+static void close_head(struct sealed *sealed, size_t at)
+{
+	store_reader_give(sealed->store, sealed->heads[at].reader);
+	sealed->heads[at] = sealed->heads[--sealed->heads_count];
+}
+
+/* Moves a head to its first living row from `row` on. 1, 0 when the block has ended, -1. */
+static int settle(struct sealed *sealed, struct sealed_head *head, uint32_t row)
+{
+	while (row < head->reader->view.head.rows && block_reader_is_dead(head->reader, row))
+		row++;
+	if (row >= head->reader->view.head.rows)
+		return 0;
+	if (block_reader_load(head->reader, row, sealed->err) != 0)
+		return -1;
+	head->row = row;
+	head->place = *block_reader_place(head->reader, row);
+	return 1;
+}
+
+/* The first row of a block that is behind sealed->behind. */
+static int first_row(struct sealed *sealed, struct block_reader *reader, const struct day_block *block, uint32_t *row)
+{
+	struct place first = day_block_first(block, sealed->partition.direction);
+	struct place from = sealed->behind;
+	*row = 0;
+	if (place_compare(&first, &from) > 0)
+		return 0;
+	from.seq++;
+	return block_reader_seek(reader, &from, row, sealed->err);
+}
+
+static int heads_grow(struct sealed *sealed)
+{
+	if (sealed->heads_count < sealed->heads_cap)
+		return 0;
+	size_t cap = sealed->heads_cap ? 2 * sealed->heads_cap : 4;
+	struct sealed_head *heads = realloc(sealed->heads, cap * sizeof(*heads));
+	if (!heads)
+		return error_set(sealed->err, ERROR_NOMEM, "%zu blocks at once: out of memory", cap);
+	sealed->heads = heads;
+	sealed->heads_cap = cap;
+	return 0;
+}
+
+/* Opens an entry, unless it has nothing to give. */
+static int open_entry(struct sealed *sealed, const struct directory_entry *entry)
+{
+	struct place last = day_block_last(&entry->block, sealed->partition.direction);
+	if (entry->block.dead == entry->block.rows || place_compare(&last, &sealed->behind) <= 0)
+		return 0;
+	struct block_reader *reader = heads_grow(sealed) == 0 ? store_reader_take(sealed->store, sealed->err) : NULL;
+	if (!reader)
+		return -1;
+	uint32_t row = 0;
+	int result = block_reader_begin(reader, sealed->day, sealed->txn, sealed->product, &sealed->partition,
+	                                entry->number, sealed->err);
+	if (result > 0 && sealed->filters_count && block_reader_check_skip(reader, sealed->err) != 0)
+		result = -1;
+	if (result > 0 && !block_skip_may_pass(reader->view.skip, sealed->filters, sealed->filters_count))
+		result = 0;
+	if (result > 0 && first_row(sealed, reader, &entry->block, &row) != 0)
+		result = -1;
+	struct sealed_head head = { .reader = reader };
+	if (result > 0)
+		result = settle(sealed, &head, row);
+	if (result > 0)
+		sealed->heads[sealed->heads_count++] = head;
+	else
+		store_reader_give(sealed->store, reader);
+	return result < 0 ? -1 : 0;
+}
+
+static void choose_first(struct sealed *sealed)
+{
+	sealed->first = 0;
+	for (size_t i = 1; i < sealed->heads_count; i++)
+		if (place_compare(&sealed->heads[i].place, &sealed->heads[sealed->first].place) < 0)
+			sealed->first = i;
+}
+
+int sealed_open(struct sealed *sealed)
+{
+	unsigned passed_over = 0;
+	choose_first(sealed);
+	while (sealed->next < sealed->entries_count) {
+		const struct directory_entry *entry = &sealed->entries[sealed->next];
+		struct place begin = day_block_first(&entry->block, sealed->partition.direction);
+		if (sealed->heads_count && place_compare(&begin, &sealed->heads[sealed->first].place) > 0)
+			break;
+		sealed->next++;
+		if (open_entry(sealed, entry) != 0)
+			return -1;
+		choose_first(sealed);
+		if (sealed->filters_count && !sealed->heads_count && ++passed_over == PASSED_OVER_MAX)
+			break;
+	}
+	return 0;
+}
+
+void sealed_begin(struct sealed *sealed, size_t next, const struct place *behind)
+{
+	sealed->next = next;
+	sealed->behind = *behind;
+}
+
+int sealed_next(struct sealed *sealed)
+{
+	struct sealed_head *head = &sealed->heads[sealed->first];
+	sealed->behind = head->place;
+	int result = settle(sealed, head, head->row + 1);
+	if (result < 0)
+		return -1;
+	if (result == 0)
+		close_head(sealed, sealed->first);
+	return sealed->heads_count ? sealed_open(sealed) : 0;
+}
+
+void sealed_skip_entry(struct sealed *sealed)
+{
+	const struct directory_entry *entry = &sealed->entries[sealed->next++];
+	sealed->behind = day_block_last(&entry->block, sealed->partition.direction);
+}
+
+void sealed_end(struct sealed *sealed)
+{
+	while (sealed->heads_count)
+		close_head(sealed, 0);
+	free(sealed->heads);
+	sealed->heads = NULL;
+	sealed->heads_cap = 0;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sealed.h: the sealed records of a partition in order, out of blocks that may overlap; private to store/.
+ *
+ *	struct sealed sealed = { .store = ..., .day = ..., ... };
+ *	sealed_begin(&sealed, 0, &behind);
+ *	for (rc = sealed_open(&sealed); rc == 0 && (head = sealed_head(&sealed)); rc = sealed_next(&sealed))
+ *		block_reader_record(head->reader, head->row, ...);
+ *	sealed_end(&sealed);
+ *
+ * Most often one block is open at a time; where blocks overlap, as many as do. Dead rows are passed over.
+ */
+#ifndef CDRD_STORE_SEALING_SEALED_H
+#define CDRD_STORE_SEALING_SEALED_H
+
+#include "store/store_private.h"
+
+struct sealed_head {
+	struct block_reader *reader;
+	uint32_t row;
+	struct place place;
+};
+
+struct sealed {
+	/* the caller's */
+	struct store *store;
+	struct day *day;
+	MDB_txn *txn;
+	const struct catalog_product *product;
+	struct partition partition;
+	const struct directory_entry *entries; /* by first place */
+	size_t entries_count;
+	const struct scan_filter *filters; /* blocks that cannot pass them are left out; rows are not looked at */
+	size_t filters_count;
+	struct error *err;
+
+	/* sealed.c's */
+	size_t next; /* entry not opened yet */
+	struct place behind;
+	struct sealed_head *heads;
+	size_t heads_count;
+	size_t heads_cap;
+	size_t first; /* the head that comes next */
+};
+
+/* Goes behind a place; `next` is the first entry that may hold a record there. Opens nothing yet. */
+void sealed_begin(struct sealed *sealed, size_t next, const struct place *behind);
+
+/* Opens what is needed to know which record comes next. Where filters pass over many blocks in a row it returns between
+ * them, without a head: it is to be called again for as long as `next` has not reached the last entry. */
+int sealed_open(struct sealed *sealed);
+
+/* The record that comes next, its segment loaded; NULL at the end. */
+static inline const struct sealed_head *sealed_head(const struct sealed *sealed)
+{
+	return sealed->heads_count ? &sealed->heads[sealed->first] : NULL;
+}
+
+/* Passes over the record that comes next. Where that was the last of the open blocks, the following are opened by
+ * sealed_open, not here: the caller may want them whole. */
+int sealed_next(struct sealed *sealed);
+
+/* Passes over a whole entry that has not been opened: the next one, when there is no head. */
+void sealed_skip_entry(struct sealed *sealed);
+
+/* Gives back what was taken. Safe on one that was zeroed or has ended. */
+void sealed_end(struct sealed *sealed);
+
+#endif
