@@ -30,7 +30,7 @@
 #include "api/routes.h"
 #include "ingest/ingest.h"
 #include "privacy/closing.h"
-#include "meter/meter.h"
+#include "billing/billing.h"
 #include "metrics/metrics.h"
 #include "query/cursor.h"
 #include "report/report.h"
@@ -59,7 +59,8 @@ struct daemon {
 	struct ingest *ingest;
 	struct callbacks *callbacks;
 	struct reports *reports;
-	struct meter *meter;
+	struct billing *billing;
+	struct limits *limits;
 	struct closing *closing;
 	struct http_app app;
 	struct http_server *http;
@@ -180,7 +181,7 @@ static void reload(struct daemon *d)
 		buf_free(&faults.lines);
 		return;
 	}
-	if (meter_check_reload(d->meter, &fresh, &err) != 0) {
+	if (billing_check_reload(d->billing, &fresh, &err) != 0) {
 		log_error("main", "reload: %s; the settings stay as they were", err.message);
 		config_free(&fresh);
 		return;
@@ -193,7 +194,7 @@ static void reload(struct daemon *d)
 	log_info("main", "reloaded the configuration");
 	audit_daemon(d, "daemon reload", "the configuration was read again");
 	disk_look(d->disk);
-	meter_reload(d->meter);
+	billing_reload(d->billing);
 	callbacks_reload(d->callbacks);
 	buf_free(&ignored);
 	config_free(&fresh);
@@ -320,10 +321,13 @@ static int start_store(struct daemon *d, struct error *err)
 	if (!d->reports)
 		return -1;
 	reports_watch_disk(d->reports, d->disk);
-	d->meter = meter_new(d->base, &d->config, d->store, d->ingest, err);
-	if (!d->meter)
+	d->billing = billing_new(d->base, &d->config, d->store, d->ingest, err);
+	if (!d->billing)
 		return -1;
-	reports_on_end(d->reports, meter_charge_report, d->meter);
+	d->limits = limits_new(d->base, &d->config, d->billing, err);
+	if (!d->limits)
+		return -1;
+	reports_on_end(d->reports, billing_charge_report, d->billing);
 	d->closing = closing_new(&(struct closing_context){ d->base, &d->config, d->store, d->ingest, d->reports });
 	return d->closing ? 0 : error_set(err, ERROR_NOMEM, "deleted accounts: out of memory");
 }
@@ -338,7 +342,8 @@ static int start_http(struct daemon *d, struct error *err)
 		.store = d->store,
 		.ingest = d->ingest,
 		.reports = d->reports,
-		.meter = d->meter,
+		.billing = d->billing,
+		.limits = d->limits,
 	};
 	if (cursor_key_load(&d->app.cursor_key, d->config.data_dir, err) != 0)
 		return -1;
@@ -347,7 +352,7 @@ static int start_http(struct daemon *d, struct error *err)
 		return -1;
 	d->app.http = d->http;
 	http_server_log_to(d->http, d->access);
-	http_server_limit(d->http, d->meter);
+	http_server_limit(d->http, d->limits);
 	return http_server_listen(d->http, "listen", d->config.listen, err);
 }
 
@@ -362,7 +367,7 @@ static int start_admin(struct daemon *d, struct error *err)
 		.http = d->http,
 		.callbacks = d->callbacks,
 		.reports = d->reports,
-		.meter = d->meter,
+		.billing = d->billing,
 		.closing = d->closing,
 		.lag = d->lag,
 		.disk = d->disk,
@@ -412,7 +417,8 @@ static void stop(struct daemon *d)
 	closing_free(d->closing);
 	reports_free(d->reports);
 	callbacks_free(d->callbacks);
-	meter_free(d->meter);
+	limits_free(d->limits);
+	billing_free(d->billing);
 	ingest_free(d->ingest);
 	retention_free(d->retention);
 	disk_free(d->disk);

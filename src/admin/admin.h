@@ -24,7 +24,7 @@
 #include "http/http.h"
 #include "ingest/ingest.h"
 #include "privacy/closing.h"
-#include "meter/meter.h"
+#include "billing/billing.h"
 #include "report/report.h"
 #include "store/store.h"
 
@@ -40,7 +40,7 @@ struct admin_context {
 	struct http_server *http;
 	struct callbacks *callbacks;
 	struct reports *reports;
-	struct meter *meter;
+	struct billing *billing;
 	struct closing *closing;
 	const struct lag *lag; /* the loop's lateness */
 	const struct disk *disk;

@@ -7,8 +7,8 @@
 #include "admin/command.h"
 #include "base/clock.h"
 #include "base/decimal.h"
-#include "meter/meter.h"
-#include "meter/statement.h"
+#include "billing/billing.h"
+#include "billing/statement.h"
 
 #define SLICE_US 5000
 #define NO_PLAN "-"
@@ -21,7 +21,7 @@ void admin_account_plan(const struct admin_context *context, const struct args *
 	bool none = strcmp(name, NO_PLAN) == 0;
 	struct error err;
 	int result = 0;
-	if (!none && !plans_find(meter_plans(context->meter), str_from(name)))
+	if (!none && !plans_find(billing_plans(context->billing), str_from(name)))
 		result = error_set(&err, ERROR_NOT_FOUND, "plan %.40s: none of the plans that the setting plans has",
 		                   name);
 	if (result == 0)
@@ -153,8 +153,8 @@ static struct work *begin(const struct admin_context *context, const struct args
 	work->reply = reply;
 	if (!statement_month(month, now_us, &work->from_us, &to_us))
 		error_set(err, ERROR_INVALID, "--month %.40s: must be a month such as 2026-11", month);
-	else if (meter_flush(context->meter, err) == 0)
-		work->statement = statement_begin(context->store, meter_plans(context->meter), work->from_us, to_us,
+	else if (billing_flush(context->billing, err) == 0)
+		work->statement = statement_begin(context->store, billing_plans(context->billing), work->from_us, to_us,
 		                                  account, now_us, err);
 	if (work->statement)
 		return work;

@@ -21,7 +21,7 @@ struct answer {
 	struct buf next;
 	struct buf token;
 	struct buf scratch;
-	struct meter_price price;
+	struct billing_price price;
 	bool charged;
 };
 
@@ -68,8 +68,8 @@ static int look_for_charge(struct http_changes *page, struct error *err)
 
 	if (!page->has_token)
 		return 0;
-	meter_page_id(reader, &cursor, page->request_id);
-	return meter_is_charged(page->app->meter, reader, page->request_id, page->began_us, err);
+	billing_page_id(reader, &cursor, page->request_id);
+	return billing_is_charged(page->app->billing, reader, page->request_id, page->began_us, err);
 }
 
 static int quote(struct http_changes *page, struct answer *answer, struct error *err)
@@ -78,13 +78,13 @@ static int quote(struct http_changes *page, struct answer *answer, struct error 
 	size_t count = page->found.count;
 	int charged = 1;
 
-	if (count > 0 && !meter_is_free(page->plan.product) && !http_request_is_head(page->request))
+	if (count > 0 && !billing_is_free(page->plan.product) && !http_request_is_head(page->request))
 		charged = look_for_charge(page, err);
 	answer->charged = charged == 0;
 	if (answer->charged)
-		meter_quote(page->app->meter, account, count, &answer->price);
+		billing_quote(page->app->billing, account, count, &answer->price);
 	else
-		meter_quote_nothing(page->app->meter, account, &answer->price);
+		billing_quote_nothing(page->app->billing, account, &answer->price);
 	return charged < 0 ? -1 : 0;
 }
 
@@ -95,11 +95,11 @@ static const char *status_of(const struct http_changes *page)
 
 static void charge(const struct http_changes *page, const struct answer *answer)
 {
-	struct meter_usage usage = {
+	struct billing_usage usage = {
 		.id = page->request_id,
 		.owner = page->plan.account,
 		.product = page->plan.product_name,
-		.job_type = METER_BY_DATES,
+		.job_type = BILLING_BY_DATES,
 		.status = status_of(page),
 		.received_us = page->received_us,
 		.started_us = page->received_us,
@@ -108,7 +108,7 @@ static void charge(const struct http_changes *page, const struct answer *answer)
 	};
 
 	if (answer->charged)
-		meter_charge(page->app->meter, http_request_account(page->request), &usage, &answer->price);
+		billing_charge(page->app->billing, http_request_account(page->request), &usage, &answer->price);
 }
 
 /* --- the JSON --- */

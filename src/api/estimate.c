@@ -89,7 +89,7 @@ static uint64_t extrapolate(const struct estimate *estimate, bool whole)
 
 /* --- the answer --- */
 
-static void write_price(struct json *json, const struct meter_price *price)
+static void write_price(struct json *json, const struct billing_price *price)
 {
 	struct buf text = { 0 };
 
@@ -108,12 +108,12 @@ static void answer(struct estimate *estimate, uint64_t rows, bool exact)
 	bool truncated = rows_max > 0 && rows > rows_max;
 	struct buf body = { 0 };
 	struct json json = json_to(&body);
-	struct meter_price price;
+	struct billing_price price;
 
-	if (meter_is_free(estimate->plan.product))
-		meter_quote_nothing(estimate->app->meter, account, &price);
+	if (billing_is_free(estimate->plan.product))
+		billing_quote_nothing(estimate->app->billing, account, &price);
 	else
-		meter_quote(estimate->app->meter, account, truncated ? rows_max : rows, &price);
+		billing_quote(estimate->app->billing, account, truncated ? rows_max : rows, &price);
 	json_object_begin(&json);
 	query_plan_echo(&estimate->plan, &estimate->params, &json);
 	json_key(&json, "items_count");

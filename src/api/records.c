@@ -80,7 +80,7 @@ static bool resume(struct http_records_page *page)
 	if (page->limit == 0)
 		page->limit = cursor.limit;
 	cursor.limit = (uint32_t)page->limit;
-	meter_page_id(reader, &cursor, page->request_id);
+	billing_page_id(reader, &cursor, page->request_id);
 	return true;
 }
 
@@ -89,8 +89,8 @@ static int look_for_charge(struct http_records_page *page, struct error *err)
 {
 	int found = 0;
 
-	if (page->plan.cursor.p && !meter_is_free(page->plan.product))
-		found = meter_is_charged(page->app->meter, http_request_account(page->request), page->request_id,
+	if (page->plan.cursor.p && !billing_is_free(page->plan.product))
+		found = billing_is_charged(page->app->billing, http_request_account(page->request), page->request_id,
 		                         page->began_us, err);
 	page->is_paid = found > 0;
 	return found < 0 ? -1 : 0;
@@ -110,8 +110,8 @@ static bool prepare(struct http_records_page *page)
 	if (!make_plan(page))
 		return false;
 	/* who asks what he has been charged for is told of all of it */
-	if (meter_is_free(page->plan.product))
-		meter_settle(page->app->meter);
+	if (billing_is_free(page->plan.product))
+		billing_settle(page->app->billing);
 	page->snapshot = store_snapshot(page->app->store);
 	if (page->plan.cursor.p && !resume(page))
 		return false;

@@ -78,7 +78,7 @@ static void write_time(struct json *json, const char *key, int64_t time_us, stru
 	json_member_str(json, key, buf_str(scratch));
 }
 
-static void write_price(const struct meter_price *price, struct json *json, struct buf *scratch)
+static void write_price(const struct billing_price *price, struct json *json, struct buf *scratch)
 {
 	buf_clear(scratch);
 	decimal_format(scratch, price->total);
@@ -95,18 +95,18 @@ static bool is_empty_range(const struct query_plan *plan)
 /* Is the page one that costs anything? */
 static bool is_chargeable(const struct http_records_page *page)
 {
-	return !page->is_paid && !is_empty_range(&page->plan) && !meter_is_free(page->plan.product) &&
+	return !page->is_paid && !is_empty_range(&page->plan) && !billing_is_free(page->plan.product) &&
 	       !http_request_is_head(page->request);
 }
 
-static void quote(const struct http_records_page *page, struct meter_price *price)
+static void quote(const struct http_records_page *page, struct billing_price *price)
 {
 	const struct account *account = http_request_account(page->request);
 
 	if (is_chargeable(page))
-		meter_quote(page->app->meter, account, page->count, price);
+		billing_quote(page->app->billing, account, page->count, price);
 	else
-		meter_quote_nothing(page->app->meter, account, price);
+		billing_quote_nothing(page->app->billing, account, price);
 }
 
 static const char *status_of(const struct http_records_page *page)
@@ -114,13 +114,13 @@ static const char *status_of(const struct http_records_page *page)
 	return page->more ? "TRUNCATED" : "SUCCESS";
 }
 
-static void charge(const struct http_records_page *page, const struct meter_price *price)
+static void charge(const struct http_records_page *page, const struct billing_price *price)
 {
-	struct meter_usage usage = {
+	struct billing_usage usage = {
 		.id = page->request_id,
 		.owner = page->plan.account,
 		.product = page->plan.product_name,
-		.job_type = page->plan.by_id ? METER_BY_ID : METER_BY_DATES,
+		.job_type = page->plan.by_id ? BILLING_BY_ID : BILLING_BY_DATES,
 		.status = status_of(page),
 		.received_us = page->received_us,
 		.started_us = page->received_us,
@@ -129,11 +129,11 @@ static void charge(const struct http_records_page *page, const struct meter_pric
 	};
 
 	if (is_chargeable(page))
-		meter_charge(page->app->meter, http_request_account(page->request), &usage, price);
+		billing_charge(page->app->billing, http_request_account(page->request), &usage, price);
 }
 
 /* All of the answer that stands before its records. */
-static void write_front(const struct http_records_page *page, const struct meter_price *price, struct answer *answer,
+static void write_front(const struct http_records_page *page, const struct billing_price *price, struct answer *answer,
                         struct buf *out)
 {
 	struct json json = json_to(out);
@@ -170,7 +170,7 @@ int http_records_answer(struct http_records_page *page, struct error *err)
 {
 	struct answer answer = { 0 };
 	struct buf front = { 0 };
-	struct meter_price price;
+	struct billing_price price;
 	int result = -1;
 
 	http_request_url(page->request, &answer.self);

@@ -130,8 +130,8 @@ bool http_report_make_plan(struct http_request *request, const struct http_app *
 	}
 	if (!http_plan_may_read(request, app, str_from(plan->account)))
 		return false;
-	if (meter_is_free(plan->product))
-		meter_settle(app->meter);
+	if (billing_is_free(plan->product))
+		billing_settle(app->billing);
 	return true;
 }
 
@@ -151,7 +151,7 @@ static void create(struct post *post)
 		.key = post->key,
 		.body_hash = post->body_hash,
 		.received_us = post->received_us,
-		.pending_max = meter_queued_max(post->app->meter, http_request_account(post->request)),
+		.pending_max = limits_queued_max(post->app->limits, http_request_account(post->request)),
 	};
 	struct report report;
 	struct error err;

@@ -16,7 +16,8 @@
 #include "base/task.h"
 #include "http/http.h"
 #include "ingest/ingest.h"
-#include "meter/meter.h"
+#include "limits/limits.h"
+#include "billing/billing.h"
 #include "query/cursor.h"
 #include "report/report.h"
 #include "store/store.h"
@@ -35,7 +36,8 @@ struct http_app {
 	struct store *store;
 	struct ingest *ingest;
 	struct reports *reports;
-	struct meter *meter;
+	struct billing *billing;
+	struct limits *limits;
 	struct cursor_key cursor_key;
 	struct http_summary_turns *summary_turns; /* of summaries (summary_turns.c); NULL: none is made */
 	struct http_changes_waiters *waiters; /* for changes (changes_wait.c); NULL: none */

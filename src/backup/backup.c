@@ -74,7 +74,7 @@ void backup_free(struct backup *backup)
 	if (backup->phase == BACKUP_PHASE_COPYING) {
 		copying_forget(backup->store);
 		if (backup_spool_clear(backup, &err) != 0)
-			log_warn("keep", "%s", err.message);
+			log_warn("backup", "%s", err.message);
 	}
 	if (backup->keeps_moves)
 		store_keep_moves(backup->store, false);

@@ -14,6 +14,7 @@ libcdrd_a_SOURCES += \
 	src/base/json.c src/base/json.h \
 	src/base/key_file.c src/base/key_file.h \
 	src/base/lag.c src/base/lag.h \
+	src/base/recent.c src/base/recent.h \
 	src/base/log.c src/base/log.h \
 	src/base/logfile.c src/base/logfile.h \
 	src/base/settings.def \

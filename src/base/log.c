@@ -71,8 +71,8 @@ void log_set_topics(const char *topics)
 
 /* The modules, and what of them is a topic of its own. A test compares them with what is logged. */
 static const char *const known_topics[] = {
-	"access", "admin",  "audit", "callback", "config", "disk",      "http",  "ingest",
-	"keep",   "log",    "main",  "meter",    "report", "retention", "store", "verify",
+	"access",  "admin",  "audit", "backup", "billing", "callback", "config", "disk",  "http",
+	"ingest",  "limits", "log",   "main",   "privacy", "report",   "retention", "store", "verify",
 };
 
 static bool is_known(struct str topic)

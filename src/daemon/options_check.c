@@ -16,7 +16,7 @@
 #include "callback/callback.h"
 #include "daemon/options.h"
 #include "http/http.h"
-#include "meter/plans.h"
+#include "billing/plans.h"
 
 /* --- paths --- */
 

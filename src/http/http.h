@@ -21,12 +21,12 @@
 #include "base/error.h"
 #include "base/histogram.h"
 #include "base/str.h"
-#include "meter/meter.h"
+#include "limits/limits.h"
 #include "query/query.h"
 #include "store/accounts.h"
 
 struct http_access;
-struct meter;
+struct limits;
 struct http_server;
 struct http_request;
 
@@ -50,7 +50,7 @@ struct http_route {
 	enum http_auth auth;
 	enum http_body body;
 	void (*handle)(struct http_request *request, void *app);
-	enum meter_limit limit; /* that it counts against; none if left out */
+	enum limit limit; /* that it counts against; none if left out */
 };
 
 /* `routes` ends with a row whose path is NULL; routes, app, config and store stay the caller's and must outlive the
@@ -71,8 +71,8 @@ int http_server_listen(struct http_server *server, const char *setting, const ch
 /* Writes a line to `access` for each request from now on; NULL for none. It stays the caller's. */
 void http_server_log_to(struct http_server *server, struct http_access *access);
 
-/* Asks `meter` from now on whether requests may be taken. It stays the caller's. */
-void http_server_limit(struct http_server *server, struct meter *meter);
+/* Asks `limits` from now on whether requests may be taken. It stays the caller's. */
+void http_server_limit(struct http_server *server, struct limits *limits);
 
 /* The port of the first listener (for `listen = 127.0.0.1:0`). */
 int http_server_port(const struct http_server *server);

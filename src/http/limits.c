@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * limits.c: turning requests away before they cost anything: overload, guessed secrets, too many of an account.
- * Declared in connection.h; what is counted, and how, is meter/'s business.
+ * Declared in connection.h; what is counted, and how, is billing/'s business.
  *
  * Every answer to a request that counts says how much is left (draft-ietf-httpapi-ratelimit-headers):
  *
@@ -16,15 +16,15 @@
 
 #include "base/clock.h"
 #include "http/connection.h"
-#include "meter/meter.h"
+#include "limits/limits.h"
 
 #define SHED_RETRY_SECONDS "2"
 #define DOWNLOAD_RETRY_SECONDS "5"
 #define LOGIN_RETRY_SECONDS "10"
 
-static struct meter *meter_of(const struct http_request *request)
+static struct limits *limits_of(const struct http_request *request)
 {
-	return request->connection->server->meter;
+	return request->connection->server->limits;
 }
 
 bool http_limits_admit(struct http_request *request)
@@ -33,7 +33,7 @@ bool http_limits_admit(struct http_request *request)
 		[GUARD_MEMORY] = "The server is short of memory; try again later.",
 		[GUARD_LAG] = "The server has too much to do; try again later.",
 	};
-	struct guard *guard = meter_of(request) ? meter_guard(meter_of(request)) : NULL;
+	struct guard *guard = limits_of(request) ? limits_guard(limits_of(request)) : NULL;
 	enum guard_cause cause = guard ? guard_cause(guard) : GUARD_NONE;
 
 	if (cause == GUARD_NONE || request->route->auth == HTTP_AUTH_NONE)
@@ -65,7 +65,7 @@ static struct logins_address address_of(const struct http_request *request)
 
 static void late_free(struct late_answer *late)
 {
-	logins_answered(meter_logins(meter_of(late->request)), &late->address);
+	logins_answered(limits_logins(limits_of(late->request)), &late->address);
 	if (late->timer)
 		event_free(late->timer);
 	free(late);
@@ -96,7 +96,7 @@ static bool answer_later(struct http_request *request, const struct logins_addre
 	struct late_answer *late = calloc(1, sizeof(*late));
 
 	if (!late) {
-		logins_answered(meter_logins(meter_of(request)), address);
+		logins_answered(limits_logins(limits_of(request)), address);
 		return false;
 	}
 	late->request = request;
@@ -114,7 +114,7 @@ static bool answer_later(struct http_request *request, const struct logins_addre
 
 bool http_limits_may_login(struct http_request *request)
 {
-	struct logins *logins = meter_of(request) ? meter_logins(meter_of(request)) : NULL;
+	struct logins *logins = limits_of(request) ? limits_logins(limits_of(request)) : NULL;
 	struct logins_address address;
 
 	if (!logins || request->route->auth == HTTP_AUTH_NONE || !logins_any_waiting(logins))
@@ -133,9 +133,9 @@ void http_limits_refuse_login(struct http_request *request, const struct error *
 	struct logins_address address;
 	int64_t delay_us = 0;
 
-	if (meter_of(request) && config->login_delay_max > 0 && err->code == ERROR_UNAUTHORIZED) {
+	if (limits_of(request) && config->login_delay_max > 0 && err->code == ERROR_UNAUTHORIZED) {
 		address = address_of(request);
-		delay_us = logins_failed(meter_logins(meter_of(request)), &address, clock_monotonic_us(),
+		delay_us = logins_failed(limits_logins(limits_of(request)), &address, clock_monotonic_us(),
 		                         config->login_delay_max);
 	}
 	if (delay_us == 0 || !answer_later(request, &address, delay_us, err))
@@ -144,7 +144,7 @@ void http_limits_refuse_login(struct http_request *request, const struct error *
 
 /* --- too many of an account --- */
 
-static void add_rate(struct http_request *request, const struct meter_rate *rate)
+static void add_rate(struct http_request *request, const struct limits_rate *rate)
 {
 	char text[96];
 
@@ -156,8 +156,8 @@ static void add_rate(struct http_request *request, const struct meter_rate *rate
 
 static bool take_rate(struct http_request *request)
 {
-	struct meter_rate rate;
-	bool taken = meter_take(meter_of(request), &request->account, request->route->limit, &rate);
+	struct limits_rate rate;
+	bool taken = limits_take(limits_of(request), &request->account, request->route->limit, &rate);
 	char detail[128];
 
 	if (rate.quota > 0)
@@ -176,7 +176,7 @@ static bool may_download(struct http_request *request)
 	char detail[128];
 	int64_t most;
 
-	if (meter_may_download(meter_of(request), &request->account, &most))
+	if (limits_may_download(limits_of(request), &request->account, &most))
 		return true;
 	(void)snprintf(detail, sizeof(detail), "Account %s has %" PRId64 " downloads in progress, which is all it may have.",
 	               request->account.id, most);
@@ -187,18 +187,18 @@ static bool may_download(struct http_request *request)
 
 bool http_limits_take(struct http_request *request)
 {
-	if (!meter_of(request) || request->route->limit == METER_LIMIT_NONE)
+	if (!limits_of(request) || request->route->limit == LIMIT_NONE)
 		return true;
-	return request->route->limit == METER_LIMIT_DOWNLOAD ? may_download(request) : take_rate(request);
+	return request->route->limit == LIMIT_DOWNLOAD ? may_download(request) : take_rate(request);
 }
 
 void http_limits_download_begun(const struct http_request *request)
 {
 	struct http_connection *c = request->connection;
 
-	if (!meter_of(request) || request->route->limit != METER_LIMIT_DOWNLOAD)
+	if (!limits_of(request) || request->route->limit != LIMIT_DOWNLOAD)
 		return;
-	meter_download_begun(meter_of(request), &request->account);
+	limits_download_begun(limits_of(request), &request->account);
 	memcpy(c->file.account, request->account.id, sizeof(c->file.account));
 }
 
@@ -206,6 +206,6 @@ void http_limits_download_ended(struct http_connection *c)
 {
 	if (c->file.account[0] == '\0')
 		return;
-	meter_download_ended(c->server->meter, c->file.account);
+	limits_download_ended(c->server->limits, c->file.account);
 	c->file.account[0] = '\0';
 }

@@ -117,9 +117,9 @@ void http_server_log_to(struct http_server *server, struct http_access *access)
 
 /* --- its end --- */
 
-void http_server_limit(struct http_server *server, struct meter *meter)
+void http_server_limit(struct http_server *server, struct limits *limits)
 {
-	server->meter = meter;
+	server->limits = limits;
 }
 
 static void on_drained(evutil_socket_t fd, short what, void *arg)

@@ -24,7 +24,7 @@ struct http_server {
 	const struct http_route *routes;
 	size_t routes_count;
 	void *app;
-	struct meter *meter; /* NULL: no limits */
+	struct limits *limits; /* NULL: no limits */
 
 	int listeners_count;
 	struct evconnlistener *listeners[HTTP_LISTENERS_MAX];

@@ -79,7 +79,7 @@ void ingest_batch_summary(const struct ingest_batch *batch, struct ingest_summar
 bool ingest_batch_is_over(const struct ingest_batch *batch);
 
 /*
- * For others that put records into the store's open transactions (meter/): commits them with all that waits, blocking
+ * For others that put records into the store's open transactions (billing/): commits them with all that waits, blocking
  * for the fsyncs; -1 when that was not possible, and everything since the last commit is lost. And when a put has
  * failed, so that the store has dropped its transactions: all batches that took part fail.
  */

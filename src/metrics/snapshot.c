@@ -64,8 +64,9 @@ void snapshot_take(struct snapshot *snapshot, const struct metrics_sources *sour
 	snapshot->quarantine_age_us = quarantine_age_us(app->store, clock_now_us());
 	reports_stats(app->reports, &snapshot->reports);
 	callbacks_get_stats(sources->callbacks, &snapshot->callbacks);
-	meter_stats(app->meter, &snapshot->meter);
-	guard_stats(meter_guard(app->meter), &snapshot->guard);
+	billing_stats(app->billing, &snapshot->billing);
+	snapshot->limited = limits_exceeded(app->limits);
+	guard_stats(limits_guard(app->limits), &snapshot->guard);
 	snapshot->guard_memory_bytes = (uint64_t)snapshot->guard.memory_bytes;
 	snapshot->lag = *lag_histogram(sources->lag);
 	snapshot->lag_recent_max_us = lag_recent_max_us(sources->lag);

@@ -21,7 +21,8 @@ struct snapshot {
 	int64_t quarantine_age_us; /* of the oldest entry */
 	struct reports_stats reports;
 	struct callbacks_stats callbacks;
-	struct meter_stats meter;
+	struct billing_stats billing;
+	uint64_t limited; /* requests over a limit of their account */
 	struct guard_stats guard;
 	uint64_t guard_memory_bytes;
 	struct histogram lag;

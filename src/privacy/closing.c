@@ -139,7 +139,7 @@ static int end_account(struct closing *closing, struct error *err)
 	if (erased_forget_account(closing->context.store, closing->account, err) != 0 ||
 	    accounts_remove(closing->context.store, closing->account, err) != 0)
 		return -1;
-	log_info("keep", "account %s is removed, with %llu records of %llu days", closing->account,
+	log_info("privacy", "account %s is removed, with %llu records of %llu days", closing->account,
 	         (unsigned long long)counts.records, (unsigned long long)counts.days);
 	purge_free(closing->purge);
 	closing->purge = NULL;
@@ -193,7 +193,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	int64_t slice_us = lag_slice_us(closing->context.base, SLICE_US, SLICE_LEAST_US);
 	if (step(closing, clock_monotonic_us() + slice_us, &pause_us, &err) != 0) {
-		log_error("keep", "removing deleted accounts: %s", err.message);
+		log_error("privacy", "removing deleted accounts: %s", err.message);
 		purge_free(closing->purge);
 		closing->purge = NULL;
 		begin_round(closing);

@@ -11,7 +11,7 @@
  *	webhooks    account id (8 bytes) -> msgpack (callback/secret.c)
  *	reports     request id (36 characters) -> msgpack (report/row.c)
  *	report_index  where to look for reports (report/table.h)
- *	usage       account id (8 bytes) -> msgpack (meter/volume.c)
+ *	usage       account id (8 bytes) -> msgpack (billing/volume.c)
  *	erased      account id (8 bytes), hash of a number (16 bytes) -> msgpack (erased.c)
  *	days        yyyy-mm-dd -> nothing (day_list.c); not in backups, in which a day may have come since
  */

@@ -2,7 +2,7 @@
 /*
  * guard.c: see guard.h.
  */
-#include "meter/guard.h"
+#include "limits/guard.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ static void schedule(struct guard *guard)
 
 	guard->due_us = clock_monotonic_us() + LOOK_EVERY_US;
 	if (event_add(guard->timer, &period) < 0)
-		log_error("meter", "cannot add a timer; overload is no longer watched");
+		log_error("billing", "cannot add a timer; overload is no longer watched");
 }
 
 /* Resident pages that are no file's; 0 if the system does not tell. */
@@ -66,13 +66,13 @@ static void tell(const struct guard *guard, enum guard_cause was, int64_t late_u
 	if (guard->cause == was)
 		return;
 	if (guard->cause == GUARD_MEMORY)
-		log_warn("meter", "requests are turned away: %lld bytes of memory in use, shed_memory is %lld",
+		log_warn("billing", "requests are turned away: %lld bytes of memory in use, shed_memory is %lld",
 		         (long long)guard->stats.memory_bytes, (long long)guard->config->shed_memory);
 	else if (guard->cause == GUARD_LAG)
-		log_warn("meter", "requests are turned away: the loop is %lld ms late, shed_lag is %lld ms",
+		log_warn("billing", "requests are turned away: the loop is %lld ms late, shed_lag is %lld ms",
 		         (long long)(late_us / 1000), (long long)(guard->config->shed_lag / 1000));
 	else
-		log_info("meter", "requests are taken again");
+		log_info("billing", "requests are taken again");
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * test_meter_plans.c: plans are read as they are written, and prices are exact.
+ * test_plans.c: plans are read as they are written, and prices are exact.
  */
 #include <check.h>
 
-#include "meter/plans.h"
+#include "billing/plans.h"
 
-Suite *suite_meter_plans(void);
+Suite *suite_plans(void);
 
 static struct plans plans;
 static struct error err;
@@ -167,10 +167,10 @@ START_TEST(too_many_are_refused)
 }
 END_TEST
 
-Suite *suite_meter_plans(void)
+Suite *suite_plans(void)
 {
-	Suite *suite = suite_create("meter_plans");
-	TCase *tc = tcase_create("meter_plans");
+	Suite *suite = suite_create("plans");
+	TCase *tc = tcase_create("billing_plans");
 
 	tcase_add_test(tc, pay_as_you_go_is_exact);
 	tcase_add_test(tc, unlimited_costs_a_fee_and_nothing_else);

@@ -6,19 +6,19 @@
  *	while ((end = statement_step(statement, deadline_us, &err)) == STATEMENT_MORE) ...
  *	statement_lines(statement, &count)
  *
- * Usage records are read as they are committed (meter_flush first); one that comes meanwhile may be in it or not. A fee
+ * Usage records are read as they are committed (billing_flush first); one that comes meanwhile may be in it or not. A fee
  * is owed once for each plan that an account had at any time of the month, by the plans' prices of today; a subaccount
  * that has its parent's plan owes none.
  */
-#ifndef CDRD_METER_STATEMENT_H
-#define CDRD_METER_STATEMENT_H
+#ifndef CDRD_BILLING_STATEMENT_H
+#define CDRD_BILLING_STATEMENT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/decimal.h"
 #include "base/error.h"
-#include "meter/plans.h"
+#include "billing/plans.h"
 #include "store/accounts.h"
 #include "store/store.h"
 

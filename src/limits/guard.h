@@ -5,8 +5,8 @@
  * Memory is what the process has for itself, without the pages of LMDB's maps, which the kernel can take back at any
  * time. Lag is how late a timer fires. One late turn may be a slow disk; two in a row are a backlog.
  */
-#ifndef CDRD_METER_GUARD_H
-#define CDRD_METER_GUARD_H
+#ifndef CDRD_LIMITS_GUARD_H
+#define CDRD_LIMITS_GUARD_H
 
 #include <event2/event.h>
 #include <stdbool.h>

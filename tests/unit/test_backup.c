@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * test_keep.c: copies of environments that are written to meanwhile, lists of checksums, erasing where room is short.
+ * test_backup.c: copies of environments that are written to meanwhile, lists of checksums, erasing where room is short.
  */
 #include <check.h>
 #include <fcntl.h>
@@ -19,7 +19,7 @@
 #include "store/verify.h"
 #include "store_fixture.h"
 
-Suite *suite_keep(void);
+Suite *suite_backup(void);
 
 /* --- mirror.h --- */
 
@@ -574,9 +574,9 @@ START_TEST(a_day_that_is_removed_ends_its_copy)
 }
 END_TEST
 
-Suite *suite_keep(void)
+Suite *suite_backup(void)
 {
-	Suite *suite = suite_create("keep");
+	Suite *suite = suite_create("backup");
 	TCase *mirror = tcase_create("mirror"), *lists = tcase_create("lists"), *erasing = tcase_create("erasing"),
 	      *copies = tcase_create("copies");
 

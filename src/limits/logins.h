@@ -7,8 +7,8 @@
  * guessing in parallel gains nothing. A failure is forgiven every LOGINS_FORGIVE_US. The table is of a fixed size: under
  * an attack from more addresses than that, those that failed longest ago are forgotten. Pure.
  */
-#ifndef CDRD_METER_LOGINS_H
-#define CDRD_METER_LOGINS_H
+#ifndef CDRD_LIMITS_LOGINS_H
+#define CDRD_LIMITS_LOGINS_H
 
 #include <stdbool.h>
 #include <stddef.h>

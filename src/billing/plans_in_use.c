@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * plans_in_use.c: which accounts have a plan that a configuration lacks. See meter_check_plans.
+ * plans_in_use.c: which accounts have a plan that a configuration lacks. See billing_check_plans.
  */
 #include <string.h>
 
 #include "base/buf.h"
-#include "meter/meter_private.h"
+#include "billing/billing_private.h"
 
 #define NAMED_MAX 5 /* accounts in the message */
 

@@ -2,7 +2,7 @@
 /*
  * logins.c: a table of sets, WAYS slots each; an address can only stand in the set that its hash names. See logins.h.
  */
-#include "meter/logins.h"
+#include "limits/logins.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>

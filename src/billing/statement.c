@@ -5,7 +5,7 @@
  * Lines are found by a hash of what makes them one, and put in order at the end. The accounts are listed at the
  * beginning; their fees and the records follow in slices.
  */
-#include "meter/statement.h"
+#include "billing/statement.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 /*
  * bucket.h: a token bucket: `rate` requests a second, as many at once. Pure.
  */
-#ifndef CDRD_METER_BUCKET_H
-#define CDRD_METER_BUCKET_H
+#ifndef CDRD_LIMITS_BUCKET_H
+#define CDRD_LIMITS_BUCKET_H
 
 #include <stdbool.h>
 #include <stdint.h>

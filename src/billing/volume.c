@@ -7,7 +7,7 @@
  * Written with the usage records that it counts, in the same commit. Days and catalog are two environments, so a crash
  * between theirs can leave it behind by one commit; then a tier begins that much later.
  */
-#include "meter/meter_private.h"
+#include "billing/billing_private.h"
 
 #include <time.h>
 
@@ -39,21 +39,21 @@ static enum catalog_rows_next take_row(void *arg, struct str key, struct str val
 		return CATALOG_ROWS_STOP;
 	tenant->month = 0;
 	tenant->volume = 0;
-	error_set(err, value_error(&r), "volume of account %s: its stored value cannot be read", tenant->id);
+	error_set(err, value_error(&r), "volume of account %s: its stored value cannot be read", tenant->entry.id);
 	return CATALOG_ROWS_FAILED;
 }
 
 int volume_load(struct store *store, struct tenant *tenant, struct error *err)
 {
-	int found = catalog_rows_find(store, CATALOG_DB_USAGE, str_from(tenant->id), take_row, tenant, err);
+	int found = catalog_rows_find(store, CATALOG_DB_USAGE, str_from(tenant->entry.id), take_row, tenant, err);
 
 	return found < 0 ? -1 : 0;
 }
 
-static int volume_put(struct meter *meter, MDB_txn *txn, const struct tenant *tenant, struct error *err)
+static int volume_put(struct billing *billing, MDB_txn *txn, const struct tenant *tenant, struct error *err)
 {
-	struct env *env = store_catalog(meter->store);
-	struct buf *row = &meter->scratch;
+	struct env *env = store_catalog(billing->store);
+	struct buf *row = &billing->scratch;
 	struct value_writer w;
 
 	buf_clear(row);
@@ -61,25 +61,25 @@ static int volume_put(struct meter *meter, MDB_txn *txn, const struct tenant *te
 	value_put_int(&w, tenant->month);
 	value_put_int(&w, (int64_t)tenant->volume);
 	if (row->failed)
-		return error_set(err, ERROR_NOMEM, "volume of account %s: out of memory", tenant->id);
-	MDB_val key = env_val(tenant->id, ACCOUNT_ID_LEN), val = env_val(row->data, row->len);
+		return error_set(err, ERROR_NOMEM, "volume of account %s: out of memory", tenant->entry.id);
+	MDB_val key = env_val(tenant->entry.id, ACCOUNT_ID_LEN), val = env_val(row->data, row->len);
 	int rc = mdb_put(txn, env->dbi[CATALOG_DB_USAGE], &key, &val, 0);
 
 	return rc ? env_fail(env, rc, "put volume", err) : 0;
 }
 
-int volumes_put(struct meter *meter, struct error *err)
+int volumes_put(struct billing *billing, struct error *err)
 {
 	struct tenant *tenant;
 	MDB_txn *txn;
 
-	if (TAILQ_EMPTY(&meter->dirty))
+	if (TAILQ_EMPTY(&billing->dirty))
 		return 0;
-	txn = env_write(store_catalog(meter->store), err);
+	txn = env_write(store_catalog(billing->store), err);
 	if (!txn)
 		return -1;
-	TAILQ_FOREACH(tenant, &meter->dirty, dirty) {
-		if (volume_put(meter, txn, tenant, err) != 0)
+	TAILQ_FOREACH(tenant, &billing->dirty, dirty) {
+		if (volume_put(billing, txn, tenant, err) != 0)
 			return -1;
 	}
 	return 0;

@@ -18,8 +18,8 @@
  * A plan without `record` charges nothing for records. COUNT in a tier counts the free records, too: with
  * `free 1000, record 0.0004 to 100000, record 0.0003` records 1001 to 100000 cost 0.0004 each. Pure.
  */
-#ifndef CDRD_METER_PLANS_H
-#define CDRD_METER_PLANS_H
+#ifndef CDRD_BILLING_PLANS_H
+#define CDRD_BILLING_PLANS_H
 
 #include <stdbool.h>
 #include <stddef.h>

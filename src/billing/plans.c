@@ -2,7 +2,7 @@
 /*
  * plans.c: reads plans, and counts prices by them. See plans.h.
  */
-#include "meter/plans.h"
+#include "billing/plans.h"
 
 #include <stdio.h>
 #include <stdlib.h>

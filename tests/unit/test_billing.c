@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * test_meter.c: buckets, failed logins, months, accounts' plans, and counting against scanning.
+ * test_billing.c: buckets, failed logins, months, accounts' plans, and counting against scanning.
  */
 #include <arpa/inet.h>
 #include <check.h>
 
 #include "base/clock.h"
-#include "meter/bucket.h"
-#include "meter/logins.h"
-#include "meter/statement.h"
+#include "limits/bucket.h"
+#include "limits/logins.h"
+#include "billing/statement.h"
 #include "store/accounts.h"
 #include "store/count.h"
 #include "store_fixture.h"
 
-Suite *suite_meter(void);
+Suite *suite_billing(void);
 
 /* --- buckets --- */
 
@@ -461,9 +461,9 @@ START_TEST(a_rough_count_is_near)
 }
 END_TEST
 
-Suite *suite_meter(void)
+Suite *suite_billing(void)
 {
-	Suite *suite = suite_create("meter");
+	Suite *suite = suite_create("billing");
 	TCase *pure = tcase_create("pure"), *store = tcase_create("store");
 
 	tcase_add_test(pure, a_bucket_gives_its_rate_at_once_and_then_by_time);

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * charge.c: prices, and who is charged for what. See billing.h.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "billing/billing_private.h"
+
+bool billing_is_free(const struct catalog_product *product)
+{
+	return product->own;
+}
+
+void billing_quote(struct billing *billing, const struct account *account, uint64_t items, struct billing_price *price)
+{
+	struct tenant *tenant = tenant_get(billing, account);
+	const struct plan *plan = tenant ? tenant->plan : &billing->plans->list[billing->plans->fallback];
+	uint64_t volume = tenant ? tenant_volume(tenant, clock_now_us()) : 0;
+
+	memcpy(price->currency, plan->currency, sizeof(price->currency));
+	price->items = items;
+	price->volume = volume + items;
+	plan_price(plan, volume, items, &price->unit, &price->total);
+}
+
+void billing_quote_nothing(struct billing *billing, const struct account *account, struct billing_price *price)
+{
+	billing_quote(billing, account, 0, price);
+}
+
+void billing_charge(struct billing *billing, const struct account *account, const struct billing_usage *usage,
+                  const struct billing_price *price)
+{
+	struct tenant *tenant = tenant_find(billing, account->id);
+	struct error err;
+
+	billing->stats.requests++;
+	billing->stats.items += price->items;
+	if (!billing->config->usage_records)
+		return;
+	if (usage_enqueue(billing, account, usage, price, &err) != 0) {
+		billing->stats.lost++;
+		log_error("billing", "%s", err.message);
+	} else if (tenant) {
+		tenant_add_volume(billing, tenant, price->items);
+	}
+}
+
+/* --- once --- */
+
+void billing_page_id(const struct account *account, const struct cursor *cursor, char id[ID_UUID_LEN + 1])
+{
+	static const char digits[] = "0123456789abcdef";
+	uint64_t words[] = {
+		cursor->fingerprint, (uint64_t)cursor->from_us, (uint64_t)cursor->to_us, cursor->snapshot,
+		(uint64_t)cursor->began_us, (uint64_t)cursor->position.day, (uint64_t)cursor->position.time_us,
+		cursor->position.seq, cursor->limit,
+	};
+	uint64_t seed = id_hash64(account->id, ACCOUNT_ID_LEN, 0);
+	uint64_t hashes[2] = { id_hash64(words, sizeof(words), seed), id_hash64(words, sizeof(words), ~seed) };
+	uint8_t bytes[16];
+
+	memcpy(bytes, hashes, sizeof(bytes));
+	bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x80); /* RFC 9562: version 8, a form of one's own */
+	bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
+	for (int i = 0; i < 16; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			*id++ = '-';
+		*id++ = digits[bytes[i] >> 4];
+		*id++ = digits[bytes[i] & 15];
+	}
+	*id = '\0';
+}
+
+static bool found_one(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+{
+	(void)arg;
+	(void)record;
+	(void)line;
+	(void)behind;
+	return false;
+}
+
+int billing_is_charged(struct billing *billing, const struct account *account, const char *id, int64_t begun_us,
+                     struct error *err)
+{
+	uint64_t columns = UINT64_C(1) << billing->columns[USAGE_ID];
+	size_t count;
+
+	if (usage_waits(billing, account, id))
+		return 1;
+	if (scan_find_id_since(billing->store, billing->product, account->id, CATALOG_NO_DIRECTION, str_from(id), columns,
+	                       clock_day_of(begun_us), 1, found_one, NULL, &count, err) != 0)
+		return -1;
+	return count > 0;
+}
+
+/* --- reports --- */
+
+static int charge_report(struct billing *billing, const struct account *account, const struct report *report,
+                         struct error *err)
+{
+	struct billing_usage usage = {
+		.id = report->id,
+		.owner = report->account,
+		.product = query_params_get(&report->params, "product"),
+		.job_type = BILLING_REPORT,
+		.status = report_state_name(report->state),
+		.received_us = report->received_us,
+		.started_us = report->started_us,
+		.finished_us = report->ended_us,
+		.params = &report->params,
+	};
+	struct tenant *tenant = tenant_get(billing, account);
+	struct billing_price price;
+
+	if (!tenant)
+		return error_set(err, ERROR_NOMEM, "account %s: out of memory", account->id);
+	billing_quote(billing, account, report->rows, &price);
+	tenant_add_volume(billing, tenant, price.items);
+	if (usage_put(billing, account, &usage, &price, err) == 0) {
+		billing->stats.requests++;
+		billing->stats.items += price.items;
+		return 0;
+	}
+	tenant->volume -= price.items;
+	return -1;
+}
+
+int billing_charge_report(void *arg, const struct report *report, struct error *err)
+{
+	struct billing *billing = arg;
+	const struct catalog_product *product = catalog_product_find(query_params_get(&report->params, "product"));
+	struct account account;
+	int charged;
+
+	if (!billing->config->usage_records || !report->has_file || (product && billing_is_free(product)))
+		return 0;
+	if (accounts_get(billing->store, str_from(report->creator), &account, err) != 0)
+		return -1;
+	charged = billing_is_charged(billing, &account, report->id, report->received_us, err);
+	if (charged != 0)
+		return charged > 0 ? 0 : -1;
+	return charge_report(billing, &account, report, err);
+}

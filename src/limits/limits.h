@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * limits.h: how many requests there may be, of an account and altogether.
+ *
+ * An account's buckets and downloads live in memory; how much it may have is its plan's business (billing/plans.h), or
+ * the settings'. A limit of 0 is none.
+ */
+#ifndef CDRD_LIMITS_LIMITS_H
+#define CDRD_LIMITS_LIMITS_H
+
+#include <event2/event.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/config.h"
+#include "base/error.h"
+#include "billing/billing.h"
+#include "limits/guard.h"
+#include "limits/logins.h"
+
+enum limit { LIMIT_NONE, LIMIT_SYNC, LIMIT_ASYNC, LIMIT_DOWNLOAD, LIMITS_KINDS };
+
+struct limits;
+
+/* All stay the caller's and must outlive it; `billing` knows the plans of accounts. ERROR_NOMEM. */
+struct limits *limits_new(struct event_base *base, const struct config *config, struct billing *billing,
+                          struct error *err);
+
+/* Does nothing on NULL. */
+void limits_free(struct limits *limits);
+
+/* For the RateLimit headers. */
+struct limits_rate {
+	const char *name;
+	int64_t quota;     /* a second; 0: no limit, and the rest means nothing */
+	int64_t left;
+	int64_t reset_s;   /* until the quota is whole again */
+};
+
+/* May the account make such a request now? Takes a token if so. Fills *rate either way. */
+bool limits_take(struct limits *limits, const struct account *account, enum limit limit, struct limits_rate *rate);
+
+/* Downloads in progress: may there be one more, one has begun, one has ended. */
+bool limits_may_download(struct limits *limits, const struct account *account, int64_t *most);
+void limits_download_begun(struct limits *limits, const struct account *account);
+void limits_download_ended(struct limits *limits, const char *account);
+
+/* How many reports of the account may wait. */
+uint64_t limits_queued_max(struct limits *limits, const struct account *account);
+
+/* The guards that belong to no account. */
+struct guard *limits_guard(struct limits *limits);
+struct logins *limits_logins(struct limits *limits);
+
+/* Requests over a limit, since the start. */
+uint64_t limits_exceeded(const struct limits *limits);
+
+#endif
