@@ -81,7 +81,7 @@ void http_work_resume(struct http_work *work)
 {
 	struct error err;
 
-	(void)task_start(&work->task, &err); /* its memory is reserved: this cannot fail */
+	MAY_FAIL(task_start(&work->task, &err)); /* its memory is reserved: this cannot fail */
 }
 
 void http_work_end(struct http_work *work)

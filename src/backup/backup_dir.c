@@ -181,7 +181,7 @@ void backup_dir_free(struct backup_dir *backup)
 	struct error ignored; /* the next one removes it */
 	sums_file_end(&backup->file);
 	if (backup->part.len && !backup->finished)
-		(void)folder_remove(backup->part.data, &ignored);
+		MAY_FAIL(folder_remove(backup->part.data, &ignored));
 	if (backup->lock_fd >= 0)
 		close(backup->lock_fd);
 	for (size_t i = 0; i < sizeof(bufs) / sizeof(bufs[0]); i++)

@@ -9,6 +9,16 @@
 #ifndef CDRD_BASE_ERROR_H
 #define CDRD_BASE_ERROR_H
 
+/* Of a function that can fail: its result must be looked at. */
+#define MUST_CHECK __attribute__((warn_unused_result))
+
+/* For a call that may fail without harm; a comment says why. */
+#define MAY_FAIL(call) \
+	do { \
+		if (call) { \
+		} \
+	} while (0)
+
 enum error_code {
 	ERROR_NONE = 0,
 	ERROR_INVALID,      /* input that breaks a rule */

@@ -126,7 +126,7 @@ void ingest_commit_if_large(struct ingest *ingest)
 {
 	struct error err;
 	if (ingest->round_records >= (size_t)ingest->config->commit_records_max || ingest->round_bytes >= ROUND_BYTES_MAX)
-		(void)ingest_commit(ingest, &err);
+		MAY_FAIL(ingest_commit(ingest, &err)); /* its batches have been told */
 }
 
 int ingest_commit(struct ingest *ingest, struct error *err)

@@ -27,7 +27,7 @@ static bool mend(struct env *env)
 	struct error err; /* is in the log */
 	MDB_txn *txn = env->broken ? env_read(env, &err) : NULL;
 	if (txn)
-		(void)env_read_end(env, txn, 0, &err);
+		MAY_FAIL(env_read_end(env, txn, 0, &err)); /* then it is broken */
 	return !env->broken;
 }
 
@@ -36,7 +36,7 @@ void store_tend(struct store *store)
 	struct error err;
 	bool works = mend(&store->catalog);
 	for (size_t i = 0; i < store->days_count; i++)
-		(void)days_give_up_lost(store, store->days[i], &err); /* opened anew by whoever needs it */
+		MAY_FAIL(days_give_up_lost(store, store->days[i], &err)); /* opened anew by whoever needs it */
 	for (size_t i = 0; i < store->days_count; i++)
 		works &= !store->days[i]->is_open || mend(&store->days[i]->env);
 	if (store->commits_failed == 0 || !works || store->catalog.write)
