@@ -20,6 +20,7 @@ static void page_free(void *arg)
 	struct http_records_page *page = arg;
 
 	http_work_end(&page->work);
+	scan_cancel(page->scan);
 	query_params_free(&page->params);
 	buf_free(&page->records);
 	buf_free(&page->hits);
@@ -34,6 +35,8 @@ static enum http_work_state page_step(void *arg, int64_t deadline_us, struct err
 
 	if (end == HTTP_RECORDS_PAUSED)
 		return HTTP_WORK_MORE;
+	if (end == HTTP_RECORDS_WAITS)
+		return HTTP_WORK_WAITS;
 	if (end != HTTP_RECORDS_COMPLETE || http_records_answer(page, err) < 0)
 		return HTTP_WORK_FAILED;
 	return HTTP_WORK_ANSWERED;

@@ -31,7 +31,8 @@ struct http_records_page {
 
 	/* by dates */
 	uint64_t snapshot;
-	struct scan_position position; /* where the next slice goes on */
+	struct scan_position position; /* where it begins */
+	struct scan *scan;             /* NULL: not begun */
 	struct scan_position last;     /* after the last record of the page */
 
 	/* by ids */
@@ -43,10 +44,10 @@ struct http_records_page {
 	struct query_plan plan; /* borrows from params; last, as query_plan_make fills it */
 };
 
-enum http_records_end { HTTP_RECORDS_COMPLETE, HTTP_RECORDS_PAUSED, HTTP_RECORDS_FAILED };
+enum http_records_end { HTTP_RECORDS_COMPLETE, HTTP_RECORDS_PAUSED, HTTP_RECORDS_WAITS, HTTP_RECORDS_FAILED };
 
-/* Reads until the page is complete or `deadline_us` of clock_monotonic_us has passed. HTTP_RECORDS_FAILED: *err says
- * why. */
+/* Reads until the page is complete or `deadline_us` of clock_monotonic_us has passed. HTTP_RECORDS_WAITS: the store has
+ * the work run when there is something to read. HTTP_RECORDS_FAILED: *err says why. */
 enum http_records_end http_records_read(struct http_records_page *page, int64_t deadline_us, struct error *err);
 
 /* Answers with the complete page, after which the request is dead. -1, without having answered, on failure. */

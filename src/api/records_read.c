@@ -30,11 +30,10 @@ static void make_room(struct http_records_page *page)
 	buf_reserve(&page->records, (page->max - page->count) * (usual + usual / 8));
 }
 
-static bool add_scanned(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+static bool add_scanned(void *arg, const struct scan_row *row)
 {
 	struct http_records_page *page = arg;
 
-	(void)line;
 	if (page->count == page->max) {
 		page->more = true;
 		return false;
@@ -43,19 +42,25 @@ static bool add_scanned(void *arg, const struct record *record, struct str line,
 		make_room(page);
 	if (page->count++ > 0)
 		buf_add_char(&page->records, ',');
-	record_write_json_columns(&page->records, record, page->columns);
-	page->last = *behind;
+	record_write_json_columns(&page->records, row->record, page->columns);
+	page->last = *row->after;
 	return !page->records.failed;
 }
 
-static enum http_records_end read_range(struct http_records_page *page, int64_t deadline_us, struct error *err)
+static void on_ready(void *arg)
+{
+	struct http_records_page *page = arg;
+
+	http_work_run(&page->work);
+}
+
+static struct scan *begin_scan(struct http_records_page *page, struct error *err)
 {
 	const struct query_plan *plan = &page->plan;
-	char account[1][SCAN_ACCOUNT_LEN];
-	struct scan_query query = {
+	const struct scan_query query = {
 		.product = plan->product,
 		.direction = page->view.direction,
-		.accounts = (const char (*)[SCAN_ACCOUNT_LEN])account,
+		.accounts = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)plan->account,
 		.accounts_count = 1,
 		.from_us = plan->from_us,
 		.to_us = plan->to_us,
@@ -64,13 +69,32 @@ static enum http_records_end read_range(struct http_records_page *page, int64_t 
 		.filters_count = plan->filters_count,
 		.columns = page->columns,
 	};
-	struct scan_sink sink = { .on_record = add_scanned, .arg = page };
+	const struct scan_sink sink = { .on_record = add_scanned, .on_ready = on_ready, .arg = page };
+
+	return scan_start(page->app->store, &query, &page->position, &sink, err);
+}
+
+static enum http_records_end end_of(enum scan_end end)
+{
+	switch (end) {
+	case SCAN_PAUSED:
+		return HTTP_RECORDS_PAUSED;
+	case SCAN_WAITS:
+		return HTTP_RECORDS_WAITS;
+	default:
+		return HTTP_RECORDS_COMPLETE;
+	}
+}
+
+static enum http_records_end read_range(struct http_records_page *page, int64_t deadline_us, struct error *err)
+{
 	enum scan_end end;
 
-	memcpy(account[0], plan->account, SCAN_ACCOUNT_LEN);
-	if (scan_run(page->app->store, &query, &page->position, deadline_us, &sink, &end, err) < 0)
+	if (!page->scan)
+		page->scan = begin_scan(page, err);
+	if (!page->scan || scan_step(page->scan, deadline_us, &end, err) < 0)
 		return HTTP_RECORDS_FAILED;
-	return end == SCAN_PAUSED ? HTTP_RECORDS_PAUSED : HTTP_RECORDS_COMPLETE;
+	return end_of(end);
 }
 
 /* The lookup is told of directions only where they are kept apart. */
@@ -112,15 +136,14 @@ struct finding {
 	bool found;
 };
 
-static bool add_found(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+static bool add_found(void *arg, const struct scan_row *row)
 {
 	struct finding *finding = arg;
 	struct http_records_page *page = finding->page;
 	struct record_view view = page->view;
-	struct hit hit = { .time_us = behind->time_us, .seq = behind->seq, .at = page->records.len };
+	struct hit hit = { .time_us = row->time_us, .seq = row->seq, .at = page->records.len };
 
-	(void)line;
-	if (is_other_direction(&page->plan, record))
+	if (is_other_direction(&page->plan, row->record))
 		return true;
 	finding->found = true;
 	if (is_known(page, &hit))
@@ -129,8 +152,8 @@ static bool add_found(void *arg, const struct record *record, struct str line, c
 		page->more = true;
 		return false;
 	}
-	view.direction = record_partition(record); /* the query need not name one */
-	record_write_json(&page->records, record, &view);
+	view.direction = record_partition(row->record); /* the query need not name one */
+	record_write_json(&page->records, row->record, &view);
 	hit.len = page->records.len - hit.at;
 	buf_add(&page->hits, &hit, sizeof(hit));
 	if (page->records.failed || page->hits.failed)

@@ -24,6 +24,7 @@ static void summary_free(void *arg)
 	struct http_summary *summary = arg;
 
 	http_work_end(&summary->work);
+	scan_cancel(summary->scan);
 	http_summary_turn_leave(summary->app, &summary->turn);
 	query_params_free(&summary->params);
 	buf_free(&summary->accounts);
@@ -53,19 +54,18 @@ static int64_t interval_of(struct http_summary *summary, int64_t time_us)
 	return summary->interval_us;
 }
 
-static bool add_record(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+static bool add_record(void *arg, const struct scan_row *row)
 {
 	struct http_summary *summary = arg;
 
-	(void)line;
-	return summary_add_record(summary->adding, interval_of(summary, behind->time_us), record, &summary->failure) == 0;
+	return summary_add_record(summary->adding, interval_of(summary, row->time_us), row->record, &summary->failure) == 0;
 }
 
-static bool add_span(void *arg, const struct scan_span *span, const struct scan_position *behind)
+static bool add_span(void *arg, const struct scan_span *span, const struct scan_position *after)
 {
 	struct http_summary *summary = arg;
 
-	(void)behind;
+	(void)after;
 	return summary_add_span(summary->adding, interval_of(summary, span->last_us), span, &summary->failure) == 0;
 }
 
@@ -122,7 +122,8 @@ static bool find_day(struct http_summary *summary, int32_t day)
 static void begin_part(struct http_summary *summary, int changed)
 {
 	summary->changed = changed;
-	summary->position = (struct scan_position){ 0 };
+	scan_cancel(summary->scan);
+	summary->scan = NULL;
 	summary->sums = (struct sums){ 0 };
 	summary_groups_clear(&summary->part);
 }
@@ -170,11 +171,13 @@ static int sum_part(struct http_summary *summary, int64_t deadline_us, bool *don
 static int scan_part(struct http_summary *summary, int64_t deadline_us, bool *done, struct error *err)
 {
 	const struct scan_query query = part_query(summary);
-	struct scan_sink sink = { .on_record = add_record, .arg = summary };
+	const struct scan_sink sink = { .on_record = add_record, .arg = summary };
 	enum scan_end end;
 
 	summary->adding = &summary->groups;
-	if (scan_run(summary->app->store, &query, &summary->position, deadline_us, &sink, &end, err) < 0)
+	if (!summary->scan)
+		summary->scan = scan_start(summary->app->store, &query, NULL, &sink, err);
+	if (!summary->scan || scan_step(summary->scan, deadline_us, &end, err) < 0)
 		return -1;
 	*done = end == SCAN_DONE;
 	if (end != SCAN_STOPPED)

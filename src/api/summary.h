@@ -117,7 +117,7 @@ struct http_summary {
 	uint32_t account;
 	struct sums sums;  /* where adding up its blocks stands */
 	int changed;       /* times that it was begun anew, because they changed */
-	struct scan_position position; /* where scanning it stands */
+	struct scan *scan; /* of the part, when it is scanned; or NULL */
 	struct zone zone;
 	int64_t interval_us;       /* where the interval at hand begins */
 	int64_t interval_from_us;  /* moments from here on, and before the next one, fall in it */

@@ -53,13 +53,15 @@ void billing_charge(struct billing *billing, const struct account *account, cons
 void billing_page_id(const struct account *account, const struct cursor *cursor, char id[ID_UUID_LEN + 1])
 {
 	static const char digits[] = "0123456789abcdef";
+	const uint64_t *position = cursor->position.words;
+	/* The position's second word stands last and only if it is not zero: ids of pages that are charged stay theirs. */
 	uint64_t words[] = {
 		cursor->fingerprint, (uint64_t)cursor->from_us, (uint64_t)cursor->to_us, cursor->snapshot,
-		(uint64_t)cursor->began_us, (uint64_t)cursor->position.day, (uint64_t)cursor->position.time_us,
-		cursor->position.seq, cursor->limit,
+		(uint64_t)cursor->began_us, position[0], position[2], position[3], cursor->limit, position[1],
 	};
+	size_t bytes_count = sizeof(words) - (position[1] == 0 ? sizeof(words[0]) : 0);
 	uint64_t seed = id_hash64(account->id, ACCOUNT_ID_LEN, 0);
-	uint64_t hashes[2] = { id_hash64(words, sizeof(words), seed), id_hash64(words, sizeof(words), ~seed) };
+	uint64_t hashes[2] = { id_hash64(words, bytes_count, seed), id_hash64(words, bytes_count, ~seed) };
 	uint8_t bytes[16];
 
 	memcpy(bytes, hashes, sizeof(bytes));
@@ -74,12 +76,10 @@ void billing_page_id(const struct account *account, const struct cursor *cursor,
 	*id = '\0';
 }
 
-static bool found_one(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+static bool found_one(void *arg, const struct scan_row *row)
 {
 	(void)arg;
-	(void)record;
-	(void)line;
-	(void)behind;
+	(void)row;
 	return false;
 }
 

@@ -26,7 +26,7 @@ struct statement {
 	const struct catalog_product *product;
 	uint8_t account_column, product_column, items_column, currency_column, total_column;
 	struct scan_query query;
-	struct scan_position position;
+	struct scan *scan; /* of `query`; NULL: not begun */
 	struct buf accounts; /* SCAN_ACCOUNT_LEN bytes each, in order */
 	struct buf lines;    /* struct statement_line each */
 	uint32_t *slots;     /* by hash: a line's number + 1 */
@@ -166,15 +166,14 @@ static bool read_count(struct str text, uint64_t *count)
 	return true;
 }
 
-static bool add_record(void *arg, const struct record *record, struct str csv, const struct scan_position *behind)
+static bool add_record(void *arg, const struct scan_row *row)
 {
 	struct statement *statement = arg;
+	const struct record *record = row->record;
 	struct statement_line like = { .is_fee = false }, *line;
 	struct decimal total;
 	uint64_t items;
 
-	(void)csv;
-	(void)behind;
 	if (!read_count(record->values[statement->items_column], &items) ||
 	    !decimal_parse(record->values[statement->total_column], &total))
 		return fail(statement, ERROR_CORRUPT, "a usage record has no number of items or no price");
@@ -357,9 +356,17 @@ static int add_parents(struct statement *statement, struct error *err)
 	return 0;
 }
 
+static int read_usage(struct statement *statement, int64_t deadline_us, enum scan_end *end, struct error *err)
+{
+	const struct scan_sink sink = { .on_record = add_record, .arg = statement };
+
+	if (!statement->scan)
+		statement->scan = scan_start(statement->store, &statement->query, NULL, &sink, err);
+	return statement->scan ? scan_step(statement->scan, deadline_us, end, err) : -1;
+}
+
 enum statement_end statement_step(struct statement *statement, int64_t deadline_us, struct error *err)
 {
-	struct scan_sink sink = { .on_record = add_record, .arg = statement };
 	enum scan_end end = SCAN_DONE;
 
 	statement->err = err;
@@ -367,12 +374,11 @@ enum statement_end statement_step(struct statement *statement, int64_t deadline_
 		return STATEMENT_FAILED;
 	if (statement->fees_done < statement->query.accounts_count)
 		return STATEMENT_MORE;
-	if (statement->query.accounts_count > 0 && scan_run(statement->store, &statement->query, &statement->position,
-	                                                    deadline_us, &sink, &end, err) != 0)
+	if (statement->query.accounts_count > 0 && read_usage(statement, deadline_us, &end, err) != 0)
 		return STATEMENT_FAILED;
 	if (statement->failed)
 		return STATEMENT_FAILED;
-	if (end == SCAN_PAUSED)
+	if (end == SCAN_PAUSED || end == SCAN_WAITS)
 		return STATEMENT_MORE;
 	if (lines_count(statement) > 0)
 		qsort(lines_of(statement), lines_count(statement), sizeof(struct statement_line), compare);
@@ -389,6 +395,7 @@ void statement_free(struct statement *statement)
 {
 	if (!statement)
 		return;
+	scan_cancel(statement->scan);
 	buf_free(&statement->accounts);
 	buf_free(&statement->lines);
 	free(statement->slots);

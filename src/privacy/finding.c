@@ -182,18 +182,18 @@ void finding_counts(const struct finding *finding, struct finding_counts *counts
 
 /* --- records --- */
 
-static bool give_found(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+static bool give_found(void *arg, const struct scan_row *row)
 {
 	struct finding *finding = arg;
+	const struct record *record = row->record;
 	const struct catalog_product *product = record->product;
 	uint64_t columns = 0;
-	(void)line;
 	for (size_t i = 0; i < product->lookup_count; i++) {
 		struct str value = record->values[product->lookup[i]];
 		if (id_equal(value, str_from(finding->id)) || (finding->lower[0] && str_is(value, finding->lower)))
 			columns |= UINT64_C(1) << product->lookup[i];
 	}
-	return give_record(arg, record, behind->time_us, columns);
+	return give_record(arg, record, row->time_us, columns);
 }
 
 static int find_id(struct finding *finding, const char *id, struct error *err)

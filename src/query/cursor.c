@@ -2,7 +2,7 @@
 /*
  * cursor.c: cursor tokens, sealed and opened with AES-256-GCM (NIST SP 800-38D) of OpenSSL.
  *
- *	plaintext = version (the limit in its upper half), fingerprint, from, to, snapshot, began, day, account, time, seq
+ *	plaintext = version (the limit in its upper half), fingerprint, from, to, snapshot, began, position (4)
  *	            8 bytes each, little-endian
  *	token     = base64url( ciphertext (80) || tag (16) )                             128 characters
  *	iv        = base64url( nonce (12, random) )                                      16 characters
@@ -29,11 +29,8 @@ enum word {
 	WORD_TO,
 	WORD_SNAPSHOT,
 	WORD_BEGAN,
-	WORD_DAY,
-	WORD_ACCOUNT,
-	WORD_TIME,
-	WORD_SEQ,
-	WORDS,
+	WORD_POSITION,
+	WORDS = WORD_POSITION + SCAN_POSITION_WORDS,
 };
 
 #define PLAIN_BYTES (WORDS * sizeof(uint64_t))
@@ -48,10 +45,7 @@ static void pack(uint64_t words[WORDS], const struct cursor *cursor)
 	words[WORD_TO] = (uint64_t)cursor->to_us;
 	words[WORD_SNAPSHOT] = cursor->snapshot;
 	words[WORD_BEGAN] = (uint64_t)cursor->began_us;
-	words[WORD_DAY] = (uint64_t)(int64_t)cursor->position.day;
-	words[WORD_ACCOUNT] = cursor->position.account;
-	words[WORD_TIME] = (uint64_t)cursor->position.time_us;
-	words[WORD_SEQ] = cursor->position.seq;
+	memcpy(words + WORD_POSITION, cursor->position.words, sizeof(cursor->position.words));
 	for (size_t i = 0; i < WORDS; i++)
 		words[i] = htole64(words[i]);
 }
@@ -68,13 +62,8 @@ static bool unpack(struct cursor *cursor, uint64_t words[WORDS])
 		.snapshot = words[WORD_SNAPSHOT],
 		.began_us = (int64_t)words[WORD_BEGAN],
 		.limit = (uint32_t)(words[WORD_VERSION] >> 32),
-		.position = {
-			.day = (int32_t)(int64_t)words[WORD_DAY],
-			.account = (uint32_t)words[WORD_ACCOUNT],
-			.time_us = (int64_t)words[WORD_TIME],
-			.seq = words[WORD_SEQ],
-		},
 	};
+	memcpy(cursor->position.words, words + WORD_POSITION, sizeof(cursor->position.words));
 	return (uint32_t)words[WORD_VERSION] == VERSION;
 }
 

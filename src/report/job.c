@@ -419,6 +419,8 @@ void report_job_step(struct reports *reports, struct report_job *job, int64_t de
 		if (clock_monotonic_us() >= work->checkpoint_at_us)
 			report_job_checkpoint(reports, job);
 		break;
+	case MAKER_WAITS:
+		break;
 	case MAKER_DONE:
 		succeed(reports, job, REPORT_SUCCESS);
 		break;

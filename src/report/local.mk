@@ -10,7 +10,6 @@ libcdrd_a_SOURCES += \
 	src/report/maker_checkpoint.c \
 	src/report/maker_dress.c \
 	src/report/maker_lines.c \
-	src/report/maker_share.c \
 	src/report/maker_totals.c
 
 libcdrd_a_SOURCES += \

@@ -20,13 +20,14 @@
 #define CHUNK_BYTES ((size_t)256 << 10)
 #define CHUNK_BYTES_ZSTD ((size_t)512 << 10)
 
-/* Why a callback ended a run of the scan. */
+/* Why a callback stopped the scan. */
 enum stop { STOP_SLICE, STOP_RETRY, STOP_LIMIT, STOP_FAILED };
 
 struct maker {
 	struct store *store;
 	const struct report_spec *spec;
-	maker_scan_fn scan;
+	maker_scan_fn start_scan;
+	struct scan *scan; /* it stands at now.position; NULL: to be started there */
 	struct scan_query query;
 	struct maker_lines lines;
 	struct maker_dress dress;
@@ -93,7 +94,7 @@ struct maker *maker_new(struct store *store, const struct report_spec *spec, con
 		return NULL;
 	}
 	maker->store = store;
-	maker->scan = scan_run;
+	maker->start_scan = scan_start;
 	maker->spec = spec;
 	maker->chunk_bytes = spec->compression == REPORT_ZSTD ? CHUNK_BYTES_ZSTD : CHUNK_BYTES;
 	maker->query = spec->query;
@@ -107,7 +108,7 @@ struct maker *maker_new(struct store *store, const struct report_spec *spec, con
 
 void maker_set_scan(struct maker *maker, maker_scan_fn scan)
 {
-	maker->scan = scan;
+	maker->start_scan = scan;
 }
 
 static bool is_late(const struct maker *maker)
@@ -188,15 +189,15 @@ static void add_line(struct maker *maker, const struct record *record, struct st
 		maker->chunk.failed = true;
 }
 
-static bool on_record(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+static bool on_record(void *arg, const struct scan_row *row)
 {
 	struct maker *maker = arg;
 
 	if (rows_left(maker) == 0)
 		return stop(maker, STOP_LIMIT);
-	add_line(maker, record, line);
-	maker_count_record(&maker->now.totals, &maker->lines, record, behind->time_us);
-	maker->now.position = *behind;
+	add_line(maker, row->record, row->line);
+	maker_count_record(&maker->now.totals, &maker->lines, row->record, row->time_us);
+	maker->now.position = *row->after;
 	maker->chunk_rows_now++;
 	if (!is_chunk_full(maker))
 		return true;
@@ -212,13 +213,13 @@ static bool refuse_span(struct maker *maker)
 	return stop(maker, STOP_RETRY);
 }
 
-static void count_span(struct maker *maker, const struct scan_span *span, const struct scan_position *behind)
+static void count_span(struct maker *maker, const struct scan_span *span, const struct scan_position *after)
 {
 	maker_count_span(&maker->now.totals, span);
-	maker->now.position = *behind;
+	maker->now.position = *after;
 }
 
-static bool on_span(void *arg, const struct scan_span *span, const struct scan_position *behind)
+static bool on_span(void *arg, const struct scan_span *span, const struct scan_position *after)
 {
 	struct maker *maker = arg;
 	struct archive_part part = {
@@ -233,11 +234,11 @@ static bool on_span(void *arg, const struct scan_span *span, const struct scan_p
 		return false;
 	switch (archive_put_part(maker->archive, &part, maker->spec->max_bytes, maker->deadline_us, maker->err)) {
 	case ARCHIVE_PUT:
-		count_span(maker, span, behind);
+		count_span(maker, span, after);
 		set_mark(maker);
 		return !is_late(maker) || stop(maker, STOP_SLICE);
 	case ARCHIVE_MORE:
-		count_span(maker, span, behind);
+		count_span(maker, span, after);
 		maker->span_waits = true;
 		return stop(maker, STOP_SLICE);
 	case ARCHIVE_NO_ROOM:
@@ -245,6 +246,13 @@ static bool on_span(void *arg, const struct scan_span *span, const struct scan_p
 	default:
 		return stop(maker, STOP_FAILED);
 	}
+}
+
+/* What is read next is not what comes next to the scan. */
+static void drop_scan(struct maker *maker)
+{
+	scan_cancel(maker->scan);
+	maker->scan = NULL;
 }
 
 /* Goes on with a block that an earlier slice could not put into the file. 1 when none waits any more, 0, -1. */
@@ -261,6 +269,7 @@ static int end_span(struct maker *maker)
 	case ARCHIVE_NO_ROOM:
 		maker->now = maker->mark;
 		maker->now.rows_only = true;
+		drop_scan(maker);
 		break;
 	default:
 		return -1;
@@ -284,45 +293,62 @@ static enum maker_end end_rows(struct maker *maker, bool limited)
 {
 	if (close_chunk(maker))
 		return end_file(maker, limited);
-	if (maker->stop == STOP_RETRY)
-		return MAKER_MORE;
-	return maker->stop == STOP_LIMIT ? end_file(maker, true) : MAKER_FAILED;
-}
-
-static enum maker_end on_pause(struct maker *maker, const struct scan_position *position)
-{
-	maker->now.position = *position;
-	if (maker->chunk.len == 0)
-		maker->mark = maker->now;
+	if (maker->stop != STOP_RETRY)
+		return maker->stop == STOP_LIMIT ? end_file(maker, true) : MAKER_FAILED;
+	drop_scan(maker);
 	return MAKER_MORE;
 }
 
-/* Scans once, until the slice is over or what comes next must be asked for in another way. */
-static enum maker_end run_scan(struct maker *maker)
+static void on_pause(struct maker *maker)
 {
-	struct scan_sink sink = {
+	scan_position(maker->scan, &maker->now.position);
+	if (maker->chunk.len == 0)
+		maker->mark = maker->now;
+}
+
+static int begin_scan(struct maker *maker)
+{
+	const struct scan_sink sink = {
 		.on_record = on_record,
 		.on_span = maker->lines.blocks && !maker->now.rows_only ? on_span : NULL,
 		.lines = maker->lines.ready ? &maker->spec->view : NULL,
 		.arg = maker,
 	};
-	struct scan_position position = maker->now.position;
-	enum scan_end end;
 
-	if (maker->scan(maker->store, &maker->query, &position, maker->deadline_us, &sink, &end, maker->err) < 0)
-		return MAKER_FAILED;
-	if (end == SCAN_PAUSED)
-		return on_pause(maker, &position);
-	if (end == SCAN_DONE)
-		return end_rows(maker, false);
+	if (!maker->scan)
+		maker->scan = maker->start_scan(maker->store, &maker->query, &maker->now.position, &sink, maker->err);
+	return maker->scan ? 0 : -1;
+}
+
+/* A callback has stopped the scan. */
+static enum maker_end on_stop(struct maker *maker)
+{
 	switch (maker->stop) {
 	case STOP_LIMIT:
 		return end_rows(maker, true);
 	case STOP_FAILED:
 		return MAKER_FAILED;
+	case STOP_RETRY:
+		drop_scan(maker);
+		return MAKER_MORE;
 	default:
 		return MAKER_MORE;
 	}
+}
+
+/* Scans until the slice is over or what comes next must be asked for in another way. */
+static enum maker_end run_scan(struct maker *maker)
+{
+	enum scan_end end;
+
+	if (begin_scan(maker) < 0 || scan_step(maker->scan, maker->deadline_us, &end, maker->err) < 0)
+		return MAKER_FAILED;
+	if (end == SCAN_DONE)
+		return end_rows(maker, false);
+	if (end == SCAN_STOPPED)
+		return on_stop(maker);
+	on_pause(maker);
+	return end == SCAN_WAITS ? MAKER_WAITS : MAKER_MORE;
 }
 
 /* The header line is a part of its own and no limit keeps it out. */
@@ -390,7 +416,7 @@ void maker_progress(const struct maker *maker, struct maker_progress *progress)
 {
 	progress->rows = maker->now.totals.rows;
 	progress->bytes = archive_state(maker->archive)->bytes;
-	progress->share = maker->complete ? 1 : maker_share(&maker->query, &maker->now.position);
+	progress->share = maker->complete ? 1 : scan_share(maker->store, &maker->query, &maker->now.position);
 }
 
 static int compare_sums(const void *a, const void *b)
@@ -430,6 +456,7 @@ void maker_free(struct maker *maker)
 {
 	if (!maker)
 		return;
+	drop_scan(maker);
 	archive_free(maker->archive);
 	buf_free(&maker->dress.text);
 	buf_free(&maker->chunk);

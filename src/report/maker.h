@@ -73,6 +73,7 @@ struct maker *maker_new(struct store *store, const struct report_spec *spec, con
 
 enum maker_end {
 	MAKER_MORE,      /* call again */
+	MAKER_WAITS,     /* call again in a while: the store has nothing to give yet */
 	MAKER_DONE,      /* the file is complete and on disk */
 	MAKER_TRUNCATED, /* likewise, but a limit of the spec left rows out */
 	MAKER_FAILED,    /* *err says why; nothing but maker_free may follow */

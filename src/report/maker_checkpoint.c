@@ -2,7 +2,7 @@
 /*
  * maker_checkpoint.c: a maker's state as bytes for the job's row.
  *
- *	[version, day, account, time, seq, rows only, chunk rows, file bytes, content bytes, content crc, file sha256,
+ *	[version, 4 words of a position, rows only, chunk rows, file bytes, content bytes, content crc, file sha256,
  *	 rows, first, last, sums count, (currency, total_price, rows)..., rows in no sum]
  */
 #include "report/maker_private.h"
@@ -24,10 +24,8 @@ static void put_decimal(struct value_writer *w, struct decimal number)
 
 static void put_position(struct value_writer *w, const struct scan_position *position)
 {
-	value_put_int(w, position->day);
-	value_put_int(w, position->account);
-	value_put_int(w, position->time_us);
-	value_put_int(w, (int64_t)position->seq);
+	for (size_t i = 0; i < SCAN_POSITION_WORDS; i++)
+		value_put_int(w, (int64_t)position->words[i]);
 }
 
 static void put_totals(struct value_writer *w, const struct maker_totals *totals)
@@ -67,10 +65,8 @@ static uint64_t read_count(struct value_reader *r)
 
 static void read_position(struct value_reader *r, struct scan_position *position)
 {
-	position->day = (int32_t)value_int(r, INT32_MIN, INT32_MAX);
-	position->account = (uint32_t)value_int(r, 0, UINT32_MAX);
-	position->time_us = value_int(r, INT64_MIN, INT64_MAX);
-	position->seq = read_count(r);
+	for (size_t i = 0; i < SCAN_POSITION_WORDS; i++)
+		position->words[i] = (uint64_t)value_int(r, INT64_MIN, INT64_MAX);
 }
 
 static void read_sum(struct value_reader *r, struct maker_sum *sum)

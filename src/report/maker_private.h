@@ -7,7 +7,6 @@
  *	maker_dress.c       its values in another time zone, or for a spreadsheet
  *	maker_totals.c      what the manifest tells of the rows
  *	maker_checkpoint.c  a state to bytes and back
- *	maker_share.c       how far a position is in the range
  */
 #ifndef CDRD_REPORT_MAKER_PRIVATE_H
 #define CDRD_REPORT_MAKER_PRIVATE_H
@@ -34,9 +33,10 @@ struct maker_state {
 	uint64_t chunk_rows; /* a chunk ends with as many rows, if not with its bytes; 0: by its bytes alone */
 };
 
-/* scan_run, or what a test puts in its place. */
-typedef int (*maker_scan_fn)(struct store *store, const struct scan_query *query, struct scan_position *position,
-                             int64_t deadline_us, const struct scan_sink *sink, enum scan_end *end, struct error *err);
+/* scan_start, or what a test puts in its place. */
+typedef struct scan *(*maker_scan_fn)(struct store *store, const struct scan_query *query,
+                                      const struct scan_position *from, const struct scan_sink *sink,
+                                      struct error *err);
 
 void maker_set_scan(struct maker *maker, maker_scan_fn scan);
 
@@ -74,9 +74,6 @@ void maker_add_line(struct buf *out, const struct report_spec *spec, const struc
 void maker_count_record(struct maker_totals *totals, const struct maker_lines *lines, const struct record *record,
                         int64_t time_us);
 void maker_count_span(struct maker_totals *totals, const struct scan_span *span);
-
-/* 0 to 1. */
-double maker_share(const struct scan_query *query, const struct scan_position *position);
 
 /* Appends a state and the SHA-256 of the file that it belongs to. Check out->failed. */
 void maker_checkpoint_write(struct buf *out, const struct maker_state *state,

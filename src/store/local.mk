@@ -12,6 +12,7 @@ libcdrd_a_SOURCES += \
 	src/store/copying.h \
 	src/store/count.h \
 	src/store/credentials.c src/store/credentials.h \
+	src/store/engine.c src/store/engine.h \
 	src/store/erase.h \
 	src/store/erased.h \
 	src/store/health.h \
@@ -60,6 +61,7 @@ libcdrd_a_SOURCES += \
 	src/store/scans/find.c \
 	src/store/scans/scan.c src/store/scans/scan_private.h \
 	src/store/scans/scan_partition.c \
+	src/store/scans/scan_share.c \
 	src/store/scans/sums.c \
 	src/store/sealing/repack.c src/store/sealing/repack.h \
 	src/store/sealing/seal.c src/store/sealing/seal.h src/store/sealing/seal_private.h \

@@ -3,15 +3,23 @@
  * scan.h: reading records, in slices.
  *
  * A scan walks the days of a range in order and, within a day, accounts in the order given and each account's records
- * by (time, arrival). With one account that is time order. It can stop after any record and go on later, from a
- * position small enough for a cursor token or a job row; no LMDB read transaction outlives a call.
+ * by (time, arrival). With one account that is time order. It can stop after any record and resume later, from a
+ * position small enough for a cursor token or a job row.
+ *
+ *	scan = scan_start(store, &query, &position, &sink, &err);
+ *	scan_step(scan, deadline_us, &end, &err)   in each slice that the scheduler gives to its owner, while end is
+ *	                                           SCAN_PAUSED; the sink's functions are called from within
+ *	scan_cancel(scan)                          at its end, or at any time before
+ *
+ * A scan has no task of its own: pages, reports and statements have more to do in a slice than to read, and an account's
+ * share is counted by its requests. An engine that cannot answer at once (engine.h) says SCAN_WAITS, upon which the owner
+ * takes no slices until the sink's on_ready is called.
  *
  * The snapshot makes paging exact. A scan started at snapshot S shows each record that existed at S once, at the place
  * it had at S, with its newest values, however often it is replaced (even to another time of its day) before the scan
  * gets there; records that arrived after S are not shown.
  *
- * Records lie in hot rows or in sealed blocks; a scan merges both and its caller need not know. One that writes reports
- * may ask for whole blocks (`on_span`), which it can copy into its file as they are.
+ * Records may be given one by one, or whole blocks of them (`on_span`), which a report copies into its file as they are.
  */
 #ifndef CDRD_STORE_SCAN_H
 #define CDRD_STORE_SCAN_H
@@ -61,21 +69,24 @@ struct scan_query {
 	uint64_t columns; /* bit n: the sink reads column n; values of other columns may be absent. 0 means all */
 };
 
-/* Where a scan goes on: behind the record at (day, account, time, seq). All zero: from the beginning. */
+/* Where a scan resumes, in words that only the store's engine reads. All zero: at the beginning. Cursor tokens and job rows
+ * keep them; what a word says for days, accounts and times is in scans/scan_private.h. */
+#define SCAN_POSITION_WORDS 4
 struct scan_position {
-	int32_t day;
-	uint32_t account; /* index in query->accounts */
-	int64_t time_us;
-	uint64_t seq;
+	uint64_t words[SCAN_POSITION_WORDS];
 };
 
-/*
- * Called for each record that passes the filters; `record` dies when it returns. `line` is its CSV line in the view of
- * the sink, with LF, and p NULL unless the sink wants lines. `behind` is the position from which the scan would go on
- * after this record. Return false to stop behind it.
- */
-typedef bool (*scan_record_fn)(void *arg, const struct record *record, struct str line,
-                               const struct scan_position *behind);
+/* A record as it is given to a sink. All of it dies when the sink returns. */
+struct scan_row {
+	const struct record *record;
+	struct str line; /* its CSV line in the view of the sink, with LF; p NULL unless the sink wants lines */
+	int64_t time_us; /* its place for the snapshot: its time then, */
+	uint64_t seq;    /* and the number of its arrival. They order an account's records and tell one from another */
+	const struct scan_position *after; /* from where the scan would resume after this record */
+};
+
+/* Called for each record that passes the filters. Return false to stop after it. */
+typedef bool (*scan_record_fn)(void *arg, const struct scan_row *row);
 
 /* A sealed block all of whose records, and no others, come next. Everything dies when the callback returns. */
 struct scan_span {
@@ -96,7 +107,7 @@ struct scan_span {
 };
 
 /* As scan_record_fn, for a whole block. */
-typedef bool (*scan_span_fn)(void *arg, const struct scan_span *span, const struct scan_position *behind);
+typedef bool (*scan_span_fn)(void *arg, const struct scan_span *span, const struct scan_position *after);
 
 struct scan_sink {
 	scan_record_fn on_record;
@@ -104,20 +115,37 @@ struct scan_sink {
 	bool (*wants_span)(void *arg, int64_t first_us, int64_t last_us); /* one by one after all if it says no; NULL: never does */
 	bool sums_only;       /* on_span does not look at `deflate`, which then is not checked */
 	const struct record_view *lines; /* on_record wants lines of this view, whatever `columns` says; NULL: none */
+	void (*on_ready)(void *arg); /* after SCAN_WAITS, from the loop: scan_step has something to do; NULL: not told */
 	void *arg;
 };
 
 enum scan_end {
 	SCAN_DONE,    /* nothing is left in the range */
-	SCAN_STOPPED, /* the callback said so */
-	SCAN_PAUSED,  /* the deadline passed: call again with *position */
+	SCAN_STOPPED, /* the sink said so; another step resumes after what it was given last */
+	SCAN_PAUSED,  /* the deadline passed; another step resumes */
+	SCAN_WAITS,   /* nothing to do before on_ready is called */
 };
 
-/* Goes on from *position and moves it. `deadline_us` is on clock_monotonic_us; it is looked at every few hundred
- * records, and each call gets further. Returns 0 and *end, or -1 with ERROR_CORRUPT, ERROR_IO or
- * ERROR_NOMEM. */
-int scan_run(struct store *store, const struct scan_query *query, struct scan_position *position, int64_t deadline_us,
-             const struct scan_sink *sink, enum scan_end *end, struct error *err);
+struct scan;
+
+/* A scan from `from` on (NULL: from the beginning). `query` and `sink` are copied, what they point to must outlive the
+ * scan. Does not read yet. NULL with ERROR_NOMEM. */
+struct scan *scan_start(struct store *store, const struct scan_query *query, const struct scan_position *from,
+                        const struct scan_sink *sink, struct error *err);
+
+/* Reads on. `deadline_us` is on clock_monotonic_us; it is looked at every few hundred records, and each call that neither
+ * fails nor waits gets further. Does not block for more than a slice. The sink must not cancel the scan. 0 and *end, or -1
+ * with ERROR_CORRUPT, ERROR_IO or ERROR_NOMEM, after which only scan_cancel may follow. */
+int scan_step(struct scan *scan, int64_t deadline_us, enum scan_end *end, struct error *err);
+
+/* From where it would resume. It may be further than the last record given: what filters kept out is passed, too. */
+void scan_position(const struct scan *scan, struct scan_position *position);
+
+/* How much of the range lies before a position, 0 to 1, as far as can be told without reading. */
+double scan_share(const struct store *store, const struct scan_query *query, const struct scan_position *position);
+
+/* Frees it; on_ready is not called any more. Does nothing on NULL. */
+void scan_cancel(struct scan *scan);
 
 /*
  * Calls fn for each record of one account and product with `id` in one of the product's lookup columns, newest day

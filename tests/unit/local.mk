@@ -23,6 +23,7 @@ tests_unit_run_SOURCES += tests/unit/test_cursor.c
 tests_unit_run_SOURCES += tests/unit/test_query.c
 tests_unit_run_SOURCES += tests/unit/test_accounts.c
 tests_unit_run_SOURCES += tests/unit/store_fixture.h
+tests_unit_run_SOURCES += tests/unit/scan_once.h
 tests_unit_run_SOURCES += tests/unit/expect.h tests/unit/pick.h
 tests_unit_run_SOURCES += tests/unit/store_sample.c tests/unit/store_sample.h
 tests_unit_run_SOURCES += tests/unit/day_fixture.h

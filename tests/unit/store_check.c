@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "expect.h"
+#include "store/scans/scan_private.h"
 
 static const struct record *record_of(const struct model_record *record)
 {
@@ -52,9 +53,20 @@ static void assert_record(const char *about, const struct record *got, const str
 	}
 }
 
-static void assert_behind(const struct check *check, const struct model_record *record,
-                          const struct scan_position *behind)
+/* Where the record stands, and where a scan would resume after it. */
+static void assert_place(const struct check *check, const struct model_record *record, int64_t time_us, uint64_t seq)
 {
+	const struct model_place *place = model_place_at(record, check->query.snapshot);
+
+	expect(time_us == place->time_us && seq == place->seq, "%s: given at %lld, %llu; the record is at %lld, %llu",
+	       check->about, (long long)time_us, (unsigned long long)seq, (long long)place->time_us,
+	       (unsigned long long)place->seq);
+}
+
+static void assert_after(const struct check *check, const struct model_record *record,
+                         const struct scan_position *after)
+{
+	const struct scan_at read = scan_at_read(after), *behind = &read;
 	const struct model_place *place = model_place_at(record, check->query.snapshot);
 	const char *account = record_of(record)->values[check->query.product->account_column].p;
 
@@ -76,8 +88,10 @@ static struct buf line_of(const struct model_record *record, const struct record
 	return line;
 }
 
-static bool on_record(void *arg, const struct record *got, struct str line, const struct scan_position *behind)
+static bool on_record(void *arg, const struct scan_row *row)
 {
+	const struct record *got = row->record;
+	struct str line = row->line;
 	struct check *check = arg;
 	const struct model_record *wanted = next_wanted(check);
 	uint8_t id = got->product->id_column;
@@ -90,7 +104,8 @@ static bool on_record(void *arg, const struct record *got, struct str line, cons
 		              STR_ARGS(got->values[id]), STR_ARGS(record_of(wanted)->values[id]), check->at,
 		              check->count);
 	assert_record(check->about, got, record_of(wanted), check->query.columns);
-	assert_behind(check, wanted, behind);
+	assert_place(check, wanted, row->time_us, row->seq);
+	assert_after(check, wanted, row->after);
 	if (check->lines) {
 		struct buf own = line_of(wanted, &check->view);
 
@@ -166,7 +181,7 @@ static void assert_sums(const struct check *check, const struct scan_span *got, 
 	}
 }
 
-static bool on_span(void *arg, const struct scan_span *span, const struct scan_position *behind)
+static bool on_span(void *arg, const struct scan_span *span, const struct scan_position *after)
 {
 	struct check *check = arg;
 	struct record_view view = { .direction = check->query.direction };
@@ -194,7 +209,7 @@ static bool on_span(void *arg, const struct scan_span *span, const struct scan_p
 	ck_assert_int_eq(span->first_us, model_place_at(first, check->query.snapshot)->time_us);
 	ck_assert_int_eq(span->last_us, model_place_at(last, check->query.snapshot)->time_us);
 	assert_sums(check, span, &own);
-	assert_behind(check, last, behind);
+	assert_after(check, last, after);
 	buf_free(&lines);
 	free(text);
 	check->at += span->rows;
@@ -213,6 +228,7 @@ void check_begin(struct check *check, const char *about, struct store *store, co
 	check->query.accounts = (const char(*)[SCAN_ACCOUNT_LEN])check->accounts;
 	check->query.filters = check->filters;
 	check->view.direction = check->query.direction;
+	check->scan = NULL;
 	check->position = (struct scan_position){ 0 };
 	check->list = model_list(model, &check->query, &check->count);
 	check->at = 0;
@@ -221,7 +237,7 @@ void check_begin(struct check *check, const char *about, struct store *store, co
 /* Is the record behind where the scan goes on? */
 static bool is_behind(const struct check *check, const struct model_record *record)
 {
-	const struct scan_position *at = &check->position;
+	const struct scan_at read = scan_at_read(&check->position), *at = &read;
 	const struct model_place *place = model_place_at(record, check->query.snapshot);
 	const char *account = record_of(record)->values[check->query.product->account_column].p;
 	uint32_t number = 0;
@@ -258,8 +274,13 @@ bool check_page(struct check *check, size_t rows, bool pause)
 	check->page = rows;
 	if (check->spans)
 		sink.on_span = on_span;
-	int rc = scan_run(check->store, &check->query, &check->position, pause ? 0 : INT64_MAX, &sink, &check->end, &err);
+	if (!check->scan)
+		check->scan = scan_start(check->store, &check->query, &check->position, &sink, &err);
+	int rc = check->scan ? scan_step(check->scan, pause ? 0 : INT64_MAX, &check->end, &err) : -1;
 	expect(rc == 0, "%s: scan: %s", check->about, err.message);
+	scan_position(check->scan, &check->position);
+	if (rows % 2)
+		check_forget(check);
 	if (check->end == SCAN_DONE) {
 		const struct model_record *missing = next_wanted(check);
 
@@ -277,8 +298,15 @@ bool check_page(struct check *check, size_t rows, bool pause)
 	return false;
 }
 
+void check_forget(struct check *check)
+{
+	scan_cancel(check->scan);
+	check->scan = NULL;
+}
+
 void check_end(struct check *check)
 {
+	check_forget(check);
 	free(check->list);
 	check->list = NULL;
 	for (size_t i = 0; i < check->query.filters_count; i++) {
@@ -296,16 +324,16 @@ struct found {
 	size_t at;
 };
 
-static bool on_found(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+static bool on_found(void *arg, const struct scan_row *row)
 {
 	struct found *found = arg;
 
-	(void)line;
 	expect(found->at < found->count, "%s: look-up gives more than %zu records", found->about, found->count);
 	const struct model_record *wanted = found->list[found->at++];
-	assert_record(found->about, record, record_of(wanted), 0);
+	assert_record(found->about, row->record, record_of(wanted), 0);
 	int32_t day = clock_day_of(wanted->committed->time_us);
-	expect(behind->day == day, "%s: look-up says day %d, wanted %d", found->about, behind->day, day);
+	expect(clock_day_of(row->time_us) == day, "%s: look-up says day %d, wanted %d", found->about,
+	       clock_day_of(row->time_us), day);
 	return true;
 }
 

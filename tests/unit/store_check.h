@@ -24,6 +24,7 @@ struct check {
 	bool lines;
 	struct record_view view; /* of the lines; but for the direction, which is the query's */
 	bool spans;
+	struct scan *scan; /* kept from one page to the next; NULL: begun anew at `position` */
 	struct scan_position position;
 	const struct model_record **list; /* what the snapshot holds, in order */
 	size_t count;
@@ -39,6 +40,9 @@ void check_begin(struct check *check, const char *about, struct store *store, co
 
 /* Reads a page of about `rows` records, without taking longer than the least when `pause`. True when that was the last. */
 bool check_page(struct check *check, size_t rows, bool pause);
+
+/* Has the next page begin a scan at the position, as one of a new process does. To be called before the store closes. */
+void check_forget(struct check *check);
 
 void check_end(struct check *check);
 

@@ -17,6 +17,7 @@
 #include "store/erase.h"
 #include "store/copying/mirror.h"
 #include "store/verify.h"
+#include "scan_once.h"
 #include "store_fixture.h"
 
 Suite *suite_backup(void);
@@ -356,13 +357,12 @@ struct seen {
 	size_t records, persons, erased, bodies;
 };
 
-static bool see(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+static bool see(void *arg, const struct scan_row *row)
 {
+	const struct record *record = row->record;
 	struct seen *seen = arg;
 	struct str to = record->values[catalog_column_find(record->product, STR_LITERAL("to"))];
 
-	(void)line;
-	(void)behind;
 	seen->records++;
 	seen->persons += str_is(to, PERSON);
 	seen->erased += str_is(to, ERASE_TEXT);
@@ -387,7 +387,7 @@ static struct seen look(uint64_t snapshot)
 	struct scan_position position = { 0 };
 	enum scan_end end;
 
-	ck_assert_msg(scan_run(f.store, &query, &position, INT64_MAX, &sink, &end, &err) == 0, "%s", err.message);
+	ck_assert_msg(scan_once(f.store, &query, &position, INT64_MAX, &sink, &end, &err) == 0, "%s", err.message);
 	return seen;
 }
 

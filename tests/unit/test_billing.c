@@ -11,6 +11,7 @@
 #include "billing/statement.h"
 #include "store/accounts.h"
 #include "store/count.h"
+#include "scan_once.h"
 #include "store_fixture.h"
 
 Suite *suite_billing(void);
@@ -350,11 +351,9 @@ static void seal_all(void)
 	}
 }
 
-static bool add_one(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+static bool add_one(void *arg, const struct scan_row *row)
 {
-	(void)record;
-	(void)line;
-	(void)behind;
+	(void)row;
 	++*(uint64_t *)arg;
 	return true;
 }
@@ -368,7 +367,7 @@ static uint64_t scan_count(struct scan_query *query)
 
 	query->snapshot = store_snapshot(f.store);
 	do
-		ck_assert_msg(scan_run(f.store, query, &position, INT64_MAX, &sink, &end, &err) == 0, "%s", err.message);
+		ck_assert_msg(scan_once(f.store, query, &position, INT64_MAX, &sink, &end, &err) == 0, "%s", err.message);
 	while (end == SCAN_PAUSED);
 	return rows;
 }

@@ -14,6 +14,7 @@
 #include "report/archive_private.h"
 #include "report/maker_private.h"
 #include "report_unpack.h"
+#include "store/scans/scan_private.h"
 
 Suite *suite_maker(void);
 
@@ -38,6 +39,7 @@ static int pause_every; /* 0: never */
 static const struct catalog_product *sms;
 static int spans_given;
 static bool fail_scan;
+static bool waits; /* every other step */
 
 static void fill_record(struct record *record, const struct row *row)
 {
@@ -60,10 +62,12 @@ static void write_lines(struct buf *out, int first, int count, const struct reco
 	}
 }
 
-static void place_behind(struct scan_position *at, int row)
+static void place_after(struct scan_position *position, int row)
 {
-	*at = (struct scan_position){ .day = clock_day_of(rows[row].time_us), .time_us = rows[row].time_us,
-		                      .seq = (uint64_t)row + 1 };
+	struct scan_at at = { .day = clock_day_of(rows[row].time_us), .time_us = rows[row].time_us,
+		              .seq = (uint64_t)row + 1 };
+
+	scan_at_write(&at, position);
 }
 
 static int block_len(int first)
@@ -76,7 +80,7 @@ static int block_len(int first)
 }
 
 static bool give_span(const struct scan_query *query, const struct scan_sink *sink, int first, int count,
-                      const struct scan_position *behind)
+                      const struct scan_position *after)
 {
 	struct buf lines = { 0 }, deflate = { 0 };
 	void *compressor = archive_deflate_new();
@@ -104,14 +108,14 @@ static bool give_span(const struct scan_query *query, const struct scan_sink *si
 		}
 	}
 	spans_given++;
-	more = sink->on_span(sink->arg, &span, behind);
+	more = sink->on_span(sink->arg, &span, after);
 	archive_deflate_free(compressor);
 	buf_free(&lines);
 	buf_free(&deflate);
 	return more;
 }
 
-static bool give_row(const struct scan_sink *sink, int row, const struct scan_position *behind)
+static bool give_row(const struct scan_sink *sink, int row, const struct scan_position *after)
 {
 	struct buf line = { 0 };
 	struct record record;
@@ -120,27 +124,42 @@ static bool give_row(const struct scan_sink *sink, int row, const struct scan_po
 	fill_record(&record, &rows[row]);
 	if (sink->lines)
 		record_write_csv(&line, &record, sink->lines);
-	more = sink->on_record(sink->arg, &record, sink->lines ? buf_str(&line) : (struct str){ NULL, 0 }, behind);
+	struct scan_row given = { &record, { NULL, 0 }, rows[row].time_us, (uint64_t)row + 1, after };
+	if (sink->lines)
+		given.line = buf_str(&line);
+	more = sink->on_record(sink->arg, &given);
 	buf_free(&line);
 	return more;
 }
 
-static int fake_scan(struct store *store, const struct scan_query *query, struct scan_position *position,
-                     int64_t deadline_us, const struct scan_sink *sink, enum scan_end *end, struct error *error)
+/* --- a scan of them --- */
+
+struct fake_scan {
+	struct scan base;
+	struct scan_position position;
+	bool has_waited;
+};
+
+static int fake_step(struct scan *base, int64_t deadline_us, enum scan_end *end, struct error *error)
 {
+	struct fake_scan *fake = (struct fake_scan *)base;
+	const struct scan_sink *sink = &base->sink;
 	int given = 0;
 
-	(void)store;
 	(void)deadline_us;
 	if (fail_scan)
 		return error_set(error, ERROR_CORRUPT, "The block is damaged");
-	*end = SCAN_STOPPED;
-	for (int i = (int)position->seq; i < rows_count;) {
+	fake->has_waited = waits && !fake->has_waited;
+	*end = fake->has_waited ? SCAN_WAITS : SCAN_STOPPED;
+	if (fake->has_waited)
+		return 0;
+	for (int i = (int)scan_at_read(&fake->position).seq; i < rows_count;) {
 		bool first_of_block = rows[i].block > 0 && (i == 0 || rows[i - 1].block != rows[i].block);
 		int count = first_of_block && sink->on_span ? block_len(i) : 1;
 
-		place_behind(position, i + count - 1);
-		if (!(count > 1 ? give_span(query, sink, i, count, position) : give_row(sink, i, position)))
+		place_after(&fake->position, i + count - 1);
+		if (!(count > 1 ? give_span(&base->query, sink, i, count, &fake->position) :
+		                  give_row(sink, i, &fake->position)))
 			return 0;
 		i += count;
 		if (pause_every > 0 && ++given % pause_every == 0) {
@@ -150,6 +169,29 @@ static int fake_scan(struct store *store, const struct scan_query *query, struct
 	}
 	*end = SCAN_DONE;
 	return 0;
+}
+
+static void fake_position(const struct scan *base, struct scan_position *position)
+{
+	*position = ((const struct fake_scan *)base)->position;
+}
+
+static void fake_cancel(struct scan *base)
+{
+	free(base);
+}
+
+static struct scan *fake_start(struct store *store, const struct scan_query *query, const struct scan_position *from,
+                               const struct scan_sink *sink, struct error *error)
+{
+	static const struct scan_ops ops = { fake_step, fake_position, fake_cancel };
+	struct fake_scan *fake = calloc(1, sizeof(*fake));
+
+	(void)store;
+	(void)error;
+	ck_assert_ptr_nonnull(fake);
+	*fake = (struct fake_scan){ { &ops, *query, *sink }, *from, false };
+	return &fake->base;
 }
 
 /* Stretches of up to 400 rows in turns come as a block and one by one, some of the latter of one row only. */
@@ -209,7 +251,7 @@ static void setup(void)
 	};
 	pause_every = 0;
 	spans_given = 0;
-	fail_scan = false;
+	fail_scan = waits = false;
 	make_rows(9000);
 }
 
@@ -226,7 +268,7 @@ static struct maker *open_maker(struct str checkpoint)
 	struct maker *maker = maker_new(NULL, &spec, path, checkpoint, &err);
 
 	ck_assert_msg(maker != NULL, "%s", err.message);
-	maker_set_scan(maker, fake_scan);
+	maker_set_scan(maker, fake_start);
 	return maker;
 }
 
@@ -289,6 +331,34 @@ START_TEST(report_holds_all_rows_in_order)
 	expect_csv(rows_count);
 	assert_content();
 	ck_assert_int_gt(spans_given, 10);
+}
+END_TEST
+
+START_TEST(store_that_cannot_answer_at_once_makes_the_same_file)
+{
+	struct buf first = { 0 };
+	struct maker *maker;
+	enum maker_end end = MAKER_MORE;
+	int waited = 0;
+
+	spec.compression = (enum report_compression)_i;
+	make();
+	buf_add(&first, file.data, file.len);
+	waits = true;
+	pause_every = 100;
+	maker = open_maker(STR_LITERAL(""));
+	for (int i = 0; (end == MAKER_MORE || end == MAKER_WAITS) && i < STEPS_MAX; i++) {
+		end = maker_step(maker, INT64_MAX, &err);
+		waited += end == MAKER_WAITS;
+	}
+	ck_assert_int_eq(end, MAKER_DONE);
+	ck_assert_int_gt(waited, 5);
+	maker_result(maker, &result);
+	maker_free(maker);
+	read_back();
+	ck_assert_uint_eq(file.len, first.len);
+	ck_assert_mem_eq(file.data, first.data, first.len);
+	buf_free(&first);
 }
 END_TEST
 
@@ -649,22 +719,30 @@ START_TEST(progress_grows_to_the_whole)
 }
 END_TEST
 
+static double share_at(const struct scan_query *query, struct scan_at at)
+{
+	struct scan_position position;
+
+	scan_at_write(&at, &position);
+	return scan_share(NULL, query, &position);
+}
+
 START_TEST(share_counts_days_accounts_and_times)
 {
 	struct scan_query query = {
 		.accounts_count = 4, .from_us = FROM_US + DAY_US / 2, .to_us = FROM_US + DAY_US * 5 / 2
 	};
-	struct scan_position at = { 0 };
+	struct scan_at at = { 0 };
 
-	ck_assert_double_eq(maker_share(&query, &at), 0);
-	at = (struct scan_position){ .day = 20000, .account = 2 };
-	ck_assert_double_eq_tol(maker_share(&query, &at), 0.125, 1e-6);
-	at = (struct scan_position){ .day = 20000, .account = 4 };
-	ck_assert_double_eq_tol(maker_share(&query, &at), 0.25, 1e-6);
-	at = (struct scan_position){ .day = 20001, .account = 1, .time_us = FROM_US + DAY_US * 3 / 2 };
-	ck_assert_double_eq_tol(maker_share(&query, &at), 0.25 + 0.5 * 1.5 / 4, 1e-6);
-	at = (struct scan_position){ .day = 20002, .account = 4 };
-	ck_assert_double_eq_tol(maker_share(&query, &at), 1, 1e-6);
+	ck_assert_double_eq(share_at(&query, at), 0);
+	at = (struct scan_at){ .day = 20000, .account = 2 };
+	ck_assert_double_eq_tol(share_at(&query, at), 0.125, 1e-6);
+	at = (struct scan_at){ .day = 20000, .account = 4 };
+	ck_assert_double_eq_tol(share_at(&query, at), 0.25, 1e-6);
+	at = (struct scan_at){ .day = 20001, .account = 1, .time_us = FROM_US + DAY_US * 3 / 2 };
+	ck_assert_double_eq_tol(share_at(&query, at), 0.25 + 0.5 * 1.5 / 4, 1e-6);
+	at = (struct scan_at){ .day = 20002, .account = 4 };
+	ck_assert_double_eq_tol(share_at(&query, at), 1, 1e-6);
 }
 END_TEST
 
@@ -690,6 +768,7 @@ Suite *suite_maker(void)
 	tcase_add_checked_fixture(each, setup, teardown);
 	tcase_set_timeout(each, 60);
 	tcase_add_loop_test(each, report_holds_all_rows_in_order, REPORT_ZIP, REPORT_ZSTD + 1);
+	tcase_add_loop_test(each, store_that_cannot_answer_at_once_makes_the_same_file, REPORT_ZIP, REPORT_ZSTD + 1);
 	tcase_add_loop_test(each, report_without_rows_is_a_header_line, REPORT_ZIP, REPORT_ZSTD + 1);
 	tcase_add_loop_test(each, ndjson_report_without_rows_is_empty, REPORT_ZIP, REPORT_ZSTD + 1);
 	tcase_add_loop_test(each, max_rows_cuts_the_report, REPORT_ZIP, REPORT_ZSTD + 1);

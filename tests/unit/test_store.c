@@ -13,6 +13,7 @@
 #include "store/store_private.h"
 #include "store/verify.h"
 #include "store/versions.h"
+#include "scan_once.h"
 #include "store_check.h"
 #include "store_fixture.h"
 
@@ -289,11 +290,9 @@ START_TEST(lines_show_bodies_of_sealed_and_hot_rows)
 }
 END_TEST
 
-static bool add_line(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+static bool add_line(void *arg, const struct scan_row *row)
 {
-	(void)record;
-	(void)behind;
-	buf_add_str(arg, line);
+	buf_add_str(arg, row->line);
 	return true;
 }
 
@@ -328,7 +327,7 @@ START_TEST(lines_of_blocks_from_before_a_column_was_added_have_it)
 	check.query.accounts = (const char(*)[SCAN_ACCOUNT_LEN])check.accounts;
 	check.query.product = &grown;
 	check.query.columns = 1;
-	ASSERT_OK(scan_run(f.store, &check.query, &position, INT64_MAX, &sink, &end, &err));
+	ASSERT_OK(scan_once(f.store, &check.query, &position, INT64_MAX, &sink, &end, &err));
 	expect(str_equal(buf_str(&lines), buf_str(&wanted)), "%.*s", STR_ARGS(buf_str(&lines)));
 	buf_free(&lines);
 	buf_free(&wanted);
@@ -497,11 +496,9 @@ static void damage(const char *account, size_t at, uint8_t bit)
 	damage_block(account, 0, at, bit);
 }
 
-static bool count_record(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+static bool count_record(void *arg, const struct scan_row *row)
 {
-	(void)record;
-	(void)line;
-	(void)behind;
+	(void)row;
 	++*(size_t *)arg;
 	return true;
 }
@@ -517,7 +514,7 @@ static int scan_rows(const char *account, size_t *count)
 	query_all(&check, account, false);
 	check.query.accounts = (const char(*)[SCAN_ACCOUNT_LEN])check.accounts;
 	*count = 0;
-	return scan_run(f.store, &check.query, &position, INT64_MAX, &sink, &end, &err);
+	return scan_once(f.store, &check.query, &position, INT64_MAX, &sink, &end, &err);
 }
 
 START_TEST(a_damaged_block_fails_its_own_requests_only)
@@ -587,7 +584,7 @@ START_TEST(a_damaged_skip_part_is_noticed_by_filters)
 			check.query.filters = &(struct scan_filter){ .column = sms()->filters[2].column,
 				                                     .value = STR_LITERAL("447700900123") };
 			check.query.filters_count = 1;
-			ck_assert_int_eq(scan_run(f.store, &check.query, &position, INT64_MAX, &sink, &end, &err), -1);
+			ck_assert_int_eq(scan_once(f.store, &check.query, &position, INT64_MAX, &sink, &end, &err), -1);
 			ck_assert_int_eq(err.code, ERROR_CORRUPT);
 			noticed++;
 		}
@@ -668,11 +665,9 @@ static enum store_put_result put_version(const struct sample *sample)
 	return result;
 }
 
-static bool count_found(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+static bool count_found(void *arg, const struct scan_row *row)
 {
-	(void)record;
-	(void)line;
-	*(int32_t *)arg = behind->day;
+	*(int32_t *)arg = clock_day_of(row->time_us);
 	return true;
 }
 

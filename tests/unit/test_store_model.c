@@ -515,8 +515,17 @@ static void tamper_with_filters(struct run *run)
 	}
 }
 
+/* A new process knows no more of a scan than its position. */
+static void forget_scans(struct run *run)
+{
+	for (unsigned i = 0; i < SCANS; i++)
+		if (run->open[i])
+			check_forget(&run->scans[i]);
+}
+
 static void do_restart(struct run *run)
 {
+	forget_scans(run);
 	if (pick_percent(run->pick, 50))
 		do_commit(run);
 	if (pick_percent(run->pick, 50)) {
@@ -560,6 +569,7 @@ static int copy_entry(const char *path, const struct stat *st, int type, struct 
 /* As after kill -9: goes on with a copy of the files as they were with everything open. */
 static void crash(struct run *run)
 {
+	forget_scans(run);
 	snprintf(copied_from, sizeof(copied_from), "%s", run->f.dir);
 	snprintf(copied_to, sizeof(copied_to), "%s+", run->f.dir);
 	ck_assert_int_eq(nftw(copied_from, copy_entry, 8, FTW_PHYS), 0);

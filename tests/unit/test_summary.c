@@ -13,6 +13,7 @@
 #include "base/zone.h"
 #include "api/summary.h"
 #include "store/sums.h"
+#include "scan_once.h"
 #include "store_fixture.h"
 
 Suite *suite_summary(void);
@@ -246,24 +247,22 @@ struct total {
 	int64_t cut_us; /* no span may reach over this moment */
 };
 
-static bool add_record(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+static bool add_record(void *arg, const struct scan_row *row)
 {
 	struct total *total = arg;
 	struct decimal price;
 
-	(void)line;
-	(void)behind;
-	ck_assert(decimal_parse(record->values[catalog_column_find(record->product, STR_LITERAL("total_price"))], &price));
+	ck_assert(decimal_parse(row->record->values[catalog_column_find(row->record->product, STR_LITERAL("total_price"))], &price));
 	total->count++;
 	total->money += price.units;
 	return true;
 }
 
-static bool add_span(void *arg, const struct scan_span *span, const struct scan_position *behind)
+static bool add_span(void *arg, const struct scan_span *span, const struct scan_position *after)
 {
 	struct total *total = arg;
 
-	(void)behind;
+	(void)after;
 	ck_assert(span->last_us < total->cut_us || span->first_us >= total->cut_us);
 	total->count += span->rows;
 	for (size_t i = 0; i < span->sums_count; i++)
@@ -309,7 +308,7 @@ static void scan(struct run *run, struct scan_query query, struct total *total)
 	struct error err = { 0 };
 
 	query.snapshot = store_snapshot(run->f.store);
-	ck_assert_int_eq(scan_run(run->f.store, &query, &position, INT64_MAX, &sink, &end, &err), 0);
+	ck_assert_int_eq(scan_once(run->f.store, &query, &position, INT64_MAX, &sink, &end, &err), 0);
 	ck_assert_int_eq(end, SCAN_DONE);
 }
 
@@ -359,21 +358,19 @@ START_TEST(sums_are_those_of_a_scan)
 }
 END_TEST
 
-static bool add_group_record(void *arg, const struct record *record, struct str line, const struct scan_position *behind)
+static bool add_group_record(void *arg, const struct scan_row *row)
 {
 	struct error err;
 
-	(void)line;
-	(void)behind;
-	ck_assert_int_eq(summary_add_record(arg, 0, record, &err), 0);
+	ck_assert_int_eq(summary_add_record(arg, 0, row->record, &err), 0);
 	return true;
 }
 
-static bool add_group_span(void *arg, const struct scan_span *span, const struct scan_position *behind)
+static bool add_group_span(void *arg, const struct scan_span *span, const struct scan_position *after)
 {
 	struct error err;
 
-	(void)behind;
+	(void)after;
 	ck_assert_int_eq(summary_add_span(arg, 0, span, &err), 0);
 	return true;
 }

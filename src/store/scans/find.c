@@ -165,9 +165,9 @@ static int give_found(struct find *find)
 			return -1;
 		if (!found)
 			continue;
-		struct scan_position behind = { find->day->number, 0, rows[i].place.time_us, rows[i].place.seq };
+		struct scan_row row = { .record = &record, .time_us = rows[i].place.time_us, .seq = rows[i].place.seq };
 		find->count++;
-		if (!find->fn(find->arg, &record, (struct str){ NULL, 0 }, &behind) || find->count == find->max)
+		if (!find->fn(find->arg, &row) || find->count == find->max)
 			find->stopped = true;
 	}
 	return 0;

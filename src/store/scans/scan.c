@@ -4,15 +4,18 @@
  */
 #include "store/scan.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "store/scans/scan_private.h"
 
-/* 1 when the day is done, 0 when the scan ends here, -1. */
-static int scan_day(struct scan *scan, int32_t number)
+/* 1 when the day is done, 0 when the step ends here, -1. */
+static int scan_day(struct day_scan *scan, int32_t number)
 {
-	struct scan_position *at = scan->position;
+	const struct scan_query *query = &scan->base.query;
+	struct scan_at *at = &scan->at;
 	if (at->day != number)
-		*at = (struct scan_position){ .day = number };
+		*at = (struct scan_at){ .day = number };
 	struct day *day = store_day(scan->store, number, false, scan->err);
 	if (!day)
 		return scan->err->code == ERROR_NONE ? 1 : -1;
@@ -21,10 +24,10 @@ static int scan_day(struct scan *scan, int32_t number)
 		return -1;
 	day->pins++;
 	int result = 1;
-	while (result > 0 && at->account < scan->query->accounts_count) {
-		result = scan_partition(scan, day, txn, scan->query->accounts[at->account]);
+	while (result > 0 && at->account < query->accounts_count) {
+		result = scan_partition(scan, day, txn, query->accounts[at->account]);
 		if (result > 0)
-			*at = (struct scan_position){ .day = number, .account = at->account + 1 };
+			*at = (struct scan_at){ .day = number, .account = at->account + 1 };
 		if (result > 0 && clock_monotonic_us() >= scan->deadline_us) {
 			scan->end = SCAN_PAUSED;
 			result = 0;
@@ -34,44 +37,74 @@ static int scan_day(struct scan *scan, int32_t number)
 	return env_read_end(&day->env, txn, result, scan->err);
 }
 
-/* How do the lines that the sink wants come from those of blocks? */
-static void compare_lines(struct scan *scan)
+static int step(struct scan *base, int64_t deadline_us, enum scan_end *end, struct error *err)
 {
-	const struct catalog_product *product = scan->query->product;
-	uint64_t stored = block_line_columns(product, (uint8_t)scan->query->direction, product->columns_count);
-	uint64_t wanted = record_view_columns(product, scan->sink->lines);
+	struct day_scan *scan = (struct day_scan *)base;
+	struct store *store = scan->store;
+	int32_t first = clock_day_of(base->query.from_us), last = clock_day_of(base->query.to_us - 1);
+	int result = 1;
+	scan->err = err;
+	scan->deadline_us = deadline_us;
+	scan->end = SCAN_DONE;
+	if (scan->at.day > first)
+		first = scan->at.day;
+	for (size_t i = store_day_index(store, first); result > 0 && i < store->days_count && store->day_numbers[i] <= last;
+	     i++)
+		result = scan_day(scan, store->day_numbers[i]);
+	result = scan_end_moved(scan, result);
+	if (scan->moved)
+		store_reader_give(store, scan->moved);
+	scan->moved = NULL;
+	*end = scan->end;
+	return result < 0 ? -1 : 0;
+}
+
+static void position(const struct scan *base, struct scan_position *position)
+{
+	scan_at_write(&((const struct day_scan *)base)->at, position);
+}
+
+static void cancel(struct scan *base)
+{
+	buf_free(&((struct day_scan *)base)->line);
+	free(base);
+}
+
+/* How do the lines that the sink wants come from those of blocks? */
+static void compare_lines(struct day_scan *scan)
+{
+	const struct scan_query *query = &scan->base.query;
+	const struct catalog_product *product = query->product;
+	uint64_t stored = block_line_columns(product, (uint8_t)query->direction, product->columns_count);
+	uint64_t wanted = record_view_columns(product, scan->base.sink.lines);
 	scan->woven = wanted & ~stored;
 	scan->weaves = (stored & ~wanted) == 0;
 }
 
-static uint64_t columns_needed(const struct scan *scan)
+static uint64_t columns_needed(const struct day_scan *scan)
 {
-	const struct scan_query *query = scan->query;
+	const struct scan_query *query = &scan->base.query;
 	uint64_t columns = query->columns ? query->columns : SCAN_COLUMNS_ALL;
 	for (size_t i = 0; i < query->filters_count; i++)
 		columns |= UINT64_C(1) << query->filters[i].column;
 	return columns | scan->woven;
 }
 
-int scan_run(struct store *store, const struct scan_query *query, struct scan_position *position, int64_t deadline_us,
-             const struct scan_sink *sink, enum scan_end *end, struct error *err)
+struct scan *scan_start(struct store *store, const struct scan_query *query, const struct scan_position *from,
+                        const struct scan_sink *sink, struct error *err)
 {
-	struct scan scan = { .store = store, .query = query, .sink = sink, .position = position, .err = err,
-		             .deadline_us = deadline_us, .end = SCAN_DONE };
-	int32_t first = clock_day_of(query->from_us), last = clock_day_of(query->to_us - 1);
-	int result = 1;
+	static const struct scan_ops ops = { step, position, cancel };
+	struct day_scan *scan = calloc(1, sizeof(*scan));
+	if (!scan) {
+		error_set(err, ERROR_NOMEM, "Out of memory for a scan");
+		return NULL;
+	}
+	scan->base = (struct scan){ .ops = &ops, .query = *query, .sink = *sink };
+	scan->store = store;
+	if (from)
+		scan->at = scan_at_read(from);
 	if (sink->lines)
-		compare_lines(&scan);
-	scan.columns = columns_needed(&scan);
-	if (position->day > first)
-		first = position->day;
-	for (size_t i = store_day_index(store, first); result > 0 && i < store->days_count && store->day_numbers[i] <= last;
-	     i++)
-		result = scan_day(&scan, store->day_numbers[i]);
-	result = scan_end_moved(&scan, result);
-	if (scan.moved)
-		store_reader_give(store, scan.moved);
-	buf_free(&scan.line);
-	*end = scan.end;
-	return result < 0 ? -1 : 0;
+		compare_lines(scan);
+	scan->columns = columns_needed(scan);
+	return &scan->base;
 }

@@ -21,7 +21,7 @@ struct hot_source {
 };
 
 struct merge {
-	struct scan *scan;
+	struct day_scan *scan;
 	struct day *day;
 	MDB_txn *txn;
 	struct partition partition;
@@ -39,7 +39,7 @@ struct lead {
 	struct place place;
 };
 
-int scan_end_moved(struct scan *scan, int result)
+int scan_end_moved(struct day_scan *scan, int result)
 {
 	struct day *day = scan->moved_day;
 	if (!day)
@@ -51,7 +51,7 @@ int scan_end_moved(struct scan *scan, int result)
 
 /* Goes on in the day that lead->place is in. What is read there lives until the next ghost. 1, 0 when there is no such day
  * any more, -1. */
-static int lead_to_day(struct scan *scan, struct lead *lead)
+static int lead_to_day(struct day_scan *scan, struct lead *lead)
 {
 	if (scan_end_moved(scan, 0) != 0)
 		return -1;
@@ -68,7 +68,7 @@ static int lead_to_day(struct scan *scan, struct lead *lead)
 }
 
 /* Looks for the sealed row at lead->place. 1 with scan->moved at *row, 0, -1. */
-static int find_place(struct scan *scan, struct lead *lead, uint32_t *row)
+static int find_place(struct day_scan *scan, struct lead *lead, uint32_t *row)
 {
 	const struct place *place = &lead->place;
 	struct partition *partition = &lead->partition;
@@ -82,7 +82,7 @@ static int find_place(struct scan *scan, struct lead *lead, uint32_t *row)
 		struct place last = day_block_last(&entry->block, place->direction);
 		if (place_compare(&first, place) > 0 || place_compare(&last, place) < 0)
 			continue;
-		int found = block_reader_begin(scan->moved, lead->day, lead->txn, scan->query->product, partition,
+		int found = block_reader_begin(scan->moved, lead->day, lead->txn, scan->base.query.product, partition,
 		                               entry->number, scan->err);
 		if (found < 0 || (found && block_reader_seek(scan->moved, place, row, scan->err) != 0))
 			return -1;
@@ -96,7 +96,7 @@ static int find_place(struct scan *scan, struct lead *lead, uint32_t *row)
 /* The newest version of the record that stood where a ghost is. 1, 0 when it is gone, -1. */
 static int follow_ghost(struct merge *merge, struct record *record)
 {
-	struct scan *scan = merge->scan;
+	struct day_scan *scan = merge->scan;
 	struct lead lead = { merge->day, merge->txn, merge->partition, merge->hot.place };
 	uint64_t changed_seq;
 	uint32_t row_number;
@@ -107,7 +107,7 @@ static int follow_ghost(struct merge *merge, struct record *record)
 		if (found < 0)
 			return -1;
 		if (found)
-			return record_unpack(record, scan->query->product, env_str(row), &changed_seq, scan->err) ? -1 : 1;
+			return record_unpack(record, scan->base.query.product, env_str(row), &changed_seq, scan->err) ? -1 : 1;
 		if (clock_day_of(lead.place.time_us) == lead.day->number)
 			break;
 		found = lead_to_day(scan, &lead);
@@ -116,7 +116,7 @@ static int follow_ghost(struct merge *merge, struct record *record)
 	}
 	found = find_place(scan, &lead, &row_number);
 	/* Its line is made anew: what the block's shows depends on the direction that the record had. */
-	uint64_t columns = scan->sink->lines ? SCAN_COLUMNS_ALL : scan->columns;
+	uint64_t columns = scan->base.sink.lines ? SCAN_COLUMNS_ALL : scan->columns;
 	if (found > 0 && block_reader_record(scan->moved, row_number, columns, record, scan->err) != 0)
 		return -1;
 	return found;
@@ -127,7 +127,7 @@ static int follow_ghost(struct merge *merge, struct record *record)
 /* Takes the row under the cursor if the snapshot sees it. 1, 0, -1. */
 static int take_hot(struct merge *merge, MDB_val val)
 {
-	const struct scan_query *query = merge->scan->query;
+	const struct scan_query *query = &merge->scan->base.query;
 	struct hot_source *hot = &merge->hot;
 	struct day_ghost ghost;
 	uint64_t changed_seq;
@@ -150,7 +150,7 @@ static int hot_advance(struct merge *merge, MDB_val key, MDB_cursor_op op)
 	for (rc = mdb_cursor_get(hot->cursor, &key, &val, op); !rc; rc = mdb_cursor_get(hot->cursor, &key, &val, MDB_NEXT)) {
 		struct partition partition;
 		if (!partition_has_key(&merge->partition, key) || !place_key_read(key, &partition, &hot->place) ||
-		    hot->place.time_us >= merge->scan->query->to_us)
+		    hot->place.time_us >= merge->scan->base.query.to_us)
 			return 0;
 		found = take_hot(merge, val);
 		if (found)
@@ -186,14 +186,14 @@ bool scan_passes(const struct scan_query *query, const struct record *record)
 	return true;
 }
 
-static void go_behind(struct scan *scan, const struct place *place)
+static void go_behind(struct day_scan *scan, const struct place *place)
 {
-	scan->position->time_us = place->time_us;
-	scan->position->seq = place->seq;
+	scan->at.time_us = place->time_us;
+	scan->at.seq = place->seq;
 }
 
 /* Looks at the clock once in a while. False when the scan ends here. */
-static bool has_time(struct scan *scan)
+static bool has_time(struct day_scan *scan)
 {
 	if (++scan->seen % LOOK_EVERY != 0 || clock_monotonic_us() < scan->deadline_us)
 		return true;
@@ -202,13 +202,13 @@ static bool has_time(struct scan *scan)
 }
 
 /* Can the line of a sealed record be had by copying? Not out of a block from before a column was added to lines. */
-static bool has_line(const struct scan *scan, const struct sealed_head *head)
+static bool has_line(const struct day_scan *scan, const struct sealed_head *head)
 {
 	return head && scan->weaves && head->reader->lines_are_whole;
 }
 
 /* The line that the sink wants of a record, which came from `head` unless that is NULL. */
-static struct str line_of(struct scan *scan, const struct record *record, const struct sealed_head *head)
+static struct str line_of(struct day_scan *scan, const struct record *record, const struct sealed_head *head)
 {
 	bool has = has_line(scan, head);
 	if (has && !scan->woven)
@@ -217,24 +217,26 @@ static struct str line_of(struct scan *scan, const struct record *record, const 
 	if (has)
 		block_reader_weave(head->reader, head->row, scan->woven, record, &scan->line);
 	else
-		(void)record_write_csv(&scan->line, record, scan->sink->lines);
+		(void)record_write_csv(&scan->line, record, scan->base.sink.lines);
 	return buf_str(&scan->line);
 }
 
 /* Gives a record to the sink if it passes; `head` is where it is sealed, or NULL. 1 to go on, 0 when the scan ends
  * here, -1. */
-static int give(struct scan *scan, const struct record *record, const struct place *place,
+static int give(struct day_scan *scan, const struct record *record, const struct place *place,
                 const struct sealed_head *head)
 {
 	struct str line = { NULL, 0 };
 	go_behind(scan, place);
-	if (!scan_passes(scan->query, record))
+	if (!scan_passes(&scan->base.query, record))
 		return has_time(scan);
-	if (scan->sink->lines)
+	if (scan->base.sink.lines)
 		line = line_of(scan, record, head);
 	if (scan->line.failed)
 		return error_set(scan->err, ERROR_NOMEM, "A line of a report: out of memory");
-	if (!scan->sink->on_record(scan->sink->arg, record, line, scan->position)) {
+	scan_at_write(&scan->at, &scan->after);
+	struct scan_row row = { record, line, place->time_us, place->seq, &scan->after };
+	if (!scan->base.sink.on_record(scan->base.sink.arg, &row)) {
 		scan->end = SCAN_STOPPED;
 		return 0;
 	}
@@ -244,13 +246,13 @@ static int give(struct scan *scan, const struct record *record, const struct pla
 /* 1 to go on, 0 when the scan ends here, -1. */
 static int give_sealed(struct merge *merge, const struct sealed_head *head)
 {
-	struct scan *scan = merge->scan;
+	struct day_scan *scan = merge->scan;
 	struct record record;
-	if (head->place.seq > scan->query->snapshot) {
+	if (head->place.seq > scan->base.query.snapshot) {
 		go_behind(scan, &head->place);
 		return has_time(scan);
 	}
-	uint64_t columns = !scan->sink->lines || has_line(scan, head) ? scan->columns : SCAN_COLUMNS_ALL;
+	uint64_t columns = !scan->base.sink.lines || has_line(scan, head) ? scan->columns : SCAN_COLUMNS_ALL;
 	if (block_reader_record(head->reader, head->row, columns, &record, scan->err) != 0)
 		return -1;
 	return give(scan, &record, &head->place, head);
@@ -263,15 +265,15 @@ static bool is_alone(const struct merge *merge, const struct directory_entry *en
 {
 	const struct sealed *sealed = &merge->sealed;
 	const struct day_block *block = &entry->block;
-	const struct scan_query *query = merge->scan->query;
+	const struct scan_query *query = &merge->scan->base.query;
 	struct place first = day_block_first(block, 0), last = day_block_last(block, 0);
 	if (sealed->heads_count || block->dead || block->seq_max > query->snapshot || block->last_us >= query->to_us ||
 	    place_compare(&first, &sealed->behind) <= 0)
 		return false;
 	if (merge->hot.there && place_compare(&merge->hot.place, &last) < 0)
 		return false;
-	if (merge->scan->sink->wants_span &&
-	    !merge->scan->sink->wants_span(merge->scan->sink->arg, block->first_us, block->last_us))
+	if (merge->scan->base.sink.wants_span &&
+	    !merge->scan->base.sink.wants_span(merge->scan->base.sink.arg, block->first_us, block->last_us))
 		return false;
 	if (sealed->next + 1 < sealed->entries_count) {
 		struct place begin = day_block_first(&sealed->entries[sealed->next + 1].block, 0);
@@ -309,27 +311,28 @@ bool scan_span_fill(struct scan_span *span, const struct block_reader *reader, c
  * the scan goes on. */
 static int give_span(struct merge *merge, bool *on)
 {
-	struct scan *scan = merge->scan;
+	struct day_scan *scan = merge->scan;
 	struct sealed *sealed = &merge->sealed;
 	const struct directory_entry *entry = &sealed->entries[sealed->next];
 	struct scan_span span;
 	struct block_reader *reader = store_reader_take(scan->store, scan->err);
 	if (!reader)
 		return -1;
-	int result = block_reader_begin(reader, merge->day, merge->txn, scan->query->product, &merge->partition,
+	int result = block_reader_begin(reader, merge->day, merge->txn, scan->base.query.product, &merge->partition,
 	                                entry->number, scan->err);
-	if (result > 0 && scan->query->filters_count && block_reader_check_skip(reader, scan->err) != 0)
+	if (result > 0 && scan->base.query.filters_count && block_reader_check_skip(reader, scan->err) != 0)
 		result = -1;
-	if (result > 0 && (!block_skip_all_pass(reader->view.skip, scan->query->filters, scan->query->filters_count) ||
+	if (result > 0 && (!block_skip_all_pass(reader->view.skip, scan->base.query.filters, scan->base.query.filters_count) ||
 	                   !scan_span_fill(&span, reader, &entry->block)))
 		result = 0;
-	if (result > 0 && !scan->sink->sums_only && block_reader_check(reader, scan->err) != 0)
+	if (result > 0 && !scan->base.sink.sums_only && block_reader_check(reader, scan->err) != 0)
 		result = -1;
 	if (result > 0) {
 		struct place last = day_block_last(&entry->block, merge->partition.direction);
 		go_behind(scan, &last);
 		sealed_skip_entry(sealed);
-		*on = scan->sink->on_span(scan->sink->arg, &span, scan->position);
+		scan_at_write(&scan->at, &scan->after);
+		*on = scan->base.sink.on_span(scan->base.sink.arg, &span, &scan->after);
 		if (!*on)
 			scan->end = SCAN_STOPPED;
 	}
@@ -340,9 +343,9 @@ static int give_span(struct merge *merge, bool *on)
 /* Gives blocks for as long as they can be given whole. 1 to go on row by row, 0 when the scan ends here, -1. */
 static int give_spans(struct merge *merge)
 {
-	struct scan *scan = merge->scan;
+	struct day_scan *scan = merge->scan;
 	struct sealed *sealed = &merge->sealed;
-	while (scan->sink->on_span && sealed->next < sealed->entries_count) {
+	while (scan->base.sink.on_span && sealed->next < sealed->entries_count) {
 		bool on = true;
 		int result = is_alone(merge, &sealed->entries[sealed->next]) ? give_span(merge, &on) : 0;
 		if (result < 0)
@@ -395,9 +398,9 @@ static bool hot_is_before_blocks(const struct merge *merge)
 /* Ends the scan for now between blocks that were passed over and the next one, if that is further than it has come. */
 static bool pause_before_next(const struct merge *merge)
 {
-	struct scan *scan = merge->scan;
+	struct day_scan *scan = merge->scan;
 	const struct sealed *sealed = &merge->sealed;
-	struct place at = { scan->position->time_us, scan->position->seq, 0 };
+	struct place at = { scan->at.time_us, scan->at.seq, 0 };
 	if (sealed->next == sealed->entries_count || hot_is_before_blocks(merge))
 		return false;
 	struct place before = day_block_first(&sealed->entries[sealed->next].block, 0);
@@ -437,7 +440,7 @@ static int run(struct merge *merge)
 				continue;
 		}
 		const struct sealed_head *head = sealed_head(sealed);
-		if (head && head->place.time_us >= merge->scan->query->to_us)
+		if (head && head->place.time_us >= merge->scan->base.query.to_us)
 			head = NULL;
 		if (!head && !merge->hot.there)
 			return 1;
@@ -448,18 +451,18 @@ static int run(struct merge *merge)
 }
 
 /* Where the partition is to be read from: behind the position, or at the range's beginning. */
-static struct place begin_place(const struct scan *scan)
+static struct place begin_place(const struct day_scan *scan)
 {
-	const struct scan_query *query = scan->query;
-	struct place behind = { scan->position->time_us, scan->position->seq, (uint8_t)query->direction };
+	const struct scan_query *query = &scan->base.query;
+	struct place behind = { scan->at.time_us, scan->at.seq, (uint8_t)query->direction };
 	if (behind.time_us < query->from_us)
 		behind = (struct place){ query->from_us - 1, UINT64_MAX - 1, (uint8_t)query->direction };
 	return behind;
 }
 
-int scan_partition(struct scan *scan, struct day *day, MDB_txn *txn, const char *account)
+int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const char *account)
 {
-	const struct scan_query *query = scan->query;
+	const struct scan_query *query = &scan->base.query;
 	struct place behind = begin_place(scan);
 	struct merge merge = { .scan = scan, .day = day, .txn = txn };
 	merge.partition = partition_of(account, query->product->number, (uint8_t)query->direction);

@@ -1,36 +1,66 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * scan_private.h: what scan.c and scan_partition.c share; private to store/.
+ * scan_private.h: what the files of scans/ share.
  */
 #ifndef CDRD_STORE_SCANS_SCAN_PRIVATE_H
 #define CDRD_STORE_SCANS_SCAN_PRIVATE_H
 
+#include "store/engine.h"
 #include "store/sealing/sealed.h"
 
-struct scan {
+/* What the words of a position say: the scan resumes after the record at (day, account, time, seq). */
+struct scan_at {
+	int32_t day;
+	uint32_t account; /* index in the query's accounts */
+	int64_t time_us;
+	uint64_t seq;
+};
+
+static inline void scan_at_write(const struct scan_at *at, struct scan_position *position)
+{
+	position->words[0] = (uint64_t)(int64_t)at->day;
+	position->words[1] = at->account;
+	position->words[2] = (uint64_t)at->time_us;
+	position->words[3] = at->seq;
+}
+
+static inline struct scan_at scan_at_read(const struct scan_position *position)
+{
+	return (struct scan_at){
+		.day = (int32_t)(int64_t)position->words[0],
+		.account = (uint32_t)position->words[1],
+		.time_us = (int64_t)position->words[2],
+		.seq = position->words[3],
+	};
+}
+
+/* A scan of days. No LMDB read transaction outlives a step. */
+struct day_scan {
+	struct scan base;
 	struct store *store;
-	const struct scan_query *query;
-	const struct scan_sink *sink;
-	struct scan_position *position;
-	struct error *err;
-	int64_t deadline_us;
-	unsigned seen;        /* records and blocks, to look at the clock once in a while */
-	enum scan_end end;
+	struct scan_at at;
+	struct scan_position after; /* `at`, for the sink */
 	uint64_t columns;     /* that must be filled: those of the sink, of the filters and of `woven` */
 	uint64_t woven;       /* columns of the sink's lines that the lines of blocks do not show */
 	bool weaves;          /* all others are as there */
 	struct buf line;      /* that the store does not have as it is wanted */
+
+	/* of the step that runs */
+	struct error *err;
+	int64_t deadline_us;
+	enum scan_end end;
+	unsigned seen;        /* records and blocks, to look at the clock once in a while */
 	struct block_reader *moved; /* for a ghost whose record was sealed; NULL until needed */
 	struct day *moved_day;      /* pinned, with `moved_txn`: the other day that a ghost led to last; or NULL */
 	MDB_txn *moved_txn;
 };
 
-/* Reads one account's records of a day, from scan->position on. 1 when it is done with them, 0 when the scan ends here
+/* Reads one account's records of a day, from scan->at on. 1 when it is done with them, 0 when the step ends here
  * (scan->end says why), -1. */
-int scan_partition(struct scan *scan, struct day *day, MDB_txn *txn, const char *account);
+int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const char *account);
 
 /* Gives back the day that the last ghost led to, if it was another one. `result`, or -1 as of env_read_end. */
-int scan_end_moved(struct scan *scan, int result);
+int scan_end_moved(struct day_scan *scan, int result);
 
 /* Does a record, of which the filters' columns are filled, pass them? */
 bool scan_passes(const struct scan_query *query, const struct record *record);

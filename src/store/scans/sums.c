@@ -38,9 +38,8 @@ static int look(struct summing *s)
 /* 1 to go on, 0 when the sink has had enough. */
 static int give(struct summing *s, const struct record *record, const struct place *place)
 {
-	struct scan_position at = { .day = s->day->number, .time_us = place->time_us, .seq = place->seq };
-	struct str no_line = { NULL, 0 };
-	if (!scan_passes(s->query, record) || s->sink->on_record(s->sink->arg, record, no_line, &at))
+	struct scan_row row = { .record = record, .time_us = place->time_us, .seq = place->seq };
+	if (!scan_passes(s->query, record) || s->sink->on_record(s->sink->arg, &row))
 		return 1;
 	s->end = SUMS_STOPPED;
 	return 0;
@@ -94,9 +93,7 @@ static int give_block(struct summing *s, const struct directory_entry *entry)
 		return 1;
 	if (!is_whole(s, &entry->block, &span))
 		return give_rows(s);
-	struct scan_position behind = { .day = s->day->number, .time_us = entry->block.last_us,
-		                        .seq = entry->block.last_seq };
-	if (s->sink->on_span(s->sink->arg, &span, &behind))
+	if (s->sink->on_span(s->sink->arg, &span, NULL))
 		return 1;
 	s->end = SUMS_STOPPED;
 	return 0;

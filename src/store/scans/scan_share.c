@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * maker_share.c: what share of a report's range lies before a position of its scan.
+ * scan_share.c: what share of a range lies before a position of its scan.
  *
  * A scan goes through days, within a day through accounts, within an account through times. Each account counts as much
  * as any other, and each time as much as any other: records need not be spread so evenly, but this knows no better.
  */
-#include "report/maker_private.h"
-
 #include "base/clock.h"
+#include "store/scans/scan_private.h"
 
 static double between(double low, double at, double high)
 {
@@ -22,25 +21,27 @@ static double within(double low, double at, double high)
 }
 
 /* How much of the day that a scan is in it has done, from `begin_us` to `end_us`. */
-static double share_of_day(const struct scan_query *query, const struct scan_position *position, double begin_us,
+static double share_of_day(const struct scan_query *query, const struct scan_at *at, double begin_us,
                            double end_us)
 {
-	double of_account = between(begin_us, (double)position->time_us, end_us);
+	double of_account = between(begin_us, (double)at->time_us, end_us);
 
-	if (position->account >= query->accounts_count)
+	if (at->account >= query->accounts_count)
 		return 1;
-	return (position->account + of_account) / (double)query->accounts_count;
+	return (at->account + of_account) / (double)query->accounts_count;
 }
 
-double maker_share(const struct scan_query *query, const struct scan_position *position)
+double scan_share(const struct store *store, const struct scan_query *query, const struct scan_position *position)
 {
+	const struct scan_at at = scan_at_read(position);
 	double from_us = (double)query->from_us, to_us = (double)query->to_us;
-	double day_us = (double)clock_day_start_us(position->day);
+	double day_us = (double)clock_day_start_us(at.day);
 	double begin_us = within(from_us, day_us, to_us);
 	double end_us = within(from_us, day_us + (double)CLOCK_US_PER_DAY, to_us);
-	double of_day = share_of_day(query, position, begin_us, end_us);
+	double of_day = share_of_day(query, &at, begin_us, end_us);
 
-	if (position->day == 0 && position->time_us == 0 && position->account == 0)
+	(void)store;
+	if (at.day == 0 && at.time_us == 0 && at.account == 0)
 		return 0;
 	return between(from_us, begin_us + (end_us - begin_us) * of_day, to_us);
 }
