@@ -24,6 +24,7 @@
 #include "callback/callback.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
+#include "daemon/options_check.h"
 #include "daemon/retention.h"
 #include "http/access.h"
 #include "http/http.h"

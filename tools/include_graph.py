@@ -6,8 +6,10 @@
                               those that it has through another of them anyway
     include_graph.py --all    with those, and how many includes there are of each
     include_graph.py --dot    the first for Graphviz: include_graph.py --dot | dot -Tsvg >modules.svg
+    include_graph.py --circles    files that include each other in a circle, a line a circle: a unit is NAME.c with NAME.h
+                              and NAME_private.h
 
-docs/HACKING.md shows the first. tests/blackbox/test_tree.py checks that, and that no include points upward.
+docs/HACKING.md shows the first. tests/blackbox/test_tree.py checks that, that no include points upward, and that there are no circles.
 """
 import collections
 import os
@@ -81,6 +83,36 @@ def direct(edges, module):
             if not any(other in reach(edges, between) for between in edges[module] if between != other)]
 
 
+def unit_of(path):
+    """NAME.c, NAME.h and NAME_private.h are one unit, NAME; a table (.def) is one of its own."""
+    return path if path.endswith(".def") else re.sub(r"(_private)?\.[ch]$", "", path)
+
+
+def units(top=TOP):
+    """What each unit of src/ includes: {unit: {unit}}."""
+    source = os.path.join(top, "src")
+    found = {}
+    for folder, _, names in os.walk(source):
+        for name in names:
+            if name.endswith((".c", ".h", ".def")):
+                path = os.path.relpath(os.path.join(folder, name), source)
+                others = {unit_of(header) for header in INCLUDE.findall(read(folder, name)) if "/" in header}
+                found.setdefault(unit_of(path), set()).update(others - {unit_of(path)})
+    return found
+
+
+def circles(graph):
+    """Groups of units of which each reaches each other, sorted."""
+    reached = {unit: reach(graph, unit) for unit in graph}
+    groups = {tuple(sorted(other for other in reached[unit] if unit in reached.get(other, ())))
+              for unit in graph if unit in reached[unit]}
+    return sorted(groups)
+
+
+def print_circles():
+    return "".join(" ".join(group) + "\n" for group in circles(units()))
+
+
 def draw(order, edges, show):
     width = max(map(len, order))
     return "".join(f"{module:<{width}}  {show(module)}".rstrip() + "\n" for module in order)
@@ -101,10 +133,13 @@ def dot(order, edges):
 
 
 def main():
+    if sys.argv[1:] == ["--circles"]:
+        sys.stdout.write(print_circles())
+        return
     makers = {(): picture, ("--all",): picture_of_all, ("--dot",): dot}
     make = makers.get(tuple(sys.argv[1:]))
     if make is None:
-        sys.exit("usage: include_graph.py [--all | --dot]")
+        sys.exit("usage: include_graph.py [--all | --dot | --circles]")
     edges = count_edges(includes())
     order = modules()
     order += sorted({*edges, *(other for of_one in edges.values() for other in of_one)} - set(order))

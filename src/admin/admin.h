@@ -13,41 +13,10 @@
 #ifndef CDRD_ADMIN_ADMIN_H
 #define CDRD_ADMIN_ADMIN_H
 
-#include <event2/event.h>
-
-#include "base/audit.h"
-#include "base/config.h"
-#include "base/disk.h"
+#include "admin/context.h"
 #include "base/error.h"
-#include "base/lag.h"
-#include "callback/callback.h"
-#include "http/http.h"
-#include "ingest/ingest.h"
-#include "privacy/closing.h"
-#include "billing/billing.h"
-#include "report/report.h"
-#include "store/store.h"
 
 struct admin;
-
-/* What commands may touch. All stay the caller's. */
-struct admin_context {
-	struct event_base *base;
-	struct config *config;
-	struct audit *audit; /* NULL: changes stand in the log alone */
-	struct store *store;
-	struct ingest *ingest;
-	struct http_server *http;
-	struct callbacks *callbacks;
-	struct reports *reports;
-	struct billing *billing;
-	struct closing *closing;
-	const struct lag *lag; /* the loop's lateness */
-	const struct disk *disk;
-	void (*shutdown)(void *arg); /* the `shutdown` command; must not free the admin from within */
-	void *shutdown_arg;
-	int64_t started_us;
-};
 
 /* Makes and listens on config->admin_socket; a stale socket is replaced, a live one is ERROR_CONFLICT. */
 struct admin *admin_new(const struct admin_context *context, struct error *err);

@@ -25,7 +25,7 @@
 #ifndef CDRD_ADMIN_COMMAND_H
 #define CDRD_ADMIN_COMMAND_H
 
-#include "admin/admin.h"
+#include "admin/context.h"
 #include "admin/args.h"
 #include "base/json.h"
 

@@ -20,6 +20,7 @@ libcdrd_a_SOURCES += \
 	src/admin/command_storage.c \
 	src/admin/command_usage.c \
 	src/admin/command_verify.c \
+	src/admin/context.h \
 	src/admin/commands.c src/admin/commands.def src/admin/commands.h \
 	src/admin/ingest_args.c src/admin/ingest_args.h \
 	src/admin/job.c src/admin/job.h \

@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "admin/admin.h"
+#include "admin/context.h"
 
 #define ADMIN_SESSIONS_MAX 64
 

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/config.h"
+#include "base/config_type.h"
 #include "base/decimal.h"
 
 /* Is a value of this type kept as the text it came as, rather than as int64_t? */

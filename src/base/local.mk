@@ -5,6 +5,7 @@ libcdrd_a_SOURCES += \
 	src/base/clock.c src/base/clock.h \
 	src/base/config.c src/base/config.h \
 	src/base/config_file.c \
+	src/base/config_type.h \
 	src/base/config_value.c src/base/config_value.h \
 	src/base/decimal.c src/base/decimal.h \
 	src/base/disk.c src/base/disk.h \

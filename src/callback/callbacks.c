@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * callbacks.c: what waits to be delivered, when each is tried, and whose turn it is. See callback_private.h.
+ * callbacks.c: what waits to be delivered, when each is tried, and whose turn it is. See callbacks_private.h.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
-#include "callback/callback_private.h"
+#include "callback/callbacks_private.h"
 #include "callback/url.h"
 #include "store/catalog_rows.h"
 #include "store/clock_watch.h"

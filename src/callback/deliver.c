@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "callback/callback_private.h"
+#include "callback/callbacks_private.h"
 #include "callback/secret.h"
 #include "callback/url.h"
 #include "store/catalog_rows.h"

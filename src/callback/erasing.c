@@ -4,7 +4,7 @@
  */
 #include <string.h>
 
-#include "callback/callback_private.h"
+#include "callback/callbacks_private.h"
 #include "callback/row.h"
 #include "store/catalog_rows.h"
 #include "store/erase.h"

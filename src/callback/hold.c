@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "callback/callback_private.h"
+#include "callback/callbacks_private.h"
 
 static int marker_path(const char *data_dir, struct buf *path, struct error *err)
 {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "callback/callback_private.h"
+#include "callback/callbacks_private.h"
 #include "store/catalog_rows.h"
 
 const char *callback_state_name(enum callback_state state)

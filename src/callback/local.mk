@@ -2,7 +2,7 @@
 libcdrd_a_SOURCES += \
 	src/callback/address.c src/callback/address.h \
 	src/callback/callback.h \
-	src/callback/callback_private.h \
+	src/callback/callbacks_private.h \
 	src/callback/callbacks.c \
 	src/callback/deliver.c \
 	src/callback/erasing.c \

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "callback/callback_private.h"
+#include "callback/callbacks_private.h"
 
 static const struct timeval share_delay = { 0, 20000 };
 static const struct timeval failed_delay = { 1, 0 };

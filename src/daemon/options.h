@@ -30,7 +30,4 @@ void options_free(struct options *options);
  * wrong is added to *faults; on -1, when anything is, *config is empty. To be freed with config_free. */
 int options_load_config(const struct options *options, struct config *config, struct config_faults *faults);
 
-/* What is allowed and may still not be meant: calls `tell` with a sentence for each. */
-void options_each_warning(const struct config *config, void (*tell)(const char *text));
-
 #endif

@@ -14,7 +14,6 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "callback/callback.h"
-#include "daemon/options.h"
 #include "http/http.h"
 #include "billing/plans.h"
 

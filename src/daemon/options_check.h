@@ -10,4 +10,7 @@
 /* Adds all that is wrong with the settings to *faults. Looks at the file system, changes nothing. */
 void options_check(const struct config *config, struct config_faults *faults);
 
+/* What is allowed and may still not be meant: calls `tell` with a sentence for each. */
+void options_each_warning(const struct config *config, void (*tell)(const char *text));
+
 #endif

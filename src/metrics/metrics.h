@@ -13,25 +13,8 @@
 #define CDRD_METRICS_METRICS_H
 
 #include <event2/event.h>
-#include <stdint.h>
 
-#include "base/audit.h"
-#include "base/disk.h"
-#include "base/lag.h"
-#include "callback/callback.h"
-#include "http/access.h"
-#include "api/routes.h"
-#include "report/report.h"
-
-/* Whom to ask. All stay the caller's and must outlive the metrics. */
-struct metrics_sources {
-	struct http_app *app; /* with its store, ingest, reports, billing, disk and server */
-	const struct callbacks *callbacks;
-	const struct lag *lag;
-	const struct http_access *access;
-	const struct audit *audit;
-	int64_t started_us;
-};
+#include "metrics/sources.h"
 
 struct metrics;
 

@@ -5,7 +5,7 @@
 #ifndef CDRD_METRICS_SNAPSHOT_H
 #define CDRD_METRICS_SNAPSHOT_H
 
-#include "metrics/metrics.h"
+#include "metrics/sources.h"
 #include "store/health.h"
 #include "store/quarantine.h"
 

@@ -9,25 +9,7 @@
 #ifndef CDRD_METRICS_TABLE_H
 #define CDRD_METRICS_TABLE_H
 
-#include "metrics/snapshot.h"
-#include "metrics/text.h"
-
-enum table_value {
-	TABLE_UINT,      /* uint64_t */
-	TABLE_SECONDS,   /* int64_t, microseconds */
-	TABLE_RATIO,     /* double */
-	TABLE_HISTOGRAM, /* struct histogram */
-};
-
-struct table_row {
-	enum text_type type;
-	const char *name;
-	const char *help;
-	const char *labels; /* as they are written, or "" */
-	enum table_value value;
-	size_t offset; /* in struct snapshot */
-	void (*write)(const struct table_row *row, const struct snapshot *snapshot, struct buf *out); /* or NULL */
-};
+#include "metrics/row.h"
 
 extern const struct table_row table_rows[];
 extern const size_t table_rows_count;

@@ -5,7 +5,7 @@
 #ifndef CDRD_METRICS_VALUES_H
 #define CDRD_METRICS_VALUES_H
 
-#include "metrics/table.h"
+#include "metrics/row.h"
 
 void values_write_unknown(const struct table_row *row, const struct snapshot *snapshot, struct buf *out);
 

@@ -184,6 +184,20 @@ def test_no_module_includes_one_that_the_design_lists_below_it():
     assert set(UPWARD) - set(found) == set(), "no longer points upward; take it off UPWARD"
 
 
+# Modules whose files still include each other in a circle; none is to be added.
+WITH_CIRCLES = {"http", "store"}
+
+
+def test_no_files_include_each_other_in_a_circle():
+    found = include_graph.circles(include_graph.units())
+    assert {unit.split("/")[0] for group in found for unit in group} == WITH_CIRCLES, found
+
+
+def test_a_circle_of_includes_is_found():
+    assert include_graph.circles({"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}) == [("b", "c")]
+    assert include_graph.unit_of("a/x_private.h") == include_graph.unit_of("a/x.c") == "a/x"
+
+
 def test_what_lies_in_a_room_is_for_its_module_alone():
     """A module's own headers are for everybody; those in a folder of it are not."""
     assert [(path, header) for path, _, header, _ in include_graph.includes() if header.count("/") > 1] == []

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * callback_private.h: what callbacks.c, deliver.c and save.c share; private to callback/.
+ * callbacks_private.h: what callbacks.c, deliver.c and save.c share; private to callback/.
  *
  * A callback in memory is where it stands; its URL, body and last error stay in the store. It goes round:
  *
@@ -11,8 +11,8 @@
  * Queues are by host, so that a host that hangs takes no more than its share of what is sent at once, and hosts take
  * turns. Outcomes are gathered and saved in one transaction a few milliseconds later (save.c).
  */
-#ifndef CDRD_CALLBACK_CALLBACK_PRIVATE_H
-#define CDRD_CALLBACK_CALLBACK_PRIVATE_H
+#ifndef CDRD_CALLBACK_CALLBACKS_PRIVATE_H
+#define CDRD_CALLBACK_CALLBACKS_PRIVATE_H
 
 #include <sys/queue.h>
 
