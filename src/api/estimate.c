@@ -4,7 +4,7 @@
  *
  *	{"account_id":...,<the parameters>,"items_count":1234567,"exact":true,"price":493.8268,"currency":"EUR"}
  *
- * Records are counted in slices (store/count.h). That takes microseconds where blocks answer for all of their rows; with
+ * Records are counted in slices (store/aggregate.h). That takes microseconds where blocks answer for all of their rows; with
  * a filter they may have to be read. After estimate_time the rest is extrapolated instead: its rows, roughly, times the
  * share that passed of those looked at; "exact" is false then.
  */
@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/decimal.h"
 #include "api/work.h"
-#include "store/count.h"
+#include "store/aggregate.h"
 
 struct estimate {
 	struct http_request *request;
@@ -27,9 +27,8 @@ struct estimate {
 	struct buf accounts;
 	int64_t received_us;
 	int64_t until_us;   /* monotonic: when counting ends, and again when counting roughly does; 0: not begun */
-	struct scan_query query;
-	struct count exact;
-	struct count rough; /* of what the other one has not come to */
+	struct aggregate *aggregate;
+	bool hurries;
 };
 
 static void estimate_free(void *arg)
@@ -37,6 +36,7 @@ static void estimate_free(void *arg)
 	struct estimate *estimate = arg;
 
 	http_work_end(&estimate->work);
+	aggregate_cancel(estimate->aggregate);
 	query_params_free(&estimate->params);
 	buf_free(&estimate->accounts);
 	free(estimate);
@@ -44,47 +44,21 @@ static void estimate_free(void *arg)
 
 /* --- counting --- */
 
-/* From where the exact count stands, what is left is counted roughly. */
-static void begin_rough(struct estimate *estimate)
-{
-	struct count *rough = &estimate->rough;
+#define SHARE_LEAST 0.001
 
-	*rough = estimate->exact;
-	rough->rough = true;
-	rough->rows = rough->begun_rows = 0;
-	rough->seen = rough->begun_seen = 0;
+static void set_time(struct estimate *estimate)
+{
 	estimate->until_us = clock_monotonic_us() + estimate->app->config->estimate_time;
 }
 
-/* The share of the range that a count has come through, by time: days, accounts within a day, rows within an account. */
-static double share_done(const struct estimate *estimate, const struct count *count)
+/* What is left when the time is over is taken to be like what was counted. */
+static uint64_t extrapolate(const struct aggregate_counts *counts)
 {
-	const struct scan_query *query = &estimate->query;
-	int64_t begin_us = clock_day_start_us(count->day), end_us = begin_us + CLOCK_US_PER_DAY;
-	double account = 0;
+	double passing = counts->seen > 0 ? (double)counts->rows / (double)counts->seen : 1;
+	double rows = (double)counts->rows + passing * (double)counts->rough;
+	double share = counts->share > SHARE_LEAST ? counts->share : SHARE_LEAST;
 
-	if (begin_us < query->from_us)
-		begin_us = query->from_us;
-	if (end_us > query->to_us)
-		end_us = query->to_us;
-	if (count->hot && end_us > begin_us)
-		account = (double)(count->hot_us - begin_us) / (double)(end_us - begin_us);
-	double day = ((double)count->account + account) / (double)query->accounts_count;
-	double done_us = (double)(begin_us - query->from_us) + day * (double)(end_us - begin_us);
-	double share = done_us / (double)(query->to_us - query->from_us);
-
-	return share > 0.001 ? share : 0.001;
-}
-
-static uint64_t extrapolate(const struct estimate *estimate, bool whole)
-{
-	const struct count *exact = &estimate->exact, *rough = &estimate->rough;
-	double passing = exact->seen > 0 ? (double)exact->rows / (double)exact->seen : 1;
-	double rows = (double)exact->rows + passing * (double)rough->rows;
-
-	if (!whole)
-		rows /= share_done(estimate, rough);
-	return (uint64_t)(rows + 0.5);
+	return (uint64_t)(rows / share + 0.5);
 }
 
 /* --- the answer --- */
@@ -129,34 +103,54 @@ static void answer(struct estimate *estimate, uint64_t rows, bool exact)
 	http_reply(estimate->request, 200, "application/json", &body);
 }
 
+/* 1 when there is something to answer, 0, -1. */
+static int count(struct estimate *estimate, int64_t deadline_us, enum scan_end *end, struct error *err)
+{
+	if (estimate->until_us == 0)
+		set_time(estimate);
+	if (deadline_us > estimate->until_us)
+		deadline_us = estimate->until_us;
+	if (aggregate_step(estimate->aggregate, deadline_us, end, err) < 0)
+		return -1;
+	if (*end == SCAN_DONE)
+		return 1;
+	if (clock_monotonic_us() < estimate->until_us)
+		return 0;
+	if (estimate->hurries)
+		return 1;
+	aggregate_hurry(estimate->aggregate);
+	estimate->hurries = true;
+	set_time(estimate);
+	return 0;
+}
+
 static enum http_work_state estimate_step(void *arg, int64_t deadline_us, struct error *err)
 {
 	struct estimate *estimate = arg;
-	struct count *count = estimate->rough.rough ? &estimate->rough : &estimate->exact;
+	struct aggregate_counts counts;
 	enum scan_end end;
+	int result = count(estimate, deadline_us, &end, err);
 
-	if (estimate->until_us == 0)
-		estimate->until_us = clock_monotonic_us() + estimate->app->config->estimate_time;
-	if (deadline_us > estimate->until_us)
-		deadline_us = estimate->until_us;
-	if (count_run(estimate->app->store, &estimate->query, count, deadline_us, &end, err) < 0)
+	if (result < 0)
 		return HTTP_WORK_FAILED;
-	if (count == &estimate->exact && end == SCAN_DONE) {
-		answer(estimate, count->rows, true);
-		return HTTP_WORK_ANSWERED;
-	}
-	bool late = clock_monotonic_us() >= estimate->until_us;
-
-	if (count == &estimate->rough && (end == SCAN_DONE || late)) {
-		answer(estimate, extrapolate(estimate, end == SCAN_DONE), false);
-		return HTTP_WORK_ANSWERED;
-	}
-	if (count == &estimate->exact && late)
-		begin_rough(estimate);
-	return HTTP_WORK_MORE;
+	if (result == 0)
+		return end == SCAN_WAITS ? HTTP_WORK_WAITS : HTTP_WORK_MORE;
+	aggregate_counts(estimate->aggregate, &counts);
+	if (end == SCAN_DONE && !estimate->hurries)
+		answer(estimate, counts.rows, true);
+	else
+		answer(estimate, extrapolate(&counts), false);
+	return HTTP_WORK_ANSWERED;
 }
 
 /* --- its beginning --- */
+
+static void on_ready(void *arg)
+{
+	struct estimate *estimate = arg;
+
+	http_work_run(&estimate->work);
+}
 
 static int begin(struct estimate *estimate, struct error *err)
 {
@@ -166,17 +160,24 @@ static int begin(struct estimate *estimate, struct error *err)
 	if (report_find_accounts(estimate->app->store, plan->account, plan->include_subaccounts, &estimate->accounts,
 	                         err) < 0)
 		return -1;
-	estimate->query = (struct scan_query){
-		.product = plan->product,
-		.direction = view.direction,
-		.accounts = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)estimate->accounts.data,
-		.accounts_count = estimate->accounts.len / SCAN_ACCOUNT_LEN,
-		.from_us = plan->from_us,
-		.to_us = plan->to_us,
-		.filters = plan->filters,
-		.filters_count = plan->filters_count,
+	const struct aggregate_query query = {
+		.scan = {
+			.product = plan->product,
+			.direction = view.direction,
+			.accounts = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)estimate->accounts.data,
+			.accounts_count = estimate->accounts.len / SCAN_ACCOUNT_LEN,
+			.from_us = plan->from_us,
+			.to_us = plan->to_us,
+			.snapshot = store_snapshot(estimate->app->store),
+			.filters = plan->filters,
+			.filters_count = plan->filters_count,
+		},
+		.on_ready = on_ready,
+		.arg = estimate,
 	};
-	return 0;
+
+	estimate->aggregate = aggregate_start(estimate->app->store, &query, err);
+	return estimate->aggregate ? 0 : -1;
 }
 
 void http_estimate_post(struct http_request *request, void *arg)

@@ -21,6 +21,5 @@ libcdrd_a_SOURCES += \
 	src/api/routes.c src/api/routes.h \
 	src/api/summary.c src/api/summary.h \
 	src/api/summary_answer.c \
-	src/api/summary_groups.c \
 	src/api/summary_turns.c src/api/summary_turns.h \
 	src/api/work.c src/api/work.h

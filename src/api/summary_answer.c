@@ -23,10 +23,10 @@ static void write_decimal(struct json *json, const char *key, struct decimal val
 	buf_free(&text);
 }
 
-static void write_amount(const struct summary_groups *groups, const struct summary_amount *amount, struct json *json)
+static void write_amount(const struct aggregate_groups *groups, const struct aggregate_amount *amount, struct json *json)
 {
 	json_object_begin(json);
-	json_member_str(json, "currency", summary_currency(groups, amount));
+	json_member_str(json, "currency", aggregate_currency(groups, amount));
 	json_member_uint(json, "count", amount->count);
 	if (groups->total_price != CATALOG_NONE)
 		write_decimal(json, "total_price", amount->total_price);
@@ -36,7 +36,7 @@ static void write_amount(const struct summary_groups *groups, const struct summa
 }
 
 /* The members that groups and the total have. */
-static void write_sums(const struct summary_groups *groups, const struct summary_group *group, struct json *json)
+static void write_sums(const struct aggregate_groups *groups, const struct aggregate_group *group, struct json *json)
 {
 	json_member_uint(json, "count", group->count);
 	if (group->unreadable > 0)
@@ -48,7 +48,7 @@ static void write_sums(const struct summary_groups *groups, const struct summary
 	json_key(json, "amounts");
 	json_array_begin(json);
 	for (uint32_t at = group->amounts; at;) {
-		const struct summary_amount *amount = summary_amount_at(groups, at - 1);
+		const struct aggregate_amount *amount = aggregate_amount_at(groups, at - 1);
 
 		write_amount(groups, amount, json);
 		at = amount->next;
@@ -56,11 +56,11 @@ static void write_sums(const struct summary_groups *groups, const struct summary
 	json_array_end(json);
 }
 
-static void write_group(struct http_summary *summary, const struct summary_group *group, struct json *json,
-                        struct buf *scratch)
+static void write_group(struct http_summary *summary, const struct aggregate_groups *groups,
+                        const struct aggregate_group *group, struct json *json, struct buf *scratch)
 {
 	const struct query_plan *plan = &summary->plan;
-	struct str key = { summary->groups.texts.data + group->key_at, group->key_len };
+	struct str key = { groups->texts.data + group->key_at, group->key_len };
 
 	json_object_begin(json);
 	if (plan->interval != ZONE_WHOLE) {
@@ -70,14 +70,14 @@ static void write_group(struct http_summary *summary, const struct summary_group
 	}
 	for (size_t i = 0; i < plan->groups_count; i++) {
 		json_key_str(json, plan->product->columns[plan->groups[i]].name);
-		json_str(json, summary_key_next(&key));
+		json_str(json, aggregate_key_next(&key));
 	}
-	write_sums(&summary->groups, group, json);
+	write_sums(groups, group, json);
 	json_object_end(json);
 }
 
 /* The groups' sums, added up, are a summary with one group. */
-static int add_up(const struct summary_groups *groups, struct summary_groups *total, struct error *err)
+static int add_up(const struct aggregate_groups *groups, struct aggregate_groups *total, struct error *err)
 {
 	*total = *groups;
 	total->columns_count = total->count = 0;
@@ -85,26 +85,27 @@ static int add_up(const struct summary_groups *groups, struct summary_groups *to
 	total->slots = NULL;
 	total->slots_count = total->last = 0;
 	for (size_t i = 0; i < groups->count; i++) {
-		const struct summary_group *group = summary_group_at(groups, i);
+		const struct aggregate_group *group = aggregate_group_at(groups, i);
 
-		if (summary_add_group(total, INT64_MIN, groups, group, err) < 0)
+		if (aggregate_add_group(total, INT64_MIN, groups, group, err) < 0)
 			return -1;
 	}
-	summary_groups_sort(total);
+	aggregate_groups_sort(total);
 	return 0;
 }
 
-static void write_total(const struct summary_groups *total, struct json *json)
+static void write_total(const struct aggregate_groups *total, struct json *json)
 {
-	static const struct summary_group nothing;
+	static const struct aggregate_group nothing;
 
 	json_key(json, "total");
 	json_object_begin(json);
-	write_sums(total, total->count > 0 ? summary_group_at(total, 0) : &nothing, json);
+	write_sums(total, total->count > 0 ? aggregate_group_at(total, 0) : &nothing, json);
 	json_object_end(json);
 }
 
-static void write_answer(struct http_summary *summary, const struct summary_groups *total, struct buf *out)
+static void write_answer(struct http_summary *summary, const struct aggregate_groups *groups,
+                         const struct aggregate_groups *total, struct buf *out)
 {
 	struct json json = json_to(out);
 	struct buf scratch = { 0 };
@@ -122,11 +123,11 @@ static void write_answer(struct http_summary *summary, const struct summary_grou
 	clock_format_record(&scratch, received_us);
 	json_member_str(&json, "received_at", buf_str(&scratch));
 	query_plan_echo(&summary->plan, &summary->params, &json);
-	json_member_uint(&json, "groups_count", summary->groups.count);
+	json_member_uint(&json, "groups_count", groups->count);
 	json_key(&json, "groups");
 	json_array_begin(&json);
-	for (size_t i = 0; i < summary->groups.count; i++)
-		write_group(summary, summary_group_at(&summary->groups, i), &json, &scratch);
+	for (size_t i = 0; i < groups->count; i++)
+		write_group(summary, groups, aggregate_group_at(groups, i), &json, &scratch);
 	json_array_end(&json);
 	write_total(total, &json);
 	json_object_end(&json);
@@ -137,15 +138,15 @@ static void write_answer(struct http_summary *summary, const struct summary_grou
 
 int http_summary_answer(struct http_summary *summary, struct error *err)
 {
-	struct summary_groups total;
+	struct aggregate_groups *groups = aggregate_groups(summary->aggregate), total;
 	struct buf out = { 0 };
-	int result = add_up(&summary->groups, &total, err);
+	int result = add_up(groups, &total, err);
 
 	if (result == 0) {
-		summary_groups_sort(&summary->groups);
-		write_answer(summary, &total, &out);
+		aggregate_groups_sort(groups);
+		write_answer(summary, groups, &total, &out);
 	}
-	summary_groups_free(&total);
+	aggregate_groups_free(&total);
 	if (result == 0 && out.failed)
 		result = error_set(err, ERROR_NOMEM, "Out of memory for a summary");
 	if (result == 0)

@@ -10,7 +10,7 @@ libcdrd_a_SOURCES += \
 	src/store/changes.h \
 	src/store/clock_watch.h \
 	src/store/copying.h \
-	src/store/count.h \
+	src/store/aggregate.h \
 	src/store/credentials.c src/store/credentials.h \
 	src/store/engine.c src/store/engine.h \
 	src/store/erase.h \
@@ -23,8 +23,11 @@ libcdrd_a_SOURCES += \
 	src/store/scan.h \
 	src/store/stats.c \
 	src/store/store.c src/store/store.h src/store/store_private.h \
-	src/store/sums.h \
 	src/store/verify.c src/store/verify.h src/store/versions.h \
+	src/store/aggregates/aggregate.c \
+	src/store/aggregates/aggregate_days.c src/store/aggregates/aggregate_days.h \
+	src/store/aggregates/aggregate_part.c \
+	src/store/aggregates/groups.c \
 	src/store/blocks/block.c src/store/blocks/block.h \
 	src/store/blocks/block_builder.c src/store/blocks/block_builder.h \
 	src/store/blocks/block_places.c \
@@ -57,12 +60,10 @@ libcdrd_a_SOURCES += \
 	src/store/putting/put.c src/store/putting/put_private.h \
 	src/store/putting/put_find.c \
 	src/store/putting/versions.c \
-	src/store/scans/count.c \
 	src/store/scans/find.c \
 	src/store/scans/scan.c src/store/scans/scan_private.h \
 	src/store/scans/scan_partition.c \
 	src/store/scans/scan_share.c \
-	src/store/scans/sums.c \
 	src/store/sealing/repack.c src/store/sealing/repack.h \
 	src/store/sealing/seal.c src/store/sealing/seal.h src/store/sealing/seal_private.h \
 	src/store/sealing/seal_gather.c \

@@ -10,7 +10,7 @@
 #include "limits/logins.h"
 #include "billing/statement.h"
 #include "store/accounts.h"
-#include "store/count.h"
+#include "store/aggregate.h"
 #include "scan_once.h"
 #include "store_fixture.h"
 
@@ -375,14 +375,20 @@ static uint64_t scan_count(struct scan_query *query)
 /* `late`: a deadline that has passed, so that each call does the least it can. */
 static uint64_t fast_count(const struct scan_query *query, bool late, bool rough, uint64_t *seen)
 {
-	struct count count = { .rough = rough };
+	struct aggregate *aggregate = aggregate_start(f.store, &(struct aggregate_query){ .scan = *query }, &err);
+	struct aggregate_counts counts;
 	enum scan_end end;
 
+	if (rough)
+		aggregate_hurry(aggregate);
 	do
-		ck_assert_msg(count_run(f.store, query, &count, late ? 0 : INT64_MAX, &end, &err) == 0, "%s", err.message);
+		ck_assert_msg(aggregate_step(aggregate, late ? 0 : INT64_MAX, &end, &err) == 0, "%s", err.message);
 	while (end == SCAN_PAUSED);
-	*seen = count.seen;
-	return count.rows;
+	aggregate_counts(aggregate, &counts);
+	aggregate_cancel(aggregate);
+	ck_assert_double_eq(counts.share, 1);
+	*seen = counts.seen;
+	return rough ? counts.rough : counts.rows;
 }
 
 static void assert_counts_agree(const char *when)

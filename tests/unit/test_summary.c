@@ -12,7 +12,7 @@
 #include "pick.h"
 #include "base/zone.h"
 #include "api/summary.h"
-#include "store/sums.h"
+#include "store/aggregate.h"
 #include "scan_once.h"
 #include "store_fixture.h"
 
@@ -238,102 +238,117 @@ static void put_some(struct run *run, size_t most)
 	commit(run);
 }
 
-/* What is added up. */
+/* Adds up, with other work in between if `disturb`. */
+static struct aggregate *add_up(struct run *run, const struct aggregate_query *query, bool disturb)
+{
+	struct error err = { 0 };
+	struct aggregate *aggregate = aggregate_start(run->f.store, query, &err);
+	enum scan_end end = SCAN_PAUSED;
+
+	ck_assert_ptr_nonnull(aggregate);
+	while (end != SCAN_DONE) {
+		ck_assert_msg(aggregate_step(aggregate, disturb ? 0 : INT64_MAX, &end, &err) == 0, "%s", err.message);
+		if (disturb && pick_percent(&run->pick, 10))
+			seal_some(run);
+	}
+	return aggregate;
+}
+
+/* The same, by a scan. */
 struct total {
-	struct run *run;
-	uint64_t count;
-	decimal_units money;
-	size_t spans;
-	int64_t cut_us; /* no span may reach over this moment */
+	const struct aggregate_query *query;
+	struct aggregate_groups groups;
 };
 
 static bool add_record(void *arg, const struct scan_row *row)
 {
 	struct total *total = arg;
-	struct decimal price;
+	const struct aggregate_query *query = total->query;
+	int64_t until_us, start_us = zone_interval_start_us(query->zone, query->interval, row->time_us, &until_us);
+	struct error err;
 
-	ck_assert(decimal_parse(row->record->values[catalog_column_find(row->record->product, STR_LITERAL("total_price"))], &price));
-	total->count++;
-	total->money += price.units;
+	ck_assert_int_eq(aggregate_add_record(&total->groups, start_us, row->record, &err), 0);
 	return true;
 }
 
-static bool add_span(void *arg, const struct scan_span *span, const struct scan_position *after)
-{
-	struct total *total = arg;
-
-	(void)after;
-	ck_assert(span->last_us < total->cut_us || span->first_us >= total->cut_us);
-	total->count += span->rows;
-	for (size_t i = 0; i < span->sums_count; i++)
-		total->money += span->sums[i].total_price.units;
-	total->spans++;
-	return true;
-}
-
-static bool wants_span(void *arg, int64_t first_us, int64_t last_us)
-{
-	const struct total *total = arg;
-
-	return last_us < total->cut_us || first_us >= total->cut_us;
-}
-
-static void add_up(struct run *run, const struct scan_query *query, bool disturb, struct total *total)
-{
-	struct scan_sink sink = { .on_record = add_record, .on_span = add_span, .wants_span = wants_span,
-		                  .sums_only = true, .arg = total };
-	struct sums sums = { 0 };
-	enum sums_end end = SUMS_PAUSED;
-	struct error err = { 0 };
-	int64_t cut_us = total->cut_us;
-
-	while (end != SUMS_DONE) {
-		ck_assert_msg(sums_run(run->f.store, query, &sums, disturb ? 0 : INT64_MAX, &sink, &end, &err) == 0, "%s",
-		              err.message);
-		ck_assert_int_ne(end, SUMS_STOPPED);
-		if (end == SUMS_CHANGED) {
-			*total = (struct total){ .run = run, .cut_us = cut_us };
-			sums = (struct sums){ 0 };
-		} else if (disturb && pick_percent(&run->pick, 10)) {
-			seal_some(run);
-		}
-	}
-}
-
-static void scan(struct run *run, struct scan_query query, struct total *total)
+static void scan(struct run *run, const struct aggregate_query *query, struct total *total)
 {
 	struct scan_sink sink = { .on_record = add_record, .arg = total };
-	struct scan_position position = { 0 };
+	struct scan_query own = query->scan;
 	enum scan_end end;
 	struct error err = { 0 };
 
-	query.snapshot = store_snapshot(run->f.store);
-	ck_assert_int_eq(scan_once(run->f.store, &query, &position, INT64_MAX, &sink, &end, &err), 0);
-	ck_assert_int_eq(end, SCAN_DONE);
+	own.snapshot = store_snapshot(run->f.store);
+	total->query = query;
+	aggregate_groups_init(&total->groups, run->product, query->group_by, query->group_by_count, query->groups_max);
+	own.direction = query->scan.direction ? query->scan.direction : CATALOG_OUTBOUND;
+	for (bool more = true; more; own.direction = CATALOG_INBOUND) {
+		struct scan_position position = { { 0 } };
+
+		ck_assert_int_eq(scan_once(run->f.store, &own, &position, INT64_MAX, &sink, &end, &err), 0);
+		ck_assert_int_eq(end, SCAN_DONE);
+		more = !query->scan.direction && own.direction == CATALOG_OUTBOUND;
+	}
+}
+
+static void assert_groups_agree(struct aggregate_groups *sums, struct aggregate_groups *scanned)
+{
+	aggregate_groups_sort(sums);
+	aggregate_groups_sort(scanned);
+	ck_assert_uint_eq(sums->count, scanned->count);
+	for (size_t i = 0; i < sums->count; i++) {
+		const struct aggregate_group *left = aggregate_group_at(sums, i), *right = aggregate_group_at(scanned, i);
+		uint32_t a = left->amounts, b = right->amounts;
+
+		ck_assert_int_eq(left->start_us, right->start_us);
+		ck_assert_uint_eq(left->count, right->count);
+		for (; a && b; a = aggregate_amount_at(sums, a - 1)->next, b = aggregate_amount_at(scanned, b - 1)->next) {
+			const struct aggregate_amount *one = aggregate_amount_at(sums, a - 1);
+			const struct aggregate_amount *other = aggregate_amount_at(scanned, b - 1);
+
+			ck_assert(str_equal(aggregate_currency(sums, one), aggregate_currency(scanned, other)));
+			ck_assert(one->count == other->count && one->total_price.units == other->total_price.units);
+		}
+		ck_assert(!a && !b);
+	}
 }
 
 static void compare_sums(struct run *run)
 {
 	static const char account[1][SCAN_ACCOUNT_LEN] = { { 'a', 'c', 'c', 't', '0', '0', '0', '1' } };
+	static const enum zone_interval intervals[] = { ZONE_WHOLE, ZONE_HOUR, ZONE_DAY };
+	static const enum catalog_direction directions[] = { CATALOG_NO_DIRECTION, CATALOG_OUTBOUND, CATALOG_INBOUND };
 	int64_t from_us = clock_day_start_us(DAY), to_us = from_us + CLOCK_US_PER_DAY;
 	uint8_t country = catalog_column_find(run->product, STR_LITERAL("country"));
 	struct scan_filter filter = { .column = country, .value = STR_LITERAL("DE") };
-	struct scan_query query = { .product = run->product, .accounts = account, .accounts_count = 1, .from_us = from_us,
-		                    .to_us = to_us, .filters = &filter };
+	struct zone zone;
+	struct error err;
+	struct aggregate_query query = {
+		.scan = { .product = run->product, .accounts = account, .accounts_count = 1, .from_us = from_us,
+		          .to_us = to_us, .filters = &filter },
+		.group_by = &country,
+		.zone = &zone,
+		.groups_max = 100,
+	};
+	struct total scanned;
 
-	query.direction = pick_percent(&run->pick, 50) ? CATALOG_OUTBOUND : CATALOG_INBOUND;
-	query.filters_count = pick_percent(&run->pick, 30);
+	ck_assert_int_eq(zone_load(&zone, STR_LITERAL("+05:30"), from_us, to_us, &err), 0);
+	query.scan.direction = directions[pick_below(&run->pick, 3)];
+	query.scan.filters_count = pick_percent(&run->pick, 30);
+	query.interval = intervals[pick_below(&run->pick, 3)];
+	query.group_by_count = pick_percent(&run->pick, 20);
 	if (pick_percent(&run->pick, 50)) {
-		query.from_us += pick_below(&run->pick, 43200) * CLOCK_US_PER_SECOND;
-		query.to_us -= pick_below(&run->pick, 43200) * CLOCK_US_PER_SECOND;
+		query.scan.from_us += pick_below(&run->pick, 43200) * CLOCK_US_PER_SECOND;
+		query.scan.to_us -= pick_below(&run->pick, 43200) * CLOCK_US_PER_SECOND;
 	}
-	struct total sum = { .run = run, .cut_us = from_us + pick_below(&run->pick, 86400) * CLOCK_US_PER_SECOND };
-	struct total scanned = { .run = run };
+	query.scan.snapshot = store_snapshot(run->f.store);
+	struct aggregate *aggregate = add_up(run, &query, pick_percent(&run->pick, 50));
 
-	add_up(run, &query, pick_percent(&run->pick, 50), &sum);
-	scan(run, query, &scanned);
-	ck_assert_uint_eq(sum.count, scanned.count);
-	ck_assert(sum.money == scanned.money);
+	scan(run, &query, &scanned);
+	assert_groups_agree(aggregate_groups(aggregate), &scanned.groups);
+	aggregate_cancel(aggregate);
+	aggregate_groups_free(&scanned.groups);
+	zone_free(&zone);
 }
 
 START_TEST(sums_are_those_of_a_scan)
@@ -358,39 +373,18 @@ START_TEST(sums_are_those_of_a_scan)
 }
 END_TEST
 
-static bool add_group_record(void *arg, const struct scan_row *row)
-{
-	struct error err;
-
-	ck_assert_int_eq(summary_add_record(arg, 0, row->record, &err), 0);
-	return true;
-}
-
-static bool add_group_span(void *arg, const struct scan_span *span, const struct scan_position *after)
-{
-	struct error err;
-
-	(void)after;
-	ck_assert_int_eq(summary_add_span(arg, 0, span, &err), 0);
-	return true;
-}
-
 /* Of all outbound records. */
-static void sum_up(struct run *run, struct summary_groups *groups)
+static struct aggregate *sum_up(struct run *run)
 {
 	static const char account[1][SCAN_ACCOUNT_LEN] = { { 'a', 'c', 'c', 't', '0', '0', '0', '1' } };
-	struct scan_query query = { .product = run->product, .accounts = account, .accounts_count = 1,
-		                    .from_us = clock_day_start_us(DAY), .to_us = clock_day_start_us(DAY + 1),
-		                    .direction = CATALOG_OUTBOUND };
-	struct scan_sink sink = { .on_record = add_group_record, .on_span = add_group_span, .sums_only = true,
-		                  .arg = groups };
-	struct sums sums = { 0 };
-	enum sums_end end;
-	struct error err;
+	struct aggregate_query query = {
+		.scan = { .product = run->product, .accounts = account, .accounts_count = 1,
+		          .from_us = clock_day_start_us(DAY), .to_us = clock_day_start_us(DAY + 1),
+		          .direction = CATALOG_OUTBOUND },
+		.groups_max = 10,
+	};
 
-	summary_groups_init(groups, run->product, NULL, 0, 10);
-	ck_assert_int_eq(sums_run(run->f.store, &query, &sums, INT64_MAX, &sink, &end, &err), 0);
-	ck_assert_int_eq(end, SUMS_DONE);
+	return add_up(run, &query, false);
 }
 
 static void seal_all(struct run *run)
@@ -405,9 +399,9 @@ static void seal_all(struct run *run)
 	}
 }
 
-static decimal_units money_of(const struct summary_groups *groups)
+static decimal_units money_of(const struct aggregate_groups *groups)
 {
-	return summary_amount_at(groups, 0)->total_price.units + summary_amount_at(groups, 1)->total_price.units;
+	return aggregate_amount_at(groups, 0)->total_price.units + aggregate_amount_at(groups, 1)->total_price.units;
 }
 
 static const struct {
@@ -419,7 +413,7 @@ static const struct {
 START_TEST(stored_price_that_is_no_number_is_counted_apart_hot_and_sealed)
 {
 	struct run *run = calloc(1, sizeof(*run));
-	struct summary_groups hot, sealed;
+	struct aggregate *hot, *sealed;
 
 	run->product = catalog_product_find(STR_LITERAL("SMS"));
 	run->odd_price = odd_prices[_i].price;
@@ -429,18 +423,18 @@ START_TEST(stored_price_that_is_no_number_is_counted_apart_hot_and_sealed)
 		put_one(run, run->count);
 	}
 	commit(run);
-	sum_up(run, &hot);
+	hot = sum_up(run);
 	seal_all(run);
-	sum_up(run, &sealed);
+	sealed = sum_up(run);
 	for (int i = 0; i < 2; i++) {
-		struct summary_group *group = summary_group_at(i == 0 ? &hot : &sealed, 0);
+		struct aggregate_group *group = aggregate_group_at(aggregate_groups(i == 0 ? hot : sealed), 0);
 
 		ck_assert_uint_eq(group->count, 200);
 		ck_assert_uint_eq(group->unreadable, odd_prices[_i].unreadable);
 	}
-	ck_assert(money_of(&hot) == money_of(&sealed));
-	summary_groups_free(&hot);
-	summary_groups_free(&sealed);
+	ck_assert(money_of(aggregate_groups(hot)) == money_of(aggregate_groups(sealed)));
+	aggregate_cancel(hot);
+	aggregate_cancel(sealed);
 	fixture_close(&run->f);
 	free(run);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * summary_groups.c: groups of records, their counts and exact sums. See summary.h.
+ * groups.c: groups of records, their counts and exact sums. See aggregate.h.
  *
  * A group is found by the hash of its interval and values, in open addressing. Records often come with the values of the
  * one before, so that one's group is tried first. All texts lie in one buffer, so memory is bounded by the number of
  * groups and the values' sizes.
  */
-#include "api/summary.h"
+#include "store/aggregate.h"
 
 #include <stdlib.h>
 
@@ -15,17 +15,17 @@
 #define SLOTS_MIN 64
 #define TEXT_PER_GROUP 1024 /* bytes of values, on average, that groups may have */
 
-void summary_groups_init(struct summary_groups *groups, const struct catalog_product *product, const uint8_t *columns,
-                         size_t columns_count, size_t max)
+void aggregate_groups_init(struct aggregate_groups *groups, const struct catalog_product *product,
+                           const uint8_t *columns, size_t columns_count, size_t max)
 {
-	*groups = (struct summary_groups){ .columns = columns, .columns_count = columns_count, .max = max };
+	*groups = (struct aggregate_groups){ .columns = columns, .columns_count = columns_count, .max = max };
 	groups->currency = catalog_column_find(product, STR_LITERAL("currency"));
 	groups->total_price = catalog_column_find(product, STR_LITERAL("total_price"));
 	groups->price = catalog_column_find(product, STR_LITERAL("price"));
 	groups->duration = catalog_column_find(product, STR_LITERAL("duration"));
 }
 
-void summary_groups_free(struct summary_groups *groups)
+void aggregate_groups_free(struct aggregate_groups *groups)
 {
 	buf_free(&groups->groups);
 	buf_free(&groups->amounts);
@@ -35,7 +35,7 @@ void summary_groups_free(struct summary_groups *groups)
 	groups->slots = NULL;
 }
 
-void summary_groups_clear(struct summary_groups *groups)
+void aggregate_groups_clear(struct aggregate_groups *groups)
 {
 	buf_clear(&groups->groups);
 	buf_clear(&groups->amounts);
@@ -50,7 +50,7 @@ static uint64_t bit_of(uint8_t column)
 	return column == CATALOG_NONE ? 0 : UINT64_C(1) << column;
 }
 
-uint64_t summary_groups_columns(const struct summary_groups *groups, const struct catalog_product *product)
+uint64_t aggregate_groups_columns(const struct aggregate_groups *groups, const struct catalog_product *product)
 {
 	uint64_t columns = bit_of(groups->currency) | bit_of(groups->total_price) | bit_of(groups->price) |
 	                   bit_of(groups->duration);
@@ -67,7 +67,7 @@ static int no_memory(struct error *err)
 	return error_set(err, ERROR_NOMEM, "Out of memory for a summary");
 }
 
-static bool has_key(const struct summary_groups *groups, const struct summary_group *group, uint64_t hash,
+static bool has_key(const struct aggregate_groups *groups, const struct aggregate_group *group, uint64_t hash,
                     int64_t start_us)
 {
 	return group->hash == hash && group->start_us == start_us && group->key_len == groups->key.len &&
@@ -76,16 +76,16 @@ static bool has_key(const struct summary_groups *groups, const struct summary_gr
 }
 
 /* The slot of the key, or the empty one where it would be. */
-static uint32_t *find_slot(const struct summary_groups *groups, uint64_t hash, int64_t start_us)
+static uint32_t *find_slot(const struct aggregate_groups *groups, uint64_t hash, int64_t start_us)
 {
 	size_t at = hash & (groups->slots_count - 1);
 
-	while (groups->slots[at] && !has_key(groups, summary_group_at(groups, groups->slots[at] - 1), hash, start_us))
+	while (groups->slots[at] && !has_key(groups, aggregate_group_at(groups, groups->slots[at] - 1), hash, start_us))
 		at = (at + 1) & (groups->slots_count - 1);
 	return &groups->slots[at];
 }
 
-static int grow_slots(struct summary_groups *groups, struct error *err)
+static int grow_slots(struct aggregate_groups *groups, struct error *err)
 {
 	size_t slots_count = groups->slots_count ? 2 * groups->slots_count : SLOTS_MIN;
 	uint32_t *slots = calloc(slots_count, sizeof(*slots));
@@ -96,7 +96,7 @@ static int grow_slots(struct summary_groups *groups, struct error *err)
 	groups->slots = slots;
 	groups->slots_count = slots_count;
 	for (size_t i = 0; i < groups->count; i++) {
-		size_t at = summary_group_at(groups, i)->hash & (slots_count - 1);
+		size_t at = aggregate_group_at(groups, i)->hash & (slots_count - 1);
 
 		while (slots[at])
 			at = (at + 1) & (slots_count - 1);
@@ -105,9 +105,9 @@ static int grow_slots(struct summary_groups *groups, struct error *err)
 	return 0;
 }
 
-static int add_group(struct summary_groups *groups, uint64_t hash, int64_t start_us, struct error *err)
+static int add_group(struct aggregate_groups *groups, uint64_t hash, int64_t start_us, struct error *err)
 {
-	struct summary_group group = { .hash = hash, .start_us = start_us, .key_at = groups->texts.len };
+	struct aggregate_group group = { .hash = hash, .start_us = start_us, .key_at = groups->texts.len };
 
 	if (groups->count == groups->max || groups->texts.len > groups->max * TEXT_PER_GROUP)
 		return error_set(err, ERROR_NOT_FOUND, "More than %zu groups", groups->max);
@@ -123,12 +123,12 @@ static int add_group(struct summary_groups *groups, uint64_t hash, int64_t start
 }
 
 /* The group of the key at hand, made if need be. */
-static struct summary_group *get_group(struct summary_groups *groups, int64_t start_us, struct error *err)
+static struct aggregate_group *get_group(struct aggregate_groups *groups, int64_t start_us, struct error *err)
 {
 	uint64_t hash = id_hash64(groups->key.data, groups->key.len, (uint64_t)start_us);
 
-	if (groups->last && has_key(groups, summary_group_at(groups, groups->last - 1), hash, start_us))
-		return summary_group_at(groups, groups->last - 1);
+	if (groups->last && has_key(groups, aggregate_group_at(groups, groups->last - 1), hash, start_us))
+		return aggregate_group_at(groups, groups->last - 1);
 	uint32_t found = groups->slots_count ? *find_slot(groups, hash, start_us) : 0;
 
 	if (!found) {
@@ -137,10 +137,10 @@ static struct summary_group *get_group(struct summary_groups *groups, int64_t st
 		found = (uint32_t)groups->count;
 	}
 	groups->last = found;
-	return summary_group_at(groups, found - 1);
+	return aggregate_group_at(groups, found - 1);
 }
 
-static int make_key(struct summary_groups *groups, const struct record *record, struct error *err)
+static int make_key(struct aggregate_groups *groups, const struct record *record, struct error *err)
 {
 	buf_clear(&groups->key);
 	for (size_t i = 0; i < groups->columns_count; i++) {
@@ -153,7 +153,7 @@ static int make_key(struct summary_groups *groups, const struct record *record, 
 	return groups->key.failed ? no_memory(err) : 0;
 }
 
-struct str summary_key_next(struct str *key)
+struct str aggregate_key_next(struct str *key)
 {
 	uint32_t len;
 
@@ -168,16 +168,17 @@ struct str summary_key_next(struct str *key)
 /* --- sums --- */
 
 /* The group's amount of a currency, made if need be. */
-static struct summary_amount *get_amount(struct summary_groups *groups, struct summary_group *group,
-                                         struct str currency, struct error *err)
+static struct aggregate_amount *get_amount(struct aggregate_groups *groups, struct aggregate_group *group,
+                                           struct str currency, struct error *err)
 {
-	struct summary_amount amount = { .next = group->amounts, .currency_len = (uint32_t)currency.len,
-		                         .currency_at = groups->texts.len };
+	struct aggregate_amount amount = { .next = group->amounts,
+		                           .currency_len = (uint32_t)currency.len,
+		                           .currency_at = groups->texts.len };
 
 	for (uint32_t at = group->amounts; at;) {
-		struct summary_amount *known = summary_amount_at(groups, at - 1);
+		struct aggregate_amount *known = aggregate_amount_at(groups, at - 1);
 
-		if (str_equal(summary_currency(groups, known), currency))
+		if (str_equal(aggregate_currency(groups, known), currency))
 			return known;
 		at = known->next;
 	}
@@ -193,7 +194,7 @@ static struct summary_amount *get_amount(struct summary_groups *groups, struct s
 		return NULL;
 	}
 	group->amounts = (uint32_t)(groups->amounts.len / sizeof(amount));
-	return summary_amount_at(groups, group->amounts - 1);
+	return aggregate_amount_at(groups, group->amounts - 1);
 }
 
 /* What is not there adds nothing. What is no number, as ingest once took any text, makes *unreadable true. */
@@ -215,16 +216,16 @@ static int too_large(struct error *err)
 	return error_set(err, ERROR_LIMIT, "A sum is too large");
 }
 
-static bool has_money(const struct summary_groups *groups)
+static bool has_money(const struct aggregate_groups *groups)
 {
 	return groups->total_price != CATALOG_NONE || groups->price != CATALOG_NONE;
 }
 
-int summary_add_record(struct summary_groups *groups, int64_t start_us, const struct record *record,
-                       struct error *err)
+int aggregate_add_record(struct aggregate_groups *groups, int64_t start_us, const struct record *record,
+                         struct error *err)
 {
-	struct summary_group *group = make_key(groups, record, err) == 0 ? get_group(groups, start_us, err) : NULL;
-	struct summary_amount *amount;
+	struct aggregate_group *group = make_key(groups, record, err) == 0 ? get_group(groups, start_us, err) : NULL;
+	struct aggregate_amount *amount;
 	bool unreadable = false;
 
 	if (!group)
@@ -245,18 +246,18 @@ int summary_add_record(struct summary_groups *groups, int64_t start_us, const st
 	return 0;
 }
 
-int summary_add_span(struct summary_groups *groups, int64_t start_us, const struct scan_span *span,
-                     struct error *err)
+int aggregate_add_span(struct aggregate_groups *groups, int64_t start_us, const struct scan_span *span,
+                       struct error *err)
 {
 	buf_clear(&groups->key);
-	struct summary_group *group = get_group(groups, start_us, err);
+	struct aggregate_group *group = get_group(groups, start_us, err);
 
 	if (!group)
 		return -1;
 	group->count += span->rows;
 	for (size_t i = 0; has_money(groups) && i < span->sums_count; i++) {
 		const struct scan_sum *sum = &span->sums[i];
-		struct summary_amount *amount = get_amount(groups, group, str_from(sum->currency), err);
+		struct aggregate_amount *amount = get_amount(groups, group, str_from(sum->currency), err);
 
 		if (!amount)
 			return -1;
@@ -267,11 +268,11 @@ int summary_add_span(struct summary_groups *groups, int64_t start_us, const stru
 	return 0;
 }
 
-int summary_add_group(struct summary_groups *sum, int64_t start_us, const struct summary_groups *more,
-                      const struct summary_group *group, struct error *err)
+int aggregate_add_group(struct aggregate_groups *sum, int64_t start_us, const struct aggregate_groups *more,
+                        const struct aggregate_group *group, struct error *err)
 {
 	buf_clear(&sum->key);
-	struct summary_group *own = get_group(sum, start_us, err);
+	struct aggregate_group *own = get_group(sum, start_us, err);
 
 	if (!own)
 		return -1;
@@ -280,25 +281,26 @@ int summary_add_group(struct summary_groups *sum, int64_t start_us, const struct
 	if (!decimal_add(&own->duration, group->duration))
 		return too_large(err);
 	for (uint32_t at = group->amounts; at;) {
-		const struct summary_amount *added = summary_amount_at(more, at - 1);
-		struct summary_amount *amount = get_amount(sum, own, summary_currency(more, added), err);
+		const struct aggregate_amount *added = aggregate_amount_at(more, at - 1);
+		struct aggregate_amount *amount = get_amount(sum, own, aggregate_currency(more, added), err);
 
 		if (!amount)
 			return -1;
 		amount->count += added->count;
-		if (!decimal_add(&amount->total_price, added->total_price) || !decimal_add(&amount->price, added->price))
+		if (!decimal_add(&amount->total_price, added->total_price) ||
+		    !decimal_add(&amount->price, added->price))
 			return too_large(err);
 		at = added->next;
 	}
 	return 0;
 }
 
-int summary_add_groups(struct summary_groups *sum, const struct summary_groups *more, struct error *err)
+int aggregate_add_groups(struct aggregate_groups *sum, const struct aggregate_groups *more, struct error *err)
 {
 	for (size_t i = 0; i < more->count; i++) {
-		const struct summary_group *group = summary_group_at(more, i);
+		const struct aggregate_group *group = aggregate_group_at(more, i);
 
-		if (summary_add_group(sum, group->start_us, more, group, err) < 0)
+		if (aggregate_add_group(sum, group->start_us, more, group, err) < 0)
 			return -1;
 	}
 	return 0;
@@ -316,29 +318,29 @@ static int compare_texts(struct str a, struct str b)
 
 static int compare_groups(const void *a, const void *b, void *arg)
 {
-	const struct summary_groups *groups = arg;
-	const struct summary_group *left = a, *right = b;
+	const struct aggregate_groups *groups = arg;
+	const struct aggregate_group *left = a, *right = b;
 	struct str left_key = { groups->texts.data + left->key_at, left->key_len };
 	struct str right_key = { groups->texts.data + right->key_at, right->key_len };
 	int order = (left->start_us > right->start_us) - (left->start_us < right->start_us);
 
 	for (size_t i = 0; !order && i < groups->columns_count; i++)
-		order = compare_texts(summary_key_next(&left_key), summary_key_next(&right_key));
+		order = compare_texts(aggregate_key_next(&left_key), aggregate_key_next(&right_key));
 	return order;
 }
 
 /* Few: by insertion into a new list. */
-static void sort_amounts(const struct summary_groups *groups, struct summary_group *group)
+static void sort_amounts(const struct aggregate_groups *groups, struct aggregate_group *group)
 {
 	uint32_t sorted = 0;
 
 	for (uint32_t at = group->amounts; at;) {
-		struct summary_amount *amount = summary_amount_at(groups, at - 1);
+		struct aggregate_amount *amount = aggregate_amount_at(groups, at - 1);
 		uint32_t next = amount->next, *place = &sorted;
 
-		while (*place && compare_texts(summary_currency(groups, summary_amount_at(groups, *place - 1)),
-		                               summary_currency(groups, amount)) < 0)
-			place = &summary_amount_at(groups, *place - 1)->next;
+		while (*place && compare_texts(aggregate_currency(groups, aggregate_amount_at(groups, *place - 1)),
+		                               aggregate_currency(groups, amount)) < 0)
+			place = &aggregate_amount_at(groups, *place - 1)->next;
 		amount->next = *place;
 		*place = at;
 		at = next;
@@ -346,10 +348,10 @@ static void sort_amounts(const struct summary_groups *groups, struct summary_gro
 	group->amounts = sorted;
 }
 
-void summary_groups_sort(struct summary_groups *groups)
+void aggregate_groups_sort(struct aggregate_groups *groups)
 {
 	if (groups->count > 1)
-		qsort_r(groups->groups.data, groups->count, sizeof(struct summary_group), compare_groups, groups);
+		qsort_r(groups->groups.data, groups->count, sizeof(struct aggregate_group), compare_groups, groups);
 	for (size_t i = 0; i < groups->count; i++)
-		sort_amounts(groups, summary_group_at(groups, i));
+		sort_amounts(groups, aggregate_group_at(groups, i));
 }

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * aggregate_part.c: what an account has in a day, added up in any order.
+ *
+ * A scan merges blocks and hot rows, so blocks that overlap in time, as late records make them, must be read row by row.
+ * Sums and counts do not care about order. Each block is taken by itself, by its head alone where all of its rows count
+ * and, when they are only counted, by the directory alone. `hot` has one row for each record whose newest version is not
+ * sealed; its older one in a block is dead then.
+ */
+#include "base/clock.h"
+#include "store/aggregates/aggregate_days.h"
+#include "store/blocks/block_skip.h"
+
+#define LOOK_EVERY 128 /* hot rows between looks at the clock */
+
+static bool is_late(const struct day_aggregate *a)
+{
+	return clock_monotonic_us() >= a->deadline_us;
+}
+
+/* --- blocks --- */
+
+static void count(struct day_aggregate *a, uint64_t rows, uint64_t seen)
+{
+	if (a->hurries) {
+		a->base.rough += seen;
+		return;
+	}
+	a->part.rows += rows;
+	a->part.seen += seen;
+}
+
+/* As many of the rows as the range has of the block's time. */
+static uint64_t share_of(const struct day_aggregate *a, const struct day_block *block)
+{
+	int64_t first = block->first_us > a->from_us ? block->first_us : a->from_us;
+	int64_t last = block->last_us < a->to_us ? block->last_us : a->to_us;
+	double share = (double)(last - first + 1) / (double)(block->last_us - block->first_us + 1);
+	return (uint64_t)(share * (block->rows - block->dead));
+}
+
+static int add_record(struct day_aggregate *a, const struct record *record, int64_t time_us)
+{
+	struct aggregate *base = &a->base;
+	bool passes = scan_passes(&base->query.scan, record);
+	count(a, passes, 1);
+	if (!passes || aggregate_counts_only(base))
+		return 0;
+	return aggregate_add_record(&a->part.groups, aggregate_interval(base, time_us), record, a->err);
+}
+
+static int add_row(struct day_aggregate *a, uint32_t row)
+{
+	struct block_reader *reader = a->reader;
+	struct record record;
+	if (block_reader_is_dead(reader, row))
+		return 0;
+	if (block_reader_load(reader, row, a->err) != 0)
+		return -1;
+	int64_t time_us = block_reader_place(reader, row)->time_us;
+	if (time_us < a->from_us || time_us >= a->to_us)
+		return 0;
+	if (!a->base.columns) {
+		count(a, 1, 1);
+		return 0;
+	}
+	if (block_reader_record(reader, row, a->base.columns, &record, a->err) != 0)
+		return -1;
+	return add_record(a, &record, time_us);
+}
+
+static int add_rows(struct day_aggregate *a)
+{
+	for (uint32_t row = 0; row < a->reader->view.head.rows; row++)
+		if (add_row(a, row) != 0)
+			return -1;
+	return 0;
+}
+
+/* Adds a block, all of whose rows count, by what its head says. 1, 0 if that does not say it, -1. */
+static int add_head(struct day_aggregate *a, const struct day_block *block)
+{
+	struct scan_span span;
+	int64_t start_us = aggregate_interval(&a->base, block->first_us);
+	if (block->dead || start_us != aggregate_interval(&a->base, block->last_us) ||
+	    !scan_span_fill(&span, a->reader, block))
+		return 0;
+	count(a, block->rows, block->rows);
+	return aggregate_add_span(&a->part.groups, start_us, &span, a->err) == 0 ? 1 : -1;
+}
+
+/* Adds a block by what is known without its rows, if it can be. 1, 0 if its rows must be read, -1. */
+static int add_known(struct day_aggregate *a, const struct directory_entry *entry)
+{
+	const struct day_block *block = &entry->block;
+	const struct scan_query *query = &a->base.query.scan;
+	uint64_t living = block->rows - block->dead;
+	bool counts = aggregate_counts_only(&a->base);
+	bool whole = block->first_us >= a->from_us && block->last_us < a->to_us;
+	if (counts && (a->hurries || (whole && query->filters_count == 0))) {
+		uint64_t rows = whole ? living : share_of(a, block);
+		count(a, rows, rows);
+		return 1;
+	}
+	int found = block_reader_begin(a->reader, a->day, a->txn, query->product, &a->partition, entry->number, a->err);
+	if (found <= 0)
+		return found < 0 ? -1 : 1;
+	struct str skip = a->reader->view.skip;
+	if (!block_skip_may_pass(skip, query->filters, query->filters_count)) {
+		count(a, 0, living);
+		return 1;
+	}
+	if (!whole || !block_skip_all_pass(skip, query->filters, query->filters_count))
+		return 0;
+	if (!counts)
+		return add_head(a, block);
+	count(a, living, living);
+	return 1;
+}
+
+/* A block is read in one go. */
+static int add_block(struct day_aggregate *a, const struct directory_entry *entry)
+{
+	const struct day_block *block = &entry->block;
+	if (block->dead == block->rows || block->last_us < a->from_us)
+		return 0;
+	int known = add_known(a, entry);
+	if (known != 0)
+		return known < 0 ? -1 : 0;
+	return add_rows(a);
+}
+
+/* In order of their beginnings. 1 when they are done, 0 when it is late, -1. */
+static int add_blocks(struct day_aggregate *a)
+{
+	struct day_part *part = &a->part;
+	const struct directory *directory = directory_get(a->day, a->txn, &a->partition, a->err);
+	if (!directory)
+		return -1;
+	while (part->entry < directory->count) {
+		const struct directory_entry *entry = &directory->entries[part->entry];
+		if (entry->block.first_us >= a->to_us)
+			break;
+		if (add_block(a, entry) != 0)
+			return -1;
+		part->entry++;
+		if (is_late(a))
+			return 0;
+	}
+	part->hot = true;
+	part->hot_us = a->from_us - 1;
+	part->hot_seq = UINT64_MAX - 1;
+	return 1;
+}
+
+/* --- hot rows --- */
+
+static int add_hot_row(struct day_aggregate *a, const struct place *place, MDB_val val)
+{
+	struct record record;
+	struct day_ghost ghost;
+	uint64_t changed_seq;
+	if (day_ghost_read(val, &ghost))
+		return 0;
+	if (!a->base.columns || a->hurries) {
+		count(a, 1, 1);
+		return 0;
+	}
+	if (record_unpack(&record, a->base.query.scan.product, env_str(val), &changed_seq, a->err) != 0)
+		return -1;
+	return add_record(a, &record, place->time_us);
+}
+
+static int walk_hot(struct day_aggregate *a, MDB_cursor *cursor)
+{
+	struct day_part *part = &a->part;
+	uint8_t bytes[PLACE_KEY_LEN];
+	struct place place = { part->hot_us, part->hot_seq + 1, a->partition.direction };
+	MDB_val key = env_val(bytes, sizeof(bytes)), val;
+	place_key_write(bytes, &a->partition, &place);
+	int rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+	for (unsigned seen = 1; !rc; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT), seen++) {
+		struct partition partition;
+		if (!partition_has_key(&a->partition, key) || !place_key_read(key, &partition, &place) ||
+		    place.time_us >= a->to_us)
+			return 1;
+		if (add_hot_row(a, &place, val) != 0)
+			return -1;
+		part->hot_us = place.time_us;
+		part->hot_seq = place.seq;
+		if (seen % LOOK_EVERY == 0 && is_late(a))
+			return 0;
+	}
+	return rc == MDB_NOTFOUND ? 1 : env_fail(&a->day->env, rc, "add up", a->err);
+}
+
+static int add_hot(struct day_aggregate *a)
+{
+	MDB_cursor *cursor;
+	int rc = mdb_cursor_open(a->txn, a->day->env.dbi[DAY_HOT], &cursor);
+	if (rc)
+		return env_fail(&a->day->env, rc, "open cursor", a->err);
+	int result = walk_hot(a, cursor);
+	mdb_cursor_close(cursor);
+	return result;
+}
+
+int aggregate_read_part(struct day_aggregate *a)
+{
+	int result = a->part.hot ? 1 : add_blocks(a);
+	return result > 0 ? add_hot(a) : result;
+}
