@@ -12,6 +12,7 @@ libcdrd_a_SOURCES += \
 	src/base/error.c src/base/error.h \
 	src/base/histogram.c src/base/histogram.h \
 	src/base/id.c src/base/id.h \
+	src/base/invariant.c src/base/invariant.h \
 	src/base/json.c src/base/json.h \
 	src/base/key_file.c src/base/key_file.h \
 	src/base/lag.c src/base/lag.h \

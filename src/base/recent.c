@@ -4,11 +4,11 @@
  */
 #include "base/recent.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/id.h"
+#include "base/invariant.h"
 
 static size_t slot_of(const char *id)
 {
@@ -17,7 +17,7 @@ static size_t slot_of(const char *id)
 
 void recent_init(struct recent *recent, size_t bytes, bool (*is_busy)(const struct recent_entry *entry))
 {
-	assert(bytes >= sizeof(struct recent_entry));
+	INVARIANT(bytes >= sizeof(struct recent_entry));
 	*recent = (struct recent){ .bytes = bytes, .is_busy = is_busy };
 	TAILQ_INIT(&recent->used);
 }
@@ -26,8 +26,9 @@ static void forget(struct recent *recent, struct recent_entry *entry)
 {
 	struct recent_entry **at = &recent->slots[slot_of(entry->id)];
 
-	while (*at != entry)
+	while (*at && *at != entry)
 		at = &(*at)->next;
+	INVARIANT(*at);
 	*at = entry->next;
 	TAILQ_REMOVE(&recent->used, entry, used);
 	recent->count--;
@@ -61,7 +62,7 @@ static struct recent_entry *make(struct recent *recent, const char *id)
 	struct recent_entry **slot = &recent->slots[slot_of(id)];
 	struct recent_entry *entry;
 
-	assert(strlen(id) <= RECENT_ID_LEN);
+	INVARIANT(strlen(id) <= RECENT_ID_LEN);
 	make_room(recent);
 	entry = calloc(1, recent->bytes);
 	if (!entry)

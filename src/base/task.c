@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/invariant.h"
 #include "base/log.h"
 
 #define PASSED_OVER_MAX 3 /* turns that a priority may get nothing in */
@@ -154,6 +155,7 @@ void tasks_free(struct tasks *tasks)
 {
 	if (!tasks)
 		return;
+	INVARIANT(LIST_EMPTY(&tasks->owners));
 	event_free(tasks->timer);
 	free(tasks);
 }
@@ -204,6 +206,7 @@ static void make_ready(struct task *task)
 	struct task_owner *owner = task->owner;
 	struct lane *lane = &owner->lanes[task->priority];
 
+	INVARIANT(task->state == TASK_IDLE && owner);
 	if (TAILQ_EMPTY(&lane->queue))
 		TAILQ_INSERT_TAIL(&task->tasks->rings[task->priority], lane, entry);
 	TAILQ_INSERT_TAIL(&lane->queue, task, entry);
@@ -214,6 +217,7 @@ static void make_ready(struct task *task)
 
 static void stop_waiting(struct task *task)
 {
+	INVARIANT(task->state == TASK_WAITING && task->owner->waiting_count > 0);
 	TAILQ_REMOVE(&task->owner->waiting, task, entry);
 	task->owner->waiting_count--;
 	task->state = TASK_IDLE;
@@ -225,6 +229,7 @@ static void end_ready(struct task *task)
 	struct lane *lane = &owner->lanes[task->priority];
 	struct task *next;
 
+	INVARIANT(task->state == TASK_READY && owner->ready > 0);
 	TAILQ_REMOVE(&lane->queue, task, entry);
 	if (TAILQ_EMPTY(&lane->queue))
 		TAILQ_REMOVE(&task->tasks->rings[task->priority], lane, entry);
@@ -294,7 +299,9 @@ void task_cancel(struct task *task)
 		stop_waiting(task);
 	if (!task->owner)
 		return;
+	INVARIANT(task->owner->references > 0);
 	if (--task->owner->references == 0) {
+		INVARIANT(task->owner->ready == 0 && task->owner->waiting_count == 0);
 		LIST_REMOVE(task->owner, entry);
 		free(task->owner);
 	}

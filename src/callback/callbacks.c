@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/invariant.h"
 #include "base/log.h"
 #include "callback/callbacks_private.h"
 #include "callback/url.h"
@@ -61,6 +62,7 @@ static void free_host_if_idle(struct callbacks *callbacks, struct callback_host 
 {
 	if (host->queued || host->sending)
 		return;
+	INVARIANT(TAILQ_EMPTY(&host->queue));
 	if (host->is_ready)
 		TAILQ_REMOVE(&callbacks->ready, host, ready);
 	LIST_REMOVE(host, bucket);
@@ -78,10 +80,24 @@ static void ready_host(struct callbacks *callbacks, struct callback_host *host)
 	event_active(callbacks->turn, EV_TIMEOUT, 0);
 }
 
+static void set_phase(struct callback *callback, enum callback_phase phase)
+{
+	static const unsigned allowed[] = {
+		[CALLBACK_PHASE_SCHEDULED] =
+			1U << CALLBACK_PHASE_SCHEDULED | 1U << CALLBACK_PHASE_QUEUED | 1U << CALLBACK_PHASE_DONE,
+		[CALLBACK_PHASE_QUEUED] = 1U << CALLBACK_PHASE_SENDING,
+		[CALLBACK_PHASE_SENDING] = 1U << CALLBACK_PHASE_SCHEDULED | 1U << CALLBACK_PHASE_DONE,
+		[CALLBACK_PHASE_DONE] = 0,
+	};
+
+	INVARIANT_STEP(allowed, callback->phase, phase);
+	callback->phase = phase;
+}
+
 static void schedule(struct callback *callback, int64_t time_us)
 {
 	struct timeval delay = timeval_of(time_us - clock_now_us());
-	callback->phase = CALLBACK_PHASE_SCHEDULED;
+	set_phase(callback, CALLBACK_PHASE_SCHEDULED);
 	evtimer_add(callback->timer, &delay);
 }
 
@@ -94,7 +110,7 @@ void callback_enqueue(struct callback *callback)
 		schedule(callback, clock_now_us() + CLOCK_US_PER_SECOND);
 		return;
 	}
-	callback->phase = CALLBACK_PHASE_QUEUED;
+	set_phase(callback, CALLBACK_PHASE_QUEUED);
 	callback->host = host;
 	TAILQ_INSERT_TAIL(&host->queue, callback, queued);
 	host->queued++;
@@ -105,12 +121,13 @@ static void leave_queue(struct callback *callback)
 {
 	struct callback_host *host = callback->host;
 	TAILQ_REMOVE(&host->queue, callback, queued);
+	INVARIANT(host->queued > 0);
 	host->queued--;
 }
 
 static void finish(struct callback *callback)
 {
-	callback->phase = CALLBACK_PHASE_DONE;
+	set_phase(callback, CALLBACK_PHASE_DONE);
 	evtimer_del(callback->timer);
 	save_later(callback);
 }
@@ -138,7 +155,7 @@ static void send_next_of(struct callbacks *callbacks, struct callback_host *host
 	struct callback *callback = TAILQ_FIRST(&host->queue);
 	leave_queue(callback);
 	host->sending++;
-	callback->phase = CALLBACK_PHASE_SENDING;
+	set_phase(callback, CALLBACK_PHASE_SENDING);
 	callback->attempts++;
 	callbacks->stats.waiting--;
 	callbacks->stats.sending++;
@@ -229,6 +246,7 @@ void callback_ended(struct callback *callback, const struct outcome *outcome)
 {
 	struct callbacks *callbacks = callback->callbacks;
 	struct callback_host *host = callback->host;
+	INVARIANT(callback->phase == CALLBACK_PHASE_SENDING && host->sending > 0 && callbacks->stats.sending > 0);
 	callback->host = NULL;
 	host->sending--;
 	callbacks->stats.sending--;

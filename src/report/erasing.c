@@ -250,7 +250,7 @@ static int drop_file(struct reports *reports, struct report *report, struct erro
 
 static void set_pending(struct report *report)
 {
-	report->state = REPORT_PENDING;
+	report_set_state(report, REPORT_PENDING);
 	report->remade = true;
 	report->has_file = false;
 	report->started_us = report->ended_us = 0;

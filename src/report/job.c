@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/invariant.h"
 #include "base/log.h"
 #include "callback/callback.h"
 #include "report/report_private.h"
@@ -88,6 +89,7 @@ static void count_end(struct reports *reports, const struct report *report)
 		reports->stats.rows += report->rows;
 		reports->stats.bytes += report->bytes;
 	}
+	INVARIANT(report_state_ended(report->state) && report->ended_us != 0);
 	log_info("report", "%s of account %s: %s, %llu rows, %llu bytes%s%s", report->id, report->account,
 	         report_state_name(report->state), (unsigned long long)report->rows, (unsigned long long)report->bytes,
 	         report->reason.len > 0 ? ": " : "", report->reason.len > 0 ? report->reason.data : "");
@@ -121,7 +123,7 @@ static void settle(struct reports *reports, struct report_job *job)
 
 static void set_ended(struct report *report, enum report_state state, const char *reason)
 {
-	report->state = state;
+	report_set_state(report, state);
 	report->ended_us = clock_now_us();
 	report->has_file = state == REPORT_SUCCESS || state == REPORT_TRUNCATED;
 	buf_clear(&report->checkpoint);
@@ -237,7 +239,7 @@ static int begin(struct reports *reports, struct report_work *work, struct error
 	struct change change;
 	int result;
 
-	report->state = REPORT_PROCESSING;
+	report_set_state(report, REPORT_PROCESSING);
 	report->started_us = clock_now_us();
 	report->snapshot = store_snapshot(reports->store);
 	report->max_rows = (uint64_t)reports->config->report_max_rows;

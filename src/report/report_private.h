@@ -81,7 +81,10 @@ struct reports {
 	struct reports_stats stats;
 };
 
-/* status.c */
+/* --- status.c --- */
+
+/* Only as jobs may change; anything else is a fault of ours (base/invariant.h). */
+void report_set_state(struct report *report, enum report_state state);
 void report_inner_name(const struct report *report, struct buf *out); /* report_SMS_abcd1234_20241126.csv */
 /* The plan of a job, which borrows from report->params; false if this build no longer takes the parameters. */
 bool report_make_plan(const struct report *report, struct query_plan *plan);

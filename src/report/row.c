@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "base/invariant.h"
 #include "lmdb/value.h"
 
 #define ROW_VERSION 1
@@ -61,6 +62,8 @@ void report_row_write(struct buf *out, const struct report *report)
 {
 	struct value_writer w;
 
+	INVARIANT(report_state_ended(report->state) == (report->ended_us != 0));
+	INVARIANT(!report->has_file || report->state == REPORT_SUCCESS || report->state == REPORT_TRUNCATED);
 	value_begin(&w, out, ROW_VERSION,
 	            ROW_COUNT + report->params.count * PARAM_COUNT + report->sums_count * SUM_COUNT + CALLBACK_COUNT +
 	                    REMADE_COUNT + UNSUMMED_COUNT);

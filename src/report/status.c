@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/invariant.h"
 #include "report/report_private.h"
 
 static const char *const state_names[REPORT_STATES] = {
@@ -33,6 +34,21 @@ bool report_state_parse(struct str name, enum report_state *state)
 		}
 	}
 	return false;
+}
+
+/* One whose file is made anew goes back from its end to PENDING. */
+void report_set_state(struct report *report, enum report_state state)
+{
+	static const unsigned ends = 1U << REPORT_SUCCESS | 1U << REPORT_TRUNCATED | 1U << REPORT_FAILED | 1U << REPORT_ABORTED;
+	static const unsigned allowed[REPORT_STATES] = {
+		[REPORT_PENDING] = 1U << REPORT_PROCESSING | 1U << REPORT_FAILED | 1U << REPORT_ABORTED,
+		[REPORT_PROCESSING] = 1U << REPORT_PROCESSING | ends,
+		[REPORT_SUCCESS] = 1U << REPORT_PENDING,
+		[REPORT_TRUNCATED] = 1U << REPORT_PENDING,
+	};
+
+	INVARIANT_STEP(allowed, report->state, state);
+	report->state = state;
 }
 
 /* --- names --- */
