@@ -26,7 +26,7 @@ struct estimate {
 	struct query_plan plan; /* borrows from params */
 	struct buf accounts;
 	int64_t received_us;
-	int64_t until_us;   /* monotonic: when counting ends, and again when counting roughly does; 0: not begun */
+	int64_t until_us; /* monotonic: when counting ends, and again when counting roughly does; 0: not begun */
 	struct aggregate *aggregate;
 	bool hurries;
 };

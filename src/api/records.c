@@ -87,18 +87,6 @@ static bool resume(struct http_records_page *page)
 	return true;
 }
 
-/* A page that a cursor leads to is charged once. */
-static int look_for_charge(struct http_records_page *page, struct error *err)
-{
-	int found = 0;
-
-	if (page->plan.cursor.p && !billing_is_free(page->plan.product))
-		found = billing_is_charged(page->app->billing, http_request_account(page->request), page->request_id,
-		                         page->began_us, err);
-	page->is_paid = found > 0;
-	return found < 0 ? -1 : 0;
-}
-
 static size_t page_size(const struct http_records_page *page)
 {
 	size_t max = (size_t)page->app->config->page_max;
@@ -108,8 +96,6 @@ static size_t page_size(const struct http_records_page *page)
 
 static bool prepare(struct http_records_page *page)
 {
-	struct error err;
-
 	if (!make_plan(page))
 		return false;
 	/* who asks what he has been charged for is told of all of it */
@@ -120,9 +106,10 @@ static bool prepare(struct http_records_page *page)
 		return false;
 	page->max = page_size(page);
 	page->last = page->position;
-	if (look_for_charge(page, &err) < 0) {
-		http_reply_error(page->request, &err);
-		return false;
+	if (page->plan.cursor.p && !billing_is_free(page->plan.product)) {
+		page->is_paid =
+			billing_charge_waits(page->app->billing, http_request_account(page->request), page->request_id);
+		page->asks_paid = !page->is_paid;
 	}
 	return true;
 }

@@ -20,6 +20,7 @@ struct http_records_page {
 	int64_t received_us;
 	int64_t began_us; /* when the first of the query's pages was asked for */
 	bool is_paid;     /* the very page was asked for before */
+	bool asks_paid;   /* that is still to be looked for */
 
 	struct record_view view;
 	uint64_t columns;   /* that the view shows, as of scan_query */
@@ -29,14 +30,16 @@ struct http_records_page {
 	bool more;          /* at least one more record is there */
 	struct buf records; /* JSON objects, separated by commas */
 
+	struct scan *scan; /* of the range, or of the id at hand; NULL: not begun */
+
 	/* by dates */
 	uint64_t snapshot;
 	struct scan_position position; /* where it begins */
-	struct scan *scan;             /* NULL: not begun */
 	struct scan_position last;     /* after the last record of the page */
 
 	/* by ids */
 	size_t ids_done;
+	bool id_found;      /* the one at hand */
 	struct buf hits;      /* struct hit of records_read.c */
 	struct buf not_found; /* ids, separated by commas */
 

@@ -60,7 +60,7 @@ static struct scan *begin_scan(struct http_records_page *page, struct error *err
 	const struct scan_query query = {
 		.product = plan->product,
 		.direction = page->view.direction,
-		.accounts = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)plan->account,
+		.accounts = (const char(*)[SCAN_ACCOUNT_LEN])(const void *)plan->account,
 		.accounts_count = 1,
 		.from_us = plan->from_us,
 		.to_us = plan->to_us,
@@ -124,28 +124,22 @@ static bool is_known(const struct http_records_page *page, const struct hit *hit
 {
 	const struct hit *hits = hits_of(page);
 
-	for (size_t i = 0; page->ids_done > 1 && i < page->count; i++) {
+	for (size_t i = 0; page->ids_done > 0 && i < page->count; i++) {
 		if (compare_hits(&hits[i], hit) == 0)
 			return true;
 	}
 	return false;
 }
 
-struct finding {
-	struct http_records_page *page;
-	bool found;
-};
-
 static bool add_found(void *arg, const struct scan_row *row)
 {
-	struct finding *finding = arg;
-	struct http_records_page *page = finding->page;
+	struct http_records_page *page = arg;
 	struct record_view view = page->view;
 	struct hit hit = { .time_us = row->time_us, .seq = row->seq, .at = page->records.len };
 
 	if (is_other_direction(&page->plan, row->record))
 		return true;
-	finding->found = true;
+	page->id_found = true;
 	if (is_known(page, &hit))
 		return true;
 	if (page->count == page->max) {
@@ -162,21 +156,48 @@ static bool add_found(void *arg, const struct scan_row *row)
 	return true;
 }
 
-static int find_one(struct http_records_page *page, struct str id, struct error *err)
+static struct scan *begin_find(struct http_records_page *page, struct error *err)
 {
 	const struct query_plan *plan = &page->plan;
-	struct finding finding = { .page = page };
-	size_t count;
+	const struct scan_find find = {
+		.product = plan->product,
+		.account = plan->account,
+		.direction = page->view.direction,
+		.id = plan->ids[page->ids_done],
+		.columns = page->columns,
+		.first_day = INT32_MIN,
+		.max = SIZE_MAX,
+	};
+	const struct scan_sink sink = { .on_record = add_found, .on_ready = on_ready, .arg = page };
 
-	if (scan_find_id(page->app->store, plan->product, plan->account, page->view.direction, id, page->columns, SIZE_MAX,
-	                 add_found, &finding, &count, err) < 0)
-		return -1;
-	if (!finding.found) {
+	page->id_found = false;
+	return scan_start_find(page->app->store, &find, &sink, err);
+}
+
+static void end_find(struct http_records_page *page)
+{
+	scan_cancel(page->scan);
+	page->scan = NULL;
+	if (!page->id_found) {
 		if (page->not_found.len > 0)
 			buf_add_char(&page->not_found, ',');
-		buf_add_str(&page->not_found, id);
+		buf_add_str(&page->not_found, page->plan.ids[page->ids_done]);
 	}
-	return 0;
+	page->ids_done++;
+}
+
+/* Looks for the id at hand. */
+static enum http_records_end find_one(struct http_records_page *page, int64_t deadline_us, struct error *err)
+{
+	enum scan_end end;
+
+	if (!page->scan)
+		page->scan = begin_find(page, err);
+	if (!page->scan || scan_step(page->scan, deadline_us, &end, err) < 0)
+		return HTTP_RECORDS_FAILED;
+	if (end_of(end) == HTTP_RECORDS_COMPLETE)
+		end_find(page);
+	return end_of(end);
 }
 
 /* Writes the hits anew in order of time, with commas between them. */
@@ -203,8 +224,10 @@ static enum http_records_end read_ids(struct http_records_page *page, int64_t de
 	const struct query_plan *plan = &page->plan;
 
 	while (page->ids_done < plan->ids_count) {
-		if (find_one(page, plan->ids[page->ids_done++], err) < 0)
-			return HTTP_RECORDS_FAILED;
+		enum http_records_end end = find_one(page, deadline_us, err);
+
+		if (end != HTTP_RECORDS_COMPLETE)
+			return end;
 		if (page->ids_done < plan->ids_count && clock_monotonic_us() >= deadline_us)
 			return HTTP_RECORDS_PAUSED;
 	}
@@ -216,7 +239,47 @@ static enum http_records_end read_ids(struct http_records_page *page, int64_t de
 	return HTTP_RECORDS_COMPLETE;
 }
 
+static bool take_charge(void *arg, const struct scan_row *row)
+{
+	struct http_records_page *page = arg;
+
+	(void)row;
+	page->is_paid = true;
+	return false;
+}
+
+static struct scan *begin_charge(struct http_records_page *page, struct error *err)
+{
+	const struct scan_sink sink = { .on_record = take_charge, .on_ready = on_ready, .arg = page };
+
+	return billing_find_charge(page->app->billing, http_request_account(page->request), page->request_id,
+	                           page->began_us, &sink, err);
+}
+
+/* A page that a cursor leads to is charged once. */
+static enum http_records_end look_for_charge(struct http_records_page *page, int64_t deadline_us, struct error *err)
+{
+	enum scan_end end;
+
+	if (!page->scan)
+		page->scan = begin_charge(page, err);
+	if (!page->scan || scan_step(page->scan, deadline_us, &end, err) < 0)
+		return HTTP_RECORDS_FAILED;
+	if (end_of(end) == HTTP_RECORDS_COMPLETE) {
+		scan_cancel(page->scan);
+		page->scan = NULL;
+		page->asks_paid = false;
+	}
+	return end_of(end);
+}
+
 enum http_records_end http_records_read(struct http_records_page *page, int64_t deadline_us, struct error *err)
 {
+	if (page->asks_paid) {
+		enum http_records_end end = look_for_charge(page, deadline_us, err);
+
+		if (end != HTTP_RECORDS_COMPLETE)
+			return end;
+	}
 	return page->plan.by_id ? read_ids(page, deadline_us, err) : read_range(page, deadline_us, err);
 }

@@ -41,7 +41,8 @@ static void refuse_groups(struct http_summary *summary)
 {
 	struct query_problems problems = { 0 };
 
-	query_problems_add(&problems, summary->plan.groups_count > 0 ? STR_LITERAL("group_by") : STR_LITERAL("interval"),
+	query_problems_add(&problems,
+	                   summary->plan.groups_count > 0 ? STR_LITERAL("group_by") : STR_LITERAL("interval"),
 	                   "More than %lld groups", (long long)summary->app->config->summary_groups_max);
 	http_reply_invalid(summary->request, &problems);
 }

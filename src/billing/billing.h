@@ -98,13 +98,20 @@ struct billing_usage {
 void billing_charge(struct billing *billing, const struct account *account, const struct billing_usage *usage,
                   const struct billing_price *price);
 
-/*
- * The id of the page that a cursor leads to: the same whenever and however often it is asked for. And has the account
- * been charged for it since `begun_us`, when the query's first page was asked for?
- */
+/* The id of the page that a cursor leads to: the same whenever and however often it is asked for. */
 void billing_page_id(const struct account *account, const struct cursor *cursor, char id[ID_UUID_LEN + 1]);
+
+/* Does the charge for it wait to be stored? */
+bool billing_charge_waits(const struct billing *billing, const struct account *account, const char *id);
+
+/* A scan that finds the charge for it, if one has been stored since `begun_us`, when the query's first page was asked for.
+ * `account` and `id` must outlive the scan. NULL with ERROR_NOMEM. */
+struct scan *billing_find_charge(struct billing *billing, const struct account *account, const char *id,
+                                 int64_t begun_us, const struct scan_sink *sink, struct error *err);
+
+/* Both at once, for those who cannot wait: 1, 0, or -1; ERROR_IO, too, from a store that could not tell at once. */
 int billing_is_charged(struct billing *billing, const struct account *account, const char *id, int64_t begun_us,
-                     struct error *err);
+                       struct error *err);
 
 /* Charges a report that has ended with a file, unless that was done; on disk when it returns 0. A reports_end_fn. */
 int billing_charge_report(void *billing, const struct report *report, struct error *err);

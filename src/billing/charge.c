@@ -76,25 +76,49 @@ void billing_page_id(const struct account *account, const struct cursor *cursor,
 	*id = '\0';
 }
 
-static bool found_one(void *arg, const struct scan_row *row)
+bool billing_charge_waits(const struct billing *billing, const struct account *account, const char *id)
 {
-	(void)arg;
+	return usage_waits(billing, account, id);
+}
+
+struct scan *billing_find_charge(struct billing *billing, const struct account *account, const char *id,
+                                 int64_t begun_us, const struct scan_sink *sink, struct error *err)
+{
+	const struct scan_find find = {
+		.product = billing->product,
+		.account = account->id,
+		.id = str_from(id),
+		.columns = UINT64_C(1) << billing->columns[USAGE_ID],
+		.first_day = clock_day_of(begun_us),
+		.max = 1,
+	};
+
+	return scan_start_find(billing->store, &find, sink, err);
+}
+
+static bool take_charge(void *arg, const struct scan_row *row)
+{
 	(void)row;
+	*(bool *)arg = true;
 	return false;
 }
 
 int billing_is_charged(struct billing *billing, const struct account *account, const char *id, int64_t begun_us,
-                     struct error *err)
+                       struct error *err)
 {
-	uint64_t columns = UINT64_C(1) << billing->columns[USAGE_ID];
-	size_t count;
+	bool found = false;
+	const struct scan_sink sink = { .on_record = take_charge, .arg = &found };
+	enum scan_end end;
 
-	if (usage_waits(billing, account, id))
+	if (billing_charge_waits(billing, account, id))
 		return 1;
-	if (scan_find_id_since(billing->store, billing->product, account->id, CATALOG_NO_DIRECTION, str_from(id), columns,
-	                       clock_day_of(begun_us), 1, found_one, NULL, &count, err) != 0)
-		return -1;
-	return count > 0;
+	struct scan *scan = billing_find_charge(billing, account, id, begun_us, &sink, err);
+	int result = scan ? scan_step(scan, INT64_MAX, &end, err) : -1;
+
+	scan_cancel(scan);
+	if (result == 0 && end == SCAN_WAITS)
+		result = error_set(err, ERROR_IO, "account %s: the store cannot tell at once what was charged", account->id);
+	return result < 0 ? -1 : found;
 }
 
 /* --- reports --- */

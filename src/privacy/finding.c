@@ -37,6 +37,8 @@ struct finding {
 	struct number_search *numbers;
 	struct buf accounts;   /* to look for the id in, ACCOUNT_ID_LEN bytes each */
 	size_t lookup;         /* account and product at hand */
+	bool is_lower;         /* `lower` is looked for, and not `id` */
+	struct scan *scan;     /* that does so; NULL: not begun */
 	uint64_t entry;        /* of quarantine, looked at last */
 	int looks;
 	struct buf reports;    /* ids */
@@ -167,6 +169,7 @@ void finding_free(struct finding *finding)
 	if (!finding)
 		return;
 	number_search_free(finding->numbers);
+	scan_cancel(finding->scan);
 	erase_free(finding->matcher);
 	report_search_end(&finding->search);
 	buf_free(&finding->text);
@@ -196,25 +199,44 @@ static bool give_found(void *arg, const struct scan_row *row)
 	return give_record(arg, record, row->time_us, columns);
 }
 
-static int find_id(struct finding *finding, const char *id, struct error *err)
+static struct scan *begin_find(struct finding *finding, struct error *err)
 {
-	size_t products = catalog_products_count, count;
-	const char *account = finding->accounts.data + finding->lookup / products * ACCOUNT_ID_LEN;
-	const struct catalog_product *product = &catalog_products[finding->lookup % products];
-	size_t left = (size_t)(finding->max - finding->counts.found) + 1;
-	return scan_find_id(finding->context.store, product, account, CATALOG_NO_DIRECTION, str_from(id), SCAN_COLUMNS_ALL,
-	                    left, give_found, finding, &count, err);
+	size_t products = catalog_products_count;
+	const struct scan_find find = {
+		.product = &catalog_products[finding->lookup % products],
+		.account = finding->accounts.data + finding->lookup / products * ACCOUNT_ID_LEN,
+		.id = str_from(finding->is_lower ? finding->lower : finding->id),
+		.first_day = INT32_MIN,
+		.max = (size_t)(finding->max - finding->counts.found) + 1,
+	};
+	const struct scan_sink sink = { .on_record = give_found, .arg = finding };
+	return scan_start_find(finding->context.store, &find, &sink, err);
 }
 
-static int step_ids(struct finding *finding, bool *done, struct error *err)
+/* An account, product and writing of the id is done. */
+static void end_find(struct finding *finding)
+{
+	scan_cancel(finding->scan);
+	finding->scan = NULL;
+	finding->is_lower = !finding->is_lower && finding->lower[0];
+	if (!finding->is_lower)
+		finding->lookup++;
+}
+
+static int step_ids(struct finding *finding, int64_t deadline_us, bool *done, struct error *err)
 {
 	size_t total = finding->accounts.len / ACCOUNT_ID_LEN * catalog_products_count;
+	enum scan_end end;
 	*done = finding->lookup == total;
 	if (*done)
 		return 0;
-	if (find_id(finding, finding->id, err) != 0 || (finding->lower[0] && find_id(finding, finding->lower, err) != 0))
+	if (!finding->scan)
+		finding->scan = begin_find(finding, err);
+	if (!finding->scan || scan_step(finding->scan, deadline_us, &end, err) != 0)
 		return -1;
-	finding->lookup++;
+	if (end == SCAN_PAUSED || end == SCAN_WAITS)
+		return 0;
+	end_find(finding);
 	finding->counts.steps_done = finding->lookup / catalog_products_count;
 	finding->counts.steps_total = total / catalog_products_count;
 	return 0;
@@ -360,7 +382,7 @@ static int step(struct finding *finding, int64_t deadline_us, bool *done, struct
 	*done = true;
 	switch (finding->stage) {
 	case STAGE_RECORDS:
-		return finding->id[0] ? step_ids(finding, done, err) : step_numbers(finding, deadline_us, done, err);
+		return finding->id[0] ? step_ids(finding, deadline_us, done, err) : step_numbers(finding, deadline_us, done, err);
 	case STAGE_QUARANTINE:
 		return step_quarantine(finding, done, err);
 	case STAGE_REPORTS:

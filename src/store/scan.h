@@ -147,19 +147,21 @@ double scan_share(const struct store *store, const struct scan_query *query, con
 /* Frees it; on_ready is not called any more. Does nothing on NULL. */
 void scan_cancel(struct scan *scan);
 
-/*
- * Calls fn for each record of one account and product with `id` in one of the product's lookup columns, newest day
- * first and by time within a day; `direction` CATALOG_NO_DIRECTION means any. At most `max` records; *count says how
- * many there were. `columns` as in scan_query.
- */
-int scan_find_id(struct store *store, const struct catalog_product *product, const char account[SCAN_ACCOUNT_LEN],
-                 enum catalog_direction direction, struct str id, uint64_t columns, size_t max, scan_record_fn fn,
-                 void *arg, size_t *count, struct error *err);
+/* Records of an account and product with an id in one of the product's lookup columns. */
+struct scan_find {
+	const struct catalog_product *product;
+	const char *account;                /* SCAN_ACCOUNT_LEN bytes */
+	enum catalog_direction direction;   /* CATALOG_NO_DIRECTION: any */
+	struct str id;
+	uint64_t columns;                   /* as in scan_query */
+	int32_t first_day;                  /* they may be in it and in later ones; INT32_MIN: in any */
+	size_t max;                         /* records */
+};
 
-/* As scan_find_id, in `first_day` and later days alone. */
-int scan_find_id_since(struct store *store, const struct catalog_product *product,
-                       const char account[SCAN_ACCOUNT_LEN], enum catalog_direction direction, struct str id,
-                       uint64_t columns, int32_t first_day, size_t max, scan_record_fn fn, void *arg, size_t *count,
-                       struct error *err);
+/* A scan of what is found, newest day first and by time within a day, ignoring snapshots; done when there are no more or
+ * `max` were given. It has no position and its rows no `after`. `find` is copied, what it points to and the sink's memory
+ * must outlive the scan. NULL with ERROR_NOMEM. */
+struct scan *scan_start_find(struct store *store, const struct scan_find *find, const struct scan_sink *sink,
+                             struct error *err);
 
 #endif

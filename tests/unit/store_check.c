@@ -343,15 +343,20 @@ size_t check_find(const char *about, struct store *store, const struct model *mo
 {
 	struct found found = { .about = about };
 	struct error err = { 0 };
-	size_t count;
+	struct scan_find find = { product, account, direction, id, 0, INT32_MIN, max };
+	struct scan_sink sink = { .on_record = on_found, .arg = &found };
+	struct scan *scan = scan_start_find(store, &find, &sink, &err);
+	enum scan_end end = SCAN_PAUSED;
 
 	found.list = model_find(model, product, account, direction, id, &found.count);
 	size_t wanted = found.count < max ? found.count : max;
-	int rc = scan_find_id(store, product, account, direction, id, 0, max, on_found, &found, &count, &err);
-	expect(rc == 0, "%s: look-up of %.*s: %s", about, STR_ARGS(id), err.message);
-	expect(count == wanted && found.at == wanted,
+	while (end == SCAN_PAUSED)
+		expect(scan_step(scan, max % 2 ? 0 : INT64_MAX, &end, &err) == 0, "%s: look-up of %.*s: %s", about,
+		       STR_ARGS(id), err.message);
+	scan_cancel(scan);
+	expect(end == SCAN_DONE && found.at == wanted,
 	              "%s: look-up of %.*s, %.*s, account %.8s, direction %d: %zu records, wanted %zu", about, STR_ARGS(id),
-	              STR_ARGS(product->name), account, direction, count, wanted);
+	              STR_ARGS(product->name), account, direction, found.at, wanted);
 	free(found.list);
-	return count;
+	return found.at;
 }

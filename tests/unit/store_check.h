@@ -46,7 +46,7 @@ void check_forget(struct check *check);
 
 void check_end(struct check *check);
 
-/* scan_find_id against the model; returns how many were found. */
+/* A look-up against the model; returns how many were found. */
 size_t check_find(const char *about, struct store *store, const struct model *model,
                   const struct catalog_product *product, const char *account, enum catalog_direction direction,
                   struct str id, size_t max);

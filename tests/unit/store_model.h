@@ -71,7 +71,7 @@ const struct model_record **model_list(const struct model *model, const struct s
 /* Does the committed version pass the filters? */
 bool model_passes(const struct model_record *record, const struct scan_query *query);
 
-/* What scan_find_id must give, in order. The caller frees the list. */
+/* What a look-up must give, in order. The caller frees the list. */
 const struct model_record **model_find(const struct model *model, const struct catalog_product *product,
                                        const char *account, enum catalog_direction direction, struct str id,
                                        size_t *count);

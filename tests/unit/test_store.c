@@ -665,9 +665,12 @@ static enum store_put_result put_version(const struct sample *sample)
 	return result;
 }
 
+static int found_count;
+
 static bool count_found(void *arg, const struct scan_row *row)
 {
 	*(int32_t *)arg = clock_day_of(row->time_us);
+	found_count++;
 	return true;
 }
 
@@ -675,11 +678,16 @@ static bool count_found(void *arg, const struct scan_row *row)
 static int32_t day_of(const struct sample *sample)
 {
 	int32_t day = 0;
-	size_t count;
+	struct scan_find find = { .product = sms(), .account = "acct0001", .id = sample->record.values[sms()->id_column],
+		                  .first_day = INT32_MIN, .max = 100 };
+	struct scan_sink sink = { .on_record = count_found, .arg = &day };
+	struct scan *scan = scan_start_find(f.store, &find, &sink, &err);
+	enum scan_end end;
 
-	ASSERT_OK(scan_find_id(f.store, sms(), "acct0001", CATALOG_NO_DIRECTION, sample->record.values[sms()->id_column], 0,
-	                       100, count_found, &day, &count, &err));
-	expect(count == 1, "found %zu times", count);
+	found_count = 0;
+	ASSERT_OK(scan_step(scan, INT64_MAX, &end, &err));
+	scan_cancel(scan);
+	expect(found_count == 1, "found %d times", found_count);
 	return day;
 }
 

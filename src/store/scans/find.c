@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * find.c: records by id, in any of 400 days. See scan_find_id in scan.h.
+ * find.c: records by id, in any of 400 days. See scan_start_find in scan.h.
  *
  * The days' filters are asked, their lines fetched a few days ahead, so that the memory answers them side by side; only
  * days that may have the id are opened.
@@ -8,14 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/id.h"
 #include "store/ids/ids.h"
+#include "store/scans/scan_private.h"
 #include "store/store_private.h"
 
 #define FOUND_IN_DAY_MAX 4096 /* records with one id in one day that are put in order */
 #define FILTERS_AHEAD 24      /* as many lines as a processor fetches at a time, or more */
 
 struct find {
+	struct scan base;
 	struct store *store;
 	const struct catalog_product *product;
 	const char *account;
@@ -24,19 +27,18 @@ struct find {
 	uint64_t hash;
 	uint64_t columns;
 	int32_t first_day;
-	size_t max;
-	size_t count;
-	scan_record_fn fn;
-	void *arg;
-	bool stopped;
-	struct error *err;
+	int32_t before;   /* days that are still to be looked at are before this one */
+	size_t left;      /* records that may still be given */
+	struct buf found; /* struct found_row each, of the day at hand */
+	bool failed;
 
-	/* the day at hand */
+	/* of the step that runs */
+	struct error *err;
+	enum scan_end end;
+	bool over; /* no other day is looked at */
 	struct day *day;
 	MDB_txn *txn;
 	struct block_reader *reader;
-	struct buf found; /* struct found_row each */
-	bool failed;
 };
 
 /* Where a record with the id is. */
@@ -158,7 +160,7 @@ static int give_found(struct find *find)
 	size_t count = find->found.len / sizeof(*rows);
 	if (count > 1)
 		qsort(rows, count, sizeof(*rows), compare_rows);
-	for (size_t i = 0; i < count && !find->stopped; i++) {
+	for (size_t i = 0; i < count && !find->over; i++) {
 		struct record record;
 		int found = read_row(find, &rows[i], &record);
 		if (found < 0)
@@ -166,9 +168,9 @@ static int give_found(struct find *find)
 		if (!found)
 			continue;
 		struct scan_row row = { .record = &record, .time_us = rows[i].place.time_us, .seq = rows[i].place.seq };
-		find->count++;
-		if (!find->fn(find->arg, &row) || find->count == find->max)
-			find->stopped = true;
+		if (!find->base.sink.on_record(find->base.sink.arg, &row))
+			find->end = SCAN_STOPPED;
+		find->over = --find->left == 0 || find->end == SCAN_STOPPED;
 	}
 	return 0;
 }
@@ -200,46 +202,80 @@ static int prefetch_filter(struct find *find, size_t day, const struct id_filter
 	return 0;
 }
 
-static int find_in_days(struct find *find)
+/* Goes through days until all are done, or the deadline has passed. */
+static int find_in_days(struct find *find, int64_t deadline_us)
 {
 	struct store *store = find->store;
 	struct id_filter_key key;
-	size_t first = store_day_index(store, find->first_day), ahead = store->days_count;
+	size_t first = store_day_index(store, find->first_day), end = store_day_index(store, find->before), ahead = end;
+
 	id_filter_key_make(&key, (uint32_t)(find->hash >> 32));
-	for (size_t i = store->days_count; i-- > first && !find->stopped;) {
+	for (size_t i = end; i-- > first && !find->over;) {
 		for (; ahead > first && ahead + FILTERS_AHEAD > i; ahead--)
 			if (prefetch_filter(find, ahead - 1, &key) != 0)
 				return -1;
 		if (!id_filter_may_have(store->days[i]->filter, &key))
 			continue;
-		find->day = store_day(store, store->day_numbers[i], false, find->err);
+		find->before = store->day_numbers[i];
+		find->day = store_day(store, find->before, false, find->err);
 		if (!find->day || find_in_day(find) != 0)
 			return -1;
+		if (!find->over && i > first && clock_monotonic_us() >= deadline_us) {
+			find->end = SCAN_PAUSED;
+			return 0;
+		}
 	}
 	return 0;
 }
 
-int scan_find_id_since(struct store *store, const struct catalog_product *product,
-                       const char account[SCAN_ACCOUNT_LEN], enum catalog_direction direction, struct str id,
-                       uint64_t columns, int32_t first_day, size_t max, scan_record_fn fn, void *arg, size_t *count,
-                       struct error *err)
+static int step(struct scan *base, int64_t deadline_us, enum scan_end *end, struct error *err)
 {
-	struct find find = { .store = store, .product = product, .account = account, .direction = direction, .id = id,
-		             .columns = columns ? columns : SCAN_COLUMNS_ALL, .first_day = first_day, .max = max,
-		             .fn = fn, .arg = arg, .err = err };
-	find.hash = day_id_hash(account, product->number, id);
-	find.reader = store_reader_take(store, err);
-	int result = find.reader ? find_in_days(&find) : -1;
-	if (find.reader)
-		store_reader_give(store, find.reader);
-	buf_free(&find.found);
-	*count = find.count;
+	struct find *find = (struct find *)base;
+
+	find->err = err;
+	find->end = SCAN_DONE;
+	find->over = find->left == 0;
+	find->reader = store_reader_take(find->store, err);
+	if (!find->reader)
+		return -1;
+	int result = find_in_days(find, deadline_us);
+	store_reader_give(find->store, find->reader);
+	*end = find->end;
 	return result;
 }
 
-int scan_find_id(struct store *store, const struct catalog_product *product, const char account[SCAN_ACCOUNT_LEN],
-                 enum catalog_direction direction, struct str id, uint64_t columns, size_t max, scan_record_fn fn,
-                 void *arg, size_t *count, struct error *err)
+static void position(const struct scan *base, struct scan_position *position)
 {
-	return scan_find_id_since(store, product, account, direction, id, columns, INT32_MIN, max, fn, arg, count, err);
+	(void)base;
+	*position = (struct scan_position){ { 0 } };
+}
+
+static void cancel(struct scan *base)
+{
+	buf_free(&((struct find *)base)->found);
+	free(base);
+}
+
+struct scan *scan_start_find(struct store *store, const struct scan_find *wanted, const struct scan_sink *sink,
+                             struct error *err)
+{
+	static const struct scan_ops ops = { step, position, cancel };
+	struct find *find = calloc(1, sizeof(*find));
+
+	if (!find) {
+		error_set(err, ERROR_NOMEM, "Out of memory for a look-up");
+		return NULL;
+	}
+	find->base = (struct scan){ .ops = &ops, .sink = *sink };
+	find->store = store;
+	find->product = wanted->product;
+	find->account = wanted->account;
+	find->direction = wanted->direction;
+	find->id = wanted->id;
+	find->columns = wanted->columns ? wanted->columns : SCAN_COLUMNS_ALL;
+	find->first_day = wanted->first_day;
+	find->before = INT32_MAX;
+	find->left = wanted->max;
+	find->hash = day_id_hash(wanted->account, wanted->product->number, wanted->id);
+	return &find->base;
 }
