@@ -6,7 +6,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <yajl/yajl_tree.h>
+
+#include "admin/tree.h"
 
 #define VALUES_MAX 4096
 
@@ -133,47 +134,44 @@ static const struct args_param *find_name(const struct args_synopsis *synopsis, 
 	return NULL;
 }
 
-static int take_text(struct args *args, const struct args_param *param, const struct yajl_val_s *value,
+static int take_text(struct args *args, const struct args_param *param, const struct tree *value,
                      struct error *err)
 {
-	if (YAJL_IS_STRING(value))
-		return args_add(args, param, value->u.string, err);
-	if (YAJL_IS_NUMBER(value))
-		return args_add(args, param, value->u.number.r, err);
+	if (value->kind == TREE_TEXT || value->kind == TREE_NUMBER)
+		return args_add(args, param, value->text, err);
 	return error_set(err, ERROR_INVALID, "%s: must be a text%s", param->name,
 	                 param->repeated ? " or an array of texts" : "");
 }
 
-static int take_value(struct args *args, const struct args_param *param, const struct yajl_val_s *value,
+static int take_value(struct args *args, const struct args_param *param, const struct tree *value,
                       struct error *err)
 {
-	if (YAJL_IS_NULL(value))
+	if (value->kind == TREE_NULL)
 		return 0;
 	if (param->kind == ARGS_SWITCH) {
-		if (!YAJL_IS_TRUE(value) && !YAJL_IS_FALSE(value))
+		if (value->kind != TREE_TRUE && value->kind != TREE_FALSE)
 			return error_set(err, ERROR_INVALID, "%s: must be true or false", param->name);
-		return YAJL_IS_TRUE(value) ? args_add(args, param, NULL, err) : 0;
+		return value->kind == TREE_TRUE ? args_add(args, param, NULL, err) : 0;
 	}
-	if (!param->repeated || !YAJL_IS_ARRAY(value))
+	if (!param->repeated || value->kind != TREE_ARRAY)
 		return take_text(args, param, value, err);
-	for (size_t i = 0; i < value->u.array.len; i++)
-		if (take_text(args, param, value->u.array.values[i], err) != 0)
+	TREE_EACH(element, value)
+		if (take_text(args, param, element, err) != 0)
 			return -1;
 	return 0;
 }
 
-int args_read_json(struct args *args, const struct args_synopsis *synopsis, const struct yajl_val_s *object,
+int args_read_json(struct args *args, const struct args_synopsis *synopsis, const struct tree *object,
                    struct error *err)
 {
 	*args = (struct args){ .synopsis = synopsis };
-	if (object && !YAJL_IS_OBJECT(object))
+	if (object && object->kind != TREE_OBJECT)
 		return error_set(err, ERROR_INVALID, "args: must be an object");
-	for (size_t i = 0; object && i < object->u.object.len; i++) {
-		const char *name = object->u.object.keys[i];
-		const struct args_param *param = find_name(synopsis, name);
+	TREE_EACH(member, object) {
+		const struct args_param *param = find_name(synopsis, member->name);
 		if (!param)
-			return error_set(err, ERROR_INVALID, "%.64s: no such argument", name);
-		if (take_value(args, param, object->u.object.values[i], err) != 0)
+			return error_set(err, ERROR_INVALID, "%.64s: no such argument", member->name);
+		if (take_value(args, param, member, err) != 0)
 			return -1;
 	}
 	return check_required(args, err);

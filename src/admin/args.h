@@ -22,7 +22,7 @@
 #include "base/json.h"
 #include "base/str.h"
 
-struct yajl_val_s;
+struct tree;
 
 #define ARGS_PARAMS_MAX 16
 #define ARGS_NAME_MAX 31
@@ -71,7 +71,7 @@ typedef bool (*args_other_fn)(void *arg, const char *option);
  */
 int args_read_argv(struct args *args, const struct args_synopsis *synopsis, int argc, char *const *argv,
                    args_other_fn other, void *arg, struct error *err);
-int args_read_json(struct args *args, const struct args_synopsis *synopsis, const struct yajl_val_s *object,
+int args_read_json(struct args *args, const struct args_synopsis *synopsis, const struct tree *object,
                    struct error *err);
 int args_add(struct args *args, const struct args_param *param, const char *text, struct error *err);
 void args_free(struct args *args);

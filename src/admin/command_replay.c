@@ -157,13 +157,12 @@ static void end_slice(struct replay *replay)
 static void take_rejection(struct replay *replay, uint64_t number, struct buf *answer_json)
 {
 	struct error err;
-	yajl_val tree = buf_cstr(answer_json) ? tree_parse(buf_str(answer_json), &err) : NULL;
-	yajl_val errors = tree_get(tree, "errors");
-	yajl_val first = YAJL_IS_ARRAY(errors) && errors->u.array.len > 0 ? errors->u.array.values[0] : NULL;
-	const char *field = YAJL_GET_STRING(tree_get(first, "field"));
-	const char *reason = YAJL_GET_STRING(tree_get(first, "reason"));
+	struct tree *tree = buf_cstr(answer_json) ? tree_parse(buf_str(answer_json), &err) : NULL;
+	const struct tree *first = tree_first(tree_array(tree_get(tree, "errors")));
+	const char *field = tree_text(tree_get(first, "field"));
+	const char *reason = tree_text(tree_get(first, "reason"));
 	add_rejected(replay, number, field ? field : "", reason ? reason : "rejected");
-	yajl_tree_free(tree);
+	tree_free(tree);
 }
 
 /* What replaces an entry may hold more than one record, but must hold one. */

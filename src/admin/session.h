@@ -34,7 +34,7 @@ struct admin_reply {
 	struct session *session;
 	bool open; /* a command is at work */
 	const char *words; /* of that command */
-	yajl_val request;
+	struct tree *request;
 	struct args_synopsis synopsis;
 	struct args args;
 

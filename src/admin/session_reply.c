@@ -20,7 +20,7 @@ void session_reply_drop(struct admin_reply *reply)
 	if (reply->body.handler && !reply->body.ended)
 		session->close_when_out = true;
 	args_free(&reply->args);
-	yajl_tree_free(reply->request);
+	tree_free(reply->request);
 	buf_free(&reply->result);
 	*reply = (struct admin_reply){ .session = session };
 }

@@ -13,7 +13,7 @@ static int parse(struct admin_reply *reply, struct str line, const char **words,
 	reply->request = tree_parse(line, err);
 	if (!reply->request)
 		return -1;
-	*words = YAJL_GET_STRING(tree_get(reply->request, "command"));
+	*words = tree_text(tree_get(reply->request, "command"));
 	if (!*words)
 		return error_set(err, ERROR_INVALID, "the request must be an object with \"command\", a text");
 	return 0;

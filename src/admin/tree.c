@@ -1,317 +1,238 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * tree.c: see tree.h.
+ *
+ * The text is read twice: to count what is in it, and to make it. What the second reading needs was taken after the
+ * first, in one piece: the nodes, then their texts, each with a NUL after it.
  */
 #include "admin/tree.h"
 
-#include <errno.h>
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <yajl/yajl_parse.h>
 
-#include "base/yajl_room.h"
+#include "base/json_reader.h"
 
-/* What is wrong with it that yajl would not say; NULL if nothing. Broken JSON is left to yajl. */
-static const char *find_fault(struct str text, int depth_max)
-{
-	int depth = 0;
-	bool quoted = false;
-	if (text.len > 0 && memchr(text.p, '\0', text.len))
-		return "has a NUL byte";
-	for (size_t i = 0; i < text.len; i++) {
-		char c = text.p[i];
-		if (c == '"')
-			quoted = !quoted;
-		else if (quoted && c == '\\') {
-			if (text.len - i >= 6 && memcmp(text.p + i, "\\u0000", 6) == 0)
-				return "has a NUL character";
-			i++;
-		} else if (!quoted && (c == '{' || c == '[') && ++depth > depth_max)
-			return "is nested too deep";
-		else if (!quoted && (c == '}' || c == ']'))
-			depth--;
-	}
-	return NULL;
-}
-
-/* The first line of yajl's message; the others draw a picture. */
-static int set_parse_error(struct error *err, char *message)
-{
-	message[strcspn(message, "\n")] = '\0';
-	return error_set(err, ERROR_INVALID, "not valid JSON: %s", message[0] ? message : "no value");
-}
-
-/* --- making the tree: yajl's own way to does not survive want of memory --- */
-
-struct builder {
-	yajl_val root;
-	yajl_val open[TREE_DEPTH_MAX + 1]; /* containers, the innermost last */
-	char *keys[TREE_DEPTH_MAX + 1];    /* of each, the one whose value comes next */
-	int depth;
-	bool no_memory;
+struct measure {
+	size_t nodes;
+	size_t text_bytes;
 };
 
-static int fail(struct builder *b)
+static bool has_text(enum json_event event)
 {
-	b->no_memory = true;
+	return event == JSON_EVENT_NAME || event == JSON_EVENT_STRING || event == JSON_EVENT_NUMBER;
+}
+
+static bool is_value(enum json_event event)
+{
+	return event > JSON_EVENT_END && event != JSON_EVENT_OBJECT_END && event != JSON_EVENT_ARRAY_END &&
+	       event != JSON_EVENT_NAME;
+}
+
+/* What is wrong with it that is not for the reader to say. */
+static int check(const struct json_reader *reader, size_t depth_max, struct error *err)
+{
+	if (reader->depth > depth_max)
+		return error_set(err, ERROR_INVALID, "the JSON is nested too deep, more than %zu levels", depth_max);
+	if (reader->text.len > 0 && memchr(reader->text.p, '\0', reader->text.len))
+		return error_set(err, ERROR_INVALID, "the JSON has a NUL character");
 	return 0;
 }
 
-/* Makes room for one more of `len` elements: as many as the next power of two. */
-static bool grow(void **list, size_t len, size_t bytes)
+static int measure(struct measure *measure, struct str text, size_t depth_max, struct error *err)
 {
-	if (len & (len - 1))
-		return true;
-	void *grown = realloc(*list, (len ? 2 * len : 1) * bytes);
-	if (grown)
-		*list = grown;
-	return grown != NULL;
-}
+	struct json_reader reader = json_reader_of(text);
+	enum json_event event;
+	int result = 0;
 
-static bool add_member(struct builder *b, yajl_val object, yajl_val value)
-{
-	size_t len = object->u.object.len;
-	if (!grow((void **)&object->u.object.keys, len, sizeof(char *)) ||
-	    !grow((void **)&object->u.object.values, len, sizeof(yajl_val)))
-		return false;
-	object->u.object.keys[len] = b->keys[b->depth - 1];
-	object->u.object.values[len] = value;
-	object->u.object.len++;
-	b->keys[b->depth - 1] = NULL;
-	return true;
-}
-
-static bool add_element(yajl_val array, yajl_val value)
-{
-	size_t len = array->u.array.len;
-	if (!grow((void **)&array->u.array.values, len, sizeof(yajl_val)))
-		return false;
-	array->u.array.values[len] = value;
-	array->u.array.len++;
-	return true;
-}
-
-/* A value of its own, where it belongs; it owns its parts even if there is no room for it there. */
-static int add(struct builder *b, yajl_val value)
-{
-	yajl_val in = b->depth > 0 ? b->open[b->depth - 1] : NULL;
-	bool added = value != NULL;
-	if (added && in)
-		added = YAJL_IS_OBJECT(in) ? add_member(b, in, value) : add_element(in, value);
-	if (!added) {
-		yajl_tree_free(value);
-		return fail(b);
+	while (result == 0 && (event = json_reader_next(&reader, err)) != JSON_EVENT_END) {
+		result = event == JSON_EVENT_FAULT ? -1 : check(&reader, depth_max, err);
+		measure->nodes += is_value(event);
+		measure->text_bytes += has_text(event) ? reader.text.len + 1 : 0;
 	}
-	if (!in)
-		b->root = value;
-	return 1;
+	json_reader_free(&reader);
+	return result;
 }
 
-static yajl_val value_new(yajl_type type)
-{
-	yajl_val value = calloc(1, sizeof(*value));
-	if (value)
-		value->type = type;
-	return value;
-}
+/* --- making it --- */
 
-static int on_null(void *b)
-{
-	return add(b, value_new(yajl_t_null));
-}
-
-static int on_boolean(void *b, int is_true)
-{
-	return add(b, value_new(is_true ? yajl_t_true : yajl_t_false));
-}
-
-static int on_text(void *b, yajl_type type, const char *text, size_t len)
-{
-	yajl_val value = value_new(type);
-	char *copy = value ? strndup(text, len) : NULL;
-	if (!copy) {
-		free(value);
-		return fail(b);
-	}
-	if (type == yajl_t_string) {
-		value->u.string = copy;
-		return add(b, value);
-	}
-	value->u.number.r = copy;
-	errno = 0;
-	char *end;
-	value->u.number.i = strtoll(copy, &end, 10);
-	value->u.number.flags |= !*end && errno == 0 ? YAJL_NUMBER_INT_VALID : 0;
-	errno = 0;
-	value->u.number.d = strtod(copy, &end);
-	value->u.number.flags |= !*end && errno == 0 ? YAJL_NUMBER_DOUBLE_VALID : 0;
-	return add(b, value);
-}
-
-static int on_string(void *b, const unsigned char *text, size_t len)
-{
-	return on_text(b, yajl_t_string, (const char *)text, len);
-}
-
-static int on_number(void *b, const char *text, size_t len)
-{
-	return on_text(b, yajl_t_number, text, len);
-}
-
-static int begin(struct builder *b, yajl_type type)
-{
-	if (b->depth > TREE_DEPTH_MAX)
-		return 0;
-	yajl_val value = value_new(type);
-	if (!add(b, value))
-		return 0;
-	b->open[b->depth++] = value;
-	return 1;
-}
-
-static int on_object(void *b)
-{
-	return begin(b, yajl_t_object);
-}
-
-static int on_array(void *b)
-{
-	return begin(b, yajl_t_array);
-}
-
-static int on_key(void *arg, const unsigned char *text, size_t len)
-{
-	struct builder *b = arg;
-	char *copy = strndup((const char *)text, len);
-	b->keys[b->depth - 1] = copy;
-	return copy ? 1 : fail(b);
-}
-
-static int on_end(void *arg)
-{
-	((struct builder *)arg)->depth--;
-	return 1;
-}
-
-static const yajl_callbacks callbacks = {
-	.yajl_null = on_null, .yajl_boolean = on_boolean, .yajl_number = on_number, .yajl_string = on_string,
-	.yajl_start_map = on_object, .yajl_map_key = on_key, .yajl_end_map = on_end,
-	.yajl_start_array = on_array, .yajl_end_array = on_end,
+struct builder {
+	struct tree *nodes; /* the next one */
+	char *texts;        /* the next one's place */
+	const char *name;   /* of the next value */
+	struct tree *open[TREE_DEPTH_MAX]; /* containers, the innermost last */
+	struct tree *last[TREE_DEPTH_MAX]; /* of each, what was added last */
+	size_t depth;
 };
 
-static yajl_val drop(struct builder *b)
+static const char *take_text(struct builder *b, struct str text)
 {
-	for (int i = 0; i <= TREE_DEPTH_MAX; i++)
-		free(b->keys[i]);
-	yajl_tree_free(b->root);
-	return NULL;
+	char *copy = b->texts;
+
+	memcpy(copy, text.p, text.len);
+	copy[text.len] = '\0';
+	b->texts += text.len + 1;
+	return copy;
 }
 
-static yajl_val build(struct str text, struct error *err)
+static enum tree_kind kind_of(enum json_event event)
 {
+	switch (event) {
+	case JSON_EVENT_OBJECT:
+		return TREE_OBJECT;
+	case JSON_EVENT_ARRAY:
+		return TREE_ARRAY;
+	case JSON_EVENT_STRING:
+		return TREE_TEXT;
+	case JSON_EVENT_NUMBER:
+		return TREE_NUMBER;
+	case JSON_EVENT_TRUE:
+		return TREE_TRUE;
+	case JSON_EVENT_FALSE:
+		return TREE_FALSE;
+	default:
+		return TREE_NULL;
+	}
+}
+
+static void add_value(struct builder *b, enum json_event event, struct str text)
+{
+	struct tree *node = b->nodes++;
+
+	*node = (struct tree){ .kind = kind_of(event), .name = b->name };
+	if (has_text(event))
+		node->text = take_text(b, text);
+	b->name = NULL;
+	if (b->depth > 0) {
+		struct tree *parent = b->open[b->depth - 1], *last = b->last[b->depth - 1];
+
+		*(last ? &last->next : &parent->first) = node;
+		parent->count++;
+		b->last[b->depth - 1] = node;
+	}
+	if (event == JSON_EVENT_OBJECT || event == JSON_EVENT_ARRAY) {
+		assert(b->depth < TREE_DEPTH_MAX);
+		b->open[b->depth] = node;
+		b->last[b->depth++] = NULL;
+	}
+}
+
+static int build(struct builder *b, struct str text, struct error *err)
+{
+	struct json_reader reader = json_reader_of(text);
+	enum json_event event;
+
+	while ((event = json_reader_next(&reader, err)) > JSON_EVENT_END) {
+		if (event == JSON_EVENT_NAME)
+			b->name = take_text(b, reader.text);
+		else if (is_value(event))
+			add_value(b, event, reader.text);
+		else
+			b->depth--;
+	}
+	json_reader_free(&reader);
+	return event == JSON_EVENT_END ? 0 : -1;
+}
+
+static struct tree *parse(struct str text, size_t depth_max, struct error *err)
+{
+	struct measure size = { 0 };
 	struct builder b = { 0 };
-	struct yajl_room room;
-	char message[256] = "";
-	if (yajl_room_take(&room, text.len) != 0) {
+	struct tree *root;
+
+	if (measure(&size, text, depth_max, err) != 0)
+		return NULL;
+	root = malloc(size.nodes * sizeof(*root) + size.text_bytes);
+	if (!root) {
 		error_set(err, ERROR_NOMEM, "JSON of %zu bytes: out of memory", text.len);
 		return NULL;
 	}
-	yajl_handle handle = yajl_alloc(&callbacks, &room.funcs, &b);
-	yajl_status status = yajl_parse(handle, (const unsigned char *)text.p, text.len);
-	if (status == yajl_status_ok)
-		status = yajl_complete_parse(handle);
-	if (b.no_memory) {
-		error_set(err, ERROR_NOMEM, "JSON of %zu bytes: out of memory", text.len);
-	} else if (status != yajl_status_ok) {
-		unsigned char *told = yajl_get_error(handle, 1, (const unsigned char *)text.p, text.len);
-		strncpy(message, (const char *)told, sizeof(message) - 1);
-		yajl_free_error(handle, told);
-		set_parse_error(err, message);
-	} else if (!b.root) {
-		set_parse_error(err, message);
-	}
-	bool made = status == yajl_status_ok && b.root && !b.no_memory;
-	yajl_free(handle);
-	yajl_room_give(&room);
-	return made ? b.root : drop(&b);
-}
-
-static yajl_val parse(struct str text, int depth_max, struct error *err)
-{
-	const char *fault = find_fault(text, depth_max);
-	if (!fault)
-		return build(text, err);
-	error_set(err, ERROR_INVALID, "the JSON %s", fault);
+	b.nodes = root;
+	b.texts = (char *)(root + size.nodes);
+	if (build(&b, text, err) == 0)
+		return root;
+	free(root);
 	return NULL;
 }
 
-yajl_val tree_parse(struct str text, struct error *err)
+struct tree *tree_parse(struct str text, struct error *err)
 {
 	return parse(text, TREE_DEPTH_MAX, err);
 }
 
-yajl_val tree_get(yajl_val tree, const char *key)
+void tree_free(struct tree *tree)
 {
-	if (!YAJL_IS_OBJECT(tree))
+	free(tree);
+}
+
+const struct tree *tree_get(const struct tree *tree, const char *name)
+{
+	if (!tree_is(tree, TREE_OBJECT))
 		return NULL;
-	for (size_t i = 0; i < tree->u.object.len; i++)
-		if (strcmp(tree->u.object.keys[i], key) == 0)
-			return tree->u.object.values[i];
+	TREE_EACH(member, tree)
+		if (strcmp(member->name, name) == 0)
+			return member;
 	return NULL;
 }
 
-static void write_object(yajl_val tree, struct json *j)
+uint64_t tree_uint(const struct tree *tree)
+{
+	return tree_is(tree, TREE_NUMBER) ? strtoull(tree->text, NULL, 10) : 0;
+}
+
+/* --- writing it --- */
+
+static void write_object(const struct tree *tree, struct json *j)
 {
 	json_object_begin(j);
-	for (size_t i = 0; i < tree->u.object.len; i++) {
-		json_key(j, tree->u.object.keys[i]);
-		tree_write(tree->u.object.values[i], j);
+	TREE_EACH(member, tree) {
+		json_key(j, member->name);
+		tree_write(member, j);
 	}
 	json_object_end(j);
 }
 
-static void write_array(yajl_val tree, struct json *j)
+static void write_array(const struct tree *tree, struct json *j)
 {
 	json_array_begin(j);
-	for (size_t i = 0; i < tree->u.array.len; i++)
-		tree_write(tree->u.array.values[i], j);
+	TREE_EACH(element, tree)
+		tree_write(element, j);
 	json_array_end(j);
 }
 
-void tree_write(yajl_val tree, struct json *j)
+void tree_write(const struct tree *tree, struct json *j)
 {
-	switch (tree->type) {
-	case yajl_t_object:
+	switch (tree->kind) {
+	case TREE_OBJECT:
 		write_object(tree, j);
 		break;
-	case yajl_t_array:
+	case TREE_ARRAY:
 		write_array(tree, j);
 		break;
-	case yajl_t_string:
-		json_text(j, tree->u.string);
+	case TREE_TEXT:
+		json_text(j, tree->text);
 		break;
-	case yajl_t_number:
-		json_raw(j, str_from(tree->u.number.r));
+	case TREE_NUMBER:
+		json_raw(j, str_from(tree->text));
 		break;
-	case yajl_t_true:
-	case yajl_t_false:
-		json_bool(j, tree->type == yajl_t_true);
+	case TREE_TRUE:
+	case TREE_FALSE:
+		json_bool(j, tree->kind == TREE_TRUE);
 		break;
-	default:
+	case TREE_NULL:
 		json_null(j);
+		break;
 	}
 }
 
 void tree_write_text(struct str text, struct json *j)
 {
-	struct buf copy = { 0 };
 	struct error err;
-	buf_add_str(&copy, text);
-	yajl_val tree = buf_cstr(&copy) ? parse(buf_str(&copy), TREE_EMBEDDED_MAX, &err) : NULL;
+	struct tree *tree = parse(text, TREE_EMBEDDED_MAX, &err);
+
 	if (tree)
 		tree_write(tree, j);
 	else
 		json_str(j, text);
-	yajl_tree_free(tree);
-	buf_free(&copy);
+	tree_free(tree);
 }

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * tree.h: small JSON documents as yajl's trees, safely.
+ * tree.h: small JSON documents as trees. Not for records on their way in: those are never made into trees.
  *
- * yajl's trees are freed by recursion and hold texts that end at a NUL, so both, depth and NUL, are looked at before
- * one is made. Not for records on their way in: those are never made into trees.
+ *	struct tree *tree = tree_parse(text, &err);
+ *	const char *name = tree_text(tree_get(tree, "name"));
+ *	TREE_EACH(error, tree_get(tree, "errors"))
+ *		...
+ *	tree_free(tree);
+ *
+ * A tree is one piece of memory, taken when the text was read once and is known to be good: so many nodes, and their
+ * texts. All functions but tree_free take NULL for what is not there.
  */
 #ifndef CDRD_ADMIN_TREE_H
 #define CDRD_ADMIN_TREE_H
 
 #include <stdbool.h>
-#include <yajl/yajl_tree.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -18,15 +24,57 @@
 #define TREE_DEPTH_MAX 32
 #define TREE_EMBEDDED_MAX 16
 
-/* NULL with ERROR_INVALID for what is not JSON, is nested deeper than TREE_DEPTH_MAX or has a NUL in it. `text` must
- * have a NUL after its end. Free the tree with yajl_tree_free. */
-yajl_val tree_parse(struct str text, struct error *err);
+enum tree_kind { TREE_NULL, TREE_FALSE, TREE_TRUE, TREE_NUMBER, TREE_TEXT, TREE_ARRAY, TREE_OBJECT };
 
-/* A member of an object; NULL if there is none, or `tree` is no object. */
-yajl_val tree_get(yajl_val tree, const char *key);
+struct tree {
+	enum tree_kind kind;
+	const char *name;         /* of a member of an object */
+	const char *text;         /* of a text; of a number, as it was written */
+	size_t count;             /* of an array or object: what is in it */
+	const struct tree *first; /* in it */
+	const struct tree *next;  /* to this one */
+};
+
+/* NULL with ERROR_INVALID for what is not JSON, is nested deeper than TREE_DEPTH_MAX or has a NUL in a text or name;
+ * json_reader.h says what JSON is. A name may stand twice in an object. Free it with tree_free. */
+MUST_CHECK struct tree *tree_parse(struct str text, struct error *err);
+
+/* Of the root; NULL is fine. */
+void tree_free(struct tree *tree);
+
+static inline bool tree_is(const struct tree *tree, enum tree_kind kind)
+{
+	return tree && tree->kind == kind;
+}
+
+/* A member of an object, the first of that name; NULL if there is none, or `tree` is no object. */
+const struct tree *tree_get(const struct tree *tree, const char *name);
+
+/* A text; NULL if it is none. */
+static inline const char *tree_text(const struct tree *tree)
+{
+	return tree_is(tree, TREE_TEXT) ? tree->text : NULL;
+}
+
+/* A number's digits before any point; 0 if it is no number. */
+uint64_t tree_uint(const struct tree *tree);
+
+/* Walks the elements of an array or the members of an object; nothing else has any. */
+#define TREE_EACH(item, of) for (const struct tree *item = tree_first(of); item; item = item->next)
+
+static inline const struct tree *tree_first(const struct tree *tree)
+{
+	return tree ? tree->first : NULL;
+}
+
+/* The elements of an array; NULL if it is none, so that TREE_EACH walks over nothing. */
+static inline const struct tree *tree_array(const struct tree *tree)
+{
+	return tree_is(tree, TREE_ARRAY) ? tree : NULL;
+}
 
 /* Writes it back, in order, with numbers as they were. */
-void tree_write(yajl_val tree, struct json *j);
+void tree_write(const struct tree *tree, struct json *j);
 
 /* Writes `text` as the JSON that it is, on one line, or as a string if it is none, or nested deeper than
  * TREE_EMBEDDED_MAX, so that what it becomes a part of can be read as a tree. */

@@ -3,7 +3,7 @@
  * json.h: writing JSON into a buf.
  *
  * The writer puts the commas; the caller keeps keys and values in step. Strings are escaped as RFC 8259 asks;
- * bytes that are not UTF-8 become U+FFFD, so that an answer always is valid JSON. Reading is yajl's business.
+ * bytes that are not UTF-8 become U+FFFD, so that an answer always is valid JSON. json_reader.h reads it.
  *
  *	struct json j = json_to(&buf);
  *	json_object_begin(&j);

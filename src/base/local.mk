@@ -14,6 +14,7 @@ libcdrd_a_SOURCES += \
 	src/base/id.c src/base/id.h \
 	src/base/invariant.c src/base/invariant.h \
 	src/base/json.c src/base/json.h \
+	src/base/json_reader.c src/base/json_reader.h \
 	src/base/key_file.c src/base/key_file.h \
 	src/base/lag.c src/base/lag.h \
 	src/base/recent.c src/base/recent.h \
@@ -22,6 +23,5 @@ libcdrd_a_SOURCES += \
 	src/base/settings.def \
 	src/base/siphash.c src/base/siphash.h \
 	src/base/str.h \
-	src/base/yajl_room.c src/base/yajl_room.h \
 	src/base/task.c src/base/task.h \
 	src/base/zone.c src/base/zone.h

@@ -46,18 +46,13 @@ static int pump(struct backing_up *job, struct error *err)
 
 /* --- what it says --- */
 
-static const char *text_of(yajl_val object, const char *key)
+static const char *text_of(const struct tree *object, const char *key)
 {
-	const char *text = YAJL_GET_STRING(tree_get(object, key));
+	const char *text = tree_text(tree_get(object, key));
 	return text ? text : "";
 }
 
-static uint64_t number_of(yajl_val value)
-{
-	return YAJL_IS_NUMBER(value) ? strtoull(value->u.number.r, NULL, 10) : 0;
-}
-
-static int take_begin(struct backing_up *job, yajl_val begin, struct error *err)
+static int take_begin(struct backing_up *job, const struct tree *begin, struct error *err)
 {
 	if (job->dir)
 		return error_set(err, ERROR_INVALID, "cannot make sense of the daemon's answer");
@@ -66,7 +61,7 @@ static int take_begin(struct backing_up *job, yajl_val begin, struct error *err)
 	return job->dir ? 0 : -1;
 }
 
-static int take_offer(struct backing_up *job, yajl_val file, struct error *err)
+static int take_offer(struct backing_up *job, const struct tree *file, struct error *err)
 {
 	struct str name = str_from(text_of(file, "name")), stamp = str_from(text_of(file, "stamp"));
 	int linked = backup_dir_link(job->dir, name, stamp, err);
@@ -74,7 +69,7 @@ static int take_offer(struct backing_up *job, yajl_val file, struct error *err)
 		return -1;
 	if (linked)
 		return send_chunk(job, STR_LITERAL("n"), err);
-	if (backup_dir_begin_file(job->dir, name, stamp, (unsigned)number_of(tree_get(file, "mode")), err) != 0)
+	if (backup_dir_begin_file(job->dir, name, stamp, (unsigned)tree_uint(tree_get(file, "mode")), err) != 0)
 		return -1;
 	job->writing = true;
 	return send_chunk(job, STR_LITERAL("y"), err);
@@ -97,15 +92,16 @@ static int take_data(struct backing_up *job, uint64_t bytes, struct error *err)
 	return 0;
 }
 
-static int take_line(struct backing_up *job, yajl_val line, struct error *err)
+static int take_line(struct backing_up *job, const struct tree *line, struct error *err)
 {
-	yajl_val begin = tree_get(line, "backup"), file = tree_get(line, "file"), data = tree_get(line, "data");
+	const struct tree *begin = tree_get(line, "backup");
+	const struct tree *file = tree_get(line, "file"), *data = tree_get(line, "data");
 	if (begin)
 		return take_begin(job, begin, err);
 	if (job->dir && file && !job->writing)
 		return take_offer(job, file, err);
 	if (job->dir && job->writing && data)
-		return take_data(job, number_of(data), err);
+		return take_data(job, tree_uint(data), err);
 	if (job->dir && job->writing && tree_get(line, "gone")) {
 		job->writing = false;
 		return backup_dir_drop_file(job->dir, err);

@@ -38,7 +38,7 @@ void client_close(struct client *client)
 	if (client->fd >= 0)
 		close(client->fd);
 	client->fd = -1;
-	yajl_tree_free(client->progress);
+	tree_free(client->progress);
 	client->progress = NULL;
 	buf_free(&client->in);
 }
@@ -72,16 +72,16 @@ static struct str cut_result(char *line, size_t len)
 
 static int take_other(struct client *client, struct str text, struct client_line *line, struct error *err)
 {
-	yajl_tree_free(client->progress);
+	tree_free(client->progress);
 	client->progress = tree_parse(text, err);
 	line->progress = tree_get(client->progress, "progress");
 	if (line->progress)
 		return 1;
-	if (client->own_lines && YAJL_IS_OBJECT(client->progress) && !tree_get(client->progress, "ok")) {
+	if (client->own_lines && tree_is(client->progress, TREE_OBJECT) && !tree_get(client->progress, "ok")) {
 		line->other = client->progress;
 		return 1;
 	}
-	const char *message = YAJL_GET_STRING(tree_get(client->progress, "error"));
+	const char *message = tree_text(tree_get(client->progress, "error"));
 	return error_set(err, ERROR_INVALID, "%s", message ? message : "cannot make sense of the daemon's answer");
 }
 

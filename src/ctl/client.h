@@ -6,9 +6,9 @@
 #define CDRD_CTL_CLIENT_H
 
 #include <stdbool.h>
-#include <yajl/yajl_tree.h>
 
 #include "admin/args.h"
+#include "admin/tree.h"
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/str.h"
@@ -21,7 +21,7 @@ struct client {
 	size_t scanned;    /* bytes of `in` that have no line's end, from the beginning */
 	bool own_lines;    /* the command has lines of its own; set after client_open */
 	bool cannot_send;  /* the daemon reads no more; its answer says why */
-	yajl_val progress; /* the last progress line */
+	struct tree *progress; /* the last progress line */
 };
 
 /* Errors name the socket. */
@@ -33,8 +33,8 @@ void client_write_request(struct buf *out, const char *words, const struct args 
 
 /* A line of the daemon's; both die with the next. */
 struct client_line {
-	yajl_val progress; /* the object, or NULL */
-	yajl_val other;    /* a line of the command's own, before the answer, or NULL */
+	const struct tree *progress; /* the object, or NULL */
+	const struct tree *other;    /* a line of the command's own, before the answer, or NULL */
 	bool is_answer;
 	struct str result; /* JSON of the answer's result, with a NUL after it; none if its p is NULL */
 };

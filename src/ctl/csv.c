@@ -4,15 +4,16 @@
  */
 #include <string.h>
 
+#include "admin/tree.h"
 #include "ctl/render.h"
 
-static yajl_val find_table(yajl_val value)
+static const struct tree *find_table(const struct tree *value)
 {
-	if (YAJL_IS_ARRAY(value))
+	if (tree_is(value, TREE_ARRAY))
 		return value;
-	for (size_t i = 0; YAJL_IS_OBJECT(value) && i < value->u.object.len; i++)
-		if (YAJL_IS_ARRAY(value->u.object.values[i]))
-			return value->u.object.values[i];
+	TREE_EACH(member, value)
+		if (member->kind == TREE_ARRAY)
+			return member;
 	return NULL;
 }
 
@@ -31,39 +32,37 @@ static void add_quoted(struct buf *out, const char *text)
 	buf_add_char(out, '"');
 }
 
-static void add_value(struct buf *out, yajl_val value)
+static void add_value(struct buf *out, const struct tree *value)
 {
-	if (YAJL_IS_STRING(value))
-		add_quoted(out, value->u.string);
-	else if (YAJL_IS_NUMBER(value))
-		buf_add_text(out, value->u.number.r);
-	else if (YAJL_IS_TRUE(value) || YAJL_IS_FALSE(value))
-		buf_add_text(out, YAJL_IS_TRUE(value) ? "true" : "false");
+	if (value->kind == TREE_TEXT)
+		add_quoted(out, value->text);
+	else if (value->kind == TREE_NUMBER)
+		buf_add_text(out, value->text);
+	else if (value->kind == TREE_TRUE || value->kind == TREE_FALSE)
+		buf_add_text(out, value->kind == TREE_TRUE ? "true" : "false");
 }
 
-static void add_row(struct buf *out, yajl_val row, bool keys)
+static void add_row(struct buf *out, const struct tree *row, bool keys)
 {
-	for (size_t i = 0; i < row->u.object.len; i++) {
-		if (i > 0)
+	TREE_EACH(member, row) {
+		if (member != row->first)
 			buf_add_char(out, ',');
 		if (keys)
-			add_quoted(out, row->u.object.keys[i]);
+			add_quoted(out, member->name);
 		else
-			add_value(out, row->u.object.values[i]);
+			add_value(out, member);
 	}
 	buf_add_char(out, '\n');
 }
 
-void render_csv(struct buf *out, yajl_val value)
+void render_csv(struct buf *out, const struct tree *value)
 {
-	yajl_val table = find_table(value);
+	const struct tree *table = find_table(value);
 
-	for (size_t i = 0; table && i < table->u.array.len; i++) {
-		yajl_val row = table->u.array.values[i];
-
-		if (!YAJL_IS_OBJECT(row))
+	TREE_EACH(row, table) {
+		if (row->kind != TREE_OBJECT)
 			continue;
-		if (i == 0)
+		if (row == table->first)
 			add_row(out, row, true);
 		add_row(out, row, false);
 	}

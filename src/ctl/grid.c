@@ -22,7 +22,7 @@ struct cell {
 };
 
 struct grid {
-	yajl_val array;
+	const struct tree *array;
 	size_t keys_count;
 	const char *keys[COLUMNS_MAX];
 	int widest[COLUMNS_MAX];
@@ -41,12 +41,13 @@ static bool has_key(const struct grid *grid, const char *key)
 
 static void collect_keys(struct grid *grid)
 {
-	for (size_t row = 0; row < grid->array->u.array.len; row++) {
-		yajl_val object = grid->array->u.array.values[row];
-		for (size_t i = 0; YAJL_IS_OBJECT(object) && i < object->u.object.len; i++)
-			if (grid->keys_count < COLUMNS_MAX && !has_key(grid, object->u.object.keys[i])) {
+	TREE_EACH(object, grid->array) {
+		if (object->kind != TREE_OBJECT)
+			continue;
+		TREE_EACH(member, object)
+			if (grid->keys_count < COLUMNS_MAX && !has_key(grid, member->name)) {
 				grid->numbers[grid->keys_count] = true;
-				grid->keys[grid->keys_count++] = object->u.object.keys[i];
+				grid->keys[grid->keys_count++] = member->name;
 			}
 	}
 }
@@ -69,13 +70,13 @@ static void make_heading(struct grid *grid)
 	}
 }
 
-static void make_row(struct grid *grid, yajl_val object, struct cell *cells)
+static void make_row(struct grid *grid, const struct tree *object, struct cell *cells)
 {
 	for (size_t i = 0; i < grid->keys_count; i++) {
-		yajl_val value = tree_get(object, grid->keys[i]);
+		const struct tree *value = tree_get(object, grid->keys[i]);
 		size_t at = grid->text.len;
 		int columns = text_add_value(&grid->text, grid->keys[i], value);
-		if (value && !YAJL_IS_NUMBER(value) && !YAJL_IS_NULL(value))
+		if (value && value->kind != TREE_NUMBER && value->kind != TREE_NULL)
 			grid->numbers[i] = false;
 		end_cell(grid, &cells[i], i, at, columns);
 	}
@@ -102,17 +103,18 @@ static void write_row(struct buf *out, const struct grid *grid, const struct cel
 	buf_add_char(out, '\n');
 }
 
-void render_grid(struct buf *out, yajl_val array, int indent)
+void render_grid(struct buf *out, const struct tree *array, int indent)
 {
 	struct grid grid = { .array = array };
-	size_t rows = array->u.array.len;
+	size_t rows = array->count;
 	collect_keys(&grid);
 	if (grid.keys_count == 0)
 		return;
 	grid.cells = calloc((rows + 1) * grid.keys_count, sizeof(*grid.cells));
 	if (grid.cells) {
-		for (size_t row = 0; row < rows; row++)
-			make_row(&grid, array->u.array.values[row], &grid.cells[(row + 1) * grid.keys_count]);
+		struct cell *cells = grid.cells;
+		TREE_EACH(object, array)
+			make_row(&grid, object, cells += grid.keys_count);
 		make_heading(&grid); /* knows now which columns are of numbers */
 	}
 	if (!grid.cells || grid.text.failed)

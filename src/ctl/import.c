@@ -192,7 +192,7 @@ static int write_request(struct import *import, struct buf *out, struct error *e
 static int take_answer(struct import *import, struct str answer, int64_t elapsed_us, struct error *err)
 {
 	const char *name = source_shown_name(import->source);
-	yajl_val tree = tree_parse(answer, err);
+	struct tree *tree = tree_parse(answer, err);
 	if (!tree)
 		return -1;
 	import_counts_read(&import->file, tree);
@@ -204,7 +204,7 @@ static int take_answer(struct import *import, struct str answer, int64_t elapsed
 		import_print_errors(tree);
 	}
 	fflush(stdout);
-	yajl_tree_free(tree);
+	tree_free(tree);
 	return 0;
 }
 

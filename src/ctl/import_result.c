@@ -13,16 +13,10 @@
 
 static const char *const count_keys[] = { "accepted", "updated", "duplicates", "outdated", "rejected" };
 
-static uint64_t number_of(yajl_val object, const char *key)
-{
-	yajl_val value = tree_get(object, key);
-	return YAJL_IS_NUMBER(value) ? strtoull(value->u.number.r, NULL, 10) : 0;
-}
-
-void import_counts_read(struct import_counts *counts, yajl_val object)
+void import_counts_read(struct import_counts *counts, const struct tree *object)
 {
 	for (int i = 0; i < IMPORT_COUNTS; i++)
-		counts->of[i] = number_of(object, count_keys[i]);
+		counts->of[i] = tree_uint(tree_get(object, count_keys[i]));
 }
 
 void import_counts_add(struct import_counts *sum, const struct import_counts *more)
@@ -60,17 +54,17 @@ void import_print_counts(const char *name, const struct import_counts *counts, i
 }
 
 /* "line 7: to: ..." of one, "to: ...: 12 times, first in line 7" of several that are equal. */
-static void add_error(struct buf *text, yajl_val error)
+static void add_error(struct buf *text, const struct tree *error)
 {
 	static const char *const keys[] = { "field", "reason" };
-	uint64_t line = number_of(error, "line"), times = number_of(error, "times");
+	uint64_t line = tree_uint(tree_get(error, "line")), times = tree_uint(tree_get(error, "times"));
 	if (times <= 1)
 		buf_addf(text, "line %llu: ", (unsigned long long)line);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		yajl_val value = tree_get(error, keys[i]);
-		if (!YAJL_IS_STRING(value) || !value->u.string[0])
+		const char *value = tree_text(tree_get(error, keys[i]));
+		if (!value || !value[0])
 			continue;
-		text_add(text, value->u.string);
+		text_add(text, value);
 		buf_add_text(text, i == 0 ? ": " : "");
 	}
 	if (times <= 1)
@@ -80,13 +74,12 @@ static void add_error(struct buf *text, yajl_val error)
 	buf_addf(text, " times, first in line %llu", (unsigned long long)line);
 }
 
-void import_print_errors(yajl_val answer)
+void import_print_errors(const struct tree *answer)
 {
-	yajl_val errors = tree_get(answer, "errors");
-	uint64_t more = number_of(answer, "errors_unlisted");
-	for (size_t i = 0; YAJL_IS_ARRAY(errors) && i < errors->u.array.len; i++) {
+	uint64_t more = tree_uint(tree_get(answer, "errors_unlisted"));
+	TREE_EACH(error, tree_array(tree_get(answer, "errors"))) {
 		struct buf text = { 0 };
-		add_error(&text, errors->u.array.values[i]);
+		add_error(&text, error);
 		printf("  %.*s\n", STR_ARGS(buf_str(&text)));
 		buf_free(&text);
 	}
@@ -94,24 +87,25 @@ void import_print_errors(yajl_val answer)
 		printf("  and %llu more\n", (unsigned long long)more);
 }
 
-static void add_with_file(struct buf *errors, const char *name, yajl_val error)
+static void add_with_file(struct buf *errors, const char *name, const struct tree *error)
 {
 	struct json j = json_to(errors);
 	j.comma = errors->len > 0;
 	json_object_begin(&j);
 	json_member_text(&j, "file", name);
-	for (size_t i = 0; YAJL_IS_OBJECT(error) && i < error->u.object.len; i++) {
-		json_key(&j, error->u.object.keys[i]);
-		tree_write(error->u.object.values[i], &j);
+	if (error->kind == TREE_OBJECT) {
+		TREE_EACH(member, error) {
+			json_key(&j, member->name);
+			tree_write(member, &j);
+		}
 	}
 	json_object_end(&j);
 }
 
-void import_add_errors(struct buf *errors, const char *name, yajl_val answer)
+void import_add_errors(struct buf *errors, const char *name, const struct tree *answer)
 {
-	yajl_val list = tree_get(answer, "errors");
-	for (size_t i = 0; YAJL_IS_ARRAY(list) && i < list->u.array.len; i++)
-		add_with_file(errors, name, list->u.array.values[i]);
+	TREE_EACH(error, tree_array(tree_get(answer, "errors")))
+		add_with_file(errors, name, error);
 }
 
 int import_print_result(const struct ctl *ctl, const struct import_counts *counts, const struct buf *errors,

@@ -60,7 +60,7 @@ static int print_rendered(FILE *file, struct str result, bool csv, struct error 
 	buf_add_str(&copy, result);
 	if (buf_cstr(&copy))
 		replace_nuls(copy.data);
-	yajl_val tree = copy.failed ? NULL : tree_parse(buf_str(&copy), err);
+	struct tree *tree = copy.failed ? NULL : tree_parse(buf_str(&copy), err);
 	if (tree)
 		(csv ? render_csv : render)(&out, tree);
 	if (copy.failed || out.failed)
@@ -68,7 +68,7 @@ static int print_rendered(FILE *file, struct str result, bool csv, struct error 
 	else if (out.len > 0)
 		fwrite(out.data, 1, out.len, file);
 	bool failed = !tree || copy.failed || out.failed;
-	yajl_tree_free(tree);
+	tree_free(tree);
 	buf_free(&copy);
 	buf_free(&out);
 	return failed ? -1 : 0;

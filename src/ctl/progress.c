@@ -149,13 +149,12 @@ void progress_draw(struct progress *progress, const struct progress_view *view)
 	buf_free(&line);
 }
 
-static uint64_t number_of(yajl_val line, const char *key)
+static uint64_t number_of(const struct tree *line, const char *key)
 {
-	yajl_val value = tree_get(line, key);
-	return YAJL_IS_NUMBER(value) ? strtoull(value->u.number.r, NULL, 10) : 0;
+	return tree_uint(tree_get(line, key));
 }
 
-static void draw_share(struct progress *progress, yajl_val line, double share)
+static void draw_share(struct progress *progress, const struct tree *line, double share)
 {
 	struct progress_view view = {
 		.done = (uint64_t)(share * SHARE_PARTS),
@@ -167,23 +166,23 @@ static void draw_share(struct progress *progress, yajl_val line, double share)
 	progress_draw(progress, &view);
 }
 
-static void draw_others(struct progress *progress, yajl_val line)
+static void draw_others(struct progress *progress, const struct tree *line)
 {
 	struct buf text = { 0 };
 	if (!is_due(progress))
 		return;
-	for (size_t i = 0; i < line->u.object.len; i++) {
-		if (i > 0)
+	TREE_EACH(member, line) {
+		if (member != line->first)
 			buf_add_text(&text, "  ");
-		text_add_label(&text, line->u.object.keys[i], true);
+		text_add_label(&text, member->name, true);
 		buf_add_char(&text, ' ');
-		text_add_value(&text, line->u.object.keys[i], line->u.object.values[i]);
+		text_add_value(&text, member->name, member);
 	}
 	put_line(&text);
 	buf_free(&text);
 }
 
-void progress_draw_line(struct progress *progress, yajl_val line)
+void progress_draw_line(struct progress *progress, const struct tree *line)
 {
 	bool bytes = tree_get(line, "done_bytes") != NULL;
 	struct progress_view view = {
@@ -192,11 +191,11 @@ void progress_draw_line(struct progress *progress, yajl_val line)
 		.bytes = bytes,
 		.rejected = number_of(line, "rejected"),
 	};
-	yajl_val share = tree_get(line, "share");
-	if (!YAJL_IS_OBJECT(line))
+	const struct tree *share = tree_get(line, "share");
+	if (!tree_is(line, TREE_OBJECT))
 		return;
-	if (YAJL_IS_NUMBER(share)) {
-		draw_share(progress, line, strtod(share->u.number.r, NULL));
+	if (tree_is(share, TREE_NUMBER)) {
+		draw_share(progress, line, strtod(share->text, NULL));
 		return;
 	}
 	if (bytes || tree_get(line, "done"))

@@ -7,7 +7,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <yajl/yajl_tree.h>
+
+struct tree;
 
 struct progress {
 	bool wanted;
@@ -33,7 +34,7 @@ void progress_begin(struct progress *progress);
 void progress_draw(struct progress *progress, const struct progress_view *view);
 
 /* Draws what a daemon's progress line says: "done" and "total", or "share" (0 to 1), as a bar, the rest as it is. */
-void progress_draw_line(struct progress *progress, yajl_val line);
+void progress_draw_line(struct progress *progress, const struct tree *line);
 
 /* Empties the line, before anything else is written. */
 void progress_clear(struct progress *progress);

@@ -20,15 +20,15 @@ static int print_bytes(void *arg, const struct ctl *ctl, struct str result, stru
 	int written = -1;
 	(void)arg;
 	(void)ctl;
-	yajl_val tree = tree_parse(result, err);
-	const char *text = YAJL_GET_STRING(tree_get(tree, "raw_base64url"));
+	struct tree *tree = tree_parse(result, err);
+	const char *text = tree_text(tree_get(tree, "raw_base64url"));
 	if (tree && (!text || !id_base64url_decode(&bytes, str_from(text)) || bytes.failed))
 		error_set(err, ERROR_INVALID, "cannot make sense of the daemon's answer");
 	else if (tree)
 		written = fwrite(bytes.data ? bytes.data : "", 1, bytes.len, stdout) == bytes.len ? 0 : -1;
 	if (tree && text && written != 0 && ferror(stdout))
 		error_set(err, ERROR_IO, "cannot write the record");
-	yajl_tree_free(tree);
+	tree_free(tree);
 	buf_free(&bytes);
 	return written;
 }

@@ -4,21 +4,21 @@
  */
 #include "ctl/render.h"
 
-#include "base/json.h"
+#include "admin/tree.h"
 #include "ctl/text.h"
 
 #define INDENT 2
 
-static void render_object(struct buf *out, yajl_val object, int indent);
+static void render_object(struct buf *out, const struct tree *object, int indent);
 
-static bool is_table(yajl_val value)
+static bool is_table(const struct tree *value)
 {
-	return YAJL_IS_ARRAY(value) && value->u.array.len > 0 && YAJL_IS_OBJECT(value->u.array.values[0]);
+	return tree_is(tree_first(tree_array(value)), TREE_OBJECT);
 }
 
-static bool is_section(yajl_val value)
+static bool is_section(const struct tree *value)
 {
-	return is_table(value) || (YAJL_IS_OBJECT(value) && value->u.object.len > 0);
+	return is_table(value) || (tree_is(value, TREE_OBJECT) && value->count > 0);
 }
 
 static void pad(struct buf *out, int columns)
@@ -28,22 +28,21 @@ static void pad(struct buf *out, int columns)
 }
 
 /* Of the labels that have their value on the same line. */
-static int widest_label(yajl_val object)
+static int widest_label(const struct tree *object)
 {
 	struct buf scratch = { 0 };
 	int widest = 0;
-	for (size_t i = 0; i < object->u.object.len; i++) {
-		yajl_val value = object->u.object.values[i];
-		if (is_section(value))
+	TREE_EACH(member, object) {
+		if (is_section(member))
 			continue;
-		int columns = text_add_label(&scratch, object->u.object.keys[i], YAJL_IS_NUMBER(value));
+		int columns = text_add_label(&scratch, member->name, member->kind == TREE_NUMBER);
 		widest = columns > widest ? columns : widest;
 	}
 	buf_free(&scratch);
 	return widest;
 }
 
-static void render_section(struct buf *out, yajl_val value, int indent)
+static void render_section(struct buf *out, const struct tree *value, int indent)
 {
 	buf_add_text(out, ":\n");
 	if (is_table(value))
@@ -52,42 +51,40 @@ static void render_section(struct buf *out, yajl_val value, int indent)
 		render_object(out, value, indent);
 }
 
-static void render_object(struct buf *out, yajl_val object, int indent)
+static void render_object(struct buf *out, const struct tree *object, int indent)
 {
 	int widest = widest_label(object);
-	for (size_t i = 0; i < object->u.object.len; i++) {
-		const char *key = object->u.object.keys[i];
-		yajl_val value = object->u.object.values[i];
+	TREE_EACH(member, object) {
 		pad(out, indent);
-		int columns = text_add_label(out, key, YAJL_IS_NUMBER(value));
-		if (is_section(value)) {
-			render_section(out, value, indent + INDENT);
+		int columns = text_add_label(out, member->name, member->kind == TREE_NUMBER);
+		if (is_section(member)) {
+			render_section(out, member, indent + INDENT);
 			continue;
 		}
 		buf_add_char(out, ':');
 		pad(out, widest - columns + 2);
-		text_add_value(out, key, value);
+		text_add_value(out, member->name, member);
 		buf_add_char(out, '\n');
 	}
 }
 
-static void render_lines(struct buf *out, yajl_val array)
+static void render_lines(struct buf *out, const struct tree *array)
 {
-	for (size_t i = 0; i < array->u.array.len; i++) {
-		text_add_value(out, "", array->u.array.values[i]);
+	TREE_EACH(element, array) {
+		text_add_value(out, "", element);
 		buf_add_char(out, '\n');
 	}
 }
 
-void render(struct buf *out, yajl_val value)
+void render(struct buf *out, const struct tree *value)
 {
-	if (YAJL_IS_OBJECT(value)) {
+	if (tree_is(value, TREE_OBJECT)) {
 		render_object(out, value, 0);
 	} else if (is_table(value)) {
 		render_grid(out, value, 0);
-	} else if (YAJL_IS_ARRAY(value)) {
+	} else if (tree_is(value, TREE_ARRAY)) {
 		render_lines(out, value);
-	} else if (value && !YAJL_IS_NULL(value)) {
+	} else if (value && value->kind != TREE_NULL) {
 		text_add_value(out, "", value);
 		buf_add_char(out, '\n');
 	}

@@ -12,16 +12,16 @@
 #ifndef CDRD_CTL_RENDER_H
 #define CDRD_CTL_RENDER_H
 
-#include <yajl/yajl_tree.h>
-
 #include "base/buf.h"
 
-void render(struct buf *out, yajl_val value);
+struct tree;
+
+void render(struct buf *out, const struct tree *value);
 
 /* csv.c: the first array of objects in it as CSV (RFC 4180), a column a key of its first object. */
-void render_csv(struct buf *out, yajl_val value);
+void render_csv(struct buf *out, const struct tree *value);
 
 /* grid.c: an array of objects as a table, each line behind `indent` spaces. */
-void render_grid(struct buf *out, yajl_val array, int indent);
+void render_grid(struct buf *out, const struct tree *array, int indent);
 
 #endif

@@ -98,30 +98,30 @@ void text_add_clock(struct buf *out, uint64_t seconds)
 
 /* --- what a key says of its value --- */
 
-static void add_bytes(struct buf *out, yajl_val value)
+static void add_bytes(struct buf *out, const struct tree *value)
 {
-	text_add_bytes(out, strtod(value->u.number.r, NULL));
+	text_add_bytes(out, strtod(value->text, NULL));
 }
 
-static void add_seconds(struct buf *out, yajl_val value)
+static void add_seconds(struct buf *out, const struct tree *value)
 {
-	text_add_duration(out, strtoull(value->u.number.r, NULL, 10));
+	text_add_duration(out, strtoull(value->text, NULL, 10));
 }
 
-static void add_ms(struct buf *out, yajl_val value)
+static void add_ms(struct buf *out, const struct tree *value)
 {
-	buf_addf(out, "%s ms", value->u.number.r);
+	buf_addf(out, "%s ms", value->text);
 }
 
-static void add_us(struct buf *out, yajl_val value)
+static void add_us(struct buf *out, const struct tree *value)
 {
-	double us = strtod(value->u.number.r, NULL);
+	double us = strtod(value->text, NULL);
 	buf_addf(out, us < 1000 ? "%.0f us" : "%.1f ms", us < 1000 ? us : us / 1000);
 }
 
 static const struct unit_row {
 	const char *suffix;
-	void (*add)(struct buf *out, yajl_val value);
+	void (*add)(struct buf *out, const struct tree *value);
 } units[] = {
 	{ "_bytes", add_bytes },
 	{ "_seconds", add_seconds },
@@ -153,7 +153,7 @@ int text_add_label(struct buf *out, const char *key, bool number)
 
 /* --- values --- */
 
-static int add_json(struct buf *out, yajl_val value)
+static int add_json(struct buf *out, const struct tree *value)
 {
 	struct buf text = { 0 };
 	struct json j = json_to(&text);
@@ -164,52 +164,55 @@ static int add_json(struct buf *out, yajl_val value)
 	return columns;
 }
 
-static bool is_nested(yajl_val value)
+static bool is_nested(const struct tree *value)
 {
-	return YAJL_IS_OBJECT(value) || YAJL_IS_ARRAY(value);
+	return value->kind == TREE_OBJECT || value->kind == TREE_ARRAY;
 }
 
-static int add_array(struct buf *out, yajl_val value)
+static int add_array(struct buf *out, const struct tree *value)
 {
 	int columns = 0;
-	for (size_t i = 0; i < value->u.array.len; i++)
-		if (is_nested(value->u.array.values[i]))
+	TREE_EACH(element, value)
+		if (is_nested(element))
 			return add_json(out, value);
-	for (size_t i = 0; i < value->u.array.len; i++) {
-		if (i > 0)
+	TREE_EACH(element, value) {
+		if (element != value->first)
 			columns += text_add(out, ", ");
-		columns += text_add_value(out, "", value->u.array.values[i]);
+		columns += text_add_value(out, "", element);
 	}
 	return columns;
 }
 
-static int add_number(struct buf *out, const char *key, yajl_val value)
+static int add_number(struct buf *out, const char *key, const struct tree *value)
 {
 	const struct unit_row *unit = find_unit(key);
 	size_t before = out->len;
 	if (!unit)
-		return text_add(out, value->u.number.r);
+		return text_add(out, value->text);
 	unit->add(out, value);
 	return (int)(out->len - before);
 }
 
-static bool is_empty(yajl_val value)
+static bool is_empty(const struct tree *value)
 {
-	return !value || YAJL_IS_NULL(value) || (YAJL_IS_STRING(value) && !value->u.string[0]) ||
-	       (YAJL_IS_ARRAY(value) && value->u.array.len == 0) || (YAJL_IS_OBJECT(value) && value->u.object.len == 0);
+	return !value || value->kind == TREE_NULL || (value->kind == TREE_TEXT && !value->text[0]) ||
+	       (is_nested(value) && value->count == 0);
 }
 
-int text_add_value(struct buf *out, const char *key, yajl_val value)
+int text_add_value(struct buf *out, const char *key, const struct tree *value)
 {
 	if (is_empty(value))
 		return text_add(out, "-");
-	if (YAJL_IS_STRING(value))
-		return text_add(out, value->u.string);
-	if (YAJL_IS_NUMBER(value))
+	switch (value->kind) {
+	case TREE_TEXT:
+		return text_add(out, value->text);
+	case TREE_NUMBER:
 		return add_number(out, key, value);
-	if (YAJL_IS_ARRAY(value))
+	case TREE_ARRAY:
 		return add_array(out, value);
-	if (YAJL_IS_OBJECT(value))
+	case TREE_OBJECT:
 		return add_json(out, value);
-	return text_add(out, YAJL_IS_TRUE(value) ? "yes" : "no");
+	default:
+		return text_add(out, value->kind == TREE_TRUE ? "yes" : "no");
+	}
 }

@@ -10,9 +10,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <yajl/yajl_tree.h>
 
 #include "base/buf.h"
+
+struct tree;
 
 /* Takes the locale for widths of characters, UTF-8 in any case. Call once. */
 void text_init(void);
@@ -31,7 +32,7 @@ void text_add_clock(struct buf *out, uint64_t seconds);
  * with commas between, other things as JSON. `key` says what it is: sizes end in _bytes, durations in _seconds, _ms or
  * _us.
  */
-int text_add_value(struct buf *out, const char *key, yajl_val value);
+int text_add_value(struct buf *out, const char *key, const struct tree *value);
 
 /* Appends a key, of numbers without its unit: "uptime" of uptime_seconds; returns its columns. */
 int text_add_label(struct buf *out, const char *key, bool number);

@@ -21,7 +21,7 @@ static void must(bool holds)
 		abort();
 }
 
-static void write_tree(struct buf *out, yajl_val tree)
+static void write_tree(struct buf *out, const struct tree *tree)
 {
 	struct json j = json_to(out);
 	buf_clear(out);
@@ -29,16 +29,16 @@ static void write_tree(struct buf *out, yajl_val tree)
 	must(buf_cstr(out) != NULL && !memchr(out->data, '\n', out->len));
 }
 
-static void check_tree(yajl_val tree)
+static void check_tree(const struct tree *tree)
 {
 	struct buf once = { 0 }, twice = { 0 };
 	struct error err;
 	write_tree(&once, tree);
-	yajl_val again = tree_parse(buf_str(&once), &err);
+	struct tree *again = tree_parse(buf_str(&once), &err);
 	must(again != NULL);
 	write_tree(&twice, again);
 	must(str_equal(buf_str(&once), buf_str(&twice)));
-	yajl_tree_free(again);
+	tree_free(again);
 	buf_free(&once);
 	buf_free(&twice);
 }
@@ -57,19 +57,19 @@ static void check_args(const struct args_synopsis *synopsis, const struct args *
 	struct args again;
 	struct error err;
 	write_args(&once, args);
-	yajl_val tree = tree_parse(buf_str(&once), &err);
+	struct tree *tree = tree_parse(buf_str(&once), &err);
 	must(tree != NULL && args_read_json(&again, synopsis, tree, &err) == 0);
 	write_args(&twice, &again);
 	must(str_equal(buf_str(&once), buf_str(&twice)));
 	args_free(&again);
-	yajl_tree_free(tree);
+	tree_free(tree);
 	buf_free(&once);
 	buf_free(&twice);
 }
 
-static void check_request(yajl_val tree)
+static void check_request(const struct tree *tree)
 {
-	const char *words = YAJL_GET_STRING(tree_get(tree, "command"));
+	const char *words = tree_text(tree_get(tree, "command"));
 	const struct command_spec *spec = words ? command_spec_find(words) : NULL;
 	struct args_synopsis synopsis;
 	struct args args;
@@ -91,9 +91,9 @@ static void check_text(struct str text)
 	must(buf_cstr(&out) != NULL && !memchr(out.data, '\n', out.len));
 	if (text.len > 0 && !memchr(text.p, '\0', text.len) && json_is_utf8(text) && !strstr(out.data, "\\u0000")) {
 		struct error err;
-		yajl_val tree = tree_parse(buf_str(&out), &err);
+		struct tree *tree = tree_parse(buf_str(&out), &err);
 		must(tree != NULL);
-		yajl_tree_free(tree);
+		tree_free(tree);
 	}
 	buf_free(&out);
 }
@@ -105,12 +105,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct error err;
 	buf_add(&line, data, size);
 	const char *text = buf_cstr(&line);
-	yajl_val tree = tree_parse(buf_str(&line), &err);
+	struct tree *tree = tree_parse(buf_str(&line), &err);
 	if (tree) {
 		check_tree(tree);
 		check_request(tree);
 	}
-	yajl_tree_free(tree);
+	tree_free(tree);
 	check_text(buf_str(&line));
 	(void)args_synopsis_parse(&synopsis, text, &err);
 	buf_free(&line);

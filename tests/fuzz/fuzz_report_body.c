@@ -7,9 +7,9 @@
  */
 #include <stdint.h>
 #include <stdlib.h>
-#include <yajl/yajl_parse.h>
 
 #include "base/clock.h"
+#include "base/json_reader.h"
 #include "api/reports.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -22,12 +22,15 @@ static void must(bool holds)
 
 static void check_json(struct str text)
 {
-	static const yajl_callbacks none;
-	yajl_handle handle = yajl_alloc(&none, NULL, NULL);
+	struct json_reader reader = json_reader_of(text);
+	enum json_event event;
+	struct error err;
 
-	must(yajl_parse(handle, (const unsigned char *)text.p, text.len) == yajl_status_ok);
-	must(yajl_complete_parse(handle) == yajl_status_ok);
-	yajl_free(handle);
+	do
+		event = json_reader_next(&reader, &err);
+	while (event > JSON_EVENT_END);
+	must(event == JSON_EVENT_END);
+	json_reader_free(&reader);
 }
 
 static void check_plan(const struct query_params *params, struct query_problems *problems)

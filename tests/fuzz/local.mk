@@ -39,6 +39,14 @@ tests_fuzz_fuzz_report_body_SOURCES = tests/fuzz/fuzz_report_body.c $(FUZZ_DRIVE
 tests_fuzz_fuzz_report_body_LDADD = libcdrd.a
 tests_fuzz_fuzz_report_body_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 
+if HAVE_JSONC
+FUZZERS += tests/fuzz/fuzz_json
+tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_json_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS)
+tests_fuzz_fuzz_json_LDADD = libcdrd.a $(JSONC_LIBS)
+tests_fuzz_fuzz_json_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+endif
+
 FUZZERS += tests/fuzz/fuzz_deflate
 tests_fuzz_fuzz_deflate_SOURCES = tests/fuzz/fuzz_deflate.c $(FUZZ_DRIVER)
 tests_fuzz_fuzz_deflate_LDADD = libcdrd.a

@@ -5,14 +5,16 @@ check_PROGRAMS += tests/unit/run
 TESTS += tests/unit/run
 endif
 tests_unit_run_SOURCES = tests/unit/run.c tests/unit/suites.def
-tests_unit_run_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-tests_unit_run_LDADD = libcdrd.a $(CHECK_LIBS)
+tests_unit_run_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS) $(JSONC_CFLAGS)
+tests_unit_run_LDADD = libcdrd.a $(CHECK_LIBS) $(JSONC_LIBS)
 
 tests_unit_run_SOURCES += tests/unit/test_buf.c
 tests_unit_run_SOURCES += tests/unit/test_clock.c
 tests_unit_run_SOURCES += tests/unit/test_decimal.c
 tests_unit_run_SOURCES += tests/unit/test_id.c
 tests_unit_run_SOURCES += tests/unit/test_json.c
+tests_unit_run_SOURCES += tests/unit/json_oracle.c tests/unit/json_oracle.h
+tests_unit_run_SOURCES += tests/unit/test_json_reader.c
 tests_unit_run_SOURCES += tests/unit/test_parse.c
 tests_unit_run_SOURCES += tests/unit/test_log.c
 tests_unit_run_SOURCES += tests/unit/test_config.c

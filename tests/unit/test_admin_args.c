@@ -65,12 +65,12 @@ static int read_line(const char *line)
 static int read_json(const char *json)
 {
 	args_free(&args);
-	yajl_val tree = tree_parse(str_from(json), &err);
+	struct tree *tree = tree_parse(str_from(json), &err);
 	ck_assert_msg(tree != NULL, "%s: %s", json, err.message);
 	int result = args_read_json(&args, &synopsis, tree, &err);
 	if (result == 0)
 		json_of_args();
-	yajl_tree_free(tree);
+	tree_free(tree);
 	return result;
 }
 

@@ -4,9 +4,9 @@
  */
 #include <check.h>
 #include <string.h>
-#include <yajl/yajl_parse.h>
 
 #include "base/json.h"
+#include "json_oracle.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 /* STR_LITERAL for a static table, where a compound literal is not constant. */
@@ -178,7 +178,6 @@ START_TEST(any_bytes_become_valid_json)
 	for (unsigned i = 0; i < 70000; i++) {
 		char bytes[16];
 		size_t len = i < 65536 ? 2 : sizeof(bytes);
-		yajl_handle parser = yajl_alloc(NULL, NULL, NULL);
 
 		bytes[0] = (char)(i >> 8);
 		bytes[1] = (char)i;
@@ -188,10 +187,7 @@ START_TEST(any_bytes_become_valid_json)
 		}
 		buf_clear(&out);
 		json_quote(&out, (struct str){ bytes, len });
-		ck_assert_msg(yajl_parse(parser, (const unsigned char *)out.data, out.len) == yajl_status_ok &&
-				      yajl_complete_parse(parser) == yajl_status_ok,
-			      "not JSON: %s", buf_cstr(&out));
-		yajl_free(parser);
+		ck_assert_msg(json_oracle_takes(buf_str(&out)), "not JSON: %s", buf_cstr(&out));
 	}
 	buf_free(&out);
 }

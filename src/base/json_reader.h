@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * json_reader.h: reading JSON (RFC 8259), an event at a time.
+ *
+ * Strict: no comments, no NaN, no comma before a bracket, numbers as the RFC writes them, strings in UTF-8 and without
+ * control characters, escapes of whole characters only. Nothing is lost on the way: a number is the text that was sent,
+ * a name that stands twice is told twice, a NUL is a byte like others. For records there is record/parse.h instead.
+ *
+ *	struct json_reader reader = json_reader_of(text);
+ *	enum json_event event;
+ *
+ *	while ((event = json_reader_next(&reader, &err)) > JSON_EVENT_END)
+ *		...
+ *	json_reader_free(&reader);
+ *	return event == JSON_EVENT_END ? 0 : -1;
+ *
+ * Memory: a byte for each container that is open, and the longest string that has an escape; so never more than twice the
+ * text, which is what bounds a body that comes over a socket.
+ */
+#ifndef CDRD_BASE_JSON_READER_H
+#define CDRD_BASE_JSON_READER_H
+
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/str.h"
+
+enum json_event {
+	JSON_EVENT_FAULT = -1, /* the reader is of no more use; *err says why */
+	JSON_EVENT_END,        /* one whole value was read, and nothing but white space stands after it */
+	JSON_EVENT_OBJECT,     /* begins */
+	JSON_EVENT_OBJECT_END,
+	JSON_EVENT_ARRAY,
+	JSON_EVENT_ARRAY_END,
+	JSON_EVENT_NAME,   /* of a member, whose value comes next; reader->text holds it */
+	JSON_EVENT_STRING, /* reader->text holds it */
+	JSON_EVENT_NUMBER, /* reader->text holds it as it was written */
+	JSON_EVENT_TRUE,
+	JSON_EVENT_FALSE,
+	JSON_EVENT_NULL,
+};
+
+struct json_reader {
+	struct str text; /* of the event, without escapes; dies with the next event */
+	size_t depth;    /* containers that are open */
+
+	/* Private. */
+	struct str all;
+	size_t at;
+	int wanted;
+	struct buf open;      /* '{' or '[' of each open container, the innermost last */
+	struct buf unescaped;
+};
+
+/* The text must outlive the reader. */
+static inline struct json_reader json_reader_of(struct str text)
+{
+	return (struct json_reader){ .all = text };
+}
+
+/* ERROR_INVALID names the byte at fault, counted from 1, and what was expected there; ERROR_NOMEM is possible, too. */
+MUST_CHECK enum json_event json_reader_next(struct json_reader *reader, struct error *err);
+
+void json_reader_free(struct json_reader *reader);
+
+#endif
