@@ -7,10 +7,10 @@
  */
 #include "admin/tree.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/invariant.h"
 #include "base/json_reader.h"
 
 struct measure {
@@ -111,7 +111,7 @@ static void add_value(struct builder *b, enum json_event event, struct str text)
 		b->last[b->depth - 1] = node;
 	}
 	if (event == JSON_EVENT_OBJECT || event == JSON_EVENT_ARRAY) {
-		assert(b->depth < TREE_DEPTH_MAX);
+		INVARIANT(b->depth < TREE_DEPTH_MAX);
 		b->open[b->depth] = node;
 		b->last[b->depth++] = NULL;
 	}

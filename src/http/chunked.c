@@ -13,19 +13,32 @@
 
 enum chunk_state {
 	CHUNK_SIZE,          /* must be 0: the state of a zeroed struct */
-	CHUNK_SPACE,         /* white space between size and ';' (RFC 9110, 5.6.3: bad, but to be passed over) */
-	CHUNK_EXTENSION,
+	CHUNK_SPACE,         /* white space before a ';' (RFC 9112, 7.1.1: bad, but to be passed over) */
+	CHUNK_NAME_START,    /* after ';' */
+	CHUNK_NAME,          /* of an extension */
+	CHUNK_NAME_SPACE,    /* after it */
+	CHUNK_VALUE_START,   /* after '=' */
+	CHUNK_VALUE,
+	CHUNK_QUOTED,
+	CHUNK_QUOTED_ESCAPE, /* after a backslash */
+	CHUNK_QUOTED_END,
 	CHUNK_SIZE_LF,
 	CHUNK_DATA,
 	CHUNK_DATA_CR,
 	CHUNK_DATA_LF,
 	CHUNK_TRAILER_START, /* of a line */
-	CHUNK_TRAILER,
+	CHUNK_TRAILER_NAME,
+	CHUNK_TRAILER,       /* after the colon */
 	CHUNK_TRAILER_LF,
 	CHUNK_END_LF,
 	CHUNK_END,
 	CHUNK_BROKEN,
 };
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t';
+}
 
 static bool is_text(char c)
 {
@@ -46,7 +59,51 @@ static enum chunk_state after_size(struct http_chunked *chunked, char c)
 	}
 	if (chunked->digits == 0)
 		return CHUNK_BROKEN;
-	return c == '\r' ? CHUNK_SIZE_LF : c == ';' ? CHUNK_EXTENSION : c == ' ' || c == '\t' ? CHUNK_SPACE : CHUNK_BROKEN;
+	return c == '\r' ? CHUNK_SIZE_LF : c == ';' ? CHUNK_NAME_START : is_space(c) ? CHUNK_SPACE : CHUNK_BROKEN;
+}
+
+/* What may follow an extension that is whole. */
+static enum chunk_state after_extension(char c, enum chunk_state space)
+{
+	return c == '\r' ? CHUNK_SIZE_LF : c == ';' ? CHUNK_NAME_START : is_space(c) ? space : CHUNK_BROKEN;
+}
+
+static enum chunk_state step_extension(enum chunk_state state, char c)
+{
+	switch (state) {
+	case CHUNK_SPACE: /* no CR: the white space would end the line */
+		return c == ';' ? CHUNK_NAME_START : is_space(c) ? CHUNK_SPACE : CHUNK_BROKEN;
+	case CHUNK_NAME_START:
+		return http_is_token(c) ? CHUNK_NAME : is_space(c) ? CHUNK_NAME_START : CHUNK_BROKEN;
+	case CHUNK_NAME:
+		return http_is_token(c) ? CHUNK_NAME : c == '=' ? CHUNK_VALUE_START : after_extension(c, CHUNK_NAME_SPACE);
+	case CHUNK_NAME_SPACE:
+		return c == '=' ? CHUNK_VALUE_START : c == '\r' ? CHUNK_BROKEN : after_extension(c, CHUNK_NAME_SPACE);
+	case CHUNK_VALUE_START:
+		return c == '"' ? CHUNK_QUOTED : http_is_token(c) ? CHUNK_VALUE : is_space(c) ? CHUNK_VALUE_START : CHUNK_BROKEN;
+	case CHUNK_VALUE:
+		return http_is_token(c) ? CHUNK_VALUE : after_extension(c, CHUNK_SPACE);
+	case CHUNK_QUOTED:
+		return c == '"' ? CHUNK_QUOTED_END : c == '\\' ? CHUNK_QUOTED_ESCAPE : is_text(c) ? CHUNK_QUOTED : CHUNK_BROKEN;
+	case CHUNK_QUOTED_ESCAPE:
+		return is_text(c) ? CHUNK_QUOTED : CHUNK_BROKEN;
+	default: /* CHUNK_QUOTED_END */
+		return after_extension(c, CHUNK_SPACE);
+	}
+}
+
+static enum chunk_state step_trailer(enum chunk_state state, char c)
+{
+	switch (state) {
+	case CHUNK_TRAILER_START:
+		return c == '\r' ? CHUNK_END_LF : http_is_token(c) ? CHUNK_TRAILER_NAME : CHUNK_BROKEN;
+	case CHUNK_TRAILER_NAME:
+		return c == ':' ? CHUNK_TRAILER : http_is_token(c) ? CHUNK_TRAILER_NAME : CHUNK_BROKEN;
+	case CHUNK_TRAILER:
+		return c == '\r' ? CHUNK_TRAILER_LF : is_text(c) ? CHUNK_TRAILER : CHUNK_BROKEN;
+	default: /* CHUNK_TRAILER_LF */
+		return c == '\n' ? CHUNK_TRAILER_START : CHUNK_BROKEN;
+	}
 }
 
 static enum chunk_state after_size_line(struct http_chunked *chunked, char c)
@@ -58,35 +115,27 @@ static enum chunk_state after_size_line(struct http_chunked *chunked, char c)
 /* The state that byte `c` leads to; never called in CHUNK_DATA, CHUNK_END and CHUNK_BROKEN. */
 static enum chunk_state step(struct http_chunked *chunked, char c)
 {
-	switch ((enum chunk_state)chunked->state) {
+	enum chunk_state state = (enum chunk_state)chunked->state;
+
+	switch (state) {
 	case CHUNK_SIZE:
 		return after_size(chunked, c);
-	case CHUNK_SPACE:
-		return c == ';' ? CHUNK_EXTENSION : c == ' ' || c == '\t' ? CHUNK_SPACE : CHUNK_BROKEN;
-	case CHUNK_EXTENSION:
-		return c == '\r' ? CHUNK_SIZE_LF : is_text(c) ? CHUNK_EXTENSION : CHUNK_BROKEN;
 	case CHUNK_SIZE_LF:
 		return after_size_line(chunked, c);
 	case CHUNK_DATA_CR:
 		return c == '\r' ? CHUNK_DATA_LF : CHUNK_BROKEN;
 	case CHUNK_DATA_LF:
 		return c == '\n' ? CHUNK_SIZE : CHUNK_BROKEN;
-	case CHUNK_TRAILER_START:
-		return c == '\r' ? CHUNK_END_LF : is_text(c) && c != ' ' && c != '\t' ? CHUNK_TRAILER : CHUNK_BROKEN;
-	case CHUNK_TRAILER:
-		return c == '\r' ? CHUNK_TRAILER_LF : is_text(c) ? CHUNK_TRAILER : CHUNK_BROKEN;
-	case CHUNK_TRAILER_LF:
-		return c == '\n' ? CHUNK_TRAILER_START : CHUNK_BROKEN;
 	case CHUNK_END_LF:
 		return c == '\n' ? CHUNK_END : CHUNK_BROKEN;
 	default:
-		return CHUNK_BROKEN;
+		return state < CHUNK_SIZE_LF ? step_extension(state, c) : step_trailer(state, c);
 	}
 }
 
 static bool is_overhead(int state)
 {
-	return state == CHUNK_SPACE || state == CHUNK_EXTENSION || state == CHUNK_TRAILER;
+	return (state >= CHUNK_SPACE && state < CHUNK_SIZE_LF) || state == CHUNK_TRAILER_NAME || state == CHUNK_TRAILER;
 }
 
 enum http_chunk http_chunked_next(struct http_chunked *chunked, struct str *in, struct http_fault *fault)

@@ -39,6 +39,9 @@ static inline int http_hex_value(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* Is it a character of a token (RFC 9110, 5.6.2), which methods, names of fields and of chunk extensions are? */
+bool http_is_token(char c);
+
 struct http_field {
 	struct str name;
 	struct str value; /* without white space around it */
@@ -84,9 +87,10 @@ enum http_scan http_head_end(struct http_head_scan *scan, struct str data, size_
 int http_head_parse(struct http_head *head, struct str data, struct http_fault *fault);
 
 /*
- * A chunked body (RFC 9112, 7.1). Extensions and trailers are checked and dropped.
+ * A chunked body (RFC 9112, 7.1). Extensions and trailers are checked, so that nobody reads them differently, and dropped.
  *
- *	*( 1*HEXDIG [ ";" extension ] CRLF data CRLF ) "0" CRLF *( trailer CRLF ) CRLF
+ *	*( 1*HEXDIG *extension CRLF data CRLF ) 1*"0" *extension CRLF *( name ":" value CRLF ) CRLF
+ *	extension: space ";" space name [ space "=" space ( token | quoted string ) ]
  */
 struct http_chunked {
 	int state;
