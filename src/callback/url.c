@@ -4,10 +4,14 @@
  */
 #include "callback/url.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "callback/callback.h"
+
+#define NAME_MAX_BYTES 253 /* RFC 1035, 2.3.4, without the dot at the end */
+#define LABEL_MAX_BYTES 63
 
 static int check_text(struct str text, struct error *err)
 {
@@ -63,6 +67,69 @@ static void unwrap(char *host)
 	host[len - 2] = '\0';
 }
 
+/* --- the host's name: libcurl lets through what no name server has, undoing percent-encoding on the way --- */
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_name_char(char c)
+{
+	return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.';
+}
+
+/* Every label of 1 to 63 bytes; a dot may stand at the end. */
+static bool labels_fit(const char *host, size_t len)
+{
+	size_t label = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (host[i] == '.' && (label == 0 || label > LABEL_MAX_BYTES))
+			return false;
+		label = host[i] == '.' ? 0 : label + 1;
+	}
+	return len > 0 && label <= LABEL_MAX_BYTES;
+}
+
+/* Its last label is "1" or "0x1f": no such name exists, but something on the way might take it for an address. */
+static bool ends_in_number(const char *host, size_t len)
+{
+	size_t begin;
+
+	len -= host[len - 1] == '.';
+	begin = len;
+	while (begin > 0 && host[begin - 1] != '.')
+		begin--;
+	if (len - begin >= 2 && host[begin] == '0' && (host[begin + 1] | 0x20) == 'x')
+		return strspn(host + begin + 2, "0123456789abcdefABCDEF") >= len - begin - 2;
+	return strspn(host + begin, "0123456789") >= len - begin;
+}
+
+/* libcurl has written an IPv4 address of any form (0x7f.1, 2130706433) in the usual one. */
+static int check_name(const char *host, struct error *err)
+{
+	struct in_addr address;
+	size_t len = strlen(host);
+
+	if (inet_pton(AF_INET, host, &address) == 1)
+		return 0;
+	for (size_t i = 0; i < len; i++)
+		if (!is_name_char(host[i]))
+			return error_set(err, ERROR_INVALID,
+			                 "callback_url: the host holds byte 0x%02x; names have letters, digits, - and _, "
+			                 "others in their xn-- form",
+			                 (unsigned)(unsigned char)host[i]);
+	if (!labels_fit(host, len) || len - (host[len - 1] == '.') > NAME_MAX_BYTES)
+		return error_set(err, ERROR_INVALID,
+		                 "callback_url: host \"%.64s\": a name has parts of 1 to %d characters and %d at most in all",
+		                 host, LABEL_MAX_BYTES, NAME_MAX_BYTES);
+	if (ends_in_number(host, len))
+		return error_set(err, ERROR_INVALID, "callback_url: host \"%.64s\": ends in a number and is no IPv4 address",
+		                 host);
+	return 0;
+}
+
 /* libcurl takes one slash for two and three for two. */
 static int check_slashes(struct str text, struct error *err)
 {
@@ -87,6 +154,8 @@ static int take_parts(struct callback_url *url, struct error *err)
 	url->host = part(url->parsed, CURLUPART_HOST);
 	if (!url->host || !url->host[0])
 		return error_set(err, ERROR_INVALID, "callback_url: has no host");
+	if (url->host[0] != '[' && check_name(url->host, err) != 0)
+		return -1;
 	unwrap(url->host);
 	char *port = part(url->parsed, CURLUPART_PORT);
 	url->port = port ? (uint16_t)strtoul(port, NULL, 10) : 0;

@@ -3,7 +3,7 @@
  * url.h: a callback's URL, taken apart once; private to callback/.
  *
  * libcurl parses it, and the transfer is given what was parsed here, so that the host that is checked is the host that
- * is asked: "http://0x7f.1/" is 127.0.0.1 to both.
+ * is asked: "http://0x7f.1/" is 127.0.0.1 to both. What libcurl would take and no name server has is refused here.
  */
 #ifndef CDRD_CALLBACK_URL_H
 #define CDRD_CALLBACK_URL_H

@@ -4,6 +4,7 @@
  */
 #include "daemon/options_check.h"
 
+#include <curl/curl.h>
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -106,12 +107,26 @@ static int check_ca_file(const struct config *config, struct error *err)
 
 /* --- the others --- */
 
+/* libcurl alone would take one slash or three for two, and white space. */
+static bool is_base_url(CURLU *parsed, const char *url)
+{
+	size_t scheme = strncasecmp(url, "http://", 7) == 0 ? 7 : strncasecmp(url, "https://", 8) == 0 ? 8 : 0;
+
+	return scheme > 0 && url[scheme] != '/' && !strpbrk(url, " \"<>?#") &&
+	       curl_url_set(parsed, CURLUPART_URL, url, CURLU_DISALLOW_USER) == CURLUE_OK;
+}
+
 static int check_public_url(const struct config *config, struct error *err)
 {
 	const char *url = config->public_url;
-	bool has_host = strncasecmp(url, "http://", 7) == 0 ? url[7] != '\0' : strncasecmp(url, "https://", 8) == 0 && url[8];
+	CURLU *parsed = curl_url();
+	bool is_right;
 
-	if (*url && (!has_host || strpbrk(url, " \"<>?#")))
+	if (!parsed)
+		return error_set(err, ERROR_NOMEM, "public_url: out of memory");
+	is_right = !*url || is_base_url(parsed, url);
+	curl_url_cleanup(parsed);
+	if (!is_right)
 		return error_set(err, ERROR_INVALID, "public_url: \"%.200s\" is not http:// or https://, a host and maybe a path", url);
 	return 0;
 }

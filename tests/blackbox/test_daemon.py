@@ -79,6 +79,22 @@ def test_a_bad_value_is_an_error_that_names_key_value_and_what_is_allowed(key):
     assert all(word in ended.stderr for word in allowed), ended.stderr
 
 
+@pytest.mark.parametrize("url", [
+    "http:///reports", "http:/example.com", "ftp://example.com", "http://me@example.com", "http://example.com:99999",
+    "http://exa\\mple.com", "http://[::1/", "https://example.com/?a=b", "https://example.com/#a",
+])
+def test_a_public_url_that_is_no_base_of_links_is_an_error(url):
+    ended = run("-t", "-o", f"public_url={url}")
+    assert ended.returncode != 0, ended
+    assert f'public_url: "{url}" is not' in ended.stderr, ended.stderr
+
+
+@pytest.mark.parametrize("url", ["http://example.com", "HTTPS://example.com:8443/cdr/", "http://[2001:db8::1]:8080/cdr"])
+def test_a_public_url_has_scheme_host_and_maybe_port_and_path(url):
+    ended = run("-t", "-o", f"public_url={url}")
+    assert ended.returncode == 0, ended
+
+
 def test_an_unknown_key_is_an_error_that_names_the_nearest():
     ended = run("-t", "-o", "page_mx=5")
     assert ended.returncode != 0

@@ -47,6 +47,11 @@ tests_fuzz_fuzz_json_LDADD = libcdrd.a $(JSONC_LIBS)
 tests_fuzz_fuzz_json_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 endif
 
+FUZZERS += tests/fuzz/fuzz_url
+tests_fuzz_fuzz_url_SOURCES = tests/fuzz/fuzz_url.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_url_LDADD = libcdrd.a
+tests_fuzz_fuzz_url_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
 FUZZERS += tests/fuzz/fuzz_deflate
 tests_fuzz_fuzz_deflate_SOURCES = tests/fuzz/fuzz_deflate.c $(FUZZ_DRIVER)
 tests_fuzz_fuzz_deflate_LDADD = libcdrd.a

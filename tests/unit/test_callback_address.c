@@ -27,6 +27,9 @@ START_TEST(right_urls_pass)
 	static const char *const urls[] = {
 		"http://example.com", "https://example.com/hook?x=1&y=%20", "HTTPS://EXAMPLE.com:8443/", "http://192.0.2.1:80/",
 		"http://[2001:db8::1]:8080/", "http://xn--bcher-kva.example/", "http://localhost/", "http://a_b.example/",
+		"http://example.com./", "http://example.com:/", "http://example.com:0443/", "http://3com.example/",
+		"http://0xa.example/", "http://a.0xg/", "http://example.com?to=me@b.example", "http://example.com/me@b.example",
+		"http://example.com//a/../b", "http://-a.example/",
 	};
 	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
 		ck_assert_msg(callback_url_check(str_from(urls[i]), &err) == 0, "%s: %s", urls[i], err.message);
@@ -58,6 +61,66 @@ START_TEST(wrong_urls_are_named_as_such)
 		"http://example.com:port/",
 		"http://[::1/",
 		"http://[fe80::1%25eth0]/",
+		/* schemes and slashes */
+		"http+unix://example.com/",
+		"httpsx://example.com/",
+		"http:\\\\example.com/",
+		"http:////example.com/",
+		"//example.com/",
+		/* users */
+		"http://@example.com/",
+		"http://:@example.com/",
+		"http://user%3asecret@example.com/",
+		"http://example.com\\@b.example/",
+		/* ports */
+		"http://example.com:80:80/",
+		"http://example.com:+80/",
+		"http://example.com:0x50/",
+		"http://example.com:65536/",
+		"http://example.com:-1/",
+		/* addresses */
+		"http://::1/",
+		"http://[]/",
+		"http://[::1]x/",
+		"http://[1:2:3]/",
+		"http://[::g]/",
+		"http://[v1.x]/",
+		"http://[fe80::1%eth0]/",
+		"http://%5b::1%5d/",
+		"http://127.0.0.1./",
+		"http://127.0.0.256/",
+		"http://127.0.0.0.1/",
+		"http://127..1/",
+		"http://.127.0.0.1/",
+		"http://4294967296/",
+		"http://08.0.0.1/",
+		"http://1.0x/",
+		"http://a.example.0x1F/",
+		/* names */
+		"http://./",
+		"http://%2e/",
+		"http://.example.com/",
+		"http://a..example.com/",
+		"http://example.com../",
+		"http://example.com\\a/",
+		"http://a%2fb.example/",
+		"http://a%40b.example/",
+		"http://a%3a80/",
+		"http://a%00.example/",
+		"http://a%0d%0a.example/",
+		"http://a%7f.example/",
+		"http://b%c3%bccher.example/",
+		"http://a%ff.example/",
+		"http://a%zz.example/",
+		"http://a|b.example/",
+		"http://a~b.example/",
+		"http://a,b.example/",
+		"http://a;b.example/",
+		"http://a*.example/",
+		"http://\"a\".example/",
+		"http://a\tb.example/",
+		"http://a\x7f.example/",
+		"http://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example/",
 	};
 	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
 		ck_assert_msg(callback_url_check(str_from(urls[i]), &err) != 0, "%s passed", urls[i]);
@@ -78,6 +141,22 @@ START_TEST(long_url_is_refused)
 }
 END_TEST
 
+START_TEST(name_of_the_host_has_at_most_253_bytes)
+{
+	char url[512] = "http://";
+	for (int i = 0; i < 126; i++)
+		strcat(url, "a.");
+	strcat(url, "b");
+	ck_assert_uint_eq(strlen(url), 7 + 253);
+	ck_assert_msg(callback_url_check(str_from(url), &err) == 0, "%s", err.message);
+	strcat(url, ".");
+	ck_assert_msg(callback_url_check(str_from(url), &err) == 0, "%s", err.message);
+	strcat(url, "c");
+	ck_assert_int_eq(callback_url_check(str_from(url), &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.message, "253 at most"));
+}
+END_TEST
+
 START_TEST(host_is_what_is_connected_to)
 {
 	static const struct {
@@ -89,6 +168,12 @@ START_TEST(host_is_what_is_connected_to)
 		{ "http://2130706433/", "127.0.0.1", 80 },        { "http://0177.0.0.1/", "127.0.0.1", 80 },
 		{ "http://[::1]:81/", "::1", 81 },                { "http://%31%32%37.0.0.1/", "127.0.0.1", 80 },
 		{ "http://a.example\\@b.example/", NULL, 0 },
+		{ "http://127.1/", "127.0.0.1", 80 },             { "http://0X7F000001:81/", "127.0.0.1", 81 },
+		{ "http://017700000001/", "127.0.0.1", 80 },      { "http://127.0.0x0.01/", "127.0.0.1", 80 },
+		{ "http://0/", "0.0.0.0", 80 },                   { "http://[0:0:0:0:0:0:0:1]/", "::1", 80 },
+		{ "http://[::ffff:127.0.0.1]/", "::ffff:127.0.0.1", 80 },
+		{ "http://ex%61mple.com./", "example.com.", 80 }, { "http://127.0.0.1.example/", "127.0.0.1.example", 80 },
+		{ "https://a.example:/?b@c.example:1", "a.example", 443 },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct callback_url url;
@@ -387,6 +472,7 @@ Suite *suite_callback_address(void)
 	tcase_add_test(tcase, right_urls_pass);
 	tcase_add_test(tcase, wrong_urls_are_named_as_such);
 	tcase_add_test(tcase, long_url_is_refused);
+	tcase_add_test(tcase, name_of_the_host_has_at_most_253_bytes);
 	tcase_add_test(tcase, host_is_what_is_connected_to);
 	tcase_add_test(tcase, special_addresses_are_told_from_public_ones);
 	tcase_add_test(tcase, list_has_networks_addresses_and_names);
