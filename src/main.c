@@ -63,7 +63,7 @@ struct daemon {
 	struct billing *billing;
 	struct limits *limits;
 	struct closing *closing;
-	struct http_app app;
+	struct api app;
 	struct http_server *http;
 	struct admin *admin;
 	struct metrics *metrics;
@@ -335,7 +335,7 @@ static int start_store(struct daemon *d, struct error *err)
 
 static int start_http(struct daemon *d, struct error *err)
 {
-	d->app = (struct http_app){
+	d->app = (struct api){
 		.base = d->base,
 		.config = &d->config,
 		.disk = d->disk,
@@ -348,7 +348,7 @@ static int start_http(struct daemon *d, struct error *err)
 	};
 	if (cursor_key_load(&d->app.cursor_key, d->config.data_dir, err) != 0)
 		return -1;
-	d->http = http_server_new(d->base, &d->config, d->store, http_routes, &d->app, err);
+	d->http = http_server_new(d->base, &d->config, d->store, api_routes, &d->app, err);
 	if (!d->http)
 		return -1;
 	d->app.http = d->http;

@@ -291,10 +291,10 @@ static void on_fault(void *arg, const struct http_fault *fault)
 	ingest_batch_stop(upload->batch, &why);
 }
 
-void http_cdrs_post(struct http_request *request, void *app)
+void api_cdrs_post(struct http_request *request, void *app)
 {
 	static const struct http_stream stream = { on_data, on_end, on_gone, on_fault };
-	struct http_app *shared = app;
+	struct api *shared = app;
 	struct upload *upload;
 	enum body_kind kind;
 	struct error err;

@@ -21,10 +21,10 @@
 
 static void changes_end(void *arg)
 {
-	struct http_changes *page = arg;
+	struct api_changes *page = arg;
 
-	http_work_end(&page->work);
-	http_changes_wake(page);
+	api_work_end(&page->work);
+	api_changes_wake(page);
 	if (page->timer)
 		event_free(page->timer);
 	changes_free(page->changes);
@@ -37,14 +37,14 @@ static void changes_end(void *arg)
 
 static void write_record(void *arg, struct buf *out, const struct record *record)
 {
-	const struct http_changes *page = arg;
+	const struct api_changes *page = arg;
 	struct record_view view = page->view;
 
 	view.direction = record_partition(record);
 	record_write_json(out, record, &view);
 }
 
-static uint64_t columns_of(const struct http_changes *page)
+static uint64_t columns_of(const struct api_changes *page)
 {
 	const struct catalog_product *product = page->plan.product;
 	uint64_t columns = record_view_columns(product, &page->view);
@@ -53,14 +53,14 @@ static uint64_t columns_of(const struct http_changes *page)
 }
 
 /* They are looked up anew whenever a page that waits is looked at: one may have become a subaccount meanwhile. */
-static int find_accounts(struct http_changes *page, struct error *err)
+static int find_accounts(struct api_changes *page, struct error *err)
 {
 	buf_clear(&page->accounts);
 	return report_find_accounts(page->app->store, page->plan.account, page->plan.include_subaccounts, &page->accounts,
 	                            err);
 }
 
-static int begin_reading(struct http_changes *page, struct error *err)
+static int begin_reading(struct api_changes *page, struct error *err)
 {
 	struct changes_query query = {
 		.product = page->plan.product,
@@ -78,7 +78,7 @@ static int begin_reading(struct http_changes *page, struct error *err)
 }
 
 /* Reads a slice. 1 when the page is complete, 0 when it goes on later, -1. */
-static int read_slice(struct http_changes *page, int64_t deadline_us, struct error *err)
+static int read_slice(struct api_changes *page, int64_t deadline_us, struct error *err)
 {
 	enum scan_end end;
 
@@ -93,26 +93,26 @@ static int read_slice(struct http_changes *page, int64_t deadline_us, struct err
 	return 1;
 }
 
-static enum http_work_state changes_step(void *arg, int64_t deadline_us, struct error *err)
+static enum api_work_state changes_step(void *arg, int64_t deadline_us, struct error *err)
 {
-	struct http_changes *page = arg;
+	struct api_changes *page = arg;
 	int complete = page->changes ? 0 : find_accounts(page, err);
-	bool in_vain = complete == 0 && page->waits && !http_changes_may_have(page);
+	bool in_vain = complete == 0 && page->waits && !api_changes_may_have(page);
 
 	if (complete == 0)
 		complete = in_vain ? 1 : read_slice(page, deadline_us, err);
 
-	http_changes_wake(page);
+	api_changes_wake(page);
 	if (complete == 0)
-		return HTTP_WORK_MORE;
-	if (complete > 0 && page->found.count == 0 && http_changes_wait(page))
-		return HTTP_WORK_WAITS;
-	return complete < 0 || http_changes_answer(page, err) < 0 ? HTTP_WORK_FAILED : HTTP_WORK_ANSWERED;
+		return API_WORK_MORE;
+	if (complete > 0 && page->found.count == 0 && api_changes_wait(page))
+		return API_WORK_WAITS;
+	return complete < 0 || api_changes_answer(page, err) < 0 ? API_WORK_FAILED : API_WORK_ANSWERED;
 }
 
 /* --- the beginning: each of these has answered the request where it returns false --- */
 
-static bool take_token(struct http_changes *page)
+static bool take_token(struct api_changes *page)
 {
 	struct str token = page->plan.since;
 	const struct account *reader = http_request_account(page->request);
@@ -128,19 +128,19 @@ static bool take_token(struct http_changes *page)
 	else if (cursor.snapshot > store_snapshot(page->app->store))
 		problem = "Is of newer data than there is: it was restored from a backup; begin anew";
 	if (problem)
-		return http_plan_refuse(page->request, SINCE, problem);
+		return api_plan_refuse(page->request, SINCE, problem);
 	page->token = cursor.snapshot;
 	page->began_us = cursor.began_us;
 	page->has_token = true;
 	return true;
 }
 
-static bool prepare(struct http_changes *page)
+static bool prepare(struct api_changes *page)
 {
 	struct query_limits limits = { .window_max_us = 0 };
 	struct query_plan *plan = &page->plan;
 
-	if (!http_plan_make(page->request, page->app, QUERY_CHANGES, &limits, page->received_us, &page->params, plan))
+	if (!api_plan_make(page->request, page->app, QUERY_CHANGES, &limits, page->received_us, &page->params, plan))
 		return false;
 	page->view = query_plan_view(plan);
 	page->fingerprint = query_plan_fingerprint(plan, &page->params);
@@ -153,9 +153,9 @@ static bool prepare(struct http_changes *page)
 	return true;
 }
 
-void http_changes_get(struct http_request *request, void *app)
+void api_changes_get(struct http_request *request, void *app)
 {
-	struct http_changes *page = calloc(1, sizeof(*page));
+	struct api_changes *page = calloc(1, sizeof(*page));
 	struct error err;
 
 	if (!page) {
@@ -167,9 +167,9 @@ void http_changes_get(struct http_request *request, void *app)
 	page->app = app;
 	page->received_us = page->began_us = clock_now_us();
 	id_uuid_from(&page->app->random, page->request_id);
-	http_work_init(&page->work, request, app, changes_step, changes_end, page);
-	if (http_work_admit(&page->work) && prepare(page))
-		http_work_begin(&page->work, TASK_CHANGES);
+	api_work_init(&page->work, request, app, changes_step, changes_end, page);
+	if (api_work_admit(&page->work) && prepare(page))
+		api_work_begin(&page->work, TASK_CHANGES);
 	else
 		changes_end(page);
 }

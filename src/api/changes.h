@@ -15,12 +15,12 @@
 #include "api/work.h"
 #include "store/changes.h"
 
-struct http_changes {
-	TAILQ_ENTRY(http_changes) entry; /* of the waiters */
+struct api_changes {
+	TAILQ_ENTRY(api_changes) entry; /* of the waiters */
 	bool waits;
 	struct http_request *request;
-	struct http_app *app;
-	struct http_work work;
+	struct api *app;
+	struct api_work work;
 	struct event *timer; /* has it look again while it waits; NULL until the first time */
 	struct query_params params;
 	struct query_plan plan; /* borrows from params */
@@ -40,16 +40,16 @@ struct http_changes {
 };
 
 /* Answers with the complete page, after which the request is dead. -1, without having answered, on failure. */
-int http_changes_answer(struct http_changes *page, struct error *err);
+int api_changes_answer(struct api_changes *page, struct error *err);
 
 /* changes_wait.c: nothing was found: has the page wait until there may be something. False if it is to be answered as
  * it is, because it has waited long enough, too many wait, or the daemon is about to end. */
-bool http_changes_wait(struct http_changes *page);
+bool api_changes_wait(struct api_changes *page);
 
 /* May there be something new? */
-bool http_changes_may_have(const struct http_changes *page);
+bool api_changes_may_have(const struct api_changes *page);
 
 /* Takes the page off the waiters, if it is among them. */
-void http_changes_wake(struct http_changes *page);
+void api_changes_wake(struct api_changes *page);
 
 #endif

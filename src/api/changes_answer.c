@@ -33,7 +33,7 @@ static void answer_free(struct answer *answer)
 	buf_free(&answer->scratch);
 }
 
-static int seal_token(const struct http_changes *page, struct answer *answer, struct error *err)
+static int seal_token(const struct api_changes *page, struct answer *answer, struct error *err)
 {
 	struct cursor cursor = {
 		.fingerprint = page->fingerprint,
@@ -49,19 +49,19 @@ static int seal_token(const struct http_changes *page, struct answer *answer, st
 	return 0;
 }
 
-static void write_links(const struct http_changes *page, struct answer *answer)
+static void write_links(const struct api_changes *page, struct answer *answer)
 {
 	static const char *const own[] = { "since", NULL };
 
 	http_request_url(page->request, &answer->self);
-	http_link_begin(&answer->next, page->request, &page->params, own);
-	http_link_add(&answer->next, STR_LITERAL("since"), buf_str(&answer->token));
+	api_link_begin(&answer->next, page->request, &page->params, own);
+	api_link_add(&answer->next, STR_LITERAL("since"), buf_str(&answer->token));
 }
 
 /* --- the charge --- */
 
 /* Is the page one that was charged before? Then it gets the id of that time. */
-static int look_for_charge(struct http_changes *page, struct error *err)
+static int look_for_charge(struct api_changes *page, struct error *err)
 {
 	const struct account *reader = http_request_account(page->request);
 	struct cursor cursor = { .fingerprint = page->fingerprint, .snapshot = page->token, .began_us = page->began_us };
@@ -72,7 +72,7 @@ static int look_for_charge(struct http_changes *page, struct error *err)
 	return billing_is_charged(page->app->billing, reader, page->request_id, page->began_us, err);
 }
 
-static int quote(struct http_changes *page, struct answer *answer, struct error *err)
+static int quote(struct api_changes *page, struct answer *answer, struct error *err)
 {
 	const struct account *account = http_request_account(page->request);
 	size_t count = page->found.count;
@@ -88,12 +88,12 @@ static int quote(struct http_changes *page, struct answer *answer, struct error 
 	return charged < 0 ? -1 : 0;
 }
 
-static const char *status_of(const struct http_changes *page)
+static const char *status_of(const struct api_changes *page)
 {
 	return page->found.more ? "TRUNCATED" : "SUCCESS";
 }
 
-static void charge(const struct http_changes *page, const struct answer *answer)
+static void charge(const struct api_changes *page, const struct answer *answer)
 {
 	struct billing_usage usage = {
 		.id = page->request_id,
@@ -120,7 +120,7 @@ static void write_time(struct json *json, const char *key, int64_t time_us, stru
 	json_member_str(json, key, buf_str(scratch));
 }
 
-static void write_records(const struct http_changes *page, struct json *json)
+static void write_records(const struct api_changes *page, struct json *json)
 {
 	size_t count = page->found.count;
 
@@ -131,15 +131,15 @@ static void write_records(const struct http_changes *page, struct json *json)
 	json_array_end(json);
 }
 
-static void write_answer(const struct http_changes *page, struct answer *answer, struct buf *out)
+static void write_answer(const struct api_changes *page, struct answer *answer, struct buf *out)
 {
 	struct json json = json_to(out);
 
 	json_object_begin(&json);
 	json_key(&json, "_links");
 	json_object_begin(&json);
-	http_link_write(&json, "self", &answer->self);
-	http_link_write(&json, "next", &answer->next);
+	api_link_write(&json, "self", &answer->self);
+	api_link_write(&json, "next", &answer->next);
 	json_object_end(&json);
 	json_member_str(&json, "request_id", str_from(page->request_id));
 	json_member_str(&json, "request_status", str_from(status_of(page)));
@@ -159,7 +159,7 @@ static void write_answer(const struct http_changes *page, struct answer *answer,
 	json_object_end(&json);
 }
 
-int http_changes_answer(struct http_changes *page, struct error *err)
+int api_changes_answer(struct api_changes *page, struct error *err)
 {
 	struct answer answer = { 0 };
 	struct buf out = { 0 };
@@ -174,7 +174,7 @@ int http_changes_answer(struct http_changes *page, struct error *err)
 		error_set(err, ERROR_NOMEM, "Out of memory for a page of changes");
 		goto out;
 	}
-	http_link_header(page->request, "next", &answer.next);
+	api_link_header(page->request, "next", &answer.next);
 	charge(page, &answer);
 	http_reply(page->request, 200, "application/json", &out);
 	result = 0;

@@ -19,9 +19,9 @@
 #define FEW_ACCOUNTS 16
 #define MANY_EVERY_US (CLOCK_US_PER_SECOND / 4)
 
-struct http_changes_waiters {
-	struct http_app *app;
-	TAILQ_HEAD(, http_changes) list;
+struct api_changes_waiters {
+	struct api *app;
+	TAILQ_HEAD(, api_changes) list;
 	size_t count;
 	struct ingest_watch watch;
 	struct event *look;
@@ -29,12 +29,12 @@ struct http_changes_waiters {
 
 static void on_commit(void *arg)
 {
-	struct http_changes_waiters *waiters = arg;
+	struct api_changes_waiters *waiters = arg;
 
 	event_active(waiters->look, EV_TIMEOUT, 0);
 }
 
-bool http_changes_may_have(const struct http_changes *page)
+bool api_changes_may_have(const struct api_changes *page)
 {
 	const char (*accounts)[SCAN_ACCOUNT_LEN] = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)page->accounts.data;
 	size_t count = page->accounts.len / SCAN_ACCOUNT_LEN;
@@ -46,7 +46,7 @@ bool http_changes_may_have(const struct http_changes *page)
 }
 
 /* May it be asked now? */
-static bool is_due(struct http_changes *page)
+static bool is_due(struct api_changes *page)
 {
 	int64_t now_us = clock_monotonic_us();
 
@@ -60,15 +60,15 @@ static bool is_due(struct http_changes *page)
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
-	struct http_changes *page = arg;
+	struct api_changes *page = arg;
 
 	(void)fd;
 	(void)what;
-	http_work_run(&page->work);
+	api_work_run(&page->work);
 }
 
 /* Has the page look again when `delay_us` is over; cannot fail when it has its timer already. */
-static int look_later(struct http_changes *page, int64_t delay_us)
+static int look_later(struct api_changes *page, int64_t delay_us)
 {
 	struct timeval delay = { delay_us / CLOCK_US_PER_SECOND, delay_us % CLOCK_US_PER_SECOND };
 
@@ -79,19 +79,19 @@ static int look_later(struct http_changes *page, int64_t delay_us)
 
 static void on_look(evutil_socket_t fd, short what, void *arg)
 {
-	struct http_changes_waiters *waiters = arg;
-	struct http_changes *page = TAILQ_FIRST(&waiters->list);
+	struct api_changes_waiters *waiters = arg;
+	struct api_changes *page = TAILQ_FIRST(&waiters->list);
 
 	(void)fd;
 	(void)what;
 	for (; page; page = TAILQ_NEXT(page, entry))
-		if (is_due(page) && http_changes_may_have(page))
+		if (is_due(page) && api_changes_may_have(page))
 			(void)look_later(page, 0);
 }
 
-static struct http_changes_waiters *waiters_get(struct http_app *app)
+static struct api_changes_waiters *waiters_get(struct api *app)
 {
-	struct http_changes_waiters *waiters = app->waiters;
+	struct api_changes_waiters *waiters = app->waiters;
 
 	if (waiters)
 		return waiters;
@@ -110,7 +110,7 @@ static struct http_changes_waiters *waiters_get(struct http_app *app)
 	return waiters;
 }
 
-static void waiters_free(struct http_changes_waiters *waiters)
+static void waiters_free(struct api_changes_waiters *waiters)
 {
 	ingest_unwatch_commits(waiters->app->ingest, &waiters->watch);
 	event_free(waiters->look);
@@ -118,7 +118,7 @@ static void waiters_free(struct http_changes_waiters *waiters)
 	free(waiters);
 }
 
-static bool is_ending(const struct http_app *app)
+static bool is_ending(const struct api *app)
 {
 	struct http_stats stats;
 
@@ -126,14 +126,14 @@ static bool is_ending(const struct http_app *app)
 	return stats.draining;
 }
 
-bool http_changes_wait(struct http_changes *page)
+bool api_changes_wait(struct api_changes *page)
 {
-	struct http_app *app = page->app;
+	struct api *app = page->app;
 	int64_t left_us = page->until_us - clock_monotonic_us();
 
 	if (left_us <= 0 || is_ending(app) || (!app->waiters && app->config->changes_waiting_max == 0))
 		return false;
-	struct http_changes_waiters *waiters = waiters_get(app);
+	struct api_changes_waiters *waiters = waiters_get(app);
 
 	if (!waiters || waiters->count >= (size_t)app->config->changes_waiting_max)
 		return false;
@@ -147,9 +147,9 @@ bool http_changes_wait(struct http_changes *page)
 	return true;
 }
 
-void http_changes_wake(struct http_changes *page)
+void api_changes_wake(struct api_changes *page)
 {
-	struct http_changes_waiters *waiters = page->app->waiters;
+	struct api_changes_waiters *waiters = page->app->waiters;
 
 	if (!page->waits)
 		return;

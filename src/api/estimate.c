@@ -19,8 +19,8 @@
 
 struct estimate {
 	struct http_request *request;
-	const struct http_app *app;
-	struct http_work work;
+	const struct api *app;
+	struct api_work work;
 	struct query_params params;
 	struct query_problems problems;
 	struct query_plan plan; /* borrows from params */
@@ -35,7 +35,7 @@ static void estimate_free(void *arg)
 {
 	struct estimate *estimate = arg;
 
-	http_work_end(&estimate->work);
+	api_work_end(&estimate->work);
 	aggregate_cancel(estimate->aggregate);
 	query_params_free(&estimate->params);
 	buf_free(&estimate->accounts);
@@ -124,7 +124,7 @@ static int count(struct estimate *estimate, int64_t deadline_us, enum scan_end *
 	return 0;
 }
 
-static enum http_work_state estimate_step(void *arg, int64_t deadline_us, struct error *err)
+static enum api_work_state estimate_step(void *arg, int64_t deadline_us, struct error *err)
 {
 	struct estimate *estimate = arg;
 	struct aggregate_counts counts;
@@ -132,15 +132,15 @@ static enum http_work_state estimate_step(void *arg, int64_t deadline_us, struct
 	int result = count(estimate, deadline_us, &end, err);
 
 	if (result < 0)
-		return HTTP_WORK_FAILED;
+		return API_WORK_FAILED;
 	if (result == 0)
-		return end == SCAN_WAITS ? HTTP_WORK_WAITS : HTTP_WORK_MORE;
+		return end == SCAN_WAITS ? API_WORK_WAITS : API_WORK_MORE;
 	aggregate_counts(estimate->aggregate, &counts);
 	if (end == SCAN_DONE && !estimate->hurries)
 		answer(estimate, counts.rows, true);
 	else
 		answer(estimate, extrapolate(&counts), false);
-	return HTTP_WORK_ANSWERED;
+	return API_WORK_ANSWERED;
 }
 
 /* --- its beginning --- */
@@ -149,7 +149,7 @@ static void on_ready(void *arg)
 {
 	struct estimate *estimate = arg;
 
-	http_work_run(&estimate->work);
+	api_work_run(&estimate->work);
 }
 
 static int begin(struct estimate *estimate, struct error *err)
@@ -180,7 +180,7 @@ static int begin(struct estimate *estimate, struct error *err)
 	return estimate->aggregate ? 0 : -1;
 }
 
-void http_estimate_post(struct http_request *request, void *arg)
+void api_estimate_post(struct http_request *request, void *arg)
 {
 	struct estimate *estimate = calloc(1, sizeof(*estimate));
 	struct error err;
@@ -193,16 +193,16 @@ void http_estimate_post(struct http_request *request, void *arg)
 	estimate->request = request;
 	estimate->app = arg;
 	estimate->received_us = clock_now_us();
-	http_work_init(&estimate->work, request, arg, estimate_step, estimate_free, estimate);
-	if (!http_work_admit(&estimate->work) ||
-	    !http_report_read_body(request, &estimate->params, &estimate->problems) ||
-	    !http_report_make_plan(request, arg, estimate->received_us, &estimate->params, &estimate->plan,
-	                           &estimate->problems)) {
+	api_work_init(&estimate->work, request, arg, estimate_step, estimate_free, estimate);
+	if (!api_work_admit(&estimate->work) ||
+	    !api_report_read_body(request, &estimate->params, &estimate->problems) ||
+	    !api_report_make_plan(request, arg, estimate->received_us, &estimate->params, &estimate->plan,
+	                          &estimate->problems)) {
 		estimate_free(estimate);
 	} else if (begin(estimate, &err) < 0) {
 		http_reply_error(request, &err);
 		estimate_free(estimate);
 	} else {
-		http_work_begin(&estimate->work, TASK_SUMMARIES);
+		api_work_begin(&estimate->work, TASK_SUMMARIES);
 	}
 }

@@ -14,12 +14,12 @@
 #include "store/clock_watch.h"
 #include "store/health.h"
 
-static bool store_is_shut(const struct http_app *app)
+static bool store_is_shut(const struct api *app)
 {
 	return !app->store;
 }
 
-static bool is_deaf(const struct http_app *app)
+static bool is_deaf(const struct api *app)
 {
 	struct http_stats stats;
 
@@ -27,7 +27,7 @@ static bool is_deaf(const struct http_app *app)
 	return !stats.draining && !stats.listening;
 }
 
-static bool is_out_of_descriptors(const struct http_app *app)
+static bool is_out_of_descriptors(const struct api *app)
 {
 	struct http_stats stats;
 
@@ -35,7 +35,7 @@ static bool is_out_of_descriptors(const struct http_app *app)
 	return stats.listening && !stats.accepting;
 }
 
-static bool is_draining(const struct http_app *app)
+static bool is_draining(const struct api *app)
 {
 	struct http_stats stats;
 
@@ -43,12 +43,12 @@ static bool is_draining(const struct http_app *app)
 	return stats.draining;
 }
 
-static bool disk_is_short(const struct http_app *app)
+static bool disk_is_short(const struct api *app)
 {
 	return disk_is_low(app->disk);
 }
 
-static bool catalog_is_broken(const struct http_app *app)
+static bool catalog_is_broken(const struct api *app)
 {
 	struct store_health health;
 
@@ -56,7 +56,7 @@ static bool catalog_is_broken(const struct http_app *app)
 	return health.catalog_broken;
 }
 
-static bool commits_fail(const struct http_app *app)
+static bool commits_fail(const struct api *app)
 {
 	struct store_health health;
 
@@ -64,7 +64,7 @@ static bool commits_fail(const struct http_app *app)
 	return health.commits_failed > 0;
 }
 
-static bool days_are_broken(const struct http_app *app)
+static bool days_are_broken(const struct api *app)
 {
 	struct store_health health;
 
@@ -72,7 +72,7 @@ static bool days_are_broken(const struct http_app *app)
 	return health.days_broken > 0;
 }
 
-static bool deletion_is_held(const struct http_app *app)
+static bool deletion_is_held(const struct api *app)
 {
 	struct clock_watch watch;
 
@@ -81,7 +81,7 @@ static bool deletion_is_held(const struct http_app *app)
 }
 
 struct finding {
-	bool (*applies)(const struct http_app *app);
+	bool (*applies)(const struct api *app);
 	const char *text;
 };
 
@@ -103,7 +103,7 @@ static const struct finding warnings[] = {
 };
 
 /* Writes an array of the texts that apply; returns how many. */
-static size_t write_findings(struct buf *out, const struct finding *rows, const struct http_app *app)
+static size_t write_findings(struct buf *out, const struct finding *rows, const struct api *app)
 {
 	struct json j = json_to(out);
 	size_t count = 0;
@@ -119,7 +119,7 @@ static size_t write_findings(struct buf *out, const struct finding *rows, const 
 	return count;
 }
 
-void http_healthz_get(struct http_request *request, void *app)
+void api_healthz_get(struct http_request *request, void *app)
 {
 	struct buf body = { 0 };
 
@@ -129,7 +129,7 @@ void http_healthz_get(struct http_request *request, void *app)
 	http_reply(request, 200, "text/plain", &body);
 }
 
-void http_readyz_get(struct http_request *request, void *app)
+void api_readyz_get(struct http_request *request, void *app)
 {
 	struct buf list = { 0 }, others = { 0 }, body = { 0 };
 	struct json j = json_to(&body);

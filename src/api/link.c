@@ -27,7 +27,7 @@ static void add_encoded(struct buf *url, struct str text)
 	}
 }
 
-void http_link_add(struct buf *url, struct str name, struct str value)
+void api_link_add(struct buf *url, struct str name, struct str value)
 {
 	if (url->len > 0 && url->data[url->len - 1] != '?')
 		buf_add_char(url, '&');
@@ -43,8 +43,8 @@ static bool is_among(struct str name, const char *const *names)
 	return *names != NULL;
 }
 
-void http_link_begin(struct buf *url, const struct http_request *request, const struct query_params *params,
-                     const char *const *without)
+void api_link_begin(struct buf *url, const struct http_request *request, const struct query_params *params,
+                    const char *const *without)
 {
 	http_request_base_url(request, url);
 	buf_add_str(url, http_request_path(request));
@@ -53,11 +53,11 @@ void http_link_begin(struct buf *url, const struct http_request *request, const 
 		const struct query_param *param = &params->list[i];
 
 		if (!is_among(param->name, without))
-			http_link_add(url, param->name, param->value);
+			api_link_add(url, param->name, param->value);
 	}
 }
 
-void http_link_write(struct json *json, const char *name, const struct buf *url)
+void api_link_write(struct json *json, const char *name, const struct buf *url)
 {
 	json_key(json, name);
 	json_object_begin(json);
@@ -66,7 +66,7 @@ void http_link_write(struct json *json, const char *name, const struct buf *url)
 	json_object_end(json);
 }
 
-void http_link_header(struct http_request *request, const char *rel, const struct buf *url)
+void api_link_header(struct http_request *request, const char *rel, const struct buf *url)
 {
 	struct buf header = { 0 };
 

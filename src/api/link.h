@@ -9,16 +9,16 @@
 #include "http/http.h"
 
 /* Appends the request's URL with its parameters but for those named in `without` (ends with NULL). */
-void http_link_begin(struct buf *url, const struct http_request *request, const struct query_params *params,
-                     const char *const *without);
+void api_link_begin(struct buf *url, const struct http_request *request, const struct query_params *params,
+                    const char *const *without);
 
 /* Appends one more parameter, percent-encoded. */
-void http_link_add(struct buf *url, struct str name, struct str value);
+void api_link_add(struct buf *url, struct str name, struct str value);
 
 /* Writes "name":{"href":url}. */
-void http_link_write(struct json *json, const char *name, const struct buf *url);
+void api_link_write(struct json *json, const char *name, const struct buf *url);
 
 /* Says the same in a Link header (RFC 8288). */
-void http_link_header(struct http_request *request, const char *rel, const struct buf *url);
+void api_link_header(struct http_request *request, const char *rel, const struct buf *url);
 
 #endif

@@ -164,7 +164,7 @@ static void reply_unknown(struct http_request *request)
 	buf_free(&detail);
 }
 
-static void open_and_reply(struct http_request *request, const struct http_app *app, const struct report *report)
+static void open_and_reply(struct http_request *request, const struct api *app, const struct report *report)
 {
 	struct error err;
 	struct stat st;
@@ -181,9 +181,9 @@ static void open_and_reply(struct http_request *request, const struct http_app *
 	}
 }
 
-void http_media_get(struct http_request *request, void *arg)
+void api_media_get(struct http_request *request, void *arg)
 {
-	const struct http_app *app = arg;
+	const struct api *app = arg;
 	struct report report;
 	struct error err;
 
@@ -194,7 +194,7 @@ void http_media_get(struct http_request *request, void *arg)
 			http_reply_error(request, &err);
 		return;
 	}
-	int visible = http_report_is_visible(request, app, &report, &err);
+	int visible = api_report_is_visible(request, app, &report, &err);
 
 	if (visible > 0)
 		open_and_reply(request, app, &report);

@@ -6,14 +6,14 @@
 
 #include "base/clock.h"
 
-int64_t http_plan_range_end(int64_t received_us)
+int64_t api_plan_range_end(int64_t received_us)
 {
 	int64_t rest = received_us % CLOCK_US_PER_SECOND;
 
 	return rest == 0 ? received_us : received_us + CLOCK_US_PER_SECOND - rest;
 }
 
-bool http_plan_may_read(struct http_request *request, const struct http_app *app, struct str account)
+bool api_plan_may_read(struct http_request *request, const struct api *app, struct str account)
 {
 	struct error err;
 	int may = accounts_reads(app->store, http_request_account(request), account, &err);
@@ -26,7 +26,7 @@ bool http_plan_may_read(struct http_request *request, const struct http_app *app
 	return false;
 }
 
-bool http_plan_refuse(struct http_request *request, struct str parameter, const char *reason)
+bool api_plan_refuse(struct http_request *request, struct str parameter, const char *reason)
 {
 	struct query_problems problems;
 
@@ -36,28 +36,28 @@ bool http_plan_refuse(struct http_request *request, struct str parameter, const 
 	return false;
 }
 
-bool http_plan_any_values(const struct http_app *app)
+bool api_plan_any_values(const struct api *app)
 {
 	return strcmp(app->config->filter_values, "any") == 0;
 }
 
-bool http_plan_make(struct http_request *request, const struct http_app *app, enum query_kind kind,
-                    const struct query_limits *limits, int64_t received_us, struct query_params *params,
-                    struct query_plan *plan)
+bool api_plan_make(struct http_request *request, const struct api *app, enum query_kind kind,
+                   const struct query_limits *limits, int64_t received_us, struct query_params *params,
+                   struct query_plan *plan)
 {
 	struct query_limits all = *limits;
 	struct query_problems problems;
 	struct error err;
 
-	all.any_values = http_plan_any_values(app);
+	all.any_values = api_plan_any_values(app);
 	query_problems_clear(&problems);
 	if (query_params_decode(params, http_request_query(request), &err) < 0) {
 		http_reply_error(request, &err);
 		return false;
 	}
-	if (!query_plan_make(plan, kind, params, &all, http_plan_range_end(received_us), &problems)) {
+	if (!query_plan_make(plan, kind, params, &all, api_plan_range_end(received_us), &problems)) {
 		http_reply_invalid(request, &problems);
 		return false;
 	}
-	return http_plan_may_read(request, app, str_from(plan->account));
+	return api_plan_may_read(request, app, str_from(plan->account));
 }

@@ -9,21 +9,21 @@
 
 /* Where the range of a query ends that names no end: the time, rounded up to a whole second, so that nothing of this
  * second is missed and the echoed range is easy to read. */
-int64_t http_plan_range_end(int64_t received_us);
+int64_t api_plan_range_end(int64_t received_us);
 
 /* May the account that makes the request read this one's data? If not, the request has been answered with 403. */
-bool http_plan_may_read(struct http_request *request, const struct http_app *app, struct str account);
+bool api_plan_may_read(struct http_request *request, const struct api *app, struct str account);
 
 /* Answers 422: one parameter is wrong. Always false. */
-bool http_plan_refuse(struct http_request *request, struct str parameter, const char *reason);
+bool api_plan_refuse(struct http_request *request, struct str parameter, const char *reason);
 
 /* Do filters take values beside the known ones (filter_values)? */
-bool http_plan_any_values(const struct http_app *app);
+bool api_plan_any_values(const struct api *app);
 
 /* From the parameters in the target to a plan that the account may have read. False when the request has been answered
  * instead. *params must be empty; the plan borrows from it, and in any case it must be freed. */
-bool http_plan_make(struct http_request *request, const struct http_app *app, enum query_kind kind,
-                    const struct query_limits *limits, int64_t received_us, struct query_params *params,
-                    struct query_plan *plan);
+bool api_plan_make(struct http_request *request, const struct api *app, enum query_kind kind,
+                   const struct query_limits *limits, int64_t received_us, struct query_params *params,
+                   struct query_plan *plan);
 
 #endif

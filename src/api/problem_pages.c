@@ -86,7 +86,7 @@ static void reply_text(struct http_request *request, struct buf *body, bool html
 	http_reply(request, 200, html ? "text/html; charset=utf-8" : "text/plain; charset=utf-8", body);
 }
 
-void http_problems_get(struct http_request *request, void *app)
+void api_problems_get(struct http_request *request, void *app)
 {
 	struct buf body = { 0 };
 	bool html = wants_html(request);
@@ -96,7 +96,7 @@ void http_problems_get(struct http_request *request, void *app)
 	reply_text(request, &body, html);
 }
 
-void http_problem_get(struct http_request *request, void *app)
+void api_problem_get(struct http_request *request, void *app)
 {
 	struct str name = http_request_segment(request);
 	struct buf body = { 0 };

@@ -17,9 +17,9 @@
 
 static void page_free(void *arg)
 {
-	struct http_records_page *page = arg;
+	struct api_records_page *page = arg;
 
-	http_work_end(&page->work);
+	api_work_end(&page->work);
 	scan_cancel(page->scan);
 	query_params_free(&page->params);
 	buf_free(&page->records);
@@ -28,23 +28,23 @@ static void page_free(void *arg)
 	free(page);
 }
 
-static enum http_work_state page_step(void *arg, int64_t deadline_us, struct error *err)
+static enum api_work_state page_step(void *arg, int64_t deadline_us, struct error *err)
 {
-	struct http_records_page *page = arg;
-	enum http_records_end end = http_records_read(page, deadline_us, err);
+	struct api_records_page *page = arg;
+	enum api_records_end end = api_records_read(page, deadline_us, err);
 
-	if (end == HTTP_RECORDS_PAUSED)
-		return HTTP_WORK_MORE;
-	if (end == HTTP_RECORDS_WAITS)
-		return HTTP_WORK_WAITS;
-	if (end != HTTP_RECORDS_COMPLETE || http_records_answer(page, err) < 0)
-		return HTTP_WORK_FAILED;
-	return HTTP_WORK_ANSWERED;
+	if (end == API_RECORDS_PAUSED)
+		return API_WORK_MORE;
+	if (end == API_RECORDS_WAITS)
+		return API_WORK_WAITS;
+	if (end != API_RECORDS_COMPLETE || api_records_answer(page, err) < 0)
+		return API_WORK_FAILED;
+	return API_WORK_ANSWERED;
 }
 
 /* --- the beginning: each of these has answered the request where it returns false --- */
 
-static bool make_plan(struct http_records_page *page)
+static bool make_plan(struct api_records_page *page)
 {
 	const struct config *config = page->app->config;
 	struct query_limits limits = {
@@ -53,8 +53,8 @@ static bool make_plan(struct http_records_page *page)
 		.page_max = (size_t)config->page_max,
 	};
 
-	if (!http_plan_make(page->request, page->app, QUERY_SYNC, &limits, page->received_us, &page->params,
-	                    &page->plan))
+	if (!api_plan_make(page->request, page->app, QUERY_SYNC, &limits, page->received_us, &page->params,
+	                   &page->plan))
 		return false;
 	page->view = query_plan_view(&page->plan);
 	page->columns = record_view_columns(page->plan.product, &page->view);
@@ -64,7 +64,7 @@ static bool make_plan(struct http_records_page *page)
 
 /* Takes up the range, the snapshot, the limit and the place that the cursor holds. A limit beside it counts instead, and
  * makes the page another one: what it has beyond the other is not paid. */
-static bool resume(struct http_records_page *page)
+static bool resume(struct api_records_page *page)
 {
 	struct query_plan *plan = &page->plan;
 	const struct account *reader = http_request_account(page->request);
@@ -72,9 +72,9 @@ static bool resume(struct http_records_page *page)
 	struct error err;
 
 	if (cursor_open(&page->app->cursor_key, reader->id, plan->cursor, plan->iv, &cursor, &err) < 0)
-		return http_plan_refuse(page->request, CURSOR, err.message);
+		return api_plan_refuse(page->request, CURSOR, err.message);
 	if (cursor.fingerprint != query_plan_fingerprint(plan, &page->params))
-		return http_plan_refuse(page->request, CURSOR, "Belongs to a query with other parameters");
+		return api_plan_refuse(page->request, CURSOR, "Belongs to a query with other parameters");
 	plan->from_us = cursor.from_us;
 	plan->to_us = cursor.to_us;
 	page->snapshot = cursor.snapshot;
@@ -87,14 +87,14 @@ static bool resume(struct http_records_page *page)
 	return true;
 }
 
-static size_t page_size(const struct http_records_page *page)
+static size_t page_size(const struct api_records_page *page)
 {
 	size_t max = (size_t)page->app->config->page_max;
 
 	return page->limit > 0 && page->limit < max ? page->limit : max;
 }
 
-static bool prepare(struct http_records_page *page)
+static bool prepare(struct api_records_page *page)
 {
 	if (!make_plan(page))
 		return false;
@@ -114,10 +114,10 @@ static bool prepare(struct http_records_page *page)
 	return true;
 }
 
-void http_records_get(struct http_request *request, void *app)
+void api_records_get(struct http_request *request, void *app)
 {
-	struct http_app *shared = app;
-	struct http_records_page *page = malloc(sizeof(*page));
+	struct api *shared = app;
+	struct api_records_page *page = malloc(sizeof(*page));
 	struct error err;
 
 	if (!page) {
@@ -125,14 +125,14 @@ void http_records_get(struct http_request *request, void *app)
 		http_reply_error(request, &err);
 		return;
 	}
-	memset(page, 0, offsetof(struct http_records_page, plan));
+	memset(page, 0, offsetof(struct api_records_page, plan));
 	page->request = request;
 	page->app = shared;
 	page->received_us = page->began_us = clock_now_us();
 	id_uuid_from(&shared->random, page->request_id);
-	http_work_init(&page->work, request, shared, page_step, page_free, page);
-	if (http_work_admit(&page->work) && prepare(page))
-		http_work_begin(&page->work, page->plan.by_id ? TASK_IDS : TASK_PAGES);
+	api_work_init(&page->work, request, shared, page_step, page_free, page);
+	if (api_work_admit(&page->work) && prepare(page))
+		api_work_begin(&page->work, page->plan.by_id ? TASK_IDS : TASK_PAGES);
 	else
 		page_free(page);
 }

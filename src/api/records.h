@@ -12,10 +12,10 @@
 #include "base/id.h"
 #include "api/work.h"
 
-struct http_records_page {
+struct api_records_page {
 	struct http_request *request;
-	const struct http_app *app;
-	struct http_work work;
+	const struct api *app;
+	struct api_work work;
 	char request_id[ID_UUID_LEN + 1];
 	int64_t received_us;
 	int64_t began_us; /* when the first of the query's pages was asked for */
@@ -47,13 +47,13 @@ struct http_records_page {
 	struct query_plan plan; /* borrows from params; last, as query_plan_make fills it */
 };
 
-enum http_records_end { HTTP_RECORDS_COMPLETE, HTTP_RECORDS_PAUSED, HTTP_RECORDS_WAITS, HTTP_RECORDS_FAILED };
+enum api_records_end { API_RECORDS_COMPLETE, API_RECORDS_PAUSED, API_RECORDS_WAITS, API_RECORDS_FAILED };
 
-/* Reads until the page is complete or `deadline_us` of clock_monotonic_us has passed. HTTP_RECORDS_WAITS: the store has
- * the work run when there is something to read. HTTP_RECORDS_FAILED: *err says why. */
-enum http_records_end http_records_read(struct http_records_page *page, int64_t deadline_us, struct error *err);
+/* Reads until the page is complete or `deadline_us` of clock_monotonic_us has passed. API_RECORDS_WAITS: the store has
+ * the work run when there is something to read. API_RECORDS_FAILED: *err says why. */
+enum api_records_end api_records_read(struct api_records_page *page, int64_t deadline_us, struct error *err);
 
 /* Answers with the complete page, after which the request is dead. -1, without having answered, on failure. */
-int http_records_answer(struct http_records_page *page, struct error *err);
+int api_records_answer(struct api_records_page *page, struct error *err);
 
 #endif

@@ -36,16 +36,16 @@ static void answer_free(struct answer *answer)
 	buf_free(&answer->scratch);
 }
 
-static void write_next(const struct http_records_page *page, struct answer *answer)
+static void write_next(const struct api_records_page *page, struct answer *answer)
 {
 	static const char *const own[] = { "cursor", "iv", NULL };
 
-	http_link_begin(&answer->next, page->request, &page->params, own);
-	http_link_add(&answer->next, STR_LITERAL("cursor"), buf_str(&answer->cursor));
-	http_link_add(&answer->next, STR_LITERAL("iv"), buf_str(&answer->iv));
+	api_link_begin(&answer->next, page->request, &page->params, own);
+	api_link_add(&answer->next, STR_LITERAL("cursor"), buf_str(&answer->cursor));
+	api_link_add(&answer->next, STR_LITERAL("iv"), buf_str(&answer->iv));
 }
 
-static int seal_cursor(const struct http_records_page *page, struct answer *answer, struct error *err)
+static int seal_cursor(const struct api_records_page *page, struct answer *answer, struct error *err)
 {
 	struct cursor cursor = {
 		.fingerprint = query_plan_fingerprint(&page->plan, &page->params),
@@ -65,9 +65,9 @@ static void write_links(struct json *json, const struct answer *answer)
 {
 	json_key(json, "_links");
 	json_object_begin(json);
-	http_link_write(json, "self", &answer->self);
+	api_link_write(json, "self", &answer->self);
 	if (answer->next.len > 0)
-		http_link_write(json, "next", &answer->next);
+		api_link_write(json, "next", &answer->next);
 	json_object_end(json);
 }
 
@@ -93,13 +93,13 @@ static bool is_empty_range(const struct query_plan *plan)
 }
 
 /* Is the page one that costs anything? */
-static bool is_chargeable(const struct http_records_page *page)
+static bool is_chargeable(const struct api_records_page *page)
 {
 	return !page->is_paid && !is_empty_range(&page->plan) && !billing_is_free(page->plan.product) &&
 	       !http_request_is_head(page->request);
 }
 
-static void quote(const struct http_records_page *page, struct billing_price *price)
+static void quote(const struct api_records_page *page, struct billing_price *price)
 {
 	const struct account *account = http_request_account(page->request);
 
@@ -109,12 +109,12 @@ static void quote(const struct http_records_page *page, struct billing_price *pr
 		billing_quote_nothing(page->app->billing, account, price);
 }
 
-static const char *status_of(const struct http_records_page *page)
+static const char *status_of(const struct api_records_page *page)
 {
 	return page->more ? "TRUNCATED" : "SUCCESS";
 }
 
-static void charge(const struct http_records_page *page, const struct billing_price *price)
+static void charge(const struct api_records_page *page, const struct billing_price *price)
 {
 	struct billing_usage usage = {
 		.id = page->request_id,
@@ -133,7 +133,7 @@ static void charge(const struct http_records_page *page, const struct billing_pr
 }
 
 /* All of the answer that stands before its records. */
-static void write_front(const struct http_records_page *page, const struct billing_price *price, struct answer *answer,
+static void write_front(const struct api_records_page *page, const struct billing_price *price, struct answer *answer,
                         struct buf *out)
 {
 	struct json json = json_to(out);
@@ -166,7 +166,7 @@ static void write_end(struct buf *out)
 	json_object_end(&json);
 }
 
-int http_records_answer(struct http_records_page *page, struct error *err)
+int api_records_answer(struct api_records_page *page, struct error *err)
 {
 	struct answer answer = { 0 };
 	struct buf front = { 0 };
@@ -189,7 +189,7 @@ int http_records_answer(struct http_records_page *page, struct error *err)
 		goto out;
 	}
 	if (answer.next.len > 0)
-		http_link_header(page->request, "next", &answer.next);
+		api_link_header(page->request, "next", &answer.next);
 	charge(page, &price);
 	http_reply_behind(page->request, 200, "application/json", buf_str(&front), &page->records);
 	result = 0;

@@ -23,7 +23,7 @@ struct hit {
 };
 
 /* Once a few are there, makes room for a full page like them: growing step by step would copy them again and again. */
-static void make_room(struct http_records_page *page)
+static void make_room(struct api_records_page *page)
 {
 	size_t usual = page->records.len / page->count;
 
@@ -32,7 +32,7 @@ static void make_room(struct http_records_page *page)
 
 static bool add_scanned(void *arg, const struct scan_row *row)
 {
-	struct http_records_page *page = arg;
+	struct api_records_page *page = arg;
 
 	if (page->count == page->max) {
 		page->more = true;
@@ -49,12 +49,12 @@ static bool add_scanned(void *arg, const struct scan_row *row)
 
 static void on_ready(void *arg)
 {
-	struct http_records_page *page = arg;
+	struct api_records_page *page = arg;
 
-	http_work_run(&page->work);
+	api_work_run(&page->work);
 }
 
-static struct scan *begin_scan(struct http_records_page *page, struct error *err)
+static struct scan *begin_scan(struct api_records_page *page, struct error *err)
 {
 	const struct query_plan *plan = &page->plan;
 	const struct scan_query query = {
@@ -74,26 +74,26 @@ static struct scan *begin_scan(struct http_records_page *page, struct error *err
 	return scan_start(page->app->store, &query, &page->position, &sink, err);
 }
 
-static enum http_records_end end_of(enum scan_end end)
+static enum api_records_end end_of(enum scan_end end)
 {
 	switch (end) {
 	case SCAN_PAUSED:
-		return HTTP_RECORDS_PAUSED;
+		return API_RECORDS_PAUSED;
 	case SCAN_WAITS:
-		return HTTP_RECORDS_WAITS;
+		return API_RECORDS_WAITS;
 	default:
-		return HTTP_RECORDS_COMPLETE;
+		return API_RECORDS_COMPLETE;
 	}
 }
 
-static enum http_records_end read_range(struct http_records_page *page, int64_t deadline_us, struct error *err)
+static enum api_records_end read_range(struct api_records_page *page, int64_t deadline_us, struct error *err)
 {
 	enum scan_end end;
 
 	if (!page->scan)
 		page->scan = begin_scan(page, err);
 	if (!page->scan || scan_step(page->scan, deadline_us, &end, err) < 0)
-		return HTTP_RECORDS_FAILED;
+		return API_RECORDS_FAILED;
 	return end_of(end);
 }
 
@@ -105,7 +105,7 @@ static bool is_other_direction(const struct query_plan *plan, const struct recor
 	return plan->direction != CATALOG_NO_DIRECTION && catalog_direction_parse(direction) != plan->direction;
 }
 
-static struct hit *hits_of(const struct http_records_page *page)
+static struct hit *hits_of(const struct api_records_page *page)
 {
 	return (struct hit *)(void *)page->hits.data;
 }
@@ -120,7 +120,7 @@ static int compare_hits(const void *a, const void *b)
 }
 
 /* Did an earlier id find the same record? By its message_id and its id, say. */
-static bool is_known(const struct http_records_page *page, const struct hit *hit)
+static bool is_known(const struct api_records_page *page, const struct hit *hit)
 {
 	const struct hit *hits = hits_of(page);
 
@@ -133,7 +133,7 @@ static bool is_known(const struct http_records_page *page, const struct hit *hit
 
 static bool add_found(void *arg, const struct scan_row *row)
 {
-	struct http_records_page *page = arg;
+	struct api_records_page *page = arg;
 	struct record_view view = page->view;
 	struct hit hit = { .time_us = row->time_us, .seq = row->seq, .at = page->records.len };
 
@@ -156,7 +156,7 @@ static bool add_found(void *arg, const struct scan_row *row)
 	return true;
 }
 
-static struct scan *begin_find(struct http_records_page *page, struct error *err)
+static struct scan *begin_find(struct api_records_page *page, struct error *err)
 {
 	const struct query_plan *plan = &page->plan;
 	const struct scan_find find = {
@@ -174,7 +174,7 @@ static struct scan *begin_find(struct http_records_page *page, struct error *err
 	return scan_start_find(page->app->store, &find, &sink, err);
 }
 
-static void end_find(struct http_records_page *page)
+static void end_find(struct api_records_page *page)
 {
 	scan_cancel(page->scan);
 	page->scan = NULL;
@@ -187,21 +187,21 @@ static void end_find(struct http_records_page *page)
 }
 
 /* Looks for the id at hand. */
-static enum http_records_end find_one(struct http_records_page *page, int64_t deadline_us, struct error *err)
+static enum api_records_end find_one(struct api_records_page *page, int64_t deadline_us, struct error *err)
 {
 	enum scan_end end;
 
 	if (!page->scan)
 		page->scan = begin_find(page, err);
 	if (!page->scan || scan_step(page->scan, deadline_us, &end, err) < 0)
-		return HTTP_RECORDS_FAILED;
-	if (end_of(end) == HTTP_RECORDS_COMPLETE)
+		return API_RECORDS_FAILED;
+	if (end_of(end) == API_RECORDS_COMPLETE)
 		end_find(page);
 	return end_of(end);
 }
 
 /* Writes the hits anew in order of time, with commas between them. */
-static void put_in_order(struct http_records_page *page)
+static void put_in_order(struct api_records_page *page)
 {
 	struct hit *hits = hits_of(page);
 	struct buf ordered = { 0 };
@@ -219,36 +219,36 @@ static void put_in_order(struct http_records_page *page)
 	page->records = ordered;
 }
 
-static enum http_records_end read_ids(struct http_records_page *page, int64_t deadline_us, struct error *err)
+static enum api_records_end read_ids(struct api_records_page *page, int64_t deadline_us, struct error *err)
 {
 	const struct query_plan *plan = &page->plan;
 
 	while (page->ids_done < plan->ids_count) {
-		enum http_records_end end = find_one(page, deadline_us, err);
+		enum api_records_end end = find_one(page, deadline_us, err);
 
-		if (end != HTTP_RECORDS_COMPLETE)
+		if (end != API_RECORDS_COMPLETE)
 			return end;
 		if (page->ids_done < plan->ids_count && clock_monotonic_us() >= deadline_us)
-			return HTTP_RECORDS_PAUSED;
+			return API_RECORDS_PAUSED;
 	}
 	if (page->records.failed || page->hits.failed || page->not_found.failed) {
 		error_set(err, ERROR_NOMEM, "Out of memory for a page of records");
-		return HTTP_RECORDS_FAILED;
+		return API_RECORDS_FAILED;
 	}
 	put_in_order(page);
-	return HTTP_RECORDS_COMPLETE;
+	return API_RECORDS_COMPLETE;
 }
 
 static bool take_charge(void *arg, const struct scan_row *row)
 {
-	struct http_records_page *page = arg;
+	struct api_records_page *page = arg;
 
 	(void)row;
 	page->is_paid = true;
 	return false;
 }
 
-static struct scan *begin_charge(struct http_records_page *page, struct error *err)
+static struct scan *begin_charge(struct api_records_page *page, struct error *err)
 {
 	const struct scan_sink sink = { .on_record = take_charge, .on_ready = on_ready, .arg = page };
 
@@ -257,15 +257,15 @@ static struct scan *begin_charge(struct http_records_page *page, struct error *e
 }
 
 /* A page that a cursor leads to is charged once. */
-static enum http_records_end look_for_charge(struct http_records_page *page, int64_t deadline_us, struct error *err)
+static enum api_records_end look_for_charge(struct api_records_page *page, int64_t deadline_us, struct error *err)
 {
 	enum scan_end end;
 
 	if (!page->scan)
 		page->scan = begin_charge(page, err);
 	if (!page->scan || scan_step(page->scan, deadline_us, &end, err) < 0)
-		return HTTP_RECORDS_FAILED;
-	if (end_of(end) == HTTP_RECORDS_COMPLETE) {
+		return API_RECORDS_FAILED;
+	if (end_of(end) == API_RECORDS_COMPLETE) {
 		scan_cancel(page->scan);
 		page->scan = NULL;
 		page->asks_paid = false;
@@ -273,12 +273,12 @@ static enum http_records_end look_for_charge(struct http_records_page *page, int
 	return end_of(end);
 }
 
-enum http_records_end http_records_read(struct http_records_page *page, int64_t deadline_us, struct error *err)
+enum api_records_end api_records_read(struct api_records_page *page, int64_t deadline_us, struct error *err)
 {
 	if (page->asks_paid) {
-		enum http_records_end end = look_for_charge(page, deadline_us, err);
+		enum api_records_end end = look_for_charge(page, deadline_us, err);
 
-		if (end != HTTP_RECORDS_COMPLETE)
+		if (end != API_RECORDS_COMPLETE)
 			return end;
 	}
 	return page->plan.by_id ? read_ids(page, deadline_us, err) : read_range(page, deadline_us, err);

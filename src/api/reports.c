@@ -22,7 +22,7 @@ static void reply_unknown(struct http_request *request)
 	buf_free(&detail);
 }
 
-void http_report_reply(struct http_request *request, const struct report *report)
+void api_report_reply(struct http_request *request, const struct report *report)
 {
 	struct buf base_url = { 0 }, body = { 0 };
 	struct error err;
@@ -37,14 +37,14 @@ void http_report_reply(struct http_request *request, const struct report *report
 	buf_free(&base_url);
 }
 
-int http_report_is_visible(const struct http_request *request, const struct http_app *app,
-                           const struct report *report, struct error *err)
+int api_report_is_visible(const struct http_request *request, const struct api *app,
+                          const struct report *report, struct error *err)
 {
 	return accounts_reads(app->store, http_request_account(request), str_from(report->creator), err);
 }
 
 /* False when the request has been answered instead. */
-static bool find(struct http_request *request, const struct http_app *app, struct report *report)
+static bool find(struct http_request *request, const struct api *app, struct report *report)
 {
 	struct error err;
 
@@ -55,7 +55,7 @@ static bool find(struct http_request *request, const struct http_app *app, struc
 			http_reply_error(request, &err);
 		return false;
 	}
-	int visible = http_report_is_visible(request, app, report, &err);
+	int visible = api_report_is_visible(request, app, report, &err);
 
 	if (visible > 0)
 		return true;
@@ -67,17 +67,17 @@ static bool find(struct http_request *request, const struct http_app *app, struc
 	return false;
 }
 
-void http_report_get(struct http_request *request, void *arg)
+void api_report_get(struct http_request *request, void *arg)
 {
 	struct report report;
 
 	if (!find(request, arg, &report))
 		return;
-	http_report_reply(request, &report);
+	api_report_reply(request, &report);
 	report_free(&report);
 }
 
-static bool cancel(struct http_request *request, const struct http_app *app, const struct report *report)
+static bool cancel(struct http_request *request, const struct api *app, const struct report *report)
 {
 	char by[32];
 	struct error err;
@@ -97,7 +97,7 @@ static bool cancel(struct http_request *request, const struct http_app *app, con
 	return false;
 }
 
-void http_report_delete(struct http_request *request, void *arg)
+void api_report_delete(struct http_request *request, void *arg)
 {
 	struct report report;
 	bool cancelled;
@@ -107,5 +107,5 @@ void http_report_delete(struct http_request *request, void *arg)
 	cancelled = cancel(request, arg, &report);
 	report_free(&report);
 	if (cancelled)
-		http_report_get(request, arg);
+		api_report_get(request, arg);
 }

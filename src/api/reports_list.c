@@ -17,7 +17,7 @@
 
 struct list {
 	const struct http_request *request;
-	const struct http_app *app;
+	const struct api *app;
 	struct str account;
 	unsigned states; /* bit n: state n is wanted */
 	int64_t from_us;
@@ -145,7 +145,7 @@ static bool add_report(void *arg, const struct report *report)
 	struct list *list = arg;
 
 	int visible = list->states & 1U << report->state ?
-	                      http_report_is_visible(list->request, list->app, report, &list->err) :
+	                      api_report_is_visible(list->request, list->app, report, &list->err) :
 	                      0;
 
 	if (visible <= 0)
@@ -195,7 +195,7 @@ static void answer(struct http_request *request, const struct list *list)
 	http_reply(request, 200, "application/json", &body);
 }
 
-static void list_reports(struct http_request *request, const struct http_app *app, struct list *list)
+static void list_reports(struct http_request *request, const struct api *app, struct list *list)
 {
 	char account[ACCOUNT_ID_LEN + 1] = "";
 	struct buf base_url = { 0 };
@@ -216,9 +216,9 @@ static void list_reports(struct http_request *request, const struct http_app *ap
 	buf_free(&list->reports);
 }
 
-void http_report_list(struct http_request *request, void *arg)
+void api_report_list(struct http_request *request, void *arg)
 {
-	const struct http_app *app = arg;
+	const struct api *app = arg;
 	struct query_params params = { 0 };
 	struct list list = { 0 };
 	struct error err;
@@ -226,7 +226,7 @@ void http_report_list(struct http_request *request, void *arg)
 	if (query_params_decode(&params, http_request_query(request), &err) < 0 ||
 	    read_parameters(&list, &params, &err) < 0)
 		http_reply_error(request, &err);
-	else if (http_plan_may_read(request, app, list.account))
+	else if (api_plan_may_read(request, app, list.account))
 		list_reports(request, app, &list);
 	query_params_free(&params);
 }

@@ -20,7 +20,7 @@
 /* Too large for the stack of a handler. */
 struct post {
 	struct http_request *request;
-	const struct http_app *app;
+	const struct api *app;
 	struct query_params params;
 	struct query_problems problems;
 	struct query_plan plan; /* borrows from params */
@@ -31,12 +31,12 @@ struct post {
 
 /* Each of these answers the request where it returns false. */
 
-bool http_report_read_body(struct http_request *request, struct query_params *params,
-                           struct query_problems *problems)
+bool api_report_read_body(struct http_request *request, struct query_params *params,
+                          struct query_problems *problems)
 {
 	struct error err = { 0 };
 
-	if (http_report_params(params, problems, http_request_body(request), &err) == 0)
+	if (api_report_params(params, problems, http_request_body(request), &err) == 0)
 		return true;
 	if (err.code == ERROR_INVALID && params->count < QUERY_PARAMS_MAX)
 		http_reply_problem(request, 400, "Malformed JSON", "Malformed JSON payload.");
@@ -50,7 +50,7 @@ static bool read_body(struct post *post)
 	struct str body = http_request_body(post->request);
 
 	post->body_hash = id_hash64(body.p, body.len, 0);
-	return http_report_read_body(post->request, &post->params, &post->problems);
+	return api_report_read_body(post->request, &post->params, &post->problems);
 }
 
 static bool read_key(struct post *post)
@@ -78,7 +78,7 @@ static void reply_again(struct post *post, const char *id, uint64_t body_hash)
 	} else if (reports_get(post->app->reports, str_from(id), &report, &err) < 0) {
 		http_reply_error(post->request, &err);
 	} else {
-		http_report_reply(post->request, &report);
+		api_report_reply(post->request, &report);
 		report_free(&report);
 	}
 }
@@ -113,22 +113,22 @@ static void check_callback(struct str url, struct query_problems *problems)
 	query_problems_add(problems, CALLBACK_NAME, "%s", reason ? reason + 1 : err.message);
 }
 
-bool http_report_make_plan(struct http_request *request, const struct http_app *app, int64_t received_us,
-                           const struct query_params *params, struct query_plan *plan,
-                           struct query_problems *problems)
+bool api_report_make_plan(struct http_request *request, const struct api *app, int64_t received_us,
+                          const struct query_params *params, struct query_plan *plan,
+                          struct query_problems *problems)
 {
 	struct query_limits limits = {
 		.window_max_us = app->config->report_window_max,
-		.any_values = http_plan_any_values(app),
+		.any_values = api_plan_any_values(app),
 	};
 
-	query_plan_make(plan, QUERY_ASYNC, params, &limits, http_plan_range_end(received_us), problems);
+	query_plan_make(plan, QUERY_ASYNC, params, &limits, api_plan_range_end(received_us), problems);
 	check_callback(plan->callback_url, problems);
 	if (problems->count > 0) {
 		http_reply_invalid(request, problems);
 		return false;
 	}
-	if (!http_plan_may_read(request, app, str_from(plan->account)))
+	if (!api_plan_may_read(request, app, str_from(plan->account)))
 		return false;
 	if (billing_is_free(plan->product))
 		billing_settle(app->billing);
@@ -137,8 +137,8 @@ bool http_report_make_plan(struct http_request *request, const struct http_app *
 
 static bool make_plan(struct post *post)
 {
-	return http_report_make_plan(post->request, post->app, post->received_us, &post->params, &post->plan,
-	                             &post->problems);
+	return api_report_make_plan(post->request, post->app, post->received_us, &post->params, &post->plan,
+	                            &post->problems);
 }
 
 static void create(struct post *post)
@@ -159,7 +159,7 @@ static void create(struct post *post)
 	http_request_base_url(post->request, &base_url);
 	request.base_url = buf_str(&base_url);
 	if (reports_create(post->app->reports, &request, &report, &err) == 0) {
-		http_report_reply(post->request, &report);
+		api_report_reply(post->request, &report);
 		report_free(&report);
 	} else if (err.code == ERROR_LIMIT) {
 		http_reply_header(post->request, "Retry-After", PENDING_RETRY_SECONDS);
@@ -170,7 +170,7 @@ static void create(struct post *post)
 	buf_free(&base_url);
 }
 
-void http_report_post(struct http_request *request, void *arg)
+void api_report_post(struct http_request *request, void *arg)
 {
 	struct post *post = calloc(1, sizeof(*post));
 	struct error err;

@@ -18,11 +18,11 @@
 
 static void summary_free(void *arg)
 {
-	struct http_summary *summary = arg;
+	struct api_summary *summary = arg;
 
-	http_work_end(&summary->work);
+	api_work_end(&summary->work);
 	aggregate_cancel(summary->aggregate);
-	http_summary_turn_leave(summary->app, &summary->turn);
+	api_summary_turn_leave(summary->app, &summary->turn);
 	query_params_free(&summary->params);
 	buf_free(&summary->accounts);
 	zone_free(&summary->zone);
@@ -32,12 +32,12 @@ static void summary_free(void *arg)
 /* It has waited, and its turn has come: not from within the end of another. */
 static void on_turn(void *arg)
 {
-	struct http_summary *summary = arg;
+	struct api_summary *summary = arg;
 
-	http_work_resume(&summary->work);
+	api_work_resume(&summary->work);
 }
 
-static void refuse_groups(struct http_summary *summary)
+static void refuse_groups(struct api_summary *summary)
 {
 	struct query_problems problems = { 0 };
 
@@ -49,13 +49,13 @@ static void refuse_groups(struct http_summary *summary)
 
 static void on_ready(void *arg)
 {
-	struct http_summary *summary = arg;
+	struct api_summary *summary = arg;
 
-	http_work_run(&summary->work);
+	api_work_run(&summary->work);
 }
 
 /* Its turn has come: what there is now is what it tells of. */
-static int begin(struct http_summary *summary, struct error *err)
+static int begin(struct api_summary *summary, struct error *err)
 {
 	const struct query_plan *plan = &summary->plan;
 	struct str zone = plan->time_zone.p ? plan->time_zone : STR_LITERAL("UTC");
@@ -90,43 +90,43 @@ static int begin(struct http_summary *summary, struct error *err)
 	return summary->aggregate ? 0 : -1;
 }
 
-static enum http_work_state read_slice(struct http_summary *summary, int64_t deadline_us, struct error *err)
+static enum api_work_state read_slice(struct api_summary *summary, int64_t deadline_us, struct error *err)
 {
 	enum scan_end end;
 
 	if ((!summary->aggregate && begin(summary, err) < 0) ||
 	    aggregate_step(summary->aggregate, deadline_us, &end, err) < 0)
-		return HTTP_WORK_FAILED;
+		return API_WORK_FAILED;
 	if (end == SCAN_WAITS)
-		return HTTP_WORK_WAITS;
+		return API_WORK_WAITS;
 	if (end != SCAN_DONE)
-		return HTTP_WORK_MORE;
-	return http_summary_answer(summary, err) == 0 ? HTTP_WORK_ANSWERED : HTTP_WORK_FAILED;
+		return API_WORK_MORE;
+	return api_summary_answer(summary, err) == 0 ? API_WORK_ANSWERED : API_WORK_FAILED;
 }
 
-static enum http_work_state summary_step(void *arg, int64_t deadline_us, struct error *err)
+static enum api_work_state summary_step(void *arg, int64_t deadline_us, struct error *err)
 {
-	struct http_summary *summary = arg;
-	enum http_work_state state = read_slice(summary, deadline_us, err);
+	struct api_summary *summary = arg;
+	enum api_work_state state = read_slice(summary, deadline_us, err);
 
-	if (state != HTTP_WORK_FAILED || err->code != ERROR_NOT_FOUND)
+	if (state != API_WORK_FAILED || err->code != ERROR_NOT_FOUND)
 		return state;
 	refuse_groups(summary);
-	return HTTP_WORK_ANSWERED;
+	return API_WORK_ANSWERED;
 }
 
 /* --- its beginning: each of these has answered the request where it returns false --- */
 
-static bool make_plan(struct http_summary *summary)
+static bool make_plan(struct api_summary *summary)
 {
 	struct query_limits limits = { .window_max_us = summary->app->config->summary_window_max };
 
-	return http_plan_make(summary->request, summary->app, QUERY_SUMMARY, &limits, summary->received_us,
-	                      &summary->params, &summary->plan);
+	return api_plan_make(summary->request, summary->app, QUERY_SUMMARY, &limits, summary->received_us,
+	                     &summary->params, &summary->plan);
 }
 
 /* True when it is its turn. Otherwise it waits for that, or (*gone) has been refused. */
-static bool take_turn(struct http_summary *summary, bool *gone)
+static bool take_turn(struct api_summary *summary, bool *gone)
 {
 	struct error err;
 
@@ -134,11 +134,11 @@ static bool take_turn(struct http_summary *summary, bool *gone)
 	summary->turn.account = http_request_account(summary->request)->id;
 	summary->turn.start = on_turn;
 	summary->turn.arg = summary;
-	switch (http_summary_turn_enter(summary->app, &summary->turn)) {
+	switch (api_summary_turn_enter(summary->app, &summary->turn)) {
 	case SUMMARY_STARTS:
 		return true;
 	case SUMMARY_WAITS:
-		if (http_work_wait(&summary->work, TASK_SUMMARIES, &err) == 0)
+		if (api_work_wait(&summary->work, TASK_SUMMARIES, &err) == 0)
 			return false;
 		http_reply_error(summary->request, &err);
 		*gone = true;
@@ -153,9 +153,9 @@ static bool take_turn(struct http_summary *summary, bool *gone)
 	return false;
 }
 
-void http_summary_get(struct http_request *request, void *app)
+void api_summary_get(struct http_request *request, void *app)
 {
-	struct http_summary *summary = calloc(1, sizeof(*summary));
+	struct api_summary *summary = calloc(1, sizeof(*summary));
 	struct error err;
 	bool gone;
 
@@ -168,11 +168,11 @@ void http_summary_get(struct http_request *request, void *app)
 	summary->app = app;
 	summary->received_us = clock_now_us();
 	id_uuid_from(&summary->app->random, summary->request_id);
-	http_work_init(&summary->work, request, app, summary_step, summary_free, summary);
-	if (!http_work_admit(&summary->work) || !make_plan(summary))
+	api_work_init(&summary->work, request, app, summary_step, summary_free, summary);
+	if (!api_work_admit(&summary->work) || !make_plan(summary))
 		summary_free(summary);
 	else if (take_turn(summary, &gone))
-		http_work_begin(&summary->work, TASK_SUMMARIES);
+		api_work_begin(&summary->work, TASK_SUMMARIES);
 	else if (gone)
 		summary_free(summary);
 }

@@ -15,11 +15,11 @@
 #include "api/work.h"
 #include "store/aggregate.h"
 
-struct http_summary {
+struct api_summary {
 	struct http_request *request;
-	struct http_app *app;
-	struct http_work work;
-	struct http_summary_turn turn;
+	struct api *app;
+	struct api_work work;
+	struct api_summary_turn turn;
 	struct query_params params;
 	struct query_plan plan; /* borrows from params */
 	char request_id[ID_UUID_LEN + 1];
@@ -30,6 +30,6 @@ struct http_summary {
 };
 
 /* Answers with the complete summary, after which the request is dead. -1, without having answered, on failure. */
-int http_summary_answer(struct http_summary *summary, struct error *err);
+int api_summary_answer(struct api_summary *summary, struct error *err);
 
 #endif

@@ -56,7 +56,7 @@ static void write_sums(const struct aggregate_groups *groups, const struct aggre
 	json_array_end(json);
 }
 
-static void write_group(struct http_summary *summary, const struct aggregate_groups *groups,
+static void write_group(struct api_summary *summary, const struct aggregate_groups *groups,
                         const struct aggregate_group *group, struct json *json, struct buf *scratch)
 {
 	const struct query_plan *plan = &summary->plan;
@@ -104,7 +104,7 @@ static void write_total(const struct aggregate_groups *total, struct json *json)
 	json_object_end(json);
 }
 
-static void write_answer(struct http_summary *summary, const struct aggregate_groups *groups,
+static void write_answer(struct api_summary *summary, const struct aggregate_groups *groups,
                          const struct aggregate_groups *total, struct buf *out)
 {
 	struct json json = json_to(out);
@@ -115,7 +115,7 @@ static void write_answer(struct http_summary *summary, const struct aggregate_gr
 	json_key(&json, "_links");
 	json_object_begin(&json);
 	http_request_url(summary->request, &scratch);
-	http_link_write(&json, "self", &scratch);
+	api_link_write(&json, "self", &scratch);
 	json_object_end(&json);
 	json_member_str(&json, "request_id", str_from(summary->request_id));
 	json_member_str(&json, "request_status", STR_LITERAL("SUCCESS"));
@@ -136,7 +136,7 @@ static void write_answer(struct http_summary *summary, const struct aggregate_gr
 	buf_free(&scratch);
 }
 
-int http_summary_answer(struct http_summary *summary, struct error *err)
+int api_summary_answer(struct api_summary *summary, struct error *err)
 {
 	struct aggregate_groups *groups = aggregate_groups(summary->aggregate), total;
 	struct buf out = { 0 };

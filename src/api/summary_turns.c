@@ -10,23 +10,23 @@
 
 #define ACCOUNT_SLOTS 256 /* accounts that share one share the memory of their last turn */
 
-TAILQ_HEAD(turn_list, http_summary_turn);
+TAILQ_HEAD(turn_list, api_summary_turn);
 
-struct http_summary_turns {
+struct api_summary_turns {
 	struct turn_list made, waiting;
 	size_t made_count;
 	uint64_t turn;
 	uint64_t last[ACCOUNT_SLOTS]; /* turns of accounts, by a hash; 0: none yet */
 };
 
-static uint64_t *last_of(struct http_summary_turns *turns, const char *account)
+static uint64_t *last_of(struct api_summary_turns *turns, const char *account)
 {
 	return &turns->last[id_hash64(account, ACCOUNT_ID_LEN, 0) % ACCOUNT_SLOTS];
 }
 
 static size_t count_of(const struct turn_list *list, const char *account)
 {
-	const struct http_summary_turn *turn;
+	const struct api_summary_turn *turn;
 	size_t count = 0;
 
 	TAILQ_FOREACH(turn, list, entry)
@@ -34,7 +34,7 @@ static size_t count_of(const struct turn_list *list, const char *account)
 	return count;
 }
 
-static void begin(struct http_summary_turns *turns, struct http_summary_turn *turn)
+static void begin(struct api_summary_turns *turns, struct api_summary_turn *turn)
 {
 	turn->state = TURN_HAS;
 	TAILQ_INSERT_TAIL(&turns->made, turn, entry);
@@ -43,9 +43,9 @@ static void begin(struct http_summary_turns *turns, struct http_summary_turn *tu
 }
 
 /* Of those that wait; NULL if none does. */
-static struct http_summary_turn *next_of(struct http_summary_turns *turns)
+static struct api_summary_turn *next_of(struct api_summary_turns *turns)
 {
-	struct http_summary_turn *turn, *next = NULL;
+	struct api_summary_turn *turn, *next = NULL;
 	size_t least = SIZE_MAX;
 
 	TAILQ_FOREACH(turn, &turns->waiting, entry) {
@@ -60,9 +60,9 @@ static struct http_summary_turn *next_of(struct http_summary_turns *turns)
 	return next;
 }
 
-static struct http_summary_turns *turns_get(struct http_app *app)
+static struct api_summary_turns *turns_get(struct api *app)
 {
-	struct http_summary_turns *turns = app->summary_turns;
+	struct api_summary_turns *turns = app->summary_turns;
 
 	if (turns)
 		return turns;
@@ -75,9 +75,9 @@ static struct http_summary_turns *turns_get(struct http_app *app)
 	return turns;
 }
 
-enum http_summary_entry http_summary_turn_enter(struct http_app *app, struct http_summary_turn *turn)
+enum api_summary_entry api_summary_turn_enter(struct api *app, struct api_summary_turn *turn)
 {
-	struct http_summary_turns *turns = turns_get(app);
+	struct api_summary_turns *turns = turns_get(app);
 
 	if (!turns)
 		return SUMMARY_REFUSED;
@@ -92,10 +92,10 @@ enum http_summary_entry http_summary_turn_enter(struct http_app *app, struct htt
 	return SUMMARY_WAITS;
 }
 
-void http_summary_turn_leave(struct http_app *app, struct http_summary_turn *turn)
+void api_summary_turn_leave(struct api *app, struct api_summary_turn *turn)
 {
-	struct http_summary_turns *turns = app->summary_turns;
-	struct http_summary_turn *next;
+	struct api_summary_turns *turns = app->summary_turns;
+	struct api_summary_turn *next;
 
 	if (turn->state == TURN_NONE)
 		return;

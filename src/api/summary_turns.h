@@ -14,23 +14,23 @@
 #include "api/routes.h"
 
 /* A summary's place among those that are made or wait; zeroed at first. */
-struct http_summary_turn {
-	TAILQ_ENTRY(http_summary_turn) entry;
+struct api_summary_turn {
+	TAILQ_ENTRY(api_summary_turn) entry;
 	enum { TURN_NONE, TURN_WAITS, TURN_HAS } state;
 	const char *account; /* who asked; lives as long as the turn */
 	void (*start)(void *arg);
 	void *arg;
 };
 
-enum http_summary_entry { SUMMARY_STARTS, SUMMARY_WAITS, SUMMARY_REFUSED };
+enum api_summary_entry { SUMMARY_STARTS, SUMMARY_WAITS, SUMMARY_REFUSED };
 
 /*
  * Takes a turn, if there is one, or a place in the queue: start(arg) is then called, from within a leave of another.
  * Refused when too many of the account wait, or memory is out.
  */
-enum http_summary_entry http_summary_turn_enter(struct http_app *app, struct http_summary_turn *turn);
+enum api_summary_entry api_summary_turn_enter(struct api *app, struct api_summary_turn *turn);
 
 /* Gives the turn, or the place in the queue, back. Does nothing for one that has neither. */
-void http_summary_turn_leave(struct http_app *app, struct http_summary_turn *turn);
+void api_summary_turn_leave(struct api *app, struct api_summary_turn *turn);
 
 #endif

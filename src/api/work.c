@@ -11,30 +11,30 @@
 
 static void on_step(void *arg, int64_t deadline_us)
 {
-	struct http_work *work = arg;
+	struct api_work *work = arg;
 	struct error err = { 0 };
-	enum http_work_state end = work->step(work->arg, deadline_us, &err);
+	enum api_work_state end = work->step(work->arg, deadline_us, &err);
 
-	if (end == HTTP_WORK_MORE && task_start(&work->task, &err) == 0)
+	if (end == API_WORK_MORE && task_start(&work->task, &err) == 0)
 		return;
-	if (end == HTTP_WORK_WAITS) {
+	if (end == API_WORK_WAITS) {
 		task_cancel(&work->task);
 		return;
 	}
-	if (end != HTTP_WORK_ANSWERED)
+	if (end != API_WORK_ANSWERED)
 		http_reply_error(work->request, &err);
 	work->free(work->arg);
 }
 
-void http_work_init(struct http_work *work, struct http_request *request, const struct http_app *app,
-                    enum http_work_state (*step)(void *arg, int64_t deadline_us, struct error *err),
-                    void (*free)(void *arg), void *arg)
+void api_work_init(struct api_work *work, struct http_request *request, const struct api *app,
+                   enum api_work_state (*step)(void *arg, int64_t deadline_us, struct error *err),
+                   void (*free)(void *arg), void *arg)
 {
-	*work = (struct http_work){ .request = request, .app = app, .step = step, .free = free, .arg = arg };
+	*work = (struct api_work){ .request = request, .app = app, .step = step, .free = free, .arg = arg };
 	task_init(&work->task, app->tasks, http_request_account(request)->id, TASK_PAGES, on_step, work);
 }
 
-bool http_work_admit(struct http_work *work)
+bool api_work_admit(struct api_work *work)
 {
 	const char *account = http_request_account(work->request)->id;
 	size_t max = (size_t)work->app->config->sync_concurrent_max;
@@ -51,7 +51,7 @@ bool http_work_admit(struct http_work *work)
 	return false;
 }
 
-void http_work_run(struct http_work *work)
+void api_work_run(struct api_work *work)
 {
 	struct error err;
 
@@ -61,14 +61,14 @@ void http_work_run(struct http_work *work)
 	work->free(work->arg);
 }
 
-void http_work_begin(struct http_work *work, enum task_priority priority)
+void api_work_begin(struct api_work *work, enum task_priority priority)
 {
 	work->task.priority = priority;
 	http_request_on_close(work->request, work->free, work->arg);
-	http_work_run(work);
+	api_work_run(work);
 }
 
-int http_work_wait(struct http_work *work, enum task_priority priority, struct error *err)
+int api_work_wait(struct api_work *work, enum task_priority priority, struct error *err)
 {
 	work->task.priority = priority;
 	if (task_reserve(&work->task, err) < 0)
@@ -77,14 +77,14 @@ int http_work_wait(struct http_work *work, enum task_priority priority, struct e
 	return 0;
 }
 
-void http_work_resume(struct http_work *work)
+void api_work_resume(struct api_work *work)
 {
 	struct error err;
 
 	MAY_FAIL(task_start(&work->task, &err)); /* its memory is reserved: this cannot fail */
 }
 
-void http_work_end(struct http_work *work)
+void api_work_end(struct api_work *work)
 {
 	task_cancel(&work->task);
 }

@@ -74,20 +74,20 @@ static void on_healthz(struct http_request *request, void *app)
 {
 	const struct metrics *metrics = app;
 
-	http_healthz_get(request, metrics->sources.app);
+	api_healthz_get(request, metrics->sources.app);
 }
 
 static void on_readyz(struct http_request *request, void *app)
 {
 	const struct metrics *metrics = app;
 
-	http_readyz_get(request, metrics->sources.app);
+	api_readyz_get(request, metrics->sources.app);
 }
 
 static const struct http_route routes[] = {
 	{ .method = HTTP_GET, .path = "/metrics", .handle = on_metrics },
-	{ .method = HTTP_GET, .path = "/problems", .handle = http_problems_get },
-	{ .method = HTTP_GET, .path = "/problems/{name}", .handle = http_problem_get },
+	{ .method = HTTP_GET, .path = "/problems", .handle = api_problems_get },
+	{ .method = HTTP_GET, .path = "/problems/{name}", .handle = api_problem_get },
 	{ .method = HTTP_GET, .path = "/healthz", .handle = on_healthz },
 	{ .method = HTTP_GET, .path = "/readyz", .handle = on_readyz },
 	{ 0 },

@@ -48,7 +48,7 @@ static void take_cpu(struct snapshot *snapshot)
 
 void snapshot_take(struct snapshot *snapshot, const struct metrics_sources *sources)
 {
-	const struct http_app *app = sources->app;
+	const struct api *app = sources->app;
 	struct clock_watch clock;
 	struct error err;
 

@@ -17,7 +17,7 @@
 
 /* Whom to ask. All stay the caller's and must outlive the metrics. */
 struct metrics_sources {
-	struct http_app *app; /* with its store, ingest, reports, billing, disk and server */
+	struct api *app; /* with its store, ingest, reports, billing, disk and server */
 	const struct callbacks *callbacks;
 	const struct lag *lag;
 	const struct http_access *access;

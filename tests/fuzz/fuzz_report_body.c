@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct query_problems problems = { 0 };
 	struct error err;
 
-	if (http_report_params(&params, &problems, (struct str){ (const char *)data, size }, &err) == 0) {
+	if (api_report_params(&params, &problems, (struct str){ (const char *)data, size }, &err) == 0) {
 		must(params.count <= QUERY_PARAMS_MAX);
 		for (size_t i = 0; i < params.count; i++)
 			must(!memchr(params.list[i].value.p, '\0', params.list[i].value.len));

@@ -30,7 +30,7 @@ static void teardown(void)
 /* "name=value&name=value", then problems as "! name: reason" */
 static const char *read_body(const char *json)
 {
-	if (http_report_params(&params, &problems, str_from(json), &err) < 0)
+	if (api_report_params(&params, &problems, str_from(json), &err) < 0)
 		return err.message;
 	for (size_t i = 0; i < params.count; i++)
 		buf_addf(&text, "%s%.*s=%.*s", i > 0 ? "&" : "", STR_ARGS(params.list[i].name),
