@@ -26,7 +26,6 @@ enum stop { STOP_SLICE, STOP_RETRY, STOP_LIMIT, STOP_FAILED };
 struct maker {
 	struct store *store;
 	const struct report_spec *spec;
-	maker_scan_fn start_scan;
 	struct scan *scan; /* it stands at now.position; NULL: to be started there */
 	struct scan_query query;
 	struct maker_lines lines;
@@ -94,7 +93,6 @@ struct maker *maker_new(struct store *store, const struct report_spec *spec, con
 		return NULL;
 	}
 	maker->store = store;
-	maker->start_scan = scan_start;
 	maker->spec = spec;
 	maker->chunk_bytes = spec->compression == REPORT_ZSTD ? CHUNK_BYTES_ZSTD : CHUNK_BYTES;
 	maker->query = spec->query;
@@ -104,11 +102,6 @@ struct maker *maker_new(struct store *store, const struct report_spec *spec, con
 		return maker;
 	maker_free(maker);
 	return NULL;
-}
-
-void maker_set_scan(struct maker *maker, maker_scan_fn scan)
-{
-	maker->start_scan = scan;
 }
 
 static bool is_late(const struct maker *maker)
@@ -316,7 +309,7 @@ static int begin_scan(struct maker *maker)
 	};
 
 	if (!maker->scan)
-		maker->scan = maker->start_scan(maker->store, &maker->query, &maker->now.position, &sink, maker->err);
+		maker->scan = scan_start(maker->store, &maker->query, &maker->now.position, &sink, maker->err);
 	return maker->scan ? 0 : -1;
 }
 

@@ -33,13 +33,6 @@ struct maker_state {
 	uint64_t chunk_rows; /* a chunk ends with as many rows, if not with its bytes; 0: by its bytes alone */
 };
 
-/* scan_start, or what a test puts in its place. */
-typedef struct scan *(*maker_scan_fn)(struct store *store, const struct scan_query *query,
-                                      const struct scan_position *from, const struct scan_sink *sink,
-                                      struct error *err);
-
-void maker_set_scan(struct maker *maker, maker_scan_fn scan);
-
 /* How lines are made for a spec. */
 struct maker_lines {
 	bool ready;       /* the scan gives the lines of the file */

@@ -4,6 +4,90 @@
  */
 #include "store/engine.h"
 
+int store_open(struct store **out, const struct store_options *options, struct error *err)
+{
+	const struct store_ops *engine = options->engine ? options->engine : &store_days_engine;
+
+	return engine->open(out, options, err);
+}
+
+void store_close(struct store *store)
+{
+	if (store)
+		store_ops(store)->close(store);
+}
+
+/* --- records in --- */
+
+int store_put(struct store *store, const struct record *record, int64_t time_us, enum store_put_result *result,
+              struct error *err)
+{
+	return store_ops(store)->put(store, record, time_us, NULL, result, err);
+}
+
+int store_put_version(struct store *store, const struct record *record, int64_t time_us,
+                      const struct store_versions *versions, enum store_put_result *result, struct error *err)
+{
+	return store_ops(store)->put(store, record, time_us, versions, result, err);
+}
+
+void store_expect(const struct store *store, const struct record *record)
+{
+	if (store_ops(store)->expect)
+		store_ops(store)->expect(store, record);
+}
+
+int store_commit(struct store *store, struct error *err)
+{
+	return store_ops(store)->commit(store, err);
+}
+
+size_t store_uncommitted(const struct store *store)
+{
+	return store_ops(store)->uncommitted(store);
+}
+
+uint64_t store_aborts(const struct store *store)
+{
+	return store_ops(store)->aborts(store);
+}
+
+uint64_t store_snapshot(const struct store *store)
+{
+	return store_ops(store)->snapshot(store);
+}
+
+/* --- days --- */
+
+const int32_t *store_days(const struct store *store, size_t *count)
+{
+	return store_ops(store)->days(store, count);
+}
+
+int store_remove_days_before(struct store *store, int32_t day, int max)
+{
+	return store_ops(store)->remove_days_before(store, day, max);
+}
+
+/* --- scans --- */
+
+struct scan *scan_start(struct store *store, const struct scan_query *query, const struct scan_position *from,
+                        const struct scan_sink *sink, struct error *err)
+{
+	return store_ops(store)->scan(store, query, from, sink, err);
+}
+
+struct scan *scan_start_find(struct store *store, const struct scan_find *find, const struct scan_sink *sink,
+                             struct error *err)
+{
+	return store_ops(store)->find(store, find, sink, err);
+}
+
+double scan_share(const struct store *store, const struct scan_query *query, const struct scan_position *position)
+{
+	return store_ops(store)->share(store, query, position);
+}
+
 int scan_step(struct scan *scan, int64_t deadline_us, enum scan_end *end, struct error *err)
 {
 	return scan->ops->step(scan, deadline_us, end, err);
@@ -24,6 +108,15 @@ void scan_cancel(struct scan *scan)
 {
 	if (scan)
 		scan->ops->cancel(scan);
+}
+
+/* --- aggregates --- */
+
+struct aggregate *aggregate_start(struct store *store, const struct aggregate_query *query, struct error *err)
+{
+	const struct store_ops *ops = store_ops(store);
+
+	return ops->aggregate ? ops->aggregate(store, query, err) : aggregate_start_scanned(store, query, err);
 }
 
 int aggregate_step(struct aggregate *aggregate, int64_t deadline_us, enum scan_end *end, struct error *err)
@@ -56,4 +149,50 @@ void aggregate_cancel(struct aggregate *aggregate)
 {
 	if (aggregate)
 		aggregate->ops->cancel(aggregate);
+}
+
+/* --- changes --- */
+
+struct changes *changes_new(struct store *store, const struct changes_query *query, struct error *err)
+{
+	return store_ops(store)->changes(store, query, err);
+}
+
+int changes_run(struct changes *changes, int64_t deadline_us, enum scan_end *end, struct error *err)
+{
+	return changes->ops->run(changes, deadline_us, end, err);
+}
+
+struct changes_page changes_page(const struct changes *changes)
+{
+	return changes->ops->page(changes);
+}
+
+struct str changes_text(const struct changes *changes, size_t index)
+{
+	return changes->ops->text(changes, index);
+}
+
+bool changes_may_have(const struct store *store, const struct catalog_product *product,
+                      const char account[SCAN_ACCOUNT_LEN], uint64_t since)
+{
+	return store_ops(store)->may_have_changes(store, product, account, since);
+}
+
+void changes_free(struct changes *changes)
+{
+	if (changes)
+		changes->ops->cancel(changes);
+}
+
+/* --- erasing --- */
+
+struct erase *erase_new(struct store *store, const struct erase_scope *scope, struct error *err)
+{
+	const struct store_ops *ops = store_ops(store);
+
+	if (ops->erase)
+		return ops->erase(store, scope, err);
+	error_set(err, ERROR_INVALID, "erasing: the storage engine \"%s\" cannot", ops->name);
+	return NULL;
 }

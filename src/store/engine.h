@@ -1,12 +1,71 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * engine.h: what lies below the store's interface: for those who write an engine of it, and nobody else.
+ * engine.h: the seam between the store's interface and what keeps the records: for those who write an engine.
+ *
+ * The functions of store.h, scan.h, aggregate.h, changes.h and erase.h call through the tables below. An engine is a
+ * struct store_ops, and is chosen when the store is opened (store_options.engine). There is one, store_days_engine: an
+ * LMDB environment a day. Its maintenance, statistics, verification and copying are beside the seam, as are accounts,
+ * quarantine and the rows of jobs, which lie in its catalog.
+ *
+ * What a function must do stands with the one of the interface. docs/HACKING.md says how to begin, and
+ * tests/unit/memory_engine.c is a whole one in memory.
  */
 #ifndef CDRD_STORE_ENGINE_H
 #define CDRD_STORE_ENGINE_H
 
 #include "store/aggregate.h"
+#include "store/changes.h"
+#include "store/erase.h"
 #include "store/scan.h"
+#include "store/store.h"
+
+/* Those that say so may be NULL. */
+struct store_ops {
+	const char *name;
+	int (*open)(struct store **out, const struct store_options *options, struct error *err);
+	void (*close)(struct store *store);
+
+	/* `versions` NULL: store_put; otherwise store_put_version */
+	int (*put)(struct store *store, const struct record *record, int64_t time_us,
+	           const struct store_versions *versions, enum store_put_result *result, struct error *err);
+	void (*expect)(const struct store *store, const struct record *record); /* or NULL */
+	int (*commit)(struct store *store, struct error *err);
+	void (*abort)(struct store *store); /* drops what is not committed */
+	size_t (*uncommitted)(const struct store *store);
+	uint64_t (*aborts)(const struct store *store);
+	uint64_t (*snapshot)(const struct store *store);
+
+	struct scan *(*scan)(struct store *store, const struct scan_query *query, const struct scan_position *from,
+	                     const struct scan_sink *sink, struct error *err);
+	double (*share)(const struct store *store, const struct scan_query *query,
+	                const struct scan_position *position);
+	struct scan *(*find)(struct store *store, const struct scan_find *find, const struct scan_sink *sink,
+	                     struct error *err);
+	struct aggregate *(*aggregate)(struct store *store, const struct aggregate_query *query,
+	                               struct error *err); /* NULL: all records are scanned */
+	struct changes *(*changes)(struct store *store, const struct changes_query *query, struct error *err);
+	bool (*may_have_changes)(const struct store *store, const struct catalog_product *product,
+	                         const char account[SCAN_ACCOUNT_LEN], uint64_t since);
+	struct erase *(*erase)(struct store *store, const struct erase_scope *scope,
+	                       struct error *err); /* NULL: it cannot */
+
+	const int32_t *(*days)(const struct store *store, size_t *count);
+	int (*remove_days_before)(struct store *store, int32_t day, int max); /* retention */
+};
+
+extern const struct store_ops store_days_engine;
+
+/* An engine's own struct store begins with this one. */
+struct store_head {
+	const struct store_ops *ops;
+};
+
+static inline const struct store_ops *store_ops(const struct store *store)
+{
+	return ((const struct store_head *)(const void *)store)->ops;
+}
+
+/* --- scans --- */
 
 /* See the functions of scan.h. `step` may set *end to SCAN_WAITS, if it has seen to it that scan_ready is called. */
 struct scan_ops {
@@ -21,6 +80,23 @@ struct scan {
 	struct scan_query query;
 	struct scan_sink sink;
 };
+
+/* Does a record, of which the filters' columns are filled, pass them? */
+static inline bool scan_passes(const struct scan_query *query, const struct record *record)
+{
+	for (size_t i = 0; i < query->filters_count; i++) {
+		const struct scan_filter *filter = &query->filters[i];
+
+		if (!scan_filter_passes(filter, record->values[filter->column]))
+			return false;
+	}
+	return true;
+}
+
+/* Something has come for a scan that waits: to be called from the loop, not from within `step`. */
+void scan_ready(struct scan *scan);
+
+/* --- aggregates --- */
 
 /* See the functions of aggregate.h. `hurry` may be NULL. */
 struct aggregate_ops {
@@ -69,7 +145,19 @@ int64_t aggregate_interval(struct aggregate *aggregate, int64_t time_us);
 /* One that reads all of its records by a scan: for what cannot be told from less. NULL with ERROR_NOMEM. */
 struct aggregate *aggregate_start_scanned(struct store *store, const struct aggregate_query *query, struct error *err);
 
-/* Something has come for a scan that waits: to be called from the loop, not from within `step`. */
-void scan_ready(struct scan *scan);
+/* --- changes --- */
+
+/* See the functions of changes.h. */
+struct changes_ops {
+	int (*run)(struct changes *changes, int64_t deadline_us, enum scan_end *end, struct error *err);
+	struct changes_page (*page)(const struct changes *changes);
+	struct str (*text)(const struct changes *changes, size_t index);
+	void (*cancel)(struct changes *changes);
+};
+
+/* An engine's own struct of changes begins with this one. */
+struct changes {
+	const struct changes_ops *ops;
+};
 
 #endif

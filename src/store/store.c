@@ -188,12 +188,15 @@ static int check_catalog(const struct store *store, const char *path, struct err
 	                 path, store->days_count, store->options.data_dir);
 }
 
-int store_open(struct store **out, const struct store_options *options, struct error *err)
+static void days_close_all(struct store *store);
+
+static int days_open(struct store **out, const struct store_options *options, struct error *err)
 {
 	struct buf path = { 0 };
 	struct store *store = calloc(1, sizeof(*store));
 	if (!store)
 		return error_set(err, ERROR_NOMEM, "store: out of memory");
+	store->head.ops = &store_days_engine;
 	store->options = *options;
 	store->lock_fd = -1;
 	map_guard_install();
@@ -226,7 +229,7 @@ int store_open(struct store **out, const struct store_options *options, struct e
 	return 0;
 fail:
 	buf_free(&path);
-	store_close(store);
+	days_close_all(store);
 	return -1;
 }
 
@@ -236,10 +239,8 @@ static void detach(struct store_attachment *attachment)
 		attachment->free(attachment->data);
 }
 
-void store_close(struct store *store)
+static void days_close_all(struct store *store)
 {
-	if (!store)
-		return;
 	while (store->days_count)
 		days_remove(store, store->days_count - 1);
 	seal_free(store);
@@ -295,12 +296,12 @@ void store_reader_give(struct store *store, struct block_reader *reader)
 	store->readers = reader;
 }
 
-uint64_t store_snapshot(const struct store *store)
+static uint64_t days_snapshot(const struct store *store)
 {
 	return store->snapshot;
 }
 
-size_t store_uncommitted(const struct store *store)
+static size_t days_uncommitted(const struct store *store)
 {
 	return store->uncommitted;
 }
@@ -332,7 +333,7 @@ static void drop_sealed(struct day *day)
 	forget_sealed(day);
 }
 
-uint64_t store_aborts(const struct store *store)
+static uint64_t days_aborts(const struct store *store)
 {
 	return store->aborts;
 }
@@ -398,7 +399,7 @@ static void note_commit(struct store *store, int result, const struct error *err
 	store->failure = *err;
 }
 
-int store_commit(struct store *store, struct error *err)
+int days_commit(struct store *store, struct error *err)
 {
 	if (store->catalog_failed) {
 		store_abort(store);
@@ -431,3 +432,25 @@ int store_catalog_commit(struct store *store, struct error *err)
 	store->catalog_failed = store->uncommitted > 0;
 	return -1;
 }
+
+const struct store_ops store_days_engine = {
+	.name = "days",
+	.open = days_open,
+	.close = days_close_all,
+	.put = days_put,
+	.expect = days_expect,
+	.commit = days_commit,
+	.abort = store_abort,
+	.uncommitted = days_uncommitted,
+	.aborts = days_aborts,
+	.snapshot = days_snapshot,
+	.scan = days_scan,
+	.share = days_share,
+	.find = days_find,
+	.aggregate = days_aggregate,
+	.changes = days_changes,
+	.may_have_changes = days_may_have_changes,
+	.erase = days_erase,
+	.days = days_listed,
+	.remove_days_before = days_remove_before,
+};

@@ -22,7 +22,10 @@
 
 struct store;
 
+struct store_ops;
+
 struct store_options {
+	const struct store_ops *engine; /* what keeps the records (engine.h); NULL: store_days_engine */
 	const char *data_dir;
 	size_t day_map_bytes;
 	size_t catalog_map_bytes;

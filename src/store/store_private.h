@@ -13,11 +13,13 @@
 #include "store/blocks/block_reader.h"
 #include "store/clock_watch.h"
 #include "store/days/day.h"
+#include "store/engine.h"
 #include "store/store.h"
 
 #define STORE_CHANGED_SLOTS 8192 /* accounts that share one are told of each other's changes */
 
 struct store {
+	struct store_head head;
 	struct store_options options; /* data_dir is a copy of its own */
 	int lock_fd;
 	struct env catalog;
@@ -75,6 +77,24 @@ int store_day_ready(struct store *store, struct day *day, MDB_txn *txn, struct e
 
 /* Maps the day's filter, if that is not done yet; without opening its environment. */
 int store_day_filter(struct store *store, struct day *day, struct error *err);
+
+/* This engine's side of engine.h, for store_days_engine. */
+int days_put(struct store *store, const struct record *record, int64_t time_us, const struct store_versions *versions,
+             enum store_put_result *result, struct error *err);
+void days_expect(const struct store *store, const struct record *record);
+int days_commit(struct store *store, struct error *err);
+struct scan *days_scan(struct store *store, const struct scan_query *query, const struct scan_position *from,
+                       const struct scan_sink *sink, struct error *err);
+double days_share(const struct store *store, const struct scan_query *query, const struct scan_position *position);
+struct scan *days_find(struct store *store, const struct scan_find *find, const struct scan_sink *sink,
+                       struct error *err);
+struct aggregate *days_aggregate(struct store *store, const struct aggregate_query *query, struct error *err);
+struct changes *days_changes(struct store *store, const struct changes_query *query, struct error *err);
+bool days_may_have_changes(const struct store *store, const struct catalog_product *product,
+                           const char account[SCAN_ACCOUNT_LEN], uint64_t since);
+struct erase *days_erase(struct store *store, const struct erase_scope *scope, struct error *err);
+const int32_t *days_listed(const struct store *store, size_t *count);
+int days_remove_before(struct store *store, int32_t day, int max);
 
 /* days.c: the array of days. */
 int days_list(struct store *store, struct error *err);

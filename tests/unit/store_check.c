@@ -11,7 +11,6 @@
 
 #include "base/clock.h"
 #include "expect.h"
-#include "store/scans/scan_private.h"
 
 static const struct record *record_of(const struct model_record *record)
 {
@@ -66,7 +65,7 @@ static void assert_place(const struct check *check, const struct model_record *r
 static void assert_after(const struct check *check, const struct model_record *record,
                          const struct scan_position *after)
 {
-	const struct scan_at read = scan_at_read(after), *behind = &read;
+	const struct scan_at read = check->engine->at(after), *behind = &read;
 	const struct model_place *place = model_place_at(record, check->query.snapshot);
 	const char *account = record_of(record)->values[check->query.product->account_column].p;
 
@@ -223,6 +222,8 @@ static bool on_span(void *arg, const struct scan_span *span, const struct scan_p
 void check_begin(struct check *check, const char *about, struct store *store, const struct model *model)
 {
 	check->about = about;
+	if (!check->engine)
+		check->engine = &days_test_engine;
 	check->store = store;
 	check->model = model;
 	check->query.accounts = (const char(*)[SCAN_ACCOUNT_LEN])check->accounts;
@@ -237,7 +238,7 @@ void check_begin(struct check *check, const char *about, struct store *store, co
 /* Is the record behind where the scan goes on? */
 static bool is_behind(const struct check *check, const struct model_record *record)
 {
-	const struct scan_at read = scan_at_read(&check->position), *at = &read;
+	const struct scan_at read = check->engine->at(&check->position), *at = &read;
 	const struct model_place *place = model_place_at(record, check->query.snapshot);
 	const char *account = record_of(record)->values[check->query.product->account_column].p;
 	uint32_t number = 0;
@@ -264,9 +265,44 @@ static void pass_unwanted(struct check *check)
 	}
 }
 
+static uint64_t newest_of_days(const struct store *store)
+{
+	return store->last_seq;
+}
+
+const struct test_engine days_test_engine = {
+	.ops = &store_days_engine,
+	.newest = newest_of_days,
+	.at = scan_at_read,
+};
+
+/* A step, and more of them until there is something. The sink's on_ready sets *ready. */
+static int step(const struct test_engine *engine, struct store *store, struct scan *scan, bool *ready,
+                int64_t deadline_us, enum scan_end *end, struct error *err)
+{
+	int rc = scan_step(scan, deadline_us, end, err);
+
+	while (rc == 0 && *end == SCAN_WAITS) {
+		expect(engine->turn, "a scan waits, of an engine that always has an answer");
+		*ready = false;
+		engine->turn(store);
+		expect(*ready, "a scan that waits was not told that something has come");
+		rc = scan_step(scan, deadline_us, end, err);
+	}
+	return rc;
+}
+
+static void on_ready(void *arg)
+{
+	struct check *check = arg;
+
+	check->ready = true;
+}
+
 bool check_page(struct check *check, size_t rows, bool pause)
 {
-	struct scan_sink sink = { .on_record = on_record, .lines = check->lines ? &check->view : NULL, .arg = check };
+	struct scan_sink sink = { .on_record = on_record, .lines = check->lines ? &check->view : NULL,
+		                  .on_ready = on_ready, .arg = check };
 	struct error err = { 0 };
 	struct scan_position before = check->position;
 
@@ -276,7 +312,9 @@ bool check_page(struct check *check, size_t rows, bool pause)
 		sink.on_span = on_span;
 	if (!check->scan)
 		check->scan = scan_start(check->store, &check->query, &check->position, &sink, &err);
-	int rc = check->scan ? scan_step(check->scan, pause ? 0 : INT64_MAX, &check->end, &err) : -1;
+	int rc = check->scan ? step(check->engine, check->store, check->scan, &check->ready, pause ? 0 : INT64_MAX,
+	                            &check->end, &err) :
+	                       -1;
 	expect(rc == 0, "%s: scan: %s", check->about, err.message);
 	scan_position(check->scan, &check->position);
 	if (rows % 2)
@@ -296,6 +334,29 @@ bool check_page(struct check *check, size_t rows, bool pause)
 	expect(memcmp(&before, &check->position, sizeof(before)) != 0, "%s: a slice passed nothing", check->about);
 	pass_unwanted(check);
 	return false;
+}
+
+void check_count(struct check *check, bool pause)
+{
+	struct aggregate_query query = { .scan = check->query, .on_ready = on_ready, .arg = check };
+	struct error err = { 0 };
+	struct aggregate *aggregate = aggregate_start(check->store, &query, &err);
+	struct aggregate_counts counts;
+	enum scan_end end = SCAN_PAUSED;
+	uint64_t wanted = 0;
+
+	while (end != SCAN_DONE) {
+		if (end == SCAN_WAITS)
+			check->engine->turn(check->store);
+		expect(aggregate_step(aggregate, pause ? 0 : INT64_MAX, &end, &err) == 0, "%s: count: %s", check->about,
+		       err.message);
+	}
+	aggregate_counts(aggregate, &counts);
+	aggregate_cancel(aggregate);
+	for (size_t i = 0; i < check->count; i++)
+		wanted += is_wanted(check, check->list[i]);
+	expect(counts.rows == wanted, "%s: %llu records counted, wanted %llu", check->about,
+	       (unsigned long long)counts.rows, (unsigned long long)wanted);
 }
 
 void check_forget(struct check *check)
@@ -322,7 +383,15 @@ struct found {
 	const struct model_record **list;
 	size_t count;
 	size_t at;
+	bool ready;
 };
+
+static void on_found_ready(void *arg)
+{
+	struct found *found = arg;
+
+	found->ready = true;
+}
 
 static bool on_found(void *arg, const struct scan_row *row)
 {
@@ -337,21 +406,21 @@ static bool on_found(void *arg, const struct scan_row *row)
 	return true;
 }
 
-size_t check_find(const char *about, struct store *store, const struct model *model,
+size_t check_find(const char *about, const struct test_engine *engine, struct store *store, const struct model *model,
                   const struct catalog_product *product, const char *account, enum catalog_direction direction,
                   struct str id, size_t max)
 {
 	struct found found = { .about = about };
 	struct error err = { 0 };
 	struct scan_find find = { product, account, direction, id, 0, INT32_MIN, max };
-	struct scan_sink sink = { .on_record = on_found, .arg = &found };
+	struct scan_sink sink = { .on_record = on_found, .on_ready = on_found_ready, .arg = &found };
 	struct scan *scan = scan_start_find(store, &find, &sink, &err);
 	enum scan_end end = SCAN_PAUSED;
 
 	found.list = model_find(model, product, account, direction, id, &found.count);
 	size_t wanted = found.count < max ? found.count : max;
 	while (end == SCAN_PAUSED)
-		expect(scan_step(scan, max % 2 ? 0 : INT64_MAX, &end, &err) == 0, "%s: look-up of %.*s: %s", about,
+		expect(step(engine, store, scan, &found.ready, max % 2 ? 0 : INT64_MAX, &end, &err) == 0, "%s: look-up of %.*s: %s", about,
 		       STR_ARGS(id), err.message);
 	scan_cancel(scan);
 	expect(end == SCAN_DONE && found.at == wanted,

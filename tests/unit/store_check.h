@@ -9,12 +9,14 @@
 #define CDRD_TESTS_UNIT_STORE_CHECK_H
 
 #include "store_model.h"
+#include "test_engine.h"
 
 #define CHECK_ACCOUNTS_MAX 8
 #define CHECK_FILTERS_MAX 3
 
 struct check {
 	const char *about; /* of whoever checks: the seed, the step */
+	const struct test_engine *engine; /* NULL: days_test_engine */
 	struct store *store;
 	const struct model *model;
 	struct scan_query query;
@@ -32,6 +34,7 @@ struct check {
 	size_t given;   /* records of the page */
 	size_t page;    /* records that a page ends behind */
 	size_t spans_given;
+	bool ready; /* on_ready was called */
 	enum scan_end end;
 };
 
@@ -44,10 +47,13 @@ bool check_page(struct check *check, size_t rows, bool pause);
 /* Has the next page begin a scan at the position, as one of a new process does. To be called before the store closes. */
 void check_forget(struct check *check);
 
+/* Counts what a checked query finds, which check_begin has begun. */
+void check_count(struct check *check, bool pause);
+
 void check_end(struct check *check);
 
 /* A look-up against the model; returns how many were found. */
-size_t check_find(const char *about, struct store *store, const struct model *model,
+size_t check_find(const char *about, const struct test_engine *engine, struct store *store, const struct model *model,
                   const struct catalog_product *product, const char *account, enum catalog_direction direction,
                   struct str id, size_t max);
 

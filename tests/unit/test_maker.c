@@ -194,6 +194,14 @@ static struct scan *fake_start(struct store *store, const struct scan_query *que
 	return &fake->base;
 }
 
+static const struct store_ops fake_engine = { .name = "fake", .scan = fake_start, .share = days_share };
+static struct store_head fake_store = { &fake_engine };
+
+static struct store *store_of_rows(void)
+{
+	return (struct store *)(void *)&fake_store;
+}
+
 /* Stretches of up to 400 rows in turns come as a block and one by one, some of the latter of one row only. */
 static void make_rows(int count)
 {
@@ -265,10 +273,9 @@ static void teardown(void)
 
 static struct maker *open_maker(struct str checkpoint)
 {
-	struct maker *maker = maker_new(NULL, &spec, path, checkpoint, &err);
+	struct maker *maker = maker_new(store_of_rows(), &spec, path, checkpoint, &err);
 
 	ck_assert_msg(maker != NULL, "%s", err.message);
-	maker_set_scan(maker, fake_start);
 	return maker;
 }
 
@@ -690,7 +697,7 @@ START_TEST(checkpoint_of_nonsense_is_refused)
 	struct str bad[] = { STR_LITERAL("x"), STR_LITERAL("\x92\x01\x02"), STR_LITERAL("\x91\x7f") };
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		ck_assert_ptr_null(maker_new(NULL, &spec, path, bad[i], &err));
+		ck_assert_ptr_null(maker_new(store_of_rows(), &spec, path, bad[i], &err));
 		ck_assert_int_eq(err.code, ERROR_CORRUPT);
 	}
 }
@@ -724,7 +731,7 @@ static double share_at(const struct scan_query *query, struct scan_at at)
 	struct scan_position position;
 
 	scan_at_write(&at, &position);
-	return scan_share(NULL, query, &position);
+	return scan_share(store_of_rows(), query, &position);
 }
 
 START_TEST(share_counts_days_accounts_and_times)

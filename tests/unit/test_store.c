@@ -344,7 +344,7 @@ START_TEST(look_ups_do_not_make_the_store_forget_what_is_uncommitted)
 	commit();
 	put_many("acct0001", DAY, 10);
 	f.store->days[0]->hot.stale = UINT64_MAX; /* as if sealing had taken most rows away */
-	count = check_find("look-up", f.store, &model, sms(), "acct0001", CATALOG_NO_DIRECTION,
+	count = check_find("look-up", &days_test_engine, f.store, &model, sms(), "acct0001", CATALOG_NO_DIRECTION,
 	                   model.records[3]->now->record.values[sms()->id_column], 10);
 	ck_assert_uint_eq(count, 1);
 	/* The same once more: not new. */
@@ -360,7 +360,7 @@ END_TEST
 static void check_found(size_t first, size_t count)
 {
 	for (size_t i = first; i < first + count; i++)
-		expect(check_find("look-up", f.store, &model, sms(), "acct0001", CATALOG_NO_DIRECTION,
+		expect(check_find("look-up", &days_test_engine, f.store, &model, sms(), "acct0001", CATALOG_NO_DIRECTION,
 		                  model.records[i]->now->record.values[sms()->id_column], 10) == 1,
 		       "record %zu is not found", i);
 }

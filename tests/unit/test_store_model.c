@@ -20,6 +20,7 @@
 #include "expect.h"
 #include "store/putting/moves.h"
 #include "store/store_private.h"
+#include "store/changes.h"
 #include "store/verify.h"
 #include "store_check.h"
 #include "store_fixture.h"
@@ -28,6 +29,7 @@ Suite *suite_store_model(void);
 
 #define SEEDS_SHORT 12
 #define SEEDS_LONG 400
+#define SEEDS_OTHER 4 /* of each other engine */
 #define STEPS 700
 #define ACCOUNTS 4
 #define SCANS 5
@@ -44,6 +46,7 @@ static const char *const product_names[] = { "SMS", "SMS", "SMS", "VOICE-CALL", 
 	                                     "SMS-TRAFFIC-CONTROL" };
 
 struct run {
+	const struct test_engine *engine;
 	uint64_t seed;
 	unsigned step;
 	char about[64];
@@ -177,7 +180,7 @@ static void put(struct run *run, struct sample *sample, const struct store_versi
 		       STR_ARGS(sample->record.values[sample->record.product->id_column]), result, wanted);
 		run->results[result]++;
 		if (stored)
-			model_put(&run->model, stored, versions, run->f.store->last_seq);
+			model_put(&run->model, stored, versions, run->engine->newest(run->f.store));
 	}
 	free(sample);
 }
@@ -213,7 +216,7 @@ static void do_commit(struct run *run)
 
 static void do_abort(struct run *run)
 {
-	store_abort(run->f.store);
+	run->engine->ops->abort(run->f.store);
 	lose_uncommitted(run);
 }
 
@@ -351,7 +354,8 @@ static void any_range(struct run *run, struct scan_query *query)
 
 static void any_query(struct run *run, struct check *check)
 {
-	*check = (struct check){ .spans = pick_percent(run->pick, 50), .lines = pick_percent(run->pick, 40) };
+	*check = (struct check){ .engine = run->engine, .spans = pick_percent(run->pick, 50),
+		                 .lines = pick_percent(run->pick, 40) };
 	struct scan_query *query = &check->query;
 
 	query->product = any_product(run);
@@ -414,12 +418,62 @@ static void do_whole_scan(struct run *run)
 	check_end(&check);
 }
 
+static void do_count(struct run *run)
+{
+	struct check check;
+
+	any_query(run, &check);
+	check_begin(&check, run->about, run->f.store, &run->model);
+	check_count(&check, pick_percent(run->pick, 40));
+	check_end(&check);
+}
+
+static void write_id(void *arg, struct buf *out, const struct record *record)
+{
+	(void)arg;
+	buf_add_str(out, record->values[record->product->id_column]);
+}
+
+/* All changes of an account, page by page: each record is there once. */
+static void do_changes(struct run *run)
+{
+	struct changes_query query = { .product = any_product(run), .accounts = accounts, .accounts_count = 1,
+		                       .max = pick_between(run->pick, 1, 200), .write = write_id };
+	struct error err = { 0 };
+	struct changes_page page = { .more = true };
+	size_t count = 0, wanted = 0;
+
+	while (page.more) {
+		struct changes *changes = changes_new(run->f.store, &query, &err);
+		enum scan_end end = SCAN_PAUSED;
+
+		while (end != SCAN_DONE)
+			expect(changes_run(changes, INT64_MAX, &end, &err) == 0, "%s: changes: %s", run->about,
+			       err.message);
+		page = changes_page(changes);
+		count += page.count;
+		expect(page.up_to > query.since || !page.more, "%s: a page of changes leads nowhere", run->about);
+		query.since = page.up_to;
+		changes_free(changes);
+	}
+	for (size_t i = 0; i < run->model.count; i++) {
+		const struct model_record *record = run->model.records[i];
+		const struct catalog_product *product = query.product;
+
+		wanted += !record->gone && record->committed && record->committed->record.product == product &&
+		          memcmp(record->committed->record.values[product->account_column].p, accounts[0],
+		                 SCAN_ACCOUNT_LEN) == 0;
+	}
+	expect(count == wanted, "%s: %zu changes of %.*s, wanted %zu", run->about, count, STR_ARGS(query.product->name),
+	       wanted);
+}
+
 static void find(struct run *run, const struct catalog_product *product, const char *account, struct str id)
 {
 	enum catalog_direction direction = pick_percent(run->pick, 50) ? any_direction(run, product) :
 	                                                                 CATALOG_NO_DIRECTION;
 
-	run->found += check_find(run->about, run->f.store, &run->model, product, account, direction, id,
+	run->found += check_find(run->about, run->engine, run->f.store, &run->model, product, account, direction, id,
 	                         pick_percent(run->pick, 80) ? 10000 : pick_between(run->pick, 1, 3));
 }
 
@@ -666,11 +720,12 @@ static void do_retention(struct run *run)
 static const struct {
 	void (*does)(struct run *run);
 	unsigned weight;
+	bool of_days; /* of the daemon's engine alone: what lies beside the seam */
 } steps[] = {
-	{ do_put, 300 },      { do_commit, 120 }, { do_abort, 8 },   { do_slice, 160 },  { do_all_upkeep, 12 },
-	{ do_seal_all, 8 },   { do_scan, 230 },   { do_find, 100 },  { do_restart, 12 }, { do_crash, 5 },
-	{ do_whole_scan, 40 }, { do_retention, 3 }, { do_verify, 6 },
-	{ do_torn_crash, 8 },
+	{ do_put, 300, false },       { do_commit, 120, false }, { do_abort, 8, false },  { do_slice, 160, true },
+	{ do_all_upkeep, 12, true },  { do_seal_all, 8, true },  { do_scan, 230, false }, { do_find, 100, false },
+	{ do_restart, 12, true },     { do_crash, 5, true },     { do_whole_scan, 40, false },
+	{ do_retention, 3, false },   { do_verify, 6, true },    { do_torn_crash, 8, true },
 };
 
 static void do_step(struct run *run)
@@ -682,25 +737,27 @@ static void do_step(struct run *run)
 	unsigned chosen = pick_below(run->pick, total);
 	while (chosen >= steps[at].weight)
 		chosen -= steps[at++].weight;
-	steps[at].does(run);
+	if (!steps[at].of_days || run->engine == &days_test_engine)
+		steps[at].does(run);
 }
 
-static void begin(struct run *run, uint64_t seed)
+static void begin(struct run *run, const struct test_engine *engine, uint64_t seed)
 {
 	static const uint32_t seal_rows[] = { 50, 120, 300, 1000, 6000, 16384 };
 
-	*run = (struct run){ .seed = seed, .first_day = FIRST_DAY };
+	*run = (struct run){ .engine = engine, .seed = seed, .first_day = FIRST_DAY };
 	run->sampler.pick.state = seed * UINT64_C(0x2545f4914f6cdd1d);
 	run->pick = &run->sampler.pick;
 	run->sampler.styles = pick_u64(run->pick);
 	run->sampler.wild = pick_percent(run->pick, 40);
-	run->tight = seed % 6 == 5;
+	run->tight = seed % 6 == 5 && engine == &days_test_engine;
 	run->days = run->tight ? 1 : (int)pick_between(run->pick, 1, 5);
 	run->hour = pick_below(run->pick, 24);
 	uint32_t rows = seal_rows[pick_below(run->pick, sizeof(seal_rows) / sizeof(seal_rows[0]))];
 	run->burst = rows >= 6000 ? 120 : 25;
 	fixture_directory(run->f.dir, sizeof(run->f.dir));
 	run->f.options = (struct store_options){
+		.engine = engine->ops,
 		.data_dir = run->f.dir,
 		.day_map_bytes = run->tight ? MAP_BYTES_TIGHT : MAP_BYTES,
 		.catalog_map_bytes = FIXTURE_MAP_BYTES,
@@ -720,8 +777,11 @@ static void check_all(struct run *run)
 			if (check_page(&run->scans[i], 1000, false))
 				end_scan(run, i);
 	}
-	for (size_t i = 0; i < 4 * sizeof(product_names) / sizeof(product_names[0]); i++)
+	for (size_t i = 0; i < 4 * sizeof(product_names) / sizeof(product_names[0]); i++) {
 		do_whole_scan(run);
+		do_count(run);
+		do_changes(run);
+	}
 	for (size_t i = 0; i < run->model.count; i++) {
 		const struct sample *sample = run->model.records[i]->now;
 		const struct catalog_product *product = sample->record.product;
@@ -732,18 +792,20 @@ static void check_all(struct run *run)
 	}
 }
 
-static void run_seed(uint64_t seed)
+static void run_seed(const struct test_engine *engine, uint64_t seed)
 {
 	struct run run;
 
-	begin(&run, seed);
+	begin(&run, engine, seed);
 	for (run.step = 0; run.step < STEPS; run.step++) {
 		snprintf(run.about, sizeof(run.about), "seed %llu, step %u", (unsigned long long)seed, run.step);
 		do_step(&run);
 	}
 	check_all(&run);
-	do_seal_all(&run);
-	check_all(&run);
+	if (engine == &days_test_engine) {
+		do_seal_all(&run);
+		check_all(&run);
+	}
 	if (getenv("CDRD_TEST_SEED"))
 		fprintf(stderr,
 		        "seed %llu: %zu records, %zu whole blocks, %zu found by id, %zu updated, %zu duplicates, %zu outdated, "
@@ -769,17 +831,35 @@ START_TEST(every_answer_is_that_of_a_plain_list)
 {
 	const char *text = getenv("CDRD_TEST_SEED");
 
-	run_seed(text ? strtoull(text, NULL, 10) : (unsigned)_i);
+	run_seed(&days_test_engine, text ? strtoull(text, NULL, 10) : (unsigned)_i);
+}
+END_TEST
+
+static const struct test_engine *const other_engines[] = { &memory_test_engine };
+
+#define OTHER_ENGINES (int)(sizeof(other_engines) / sizeof(other_engines[0]))
+
+/* What is above the seam depends on nothing but the seam: not on files, and not on being answered at once. */
+START_TEST(every_answer_of_another_engine_is_that_of_a_plain_list)
+{
+	const char *text = getenv("CDRD_TEST_SEED");
+
+	run_seed(other_engines[_i % OTHER_ENGINES],
+	         text ? strtoull(text, NULL, 10) : (unsigned)(_i / OTHER_ENGINES));
 }
 END_TEST
 
 Suite *suite_store_model(void)
 {
 	Suite *suite = suite_create("store_model");
-	TCase *tests = tcase_create("model");
+	TCase *tests = tcase_create("model"), *other = tcase_create("another engine");
 
 	tcase_set_timeout(tests, 300);
 	tcase_add_loop_test(tests, every_answer_is_that_of_a_plain_list, 0, seeds_end());
+	tcase_add_loop_test(other, every_answer_of_another_engine_is_that_of_a_plain_list, 0,
+	                    OTHER_ENGINES * (seeds_end() < SEEDS_OTHER ? seeds_end() : SEEDS_OTHER));
+	tcase_set_timeout(other, 300);
 	suite_add_tcase(suite, tests);
+	suite_add_tcase(suite, other);
 	return suite;
 }

@@ -208,7 +208,7 @@ static void cancel(struct aggregate *base)
 	free(a);
 }
 
-struct aggregate *aggregate_start(struct store *store, const struct aggregate_query *query, struct error *err)
+struct aggregate *days_aggregate(struct store *store, const struct aggregate_query *query, struct error *err)
 {
 	static const struct aggregate_ops ops = { step, hurry, share, cancel };
 	const struct scan_query *scan = &query->scan;

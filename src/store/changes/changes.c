@@ -24,8 +24,8 @@ void changes_note(struct store *store, const struct partition *partition, uint64
 		*changed = seq;
 }
 
-bool changes_may_have(const struct store *store, const struct catalog_product *product,
-                      const char account[SCAN_ACCOUNT_LEN], uint64_t since)
+bool days_may_have_changes(const struct store *store, const struct catalog_product *product,
+                           const char account[SCAN_ACCOUNT_LEN], uint64_t since)
 {
 	return store->changed[slot_of(account, product->number)] > since;
 }
@@ -40,7 +40,7 @@ static int by_seq(const void *a, const void *b)
 	return (left->order > right->order) - (left->order < right->order);
 }
 
-void changes_settle(struct changes *changes)
+void changes_settle(struct day_changes *changes)
 {
 	struct change_row *rows = changes_rows(changes);
 	size_t count = changes_count(changes), kept = 0, most = changes->query.max + 1;
@@ -61,37 +61,9 @@ void changes_settle(struct changes *changes)
 
 /* --- the page --- */
 
-struct changes *changes_new(struct store *store, const struct changes_query *query, struct error *err)
+static int begin(struct day_changes *changes, struct error *err)
 {
-	struct changes *changes = calloc(1, sizeof(*changes));
-	if (changes)
-		changes->reader = store_reader_take(store, err);
-	if (!changes || !changes->reader) {
-		free(changes);
-		error_set(err, ERROR_NOMEM, "changes: out of memory");
-		return NULL;
-	}
-	changes->store = store;
-	changes->query = *query;
-	return changes;
-}
-
-void changes_free(struct changes *changes)
-{
-	if (!changes)
-		return;
-	store_reader_give(changes->store, changes->reader);
-	buf_free(&changes->rows);
-	buf_free(&changes->accounts);
-	buf_free(&changes->days);
-	buf_free(&changes->blocks);
-	buf_free(&changes->text);
-	free(changes);
-}
-
-static int begin(struct changes *changes, struct error *err)
-{
-	changes->snapshot = store_snapshot(changes->store);
+	changes->snapshot = changes->store->snapshot;
 	changes->limit = changes->cut = UINT64_MAX;
 	buf_clear(&changes->rows);
 	buf_clear(&changes->text);
@@ -105,7 +77,7 @@ static int begin(struct changes *changes, struct error *err)
 }
 
 /* All that is wanted has been found: one more than fits only says that there is more. */
-static void end_collecting(struct changes *changes)
+static void end_collecting(struct day_changes *changes)
 {
 	size_t max = changes->query.max;
 	changes_settle(changes);
@@ -116,7 +88,7 @@ static void end_collecting(struct changes *changes)
 }
 
 /* The page ends before the first change that was not found again. Without any before it, all is begun anew. */
-static void end_fetching(struct changes *changes)
+static void end_fetching(struct day_changes *changes)
 {
 	struct change_row *rows = changes_rows(changes);
 	struct changes_page *page = &changes->page;
@@ -136,7 +108,7 @@ static void end_fetching(struct changes *changes)
 }
 
 /* 1 when the step is done, 0 when the slice is over, -1. */
-static int step(struct changes *changes, int64_t deadline_us, struct error *err)
+static int step(struct day_changes *changes, int64_t deadline_us, struct error *err)
 {
 	int result = 1;
 	if (changes->state == CHANGES_BEGIN) {
@@ -155,8 +127,9 @@ static int step(struct changes *changes, int64_t deadline_us, struct error *err)
 	return result;
 }
 
-int changes_run(struct changes *changes, int64_t deadline_us, enum scan_end *end, struct error *err)
+static int run(struct changes *base, int64_t deadline_us, enum scan_end *end, struct error *err)
 {
+	struct day_changes *changes = (struct day_changes *)base;
 	int result = 1;
 	while (result > 0 && changes->state != CHANGES_COMPLETE) {
 		result = step(changes, deadline_us, err);
@@ -167,13 +140,43 @@ int changes_run(struct changes *changes, int64_t deadline_us, enum scan_end *end
 	return result < 0 ? -1 : 0;
 }
 
-struct changes_page changes_page(const struct changes *changes)
+static struct changes_page page(const struct changes *base)
 {
-	return changes->page;
+	return ((const struct day_changes *)base)->page;
 }
 
-struct str changes_text(const struct changes *changes, size_t index)
+static struct str text(const struct changes *base, size_t index)
 {
+	const struct day_changes *changes = (const struct day_changes *)base;
 	const struct change_row *row = &changes_rows(changes)[index];
 	return (struct str){ changes->text.data + row->text_at, row->text_len };
+}
+
+static void cancel(struct changes *base)
+{
+	struct day_changes *changes = (struct day_changes *)base;
+	store_reader_give(changes->store, changes->reader);
+	buf_free(&changes->rows);
+	buf_free(&changes->accounts);
+	buf_free(&changes->days);
+	buf_free(&changes->blocks);
+	buf_free(&changes->text);
+	free(changes);
+}
+
+struct changes *days_changes(struct store *store, const struct changes_query *query, struct error *err)
+{
+	static const struct changes_ops ops = { run, page, text, cancel };
+	struct day_changes *changes = calloc(1, sizeof(*changes));
+	if (changes)
+		changes->reader = store_reader_take(store, err);
+	if (!changes || !changes->reader) {
+		free(changes);
+		error_set(err, ERROR_NOMEM, "changes: out of memory");
+		return NULL;
+	}
+	changes->base.ops = &ops;
+	changes->store = store;
+	changes->query = *query;
+	return &changes->base;
 }

@@ -14,7 +14,7 @@
 
 /* The day's partition at hand. */
 struct collecting {
-	struct changes *changes;
+	struct day_changes *changes;
 	struct day *day;
 	MDB_txn *txn;
 	struct partition partition;
@@ -30,17 +30,17 @@ static bool is_late(const struct collecting *c)
 /* --- accounts --- */
 
 /* With thousands of accounts few have changed since a page ago: the others cost one look into memory each. */
-void changes_list_accounts(struct changes *changes)
+void changes_list_accounts(struct day_changes *changes)
 {
 	const struct changes_query *query = &changes->query;
 	buf_clear(&changes->accounts);
 	for (uint32_t i = 0; i < query->accounts_count; i++)
-		if (changes_may_have(changes->store, query->product, query->accounts[i], query->since))
+		if (days_may_have_changes(changes->store, query->product, query->accounts[i], query->since))
 			buf_add(&changes->accounts, &i, sizeof(i));
 }
 
 /* The number among the query's accounts of the one at hand. */
-static uint32_t account_at_hand(const struct changes *changes)
+static uint32_t account_at_hand(const struct day_changes *changes)
 {
 	uint32_t account;
 	memcpy(&account, changes->accounts.data + changes->account_at * sizeof(account), sizeof(account));
@@ -55,7 +55,7 @@ static int compare_days(const void *a, const void *b)
 	return (left->first > right->first) - (left->first < right->first);
 }
 
-int changes_list_days(struct changes *changes, struct error *err)
+int changes_list_days(struct day_changes *changes, struct error *err)
 {
 	struct store *store = changes->store;
 	buf_clear(&changes->days);
@@ -75,12 +75,12 @@ int changes_list_days(struct changes *changes, struct error *err)
 
 /* --- rows --- */
 
-static bool is_wanted(const struct changes *changes, uint64_t seq)
+static bool is_wanted(const struct day_changes *changes, uint64_t seq)
 {
 	return seq > changes->query.since && seq <= changes->snapshot && seq < changes->limit;
 }
 
-static void add(struct changes *changes, struct change_row *row)
+static void add(struct day_changes *changes, struct change_row *row)
 {
 	row->order = changes->order++;
 	buf_add(&changes->rows, row, sizeof(*row));
@@ -104,7 +104,7 @@ static int add_hot(struct collecting *c, MDB_val val, const struct place *place)
 /* 1 when all are done, 0 when the slice is over, -1. */
 static int walk_hot(struct collecting *c, MDB_cursor *cursor)
 {
-	struct changes *changes = c->changes;
+	struct day_changes *changes = c->changes;
 	uint8_t bytes[PLACE_KEY_LEN];
 	MDB_val key = env_val(bytes, sizeof(bytes)), val;
 	place_key_write(bytes, &c->partition, &changes->hot_next);
@@ -163,7 +163,7 @@ static uint64_t changed_seq_of(struct changed_walk *walk, uint32_t row, uint64_t
 
 static int collect_rows(struct collecting *c, uint32_t number)
 {
-	struct changes *changes = c->changes;
+	struct day_changes *changes = c->changes;
 	struct block_reader *reader = changes->reader;
 	const struct block_view *view = &reader->view;
 	struct changed_walk walk = { .view = view };
@@ -194,7 +194,7 @@ static int compare_blocks(const void *a, const void *b)
 
 static int list_blocks(struct collecting *c)
 {
-	struct changes *changes = c->changes;
+	struct day_changes *changes = c->changes;
 	const struct directory *directory = directory_get(c->day, c->txn, &c->partition, c->err);
 	if (!directory)
 		return -1;
@@ -217,7 +217,7 @@ static int list_blocks(struct collecting *c)
 
 static int collect_blocks(struct collecting *c)
 {
-	struct changes *changes = c->changes;
+	struct day_changes *changes = c->changes;
 	if ((!changes->listed || changes->seals != c->day->seals) && list_blocks(c) != 0)
 		return -1;
 	size_t count = changes->blocks.len / sizeof(struct change_block);
@@ -239,7 +239,7 @@ static int collect_blocks(struct collecting *c)
 
 /* --- a day --- */
 
-static void begin_partition(struct changes *changes, uint8_t direction)
+static void begin_partition(struct day_changes *changes, uint8_t direction)
 {
 	changes->direction = direction;
 	changes->hot_done = changes->listed = false;
@@ -248,7 +248,7 @@ static void begin_partition(struct changes *changes, uint8_t direction)
 
 static int collect_partitions(struct collecting *c)
 {
-	struct changes *changes = c->changes;
+	struct day_changes *changes = c->changes;
 	const struct catalog_product *product = changes->query.product;
 	uint8_t last = product->partition_direction ? CATALOG_INBOUND : CATALOG_NO_DIRECTION;
 	int result = 1;
@@ -269,7 +269,7 @@ static int collect_partitions(struct collecting *c)
 /* The accounts from the one at hand on. */
 static int collect_accounts(struct collecting *c)
 {
-	struct changes *changes = c->changes;
+	struct day_changes *changes = c->changes;
 	size_t count = changes->accounts.len / sizeof(uint32_t);
 	while (changes->account_at < count) {
 		int result = collect_partitions(c);
@@ -304,7 +304,7 @@ static int collect_day(struct collecting *c, int32_t number)
 	return env_read_end(&c->day->env, c->txn, result, c->err);
 }
 
-int changes_collect(struct changes *changes, int64_t deadline_us, struct error *err)
+int changes_collect(struct day_changes *changes, int64_t deadline_us, struct error *err)
 {
 	struct collecting c = { .changes = changes, .deadline_us = deadline_us, .err = err };
 	size_t count = changes->days.len / sizeof(struct change_day);

@@ -11,7 +11,7 @@
 
 /* The day at hand. */
 struct fetching {
-	struct changes *changes;
+	struct day_changes *changes;
 	struct day *day;
 	MDB_txn *txn;
 	uint32_t account; /* of the query's: the partition's */
@@ -85,7 +85,7 @@ static int read_sealed(struct fetching *f, const struct change_row *row, struct 
 
 static int fetch_row(struct fetching *f, struct change_row *row)
 {
-	struct changes *changes = f->changes;
+	struct day_changes *changes = f->changes;
 	struct record record;
 	if (row->account != f->account || row->place.direction != f->partition.direction) {
 		f->account = row->account;
@@ -106,7 +106,7 @@ static int fetch_row(struct fetching *f, struct change_row *row)
 }
 
 /* A day that is gone takes its changes with it. */
-static void pass_day(struct changes *changes, int32_t number)
+static void pass_day(struct day_changes *changes, int32_t number)
 {
 	const struct change_row *rows = changes_rows(changes);
 	size_t count = changes_count(changes);
@@ -118,7 +118,7 @@ static void pass_day(struct changes *changes, int32_t number)
 /* 1 when the day is done, 0 when the slice is over, -1. */
 static int fetch_rows(struct fetching *f, int64_t deadline_us)
 {
-	struct changes *changes = f->changes;
+	struct day_changes *changes = f->changes;
 	struct change_row *rows = changes_rows(changes);
 	size_t count = changes_count(changes);
 	while (changes->fetch_at < count && rows[changes->fetch_at].day == f->day->number) {
@@ -131,7 +131,7 @@ static int fetch_rows(struct fetching *f, int64_t deadline_us)
 	return 1;
 }
 
-static int fetch_day(struct changes *changes, int32_t number, int64_t deadline_us, struct error *err)
+static int fetch_day(struct day_changes *changes, int32_t number, int64_t deadline_us, struct error *err)
 {
 	struct fetching f = { .changes = changes, .account = UINT32_MAX, .err = err };
 	f.day = store_day(changes->store, number, false, err);
@@ -148,7 +148,7 @@ static int fetch_day(struct changes *changes, int32_t number, int64_t deadline_u
 	return env_read_end(&f.day->env, f.txn, result, err);
 }
 
-int changes_fetch(struct changes *changes, int64_t deadline_us, struct error *err)
+int changes_fetch(struct day_changes *changes, int64_t deadline_us, struct error *err)
 {
 	struct change_row *rows = changes_rows(changes);
 	size_t count = changes_count(changes);

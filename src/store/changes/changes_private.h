@@ -13,7 +13,7 @@
 #ifndef CDRD_STORE_CHANGES_CHANGES_PRIVATE_H
 #define CDRD_STORE_CHANGES_CHANGES_PRIVATE_H
 
-#include "store/changes.h"
+#include "store/engine.h"
 #include "store/store_private.h"
 
 /* A change that was found, and where. */
@@ -42,7 +42,8 @@ struct change_block {
 
 enum changes_state { CHANGES_BEGIN, CHANGES_COLLECT, CHANGES_FETCH, CHANGES_COMPLETE };
 
-struct changes {
+struct day_changes {
+	struct changes base;
 	struct store *store;
 	struct changes_query query;
 	enum changes_state state;
@@ -71,25 +72,25 @@ struct changes {
 	struct changes_page page;
 };
 
-static inline struct change_row *changes_rows(const struct changes *changes)
+static inline struct change_row *changes_rows(const struct day_changes *changes)
 {
 	return (struct change_row *)(void *)changes->rows.data;
 }
 
-static inline size_t changes_count(const struct changes *changes)
+static inline size_t changes_count(const struct day_changes *changes)
 {
 	return changes->rows.len / sizeof(struct change_row);
 }
 
 /* Orders the rows by number, drops what was found twice and what is more than a page and one. */
-void changes_settle(struct changes *changes);
+void changes_settle(struct day_changes *changes);
 
 /* Both: 1 when all is done, 0 when the slice is over, -1. */
-int changes_collect(struct changes *changes, int64_t deadline_us, struct error *err);
-int changes_fetch(struct changes *changes, int64_t deadline_us, struct error *err);
+int changes_collect(struct day_changes *changes, int64_t deadline_us, struct error *err);
+int changes_fetch(struct day_changes *changes, int64_t deadline_us, struct error *err);
 
 /* List the accounts and the days to look at. */
-void changes_list_accounts(struct changes *changes);
-int changes_list_days(struct changes *changes, struct error *err);
+void changes_list_accounts(struct day_changes *changes);
+int changes_list_days(struct day_changes *changes, struct error *err);
 
 #endif

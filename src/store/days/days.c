@@ -292,7 +292,7 @@ int store_day_ready(struct store *store, struct day *day, MDB_txn *txn, struct e
 	return id_filter_ready(day->filter) ? 0 : ids_filter_build(day, txn, err);
 }
 
-const int32_t *store_days(const struct store *store, size_t *count)
+const int32_t *days_listed(const struct store *store, size_t *count)
 {
 	*count = store->days_count;
 	return store->day_numbers;
@@ -313,7 +313,7 @@ static int remove_directory(const char *path)
 	return rmdir(path);
 }
 
-int store_remove_days_before(struct store *store, int32_t day, int max)
+int days_remove_before(struct store *store, int32_t day, int max)
 {
 	int removed = 0;
 	while (removed < max && store->days_count && store->day_numbers[0] < day && !store->days[0]->env.write) {

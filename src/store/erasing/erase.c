@@ -50,40 +50,6 @@ struct erase *erase_new_matcher(struct str number, struct error *err)
 	return NULL;
 }
 
-struct erase *erase_new(struct store *store, const struct erase_scope *scope, struct error *err)
-{
-	struct erase *erase = calloc(1, sizeof(*erase));
-	if (!erase) {
-		error_set(err, ERROR_NOMEM, "erasing: out of memory");
-		return NULL;
-	}
-	if (take_number(erase, scope->number, err) != 0) {
-		free(erase);
-		return NULL;
-	}
-	if (scope->accounts_count)
-		buf_add(&erase->accounts, scope->accounts, scope->accounts_count * SCAN_ACCOUNT_LEN);
-	if (scope->owners_count)
-		buf_add(&erase->accounts, scope->owners, scope->owners_count * SCAN_ACCOUNT_LEN);
-	if (store->erasing || erase->accounts.failed) {
-		if (store->erasing)
-			error_set(err, ERROR_CONFLICT, "erasing: another number is being erased");
-		else
-			error_set(err, ERROR_NOMEM, "erasing: out of memory");
-		buf_free(&erase->accounts);
-		free(erase);
-		return NULL;
-	}
-	erase->accounts_count = scope->accounts_count;
-	erase->all_count = scope->accounts_count + scope->owners_count;
-	erase->store = store;
-	erase->day = INT32_MIN;
-	erase->counts.pass = 1;
-	erase->counts.days_total = store->days_count;
-	store->erasing = true;
-	return erase;
-}
-
 void erase_free(struct erase *erase)
 {
 	if (!erase)
@@ -156,7 +122,7 @@ static int erase_hot(struct erase *erase, struct day *day, MDB_val key, MDB_val 
 	erase->found++;
 	if (repack_demand(erase->store, day, err) != 0)
 		return -1;
-	return store_put(erase->store, &record, place.time_us, &put, err) == 0 ? 1 : -1;
+	return days_put(erase->store, &record, place.time_us, NULL, &put, err) == 0 ? 1 : -1;
 }
 
 /* Hot rows of the account at hand. 1 at their end, 0, -1. */
@@ -313,7 +279,7 @@ static bool end_pass(struct erase *erase)
 	return false;
 }
 
-int erase_step(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err)
+static int step(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err)
 {
 	struct store *store = erase->store;
 	*dirty = *done = false;
@@ -330,4 +296,44 @@ int erase_step(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done
 			return -1;
 	} while (!*dirty && !*done && clock_monotonic_us() < deadline_us);
 	return 0;
+}
+
+struct erase *days_erase(struct store *store, const struct erase_scope *scope, struct error *err)
+{
+	struct erase *erase = calloc(1, sizeof(*erase));
+	if (!erase) {
+		error_set(err, ERROR_NOMEM, "erasing: out of memory");
+		return NULL;
+	}
+	if (take_number(erase, scope->number, err) != 0) {
+		free(erase);
+		return NULL;
+	}
+	if (scope->accounts_count)
+		buf_add(&erase->accounts, scope->accounts, scope->accounts_count * SCAN_ACCOUNT_LEN);
+	if (scope->owners_count)
+		buf_add(&erase->accounts, scope->owners, scope->owners_count * SCAN_ACCOUNT_LEN);
+	if (store->erasing || erase->accounts.failed) {
+		if (store->erasing)
+			error_set(err, ERROR_CONFLICT, "erasing: another number is being erased");
+		else
+			error_set(err, ERROR_NOMEM, "erasing: out of memory");
+		buf_free(&erase->accounts);
+		free(erase);
+		return NULL;
+	}
+	erase->accounts_count = scope->accounts_count;
+	erase->all_count = scope->accounts_count + scope->owners_count;
+	erase->step = step;
+	erase->store = store;
+	erase->day = INT32_MIN;
+	erase->counts.pass = 1;
+	erase->counts.days_total = store->days_count;
+	store->erasing = true;
+	return erase;
+}
+
+int erase_step(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err)
+{
+	return erase->step(erase, deadline_us, dirty, done, err);
 }

@@ -11,6 +11,7 @@
 enum erase_stage { ERASE_STAGE_HOT, ERASE_STAGE_DRAIN, ERASE_STAGE_FIND, ERASE_STAGE_REWRITE, ERASE_STAGE_PACK };
 
 struct erase {
+	int (*step)(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err); /* erase_step */
 	struct store *store;
 	struct buf accounts; /* SCAN_ACCOUNT_LEN bytes each: those of the scope, then owners */
 	size_t accounts_count;

@@ -265,7 +265,7 @@ static int finish_entries(struct store *store, struct str rest, struct buf *left
 	for (*count = 0; result == 0 && take_entry(&rest, &head, &row); ++*count) {
 		result = finish_entry(store, &head, row, err);
 		if (result == 0 && left)
-			result = store_commit(store, err);
+			result = days_commit(store, err);
 		else if (result != 0)
 			store_abort(store);
 		if (result == 0 || !left)
@@ -275,7 +275,7 @@ static int finish_entries(struct store *store, struct str rest, struct buf *left
 		buf_add_str(left, row);
 		result = 0;
 	}
-	return result == 0 && !left ? store_commit(store, err) : result;
+	return result == 0 && !left ? days_commit(store, err) : result;
 }
 
 static int read_left(struct moves *moves, struct buf *out, struct error *err)

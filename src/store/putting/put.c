@@ -263,8 +263,8 @@ struct day *put_open_day(struct store *store, int32_t number, bool make, struct 
 	return txn && store_day_ready(store, day, txn, err) == 0 ? day : NULL;
 }
 
-int store_put_version(struct store *store, const struct record *record, int64_t time_us,
-                      const struct store_versions *versions, enum store_put_result *result, struct error *err)
+int days_put(struct store *store, const struct record *record, int64_t time_us,
+             const struct store_versions *versions, enum store_put_result *result, struct error *err)
 {
 	struct id_filter_key keys[CATALOG_COLUMNS_MAX]; /* here, so that only those that are used are touched */
 	struct put put = { .store = store, .record = record, .versions = versions, .time_us = time_us, .keys = keys,
@@ -278,10 +278,4 @@ int store_put_version(struct store *store, const struct record *record, int64_t 
 	if (err->code != ERROR_DAMAGED || store->uncommitted != before)
 		store_abort(store);
 	return -1;
-}
-
-int store_put(struct store *store, const struct record *record, int64_t time_us, enum store_put_result *result,
-              struct error *err)
-{
-	return store_put_version(store, record, time_us, NULL, result, err);
 }

@@ -147,7 +147,7 @@ static int list_beside(struct put *put)
 	return 0;
 }
 
-void store_expect(const struct store *store, const struct record *record)
+void days_expect(const struct store *store, const struct record *record)
 {
 	const struct catalog_product *product = record->product;
 	struct str account = record->values[product->account_column], id = record->values[product->id_column];

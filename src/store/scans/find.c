@@ -256,8 +256,8 @@ static void cancel(struct scan *base)
 	free(base);
 }
 
-struct scan *scan_start_find(struct store *store, const struct scan_find *wanted, const struct scan_sink *sink,
-                             struct error *err)
+struct scan *days_find(struct store *store, const struct scan_find *wanted, const struct scan_sink *sink,
+                       struct error *err)
 {
 	static const struct scan_ops ops = { step, position, cancel };
 	struct find *find = calloc(1, sizeof(*find));

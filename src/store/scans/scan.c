@@ -90,8 +90,8 @@ static uint64_t columns_needed(const struct day_scan *scan)
 	return columns | scan->woven;
 }
 
-struct scan *scan_start(struct store *store, const struct scan_query *query, const struct scan_position *from,
-                        const struct scan_sink *sink, struct error *err)
+struct scan *days_scan(struct store *store, const struct scan_query *query, const struct scan_position *from,
+                       const struct scan_sink *sink, struct error *err)
 {
 	static const struct scan_ops ops = { step, position, cancel };
 	struct day_scan *scan = calloc(1, sizeof(*scan));

@@ -176,16 +176,6 @@ static int hot_begin(struct merge *merge, const struct place *behind)
 
 /* --- giving --- */
 
-bool scan_passes(const struct scan_query *query, const struct record *record)
-{
-	for (size_t i = 0; i < query->filters_count; i++) {
-		const struct scan_filter *filter = &query->filters[i];
-		if (!scan_filter_passes(filter, record->values[filter->column]))
-			return false;
-	}
-	return true;
-}
-
 static void go_behind(struct day_scan *scan, const struct place *place)
 {
 	scan->at.time_us = place->time_us;

@@ -62,9 +62,6 @@ int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const c
 /* Gives back the day that the last ghost led to, if it was another one. `result`, or -1 as of env_read_end. */
 int scan_end_moved(struct day_scan *scan, int result);
 
-/* Does a record, of which the filters' columns are filled, pass them? */
-bool scan_passes(const struct scan_query *query, const struct record *record);
-
 /* What a span says of the block that the reader has; false if it cannot be one. */
 bool scan_span_fill(struct scan_span *span, const struct block_reader *reader, const struct day_block *block);
 

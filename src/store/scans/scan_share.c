@@ -31,7 +31,7 @@ static double share_of_day(const struct scan_query *query, const struct scan_at 
 	return (at->account + of_account) / (double)query->accounts_count;
 }
 
-double scan_share(const struct store *store, const struct scan_query *query, const struct scan_position *position)
+double days_share(const struct store *store, const struct scan_query *query, const struct scan_position *position)
 {
 	const struct scan_at at = scan_at_read(position);
 	double from_us = (double)query->from_us, to_us = (double)query->to_us;
