@@ -14,7 +14,7 @@ libcdrd_a_SOURCES += \
 	src/record/parse_csv_header.c \
 	src/record/parse_fields.c \
 	src/record/parse_json.c \
-	src/record/parse_json_fast.c \
+	src/record/parse_json_token.c src/record/parse_json_token.h \
 	src/record/parse_json_array.c \
 	src/record/parse_lines.c \
 	src/record/parse_msgpack.c \

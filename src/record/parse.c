@@ -54,6 +54,21 @@ bool parse_fault(struct parser *parser, struct str field, const char *format, ..
 	return false;
 }
 
+void parse_faults_clear(struct parser *parser)
+{
+	parser->faults_count = 0;
+	parser->columns_at_fault = 0;
+	parser->partial = false;
+}
+
+void parse_deliver_read(struct parser *parser, struct str raw)
+{
+	if (parser->faults_count == 0)
+		parse_deliver(parser, raw);
+	else
+		parse_deliver_fault(parser, raw);
+}
+
 void parse_deliver_fault(struct parser *parser, struct str raw)
 {
 	struct parse_item item = {
@@ -73,9 +88,7 @@ void parse_deliver_fault(struct parser *parser, struct str raw)
 		item.raw.len = parser->limits.line_max_bytes;
 	if (parser->end.code != ERROR_NOMEM)
 		parser->on_item(parser->arg, &item);
-	parser->faults_count = 0;
-	parser->columns_at_fault = 0;
-	parser->partial = false;
+	parse_faults_clear(parser);
 }
 
 /* Where the record at hand begins, if there is one: otherwise only the loop below knows where reading has come to. */
@@ -112,7 +125,7 @@ void parse_no_memory(struct parser *parser)
 
 /* --- a record, from piece to piece --- */
 
-void parse_complete(struct parser *parser, struct str text, bool declined)
+void parse_complete(struct parser *parser, struct str text)
 {
 	if (parser->size > parser->keep) {
 		parser->size = parser->keep;
@@ -123,7 +136,7 @@ void parse_complete(struct parser *parser, struct str text, bool declined)
 		            parser->limits.line_max_bytes);
 		parse_deliver_fault(parser, text);
 	} else {
-		parser->ops->record(parser, text, declined);
+		parser->ops->record(parser, text);
 	}
 	buf_clear(&parser->carry);
 	parser->begun = false;
@@ -177,7 +190,7 @@ static const char *extend(struct parser *parser, const char *p, const char *end)
 	if (parser->reread)
 		next = give_back(parser, p, next, carried);
 	if (parser->end.code == ERROR_NONE)
-		parse_complete(parser, text, !carried && !parser->full_only);
+		parse_complete(parser, text);
 	return next;
 }
 
@@ -192,15 +205,16 @@ static void begin_record(struct parser *parser, const char *p)
 
 static const char *take(struct parser *parser, const char *p, const char *end)
 {
-	const char *behind;
+	const char *next;
 
 	if (!parser->begun) {
 		p = parser->ops->between(parser, p, end);
 		if (p == end || parser->end.code != ERROR_NONE)
 			return p;
-		behind = parser->full_only ? NULL : parser->ops->direct(parser, p, end);
-		if (behind)
-			return behind;
+		next = parser->ops->direct(parser, p, end);
+		if (next)
+			return next;
+		parse_faults_clear(parser);
 		begin_record(parser, p);
 	}
 	return extend(parser, p, end);

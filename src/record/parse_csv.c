@@ -12,7 +12,6 @@
 #include "base/json.h"
 #include "record/parse_csv.h"
 #include "record/parse_private.h"
-#include "record/parse_scan.h"
 
 #define EMPTY STR_LITERAL("")
 
@@ -118,7 +117,7 @@ enum parse_csv_split parse_csv_split(struct parser *parser, const char **at, con
 	return parser->line_end == '\r' ? split(parser, at, end, all, true) : split(parser, at, end, all, false);
 }
 
-/* --- the fast reader --- */
+/* --- a row --- */
 
 /* Finds the columns of a product, unless they are those of the last line. */
 static void place_names(struct parse_csv *csv, const struct catalog_product *product)
@@ -130,108 +129,83 @@ static void place_names(struct parse_csv *csv, const struct catalog_product *pro
 	csv->placed = product;
 }
 
-static const struct catalog_product *product_of(const struct parser *parser)
+/* The product comes first, wherever it stands: no row is read again. */
+static void take_product(struct parser *parser, struct parse_attempt *attempt)
 {
 	const struct parse_csv *csv = parser->csv;
 	struct str name = { NULL, 0 };
 
 	if (csv->product_at < csv->names_count)
 		name = csv->cells[csv->product_at];
-	if (name.len == 0)
-		return parser->product_default;
-	return csv->placed && str_equal(name, csv->placed->name) ? csv->placed : catalog_product_find(name);
+	(void)parse_attempt_product(parser, attempt, name.len > 0 ? PARSE_TEXT : PARSE_ABSENT, name);
 }
 
-/* Puts the cells into parser->record; false if they are not plainly right. */
-static bool take_cells_fast(struct parser *parser)
+/* Puts the cells, as many as there are names, into parser->record, or notes what is wrong with them. */
+static void take_cells(struct parser *parser)
 {
 	struct parse_csv *csv = parser->csv;
-	const struct catalog_product *product = product_of(parser);
+	struct parse_attempt attempt;
 
-	if (!product || csv->cells_count != csv->names_count)
-		return false;
-	place_names(csv, product);
-	record_clear(&parser->record, product);
+	parse_attempt_begin(parser, &attempt);
+	take_product(parser, &attempt);
+	if (attempt.lost)
+		return;
+	place_names(csv, attempt.product);
 	for (size_t i = 0; i < csv->cells_count; i++) {
 		struct str cell = csv->cells[i];
-		uint8_t place = csv->places[i];
 
 		if (cell.len == 0 || i == csv->product_at)
 			continue;
-		if (place == CATALOG_NONE || cell.len > parser->limits.value_max_bytes ||
-		    product->columns[place].kind == CATALOG_JSON)
-			return false;
-		if (csv->odd && !scan_is_plain(cell.p, cell.len) &&
-		    (memchr(cell.p, '\0', cell.len) || !json_is_utf8(cell)))
-			return false;
-		parser->record.values[place] = cell;
+		(void)parse_attempt_text(parser, &attempt, csv->places[i], csv->names[i], cell,
+		                         !csv->odd || parse_is_likely_text(cell));
 	}
-	return true;
+	(void)parse_attempt_end(parser, &attempt);
 }
 
 /* `cr` as in take_plain. */
-static inline __attribute__((always_inline)) const char *take_row_fast(struct parser *parser, const char *p,
-                                                                       const char *end, bool cr)
+static inline __attribute__((always_inline)) const char *take_row(struct parser *parser, const char *p, const char *end,
+                                                                  bool cr)
 {
-	const char *behind = p;
+	const char *after = p;
 	struct str text;
 
-	if (split(parser, &behind, end, false, cr) != SPLIT_WHOLE)
+	if (split(parser, &after, end, false, cr) != SPLIT_WHOLE)
 		return NULL;
-	text = (struct str){ p, (size_t)(behind - p) };
-	/* The scan looks closer at rows that go on over a line's end. */
+	text = (struct str){ p, (size_t)(after - p) };
+	/* The scan looks closer at rows that go on over a line's end, and at those of another width. */
 	if (text.len > parser->limits.line_max_bytes || memchr(text.p, '\n', text.len) ||
-	    (cr && memchr(text.p, '\r', text.len)) || !take_cells_fast(parser))
+	    (cr && memchr(text.p, '\r', text.len)) || parser->csv->cells_count != parser->csv->names_count)
 		return NULL;
-	parse_deliver(parser, parse_csv_without_cr(text));
-	return behind;
+	take_cells(parser);
+	parse_deliver_read(parser, parse_csv_without_cr(text));
+	return after;
 }
 
 const char *parse_csv_direct(struct parser *parser, const char *p, const char *end)
 {
 	if (!parser->csv)
 		return NULL;
-	return parser->line_end == '\r' ? take_row_fast(parser, p, end, true) : take_row_fast(parser, p, end, false);
-}
-
-/* --- the full reader --- */
-
-static bool take_cells_full(struct parser *parser)
-{
-	struct parse_fields fields = { .count = 0 };
-	struct parse_csv *csv = parser->csv;
-
-	for (size_t i = 0; i < csv->cells_count; i++) {
-		struct parse_field field = { .name = csv->names[i], .value = csv->cells[i], .kind = PARSE_TEXT };
-
-		if (field.value.len > 0)
-			parse_fields_add(&fields, &field);
-	}
-	return parse_fields_take(parser, &fields);
+	return parser->line_end == '\r' ? take_row(parser, p, end, true) : take_row(parser, p, end, false);
 }
 
 void parse_csv_row(struct parser *parser, struct str text)
 {
 	struct parse_csv *csv = parser->csv;
-	struct str raw = parse_csv_without_cr(text);
 	const char *p = text.p;
+	bool whole = parse_csv_split(parser, &p, text.p + text.len, true) == SPLIT_WHOLE && p == text.p + text.len;
 
-	if (parse_csv_split(parser, &p, text.p + text.len, true) != SPLIT_WHOLE || p != text.p + text.len) {
-		if (parser->arena.failed) {
-			parse_no_memory(parser);
-			return;
-		}
+	if (!whole && parser->arena.failed) {
+		parse_no_memory(parser);
+		return;
+	}
+	if (!whole)
 		parse_fault(parser, EMPTY, "Broken quotes: a quoted value must be whole, with its quotes doubled");
-		parse_deliver_fault(parser, raw);
-	} else if (csv->cells_count != csv->names_count) {
+	else if (csv->cells_count != csv->names_count)
 		parse_fault(parser, EMPTY, "%zu values, but the header line has %zu names", csv->cells_count,
 		            csv->names_count);
-		parse_deliver_fault(parser, raw);
-	} else if ((!parser->full_only && take_cells_fast(parser)) || take_cells_full(parser)) {
-		parse_deliver(parser, raw);
-	} else {
-		parse_deliver_fault(parser, raw);
-	}
+	else
+		take_cells(parser);
+	parse_deliver_read(parser, parse_csv_without_cr(text));
 }
 
 /* --- a line as JSON --- */

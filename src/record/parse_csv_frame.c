@@ -157,9 +157,8 @@ static const char *csv_scan(struct parser *parser, const char *p, const char *en
 	return p;
 }
 
-static void csv_record(struct parser *parser, struct str text, bool declined)
+static void csv_record(struct parser *parser, struct str text)
 {
-	(void)declined; /* also by lack of a header */
 	if (parser->csv)
 		parse_csv_row(parser, text);
 	else
@@ -183,7 +182,7 @@ static void csv_finish(struct parser *parser, struct str text)
 			parse_no_memory(parser);
 	}
 	if (parser->end.code == ERROR_NONE)
-		parse_complete(parser, text, false);
+		parse_complete(parser, text);
 }
 
 const struct parse_format_ops parse_csv_ops = {

@@ -2,173 +2,44 @@
 /*
  * parse_fields.c: from names and values to a record, and everything that can be wrong on the way.
  *
- * The full readers hand over a list of fields; the fast ones put values in place themselves and keep to the same rules
- * by declining whatever is not plainly right.
+ * The reader of a format hands over a record field by field, in order. Each value is put in its place at once, on the
+ * assumption that the product is that of the last record; parse_attempt_take does so for a value that is plainly right.
  */
-#include "base/json.h"
+#include "record/parse_json_token.h"
 #include "record/parse_private.h"
-#include "record/parse_scan.h"
-
-/* --- product --- */
-
-const struct catalog_product *parse_find_product(struct parser *parser, struct str name)
-{
-	const struct catalog_product *product = parser->product_default;
-
-	if (!name.p && !product)
-		name = str_from(parser->product_name);
-	if (name.p)
-		product = catalog_product_find(name);
-	if (product)
-		return product;
-	if (name.len > 0)
-		parse_fault(parser, STR_LITERAL("product"), "Unknown product \"%.*s\"", PARSE_SHOWN(name));
-	else
-		parse_fault(parser, STR_LITERAL("product"), "Missing required field");
-	return NULL;
-}
-
-static const struct catalog_product *take_product(struct parser *parser, const struct parse_fields *fields)
-{
-	static const struct str name = { "product", 7 };
-
-	if (fields->products > 1) {
-		parse_fault(parser, name, "Given twice");
-		return NULL;
-	}
-	switch (fields->product.kind) {
-	case PARSE_TEXT:
-		return parse_find_product(parser, fields->product.value);
-	case PARSE_ABSENT:
-		return parse_find_product(parser, (struct str){ NULL, 0 });
-	default:
-		parse_fault(parser, name, "Must be a text");
-		return NULL;
-	}
-}
 
 /* --- values --- */
 
 static bool check_json(struct parser *parser, struct str name, struct str value)
 {
-	bool no_memory = false;
-
-	if (parse_json_valid(value, parser->limits.depth_max - 1, &no_memory))
-		return true;
-	if (no_memory)
-		parse_no_memory(parser);
-	return parse_fault(parser, name, "Must be JSON");
-}
-
-static bool check_text(struct parser *parser, const struct catalog_column *column, struct str value)
-{
-	struct str name = column->name;
-	size_t max = parser->limits.value_max_bytes;
-
-	if (value.len > max)
-		return parse_fault(parser, name, "%zu bytes, at most %zu allowed", value.len, max);
-	if (!scan_is_plain(value.p, value.len)) {
-		if (memchr(value.p, '\0', value.len))
-			return parse_fault(parser, name, "Contains a NUL character");
-		if (!json_is_utf8(value))
-			return parse_fault(parser, name, "Not valid UTF-8");
-	}
-	if (column->kind == CATALOG_JSON && value.len > 0)
-		return check_json(parser, name, value);
-	return true;
+	return json_token_is_valid(value, parser->limits.depth_max - 1) || parse_fault(parser, name, "Must be JSON");
 }
 
 static bool check_value(struct parser *parser, const struct catalog_column *column, const struct parse_field *field)
 {
-	switch (field->kind) {
-	case PARSE_BINARY:
-		return parse_fault(parser, column->name, "Must be a text, not binary data");
-	case PARSE_NOT_FINITE:
-		return parse_fault(parser, column->name, "Must be a finite number");
-	case PARSE_OBJECT:
-	case PARSE_ARRAY:
-		if (column->kind != CATALOG_JSON)
-			return parse_fault(parser, column->name, "Must be a text, not an %s",
-			                   field->kind == PARSE_OBJECT ? "object" : "array");
-		break;
-	case PARSE_TEXT:
-	case PARSE_ABSENT:
-		break;
-	}
-	return check_text(parser, column, field->value);
+	struct str name = column->name, value = field->value;
+	bool nested = field->kind == PARSE_OBJECT || field->kind == PARSE_ARRAY;
+	size_t max = parser->limits.value_max_bytes;
+
+	if (field->kind == PARSE_BINARY)
+		return parse_fault(parser, name, "Must be a text, not binary data");
+	if (field->kind == PARSE_NOT_FINITE)
+		return parse_fault(parser, name, "Must be a finite number");
+	if (nested && column->kind != CATALOG_JSON)
+		return parse_fault(parser, name, "Must be a text, not an %s",
+		                   field->kind == PARSE_OBJECT ? "object" : "array");
+	if (value.len > max)
+		return parse_fault(parser, name, "%zu bytes, at most %zu allowed", value.len, max);
+	if (value.len > 0 && memchr(value.p, '\0', value.len))
+		return parse_fault(parser, name, "Contains a NUL character");
+	if (!json_is_utf8(value))
+		return parse_fault(parser, name, "Not valid UTF-8");
+	if (column->kind == CATALOG_JSON && !nested && value.len > 0)
+		return check_json(parser, name, value);
+	return true;
 }
 
-/* --- fields --- */
-
-void parse_fields_add(struct parse_fields *fields, const struct parse_field *field)
-{
-	if (str_equal(field->name, STR_LITERAL("product"))) {
-		fields->product = *field;
-		fields->products++;
-	} else if (fields->count < PARSE_FIELDS_MAX) {
-		fields->list[fields->count++] = *field;
-	}
-}
-
-/* The arena no longer grows. */
-static void settle(const struct parser *parser, struct parse_field *field)
-{
-	if (field->in_arena)
-		field->value.p = parser->arena.data + field->arena_at;
-}
-
-/* A value that is at fault is left out of the record. */
-static void take_field(struct parser *parser, uint8_t column, const struct parse_field *field, bool again)
-{
-	struct str *value = &parser->record.values[column];
-	uint64_t bit = UINT64_C(1) << column;
-
-	if (again && parser->columns_at_fault & bit)
-		return;
-	if (again ? parse_fault(parser, field->name, "Given twice") :
-	            check_value(parser, &parser->record.product->columns[column], field)) {
-		*value = field->value;
-		return;
-	}
-	*value = (struct str){ NULL, 0 };
-	parser->columns_at_fault |= bit;
-}
-
-bool parse_fields_take(struct parser *parser, struct parse_fields *fields)
-{
-	struct parse_field none = { .kind = PARSE_ABSENT };
-	const struct catalog_product *product;
-	uint64_t seen = 0;
-
-	settle(parser, &fields->product);
-	if (fields->products == 0)
-		product = parse_find_product(parser, none.value);
-	else
-		product = take_product(parser, fields);
-	if (!product)
-		return false;
-	record_clear(&parser->record, product);
-	for (size_t i = 0; i < fields->count; i++) {
-		struct parse_field *field = &fields->list[i];
-		uint8_t column = catalog_column_find(product, field->name);
-
-		settle(parser, field);
-		if (column == CATALOG_NONE && product->own)
-			return parse_fault(parser, STR_LITERAL("product"),
-			                   "%.*s records are written by the daemon alone", STR_ARGS(product->name));
-		if (column == CATALOG_NONE) {
-			parse_fault(parser, field->name, "Unknown field of %.*s", STR_ARGS(product->name));
-			continue;
-		}
-		take_field(parser, column, field, seen >> column & 1);
-		seen |= UINT64_C(1) << column;
-	}
-	parser->assumed = product;
-	parser->partial = parser->faults_count > 0;
-	return parser->faults_count == 0;
-}
-
-/* --- the fast readers' guesses --- */
+/* --- a record --- */
 
 uint8_t parse_place_find(struct parser *parser, const struct catalog_product *product, uint8_t previous,
                          struct str name)
@@ -193,36 +64,103 @@ static void assume(struct parser *parser, struct parse_attempt *attempt, const s
 
 void parse_attempt_begin(struct parser *parser, struct parse_attempt *attempt)
 {
-	attempt->seen = 0;
-	attempt->place = PLACE_BEGIN;
-	attempt->named = false;
+	*attempt = (struct parse_attempt){ .place = PLACE_BEGIN };
+	parse_faults_clear(parser);
 	assume(parser, attempt, parser->assumed);
 }
 
-bool parse_attempt_product(struct parser *parser, struct parse_attempt *attempt, struct str name)
+/* The product is wrong, so that nothing can be said of the other fields. Always true, for parse_attempt_product. */
+static bool lose(struct parser *parser, struct parse_attempt *attempt, const char *format, struct str shown)
 {
-	const struct catalog_product *product = attempt->product;
-
-	if (attempt->named)
-		return false;
-	attempt->named = true;
-	if (product && str_equal(name, product->name))
-		return true;
-	product = catalog_product_find(name);
-	if (!product)
-		return false;
-	parser->assumed = product;
-	if (attempt->seen != 0)
-		return false;
-	assume(parser, attempt, product);
+	attempt->lost = true;
+	parse_faults_clear(parser);
+	parse_fault(parser, STR_LITERAL("product"), format, PARSE_SHOWN(shown));
 	return true;
 }
 
-bool parse_attempt_end(struct parser *parser, const struct parse_attempt *attempt)
+bool parse_attempt_product(struct parser *parser, struct parse_attempt *attempt, enum parse_kind kind, struct str name)
 {
-	if (attempt->named || (attempt->product && attempt->product == parser->product_default))
+	const struct catalog_product *product = attempt->product;
+	bool again;
+
+	if (attempt->named)
+		return lose(parser, attempt, "Given twice", name);
+	attempt->named = true;
+	if (kind == PARSE_TEXT && product && str_equal(name, product->name))
 		return true;
-	if (parser->product_default)
-		parser->assumed = parser->product_default;
-	return false;
+	if (kind != PARSE_TEXT && kind != PARSE_ABSENT)
+		return lose(parser, attempt, "Must be a text", name);
+	product = kind == PARSE_TEXT ? catalog_product_find(name) : parser->product_default;
+	if (!product && kind == PARSE_ABSENT)
+		name = str_from(parser->product_name);
+	if (!product && name.len > 0)
+		return lose(parser, attempt, "Unknown product \"%.*s\"", name);
+	if (!product)
+		return lose(parser, attempt, "Missing required field", name);
+	if (product == attempt->product)
+		return true;
+	parser->assumed = product;
+	again = attempt->seen != 0 || attempt->passed;
+	if (!again)
+		assume(parser, attempt, product);
+	return !again;
+}
+
+/* A field that the product assumed does not have. */
+static void take_unknown(struct parser *parser, struct parse_attempt *attempt, struct str name)
+{
+	const struct catalog_product *product = attempt->product;
+
+	attempt->passed = true;
+	if (attempt->lost || !product)
+		return;
+	attempt->lost = product->own;
+	if (product->own)
+		parse_fault(parser, STR_LITERAL("product"), "%.*s records are written by the daemon alone",
+		            STR_ARGS(product->name));
+	else
+		parse_fault(parser, name, "Unknown field of %.*s", STR_ARGS(product->name));
+}
+
+/* Puts a value in its place, unless it is wrong, or the second for its column. */
+static void put(struct parser *parser, struct parse_attempt *attempt, const struct parse_field *field)
+{
+	const struct catalog_column *column = &attempt->product->columns[field->place];
+	struct str *value = &parser->record.values[field->place];
+	uint64_t bit = UINT64_C(1) << field->place;
+	bool again = attempt->seen & bit;
+
+	attempt->seen |= bit;
+	if (attempt->lost || (again && parser->columns_at_fault & bit))
+		return;
+	if (again ? parse_fault(parser, column->name, "Given twice") : check_value(parser, column, field)) {
+		*value = field->value;
+		return;
+	}
+	/* A value that is at fault is left out of the record. */
+	*value = (struct str){ NULL, 0 };
+	parser->columns_at_fault |= bit;
+}
+
+bool parse_attempt_field(struct parser *parser, struct parse_attempt *attempt, const struct parse_field *field)
+{
+	if (field->place == CATALOG_NONE) {
+		take_unknown(parser, attempt, field->name);
+		return true;
+	}
+	attempt->place = field->place;
+	if (field->place == PLACE_PRODUCT)
+		return parse_attempt_product(parser, attempt, field->kind, field->value);
+	put(parser, attempt, field);
+	return true;
+}
+
+bool parse_attempt_end(struct parser *parser, struct parse_attempt *attempt)
+{
+	bool named = attempt->named || (attempt->product && attempt->product == parser->product_default);
+
+	if (!named && !parse_attempt_product(parser, attempt, PARSE_ABSENT, (struct str){ NULL, 0 }))
+		return false;
+	parser->partial = parser->faults_count > 0 && !attempt->lost;
+	return true;
 }

@@ -1,187 +1,155 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * parse_json.c: the full reader of a JSON record, on yajl: what is JSON, is for yajl to say.
+ * parse_json.c: a record in JSON: one object of texts, numbers, booleans and nulls, in one pass.
  *
- * Fields of the record's own object become a list; of what is nested in it only begin and end are noted, for its text
- * is kept as it was sent. Three things yajl is lax about are looked after here: escapes of half a surrogate pair, which
- * it replaces (and swallows the character behind), UTF-8, which parse_fields.c checks, and the white space it takes.
+ * Values go to their places as they are met; of what is nested just the text is kept. Whatever is wrong with a field is
+ * noted, and of no account if the text turns out not to be JSON: then that is what is wrong.
  */
-#include <yajl/yajl_parse.h>
-
+#include "record/parse_json_token.h"
 #include "record/parse_private.h"
 
-struct reading {
+#define EMPTY STR_LITERAL("")
+
+struct object {
 	struct parser *parser;
-	yajl_handle yajl;
-	struct str text;
-	struct parse_fields *fields;
-	int depth;
-	bool too_deep;
-	size_t nested_begin;
-	struct str name; /* of the field at hand */
+	struct json_source text;
+	struct parse_attempt attempt;
+	bool again; /* with another product assumed */
 };
 
-/* --- what yajl calls --- */
+/* --- fields --- */
 
-/* The text lives in yajl's memory or the body; the arena has room, since decoded text is no longer than as sent. */
-static struct str kept(struct reading *reading, const void *text, size_t len)
+/* Takes the name after its opening quote, and its closing quote; *name just of one that has no place. */
+static inline const char *take_name(struct object *object, const char *p, uint8_t *place, struct str *name)
 {
-	struct buf *arena = &reading->parser->arena;
-	struct str copy = { arena->data + arena->len, len };
+	struct parser *parser = object->parser;
+	struct parse_attempt *attempt = &object->attempt;
+	struct str guess;
+	bool odd = false;
 
-	buf_add(arena, text, len);
-	return copy;
+	*place = parser->follows[attempt->place];
+	guess = parse_place_name(attempt->product, *place);
+	if (guess.len > 0 && (size_t)(object->text.end - p) > guess.len && p[guess.len] == '"' &&
+	    scan_same(p, guess.p, guess.len))
+		return p + guess.len + 1;
+	p = json_token_text(&object->text, p, name, &odd);
+	if (p)
+		*place = parse_place_find(parser, attempt->product, attempt->place, *name);
+	return p;
 }
 
-static int add(struct reading *reading, enum parse_kind kind, struct str value)
+/* Takes the value that is no text of a field. */
+static const char *take_other(struct object *object, const char *p, uint8_t place, struct str name)
 {
-	struct parse_field field = { .name = reading->name, .value = value, .kind = kind };
+	struct parse_field field = { .name = name, .place = place };
+	const char *begin = p;
 
-	if (reading->depth == 1)
-		parse_fields_add(reading->fields, &field);
-	return 1;
-}
-
-static int on_null(void *arg)
-{
-	return add(arg, PARSE_ABSENT, (struct str){ NULL, 0 });
-}
-
-static int on_boolean(void *arg, int value)
-{
-	return add(arg, PARSE_TEXT, value ? STR_LITERAL("true") : STR_LITERAL("false"));
-}
-
-static int on_number(void *arg, const char *text, size_t len)
-{
-	struct reading *reading = arg;
-
-	return add(reading, PARSE_TEXT, reading->depth == 1 ? kept(reading, text, len) : STR_LITERAL(""));
-}
-
-static int on_string(void *arg, const unsigned char *text, size_t len)
-{
-	struct reading *reading = arg;
-
-	return add(reading, PARSE_TEXT, reading->depth == 1 ? kept(reading, text, len) : STR_LITERAL(""));
-}
-
-static int on_key(void *arg, const unsigned char *text, size_t len)
-{
-	struct reading *reading = arg;
-
-	if (reading->depth == 1)
-		reading->name = kept(reading, text, len);
-	return 1;
-}
-
-/* yajl stands behind the bracket. */
-static int enter(void *arg)
-{
-	struct reading *reading = arg;
-
-	if (++reading->depth == 2)
-		reading->nested_begin = yajl_get_bytes_consumed(reading->yajl) - 1;
-	reading->too_deep = reading->depth > reading->parser->limits.depth_max;
-	return !reading->too_deep;
-}
-
-static int leave(struct reading *reading, enum parse_kind kind)
-{
-	struct str nested = { reading->text.p + reading->nested_begin,
-		              yajl_get_bytes_consumed(reading->yajl) - reading->nested_begin };
-
-	reading->depth--;
-	return add(reading, kind, nested);
-}
-
-static int end_object(void *arg)
-{
-	return leave(arg, PARSE_OBJECT);
-}
-
-static int end_array(void *arg)
-{
-	return leave(arg, PARSE_ARRAY);
-}
-
-static const yajl_callbacks callbacks = {
-	.yajl_null = on_null,
-	.yajl_boolean = on_boolean,
-	.yajl_number = on_number,
-	.yajl_string = on_string,
-	.yajl_map_key = on_key,
-	.yajl_start_map = enter,
-	.yajl_end_map = end_object,
-	.yajl_start_array = enter,
-	.yajl_end_array = end_array,
-};
-
-static yajl_status run(yajl_handle yajl, struct str text)
-{
-	yajl_status status;
-
-	yajl_config(yajl, yajl_dont_validate_strings, 1);
-	status = yajl_parse(yajl, (const unsigned char *)text.p, text.len);
-	return status == yajl_status_ok ? yajl_complete_parse(yajl) : status;
-}
-
-/* --- escapes of surrogates: \uD800 to \uDBFF, then \uDC00 to \uDFFF, or neither --- */
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 0;
-}
-
-/* The unit that the escape at p names; -1 if there is no \u escape. */
-static int escaped_unit(const char *p, const char *end)
-{
-	if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
-		return -1;
-	return hex_digit(p[2]) << 12 | hex_digit(p[3]) << 8 | hex_digit(p[4]) << 4 | hex_digit(p[5]);
-}
-
-/* `text` is JSON. */
-static bool surrogates_are_paired(struct str text)
-{
-	const char *end_of_text = text.p + text.len;
-	const char *p = text.p;
-
-	while ((p = memchr(p, '\\', (size_t)(end_of_text - p))) != NULL) {
-		int unit = escaped_unit(p, end_of_text);
-
-		if (unit >= 0xdc00 && unit <= 0xdfff)
-			return false;
-		p += unit < 0 ? 2 : 6;
-		if (unit < 0xd800 || unit > 0xdfff)
-			continue;
-		unit = escaped_unit(p, end_of_text);
-		if (unit < 0xdc00 || unit > 0xdfff)
-			return false;
-		p += 6;
+	if (p < object->text.end && (*p == '{' || *p == '[')) {
+		field.kind = *p == '{' ? PARSE_OBJECT : PARSE_ARRAY;
+		p = json_token_skip(&object->text, p, object->parser->limits.depth_max - 1);
+		if (p)
+			field.value = (struct str){ begin, (size_t)(p - begin) };
+	} else {
+		p = json_token_scalar(&object->text, p, &field.value);
+		field.kind = field.value.p ? PARSE_TEXT : PARSE_ABSENT;
 	}
-	return true;
+	object->again = p && !parse_attempt_field(object->parser, &object->attempt, &field);
+	return object->again ? NULL : p;
 }
 
-/* --- a record --- */
-
-static bool fault_not_json(struct parser *parser, yajl_handle yajl, struct str text)
+static inline __attribute__((always_inline)) const char *take_field(struct object *object, const char *p)
 {
-	static const char early[] = "parse error: premature EOF"; /* at a byte that yajl has added */
-	unsigned char *message = yajl_get_error(yajl, 0, NULL, 0);
-	size_t len = message ? strcspn((const char *)message, "\n") : 0;
-	bool at_end = message && strncmp((const char *)message, early, strlen(early)) == 0;
-	size_t at = at_end ? text.len : yajl_get_bytes_consumed(yajl);
+	struct str name = { NULL, 0 }, value;
+	const char *after;
+	bool odd = false;
+	uint8_t place;
 
-	parse_fault(parser, STR_LITERAL(""), "Not JSON at byte %zu: %.*s", at, (int)len,
-	            message ? (const char *)message : "");
-	if (message)
-		yajl_free_error(yajl, message);
-	return false;
+	if (p == object->text.end || *p != '"')
+		return json_token_fail(&object->text, p, JSON_NAME_EXPECTED);
+	p = take_name(object, p + 1, &place, &name);
+	if (!p)
+		return NULL;
+	after = json_token_pass(&object->text, p, ':');
+	if (!after)
+		return json_token_fail(&object->text, json_token_space(&object->text, p), JSON_COLON_EXPECTED);
+	if (after == object->text.end || *after != '"')
+		return take_other(object, after, place, name);
+	p = json_token_text(&object->text, after + 1, &value, &odd);
+	if (!p)
+		return NULL;
+	if (!parse_attempt_text(object->parser, &object->attempt, place, name, value, !odd || parse_is_text(value))) {
+		object->again = true;
+		return NULL;
+	}
+	return p;
 }
+
+/* --- the object --- */
+
+/* Takes fields up to the closing brace. */
+static inline const char *take_fields(struct object *object, const char *p)
+{
+	const struct json_source *text = &object->text;
+
+	for (;;) {
+		p = take_field(object, p);
+		if (p && p < text->end && *p != ',')
+			p = json_token_space(text, p);
+		if (!p || p == text->end || *p != ',')
+			return p;
+		p = json_token_pass(text, p, ',');
+	}
+}
+
+static const char *attempt(struct object *object, const char *p)
+{
+	struct json_source *text = &object->text;
+
+	parse_attempt_begin(object->parser, &object->attempt);
+	buf_clear(&object->parser->arena);
+	object->again = false;
+	text->half_pair = false;
+	p = json_token_space(text, p + 1);
+	if (p == text->end || *p != '}')
+		p = take_fields(object, p);
+	if (!p)
+		return NULL;
+	if (p == text->end || *p != '}')
+		return json_token_fail(text, p, JSON_COMMA_EXPECTED);
+	object->again = !parse_attempt_end(object->parser, &object->attempt);
+	return object->again ? NULL : p + 1;
+}
+
+static struct object begin(struct parser *parser, const char *end, bool lines)
+{
+	struct object object = { .parser = parser };
+
+	object.text = (struct json_source){ .end = end, .arena = &parser->arena, .lines = lines };
+	return object;
+}
+
+static const char *read_object(struct object *object, const char *p)
+{
+	const char *after;
+
+	do {
+		after = attempt(object, p);
+	} while (object->again);
+	if (after && object->text.half_pair) {
+		parse_faults_clear(object->parser);
+		parse_fault(object->parser, EMPTY, "Escape of half a surrogate pair");
+	}
+	return after;
+}
+
+const char *parse_json_object(struct parser *parser, const char *p, const char *end, bool lines)
+{
+	struct object object = begin(parser, end, lines);
+
+	return *p == '{' ? read_object(&object, p) : NULL;
+}
+
+/* --- a whole text --- */
 
 static const char *name_of_value(char first)
 {
@@ -200,54 +168,6 @@ static const char *name_of_value(char first)
 	}
 }
 
-/* The text is JSON: is it a record? */
-static bool take_fields(struct reading *reading)
-{
-	struct parser *parser = reading->parser;
-
-	if (reading->too_deep)
-		return parse_fault(parser, STR_LITERAL(""), "Nested deeper than the %d levels allowed",
-		                   parser->limits.depth_max);
-	if (reading->text.p[0] != '{')
-		return parse_fault(parser, STR_LITERAL(""), "Must be an object, not %s",
-		                   name_of_value(reading->text.p[0]));
-	if (!surrogates_are_paired(reading->text))
-		return parse_fault(parser, STR_LITERAL(""), "Escape of half a surrogate pair");
-	return parse_fields_take(parser, reading->fields);
-}
-
-static bool read_object(struct reading *reading, struct str raw)
-{
-	struct parser *parser = reading->parser;
-	yajl_status status = run(reading->yajl, reading->text);
-
-	if (status != yajl_status_ok && !reading->too_deep)
-		return fault_not_json(parser, reading->yajl, reading->text);
-	if (take_fields(reading))
-		parse_deliver(parser, raw);
-	else
-		parse_deliver_fault(parser, raw);
-	return true;
-}
-
-bool parse_json_full(struct parser *parser, struct str text, struct str raw)
-{
-	struct parse_fields fields = { .count = 0 };
-	struct reading reading = { .parser = parser, .text = text, .fields = &fields };
-	bool json = false;
-
-	buf_clear(&parser->arena);
-	if (buf_reserve(&parser->arena, text.len))
-		reading.yajl = yajl_alloc(&callbacks, NULL, &reading);
-	if (reading.yajl) {
-		json = read_object(&reading, raw);
-		yajl_free(reading.yajl);
-	} else {
-		parse_no_memory(parser);
-	}
-	return json;
-}
-
 struct str parse_json_trimmed(struct str text)
 {
 	while (text.len > 0 && parse_json_is_space(text.p[text.len - 1]))
@@ -255,65 +175,37 @@ struct str parse_json_trimmed(struct str text)
 	return text;
 }
 
-void parse_json_record(struct parser *parser, struct str text, bool declined)
+static void fault_not_json(struct object *object, struct str text)
 {
-	const char *end = text.p + text.len;
-	const char *behind = declined || parser->full_only ? NULL : parse_json_fast(parser, text.p, end, true);
-	struct str raw = parse_json_trimmed(text);
+	struct parser *parser = object->parser;
 
-	if (behind && parse_json_skip_space(behind, end) == end)
-		parse_deliver(parser, raw);
-	else if (!parse_json_full(parser, text, raw) && parser->end.code == ERROR_NONE)
-		parse_deliver_fault(parser, raw);
+	parse_faults_clear(parser);
+	if (object->text.too_deep)
+		parse_fault(parser, EMPTY, "Nested deeper than the %d levels allowed", parser->limits.depth_max);
+	else
+		parse_fault(parser, EMPTY, "Not JSON at byte %zu: %s", (size_t)(object->text.at - text.p),
+		            object->text.why);
 }
 
-/* --- the text of a JSON column --- */
-
-struct nesting {
-	int depth;
-	int depth_max;
-};
-
-static int nest(void *arg)
+void parse_json_record(struct parser *parser, struct str text)
 {
-	struct nesting *nesting = arg;
+	struct object object = begin(parser, text.p + text.len, true);
+	const char *end = object.text.end;
+	bool is_object = text.len > 0 && *text.p == '{';
+	const char *p = is_object ? read_object(&object, text.p) :
+	                            json_token_skip(&object.text, text.p, parser->limits.depth_max);
 
-	return ++nesting->depth <= nesting->depth_max;
-}
-
-static int unnest(void *arg)
-{
-	struct nesting *nesting = arg;
-
-	nesting->depth--;
-	return 1;
-}
-
-/* White space by RFC 8259; yajl also takes form feeds and the like. */
-static bool has_other_controls(struct str text)
-{
-	for (size_t i = 0; i < text.len; i++)
-		if ((unsigned char)text.p[i] < 0x20 && text.p[i] != '\t' && text.p[i] != '\n' && text.p[i] != '\r')
-			return true;
-	return false;
-}
-
-bool parse_json_valid(struct str text, int depth_max, bool *no_memory)
-{
-	static const yajl_callbacks counting = {
-		.yajl_start_map = nest,
-		.yajl_end_map = unnest,
-		.yajl_start_array = nest,
-		.yajl_end_array = unnest,
-	};
-	struct nesting nesting = { 0, depth_max };
-	yajl_handle yajl = yajl_alloc(&counting, NULL, &nesting);
-	bool valid;
-
-	*no_memory = !yajl;
-	if (!yajl)
-		return false;
-	valid = run(yajl, text) == yajl_status_ok && surrogates_are_paired(text) && !has_other_controls(text);
-	yajl_free(yajl);
-	return valid;
+	if (parser->arena.failed) {
+		parse_no_memory(parser);
+		return;
+	}
+	if (p)
+		p = json_token_space(&object.text, p);
+	if (p && p < end)
+		p = json_token_fail(&object.text, p, "parse error: only white space may follow");
+	if (!p)
+		fault_not_json(&object, text);
+	else if (!is_object)
+		parse_fault(parser, EMPTY, "Must be an object, not %s", name_of_value(*text.p));
+	parse_deliver_read(parser, parse_json_trimmed(text));
 }

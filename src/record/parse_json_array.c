@@ -12,7 +12,7 @@
  *	"a":"b"},{"a":"c"}     comma that a brace follows
  *	{"a":[1},{"a":"c"}     a brace closes all brackets within its own
  *
- * What the scan is not strict about (words, numbers, escapes, commas too many), the full reader is, when it has the
+ * What the scan is not strict about (words, numbers, escapes, commas too many), the reader is, when it has the
  * element. Between elements, commas that are missing or too many do no harm, and another array may follow the first.
  */
 #include "record/parse_private.h"
@@ -63,14 +63,14 @@ static const char *array_between(struct parser *parser, const char *p, const cha
 
 static const char *array_direct(struct parser *parser, const char *p, const char *end)
 {
-	const char *behind = parse_json_fast(parser, p, end, true);
-	const char *next = behind ? parse_json_skip_space(behind, end) : end;
+	const char *after = parse_json_object(parser, p, end, true);
+	const char *next = after ? parse_json_skip_space(after, end) : end;
 
 	if (next == end || (*next != ',' && *next != ']' && *next != '{') ||
-	    (size_t)(behind - p) > parser->limits.line_max_bytes)
+	    (size_t)(after - p) > parser->limits.line_max_bytes)
 		return NULL;
-	parse_deliver(parser, (struct str){ p, (size_t)(behind - p) });
-	return behind;
+	parse_deliver_read(parser, (struct str){ p, (size_t)(after - p) });
+	return after;
 }
 
 /* --- within an element --- */
@@ -266,7 +266,7 @@ static bool find_end(struct parser *parser)
 static void array_finish(struct parser *parser, struct str text)
 {
 	if (text.p && find_end(parser)) {
-		parse_complete(parser, text, false);
+		parse_complete(parser, text);
 	} else if (text.p) {
 		parse_fault(parser, EMPTY, "Cut off: the body ends within this element");
 		parse_break(parser, parse_json_trimmed(text));

@@ -54,12 +54,12 @@ static const char *find_line_end(struct parser *parser, const char *p, const cha
 
 static const char *ndjson_direct(struct parser *parser, const char *p, const char *end)
 {
-	const char *behind = parse_json_fast(parser, p, end, false);
-	const char *line_end = behind ? find_line_end(parser, behind, end) : NULL;
+	const char *after = parse_json_object(parser, p, end, false);
+	const char *line_end = after ? find_line_end(parser, after, end) : NULL;
 
 	if (!line_end || (size_t)(line_end - p) > parser->limits.line_max_bytes)
 		return NULL;
-	parse_deliver(parser, (struct str){ p, (size_t)(behind - p) });
+	parse_deliver_read(parser, (struct str){ p, (size_t)(after - p) });
 	return line_end;
 }
 
@@ -92,7 +92,7 @@ static const char *ndjson_scan(struct parser *parser, const char *p, const char 
 static void ndjson_finish(struct parser *parser, struct str text)
 {
 	if (text.p)
-		parse_complete(parser, text, false);
+		parse_complete(parser, text);
 }
 
 const struct parse_format_ops parse_ndjson_ops = {

@@ -6,25 +6,48 @@
  * other array is an element that is no record. Framing is exact: an element that is not a map of texts costs only
  * itself, and only a byte that msgpack does not have (c1) or the end of the body in an element ends the body.
  */
-#include "base/json.h"
 #include "record/parse_msgpack_token.h"
 #include "record/parse_private.h"
-#include "record/parse_scan.h"
 
-#define NUMBERS_BYTES (PARSE_FIELDS_MAX * MSGPACK_NUMBER_MAX) /* of a record, in the arena */
 #define EMPTY STR_LITERAL("")
 #define BROKEN "Broken msgpack: no value begins with byte c1"
 
 /* What has been read when between elements. */
 enum sequence_state { BEFORE_ELEMENTS, WITHIN_ARRAY_LENGTH, WITHIN_ELEMENTS };
 
-/* --- the fast reader --- */
+/* --- values --- */
 
 struct map {
 	struct parser *parser;
 	const char *end;
 	struct parse_attempt attempt;
+	bool again; /* with another product assumed */
+	bool odd;   /* a name is no text, or a value is nested too deep */
 };
+
+/* Makes room in the arena. Of what is in it, the record's values move with it; false when out of memory. */
+static bool make_room(struct map *map, size_t bytes)
+{
+	struct buf *arena = &map->parser->arena, more = { 0 };
+	const struct catalog_product *product = map->attempt.product;
+
+	if (arena->cap - arena->len >= bytes)
+		return true;
+	if (!buf_reserve(&more, 2 * arena->len + bytes)) {
+		arena->failed = true;
+		return false;
+	}
+	buf_add_str(&more, buf_str(arena));
+	for (uint8_t i = 0; product && i < product->columns_count; i++) {
+		struct str *value = &map->parser->record.values[i];
+
+		if (value->p && value->p >= arena->data && value->p < arena->data + arena->len)
+			value->p = more.data + (value->p - arena->data);
+	}
+	buf_free(arena);
+	*arena = more;
+	return true;
+}
 
 /* Takes a str; msgpack_read, with its most common forms first. */
 static inline const char *take_str(const struct map *map, const char *p, struct str *text)
@@ -46,113 +69,160 @@ static inline const char *take_str(const struct map *map, const char *p, struct 
 	return p + text->len;
 }
 
-static const char *take_number(struct map *map, const char *p, struct str *value)
-{
-	struct buf *arena = &map->parser->arena;
-	size_t before = arena->len;
-	struct msgpack_token token;
-
-	p = msgpack_read(p, map->end, &token);
-	if (!p || token.type > MSGPACK_FLOAT64 || !msgpack_is_finite(&token))
-		return NULL;
-	if (token.type == MSGPACK_NIL) {
-		*value = (struct str){ NULL, 0 };
-		return p;
-	}
-	msgpack_write_number(arena, &token);
-	*value = (struct str){ arena->data + before, arena->len - before };
-	return p;
-}
-
 static inline bool is_str(unsigned char first)
 {
 	return (first & 0xe0) == 0xa0 || (first >= 0xd9 && first <= 0xdb);
 }
 
-static inline const char *take_value(struct map *map, const char *p, struct str *value)
+/* The JSON text of the value from p to `after` into the arena, unless it is too long for a value. */
+static bool keep_json(struct map *map, const char *p, const char *after, struct str *value)
 {
-	if (p == map->end)
-		return NULL;
-	if (!is_str((unsigned char)*p))
-		return take_number(map, p, value);
-	p = take_str(map, p, value);
-	if (!p)
-		return NULL;
-	if (scan_is_plain(value->p, value->len))
-		return p;
-	return !memchr(value->p, '\0', value->len) && json_is_utf8(*value) ? p : NULL;
+	size_t max = map->parser->limits.value_max_bytes;
+	struct buf *arena = &map->parser->arena;
+	struct buf *json = &map->parser->nested;
+
+	buf_clear(json);
+	msgpack_write_json(json, p, after, map->parser->limits.depth_max);
+	*value = (struct str){ "", json->failed && json->len <= max ? max + 1 : json->len };
+	if (value->len > max)
+		return true;
+	if (!make_room(map, json->len))
+		return false;
+	value->p = arena->data + arena->len;
+	buf_add_str(arena, buf_str(json));
+	return true;
 }
 
-static inline const char *take_name(struct map *map, const char *p, uint8_t *place)
+static const char *take_nested(struct map *map, const char *p, bool object, struct parse_field *field)
+{
+	int depth_max = map->parser->limits.depth_max - 1;
+	const char *after = msgpack_skip(p, map->end);
+
+	field->kind = object ? PARSE_OBJECT : PARSE_ARRAY;
+	field->value = (struct str){ "", 0 };
+	if (!after)
+		return NULL;
+	map->odd = msgpack_depth(p, after, depth_max) > depth_max;
+	if (map->odd)
+		return NULL;
+	if (field->place < CATALOG_COLUMNS_MAX && map->attempt.product->columns[field->place].kind == CATALOG_JSON &&
+	    !keep_json(map, p, after, &field->value))
+		return NULL;
+	return after;
+}
+
+static const char *take_number(struct map *map, const char *after, const struct msgpack_token *token,
+                               struct parse_field *field)
+{
+	struct buf *arena = &map->parser->arena;
+	size_t before = arena->len;
+
+	if (!make_room(map, MSGPACK_NUMBER_MAX))
+		return NULL;
+	msgpack_write_number(arena, token);
+	field->value = (struct str){ arena->data + before, arena->len - before };
+	return after;
+}
+
+/* Takes what is no str. */
+static const char *take_other(struct map *map, const char *p, struct parse_field *field)
+{
+	struct msgpack_token token;
+	const char *payload = msgpack_read(p, map->end, &token);
+
+	if (!payload)
+		return NULL;
+	field->value = (struct str){ NULL, 0 };
+	switch (token.type) {
+	case MSGPACK_NIL:
+		field->kind = PARSE_ABSENT;
+		return payload;
+	case MSGPACK_BIN:
+	case MSGPACK_EXT:
+		field->kind = PARSE_BINARY;
+		return payload + token.number;
+	case MSGPACK_MAP:
+	case MSGPACK_ARRAY:
+		return take_nested(map, p, token.type == MSGPACK_MAP, field);
+	default:
+		break;
+	}
+	field->kind = msgpack_is_finite(&token) ? PARSE_TEXT : PARSE_NOT_FINITE;
+	return field->kind == PARSE_TEXT ? take_number(map, payload, &token, field) : payload;
+}
+
+/* --- fields --- */
+
+static inline const char *take_name(struct map *map, const char *p, uint8_t *place, struct str *name)
 {
 	struct parser *parser = map->parser;
 	struct parse_attempt *attempt = &map->attempt;
-	struct str name, guess;
+	struct str guess;
 
-	p = take_str(map, p, &name);
+	if (p < map->end && !is_str((unsigned char)*p)) {
+		map->odd = true;
+		return NULL;
+	}
+	p = take_str(map, p, name);
 	if (!p)
 		return NULL;
 	*place = parser->follows[attempt->place];
 	guess = parse_place_name(attempt->product, *place);
-	if (guess.len == name.len && name.len > 0 && scan_same(name.p, guess.p, name.len))
-		return p;
-	*place = parse_place_find(parser, attempt->product, attempt->place, name);
-	return *place == CATALOG_NONE ? NULL : p;
+	if (guess.len != name->len || guess.len == 0 || !scan_same(name->p, guess.p, guess.len))
+		*place = parse_place_find(parser, attempt->product, attempt->place, *name);
+	return p;
+}
+
+/* Takes the value that is no str of a field. What the arena has of one that did not come into the record is dropped: so
+ * it holds one value a column at most. */
+static const char *take_field(struct map *map, const char *p, uint8_t place, struct str name)
+{
+	struct parse_field field = { .name = name, .place = place };
+	struct parser *parser = map->parser;
+	size_t arena_len = parser->arena.len;
+
+	p = take_other(map, p, &field);
+	if (!p)
+		return NULL;
+	map->again = !parse_attempt_field(parser, &map->attempt, &field);
+	if (place >= CATALOG_COLUMNS_MAX || parser->record.values[place].p != field.value.p)
+		parser->arena.len = arena_len;
+	return map->again ? NULL : p;
 }
 
 static inline const char *take_pair(struct map *map, const char *p)
 {
-	struct parser *parser = map->parser;
-	struct parse_attempt *attempt = &map->attempt;
-	struct str value;
+	struct str name, value;
 	uint8_t place;
 
-	p = take_name(map, p, &place);
+	p = take_name(map, p, &place, &name);
+	if (!p || p == map->end)
+		return NULL;
+	if (!is_str((unsigned char)*p))
+		return take_field(map, p, place, name);
+	p = take_str(map, p, &value);
 	if (!p)
 		return NULL;
-	p = take_value(map, p, &value);
-	if (!p)
+	if (!parse_attempt_text(map->parser, &map->attempt, place, name, value, parse_is_likely_text(value))) {
+		map->again = true;
 		return NULL;
-	attempt->place = place;
-	if (place == PLACE_PRODUCT)
-		return value.p && parse_attempt_product(parser, attempt, value) ? p : NULL;
-	if (attempt->seen >> place & 1 || value.len > parser->limits.value_max_bytes ||
-	    attempt->product->columns[place].kind == CATALOG_JSON)
-		return NULL;
-	attempt->seen |= UINT64_C(1) << place;
-	parser->record.values[place] = value;
+	}
 	return p;
 }
 
-static const char *attempt(struct map *map, const char *p)
+static const char *attempt(struct map *map, const char *p, uint64_t pairs)
 {
-	struct parser *parser = map->parser;
-	struct msgpack_token token;
-
-	p = msgpack_read(p, map->end, &token);
-	if (!p || token.type != MSGPACK_MAP || token.number > PARSE_FIELDS_MAX)
-		return NULL;
-	buf_clear(&parser->arena);
-	if (!buf_reserve(&parser->arena, NUMBERS_BYTES))
-		return NULL;
-	parse_attempt_begin(parser, &map->attempt);
-	for (uint64_t i = 0; i < token.number && p; i++)
+	map->again = false;
+	buf_clear(&map->parser->arena);
+	parse_attempt_begin(map->parser, &map->attempt);
+	for (uint64_t i = 0; i < pairs && p; i++)
 		p = take_pair(map, p);
-	return p && parse_attempt_end(parser, &map->attempt) ? p : NULL;
+	if (p)
+		map->again = !parse_attempt_end(map->parser, &map->attempt);
+	return map->again ? NULL : p;
 }
 
-static const char *read_fast(struct parser *parser, const char *p, const char *end)
-{
-	struct map map = { .parser = parser, .end = end };
-	const struct catalog_product *assumed = parser->assumed;
-	const char *behind = attempt(&map, p);
-
-	if (!behind && parser->assumed != assumed)
-		behind = attempt(&map, p); /* it named another product behind its first field */
-	return behind;
-}
-
-/* --- the full reader; the text is a whole element, as msgpack_scan found it --- */
+/* --- an element --- */
 
 static const char *name_of_type(enum msgpack_type type)
 {
@@ -164,104 +234,41 @@ static const char *name_of_type(enum msgpack_type type)
 	return (size_t)type < sizeof(names) / sizeof(names[0]) && names[type] ? names[type] : "a number";
 }
 
-/* Its JSON text into the arena, unless it is too long for a value. */
-static void take_nested(struct parser *parser, const char *p, const char *behind, struct parse_field *field)
+/* What is wrong with the element at p that is no map of texts: after it, or NULL if it is cut. */
+static const char *fault_element(struct parser *parser, const char *p, const char *end, enum msgpack_type type)
 {
-	struct buf *json = &parser->nested;
+	int depth_max = parser->limits.depth_max;
+	const char *after = msgpack_skip(p, end);
 
-	buf_clear(json);
-	msgpack_write_json(json, p, behind, parser->limits.depth_max);
-	field->value = (struct str){ "", json->len };
-	if (json->failed && json->len <= parser->limits.value_max_bytes)
-		field->value.len = parser->limits.value_max_bytes + 1;
-	if (field->value.len > parser->limits.value_max_bytes)
-		return;
-	field->in_arena = true;
-	field->arena_at = parser->arena.len;
-	buf_add_str(&parser->arena, buf_str(json));
-}
-
-static void take_scalar(struct parser *parser, const char *payload, const struct msgpack_token *token,
-                        struct parse_field *field)
-{
-	switch (token->type) {
-	case MSGPACK_STR:
-		field->value = (struct str){ payload, (size_t)token->number };
-		return;
-	case MSGPACK_NIL:
-		field->kind = PARSE_ABSENT;
-		return;
-	case MSGPACK_BIN:
-	case MSGPACK_EXT:
-		field->kind = PARSE_BINARY;
-		return;
-	default:
-		break;
-	}
-	if (!msgpack_is_finite(token)) {
-		field->kind = PARSE_NOT_FINITE;
-		return;
-	}
-	field->in_arena = true;
-	field->arena_at = parser->arena.len;
-	msgpack_write_number(&parser->arena, token);
-	field->value.len = parser->arena.len - field->arena_at;
-}
-
-/* Takes a pair: behind it, or NULL with a fault noted. */
-static const char *take_field(struct parser *parser, const char *p, const char *end, struct parse_fields *fields)
-{
-	struct parse_field field = { .kind = PARSE_TEXT };
-	struct msgpack_token token;
-	const char *name = msgpack_read(p, end, &token);
-	const char *payload, *behind;
-
-	if (!name || token.type != MSGPACK_STR) {
+	if (!after)
+		return NULL;
+	parse_faults_clear(parser);
+	if (type != MSGPACK_MAP)
+		parse_fault(parser, EMPTY, "Must be a map, not %s", name_of_type(type));
+	else if (msgpack_depth(p, after, depth_max) > depth_max)
+		parse_fault(parser, EMPTY, "Nested deeper than the %d levels allowed", depth_max);
+	else
 		parse_fault(parser, EMPTY, "The name of a field must be a text");
-		return NULL;
-	}
-	field.name = (struct str){ name, (size_t)token.number };
-	p = name + field.name.len;
-	payload = msgpack_read(p, end, &token);
-	behind = msgpack_skip(p, end);
-	if (!payload || !behind) {
-		parse_fault(parser, EMPTY, "Cut off");
-		return NULL;
-	}
-	if (fields->count == PARSE_FIELDS_MAX && !str_is(field.name, "product"))
-		return behind;
-	if (token.type == MSGPACK_MAP || token.type == MSGPACK_ARRAY) {
-		field.kind = token.type == MSGPACK_MAP ? PARSE_OBJECT : PARSE_ARRAY;
-		take_nested(parser, p, behind, &field);
-	} else {
-		take_scalar(parser, payload, &token, &field);
-	}
-	parse_fields_add(fields, &field);
-	return behind;
+	return after;
 }
 
-static bool read_full(struct parser *parser, struct str text)
+/* Reads the element at p into parser->record, or notes what is wrong with it: after it. NULL if it is cut or invalid, or
+ * when out of memory. */
+static const char *read_element(struct parser *parser, const char *p, const char *end)
 {
-	struct parse_fields fields = { .count = 0 };
-	const char *end = text.p + text.len;
+	struct map map = { .parser = parser, .end = end };
 	struct msgpack_token token;
-	const char *p = msgpack_read(text.p, end, &token);
+	const char *pairs = msgpack_read(p, end, &token);
+	const char *after;
 
-	if (!p || token.type != MSGPACK_MAP)
-		return parse_fault(parser, EMPTY, "Must be a map, not %s", name_of_type(token.type));
-	if (msgpack_depth(text.p, end, parser->limits.depth_max) > parser->limits.depth_max)
-		return parse_fault(parser, EMPTY, "Nested deeper than the %d levels allowed", parser->limits.depth_max);
-	buf_clear(&parser->arena);
-	for (uint64_t i = 0; i < token.number; i++) {
-		p = take_field(parser, p, end, &fields);
-		if (!p)
-			return false;
-	}
-	if (parser->arena.failed) {
-		parse_no_memory(parser);
-		return false;
-	}
-	return parse_fields_take(parser, &fields);
+	if (!pairs)
+		return NULL;
+	if (token.type != MSGPACK_MAP)
+		return fault_element(parser, p, end, token.type);
+	do {
+		after = attempt(&map, pairs, token.number);
+	} while (map.again);
+	return !after && map.odd ? fault_element(parser, p, end, token.type) : after;
 }
 
 /* --- framing --- */
@@ -309,12 +316,12 @@ static const char *msgpack_between(struct parser *parser, const char *p, const c
 
 static const char *msgpack_direct(struct parser *parser, const char *p, const char *end)
 {
-	const char *behind = read_fast(parser, p, end);
+	const char *after = read_element(parser, p, end);
 
-	if (!behind || (size_t)(behind - p) > parser->limits.line_max_bytes)
+	if (!after || (size_t)(after - p) > parser->limits.line_max_bytes)
 		return NULL;
-	parse_deliver(parser, (struct str){ p, (size_t)(behind - p) });
-	return behind;
+	parse_deliver_read(parser, (struct str){ p, (size_t)(after - p) });
+	return after;
 }
 
 /* A value is behind us; true if the element is. */
@@ -386,19 +393,15 @@ static const char *msgpack_scan(struct parser *parser, const char *p, const char
 	return p;
 }
 
-static void msgpack_record(struct parser *parser, struct str text, bool declined)
+static void msgpack_record(struct parser *parser, struct str text)
 {
-	const char *end = text.p + text.len;
-
 	if (parser->scan.msgpack.invalid) {
 		parse_fault(parser, EMPTY, BROKEN);
 		parse_break(parser, text);
-	} else if (!declined && !parser->full_only && read_fast(parser, text.p, end) == end) {
-		parse_deliver(parser, text);
-	} else if (read_full(parser, text)) {
-		parse_deliver(parser, text);
-	} else if (parser->end.code == ERROR_NONE) {
-		parse_deliver_fault(parser, text);
+	} else if (read_element(parser, text.p, text.p + text.len)) {
+		parse_deliver_read(parser, text);
+	} else {
+		parse_no_memory(parser);
 	}
 }
 

@@ -2,19 +2,18 @@
 /*
  * parse_private.h: what the parsers share; private to record/.
  *
- * parse.c drives a format through its row of functions, `struct parse_format_ops`. A record that lies whole in the
- * piece at hand and is of the common form is taken straight from it (`direct`). Of any other the end is found first
- * (`scan`, which goes on from piece to piece, while the driver carries the bytes over), and then all of it is read at
- * once (`record`). A record may turn out to have ended before the point that `scan` has come to: then `scan` says how
- * many of its bytes are its own, and what follows them is read again. So there are two readers of a record in each
- * format: a fast one, which declines whatever is not plainly right, and a full one, which alone knows what is wrong
- * and says so, out of a list of fields. What the fast one takes, the full one takes with the same values; the unit
- * tests and the fuzzer hold them to it.
+ * parse.c drives a format through its row of functions, `struct parse_format_ops`. Each format has one reader. A record
+ * that lies whole in the piece at hand, and of which the reader sees that it does, is taken straight from it (`direct`).
+ * Of any other the end is found first (`scan`, which resumes from piece to piece, while the driver carries the bytes
+ * over), and then all of it is read at once (`record`). A record may turn out to have ended before the point that `scan`
+ * has come to: then `scan` says how many of its bytes are its own, and what follows them is read again.
  */
 #ifndef CDRD_RECORD_PARSE_PRIVATE_H
 #define CDRD_RECORD_PARSE_PRIVATE_H
 
+#include "base/json.h"
 #include "record/parse.h"
+#include "record/parse_scan.h"
 
 #define PARSE_REASON_MAX 256
 #define PARSE_SHOWN_MAX 64 /* bytes of a name or value in a reason */
@@ -27,13 +26,14 @@
 struct parse_format_ops {
 	/* Skips what stands between records: where the next begins, or `end`. May end the body (parse_break). */
 	const char *(*between)(struct parser *parser, const char *p, const char *end);
-	/* Reads and delivers one record at p: behind it, or NULL (nothing done) if it is not for the fast reader. */
+	/* Reads and delivers one record at p, or what is wrong with its fields: after it. NULL, with nothing delivered, if
+	 * it is not plain where it ends. */
 	const char *(*direct)(struct parser *parser, const char *p, const char *end);
 	/* Goes on to the end of the record; `end`, or the record's end with *whole set, and parser->keep if it ended
 	 * before. What is to be read again it puts into parser->again, or sets parser->reread for all of it. */
 	const char *(*scan)(struct parser *parser, const char *p, const char *end, bool *whole);
-	/* Reads and delivers a whole record. `declined`: the fast reader has seen it already. */
-	void (*record)(struct parser *parser, struct str text, bool declined);
+	/* Reads and delivers a whole record, or what is wrong with it. */
+	void (*record)(struct parser *parser, struct str text);
 	/* The body ended, inside a record (`text` is what there is of it) or between records (p NULL). As `scan`, it may
 	 * find that the record has ended before. */
 	void (*finish)(struct parser *parser, struct str text);
@@ -110,7 +110,6 @@ struct parser {
 	void *arg;
 	char *product_name;                            /* of records that name none, or NULL */
 	const struct catalog_product *product_default; /* found by it */
-	bool full_only;                                /* every record takes the full reader; for tests */
 	struct error end;                              /* why nothing more is read; code ERROR_NONE while all is well */
 
 	/* The piece at hand, and where in the body it begins. */
@@ -165,6 +164,12 @@ void parse_deliver(struct parser *parser, struct str raw);
 bool parse_fault(struct parser *parser, struct str field, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Drops the faults noted. */
+void parse_faults_clear(struct parser *parser);
+
+/* Calls back with parser->record if there are no faults, with them otherwise. */
+void parse_deliver_read(struct parser *parser, struct str raw);
+
 /* Calls back with the faults noted. Does nothing when memory has run out: the record is not to blame. */
 void parse_deliver_fault(struct parser *parser, struct str raw);
 
@@ -178,7 +183,7 @@ void parse_break(struct parser *parser, struct str raw);
 void parse_no_memory(struct parser *parser);
 
 /* The record at hand is whole, or as much of it as is kept: reads and delivers it, or says that it is too long. */
-void parse_complete(struct parser *parser, struct str text, bool declined);
+void parse_complete(struct parser *parser, struct str text);
 
 /* Is the record at hand longer than allowed? */
 static inline bool parse_is_too_long(const struct parser *parser)
@@ -186,37 +191,28 @@ static inline bool parse_is_too_long(const struct parser *parser)
 	return parser->size > parser->limits.line_max_bytes;
 }
 
-/* --- parse_fields.c: the full readers' common end --- */
+/* --- parse_fields.c: from names and values to a record --- */
 
 enum parse_kind { PARSE_TEXT, PARSE_ABSENT, PARSE_OBJECT, PARSE_ARRAY, PARSE_BINARY, PARSE_NOT_FINITE };
 
 struct parse_field {
-	struct str name;
-	struct str value; /* of an object or array its JSON text */
+	struct str name;  /* just of one that has no place */
+	struct str value; /* of an object or array its JSON text, where the column takes that; absent: NULL */
 	enum parse_kind kind;
-	bool in_arena;   /* the value is value.len bytes of the arena, ... */
-	size_t arena_at; /* from here; parse_fields_take then sets value.p */
+	uint8_t place; /* CATALOG_NONE: the product assumed has no such column */
 };
 
-/* Of more fields than there can be columns some are unknown or repeated: these suffice to say so. */
-#define PARSE_FIELDS_MAX (CATALOG_COLUMNS_MAX + 1)
+/* Is it UTF-8 without NUL? */
+static inline bool parse_is_text(struct str value)
+{
+	return !memchr(value.p, '\0', value.len) && json_is_utf8(value);
+}
 
-struct parse_fields {
-	struct parse_field list[PARSE_FIELDS_MAX];
-	size_t count;
-	struct parse_field product;
-	size_t products;
-};
-
-void parse_fields_add(struct parse_fields *fields, const struct parse_field *field);
-
-/* Puts the fields into parser->record; false with all faults noted. */
-bool parse_fields_take(struct parser *parser, struct parse_fields *fields);
-
-/* The product called `name`; the default one if the name is absent. NULL with the fault noted. */
-const struct catalog_product *parse_find_product(struct parser *parser, struct str name);
-
-/* --- guessing columns --- */
+/* The same where most are ASCII, and quicker to find so. */
+static inline bool parse_is_likely_text(struct str value)
+{
+	return scan_is_plain(value.p, value.len) || parse_is_text(value);
+}
 
 /* The name of a place of the product, which may be NULL; len 0 if there is none. */
 static inline struct str parse_place_name(const struct catalog_product *product, uint8_t place)
@@ -226,29 +222,51 @@ static inline struct str parse_place_name(const struct catalog_product *product,
 	return place == PLACE_PRODUCT ? STR_LITERAL("product") : (struct str){ NULL, 0 };
 }
 
-/* Finds the place of a name and remembers it behind `previous`; CATALOG_NONE if there is none. */
+/* Finds the place of a name and remembers that it follows `previous`; CATALOG_NONE if there is none. */
 uint8_t parse_place_find(struct parser *parser, const struct catalog_product *product, uint8_t previous,
                          struct str name);
 
 /*
- * A record that is being read by a fast reader. Its product is assumed until it is named; when the name comes behind
- * other fields and is another one, `product` tells what to assume at the next attempt.
+ * A record that is being read. Its product is assumed until it is named. When the name comes after other fields and is
+ * another one, all is read again with that one assumed: the functions that return bool then say false.
  */
 struct parse_attempt {
-	const struct catalog_product *product;
-	uint64_t seen; /* columns, by bit */
-	uint8_t place; /* of the last field */
-	bool named;
+	const struct catalog_product *product; /* NULL: none was named in the body yet */
+	uint64_t seen;                         /* columns, by bit */
+	uint8_t place;                         /* of the last field */
+	bool named;                            /* the field `product` was there */
+	bool passed;                           /* so was one without a place */
+	bool lost;                             /* what is wrong is known: of no other field is a fault told */
 };
 
-/* Clears parser->record for the product assumed. */
+/* Clears parser->record for the product assumed, and the faults. */
 void parse_attempt_begin(struct parser *parser, struct parse_attempt *attempt);
 
-/* The record names its product. False if the attempt has to end, with parser->assumed set if another may succeed. */
-bool parse_attempt_product(struct parser *parser, struct parse_attempt *attempt, struct str name);
+/* The record names its product, as `name` (no value: absent). */
+bool parse_attempt_product(struct parser *parser, struct parse_attempt *attempt, enum parse_kind kind, struct str name);
 
-/* All fields are there: is the product known by now? As parse_attempt_product. */
-bool parse_attempt_end(struct parser *parser, const struct parse_attempt *attempt);
+/* Takes a field: its value into its place, or a fault. */
+bool parse_attempt_field(struct parser *parser, struct parse_attempt *attempt, const struct parse_field *field);
+
+/* All fields are there. */
+bool parse_attempt_end(struct parser *parser, struct parse_attempt *attempt);
+
+/* As parse_attempt_field, of a text. One that is plainly right, as nearly all are, never leaves the registers. */
+static inline __attribute__((always_inline)) bool parse_attempt_text(struct parser *parser,
+                                                                     struct parse_attempt *attempt, uint8_t place,
+                                                                     struct str name, struct str value, bool plain)
+{
+	if (!plain || place >= CATALOG_COLUMNS_MAX || attempt->seen >> place & 1 ||
+	    value.len > parser->limits.value_max_bytes || attempt->product->columns[place].kind == CATALOG_JSON) {
+		struct parse_field field = { name, value, PARSE_TEXT, place };
+
+		return parse_attempt_field(parser, attempt, &field);
+	}
+	attempt->seen |= UINT64_C(1) << place;
+	attempt->place = place;
+	parser->record.values[place] = value;
+	return true;
+}
 
 /* --- lines --- */
 
@@ -277,7 +295,7 @@ bool parse_first_line_end(struct parser *parser, bool *cr, const char *p, const 
 /* As parse_write_json. */
 bool parse_csv_write_json(struct buf *out, struct str header, struct str line, const char *product_name);
 
-/* --- JSON: parse_json.c (full, by yajl), parse_json_fast.c --- */
+/* --- JSON: parse_json.c --- */
 
 /* White space of JSON, line ends included. */
 static inline bool parse_json_is_space(char c)
@@ -295,17 +313,11 @@ static inline const char *parse_json_skip_space(const char *p, const char *end)
 /* Without the white space at its end. */
 struct str parse_json_trimmed(struct str text);
 
-/* Reads and delivers a record by whichever reader takes it, or its faults. */
-void parse_json_record(struct parser *parser, struct str text, bool declined);
+/* Reads and delivers a record, or its faults. */
+void parse_json_record(struct parser *parser, struct str text);
 
-/* Reads the object in `text` and delivers it, or its faults, with `raw`. False if it is not even JSON; its fault then is
- * only noted. */
-bool parse_json_full(struct parser *parser, struct str text, struct str raw);
-
-/* Reads the object at p into parser->record: behind it, or NULL. White space may hold line ends if `lines`. */
-const char *parse_json_fast(struct parser *parser, const char *p, const char *end, bool lines);
-
-/* Is it one JSON value, nested depth_max deep at most? False with *no_memory set if that could not be found out. */
-bool parse_json_valid(struct str text, int depth_max, bool *no_memory);
+/* Reads the object at p into parser->record, or notes what is wrong with its fields: after it, or NULL if it is not JSON,
+ * too deep or cut. White space may hold line ends if `lines`. */
+const char *parse_json_object(struct parser *parser, const char *p, const char *end, bool lines);
 
 #endif

@@ -5,7 +5,7 @@
  * A body is read to a transcript, a line an item: `N {record}`, or `N field: reason | as it was sent` (msgpack as JSON),
  * and at its end, if it could not be read on, `! where: reason`.
  * Every body here
- * is read whole and in pieces of many sizes, with and without the fast readers: the transcript must not differ.
+ * is read whole and in pieces of many sizes: the transcript must not differ.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -54,7 +54,6 @@ struct reading {
 	enum parse_format format;
 	const char *product;
 	size_t piece;
-	bool full_only;
 };
 
 /* Each piece lies in memory of its own size, so that a sanitizer sees what is read past it. */
@@ -77,7 +76,6 @@ static int read_body(struct buf *transcript, const struct reading *reading, stru
 	int result = 0, finished;
 
 	ck_assert_ptr_nonnull(parser);
-	parser->full_only = reading->full_only;
 	buf_clear(transcript);
 	for (size_t at = 0; at < body.len; at += reading->piece) {
 		struct str piece = { body.p + at, body.len - at < reading->piece ? body.len - at : reading->piece };
@@ -108,20 +106,20 @@ static const char *text_of(struct buf *buf)
 /* Reads in every way and compares; with `wanted` NULL just that all are the same. Returns the parser's last result. */
 static int read_every_way(enum parse_format format, const char *product, struct str body, const char *wanted)
 {
-	static const size_t pieces[] = { SIZE_MAX, 1, 2, 3, 7, 16, 61, 64, 300 };
+	static const size_t pieces[] = { 1, 2, 3, 7, 16, 61, 64, 300 };
 	struct buf first = { 0 }, again = { 0 };
-	int result = read_body(&first, &(struct reading){ format, product, SIZE_MAX, true }, body);
+	int result = read_body(&first, &(struct reading){ format, product, SIZE_MAX }, body);
 
 	if (wanted)
 		ck_assert_msg(strcmp(text_of(&first), wanted) == 0, "of %.*s\ngot:\n%s\nwanted:\n%s", STR_ARGS(body),
 		              text_of(&first), wanted);
-	for (size_t i = 0; i < 2 * COUNT(pieces); i++) {
-		struct reading reading = { format, product, pieces[i / 2], i % 2 };
+	for (size_t i = 0; i < COUNT(pieces); i++) {
+		struct reading reading = { format, product, pieces[i] };
 		int result_again = read_body(&again, &reading, body);
 
 		ck_assert_msg(strcmp(text_of(&first), text_of(&again)) == 0 && result == result_again,
-		              "of %.*s in pieces of %zu, %s reader:\n%s\ninstead of\n%s", STR_ARGS(body), reading.piece,
-		              reading.full_only ? "full" : "fast", text_of(&again), text_of(&first));
+		              "of %.*s in pieces of %zu:\n%s\ninstead of\n%s", STR_ARGS(body), reading.piece,
+		              text_of(&again), text_of(&first));
 	}
 	buf_free(&first);
 	buf_free(&again);
@@ -289,7 +287,7 @@ START_TEST(a_broken_line_costs_only_itself)
 	buf_add_str(&body, broken_lines[_i]);
 	buf_add_text(&body, "\n" SMS "\n");
 	ck_assert_int_eq(read_every_way(PARSE_NDJSON, NULL, buf_str(&body), NULL), 0);
-	read_body(&out, &(struct reading){ PARSE_NDJSON, NULL, SIZE_MAX, false }, buf_str(&body));
+	read_body(&out, &(struct reading){ PARSE_NDJSON, NULL, SIZE_MAX }, buf_str(&body));
 	ck_assert(memchr(out.data, '\0', out.len) == NULL || memchr(broken_lines[_i].p, '\0', broken_lines[_i].len));
 	for (size_t i = 0; i < out.len; i++)
 		if (out.data[i] == '\0')
@@ -447,7 +445,7 @@ START_TEST(broken_element_costs_only_itself)
 		buf_clear(&body);
 		buf_addf(&body, "%s" SMS "%s%s%s" SMS "]", between[i][0], between[i][1], broken, between[i][1]);
 		ck_assert_int_eq(read_every_way(PARSE_JSON_ARRAY, NULL, buf_str(&body), NULL), 0);
-		read_body(&out, &(struct reading){ PARSE_JSON_ARRAY, NULL, SIZE_MAX, false }, buf_str(&body));
+		read_body(&out, &(struct reading){ PARSE_JSON_ARRAY, NULL, SIZE_MAX }, buf_str(&body));
 		reason = strstr(buf_cstr(&out), "1 " SMS "\n2 : Not JSON at byte ");
 		rest = strstr(out.data, buf_cstr(&kept));
 		ck_assert_msg(reason == out.data && rest && strcmp(rest + kept.len, "3 " SMS "\n") == 0,
@@ -479,7 +477,7 @@ START_TEST(long_element_with_a_quote_missing_costs_only_itself)
 		buf_add_char(&body, 'x');
 	buf_add_text(&body, "} , {\n \"product\":\"SMS\",\"id\":\"a\"}]");
 	ck_assert_int_eq(read_every_way(PARSE_JSON_ARRAY, NULL, buf_str(&body), NULL), 0);
-	read_body(&out, &(struct reading){ PARSE_JSON_ARRAY, NULL, SIZE_MAX, false }, buf_str(&body));
+	read_body(&out, &(struct reading){ PARSE_JSON_ARRAY, NULL, SIZE_MAX }, buf_str(&body));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\n2 : Longer than the 400 bytes allowed | {\"id\":\"xxx"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "x\n3 " SMS "\n"));
 	buf_free(&body);
@@ -495,7 +493,7 @@ START_TEST(one_broken_element_of_20000_loses_no_other)
 	for (int i = 0; i < 20000; i++)
 		buf_add_text(&body, i == 0 ? "[" SMS : i == 1 ? ",{\"product\":\"SMS\",\"id\":\"a}" : "," SMS);
 	buf_add_char(&body, ']');
-	ck_assert_int_eq(read_body(&out, &(struct reading){ PARSE_JSON_ARRAY, NULL, 65536, false }, buf_str(&body)), 0);
+	ck_assert_int_eq(read_body(&out, &(struct reading){ PARSE_JSON_ARRAY, NULL, 65536 }, buf_str(&body)), 0);
 	for (const char *at = buf_cstr(&out); (at = strstr(at, SMS "\n")) != NULL; at++)
 		records++;
 	ck_assert_uint_eq(records, 19999);
@@ -774,7 +772,7 @@ START_TEST(unclosed_quote_of_csv_costs_only_its_line)
 	for (int i = 0; i < 50; i++)
 		buf_add_text(&body, "SMS,a\n");
 	ck_assert_int_eq(read_every_way(PARSE_CSV, NULL, buf_str(&body), NULL), 0);
-	read_body(&out, &(struct reading){ PARSE_CSV, NULL, SIZE_MAX, false }, buf_str(&body));
+	read_body(&out, &(struct reading){ PARSE_CSV, NULL, SIZE_MAX }, buf_str(&body));
 	for (const char *at = buf_cstr(&out); (at = strstr(at, SMS "\n")) != NULL; at++)
 		records++;
 	ck_assert_uint_eq(records, 50);
@@ -791,7 +789,7 @@ START_TEST(wide_row_within_a_quoted_value_is_a_row)
 
 	buf_addf(&body, "%sSMS,\"a,,,,,,\nSMS,a,,,,,,\nSMS,a,,,,,,\"\n", header);
 	ck_assert_int_eq(read_every_way(PARSE_CSV, NULL, buf_str(&body), NULL), 0);
-	read_body(&out, &(struct reading){ PARSE_CSV, NULL, SIZE_MAX, false }, buf_str(&body));
+	read_body(&out, &(struct reading){ PARSE_CSV, NULL, SIZE_MAX }, buf_str(&body));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "2 : " BROKEN_QUOTES " | SMS,\"a,,,,,,\n3 " SMS "\n"));
 	buf_clear(&body);
 	buf_addf(&body, "%sSMS,\"a\nb,c\nd\",,,,,,\n", header);
@@ -827,7 +825,7 @@ END_TEST
 
 static void read_again(void *arg, const struct parse_item *item)
 {
-	struct reading reading = { item->format, NULL, SIZE_MAX, false };
+	struct reading reading = { item->format, NULL, SIZE_MAX };
 	struct buf body = { 0 }, line = { 0 };
 
 	if (item->faults_count == 0)
@@ -924,7 +922,7 @@ START_TEST(line_numbers_count_what_a_long_line_holds)
 {
 	struct buf out = { 0 };
 
-	read_body(&out, &(struct reading){ PARSE_CSV, NULL, SIZE_MAX, false },
+	read_body(&out, &(struct reading){ PARSE_CSV, NULL, SIZE_MAX },
 	          STR_LITERAL("product,id\nSMS,\"\n\n" X100 X100 X100 X100 "\nSMS,a\n"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "2 : Longer than the 400 bytes allowed"));
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&out), "\n5 " SMS "\n"));
@@ -932,7 +930,7 @@ START_TEST(line_numbers_count_what_a_long_line_holds)
 }
 END_TEST
 
-/* --- noise: both readers and all ways of cutting agree on whatever comes of it --- */
+/* --- noise: all ways of cutting agree on whatever comes of it --- */
 
 static uint32_t noise(uint32_t *seed)
 {
