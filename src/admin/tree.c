@@ -57,9 +57,9 @@ static int measure(struct measure *measure, struct str text, size_t depth_max, s
 /* --- making it --- */
 
 struct builder {
-	struct tree *nodes; /* the next one */
-	char *texts;        /* the next one's place */
-	const char *name;   /* of the next value */
+	struct tree *nodes;                /* the next one */
+	char *texts;                       /* the next one's place */
+	const char *name;                  /* of the next value */
 	struct tree *open[TREE_DEPTH_MAX]; /* containers, the innermost last */
 	struct tree *last[TREE_DEPTH_MAX]; /* of each, what was added last */
 	size_t depth;

@@ -9,7 +9,7 @@
  *	tree_free(tree);
  *
  * A tree is one piece of memory, taken when the text was read once and is known to be good: so many nodes, and their
- * texts. All functions but tree_free take NULL for what is not there.
+ * texts; some 25 times the text's size at most. All functions take NULL for what is not there, but tree_write.
  */
 #ifndef CDRD_ADMIN_TREE_H
 #define CDRD_ADMIN_TREE_H

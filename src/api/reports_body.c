@@ -139,8 +139,7 @@ static int read_members(struct body *body)
 	return event == JSON_EVENT_OBJECT_END && next(body) == JSON_EVENT_END ? 0 : -1;
 }
 
-int api_report_params(struct query_params *params, struct query_problems *problems, struct str text,
-                      struct error *err)
+int api_report_params(struct query_params *params, struct query_problems *problems, struct str text, struct error *err)
 {
 	struct body body = { .reader = json_reader_of(text), .params = params, .problems = problems, .err = err };
 	int result = read_members(&body);

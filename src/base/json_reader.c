@@ -10,10 +10,10 @@
  *	first name   after '{': a name, or '}'
  *	more         after a value: ',' or the bracket that closes; the text's end when nothing is open
  *
- * No library does this for us: a name that stands twice must be told twice, a NUL must not end a text, numbers keep their
- * digits, and want of memory must be an error. json-c, which the tests hold this reader against, keeps the last of two
- * members, cuts names at a NUL, makes 64-bit integers of long ones and, in versions that are in use (0.16), drops members
- * or follows a NULL when memory runs out.
+ * Why no library: a name that stands twice must be told twice, a NUL must not end a text, numbers keep their digits, and
+ * running out of memory must be an error. json-c, which the tests hold this reader against, keeps the last of two
+ * members, cuts names at a NUL, makes 64-bit integers of long ones and, in versions that are in use (0.16), drops
+ * members or follows a NULL pointer when memory runs out.
  */
 #include "base/json_reader.h"
 
@@ -34,7 +34,8 @@ static enum json_event fault_at(const struct json_reader *r, size_t at, const ch
 	else if (at >= r->all.len)
 		error_set(err, ERROR_INVALID, "not valid JSON: ends after byte %zu, %s", r->all.len, what);
 	else
-		error_set(err, ERROR_INVALID, "not valid JSON: byte %zu%s: %s", at + 1, r->all.p[at] ? "" : ", a NUL", what);
+		error_set(err, ERROR_INVALID, "not valid JSON: byte %zu%s: %s", at + 1, r->all.p[at] ? "" : ", a NUL",
+		          what);
 	return JSON_EVENT_FAULT;
 }
 

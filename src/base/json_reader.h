@@ -14,8 +14,8 @@
  *	json_reader_free(&reader);
  *	return event == JSON_EVENT_END ? 0 : -1;
  *
- * Memory: a byte for each container that is open, and the longest string that has an escape; so never more than twice the
- * text, which is what bounds a body that comes over a socket.
+ * Memory: a byte for each container that is open, and the longest string that has an escape, each in a buffer that
+ * doubles; so at most some three times the text, which has a limit where it comes over a socket.
  */
 #ifndef CDRD_BASE_JSON_READER_H
 #define CDRD_BASE_JSON_READER_H
@@ -47,7 +47,7 @@ struct json_reader {
 	struct str all;
 	size_t at;
 	int wanted;
-	struct buf open;      /* '{' or '[' of each open container, the innermost last */
+	struct buf open; /* '{' or '[' of each open container, the innermost last */
 	struct buf unescaped;
 };
 

@@ -11,13 +11,14 @@
 #define CHUNK_DIGITS_MAX 15
 #define CHUNK_OVERHEAD_MAX 8192
 
+/* In this order: those of an extension before CHUNK_SIZE_LF, those of trailers after CHUNK_DATA. */
 enum chunk_state {
-	CHUNK_SIZE,          /* must be 0: the state of a zeroed struct */
-	CHUNK_SPACE,         /* white space before a ';' (RFC 9112, 7.1.1: bad, but to be passed over) */
-	CHUNK_NAME_START,    /* after ';' */
-	CHUNK_NAME,          /* of an extension */
-	CHUNK_NAME_SPACE,    /* after it */
-	CHUNK_VALUE_START,   /* after '=' */
+	CHUNK_SIZE,        /* must be 0: the state of a zeroed struct */
+	CHUNK_SPACE,       /* white space before a ';' (RFC 9112, 7.1.1: bad, but to be passed over) */
+	CHUNK_NAME_START,  /* after ';' */
+	CHUNK_NAME,        /* of an extension */
+	CHUNK_NAME_SPACE,  /* after it */
+	CHUNK_VALUE_START, /* after '=' */
 	CHUNK_VALUE,
 	CHUNK_QUOTED,
 	CHUNK_QUOTED_ESCAPE, /* after a backslash */
@@ -28,7 +29,7 @@ enum chunk_state {
 	CHUNK_DATA_LF,
 	CHUNK_TRAILER_START, /* of a line */
 	CHUNK_TRAILER_NAME,
-	CHUNK_TRAILER,       /* after the colon */
+	CHUNK_TRAILER, /* after the colon */
 	CHUNK_TRAILER_LF,
 	CHUNK_END_LF,
 	CHUNK_END,
@@ -76,15 +77,23 @@ static enum chunk_state step_extension(enum chunk_state state, char c)
 	case CHUNK_NAME_START:
 		return http_is_token(c) ? CHUNK_NAME : is_space(c) ? CHUNK_NAME_START : CHUNK_BROKEN;
 	case CHUNK_NAME:
-		return http_is_token(c) ? CHUNK_NAME : c == '=' ? CHUNK_VALUE_START : after_extension(c, CHUNK_NAME_SPACE);
+		return http_is_token(c) ? CHUNK_NAME :
+		       c == '='         ? CHUNK_VALUE_START :
+		                          after_extension(c, CHUNK_NAME_SPACE);
 	case CHUNK_NAME_SPACE:
 		return c == '=' ? CHUNK_VALUE_START : c == '\r' ? CHUNK_BROKEN : after_extension(c, CHUNK_NAME_SPACE);
 	case CHUNK_VALUE_START:
-		return c == '"' ? CHUNK_QUOTED : http_is_token(c) ? CHUNK_VALUE : is_space(c) ? CHUNK_VALUE_START : CHUNK_BROKEN;
+		return c == '"'         ? CHUNK_QUOTED :
+		       http_is_token(c) ? CHUNK_VALUE :
+		       is_space(c)      ? CHUNK_VALUE_START :
+		                          CHUNK_BROKEN;
 	case CHUNK_VALUE:
 		return http_is_token(c) ? CHUNK_VALUE : after_extension(c, CHUNK_SPACE);
 	case CHUNK_QUOTED:
-		return c == '"' ? CHUNK_QUOTED_END : c == '\\' ? CHUNK_QUOTED_ESCAPE : is_text(c) ? CHUNK_QUOTED : CHUNK_BROKEN;
+		return c == '"'   ? CHUNK_QUOTED_END :
+		       c == '\\'  ? CHUNK_QUOTED_ESCAPE :
+		       is_text(c) ? CHUNK_QUOTED :
+		                    CHUNK_BROKEN;
 	case CHUNK_QUOTED_ESCAPE:
 		return is_text(c) ? CHUNK_QUOTED : CHUNK_BROKEN;
 	default: /* CHUNK_QUOTED_END */

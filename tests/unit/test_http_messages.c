@@ -2,8 +2,8 @@
 /*
  * test_http_messages.c: all that a connection may bring, and what becomes of it.
  *
- * The cases are those that other parsers of HTTP are tested with: what was read in two ways once, and made a request that
- * nobody sent. Where a parser could be lenient, the outcome here is the strict one.
+ * The cases are of the kinds that other parsers of HTTP are tested with: what was read in two ways once, and made a
+ * request that nobody sent. Where a parser could be lenient, the outcome here is the strict one.
  */
 #include <check.h>
 #include <string.h>

@@ -30,8 +30,8 @@ static const char *quoted(enum json_event event)
 static const char *read_all(struct str text)
 {
 	static const char *const shown[] = {
-		[JSON_EVENT_OBJECT] = "{", [JSON_EVENT_OBJECT_END] = "}",  [JSON_EVENT_ARRAY] = "[",
-		[JSON_EVENT_ARRAY_END] = "]", [JSON_EVENT_TRUE] = "true", [JSON_EVENT_FALSE] = "false",
+		[JSON_EVENT_OBJECT] = "{",    [JSON_EVENT_OBJECT_END] = "}", [JSON_EVENT_ARRAY] = "[",
+		[JSON_EVENT_ARRAY_END] = "]", [JSON_EVENT_TRUE] = "true",    [JSON_EVENT_FALSE] = "false",
 		[JSON_EVENT_NULL] = "null",
 	};
 	struct json_reader reader = json_reader_of(text);
@@ -129,7 +129,8 @@ START_TEST(text_becomes_events_or_a_fault_at_its_byte)
 {
 	const char *got = read_all(str_from(texts[_i].text));
 
-	ck_assert_msg(strcmp(got, texts[_i].told) == 0, "%s\n gave   %s\n wanted %s", texts[_i].text, got, texts[_i].told);
+	ck_assert_msg(strcmp(got, texts[_i].told) == 0, "%s\n gave   %s\n wanted %s", texts[_i].text, got,
+	              texts[_i].told);
 }
 END_TEST
 
