@@ -104,6 +104,12 @@ void id_uuid_lower(char out[ID_UUID_LEN], const char *id)
 		out[i] = id[i] >= 'A' && id[i] <= 'F' ? (char)(id[i] | 0x20) : id[i];
 }
 
+void id_uuid_upper(char out[ID_UUID_LEN], const char *id)
+{
+	for (size_t i = 0; i < ID_UUID_LEN; i++)
+		out[i] = id[i] >= 'a' && id[i] <= 'f' ? (char)(id[i] & ~0x20) : id[i];
+}
+
 bool id_is_account(struct str text)
 {
 	if (text.len != ACCOUNT_LEN)

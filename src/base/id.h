@@ -38,6 +38,9 @@ bool id_equal(struct str a, struct str b);
 /* Copies ID_UUID_LEN bytes, hexadecimal digits in lower case. */
 void id_uuid_lower(char out[ID_UUID_LEN], const char *id);
 
+/* The same in upper case. */
+void id_uuid_upper(char out[ID_UUID_LEN], const char *id);
+
 /* id_hash64 of an id: the same for ids that id_equal says are the same. */
 uint64_t id_hash64_of_id(struct str id, uint64_t seed);
 

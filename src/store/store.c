@@ -4,7 +4,7 @@
  *
  *	data_dir/lock       flock, held while the daemon lives
  *	data_dir/moves      records that are about to change their days (moves.h)
- *	data_dir/catalog/   meta: "format" and "seq_reserved", text of a number
+ *	data_dir/catalog/   meta: "format", "seq_reserved" and "ids_as_given_before", text of a number
  */
 #include "store/store.h"
 
@@ -113,10 +113,29 @@ static int meta_put(struct store *store, const char *name, uint64_t number, stru
 	return store_catalog_commit(store, err);
 }
 
+/* What was written before this was noted: all days that there are. */
+static int check_ids(struct store *store, bool is_new, struct error *err)
+{
+	static const char name[] = "ids_as_given_before";
+	uint64_t before;
+	if (meta_get(store, name, &before, err) != 0)
+		return -1;
+	if (before == 0) {
+		int32_t last = is_new || store->days_count == 0 ? 0 : store->day_numbers[store->days_count - 1];
+		before = last > 0 ? (uint64_t)last + 1 : 1;
+		if (meta_put(store, name, before, err) != 0)
+			return -1;
+	}
+	store->ids_as_given_before = before < INT32_MAX ? (int32_t)before : INT32_MAX;
+	return 0;
+}
+
 static int check_format(struct store *store, struct error *err)
 {
 	uint64_t format;
 	if (meta_get(store, "format", &format, err) != 0)
+		return -1;
+	if (format <= STORE_FORMAT && check_ids(store, format == 0, err) != 0)
 		return -1;
 	if (format == 0)
 		return meta_put(store, "format", STORE_FORMAT, err);

@@ -50,6 +50,7 @@ struct store {
 	size_t sweep_at;       /* the day that sealing looks at next */
 	struct store_seal_stats sealing;
 
+	int32_t ids_as_given_before; /* in days before this one ids are looked for by more hashes: day.h */
 	bool lists_days; /* a day was committed to that is not listed */
 	struct clock_watch clock;
 	uint64_t commits_failed; /* since the last that succeeded */

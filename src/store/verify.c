@@ -31,6 +31,7 @@ struct verify {
 	bool run_is_damaged;  /* its ids cannot be compared with its rows */
 	uint32_t block;       /* of the run, to be looked at next */
 	struct buf entries;   /* ids_entry of its rows so far */
+	struct buf entries_before; /* the same as they were before ids_as_given_before; empty after it */
 	uint32_t run_rows;
 	uint64_t day_blocks;  /* that runs lead to */
 	uint64_t seals;       /* of the day when it was begun */
@@ -81,6 +82,7 @@ void verify_free(struct verify *verify)
 	if (!verify)
 		return;
 	buf_free(&verify->entries);
+	buf_free(&verify->entries_before);
 	block_reader_free(&verify->reader);
 	free(verify);
 }
@@ -99,21 +101,48 @@ static bool filter_has(const struct day *day, uint64_t hash)
 	return id_filter_may_have(day->filter, &key);
 }
 
+static bool is_before(const struct verify *verify, const struct day *day)
+{
+	return day->number < verify->store->ids_as_given_before;
+}
+
+static bool filter_has_as_given(const struct day *day, const char *account, uint8_t product, struct str id)
+{
+	uint64_t hashes[DAY_AS_GIVEN_MAX];
+	size_t count = day_id_hashes_as_given(account, product, id, hashes);
+	for (size_t i = 0; i < count; i++)
+		if (filter_has(day, hashes[i]))
+			return true;
+	return false;
+}
+
+/* Would a look-up by each of the record's ids look into the day? */
+static bool filter_has_ids(const struct verify *verify, const struct day *day, const struct record *record)
+{
+	const struct catalog_product *product = record->product;
+	const char *account = record->values[product->account_column].p;
+	for (size_t i = 0; i < product->lookup_count; i++) {
+		struct str id = record->values[product->lookup[i]];
+		if (!id.len || filter_has(day, day_id_hash(account, product->number, id)))
+			continue;
+		if (!is_before(verify, day) || !filter_has_as_given(day, account, product->number, id))
+			return false;
+	}
+	return true;
+}
+
 static int check_hot_row(struct verify *verify, struct day *day, MDB_val key, MDB_val val, struct error *err)
 {
 	struct partition partition;
 	struct place place;
 	struct record record;
-	uint64_t hashes[CATALOG_COLUMNS_MAX];
 	int found = day_row_read(day, key, val, &partition, &place, &record, err);
 	if (found <= 0)
 		return found;
 	verify->counts.rows++;
-	size_t count = day_id_hashes(&record, hashes, NULL);
-	for (size_t i = 0; i < count; i++)
-		if (!filter_has(day, hashes[i]))
-			return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s: an id of a hot row is not in the filter",
-			                 verify->day, partition.account, STR_ARGS(record.product->name));
+	if (!filter_has_ids(verify, day, &record))
+		return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s: an id of a hot row is not in the filter",
+		                 verify->day, partition.account, STR_ARGS(record.product->name));
 	return 0;
 }
 
@@ -156,6 +185,14 @@ static int check_parts(struct verify *verify, struct error *err)
 	                 skip ? "extra" : "skip");
 }
 
+static void add_entries(struct buf *entries, const uint64_t *hashes, size_t count, uint32_t row)
+{
+	for (size_t i = 0; i < count; i++) {
+		ids_entry entry = ids_entry_of(hashes[i], row);
+		buf_add(entries, &entry, sizeof(entry));
+	}
+}
+
 /* Adds the ids of a row to those of the run, and asks the filter for them. */
 static int check_row(struct verify *verify, const struct day *day, uint32_t row, struct error *err)
 {
@@ -163,15 +200,13 @@ static int check_row(struct verify *verify, const struct day *day, uint32_t row,
 	uint64_t hashes[CATALOG_COLUMNS_MAX];
 	if (block_reader_record(&verify->reader, row, SCAN_COLUMNS_ALL, &record, err) != 0)
 		return -1;
-	size_t count = day_id_hashes(&record, hashes, NULL);
-	for (size_t i = 0; i < count; i++) {
-		ids_entry entry = ids_entry_of(hashes[i], verify->run_rows);
-		buf_add(&verify->entries, &entry, sizeof(entry));
-		if (!filter_has(day, hashes[i]))
-			return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s, block %u: an id of row %u is not in the filter",
-			                 verify->day, verify->reader.partition.account,
-			                 STR_ARGS(verify->reader.product->name), verify->reader.number, row);
-	}
+	add_entries(&verify->entries, hashes, day_id_hashes(&record, hashes, NULL), verify->run_rows);
+	if (is_before(verify, day))
+		add_entries(&verify->entries_before, hashes, day_id_hashes_before(&record, hashes), verify->run_rows);
+	if (!filter_has_ids(verify, day, &record))
+		return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s, block %u: an id of row %u is not in the filter",
+		                 verify->day, verify->reader.partition.account, STR_ARGS(verify->reader.product->name),
+		                 verify->reader.number, row);
 	verify->run_rows++;
 	return 0;
 }
@@ -225,6 +260,7 @@ static void begin_run(struct verify *verify, MDB_val key)
 	verify->block = 0;
 	verify->run_rows = 0;
 	buf_clear(&verify->entries);
+	buf_clear(&verify->entries_before);
 }
 
 /* Finds the run to go on with: the one at hand, or the next one. 1 with *val, 0 when there are no more, -1. */
@@ -249,23 +285,33 @@ static int find_run(struct verify *verify, struct day *day, MDB_txn *txn, MDB_va
 	return 1;
 }
 
-/* Is the stored run what its rows say? */
-static void check_run(struct verify *verify, MDB_val val, const struct ids_run *run)
+/* Do these entries make another run than the stored one? No when there is no memory to tell. */
+static bool run_differs(struct buf *entries, MDB_val val, const struct ids_run *run)
 {
 	struct buf made = { 0 }, scratch = { 0 };
-	size_t count = verify->entries.len / sizeof(ids_entry);
-	buf_reserve(&scratch, verify->entries.len + 1);
+	size_t count = entries->len / sizeof(ids_entry);
+	bool differs = false;
+	buf_reserve(&scratch, entries->len + 1);
 	uint32_t *rows = malloc((run->blocks + 1) * sizeof(*rows));
-	if (rows && !scratch.failed && !verify->entries.failed) {
+	if (rows && !scratch.failed && !entries->failed) {
 		memcpy(rows, run->rows, run->blocks * sizeof(*rows));
-		ids_write(&made, run->first_block, rows, run->blocks, (ids_entry *)(void *)verify->entries.data,
+		ids_write(&made, run->first_block, rows, run->blocks, (ids_entry *)(void *)entries->data,
 		          (ids_entry *)(void *)scratch.data, count);
-		if (!made.failed && !str_equal(buf_str(&made), env_str(val)))
-			report_day(verify, "a run of ids is not what its rows say");
+		differs = !made.failed && !str_equal(buf_str(&made), env_str(val));
 	}
 	free(rows);
 	buf_free(&made);
 	buf_free(&scratch);
+	return differs;
+}
+
+/* Is the stored run what its rows say? */
+static void check_run(struct verify *verify, MDB_val val, const struct ids_run *run)
+{
+	if (!run_differs(&verify->entries, val, run))
+		return;
+	if (verify->entries_before.len == 0 || run_differs(&verify->entries_before, val, run))
+		report_day(verify, "a run of ids is not what its rows say");
 }
 
 /* Looks at one block. 1 when all runs are done, 0, -1. */

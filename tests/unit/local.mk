@@ -33,6 +33,7 @@ tests_unit_run_SOURCES += tests/unit/test_deflate.c
 tests_unit_run_SOURCES += tests/unit/test_lines.c
 tests_unit_run_SOURCES += tests/unit/test_block.c
 tests_unit_run_SOURCES += tests/unit/test_ids.c
+tests_unit_run_SOURCES += tests/unit/test_ids_before.c
 tests_unit_run_SOURCES += tests/unit/store_model.c tests/unit/store_model.h
 tests_unit_run_SOURCES += tests/unit/store_check.c tests/unit/store_check.h
 tests_unit_run_SOURCES += tests/unit/memory_engine.c tests/unit/test_engine.h

@@ -18,14 +18,42 @@ const struct env_db day_dbs[] = {
 	{ NULL, 0 },
 };
 
-uint64_t day_id_hash(const char *account, uint8_t product, struct str id)
+/* Hashes of accounts and products differ. */
+static inline uint64_t seed_of(const char *account, uint8_t product)
 {
 	uint64_t owner;
 	memcpy(&owner, account, sizeof(owner));
-	return id_hash64_of_id(id, owner ^ ((uint64_t)product << 56));
+	return owner ^ ((uint64_t)product << 56);
 }
 
-size_t day_id_hashes(const struct record *record, uint64_t *hashes, size_t *id_at)
+uint64_t day_id_hash(const char *account, uint8_t product, struct str id)
+{
+	return id_hash64_of_id(id, seed_of(account, product));
+}
+
+static uint64_t hash_before(const char *account, uint8_t product, struct str id)
+{
+	return id_hash64(id.p, id.len, seed_of(account, product));
+}
+
+size_t day_id_hashes_as_given(const char *account, uint8_t product, struct str id, uint64_t hashes[DAY_AS_GIVEN_MAX])
+{
+	char upper[ID_UUID_LEN];
+	size_t count = 0;
+	if (!id_is_uuid(id))
+		return 0;
+	uint64_t lower = day_id_hash(account, product, id), given = hash_before(account, product, id);
+	id_uuid_upper(upper, id.p);
+	uint64_t capitals = hash_before(account, product, (struct str){ upper, sizeof(upper) });
+	if (given != lower)
+		hashes[count++] = given;
+	if (capitals != lower && capitals != given)
+		hashes[count++] = capitals;
+	return count;
+}
+
+static inline size_t hashes_of(const struct record *record, uint64_t (*hash_id)(const char *, uint8_t, struct str),
+                               uint64_t *hashes, size_t *id_at)
 {
 	const struct catalog_product *product = record->product;
 	const char *account = record->values[product->account_column].p;
@@ -34,7 +62,7 @@ size_t day_id_hashes(const struct record *record, uint64_t *hashes, size_t *id_a
 		struct str id = record->values[product->lookup[i]];
 		if (!id.len)
 			continue;
-		uint64_t hash = day_id_hash(account, product->number, id);
+		uint64_t hash = hash_id(account, product->number, id);
 		size_t known = 0;
 		while (known < count && hashes[known] != hash)
 			known++;
@@ -44,6 +72,16 @@ size_t day_id_hashes(const struct record *record, uint64_t *hashes, size_t *id_a
 			*id_at = known;
 	}
 	return count;
+}
+
+size_t day_id_hashes(const struct record *record, uint64_t *hashes, size_t *id_at)
+{
+	return hashes_of(record, day_id_hash, hashes, id_at);
+}
+
+size_t day_id_hashes_before(const struct record *record, uint64_t *hashes)
+{
+	return hashes_of(record, hash_before, hashes, NULL);
 }
 
 /* [nil, until, direction, time, seq]: the direction a fixint, the others uint64 always, so that a ghost has one length. */

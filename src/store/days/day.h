@@ -82,6 +82,17 @@ uint64_t day_id_hash(const char *account, uint8_t product, struct str id);
 size_t day_id_hashes(const struct record *record, uint64_t *hashes, size_t *id_at);
 
 /*
+ * Runs and filters of days before store->ids_as_given_before may have a UUID by the hash of its text as it was sent, not
+ * in lower case: they were written by a cdrd that told the cases apart. Where such a day is searched, so it is for these,
+ * which differ from day_id_hash: the hash of the id as it is given, and of it in upper case. Returns how many.
+ */
+#define DAY_AS_GIVEN_MAX 2
+size_t day_id_hashes_as_given(const char *account, uint8_t product, struct str id, uint64_t hashes[DAY_AS_GIVEN_MAX]);
+
+/* day_id_hashes as it was then; what a run of that time has of a record. */
+size_t day_id_hashes_before(const struct record *record, uint64_t *hashes);
+
+/*
  * The hot row at a place, following ghosts to where the record is now; *place becomes that place. Returns 1 with *row,
  * 0 if there is none in `hot` (the record may have been sealed at *place since, be in another day if that is where *place
  * is, or not be there at all), -1 with *err.

@@ -66,18 +66,32 @@ static bool take_sealed(void *arg, struct block_reader *reader, uint32_t row)
 	return false;
 }
 
+/* The hashes, besides that of put->hashes, by which a day may have the id. */
+static size_t hashes_as_given(const struct put *put, const struct day *day, uint64_t hashes[DAY_AS_GIVEN_MAX])
+{
+	const struct catalog_product *product = put->record->product;
+	if (day->number >= put->store->ids_as_given_before)
+		return 0;
+	return day_id_hashes_as_given(put->partition.account, product->number, put->record->values[product->id_column],
+	                              hashes);
+}
+
 static int find_sealed(const struct put *put, struct day *day, struct stored *stored)
 {
 	struct sealed_search search = { .put = put, .stored = stored };
+	uint64_t hashes[1 + DAY_AS_GIVEN_MAX] = { put->hashes[put->id_at] };
+	size_t count = 1 + hashes_as_given(put, day, hashes + 1);
 	const struct catalog_product *product = put->record->product;
 	for (uint8_t direction = 0; direction <= (product->partition_direction ? CATALOG_INBOUND : 0); direction++) {
 		struct partition partition = put->partition;
 		partition.direction = direction;
-		if (ids_find(day, day->env.write, product, &partition, put->hashes[put->id_at], &put->store->put_reader,
-		             take_sealed, &search, put->err) != 0)
-			return -1;
-		if (search.result)
-			return search.result;
+		for (size_t i = 0; i < count; i++) {
+			if (ids_find(day, day->env.write, product, &partition, hashes[i], &put->store->put_reader,
+			             take_sealed, &search, put->err) != 0)
+				return -1;
+			if (search.result)
+				return search.result;
+		}
 	}
 	return 0;
 }
@@ -89,9 +103,24 @@ int put_find_in(const struct put *put, struct day *day, struct stored *stored)
 	return found ? found : find_sealed(put, day, stored);
 }
 
+static bool may_have(const struct put *put, const struct day *day)
+{
+	uint64_t hashes[DAY_AS_GIVEN_MAX];
+	if (id_filter_may_have(day->filter, &put->keys[put->id_at]))
+		return true;
+	size_t count = hashes_as_given(put, day, hashes);
+	for (size_t i = 0; i < count; i++) {
+		struct id_filter_key key;
+		id_filter_key_make(&key, (uint32_t)(hashes[i] >> 32));
+		if (id_filter_may_have(day->filter, &key))
+			return true;
+	}
+	return false;
+}
+
 int put_find(const struct put *put, struct stored *stored)
 {
-	if (!id_filter_may_have(put->day->filter, &put->keys[put->id_at]))
+	if (!may_have(put, put->day))
 		return 0;
 	return put_find_in(put, put->day, stored);
 }
@@ -119,7 +148,7 @@ int put_find_beside(const struct put *put, struct stored *stored)
 	int found = 0;
 	for (int i = 0; i < 2 && found == 0; i++) {
 		const struct day *day = put->beside[i];
-		if (day && id_filter_may_have(day->filter, &put->keys[put->id_at]))
+		if (day && may_have(put, day))
 			found = look_beside(put, day->number, stored);
 	}
 	return found;

@@ -25,6 +25,8 @@ struct find {
 	enum catalog_direction direction;
 	struct str id;
 	uint64_t hash;
+	uint64_t as_given[DAY_AS_GIVEN_MAX]; /* others that days of before may have it by: day.h */
+	size_t as_given_count;
 	uint64_t columns;
 	int32_t first_day;
 	int32_t before;   /* days that are still to be looked at are before this one */
@@ -110,17 +112,31 @@ static bool take_sealed(void *arg, struct block_reader *reader, uint32_t row_num
 	return true;
 }
 
+static bool is_as_given(const struct find *find, const struct day *day)
+{
+	return day->number < find->store->ids_as_given_before && find->as_given_count > 0;
+}
+
+static int look_in_runs(struct find *find, const struct partition *partition, uint64_t hash)
+{
+	if (ids_find(find->day, find->txn, find->product, partition, hash, find->reader, take_sealed, find, find->err) != 0)
+		return -1;
+	return find->failed ? -1 : 0;
+}
+
 static int look_in_sealed(struct find *find)
 {
+	size_t others = is_as_given(find, find->day) ? find->as_given_count : 0;
 	const struct catalog_product *product = find->product;
 	for (uint8_t direction = 0; direction <= (product->partition_direction ? CATALOG_INBOUND : 0); direction++) {
 		struct partition partition = partition_of(find->account, product->number, direction);
 		if (find->direction && direction != find->direction)
 			continue;
-		if (ids_find(find->day, find->txn, product, &partition, find->hash, find->reader, take_sealed, find,
-		             find->err) != 0 ||
-		    find->failed)
+		if (look_in_runs(find, &partition, find->hash) != 0)
 			return -1;
+		for (size_t i = 0; i < others; i++)
+			if (look_in_runs(find, &partition, find->as_given[i]) != 0)
+				return -1;
 	}
 	return 0;
 }
@@ -202,6 +218,19 @@ static int prefetch_filter(struct find *find, size_t day, const struct id_filter
 	return 0;
 }
 
+static bool may_have(const struct find *find, const struct day *day, const struct id_filter_key *key)
+{
+	if (id_filter_may_have(day->filter, key))
+		return true;
+	for (size_t i = 0; is_as_given(find, day) && i < find->as_given_count; i++) {
+		struct id_filter_key other;
+		id_filter_key_make(&other, (uint32_t)(find->as_given[i] >> 32));
+		if (id_filter_may_have(day->filter, &other))
+			return true;
+	}
+	return false;
+}
+
 /* Goes through days until all are done, or the deadline has passed. */
 static int find_in_days(struct find *find, int64_t deadline_us)
 {
@@ -214,7 +243,7 @@ static int find_in_days(struct find *find, int64_t deadline_us)
 		for (; ahead > first && ahead + FILTERS_AHEAD > i; ahead--)
 			if (prefetch_filter(find, ahead - 1, &key) != 0)
 				return -1;
-		if (!id_filter_may_have(store->days[i]->filter, &key))
+		if (!may_have(find, store->days[i], &key))
 			continue;
 		find->before = store->day_numbers[i];
 		find->day = store_day(store, find->before, false, find->err);
@@ -277,5 +306,6 @@ struct scan *days_find(struct store *store, const struct scan_find *wanted, cons
 	find->before = INT32_MAX;
 	find->left = wanted->max;
 	find->hash = day_id_hash(wanted->account, wanted->product->number, wanted->id);
+	find->as_given_count = day_id_hashes_as_given(wanted->account, wanted->product->number, wanted->id, find->as_given);
 	return &find->base;
 }
