@@ -28,7 +28,7 @@
 #include "daemon/retention.h"
 #include "http/access.h"
 #include "http/http.h"
-#include "api/routes.h"
+#include "api/api.h"
 #include "ingest/ingest.h"
 #include "privacy/closing.h"
 #include "billing/billing.h"
@@ -348,12 +348,11 @@ static int start_http(struct daemon *d, struct error *err)
 	};
 	if (cursor_key_load(&d->app.cursor_key, d->config.data_dir, err) != 0)
 		return -1;
-	d->http = http_server_new(d->base, &d->config, d->store, api_routes, &d->app, err);
+	d->http = http_server_new(d->base, &d->config, api_routes, &d->app, err);
 	if (!d->http)
 		return -1;
 	d->app.http = d->http;
 	http_server_log_to(d->http, d->access);
-	http_server_limit(d->http, d->limits);
 	return http_server_listen(d->http, "listen", d->config.listen, err);
 }
 
@@ -384,7 +383,13 @@ static int start_admin(struct daemon *d, struct error *err)
 static int start_metrics(struct daemon *d, struct error *err)
 {
 	struct metrics_sources sources = {
-		.app = &d->app,
+		.http = d->http,
+		.store = d->store,
+		.ingest = d->ingest,
+		.reports = d->reports,
+		.billing = d->billing,
+		.limits = d->limits,
+		.disk = d->disk,
 		.callbacks = d->callbacks,
 		.lag = d->lag,
 		.access = d->access,

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "http/parser.h"
+#include "api/invalid.h"
 #include "api/routes.h"
 
 #define DISK_RETRY_SECONDS "30" /* beside 507 when the disk is nearly full: a person has to make room */
@@ -159,7 +160,7 @@ static bool begin_batch(struct upload *upload)
 
 	if (product.p)
 		buf_add_str(&name, product);
-	upload->batch = ingest_batch_new(upload->ingest, format_of(upload->kind), http_request_producer(request),
+	upload->batch = ingest_batch_new(upload->ingest, format_of(upload->kind), api_producer(request),
 	                                 product.p ? buf_cstr(&name) : NULL, &upload->settings, on_done, upload, &err);
 	buf_free(&name);
 	if (!upload->batch && err.code == ERROR_INVALID) /* it is a parameter of the query */
@@ -214,7 +215,7 @@ static bool take_query(struct upload *upload, struct store *store)
 	struct error err;
 
 	if (query_params_decode(&upload->params, http_request_query(request), &err) < 0 ||
-	    producers_get(store, str_from(http_request_producer(request)), &producer, &err) != 0) {
+	    producers_get(store, str_from(api_producer(request)), &producer, &err) != 0) {
 		http_reply_error(request, &err);
 		return false;
 	}
@@ -223,7 +224,7 @@ static bool take_query(struct upload *upload, struct store *store)
 	for (size_t i = 0; i < upload->params.count; i++)
 		take_param(upload, &upload->params.list[i], &problems);
 	if (problems.count > 0)
-		http_reply_invalid(request, &problems);
+		api_reply_invalid(request, &problems);
 	return problems.count == 0;
 }
 

@@ -115,7 +115,7 @@ static enum api_work_state changes_step(void *arg, int64_t deadline_us, struct e
 static bool take_token(struct api_changes *page)
 {
 	struct str token = page->plan.since;
-	const struct account *reader = http_request_account(page->request);
+	const struct account *reader = api_account(page->request);
 	struct cursor cursor = { 0 };
 	struct str iv = { token.p, IV_LEN }, sealed = { token.p + IV_LEN, token.len - IV_LEN };
 	const char *problem = NULL;

@@ -42,7 +42,7 @@ static int seal_token(const struct api_changes *page, struct answer *answer, str
 	};
 
 	/* the iv, which is of one length, comes first */
-	if (cursor_seal(&page->app->cursor_key, http_request_account(page->request)->id, &cursor, &answer->scratch,
+	if (cursor_seal(&page->app->cursor_key, api_account(page->request)->id, &cursor, &answer->scratch,
 	                &answer->token, err) < 0)
 		return -1;
 	buf_add_str(&answer->token, buf_str(&answer->scratch));
@@ -63,7 +63,7 @@ static void write_links(const struct api_changes *page, struct answer *answer)
 /* Is the page one that was charged before? Then it gets the id of that time. */
 static int look_for_charge(struct api_changes *page, struct error *err)
 {
-	const struct account *reader = http_request_account(page->request);
+	const struct account *reader = api_account(page->request);
 	struct cursor cursor = { .fingerprint = page->fingerprint, .snapshot = page->token, .began_us = page->began_us };
 
 	if (!page->has_token)
@@ -74,7 +74,7 @@ static int look_for_charge(struct api_changes *page, struct error *err)
 
 static int quote(struct api_changes *page, struct answer *answer, struct error *err)
 {
-	const struct account *account = http_request_account(page->request);
+	const struct account *account = api_account(page->request);
 	size_t count = page->found.count;
 	int charged = 1;
 
@@ -108,7 +108,7 @@ static void charge(const struct api_changes *page, const struct answer *answer)
 	};
 
 	if (answer->charged)
-		billing_charge(page->app->billing, http_request_account(page->request), &usage, &answer->price);
+		billing_charge(page->app->billing, api_account(page->request), &usage, &answer->price);
 }
 
 /* --- the JSON --- */

@@ -77,7 +77,7 @@ static void write_price(struct json *json, const struct billing_price *price)
 
 static void answer(struct estimate *estimate, uint64_t rows, bool exact)
 {
-	const struct account *account = http_request_account(estimate->request);
+	const struct account *account = api_account(estimate->request);
 	uint64_t rows_max = (uint64_t)estimate->app->config->report_max_rows;
 	bool truncated = rows_max > 0 && rows > rows_max;
 	struct buf body = { 0 };

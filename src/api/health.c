@@ -9,79 +9,81 @@
  *
  * Each reason or warning is a row of a table. /readyz changes nothing by itself: requests that come all the same are served.
  */
-#include "base/json.h"
+#include "api/health.h"
+
 #include "api/routes.h"
+#include "base/json.h"
 #include "store/clock_watch.h"
 #include "store/health.h"
 
-static bool store_is_shut(const struct api *app)
+static bool store_is_shut(const struct api_health *health)
 {
-	return !app->store;
+	return !health->store;
 }
 
-static bool is_deaf(const struct api *app)
+static bool is_deaf(const struct api_health *health)
 {
 	struct http_stats stats;
 
-	http_server_stats(app->http, &stats);
+	http_server_stats(health->http, &stats);
 	return !stats.draining && !stats.listening;
 }
 
-static bool is_out_of_descriptors(const struct api *app)
+static bool is_out_of_descriptors(const struct api_health *health)
 {
 	struct http_stats stats;
 
-	http_server_stats(app->http, &stats);
+	http_server_stats(health->http, &stats);
 	return stats.listening && !stats.accepting;
 }
 
-static bool is_draining(const struct api *app)
+static bool is_draining(const struct api_health *health)
 {
 	struct http_stats stats;
 
-	http_server_stats(app->http, &stats);
+	http_server_stats(health->http, &stats);
 	return stats.draining;
 }
 
-static bool disk_is_short(const struct api *app)
+static bool disk_is_short(const struct api_health *health)
 {
-	return disk_is_low(app->disk);
+	return disk_is_low(health->disk);
 }
 
-static bool catalog_is_broken(const struct api *app)
+static bool catalog_is_broken(const struct api_health *health)
 {
-	struct store_health health;
+	struct store_health store;
 
-	store_health(app->store, &health);
-	return health.catalog_broken;
+	store_health(health->store, &store);
+	return store.catalog_broken;
 }
 
-static bool commits_fail(const struct api *app)
+static bool commits_fail(const struct api_health *health)
 {
-	struct store_health health;
+	struct store_health store;
 
-	store_health(app->store, &health);
-	return health.commits_failed > 0;
+	store_health(health->store, &store);
+	return store.commits_failed > 0;
 }
 
-static bool days_are_broken(const struct api *app)
+static bool days_are_broken(const struct api_health *health)
 {
-	struct store_health health;
+	struct store_health store;
 
-	store_health(app->store, &health);
-	return health.days_broken > 0;
+	store_health(health->store, &store);
+	return store.days_broken > 0;
 }
 
-static bool deletion_is_held(const struct api *app)
+static bool deletion_is_held(const struct api_health *health)
 {
 	struct clock_watch watch;
 
-	store_clock_watch(app->store, &watch);
+	store_clock_watch(health->store, &watch);
 	return watch.held;
 }
 
 struct finding {
-	bool (*applies)(const struct api *app);
+	bool (*applies)(const struct api_health *health);
 	const char *text;
 };
 
@@ -103,14 +105,14 @@ static const struct finding warnings[] = {
 };
 
 /* Writes an array of the texts that apply; returns how many. */
-static size_t write_findings(struct buf *out, const struct finding *rows, const struct api *app)
+static size_t write_findings(struct buf *out, const struct finding *rows, const struct api_health *health)
 {
 	struct json j = json_to(out);
 	size_t count = 0;
 
 	json_array_begin(&j);
 	for (; rows->text; rows++) {
-		if (!rows->applies(app))
+		if (!rows->applies(health))
 			continue;
 		json_text(&j, rows->text);
 		count++;
@@ -119,28 +121,27 @@ static size_t write_findings(struct buf *out, const struct finding *rows, const 
 	return count;
 }
 
-void api_healthz_get(struct http_request *request, void *app)
+void api_health_reply_alive(struct http_request *request)
 {
 	struct buf body = { 0 };
 
-	(void)app;
 	buf_add_text(&body, "ok\n");
 	http_reply_header(request, "Cache-Control", "no-store");
 	http_reply(request, 200, "text/plain", &body);
 }
 
-void api_readyz_get(struct http_request *request, void *app)
+void api_health_reply_ready(struct http_request *request, const struct api_health *health)
 {
 	struct buf list = { 0 }, others = { 0 }, body = { 0 };
 	struct json j = json_to(&body);
-	bool ready = write_findings(&list, reasons, app) == 0 && !list.failed;
+	bool ready = write_findings(&list, reasons, health) == 0 && !list.failed;
 
 	json_object_begin(&j);
 	json_key(&j, "ready");
 	json_bool(&j, ready);
 	json_key(&j, "reasons");
 	json_raw(&j, buf_str(&list));
-	if (write_findings(&others, warnings, app) > 0) {
+	if (write_findings(&others, warnings, health) > 0) {
 		json_key(&j, "warnings");
 		json_raw(&j, buf_str(&others));
 	}
@@ -149,4 +150,17 @@ void api_readyz_get(struct http_request *request, void *app)
 	buf_free(&others);
 	http_reply_header(request, "Cache-Control", "no-store");
 	http_reply(request, ready ? 200 : 503, "application/json", &body);
+}
+
+void api_healthz_get(struct http_request *request, void *app)
+{
+	(void)app;
+	api_health_reply_alive(request);
+}
+
+void api_readyz_get(struct http_request *request, void *arg)
+{
+	const struct api *app = arg;
+
+	api_health_reply_ready(request, &(struct api_health){ .http = app->http, .store = app->store, .disk = app->disk });
 }

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "http/http.h"
+#include "query/query.h"
 
 /* Appends the request's URL with its parameters but for those named in `without` (ends with NULL). */
 void api_link_begin(struct buf *url, const struct http_request *request, const struct query_params *params,

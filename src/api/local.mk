@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: ISC
 # The endpoints.
 libcdrd_a_SOURCES += \
+	src/api/admission.c \
+	src/api/api.h \
+	src/api/auth.c src/api/auth.h \
 	src/api/cdrs.c \
 	src/api/changes.c src/api/changes.h \
 	src/api/changes_answer.c \
 	src/api/changes_wait.c \
 	src/api/estimate.c \
-	src/api/health.c \
+	src/api/health.c src/api/health.h \
+	src/api/invalid.c src/api/invalid.h \
 	src/api/link.c src/api/link.h \
 	src/api/media.c \
 	src/api/plan.c src/api/plan.h \
-	src/api/problem_pages.c \
+	src/api/problem_pages.c src/api/problems.def \
 	src/api/records.c src/api/records.h \
 	src/api/records_answer.c \
 	src/api/records_read.c \
@@ -18,7 +22,7 @@ libcdrd_a_SOURCES += \
 	src/api/reports_body.c \
 	src/api/reports_list.c \
 	src/api/reports_post.c \
-	src/api/routes.c src/api/routes.h \
+	src/api/routes.c src/api/routes.def src/api/routes.h \
 	src/api/summary.c src/api/summary.h \
 	src/api/summary_answer.c \
 	src/api/summary_turns.c src/api/summary_turns.h \

@@ -114,18 +114,29 @@ static void reply_beyond(struct http_request *request, uint64_t size)
 	http_reply_problem(request, 416, "Range Not Satisfiable", "The range holds no byte of the file.");
 }
 
-static void reply_part(struct http_request *request, int fd, const struct range *range, uint64_t size)
+/* What is on its way counts as a download of the account until its last byte. Takes over `fd`. */
+static void send_bytes(struct http_request *request, const struct api *app, int status, int fd, uint64_t offset,
+                       uint64_t length)
+{
+	void *download = limits_download_begin(app->limits, api_account(request));
+
+	http_reply_file(request, status, CONTENT_TYPE, fd, offset, length, limits_download_end, download);
+}
+
+static void reply_part(struct http_request *request, const struct api *app, int fd, const struct range *range,
+                       uint64_t size)
 {
 	char text[96];
 
 	(void)snprintf(text, sizeof(text), "bytes %llu-%llu/%llu", (unsigned long long)range->first,
 	               (unsigned long long)(range->first + range->length - 1), (unsigned long long)size);
 	http_reply_header(request, "Content-Range", text);
-	http_reply_file(request, 206, CONTENT_TYPE, fd, range->first, range->length);
+	send_bytes(request, app, 206, fd, range->first, range->length);
 }
 
 /* Takes over `fd`. */
-static void reply_file(struct http_request *request, const struct report *report, int fd, uint64_t size)
+static void reply_file(struct http_request *request, const struct api *app, const struct report *report, int fd,
+                       uint64_t size)
 {
 	struct str if_range = http_request_header(request, "If-Range");
 	struct str wanted = http_request_header(request, "Range");
@@ -146,9 +157,9 @@ static void reply_file(struct http_request *request, const struct report *report
 		close(fd);
 		http_reply(request, 304, NULL, NULL);
 	} else if (kind == RANGE_PART) {
-		reply_part(request, fd, &range, size);
+		reply_part(request, app, fd, &range, size);
 	} else {
-		http_reply_file(request, 200, CONTENT_TYPE, fd, 0, size);
+		send_bytes(request, app, 200, fd, 0, size);
 	}
 }
 
@@ -177,7 +188,7 @@ static void open_and_reply(struct http_request *request, const struct api *app, 
 		error_set(&err, ERROR_CORRUPT, "report %s: its file has not the length it should have", report->id);
 		http_reply_error(request, &err);
 	} else {
-		reply_file(request, report, fd, report->bytes);
+		reply_file(request, app, report, fd, report->bytes);
 	}
 }
 

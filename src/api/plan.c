@@ -4,6 +4,7 @@
  */
 #include "api/plan.h"
 
+#include "api/invalid.h"
 #include "base/clock.h"
 
 int64_t api_plan_range_end(int64_t received_us)
@@ -16,7 +17,7 @@ int64_t api_plan_range_end(int64_t received_us)
 bool api_plan_may_read(struct http_request *request, const struct api *app, struct str account)
 {
 	struct error err;
-	int may = accounts_reads(app->store, http_request_account(request), account, &err);
+	int may = accounts_reads(app->store, api_account(request), account, &err);
 
 	if (may < 0)
 		http_reply_error(request, &err);
@@ -32,7 +33,7 @@ bool api_plan_refuse(struct http_request *request, struct str parameter, const c
 
 	query_problems_clear(&problems);
 	query_problems_add(&problems, parameter, "%s", reason);
-	http_reply_invalid(request, &problems);
+	api_reply_invalid(request, &problems);
 	return false;
 }
 
@@ -56,7 +57,7 @@ bool api_plan_make(struct http_request *request, const struct api *app, enum que
 		return false;
 	}
 	if (!query_plan_make(plan, kind, params, &all, api_plan_range_end(received_us), &problems)) {
-		http_reply_invalid(request, &problems);
+		api_reply_invalid(request, &problems);
 		return false;
 	}
 	return api_plan_may_read(request, app, str_from(plan->account));

@@ -3,9 +3,8 @@
  * problem_pages.c: GET /problems and GET /problems/{name}, what the `type` of a problem leads to: what it means and what
  * to do, from problems.def. A page of HTML for browsers, plain text for everybody else.
  */
-#include "base/json.h"
-#include "http/connection.h"
-#include "http/problem_pages.h"
+#include <string.h>
+
 #include "api/routes.h"
 
 static const struct problem_page {
@@ -15,20 +14,11 @@ static const struct problem_page {
 	const char *remedy;
 } pages[] = {
 #define PROBLEM(title, statuses, meaning, remedy) { title, statuses, meaning, remedy },
-#include "http/problems.def"
+#include "api/problems.def"
 #undef PROBLEM
 };
 
 #define PAGES (sizeof(pages) / sizeof(pages[0]))
-
-void http_problem_name(struct buf *out, const char *title)
-{
-	for (; *title; title++) {
-		char c = *title;
-
-		buf_add_char(out, c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c == ' ' ? '-' : c);
-	}
-}
 
 static bool is_named(const struct problem_page *page, struct str name)
 {

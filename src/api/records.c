@@ -67,7 +67,7 @@ static bool make_plan(struct api_records_page *page)
 static bool resume(struct api_records_page *page)
 {
 	struct query_plan *plan = &page->plan;
-	const struct account *reader = http_request_account(page->request);
+	const struct account *reader = api_account(page->request);
 	struct cursor cursor;
 	struct error err;
 
@@ -108,7 +108,7 @@ static bool prepare(struct api_records_page *page)
 	page->last = page->position;
 	if (page->plan.cursor.p && !billing_is_free(page->plan.product)) {
 		page->is_paid =
-			billing_charge_waits(page->app->billing, http_request_account(page->request), page->request_id);
+			billing_charge_waits(page->app->billing, api_account(page->request), page->request_id);
 		page->asks_paid = !page->is_paid;
 	}
 	return true;

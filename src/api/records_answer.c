@@ -57,7 +57,7 @@ static int seal_cursor(const struct api_records_page *page, struct answer *answe
 		.position = page->last,
 	};
 
-	return cursor_seal(&page->app->cursor_key, http_request_account(page->request)->id, &cursor, &answer->cursor,
+	return cursor_seal(&page->app->cursor_key, api_account(page->request)->id, &cursor, &answer->cursor,
 	                   &answer->iv, err);
 }
 
@@ -101,7 +101,7 @@ static bool is_chargeable(const struct api_records_page *page)
 
 static void quote(const struct api_records_page *page, struct billing_price *price)
 {
-	const struct account *account = http_request_account(page->request);
+	const struct account *account = api_account(page->request);
 
 	if (is_chargeable(page))
 		billing_quote(page->app->billing, account, page->count, price);
@@ -129,7 +129,7 @@ static void charge(const struct api_records_page *page, const struct billing_pri
 	};
 
 	if (is_chargeable(page))
-		billing_charge(page->app->billing, http_request_account(page->request), &usage, price);
+		billing_charge(page->app->billing, api_account(page->request), &usage, price);
 }
 
 /* All of the answer that stands before its records. */

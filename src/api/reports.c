@@ -40,7 +40,7 @@ void api_report_reply(struct http_request *request, const struct report *report)
 int api_report_is_visible(const struct http_request *request, const struct api *app,
                           const struct report *report, struct error *err)
 {
-	return accounts_reads(app->store, http_request_account(request), str_from(report->creator), err);
+	return accounts_reads(app->store, api_account(request), str_from(report->creator), err);
 }
 
 /* False when the request has been answered instead. */
@@ -82,11 +82,11 @@ static bool cancel(struct http_request *request, const struct api *app, const st
 	char by[32];
 	struct error err;
 
-	if (strcmp(report->creator, http_request_account(request)->id) != 0) {
+	if (strcmp(report->creator, api_account(request)->id) != 0) {
 		http_reply_problem(request, 403, "Forbidden", "Only the account that asked for a report may cancel it");
 		return false;
 	}
-	(void)snprintf(by, sizeof(by), "account %s", http_request_account(request)->id);
+	(void)snprintf(by, sizeof(by), "account %s", api_account(request)->id);
 	if (reports_cancel(app->reports, str_from(report->id), by, &err) == 0)
 		return true;
 	if (err.code == ERROR_CONFLICT)

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 
+#include "api/invalid.h"
 #include "base/clock.h"
 #include "callback/callback.h"
 #include "api/plan.h"
@@ -61,7 +62,7 @@ static bool read_key(struct post *post)
 	if (post->key.len <= REPORT_KEY_MAX)
 		return true;
 	query_problems_add(&post->problems, KEY_NAME, "%zu characters, at most %d allowed", post->key.len, REPORT_KEY_MAX);
-	http_reply_invalid(post->request, &post->problems);
+	api_reply_invalid(post->request, &post->problems);
 	return false;
 }
 
@@ -74,7 +75,7 @@ static void reply_again(struct post *post, const char *id, uint64_t body_hash)
 	if (body_hash != post->body_hash) {
 		post->problems = (struct query_problems){ 0 };
 		query_problems_add(&post->problems, KEY_NAME, "Was used for a request with another body");
-		http_reply_invalid(post->request, &post->problems);
+		api_reply_invalid(post->request, &post->problems);
 	} else if (reports_get(post->app->reports, str_from(id), &report, &err) < 0) {
 		http_reply_error(post->request, &err);
 	} else {
@@ -85,7 +86,7 @@ static void reply_again(struct post *post, const char *id, uint64_t body_hash)
 
 static bool is_new(struct post *post)
 {
-	const struct account *account = http_request_account(post->request);
+	const struct account *account = api_account(post->request);
 	char id[ID_UUID_LEN + 1];
 	uint64_t body_hash;
 	struct error err;
@@ -125,7 +126,7 @@ bool api_report_make_plan(struct http_request *request, const struct api *app, i
 	query_plan_make(plan, QUERY_ASYNC, params, &limits, api_plan_range_end(received_us), problems);
 	check_callback(plan->callback_url, problems);
 	if (problems->count > 0) {
-		http_reply_invalid(request, problems);
+		api_reply_invalid(request, problems);
 		return false;
 	}
 	if (!api_plan_may_read(request, app, str_from(plan->account)))
@@ -145,13 +146,13 @@ static void create(struct post *post)
 {
 	struct buf base_url = { 0 };
 	struct report_request request = {
-		.creator = http_request_account(post->request)->id,
+		.creator = api_account(post->request)->id,
 		.plan = &post->plan,
 		.params = &post->params,
 		.key = post->key,
 		.body_hash = post->body_hash,
 		.received_us = post->received_us,
-		.pending_max = limits_queued_max(post->app->limits, http_request_account(post->request)),
+		.pending_max = limits_queued_max(post->app->limits, api_account(post->request)),
 	};
 	struct report report;
 	struct error err;

@@ -11,6 +11,7 @@
 
 #include <stdlib.h>
 
+#include "api/invalid.h"
 #include "base/clock.h"
 #include "api/plan.h"
 
@@ -44,7 +45,7 @@ static void refuse_groups(struct api_summary *summary)
 	query_problems_add(&problems,
 	                   summary->plan.groups_count > 0 ? STR_LITERAL("group_by") : STR_LITERAL("interval"),
 	                   "More than %lld groups", (long long)summary->app->config->summary_groups_max);
-	http_reply_invalid(summary->request, &problems);
+	api_reply_invalid(summary->request, &problems);
 }
 
 static void on_ready(void *arg)
@@ -131,7 +132,7 @@ static bool take_turn(struct api_summary *summary, bool *gone)
 	struct error err;
 
 	*gone = false;
-	summary->turn.account = http_request_account(summary->request)->id;
+	summary->turn.account = api_account(summary->request)->id;
 	summary->turn.start = on_turn;
 	summary->turn.arg = summary;
 	switch (api_summary_turn_enter(summary->app, &summary->turn)) {

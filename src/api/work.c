@@ -31,12 +31,12 @@ void api_work_init(struct api_work *work, struct http_request *request, const st
                    void (*free)(void *arg), void *arg)
 {
 	*work = (struct api_work){ .request = request, .app = app, .step = step, .free = free, .arg = arg };
-	task_init(&work->task, app->tasks, http_request_account(request)->id, TASK_PAGES, on_step, work);
+	task_init(&work->task, app->tasks, api_account(request)->id, TASK_PAGES, on_step, work);
 }
 
 bool api_work_admit(struct api_work *work)
 {
-	const char *account = http_request_account(work->request)->id;
+	const char *account = api_account(work->request)->id;
 	size_t max = (size_t)work->app->config->sync_concurrent_max;
 	char detail[160];
 

@@ -167,16 +167,6 @@ void http_access_add_target(struct buf *out, const struct http_request *request)
 	add_word(out, head->query);
 }
 
-static void add_user(struct buf *out, const struct http_request *request)
-{
-	if (request->producer[0]) {
-		buf_add_text(out, "producer:");
-		add_word(out, str_from(request->producer));
-	} else {
-		add_word(out, str_from(request->account.id));
-	}
-}
-
 static void add_line(struct buf *out, const struct http_request *request, int status,
                      uint64_t bytes, int64_t took_us)
 {
@@ -184,7 +174,7 @@ static void add_line(struct buf *out, const struct http_request *request, int st
 
 	add_word(out, str_from(request->connection->peer));
 	buf_add_char(out, ' ');
-	add_user(out, request);
+	add_word(out, request->user_name.failed ? STR_LITERAL("") : buf_str(&request->user_name));
 	buf_add_char(out, ' ');
 	add_word(out, head->method);
 	buf_add_char(out, ' ');

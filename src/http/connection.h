@@ -16,6 +16,8 @@
 #include <event2/bufferevent.h>
 #include <event2/event_struct.h>
 #include <netinet/in.h>
+#include <stdalign.h>
+#include <stddef.h>
 #include <sys/queue.h>
 
 #include "http/body.h"
@@ -42,8 +44,8 @@ struct http_request {
 	struct buf segment; /* what the braces of the route matched */
 	struct buf body;    /* HTTP_BODY_WHOLE */
 	struct buf headers; /* of the answer to come, as lines */
-	struct account account;
-	char producer[PRODUCER_NAME_MAX + 1];
+	alignas(max_align_t) char user[HTTP_USER_ROOM]; /* the application's */
+	struct buf user_name;                           /* for the access log */
 	struct http_stream stream;
 	void *stream_arg;
 	void (*on_close)(void *arg);
@@ -53,8 +55,9 @@ struct http_request {
 /* A part of a file that follows the head of an answer. */
 struct http_file {
 	bool is_open;
-	char account[ACCOUNT_ID_LEN + 1]; /* whose download it is, if that counts */
 	int fd;
+	void (*on_end)(void *arg); /* or NULL */
+	void *on_end_arg;
 	off_t offset;
 	uint64_t left;
 	struct event writable; /* of the connection's socket; pending while the kernel takes no more */
@@ -118,8 +121,10 @@ void http_intake_fail(struct http_connection *connection, const struct http_faul
  * case. False when the connection is broken. */
 bool http_send(struct http_connection *connection, struct str head, struct buf *body);
 
-/* file.c: begins sending a part of a file after what is in the bufferevent; takes over `fd`. */
-void http_file_begin(struct http_connection *connection, int fd, uint64_t offset, uint64_t length);
+/* file.c: begins sending a part of a file after what is in the bufferevent; takes over `fd`; on_end(arg) is called at its
+ * end. */
+void http_file_begin(struct http_connection *connection, int fd, uint64_t offset, uint64_t length,
+                     void (*on_end)(void *arg), void *arg);
 /* Sends a piece. True when all is out; false when the rest waits for the socket, or the connection has been closed. */
 bool http_file_step(struct http_connection *connection);
 /* Gives up what is left. Does nothing without a file. */
@@ -129,21 +134,6 @@ void http_file_end(struct http_connection *connection);
 struct http_request *http_request_take(struct http_connection *connection);
 void http_request_release(struct http_request *request);
 void http_request_free_all(struct http_server *server);
-
-/* auth.c: are the credentials right for the route? ERROR_UNAUTHORIZED if not. */
-int http_auth_check(struct http_request *request, struct error *err);
-
-/*
- * limits.c: each is false when it has turned the request away: because of overload, because of other credentials from its
- * address, because of the account's other requests. Wrong credentials are answered now or later; downloads are counted
- * from their first byte to their last.
- */
-bool http_limits_admit(struct http_request *request);
-bool http_limits_may_login(struct http_request *request);
-bool http_limits_take(struct http_request *request);
-void http_limits_refuse_login(struct http_request *request, const struct error *err);
-void http_limits_download_begun(const struct http_request *request);
-void http_limits_download_ended(struct http_connection *connection);
 
 /* access.c: what a log says of a request's target: its path and, with access_log_query alone, its query, which may hold
  * numbers of persons. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * dispatch.c: from a complete head to the handler: parse, route, credentials, limits, body. Each of them may answer instead.
- * Declared in connection.h.
+ * dispatch.c: from a complete head to the handler: parse, route, what the route asks of its caller, body. Each of them
+ * may answer instead. Declared in connection.h.
  */
 #include "http/connection.h"
 
@@ -47,15 +47,15 @@ static bool find_route(struct http_request *request)
 	return false;
 }
 
-static bool check_credentials(struct http_request *request)
+/* By one of the route's functions. One that answers later has the request wait as its handler would. */
+static bool ask(struct http_connection *c, bool (*allows)(struct http_request *request, void *app))
 {
-	struct error err;
+	struct http_request *request = c->request;
 
-	if (!http_limits_may_login(request))
-		return false;
-	if (http_auth_check(request, &err) == 0)
+	if (!allows || allows(request, c->server->app))
 		return true;
-	http_limits_refuse_login(request, &err);
+	if (c->request == request && c->state == HTTP_STATE_HEAD)
+		c->state = HTTP_STATE_WORK;
 	return false;
 }
 
@@ -88,8 +88,8 @@ static void go_on(struct http_connection *c)
 {
 	struct http_request *request = c->request;
 
-	if (!find_route(request) || !http_limits_admit(request) || !check_credentials(request) ||
-	    !http_limits_take(request) || !prepare_body(c))
+	if (!find_route(request) || !ask(c, request->route->authenticate) || !ask(c, request->route->admit) ||
+	    !prepare_body(c))
 		return;
 	if (request->route->body == HTTP_BODY_STREAM) {
 		http_dispatch_handle(c);

@@ -26,7 +26,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	http_connection_run(arg);
 }
 
-void http_file_begin(struct http_connection *c, int fd, uint64_t offset, uint64_t length)
+void http_file_begin(struct http_connection *c, int fd, uint64_t offset, uint64_t length, void (*on_end)(void *arg),
+                     void *arg)
 {
 	static const int ahead = 2 * PIECE_BYTES;
 
@@ -34,6 +35,8 @@ void http_file_begin(struct http_connection *c, int fd, uint64_t offset, uint64_
 	c->file.fd = fd;
 	c->file.offset = (off_t)offset;
 	c->file.left = length;
+	c->file.on_end = on_end;
+	c->file.on_end_arg = arg;
 	event_assign(&c->file.writable, c->server->base, bufferevent_getfd(c->bev), EV_WRITE | EV_PERSIST, on_writable, c);
 	/* neither is more than advice: with the first, the kernel takes little ahead of what the client acknowledges */
 	(void)setsockopt(bufferevent_getfd(c->bev), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &ahead, sizeof(ahead));
@@ -46,7 +49,8 @@ void http_file_end(struct http_connection *c)
 		return;
 	event_del(&c->file.writable);
 	close(c->file.fd);
-	http_limits_download_ended(c);
+	if (c->file.on_end)
+		c->file.on_end(c->file.on_end_arg);
 	c->file.is_open = false;
 	c->file.left = 0;
 }

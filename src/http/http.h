@@ -6,8 +6,9 @@
  * what RFC 9112 calls an error is answered 400 and the connection closed. Keep-alive, pipelining (answered one at a
  * time), chunked bodies, Expect: 100-continue, HEAD where GET is. Every limit is a setting.
  *
- * A route names method, path, who may call it and what becomes of the body. Unknown paths are 404 problems, wrong
- * methods 405 with Allow, missing or wrong credentials 401; a trailing slash makes no difference.
+ * A route names method, path, what becomes of the body, and the application's functions: who calls, whether the request
+ * is admitted, what answers it. Unknown paths are 404 problems, wrong methods 405 with Allow; a trailing slash makes no
+ * difference. The server knows nothing of what it serves.
  */
 #ifndef CDRD_HTTP_HTTP_H
 #define CDRD_HTTP_HTTP_H
@@ -15,28 +16,19 @@
 #include <event2/event.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "base/buf.h"
 #include "base/config.h"
 #include "base/error.h"
 #include "base/histogram.h"
 #include "base/str.h"
-#include "limits/limits.h"
-#include "query/query.h"
-#include "store/accounts.h"
 
 struct http_access;
-struct limits;
 struct http_server;
 struct http_request;
 
 enum http_method { HTTP_GET, HTTP_POST, HTTP_DELETE, HTTP_HEAD, HTTP_METHODS };
-
-enum http_auth {
-	HTTP_AUTH_NONE,
-	HTTP_AUTH_ACCOUNT,  /* Basic ACCOUNT:SECRET; http_request_account gives it */
-	HTTP_AUTH_PRODUCER, /* Basic NAME:SECRET of a producer; http_request_producer gives the name */
-};
 
 enum http_body {
 	HTTP_BODY_NONE,   /* a body is read and dropped, up to body_max */
@@ -47,15 +39,17 @@ enum http_body {
 struct http_route {
 	enum http_method method; /* GET serves HEAD too */
 	const char *path;        /* "/v2/reports/{id}": a part in braces matches one segment */
-	enum http_auth auth;
 	enum http_body body;
+	/* Asked in this order before a body is read: who it is, and whether the request may be made now. NULL: anybody,
+	 * always. One that returns false has answered the request, or answers it later. */
+	bool (*authenticate)(struct http_request *request, void *app);
+	bool (*admit)(struct http_request *request, void *app);
 	void (*handle)(struct http_request *request, void *app);
-	enum limit limit; /* that it counts against; none if left out */
 };
 
-/* `routes` ends with a row whose path is NULL; routes, app, config and store stay the caller's and must outlive the
- * server. `config` is read at each use, so a reload takes effect at once. SIGPIPE is ignored from here on. */
-struct http_server *http_server_new(struct event_base *base, const struct config *config, struct store *store,
+/* `routes` ends with a row whose path is NULL; routes, app and config stay the caller's and must outlive the server.
+ * `config` is read at each use, so a reload takes effect at once. SIGPIPE is ignored from here on. */
+struct http_server *http_server_new(struct event_base *base, const struct config *config,
                                     const struct http_route *routes, void *app, struct error *err);
 
 /* Are all of these addresses, which http_listen_check has taken, loopback ones? */
@@ -70,9 +64,6 @@ int http_server_listen(struct http_server *server, const char *setting, const ch
 
 /* Writes a line to `access` for each request from now on; NULL for none. It stays the caller's. */
 void http_server_log_to(struct http_server *server, struct http_access *access);
-
-/* Asks `limits` from now on whether requests may be taken. It stays the caller's. */
-void http_server_limit(struct http_server *server, struct limits *limits);
 
 /* The port of the first listener (for `listen = 127.0.0.1:0`). */
 int http_server_port(const struct http_server *server);
@@ -116,8 +107,8 @@ struct str http_request_header(const struct http_request *request, const char *n
 /* What the braces of the route's path matched, percent-decoded. */
 struct str http_request_segment(const struct http_request *request);
 struct str http_request_body(const struct http_request *request);    /* HTTP_BODY_WHOLE */
-const struct account *http_request_account(const struct http_request *request);
-const char *http_request_producer(const struct http_request *request);
+/* The address at the other end: the client's, or its proxy's. Unspecified if it cannot be had. */
+void http_request_peer(const struct http_request *request, struct sockaddr_storage *peer);
 /* Will no body be sent, whatever the answer? */
 bool http_request_is_head(const struct http_request *request);
 
@@ -126,6 +117,27 @@ void http_request_base_url(const struct http_request *request, struct buf *out);
 
 /* The URL of the request itself, with its query. */
 void http_request_url(const struct http_request *request, struct buf *out);
+
+/* --- who makes it --- */
+
+#define HTTP_USER_ROOM 512
+
+/* Room in the request for what the application knows of who makes it: HTTP_USER_ROOM bytes, aligned for anything, all
+ * zero until its route's `authenticate` writes there. It lives as long as the request. */
+void *http_request_user(const struct http_request *request);
+
+/* What the access log calls who makes the request: `kind` and the name, one after the other. "-" if this is not called,
+ * or memory is out. */
+void http_request_name_user(struct http_request *request, const char *kind, struct str name);
+
+/*
+ * Basic credentials (RFC 7617) for check(), whose result is returned; they are overwritten afterwards.
+ * ERROR_UNAUTHORIZED when there are none, or they are broken; ERROR_NOMEM.
+ */
+int http_request_check_basic(struct http_request *request,
+                             int (*check)(struct http_request *request, struct str user, struct str secret, void *arg,
+                                          struct error *err),
+                             void *arg, struct error *err);
 
 /*
  * Streaming. on_data gets decompressed pieces of at most 64 KiB, in one turn of the loop no more than a slice's worth;
@@ -164,21 +176,36 @@ void http_reply_behind(struct http_request *request, int status, const char *con
 /*
  * The body is `length` bytes of a file from `offset` on, sent from the page cache without a copy, as fast as the client
  * takes them; the file is read while it is being sent, but may be unlinked. Takes over `fd`, which is closed when all is
- * out or the connection ends.
+ * out or the connection ends; on_end(arg) is called then, exactly once, or not at all if it is NULL.
  */
 void http_reply_file(struct http_request *request, int status, const char *content_type, int fd, uint64_t offset,
-                     uint64_t length);
+                     uint64_t length, void (*on_end)(void *arg), void *arg);
 
 /* "Not Found" for 404. */
 const char *http_status_phrase(int status);
 
-/* problem.c: application/problem+json by the table there. */
+/* --- problem.c: application/problem+json --- */
+
+/* A title as it stands in the URL of its page: "not-found". */
+void http_problem_name(struct buf *out, const char *title);
+
+/* What a problem is made of. All but status and title may be left out. */
+struct http_problem {
+	int status;
+	const char *title;
+	const char *detail;
+	struct str members; /* further ones, "name":value,... as JSON */
+	const char *cause;  /* for the log in place of the detail; may quote what the client has sent */
+	const char *brief;  /* for the log when clients' texts are to be kept out of it, which a cause of 5xx need not be */
+};
+void http_reply_with(struct http_request *request, const struct http_problem *problem);
+
+/* By the table of errors in problem.c. */
 void http_reply_error(struct http_request *request, const struct error *err);
 void http_reply_problem(struct http_request *request, int status, const char *title, const char *detail);
 /* With more members, "name":value,... as JSON, or none. */
 void http_reply_problem_with(struct http_request *request, int status, const char *title, const char *detail,
                              struct str members);
 void http_reply_error_with(struct http_request *request, const struct error *err, struct str members);
-void http_reply_invalid(struct http_request *request, const struct query_problems *problems);
 
 #endif

@@ -2,7 +2,7 @@
 # The server.
 libcdrd_a_SOURCES += \
 	src/http/access.c src/http/access.h \
-	src/http/auth.c \
+	src/http/basic.c \
 	src/http/body.c src/http/body.h \
 	src/http/chunked.c \
 	src/http/connection.c src/http/connection.h \
@@ -11,12 +11,10 @@ libcdrd_a_SOURCES += \
 	src/http/http.h \
 	src/http/inflate.c src/http/inflate.h \
 	src/http/intake.c \
-	src/http/limits.c \
 	src/http/listen.c \
 	src/http/packing.c src/http/packing.h \
 	src/http/parser.c src/http/parser.h \
-	src/http/problem.c src/http/problem_pages.h \
-	src/http/problems.def \
+	src/http/problem.c \
 	src/http/reply.c \
 	src/http/request.c \
 	src/http/router.c src/http/router.h \

@@ -4,18 +4,15 @@
  *
  *	{"type": "http://host/problems/not-found", "title": "Not Found", "detail": "...", "instance": "<uuid>"}
  *
- * `type` is the URL of the title's page (problem_pages.c): stable as long as the title is, each of which is a row of
- * problems.def. `instance` is a new UUID each time and stands in the log with the request, so that a user who quotes it
- * can be helped.
+ * `type` is the URL of the title's page, which the application serves: stable as long as the title is. `instance` is a
+ * new UUID each time and stands in the log with the request, so that a user who quotes it can be helped.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "http/connection.h"
-#include "http/problem_pages.h"
 
 #define LOGGED_TARGET_MAX 200
 #define RETRY_SECONDS "5" /* beside 503 and 507: what is short may be there again */
@@ -50,6 +47,15 @@ static const struct problem_row *find_row(enum error_code code)
 	return row;
 }
 
+void http_problem_name(struct buf *out, const char *title)
+{
+	for (; *title; title++) {
+		char c = *title;
+
+		buf_add_char(out, c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c == ' ' ? '-' : c);
+	}
+}
+
 static void add_type(struct json *j, const struct http_request *request, const char *title)
 {
 	struct buf type = { 0 };
@@ -63,32 +69,7 @@ static void add_type(struct json *j, const struct http_request *request, const c
 	buf_free(&type);
 }
 
-/* What a problem is made of; `detail` may be NULL. */
-struct problem {
-	int status;
-	const char *title;
-	const char *detail;
-	const char *cause; /* for the log; NULL: the detail */
-	const struct query_problems *parameters;
-	struct str members; /* further ones, as JSON */
-};
-
-static void write_parameters(struct json *j, const struct query_problems *problems)
-{
-	json_key(j, "invalid_parameters");
-	json_array_begin(j);
-	for (size_t i = 0; i < problems->count; i++) {
-		json_object_begin(j);
-		json_key(j, "name");
-		json_text(j, problems->list[i].name);
-		json_key(j, "reason");
-		json_text(j, problems->list[i].reason);
-		json_object_end(j);
-	}
-	json_array_end(j);
-}
-
-static void write_problem(struct buf *out, const struct http_request *request, const struct problem *problem,
+static void write_problem(struct buf *out, const struct http_request *request, const struct http_problem *problem,
                           const char *instance)
 {
 	struct json j = json_to(out);
@@ -103,39 +84,25 @@ static void write_problem(struct buf *out, const struct http_request *request, c
 	}
 	json_key(&j, "instance");
 	json_text(&j, instance);
-	if (problem->parameters)
-		write_parameters(&j, problem->parameters);
 	if (problem->members.len > 0)
 		json_raw(&j, problem->members);
 	json_object_end(&j);
 }
 
-/* A parameter's name, as far as it can be one: the client may have sent a value in its place. */
-static void add_name(struct buf *out, const char *name)
-{
-	size_t letters = strspn(name, "abcdefghijklmnopqrstuvwxyz_");
-
-	buf_add_text(out, letters > 0 && name[letters] == '\0' ? name : "(no parameter's name)");
-}
-
-/* What the client has sent, which messages for it quote, is for the client alone unless queries are logged, too: of
- * parameters that are wrong the names are told. What went wrong here is told always. */
-static void add_cause(struct buf *out, const struct http_request *request, const struct problem *problem)
+/* What the client has sent, which messages for it quote, is for the client alone unless queries are logged, too. What went
+ * wrong here is told always. */
+static void add_cause(struct buf *out, const struct http_request *request, const struct http_problem *problem)
 {
 	const char *cause = problem->cause ? problem->cause : problem->detail ? problem->detail : "";
 	bool is_ours = problem->status >= 500;
 
-	if (is_ours || request->connection->server->config->access_log_query) {
+	if (is_ours || request->connection->server->config->access_log_query)
 		buf_addf(out, ": %s", cause);
-		return;
-	}
-	for (size_t i = 0; problem->parameters && i < problem->parameters->count; i++) {
-		buf_add_text(out, i ? ", " : ": ");
-		add_name(out, problem->parameters->list[i].name);
-	}
+	else if (problem->brief && problem->brief[0])
+		buf_addf(out, ": %s", problem->brief);
 }
 
-static void log_problem(const struct http_request *request, const struct problem *problem, const char *instance)
+static void log_problem(const struct http_request *request, const struct http_problem *problem, const char *instance)
 {
 	struct buf cause = { 0 }, target = { 0 };
 
@@ -150,7 +117,7 @@ static void log_problem(const struct http_request *request, const struct problem
 	buf_free(&target);
 }
 
-static void reply(struct http_request *request, const struct problem *problem)
+void http_reply_with(struct http_request *request, const struct http_problem *problem)
 {
 	char instance[ID_UUID_LEN + 1];
 	struct buf body = { 0 };
@@ -174,13 +141,13 @@ void http_reply_error_with(struct http_request *request, const struct error *err
 
 	if (row->code == ERROR_FULL || row->code == ERROR_NOMEM)
 		http_reply_header(request, "Retry-After", RETRY_SECONDS);
-	reply(request, &(struct problem){
-			       .status = row->status,
-			       .title = row->title,
-			       .detail = row->detail ? row->detail : err->message,
-			       .cause = err->message,
-			       .members = members,
-		       });
+	http_reply_with(request, &(struct http_problem){
+					 .status = row->status,
+					 .title = row->title,
+					 .detail = row->detail ? row->detail : err->message,
+					 .cause = err->message,
+					 .members = members,
+				 });
 }
 
 void http_reply_problem(struct http_request *request, int status, const char *title, const char *detail)
@@ -191,31 +158,12 @@ void http_reply_problem(struct http_request *request, int status, const char *ti
 void http_reply_problem_with(struct http_request *request, int status, const char *title, const char *detail,
                              struct str members)
 {
-	reply(request, &(struct problem){ .status = status, .title = title, .detail = detail, .members = members });
+	struct http_problem problem = { .status = status, .title = title, .detail = detail, .members = members };
+
+	http_reply_with(request, &problem);
 }
 
 void http_reply_fault(struct http_request *request, const struct http_fault *fault)
 {
 	http_reply_problem(request, fault->status, http_status_phrase(fault->status), fault->detail);
-}
-
-void http_reply_invalid(struct http_request *request, const struct query_problems *problems)
-{
-	struct problem problem = { .status = 422, .title = "Unprocessable entity", .parameters = problems };
-	char detail[sizeof(problems->list[0].name) + sizeof(problems->list[0].reason) + 64];
-
-	if (problems->invalid_filter) {
-		problem.title = "Invalid filter";
-		problem.detail = problems->detail;
-		if (problems->count == 0)
-			problem.parameters = NULL;
-	} else if (problems->count > 0) {
-		size_t more = problems->count - 1;
-		int len = snprintf(detail, sizeof(detail), "%s: %s", problems->list[0].name, problems->list[0].reason);
-		if (more > 0)
-			snprintf(detail + len, sizeof(detail) - (size_t)len, " (and %zu more, see invalid_parameters)", more);
-		problem.detail = detail;
-		problem.cause = problems->list[0].reason;
-	}
-	reply(request, &problem);
 }

@@ -126,7 +126,7 @@ static struct str make_head(const struct http_request *request, int status, cons
 }
 
 void http_reply_file(struct http_request *request, int status, const char *content_type, int fd, uint64_t offset,
-                     uint64_t length)
+                     uint64_t length, void (*on_end)(void *arg), void *arg)
 {
 	struct http_connection *c = request->connection;
 	bool head_only = str_is(request->head.method, "HEAD");
@@ -137,10 +137,11 @@ void http_reply_file(struct http_request *request, int status, const char *conte
 	http_stats_count(request, status, length);
 	bool sent = !c->server->head.failed && http_send(c, head, NULL);
 	if (sent && !head_only && length > 0) {
-		http_file_begin(c, fd, offset, length);
-		http_limits_download_begun(request);
+		http_file_begin(c, fd, offset, length, on_end, arg);
 	} else {
 		close(fd);
+		if (on_end)
+			on_end(arg);
 	}
 	http_request_release(request);
 	if (!sent)

@@ -51,6 +51,7 @@ static void request_free(struct http_request *request)
 	buf_free(&request->segment);
 	buf_free(&request->body);
 	buf_free(&request->headers);
+	buf_free(&request->user_name);
 	free(request);
 }
 
@@ -66,11 +67,12 @@ void http_request_release(struct http_request *request)
 	reset_buf(&request->segment);
 	reset_buf(&request->body);
 	reset_buf(&request->headers);
+	reset_buf(&request->user_name);
+	if (request->route && request->route->authenticate)
+		memset(request->user, 0, sizeof(request->user));
 	request->connection = NULL;
 	request->route = NULL;
 	memset(&request->head, 0, offsetof(struct http_head, fields));
-	request->account.id[0] = '\0';
-	request->producer[0] = '\0';
 	request->stream = (struct http_stream){ 0 };
 	request->on_close = NULL;
 	request->next_free = server->free_requests;
@@ -116,14 +118,24 @@ struct str http_request_body(const struct http_request *request)
 	return buf_str(&request->body);
 }
 
-const struct account *http_request_account(const struct http_request *request)
+void *http_request_user(const struct http_request *request)
 {
-	return &request->account;
+	return (void *)request->user;
 }
 
-const char *http_request_producer(const struct http_request *request)
+void http_request_name_user(struct http_request *request, const char *kind, struct str name)
 {
-	return request->producer;
+	buf_clear(&request->user_name);
+	buf_add_text(&request->user_name, kind);
+	buf_add_str(&request->user_name, name);
+}
+
+void http_request_peer(const struct http_request *request, struct sockaddr_storage *peer)
+{
+	socklen_t len = sizeof(*peer);
+
+	*peer = (struct sockaddr_storage){ .ss_family = AF_UNSPEC };
+	(void)getpeername(bufferevent_getfd(request->connection->bev), (struct sockaddr *)peer, &len);
 }
 
 /* For HTTP/1.0 without Host: where the client has reached us. */

@@ -117,11 +117,6 @@ void http_server_log_to(struct http_server *server, struct http_access *access)
 
 /* --- its end --- */
 
-void http_server_limit(struct http_server *server, struct limits *limits)
-{
-	server->limits = limits;
-}
-
 static void on_drained(evutil_socket_t fd, short what, void *arg)
 {
 	struct http_server *server = arg;
@@ -180,7 +175,7 @@ void http_server_free(struct http_server *server)
 	free(server);
 }
 
-struct http_server *http_server_new(struct event_base *base, const struct config *config, struct store *store,
+struct http_server *http_server_new(struct event_base *base, const struct config *config,
                                     const struct http_route *routes, void *app, struct error *err)
 {
 	struct http_server *server = calloc(1, sizeof(*server));
@@ -191,7 +186,6 @@ struct http_server *http_server_new(struct event_base *base, const struct config
 	TAILQ_INIT(&server->idle);
 	server->base = base;
 	server->config = config;
-	server->store = store;
 	server->routes = routes;
 	server->app = app;
 	if (http_stats_init(server, err) < 0)

@@ -20,11 +20,9 @@ struct http_connection;
 struct http_server {
 	struct event_base *base;
 	const struct config *config;
-	struct store *store;
 	const struct http_route *routes;
 	size_t routes_count;
 	void *app;
-	struct limits *limits; /* NULL: no limits */
 
 	int listeners_count;
 	struct evconnlistener *listeners[HTTP_LISTENERS_MAX];

@@ -135,17 +135,19 @@ bool limits_may_download(struct limits *limits, const struct account *account, i
 	return false;
 }
 
-void limits_download_begun(struct limits *limits, const struct account *account)
+void *limits_download_begin(struct limits *limits, const struct account *account)
 {
 	struct tenant *tenant = tenant_get(limits, account);
 
+	/* Busy from now on, so it stays where it is. */
 	if (tenant)
 		tenant->downloads++;
+	return tenant;
 }
 
-void limits_download_ended(struct limits *limits, const char *account)
+void limits_download_end(void *download)
 {
-	struct tenant *tenant = recent_find(&limits->tenants, account);
+	struct tenant *tenant = download;
 
 	if (tenant && tenant->downloads > 0)
 		tenant->downloads--;

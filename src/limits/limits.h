@@ -40,10 +40,13 @@ struct limits_rate {
 /* May the account make such a request now? Takes a token if so. Fills *rate either way. */
 bool limits_take(struct limits *limits, const struct account *account, enum limit limit, struct limits_rate *rate);
 
-/* Downloads in progress: may there be one more, one has begun, one has ended. */
+/* Downloads in progress: may there be one more? */
 bool limits_may_download(struct limits *limits, const struct account *account, int64_t *most);
-void limits_download_begun(struct limits *limits, const struct account *account);
-void limits_download_ended(struct limits *limits, const char *account);
+
+/* One begins. What is returned ends it, once, while `limits` lives; NULL, which may be ended too, when it could not be
+ * counted for want of memory. */
+void *limits_download_begin(struct limits *limits, const struct account *account);
+void limits_download_end(void *download);
 
 /* How many reports of the account may wait. */
 uint64_t limits_queued_max(struct limits *limits, const struct account *account);

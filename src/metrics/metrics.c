@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/health.h"
+#include "api/routes.h"
 #include "metrics/table.h"
 
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
@@ -72,16 +74,16 @@ static void on_metrics(struct http_request *request, void *app)
 
 static void on_healthz(struct http_request *request, void *app)
 {
-	const struct metrics *metrics = app;
-
-	api_healthz_get(request, metrics->sources.app);
+	(void)app;
+	api_health_reply_alive(request);
 }
 
 static void on_readyz(struct http_request *request, void *app)
 {
-	const struct metrics *metrics = app;
+	const struct metrics_sources *sources = &((const struct metrics *)app)->sources;
+	struct api_health health = { .http = sources->http, .store = sources->store, .disk = sources->disk };
 
-	api_readyz_get(request, metrics->sources.app);
+	api_health_reply_ready(request, &health);
 }
 
 static const struct http_route routes[] = {
@@ -105,7 +107,7 @@ struct metrics *metrics_new(struct event_base *base, const struct config *config
 	metrics->sources = *sources;
 	if (!config->metrics_listen[0])
 		return metrics;
-	metrics->server = http_server_new(base, config, sources->app->store, routes, metrics, err);
+	metrics->server = http_server_new(base, config, routes, metrics, err);
 	if (metrics->server && http_server_listen(metrics->server, "metrics_listen", config->metrics_listen, err) == 0)
 		return metrics;
 	metrics_free(metrics);

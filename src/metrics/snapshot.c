@@ -48,33 +48,32 @@ static void take_cpu(struct snapshot *snapshot)
 
 void snapshot_take(struct snapshot *snapshot, const struct metrics_sources *sources)
 {
-	const struct api *app = sources->app;
 	struct clock_watch clock;
 	struct error err;
 
 	*snapshot = (struct snapshot){ .started_us = sources->started_us, .always_one = 1 };
-	http_server_stats(app->http, &snapshot->http);
-	snapshot->routes = http_server_route_stats(app->http, &snapshot->routes_count);
-	ingest_stats(app->ingest, &snapshot->ingest);
-	store_metrics(app->store, &snapshot->store);
+	http_server_stats(sources->http, &snapshot->http);
+	snapshot->routes = http_server_route_stats(sources->http, &snapshot->routes_count);
+	ingest_stats(sources->ingest, &snapshot->ingest);
+	store_metrics(sources->store, &snapshot->store);
 	snapshot->catalog_used_ratio = ratio(&snapshot->store.catalog);
 	snapshot->days_used_ratio = ratio(&snapshot->store.open_days);
-	if (quarantine_stats(app->store, &snapshot->quarantine, &err) != 0)
+	if (quarantine_stats(sources->store, &snapshot->quarantine, &err) != 0)
 		snapshot->quarantine = (struct quarantine_stats){ 0 };
-	snapshot->quarantine_age_us = quarantine_age_us(app->store, clock_now_us());
-	reports_stats(app->reports, &snapshot->reports);
+	snapshot->quarantine_age_us = quarantine_age_us(sources->store, clock_now_us());
+	reports_stats(sources->reports, &snapshot->reports);
 	callbacks_get_stats(sources->callbacks, &snapshot->callbacks);
-	billing_stats(app->billing, &snapshot->billing);
-	snapshot->limited = limits_exceeded(app->limits);
-	guard_stats(limits_guard(app->limits), &snapshot->guard);
+	billing_stats(sources->billing, &snapshot->billing);
+	snapshot->limited = limits_exceeded(sources->limits);
+	guard_stats(limits_guard(sources->limits), &snapshot->guard);
 	snapshot->guard_memory_bytes = (uint64_t)snapshot->guard.memory_bytes;
 	snapshot->lag = *lag_histogram(sources->lag);
 	snapshot->lag_recent_max_us = lag_recent_max_us(sources->lag);
-	disk_room(app->disk, &snapshot->disk);
+	disk_room(sources->disk, &snapshot->disk);
 	snapshot->disk_low = snapshot->disk.low;
-	store_health(app->store, &snapshot->health);
+	store_health(sources->store, &snapshot->health);
 	snapshot->catalog_broken = snapshot->health.catalog_broken;
-	store_clock_watch(app->store, &clock);
+	store_clock_watch(sources->store, &clock);
 	snapshot->clock_seen_us = clock.seen_us;
 	snapshot->deletion_held = clock.held;
 	snapshot->access_dropped = http_access_dropped(sources->access);

@@ -10,14 +10,24 @@
 #include "base/audit.h"
 #include "base/disk.h"
 #include "base/lag.h"
+#include "billing/billing.h"
 #include "callback/callback.h"
-#include "api/routes.h"
 #include "http/access.h"
+#include "http/http.h"
+#include "ingest/ingest.h"
+#include "limits/limits.h"
 #include "report/report.h"
+#include "store/store.h"
 
 /* Whom to ask. All stay the caller's and must outlive the metrics. */
 struct metrics_sources {
-	struct api *app; /* with its store, ingest, reports, billing, disk and server */
+	const struct http_server *http; /* the public one */
+	struct store *store;
+	const struct ingest *ingest;
+	const struct reports *reports;
+	const struct billing *billing;
+	struct limits *limits;
+	const struct disk *disk;
 	const struct callbacks *callbacks;
 	const struct lag *lag;
 	const struct http_access *access;

@@ -17,7 +17,7 @@ def read(*parts):
         return file.read()
 
 
-TABLE = re.findall(r'^PROBLEM\("([^"]+)", "(\d+)", "([^"]+)",\s*"([^"]+)"\)', read("src", "http", "problems.def"), re.MULTILINE)
+TABLE = re.findall(r'^PROBLEM\("([^"]+)", "(\d+)", "([^"]+)",\s*"([^"]+)"\)', read("src", "api", "problems.def"), re.MULTILINE)
 
 
 def name(title):
@@ -29,7 +29,7 @@ def test_every_title_of_the_sources_has_a_page():
     for path in glob.glob(os.path.join(TOP, "src", "*", "*.c")):
         text = read(path)
         titles |= set(re.findall(r'http_reply_problem(?:_with)?\([^;]*?, \d+, "([^"]+)"', text))
-        if path.endswith("problem.c"):
+        if path.endswith(("problem.c", "invalid.c")):
             titles |= set(re.findall(r'\{ ERROR_\w+, \d+, "([^"]+)"', text))
             titles |= set(re.findall(r'title = "([^"]+)"', text))
         titles |= {phrase for status, phrase in re.findall(r'\{ (\d{3}), "([^"]+)" \}', text)

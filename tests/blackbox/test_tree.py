@@ -132,7 +132,7 @@ def test_the_unit_has_no_faults_that_systemd_finds(tmp_path, name):
 
 
 def test_manual_tells_of_every_endpoint():
-    endpoints = re.findall(r'^\t\{ HTTP_(\w+), "([^"{]+)', read(TOP, "src", "api", "routes.c"), re.MULTILINE)
+    endpoints = re.findall(r'^ROUTE\(HTTP_(\w+), "([^"{]+)', read(TOP, "src", "api", "routes.def"), re.MULTILINE)
     assert len(endpoints) > 10
     text = manual(PAGES[0])
     for method, path in endpoints:

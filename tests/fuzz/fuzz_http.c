@@ -43,8 +43,8 @@ static void check_text(struct str text, struct str within)
 static void check_head(const struct http_head *head, struct str text)
 {
 	static const struct http_route routes[] = {
-		{ HTTP_GET, "/v2/reports/{id}", HTTP_AUTH_NONE, HTTP_BODY_NONE, NULL, LIMIT_NONE },
-		{ HTTP_POST, "/v1/cdrs", HTTP_AUTH_NONE, HTTP_BODY_NONE, NULL, LIMIT_NONE },
+		{ HTTP_GET, "/v2/reports/{id}", HTTP_BODY_NONE, NULL, NULL, NULL },
+		{ HTTP_POST, "/v1/cdrs", HTTP_BODY_NONE, NULL, NULL, NULL },
 		{ 0 },
 	};
 	struct buf segment = { 0 };

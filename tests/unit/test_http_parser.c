@@ -260,10 +260,10 @@ END_TEST
 /* --- routes --- */
 
 static const struct http_route routes[] = {
-	{ HTTP_GET, "/v2/reports", HTTP_AUTH_NONE, HTTP_BODY_NONE, NULL, LIMIT_NONE },
-	{ HTTP_POST, "/v2/reports", HTTP_AUTH_NONE, HTTP_BODY_NONE, NULL, LIMIT_NONE },
-	{ HTTP_GET, "/v2/reports/records", HTTP_AUTH_NONE, HTTP_BODY_NONE, NULL, LIMIT_NONE },
-	{ HTTP_DELETE, "/v2/reports/{id}", HTTP_AUTH_NONE, HTTP_BODY_NONE, NULL, LIMIT_NONE },
+	{ HTTP_GET, "/v2/reports", HTTP_BODY_NONE, NULL, NULL, NULL },
+	{ HTTP_POST, "/v2/reports", HTTP_BODY_NONE, NULL, NULL, NULL },
+	{ HTTP_GET, "/v2/reports/records", HTTP_BODY_NONE, NULL, NULL, NULL },
+	{ HTTP_DELETE, "/v2/reports/{id}", HTTP_BODY_NONE, NULL, NULL, NULL },
 	{ 0 },
 };
 

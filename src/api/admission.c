@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * admission.c: turning requests of an account away that has made too many. Declared in auth.h; what is counted, and how,
+ * is limits/'s business.
+ *
+ * Every answer to a request that counts says how much is left (draft-ietf-httpapi-ratelimit-headers):
+ *
+ *	RateLimit-Policy: "sync";q=10;w=1
+ *	RateLimit: "sync";r=9;t=1
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "api/api.h"
+#include "api/auth.h"
+
+#define DOWNLOAD_RETRY_SECONDS "5"
+
+static void add_rate(struct http_request *request, const struct limits_rate *rate)
+{
+	char text[96];
+
+	(void)snprintf(text, sizeof(text), "\"%s\";q=%" PRId64 ";w=1", rate->name, rate->quota);
+	http_reply_header(request, "RateLimit-Policy", text);
+	(void)snprintf(text, sizeof(text), "\"%s\";r=%" PRId64 ";t=%" PRId64, rate->name, rate->left, rate->reset_s);
+	http_reply_header(request, "RateLimit", text);
+}
+
+static bool take_rate(struct http_request *request, const struct api *app, enum limit limit)
+{
+	const struct account *account = api_account(request);
+	struct limits_rate rate;
+	bool taken = limits_take(app->limits, account, limit, &rate);
+	char detail[128];
+
+	if (rate.quota > 0)
+		add_rate(request, &rate);
+	if (taken)
+		return true;
+	(void)snprintf(detail, sizeof(detail), "More than %" PRId64 " %s requests a second of account %s.", rate.quota,
+	               rate.name, account->id);
+	http_reply_header(request, "Retry-After", "1");
+	http_reply_problem(request, 429, "Too Many Requests", detail);
+	return false;
+}
+
+bool api_admit_sync(struct http_request *request, void *app)
+{
+	return take_rate(request, app, LIMIT_SYNC);
+}
+
+bool api_admit_async(struct http_request *request, void *app)
+{
+	return take_rate(request, app, LIMIT_ASYNC);
+}
+
+bool api_admit_download(struct http_request *request, void *arg)
+{
+	const struct api *app = arg;
+	const struct account *account = api_account(request);
+	char detail[128];
+	int64_t most;
+
+	if (limits_may_download(app->limits, account, &most))
+		return true;
+	(void)snprintf(detail, sizeof(detail), "Account %s has %" PRId64 " downloads in progress, which is all it may have.",
+	               account->id, most);
+	http_reply_header(request, "Retry-After", DOWNLOAD_RETRY_SECONDS);
+	http_reply_problem(request, 429, "Too Many Requests", detail);
+	return false;
+}

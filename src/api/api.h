@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * api.h: the endpoints, and what they are given.
+ *
+ * api_routes is handed to http_server_new with a struct api as `app`; each handler gets it back.
+ */
+#ifndef CDRD_API_API_H
+#define CDRD_API_API_H
+
+#include <event2/event.h>
+
+#include "base/config.h"
+#include "base/disk.h"
+#include "base/id.h"
+#include "base/task.h"
+#include "http/http.h"
+#include "ingest/ingest.h"
+#include "limits/limits.h"
+#include "billing/billing.h"
+#include "query/cursor.h"
+#include "report/report.h"
+#include "store/store.h"
+
+struct api_changes_waiters;
+struct api_summary_turns;
+
+/* What handlers may use. All pointers stay the caller's and must outlive the server; what the last three are about is
+ * theirs. */
+struct api {
+	struct event_base *base;
+	const struct config *config;
+	const struct disk *disk;
+	struct tasks *tasks;
+	struct http_server *http; /* the one that serves api_routes */
+	struct store *store;
+	struct ingest *ingest;
+	struct reports *reports;
+	struct billing *billing;
+	struct limits *limits;
+	struct cursor_key cursor_key;
+	struct api_summary_turns *summary_turns; /* of summaries (summary_turns.c); NULL: none is made */
+	struct api_changes_waiters *waiters; /* for changes (changes_wait.c); NULL: none */
+	struct id_pool random;               /* for ids of requests */
+};
+
+/* Ends with a row whose path is NULL. */
+extern const struct http_route api_routes[];
+
+#endif

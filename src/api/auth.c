@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * auth.c: see auth.h.
+ *
+ * Credentials cost milliseconds to check that are not right, so overload is looked at first, and an address that has
+ * given wrong ones waits for its answers, longer each time (limits/logins.h).
+ */
+#include "api/auth.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "base/clock.h"
+
+#define SHED_RETRY_SECONDS "2"
+#define LOGIN_RETRY_SECONDS "10"
+
+/* Who makes a request; one of the two is "". */
+struct user {
+	struct account account;
+	char producer[PRODUCER_NAME_MAX + 1];
+};
+static_assert(sizeof(struct user) <= HTTP_USER_ROOM, "a request has room for it");
+
+const struct account *api_account(const struct http_request *request)
+{
+	const struct user *user = http_request_user(request);
+
+	return &user->account;
+}
+
+const char *api_producer(const struct http_request *request)
+{
+	const struct user *user = http_request_user(request);
+
+	return user->producer;
+}
+
+/* --- overload --- */
+
+static bool is_shed(struct http_request *request, const struct api *app)
+{
+	static const char *const details[] = {
+		[GUARD_MEMORY] = "The server is short of memory; try again later.",
+		[GUARD_LAG] = "The server has too much to do; try again later.",
+	};
+	struct guard *guard = limits_guard(app->limits);
+	enum guard_cause cause = guard_cause(guard);
+
+	if (cause == GUARD_NONE)
+		return false;
+	guard_count_shed(guard);
+	http_reply_header(request, "Retry-After", SHED_RETRY_SECONDS);
+	http_reply_problem(request, 503, "Service Unavailable", details[cause]);
+	return true;
+}
+
+/* --- wrong credentials --- */
+
+/* An answer that is kept back. */
+struct late_answer {
+	struct http_request *request;
+	struct logins *logins;
+	struct event *timer;
+	struct logins_address address;
+	struct error err;
+};
+
+static struct logins_address address_of(const struct http_request *request)
+{
+	struct sockaddr_storage peer;
+
+	http_request_peer(request, &peer);
+	return logins_address_of((const struct sockaddr *)&peer);
+}
+
+static void late_free(struct late_answer *late)
+{
+	logins_answered(late->logins, &late->address);
+	if (late->timer)
+		event_free(late->timer);
+	free(late);
+}
+
+static void on_client_gone(void *arg)
+{
+	late_free(arg);
+}
+
+static void on_time(evutil_socket_t fd, short what, void *arg)
+{
+	struct late_answer *late = arg;
+	struct http_request *request = late->request;
+	struct error err = late->err;
+
+	(void)fd;
+	(void)what;
+	late_free(late);
+	http_reply_error(request, &err);
+}
+
+/* False when it has to be answered at once after all. */
+static bool answer_later(struct http_request *request, const struct api *app, const struct logins_address *address,
+                         int64_t delay_us, const struct error *err)
+{
+	struct timeval delay = { delay_us / CLOCK_US_PER_SECOND, delay_us % CLOCK_US_PER_SECOND };
+	struct late_answer *late = calloc(1, sizeof(*late));
+
+	if (!late) {
+		logins_answered(limits_logins(app->limits), address);
+		return false;
+	}
+	late->request = request;
+	late->logins = limits_logins(app->limits);
+	late->address = *address;
+	late->err = *err;
+	late->timer = evtimer_new(app->base, on_time, late);
+	if (!late->timer || evtimer_add(late->timer, &delay) < 0) {
+		late_free(late);
+		return false;
+	}
+	http_request_on_close(request, on_client_gone, late);
+	return true;
+}
+
+/* Others of its address may wait for the answer to wrong ones. */
+static bool may_try(struct http_request *request, const struct api *app)
+{
+	struct logins *logins = limits_logins(app->limits);
+	struct logins_address address;
+
+	if (!logins_any_waiting(logins))
+		return true;
+	address = address_of(request);
+	if (logins_may_try(logins, &address))
+		return true;
+	http_reply_header(request, "Retry-After", LOGIN_RETRY_SECONDS);
+	http_reply_problem(request, 429, "Too Many Requests", "There were too many wrong credentials from this address.");
+	return false;
+}
+
+/* Answers now or later. */
+static void refuse(struct http_request *request, const struct api *app, const struct error *err)
+{
+	struct logins_address address;
+	int64_t delay_us = 0;
+
+	if (app->config->login_delay_max > 0 && err->code == ERROR_UNAUTHORIZED) {
+		address = address_of(request);
+		delay_us = logins_failed(limits_logins(app->limits), &address, clock_monotonic_us(), app->config->login_delay_max);
+	}
+	if (delay_us == 0 || !answer_later(request, app, &address, delay_us, err))
+		http_reply_error(request, err);
+}
+
+/* --- credentials --- */
+
+static int check_account(struct http_request *request, struct str name, struct str secret, void *arg, struct error *err)
+{
+	const struct api *app = arg;
+	struct user *user = http_request_user(request);
+
+	if (accounts_check(app->store, name, secret, &user->account, err) < 0)
+		return -1;
+	http_request_name_user(request, "", str_from(user->account.id));
+	return 0;
+}
+
+static int check_producer(struct http_request *request, struct str name, struct str secret, void *arg,
+                          struct error *err)
+{
+	const struct api *app = arg;
+	struct user *user = http_request_user(request);
+
+	if (name.len > PRODUCER_NAME_MAX)
+		return error_set(err, ERROR_UNAUTHORIZED, "A producer's name has at most %d characters", PRODUCER_NAME_MAX);
+	if (producers_check(app->store, name, secret, err) < 0)
+		return -1;
+	memcpy(user->producer, name.p, name.len);
+	user->producer[name.len] = '\0';
+	http_request_name_user(request, "producer:", name);
+	return 0;
+}
+
+static bool authenticate(struct http_request *request, struct api *app,
+                         int (*check)(struct http_request *request, struct str name, struct str secret, void *arg,
+                                      struct error *err))
+{
+	struct error err;
+
+	if (is_shed(request, app) || !may_try(request, app))
+		return false;
+	if (http_request_check_basic(request, check, app, &err) == 0)
+		return true;
+	refuse(request, app, &err);
+	return false;
+}
+
+bool api_auth_account(struct http_request *request, void *app)
+{
+	return authenticate(request, app, check_account);
+}
+
+bool api_auth_producer(struct http_request *request, void *app)
+{
+	return authenticate(request, app, check_producer);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * auth.h: who makes a request, and whether it may be made now; private to api/.
+ *
+ * The functions that routes.def names; `app` is the struct api. Each is false when it has turned the request away: the
+ * answer is given, or comes later.
+ */
+#ifndef CDRD_API_AUTH_H
+#define CDRD_API_AUTH_H
+
+#include "http/http.h"
+#include "store/accounts.h"
+
+/* auth.c: Basic ACCOUNT:SECRET, or NAME:SECRET of a producer. With overload nobody is let in (503). After wrong
+ * credentials the answer is late (login_delay_max), and others of the address are turned away meanwhile (429). */
+bool api_auth_account(struct http_request *request, void *app);
+bool api_auth_producer(struct http_request *request, void *app);
+
+/* admission.c, after api_auth_account: has the account made too many requests of a kind in this second, or has it too many
+ * downloads in progress (429)? */
+bool api_admit_sync(struct http_request *request, void *app);
+bool api_admit_async(struct http_request *request, void *app);
+bool api_admit_download(struct http_request *request, void *app);
+
+/* Who has been let in; they live as long as the request. An account whose id is "", a producer whose name is "" where the
+ * route asks for the other, or nobody. */
+const struct account *api_account(const struct http_request *request);
+const char *api_producer(const struct http_request *request);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * health.h: the answers of /healthz and /readyz, which the metrics' listener gives too.
+ */
+#ifndef CDRD_API_HEALTH_H
+#define CDRD_API_HEALTH_H
+
+#include "base/disk.h"
+#include "http/http.h"
+#include "store/store.h"
+
+/* Whose state it is; all stay the caller's. */
+struct api_health {
+	const struct http_server *http; /* the public one */
+	struct store *store;            /* NULL: it is not open */
+	const struct disk *disk;
+};
+
+void api_health_reply_alive(struct http_request *request);
+void api_health_reply_ready(struct http_request *request, const struct api_health *health);
+
+#endif
