@@ -6,7 +6,7 @@
 # What it takes to build cdrd, all from Debian 12.
 # shellcheck disable=SC2034
 BUILD_PACKAGES=(gcc libc6-dev make autoconf automake pkg-config python3 libevent-dev liblmdb-dev libmsgpack-dev
-	libzstd-dev libisal-dev zlib1g-dev libcurl4-openssl-dev libssl-dev libyajl-dev libinih-dev libxxhash-dev
+	libzstd-dev libisal-dev zlib1g-dev libcurl4-openssl-dev libssl-dev libinih-dev libxxhash-dev
 	libsystemd-dev)
 
 say() {
