@@ -18,8 +18,9 @@ libcdrd_a_SOURCES += \
 	src/api/records.c src/api/records.h \
 	src/api/records_answer.c \
 	src/api/records_read.c \
-	src/api/reports.c src/api/reports.h \
+	src/api/reports.h \
 	src/api/reports_body.c \
+	src/api/reports_get.c \
 	src/api/reports_list.c \
 	src/api/reports_post.c \
 	src/api/routes.c src/api/routes.def src/api/routes.h \

@@ -2,7 +2,7 @@
 /*
  * reports.h: what the endpoints of asynchronous reports share; private to api/.
  *
- *	reports.c       GET and DELETE of one report
+ *	reports_get.c   GET and DELETE of one report
  *	reports_list.c  GET of many
  *	reports_post.c  POST of a new one
  *	reports_body.c  its JSON body as parameters

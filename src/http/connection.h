@@ -23,7 +23,7 @@
 #include "http/body.h"
 #include "http/http.h"
 #include "http/parser.h"
-#include "http/server.h"
+#include "http/shared.h"
 
 enum http_connection_state {
 	HTTP_STATE_HEAD,   /* between requests, or a head is arriving */
@@ -106,6 +106,19 @@ void http_connection_fail(struct http_connection *connection, const struct http_
 void http_connection_answered(struct http_connection *connection);
 /* Closes, answers 408 or leaves alone, by the state's timeout. */
 void http_connection_check_timeout(struct http_connection *connection);
+
+/* server.c: a connection has come or gone (connection.c calls these). */
+void http_server_add(struct http_server *server, struct http_connection *connection);
+void http_server_remove(struct http_server *server, struct http_connection *connection);
+
+/* A connection waits for its next request, or does so no more. */
+void http_server_set_idle(struct http_server *server, struct http_connection *connection, bool idle);
+
+/* Closes the connection that is idle for longest and whose client has sent nothing; false if none is found. */
+bool http_server_make_room(struct http_server *server);
+
+/* listen.c: stops accepting for good. */
+void http_listen_stop(struct http_server *server);
 
 /* dispatch.c: a complete head has arrived. */
 void http_dispatch(struct http_connection *connection, struct str head);

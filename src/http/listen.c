@@ -16,7 +16,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "http/connection.h"
-#include "http/server.h"
 
 #define BACKLOG 4096
 #define PAUSE_US 100000

@@ -19,5 +19,6 @@ libcdrd_a_SOURCES += \
 	src/http/request.c \
 	src/http/router.c src/http/router.h \
 	src/http/send.c \
-	src/http/server.c src/http/server.h \
+	src/http/server.c \
+	src/http/shared.h \
 	src/http/stats.c

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * server.c: the server's life, its clock and its connections as a whole. Listeners are in listen.c, a single
- * connection in connection.c.
+ * connection in connection.c. Declared in http.h and connection.h.
  */
-#include "http/server.h"
-
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * reports.c: GET and DELETE /v2/reports/{id}: one report's status, and its end before its time.
+ * reports_get.c: GET and DELETE /v2/reports/{id}: one report's status, and its end before its time.
  *
  * A report belongs to the account that asked for it. That account's primary sees it, too, and may read its file, but
  * not cancel it. For everyone else it does not exist: the answer is the same as for an id that was never given. So a

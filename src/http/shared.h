@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * server.h: what all connections of a server share; private to http/.
+ * shared.h: what all connections of a server share; private to http/.
  */
-#ifndef CDRD_HTTP_SERVER_H
-#define CDRD_HTTP_SERVER_H
+#ifndef CDRD_HTTP_SHARED_H
+#define CDRD_HTTP_SHARED_H
 
 #include <event2/event.h>
 #include <event2/listener.h>
@@ -55,18 +55,5 @@ struct http_server {
 	void (*done)(void *arg);
 	void *done_arg;
 };
-
-/* A connection has come or gone (connection.c calls these). */
-void http_server_add(struct http_server *server, struct http_connection *connection);
-void http_server_remove(struct http_server *server, struct http_connection *connection);
-
-/* A connection waits for its next request, or does so no more. */
-void http_server_set_idle(struct http_server *server, struct http_connection *connection, bool idle);
-
-/* Closes the connection that is idle for longest and whose client has sent nothing; false if none is found. */
-bool http_server_make_room(struct http_server *server);
-
-/* listen.c: stops accepting for good. */
-void http_listen_stop(struct http_server *server);
 
 #endif
