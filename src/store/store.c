@@ -327,9 +327,8 @@ static size_t days_uncommitted(const struct store *store)
 
 static void forget_sealed(struct day *day)
 {
-	buf_clear(&day->sealed_seqs);
+	buf_clear(&day->sealed_ids);
 	buf_clear(&day->unsealed_seqs);
-	day->sealed_ids = 0;
 }
 
 /* Its transaction has ended without effect. */
@@ -345,10 +344,10 @@ static void forget_uncommitted(struct day *day)
 /* Rows that were sealed are found in their blocks from now on. */
 static void drop_sealed(struct day *day)
 {
-	struct error err;
-	struct str sealed = buf_str(&day->sealed_seqs), unsealed = buf_str(&day->unsealed_seqs);
-	if (day->unsealed_seqs.failed || hot_drop(&day->hot, sealed, unsealed, &err) != 0)
-		day->hot.stale += day->sealed_ids;
+	if (day->unsealed_seqs.failed)
+		day->hot.stale += day->sealed_ids.len / sizeof(struct hot_gone);
+	else
+		hot_drop(&day->hot, buf_str(&day->sealed_ids), &day->unsealed_seqs);
 	forget_sealed(day);
 }
 
@@ -387,7 +386,7 @@ static int commit_day(struct store *store, struct day *day, struct error *err)
 	day->blocks_changed = day->gains = false;
 	if (day->touched.len)
 		buf_clear(&day->touched);
-	if (day->sealed_seqs.len)
+	if (day->sealed_ids.len)
 		drop_sealed(day);
 	return 0;
 }

@@ -52,8 +52,7 @@ struct day {
 	bool blocks_changed;      /* by what is not committed */
 	bool gains;               /* records from other days, by what is not committed */
 	struct buf touched;       /* struct day_touch: rows that what is not committed replaced or moved */
-	struct buf sealed_seqs;   /* uint64_t: of rows that it has sealed; until the commit they are looked up as hot ones */
-	size_t sealed_ids;        /* how many ids these rows have */
+	struct buf sealed_ids;    /* struct hot_gone: of rows that it has sealed; until the commit they are looked up as hot ones */
 	struct buf unsealed_seqs; /* uint64_t: of sealed rows that it has made hot again, by a new version in their place */
 	int64_t hot_since_us;     /* monotonic: since when there have been hot rows; 0 if there are none */
 	int64_t changed_us;       /* monotonic: when it was last committed to */

@@ -92,7 +92,7 @@ void days_remove(struct store *store, size_t at)
 	days_close(store, day);
 	id_filter_close(day->filter);
 	buf_free(&day->touched);
-	buf_free(&day->sealed_seqs);
+	buf_free(&day->sealed_ids);
 	buf_free(&day->unsealed_seqs);
 	free(day);
 	size_t behind = store->days_count - at - 1;

@@ -11,7 +11,7 @@
 #include "base/id.h"
 
 #define CAP_MIN 16 /* of a part */
-#define SEQ_SET_BITS_MAX (UINT64_C(1) << 26) /* 8 MiB, for a moment */
+#define PREFETCH_AHEAD 8
 
 static void part_insert(struct hot_part *part, const struct hot_entry *entry)
 {
@@ -137,52 +137,6 @@ void hot_rows_gone(struct hot *hot, const struct partition *partition, uint32_t 
 	hot->stale += stale;
 }
 
-/* A set of seqs as bits: rows that are sealed together came at about the same time, so the range is not much wider. */
-struct seq_set {
-	uint64_t min;
-	uint64_t count; /* of bits */
-	uint8_t *bits;
-};
-
-static uint64_t seq_at(struct str seqs, size_t number)
-{
-	uint64_t seq;
-	memcpy(&seq, seqs.p + number * sizeof(seq), sizeof(seq));
-	return seq;
-}
-
-static bool seq_set_make(struct seq_set *set, struct str seqs)
-{
-	size_t count = seqs.len / sizeof(uint64_t);
-	uint64_t max = 0;
-	set->min = UINT64_MAX;
-	for (size_t i = 0; i < count; i++) {
-		uint64_t seq = seq_at(seqs, i);
-		set->min = seq < set->min ? seq : set->min;
-		max = seq > max ? seq : max;
-	}
-	set->count = max - set->min + 1;
-	set->bits = set->count <= SEQ_SET_BITS_MAX ? calloc(1, (size_t)(set->count / 8 + 1)) : NULL;
-	for (size_t i = 0; set->bits && i < count; i++)
-		set->bits[(seq_at(seqs, i) - set->min) / 8] |= (uint8_t)(1 << (seq_at(seqs, i) - set->min) % 8);
-	return set->bits;
-}
-
-static void seq_set_remove(struct seq_set *set, struct str seqs)
-{
-	for (size_t i = 0; i < seqs.len / sizeof(uint64_t); i++) {
-		uint64_t at = seq_at(seqs, i) - set->min;
-		if (at < set->count)
-			set->bits[at / 8] &= (uint8_t)~(1 << at % 8);
-	}
-}
-
-static bool seq_set_has(const struct seq_set *set, uint64_t seq)
-{
-	uint64_t at = seq - set->min;
-	return at < set->count && set->bits[at / 8] & 1 << at % 8;
-}
-
 /* Empties a slot and closes the gap, so that every entry is still found from the place of its hash on. */
 static void entry_remove(struct hot_part *part, size_t at)
 {
@@ -199,28 +153,44 @@ static void entry_remove(struct hot_part *part, size_t at)
 	part->used--;
 }
 
-static void part_drop(struct hot_part *part, const struct seq_set *set)
+static void drop_one(struct hot *hot, const struct hot_gone *gone)
 {
-	for (size_t at = 0; at < part->cap; at++)
-		while (part->entries[at].seq_direction && seq_set_has(set, part->entries[at].seq_direction >> 2))
-			entry_remove(part, at);
+	struct hot_part *part = &hot->parts[hot_part_number(gone->hash)];
+	size_t mask = part->cap - 1;
+
+	if (part->cap == 0)
+		return;
+	for (size_t at = gone->hash & mask; part->entries[at].seq_direction; at = (at + 1) & mask) {
+		if (part->entries[at].hash != gone->hash || part->entries[at].seq_direction >> 2 != gone->seq)
+			continue;
+		entry_remove(part, at);
+		hot->entries_used--;
+		return;
+	}
 }
 
-int hot_drop(struct hot *hot, struct str dropped, struct str kept, struct error *err)
+static int compare_seqs(const void *a, const void *b)
 {
-	struct seq_set set;
-	if (dropped.len == 0)
-		return 0;
-	if (!seq_set_make(&set, dropped))
-		return error_set(err, ERROR_NOMEM, "hot ids: out of memory, or too far apart");
-	seq_set_remove(&set, kept);
-	hot->entries_used = 0;
-	for (size_t i = 0; i < HOT_PARTS; i++) {
-		part_drop(&hot->parts[i], &set);
-		hot->entries_used += hot->parts[i].used;
+	uint64_t left, right;
+
+	memcpy(&left, a, sizeof(left));
+	memcpy(&right, b, sizeof(right));
+	return (left > right) - (left < right);
+}
+
+void hot_drop(struct hot *hot, struct str gone, struct buf *kept)
+{
+	const struct hot_gone *list = (const struct hot_gone *)(const void *)gone.p;
+	size_t count = gone.len / sizeof(*list), kept_count = kept->len / sizeof(uint64_t);
+
+	if (kept_count > 0)
+		qsort(kept->data, kept_count, sizeof(uint64_t), compare_seqs);
+	for (size_t i = 0; i < count; i++) {
+		if (i + PREFETCH_AHEAD < count)
+			hot_prefetch(hot, list[i + PREFETCH_AHEAD].hash);
+		if (kept_count == 0 || !bsearch(&list[i].seq, kept->data, kept_count, sizeof(uint64_t), compare_seqs))
+			drop_one(hot, &list[i]);
 	}
-	free(set.bits);
-	return 0;
 }
 
 void hot_free(struct hot *hot)

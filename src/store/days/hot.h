@@ -9,7 +9,7 @@
  * The ids' table is in parts that grow by themselves: to double one of hundreds of thousands of entries takes 20 ms.
  *
  * Entries lead to places that may hold the id; whoever looks must check the row there. Those of rows that were sealed are
- * dropped together, in one pass over the table; those of the few that moved stay until it is loaded anew.
+ * dropped one by one; those of the few that moved stay until it is loaded anew.
  */
 #ifndef CDRD_STORE_DAYS_HOT_H
 #define CDRD_STORE_DAYS_HOT_H
@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "store/blocks/place.h"
 
 #define HOT_PARTS_LOG2 6
@@ -27,6 +28,12 @@ struct hot_entry {
 	uint64_t hash;
 	int64_t time_us;
 	uint64_t seq_direction; /* seq << 2 | direction; 0 for an empty slot */
+};
+
+/* An id of a row that has left the hot ones. */
+struct hot_gone {
+	uint64_t hash;
+	uint64_t seq;
 };
 
 /* The entries whose hashes begin alike. */
@@ -84,9 +91,9 @@ struct hot_partition *hot_partition_find(const struct hot *hot, const struct par
 /* Rows have left a partition. `stale` entries that led to them are still there. */
 void hot_rows_gone(struct hot *hot, const struct partition *partition, uint32_t rows, size_t stale);
 
-/* Drops the entries that lead to rows with one of the seqs of `dropped` (uint64_t, in no order) that is not in `kept`.
- * On -1 (out of memory, or too far apart) they stay, which is slower and not wrong. */
-int hot_drop(struct hot *hot, struct str dropped, struct str kept, struct error *err);
+/* Drops the entries of `gone` (struct hot_gone, in no order), but those of rows whose seq is one of `kept` (uint64_t), which
+ * it puts in order. */
+void hot_drop(struct hot *hot, struct str gone, struct buf *kept);
 
 /* Do most entries lead nowhere, so that it is time to load it anew? */
 static inline bool hot_is_worn(const struct hot *hot)

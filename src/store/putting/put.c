@@ -119,7 +119,7 @@ static int replace_sealed(const struct put *put, const struct stored *stored, ui
 	if (seal_mark_dead(day, day->env.write, &stored->partition, stored->block, stored->row, put->err) != 0 ||
 	    count_row(put, &put->partition) != 0)
 		return -1;
-	if (day->sealed_seqs.len > 0)
+	if (day->sealed_ids.len > 0)
 		buf_add(&day->unsealed_seqs, &stored->place.seq, sizeof(stored->place.seq));
 	return place_version(put, stored, seq, NULL, 0);
 }

@@ -58,6 +58,7 @@ void seal_free(struct store *store)
 	directory_free(&seal->entries);
 	buf_free(&seal->places);
 	buf_free(&seal->ids);
+	buf_free(&seal->gone);
 	buf_free(&seal->values);
 	buf_free(&seal->blocks);
 	buf_free(&seal->touched);
@@ -118,6 +119,7 @@ int seal_begin_job(struct seal *seal, struct day *day, const struct partition *p
 	seal->behind = (struct place){ INT64_MIN / 2, 0, partition->direction };
 	buf_clear(&seal->places);
 	buf_clear(&seal->ids);
+	buf_clear(&seal->gone);
 	buf_clear(&seal->values);
 	buf_clear(&seal->blocks);
 	block_builder_begin(seal->builder, seal->product, partition->direction);

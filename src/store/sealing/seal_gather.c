@@ -31,8 +31,10 @@ static int add_row(struct seal *seal, const struct record *record, const struct 
 		ids_entry entry = ids_entry_of(hashes[i], row);
 		buf_add(&seal->ids, &entry, sizeof(entry));
 	}
+	for (size_t i = 0; i < count && !seal->runs_count; i++)
+		buf_add(&seal->gone, &(struct hot_gone){ hashes[i], place->seq }, sizeof(struct hot_gone));
 	buf_add(&seal->places, place, sizeof(*place));
-	if (seal->ids.failed || seal->places.failed)
+	if (seal->ids.failed || seal->gone.failed || seal->places.failed)
 		return error_set(err, ERROR_NOMEM, "sealing: out of memory");
 	if (block_builder_add(seal->builder, record, place, changed_seq, &full, err) != 0)
 		return -1;

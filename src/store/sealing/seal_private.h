@@ -46,6 +46,7 @@ struct seal {
 	struct block_builder *builder;
 	struct buf places;    /* struct place of each gathered row */
 	struct buf ids;       /* ids_entry each */
+	struct buf gone;      /* struct hot_gone each: the ids of hot rows; empty when runs are merged */
 	struct buf values;    /* of the finished blocks */
 	struct buf blocks;    /* struct seal_block each */
 	struct buf touched;   /* struct place of rows replaced since they were gathered */

@@ -131,12 +131,28 @@ static int put_ids(const struct work *work, uint32_t first_block, uint32_t run)
 	return put(work, DAY_BLOCK_IDS, run, env_val(out->data, out->len));
 }
 
+/* What is to be forgotten of the hot rows when the commit comes; not the ids of those that newer versions stand over. */
+static int note_gone(const struct work *work)
+{
+	const struct seal *seal = work->seal;
+	const struct hot_gone *gone = (const struct hot_gone *)(const void *)seal->gone.data;
+	const struct place *places = (const struct place *)(const void *)seal->places.data;
+	struct buf *ids = &work->day->sealed_ids;
+
+	for (size_t i = 0, row = 0; i < seal->gone.len / sizeof(*gone); i++) {
+		while (places[row].seq != gone[i].seq)
+			row++;
+		if (!is_touched(seal, &places[row]))
+			buf_add(ids, &gone[i], sizeof(gone[i]));
+	}
+	return ids->failed ? error_set(work->err, ERROR_NOMEM, "sealing: out of memory") : 0;
+}
+
 /* Removes the hot rows that are in blocks now, but not those that newer versions stand over. Their ids are known until
  * the commit: others do not see the blocks before. */
 static int remove_hot(const struct work *work)
 {
 	struct seal *seal = work->seal;
-	struct buf *seqs = &work->day->sealed_seqs;
 	uint32_t removed = 0;
 	const struct place *places = (const struct place *)(void *)seal->places.data;
 	MDB_cursor *cursor;
@@ -152,17 +168,13 @@ static int remove_hot(const struct work *work)
 		rc = mdb_cursor_get(cursor, &key, &val, MDB_SET);
 		if (!rc)
 			rc = mdb_cursor_del(cursor, 0);
-		buf_add(seqs, &places[i].seq, sizeof(places[i].seq));
 		removed++;
 	}
 	mdb_cursor_close(cursor);
-	if (!rc && seqs->failed)
-		return error_set(work->err, ERROR_NOMEM, "sealing: out of memory");
 	if (rc)
 		return fail(work, rc, "remove hot rows");
 	hot_rows_gone(&work->day->hot, &seal->partition, removed, 0);
-	work->day->sealed_ids += seal->ids.len / sizeof(ids_entry);
-	return 0;
+	return note_gone(work);
 }
 
 static int remove_runs(const struct work *work)
