@@ -453,6 +453,47 @@ START_TEST(sealing_all_waits_for_what_is_uncommitted)
 }
 END_TEST
 
+/* A commit, and its fsync, is not for each of a hundred thousand accounts. */
+START_TEST(one_commit_makes_the_seals_of_many_accounts_last)
+{
+	bool more, dirty;
+	char account[SCAN_ACCOUNT_LEN + 1];
+
+	for (int i = 0; i < 150; i++) {
+		(void)snprintf(account, sizeof(account), "acct%04d", i);
+		put_many(account, DAY, 3);
+	}
+	commit();
+	store_seal_all(f.store);
+	ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+	ck_assert(more && dirty);
+	commit();
+	ck_assert_uint_eq(stats_of(DAY).hot_rows, 0);
+	for (int i = 0; i < 150; i += 7) {
+		(void)snprintf(account, sizeof(account), "acct%04d", i);
+		check_all(account, true);
+	}
+}
+END_TEST
+
+START_TEST(a_partition_of_many_jobs_is_sealed_whole)
+{
+	f.store->options.seal_rows = 100;
+	put_many("acct0001", DAY, 1050);
+	put_many("acct0002", DAY, 99);
+	commit();
+	for (int i = 0; i < 40; i++) {
+		bool more, dirty;
+
+		ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+		commit();
+	}
+	ck_assert_uint_eq(stats_of(DAY).hot_rows, 50 + 99);
+	check_all("acct0001", true);
+	check_all("acct0002", false);
+}
+END_TEST
+
 /* What an aborted change has touched must not count as touched when runs are merged later. */
 START_TEST(an_aborted_update_leaves_no_trace)
 {
@@ -907,6 +948,8 @@ Suite *suite_store(void)
 	tcase_add_test(tests, look_ups_find_what_is_being_sealed);
 	tcase_add_test(tests, verifying_does_not_make_the_store_forget_what_is_uncommitted);
 	tcase_add_test(tests, sealing_all_waits_for_what_is_uncommitted);
+	tcase_add_test(tests, one_commit_makes_the_seals_of_many_accounts_last);
+	tcase_add_test(tests, a_partition_of_many_jobs_is_sealed_whole);
 	tcase_add_test(tests, an_aborted_update_leaves_no_trace);
 	tcase_add_test(tests, a_damaged_block_fails_its_own_requests_only);
 	tcase_add_test(tests, every_damaged_block_is_named);

@@ -188,9 +188,14 @@ static void keep_ages(struct day *day, const struct hot *old)
 	for (size_t i = 0; i < hot->partitions_cap; i++) {
 		struct hot_partition *own = &hot->partitions[i];
 		const struct hot_partition *known = hot_partition_find(old, &own->partition);
-		if (own->partition.product)
-			own->since_us = known && known->rows ? known->since_us : day->hot_since_us;
+		if (!own->partition.product)
+			continue;
+		own->since_us = known && known->rows ? known->since_us : day->hot_since_us;
+		own->sealed_in = known ? known->sealed_in : 0;
+		if (own->since_us < hot->oldest_us)
+			hot->oldest_us = own->since_us;
 	}
+	hot->grown = true;
 }
 
 int day_hot_load(struct day *day, MDB_txn *txn, struct error *err)

@@ -99,6 +99,8 @@ static int partitions_grow(struct hot *hot, struct error *err)
 		return error_set(err, ERROR_NOMEM, "table of %zu partitions: out of memory", cap);
 	hot->partitions = partitions;
 	hot->partitions_cap = cap;
+	hot->grown |= hot->round.looked > 0; /* the slots are others now */
+	hot->round = (struct hot_round){ 0 };
 	for (size_t i = 0; i < old_cap; i++)
 		if (old[i].partition.product)
 			*partition_slot(hot, &old[i].partition) = old[i];
@@ -123,8 +125,11 @@ struct hot_partition *hot_partition(struct hot *hot, const struct partition *par
 		found->partition = *partition;
 		hot->partitions_used++;
 	}
-	if (found->rows == 0)
+	if (found->rows == 0) {
 		found->since_us = clock_monotonic_us();
+		if (hot->oldest_us == 0)
+			hot->oldest_us = found->since_us;
+	}
 	return found;
 }
 

@@ -47,6 +47,15 @@ struct hot_partition {
 	struct partition partition; /* product 0 for an empty slot */
 	uint32_t rows;
 	int64_t since_us; /* monotonic: when the oldest of them was first seen here */
+	uint64_t sealed_in; /* the commit that makes its newest blocks visible, by the day's count of seals; 0 for none */
+};
+
+/* Looking for partitions that are to be sealed goes round the table, some slots at a time. */
+struct hot_round {
+	size_t at;          /* the slot that is next */
+	size_t looked;      /* slots looked at in this round; 0: it has not begun */
+	int64_t oldest_us;  /* of those with rows that were passed over, and the round's own beginning */
+	bool look_again;    /* one waits for a commit, or has more rows than a job takes */
 };
 
 struct hot {
@@ -58,6 +67,9 @@ struct hot {
 	struct hot_partition *partitions;
 	size_t partitions_cap;
 	size_t partitions_used;
+	struct hot_round round;
+	int64_t oldest_us; /* no row is older; 0 where there are none */
+	bool grown;        /* since the round began, a partition has reached a number of rows that is worth a look */
 };
 
 /* Adds an id of a row at a place. */

@@ -66,7 +66,8 @@ static int count_row(const struct put *put, const struct partition *partition)
 	struct hot_partition *own = hot_partition(&put->day->hot, partition, put->err);
 	if (!own)
 		return -1;
-	own->rows++;
+	if (++own->rows == put->store->options.seal_rows)
+		put->day->hot.grown = true;
 	if (put->day->hot.rows++ == 0)
 		put->day->hot_since_us = own->since_us;
 	put->day->swept = false;

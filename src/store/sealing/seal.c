@@ -15,7 +15,9 @@
 #include "store/sealing/repack.h"
 
 #define BEHIND_SEALS 3 /* hot rows of as many full seals are more than there should be */
-#define STORE_US 20000 /* what storing a full job may take */
+#define STORE_US 20000  /* what storing a full job may take */
+#define SMALL_ROWS 1024 /* a job that takes no time to speak of */
+#define LOOK_MAX 8192   /* slots of a day's table of partitions, at once */
 
 struct seal *seal_of(struct store *store, struct error *err)
 {
@@ -127,19 +129,68 @@ int seal_begin_job(struct seal *seal, struct day *day, const struct partition *p
 	return 0;
 }
 
-/* The partition of a day that is most in need of sealing, or NULL. */
-static const struct hot_partition *due_partition(const struct store *store, const struct seal *seal,
-                                                 const struct day *day, int64_t now_us)
+/* The most rows that one job takes. */
+static uint32_t job_rows(const struct store *store)
 {
-	const struct hot_partition *best = NULL;
-	for (size_t i = 0; i < day->hot.partitions_cap; i++) {
-		const struct hot_partition *own = &day->hot.partitions[i];
-		bool due = own->rows >= store->options.seal_rows || seal->all ||
-		           now_us - own->since_us >= store->options.seal_age_us;
-		if (own->rows > 0 && due && (!best || own->rows > best->rows))
-			best = own;
+	return store->options.seal_rows < STORE_SEAL_ROWS_MAX ? store->options.seal_rows : STORE_SEAL_ROWS_MAX;
+}
+
+static bool is_due(const struct store *store, const struct seal *seal, const struct hot_partition *own, int64_t now_us)
+{
+	return own->rows >= store->options.seal_rows || seal->all || now_us - own->since_us >= store->options.seal_age_us;
+}
+
+/* Has the day a partition that may be due? Without a look at each: there may be a hundred thousand. */
+static bool may_have_due(const struct store *store, const struct seal *seal, const struct hot *hot, int64_t now_us)
+{
+	return seal->all || hot->grown || hot->round.looked > 0 ||
+	       (hot->oldest_us != 0 && now_us - hot->oldest_us >= store->options.seal_age_us);
+}
+
+static void end_round(struct hot *hot)
+{
+	hot->oldest_us = hot->rows > 0 ? hot->round.oldest_us : 0;
+	hot->grown |= hot->round.look_again;
+	hot->round = (struct hot_round){ .at = hot->round.at };
+}
+
+/*
+ * The next partition of a day that is to be sealed, or NULL. Those with blocks that only the next commit makes visible are
+ * passed over: what would be gathered may be in these already. *again: it is to be called again, now or after a commit.
+ */
+static const struct hot_partition *due_partition(const struct store *store, const struct seal *seal, struct day *day,
+                                                 bool *again)
+{
+	struct hot *hot = &day->hot;
+	struct hot_round *round = &hot->round;
+	int64_t now_us = clock_monotonic_us();
+
+	*again = false;
+	if (!may_have_due(store, seal, hot, now_us))
+		return NULL;
+	if (round->looked == 0) {
+		hot->grown = false;
+		round->oldest_us = now_us;
+		round->look_again = false;
 	}
-	return best;
+	for (size_t i = 0; i < LOOK_MAX && round->looked < hot->partitions_cap; i++) {
+		const struct hot_partition *own = &hot->partitions[round->at++ & (hot->partitions_cap - 1)];
+
+		round->looked++;
+		if (own->rows == 0)
+			continue;
+		/* Of more rows than a job takes, the rest is left for the next round. */
+		if (own->sealed_in == day->seals + 1 || own->rows > job_rows(store))
+			round->look_again = true;
+		if (own->sealed_in != day->seals + 1 && is_due(store, seal, own, now_us))
+			return own;
+		if (own->since_us < round->oldest_us)
+			round->oldest_us = own->since_us;
+	}
+	*again = round->looked < hot->partitions_cap || round->look_again;
+	if (round->looked >= hot->partitions_cap)
+		end_round(hot);
+	return NULL;
 }
 
 int seal_begin_change(struct store *store, struct day *day, const struct partition *partition, uint32_t run,
@@ -187,20 +238,24 @@ static bool open_for_sweep(struct store *store, struct day *day)
 /* Looks for a job in one day. 1 if there is one, 0, -1. */
 static int choose_in_day(struct store *store, struct seal *seal, struct day *day, struct error *err)
 {
-	bool found = false;
+	bool found = false, again;
 	if (!(day->is_open && day->hot.loaded) && !open_for_sweep(store, day)) {
 		day->swept = true;
 		return 0;
 	}
-	if (day->repack_demanded && repack_may_begin(store) && !day->pins)
+	if (day->repack_demanded && repack_may_begin(store) && !day->pins && !day->blocks_changed)
 		return repack_begin(store, day, err) == 0 ? 1 : -1;
-	const struct hot_partition *due = due_partition(store, seal, day, clock_monotonic_us());
+	const struct hot_partition *due = due_partition(store, seal, day, &again);
 	if (due) {
 		seal->runs_count = 0;
 		seal->snapshot = store->snapshot;
-		seal->rows_max = store->options.seal_rows < STORE_SEAL_ROWS_MAX ? store->options.seal_rows :
-		                                                                  STORE_SEAL_ROWS_MAX;
+		seal->rows_max = job_rows(store);
 		return seal_begin_job(seal, day, &due->partition, err) == 0 ? 1 : -1;
+	}
+	/* What is to be merged or packed is to be seen in its blocks, which the commit makes visible. */
+	if (again || day->blocks_changed) {
+		seal->passed_over = true;
+		return 0;
 	}
 	if (seal_find_runs(store, seal, day, &found, err) != 0)
 		return -1;
@@ -229,11 +284,6 @@ static int choose(struct store *store, struct seal *seal, bool *more, struct err
 		if (store->sweep_at >= store->days_count)
 			store->sweep_at = 0;
 		struct day *day = store->days[store->sweep_at];
-		/* What it would gather may be in blocks already, which only the commit makes visible. */
-		if (day->blocks_changed) {
-			seal->passed_over = true;
-			continue;
-		}
 		bool demanded = day->repack_demanded && repack_may_begin(store);
 		if (!demanded && (day->swept || is_waiting(store, seal, day)))
 			continue;
@@ -267,32 +317,60 @@ bool store_is_behind(const struct store *store)
 	return rows > BEHIND_SEALS * (uint64_t)store->options.seal_rows;
 }
 
+/* Gathers, and stores what is there. *stored: a job has been done. */
+static int work_on(struct store *store, struct seal *seal, int64_t deadline_us, bool *stored, struct error *err)
+{
+	bool gathers = seal->state == SEAL_GATHER;
+	int64_t left_us;
+
+	*stored = false;
+	if (gathers && seal_gather(store, seal, deadline_us, err) != 0)
+		return -1;
+	/* Storing much is one piece of work that may take longer than a slice: it does not come on top of a part of another. */
+	left_us = deadline_us - clock_monotonic_us();
+	if (seal->state != SEAL_STORE || (seal_rows(seal) > SMALL_ROWS && left_us <= (gathers ? STORE_US : 0)))
+		return 0;
+	*stored = true;
+	return seal_store(store, seal, err);
+}
+
+/* Jobs until the time is up, or one has more to do: small ones are many. */
+static int work_until(struct store *store, struct seal *seal, int64_t deadline_us, bool *more, bool *dirty,
+                      struct error *err)
+{
+	bool stored;
+
+	do {
+		if (seal->state == SEAL_IDLE && choose(store, seal, more, err) != 0)
+			return -1;
+		if (work_on(store, seal, deadline_us, &stored, err) != 0) {
+			*dirty |= stored;
+			return -1;
+		}
+		*dirty |= stored;
+	} while (stored && !repack_is_running(store) && clock_monotonic_us() < deadline_us);
+	*more |= seal->state != SEAL_IDLE || *dirty || repack_is_running(store);
+	return 0;
+}
+
 int store_upkeep(struct store *store, int64_t deadline_us, bool *more, bool *dirty, struct error *err)
 {
 	struct seal *seal = seal_of(store, err);
+	int result;
+
 	*more = *dirty = false;
 	if (!seal)
 		return -1;
 	moves_finish_if_idle(store);
-	int result = 0;
 	if (repack_is_running(store)) {
 		*more = true;
 		return repack_step(store, deadline_us, err);
 	}
-	if (seal->state == SEAL_IDLE && store->repack_demanded && repack_may_begin(store))
-		result = repack_begin_catalog(store, err);
-	else if (seal->state == SEAL_IDLE)
-		result = choose(store, seal, more, err);
-	bool gathers = seal->state == SEAL_GATHER;
-	if (result == 0 && gathers)
-		result = seal_gather(store, seal, deadline_us, err);
-	/* Storing is one piece of work that may take longer than a slice: it does not come on top of a part of another. */
-	int64_t left_us = deadline_us - clock_monotonic_us();
-	if (result == 0 && seal->state == SEAL_STORE && left_us > (gathers ? STORE_US : 0)) {
-		result = seal_store(store, seal, err);
-		*dirty = true;
+	if (seal->state == SEAL_IDLE && store->repack_demanded && repack_may_begin(store)) {
+		*more = true;
+		return repack_begin_catalog(store, err);
 	}
-	*more |= seal->state != SEAL_IDLE || *dirty || repack_is_running(store);
+	result = work_until(store, seal, deadline_us, more, dirty, err);
 	if (result != 0 && seal->state != SEAL_IDLE) {
 		seal->day->swept = true; /* until something is put into it: what is damaged stays so */
 		seal_forget(store);

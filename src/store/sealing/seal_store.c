@@ -241,8 +241,10 @@ static int store_all(const struct work *work)
 		return -1;
 	struct hot *hot = &work->day->hot;
 	struct hot_partition *own = hot_partition_find(hot, &seal->partition);
-	if (own)
+	if (own) {
 		own->since_us = clock_monotonic_us(); /* what is left came after the job had begun */
+		own->sealed_in = work->day->seals + 1;
+	}
 	if (hot->rows == 0)
 		work->day->hot_since_us = 0;
 	return 0;
