@@ -52,6 +52,19 @@ tests_fuzz_fuzz_url_SOURCES = tests/fuzz/fuzz_url.c $(FUZZ_DRIVER)
 tests_fuzz_fuzz_url_LDADD = libcdrd.a
 tests_fuzz_fuzz_url_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 
+if HAVE_JSONC
+FUZZERS += tests/fuzz/fuzz_record_json
+tests_fuzz_fuzz_record_json_SOURCES = tests/fuzz/fuzz_record_json.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_record_json_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS)
+tests_fuzz_fuzz_record_json_LDADD = libcdrd.a $(JSONC_LIBS)
+tests_fuzz_fuzz_record_json_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+endif
+
+FUZZERS += tests/fuzz/fuzz_record_msgpack
+tests_fuzz_fuzz_record_msgpack_SOURCES = tests/fuzz/fuzz_record_msgpack.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_record_msgpack_LDADD = libcdrd.a
+tests_fuzz_fuzz_record_msgpack_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
 FUZZERS += tests/fuzz/fuzz_deflate
 tests_fuzz_fuzz_deflate_SOURCES = tests/fuzz/fuzz_deflate.c $(FUZZ_DRIVER)
 tests_fuzz_fuzz_deflate_LDADD = libcdrd.a
