@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 libcdrd_a_SOURCES += \
-	src/metrics/columns.c src/metrics/columns.h \
-	src/metrics/endpoints.c src/metrics/endpoints.h \
+	src/metrics/by_column.c src/metrics/by_column.h \
+	src/metrics/by_endpoint.c src/metrics/by_endpoint.h \
 	src/metrics/metrics.c src/metrics/metrics.h \
 	src/metrics/row.h \
 	src/metrics/sources.h \

@@ -8,8 +8,8 @@
 
 #include <stddef.h>
 
-#include "metrics/columns.h"
-#include "metrics/endpoints.h"
+#include "metrics/by_column.h"
+#include "metrics/by_endpoint.h"
 
 #define AT(place) offsetof(struct snapshot, place)
 #define ROW_COUNTER(name, help, labels, at) { TEXT_COUNTER, name, help, labels, TABLE_UINT, AT(at), NULL }
@@ -59,12 +59,12 @@ const struct table_row table_rows[] = {
 	COUNTER("cdrd_http_requests_begun_total", "Requests whose head has arrived.", "", http.requests),
 	WRITTEN_BY(TEXT_COUNTER, "cdrd_http_requests_total",
 	         "Requests answered, by path of the endpoint, method and status; 499 for clients that did not wait.",
-	         endpoints_write_requests),
+	         by_endpoint_write_requests),
 	WRITTEN_BY(TEXT_HISTOGRAM, "cdrd_http_request_duration_seconds",
 	         "Time from the end of a request's head to its answer, by path of the endpoint and method.",
-	         endpoints_write_durations),
+	         by_endpoint_write_durations),
 	WRITTEN_BY(TEXT_COUNTER, "cdrd_http_response_bytes_total",
-	         "Bytes of answers' bodies, by path of the endpoint and method.", endpoints_write_bytes),
+	         "Bytes of answers' bodies, by path of the endpoint and method.", by_endpoint_write_bytes),
 	COUNTER("cdrd_access_log_dropped_lines_total", "Lines that the access log had to drop.", "", access_dropped),
 	COUNTER("cdrd_audit_log_failures_total", "Lines that could not be written to the audit log's file.", "",
 	        audit_failures),
@@ -82,7 +82,7 @@ const struct table_row table_rows[] = {
 	          ingest.commit_duration),
 	WRITTEN_BY(TEXT_COUNTER, "cdrd_ingest_unknown_values_total",
 	         "Values of records that are not among the known ones of their column, by product and column.",
-	         columns_write_unknown),
+	         by_column_write_unknown),
 	GAUGE("cdrd_quarantine_records", "Rejected records that are kept.", "", quarantine.entries),
 	GAUGE("cdrd_quarantine_bytes", "Bytes of the pages that hold rejected records.", "", quarantine.bytes),
 	GAUGE_SECONDS("cdrd_quarantine_oldest_age_seconds", "Age of the oldest rejected record that is kept, 0 if there is none.",

@@ -198,6 +198,37 @@ def test_a_circle_of_includes_is_found():
     assert include_graph.unit_of("a/x_private.h") == include_graph.unit_of("a/x.c") == "a/x"
 
 
+# Files of src/ that have the name of another one in another folder, and why that helps to find them; "ctl" has a file for each
+# command, by its name.
+SAME_NAMES = {
+    "audit": "the audit log (base), and what commands enter in it (admin)",
+    "changes": "the endpoint (api), and the feed of the store that it reads",
+    "erasing": "of a number: what a module does of it",
+    "health": "the endpoint (api), and what the store says of itself",
+    "job": "of admin, long commands; of report, the row of a report",
+    "json": "what is JSON in general (base), and a record as JSON",
+    "parse": "of a record, and of what comes to deflate",
+    "plan": "a query's plan, and how endpoints come to one (api)",
+    "reports": "the endpoints (api), and what they call",
+    "row": "of the table that a module has",
+    "server": "of HTTP, and of admin's socket",
+    "stats": "what a module counts",
+    "table": "the rows of a module",
+}
+
+
+def test_names_of_files_are_not_used_twice_without_a_reason():
+    """A public header may be called as the file in a room of its module."""
+    folders = {}
+    for path in include_graph.units():
+        folder, stem = os.path.split(os.path.splitext(path)[0] if path.endswith(".def") else path)
+        if not path.endswith(".def") and folder.split("/")[0] != "ctl":
+            folders.setdefault(stem, set()).add(folder.split("/")[0])
+    twice = {stem for stem, modules in folders.items() if len(modules) > 1}
+    assert twice - set(SAME_NAMES) == set(), "give them names that differ, or a reason in SAME_NAMES"
+    assert set(SAME_NAMES) - twice == set(), "not used twice any more; take them off SAME_NAMES"
+
+
 def test_what_lies_in_a_room_is_for_its_module_alone():
     """A module's own headers are for everybody; those in a folder of it are not."""
     assert [(path, header) for path, _, header, _ in include_graph.includes() if header.count("/") > 1] == []

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * columns.c: samples by column. Labels are the catalogue's names, never what a record holds, so that producers cannot make
+ * by_column.c: samples by column. Labels are the catalogue's names, never what a record holds, so that producers cannot make
  * new ones up; the values themselves are to be found by a summary that is grouped by the column.
  */
-#include "metrics/columns.h"
+#include "metrics/by_column.h"
 
-void columns_write_unknown(const struct table_row *row, const struct snapshot *snapshot, struct buf *out)
+void by_column_write_unknown(const struct table_row *row, const struct snapshot *snapshot, struct buf *out)
 {
 	struct buf labels = { 0 };
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * endpoints.c: samples by endpoint. The label is the route's path ("/v2/reports/{id}"), never a request's, so that clients
+ * by_endpoint.c: samples by endpoint. The label is the route's path ("/v2/reports/{id}"), never a request's, so that clients
  * cannot make new ones up; what no route took is "other". Statuses that were never answered have no sample.
  */
-#include "metrics/endpoints.h"
+#include "metrics/by_endpoint.h"
 
 #include <stdio.h>
 
@@ -44,7 +44,7 @@ static void write_statuses(const struct table_row *row, const struct http_route_
 	buf_free(&labels);
 }
 
-void endpoints_write_requests(const struct table_row *row, const struct snapshot *snapshot, struct buf *out)
+void by_endpoint_write_requests(const struct table_row *row, const struct snapshot *snapshot, struct buf *out)
 {
 	for (size_t i = 0; i < snapshot->routes_count; i++) {
 		write_statuses(row, &snapshot->routes[i], false, out);
@@ -52,7 +52,7 @@ void endpoints_write_requests(const struct table_row *row, const struct snapshot
 	}
 }
 
-void endpoints_write_durations(const struct table_row *row, const struct snapshot *snapshot, struct buf *out)
+void by_endpoint_write_durations(const struct table_row *row, const struct snapshot *snapshot, struct buf *out)
 {
 	struct buf labels = { 0 };
 
@@ -65,7 +65,7 @@ void endpoints_write_durations(const struct table_row *row, const struct snapsho
 	buf_free(&labels);
 }
 
-void endpoints_write_bytes(const struct table_row *row, const struct snapshot *snapshot, struct buf *out)
+void by_endpoint_write_bytes(const struct table_row *row, const struct snapshot *snapshot, struct buf *out)
 {
 	struct buf labels = { 0 };
 

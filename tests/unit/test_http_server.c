@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * test_http_server.c: the server by itself, with routes of the test's own: what it asks of them, and what it keeps for
+ * them.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "http/http.h"
+
+#define TURNS_MAX 5000 /* of a millisecond: how long an answer may take */
+
+static struct event_base *base;
+static struct config config;
+static struct http_server *server;
+static char calls[64]; /* of the routes' functions: 'u' for who it is, 'a' for admission, 'h' for the handler, 'e' for a file's end */
+static bool user_was_clear;
+static struct http_request *waits; /* for its answer */
+
+static void note(char call)
+{
+	size_t len = strlen(calls);
+
+	ck_assert_uint_lt(len + 1, sizeof(calls));
+	calls[len] = call;
+}
+
+/* --- the routes --- */
+
+static bool let_in(struct http_request *request, void *app)
+{
+	char *user = http_request_user(request);
+
+	ck_assert_ptr_eq(app, &config);
+	note('u');
+	user_was_clear = true;
+	for (size_t i = 0; i < HTTP_USER_ROOM; i++)
+		user_was_clear = user_was_clear && user[i] == 0;
+	memset(user, 'x', HTTP_USER_ROOM);
+	return true;
+}
+
+static bool refuse(struct http_request *request, void *app)
+{
+	(void)app;
+	note('a');
+	http_reply_problem(request, 429, "Too Many Requests", "not now");
+	return false;
+}
+
+static bool refuse_later(struct http_request *request, void *app)
+{
+	(void)app;
+	note('u');
+	waits = request;
+	return false;
+}
+
+static bool admit(struct http_request *request, void *app)
+{
+	(void)request;
+	(void)app;
+	note('a');
+	return true;
+}
+
+static void handle(struct http_request *request, void *app)
+{
+	struct buf body = { 0 };
+
+	ck_assert_ptr_eq(app, &config);
+	note('h');
+	buf_addf(&body, "%.3s", (const char *)http_request_user(request));
+	http_reply(request, 200, "text/plain", &body);
+}
+
+static void on_file_end(void *arg)
+{
+	ck_assert_ptr_eq(arg, calls);
+	note('e');
+}
+
+static void handle_file(struct http_request *request, void *app)
+{
+	int fd = memfd_create("file", MFD_CLOEXEC);
+
+	(void)app;
+	ck_assert_int_eq(write(fd, "0123456789", 10), 10);
+	http_reply_file(request, 200, "text/plain", fd, 2, 5, on_file_end, calls);
+}
+
+static int check_basic(struct http_request *request, struct str user, struct str secret, void *arg, struct error *err)
+{
+	(void)request;
+	ck_assert_ptr_eq(arg, &config);
+	if (str_is(user, "me") && str_is(secret, "a:b"))
+		return 0;
+	return error_set(err, ERROR_UNAUTHORIZED, "wrong");
+}
+
+static bool ask_basic(struct http_request *request, void *app)
+{
+	struct error err;
+
+	if (http_request_check_basic(request, check_basic, app, &err) == 0)
+		return true;
+	http_reply_error(request, &err);
+	return false;
+}
+
+static const struct http_route routes[] = {
+	{ HTTP_GET, "/open", HTTP_BODY_NONE, NULL, NULL, handle },
+	{ HTTP_GET, "/asked", HTTP_BODY_NONE, let_in, admit, handle },
+	{ HTTP_GET, "/full", HTTP_BODY_NONE, let_in, refuse, handle },
+	{ HTTP_GET, "/late", HTTP_BODY_NONE, refuse_later, admit, handle },
+	{ HTTP_GET, "/basic", HTTP_BODY_NONE, ask_basic, NULL, handle },
+	{ HTTP_GET, "/file", HTTP_BODY_NONE, NULL, NULL, handle_file },
+	{ 0 },
+};
+
+/* --- a client --- */
+
+static void set_up(void)
+{
+	struct error err;
+
+	log_set_level(LOG_LEVEL_ERROR);
+	memset(calls, 0, sizeof(calls));
+	waits = NULL;
+	base = event_base_new();
+	ck_assert_ptr_nonnull(base);
+	ck_assert_int_eq(config_init(&config, &err), 0);
+	server = http_server_new(base, &config, routes, &config, &err);
+	ck_assert_msg(server != NULL, "%s", err.message);
+	ck_assert_msg(http_server_listen(server, "listen", "127.0.0.1:0", &err) == 0, "%s", err.message);
+}
+
+static void tear_down(void)
+{
+	http_server_free(server);
+	event_base_free(base);
+	config_free(&config);
+}
+
+static int client_connect(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)http_server_port(server)),
+		                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+/* All that the server answers until it closes; it runs meanwhile, and is told by `turn` of each turn. */
+static void client_read(int fd, char *answer, size_t room, void (*turn)(void))
+{
+	size_t len = 0;
+
+	for (int i = 0; i < TURNS_MAX; i++) {
+		ssize_t got = recv(fd, answer + len, room - 1 - len, MSG_DONTWAIT);
+
+		if (got == 0)
+			break;
+		len += got > 0 ? (size_t)got : 0;
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		if (turn)
+			turn();
+		if (got < 0)
+			usleep(1000);
+	}
+	answer[len] = '\0';
+	close(fd);
+}
+
+static void client_ask(const char *requests, char *answer, size_t room, void (*turn)(void))
+{
+	int fd = client_connect();
+	size_t len = strlen(requests);
+
+	ck_assert_int_eq(write(fd, requests, len), (ssize_t)len);
+	client_read(fd, answer, room, turn);
+}
+
+#define LAST "Host: h\r\nConnection: close\r\n\r\n"
+
+/* --- the tests --- */
+
+START_TEST(a_route_that_asks_nothing_lets_everybody_in)
+{
+	char answer[4096];
+
+	client_ask("GET /open HTTP/1.1\r\n" LAST, answer, sizeof(answer), NULL);
+	ck_assert_msg(strncmp(answer, "HTTP/1.1 200 ", 13) == 0, "%s", answer);
+	ck_assert_str_eq(calls, "h");
+}
+END_TEST
+
+START_TEST(the_handler_comes_after_who_it_is_and_admission)
+{
+	char answer[4096];
+
+	client_ask("GET /asked HTTP/1.1\r\n" LAST, answer, sizeof(answer), NULL);
+	ck_assert_msg(strstr(answer, "\r\n\r\nxxx") != NULL, "%s", answer);
+	ck_assert_str_eq(calls, "uah");
+}
+END_TEST
+
+START_TEST(who_refuses_answers_in_place_of_the_handler)
+{
+	char answer[4096];
+
+	client_ask("GET /full HTTP/1.1\r\n" LAST, answer, sizeof(answer), NULL);
+	ck_assert_msg(strncmp(answer, "HTTP/1.1 429 ", 13) == 0, "%s", answer);
+	ck_assert_str_eq(calls, "ua");
+}
+END_TEST
+
+static void answer_the_one_that_waits(void)
+{
+	static int turns;
+
+	if (!waits || ++turns < 5)
+		return;
+	http_reply_problem(waits, 401, "Unauthorized", "at last");
+	waits = NULL;
+}
+
+START_TEST(who_refuses_may_answer_later)
+{
+	char answer[4096];
+
+	client_ask("GET /late HTTP/1.1\r\n" LAST, answer, sizeof(answer), answer_the_one_that_waits);
+	ck_assert_msg(strncmp(answer, "HTTP/1.1 401 ", 13) == 0, "%s", answer);
+	ck_assert_msg(strstr(answer, "at last") != NULL, "%s", answer);
+	ck_assert_str_eq(calls, "u");
+}
+END_TEST
+
+/* The memory of a request is used again by the next one. */
+START_TEST(what_is_known_of_who_asks_ends_with_the_request)
+{
+	char answer[4096];
+
+	client_ask("GET /asked HTTP/1.1\r\nHost: h\r\n\r\nGET /full HTTP/1.1\r\nHost: h\r\n\r\nGET /asked HTTP/1.1\r\n" LAST,
+	           answer, sizeof(answer), NULL);
+	ck_assert_str_eq(calls, "uahuauah");
+	ck_assert(user_was_clear);
+	client_ask("GET /open HTTP/1.1\r\n" LAST, answer, sizeof(answer), NULL);
+	ck_assert_msg(strstr(answer, "xxx") == NULL, "%s", answer);
+}
+END_TEST
+
+START_TEST(basic_credentials_are_split_at_the_first_colon)
+{
+	static const struct {
+		const char *field;
+		const char *status;
+	} cases[] = {
+		{ "Authorization: Basic bWU6YTpi\r\n", "200" }, /* me:a:b */
+		{ "Authorization: basic  bWU6YTpi\r\n", "200" },
+		{ "Authorization: Basic bWU6YQ==\r\n", "401" }, /* me:a */
+		{ "Authorization: Basic bWU=\r\n", "401" },     /* me */
+		{ "Authorization: Basic *\r\n", "401" },
+		{ "Authorization: Bearer bWU6YTpi\r\n", "401" },
+		{ "", "401" },
+	};
+	char request[256], answer[4096];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		(void)snprintf(request, sizeof(request), "GET /basic HTTP/1.1\r\n%s" LAST, cases[i].field);
+		client_ask(request, answer, sizeof(answer), NULL);
+		ck_assert_msg(strncmp(answer + 9, cases[i].status, 3) == 0, "%s: %s", cases[i].field, answer);
+	}
+}
+END_TEST
+
+START_TEST(the_end_of_a_file_is_told_once_sent_or_not)
+{
+	char answer[4096];
+
+	client_ask("GET /file HTTP/1.1\r\n" LAST, answer, sizeof(answer), NULL);
+	ck_assert_msg(strstr(answer, "\r\n\r\n23456") != NULL, "%s", answer);
+	ck_assert_str_eq(calls, "e");
+	client_ask("HEAD /file HTTP/1.1\r\n" LAST, answer, sizeof(answer), NULL);
+	ck_assert_msg(strncmp(answer, "HTTP/1.1 200 ", 13) == 0, "%s", answer);
+	ck_assert_str_eq(calls, "ee");
+}
+END_TEST
+
+Suite *suite_http_server(void);
+
+Suite *suite_http_server(void)
+{
+	Suite *suite = suite_create("http_server");
+	TCase *tests = tcase_create("routes");
+
+	tcase_add_checked_fixture(tests, set_up, tear_down);
+	tcase_add_test(tests, a_route_that_asks_nothing_lets_everybody_in);
+	tcase_add_test(tests, the_handler_comes_after_who_it_is_and_admission);
+	tcase_add_test(tests, who_refuses_answers_in_place_of_the_handler);
+	tcase_add_test(tests, who_refuses_may_answer_later);
+	tcase_add_test(tests, what_is_known_of_who_asks_ends_with_the_request);
+	tcase_add_test(tests, basic_credentials_are_split_at_the_first_colon);
+	tcase_add_test(tests, the_end_of_a_file_is_told_once_sent_or_not);
+	suite_add_tcase(suite, tests);
+	return suite;
+}
