@@ -29,4 +29,7 @@ void deflate_free(struct deflate *deflate);
  */
 bool deflate_add(struct deflate *deflate, struct str content, struct buf *out);
 
+/* As deflate_add, in stored blocks: a little larger than the content. False when memory is out; `out` has failed then. */
+bool deflate_add_stored(struct str content, struct buf *out);
+
 #endif

@@ -34,8 +34,10 @@ libcdrd_a_SOURCES += \
 	src/store/blocks/block_reader.c src/store/blocks/block_reader.h \
 	src/store/blocks/block_skip.c src/store/blocks/block_skip.h \
 	src/store/blocks/directory.c src/store/blocks/directory.h \
+	src/store/blocks/inflate_segment.c src/store/blocks/inflate_segment.h \
 	src/store/blocks/lines.c src/store/blocks/lines.h \
 	src/store/blocks/place.h \
+	src/store/blocks/read_back.c src/store/blocks/read_back.h \
 	src/store/changes/changes.c src/store/changes/changes_private.h \
 	src/store/changes/changes_collect.c \
 	src/store/changes/changes_fetch.c \

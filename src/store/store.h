@@ -164,6 +164,7 @@ struct store_seal_stats {
 	uint64_t rows;   /* into blocks, by seals and merges */
 	uint64_t blocks;
 	uint64_t bytes;  /* of these blocks */
+	uint64_t misread; /* parts of blocks that did not read back as they were written */
 	struct histogram job;   /* from a job's beginning until its result is in the transaction, the time between slices included */
 };
 

@@ -269,6 +269,30 @@ START_TEST(parts_can_be_laid_end_to_end)
 }
 END_TEST
 
+START_TEST(stored_blocks_inflate_and_can_be_laid_end_to_end)
+{
+	static const size_t lens[] = { 0, 1, 65534, 65535, 65536, 200000 };
+	struct pick pick = { 9 };
+	struct buf text = { 0 }, out = { 0 };
+
+	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+		size_t begin = text.len;
+		while (text.len < begin + lens[i])
+			add_lines(&text, &pick, 100);
+		text.len = begin + lens[i];
+		ck_assert(deflate_add_stored((struct str){ text.data + begin, lens[i] }, &out));
+		ck_assert(deflate_add(deflate, (struct str){ text.data + begin, lens[i] }, &out));
+		struct buf again = { 0 };
+		buf_add(&again, text.data + begin, lens[i]);
+		buf_add_str(&text, buf_str(&again));
+		buf_free(&again);
+	}
+	assert_inflates(buf_str(&out), buf_str(&text));
+	buf_free(&text);
+	buf_free(&out);
+}
+END_TEST
+
 START_TEST(the_same_content_becomes_the_same_bytes)
 {
 	struct pick pick = { 8 };
@@ -374,6 +398,7 @@ Suite *suite_deflate(void)
 	tcase_add_test(contents, what_cannot_be_compressed_is_stored);
 	tcase_add_test(contents, lines_become_small);
 	tcase_add_test(contents, parts_can_be_laid_end_to_end);
+	tcase_add_test(contents, stored_blocks_inflate_and_can_be_laid_end_to_end);
 	tcase_add_test(contents, the_same_content_becomes_the_same_bytes);
 	tcase_add_test(codes, codes_are_complete_and_within_their_limit);
 	tcase_add_test(codes, few_symbols_have_codes_too);

@@ -11,8 +11,10 @@
 #include "base/clock.h"
 #include "deflate/deflate.h"
 #include "store/blocks/block_skip.h"
+#include "store/blocks/read_back.h"
 
 #define EXTRA_LEVEL 1
+#define RAW_BLOCK_MAX ((size_t)128 << 10)
 #define SUMS_MAX SCAN_CURRENCIES_MAX
 
 struct block_builder {
@@ -43,6 +45,9 @@ struct block_builder {
 	struct buf skip_bytes;
 	ZSTD_CCtx *zstd;
 	struct deflate *deflate;
+	struct read_back read_back;
+	uint32_t misread; /* parts of the block that did not read back as they were */
+	uint32_t misread_of_last;
 };
 
 struct block_builder *block_builder_new(void)
@@ -73,12 +78,13 @@ void block_builder_free(struct block_builder *builder)
 	block_skip_free(&builder->skip);
 	ZSTD_freeCCtx(builder->zstd);
 	deflate_free(builder->deflate);
+	read_back_free(&builder->read_back);
 	free(builder);
 }
 
 static void begin_block(struct block_builder *builder)
 {
-	builder->rows = builder->segment_rows = 0;
+	builder->rows = builder->segment_rows = builder->misread = 0;
 	builder->csv_bytes = builder->csv_crc32 = 0;
 	builder->seconds = true;
 	builder->has_extra = builder->has_doubled = false;
@@ -171,11 +177,41 @@ static void add_sums(struct block_builder *builder, const struct record *record)
 
 /* --- segments --- */
 
-static int compress_segment(struct block_builder *builder, struct block_segment *segment, struct error *err)
+static int no_memory(struct error *err)
+{
+	return error_set(err, ERROR_NOMEM, "block: out of memory");
+}
+
+/* Reads what was compressed from `begin` on back. 1 if it is the same, 0 if not, -1. */
+static int segment_is_same(struct block_builder *builder, size_t begin, struct error *err)
+{
+	struct str made = { builder->compressed.data + begin, builder->compressed.len - begin };
+	enum read_back_result result = read_back_lines(&builder->read_back, made, buf_str(&builder->csv));
+	return result == READ_BACK_NOMEM ? no_memory(err) : result == READ_BACK_SAME;
+}
+
+/* Appends the lines to builder->compressed, as they are if the compressor makes something else of them. */
+static int compress_lines(struct block_builder *builder, struct error *err)
 {
 	size_t begin = builder->compressed.len;
 	if (!deflate_add(builder->deflate, buf_str(&builder->csv), &builder->compressed))
-		return error_set(err, ERROR_NOMEM, "block: out of memory");
+		return no_memory(err);
+	int same = segment_is_same(builder, begin, err);
+	if (same)
+		return same < 0 ? -1 : 0;
+	builder->misread++;
+	builder->compressed.len = begin;
+	if (!deflate_add_stored(buf_str(&builder->csv), &builder->compressed))
+		return no_memory(err);
+	same = segment_is_same(builder, begin, err);
+	return same ? same < 0 ? -1 : 0 : error_set(err, ERROR_CORRUPT, "lines do not read back as they were written");
+}
+
+static int compress_segment(struct block_builder *builder, struct block_segment *segment, struct error *err)
+{
+	size_t begin = builder->compressed.len;
+	if (compress_lines(builder, err) != 0)
+		return -1;
 	segment->deflate_begin = (uint32_t)begin;
 	segment->deflate_bytes = (uint32_t)(builder->compressed.len - begin);
 	segment->deflate_crc32 = crc32_gzip_refl(0, (const uint8_t *)builder->compressed.data + begin, segment->deflate_bytes);
@@ -230,7 +266,7 @@ int block_builder_add(struct block_builder *builder, const struct record *record
 	builder->places[builder->rows++] = *place;
 	builder->segment_rows++;
 	if (builder->csv.failed || builder->extra.failed)
-		return error_set(err, ERROR_NOMEM, "block: out of memory");
+		return no_memory(err);
 	if ((builder->segment_rows == SEGMENT_ROWS || builder->csv.len >= SEGMENT_CSV_BYTES) &&
 	    finish_segment(builder, err) != 0)
 		return -1;
@@ -255,7 +291,34 @@ static void pack_places(struct block_builder *builder)
 	}
 }
 
-/* Compresses the extra part into builder->csv, which is free by now. */
+static void put_le(struct buf *out, uint32_t value, unsigned bytes)
+{
+	for (; bytes > 0; bytes--, value >>= 8)
+		buf_add_char(out, (char)value);
+}
+
+/* A zstd frame (RFC 8878) of raw blocks: its head has a content size of 4 bytes and neither window nor checksum. */
+static void put_raw_frame(struct buf *out, struct str content)
+{
+	put_le(out, ZSTD_MAGICNUMBER, 4);
+	put_le(out, 0xa0, 1);
+	put_le(out, (uint32_t)content.len, 4);
+	for (size_t at = 0; at < content.len;) {
+		size_t len = content.len - at < RAW_BLOCK_MAX ? content.len - at : RAW_BLOCK_MAX;
+		put_le(out, (uint32_t)len << 3 | (at + len == content.len), 3);
+		buf_add(out, content.p + at, len);
+		at += len;
+	}
+}
+
+static int extra_is_same(struct block_builder *builder, struct error *err)
+{
+	enum read_back_result result = read_back_extra(&builder->read_back, buf_str(&builder->csv),
+	                                               buf_str(&builder->extra));
+	return result == READ_BACK_NOMEM ? no_memory(err) : result == READ_BACK_SAME;
+}
+
+/* Compresses the extra part into builder->csv, which is free by now; as it is if it does not come back. */
 static int compress_extra(struct block_builder *builder, struct error *err)
 {
 	if (!builder->has_extra) {
@@ -264,13 +327,22 @@ static int compress_extra(struct block_builder *builder, struct error *err)
 	}
 	size_t bound = ZSTD_compressBound(builder->extra.len);
 	if (!buf_reserve(&builder->csv, bound))
-		return error_set(err, ERROR_NOMEM, "block: out of memory");
+		return no_memory(err);
 	size_t made = ZSTD_compressCCtx(builder->zstd, builder->csv.data, bound, builder->extra.data, builder->extra.len,
 	                                EXTRA_LEVEL);
 	if (ZSTD_isError(made))
 		return error_set(err, ERROR_IO, "block: %s", ZSTD_getErrorName(made));
 	builder->csv.len = made;
-	return 0;
+	int same = extra_is_same(builder, err);
+	if (same)
+		return same < 0 ? -1 : 0;
+	builder->misread++;
+	buf_clear(&builder->csv);
+	put_raw_frame(&builder->csv, buf_str(&builder->extra));
+	if (builder->csv.failed)
+		return no_memory(err);
+	same = extra_is_same(builder, err);
+	return same ? same < 0 ? -1 : 0 : error_set(err, ERROR_CORRUPT, "the extra part does not read back as it was written");
 }
 
 static uint32_t crc_of(uint32_t crc, struct str bytes)
@@ -348,6 +420,17 @@ int block_builder_finish(struct block_builder *builder, struct buf *out, struct 
 	entry->value_bytes = (uint32_t)(out->len - begin);
 	bool failed = builder->segments.failed || builder->packed.failed || builder->changed.failed ||
 	              builder->skip_bytes.failed || builder->skip.hashes.failed || out->failed;
+	if (failed)
+		return no_memory(err);
+	struct str value = { out->data + begin, out->len - begin };
+	if (read_back_places(&builder->read_back, value, builder->places) != READ_BACK_SAME)
+		return error_set(err, ERROR_CORRUPT, "rows' places do not read back as they were written");
+	builder->misread_of_last = builder->misread;
 	begin_block(builder);
-	return failed ? error_set(err, ERROR_NOMEM, "block: out of memory") : 0;
+	return 0;
+}
+
+uint32_t block_builder_misread(const struct block_builder *builder)
+{
+	return builder->misread_of_last;
 }

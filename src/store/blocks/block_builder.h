@@ -4,6 +4,9 @@
  *
  * Records of one partition are added in order of their places; whenever a block is full its value lies ready to be
  * stored. Memory is that of one block, about 2 MiB, kept from block to block.
+ *
+ * All that is compressed is decoded again and compared with what it was made of. What is not the same is kept
+ * uncompressed instead; where that does not help, adding or finishing fails with ERROR_CORRUPT, and no block is made.
  */
 #ifndef CDRD_STORE_BLOCKS_BLOCK_BUILDER_H
 #define CDRD_STORE_BLOCKS_BLOCK_BUILDER_H
@@ -29,6 +32,9 @@ uint32_t block_builder_rows(const struct block_builder *builder);
 /* Ends the block: appends its value to *out and fills *entry, but for `run`; the next block may begin. There is at
  * least one record in it. */
 int block_builder_finish(struct block_builder *builder, struct buf *out, struct day_block *entry, struct error *err);
+
+/* Of the block that was finished last: parts that a compressor made something else of, and that are kept as they are. */
+uint32_t block_builder_misread(const struct block_builder *builder);
 
 /* Does nothing on NULL. */
 void block_builder_free(struct block_builder *builder);

@@ -5,11 +5,11 @@
 #include "store/blocks/block_reader.h"
 
 #include <isa-l/crc.h>
-#include <isa-l/igzip_lib.h>
 #include <stdlib.h>
 #include <zstd.h>
 
 #include "base/clock.h"
+#include "store/blocks/inflate_segment.h"
 
 #define NO_SEGMENT UINT32_MAX
 
@@ -104,29 +104,18 @@ static int check_segment(const struct block_reader *reader, const struct block_s
 	return 0;
 }
 
-/*
- * Inflates the first `len` bytes of a segment's text. In one go from the begin: igzip's other way keeps a window, which
- * it fills with 64 KiB before it looks at how much is wanted.
- */
+/* Inflates the first `len` bytes of a segment's text; that they are right, its checksum has told. */
 static int inflate_first(struct block_reader *reader, const struct block_segment *segment, size_t len,
                          struct error *err)
 {
-	struct inflate_state *state = reader->inflate;
-	if (!state)
-		state = reader->inflate = malloc(sizeof(*state));
+	struct str compressed = { reader->view.deflate.p + segment->deflate_begin, segment->deflate_bytes };
+	size_t left;
+	if (!reader->inflate)
+		reader->inflate = inflate_segment_new();
 	buf_clear(&reader->text);
-	if (!state || !buf_reserve(&reader->text, (size_t)segment->csv_bytes + 1))
+	if (!reader->inflate || !buf_reserve(&reader->text, (size_t)segment->csv_bytes + 1))
 		return no_memory(reader, err);
-	isal_inflate_init(state);
-	state->next_in = (uint8_t *)(uintptr_t)reader->view.deflate.p + segment->deflate_begin;
-	state->avail_in = segment->deflate_bytes;
-	state->next_out = (uint8_t *)reader->text.data;
-	state->avail_out = (uint32_t)len;
-	/* What it says is of no use: a segment ends on a flush and not on a stream's last block, which igzip misses, and near
-	 * a limit that is not the end it can take a good match for one that goes back too far. What counts is that the bytes
-	 * are there; that they are right, the checksum of the compressed ones has told. */
-	(void)isal_inflate_stateless(state);
-	if (state->avail_out > 0)
+	if (inflate_segment(reader->inflate, compressed, reader->text.data, len, &left) != len)
 		return damaged(reader, "the records are damaged", err);
 	reader->text.len = len;
 	return 0;

@@ -192,6 +192,7 @@ static void keep_ages(struct day *day, const struct hot *old)
 			continue;
 		own->since_us = known && known->rows ? known->since_us : day->hot_since_us;
 		own->sealed_in = known ? known->sealed_in : 0;
+		own->wait_us = known ? known->wait_us : 0;
 		if (own->since_us < hot->oldest_us)
 			hot->oldest_us = own->since_us;
 	}

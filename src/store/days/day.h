@@ -57,6 +57,7 @@ struct day {
 	int64_t hot_since_us;     /* monotonic: since when there have been hot rows; 0 if there are none */
 	int64_t changed_us;       /* monotonic: when it was last committed to */
 	uint64_t merge_seals;     /* `seals` when seal_merge.c last found nothing to merge */
+	int64_t merge_wait_us;    /* monotonic: likewise, no merging */
 	bool repack_demanded;     /* repack.h */
 	bool swept;               /* seal.c has seen that nothing is left to do since the last change */
 	struct directory directories[DIRECTORY_SLOTS];

@@ -47,6 +47,7 @@ struct hot_partition {
 	struct partition partition; /* product 0 for an empty slot */
 	uint32_t rows;
 	int64_t since_us; /* monotonic: when the oldest of them was first seen here */
+	int64_t wait_us;  /* monotonic: not sealed before this; the last time a block did not read back */
 	uint64_t sealed_in; /* the commit that makes its newest blocks visible, by the day's count of seals; 0 for none */
 };
 

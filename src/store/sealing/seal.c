@@ -15,6 +15,7 @@
 #include "store/sealing/repack.h"
 
 #define BEHIND_SEALS 3 /* hot rows of as many full seals are more than there should be */
+#define MISREAD_RETRY_US (INT64_C(300) * CLOCK_US_PER_SECOND)
 #define STORE_US 20000  /* what storing a full job may take */
 #define SMALL_ROWS 1024 /* a job that takes no time to speak of */
 #define LOOK_MAX 8192   /* slots of a day's table of partitions, at once */
@@ -114,6 +115,7 @@ int seal_begin_job(struct seal *seal, struct day *day, const struct partition *p
 	if (take_touched(seal, day, err) != 0)
 		return -1;
 	seal->state = SEAL_GATHER;
+	seal->misread = false;
 	seal->begun_us = clock_monotonic_us();
 	seal->day = day;
 	seal->change = NULL;
@@ -154,6 +156,15 @@ static void end_round(struct hot *hot)
 	hot->round = (struct hot_round){ .at = hot->round.at };
 }
 
+/* A partition that is not sealed before `wait_us` counts as one that is old enough then. */
+static void note_wait(const struct store *store, struct hot_round *round, int64_t wait_us)
+{
+	int64_t since_us = wait_us - store->options.seal_age_us;
+
+	if (since_us < round->oldest_us)
+		round->oldest_us = since_us;
+}
+
 /*
  * The next partition of a day that is to be sealed, or NULL. Those with blocks that only the next commit makes visible are
  * passed over: what would be gathered may be in these already. *again: it is to be called again, now or after a commit.
@@ -179,6 +190,10 @@ static const struct hot_partition *due_partition(const struct store *store, cons
 		round->looked++;
 		if (own->rows == 0)
 			continue;
+		if (now_us < own->wait_us) {
+			note_wait(store, round, own->wait_us);
+			continue;
+		}
 		/* Of more rows than a job takes, the rest is left for the next round. */
 		if (own->sealed_in == day->seals + 1 || own->rows > job_rows(store))
 			round->look_again = true;
@@ -353,6 +368,23 @@ static int work_until(struct store *store, struct seal *seal, int64_t deadline_u
 	return 0;
 }
 
+/* The job has failed. Where a block could not be read back, others of the day come first: to try again at once, or with
+ * every put, would take all of upkeep. Otherwise the day is left until something is put into it: damage stays as it is. */
+static void fail_job(struct store *store, struct seal *seal)
+{
+	struct day *day = seal->day;
+	int64_t retry_us = clock_monotonic_us() + MISREAD_RETRY_US;
+	struct hot_partition *own = hot_partition_find(&day->hot, &seal->partition);
+
+	day->swept = !seal->misread;
+	store->sealing.misread += seal->misread;
+	if (seal->misread && seal->runs_count > 0)
+		day->merge_wait_us = retry_us;
+	else if (seal->misread && own)
+		own->wait_us = retry_us;
+	seal_forget(store);
+}
+
 int store_upkeep(struct store *store, int64_t deadline_us, bool *more, bool *dirty, struct error *err)
 {
 	struct seal *seal = seal_of(store, err);
@@ -371,9 +403,7 @@ int store_upkeep(struct store *store, int64_t deadline_us, bool *more, bool *dir
 		return repack_begin_catalog(store, err);
 	}
 	result = work_until(store, seal, deadline_us, more, dirty, err);
-	if (result != 0 && seal->state != SEAL_IDLE) {
-		seal->day->swept = true; /* until something is put into it: what is damaged stays so */
-		seal_forget(store);
-	}
+	if (result != 0 && seal->state != SEAL_IDLE)
+		fail_job(store, seal);
 	return result;
 }

@@ -7,6 +7,16 @@
 
 #define LOOK_EVERY 64
 
+/* Says of which day, partition and block it is that something is wrong. */
+static int cannot_build(struct seal *seal, struct error *err)
+{
+	const struct error cause = *err;
+	seal->misread = cause.code == ERROR_CORRUPT;
+	return error_set(err, cause.code, "%s, account %.8s, %s, direction %u: block %zu of the %s is not stored: %s",
+	                 seal->day->env.path, seal->partition.account, seal->product->name.p, seal->partition.direction,
+	                 seal->blocks.len / sizeof(struct seal_block), seal->runs_count ? "merge" : "seal", cause.message);
+}
+
 static int finish_block(struct seal *seal, struct error *err)
 {
 	struct seal_block block = { .offset = seal->values.len };
@@ -15,7 +25,8 @@ static int finish_block(struct seal *seal, struct error *err)
 		return 0;
 	block.first_row = seal_rows(seal) - rows;
 	if (block_builder_finish(seal->builder, &seal->values, &block.entry, err) != 0)
-		return -1;
+		return cannot_build(seal, err);
+	block.misread = block_builder_misread(seal->builder);
 	buf_add(&seal->blocks, &block, sizeof(block));
 	return 0;
 }
@@ -37,7 +48,7 @@ static int add_row(struct seal *seal, const struct record *record, const struct 
 	if (seal->ids.failed || seal->gone.failed || seal->places.failed)
 		return error_set(err, ERROR_NOMEM, "sealing: out of memory");
 	if (block_builder_add(seal->builder, record, place, changed_seq, &full, err) != 0)
-		return -1;
+		return cannot_build(seal, err);
 	seal->behind = *place;
 	return full ? finish_block(seal, err) : 0;
 }

@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "store/sealing/seal_private.h"
 
 #define SMALL_RUNS_MIN 8  /* of one partition: fewer are left alone */
@@ -134,7 +135,7 @@ int seal_find_runs(struct store *store, struct seal *seal, struct day *day, bool
 	MDB_cursor *cursor;
 	*found = false;
 	/* What is not committed cannot be seen; a day that is being written to is looked at when it rests. */
-	if (day->merge_seals == day->seals || day->blocks_changed)
+	if (day->merge_seals == day->seals || day->blocks_changed || clock_monotonic_us() < day->merge_wait_us)
 		return 0;
 	MDB_txn *txn = env_read(&day->env, err);
 	if (!txn)

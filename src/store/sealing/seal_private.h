@@ -20,6 +20,7 @@ struct seal_block {
 	struct day_block entry;
 	size_t offset; /* in seal->values */
 	uint32_t first_row;
+	uint32_t misread; /* parts of it that are kept uncompressed for that */
 };
 
 struct seal {
@@ -27,6 +28,7 @@ struct seal {
 	bool all;       /* store_seal_all was asked for */
 	size_t looked_at; /* days of this round that had nothing to do */
 	bool passed_over; /* some day of this round waits for a commit */
+	bool misread;     /* the job's end: a block did not read back as it was written */
 	int64_t begun_us; /* monotonic */
 	struct day *day;
 	const struct catalog_product *product;

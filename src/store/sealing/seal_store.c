@@ -93,6 +93,17 @@ static int put_touched(const struct work *work, uint32_t number, struct seal_blo
 
 /* --- writing --- */
 
+static void tell_of_misread(const struct work *work, uint32_t number, const struct seal_block *block)
+{
+	work->store->sealing.misread += block->misread;
+	if (block->misread)
+		log_error("store",
+		          "%s, account %.8s, %s, direction %u, block %u: %u of its parts did not read back as they were written; "
+		          "they are stored uncompressed, nothing is lost",
+		          work->day->env.path, work->seal->partition.account, work->seal->product->name.p,
+		          work->seal->partition.direction, number, block->misread);
+}
+
 static int put_blocks(const struct work *work, uint32_t first_block, uint32_t run)
 {
 	struct seal *seal = work->seal;
@@ -101,6 +112,7 @@ static int put_blocks(const struct work *work, uint32_t first_block, uint32_t ru
 	for (uint32_t i = 0; i < count; i++) {
 		struct seal_block *block = &blocks[i];
 		block->entry.run = run;
+		tell_of_misread(work, first_block + i, block);
 		if (put_touched(work, first_block + i, block) != 0 ||
 		    put(work, DAY_BLOCK_DATA, first_block + i,
 		        env_val(seal->values.data + block->offset, block->entry.value_bytes)) != 0 ||

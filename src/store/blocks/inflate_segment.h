@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * inflate_segment.h: inflates a segment's lines; private to store/blocks/.
+ */
+#ifndef CDRD_STORE_BLOCKS_INFLATE_SEGMENT_H
+#define CDRD_STORE_BLOCKS_INFLATE_SEGMENT_H
+
+#include "base/str.h"
+
+struct inflate_state;
+
+/* What inflating works in, for the caller to free(); NULL when memory is out. */
+struct inflate_state *inflate_segment_new(void);
+
+/* Inflates the first `len` bytes of a segment into `out`. Returns how many there were, at most `len`, and in *left the
+ * compressed bytes that were not looked at. That the bytes are right, only a checksum or a comparison can tell. */
+size_t inflate_segment(struct inflate_state *state, struct str compressed, char *out, size_t len, size_t *left);
+
+#endif

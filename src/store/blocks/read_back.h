@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * read_back.h: is what a block was made of still in it? Private to store/blocks/.
+ *
+ * Once a block is stored, what it was made from goes. So each part that is encoded is decoded again first, the way that
+ * readers do it, and compared with what went in. Checksums cannot tell: they are of what the encoder made.
+ */
+#ifndef CDRD_STORE_BLOCKS_READ_BACK_H
+#define CDRD_STORE_BLOCKS_READ_BACK_H
+
+#include "base/buf.h"
+#include "store/blocks/block.h"
+
+struct inflate_state;
+
+/* Memory to decode into, some 300 KiB, used again and again. Zeroed at first. */
+struct read_back {
+	struct inflate_state *inflate;
+	struct buf text;
+	struct place places[SEGMENT_ROWS];
+};
+
+/* What was found. */
+enum read_back_result { READ_BACK_SAME, READ_BACK_DIFFERENT, READ_BACK_NOMEM };
+
+/* A segment's compressed bytes: its lines, all of them and nothing else, and an end that others can be laid to. */
+enum read_back_result read_back_lines(struct read_back *read_back, struct str compressed, struct str lines);
+
+/* A block's compressed extra part. */
+enum read_back_result read_back_extra(struct read_back *read_back, struct str compressed, struct str extra);
+
+/* All parts of a finished block can be found, and its rows are at `places`. Needs no memory. */
+enum read_back_result read_back_places(struct read_back *read_back, struct str value, const struct place *places);
+
+void read_back_free(struct read_back *read_back);
+
+#endif
