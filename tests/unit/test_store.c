@@ -799,6 +799,36 @@ START_TEST(a_move_that_a_failed_commit_has_torn_is_finished_by_upkeep)
 }
 END_TEST
 
+/* Between a move that a failed commit has torn and its being finished, others are acknowledged. None of the two days, or
+ * the one that the record goes to, was committed. */
+START_TEST(a_version_that_came_after_a_torn_move_is_not_replaced_by_it)
+{
+	struct sample *sample = new_sms("acct0001", DAY, 1000);
+	struct sample *moved = sample_changed(&sampler, sample, CATALOG_OUTBOUND, sample->time_us + CLOCK_US_PER_DAY, 1);
+	struct sample *later = sample_changed(&sampler, sample, CATALOG_OUTBOUND, sample->time_us, 6);
+
+	put_version(sample);
+	ASSERT_OK(store_commit(f.store, &err));
+	if (_i & 2)
+		seal_all();
+	put_version(moved);
+	ASSERT_OK(moves_write(f.store, &err));
+	if (_i & 1)
+		ASSERT_OK(env_commit(&f.store->days[1]->env, &err));
+	store_abort(f.store);
+	ck_assert_int_eq(put_version(later), STORE_UPDATED);
+	ASSERT_OK(store_commit(f.store, &err));
+	ck_assert(!moves_are_left(f.store));
+	ck_assert_int_eq(day_of(later), DAY);
+	ck_assert_int_eq(put_version(later), STORE_DUPLICATE);
+	fixture_restart(&f);
+	ck_assert_int_eq(day_of(later), DAY);
+	free(sample);
+	free(moved);
+	free(later);
+}
+END_TEST
+
 START_TEST(a_move_that_was_finished_is_not_begun_again)
 {
 	struct sample *sample = new_sms("acct0001", DAY, 1000);
@@ -958,6 +988,7 @@ Suite *suite_store(void)
 	tcase_add_loop_test(tests, another_format_is_refused_by_name, 0, sizeof(other_formats) / sizeof(other_formats[0]));
 	tcase_add_loop_test(tests, a_backup_has_a_record_once_that_moves_meanwhile, 0, 4);
 	tcase_add_loop_test(tests, a_move_that_a_failed_commit_has_torn_is_finished_by_upkeep, 0, 2);
+	tcase_add_loop_test(tests, a_version_that_came_after_a_torn_move_is_not_replaced_by_it, 0, 4);
 	tcase_add_test(tests, a_move_that_was_finished_is_not_begun_again);
 	tcase_add_loop_test(tests, versions_are_ordered_as_numbers_and_as_times, 0, sizeof(orders) / sizeof(orders[0]));
 	tcase_add_loop_test(tests, what_cannot_be_compared_goes_by_the_status, 0, sizeof(statuses) / sizeof(statuses[0]));

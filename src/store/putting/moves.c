@@ -43,6 +43,7 @@ struct moves {
 	bool keeps;
 	int64_t again_us;  /* monotonic: not before */
 	bool finishing;
+	uint64_t began_seq; /* the last change before finishing began */
 };
 
 static uint32_t crc_of(const struct move_head *head, const char *row)
@@ -213,6 +214,13 @@ static int put_again(struct put *put, const struct stored *old, const struct pla
 	return put_insert(put, to, seq);
 }
 
+/* Was it put where it stands after the move, by others whom a commit has acknowledged since? What finishing itself has
+ * changed is older than it looks. */
+static bool is_changed_since(const struct put *put, const struct stored *stored, const struct place *to)
+{
+	return stored->changed_seq > to->seq && stored->changed_seq <= put->store->moves->began_seq;
+}
+
 static int finish(struct put *put, int32_t from_day, const struct place *to)
 {
 	struct stored stored, old;
@@ -228,11 +236,16 @@ static int finish(struct put *put, int32_t from_day, const struct place *to)
 		return -1;
 	/* One that came back to the old day, by a later entry, has a later place there. */
 	bool leaves = was_there && old.place.seq < to->seq;
+	bool is_newer = leaves && is_changed_since(put, &old, to);
 	if (found) {
 		put->store->uncommitted++;
+		if (is_newer && old.changed_seq > stored.changed_seq)
+			return put_leave(put, &stored, NULL);
 		return leaves ? put_leave(put, &old, &stored.place) : 0;
 	}
-	return was_there && !leaves ? 0 : put_again(put, leaves ? &old : NULL, to);
+	if (is_newer || (was_there && !leaves))
+		return 0;
+	return put_again(put, leaves ? &old : NULL, to);
 }
 
 /* Does what an entry says, as far as it was not done. */
@@ -329,6 +342,7 @@ void moves_finish(struct store *store)
 	if (!moves_are_left(store) || clock_monotonic_us() < moves->again_us)
 		return;
 	moves->finishing = true;
+	moves->began_seq = store->last_seq;
 	if (finish_all(store, &bytes, &left, &err) != 0)
 		log_error("store", "%s", err.message);
 	moves->finishing = false;

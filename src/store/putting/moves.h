@@ -14,7 +14,8 @@
  *	moves_finish        where a start finds it not empty, or a commit has failed: what is missing is done
  *
  * Doing it again does no harm: a record that is in its new day stays as it is there and goes from its old place; one that
- * is in neither day is put into the new one, from the file. So a backup, which copies days one after the other, holds the
+ * is in neither day is put into the new one, from the file; one that was put into its old day again, by a later change than
+ * the move, stays there. So a backup, which copies days one after the other, holds the
  * moves that were made meanwhile (store_keep_moves), and a start with it finishes them.
  */
 #ifndef CDRD_STORE_PUTTING_MOVES_H

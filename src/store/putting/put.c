@@ -127,6 +127,18 @@ static int replace_sealed(const struct put *put, const struct stored *stored, ui
 
 /* --- to another day --- */
 
+static int remove_row(const struct put *put, const struct stored *stored)
+{
+	uint8_t bytes[PLACE_KEY_LEN];
+	struct env *env = &stored->day->env;
+	if (stored->sealed)
+		return 0;
+	place_key_write(bytes, &stored->partition, &stored->place);
+	MDB_val key = env_val(bytes, sizeof(bytes));
+	int rc = mdb_del(env->write, env->dbi[DAY_HOT], &key, NULL);
+	return rc && rc != MDB_NOTFOUND ? env_fail(env, rc, "remove row", put->err) : 0;
+}
+
 int put_leave(const struct put *put, const struct stored *stored, const struct place *to)
 {
 	uint64_t known[CATALOG_COLUMNS_MAX];
@@ -139,7 +151,7 @@ int put_leave(const struct put *put, const struct stored *stored, const struct p
 		hot_rows_gone(&day->hot, &stored->partition, 1, day_id_hashes(&stored->record, known, NULL));
 	}
 	day->swept = false;
-	return ghost_write(put, day, &stored->place, to);
+	return to ? ghost_write(put, day, &stored->place, to) : remove_row(put, stored);
 }
 
 /* Each day has a commit of its own; moves.h sees to it that a crash between the two leaves one record. */

@@ -22,13 +22,12 @@ static int find_hot(const struct put *put, struct day *day, struct stored *store
 	uint64_t hash = put->hashes[put->id_at];
 	while (hot_next(&day->hot, hash, &iterator, &stored->place)) {
 		MDB_val row;
-		uint64_t changed_seq;
 		int found = day_row_get(day, day->env.write, &put->partition, &stored->place, &row, put->err);
 		if (found < 0)
 			return -1;
 		if (!found)
 			continue;
-		if (record_unpack(&stored->record, put->record->product, env_str(row), &changed_seq, put->err) != 0)
+		if (record_unpack(&stored->record, put->record->product, env_str(row), &stored->changed_seq, put->err) != 0)
 			return -1;
 		/* Another record may have this id in another lookup column, or the same hash. */
 		if (!is_same(put, &stored->record))
@@ -59,6 +58,7 @@ static bool take_sealed(void *arg, struct block_reader *reader, uint32_t row)
 		return true;
 	stored->partition = reader->partition;
 	stored->place = *block_reader_place(reader, row);
+	stored->changed_seq = block_reader_changed(reader, row, stored->place.seq);
 	stored->sealed = true;
 	stored->block = reader->number;
 	stored->row = row;

@@ -33,6 +33,7 @@ struct stored {
 	struct day *day;
 	struct partition partition;
 	struct place place;
+	uint64_t changed_seq; /* of the change that made it what it is */
 	bool sealed;
 	uint32_t block;
 	uint32_t row;
@@ -56,7 +57,8 @@ int put_find_beside(const struct put *put, struct stored *stored);
 /* put.c: puts a record where none of its versions stands; `seq` is the number of the change. */
 int put_insert(struct put *put, const struct place *place, uint64_t seq);
 
-/* Takes the stored version out of its day, in which a ghost then leads to `to`, in another day. */
+/* Takes the stored version out of its day, in which a ghost then leads to `to`, in another day; or nothing where that is
+ * NULL: what a ghost leads to must have a later place. */
 int put_leave(const struct put *put, const struct stored *stored, const struct place *to);
 
 #endif
