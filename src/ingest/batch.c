@@ -45,26 +45,153 @@ static const struct store_versions *versions_of(struct ingest_batch *batch, cons
 	return &batch->versions;
 }
 
+/* --- into the store --- */
+
+/* The sums that a record of the round counts in, beside its batch's. */
+static void count_result(struct ingest_batch *batch, uint64_t round, enum store_put_result result)
+{
+	struct ingest *ingest = batch->ingest;
+	bool decides = ingest->commit.under_way && round <= ingest->commit.round;
+	count(&batch->summary, result);
+	if (decides)
+		count(&batch->deciding, result);
+	count(decides ? &ingest->commit.pending : &ingest->pending, result);
+}
+
+/* What the store has said of a record. */
+static int take_result(struct ingest_batch *batch, const struct ingest_put *put, const struct parse_item *item,
+                       struct error *err)
+{
+	struct ingest *ingest = batch->ingest;
+	struct record unread;
+	if (put->result != STORE_LACKS_DIRECTION) {
+		count_result(batch, put->round, put->result);
+		ingest->round_records += !put->is_late && put->result != STORE_DUPLICATE;
+		return 0;
+	}
+	record_clear(&unread, put->product);
+	check_refuse_direction(&ingest->check, &unread);
+	if (!ingest->check.failed)
+		return reject(batch, item, err);
+	*err = ingest->check.failure;
+	return -1;
+}
+
+static void fail(struct ingest_batch *batch, uint64_t aborts, const struct error *err)
+{
+	if (store_aborts(batch->ingest->store) == aborts)
+		batch->failure = *err; /* it alone needs what could not be read; what others have put is still there */
+	else
+		ingest_fail_round(batch->ingest, err);
+}
+
+static void put_free(struct ingest_put *put)
+{
+	if (!put)
+		return;
+	buf_free(&put->text);
+	free(put);
+}
+
+void ingest_puts_free(struct ingest *ingest)
+{
+	struct ingest_put *put;
+	while ((put = LIST_FIRST(&ingest->late))) {
+		LIST_REMOVE(put, link);
+		put_free(put);
+	}
+	put_free(ingest->put);
+	ingest->put = NULL;
+}
+
+/* What was put has been rejected after all, in the round that is open now. */
+static void begin_late_rejection(struct ingest_put *put)
+{
+	put->batch->round = put->ingest->round;
+	put->ingest->check.faults_count = 0;
+	put->ingest->check.failed = false;
+}
+
+/* A put has ended after its call has. */
+static void end_late(struct ingest_put *put, const struct error *failure)
+{
+	struct ingest_batch *batch = put->batch;
+	uint64_t aborts = store_aborts(put->ingest->store);
+	struct error err;
+	LIST_REMOVE(put, link);
+	if (batch && batch->failure.code == ERROR_NONE) {
+		if (!failure && put->result == STORE_LACKS_DIRECTION)
+			begin_late_rejection(put);
+		if (failure)
+			fail(batch, put->aborts, failure);
+		else if (take_result(batch, put, &put->item, &err) != 0)
+			fail(batch, aborts, &err);
+	}
+	put_free(put);
+}
+
+static void on_put(void *arg, enum store_put_result result, const struct error *err)
+{
+	struct ingest_put *put = arg;
+	put->ended = true;
+	put->result = result;
+	put->failed = err != NULL;
+	if (put->is_late)
+		end_late(put, err);
+	else if (err)
+		*put->err = *err;
+}
+
+/* The store ends it later: keeps of the item what is then needed. */
+static int keep(struct ingest_put *put, const struct parse_item *item, struct error *err)
+{
+	struct ingest *ingest = put->ingest;
+	ingest->put = NULL;
+	LIST_INSERT_HEAD(&ingest->late, put, link);
+	put->is_late = true;
+	ingest->round_records++;
+	put->item = *item;
+	put->item.record = NULL;
+	put->item.faults = NULL;
+	buf_add_str(&put->text, item->raw);
+	buf_add_str(&put->text, item->header);
+	if (put->text.failed) {
+		put->item.raw = put->item.header = (struct str){ NULL, 0 };
+		return error_set(err, ERROR_NOMEM, "A record on its way into the store: out of memory");
+	}
+	put->item.raw = (struct str){ put->text.data, item->raw.len };
+	put->item.header = (struct str){ put->text.data + item->raw.len, item->header.len };
+	return 0;
+}
+
+/* The one at hand, which is used again and again as long as none is late. */
+static struct ingest_put *get_put(struct ingest *ingest, struct error *err)
+{
+	if (!ingest->put)
+		ingest->put = calloc(1, sizeof(*ingest->put));
+	if (!ingest->put)
+		error_set(err, ERROR_NOMEM, "A record on its way into the store: out of memory");
+	return ingest->put;
+}
+
 static int put(struct ingest_batch *batch, const struct parse_item *item, const struct record *record,
                int64_t time_us, struct error *err)
 {
 	struct ingest *ingest = batch->ingest;
-	enum store_put_result result;
-	if (store_put_version(ingest->store, record, time_us, versions_of(batch, record->product), &result, err) != 0)
+	struct ingest_put *put = get_put(ingest, err);
+	if (!put)
 		return -1;
-	if (result == STORE_LACKS_DIRECTION) {
-		check_refuse_direction(&ingest->check, record);
-	{
-		if (!batch->ingest->check.failed)
-			return reject(batch, item, err);
-		*err = batch->ingest->check.failure;
-		return -1;
-	}
-	}
-	count(&batch->summary, result);
-	count(&ingest->pending, result);
-	ingest->round_records += result != STORE_DUPLICATE;
-	return 0;
+	put->ingest = ingest;
+	put->batch = batch;
+	put->product = record->product;
+	put->aborts = store_aborts(ingest->store);
+	put->round = ingest->round;
+	put->ended = false;
+	put->err = err;
+	store_put_begin(ingest->store, record, time_us, versions_of(batch, record->product), on_put, put);
+	if (!put->ended)
+		return keep(put, item, err);
+	return put->failed ? -1 : take_result(batch, put, item, err);
 }
 
 static int check_and_put(struct ingest_batch *batch, const struct parse_item *item, struct error *err)
@@ -88,10 +215,8 @@ static void take_item(void *arg, const struct parse_item *item)
 	uint64_t aborts = store_aborts(batch->ingest->store);
 	if (check_and_put(batch, item, &err) == 0)
 		ingest_commit_if_large(batch->ingest);
-	else if (store_aborts(batch->ingest->store) == aborts)
-		batch->failure = err; /* it alone needs what could not be read; what others have put is still there */
 	else
-		ingest_fail_round(batch->ingest, &err);
+		fail(batch, aborts, &err);
 }
 
 static int begin_encoding(struct ingest_batch *batch, enum parse_format format, struct error *err)
@@ -263,6 +388,10 @@ void ingest_batch_stop(struct ingest_batch *batch, const struct error *why)
 void ingest_batch_abandon(struct ingest_batch *batch)
 {
 	struct ingest *ingest = batch->ingest;
+	struct ingest_put *put;
+	LIST_FOREACH(put, &ingest->late, link)
+		if (put->batch == batch)
+			put->batch = NULL;
 	ingest_batch_move(batch, NULL);
 	ingest_batch_free(batch);
 	if (ingest->round_records > 0)

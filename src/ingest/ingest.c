@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/invariant.h"
 #include "base/log.h"
 #include "ingest/ingest_private.h"
 
@@ -36,12 +37,13 @@ static void round_begin(struct ingest *ingest)
 	ingest->pending = (struct ingest_summary){ 0 };
 }
 
-static int fail_queue(const struct ingest *ingest, struct ingest_queue *queue, const struct error *err)
+/* Fails the batches with records of the round `from` or a later one. */
+static int fail_queue(struct ingest_queue *queue, uint64_t from, const struct error *err)
 {
 	struct ingest_batch *batch;
 	int failed = 0;
 	TAILQ_FOREACH(batch, queue, link) {
-		if (batch->round != ingest->round || batch->failure.code != ERROR_NONE)
+		if (batch->round < from || batch->failure.code != ERROR_NONE)
 			continue;
 		batch->failure = *err;
 		failed++;
@@ -49,58 +51,109 @@ static int fail_queue(const struct ingest *ingest, struct ingest_queue *queue, c
 	return failed;
 }
 
-void ingest_fail_round(struct ingest *ingest, const struct error *err)
+static void fail_from(struct ingest *ingest, uint64_t from, size_t records, const struct error *err)
 {
-	int failed = fail_queue(ingest, &ingest->feeding, err) + fail_queue(ingest, &ingest->waiting, err);
+	int failed = fail_queue(&ingest->feeding, from, err) + fail_queue(&ingest->waiting, from, err) +
+	             fail_queue(&ingest->deciding, from, err);
 	ingest->stats.commits_failed++;
-	log_error("ingest", "%s: %d batches with %zu records fail", err->message, failed, ingest->round_records);
+	log_error("ingest", "%s: %d batches with %zu records fail", err->message, failed, records);
 	round_begin(ingest);
 }
 
-/* What the batches of the round have come to is on disk. */
+void ingest_fail_round(struct ingest *ingest, const struct error *err)
+{
+	fail_from(ingest, ingest->round, ingest->round_records, err);
+}
+
+/* --- a commit --- */
+
+/* It decides about what the batches have come to by now. */
+static void note_deciding(const struct ingest_queue *queue)
+{
+	struct ingest_batch *batch;
+	TAILQ_FOREACH(batch, queue, link)
+		batch->deciding = batch->summary;
+}
+
+/* That is on disk. */
 static void note_committed(const struct ingest *ingest, const struct ingest_queue *queue)
 {
 	struct ingest_batch *batch;
 	TAILQ_FOREACH(batch, queue, link) {
-		if (batch->round == ingest->round)
-			batch->committed = batch->summary;
+		if (batch->round >= ingest->commit.round)
+			batch->committed = batch->deciding;
 	}
 }
 
-static void round_committed(struct ingest *ingest, int64_t took_us)
+static void round_committed(struct ingest *ingest)
 {
 	struct ingest_stats *stats = &ingest->stats;
-	const struct ingest_summary *pending = &ingest->pending;
+	const struct ingest_summary *pending = &ingest->commit.pending;
 	stats->total.accepted += pending->accepted;
 	stats->total.updated += pending->updated;
 	stats->total.duplicates += pending->duplicates;
 	stats->total.outdated += pending->outdated;
 	stats->total.rejected += pending->rejected;
-	if (ingest->round_records > 0) {
+	if (ingest->commit.records > 0) {
 		stats->commits++;
-		histogram_add(&stats->commit_duration, took_us);
+		histogram_add(&stats->commit_duration, clock_monotonic_us() - ingest->commit.begin_us);
 	}
 	note_committed(ingest, &ingest->feeding);
-	note_committed(ingest, &ingest->waiting);
-	round_begin(ingest);
+	note_committed(ingest, &ingest->waiting); /* those that have ended meanwhile */
+	note_committed(ingest, &ingest->deciding);
 	for (struct ingest_watch *watch = ingest->watches; watch; watch = watch->next)
 		watch->on_commit(watch->arg);
 }
 
-static int commit(struct ingest *ingest, struct error *err)
+/* Batches of which a record was rejected meanwhile wait for the commit that keeps that. */
+static void settle(struct ingest *ingest)
 {
 	struct ingest_batch *batch;
-	int64_t begin_us = clock_monotonic_us();
-	int result = store_commit(ingest->store, err);
-	int64_t took_us = clock_monotonic_us() - begin_us;
-	ingest->long_commit |= took_us > LONG_TURN_US;
-	if (result == 0)
-		round_committed(ingest, took_us);
+	while ((batch = TAILQ_FIRST(&ingest->deciding))) {
+		bool is_over = batch->round <= ingest->commit.round || batch->failure.code != ERROR_NONE;
+		ingest_batch_move(batch, is_over ? &ingest->settled : &ingest->waiting);
+		ingest->commit.again |= !is_over;
+	}
+}
+
+static void on_committed(void *arg, const struct error *err)
+{
+	struct ingest *ingest = arg;
+	struct ingest_commit *commit = &ingest->commit;
+	INVARIANT(commit->under_way);
+	commit->under_way = false;
+	commit->result = err ? -1 : 0;
+	if (err && commit->err)
+		*commit->err = *err;
+	if (err)
+		fail_from(ingest, commit->round, commit->records + ingest->round_records, err);
 	else
-		ingest_fail_round(ingest, err);
+		round_committed(ingest);
+	settle(ingest);
+	if (commit->is_late && !TAILQ_EMPTY(&ingest->settled))
+		event_active(ingest->commit_event, EV_TIMEOUT, 0);
+	if (commit->again)
+		ingest_commit_soon(ingest);
+	commit->again = false;
+}
+
+/* Begins to commit what was put. If it ends from within, *err (or NULL) is told how. */
+static void commit(struct ingest *ingest, struct error *err)
+{
+	struct ingest_batch *batch;
+	INVARIANT(!ingest->commit.under_way);
+	ingest->commit = (struct ingest_commit){ .under_way = true, .round = ingest->round, .err = err,
+		                                 .records = ingest->round_records, .pending = ingest->pending,
+		                                 .begin_us = clock_monotonic_us() };
+	note_deciding(&ingest->feeding);
+	note_deciding(&ingest->waiting);
 	while ((batch = TAILQ_FIRST(&ingest->waiting)))
-		ingest_batch_move(batch, &ingest->settled);
-	return result;
+		ingest_batch_move(batch, &ingest->deciding);
+	round_begin(ingest);
+	store_commit_begin(ingest->store, on_committed, ingest);
+	ingest->commit.is_late = ingest->commit.under_way;
+	ingest->commit.err = NULL;
+	ingest->long_commit |= clock_monotonic_us() - ingest->commit.begin_us > LONG_TURN_US;
 }
 
 static void answer_settled(struct ingest *ingest)
@@ -115,26 +168,40 @@ static void answer_settled(struct ingest *ingest)
 static void on_commit(evutil_socket_t fd, short what, void *arg)
 {
 	struct ingest *ingest = arg;
-	struct error err;
 	(void)fd;
 	(void)what;
-	(void)commit(ingest, &err);
+	if (ingest->commit.under_way)
+		ingest->commit.again = true;
+	else
+		commit(ingest, NULL);
 	answer_settled(ingest);
+}
+
+/* Commits from outside of the commit event, which then answers. */
+static void commit_now(struct ingest *ingest, struct error *err)
+{
+	commit(ingest, err);
+	if (!TAILQ_EMPTY(&ingest->settled))
+		event_active(ingest->commit_event, EV_TIMEOUT, 0);
 }
 
 void ingest_commit_if_large(struct ingest *ingest)
 {
-	struct error err;
-	if (ingest->round_records >= (size_t)ingest->config->commit_records_max || ingest->round_bytes >= ROUND_BYTES_MAX)
-		MAY_FAIL(ingest_commit(ingest, &err)); /* its batches have been told */
+	if (ingest->round_records < (size_t)ingest->config->commit_records_max && ingest->round_bytes < ROUND_BYTES_MAX)
+		return;
+	if (ingest->commit.under_way)
+		ingest->commit.again = true;
+	else
+		commit_now(ingest, NULL);
 }
 
 int ingest_commit(struct ingest *ingest, struct error *err)
 {
-	int result = commit(ingest, err);
-	if (!TAILQ_EMPTY(&ingest->settled))
-		event_active(ingest->commit_event, EV_TIMEOUT, 0);
-	return result;
+	if (!ingest->commit.under_way)
+		commit_now(ingest, err);
+	if (ingest->commit.under_way)
+		return error_set(err, ERROR_IO, "The store is still committing, and this cannot wait");
+	return ingest->commit.result;
 }
 
 void ingest_fail(struct ingest *ingest, const struct error *err)
@@ -160,6 +227,8 @@ struct ingest *ingest_new(struct event_base *base, const struct config *config, 
 	ingest->round = 1; /* batches begin at 0: in no round */
 	TAILQ_INIT(&ingest->feeding);
 	TAILQ_INIT(&ingest->waiting);
+	TAILQ_INIT(&ingest->deciding);
+	LIST_INIT(&ingest->late);
 	TAILQ_INIT(&ingest->settled);
 	ingest->commit_event = evtimer_new(base, on_commit, ingest);
 	ingest->expiry_event = evtimer_new(base, ingest_on_expiry, ingest);
@@ -194,13 +263,28 @@ void ingest_watch_disk(struct ingest *ingest, const struct disk *disk)
 	ingest->disk = disk;
 }
 
+/* What cannot be committed from within is not waited for: those who have sent it send it again. */
+static void commit_last(struct ingest *ingest)
+{
+	struct error err;
+	struct ingest_batch *batch;
+	if (!ingest->commit.under_way)
+		commit(ingest, NULL);
+	error_set(&err, ERROR_IO, "The daemon ends before the store has committed");
+	if (ingest->commit.under_way)
+		on_committed(ingest, &err);
+	if (!TAILQ_EMPTY(&ingest->waiting))
+		fail_from(ingest, 0, 0, &err);
+	while ((batch = TAILQ_FIRST(&ingest->waiting)))
+		ingest_batch_move(batch, &ingest->settled);
+}
+
 void ingest_free(struct ingest *ingest)
 {
 	struct ingest_batch *batch;
-	struct error err;
 	if (!ingest)
 		return;
-	(void)commit(ingest, &err);
+	commit_last(ingest);
 	answer_settled(ingest);
 	while ((batch = TAILQ_FIRST(&ingest->feeding)))
 		ingest_batch_abandon(batch);
@@ -210,6 +294,7 @@ void ingest_free(struct ingest *ingest)
 		event_free(ingest->expiry_event);
 	if (ingest->upkeep_event)
 		event_free(ingest->upkeep_event);
+	ingest_puts_free(ingest);
 	check_free(&ingest->check);
 	buf_free(&ingest->raw);
 	buf_free(&ingest->header);

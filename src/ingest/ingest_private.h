@@ -2,9 +2,13 @@
 /*
  * ingest_private.h: what the files of ingest/ share; private to it.
  *
- * A batch is in one of three queues. It is *feeding* until its body has ended, then *waiting* for the commit that
- * decides about its last records, then *settled* until the next turn of the loop calls its `done`. Callbacks run from
- * the commit event alone, so that none finds a parser or another callback on the stack below it.
+ * A batch is in one of four queues. It is *feeding* until its body has ended, then *waiting* for the commit that
+ * decides about its last records, *deciding* while that is under way, then *settled* until the next turn of the loop calls
+ * its `done`. Callbacks run from the commit event alone, so that none finds a parser or another callback on the stack
+ * below it.
+ *
+ * Puts and commits end by a callback. With the engine that there is it comes from within the call, and nothing is deciding
+ * between turns; one that commits over a socket may take its time, and records are put meanwhile.
  *
  * A *round* is what one commit decides about. Every record names its batch's round, also a duplicate, whose original
  * may be in the same round: when the commit fails, all batches of the round fail.
@@ -23,6 +27,38 @@
 
 TAILQ_HEAD(ingest_queue, ingest_batch);
 
+/* A record on its way into the store. */
+struct ingest_put {
+	LIST_ENTRY(ingest_put) link; /* once it is late */
+	struct ingest *ingest;
+	struct ingest_batch *batch; /* NULL: it was abandoned */
+	const struct catalog_product *product;
+	uint64_t aborts; /* store_aborts before it */
+	uint64_t round;
+	bool ended;
+	bool failed; /* *err says why */
+	enum store_put_result result;
+	struct error *err;
+
+	/* what the store ends after the call: the item is copied, but for its record, which is put already */
+	bool is_late;
+	struct parse_item item;
+	struct buf text; /* of the item */
+};
+
+/* A commit that is under way, about the round before the one that is open. */
+struct ingest_commit {
+	bool under_way;
+	bool is_late; /* its call has returned */
+	bool again;   /* another one was asked for meanwhile */
+	uint64_t round;
+	size_t records;
+	struct ingest_summary pending;
+	int64_t begin_us;
+	struct error *err; /* is told why it fails; or NULL */
+	int result;
+};
+
 struct ingest {
 	const struct config *config;
 	struct store *store;
@@ -32,12 +68,15 @@ struct ingest {
 	struct event *upkeep_event;
 	bool upkeep_gave_way; /* the last time */
 	bool long_commit;     /* since then */
-	struct ingest_queue feeding, waiting, settled;
+	struct ingest_queue feeding, waiting, deciding, settled;
 	struct check check;
 	uint64_t round;
 	size_t round_records;          /* put since the last commit, into days or quarantine */
 	size_t round_bytes;            /* of bodies fed since */
 	struct ingest_summary pending; /* of this round; added to stats when it is on disk */
+	struct ingest_commit commit;
+	struct ingest_put *put;        /* at hand; NULL: to be made */
+	LIST_HEAD(, ingest_put) late;  /* that the store has not ended yet */
 	struct ingest_stats stats;
 	struct ingest_watch *watches;
 
@@ -63,6 +102,7 @@ struct ingest_batch {
 	void *arg;
 	uint64_t round; /* of its newest record */
 	struct ingest_summary summary;
+	struct ingest_summary deciding;  /* what of it is on disk when the commit under way succeeds */
 	struct ingest_summary committed; /* what of it is on disk */
 	struct errors errors;
 	/* Code ERROR_NONE while all is well; then it takes no more records. */
@@ -85,6 +125,9 @@ void ingest_commit_if_large(struct ingest *ingest);
 void ingest_commit_soon(struct ingest *ingest);
 
 /* --- batch.c --- */
+
+/* Frees what is on its way into the store, which must not end it any more. */
+void ingest_puts_free(struct ingest *ingest);
 
 /* Calls done, unless the batch was abandoned, and frees it; it is out of its queue already. */
 void ingest_batch_answer(struct ingest_batch *batch);

@@ -19,16 +19,56 @@ void store_close(struct store *store)
 
 /* --- records in --- */
 
-int store_put(struct store *store, const struct record *record, int64_t time_us, enum store_put_result *result,
-              struct error *err)
+void store_put_begin(struct store *store, const struct record *record, int64_t time_us,
+                     const struct store_versions *versions, store_put_fn done, void *arg)
 {
-	return store_ops(store)->put(store, record, time_us, NULL, result, err);
+	store_ops(store)->put(store, record, time_us, versions, done, arg);
+}
+
+/* How something ended that could not be waited for. */
+struct ending {
+	int result;
+	enum store_put_result put;
+	struct error *err;
+};
+
+static void take_put(void *arg, enum store_put_result result, const struct error *err)
+{
+	struct ending *ending = arg;
+
+	ending->put = result;
+	ending->result = err ? -1 : 0;
+	if (err)
+		*ending->err = *err;
+}
+
+static void take_commit(void *arg, const struct error *err)
+{
+	take_put(arg, STORE_ACCEPTED, err);
+}
+
+static int refuse_later(const struct store *store, const char *what, struct error *err)
+{
+	return error_set(err, ERROR_IO, "%s: the storage engine \"%s\" ends it later, and this cannot wait", what,
+	                 store_ops(store)->name);
 }
 
 int store_put_version(struct store *store, const struct record *record, int64_t time_us,
                       const struct store_versions *versions, enum store_put_result *result, struct error *err)
 {
-	return store_ops(store)->put(store, record, time_us, versions, result, err);
+	struct ending ending = { .err = err };
+
+	if (store_ops(store)->ends_later)
+		return refuse_later(store, "put", err);
+	store_put_begin(store, record, time_us, versions, take_put, &ending);
+	*result = ending.put;
+	return ending.result;
+}
+
+int store_put(struct store *store, const struct record *record, int64_t time_us, enum store_put_result *result,
+              struct error *err)
+{
+	return store_put_version(store, record, time_us, NULL, result, err);
 }
 
 void store_expect(const struct store *store, const struct record *record)
@@ -37,9 +77,19 @@ void store_expect(const struct store *store, const struct record *record)
 		store_ops(store)->expect(store, record);
 }
 
+void store_commit_begin(struct store *store, store_commit_fn done, void *arg)
+{
+	store_ops(store)->commit(store, done, arg);
+}
+
 int store_commit(struct store *store, struct error *err)
 {
-	return store_ops(store)->commit(store, err);
+	struct ending ending = { .err = err };
+
+	if (store_ops(store)->ends_later)
+		return refuse_later(store, "commit", err);
+	store_commit_begin(store, take_commit, &ending);
+	return ending.result;
 }
 
 size_t store_uncommitted(const struct store *store)

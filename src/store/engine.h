@@ -25,11 +25,12 @@ struct store_ops {
 	int (*open)(struct store **out, const struct store_options *options, struct error *err);
 	void (*close)(struct store *store);
 
-	/* `versions` NULL: store_put; otherwise store_put_version */
-	int (*put)(struct store *store, const struct record *record, int64_t time_us,
-	           const struct store_versions *versions, enum store_put_result *result, struct error *err);
+	/* store_put_begin and store_commit_begin */
+	void (*put)(struct store *store, const struct record *record, int64_t time_us,
+	            const struct store_versions *versions, store_put_fn done, void *arg);
 	void (*expect)(const struct store *store, const struct record *record); /* or NULL */
-	int (*commit)(struct store *store, struct error *err);
+	void (*commit)(struct store *store, store_commit_fn done, void *arg);
+	bool ends_later;                    /* these two may end after they have returned */
 	void (*abort)(struct store *store); /* drops what is not committed */
 	size_t (*uncommitted)(const struct store *store);
 	uint64_t (*aborts)(const struct store *store);

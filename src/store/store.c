@@ -215,7 +215,7 @@ static int days_open(struct store **out, const struct store_options *options, st
 	struct store *store = calloc(1, sizeof(*store));
 	if (!store)
 		return error_set(err, ERROR_NOMEM, "store: out of memory");
-	store->head.ops = &store_days_engine;
+	store->head.ops = options->engine ? options->engine : &store_days_engine;
 	store->options = *options;
 	store->lock_fd = -1;
 	map_guard_install();
@@ -451,13 +451,29 @@ int store_catalog_commit(struct store *store, struct error *err)
 	return -1;
 }
 
+static void put_and_tell(struct store *store, const struct record *record, int64_t time_us,
+                         const struct store_versions *versions, store_put_fn done, void *arg)
+{
+	enum store_put_result result = STORE_ACCEPTED;
+	struct error err;
+	int failed = days_put(store, record, time_us, versions, &result, &err);
+	done(arg, result, failed ? &err : NULL);
+}
+
+static void commit_and_tell(struct store *store, store_commit_fn done, void *arg)
+{
+	struct error err;
+	int failed = days_commit(store, &err);
+	done(arg, failed ? &err : NULL);
+}
+
 const struct store_ops store_days_engine = {
 	.name = "days",
 	.open = days_open,
 	.close = days_close_all,
-	.put = days_put,
+	.put = put_and_tell,
 	.expect = days_expect,
-	.commit = days_commit,
+	.commit = commit_and_tell,
 	.abort = store_abort,
 	.uncommitted = days_uncommitted,
 	.aborts = days_aborts,

@@ -60,18 +60,28 @@ enum store_put_result {
 };
 
 /*
- * Puts a record that has passed ingest's checks (account, product, id and `time_us`, parsed from its time field, are
- * right) into the open transactions. An older version of the day is replaced, whatever it is. On ERROR_FULL or ERROR_IO
- * everything since the last commit is lost: the store has aborted it, and the caller must fail all requests that took
- * part; on ERROR_DAMAGED, where a day that the record needs cannot be read, if store_aborts says so.
+ * How a put ended: *err, or NULL and the result. On ERROR_FULL or ERROR_IO everything since the last commit is lost: the
+ * store has dropped it, and the caller must fail all requests that took part; on ERROR_DAMAGED, where a day that the record
+ * needs cannot be read, if store_aborts says so.
  */
-int store_put(struct store *store, const struct record *record, int64_t time_us, enum store_put_result *result,
-              struct error *err);
+typedef void (*store_put_fn)(void *arg, enum store_put_result result, const struct error *err);
 
 /*
- * The same where an older version never replaces a newer one, and where the stored version may be in the UTC day before
- * or after, too: then the record moves to the day of its new time. With `merge` it may lack the direction.
+ * Puts a record that has passed ingest's checks (account, product, id and `time_us`, parsed from its time field, are
+ * right) into the open transactions. `done` is called once: from within, as by the engine that there is, or later, from the
+ * loop. `record` dies with the call, `versions` must outlive it.
+ *
+ * With `versions` an older version never replaces a newer one, and the stored version may be in the UTC day before or
+ * after, too: then the record moves to the day of its new time. With `merge` it may lack the direction. If `versions` is
+ * NULL, an older version of the day is replaced, whatever it is.
  */
+void store_put_begin(struct store *store, const struct record *record, int64_t time_us,
+                     const struct store_versions *versions, store_put_fn done, void *arg);
+
+/* The same for those who cannot wait, with `versions` NULL or not. ERROR_IO, too, if the store would end it later; nothing
+ * was put then. */
+int store_put(struct store *store, const struct record *record, int64_t time_us, enum store_put_result *result,
+              struct error *err);
 int store_put_version(struct store *store, const struct record *record, int64_t time_us,
                       const struct store_versions *versions, enum store_put_result *result, struct error *err);
 
@@ -91,10 +101,20 @@ size_t store_uncommitted(const struct store *store);
 uint64_t store_aborts(const struct store *store);
 
 /*
- * Commits everything put since the last commit, days in order, each with its fsync: on 0 all of it is on disk. On -1
- * some days may have been committed and others not; the caller answers none of it as accepted (a producer's repeat
- * finds duplicates). Blocks for the fsyncs.
+ * How a commit ended. `err` NULL: all is on disk that was put before it began. Otherwise some days may have been committed
+ * and others not, and what was put since is lost as well; the caller answers none of it as accepted (a producer's repeat
+ * finds duplicates).
  */
+typedef void (*store_commit_fn)(void *arg, const struct error *err);
+
+/*
+ * Commits everything put since the last commit, days in order, each with its fsync. `done` is called once, after those of
+ * all puts that it commits: from within, having blocked for the fsyncs, as by the engine that there is, or later, from the
+ * loop; not any more once the store is closed. One at a time.
+ */
+void store_commit_begin(struct store *store, store_commit_fn done, void *arg);
+
+/* The same for those who cannot wait. ERROR_IO, too, if the store would end it later; it has not begun then. */
 int store_commit(struct store *store, struct error *err);
 
 /*

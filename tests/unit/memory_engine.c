@@ -185,29 +185,26 @@ static enum store_put_result meet(struct memory *memory, struct memory_record *s
 	return outdated ? STORE_OUTDATED : STORE_UPDATED;
 }
 
-static int put(struct store *store, const struct record *record, int64_t time_us, const struct store_versions *versions,
-               enum store_put_result *result, struct error *err)
+static void put(struct store *store, const struct record *record, int64_t time_us, const struct store_versions *versions,
+                store_put_fn done, void *arg)
 {
 	struct memory *memory = memory_of(store);
 	struct memory_record *stored = find_stored(memory, record, time_us, versions != NULL);
+	enum store_put_result result = STORE_ACCEPTED;
 
-	(void)err;
-	if (stored) {
-		*result = meet(memory, stored, record, time_us, versions);
-	} else if (record->product->partition_direction && record_partition(record) == CATALOG_NO_DIRECTION) {
-		*result = STORE_LACKS_DIRECTION;
-	} else {
+	if (stored)
+		result = meet(memory, stored, record, time_us, versions);
+	else if (record->product->partition_direction && record_partition(record) == CATALOG_NO_DIRECTION)
+		result = STORE_LACKS_DIRECTION;
+	else
 		change(memory, add_record(memory), record, time_us);
-		*result = STORE_ACCEPTED;
-	}
-	return 0;
+	done(arg, result, NULL);
 }
 
-static int commit(struct store *store, struct error *err)
+static void commit(struct store *store, store_commit_fn done, void *arg)
 {
 	struct memory *memory = memory_of(store);
 
-	(void)err;
 	for (size_t i = 0; i < memory->count; i++) {
 		struct memory_record *record = memory->records[i];
 
@@ -219,7 +216,7 @@ static int commit(struct store *store, struct error *err)
 	}
 	memory->snapshot = memory->last_seq;
 	memory->uncommitted = 0;
-	return 0;
+	done(arg, NULL);
 }
 
 static void drop(struct store *store)

@@ -14,6 +14,7 @@
 #include "ingest/check.h"
 #include "ingest/ingest.h"
 #include "ingest/ingest_private.h"
+#include "late_engine.h"
 #include "store/accounts.h"
 #include "store/quarantine.h"
 #include "store_fixture.h"
@@ -60,6 +61,25 @@ static void teardown(void)
 	event_base_free(base);
 	config_free(&config);
 	fixture_close(&f);
+}
+
+/* The same with an engine whose puts and commits end later. */
+static void setup_late(void)
+{
+	setup();
+	ingest_free(ingest);
+	store_close(f.store);
+	f.options.engine = late_engine_begin(base);
+	fixture_start(&f);
+	ingest = ingest_new(base, &config, f.store);
+}
+
+static void teardown_late(void)
+{
+	ingest_free(ingest);
+	ingest = NULL;
+	late_engine_end();
+	teardown();
 }
 
 /* --- a batch and what became of it --- */
@@ -456,6 +476,131 @@ START_TEST(empty_body_is_answered)
 	finish(&outcome);
 	await(&outcome);
 	ck_assert_int_eq(outcome.code, ERROR_NONE);
+	assert_counts(&outcome, 0, 0, 0, 0);
+}
+END_TEST
+
+/* --- with a store that ends puts and commits later --- */
+
+/* No record of it is stored, so it cannot do without a direction. */
+static const char lacks_direction[] =
+	"{\"product\":\"SMS\",\"account_id\":\"" ACCOUNT "\",\"id\":\"lost\",\"date_received\":\"2026-01-02T12:00:00Z\"}\n";
+
+static bool count_entry(void *arg, const struct quarantine_entry *entry)
+{
+	ck_assert(str_is(entry->field, "direction"));
+	ck_assert_uint_eq(entry->raw.len, sizeof(lacks_direction) - 2);
+	ck_assert_mem_eq(entry->raw.p, lacks_direction, entry->raw.len);
+	ck_assert(str_is(entry->id, "lost"));
+	*(int *)arg += 1;
+	return true;
+}
+
+START_TEST(late_rejection_is_told_and_kept)
+{
+	struct ingest_settings merging = { .mode = "merge" };
+	struct outcome outcome = { 0 };
+	int entries = 0;
+	outcome.batch = ingest_batch_new(ingest, PARSE_NDJSON, "switch-1", NULL, &merging, on_done, &outcome, &err);
+	ck_assert_ptr_nonnull(outcome.batch);
+	feed_sms(&outcome, "a", "delivered");
+	feed(&outcome, lacks_direction);
+	feed_sms(&outcome, "b", "delivered");
+	ck_assert_uint_eq(late_engine_puts(), 3);
+	finish(&outcome);
+	await(&outcome);
+	assert_counts(&outcome, 2, 0, 0, 1);
+	ck_assert_msg(strstr(outcome.answer, "{\"line\":2,\"field\":\"direction\"") != NULL, "%s", outcome.answer);
+	end_ingest();
+	fixture_restart(&f);
+	ASSERT_OK(quarantine_each(f.store, 0, count_entry, &entries, &err));
+	ck_assert_int_eq(entries, 1);
+}
+END_TEST
+
+/* Runs the loop until a commit is under way. */
+static void await_commit(void)
+{
+	for (int turns = 0; !late_engine_commits() && turns < 1000; turns++)
+		event_base_loop(base, EVLOOP_ONCE);
+	ck_assert(late_engine_commits());
+}
+
+START_TEST(late_failure_of_a_commit_fails_what_was_put_meanwhile_too)
+{
+	struct outcome first, meanwhile, later;
+	config.commit_delay = 0;
+	open_batch(&first);
+	feed_many(&first, "a", 3);
+	finish(&first);
+	open_batch(&meanwhile);
+	late_engine_fail_commit();
+	await_commit();
+	feed_sms(&meanwhile, "a-1", "delivered"); /* a duplicate of what is then lost */
+	await(&first);
+	ck_assert_int_eq(first.code, ERROR_IO);
+	assert_counts(&first, 0, 0, 0, 0);
+	finish(&meanwhile);
+	await(&meanwhile);
+	ck_assert_int_eq(meanwhile.code, ERROR_IO);
+	open_batch(&later);
+	feed_many(&later, "a", 3);
+	finish(&later);
+	await(&later);
+	assert_counts(&later, 3, 0, 0, 0);
+	end_ingest();
+	assert_stored(3);
+}
+END_TEST
+
+START_TEST(records_put_while_a_commit_is_under_way_wait_for_the_next)
+{
+	struct outcome first, second;
+	config.commit_delay = 0;
+	open_batch(&first);
+	open_batch(&second);
+	feed_many(&first, "a", 2);
+	feed_many(&second, "b", 2);
+	finish(&first);
+	await_commit();
+	feed_many(&second, "c", 1);
+	await(&first);
+	assert_counts(&first, 2, 0, 0, 0);
+	ck_assert_int_eq(second.calls, 0);
+	finish(&second);
+	await(&second);
+	ck_assert_int_eq(second.code, ERROR_NONE);
+	ck_assert_uint_eq(second.summary.accepted, 3);
+	end_ingest();
+	assert_stored(5);
+}
+END_TEST
+
+START_TEST(batch_may_go_while_its_records_are_on_their_way)
+{
+	struct outcome gone, other;
+	open_batch(&gone);
+	feed_many(&gone, "gone", 3);
+	ingest_batch_abandon(gone.batch);
+	open_batch(&other);
+	feed_many(&other, "a", 1);
+	finish(&other);
+	await(&other);
+	ck_assert_int_eq(gone.calls, 0);
+	end_ingest();
+	assert_stored(4);
+}
+END_TEST
+
+START_TEST(end_of_ingest_does_not_acknowledge_what_is_on_its_way)
+{
+	struct outcome outcome;
+	open_batch(&outcome);
+	feed_many(&outcome, "a", 2);
+	finish(&outcome);
+	end_ingest();
+	ck_assert_int_eq(outcome.calls, 1);
+	ck_assert_int_eq(outcome.code, ERROR_IO);
 	assert_counts(&outcome, 0, 0, 0, 0);
 }
 END_TEST
@@ -931,6 +1076,23 @@ Suite *suite_ingest(void)
 	tcase_add_test(batches, end_of_ingest_commits_and_answers_what_waits);
 	tcase_add_test(batches, empty_body_is_answered);
 	suite_add_tcase(suite, batches);
+
+	TCase *late = tcase_create("late store");
+	tcase_add_checked_fixture(late, setup_late, teardown_late);
+	tcase_add_test(late, acknowledged_records_are_on_disk);
+	tcase_add_test(late, same_record_is_a_duplicate_and_other_values_an_update);
+	tcase_add_test(late, bad_line_does_not_lose_the_others);
+	tcase_add_test(late, listed_errors_are_capped_and_all_are_counted);
+	tcase_add_test(late, rejected_record_is_kept_as_it_was_sent_with_all_faults);
+	tcase_add_test(late, batches_of_one_turn_share_a_commit);
+	tcase_add_test(late, abandoned_batch_is_not_answered_and_its_records_are_committed);
+	tcase_add_test(late, empty_body_is_answered);
+	tcase_add_test(late, late_rejection_is_told_and_kept);
+	tcase_add_test(late, late_failure_of_a_commit_fails_what_was_put_meanwhile_too);
+	tcase_add_test(late, records_put_while_a_commit_is_under_way_wait_for_the_next);
+	tcase_add_test(late, batch_may_go_while_its_records_are_on_their_way);
+	tcase_add_test(late, end_of_ingest_does_not_acknowledge_what_is_on_its_way);
+	suite_add_tcase(suite, late);
 
 	TCase *full = tcase_create("full store");
 	tcase_add_checked_fixture(full, setup_small, teardown);
