@@ -160,7 +160,7 @@ static void refuse(struct http_request *request, const struct api *app, const st
 static int check_account(struct http_request *request, struct str name, struct str secret, void *arg, struct error *err)
 {
 	const struct api *app = arg;
-	struct user *user = http_request_user(request);
+	struct user *user = http_request_user_room(request);
 
 	if (accounts_check(app->store, name, secret, &user->account, err) < 0)
 		return -1;
@@ -172,7 +172,7 @@ static int check_producer(struct http_request *request, struct str name, struct 
                           struct error *err)
 {
 	const struct api *app = arg;
-	struct user *user = http_request_user(request);
+	struct user *user = http_request_user_room(request);
 
 	if (name.len > PRODUCER_NAME_MAX)
 		return error_set(err, ERROR_UNAUTHORIZED, "A producer's name has at most %d characters", PRODUCER_NAME_MAX);

@@ -16,14 +16,14 @@
 bool api_auth_account(struct http_request *request, void *app);
 bool api_auth_producer(struct http_request *request, void *app);
 
-/* admission.c, after api_auth_account: has the account made too many requests of a kind in this second, or has it too many
- * downloads in progress (429)? */
+/* admission.c, after api_auth_account: has the account made too many requests of a kind in this second, or has it too
+ * many downloads in progress (429)? */
 bool api_admit_sync(struct http_request *request, void *app);
 bool api_admit_async(struct http_request *request, void *app);
 bool api_admit_download(struct http_request *request, void *app);
 
-/* Who has been let in; they live as long as the request. An account whose id is "", a producer whose name is "" where the
- * route asks for the other, or nobody. */
+/* Who has been let in; they live as long as the request. The account's id is "", the producer's name is "" where the
+ * route asks for the other, or for neither. */
 const struct account *api_account(const struct http_request *request);
 const char *api_producer(const struct http_request *request);
 

@@ -8,8 +8,8 @@
 #include "http/http.h"
 #include "query/query.h"
 
-/* Answers 422 with all of them in invalid_parameters. The log names the parameters, not what was sent, unless queries are
- * logged (access_log_query). */
+/* Answers 422 with all of them in invalid_parameters. The log names the parameters, not what was sent, unless queries
+ * are logged (access_log_query). */
 void api_reply_invalid(struct http_request *request, const struct query_problems *problems);
 
 #endif

@@ -4,10 +4,11 @@
  *
  *	2026-11-24T14:20:11.123Z 192.0.2.7 abcd1234 GET /v2/reports/records 200 5123 1.204
  *
- * Time, remote address, who made it as the application names it (an account's id; producer:NAME), method, path, status, bytes of the answer's body, and
- * milliseconds from the end of the request's head to the answer's being handed to the system. Words are separated by
- * one space; "-" stands for what is not known. The path is as sent, without the query unless access_log_query says so
- * (nor what looks like one: from %3F, &, ; or = on), and what is not printable ASCII in it is written as %XX. Status 499 is a client that went away before its answer.
+ * Time, remote address, who made it as the application names it (an account's id; producer:NAME), method, path, status,
+ * bytes of the answer's body, and milliseconds from the end of the request's head to the answer's being handed to the
+ * system. Words are separated by one space; "-" stands for what is not known. The path is as sent, without the query
+ * unless access_log_query says so (nor what looks like one: from %3F, &, ; or = on), and what is not printable ASCII in
+ * it is written as %XX. Status 499 is a client that went away before its answer.
  * A download's line is written when it begins.
  */
 #ifndef CDRD_HTTP_ACCESS_H

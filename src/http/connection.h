@@ -134,8 +134,8 @@ void http_intake_fail(struct http_connection *connection, const struct http_faul
  * case. False when the connection is broken. */
 bool http_send(struct http_connection *connection, struct str head, struct buf *body);
 
-/* file.c: begins sending a part of a file after what is in the bufferevent; takes over `fd`; on_end(arg) is called at its
- * end. */
+/* file.c: begins sending a part of a file after what is in the bufferevent; takes over `fd`; on_end(arg) is called at
+ * its end. */
 void http_file_begin(struct http_connection *connection, int fd, uint64_t offset, uint64_t length,
                      void (*on_end)(void *arg), void *arg);
 /* Sends a piece. True when all is out; false when the rest waits for the socket, or the connection has been closed. */

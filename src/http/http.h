@@ -122,9 +122,10 @@ void http_request_url(const struct http_request *request, struct buf *out);
 
 #define HTTP_USER_ROOM 512
 
-/* Room in the request for what the application knows of who makes it: HTTP_USER_ROOM bytes, aligned for anything, all
- * zero until its route's `authenticate` writes there. It lives as long as the request. */
-void *http_request_user(const struct http_request *request);
+/* What the application knows of who makes the request: HTTP_USER_ROOM bytes, aligned for anything, all zero until its
+ * route's `authenticate` writes to the room for it. They live as long as the request. */
+const void *http_request_user(const struct http_request *request);
+void *http_request_user_room(struct http_request *request);
 
 /* What the access log calls who makes the request: `kind` and the name, one after the other. "-" if this is not called,
  * or memory is out. */
@@ -196,7 +197,7 @@ struct http_problem {
 	const char *detail;
 	struct str members; /* further ones, "name":value,... as JSON */
 	const char *cause;  /* for the log in place of the detail; may quote what the client has sent */
-	const char *brief;  /* for the log when clients' texts are to be kept out of it, which a cause of 5xx need not be */
+	const char *brief;  /* for the log when what clients sent is to be kept out of it; below 500 only */
 };
 void http_reply_with(struct http_request *request, const struct http_problem *problem);
 

@@ -89,8 +89,8 @@ static void write_problem(struct buf *out, const struct http_request *request, c
 	json_object_end(&j);
 }
 
-/* What the client has sent, which messages for it quote, is for the client alone unless queries are logged, too. What went
- * wrong here is told always. */
+/* What the client has sent, which messages for it quote, is for the client alone unless queries are logged, too. What
+ * went wrong here is told always. */
 static void add_cause(struct buf *out, const struct http_request *request, const struct http_problem *problem)
 {
 	const char *cause = problem->cause ? problem->cause : problem->detail ? problem->detail : "";

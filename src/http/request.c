@@ -118,9 +118,14 @@ struct str http_request_body(const struct http_request *request)
 	return buf_str(&request->body);
 }
 
-void *http_request_user(const struct http_request *request)
+const void *http_request_user(const struct http_request *request)
 {
-	return (void *)request->user;
+	return request->user;
+}
+
+void *http_request_user_room(struct http_request *request)
+{
+	return request->user;
 }
 
 void http_request_name_user(struct http_request *request, const char *kind, struct str name)

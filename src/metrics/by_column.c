@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * by_column.c: samples by column. Labels are the catalogue's names, never what a record holds, so that producers cannot make
- * new ones up; the values themselves are to be found by a summary that is grouped by the column.
+ * by_column.c: samples by column. Labels are the catalogue's names, never what a record holds, so that producers cannot
+ * make new ones up; the values themselves are to be found by a summary that is grouped by the column.
  */
 #include "metrics/by_column.h"
 

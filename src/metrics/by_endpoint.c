@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * by_endpoint.c: samples by endpoint. The label is the route's path ("/v2/reports/{id}"), never a request's, so that clients
- * cannot make new ones up; what no route took is "other". Statuses that were never answered have no sample.
+ * by_endpoint.c: samples by endpoint. The label is the route's path ("/v2/reports/{id}"), never a request's, so that
+ * clients cannot make new ones up; what no route took is "other". Statuses that were never answered have no sample.
  */
 #include "metrics/by_endpoint.h"
 

@@ -21,7 +21,8 @@
 static struct event_base *base;
 static struct config config;
 static struct http_server *server;
-static char calls[64]; /* of the routes' functions: 'u' for who it is, 'a' for admission, 'h' for the handler, 'e' for a file's end */
+/* Of the routes' functions: 'u' for who it is, 'a' for admission, 'h' for the handler, 'e' for a file's end. */
+static char calls[64];
 static bool user_was_clear;
 static struct http_request *waits; /* for its answer */
 
@@ -37,7 +38,7 @@ static void note(char call)
 
 static bool let_in(struct http_request *request, void *app)
 {
-	char *user = http_request_user(request);
+	char *user = http_request_user_room(request);
 
 	ck_assert_ptr_eq(app, &config);
 	note('u');
