@@ -276,7 +276,12 @@ static const struct str broken_lines[] = { BYTES("{"),
 	                                   BYTES(OBJECT("\"id\":\"a\",")),
 	                                   BYTES(OBJECT("\"id\"")),
 	                                   BYTES(OBJECT("\"id\":")),
-	                                   BYTES(",") };
+	                                   BYTES(","),
+	                                   BYTES(SMS "\""),
+	                                   BYTES(SMS "-"),
+	                                   BYTES("{\f}"),
+	                                   BYTES(OBJECT("\"id\":{\"a\":\v1}")),
+	                                   BYTES("[1,2") };
 
 START_TEST(a_broken_line_costs_only_itself)
 {
@@ -299,6 +304,74 @@ START_TEST(a_broken_line_costs_only_itself)
 	ck_assert_msg(second && third && second < third && !third[strlen("\n3 " SMS "\n")], "%s", transcript);
 	buf_free(&body);
 	buf_free(&out);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	int byte;
+	const char *why;
+} wrong_bytes[] = {
+	{ "{\"a\":1}}", 7, "parse error: only white space may follow" },
+	{ "{\"a\":1 \"b\":2}", 7, "parse error: , or } expected" },
+	{ "{\"a\" 1}", 5, "parse error: : expected after the name" },
+	{ "{\"a\":1,}", 7, "parse error: a name in quotes expected" },
+	{ "{\"a\":[1,]}", 8, "parse error: no value of JSON begins with this character" },
+	{ "{\"a\":[1 2]}", 8, "parse error: , or ] expected" },
+	{ "{\"a\":{\"b\"}}", 9, "parse error: : expected after the name" },
+	{ "{\"a\":nule}", 8, "lexical error: invalid string in json text." },
+	{ "{\"a\":-x}", 6, "lexical error: a digit is missing here" },
+	{ "{\"a\":1.}", 7, "lexical error: a digit is missing here" },
+	{ "{\"a\":01}", 6, "parse error: , or } expected" },
+	{ "{\"a\":\"\\x\"}", 7, "lexical error: no escape has this character after its \\" },
+	{ "{\"a\":\"\\u00g0\"}", 10, "lexical error: \\u needs four hexadecimal digits" },
+	{ "{\"a\":\"b\tc\"}", 7, "lexical error: control character in a text" },
+	{ "{\"a\":\"b", 7, "parse error: premature EOF" },
+	/* what is wrong with fields is of no account then */
+	{ "{\"product\":\"SMS\",\"smell\":1,\"id\":[],}", 35, "parse error: a name in quotes expected" },
+};
+
+START_TEST(first_byte_that_is_no_json_is_named)
+{
+	struct buf wanted = { 0 };
+	const char *text = wrong_bytes[_i].text;
+
+	buf_addf(&wanted, "1 : Not JSON at byte %d: %s | %s\n", wrong_bytes[_i].byte, wrong_bytes[_i].why, text);
+	read_every_way(PARSE_NDJSON, NULL, str_from(text), buf_cstr(&wanted));
+	buf_free(&wanted);
+}
+END_TEST
+
+START_TEST(fields_are_judged_by_the_product_that_is_named_after_them)
+{
+	read_every_way(PARSE_NDJSON, NULL,
+	               STR_LITERAL(SMS "\n{\"call_id\":\"c\",\"smell\":1,\"id\":[],\"product\":\"AMD\"}\n"
+	                               "{\"call_id\":\"c\",\"product\":\"AMD\"}\n{\"to\":\"5\",\"product\":\"SMS\"}\n"),
+	               "1 " SMS "\n2 smell: Unknown field of AMD; id: Must be a text, not an array | "
+	               "{\"call_id\":\"c\",\"smell\":1,\"id\":[],\"product\":\"AMD\"}\n"
+	               "3 {\"product\":\"AMD\",\"call_id\":\"c\"}\n4 {\"product\":\"SMS\",\"to\":\"5\"}\n");
+}
+END_TEST
+
+START_TEST(of_a_product_that_is_wrong_nothing_else_is_told)
+{
+	static const char *const bodies[][2] = {
+		{ "\"smell\":1,\"product\":\"NOPE\",\"id\":[]", "Unknown product \"NOPE\"" },
+		{ "\"product\":\"SMS\",\"id\":[],\"product\":\"AMD\",\"x\":1", "Given twice" },
+		{ "\"id\":[],\"product\":\"AMD\",\"product\":\"SMS\"", "Given twice" },
+		{ "\"id\":[],\"product\":[],\"x\":1", "Must be a text" },
+		{ "\"id\":[],\"x\":1", "Missing required field" },
+	};
+
+	for (size_t i = 0; i < COUNT(bodies); i++) {
+		struct buf body = { 0 }, wanted = { 0 };
+
+		buf_addf(&body, "{%s}\n" SMS, bodies[i][0]);
+		buf_addf(&wanted, "1 product: %s | {%s}\n2 " SMS "\n", bodies[i][1], bodies[i][0]);
+		read_every_way(PARSE_NDJSON, NULL, buf_str(&body), buf_cstr(&wanted));
+		buf_free(&body);
+		buf_free(&wanted);
+	}
 }
 END_TEST
 
@@ -637,6 +710,52 @@ START_TEST(msgpack_is_read)
 {
 	ck_assert_int_eq(read_every_way(PARSE_MSGPACK, NULL, packed[_i].body, packed[_i].transcript),
 	                 packed[_i].result);
+}
+END_TEST
+
+static void check_numbers(void *arg, const struct parse_item *item)
+{
+	const struct record *record = item->record;
+
+	ck_assert_msg(item->faults_count == 0, "%s", item->faults_count > 0 ? item->faults[0].reason : "");
+	for (uint8_t i = 0; i < record->product->columns_count; i++) {
+		if (record->product->columns[i].kind == CATALOG_JSON)
+			ck_assert_msg(str_is(record->values[i], "[\"" X100 X100 "\"]"), "%.*s",
+			              STR_ARGS(record->values[i]));
+		else
+			ck_assert_msg(record->values[i].len == 309 && memcmp(record->values[i].p, "1000", 4) == 0,
+			              "column %d: %.*s", i, STR_ARGS(record->values[i]));
+	}
+	*(int *)arg += 1;
+}
+
+/* Every value is made on reading, 309 digits long, and another text in their midst: the memory they lie in grows. */
+START_TEST(numbers_of_msgpack_stay_as_they_are_while_others_come)
+{
+	struct parse_limits wide = { .line_max_bytes = 1 << 20, .value_max_bytes = 400, .depth_max = 4 };
+	const struct catalog_product *product = catalog_product_find(STR_LITERAL("REPORTS-USAGE"));
+	struct buf body = { 0 };
+	int items = 0;
+	struct parser *parser = parser_new(PARSE_MSGPACK, &wide, NULL, check_numbers, &items);
+	struct error err;
+
+	buf_add_char(&body, '\xde');
+	buf_add_char(&body, '\0');
+	buf_add_char(&body, (char)(product->columns_count + 1));
+	buf_addf(&body, "\xa7product\xad%.*s", STR_ARGS(product->name));
+	for (uint8_t i = 0; i < product->columns_count; i++) {
+		static const char number[] = "\xcb\x7f\xe1\xcc\xf3\x85\xeb\xc8\xa0"; /* 1e308 */
+
+		buf_addf(&body, "\xd9%c%.*s", (char)product->columns[i].name.len, STR_ARGS(product->columns[i].name));
+		if (product->columns[i].kind == CATALOG_JSON)
+			buf_addf(&body, "\x91\xd9\xc8%s", X100 X100);
+		else
+			buf_add(&body, number, sizeof(number) - 1);
+	}
+	ck_assert_int_eq(parser_feed(parser, body.data, body.len, &err), 0);
+	ck_assert_int_eq(items, 1);
+	parser_free(parser);
+	buf_free(&body);
 }
 END_TEST
 
@@ -1000,6 +1119,9 @@ Suite *suite_parse(void)
 
 	tcase_add_loop_test(json, lines_are_read, 0, COUNT(lines));
 	tcase_add_loop_test(json, a_broken_line_costs_only_itself, 0, COUNT(broken_lines));
+	tcase_add_loop_test(json, first_byte_that_is_no_json_is_named, 0, COUNT(wrong_bytes));
+	tcase_add_test(json, fields_are_judged_by_the_product_that_is_named_after_them);
+	tcase_add_test(json, of_a_product_that_is_wrong_nothing_else_is_told);
 	tcase_add_test(json, line_of_just_the_length_allowed_is_taken);
 	tcase_add_test(json, product_of_the_body_is_that_of_records_that_name_none);
 	tcase_add_test(json, fields_beyond_all_columns_are_told_by_the_first_that_are_wrong);
@@ -1011,6 +1133,7 @@ Suite *suite_parse(void)
 	tcase_add_test(json, json_is_an_array_or_lines_by_its_first_byte);
 	suite_add_tcase(suite, json);
 	tcase_add_loop_test(msgpack, msgpack_is_read, 0, COUNT(packed));
+	tcase_add_test(msgpack, numbers_of_msgpack_stay_as_they_are_while_others_come);
 	tcase_add_test(msgpack, deep_msgpack_takes_no_stack);
 	suite_add_tcase(suite, msgpack);
 	tcase_add_loop_test(csv, csv_is_read, 0, COUNT(tables));
