@@ -233,8 +233,8 @@ static struct event_base *make_base(void)
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 	base = event_base_new_with_config(config);
 	event_config_free(config);
-	/* The last one is for background work, which lets requests go first; what is given none has the middle one. */
-	if (base && event_base_priority_init(base, 3) != 0) {
+	/* The first one is for what measures the loop; the order of work is that of tasks. */
+	if (base && event_base_priority_init(base, 2) != 0) {
 		event_base_free(base);
 		return NULL;
 	}
@@ -311,14 +311,14 @@ static int start_store(struct daemon *d, struct error *err)
 	if (!d->disk)
 		return -1;
 	d->retention = retention_new(d->base, &d->config, d->store);
-	d->ingest = ingest_new(d->base, &d->config, d->store);
+	d->ingest = ingest_new(d->tasks, &d->config, d->store);
 	if (!d->retention || !d->ingest)
 		return error_set(err, ERROR_NOMEM, "ingest: out of memory");
 	ingest_watch_disk(d->ingest, d->disk);
 	d->callbacks = callbacks_new(d->base, &d->config, d->store, err);
 	if (!d->callbacks)
 		return -1;
-	d->reports = reports_new(d->base, &d->config, d->store, d->callbacks, err);
+	d->reports = reports_new(d->tasks, &d->config, d->store, d->callbacks, err);
 	if (!d->reports)
 		return -1;
 	reports_watch_disk(d->reports, d->disk);
@@ -329,7 +329,7 @@ static int start_store(struct daemon *d, struct error *err)
 	if (!d->limits)
 		return -1;
 	reports_on_end(d->reports, billing_charge_report, d->billing);
-	d->closing = closing_new(&(struct closing_context){ d->base, &d->config, d->store, d->ingest, d->reports });
+	d->closing = closing_new(&(struct closing_context){ d->tasks, &d->config, d->store, d->ingest, d->reports });
 	return d->closing ? 0 : error_set(err, ERROR_NOMEM, "deleted accounts: out of memory");
 }
 
@@ -348,7 +348,7 @@ static int start_http(struct daemon *d, struct error *err)
 	};
 	if (cursor_key_load(&d->app.cursor_key, d->config.data_dir, err) != 0)
 		return -1;
-	d->http = http_server_new(d->base, &d->config, api_routes, &d->app, err);
+	d->http = http_server_new(d->tasks, &d->config, api_routes, &d->app, err);
 	if (!d->http)
 		return -1;
 	d->app.http = d->http;
@@ -360,6 +360,7 @@ static int start_admin(struct daemon *d, struct error *err)
 {
 	struct admin_context context = {
 		.base = d->base,
+		.tasks = d->tasks,
 		.config = &d->config,
 		.audit = d->audit,
 		.store = d->store,
@@ -397,7 +398,7 @@ static int start_metrics(struct daemon *d, struct error *err)
 		.started_us = d->started_us,
 	};
 
-	d->metrics = metrics_new(d->base, &d->config, &sources, err);
+	d->metrics = metrics_new(d->tasks, &d->config, &sources, err);
 	return d->metrics ? 0 : -1;
 }
 

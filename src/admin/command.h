@@ -17,8 +17,8 @@
  *		admin_reply_send(reply);
  *	}
  *
- * A long command works in slices of at most 10 ms: it keeps its state in a struct of its own, which admin_reply_later
- * brings it back to in the next turn, says how far it is with progress lines, and frees its state in on_close when the
+ * A long command works in slices, a task of the loop's (base/task.h): it keeps its state in a struct of its own, which
+ * admin_reply_later brings it back to, says how far it is with progress lines, and frees its state in on_close when the
  * client goes away first; job.h does that for work that has steps. cdrctl shows whatever result it gets: an object as
  * lines of keys and values, an array of objects as a table. See ctl/render.h for what names of keys do there.
  */
@@ -60,11 +60,12 @@ void admin_reply_error(struct admin_reply *reply, const struct error *err);
  * handler that returns without having answered. */
 void admin_reply_on_close(struct admin_reply *reply, void (*on_close)(void *arg), void *arg);
 
-/* Calls fn(arg) in the next turn of the loop, unless the reply is dead by then. One at a time. */
-void admin_reply_later(struct admin_reply *reply, void (*fn)(void *arg), void *arg);
+/* Calls fn(arg, deadline_us) in a later turn of the loop, unless the reply is dead by then; it works until about
+ * deadline_us of clock_monotonic_us. One at a time. */
+void admin_reply_later(struct admin_reply *reply, void (*fn)(void *arg, int64_t deadline_us), void *arg);
 
 /* The same once the client has read all that was written to it: what a slow one does not read costs no memory. */
-void admin_reply_when_read(struct admin_reply *reply, void (*fn)(void *arg), void *arg);
+void admin_reply_when_read(struct admin_reply *reply, void (*fn)(void *arg, int64_t deadline_us), void *arg);
 bool admin_reply_is_read(const struct admin_reply *reply);
 
 /* A line of the command's own before the answer, which only its client understands: an object, begun; keys and values;

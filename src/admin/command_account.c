@@ -121,11 +121,13 @@ static bool list_account(void *arg, const struct account *account)
 	return --listing->slice_left > 0;
 }
 
-static void list_slice(void *arg)
+static void list_slice(void *arg, int64_t deadline_us)
 {
 	struct listing *listing = arg;
 	struct admin_reply *reply = listing->reply;
 	struct error err;
+
+	(void)deadline_us;
 	listing->slice_left = LIST_SLICE;
 	int result = accounts_each_from(listing->store, str_from(listing->last), list_account, listing, &err);
 	if (result == 0 && listing->slice_left == 0) {
@@ -153,7 +155,7 @@ void admin_account_list(const struct admin_context *context, const struct args *
 	*listing = (struct listing){ context->store, reply, admin_reply_result(reply), "", 0 };
 	json_array_begin(listing->json);
 	admin_reply_on_close(reply, free, listing);
-	list_slice(listing);
+	admin_reply_later(reply, list_slice, listing);
 }
 
 void admin_account_show(const struct admin_context *context, const struct args *args, struct admin_reply *reply)

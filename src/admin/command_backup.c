@@ -24,7 +24,6 @@
 #include "base/clock.h"
 #include "backup/backup.h"
 
-#define SLICE_US 4000
 #define KEEP_MAX 1000000 /* of --keep, which is cdrctl's; both sides check it */
 
 struct backing_up {
@@ -136,10 +135,10 @@ static bool take_event(struct backing_up *job, int64_t deadline_us)
 	return true;
 }
 
-static void go_on(void *arg)
+static void go_on(void *arg, int64_t deadline_us)
 {
 	struct backing_up *job = arg;
-	int64_t deadline_us = clock_monotonic_us() + SLICE_US;
+
 	do {
 		if (!take_event(job, deadline_us))
 			return;

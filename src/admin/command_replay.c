@@ -20,7 +20,6 @@
 
 #define SLICE_ENTRIES 64
 #define SLICE_BYTES ((size_t)256 << 10)
-#define SLICE_US 4000
 #define ERRORS_MAX 100
 
 struct replay;
@@ -125,7 +124,7 @@ static void write_progress(struct replay *replay)
 
 /* --- slices --- */
 
-static void slice(void *arg);
+static void slice(void *arg, int64_t deadline_us);
 
 static void drop_settled(struct replay *replay)
 {
@@ -230,13 +229,12 @@ static bool take_entry(void *arg, const struct quarantine_entry *entry)
 	       replay->slice_bytes < SLICE_BYTES;
 }
 
-static void slice(void *arg)
+static void slice(void *arg, int64_t deadline_us)
 {
 	struct replay *replay = arg;
 	struct error err;
 	replay->items_count = 0;
 	replay->slice_bytes = 0;
-	int64_t deadline_us = clock_monotonic_us() + SLICE_US;
 	int result = pick_slice(&replay->pick, deadline_us, take_entry, replay, &replay->picked_all, &err);
 	if (result != 0 && replay->failure.code == ERROR_NONE)
 		replay->failure = err;
@@ -269,7 +267,9 @@ static void on_data(void *arg, const char *data, size_t len)
 
 static void on_end(void *arg)
 {
-	slice(arg);
+	struct replay *replay = arg;
+
+	admin_reply_later(replay->reply, slice, replay);
 }
 
 static int check_replacement(const struct replay *replay, const struct args *args, struct error *err)
@@ -318,5 +318,5 @@ void admin_quarantine_replay(const struct admin_context *context, const struct a
 	}
 	admin_reply_on_close(reply, on_close, replay);
 	if (!replaces)
-		slice(replay);
+		admin_reply_later(reply, slice, replay);
 }

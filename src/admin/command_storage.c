@@ -9,7 +9,6 @@
 #include "admin/command.h"
 #include "base/clock.h"
 
-#define SLICE_US 5000
 
 struct listing {
 	struct admin_reply *reply;
@@ -94,11 +93,10 @@ static void finish(struct listing *listing)
 	free(listing);
 }
 
-static void go_on(void *arg)
+static void go_on(void *arg, int64_t deadline_us)
 {
 	struct listing *listing = arg;
 	struct error err;
-	int64_t deadline_us = clock_monotonic_us() + SLICE_US;
 	int32_t day;
 	while (find_day(listing->store, listing->next, &day) && day <= listing->last) {
 		if (list_day(listing, day, &err) != 0) {
@@ -136,7 +134,7 @@ void admin_storage(const struct admin_context *context, const struct args *args,
 		listing->last = listing->next;
 	admin_reply_on_close(reply, free, listing);
 	json_array_begin(admin_reply_result(reply));
-	go_on(listing);
+	admin_reply_later(reply, go_on, listing);
 }
 
 void admin_seal(const struct admin_context *context, const struct args *args, struct admin_reply *reply)

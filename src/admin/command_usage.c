@@ -10,7 +10,6 @@
 #include "billing/billing.h"
 #include "billing/statement.h"
 
-#define SLICE_US 5000
 #define NO_PLAN "-"
 
 /* --- account plan --- */
@@ -119,12 +118,12 @@ static void write_statement(struct json *j, const struct work *work)
 	buf_free(&day);
 }
 
-static void go_on(void *arg)
+static void go_on(void *arg, int64_t deadline_us)
 {
 	struct work *work = arg;
 	struct admin_reply *reply = work->reply;
 	struct error err;
-	switch (statement_step(work->statement, clock_monotonic_us() + SLICE_US, &err)) {
+	switch (statement_step(work->statement, deadline_us, &err)) {
 	case STATEMENT_MORE:
 		admin_reply_later(reply, go_on, work);
 		return;
@@ -171,5 +170,5 @@ void admin_usage(const struct admin_context *context, const struct args *args, s
 		return;
 	}
 	admin_reply_on_close(reply, work_free, work);
-	go_on(work);
+	admin_reply_later(reply, go_on, work);
 }

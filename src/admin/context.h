@@ -12,6 +12,7 @@
 #include "base/disk.h"
 #include "base/error.h"
 #include "base/lag.h"
+#include "base/task.h"
 #include "callback/callback.h"
 #include "http/http.h"
 #include "ingest/ingest.h"
@@ -23,6 +24,7 @@
 /* What commands may touch. All stay the caller's. */
 struct admin_context {
 	struct event_base *base;
+	struct tasks *tasks;
 	struct config *config;
 	struct audit *audit; /* NULL: changes stand in the log alone */
 	struct store *store;

@@ -4,17 +4,13 @@
  */
 #include "admin/job.h"
 
-#include "base/clock.h"
-
-#define SLICE_US 5000
-
 static void job_free(void *arg)
 {
 	struct admin_job *job = arg;
 	job->kind->free(job);
 }
 
-static void go_on(void *arg)
+static void go_on(void *arg, int64_t deadline_us)
 {
 	struct admin_job *job = arg;
 	const struct admin_job_kind *kind = job->kind;
@@ -22,7 +18,7 @@ static void go_on(void *arg)
 	struct error err;
 	bool done;
 	/* Freed before the answer: who gets that may count on it that nothing is left of a job that failed. */
-	if (kind->step(job, clock_monotonic_us() + SLICE_US, &done, &err) != 0) {
+	if (kind->step(job, deadline_us, &done, &err) != 0) {
 		kind->free(job);
 		admin_reply_error(reply, &err);
 		return;
@@ -44,5 +40,5 @@ void admin_job_begin(struct admin_job *job, const struct admin_job_kind *kind, s
 {
 	*job = (struct admin_job){ kind, reply };
 	admin_reply_on_close(reply, job_free, job);
-	go_on(job);
+	admin_reply_later(reply, go_on, job);
 }

@@ -165,7 +165,8 @@ static bool is_over(const struct session *session)
 		return false;
 	if (session->gone)
 		return true;
-	return (idle || body_wanted(session)) && !event_pending(session->work_event, EV_TIMEOUT, NULL);
+	return (idle || body_wanted(session)) && !event_pending(session->work_event, EV_TIMEOUT, NULL) &&
+	       session->task.state == TASK_IDLE;
 }
 
 /* Closes it if that is due, or waits for what is next. */
@@ -179,6 +180,13 @@ static void settle(struct session *session)
 		event_add(session->read_event, NULL);
 	else
 		event_del(session->read_event);
+}
+
+static void resume(struct session *session)
+{
+	struct error err;
+
+	MAY_FAIL(task_start(&session->task, &err)); /* it is the daemon's own: this cannot fail */
 }
 
 static void on_read(evutil_socket_t fd, short what, void *arg)
@@ -200,7 +208,7 @@ static void on_write(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	session_flush(session);
 	if (session->out.len == 0 && session->reply.later_waits)
-		session_wake(session);
+		resume(session);
 	if (session->out.len == 0)
 		take_input(session);
 	settle(session);
@@ -209,14 +217,27 @@ static void on_write(evutil_socket_t fd, short what, void *arg)
 static void on_work(evutil_socket_t fd, short what, void *arg)
 {
 	struct session *session = arg;
-	void (*later)(void *) = session->reply.later;
+
 	(void)fd;
 	(void)what;
+	take_input(session);
+	settle(session);
+}
+
+static void on_slice(void *arg, int64_t deadline_us)
+{
+	struct session *session = arg;
+	void (*later)(void *, int64_t) = session->reply.later;
+
 	if (later && !session->broken && !(session->reply.later_waits && session->out.len > 0)) {
 		session->reply.later = NULL;
 		session->reply.later_waits = false;
-		later(session->reply.later_arg);
+		later(session->reply.later_arg, deadline_us);
 	}
+	if (!session->reply.later || session->reply.later_waits)
+		task_cancel(&session->task);
+	if (session->reply.later && session->out.len == 0)
+		resume(session);
 	take_input(session);
 	settle(session);
 }
@@ -246,6 +267,7 @@ void session_open(struct admin *admin, int fd, uid_t uid, pid_t pid, const struc
 	session->pid = pid;
 	session->in.max_bytes = SESSION_LINE_MAX + 2 * SESSION_PIECE_MAX;
 	session->reply.session = session;
+	task_init(&session->task, admin->context.tasks, "", TASK_ADMIN, on_slice, session);
 	TAILQ_INSERT_TAIL(&admin->sessions, session, link);
 	admin->sessions_count++;
 	if (!make_events(session)) {
@@ -276,6 +298,7 @@ void session_close(struct session *session)
 	free_event(session->read_event);
 	free_event(session->write_event);
 	free_event(session->work_event);
+	task_cancel(&session->task);
 	close(session->fd);
 	buf_free(&session->in);
 	buf_free(&session->out);

@@ -47,7 +47,7 @@ struct admin_reply {
 	void (*on_close)(void *arg);
 	void *on_close_arg;
 	bool later_waits; /* for the client to have read all */
-	void (*later)(void *arg);
+	void (*later)(void *arg, int64_t deadline_us);
 	void *later_arg;
 	struct session_body body;
 };
@@ -60,7 +60,8 @@ struct session {
 	pid_t pid;
 	struct event *read_event;
 	struct event *write_event;
-	struct event *work_event; /* the next turn: what handlers left for later, and the next command */
+	struct event *work_event; /* the next turn: the next command, or the end */
+	struct task task;         /* what handlers left for later */
 
 	struct buf in;
 	size_t scanned; /* bytes of `in` in which there is no line's end */

@@ -135,12 +135,14 @@ void admin_reply_on_close(struct admin_reply *reply, void (*on_close)(void *arg)
 	reply->on_close_arg = arg;
 }
 
-void admin_reply_later(struct admin_reply *reply, void (*fn)(void *arg), void *arg)
+void admin_reply_later(struct admin_reply *reply, void (*fn)(void *arg, int64_t deadline_us), void *arg)
 {
+	struct error err;
+
 	reply->later = fn;
 	reply->later_arg = arg;
 	reply->later_waits = false;
-	session_wake(reply->session);
+	MAY_FAIL(task_start(&reply->session->task, &err)); /* it is the daemon's own: this cannot fail */
 }
 
 bool admin_reply_is_read(const struct admin_reply *reply)
@@ -148,7 +150,7 @@ bool admin_reply_is_read(const struct admin_reply *reply)
 	return reply->session->out.len == 0;
 }
 
-void admin_reply_when_read(struct admin_reply *reply, void (*fn)(void *arg), void *arg)
+void admin_reply_when_read(struct admin_reply *reply, void (*fn)(void *arg, int64_t deadline_us), void *arg)
 {
 	admin_reply_later(reply, fn, arg);
 	reply->later_waits = true;

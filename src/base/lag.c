@@ -103,12 +103,3 @@ int64_t lag_turn_us(struct event_base *base)
 		return 0;
 	return (int64_t)(now.tv_sec - begun.tv_sec) * CLOCK_US_PER_SECOND + now.tv_usec - begun.tv_usec;
 }
-
-int64_t lag_slice_us(struct event_base *base, int64_t wanted_us, int64_t least_us)
-{
-	int64_t left_us = LAG_TURN_US - lag_turn_us(base);
-
-	if (left_us < least_us)
-		left_us = least_us;
-	return wanted_us < left_us ? wanted_us : left_us;
-}

@@ -15,7 +15,6 @@
 #include "base/histogram.h"
 
 #define LAG_PERIOD_US 5000
-#define LAG_TURN_US 8000 /* what a turn of the loop is to take with background work */
 
 struct lag;
 
@@ -34,9 +33,5 @@ int64_t lag_recent_max_us(const struct lag *lag);
 /* How long the turn of the loop that is under way has taken so far, by the wall clock: negative when that was set back.
  * 0 when it cannot be told. */
 int64_t lag_turn_us(struct event_base *base);
-
-/* How long a slice of background work may take now, so that the turn ends in time: what is wanted, or what is left of
- * LAG_TURN_US, or at least `least_us`. */
-int64_t lag_slice_us(struct event_base *base, int64_t wanted_us, int64_t least_us);
 
 #endif

@@ -13,9 +13,11 @@
 
 #include "base/clock.h"
 #include "base/invariant.h"
+#include "base/lag.h"
 #include "base/log.h"
 
 #define PASSED_OVER_MAX 3 /* turns that a priority may get nothing in */
+#define STEP_LEAST_US 1000 /* of a turn that has taken its time already */
 
 TAILQ_HEAD(task_queue, task);
 
@@ -28,7 +30,7 @@ struct task_owner {
 	LIST_ENTRY(task_owner) entry;
 	char id[TASK_OWNER_LEN];
 	size_t references; /* tasks that have it reserved */
-	size_t ready, waiting_count;
+	size_t ready, waiting_count; /* requests alone */
 	struct task_queue waiting; /* for one of the ready to end */
 	struct lane lanes[TASK_PRIORITIES];
 };
@@ -37,55 +39,69 @@ struct tasks {
 	struct event_base *base;
 	const struct config *config;
 	struct event *timer;
+	struct task_owner own; /* the daemon itself */
 	LIST_HEAD(, task_owner) owners;
 	TAILQ_HEAD(, lane) rings[TASK_PRIORITIES];
-	unsigned passed_over[TASK_PRIORITIES]; /* turns in a row */
-	struct timeval turn;                   /* the one that spent_us is about */
-	int64_t spent_us;
+	int passed_over[TASK_PRIORITIES]; /* turns in a row */
+	bool gave_way;                    /* to sockets, in the last turn */
 };
 
 /* --- the turn's time --- */
 
-static int64_t left_us(struct tasks *tasks)
+/* Negative when the turn has taken longer than it should. */
+static int64_t left_us(const struct tasks *tasks)
 {
-	struct timeval turn;
+	int64_t turn_us = lag_turn_us(tasks->base);
 
-	if (event_base_gettimeofday_cached(tasks->base, &turn) != 0 || turn.tv_sec != tasks->turn.tv_sec ||
-	    turn.tv_usec != tasks->turn.tv_usec) {
-		tasks->turn = turn;
-		tasks->spent_us = 0;
-	}
-	return TASK_TURN_US - tasks->spent_us;
+	return turn_us < 0 ? 0 : TASK_TURN_US - turn_us; /* the clock was set back: nobody knows */
 }
 
-static void run_step(struct tasks *tasks, struct task *task, int64_t slice_us)
+static void run_step(struct task *task, int64_t slice_us)
 {
-	int64_t begin_us = clock_monotonic_us();
-
-	task->step(task->arg, begin_us + slice_us);
-	tasks->spent_us += clock_monotonic_us() - begin_us;
+	if (slice_us < STEP_LEAST_US)
+		slice_us = STEP_LEAST_US;
+	task->step(task->arg, clock_monotonic_us() + (slice_us < TASK_STEP_US ? slice_us : TASK_STEP_US));
 }
 
 /* --- whose step is next --- */
 
-static int next_priority(const struct tasks *tasks)
+static struct task *first_task(const struct tasks *tasks, int priority)
 {
-	int next = TASK_PRIORITIES;
+	const struct lane *lane = TAILQ_FIRST(&tasks->rings[priority]);
 
-	for (int i = TASK_PRIORITIES - 1; i >= 0; i--) {
-		if (TAILQ_EMPTY(&tasks->rings[i]))
-			continue;
-		if (tasks->passed_over[i] > PASSED_OVER_MAX)
-			return i;
-		next = i;
-	}
-	return next;
+	return lane ? TAILQ_FIRST(&lane->queue) : NULL;
 }
 
-/* NULL: there is nothing to do. */
-static struct task *next_task(struct tasks *tasks)
+/* TASK_PRIORITIES: there is nothing to do. */
+static int highest_priority(const struct tasks *tasks)
 {
-	int priority = next_priority(tasks);
+	int i = 0;
+
+	while (i < TASK_PRIORITIES && TAILQ_EMPTY(&tasks->rings[i]))
+		i++;
+	return i;
+}
+
+/* The one that has been passed over for longest beyond what it may be; TASK_PRIORITIES: none has. */
+static int starving_priority(const struct tasks *tasks)
+{
+	int starving = TASK_PRIORITIES, most = 0;
+
+	for (int i = 0; i < TASK_PRIORITIES; i++) {
+		const struct task *task = first_task(tasks, i);
+		int beyond = tasks->passed_over[i] - (task && task->urgent ? 0 : PASSED_OVER_MAX);
+
+		if (!task || beyond <= most)
+			continue;
+		starving = i;
+		most = beyond;
+	}
+	return starving;
+}
+
+/* Its turn is over then. */
+static struct task *next_task(struct tasks *tasks, int priority)
+{
 	struct lane *lane;
 	struct task *task;
 
@@ -103,34 +119,70 @@ static struct task *next_task(struct tasks *tasks)
 
 static void run_next_turn(struct tasks *tasks)
 {
-	static const struct timeval now = { 0, 0 };
+	int64_t turn_us = lag_turn_us(tasks->base);
+	struct timeval rest = { 0, turn_us > 0 && turn_us < CLOCK_US_PER_SECOND ? turn_us : 0 };
 
-	/* A timer of zero, not event_active: an active event runs before the loop looks at sockets again. */
-	if (evtimer_pending(tasks->timer, NULL) || evtimer_add(tasks->timer, &now) == 0)
+	/* A timer, not event_active: an active event runs before the loop looks at sockets again. libevent counts from the
+	 * begin of this turn, and would have it overtake what has become due since. */
+	if (evtimer_pending(tasks->timer, NULL) || evtimer_add(tasks->timer, &rest) == 0)
 		return;
 	log_error("main", "cannot add a timer: tasks run before sockets are served");
 	event_active(tasks->timer, EV_TIMEOUT, 0);
 }
 
+/* Has the turn been long already, with a commit for instance? Then another one begins, in which sockets are served, but
+ * not twice in a row: under load all turns are long. */
+static bool gives_way(struct tasks *tasks)
+{
+	tasks->gave_way = left_us(tasks) < 0 && !tasks->gave_way;
+	return tasks->gave_way;
+}
+
+/* However much the turn has taken already, who starves gets a step and the highest priority gets one. */
+static void run_steps(struct tasks *tasks)
+{
+	struct task *task = next_task(tasks, starving_priority(tasks));
+
+	if (task)
+		run_step(task, task->urgent ? TASK_STEP_US : left_us(tasks));
+	while ((task = next_task(tasks, highest_priority(tasks)))) {
+		run_step(task, left_us(tasks));
+		if (left_us(tasks) <= 0)
+			break;
+	}
+}
+
 static void on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	struct tasks *tasks = arg;
-	int64_t slice_us = left_us(tasks);
-	struct task *task;
 
 	(void)fd;
 	(void)what;
-	for (int i = 0; i < TASK_PRIORITIES; i++)
-		tasks->passed_over[i] = TAILQ_EMPTY(&tasks->rings[i]) ? 0 : tasks->passed_over[i] + 1;
-	/* However much the turn has taken already, one step is made: otherwise other work could hold all tasks up. */
-	if (slice_us <= 0)
-		slice_us = TASK_STEP_US;
-	while (slice_us > 0 && (task = next_task(tasks))) {
-		run_step(tasks, task, slice_us < TASK_STEP_US ? slice_us : TASK_STEP_US);
-		slice_us = TASK_TURN_US - tasks->spent_us;
+	if (!gives_way(tasks)) {
+		for (int i = 0; i < TASK_PRIORITIES; i++)
+			tasks->passed_over[i] = TAILQ_EMPTY(&tasks->rings[i]) ? 0 : tasks->passed_over[i] + 1;
+		run_steps(tasks);
 	}
-	if (next_priority(tasks) != TASK_PRIORITIES)
+	if (highest_priority(tasks) != TASK_PRIORITIES)
 		run_next_turn(tasks);
+}
+
+bool tasks_turn_is_over(const struct tasks *tasks)
+{
+	return left_us(tasks) <= (highest_priority(tasks) == TASK_PRIORITIES ? 0 : TASK_STEP_US);
+}
+
+struct event_base *tasks_base(const struct tasks *tasks)
+{
+	return tasks->base;
+}
+
+static void init_owner(struct task_owner *owner, const char id[TASK_OWNER_LEN])
+{
+	memcpy(owner->id, id, TASK_OWNER_LEN);
+	TAILQ_INIT(&owner->waiting);
+	for (int i = 0; i < TASK_PRIORITIES; i++)
+		TAILQ_INIT(&owner->lanes[i].queue);
 }
 
 struct tasks *tasks_new(struct event_base *base, const struct config *config)
@@ -141,6 +193,7 @@ struct tasks *tasks_new(struct event_base *base, const struct config *config)
 		return NULL;
 	tasks->base = base;
 	tasks->config = config;
+	init_owner(&tasks->own, (const char[TASK_OWNER_LEN]){ 0 });
 	LIST_INIT(&tasks->owners);
 	for (int i = 0; i < TASK_PRIORITIES; i++)
 		TAILQ_INIT(&tasks->rings[i]);
@@ -155,17 +208,19 @@ void tasks_free(struct tasks *tasks)
 {
 	if (!tasks)
 		return;
-	INVARIANT(LIST_EMPTY(&tasks->owners));
+	INVARIANT(LIST_EMPTY(&tasks->owners) && tasks->own.references == 0);
 	event_free(tasks->timer);
 	free(tasks);
 }
 
 /* --- owners --- */
 
-static struct task_owner *find_owner(const struct tasks *tasks, const char id[TASK_OWNER_LEN])
+static struct task_owner *find_owner(struct tasks *tasks, const char id[TASK_OWNER_LEN])
 {
 	struct task_owner *owner;
 
+	if (id[0] == '\0')
+		return &tasks->own;
 	LIST_FOREACH(owner, &tasks->owners, entry)
 		if (memcmp(owner->id, id, TASK_OWNER_LEN) == 0)
 			return owner;
@@ -186,12 +241,14 @@ static struct task_owner *add_owner(struct tasks *tasks, const char id[TASK_OWNE
 
 	if (!owner)
 		return NULL;
-	memcpy(owner->id, id, TASK_OWNER_LEN);
-	TAILQ_INIT(&owner->waiting);
-	for (int i = 0; i < TASK_PRIORITIES; i++)
-		TAILQ_INIT(&owner->lanes[i].queue);
+	init_owner(owner, id);
 	LIST_INSERT_HEAD(&tasks->owners, owner, entry);
 	return owner;
+}
+
+static bool is_request(const struct task *task)
+{
+	return task->priority >= TASK_IDS && task->priority <= TASK_SUMMARIES;
 }
 
 static bool may_have_more(const struct tasks *tasks, const struct task_owner *owner)
@@ -207,11 +264,11 @@ static void make_ready(struct task *task)
 	struct lane *lane = &owner->lanes[task->priority];
 
 	INVARIANT(task->state == TASK_IDLE && owner);
+	owner->ready += is_request(task);
 	if (TAILQ_EMPTY(&lane->queue))
 		TAILQ_INSERT_TAIL(&task->tasks->rings[task->priority], lane, entry);
 	TAILQ_INSERT_TAIL(&lane->queue, task, entry);
 	task->state = TASK_READY;
-	owner->ready++;
 	run_next_turn(task->tasks);
 }
 
@@ -229,12 +286,12 @@ static void end_ready(struct task *task)
 	struct lane *lane = &owner->lanes[task->priority];
 	struct task *next;
 
-	INVARIANT(task->state == TASK_READY && owner->ready > 0);
+	INVARIANT(task->state == TASK_READY && (owner->ready > 0 || !is_request(task)));
 	TAILQ_REMOVE(&lane->queue, task, entry);
 	if (TAILQ_EMPTY(&lane->queue))
 		TAILQ_REMOVE(&task->tasks->rings[task->priority], lane, entry);
 	task->state = TASK_IDLE;
-	owner->ready--;
+	owner->ready -= is_request(task);
 	while (may_have_more(task->tasks, owner) && (next = TAILQ_FIRST(&owner->waiting))) {
 		stop_waiting(next);
 		make_ready(next);
@@ -243,22 +300,37 @@ static void end_ready(struct task *task)
 
 /* --- a task --- */
 
+static void on_pause_end(evutil_socket_t fd, short what, void *arg)
+{
+	struct task *task = arg;
+	struct error err;
+
+	(void)fd;
+	(void)what;
+	MAY_FAIL(task_start(task, &err)); /* its memory is reserved: this cannot fail */
+}
+
 void task_init(struct task *task, struct tasks *tasks, const char *owner, enum task_priority priority,
                void (*step)(void *arg, int64_t deadline_us), void *arg)
 {
 	*task = (struct task){ .tasks = tasks, .priority = priority, .state = TASK_IDLE, .step = step, .arg = arg };
 	owner_id(owner, task->owner_id);
+	evtimer_assign(&task->pause, tasks->base, on_pause_end, task);
+}
+
+/* An id is found in less than a step: it may begin in a turn that is over, but not without end. */
+static bool turn_has_time(const struct task *task)
+{
+	return left_us(task->tasks) > (task->priority <= TASK_IDS ? -TASK_TURN_US : 0);
 }
 
 bool task_try_now(struct task *task)
 {
-	struct tasks *tasks = task->tasks;
-	const struct task_owner *owner = find_owner(tasks, task->owner_id);
-	int64_t slice_us = left_us(tasks);
+	const struct task_owner *owner = find_owner(task->tasks, task->owner_id);
 
-	if (slice_us <= 0 || (owner && owner->ready > 0))
+	if (!turn_has_time(task) || (owner && is_request(task) && owner->ready > 0))
 		return false;
-	run_step(tasks, task, slice_us < TASK_STEP_US ? slice_us : TASK_STEP_US);
+	run_step(task, left_us(task->tasks));
 	return true;
 }
 
@@ -275,13 +347,26 @@ int task_reserve(struct task *task, struct error *err)
 	return 0;
 }
 
+static void stop(struct task *task)
+{
+	if (task->state == TASK_READY)
+		end_ready(task);
+	else if (task->state == TASK_WAITING)
+		stop_waiting(task);
+	else if (task->state == TASK_PAUSED)
+		event_del(&task->pause);
+	task->state = TASK_IDLE;
+}
+
 int task_start(struct task *task, struct error *err)
 {
+	if (task->state == TASK_PAUSED)
+		stop(task);
 	if (task->state != TASK_IDLE)
 		return 0;
 	if (task_reserve(task, err) < 0)
 		return -1;
-	if (may_have_more(task->tasks, task->owner)) {
+	if (!is_request(task) || may_have_more(task->tasks, task->owner)) {
 		make_ready(task);
 		return 0;
 	}
@@ -291,16 +376,33 @@ int task_start(struct task *task, struct error *err)
 	return 0;
 }
 
+int task_start_in(struct task *task, int64_t pause_us, struct error *err)
+{
+	struct timeval pause = { pause_us / CLOCK_US_PER_SECOND, pause_us % CLOCK_US_PER_SECOND };
+
+	if (pause_us <= 0)
+		return task_start(task, err);
+	if (task_reserve(task, err) < 0)
+		return -1;
+	stop(task);
+	if (evtimer_add(&task->pause, &pause) < 0)
+		return error_set(err, ERROR_NOMEM, "Out of memory for a task's timer");
+	task->state = TASK_PAUSED;
+	return 0;
+}
+
+void task_set_urgent(struct task *task, bool urgent)
+{
+	task->urgent = urgent;
+}
+
 void task_cancel(struct task *task)
 {
-	if (task->state == TASK_READY)
-		end_ready(task);
-	else if (task->state == TASK_WAITING)
-		stop_waiting(task);
+	stop(task);
 	if (!task->owner)
 		return;
 	INVARIANT(task->owner->references > 0);
-	if (--task->owner->references == 0) {
+	if (--task->owner->references == 0 && task->owner != &task->tasks->own) {
 		INVARIANT(task->owner->ready == 0 && task->owner->waiting_count == 0);
 		LIST_REMOVE(task->owner, entry);
 		free(task->owner);
@@ -308,7 +410,7 @@ void task_cancel(struct task *task)
 	task->owner = NULL;
 }
 
-size_t tasks_count(const struct tasks *tasks, const char *owner)
+size_t tasks_count(struct tasks *tasks, const char *owner)
 {
 	char id[TASK_OWNER_LEN];
 	const struct task_owner *found;

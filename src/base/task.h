@@ -2,13 +2,15 @@
 /*
  * task.h: one scheduler for work that is done in slices on the event loop.
  *
- * All tasks share TASK_TURN_US of a turn of the loop. A step gets at most TASK_STEP_US of it and is told its deadline.
- * What is left waits for the next turn, in which sockets are served first.
+ * All tasks share what is left of TASK_TURN_US of a turn of the loop after sockets and commits have been served. A step
+ * gets at most TASK_STEP_US of it and is told its deadline. What is left waits for the next turn, in which sockets are
+ * served first; whoever reads much from one asks tasks_turn_is_over when to stop.
  *
  * The task of the highest priority runs next; a lower priority with something to do gets a step every few turns at
- * least. Within a priority the owners (accounts) take turns, and an owner's tasks among themselves, so that an owner
- * gets its share and no more, however many tasks it has. Of an owner's tasks, at most sync_concurrent_max (a setting)
- * are under way at once; the others wait in the order in which they were started.
+ * least, an urgent task one in every turn. Within a priority the owners (accounts) take turns, and an owner's tasks
+ * among themselves, so that an owner gets its share and no more, however many tasks it has. Of an owner's requests
+ * (TASK_IDS to TASK_SUMMARIES), at most sync_concurrent_max (a setting) are under way at once; the others wait in the
+ * order in which they were started.
  *
  *	task_init(&task, tasks, account, TASK_PAGES, step, arg);
  *	if (!task_try_now(&task))
@@ -18,6 +20,7 @@
 #define CDRD_BASE_TASK_H
 
 #include <event2/event.h>
+#include <event2/event_struct.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -29,7 +32,18 @@
 #define TASK_STEP_US 2000
 #define TASK_OWNER_LEN 8
 
-enum task_priority { TASK_IDS, TASK_PAGES, TASK_CHANGES, TASK_SUMMARIES, TASK_PRIORITIES };
+/* Ingest and commits come between answers and ids, by events of their own. */
+enum task_priority {
+	TASK_ANSWERS, /* that are ready, and are being compressed */
+	TASK_IDS,
+	TASK_PAGES,
+	TASK_CHANGES,
+	TASK_SUMMARIES,
+	TASK_ADMIN,
+	TASK_REPORTS,
+	TASK_UPKEEP, /* sealing, and removing what is to go */
+	TASK_PRIORITIES
+};
 
 struct tasks;
 struct task_owner;
@@ -37,11 +51,13 @@ struct task_owner;
 /* Belongs to the caller, who cancels it before its memory goes. */
 struct task {
 	TAILQ_ENTRY(task) entry; /* of its owner's queue */
+	struct event pause;      /* its end, for task_start_in */
 	struct tasks *tasks;
 	struct task_owner *owner; /* NULL: nothing is reserved */
 	char owner_id[TASK_OWNER_LEN];
 	enum task_priority priority;
-	enum { TASK_IDLE, TASK_WAITING, TASK_READY } state;
+	bool urgent;
+	enum { TASK_IDLE, TASK_PAUSED, TASK_WAITING, TASK_READY } state;
 	void (*step)(void *arg, int64_t deadline_us);
 	void *arg;
 };
@@ -65,17 +81,28 @@ void task_init(struct task *task, struct tasks *tasks, const char *owner, enum t
  * tasks started: they come first. */
 bool task_try_now(struct task *task);
 
-/* Takes the memory that starting needs. ERROR_NOMEM. */
+/* Takes the memory that starting needs. ERROR_NOMEM, but not for the daemon's own work. */
 int task_reserve(struct task *task, struct error *err);
 
-/* Has its step called from the next turn of the loop on. Does nothing when it is started. ERROR_NOMEM, but not after
- * task_reserve. */
+/* Has its step called from the next turn of the loop on. Does nothing when it is started, unless task_start_in has: the
+ * pause ends now. ERROR_NOMEM, but not after task_reserve. */
 int task_start(struct task *task, struct error *err);
+
+/* The same after a pause of `pause_us`; of a task that is started, the next step waits that long. */
+int task_start_in(struct task *task, int64_t pause_us, struct error *err);
+
+/* An urgent one gets a step in every turn, because it must keep up with what other work leaves to it. */
+void task_set_urgent(struct task *task, bool urgent);
 
 /* Its step is not called any more; what was reserved is released. Does nothing when it is not started. */
 void task_cancel(struct task *task);
 
-/* How many tasks the owner has started, those that wait for others of its own included. */
-size_t tasks_count(const struct tasks *tasks, const char *owner);
+/* How many requests the owner has started, those that wait for others of its own included. */
+size_t tasks_count(struct tasks *tasks, const char *owner);
+
+/* Has this turn of the loop taken its time, or, if a task is to have some of it, all but that? For what is no task. */
+bool tasks_turn_is_over(const struct tasks *tasks);
+
+struct event_base *tasks_base(const struct tasks *tasks);
 
 #endif

@@ -27,6 +27,7 @@
 struct http_access;
 struct http_server;
 struct http_request;
+struct tasks;
 
 enum http_method { HTTP_GET, HTTP_POST, HTTP_DELETE, HTTP_HEAD, HTTP_METHODS };
 
@@ -47,9 +48,9 @@ struct http_route {
 	void (*handle)(struct http_request *request, void *app);
 };
 
-/* `routes` ends with a row whose path is NULL; routes, app and config stay the caller's and must outlive the server.
+/* `routes` ends with a row whose path is NULL; tasks, routes, app and config stay the caller's and must outlive the server.
  * `config` is read at each use, so a reload takes effect at once. SIGPIPE is ignored from here on. */
-struct http_server *http_server_new(struct event_base *base, const struct config *config,
+struct http_server *http_server_new(struct tasks *tasks, const struct config *config,
                                     const struct http_route *routes, void *app, struct error *err);
 
 /* Are all of these addresses, which http_listen_check has taken, loopback ones? */

@@ -12,10 +12,9 @@
 #include <inttypes.h>
 #include <sys/socket.h>
 
-#include "base/lag.h"
+#include "base/task.h"
 
 #define SLICE_BYTES (256 * 1024)
-#define SLICE_US 4000        /* of a turn of the loop, for all connections together; each gets a piece at least */
 #define PIECE_BYTES (16 * 1024) /* so that the clock is looked at often enough */
 #define FILL_BYTES 32768
 
@@ -148,17 +147,9 @@ static size_t take_piece(struct http_connection *c)
 	return used + piece.len;
 }
 
-/* Has this turn of the loop taken its time? The base knows when it began. */
-static bool turn_is_over(const struct http_server *server)
-{
-	int64_t us = lag_turn_us(server->base);
-
-	return us >= SLICE_US || us < 0;
-}
-
 bool http_intake_step(struct http_connection *c)
 {
-	for (size_t done = 0; done < SLICE_BYTES && (done == 0 || !turn_is_over(c->server));) {
+	for (size_t done = 0; done < SLICE_BYTES && (done == 0 || !tasks_turn_is_over(c->server->tasks));) {
 		size_t handled = take_piece(c);
 
 		if (c->state != HTTP_STATE_BODY)

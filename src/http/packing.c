@@ -8,11 +8,11 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/task.h"
 
 #define LEVEL 1           /* a page of 1000 records: 2 to 3 ms, and an eighth of its bytes */
 #define LENGTH_MIN 1400   /* what fits into a packet gains nothing */
 #define STEP_BYTES ((size_t)256 << 10)
-#define SLICE_US 4000
 
 struct packing {
 	struct http_request *request;
@@ -21,7 +21,7 @@ struct packing {
 	struct buf in; /* all of it */
 	size_t at;
 	struct buf out;
-	struct event *timer; /* NULL until the first pause */
+	struct task task;
 	struct isal_zstream stream;
 	uint8_t level_buf[ISAL_DEF_LVL1_DEFAULT];
 };
@@ -103,8 +103,7 @@ static void packing_free(void *arg)
 {
 	struct packing *packing = arg;
 
-	if (packing->timer)
-		event_free(packing->timer);
+	task_cancel(&packing->task);
 	buf_free(&packing->in);
 	buf_free(&packing->out);
 	free(packing);
@@ -161,39 +160,31 @@ static void give_up(struct packing *packing)
 	packing_free(packing);
 }
 
-static void go_on(struct packing *packing);
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
+static void on_slice(void *arg, int64_t deadline_us)
 {
-	(void)fd;
-	(void)what;
-	go_on(arg);
-}
-
-static bool pause_packing(struct packing *packing)
-{
-	static const struct timeval now = { 0, 0 };
-
-	if (!packing->timer) {
-		packing->timer = evtimer_new(packing->request->connection->server->base, on_timer, packing);
-		http_request_on_close(packing->request, packing_free, packing);
-	}
-	return packing->timer && evtimer_add(packing->timer, &now) == 0;
-}
-
-static void go_on(struct packing *packing)
-{
-	int64_t deadline_us = clock_monotonic_us() + SLICE_US;
+	struct packing *packing = arg;
+	struct error err;
 	bool right = true;
 
-	while (right && packing->at < packing->in.len) {
+	do {
 		right = step(packing);
-		if (right && packing->at < packing->in.len && clock_monotonic_us() >= deadline_us && pause_packing(packing))
-			return;
-	}
-	if (right)
+	} while (right && packing->at < packing->in.len && clock_monotonic_us() < deadline_us);
+	if (right && packing->at == packing->in.len)
 		answer(packing);
-	else
+	else if (!right || task_start(&packing->task, &err) < 0)
+		give_up(packing);
+}
+
+/* What is short is compressed at once if the turn has time for it. */
+static void begin(struct packing *packing)
+{
+	const char *user = packing->request->user_name.len > 0 ? buf_cstr(&packing->request->user_name) : NULL;
+	struct error err;
+
+	task_init(&packing->task, packing->request->connection->server->tasks, user ? user : "", TASK_ANSWERS,
+	          on_slice, packing);
+	http_request_on_close(packing->request, packing_free, packing);
+	if (!task_try_now(&packing->task) && task_start(&packing->task, &err) < 0)
 		give_up(packing);
 }
 
@@ -222,6 +213,6 @@ bool http_packing_begin(struct http_request *request, int status, const char *co
 	packing->stream.level_buf = packing->level_buf;
 	packing->stream.level_buf_size = sizeof(packing->level_buf);
 	packing->stream.gzip_flag = IGZIP_GZIP;
-	go_on(packing);
+	begin(packing);
 	return true;
 }

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/task.h"
 #include "http/connection.h"
 
 /* The clock moves by no more than this a tick, however long the loop was blocked in between. */
@@ -173,9 +174,10 @@ void http_server_free(struct http_server *server)
 	free(server);
 }
 
-struct http_server *http_server_new(struct event_base *base, const struct config *config,
+struct http_server *http_server_new(struct tasks *tasks, const struct config *config,
                                     const struct http_route *routes, void *app, struct error *err)
 {
+	struct event_base *base = tasks_base(tasks);
 	struct http_server *server = calloc(1, sizeof(*server));
 
 	if (!server)
@@ -183,6 +185,7 @@ struct http_server *http_server_new(struct event_base *base, const struct config
 	TAILQ_INIT(&server->connections);
 	TAILQ_INIT(&server->idle);
 	server->base = base;
+	server->tasks = tasks;
 	server->config = config;
 	server->routes = routes;
 	server->app = app;

@@ -19,6 +19,7 @@ struct http_connection;
 
 struct http_server {
 	struct event_base *base;
+	struct tasks *tasks;
 	const struct config *config;
 	const struct http_route *routes;
 	size_t routes_count;

@@ -153,7 +153,6 @@ static void commit(struct ingest *ingest, struct error *err)
 	store_commit_begin(ingest->store, on_committed, ingest);
 	ingest->commit.is_late = ingest->commit.under_way;
 	ingest->commit.err = NULL;
-	ingest->long_commit |= clock_monotonic_us() - ingest->commit.begin_us > LONG_TURN_US;
 }
 
 static void answer_settled(struct ingest *ingest)
@@ -216,12 +215,14 @@ void ingest_commit_soon(struct ingest *ingest)
 		event_add(ingest->commit_event, &delay);
 }
 
-struct ingest *ingest_new(struct event_base *base, const struct config *config, struct store *store)
+struct ingest *ingest_new(struct tasks *tasks, const struct config *config, struct store *store)
 {
+	struct event_base *base = tasks_base(tasks);
 	struct error err;
 	struct ingest *ingest = calloc(1, sizeof(*ingest));
 	if (!ingest)
 		return NULL;
+	ingest->tasks = tasks;
 	ingest->config = config;
 	ingest->store = store;
 	ingest->round = 1; /* batches begin at 0: in no round */
@@ -232,8 +233,7 @@ struct ingest *ingest_new(struct event_base *base, const struct config *config, 
 	TAILQ_INIT(&ingest->settled);
 	ingest->commit_event = evtimer_new(base, on_commit, ingest);
 	ingest->expiry_event = evtimer_new(base, ingest_on_expiry, ingest);
-	ingest->upkeep_event = evtimer_new(base, ingest_on_upkeep, ingest);
-	if (!ingest->commit_event || !ingest->expiry_event || !ingest->upkeep_event ||
+	if (!ingest->commit_event || !ingest->expiry_event ||
 	    check_init(&ingest->check, config, store, &err) != 0) {
 		ingest_free(ingest);
 		return NULL;
@@ -292,8 +292,8 @@ void ingest_free(struct ingest *ingest)
 		event_free(ingest->commit_event);
 	if (ingest->expiry_event)
 		event_free(ingest->expiry_event);
-	if (ingest->upkeep_event)
-		event_free(ingest->upkeep_event);
+	if (ingest->upkeep.tasks)
+		task_cancel(&ingest->upkeep);
 	ingest_puts_free(ingest);
 	check_free(&ingest->check);
 	buf_free(&ingest->raw);

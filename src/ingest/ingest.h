@@ -25,9 +25,10 @@
 
 struct ingest;
 struct ingest_batch;
+struct tasks;
 
-/* `config` and `store` stay the caller's and must outlive it. NULL when out of memory. */
-struct ingest *ingest_new(struct event_base *base, const struct config *config, struct store *store);
+/* `tasks`, `config` and `store` stay the caller's and must outlive it. NULL when out of memory. */
+struct ingest *ingest_new(struct tasks *tasks, const struct config *config, struct store *store);
 
 /* From now on, while the disk is low new batches are refused and those under way fail, with ERROR_FULL. The disk stays
  * the caller's. */

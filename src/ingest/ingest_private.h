@@ -18,12 +18,11 @@
 
 #include <sys/queue.h>
 
+#include "base/task.h"
 #include "ingest/check.h"
 #include "ingest/errors.h"
 #include "ingest/ingest.h"
 #include "record/encoding.h"
-
-#define LONG_TURN_US 5000 /* a turn of the loop that was this long is enough */
 
 TAILQ_HEAD(ingest_queue, ingest_batch);
 
@@ -60,14 +59,13 @@ struct ingest_commit {
 };
 
 struct ingest {
+	struct tasks *tasks;
 	const struct config *config;
 	struct store *store;
 	const struct disk *disk; /* NULL: not looked at */
 	struct event *commit_event;
 	struct event *expiry_event;
-	struct event *upkeep_event;
-	bool upkeep_gave_way; /* the last time */
-	bool long_commit;     /* since then */
+	struct task upkeep;
 	struct ingest_queue feeding, waiting, deciding, settled;
 	struct check check;
 	uint64_t round;
@@ -137,7 +135,7 @@ void ingest_batch_free(struct ingest_batch *batch);
 
 /* Begins the store's background work, a slice at a time. */
 void ingest_upkeep_begin(struct ingest *ingest);
-void ingest_on_upkeep(evutil_socket_t fd, short what, void *arg);
+void ingest_on_upkeep(void *arg, int64_t deadline_us);
 
 /* --- reject.c --- */
 

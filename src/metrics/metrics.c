@@ -95,7 +95,7 @@ static const struct http_route routes[] = {
 	{ 0 },
 };
 
-struct metrics *metrics_new(struct event_base *base, const struct config *config,
+struct metrics *metrics_new(struct tasks *tasks, const struct config *config,
                             const struct metrics_sources *sources, struct error *err)
 {
 	struct metrics *metrics = calloc(1, sizeof(*metrics));
@@ -107,7 +107,7 @@ struct metrics *metrics_new(struct event_base *base, const struct config *config
 	metrics->sources = *sources;
 	if (!config->metrics_listen[0])
 		return metrics;
-	metrics->server = http_server_new(base, config, routes, metrics, err);
+	metrics->server = http_server_new(tasks, config, routes, metrics, err);
 	if (metrics->server && http_server_listen(metrics->server, "metrics_listen", config->metrics_listen, err) == 0)
 		return metrics;
 	metrics_free(metrics);

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/lag.h"
 #include "base/log.h"
 #include "store/accounts.h"
 #include "store/erased.h"
@@ -21,15 +20,13 @@
 #define LOOK_FIRST_US CLOCK_US_PER_SECOND
 #define AFTER_ERROR_US (60 * CLOCK_US_PER_SECOND)
 #define ACCOUNTS_A_SLICE 250
-#define SLICE_US 4000
-#define SLICE_LEAST_US 1000
 #define REPORTS_A_SLICE 32
 
 enum stage { STAGE_LOOK, STAGE_REPORTS, STAGE_RECORDS };
 
 struct closing {
 	struct closing_context context;
-	struct event *timer;
+	struct task task;
 	enum stage stage;
 	char last[ACCOUNT_ID_LEN + 1];    /* of the accounts looked at in this round */
 	int looks_left;                   /* of the slice */
@@ -41,8 +38,10 @@ struct closing {
 
 static void run_in(struct closing *closing, int64_t us)
 {
-	struct timeval delay = { us / CLOCK_US_PER_SECOND, us % CLOCK_US_PER_SECOND };
-	event_add(closing->timer, &delay);
+	struct error err;
+
+	if (task_start_in(&closing->task, us, &err) < 0)
+		MAY_FAIL(task_start(&closing->task, &err)); /* without the pause: it is the daemon's own, this cannot fail */
 }
 
 /* --- looking for one that is due --- */
@@ -184,15 +183,13 @@ static int step(struct closing *closing, int64_t deadline_us, int64_t *pause_us,
 	return 0;
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
+static void on_slice(void *arg, int64_t deadline_us)
 {
 	struct closing *closing = arg;
 	int64_t pause_us = 0;
 	struct error err;
-	(void)fd;
-	(void)what;
-	int64_t slice_us = lag_slice_us(closing->context.base, SLICE_US, SLICE_LEAST_US);
-	if (step(closing, clock_monotonic_us() + slice_us, &pause_us, &err) != 0) {
+
+	if (step(closing, deadline_us, &pause_us, &err) != 0) {
 		log_error("privacy", "removing deleted accounts: %s", err.message);
 		purge_free(closing->purge);
 		closing->purge = NULL;
@@ -210,12 +207,7 @@ struct closing *closing_new(const struct closing_context *context)
 	if (!closing)
 		return NULL;
 	closing->context = *context;
-	closing->timer = evtimer_new(context->base, on_timer, closing);
-	if (!closing->timer) {
-		free(closing);
-		return NULL;
-	}
-	event_priority_set(closing->timer, event_base_get_npriorities(context->base) - 1);
+	task_init(&closing->task, context->tasks, "", TASK_UPKEEP, on_slice, closing);
 	begin_round(closing);
 	run_in(closing, LOOK_FIRST_US);
 	return closing;
@@ -226,7 +218,7 @@ void closing_free(struct closing *closing)
 	if (!closing)
 		return;
 	purge_free(closing->purge);
-	event_free(closing->timer);
+	task_cancel(&closing->task);
 	free(closing);
 }
 

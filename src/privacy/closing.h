@@ -12,9 +12,8 @@
 #ifndef CDRD_PRIVACY_CLOSING_H
 #define CDRD_PRIVACY_CLOSING_H
 
-#include <event2/event.h>
-
 #include "base/config.h"
+#include "base/task.h"
 #include "ingest/ingest.h"
 #include "report/report.h"
 #include "store/store.h"
@@ -23,7 +22,7 @@ struct closing;
 
 /* All stay the caller's and must outlive it. */
 struct closing_context {
-	struct event_base *base;
+	struct tasks *tasks;
 	const struct config *config;
 	struct store *store;
 	struct ingest *ingest;

@@ -36,13 +36,13 @@
 struct callbacks;
 struct report;
 struct reports;
+struct tasks;
 
 /*
- * Takes up the jobs that are on disk. config, store and callbacks stay the caller's and must outlive it; `callbacks`
- * may be NULL, callbacks then wait for the next start. Slices run at priority 2 where the base has three priorities,
- * behind what other events are ready, but at least every few dozen milliseconds.
+ * Takes up the jobs that are on disk. tasks, config, store and callbacks stay the caller's and must outlive it; `callbacks`
+ * may be NULL, callbacks then wait for the next start. Slices are a task of the priority TASK_REPORTS.
  */
-struct reports *reports_new(struct event_base *base, const struct config *config, struct store *store,
+struct reports *reports_new(struct tasks *tasks, const struct config *config, struct store *store,
                             struct callbacks *callbacks, struct error *err);
 
 /* From now on, no report is started while the disk is low; those that were started go on. The disk stays the caller's. */

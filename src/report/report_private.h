@@ -17,6 +17,7 @@
 
 #include <sys/queue.h>
 
+#include "base/task.h"
 #include "report/report.h"
 
 /* What a job needs while it is being made. */
@@ -58,7 +59,7 @@ struct report_queue {
 };
 
 struct reports {
-	struct event_base *base;
+	struct tasks *tasks;
 	const struct config *config;
 	struct store *store;
 	struct callbacks *callbacks;
@@ -74,8 +75,7 @@ struct reports {
 	uint64_t queues_made;
 
 	bool held;             /* a job could not be started: none is before the next tick */
-	struct event *slice;   /* the next one, when the loop has nothing better to do */
-	struct event *overdue; /* or when it has had no time for one for a while */
+	struct task slice;
 	struct event *tick;
 	int64_t tick_at_us;    /* monotonic */
 	struct reports_stats stats;

@@ -58,7 +58,7 @@ static int note_callback(void *arg, struct change *change, const struct callback
 	return table_note_callback(change, info, err);
 }
 
-struct reports *reports_new(struct event_base *base, const struct config *config, struct store *store,
+struct reports *reports_new(struct tasks *tasks, const struct config *config, struct store *store,
                             struct callbacks *callbacks, struct error *err)
 {
 	struct reports *reports = calloc(1, sizeof(*reports));
@@ -68,7 +68,7 @@ struct reports *reports_new(struct event_base *base, const struct config *config
 		return NULL;
 	}
 	TAILQ_INIT(&reports->queues);
-	reports->base = base;
+	reports->tasks = tasks;
 	reports->config = config;
 	reports->store = store;
 	reports->callbacks = callbacks;
@@ -128,8 +128,7 @@ void reports_free(struct reports *reports)
 		return;
 	secure_running(reports);
 	free_jobs(reports);
-	free_event(reports->slice);
-	free_event(reports->overdue);
+	task_cancel(&reports->slice);
 	free_event(reports->tick);
 	free(reports->dir);
 	free(reports);

@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * scheduler.c: when jobs run. One slice at a time, of the job whose turn it is, then back to the loop.
- *
- * The slice's event has the lowest priority: libevent looks at sockets again before it runs, so whatever requests are
- * there go first. A second event at the usual priority, OVERDUE_US later, sees to it that a loop that never rests still
- * makes reports, by a share that requests hardly notice.
+ * scheduler.c: when jobs run. One slice at a time, of the job whose turn it is, as one task of the loop's
+ * (base/task.h): requests go first, but not for ever.
  */
 #include "base/clock.h"
-#include "base/lag.h"
 #include "base/log.h"
 #include "report/report_private.h"
 
-#define SLICE_US 4000
-#define SLICE_LEAST_US 1000
-#define OVERDUE_US 25000
 #define TICK_US CLOCK_US_PER_SECOND
 #define EXPIRY_US 5000 /* of a tick */
-#define BACKGROUND_PRIORITY 2
 
 static struct timeval to_timeval(int64_t us)
 {
@@ -24,17 +16,6 @@ static struct timeval to_timeval(int64_t us)
 }
 
 /* --- slices --- */
-
-static void schedule_slice(struct reports *reports, int64_t pause_us)
-{
-	struct timeval next = to_timeval(pause_us);
-	struct timeval overdue = to_timeval(pause_us + OVERDUE_US);
-
-	if (event_pending(reports->slice, EV_TIMEOUT, NULL))
-		return;
-	if (event_add(reports->slice, &next) < 0 || event_add(reports->overdue, &overdue) < 0)
-		log_error("report", "cannot add a timer; the next second tries again");
-}
 
 /* Starts a job that may start. One a slice, since each start waits for the disk. */
 static bool start_next(struct reports *reports)
@@ -63,18 +44,19 @@ static bool step_next(struct reports *reports, int64_t deadline_us)
 	return job != NULL;
 }
 
-static void on_slice(evutil_socket_t fd, short what, void *arg)
+static void on_slice(void *arg, int64_t deadline_us)
 {
 	struct reports *reports = arg;
 	int64_t begin_us = clock_monotonic_us();
+	struct error err;
 
-	(void)fd;
-	(void)what;
-	event_del(reports->slice);
-	event_del(reports->overdue);
 	/* without either of them there is nothing to do before the next tick, or the next request */
-	if (start_next(reports) || step_next(reports, begin_us + lag_slice_us(reports->base, SLICE_US, SLICE_LEAST_US)))
-		schedule_slice(reports, reports->config->report_pause);
+	if (start_next(reports) || step_next(reports, deadline_us)) {
+		if (task_start_in(&reports->slice, reports->config->report_pause, &err) < 0)
+			log_error("report", "%s; the next second tries again", err.message);
+	} else {
+		task_cancel(&reports->slice);
+	}
 	int64_t took_us = clock_monotonic_us() - begin_us;
 
 	if (took_us > reports->stats.slice_us_max)
@@ -120,20 +102,20 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 void report_scheduler_wake(struct reports *reports)
 {
+	struct error err;
+
 	if (reports->running_count + reports->pending_count > 0)
-		schedule_slice(reports, 0);
+		MAY_FAIL(task_start(&reports->slice, &err)); /* it is the daemon's own: this cannot fail */
 }
 
 int report_scheduler_init(struct reports *reports, struct error *err)
 {
 	struct timeval tick = to_timeval(TICK_US);
 
-	reports->slice = evtimer_new(reports->base, on_slice, reports);
-	reports->overdue = evtimer_new(reports->base, on_slice, reports);
-	reports->tick = event_new(reports->base, -1, EV_PERSIST, on_tick, reports);
-	if (!reports->slice || !reports->overdue || !reports->tick || event_add(reports->tick, &tick) < 0)
+	task_init(&reports->slice, reports->tasks, "", TASK_REPORTS, on_slice, reports);
+	reports->tick = event_new(tasks_base(reports->tasks), -1, EV_PERSIST, on_tick, reports);
+	if (!reports->tick || event_add(reports->tick, &tick) < 0)
 		return error_set(err, ERROR_NOMEM, "reports: out of memory");
-	(void)event_priority_set(reports->slice, BACKGROUND_PRIORITY); /* a base without priorities will do */
 	reports->tick_at_us = clock_monotonic_us();
 	return 0;
 }

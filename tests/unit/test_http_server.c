@@ -14,11 +14,13 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/task.h"
 #include "http/http.h"
 
 #define TURNS_MAX 5000 /* of a millisecond: how long an answer may take */
 
 static struct event_base *base;
+static struct tasks *tasks;
 static struct config config;
 static struct http_server *server;
 /* Of the routes' functions: 'u' for who it is, 'a' for admission, 'h' for the handler, 'e' for a file's end. */
@@ -139,7 +141,9 @@ static void set_up(void)
 	base = event_base_new();
 	ck_assert_ptr_nonnull(base);
 	ck_assert_int_eq(config_init(&config, &err), 0);
-	server = http_server_new(base, &config, routes, &config, &err);
+	tasks = tasks_new(base, &config);
+	ck_assert_ptr_nonnull(tasks);
+	server = http_server_new(tasks, &config, routes, &config, &err);
 	ck_assert_msg(server != NULL, "%s", err.message);
 	ck_assert_msg(http_server_listen(server, "listen", "127.0.0.1:0", &err) == 0, "%s", err.message);
 }
@@ -147,6 +151,7 @@ static void set_up(void)
 static void tear_down(void)
 {
 	http_server_free(server);
+	tasks_free(tasks);
 	event_base_free(base);
 	config_free(&config);
 }

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "base/clock.h"
+#include "base/task.h"
 #include "ingest/check.h"
 #include "ingest/ingest.h"
 #include "ingest/ingest_private.h"
@@ -27,6 +28,7 @@ Suite *suite_ingest(void);
 static struct fixture f;
 static struct config config;
 static struct event_base *base;
+static struct tasks *tasks;
 static struct ingest *ingest;
 static struct error err;
 static struct check check;
@@ -40,7 +42,9 @@ static void begin(size_t day_map_bytes)
 	ASSERT_OK(config_init(&config, &err));
 	ASSERT_OK(accounts_add(f.store, ACCOUNT, NULL, NULL, "secret secret", &err));
 	base = event_base_new();
-	ingest = ingest_new(base, &config, f.store);
+	tasks = tasks_new(base, &config);
+	ck_assert_ptr_nonnull(tasks);
+	ingest = ingest_new(tasks, &config, f.store);
 	ck_assert_ptr_nonnull(ingest);
 }
 
@@ -58,6 +62,7 @@ static void teardown(void)
 {
 	check_free(&check);
 	ingest_free(ingest);
+	tasks_free(tasks);
 	event_base_free(base);
 	config_free(&config);
 	fixture_close(&f);
@@ -71,7 +76,7 @@ static void setup_late(void)
 	store_close(f.store);
 	f.options.engine = late_engine_begin(base);
 	fixture_start(&f);
-	ingest = ingest_new(base, &config, f.store);
+	ingest = ingest_new(tasks, &config, f.store);
 }
 
 static void teardown_late(void)
