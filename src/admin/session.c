@@ -166,7 +166,7 @@ static bool is_over(const struct session *session)
 	if (session->gone)
 		return true;
 	return (idle || body_wanted(session)) && !event_pending(session->work_event, EV_TIMEOUT, NULL) &&
-	       session->task.state == TASK_IDLE;
+	       !task_is_started(&session->task);
 }
 
 /* Closes it if that is due, or waits for what is next. */

@@ -391,6 +391,11 @@ int task_start_in(struct task *task, int64_t pause_us, struct error *err)
 	return 0;
 }
 
+bool task_is_started(const struct task *task)
+{
+	return task->state != TASK_IDLE;
+}
+
 void task_set_urgent(struct task *task, bool urgent)
 {
 	task->urgent = urgent;

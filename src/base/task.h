@@ -91,6 +91,9 @@ int task_start(struct task *task, struct error *err);
 /* The same after a pause of `pause_us`; of a task that is started, the next step waits that long. */
 int task_start_in(struct task *task, int64_t pause_us, struct error *err);
 
+/* Has it been started, if after a pause that is not over yet, and not been cancelled since? */
+bool task_is_started(const struct task *task);
+
 /* An urgent one gets a step in every turn, because it must keep up with what other work leaves to it. */
 void task_set_urgent(struct task *task, bool urgent);
 

@@ -104,7 +104,7 @@ void report_scheduler_wake(struct reports *reports)
 {
 	struct error err;
 
-	if (reports->running_count + reports->pending_count > 0)
+	if (reports->running_count + reports->pending_count > 0 && !task_is_started(&reports->slice))
 		MAY_FAIL(task_start(&reports->slice, &err)); /* it is the daemon's own: this cannot fail */
 }
 
