@@ -30,10 +30,23 @@ static struct job jobs[JOBS_MAX];
 static char order[4096]; /* of steps: '0' for the first job, ... */
 static size_t order_len;
 
+/* With precise times, as the daemon's is. */
+static struct event_base *make_base(void)
+{
+	struct event_config *event_config = event_config_new();
+	struct event_base *made;
+
+	ck_assert_ptr_nonnull(event_config);
+	event_config_set_flag(event_config, EVENT_BASE_FLAG_PRECISE_TIMER);
+	made = event_base_new_with_config(event_config);
+	ck_assert_ptr_nonnull(made);
+	event_config_free(event_config);
+	return made;
+}
+
 static void set_up(void)
 {
-	base = event_base_new();
-	ck_assert_ptr_nonnull(base);
+	base = make_base();
 	memset(&config, 0, sizeof(config));
 	config.sync_concurrent_max = 8;
 	tasks = tasks_new(base, &config);
@@ -280,6 +293,64 @@ START_TEST(what_runs_at_once_is_of_the_turns_time)
 }
 END_TEST
 
+START_TEST(urgent_task_gets_a_step_in_every_turn)
+{
+	start_job(0, "account1", TASK_PAGES, TASK_STEP_US, 100);
+	task_set_urgent(&start_job(1, "", TASK_UPKEEP, 100, 100)->task, true);
+	for (int i = 0; i < 20; i++)
+		run_a_turn();
+	/* A turn that comes late gives way to sockets once: every second one at least has it. */
+	ck_assert_msg(jobs[1].steps >= 9 && jobs[1].steps <= 20, "%d steps in 20 turns", jobs[1].steps);
+	ck_assert_int_ge(jobs[0].steps, 9);
+}
+END_TEST
+
+START_TEST(all_priorities_get_steps_beside_each_other)
+{
+	for (int i = 0; i < TASK_PRIORITIES; i++)
+		start_job(i, "", (enum task_priority)i, TASK_STEP_US, 100);
+	for (int i = 0; i < 100; i++)
+		run_a_turn();
+	for (int i = 0; i < TASK_PRIORITIES; i++)
+		ck_assert_msg(jobs[i].steps >= 4, "priority %d got %d steps in 100 turns", i, jobs[i].steps);
+	ck_assert_int_ge(jobs[0].steps, jobs[TASK_UPKEEP].steps);
+}
+END_TEST
+
+START_TEST(pause_holds_the_next_step_until_it_is_over_or_the_task_is_started)
+{
+	struct job *job = make_job(0, "", TASK_REPORTS, 10, 1);
+	int64_t begin_us = clock_monotonic_us();
+	struct error err;
+
+	ck_assert_int_eq(task_start_in(&job->task, 20000, &err), 0);
+	ck_assert(task_is_started(&job->task));
+	run_all();
+	ck_assert_int_eq(job->steps, 1);
+	ck_assert_int_ge(clock_monotonic_us() - begin_us, 20000);
+	ck_assert(!task_is_started(&job->task));
+	ck_assert_int_eq(task_start_in(&job->task, 3600 * CLOCK_US_PER_SECOND, &err), 0);
+	ck_assert_int_eq(task_start(&job->task, &err), 0);
+	run_all();
+	ck_assert_int_eq(job->steps, 2);
+	ck_assert_int_eq(task_start_in(&job->task, 3600 * CLOCK_US_PER_SECOND, &err), 0);
+	task_cancel(&job->task);
+	run_all();
+	ck_assert_int_eq(job->steps, 2);
+}
+END_TEST
+
+START_TEST(cap_does_not_hold_answers_that_are_ready)
+{
+	config.sync_concurrent_max = 1;
+	start_job(0, "account1", TASK_PAGES, 10, 2);
+	start_job(1, "account1", TASK_ANSWERS, 10, 2);
+	ck_assert_uint_eq(tasks_count(tasks, "account1"), 1);
+	run_all();
+	ck_assert_str_eq(order, "1100");
+}
+END_TEST
+
 START_TEST(cancelling_what_is_not_started_does_nothing)
 {
 	struct error err;
@@ -313,6 +384,10 @@ Suite *suite_task(void)
 	tcase_add_test(tcase, cap_does_not_hold_the_daemon_itself_and_0_is_none);
 	tcase_add_test(tcase, short_work_runs_at_once_unless_the_owner_has_some_already);
 	tcase_add_test(tcase, what_runs_at_once_is_of_the_turns_time);
+	tcase_add_test(tcase, urgent_task_gets_a_step_in_every_turn);
+	tcase_add_test(tcase, all_priorities_get_steps_beside_each_other);
+	tcase_add_test(tcase, pause_holds_the_next_step_until_it_is_over_or_the_task_is_started);
+	tcase_add_test(tcase, cap_does_not_hold_answers_that_are_ready);
 	tcase_add_test(tcase, cancelling_what_is_not_started_does_nothing);
 	suite_add_tcase(suite, tcase);
 	return suite;
