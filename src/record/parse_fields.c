@@ -3,7 +3,7 @@
  * parse_fields.c: from names and values to a record, and everything that can be wrong on the way.
  *
  * The reader of a format hands over a record field by field, in order. Each value is put in its place at once, on the
- * assumption that the product is that of the last record; parse_attempt_take does so for a value that is plainly right.
+ * assumption that the product is that of the last record; parse_attempt_text does so for a value that is plainly right.
  */
 #include "record/parse_json_token.h"
 #include "record/parse_private.h"
@@ -70,33 +70,34 @@ void parse_attempt_begin(struct parser *parser, struct parse_attempt *attempt)
 }
 
 /* The product is wrong, so that nothing can be said of the other fields. Always true, for parse_attempt_product. */
-static bool lose(struct parser *parser, struct parse_attempt *attempt, const char *format, struct str shown)
+static bool lose(struct parser *parser, struct parse_attempt *attempt, const char *reason, struct str shown)
 {
 	attempt->lost = true;
 	parse_faults_clear(parser);
-	parse_fault(parser, STR_LITERAL("product"), format, PARSE_SHOWN(shown));
+	parse_fault(parser, STR_LITERAL("product"), shown.len > 0 ? "%s \"%.*s\"" : "%s", reason, PARSE_SHOWN(shown));
 	return true;
 }
 
 bool parse_attempt_product(struct parser *parser, struct parse_attempt *attempt, enum parse_kind kind, struct str name)
 {
+	static const struct str none = { NULL, 0 };
 	const struct catalog_product *product = attempt->product;
 	bool again;
 
 	if (attempt->named)
-		return lose(parser, attempt, "Given twice", name);
+		return lose(parser, attempt, "Given twice", none);
 	attempt->named = true;
 	if (kind == PARSE_TEXT && product && str_equal(name, product->name))
 		return true;
 	if (kind != PARSE_TEXT && kind != PARSE_ABSENT)
-		return lose(parser, attempt, "Must be a text", name);
+		return lose(parser, attempt, "Must be a text", none);
 	product = kind == PARSE_TEXT ? catalog_product_find(name) : parser->product_default;
 	if (!product && kind == PARSE_ABSENT)
 		name = str_from(parser->product_name);
 	if (!product && name.len > 0)
-		return lose(parser, attempt, "Unknown product \"%.*s\"", name);
+		return lose(parser, attempt, "Unknown product", name);
 	if (!product)
-		return lose(parser, attempt, "Missing required field", name);
+		return lose(parser, attempt, "Missing required field", none);
 	if (product == attempt->product)
 		return true;
 	parser->assumed = product;

@@ -38,7 +38,7 @@ static bool make_room(struct map *map, size_t bytes)
 		return false;
 	}
 	buf_add_str(&more, buf_str(arena));
-	for (uint8_t i = 0; product && i < product->columns_count; i++) {
+	for (uint8_t i = 0; arena->len > 0 && product && i < product->columns_count; i++) {
 		struct str *value = &map->parser->record.values[i];
 
 		if (value->p && value->p >= arena->data && value->p < arena->data + arena->len)
