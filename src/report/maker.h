@@ -6,7 +6,7 @@
  * into zip and gzip as they are. It knows nothing of jobs: whoever runs it keeps the checkpoint in the job's row.
  *
  *	maker = maker_new(store, &spec, path, checkpoint_of_the_row_or_empty, &err);
- *	while ((end = maker_step(maker, clock_monotonic_us() + SLICE_US, &err)) == MAKER_MORE)
+ *	while ((end = maker_step(maker, deadline_us, &err)) == MAKER_MORE)
  *		...the loop's other work; now and then: maker_checkpoint(maker, &buf, &err), and buf into the row...
  *	maker_result(maker, &result);
  *	maker_free(maker);

@@ -9,12 +9,15 @@ import time
 import pytest
 
 import harness
+import reporting
+from harness import wait_for
 from samples import DAY, YESTERDAY, iso, sms, whole_day
 
 ROWS = 300_000
 CHUNK = 50_000
 HEAVY_CLIENTS = 32
 SAMPLES = 15
+PATIENCE = 240  # seconds
 
 # What a busy machine and sanitizers may add to the median; without turns of equal length it is several times as much.
 SLACK_SECONDS = 0.15
@@ -27,8 +30,7 @@ def daemon(daemons):
     return daemons(shed_lag="1s")
 
 
-@pytest.fixture(scope="module")
-def heavy(daemon):
+def load_heavy(daemon):
     """An account with many sealed records, and a query that passes none of them."""
     account = daemon.new_account()
     for _ in range(ROWS // CHUNK):
@@ -39,6 +41,11 @@ def heavy(daemon):
     query = {"account_id": account.id, "product": "SMS", "direction": "outbound", "status": "delivered",
              "country": "GB", "network": "334050", **whole_day()}
     return account, "/v2/reports/records?" + harness.query_string(query)
+
+
+@pytest.fixture(scope="module")
+def heavy(daemon):
+    return load_heavy(daemon)
 
 
 @contextlib.contextmanager
@@ -77,8 +84,7 @@ def median_seconds(call):
     return sorted(took)[SAMPLES // 2]
 
 
-@pytest.fixture(scope="module")
-def light(daemon):
+def what_others_do(daemon):
     """What another account does, and whoever looks after the daemon."""
     account = daemon.new_account()
     known = sms(account)
@@ -92,6 +98,11 @@ def light(daemon):
     }
 
 
+@pytest.fixture(scope="module")
+def light(daemon):
+    return what_others_do(daemon)
+
+
 def test_heavy_queries_of_one_account_leave_others_and_ingest_quick(daemon, heavy, light):
     account, target = heavy
     quiet = {name: median_seconds(call) for name, call in light.items()}
@@ -101,6 +112,29 @@ def test_heavy_queries_of_one_account_leave_others_and_ingest_quick(daemon, heav
     assert {a.status for a in answers} == {200}
     for name in light:
         assert beside[name] < TIMES * quiet[name] + SLACK_SECONDS, (name, quiet[name], beside[name])
+
+
+def test_reports_summaries_and_sealing_get_their_share_beside_heavy_queries(daemons):
+    daemon = daemons(shed_lag="0", seal_age="200ms")
+    account, target = load_heavy(daemon)
+    light = what_others_do(daemon)
+    quiet = {name: median_seconds(call) for name, call in light.items()}
+    summary = "/v2/reports/summary?" + harness.query_string(
+        {"account_id": account.id, "product": "SMS", "group_by": "network,status", **whole_day()})
+    late_hours = {"date_start": iso(YESTERDAY + 22 * DAY / 24), "date_end": iso(YESTERDAY + DAY)}
+    with asking(daemon, account, target, HEAVY_CLIENTS) as pages, asking(daemon, account, summary, 2) as summaries:
+        asked = [reporting.create(daemon, account, product="SMS", direction="outbound", status=status, **late_hours)
+                 for status in ("delivered", "failed") * 2]
+        body = harness.generate_bytes("SMS", [account], CHUNK, iso(YESTERDAY - 3 * DAY), iso(YESTERDAY - 2 * DAY))
+        assert daemon.post_body(body).status == 200
+        beside = {name: median_seconds(call) for name, call in light.items()}
+        for one in asked:
+            assert reporting.wait(daemon, account, one["request_id"], seconds=PATIENCE)["request_status"] == "SUCCESS"
+        wait_for(lambda: daemon.ctl("storage")[-1]["hot"] == 0, PATIENCE)
+    print({name: (round(quiet[name], 4), round(beside[name], 4)) for name in light}, len(pages), len(summaries))
+    assert {a.status for a in pages} == {200} and {a.status for a in summaries} == {200}
+    for name in light:
+        assert beside[name] < TIMES * quiet[name] + 2 * SLACK_SECONDS, (name, quiet[name], beside[name])
 
 
 def test_what_is_beyond_sync_concurrent_max_waits_and_beyond_ten_times_that_is_refused(daemon, heavy, light):
