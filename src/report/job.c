@@ -298,6 +298,15 @@ static void make_spec(struct report_work *work)
 	};
 }
 
+/* The store has something for a report that waits. */
+static void on_ready(void *arg)
+{
+	struct report_work *work = arg;
+
+	work->waits = false;
+	report_scheduler_wake(work->reports);
+}
+
 /* A checkpoint that does not fit the file, after a power failure say, costs only the work: the bytes come again. */
 static int make_maker(struct reports *reports, struct report_work *work, struct error *err)
 {
@@ -314,7 +323,12 @@ static int make_maker(struct reports *reports, struct report_work *work, struct 
 		work->maker = maker_new(reports->store, &work->spec, path.data, STR_LITERAL(""), err);
 	}
 	buf_free(&path);
-	return work->maker ? 0 : -1;
+	if (!work->maker)
+		return -1;
+	work->reports = reports;
+	work->waits = false;
+	maker_on_ready(work->maker, on_ready, work);
+	return 0;
 }
 
 static void set_clock(struct reports *reports, struct report_work *work)
@@ -422,6 +436,7 @@ void report_job_step(struct reports *reports, struct report_job *job, int64_t de
 			report_job_checkpoint(reports, job);
 		break;
 	case MAKER_WAITS:
+		work->waits = true;
 		break;
 	case MAKER_DONE:
 		succeed(reports, job, REPORT_SUCCESS);

@@ -27,6 +27,8 @@ struct maker {
 	struct store *store;
 	const struct report_spec *spec;
 	struct scan *scan; /* it stands at now.position; NULL: to be started there */
+	void (*on_ready)(void *arg); /* NULL: not told */
+	void *ready_arg;
 	struct scan_query query;
 	struct maker_lines lines;
 	struct maker_dress dress;
@@ -102,6 +104,12 @@ struct maker *maker_new(struct store *store, const struct report_spec *spec, con
 		return maker;
 	maker_free(maker);
 	return NULL;
+}
+
+void maker_on_ready(struct maker *maker, void (*on_ready)(void *arg), void *arg)
+{
+	maker->on_ready = on_ready;
+	maker->ready_arg = arg;
 }
 
 static bool is_late(const struct maker *maker)
@@ -299,12 +307,21 @@ static void on_pause(struct maker *maker)
 		maker->mark = maker->now;
 }
 
+static void on_ready(void *arg)
+{
+	const struct maker *maker = arg;
+
+	if (maker->on_ready)
+		maker->on_ready(maker->ready_arg);
+}
+
 static int begin_scan(struct maker *maker)
 {
 	const struct scan_sink sink = {
 		.on_record = on_record,
 		.on_span = maker->lines.blocks && !maker->now.rows_only ? on_span : NULL,
 		.lines = maker->lines.ready ? &maker->spec->view : NULL,
+		.on_ready = on_ready,
 		.arg = maker,
 	};
 

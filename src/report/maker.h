@@ -71,9 +71,13 @@ struct maker;
 struct maker *maker_new(struct store *store, const struct report_spec *spec, const char *path, struct str checkpoint,
                         struct error *err);
 
+/* After MAKER_WAITS, on_ready(arg) is called from the loop when the next step has something to do. To be set before the
+ * first step. */
+void maker_on_ready(struct maker *maker, void (*on_ready)(void *arg), void *arg);
+
 enum maker_end {
 	MAKER_MORE,      /* call again */
-	MAKER_WAITS,     /* call again in a while: the store has nothing to give yet */
+	MAKER_WAITS,     /* call again after on_ready: the store has nothing to give yet */
 	MAKER_DONE,      /* the file is complete and on disk */
 	MAKER_TRUNCATED, /* likewise, but a limit of the spec left rows out */
 	MAKER_FAILED,    /* *err says why; nothing but maker_free may follow */

@@ -115,12 +115,12 @@ struct report_job *report_queue_next_pending(struct reports *reports)
 	return best ? TAILQ_FIRST(&best->pending) : NULL;
 }
 
-static struct report_job *first_unended(struct report_queue *queue)
+static struct report_job *first_ready(struct report_queue *queue)
 {
 	struct report_job *job;
 
 	TAILQ_FOREACH(job, &queue->running, link) {
-		if (!job->work->ended)
+		if (!job->work->ended && !job->work->waits)
 			return job;
 	}
 	return NULL;
@@ -131,7 +131,7 @@ struct report_job *report_queue_next_running(struct reports *reports)
 	struct report_queue *queue;
 
 	TAILQ_FOREACH(queue, &reports->queues, link) {
-		struct report_job *job = first_unended(queue);
+		struct report_job *job = first_ready(queue);
 
 		if (!job)
 			continue;

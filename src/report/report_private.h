@@ -28,7 +28,9 @@ struct report_work {
 	struct buf inner_name;
 	struct zone zone;     /* of the times in the file, unless they stay in UTC */
 	struct report_spec spec;
+	struct reports *reports;
 	struct maker *maker;  /* NULL once it has ended */
+	bool waits;           /* the store has nothing for it yet */
 	bool ended;           /* `report` says how, but that could not be written yet: tried again every second */
 	bool stepped;         /* since the last checkpoint */
 	int64_t checkpoint_at_us; /* monotonic: when the next is due */

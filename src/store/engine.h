@@ -94,7 +94,8 @@ static inline bool scan_passes(const struct scan_query *query, const struct reco
 	return true;
 }
 
-/* Something has come for a scan that waits: to be called from the loop, not from within `step`. */
+/* Something has come for a scan that waits: to be called from the loop, not from within `step`. The scan may be stepped and
+ * cancelled from within. */
 void scan_ready(struct scan *scan);
 
 /* --- aggregates --- */

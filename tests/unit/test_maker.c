@@ -40,6 +40,7 @@ static const struct catalog_product *sms;
 static int spans_given;
 static bool fail_scan;
 static bool waits; /* every other step */
+static struct scan *waiting; /* after such a step */
 
 static void fill_record(struct record *record, const struct row *row)
 {
@@ -150,6 +151,7 @@ static int fake_step(struct scan *base, int64_t deadline_us, enum scan_end *end,
 	if (fail_scan)
 		return error_set(error, ERROR_CORRUPT, "The block is damaged");
 	fake->has_waited = waits && !fake->has_waited;
+	waiting = fake->has_waited ? base : NULL;
 	*end = fake->has_waited ? SCAN_WAITS : SCAN_STOPPED;
 	if (fake->has_waited)
 		return 0;
@@ -341,12 +343,20 @@ START_TEST(report_holds_all_rows_in_order)
 }
 END_TEST
 
+static void take_ready(void *arg)
+{
+	bool *ready = arg;
+
+	*ready = true;
+}
+
 START_TEST(store_that_cannot_answer_at_once_makes_the_same_file)
 {
 	struct buf first = { 0 };
 	struct maker *maker;
 	enum maker_end end = MAKER_MORE;
 	int waited = 0;
+	bool ready;
 
 	spec.compression = (enum report_compression)_i;
 	make();
@@ -354,9 +364,15 @@ START_TEST(store_that_cannot_answer_at_once_makes_the_same_file)
 	waits = true;
 	pause_every = 100;
 	maker = open_maker(STR_LITERAL(""));
+	maker_on_ready(maker, take_ready, &ready);
 	for (int i = 0; (end == MAKER_MORE || end == MAKER_WAITS) && i < STEPS_MAX; i++) {
 		end = maker_step(maker, INT64_MAX, &err);
-		waited += end == MAKER_WAITS;
+		if (end != MAKER_WAITS)
+			continue;
+		waited++;
+		ready = false;
+		scan_ready(waiting);
+		ck_assert_msg(ready, "the report was not told that there is something");
 	}
 	ck_assert_int_eq(end, MAKER_DONE);
 	ck_assert_int_gt(waited, 5);
