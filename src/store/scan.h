@@ -159,7 +159,7 @@ struct scan_find {
 };
 
 /* A scan of what is found, newest day first and by time within a day, ignoring snapshots; done when there are no more or
- * `max` were given. It has no position and its rows no `after`. `find` is copied, what it points to and the sink's memory
+ * `max` were given, or when the sink has stopped it. It has no position and its rows no `after`. `find` is copied, what it points to and the sink's memory
  * must outlive the scan. NULL with ERROR_NOMEM. */
 struct scan *scan_start_find(struct store *store, const struct scan_find *find, const struct scan_sink *sink,
                              struct error *err);

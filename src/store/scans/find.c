@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/id.h"
 #include "store/ids/ids.h"
 #include "store/scans/scan_private.h"
@@ -29,7 +28,6 @@ struct find {
 	size_t as_given_count;
 	uint64_t columns;
 	int32_t first_day;
-	int32_t before;   /* days that are still to be looked at are before this one */
 	size_t left;      /* records that may still be given */
 	struct buf found; /* struct found_row each, of the day at hand */
 	bool failed;
@@ -231,28 +229,23 @@ static bool may_have(const struct find *find, const struct day *day, const struc
 	return false;
 }
 
-/* Goes through days until all are done, or the deadline has passed. */
-static int find_in_days(struct find *find, int64_t deadline_us)
+/* All days in one step, whatever the deadline: a record that moved to a day that is done would not be found. */
+static int find_in_days(struct find *find)
 {
 	struct store *store = find->store;
 	struct id_filter_key key;
-	size_t first = store_day_index(store, find->first_day), end = store_day_index(store, find->before), ahead = end;
+	size_t first = store_day_index(store, find->first_day), ahead = store->days_count;
 
 	id_filter_key_make(&key, (uint32_t)(find->hash >> 32));
-	for (size_t i = end; i-- > first && !find->over;) {
+	for (size_t i = store->days_count; i-- > first && !find->over;) {
 		for (; ahead > first && ahead + FILTERS_AHEAD > i; ahead--)
 			if (prefetch_filter(find, ahead - 1, &key) != 0)
 				return -1;
 		if (!may_have(find, store->days[i], &key))
 			continue;
-		find->before = store->day_numbers[i];
-		find->day = store_day(store, find->before, false, find->err);
+		find->day = store_day(store, store->day_numbers[i], false, find->err);
 		if (!find->day || find_in_day(find) != 0)
 			return -1;
-		if (!find->over && i > first && clock_monotonic_us() >= deadline_us) {
-			find->end = SCAN_PAUSED;
-			return 0;
-		}
 	}
 	return 0;
 }
@@ -261,13 +254,14 @@ static int step(struct scan *base, int64_t deadline_us, enum scan_end *end, stru
 {
 	struct find *find = (struct find *)base;
 
+	(void)deadline_us;
 	find->err = err;
 	find->end = SCAN_DONE;
 	find->over = find->left == 0;
 	find->reader = store_reader_take(find->store, err);
 	if (!find->reader)
 		return -1;
-	int result = find_in_days(find, deadline_us);
+	int result = find_in_days(find);
 	store_reader_give(find->store, find->reader);
 	*end = find->end;
 	return result;
@@ -303,7 +297,6 @@ struct scan *days_find(struct store *store, const struct scan_find *wanted, cons
 	find->id = wanted->id;
 	find->columns = wanted->columns ? wanted->columns : SCAN_COLUMNS_ALL;
 	find->first_day = wanted->first_day;
-	find->before = INT32_MAX;
 	find->left = wanted->max;
 	find->hash = day_id_hash(wanted->account, wanted->product->number, wanted->id);
 	find->as_given_count = day_id_hashes_as_given(wanted->account, wanted->product->number, wanted->id, find->as_given);
