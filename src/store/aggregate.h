@@ -7,8 +7,9 @@
  *	aggregate_groups(aggregate)                          when end is SCAN_DONE
  *	aggregate_cancel(aggregate)                          at any time
  *
- * A slice, SCAN_WAITS and on_ready are as in scan.h. What changes while it runs may be in the result or not; a record is
- * counted once, whatever is sealed or replaced meanwhile.
+ * A slice, SCAN_WAITS and on_ready are as in scan.h. What changes while it runs may be in the result or not. A record is
+ * counted once, whatever is sealed or replaced meanwhile, unless it moves to another day: then, where only counts or sums
+ * are asked for, perhaps in both or in neither.
  */
 #ifndef CDRD_STORE_AGGREGATE_H
 #define CDRD_STORE_AGGREGATE_H

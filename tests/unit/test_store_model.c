@@ -849,6 +849,20 @@ START_TEST(every_answer_of_another_engine_is_that_of_a_plain_list)
 }
 END_TEST
 
+START_TEST(engine_that_cannot_erase_says_so)
+{
+	struct store_options options = { .engine = memory_test_engine.ops };
+	struct erase_scope scope = { .number = STR_LITERAL("447700900000") };
+	struct store *store;
+	struct error err = { 0 };
+
+	ck_assert_int_eq(store_open(&store, &options, &err), 0);
+	ck_assert_ptr_null(erase_new(store, &scope, &err));
+	ck_assert_str_eq(err.message, "erasing: the storage engine \"memory\" cannot");
+	store_close(store);
+}
+END_TEST
+
 Suite *suite_store_model(void)
 {
 	Suite *suite = suite_create("store_model");
@@ -858,6 +872,7 @@ Suite *suite_store_model(void)
 	tcase_add_loop_test(tests, every_answer_is_that_of_a_plain_list, 0, seeds_end());
 	tcase_add_loop_test(other, every_answer_of_another_engine_is_that_of_a_plain_list, 0,
 	                    OTHER_ENGINES * (seeds_end() < SEEDS_OTHER ? seeds_end() : SEEDS_OTHER));
+	tcase_add_test(other, engine_that_cannot_erase_says_so);
 	tcase_set_timeout(other, 300);
 	suite_add_tcase(suite, tests);
 	suite_add_tcase(suite, other);
