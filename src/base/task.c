@@ -42,6 +42,7 @@ struct tasks {
 	struct task_owner own; /* the daemon itself */
 	LIST_HEAD(, task_owner) owners;
 	TAILQ_HEAD(, lane) rings[TASK_PRIORITIES];
+	size_t ready_count;
 	int passed_over[TASK_PRIORITIES]; /* turns in a row */
 	bool gave_way;                    /* to sockets, in the last turn */
 };
@@ -56,11 +57,11 @@ static int64_t left_us(const struct tasks *tasks)
 	return turn_us < 0 ? 0 : TASK_TURN_US - turn_us; /* the clock was set back: nobody knows */
 }
 
-static void run_step(struct task *task, int64_t slice_us)
+static void run_step(struct task *task, int64_t slice_us, int64_t most_us)
 {
 	if (slice_us < STEP_LEAST_US)
 		slice_us = STEP_LEAST_US;
-	task->step(task->arg, clock_monotonic_us() + (slice_us < TASK_STEP_US ? slice_us : TASK_STEP_US));
+	task->step(task->arg, clock_monotonic_us() + (slice_us < most_us ? slice_us : most_us));
 }
 
 /* --- whose step is next --- */
@@ -138,15 +139,20 @@ static bool gives_way(struct tasks *tasks)
 	return tasks->gave_way;
 }
 
-/* However much the turn has taken already, who starves gets a step and the highest priority gets one. */
+/* However much the turn has taken already, who starves gets a step and, if that is another one, the highest priority. */
 static void run_steps(struct tasks *tasks)
 {
-	struct task *task = next_task(tasks, starving_priority(tasks));
+	int starving = starving_priority(tasks);
+	struct task *task = next_task(tasks, starving);
+	int highest;
 
 	if (task)
-		run_step(task, task->urgent ? TASK_STEP_US : left_us(tasks));
-	while ((task = next_task(tasks, highest_priority(tasks)))) {
-		run_step(task, left_us(tasks));
+		run_step(task, task->urgent ? TASK_STEP_US : left_us(tasks), TASK_STEP_US);
+	while ((highest = highest_priority(tasks)) != starving || left_us(tasks) > 0) {
+		task = next_task(tasks, highest);
+		if (!task)
+			break;
+		run_step(task, left_us(tasks), tasks->ready_count > 1 ? TASK_STEP_US : TASK_TURN_US);
 		if (left_us(tasks) <= 0)
 			break;
 	}
@@ -169,7 +175,10 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 
 bool tasks_turn_is_over(const struct tasks *tasks)
 {
-	return left_us(tasks) <= (highest_priority(tasks) == TASK_PRIORITIES ? 0 : TASK_STEP_US);
+	int priority = highest_priority(tasks);
+	int64_t for_tasks_us = priority < TASK_ADMIN ? TASK_STEP_US : priority < TASK_PRIORITIES ? STEP_LEAST_US : 0;
+
+	return left_us(tasks) <= for_tasks_us;
 }
 
 struct event_base *tasks_base(const struct tasks *tasks)
@@ -265,6 +274,7 @@ static void make_ready(struct task *task)
 
 	INVARIANT(task->state == TASK_IDLE && owner);
 	owner->ready += is_request(task);
+	task->tasks->ready_count++;
 	if (TAILQ_EMPTY(&lane->queue))
 		TAILQ_INSERT_TAIL(&task->tasks->rings[task->priority], lane, entry);
 	TAILQ_INSERT_TAIL(&lane->queue, task, entry);
@@ -292,6 +302,7 @@ static void end_ready(struct task *task)
 		TAILQ_REMOVE(&task->tasks->rings[task->priority], lane, entry);
 	task->state = TASK_IDLE;
 	owner->ready -= is_request(task);
+	task->tasks->ready_count--;
 	while (may_have_more(task->tasks, owner) && (next = TAILQ_FIRST(&owner->waiting))) {
 		stop_waiting(next);
 		make_ready(next);
@@ -330,7 +341,7 @@ bool task_try_now(struct task *task)
 
 	if (!turn_has_time(task) || (owner && is_request(task) && owner->ready > 0))
 		return false;
-	run_step(task, left_us(task->tasks));
+	run_step(task, left_us(task->tasks), TASK_STEP_US);
 	return true;
 }
 

@@ -3,7 +3,7 @@
  * task.h: one scheduler for work that is done in slices on the event loop.
  *
  * All tasks share what is left of TASK_TURN_US of a turn of the loop after sockets and commits have been served. A step
- * gets at most TASK_STEP_US of it and is told its deadline. What is left waits for the next turn, in which sockets are
+ * gets at most TASK_STEP_US of it, if there are others, and is told its deadline. What is left waits for the next turn, in which sockets are
  * served first; whoever reads much from one asks tasks_turn_is_over when to stop.
  *
  * The task of the highest priority runs next; a lower priority with something to do gets a step every few turns at
@@ -103,7 +103,8 @@ void task_cancel(struct task *task);
 /* How many requests the owner has started, those that wait for others of its own included. */
 size_t tasks_count(struct tasks *tasks, const char *owner);
 
-/* Has this turn of the loop taken its time, or, if a task is to have some of it, all but that? For what is no task. */
+/* Has this turn of the loop taken its time, or, if tasks are to have some of it, all but that: half of it for requests, a
+ * quarter for background work? For what is no task. */
 bool tasks_turn_is_over(const struct tasks *tasks);
 
 struct event_base *tasks_base(const struct tasks *tasks);

@@ -160,9 +160,19 @@ END_TEST
 START_TEST(step_is_told_a_deadline_that_leaves_time_for_others)
 {
 	start_job(0, "account1", TASK_PAGES, 1500, 20);
+	start_job(1, "account2", TASK_PAGES, 1500, 21);
 	run_all();
 	ck_assert_int_le(jobs[0].longest_slice_us, TASK_STEP_US);
 	ck_assert_int_gt(jobs[0].longest_slice_us, 0);
+}
+END_TEST
+
+START_TEST(task_that_is_alone_has_the_rest_of_the_turn)
+{
+	start_job(0, "account1", TASK_PAGES, 100, 100);
+	run_all();
+	ck_assert_int_le(jobs[0].longest_slice_us, TASK_TURN_US);
+	ck_assert_int_gt(jobs[0].longest_slice_us, TASK_STEP_US);
 }
 END_TEST
 
@@ -377,6 +387,7 @@ Suite *suite_task(void)
 	tcase_add_test(tcase, tasks_of_an_owner_take_turns);
 	tcase_add_test(tcase, turn_ends_when_its_time_is_spent);
 	tcase_add_test(tcase, step_is_told_a_deadline_that_leaves_time_for_others);
+	tcase_add_test(tcase, task_that_is_alone_has_the_rest_of_the_turn);
 	tcase_add_test(tcase, sockets_are_served_between_turns);
 	tcase_add_test(tcase, higher_priority_runs_first_and_the_lower_one_does_not_starve);
 	tcase_add_test(tcase, step_may_cancel_itself_and_others);
