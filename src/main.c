@@ -35,6 +35,7 @@
 #include "metrics/metrics.h"
 #include "query/cursor.h"
 #include "report/report.h"
+#include "meta/meta.h"
 #include "store/store.h"
 
 #define EXIT_USAGE 2
@@ -54,6 +55,7 @@ struct daemon {
 	struct tasks *tasks;
 	struct audit *audit;
 	struct http_access *access;
+	struct meta *meta;
 	struct store *store;
 	struct disk *disk;
 	struct retention *retention;
@@ -296,40 +298,47 @@ static int start_logs(struct daemon *d, struct error *err)
 
 static int start_store(struct daemon *d, struct error *err)
 {
+	struct meta_options meta_options = {
+		.data_dir = d->config.data_dir,
+		.map_bytes = (size_t)d->config.catalog_map_size,
+	};
 	struct store_options options = {
 		.data_dir = d->config.data_dir,
 		.day_map_bytes = (size_t)d->config.day_map_size,
-		.catalog_map_bytes = (size_t)d->config.catalog_map_size,
 		.days_open_max = (int)d->config.days_open_max,
 		.seal_rows = (uint32_t)d->config.seal_rows,
 		.seal_age_us = d->config.seal_age,
 	};
 
+	if (meta_open(&d->meta, &meta_options, err) != 0)
+		return -1;
+	options.meta = d->meta;
 	if (store_open(&d->store, &options, err) != 0)
 		return -1;
 	d->disk = disk_new(d->base, &d->config, err);
 	if (!d->disk)
 		return -1;
 	d->retention = retention_new(d->base, &d->config, d->store);
-	d->ingest = ingest_new(d->tasks, &d->config, d->store);
+	d->ingest = ingest_new(d->tasks, &d->config, d->meta, d->store);
 	if (!d->retention || !d->ingest)
 		return error_set(err, ERROR_NOMEM, "ingest: out of memory");
 	ingest_watch_disk(d->ingest, d->disk);
-	d->callbacks = callbacks_new(d->base, &d->config, d->store, err);
+	d->callbacks = callbacks_new(d->base, &d->config, d->meta, d->store, err);
 	if (!d->callbacks)
 		return -1;
-	d->reports = reports_new(d->tasks, &d->config, d->store, d->callbacks, err);
+	d->reports = reports_new(d->tasks, &d->config, d->meta, d->store, d->callbacks, err);
 	if (!d->reports)
 		return -1;
 	reports_watch_disk(d->reports, d->disk);
-	d->billing = billing_new(d->base, &d->config, d->store, d->ingest, err);
+	d->billing = billing_new(d->base, &d->config, d->meta, d->store, d->ingest, err);
 	if (!d->billing)
 		return -1;
 	d->limits = limits_new(d->base, &d->config, d->billing, err);
 	if (!d->limits)
 		return -1;
 	reports_on_end(d->reports, billing_charge_report, d->billing);
-	d->closing = closing_new(&(struct closing_context){ d->tasks, &d->config, d->store, d->ingest, d->reports });
+	d->closing = closing_new(&(struct closing_context){
+		d->tasks, &d->config, d->meta, d->store, d->ingest, d->reports });
 	return d->closing ? 0 : error_set(err, ERROR_NOMEM, "deleted accounts: out of memory");
 }
 
@@ -340,6 +349,7 @@ static int start_http(struct daemon *d, struct error *err)
 		.config = &d->config,
 		.disk = d->disk,
 		.tasks = d->tasks,
+		.meta = d->meta,
 		.store = d->store,
 		.ingest = d->ingest,
 		.reports = d->reports,
@@ -363,6 +373,7 @@ static int start_admin(struct daemon *d, struct error *err)
 		.tasks = d->tasks,
 		.config = &d->config,
 		.audit = d->audit,
+		.meta = d->meta,
 		.store = d->store,
 		.ingest = d->ingest,
 		.http = d->http,
@@ -385,6 +396,7 @@ static int start_metrics(struct daemon *d, struct error *err)
 {
 	struct metrics_sources sources = {
 		.http = d->http,
+		.meta = d->meta,
 		.store = d->store,
 		.ingest = d->ingest,
 		.reports = d->reports,
@@ -430,6 +442,7 @@ static void stop(struct daemon *d)
 	retention_free(d->retention);
 	disk_free(d->disk);
 	store_close(d->store);
+	meta_close(d->meta);
 	http_access_free(d->access);
 	audit_free(d->audit);
 	lag_free(d->lag);

@@ -10,7 +10,7 @@
  *	                          struct admin_reply *reply)
  *	{
  *		struct error err;
- *		if (accounts_set_disabled(context->store, args_get(args, "id"), false, &err) != 0) {
+ *		if (accounts_set_disabled(context->meta, args_get(args, "id"), false, &err) != 0) {
  *			admin_reply_error(reply, &err);
  *			return;
  *		}

@@ -9,7 +9,7 @@
 #include "admin/command.h"
 #include "base/clock.h"
 #include "base/id.h"
-#include "store/accounts.h"
+#include "meta/accounts.h"
 
 #define LIST_SLICE 250 /* accounts; about a millisecond */
 
@@ -85,7 +85,7 @@ void admin_account_add(const struct admin_context *context, const struct args *a
 	const char *id = args_get(args, "id");
 	const char *secret = secret_of(args, made);
 	struct error err;
-	if (accounts_add(context->store, id, args_get(args, "parent"), args_get(args, "name"), secret, &err) != 0) {
+	if (accounts_add(context->meta, id, args_get(args, "parent"), args_get(args, "name"), secret, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}
@@ -100,7 +100,7 @@ void admin_account_add(const struct admin_context *context, const struct args *a
 }
 
 struct listing {
-	struct store *store;
+	struct meta *meta;
 	struct admin_reply *reply;
 	struct json *json;
 	char last[ACCOUNT_ID_LEN + 1]; /* of those listed */
@@ -129,7 +129,7 @@ static void list_slice(void *arg, int64_t deadline_us)
 
 	(void)deadline_us;
 	listing->slice_left = LIST_SLICE;
-	int result = accounts_each_from(listing->store, str_from(listing->last), list_account, listing, &err);
+	int result = accounts_each_from(listing->meta, str_from(listing->last), list_account, listing, &err);
 	if (result == 0 && listing->slice_left == 0) {
 		admin_reply_later(reply, list_slice, listing);
 		return;
@@ -152,7 +152,7 @@ void admin_account_list(const struct admin_context *context, const struct args *
 		admin_reply_error(reply, &err);
 		return;
 	}
-	*listing = (struct listing){ context->store, reply, admin_reply_result(reply), "", 0 };
+	*listing = (struct listing){ context->meta, reply, admin_reply_result(reply), "", 0 };
 	json_array_begin(listing->json);
 	admin_reply_on_close(reply, free, listing);
 	admin_reply_later(reply, list_slice, listing);
@@ -164,14 +164,14 @@ void admin_account_show(const struct admin_context *context, const struct args *
 	struct str id = str_from(args_get(args, "id"));
 	struct account account;
 	struct error err;
-	if (accounts_get(context->store, id, &account, &err) != 0) {
+	if (accounts_get(context->meta, id, &account, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}
 	begin_account(j, &account);
 	json_key(j, "subaccounts");
 	json_array_begin(j);
-	if (accounts_each_child(context->store, id, list_child, j, &err) != 0) {
+	if (accounts_each_child(context->meta, id, list_child, j, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}
@@ -187,7 +187,7 @@ static void set_disabled(const struct admin_context *context, const struct args 
 {
 	const char *id = args_get(args, "id");
 	struct error err;
-	if (accounts_set_disabled(context->store, id, disabled, &err) != 0) {
+	if (accounts_set_disabled(context->meta, id, disabled, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}
@@ -211,7 +211,7 @@ void admin_account_rename(const struct admin_context *context, const struct args
 {
 	const char *id = args_get(args, "id"), *name = args_get(args, "name");
 	struct error err;
-	if (accounts_set_name(context->store, id, name, &err) != 0) {
+	if (accounts_set_name(context->meta, id, name, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}
@@ -224,7 +224,7 @@ void admin_account_parent(const struct admin_context *context, const struct args
 	const char *id = args_get(args, "id"), *parent = args_get(args, "parent");
 	bool has_parent = strcmp(parent, "-") != 0;
 	struct error err;
-	if (accounts_set_parent(context->store, id, has_parent ? parent : "", &err) != 0) {
+	if (accounts_set_parent(context->meta, id, has_parent ? parent : "", &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}
@@ -242,8 +242,8 @@ void admin_account_delete(const struct admin_context *context, const struct args
 	uint64_t count = 0;
 	struct error err;
 
-	if ((family ? accounts_delete_family(context->store, id, &count, &err) :
-	              accounts_set_deleted(context->store, id, true, &err)) != 0) {
+	if ((family ? accounts_delete_family(context->meta, id, &count, &err) :
+	              accounts_set_deleted(context->meta, id, true, &err)) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}
@@ -264,7 +264,7 @@ void admin_account_undelete(const struct admin_context *context, const struct ar
 {
 	const char *id = args_get(args, "id");
 	struct error err;
-	if (accounts_set_deleted(context->store, id, false, &err) != 0) {
+	if (accounts_set_deleted(context->meta, id, false, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}
@@ -281,7 +281,7 @@ void admin_secret_add(const struct admin_context *context, const struct args *ar
 	const char *secret = secret_of(args, made);
 	uint32_t number;
 	struct error err;
-	if (accounts_secret_add(context->store, id, secret, &number, &err) != 0) {
+	if (accounts_secret_add(context->meta, id, secret, &number, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}
@@ -301,7 +301,7 @@ void admin_secret_list(const struct admin_context *context, const struct args *a
 {
 	struct account account;
 	struct error err;
-	if (accounts_get(context->store, str_from(args_get(args, "account")), &account, &err) != 0) {
+	if (accounts_get(context->meta, str_from(args_get(args, "account")), &account, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}
@@ -315,7 +315,7 @@ void admin_secret_revoke(const struct admin_context *context, const struct args 
 	uint64_t number = 0;
 	struct error err;
 	if (args_get_number(args, "number", 1, UINT32_MAX, &number, &err) != 0 ||
-	    accounts_secret_revoke(context->store, id, (uint32_t)number, &err) != 0) {
+	    accounts_secret_revoke(context->meta, id, (uint32_t)number, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}

@@ -107,7 +107,7 @@ void admin_account_webhook_secret(const struct admin_context *context, const str
 	bool rotate = args_count(args, "rotate") > 0;
 	struct callback_secret secret;
 	struct error err;
-	if (callback_secret_get(context->store, account, rotate, context->config->callback_secret_overlap, &secret,
+	if (callback_secret_get(context->meta, account, rotate, context->config->callback_secret_overlap, &secret,
 	                        &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;

@@ -130,7 +130,8 @@ static struct erasure_request request_of(const struct args *args, const struct a
 void admin_erase(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
 	struct erasing *job = calloc(1, sizeof(*job));
-	struct erasure_context own = { context->store, context->ingest, context->reports, context->callbacks };
+	struct erasure_context own = { context->meta, context->store, context->ingest, context->reports,
+		                       context->callbacks };
 	struct erasure_request request = request_of(args, reply);
 	struct error err;
 	if (job)
@@ -201,7 +202,7 @@ void admin_erase_revoke(const struct admin_context *context, const struct args *
 	struct erasure_request request = request_of(args, reply);
 	struct error err;
 	size_t count;
-	if (erasure_revoke(context->store, &request, &count, &err) != 0) {
+	if (erasure_revoke(context->meta, context->store, &request, &count, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}

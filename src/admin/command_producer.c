@@ -5,7 +5,7 @@
 #include "admin/command.h"
 #include "admin/ingest_args.h"
 #include "base/id.h"
-#include "store/accounts.h"
+#include "meta/accounts.h"
 
 void admin_producer_add(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
@@ -17,7 +17,7 @@ void admin_producer_add(const struct admin_context *context, const struct args *
 	if (!given)
 		id_secret(made, ACCOUNT_SECRET_LEN);
 	if (ingest_args_read(args, &settings, &err) != 0 ||
-	    producers_add(context->store, name, given ? given : made, &settings, &err) != 0) {
+	    producers_add(context->meta, name, given ? given : made, &settings, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}
@@ -34,22 +34,22 @@ void admin_producer_add(const struct admin_context *context, const struct args *
 	admin_reply_send(reply);
 }
 
-static int change_settings(struct store *store, const struct args *args, struct error *err)
+static int change_settings(struct meta *meta, const struct args *args, struct error *err)
 {
 	const char *name = args_get(args, "name");
 	struct producer producer;
 	if (ingest_args_count(args) == 0)
 		return error_set(err, ERROR_INVALID, "producer %s: nothing to set; give --mode, --version, --time-zone or --encoding", name);
-	if (producers_get(store, str_from(name), &producer, err) != 0 ||
+	if (producers_get(meta, str_from(name), &producer, err) != 0 ||
 	    ingest_args_read(args, &producer.settings, err) != 0)
 		return -1;
-	return producers_set(store, name, &producer.settings, err);
+	return producers_set(meta, name, &producer.settings, err);
 }
 
 void admin_producer_set(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
 	struct error err;
-	if (change_settings(context->store, args, &err) != 0) {
+	if (change_settings(context->meta, args, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}
@@ -89,7 +89,7 @@ void admin_producer_list(const struct admin_context *context, const struct args 
 	struct error err;
 	(void)args;
 	json_array_begin(j);
-	if (producers_each(context->store, list_producer, j, &err) != 0) {
+	if (producers_each(context->meta, list_producer, j, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}
@@ -101,7 +101,7 @@ void admin_producer_revoke(const struct admin_context *context, const struct arg
 {
 	const char *name = args_get(args, "name");
 	struct error err;
-	if (producers_revoke(context->store, name, &err) != 0) {
+	if (producers_revoke(context->meta, name, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}

@@ -31,7 +31,7 @@ static void begin_picking(const struct admin_context *context, const struct args
 	struct error err;
 	if (!picking)
 		error_set(&err, ERROR_NOMEM, "Out of memory");
-	if (!picking || pick_begin(&picking->pick, context->store, args, &err) != 0) {
+	if (!picking || pick_begin(&picking->pick, context->meta, args, &err) != 0) {
 		free(picking);
 		admin_reply_error(reply, &err);
 		return;
@@ -113,7 +113,7 @@ void admin_quarantine_show(const struct admin_context *context, const struct arg
 	struct error err;
 	int result = args_get_number(args, "number", 1, UINT64_MAX, &showing.number, &err);
 	if (result == 0)
-		result = quarantine_each(context->store, showing.number, show_entry, &showing, &err);
+		result = quarantine_each(context->meta, showing.number, show_entry, &showing, &err);
 	if (result == 0 && !showing.found)
 		result = error_set(&err, ERROR_NOT_FOUND, "quarantine %llu: no such entry",
 		                   (unsigned long long)showing.number);
@@ -139,7 +139,7 @@ static int drop_step(void *arg, int64_t deadline_us, bool *done, struct error *e
 	if (pick_slice(&picking->pick, deadline_us, drop_entry, picking, done, err) != 0)
 		return -1;
 	if (picking->drop_count > 0 &&
-	    quarantine_drop_each(picking->pick.store, picking->drop, picking->drop_count, err) != 0)
+	    quarantine_drop_each(picking->pick.meta, picking->drop, picking->drop_count, err) != 0)
 		return -1;
 	picking->dropped += picking->drop_count;
 	return 0;

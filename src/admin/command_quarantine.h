@@ -6,7 +6,7 @@
 #define CDRD_ADMIN_COMMAND_QUARANTINE_H
 
 #include "admin/command.h"
-#include "store/quarantine.h"
+#include "meta/quarantine.h"
 
 /* --- quarantine_shown.c --- */
 

@@ -31,7 +31,7 @@ struct replay_item {
 };
 
 struct replay {
-	struct store *store;
+	struct meta *meta;
 	struct ingest *ingest;
 	struct admin_reply *reply; /* NULL when the client has gone away */
 	struct pick pick;
@@ -134,7 +134,7 @@ static void drop_settled(struct replay *replay)
 	for (size_t i = 0; i < replay->items_count; i++)
 		if (replay->items[i].settled)
 			numbers[count++] = replay->items[i].number;
-	if (count > 0 && quarantine_drop_each(replay->store, numbers, count, &err) != 0 &&
+	if (count > 0 && quarantine_drop_each(replay->meta, numbers, count, &err) != 0 &&
 	    replay->failure.code == ERROR_NONE)
 		replay->failure = err;
 }
@@ -293,12 +293,12 @@ static struct replay *replay_new(const struct admin_context *context, const stru
 		error_set(err, ERROR_NOMEM, "Out of memory for a replay");
 		return NULL;
 	}
-	replay->store = context->store;
+	replay->meta = context->meta;
 	replay->ingest = context->ingest;
 	replay->reply = reply;
 	replay->mending.replacement.max_bytes = (size_t)context->config->line_max;
 	if (replay_mending_read(&replay->mending, args, err) == 0 &&
-	    pick_begin(&replay->pick, context->store, args, err) == 0 && check_replacement(replay, args, err) == 0)
+	    pick_begin(&replay->pick, context->meta, args, err) == 0 && check_replacement(replay, args, err) == 0)
 		return replay;
 	replay_free(replay);
 	return NULL;

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "store/clock_watch.h"
 #include "store/health.h"
-#include "store/quarantine.h"
+#include "meta/quarantine.h"
 
 static void begin_section(struct json *j, const char *key)
 {
@@ -122,8 +122,8 @@ static void write_quarantine(struct json *j, const struct admin_context *context
 	struct quarantine_stats stats;
 	struct ingest_stats ingested;
 	struct error err;
-	int64_t age_us = quarantine_age_us(context->store, clock_now_us());
-	bool known = quarantine_stats(context->store, &stats, &err) == 0;
+	int64_t age_us = quarantine_age_us(context->meta, clock_now_us());
+	bool known = quarantine_stats(context->meta, &stats, &err) == 0;
 	ingest_stats(context->ingest, &ingested);
 	begin_section(j, "quarantine");
 	if (known) {

@@ -24,7 +24,7 @@ void admin_account_plan(const struct admin_context *context, const struct args *
 		result = error_set(&err, ERROR_NOT_FOUND, "plan %.40s: none of the plans that the setting plans has",
 		                   name);
 	if (result == 0)
-		result = accounts_set_plan(context->store, id, none ? "" : name, &err);
+		result = accounts_set_plan(context->meta, id, none ? "" : name, &err);
 	if (result != 0) {
 		admin_reply_error(reply, &err);
 		return;
@@ -153,7 +153,7 @@ static struct work *begin(const struct admin_context *context, const struct args
 	if (!statement_month(month, now_us, &work->from_us, &to_us))
 		error_set(err, ERROR_INVALID, "--month %.40s: must be a month such as 2026-11", month);
 	else if (billing_flush(context->billing, err) == 0)
-		work->statement = statement_begin(context->store, billing_plans(context->billing), work->from_us, to_us,
+		work->statement = statement_begin(context->meta, context->store, billing_plans(context->billing), work->from_us, to_us,
 		                                  account, now_us, err);
 	if (work->statement)
 		return work;

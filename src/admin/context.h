@@ -27,6 +27,7 @@ struct admin_context {
 	struct tasks *tasks;
 	struct config *config;
 	struct audit *audit; /* NULL: changes stand in the log alone */
+	struct meta *meta;
 	struct store *store;
 	struct ingest *ingest;
 	struct http_server *http;

@@ -113,7 +113,7 @@ static int find_total(struct pick *pick, struct error *err)
 	struct quarantine_ends ends;
 	struct quarantine_stats stats;
 	uint64_t seen = 0, numbers = 0;
-	if (quarantine_ends(pick->store, &ends, err) != 0 || quarantine_stats(pick->store, &stats, err) != 0)
+	if (quarantine_ends(pick->meta, &ends, err) != 0 || quarantine_stats(pick->meta, &stats, err) != 0)
 		return -1;
 	for (size_t i = 0; i < pick->ranges_count; i++) {
 		struct pick_range *range = &pick->ranges[i];
@@ -128,9 +128,9 @@ static int find_total(struct pick *pick, struct error *err)
 	return 0;
 }
 
-int pick_begin(struct pick *pick, struct store *store, const struct args *args, struct error *err)
+int pick_begin(struct pick *pick, struct meta *meta, const struct args *args, struct error *err)
 {
-	*pick = (struct pick){ .store = store };
+	*pick = (struct pick){ .meta = meta };
 	if (read_ranges(pick, args, err) != 0 || read_filters(pick, args, err) != 0)
 		return -1;
 	return find_total(pick, err);
@@ -190,7 +190,7 @@ int pick_slice(struct pick *pick, int64_t deadline_us, pick_fn fn, void *arg, bo
 		*done = false;
 		if (from > range->to)
 			continue;
-		if (quarantine_each(pick->store, from, look, &slice, err) != 0)
+		if (quarantine_each(pick->meta, from, look, &slice, err) != 0)
 			return -1;
 		if (slice.ended)
 			return 0;

@@ -9,7 +9,7 @@
 #define CDRD_ADMIN_PICK_H
 
 #include "admin/args.h"
-#include "store/quarantine.h"
+#include "meta/quarantine.h"
 
 #define PICK_RANGES_MAX 64
 
@@ -18,7 +18,7 @@ struct pick_range {
 };
 
 struct pick {
-	struct store *store;
+	struct meta *meta;
 	struct pick_range ranges[PICK_RANGES_MAX]; /* ascending */
 	size_t ranges_count;
 	uint64_t only; /* the number, when it is but one and no filter is given; else 0 */
@@ -34,7 +34,7 @@ struct pick {
 };
 
 /* `args` must outlive it. ERROR_INVALID names the argument at fault. */
-int pick_begin(struct pick *pick, struct store *store, const struct args *args, struct error *err);
+int pick_begin(struct pick *pick, struct meta *meta, const struct args *args, struct error *err);
 
 /* Takes an entry that was picked; false ends the slice after it. */
 typedef bool (*pick_fn)(void *arg, const struct quarantine_entry *entry);

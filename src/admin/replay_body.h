@@ -10,7 +10,7 @@
 
 #include "admin/args.h"
 #include "record/mend.h"
-#include "store/quarantine.h"
+#include "meta/quarantine.h"
 
 struct replay_mending {
 	const struct args *args;         /* which settings it gives */

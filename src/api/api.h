@@ -32,6 +32,7 @@ struct api {
 	const struct disk *disk;
 	struct tasks *tasks;
 	struct http_server *http; /* the one that serves api_routes */
+	struct meta *meta;
 	struct store *store;
 	struct ingest *ingest;
 	struct reports *reports;

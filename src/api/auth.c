@@ -162,7 +162,7 @@ static int check_account(struct http_request *request, struct str name, struct s
 	const struct api *app = arg;
 	struct user *user = http_request_user_room(request);
 
-	if (accounts_check(app->store, name, secret, &user->account, err) < 0)
+	if (accounts_check(app->meta, name, secret, &user->account, err) < 0)
 		return -1;
 	http_request_name_user(request, "", str_from(user->account.id));
 	return 0;
@@ -176,7 +176,7 @@ static int check_producer(struct http_request *request, struct str name, struct 
 
 	if (name.len > PRODUCER_NAME_MAX)
 		return error_set(err, ERROR_UNAUTHORIZED, "A producer's name has at most %d characters", PRODUCER_NAME_MAX);
-	if (producers_check(app->store, name, secret, err) < 0)
+	if (producers_check(app->meta, name, secret, err) < 0)
 		return -1;
 	memcpy(user->producer, name.p, name.len);
 	user->producer[name.len] = '\0';

@@ -9,7 +9,7 @@
 #define CDRD_API_AUTH_H
 
 #include "http/http.h"
-#include "store/accounts.h"
+#include "meta/accounts.h"
 
 /* auth.c: Basic ACCOUNT:SECRET, or NAME:SECRET of a producer. With overload nobody is let in (503). After wrong
  * credentials the answer is late (login_delay_max), and others of the address are turned away meanwhile (429). */

@@ -207,7 +207,7 @@ static void take_param(struct upload *upload, const struct query_param *param, s
 }
 
 /* The producer's settings, and what the query says instead. False if the request was answered. */
-static bool take_query(struct upload *upload, struct store *store)
+static bool take_query(struct upload *upload, struct meta *meta)
 {
 	struct http_request *request = upload->request;
 	struct query_problems problems;
@@ -215,7 +215,7 @@ static bool take_query(struct upload *upload, struct store *store)
 	struct error err;
 
 	if (query_params_decode(&upload->params, http_request_query(request), &err) < 0 ||
-	    producers_get(store, str_from(api_producer(request)), &producer, &err) != 0) {
+	    producers_get(meta, str_from(api_producer(request)), &producer, &err) != 0) {
 		http_reply_error(request, &err);
 		return false;
 	}
@@ -319,7 +319,7 @@ void api_cdrs_post(struct http_request *request, void *app)
 	upload->disk = shared->disk;
 	upload->ingest = shared->ingest;
 	upload->kind = kind;
-	if (!take_query(upload, shared->store) || !begin_batch(upload)) {
+	if (!take_query(upload, shared->meta) || !begin_batch(upload)) {
 		upload_free(upload);
 		return;
 	}

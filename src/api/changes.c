@@ -56,7 +56,7 @@ static uint64_t columns_of(const struct api_changes *page)
 static int find_accounts(struct api_changes *page, struct error *err)
 {
 	buf_clear(&page->accounts);
-	return report_find_accounts(page->app->store, page->plan.account, page->plan.include_subaccounts, &page->accounts,
+	return report_find_accounts(page->app->meta, page->plan.account, page->plan.include_subaccounts, &page->accounts,
 	                            err);
 }
 

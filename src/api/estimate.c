@@ -157,7 +157,7 @@ static int begin(struct estimate *estimate, struct error *err)
 	const struct query_plan *plan = &estimate->plan;
 	struct record_view view = query_plan_view(plan);
 
-	if (report_find_accounts(estimate->app->store, plan->account, plan->include_subaccounts, &estimate->accounts,
+	if (report_find_accounts(estimate->app->meta, plan->account, plan->include_subaccounts, &estimate->accounts,
 	                         err) < 0)
 		return -1;
 	const struct aggregate_query query = {

@@ -17,7 +17,7 @@ int64_t api_plan_range_end(int64_t received_us)
 bool api_plan_may_read(struct http_request *request, const struct api *app, struct str account)
 {
 	struct error err;
-	int may = accounts_reads(app->store, api_account(request), account, &err);
+	int may = accounts_reads(app->meta, api_account(request), account, &err);
 
 	if (may < 0)
 		http_reply_error(request, &err);

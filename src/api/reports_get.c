@@ -40,7 +40,7 @@ void api_report_reply(struct http_request *request, const struct report *report)
 int api_report_is_visible(const struct http_request *request, const struct api *app,
                           const struct report *report, struct error *err)
 {
-	return accounts_reads(app->store, api_account(request), str_from(report->creator), err);
+	return accounts_reads(app->meta, api_account(request), str_from(report->creator), err);
 }
 
 /* False when the request has been answered instead. */

@@ -28,11 +28,11 @@ static void warn_of_missing(const struct billing *billing)
 {
 	struct error err;
 
-	if (plans_check_in_use(billing->store, billing->plans, &err) != 0)
+	if (plans_check_in_use(billing->meta, billing->plans, &err) != 0)
 		log_error("billing", "%s; they have plan_default until it is there again", err.message);
 }
 
-struct billing *billing_new(struct event_base *base, const struct config *config, struct store *store,
+struct billing *billing_new(struct event_base *base, const struct config *config, struct meta *meta, struct store *store,
                         struct ingest *ingest, struct error *err)
 {
 	struct billing *billing = calloc(1, sizeof(*billing));
@@ -42,6 +42,7 @@ struct billing *billing_new(struct event_base *base, const struct config *config
 		return NULL;
 	}
 	billing->config = config;
+	billing->meta = meta;
 	billing->store = store;
 	billing->ingest = ingest;
 	billing->generation = 1;
@@ -83,7 +84,7 @@ int billing_check_reload(const struct billing *billing, const struct config *fre
 	int result = plans ? 0 : -1;
 
 	if (plans && !keeps_all(billing->plans, plans))
-		result = plans_check_in_use(billing->store, plans, err);
+		result = plans_check_in_use(billing->meta, plans, err);
 	free(plans);
 	return result;
 }

@@ -33,13 +33,13 @@
 #include "query/cursor.h"
 #include "query/query.h"
 #include "report/report.h"
-#include "store/accounts.h"
+#include "meta/accounts.h"
 #include "store/store.h"
 
 struct billing;
 
 /* All stay the caller's and must outlive it. The settings' plans must be right (plans_check). */
-struct billing *billing_new(struct event_base *base, const struct config *config, struct store *store,
+struct billing *billing_new(struct event_base *base, const struct config *config, struct meta *meta, struct store *store,
                         struct ingest *ingest, struct error *err);
 
 /* Writes what waits. Comes before ingest_free. Does nothing on NULL. */

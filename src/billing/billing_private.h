@@ -16,6 +16,7 @@
 
 #include "base/recent.h"
 #include "billing/billing.h"
+#include "meta/meta.h"
 
 /* The columns of a usage record, by their places in `usage_names` of usage.c. */
 enum usage_column {
@@ -54,6 +55,7 @@ struct tenant {
 
 struct billing {
 	const struct config *config;
+	struct meta *meta;
 	struct store *store;
 	struct ingest *ingest;
 	struct plans *plans;
@@ -88,11 +90,11 @@ void tenant_add_volume(struct billing *billing, struct tenant *tenant, uint64_t 
 
 /* plans_in_use.c: ERROR_CONFLICT names accounts that have plans which are none of these. Reads all accounts, about a
  * microsecond each: for the start, and for a reload that takes plans away. */
-int plans_check_in_use(struct store *store, const struct plans *plans, struct error *err);
+int plans_check_in_use(struct meta *meta, const struct plans *plans, struct error *err);
 
 /* volume.c: fills month and volume, 0 if nothing is known; and writes those of all dirty tenants into the catalog's open
  * transaction. */
-int volume_load(struct store *store, struct tenant *tenant, struct error *err);
+int volume_load(struct meta *meta, struct tenant *tenant, struct error *err);
 int volumes_put(struct billing *billing, struct error *err);
 int32_t volume_month(int64_t time_us);
 

@@ -162,7 +162,7 @@ int billing_charge_report(void *arg, const struct report *report, struct error *
 
 	if (!billing->config->usage_records || !report->has_file || (product && billing_is_free(product)))
 		return 0;
-	if (accounts_get(billing->store, str_from(report->creator), &account, err) != 0)
+	if (accounts_get(billing->meta, str_from(report->creator), &account, err) != 0)
 		return -1;
 	charged = billing_is_charged(billing, &account, report->id, report->received_us, err);
 	if (charged != 0)

@@ -35,10 +35,10 @@ static int tell(const struct missing *missing, struct error *err)
 	                 missing->count > NAMED_MAX ? ", ..." : "");
 }
 
-int plans_check_in_use(struct store *store, const struct plans *plans, struct error *err)
+int plans_check_in_use(struct meta *meta, const struct plans *plans, struct error *err)
 {
 	struct missing missing = { .plans = plans };
-	int result = accounts_each(store, look_at, &missing, err);
+	int result = accounts_each(meta, look_at, &missing, err);
 
 	if (result == 0 && missing.count > 0)
 		result = tell(&missing, err);

@@ -18,6 +18,7 @@
 #define USAGE_PRODUCT_NAME STR_LITERAL("REPORTS-USAGE")
 
 struct statement {
+	struct meta *meta;
 	struct store *store;
 	struct plans plans;
 	int64_t from_us;
@@ -231,7 +232,7 @@ static int add_fees(struct statement *statement, const struct account *account, 
 	int64_t since_us = INT64_MIN;
 	int count;
 
-	if (accounts_plans(statement->store, account->id, plans, &count, err) != 0)
+	if (accounts_plans(statement->meta, account->id, plans, &count, err) != 0)
 		return -1;
 	for (int i = 0; i < count; i++) {
 		if (!add_period(statement, account, name, since_us, plans[i].since_us))
@@ -250,7 +251,7 @@ static int add_all_fees(struct statement *statement, int64_t deadline_us, struct
 		struct str id = { statement->query.accounts[statement->fees_done++], ACCOUNT_ID_LEN };
 		struct account account;
 
-		if (accounts_get(statement->store, id, &account, err) != 0 || add_fees(statement, &account, err) != 0)
+		if (accounts_get(statement->meta, id, &account, err) != 0 || add_fees(statement, &account, err) != 0)
 			return -1;
 		if (clock_monotonic_us() >= deadline_us)
 			return 0;
@@ -273,10 +274,10 @@ static int read_accounts(struct statement *statement, const char *only, struct e
 	struct account account;
 
 	if (only) {
-		if (accounts_get(statement->store, str_from(only), &account, err) != 0)
+		if (accounts_get(statement->meta, str_from(only), &account, err) != 0)
 			return -1;
 		(void)add_account(statement, &account);
-	} else if (accounts_each(statement->store, add_account, statement, err) != 0) {
+	} else if (accounts_each(statement->meta, add_account, statement, err) != 0) {
 		return -1;
 	}
 	return statement->accounts.failed ? error_set(err, ERROR_NOMEM, "statement: out of memory") : 0;
@@ -305,7 +306,7 @@ static void set_query(struct statement *statement)
 	};
 }
 
-struct statement *statement_begin(struct store *store, const struct plans *plans, int64_t from_us, int64_t to_us,
+struct statement *statement_begin(struct meta *meta, struct store *store, const struct plans *plans, int64_t from_us, int64_t to_us,
                                   const char *account, int64_t now_us, struct error *err)
 {
 	struct statement *statement = calloc(1, sizeof(*statement));
@@ -314,6 +315,7 @@ struct statement *statement_begin(struct store *store, const struct plans *plans
 		error_set(err, ERROR_NOMEM, "statement: out of memory");
 		return NULL;
 	}
+	statement->meta = meta;
 	statement->store = store;
 	statement->plans = *plans;
 	statement->from_us = from_us;
@@ -349,7 +351,7 @@ static int add_parents(struct statement *statement, struct error *err)
 			memcpy(lines[i].parent, lines[i - 1].parent, sizeof(lines[i].parent));
 			continue;
 		}
-		if (accounts_get(statement->store, str_from(lines[i].account), &account, err) != 0)
+		if (accounts_get(statement->meta, str_from(lines[i].account), &account, err) != 0)
 			return -1;
 		memcpy(lines[i].parent, account.parent, sizeof(lines[i].parent));
 	}

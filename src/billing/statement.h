@@ -19,7 +19,7 @@
 #include "base/decimal.h"
 #include "base/error.h"
 #include "billing/plans.h"
-#include "store/accounts.h"
+#include "meta/accounts.h"
 #include "store/store.h"
 
 #define STATEMENT_WHAT_MAX 40
@@ -42,7 +42,7 @@ struct statement;
 bool statement_month(const char *text, int64_t now_us, int64_t *from_us, int64_t *to_us);
 
 /* The plans are copied. ERROR_NOT_FOUND if there is no such account. */
-struct statement *statement_begin(struct store *store, const struct plans *plans, int64_t from_us, int64_t to_us,
+struct statement *statement_begin(struct meta *meta, struct store *store, const struct plans *plans, int64_t from_us, int64_t to_us,
                                   const char *account, int64_t now_us, struct error *err);
 
 enum statement_end { STATEMENT_MORE, STATEMENT_DONE, STATEMENT_FAILED };

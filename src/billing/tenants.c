@@ -33,7 +33,7 @@ static const struct plan *look_up_plan(const struct billing *billing, const stru
 	struct error err;
 	const char *name = account->plan;
 
-	if (!name[0] && account->parent[0] && accounts_get(billing->store, str_from(account->parent), &parent, &err) == 0)
+	if (!name[0] && account->parent[0] && accounts_get(billing->meta, str_from(account->parent), &parent, &err) == 0)
 		name = parent.plan;
 	if (!name[0])
 		return &plans->list[plans->fallback];
@@ -46,7 +46,7 @@ static const struct plan *look_up_plan(const struct billing *billing, const stru
 
 struct tenant *tenant_get(struct billing *billing, const struct account *account)
 {
-	uint64_t accounts_now = accounts_generation(billing->store);
+	uint64_t accounts_now = accounts_generation(billing->meta);
 	struct tenant *tenant;
 	struct error err;
 	bool is_new;
@@ -56,7 +56,7 @@ struct tenant *tenant_get(struct billing *billing, const struct account *account
 		log_error("billing", "account %s: out of memory", account->id);
 		return NULL;
 	}
-	if (is_new && volume_load(billing->store, tenant, &err) != 0)
+	if (is_new && volume_load(billing->meta, tenant, &err) != 0)
 		log_error("billing", "account %s: its volume cannot be read: %s", account->id, err.message);
 	if (tenant->plan_of != billing->generation || tenant->accounts_of != accounts_now) {
 		tenant->plan = look_up_plan(billing, account);

@@ -168,18 +168,19 @@ static void clear_dirty(struct billing *billing)
 }
 
 /* What was put is committed with all that others have put; or, when `result` says that the store has lost it, with
- * nothing. */
+ * nothing. Volumes stay dirty unless they are known to be on disk. */
 static int commit(struct billing *billing, int result, struct error *err)
 {
-	if (result != 0) {
+	uint64_t aborts = meta_aborts(billing->meta);
+
+	if (result != 0 || volumes_put(billing, err) != 0) {
 		ingest_fail(billing->ingest, err);
 		return -1;
 	}
-	if (volumes_put(billing, err) != 0)
-		log_error("billing", "%s", err->message); /* the commit will fail as well */
 	if (ingest_commit(billing->ingest, err) != 0)
 		return -1;
-	clear_dirty(billing);
+	if (aborts == meta_aborts(billing->meta))
+		clear_dirty(billing);
 	return 0;
 }
 

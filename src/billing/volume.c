@@ -12,7 +12,7 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "store/catalog_rows.h"
+#include "meta/rows.h"
 #include "lmdb/value.h"
 
 #define ROW_VERSION 1
@@ -26,7 +26,7 @@ int32_t volume_month(int64_t time_us)
 	return (utc.tm_year - 70) * 12 + utc.tm_mon;
 }
 
-static enum catalog_rows_next take_row(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next take_row(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct tenant *tenant = arg;
 	struct value_reader r;
@@ -36,23 +36,22 @@ static enum catalog_rows_next take_row(void *arg, struct str key, struct str val
 	tenant->month = (int32_t)value_int(&r, 0, INT32_MAX);
 	tenant->volume = (uint64_t)value_int(&r, 0, INT64_MAX);
 	if (value_close(&r))
-		return CATALOG_ROWS_STOP;
+		return META_STOP;
 	tenant->month = 0;
 	tenant->volume = 0;
 	error_set(err, value_error(&r), "volume of account %s: its stored value cannot be read", tenant->entry.id);
-	return CATALOG_ROWS_FAILED;
+	return META_FAILED;
 }
 
-int volume_load(struct store *store, struct tenant *tenant, struct error *err)
+int volume_load(struct meta *meta, struct tenant *tenant, struct error *err)
 {
-	int found = catalog_rows_find(store, CATALOG_DB_USAGE, str_from(tenant->entry.id), take_row, tenant, err);
+	int found = meta_find(meta, META_DB_USAGE, str_from(tenant->entry.id), take_row, tenant, err);
 
 	return found < 0 ? -1 : 0;
 }
 
-static int volume_put(struct billing *billing, MDB_txn *txn, const struct tenant *tenant, struct error *err)
+static int volume_put(struct billing *billing, const struct tenant *tenant, struct error *err)
 {
-	struct env *env = store_catalog(billing->store);
 	struct buf *row = &billing->scratch;
 	struct value_writer w;
 
@@ -62,24 +61,15 @@ static int volume_put(struct billing *billing, MDB_txn *txn, const struct tenant
 	value_put_int(&w, (int64_t)tenant->volume);
 	if (row->failed)
 		return error_set(err, ERROR_NOMEM, "volume of account %s: out of memory", tenant->entry.id);
-	MDB_val key = env_val(tenant->entry.id, ACCOUNT_ID_LEN), val = env_val(row->data, row->len);
-	int rc = mdb_put(txn, env->dbi[CATALOG_DB_USAGE], &key, &val, 0);
-
-	return rc ? env_fail(env, rc, "put volume", err) : 0;
+	return meta_put(billing->meta, META_DB_USAGE, str_from(tenant->entry.id), buf_str(row), err);
 }
 
 int volumes_put(struct billing *billing, struct error *err)
 {
 	struct tenant *tenant;
-	MDB_txn *txn;
 
-	if (TAILQ_EMPTY(&billing->dirty))
-		return 0;
-	txn = env_write(store_catalog(billing->store), err);
-	if (!txn)
-		return -1;
 	TAILQ_FOREACH(tenant, &billing->dirty, dirty) {
-		if (volume_put(billing, txn, tenant, err) != 0)
+		if (volume_put(billing, tenant, err) != 0)
 			return -1;
 	}
 	return 0;

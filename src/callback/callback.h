@@ -25,8 +25,8 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "base/str.h"
-#include "store/accounts.h"
-#include "store/change.h"
+#include "meta/accounts.h"
+#include "meta/change.h"
 #include "store/store.h"
 
 #define CALLBACK_ID_MAX 64
@@ -41,7 +41,7 @@ struct callbacks;
  * Starts delivering what waits in the store. config and store stay the caller's; settings are looked at when they are
  * needed, so that a reload takes effect. ERROR_INVALID when callback_allow or callback_ca_file cannot be used.
  */
-struct callbacks *callbacks_new(struct event_base *base, const struct config *config, struct store *store,
+struct callbacks *callbacks_new(struct event_base *base, const struct config *config, struct meta *meta, struct store *store,
                                 struct error *err);
 
 /* Transfers under way are broken off; after the next start they are made again. To be called when nobody calls
@@ -98,7 +98,7 @@ void callbacks_reload(struct callbacks *callbacks);
  * that are not delivered; *count says of how many.
  */
 struct erase;
-int callbacks_erase(struct store *store, struct str accounts, struct erase *erase, uint64_t *count, struct error *err);
+int callbacks_erase(struct meta *meta, struct str accounts, struct erase *erase, uint64_t *count, struct error *err);
 
 enum callback_state {
 	CALLBACK_WAITING, /* for its next time, or for its turn */
@@ -172,7 +172,7 @@ struct callback_secret {
  * The account's secret, made if there is none yet; blocks for the fsync then. With `rotate` a new one takes its place
  * and the one before signs beside it for `overlap_us`. ERROR_NOT_FOUND if there is no such account.
  */
-int callback_secret_get(struct store *store, const char *account, bool rotate, int64_t overlap_us,
+int callback_secret_get(struct meta *meta, const char *account, bool rotate, int64_t overlap_us,
                         struct callback_secret *secret, struct error *err);
 
 #endif

@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "callback/callbacks_private.h"
 #include "callback/url.h"
-#include "store/catalog_rows.h"
+#include "meta/rows.h"
 #include "store/clock_watch.h"
 
 #define HTTP_GONE 410
@@ -312,7 +312,7 @@ static struct callback *make_callback(struct callbacks *callbacks, const struct 
 	return NULL;
 }
 
-static enum catalog_rows_next take_row(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next take_row(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct callbacks *callbacks = arg;
 	struct callback_row row;
@@ -321,26 +321,26 @@ static enum catalog_rows_next take_row(void *arg, struct str key, struct str val
 		/* One that cannot be read must not keep the others, or the daemon, from working. */
 		log_error("callback", "%s", err->message);
 		callbacks->last_number = row.number ? row.number : callbacks->last_number;
-		return CATALOG_ROWS_GO_ON;
+		return META_GO_ON;
 	}
 	struct callback *callback = make_callback(callbacks, &row, &url);
 	callback_url_free(&url);
 	if (!callback) {
 		error_set(err, ERROR_NOMEM, "callbacks: out of memory");
-		return CATALOG_ROWS_FAILED;
+		return META_FAILED;
 	}
 	TAILQ_INSERT_TAIL(&callbacks->all, callback, all);
 	LIST_INSERT_HEAD(&callbacks->by_number[row.number % CALLBACK_BUCKETS], callback, bucket);
 	callbacks->last_number = row.number;
 	*(callback->failed ? &callbacks->stats.failed : &callbacks->stats.waiting) += 1;
 	schedule(callback, callback->next_us);
-	return CATALOG_ROWS_GO_ON;
+	return META_GO_ON;
 }
 
 static int read_new_rows(struct callbacks *callbacks, struct error *err)
 {
 	struct callback_key key;
-	return catalog_rows_each(callbacks->store, CATALOG_DB_CALLBACKS,
+	return meta_each(callbacks->meta, META_DB_CALLBACKS,
 	                         callback_key_of(callbacks->last_number + 1, &key), take_row, callbacks, err);
 }
 
@@ -388,7 +388,7 @@ static int start(struct callbacks *callbacks, struct error *err)
 	return callback_hold_look(callbacks, err) == 0 ? read_new_rows(callbacks, err) : -1;
 }
 
-struct callbacks *callbacks_new(struct event_base *base, const struct config *config, struct store *store,
+struct callbacks *callbacks_new(struct event_base *base, const struct config *config, struct meta *meta, struct store *store,
                                 struct error *err)
 {
 	if (check_settings(config, err) != 0)
@@ -400,6 +400,7 @@ struct callbacks *callbacks_new(struct event_base *base, const struct config *co
 	}
 	callbacks->base = base;
 	callbacks->config = config;
+	callbacks->meta = meta;
 	callbacks->store = store;
 	TAILQ_INIT(&callbacks->all);
 	TAILQ_INIT(&callbacks->unsaved);

@@ -72,6 +72,7 @@ struct callback_host {
 struct callbacks {
 	struct event_base *base;
 	const struct config *config;
+	struct meta *meta;
 	struct store *store;
 	struct resolver *resolver;
 	struct transfers *transfers;

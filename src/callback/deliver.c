@@ -14,7 +14,7 @@
 #include "callback/callbacks_private.h"
 #include "callback/secret.h"
 #include "callback/url.h"
-#include "store/catalog_rows.h"
+#include "meta/rows.h"
 
 struct delivery {
 	struct callback *callback;
@@ -102,7 +102,7 @@ static struct curl_slist *make_headers(const struct delivery *delivery, struct e
 	struct curl_slist *headers = NULL;
 	struct buf signature = { 0 };
 	int64_t now_us = clock_now_us();
-	if (secret_sign(callback->callbacks->store, str_from(callback->account), str_from(callback->id), now_us,
+	if (secret_sign(callback->callbacks->meta, str_from(callback->account), str_from(callback->id), now_us,
 	                buf_str(&delivery->body), &signature, err) != 0) {
 		buf_free(&signature);
 		return NULL;
@@ -200,24 +200,24 @@ static void lookup_timed_out(evutil_socket_t fd, short what, void *arg)
 	fail_delivery(delivery, "%.120s: could not be resolved in time", delivery->url.host);
 }
 
-static enum catalog_rows_next take_row(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next take_row(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct delivery *delivery = arg;
 	struct callback_row row;
 	if (callback_row_read(&row, key, value, err) != 0 || callback_url_parse(&delivery->url, row.url, err) != 0)
-		return CATALOG_ROWS_FAILED;
+		return META_FAILED;
 	buf_add_str(&delivery->body, row.body);
 	if (!delivery->body.failed)
-		return CATALOG_ROWS_GO_ON;
+		return META_GO_ON;
 	error_set(err, ERROR_NOMEM, "out of memory");
-	return CATALOG_ROWS_FAILED;
+	return META_FAILED;
 }
 
 static int read_row(struct delivery *delivery, struct error *err)
 {
 	struct callback_key key;
 	const struct callback *callback = delivery->callback;
-	int found = catalog_rows_find(callback->callbacks->store, CATALOG_DB_CALLBACKS,
+	int found = meta_find(callback->callbacks->meta, META_DB_CALLBACKS,
 	                              callback_key_of(callback->number, &key), take_row, delivery, err);
 	if (found == 0)
 		error_set(err, ERROR_CORRUPT, "its row is gone");

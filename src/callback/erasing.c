@@ -6,7 +6,7 @@
 
 #include "callback/callbacks_private.h"
 #include "callback/row.h"
-#include "store/catalog_rows.h"
+#include "meta/rows.h"
 #include "store/erase.h"
 
 /* Numbers of callbacks to be changed. */
@@ -24,14 +24,14 @@ static bool has_account(struct str accounts, struct str account)
 	return false;
 }
 
-static enum catalog_rows_next find_row(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next find_row(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct finding *finding = arg;
 	struct callback_row row;
 	if (callback_row_read(&row, key, value, err) == 0 && has_account(finding->accounts, row.account) &&
 	    erase_is_in(finding->erase, row.body))
 		buf_add(&finding->numbers, &row.number, sizeof(row.number));
-	return CATALOG_ROWS_GO_ON;
+	return META_GO_ON;
 }
 
 static int change_row(struct change *change, uint64_t number, const struct erase *erase, struct error *err)
@@ -40,7 +40,7 @@ static int change_row(struct change *change, uint64_t number, const struct erase
 	struct callback_row row;
 	struct str key_text = callback_key_of(number, &key), value;
 	struct buf body = { 0 }, copy = { 0 };
-	int result = change_get(change, CATALOG_DB_CALLBACKS, key_text, &value, err);
+	int result = change_get(change, META_DB_CALLBACKS, key_text, &value, err);
 	if (result <= 0)
 		return result;
 	/* The row's texts must not lie in the page that is written to. */
@@ -58,12 +58,12 @@ static int change_row(struct change *change, uint64_t number, const struct erase
 	return result;
 }
 
-static int change_all(struct store *store, const struct finding *finding, struct erase *erase, struct error *err)
+static int change_all(struct meta *meta, const struct finding *finding, struct erase *erase, struct error *err)
 {
 	const uint64_t *numbers = (const uint64_t *)(const void *)finding->numbers.data;
 	struct change change;
 	int result = 0;
-	if (erase_demand_catalog(erase, err) != 0 || change_begin(&change, store, err) != 0)
+	if (erase_demand_catalog(erase, err) != 0 || change_begin(&change, meta, err) != 0)
 		return -1;
 	for (size_t i = 0; i < finding->numbers.len / sizeof(*numbers) && result == 0; i++)
 		result = change_row(&change, numbers[i], erase, err);
@@ -76,13 +76,13 @@ struct looking {
 	void *arg;
 };
 
-static enum catalog_rows_next look_at_row(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next look_at_row(void *arg, struct str key, struct str value, struct error *err)
 {
 	const struct looking *looking = arg;
 	struct callback_row row;
 	if (callback_row_read(&row, key, value, err) != 0 ||
 	    (!erase_is_in(looking->matcher, row.body) && !erase_is_in(looking->matcher, row.id)))
-		return CATALOG_ROWS_GO_ON;
+		return META_GO_ON;
 	struct callback_info info = {
 		.id = row.id,
 		.account = row.account,
@@ -92,25 +92,25 @@ static enum catalog_rows_next look_at_row(void *arg, struct str key, struct str 
 		.next_us = row.next_us,
 		.last_error = row.last_error,
 	};
-	return looking->fn(looking->arg, &info) ? CATALOG_ROWS_GO_ON : CATALOG_ROWS_STOP;
+	return looking->fn(looking->arg, &info) ? META_GO_ON : META_STOP;
 }
 
 int callbacks_find(struct callbacks *callbacks, const struct erase *matcher, callbacks_fn fn, void *arg,
                    struct error *err)
 {
 	struct looking looking = { matcher, fn, arg };
-	return catalog_rows_each(callbacks->store, CATALOG_DB_CALLBACKS, STR_LITERAL(""), look_at_row, &looking, err);
+	return meta_each(callbacks->meta, META_DB_CALLBACKS, STR_LITERAL(""), look_at_row, &looking, err);
 }
 
-int callbacks_erase(struct store *store, struct str accounts, struct erase *erase, uint64_t *count, struct error *err)
+int callbacks_erase(struct meta *meta, struct str accounts, struct erase *erase, uint64_t *count, struct error *err)
 {
 	struct finding finding = { .accounts = accounts, .erase = erase };
-	int result = catalog_rows_each(store, CATALOG_DB_CALLBACKS, STR_LITERAL(""), find_row, &finding, err);
+	int result = meta_each(meta, META_DB_CALLBACKS, STR_LITERAL(""), find_row, &finding, err);
 	if (result == 0 && finding.numbers.failed)
 		result = error_set(err, ERROR_NOMEM, "callbacks to erase: out of memory");
 	*count = finding.numbers.len / sizeof(uint64_t);
 	if (result == 0 && *count > 0)
-		result = change_all(store, &finding, erase, err);
+		result = change_all(meta, &finding, erase, err);
 	buf_free(&finding.numbers);
 	return result;
 }

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "callback/callbacks_private.h"
-#include "store/catalog_rows.h"
+#include "meta/rows.h"
 
 const char *callback_state_name(enum callback_state state)
 {
@@ -47,12 +47,12 @@ void callback_overlay(struct callback_info *info, const struct callback *callbac
 		info->last_error = str_from(callback->last_error);
 }
 
-static enum catalog_rows_next give_row(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next give_row(void *arg, struct str key, struct str value, struct error *err)
 {
 	const struct each *each = arg;
 	struct callback_row row;
 	if (callback_row_read(&row, key, value, err) != 0)
-		return CATALOG_ROWS_GO_ON; /* said so when it was read first */
+		return META_GO_ON; /* said so when it was read first */
 	struct callback_info info = {
 		.id = row.id,
 		.account = row.account,
@@ -65,16 +65,16 @@ static enum catalog_rows_next give_row(void *arg, struct str key, struct str val
 	};
 	const struct callback *callback = find_number(each->callbacks, row.number);
 	if (callback && callback->phase == CALLBACK_PHASE_DONE)
-		return CATALOG_ROWS_GO_ON;
+		return META_GO_ON;
 	if (callback)
 		callback_overlay(&info, callback);
-	return each->fn(each->arg, &info) ? CATALOG_ROWS_GO_ON : CATALOG_ROWS_STOP;
+	return each->fn(each->arg, &info) ? META_GO_ON : META_STOP;
 }
 
 int callbacks_each(struct callbacks *callbacks, callbacks_fn fn, void *arg, struct error *err)
 {
 	struct each each = { callbacks, fn, arg };
-	return catalog_rows_each(callbacks->store, CATALOG_DB_CALLBACKS, STR_LITERAL(""), give_row, &each, err);
+	return meta_each(callbacks->meta, META_DB_CALLBACKS, STR_LITERAL(""), give_row, &each, err);
 }
 
 static void retry(struct callback *callback)

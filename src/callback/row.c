@@ -75,7 +75,7 @@ int callback_row_put(struct change *change, const struct callback_row *row, stru
 	struct buf bytes = { 0 };
 	row_write(&bytes, row);
 	int result = bytes.failed ? error_set(err, ERROR_NOMEM, "callback: out of memory") :
-	                            change_put(change, CATALOG_DB_CALLBACKS, callback_key_of(row->number, &key),
+	                            change_put(change, META_DB_CALLBACKS, callback_key_of(row->number, &key),
 	                                       buf_str(&bytes), err);
 	buf_free(&bytes);
 	return result;
@@ -85,13 +85,13 @@ static int take_number(struct change *change, uint64_t *number, struct error *er
 {
 	struct callback_key key;
 	struct str value;
-	int found = change_get(change, CATALOG_DB_META, NEXT_KEY, &value, err);
+	int found = change_get(change, META_DB_VALUES, NEXT_KEY, &value, err);
 	if (found < 0)
 		return -1;
 	*number = found ? number_of(value) : 1;
 	if (*number == 0)
 		return error_set(err, ERROR_CORRUPT, "catalog: callback_next cannot be read");
-	return change_put(change, CATALOG_DB_META, NEXT_KEY, callback_key_of(*number + 1, &key), err);
+	return change_put(change, META_DB_VALUES, NEXT_KEY, callback_key_of(*number + 1, &key), err);
 }
 
 static int check_event(const struct callback_event *event, struct error *err)

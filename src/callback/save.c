@@ -62,10 +62,10 @@ static int save_callback(struct change *change, const struct callback *callback,
 	struct callback_row row;
 	struct str key_text = callback_key_of(callback->number, &key), value;
 	if (callback->phase == CALLBACK_PHASE_DONE)
-		return change_remove(change, CATALOG_DB_CALLBACKS, key_text, err) < 0 ?
+		return change_remove(change, META_DB_CALLBACKS, key_text, err) < 0 ?
 		               -1 :
 		               tell_outcome(change, callback, STR_LITERAL(""), err);
-	int found = change_get(change, CATALOG_DB_CALLBACKS, key_text, &value, err);
+	int found = change_get(change, META_DB_CALLBACKS, key_text, &value, err);
 	if (found <= 0)
 		return found;
 	if (callback_row_read(&row, key_text, value, err) != 0)
@@ -87,7 +87,7 @@ static int save_all(struct callbacks *callbacks, struct error *err)
 	struct callback *callback;
 	struct change change;
 	int result = 0;
-	if (change_begin(&change, callbacks->store, err) != 0)
+	if (change_begin(&change, callbacks->meta, err) != 0)
 		return -1;
 	TAILQ_FOREACH(callback, &callbacks->unsaved, unsaved) {
 		result = save_callback(&change, callback, err);

@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
-#include "store/catalog_rows.h"
+#include "meta/rows.h"
 #include "lmdb/value.h"
 
 #define ROW_VERSION 1
@@ -64,7 +64,7 @@ static int row_read(struct secret_row *row, struct str account, struct str bytes
 static int row_get(struct change *change, struct str account, struct secret_row *row, struct error *err)
 {
 	struct str value;
-	int found = change_get(change, CATALOG_DB_WEBHOOKS, account, &value, err);
+	int found = change_get(change, META_DB_WEBHOOKS, account, &value, err);
 	if (found > 0 && row_read(row, account, value, err) != 0)
 		return -1;
 	return found;
@@ -75,7 +75,7 @@ static int row_put(struct change *change, struct str account, const struct secre
 	struct buf bytes = { 0 };
 	row_write(&bytes, row);
 	int result = bytes.failed ? error_set(err, ERROR_NOMEM, "webhook secret: out of memory") :
-	                            change_put(change, CATALOG_DB_WEBHOOKS, account, buf_str(&bytes), err);
+	                            change_put(change, META_DB_WEBHOOKS, account, buf_str(&bytes), err);
 	buf_free(&bytes);
 	return result;
 }
@@ -120,9 +120,9 @@ static int row_rotate(struct change *change, struct str account, int64_t overlap
 	return row_put(change, account, row, err);
 }
 
-static enum catalog_rows_next take_row(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next take_row(void *arg, struct str key, struct str value, struct error *err)
 {
-	return row_read(arg, key, value, err) == 0 ? CATALOG_ROWS_GO_ON : CATALOG_ROWS_FAILED;
+	return row_read(arg, key, value, err) == 0 ? META_GO_ON : META_FAILED;
 }
 
 static void format_secret(char out[CALLBACK_SECRET_LEN + 1], const uint8_t secret[SECRET_BYTES])
@@ -146,20 +146,20 @@ static void show(struct callback_secret *secret, const struct secret_row *row)
 	}
 }
 
-int callback_secret_get(struct store *store, const char *account, bool rotate, int64_t overlap_us,
+int callback_secret_get(struct meta *meta, const char *account, bool rotate, int64_t overlap_us,
                         struct callback_secret *secret, struct error *err)
 {
 	struct account row_of_account;
 	struct secret_row row;
 	struct change change;
 	struct str id = str_from(account);
-	if (accounts_get(store, id, &row_of_account, err) != 0)
+	if (accounts_get(meta, id, &row_of_account, err) != 0)
 		return -1;
-	int found = rotate ? 0 : catalog_rows_find(store, CATALOG_DB_WEBHOOKS, id, take_row, &row, err);
+	int found = rotate ? 0 : meta_find(meta, META_DB_WEBHOOKS, id, take_row, &row, err);
 	if (found < 0)
 		return -1;
 	if (found == 0) {
-		if (change_begin(&change, store, err) != 0)
+		if (change_begin(&change, meta, err) != 0)
 			return -1;
 		int result = rotate ? row_rotate(&change, id, overlap_us, &row, err) : row_ensure(&change, id, &row, err);
 		if (change_end(&change, result, err) != 0)
@@ -189,12 +189,12 @@ static int sign_content(struct buf *out, const struct secret_row *row, int64_t t
 	return previous_signs(row, time_us) ? add_signature(out, row->previous, content, err) : 0;
 }
 
-int secret_sign(struct store *store, struct str account, struct str id, int64_t time_us, struct str body,
+int secret_sign(struct meta *meta, struct str account, struct str id, int64_t time_us, struct str body,
                 struct buf *out, struct error *err)
 {
 	struct secret_row row;
 	struct buf content = { 0 };
-	int found = catalog_rows_find(store, CATALOG_DB_WEBHOOKS, account, take_row, &row, err);
+	int found = meta_find(meta, META_DB_WEBHOOKS, account, take_row, &row, err);
 	if (found == 0)
 		error_set(err, ERROR_NOT_FOUND, "account %.*s: has no webhook secret", STR_ARGS(account));
 	if (found <= 0)

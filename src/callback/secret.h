@@ -20,7 +20,7 @@
 int secret_ensure(struct change *change, struct str account, struct error *err);
 
 /* Appends the value of webhook-signature; signs with the old secret too while it overlaps. */
-int secret_sign(struct store *store, struct str account, struct str id, int64_t time_us, struct str body,
+int secret_sign(struct meta *meta, struct str account, struct str id, int64_t time_us, struct str body,
                 struct buf *out, struct error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * options_check.h: what a setting's type does not say; private to daemon/.
+ * options_check.h: what a setting's type does not say.
  */
 #ifndef CDRD_DAEMON_OPTIONS_CHECK_H
 #define CDRD_DAEMON_OPTIONS_CHECK_H

@@ -11,16 +11,17 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "store/accounts.h"
+#include "meta/accounts.h"
 #include "store/erased.h"
 #include "store/versions.h"
 
 #define VALUE_TEXT_MAX 40 /* the longest form of a value that is written anew, and some room */
 #define ZONE_MARGIN_US (366 * CLOCK_US_PER_DAY) /* how far beyond retention other times than the record's may lie */
 
-int check_init(struct check *check, const struct config *config, struct store *store, struct error *err)
+int check_init(struct check *check, const struct config *config, struct meta *meta, struct store *store,
+               struct error *err)
 {
-	*check = (struct check){ .config = config, .store = store };
+	*check = (struct check){ .config = config, .meta = meta, .store = store };
 	/* All values of a record at once: the buffer must not move while they point into it. */
 	if (!buf_reserve(&check->values, (size_t)CATALOG_COLUMNS_MAX * VALUE_TEXT_MAX))
 		return error_set(err, ERROR_NOMEM, "ingest: out of memory");
@@ -89,7 +90,7 @@ static const char *check_account(struct check *check, const struct catalog_produ
 	(void)product;
 	if (missing(*value))
 		return missing(*value);
-	int found = accounts_look_up(check->store, *value, &check->failure);
+	int found = accounts_look_up(check->meta, *value, &check->failure);
 	check->failed |= found < 0;
 	if (found != 0) /* a look-up that failed is no fault of the record's: check_item_failed */
 		return NULL;

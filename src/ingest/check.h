@@ -25,6 +25,7 @@
 
 struct check {
 	const struct config *config;
+	struct meta *meta;
 	struct store *store;
 	struct zones zones;
 	/* of the batch at hand */
@@ -46,7 +47,8 @@ struct check {
 };
 
 /* ERROR_NOMEM, or 0. */
-int check_init(struct check *check, const struct config *config, struct store *store, struct error *err);
+int check_init(struct check *check, const struct config *config, struct meta *meta, struct store *store,
+               struct error *err);
 void check_free(struct check *check);
 
 /* Takes the bounds of time from the configuration, at a time that is known to be one from `earliest_us` to `latest_us`, and

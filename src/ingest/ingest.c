@@ -32,6 +32,8 @@ void ingest_batch_move(struct ingest_batch *batch, struct ingest_queue *to)
 static void round_begin(struct ingest *ingest)
 {
 	ingest->round++;
+	ingest->round_rejects = false;
+	ingest->meta_aborts = meta_aborts(ingest->meta);
 	ingest->round_records = 0;
 	ingest->round_bytes = 0;
 	ingest->pending = (struct ingest_summary){ 0 };
@@ -55,6 +57,8 @@ static void fail_from(struct ingest *ingest, uint64_t from, size_t records, cons
 {
 	int failed = fail_queue(&ingest->feeding, from, err) + fail_queue(&ingest->waiting, from, err) +
 	             fail_queue(&ingest->deciding, from, err);
+	/* Entries of batches that are sent again would stand twice. */
+	meta_abort(ingest->meta);
 	ingest->stats.commits_failed++;
 	log_error("ingest", "%s: %d batches with %zu records fail", err->message, failed, records);
 	round_begin(ingest);
@@ -116,11 +120,24 @@ static void settle(struct ingest *ingest)
 	}
 }
 
+/* After the records: what is told of as rejected is in quarantine. */
+static int commit_meta(struct ingest *ingest, struct error *err)
+{
+	const struct ingest_commit *commit = &ingest->commit;
+
+	if (commit->rejects && commit->meta_aborts != meta_aborts(ingest->meta))
+		return error_set(err, ERROR_IO, "quarantine: what was put into it is lost, as another change failed");
+	return meta_commit(ingest->meta, err);
+}
+
 static void on_committed(void *arg, const struct error *err)
 {
 	struct ingest *ingest = arg;
 	struct ingest_commit *commit = &ingest->commit;
+	struct error meta_err;
 	INVARIANT(commit->under_way);
+	if (!err && commit_meta(ingest, &meta_err) != 0)
+		err = &meta_err;
 	commit->under_way = false;
 	commit->result = err ? -1 : 0;
 	if (err && commit->err)
@@ -144,6 +161,7 @@ static void commit(struct ingest *ingest, struct error *err)
 	INVARIANT(!ingest->commit.under_way);
 	ingest->commit = (struct ingest_commit){ .under_way = true, .round = ingest->round, .err = err,
 		                                 .records = ingest->round_records, .pending = ingest->pending,
+		                                 .rejects = ingest->round_rejects, .meta_aborts = ingest->meta_aborts,
 		                                 .begin_us = clock_monotonic_us() };
 	note_deciding(&ingest->feeding);
 	note_deciding(&ingest->waiting);
@@ -215,7 +233,7 @@ void ingest_commit_soon(struct ingest *ingest)
 		event_add(ingest->commit_event, &delay);
 }
 
-struct ingest *ingest_new(struct tasks *tasks, const struct config *config, struct store *store)
+struct ingest *ingest_new(struct tasks *tasks, const struct config *config, struct meta *meta, struct store *store)
 {
 	struct event_base *base = tasks_base(tasks);
 	struct error err;
@@ -224,8 +242,10 @@ struct ingest *ingest_new(struct tasks *tasks, const struct config *config, stru
 		return NULL;
 	ingest->tasks = tasks;
 	ingest->config = config;
+	ingest->meta = meta;
 	ingest->store = store;
 	ingest->round = 1; /* batches begin at 0: in no round */
+	ingest->meta_aborts = meta_aborts(meta);
 	TAILQ_INIT(&ingest->feeding);
 	TAILQ_INIT(&ingest->waiting);
 	TAILQ_INIT(&ingest->deciding);
@@ -234,7 +254,7 @@ struct ingest *ingest_new(struct tasks *tasks, const struct config *config, stru
 	ingest->commit_event = evtimer_new(base, on_commit, ingest);
 	ingest->expiry_event = evtimer_new(base, ingest_on_expiry, ingest);
 	if (!ingest->commit_event || !ingest->expiry_event ||
-	    check_init(&ingest->check, config, store, &err) != 0) {
+	    check_init(&ingest->check, config, meta, store, &err) != 0) {
 		ingest_free(ingest);
 		return NULL;
 	}

@@ -25,10 +25,11 @@
 
 struct ingest;
 struct ingest_batch;
+struct meta;
 struct tasks;
 
-/* `tasks`, `config` and `store` stay the caller's and must outlive it. NULL when out of memory. */
-struct ingest *ingest_new(struct tasks *tasks, const struct config *config, struct store *store);
+/* `tasks`, `config`, `meta` and `store` stay the caller's and must outlive it. NULL when out of memory. */
+struct ingest *ingest_new(struct tasks *tasks, const struct config *config, struct meta *meta, struct store *store);
 
 /* From now on, while the disk is low new batches are refused and those under way fail, with ERROR_FULL. The disk stays
  * the caller's. */

@@ -22,6 +22,7 @@
 #include "ingest/check.h"
 #include "ingest/errors.h"
 #include "ingest/ingest.h"
+#include "meta/meta.h"
 #include "record/encoding.h"
 
 TAILQ_HEAD(ingest_queue, ingest_batch);
@@ -51,6 +52,8 @@ struct ingest_commit {
 	bool is_late; /* its call has returned */
 	bool again;   /* another one was asked for meanwhile */
 	uint64_t round;
+	bool rejects;         /* as of struct ingest */
+	uint64_t meta_aborts;
 	size_t records;
 	struct ingest_summary pending;
 	int64_t begin_us;
@@ -61,6 +64,7 @@ struct ingest_commit {
 struct ingest {
 	struct tasks *tasks;
 	const struct config *config;
+	struct meta *meta;
 	struct store *store;
 	const struct disk *disk; /* NULL: not looked at */
 	struct event *commit_event;
@@ -69,6 +73,8 @@ struct ingest {
 	struct ingest_queue feeding, waiting, deciding, settled;
 	struct check check;
 	uint64_t round;
+	bool round_rejects;            /* some of it are in quarantine */
+	uint64_t meta_aborts;          /* when it began: another number, and what was put in quarantine is lost */
 	size_t round_records;          /* put since the last commit, into days or quarantine */
 	size_t round_bytes;            /* of bodies fed since */
 	struct ingest_summary pending; /* of this round; added to stats when it is on disk */

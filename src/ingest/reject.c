@@ -12,7 +12,7 @@
 #include "record/pieces.h"
 #include "store/clock_watch.h"
 #include "store/erased.h"
-#include "store/quarantine.h"
+#include "meta/quarantine.h"
 
 #define WARN_EVERY_US (60 * CLOCK_US_PER_SECOND)
 #define EXPIRY_SLICE 500 /* entries; a few milliseconds and an fsync */
@@ -144,7 +144,7 @@ int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item,
 		ingest->stats.erased_rejects++;
 		return 0;
 	}
-	if (quarantine_stats(ingest->store, &stats, err) != 0)
+	if (quarantine_stats(ingest->meta, &stats, err) != 0)
 		return -1;
 	if (stats.bytes > limit + limit / 8) {
 		warn_unkept(ingest, batch->producer);
@@ -163,7 +163,8 @@ int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item,
 	take_columns(item, &entry);
 	take_bytes(batch, item, &entry);
 	ingest->round_records++;
-	return quarantine_put(ingest->store, &entry, err);
+	ingest->round_rejects = true;
+	return quarantine_put(ingest->meta, &entry, err);
 }
 
 void ingest_expiry_begin(struct ingest *ingest)
@@ -197,7 +198,7 @@ void ingest_on_expiry(evutil_socket_t fd, short what, void *arg)
 	/* While the clock is not believed none is too old, but there can be too many. */
 	bool may_expire = store_clock_allows_deletion(ingest->store);
 	int64_t oldest_us = may_expire ? clock_now_us() - config->quarantine_keep : INT64_MIN;
-	int dropped = quarantine_expire(ingest->store, oldest_us, limit_bytes(config), EXPIRY_SLICE, &pushed_out, &err);
+	int dropped = quarantine_expire(ingest->meta, oldest_us, limit_bytes(config), EXPIRY_SLICE, &pushed_out, &err);
 	if (dropped < 0)
 		log_error("ingest", "quarantine: %s", err.message);
 	else

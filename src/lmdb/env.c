@@ -422,6 +422,7 @@ int env_commit(struct env *env, struct error *err)
 	env->cursor = NULL;
 	env->committed = last_commit(env);
 	if (rc) {
+		env->dropped++;
 		look_for_panic(env);
 		return env_fail(env, rc, "commit", err);
 	}
@@ -433,8 +434,10 @@ int env_commit(struct env *env, struct error *err)
 
 void env_abort(struct env *env)
 {
-	if (env->write)
+	if (env->write) {
 		mdb_txn_abort(env->write);
+		env->dropped++;
+	}
 	env->write = NULL;
 	env->cursor = NULL;
 }

@@ -40,6 +40,7 @@ struct env {
 	MDB_txn *write;      /* the open write transaction, or NULL */
 	MDB_cursor *cursor;  /* of the open write transaction, for whoever keeps one through it; it ends with it. Or NULL */
 	MDB_txn *spare;      /* a read transaction on the last commit that nobody uses, or NULL */
+	uint64_t dropped;    /* write transactions that came to nothing, since it was opened first */
 	size_t committed;    /* number of the last commit, as of mdb_txn_id */
 	bool is_new;         /* no commit has synced the directory's entries yet */
 	bool *lost;          /* pages could not be read; set in a signal's handler, so it has a place of its own */

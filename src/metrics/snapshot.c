@@ -58,9 +58,9 @@ void snapshot_take(struct snapshot *snapshot, const struct metrics_sources *sour
 	store_metrics(sources->store, &snapshot->store);
 	snapshot->catalog_used_ratio = ratio(&snapshot->store.catalog);
 	snapshot->days_used_ratio = ratio(&snapshot->store.open_days);
-	if (quarantine_stats(sources->store, &snapshot->quarantine, &err) != 0)
+	if (quarantine_stats(sources->meta, &snapshot->quarantine, &err) != 0)
 		snapshot->quarantine = (struct quarantine_stats){ 0 };
-	snapshot->quarantine_age_us = quarantine_age_us(sources->store, clock_now_us());
+	snapshot->quarantine_age_us = quarantine_age_us(sources->meta, clock_now_us());
 	reports_stats(sources->reports, &snapshot->reports);
 	callbacks_get_stats(sources->callbacks, &snapshot->callbacks);
 	billing_stats(sources->billing, &snapshot->billing);

@@ -7,7 +7,7 @@
 
 #include "metrics/sources.h"
 #include "store/health.h"
-#include "store/quarantine.h"
+#include "meta/quarantine.h"
 
 struct snapshot {
 	struct http_stats http;

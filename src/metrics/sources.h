@@ -22,6 +22,7 @@
 /* Whom to ask. All stay the caller's and must outlive the metrics. */
 struct metrics_sources {
 	const struct http_server *http; /* the public one */
+	struct meta *meta;
 	struct store *store;
 	const struct ingest *ingest;
 	const struct reports *reports;

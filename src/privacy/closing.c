@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "store/accounts.h"
+#include "meta/accounts.h"
 #include "store/erased.h"
 #include "store/clock_watch.h"
 #include "store/purge.h"
@@ -57,7 +57,7 @@ static bool has_subaccounts(const struct closing *closing, const struct account 
 {
 	uint64_t count = 0;
 	struct error err;
-	return accounts_each_child(closing->context.store, str_from(account->id), count_child, &count, &err) != 0 || count > 0;
+	return accounts_each_child(closing->context.meta, str_from(account->id), count_child, &count, &err) != 0 || count > 0;
 }
 
 static bool look_at(void *arg, const struct account *account)
@@ -88,7 +88,7 @@ static void begin_round(struct closing *closing)
 static int step_look(struct closing *closing, int64_t *pause_us, struct error *err)
 {
 	closing->looks_left = ACCOUNTS_A_SLICE;
-	if (accounts_each_from(closing->context.store, str_from(closing->last), look_at, closing, err) != 0)
+	if (accounts_each_from(closing->context.meta, str_from(closing->last), look_at, closing, err) != 0)
 		return -1;
 	if (closing->stage != STAGE_LOOK || closing->looks_left == 0)
 		return 0;
@@ -136,7 +136,7 @@ static int end_account(struct closing *closing, struct error *err)
 	struct purge_counts counts;
 	purge_counts(closing->purge, &counts);
 	if (erased_forget_account(closing->context.store, closing->account, err) != 0 ||
-	    accounts_remove(closing->context.store, closing->account, err) != 0)
+	    accounts_remove(closing->context.meta, closing->account, err) != 0)
 		return -1;
 	log_info("privacy", "account %s is removed, with %llu records of %llu days", closing->account,
 	         (unsigned long long)counts.records, (unsigned long long)counts.days);
@@ -153,7 +153,7 @@ static int step_records(struct closing *closing, int64_t deadline_us, struct err
 	bool dirty, done;
 	struct account account;
 	/* Taken back meanwhile: what is left of it stays. */
-	if (accounts_get(closing->context.store, str_from(closing->account), &account, err) != 0)
+	if (accounts_get(closing->context.meta, str_from(closing->account), &account, err) != 0)
 		return -1;
 	if (!account.deleted_us) {
 		purge_free(closing->purge);

@@ -24,6 +24,7 @@ struct closing;
 struct closing_context {
 	struct tasks *tasks;
 	const struct config *config;
+	struct meta *meta;
 	struct store *store;
 	struct ingest *ingest;
 	struct reports *reports;

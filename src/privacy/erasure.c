@@ -8,9 +8,10 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "store/accounts.h"
+#include "meta/accounts.h"
 #include "store/erased.h"
-#include "store/quarantine.h"
+#include "meta/quarantine.h"
+#include "privacy/entry.h"
 
 #define ENTRIES_MAX 256 /* of quarantine looked at in a slice, and of these dropped in one change */
 
@@ -31,21 +32,21 @@ struct erasure {
 
 /* --- its life --- */
 
-static int find_accounts(struct store *store, const char *account, bool subaccounts, struct account *found,
+static int find_accounts(struct meta *meta, const char *account, bool subaccounts, struct account *found,
                          struct buf *accounts, struct error *err)
 {
 	if (strlen(account) != ACCOUNT_ID_LEN)
 		return error_set(err, ERROR_NOT_FOUND, "account %s: there is none", account);
-	if (accounts_get(store, str_from(account), found, err) != 0)
+	if (accounts_get(meta, str_from(account), found, err) != 0)
 		return -1;
-	return report_find_accounts(store, account, subaccounts, accounts, err);
+	return report_find_accounts(meta, account, subaccounts, accounts, err);
 }
 
 static int begin(struct erasure *erasure, const struct erasure_request *request, struct error *err)
 {
 	struct store *store = erasure->context.store;
 	struct account found;
-	if (find_accounts(store, request->account, request->subaccounts, &found, &erasure->accounts, err) != 0)
+	if (find_accounts(erasure->context.meta, request->account, request->subaccounts, &found, &erasure->accounts, err) != 0)
 		return -1;
 	struct erase_scope scope = {
 		.accounts = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)erasure->accounts.data,
@@ -77,11 +78,12 @@ struct erasure *erasure_new(const struct erasure_context *context, const struct 
 	return NULL;
 }
 
-int erasure_revoke(struct store *store, const struct erasure_request *request, size_t *count, struct error *err)
+int erasure_revoke(struct meta *meta, struct store *store, const struct erasure_request *request, size_t *count,
+                   struct error *err)
 {
 	struct buf accounts = { 0 };
 	struct account found;
-	int result = find_accounts(store, request->account, request->subaccounts, &found, &accounts, err);
+	int result = find_accounts(meta, request->account, request->subaccounts, &found, &accounts, err);
 	if (result == 0)
 		result = erased_revoke(store, buf_str(&accounts), str_from(request->number), count, err);
 	if (result == 0 && *count == 0)
@@ -192,7 +194,7 @@ static bool look_at_entry(void *arg, const struct quarantine_entry *entry)
 	struct looking *looking = arg;
 	struct erasure *erasure = looking->erasure;
 	erasure->entry = entry->number;
-	if (quarantine_entry_has(entry, erasure->erase) && may_be_of_accounts(erasure, entry))
+	if (entry_has(entry, erasure->erase) && may_be_of_accounts(erasure, entry))
 		looking->drop[looking->drop_count++] = entry->number;
 	return ++looking->looks < ENTRIES_MAX;
 }
@@ -200,11 +202,11 @@ static bool look_at_entry(void *arg, const struct quarantine_entry *entry)
 static int step_quarantine(struct erasure *erasure, struct error *err)
 {
 	struct looking looking = { .erasure = erasure };
-	struct store *store = erasure->context.store;
-	if (quarantine_each(store, erasure->entry + 1, look_at_entry, &looking, err) != 0)
+	struct meta *meta = erasure->context.meta;
+	if (quarantine_each(meta, erasure->entry + 1, look_at_entry, &looking, err) != 0)
 		return -1;
 	if (looking.drop_count > 0 && (erase_demand_catalog(erasure->erase, err) != 0 ||
-	                               quarantine_drop_each(store, looking.drop, looking.drop_count, err) != 0))
+	                               quarantine_drop_each(meta, looking.drop, looking.drop_count, err) != 0))
 		return -1;
 	erasure->counts.quarantine += looking.drop_count;
 	if (looking.looks < ENTRIES_MAX)
@@ -231,7 +233,7 @@ static int step(struct erasure *erasure, int64_t deadline_us, struct error *err)
 		return step_reports(erasure, deadline_us, err);
 	case STAGE_CALLBACKS:
 		erasure->stage = STAGE_QUARANTINE;
-		return callbacks_erase(erasure->context.store, buf_str(&erasure->accounts), erasure->erase,
+		return callbacks_erase(erasure->context.meta, buf_str(&erasure->accounts), erasure->erase,
 		                       &erasure->counts.callbacks, err);
 	case STAGE_QUARANTINE:
 		return step_quarantine(erasure, err);

@@ -22,6 +22,7 @@
 struct erasure;
 
 struct erasure_context {
+	struct meta *meta;
 	struct store *store;
 	struct ingest *ingest;
 	struct reports *reports;
@@ -46,7 +47,7 @@ struct erasure *erasure_new(const struct erasure_context *context, const struct 
 
 /* Takes that back: records with the number are stored as they come, what is erased stays so. *count: of how many
  * accounts. ERROR_NOT_FOUND if it was erased of none of them. */
-int erasure_revoke(struct store *store, const struct erasure_request *request, size_t *count, struct error *err);
+int erasure_revoke(struct meta *meta, struct store *store, const struct erasure_request *request, size_t *count, struct error *err);
 
 /* Does nothing on NULL. What was erased stays erased. */
 void erasure_free(struct erasure *erasure);

@@ -10,11 +10,12 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "store/accounts.h"
+#include "meta/accounts.h"
 #include "store/erase.h"
 #include "store/erased.h"
 #include "store/number_search.h"
-#include "store/quarantine.h"
+#include "meta/quarantine.h"
+#include "privacy/entry.h"
 
 #define ENTRIES_MAX 256 /* of quarantine, looked at in a slice */
 #define ID_MAX 255
@@ -101,7 +102,7 @@ static int check_account(struct finding *finding, const char *account, struct er
 	struct account found;
 	if (strlen(account) != ACCOUNT_ID_LEN)
 		return error_set(err, ERROR_NOT_FOUND, "account %s: there is none", account);
-	if (accounts_get(finding->context.store, str_from(account), &found, err) != 0)
+	if (accounts_get(finding->context.meta, str_from(account), &found, err) != 0)
 		return -1;
 	memcpy(finding->account, found.id, sizeof(finding->account));
 	return 0;
@@ -119,7 +120,7 @@ static int take_id(struct finding *finding, const char *id, struct error *err)
 		finding->lower[0] = '\0';
 	if (finding->account[0])
 		buf_add(&finding->accounts, finding->account, ACCOUNT_ID_LEN);
-	else if (accounts_each(finding->context.store, take_account, finding, err) != 0)
+	else if (accounts_each(finding->context.meta, take_account, finding, err) != 0)
 		return -1;
 	return finding->accounts.failed ? error_set(err, ERROR_NOMEM, "find: out of memory") : 0;
 }
@@ -262,7 +263,7 @@ static bool look_at_entry(void *arg, const struct quarantine_entry *entry)
 	finding->entry = entry->number;
 	finding->looks++;
 	bool other = finding->account[0] && entry->account.len > 0 && !str_is(entry->account, finding->account);
-	if (other || !quarantine_entry_has(entry, finding->matcher))
+	if (other || !entry_has(entry, finding->matcher))
 		return finding->looks < ENTRIES_MAX;
 	(void)snprintf(number, sizeof(number), "%llu", (unsigned long long)entry->number);
 	struct finding_item item = {
@@ -280,7 +281,7 @@ static bool look_at_entry(void *arg, const struct quarantine_entry *entry)
 static int step_quarantine(struct finding *finding, bool *done, struct error *err)
 {
 	finding->looks = 0;
-	if (quarantine_each(finding->context.store, finding->entry + 1, look_at_entry, finding, err) != 0)
+	if (quarantine_each(finding->context.meta, finding->entry + 1, look_at_entry, finding, err) != 0)
 		return -1;
 	*done = finding->looks < ENTRIES_MAX;
 	return 0;

@@ -20,6 +20,7 @@
 struct finding;
 
 struct finding_context {
+	struct meta *meta;
 	struct store *store;
 	struct reports *reports;
 	struct callbacks *callbacks;

@@ -23,7 +23,7 @@ int table_note_callback(struct change *change, const struct callback_info *info,
 {
 	struct report report;
 	struct str row;
-	int found = change_get(change, CATALOG_DB_REPORTS, info->id, &row, err);
+	int found = change_get(change, META_DB_REPORTS, info->id, &row, err);
 
 	if (found <= 0)
 		return found;

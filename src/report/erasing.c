@@ -71,7 +71,7 @@ static bool reads_them(struct finding *finding, const struct report *report)
 	if (!subaccounts)
 		return false;
 	buf_clear(&finding->members);
-	if (report_find_accounts(finding->reports->store, report->account, true, &finding->members, finding->err) < 0) {
+	if (report_find_accounts(finding->reports->meta, report->account, true, &finding->members, finding->err) < 0) {
 		finding->failed = true;
 		return false;
 	}
@@ -207,7 +207,7 @@ int reports_search(struct reports *reports, const char *id, const struct erase *
                    struct report_search *search, int64_t deadline_us, struct report *report, enum reports_has *has,
                    struct error *err)
 {
-	int found = table_get(reports->store, str_from(id), report, err);
+	int found = table_get(reports->meta, str_from(id), report, err);
 
 	int result = found;
 
@@ -240,7 +240,7 @@ static int drop_file(struct reports *reports, struct report *report, struct erro
 	report->has_file = false;
 	set_reason(report, "The file was removed, as a person's number was erased from the records; "
 	                   "a new report has the records as they are now");
-	if (change_begin(&change, reports->store, err) != 0 ||
+	if (change_begin(&change, reports->meta, err) != 0 ||
 	    change_end(&change, table_drop_file(&change, report, was_us, report_due_us(reports, report), err), err) != 0)
 		return -1;
 	report_file_remove(reports, report->file_id);
@@ -272,7 +272,7 @@ static int make_anew(struct reports *reports, struct report *report, struct erro
 	if (!job)
 		return error_set(err, ERROR_NOMEM, "report %s: out of memory", report->id);
 	set_pending(report);
-	if (change_begin(&change, reports->store, err) != 0 ||
+	if (change_begin(&change, reports->meta, err) != 0 ||
 	    change_end(&change, table_requeue(&change, report, was_us, err), err) != 0) {
 		report_queue_remove(reports, job);
 		return -1;
@@ -287,7 +287,7 @@ static int put_params(struct reports *reports, struct report *report, struct era
 {
 	struct change change;
 
-	if (change_params(erase, report, err) != 0 || change_begin(&change, reports->store, err) != 0)
+	if (change_params(erase, report, err) != 0 || change_begin(&change, reports->meta, err) != 0)
 		return -1;
 	return change_end(&change, table_put(&change, report, err), err);
 }
@@ -324,7 +324,7 @@ static int erase_one(struct reports *reports, const char *id, struct erase *eras
                      struct report_search *search, int64_t deadline_us, enum reports_erased *done, struct error *err)
 {
 	struct report report;
-	int found = table_get(reports->store, str_from(id), &report, err);
+	int found = table_get(reports->meta, str_from(id), &report, err);
 	int result = 0;
 
 	*done = REPORTS_NOTHING;
@@ -336,7 +336,7 @@ static int erase_one(struct reports *reports, const char *id, struct erase *eras
 		*done = REPORTS_CANCELLED;
 		result = report_job_cancel(reports, job, "Cancelled, as the number that it asks for was erased", err);
 		report_free(&report);
-		if (result != 0 || table_get(reports->store, str_from(id), &report, err) <= 0)
+		if (result != 0 || table_get(reports->meta, str_from(id), &report, err) <= 0)
 			return result;
 		job = NULL;
 	}

@@ -46,7 +46,7 @@ static int expire_one(struct reports *reports, struct change *change, const stru
 {
 	struct report report;
 	bool file_goes = false;
-	int found = table_get(reports->store, str_from(due->id), &report, err);
+	int found = table_get(reports->meta, str_from(due->id), &report, err);
 	int result;
 
 	if (found <= 0) {
@@ -74,11 +74,11 @@ static int expire_batch(struct reports *reports, int64_t now_us, struct error *e
 	char files[BATCH][ID_UUID_LEN + 1] = { "" };
 	struct change change;
 	int result = 0;
-	int count = table_find_due(reports->store, now_us, due, BATCH, err);
+	int count = table_find_due(reports->meta, now_us, due, BATCH, err);
 
 	if (count <= 0)
 		return count;
-	if (change_begin(&change, reports->store, err) != 0)
+	if (change_begin(&change, reports->meta, err) != 0)
 		return -1;
 	for (int i = 0; i < count && result == 0; i++)
 		result = expire_one(reports, &change, &due[i], now_us, files[i], err);

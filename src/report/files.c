@@ -64,7 +64,7 @@ static int is_owned(struct reports *reports, const char *name, struct error *err
 {
 	char id[ID_UUID_LEN + 1];
 
-	return table_find_file(reports->store, str_from(name), id, err);
+	return table_find_file(reports->meta, str_from(name), id, err);
 }
 
 int report_files_sweep(struct reports *reports, struct error *err)

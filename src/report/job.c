@@ -70,7 +70,7 @@ static int write_end(struct reports *reports, const struct report *report, struc
 	/* whoever counts reports must know of it first: afterwards nobody would ask again */
 	if (report->has_file && !report->remade && reports->on_end && reports->on_end(reports->on_end_arg, report, err) != 0)
 		return -1;
-	if (change_begin(&change, reports->store, err) != 0)
+	if (change_begin(&change, reports->meta, err) != 0)
 		return -1;
 	result = table_end(&change, report, report_due_us(reports, report), err);
 	if (result == 0)
@@ -199,7 +199,7 @@ static void succeed(struct reports *reports, struct report_job *job, enum report
 /* The row of a job to cancel: as it is in its work, or on disk. */
 static int load_for_cancel(struct reports *reports, struct report_job *job, struct report *report, struct error *err)
 {
-	int found = table_get(reports->store, str_from(job->id), report, err);
+	int found = table_get(reports->meta, str_from(job->id), report, err);
 
 	if (found == 0)
 		error_set(err, ERROR_NOT_FOUND, "report %s: no such report", job->id);
@@ -244,9 +244,9 @@ static int begin(struct reports *reports, struct report_work *work, struct error
 	report->snapshot = store_snapshot(reports->store);
 	report->max_rows = (uint64_t)reports->config->report_max_rows;
 	report->max_bytes = (uint64_t)reports->config->report_max_bytes;
-	if (report_find_accounts(reports->store, report->account, work->plan.include_subaccounts, &work->accounts,
+	if (report_find_accounts(reports->meta, report->account, work->plan.include_subaccounts, &work->accounts,
 	                         err) < 0 ||
-	    change_begin(&change, reports->store, err) != 0)
+	    change_begin(&change, reports->meta, err) != 0)
 		return -1;
 	result = table_put(&change, report, err);
 	if (result == 0)
@@ -256,7 +256,7 @@ static int begin(struct reports *reports, struct report_work *work, struct error
 
 static int load_accounts(struct reports *reports, struct report_work *work, struct error *err)
 {
-	int found = table_get_members(reports->store, str_from(work->report.id), &work->accounts, err);
+	int found = table_get_members(reports->meta, str_from(work->report.id), &work->accounts, err);
 
 	if (found < 0)
 		return -1;
@@ -346,7 +346,7 @@ static struct report_work *load_work(struct reports *reports, const char *id, st
 		error_set(err, ERROR_NOMEM, "report %s: out of memory", id);
 		return NULL;
 	}
-	found = table_get(reports->store, str_from(id), &work->report, err);
+	found = table_get(reports->meta, str_from(id), &work->report, err);
 	if (found > 0)
 		return work;
 	if (found == 0)
@@ -419,7 +419,7 @@ void report_job_checkpoint(struct reports *reports, struct report_job *job)
 	}
 	work->stepped = false;
 	take_progress(report, work->maker);
-	if (change_begin(&change, reports->store, &err) != 0 ||
+	if (change_begin(&change, reports->meta, &err) != 0 ||
 	    change_end(&change, table_put(&change, report, &err), &err) != 0)
 		log_error("report", "%s: a checkpoint could not be written: %s", job->id, err.message);
 }
@@ -464,7 +464,7 @@ int report_job_begin_again(struct reports *reports, struct report_job *job, stru
 	work->report.rows = work->report.bytes = 0;
 	work->report.share = 0;
 	/* the row first: after a crash it must not go on with the old file */
-	if (change_begin(&change, reports->store, err) != 0 ||
+	if (change_begin(&change, reports->meta, err) != 0 ||
 	    change_end(&change, table_put(&change, &work->report, err), err) != 0 || make_maker(reports, work, err) != 0) {
 		fail(reports, job, err);
 		return -1;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "report/report.h"
-#include "store/catalog_rows.h"
+#include "meta/rows.h"
 
 struct members {
 	const char *parent;
@@ -21,29 +21,29 @@ static void add_own(struct members *members)
 }
 
 /* Keys of `children` are parent and child; they come in order, and the parent takes its own place among them. */
-static enum catalog_rows_next add_member(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next add_member(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct members *members = arg;
 
 	(void)value;
 	(void)err;
 	if (key.len != 2 * ACCOUNT_ID_LEN || memcmp(key.p, members->parent, ACCOUNT_ID_LEN) != 0)
-		return CATALOG_ROWS_STOP;
+		return META_STOP;
 	const char *child = key.p + ACCOUNT_ID_LEN;
 
 	if (memcmp(child, members->parent, ACCOUNT_ID_LEN) > 0)
 		add_own(members);
 	buf_add(members->accounts, child, ACCOUNT_ID_LEN);
-	return CATALOG_ROWS_GO_ON;
+	return META_GO_ON;
 }
 
-int report_find_accounts(struct store *store, const char *account, bool subaccounts, struct buf *out,
+int report_find_accounts(struct meta *meta, const char *account, bool subaccounts, struct buf *out,
                          struct error *err)
 {
 	struct members members = { .parent = account, .accounts = out };
 
 	if (subaccounts &&
-	    catalog_rows_each(store, CATALOG_DB_CHILDREN, str_from(account), add_member, &members, err) < 0)
+	    meta_each(meta, META_DB_CHILDREN, str_from(account), add_member, &members, err) < 0)
 		return -1;
 	add_own(&members);
 	return out->failed ? error_set(err, ERROR_NOMEM, "accounts of a report: out of memory") : 0;

@@ -28,7 +28,7 @@
 #include "query/query.h"
 #include "report/maker.h"
 #include "report/search.h"
-#include "store/accounts.h"
+#include "meta/accounts.h"
 #include "store/store.h"
 
 #define REPORT_KEY_MAX 255 /* bytes of an idempotency key */
@@ -39,10 +39,10 @@ struct reports;
 struct tasks;
 
 /*
- * Takes up the jobs that are on disk. tasks, config, store and callbacks stay the caller's and must outlive it; `callbacks`
+ * Takes up the jobs that are on disk. tasks, config, meta, store and callbacks stay the caller's and must outlive it; `callbacks`
  * may be NULL, callbacks then wait for the next start. Slices are a task of the priority TASK_REPORTS.
  */
-struct reports *reports_new(struct tasks *tasks, const struct config *config, struct store *store,
+struct reports *reports_new(struct tasks *tasks, const struct config *config, struct meta *meta, struct store *store,
                             struct callbacks *callbacks, struct error *err);
 
 /* From now on, no report is started while the disk is low; those that were started go on. The disk stays the caller's. */
@@ -63,7 +63,7 @@ void reports_on_end(struct reports *reports, reports_end_fn fn, void *arg);
  * The accounts whose records a report over `account` holds: itself, and with `subaccounts` these, in order,
  * SCAN_ACCOUNT_LEN bytes each.
  */
-int report_find_accounts(struct store *store, const char *account, bool subaccounts, struct buf *out,
+int report_find_accounts(struct meta *meta, const char *account, bool subaccounts, struct buf *out,
                          struct error *err);
 
 enum report_state {

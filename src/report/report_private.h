@@ -63,6 +63,7 @@ struct report_queue {
 struct reports {
 	struct tasks *tasks;
 	const struct config *config;
+	struct meta *meta;
 	struct store *store;
 	struct callbacks *callbacks;
 	const struct disk *disk; /* NULL: not looked at */

@@ -25,7 +25,7 @@ static bool load_queued(void *arg, struct str id)
 {
 	struct loading *loading = arg;
 	struct report report;
-	int found = table_get(loading->reports->store, id, &report, loading->err);
+	int found = table_get(loading->reports->meta, id, &report, loading->err);
 
 	if (found <= 0) {
 		/* one damaged row must not keep the others, and the daemon, from starting */
@@ -44,7 +44,7 @@ static int load_all(struct reports *reports, struct error *err)
 {
 	struct loading loading = { .reports = reports, .err = err };
 
-	if (table_each_queued(reports->store, load_queued, &loading, err) < 0 || loading.failed)
+	if (table_each_queued(reports->meta, load_queued, &loading, err) < 0 || loading.failed)
 		return -1;
 	if (reports->pending_count > 0)
 		log_info("report", "taking up %llu reports", (unsigned long long)reports->pending_count);
@@ -58,7 +58,7 @@ static int note_callback(void *arg, struct change *change, const struct callback
 	return table_note_callback(change, info, err);
 }
 
-struct reports *reports_new(struct tasks *tasks, const struct config *config, struct store *store,
+struct reports *reports_new(struct tasks *tasks, const struct config *config, struct meta *meta, struct store *store,
                             struct callbacks *callbacks, struct error *err)
 {
 	struct reports *reports = calloc(1, sizeof(*reports));
@@ -70,6 +70,7 @@ struct reports *reports_new(struct tasks *tasks, const struct config *config, st
 	TAILQ_INIT(&reports->queues);
 	reports->tasks = tasks;
 	reports->config = config;
+	reports->meta = meta;
 	reports->store = store;
 	reports->callbacks = callbacks;
 	if (report_files_init(reports, err) < 0 || report_files_sweep(reports, err) < 0 ||
@@ -178,7 +179,7 @@ static int add(struct reports *reports, const struct report *report, uint64_t bo
 
 	if (!job)
 		return error_set(err, ERROR_NOMEM, "Out of memory for a report");
-	if (change_begin(&change, reports->store, err) == 0 &&
+	if (change_begin(&change, reports->meta, err) == 0 &&
 	    change_end(&change, table_add(&change, report, body_hash, err), err) == 0)
 		return 0;
 	report_queue_remove(reports, job);
@@ -228,7 +229,7 @@ static int not_found(const char *what, struct str id, struct error *err)
 
 int reports_get(struct reports *reports, struct str id, struct report *report, struct error *err)
 {
-	int found = table_get(reports->store, id, report, err);
+	int found = table_get(reports->meta, id, report, err);
 
 	if (found == 0)
 		return not_found("report", id, err);
@@ -240,10 +241,10 @@ int reports_get(struct reports *reports, struct str id, struct report *report, s
 int reports_get_file(struct reports *reports, struct str file_id, struct report *report, struct error *err)
 {
 	char id[ID_UUID_LEN + 1];
-	int found = table_find_file(reports->store, file_id, id, err);
+	int found = table_find_file(reports->meta, file_id, id, err);
 
 	if (found > 0)
-		found = table_get(reports->store, str_from(id), report, err);
+		found = table_get(reports->meta, str_from(id), report, err);
 	if (found > 0 && !report->has_file) {
 		report_free(report); /* not whole yet */
 		found = 0;
@@ -256,7 +257,7 @@ int reports_get_file(struct reports *reports, struct str file_id, struct report 
 int reports_find_key(struct reports *reports, const char *creator, struct str key, char id[ID_UUID_LEN + 1],
                      uint64_t *body_hash, struct error *err)
 {
-	return table_find_key(reports->store, creator, key, id, body_hash, err);
+	return table_find_key(reports->meta, creator, key, id, body_hash, err);
 }
 
 int reports_cancel(struct reports *reports, struct str id, const char *by, struct error *err)
@@ -295,5 +296,5 @@ int reports_each(struct reports *reports, const char *account, int64_t from_us, 
 {
 	struct giving giving = { reports, fn, arg };
 
-	return table_each(reports->store, account, from_us, to_us, give, &giving, err);
+	return table_each(reports->meta, account, from_us, to_us, give, &giving, err);
 }

@@ -113,12 +113,12 @@ static bool has_kind(struct str key, const struct index_key *prefix)
 
 static int put_index(struct change *change, struct index_key key, struct str value, struct error *err)
 {
-	return change_put(change, CATALOG_DB_REPORT_INDEX, key_str(&key), value, err);
+	return change_put(change, META_DB_REPORT_INDEX, key_str(&key), value, err);
 }
 
 static int remove_index(struct change *change, struct index_key key, struct error *err)
 {
-	return change_remove(change, CATALOG_DB_REPORT_INDEX, key_str(&key), err) < 0 ? -1 : 0;
+	return change_remove(change, META_DB_REPORT_INDEX, key_str(&key), err) < 0 ? -1 : 0;
 }
 
 int table_put(struct change *change, const struct report *report, struct error *err)
@@ -130,7 +130,7 @@ int table_put(struct change *change, const struct report *report, struct error *
 	if (value.failed)
 		result = error_set(err, ERROR_NOMEM, "report %s: out of memory", report->id);
 	else
-		result = change_put(change, CATALOG_DB_REPORTS, str_from(report->id), buf_str(&value), err);
+		result = change_put(change, META_DB_REPORTS, str_from(report->id), buf_str(&value), err);
 	buf_free(&value);
 	return result;
 }
@@ -216,7 +216,7 @@ int table_remove(struct change *change, const struct report *report, int64_t was
 	struct str id = str_from(report->id);
 	int64_t at = report->received_us;
 
-	if (change_remove(change, CATALOG_DB_REPORTS, id, err) < 0 || table_remove_due(change, id, was_us, err) < 0 ||
+	if (change_remove(change, META_DB_REPORTS, id, err) < 0 || table_remove_due(change, id, was_us, err) < 0 ||
 	    remove_index(change, account_key(report->account, at, id), err) < 0 ||
 	    remove_index(change, timed_key(INDEX_TIME, at, id), err) < 0 ||
 	    remove_index(change, text_key(INDEX_FILE, str_from(report->file_id)), err) < 0)
@@ -229,43 +229,43 @@ int table_remove(struct change *change, const struct report *report, int64_t was
 /* --- reading --- */
 
 
-static enum catalog_rows_next read_row(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next read_row(void *arg, struct str key, struct str value, struct error *err)
 {
-	return report_row_read(arg, key, value, err) < 0 ? CATALOG_ROWS_FAILED : CATALOG_ROWS_GO_ON;
+	return report_row_read(arg, key, value, err) < 0 ? META_FAILED : META_GO_ON;
 }
 
-int table_get(struct store *store, struct str id, struct report *report, struct error *err)
+int table_get(struct meta *meta, struct str id, struct report *report, struct error *err)
 {
 	char lower[ID_UUID_LEN];
 
 	if (id.len != ID_UUID_LEN)
 		return 0;
 	id_uuid_lower(lower, id.p);
-	return catalog_rows_find(store, CATALOG_DB_REPORTS, (struct str){ lower, sizeof(lower) }, read_row, report, err);
+	return meta_find(meta, META_DB_REPORTS, (struct str){ lower, sizeof(lower) }, read_row, report, err);
 }
 
-static enum catalog_rows_next read_buf(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next read_buf(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct buf *out = arg;
 
 	(void)key;
 	buf_add_str(out, value);
 	if (!out->failed)
-		return CATALOG_ROWS_GO_ON;
+		return META_GO_ON;
 	error_set(err, ERROR_NOMEM, "index of reports: out of memory");
-	return CATALOG_ROWS_FAILED;
+	return META_FAILED;
 }
 
-static int find_index(struct store *store, const struct index_key *key, struct buf *value, struct error *err)
+static int find_index(struct meta *meta, const struct index_key *key, struct buf *value, struct error *err)
 {
-	return catalog_rows_find(store, CATALOG_DB_REPORT_INDEX, key_str(key), read_buf, value, err);
+	return meta_find(meta, META_DB_REPORT_INDEX, key_str(key), read_buf, value, err);
 }
 
 /* As find_index, for a value of exactly `len` bytes. */
-static int find_fixed(struct store *store, const struct index_key *key, char *out, size_t len, struct error *err)
+static int find_fixed(struct meta *meta, const struct index_key *key, char *out, size_t len, struct error *err)
 {
 	struct buf value = { 0 };
-	int found = find_index(store, key, &value, err);
+	int found = find_index(meta, key, &value, err);
 
 	if (found > 0 && value.len != len)
 		found = error_set(err, ERROR_CORRUPT, "index of reports: a value of %zu bytes, must be %zu", value.len, len);
@@ -275,7 +275,7 @@ static int find_fixed(struct store *store, const struct index_key *key, char *ou
 	return found;
 }
 
-int table_find_file(struct store *store, struct str file_id, char id[ID_UUID_LEN + 1], struct error *err)
+int table_find_file(struct meta *meta, struct str file_id, char id[ID_UUID_LEN + 1], struct error *err)
 {
 	char lower[ID_UUID_LEN];
 
@@ -285,15 +285,15 @@ int table_find_file(struct store *store, struct str file_id, char id[ID_UUID_LEN
 	struct index_key key = text_key(INDEX_FILE, (struct str){ lower, sizeof(lower) });
 
 	id[ID_UUID_LEN] = '\0';
-	return find_fixed(store, &key, id, ID_UUID_LEN, err);
+	return find_fixed(meta, &key, id, ID_UUID_LEN, err);
 }
 
-int table_find_key(struct store *store, const char *creator, struct str text, char id[ID_UUID_LEN + 1],
+int table_find_key(struct meta *meta, const char *creator, struct str text, char id[ID_UUID_LEN + 1],
                    uint64_t *body_hash, struct error *err)
 {
 	struct index_key key = idempotency_key(creator, text);
 	char value[ID_UUID_LEN + sizeof(*body_hash)];
-	int found = find_fixed(store, &key, value, sizeof(value), err);
+	int found = find_fixed(meta, &key, value, sizeof(value), err);
 
 	if (found <= 0)
 		return found;
@@ -303,11 +303,11 @@ int table_find_key(struct store *store, const char *creator, struct str text, ch
 	return 1;
 }
 
-int table_get_members(struct store *store, struct str id, struct buf *accounts, struct error *err)
+int table_get_members(struct meta *meta, struct str id, struct buf *accounts, struct error *err)
 {
 	struct index_key key = text_key(INDEX_MEMBERS, id);
 
-	return find_index(store, &key, accounts, err);
+	return find_index(meta, &key, accounts, err);
 }
 
 /* --- walks --- */
@@ -319,28 +319,28 @@ struct due_walk {
 	int count, max;
 };
 
-static enum catalog_rows_next take_due(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next take_due(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct due_walk *walk = arg;
 
 	(void)value;
 	(void)err;
 	if (!has_kind(key, walk->prefix) || key.len != 1 + 8 + ID_UUID_LEN || time_at(key.p + 1) > walk->now_us)
-		return CATALOG_ROWS_STOP;
+		return META_STOP;
 	struct table_due *due = &walk->due[walk->count++];
 
 	due->at_us = time_at(key.p + 1);
 	memcpy(due->id, id_of(key).p, ID_UUID_LEN);
 	due->id[ID_UUID_LEN] = '\0';
-	return walk->count < walk->max ? CATALOG_ROWS_GO_ON : CATALOG_ROWS_STOP;
+	return walk->count < walk->max ? META_GO_ON : META_STOP;
 }
 
-int table_find_due(struct store *store, int64_t now_us, struct table_due *due, int max, struct error *err)
+int table_find_due(struct meta *meta, int64_t now_us, struct table_due *due, int max, struct error *err)
 {
 	struct index_key prefix = key_begin(INDEX_DUE);
 	struct due_walk walk = { .prefix = &prefix, .now_us = now_us, .due = due, .max = max };
 
-	if (catalog_rows_each(store, CATALOG_DB_REPORT_INDEX, key_str(&prefix), take_due, &walk, err) < 0)
+	if (meta_each(meta, META_DB_REPORT_INDEX, key_str(&prefix), take_due, &walk, err) < 0)
 		return -1;
 	return walk.count;
 }
@@ -351,82 +351,63 @@ struct queue_walk {
 	void *arg;
 };
 
-static enum catalog_rows_next give_queued(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next give_queued(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct queue_walk *walk = arg;
 
 	(void)value;
 	(void)err;
 	if (!has_kind(key, walk->prefix))
-		return CATALOG_ROWS_STOP;
-	return walk->fn(walk->arg, id_of(key)) ? CATALOG_ROWS_GO_ON : CATALOG_ROWS_STOP;
+		return META_STOP;
+	return walk->fn(walk->arg, id_of(key)) ? META_GO_ON : META_STOP;
 }
 
-int table_each_queued(struct store *store, table_queue_fn fn, void *arg, struct error *err)
+int table_each_queued(struct meta *meta, table_queue_fn fn, void *arg, struct error *err)
 {
 	struct index_key prefix = key_begin(INDEX_QUEUE);
 	struct queue_walk walk = { &prefix, fn, arg };
 
-	return catalog_rows_each(store, CATALOG_DB_REPORT_INDEX, key_str(&prefix), give_queued, &walk, err);
+	return meta_each(meta, META_DB_REPORT_INDEX, key_str(&prefix), give_queued, &walk, err);
 }
 
-/* Newest first: the index is walked backwards, so this is the one place that uses LMDB itself. */
-static int walk_back(struct store *store, MDB_txn *txn, const struct index_key *prefix, int64_t from_us, int64_t to_us,
-                     reports_fn fn, void *arg, struct error *err)
+struct back_walk {
+	struct meta *meta;
+	const struct index_key *prefix;
+	int64_t from_us;
+	reports_fn fn;
+	void *arg;
+};
+
+static enum meta_next give_report(void *arg, struct str key, struct str value, struct error *err)
 {
-	struct env *env = store_catalog(store);
-	struct index_key end = *prefix;
-	MDB_cursor *cursor;
-	MDB_val key, value;
-	int result = 0;
-	int rc = mdb_cursor_open(txn, env->dbi[CATALOG_DB_REPORT_INDEX], &cursor);
+	struct back_walk *walk = arg;
+	size_t prefix_len = walk->prefix->len;
+	struct report report;
+	int found;
+	bool go_on;
 
-	if (rc)
-		return env_fail(env, rc, "open cursor", err);
-	key_add_time(&end, to_us);
-	key = env_val(end.bytes, end.len);
-	rc = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-	rc = mdb_cursor_get(cursor, &key, &value, rc == MDB_NOTFOUND ? MDB_LAST : MDB_PREV);
-	for (; !rc && result == 0; rc = mdb_cursor_get(cursor, &key, &value, MDB_PREV)) {
-		struct str at = env_str(key), id = id_of(at);
-		struct report report;
-
-		if (!has_kind(at, prefix) || at.len != prefix->len + 8 + ID_UUID_LEN || time_at(at.p + prefix->len) < from_us)
-			break;
-		MDB_val row_key = env_val(id.p, id.len), row;
-		int found = mdb_get(txn, env->dbi[CATALOG_DB_REPORTS], &row_key, &row);
-
-		if (found == MDB_NOTFOUND)
-			continue;
-		if (found)
-			result = env_fail(env, found, "get", err);
-		else
-			result = report_row_read(&report, id, env_str(row), err);
-		if (result < 0)
-			break;
-		bool go_on = fn(arg, &report);
-
-		report_free(&report);
-		if (!go_on)
-			break;
-	}
-	mdb_cursor_close(cursor);
-	if (rc && rc != MDB_NOTFOUND)
-		return env_fail(env, rc, "walk", err);
-	return result;
+	(void)value;
+	if (!has_kind(key, walk->prefix) || key.len != prefix_len + 8 + ID_UUID_LEN ||
+	    time_at(key.p + prefix_len) < walk->from_us)
+		return META_STOP;
+	found = table_get(walk->meta, id_of(key), &report, err);
+	if (found <= 0)
+		return found < 0 ? META_FAILED : META_GO_ON;
+	go_on = walk->fn(walk->arg, &report);
+	report_free(&report);
+	return go_on ? META_GO_ON : META_STOP;
 }
 
-int table_each(struct store *store, const char *account, int64_t from_us, int64_t to_us, reports_fn fn, void *arg,
+/* Newest first. */
+int table_each(struct meta *meta, const char *account, int64_t from_us, int64_t to_us, reports_fn fn, void *arg,
                struct error *err)
 {
-	struct index_key prefix = key_begin(account ? INDEX_ACCOUNT : INDEX_TIME);
-	MDB_txn *txn = env_read(store_catalog(store), err);
-	int result;
+	struct index_key prefix = key_begin(account ? INDEX_ACCOUNT : INDEX_TIME), end;
+	struct back_walk walk = { meta, &prefix, from_us, fn, arg };
 
-	if (!txn)
-		return -1;
 	if (account)
 		key_add(&prefix, account, ACCOUNT_ID_LEN);
-	result = walk_back(store, txn, &prefix, from_us, to_us, fn, arg, err);
-	return env_read_end(store_catalog(store), txn, result, err);
+	end = prefix;
+	key_add_time(&end, to_us);
+	return meta_each_back(meta, META_DB_REPORT_INDEX, key_str(&end), give_report, &walk, err);
 }

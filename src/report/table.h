@@ -18,8 +18,8 @@
 #define CDRD_REPORT_TABLE_H
 
 #include "report/report.h"
-#include "store/catalog_rows.h"
-#include "store/change.h"
+#include "meta/rows.h"
+#include "meta/change.h"
 
 /* row.c */
 void report_row_write(struct buf *out, const struct report *report);
@@ -56,11 +56,11 @@ int table_remove_due(struct change *change, struct str id, int64_t was_us, struc
 
 /* --- reading: 1, 0 if there is none, -1 --- */
 
-int table_get(struct store *store, struct str id, struct report *report, struct error *err);
-int table_find_file(struct store *store, struct str file_id, char id[ID_UUID_LEN + 1], struct error *err);
-int table_find_key(struct store *store, const char *creator, struct str key, char id[ID_UUID_LEN + 1],
+int table_get(struct meta *meta, struct str id, struct report *report, struct error *err);
+int table_find_file(struct meta *meta, struct str file_id, char id[ID_UUID_LEN + 1], struct error *err);
+int table_find_key(struct meta *meta, const char *creator, struct str key, char id[ID_UUID_LEN + 1],
                    uint64_t *body_hash, struct error *err);
-int table_get_members(struct store *store, struct str id, struct buf *accounts, struct error *err);
+int table_get_members(struct meta *meta, struct str id, struct buf *accounts, struct error *err);
 
 struct table_due {
 	char id[ID_UUID_LEN + 1];
@@ -68,14 +68,14 @@ struct table_due {
 };
 
 /* The first `max` jobs due by `now_us`: how many there are, or -1. */
-int table_find_due(struct store *store, int64_t now_us, struct table_due *due, int max, struct error *err);
+int table_find_due(struct meta *meta, int64_t now_us, struct table_due *due, int max, struct error *err);
 
 /* Calls fn with each job that has not ended, oldest first, until it answers false. */
 typedef bool (*table_queue_fn)(void *arg, struct str id);
-int table_each_queued(struct store *store, table_queue_fn fn, void *arg, struct error *err);
+int table_each_queued(struct meta *meta, table_queue_fn fn, void *arg, struct error *err);
 
 /* As reports_each, without progress. */
-int table_each(struct store *store, const char *account, int64_t from_us, int64_t to_us, reports_fn fn, void *arg,
+int table_each(struct meta *meta, const char *account, int64_t from_us, int64_t to_us, reports_fn fn, void *arg,
                struct error *err);
 
 #endif

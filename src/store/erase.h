@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * erase.h: a person's number out of all records of some accounts; private to store/ but for those that erase it from
- * what they keep.
+ * erase.h: a person's number out of all records of some accounts, and out of texts for those that erase it from what
+ * they keep.
  *
  * A record is a person's when one of its columns of kind CATALOG_NUMBER holds the number, a plus before it or not. Then
  * each such column becomes ERASE_TEXT and each CATALOG_BODY column empty; in records of the daemon's own (usage) the

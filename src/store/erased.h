@@ -21,7 +21,7 @@
 #include "base/siphash.h"
 #include "base/str.h"
 #include "record/record.h"
-#include "store/accounts.h"
+#include "meta/accounts.h"
 #include "store/store.h"
 
 #define ERASED_LASTS INT64_MAX /* as `until_us` */

@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: ISC
 # Headers in store/ itself are for everybody; those of its rooms are for store/ alone.
 libcdrd_a_SOURCES += \
-	src/store/account_family.c \
-	src/store/account_row.c \
-	src/store/accounts.c src/store/accounts.h src/store/accounts_private.h \
-	src/store/catalog_env.h \
-	src/store/catalog_rows.c src/store/catalog_rows.h \
-	src/store/change.c src/store/change.h \
+	src/meta/account_family.c \
+	src/meta/account_row.c \
+	src/meta/accounts.c src/meta/accounts.h src/meta/account_row.h \
+	src/meta/meta.h \
+	src/meta/rows.c src/meta/rows.h \
+	src/meta/change.c src/meta/change.h \
 	src/store/changes.h \
 	src/store/clock_watch.h \
 	src/store/copying.h \
 	src/store/aggregate.h \
-	src/store/credentials.c src/store/credentials.h \
+	src/meta/credentials.c src/meta/credentials.h \
 	src/store/engine.c src/store/engine.h \
 	src/store/erase.h \
 	src/store/erased.h \
 	src/store/health.h \
 	src/store/number_search.h \
-	src/store/producers.c \
+	src/meta/producers.c \
 	src/store/purge.h \
-	src/store/quarantine.c src/store/quarantine.h \
+	src/meta/quarantine.c src/meta/quarantine.h \
 	src/store/scan.h \
 	src/store/stats.c \
 	src/store/store.c src/store/store.h src/store/store_private.h \

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * number_search.h: all records that hold a number, of one account or of all; private to store/ but for those that look
- * for what is kept of a person.
+ * number_search.h: all records that hold a number, of one account or of all.
  *
  * Day by day, the hot rows and then the blocks whose skip parts do not rule the number out. A record counts as in erase.h:
  * a column of kind CATALOG_NUMBER holds it, a plus before it or not. What is put or sealed meanwhile may be missed, or

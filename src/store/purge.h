@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * purge.h: all records of one account out of the store; private to store/ but for those that delete accounts.
+ * purge.h: all records of one account out of the store.
  *
  * Day by day, its hot rows go, then its sealed runs, each with its blocks, ids and bitmaps in one transaction, so that a
  * crash leaves whole runs or none of them; purging again does the rest. Each day that held any has its file written

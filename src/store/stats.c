@@ -117,7 +117,7 @@ static void add_env(const struct env *env, struct store_env_stats *stats)
 void store_metrics(const struct store *store, struct store_metrics *metrics)
 {
 	*metrics = (struct store_metrics){ .days = store->days_count, .sealing = store->sealing };
-	add_env(&store->catalog, &metrics->catalog);
+	add_env(meta_env(store->meta), &metrics->catalog);
 	for (size_t i = 0; i < store->days_count; i++) {
 		const struct day *day = store->days[i];
 		if (!day->is_open)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * store.c: the data directory: its lock, format, days and sequence numbers, and commits. See store.h.
+ * store.c: the format, days and sequence numbers, and commits. See store.h.
  *
- *	data_dir/lock       flock, held while the daemon lives
  *	data_dir/moves      records that are about to change their days (moves.h)
- *	data_dir/catalog/   meta: "format", "seq_reserved" and "ids_as_given_before", text of a number
+ *	meta.h's numbers    "format", "seq_reserved" and "ids_as_given_before", text of a number
  */
 #include "store/store.h"
 
@@ -34,22 +33,6 @@
 /* Numbers reserved at a time. A restart skips what is left of them; 2^64 lasts. */
 #define SEQ_RESERVE (UINT64_C(1) << 24)
 
-const struct env_db store_catalog_dbs[] = {
-	[CATALOG_DB_META] = { "meta", 0 },
-	[CATALOG_DB_ACCOUNTS] = { "accounts", 0 },
-	[CATALOG_DB_CHILDREN] = { "children", 0 },
-	[CATALOG_DB_PRODUCERS] = { "producers", 0 },
-	[CATALOG_DB_QUARANTINE] = { "quarantine", 0 },
-	[CATALOG_DB_CALLBACKS] = { "callbacks", 0 },
-	[CATALOG_DB_WEBHOOKS] = { "webhooks", 0 },
-	[CATALOG_DB_REPORTS] = { "reports", 0 },
-	[CATALOG_DB_REPORT_INDEX] = { "report_index", 0 },
-	[CATALOG_DB_USAGE] = { "usage", 0 },
-	[CATALOG_DB_ERASED] = { "erased", 0 },
-	[CATALOG_DB_DAYS] = { "days", 0 },
-	{ NULL, 0 },
-};
-
 static int path_join(struct buf *out, const char *dir, const char *name, struct error *err)
 {
 	buf_clear(out);
@@ -64,66 +47,17 @@ static int make_directory(const char *path, struct error *err)
 	return 0;
 }
 
-static int take_lock(struct store *store, const char *path, struct error *err)
-{
-	store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-	if (store->lock_fd < 0)
-		return error_set_errno(err, errno, "%s: open", path);
-	if (flock(store->lock_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
-	if (errno == EWOULDBLOCK)
-		return error_set(err, ERROR_CONFLICT, "data_dir %s: another daemon is using it", store->options.data_dir);
-	return error_set_errno(err, errno, "%s: lock", path);
-}
-
-/* 0 when the name is not there. */
-static int meta_get(struct store *store, const char *name, uint64_t *number, struct error *err)
-{
-	MDB_txn *txn = env_read(&store->catalog, err);
-	if (!txn)
-		return -1;
-	MDB_val key = env_val(name, strlen(name)), val;
-	int rc = mdb_get(txn, store->catalog.dbi[CATALOG_DB_META], &key, &val);
-	char text[32] = "", *end = text;
-	*number = 0;
-	if (!rc) {
-		memcpy(text, val.mv_data, val.mv_size < sizeof(text) ? val.mv_size : sizeof(text) - 1);
-		*number = strtoull(text, &end, 10);
-	}
-	int result = rc && rc != MDB_NOTFOUND ? env_fail(&store->catalog, rc, name, err) : 0;
-	result = env_read_end(&store->catalog, txn, result, err);
-	if (result != 0 || rc)
-		return result;
-	if (end == text || *end)
-		return error_set(err, ERROR_CORRUPT, "%s: %s \"%s\" is not a number", store->catalog.path, name, text);
-	return 0;
-}
-
-static int meta_put(struct store *store, const char *name, uint64_t number, struct error *err)
-{
-	MDB_txn *txn = env_write(&store->catalog, err);
-	if (!txn)
-		return -1;
-	char text[32];
-	int len = snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
-	MDB_val key = env_val(name, strlen(name)), val = env_val(text, (size_t)len);
-	int rc = mdb_put(txn, store->catalog.dbi[CATALOG_DB_META], &key, &val, 0);
-	if (rc)
-		return env_fail(&store->catalog, rc, name, err);
-	return store_catalog_commit(store, err);
-}
-
 /* What was written before this was noted: all days that there are. */
 static int check_ids(struct store *store, bool is_new, struct error *err)
 {
 	static const char name[] = "ids_as_given_before";
 	uint64_t before;
-	if (meta_get(store, name, &before, err) != 0)
+	if (meta_get_number(store->meta, name, &before, err) != 0)
 		return -1;
 	if (before == 0) {
 		int32_t last = is_new || store->days_count == 0 ? 0 : store->day_numbers[store->days_count - 1];
 		before = last > 0 ? (uint64_t)last + 1 : 1;
-		if (meta_put(store, name, before, err) != 0)
+		if (meta_set_number(store->meta, name, before, err) != 0)
 			return -1;
 	}
 	store->ids_as_given_before = before < INT32_MAX ? (int32_t)before : INT32_MAX;
@@ -133,12 +67,12 @@ static int check_ids(struct store *store, bool is_new, struct error *err)
 static int check_format(struct store *store, struct error *err)
 {
 	uint64_t format;
-	if (meta_get(store, "format", &format, err) != 0)
+	if (meta_get_number(store->meta, "format", &format, err) != 0)
 		return -1;
 	if (format <= STORE_FORMAT && check_ids(store, format == 0, err) != 0)
 		return -1;
 	if (format == 0)
-		return meta_put(store, "format", STORE_FORMAT, err);
+		return meta_set_number(store->meta, "format", STORE_FORMAT, err);
 	if (format != STORE_FORMAT)
 		return error_set(err, ERROR_INVALID, "data_dir %s: format %llu, but this cdrd %s reads format %d only",
 		                 store->options.data_dir, (unsigned long long)format,
@@ -149,7 +83,7 @@ static int check_format(struct store *store, struct error *err)
 /* Every number given out before was at most the reserve, whatever a crash lost. */
 static int load_seq(struct store *store, struct error *err)
 {
-	if (meta_get(store, "seq_reserved", &store->reserved_seq, err) != 0)
+	if (meta_get_number(store->meta, "seq_reserved", &store->reserved_seq, err) != 0)
 		return -1;
 	store->last_seq = store->snapshot = store->reserved_seq;
 	/* What changed before the start, and where, nobody has noted. */
@@ -161,7 +95,7 @@ static int load_seq(struct store *store, struct error *err)
 int store_next_seq(struct store *store, uint64_t *seq, struct error *err)
 {
 	if (store->last_seq == store->reserved_seq) {
-		if (meta_put(store, "seq_reserved", store->reserved_seq + SEQ_RESERVE, err) != 0)
+		if (meta_set_number(store->meta, "seq_reserved", store->reserved_seq + SEQ_RESERVE, err) != 0)
 			return -1;
 		store->reserved_seq += SEQ_RESERVE;
 	}
@@ -188,25 +122,6 @@ static void read_boot_id(uint8_t out[16])
 	}
 }
 
-/* Without the catalog there are no accounts, and numbers of changes would be given out anew. */
-static int check_catalog(const struct store *store, const char *path, struct error *err)
-{
-	struct buf file = { 0 };
-	struct stat st;
-	buf_addf(&file, "%s/data.mdb", path);
-	bool is_there = buf_cstr(&file) && stat(file.data, &st) == 0 && st.st_size > 0;
-	bool failed = file.failed;
-	buf_free(&file);
-	if (failed)
-		return error_set(err, ERROR_NOMEM, "%s: out of memory", path);
-	if (is_there || store->days_count == 0)
-		return 0;
-	return error_set(err, ERROR_CORRUPT,
-	                 "%s: data.mdb is missing or empty, but there are %zu days of records: put the catalog back from a backup "
-	                 "(cdrctl restore), or move %s/days away to begin anew",
-	                 path, store->days_count, store->options.data_dir);
-}
-
 static void days_close_all(struct store *store);
 
 static int days_open(struct store **out, const struct store_options *options, struct error *err)
@@ -217,7 +132,7 @@ static int days_open(struct store **out, const struct store_options *options, st
 		return error_set(err, ERROR_NOMEM, "store: out of memory");
 	store->head.ops = options->engine ? options->engine : &store_days_engine;
 	store->options = *options;
-	store->lock_fd = -1;
+	store->meta = options->meta;
 	map_guard_install();
 	read_boot_id(store->boot_id);
 	if (!store->options.seal_rows)
@@ -229,15 +144,8 @@ static int days_open(struct store **out, const struct store_options *options, st
 		error_set(err, ERROR_NOMEM, "store: out of memory");
 		goto fail;
 	}
-	if (make_directory(options->data_dir, err) != 0 || path_join(&path, options->data_dir, "lock", err) != 0 ||
-	    take_lock(store, path.data, err) != 0)
-		goto fail;
 	if (path_join(&path, options->data_dir, "days", err) != 0 || make_directory(path.data, err) != 0 ||
 	    days_list(store, err) != 0)
-		goto fail;
-	if (path_join(&path, options->data_dir, "catalog", err) != 0 ||
-	    check_catalog(store, path.data, err) != 0 ||
-	    env_open(&store->catalog, path.data, options->catalog_map_bytes, store_catalog_dbs, err) != 0)
 		goto fail;
 	if (check_format(store, err) != 0 || load_seq(store, err) != 0 || repack_load_demands(store, err) != 0 ||
 	    day_list_load(store, err) != 0 || moves_open(store, err) != 0 || store_clock_load(store, err) != 0 || erased_load(store, err) != 0)
@@ -250,12 +158,6 @@ fail:
 	buf_free(&path);
 	days_close_all(store);
 	return -1;
-}
-
-static void detach(struct store_attachment *attachment)
-{
-	if (attachment->free)
-		attachment->free(attachment->data);
 }
 
 static void days_close_all(struct store *store)
@@ -275,25 +177,11 @@ static void days_close_all(struct store *store)
 	buf_free(&store->row);
 	buf_free(&store->merged);
 	moves_close(store->moves);
-	detach(&store->accounts);
 	erased_free(store);
-	env_close(&store->catalog);
-	if (store->lock_fd >= 0)
-		close(store->lock_fd);
 	free(store->days);
 	free(store->day_numbers);
 	free((char *)(uintptr_t)store->options.data_dir);
 	free(store);
-}
-
-struct env *store_catalog(struct store *store)
-{
-	return &store->catalog;
-}
-
-struct store_attachment *store_accounts_attachment(struct store *store)
-{
-	return &store->accounts;
 }
 
 struct block_reader *store_reader_take(struct store *store, struct error *err)
@@ -368,9 +256,7 @@ void store_abort(struct store *store)
 	}
 	seal_forget(store);
 	moves_drop(store);
-	env_abort(&store->catalog);
 	store->uncommitted = 0;
-	store->catalog_failed = false;
 }
 
 static int commit_day(struct store *store, struct day *day, struct error *err)
@@ -419,19 +305,15 @@ static void note_commit(struct store *store, int result, const struct error *err
 
 int days_commit(struct store *store, struct error *err)
 {
-	if (store->catalog_failed) {
-		store_abort(store);
-		return error_set(err, ERROR_IO, "%s: a commit before this one failed", store->catalog.path);
-	}
-	bool wrote = store->catalog.write || store->uncommitted > 0;
-	int result = commit_days(store, err) != 0 || day_list_write(store, err) != 0 || env_commit(&store->catalog, err) != 0 ? -1 : 0;
+	bool wrote = store->uncommitted > 0;
+	int result = commit_days(store, err);
+
 	if (result != 0 || wrote)
 		note_commit(store, result, err);
-	if (result != 0) {
+	if (result != 0 || day_list_write(store, err) != 0) {
 		store_abort(store);
 		return -1;
 	}
-	day_list_written(store);
 	store->snapshot = store->last_seq;
 	store->uncommitted = 0;
 	/* A commit of many days has kept all of them open. */
@@ -439,16 +321,6 @@ int days_commit(struct store *store, struct error *err)
 	if (moves_are_left(store))
 		moves_finish(store);
 	return 0;
-}
-
-int store_catalog_commit(struct store *store, struct error *err)
-{
-	int result = env_commit(&store->catalog, err);
-	note_commit(store, result, err);
-	if (result == 0)
-		return 0;
-	store->catalog_failed = store->uncommitted > 0;
-	return -1;
 }
 
 static void put_and_tell(struct store *store, const struct record *record, int64_t time_us,

@@ -20,6 +20,7 @@
 #include "base/histogram.h"
 #include "record/record.h"
 
+struct meta;
 struct store;
 
 struct store_ops;
@@ -28,7 +29,7 @@ struct store_options {
 	const struct store_ops *engine; /* what keeps the records (engine.h); NULL: store_days_engine */
 	const char *data_dir;
 	size_t day_map_bytes;
-	size_t catalog_map_bytes;
+	struct meta *meta; /* stays the caller's, and is closed after the store */
 	int days_open_max;
 	uint32_t seal_rows;   /* a partition with as many hot rows is sealed; 0: STORE_SEAL_ROWS */
 	int64_t seal_age_us;  /* one whose hot rows are that old is, too; 0: STORE_SEAL_AGE_US */
@@ -38,8 +39,8 @@ struct store_options {
 #define STORE_SEAL_ROWS_MAX 65536 /* of one seal */
 #define STORE_SEAL_AGE_US (INT64_C(600) * 1000000)
 
-/* Makes data_dir if need be and takes its lock (one daemon a directory: ERROR_CONFLICT otherwise). A format that this
- * build does not know is refused with a message. Blocks on disk; for start only. */
+/* In the data_dir of `meta`. A format that this build does not know is refused with a message. Blocks on disk; for start
+ * only. */
 int store_open(struct store **out, const struct store_options *options, struct error *err);
 
 /* Aborts what was not committed and closes everything. Does nothing on NULL. */

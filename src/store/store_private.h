@@ -9,7 +9,8 @@
 #ifndef CDRD_STORE_STORE_PRIVATE_H
 #define CDRD_STORE_STORE_PRIVATE_H
 
-#include "store/catalog_env.h"
+#include "meta/meta.h"
+#include "meta/meta_env.h"
 #include "store/blocks/block_reader.h"
 #include "store/clock_watch.h"
 #include "store/days/day.h"
@@ -21,10 +22,7 @@
 struct store {
 	struct store_head head;
 	struct store_options options; /* data_dir is a copy of its own */
-	int lock_fd;
-	struct env catalog;
-	bool catalog_failed; /* a catalog commit lost what others had put: the next store_commit fails */
-	struct store_attachment accounts;
+	struct meta *meta; /* the caller's */
 	struct erased *erased; /* erased.h */
 
 	struct day **days; /* ascending */
@@ -64,8 +62,6 @@ struct store {
 	size_t uncommitted;    /* records put since the last commit */
 	uint64_t aborts;
 };
-
-extern const struct env_db store_catalog_dbs[];
 
 /* The open day, made if need be when `make`. NULL without error (code ERROR_NONE) when there is none and it is not to be made. */
 struct day *store_day(struct store *store, int32_t number, bool make, struct error *err);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * versions.h: two versions of a record: which is the newer one, and what they make together; private to store/, but for
- * what ingest checks before.
+ * versions.h: two versions of a record: which is the newer one, and what they make together.
  *
  * Which is newer is told by the column that the producer named, if both have a number or both a time in it and they
  * differ; else by the status, of which the product says how far each has come (catalog_status_rank); else by arrival.

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 
 #include "callback/callback.h"
+#include "meta/change.h"
+#include "meta/meta.h"
 
 #define MAP_BYTES ((size_t)256 << 20)
 
@@ -21,11 +23,11 @@ static int put(struct change *change, const char *account, const char *url, cons
 	return callback_put(change, &event, err);
 }
 
-static int put_all(struct store *store, char **words, struct error *err)
+static int put_all(struct meta *meta, char **words, struct error *err)
 {
 	struct change change;
 	int result = 0;
-	if (change_begin(&change, store, err) != 0)
+	if (change_begin(&change, meta, err) != 0)
 		return -1;
 	for (char **id = words + 2; *id && result == 0; id++)
 		result = put(&change, words[0], words[1], *id, err);
@@ -35,24 +37,19 @@ static int put_all(struct store *store, char **words, struct error *err)
 int main(int argc, char **argv)
 {
 	struct error err;
-	struct store *store;
+	struct meta *meta;
 	if (argc < 5) {
 		fputs("usage: callback_put DATA_DIR ACCOUNT URL ID...\n", stderr);
 		return 2;
 	}
-	struct store_options options = {
-		.data_dir = argv[1],
-		.day_map_bytes = MAP_BYTES,
-		.catalog_map_bytes = MAP_BYTES,
-		.days_open_max = 4,
-	};
-	if (store_open(&store, &options, &err) != 0) {
+	struct meta_options options = { .data_dir = argv[1], .map_bytes = MAP_BYTES };
+	if (meta_open(&meta, &options, &err) != 0) {
 		fprintf(stderr, "callback_put: %s\n", err.message);
 		return EXIT_FAILURE;
 	}
-	int result = put_all(store, argv + 2, &err);
+	int result = put_all(meta, argv + 2, &err);
 	if (result != 0)
 		fprintf(stderr, "callback_put: %s\n", err.message);
-	store_close(store);
+	meta_close(meta);
 	return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -234,6 +234,19 @@ def test_what_lies_in_a_room_is_for_its_module_alone():
     assert [(path, header) for path, _, header, _ in include_graph.includes() if header.count("/") > 1] == []
 
 
+def test_lmdb_is_known_to_those_alone_who_keep_things_in_it():
+    found = [name for name in tracked() if re.match(r"src/.*\.[ch]$", name)
+             and not name.startswith(("src/lmdb/", "src/meta/", "src/store/"))
+             and re.search(r"\b(mdb_|MDB_)\w+", read(TOP, name))]
+    assert found == []
+
+
+def test_what_is_private_to_a_module_is_included_there_alone():
+    for path, _, header, module in include_graph.includes():
+        private = re.search(r"private to (\w+)/", read(TOP, "src", header)[:600])
+        assert not private or path.startswith(f"{private[1]}/"), f"{path} includes {header}"
+
+
 def test_an_include_that_points_upward_is_found(tmp_path):
     def write(path, text):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)

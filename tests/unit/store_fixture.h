@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "meta/meta.h"
 #include "store/store.h"
 
 #define FIXTURE_MAP_BYTES ((size_t)64 << 20)
@@ -21,14 +22,26 @@
 struct fixture {
 	char dir[64];
 	struct store_options options;
+	struct meta *meta;
 	struct store *store;
 };
 
 static inline void fixture_start(struct fixture *f)
 {
+	struct meta_options options = { .data_dir = f->dir, .map_bytes = FIXTURE_MAP_BYTES };
 	struct error err = { 0 };
 
+	ck_assert_msg(meta_open(&f->meta, &options, &err) == 0, "meta_open: %s", err.message);
+	f->options.meta = f->meta;
 	ck_assert_msg(store_open(&f->store, &f->options, &err) == 0, "store_open: %s", err.message);
+}
+
+static inline void fixture_stop(struct fixture *f)
+{
+	store_close(f->store);
+	meta_close(f->meta);
+	f->store = NULL;
+	f->meta = NULL;
 }
 
 /* In memory where that can be: these tests commit often, and none of them pulls the plug. */
@@ -44,7 +57,6 @@ static inline void fixture_open(struct fixture *f, size_t day_map_bytes)
 	f->options = (struct store_options){
 		.data_dir = f->dir,
 		.day_map_bytes = day_map_bytes,
-		.catalog_map_bytes = FIXTURE_MAP_BYTES,
 		.days_open_max = 8,
 	};
 	fixture_start(f);
@@ -52,7 +64,7 @@ static inline void fixture_open(struct fixture *f, size_t day_map_bytes)
 
 static inline void fixture_restart(struct fixture *f)
 {
-	store_close(f->store);
+	fixture_stop(f);
 	fixture_start(f);
 }
 
@@ -66,8 +78,7 @@ static inline int fixture_remove_entry(const char *path, const struct stat *st, 
 
 static inline void fixture_close(struct fixture *f)
 {
-	store_close(f->store);
-	f->store = NULL;
+	fixture_stop(f);
 	nftw(f->dir, fixture_remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 

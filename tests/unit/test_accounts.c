@@ -7,7 +7,8 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "store/accounts_private.h"
+#include "meta/account_row.h"
+#include "meta/accounts.h"
 #include "store_fixture.h"
 
 Suite *suite_accounts(void);
@@ -20,7 +21,7 @@ static struct fixture f;
 static bool exists(struct str id)
 {
 	struct error err;
-	int found = accounts_look_up(f.store, id, &err);
+	int found = accounts_look_up(f.meta, id, &err);
 
 	ck_assert_msg(found >= 0, "%s", err.message);
 	return found > 0;
@@ -29,7 +30,7 @@ static bool exists(struct str id)
 static bool may_read(const struct account *reader, struct str owner)
 {
 	struct error err;
-	int may = accounts_reads(f.store, reader, owner, &err);
+	int may = accounts_reads(f.meta, reader, owner, &err);
 
 	ck_assert_msg(may >= 0, "%s", err.message);
 	return may > 0;
@@ -58,24 +59,24 @@ static void teardown(void)
 
 static int add(const char *id, const char *parent)
 {
-	return accounts_add(f.store, id, parent, "A name", SECRET, &err);
+	return accounts_add(f.meta, id, parent, "A name", SECRET, &err);
 }
 
 static int login(const char *id, const char *secret)
 {
-	return accounts_check(f.store, str_from(id), str_from(secret), &account, &err);
+	return accounts_check(f.meta, str_from(id), str_from(secret), &account, &err);
 }
 
 static int produce(const char *name, const char *secret)
 {
-	return producers_check(f.store, str_from(name), str_from(secret), &err);
+	return producers_check(f.meta, str_from(name), str_from(secret), &err);
 }
 
 START_TEST(account_outlives_a_restart)
 {
 	ASSERT_OK(add("abcd1234", NULL));
 	fixture_restart(&f);
-	ASSERT_OK(accounts_get(f.store, STR_LITERAL("abcd1234"), &account, &err));
+	ASSERT_OK(accounts_get(f.meta, STR_LITERAL("abcd1234"), &account, &err));
 	ck_assert_str_eq(account.id, "abcd1234");
 	ck_assert_str_eq(account.parent, "");
 	ck_assert_str_eq(account.name, "A name");
@@ -104,12 +105,12 @@ START_TEST(bad_ids_names_and_secrets_are_refused)
 	ASSERT_FAILS(add("abcd12345", NULL), ERROR_INVALID);
 	ASSERT_FAILS(add("abcd-123", NULL), ERROR_INVALID);
 	ASSERT_FAILS(add(long_text, NULL), ERROR_INVALID);
-	ASSERT_FAILS(accounts_add(f.store, "abcd1234", NULL, long_text, SECRET, &err), ERROR_INVALID);
-	ASSERT_FAILS(accounts_add(f.store, "abcd1234", NULL, "two\nlines", SECRET, &err), ERROR_INVALID);
-	ASSERT_FAILS(accounts_add(f.store, "abcd1234", NULL, "\xff", SECRET, &err), ERROR_INVALID);
-	ASSERT_FAILS(accounts_add(f.store, "abcd1234", NULL, "", "short", &err), ERROR_INVALID);
-	ASSERT_FAILS(accounts_add(f.store, "abcd1234", NULL, "", long_text, &err), ERROR_INVALID);
-	ASSERT_FAILS(accounts_add(f.store, "abcd1234", NULL, "", "tab\tin secret", &err), ERROR_INVALID);
+	ASSERT_FAILS(accounts_add(f.meta, "abcd1234", NULL, long_text, SECRET, &err), ERROR_INVALID);
+	ASSERT_FAILS(accounts_add(f.meta, "abcd1234", NULL, "two\nlines", SECRET, &err), ERROR_INVALID);
+	ASSERT_FAILS(accounts_add(f.meta, "abcd1234", NULL, "\xff", SECRET, &err), ERROR_INVALID);
+	ASSERT_FAILS(accounts_add(f.meta, "abcd1234", NULL, "", "short", &err), ERROR_INVALID);
+	ASSERT_FAILS(accounts_add(f.meta, "abcd1234", NULL, "", long_text, &err), ERROR_INVALID);
+	ASSERT_FAILS(accounts_add(f.meta, "abcd1234", NULL, "", "tab\tin secret", &err), ERROR_INVALID);
 	ck_assert_int_eq(exists(STR_LITERAL("abcd1234")), false);
 }
 END_TEST
@@ -131,8 +132,8 @@ START_TEST(account_reads_itself_and_its_subaccounts)
 	ASSERT_OK(add("child001", "parent01"));
 	ASSERT_OK(add("child002", "parent01"));
 	ASSERT_OK(add("stranger", NULL));
-	ASSERT_OK(accounts_get(f.store, STR_LITERAL("parent01"), &parent, &err));
-	ASSERT_OK(accounts_get(f.store, STR_LITERAL("child001"), &child, &err));
+	ASSERT_OK(accounts_get(f.meta, STR_LITERAL("parent01"), &parent, &err));
+	ASSERT_OK(accounts_get(f.meta, STR_LITERAL("child001"), &child, &err));
 	ck_assert(may_read(&parent, STR_LITERAL("parent01")));
 	ck_assert(may_read(&parent, STR_LITERAL("child001")));
 	ck_assert(may_read(&child, STR_LITERAL("child001")));
@@ -153,7 +154,7 @@ START_TEST(existence_is_known_at_once)
 	ck_assert(!exists(STR_LITERAL("ABCD1234")));
 	ck_assert(!exists(STR_LITERAL("abcd12345")));
 	ck_assert(!exists((struct str){ NULL, 0 }));
-	ASSERT_OK(accounts_set_disabled(f.store, "abcd1234", true, &err));
+	ASSERT_OK(accounts_set_disabled(f.meta, "abcd1234", true, &err));
 	ck_assert(exists(STR_LITERAL("abcd1234")));
 }
 END_TEST
@@ -186,7 +187,7 @@ START_TEST(accounts_are_listed_in_order_until_told_to_stop)
 	ASSERT_OK(add("cccccccc", NULL));
 	ASSERT_OK(add("aaaaaaaa", NULL));
 	ASSERT_OK(add("bbbbbbbb", NULL));
-	ASSERT_OK(accounts_each(f.store, collect, &ids, &err));
+	ASSERT_OK(accounts_each(f.meta, collect, &ids, &err));
 	ck_assert_str_eq(buf_cstr(&ids), "aaaaaaaa bbbbbbbb ");
 	buf_free(&ids);
 }
@@ -198,7 +199,7 @@ START_TEST(listing_goes_on_from_an_account)
 	ASSERT_OK(add("aaaaaaaa", NULL));
 	ASSERT_OK(add("bbbbbbbb", NULL));
 	ASSERT_OK(add("cccccccc", NULL));
-	ASSERT_OK(accounts_each_from(f.store, STR_LITERAL("bbbbbbbb"), collect, &ids, &err));
+	ASSERT_OK(accounts_each_from(f.meta, STR_LITERAL("bbbbbbbb"), collect, &ids, &err));
 	ck_assert_str_eq(buf_cstr(&ids), "bbbbbbbb cccccccc ");
 	buf_free(&ids);
 }
@@ -217,8 +218,8 @@ START_TEST(subaccounts_are_listed_by_parent)
 	ASSERT_OK(add("dddddddd", "bbbbbbbb"));
 	ASSERT_OK(add("aaaaaaaa", "bbbbbbbb"));
 	ASSERT_OK(add("eeeeeeee", "cccccccc"));
-	ASSERT_OK(accounts_each_child(f.store, STR_LITERAL("bbbbbbbb"), collect_child, &ids, &err));
-	ASSERT_OK(accounts_each_child(f.store, STR_LITERAL("aaaaaaaa"), collect_child, &ids, &err));
+	ASSERT_OK(accounts_each_child(f.meta, STR_LITERAL("bbbbbbbb"), collect_child, &ids, &err));
+	ASSERT_OK(accounts_each_child(f.meta, STR_LITERAL("aaaaaaaa"), collect_child, &ids, &err));
 	ck_assert_str_eq(buf_cstr(&ids), "aaaaaaaa dddddddd ");
 	buf_free(&ids);
 }
@@ -227,7 +228,7 @@ END_TEST
 START_TEST(credentials_are_right_only_together)
 {
 	ASSERT_OK(add("abcd1234", NULL));
-	ASSERT_OK(accounts_add(f.store, "efgh5678", NULL, NULL, OTHER_SECRET, &err));
+	ASSERT_OK(accounts_add(f.meta, "efgh5678", NULL, NULL, OTHER_SECRET, &err));
 	for (int round = 0; round < 2; round++) { /* the second from the cache */
 		ASSERT_OK(login("abcd1234", SECRET));
 		ck_assert_str_eq(account.id, "abcd1234");
@@ -248,7 +249,7 @@ START_TEST(secret_longer_than_any_is_not_cut_to_fit)
 	char longest[ACCOUNT_SECRET_MAX + 2];
 	memset(longest, 's', sizeof(longest));
 	longest[ACCOUNT_SECRET_MAX] = '\0';
-	ASSERT_OK(accounts_add(f.store, "abcd1234", NULL, "", longest, &err));
+	ASSERT_OK(accounts_add(f.meta, "abcd1234", NULL, "", longest, &err));
 	ASSERT_OK(login("abcd1234", longest));
 	longest[ACCOUNT_SECRET_MAX] = 's';
 	longest[ACCOUNT_SECRET_MAX + 1] = '\0';
@@ -260,11 +261,11 @@ START_TEST(disabling_takes_effect_at_the_next_request)
 {
 	ASSERT_OK(add("abcd1234", NULL));
 	ASSERT_OK(login("abcd1234", SECRET));
-	ASSERT_OK(accounts_set_disabled(f.store, "abcd1234", true, &err));
+	ASSERT_OK(accounts_set_disabled(f.meta, "abcd1234", true, &err));
 	ASSERT_FAILS(login("abcd1234", SECRET), ERROR_UNAUTHORIZED);
-	ASSERT_OK(accounts_set_disabled(f.store, "abcd1234", false, &err));
+	ASSERT_OK(accounts_set_disabled(f.meta, "abcd1234", false, &err));
 	ASSERT_OK(login("abcd1234", SECRET));
-	ASSERT_FAILS(accounts_set_disabled(f.store, "nobody00", true, &err), ERROR_NOT_FOUND);
+	ASSERT_FAILS(accounts_set_disabled(f.meta, "nobody00", true, &err), ERROR_NOT_FOUND);
 }
 END_TEST
 
@@ -273,11 +274,11 @@ START_TEST(secret_is_rotated_without_a_gap)
 	uint32_t number;
 	ASSERT_OK(add("abcd1234", NULL));
 	ASSERT_OK(login("abcd1234", SECRET));
-	ASSERT_OK(accounts_secret_add(f.store, "abcd1234", OTHER_SECRET, &number, &err));
+	ASSERT_OK(accounts_secret_add(f.meta, "abcd1234", OTHER_SECRET, &number, &err));
 	ck_assert_uint_eq(number, 2);
 	ASSERT_OK(login("abcd1234", SECRET));
 	ASSERT_OK(login("abcd1234", OTHER_SECRET));
-	ASSERT_OK(accounts_secret_revoke(f.store, "abcd1234", 1, &err));
+	ASSERT_OK(accounts_secret_revoke(f.meta, "abcd1234", 1, &err));
 	ASSERT_FAILS(login("abcd1234", SECRET), ERROR_UNAUTHORIZED);
 	ASSERT_OK(login("abcd1234", OTHER_SECRET));
 	ck_assert_int_eq(account.secrets_count, 1);
@@ -289,11 +290,11 @@ START_TEST(secrets_numbers_are_never_used_again)
 {
 	uint32_t number;
 	ASSERT_OK(add("abcd1234", NULL));
-	ASSERT_OK(accounts_secret_add(f.store, "abcd1234", OTHER_SECRET, &number, &err));
-	ASSERT_OK(accounts_secret_revoke(f.store, "abcd1234", 2, &err));
-	ASSERT_FAILS(accounts_secret_revoke(f.store, "abcd1234", 2, &err), ERROR_NOT_FOUND);
+	ASSERT_OK(accounts_secret_add(f.meta, "abcd1234", OTHER_SECRET, &number, &err));
+	ASSERT_OK(accounts_secret_revoke(f.meta, "abcd1234", 2, &err));
+	ASSERT_FAILS(accounts_secret_revoke(f.meta, "abcd1234", 2, &err), ERROR_NOT_FOUND);
 	fixture_restart(&f);
-	ASSERT_OK(accounts_secret_add(f.store, "abcd1234", OTHER_SECRET, &number, &err));
+	ASSERT_OK(accounts_secret_add(f.meta, "abcd1234", OTHER_SECRET, &number, &err));
 	ck_assert_uint_eq(number, 3);
 }
 END_TEST
@@ -303,8 +304,8 @@ START_TEST(sixth_secret_is_refused)
 	uint32_t number;
 	ASSERT_OK(add("abcd1234", NULL));
 	for (int i = 1; i < ACCOUNT_SECRETS_MAX; i++)
-		ASSERT_OK(accounts_secret_add(f.store, "abcd1234", OTHER_SECRET, &number, &err));
-	ASSERT_FAILS(accounts_secret_add(f.store, "abcd1234", OTHER_SECRET, &number, &err), ERROR_LIMIT);
+		ASSERT_OK(accounts_secret_add(f.meta, "abcd1234", OTHER_SECRET, &number, &err));
+	ASSERT_FAILS(accounts_secret_add(f.meta, "abcd1234", OTHER_SECRET, &number, &err), ERROR_LIMIT);
 	ck_assert_str_eq(err.message, "account abcd1234: has 5 secrets, at most 5 allowed; revoke one first");
 	ASSERT_OK(login("abcd1234", OTHER_SECRET));
 	ck_assert_int_eq(account.secrets_count, 5);
@@ -336,7 +337,7 @@ START_TEST(unknown_account_costs_what_a_wrong_secret_does)
 	uint32_t number;
 	ASSERT_OK(add("onesecrt", NULL));
 	ASSERT_OK(add("twosecrt", NULL));
-	ASSERT_OK(accounts_secret_add(f.store, "twosecrt", OTHER_SECRET, &number, &err));
+	ASSERT_OK(accounts_secret_add(f.meta, "twosecrt", OTHER_SECRET, &number, &err));
 	int64_t unknown = login_cost_us("nobody00"), one = login_cost_us("onesecrt"), two = login_cost_us("twosecrt");
 	/* Well below the fivefold of a check that stops at the secrets there are. */
 	ck_assert_msg(one < 2 * unknown && two < 2 * unknown && unknown < 2 * one && unknown < 2 * two,
@@ -347,26 +348,26 @@ END_TEST
 
 START_TEST(producer_may_ingest_until_revoked)
 {
-	ASSERT_OK(producers_add(f.store, "switch-1.lab", SECRET, NULL, &err));
-	ASSERT_FAILS(producers_add(f.store, "switch-1.lab", SECRET, NULL, &err), ERROR_CONFLICT);
+	ASSERT_OK(producers_add(f.meta, "switch-1.lab", SECRET, NULL, &err));
+	ASSERT_FAILS(producers_add(f.meta, "switch-1.lab", SECRET, NULL, &err), ERROR_CONFLICT);
 	ASSERT_OK(produce("switch-1.lab", SECRET));
 	ASSERT_OK(produce("switch-1.lab", SECRET));
 	ASSERT_FAILS(produce("switch-1.lab", OTHER_SECRET), ERROR_UNAUTHORIZED);
 	ASSERT_FAILS(produce("switch-2", SECRET), ERROR_UNAUTHORIZED);
 	fixture_restart(&f);
 	ASSERT_OK(produce("switch-1.lab", SECRET));
-	ASSERT_OK(producers_revoke(f.store, "switch-1.lab", &err));
+	ASSERT_OK(producers_revoke(f.meta, "switch-1.lab", &err));
 	ASSERT_FAILS(produce("switch-1.lab", SECRET), ERROR_UNAUTHORIZED);
-	ASSERT_FAILS(producers_revoke(f.store, "switch-1.lab", &err), ERROR_NOT_FOUND);
+	ASSERT_FAILS(producers_revoke(f.meta, "switch-1.lab", &err), ERROR_NOT_FOUND);
 }
 END_TEST
 
 START_TEST(producers_names_are_checked)
 {
-	ASSERT_FAILS(producers_add(f.store, "", SECRET, NULL, &err), ERROR_INVALID);
-	ASSERT_FAILS(producers_add(f.store, "a:b", SECRET, NULL, &err), ERROR_INVALID);
-	ASSERT_FAILS(producers_add(f.store, "two words", SECRET, NULL, &err), ERROR_INVALID);
-	ASSERT_FAILS(producers_add(f.store, "name", "short", NULL, &err), ERROR_INVALID);
+	ASSERT_FAILS(producers_add(f.meta, "", SECRET, NULL, &err), ERROR_INVALID);
+	ASSERT_FAILS(producers_add(f.meta, "a:b", SECRET, NULL, &err), ERROR_INVALID);
+	ASSERT_FAILS(producers_add(f.meta, "two words", SECRET, NULL, &err), ERROR_INVALID);
+	ASSERT_FAILS(producers_add(f.meta, "name", "short", NULL, &err), ERROR_INVALID);
 }
 END_TEST
 
@@ -375,7 +376,7 @@ START_TEST(accounts_and_producers_credentials_are_kept_apart)
 	ASSERT_OK(add("abcd1234", NULL));
 	ASSERT_OK(login("abcd1234", SECRET));
 	ASSERT_FAILS(produce("abcd1234", SECRET), ERROR_UNAUTHORIZED);
-	ASSERT_OK(producers_add(f.store, "prodprod", SECRET, NULL, &err));
+	ASSERT_OK(producers_add(f.meta, "prodprod", SECRET, NULL, &err));
 	ASSERT_OK(produce("prodprod", SECRET));
 	ASSERT_FAILS(login("prodprod", SECRET), ERROR_UNAUTHORIZED);
 }
@@ -390,9 +391,9 @@ static bool collect_producer(void *arg, const struct producer *producer)
 START_TEST(producers_are_listed_in_order)
 {
 	struct buf names = { 0 };
-	ASSERT_OK(producers_add(f.store, "b", SECRET, NULL, &err));
-	ASSERT_OK(producers_add(f.store, "a", SECRET, NULL, &err));
-	ASSERT_OK(producers_each(f.store, collect_producer, &names, &err));
+	ASSERT_OK(producers_add(f.meta, "b", SECRET, NULL, &err));
+	ASSERT_OK(producers_add(f.meta, "a", SECRET, NULL, &err));
+	ASSERT_OK(producers_each(f.meta, collect_producer, &names, &err));
 	ck_assert_str_eq(buf_cstr(&names), "a b ");
 	buf_free(&names);
 }
@@ -401,17 +402,17 @@ END_TEST
 static struct producer get_producer(const char *name)
 {
 	struct producer producer = { 0 };
-	ASSERT_OK(producers_get(f.store, str_from(name), &producer, &err));
+	ASSERT_OK(producers_get(f.meta, str_from(name), &producer, &err));
 	return producer;
 }
 
 START_TEST(settings_of_a_producer_outlive_a_restart_and_its_secret_stays)
 {
 	struct ingest_settings settings = { .mode = "merge", .version = "seq", .time_zone = "Europe/Berlin" };
-	ASSERT_OK(producers_add(f.store, "switch", SECRET, &settings, &err));
+	ASSERT_OK(producers_add(f.meta, "switch", SECRET, &settings, &err));
 	strcpy(settings.encoding, "WINDOWS-1252");
 	settings.mode[0] = '\0';
-	ASSERT_OK(producers_set(f.store, "switch", &settings, &err));
+	ASSERT_OK(producers_set(f.meta, "switch", &settings, &err));
 	fixture_restart(&f);
 	struct producer producer = get_producer("switch");
 	ck_assert_str_eq(producer.settings.mode, "");
@@ -419,8 +420,8 @@ START_TEST(settings_of_a_producer_outlive_a_restart_and_its_secret_stays)
 	ck_assert_str_eq(producer.settings.time_zone, "Europe/Berlin");
 	ck_assert_str_eq(producer.settings.encoding, "WINDOWS-1252");
 	ASSERT_OK(produce("switch", SECRET));
-	ASSERT_FAILS(producers_set(f.store, "other", &settings, &err), ERROR_NOT_FOUND);
-	ASSERT_FAILS(producers_get(f.store, STR_LITERAL("other"), &producer, &err), ERROR_NOT_FOUND);
+	ASSERT_FAILS(producers_set(f.meta, "other", &settings, &err), ERROR_NOT_FOUND);
+	ASSERT_FAILS(producers_get(f.meta, STR_LITERAL("other"), &producer, &err), ERROR_NOT_FOUND);
 }
 END_TEST
 
@@ -435,8 +436,8 @@ static void write_old_producer(const char *name)
 	value_begin(&w, &bytes, 1, 1 + CREDENTIAL_VALUE_COUNT);
 	value_put_int(&w, 1764000000000000);
 	credential_write(&w, &credential);
-	ASSERT_OK(change_begin(&change, f.store, &err));
-	ASSERT_OK(change_end(&change, change_put(&change, CATALOG_DB_PRODUCERS, str_from(name), buf_str(&bytes), &err),
+	ASSERT_OK(change_begin(&change, f.meta, &err));
+	ASSERT_OK(change_end(&change, change_put(&change, META_DB_PRODUCERS, str_from(name), buf_str(&bytes), &err),
 	                     &err));
 	buf_free(&bytes);
 }

@@ -9,7 +9,7 @@
 #include "limits/bucket.h"
 #include "limits/logins.h"
 #include "billing/statement.h"
-#include "store/accounts.h"
+#include "meta/accounts.h"
 #include "store/aggregate.h"
 #include "scan_once.h"
 #include "store_fixture.h"
@@ -195,7 +195,7 @@ static void teardown(void)
 
 static void add_account(const char *id, const char *parent)
 {
-	ck_assert_msg(accounts_add(f.store, id, parent, NULL, "correct-horse", &err) == 0, "%s", err.message);
+	ck_assert_msg(accounts_add(f.meta, id, parent, NULL, "correct-horse", &err) == 0, "%s", err.message);
 }
 
 START_TEST(a_plan_survives_a_restart_and_other_changes)
@@ -204,15 +204,15 @@ START_TEST(a_plan_survives_a_restart_and_other_changes)
 	uint32_t number;
 
 	add_account("abcd1234", NULL);
-	ck_assert_int_eq(accounts_get(f.store, STR_LITERAL("abcd1234"), &account, &err), 0);
+	ck_assert_int_eq(accounts_get(f.meta, STR_LITERAL("abcd1234"), &account, &err), 0);
 	ck_assert_str_eq(account.plan, "");
-	ck_assert_int_eq(accounts_set_plan(f.store, "abcd1234", "gold", &err), 0);
-	ck_assert_int_eq(accounts_secret_add(f.store, "abcd1234", "another-secret", &number, &err), 0);
+	ck_assert_int_eq(accounts_set_plan(f.meta, "abcd1234", "gold", &err), 0);
+	ck_assert_int_eq(accounts_secret_add(f.meta, "abcd1234", "another-secret", &number, &err), 0);
 	fixture_restart(&f);
-	ck_assert_int_eq(accounts_check(f.store, STR_LITERAL("abcd1234"), STR_LITERAL("another-secret"), &account, &err),
+	ck_assert_int_eq(accounts_check(f.meta, STR_LITERAL("abcd1234"), STR_LITERAL("another-secret"), &account, &err),
 	                 0);
 	ck_assert_str_eq(account.plan, "gold");
-	ck_assert_int_eq(accounts_set_plan(f.store, "nobody12", "gold", &err), -1);
+	ck_assert_int_eq(accounts_set_plan(f.meta, "nobody12", "gold", &err), -1);
 	ck_assert_int_eq(err.code, ERROR_NOT_FOUND);
 }
 END_TEST
@@ -226,10 +226,10 @@ START_TEST(the_newest_plans_are_remembered)
 	add_account("abcd1234", NULL);
 	for (int i = 0; i < ACCOUNT_PLANS_MAX + 3; i++) {
 		snprintf(name, sizeof(name), "p%d", i);
-		ck_assert_int_eq(accounts_set_plan(f.store, "abcd1234", name, &err), 0);
-		ck_assert_int_eq(accounts_set_plan(f.store, "abcd1234", name, &err), 0); /* no change */
+		ck_assert_int_eq(accounts_set_plan(f.meta, "abcd1234", name, &err), 0);
+		ck_assert_int_eq(accounts_set_plan(f.meta, "abcd1234", name, &err), 0); /* no change */
 	}
-	ck_assert_int_eq(accounts_plans(f.store, "abcd1234", plans, &count, &err), 0);
+	ck_assert_int_eq(accounts_plans(f.meta, "abcd1234", plans, &count, &err), 0);
 	ck_assert_int_eq(count, ACCOUNT_PLANS_MAX);
 	ck_assert_str_eq(plans[0].name, "p3");
 	ck_assert_str_eq(plans[count - 1].name, name);
@@ -239,10 +239,10 @@ END_TEST
 
 START_TEST(a_change_makes_a_new_generation)
 {
-	uint64_t before = accounts_generation(f.store);
+	uint64_t before = accounts_generation(f.meta);
 
 	add_account("abcd1234", NULL);
-	ck_assert_uint_gt(accounts_generation(f.store), before);
+	ck_assert_uint_gt(accounts_generation(f.meta), before);
 }
 END_TEST
 
@@ -253,7 +253,7 @@ static struct decimal fee_of(const char *account, int64_t from_us, int64_t to_us
 	size_t count;
 
 	ck_assert_int_eq(plans_read(&plans, "payg: record 1 | flat: month 450 | big: month 900", "payg", "EUR", &err), 0);
-	struct statement *statement = statement_begin(f.store, &plans, from_us, to_us, account, now_us, &err);
+	struct statement *statement = statement_begin(f.meta, f.store, &plans, from_us, to_us, account, now_us, &err);
 
 	ck_assert_msg(statement != NULL, "%s", err.message);
 	ck_assert_int_eq(statement_step(statement, INT64_MAX, &err), STATEMENT_DONE);
@@ -276,15 +276,15 @@ START_TEST(fees_are_owed_for_plans_of_the_month)
 
 	add_account("abcd1234", NULL);
 	add_account("child123", "abcd1234");
-	ck_assert_int_eq(accounts_set_plan(f.store, "abcd1234", "flat", &err), 0);
-	ck_assert_int_eq(accounts_set_plan(f.store, "abcd1234", "payg", &err), 0);
-	ck_assert_int_eq(accounts_set_plan(f.store, "abcd1234", "flat", &err), 0);
+	ck_assert_int_eq(accounts_set_plan(f.meta, "abcd1234", "flat", &err), 0);
+	ck_assert_int_eq(accounts_set_plan(f.meta, "abcd1234", "payg", &err), 0);
+	ck_assert_int_eq(accounts_set_plan(f.meta, "abcd1234", "flat", &err), 0);
 	now_us = clock_now_us();
 	ck_assert_int_eq(WHOLE(fee_of("abcd1234", now_us - MONTH_US, now_us + MONTH_US, now_us)), 450); /* once */
 	ck_assert_int_eq(WHOLE(fee_of("child123", now_us - MONTH_US, now_us + MONTH_US, now_us)), 0); /* its parent's */
 	ck_assert_int_eq(WHOLE(fee_of("abcd1234", now_us - 2 * MONTH_US, now_us - MONTH_US, now_us)), 0); /* before it */
 	ck_assert_int_eq(WHOLE(fee_of("abcd1234", now_us + MONTH_US, now_us + 2 * MONTH_US, now_us)), 0); /* to come */
-	ck_assert_int_eq(accounts_set_plan(f.store, "abcd1234", "big", &err), 0);
+	ck_assert_int_eq(accounts_set_plan(f.meta, "abcd1234", "big", &err), 0);
 	now_us = clock_now_us();
 	ck_assert_int_eq(WHOLE(fee_of("abcd1234", now_us - MONTH_US, now_us + MONTH_US, now_us)), 1350); /* both */
 	/* next month, the one that it has then */
@@ -297,7 +297,7 @@ START_TEST(a_statement_of_nobody_is_an_error)
 	static struct plans plans;
 
 	ck_assert_int_eq(plans_read(&plans, "payg:", "payg", "EUR", &err), 0);
-	ck_assert_ptr_null(statement_begin(f.store, &plans, 0, 1, "nobody12", 0, &err));
+	ck_assert_ptr_null(statement_begin(f.meta, f.store, &plans, 0, 1, "nobody12", 0, &err));
 	ck_assert_int_eq(err.code, ERROR_NOT_FOUND);
 }
 END_TEST

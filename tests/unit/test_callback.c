@@ -137,7 +137,7 @@ static void set(const char *key, const char *value)
 
 static void start(void)
 {
-	callbacks = callbacks_new(base, &config, f.store, &err);
+	callbacks = callbacks_new(base, &config, f.meta, f.store, &err);
 	ck_assert_msg(callbacks != NULL, "%s", err.message);
 }
 
@@ -145,7 +145,7 @@ static void setup(void)
 {
 	log_set_level(LOG_LEVEL_ERROR);
 	fixture_open(&f, FIXTURE_MAP_BYTES);
-	ASSERT_OK(accounts_add(f.store, ACCOUNT, NULL, NULL, "correct horse", &err));
+	ASSERT_OK(accounts_add(f.meta, ACCOUNT, NULL, NULL, "correct horse", &err));
 	ASSERT_OK(config_init(&config, &err));
 	set("callback_allow", "127.0.0.0/8");
 	set("callback_retry_first", "20ms");
@@ -182,7 +182,7 @@ static void put_url(const char *id, const char *url)
 		.url = str_from(url),
 		.body = STR_LITERAL("{\"request_status\":\"SUCCESS\"}"),
 	};
-	ASSERT_OK(change_begin(&change, f.store, &err));
+	ASSERT_OK(change_begin(&change, f.meta, &err));
 	ASSERT_OK(change_end(&change, callback_put(&change, &event, &err), &err));
 	callbacks_wake(callbacks);
 }
@@ -304,7 +304,7 @@ START_TEST(dropped_change_sends_nothing)
 	char url[64];
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", receiver.port);
 	struct callback_event event = { STR_LITERAL(ACCOUNT), STR_LITERAL("event-1"), str_from(url), STR_LITERAL("{}") };
-	ASSERT_OK(change_begin(&change, f.store, &err));
+	ASSERT_OK(change_begin(&change, f.meta, &err));
 	ASSERT_OK(callback_put(&change, &event, &err));
 	ck_assert_int_eq(change_end(&change, -1, &err), -1);
 	callbacks_wake(callbacks);
@@ -637,11 +637,11 @@ START_TEST(secret_is_made_once)
 {
 	struct callback_secret first, again;
 	put("event-1");
-	ASSERT_OK(callback_secret_get(f.store, ACCOUNT, false, 0, &first, &err));
+	ASSERT_OK(callback_secret_get(f.meta, ACCOUNT, false, 0, &first, &err));
 	ck_assert_uint_eq(strlen(first.text), CALLBACK_SECRET_LEN);
 	ck_assert_msg(strncmp(first.text, "whsec_", 6) == 0, "%s", first.text);
 	restart();
-	ASSERT_OK(callback_secret_get(f.store, ACCOUNT, false, 0, &again, &err));
+	ASSERT_OK(callback_secret_get(f.meta, ACCOUNT, false, 0, &again, &err));
 	ck_assert_str_eq(again.text, first.text);
 	ck_assert_str_eq(again.previous, "");
 }
@@ -650,7 +650,7 @@ END_TEST
 START_TEST(secret_needs_an_account)
 {
 	struct callback_secret secret;
-	ck_assert_int_eq(callback_secret_get(f.store, "nobody00", false, 0, &secret, &err), -1);
+	ck_assert_int_eq(callback_secret_get(f.meta, "nobody00", false, 0, &secret, &err), -1);
 	ck_assert_int_eq(err.code, ERROR_NOT_FOUND);
 }
 END_TEST
@@ -658,8 +658,8 @@ END_TEST
 START_TEST(both_secrets_sign_while_they_overlap)
 {
 	struct callback_secret old, new;
-	ASSERT_OK(callback_secret_get(f.store, ACCOUNT, false, 0, &old, &err));
-	ASSERT_OK(callback_secret_get(f.store, ACCOUNT, true, CLOCK_US_PER_SECOND / 2, &new, &err));
+	ASSERT_OK(callback_secret_get(f.meta, ACCOUNT, false, 0, &old, &err));
+	ASSERT_OK(callback_secret_get(f.meta, ACCOUNT, true, CLOCK_US_PER_SECOND / 2, &new, &err));
 	ck_assert_str_ne(new.text, old.text);
 	ck_assert_str_eq(new.previous, old.text);
 	put("event-1");
@@ -669,7 +669,7 @@ START_TEST(both_secrets_sign_while_they_overlap)
 	put("event-2");
 	ASSERT_BECOMES(stats().delivered == 2);
 	ck_assert_msg(strlen(receiver.seen[1].signature) == 47, "%s", receiver.seen[1].signature);
-	ASSERT_OK(callback_secret_get(f.store, ACCOUNT, false, 0, &new, &err));
+	ASSERT_OK(callback_secret_get(f.meta, ACCOUNT, false, 0, &new, &err));
 	ck_assert_str_eq(new.previous, "");
 }
 END_TEST
@@ -681,7 +681,7 @@ START_TEST(put_checks_what_it_is_given)
 	struct change change;
 	struct callback_event event = { STR_LITERAL(ACCOUNT), STR_LITERAL("a.b"), STR_LITERAL("http://example.com/"),
 		                        STR_LITERAL("{}") };
-	ASSERT_OK(change_begin(&change, f.store, &err));
+	ASSERT_OK(change_begin(&change, f.meta, &err));
 	ck_assert_int_eq(callback_put(&change, &event, &err), -1);
 	event.id = STR_LITERAL("a-b");
 	event.url = STR_LITERAL("ftp://example.com/");
@@ -694,11 +694,11 @@ END_TEST
 START_TEST(wrong_settings_are_refused_at_start)
 {
 	set("callback_allow", "10.0.0.0/33");
-	ck_assert_ptr_null(callbacks_new(base, &config, f.store, &err));
+	ck_assert_ptr_null(callbacks_new(base, &config, f.meta, f.store, &err));
 	ck_assert_msg(strstr(err.message, "10.0.0.0/33"), "%s", err.message);
 	set("callback_allow", "");
 	set("callback_ca_file", "/nonexistent.pem");
-	ck_assert_ptr_null(callbacks_new(base, &config, f.store, &err));
+	ck_assert_ptr_null(callbacks_new(base, &config, f.meta, f.store, &err));
 	ck_assert_str_eq(err.message, "callback_ca_file: /nonexistent.pem cannot be read");
 }
 END_TEST

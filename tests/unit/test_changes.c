@@ -227,7 +227,7 @@ static void do_restart(struct run *run)
 	if (pick_percent(&run->pick, 60))
 		do_commit(run);
 	end_page(run);
-	store_close(run->f.store);
+	fixture_stop(&run->f);
 	for (int32_t day = FIRST_DAY; day < FIRST_DAY + DAYS && pick_percent(&run->pick, 50); day++) {
 		struct buf path = { 0 };
 
@@ -401,7 +401,6 @@ static void run_begin(struct run *run, uint64_t seed)
 	run->f.options = (struct store_options){
 		.data_dir = run->f.dir,
 		.day_map_bytes = FIXTURE_MAP_BYTES,
-		.catalog_map_bytes = FIXTURE_MAP_BYTES,
 		.days_open_max = (int)pick_between(&run->pick, 1, 5),
 		.seal_rows = seal_rows[pick_below(&run->pick, 4)],
 		.seal_age_us = pick_percent(&run->pick, 50) ? 1 : INT64_C(1) << 50,

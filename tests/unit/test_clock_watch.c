@@ -5,7 +5,7 @@
 #include <check.h>
 
 #include "base/clock.h"
-#include "store/change.h"
+#include "meta/change.h"
 #include "store/clock_watch.h"
 #include "store/store_private.h"
 #include "store_fixture.h"
@@ -58,13 +58,13 @@ END_TEST
 
 /* --- what an older version has left --- */
 
-static void forget_seen(struct store *store)
+static void forget_seen(struct meta *meta)
 {
 	struct change change;
 	struct error err;
 
-	ck_assert_int_eq(change_begin(&change, store, &err), 0);
-	ck_assert_int_eq(change_remove(&change, CATALOG_DB_META, STR_LITERAL("clock_seen"), &err), 1);
+	ck_assert_int_eq(change_begin(&change, meta, &err), 0);
+	ck_assert_int_eq(change_remove(&change, META_DB_VALUES, STR_LITERAL("clock_seen"), &err), 1);
 	ck_assert_int_eq(change_end(&change, 0, &err), 0);
 }
 
@@ -79,7 +79,7 @@ START_TEST(without_a_last_seen_time_the_newest_day_that_is_stored_stands_for_it)
 	fixture_open(&f, FIXTURE_MAP_BYTES);
 	ck_assert_ptr_nonnull(store_day(f.store, today - ages[_i], true, &err));
 	ck_assert_ptr_nonnull(store_day(f.store, today - 900, true, &err));
-	forget_seen(f.store);
+	forget_seen(f.meta);
 	fixture_restart(&f);
 	store_clock_watch(f.store, &seen);
 	ck_assert_int_eq(seen.held, ages[_i] > 1);

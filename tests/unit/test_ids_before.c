@@ -112,11 +112,11 @@ static void write_filter_as_it_was(struct day *day)
 
 static void forget_note(void)
 {
-	struct env *catalog = store_catalog(f.store);
+	struct env *catalog = meta_env(f.meta);
 	MDB_val key = env_val("ids_as_given_before", strlen("ids_as_given_before"));
 
-	ck_assert_int_eq(mdb_del(env_write(catalog, &err), catalog->dbi[CATALOG_DB_META], &key, NULL), 0);
-	ASSERT_OK(store_catalog_commit(f.store, &err));
+	ck_assert_int_eq(mdb_del(env_write(catalog, &err), catalog->dbi[META_DB_VALUES], &key, NULL), 0);
+	ASSERT_OK(meta_commit(f.meta, &err));
 }
 
 /* A day with a sealed and a hot record, both with capitals, as they were written then. */

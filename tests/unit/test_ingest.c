@@ -16,8 +16,8 @@
 #include "ingest/ingest.h"
 #include "ingest/ingest_private.h"
 #include "late_engine.h"
-#include "store/accounts.h"
-#include "store/quarantine.h"
+#include "meta/accounts.h"
+#include "meta/quarantine.h"
 #include "store_fixture.h"
 
 Suite *suite_ingest(void);
@@ -40,11 +40,11 @@ static void begin(size_t day_map_bytes)
 {
 	fixture_open(&f, day_map_bytes);
 	ASSERT_OK(config_init(&config, &err));
-	ASSERT_OK(accounts_add(f.store, ACCOUNT, NULL, NULL, "secret secret", &err));
+	ASSERT_OK(accounts_add(f.meta, ACCOUNT, NULL, NULL, "secret secret", &err));
 	base = event_base_new();
 	tasks = tasks_new(base, &config);
 	ck_assert_ptr_nonnull(tasks);
-	ingest = ingest_new(tasks, &config, f.store);
+	ingest = ingest_new(tasks, &config, f.meta, f.store);
 	ck_assert_ptr_nonnull(ingest);
 }
 
@@ -73,10 +73,10 @@ static void setup_late(void)
 {
 	setup();
 	ingest_free(ingest);
-	store_close(f.store);
+	fixture_stop(&f);
 	f.options.engine = late_engine_begin(base);
 	fixture_start(&f);
-	ingest = ingest_new(tasks, &config, f.store);
+	ingest = ingest_new(tasks, &config, f.meta, f.store);
 }
 
 static void teardown_late(void)
@@ -279,7 +279,7 @@ START_TEST(rejected_record_is_kept_as_it_was_sent_with_all_faults)
 	await(&outcome);
 	end_ingest();
 	fixture_restart(&f);
-	ASSERT_OK(quarantine_each(f.store, 0, check_entry, &entries, &err));
+	ASSERT_OK(quarantine_each(f.meta, 0, check_entry, &entries, &err));
 	ck_assert_int_eq(entries, 1);
 }
 END_TEST
@@ -293,7 +293,7 @@ START_TEST(rejected_record_of_a_replay_is_not_kept_again)
 	finish(&outcome);
 	await(&outcome);
 	assert_counts(&outcome, 0, 0, 0, 1);
-	ASSERT_OK(quarantine_stats(f.store, &stats, &err));
+	ASSERT_OK(quarantine_stats(f.meta, &stats, &err));
 	ck_assert_uint_eq(stats.entries, 0);
 }
 END_TEST
@@ -309,7 +309,7 @@ START_TEST(flood_of_rejected_records_is_counted_but_not_kept)
 	finish(&outcome);
 	await(&outcome);
 	assert_counts(&outcome, 0, 0, 0, 2000);
-	ASSERT_OK(quarantine_stats(f.store, &stats, &err));
+	ASSERT_OK(quarantine_stats(f.meta, &stats, &err));
 	ck_assert_uint_gt(stats.entries, 0);
 	ck_assert_uint_lt(stats.bytes, 60000);
 }
@@ -321,7 +321,7 @@ START_TEST(what_expires_and_what_is_pushed_out_is_counted)
 	struct quarantine_entry old = { .time_us = 1, .producer = STR_LITERAL("switch-1") };
 	struct outcome outcome;
 	for (int i = 0; i < 3; i++)
-		ASSERT_OK(quarantine_put(f.store, &old, &err));
+		ASSERT_OK(quarantine_put(f.meta, &old, &err));
 	config.quarantine_max = 40000;
 	open_batch(&outcome);
 	for (int i = 0; i < 2000; i++)
@@ -335,7 +335,7 @@ START_TEST(what_expires_and_what_is_pushed_out_is_counted)
 	ck_assert_uint_gt(stats.quarantine_pushed_out, 10);
 	ck_assert_uint_gt(stats.quarantine_unkept, 1000);
 	struct quarantine_stats left;
-	ASSERT_OK(quarantine_stats(f.store, &left, &err));
+	ASSERT_OK(quarantine_stats(f.meta, &left, &err));
 	ck_assert_uint_eq(left.entries + stats.quarantine_pushed_out + stats.quarantine_unkept, 2000);
 }
 END_TEST
@@ -374,7 +374,7 @@ START_TEST(rejects_keep_their_bytes_or_the_text_made_of_them)
 	finish(&outcome);
 	await(&outcome);
 	assert_counts(&outcome, 0, 0, 0, 1);
-	ASSERT_OK(quarantine_each(f.store, 0, see_bytes, &seen, &err));
+	ASSERT_OK(quarantine_each(f.meta, 0, see_bytes, &seen, &err));
 	ck_assert_str_eq(buf_cstr(&seen), cases[_i].kept);
 	buf_free(&seen);
 }
@@ -518,7 +518,7 @@ START_TEST(late_rejection_is_told_and_kept)
 	ck_assert_msg(strstr(outcome.answer, "{\"line\":2,\"field\":\"direction\"") != NULL, "%s", outcome.answer);
 	end_ingest();
 	fixture_restart(&f);
-	ASSERT_OK(quarantine_each(f.store, 0, count_entry, &entries, &err));
+	ASSERT_OK(quarantine_each(f.meta, 0, count_entry, &entries, &err));
 	ck_assert_int_eq(entries, 1);
 }
 END_TEST
@@ -709,6 +709,53 @@ START_TEST(commit_that_fails_acknowledges_nothing_and_can_be_repeated)
 }
 END_TEST
 
+static uint64_t quarantined(void)
+{
+	struct quarantine_stats stats;
+
+	ASSERT_OK(quarantine_stats(f.meta, &stats, &err));
+	return stats.entries;
+}
+
+/* What a batch is told of as rejected is in quarantine, whoever else had a change of the catalog fail meanwhile. */
+START_TEST(rejects_that_are_lost_to_the_failure_of_another_fail_the_round)
+{
+	struct outcome outcome;
+
+	open_batch(&outcome);
+	feed_many(&outcome, "a", 3);
+	feed(&outcome, "nonsense\n");
+	meta_abort(f.meta);
+	finish(&outcome);
+	await(&outcome);
+	ck_assert_int_eq(outcome.code, ERROR_IO);
+	ck_assert_uint_eq(quarantined(), 0);
+}
+END_TEST
+
+/* A client that sends a failed body again must not have its rejects stand twice. */
+START_TEST(round_that_fails_leaves_nothing_in_quarantine)
+{
+	struct outcome outcome;
+
+	open_batch(&outcome);
+	feed_many(&outcome, "a", 500); /* the first has numbers of changes reserved, which commits what waits */
+	feed(&outcome, "nonsense\n");
+	limit_files(16384);
+	finish(&outcome);
+	await(&outcome);
+	limit_files(RLIM_INFINITY);
+	ck_assert_int_eq(outcome.code, ERROR_IO);
+	open_batch(&outcome);
+	feed(&outcome, "nonsense\n");
+	feed_many(&outcome, "a", 500);
+	finish(&outcome);
+	await(&outcome);
+	assert_counts(&outcome, 500, 0, 0, 1);
+	ck_assert_uint_eq(quarantined(), 1);
+}
+END_TEST
+
 START_TEST(commit_that_fails_on_the_way_fails_the_whole_body)
 {
 	struct outcome large;
@@ -786,7 +833,7 @@ static const char *fault_of_record(void)
 	size_t at = 0;
 	text[0] = '\0';
 	check_free(&check);
-	ASSERT_OK(check_init(&check, &config, f.store, &err));
+	ASSERT_OK(check_init(&check, &config, f.meta, f.store, &err));
 	ASSERT_OK(check_set_batch(&check, &settings, NOW_US, NOW_US, &err));
 	if (!check_item(&check, &item, &checked, &time_us))
 		for (size_t i = 0; i < check.faults_count; i++)
@@ -1108,6 +1155,8 @@ Suite *suite_ingest(void)
 	TCase *failing = tcase_create("failing disk");
 	tcase_add_checked_fixture(failing, setup, teardown);
 	tcase_add_test(failing, commit_that_fails_acknowledges_nothing_and_can_be_repeated);
+	tcase_add_test(failing, rejects_that_are_lost_to_the_failure_of_another_fail_the_round);
+	tcase_add_test(failing, round_that_fails_leaves_nothing_in_quarantine);
 	tcase_add_test(failing, commit_that_fails_on_the_way_fails_the_whole_body);
 	tcase_add_test(failing, body_that_stops_is_answered_with_what_was_taken);
 	suite_add_tcase(suite, failing);

@@ -5,10 +5,12 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "store/accounts.h"
-#include "store/change.h"
-#include "store/quarantine.h"
+#include "base/clock.h"
+#include "meta/accounts.h"
+#include "meta/change.h"
+#include "meta/quarantine.h"
 #include "store_fixture.h"
+#include "store_sample.h"
 #include "lmdb/value.h"
 
 Suite *suite_quarantine(void);
@@ -42,12 +44,12 @@ static void put(int64_t time_us, const char *raw)
 		.reason = STR_LITERAL("Missing required field"),
 		.raw = str_from(raw),
 	};
-	ASSERT_OK(quarantine_put(f.store, &entry, &err));
+	ASSERT_OK(quarantine_put(f.meta, &entry, &err));
 }
 
 static void commit(void)
 {
-	ASSERT_OK(store_commit(f.store, &err));
+	ASSERT_OK(meta_commit(f.meta, &err));
 }
 
 static bool see(void *arg, const struct quarantine_entry *entry)
@@ -61,7 +63,7 @@ static bool see(void *arg, const struct quarantine_entry *entry)
 static const char *list(uint64_t from)
 {
 	buf_clear(&seen);
-	ASSERT_OK(quarantine_each(f.store, from, see, NULL, &err));
+	ASSERT_OK(quarantine_each(f.meta, from, see, NULL, &err));
 	return buf_cstr(&seen);
 }
 
@@ -83,7 +85,7 @@ START_TEST(entry_comes_back_whole_after_a_restart)
 	put(-5, "{\"a\":\"\xff\"}");
 	commit();
 	fixture_restart(&f);
-	ASSERT_OK(quarantine_each(f.store, 0, check_whole, &entries, &err));
+	ASSERT_OK(quarantine_each(f.meta, 0, check_whole, &entries, &err));
 	ck_assert_int_eq(entries, 1);
 }
 END_TEST
@@ -120,10 +122,10 @@ START_TEST(entry_keeps_all_that_a_replay_needs)
 		.raw_cut = true,
 		.settings = { .time_zone = "Europe/Berlin" },
 	};
-	ASSERT_OK(quarantine_put(f.store, &entry, &err));
+	ASSERT_OK(quarantine_put(f.meta, &entry, &err));
 	commit();
 	fixture_restart(&f);
-	ASSERT_OK(quarantine_each(f.store, 0, check_all, &entries, &err));
+	ASSERT_OK(quarantine_each(f.meta, 0, check_all, &entries, &err));
 	ck_assert_int_eq(entries, 1);
 }
 END_TEST
@@ -152,11 +154,11 @@ START_TEST(entry_of_the_first_layout_is_read)
 	value_put_str(&w, STR_LITERAL("id"));
 	value_put_str(&w, STR_LITERAL("why"));
 	value_put_bytes(&w, STR_LITERAL("{}"));
-	ASSERT_OK(change_begin(&change, f.store, &err));
-	ASSERT_OK(change_end(&change, change_put(&change, CATALOG_DB_QUARANTINE, (struct str){ number, 8 }, buf_str(&bytes),
+	ASSERT_OK(change_begin(&change, f.meta, &err));
+	ASSERT_OK(change_end(&change, change_put(&change, META_DB_QUARANTINE, (struct str){ number, 8 }, buf_str(&bytes),
 	                                         &err), &err));
 	buf_free(&bytes);
-	ASSERT_OK(quarantine_each(f.store, 0, check_old, &entries, &err));
+	ASSERT_OK(quarantine_each(f.meta, 0, check_old, &entries, &err));
 	ck_assert_int_eq(entries, 1);
 }
 END_TEST
@@ -164,17 +166,39 @@ END_TEST
 START_TEST(ends_tell_the_oldest_and_the_newest)
 {
 	struct quarantine_ends ends;
-	ASSERT_OK(quarantine_ends(f.store, &ends, &err));
+	ASSERT_OK(quarantine_ends(f.meta, &ends, &err));
 	ck_assert_uint_eq(ends.newest, 0);
-	ck_assert_int_eq(quarantine_age_us(f.store, 100), 0);
+	ck_assert_int_eq(quarantine_age_us(f.meta, 100), 0);
 	put(30, "a");
 	put(20, "b");
 	commit();
-	ASSERT_OK(quarantine_ends(f.store, &ends, &err));
+	ASSERT_OK(quarantine_ends(f.meta, &ends, &err));
 	ck_assert_uint_eq(ends.newest, 2);
 	ck_assert_int_eq(ends.oldest_us, 30);
-	ck_assert_int_eq(quarantine_age_us(f.store, 100), 70);
-	ck_assert_int_eq(quarantine_age_us(f.store, 10), 0);
+	ck_assert_int_eq(quarantine_age_us(f.meta, 100), 70);
+	ck_assert_int_eq(quarantine_age_us(f.meta, 10), 0);
+}
+END_TEST
+
+/* Nor does a commit of records carry it: the day is listed by the first, and numbers are reserved. */
+START_TEST(committing_records_leaves_what_waits_in_meta)
+{
+	struct sampler sampler = { .pick = { 1 } };
+
+	for (uint32_t i = 1; i <= 2; i++) {
+		struct sample *sample = sample_new(&sampler, catalog_product_find(STR_LITERAL("SMS")), "acct0001", i,
+		                                   CATALOG_OUTBOUND, clock_day_start_us(20000));
+		enum store_put_result result;
+
+		ck_assert_int_eq(store_put(f.store, &sample->record, sample->time_us, &result, &err), 0);
+		free(sample);
+		if (i == 2)
+			put(1, "a");
+		ck_assert_int_eq(store_commit(f.store, &err), 0);
+	}
+	ck_assert(meta_is_waiting(f.meta));
+	meta_abort(f.meta);
+	ck_assert_str_eq(list(0), "");
 }
 END_TEST
 
@@ -206,13 +230,13 @@ START_TEST(numbers_are_never_used_again)
 	put(2, "b");
 	put(3, "c");
 	commit();
-	ASSERT_OK(quarantine_drop(f.store, 3, &err));
-	ASSERT_OK(quarantine_drop(f.store, 2, &err));
+	ASSERT_OK(quarantine_drop(f.meta, 3, &err));
+	ASSERT_OK(quarantine_drop(f.meta, 2, &err));
 	put(4, "d");
 	commit();
 	ck_assert_str_eq(list(0), "1:a 4:d ");
-	ASSERT_OK(quarantine_drop(f.store, 4, &err));
-	ASSERT_OK(quarantine_drop(f.store, 1, &err));
+	ASSERT_OK(quarantine_drop(f.meta, 4, &err));
+	ASSERT_OK(quarantine_drop(f.meta, 1, &err));
 	fixture_restart(&f);
 	put(5, "e");
 	commit();
@@ -224,7 +248,7 @@ START_TEST(drop_of_what_is_not_there_is_an_error)
 {
 	put(1, "a");
 	commit();
-	ck_assert_int_eq(quarantine_drop(f.store, 7, &err), -1);
+	ck_assert_int_eq(quarantine_drop(f.meta, 7, &err), -1);
 	ck_assert_int_eq(err.code, ERROR_NOT_FOUND);
 	ck_assert_str_eq(err.message, "quarantine 7: no such entry");
 	ck_assert_str_eq(list(0), "1:a ");
@@ -238,7 +262,7 @@ START_TEST(many_are_dropped_in_one_change)
 	put(2, "b");
 	put(3, "c");
 	commit();
-	ASSERT_OK(quarantine_drop_each(f.store, numbers, 3, &err));
+	ASSERT_OK(quarantine_drop_each(f.meta, numbers, 3, &err));
 	fixture_restart(&f);
 	put(4, "d");
 	commit();
@@ -249,8 +273,8 @@ END_TEST
 START_TEST(failed_change_of_the_catalog_leaves_waiting_entries_alone)
 {
 	put(1, "a");
-	ck_assert_int_eq(accounts_set_disabled(f.store, "nobody00", true, &err), -1);
-	ck_assert_int_eq(quarantine_drop(f.store, 7, &err), -1);
+	ck_assert_int_eq(accounts_set_disabled(f.meta, "nobody00", true, &err), -1);
+	ck_assert_int_eq(quarantine_drop(f.meta, 7, &err), -1);
 	commit();
 	ck_assert_str_eq(list(0), "1:a ");
 }
@@ -261,10 +285,10 @@ START_TEST(old_entries_expire_in_slices)
 	for (int i = 1; i <= 5; i++)
 		put(i * 10, "x");
 	commit();
-	ck_assert_int_eq(quarantine_expire(f.store, 41, NO_LIMIT, 3, NULL, &err), 3);
+	ck_assert_int_eq(quarantine_expire(f.meta, 41, NO_LIMIT, 3, NULL, &err), 3);
 	ck_assert_str_eq(list(0), "4:x 5:x ");
-	ck_assert_int_eq(quarantine_expire(f.store, 41, NO_LIMIT, 3, NULL, &err), 1);
-	ck_assert_int_eq(quarantine_expire(f.store, 41, NO_LIMIT, 3, NULL, &err), 0);
+	ck_assert_int_eq(quarantine_expire(f.meta, 41, NO_LIMIT, 3, NULL, &err), 1);
+	ck_assert_int_eq(quarantine_expire(f.meta, 41, NO_LIMIT, 3, NULL, &err), 0);
 	fixture_restart(&f);
 	ck_assert_str_eq(list(0), "5:x ");
 }
@@ -279,19 +303,19 @@ START_TEST(oldest_go_when_there_are_too_many_bytes)
 	for (int i = 1; i <= 100; i++)
 		put(i, raw);
 	commit();
-	ASSERT_OK(quarantine_stats(f.store, &stats, &err));
+	ASSERT_OK(quarantine_stats(f.meta, &stats, &err));
 	ck_assert_uint_eq(stats.entries, 100);
 	ck_assert_uint_ge(stats.bytes, 100 * 5000);
 	uint64_t pushed_out;
-	int dropped = quarantine_expire(f.store, 3, 200000, 1000, &pushed_out, &err);
+	int dropped = quarantine_expire(f.meta, 3, 200000, 1000, &pushed_out, &err);
 	ck_assert_uint_eq(pushed_out, (uint64_t)dropped - 2); /* the first two are old */
 	ck_assert_int_gt(dropped, 50);
 	ck_assert_int_lt(dropped, 100);
-	ASSERT_OK(quarantine_stats(f.store, &stats, &err));
+	ASSERT_OK(quarantine_stats(f.meta, &stats, &err));
 	ck_assert_uint_eq(stats.entries, 100 - (uint64_t)dropped);
 	ck_assert_uint_le(stats.bytes, 200000);
 	buf_clear(&seen);
-	ASSERT_OK(quarantine_each(f.store, 0, see, NULL, &err));
+	ASSERT_OK(quarantine_each(f.meta, 0, see, NULL, &err));
 	ck_assert_int_eq(atoi(buf_cstr(&seen)), dropped + 1);
 }
 END_TEST
@@ -299,11 +323,11 @@ END_TEST
 START_TEST(stats_count_what_waits_for_a_commit)
 {
 	struct quarantine_stats stats;
-	ASSERT_OK(quarantine_stats(f.store, &stats, &err));
+	ASSERT_OK(quarantine_stats(f.meta, &stats, &err));
 	ck_assert_uint_eq(stats.entries, 0);
 	ck_assert_uint_eq(stats.bytes, 0);
 	put(1, "a");
-	ASSERT_OK(quarantine_stats(f.store, &stats, &err));
+	ASSERT_OK(quarantine_stats(f.meta, &stats, &err));
 	ck_assert_uint_eq(stats.entries, 1);
 }
 END_TEST
@@ -317,6 +341,7 @@ Suite *suite_quarantine(void)
 	tcase_add_test(tcase, entry_keeps_all_that_a_replay_needs);
 	tcase_add_test(tcase, entry_of_the_first_layout_is_read);
 	tcase_add_test(tcase, ends_tell_the_oldest_and_the_newest);
+	tcase_add_test(tcase, committing_records_leaves_what_waits_in_meta);
 	tcase_add_test(tcase, entry_that_was_not_committed_is_gone);
 	tcase_add_test(tcase, entries_are_listed_from_a_number_on);
 	tcase_add_test(tcase, numbers_are_never_used_again);

@@ -51,7 +51,7 @@ static void put(const struct report *report, uint64_t body_hash)
 {
 	struct change change;
 
-	ck_assert_int_eq(change_begin(&change, fixture.store, &err), 0);
+	ck_assert_int_eq(change_begin(&change, fixture.meta, &err), 0);
 	ck_assert_msg(change_end(&change, table_add(&change, report, body_hash, &err), &err) == 0, "%s", err.message);
 }
 
@@ -62,13 +62,13 @@ static void end(struct report *report, int64_t due_us)
 	report->state = REPORT_SUCCESS;
 	report->has_file = true;
 	report->ended_us = NOW_US;
-	ck_assert_int_eq(change_begin(&change, fixture.store, &err), 0);
+	ck_assert_int_eq(change_begin(&change, fixture.meta, &err), 0);
 	ck_assert_msg(change_end(&change, table_end(&change, report, due_us, &err), &err) == 0, "%s", err.message);
 }
 
 static int get(const char *id, struct report *report)
 {
-	int found = table_get(fixture.store, str_from(id), report, &err);
+	int found = table_get(fixture.meta, str_from(id), report, &err);
 
 	ck_assert_msg(found >= 0, "%s", err.message);
 	return found;
@@ -148,13 +148,13 @@ START_TEST(job_is_found_by_id_file_and_key_after_a_restart)
 	fixture_restart(&fixture);
 	ck_assert_int_eq(get(report.id, &read), 1);
 	report_free(&read);
-	ck_assert_int_eq(table_find_file(fixture.store, str_from(report.file_id), id, &err), 1);
+	ck_assert_int_eq(table_find_file(fixture.meta, str_from(report.file_id), id, &err), 1);
 	ck_assert_str_eq(id, report.id);
-	ck_assert_int_eq(table_find_key(fixture.store, CREATOR, STR_LITERAL("key 1"), id, &hash, &err), 1);
+	ck_assert_int_eq(table_find_key(fixture.meta, CREATOR, STR_LITERAL("key 1"), id, &hash, &err), 1);
 	ck_assert_str_eq(id, report.id);
 	ck_assert_uint_eq(hash, 42);
-	ck_assert_int_eq(table_find_key(fixture.store, ACCOUNT, STR_LITERAL("key 1"), id, &hash, &err), 0);
-	ck_assert_int_eq(table_find_key(fixture.store, CREATOR, STR_LITERAL("key 2"), id, &hash, &err), 0);
+	ck_assert_int_eq(table_find_key(fixture.meta, ACCOUNT, STR_LITERAL("key 1"), id, &hash, &err), 0);
+	ck_assert_int_eq(table_find_key(fixture.meta, CREATOR, STR_LITERAL("key 2"), id, &hash, &err), 0);
 	report_free(&report);
 }
 END_TEST
@@ -184,7 +184,7 @@ static void assert_listed(const char *account, int64_t from_us, int64_t to_us, s
 {
 	struct listed listed = { .max = max };
 
-	ck_assert_int_eq(table_each(fixture.store, account, from_us, to_us, list_report, &listed, &err), 0);
+	ck_assert_int_eq(table_each(fixture.meta, account, from_us, to_us, list_report, &listed, &err), 0);
 	ck_assert_msg(str_is(buf_str(&listed.text), wanted), "got %.*s, wanted %s", STR_ARGS(buf_str(&listed.text)),
 	              wanted);
 	buf_free(&listed.text);
@@ -220,7 +220,7 @@ START_TEST(queue_holds_what_has_not_ended_oldest_first)
 			end(&report, NOW_US);
 		report_free(&report);
 	}
-	ck_assert_int_eq(table_each_queued(fixture.store, list_queued, &listed, &err), 0);
+	ck_assert_int_eq(table_each_queued(fixture.meta, list_queued, &listed, &err), 0);
 	ck_assert_msg(str_is(buf_str(&listed.text), "13"), "got %.*s", STR_ARGS(buf_str(&listed.text)));
 	buf_free(&listed.text);
 }
@@ -239,21 +239,21 @@ START_TEST(ended_jobs_come_due_in_order_and_leave_nothing)
 		put(&reports[i], 0);
 		end(&reports[i], NOW_US + 10 - i);
 	}
-	ck_assert_int_eq(table_find_due(fixture.store, NOW_US + 7, due, 4, &err), 0);
-	ck_assert_int_eq(table_find_due(fixture.store, NOW_US + 9, due, 4, &err), 2);
+	ck_assert_int_eq(table_find_due(fixture.meta, NOW_US + 7, due, 4, &err), 0);
+	ck_assert_int_eq(table_find_due(fixture.meta, NOW_US + 9, due, 4, &err), 2);
 	ck_assert_str_eq(due[0].id, reports[2].id);
 	ck_assert_int_eq(due[0].at_us, NOW_US + 8);
-	ck_assert_int_eq(table_find_due(fixture.store, INT64_MAX, due, 2, &err), 2);
+	ck_assert_int_eq(table_find_due(fixture.meta, INT64_MAX, due, 2, &err), 2);
 
-	ck_assert_int_eq(change_begin(&change, fixture.store, &err), 0);
+	ck_assert_int_eq(change_begin(&change, fixture.meta, &err), 0);
 	reports[2].has_file = false;
 	ck_assert_int_eq(table_drop_file(&change, &reports[2], NOW_US + 8, NOW_US + 20, &err), 0);
 	ck_assert_int_eq(table_remove(&change, &reports[1], NOW_US + 9, &err), 0);
 	ck_assert_int_eq(change_end(&change, 0, &err), 0);
-	ck_assert_int_eq(table_find_file(fixture.store, str_from(reports[2].file_id), id, &err), 0);
+	ck_assert_int_eq(table_find_file(fixture.meta, str_from(reports[2].file_id), id, &err), 0);
 	ck_assert_int_eq(get(reports[1].id, &read), 0);
-	ck_assert_int_eq(table_find_key(fixture.store, CREATOR, STR_LITERAL("key 1"), id, &hash, &err), 0);
-	ck_assert_int_eq(table_find_due(fixture.store, INT64_MAX, due, 4, &err), 2);
+	ck_assert_int_eq(table_find_key(fixture.meta, CREATOR, STR_LITERAL("key 1"), id, &hash, &err), 0);
+	ck_assert_int_eq(table_find_due(fixture.meta, INT64_MAX, due, 4, &err), 2);
 	ck_assert_str_eq(due[1].id, reports[2].id);
 	assert_listed(ACCOUNT, INT64_MIN, INT64_MAX, 9, "20");
 	for (int i = 0; i < 3; i++)

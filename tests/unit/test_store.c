@@ -666,11 +666,11 @@ END_TEST
 
 static void set_format(const char *number)
 {
-	struct env *catalog = store_catalog(f.store);
+	struct env *catalog = meta_env(f.meta);
 	MDB_val key = env_val("format", 6), val = env_val(number, strlen(number));
 
-	ck_assert_int_eq(mdb_put(env_write(catalog, &err), catalog->dbi[CATALOG_DB_META], &key, &val, 0), 0);
-	ASSERT_OK(store_catalog_commit(f.store, &err));
+	ck_assert_int_eq(mdb_put(env_write(catalog, &err), catalog->dbi[META_DB_VALUES], &key, &val, 0), 0);
+	ASSERT_OK(meta_commit(f.meta, &err));
 	store_close(f.store);
 	f.store = NULL;
 }

@@ -556,8 +556,7 @@ static void tamper_with_filters(struct run *run)
 	ck_assert_uint_lt(count, 64);
 	if (count > 0)
 		memcpy(copy, days, count * sizeof(*copy));
-	store_close(run->f.store);
-	run->f.store = NULL;
+	fixture_stop(&run->f);
 	for (size_t i = 0; i < count; i++) {
 		struct buf path = { 0 };
 
@@ -760,7 +759,6 @@ static void begin(struct run *run, const struct test_engine *engine, uint64_t se
 		.engine = engine->ops,
 		.data_dir = run->f.dir,
 		.day_map_bytes = run->tight ? MAP_BYTES_TIGHT : MAP_BYTES,
-		.catalog_map_bytes = FIXTURE_MAP_BYTES,
 		.days_open_max = (int)pick_between(run->pick, 1, 4),
 		.seal_rows = rows,
 		.seal_age_us = pick_percent(run->pick, 50) ? 1 : INT64_C(1) << 50,

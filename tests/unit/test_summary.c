@@ -359,7 +359,7 @@ START_TEST(sums_are_those_of_a_scan)
 	run->pick.state = (uint64_t)_i * 77 + 5;
 	run->product = catalog_product_find(STR_LITERAL("SMS"));
 	fixture_open(&run->f, FIXTURE_MAP_BYTES);
-	store_close(run->f.store);
+	fixture_stop(&run->f);
 	run->f.options.seal_rows = seal_rows[_i % 3];
 	run->f.options.seal_age_us = INT64_C(1) << 50;
 	fixture_start(&run->f);

@@ -15,15 +15,15 @@
 struct copying {
 	struct day *day; /* pinned; NULL: the catalog */
 	struct env copy;
-	struct env_db catalog_dbs[CATALOG_DB_DAYS + 1]; /* those of a copy, without the list of days */
+	struct env_db catalog_dbs[META_DB_DAYS + 1]; /* those of a copy, without the list of days */
 	struct mirror mirror;
 };
 
 static int begin(struct store *store, struct day *day, const char *path, struct error *err)
 {
 	struct copying *copying = calloc(1, sizeof(*copying));
-	const struct env_db *dbs = day ? day_dbs : store_catalog_dbs;
-	size_t map_bytes = day ? store->options.day_map_bytes : store->options.catalog_map_bytes;
+	const struct env_db *dbs = day ? day_dbs : meta_dbs;
+	size_t map_bytes = day ? store->options.day_map_bytes : meta_map_bytes(store->meta);
 	if (!copying)
 		return error_set(err, ERROR_NOMEM, "%s: out of memory", path);
 	if (env_open(&copying->copy, path, map_bytes, dbs, err) != 0) {
@@ -31,8 +31,8 @@ static int begin(struct store *store, struct day *day, const char *path, struct 
 		return -1;
 	}
 	copying->day = day;
-	memcpy(copying->catalog_dbs, store_catalog_dbs, CATALOG_DB_DAYS * sizeof(copying->catalog_dbs[0]));
-	copying->mirror = (struct mirror){ .from = day ? &day->env : &store->catalog, .to = &copying->copy,
+	memcpy(copying->catalog_dbs, meta_dbs, META_DB_DAYS * sizeof(copying->catalog_dbs[0]));
+	copying->mirror = (struct mirror){ .from = day ? &day->env : meta_env(store->meta), .to = &copying->copy,
 		                           .dbs = day ? day_dbs : copying->catalog_dbs };
 	if (day)
 		day->pins++;
@@ -144,7 +144,7 @@ int copying_check(const char *path, bool catalog, uint64_t *entries, struct erro
 	if (result == 0 && (rc = mdb_txn_begin(env.mdb, NULL, MDB_RDONLY, &txn)) != 0)
 		result = env_fail(&env, rc, "begin read", err);
 	if (result == 0)
-		result = check_dbs(&env, txn, catalog ? store_catalog_dbs : day_dbs, entries, err);
+		result = check_dbs(&env, txn, catalog ? meta_dbs : day_dbs, entries, err);
 	if (txn)
 		mdb_txn_abort(txn);
 	if (env.mdb)

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "store/catalog_rows.h"
-#include "store/change.h"
+#include "meta/rows.h"
+#include "meta/change.h"
 #include "store/store_private.h"
 
 #define KEY "clock_seen"
@@ -51,9 +51,9 @@ static int write_seen(struct store *store, int64_t seen_us, struct error *err)
 	char text[32];
 	struct change change;
 	int len = snprintf(text, sizeof(text), "%" PRId64, seen_us);
-	if (change_begin(&change, store, err) != 0)
+	if (change_begin(&change, store->meta, err) != 0)
 		return -1;
-	int result = change_put(&change, CATALOG_DB_META, STR_LITERAL(KEY), (struct str){ text, (size_t)len }, err);
+	int result = change_put(&change, META_DB_VALUES, STR_LITERAL(KEY), (struct str){ text, (size_t)len }, err);
 	if (change_end(&change, result, err) != 0)
 		return -1;
 	store->clock.written_us = seen_us;
@@ -103,16 +103,16 @@ int store_clock_accept(struct store *store, struct error *err)
 	return 0;
 }
 
-static enum catalog_rows_next read_seen(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next read_seen(void *arg, struct str key, struct str value, struct error *err)
 {
 	int64_t *seen_us = arg;
 	char text[32] = "";
 	(void)key;
 	memcpy(text, value.p, value.len < sizeof(text) ? value.len : sizeof(text) - 1);
 	if (sscanf(text, "%" SCNd64, seen_us) == 1)
-		return CATALOG_ROWS_STOP;
+		return META_STOP;
 	error_set(err, ERROR_CORRUPT, "catalog: " KEY " \"%s\" is not a number", text);
-	return CATALOG_ROWS_FAILED;
+	return META_FAILED;
 }
 
 /* The first start with what an older version or another machine has left. */
@@ -128,7 +128,7 @@ int store_clock_load(struct store *store, struct error *err)
 {
 	struct clock_watch *watch = &store->clock;
 	int64_t now_us = clock_now_us();
-	int found = catalog_rows_find(store, CATALOG_DB_META, STR_LITERAL(KEY), read_seen, &watch->seen_us, err);
+	int found = meta_find(store->meta, META_DB_VALUES, STR_LITERAL(KEY), read_seen, &watch->seen_us, err);
 	if (found < 0)
 		return -1;
 	if (!found)

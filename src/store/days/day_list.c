@@ -6,8 +6,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "store/catalog_rows.h"
-#include "store/change.h"
+#include "meta/rows.h"
+#include "meta/change.h"
 
 #define DAY_TEXT_LEN 10
 
@@ -18,27 +18,27 @@ static int day_key(struct buf *out, int32_t number, struct error *err)
 	return buf_cstr(out) ? 0 : error_set(err, ERROR_NOMEM, "day %d: out of memory", number);
 }
 
-static enum catalog_rows_next take_row(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next take_row(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct store *store = arg;
 	int32_t number;
 	(void)value;
 	if (!clock_parse_day(key, &number)) {
 		error_set(err, ERROR_CORRUPT, "catalog: a listed day of %zu bytes, must be %d", key.len, DAY_TEXT_LEN);
-		return CATALOG_ROWS_FAILED;
+		return META_FAILED;
 	}
 	struct day *day = days_known(store, number, err);
 	if (!day)
-		return CATALOG_ROWS_FAILED;
+		return META_FAILED;
 	day->is_listed = true;
-	return CATALOG_ROWS_GO_ON;
+	return META_GO_ON;
 }
 
 static int list_day(struct change *change, struct buf *key, struct day *day, struct error *err)
 {
 	if (day_key(key, day->number, err) != 0)
 		return -1;
-	return change_put(change, CATALOG_DB_DAYS, buf_str(key), STR_LITERAL(""), err);
+	return change_put(change, META_DB_DAYS, buf_str(key), STR_LITERAL(""), err);
 }
 
 /* What an older version has left, or a crash. */
@@ -47,7 +47,7 @@ static int list_others(struct store *store, struct error *err)
 	struct change change;
 	struct buf key = { 0 };
 	size_t listed = 0;
-	int result = change_begin(&change, store, err);
+	int result = change_begin(&change, store->meta, err);
 	if (result != 0)
 		return -1;
 	for (size_t i = 0; i < store->days_count && result == 0; i++) {
@@ -69,7 +69,7 @@ static int list_others(struct store *store, struct error *err)
 int day_list_load(struct store *store, struct error *err)
 {
 	struct buf text = { 0 };
-	if (catalog_rows_each(store, CATALOG_DB_DAYS, STR_LITERAL(""), take_row, store, err) != 0 ||
+	if (meta_each(store->meta, META_DB_DAYS, STR_LITERAL(""), take_row, store, err) != 0 ||
 	    list_others(store, err) != 0)
 		return -1;
 	for (size_t i = 0; i < store->days_count; i++) {
@@ -94,30 +94,24 @@ static bool is_new(const struct day *day)
 int day_list_write(struct store *store, struct error *err)
 {
 	struct buf key = { 0 };
+	struct change change;
 	int result = 0;
-	for (size_t i = 0; i < store->days_count && result == 0 && store->lists_days; i++) {
-		MDB_txn *txn = is_new(store->days[i]) ? env_write(&store->catalog, err) : NULL;
-		if (!is_new(store->days[i]))
-			continue;
-		if (!txn || day_key(&key, store->days[i]->number, err) != 0) {
-			result = -1;
-			break;
-		}
-		MDB_val k = env_val(key.data, key.len), v = env_val("", 0);
-		int rc = mdb_put(txn, store->catalog.dbi[CATALOG_DB_DAYS], &k, &v, 0);
-		if (rc)
-			result = env_fail(&store->catalog, rc, "list day", err);
-	}
-	buf_free(&key);
-	return result;
-}
 
-void day_list_written(struct store *store)
-{
-	for (size_t i = 0; i < store->days_count && store->lists_days; i++)
+	if (!store->lists_days)
+		return 0;
+	if (change_begin(&change, store->meta, err) != 0)
+		return -1;
+	for (size_t i = 0; i < store->days_count && result == 0; i++)
+		if (is_new(store->days[i]))
+			result = list_day(&change, &key, store->days[i], err);
+	buf_free(&key);
+	if (change_end(&change, result, err) != 0)
+		return -1;
+	for (size_t i = 0; i < store->days_count; i++)
 		if (is_new(store->days[i]))
 			store->days[i]->is_listed = true;
 	store->lists_days = false;
+	return 0;
 }
 
 int day_list_remove(struct store *store, const struct day *day, struct error *err)
@@ -128,9 +122,9 @@ int day_list_remove(struct store *store, const struct day *day, struct error *er
 		return 0;
 	int result = day_key(&key, day->number, err);
 	if (result == 0)
-		result = change_begin(&change, store, err);
+		result = change_begin(&change, store->meta, err);
 	if (result == 0)
-		result = change_end(&change, change_remove(&change, CATALOG_DB_DAYS, buf_str(&key), err) < 0 ? -1 : 0, err);
+		result = change_end(&change, change_remove(&change, META_DB_DAYS, buf_str(&key), err) < 0 ? -1 : 0, err);
 	buf_free(&key);
 	return result;
 }

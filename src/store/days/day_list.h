@@ -15,11 +15,8 @@
 /* For store_open, after the directory was listed: days that the catalog alone knows are added, and named in the log. */
 int day_list_load(struct store *store, struct error *err);
 
-/* Puts days that are committed to for the first time into the catalog's open transaction. */
+/* Lists days that were committed to for the first time, durably. */
 int day_list_write(struct store *store, struct error *err);
-
-/* That transaction has been committed. */
-void day_list_written(struct store *store);
 
 /* Takes a day off the list, durably. */
 int day_list_remove(struct store *store, const struct day *day, struct error *err);

@@ -9,12 +9,15 @@
 
 void store_health(const struct store *store, struct store_health *health)
 {
+	const struct env *catalog = meta_env(store->meta);
+
 	*health = (struct store_health){
 		.commits_failed = store->commits_failed,
 		.failure = store->failure,
-		.catalog_broken = store->catalog.broken,
-		.reopened = store->catalog.reopened + store->reopened,
+		.catalog_broken = catalog->broken,
+		.reopened = catalog->reopened + store->reopened,
 	};
+	health->commits_failed += meta_commits_failed(store->meta, &health->failure);
 	for (size_t i = 0; i < store->days_count; i++) {
 		const struct day *day = store->days[i];
 		health->days_broken += day->is_open ? day->env.broken : day->is_faulty;
@@ -33,14 +36,18 @@ static bool mend(struct env *env)
 
 void store_tend(struct store *store)
 {
+	struct store_health health;
 	struct error err;
-	bool works = mend(&store->catalog);
+	bool works = mend(meta_env(store->meta));
 	for (size_t i = 0; i < store->days_count; i++)
 		MAY_FAIL(days_give_up_lost(store, store->days[i], &err)); /* opened anew by whoever needs it */
 	for (size_t i = 0; i < store->days_count; i++)
 		works &= !store->days[i]->is_open || mend(&store->days[i]->env);
-	if (store->commits_failed == 0 || !works || store->catalog.write)
+	store_health(store, &health);
+	if (health.commits_failed == 0 || !works || meta_is_waiting(store->meta))
 		return;
-	if (store_clock_write(store, &err) == 0)
-		log_info("store", "commits succeed again");
+	if (store_clock_write(store, &err) != 0)
+		return;
+	store->commits_failed = 0;
+	log_info("store", "commits succeed again");
 }

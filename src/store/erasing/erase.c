@@ -180,7 +180,7 @@ static int step_hot(struct erase *erase, struct day *day, int64_t deadline_us, b
 static int pack(struct erase *erase, struct day *day, int64_t deadline_us, bool *dirty, struct error *err)
 {
 	struct store *store = erase->store;
-	const struct env *env = day ? &day->env : &store->catalog;
+	const struct env *env = day ? &day->env : meta_env(store->meta);
 	if (!(day ? day->repack_demanded : store->repack_demanded)) {
 		erase->counts.days_packed += erase->packing && day;
 		erase->packing = false;

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/key_file.h"
-#include "store/catalog_rows.h"
-#include "store/change.h"
+#include "meta/rows.h"
+#include "meta/change.h"
 #include "store/erase.h"
 #include "store/store_private.h"
 #include "lmdb/value.h"
@@ -128,7 +128,7 @@ static int put_row(struct change *change, const uint8_t key[ROW_KEY_LEN], const 
 	value_put_int(&w, entry->until_us);
 	value_put_int(&w, entry->uid);
 	int result = value.failed ? error_set(err, ERROR_NOMEM, "erased numbers: out of memory") :
-	                            change_put(change, CATALOG_DB_ERASED, (struct str){ (const char *)key, ROW_KEY_LEN },
+	                            change_put(change, META_DB_ERASED, (struct str){ (const char *)key, ROW_KEY_LEN },
 	                                       buf_str(&value), err);
 	buf_free(&value);
 	return result;
@@ -136,14 +136,14 @@ static int put_row(struct change *change, const uint8_t key[ROW_KEY_LEN], const 
 
 /* --- its life --- */
 
-static enum catalog_rows_next load_row(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next load_row(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct erased *erased = arg;
 	struct erased_entry entry;
 	if (read_row(&entry, key, value, err) != 0 || make_room(erased, 1, err) != 0)
-		return CATALOG_ROWS_FAILED;
+		return META_FAILED;
 	set(erased, entry.account, &entry.hash, entry.until_us);
-	return CATALOG_ROWS_GO_ON;
+	return META_GO_ON;
 }
 
 int erased_load(struct store *store, struct error *err)
@@ -151,7 +151,7 @@ int erased_load(struct store *store, struct error *err)
 	struct erased *erased = store->erased = calloc(1, sizeof(*erased));
 	if (!erased || make_room(erased, 1, err) != 0)
 		return error_set(err, ERROR_NOMEM, "erased numbers: out of memory");
-	if (catalog_rows_each(store, CATALOG_DB_ERASED, STR_LITERAL(""), load_row, erased, err) != 0)
+	if (meta_each(store->meta, META_DB_ERASED, STR_LITERAL(""), load_row, erased, err) != 0)
 		return -1;
 	if (key_file_load(store->options.data_dir, KEY_NAME, erased->key, sizeof(erased->key), erased->count == 0, err) == 0)
 		return 0;
@@ -178,7 +178,7 @@ int erased_add(struct store *store, struct str accounts, struct str number, cons
 	struct siphash hash = erased_hash(store, number);
 	struct change change;
 	int result = 0;
-	if (make_room(erased, accounts.len / ACCOUNT_ID_LEN, err) != 0 || change_begin(&change, store, err) != 0)
+	if (make_room(erased, accounts.len / ACCOUNT_ID_LEN, err) != 0 || change_begin(&change, store->meta, err) != 0)
 		return -1;
 	for (size_t at = 0; at + ACCOUNT_ID_LEN <= accounts.len && result == 0; at += ACCOUNT_ID_LEN) {
 		uint8_t key[ROW_KEY_LEN];
@@ -206,12 +206,12 @@ int erased_revoke(struct store *store, struct str accounts, struct str number, s
 	struct change change;
 	int result = 0;
 	*count = 0;
-	if (change_begin(&change, store, err) != 0)
+	if (change_begin(&change, store->meta, err) != 0)
 		return -1;
 	for (size_t at = 0; at + ACCOUNT_ID_LEN <= accounts.len && result >= 0; at += ACCOUNT_ID_LEN) {
 		uint8_t key[ROW_KEY_LEN];
 		write_key(key, accounts.p + at, &hash);
-		result = change_remove(&change, CATALOG_DB_ERASED, (struct str){ (const char *)key, sizeof(key) }, err);
+		result = change_remove(&change, META_DB_ERASED, (struct str){ (const char *)key, sizeof(key) }, err);
 		*count += result > 0;
 	}
 	if (change_end(&change, result < 0 ? -1 : 0, err) != 0)
@@ -229,27 +229,27 @@ struct forgetting {
 	struct buf keys; /* ROW_KEY_LEN bytes each */
 };
 
-static enum catalog_rows_next take_key(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next take_key(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct forgetting *forgetting = arg;
 	(void)value;
 	if (key.len != ROW_KEY_LEN || memcmp(key.p, forgetting->account, ACCOUNT_ID_LEN) != 0)
-		return CATALOG_ROWS_STOP;
+		return META_STOP;
 	buf_add_str(&forgetting->keys, key);
 	if (!forgetting->keys.failed)
-		return CATALOG_ROWS_GO_ON;
+		return META_GO_ON;
 	error_set(err, ERROR_NOMEM, "erased numbers: out of memory");
-	return CATALOG_ROWS_FAILED;
+	return META_FAILED;
 }
 
 static int forget(struct store *store, struct str keys, struct error *err)
 {
 	struct change change;
 	int result = 0;
-	if (change_begin(&change, store, err) != 0)
+	if (change_begin(&change, store->meta, err) != 0)
 		return -1;
 	for (size_t at = 0; at < keys.len && result >= 0; at += ROW_KEY_LEN)
-		result = change_remove(&change, CATALOG_DB_ERASED, (struct str){ keys.p + at, ROW_KEY_LEN }, err);
+		result = change_remove(&change, META_DB_ERASED, (struct str){ keys.p + at, ROW_KEY_LEN }, err);
 	if (change_end(&change, result < 0 ? -1 : 0, err) != 0)
 		return -1;
 	for (size_t at = 0; at < keys.len; at += ROW_KEY_LEN) {
@@ -263,7 +263,7 @@ static int forget(struct store *store, struct str keys, struct error *err)
 int erased_forget_account(struct store *store, const char *account, struct error *err)
 {
 	struct forgetting forgetting = { .account = account };
-	int result = catalog_rows_each(store, CATALOG_DB_ERASED, (struct str){ account, ACCOUNT_ID_LEN }, take_key,
+	int result = meta_each(store->meta, META_DB_ERASED, (struct str){ account, ACCOUNT_ID_LEN }, take_key,
 	                               &forgetting, err);
 	if (result == 0 && forgetting.keys.len > 0)
 		result = forget(store, buf_str(&forgetting.keys), err);
@@ -276,19 +276,19 @@ struct each {
 	void *arg;
 };
 
-static enum catalog_rows_next give_row(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next give_row(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct each *each = arg;
 	struct erased_entry entry;
 	if (read_row(&entry, key, value, err) != 0)
-		return CATALOG_ROWS_FAILED;
-	return each->fn(each->arg, &entry) ? CATALOG_ROWS_GO_ON : CATALOG_ROWS_STOP;
+		return META_FAILED;
+	return each->fn(each->arg, &entry) ? META_GO_ON : META_STOP;
 }
 
 int erased_each(struct store *store, erased_fn fn, void *arg, struct error *err)
 {
 	struct each each = { fn, arg };
-	return catalog_rows_each(store, CATALOG_DB_ERASED, STR_LITERAL(""), give_row, &each, err);
+	return meta_each(store->meta, META_DB_ERASED, STR_LITERAL(""), give_row, &each, err);
 }
 
 /* --- asking --- */

@@ -354,7 +354,7 @@ void moves_finish(struct store *store)
 /* Finishing commits, and may have to abort, which others who wait for a commit must not be harmed by. */
 static bool waits_for_commit(const struct store *store)
 {
-	bool waits = store->uncommitted > 0 || store->catalog.write;
+	bool waits = store->uncommitted > 0 || meta_is_waiting(store->meta);
 	for (size_t i = 0; i < store->days_count; i++)
 		waits |= store->days[i]->env.write != NULL;
 	return waits;

@@ -13,8 +13,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "store/catalog_rows.h"
-#include "store/change.h"
+#include "meta/rows.h"
+#include "meta/change.h"
 #include "store/copying/mirror.h"
 
 #define RETRY_US (INT64_C(300) * CLOCK_US_PER_SECOND)
@@ -92,11 +92,11 @@ static int write_demand(struct store *store, struct day *day, bool wanted, struc
 	demand_key(&key, day);
 	if (key.failed)
 		return error_set(err, ERROR_NOMEM, "repacking: out of memory");
-	result = change_begin(&change, store, err);
+	result = change_begin(&change, store->meta, err);
 	if (result == 0 && wanted)
-		result = change_end(&change, change_put(&change, CATALOG_DB_META, buf_str(&key), STR_LITERAL("1"), err), err);
+		result = change_end(&change, change_put(&change, META_DB_VALUES, buf_str(&key), STR_LITERAL("1"), err), err);
 	else if (result == 0)
-		result = change_end(&change, change_remove(&change, CATALOG_DB_META, buf_str(&key), err) < 0 ? -1 : 0, err);
+		result = change_end(&change, change_remove(&change, META_DB_VALUES, buf_str(&key), err) < 0 ? -1 : 0, err);
 	buf_free(&key);
 	if (result == 0)
 		*demand_of(store, day) = wanted;
@@ -113,28 +113,28 @@ bool repack_may_begin(const struct store *store)
 	return !store->erasing && clock_monotonic_us() >= store->repack_wait_us;
 }
 
-static enum catalog_rows_next load_demand(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next load_demand(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct store *store = arg;
 	int32_t number;
 	(void)value;
 	(void)err;
 	if (key.len < sizeof(DEMAND) - 1 || memcmp(key.p, DEMAND, sizeof(DEMAND) - 1) != 0)
-		return CATALOG_ROWS_STOP;
+		return META_STOP;
 	struct str what = { key.p + sizeof(DEMAND) - 1, key.len - sizeof(DEMAND) + 1 };
 	if (str_is(what, DEMAND_CATALOG))
 		store->repack_demanded = true;
 	if (!clock_parse_day(what, &number))
-		return CATALOG_ROWS_GO_ON;
+		return META_GO_ON;
 	size_t at = store_day_index(store, number);
 	if (at < store->days_count && store->day_numbers[at] == number)
 		store->days[at]->repack_demanded = true;
-	return CATALOG_ROWS_GO_ON;
+	return META_GO_ON;
 }
 
 int repack_load_demands(struct store *store, struct error *err)
 {
-	return catalog_rows_each(store, CATALOG_DB_META, STR_LITERAL(DEMAND), load_demand, store, err);
+	return meta_each(store->meta, META_DB_VALUES, STR_LITERAL(DEMAND), load_demand, store, err);
 }
 
 /* --- beginning and ending --- */
@@ -213,7 +213,7 @@ int repack_begin(struct store *store, struct day *day, struct error *err)
 
 int repack_begin_catalog(struct store *store, struct error *err)
 {
-	return begin(store, NULL, &store->catalog, store_catalog_dbs, store->options.catalog_map_bytes, err);
+	return begin(store, NULL, meta_env(store->meta), meta_dbs, meta_map_bytes(store->meta), err);
 }
 
 /* Moves a file of the copy to its place. */
@@ -255,10 +255,12 @@ static int swap_catalog(struct store *store, struct error *err)
 		return -1;
 	move(repack, "lock.mdb", &ignored);
 	char *path = repack->copy.path;
-	repack->copy.path = store->catalog.path;
-	store->catalog.path = path;
-	struct env old = store->catalog;
-	store->catalog = repack->copy;
+	struct env *catalog = meta_env(store->meta);
+	repack->copy.path = catalog->path;
+	catalog->path = path;
+	struct env old = *catalog;
+	*catalog = repack->copy;
+	catalog->dropped += old.dropped;
 	repack->copy = (struct env){ 0 };
 	env_close(&old);
 	return 0;

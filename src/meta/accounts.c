@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * accounts.c: accounts, their secrets and their parents. See accounts.h; stored as accounts_private.h draws it.
+ * accounts.c: accounts, their secrets and their parents. See accounts.h; stored as account_row.h draws it.
  *
  * A subaccount also stands in `children` under parent and id, which answers "may it read this?" with one look-up.
  */
-#include "store/accounts.h"
+#include "meta/accounts.h"
 
 #include <string.h>
 
@@ -12,7 +12,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "store/accounts_private.h"
+#include "meta/account_row.h"
 
 int account_check_id(const char *what, const char *id, struct error *err)
 {
@@ -43,7 +43,7 @@ static int not_found(struct str id, struct error *err)
 int account_row_get(struct change *change, const char *id, struct account_row *row, struct error *err)
 {
 	struct str key = str_from(id), value;
-	int found = change_get(change, CATALOG_DB_ACCOUNTS, key, &value, err);
+	int found = change_get(change, META_DB_ACCOUNTS, key, &value, err);
 	if (found < 0)
 		return -1;
 	return found ? account_row_read(row, key, value, err) : not_found(key, err);
@@ -54,7 +54,7 @@ int account_row_put(struct change *change, const struct account_row *row, struct
 	struct buf value = { 0 };
 	account_row_write(&value, row);
 	int result = value.failed ? error_set(err, ERROR_NOMEM, "account %s: out of memory", row->account.id) :
-	                            change_put(change, CATALOG_DB_ACCOUNTS, str_from(row->account.id), buf_str(&value), err);
+	                            change_put(change, META_DB_ACCOUNTS, str_from(row->account.id), buf_str(&value), err);
 	buf_free(&value);
 	return result;
 }
@@ -93,7 +93,7 @@ static int row_remove_secret(struct account_row *row, uint32_t number, struct er
 int accounts_change_end(struct change *change, int result, struct error *err)
 {
 	result = change_end(change, result, err);
-	accounts_memory_clear(change->store);
+	accounts_memory_clear(change->meta);
 	return result;
 }
 
@@ -117,14 +117,14 @@ int account_add_to_parent(struct change *change, const struct account *account, 
 		return error_set(err, ERROR_INVALID, "parent %s: is itself a subaccount of %s", account->parent,
 		                 parent.account.parent);
 	account_child_key(key, account->parent, account->id);
-	return change_put(change, CATALOG_DB_CHILDREN, (struct str){ key, sizeof(key) }, STR_LITERAL(""), err);
+	return change_put(change, META_DB_CHILDREN, (struct str){ key, sizeof(key) }, STR_LITERAL(""), err);
 }
 
 static int add_row(struct change *change, const struct account_row *row, struct error *err)
 {
 	const struct account *account = &row->account;
 	struct str value;
-	int found = change_get(change, CATALOG_DB_ACCOUNTS, str_from(account->id), &value, err);
+	int found = change_get(change, META_DB_ACCOUNTS, str_from(account->id), &value, err);
 	if (found > 0)
 		error_set(err, ERROR_CONFLICT, "account %s: exists already", account->id);
 	if (found != 0)
@@ -134,7 +134,7 @@ static int add_row(struct change *change, const struct account_row *row, struct 
 	return account_row_put(change, row, err);
 }
 
-int accounts_add(struct store *store, const char *id, const char *parent, const char *name, const char *secret,
+int accounts_add(struct meta *meta, const char *id, const char *parent, const char *name, const char *secret,
                  struct error *err)
 {
 	struct account_row row = { 0 };
@@ -149,27 +149,27 @@ int accounts_add(struct store *store, const char *id, const char *parent, const 
 	strcpy(row.account.parent, has_parent ? parent : "");
 	strcpy(row.account.name, name ? name : "");
 	row.account.created_us = clock_now_us();
-	if (row_add_secret(&row, &credential, &number, err) != 0 || change_begin(&change, store, err) != 0)
+	if (row_add_secret(&row, &credential, &number, err) != 0 || change_begin(&change, meta, err) != 0)
 		return -1;
 	return accounts_change_end(&change, add_row(&change, &row, err), err);
 }
 
-static enum catalog_rows_next take_row(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next take_row(void *arg, struct str key, struct str value, struct error *err)
 {
-	return account_row_read(arg, key, value, err) == 0 ? CATALOG_ROWS_GO_ON : CATALOG_ROWS_FAILED;
+	return account_row_read(arg, key, value, err) == 0 ? META_GO_ON : META_FAILED;
 }
 
-int account_row_find(struct store *store, struct str id, struct account_row *row, struct error *err)
+int account_row_find(struct meta *meta, struct str id, struct account_row *row, struct error *err)
 {
 	if (id.len != ACCOUNT_ID_LEN)
 		return 0;
-	return catalog_rows_find(store, CATALOG_DB_ACCOUNTS, id, take_row, row, err);
+	return meta_find(meta, META_DB_ACCOUNTS, id, take_row, row, err);
 }
 
-int accounts_get(struct store *store, struct str id, struct account *account, struct error *err)
+int accounts_get(struct meta *meta, struct str id, struct account *account, struct error *err)
 {
 	struct account_row row;
-	int found = account_row_find(store, id, &row, err);
+	int found = account_row_find(meta, id, &row, err);
 	if (found == 0)
 		return not_found(id, err);
 	if (found > 0)
@@ -177,11 +177,11 @@ int accounts_get(struct store *store, struct str id, struct account *account, st
 	return found > 0 ? 0 : -1;
 }
 
-static int read_exists(struct store *store, struct accounts_memory *memory, struct known *known, struct str id,
+static int read_exists(struct meta *meta, struct accounts_memory *memory, struct known *known, struct str id,
                        struct error *err)
 {
 	struct account_row row;
-	int found = account_row_find(store, id, &row, err);
+	int found = account_row_find(meta, id, &row, err);
 	if (found < 0)
 		return -1;
 	*known = (struct known){ .generation = memory->generation, .exists = found > 0 && !row.account.deleted_us };
@@ -189,17 +189,17 @@ static int read_exists(struct store *store, struct accounts_memory *memory, stru
 	return known->exists;
 }
 
-int accounts_look_up(struct store *store, struct str id, struct error *err)
+int accounts_look_up(struct meta *meta, struct str id, struct error *err)
 {
 	if (id.len != ACCOUNT_ID_LEN)
 		return 0;
-	struct accounts_memory *memory = accounts_memory(store, err);
+	struct accounts_memory *memory = accounts_memory(meta, err);
 	if (!memory)
 		return -1;
 	struct known *known = &memory->known[id_hash64(id.p, id.len, 0) % KNOWN_SLOTS];
 	if (known->generation == memory->generation && memcmp(known->id, id.p, sizeof(known->id)) == 0)
 		return known->exists;
-	return read_exists(store, memory, known, id, err);
+	return read_exists(meta, memory, known, id, err);
 }
 
 struct each {
@@ -207,24 +207,24 @@ struct each {
 	void *arg;
 };
 
-static enum catalog_rows_next give_row(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next give_row(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct each *each = arg;
 	struct account_row row;
 	if (account_row_read(&row, key, value, err) != 0)
-		return CATALOG_ROWS_FAILED;
-	return each->fn(each->arg, &row.account) ? CATALOG_ROWS_GO_ON : CATALOG_ROWS_STOP;
+		return META_FAILED;
+	return each->fn(each->arg, &row.account) ? META_GO_ON : META_STOP;
 }
 
-int accounts_each_from(struct store *store, struct str from, accounts_fn fn, void *arg, struct error *err)
+int accounts_each_from(struct meta *meta, struct str from, accounts_fn fn, void *arg, struct error *err)
 {
 	struct each each = { fn, arg };
-	return catalog_rows_each(store, CATALOG_DB_ACCOUNTS, from, give_row, &each, err);
+	return meta_each(meta, META_DB_ACCOUNTS, from, give_row, &each, err);
 }
 
-int accounts_each(struct store *store, accounts_fn fn, void *arg, struct error *err)
+int accounts_each(struct meta *meta, accounts_fn fn, void *arg, struct error *err)
 {
-	return accounts_each_from(store, STR_LITERAL(""), fn, arg, err);
+	return accounts_each_from(meta, STR_LITERAL(""), fn, arg, err);
 }
 
 struct each_child {
@@ -233,30 +233,30 @@ struct each_child {
 	void *arg;
 };
 
-static enum catalog_rows_next give_child(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next give_child(void *arg, struct str key, struct str value, struct error *err)
 {
 	const struct each_child *each = arg;
 	(void)value;
 	(void)err;
 	if (key.len != ACCOUNT_CHILD_KEY_LEN || memcmp(key.p, each->parent.p, ACCOUNT_ID_LEN) != 0)
-		return CATALOG_ROWS_STOP;
+		return META_STOP;
 	each->fn(each->arg, (struct str){ key.p + ACCOUNT_ID_LEN, ACCOUNT_ID_LEN });
-	return CATALOG_ROWS_GO_ON;
+	return META_GO_ON;
 }
 
-int accounts_each_child(struct store *store, struct str parent, accounts_child_fn fn, void *arg, struct error *err)
+int accounts_each_child(struct meta *meta, struct str parent, accounts_child_fn fn, void *arg, struct error *err)
 {
 	struct each_child each = { parent, fn, arg };
 	if (parent.len != ACCOUNT_ID_LEN)
 		return 0;
-	return catalog_rows_each(store, CATALOG_DB_CHILDREN, parent, give_child, &each, err);
+	return meta_each(meta, META_DB_CHILDREN, parent, give_child, &each, err);
 }
 
-int accounts_set_disabled(struct store *store, const char *id, bool disabled, struct error *err)
+int accounts_set_disabled(struct meta *meta, const char *id, bool disabled, struct error *err)
 {
 	struct account_row row;
 	struct change change;
-	if (account_check_id("account", id, err) != 0 || change_begin(&change, store, err) != 0)
+	if (account_check_id("account", id, err) != 0 || change_begin(&change, meta, err) != 0)
 		return -1;
 	int result = account_row_get(&change, id, &row, err);
 	row.account.disabled = disabled;
@@ -277,14 +277,14 @@ static void row_add_plan(struct account_row *row, const char *plan)
 	strcpy(row->account.plan, plan);
 }
 
-int accounts_set_plan(struct store *store, const char *id, const char *plan, struct error *err)
+int accounts_set_plan(struct meta *meta, const char *id, const char *plan, struct error *err)
 {
 	struct account_row row;
 	struct change change;
 	size_t len = strlen(plan);
 	if (len > ACCOUNT_PLAN_MAX)
 		return error_set(err, ERROR_INVALID, "plan: %zu bytes, at most %d allowed", len, ACCOUNT_PLAN_MAX);
-	if (account_check_id("account", id, err) != 0 || change_begin(&change, store, err) != 0)
+	if (account_check_id("account", id, err) != 0 || change_begin(&change, meta, err) != 0)
 		return -1;
 	int result = account_row_get(&change, id, &row, err);
 	if (result == 0 && strcmp(row.account.plan, plan) != 0) {
@@ -294,11 +294,11 @@ int accounts_set_plan(struct store *store, const char *id, const char *plan, str
 	return accounts_change_end(&change, result, err);
 }
 
-int accounts_plans(struct store *store, const char *id, struct account_plan plans[ACCOUNT_PLANS_MAX], int *count,
+int accounts_plans(struct meta *meta, const char *id, struct account_plan plans[ACCOUNT_PLANS_MAX], int *count,
                    struct error *err)
 {
 	struct account_row row;
-	int found = account_row_find(store, str_from(id), &row, err);
+	int found = account_row_find(meta, str_from(id), &row, err);
 	if (found <= 0)
 		return found < 0 ? -1 : not_found(str_from(id), err);
 	*count = row.plans_count;
@@ -306,20 +306,20 @@ int accounts_plans(struct store *store, const char *id, struct account_plan plan
 	return 0;
 }
 
-uint64_t accounts_generation(struct store *store)
+uint64_t accounts_generation(struct meta *meta)
 {
 	struct error err;
-	const struct accounts_memory *memory = accounts_memory(store, &err);
+	const struct accounts_memory *memory = accounts_memory(meta, &err);
 	return memory ? memory->generation : 0;
 }
 
-int accounts_secret_add(struct store *store, const char *id, const char *secret, uint32_t *number, struct error *err)
+int accounts_secret_add(struct meta *meta, const char *id, const char *secret, uint32_t *number, struct error *err)
 {
 	struct account_row row;
 	struct credential credential;
 	struct change change;
 	if (account_check_id("account", id, err) != 0 || credential_make(&credential, str_from(secret), err) != 0 ||
-	    change_begin(&change, store, err) != 0)
+	    change_begin(&change, meta, err) != 0)
 		return -1;
 	int result = account_row_get(&change, id, &row, err);
 	if (result == 0)
@@ -329,11 +329,11 @@ int accounts_secret_add(struct store *store, const char *id, const char *secret,
 	return accounts_change_end(&change, result, err);
 }
 
-int accounts_secret_revoke(struct store *store, const char *id, uint32_t number, struct error *err)
+int accounts_secret_revoke(struct meta *meta, const char *id, uint32_t number, struct error *err)
 {
 	struct account_row row;
 	struct change change;
-	if (account_check_id("account", id, err) != 0 || change_begin(&change, store, err) != 0)
+	if (account_check_id("account", id, err) != 0 || change_begin(&change, meta, err) != 0)
 		return -1;
 	int result = account_row_get(&change, id, &row, err);
 	if (result == 0)
@@ -343,11 +343,11 @@ int accounts_secret_revoke(struct store *store, const char *id, uint32_t number,
 	return accounts_change_end(&change, result, err);
 }
 
-int accounts_check(struct store *store, struct str id, struct str secret, struct account *account, struct error *err)
+int accounts_check(struct meta *meta, struct str id, struct str secret, struct account *account, struct error *err)
 {
 	struct credentials_key key;
 	struct account_row row = { 0 };
-	struct accounts_memory *memory = accounts_memory(store, err);
+	struct accounts_memory *memory = accounts_memory(meta, err);
 	if (!memory)
 		return -1;
 	bool has_key = credentials_cache_key(memory->credentials, CREDENTIALS_ACCOUNT, id, secret, &key);
@@ -356,7 +356,7 @@ int accounts_check(struct store *store, struct str id, struct str secret, struct
 		*account = *cached;
 		return 0;
 	}
-	int found = account_row_find(store, id, &row, err);
+	int found = account_row_find(meta, id, &row, err);
 	if (found < 0)
 		return -1;
 	/* As many derivations for an account that does not exist, or has one secret, as for one with five. */
@@ -371,7 +371,7 @@ int accounts_check(struct store *store, struct str id, struct str secret, struct
 	return 0;
 }
 
-int accounts_reads(struct store *store, const struct account *reader, struct str owner, struct error *err)
+int accounts_reads(struct meta *meta, const struct account *reader, struct str owner, struct error *err)
 {
 	char key[ACCOUNT_CHILD_KEY_LEN];
 	if (str_is(owner, reader->id))
@@ -379,5 +379,5 @@ int accounts_reads(struct store *store, const struct account *reader, struct str
 	if (owner.len != ACCOUNT_ID_LEN)
 		return 0;
 	account_child_key(key, reader->id, owner.p);
-	return catalog_rows_find(store, CATALOG_DB_CHILDREN, (struct str){ key, sizeof(key) }, NULL, NULL, err);
+	return meta_find(meta, META_DB_CHILDREN, (struct str){ key, sizeof(key) }, NULL, NULL, err);
 }

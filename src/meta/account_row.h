@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * accounts_private.h: what accounts.c and producers.c share; private to store/.
+ * account_row.h: what accounts.c and producers.c share; private to meta/.
  *
  * Two things are remembered between requests: credentials that were right (credentials.h), and which of the ids that
  * records named last are accounts. Both forget everything with every change to accounts or producers.
  */
-#ifndef CDRD_STORE_ACCOUNTS_PRIVATE_H
-#define CDRD_STORE_ACCOUNTS_PRIVATE_H
+#ifndef CDRD_META_ACCOUNT_ROW_H
+#define CDRD_META_ACCOUNT_ROW_H
 
-#include "store/accounts.h"
-#include "store/catalog_rows.h"
-#include "store/change.h"
-#include "store/credentials.h"
+#include "base/buf.h"
+#include "meta/account.h"
+#include "meta/rows.h"
+#include "meta/change.h"
+#include "meta/credentials.h"
 
 /*
  * An account as it is stored, layout version 1:
@@ -45,7 +46,7 @@ int account_row_get(struct change *change, const char *id, struct account_row *r
 int account_row_put(struct change *change, const struct account_row *row, struct error *err);
 
 /* A row as it was last committed: 1 if there is one, 0 if not, -1. */
-int account_row_find(struct store *store, struct str id, struct account_row *row, struct error *err);
+int account_row_find(struct meta *meta, struct str id, struct account_row *row, struct error *err);
 
 /* Checks the parent of an account and makes the account known as its subaccount. */
 #define ACCOUNT_CHILD_KEY_LEN (2 * ACCOUNT_ID_LEN)
@@ -67,10 +68,10 @@ struct accounts_memory {
 	} known[KNOWN_SLOTS];
 };
 
-/* The store's, made at first use; NULL with ERROR_NOMEM. */
-struct accounts_memory *accounts_memory(struct store *store, struct error *err);
+/* Made at first use; NULL with ERROR_NOMEM. */
+struct accounts_memory *accounts_memory(struct meta *meta, struct error *err);
 
 /* Accounts or producers have changed: forgets everything. */
-void accounts_memory_clear(struct store *store);
+void accounts_memory_clear(struct meta *meta);
 
 #endif

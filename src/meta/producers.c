@@ -8,7 +8,8 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "store/accounts_private.h"
+#include "meta/account_row.h"
+#include "meta/accounts.h"
 
 #define ROW_VERSION 1
 
@@ -66,7 +67,7 @@ static int put_row(struct change *change, const struct producer_row *row, struct
 	struct buf bytes = { 0 };
 	row_write(&bytes, row);
 	int result = bytes.failed ? error_set(err, ERROR_NOMEM, "producer %s: out of memory", row->producer.name) :
-	                            change_put(change, CATALOG_DB_PRODUCERS, str_from(row->producer.name),
+	                            change_put(change, META_DB_PRODUCERS, str_from(row->producer.name),
 	                                       buf_str(&bytes), err);
 	buf_free(&bytes);
 	return result;
@@ -75,7 +76,7 @@ static int put_row(struct change *change, const struct producer_row *row, struct
 static int add_row(struct change *change, const struct producer_row *row, struct error *err)
 {
 	struct str value;
-	int found = change_get(change, CATALOG_DB_PRODUCERS, str_from(row->producer.name), &value, err);
+	int found = change_get(change, META_DB_PRODUCERS, str_from(row->producer.name), &value, err);
 	if (found > 0)
 		error_set(err, ERROR_CONFLICT, "producer %s: exists already", row->producer.name);
 	return found == 0 ? put_row(change, row, err) : -1;
@@ -85,7 +86,7 @@ static int set_row(struct change *change, const char *name, const struct ingest_
 {
 	struct producer_row row;
 	struct str value;
-	int found = change_get(change, CATALOG_DB_PRODUCERS, str_from(name), &value, err);
+	int found = change_get(change, META_DB_PRODUCERS, str_from(name), &value, err);
 	if (found == 0)
 		not_found(str_from(name), err);
 	if (found <= 0 || row_read(&row, str_from(name), value, err) != 0)
@@ -94,40 +95,40 @@ static int set_row(struct change *change, const char *name, const struct ingest_
 	return put_row(change, &row, err);
 }
 
-int producers_set(struct store *store, const char *name, const struct ingest_settings *settings, struct error *err)
+int producers_set(struct meta *meta, const char *name, const struct ingest_settings *settings, struct error *err)
 {
 	struct change change;
-	if (check_name(name, err) != 0 || change_begin(&change, store, err) != 0)
+	if (check_name(name, err) != 0 || change_begin(&change, meta, err) != 0)
 		return -1;
 	return change_end(&change, set_row(&change, name, settings, err), err);
 }
 
-int producers_add(struct store *store, const char *name, const char *secret, const struct ingest_settings *settings,
+int producers_add(struct meta *meta, const char *name, const char *secret, const struct ingest_settings *settings,
                   struct error *err)
 {
 	struct producer_row row = { .producer.created_us = clock_now_us() };
 	struct change change;
 	if (check_name(name, err) != 0 || credential_make(&row.credential, str_from(secret), err) != 0 ||
-	    change_begin(&change, store, err) != 0)
+	    change_begin(&change, meta, err) != 0)
 		return -1;
 	strcpy(row.producer.name, name);
 	if (settings)
 		row.producer.settings = *settings;
 	int result = change_end(&change, add_row(&change, &row, err), err);
-	accounts_memory_clear(store);
+	accounts_memory_clear(meta);
 	return result;
 }
 
-int producers_revoke(struct store *store, const char *name, struct error *err)
+int producers_revoke(struct meta *meta, const char *name, struct error *err)
 {
 	struct change change;
-	if (check_name(name, err) != 0 || change_begin(&change, store, err) != 0)
+	if (check_name(name, err) != 0 || change_begin(&change, meta, err) != 0)
 		return -1;
-	int removed = change_remove(&change, CATALOG_DB_PRODUCERS, str_from(name), err);
+	int removed = change_remove(&change, META_DB_PRODUCERS, str_from(name), err);
 	if (removed == 0)
 		not_found(str_from(name), err);
 	int result = change_end(&change, removed > 0 ? 0 : -1, err);
-	accounts_memory_clear(store);
+	accounts_memory_clear(meta);
 	return result;
 }
 
@@ -136,38 +137,38 @@ struct each {
 	void *arg;
 };
 
-static enum catalog_rows_next give_row(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next give_row(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct each *each = arg;
 	struct producer_row row;
 	if (row_read(&row, key, value, err) != 0)
-		return CATALOG_ROWS_FAILED;
-	return each->fn(each->arg, &row.producer) ? CATALOG_ROWS_GO_ON : CATALOG_ROWS_STOP;
+		return META_FAILED;
+	return each->fn(each->arg, &row.producer) ? META_GO_ON : META_STOP;
 }
 
-int producers_each(struct store *store, producers_fn fn, void *arg, struct error *err)
+int producers_each(struct meta *meta, producers_fn fn, void *arg, struct error *err)
 {
 	struct each each = { fn, arg };
-	return catalog_rows_each(store, CATALOG_DB_PRODUCERS, STR_LITERAL(""), give_row, &each, err);
+	return meta_each(meta, META_DB_PRODUCERS, STR_LITERAL(""), give_row, &each, err);
 }
 
-static enum catalog_rows_next take_row(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next take_row(void *arg, struct str key, struct str value, struct error *err)
 {
-	return row_read(arg, key, value, err) == 0 ? CATALOG_ROWS_GO_ON : CATALOG_ROWS_FAILED;
+	return row_read(arg, key, value, err) == 0 ? META_GO_ON : META_FAILED;
 }
 
 /* 1 if found, 0 if not, -1. */
-static int row_find(struct store *store, struct str name, struct producer_row *row, struct error *err)
+static int row_find(struct meta *meta, struct str name, struct producer_row *row, struct error *err)
 {
 	if (name.len == 0 || name.len > PRODUCER_NAME_MAX)
 		return 0;
-	return catalog_rows_find(store, CATALOG_DB_PRODUCERS, name, take_row, row, err);
+	return meta_find(meta, META_DB_PRODUCERS, name, take_row, row, err);
 }
 
-int producers_get(struct store *store, struct str name, struct producer *producer, struct error *err)
+int producers_get(struct meta *meta, struct str name, struct producer *producer, struct error *err)
 {
 	struct producer_row row;
-	int found = row_find(store, name, &row, err);
+	int found = row_find(meta, name, &row, err);
 	if (found == 0)
 		return not_found(name, err);
 	if (found > 0)
@@ -175,17 +176,17 @@ int producers_get(struct store *store, struct str name, struct producer *produce
 	return found > 0 ? 0 : -1;
 }
 
-int producers_check(struct store *store, struct str name, struct str secret, struct error *err)
+int producers_check(struct meta *meta, struct str name, struct str secret, struct error *err)
 {
 	struct credentials_key key;
 	struct producer_row row = { 0 };
-	struct accounts_memory *memory = accounts_memory(store, err);
+	struct accounts_memory *memory = accounts_memory(meta, err);
 	if (!memory)
 		return -1;
 	bool has_key = credentials_cache_key(memory->credentials, CREDENTIALS_PRODUCER, name, secret, &key);
 	if (has_key && credentials_cache_find(memory->credentials, &key))
 		return 0;
-	int found = row_find(store, name, &row, err);
+	int found = row_find(meta, name, &row, err);
 	if (found < 0)
 		return -1;
 	int right = credential_match(&row.credential, (size_t)found, 1, secret);

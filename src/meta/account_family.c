@@ -8,14 +8,15 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "store/accounts_private.h"
+#include "meta/account_row.h"
+#include "meta/accounts.h"
 
-int accounts_set_name(struct store *store, const char *id, const char *name, struct error *err)
+int accounts_set_name(struct meta *meta, const char *id, const char *name, struct error *err)
 {
 	struct account_row row;
 	struct change change;
 	if (account_check_id("account", id, err) != 0 || account_check_name(name, err) != 0 ||
-	    change_begin(&change, store, err) != 0)
+	    change_begin(&change, meta, err) != 0)
 		return -1;
 	int result = account_row_get(&change, id, &row, err);
 	if (result == 0) {
@@ -28,7 +29,7 @@ int accounts_set_name(struct store *store, const char *id, const char *name, str
 /* --- the parent --- */
 
 struct counting {
-	struct store *store;
+	struct meta *meta;
 	uint64_t all, kept; /* of the subaccounts: kept ones are not deleted */
 	bool failed;
 	struct error *err;
@@ -38,17 +39,17 @@ static void count_child(void *arg, struct str id)
 {
 	struct counting *counting = arg;
 	struct account_row row;
-	int found = account_row_find(counting->store, id, &row, counting->err);
+	int found = account_row_find(counting->meta, id, &row, counting->err);
 	counting->failed |= found < 0;
 	counting->all++;
 	counting->kept += found > 0 && !row.account.deleted_us;
 }
 
 /* All changes of accounts are committed when they are made, so what was last committed is what there is. */
-static int count_children(struct store *store, const char *id, struct counting *counting, struct error *err)
+static int count_children(struct meta *meta, const char *id, struct counting *counting, struct error *err)
 {
-	*counting = (struct counting){ .store = store, .err = err };
-	if (accounts_each_child(store, str_from(id), count_child, counting, err) != 0)
+	*counting = (struct counting){ .meta = meta, .err = err };
+	if (accounts_each_child(meta, str_from(id), count_child, counting, err) != 0)
 		return -1;
 	return counting->failed ? -1 : 0;
 }
@@ -57,7 +58,7 @@ static int remove_from_parent(struct change *change, const struct account *accou
 {
 	char key[ACCOUNT_CHILD_KEY_LEN];
 	account_child_key(key, account->parent, account->id);
-	return change_remove(change, CATALOG_DB_CHILDREN, (struct str){ key, sizeof(key) }, err) < 0 ? -1 : 0;
+	return change_remove(change, META_DB_CHILDREN, (struct str){ key, sizeof(key) }, err) < 0 ? -1 : 0;
 }
 
 static int move_row(struct change *change, const char *id, const char *parent, struct error *err)
@@ -75,17 +76,17 @@ static int move_row(struct change *change, const char *id, const char *parent, s
 	return account_row_put(change, &row, err);
 }
 
-int accounts_set_parent(struct store *store, const char *id, const char *parent, struct error *err)
+int accounts_set_parent(struct meta *meta, const char *id, const char *parent, struct error *err)
 {
 	struct counting children;
 	struct change change;
 	if (account_check_id("account", id, err) != 0 ||
-	    (parent[0] && account_check_id("parent", parent, err) != 0) || count_children(store, id, &children, err) != 0)
+	    (parent[0] && account_check_id("parent", parent, err) != 0) || count_children(meta, id, &children, err) != 0)
 		return -1;
 	if (parent[0] && children.all > 0)
 		return error_set(err, ERROR_INVALID, "account %s: has %llu subaccounts, a subaccount can have none", id,
 		                 (unsigned long long)children.all);
-	if (change_begin(&change, store, err) != 0)
+	if (change_begin(&change, meta, err) != 0)
 		return -1;
 	return accounts_change_end(&change, move_row(&change, id, parent, err), err);
 }
@@ -117,16 +118,16 @@ static int mark_row(struct change *change, const char *id, bool deleted, struct 
 	return account_row_put(change, &row, err);
 }
 
-int accounts_set_deleted(struct store *store, const char *id, bool deleted, struct error *err)
+int accounts_set_deleted(struct meta *meta, const char *id, bool deleted, struct error *err)
 {
 	struct counting children;
 	struct change change;
-	if (account_check_id("account", id, err) != 0 || count_children(store, id, &children, err) != 0)
+	if (account_check_id("account", id, err) != 0 || count_children(meta, id, &children, err) != 0)
 		return -1;
 	if (deleted && children.kept > 0)
 		return error_set(err, ERROR_CONFLICT, "account %s: has %llu subaccounts; delete them first, or with --subaccounts",
 		                 id, (unsigned long long)children.kept);
-	if (change_begin(&change, store, err) != 0)
+	if (change_begin(&change, meta, err) != 0)
 		return -1;
 	return accounts_change_end(&change, mark_row(&change, id, deleted, err), err);
 }
@@ -150,18 +151,18 @@ static int mark_all(struct change *change, const char *id, struct str children, 
 	return mark_row(change, id, true, err);
 }
 
-int accounts_delete_family(struct store *store, const char *id, uint64_t *count, struct error *err)
+int accounts_delete_family(struct meta *meta, const char *id, uint64_t *count, struct error *err)
 {
 	struct buf children = { 0 };
 	struct change change;
 	int result = account_check_id("account", id, err);
 
 	if (result == 0)
-		result = accounts_each_child(store, str_from(id), collect_child, &children, err);
+		result = accounts_each_child(meta, str_from(id), collect_child, &children, err);
 	if (result == 0 && children.failed)
 		result = error_set(err, ERROR_NOMEM, "account %s: out of memory for its subaccounts", id);
 	if (result == 0)
-		result = change_begin(&change, store, err);
+		result = change_begin(&change, meta, err);
 	if (result == 0)
 		result = accounts_change_end(&change, mark_all(&change, id, buf_str(&children), count, err), err);
 	buf_free(&children);
@@ -170,7 +171,7 @@ int accounts_delete_family(struct store *store, const char *id, uint64_t *count,
 
 static int remove_row(struct change *change, const char *id, struct error *err)
 {
-	static const enum catalog_db dbs[] = { CATALOG_DB_ACCOUNTS, CATALOG_DB_WEBHOOKS, CATALOG_DB_USAGE };
+	static const enum meta_db dbs[] = { META_DB_ACCOUNTS, META_DB_WEBHOOKS, META_DB_USAGE };
 	struct account_row row;
 	if (account_row_get(change, id, &row, err) != 0)
 		return -1;
@@ -184,15 +185,15 @@ static int remove_row(struct change *change, const char *id, struct error *err)
 	return 0;
 }
 
-int accounts_remove(struct store *store, const char *id, struct error *err)
+int accounts_remove(struct meta *meta, const char *id, struct error *err)
 {
 	struct counting children;
 	struct change change;
-	if (account_check_id("account", id, err) != 0 || count_children(store, id, &children, err) != 0)
+	if (account_check_id("account", id, err) != 0 || count_children(meta, id, &children, err) != 0)
 		return -1;
 	if (children.all > 0)
 		return error_set(err, ERROR_CONFLICT, "account %s: has %llu subaccounts", id, (unsigned long long)children.all);
-	if (change_begin(&change, store, err) != 0)
+	if (change_begin(&change, meta, err) != 0)
 		return -1;
 	return accounts_change_end(&change, remove_row(&change, id, err), err);
 }

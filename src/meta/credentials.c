@@ -2,7 +2,7 @@
 /*
  * credentials.c: secrets as salted hashes, and the credentials found right before. See credentials.h.
  */
-#include "store/credentials.h"
+#include "meta/credentials.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>

@@ -2,11 +2,11 @@
 /*
  * quarantine.h: records that ingest rejected, kept with the reason so that they can be mended and replayed.
  *
- * Entries are put into the catalog's open transaction and become durable with store_commit. Numbers ascend and are
+ * Entries are put into the open transaction and become durable with meta_commit. Numbers ascend and are
  * never used again. What is older than quarantine_keep, or over quarantine_max bytes, goes in slices, oldest first.
  */
-#ifndef CDRD_STORE_QUARANTINE_H
-#define CDRD_STORE_QUARANTINE_H
+#ifndef CDRD_META_QUARANTINE_H
+#define CDRD_META_QUARANTINE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,7 +15,8 @@
 #include "base/str.h"
 #include "record/ingest_settings.h"
 #include "record/parse.h"
-#include "store/store.h"
+
+struct meta;
 
 struct quarantine_entry {
 	uint64_t number;     /* 0 in a put */
@@ -36,42 +37,38 @@ struct quarantine_entry {
 	struct str converted_from; /* the encoding that raw and header were in before they were made UTF-8; empty: as sent */
 };
 
-/* On -1 everything since the last commit is lost, as with store_put. */
-int quarantine_put(struct store *store, const struct quarantine_entry *entry, struct error *err);
+/* On -1 all that waits for meta_commit is lost. */
+int quarantine_put(struct meta *meta, const struct quarantine_entry *entry, struct error *err);
 
 /* From `from` on, ascending; the entry's texts die when fn returns; false ends it. */
 typedef bool (*quarantine_fn)(void *arg, const struct quarantine_entry *entry);
-int quarantine_each(struct store *store, uint64_t from, quarantine_fn fn, void *arg, struct error *err);
-
-/* Does it hold a number (store/erase.h), in its bytes or its reason? */
-struct erase;
-bool quarantine_entry_has(const struct quarantine_entry *entry, const struct erase *erase);
+int quarantine_each(struct meta *meta, uint64_t from, quarantine_fn fn, void *arg, struct error *err);
 
 /* Durable at once. ERROR_NOT_FOUND if there is no such entry. */
-int quarantine_drop(struct store *store, uint64_t number, struct error *err);
+int quarantine_drop(struct meta *meta, uint64_t number, struct error *err);
 
 /* Drops those of `numbers` that there are, in one durable change. */
-int quarantine_drop_each(struct store *store, const uint64_t *numbers, size_t count, struct error *err);
+int quarantine_drop_each(struct meta *meta, const uint64_t *numbers, size_t count, struct error *err);
 
 /* Drops up to `max` entries that are too old or too many, durably; returns how many, or -1. *pushed_out (may be NULL)
  * of them went because there were too many. */
-int quarantine_expire(struct store *store, int64_t older_than_us, uint64_t max_bytes, int max, uint64_t *pushed_out,
+int quarantine_expire(struct meta *meta, int64_t older_than_us, uint64_t max_bytes, int max, uint64_t *pushed_out,
                       struct error *err);
 
 struct quarantine_stats {
 	uint64_t entries;
 	uint64_t bytes; /* of the pages that hold them */
 };
-int quarantine_stats(struct store *store, struct quarantine_stats *stats, struct error *err);
+int quarantine_stats(struct meta *meta, struct quarantine_stats *stats, struct error *err);
 
 /* What is at the ends: when the oldest was rejected, and the number of the newest; both 0 if there is none. */
 struct quarantine_ends {
 	int64_t oldest_us;
 	uint64_t newest;
 };
-int quarantine_ends(struct store *store, struct quarantine_ends *ends, struct error *err);
+int quarantine_ends(struct meta *meta, struct quarantine_ends *ends, struct error *err);
 
 /* How old the oldest is; 0 if there is none, or it cannot be read. */
-int64_t quarantine_age_us(struct store *store, int64_t now_us);
+int64_t quarantine_age_us(struct meta *meta, int64_t now_us);
 
 #endif

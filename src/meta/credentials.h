@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * credentials.h: secrets as salted hashes, and the credentials found right before; private to store/.
+ * credentials.h: secrets as salted hashes, and the credentials found right before; private to meta/.
  *
  * A secret is kept as PBKDF2-HMAC-SHA256 (RFC 8018) with its salt and its count of iterations, so that the count can
  * change without losing what is stored. The count is low on purpose. Everything runs on one thread, so a derivation
@@ -10,8 +10,8 @@
  * The cache answers for credentials that were right before at the price of one SHA-256. It holds no secret: its keys
  * are digests under a key that dies with the process.
  */
-#ifndef CDRD_STORE_CREDENTIALS_H
-#define CDRD_STORE_CREDENTIALS_H
+#ifndef CDRD_META_CREDENTIALS_H
+#define CDRD_META_CREDENTIALS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@
 
 #include "base/error.h"
 #include "base/str.h"
-#include "store/accounts.h"
+#include "meta/account.h"
 #include "lmdb/value.h"
 
 #define CREDENTIAL_SALT_LEN 16

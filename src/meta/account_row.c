@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * account_row.c: an account as it is stored, and what is remembered of accounts. See accounts_private.h.
+ * account_row.c: an account as it is stored, and what is remembered of accounts. See account_row.h.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/accounts_private.h"
+#include "meta/account_row.h"
+#include "meta/meta_env.h"
 
 #define ROW_VERSION 1
 #define ROW_COUNT 6 /* elements before the secrets, without the version */
@@ -91,9 +92,9 @@ static void memory_free(void *data)
 	free(memory);
 }
 
-struct accounts_memory *accounts_memory(struct store *store, struct error *err)
+struct accounts_memory *accounts_memory(struct meta *meta, struct error *err)
 {
-	struct store_attachment *attachment = store_accounts_attachment(store);
+	struct meta_attachment *attachment = meta_attachment(meta);
 	if (attachment->data)
 		return attachment->data;
 	struct accounts_memory *memory = calloc(1, sizeof(*memory));
@@ -105,13 +106,13 @@ struct accounts_memory *accounts_memory(struct store *store, struct error *err)
 		return NULL;
 	}
 	memory->generation = 1;
-	*attachment = (struct store_attachment){ .data = memory, .free = memory_free };
+	*attachment = (struct meta_attachment){ .data = memory, .free = memory_free };
 	return memory;
 }
 
-void accounts_memory_clear(struct store *store)
+void accounts_memory_clear(struct meta *meta)
 {
-	struct accounts_memory *memory = store_accounts_attachment(store)->data;
+	struct accounts_memory *memory = meta_attachment(meta)->data;
 	if (!memory)
 		return;
 	memory->generation++;

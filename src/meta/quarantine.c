@@ -14,15 +14,14 @@
  * Nothing is counted in memory: LMDB knows how many entries the database has and how many pages they take, also in a
  * transaction that may yet be aborted.
  */
-#include "store/quarantine.h"
+#include "meta/quarantine.h"
 
 #include <endian.h>
 #include <string.h>
 
-#include "store/catalog_rows.h"
-#include "store/change.h"
-#include "store/erase.h"
-#include "store/store_private.h"
+#include "meta/rows.h"
+#include "meta/change.h"
+#include "meta/meta_env.h"
 #include "lmdb/value.h"
 
 #define ENTRY_VERSION 2
@@ -123,7 +122,7 @@ static int entry_read(struct quarantine_entry *entry, struct str key, struct str
 static int entry_at(struct env *env, MDB_txn *txn, MDB_cursor_op end, MDB_val *key, MDB_val *value, struct error *err)
 {
 	MDB_cursor *cursor;
-	int rc = mdb_cursor_open(txn, env->dbi[CATALOG_DB_QUARANTINE], &cursor);
+	int rc = mdb_cursor_open(txn, env->dbi[META_DB_QUARANTINE], &cursor);
 	if (rc)
 		return env_fail(env, rc, "open cursor", err);
 	rc = mdb_cursor_get(cursor, key, value, end);
@@ -147,7 +146,7 @@ static int next_number(struct env *env, MDB_txn *txn, uint64_t *number, struct e
 	if (last_number(env, txn, &last, err) != 0)
 		return -1;
 	MDB_val key = env_val(NEXT_KEY.p, NEXT_KEY.len), value;
-	int rc = mdb_get(txn, env->dbi[CATALOG_DB_META], &key, &value);
+	int rc = mdb_get(txn, env->dbi[META_DB_VALUES], &key, &value);
 	if (rc && rc != MDB_NOTFOUND)
 		return env_fail(env, rc, "get quarantine_next", err);
 	uint64_t kept = rc ? 0 : number_read(env_str(value));
@@ -164,19 +163,19 @@ static int put(struct env *env, struct str bytes, struct error *err)
 		return -1;
 	struct str at = number_str(number, &place);
 	MDB_val key = env_val(at.p, at.len), value = env_val(bytes.p, bytes.len);
-	int rc = mdb_put(txn, env->dbi[CATALOG_DB_QUARANTINE], &key, &value, MDB_APPEND);
+	int rc = mdb_put(txn, env->dbi[META_DB_QUARANTINE], &key, &value, MDB_APPEND);
 	return rc ? env_fail(env, rc, "put in quarantine", err) : 0;
 }
 
-int quarantine_put(struct store *store, const struct quarantine_entry *entry, struct error *err)
+int quarantine_put(struct meta *meta, const struct quarantine_entry *entry, struct error *err)
 {
 	struct buf bytes = { 0 };
 	entry_write(&bytes, entry);
 	int result = bytes.failed ? error_set(err, ERROR_NOMEM, "quarantine: out of memory") :
-	                            put(store_catalog(store), buf_str(&bytes), err);
+	                            put(meta_env(meta), buf_str(&bytes), err);
 	buf_free(&bytes);
 	if (result != 0)
-		store_abort(store);
+		meta_abort(meta);
 	return result;
 }
 
@@ -185,20 +184,20 @@ struct each {
 	void *arg;
 };
 
-static enum catalog_rows_next give_entry(void *arg, struct str key, struct str value, struct error *err)
+static enum meta_next give_entry(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct each *each = arg;
 	struct quarantine_entry entry;
 	if (entry_read(&entry, key, value, err) != 0)
-		return CATALOG_ROWS_FAILED;
-	return each->fn(each->arg, &entry) ? CATALOG_ROWS_GO_ON : CATALOG_ROWS_STOP;
+		return META_FAILED;
+	return each->fn(each->arg, &entry) ? META_GO_ON : META_STOP;
 }
 
-int quarantine_each(struct store *store, uint64_t from, quarantine_fn fn, void *arg, struct error *err)
+int quarantine_each(struct meta *meta, uint64_t from, quarantine_fn fn, void *arg, struct error *err)
 {
 	struct each each = { fn, arg };
 	struct number_key key;
-	return catalog_rows_each(store, CATALOG_DB_QUARANTINE, number_str(from, &key), give_entry, &each, err);
+	return meta_each(meta, META_DB_QUARANTINE, number_str(from, &key), give_entry, &each, err);
 }
 
 /* 1 if it was there, 0 if not, -1. */
@@ -206,18 +205,18 @@ static int remove_entry(struct change *change, uint64_t number, struct error *er
 {
 	struct number_key key, next_key;
 	uint64_t last, next;
-	if (last_number(change->env, change->txn, &last, err) != 0 ||
-	    next_number(change->env, change->txn, &next, err) != 0)
+	if (last_number(meta_env(change->meta), change->txn, &last, err) != 0 ||
+	    next_number(meta_env(change->meta), change->txn, &next, err) != 0)
 		return -1;
-	if (number == last && change_put(change, CATALOG_DB_META, NEXT_KEY, number_str(next, &next_key), err) != 0)
+	if (number == last && change_put(change, META_DB_VALUES, NEXT_KEY, number_str(next, &next_key), err) != 0)
 		return -1;
-	return change_remove(change, CATALOG_DB_QUARANTINE, number_str(number, &key), err);
+	return change_remove(change, META_DB_QUARANTINE, number_str(number, &key), err);
 }
 
-int quarantine_drop(struct store *store, uint64_t number, struct error *err)
+int quarantine_drop(struct meta *meta, uint64_t number, struct error *err)
 {
 	struct change change;
-	if (change_begin(&change, store, err) != 0)
+	if (change_begin(&change, meta, err) != 0)
 		return -1;
 	int removed = remove_entry(&change, number, err);
 	if (removed == 0)
@@ -233,10 +232,10 @@ static int remove_each(struct change *change, const uint64_t *numbers, size_t co
 	return 0;
 }
 
-int quarantine_drop_each(struct store *store, const uint64_t *numbers, size_t count, struct error *err)
+int quarantine_drop_each(struct meta *meta, const uint64_t *numbers, size_t count, struct error *err)
 {
 	struct change change;
-	if (change_begin(&change, store, err) != 0)
+	if (change_begin(&change, meta, err) != 0)
 		return -1;
 	return change_end(&change, remove_each(&change, numbers, count, err), err);
 }
@@ -244,7 +243,7 @@ int quarantine_drop_each(struct store *store, const uint64_t *numbers, size_t co
 static int read_stats(struct env *env, MDB_txn *txn, struct quarantine_stats *stats, struct error *err)
 {
 	MDB_stat stat;
-	int rc = mdb_stat(txn, env->dbi[CATALOG_DB_QUARANTINE], &stat);
+	int rc = mdb_stat(txn, env->dbi[META_DB_QUARANTINE], &stat);
 	if (rc)
 		return env_fail(env, rc, "stat", err);
 	stats->entries = stat.ms_entries;
@@ -260,11 +259,11 @@ static int oldest_to_go(struct change *change, int64_t older_than_us, uint64_t m
 	struct quarantine_stats stats;
 	MDB_val key, value;
 	*number = 0;
-	int found = entry_at(change->env, change->txn, MDB_FIRST, &key, &value, err);
+	int found = entry_at(meta_env(change->meta), change->txn, MDB_FIRST, &key, &value, err);
 	if (found <= 0)
 		return found;
 	if (entry_read(&entry, env_str(key), env_str(value), err) != 0 ||
-	    read_stats(change->env, change->txn, &stats, err) != 0)
+	    read_stats(meta_env(change->meta), change->txn, &stats, err) != 0)
 		return -1;
 	*is_old = entry.time_us < older_than_us;
 	if (*is_old || stats.bytes > max_bytes)
@@ -289,12 +288,12 @@ static int remove_oldest(struct change *change, int64_t older_than_us, uint64_t 
 	return max;
 }
 
-int quarantine_expire(struct store *store, int64_t older_than_us, uint64_t max_bytes, int max, uint64_t *pushed_out,
+int quarantine_expire(struct meta *meta, int64_t older_than_us, uint64_t max_bytes, int max, uint64_t *pushed_out,
                       struct error *err)
 {
 	struct change change;
 	uint64_t pushed = 0;
-	if (change_begin(&change, store, err) != 0)
+	if (change_begin(&change, meta, err) != 0)
 		return -1;
 	int removed = remove_oldest(&change, older_than_us, max_bytes, max, &pushed, err);
 	if (pushed_out)
@@ -316,9 +315,9 @@ static int read_ends(struct env *env, MDB_txn *txn, struct quarantine_ends *ends
 	return last_number(env, txn, &ends->newest, err);
 }
 
-int quarantine_ends(struct store *store, struct quarantine_ends *ends, struct error *err)
+int quarantine_ends(struct meta *meta, struct quarantine_ends *ends, struct error *err)
 {
-	struct env *env = store_catalog(store);
+	struct env *env = meta_env(meta);
 	MDB_txn *txn = env_read(env, err);
 	if (!txn)
 		return -1;
@@ -326,9 +325,9 @@ int quarantine_ends(struct store *store, struct quarantine_ends *ends, struct er
 	return env_read_end(env, txn, result, err);
 }
 
-int quarantine_stats(struct store *store, struct quarantine_stats *stats, struct error *err)
+int quarantine_stats(struct meta *meta, struct quarantine_stats *stats, struct error *err)
 {
-	struct env *env = store_catalog(store);
+	struct env *env = meta_env(meta);
 	if (env->write)
 		return read_stats(env, env->write, stats, err);
 	MDB_txn *txn = env_read(env, err);
@@ -338,25 +337,11 @@ int quarantine_stats(struct store *store, struct quarantine_stats *stats, struct
 	return env_read_end(env, txn, result, err);
 }
 
-int64_t quarantine_age_us(struct store *store, int64_t now_us)
+int64_t quarantine_age_us(struct meta *meta, int64_t now_us)
 {
 	struct quarantine_ends ends;
 	struct error err;
-	if (quarantine_ends(store, &ends, &err) != 0 || ends.newest == 0 || ends.oldest_us > now_us)
+	if (quarantine_ends(meta, &ends, &err) != 0 || ends.newest == 0 || ends.oldest_us > now_us)
 		return 0;
 	return now_us - ends.oldest_us;
-}
-
-/* In msgpack a number may be one that is no text; read, it is. */
-bool quarantine_entry_has(const struct quarantine_entry *entry, const struct erase *erase)
-{
-	struct buf text = { 0 };
-	if (erase_is_in(erase, entry->raw) || erase_is_in(erase, entry->reason))
-		return true;
-	if (entry->format != PARSE_MSGPACK)
-		return false;
-	bool holds = parse_write_json(&text, entry->format, entry->header, entry->raw, NULL) &&
-	             (text.failed || erase_is_in(erase, buf_str(&text)));
-	buf_free(&text);
-	return holds;
 }

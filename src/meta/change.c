@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * change.c: see change.h.
+ */
+#include "meta/change.h"
+
+#include "meta/meta_env.h"
+
+int change_begin(struct change *change, struct meta *meta, struct error *err)
+{
+	*change = (struct change){ .meta = meta };
+	MDB_txn *outer = env_write(meta_env(change->meta), err);
+	if (!outer)
+		return -1;
+	MDB_txn *txn = NULL;
+	int rc = mdb_txn_begin(meta_env(change->meta)->mdb, outer, 0, &txn);
+	change->txn = txn;
+	return rc ? env_fail(meta_env(change->meta), rc, "begin change", err) : 0;
+}
+
+int change_get(struct change *change, enum meta_db db, struct str key, struct str *value, struct error *err)
+{
+	MDB_val k = env_val(key.p, key.len), v;
+	int rc = mdb_get(change->txn, meta_env(change->meta)->dbi[db], &k, &v);
+	if (rc == MDB_NOTFOUND)
+		return 0;
+	if (rc)
+		return env_fail(meta_env(change->meta), rc, "get", err);
+	*value = env_str(v);
+	return 1;
+}
+
+int change_put(struct change *change, enum meta_db db, struct str key, struct str value, struct error *err)
+{
+	MDB_val k = env_val(key.p, key.len), v = env_val(value.p, value.len);
+	int rc = mdb_put(change->txn, meta_env(change->meta)->dbi[db], &k, &v, 0);
+	return rc ? env_fail(meta_env(change->meta), rc, "put", err) : 0;
+}
+
+int change_remove(struct change *change, enum meta_db db, struct str key, struct error *err)
+{
+	MDB_val k = env_val(key.p, key.len);
+	int rc = mdb_del(change->txn, meta_env(change->meta)->dbi[db], &k, NULL);
+	if (rc == MDB_NOTFOUND)
+		return 0;
+	return rc ? env_fail(meta_env(change->meta), rc, "remove", err) : 1;
+}
+
+void change_drop(struct change *change)
+{
+	mdb_txn_abort(change->txn);
+}
+
+int change_end(struct change *change, int result, struct error *err)
+{
+	if (result != 0) {
+		change_drop(change);
+		return -1;
+	}
+	int rc = mdb_txn_commit(change->txn);
+	if (rc)
+		return env_fail(meta_env(change->meta), rc, "commit change", err);
+	return meta_commit(change->meta, err);
+}

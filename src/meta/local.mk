@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: ISC
+libcdrd_a_SOURCES += \
+	src/meta/account_family.c \
+	src/meta/account.h \
+	src/meta/account_row.c src/meta/account_row.h \
+	src/meta/accounts.c src/meta/accounts.h \
+	src/meta/change.c src/meta/change.h \
+	src/meta/credentials.c src/meta/credentials.h \
+	src/meta/meta.c src/meta/meta.h \
+	src/meta/meta_env.h \
+	src/meta/producers.c \
+	src/meta/quarantine.c src/meta/quarantine.h \
+	src/meta/rows.c src/meta/rows.h

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * meta.c: data_dir, its lock and the environment of everything but records. See meta.h.
+ *
+ *	data_dir/lock       flock, held while the daemon lives
+ */
+#include "meta/meta.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/invariant.h"
+#include "meta/meta_env.h"
+
+const struct env_db meta_dbs[] = {
+	[META_DB_VALUES] = { "meta", 0 },
+	[META_DB_ACCOUNTS] = { "accounts", 0 },
+	[META_DB_CHILDREN] = { "children", 0 },
+	[META_DB_PRODUCERS] = { "producers", 0 },
+	[META_DB_QUARANTINE] = { "quarantine", 0 },
+	[META_DB_CALLBACKS] = { "callbacks", 0 },
+	[META_DB_WEBHOOKS] = { "webhooks", 0 },
+	[META_DB_REPORTS] = { "reports", 0 },
+	[META_DB_REPORT_INDEX] = { "report_index", 0 },
+	[META_DB_USAGE] = { "usage", 0 },
+	[META_DB_ERASED] = { "erased", 0 },
+	[META_DB_DAYS] = { "days", 0 },
+	{ NULL, 0 },
+};
+
+struct meta {
+	struct env env;
+	int lock_fd;
+	size_t map_bytes;
+	struct meta_attachment attachment;
+	uint64_t commits_failed; /* since the last that succeeded */
+	struct error failure;    /* of the last that failed */
+};
+
+/* --- opening --- */
+
+static int path_join(struct buf *out, const char *dir, const char *name, struct error *err)
+{
+	buf_clear(out);
+	buf_addf(out, "%s/%s", dir, name);
+	return buf_cstr(out) ? 0 : error_set(err, ERROR_NOMEM, "%s: out of memory", dir);
+}
+
+static int take_lock(struct meta *meta, const char *data_dir, const char *path, struct error *err)
+{
+	if (mkdir(data_dir, 0750) != 0 && errno != EEXIST)
+		return error_set_errno(err, errno, "%s: make directory", data_dir);
+	meta->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+	if (meta->lock_fd < 0)
+		return error_set_errno(err, errno, "%s: open", path);
+	if (flock(meta->lock_fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno == EWOULDBLOCK)
+		return error_set(err, ERROR_CONFLICT, "data_dir %s: another daemon is using it", data_dir);
+	return error_set_errno(err, errno, "%s: lock", path);
+}
+
+/* Directories in data_dir/days that are named as days are. */
+static size_t count_days(const char *path)
+{
+	DIR *dir = opendir(path);
+	size_t count = 0;
+	int32_t number;
+
+	for (const struct dirent *entry; dir && (entry = readdir(dir));)
+		count += clock_parse_day(str_from(entry->d_name), &number);
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
+/* Without the catalog there are no accounts, and numbers of changes would be given out anew. */
+static int check_is_there(const char *data_dir, struct buf *path, struct error *err)
+{
+	struct stat st;
+	size_t days;
+
+	if (path_join(path, data_dir, "catalog/data.mdb", err) != 0)
+		return -1;
+	if (stat(path->data, &st) == 0 && st.st_size > 0)
+		return 0;
+	if (path_join(path, data_dir, "days", err) != 0)
+		return -1;
+	days = count_days(path->data);
+	if (days == 0)
+		return 0;
+	return error_set(err, ERROR_CORRUPT,
+	                 "%s/catalog: data.mdb is missing or empty, but there are %zu days of records: put the catalog back from "
+	                 "a backup (cdrctl restore), or move %s/days away to begin anew",
+	                 data_dir, days, data_dir);
+}
+
+static int open_all(struct meta *meta, const struct meta_options *options, struct buf *path, struct error *err)
+{
+	if (path_join(path, options->data_dir, "lock", err) != 0 ||
+	    take_lock(meta, options->data_dir, path->data, err) != 0 ||
+	    check_is_there(options->data_dir, path, err) != 0 ||
+	    path_join(path, options->data_dir, "catalog", err) != 0)
+		return -1;
+	return env_open(&meta->env, path->data, options->map_bytes, meta_dbs, err);
+}
+
+int meta_open(struct meta **out, const struct meta_options *options, struct error *err)
+{
+	struct meta *meta = calloc(1, sizeof(*meta));
+	struct buf path = { 0 };
+	int result;
+
+	if (!meta)
+		return error_set(err, ERROR_NOMEM, "catalog: out of memory");
+	meta->lock_fd = -1;
+	meta->map_bytes = options->map_bytes;
+	result = open_all(meta, options, &path, err);
+	buf_free(&path);
+	if (result == 0)
+		*out = meta;
+	else
+		meta_close(meta);
+	return result;
+}
+
+void meta_close(struct meta *meta)
+{
+	if (!meta)
+		return;
+	if (meta->attachment.free)
+		meta->attachment.free(meta->attachment.data);
+	env_close(&meta->env);
+	if (meta->lock_fd >= 0)
+		close(meta->lock_fd);
+	free(meta);
+}
+
+struct env *meta_env(struct meta *meta)
+{
+	return &meta->env;
+}
+
+size_t meta_map_bytes(const struct meta *meta)
+{
+	return meta->map_bytes;
+}
+
+struct meta_attachment *meta_attachment(struct meta *meta)
+{
+	return &meta->attachment;
+}
+
+/* --- numbers --- */
+
+int meta_get_number(struct meta *meta, const char *name, uint64_t *number, struct error *err)
+{
+	MDB_val key = env_val(name, strlen(name)), val;
+	MDB_txn *txn = env_read(&meta->env, err);
+	char text[32] = "", *end = text;
+	int rc, result;
+
+	*number = 0;
+	if (!txn)
+		return -1;
+	rc = mdb_get(txn, meta->env.dbi[META_DB_VALUES], &key, &val);
+	if (!rc) {
+		memcpy(text, val.mv_data, val.mv_size < sizeof(text) ? val.mv_size : sizeof(text) - 1);
+		*number = strtoull(text, &end, 10);
+	}
+	result = rc && rc != MDB_NOTFOUND ? env_fail(&meta->env, rc, name, err) : 0;
+	result = env_read_end(&meta->env, txn, result, err);
+	if (result != 0 || rc)
+		return result;
+	if (end == text || *end)
+		return error_set(err, ERROR_CORRUPT, "%s: %s \"%s\" is not a number", meta->env.path, name, text);
+	return 0;
+}
+
+int meta_set_number(struct meta *meta, const char *name, uint64_t number, struct error *err)
+{
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+
+	if (meta_put(meta, META_DB_VALUES, str_from(name), (struct str){ text, (size_t)len }, err) != 0)
+		return -1;
+	return meta_commit(meta, err);
+}
+
+/* --- what waits --- */
+
+int meta_put(struct meta *meta, enum meta_db db, struct str key, struct str value, struct error *err)
+{
+	MDB_val k = env_val(key.p, key.len), v = env_val(value.p, value.len);
+	MDB_txn *txn = env_write(&meta->env, err);
+	int rc = txn ? mdb_put(txn, meta->env.dbi[db], &k, &v, 0) : 0;
+
+	if (txn && !rc)
+		return 0;
+	if (rc)
+		env_fail(&meta->env, rc, "put", err);
+	meta_abort(meta);
+	return -1;
+}
+
+int meta_commit(struct meta *meta, struct error *err)
+{
+	bool waited = meta_is_waiting(meta);
+
+	if (env_commit(&meta->env, err) == 0) {
+		if (waited)
+			meta->commits_failed = 0;
+		return 0;
+	}
+	INVARIANT(!meta_is_waiting(meta));
+	meta->commits_failed++;
+	meta->failure = *err;
+	return -1;
+}
+
+void meta_abort(struct meta *meta)
+{
+	env_abort(&meta->env);
+}
+
+bool meta_is_waiting(const struct meta *meta)
+{
+	return meta->env.write != NULL;
+}
+
+uint64_t meta_aborts(const struct meta *meta)
+{
+	return meta->env.dropped;
+}
+
+uint64_t meta_commits_failed(const struct meta *meta, struct error *failure)
+{
+	if (meta->commits_failed > 0)
+		*failure = meta->failure;
+	return meta->commits_failed;
+}

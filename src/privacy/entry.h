@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * entry.h: what an entry of the quarantine holds of a person.
+ */
+#ifndef CDRD_PRIVACY_ENTRY_H
+#define CDRD_PRIVACY_ENTRY_H
+
+#include <stdbool.h>
+
+#include "meta/quarantine.h"
+#include "store/erase.h"
+
+/* Does it hold the matcher's number, in its bytes or its reason? */
+bool entry_has(const struct quarantine_entry *entry, const struct erase *matcher);
+
+#endif
