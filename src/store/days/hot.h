@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/prefetch.h"
 #include "store/blocks/place.h"
 
 #define HOT_PARTS_LOG2 6
@@ -87,8 +88,8 @@ static inline size_t hot_part_number(uint64_t hash)
 	return hash >> (64 - HOT_PARTS_LOG2);
 }
 
-/* Brings the entries that hot_add_id and hot_next will look at nearer. */
-static inline void hot_prefetch(const struct hot *hot, uint64_t hash)
+/* Prefetches the slot that hot_add_id and hot_next begin with. */
+PREFETCH_INLINE void hot_prefetch(const struct hot *hot, uint64_t hash)
 {
 	const struct hot_part *part = &hot->parts[hot_part_number(hash)];
 	if (part->cap)
