@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: ISC
 """api.py: the daemon as the benchmark's scripts see it: its Reports API, its metrics and its process.
 
-	api.py rest METRICS_PORT   waits until upkeep (sealing, merging) has had nothing to do for a while and prints
+	api.py rest METRICS_PORT   waits until maintenance (sealing, merging) has had nothing to do for a while and prints
 	                           when it last had, in seconds since the epoch
 	api.py lag                 reads `cdrctl --json status` and prints the loop's lag as measures
 """
@@ -15,7 +15,7 @@ import sys
 import time
 
 ENDED = ('SUCCESS', 'TRUNCATED', 'FAILED', 'ABORTED')
-REST_S = 2.0  # upkeep looks for work every half second
+REST_S = 2.0  # maintenance looks for work every half second
 REST_LIMIT_S = 1800
 
 
@@ -84,23 +84,23 @@ def rss_anon_mib(pid):
     return 0.0
 
 
-def upkeep_slices(connection):
+def maintenance_slices(connection):
     connection.request('GET', '/metrics')
     for line in connection.getresponse().read().decode().splitlines():
         if line.startswith('cdrd_upkeep_slice_duration_seconds_count'):
             return int(line.split()[1])
-    sys.exit('bench: /metrics has no count of upkeep slices')
+    sys.exit('bench: /metrics has no count of maintenance slices')
 
 
 def wait_at_rest(metrics_port):
     connection = http.client.HTTPConnection('127.0.0.1', metrics_port, timeout=60)
     begun = changed = time.time()
-    slices = upkeep_slices(connection)
+    slices = maintenance_slices(connection)
     while time.time() - changed < REST_S:
         if time.time() - begun > REST_LIMIT_S:
-            sys.exit(f'bench: upkeep still had work to do after {REST_LIMIT_S} seconds')
+            sys.exit(f'bench: maintenance still had work to do after {REST_LIMIT_S} seconds')
         time.sleep(0.05)
-        now = upkeep_slices(connection)
+        now = maintenance_slices(connection)
         if now != slices:
             slices, changed = now, time.time()
     return changed

@@ -108,7 +108,7 @@ cdrd_seal() {
 	cdrd_rest >/dev/null
 }
 
-# When upkeep last had something to do; waits for that.
+# When maintenance last had something to do; waits for that.
 cdrd_rest() {
 	cdrd_client python3 "$TOP/bench/api.py" rest "$cdrd_metrics_port"
 }

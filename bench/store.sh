@@ -6,7 +6,7 @@ STORE_DAYS=400
 STORE_PEER_RECORDS_MAX=1000000
 
 # store_ingest_once JOB FORMAT CONNECTIONS BATCH: durable ingest of a month into an empty store. Two rates: until all is
-# acknowledged, and until upkeep has no more to seal or merge.
+# acknowledged, and until maintenance has no more to seal or merge.
 store_ingest_once() {
 	local begun
 

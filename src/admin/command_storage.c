@@ -32,13 +32,13 @@ static void write_ratio(struct json *j, const char *key, uint64_t part, uint64_t
 
 static void write_row(struct json *j, struct str day, const struct store_day_stats *stats)
 {
-	uint64_t rows = stats->hot_rows + stats->sealed_rows - stats->dead_rows;
+	uint64_t rows = stats->hot_rows + stats->sealed_rows - stats->deleted_rows;
 	json_object_begin(j);
 	json_member_str(j, "day", day);
 	json_member_uint(j, "records", rows);
 	json_member_uint(j, "hot", stats->hot_rows);
-	json_member_uint(j, "sealed", stats->sealed_rows - stats->dead_rows);
-	json_member_uint(j, "replaced", stats->dead_rows);
+	json_member_uint(j, "sealed", stats->sealed_rows - stats->deleted_rows);
+	json_member_uint(j, "replaced", stats->deleted_rows);
 	json_member_uint(j, "blocks", stats->blocks);
 	json_member_uint(j, "disk_bytes", stats->bytes);
 	write_ratio(j, "bytes_a_record", stats->bytes, rows);
@@ -51,7 +51,7 @@ static void add(struct store_day_stats *total, const struct store_day_stats *sta
 	total->hot_rows += stats->hot_rows;
 	total->blocks += stats->blocks;
 	total->sealed_rows += stats->sealed_rows;
-	total->dead_rows += stats->dead_rows;
+	total->deleted_rows += stats->deleted_rows;
 	total->bytes += stats->bytes;
 }
 

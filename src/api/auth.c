@@ -43,15 +43,15 @@ const char *api_producer(const struct http_request *request)
 static bool is_shed(struct http_request *request, const struct api *app)
 {
 	static const char *const details[] = {
-		[GUARD_MEMORY] = "The server is short of memory; try again later.",
-		[GUARD_LAG] = "The server has too much to do; try again later.",
+		[LOAD_SHEDDING_MEMORY] = "The server is short of memory; try again later.",
+		[LOAD_SHEDDING_LAG] = "The server has too much to do; try again later.",
 	};
-	struct guard *guard = limits_guard(app->limits);
-	enum guard_cause cause = guard_cause(guard);
+	struct load_shedding *guard = limits_load_shedding(app->limits);
+	enum load_shedding_cause cause = load_shedding_cause(guard);
 
-	if (cause == GUARD_NONE)
+	if (cause == LOAD_SHEDDING_NONE)
 		return false;
-	guard_count_shed(guard);
+	load_shedding_count_shed(guard);
 	http_reply_header(request, "Retry-After", SHED_RETRY_SECONDS);
 	http_reply_problem(request, 503, "Service Unavailable", details[cause]);
 	return true;

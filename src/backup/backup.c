@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "backup/backup_private.h"
 #include "backup/folder.h"
-#include "store/copying.h"
+#include "store/hot_backup.h"
 
 #define MODE 0640u
 #define MODE_KEY 0600u
@@ -72,7 +72,7 @@ void backup_free(struct backup *backup)
 	struct buf *const bufs[] = { &backup->data_dir, &backup->spool, &backup->report_ids, &backup->name, &backup->stamp,
 		                     &backup->scratch };
 	if (backup->phase == BACKUP_PHASE_COPYING) {
-		copying_forget(backup->store);
+		hot_backup_forget(backup->store);
 		if (backup_spool_clear(backup, &err) != 0)
 			log_warn("backup", "%s", err.message);
 	}
@@ -226,7 +226,7 @@ static enum backup_event begin_file(struct backup *backup, struct error *err)
 	if (!path || backup_check_room(backup, path, err) != 0)
 		return BACKUP_FAILED;
 	path = backup_spool_copy(backup, err);
-	if (path && copying_begin(backup->store, is_day ? &backup->day : NULL, path, err) == 0)
+	if (path && hot_backup_begin(backup->store, is_day ? &backup->day : NULL, path, err) == 0)
 		backup->phase = BACKUP_PHASE_COPYING;
 	else if (path && is_day && err->code == ERROR_NOT_FOUND)
 		return gone(backup);
@@ -238,7 +238,7 @@ static enum backup_event begin_file(struct backup *backup, struct error *err)
 static enum backup_event step_copy(struct backup *backup, int64_t deadline_us, struct error *err)
 {
 	bool copied;
-	if (copying_step(backup->store, deadline_us, &copied, err) != 0) {
+	if (hot_backup_step(backup->store, deadline_us, &copied, err) != 0) {
 		struct error ignored;
 		bool was_removed = backup->stage == BACKUP_STAGE_DAYS && err->code == ERROR_NOT_FOUND;
 		backup->phase = BACKUP_PHASE_NONE;

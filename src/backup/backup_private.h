@@ -14,7 +14,7 @@ enum backup_phase {
 	BACKUP_PHASE_NONE, /* the next one is to be found */
 	BACKUP_PHASE_OFFERED,
 	BACKUP_PHASE_WANTED,
-	BACKUP_PHASE_COPYING, /* copying.h is at it */
+	BACKUP_PHASE_COPYING, /* hot_backup.h is at it */
 	BACKUP_PHASE_READING,
 	BACKUP_PHASE_TRIMMING, /* the copy goes, a piece at a time: of a large one that takes longer than a slice */
 };

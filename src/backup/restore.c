@@ -16,7 +16,7 @@
 #include "backup/backup_dir.h"
 #include "backup/sums.h"
 #include "backup/folder.h"
-#include "store/copying.h"
+#include "store/hot_backup.h"
 
 #define LIST_BYTES_MAX ((size_t)256 << 20)
 #define SLICE_US 50000 /* between two progress lines */
@@ -142,7 +142,7 @@ static int check_environment(struct restore *restore, struct str path)
 	at->len -= sizeof("/data.mdb") - 1;
 	if (!buf_cstr(at))
 		return no_memory(restore->err);
-	if (copying_check(at->data, begins(path, "catalog/"), &entries, restore->err) != 0)
+	if (hot_backup_check(at->data, begins(path, "catalog/"), &entries, restore->err) != 0)
 		return -1;
 	restore->counts->entries += entries;
 	return 0;

@@ -41,7 +41,7 @@ enum task_priority {
 	TASK_SUMMARIES,
 	TASK_ADMIN,
 	TASK_REPORTS,
-	TASK_UPKEEP, /* sealing, and removing what is to go */
+	TASK_MAINTENANCE, /* sealing, and removing what is to go */
 	TASK_PRIORITIES
 };
 

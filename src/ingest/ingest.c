@@ -259,7 +259,7 @@ struct ingest *ingest_new(struct tasks *tasks, const struct config *config, stru
 		return NULL;
 	}
 	ingest_expiry_begin(ingest);
-	ingest_upkeep_begin(ingest);
+	ingest_maintenance_begin(ingest);
 	return ingest;
 }
 
@@ -312,8 +312,8 @@ void ingest_free(struct ingest *ingest)
 		event_free(ingest->commit_event);
 	if (ingest->expiry_event)
 		event_free(ingest->expiry_event);
-	if (ingest->upkeep.tasks)
-		task_cancel(&ingest->upkeep);
+	if (ingest->maintenance.tasks)
+		task_cancel(&ingest->maintenance);
 	ingest_puts_free(ingest);
 	check_free(&ingest->check);
 	buf_free(&ingest->raw);

@@ -107,8 +107,8 @@ struct ingest_stats {
 	uint64_t commits;
 	uint64_t commits_failed; /* or records that could not be put, with all that was put since the last commit */
 	struct histogram commit_duration;
-	struct histogram upkeep_duration; /* of slices of sealing and the like that had something to do */
-	uint64_t upkeep_failed;
+	struct histogram maintenance_duration; /* of slices of sealing and the like that had something to do */
+	uint64_t maintenance_failed;
 	uint64_t erased;         /* records that came with a number that was erased before, and were stored without it */
 	uint64_t erased_rejects; /* rejected records that were not kept, as they hold such a number */
 	uint64_t unknown_values[CATALOG_LISTED_MAX]; /* beside the known ones of a column, by rows of catalog_listed */

@@ -69,7 +69,7 @@ struct ingest {
 	const struct disk *disk; /* NULL: not looked at */
 	struct event *commit_event;
 	struct event *expiry_event;
-	struct task upkeep;
+	struct task maintenance;
 	struct ingest_queue feeding, waiting, deciding, settled;
 	struct check check;
 	uint64_t round;
@@ -137,11 +137,11 @@ void ingest_puts_free(struct ingest *ingest);
 void ingest_batch_answer(struct ingest_batch *batch);
 void ingest_batch_free(struct ingest_batch *batch);
 
-/* --- upkeep.c --- */
+/* --- maintenance.c --- */
 
 /* Begins the store's background work, a slice at a time. */
-void ingest_upkeep_begin(struct ingest *ingest);
-void ingest_on_upkeep(void *arg, int64_t deadline_us);
+void ingest_maintenance_begin(struct ingest *ingest);
+void ingest_on_maintenance(void *arg, int64_t deadline_us);
 
 /* --- reject.c --- */
 

@@ -6,5 +6,5 @@ libcdrd_a_SOURCES += \
 	src/ingest/check.c src/ingest/check_values.c src/ingest/check.h \
 	src/ingest/ingest.c src/ingest/ingest.h src/ingest/ingest_private.h \
 	src/ingest/reject.c \
-	src/ingest/upkeep.c \
+	src/ingest/maintenance.c \
 	src/ingest/zones.c src/ingest/zones.h

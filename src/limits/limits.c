@@ -23,7 +23,7 @@ struct tenant {
 struct limits {
 	const struct config *config;
 	struct billing *billing;
-	struct guard *guard;
+	struct load_shedding *guard;
 	struct logins *logins;
 	struct recent tenants;
 	uint64_t exceeded;
@@ -43,7 +43,7 @@ struct limits *limits_new(struct event_base *base, const struct config *config, 
 		limits->config = config;
 		limits->billing = billing;
 		recent_init(&limits->tenants, sizeof(struct tenant), is_busy);
-		limits->guard = guard_new(base, config);
+		limits->guard = load_shedding_new(base, config);
 		limits->logins = logins_new();
 		if (limits->guard && limits->logins)
 			return limits;
@@ -58,7 +58,7 @@ void limits_free(struct limits *limits)
 	if (!limits)
 		return;
 	recent_free(&limits->tenants);
-	guard_free(limits->guard);
+	load_shedding_free(limits->guard);
 	logins_free(limits->logins);
 	free(limits);
 }
@@ -160,7 +160,7 @@ uint64_t limits_queued_max(struct limits *limits, const struct account *account)
 	return most > 0 ? (uint64_t)most : UINT64_MAX;
 }
 
-struct guard *limits_guard(struct limits *limits)
+struct load_shedding *limits_load_shedding(struct limits *limits)
 {
 	return limits->guard;
 }

@@ -15,7 +15,7 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "billing/billing.h"
-#include "limits/guard.h"
+#include "limits/load_shedding.h"
 #include "limits/logins.h"
 
 enum limit { LIMIT_NONE, LIMIT_SYNC, LIMIT_ASYNC, LIMIT_DOWNLOAD, LIMITS_KINDS };
@@ -52,7 +52,7 @@ void limits_download_end(void *download);
 uint64_t limits_queued_max(struct limits *limits, const struct account *account);
 
 /* The guards that belong to no account. */
-struct guard *limits_guard(struct limits *limits);
+struct load_shedding *limits_load_shedding(struct limits *limits);
 struct logins *limits_logins(struct limits *limits);
 
 /* Requests over a limit, since the start. */

@@ -156,12 +156,12 @@ static int next_number(struct env *env, MDB_txn *txn, uint64_t *number, struct e
 
 static int put(struct env *env, struct str bytes, struct error *err)
 {
-	struct number_key place;
+	struct number_key position;
 	uint64_t number = 0;
 	MDB_txn *txn = env_write(env, err);
 	if (!txn || next_number(env, txn, &number, err) != 0)
 		return -1;
-	struct str at = number_str(number, &place);
+	struct str at = number_str(number, &position);
 	MDB_val key = env_val(at.p, at.len), value = env_val(bytes.p, bytes.len);
 	int rc = mdb_put(txn, env->dbi[META_DB_QUARANTINE], &key, &value, MDB_APPEND);
 	return rc ? env_fail(env, rc, "put in quarantine", err) : 0;

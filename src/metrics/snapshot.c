@@ -65,7 +65,7 @@ void snapshot_take(struct snapshot *snapshot, const struct metrics_sources *sour
 	callbacks_get_stats(sources->callbacks, &snapshot->callbacks);
 	billing_stats(sources->billing, &snapshot->billing);
 	snapshot->limited = limits_exceeded(sources->limits);
-	guard_stats(limits_guard(sources->limits), &snapshot->guard);
+	load_shedding_stats(limits_load_shedding(sources->limits), &snapshot->guard);
 	snapshot->guard_memory_bytes = (uint64_t)snapshot->guard.memory_bytes;
 	snapshot->lag = *lag_histogram(sources->lag);
 	snapshot->lag_recent_max_us = lag_recent_max_us(sources->lag);

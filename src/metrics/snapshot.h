@@ -23,7 +23,7 @@ struct snapshot {
 	struct callbacks_stats callbacks;
 	struct billing_stats billing;
 	uint64_t limited; /* requests over a limit of their account */
-	struct guard_stats guard;
+	struct load_shedding_stats guard;
 	uint64_t guard_memory_bytes;
 	struct histogram lag;
 	int64_t lag_recent_max_us;

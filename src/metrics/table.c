@@ -102,8 +102,8 @@ const struct table_row table_rows[] = {
 	HISTOGRAM("cdrd_seal_duration_seconds", "Time from the beginning of a seal or merge until it was in a transaction.",
 	          "", store.sealing.job),
 	HISTOGRAM("cdrd_upkeep_slice_duration_seconds", "What a slice of sealing kept the loop for.", "",
-	          ingest.upkeep_duration),
-	COUNTER("cdrd_upkeep_failures_total", "Slices of sealing that failed.", "", ingest.upkeep_failed),
+	          ingest.maintenance_duration),
+	COUNTER("cdrd_upkeep_failures_total", "Slices of sealing that failed.", "", ingest.maintenance_failed),
 	GAUGE("cdrd_store_hot_rows", "Rows of open days that are not sealed.", "", store.hot_rows),
 	GAUGE("cdrd_store_dates", "UTC dates that there are records of.", "", store.days),
 	/* reports */

@@ -207,7 +207,7 @@ struct closing *closing_new(const struct closing_context *context)
 	if (!closing)
 		return NULL;
 	closing->context = *context;
-	task_init(&closing->task, context->tasks, "", TASK_UPKEEP, on_slice, closing);
+	task_init(&closing->task, context->tasks, "", TASK_MAINTENANCE, on_slice, closing);
 	begin_round(closing);
 	run_in(closing, LOOK_FIRST_US);
 	return closing;

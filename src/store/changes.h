@@ -7,7 +7,7 @@
  * once, at its newest change. There is no index of changes on disk. What finds them instead, from coarse to fine:
  *
  *	store->changed   newest change of an account and product (a table of hashes, of all until the start): is there anything?
- *	id_filter        ranges of changes of a day (seq_ranges.h): which days?
+ *	Bloom filters        ranges of changes of a day (seq_ranges.h): which days?
  *	day_block        changed_min and changed_max: which blocks?
  *	block            seqs of rows and `changed`, both outside of the compressed part: which rows?
  *

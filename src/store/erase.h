@@ -8,7 +8,7 @@
  * number goes from CATALOG_JSON columns. Ids, times and all else stay. To whoever follows changes it is one.
  *
  *	day by day  hot rows      are put anew, as if a producer had sent them
- *	            sealed runs   that hold the number, in dead rows too, are written anew (seal_begin_change)
+ *	            sealed runs   that hold the number, in deleted rows too, are written anew (seal_begin_change)
  *	            the file      is written anew, as free pages still hold what was there (repack.h)
  *
  * then all of it once more, to see that nothing is left. What arrives meanwhile is found by that or, if it comes still

@@ -9,7 +9,7 @@ libcdrd_a_SOURCES += \
 	src/meta/change.c src/meta/change.h \
 	src/store/changes.h \
 	src/store/clock_watch.h \
-	src/store/copying.h \
+	src/store/hot_backup.h \
 	src/store/aggregate.h \
 	src/meta/credentials.c src/meta/credentials.h \
 	src/store/engine.c src/store/engine.h \
@@ -30,18 +30,18 @@ libcdrd_a_SOURCES += \
 	src/store/aggregates/groups.c \
 	src/store/blocks/block.c src/store/blocks/block.h \
 	src/store/blocks/block_builder.c src/store/blocks/block_builder.h \
-	src/store/blocks/block_places.c \
+	src/store/blocks/block_positions.c \
 	src/store/blocks/block_reader.c src/store/blocks/block_reader.h \
-	src/store/blocks/block_skip.c src/store/blocks/block_skip.h \
-	src/store/blocks/directory.c src/store/blocks/directory.h \
+	src/store/blocks/skip_index.c src/store/blocks/skip_index.h \
+	src/store/blocks/block_index.c src/store/blocks/block_index.h \
 	src/store/blocks/inflate_segment.c src/store/blocks/inflate_segment.h \
 	src/store/blocks/lines.c src/store/blocks/lines.h \
-	src/store/blocks/place.h \
+	src/store/blocks/position.h \
 	src/store/blocks/read_back.c src/store/blocks/read_back.h \
 	src/store/changes/changes.c src/store/changes/changes_private.h \
 	src/store/changes/changes_collect.c \
 	src/store/changes/changes_fetch.c \
-	src/store/copying/copying.c \
+	src/store/copying/hot_backup.c \
 	src/store/copying/mirror.c src/store/copying/mirror.h \
 	src/store/days/clock_watch.c \
 	src/store/days/day.c src/store/days/day.h \
@@ -56,7 +56,7 @@ libcdrd_a_SOURCES += \
 	src/store/erasing/erased.c \
 	src/store/erasing/number_search.c \
 	src/store/erasing/purge.c \
-	src/store/ids/id_filter.c src/store/ids/id_filter.h \
+	src/store/ids/bloom_filter.c src/store/ids/bloom_filter.h \
 	src/store/ids/ids.c src/store/ids/ids.h \
 	src/store/putting/moves.c src/store/putting/moves.h \
 	src/store/putting/put.c src/store/putting/put_private.h \

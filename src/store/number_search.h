@@ -2,7 +2,7 @@
 /*
  * number_search.h: all records that hold a number, of one account or of all.
  *
- * Day by day, the hot rows and then the blocks whose skip parts do not rule the number out. A record counts as in erase.h:
+ * Day by day, the hot rows and then the blocks whose skip indexes do not rule the number out. A record counts as in erase.h:
  * a column of kind CATALOG_NUMBER holds it, a plus before it or not. What is put or sealed meanwhile may be missed, or
  * come twice.
  */

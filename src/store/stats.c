@@ -45,7 +45,7 @@ static int add_blocks(struct day *day, MDB_txn *txn, struct store_day_stats *sta
 			break;
 		stats->blocks++;
 		stats->sealed_rows += block.rows;
-		stats->dead_rows += block.dead;
+		stats->deleted_rows += block.deleted;
 		stats->block_bytes += block.value_bytes;
 		stats->csv_bytes += block.csv_bytes;
 	}
@@ -66,7 +66,7 @@ int store_day_stats(struct store *store, int32_t number, struct store_day_stats 
 	int rc = mdb_stat(txn, day->env.dbi[DAY_HOT], &hot);
 	int result = rc ? env_fail(&day->env, rc, "stat", err) : add_blocks(day, txn, stats, err);
 	result = env_read_end(&day->env, txn, result, err);
-	stats->hot_rows = rc ? 0 : hot.ms_entries; /* the few ghosts among them count too */
+	stats->hot_rows = rc ? 0 : hot.ms_entries; /* the few tombstones among them count too */
 	add_day_files(store, number, &stats->bytes);
 	return result;
 }
@@ -87,7 +87,7 @@ int store_stats(struct store *store, bool all, struct store_stats *stats, struct
 			add_day_files(store, store->day_numbers[i], &stats->bytes);
 			continue;
 		}
-		stats->records += day.hot_rows + day.sealed_rows - day.dead_rows;
+		stats->records += day.hot_rows + day.sealed_rows - day.deleted_rows;
 		stats->bytes += day.bytes;
 	}
 	stats->days_open = store->days_open;

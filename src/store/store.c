@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
-#include "store/copying.h"
+#include "store/hot_backup.h"
 #include "store/days/day_list.h"
 #include "lmdb/map_guard.h"
 #include "store/erased.h"
@@ -166,7 +166,7 @@ static void days_close_all(struct store *store)
 		days_remove(store, store->days_count - 1);
 	seal_free(store);
 	repack_forget(store);
-	copying_forget(store);
+	hot_backup_forget(store);
 	while (store->readers) {
 		struct block_reader *reader = store->readers;
 		store->readers = reader->next;

@@ -123,12 +123,12 @@ int store_commit(struct store *store, struct error *err);
  * replaced blocks, builds filters. *more: call again at once; otherwise in a second or so. *dirty: it has written to
  * open transactions, and the caller sees to a store_commit soon.
  */
-int store_upkeep(struct store *store, int64_t deadline_us, bool *more, bool *dirty, struct error *err);
+int store_maintain(struct store *store, int64_t deadline_us, bool *more, bool *dirty, struct error *err);
 
 /* Is there so much to seal that it should have more than its usual share of the time? */
 bool store_is_behind(const struct store *store);
 
-/* Seals everything that is hot, whatever its age or number, when upkeep is called from now on until nothing is left. */
+/* Seals everything that is hot, whatever its age or number, when maintenance is called from now on until nothing is left. */
 void store_seal_all(struct store *store);
 
 /* The sequence number of the last committed change: a scan's snapshot. */
@@ -159,7 +159,7 @@ struct store_day_stats {
 	uint64_t hot_rows;
 	uint64_t blocks;
 	uint64_t sealed_rows;
-	uint64_t dead_rows;   /* of the sealed ones: newer versions replaced them */
+	uint64_t deleted_rows;   /* of the sealed ones: newer versions replaced them */
 	uint64_t block_bytes; /* of blocks, without ids and trees */
 	uint64_t csv_bytes;   /* of the lines in them */
 	uint64_t bytes;       /* of files on disk */

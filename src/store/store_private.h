@@ -32,7 +32,7 @@ struct store {
 	size_t days_open;
 	uint64_t uses;
 
-	uint8_t boot_id[16];   /* this boot's, for id_filter */
+	uint8_t boot_id[16];   /* this boot's, for Bloom filters */
 	struct buf row;        /* of a put; keeps its memory from one record to the next */
 	struct buf merged;     /* likewise: the record that is to be written, where it is put together of two */
 	struct day *put_days[3]; /* of the last put and, where they were asked, the days beside it; or NULL */
@@ -44,7 +44,7 @@ struct store {
 	bool repack_demanded;  /* of the catalog */
 	int64_t repack_wait_us; /* monotonic: what was demanded failed and is not tried before */
 	bool erasing;          /* what is demanded waits until that is done */
-	struct copying *copying; /* a backup's, or NULL */
+	struct hot_backup *hot_backup; /* a backup's, or NULL */
 	size_t sweep_at;       /* the day that sealing looks at next */
 	struct store_seal_stats sealing;
 

@@ -25,7 +25,7 @@ struct verify {
 	int32_t day;          /* the one at hand, or the next to look for */
 	int32_t last_day;
 	enum stage stage;
-	uint8_t hot_key[PLACE_KEY_LEN];  /* of the hot row to look at next */
+	uint8_t hot_key[ROW_KEY_LEN];  /* of the hot row to look at next */
 	uint8_t run_key[NUMBER_KEY_LEN]; /* of the run at hand */
 	bool has_run;
 	bool run_is_damaged;  /* its ids cannot be compared with its rows */
@@ -96,9 +96,9 @@ void verify_counts(const struct verify *verify, struct verify_counts *counts)
 
 static bool filter_has(const struct day *day, uint64_t hash)
 {
-	struct id_filter_key key;
-	id_filter_key_make(&key, (uint32_t)(hash >> 32));
-	return id_filter_may_have(day->filter, &key);
+	struct bloom_filter_key key;
+	bloom_filter_key_make(&key, (uint32_t)(hash >> 32));
+	return bloom_filter_may_have(day->filter, &key);
 }
 
 static bool is_before(const struct verify *verify, const struct day *day)
@@ -134,9 +134,9 @@ static bool filter_has_ids(const struct verify *verify, const struct day *day, c
 static int check_hot_row(struct verify *verify, struct day *day, MDB_val key, MDB_val val, struct error *err)
 {
 	struct partition partition;
-	struct place place;
+	struct position position;
 	struct record record;
-	int found = day_row_read(day, key, val, &partition, &place, &record, err);
+	int found = day_row_read(day, key, val, &partition, &position, &record, err);
 	if (found <= 0)
 		return found;
 	verify->counts.rows++;
@@ -164,7 +164,7 @@ static int step_hot(struct verify *verify, struct day *day, MDB_txn *txn, struct
 		if (check_hot_row(verify, day, key, val, &fault) != 0)
 			report(verify, fault.message);
 	if (!rc)
-		memcpy(verify->hot_key, key.mv_data, key.mv_size < PLACE_KEY_LEN ? key.mv_size : PLACE_KEY_LEN);
+		memcpy(verify->hot_key, key.mv_data, key.mv_size < ROW_KEY_LEN ? key.mv_size : ROW_KEY_LEN);
 	mdb_cursor_close(cursor);
 	if (rc && rc != MDB_NOTFOUND)
 		return env_fail(&day->env, rc, "read hot rows", err);

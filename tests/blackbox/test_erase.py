@@ -176,7 +176,7 @@ def test_the_bytes_are_gone_from_every_file(quiet):
         quiet.post_cdrs([of_person(account, NOON - days * DAY + i * SECOND) for i in range(40)] +
                         [of_person(account, NOON - days * DAY, direction="inbound", **{"from": PERSON, "to": "1201"})])
     seal(quiet)
-    # newer versions hide a number under dead rows; then some stay hot
+    # newer versions hide a number under deleted rows; then some stay hot
     moved = [of_person(account, NOON - DAY + i * SECOND) for i in range(30)]
     quiet.post_cdrs(moved)
     seal(quiet)

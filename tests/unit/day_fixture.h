@@ -49,7 +49,7 @@ static inline void day_fixture_close(struct day_fixture *f)
 {
 	hot_free(&f->day.hot);
 	for (int i = 0; i < DIRECTORY_SLOTS; i++)
-		directory_free(&f->day.directories[i]);
+		block_index_free(&f->day.directories[i]);
 	env_close(&f->day.env);
 	nftw(f->dir, fixture_remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }

@@ -28,7 +28,7 @@ struct memory_record {
 	struct sample *now;
 	struct sample *committed;    /* NULL: not yet */
 	uint64_t seq, seq_committed; /* of the newest change */
-	struct place_in_memory *places;
+	struct place_in_memory *positions;
 	size_t places_count, places_committed;
 };
 
@@ -71,7 +71,7 @@ static void free_record(struct memory_record *record)
 	if (record->committed != record->now)
 		free(record->committed);
 	free(record->now);
-	free(record->places);
+	free(record->positions);
 	free(record);
 }
 
@@ -151,17 +151,17 @@ static struct memory_record *add_record(struct memory *memory)
 static void change(struct memory *memory, struct memory_record *record, const struct record *version, int64_t time_us)
 {
 	struct sample *now = must(sample_copy(version, time_us));
-	struct place_in_memory place = { time_us, ++memory->last_seq, record_partition(version) };
-	const struct place_in_memory *last = record->places_count ? &record->places[record->places_count - 1] : NULL;
+	struct place_in_memory position = { time_us, ++memory->last_seq, record_partition(version) };
+	const struct place_in_memory *last = record->places_count ? &record->positions[record->places_count - 1] : NULL;
 
-	if (!last || last->time_us != time_us || last->direction != place.direction) {
-		record->places = must(realloc(record->places, (record->places_count + 1) * sizeof(place)));
-		record->places[record->places_count++] = place;
+	if (!last || last->time_us != time_us || last->direction != position.direction) {
+		record->positions = must(realloc(record->positions, (record->places_count + 1) * sizeof(position)));
+		record->positions[record->places_count++] = position;
 	}
 	if (record->now != record->committed)
 		free(record->now);
 	record->now = now;
-	record->seq = place.seq;
+	record->seq = position.seq;
 	memory->uncommitted++;
 	note_day(memory, clock_day_of(time_us));
 }
@@ -309,11 +309,11 @@ struct list {
 };
 
 static void list_add(struct list *list, const struct memory_record *record, uint32_t account,
-                     const struct place_in_memory *place)
+                     const struct place_in_memory *position)
 {
 	list->items = must(realloc(list->items, (list->count + 1) * sizeof(*list->items)));
 	list->items[list->count++] =
-		(struct item){ record, { clock_day_of(place->time_us), account, place->time_us, place->seq } };
+		(struct item){ record, { clock_day_of(position->time_us), account, position->time_us, position->seq } };
 }
 
 static int compare_at(const struct scan_at *a, const struct scan_at *b)
@@ -373,13 +373,13 @@ static int account_of(const struct memory_record *record, const struct catalog_p
 static const struct place_in_memory *place_at(const struct memory *memory, const struct memory_record *record,
                                               uint64_t at_seq)
 {
-	const struct place_in_memory *place = NULL;
+	const struct place_in_memory *position = NULL;
 
-	for (size_t i = 0; i < record->places_committed && record->places[i].seq <= at_seq; i++)
-		place = &record->places[i];
-	for (size_t i = 0; place && i < memory->days_count; i++)
-		if (memory->days[i] == clock_day_of(place->time_us))
-			return place;
+	for (size_t i = 0; i < record->places_committed && record->positions[i].seq <= at_seq; i++)
+		position = &record->positions[i];
+	for (size_t i = 0; position && i < memory->days_count; i++)
+		if (memory->days[i] == clock_day_of(position->time_us))
+			return position;
 	return NULL;
 }
 
@@ -389,12 +389,12 @@ static struct list list_of_query(const struct memory *memory, const struct scan_
 
 	for (size_t i = 0; i < memory->count; i++) {
 		const struct memory_record *record = memory->records[i];
-		const struct place_in_memory *place = place_at(memory, record, query->snapshot);
+		const struct place_in_memory *position = place_at(memory, record, query->snapshot);
 		int account = account_of(record, query->product, query->accounts, query->accounts_count);
 
-		if (place && account >= 0 && place->direction == query->direction && place->time_us >= query->from_us &&
-		    place->time_us < query->to_us)
-			list_add(&list, record, (uint32_t)account, place);
+		if (position && account >= 0 && position->direction == query->direction && position->time_us >= query->from_us &&
+		    position->time_us < query->to_us)
+			list_add(&list, record, (uint32_t)account, position);
 	}
 	list_sort(&list, in_order);
 	return list;
@@ -414,13 +414,13 @@ static struct list list_of_find(const struct memory *memory, const struct scan_f
 
 	for (size_t i = 0; i < memory->count; i++) {
 		const struct memory_record *record = memory->records[i];
-		const struct place_in_memory *place = place_at(memory, record, UINT64_MAX);
+		const struct place_in_memory *position = place_at(memory, record, UINT64_MAX);
 		const char(*account)[SCAN_ACCOUNT_LEN] = (const char(*)[SCAN_ACCOUNT_LEN])(const void *)find->account;
 
-		if (place && account_of(record, find->product, account, 1) == 0 &&
-		    (!find->direction || place->direction == find->direction) &&
-		    clock_day_of(place->time_us) >= find->first_day && has_id(&record->committed->record, find->id))
-			list_add(&list, record, 0, place);
+		if (position && account_of(record, find->product, account, 1) == 0 &&
+		    (!find->direction || position->direction == find->direction) &&
+		    clock_day_of(position->time_us) >= find->first_day && has_id(&record->committed->record, find->id))
+			list_add(&list, record, 0, position);
 	}
 	list_sort(&list, newest_day_first);
 	return list;
@@ -611,7 +611,7 @@ static int run(struct changes *base, int64_t deadline_us, enum scan_end *end, st
 
 		if (record->seq_committed > query->since &&
 		    account_of(record, query->product, query->accounts, query->accounts_count) >= 0)
-			list_add(&list, record, 0, &record->places[0]);
+			list_add(&list, record, 0, &record->positions[0]);
 	}
 	list_sort(&list, by_seq);
 	changes->page.more = list.count > query->max;

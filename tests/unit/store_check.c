@@ -20,9 +20,9 @@ static const struct record *record_of(const struct model_record *record)
 /* Does a record of the list pass, and is the day still there that the snapshot has it in? */
 static bool is_wanted(const struct check *check, const struct model_record *record)
 {
-	const struct model_place *place = model_place_at(record, check->query.snapshot);
+	const struct model_place *position = model_place_at(record, check->query.snapshot);
 
-	return model_place_day(place) >= check->model->first_day && model_passes(record, &check->query);
+	return model_place_day(position) >= check->model->first_day && model_passes(record, &check->query);
 }
 
 /* Goes on to the next record of the list that passes; NULL at its end. */
@@ -55,28 +55,28 @@ static void assert_record(const char *about, const struct record *got, const str
 /* Where the record stands, and where a scan would resume after it. */
 static void assert_place(const struct check *check, const struct model_record *record, int64_t time_us, uint64_t seq)
 {
-	const struct model_place *place = model_place_at(record, check->query.snapshot);
+	const struct model_place *position = model_place_at(record, check->query.snapshot);
 
-	expect(time_us == place->time_us && seq == place->seq, "%s: given at %lld, %llu; the record is at %lld, %llu",
-	       check->about, (long long)time_us, (unsigned long long)seq, (long long)place->time_us,
-	       (unsigned long long)place->seq);
+	expect(time_us == position->time_us && seq == position->seq, "%s: given at %lld, %llu; the record is at %lld, %llu",
+	       check->about, (long long)time_us, (unsigned long long)seq, (long long)position->time_us,
+	       (unsigned long long)position->seq);
 }
 
 static void assert_after(const struct check *check, const struct model_record *record,
                          const struct scan_position *after)
 {
 	const struct scan_at read = check->engine->at(after), *behind = &read;
-	const struct model_place *place = model_place_at(record, check->query.snapshot);
+	const struct model_place *position = model_place_at(record, check->query.snapshot);
 	const char *account = record_of(record)->values[check->query.product->account_column].p;
 
-	int32_t day = model_place_day(place);
+	int32_t day = model_place_day(position);
 
-	expect(behind->day == day && behind->time_us == place->time_us && behind->seq == place->seq &&
+	expect(behind->day == day && behind->time_us == position->time_us && behind->seq == position->seq &&
 	                      memcmp(check->accounts[behind->account], account, SCAN_ACCOUNT_LEN) == 0,
 	              "%s: position day %d, account %u, time %lld, seq %llu; the record is at day %d, %.8s, %lld, %llu",
 	              check->about, behind->day, behind->account, (long long)behind->time_us,
-	              (unsigned long long)behind->seq, day, account, (long long)place->time_us,
-	              (unsigned long long)place->seq);
+	              (unsigned long long)behind->seq, day, account, (long long)position->time_us,
+	              (unsigned long long)position->seq);
 }
 
 static struct buf line_of(const struct model_record *record, const struct record_view *view)
@@ -239,19 +239,19 @@ void check_begin(struct check *check, const char *about, struct store *store, co
 static bool is_behind(const struct check *check, const struct model_record *record)
 {
 	const struct scan_at read = check->engine->at(&check->position), *at = &read;
-	const struct model_place *place = model_place_at(record, check->query.snapshot);
+	const struct model_place *position = model_place_at(record, check->query.snapshot);
 	const char *account = record_of(record)->values[check->query.product->account_column].p;
 	uint32_t number = 0;
 
 	while (memcmp(check->accounts[number], account, SCAN_ACCOUNT_LEN) != 0)
 		number++;
-	if (model_place_day(place) != at->day)
-		return model_place_day(place) > at->day;
+	if (model_place_day(position) != at->day)
+		return model_place_day(position) > at->day;
 	if (number != at->account)
 		return number > at->account;
-	if (place->time_us != at->time_us)
-		return place->time_us > at->time_us;
-	return place->seq > at->seq;
+	if (position->time_us != at->time_us)
+		return position->time_us > at->time_us;
+	return position->seq > at->seq;
 }
 
 /* Passes over what the scan has passed over because it was not wanted at that moment. */

@@ -33,9 +33,9 @@ int32_t model_day(const struct model_record *record)
 	return clock_day_of(record->now->time_us);
 }
 
-int32_t model_place_day(const struct model_place *place)
+int32_t model_place_day(const struct model_place *position)
 {
-	return clock_day_of(place->time_us);
+	return clock_day_of(position->time_us);
 }
 
 static bool is_same(const struct model_record *record, const struct sample *sample)
@@ -161,25 +161,25 @@ static struct model_record *add(struct model *model, uint64_t key)
 	return record;
 }
 
-static void add_place(struct model_record *record, const struct model_place *place)
+static void add_place(struct model_record *record, const struct model_place *position)
 {
-	record->places = must(realloc(record->places, (record->places_count + 1) * sizeof(*place)));
-	record->places[record->places_count++] = *place;
+	record->positions = must(realloc(record->positions, (record->places_count + 1) * sizeof(*position)));
+	record->positions[record->places_count++] = *position;
 }
 
 void model_put(struct model *model, struct sample *sample, const struct store_versions *versions, uint64_t seq)
 {
 	struct model_record *record = find(model, sample, versions);
-	struct model_place place = { sample->time_us, seq, (uint8_t)record_partition(&sample->record) };
+	struct model_place position = { sample->time_us, seq, (uint8_t)record_partition(&sample->record) };
 	const struct model_place *last = NULL;
 
 	if (!record)
 		record = add(model, key_of(sample));
 	else
-		last = &record->places[record->places_count - 1];
-	if (!last || last->time_us != place.time_us || last->direction != place.direction)
-		add_place(record, &place);
-	if (record->now && model_day(record) != model_place_day(&place)) {
+		last = &record->positions[record->places_count - 1];
+	if (!last || last->time_us != position.time_us || last->direction != position.direction)
+		add_place(record, &position);
+	if (record->now && model_day(record) != model_place_day(&position)) {
 		free(record->moved);
 		record->moved = sample_copy(&sample->record, sample->time_us);
 		record->places_moved = record->places_count;
@@ -189,14 +189,14 @@ void model_put(struct model *model, struct sample *sample, const struct store_ve
 	record->now = sample;
 }
 
-static void settle(struct model_record *record, struct sample *sample, size_t places)
+static void settle(struct model_record *record, struct sample *sample, size_t positions)
 {
 	if (record->now != record->committed && record->now != sample)
 		free(record->now);
 	if (record->committed != sample)
 		free(record->committed);
 	record->now = record->committed = sample;
-	record->places_count = record->places_committed = places;
+	record->places_count = record->places_committed = positions;
 	if (record->moved != sample)
 		free(record->moved);
 	record->moved = NULL;
@@ -217,7 +217,7 @@ static void record_free(struct model_record *record)
 		free(record->now);
 	free(record->committed);
 	free(record->moved);
-	free(record->places);
+	free(record->positions);
 	free(record);
 }
 
@@ -305,11 +305,11 @@ size_t model_day_count(const struct model *model, int32_t day)
 
 const struct model_place *model_place_at(const struct model_record *record, uint64_t snapshot)
 {
-	const struct model_place *place = NULL;
+	const struct model_place *position = NULL;
 
-	for (size_t i = 0; i < record->places_committed && record->places[i].seq <= snapshot; i++)
-		place = &record->places[i];
-	return place;
+	for (size_t i = 0; i < record->places_committed && record->positions[i].seq <= snapshot; i++)
+		position = &record->positions[i];
+	return position;
 }
 
 /* --- answers --- */
@@ -319,7 +319,7 @@ struct item {
 	const struct model_record *record;
 	int32_t day;
 	uint32_t account;
-	struct model_place place;
+	struct model_place position;
 };
 
 static int compare_items(const void *a, const void *b)
@@ -330,9 +330,9 @@ static int compare_items(const void *a, const void *b)
 		return left->day < right->day ? -1 : 1;
 	if (left->account != right->account)
 		return left->account < right->account ? -1 : 1;
-	if (left->place.time_us != right->place.time_us)
-		return left->place.time_us < right->place.time_us ? -1 : 1;
-	return (left->place.seq > right->place.seq) - (left->place.seq < right->place.seq);
+	if (left->position.time_us != right->position.time_us)
+		return left->position.time_us < right->position.time_us ? -1 : 1;
+	return (left->position.seq > right->position.seq) - (left->position.seq < right->position.seq);
 }
 
 /* Sorts the items and keeps their records, in the same memory. */
@@ -365,16 +365,16 @@ const struct model_record **model_list(const struct model *model, const struct s
 	*count = 0;
 	for (size_t i = 0; i < model->count; i++) {
 		const struct model_record *record = model->records[i];
-		const struct model_place *place = model_place_at(record, query->snapshot);
+		const struct model_place *position = model_place_at(record, query->snapshot);
 		struct item item = { .record = record };
 
-		if (!record->committed || record->gone || !place || record->committed->record.product != query->product ||
-		    model_place_day(place) < model->first_day)
+		if (!record->committed || record->gone || !position || record->committed->record.product != query->product ||
+		    model_place_day(position) < model->first_day)
 			continue;
-		item.place = *place;
-		item.day = model_place_day(place);
-		if (place->direction == query->direction && place->time_us >= query->from_us &&
-		    place->time_us < query->to_us && account_index(query, account_of(record->committed), &item.account))
+		item.position = *position;
+		item.day = model_place_day(position);
+		if (position->direction == query->direction && position->time_us >= query->from_us &&
+		    position->time_us < query->to_us && account_index(query, account_of(record->committed), &item.account))
 			items[(*count)++] = item;
 	}
 	return records_of(items, *count);
@@ -421,9 +421,9 @@ const struct model_record **model_find(const struct model *model, const struct c
 		    memcmp(account_of(record->committed).p, account, SCAN_ACCOUNT_LEN) != 0 ||
 		    !has_id(record->committed, id))
 			continue;
-		item.place = record->places[record->places_committed - 1];
-		item.day = -model_place_day(&item.place);
-		if (direction == CATALOG_NO_DIRECTION || item.place.direction == direction)
+		item.position = record->positions[record->places_committed - 1];
+		item.day = -model_place_day(&item.position);
+		if (direction == CATALOG_NO_DIRECTION || item.position.direction == direction)
 			items[(*count)++] = item;
 	}
 	return records_of(items, *count);

@@ -23,7 +23,7 @@ struct model_record {
 	struct sample *now;
 	struct sample *committed; /* NULL: not yet there */
 	struct sample *moved;     /* as it last changed its day, in what is not committed; or NULL */
-	struct model_place *places;
+	struct model_place *positions;
 	size_t places_count;
 	size_t places_moved; /* as of `moved` */
 	size_t places_committed;
@@ -57,7 +57,7 @@ void model_remove_days_before(struct model *model, int32_t day);
 
 /* The day of a record as it is now, and of a place. */
 int32_t model_day(const struct model_record *record);
-int32_t model_place_day(const struct model_place *place);
+int32_t model_place_day(const struct model_place *position);
 
 /* Committed records of a day that are there. */
 size_t model_day_count(const struct model *model, int32_t day);

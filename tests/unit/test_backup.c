@@ -13,7 +13,7 @@
 #include "backup/folder.h"
 #include "backup/sums.h"
 #include "pick.h"
-#include "store/copying.h"
+#include "store/hot_backup.h"
 #include "store/erase.h"
 #include "store/copying/mirror.h"
 #include "store/verify.h"
@@ -310,7 +310,7 @@ static void seal_all(void)
 
 	store_seal_all(f.store);
 	while (more) {
-		ck_assert_msg(store_upkeep(f.store, clock_monotonic_us() + 5000, &more, &dirty, &err) == 0, "%s", err.message);
+		ck_assert_msg(store_maintain(f.store, clock_monotonic_us() + 5000, &more, &dirty, &err) == 0, "%s", err.message);
 		ck_assert_msg(!dirty || store_commit(f.store, &err) == 0, "%s", err.message);
 	}
 }
@@ -439,7 +439,7 @@ static void put_more(void)
 			ck_assert_int_eq(store_commit(f.store, &err), 0);
 		arrived++;
 	}
-	ck_assert_msg(store_upkeep(f.store, clock_monotonic_us() + 300, &more, &dirty, &err) == 0, "%s", err.message);
+	ck_assert_msg(store_maintain(f.store, clock_monotonic_us() + 300, &more, &dirty, &err) == 0, "%s", err.message);
 }
 
 START_TEST(what_arrives_between_slices_is_kept_and_erased)
@@ -540,18 +540,18 @@ START_TEST(a_copy_of_a_day_can_be_opened_and_checked)
 	put_all(5000, 10);
 	seal_all();
 	snprintf(path, sizeof(path), "%s/copy", f.dir);
-	ck_assert_int_eq(copying_begin(f.store, &other, path, &err), -1);
+	ck_assert_int_eq(hot_backup_begin(f.store, &other, path, &err), -1);
 	ck_assert_int_eq(err.code, ERROR_NOT_FOUND);
-	ck_assert_msg(copying_begin(f.store, &day, path, &err) == 0, "%s", err.message);
-	ck_assert_int_eq(copying_begin(f.store, &day, path, &err), -1);
+	ck_assert_msg(hot_backup_begin(f.store, &day, path, &err) == 0, "%s", err.message);
+	ck_assert_int_eq(hot_backup_begin(f.store, &day, path, &err), -1);
 	ck_assert_int_eq(err.code, ERROR_CONFLICT);
 	while (!done)
-		ck_assert_msg(copying_step(f.store, 0, &done, &err) == 0, "%s", err.message);
-	ck_assert_msg(copying_check(path, false, &entries, &err) == 0, "%s", err.message);
+		ck_assert_msg(hot_backup_step(f.store, 0, &done, &err) == 0, "%s", err.message);
+	ck_assert_msg(hot_backup_check(path, false, &entries, &err) == 0, "%s", err.message);
 	ck_assert_uint_gt(entries, 2);
 	snprintf(file, sizeof(file), "%s/data.mdb", path);
 	ck_assert_int_eq(truncate(file, 20000), 0);
-	ck_assert_int_eq(copying_check(path, false, &entries, &err), -1);
+	ck_assert_int_eq(hot_backup_check(path, false, &entries, &err), -1);
 	ck_assert_int_eq(err.code, ERROR_CORRUPT);
 	fixture_close(&f);
 }
@@ -566,9 +566,9 @@ START_TEST(a_day_that_is_removed_ends_its_copy)
 	fixture_open(&f, FIXTURE_MAP_BYTES);
 	put_all(100, 10);
 	snprintf(path, sizeof(path), "%s/copy", f.dir);
-	ck_assert_int_eq(copying_begin(f.store, &day, path, &err), 0);
+	ck_assert_int_eq(hot_backup_begin(f.store, &day, path, &err), 0);
 	ck_assert_int_eq(store_remove_days_before(f.store, 20501, 10), 1);
-	ck_assert_int_eq(copying_step(f.store, 0, &done, &err), -1);
+	ck_assert_int_eq(hot_backup_step(f.store, 0, &done, &err), -1);
 	ck_assert_int_eq(err.code, ERROR_NOT_FOUND);
 	fixture_close(&f);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * test_block.c: records come back out of a block as they went in, by row, by place and in any order; the places fit
- * into few bits; the skip part never hides a row; no damaged byte goes unnoticed.
+ * into few bits; the skip index never hides a row; no damaged byte goes unnoticed.
  */
 #include <check.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "pick.h"
 #include "store/blocks/block_builder.h"
 #include "store/blocks/block_reader.h"
-#include "store/blocks/block_skip.h"
+#include "store/blocks/skip_index.h"
 #include "store_sample.h"
 
 Suite *suite_block(void);
@@ -32,7 +32,7 @@ static struct partition partition;
 
 /* What went in. */
 static struct sample *samples[ROWS_MAX];
-static struct place places[ROWS_MAX];
+static struct position positions[ROWS_MAX];
 static uint64_t changes[ROWS_MAX];
 static uint32_t rows;
 static struct buf value;
@@ -72,29 +72,29 @@ static void choose(const char *name, enum catalog_direction direction, uint64_t 
 	block_builder_begin(builder, product, (uint8_t)direction);
 }
 
-static void add(struct sample *sample, const struct place *place, bool *full)
+static void add(struct sample *sample, const struct position *position, bool *full)
 {
-	uint64_t change = pick_percent(pick, 10) ? place->seq + pick_below(pick, 1000) : place->seq;
+	uint64_t change = pick_percent(pick, 10) ? position->seq + pick_below(pick, 1000) : position->seq;
 
-	expect(block_builder_add(builder, &sample->record, place, change, full, &err) == 0, "%s", err.message);
+	expect(block_builder_add(builder, &sample->record, position, change, full, &err) == 0, "%s", err.message);
 	samples[rows] = sample;
 	changes[rows] = change;
-	places[rows++] = *place;
+	positions[rows++] = *position;
 }
 
 /* Makes a block of up to `count` rows and stores it as number 3. */
 static void make_block(uint32_t count, bool seconds)
 {
-	struct place place = { DAY_US, 1000, partition.direction };
+	struct position position = { DAY_US, 1000, partition.direction };
 	bool full = false;
 
 	while (rows < count && !full) {
 		if (pick_percent(pick, 80))
-			place.time_us += seconds ? pick_below(pick, 5) * CLOCK_US_PER_SECOND : pick_below(pick, 100000);
-		place.seq = pick_percent(pick, 90) ? place.seq + 1 : place.seq + pick_below(pick, 5000) + 1;
+			position.time_us += seconds ? pick_below(pick, 5) * CLOCK_US_PER_SECOND : pick_below(pick, 100000);
+		position.seq = pick_percent(pick, 90) ? position.seq + 1 : position.seq + pick_below(pick, 5000) + 1;
 		add(sample_new(&sampler, product, "acct0001", rows, (enum catalog_direction)partition.direction,
-		               place.time_us),
-		    &place, &full);
+		               position.time_us),
+		    &position, &full);
 	}
 	ck_assert_uint_eq(block_builder_rows(builder), rows);
 	expect(block_builder_finish(builder, &value, &entry, &err) == 0, "%s", err.message);
@@ -130,8 +130,8 @@ static void assert_row(uint32_t row, uint64_t columns)
 	struct buf line = { 0 };
 
 	assert_values(row, columns);
-	expect(place_equal(block_reader_place(&reader, row), &places[row]), "place of row %u", row);
-	expect(block_reader_changed(&reader, row, places[row].seq) == changes[row], "change of row %u", row);
+	expect(position_equal(block_reader_position(&reader, row), &positions[row]), "place of row %u", row);
+	expect(block_reader_changed(&reader, row, positions[row].seq) == changes[row], "change of row %u", row);
 	record_write_csv(&line, &samples[row]->record, &view);
 	expect(str_equal(block_reader_line(&reader, row), buf_str(&line)), "line of row %u", row);
 	buf_free(&line);
@@ -239,11 +239,11 @@ START_TEST(columns_are_woven_in_at_both_ends_and_side_by_side)
 }
 END_TEST
 
-static uint32_t first_not_before(const struct place *place)
+static uint32_t first_not_before(const struct position *position)
 {
 	uint32_t row = 0;
 
-	while (row < rows && place_compare(&places[row], place) < 0)
+	while (row < rows && position_compare(&positions[row], position) < 0)
 		row++;
 	return row;
 }
@@ -255,13 +255,13 @@ START_TEST(rows_are_found_by_place)
 	MDB_txn *txn = begin_reading();
 
 	for (int n = 0; n < 300; n++) {
-		struct place place = places[pick_below(pick, rows)];
+		struct position position = positions[pick_below(pick, rows)];
 		uint32_t row;
 
-		place.seq += pick_below(pick, 3) - 1;
-		place.time_us += (int64_t)pick_below(pick, 3) - 1;
-		ck_assert_int_eq(block_reader_seek(&reader, &place, &row, &err), 0);
-		ck_assert_uint_eq(row, first_not_before(&place));
+		position.seq += pick_below(pick, 3) - 1;
+		position.time_us += (int64_t)pick_below(pick, 3) - 1;
+		ck_assert_int_eq(block_reader_seek(&reader, &position, &row, &err), 0);
+		ck_assert_uint_eq(row, first_not_before(&position));
 		if (row < rows)
 			assert_row(row, SCAN_COLUMNS_ALL);
 	}
@@ -276,16 +276,16 @@ START_TEST(entry_says_what_is_in_the_block)
 	choose("SMS", CATALOG_OUTBOUND, 5, true);
 	make_block(1000, false);
 	for (uint32_t i = 0; i < rows; i++) {
-		seq_max = places[i].seq > seq_max ? places[i].seq : seq_max;
+		seq_max = positions[i].seq > seq_max ? positions[i].seq : seq_max;
 		changed_min = changes[i] < changed_min ? changes[i] : changed_min;
 		changed_max = changes[i] > changed_max ? changes[i] : changed_max;
 	}
 	ck_assert_uint_eq(entry.rows, rows);
-	ck_assert_uint_eq(entry.dead, 0);
-	ck_assert_int_eq(entry.first_us, places[0].time_us);
-	ck_assert_uint_eq(entry.first_seq, places[0].seq);
-	ck_assert_int_eq(entry.last_us, places[rows - 1].time_us);
-	ck_assert_uint_eq(entry.last_seq, places[rows - 1].seq);
+	ck_assert_uint_eq(entry.deleted, 0);
+	ck_assert_int_eq(entry.first_us, positions[0].time_us);
+	ck_assert_uint_eq(entry.first_seq, positions[0].seq);
+	ck_assert_int_eq(entry.last_us, positions[rows - 1].time_us);
+	ck_assert_uint_eq(entry.last_seq, positions[rows - 1].seq);
 	ck_assert_uint_eq(entry.seq_max, seq_max);
 	ck_assert_uint_eq(entry.changed_min, changed_min);
 	ck_assert_uint_eq(entry.changed_max, changed_max);
@@ -304,7 +304,7 @@ START_TEST(a_lone_row_comes_back_where_lines_differ_in_length)
 	for (size_t i = 0; i < sizeof(text); i++)
 		text[i] = (char)('a' + pick_below(pick, 26));
 	for (uint32_t i = 0; i < 100; i++) {
-		struct place place = { DAY_US + i, i + 1, CATALOG_OUTBOUND };
+		struct position position = { DAY_US + i, i + 1, CATALOG_OUTBOUND };
 		struct sample *sample = sample_new(&sampler, product, "acct0001", rows, CATALOG_OUTBOUND, DAY_US + i);
 
 		/* segments with doubled quotes are inflated whole */
@@ -313,7 +313,7 @@ START_TEST(a_lone_row_comes_back_where_lines_differ_in_length)
 			    memchr(sample->record.values[k].p, '"', sample->record.values[k].len))
 				sample->record.values[k] = (struct str){ text, k };
 		sample->record.values[catalog_column_find(product, STR_LITERAL("client_ref"))] = lengths[(i < 20) ^ _i];
-		add(sample, &place, &full);
+		add(sample, &position, &full);
 	}
 	expect(block_builder_finish(builder, &value, &entry, &err) == 0, "%s", err.message);
 	day_fixture_put(&f, DAY_BLOCK_DATA, &partition, 3, buf_str(&value));
@@ -353,12 +353,12 @@ START_TEST(huge_values_come_back_and_fill_blocks)
 
 	choose("SMS", CATALOG_OUTBOUND, 9, false);
 	for (uint32_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
-		struct place place = { DAY_US + i, i + 1, CATALOG_OUTBOUND };
+		struct position position = { DAY_US + i, i + 1, CATALOG_OUTBOUND };
 		struct sample *sample = huge_sample(column, lens[i]);
 		uint32_t before = rows;
 		bool full = false;
 
-		add(sample, &place, &full);
+		add(sample, &position, &full);
 		expect(full == (lens[i] >= BLOCK_CSV_BYTES), "%zu bytes: full %d", lens[i], full);
 		if (!full && i < 4)
 			continue;
@@ -378,12 +378,12 @@ END_TEST
 
 START_TEST(blocks_end_before_their_extra_part_grows_without_limit)
 {
-	struct place place = { DAY_US, 1, CATALOG_OUTBOUND };
+	struct position position = { DAY_US, 1, CATALOG_OUTBOUND };
 	bool full = false;
 
 	choose("SMS", CATALOG_OUTBOUND, 9, false);
-	for (int i = 0; i < 200 && !full; i++, place.seq++)
-		add(huge_sample("message_body", 64 << 10), &place, &full);
+	for (int i = 0; i < 200 && !full; i++, position.seq++)
+		add(huge_sample("message_body", 64 << 10), &position, &full);
 	ck_assert(full);
 	ck_assert_uint_le(block_builder_rows(builder), 65);
 }
@@ -391,11 +391,11 @@ END_TEST
 
 /* --- places --- */
 
-static void assert_places(const struct place *list, uint32_t count, bool seconds)
+static void assert_places(const struct position *list, uint32_t count, bool seconds)
 {
 	struct block_segment segment = { .rows = count };
 	struct block_view view = { .head = { .seconds = seconds } };
-	struct place got[SEGMENT_ROWS], one[SEGMENT_ROWS];
+	struct position got[SEGMENT_ROWS], one[SEGMENT_ROWS];
 	struct buf bits = { 0 };
 
 	block_places_write(&bits, &segment, list, seconds);
@@ -403,17 +403,17 @@ static void assert_places(const struct place *list, uint32_t count, bool seconds
 	ck_assert_ptr_nonnull(copy);
 	if (bits.len > 0)
 		memcpy(copy, bits.data, bits.len);
-	view.places = (struct str){ copy, bits.len };
+	view.positions = (struct str){ copy, bits.len };
 	ck_assert(block_places_read(&view, &segment, 1, got));
 	for (uint32_t i = 0; i < count; i++) {
 		expect(got[i].time_us == list[i].time_us && got[i].seq == list[i].seq && got[i].direction == 1,
 		              "place %u of %u: %lld %llu, wanted %lld %llu", i, count, (long long)got[i].time_us,
 		              (unsigned long long)got[i].seq, (long long)list[i].time_us, (unsigned long long)list[i].seq);
-		expect(block_places_read_one(&view, &segment, 1, i, one) && place_equal(&one[i], &got[i]),
+		expect(block_places_read_one(&view, &segment, 1, i, one) && position_equal(&one[i], &got[i]),
 		       "place %u by itself", i);
 	}
 	if (bits.len > 0) {
-		view.places.len--;
+		view.positions.len--;
 		expect(!block_places_read(&view, &segment, 1, got), "cut short, but read");
 	}
 	free(copy);
@@ -424,18 +424,18 @@ START_TEST(places_keep_times_and_seqs)
 {
 	static const uint64_t time_steps[] = { 0, 1, 3, 1000000, 86399 }, seq_steps[] = { 1, 2, 70, 1 << 24, 1ULL << 40 };
 	struct pick own = { 11 };
-	struct place list[SEGMENT_ROWS];
+	struct position list[SEGMENT_ROWS];
 
 	for (int round = 0; round < 2000; round++) {
 		uint32_t count = pick_between(&own, 1, SEGMENT_ROWS);
 		bool seconds = pick_percent(&own, 50), shuffled = pick_percent(&own, 50);
 		uint64_t step = time_steps[pick_below(&own, 5)], seq_step = seq_steps[pick_below(&own, 5)];
-		struct place place = { DAY_US, UINT64_C(1) << pick_below(&own, 60), 1 };
+		struct position position = { DAY_US, UINT64_C(1) << pick_below(&own, 60), 1 };
 
 		for (uint32_t i = 0; i < count; i++) {
-			place.time_us += (int64_t)(pick_u64(&own) % (step + 1)) * (seconds ? CLOCK_US_PER_SECOND : 1);
-			place.seq = shuffled ? pick_u64(&own) % (seq_step * 1000) + 1 : place.seq + seq_step;
-			list[i] = place;
+			position.time_us += (int64_t)(pick_u64(&own) % (step + 1)) * (seconds ? CLOCK_US_PER_SECOND : 1);
+			position.seq = shuffled ? pick_u64(&own) % (seq_step * 1000) + 1 : position.seq + seq_step;
+			list[i] = position;
 		}
 		assert_places(list, count, seconds);
 	}
@@ -444,12 +444,12 @@ END_TEST
 
 START_TEST(places_in_order_of_arrival_take_no_bits)
 {
-	struct place list[SEGMENT_ROWS];
+	struct position list[SEGMENT_ROWS];
 	struct block_segment segment = { .rows = SEGMENT_ROWS };
 	struct buf bits = { 0 };
 
 	for (uint32_t i = 0; i < SEGMENT_ROWS; i++)
-		list[i] = (struct place){ DAY_US + i / 16 * CLOCK_US_PER_SECOND, 500 + i, 1 };
+		list[i] = (struct position){ DAY_US + i / 16 * CLOCK_US_PER_SECOND, 500 + i, 1 };
 	block_places_write(&bits, &segment, list, true);
 	ck_assert_uint_eq(segment.seq_bits, 0);
 	ck_assert_uint_eq(segment.time_bits, 1);
@@ -458,19 +458,19 @@ START_TEST(places_in_order_of_arrival_take_no_bits)
 }
 END_TEST
 
-/* --- the skip part --- */
+/* --- the skip index --- */
 
-static struct block_skip_builder skip;
+static struct skip_index_builder skip;
 
 static struct str make_skip(uint32_t count)
 {
-	block_skip_begin(&skip, product);
+	skip_index_begin(&skip, product);
 	for (uint32_t i = 0; i < count; i++) {
 		samples[rows] = sample_new(&sampler, product, "acct0001", i, CATALOG_OUTBOUND, DAY_US);
-		block_skip_add(&skip, &samples[rows++]->record);
+		skip_index_add(&skip, &samples[rows++]->record);
 	}
 	buf_clear(&value);
-	block_skip_write(&skip, &value);
+	skip_index_write(&skip, &value);
 	return buf_str(&value);
 }
 
@@ -517,32 +517,32 @@ START_TEST(skip_part_hides_no_row)
 			}
 			if (filter.match == SCAN_NUMBER)
 				filter.value = without_plus(filter.value);
-			expect(block_skip_may_pass(part, &filter, 1), "seed %d: %s hides %.*s", (int)seed,
+			expect(skip_index_may_pass(part, &filter, 1), "seed %d: %s hides %.*s", (int)seed,
 			              product->columns[column].name.p, STR_ARGS(filter.value));
-			bool all = block_skip_all_pass(part, &filter, 1);
+			bool all = skip_index_all_pass(part, &filter, 1);
 			for (uint32_t i = 0; i < rows && all; i++)
 				expect(passes(samples[i], &filter), "seed %d: not all pass", (int)seed);
 		}
 		drop_rows();
 	}
-	block_skip_free(&skip);
+	skip_index_free(&skip);
 }
 END_TEST
 
-/* A skip part of records with these numbers. */
+/* A skip index of records with these numbers. */
 static struct str make_skip_of(uint8_t column, const char *format, int count)
 {
 	struct record record;
 	char text[32];
 
-	block_skip_begin(&skip, product);
+	skip_index_begin(&skip, product);
 	for (int i = 0; i < count; i++) {
 		record_clear(&record, product);
 		record.values[column] = (struct str){ text, (size_t)snprintf(text, sizeof(text), format, 447700900000 + i) };
-		block_skip_add(&skip, &record);
+		skip_index_add(&skip, &record);
 	}
 	buf_clear(&value);
-	block_skip_write(&skip, &value);
+	skip_index_write(&skip, &value);
 	return buf_str(&value);
 }
 
@@ -555,14 +555,14 @@ START_TEST(skip_part_finds_numbers_with_and_without_plus)
 
 	choose("SMS", CATALOG_OUTBOUND, 1, false);
 	filter.column = catalog_column_find(product, STR_LITERAL("to"));
-	ck_assert(block_skip_may_pass(make_skip_of(filter.column, "+%ld", number_counts[_i]), &filter, 1));
-	ck_assert(block_skip_may_pass(make_skip_of(filter.column, "%ld", number_counts[_i]), &filter, 1));
+	ck_assert(skip_index_may_pass(make_skip_of(filter.column, "+%ld", number_counts[_i]), &filter, 1));
+	ck_assert(skip_index_may_pass(make_skip_of(filter.column, "%ld", number_counts[_i]), &filter, 1));
 	filter.value = STR_LITERAL("447700911111");
-	ck_assert(!block_skip_may_pass(make_skip_of(filter.column, "+%ld", number_counts[_i]), &filter, 1));
+	ck_assert(!skip_index_may_pass(make_skip_of(filter.column, "+%ld", number_counts[_i]), &filter, 1));
 	filter.match = SCAN_EXACTLY;
 	filter.value = STR_LITERAL("447700900002");
-	ck_assert(!block_skip_may_pass(make_skip_of(filter.column, "+%ld", number_counts[_i]), &filter, 1));
-	block_skip_free(&skip);
+	ck_assert(!skip_index_may_pass(make_skip_of(filter.column, "+%ld", number_counts[_i]), &filter, 1));
+	skip_index_free(&skip);
 }
 END_TEST
 
@@ -579,10 +579,10 @@ START_TEST(skip_part_passes_few_by_mistake)
 			struct scan_filter filter = { product->filters[i].column, SCAN_EXACTLY, { text, 0 } };
 
 			filter.value.len = (size_t)snprintf(text, sizeof(text), "absent%d", n);
-			passed += block_skip_may_pass(part, &filter, 1);
+			passed += skip_index_may_pass(part, &filter, 1);
 		}
 	expect(passed * 100 < asked, "%d of %d passed", passed, asked);
-	block_skip_free(&skip);
+	skip_index_free(&skip);
 }
 END_TEST
 
@@ -595,17 +595,17 @@ START_TEST(skip_part_of_one_value_lets_the_block_go_whole)
 	filter.column = catalog_column_find(product, STR_LITERAL("status"));
 	record_clear(&record, product);
 	record.values[filter.column] = filter.value;
-	block_skip_begin(&skip, product);
+	skip_index_begin(&skip, product);
 	for (int i = 0; i < 10; i++)
-		block_skip_add(&skip, &record);
-	block_skip_write(&skip, &value);
-	ck_assert(block_skip_all_pass(buf_str(&value), &filter, 1));
+		skip_index_add(&skip, &record);
+	skip_index_write(&skip, &value);
+	ck_assert(skip_index_all_pass(buf_str(&value), &filter, 1));
 	filter.value = STR_LITERAL("DELIVERED");
-	ck_assert(!block_skip_all_pass(buf_str(&value), &filter, 1));
-	ck_assert(!block_skip_may_pass(buf_str(&value), &filter, 1));
+	ck_assert(!skip_index_all_pass(buf_str(&value), &filter, 1));
+	ck_assert(!skip_index_may_pass(buf_str(&value), &filter, 1));
 	filter.match = SCAN_NOCASE;
-	ck_assert(block_skip_all_pass(buf_str(&value), &filter, 1));
-	block_skip_free(&skip);
+	ck_assert(skip_index_all_pass(buf_str(&value), &filter, 1));
+	skip_index_free(&skip);
 }
 END_TEST
 
@@ -616,19 +616,19 @@ START_TEST(skip_part_of_values_that_all_pass_lets_the_block_go_whole)
 
 	choose("SMS", CATALOG_OUTBOUND, 1, false);
 	filter.column = catalog_column_find(product, STR_LITERAL("to"));
-	block_skip_begin(&skip, product);
+	skip_index_begin(&skip, product);
 	for (int i = 0; i < 10; i++) {
 		record_clear(&record, product);
 		record.values[filter.column] = i % 2 ? STR_LITERAL("447700900000") : STR_LITERAL("+447700900000");
-		block_skip_add(&skip, &record);
+		skip_index_add(&skip, &record);
 	}
 	buf_clear(&value);
-	block_skip_write(&skip, &value);
-	ck_assert(block_skip_all_pass(buf_str(&value), &filter, 1));
+	skip_index_write(&skip, &value);
+	ck_assert(skip_index_all_pass(buf_str(&value), &filter, 1));
 	filter.match = SCAN_EXACTLY;
-	ck_assert(block_skip_may_pass(buf_str(&value), &filter, 1));
-	ck_assert(!block_skip_all_pass(buf_str(&value), &filter, 1));
-	block_skip_free(&skip);
+	ck_assert(skip_index_may_pass(buf_str(&value), &filter, 1));
+	ck_assert(!skip_index_all_pass(buf_str(&value), &filter, 1));
+	skip_index_free(&skip);
 }
 END_TEST
 

@@ -25,10 +25,10 @@ static const struct catalog_product *product_of(const char *name)
 
 static const struct catalog_column *column_of(const struct catalog_product *product, const char *name)
 {
-	uint8_t place = catalog_column_find(product, str_from(name));
+	uint8_t position = catalog_column_find(product, str_from(name));
 
-	ck_assert_msg(place != CATALOG_NONE, "%.*s has no column %s", STR_ARGS(product->name), name);
-	return &product->columns[place];
+	ck_assert_msg(position != CATALOG_NONE, "%.*s has no column %s", STR_ARGS(product->name), name);
+	return &product->columns[position];
 }
 
 static const struct catalog_filter *filter_of(const char *product, const char *name)
@@ -331,12 +331,12 @@ START_TEST(parallel_samples_have_one_length)
 	size_t length = 0;
 
 	for (int i = 0; i < COUNT(parallel); i++) {
-		uint8_t place = catalog_column_find(product, str_from(parallel[i]));
+		uint8_t position = catalog_column_find(product, str_from(parallel[i]));
 		size_t count = 0;
 
-		if (place == CATALOG_NONE)
+		if (position == CATALOG_NONE)
 			continue;
-		for (const char *const *sample = product->columns[place].samples; *sample; sample++)
+		for (const char *const *sample = product->columns[position].samples; *sample; sample++)
 			count++;
 		if (length == 0)
 			length = count;

@@ -198,7 +198,7 @@ static void do_commit(struct run *run)
 		run->records[i].committed = run->records[i].now;
 }
 
-static void do_upkeep(struct run *run)
+static void do_maintenance(struct run *run)
 {
 	bool more, dirty;
 	struct error err = { 0 };
@@ -208,7 +208,7 @@ static void do_upkeep(struct run *run)
 	for (uint32_t left = 1 + pick_below(&run->pick, run->stormy ? 60 : 20); left > 0; left--) {
 		int64_t deadline_us = clock_monotonic_us() + (pick_percent(&run->pick, 50) ? 0 : 10000);
 
-		ck_assert_msg(store_upkeep(run->f.store, deadline_us, &more, &dirty, &err) == 0, "%s: %s", run->about,
+		ck_assert_msg(store_maintain(run->f.store, deadline_us, &more, &dirty, &err) == 0, "%s: %s", run->about,
 		              err.message);
 		if (dirty && pick_percent(&run->pick, 70))
 			do_commit(run);
@@ -344,7 +344,7 @@ static void do_read(struct run *run)
 	if (read_slice(run, run->stormy || pick_percent(&run->pick, 70)))
 		take_page(run);
 	else if (run->stormy && pick_percent(&run->pick, 40))
-		do_upkeep(run);
+		do_maintenance(run);
 }
 
 /* Reads to the end, with nothing happening meanwhile. */
@@ -372,7 +372,7 @@ static const struct {
 	void (*does)(struct run *run);
 	unsigned weight;
 } steps[] = {
-	{ do_new, 20 },  { do_change, 25 }, { do_commit, 15 }, { do_upkeep, 15 },
+	{ do_new, 20 },  { do_change, 25 }, { do_commit, 15 }, { do_maintenance, 15 },
 	{ do_read, 60 }, { do_follow, 3 },  { do_restart, 1 },
 };
 
@@ -424,7 +424,7 @@ START_TEST(a_loader_ends_with_what_is_stored)
 	do_commit(run);
 	do_follow(run);
 	store_seal_all(run->f.store);
-	do_upkeep(run);
+	do_maintenance(run);
 	/* nothing new: sealing is no change */
 	size_t given = run->given;
 	do_commit(run);

@@ -49,7 +49,7 @@ static void make_blocks(void)
 {
 	struct block_builder *builder = block_builder_new();
 	struct sampler sampler = { .pick = { 5 } };
-	struct place place = { clock_day_start_us(20500), 1, 0 };
+	struct position position = { clock_day_start_us(20500), 1, 0 };
 
 	product = catalog_product_find(STR_LITERAL("AMD"));
 	partition = partition_of("acct0001", product->number, 0);
@@ -59,9 +59,9 @@ static void make_blocks(void)
 		struct day_block entry;
 		bool full;
 
-		for (uint32_t i = 0; i < BLOCK_ROWS_MADE; i++, place.seq++) {
-			struct sample *sample = sample_new(&sampler, product, "acct0001", i, 0, place.time_us);
-			ck_assert_int_eq(block_builder_add(builder, &sample->record, &place, place.seq, &full, &err), 0);
+		for (uint32_t i = 0; i < BLOCK_ROWS_MADE; i++, position.seq++) {
+			struct sample *sample = sample_new(&sampler, product, "acct0001", i, 0, position.time_us);
+			ck_assert_int_eq(block_builder_add(builder, &sample->record, &position, position.seq, &full, &err), 0);
 			free(sample);
 		}
 		ck_assert_int_eq(block_builder_finish(builder, &value, &entry, &err), 0);
@@ -79,7 +79,7 @@ struct pair {
 
 static struct pair pairs[ENTRIES_MAX];
 static size_t pairs_count;
-static bool dead[RUN_ROWS];
+static bool deleted[RUN_ROWS];
 
 static void put_run(uint32_t number)
 {
@@ -100,8 +100,8 @@ static void put_dead(void)
 		char bits[(BLOCK_ROWS_MADE + 7) / 8] = { 0 };
 
 		for (uint32_t i = 0; i < BLOCK_ROWS_MADE; i++)
-			bits[i / 8] |= (char)(dead[block * BLOCK_ROWS_MADE + i] << i % 8);
-		day_fixture_put(&f, DAY_DEAD, &partition, FIRST_BLOCK + block, (struct str){ bits, sizeof(bits) });
+			bits[i / 8] |= (char)(deleted[block * BLOCK_ROWS_MADE + i] << i % 8);
+		day_fixture_put(&f, DAY_DELETED, &partition, FIRST_BLOCK + block, (struct str){ bits, sizeof(bits) });
 	}
 }
 
@@ -120,7 +120,7 @@ static void assert_found(MDB_txn *txn, uint64_t hash)
 	int rc = ids_find(&f.day, txn, product, &partition, hash, &reader, on_found, NULL, &err);
 	expect(rc == 0, "%s", err.message);
 	for (size_t i = 0; i < pairs_count; i++)
-		if (pairs[i].hash >> 32 == hash >> 32 && !dead[pairs[i].row])
+		if (pairs[i].hash >> 32 == hash >> 32 && !deleted[pairs[i].row])
 			expect(found[pairs[i].row]-- > 0, "hash %llx: row %u of %zu entries is not found",
 			              (unsigned long long)hash, pairs[i].row, pairs_count);
 	for (uint32_t i = 0; i < RUN_ROWS; i++)
@@ -152,7 +152,7 @@ START_TEST(runs_lead_to_every_living_row_and_no_other)
 		for (size_t i = 0; i < pairs_count; i++)
 			pairs[i] = (struct pair){ any_hash((uint32_t)round % 5), pick_below(&pick, RUN_ROWS) };
 		for (size_t i = 0; i < RUN_ROWS; i++)
-			dead[i] = pick_percent(&pick, 10);
+			deleted[i] = pick_percent(&pick, 10);
 		put_run((uint32_t)round % 3 == 0 ? 1 : 0);
 		put_dead();
 		/* The other run of the partition, if there is one, is from another round: it must be gone. */
@@ -186,11 +186,11 @@ END_TEST
 
 static const uint8_t this_boot[16] = "this boot's id.", other_boot[16] = "another boot's.";
 
-static struct id_filter *filter_open(const char *dir, const uint8_t *boot)
+static struct bloom_filter *filter_open(const char *dir, const uint8_t *boot)
 {
-	struct id_filter *filter;
+	struct bloom_filter *filter;
 
-	expect(id_filter_open(&filter, dir, boot, &err) == 0, "%s", err.message);
+	expect(bloom_filter_open(&filter, dir, boot, &err) == 0, "%s", err.message);
 	return filter;
 }
 
@@ -199,25 +199,25 @@ static uint32_t key_of(uint32_t number)
 	return number * UINT32_C(2654435761);
 }
 
-static void filter_add(struct id_filter *filter, uint32_t from, uint32_t to)
+static void filter_add(struct bloom_filter *filter, uint32_t from, uint32_t to)
 {
 	for (uint32_t i = from; i < to; i++) {
-		struct id_filter_key key;
-		id_filter_key_make(&key, key_of(i));
-		expect(id_filter_add(filter, &key, &err) == 0, "%s", err.message);
+		struct bloom_filter_key key;
+		bloom_filter_key_make(&key, key_of(i));
+		expect(bloom_filter_add(filter, &key, &err) == 0, "%s", err.message);
 	}
 }
 
-static bool may_have(const struct id_filter *filter, uint32_t hash)
+static bool may_have(const struct bloom_filter *filter, uint32_t hash)
 {
-	struct id_filter_key key;
+	struct bloom_filter_key key;
 
-	id_filter_key_make(&key, hash);
-	id_filter_prefetch(filter, &key);
-	return id_filter_may_have(filter, &key);
+	bloom_filter_key_make(&key, hash);
+	bloom_filter_prefetch(filter, &key);
+	return bloom_filter_may_have(filter, &key);
 }
 
-static void assert_has(const struct id_filter *filter, uint32_t count)
+static void assert_has(const struct bloom_filter *filter, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
 		expect(may_have(filter, key_of(i)), "key %u of %u is denied", i, count);
@@ -225,62 +225,62 @@ static void assert_has(const struct id_filter *filter, uint32_t count)
 
 START_TEST(filter_grows_and_denies_none)
 {
-	struct id_filter *filter = filter_open(f.dir, this_boot);
+	struct bloom_filter *filter = filter_open(f.dir, this_boot);
 	uint32_t count = 200000, mistakes = 0;
 
-	ck_assert(!id_filter_ready(filter));
+	ck_assert(!bloom_filter_ready(filter));
 	ck_assert(may_have(filter, 1));
-	ck_assert_int_eq(id_filter_reset(filter, 0, &err), 0);
-	id_filter_set_ready(filter);
+	ck_assert_int_eq(bloom_filter_reset(filter, 0, &err), 0);
+	bloom_filter_set_ready(filter);
 	ck_assert(!may_have(filter, 1));
 	for (uint32_t i = 0; i < count; i += 20000) {
 		filter_add(filter, i, i + 20000);
 		assert_has(filter, i + 20000);
-		ck_assert_uint_eq(id_filter_keys(filter), i + 20000);
+		ck_assert_uint_eq(bloom_filter_keys(filter), i + 20000);
 	}
-	ck_assert_int_gt(id_filter_parts(filter), 2);
+	ck_assert_int_gt(bloom_filter_parts(filter), 2);
 	for (uint32_t i = count; i < 2 * count; i++)
 		mistakes += may_have(filter, key_of(i));
 	expect(mistakes < count / 50, "%u of %u passed by mistake", mistakes, count);
-	id_filter_close(filter);
+	bloom_filter_close(filter);
 }
 END_TEST
 
 START_TEST(filter_with_room_has_one_part)
 {
-	struct id_filter *filter = filter_open(f.dir, this_boot);
+	struct bloom_filter *filter = filter_open(f.dir, this_boot);
 
-	ck_assert_int_eq(id_filter_reset(filter, 30000, &err), 0);
+	ck_assert_int_eq(bloom_filter_reset(filter, 30000, &err), 0);
 	filter_add(filter, 0, 30000);
-	ck_assert_int_eq(id_filter_parts(filter), 1);
-	ck_assert_int_eq(id_filter_reset(filter, 10, &err), 0);
-	id_filter_set_ready(filter);
-	ck_assert_uint_eq(id_filter_keys(filter), 0);
+	ck_assert_int_eq(bloom_filter_parts(filter), 1);
+	ck_assert_int_eq(bloom_filter_reset(filter, 10, &err), 0);
+	bloom_filter_set_ready(filter);
+	ck_assert_uint_eq(bloom_filter_keys(filter), 0);
 	expect(!may_have(filter, key_of(5)), "an old key is still there");
-	id_filter_close(filter);
+	bloom_filter_close(filter);
 }
 END_TEST
 
-static struct id_filter *filter_of_keys(uint32_t count)
+static struct bloom_filter *filter_of_keys(uint32_t count)
 {
-	struct id_filter *filter = filter_open(f.dir, this_boot);
+	struct bloom_filter *filter = filter_open(f.dir, this_boot);
 
-	ck_assert_int_eq(id_filter_reset(filter, 100, &err), 0);
-	id_filter_set_ready(filter);
+	ck_assert_int_eq(bloom_filter_reset(filter, 100, &err), 0);
+	bloom_filter_set_ready(filter);
 	filter_add(filter, 0, count);
 	return filter;
 }
 
 START_TEST(closed_filter_is_believed_in_any_boot)
 {
-	id_filter_close(filter_of_keys(9000));
-	struct id_filter *filter = filter_open(f.dir, other_boot);
+	bloom_filter_close(filter_of_keys(9000));
+	struct bloom_filter *filter = filter_open(f.dir, other_boot);
 
-	ck_assert(id_filter_ready(filter));
+	ck_assert(bloom_filter_ready(filter));
 	assert_has(filter, 9000);
 	filter_add(filter, 9000, 20000);
 	assert_has(filter, 20000);
-	id_filter_close(filter);
+	bloom_filter_close(filter);
 }
 END_TEST
 
@@ -305,26 +305,26 @@ static void copy_open_filter(char dir[64])
 
 START_TEST(filter_left_open_is_believed_in_the_same_boot_only)
 {
-	struct id_filter *filter = filter_of_keys(9000);
+	struct bloom_filter *filter = filter_of_keys(9000);
 	char dir[64];
 
 	if (_i) { /* closed, opened and written to once more */
-		id_filter_close(filter);
+		bloom_filter_close(filter);
 		filter = filter_open(f.dir, this_boot);
 		filter_add(filter, 0, 10);
 	}
 	copy_open_filter(dir);
-	struct id_filter *copy = filter_open(dir, other_boot);
-	ck_assert(!id_filter_ready(copy));
-	id_filter_close(copy);
+	struct bloom_filter *copy = filter_open(dir, other_boot);
+	ck_assert(!bloom_filter_ready(copy));
+	bloom_filter_close(copy);
 	nftw(dir, fixture_remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 	copy_open_filter(dir);
 	copy = filter_open(dir, this_boot);
-	ck_assert(id_filter_ready(copy));
+	ck_assert(bloom_filter_ready(copy));
 	assert_has(copy, 9000);
-	id_filter_close(copy);
+	bloom_filter_close(copy);
 	nftw(dir, fixture_remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-	id_filter_close(filter);
+	bloom_filter_close(filter);
 }
 END_TEST
 
@@ -337,7 +337,7 @@ START_TEST(garbage_is_no_filter)
 		uint8_t bytes[64];
 
 		unlink(path);
-		id_filter_close(filter_of_keys(9000));
+		bloom_filter_close(filter_of_keys(9000));
 		int fd = open(path, O_RDWR);
 		for (size_t i = 0; i < sizeof(bytes); i++)
 			bytes[i] = (uint8_t)pick_u64(&pick);
@@ -348,14 +348,14 @@ START_TEST(garbage_is_no_filter)
 		else /* a part that lies elsewhere */
 			ck_assert_int_eq(pwrite(fd, bytes, 8, 32 + 8 * (round % 2)), 8);
 		close(fd);
-		struct id_filter *filter = filter_open(f.dir, this_boot);
-		expect(!id_filter_ready(filter), "round %d: garbage is believed", round);
+		struct bloom_filter *filter = filter_open(f.dir, this_boot);
+		expect(!bloom_filter_ready(filter), "round %d: garbage is believed", round);
 		ck_assert(may_have(filter, 1));
-		ck_assert_int_eq(id_filter_reset(filter, 10, &err), 0);
+		ck_assert_int_eq(bloom_filter_reset(filter, 10, &err), 0);
 		filter_add(filter, 0, 9000);
-		id_filter_set_ready(filter);
+		bloom_filter_set_ready(filter);
 		assert_has(filter, 9000);
-		id_filter_close(filter);
+		bloom_filter_close(filter);
 	}
 }
 END_TEST
@@ -364,7 +364,7 @@ END_TEST
 
 #define ENTRIES 60
 
-START_TEST(directory_begins_where_it_must)
+START_TEST(block_index_begins_where_it_must)
 {
 	partition = partition_of("acct0001", 1, 1);
 	for (int round = 0; round < 200; round++) {
@@ -382,19 +382,19 @@ START_TEST(directory_begins_where_it_must)
 		}
 		MDB_txn *txn = day_fixture_read(&f);
 		f.day.seals++;
-		const struct directory *directory = directory_get(&f.day, txn, &own, &err);
+		const struct block_index *directory = block_index_get(&f.day, txn, &own, &err);
 		expect(directory, "%s", err.message);
 		ck_assert_uint_eq(directory->count, count);
-		ck_assert_ptr_eq(directory_get(&f.day, txn, &own, &err), directory);
+		ck_assert_ptr_eq(block_index_get(&f.day, txn, &own, &err), directory);
 		for (int n = 0; n < 50; n++) {
-			struct place place = { pick_below(&pick, 1600), pick_below(&pick, 3 * ENTRIES), 1 };
-			size_t at = directory_find(directory, &place), wanted = 0;
-			struct place last = { INT64_MIN, 0, 0 };
+			struct position position = { pick_below(&pick, 1600), pick_below(&pick, 3 * ENTRIES), 1 };
+			size_t at = block_index_find(directory, &position), wanted = 0;
+			struct position last = { INT64_MIN, 0, 0 };
 
 			for (; wanted < count; wanted++) {
-				struct place own_last = day_block_last(&directory->entries[wanted].block, 1);
-				last = place_compare(&own_last, &last) > 0 ? own_last : last;
-				if (place_compare(&last, &place) > 0)
+				struct position own_last = day_block_last(&directory->entries[wanted].block, 1);
+				last = position_compare(&own_last, &last) > 0 ? own_last : last;
+				if (position_compare(&last, &position) > 0)
 					break;
 			}
 			ck_assert_uint_eq(at, wanted);
@@ -406,7 +406,7 @@ START_TEST(directory_begins_where_it_must)
 }
 END_TEST
 
-START_TEST(directory_is_read_anew_after_blocks_changed)
+START_TEST(block_index_is_read_anew_after_blocks_changed)
 {
 	struct day_block block = { .rows = 1 };
 
@@ -415,13 +415,13 @@ START_TEST(directory_is_read_anew_after_blocks_changed)
 		day_fixture_put(&f, DAY_BLOCKS, &partition, i, (struct str){ (const char *)&block, sizeof(block) });
 		MDB_txn *txn = day_fixture_read(&f);
 		f.day.seals++;
-		ck_assert_uint_eq(directory_get(&f.day, txn, &partition, &err)->count, i + 1);
+		ck_assert_uint_eq(block_index_get(&f.day, txn, &partition, &err)->count, i + 1);
 		mdb_txn_abort(txn);
 	}
 	day_fixture_put(&f, DAY_BLOCKS, &partition, 3, STR_LITERAL("no entry"));
 	f.day.seals++;
 	MDB_txn *txn = day_fixture_read(&f);
-	ck_assert_ptr_null(directory_get(&f.day, txn, &partition, &err));
+	ck_assert_ptr_null(block_index_get(&f.day, txn, &partition, &err));
 	ck_assert_int_eq(err.code, ERROR_CORRUPT);
 	mdb_txn_abort(txn);
 }
@@ -441,8 +441,8 @@ Suite *suite_ids(void)
 	tcase_add_test(tests, closed_filter_is_believed_in_any_boot);
 	tcase_add_loop_test(tests, filter_left_open_is_believed_in_the_same_boot_only, 0, 2);
 	tcase_add_test(tests, garbage_is_no_filter);
-	tcase_add_test(tests, directory_begins_where_it_must);
-	tcase_add_test(tests, directory_is_read_anew_after_blocks_changed);
+	tcase_add_test(tests, block_index_begins_where_it_must);
+	tcase_add_test(tests, block_index_is_read_anew_after_blocks_changed);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

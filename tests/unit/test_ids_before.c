@@ -62,7 +62,7 @@ static void seal_all(void)
 
 	store_seal_all(f.store);
 	while (more) {
-		ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 		ASSERT_OK(store_commit(f.store, &err));
 	}
 }
@@ -101,13 +101,13 @@ static void write_filter_as_it_was(struct day *day)
 {
 	const char *ids[] = { SEALED_ID, HOT_ID };
 
-	ASSERT_OK(id_filter_reset(day->filter, 2, &err));
+	ASSERT_OK(bloom_filter_reset(day->filter, 2, &err));
 	for (size_t i = 0; i < 2; i++) {
-		struct id_filter_key key;
-		id_filter_key_make(&key, (uint32_t)(hash_as_it_was(ids[i]) >> 32));
-		ASSERT_OK(id_filter_add(day->filter, &key, &err));
+		struct bloom_filter_key key;
+		bloom_filter_key_make(&key, (uint32_t)(hash_as_it_was(ids[i]) >> 32));
+		ASSERT_OK(bloom_filter_add(day->filter, &key, &err));
 	}
-	id_filter_set_ready(day->filter);
+	bloom_filter_set_ready(day->filter);
 }
 
 static void forget_note(void)

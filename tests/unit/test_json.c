@@ -134,15 +134,15 @@ START_TEST(every_byte_is_seen_at_every_place)
 
 		buf_clear(&alone);
 		json_quote(&alone, (struct str){ &c, 1 });
-		for (size_t place = 0; place < 20; place++) {
+		for (size_t position = 0; position < 20; position++) {
 			char text[] = "abcdefghijklmnopqrst";
 
-			text[place] = c;
+			text[position] = c;
 			buf_clear(&out);
 			json_quote(&out, (struct str){ text, 20 });
 			ck_assert_uint_eq(out.len, 22 - 1 + alone.len - 2);
-			ck_assert_mem_eq(out.data + 1, text, place);
-			ck_assert_mem_eq(out.data + 1 + place, alone.data + 1, alone.len - 2);
+			ck_assert_mem_eq(out.data + 1, text, position);
+			ck_assert_mem_eq(out.data + 1 + position, alone.data + 1, alone.len - 2);
 		}
 	}
 	buf_free(&alone);

@@ -53,8 +53,8 @@ bool __real_deflate_add_stored(struct str content, struct buf *out);
 bool __wrap_deflate_add_stored(struct str content, struct buf *out);
 size_t __real_ZSTD_compressCCtx(ZSTD_CCtx *zstd, void *to, size_t size, const void *from, size_t len, int level);
 size_t __wrap_ZSTD_compressCCtx(ZSTD_CCtx *zstd, void *to, size_t size, const void *from, size_t len, int level);
-void __real_block_places_write(struct buf *out, struct block_segment *segment, const struct place *places, bool seconds);
-void __wrap_block_places_write(struct buf *out, struct block_segment *segment, const struct place *places, bool seconds);
+void __real_block_places_write(struct buf *out, struct block_segment *segment, const struct position *positions, bool seconds);
+void __wrap_block_places_write(struct buf *out, struct block_segment *segment, const struct position *positions, bool seconds);
 
 /* The content with its middle byte changed. */
 static struct buf changed(struct str content)
@@ -113,9 +113,9 @@ size_t __wrap_ZSTD_compressCCtx(ZSTD_CCtx *zstd, void *to, size_t size, const vo
 	return made;
 }
 
-void __wrap_block_places_write(struct buf *out, struct block_segment *segment, const struct place *places, bool seconds)
+void __wrap_block_places_write(struct buf *out, struct block_segment *segment, const struct position *positions, bool seconds)
 {
-	__real_block_places_write(out, segment, places, seconds);
+	__real_block_places_write(out, segment, positions, seconds);
 	if (fault == PLACES) {
 		segment->first_us++;
 		calls++;
@@ -167,13 +167,13 @@ static void put_many(const char *account, uint32_t count)
 	model_commit(&model);
 }
 
-/* One job of upkeep, committed. Is there more to do? */
+/* One job of maintenance, committed. Is there more to do? */
 static bool step(unsigned *failed)
 {
 	struct error ignored;
 	bool more, dirty;
 
-	if (store_upkeep(f.store, INT64_MAX, &more, &dirty, &err) != 0) {
+	if (store_maintain(f.store, INT64_MAX, &more, &dirty, &err) != 0) {
 		ck_assert_int_eq(err.code, ERROR_CORRUPT);
 		more = true;
 		++*failed;
@@ -182,20 +182,20 @@ static bool step(unsigned *failed)
 	return more;
 }
 
-/* Upkeep until it has nothing to do. Returns how many jobs failed; there is an end to them. */
-static unsigned upkeep(void)
+/* Maintenance until it has nothing to do. Returns how many jobs failed; there is an end to them. */
+static unsigned maintenance(void)
 {
 	unsigned failed = 0;
 
 	for (int i = 0; step(&failed); i++)
-		expect(i < 100, "upkeep does not end");
+		expect(i < 100, "maintenance does not end");
 	return failed;
 }
 
 static unsigned seal_all(void)
 {
 	store_seal_all(f.store);
-	return upkeep();
+	return maintenance();
 }
 
 static struct store_day_stats stats(void)
@@ -271,7 +271,7 @@ static unsigned merge_with(enum fault wanted, unsigned rounds)
 		fault = NONE;
 		expect(step(&failed), "nothing to seal");
 		fault = wanted;
-		failed += upkeep();
+		failed += maintenance();
 	}
 	return failed;
 }
@@ -296,7 +296,7 @@ START_TEST(writing_a_run_anew_loses_nothing_to_a_faulty_encoder)
 	fault = mended[_i];
 	struct day *day = store_day(f.store, DAY, false, &err);
 	ck_assert_int_eq(seal_begin_change(f.store, day, &partition, 0, count_row, &seen, &err), 1);
-	ck_assert_uint_eq(upkeep(), 0);
+	ck_assert_uint_eq(maintenance(), 0);
 	ck_assert_uint_eq(seen, ROWS);
 	ck_assert_uint_gt(misread(), 0);
 	ck_assert_uint_eq(misread(), calls);

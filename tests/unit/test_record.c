@@ -75,10 +75,10 @@ static void begin(const char *product)
 
 static void set_str(const char *column, struct str value)
 {
-	uint8_t place = catalog_column_find(record.product, str_from(column));
+	uint8_t position = catalog_column_find(record.product, str_from(column));
 
-	ck_assert_msg(place != CATALOG_NONE, "no column %s", column);
-	record.values[place] = value;
+	ck_assert_msg(position != CATALOG_NONE, "no column %s", column);
+	record.values[position] = value;
 }
 
 static void set(const char *column, const char *value)
@@ -333,7 +333,7 @@ static const struct str garbage[] = {
 	ROW(""),
 	ROW("\x90"),                                         /* not even the number of the change */
 	ROW("\x91\xc0"),                                     /* which is no nil */
-	ROW("\x95\xc0\xcf\0\0\0\0\0\0\0\1\1\xcf\0\0\0\0\0\0\0\1\xcf\0\0\0\0\0\0\0\2"), /* a ghost of store/days/day.h */
+	ROW("\x95\xc0\xcf\0\0\0\0\0\0\0\1\1\xcf\0\0\0\0\0\0\0\1\xcf\0\0\0\0\0\0\0\2"), /* a tombstone of store/days/day.h */
 	ROW("\x91\xa1" "1"),                                 /* nor a text */
 	ROW("\x91\xe0"),                                     /* nor negative */
 	ROW("\x91\xd3\0\0\0\0\0\0\0\1"),                     /* nor an int64 */

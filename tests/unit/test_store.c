@@ -95,7 +95,7 @@ static void seal_all(void)
 	commit();
 	store_seal_all(f.store);
 	while (more) {
-		ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 		ASSERT_OK(store_commit(f.store, &err));
 	}
 }
@@ -219,7 +219,7 @@ START_TEST(many_small_seals_are_merged)
 		commit();
 		store_seal_all(f.store);
 		bool more, dirty;
-		ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 		ASSERT_OK(store_commit(f.store, &err));
 	}
 	seal_all();
@@ -235,11 +235,11 @@ START_TEST(dead_rows_go_when_there_are_many)
 	seal_all();
 	update(0, 200);
 	commit();
-	uint64_t dead = stats_of(DAY).dead_rows;
-	expect(dead > 150, "%llu dead rows", (unsigned long long)dead);
+	uint64_t deleted = stats_of(DAY).deleted_rows;
+	expect(deleted > 150, "%llu deleted rows", (unsigned long long)deleted);
 	check_all("acct0001", true);
 	seal_all();
-	ck_assert_uint_eq(stats_of(DAY).dead_rows, 0);
+	ck_assert_uint_eq(stats_of(DAY).deleted_rows, 0);
 	ck_assert_uint_eq(stats_of(DAY).sealed_rows, 500);
 	check_all("acct0001", true);
 }
@@ -374,7 +374,7 @@ START_TEST(look_ups_find_what_is_being_sealed)
 	commit();
 	store_seal_all(f.store);
 	while (!dirty)
-		ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 	ck_assert_uint_eq(f.store->days[0]->hot.rows, 0);
 	check_found(0, 50);
 	/* A new version that keeps its place makes the row hot again, which the commit must not forget. */
@@ -436,14 +436,14 @@ START_TEST(sealing_all_waits_for_what_is_uncommitted)
 	put_many("acct0001", DAY + 1, 100);
 	commit();
 	store_seal_all(f.store);
-	ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+	ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 	/* Its commit does not come before the round of days is over. */
 	for (int i = 0; i < 5; i++)
-		ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 	put_many("acct0002", DAY, 10);
 	for (int i = 0; i < 20; i++) {
 		commit();
-		ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 	}
 	commit();
 	ck_assert_uint_eq(stats_of(DAY).hot_rows, 0);
@@ -465,7 +465,7 @@ START_TEST(one_commit_makes_the_seals_of_many_accounts_last)
 	}
 	commit();
 	store_seal_all(f.store);
-	ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+	ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 	ck_assert(more && dirty);
 	commit();
 	ck_assert_uint_eq(stats_of(DAY).hot_rows, 0);
@@ -485,7 +485,7 @@ START_TEST(a_partition_of_many_jobs_is_sealed_whole)
 	for (int i = 0; i < 40; i++) {
 		bool more, dirty;
 
-		ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 		commit();
 	}
 	ck_assert_uint_eq(stats_of(DAY).hot_rows, 50 + 99);
@@ -505,7 +505,7 @@ START_TEST(an_aborted_update_leaves_no_trace)
 	store_abort(f.store);
 	model_abort(&model);
 	seal_all();
-	ck_assert_uint_eq(stats_of(DAY).sealed_rows - stats_of(DAY).dead_rows, 500);
+	ck_assert_uint_eq(stats_of(DAY).sealed_rows - stats_of(DAY).deleted_rows, 500);
 	check_all("acct0001", true);
 }
 END_TEST
@@ -574,7 +574,7 @@ START_TEST(a_damaged_block_fails_its_own_requests_only)
 		damage("acct0001", at, bit);
 		expect(verify_all(text) > 0, "damage at %zu is not found", at);
 		expect(strstr(text, "acct0001") || strstr(text, "run of ids"), "%s", text);
-		/* The skip part is looked at only where there are filters. */
+		/* The skip index is looked at only where there are filters. */
 		if (!strstr(text, "skip part"))
 			expect(scan_rows("acct0001", &count) == -1 && err.code == ERROR_CORRUPT, "%zu read, %s", count,
 			              text);
@@ -637,7 +637,7 @@ END_TEST
 
 START_TEST(damage_in_one_day_does_not_keep_others_from_sealing)
 {
-	uint8_t bytes[PLACE_KEY_LEN];
+	uint8_t bytes[ROW_KEY_LEN];
 	bool more, dirty;
 
 	for (int32_t day = DAY; day < DAY + 3; day++)
@@ -645,14 +645,14 @@ START_TEST(damage_in_one_day_does_not_keep_others_from_sealing)
 	commit();
 	struct day *day = store_day(f.store, DAY, false, &err);
 	struct partition partition = partition_of("acct0001", sms()->number, CATALOG_OUTBOUND);
-	const struct model_place *place = &model.records[0]->places[0];
-	place_key_write(bytes, &partition, &(struct place){ place->time_us, place->seq, place->direction });
+	const struct model_place *position = &model.records[0]->positions[0];
+	row_key_write(bytes, &partition, &(struct position){ position->time_us, position->seq, position->direction });
 	MDB_val key = env_val(bytes, sizeof(bytes)), val = env_val("\x93", 1);
 	ck_assert_int_eq(mdb_put(env_write(&day->env, &err), day->env.dbi[DAY_HOT], &key, &val, 0), 0);
 	ASSERT_OK(env_commit(&day->env, &err));
 	store_seal_all(f.store);
 	for (int i = 0; i < 20; i++) {
-		if (store_upkeep(f.store, INT64_MAX, &more, &dirty, &err) != 0)
+		if (store_maintain(f.store, INT64_MAX, &more, &dirty, &err) != 0)
 			ck_assert_int_eq(err.code, ERROR_CORRUPT);
 		ASSERT_OK(store_commit(f.store, &err));
 	}
@@ -778,7 +778,7 @@ END_TEST
 
 /* The day that a record leaves is committed, and then the disk says no: nothing of the round is acknowledged, but what was
  * there before must not be gone. */
-START_TEST(a_move_that_a_failed_commit_has_torn_is_finished_by_upkeep)
+START_TEST(a_move_that_a_failed_commit_has_torn_is_finished_by_maintenance)
 {
 	struct sample *sample = new_sms("acct0001", DAY, 1000);
 	struct sample *moved = sample_changed(&sampler, sample, CATALOG_OUTBOUND,
@@ -791,7 +791,7 @@ START_TEST(a_move_that_a_failed_commit_has_torn_is_finished_by_upkeep)
 	ASSERT_OK(moves_write(f.store, &err));
 	ASSERT_OK(env_commit(&f.store->days[_i]->env, &err));
 	store_abort(f.store);
-	ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+	ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 	ck_assert_int_eq(day_of(moved), DAY + 1);
 	ck_assert_int_eq(put_version(moved), STORE_DUPLICATE);
 	free(sample);
@@ -938,7 +938,7 @@ START_TEST(a_day_that_is_full_keeps_what_it_has)
 }
 END_TEST
 
-START_TEST(upkeep_comes_to_an_end_with_more_days_than_may_be_open)
+START_TEST(maintenance_comes_to_an_end_with_more_days_than_may_be_open)
 {
 	bool more = true, dirty;
 	int calls = 0;
@@ -949,7 +949,7 @@ START_TEST(upkeep_comes_to_an_end_with_more_days_than_may_be_open)
 		put_many("acct0001", day, 5);
 	commit();
 	for (; more && calls < 1000; calls++)
-		ASSERT_OK(store_upkeep(f.store, INT64_MAX, &more, &dirty, &err));
+		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 	expect(!more, "after %d calls there is still more", calls);
 	ck_assert_uint_eq(stats_of(DAY).hot_rows, 5);
 	seal_all();
@@ -987,13 +987,13 @@ Suite *suite_store(void)
 	tcase_add_test(tests, damage_in_one_day_does_not_keep_others_from_sealing);
 	tcase_add_loop_test(tests, another_format_is_refused_by_name, 0, sizeof(other_formats) / sizeof(other_formats[0]));
 	tcase_add_loop_test(tests, a_backup_has_a_record_once_that_moves_meanwhile, 0, 4);
-	tcase_add_loop_test(tests, a_move_that_a_failed_commit_has_torn_is_finished_by_upkeep, 0, 2);
+	tcase_add_loop_test(tests, a_move_that_a_failed_commit_has_torn_is_finished_by_maintenance, 0, 2);
 	tcase_add_loop_test(tests, a_version_that_came_after_a_torn_move_is_not_replaced_by_it, 0, 4);
 	tcase_add_test(tests, a_move_that_was_finished_is_not_begun_again);
 	tcase_add_loop_test(tests, versions_are_ordered_as_numbers_and_as_times, 0, sizeof(orders) / sizeof(orders[0]));
 	tcase_add_loop_test(tests, what_cannot_be_compared_goes_by_the_status, 0, sizeof(statuses) / sizeof(statuses[0]));
 	tcase_add_test(tests, a_day_that_is_full_keeps_what_it_has);
-	tcase_add_test(tests, upkeep_comes_to_an_end_with_more_days_than_may_be_open);
+	tcase_add_test(tests, maintenance_comes_to_an_end_with_more_days_than_may_be_open);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

@@ -34,7 +34,7 @@ Suite *suite_store_model(void);
 #define ACCOUNTS 4
 #define SCANS 5
 #define FIRST_DAY 20500
-#define UPKEEP_CALLS_MAX 5000 /* more is a sign that it never ends */
+#define MAINTENANCE_CALLS_MAX 5000 /* more is a sign that it never ends */
 #define MAP_BYTES ((size_t)256 << 20)
 #define MAP_BYTES_TIGHT ((size_t)3 << 20)
 
@@ -220,14 +220,14 @@ static void do_abort(struct run *run)
 	lose_uncommitted(run);
 }
 
-/* --- upkeep --- */
+/* --- maintenance --- */
 
-static bool upkeep(struct run *run, bool least)
+static bool maintenance(struct run *run, bool least)
 {
 	struct error err = { 0 };
 	bool more, dirty;
 
-	if (fails(run, store_upkeep(run->f.store, least ? 0 : INT64_MAX, &more, &dirty, &err), &err)) {
+	if (fails(run, store_maintain(run->f.store, least ? 0 : INT64_MAX, &more, &dirty, &err), &err)) {
 		if (store_uncommitted(run->f.store) == 0)
 			lose_uncommitted(run);
 		return false;
@@ -240,18 +240,18 @@ static bool upkeep(struct run *run, bool least)
 static void do_slice(struct run *run)
 {
 	for (uint32_t left = pick_between(run->pick, 1, 3); left > 0; left--)
-		upkeep(run, pick_percent(run->pick, 75));
+		maintenance(run, pick_percent(run->pick, 75));
 }
 
-static void do_all_upkeep(struct run *run)
+static void do_all_maintenance(struct run *run)
 {
 	unsigned calls = 0;
 
 	do_commit(run);
-	while (upkeep(run, false)) {
+	while (maintenance(run, false)) {
 		if (pick_percent(run->pick, 20) || run->f.store->uncommitted == 0)
 			do_commit(run);
-		expect(++calls < UPKEEP_CALLS_MAX, "%s: upkeep finds no end", run->about);
+		expect(++calls < MAINTENANCE_CALLS_MAX, "%s: maintenance finds no end", run->about);
 	}
 	do_commit(run);
 }
@@ -267,9 +267,9 @@ static void assert_all_sealed(struct run *run)
 		size_t wanted = model_day_count(&run->model, days[i]);
 
 		expect(store_day_stats(run->f.store, days[i], &stats, &err) == 0, "%s: %s", run->about, err.message);
-		expect(stats.sealed_rows - stats.dead_rows == wanted,
-		              "%s: day %d has %llu sealed rows, %llu dead, %llu hot or ghosts; wanted %zu", run->about,
-		              days[i], (unsigned long long)stats.sealed_rows, (unsigned long long)stats.dead_rows,
+		expect(stats.sealed_rows - stats.deleted_rows == wanted,
+		              "%s: day %d has %llu sealed rows, %llu deleted, %llu hot or tombstones; wanted %zu", run->about,
+		              days[i], (unsigned long long)stats.sealed_rows, (unsigned long long)stats.deleted_rows,
 		              (unsigned long long)stats.hot_rows, wanted);
 	}
 }
@@ -279,7 +279,7 @@ static void do_seal_all(struct run *run)
 	store_seal_all(run->f.store);
 	if (pick_percent(run->pick, 30))
 		return;
-	do_all_upkeep(run);
+	do_all_maintenance(run);
 	if (!run->tight)
 		assert_all_sealed(run);
 }
@@ -517,7 +517,7 @@ enum tampering { TAMPER_NOT, TAMPER_REMOVE, TAMPER_CUT, TAMPER_GARBAGE, TAMPER_O
 
 #define STATE_CLEAN 2
 
-/* The header of id_filter.c: magic(8) state(4) parts(4) boot id(16). */
+/* The header of bloom_filter.c: magic(8) state(4) parts(4) boot id(16). */
 static void tamper(struct run *run, const char *path, enum tampering how)
 {
 	uint8_t bytes[64];
@@ -702,7 +702,7 @@ static void do_retention(struct run *run)
 	if (run->tight || run->days < 2 || store_uncommitted(run->f.store) > 0)
 		return;
 	if (pick_percent(run->pick, 50))
-		do_commit(run); /* what upkeep has written, or the day stays */
+		do_commit(run); /* what maintenance has written, or the day stays */
 	size_t before, after;
 	store_days(run->f.store, &before);
 	int removed = store_remove_days_before(run->f.store, run->first_day + 1, 1);
@@ -722,7 +722,7 @@ static const struct {
 	bool of_days; /* of the daemon's engine alone: what lies beside the seam */
 } steps[] = {
 	{ do_put, 300, false },       { do_commit, 120, false }, { do_abort, 8, false },  { do_slice, 160, true },
-	{ do_all_upkeep, 12, true },  { do_seal_all, 8, true },  { do_scan, 230, false }, { do_find, 100, false },
+	{ do_all_maintenance, 12, true },  { do_seal_all, 8, true },  { do_scan, 230, false }, { do_find, 100, false },
 	{ do_restart, 12, true },     { do_crash, 5, true },     { do_whole_scan, 40, false },
 	{ do_retention, 3, false },   { do_verify, 6, true },    { do_torn_crash, 8, true },
 };

@@ -218,7 +218,7 @@ static void seal_some(struct run *run)
 	struct error err = { 0 };
 
 	for (uint32_t left = pick_below(&run->pick, 12); left > 0; left--) {
-		ck_assert_int_eq(store_upkeep(run->f.store, clock_monotonic_us() + 10000, &more, &dirty, &err), 0);
+		ck_assert_int_eq(store_maintain(run->f.store, clock_monotonic_us() + 10000, &more, &dirty, &err), 0);
 		if (dirty)
 			commit(run);
 	}
@@ -394,7 +394,7 @@ static void seal_all(struct run *run)
 
 	store_seal_all(run->f.store);
 	for (int turns = 0; more && turns < 1000; turns++) {
-		ck_assert_int_eq(store_upkeep(run->f.store, INT64_MAX, &more, &dirty, &err), 0);
+		ck_assert_int_eq(store_maintain(run->f.store, INT64_MAX, &more, &dirty, &err), 0);
 		commit(run);
 	}
 }

@@ -306,7 +306,7 @@ END_TEST
 START_TEST(urgent_task_gets_a_step_in_every_turn)
 {
 	start_job(0, "account1", TASK_PAGES, TASK_STEP_US, 100);
-	task_set_urgent(&start_job(1, "", TASK_UPKEEP, 100, 100)->task, true);
+	task_set_urgent(&start_job(1, "", TASK_MAINTENANCE, 100, 100)->task, true);
 	for (int i = 0; i < 20; i++)
 		run_a_turn();
 	/* A turn that comes late gives way to sockets once: every second one at least has it. */
@@ -323,7 +323,7 @@ START_TEST(all_priorities_get_steps_beside_each_other)
 		run_a_turn();
 	for (int i = 0; i < TASK_PRIORITIES; i++)
 		ck_assert_msg(jobs[i].steps >= 4, "priority %d got %d steps in 100 turns", i, jobs[i].steps);
-	ck_assert_int_ge(jobs[0].steps, jobs[TASK_UPKEEP].steps);
+	ck_assert_int_ge(jobs[0].steps, jobs[TASK_MAINTENANCE].steps);
 }
 END_TEST
 

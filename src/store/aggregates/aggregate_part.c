@@ -5,11 +5,11 @@
  * A scan merges blocks and hot rows, so blocks that overlap in time, as late records make them, must be read row by row.
  * Sums and counts do not care about order. Each block is taken by itself, by its head alone where all of its rows count
  * and, when they are only counted, by the directory alone. `hot` has one row for each record whose newest version is not
- * sealed; its older one in a block is dead then.
+ * sealed; its older one in a block is deleted then.
  */
 #include "base/clock.h"
 #include "store/aggregates/aggregate_days.h"
-#include "store/blocks/block_skip.h"
+#include "store/blocks/skip_index.h"
 
 #define LOOK_EVERY 128 /* hot rows between looks at the clock */
 
@@ -36,7 +36,7 @@ static uint64_t share_of(const struct day_aggregate *a, const struct day_block *
 	int64_t first = block->first_us > a->from_us ? block->first_us : a->from_us;
 	int64_t last = block->last_us < a->to_us ? block->last_us : a->to_us;
 	double share = (double)(last - first + 1) / (double)(block->last_us - block->first_us + 1);
-	return (uint64_t)(share * (block->rows - block->dead));
+	return (uint64_t)(share * (block->rows - block->deleted));
 }
 
 static int add_record(struct day_aggregate *a, const struct record *record, int64_t time_us)
@@ -53,11 +53,11 @@ static int add_row(struct day_aggregate *a, uint32_t row)
 {
 	struct block_reader *reader = a->reader;
 	struct record record;
-	if (block_reader_is_dead(reader, row))
+	if (block_reader_is_deleted(reader, row))
 		return 0;
 	if (block_reader_load(reader, row, a->err) != 0)
 		return -1;
-	int64_t time_us = block_reader_place(reader, row)->time_us;
+	int64_t time_us = block_reader_position(reader, row)->time_us;
 	if (time_us < a->from_us || time_us >= a->to_us)
 		return 0;
 	if (!a->base.columns) {
@@ -82,7 +82,7 @@ static int add_head(struct day_aggregate *a, const struct day_block *block)
 {
 	struct scan_span span;
 	int64_t start_us = aggregate_interval(&a->base, block->first_us);
-	if (block->dead || start_us != aggregate_interval(&a->base, block->last_us) ||
+	if (block->deleted || start_us != aggregate_interval(&a->base, block->last_us) ||
 	    !scan_span_fill(&span, a->reader, block))
 		return 0;
 	count(a, block->rows, block->rows);
@@ -90,11 +90,11 @@ static int add_head(struct day_aggregate *a, const struct day_block *block)
 }
 
 /* Adds a block by what is known without its rows, if it can be. 1, 0 if its rows must be read, -1. */
-static int add_known(struct day_aggregate *a, const struct directory_entry *entry)
+static int add_known(struct day_aggregate *a, const struct block_index_entry *entry)
 {
 	const struct day_block *block = &entry->block;
 	const struct scan_query *query = &a->base.query.scan;
-	uint64_t living = block->rows - block->dead;
+	uint64_t living = block->rows - block->deleted;
 	bool counts = aggregate_counts_only(&a->base);
 	bool whole = block->first_us >= a->from_us && block->last_us < a->to_us;
 	if (counts && (a->hurries || (whole && query->filters_count == 0))) {
@@ -106,11 +106,11 @@ static int add_known(struct day_aggregate *a, const struct directory_entry *entr
 	if (found <= 0)
 		return found < 0 ? -1 : 1;
 	struct str skip = a->reader->view.skip;
-	if (!block_skip_may_pass(skip, query->filters, query->filters_count)) {
+	if (!skip_index_may_pass(skip, query->filters, query->filters_count)) {
 		count(a, 0, living);
 		return 1;
 	}
-	if (!whole || !block_skip_all_pass(skip, query->filters, query->filters_count))
+	if (!whole || !skip_index_all_pass(skip, query->filters, query->filters_count))
 		return 0;
 	if (!counts)
 		return add_head(a, block);
@@ -119,10 +119,10 @@ static int add_known(struct day_aggregate *a, const struct directory_entry *entr
 }
 
 /* A block is read in one go. */
-static int add_block(struct day_aggregate *a, const struct directory_entry *entry)
+static int add_block(struct day_aggregate *a, const struct block_index_entry *entry)
 {
 	const struct day_block *block = &entry->block;
-	if (block->dead == block->rows || block->last_us < a->from_us)
+	if (block->deleted == block->rows || block->last_us < a->from_us)
 		return 0;
 	int known = add_known(a, entry);
 	if (known != 0)
@@ -134,11 +134,11 @@ static int add_block(struct day_aggregate *a, const struct directory_entry *entr
 static int add_blocks(struct day_aggregate *a)
 {
 	struct day_part *part = &a->part;
-	const struct directory *directory = directory_get(a->day, a->txn, &a->partition, a->err);
+	const struct block_index *directory = block_index_get(a->day, a->txn, &a->partition, a->err);
 	if (!directory)
 		return -1;
 	while (part->entry < directory->count) {
-		const struct directory_entry *entry = &directory->entries[part->entry];
+		const struct block_index_entry *entry = &directory->entries[part->entry];
 		if (entry->block.first_us >= a->to_us)
 			break;
 		if (add_block(a, entry) != 0)
@@ -155,12 +155,12 @@ static int add_blocks(struct day_aggregate *a)
 
 /* --- hot rows --- */
 
-static int add_hot_row(struct day_aggregate *a, const struct place *place, MDB_val val)
+static int add_hot_row(struct day_aggregate *a, const struct position *position, MDB_val val)
 {
 	struct record record;
-	struct day_ghost ghost;
+	struct day_tombstone tombstone;
 	uint64_t changed_seq;
-	if (day_ghost_read(val, &ghost))
+	if (day_tombstone_read(val, &tombstone))
 		return 0;
 	if (!a->base.columns || a->hurries) {
 		count(a, 1, 1);
@@ -168,26 +168,26 @@ static int add_hot_row(struct day_aggregate *a, const struct place *place, MDB_v
 	}
 	if (record_unpack(&record, a->base.query.scan.product, env_str(val), &changed_seq, a->err) != 0)
 		return -1;
-	return add_record(a, &record, place->time_us);
+	return add_record(a, &record, position->time_us);
 }
 
 static int walk_hot(struct day_aggregate *a, MDB_cursor *cursor)
 {
 	struct day_part *part = &a->part;
-	uint8_t bytes[PLACE_KEY_LEN];
-	struct place place = { part->hot_us, part->hot_seq + 1, a->partition.direction };
+	uint8_t bytes[ROW_KEY_LEN];
+	struct position position = { part->hot_us, part->hot_seq + 1, a->partition.direction };
 	MDB_val key = env_val(bytes, sizeof(bytes)), val;
-	place_key_write(bytes, &a->partition, &place);
+	row_key_write(bytes, &a->partition, &position);
 	int rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
 	for (unsigned seen = 1; !rc; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT), seen++) {
 		struct partition partition;
-		if (!partition_has_key(&a->partition, key) || !place_key_read(key, &partition, &place) ||
-		    place.time_us >= a->to_us)
+		if (!partition_has_key(&a->partition, key) || !row_key_read(key, &partition, &position) ||
+		    position.time_us >= a->to_us)
 			return 1;
-		if (add_hot_row(a, &place, val) != 0)
+		if (add_hot_row(a, &position, val) != 0)
 			return -1;
-		part->hot_us = place.time_us;
-		part->hot_seq = place.seq;
+		part->hot_us = position.time_us;
+		part->hot_seq = position.seq;
 		if (seen % LOOK_EVERY == 0 && is_late(a))
 			return 0;
 	}

@@ -336,13 +336,13 @@ static void sort_amounts(const struct aggregate_groups *groups, struct aggregate
 
 	for (uint32_t at = group->amounts; at;) {
 		struct aggregate_amount *amount = aggregate_amount_at(groups, at - 1);
-		uint32_t next = amount->next, *place = &sorted;
+		uint32_t next = amount->next, *position = &sorted;
 
-		while (*place && compare_texts(aggregate_currency(groups, aggregate_amount_at(groups, *place - 1)),
+		while (*position && compare_texts(aggregate_currency(groups, aggregate_amount_at(groups, *position - 1)),
 		                               aggregate_currency(groups, amount)) < 0)
-			place = &aggregate_amount_at(groups, *place - 1)->next;
-		amount->next = *place;
-		*place = at;
+			position = &aggregate_amount_at(groups, *position - 1)->next;
+		amount->next = *position;
+		*position = at;
 		at = next;
 	}
 	group->amounts = sorted;

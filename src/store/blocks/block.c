@@ -30,7 +30,7 @@ static bool segments_fit(const struct block_view *view)
 		if (segment.first_row != row || segment.rows == 0 || segment.rows > SEGMENT_ROWS ||
 		    segment.deflate_begin > view->deflate.len ||
 		    segment.deflate_bytes > view->deflate.len - segment.deflate_begin ||
-		    segment.places_begin > view->places.len)
+		    segment.places_begin > view->positions.len)
 			return false;
 		row += segment.rows;
 	}
@@ -64,7 +64,7 @@ bool block_view(struct block_view *view, struct str value)
 		return false;
 	view->sums = (const uint8_t *)cut(&rest, sums_bytes).p;
 	view->segments = (const uint8_t *)cut(&rest, segments_bytes).p;
-	view->places = cut(&rest, head->places_bytes);
+	view->positions = cut(&rest, head->places_bytes);
 	view->changed = (const uint8_t *)cut(&rest, changed_bytes).p;
 	view->skip = cut(&rest, head->skip_bytes);
 	view->extra = cut(&rest, head->extra_bytes);

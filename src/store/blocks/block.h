@@ -5,9 +5,9 @@
  *	head      struct block_head
  *	sums      struct block_sum for each currency
  *	segments  struct block_segment for each SEGMENT_ROWS rows or so
- *	places    bit-packed: for each segment the times and seqs of its rows (block_places.c)
+ *	places    bit-packed: for each segment the times and seqs of its rows (block_positions.c)
  *	changed   struct block_change for each row whose values are newer than its place, in order of rows
- *	skip      what values the filter columns have (block_skip.h)
+ *	skip      what values the filter columns have (skip_index.h)
  *	extra     zstd: for each row the columns that its line does not show, each as varint(len + 1) bytes; 0: absent
  *	deflate   raw deflate of the lines; each segment ends on a full flush, so that it can be inflated by itself
  *
@@ -22,7 +22,7 @@
 
 #include "base/decimal.h"
 #include "store/blocks/lines.h"
-#include "store/blocks/place.h"
+#include "store/blocks/position.h"
 
 #define BLOCK_ROWS 4096
 #define BLOCK_CSV_BYTES ((size_t)4 << 20) /* lines of a block, and its extra part, give or take a segment */
@@ -85,7 +85,7 @@ struct block_view {
 	struct block_head head;
 	const uint8_t *sums;
 	const uint8_t *segments;
-	struct str places;
+	struct str positions;
 	const uint8_t *changed;
 	struct str skip;
 	struct str extra;
@@ -122,13 +122,13 @@ bool block_number_changes(char *value, size_t len, uint64_t pending, uint64_t fi
 /* The columns that a partition's lines show, of the first `columns_count`; and their number. */
 uint64_t block_line_columns(const struct catalog_product *product, uint8_t direction, uint8_t columns_count);
 
-/* block_places.c: packs the places of a segment's rows behind `out`, and fills first_us, first_seq, seq_step and the widths; and back. */
-void block_places_write(struct buf *out, struct block_segment *segment, const struct place *places, bool seconds);
+/* block_positions.c: packs the places of a segment's rows behind `out`, and fills first_us, first_seq, seq_step and the widths; and back. */
+void block_places_write(struct buf *out, struct block_segment *segment, const struct position *positions, bool seconds);
 bool block_places_read(const struct block_view *view, const struct block_segment *segment, uint8_t direction,
-                       struct place *places);
+                       struct position *positions);
 
 /* As above, but only the place of one row of the segment is filled, at places[row]. */
 bool block_places_read_one(const struct block_view *view, const struct block_segment *segment, uint8_t direction,
-                           uint32_t row, struct place *places);
+                           uint32_t row, struct position *positions);
 
 #endif

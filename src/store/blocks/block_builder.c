@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "deflate/deflate.h"
-#include "store/blocks/block_skip.h"
+#include "store/blocks/skip_index.h"
 #include "store/blocks/read_back.h"
 
 #define EXTRA_LEVEL 1
@@ -27,7 +27,7 @@ struct block_builder {
 	uint32_t csv_bytes;
 	uint32_t csv_crc32;
 	bool seconds;
-	struct place places[BLOCK_ROWS];
+	struct position positions[BLOCK_ROWS];
 	struct buf csv;          /* of the segment under way */
 	uint32_t segment_rows;
 	bool has_doubled;        /* some value of the segment holds quotes */
@@ -41,7 +41,7 @@ struct block_builder {
 	bool has_extra;          /* some value is there */
 	struct block_sum sums[SUMS_MAX];
 	uint8_t sums_count;
-	struct block_skip_builder skip;
+	struct skip_index_builder skip;
 	struct buf skip_bytes;
 	ZSTD_CCtx *zstd;
 	struct deflate *deflate;
@@ -75,7 +75,7 @@ void block_builder_free(struct block_builder *builder)
 	buf_free(&builder->changed);
 	buf_free(&builder->extra);
 	buf_free(&builder->skip_bytes);
-	block_skip_free(&builder->skip);
+	skip_index_free(&builder->skip);
 	ZSTD_freeCCtx(builder->zstd);
 	deflate_free(builder->deflate);
 	read_back_free(&builder->read_back);
@@ -96,7 +96,7 @@ static void begin_block(struct block_builder *builder)
 	buf_clear(&builder->changed);
 	buf_clear(&builder->extra);
 	buf_clear(&builder->skip_bytes);
-	block_skip_begin(&builder->skip, builder->product);
+	skip_index_begin(&builder->skip, builder->product);
 }
 
 void block_builder_begin(struct block_builder *builder, const struct catalog_product *product, uint8_t direction)
@@ -237,10 +237,10 @@ static int finish_segment(struct block_builder *builder, struct error *err)
 	return 0;
 }
 
-static void note_change(struct block_builder *builder, const struct place *place, uint64_t changed_seq)
+static void note_change(struct block_builder *builder, const struct position *position, uint64_t changed_seq)
 {
 	struct block_change change = { builder->rows, changed_seq };
-	if (changed_seq != place->seq)
+	if (changed_seq != position->seq)
 		buf_add(&builder->changed, &change, sizeof(change));
 	if (builder->rows == 0 || changed_seq < builder->changed_min)
 		builder->changed_min = changed_seq;
@@ -253,17 +253,17 @@ uint32_t block_builder_rows(const struct block_builder *builder)
 	return builder->rows;
 }
 
-int block_builder_add(struct block_builder *builder, const struct record *record, const struct place *place,
+int block_builder_add(struct block_builder *builder, const struct record *record, const struct position *position,
                       uint64_t changed_seq, bool *full, struct error *err)
 {
 	builder->has_doubled |= !record_write_csv(&builder->csv, record, &builder->view);
 	add_extra(builder, record);
 	add_sums(builder, record);
-	block_skip_add(&builder->skip, record);
-	if (place->time_us % CLOCK_US_PER_SECOND != 0)
+	skip_index_add(&builder->skip, record);
+	if (position->time_us % CLOCK_US_PER_SECOND != 0)
 		builder->seconds = false;
-	note_change(builder, place, changed_seq);
-	builder->places[builder->rows++] = *place;
+	note_change(builder, position, changed_seq);
+	builder->positions[builder->rows++] = *position;
 	builder->segment_rows++;
 	if (builder->csv.failed || builder->extra.failed)
 		return no_memory(err);
@@ -286,7 +286,7 @@ static void pack_places(struct block_builder *builder)
 		char *at = builder->segments.data + i * sizeof(segment);
 		memcpy(&segment, at, sizeof(segment));
 		segment.places_begin = (uint32_t)builder->packed.len;
-		block_places_write(&builder->packed, &segment, &builder->places[segment.first_row], builder->seconds);
+		block_places_write(&builder->packed, &segment, &builder->positions[segment.first_row], builder->seconds);
 		memcpy(at, &segment, sizeof(segment));
 	}
 }
@@ -352,7 +352,7 @@ static uint32_t crc_of(uint32_t crc, struct str bytes)
 
 static void fill_entry(const struct block_builder *builder, struct day_block *entry)
 {
-	const struct place *first = &builder->places[0], *last = &builder->places[builder->rows - 1];
+	const struct position *first = &builder->positions[0], *last = &builder->positions[builder->rows - 1];
 	*entry = (struct day_block){
 		.first_us = first->time_us,
 		.first_seq = first->seq,
@@ -364,8 +364,8 @@ static void fill_entry(const struct block_builder *builder, struct day_block *en
 		.csv_bytes = builder->csv_bytes,
 	};
 	for (uint32_t i = 0; i < builder->rows; i++)
-		if (builder->places[i].seq > entry->seq_max)
-			entry->seq_max = builder->places[i].seq;
+		if (builder->positions[i].seq > entry->seq_max)
+			entry->seq_max = builder->positions[i].seq;
 }
 
 static void write_value(struct block_builder *builder, struct buf *out)
@@ -412,7 +412,7 @@ int block_builder_finish(struct block_builder *builder, struct buf *out, struct 
 	if (builder->segment_rows > 0 && finish_segment(builder, err) != 0)
 		return -1;
 	pack_places(builder);
-	block_skip_write(&builder->skip, &builder->skip_bytes);
+	skip_index_write(&builder->skip, &builder->skip_bytes);
 	if (compress_extra(builder, err) != 0)
 		return -1;
 	fill_entry(builder, entry);
@@ -423,7 +423,7 @@ int block_builder_finish(struct block_builder *builder, struct buf *out, struct 
 	if (failed)
 		return no_memory(err);
 	struct str value = { out->data + begin, out->len - begin };
-	if (read_back_places(&builder->read_back, value, builder->places) != READ_BACK_SAME)
+	if (read_back_places(&builder->read_back, value, builder->positions) != READ_BACK_SAME)
 		return error_set(err, ERROR_CORRUPT, "rows' places do not read back as they were written");
 	builder->misread_of_last = builder->misread;
 	begin_block(builder);

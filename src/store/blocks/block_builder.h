@@ -12,7 +12,7 @@
 #define CDRD_STORE_BLOCKS_BLOCK_BUILDER_H
 
 #include "store/blocks/block.h"
-#include "store/blocks/directory.h"
+#include "store/blocks/block_index.h"
 
 struct block_builder;
 
@@ -23,7 +23,7 @@ struct block_builder *block_builder_new(void);
 void block_builder_begin(struct block_builder *builder, const struct catalog_product *product, uint8_t direction);
 
 /* Adds a record; `changed_seq` is the number of the change that gave it its values. *full says that block_builder_finish must be called before the next. */
-int block_builder_add(struct block_builder *builder, const struct record *record, const struct place *place,
+int block_builder_add(struct block_builder *builder, const struct record *record, const struct position *position,
                       uint64_t changed_seq, bool *full, struct error *err);
 
 /* Records in the block so far. */

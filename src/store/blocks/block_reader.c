@@ -83,7 +83,7 @@ int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *tx
 {
 	uint8_t bytes[NUMBER_KEY_LEN];
 	number_key_write(bytes, partition, number);
-	MDB_val key = env_val(bytes, sizeof(bytes)), val, dead;
+	MDB_val key = env_val(bytes, sizeof(bytes)), val, deleted;
 	int found = get_value(day, txn, DAY_BLOCK_DATA, &key, &val, err);
 	if (found <= 0)
 		return found;
@@ -91,8 +91,8 @@ int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *tx
 	reader->number = number;
 	if (!has_block(reader, day, product, env_str(val)) && take_block(reader, day, product, env_str(val), err) != 0)
 		return -1;
-	found = get_value(day, txn, DAY_DEAD, &key, &dead, err);
-	reader->dead = found > 0 ? env_str(dead) : (struct str){ NULL, 0 };
+	found = get_value(day, txn, DAY_DELETED, &key, &deleted, err);
+	reader->deleted = found > 0 ? env_str(deleted) : (struct str){ NULL, 0 };
 	return found < 0 ? -1 : 1;
 }
 
@@ -159,7 +159,7 @@ int block_reader_load(struct block_reader *reader, uint32_t row, struct error *e
 	if (check_segment(reader, &segment, err) != 0 || inflate_first(reader, &segment, segment.csv_bytes, err) != 0)
 		return -1;
 	if (lines_index(&reader->lines, buf_str(&reader->text), segment.rows, reader->fields_count) != 0 ||
-	    !block_places_read(&reader->view, &segment, reader->partition.direction, reader->places))
+	    !block_places_read(&reader->view, &segment, reader->partition.direction, reader->positions))
 		return damaged(reader, "the records are damaged", err);
 	set_loaded(reader, number, &segment, segment.first_row, segment.rows);
 	return 0;
@@ -194,7 +194,7 @@ int block_reader_load_row(struct block_reader *reader, uint32_t row, struct erro
 	reader->segment_number = NO_SEGMENT;
 	if (check_segment(reader, &segment, err) != 0 || inflate_row(reader, &segment, in_segment, err) != 0)
 		return -1;
-	if (!block_places_read_one(&reader->view, &segment, reader->partition.direction, in_segment, reader->places))
+	if (!block_places_read_one(&reader->view, &segment, reader->partition.direction, in_segment, reader->positions))
 		return damaged(reader, "the records are damaged", err);
 	set_loaded(reader, number, &segment, row, 1);
 	reader->lone_segment = number;
@@ -359,14 +359,14 @@ uint64_t block_reader_changed(const struct block_reader *reader, uint32_t row, u
 	return seq;
 }
 
-int block_reader_seek(struct block_reader *reader, const struct place *place, uint32_t *row, struct error *err)
+int block_reader_seek(struct block_reader *reader, const struct position *position, uint32_t *row, struct error *err)
 {
 	uint32_t low = 0, high = reader->view.head.segments;
 	while (high - low > 1) {
 		uint32_t mid = low + (high - low) / 2;
 		struct block_segment segment = block_segment(&reader->view, mid);
-		struct place first = { segment.first_us, segment.first_seq, place->direction };
-		if (place_compare(&first, place) <= 0)
+		struct position first = { segment.first_us, segment.first_seq, position->direction };
+		if (position_compare(&first, position) <= 0)
 			low = mid;
 		else
 			high = mid;
@@ -375,7 +375,7 @@ int block_reader_seek(struct block_reader *reader, const struct place *place, ui
 	if (block_reader_load(reader, at, err) != 0)
 		return -1;
 	uint32_t end = at + reader->segment.rows;
-	while (at < end && place_compare(block_reader_place(reader, at), place) < 0)
+	while (at < end && position_compare(block_reader_position(reader, at), position) < 0)
 		at++;
 	*row = at;
 	return at < reader->view.head.rows ? block_reader_load(reader, at, err) : 0;

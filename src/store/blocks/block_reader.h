@@ -26,7 +26,7 @@ struct block_reader {
 	uint8_t fields[CATALOG_COLUMNS_MAX]; /* the field of each column, or CATALOG_NONE */
 	uint8_t fields_count;
 	bool lines_are_whole;    /* they show all columns that the product's lines show now */
-	struct str dead; /* bitmap, or empty */
+	struct str deleted; /* bitmap, or empty */
 
 	uint32_t segment_number; /* loaded, or UINT32_MAX */
 	uint32_t loaded_row;     /* the row that `lines` begin with */
@@ -36,7 +36,7 @@ struct block_reader {
 	struct inflate_state *inflate;
 	struct buf text;
 	struct lines lines;
-	struct place places[SEGMENT_ROWS];
+	struct position positions[SEGMENT_ROWS];
 
 	struct buf extra; /* raw, once some row asked for it */
 	bool extra_loaded;
@@ -58,15 +58,15 @@ int block_reader_load(struct block_reader *reader, uint32_t row, struct error *e
  * asked for one after the other. */
 int block_reader_load_row(struct block_reader *reader, uint32_t row, struct error *err);
 
-static inline bool block_reader_is_dead(const struct block_reader *reader, uint32_t row)
+static inline bool block_reader_is_deleted(const struct block_reader *reader, uint32_t row)
 {
-	return row / 8 < reader->dead.len && (uint8_t)reader->dead.p[row / 8] & 1 << row % 8;
+	return row / 8 < reader->deleted.len && (uint8_t)reader->deleted.p[row / 8] & 1 << row % 8;
 }
 
 /* The place of a loaded row. */
-static inline const struct place *block_reader_place(const struct block_reader *reader, uint32_t row)
+static inline const struct position *block_reader_position(const struct block_reader *reader, uint32_t row)
 {
-	return &reader->places[row - reader->segment.first_row];
+	return &reader->positions[row - reader->segment.first_row];
 }
 
 /* The number of the change that gave a row its values; `seq` is that of its place. */
@@ -93,12 +93,12 @@ int block_reader_record(struct block_reader *reader, uint32_t row, uint64_t colu
                         struct error *err);
 
 /* The first row whose place is not before `place`, or view.head.rows. Loads its segment. -1 with *err. */
-int block_reader_seek(struct block_reader *reader, const struct place *place, uint32_t *row, struct error *err);
+int block_reader_seek(struct block_reader *reader, const struct position *position, uint32_t *row, struct error *err);
 
 /* All of the deflate part is what was written: ERROR_CORRUPT if not. */
 int block_reader_check(struct block_reader *reader, struct error *err);
 
-/* As above, the skip part: one that is damaged might hide records. */
+/* As above, the skip index: one that is damaged might hide records. */
 int block_reader_check_skip(struct block_reader *reader, struct error *err);
 
 void block_reader_free(struct block_reader *reader);

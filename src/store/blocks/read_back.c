@@ -46,18 +46,18 @@ enum read_back_result read_back_extra(struct read_back *read_back, struct str co
 	return ZSTD_isError(made) ? READ_BACK_DIFFERENT : compare((struct str){ read_back->text.data, made }, extra);
 }
 
-enum read_back_result read_back_places(struct read_back *read_back, struct str value, const struct place *places)
+enum read_back_result read_back_places(struct read_back *read_back, struct str value, const struct position *positions)
 {
 	struct block_view view;
 	if (!block_view(&view, value))
 		return READ_BACK_DIFFERENT;
 	for (uint32_t i = 0; i < view.head.segments; i++) {
 		struct block_segment segment = block_segment(&view, i);
-		const struct place *wanted = places + segment.first_row;
-		if (!block_places_read(&view, &segment, wanted->direction, read_back->places))
+		const struct position *wanted = positions + segment.first_row;
+		if (!block_places_read(&view, &segment, wanted->direction, read_back->positions))
 			return READ_BACK_DIFFERENT;
 		for (uint32_t row = 0; row < segment.rows; row++)
-			if (place_compare(&read_back->places[row], &wanted[row]) != 0)
+			if (position_compare(&read_back->positions[row], &wanted[row]) != 0)
 				return READ_BACK_DIFFERENT;
 	}
 	return READ_BACK_SAME;

@@ -17,7 +17,7 @@ struct inflate_state;
 struct read_back {
 	struct inflate_state *inflate;
 	struct buf text;
-	struct place places[SEGMENT_ROWS];
+	struct position positions[SEGMENT_ROWS];
 };
 
 /* What was found. */
@@ -30,7 +30,7 @@ enum read_back_result read_back_lines(struct read_back *read_back, struct str co
 enum read_back_result read_back_extra(struct read_back *read_back, struct str compressed, struct str extra);
 
 /* All parts of a finished block can be found, and its rows are at `places`. Needs no memory. */
-enum read_back_result read_back_places(struct read_back *read_back, struct str value, const struct place *places);
+enum read_back_result read_back_places(struct read_back *read_back, struct str value, const struct position *positions);
 
 void read_back_free(struct read_back *read_back);
 

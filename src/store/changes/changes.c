@@ -70,7 +70,7 @@ static int begin(struct day_changes *changes, struct error *err)
 	changes->day_at = changes->account_at = changes->fetch_at = 0;
 	changes->hot_done = changes->listed = false;
 	changes->direction = CATALOG_NO_DIRECTION;
-	changes->hot_next = (struct place){ .direction = CATALOG_NO_DIRECTION };
+	changes->hot_next = (struct position){ .direction = CATALOG_NO_DIRECTION };
 	changes->state = CHANGES_COLLECT;
 	changes_list_accounts(changes);
 	return changes_list_days(changes, err);

@@ -63,7 +63,7 @@ int changes_list_days(struct day_changes *changes, struct error *err)
 		struct day *day = store->days[i];
 		if (store_day_filter(store, day, err) != 0)
 			return -1;
-		struct change_day listed = { id_filter_next_change(day->filter, changes->query.since), day->number };
+		struct change_day listed = { bloom_filter_next_change(day->filter, changes->query.since), day->number };
 		if (listed.first <= changes->snapshot)
 			buf_add(&changes->days, &listed, sizeof(listed));
 	}
@@ -88,11 +88,11 @@ static void add(struct day_changes *changes, struct change_row *row)
 		changes_settle(changes);
 }
 
-static int add_hot(struct collecting *c, MDB_val val, const struct place *place)
+static int add_hot(struct collecting *c, MDB_val val, const struct position *position)
 {
-	struct day_ghost ghost;
-	struct change_row row = { .account = account_at_hand(c->changes), .day = c->day->number, .place = *place };
-	if (day_ghost_read(val, &ghost))
+	struct day_tombstone tombstone;
+	struct change_row row = { .account = account_at_hand(c->changes), .day = c->day->number, .position = *position };
+	if (day_tombstone_read(val, &tombstone))
 		return 0;
 	if (!record_changed_seq(env_str(val), &row.seq))
 		return error_set(c->err, ERROR_CORRUPT, "%s: a hot row cannot be read", c->day->env.path);
@@ -105,18 +105,18 @@ static int add_hot(struct collecting *c, MDB_val val, const struct place *place)
 static int walk_hot(struct collecting *c, MDB_cursor *cursor)
 {
 	struct day_changes *changes = c->changes;
-	uint8_t bytes[PLACE_KEY_LEN];
+	uint8_t bytes[ROW_KEY_LEN];
 	MDB_val key = env_val(bytes, sizeof(bytes)), val;
-	place_key_write(bytes, &c->partition, &changes->hot_next);
+	row_key_write(bytes, &c->partition, &changes->hot_next);
 	int rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
 	for (; !rc; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
 		struct partition partition;
-		struct place place;
-		if (!partition_has_key(&c->partition, key) || !place_key_read(key, &partition, &place))
+		struct position position;
+		if (!partition_has_key(&c->partition, key) || !row_key_read(key, &partition, &position))
 			return 1;
-		if (add_hot(c, val, &place) != 0)
+		if (add_hot(c, val, &position) != 0)
 			return -1;
-		changes->hot_next = place;
+		changes->hot_next = position;
 		changes->hot_next.seq++;
 		if (++changes->seen % LOOK_EVERY == 0 && is_late(c))
 			return 0;
@@ -167,20 +167,20 @@ static int collect_rows(struct collecting *c, uint32_t number)
 	struct block_reader *reader = changes->reader;
 	const struct block_view *view = &reader->view;
 	struct changed_walk walk = { .view = view };
-	struct place places[SEGMENT_ROWS];
+	struct position positions[SEGMENT_ROWS];
 	changed_load(&walk);
 	for (uint32_t s = 0; s < view->head.segments; s++) {
 		struct block_segment segment = block_segment(view, s);
 		if (segment.rows > SEGMENT_ROWS ||
-		    !block_places_read(view, &segment, c->partition.direction, places))
+		    !block_places_read(view, &segment, c->partition.direction, positions))
 			return error_set(c->err, ERROR_CORRUPT, "%s: block %u: a segment is damaged", c->day->env.path, number);
 		for (uint32_t i = 0; i < segment.rows; i++) {
 			uint32_t row = segment.first_row + i;
-			uint64_t seq = changed_seq_of(&walk, row, places[i].seq);
-			if (!is_wanted(changes, seq) || block_reader_is_dead(reader, row))
+			uint64_t seq = changed_seq_of(&walk, row, positions[i].seq);
+			if (!is_wanted(changes, seq) || block_reader_is_deleted(reader, row))
 				continue;
 			add(changes, &(struct change_row){ .seq = seq, .account = account_at_hand(changes), .day = c->day->number,
-			                                   .place = places[i], .sealed = true, .block = number, .row = row });
+			                                   .position = positions[i], .sealed = true, .block = number, .row = row });
 		}
 	}
 	return 0;
@@ -195,7 +195,7 @@ static int compare_blocks(const void *a, const void *b)
 static int list_blocks(struct collecting *c)
 {
 	struct day_changes *changes = c->changes;
-	const struct directory *directory = directory_get(c->day, c->txn, &c->partition, c->err);
+	const struct block_index *directory = block_index_get(c->day, c->txn, &c->partition, c->err);
 	if (!directory)
 		return -1;
 	buf_clear(&changes->blocks);
@@ -203,7 +203,7 @@ static int list_blocks(struct collecting *c)
 		const struct day_block *block = &directory->entries[i].block;
 		struct change_block listed = { block->changed_min, directory->entries[i].number };
 		if (block->changed_max > changes->query.since && block->changed_min < changes->limit &&
-		    block->changed_min <= changes->snapshot && block->dead < block->rows)
+		    block->changed_min <= changes->snapshot && block->deleted < block->rows)
 			buf_add(&changes->blocks, &listed, sizeof(listed));
 	}
 	if (changes->blocks.len > 0)
@@ -243,7 +243,7 @@ static void begin_partition(struct day_changes *changes, uint8_t direction)
 {
 	changes->direction = direction;
 	changes->hot_done = changes->listed = false;
-	changes->hot_next = (struct place){ .direction = direction };
+	changes->hot_next = (struct position){ .direction = direction };
 }
 
 static int collect_partitions(struct collecting *c)
@@ -296,7 +296,7 @@ static int collect_day(struct collecting *c, int32_t number)
 		return -1;
 	c->day->pins++;
 	int result = 0;
-	if (!id_filter_ready(c->day->filter))
+	if (!bloom_filter_ready(c->day->filter))
 		result = store_day_ready(store, c->day, c->txn, c->err);
 	if (result == 0)
 		result = collect_accounts(c);

@@ -28,12 +28,12 @@ static int by_place(const void *a, const void *b)
 		return left->day < right->day ? -1 : 1;
 	if (left->account != right->account)
 		return left->account < right->account ? -1 : 1;
-	if (left->place.direction != right->place.direction)
-		return left->place.direction < right->place.direction ? -1 : 1;
+	if (left->position.direction != right->position.direction)
+		return left->position.direction < right->position.direction ? -1 : 1;
 	if (left->sealed != right->sealed)
 		return left->sealed ? 1 : -1;
 	if (!left->sealed)
-		return place_compare(&left->place, &right->place);
+		return position_compare(&left->position, &right->position);
 	if (left->block != right->block)
 		return left->block < right->block ? -1 : 1;
 	return (left->row > right->row) - (left->row < right->row);
@@ -42,15 +42,15 @@ static int by_place(const void *a, const void *b)
 /* 1 with *record if the change is still at its place, 0, -1. */
 static int read_hot(struct fetching *f, const struct change_row *row, struct record *record)
 {
-	uint8_t bytes[PLACE_KEY_LEN];
-	struct day_ghost ghost;
+	uint8_t bytes[ROW_KEY_LEN];
+	struct day_tombstone tombstone;
 	uint64_t seq;
 	MDB_val key = env_val(bytes, sizeof(bytes)), val;
-	place_key_write(bytes, &f->partition, &row->place);
+	row_key_write(bytes, &f->partition, &row->position);
 	int rc = mdb_get(f->txn, f->day->env.dbi[DAY_HOT], &key, &val);
 	if (rc)
 		return rc == MDB_NOTFOUND ? 0 : env_fail(&f->day->env, rc, "get row", f->err);
-	if (day_ghost_read(val, &ghost))
+	if (day_tombstone_read(val, &tombstone))
 		return 0;
 	if (record_unpack(record, f->changes->query.product, env_str(val), &seq, f->err) != 0)
 		return -1;
@@ -74,11 +74,11 @@ static int read_sealed(struct fetching *f, const struct change_row *row, struct 
 	int found = begin_block(f, row->block);
 	if (found <= 0)
 		return found;
-	if (row->row >= reader->view.head.rows || block_reader_is_dead(reader, row->row))
+	if (row->row >= reader->view.head.rows || block_reader_is_deleted(reader, row->row))
 		return 0;
 	if (block_reader_load_row(reader, row->row, f->err) != 0)
 		return -1;
-	if (block_reader_changed(reader, row->row, block_reader_place(reader, row->row)->seq) != row->seq)
+	if (block_reader_changed(reader, row->row, block_reader_position(reader, row->row)->seq) != row->seq)
 		return 0;
 	return block_reader_record(reader, row->row, f->changes->query.columns, record, f->err) == 0 ? 1 : -1;
 }
@@ -87,10 +87,10 @@ static int fetch_row(struct fetching *f, struct change_row *row)
 {
 	struct day_changes *changes = f->changes;
 	struct record record;
-	if (row->account != f->account || row->place.direction != f->partition.direction) {
+	if (row->account != f->account || row->position.direction != f->partition.direction) {
 		f->account = row->account;
 		f->partition = partition_of(changes->query.accounts[row->account], changes->query.product->number,
-		                            row->place.direction);
+		                            row->position.direction);
 		f->has_block = false;
 	}
 	int found = row->sealed ? read_sealed(f, row, &record) : read_hot(f, row, &record);

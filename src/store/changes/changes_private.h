@@ -22,7 +22,7 @@ struct change_row {
 	uint32_t order; /* of finding: the latest place of a number is the one to believe */
 	uint32_t account; /* of the query's */
 	int32_t day;
-	struct place place; /* of a hot row; of a sealed one only its direction */
+	struct position position; /* of a hot row; of a sealed one only its direction */
 	bool sealed;
 	uint32_t block;
 	uint32_t row;
@@ -60,7 +60,7 @@ struct day_changes {
 	size_t account_at;     /* of these, the one at hand */
 	uint8_t direction;     /* of the day's partition at hand */
 	bool hot_done;
-	struct place hot_next; /* where its hot rows go on */
+	struct position hot_next; /* where its hot rows go on */
 	bool listed;
 	uint64_t seals;        /* of the day when its blocks were listed */
 	struct buf blocks;     /* struct change_block each, by changed_min */

@@ -14,7 +14,7 @@ const struct env_db day_dbs[] = {
 	[DAY_BLOCKS] = { "blocks", 0 },
 	[DAY_BLOCK_DATA] = { "block_data", 0 },
 	[DAY_BLOCK_IDS] = { "block_ids", 0 },
-	[DAY_DEAD] = { "dead", 0 },
+	[DAY_DELETED] = { "dead", 0 },
 	{ NULL, 0 },
 };
 
@@ -84,70 +84,70 @@ size_t day_id_hashes_before(const struct record *record, uint64_t *hashes)
 	return hashes_of(record, hash_before, hashes, NULL);
 }
 
-/* [nil, until, direction, time, seq]: the direction a fixint, the others uint64 always, so that a ghost has one length. */
+/* [nil, until, direction, time, seq]: the direction a fixint, the others uint64 always, so that a tombstone has one length. */
 enum { GHOST_LEN = 1 + 1 + 9 + 1 + 9 + 9 };
 
-size_t day_ghost_write(uint8_t out[DAY_GHOST_MAX], const struct day_ghost *ghost)
+size_t day_tombstone_write(uint8_t out[DAY_GHOST_MAX], const struct day_tombstone *tombstone)
 {
 	uint8_t *p = out;
 	*p++ = 0x95;
 	*p++ = 0xc0;
 	*p++ = 0xcf;
-	place_put_u64(p, ghost->until);
+	position_put_u64(p, tombstone->until);
 	p += 8;
-	*p++ = ghost->to.direction; /* a positive fixint */
+	*p++ = tombstone->to.direction; /* a positive fixint */
 	*p++ = 0xcf;
-	place_put_u64(p, (uint64_t)ghost->to.time_us);
+	position_put_u64(p, (uint64_t)tombstone->to.time_us);
 	p += 8;
 	*p++ = 0xcf;
-	place_put_u64(p, ghost->to.seq);
+	position_put_u64(p, tombstone->to.seq);
 	return GHOST_LEN;
 }
 
-bool day_ghost_read(MDB_val val, struct day_ghost *ghost)
+bool day_tombstone_read(MDB_val val, struct day_tombstone *tombstone)
 {
 	const uint8_t *in = val.mv_data;
 	if (val.mv_size != GHOST_LEN || in[0] != 0x95 || in[1] != 0xc0)
 		return false;
-	ghost->until = place_get_u64(in + 3);
-	ghost->to.direction = in[11];
-	ghost->to.time_us = (int64_t)place_get_u64(in + 13);
-	ghost->to.seq = place_get_u64(in + 22);
+	tombstone->until = position_get_u64(in + 3);
+	tombstone->to.direction = in[11];
+	tombstone->to.time_us = (int64_t)position_get_u64(in + 13);
+	tombstone->to.seq = position_get_u64(in + 22);
 	return true;
 }
 
-int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct place *place, MDB_val *row,
+int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct position *position, MDB_val *row,
                 struct error *err)
 {
 	for (;;) {
-		uint8_t bytes[PLACE_KEY_LEN];
-		struct day_ghost ghost;
-		place_key_write(bytes, partition, place);
+		uint8_t bytes[ROW_KEY_LEN];
+		struct day_tombstone tombstone;
+		row_key_write(bytes, partition, position);
 		MDB_val key = env_val(bytes, sizeof(bytes));
 		int rc = mdb_get(txn, day->env.dbi[DAY_HOT], &key, row);
 		if (rc == MDB_NOTFOUND)
 			return 0;
 		if (rc)
 			return env_fail(&day->env, rc, "get row", err);
-		if (!day_ghost_read(*row, &ghost))
+		if (!day_tombstone_read(*row, &tombstone))
 			return 1;
-		/* A ghost leads to a later change, or the chain might never end. */
-		if (ghost.to.seq <= place->seq)
+		/* A tombstone leads to a later change, or the chain might never end. */
+		if (tombstone.to.seq <= position->seq)
 			return error_set(err, ERROR_CORRUPT, "%s: a moved record leads back", day->env.path);
-		*place = ghost.to;
-		if (clock_day_of(place->time_us) != day->number)
+		*position = tombstone.to;
+		if (clock_day_of(position->time_us) != day->number)
 			return 0;
 	}
 }
 
-int day_row_read(const struct day *day, MDB_val key, MDB_val val, struct partition *partition, struct place *place,
+int day_row_read(const struct day *day, MDB_val key, MDB_val val, struct partition *partition, struct position *position,
                  struct record *record, struct error *err)
 {
-	struct day_ghost ghost;
+	struct day_tombstone tombstone;
 	uint64_t changed_seq;
-	if (!place_key_read(key, partition, place))
+	if (!row_key_read(key, partition, position))
 		return error_set(err, ERROR_CORRUPT, "%s: a key of hot cannot be read", day->env.path);
-	if (day_ghost_read(val, &ghost))
+	if (day_tombstone_read(val, &tombstone))
 		return 0;
 	const struct catalog_product *product = catalog_product_numbered(partition->product);
 	if (!product)
@@ -160,10 +160,10 @@ static int load_row(struct day *day, MDB_val key, MDB_val val, struct error *err
 {
 	struct hot *hot = &day->hot;
 	struct partition partition;
-	struct place place;
+	struct position position;
 	struct record record;
 	uint64_t hashes[CATALOG_COLUMNS_MAX];
-	int found = day_row_read(day, key, val, &partition, &place, &record, err);
+	int found = day_row_read(day, key, val, &partition, &position, &record, err);
 	if (found <= 0)
 		return found;
 	struct hot_partition *own = hot_partition(hot, &partition, err);
@@ -173,7 +173,7 @@ static int load_row(struct day *day, MDB_val key, MDB_val val, struct error *err
 	hot->rows++;
 	size_t count = day_id_hashes(&record, hashes, NULL);
 	for (size_t i = 0; i < count; i++)
-		if (hot_add_id(hot, hashes[i], &place, err) != 0)
+		if (hot_add_id(hot, hashes[i], &position, err) != 0)
 			return -1;
 	return 0;
 }
@@ -205,7 +205,7 @@ int day_hot_load(struct day *day, MDB_txn *txn, struct error *err)
 	MDB_val key, val;
 	int result = 0;
 	struct hot old = day->hot;
-	if (day->hot.loaded && !day_hot_is_worn(day))
+	if (day->hot.loaded && !day_hot_needs_rebuild(day))
 		return 0;
 	day->hot = (struct hot){ 0 };
 	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_HOT], &cursor);

@@ -2,18 +2,18 @@
 /*
  * day.h: one UTC day of records; private to store/.
  *
- *	hot         partition(10) time(8) seq(8) -> row or ghost     records as they arrived; integers big-endian
- *	blocks      partition(10) block(4) -> struct day_block       where sealed blocks lie and what is dead in them
+ *	hot         partition(10) time(8) seq(8) -> row or tombstone     records as they arrived; integers big-endian
+ *	blocks      partition(10) block(4) -> struct day_block       where sealed blocks lie and what is deleted in them
  *	block_data  partition(10) block(4) -> a block                (block.h)
  *	block_ids   partition(10) run(4) -> the ids of a run         (ids.h): a run is the blocks of one seal
  *	dead        partition(10) block(4) -> bitmap of the rows that newer versions replaced
  *
  * A partition is account(8) product(1) direction(1). A row is what record_pack writes. `seq` is the number of the change
  * that put the record at its place; it orders records of the same microsecond by arrival and tells a snapshot whether
- * it may see them. A sealed record keeps its place; when a newer version replaces it, its row in the block becomes dead
- * and the newer one stands in `hot` at the same place, or a ghost does.
+ * it may see them. A sealed record keeps its place; when a newer version replaces it, its row in the block becomes deleted
+ * and the newer one stands in `hot` at the same place, or a tombstone does.
  *
- * A ghost stands where a record was before a newer version moved it to another time (or direction), of this day or of
+ * A tombstone stands where a record was before a newer version moved it to another time (or direction), of this day or of
  * one beside it: msgpack array [nil, until, direction, time, seq], the number of the change that moved it and the place
  * it moved to, whose time tells the day.
  * A scan at a snapshot from seq to until - 1 shows the record there, so that paging neither repeats nor skips it.
@@ -22,19 +22,19 @@
 #define CDRD_STORE_DAYS_DAY_H
 
 #include "record/record.h"
-#include "store/blocks/directory.h"
+#include "store/blocks/block_index.h"
 #include "lmdb/env.h"
 #include "store/days/hot.h"
-#include "store/ids/id_filter.h"
-#include "store/blocks/place.h"
+#include "store/ids/bloom_filter.h"
+#include "store/blocks/position.h"
 #include "store/scan.h"
 
 struct day_touch {
 	struct partition partition;
-	struct place place;
+	struct position position;
 };
 
-enum day_db { DAY_HOT, DAY_BLOCKS, DAY_BLOCK_DATA, DAY_BLOCK_IDS, DAY_DEAD };
+enum day_db { DAY_HOT, DAY_BLOCKS, DAY_BLOCK_DATA, DAY_BLOCK_IDS, DAY_DELETED };
 
 extern const struct env_db day_dbs[];
 
@@ -46,7 +46,7 @@ struct day {
 	int pins;      /* whoever works on it across calls: it is not closed meanwhile */
 	uint64_t used; /* store's clock of uses, for closing the one used longest ago */
 	struct env env;
-	struct id_filter *filter; /* stays while the environment is closed; NULL until first looked at */
+	struct bloom_filter *filter; /* stays while the environment is closed; NULL until first looked at */
 	struct hot hot;           /* what is known of the hot rows; loaded when the day is written to or looked up in */
 	uint64_t seals;           /* grows with each commit that changed blocks */
 	bool blocks_changed;      /* by what is not committed */
@@ -60,21 +60,21 @@ struct day {
 	int64_t merge_wait_us;    /* monotonic: likewise, no merging */
 	bool repack_demanded;     /* repack.h */
 	bool swept;               /* seal.c has seen that nothing is left to do since the last change */
-	struct directory directories[DIRECTORY_SLOTS];
-	uint64_t directory_uses;
+	struct block_index directories[DIRECTORY_SLOTS];
+	uint64_t block_index_uses;
 };
 
 #define DAY_GHOST_MAX 32
 
-struct day_ghost {
+struct day_tombstone {
 	uint64_t until;
-	struct place to;
+	struct position to;
 };
 
-size_t day_ghost_write(uint8_t out[DAY_GHOST_MAX], const struct day_ghost *ghost);
+size_t day_tombstone_write(uint8_t out[DAY_GHOST_MAX], const struct day_tombstone *tombstone);
 
-/* Is it a ghost (not a row)? Then fills *ghost. */
-bool day_ghost_read(MDB_val val, struct day_ghost *ghost);
+/* Is it a tombstone (not a row)? Then fills *tombstone. */
+bool day_tombstone_read(MDB_val val, struct day_tombstone *tombstone);
 
 /* The hash that ids are found by: of one lookup value, and all of a record's, without repeats (at least
  * product->lookup_count of them fit); returns how many. *id_at, unless NULL, is the one of the record's own id. */
@@ -93,23 +93,23 @@ size_t day_id_hashes_as_given(const char *account, uint8_t product, struct str i
 size_t day_id_hashes_before(const struct record *record, uint64_t *hashes);
 
 /*
- * The hot row at a place, following ghosts to where the record is now; *place becomes that place. Returns 1 with *row,
+ * The hot row at a place, following tombstones to where the record is now; *place becomes that place. Returns 1 with *row,
  * 0 if there is none in `hot` (the record may have been sealed at *place since, be in another day if that is where *place
  * is, or not be there at all), -1 with *err.
  */
-int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct place *place, MDB_val *row,
+int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct position *position, MDB_val *row,
                 struct error *err);
 
-/* Takes an entry of `hot` apart; the record's values point into it. 1, 0 for a ghost, which has no record, or -1 with
+/* Takes an entry of `hot` apart; the record's values point into it. 1, 0 for a tombstone, which has no record, or -1 with
  * ERROR_CORRUPT. */
-int day_row_read(const struct day *day, MDB_val key, MDB_val val, struct partition *partition, struct place *place,
+int day_row_read(const struct day *day, MDB_val key, MDB_val val, struct partition *partition, struct position *position,
                  struct record *record, struct error *err);
 
 /* Is it time to read the hot rows anew? Not while a write transaction is open: a read transaction does not see its rows,
  * and what it has removed can still be looked up. */
-static inline bool day_hot_is_worn(const struct day *day)
+static inline bool day_hot_needs_rebuild(const struct day *day)
 {
-	return !day->env.write && hot_is_worn(&day->hot);
+	return !day->env.write && hot_needs_rebuild(&day->hot);
 }
 
 /* Reads all hot rows to learn their ids and partitions, if that is not known yet. */

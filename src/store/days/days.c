@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "store/copying.h"
+#include "store/hot_backup.h"
 #include "store/days/day_list.h"
 #include "store/ids/ids.h"
 #include "store/sealing/repack.h"
@@ -75,7 +75,7 @@ void days_close(struct store *store, struct day *day)
 		return;
 	hot_free(&day->hot);
 	for (int i = 0; i < DIRECTORY_SLOTS; i++)
-		directory_free(&day->directories[i]);
+		block_index_free(&day->directories[i]);
 	store->reopened += day->env.reopened;
 	env_close(&day->env);
 	day->is_open = false;
@@ -88,9 +88,9 @@ void days_remove(struct store *store, size_t at)
 	memset(store->put_days, 0, sizeof(store->put_days));
 	seal_forget(store);
 	repack_forget(store);
-	copying_forget_day(store, day);
+	hot_backup_forget_day(store, day);
 	days_close(store, day);
-	id_filter_close(day->filter);
+	bloom_filter_close(day->filter);
 	buf_free(&day->touched);
 	buf_free(&day->sealed_ids);
 	buf_free(&day->unsealed_seqs);
@@ -209,7 +209,7 @@ int days_give_up_lost(struct store *store, struct day *day, struct error *err)
 	seal_forget(store);
 	if (repack_is_of(store, day))
 		repack_forget(store);
-	copying_forget_day(store, day);
+	hot_backup_forget_day(store, day);
 	if (day->env.reading || day->env.write || day->pins) {
 		struct error lost;
 		error_set(&lost, ERROR_CORRUPT, "pages of it cannot be read");
@@ -278,18 +278,18 @@ int store_day_filter(struct store *store, struct day *day, struct error *err)
 		fail_damaged(day, path.data, err);
 	}
 	if (result == 0)
-		result = id_filter_open(&day->filter, path.data, store->boot_id, err);
+		result = bloom_filter_open(&day->filter, path.data, store->boot_id, err);
 	buf_free(&path);
 	return result;
 }
 
 int store_day_ready(struct store *store, struct day *day, MDB_txn *txn, struct error *err)
 {
-	if (day->hot.loaded && day->filter && id_filter_ready(day->filter) && !day_hot_is_worn(day))
+	if (day->hot.loaded && day->filter && bloom_filter_ready(day->filter) && !day_hot_needs_rebuild(day))
 		return 0;
 	if (day_hot_load(day, txn, err) != 0 || store_day_filter(store, day, err) != 0)
 		return -1;
-	return id_filter_ready(day->filter) ? 0 : ids_filter_build(day, txn, err);
+	return bloom_filter_ready(day->filter) ? 0 : ids_filter_build(day, txn, err);
 }
 
 const int32_t *days_listed(const struct store *store, size_t *count)

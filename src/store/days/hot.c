@@ -37,18 +37,18 @@ static int part_grow(struct hot_part *part, struct error *err)
 	return 0;
 }
 
-int hot_add_id(struct hot *hot, uint64_t hash, const struct place *place, struct error *err)
+int hot_add_id(struct hot *hot, uint64_t hash, const struct position *position, struct error *err)
 {
 	struct hot_part *part = &hot->parts[hot_part_number(hash)];
 	if (2 * (part->used + 1) > part->cap && part_grow(part, err) != 0)
 		return -1;
-	struct hot_entry entry = { hash, place->time_us, place->seq << 2 | place->direction };
+	struct hot_entry entry = { hash, position->time_us, position->seq << 2 | position->direction };
 	part_insert(part, &entry);
 	hot->entries_used++;
 	return 0;
 }
 
-bool hot_next(const struct hot *hot, uint64_t hash, size_t *iterator, struct place *place)
+bool hot_next(const struct hot *hot, uint64_t hash, size_t *iterator, struct position *position)
 {
 	const struct hot_part *part = &hot->parts[hot_part_number(hash)];
 	for (size_t step = *iterator; step < part->cap; step++) {
@@ -58,7 +58,7 @@ bool hot_next(const struct hot *hot, uint64_t hash, size_t *iterator, struct pla
 		if (entry->hash != hash)
 			continue;
 		*iterator = step + 1;
-		*place = (struct place){ .time_us = entry->time_us,
+		*position = (struct position){ .time_us = entry->time_us,
 			                 .seq = entry->seq_direction >> 2,
 			                 .direction = (uint8_t)(entry->seq_direction & 3) };
 		return true;

@@ -20,7 +20,7 @@
 
 #include "base/buf.h"
 #include "base/prefetch.h"
-#include "store/blocks/place.h"
+#include "store/blocks/position.h"
 
 #define HOT_PARTS_LOG2 6
 #define HOT_PARTS (1 << HOT_PARTS_LOG2)
@@ -75,10 +75,10 @@ struct hot {
 };
 
 /* Adds an id of a row at a place. */
-int hot_add_id(struct hot *hot, uint64_t hash, const struct place *place, struct error *err);
+int hot_add_id(struct hot *hot, uint64_t hash, const struct position *position, struct error *err);
 
 /* The next place that may hold the id; zero *iterator first. False when there are no more. */
-bool hot_next(const struct hot *hot, uint64_t hash, size_t *iterator, struct place *place);
+bool hot_next(const struct hot *hot, uint64_t hash, size_t *iterator, struct position *position);
 
 /* Every entry in turn, then NULL; zero *iterator first. */
 const struct hot_entry *hot_each(const struct hot *hot, size_t *iterator);
@@ -110,7 +110,7 @@ void hot_rows_gone(struct hot *hot, const struct partition *partition, uint32_t 
 void hot_drop(struct hot *hot, struct str gone, struct buf *kept);
 
 /* Do most entries lead nowhere, so that it is time to load it anew? */
-static inline bool hot_is_worn(const struct hot *hot)
+static inline bool hot_needs_rebuild(const struct hot *hot)
 {
 	return hot->stale > 131072 && hot->stale > hot->entries_used / 2;
 }

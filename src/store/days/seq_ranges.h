@@ -4,7 +4,7 @@
  *
  * Whoever follows changes (changes.h) asks it which of 400 days to look at. Numbers grow, so a day written to for a
  * while has one range, and a late record adds a small one. When there are too many, near ones become one: the ranges
- * never miss a number, but may hold numbers that are not there. Pure; lies in a mapped file (id_filter.h).
+ * never miss a number, but may hold numbers that are not there. Pure; lies in a mapped file (bloom_filter.h).
  */
 #ifndef CDRD_STORE_DAYS_SEQ_RANGES_H
 #define CDRD_STORE_DAYS_SEQ_RANGES_H

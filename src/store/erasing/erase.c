@@ -81,7 +81,7 @@ static const char *account_at_hand(const struct erase *erase)
 int erase_seek(const struct erase *erase, MDB_cursor *cursor, MDB_val *key, MDB_val *val)
 {
 	const void *from = erase->has_key ? (const void *)erase->key : account_at_hand(erase);
-	size_t len = !erase->has_key ? SCAN_ACCOUNT_LEN : erase->stage == ERASE_STAGE_HOT ? PLACE_KEY_LEN : NUMBER_KEY_LEN;
+	size_t len = !erase->has_key ? SCAN_ACCOUNT_LEN : erase->stage == ERASE_STAGE_HOT ? ROW_KEY_LEN : NUMBER_KEY_LEN;
 	*key = env_val(from, len);
 	int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
 	if (!rc && erase->has_key && key->mv_size == len && memcmp(key->mv_data, erase->key, len) == 0)
@@ -104,12 +104,12 @@ void erase_next_account(struct erase *erase)
 static int erase_hot(struct erase *erase, struct day *day, MDB_val key, MDB_val val, struct error *err)
 {
 	struct partition partition;
-	struct place place;
-	struct day_ghost ghost;
+	struct position position;
+	struct day_tombstone tombstone;
 	struct record record;
 	enum store_put_result put;
 	uint64_t changed_seq;
-	if (!place_key_read(key, &partition, &place) || day_ghost_read(val, &ghost) ||
+	if (!row_key_read(key, &partition, &position) || day_tombstone_read(val, &tombstone) ||
 	    !erase_may_be_in(erase, val.mv_data, val.mv_size))
 		return 0;
 	const struct catalog_product *product = catalog_product_numbered(partition.product);
@@ -122,7 +122,7 @@ static int erase_hot(struct erase *erase, struct day *day, MDB_val key, MDB_val 
 	erase->found++;
 	if (repack_demand(erase->store, day, err) != 0)
 		return -1;
-	return days_put(erase->store, &record, place.time_us, NULL, &put, err) == 0 ? 1 : -1;
+	return days_put(erase->store, &record, position.time_us, NULL, &put, err) == 0 ? 1 : -1;
 }
 
 /* Hot rows of the account at hand. 1 at their end, 0, -1. */
@@ -136,8 +136,8 @@ static int walk_hot(struct erase *erase, struct day *day, MDB_cursor *cursor, in
 		int found = erase_hot(erase, day, key, val, err);
 		if (found < 0)
 			return -1;
-		if (key.mv_size == PLACE_KEY_LEN)
-			memcpy(erase->key, key.mv_data, PLACE_KEY_LEN);
+		if (key.mv_size == ROW_KEY_LEN)
+			memcpy(erase->key, key.mv_data, ROW_KEY_LEN);
 		erase->has_key = true;
 		erase->counts.rows++;
 		puts += found > 0;

@@ -23,7 +23,7 @@ struct erase {
 	bool has_day;
 	enum erase_stage stage;
 	size_t account; /* at hand */
-	uint8_t key[PLACE_KEY_LEN]; /* looked at last, unless the account is begun anew */
+	uint8_t key[ROW_KEY_LEN]; /* looked at last, unless the account is begun anew */
 	bool has_key;
 	int64_t drain_us;           /* jobs of sealing that began until then have to end */
 	struct partition partition; /* of the runs */
@@ -60,7 +60,7 @@ void erase_next_account(struct erase *erase);
 
 /* --- erase_runs.c: sealed runs --- */
 
-/* Takes a row of erase->reader that holds the number in one of the columns, dead ones too. 0, or -1 with *err. */
+/* Takes a row of erase->reader that holds the number in one of the columns, deleted ones too. 0, or -1 with *err. */
 typedef int (*erase_row_fn)(void *arg, struct block_reader *reader, uint32_t row, struct error *err);
 
 /* Looks for rows that hold it in the block at hand of erase->reader; `fn` is given each, or is NULL. How many there

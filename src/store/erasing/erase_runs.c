@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * erase_runs.c: erasing in sealed runs: those that hold the number are found by the skip parts of their blocks and what
+ * erase_runs.c: erasing in sealed runs: those that hold the number are found by the skip indexes of their blocks and what
  * is in these, and written anew (seal.h).
  */
-#include "store/blocks/block_skip.h"
+#include "store/blocks/skip_index.h"
 #include "store/erasing/erase_private.h"
 #include "store/sealing/repack.h"
 #include "store/sealing/seal.h"
@@ -13,10 +13,10 @@ static bool block_may_have_it(const struct erase *erase, const struct block_view
 {
 	for (uint64_t left = columns; left; left &= left - 1) {
 		struct scan_filter filter = { .column = (uint8_t)__builtin_ctzll(left), .value = erase_bare_number(erase) };
-		if (block_skip_may_pass(view->skip, &filter, 1))
+		if (skip_index_may_pass(view->skip, &filter, 1))
 			return true;
 		filter.value = (struct str){ erase->number, erase->number_len + 1 };
-		if (block_skip_may_pass(view->skip, &filter, 1))
+		if (skip_index_may_pass(view->skip, &filter, 1))
 			return true;
 	}
 	return false;
@@ -145,7 +145,7 @@ int erase_find_step(struct erase *erase, struct day *day, struct error *err)
 int erase_drive(struct erase *erase, int64_t deadline_us, bool *dirty, struct error *err)
 {
 	bool more;
-	return store_upkeep(erase->store, deadline_us, &more, dirty, err);
+	return store_maintain(erase->store, deadline_us, &more, dirty, err);
 }
 
 int erase_rewrite_step(struct erase *erase, struct day *day, int64_t deadline_us, bool *dirty, struct error *err)

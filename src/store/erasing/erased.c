@@ -17,7 +17,7 @@
 
 #define KEY_NAME "erased.key"
 #define ROW_VERSION 1
-#define ROW_KEY_LEN (ACCOUNT_ID_LEN + sizeof(struct siphash))
+#define ERASED_KEY_LEN (ACCOUNT_ID_LEN + sizeof(struct siphash))
 #define CAP_FIRST 64
 #define NEVER INT64_MIN /* until_us of what was revoked */
 
@@ -97,7 +97,7 @@ static void set(struct erased *erased, const char *account, const struct siphash
 
 /* --- rows --- */
 
-static void write_key(uint8_t out[ROW_KEY_LEN], const char *account, const struct siphash *hash)
+static void write_key(uint8_t out[ERASED_KEY_LEN], const char *account, const struct siphash *hash)
 {
 	memcpy(out, account, ACCOUNT_ID_LEN);
 	memcpy(out + ACCOUNT_ID_LEN, hash, sizeof(*hash));
@@ -106,7 +106,7 @@ static void write_key(uint8_t out[ROW_KEY_LEN], const char *account, const struc
 static int read_row(struct erased_entry *entry, struct str key, struct str value, struct error *err)
 {
 	struct value_reader r;
-	if (key.len != ROW_KEY_LEN)
+	if (key.len != ERASED_KEY_LEN)
 		return error_set(err, ERROR_CORRUPT, "catalog: an entry of erased numbers cannot be read");
 	*entry = (struct erased_entry){ .account = "" };
 	memcpy(entry->account, key.p, ACCOUNT_ID_LEN);
@@ -118,7 +118,7 @@ static int read_row(struct erased_entry *entry, struct str key, struct str value
 	return value_close(&r) ? 0 : error_set(err, value_error(&r), "catalog: an entry of erased numbers cannot be read");
 }
 
-static int put_row(struct change *change, const uint8_t key[ROW_KEY_LEN], const struct erased_entry *entry,
+static int put_row(struct change *change, const uint8_t key[ERASED_KEY_LEN], const struct erased_entry *entry,
                    struct error *err)
 {
 	struct buf value = { 0 };
@@ -128,7 +128,7 @@ static int put_row(struct change *change, const uint8_t key[ROW_KEY_LEN], const 
 	value_put_int(&w, entry->until_us);
 	value_put_int(&w, entry->uid);
 	int result = value.failed ? error_set(err, ERROR_NOMEM, "erased numbers: out of memory") :
-	                            change_put(change, META_DB_ERASED, (struct str){ (const char *)key, ROW_KEY_LEN },
+	                            change_put(change, META_DB_ERASED, (struct str){ (const char *)key, ERASED_KEY_LEN },
 	                                       buf_str(&value), err);
 	buf_free(&value);
 	return result;
@@ -181,7 +181,7 @@ int erased_add(struct store *store, struct str accounts, struct str number, cons
 	if (make_room(erased, accounts.len / ACCOUNT_ID_LEN, err) != 0 || change_begin(&change, store->meta, err) != 0)
 		return -1;
 	for (size_t at = 0; at + ACCOUNT_ID_LEN <= accounts.len && result == 0; at += ACCOUNT_ID_LEN) {
-		uint8_t key[ROW_KEY_LEN];
+		uint8_t key[ERASED_KEY_LEN];
 		struct erased_entry entry = *template;
 		const struct slot *known = find(erased, &hash, accounts.p + at);
 		if (known->account[0] && known->until_us > entry.until_us)
@@ -209,7 +209,7 @@ int erased_revoke(struct store *store, struct str accounts, struct str number, s
 	if (change_begin(&change, store->meta, err) != 0)
 		return -1;
 	for (size_t at = 0; at + ACCOUNT_ID_LEN <= accounts.len && result >= 0; at += ACCOUNT_ID_LEN) {
-		uint8_t key[ROW_KEY_LEN];
+		uint8_t key[ERASED_KEY_LEN];
 		write_key(key, accounts.p + at, &hash);
 		result = change_remove(&change, META_DB_ERASED, (struct str){ (const char *)key, sizeof(key) }, err);
 		*count += result > 0;
@@ -226,14 +226,14 @@ int erased_revoke(struct store *store, struct str accounts, struct str number, s
 
 struct forgetting {
 	const char *account;
-	struct buf keys; /* ROW_KEY_LEN bytes each */
+	struct buf keys; /* ERASED_KEY_LEN bytes each */
 };
 
 static enum meta_next take_key(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct forgetting *forgetting = arg;
 	(void)value;
-	if (key.len != ROW_KEY_LEN || memcmp(key.p, forgetting->account, ACCOUNT_ID_LEN) != 0)
+	if (key.len != ERASED_KEY_LEN || memcmp(key.p, forgetting->account, ACCOUNT_ID_LEN) != 0)
 		return META_STOP;
 	buf_add_str(&forgetting->keys, key);
 	if (!forgetting->keys.failed)
@@ -248,11 +248,11 @@ static int forget(struct store *store, struct str keys, struct error *err)
 	int result = 0;
 	if (change_begin(&change, store->meta, err) != 0)
 		return -1;
-	for (size_t at = 0; at < keys.len && result >= 0; at += ROW_KEY_LEN)
-		result = change_remove(&change, META_DB_ERASED, (struct str){ keys.p + at, ROW_KEY_LEN }, err);
+	for (size_t at = 0; at < keys.len && result >= 0; at += ERASED_KEY_LEN)
+		result = change_remove(&change, META_DB_ERASED, (struct str){ keys.p + at, ERASED_KEY_LEN }, err);
 	if (change_end(&change, result < 0 ? -1 : 0, err) != 0)
 		return -1;
-	for (size_t at = 0; at < keys.len; at += ROW_KEY_LEN) {
+	for (size_t at = 0; at < keys.len; at += ERASED_KEY_LEN) {
 		struct siphash hash;
 		memcpy(&hash, keys.p + at + ACCOUNT_ID_LEN, sizeof(hash));
 		set(store->erased, keys.p + at, &hash, NEVER);

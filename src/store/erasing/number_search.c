@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "store/blocks/block_skip.h"
+#include "store/blocks/skip_index.h"
 #include "store/erasing/erase_private.h"
 
 #define LOOK_EVERY 64 /* hot rows, between two looks at the clock */
@@ -25,7 +25,7 @@ struct number_search {
 	int32_t day; /* at hand, or the next to look for */
 	bool has_day;
 	enum stage stage;
-	uint8_t key[PLACE_KEY_LEN];
+	uint8_t key[ROW_KEY_LEN];
 	size_t key_len; /* 0: the day's, or the account's, first */
 	int64_t deadline_us;
 	struct number_search_counts counts;
@@ -78,13 +78,13 @@ static void give(struct number_search *search, const struct record *record, int6
 static int take_hot(struct number_search *search, struct day *day, MDB_val key, MDB_val val, struct error *err)
 {
 	struct partition partition;
-	struct place place;
+	struct position position;
 	struct record record;
 	if (!erase_may_be_in(search->matcher, val.mv_data, val.mv_size))
 		return 0;
-	int found = day_row_read(day, key, val, &partition, &place, &record, err);
+	int found = day_row_read(day, key, val, &partition, &position, &record, err);
 	if (found > 0)
-		give(search, &record, place.time_us);
+		give(search, &record, position.time_us);
 	return found < 0 ? -1 : 0;
 }
 
@@ -92,11 +92,11 @@ static int take_row(void *arg, struct block_reader *reader, uint32_t row, struct
 {
 	struct number_search *search = arg;
 	struct record record;
-	if (search->ended || block_reader_is_dead(reader, row))
+	if (search->ended || block_reader_is_deleted(reader, row))
 		return 0;
 	if (block_reader_record(reader, row, SCAN_COLUMNS_ALL, &record, err) != 0)
 		return -1;
-	give(search, &record, block_reader_place(reader, row)->time_us);
+	give(search, &record, block_reader_position(reader, row)->time_us);
 	return 0;
 }
 

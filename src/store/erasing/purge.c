@@ -92,9 +92,9 @@ static int is_in_day(const struct purge *purge, struct day *day, struct error *e
 static void forget_row(const struct removal *removal, MDB_val key, MDB_val val)
 {
 	struct partition partition;
-	struct place place;
-	struct day_ghost ghost;
-	if (!place_key_read(key, &partition, &place) || day_ghost_read(val, &ghost))
+	struct position position;
+	struct day_tombstone tombstone;
+	if (!row_key_read(key, &partition, &position) || day_tombstone_read(val, &tombstone))
 		return;
 	hot_rows_gone(&removal->day->hot, &partition, 1, 1);
 	removal->purge->counts.records++;
@@ -141,7 +141,7 @@ static int remove_block(const struct removal *removal, MDB_cursor *cursor, const
 	removal->day->blocks_changed = true;
 	removal->purge->counts.records += block->rows;
 	return remove_number(removal, DAY_BLOCK_DATA, partition, number) == 0 ?
-	               remove_number(removal, DAY_DEAD, partition, number) :
+	               remove_number(removal, DAY_DELETED, partition, number) :
 	               -1;
 }
 

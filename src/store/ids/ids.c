@@ -146,7 +146,7 @@ static int give_row(const struct search *search, uint32_t block, uint32_t row)
 	                               search->err);
 	if (found <= 0)
 		return found < 0 ? -1 : 1;
-	if (row >= reader->view.head.rows || block_reader_is_dead(reader, row))
+	if (row >= reader->view.head.rows || block_reader_is_deleted(reader, row))
 		return 1;
 	if (block_reader_load_row(reader, row, search->err) != 0)
 		return -1;
@@ -228,14 +228,14 @@ int ids_find(struct day *day, MDB_txn *txn, const struct catalog_product *produc
 
 /* --- the filter --- */
 
-static int add_to_filter(struct id_filter *filter, uint32_t hash, struct error *err)
+static int add_to_filter(struct bloom_filter *filter, uint32_t hash, struct error *err)
 {
-	struct id_filter_key key;
-	id_filter_key_make(&key, hash);
-	return id_filter_add(filter, &key, err);
+	struct bloom_filter_key key;
+	bloom_filter_key_make(&key, hash);
+	return bloom_filter_add(filter, &key, err);
 }
 
-static int add_run(struct id_filter *filter, const struct ids_run *run, struct error *err)
+static int add_run(struct bloom_filter *filter, const struct ids_run *run, struct error *err)
 {
 	for (size_t i = 0; i < run->count; i++)
 		if (add_to_filter(filter, (uint32_t)(entry_at(run, i) >> 16), err) != 0)
@@ -272,18 +272,18 @@ static int each_run(struct day *day, MDB_txn *txn, bool add, uint64_t *keys, str
 /* The changes that made the rows what they are: a block tells its own, a hot row has its number. */
 static int note_change(struct day *day, enum day_db db, MDB_val val, struct error *err)
 {
-	struct day_ghost ghost;
+	struct day_tombstone tombstone;
 	struct day_block block;
 	uint64_t seq;
 	if (db == DAY_BLOCKS && day_block_read(val, &block)) {
-		id_filter_note_changes(day->filter, block.changed_min, block.changed_max);
+		bloom_filter_note_changes(day->filter, block.changed_min, block.changed_max);
 		return 0;
 	}
-	if (db == DAY_HOT && day_ghost_read(val, &ghost))
+	if (db == DAY_HOT && day_tombstone_read(val, &tombstone))
 		return 0;
 	if (db == DAY_BLOCKS || !record_changed_seq(env_str(val), &seq))
 		return error_set(err, ERROR_CORRUPT, "%s: a row or an entry of blocks cannot be read", day->env.path);
-	id_filter_note_changes(day->filter, seq, seq);
+	bloom_filter_note_changes(day->filter, seq, seq);
 	return 0;
 }
 
@@ -311,7 +311,7 @@ int ids_filter_build(struct day *day, MDB_txn *txn, struct error *err)
 		return -1;
 	/* Half as much again, for what is still to come. */
 	keys += day->hot.entries_used;
-	if (id_filter_reset(day->filter, keys + keys / 2, err) != 0 || each_run(day, txn, true, &keys, err) != 0)
+	if (bloom_filter_reset(day->filter, keys + keys / 2, err) != 0 || each_run(day, txn, true, &keys, err) != 0)
 		return -1;
 	const struct hot_entry *entry;
 	for (size_t iterator = 0; (entry = hot_each(&day->hot, &iterator));)
@@ -319,6 +319,6 @@ int ids_filter_build(struct day *day, MDB_txn *txn, struct error *err)
 			return -1;
 	if (note_changes(day, txn, DAY_BLOCKS, err) != 0 || note_changes(day, txn, DAY_HOT, err) != 0)
 		return -1;
-	id_filter_set_ready(day->filter);
+	bloom_filter_set_ready(day->filter);
 	return 0;
 }

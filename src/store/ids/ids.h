@@ -3,7 +3,7 @@
  * ids.h: where sealed records with an id are; private to store/.
  *
  * Each seal of a partition appends one run to block_ids: the hashes of all ids of its records, sorted, each with the
- * row it leads to. A look-up asks the day's id_filter first, so runs are searched only where there is something to be
+ * row it leads to. A look-up asks the day's Bloom filters first, so runs are searched only where there is something to be
  * found, or by mistake once in some hundred times.
  *
  *	value  u32 first block, u32 blocks, u32 entries, then u32 rows of each block,

@@ -109,7 +109,7 @@ void moves_close(struct moves *moves)
 
 /* --- around a commit --- */
 
-int moves_note(struct store *store, const struct partition *partition, int32_t from_day, const struct place *to,
+int moves_note(struct store *store, const struct partition *partition, int32_t from_day, const struct position *to,
                struct str row, struct error *err)
 {
 	struct buf *noted = &store->moves->noted;
@@ -198,16 +198,16 @@ static bool take_entry(struct str *rest, struct move_head *head, struct str *row
 	return true;
 }
 
-/* Puts the record into its new day, taking it out of the old one if it is there. Its place is the one that a ghost may
+/* Puts the record into its new day, taking it out of the old one if it is there. Its place is the one that a tombstone may
  * lead to; but others may have been committed since, so the change is a new one to whoever follows. */
-static int put_again(struct put *put, const struct stored *old, const struct place *to)
+static int put_again(struct put *put, const struct stored *old, const struct position *to)
 {
 	uint64_t seq;
 	if (store_next_seq(put->store, &seq, put->err) != 0)
 		return -1;
 	put->store->uncommitted++;
 	put->day->gains = true;
-	id_filter_note_changes(put->day->filter, seq, seq);
+	bloom_filter_note_changes(put->day->filter, seq, seq);
 	changes_note(put->store, &put->partition, seq);
 	if (old && put_leave(put, old, to) != 0)
 		return -1;
@@ -216,12 +216,12 @@ static int put_again(struct put *put, const struct stored *old, const struct pla
 
 /* Was it put where it stands after the move, by others whom a commit has acknowledged since? What finishing itself has
  * changed is older than it looks. */
-static bool is_changed_since(const struct put *put, const struct stored *stored, const struct place *to)
+static bool is_changed_since(const struct put *put, const struct stored *stored, const struct position *to)
 {
 	return stored->changed_seq > to->seq && stored->changed_seq <= put->store->moves->began_seq;
 }
 
-static int finish(struct put *put, int32_t from_day, const struct place *to)
+static int finish(struct put *put, int32_t from_day, const struct position *to)
 {
 	struct stored stored, old;
 	struct day *old_day = put_open_day(put->store, from_day, false, put->err);
@@ -235,13 +235,13 @@ static int finish(struct put *put, int32_t from_day, const struct place *to)
 	if (was_there < 0)
 		return -1;
 	/* One that came back to the old day, by a later entry, has a later place there. */
-	bool leaves = was_there && old.place.seq < to->seq;
+	bool leaves = was_there && old.position.seq < to->seq;
 	bool is_newer = leaves && is_changed_since(put, &old, to);
 	if (found) {
 		put->store->uncommitted++;
 		if (is_newer && old.changed_seq > stored.changed_seq)
 			return put_leave(put, &stored, NULL);
-		return leaves ? put_leave(put, &old, &stored.place) : 0;
+		return leaves ? put_leave(put, &old, &stored.position) : 0;
 	}
 	if (is_newer || (was_there && !leaves))
 		return 0;
@@ -253,8 +253,8 @@ static int finish_entry(struct store *store, const struct move_head *head, struc
 {
 	static const struct store_versions versions = { .merge = false, .column = CATALOG_NONE };
 	const struct catalog_product *product = catalog_product_numbered(head->product);
-	struct place to = { head->to_us, head->to_seq, head->to_direction };
-	struct id_filter_key keys[CATALOG_COLUMNS_MAX];
+	struct position to = { head->to_us, head->to_seq, head->to_direction };
+	struct bloom_filter_key keys[CATALOG_COLUMNS_MAX];
 	struct record record;
 	uint64_t seq;
 	if (!product)

@@ -21,7 +21,7 @@
 #ifndef CDRD_STORE_PUTTING_MOVES_H
 #define CDRD_STORE_PUTTING_MOVES_H
 
-#include "store/blocks/place.h"
+#include "store/blocks/position.h"
 
 struct moves;
 
@@ -32,7 +32,7 @@ int moves_open(struct store *store, struct error *err);
 void moves_close(struct moves *moves);
 
 /* A record with the packed row `row` has moved from a day to a place of another, in what is not committed. */
-int moves_note(struct store *store, const struct partition *partition, int32_t from_day, const struct place *to,
+int moves_note(struct store *store, const struct partition *partition, int32_t from_day, const struct position *to,
                struct str row, struct error *err);
 
 /* Puts what was noted on disk. Blocks for the fsync, if there is something. */

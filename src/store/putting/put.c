@@ -4,7 +4,7 @@
  *
  * A new version that keeps time and direction stands where the old one stood (over a hot row, or as a hot row over a
  * sealed one that is then dead), so that scans under way see it once; one that moves, within its day or to the one beside
- * it, leaves a ghost in its old place.
+ * it, leaves a tombstone in its old place.
  */
 #include <string.h>
 
@@ -15,10 +15,10 @@
 #include "store/sealing/seal.h"
 #include "store/versions.h"
 
-static int hot_put(const struct put *put, struct day *day, const struct place *place, MDB_val val, const char *doing)
+static int hot_put(const struct put *put, struct day *day, const struct position *position, MDB_val val, const char *doing)
 {
-	uint8_t bytes[PLACE_KEY_LEN];
-	place_key_write(bytes, &put->partition, place);
+	uint8_t bytes[ROW_KEY_LEN];
+	row_key_write(bytes, &put->partition, position);
 	MDB_val key = env_val(bytes, sizeof(bytes));
 	/* One cursor for the whole transaction: records come in order, so it most often is at the right page already. */
 	struct env *env = &day->env;
@@ -28,25 +28,25 @@ static int hot_put(const struct put *put, struct day *day, const struct place *p
 	return rc ? env_fail(env, rc, doing, put->err) : 0;
 }
 
-static int row_write(const struct put *put, const struct place *place, uint64_t seq)
+static int row_write(const struct put *put, const struct position *position, uint64_t seq)
 {
 	struct buf *row = &put->store->row;
 	buf_clear(row);
 	record_pack(row, put->record, seq);
 	if (row->failed)
 		return error_set(put->err, ERROR_NOMEM, "record: out of memory");
-	return hot_put(put, put->day, place, env_val(row->data, row->len), "put row");
+	return hot_put(put, put->day, position, env_val(row->data, row->len), "put row");
 }
 
-static int ghost_write(const struct put *put, struct day *day, const struct place *from, const struct place *to)
+static int tombstone_write(const struct put *put, struct day *day, const struct position *from, const struct position *to)
 {
-	uint8_t ghost[DAY_GHOST_MAX];
-	size_t len = day_ghost_write(ghost, &(struct day_ghost){ .until = to->seq, .to = *to });
-	return hot_put(put, day, from, env_val(ghost, len), "put ghost");
+	uint8_t tombstone[DAY_GHOST_MAX];
+	size_t len = day_tombstone_write(tombstone, &(struct day_tombstone){ .until = to->seq, .to = *to });
+	return hot_put(put, day, from, env_val(tombstone, len), "put tombstone");
 }
 
 /* Makes the record's ids known at a place, but for those of the `known` ones that lead there already. */
-static int add_ids(const struct put *put, const struct place *place, const uint64_t *known, size_t known_count)
+static int add_ids(const struct put *put, const struct position *position, const uint64_t *known, size_t known_count)
 {
 	for (size_t i = 0; i < put->hashes_count; i++) {
 		size_t at = 0;
@@ -54,8 +54,8 @@ static int add_ids(const struct put *put, const struct place *place, const uint6
 			at++;
 		if (at < known_count)
 			continue;
-		if (id_filter_add(put->day->filter, &put->keys[i], put->err) != 0 ||
-		    hot_add_id(&put->day->hot, put->hashes[i], place, put->err) != 0)
+		if (bloom_filter_add(put->day->filter, &put->keys[i], put->err) != 0 ||
+		    hot_add_id(&put->day->hot, put->hashes[i], position, put->err) != 0)
 			return -1;
 	}
 	return 0;
@@ -74,12 +74,12 @@ static int count_row(const struct put *put, const struct partition *partition)
 	return 0;
 }
 
-int put_insert(struct put *put, const struct place *place, uint64_t seq)
+int put_insert(struct put *put, const struct position *position, uint64_t seq)
 {
 	/* The row first: meanwhile the memory that put_prepare_ids has asked for arrives. */
-	if (count_row(put, &put->partition) != 0 || row_write(put, place, seq) != 0)
+	if (count_row(put, &put->partition) != 0 || row_write(put, position, seq) != 0)
 		return -1;
-	return add_ids(put, place, NULL, 0);
+	return add_ids(put, position, NULL, 0);
 }
 
 /* --- over the stored version, in its day --- */
@@ -88,12 +88,12 @@ int put_insert(struct put *put, const struct place *place, uint64_t seq)
 static int place_version(const struct put *put, const struct stored *stored, uint64_t seq, const uint64_t *known,
                          size_t known_count)
 {
-	bool moves = put->time_us != stored->place.time_us || put->partition.direction != stored->place.direction;
-	struct place to = stored->place;
+	bool moves = put->time_us != stored->position.time_us || put->partition.direction != stored->position.direction;
+	struct position to = stored->position;
 	if (moves) {
-		to = (struct place){ put->time_us, seq, put->partition.direction };
+		to = (struct position){ put->time_us, seq, put->partition.direction };
 		known_count = 0;
-		if (ghost_write(put, put->day, &stored->place, &to) != 0)
+		if (tombstone_write(put, put->day, &stored->position, &to) != 0)
 			return -1;
 	}
 	return add_ids(put, &to, known, known_count) == 0 ? row_write(put, &to, seq) : -1;
@@ -103,8 +103,8 @@ static int replace_hot(const struct put *put, const struct stored *stored, uint6
 {
 	uint64_t known[CATALOG_COLUMNS_MAX];
 	size_t known_count = day_id_hashes(&stored->record, known, NULL);
-	bool moves = put->time_us != stored->place.time_us || put->partition.direction != stored->place.direction;
-	seal_touch(put->store, put->day, &stored->partition, &stored->place);
+	bool moves = put->time_us != stored->position.time_us || put->partition.direction != stored->position.direction;
+	seal_touch(put->store, put->day, &stored->partition, &stored->position);
 	if (moves) {
 		hot_rows_gone(&put->day->hot, &stored->partition, 1, known_count);
 		if (count_row(put, &put->partition) != 0)
@@ -116,12 +116,12 @@ static int replace_hot(const struct put *put, const struct stored *stored, uint6
 static int replace_sealed(const struct put *put, const struct stored *stored, uint64_t seq)
 {
 	struct day *day = put->day;
-	seal_touch(put->store, day, &stored->partition, &stored->place);
-	if (seal_mark_dead(day, day->env.write, &stored->partition, stored->block, stored->row, put->err) != 0 ||
+	seal_touch(put->store, day, &stored->partition, &stored->position);
+	if (seal_mark_deleted(day, day->env.write, &stored->partition, stored->block, stored->row, put->err) != 0 ||
 	    count_row(put, &put->partition) != 0)
 		return -1;
 	if (day->sealed_ids.len > 0)
-		buf_add(&day->unsealed_seqs, &stored->place.seq, sizeof(stored->place.seq));
+		buf_add(&day->unsealed_seqs, &stored->position.seq, sizeof(stored->position.seq));
 	return place_version(put, stored, seq, NULL, 0);
 }
 
@@ -129,39 +129,39 @@ static int replace_sealed(const struct put *put, const struct stored *stored, ui
 
 static int remove_row(const struct put *put, const struct stored *stored)
 {
-	uint8_t bytes[PLACE_KEY_LEN];
+	uint8_t bytes[ROW_KEY_LEN];
 	struct env *env = &stored->day->env;
 	if (stored->sealed)
 		return 0;
-	place_key_write(bytes, &stored->partition, &stored->place);
+	row_key_write(bytes, &stored->partition, &stored->position);
 	MDB_val key = env_val(bytes, sizeof(bytes));
 	int rc = mdb_del(env->write, env->dbi[DAY_HOT], &key, NULL);
 	return rc && rc != MDB_NOTFOUND ? env_fail(env, rc, "remove row", put->err) : 0;
 }
 
-int put_leave(const struct put *put, const struct stored *stored, const struct place *to)
+int put_leave(const struct put *put, const struct stored *stored, const struct position *to)
 {
 	uint64_t known[CATALOG_COLUMNS_MAX];
 	struct day *day = stored->day;
-	seal_touch(put->store, day, &stored->partition, &stored->place);
+	seal_touch(put->store, day, &stored->partition, &stored->position);
 	if (stored->sealed) {
-		if (seal_mark_dead(day, day->env.write, &stored->partition, stored->block, stored->row, put->err) != 0)
+		if (seal_mark_deleted(day, day->env.write, &stored->partition, stored->block, stored->row, put->err) != 0)
 			return -1;
 	} else {
 		hot_rows_gone(&day->hot, &stored->partition, 1, day_id_hashes(&stored->record, known, NULL));
 	}
 	day->swept = false;
-	return to ? ghost_write(put, day, &stored->place, to) : remove_row(put, stored);
+	return to ? tombstone_write(put, day, &stored->position, to) : remove_row(put, stored);
 }
 
 /* Each day has a commit of its own; moves.h sees to it that a crash between the two leaves one record. */
 static int move(struct put *put, const struct stored *stored, uint64_t seq)
 {
-	struct place place = { put->time_us, seq, put->partition.direction };
+	struct position position = { put->time_us, seq, put->partition.direction };
 	put->day->gains = true;
-	if (put_leave(put, stored, &place) != 0 || put_insert(put, &place, seq) != 0)
+	if (put_leave(put, stored, &position) != 0 || put_insert(put, &position, seq) != 0)
 		return -1;
-	return moves_note(put->store, &put->partition, stored->day->number, &place, buf_str(&put->store->row), put->err);
+	return moves_note(put->store, &put->partition, stored->day->number, &position, buf_str(&put->store->row), put->err);
 }
 
 /* --- versions --- */
@@ -171,7 +171,7 @@ static int begin_change(struct put *put, uint64_t *seq)
 	if (store_next_seq(put->store, seq, put->err) != 0)
 		return -1;
 	put->store->uncommitted++;
-	id_filter_note_changes(put->day->filter, *seq, *seq);
+	bloom_filter_note_changes(put->day->filter, *seq, *seq);
 	changes_note(put->store, &put->partition, *seq);
 	return 0;
 }
@@ -214,7 +214,7 @@ static int merge(struct put *put, const struct stored *stored, bool outdated)
 	if (!versions_fill(&merged, put->record, &stored->record))
 		return 0;
 	/* The stored version is the newer one: its time holds. */
-	put->time_us = stored->place.time_us;
+	put->time_us = stored->position.time_us;
 	put->day = stored->day;
 	return replace_merged(put, stored, &merged);
 }
@@ -257,7 +257,7 @@ static int put_record(struct put *put, enum store_put_result *result)
 	if (begin_change(put, &seq) != 0)
 		return -1;
 	*result = STORE_ACCEPTED;
-	return put_insert(put, &(struct place){ put->time_us, seq, put->partition.direction }, seq);
+	return put_insert(put, &(struct position){ put->time_us, seq, put->partition.direction }, seq);
 }
 
 static int load_hot(struct day *day, struct error *err)
@@ -270,7 +270,7 @@ static int load_hot(struct day *day, struct error *err)
 struct day *put_open_day(struct store *store, int32_t number, bool make, struct error *err)
 {
 	struct day *day = store_day(store, number, make, err);
-	if (!day || (day_hot_is_worn(day) && load_hot(day, err) != 0))
+	if (!day || (day_hot_needs_rebuild(day) && load_hot(day, err) != 0))
 		return NULL;
 	MDB_txn *txn = env_write(&day->env, err);
 	return txn && store_day_ready(store, day, txn, err) == 0 ? day : NULL;
@@ -279,7 +279,7 @@ struct day *put_open_day(struct store *store, int32_t number, bool make, struct 
 int days_put(struct store *store, const struct record *record, int64_t time_us,
              const struct store_versions *versions, enum store_put_result *result, struct error *err)
 {
-	struct id_filter_key keys[CATALOG_COLUMNS_MAX]; /* here, so that only those that are used are touched */
+	struct bloom_filter_key keys[CATALOG_COLUMNS_MAX]; /* here, so that only those that are used are touched */
 	struct put put = { .store = store, .record = record, .versions = versions, .time_us = time_us, .keys = keys,
 		           .err = err };
 	put.partition = partition_of_record(record);

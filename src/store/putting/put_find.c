@@ -2,7 +2,7 @@
 /*
  * put_find.c: is a version of this record stored? See put_private.h.
  *
- * The same record means: account, product, id, and the day or one beside it. The days' id_filters tell at once that an id
+ * The same record means: account, product, id, and the day or one beside it. The days' Bloom filters tell at once that an id
  * is new; only where they do not are hot rows and sealed runs searched.
  */
 #include "base/id.h"
@@ -20,9 +20,9 @@ static int find_hot(const struct put *put, struct day *day, struct stored *store
 {
 	size_t iterator = 0;
 	uint64_t hash = put->hashes[put->id_at];
-	while (hot_next(&day->hot, hash, &iterator, &stored->place)) {
+	while (hot_next(&day->hot, hash, &iterator, &stored->position)) {
 		MDB_val row;
-		int found = day_row_get(day, day->env.write, &put->partition, &stored->place, &row, put->err);
+		int found = day_row_get(day, day->env.write, &put->partition, &stored->position, &row, put->err);
 		if (found < 0)
 			return -1;
 		if (!found)
@@ -33,7 +33,7 @@ static int find_hot(const struct put *put, struct day *day, struct stored *store
 		if (!is_same(put, &stored->record))
 			continue;
 		stored->partition = put->partition;
-		stored->partition.direction = stored->place.direction;
+		stored->partition.direction = stored->position.direction;
 		stored->sealed = false;
 		return 1;
 	}
@@ -57,8 +57,8 @@ static bool take_sealed(void *arg, struct block_reader *reader, uint32_t row)
 	if (!is_same(search->put, &stored->record))
 		return true;
 	stored->partition = reader->partition;
-	stored->place = *block_reader_place(reader, row);
-	stored->changed_seq = block_reader_changed(reader, row, stored->place.seq);
+	stored->position = *block_reader_position(reader, row);
+	stored->changed_seq = block_reader_changed(reader, row, stored->position.seq);
 	stored->sealed = true;
 	stored->block = reader->number;
 	stored->row = row;
@@ -106,13 +106,13 @@ int put_find_in(const struct put *put, struct day *day, struct stored *stored)
 static bool may_have(const struct put *put, const struct day *day)
 {
 	uint64_t hashes[DAY_AS_GIVEN_MAX];
-	if (id_filter_may_have(day->filter, &put->keys[put->id_at]))
+	if (bloom_filter_may_have(day->filter, &put->keys[put->id_at]))
 		return true;
 	size_t count = hashes_as_given(put, day, hashes);
 	for (size_t i = 0; i < count; i++) {
-		struct id_filter_key key;
-		id_filter_key_make(&key, (uint32_t)(hashes[i] >> 32));
-		if (id_filter_may_have(day->filter, &key))
+		struct bloom_filter_key key;
+		bloom_filter_key_make(&key, (uint32_t)(hashes[i] >> 32));
+		if (bloom_filter_may_have(day->filter, &key))
 			return true;
 	}
 	return false;
@@ -185,7 +185,7 @@ void days_expect(const struct store *store, const struct record *record)
 	uint64_t hash = day_id_hash(account.p, product->number, id);
 	hot_prefetch(&store->put_days[0]->hot, hash);
 	for (int i = 0; i < 3 && store->put_days[i]; i++)
-		id_filter_prefetch_hash(store->put_days[i]->filter, (uint32_t)(hash >> 32));
+		bloom_filter_prefetch_hash(store->put_days[i]->filter, (uint32_t)(hash >> 32));
 }
 
 /* Guesses that the next record is of the same day. */
@@ -205,15 +205,15 @@ int put_prepare_ids(struct put *put)
 {
 	put->hashes_count = day_id_hashes(put->record, put->hashes, &put->id_at);
 	for (size_t i = 0; i < put->hashes_count; i++) {
-		id_filter_key_make(&put->keys[i], (uint32_t)(put->hashes[i] >> 32));
-		id_filter_prefetch(put->day->filter, &put->keys[i]);
+		bloom_filter_key_make(&put->keys[i], (uint32_t)(put->hashes[i] >> 32));
+		bloom_filter_prefetch(put->day->filter, &put->keys[i]);
 		hot_prefetch(&put->day->hot, put->hashes[i]);
 	}
 	if (put->versions && list_beside(put) != 0)
 		return -1;
 	for (int i = 0; i < 2; i++)
 		if (put->beside[i])
-			id_filter_prefetch(put->beside[i]->filter, &put->keys[put->id_at]);
+			bloom_filter_prefetch(put->beside[i]->filter, &put->keys[put->id_at]);
 	note_days(put);
 	return 0;
 }

@@ -21,7 +21,7 @@ struct put {
 	int64_t time_us;
 	uint64_t hashes[CATALOG_COLUMNS_MAX]; /* of the record's ids */
 	size_t hashes_count;
-	struct id_filter_key *keys;           /* of each hash */
+	struct bloom_filter_key *keys;           /* of each hash */
 	size_t id_at;                         /* which of them is that of the id that makes it the same record */
 	struct day *beside[2];                /* the days before and after it, where they are asked; or NULL */
 	struct error *err;
@@ -32,7 +32,7 @@ struct stored {
 	struct record record; /* points into pages or a reader that the next write may change */
 	struct day *day;
 	struct partition partition;
-	struct place place;
+	struct position position;
 	uint64_t changed_seq; /* of the change that made it what it is */
 	bool sealed;
 	uint32_t block;
@@ -55,10 +55,10 @@ int put_find(const struct put *put, struct stored *stored);
 int put_find_beside(const struct put *put, struct stored *stored);
 
 /* put.c: puts a record where none of its versions stands; `seq` is the number of the change. */
-int put_insert(struct put *put, const struct place *place, uint64_t seq);
+int put_insert(struct put *put, const struct position *position, uint64_t seq);
 
-/* Takes the stored version out of its day, in which a ghost then leads to `to`, in another day; or nothing where that is
- * NULL: what a ghost leads to must have a later place. */
-int put_leave(const struct put *put, const struct stored *stored, const struct place *to);
+/* Takes the stored version out of its day, in which a tombstone then leads to `to`, in another day; or nothing where that is
+ * NULL: what a tombstone leads to must have a later place. */
+int put_leave(const struct put *put, const struct stored *stored, const struct position *to);
 
 #endif

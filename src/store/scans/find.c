@@ -43,7 +43,7 @@ struct find {
 
 /* Where a record with the id is. */
 struct found_row {
-	struct place place;
+	struct position position;
 	bool sealed;
 	uint32_t block;
 	uint32_t row;
@@ -72,7 +72,7 @@ static void note(struct find *find, const struct found_row *row)
 	const struct found_row *rows = (const struct found_row *)(void *)find->found.data;
 	size_t count = find->found.len / sizeof(*row);
 	for (size_t i = 0; i < count; i++)
-		if (place_equal(&rows[i].place, &row->place))
+		if (position_equal(&rows[i].position, &row->position))
 			return;
 	if (count < FOUND_IN_DAY_MAX)
 		buf_add(&find->found, row, sizeof(*row));
@@ -83,15 +83,15 @@ static int look_in_hot(struct find *find)
 	size_t iterator = 0;
 	struct found_row row = { .sealed = false };
 	struct partition partition = partition_of(find->account, find->product->number, 0);
-	while (hot_next(&find->day->hot, find->hash, &iterator, &row.place)) {
+	while (hot_next(&find->day->hot, find->hash, &iterator, &row.position)) {
 		struct record record;
 		uint64_t changed_seq;
 		MDB_val val;
-		int found = day_row_get(find->day, find->txn, &partition, &row.place, &val, find->err);
+		int found = day_row_get(find->day, find->txn, &partition, &row.position, &val, find->err);
 		if (found < 0 ||
 		    (found && record_unpack(&record, find->product, env_str(val), &changed_seq, find->err) != 0))
 			return -1;
-		if (found && has_id(find, &record) && (!find->direction || row.place.direction == find->direction))
+		if (found && has_id(find, &record) && (!find->direction || row.position.direction == find->direction))
 			note(find, &row);
 	}
 	return 0;
@@ -106,7 +106,7 @@ static bool take_sealed(void *arg, struct block_reader *reader, uint32_t row_num
 		return false;
 	}
 	if (has_id(find, &record))
-		note(find, &(struct found_row){ *block_reader_place(reader, row_number), true, reader->number, row_number });
+		note(find, &(struct found_row){ *block_reader_position(reader, row_number), true, reader->number, row_number });
 	return true;
 }
 
@@ -144,17 +144,17 @@ static int look_in_sealed(struct find *find)
 static int compare_rows(const void *a, const void *b)
 {
 	const struct found_row *left = a, *right = b;
-	return place_compare(&left->place, &right->place);
+	return position_compare(&left->position, &right->position);
 }
 
 /* Fills *record from where it was found. 1, 0 when it is not there after all, -1. */
 static int read_row(struct find *find, struct found_row *row, struct record *record)
 {
-	struct partition partition = partition_of(find->account, find->product->number, row->place.direction);
+	struct partition partition = partition_of(find->account, find->product->number, row->position.direction);
 	uint64_t changed_seq;
 	MDB_val val;
 	if (!row->sealed) {
-		int found = day_row_get(find->day, find->txn, &partition, &row->place, &val, find->err);
+		int found = day_row_get(find->day, find->txn, &partition, &row->position, &val, find->err);
 		if (found <= 0)
 			return found;
 		return record_unpack(record, find->product, env_str(val), &changed_seq, find->err) ? -1 : 1;
@@ -181,7 +181,7 @@ static int give_found(struct find *find)
 			return -1;
 		if (!found)
 			continue;
-		struct scan_row row = { .record = &record, .time_us = rows[i].place.time_us, .seq = rows[i].place.seq };
+		struct scan_row row = { .record = &record, .time_us = rows[i].position.time_us, .seq = rows[i].position.seq };
 		if (!find->base.sink.on_record(find->base.sink.arg, &row))
 			find->end = SCAN_STOPPED;
 		find->over = --find->left == 0 || find->end == SCAN_STOPPED;
@@ -207,23 +207,23 @@ static int find_in_day(struct find *find)
 	return env_read_end(&find->day->env, find->txn, result, find->err);
 }
 
-static int prefetch_filter(struct find *find, size_t day, const struct id_filter_key *key)
+static int prefetch_filter(struct find *find, size_t day, const struct bloom_filter_key *key)
 {
 	struct store *store = find->store;
 	if (!store->days[day]->filter && store_day_filter(store, store->days[day], find->err) != 0)
 		return -1;
-	id_filter_prefetch(store->days[day]->filter, key);
+	bloom_filter_prefetch(store->days[day]->filter, key);
 	return 0;
 }
 
-static bool may_have(const struct find *find, const struct day *day, const struct id_filter_key *key)
+static bool may_have(const struct find *find, const struct day *day, const struct bloom_filter_key *key)
 {
-	if (id_filter_may_have(day->filter, key))
+	if (bloom_filter_may_have(day->filter, key))
 		return true;
 	for (size_t i = 0; is_as_given(find, day) && i < find->as_given_count; i++) {
-		struct id_filter_key other;
-		id_filter_key_make(&other, (uint32_t)(find->as_given[i] >> 32));
-		if (id_filter_may_have(day->filter, &other))
+		struct bloom_filter_key other;
+		bloom_filter_key_make(&other, (uint32_t)(find->as_given[i] >> 32));
+		if (bloom_filter_may_have(day->filter, &other))
 			return true;
 	}
 	return false;
@@ -233,10 +233,10 @@ static bool may_have(const struct find *find, const struct day *day, const struc
 static int find_in_days(struct find *find)
 {
 	struct store *store = find->store;
-	struct id_filter_key key;
+	struct bloom_filter_key key;
 	size_t first = store_day_index(store, find->first_day), ahead = store->days_count;
 
-	id_filter_key_make(&key, (uint32_t)(find->hash >> 32));
+	bloom_filter_key_make(&key, (uint32_t)(find->hash >> 32));
 	for (size_t i = store->days_count; i-- > first && !find->over;) {
 		for (; ahead > first && ahead + FILTERS_AHEAD > i; ahead--)
 			if (prefetch_filter(find, ahead - 1, &key) != 0)

@@ -2,12 +2,12 @@
 /*
  * scan_partition.c: one account's records of one day, hot and sealed merged by place. See scan.h.
  *
- * Two sources, each in order: visible hot rows (rows, and ghosts as the snapshot sees them) and sealed rows. A block
+ * Two sources, each in order: visible hot rows (rows, and tombstones as the snapshot sees them) and sealed rows. A block
  * with which no hot row and no other block interferes, and of which every row is wanted, goes to the sink whole.
  */
 
 #include "base/clock.h"
-#include "store/blocks/block_skip.h"
+#include "store/blocks/skip_index.h"
 #include "store/scans/scan_private.h"
 
 #define LOOK_EVERY 128 /* records between looks at the clock */
@@ -16,7 +16,7 @@
 struct hot_source {
 	MDB_cursor *cursor;
 	bool there;
-	struct place place;
+	struct position position;
 	struct record record;
 };
 
@@ -29,14 +29,14 @@ struct merge {
 	struct sealed sealed;
 };
 
-/* --- a record that a ghost leads to --- */
+/* --- a record that a tombstone leads to --- */
 
-/* Where a ghost leads. */
+/* Where a tombstone leads. */
 struct lead {
 	struct day *day;
 	MDB_txn *txn;
 	struct partition partition;
-	struct place place;
+	struct position position;
 };
 
 int scan_end_moved(struct day_scan *scan, int result)
@@ -49,13 +49,13 @@ int scan_end_moved(struct day_scan *scan, int result)
 	return env_read_end(&day->env, scan->moved_txn, result, scan->err);
 }
 
-/* Goes on in the day that lead->place is in. What is read there lives until the next ghost. 1, 0 when there is no such day
+/* Goes on in the day that lead->place is in. What is read there lives until the next tombstone. 1, 0 when there is no such day
  * any more, -1. */
 static int lead_to_day(struct day_scan *scan, struct lead *lead)
 {
 	if (scan_end_moved(scan, 0) != 0)
 		return -1;
-	struct day *day = store_day(scan->store, clock_day_of(lead->place.time_us), false, scan->err);
+	struct day *day = store_day(scan->store, clock_day_of(lead->position.time_us), false, scan->err);
 	if (!day)
 		return scan->err->code == ERROR_NONE ? 0 : -1;
 	MDB_txn *txn = env_read(&day->env, scan->err);
@@ -70,45 +70,45 @@ static int lead_to_day(struct day_scan *scan, struct lead *lead)
 /* Looks for the sealed row at lead->place. 1 with scan->moved at *row, 0, -1. */
 static int find_place(struct day_scan *scan, struct lead *lead, uint32_t *row)
 {
-	const struct place *place = &lead->place;
+	const struct position *position = &lead->position;
 	struct partition *partition = &lead->partition;
-	partition->direction = place->direction;
-	const struct directory *directory = directory_get(lead->day, lead->txn, partition, scan->err);
+	partition->direction = position->direction;
+	const struct block_index *directory = block_index_get(lead->day, lead->txn, partition, scan->err);
 	if (!directory || (!scan->moved && !(scan->moved = store_reader_take(scan->store, scan->err))))
 		return -1;
 	for (size_t i = 0; i < directory->count; i++) {
-		const struct directory_entry *entry = &directory->entries[i];
-		struct place first = day_block_first(&entry->block, place->direction);
-		struct place last = day_block_last(&entry->block, place->direction);
-		if (place_compare(&first, place) > 0 || place_compare(&last, place) < 0)
+		const struct block_index_entry *entry = &directory->entries[i];
+		struct position first = day_block_first(&entry->block, position->direction);
+		struct position last = day_block_last(&entry->block, position->direction);
+		if (position_compare(&first, position) > 0 || position_compare(&last, position) < 0)
 			continue;
 		int found = block_reader_begin(scan->moved, lead->day, lead->txn, scan->base.query.product, partition,
 		                               entry->number, scan->err);
-		if (found < 0 || (found && block_reader_seek(scan->moved, place, row, scan->err) != 0))
+		if (found < 0 || (found && block_reader_seek(scan->moved, position, row, scan->err) != 0))
 			return -1;
-		if (found && *row < scan->moved->view.head.rows && !block_reader_is_dead(scan->moved, *row) &&
-		    place_equal(block_reader_place(scan->moved, *row), place))
+		if (found && *row < scan->moved->view.head.rows && !block_reader_is_deleted(scan->moved, *row) &&
+		    position_equal(block_reader_position(scan->moved, *row), position))
 			return 1;
 	}
 	return 0;
 }
 
-/* The newest version of the record that stood where a ghost is. 1, 0 when it is gone, -1. */
-static int follow_ghost(struct merge *merge, struct record *record)
+/* The newest version of the record that stood where a tombstone is. 1, 0 when it is gone, -1. */
+static int follow_tombstone(struct merge *merge, struct record *record)
 {
 	struct day_scan *scan = merge->scan;
-	struct lead lead = { merge->day, merge->txn, merge->partition, merge->hot.place };
+	struct lead lead = { merge->day, merge->txn, merge->partition, merge->hot.position };
 	uint64_t changed_seq;
 	uint32_t row_number;
 	MDB_val row;
 	int found;
 	for (;;) {
-		found = day_row_get(lead.day, lead.txn, &lead.partition, &lead.place, &row, scan->err);
+		found = day_row_get(lead.day, lead.txn, &lead.partition, &lead.position, &row, scan->err);
 		if (found < 0)
 			return -1;
 		if (found)
 			return record_unpack(record, scan->base.query.product, env_str(row), &changed_seq, scan->err) ? -1 : 1;
-		if (clock_day_of(lead.place.time_us) == lead.day->number)
+		if (clock_day_of(lead.position.time_us) == lead.day->number)
 			break;
 		found = lead_to_day(scan, &lead);
 		if (found <= 0)
@@ -129,15 +129,15 @@ static int take_hot(struct merge *merge, MDB_val val)
 {
 	const struct scan_query *query = &merge->scan->base.query;
 	struct hot_source *hot = &merge->hot;
-	struct day_ghost ghost;
+	struct day_tombstone tombstone;
 	uint64_t changed_seq;
-	if (hot->place.seq > query->snapshot)
+	if (hot->position.seq > query->snapshot)
 		return 0;
-	if (!day_ghost_read(val, &ghost))
+	if (!day_tombstone_read(val, &tombstone))
 		return record_unpack(&hot->record, query->product, env_str(val), &changed_seq, merge->scan->err) ? -1 : 1;
-	if (query->snapshot >= ghost.until)
+	if (query->snapshot >= tombstone.until)
 		return 0;
-	return follow_ghost(merge, &hot->record);
+	return follow_tombstone(merge, &hot->record);
 }
 
 /* Moves to the next visible row, `op` being how to get the first one to look at. */
@@ -149,8 +149,8 @@ static int hot_advance(struct merge *merge, MDB_val key, MDB_cursor_op op)
 	hot->there = false;
 	for (rc = mdb_cursor_get(hot->cursor, &key, &val, op); !rc; rc = mdb_cursor_get(hot->cursor, &key, &val, MDB_NEXT)) {
 		struct partition partition;
-		if (!partition_has_key(&merge->partition, key) || !place_key_read(key, &partition, &hot->place) ||
-		    hot->place.time_us >= merge->scan->base.query.to_us)
+		if (!partition_has_key(&merge->partition, key) || !row_key_read(key, &partition, &hot->position) ||
+		    hot->position.time_us >= merge->scan->base.query.to_us)
 			return 0;
 		found = take_hot(merge, val);
 		if (found)
@@ -162,12 +162,12 @@ static int hot_advance(struct merge *merge, MDB_val key, MDB_cursor_op op)
 	return found < 0 ? -1 : 0;
 }
 
-static int hot_begin(struct merge *merge, const struct place *behind)
+static int hot_begin(struct merge *merge, const struct position *behind)
 {
-	uint8_t bytes[PLACE_KEY_LEN];
-	struct place from = *behind;
+	uint8_t bytes[ROW_KEY_LEN];
+	struct position from = *behind;
 	from.seq++;
-	place_key_write(bytes, &merge->partition, &from);
+	row_key_write(bytes, &merge->partition, &from);
 	int rc = mdb_cursor_open(merge->txn, merge->day->env.dbi[DAY_HOT], &merge->hot.cursor);
 	if (rc)
 		return env_fail(&merge->day->env, rc, "open cursor", merge->scan->err);
@@ -176,10 +176,10 @@ static int hot_begin(struct merge *merge, const struct place *behind)
 
 /* --- giving --- */
 
-static void go_behind(struct day_scan *scan, const struct place *place)
+static void go_behind(struct day_scan *scan, const struct position *position)
 {
-	scan->at.time_us = place->time_us;
-	scan->at.seq = place->seq;
+	scan->at.time_us = position->time_us;
+	scan->at.seq = position->seq;
 }
 
 /* Looks at the clock once in a while. False when the scan ends here. */
@@ -213,11 +213,11 @@ static struct str line_of(struct day_scan *scan, const struct record *record, co
 
 /* Gives a record to the sink if it passes; `head` is where it is sealed, or NULL. 1 to go on, 0 when the scan ends
  * here, -1. */
-static int give(struct day_scan *scan, const struct record *record, const struct place *place,
+static int give(struct day_scan *scan, const struct record *record, const struct position *position,
                 const struct sealed_head *head)
 {
 	struct str line = { NULL, 0 };
-	go_behind(scan, place);
+	go_behind(scan, position);
 	if (!scan_passes(&scan->base.query, record))
 		return has_time(scan);
 	if (scan->base.sink.lines)
@@ -225,7 +225,7 @@ static int give(struct day_scan *scan, const struct record *record, const struct
 	if (scan->line.failed)
 		return error_set(scan->err, ERROR_NOMEM, "A line of a report: out of memory");
 	scan_at_write(&scan->at, &scan->after);
-	struct scan_row row = { record, line, place->time_us, place->seq, &scan->after };
+	struct scan_row row = { record, line, position->time_us, position->seq, &scan->after };
 	if (!scan->base.sink.on_record(scan->base.sink.arg, &row)) {
 		scan->end = SCAN_STOPPED;
 		return 0;
@@ -238,36 +238,36 @@ static int give_sealed(struct merge *merge, const struct sealed_head *head)
 {
 	struct day_scan *scan = merge->scan;
 	struct record record;
-	if (head->place.seq > scan->base.query.snapshot) {
-		go_behind(scan, &head->place);
+	if (head->position.seq > scan->base.query.snapshot) {
+		go_behind(scan, &head->position);
 		return has_time(scan);
 	}
 	uint64_t columns = !scan->base.sink.lines || has_line(scan, head) ? scan->columns : SCAN_COLUMNS_ALL;
 	if (block_reader_record(head->reader, head->row, columns, &record, scan->err) != 0)
 		return -1;
-	return give(scan, &record, &head->place, head);
+	return give(scan, &record, &head->position, head);
 }
 
 /* --- whole blocks --- */
 
 /* Does nothing but the block itself lie in its range, and does the scan want all of it? */
-static bool is_alone(const struct merge *merge, const struct directory_entry *entry)
+static bool is_alone(const struct merge *merge, const struct block_index_entry *entry)
 {
 	const struct sealed *sealed = &merge->sealed;
 	const struct day_block *block = &entry->block;
 	const struct scan_query *query = &merge->scan->base.query;
-	struct place first = day_block_first(block, 0), last = day_block_last(block, 0);
-	if (sealed->heads_count || block->dead || block->seq_max > query->snapshot || block->last_us >= query->to_us ||
-	    place_compare(&first, &sealed->behind) <= 0)
+	struct position first = day_block_first(block, 0), last = day_block_last(block, 0);
+	if (sealed->heads_count || block->deleted || block->seq_max > query->snapshot || block->last_us >= query->to_us ||
+	    position_compare(&first, &sealed->behind) <= 0)
 		return false;
-	if (merge->hot.there && place_compare(&merge->hot.place, &last) < 0)
+	if (merge->hot.there && position_compare(&merge->hot.position, &last) < 0)
 		return false;
 	if (merge->scan->base.sink.wants_span &&
 	    !merge->scan->base.sink.wants_span(merge->scan->base.sink.arg, block->first_us, block->last_us))
 		return false;
 	if (sealed->next + 1 < sealed->entries_count) {
-		struct place begin = day_block_first(&sealed->entries[sealed->next + 1].block, 0);
-		if (place_compare(&begin, &last) < 0)
+		struct position begin = day_block_first(&sealed->entries[sealed->next + 1].block, 0);
+		if (position_compare(&begin, &last) < 0)
 			return false;
 	}
 	return true;
@@ -303,7 +303,7 @@ static int give_span(struct merge *merge, bool *on)
 {
 	struct day_scan *scan = merge->scan;
 	struct sealed *sealed = &merge->sealed;
-	const struct directory_entry *entry = &sealed->entries[sealed->next];
+	const struct block_index_entry *entry = &sealed->entries[sealed->next];
 	struct scan_span span;
 	struct block_reader *reader = store_reader_take(scan->store, scan->err);
 	if (!reader)
@@ -312,13 +312,13 @@ static int give_span(struct merge *merge, bool *on)
 	                                entry->number, scan->err);
 	if (result > 0 && scan->base.query.filters_count && block_reader_check_skip(reader, scan->err) != 0)
 		result = -1;
-	if (result > 0 && (!block_skip_all_pass(reader->view.skip, scan->base.query.filters, scan->base.query.filters_count) ||
+	if (result > 0 && (!skip_index_all_pass(reader->view.skip, scan->base.query.filters, scan->base.query.filters_count) ||
 	                   !scan_span_fill(&span, reader, &entry->block)))
 		result = 0;
 	if (result > 0 && !scan->base.sink.sums_only && block_reader_check(reader, scan->err) != 0)
 		result = -1;
 	if (result > 0) {
-		struct place last = day_block_last(&entry->block, merge->partition.direction);
+		struct position last = day_block_last(&entry->block, merge->partition.direction);
 		go_behind(scan, &last);
 		sealed_skip_entry(sealed);
 		scan_at_write(&scan->at, &scan->after);
@@ -357,13 +357,13 @@ static int give_spans(struct merge *merge)
 /* Is the hot row the one that comes next? A hot row at the very place of a sealed one is its newer version. */
 static bool hot_is_first(const struct merge *merge, const struct sealed_head *head)
 {
-	return merge->hot.there && (!head || place_compare(&merge->hot.place, &head->place) <= 0);
+	return merge->hot.there && (!head || position_compare(&merge->hot.position, &head->position) <= 0);
 }
 
 static int step_hot(struct merge *merge)
 {
 	MDB_val none = { 0, NULL };
-	int result = give(merge->scan, &merge->hot.record, &merge->hot.place, NULL);
+	int result = give(merge->scan, &merge->hot.record, &merge->hot.position, NULL);
 	if (result <= 0)
 		return result;
 	return hot_advance(merge, none, MDB_NEXT) == 0 ? 1 : -1;
@@ -381,8 +381,8 @@ static int step_sealed(struct merge *merge, const struct sealed_head *head)
 static bool hot_is_before_blocks(const struct merge *merge)
 {
 	const struct sealed *sealed = &merge->sealed;
-	struct place first = day_block_first(&sealed->entries[sealed->next].block, 0);
-	return merge->hot.there && place_compare(&merge->hot.place, &first) < 0;
+	struct position first = day_block_first(&sealed->entries[sealed->next].block, 0);
+	return merge->hot.there && position_compare(&merge->hot.position, &first) < 0;
 }
 
 /* Ends the scan for now between blocks that were passed over and the next one, if that is further than it has come. */
@@ -390,12 +390,12 @@ static bool pause_before_next(const struct merge *merge)
 {
 	struct day_scan *scan = merge->scan;
 	const struct sealed *sealed = &merge->sealed;
-	struct place at = { scan->at.time_us, scan->at.seq, 0 };
+	struct position at = { scan->at.time_us, scan->at.seq, 0 };
 	if (sealed->next == sealed->entries_count || hot_is_before_blocks(merge))
 		return false;
-	struct place before = day_block_first(&sealed->entries[sealed->next].block, 0);
+	struct position before = day_block_first(&sealed->entries[sealed->next].block, 0);
 	before.seq--;
-	if (place_compare(&before, &at) <= 0)
+	if (position_compare(&before, &at) <= 0)
 		return false;
 	go_behind(scan, &before);
 	scan->end = SCAN_PAUSED;
@@ -430,7 +430,7 @@ static int run(struct merge *merge)
 				continue;
 		}
 		const struct sealed_head *head = sealed_head(sealed);
-		if (head && head->place.time_us >= merge->scan->base.query.to_us)
+		if (head && head->position.time_us >= merge->scan->base.query.to_us)
 			head = NULL;
 		if (!head && !merge->hot.there)
 			return 1;
@@ -441,32 +441,32 @@ static int run(struct merge *merge)
 }
 
 /* Where the partition is to be read from: behind the position, or at the range's beginning. */
-static struct place begin_place(const struct day_scan *scan)
+static struct position begin_place(const struct day_scan *scan)
 {
 	const struct scan_query *query = &scan->base.query;
-	struct place behind = { scan->at.time_us, scan->at.seq, (uint8_t)query->direction };
+	struct position behind = { scan->at.time_us, scan->at.seq, (uint8_t)query->direction };
 	if (behind.time_us < query->from_us)
-		behind = (struct place){ query->from_us - 1, UINT64_MAX - 1, (uint8_t)query->direction };
+		behind = (struct position){ query->from_us - 1, UINT64_MAX - 1, (uint8_t)query->direction };
 	return behind;
 }
 
 int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const char *account)
 {
 	const struct scan_query *query = &scan->base.query;
-	struct place behind = begin_place(scan);
+	struct position behind = begin_place(scan);
 	struct merge merge = { .scan = scan, .day = day, .txn = txn };
 	merge.partition = partition_of(account, query->product->number, (uint8_t)query->direction);
-	const struct directory *directory = directory_get(day, txn, &merge.partition, scan->err);
+	const struct block_index *directory = block_index_get(day, txn, &merge.partition, scan->err);
 	if (!directory)
 		return -1;
 	merge.sealed = (struct sealed){ .store = scan->store, .day = day, .txn = txn, .product = query->product,
 		                        .partition = merge.partition, .entries = directory->entries,
-		                        .entries_count = directory_end(directory, query->to_us),
+		                        .entries_count = block_index_end(directory, query->to_us),
 		                        .filters = query->filters,
 		                        .filters_count = query->filters_count, .err = scan->err };
 	int result = hot_begin(&merge, &behind);
 	if (result == 0) {
-		sealed_begin(&merge.sealed, directory_find(directory, &behind), &behind);
+		sealed_begin(&merge.sealed, block_index_find(directory, &behind), &behind);
 		result = run(&merge);
 	}
 	if (merge.hot.cursor)

@@ -50,8 +50,8 @@ struct day_scan {
 	int64_t deadline_us;
 	enum scan_end end;
 	unsigned seen;        /* records and blocks, to look at the clock once in a while */
-	struct block_reader *moved; /* for a ghost whose record was sealed; NULL until needed */
-	struct day *moved_day;      /* pinned, with `moved_txn`: the other day that a ghost led to last; or NULL */
+	struct block_reader *moved; /* for a tombstone whose record was sealed; NULL until needed */
+	struct day *moved_day;      /* pinned, with `moved_txn`: the other day that a tombstone led to last; or NULL */
 	MDB_txn *moved_txn;
 };
 
@@ -59,7 +59,7 @@ struct day_scan {
  * (scan->end says why), -1. */
 int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const char *account);
 
-/* Gives back the day that the last ghost led to, if it was another one. `result`, or -1 as of env_read_end. */
+/* Gives back the day that the last tombstone led to, if it was another one. `result`, or -1 as of env_read_end. */
 int scan_end_moved(struct day_scan *scan, int result);
 
 /* What a span says of the block that the reader has; false if it cannot be one. */

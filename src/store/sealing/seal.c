@@ -58,8 +58,8 @@ void seal_free(struct store *store)
 	if (!seal)
 		return;
 	block_builder_free(seal->builder);
-	directory_free(&seal->entries);
-	buf_free(&seal->places);
+	block_index_free(&seal->entries);
+	buf_free(&seal->positions);
 	buf_free(&seal->ids);
 	buf_free(&seal->gone);
 	buf_free(&seal->values);
@@ -70,13 +70,13 @@ void seal_free(struct store *store)
 	store->seal = NULL;
 }
 
-void seal_touch(struct store *store, struct day *day, const struct partition *partition, const struct place *place)
+void seal_touch(struct store *store, struct day *day, const struct partition *partition, const struct position *position)
 {
 	struct seal *seal = store->seal;
-	struct day_touch touch = { *partition, *place };
+	struct day_touch touch = { *partition, *position };
 	buf_add(&day->touched, &touch, sizeof(touch));
 	if (seal && seal->state != SEAL_IDLE && seal->day == day && partition_equal(&seal->partition, partition))
-		buf_add(&seal->touched, place, sizeof(*place));
+		buf_add(&seal->touched, position, sizeof(*position));
 }
 
 /* What was replaced before the job began, but is not committed: gathering still sees the older versions. */
@@ -88,7 +88,7 @@ static int take_touched(struct seal *seal, const struct day *day, struct error *
 		return error_set(err, ERROR_NOMEM, "sealing: out of memory");
 	for (size_t i = 0; i < day->touched.len / sizeof(*touches); i++)
 		if (partition_equal(&touches[i].partition, &seal->partition))
-			buf_add(&seal->touched, &touches[i].place, sizeof(touches[i].place));
+			buf_add(&seal->touched, &touches[i].position, sizeof(touches[i].position));
 	return 0;
 }
 
@@ -120,8 +120,8 @@ int seal_begin_job(struct seal *seal, struct day *day, const struct partition *p
 	seal->day = day;
 	seal->change = NULL;
 	seal->changes = 0;
-	seal->behind = (struct place){ INT64_MIN / 2, 0, partition->direction };
-	buf_clear(&seal->places);
+	seal->behind = (struct position){ INT64_MIN / 2, 0, partition->direction };
+	buf_clear(&seal->positions);
 	buf_clear(&seal->ids);
 	buf_clear(&seal->gone);
 	buf_clear(&seal->values);
@@ -369,7 +369,7 @@ static int work_until(struct store *store, struct seal *seal, int64_t deadline_u
 }
 
 /* The job has failed. Where a block could not be read back, others of the day come first: to try again at once, or with
- * every put, would take all of upkeep. Otherwise the day is left until something is put into it: damage stays as it is. */
+ * every put, would take all of maintenance. Otherwise the day is left until something is put into it: damage stays as it is. */
 static void fail_job(struct store *store, struct seal *seal)
 {
 	struct day *day = seal->day;
@@ -385,7 +385,7 @@ static void fail_job(struct store *store, struct seal *seal)
 	seal_forget(store);
 }
 
-int store_upkeep(struct store *store, int64_t deadline_us, bool *more, bool *dirty, struct error *err)
+int store_maintain(struct store *store, int64_t deadline_us, bool *more, bool *dirty, struct error *err)
 {
 	struct seal *seal = seal_of(store, err);
 	int result;

@@ -5,12 +5,12 @@
  * One job at a time, of one partition of a day:
  *
  *	gather   in read transactions of a slice each: the rows that were there when the job began become blocks in memory,
- *	         from `hot`, or from runs of blocks that are to be merged (many small ones, or many dead rows)
+ *	         from `hot`, or from runs of blocks that are to be merged (many small ones, or many deleted rows)
  *	store    in the day's write transaction, in one go: blocks, their run of ids; the rows or runs they came from go.
  *	         In memory, the ids of hot rows stay until the commit, as others see the rows until then
  *
  * The write transaction is committed with the next group commit. What a put replaces between the two is noted
- * (seal_touch) and is dead in the new blocks from the start. A crash or an abort leaves all of it or none.
+ * (seal_touch) and is deleted in the new blocks from the start. A crash or an abort leaves all of it or none.
  */
 #ifndef CDRD_STORE_SEALING_SEAL_H
 #define CDRD_STORE_SEALING_SEAL_H
@@ -19,17 +19,17 @@
 #include "store/store.h"
 
 /* A row at this place is being replaced or moved. */
-void seal_touch(struct store *store, struct day *day, const struct partition *partition, const struct place *place);
+void seal_touch(struct store *store, struct day *day, const struct partition *partition, const struct position *position);
 
-/* Marks a row of a block dead. */
-int seal_mark_dead(struct day *day, MDB_txn *txn, const struct partition *partition, uint32_t block, uint32_t row,
+/* Marks a row of a block deleted. */
+int seal_mark_deleted(struct day *day, MDB_txn *txn, const struct partition *partition, uint32_t block, uint32_t row,
                    struct error *err);
 
 /* Changes a record on its way into a new block, if it wants to; what it puts there lives until the next call. */
 typedef bool (*seal_change_fn)(void *arg, struct record *record);
 
 /*
- * Begins the job of writing a run of a partition anew, with records that `fn` changes; store_upkeep does it. The changed
+ * Begins the job of writing a run of a partition anew, with records that `fn` changes; store_maintain does it. The changed
  * ones get numbers of changes as if they had been put. 1; 0 when there is no such run; -1. No job is under way, and
  * nothing waits for a commit.
  */

@@ -34,7 +34,7 @@ static int finish_block(struct seal *seal, struct error *err)
 	return 0;
 }
 
-static int add_row(struct seal *seal, const struct record *record, const struct place *place, uint64_t changed_seq,
+static int add_row(struct seal *seal, const struct record *record, const struct position *position, uint64_t changed_seq,
                    struct error *err)
 {
 	uint64_t hashes[CATALOG_COLUMNS_MAX];
@@ -46,13 +46,13 @@ static int add_row(struct seal *seal, const struct record *record, const struct 
 		buf_add(&seal->ids, &entry, sizeof(entry));
 	}
 	for (size_t i = 0; i < count && !seal->runs_count; i++)
-		buf_add(&seal->gone, &(struct hot_gone){ hashes[i], place->seq }, sizeof(struct hot_gone));
-	buf_add(&seal->places, place, sizeof(*place));
-	if (seal->ids.failed || seal->gone.failed || seal->places.failed)
+		buf_add(&seal->gone, &(struct hot_gone){ hashes[i], position->seq }, sizeof(struct hot_gone));
+	buf_add(&seal->positions, position, sizeof(*position));
+	if (seal->ids.failed || seal->gone.failed || seal->positions.failed)
 		return error_set(err, ERROR_NOMEM, "sealing: out of memory");
-	if (block_builder_add(seal->builder, record, place, changed_seq, &full, err) != 0)
+	if (block_builder_add(seal->builder, record, position, changed_seq, &full, err) != 0)
 		return cannot_build(seal, err);
-	seal->behind = *place;
+	seal->behind = *position;
 	return full ? finish_block(seal, err) : 0;
 }
 
@@ -70,20 +70,20 @@ static int look(const struct seal *seal, int64_t deadline_us)
 PREFETCH_INLINE void prefetch_next(MDB_val val)
 {
 	if (val.mv_size < NODE_MAX)
-		prefetch_before(val.mv_data, val.mv_size + 2 * (NODE_HEAD + PLACE_KEY_LEN));
+		prefetch_before(val.mv_data, val.mv_size + 2 * (NODE_HEAD + ROW_KEY_LEN));
 }
 
 /* 1 when all rows are there, 2 when the slice is over, -1. */
 static int gather_hot(struct seal *seal, MDB_txn *txn, int64_t deadline_us, struct error *err)
 {
 	struct day *day = seal->day;
-	uint8_t bytes[PLACE_KEY_LEN];
+	uint8_t bytes[ROW_KEY_LEN];
 	MDB_cursor *cursor;
 	int result = 0;
-	struct place from = seal->behind;
+	struct position from = seal->behind;
 	from.seq++;
 	from.time_us = from.time_us < 0 ? 0 : from.time_us;
-	place_key_write(bytes, &seal->partition, &from);
+	row_key_write(bytes, &seal->partition, &from);
 	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_HOT], &cursor);
 	if (rc)
 		return env_fail(&day->env, rc, "open cursor", err);
@@ -91,17 +91,17 @@ static int gather_hot(struct seal *seal, MDB_txn *txn, int64_t deadline_us, stru
 	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE); !rc && !result;
 	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
 		struct partition partition;
-		struct place place;
-		struct day_ghost ghost;
+		struct position position;
+		struct day_tombstone tombstone;
 		struct record record;
 		uint64_t changed_seq;
-		if (!partition_has_key(&seal->partition, key) || !place_key_read(key, &partition, &place))
+		if (!partition_has_key(&seal->partition, key) || !row_key_read(key, &partition, &position))
 			break;
-		if (day_ghost_read(val, &ghost) || place.seq > seal->snapshot)
+		if (day_tombstone_read(val, &tombstone) || position.seq > seal->snapshot)
 			continue;
 		prefetch_next(val);
 		if (record_unpack(&record, seal->product, env_str(val), &changed_seq, err) != 0 ||
-		    add_row(seal, &record, &place, changed_seq, err) != 0)
+		    add_row(seal, &record, &position, changed_seq, err) != 0)
 			result = -1;
 		else
 			result = look(seal, deadline_us);
@@ -115,12 +115,12 @@ static int gather_hot(struct seal *seal, MDB_txn *txn, int64_t deadline_us, stru
 static int add_sealed(struct seal *seal, const struct sealed_head *head, struct error *err)
 {
 	struct record record;
-	uint64_t changed_seq = block_reader_changed(head->reader, head->row, head->place.seq);
+	uint64_t changed_seq = block_reader_changed(head->reader, head->row, head->position.seq);
 	if (block_reader_record(head->reader, head->row, SCAN_COLUMNS_ALL, &record, err) != 0)
 		return -1;
 	if (seal->change && seal->change(seal->change_arg, &record))
 		changed_seq = SEAL_CHANGE_PENDING + seal->changes++;
-	return add_row(seal, &record, &head->place, changed_seq, err);
+	return add_row(seal, &record, &head->position, changed_seq, err);
 }
 
 static int gather_runs(struct store *store, struct seal *seal, MDB_txn *txn, int64_t deadline_us, struct error *err)
@@ -130,7 +130,7 @@ static int gather_runs(struct store *store, struct seal *seal, MDB_txn *txn, int
 		                 .entries_count = seal->entries.count, .err = err };
 	const struct sealed_head *head;
 	int result = 0;
-	sealed_begin(&sealed, directory_find(&seal->entries, &seal->behind), &seal->behind);
+	sealed_begin(&sealed, block_index_find(&seal->entries, &seal->behind), &seal->behind);
 	int rc = sealed_open(&sealed);
 	while (rc == 0 && !result && (head = sealed_head(&sealed))) {
 		if (add_sealed(seal, head, err) != 0)

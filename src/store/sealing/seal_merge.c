@@ -2,7 +2,7 @@
 /*
  * seal_merge.c: which runs of a day are worth merging.
  *
- * A run with many dead rows wastes room and time; many small runs, as a quiet account's seals by age leave them, waste
+ * A run with many deleted rows wastes room and time; many small runs, as a quiet account's seals by age leave them, waste
  * look-ups. Runs are merged whole, up to what one seal may hold; the result is as if all had been sealed at once.
  */
 #include <stdlib.h>
@@ -16,51 +16,51 @@
 struct run_stat {
 	uint32_t run;
 	uint32_t rows;
-	uint32_t dead;
+	uint32_t deleted;
 	uint64_t bytes;
 };
 
 static uint32_t living(const struct run_stat *stat)
 {
-	return stat->rows - stat->dead;
+	return stat->rows - stat->deleted;
 }
 
-static bool is_worn(const struct run_stat *stat)
+static bool needs_rebuild(const struct run_stat *stat)
 {
-	return stat->dead > 0 && (uint64_t)stat->dead * DEAD_SHARE >= stat->rows;
+	return stat->deleted > 0 && (uint64_t)stat->deleted * DEAD_SHARE >= stat->rows;
 }
 
 static int compare(const void *a, const void *b)
 {
 	const struct run_stat *left = a, *right = b;
 	uint32_t left_rows = living(left), right_rows = living(right);
-	if (is_worn(left) != is_worn(right))
-		return is_worn(left) ? -1 : 1;
+	if (needs_rebuild(left) != needs_rebuild(right))
+		return needs_rebuild(left) ? -1 : 1;
 	return (left_rows > right_rows) - (left_rows < right_rows);
 }
 
 /* Chooses among the runs of one partition; true if there is something to merge. */
 static bool choose(struct seal *seal, struct run_stat *stats, size_t count, uint32_t seal_rows_max)
 {
-	size_t worn = 0, small = 0;
+	size_t to_rebuild = 0, small = 0;
 	uint64_t rows = 0, bytes = 0;
 	for (size_t i = 0; i < count; i++) {
-		worn += is_worn(&stats[i]);
+		to_rebuild += needs_rebuild(&stats[i]);
 		small += living(&stats[i]) < seal_rows_max / 2;
 	}
-	if (worn == 0 && small < SMALL_RUNS_MIN)
+	if (to_rebuild == 0 && small < SMALL_RUNS_MIN)
 		return false;
 	qsort(stats, count, sizeof(*stats), compare);
 	seal->runs_count = 0;
 	for (size_t i = 0; i < count && seal->runs_count < SEAL_RUNS_MAX; i++) {
-		bool wanted = is_worn(&stats[i]) || (small >= SMALL_RUNS_MIN && living(&stats[i]) < seal_rows_max / 2);
+		bool wanted = needs_rebuild(&stats[i]) || (small >= SMALL_RUNS_MIN && living(&stats[i]) < seal_rows_max / 2);
 		rows += living(&stats[i]);
 		bytes += stats[i].bytes;
 		if (!wanted || (seal->runs_count && (rows > seal_rows_max || bytes > SEAL_BYTES_MAX)))
 			break;
 		seal->runs[seal->runs_count++] = stats[i].run;
 	}
-	return seal->runs_count > 1 || (seal->runs_count == 1 && is_worn(&stats[0]));
+	return seal->runs_count > 1 || (seal->runs_count == 1 && needs_rebuild(&stats[0]));
 }
 
 static int add_stat(struct buf *stats, const struct day_block *block)
@@ -77,7 +77,7 @@ static int add_stat(struct buf *stats, const struct day_block *block)
 	}
 	struct run_stat *last = &list[count - 1];
 	last->rows += block->rows;
-	last->dead += block->dead;
+	last->deleted += block->deleted;
 	last->bytes += block->value_bytes;
 	return 0;
 }
@@ -85,9 +85,9 @@ static int add_stat(struct buf *stats, const struct day_block *block)
 /* Keeps of all blocks of the partition those of the chosen runs. */
 int seal_take_runs(struct seal *seal, struct day *day, MDB_txn *txn, struct error *err)
 {
-	struct directory *entries = &seal->entries;
+	struct block_index *entries = &seal->entries;
 	size_t kept = 0;
-	if (directory_read(day, txn, &seal->partition, entries, err) != 0)
+	if (block_index_read(day, txn, &seal->partition, entries, err) != 0)
 		return -1;
 	for (size_t i = 0; i < entries->count; i++)
 		for (uint32_t r = 0; r < seal->runs_count; r++)

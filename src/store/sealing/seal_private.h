@@ -38,26 +38,26 @@ struct seal {
 
 	uint32_t runs[SEAL_RUNS_MAX]; /* to be merged; without any, hot rows are sealed */
 	uint32_t runs_count;
-	struct directory entries;     /* the blocks of these runs */
+	struct block_index entries;     /* the blocks of these runs */
 
 	seal_change_fn change; /* of these runs' records, or NULL */
 	void *change_arg;
 	uint64_t changes;      /* records that it has changed */
 
-	struct place behind;  /* where gathering goes on */
+	struct position behind;  /* where gathering goes on */
 	struct block_builder *builder;
-	struct buf places;    /* struct place of each gathered row */
+	struct buf positions;    /* struct position of each gathered row */
 	struct buf ids;       /* ids_entry each */
 	struct buf gone;      /* struct hot_gone each: the ids of hot rows; empty when runs are merged */
 	struct buf values;    /* of the finished blocks */
 	struct buf blocks;    /* struct seal_block each */
-	struct buf touched;   /* struct place of rows replaced since they were gathered */
+	struct buf touched;   /* struct position of rows replaced since they were gathered */
 	struct buf scratch;
 };
 
 static inline uint32_t seal_rows(const struct seal *seal)
 {
-	return (uint32_t)(seal->places.len / sizeof(struct place));
+	return (uint32_t)(seal->positions.len / sizeof(struct position));
 }
 
 /* Stands for the number of a change that is given when the result is stored: the first, the second... */

@@ -65,30 +65,30 @@ static int next_number(const struct work *work, enum day_db db, uint32_t *number
 
 static int compare_places(const void *a, const void *b)
 {
-	return place_compare(a, b);
+	return position_compare(a, b);
 }
 
-static bool is_touched(const struct seal *seal, const struct place *place)
+static bool is_touched(const struct seal *seal, const struct position *position)
 {
-	size_t count = seal->touched.len / sizeof(*place);
-	return count && bsearch(place, seal->touched.data, count, sizeof(*place), compare_places);
+	size_t count = seal->touched.len / sizeof(*position);
+	return count && bsearch(position, seal->touched.data, count, sizeof(*position), compare_places);
 }
 
 /* Writes the bitmap of a new block's rows that were touched, and counts them in its entry. */
 static int put_touched(const struct work *work, uint32_t number, struct seal_block *block)
 {
 	struct seal *seal = work->seal;
-	const struct place *places = (const struct place *)(void *)seal->places.data + block->first_row;
+	const struct position *positions = (const struct position *)(void *)seal->positions.data + block->first_row;
 	uint8_t bits[BLOCK_ROWS / 8] = { 0 };
 	if (seal->touched.len == 0)
 		return 0;
 	for (uint32_t i = 0; i < block->entry.rows; i++) {
-		if (!is_touched(seal, &places[i]))
+		if (!is_touched(seal, &positions[i]))
 			continue;
 		bits[i / 8] |= (uint8_t)(1 << i % 8);
-		block->entry.dead++;
+		block->entry.deleted++;
 	}
-	return block->entry.dead ? put(work, DAY_DEAD, number, env_val(bits, (block->entry.rows + 7) / 8)) : 0;
+	return block->entry.deleted ? put(work, DAY_DELETED, number, env_val(bits, (block->entry.rows + 7) / 8)) : 0;
 }
 
 /* --- writing --- */
@@ -148,13 +148,13 @@ static int note_gone(const struct work *work)
 {
 	const struct seal *seal = work->seal;
 	const struct hot_gone *gone = (const struct hot_gone *)(const void *)seal->gone.data;
-	const struct place *places = (const struct place *)(const void *)seal->places.data;
+	const struct position *positions = (const struct position *)(const void *)seal->positions.data;
 	struct buf *ids = &work->day->sealed_ids;
 
 	for (size_t i = 0, row = 0; i < seal->gone.len / sizeof(*gone); i++) {
-		while (places[row].seq != gone[i].seq)
+		while (positions[row].seq != gone[i].seq)
 			row++;
-		if (!is_touched(seal, &places[row]))
+		if (!is_touched(seal, &positions[row]))
 			buf_add(ids, &gone[i], sizeof(gone[i]));
 	}
 	return ids->failed ? error_set(work->err, ERROR_NOMEM, "sealing: out of memory") : 0;
@@ -166,16 +166,16 @@ static int remove_hot(const struct work *work)
 {
 	struct seal *seal = work->seal;
 	uint32_t removed = 0;
-	const struct place *places = (const struct place *)(void *)seal->places.data;
+	const struct position *positions = (const struct position *)(void *)seal->positions.data;
 	MDB_cursor *cursor;
 	int rc = mdb_cursor_open(work->txn, work->day->env.dbi[DAY_HOT], &cursor);
 	if (rc)
 		return fail(work, rc, "open cursor");
 	for (uint32_t i = 0; i < seal_rows(seal) && !rc; i++) {
-		uint8_t bytes[PLACE_KEY_LEN];
-		if (is_touched(seal, &places[i]))
+		uint8_t bytes[ROW_KEY_LEN];
+		if (is_touched(seal, &positions[i]))
 			continue;
-		place_key_write(bytes, &seal->partition, &places[i]);
+		row_key_write(bytes, &seal->partition, &positions[i]);
 		MDB_val key = env_val(bytes, sizeof(bytes)), val;
 		rc = mdb_cursor_get(cursor, &key, &val, MDB_SET);
 		if (!rc)
@@ -195,7 +195,7 @@ static int remove_runs(const struct work *work)
 	for (size_t i = 0; i < seal->entries.count; i++) {
 		uint32_t number = seal->entries.entries[i].number;
 		if (del(work, DAY_BLOCKS, number) != 0 || del(work, DAY_BLOCK_DATA, number) != 0 ||
-		    del(work, DAY_DEAD, number) != 0)
+		    del(work, DAY_DELETED, number) != 0)
 			return -1;
 	}
 	for (uint32_t i = 0; i < seal->runs_count; i++)
@@ -222,7 +222,7 @@ static int number_changes(const struct work *work)
 		first = i == 0 ? seq : first;
 	}
 	if (seal->changes) {
-		id_filter_note_changes(work->day->filter, first, seq);
+		bloom_filter_note_changes(work->day->filter, first, seq);
 		changes_note(work->store, &seal->partition, seq);
 	}
 	for (size_t i = 0; i < count && seal->changes; i++) {
@@ -241,7 +241,7 @@ static int store_all(const struct work *work)
 	struct seal *seal = work->seal;
 	uint32_t first_block, run;
 	if (seal->touched.len > 0)
-		qsort(seal->touched.data, seal->touched.len / sizeof(struct place), sizeof(struct place), compare_places);
+		qsort(seal->touched.data, seal->touched.len / sizeof(struct position), sizeof(struct position), compare_places);
 	if (number_changes(work) != 0 || next_number(work, DAY_BLOCKS, &first_block) != 0 ||
 	    next_number(work, DAY_BLOCK_IDS, &run) != 0)
 		return -1;
@@ -295,7 +295,7 @@ int seal_store(struct store *store, struct seal *seal, struct error *err)
 	return 0;
 }
 
-int seal_mark_dead(struct day *day, MDB_txn *txn, const struct partition *partition, uint32_t block, uint32_t row,
+int seal_mark_deleted(struct day *day, MDB_txn *txn, const struct partition *partition, uint32_t block, uint32_t row,
                    struct error *err)
 {
 	uint8_t key_bytes[NUMBER_KEY_LEN], bits[BLOCK_ROWS / 8] = { 0 };
@@ -308,17 +308,17 @@ int seal_mark_dead(struct day *day, MDB_txn *txn, const struct partition *partit
 		return env_fail(&day->env, rc, "get block", err);
 	if (!day_block_read(val, &entry) || row >= entry.rows || entry.rows > BLOCK_ROWS)
 		return error_set(err, ERROR_CORRUPT, "%s: an entry of blocks cannot be read", day->env.path);
-	rc = mdb_get(txn, day->env.dbi[DAY_DEAD], &key, &val);
+	rc = mdb_get(txn, day->env.dbi[DAY_DELETED], &key, &val);
 	if (rc && rc != MDB_NOTFOUND)
-		return env_fail(&day->env, rc, "get dead rows", err);
+		return env_fail(&day->env, rc, "get deleted rows", err);
 	if (!rc)
 		memcpy(bits, val.mv_data, val.mv_size < sizeof(bits) ? val.mv_size : sizeof(bits));
 	bits[row / 8] |= (uint8_t)(1 << row % 8);
-	entry.dead++;
-	MDB_val dead = env_val(bits, (entry.rows + 7) / 8), changed = env_val(&entry, sizeof(entry));
-	rc = mdb_put(txn, day->env.dbi[DAY_DEAD], &key, &dead, 0);
+	entry.deleted++;
+	MDB_val deleted = env_val(bits, (entry.rows + 7) / 8), changed = env_val(&entry, sizeof(entry));
+	rc = mdb_put(txn, day->env.dbi[DAY_DELETED], &key, &deleted, 0);
 	if (!rc)
 		rc = mdb_put(txn, day->env.dbi[DAY_BLOCKS], &key, &changed, 0);
 	day->blocks_changed = true;
-	return rc ? env_fail(&day->env, rc, "put dead rows", err) : 0;
+	return rc ? env_fail(&day->env, rc, "put deleted rows", err) : 0;
 }

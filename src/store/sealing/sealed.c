@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#include "store/blocks/block_skip.h"
+#include "store/blocks/skip_index.h"
 
 #define PASSED_OVER_MAX 16 /* blocks; each takes some microseconds, or a few reads from disk */
 
@@ -19,24 +19,24 @@ static void close_head(struct sealed *sealed, size_t at)
 /* Moves a head to its first living row from `row` on. 1, 0 when the block has ended, -1. */
 static int settle(struct sealed *sealed, struct sealed_head *head, uint32_t row)
 {
-	while (row < head->reader->view.head.rows && block_reader_is_dead(head->reader, row))
+	while (row < head->reader->view.head.rows && block_reader_is_deleted(head->reader, row))
 		row++;
 	if (row >= head->reader->view.head.rows)
 		return 0;
 	if (block_reader_load(head->reader, row, sealed->err) != 0)
 		return -1;
 	head->row = row;
-	head->place = *block_reader_place(head->reader, row);
+	head->position = *block_reader_position(head->reader, row);
 	return 1;
 }
 
 /* The first row of a block that is behind sealed->behind. */
 static int first_row(struct sealed *sealed, struct block_reader *reader, const struct day_block *block, uint32_t *row)
 {
-	struct place first = day_block_first(block, sealed->partition.direction);
-	struct place from = sealed->behind;
+	struct position first = day_block_first(block, sealed->partition.direction);
+	struct position from = sealed->behind;
 	*row = 0;
-	if (place_compare(&first, &from) > 0)
+	if (position_compare(&first, &from) > 0)
 		return 0;
 	from.seq++;
 	return block_reader_seek(reader, &from, row, sealed->err);
@@ -56,10 +56,10 @@ static int heads_grow(struct sealed *sealed)
 }
 
 /* Opens an entry, unless it has nothing to give. */
-static int open_entry(struct sealed *sealed, const struct directory_entry *entry)
+static int open_entry(struct sealed *sealed, const struct block_index_entry *entry)
 {
-	struct place last = day_block_last(&entry->block, sealed->partition.direction);
-	if (entry->block.dead == entry->block.rows || place_compare(&last, &sealed->behind) <= 0)
+	struct position last = day_block_last(&entry->block, sealed->partition.direction);
+	if (entry->block.deleted == entry->block.rows || position_compare(&last, &sealed->behind) <= 0)
 		return 0;
 	struct block_reader *reader = heads_grow(sealed) == 0 ? store_reader_take(sealed->store, sealed->err) : NULL;
 	if (!reader)
@@ -69,7 +69,7 @@ static int open_entry(struct sealed *sealed, const struct directory_entry *entry
 	                                entry->number, sealed->err);
 	if (result > 0 && sealed->filters_count && block_reader_check_skip(reader, sealed->err) != 0)
 		result = -1;
-	if (result > 0 && !block_skip_may_pass(reader->view.skip, sealed->filters, sealed->filters_count))
+	if (result > 0 && !skip_index_may_pass(reader->view.skip, sealed->filters, sealed->filters_count))
 		result = 0;
 	if (result > 0 && first_row(sealed, reader, &entry->block, &row) != 0)
 		result = -1;
@@ -87,7 +87,7 @@ static void choose_first(struct sealed *sealed)
 {
 	sealed->first = 0;
 	for (size_t i = 1; i < sealed->heads_count; i++)
-		if (place_compare(&sealed->heads[i].place, &sealed->heads[sealed->first].place) < 0)
+		if (position_compare(&sealed->heads[i].position, &sealed->heads[sealed->first].position) < 0)
 			sealed->first = i;
 }
 
@@ -96,9 +96,9 @@ int sealed_open(struct sealed *sealed)
 	unsigned passed_over = 0;
 	choose_first(sealed);
 	while (sealed->next < sealed->entries_count) {
-		const struct directory_entry *entry = &sealed->entries[sealed->next];
-		struct place begin = day_block_first(&entry->block, sealed->partition.direction);
-		if (sealed->heads_count && place_compare(&begin, &sealed->heads[sealed->first].place) > 0)
+		const struct block_index_entry *entry = &sealed->entries[sealed->next];
+		struct position begin = day_block_first(&entry->block, sealed->partition.direction);
+		if (sealed->heads_count && position_compare(&begin, &sealed->heads[sealed->first].position) > 0)
 			break;
 		sealed->next++;
 		if (open_entry(sealed, entry) != 0)
@@ -110,7 +110,7 @@ int sealed_open(struct sealed *sealed)
 	return 0;
 }
 
-void sealed_begin(struct sealed *sealed, size_t next, const struct place *behind)
+void sealed_begin(struct sealed *sealed, size_t next, const struct position *behind)
 {
 	sealed->next = next;
 	sealed->behind = *behind;
@@ -119,7 +119,7 @@ void sealed_begin(struct sealed *sealed, size_t next, const struct place *behind
 int sealed_next(struct sealed *sealed)
 {
 	struct sealed_head *head = &sealed->heads[sealed->first];
-	sealed->behind = head->place;
+	sealed->behind = head->position;
 	int result = settle(sealed, head, head->row + 1);
 	if (result < 0)
 		return -1;
@@ -130,7 +130,7 @@ int sealed_next(struct sealed *sealed)
 
 void sealed_skip_entry(struct sealed *sealed)
 {
-	const struct directory_entry *entry = &sealed->entries[sealed->next++];
+	const struct block_index_entry *entry = &sealed->entries[sealed->next++];
 	sealed->behind = day_block_last(&entry->block, sealed->partition.direction);
 }
 

@@ -8,7 +8,7 @@
  *		block_reader_record(head->reader, head->row, ...);
  *	sealed_end(&sealed);
  *
- * Most often one block is open at a time; where blocks overlap, as many as do. Dead rows are passed over.
+ * Most often one block is open at a time; where blocks overlap, as many as do. Deleted rows are passed over.
  */
 #ifndef CDRD_STORE_SEALING_SEALED_H
 #define CDRD_STORE_SEALING_SEALED_H
@@ -18,7 +18,7 @@
 struct sealed_head {
 	struct block_reader *reader;
 	uint32_t row;
-	struct place place;
+	struct position position;
 };
 
 struct sealed {
@@ -28,7 +28,7 @@ struct sealed {
 	MDB_txn *txn;
 	const struct catalog_product *product;
 	struct partition partition;
-	const struct directory_entry *entries; /* by first place */
+	const struct block_index_entry *entries; /* by first place */
 	size_t entries_count;
 	const struct scan_filter *filters; /* blocks that cannot pass them are left out; rows are not looked at */
 	size_t filters_count;
@@ -36,7 +36,7 @@ struct sealed {
 
 	/* sealed.c's */
 	size_t next; /* entry not opened yet */
-	struct place behind;
+	struct position behind;
 	struct sealed_head *heads;
 	size_t heads_count;
 	size_t heads_cap;
@@ -44,7 +44,7 @@ struct sealed {
 };
 
 /* Goes behind a place; `next` is the first entry that may hold a record there. Opens nothing yet. */
-void sealed_begin(struct sealed *sealed, size_t next, const struct place *behind);
+void sealed_begin(struct sealed *sealed, size_t next, const struct position *behind);
 
 /* Opens what is needed to know which record comes next. Where filters pass over many blocks in a row it returns between
  * them, without a head: it is to be called again for as long as `next` has not reached the last entry. */

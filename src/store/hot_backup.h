@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * copying.h: a day or the catalog copied into a directory elsewhere, in slices; for backup/.
+ * hot_backup.h: a day or the catalog copied into a directory elsewhere, in slices; for backup/.
  *
- * The copy is an environment of its own that holds what was committed when copying_step said *done, all as of one
+ * The copy is an environment of its own that holds what was committed when hot_backup_step said *done, all as of one
  * transaction, without free pages (mirror.h). One at a time. A day that is removed meanwhile ends it.
  */
-#ifndef CDRD_STORE_COPYING_H
-#define CDRD_STORE_COPYING_H
+#ifndef CDRD_STORE_HOT_BACKUP_H
+#define CDRD_STORE_HOT_BACKUP_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,26 +16,26 @@
 
 /* Begins: of a day, or (NULL) of the catalog. Makes the directory `path`. ERROR_NOT_FOUND if there is no such day,
  * ERROR_CONFLICT if another copy is being made. */
-int copying_begin(struct store *store, const int32_t *day, const char *path, struct error *err);
+int hot_backup_begin(struct store *store, const int32_t *day, const char *path, struct error *err);
 
 /* A slice. When *done, path/data.mdb is complete and on disk. ERROR_NOT_FOUND if the day is gone. After -1 it has
  * ended. */
-int copying_step(struct store *store, int64_t deadline_us, bool *done, struct error *err);
+int hot_backup_step(struct store *store, int64_t deadline_us, bool *done, struct error *err);
 
 /* Bytes of keys and values that were written so far. */
-uint64_t copying_bytes(const struct store *store);
+uint64_t hot_backup_bytes(const struct store *store);
 
 /*
  * Does a copy hold what it should? Opens path/data.mdb, of a day or of the catalog, for reading alone, and walks all of
  * its keys; *entries says how many. ERROR_CORRUPT. Blocks.
  */
-int copying_check(const char *path, bool catalog, uint64_t *entries, struct error *err);
+int hot_backup_check(const char *path, bool catalog, uint64_t *entries, struct error *err);
 
 /* Ends it; what is there of the copy stays. Does nothing when none is under way. */
-void copying_forget(struct store *store);
+void hot_backup_forget(struct store *store);
 
 /* The same if it is this day's, which is about to go. */
 struct day;
-void copying_forget_day(struct store *store, const struct day *day);
+void hot_backup_forget_day(struct store *store, const struct day *day);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * copying.c: see copying.h.
+ * hot_backup.c: see hot_backup.h.
  */
-#include "store/copying.h"
+#include "store/hot_backup.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "store/sealing/repack.h"
 #include "store/store_private.h"
 
-struct copying {
+struct hot_backup {
 	struct day *day; /* pinned; NULL: the catalog */
 	struct env copy;
 	struct env_db catalog_dbs[META_DB_DAYS + 1]; /* those of a copy, without the list of days */
@@ -21,29 +21,29 @@ struct copying {
 
 static int begin(struct store *store, struct day *day, const char *path, struct error *err)
 {
-	struct copying *copying = calloc(1, sizeof(*copying));
+	struct hot_backup *hot_backup = calloc(1, sizeof(*hot_backup));
 	const struct env_db *dbs = day ? day_dbs : meta_dbs;
 	size_t map_bytes = day ? store->options.day_map_bytes : meta_map_bytes(store->meta);
-	if (!copying)
+	if (!hot_backup)
 		return error_set(err, ERROR_NOMEM, "%s: out of memory", path);
-	if (env_open(&copying->copy, path, map_bytes, dbs, err) != 0) {
-		free(copying);
+	if (env_open(&hot_backup->copy, path, map_bytes, dbs, err) != 0) {
+		free(hot_backup);
 		return -1;
 	}
-	copying->day = day;
-	memcpy(copying->catalog_dbs, meta_dbs, META_DB_DAYS * sizeof(copying->catalog_dbs[0]));
-	copying->mirror = (struct mirror){ .from = day ? &day->env : meta_env(store->meta), .to = &copying->copy,
-		                           .dbs = day ? day_dbs : copying->catalog_dbs };
+	hot_backup->day = day;
+	memcpy(hot_backup->catalog_dbs, meta_dbs, META_DB_DAYS * sizeof(hot_backup->catalog_dbs[0]));
+	hot_backup->mirror = (struct mirror){ .from = day ? &day->env : meta_env(store->meta), .to = &hot_backup->copy,
+		                           .dbs = day ? day_dbs : hot_backup->catalog_dbs };
 	if (day)
 		day->pins++;
-	store->copying = copying;
+	store->hot_backup = hot_backup;
 	return 0;
 }
 
-int copying_begin(struct store *store, const int32_t *number, const char *path, struct error *err)
+int hot_backup_begin(struct store *store, const int32_t *number, const char *path, struct error *err)
 {
 	struct day *day = number ? store_day(store, *number, false, err) : NULL;
-	if (store->copying)
+	if (store->hot_backup)
 		return error_set(err, ERROR_CONFLICT, "%s: another backup is being made", path);
 	if (number && !day)
 		return err->code == ERROR_NONE ? error_set(err, ERROR_NOT_FOUND, "%s: the day is gone", path) : -1;
@@ -56,7 +56,7 @@ int copying_begin(struct store *store, const int32_t *number, const char *path, 
 /* The lock file is of no use in a copy. */
 static int finish(struct store *store, struct error *err)
 {
-	struct env *copy = &store->copying->copy;
+	struct env *copy = &store->hot_backup->copy;
 	struct buf path = { 0 }, lock = { 0 };
 	int result = 0;
 	buf_add_text(&path, copy->path);
@@ -68,24 +68,24 @@ static int finish(struct store *store, struct error *err)
 		result = env_sync_directory(path.data, err);
 	buf_free(&path);
 	buf_free(&lock);
-	copying_forget(store);
+	hot_backup_forget(store);
 	return result;
 }
 
-int copying_step(struct store *store, int64_t deadline_us, bool *done, struct error *err)
+int hot_backup_step(struct store *store, int64_t deadline_us, bool *done, struct error *err)
 {
 	*done = false;
-	if (!store->copying)
+	if (!store->hot_backup)
 		return error_set(err, ERROR_NOT_FOUND, "the day is gone");
-	if (mirror_step(&store->copying->mirror, deadline_us, done, err) == 0 && (!*done || finish(store, err) == 0))
+	if (mirror_step(&store->hot_backup->mirror, deadline_us, done, err) == 0 && (!*done || finish(store, err) == 0))
 		return 0;
-	copying_forget(store);
+	hot_backup_forget(store);
 	return -1;
 }
 
-uint64_t copying_bytes(const struct store *store)
+uint64_t hot_backup_bytes(const struct store *store)
 {
-	return store->copying ? store->copying->mirror.bytes : 0;
+	return store->hot_backup ? store->hot_backup->mirror.bytes : 0;
 }
 
 /* --- checking one --- */
@@ -130,7 +130,7 @@ static int check_dbs(const struct env *env, MDB_txn *txn, const struct env_db *d
 	return 0;
 }
 
-int copying_check(const char *path, bool catalog, uint64_t *entries, struct error *err)
+int hot_backup_check(const char *path, bool catalog, uint64_t *entries, struct error *err)
 {
 	struct env env = { .path = (char *)(uintptr_t)path };
 	MDB_txn *txn = NULL;
@@ -152,21 +152,21 @@ int copying_check(const char *path, bool catalog, uint64_t *entries, struct erro
 	return result;
 }
 
-void copying_forget(struct store *store)
+void hot_backup_forget(struct store *store)
 {
-	struct copying *copying = store->copying;
-	if (!copying)
+	struct hot_backup *hot_backup = store->hot_backup;
+	if (!hot_backup)
 		return;
-	mirror_free(&copying->mirror);
-	env_close(&copying->copy);
-	if (copying->day)
-		copying->day->pins--;
-	free(copying);
-	store->copying = NULL;
+	mirror_free(&hot_backup->mirror);
+	env_close(&hot_backup->copy);
+	if (hot_backup->day)
+		hot_backup->day->pins--;
+	free(hot_backup);
+	store->hot_backup = NULL;
 }
 
-void copying_forget_day(struct store *store, const struct day *day)
+void hot_backup_forget_day(struct store *store, const struct day *day)
 {
-	if (store->copying && store->copying->day == day)
-		copying_forget(store);
+	if (store->hot_backup && store->hot_backup->day == day)
+		hot_backup_forget(store);
 }

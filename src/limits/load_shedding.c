@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * guard.c: see guard.h.
+ * load_shedding.c: see load_shedding.h.
  */
-#include "limits/guard.h"
+#include "limits/load_shedding.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,18 +15,18 @@
 #define LOOK_EVERY_US 50000
 #define LATE_LOOKS 2
 
-struct guard {
+struct load_shedding {
 	const struct config *config;
 	struct event *timer;
 	int statm; /* /proc/self/statm, or -1 */
 	int64_t page_bytes;
 	int64_t due_us;
 	int late_looks; /* in a row */
-	enum guard_cause cause;
-	struct guard_stats stats;
+	enum load_shedding_cause cause;
+	struct load_shedding_stats stats;
 };
 
-static void schedule(struct guard *guard)
+static void schedule(struct load_shedding *guard)
 {
 	static const struct timeval period = { 0, LOOK_EVERY_US };
 
@@ -36,7 +36,7 @@ static void schedule(struct guard *guard)
 }
 
 /* Resident pages that are no file's; 0 if the system does not tell. */
-static int64_t own_memory(const struct guard *guard)
+static int64_t own_memory(const struct load_shedding *guard)
 {
 	char text[128];
 	long long size, resident, shared;
@@ -50,25 +50,25 @@ static int64_t own_memory(const struct guard *guard)
 	return (resident - shared) * guard->page_bytes;
 }
 
-static enum guard_cause look(struct guard *guard, int64_t late_us)
+static enum load_shedding_cause look(struct load_shedding *guard, int64_t late_us)
 {
 	const struct config *config = guard->config;
 
 	guard->stats.memory_bytes = own_memory(guard);
 	guard->late_looks = config->shed_lag > 0 && late_us > config->shed_lag ? guard->late_looks + 1 : 0;
 	if (config->shed_memory > 0 && guard->stats.memory_bytes > config->shed_memory)
-		return GUARD_MEMORY;
-	return guard->late_looks >= LATE_LOOKS ? GUARD_LAG : GUARD_NONE;
+		return LOAD_SHEDDING_MEMORY;
+	return guard->late_looks >= LATE_LOOKS ? LOAD_SHEDDING_LAG : LOAD_SHEDDING_NONE;
 }
 
-static void tell(const struct guard *guard, enum guard_cause was, int64_t late_us)
+static void tell(const struct load_shedding *guard, enum load_shedding_cause was, int64_t late_us)
 {
 	if (guard->cause == was)
 		return;
-	if (guard->cause == GUARD_MEMORY)
+	if (guard->cause == LOAD_SHEDDING_MEMORY)
 		log_warn("billing", "requests are turned away: %lld bytes of memory in use, shed_memory is %lld",
 		         (long long)guard->stats.memory_bytes, (long long)guard->config->shed_memory);
-	else if (guard->cause == GUARD_LAG)
+	else if (guard->cause == LOAD_SHEDDING_LAG)
 		log_warn("billing", "requests are turned away: the loop is %lld ms late, shed_lag is %lld ms",
 		         (long long)(late_us / 1000), (long long)(guard->config->shed_lag / 1000));
 	else
@@ -77,8 +77,8 @@ static void tell(const struct guard *guard, enum guard_cause was, int64_t late_u
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
-	struct guard *guard = arg;
-	enum guard_cause was = guard->cause;
+	struct load_shedding *guard = arg;
+	enum load_shedding_cause was = guard->cause;
 	int64_t late_us = clock_monotonic_us() - guard->due_us;
 
 	(void)fd;
@@ -88,9 +88,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	schedule(guard);
 }
 
-struct guard *guard_new(struct event_base *base, const struct config *config)
+struct load_shedding *load_shedding_new(struct event_base *base, const struct config *config)
 {
-	struct guard *guard = calloc(1, sizeof(*guard));
+	struct load_shedding *guard = calloc(1, sizeof(*guard));
 
 	if (!guard)
 		return NULL;
@@ -99,7 +99,7 @@ struct guard *guard_new(struct event_base *base, const struct config *config)
 	guard->statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
 	guard->timer = evtimer_new(base, on_timer, guard);
 	if (!guard->timer) {
-		guard_free(guard);
+		load_shedding_free(guard);
 		return NULL;
 	}
 	(void)event_priority_set(guard->timer, 0); /* it measures others' lateness, not its own */
@@ -107,7 +107,7 @@ struct guard *guard_new(struct event_base *base, const struct config *config)
 	return guard;
 }
 
-void guard_free(struct guard *guard)
+void load_shedding_free(struct load_shedding *guard)
 {
 	if (!guard)
 		return;
@@ -118,17 +118,17 @@ void guard_free(struct guard *guard)
 	free(guard);
 }
 
-enum guard_cause guard_cause(const struct guard *guard)
+enum load_shedding_cause load_shedding_cause(const struct load_shedding *guard)
 {
 	return guard->cause;
 }
 
-void guard_count_shed(struct guard *guard)
+void load_shedding_count_shed(struct load_shedding *guard)
 {
 	guard->stats.shed++;
 }
 
-void guard_stats(const struct guard *guard, struct guard_stats *stats)
+void load_shedding_stats(const struct load_shedding *guard, struct load_shedding_stats *stats)
 {
 	*stats = guard->stats;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * block_places.c: times and seqs of a segment's rows in few bits. See block.h.
+ * block_positions.c: times and seqs of a segment's rows in few bits. See block.h.
  *
  * Rows are in order, so times only grow: the differences are written with as many bits as the largest needs. Seqs may
  * go either way; the smallest difference is kept apart, and what is above it is written. Records that arrived in the
@@ -38,30 +38,30 @@ static void put_bits(struct bit_writer *w, uint64_t value, int width)
 	}
 }
 
-void block_places_write(struct buf *out, struct block_segment *segment, const struct place *places, bool seconds)
+void block_places_write(struct buf *out, struct block_segment *segment, const struct position *positions, bool seconds)
 {
 	int64_t unit = seconds ? CLOCK_US_PER_SECOND : 1;
 	uint64_t time_max = 0, seq_max = 0;
 	int64_t step = INT64_MAX;
 	for (uint32_t i = 1; i < segment->rows; i++) {
-		int64_t seq_diff = (int64_t)(places[i].seq - places[i - 1].seq);
-		uint64_t time_diff = (uint64_t)((places[i].time_us - places[i - 1].time_us) / unit);
+		int64_t seq_diff = (int64_t)(positions[i].seq - positions[i - 1].seq);
+		uint64_t time_diff = (uint64_t)((positions[i].time_us - positions[i - 1].time_us) / unit);
 		time_max = time_diff > time_max ? time_diff : time_max;
 		step = seq_diff < step ? seq_diff : step;
 	}
 	for (uint32_t i = 1; i < segment->rows; i++) {
-		uint64_t above = (uint64_t)((int64_t)(places[i].seq - places[i - 1].seq) - step);
+		uint64_t above = (uint64_t)((int64_t)(positions[i].seq - positions[i - 1].seq) - step);
 		seq_max = above > seq_max ? above : seq_max;
 	}
-	segment->first_us = places[0].time_us;
-	segment->first_seq = places[0].seq;
+	segment->first_us = positions[0].time_us;
+	segment->first_seq = positions[0].seq;
 	segment->seq_step = segment->rows > 1 ? step : 0;
 	segment->time_bits = width_of(time_max);
 	segment->seq_bits = width_of(seq_max);
 	struct bit_writer w = { .out = out };
 	for (uint32_t i = 1; i < segment->rows; i++) {
-		put_bits(&w, (uint64_t)((places[i].time_us - places[i - 1].time_us) / unit), segment->time_bits);
-		put_bits(&w, (uint64_t)((int64_t)(places[i].seq - places[i - 1].seq) - step), segment->seq_bits);
+		put_bits(&w, (uint64_t)((positions[i].time_us - positions[i - 1].time_us) / unit), segment->time_bits);
+		put_bits(&w, (uint64_t)((int64_t)(positions[i].seq - positions[i - 1].seq) - step), segment->seq_bits);
 	}
 	if (w.count > 0)
 		buf_add_char(out, (char)(w.bits & 0xff));
@@ -93,15 +93,15 @@ struct walk {
 	struct str bytes;
 	size_t at; /* bits */
 	int64_t unit;
-	struct place place;
+	struct position position;
 };
 
 static bool walk_begin(struct walk *walk, const struct block_view *view, const struct block_segment *segment,
                        uint8_t direction)
 {
 	*walk = (struct walk){ .segment = segment, .unit = view->head.seconds ? CLOCK_US_PER_SECOND : 1 };
-	walk->bytes = (struct str){ view->places.p + segment->places_begin, view->places.len - segment->places_begin };
-	walk->place = (struct place){ segment->first_us, segment->first_seq, direction };
+	walk->bytes = (struct str){ view->positions.p + segment->places_begin, view->positions.len - segment->places_begin };
+	walk->position = (struct position){ segment->first_us, segment->first_seq, direction };
 	size_t bits = (size_t)(segment->rows - 1) * (size_t)(segment->time_bits + segment->seq_bits);
 	return segment->time_bits <= 64 && segment->seq_bits <= 64 && bits <= 8 * walk->bytes.len;
 }
@@ -109,34 +109,34 @@ static bool walk_begin(struct walk *walk, const struct block_view *view, const s
 static void walk_next(struct walk *walk)
 {
 	const struct block_segment *segment = walk->segment;
-	walk->place.time_us += (int64_t)get_bits(walk->bytes, walk->at, segment->time_bits) * walk->unit;
+	walk->position.time_us += (int64_t)get_bits(walk->bytes, walk->at, segment->time_bits) * walk->unit;
 	walk->at += segment->time_bits;
-	walk->place.seq += (uint64_t)segment->seq_step + get_bits(walk->bytes, walk->at, segment->seq_bits);
+	walk->position.seq += (uint64_t)segment->seq_step + get_bits(walk->bytes, walk->at, segment->seq_bits);
 	walk->at += segment->seq_bits;
 }
 
 bool block_places_read(const struct block_view *view, const struct block_segment *segment, uint8_t direction,
-                       struct place *places)
+                       struct position *positions)
 {
 	struct walk walk;
 	if (!walk_begin(&walk, view, segment, direction))
 		return false;
-	places[0] = walk.place;
+	positions[0] = walk.position;
 	for (uint32_t i = 1; i < segment->rows; i++) {
 		walk_next(&walk);
-		places[i] = walk.place;
+		positions[i] = walk.position;
 	}
 	return true;
 }
 
 bool block_places_read_one(const struct block_view *view, const struct block_segment *segment, uint8_t direction,
-                           uint32_t row, struct place *places)
+                           uint32_t row, struct position *positions)
 {
 	struct walk walk;
 	if (!walk_begin(&walk, view, segment, direction))
 		return false;
 	for (uint32_t i = 0; i < row; i++)
 		walk_next(&walk);
-	places[row] = walk.place;
+	positions[row] = walk.position;
 	return true;
 }

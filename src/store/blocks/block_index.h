@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * directory.h: the sealed blocks of one partition of a day, in memory and in order; private to store/.
+ * block_index.h: the sealed blocks of one partition of a day, in memory and in order; private to store/.
  *
  * Blocks of a partition may overlap in time (late records, resurrected ones); `last_before` makes it possible to begin
  * in the middle all the same. A day keeps the directories used last, until a commit changes its blocks.
  */
-#ifndef CDRD_STORE_BLOCKS_DIRECTORY_H
-#define CDRD_STORE_BLOCKS_DIRECTORY_H
+#ifndef CDRD_STORE_BLOCKS_BLOCK_INDEX_H
+#define CDRD_STORE_BLOCKS_BLOCK_INDEX_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "store/blocks/place.h"
+#include "store/blocks/position.h"
 
 #define DIRECTORY_SLOTS 4
 
@@ -28,53 +28,53 @@ struct day_block {
 	uint64_t changed_max;
 	uint32_t run;         /* the seal it came from, of block_ids */
 	uint32_t rows;
-	uint32_t dead;        /* of the rows */
+	uint32_t deleted;        /* of the rows */
 	uint32_t csv_bytes;
 	uint32_t value_bytes; /* in block_data */
 };
 
-struct directory_entry {
+struct block_index_entry {
 	uint32_t number;
 	struct day_block block;
-	struct place last_before; /* the latest place of this block and all before it */
+	struct position last_before; /* the latest place of this block and all before it */
 };
 
-struct directory {
+struct block_index {
 	struct partition partition; /* product 0 for an empty slot */
 	uint64_t seals; /* of the day when it was read */
 	uint64_t used;
 	size_t count;
 	size_t cap;
-	struct directory_entry *entries; /* by first place */
+	struct block_index_entry *entries; /* by first place */
 };
 
 /* False if the value is not one. */
 bool day_block_read(MDB_val val, struct day_block *block);
 
 /* Reads all blocks of a partition into *directory, which the caller frees with directory_free. */
-int directory_read(struct day *day, MDB_txn *txn, const struct partition *partition, struct directory *directory,
+int block_index_read(struct day *day, MDB_txn *txn, const struct partition *partition, struct block_index *directory,
                    struct error *err);
 
 /* The committed directory of a partition; it lives until the next call for the same day. NULL with *err. */
-const struct directory *directory_get(struct day *day, MDB_txn *txn, const struct partition *partition,
+const struct block_index *block_index_get(struct day *day, MDB_txn *txn, const struct partition *partition,
                                       struct error *err);
 
 /* The first entry that may hold places behind `place`. */
-size_t directory_find(const struct directory *directory, const struct place *place);
+size_t block_index_find(const struct block_index *directory, const struct position *position);
 
 /* The number of entries that begin before a time. */
-size_t directory_end(const struct directory *directory, int64_t time_us);
+size_t block_index_end(const struct block_index *directory, int64_t time_us);
 
-void directory_free(struct directory *directory);
+void block_index_free(struct block_index *directory);
 
-static inline struct place day_block_first(const struct day_block *block, uint8_t direction)
+static inline struct position day_block_first(const struct day_block *block, uint8_t direction)
 {
-	return (struct place){ block->first_us, block->first_seq, direction };
+	return (struct position){ block->first_us, block->first_seq, direction };
 }
 
-static inline struct place day_block_last(const struct day_block *block, uint8_t direction)
+static inline struct position day_block_last(const struct day_block *block, uint8_t direction)
 {
-	return (struct place){ block->last_us, block->last_seq, direction };
+	return (struct position){ block->last_us, block->last_seq, direction };
 }
 
 #endif

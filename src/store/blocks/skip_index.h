@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * block_skip.h: can a block hold a value? So that a scan may pass it over; private to store/.
+ * skip_index.h: can a block hold a value? So that a scan may pass it over; private to store/.
  *
  *	u64 columns that are told of here, a bit each
  *	u8 sets, then for each: u8 column, u8 values, then for each value: u16 length, bytes     of few distinct values
@@ -9,8 +9,8 @@
  * Letters are compared without regard to case here; rows tell exactly. Columns are those that the product's filters
  * name, without the direction where partitions have it.
  */
-#ifndef CDRD_STORE_BLOCKS_BLOCK_SKIP_H
-#define CDRD_STORE_BLOCKS_BLOCK_SKIP_H
+#ifndef CDRD_STORE_BLOCKS_SKIP_INDEX_H
+#define CDRD_STORE_BLOCKS_SKIP_INDEX_H
 
 #include "record/record.h"
 #include "store/scan.h"
@@ -21,8 +21,8 @@
 #define BLOCK_RECENT_HASHES 64
 
 /* Collects the values of a block's rows. Zero-initialised is empty; kept from block to block. */
-struct block_skip_builder {
-	struct block_skip_column {
+struct skip_index_builder {
+	struct skip_index_column {
 		uint8_t column;
 		bool many; /* too many for a set */
 		uint8_t count;
@@ -34,16 +34,16 @@ struct block_skip_builder {
 	struct buf hashes; /* of values that may turn out to be many */
 };
 
-void block_skip_begin(struct block_skip_builder *builder, const struct catalog_product *product);
-void block_skip_add(struct block_skip_builder *builder, const struct record *record);
-void block_skip_write(struct block_skip_builder *builder, struct buf *out);
-void block_skip_free(struct block_skip_builder *builder);
+void skip_index_begin(struct skip_index_builder *builder, const struct catalog_product *product);
+void skip_index_add(struct skip_index_builder *builder, const struct record *record);
+void skip_index_write(struct skip_index_builder *builder, struct buf *out);
+void skip_index_free(struct skip_index_builder *builder);
 
-/* False when no row of the block can pass all of the filters. A damaged skip part says true. */
-bool block_skip_may_pass(struct str skip, const struct scan_filter *filters, size_t count);
+/* False when no row of the block can pass all of the filters. A damaged skip index says true. */
+bool skip_index_may_pass(struct str skip, const struct scan_filter *filters, size_t count);
 
 /* True when every row of the block passes all of the filters: each is over a set of values that all equal that of the
  * filter. */
-bool block_skip_all_pass(struct str skip, const struct scan_filter *filters, size_t count);
+bool skip_index_all_pass(struct str skip, const struct scan_filter *filters, size_t count);
 
 #endif

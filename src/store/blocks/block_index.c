@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * directory.c: reading the blocks of a partition. See directory.h.
+ * block_index.c: reading the blocks of a partition. See block_index.h.
  */
-#include "store/blocks/directory.h"
+#include "store/blocks/block_index.h"
 
 #include <stdlib.h>
 
@@ -16,45 +16,45 @@ bool day_block_read(MDB_val val, struct day_block *block)
 	return true;
 }
 
-static int add(struct directory *directory, uint32_t number, const struct day_block *block, struct error *err)
+static int add(struct block_index *directory, uint32_t number, const struct day_block *block, struct error *err)
 {
 	if (directory->count == directory->cap) {
 		size_t cap = directory->cap ? 2 * directory->cap : 16;
-		struct directory_entry *entries = realloc(directory->entries, cap * sizeof(*entries));
+		struct block_index_entry *entries = realloc(directory->entries, cap * sizeof(*entries));
 		if (!entries)
 			return error_set(err, ERROR_NOMEM, "directory of %zu blocks: out of memory", cap);
 		directory->entries = entries;
 		directory->cap = cap;
 	}
-	directory->entries[directory->count++] = (struct directory_entry){ .number = number, .block = *block };
+	directory->entries[directory->count++] = (struct block_index_entry){ .number = number, .block = *block };
 	return 0;
 }
 
 static int compare(const void *a, const void *b)
 {
-	const struct directory_entry *left = a, *right = b;
-	struct place left_first = day_block_first(&left->block, 0), right_first = day_block_first(&right->block, 0);
-	int order = place_compare(&left_first, &right_first);
+	const struct block_index_entry *left = a, *right = b;
+	struct position left_first = day_block_first(&left->block, 0), right_first = day_block_first(&right->block, 0);
+	int order = position_compare(&left_first, &right_first);
 	return order ? order : (left->number > right->number) - (left->number < right->number);
 }
 
-static void put_in_order(struct directory *directory)
+static void put_in_order(struct block_index *directory)
 {
-	struct place last = { INT64_MIN, 0, 0 };
+	struct position last = { INT64_MIN, 0, 0 };
 	bool ordered = true;
 	for (size_t i = 1; i < directory->count && ordered; i++)
 		ordered = compare(&directory->entries[i - 1], &directory->entries[i]) < 0;
 	if (!ordered)
 		qsort(directory->entries, directory->count, sizeof(*directory->entries), compare);
 	for (size_t i = 0; i < directory->count; i++) {
-		struct place own = day_block_last(&directory->entries[i].block, 0);
-		if (place_compare(&own, &last) > 0)
+		struct position own = day_block_last(&directory->entries[i].block, 0);
+		if (position_compare(&own, &last) > 0)
 			last = own;
 		directory->entries[i].last_before = last;
 	}
 }
 
-int directory_read(struct day *day, MDB_txn *txn, const struct partition *partition, struct directory *directory,
+int block_index_read(struct day *day, MDB_txn *txn, const struct partition *partition, struct block_index *directory,
                    struct error *err)
 {
 	uint8_t bytes[NUMBER_KEY_LEN];
@@ -86,35 +86,35 @@ int directory_read(struct day *day, MDB_txn *txn, const struct partition *partit
 	return result;
 }
 
-const struct directory *directory_get(struct day *day, MDB_txn *txn, const struct partition *partition,
+const struct block_index *block_index_get(struct day *day, MDB_txn *txn, const struct partition *partition,
                                       struct error *err)
 {
-	struct directory *oldest = &day->directories[0];
+	struct block_index *oldest = &day->directories[0];
 	for (int i = 0; i < DIRECTORY_SLOTS; i++) {
-		struct directory *directory = &day->directories[i];
+		struct block_index *directory = &day->directories[i];
 		if (directory->partition.product && directory->seals == day->seals &&
 		    partition_equal(&directory->partition, partition)) {
-			directory->used = ++day->directory_uses;
+			directory->used = ++day->block_index_uses;
 			return directory;
 		}
 		if (directory->used < oldest->used)
 			oldest = directory;
 	}
-	if (directory_read(day, txn, partition, oldest, err) != 0) {
+	if (block_index_read(day, txn, partition, oldest, err) != 0) {
 		oldest->partition.product = 0;
 		return NULL;
 	}
 	oldest->seals = day->seals;
-	oldest->used = ++day->directory_uses;
+	oldest->used = ++day->block_index_uses;
 	return oldest;
 }
 
-size_t directory_find(const struct directory *directory, const struct place *place)
+size_t block_index_find(const struct block_index *directory, const struct position *position)
 {
 	size_t low = 0, high = directory->count;
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		if (place_compare(&directory->entries[mid].last_before, place) <= 0)
+		if (position_compare(&directory->entries[mid].last_before, position) <= 0)
 			low = mid + 1;
 		else
 			high = mid;
@@ -122,7 +122,7 @@ size_t directory_find(const struct directory *directory, const struct place *pla
 	return low;
 }
 
-size_t directory_end(const struct directory *directory, int64_t time_us)
+size_t block_index_end(const struct block_index *directory, int64_t time_us)
 {
 	size_t low = 0, high = directory->count;
 	while (low < high) {
@@ -135,8 +135,8 @@ size_t directory_end(const struct directory *directory, int64_t time_us)
 	return low;
 }
 
-void directory_free(struct directory *directory)
+void block_index_free(struct block_index *directory)
 {
 	free(directory->entries);
-	*directory = (struct directory){ 0 };
+	*directory = (struct block_index){ 0 };
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * id_filter.c: blocked Bloom filters in a mapped file. See id_filter.h.
+ * bloom_filter.c: blocked Bloom filters in a mapped file. See bloom_filter.h.
  */
-#include "store/ids/id_filter.h"
+#include "store/ids/bloom_filter.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,7 +49,7 @@ _Static_assert(sizeof(struct header) <= HEADER_BYTES, "the header is one page");
  * What a look-up needs of the header, beside each other: headers begin their pages, so those of 400 days would drive
  * each other out of the same few lines of the processor's cache.
  */
-struct id_filter {
+struct bloom_filter {
 	bool ready;
 	bool lost; /* pages of it could not be read: map_guard.h */
 	uint32_t refs_count;
@@ -64,13 +64,13 @@ struct id_filter {
 	size_t map_bytes;
 };
 
-static struct header *header_of(const struct id_filter *filter)
+static struct header *header_of(const struct bloom_filter *filter)
 {
 	return (struct header *)(void *)filter->map;
 }
 
 /* The header or the map has changed. */
-static void refresh(struct id_filter *filter)
+static void refresh(struct bloom_filter *filter)
 {
 	const struct header *header = header_of(filter);
 	filter->ready = header->state != STATE_BUILDING && !filter->lost;
@@ -92,12 +92,12 @@ static uint64_t room_of(const struct part *part)
 /* In a signal's handler. From here on it says "maybe", and is built anew by whoever opens its day. */
 static void on_lost(void *arg)
 {
-	struct id_filter *filter = arg;
+	struct bloom_filter *filter = arg;
 	filter->lost = true;
 	filter->ready = false;
 }
 
-static void unmap_file(struct id_filter *filter)
+static void unmap_file(struct bloom_filter *filter)
 {
 	map_guard_remove(filter->map);
 	if (filter->map)
@@ -107,7 +107,7 @@ static void unmap_file(struct id_filter *filter)
 
 /* Makes the file `bytes` long and maps it; blocks are reserved, so that a full disk is an error here and not a signal
  * at the first write to a page. */
-static int map_file(struct id_filter *filter, size_t bytes, struct error *err)
+static int map_file(struct bloom_filter *filter, size_t bytes, struct error *err)
 {
 	int rc = posix_fallocate(filter->fd, 0, (off_t)bytes);
 	if (rc)
@@ -126,7 +126,7 @@ static int map_file(struct id_filter *filter, size_t bytes, struct error *err)
 }
 
 /* Is what the file says of itself possible? */
-static bool header_is_sound(const struct id_filter *filter)
+static bool header_is_sound(const struct bloom_filter *filter)
 {
 	const struct header *header = header_of(filter);
 	if (memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0 || header->parts_count > ID_FILTER_PARTS ||
@@ -142,7 +142,7 @@ static bool header_is_sound(const struct id_filter *filter)
 	       (header->state == STATE_READY && memcmp(header->boot_id, filter->boot_id, sizeof(header->boot_id)) == 0);
 }
 
-static int add_part(struct id_filter *filter, uint64_t keys, struct error *err)
+static int add_part(struct bloom_filter *filter, uint64_t keys, struct error *err)
 {
 	struct header *header = header_of(filter);
 	uint64_t lines = lines_for(keys < KEYS_MIN ? KEYS_MIN : keys);
@@ -164,7 +164,7 @@ static int add_part(struct id_filter *filter, uint64_t keys, struct error *err)
 }
 
 /* The file's own pages take the place of those that were put there instead. */
-static int map_anew(struct id_filter *filter, struct error *err)
+static int map_anew(struct bloom_filter *filter, struct error *err)
 {
 	log_warn("store", "%s: pages could not be read; it is built anew", filter->path);
 	if (map_file(filter, HEADER_BYTES, err) != 0)
@@ -173,7 +173,7 @@ static int map_anew(struct id_filter *filter, struct error *err)
 	return 0;
 }
 
-int id_filter_reset(struct id_filter *filter, uint64_t keys, struct error *err)
+int bloom_filter_reset(struct bloom_filter *filter, uint64_t keys, struct error *err)
 {
 	if (filter->lost && map_anew(filter, err) != 0)
 		return -1;
@@ -187,17 +187,17 @@ int id_filter_reset(struct id_filter *filter, uint64_t keys, struct error *err)
 	return add_part(filter, keys, err);
 }
 
-void id_filter_set_ready(struct id_filter *filter)
+void bloom_filter_set_ready(struct bloom_filter *filter)
 {
 	header_of(filter)->state = STATE_READY;
 	refresh(filter);
 }
 
-int id_filter_open(struct id_filter **out, const char *day_path, const uint8_t *boot_id, struct error *err)
+int bloom_filter_open(struct bloom_filter **out, const char *day_path, const uint8_t *boot_id, struct error *err)
 {
 	struct buf path = { 0 };
 	struct stat st;
-	struct id_filter *filter = calloc(1, sizeof(*filter));
+	struct bloom_filter *filter = calloc(1, sizeof(*filter));
 	buf_addf(&path, "%s/ids.filter", day_path);
 	if (!filter || !buf_cstr(&path)) {
 		free(filter);
@@ -222,16 +222,16 @@ int id_filter_open(struct id_filter **out, const char *day_path, const uint8_t *
 	*out = filter;
 	return 0;
 fail:
-	id_filter_close(filter);
+	bloom_filter_close(filter);
 	return -1;
 }
 
-bool id_filter_ready(const struct id_filter *filter)
+bool bloom_filter_ready(const struct bloom_filter *filter)
 {
 	return filter->ready;
 }
 
-uint64_t id_filter_keys(const struct id_filter *filter)
+uint64_t bloom_filter_keys(const struct bloom_filter *filter)
 {
 	const struct header *header = header_of(filter);
 	uint64_t keys = 0;
@@ -240,7 +240,7 @@ uint64_t id_filter_keys(const struct id_filter *filter)
 	return keys;
 }
 
-int id_filter_parts(const struct id_filter *filter)
+int bloom_filter_parts(const struct bloom_filter *filter)
 {
 	return (int)header_of(filter)->parts_count;
 }
@@ -259,16 +259,16 @@ static uint64_t *line_of(const struct ref *ref, uint64_t mixed)
 	return (uint64_t *)(void *)(uintptr_t)(ref->lines + line * LINE_BYTES);
 }
 
-void id_filter_key_make(struct id_filter_key *key, uint32_t hash)
+void bloom_filter_key_make(struct bloom_filter_key *key, uint32_t hash)
 {
-	*key = (struct id_filter_key){ .mixed = mix(hash + UINT64_C(1)) };
+	*key = (struct bloom_filter_key){ .mixed = mix(hash + UINT64_C(1)) };
 	uint64_t probes = mix(key->mixed + UINT64_C(0x9e3779b97f4a7c15));
 	for (int i = 0; i < PROBES; i++, probes >>= 9)
 		key->bits[probes >> 6 & 7] |= UINT64_C(1) << (probes & 63);
 }
 
 /* From the last sync on the file is this boot's. */
-static void mark_dirty(struct id_filter *filter)
+static void mark_dirty(struct bloom_filter *filter)
 {
 	struct header *header = header_of(filter);
 	if (header->state != STATE_CLEAN)
@@ -278,7 +278,7 @@ static void mark_dirty(struct id_filter *filter)
 	msync(filter->map, HEADER_BYTES, MS_SYNC);
 }
 
-int id_filter_add(struct id_filter *filter, const struct id_filter_key *key, struct error *err)
+int bloom_filter_add(struct bloom_filter *filter, const struct bloom_filter_key *key, struct error *err)
 {
 	struct header *header = header_of(filter);
 	mark_dirty(filter);
@@ -300,7 +300,7 @@ int id_filter_add(struct id_filter *filter, const struct id_filter_key *key, str
 }
 
 /* The whole line at once: probe by probe, every day would be a branch that nobody can foresee. */
-static bool part_may_have(const struct ref *ref, const struct id_filter_key *key)
+static bool part_may_have(const struct ref *ref, const struct bloom_filter_key *key)
 {
 	const uint64_t *line = line_of(ref, key->mixed);
 	uint64_t missing = 0;
@@ -309,7 +309,7 @@ static bool part_may_have(const struct ref *ref, const struct id_filter_key *key
 	return missing == 0;
 }
 
-bool id_filter_may_have(const struct id_filter *filter, const struct id_filter_key *key)
+bool bloom_filter_may_have(const struct bloom_filter *filter, const struct bloom_filter_key *key)
 {
 	if (!filter->ready)
 		return true;
@@ -319,32 +319,32 @@ bool id_filter_may_have(const struct id_filter *filter, const struct id_filter_k
 	return false;
 }
 
-void id_filter_prefetch(const struct id_filter *filter, const struct id_filter_key *key)
+void bloom_filter_prefetch(const struct bloom_filter *filter, const struct bloom_filter_key *key)
 {
 	for (uint32_t i = 0; i < filter->refs_count; i++)
 		__builtin_prefetch(line_of(&filter->refs[i], key->mixed));
 }
 
-void id_filter_prefetch_hash(const struct id_filter *filter, uint32_t hash)
+void bloom_filter_prefetch_hash(const struct bloom_filter *filter, uint32_t hash)
 {
 	uint64_t mixed = mix(hash + UINT64_C(1));
 	for (uint32_t i = 0; i < filter->refs_count; i++)
 		__builtin_prefetch(line_of(&filter->refs[i], mixed));
 }
 
-void id_filter_note_changes(struct id_filter *filter, uint64_t first, uint64_t last)
+void bloom_filter_note_changes(struct bloom_filter *filter, uint64_t first, uint64_t last)
 {
 	mark_dirty(filter);
 	seq_ranges_add(&header_of(filter)->changes, first, last);
 }
 
-uint64_t id_filter_next_change(const struct id_filter *filter, uint64_t after)
+uint64_t bloom_filter_next_change(const struct bloom_filter *filter, uint64_t after)
 {
 	const struct header *header = header_of(filter);
 	return !filter->ready || header->state == STATE_BUILDING ? after + 1 : seq_ranges_next(&header->changes, after);
 }
 
-void id_filter_close(struct id_filter *filter)
+void bloom_filter_close(struct bloom_filter *filter)
 {
 	if (!filter)
 		return;

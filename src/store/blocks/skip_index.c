@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * block_skip.c: sets of values and a Bloom filter. See block_skip.h.
+ * skip_index.c: sets of values and a Bloom filter. See skip_index.h.
  *
  * Every value's hash is kept until the block is written, then only those of columns with many values go into the Bloom
  * filter: 12 bits a value and 8 probes let one in 300 through by mistake.
  */
-#include "store/blocks/block_skip.h"
+#include "store/blocks/skip_index.h"
 
 #include <string.h>
 
@@ -25,7 +25,7 @@ static uint64_t value_hash(uint8_t column, struct str value)
 	return id_hash64(lowered, value.len, column);
 }
 
-void block_skip_begin(struct block_skip_builder *builder, const struct catalog_product *product)
+void skip_index_begin(struct skip_index_builder *builder, const struct catalog_product *product)
 {
 	builder->columns_count = 0;
 	buf_clear(&builder->hashes);
@@ -33,7 +33,7 @@ void block_skip_begin(struct block_skip_builder *builder, const struct catalog_p
 		uint8_t column = product->filters[i].column;
 		if (product->partition_direction && column == product->direction_column)
 			continue;
-		struct block_skip_column *own = &builder->columns[builder->columns_count++];
+		struct skip_index_column *own = &builder->columns[builder->columns_count++];
 		own->column = column;
 		own->many = false;
 		own->count = 0;
@@ -41,13 +41,13 @@ void block_skip_begin(struct block_skip_builder *builder, const struct catalog_p
 	}
 }
 
-static bool is_at(const struct block_skip_column *column, size_t number, size_t offset, struct str value)
+static bool is_at(const struct skip_index_column *column, size_t number, size_t offset, struct str value)
 {
 	return column->lengths[number] == value.len && memcmp(column->texts + offset, value.p, value.len) == 0;
 }
 
 /* Adds a value to the set, or finds it; `many` once it does not fit. */
-static void set_add(struct block_skip_column *column, struct str value)
+static void set_add(struct skip_index_column *column, struct str value)
 {
 	size_t offset = 0;
 	for (uint8_t i = 0; i < column->count; i++) {
@@ -68,10 +68,10 @@ struct seen {
 	uint64_t column;
 };
 
-void block_skip_add(struct block_skip_builder *builder, const struct record *record)
+void skip_index_add(struct skip_index_builder *builder, const struct record *record)
 {
 	for (size_t i = 0; i < builder->columns_count; i++) {
-		struct block_skip_column *column = &builder->columns[i];
+		struct skip_index_column *column = &builder->columns[i];
 		struct str value = record->values[column->column];
 		if (!value.p)
 			value = STR_LITERAL("");
@@ -87,7 +87,7 @@ void block_skip_add(struct block_skip_builder *builder, const struct record *rec
 	}
 }
 
-static const struct block_skip_column *column_of(const struct block_skip_builder *builder, uint64_t column)
+static const struct skip_index_column *column_of(const struct skip_index_builder *builder, uint64_t column)
 {
 	for (size_t i = 0; i < builder->columns_count; i++)
 		if (builder->columns[i].column == column)
@@ -95,12 +95,12 @@ static const struct block_skip_column *column_of(const struct block_skip_builder
 	return NULL;
 }
 
-static void write_sets(const struct block_skip_builder *builder, struct buf *out)
+static void write_sets(const struct skip_index_builder *builder, struct buf *out)
 {
-	size_t place = out->len, sets = 0;
+	size_t position = out->len, sets = 0;
 	buf_add_char(out, 0);
 	for (size_t i = 0; i < builder->columns_count; i++) {
-		const struct block_skip_column *column = &builder->columns[i];
+		const struct skip_index_column *column = &builder->columns[i];
 		size_t offset = 0;
 		if (column->many)
 			continue;
@@ -114,14 +114,14 @@ static void write_sets(const struct block_skip_builder *builder, struct buf *out
 		}
 	}
 	if (!out->failed)
-		out->data[place] = (char)sets;
+		out->data[position] = (char)sets;
 }
 
 /* Leaves the hashes of columns with many values at the start of builder->hashes; returns their number. */
-static size_t gather(struct block_skip_builder *builder)
+static size_t gather(struct skip_index_builder *builder)
 {
 	for (size_t i = 0; i < builder->columns_count; i++) {
-		const struct block_skip_column *column = &builder->columns[i];
+		const struct skip_index_column *column = &builder->columns[i];
 		if (!column->many || column->count == 0)
 			continue;
 		/* The rows that held the first value before a second one came were not hashed. */
@@ -134,7 +134,7 @@ static size_t gather(struct block_skip_builder *builder)
 	for (size_t left = builder->hashes.len / sizeof(struct seen); left > 0; left--, at += sizeof(struct seen)) {
 		struct seen seen;
 		memcpy(&seen, at, sizeof(seen));
-		const struct block_skip_column *column = column_of(builder, seen.column);
+		const struct skip_index_column *column = column_of(builder, seen.column);
 		if (column && column->many)
 			memcpy(builder->hashes.data + sizeof(seen.hash) * kept++, &seen.hash, sizeof(seen.hash));
 	}
@@ -162,7 +162,7 @@ static uint64_t next_probe(struct probes *probes)
 	return at;
 }
 
-void block_skip_write(struct block_skip_builder *builder, struct buf *out)
+void skip_index_write(struct skip_index_builder *builder, struct buf *out)
 {
 	uint64_t covered = 0;
 	for (size_t i = 0; i < builder->columns_count; i++)
@@ -188,7 +188,7 @@ void block_skip_write(struct block_skip_builder *builder, struct buf *out)
 	out->len += bits / 8;
 }
 
-void block_skip_free(struct block_skip_builder *builder)
+void skip_index_free(struct skip_index_builder *builder)
 {
 	buf_free(&builder->hashes);
 }
@@ -206,7 +206,7 @@ static bool take(struct str *rest, void *out, size_t len)
 	return true;
 }
 
-/* What a skip part says of one filter. */
+/* What a skip index says of one filter. */
 struct verdict {
 	bool covered;
 	bool has_set;
@@ -269,7 +269,7 @@ static bool bloom_may_have(struct str rest, const struct scan_filter *filter)
 	return bloom_has(rest, bits, value_hash(filter->column, (struct str){ with_plus, value.len + 1 }));
 }
 
-bool block_skip_may_pass(struct str skip, const struct scan_filter *filters, size_t count)
+bool skip_index_may_pass(struct str skip, const struct scan_filter *filters, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct str rest = skip;
@@ -282,7 +282,7 @@ bool block_skip_may_pass(struct str skip, const struct scan_filter *filters, siz
 	return true;
 }
 
-bool block_skip_all_pass(struct str skip, const struct scan_filter *filters, size_t count)
+bool skip_index_all_pass(struct str skip, const struct scan_filter *filters, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct str rest = skip;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * place.h: where a record is kept: its partition, and its place within; private to store/.
+ * position.h: where a record is kept: its partition, and its place within; private to store/.
  *
  *	account(8) product(1) direction(1) | time(8) seq(8)      integers big-endian, so that keys sort as numbers do
  *
  * Pure.
  */
-#ifndef CDRD_STORE_BLOCKS_PLACE_H
-#define CDRD_STORE_BLOCKS_PLACE_H
+#ifndef CDRD_STORE_BLOCKS_POSITION_H
+#define CDRD_STORE_BLOCKS_POSITION_H
 
 #include <endian.h>
 #include <stdbool.h>
@@ -18,7 +18,7 @@
 #include "store/scan.h"
 
 #define PARTITION_LEN (SCAN_ACCOUNT_LEN + 2)
-#define PLACE_KEY_LEN (PARTITION_LEN + 16)
+#define ROW_KEY_LEN (PARTITION_LEN + 16)
 #define NUMBER_KEY_LEN (PARTITION_LEN + 4)
 
 struct partition {
@@ -27,19 +27,19 @@ struct partition {
 	uint8_t direction;
 };
 
-struct place {
+struct position {
 	int64_t time_us;
 	uint64_t seq;
 	uint8_t direction; /* of the partition: a newer version may move to the other one */
 };
 
-static inline void place_put_u64(uint8_t *out, uint64_t value)
+static inline void position_put_u64(uint8_t *out, uint64_t value)
 {
 	value = htobe64(value);
 	memcpy(out, &value, sizeof(value));
 }
 
-static inline uint64_t place_get_u64(const uint8_t *in)
+static inline uint64_t position_get_u64(const uint8_t *in)
 {
 	uint64_t value;
 	memcpy(&value, in, sizeof(value));
@@ -80,25 +80,25 @@ static inline void partition_read(const uint8_t *in, struct partition *partition
 }
 
 /* The key of a row. The place's direction, not the partition's, is written. */
-static inline void place_key_write(uint8_t key[PLACE_KEY_LEN], const struct partition *partition,
-                                   const struct place *place)
+static inline void row_key_write(uint8_t key[ROW_KEY_LEN], const struct partition *partition,
+                                   const struct position *position)
 {
 	partition_write(key, partition);
-	key[PARTITION_LEN - 1] = place->direction;
-	place_put_u64(key + PARTITION_LEN, (uint64_t)place->time_us);
-	place_put_u64(key + PARTITION_LEN + 8, place->seq);
+	key[PARTITION_LEN - 1] = position->direction;
+	position_put_u64(key + PARTITION_LEN, (uint64_t)position->time_us);
+	position_put_u64(key + PARTITION_LEN + 8, position->seq);
 }
 
 /* False if the key is not of the length. */
-static inline bool place_key_read(MDB_val key, struct partition *partition, struct place *place)
+static inline bool row_key_read(MDB_val key, struct partition *partition, struct position *position)
 {
 	const uint8_t *in = key.mv_data;
-	if (key.mv_size != PLACE_KEY_LEN)
+	if (key.mv_size != ROW_KEY_LEN)
 		return false;
 	partition_read(in, partition);
-	place->direction = partition->direction;
-	place->time_us = (int64_t)place_get_u64(in + PARTITION_LEN);
-	place->seq = place_get_u64(in + PARTITION_LEN + 8);
+	position->direction = partition->direction;
+	position->time_us = (int64_t)position_get_u64(in + PARTITION_LEN);
+	position->seq = position_get_u64(in + PARTITION_LEN + 8);
 	return true;
 }
 
@@ -129,14 +129,14 @@ static inline bool partition_has_key(const struct partition *partition, MDB_val 
 }
 
 /* By time, then arrival. */
-static inline int place_compare(const struct place *a, const struct place *b)
+static inline int position_compare(const struct position *a, const struct position *b)
 {
 	if (a->time_us != b->time_us)
 		return a->time_us < b->time_us ? -1 : 1;
 	return (a->seq > b->seq) - (a->seq < b->seq);
 }
 
-static inline bool place_equal(const struct place *a, const struct place *b)
+static inline bool position_equal(const struct position *a, const struct position *b)
 {
 	return a->direction == b->direction && a->time_us == b->time_us && a->seq == b->seq;
 }

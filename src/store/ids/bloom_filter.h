@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * id_filter.h: may a day hold this id? Answered for 400 days without opening one of them; private to store/.
+ * bloom_filter.h: may a day hold this id? Answered for 400 days without opening one of them; private to store/.
  *
  * days/DAY/ids.filter is mapped: a page of header, then up to ID_FILTER_PARTS Bloom filters, each four times the one
  * before, so that it grows with its day. Every id of the day is in it, hot or sealed. A look-up touches one cache line
@@ -14,8 +14,8 @@
  * whole; after a crash of the machine it may not be. So the header names the boot in which it was last written to, or
  * says that it was closed and synced; in any other case it is not trusted, and is built anew from the day (ids.h).
  */
-#ifndef CDRD_STORE_IDS_ID_FILTER_H
-#define CDRD_STORE_IDS_ID_FILTER_H
+#ifndef CDRD_STORE_IDS_BLOOM_FILTER_H
+#define CDRD_STORE_IDS_BLOOM_FILTER_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,50 +25,50 @@
 #define ID_FILTER_PARTS 12
 #define ID_FILTER_LINE_WORDS 8
 
-struct id_filter;
+struct bloom_filter;
 
 /* What is looked for or added, worked out once for all that is done with it. */
-struct id_filter_key {
+struct bloom_filter_key {
 	uint64_t mixed;                      /* says which line */
 	uint64_t bits[ID_FILTER_LINE_WORDS]; /* of that line */
 };
 
 /* Maps the filter of a day's directory, made if need be. `boot_id` has 16 bytes. */
-int id_filter_open(struct id_filter **out, const char *day_path, const uint8_t *boot_id, struct error *err);
+int bloom_filter_open(struct bloom_filter **out, const char *day_path, const uint8_t *boot_id, struct error *err);
 
 /* Is it complete? If not, it must be built anew before its answers mean anything. */
-bool id_filter_ready(const struct id_filter *filter);
+bool bloom_filter_ready(const struct bloom_filter *filter);
 
 /* Keys that are in it, and parts that each look-up touches. */
-uint64_t id_filter_keys(const struct id_filter *filter);
-int id_filter_parts(const struct id_filter *filter);
+uint64_t bloom_filter_keys(const struct bloom_filter *filter);
+int bloom_filter_parts(const struct bloom_filter *filter);
 
 /* Begins anew, empty and not ready, with room for `keys`. */
-int id_filter_reset(struct id_filter *filter, uint64_t keys, struct error *err);
-void id_filter_set_ready(struct id_filter *filter);
+int bloom_filter_reset(struct bloom_filter *filter, uint64_t keys, struct error *err);
+void bloom_filter_set_ready(struct bloom_filter *filter);
 
 /* `hash` is the upper half of an id's hash. */
-void id_filter_key_make(struct id_filter_key *key, uint32_t hash);
+void bloom_filter_key_make(struct bloom_filter_key *key, uint32_t hash);
 
 /* ERROR_FULL when the disk has no room to grow. */
-int id_filter_add(struct id_filter *filter, const struct id_filter_key *key, struct error *err);
+int bloom_filter_add(struct bloom_filter *filter, const struct bloom_filter_key *key, struct error *err);
 
 /* False: it is not there. True: it may be. Not ready: true. */
-bool id_filter_may_have(const struct id_filter *filter, const struct id_filter_key *key);
+bool bloom_filter_may_have(const struct bloom_filter *filter, const struct bloom_filter_key *key);
 
 /* Changes from number `first` to `last` may have been made in the day; before they are committed. */
-void id_filter_note_changes(struct id_filter *filter, uint64_t first, uint64_t last);
+void bloom_filter_note_changes(struct bloom_filter *filter, uint64_t first, uint64_t last);
 
 /* The smallest number of a change behind `after` that the day may have, or UINT64_MAX. Not ready: after + 1. */
-uint64_t id_filter_next_change(const struct id_filter *filter, uint64_t after);
+uint64_t bloom_filter_next_change(const struct bloom_filter *filter, uint64_t after);
 
 /* Brings the lines that id_filter_may_have will read nearer. */
-void id_filter_prefetch(const struct id_filter *filter, const struct id_filter_key *key);
+void bloom_filter_prefetch(const struct bloom_filter *filter, const struct bloom_filter_key *key);
 
 /* The same for whoever has no key yet. */
-void id_filter_prefetch_hash(const struct id_filter *filter, uint32_t hash);
+void bloom_filter_prefetch_hash(const struct bloom_filter *filter, uint32_t hash);
 
 /* Syncs it, so that it is trusted after a restart of the machine, and unmaps it. Does nothing on NULL. */
-void id_filter_close(struct id_filter *filter);
+void bloom_filter_close(struct bloom_filter *filter);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * upkeep.c: the store's background work (sealing, merging), in slices between requests.
+ * maintenance.c: the store's background work (sealing, merging), in slices between requests.
  *
  * What a slice writes is committed with the next group commit, which is why it lives here. It is a task of the lowest
  * priority (base/task.h), an urgent one when records come faster than they are sealed.
@@ -18,13 +18,13 @@ static void run_in(struct ingest *ingest, int64_t pause_us)
 {
 	struct error err;
 
-	if (task_start_in(&ingest->upkeep, pause_us, &err) < 0)
-		MAY_FAIL(task_start(&ingest->upkeep, &err)); /* without the pause, this cannot fail */
+	if (task_start_in(&ingest->maintenance, pause_us, &err) < 0)
+		MAY_FAIL(task_start(&ingest->maintenance, &err)); /* without the pause, this cannot fail */
 }
 
-void ingest_upkeep_begin(struct ingest *ingest)
+void ingest_maintenance_begin(struct ingest *ingest)
 {
-	task_init(&ingest->upkeep, ingest->tasks, "", TASK_UPKEEP, ingest_on_upkeep, ingest);
+	task_init(&ingest->maintenance, ingest->tasks, "", TASK_MAINTENANCE, ingest_on_maintenance, ingest);
 	run_in(ingest, IDLE_US);
 }
 
@@ -38,27 +38,27 @@ static void commit_next(struct ingest *ingest)
 	event_add(ingest->commit_event, &rest);
 }
 
-void ingest_on_upkeep(void *arg, int64_t deadline_us)
+void ingest_on_maintenance(void *arg, int64_t deadline_us)
 {
 	struct ingest *ingest = arg;
 	int64_t begin_us = clock_monotonic_us();
 	bool more, dirty;
 	struct error err;
 
-	if (store_upkeep(ingest->store, deadline_us, &more, &dirty, &err) != 0) {
+	if (store_maintain(ingest->store, deadline_us, &more, &dirty, &err) != 0) {
 		/* Whatever waits for a commit has been lost with it, if it came that far. */
 		if (store_uncommitted(ingest->store) == 0 && ingest->round_records > 0)
 			ingest_fail_round(ingest, &err);
-		log_error("ingest", "upkeep: %s", err.message);
-		ingest->stats.upkeep_failed++;
+		log_error("ingest", "maintenance: %s", err.message);
+		ingest->stats.maintenance_failed++;
 		run_in(ingest, AFTER_ERROR_US);
 		return;
 	}
 	if (more || dirty)
-		histogram_add(&ingest->stats.upkeep_duration, clock_monotonic_us() - begin_us);
+		histogram_add(&ingest->stats.maintenance_duration, clock_monotonic_us() - begin_us);
 	if (dirty)
 		/* Much has been written, so waiting for more gains nothing; but its fsync gets a turn of its own. */
 		commit_next(ingest);
-	task_set_urgent(&ingest->upkeep, store_is_behind(ingest->store));
+	task_set_urgent(&ingest->maintenance, store_is_behind(ingest->store));
 	run_in(ingest, more ? 0 : IDLE_US);
 }
