@@ -19,7 +19,7 @@
 struct admin;
 
 /* Makes and listens on config->admin_socket; a stale socket is replaced, a live one is ERROR_CONFLICT. */
-struct admin *admin_new(const struct admin_context *context, struct error *err);
+MUST_CHECK struct admin *admin_new(const struct admin_context *context, struct error *err);
 void admin_free(struct admin *admin);
 
 #endif

@@ -45,7 +45,7 @@ struct args_synopsis {
 
 /* ERROR_INVALID says what is wrong with `text`, which must outlive *synopsis. Required positionals come before optional
  * ones, and a repeated one last. */
-int args_synopsis_parse(struct args_synopsis *synopsis, const char *text, struct error *err);
+MUST_CHECK int args_synopsis_parse(struct args_synopsis *synopsis, const char *text, struct error *err);
 
 /* NULL if there is none; `option` as typed: "--parent". */
 const struct args_param *args_find_option(const struct args_synopsis *synopsis, struct str option);
@@ -69,11 +69,11 @@ typedef bool (*args_other_fn)(void *arg, const char *option);
  * whatever it looks like. JSON values may be texts or numbers, and arrays of these where a parameter repeats.
  * ERROR_INVALID names the argument at fault.
  */
-int args_read_argv(struct args *args, const struct args_synopsis *synopsis, int argc, char *const *argv,
+MUST_CHECK int args_read_argv(struct args *args, const struct args_synopsis *synopsis, int argc, char *const *argv,
                    args_other_fn other, void *arg, struct error *err);
-int args_read_json(struct args *args, const struct args_synopsis *synopsis, const struct tree *object,
+MUST_CHECK int args_read_json(struct args *args, const struct args_synopsis *synopsis, const struct tree *object,
                    struct error *err);
-int args_add(struct args *args, const struct args_param *param, const char *text, struct error *err);
+MUST_CHECK int args_add(struct args *args, const struct args_param *param, const char *text, struct error *err);
 void args_free(struct args *args);
 
 /* Writes the object. */
@@ -87,7 +87,7 @@ const char *args_get_at(const struct args *args, const char *name, size_t index)
 size_t args_count(const struct args *args, const char *name);
 
 /* Reads a whole number from min to max into *number, which stays as it is if there is none. */
-int args_get_number(const struct args *args, const char *name, uint64_t min, uint64_t max, uint64_t *number,
+MUST_CHECK int args_get_number(const struct args *args, const char *name, uint64_t min, uint64_t max, uint64_t *number,
                     struct error *err);
 
 #endif

@@ -49,7 +49,7 @@ struct json *admin_reply_result(struct admin_reply *reply);
 
 /* Instead of it when the work is done and what it found is an error, damage for instance: the answer has both, and
  * cdrctl prints the result and fails. Still ends with admin_reply_send. */
-struct json *admin_reply_result_with_error(struct admin_reply *reply, const struct error *err);
+MUST_CHECK struct json *admin_reply_result_with_error(struct admin_reply *reply, const struct error *err);
 
 void admin_reply_send(struct admin_reply *reply);
 void admin_reply_error(struct admin_reply *reply, const struct error *err);

@@ -9,7 +9,7 @@
 #include "record/ingest_settings.h"
 
 /* Changes those settings that were given, an empty value clearing one. ERROR_INVALID names the option. */
-int ingest_args_read(const struct args *args, struct ingest_settings *settings, struct error *err);
+MUST_CHECK int ingest_args_read(const struct args *args, struct ingest_settings *settings, struct error *err);
 
 /* How many of them were given. */
 size_t ingest_args_count(const struct args *args);

@@ -34,14 +34,14 @@ struct pick {
 };
 
 /* `args` must outlive it. ERROR_INVALID names the argument at fault. */
-int pick_begin(struct pick *pick, struct meta *meta, const struct args *args, struct error *err);
+MUST_CHECK int pick_begin(struct pick *pick, struct meta *meta, const struct args *args, struct error *err);
 
 /* Takes an entry that was picked; false ends the slice after it. */
 typedef bool (*pick_fn)(void *arg, const struct quarantine_entry *entry);
 
 /* Goes on until `deadline_us` of clock_monotonic_us, until fn ends the slice or until all were looked at: *done. When
  * there is no entry of the only number: ERROR_NOT_FOUND. */
-int pick_slice(struct pick *pick, int64_t deadline_us, pick_fn fn, void *arg, bool *done, struct error *err);
+MUST_CHECK int pick_slice(struct pick *pick, int64_t deadline_us, pick_fn fn, void *arg, bool *done, struct error *err);
 
 /* The members done and total of a progress line. */
 void pick_write_progress(const struct pick *pick, struct json *j);

@@ -26,7 +26,7 @@ struct replay_mending {
 
 /* Reads --set, --unset, --replace-with and the settings. *mending is zero but for what it is to keep; `args` must outlive
  * it. After a failure, too, it must be freed. */
-int replay_mending_read(struct replay_mending *mending, const struct args *args, struct error *err);
+MUST_CHECK int replay_mending_read(struct replay_mending *mending, const struct args *args, struct error *err);
 void replay_mending_free(struct replay_mending *mending);
 
 struct replay_body {
@@ -37,7 +37,7 @@ struct replay_body {
 };
 
 /* Dies with the next one. ERROR_INVALID when the entry cannot be mended like this. */
-int replay_body_make(struct replay_mending *mending, const struct quarantine_entry *entry, struct replay_body *body,
+MUST_CHECK int replay_body_make(struct replay_mending *mending, const struct quarantine_entry *entry, struct replay_body *body,
                      struct error *err);
 
 #endif

@@ -32,7 +32,7 @@ struct admin {
 /* --- socket.c --- */
 
 /* Makes the listening socket of config->admin_socket; fills path and the file's identity. Its descriptor, or -1. */
-int admin_socket_open(struct admin *admin, struct error *err);
+MUST_CHECK int admin_socket_open(struct admin *admin, struct error *err);
 
 /* Removes the file if it is still ours. */
 void admin_socket_remove(struct admin *admin);
@@ -40,9 +40,9 @@ void admin_socket_remove(struct admin *admin);
 /* --- peer.c --- */
 
 /* Finds admin_group, if there is one. For start: it may read files. */
-int admin_peer_init(struct admin *admin, struct error *err);
+MUST_CHECK int admin_peer_init(struct admin *admin, struct error *err);
 
 /* Who is at the other end, and may it come in? ERROR_FORBIDDEN if not. */
-int admin_peer_check(const struct admin *admin, int fd, struct ucred *peer, struct error *err);
+MUST_CHECK int admin_peer_check(const struct admin *admin, int fd, struct ucred *peer, struct error *err);
 
 #endif

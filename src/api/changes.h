@@ -40,7 +40,7 @@ struct api_changes {
 };
 
 /* Answers with the complete page, after which the request is dead. -1, without having answered, on failure. */
-int api_changes_answer(struct api_changes *page, struct error *err);
+MUST_CHECK int api_changes_answer(struct api_changes *page, struct error *err);
 
 /* changes_wait.c: nothing was found: has the page wait until there may be something. False if it is to be answered as
  * it is, because it has waited long enough, too many wait, or the daemon is about to end. */

@@ -51,9 +51,9 @@ enum api_records_end { API_RECORDS_COMPLETE, API_RECORDS_PAUSED, API_RECORDS_WAI
 
 /* Reads until the page is complete or `deadline_us` of clock_monotonic_us has passed. API_RECORDS_WAITS: the store has
  * the work run when there is something to read. API_RECORDS_FAILED: *err says why. */
-enum api_records_end api_records_read(struct api_records_page *page, int64_t deadline_us, struct error *err);
+MUST_CHECK enum api_records_end api_records_read(struct api_records_page *page, int64_t deadline_us, struct error *err);
 
 /* Answers with the complete page, after which the request is dead. -1, without having answered, on failure. */
-int api_records_answer(struct api_records_page *page, struct error *err);
+MUST_CHECK int api_records_answer(struct api_records_page *page, struct error *err);
 
 #endif

@@ -18,7 +18,7 @@
 void api_report_reply(struct http_request *request, const struct report *report);
 
 /* Does the report exist for the account that makes the request? */
-int api_report_is_visible(const struct http_request *request, const struct api *app,
+MUST_CHECK int api_report_is_visible(const struct http_request *request, const struct api *app,
                           const struct report *report, struct error *err);
 
 /*
@@ -26,7 +26,7 @@ int api_report_is_visible(const struct http_request *request, const struct api *
  * of texts with commas between them. What has another form is a problem of that member. ERROR_INVALID when the body is
  * no JSON object, or has too many members.
  */
-int api_report_params(struct query_params *params, struct query_problems *problems, struct str body,
+MUST_CHECK int api_report_params(struct query_params *params, struct query_problems *problems, struct str body,
                       struct error *err);
 
 /* reports_post.c, in this order; each is false when the request has been answered instead. The plan borrows from

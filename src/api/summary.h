@@ -30,6 +30,6 @@ struct api_summary {
 };
 
 /* Answers with the complete summary, after which the request is dead. -1, without having answered, on failure. */
-int api_summary_answer(struct api_summary *summary, struct error *err);
+MUST_CHECK int api_summary_answer(struct api_summary *summary, struct error *err);
 
 #endif

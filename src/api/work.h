@@ -36,7 +36,7 @@ bool api_work_admit(struct api_work *work);
 void api_work_begin(struct api_work *work, enum task_priority priority);
 
 /* Frees the work when its client goes, and takes the memory that api_work_resume needs. ERROR_NOMEM. */
-int api_work_wait(struct api_work *work, enum task_priority priority, struct error *err);
+MUST_CHECK int api_work_wait(struct api_work *work, enum task_priority priority, struct error *err);
 
 /* After api_work_wait: has the next step run, not from within this function. Cannot fail. */
 void api_work_resume(struct api_work *work);

@@ -33,7 +33,7 @@
 struct backup;
 
 /* `disk` may be NULL: then room for copies is not looked for. ERROR_CONFLICT if another one is under way. */
-struct backup *backup_new(struct store *store, struct reports *reports, const struct disk *disk, const char *data_dir,
+MUST_CHECK struct backup *backup_new(struct store *store, struct reports *reports, const struct disk *disk, const char *data_dir,
                           struct error *err);
 
 /* Does nothing on NULL. The copy at hand is removed. */
@@ -57,7 +57,7 @@ struct backup_item {
 };
 
 /* Works until about `deadline_us`; *item dies with the next call. After BACKUP_END or BACKUP_FAILED nothing follows. */
-enum backup_event backup_step(struct backup *backup, int64_t deadline_us, struct backup_item *item, struct error *err);
+MUST_CHECK enum backup_event backup_step(struct backup *backup, int64_t deadline_us, struct backup_item *item, struct error *err);
 
 void backup_answer(struct backup *backup, bool wanted);
 

@@ -34,7 +34,7 @@ struct backup_dir;
  * Begins a backup. `dir` is made if need be (but not its parents); it must not lie in `data_dir`, the daemon's.
  * `version` is the daemon's, for BACKUP. ERROR_CONFLICT if one is being made there, ERROR_INVALID.
  */
-struct backup_dir *backup_dir_new(const char *dir, const char *data_dir, const char *version, struct error *err);
+MUST_CHECK struct backup_dir *backup_dir_new(const char *dir, const char *data_dir, const char *version, struct error *err);
 
 /* Does nothing on NULL. One that is not complete is removed. */
 void backup_dir_free(struct backup_dir *backup);
@@ -43,18 +43,18 @@ void backup_dir_free(struct backup_dir *backup);
  * Takes a file of the previous backup for the one of this name and stamp, if it is the same: 1; 0 if it must be
  * written; -1. ERROR_INVALID for a name that leads out of the backup.
  */
-int backup_dir_link(struct backup_dir *backup, struct str name, struct str stamp, struct error *err);
+MUST_CHECK int backup_dir_link(struct backup_dir *backup, struct str name, struct str stamp, struct error *err);
 
 /* Writes it: begun with a mode, then piece by piece, then ended, on disk, or dropped as if it had not been begun. */
-int backup_dir_begin_file(struct backup_dir *backup, struct str name, struct str stamp, unsigned mode,
+MUST_CHECK int backup_dir_begin_file(struct backup_dir *backup, struct str name, struct str stamp, unsigned mode,
                           struct error *err);
-int backup_dir_write(struct backup_dir *backup, struct str data, struct error *err);
-int backup_dir_end_file(struct backup_dir *backup, struct error *err);
-int backup_dir_drop_file(struct backup_dir *backup, struct error *err);
+MUST_CHECK int backup_dir_write(struct backup_dir *backup, struct str data, struct error *err);
+MUST_CHECK int backup_dir_end_file(struct backup_dir *backup, struct error *err);
+MUST_CHECK int backup_dir_drop_file(struct backup_dir *backup, struct error *err);
 
 /* All files are there: writes the list and gives the backup its name. Then removes the oldest ones, but for the newest
  * `keep` (0: all stay). */
-int backup_dir_finish(struct backup_dir *backup, uint64_t keep, struct error *err);
+MUST_CHECK int backup_dir_finish(struct backup_dir *backup, uint64_t keep, struct error *err);
 
 struct backup_dir_counts {
 	uint64_t days_copied;

@@ -32,9 +32,9 @@ struct backup_dir {
 extern const char *const backup_dir_folders[]; /* of each backup; NULL ends them */
 
 /* The path of something in the backup that is being made; dies with the next call. NULL with *err. */
-const char *backup_dir_part_path(struct backup_dir *backup, const char *name, struct error *err);
+MUST_CHECK const char *backup_dir_part_path(struct backup_dir *backup, const char *name, struct error *err);
 
 /* Writes BACKUP, syncs the folders and writes SHA256SUMS. */
-int backup_dir_write_list(struct backup_dir *backup, struct error *err);
+MUST_CHECK int backup_dir_write_list(struct backup_dir *backup, struct error *err);
 
 #endif

@@ -45,34 +45,34 @@ struct backup {
 };
 
 /* Makes the spool, or empties it, and takes it. */
-int backup_spool_take(struct backup *backup, struct error *err);
+MUST_CHECK int backup_spool_take(struct backup *backup, struct error *err);
 
 /* Removes what is in it. */
-int backup_spool_clear(struct backup *backup, struct error *err);
+MUST_CHECK int backup_spool_clear(struct backup *backup, struct error *err);
 
 /* The path of the copy that is made there; dies with the next use of scratch. NULL with *err. */
-const char *backup_spool_copy(struct backup *backup, struct error *err);
+MUST_CHECK const char *backup_spool_copy(struct backup *backup, struct error *err);
 
 /* Is there room for a copy of what is at `path`? ERROR_FULL if not. */
-int backup_check_room(struct backup *backup, const char *path, struct error *err);
+MUST_CHECK int backup_check_room(struct backup *backup, const char *path, struct error *err);
 
 /* Fills the stamp with what tells whether the file at hand is still the same: empty if it may change again without that
  * being seen. ERROR_NOT_FOUND if there is none. */
-int backup_stamp(struct backup *backup, struct error *err);
+MUST_CHECK int backup_stamp(struct backup *backup, struct error *err);
 
 /* Opens data_dir's file of the name at hand: 1, 0 if it is not there, -1. */
-int backup_open_own(struct backup *backup, struct error *err);
+MUST_CHECK int backup_open_own(struct backup *backup, struct error *err);
 
 /* Opens the copy in the spool and removes it there, so that it goes with the descriptor. */
-int backup_open_copy(struct backup *backup, struct error *err);
+MUST_CHECK int backup_open_copy(struct backup *backup, struct error *err);
 
 /* The next piece: 1 with *data, 0 at the end, -1. */
-int backup_read_piece(struct backup *backup, struct str *data, struct error *err);
+MUST_CHECK int backup_read_piece(struct backup *backup, struct str *data, struct error *err);
 
 /* Shortens the copy that is open: 1, 0 when nothing is left of it, -1. */
-int backup_trim_copy(struct backup *backup, struct error *err);
+MUST_CHECK int backup_trim_copy(struct backup *backup, struct error *err);
 
 /* Lists the files of ended reports. */
-int backup_list_reports(struct backup *backup, struct error *err);
+MUST_CHECK int backup_list_reports(struct backup *backup, struct error *err);
 
 #endif

@@ -12,31 +12,31 @@
 #include "base/str.h"
 
 /* Appends "dir/name" and a NUL after it; NULL with *err when out of memory. */
-const char *folder_path(struct buf *out, const char *dir, const char *name, struct error *err);
+MUST_CHECK const char *folder_path(struct buf *out, const char *dir, const char *name, struct error *err);
 
 /* Appends the whole of a file of at most `max` bytes. ERROR_NOT_FOUND if there is none. */
-int folder_read(const char *path, size_t max, struct buf *out, struct error *err);
+MUST_CHECK int folder_read(const char *path, size_t max, struct buf *out, struct error *err);
 
 /* Writes a file and syncs it. */
-int folder_write(const char *path, struct str text, unsigned mode, struct error *err);
+MUST_CHECK int folder_write(const char *path, struct str text, unsigned mode, struct error *err);
 
 /* Makes a directory, if need be when `may_exist`. */
-int folder_make(const char *path, bool may_exist, struct error *err);
+MUST_CHECK int folder_make(const char *path, bool may_exist, struct error *err);
 
-int folder_sync(const char *path, struct error *err);
+MUST_CHECK int folder_sync(const char *path, struct error *err);
 
 /* Removes a directory with all that is in it. Not there: that is all right. */
-int folder_remove(const char *path, struct error *err);
+MUST_CHECK int folder_remove(const char *path, struct error *err);
 
 /* Calls fn for each entry but . and ..; -1 from fn ends it. */
 typedef int (*folder_fn)(void *arg, const char *name, struct error *err);
-int folder_each(const char *path, folder_fn fn, void *arg, struct error *err);
+MUST_CHECK int folder_each(const char *path, folder_fn fn, void *arg, struct error *err);
 
 /* Is it a complete backup's name, or (part) that of one in the making? */
 bool folder_is_backup(const char *name);
 bool folder_is_part(const char *name);
 
 /* The newest complete backup of a directory: 1 with its name appended and a NUL after it, 0 if there is none, -1. */
-int folder_newest(const char *dir, struct buf *name, struct error *err);
+MUST_CHECK int folder_newest(const char *dir, struct buf *name, struct error *err);
 
 #endif

@@ -30,16 +30,16 @@ struct sums_file {
 };
 
 /* Opens `from`, and makes `to` with `mode` unless that is NULL: a file of that name must not be there yet. */
-int sums_file_begin(struct sums_file *file, const char *from, const char *to, unsigned mode, struct error *err);
+MUST_CHECK int sums_file_begin(struct sums_file *file, const char *from, const char *to, unsigned mode, struct error *err);
 
 /* Reads until about `deadline_us` (monotonic). *done: file->hex is its sum, and the copy is on disk. */
-int sums_file_step(struct sums_file *file, const char *name, int64_t deadline_us, bool *done, struct error *err);
+MUST_CHECK int sums_file_step(struct sums_file *file, const char *name, int64_t deadline_us, bool *done, struct error *err);
 
 /* A file that is written piece by piece: made with `mode`, it must not be there yet; when finished, file->hex is its
  * sum, and it is on disk. Without a finish, sums_file_end closes it. */
-int sums_file_make(struct sums_file *file, const char *to, unsigned mode, struct error *err);
-int sums_file_write(struct sums_file *file, const char *name, struct str data, struct error *err);
-int sums_file_finish(struct sums_file *file, const char *name, struct error *err);
+MUST_CHECK int sums_file_make(struct sums_file *file, const char *to, unsigned mode, struct error *err);
+MUST_CHECK int sums_file_write(struct sums_file *file, const char *name, struct str data, struct error *err);
+MUST_CHECK int sums_file_finish(struct sums_file *file, const char *name, struct error *err);
 
 /* Closes what is open. */
 void sums_file_end(struct sums_file *file);

@@ -24,14 +24,14 @@
 struct audit;
 
 /* Opens what config->audit_log says. */
-struct audit *audit_new(const struct config *config, struct error *err);
+MUST_CHECK struct audit *audit_new(const struct config *config, struct error *err);
 
 /* Does nothing on NULL. */
 void audit_free(struct audit *audit);
 
 /* After a reload, and when the file was moved away: opens what config->audit_log says now. On -1 all stays as it
  * was. */
-int audit_reopen(struct audit *audit, struct error *err);
+MUST_CHECK int audit_reopen(struct audit *audit, struct error *err);
 
 struct audit_entry {
 	const char *action; /* a command's words, or "daemon start" */

@@ -45,10 +45,10 @@ extern const struct config_row config_rows[];
 extern const size_t config_rows_count;
 
 /* All settings at their defaults. Returns 0, or -1 when memory is out. */
-int config_init(struct config *config, struct error *err);
+MUST_CHECK int config_init(struct config *config, struct error *err);
 
 /* Sets one key. The error names key, value and what is allowed; an unknown key's names a known one that is near. */
-int config_set(struct config *config, const char *key, const char *value, struct error *err);
+MUST_CHECK int config_set(struct config *config, const char *key, const char *value, struct error *err);
 
 /* What is wrong with a configuration, a line each, so that all of it is told at once. Zeroed at first; `lines` has a NUL
  * at its end, and is freed by whoever made it. */
@@ -63,7 +63,7 @@ int config_read_file(struct config *config, const char *path, struct config_faul
 
 /* Takes over from `fresh` every setting that may change while running; appends to `ignored` a comma-separated list of
  * the keys that differ and need a restart. */
-int config_reload(struct config *config, const struct config *fresh, struct buf *ignored, struct error *err);
+MUST_CHECK int config_reload(struct config *config, const struct config *fresh, struct buf *ignored, struct error *err);
 
 /* Appends "key = value" lines of all settings, as a file that could be read back. */
 void config_dump(const struct config *config, struct buf *out);

@@ -21,7 +21,7 @@ struct disk;
 
 /* `config` stays the caller's; its settings are read at each look, so that a reload takes effect. Looks for the first
  * time at once: data_dir must be there. */
-struct disk *disk_new(struct event_base *base, const struct config *config, struct error *err);
+MUST_CHECK struct disk *disk_new(struct event_base *base, const struct config *config, struct error *err);
 
 /* Does nothing on NULL. */
 void disk_free(struct disk *disk);

@@ -25,7 +25,7 @@ void log_set_level(enum log_level level);
 void log_set_topics(const char *topics);
 
 /* Are these topics that there are? ERROR_INVALID names the setting log_topics, the first that is none, and all there are. */
-int log_topics_check(const char *topics, struct error *err);
+MUST_CHECK int log_topics_check(const char *topics, struct error *err);
 
 enum log_level log_level(void);
 const char *log_level_name(enum log_level level);

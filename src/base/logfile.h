@@ -28,14 +28,14 @@
 struct logfile;
 
 /* Makes the file, for the daemon's user and group, if need be. NULL with *err, which names the path. */
-struct logfile *logfile_open(struct event_base *base, const char *path, struct error *err);
+MUST_CHECK struct logfile *logfile_open(struct event_base *base, const char *path, struct error *err);
 
 /* Writes what waits, as far as it can, and closes. Does nothing on NULL. */
 void logfile_close(struct logfile *file);
 
 /* Opens the path (the same one, which has been moved away, or another): what waits goes to the old file. On -1 the old
  * file stays in use. */
-int logfile_reopen(struct logfile *file, const char *path, struct error *err);
+MUST_CHECK int logfile_reopen(struct logfile *file, const char *path, struct error *err);
 
 /* Where to append one line, with its LF; NULL when it is dropped. */
 struct buf *logfile_begin(struct logfile *file);

@@ -82,14 +82,14 @@ void task_init(struct task *task, struct tasks *tasks, const char *owner, enum t
 bool task_try_now(struct task *task);
 
 /* Takes the memory that starting needs. ERROR_NOMEM, but not for the daemon's own work. */
-int task_reserve(struct task *task, struct error *err);
+MUST_CHECK int task_reserve(struct task *task, struct error *err);
 
 /* Has its step called from the next turn of the loop on. Does nothing when it is started, unless task_start_in has: the
  * pause ends now. ERROR_NOMEM, but not after task_reserve. */
-int task_start(struct task *task, struct error *err);
+MUST_CHECK int task_start(struct task *task, struct error *err);
 
 /* The same after a pause of `pause_us`; of a task that is started, the next step waits that long. */
-int task_start_in(struct task *task, int64_t pause_us, struct error *err);
+MUST_CHECK int task_start_in(struct task *task, int64_t pause_us, struct error *err);
 
 /* Has it been started, if after a pause that is not over yet, and not been cancelled since? */
 bool task_is_started(const struct task *task);

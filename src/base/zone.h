@@ -30,7 +30,7 @@ struct zone {
 
 /* Makes the table for moments from `from_us` to `to_us`, and some days around. ERROR_INVALID: no such zone; or
  * ERROR_NOMEM. */
-int zone_load(struct zone *zone, struct str name, int64_t from_us, int64_t to_us, struct error *err);
+MUST_CHECK int zone_load(struct zone *zone, struct str name, int64_t from_us, int64_t to_us, struct error *err);
 void zone_free(struct zone *zone);
 
 /* Local time less UTC at a moment. */

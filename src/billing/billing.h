@@ -39,7 +39,7 @@
 struct billing;
 
 /* All stay the caller's and must outlive it. The settings' plans must be right (plans_check). */
-struct billing *billing_new(struct event_base *base, const struct config *config, struct meta *meta, struct store *store,
+MUST_CHECK struct billing *billing_new(struct event_base *base, const struct config *config, struct meta *meta, struct store *store,
                         struct ingest *ingest, struct error *err);
 
 /* Writes what waits. Comes before ingest_free. Does nothing on NULL. */
@@ -47,7 +47,7 @@ void billing_free(struct billing *billing);
 
 /* May these settings take the place of the present ones? ERROR_CONFLICT when they lack a plan that accounts have, and
  * names these. */
-int billing_check_reload(const struct billing *billing, const struct config *fresh, struct error *err);
+MUST_CHECK int billing_check_reload(const struct billing *billing, const struct config *fresh, struct error *err);
 
 /* The settings have changed. */
 void billing_reload(struct billing *billing);
@@ -106,19 +106,19 @@ bool billing_charge_waits(const struct billing *billing, const struct account *a
 
 /* A scan that finds the charge for it, if one has been stored since `begun_us`, when the query's first page was asked for.
  * `account` and `id` must outlive the scan. NULL with ERROR_NOMEM. */
-struct scan *billing_find_charge(struct billing *billing, const struct account *account, const char *id,
+MUST_CHECK struct scan *billing_find_charge(struct billing *billing, const struct account *account, const char *id,
                                  int64_t begun_us, const struct scan_sink *sink, struct error *err);
 
 /* Both at once, for those who cannot wait: 1, 0, or -1; ERROR_IO, too, from a store that could not tell at once. */
-int billing_is_charged(struct billing *billing, const struct account *account, const char *id, int64_t begun_us,
+MUST_CHECK int billing_is_charged(struct billing *billing, const struct account *account, const char *id, int64_t begun_us,
                        struct error *err);
 
 /* Charges a report that has ended with a file, unless that was done; on disk when it returns 0. A reports_end_fn. */
-int billing_charge_report(void *billing, const struct report *report, struct error *err);
+MUST_CHECK int billing_charge_report(void *billing, const struct report *report, struct error *err);
 
 /* Commits what waits, so that a statement is complete; blocks for the fsyncs. billing_settle is the same for those who go
  * on without, when that is not possible: it is logged. */
-int billing_flush(struct billing *billing, struct error *err);
+MUST_CHECK int billing_flush(struct billing *billing, struct error *err);
 void billing_settle(struct billing *billing);
 
 struct billing_stats {

@@ -90,23 +90,23 @@ void tenant_add_volume(struct billing *billing, struct tenant *tenant, uint64_t 
 
 /* plans_in_use.c: ERROR_CONFLICT names accounts that have plans which are none of these. Reads all accounts, about a
  * microsecond each: for the start, and for a reload that takes plans away. */
-int plans_check_in_use(struct meta *meta, const struct plans *plans, struct error *err);
+MUST_CHECK int plans_check_in_use(struct meta *meta, const struct plans *plans, struct error *err);
 
 /* volume.c: fills month and volume, 0 if nothing is known; and writes those of all dirty tenants into the catalog's open
  * transaction. */
-int volume_load(struct meta *meta, struct tenant *tenant, struct error *err);
-int volumes_put(struct billing *billing, struct error *err);
+MUST_CHECK int volume_load(struct meta *meta, struct tenant *tenant, struct error *err);
+MUST_CHECK int volumes_put(struct billing *billing, struct error *err);
 int32_t volume_month(int64_t time_us);
 
 /* --- usage.c --- */
 
-int usage_init(struct billing *billing, struct event_base *base, struct error *err);
+MUST_CHECK int usage_init(struct billing *billing, struct event_base *base, struct error *err);
 void usage_free(struct billing *billing);
 
 /* A usage record, to be put with the next commit or at once. The latter blocks for the fsyncs. */
-int usage_enqueue(struct billing *billing, const struct account *account, const struct billing_usage *usage,
+MUST_CHECK int usage_enqueue(struct billing *billing, const struct account *account, const struct billing_usage *usage,
                   const struct billing_price *price, struct error *err);
-int usage_put(struct billing *billing, const struct account *account, const struct billing_usage *usage,
+MUST_CHECK int usage_put(struct billing *billing, const struct account *account, const struct billing_usage *usage,
               const struct billing_price *price, struct error *err);
 
 /* Does one with this id wait? Those that do not are in the store. */

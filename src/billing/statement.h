@@ -42,11 +42,11 @@ struct statement;
 bool statement_month(const char *text, int64_t now_us, int64_t *from_us, int64_t *to_us);
 
 /* The plans are copied. ERROR_NOT_FOUND if there is no such account. */
-struct statement *statement_begin(struct meta *meta, struct store *store, const struct plans *plans, int64_t from_us, int64_t to_us,
+MUST_CHECK struct statement *statement_begin(struct meta *meta, struct store *store, const struct plans *plans, int64_t from_us, int64_t to_us,
                                   const char *account, int64_t now_us, struct error *err);
 
 enum statement_end { STATEMENT_MORE, STATEMENT_DONE, STATEMENT_FAILED };
-enum statement_end statement_step(struct statement *statement, int64_t deadline_us, struct error *err);
+MUST_CHECK enum statement_end statement_step(struct statement *statement, int64_t deadline_us, struct error *err);
 
 /* When it is done: by account, then products, then fees. They die with the statement. */
 const struct statement_line *statement_lines(const struct statement *statement, size_t *count);

@@ -41,7 +41,7 @@ struct callbacks;
  * Starts delivering what waits in the store. config and store stay the caller's; settings are looked at when they are
  * needed, so that a reload takes effect. ERROR_INVALID when callback_allow or callback_ca_file cannot be used.
  */
-struct callbacks *callbacks_new(struct event_base *base, const struct config *config, struct meta *meta, struct store *store,
+MUST_CHECK struct callbacks *callbacks_new(struct event_base *base, const struct config *config, struct meta *meta, struct store *store,
                                 struct error *err);
 
 /* Transfers under way are broken off; after the next start they are made again. To be called when nobody calls
@@ -53,10 +53,10 @@ void callbacks_free(struct callbacks *callbacks);
  * CALLBACK_URL_MAX bytes. ERROR_INVALID with a message that begins with "callback_url: ". Whether the host's address
  * is allowed is only known when it is connected to.
  */
-int callback_url_check(struct str url, struct error *err);
+MUST_CHECK int callback_url_check(struct str url, struct error *err);
 
 /* Are these "callback_allow"'s words: networks, addresses and host names? Pure; ERROR_INVALID names the first wrong. */
-int callback_allow_check(const char *allow, struct error *err);
+MUST_CHECK int callback_allow_check(const char *allow, struct error *err);
 
 struct callback_event {
 	struct str account; /* whose secret signs */
@@ -67,7 +67,7 @@ struct callback_event {
 
 /* Stores an event to be delivered, and the account's secret if it has none yet, as part of the change. The texts must
  * not be borrowed from what change_get gave. */
-int callback_put(struct change *change, const struct callback_event *event, struct error *err);
+MUST_CHECK int callback_put(struct change *change, const struct callback_event *event, struct error *err);
 
 /* Looks for events that were put and committed since. */
 void callbacks_wake(struct callbacks *callbacks);
@@ -85,10 +85,10 @@ enum callback_hold callbacks_held(const struct callbacks *callbacks);
 const char *callback_hold_reason(enum callback_hold hold);
 
 /* Leaves the marker in a data directory that no daemon has; durable. */
-int callback_hold_mark(const char *data_dir, struct error *err);
+MUST_CHECK int callback_hold_mark(const char *data_dir, struct error *err);
 
 /* Takes the marker away and sends what waits. ERROR_CONFLICT while the setting holds them. */
-int callbacks_resume(struct callbacks *callbacks, struct error *err);
+MUST_CHECK int callbacks_resume(struct callbacks *callbacks, struct error *err);
 
 /* The configuration was read again. */
 void callbacks_reload(struct callbacks *callbacks);
@@ -98,7 +98,7 @@ void callbacks_reload(struct callbacks *callbacks);
  * that are not delivered; *count says of how many.
  */
 struct erase;
-int callbacks_erase(struct meta *meta, struct str accounts, struct erase *erase, uint64_t *count, struct error *err);
+MUST_CHECK int callbacks_erase(struct meta *meta, struct str accounts, struct erase *erase, uint64_t *count, struct error *err);
 
 enum callback_state {
 	CALLBACK_WAITING, /* for its next time, or for its turn */
@@ -134,18 +134,18 @@ void callbacks_on_outcome(struct callbacks *callbacks, callbacks_outcome_fn fn, 
 
 /* Gives each callback that is not delivered to fn, oldest first, until fn answers false. */
 typedef bool (*callbacks_fn)(void *arg, const struct callback_info *info);
-int callbacks_each(struct callbacks *callbacks, callbacks_fn fn, void *arg, struct error *err);
+MUST_CHECK int callbacks_each(struct callbacks *callbacks, callbacks_fn fn, void *arg, struct error *err);
 
 /* As callbacks_each, those alone whose id or body has what the matcher looks for (store/erase.h). */
 struct erase;
-int callbacks_find(struct callbacks *callbacks, const struct erase *matcher, callbacks_fn fn, void *arg,
+MUST_CHECK int callbacks_find(struct callbacks *callbacks, const struct erase *matcher, callbacks_fn fn, void *arg,
                    struct error *err);
 
 /*
  * Tries the callbacks with this id ("all": each that is not delivered) at once, those given up for another
  * callback_keep; *count says how many there were. Those being sent are left to it. ERROR_NOT_FOUND if there is none.
  */
-int callbacks_retry(struct callbacks *callbacks, struct str id, size_t *count, struct error *err);
+MUST_CHECK int callbacks_retry(struct callbacks *callbacks, struct str id, size_t *count, struct error *err);
 
 struct callbacks_stats {
 	uint64_t waiting; /* now, for a time or a turn */
@@ -172,7 +172,7 @@ struct callback_secret {
  * The account's secret, made if there is none yet; blocks for the fsync then. With `rotate` a new one takes its place
  * and the one before signs beside it for `overlap_us`. ERROR_NOT_FOUND if there is no such account.
  */
-int callback_secret_get(struct meta *meta, const char *account, bool rotate, int64_t overlap_us,
+MUST_CHECK int callback_secret_get(struct meta *meta, const char *account, bool rotate, int64_t overlap_us,
                         struct callback_secret *secret, struct error *err);
 
 #endif

@@ -115,7 +115,7 @@ void save_now(struct callbacks *callbacks);
 void callback_enqueue(struct callback *callback);
 
 /* Looks at start whether the marker of hold.c is there. */
-int callback_hold_look(struct callbacks *callbacks, struct error *err);
+MUST_CHECK int callback_hold_look(struct callbacks *callbacks, struct error *err);
 
 /* What is in memory is newer than the row that *info was filled from. */
 void callback_overlay(struct callback_info *info, const struct callback *callback);

@@ -38,8 +38,8 @@ struct callback_key {
 struct str callback_key_of(uint64_t number, struct callback_key *key);
 
 /* Everything in *row borrows from `bytes`. ERROR_CORRUPT. */
-int callback_row_read(struct callback_row *row, struct str key, struct str bytes, struct error *err);
+MUST_CHECK int callback_row_read(struct callback_row *row, struct str key, struct str bytes, struct error *err);
 
-int callback_row_put(struct change *change, const struct callback_row *row, struct error *err);
+MUST_CHECK int callback_row_put(struct change *change, const struct callback_row *row, struct error *err);
 
 #endif

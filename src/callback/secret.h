@@ -17,10 +17,10 @@
 #include "callback/callback.h"
 
 /* Makes the account's secret as part of the change if there is none. */
-int secret_ensure(struct change *change, struct str account, struct error *err);
+MUST_CHECK int secret_ensure(struct change *change, struct str account, struct error *err);
 
 /* Appends the value of webhook-signature; signs with the old secret too while it overlaps. */
-int secret_sign(struct meta *meta, struct str account, struct str id, int64_t time_us, struct str body,
+MUST_CHECK int secret_sign(struct meta *meta, struct str account, struct str id, int64_t time_us, struct str body,
                 struct buf *out, struct error *err);
 
 #endif

@@ -47,13 +47,13 @@ struct transfer_request {
 	void *arg; /* of both */
 };
 
-struct transfers *transfers_new(struct event_base *base, struct error *err);
+MUST_CHECK struct transfers *transfers_new(struct event_base *base, struct error *err);
 
 /* Cancels what is under way. Does nothing on NULL. */
 void transfers_free(struct transfers *transfers);
 
 /* NULL with *err when it cannot be started; `ended` is never called before this returns. */
-struct transfer *transfer_start(struct transfers *transfers, const struct transfer_request *request, struct error *err);
+MUST_CHECK struct transfer *transfer_start(struct transfers *transfers, const struct transfer_request *request, struct error *err);
 
 /* `ended` will not be called. */
 void transfer_cancel(struct transfer *transfer);

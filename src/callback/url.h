@@ -21,7 +21,7 @@ struct callback_url {
 };
 
 /* As callback_url_check, and keeps the parts; url is to be freed after a success. */
-int callback_url_parse(struct callback_url *url, struct str text, struct error *err);
+MUST_CHECK int callback_url_parse(struct callback_url *url, struct str text, struct error *err);
 
 /* Safe on a zeroed one. */
 void callback_url_free(struct callback_url *url);

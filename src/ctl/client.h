@@ -25,7 +25,7 @@ struct client {
 };
 
 /* Errors name the socket. */
-int client_open(struct client *client, const char *path, struct error *err);
+MUST_CHECK int client_open(struct client *client, const char *path, struct error *err);
 void client_close(struct client *client);
 
 /* Appends a request's line. */
@@ -41,13 +41,13 @@ struct client_line {
 
 /* 1 with the next line, 0 if none is there yet, -1 if it is an error: *err is what the daemon says, and line->result
  * is there if the command has done its work all the same. */
-int client_next_line(struct client *client, struct client_line *line, struct error *err);
+MUST_CHECK int client_next_line(struct client *client, struct client_line *line, struct error *err);
 
 /* What is there of the next `max` bytes after the line that was read last, which are no line; dies with the next call.
  * Empty: pump first. */
 struct str client_take_bytes(struct client *client, size_t max);
 
 /* Waits until it could send some of *unsent, which it shortens, or receive something. -1 when the daemon is gone. */
-int client_pump(struct client *client, struct str *unsent, struct error *err);
+MUST_CHECK int client_pump(struct client *client, struct str *unsent, struct error *err);
 
 #endif

@@ -19,24 +19,24 @@ struct ctl {
 };
 
 /* 0, or -1 with *err, which main.c prints. */
-int ctl_backup(const struct ctl *ctl, struct error *err);
-int ctl_import(const struct ctl *ctl, struct error *err);
-int ctl_erase(const struct ctl *ctl, struct error *err);
-int ctl_quarantine_replay(const struct ctl *ctl, struct error *err);
-int ctl_quarantine_show(const struct ctl *ctl, struct error *err);
-int ctl_restore(const struct ctl *ctl, struct error *err);
+MUST_CHECK int ctl_backup(const struct ctl *ctl, struct error *err);
+MUST_CHECK int ctl_import(const struct ctl *ctl, struct error *err);
+MUST_CHECK int ctl_erase(const struct ctl *ctl, struct error *err);
+MUST_CHECK int ctl_quarantine_replay(const struct ctl *ctl, struct error *err);
+MUST_CHECK int ctl_quarantine_show(const struct ctl *ctl, struct error *err);
+MUST_CHECK int ctl_restore(const struct ctl *ctl, struct error *err);
 
 /* One line of JSON, or what render.h makes of it. `result` has a NUL after it. */
-int ctl_print(const struct ctl *ctl, struct str result, struct error *err);
+MUST_CHECK int ctl_print(const struct ctl *ctl, struct str result, struct error *err);
 
-int ctl_print_to(FILE *out, const struct ctl *ctl, struct str result, struct error *err);
+MUST_CHECK int ctl_print_to(FILE *out, const struct ctl *ctl, struct str result, struct error *err);
 
 /* Sends the command as it is and waits; `take` gets the result, which there may be beside an error. */
 typedef int (*ctl_take_fn)(void *arg, const struct ctl *ctl, struct str result, struct error *err);
-int ctl_run(const struct ctl *ctl, ctl_take_fn take, void *arg, struct error *err);
+MUST_CHECK int ctl_run(const struct ctl *ctl, ctl_take_fn take, void *arg, struct error *err);
 
 /* The same with a body after it, and for commands whose result is to be printed. */
-int ctl_run_body(const struct ctl *ctl, struct str body, ctl_take_fn take, void *arg, struct error *err);
-int ctl_print_answer(void *arg, const struct ctl *ctl, struct str result, struct error *err);
+MUST_CHECK int ctl_run_body(const struct ctl *ctl, struct str body, ctl_take_fn take, void *arg, struct error *err);
+MUST_CHECK int ctl_print_answer(void *arg, const struct ctl *ctl, struct str result, struct error *err);
 
 #endif

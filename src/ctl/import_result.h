@@ -33,7 +33,7 @@ void import_print_errors(const struct tree *answer);
 void import_add_errors(struct buf *errors, const char *name, const struct tree *answer);
 
 /* Prints the result as ctl_print does: the counts, and the elements of `errors`. */
-int import_print_result(const struct ctl *ctl, const struct import_counts *counts, const struct buf *errors,
+MUST_CHECK int import_print_result(const struct ctl *ctl, const struct import_counts *counts, const struct buf *errors,
                         struct error *err);
 
 #endif

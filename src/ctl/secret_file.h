@@ -14,6 +14,6 @@
  * the daemon never sees the path. `text` holds the secret for as long as the arguments are used; the caller frees it.
  * Does nothing when the option was not given. ERROR_INVALID when --secret was given, too, or for a file too long.
  */
-int secret_file_take(struct args *args, struct buf *text, struct error *err);
+MUST_CHECK int secret_file_take(struct args *args, struct buf *text, struct error *err);
 
 #endif

@@ -10,7 +10,7 @@
 
 /* The name of a format, as --format has it, by what comes first: "ndjson", "json" (an array), "msgpack" or "csv", which
  * is all else. NULL with an error for UTF-16, unless it is said to be `encoded`, which also rules msgpack out. */
-const char *sniff_format(struct str first, const char *encoding, struct error *err);
+MUST_CHECK const char *sniff_format(struct str first, const char *encoding, struct error *err);
 
 /* The product in the name of a report's file, report_SMS_abcd1234_20261101.csv or SMS_<id>.csv.gz, whatever the ending.
  * Empty if there is none. */

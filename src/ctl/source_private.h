@@ -51,7 +51,7 @@ struct source {
 };
 
 /* Sees to it that `count` bytes are at in_at, unless the file ends before: 0, or -1. At most SOURCE_BUFFER. */
-int source_need(struct source *source, size_t count, struct error *err);
+MUST_CHECK int source_need(struct source *source, size_t count, struct error *err);
 
 static inline size_t source_left(const struct source *source)
 {
@@ -64,10 +64,10 @@ int source_fail(const struct source *source, struct error *err, const char *what
 /* --- zip.c --- */
 
 /* The next entry that is a file, with source->file_name set: 1, 0, -1. */
-int zip_next(struct source *source, struct error *err);
+MUST_CHECK int zip_next(struct source *source, struct error *err);
 
 /* As source_read. */
-int zip_read(struct source *source, char *to, size_t size, size_t *count, struct error *err);
+MUST_CHECK int zip_read(struct source *source, char *to, size_t size, size_t *count, struct error *err);
 void zip_close(struct source *source);
 
 #endif

@@ -23,7 +23,7 @@ struct options {
 extern const char options_usage[];
 
 /* Texts stay those of argv. ERROR_INVALID for anything that is not in options_usage. */
-int options_parse(struct options *options, int argc, char **argv, struct error *err);
+MUST_CHECK int options_parse(struct options *options, int argc, char **argv, struct error *err);
 void options_free(struct options *options);
 
 /* Defaults, then the file, then -o; checks also what a setting's type does not say: addresses, plans, paths. All that is

@@ -24,14 +24,14 @@ struct http_access;
 struct http_request;
 
 /* Opens what config->access_log says; `config` stays the caller's. */
-struct http_access *http_access_new(struct event_base *base, const struct config *config, struct error *err);
+MUST_CHECK struct http_access *http_access_new(struct event_base *base, const struct config *config, struct error *err);
 
 /* Does nothing on NULL. */
 void http_access_free(struct http_access *access);
 
 /* After a reload, and when the file was moved away: opens what config->access_log says now. On -1 all stays as it
  * was. */
-int http_access_reopen(struct http_access *access, struct error *err);
+MUST_CHECK int http_access_reopen(struct http_access *access, struct error *err);
 
 /* Never blocks: what cannot be written in time is dropped and counted. */
 void http_access_write(struct http_access *access, const struct http_request *request, int status, uint64_t bytes,

@@ -158,7 +158,7 @@ void http_reply_fault(struct http_request *request, const struct http_fault *fau
 /* stats.c: counts an answer of `length` bytes and writes its line of the access log; status HTTP_STATUS_GONE for a
  * client that did not wait for it. */
 #define HTTP_STATUS_GONE 499
-int http_stats_init(struct http_server *server, struct error *err);
+MUST_CHECK int http_stats_init(struct http_server *server, struct error *err);
 void http_stats_free(struct http_server *server);
 size_t http_status_slot(int status); /* reply.c */
 

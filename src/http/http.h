@@ -50,7 +50,7 @@ struct http_route {
 
 /* `routes` ends with a row whose path is NULL; tasks, routes, app and config stay the caller's and must outlive the server.
  * `config` is read at each use, so a reload takes effect at once. SIGPIPE is ignored from here on. */
-struct http_server *http_server_new(struct tasks *tasks, const struct config *config,
+MUST_CHECK struct http_server *http_server_new(struct tasks *tasks, const struct config *config,
                                     const struct http_route *routes, void *app, struct error *err);
 
 /* Are all of these addresses, which http_listen_check has taken, loopback ones? */
@@ -58,10 +58,10 @@ bool http_listen_is_local(const char *addresses);
 
 /* Are these addresses that http_server_listen could understand? ERROR_INVALID names the setting, and the one that is
  * not. */
-int http_listen_check(const char *setting, const char *addresses, struct error *err);
+MUST_CHECK int http_listen_check(const char *setting, const char *addresses, struct error *err);
 
 /* Listens on every address of the list; errors name the setting that it is from. */
-int http_server_listen(struct http_server *server, const char *setting, const char *addresses, struct error *err);
+MUST_CHECK int http_server_listen(struct http_server *server, const char *setting, const char *addresses, struct error *err);
 
 /* Writes a line to `access` for each request from now on; NULL for none. It stays the caller's. */
 void http_server_log_to(struct http_server *server, struct http_access *access);
@@ -136,7 +136,7 @@ void http_request_name_user(struct http_request *request, const char *kind, stru
  * Basic credentials (RFC 7617) for check(), whose result is returned; they are overwritten afterwards.
  * ERROR_UNAUTHORIZED when there are none, or they are broken; ERROR_NOMEM.
  */
-int http_request_check_basic(struct http_request *request,
+MUST_CHECK int http_request_check_basic(struct http_request *request,
                              int (*check)(struct http_request *request, struct str user, struct str secret, void *arg,
                                           struct error *err),
                              void *arg, struct error *err);

@@ -47,14 +47,14 @@ struct check {
 };
 
 /* ERROR_NOMEM, or 0. */
-int check_init(struct check *check, const struct config *config, struct meta *meta, struct store *store,
+MUST_CHECK int check_init(struct check *check, const struct config *config, struct meta *meta, struct store *store,
                struct error *err);
 void check_free(struct check *check);
 
 /* Takes the bounds of time from the configuration, at a time that is known to be one from `earliest_us` to `latest_us`, and
  * the time zone from the batch's settings; before each run of its records. ERROR_NOMEM; ERROR_INVALID: there is no such
  * time zone any more. */
-int check_set_batch(struct check *check, const struct ingest_settings *settings, int64_t earliest_us, int64_t latest_us,
+MUST_CHECK int check_set_batch(struct check *check, const struct ingest_settings *settings, int64_t earliest_us, int64_t latest_us,
                     struct error *err);
 
 /*

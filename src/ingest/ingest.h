@@ -53,7 +53,7 @@ typedef void (*ingest_done_fn)(void *arg, const struct ingest_summary *summary, 
 
 /* `producer` is copied; it stands in quarantine entries. NULL for records that are in quarantine already: what is
  * rejected of them is not put there again. `product_name` as in parser_new. `settings` are copied; NULL: nothing is set. */
-struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format format, const char *producer,
+MUST_CHECK struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format format, const char *producer,
                                       const char *product_name, const struct ingest_settings *settings,
                                       ingest_done_fn done, void *arg, struct error *err);
 
@@ -85,7 +85,7 @@ bool ingest_batch_is_over(const struct ingest_batch *batch);
  * for the fsyncs; -1 when that was not possible, and everything since the last commit is lost. And when a put has
  * failed, so that the store has dropped its transactions: all batches that took part fail.
  */
-int ingest_commit(struct ingest *ingest, struct error *err);
+MUST_CHECK int ingest_commit(struct ingest *ingest, struct error *err);
 void ingest_fail(struct ingest *ingest, const struct error *err);
 
 /* Whoever wants to know of commits. The struct is the caller's and must live as long as the ingest, or be taken out. */

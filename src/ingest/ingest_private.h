@@ -146,7 +146,7 @@ void ingest_on_maintenance(void *arg, int64_t deadline_us);
 /* --- reject.c --- */
 
 /* Puts a rejected record into quarantine with all its faults, if there is room. 0, or -1 with the round lost. */
-int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item, const struct parse_fault *faults,
+MUST_CHECK int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item, const struct parse_fault *faults,
                       size_t faults_count, struct error *err);
 
 /* Drops what is too old or too much, a slice at a time; begins the first and every next by itself. */

@@ -23,7 +23,7 @@ enum limit { LIMIT_NONE, LIMIT_SYNC, LIMIT_ASYNC, LIMIT_DOWNLOAD, LIMITS_KINDS }
 struct limits;
 
 /* All stay the caller's and must outlive it; `billing` knows the plans of accounts. ERROR_NOMEM. */
-struct limits *limits_new(struct event_base *base, const struct config *config, struct billing *billing,
+MUST_CHECK struct limits *limits_new(struct event_base *base, const struct config *config, struct billing *billing,
                           struct error *err);
 
 /* Does nothing on NULL. */

@@ -57,7 +57,7 @@ struct env {
 
 /* Makes the directory and the databases if need be. Blocks for the fsync of a new one's file; its directory is synced by
  * the first commit, so that not all of it is waited for at once. */
-int env_open(struct env *env, const char *path, size_t map_bytes, const struct env_db *dbs, struct error *err);
+MUST_CHECK int env_open(struct env *env, const char *path, size_t map_bytes, const struct env_db *dbs, struct error *err);
 
 /* Has it been seen that pages cannot be read? */
 static inline bool env_is_lost(const struct env *env)
@@ -66,7 +66,7 @@ static inline bool env_is_lost(const struct env *env)
 }
 
 /* Syncs a directory's entries. */
-int env_sync_directory(const char *path, struct error *err);
+MUST_CHECK int env_sync_directory(const char *path, struct error *err);
 
 /* Aborts an open write transaction. Safe on a zeroed env. */
 void env_close(struct env *env);
@@ -76,7 +76,7 @@ MDB_txn *env_write(struct env *env, struct error *err);
 
 /* Commits the open write transaction with its fsync; 0 when there is none. On failure it is aborted, or not known to
  * last. */
-int env_commit(struct env *env, struct error *err);
+MUST_CHECK int env_commit(struct env *env, struct error *err);
 void env_abort(struct env *env);
 
 /*
@@ -86,10 +86,10 @@ void env_abort(struct env *env);
  * readers and meta pages are cold when their turn comes. `result` is what came of the reading, and is returned.
  */
 MDB_txn *env_read(struct env *env, struct error *err);
-int env_read_end(struct env *env, MDB_txn *txn, int result, struct error *err);
+MUST_CHECK int env_read_end(struct env *env, MDB_txn *txn, int result, struct error *err);
 
 /* Does it have all pages that it says it has? One that is not there would be a SIGBUS. ERROR_CORRUPT. */
-int env_check_size(const struct env *env, struct error *err);
+MUST_CHECK int env_check_size(const struct env *env, struct error *err);
 
 /* Fills *err from an LMDB result: MDB_MAP_FULL and ENOSPC are ERROR_FULL, corruption ERROR_CORRUPT, a system's
  * errno ERROR_IO. Always returns -1. `doing` says what failed: "put", "commit". */

@@ -33,28 +33,28 @@ struct account_row {
 void account_row_write(struct buf *out, const struct account_row *row);
 
 /* ERROR_CORRUPT if `bytes` are not a row, or `id` is not of the length. */
-int account_row_read(struct account_row *row, struct str id, struct str bytes, struct error *err);
+MUST_CHECK int account_row_read(struct account_row *row, struct str id, struct str bytes, struct error *err);
 
 /* --- accounts.c: what a change is made of --- */
 
 /* ERROR_INVALID unless `id` has the form of an account's; `what` names it in the message. */
-int account_check_id(const char *what, const char *id, struct error *err);
-int account_check_name(const char *name, struct error *err);
+MUST_CHECK int account_check_id(const char *what, const char *id, struct error *err);
+MUST_CHECK int account_check_name(const char *name, struct error *err);
 
 /* Reads a row in the change's transaction; ERROR_NOT_FOUND if there is none. */
-int account_row_get(struct change *change, const char *id, struct account_row *row, struct error *err);
-int account_row_put(struct change *change, const struct account_row *row, struct error *err);
+MUST_CHECK int account_row_get(struct change *change, const char *id, struct account_row *row, struct error *err);
+MUST_CHECK int account_row_put(struct change *change, const struct account_row *row, struct error *err);
 
 /* A row as it was last committed: 1 if there is one, 0 if not, -1. */
-int account_row_find(struct meta *meta, struct str id, struct account_row *row, struct error *err);
+MUST_CHECK int account_row_find(struct meta *meta, struct str id, struct account_row *row, struct error *err);
 
 /* Checks the parent of an account and makes the account known as its subaccount. */
 #define ACCOUNT_CHILD_KEY_LEN (2 * ACCOUNT_ID_LEN)
-int account_add_to_parent(struct change *change, const struct account *account, struct error *err);
+MUST_CHECK int account_add_to_parent(struct change *change, const struct account *account, struct error *err);
 void account_child_key(char key[ACCOUNT_CHILD_KEY_LEN], const char *parent, const char *id);
 
 /* Ends a change of accounts, and forgets what was remembered of them. */
-int accounts_change_end(struct change *change, int result, struct error *err);
+MUST_CHECK int accounts_change_end(struct change *change, int result, struct error *err);
 
 #define KNOWN_SLOTS 1024
 
@@ -69,7 +69,7 @@ struct accounts_memory {
 };
 
 /* Made at first use; NULL with ERROR_NOMEM. */
-struct accounts_memory *accounts_memory(struct meta *meta, struct error *err);
+MUST_CHECK struct accounts_memory *accounts_memory(struct meta *meta, struct error *err);
 
 /* Accounts or producers have changed: forgets everything. */
 void accounts_memory_clear(struct meta *meta);

@@ -22,83 +22,83 @@ struct meta;
 
 /* Adds an account with its first secret. ERROR_CONFLICT if it exists; ERROR_NOT_FOUND if the parent does not;
  * ERROR_INVALID for a bad id, name or secret, and for a parent that is itself a subaccount. */
-int accounts_add(struct meta *meta, const char *id, const char *parent, const char *name, const char *secret,
+MUST_CHECK int accounts_add(struct meta *meta, const char *id, const char *parent, const char *name, const char *secret,
                  struct error *err);
 
 /* ERROR_NOT_FOUND if there is none. */
-int accounts_get(struct meta *meta, struct str id, struct account *account, struct error *err);
+MUST_CHECK int accounts_get(struct meta *meta, struct str id, struct account *account, struct error *err);
 
 /* Is there such an account, enabled or not, that was not deleted? 1, 0, or -1 with *err: a read that failed is not an
  * absence. Fast enough for every record of an ingest. */
-int accounts_look_up(struct meta *meta, struct str id, struct error *err);
+MUST_CHECK int accounts_look_up(struct meta *meta, struct str id, struct error *err);
 
 /* Calls fn for each account in order of id; false from fn ends it. */
 typedef bool (*accounts_fn)(void *arg, const struct account *account);
-int accounts_each(struct meta *meta, accounts_fn fn, void *arg, struct error *err);
+MUST_CHECK int accounts_each(struct meta *meta, accounts_fn fn, void *arg, struct error *err);
 
 /* The same from the first account on that is not before `from`, for going on in slices. */
-int accounts_each_from(struct meta *meta, struct str from, accounts_fn fn, void *arg, struct error *err);
+MUST_CHECK int accounts_each_from(struct meta *meta, struct str from, accounts_fn fn, void *arg, struct error *err);
 
 /* Calls fn for the id of each subaccount of `parent`, in order. */
 typedef void (*accounts_child_fn)(void *arg, struct str id);
-int accounts_each_child(struct meta *meta, struct str parent, accounts_child_fn fn, void *arg, struct error *err);
+MUST_CHECK int accounts_each_child(struct meta *meta, struct str parent, accounts_child_fn fn, void *arg, struct error *err);
 
-int accounts_set_disabled(struct meta *meta, const char *id, bool disabled, struct error *err);
+MUST_CHECK int accounts_set_disabled(struct meta *meta, const char *id, bool disabled, struct error *err);
 
 /* Gives it another name. ERROR_INVALID for one that is too long, not UTF-8 or has control characters. */
-int accounts_set_name(struct meta *meta, const char *id, const char *name, struct error *err);
+MUST_CHECK int accounts_set_name(struct meta *meta, const char *id, const char *name, struct error *err);
 
 /* Makes it a subaccount of `parent`, or ("") a primary account. ERROR_INVALID if it has subaccounts of its own or the
  * parent is itself a subaccount or deleted, ERROR_NOT_FOUND if there is no such parent. */
-int accounts_set_parent(struct meta *meta, const char *id, const char *parent, struct error *err);
+MUST_CHECK int accounts_set_parent(struct meta *meta, const char *id, const char *parent, struct error *err);
 
 /*
  * Marks it as deleted, or takes that back. From now on its credentials are wrong and its records are refused; nothing
  * else of it goes before accounts_remove. ERROR_CONFLICT if it has subaccounts that are not deleted, when deleting, and
  * if its parent is deleted, when taking that back.
  */
-int accounts_set_deleted(struct meta *meta, const char *id, bool deleted, struct error *err);
+MUST_CHECK int accounts_set_deleted(struct meta *meta, const char *id, bool deleted, struct error *err);
 
 /* Marks it and all its subaccounts, in one change: all are deleted, or none is. *count: of subaccounts, those that were
  * deleted before among them. */
-int accounts_delete_family(struct meta *meta, const char *id, uint64_t *count, struct error *err);
+MUST_CHECK int accounts_delete_family(struct meta *meta, const char *id, uint64_t *count, struct error *err);
 
 /* The last step: takes the account's row, its webhook secret and its volume out of the catalog. ERROR_CONFLICT unless
  * it is marked as deleted and has no subaccounts left. */
-int accounts_remove(struct meta *meta, const char *id, struct error *err);
+MUST_CHECK int accounts_remove(struct meta *meta, const char *id, struct error *err);
 
 /* Gives it a plan, "" for none of its own. Whether there is such a plan is the caller's business. */
-int accounts_set_plan(struct meta *meta, const char *id, const char *plan, struct error *err);
+MUST_CHECK int accounts_set_plan(struct meta *meta, const char *id, const char *plan, struct error *err);
 
 /* The plans that it was given, oldest first. */
-int accounts_plans(struct meta *meta, const char *id, struct account_plan plans[ACCOUNT_PLANS_MAX], int *count,
+MUST_CHECK int accounts_plans(struct meta *meta, const char *id, struct account_plan plans[ACCOUNT_PLANS_MAX], int *count,
                    struct error *err);
 
 /* Grows with every change of accounts: what was read of one before may no longer be so. */
 uint64_t accounts_generation(struct meta *meta);
 
 /* ERROR_LIMIT beyond ACCOUNT_SECRETS_MAX. */
-int accounts_secret_add(struct meta *meta, const char *id, const char *secret, uint32_t *number, struct error *err);
-int accounts_secret_revoke(struct meta *meta, const char *id, uint32_t number, struct error *err);
+MUST_CHECK int accounts_secret_add(struct meta *meta, const char *id, const char *secret, uint32_t *number, struct error *err);
+MUST_CHECK int accounts_secret_revoke(struct meta *meta, const char *id, uint32_t number, struct error *err);
 
 /* Right credentials of an enabled account: fills *account. ERROR_UNAUTHORIZED for every other case, without saying which. */
-int accounts_check(struct meta *meta, struct str id, struct str secret, struct account *account, struct error *err);
+MUST_CHECK int accounts_check(struct meta *meta, struct str id, struct str secret, struct account *account, struct error *err);
 
 /* May `reader` see the data of `owner`? Itself, or a subaccount of it. Unknown owners are nobody's. 1, 0, or -1 with *err:
  * a read that failed is not a no. */
-int accounts_reads(struct meta *meta, const struct account *reader, struct str owner, struct error *err);
+MUST_CHECK int accounts_reads(struct meta *meta, const struct account *reader, struct str owner, struct error *err);
 
 /* `settings` may be NULL: nothing is set. ERROR_CONFLICT if it exists; ERROR_INVALID for a bad name or secret. */
-int producers_add(struct meta *meta, const char *name, const char *secret, const struct ingest_settings *settings,
+MUST_CHECK int producers_add(struct meta *meta, const char *name, const char *secret, const struct ingest_settings *settings,
                   struct error *err);
 
 /* Both: ERROR_NOT_FOUND if there is none. */
-int producers_get(struct meta *meta, struct str name, struct producer *producer, struct error *err);
-int producers_set(struct meta *meta, const char *name, const struct ingest_settings *settings, struct error *err);
+MUST_CHECK int producers_get(struct meta *meta, struct str name, struct producer *producer, struct error *err);
+MUST_CHECK int producers_set(struct meta *meta, const char *name, const struct ingest_settings *settings, struct error *err);
 
-int producers_revoke(struct meta *meta, const char *name, struct error *err);
+MUST_CHECK int producers_revoke(struct meta *meta, const char *name, struct error *err);
 typedef bool (*producers_fn)(void *arg, const struct producer *producer);
-int producers_each(struct meta *meta, producers_fn fn, void *arg, struct error *err);
-int producers_check(struct meta *meta, struct str name, struct str secret, struct error *err);
+MUST_CHECK int producers_each(struct meta *meta, producers_fn fn, void *arg, struct error *err);
+MUST_CHECK int producers_check(struct meta *meta, struct str name, struct str secret, struct error *err);
 
 #endif

@@ -19,20 +19,20 @@ struct change {
 	void *txn; /* an MDB_txn */
 };
 
-int change_begin(struct change *change, struct meta *meta, struct error *err);
+MUST_CHECK int change_begin(struct change *change, struct meta *meta, struct error *err);
 
 /* 1 with *value (which dies with the next write), 0 if there is none, -1. */
-int change_get(struct change *change, enum meta_db db, struct str key, struct str *value, struct error *err);
-int change_put(struct change *change, enum meta_db db, struct str key, struct str value, struct error *err);
+MUST_CHECK int change_get(struct change *change, enum meta_db db, struct str key, struct str *value, struct error *err);
+MUST_CHECK int change_put(struct change *change, enum meta_db db, struct str key, struct str value, struct error *err);
 
 /* 1 if it was there, 0 if not, -1. */
-int change_remove(struct change *change, enum meta_db db, struct str key, struct error *err);
+MUST_CHECK int change_remove(struct change *change, enum meta_db db, struct str key, struct error *err);
 
 /* Drops a change without effect. */
 void change_drop(struct change *change);
 
 /* Commits, with an fsync, when `result` is 0; drops the change otherwise. 0, or -1 when it dropped it or could not
  * commit. */
-int change_end(struct change *change, int result, struct error *err);
+MUST_CHECK int change_end(struct change *change, int result, struct error *err);
 
 #endif

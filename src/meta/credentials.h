@@ -35,7 +35,7 @@ struct credential {
 };
 
 /* Hashes a new secret under a new salt. ERROR_INVALID for a secret of the wrong length or form. */
-int credential_make(struct credential *credential, struct str secret, struct error *err);
+MUST_CHECK int credential_make(struct credential *credential, struct str secret, struct error *err);
 
 /*
  * Is `secret` that of one of the `count` credentials? A wrong secret costs `derivations` derivations whatever the

@@ -57,20 +57,20 @@ struct meta_options {
  * Makes data_dir if need be and takes its lock: one daemon a directory, ERROR_CONFLICT otherwise. ERROR_CORRUPT where there
  * are days of records and no catalog. Blocks on disk; for start only.
  */
-int meta_open(struct meta **out, const struct meta_options *options, struct error *err);
+MUST_CHECK int meta_open(struct meta **out, const struct meta_options *options, struct error *err);
 
 /* Drops what was not committed. After the store is closed. Does nothing on NULL. */
 void meta_close(struct meta *meta);
 
 /* A number that stands under a name; 0 when there is none. Setting one is durable when it returns. */
-int meta_get_number(struct meta *meta, const char *name, uint64_t *number, struct error *err);
-int meta_set_number(struct meta *meta, const char *name, uint64_t number, struct error *err);
+MUST_CHECK int meta_get_number(struct meta *meta, const char *name, uint64_t *number, struct error *err);
+MUST_CHECK int meta_set_number(struct meta *meta, const char *name, uint64_t number, struct error *err);
 
 /* Puts a row that lasts with the next meta_commit. On -1 all that waits for it is lost. */
-int meta_put(struct meta *meta, enum meta_db db, struct str key, struct str value, struct error *err);
+MUST_CHECK int meta_put(struct meta *meta, enum meta_db db, struct str key, struct str value, struct error *err);
 
 /* Commits what waits, with its fsync; 0 at once when nothing does. On -1 it is lost. */
-int meta_commit(struct meta *meta, struct error *err);
+MUST_CHECK int meta_commit(struct meta *meta, struct error *err);
 
 /* Drops what waits. */
 void meta_abort(struct meta *meta);

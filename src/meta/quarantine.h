@@ -38,35 +38,35 @@ struct quarantine_entry {
 };
 
 /* On -1 all that waits for meta_commit is lost. */
-int quarantine_put(struct meta *meta, const struct quarantine_entry *entry, struct error *err);
+MUST_CHECK int quarantine_put(struct meta *meta, const struct quarantine_entry *entry, struct error *err);
 
 /* From `from` on, ascending; the entry's texts die when fn returns; false ends it. */
 typedef bool (*quarantine_fn)(void *arg, const struct quarantine_entry *entry);
-int quarantine_each(struct meta *meta, uint64_t from, quarantine_fn fn, void *arg, struct error *err);
+MUST_CHECK int quarantine_each(struct meta *meta, uint64_t from, quarantine_fn fn, void *arg, struct error *err);
 
 /* Durable at once. ERROR_NOT_FOUND if there is no such entry. */
-int quarantine_drop(struct meta *meta, uint64_t number, struct error *err);
+MUST_CHECK int quarantine_drop(struct meta *meta, uint64_t number, struct error *err);
 
 /* Drops those of `numbers` that there are, in one durable change. */
-int quarantine_drop_each(struct meta *meta, const uint64_t *numbers, size_t count, struct error *err);
+MUST_CHECK int quarantine_drop_each(struct meta *meta, const uint64_t *numbers, size_t count, struct error *err);
 
 /* Drops up to `max` entries that are too old or too many, durably; returns how many, or -1. *pushed_out (may be NULL)
  * of them went because there were too many. */
-int quarantine_expire(struct meta *meta, int64_t older_than_us, uint64_t max_bytes, int max, uint64_t *pushed_out,
+MUST_CHECK int quarantine_expire(struct meta *meta, int64_t older_than_us, uint64_t max_bytes, int max, uint64_t *pushed_out,
                       struct error *err);
 
 struct quarantine_stats {
 	uint64_t entries;
 	uint64_t bytes; /* of the pages that hold them */
 };
-int quarantine_stats(struct meta *meta, struct quarantine_stats *stats, struct error *err);
+MUST_CHECK int quarantine_stats(struct meta *meta, struct quarantine_stats *stats, struct error *err);
 
 /* What is at the ends: when the oldest was rejected, and the number of the newest; both 0 if there is none. */
 struct quarantine_ends {
 	int64_t oldest_us;
 	uint64_t newest;
 };
-int quarantine_ends(struct meta *meta, struct quarantine_ends *ends, struct error *err);
+MUST_CHECK int quarantine_ends(struct meta *meta, struct quarantine_ends *ends, struct error *err);
 
 /* How old the oldest is; 0 if there is none, or it cannot be read. */
 int64_t quarantine_age_us(struct meta *meta, int64_t now_us);

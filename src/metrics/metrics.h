@@ -19,7 +19,7 @@
 struct metrics;
 
 /* Serves the metrics on config->metrics_listen; with none, nothing is listened on. */
-struct metrics *metrics_new(struct tasks *tasks, const struct config *config,
+MUST_CHECK struct metrics *metrics_new(struct tasks *tasks, const struct config *config,
                             const struct metrics_sources *sources, struct error *err);
 
 /* Does nothing on NULL. */

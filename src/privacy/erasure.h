@@ -42,18 +42,18 @@ struct erasure_request {
  * All of the request is copied. ERROR_NOT_FOUND if there is no such account, ERROR_INVALID for the number,
  * ERROR_CONFLICT while another is erased.
  */
-struct erasure *erasure_new(const struct erasure_context *context, const struct erasure_request *request,
+MUST_CHECK struct erasure *erasure_new(const struct erasure_context *context, const struct erasure_request *request,
                             struct error *err);
 
 /* Takes that back: records with the number are stored as they come, what is erased stays so. *count: of how many
  * accounts. ERROR_NOT_FOUND if it was erased of none of them. */
-int erasure_revoke(struct meta *meta, struct store *store, const struct erasure_request *request, size_t *count, struct error *err);
+MUST_CHECK int erasure_revoke(struct meta *meta, struct store *store, const struct erasure_request *request, size_t *count, struct error *err);
 
 /* Does nothing on NULL. What was erased stays erased. */
 void erasure_free(struct erasure *erasure);
 
 /* Works until about `deadline_us`, commits included. */
-int erasure_step(struct erasure *erasure, int64_t deadline_us, bool *done, struct error *err);
+MUST_CHECK int erasure_step(struct erasure *erasure, int64_t deadline_us, bool *done, struct error *err);
 
 struct erasure_counts {
 	struct erase_counts records;

@@ -46,14 +46,14 @@ struct finding_item {
 typedef void (*finding_fn)(void *arg, const struct finding_item *item);
 
 /* All of the request is copied. ERROR_INVALID for a number or id that is none, ERROR_NOT_FOUND for the account. */
-struct finding *finding_new(const struct finding_context *context, const struct finding_request *request,
+MUST_CHECK struct finding *finding_new(const struct finding_context *context, const struct finding_request *request,
                             finding_fn fn, void *arg, struct error *err);
 
 /* Does nothing on NULL. */
 void finding_free(struct finding *finding);
 
 /* Works until about `deadline_us` of clock_monotonic_us. */
-int finding_step(struct finding *finding, int64_t deadline_us, bool *done, struct error *err);
+MUST_CHECK int finding_step(struct finding *finding, int64_t deadline_us, bool *done, struct error *err);
 
 struct finding_counts {
 	uint64_t found;

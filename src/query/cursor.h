@@ -32,14 +32,14 @@ struct cursor {
 };
 
 /* Reads data_dir/cursor.key, or makes it, durably. */
-int cursor_key_load(struct cursor_key *key, const char *data_dir, struct error *err);
+MUST_CHECK int cursor_key_load(struct cursor_key *key, const char *data_dir, struct error *err);
 
 /* Appends the two texts. */
-int cursor_seal(const struct cursor_key *key, const char account[SCAN_ACCOUNT_LEN], const struct cursor *cursor,
+MUST_CHECK int cursor_seal(const struct cursor_key *key, const char account[SCAN_ACCOUNT_LEN], const struct cursor *cursor,
                 struct buf *token, struct buf *iv, struct error *err);
 
 /* ERROR_INVALID for anything that cursor_seal did not make with this key for this account. */
-int cursor_open(const struct cursor_key *key, const char account[SCAN_ACCOUNT_LEN], struct str token, struct str iv,
+MUST_CHECK int cursor_open(const struct cursor_key *key, const char account[SCAN_ACCOUNT_LEN], struct str token, struct str iv,
                 struct cursor *cursor, struct error *err);
 
 #endif

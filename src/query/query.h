@@ -37,10 +37,10 @@ struct query_params {
 };
 
 /* Decodes a query string: %xx, and a plus as a space (dates read it as a plus again). ERROR_INVALID for a broken escape, NUL, bytes that are not UTF-8 or too many parameters. */
-int query_params_decode(struct query_params *params, struct str query_string, struct error *err);
+MUST_CHECK int query_params_decode(struct query_params *params, struct str query_string, struct error *err);
 
 /* Adds one (a JSON body's member); texts are copied. */
-int query_params_add(struct query_params *params, struct str name, struct str value, struct error *err);
+MUST_CHECK int query_params_add(struct query_params *params, struct str name, struct str value, struct error *err);
 
 /* The value of the last parameter of that name; p is NULL if there is none. */
 struct str query_params_get(const struct query_params *params, const char *name);

@@ -29,7 +29,7 @@ struct encoding;
 
 /* NULL with ERROR_INVALID for a name that iconv does not know or an encoding with states, such as UTF-7, or with
  * ERROR_NOMEM. */
-struct encoding *encoding_new(const char *name, struct error *err);
+MUST_CHECK struct encoding *encoding_new(const char *name, struct error *err);
 
 /* Does nothing on NULL. */
 void encoding_free(struct encoding *encoding);

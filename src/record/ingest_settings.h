@@ -37,7 +37,7 @@ const char *ingest_settings_get(const struct ingest_settings *settings, size_t i
 
 /* Sets one, the empty text clearing it. ERROR_INVALID names the value and what it must be, not
  * the setting; then it is as it was. */
-int ingest_settings_set(struct ingest_settings *settings, size_t index, struct str value, struct error *err);
+MUST_CHECK int ingest_settings_set(struct ingest_settings *settings, size_t index, struct str value, struct error *err);
 
 /* The same without a check, for what was checked when it was stored; false if it is too long. */
 bool ingest_settings_load(struct ingest_settings *settings, size_t index, struct str value);

@@ -79,11 +79,11 @@ struct parser *parser_new(enum parse_format format, const struct parse_limits *l
 
 /* Takes the next piece; calls on_item for each record completed by it. Returns 0, or -1 when nothing more can be read
  * from this body, and further pieces are ignored: ERROR_INVALID says what is wrong with it, or ERROR_NOMEM. */
-int parser_feed(struct parser *parser, const char *data, size_t len, struct error *err);
+MUST_CHECK int parser_feed(struct parser *parser, const char *data, size_t len, struct error *err);
 
 /* The body has ended: completes a last line without LF, reports a cut element. Same result as parser_feed. A body that
  * was cut short must not come here: what there is of its last line may look whole. */
-int parser_finish(struct parser *parser, struct error *err);
+MUST_CHECK int parser_finish(struct parser *parser, struct error *err);
 
 /* Where reading has ended, or come to: the record that was not taken whole, or the next one. */
 struct parse_position {

@@ -68,7 +68,7 @@ struct maker;
  * not one or the file is missing or shorter than it says (begin again without it then), ERROR_FULL, ERROR_IO or
  * ERROR_NOMEM. A failure, here and later, removes nothing: the file is the caller's.
  */
-struct maker *maker_new(struct store *store, const struct report_spec *spec, const char *path, struct str checkpoint,
+MUST_CHECK struct maker *maker_new(struct store *store, const struct report_spec *spec, const char *path, struct str checkpoint,
                         struct error *err);
 
 /* After MAKER_WAITS, on_ready(arg) is called from the loop when the next step has something to do. To be set before the
@@ -88,14 +88,14 @@ enum maker_end {
  * fdatasync that ends the last step. ERROR_FULL when the disk is full, ERROR_CORRUPT when a record or the file's
  * part before the checkpoint is damaged, ERROR_IO, ERROR_NOMEM. After DONE or TRUNCATED it must not be called again.
  */
-enum maker_end maker_step(struct maker *maker, int64_t deadline_us, struct error *err);
+MUST_CHECK enum maker_end maker_step(struct maker *maker, int64_t deadline_us, struct error *err);
 
 /*
  * Appends a checkpoint (under 4 KiB, opaque, versioned) of the rows that are in the file, after an fdatasync of it:
  * most of the file is on its way to the disk by then, but it may block for some milliseconds. Rows gathered since the
  * last whole chunk are not in it and are scanned again. Allowed between steps, at any time before DONE.
  */
-int maker_checkpoint(struct maker *maker, struct buf *out, struct error *err);
+MUST_CHECK int maker_checkpoint(struct maker *maker, struct buf *out, struct error *err);
 
 struct maker_progress {
 	uint64_t rows;   /* so far; after a resumption they begin at the checkpoint's */

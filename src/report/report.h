@@ -42,7 +42,7 @@ struct tasks;
  * Takes up the jobs that are on disk. tasks, config, meta, store and callbacks stay the caller's and must outlive it; `callbacks`
  * may be NULL, callbacks then wait for the next start. Slices are a task of the priority TASK_REPORTS.
  */
-struct reports *reports_new(struct tasks *tasks, const struct config *config, struct meta *meta, struct store *store,
+MUST_CHECK struct reports *reports_new(struct tasks *tasks, const struct config *config, struct meta *meta, struct store *store,
                             struct callbacks *callbacks, struct error *err);
 
 /* From now on, no report is started while the disk is low; those that were started go on. The disk stays the caller's. */
@@ -63,7 +63,7 @@ void reports_on_end(struct reports *reports, reports_end_fn fn, void *arg);
  * The accounts whose records a report over `account` holds: itself, and with `subaccounts` these, in order,
  * SCAN_ACCOUNT_LEN bytes each.
  */
-int report_find_accounts(struct meta *meta, const char *account, bool subaccounts, struct buf *out,
+MUST_CHECK int report_find_accounts(struct meta *meta, const char *account, bool subaccounts, struct buf *out,
                          struct error *err);
 
 enum report_state {
@@ -137,7 +137,7 @@ void report_free(struct report *report);
 void report_file_name(const struct report *report, struct buf *out);
 
 /* The status as JSON; links begin with `base_url`. -1 with ERROR_NOMEM. */
-int report_write_status(const struct report *report, struct str base_url, struct buf *out, struct error *err);
+MUST_CHECK int report_write_status(const struct report *report, struct str base_url, struct buf *out, struct error *err);
 
 /* What asks for a report. All is copied. */
 struct report_request {
@@ -152,34 +152,34 @@ struct report_request {
 };
 
 /* Makes the job, durably, and fills *report. ERROR_LIMIT when too many of the creator's wait. */
-int reports_create(struct reports *reports, const struct report_request *request, struct report *report,
+MUST_CHECK int reports_create(struct reports *reports, const struct report_request *request, struct report *report,
                    struct error *err);
 
 /* The job that `creator` made under this key: 1 with its id and the body's hash, 0 if there is none, -1. */
-int reports_find_key(struct reports *reports, const char *creator, struct str key, char id[ID_UUID_LEN + 1],
+MUST_CHECK int reports_find_key(struct reports *reports, const char *creator, struct str key, char id[ID_UUID_LEN + 1],
                      uint64_t *body_hash, struct error *err);
 
 /* ERROR_NOT_FOUND if there is none; *report needs no report_free then. */
-int reports_get(struct reports *reports, struct str id, struct report *report, struct error *err);
+MUST_CHECK int reports_get(struct reports *reports, struct str id, struct report *report, struct error *err);
 
 /* By the id in a download link. ERROR_NOT_FOUND also when the file has gone. */
-int reports_get_file(struct reports *reports, struct str file_id, struct report *report, struct error *err);
+MUST_CHECK int reports_get_file(struct reports *reports, struct str file_id, struct report *report, struct error *err);
 
 /* Opens the file for reading: a descriptor, or -1. */
-int reports_open_file(struct reports *reports, const struct report *report, struct error *err);
+MUST_CHECK int reports_open_file(struct reports *reports, const struct report *report, struct error *err);
 
 /*
  * Ends a job that has not ended as ABORTED, with its file gone; takes effect before it returns. `by` stands in the
  * reason: "account abcd1234". ERROR_NOT_FOUND, or ERROR_CONFLICT when it has ended.
  */
-int reports_cancel(struct reports *reports, struct str id, const char *by, struct error *err);
+MUST_CHECK int reports_cancel(struct reports *reports, struct str id, const char *by, struct error *err);
 
 /*
  * Gives the jobs over an account's records (account NULL: over anyone's) to fn, the newest first, received from
  * `from_us` until before `to_us`; false from fn ends it. The report dies when fn returns.
  */
 typedef bool (*reports_fn)(void *arg, const struct report *report);
-int reports_each(struct reports *reports, const char *account, int64_t from_us, int64_t to_us, reports_fn fn,
+MUST_CHECK int reports_each(struct reports *reports, const char *account, int64_t from_us, int64_t to_us, reports_fn fn,
                  void *arg, struct error *err);
 
 /*
@@ -202,9 +202,9 @@ enum reports_erased {
 	REPORTS_CANCELLED,
 	REPORTS_PARAMS,
 };
-int reports_find_to_erase(struct reports *reports, const struct erase *erase, struct str accounts, struct buf *ids,
+MUST_CHECK int reports_find_to_erase(struct reports *reports, const struct erase *erase, struct str accounts, struct buf *ids,
                           struct error *err);
-int reports_erase(struct reports *reports, const char *id, struct erase *erase, int64_t erased_us,
+MUST_CHECK int reports_erase(struct reports *reports, const char *id, struct erase *erase, int64_t erased_us,
                   struct report_search *search, int64_t deadline_us, enum reports_erased *done, struct error *err);
 
 /*
@@ -219,7 +219,7 @@ enum reports_has {
 	REPORTS_HAS_FILE,
 	REPORTS_HAS_PERHAPS,
 };
-int reports_search(struct reports *reports, const char *id, const struct erase *matcher, bool number,
+MUST_CHECK int reports_search(struct reports *reports, const char *id, const struct erase *matcher, bool number,
                    struct report_search *search, int64_t deadline_us, struct report *report, enum reports_has *has,
                    struct error *err);
 

@@ -118,7 +118,7 @@ void report_queue_remove(struct reports *reports, struct report_job *job);
  * Starts a pending job, or takes up one that a crash or restart interrupted. One that cannot be made has ended as
  * FAILED when it returns 0. -1 when it stays pending for want of memory or disk, ERROR_CORRUPT when it has no row.
  */
-int report_job_start(struct reports *reports, struct report_job *job, struct error *err);
+MUST_CHECK int report_job_start(struct reports *reports, struct report_job *job, struct error *err);
 
 /* One slice. The job may be gone afterwards. */
 void report_job_step(struct reports *reports, struct report_job *job, int64_t deadline_us);
@@ -130,16 +130,16 @@ void report_job_checkpoint(struct reports *reports, struct report_job *job);
 void report_job_look_after(struct reports *reports, struct report_job *job, int64_t elapsed_us);
 
 /* Ends it as ABORTED; gone when it returns 0. -1 when that cannot be written: it goes on then. */
-int report_job_cancel(struct reports *reports, struct report_job *job, const char *reason, struct error *err);
+MUST_CHECK int report_job_cancel(struct reports *reports, struct report_job *job, const char *reason, struct error *err);
 
 /* Of one that is being made, all work is done anew: what it has read has changed. */
-int report_job_begin_again(struct reports *reports, struct report_job *job, struct error *err);
+MUST_CHECK int report_job_begin_again(struct reports *reports, struct report_job *job, struct error *err);
 
 void report_work_free(struct report_work *work);
 
 /* --- scheduler.c --- */
 
-int report_scheduler_init(struct reports *reports, struct error *err);
+MUST_CHECK int report_scheduler_init(struct reports *reports, struct error *err);
 
 /* There may be something to start or to step: sees to it that it happens. */
 void report_scheduler_wake(struct reports *reports);
@@ -154,10 +154,10 @@ void report_expire(struct reports *reports, int64_t deadline_us);
 
 /* --- files.c --- */
 
-int report_files_init(struct reports *reports, struct error *err);
+MUST_CHECK int report_files_init(struct reports *reports, struct error *err);
 void report_file_path(const struct reports *reports, const char *file_id, struct buf *out);
 void report_file_remove(const struct reports *reports, const char *file_id);
 /* Removes every file that no job owns. */
-int report_files_sweep(struct reports *reports, struct error *err);
+MUST_CHECK int report_files_sweep(struct reports *reports, struct error *err);
 
 #endif

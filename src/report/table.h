@@ -23,44 +23,44 @@
 
 /* row.c */
 void report_row_write(struct buf *out, const struct report *report);
-int report_row_read(struct report *report, struct str id, struct str bytes, struct error *err);
+MUST_CHECK int report_row_read(struct report *report, struct str id, struct str bytes, struct error *err);
 
 /* --- changes; each 0 or -1 --- */
 
-int table_put(struct change *change, const struct report *report, struct error *err);
+MUST_CHECK int table_put(struct change *change, const struct report *report, struct error *err);
 
 /* A new job: its row and what leads to it. */
-int table_add(struct change *change, const struct report *report, uint64_t body_hash, struct error *err);
+MUST_CHECK int table_add(struct change *change, const struct report *report, uint64_t body_hash, struct error *err);
 
 /* Notes what became of an attempt at a job's callback; nothing when there is no such job any more. A callbacks_outcome_fn
  * without its `arg`. */
 struct callback_info;
-int table_note_callback(struct change *change, const struct callback_info *info, struct error *err);
+MUST_CHECK int table_note_callback(struct change *change, const struct callback_info *info, struct error *err);
 
-int table_put_members(struct change *change, const struct report *report, struct str accounts, struct error *err);
+MUST_CHECK int table_put_members(struct change *change, const struct report *report, struct str accounts, struct error *err);
 
 /* An ended job: its row, out of the queue, to be looked at again at `due_us`. */
-int table_end(struct change *change, const struct report *report, int64_t due_us, struct error *err);
+MUST_CHECK int table_end(struct change *change, const struct report *report, int64_t due_us, struct error *err);
 
 /* An ended job that was due at `was_us` loses its file and is due again; or all of it goes. */
-int table_drop_file(struct change *change, const struct report *report, int64_t was_us, int64_t due_us,
+MUST_CHECK int table_drop_file(struct change *change, const struct report *report, int64_t was_us, int64_t due_us,
                     struct error *err);
 /* One that is to be made anew: back into the queue. Its file is known as before. */
-int table_requeue(struct change *change, const struct report *report, int64_t was_us, struct error *err);
-int table_move_due(struct change *change, const struct report *report, int64_t was_us, int64_t due_us,
+MUST_CHECK int table_requeue(struct change *change, const struct report *report, int64_t was_us, struct error *err);
+MUST_CHECK int table_move_due(struct change *change, const struct report *report, int64_t was_us, int64_t due_us,
                    struct error *err);
-int table_remove(struct change *change, const struct report *report, int64_t was_us, struct error *err);
+MUST_CHECK int table_remove(struct change *change, const struct report *report, int64_t was_us, struct error *err);
 
 /* Takes back an entry whose job is gone. */
-int table_remove_due(struct change *change, struct str id, int64_t was_us, struct error *err);
+MUST_CHECK int table_remove_due(struct change *change, struct str id, int64_t was_us, struct error *err);
 
 /* --- reading: 1, 0 if there is none, -1 --- */
 
-int table_get(struct meta *meta, struct str id, struct report *report, struct error *err);
-int table_find_file(struct meta *meta, struct str file_id, char id[ID_UUID_LEN + 1], struct error *err);
-int table_find_key(struct meta *meta, const char *creator, struct str key, char id[ID_UUID_LEN + 1],
+MUST_CHECK int table_get(struct meta *meta, struct str id, struct report *report, struct error *err);
+MUST_CHECK int table_find_file(struct meta *meta, struct str file_id, char id[ID_UUID_LEN + 1], struct error *err);
+MUST_CHECK int table_find_key(struct meta *meta, const char *creator, struct str key, char id[ID_UUID_LEN + 1],
                    uint64_t *body_hash, struct error *err);
-int table_get_members(struct meta *meta, struct str id, struct buf *accounts, struct error *err);
+MUST_CHECK int table_get_members(struct meta *meta, struct str id, struct buf *accounts, struct error *err);
 
 struct table_due {
 	char id[ID_UUID_LEN + 1];
@@ -68,14 +68,14 @@ struct table_due {
 };
 
 /* The first `max` jobs due by `now_us`: how many there are, or -1. */
-int table_find_due(struct meta *meta, int64_t now_us, struct table_due *due, int max, struct error *err);
+MUST_CHECK int table_find_due(struct meta *meta, int64_t now_us, struct table_due *due, int max, struct error *err);
 
 /* Calls fn with each job that has not ended, oldest first, until it answers false. */
 typedef bool (*table_queue_fn)(void *arg, struct str id);
-int table_each_queued(struct meta *meta, table_queue_fn fn, void *arg, struct error *err);
+MUST_CHECK int table_each_queued(struct meta *meta, table_queue_fn fn, void *arg, struct error *err);
 
 /* As reports_each, without progress. */
-int table_each(struct meta *meta, const char *account, int64_t from_us, int64_t to_us, reports_fn fn, void *arg,
+MUST_CHECK int table_each(struct meta *meta, const char *account, int64_t from_us, int64_t to_us, reports_fn fn, void *arg,
                struct error *err);
 
 #endif

@@ -66,19 +66,19 @@ void aggregate_groups_free(struct aggregate_groups *groups);
 uint64_t aggregate_groups_columns(const struct aggregate_groups *groups, const struct catalog_product *product);
 
 /* Both: ERROR_NOT_FOUND when there would be more groups than `max`; ERROR_LIMIT when a sum would be too large. */
-int aggregate_add_record(struct aggregate_groups *groups, int64_t start_us, const struct record *record,
+MUST_CHECK int aggregate_add_record(struct aggregate_groups *groups, int64_t start_us, const struct record *record,
                          struct error *err);
-int aggregate_add_span(struct aggregate_groups *groups, int64_t start_us, const struct scan_span *span,
+MUST_CHECK int aggregate_add_span(struct aggregate_groups *groups, int64_t start_us, const struct scan_span *span,
                        struct error *err);
 
 /* Empties them, and keeps memory. */
 void aggregate_groups_clear(struct aggregate_groups *groups);
 
 /* Adds others' groups to those of the same start, where neither has columns. */
-int aggregate_add_groups(struct aggregate_groups *sum, const struct aggregate_groups *more, struct error *err);
+MUST_CHECK int aggregate_add_groups(struct aggregate_groups *sum, const struct aggregate_groups *more, struct error *err);
 
 /* Adds a group of others to the one of an interval, where `sum` has no columns. */
-int aggregate_add_group(struct aggregate_groups *sum, int64_t start_us, const struct aggregate_groups *more,
+MUST_CHECK int aggregate_add_group(struct aggregate_groups *sum, int64_t start_us, const struct aggregate_groups *more,
                         const struct aggregate_group *group, struct error *err);
 
 /* In order of start, then of values; amounts by currency. Indices of aggregate_group_at then follow that order. */
@@ -123,12 +123,12 @@ struct aggregate_query {
 struct aggregate;
 
 /* The query is copied; what it points to must outlive the aggregate. Does not read yet. NULL with ERROR_NOMEM. */
-struct aggregate *aggregate_start(struct store *store, const struct aggregate_query *query, struct error *err);
+MUST_CHECK struct aggregate *aggregate_start(struct store *store, const struct aggregate_query *query, struct error *err);
 
 /* Reads on until the deadline on clock_monotonic_us, give or take a block. *end is SCAN_DONE, SCAN_PAUSED or SCAN_WAITS. 0,
  * or -1 with ERROR_NOT_FOUND (more groups than groups_max), ERROR_LIMIT (a sum is too large), ERROR_CORRUPT, ERROR_IO or
  * ERROR_NOMEM, after which only aggregate_cancel may follow. */
-int aggregate_step(struct aggregate *aggregate, int64_t deadline_us, enum scan_end *end, struct error *err);
+MUST_CHECK int aggregate_step(struct aggregate *aggregate, int64_t deadline_us, enum scan_end *end, struct error *err);
 
 /* From now on counts at once what would have to be read: by its share of the range, and without filters. For those that
  * only count; an engine that has no way of that counts on. */

@@ -36,12 +36,12 @@ struct changes_query {
 struct changes;
 
 /* NULL when out of memory. */
-struct changes *changes_new(struct store *store, const struct changes_query *query, struct error *err);
+MUST_CHECK struct changes *changes_new(struct store *store, const struct changes_query *query, struct error *err);
 void changes_free(struct changes *changes);
 
 /* Goes on until the page is complete or `deadline_us` of clock_monotonic_us has passed, which *end tells: SCAN_DONE or
  * SCAN_PAUSED. 0, or -1 with ERROR_CORRUPT, ERROR_IO or ERROR_NOMEM. */
-int changes_run(struct changes *changes, int64_t deadline_us, enum scan_end *end, struct error *err);
+MUST_CHECK int changes_run(struct changes *changes, int64_t deadline_us, enum scan_end *end, struct error *err);
 
 /* A complete page. */
 struct changes_page {

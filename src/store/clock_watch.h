@@ -43,12 +43,12 @@ void store_clock_watch(const struct store *store, struct clock_watch *watch);
 void store_clock_span(const struct store *store, int64_t now_us, int64_t *earliest_us, int64_t *latest_us);
 
 /* Believes the clock as it is, durably. */
-int store_clock_accept(struct store *store, struct error *err);
+MUST_CHECK int store_clock_accept(struct store *store, struct error *err);
 
 /* Writes the last seen time now. */
-int store_clock_write(struct store *store, struct error *err);
+MUST_CHECK int store_clock_write(struct store *store, struct error *err);
 
 /* For store_open: what the catalog says, or, where it says nothing yet, the end of the newest day that is stored. */
-int store_clock_load(struct store *store, struct error *err);
+MUST_CHECK int store_clock_load(struct store *store, struct error *err);
 
 #endif

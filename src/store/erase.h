@@ -39,10 +39,10 @@ struct erase_scope {
 };
 
 /* One at a time: ERROR_CONFLICT. */
-struct erase *erase_new(struct store *store, const struct erase_scope *scope, struct error *err);
+MUST_CHECK struct erase *erase_new(struct store *store, const struct erase_scope *scope, struct error *err);
 
 /* One that erases nothing, and any number of them: for the functions that look at texts below, and number_search.h. */
-struct erase *erase_new_matcher(struct str number, struct error *err);
+MUST_CHECK struct erase *erase_new_matcher(struct str number, struct error *err);
 
 /* Does nothing on NULL. */
 void erase_free(struct erase *erase);
@@ -53,7 +53,7 @@ void erase_free(struct erase *erase);
  * On -1 transactions may have been dropped (store_put).
  */
 #define ERASE_PASSES_MAX 5
-int erase_step(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err);
+MUST_CHECK int erase_step(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err);
 
 struct erase_counts {
 	uint64_t records;     /* erased, of all passes */
@@ -75,9 +75,9 @@ bool erase_is_in(const struct erase *erase, struct str text);
 size_t erase_from_text(const struct erase *erase, struct str text, struct buf *out);
 
 /* To be called before a row of the catalog is changed: its file is to be written anew. */
-int erase_demand_catalog(struct erase *erase, struct error *err);
+MUST_CHECK int erase_demand_catalog(struct erase *erase, struct error *err);
 
 /* Writes the catalog's file anew if that was demanded, as erase_step does with days. */
-int erase_pack_catalog(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err);
+MUST_CHECK int erase_pack_catalog(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err);
 
 #endif

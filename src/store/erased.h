@@ -35,7 +35,7 @@ struct erased_entry {
 };
 
 /* Reads all entries, for the store's opening. The memory is the store's. */
-int erased_load(struct store *store, struct error *err);
+MUST_CHECK int erased_load(struct store *store, struct error *err);
 void erased_free(struct store *store);
 
 uint64_t erased_count(const struct store *store);
@@ -45,18 +45,18 @@ struct siphash erased_hash(const struct store *store, struct str number);
 
 /* Notes a number for each of `accounts` (ACCOUNT_ID_LEN bytes each), durably; entries that are there never get an
  * earlier `until_us`. *template's account and hash are not looked at. */
-int erased_add(struct store *store, struct str accounts, struct str number, const struct erased_entry *template,
+MUST_CHECK int erased_add(struct store *store, struct str accounts, struct str number, const struct erased_entry *template,
                struct error *err);
 
 /* Takes it back, durably; *count says of how many accounts. */
-int erased_revoke(struct store *store, struct str accounts, struct str number, size_t *count, struct error *err);
+MUST_CHECK int erased_revoke(struct store *store, struct str accounts, struct str number, size_t *count, struct error *err);
 
 /* Forgets all of an account that is about to go (ACCOUNT_ID_LEN bytes), durably: one that gets its id is another. */
-int erased_forget_account(struct store *store, const char *account, struct error *err);
+MUST_CHECK int erased_forget_account(struct store *store, const char *account, struct error *err);
 
 /* Gives each entry to fn, by account, until it answers false. */
 typedef bool (*erased_fn)(void *arg, const struct erased_entry *entry);
-int erased_each(struct store *store, erased_fn fn, void *arg, struct error *err);
+MUST_CHECK int erased_each(struct store *store, erased_fn fn, void *arg, struct error *err);
 
 /* Was it erased from the account, for records of this time? */
 bool erased_is(const struct store *store, struct str account, struct str number, int64_t time_us);

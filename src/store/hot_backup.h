@@ -16,11 +16,11 @@
 
 /* Begins: of a day, or (NULL) of the catalog. Makes the directory `path`. ERROR_NOT_FOUND if there is no such day,
  * ERROR_CONFLICT if another copy is being made. */
-int hot_backup_begin(struct store *store, const int32_t *day, const char *path, struct error *err);
+MUST_CHECK int hot_backup_begin(struct store *store, const int32_t *day, const char *path, struct error *err);
 
 /* A slice. When *done, path/data.mdb is complete and on disk. ERROR_NOT_FOUND if the day is gone. After -1 it has
  * ended. */
-int hot_backup_step(struct store *store, int64_t deadline_us, bool *done, struct error *err);
+MUST_CHECK int hot_backup_step(struct store *store, int64_t deadline_us, bool *done, struct error *err);
 
 /* Bytes of keys and values that were written so far. */
 uint64_t hot_backup_bytes(const struct store *store);
@@ -29,7 +29,7 @@ uint64_t hot_backup_bytes(const struct store *store);
  * Does a copy hold what it should? Opens path/data.mdb, of a day or of the catalog, for reading alone, and walks all of
  * its keys; *entries says how many. ERROR_CORRUPT. Blocks.
  */
-int hot_backup_check(const char *path, bool catalog, uint64_t *entries, struct error *err);
+MUST_CHECK int hot_backup_check(const char *path, bool catalog, uint64_t *entries, struct error *err);
 
 /* Ends it; what is there of the copy stays. Does nothing when none is under way. */
 void hot_backup_forget(struct store *store);

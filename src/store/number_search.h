@@ -17,7 +17,7 @@ struct number_search;
 typedef bool (*number_search_fn)(void *arg, const struct record *record, int64_t time_us, uint64_t columns);
 
 /* `account` (SCAN_ACCOUNT_LEN characters) may be NULL. ERROR_INVALID for a number that is none. */
-struct number_search *number_search_new(struct store *store, const char *account, struct str number,
+MUST_CHECK struct number_search *number_search_new(struct store *store, const char *account, struct str number,
                                         number_search_fn fn, void *arg, struct error *err);
 
 /* Does nothing on NULL. */
@@ -25,7 +25,7 @@ void number_search_free(struct number_search *search);
 
 /* Works until about `deadline_us` of clock_monotonic_us, give or take a block. *done: all days were searched, or fn has
  * ended it. */
-int number_search_step(struct number_search *search, int64_t deadline_us, bool *done, struct error *err);
+MUST_CHECK int number_search_step(struct number_search *search, int64_t deadline_us, bool *done, struct error *err);
 
 struct number_search_counts {
 	uint64_t days_done;

@@ -26,7 +26,7 @@ void purge_free(struct purge *purge);
  * Works until about `deadline_us` of clock_monotonic_us. When *dirty, the caller commits (store_commit) before it calls
  * again. *done: no day holds a record of the account. On -1 transactions may have been dropped (store_put).
  */
-int purge_step(struct purge *purge, int64_t deadline_us, bool *dirty, bool *done, struct error *err);
+MUST_CHECK int purge_step(struct purge *purge, int64_t deadline_us, bool *dirty, bool *done, struct error *err);
 
 struct purge_counts {
 	uint64_t records; /* removed, old versions among them */

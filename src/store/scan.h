@@ -130,13 +130,13 @@ struct scan;
 
 /* A scan from `from` on (NULL: from the beginning). `query` and `sink` are copied, what they point to must outlive the
  * scan. Does not read yet. NULL with ERROR_NOMEM. */
-struct scan *scan_start(struct store *store, const struct scan_query *query, const struct scan_position *from,
+MUST_CHECK struct scan *scan_start(struct store *store, const struct scan_query *query, const struct scan_position *from,
                         const struct scan_sink *sink, struct error *err);
 
 /* Reads on. `deadline_us` is on clock_monotonic_us; it is looked at every few hundred records, and each call that neither
  * fails nor waits gets further. Does not block for more than a slice. The sink must not cancel the scan. 0 and *end, or -1
  * with ERROR_CORRUPT, ERROR_IO or ERROR_NOMEM, after which only scan_cancel may follow. */
-int scan_step(struct scan *scan, int64_t deadline_us, enum scan_end *end, struct error *err);
+MUST_CHECK int scan_step(struct scan *scan, int64_t deadline_us, enum scan_end *end, struct error *err);
 
 /* From where it would resume. It may be further than the last record given: what filters kept out is passed, too. */
 void scan_position(const struct scan *scan, struct scan_position *position);
@@ -161,7 +161,7 @@ struct scan_find {
 /* A scan of what is found, newest day first and by time within a day, ignoring snapshots; done when there are no more or
  * `max` were given, or when the sink has stopped it. It has no position and its rows no `after`. `find` is copied, what it points to and the sink's memory
  * must outlive the scan. NULL with ERROR_NOMEM. */
-struct scan *scan_start_find(struct store *store, const struct scan_find *find, const struct scan_sink *sink,
+MUST_CHECK struct scan *scan_start_find(struct store *store, const struct scan_find *find, const struct scan_sink *sink,
                              struct error *err);
 
 #endif

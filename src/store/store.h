@@ -41,7 +41,7 @@ struct store_options {
 
 /* In the data_dir of `meta`. A format that this build does not know is refused with a message. Blocks on disk; for start
  * only. */
-int store_open(struct store **out, const struct store_options *options, struct error *err);
+MUST_CHECK int store_open(struct store **out, const struct store_options *options, struct error *err);
 
 /* Aborts what was not committed and closes everything. Does nothing on NULL. */
 void store_close(struct store *store);
@@ -81,9 +81,9 @@ void store_put_begin(struct store *store, const struct record *record, int64_t t
 
 /* The same for those who cannot wait, with `versions` NULL or not. ERROR_IO, too, if the store would end it later; nothing
  * was put then. */
-int store_put(struct store *store, const struct record *record, int64_t time_us, enum store_put_result *result,
+MUST_CHECK int store_put(struct store *store, const struct record *record, int64_t time_us, enum store_put_result *result,
               struct error *err);
-int store_put_version(struct store *store, const struct record *record, int64_t time_us,
+MUST_CHECK int store_put_version(struct store *store, const struct record *record, int64_t time_us,
                       const struct store_versions *versions, enum store_put_result *result, struct error *err);
 
 /* The record is about to be checked and then put: brings what will be looked at nearer, as far as it can be guessed. It
@@ -116,14 +116,14 @@ typedef void (*store_commit_fn)(void *arg, const struct error *err);
 void store_commit_begin(struct store *store, store_commit_fn done, void *arg);
 
 /* The same for those who cannot wait. ERROR_IO, too, if the store would end it later; it has not begun then. */
-int store_commit(struct store *store, struct error *err);
+MUST_CHECK int store_commit(struct store *store, struct error *err);
 
 /*
  * Does a slice of background work until `deadline_us` of clock_monotonic_us: seals hot rows, merges small or much
  * replaced blocks, builds filters. *more: call again at once; otherwise in a second or so. *dirty: it has written to
  * open transactions, and the caller sees to a store_commit soon.
  */
-int store_maintain(struct store *store, int64_t deadline_us, bool *more, bool *dirty, struct error *err);
+MUST_CHECK int store_maintain(struct store *store, int64_t deadline_us, bool *more, bool *dirty, struct error *err);
 
 /* Is there so much to seal that it should have more than its usual share of the time? */
 bool store_is_behind(const struct store *store);
@@ -141,7 +141,7 @@ const int32_t *store_days(const struct store *store, size_t *count);
 int store_remove_days_before(struct store *store, int32_t day, int max);
 
 /* Says that a day whose file is gone will not come back: it is no longer missed. ERROR_CONFLICT while the file is there. */
-int store_forget_day(struct store *store, int32_t day, struct error *err);
+MUST_CHECK int store_forget_day(struct store *store, int32_t day, struct error *err);
 
 struct store_stats {
 	uint64_t days;
@@ -151,7 +151,7 @@ struct store_stats {
 };
 
 /* Opens every day when `all`: may take long, for `cdrctl status --all` only. */
-int store_stats(struct store *store, bool all, struct store_stats *stats, struct error *err);
+MUST_CHECK int store_stats(struct store *store, bool all, struct store_stats *stats, struct error *err);
 
 /* What one day holds. */
 struct store_day_stats {
@@ -166,7 +166,7 @@ struct store_day_stats {
 };
 
 /* ERROR_NOT_FOUND if there is no such day. Takes time in proportion to the day's blocks, about 0.1 us each. */
-int store_day_stats(struct store *store, int32_t day, struct store_day_stats *stats, struct error *err);
+MUST_CHECK int store_day_stats(struct store *store, int32_t day, struct store_day_stats *stats, struct error *err);
 
 /* LMDB environments, one or several added up. */
 struct store_env_stats {

@@ -64,58 +64,58 @@ struct store {
 };
 
 /* The open day, made if need be when `make`. NULL without error (code ERROR_NONE) when there is none and it is not to be made. */
-struct day *store_day(struct store *store, int32_t number, bool make, struct error *err);
+MUST_CHECK struct day *store_day(struct store *store, int32_t number, bool make, struct error *err);
 
 /* The place in store->days of the first day not before `number`. */
 size_t store_day_index(const struct store *store, int32_t number);
 
 /* Sees to it that the day's hot rows are known and its filter is complete. */
-int store_day_ready(struct store *store, struct day *day, MDB_txn *txn, struct error *err);
+MUST_CHECK int store_day_ready(struct store *store, struct day *day, MDB_txn *txn, struct error *err);
 
 /* Maps the day's filter, if that is not done yet; without opening its environment. */
-int store_day_filter(struct store *store, struct day *day, struct error *err);
+MUST_CHECK int store_day_filter(struct store *store, struct day *day, struct error *err);
 
 /* This engine's side of engine.h, for store_days_engine. */
-int days_put(struct store *store, const struct record *record, int64_t time_us, const struct store_versions *versions,
+MUST_CHECK int days_put(struct store *store, const struct record *record, int64_t time_us, const struct store_versions *versions,
              enum store_put_result *result, struct error *err);
 void days_expect(const struct store *store, const struct record *record);
-int days_commit(struct store *store, struct error *err);
-struct scan *days_scan(struct store *store, const struct scan_query *query, const struct scan_position *from,
+MUST_CHECK int days_commit(struct store *store, struct error *err);
+MUST_CHECK struct scan *days_scan(struct store *store, const struct scan_query *query, const struct scan_position *from,
                        const struct scan_sink *sink, struct error *err);
 double days_share(const struct store *store, const struct scan_query *query, const struct scan_position *position);
-struct scan *days_find(struct store *store, const struct scan_find *find, const struct scan_sink *sink,
+MUST_CHECK struct scan *days_find(struct store *store, const struct scan_find *find, const struct scan_sink *sink,
                        struct error *err);
-struct aggregate *days_aggregate(struct store *store, const struct aggregate_query *query, struct error *err);
-struct changes *days_changes(struct store *store, const struct changes_query *query, struct error *err);
+MUST_CHECK struct aggregate *days_aggregate(struct store *store, const struct aggregate_query *query, struct error *err);
+MUST_CHECK struct changes *days_changes(struct store *store, const struct changes_query *query, struct error *err);
 bool days_may_have_changes(const struct store *store, const struct catalog_product *product,
                            const char account[SCAN_ACCOUNT_LEN], uint64_t since);
-struct erase *days_erase(struct store *store, const struct erase_scope *scope, struct error *err);
+MUST_CHECK struct erase *days_erase(struct store *store, const struct erase_scope *scope, struct error *err);
 const int32_t *days_listed(const struct store *store, size_t *count);
 int days_remove_before(struct store *store, int32_t day, int max);
 
 /* days.c: the array of days. */
-int days_list(struct store *store, struct error *err);
+MUST_CHECK int days_list(struct store *store, struct error *err);
 void days_remove(struct store *store, size_t at);
 
 /* The day, added if need be; it is not opened. NULL when out of memory. */
-struct day *days_known(struct store *store, int32_t number, struct error *err);
+MUST_CHECK struct day *days_known(struct store *store, int32_t number, struct error *err);
 
 /* Is there a file of records? */
 bool days_has_data(const struct store *store, const struct day *day);
 
 /* Closes a day whose pages cannot be read, and forgets what is under way with it. -1 while it is in use. */
-int days_give_up_lost(struct store *store, struct day *day, struct error *err);
+MUST_CHECK int days_give_up_lost(struct store *store, struct day *day, struct error *err);
 void days_close(struct store *store, struct day *day);
 
 /* Closes those used longest ago until `count` are open, or all that are have a write transaction or are pinned. */
 void days_close_down_to(struct store *store, size_t count);
 
 /* A reader for as long as the caller wants it; NULL when out of memory. */
-struct block_reader *store_reader_take(struct store *store, struct error *err);
+MUST_CHECK struct block_reader *store_reader_take(struct store *store, struct error *err);
 void store_reader_give(struct store *store, struct block_reader *reader);
 
 /* The next sequence number. Reserves more on disk once in a long while: -1 when that fails. */
-int store_next_seq(struct store *store, uint64_t *seq, struct error *err);
+MUST_CHECK int store_next_seq(struct store *store, uint64_t *seq, struct error *err);
 
 /* Drops everything uncommitted, in the days and in the catalog. */
 void store_abort(struct store *store);

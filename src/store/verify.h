@@ -25,10 +25,10 @@ struct verify_counts {
 typedef void (*verify_fault_fn)(void *arg, const char *fault);
 
 /* All days, or one. ERROR_NOT_FOUND if there is no such day; NULL with *err. */
-struct verify *verify_new(struct store *store, const int32_t *day, verify_fault_fn fn, void *arg, struct error *err);
+MUST_CHECK struct verify *verify_new(struct store *store, const int32_t *day, verify_fault_fn fn, void *arg, struct error *err);
 
 /* A slice. *done when all is looked at. -1 only when it cannot go on (out of memory). */
-int verify_step(struct verify *verify, int64_t deadline_us, bool *done, struct error *err);
+MUST_CHECK int verify_step(struct verify *verify, int64_t deadline_us, bool *done, struct error *err);
 
 void verify_counts(const struct verify *verify, struct verify_counts *counts);
 void verify_free(struct verify *verify);

@@ -52,11 +52,11 @@ struct block_index {
 bool day_block_read(MDB_val val, struct day_block *block);
 
 /* Reads all blocks of a partition into *directory, which the caller frees with directory_free. */
-int block_index_read(struct day *day, MDB_txn *txn, const struct partition *partition, struct block_index *directory,
+MUST_CHECK int block_index_read(struct day *day, MDB_txn *txn, const struct partition *partition, struct block_index *directory,
                    struct error *err);
 
 /* The committed directory of a partition; it lives until the next call for the same day. NULL with *err. */
-const struct block_index *block_index_get(struct day *day, MDB_txn *txn, const struct partition *partition,
+MUST_CHECK const struct block_index *block_index_get(struct day *day, MDB_txn *txn, const struct partition *partition,
                                       struct error *err);
 
 /* The first entry that may hold places behind `place`. */

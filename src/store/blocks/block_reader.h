@@ -47,16 +47,16 @@ struct block_reader {
 
 /* Takes a block; it must live in `txn` until the next begin. Returns 1, 0 when there is no such block, -1. Where it is
  * the block that the reader had before, what was loaded stays. */
-int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *txn,
+MUST_CHECK int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *txn,
                        const struct catalog_product *product, const struct partition *partition, uint32_t number,
                        struct error *err);
 
 /* Sees to it that the segment of a row is loaded. */
-int block_reader_load(struct block_reader *reader, uint32_t row, struct error *err);
+MUST_CHECK int block_reader_load(struct block_reader *reader, uint32_t row, struct error *err);
 
 /* Sees to it that a row is loaded, and perhaps no other: the segment is inflated up to it only, unless its rows are
  * asked for one after the other. */
-int block_reader_load_row(struct block_reader *reader, uint32_t row, struct error *err);
+MUST_CHECK int block_reader_load_row(struct block_reader *reader, uint32_t row, struct error *err);
 
 static inline bool block_reader_is_deleted(const struct block_reader *reader, uint32_t row)
 {
@@ -89,17 +89,17 @@ void block_reader_weave(const struct block_reader *reader, uint32_t row, uint64_
  * Fills the values of `columns` of a loaded row, which die with the next call; others are absent. May
  * read the extra part, for columns that lines do not show.
  */
-int block_reader_record(struct block_reader *reader, uint32_t row, uint64_t columns, struct record *record,
+MUST_CHECK int block_reader_record(struct block_reader *reader, uint32_t row, uint64_t columns, struct record *record,
                         struct error *err);
 
 /* The first row whose place is not before `place`, or view.head.rows. Loads its segment. -1 with *err. */
-int block_reader_seek(struct block_reader *reader, const struct position *position, uint32_t *row, struct error *err);
+MUST_CHECK int block_reader_seek(struct block_reader *reader, const struct position *position, uint32_t *row, struct error *err);
 
 /* All of the deflate part is what was written: ERROR_CORRUPT if not. */
-int block_reader_check(struct block_reader *reader, struct error *err);
+MUST_CHECK int block_reader_check(struct block_reader *reader, struct error *err);
 
 /* As above, the skip index: one that is damaged might hide records. */
-int block_reader_check_skip(struct block_reader *reader, struct error *err);
+MUST_CHECK int block_reader_check_skip(struct block_reader *reader, struct error *err);
 
 void block_reader_free(struct block_reader *reader);
 

@@ -86,11 +86,11 @@ static inline size_t changes_count(const struct day_changes *changes)
 void changes_settle(struct day_changes *changes);
 
 /* Both: 1 when all is done, 0 when the slice is over, -1. */
-int changes_collect(struct day_changes *changes, int64_t deadline_us, struct error *err);
-int changes_fetch(struct day_changes *changes, int64_t deadline_us, struct error *err);
+MUST_CHECK int changes_collect(struct day_changes *changes, int64_t deadline_us, struct error *err);
+MUST_CHECK int changes_fetch(struct day_changes *changes, int64_t deadline_us, struct error *err);
 
 /* List the accounts and the days to look at. */
 void changes_list_accounts(struct day_changes *changes);
-int changes_list_days(struct day_changes *changes, struct error *err);
+MUST_CHECK int changes_list_days(struct day_changes *changes, struct error *err);
 
 #endif

@@ -38,7 +38,7 @@ struct mirror {
  * Works until about `deadline_us`; commits the copy, with an fsync, every MiB and at the end. *done: they are equal as
  * the call returns, but for what is not committed.
  */
-int mirror_step(struct mirror *mirror, int64_t deadline_us, bool *done, struct error *err);
+MUST_CHECK int mirror_step(struct mirror *mirror, int64_t deadline_us, bool *done, struct error *err);
 
 /* The number of the source's last transaction. */
 size_t mirror_txn_id(const struct env *env);

@@ -97,12 +97,12 @@ size_t day_id_hashes_before(const struct record *record, uint64_t *hashes);
  * 0 if there is none in `hot` (the record may have been sealed at *place since, be in another day if that is where *place
  * is, or not be there at all), -1 with *err.
  */
-int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct position *position, MDB_val *row,
+MUST_CHECK int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct position *position, MDB_val *row,
                 struct error *err);
 
 /* Takes an entry of `hot` apart; the record's values point into it. 1, 0 for a tombstone, which has no record, or -1 with
  * ERROR_CORRUPT. */
-int day_row_read(const struct day *day, MDB_val key, MDB_val val, struct partition *partition, struct position *position,
+MUST_CHECK int day_row_read(const struct day *day, MDB_val key, MDB_val val, struct partition *partition, struct position *position,
                  struct record *record, struct error *err);
 
 /* Is it time to read the hot rows anew? Not while a write transaction is open: a read transaction does not see its rows,
@@ -113,6 +113,6 @@ static inline bool day_hot_needs_rebuild(const struct day *day)
 }
 
 /* Reads all hot rows to learn their ids and partitions, if that is not known yet. */
-int day_hot_load(struct day *day, MDB_txn *txn, struct error *err);
+MUST_CHECK int day_hot_load(struct day *day, MDB_txn *txn, struct error *err);
 
 #endif

@@ -13,12 +13,12 @@
 #include "store/store_private.h"
 
 /* For store_open, after the directory was listed: days that the catalog alone knows are added, and named in the log. */
-int day_list_load(struct store *store, struct error *err);
+MUST_CHECK int day_list_load(struct store *store, struct error *err);
 
 /* Lists days that were committed to for the first time, durably. */
-int day_list_write(struct store *store, struct error *err);
+MUST_CHECK int day_list_write(struct store *store, struct error *err);
 
 /* Takes a day off the list, durably. */
-int day_list_remove(struct store *store, const struct day *day, struct error *err);
+MUST_CHECK int day_list_remove(struct store *store, const struct day *day, struct error *err);
 
 #endif

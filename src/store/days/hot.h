@@ -75,7 +75,7 @@ struct hot {
 };
 
 /* Adds an id of a row at a place. */
-int hot_add_id(struct hot *hot, uint64_t hash, const struct position *position, struct error *err);
+MUST_CHECK int hot_add_id(struct hot *hot, uint64_t hash, const struct position *position, struct error *err);
 
 /* The next place that may hold the id; zero *iterator first. False when there are no more. */
 bool hot_next(const struct hot *hot, uint64_t hash, size_t *iterator, struct position *position);
@@ -97,7 +97,7 @@ PREFETCH_INLINE void hot_prefetch(const struct hot *hot, uint64_t hash)
 }
 
 /* Counts rows of a partition, made if need be; NULL when out of memory. */
-struct hot_partition *hot_partition(struct hot *hot, const struct partition *partition, struct error *err);
+MUST_CHECK struct hot_partition *hot_partition(struct hot *hot, const struct partition *partition, struct error *err);
 
 /* As above, NULL if it is not known. */
 struct hot_partition *hot_partition_find(const struct hot *hot, const struct partition *partition);

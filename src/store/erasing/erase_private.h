@@ -65,13 +65,13 @@ typedef int (*erase_row_fn)(void *arg, struct block_reader *reader, uint32_t row
 
 /* Looks for rows that hold it in the block at hand of erase->reader; `fn` is given each, or is NULL. How many there
  * were, or -1. */
-int64_t erase_search_block(struct erase *erase, uint64_t columns, erase_row_fn fn, void *arg, struct error *err);
+MUST_CHECK int64_t erase_search_block(struct erase *erase, uint64_t columns, erase_row_fn fn, void *arg, struct error *err);
 
 /* Lets sealing, merging and packing do a slice. */
-int erase_drive(struct erase *erase, int64_t deadline_us, bool *dirty, struct error *err);
+MUST_CHECK int erase_drive(struct erase *erase, int64_t deadline_us, bool *dirty, struct error *err);
 
 /* A step of looking for runs that hold it, and one of writing these anew; the stage says what comes next. */
-int erase_find_step(struct erase *erase, struct day *day, struct error *err);
-int erase_rewrite_step(struct erase *erase, struct day *day, int64_t deadline_us, bool *dirty, struct error *err);
+MUST_CHECK int erase_find_step(struct erase *erase, struct day *day, struct error *err);
+MUST_CHECK int erase_rewrite_step(struct erase *erase, struct day *day, int64_t deadline_us, bool *dirty, struct error *err);
 
 #endif

@@ -34,7 +34,7 @@ struct bloom_filter_key {
 };
 
 /* Maps the filter of a day's directory, made if need be. `boot_id` has 16 bytes. */
-int bloom_filter_open(struct bloom_filter **out, const char *day_path, const uint8_t *boot_id, struct error *err);
+MUST_CHECK int bloom_filter_open(struct bloom_filter **out, const char *day_path, const uint8_t *boot_id, struct error *err);
 
 /* Is it complete? If not, it must be built anew before its answers mean anything. */
 bool bloom_filter_ready(const struct bloom_filter *filter);
@@ -44,14 +44,14 @@ uint64_t bloom_filter_keys(const struct bloom_filter *filter);
 int bloom_filter_parts(const struct bloom_filter *filter);
 
 /* Begins anew, empty and not ready, with room for `keys`. */
-int bloom_filter_reset(struct bloom_filter *filter, uint64_t keys, struct error *err);
+MUST_CHECK int bloom_filter_reset(struct bloom_filter *filter, uint64_t keys, struct error *err);
 void bloom_filter_set_ready(struct bloom_filter *filter);
 
 /* `hash` is the upper half of an id's hash. */
 void bloom_filter_key_make(struct bloom_filter_key *key, uint32_t hash);
 
 /* ERROR_FULL when the disk has no room to grow. */
-int bloom_filter_add(struct bloom_filter *filter, const struct bloom_filter_key *key, struct error *err);
+MUST_CHECK int bloom_filter_add(struct bloom_filter *filter, const struct bloom_filter_key *key, struct error *err);
 
 /* False: it is not there. True: it may be. Not ready: true. */
 bool bloom_filter_may_have(const struct bloom_filter *filter, const struct bloom_filter_key *key);

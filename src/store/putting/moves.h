@@ -26,17 +26,17 @@
 struct moves;
 
 /* Opens the file, made if need be, and sees what was left in it. Blocks. */
-int moves_open(struct store *store, struct error *err);
+MUST_CHECK int moves_open(struct store *store, struct error *err);
 
 /* Does nothing on NULL. */
 void moves_close(struct moves *moves);
 
 /* A record with the packed row `row` has moved from a day to a place of another, in what is not committed. */
-int moves_note(struct store *store, const struct partition *partition, int32_t from_day, const struct position *to,
+MUST_CHECK int moves_note(struct store *store, const struct partition *partition, int32_t from_day, const struct position *to,
                struct str row, struct error *err);
 
 /* Puts what was noted on disk. Blocks for the fsync, if there is something. */
-int moves_write(struct store *store, struct error *err);
+MUST_CHECK int moves_write(struct store *store, struct error *err);
 
 /* All days have been committed. */
 void moves_done(struct store *store);

@@ -41,7 +41,7 @@ struct stored {
 
 /* Opens a day for putting: its write transaction is open, its hot rows are known, its filter is complete. NULL without
  * error (code ERROR_NONE) when there is none and it is not to be made. */
-struct day *put_open_day(struct store *store, int32_t number, bool make, struct error *err);
+MUST_CHECK struct day *put_open_day(struct store *store, int32_t number, bool make, struct error *err);
 
 /* put_find.c: works the keys of the record's ids out, and asks for the memory where they are to be, in put->day and, when
  * versions are compared, the days beside it. */

@@ -23,16 +23,16 @@ bool repack_is_due(struct day *day, bool at_once);
 bool repack_has_rested(const struct day *day);
 
 /* Begins with a day, which nobody has pinned; one at a time. */
-int repack_begin(struct store *store, struct day *day, struct error *err);
+MUST_CHECK int repack_begin(struct store *store, struct day *day, struct error *err);
 
 /* Demands it of a day, or (NULL) of the catalog; durable when it returns. */
-int repack_demand(struct store *store, struct day *day, struct error *err);
+MUST_CHECK int repack_demand(struct store *store, struct day *day, struct error *err);
 
 /* May a demand be met now, without being asked to? Not while erasing goes on, nor soon after it failed. */
 bool repack_may_begin(const struct store *store);
 
 /* Reads what was demanded before. */
-int repack_load_demands(struct store *store, struct error *err);
+MUST_CHECK int repack_load_demands(struct store *store, struct error *err);
 
 bool repack_is_running(const struct store *store);
 
@@ -40,10 +40,10 @@ bool repack_is_running(const struct store *store);
 bool repack_is_of(const struct store *store, const struct day *day);
 
 /* Begins with the catalog. */
-int repack_begin_catalog(struct store *store, struct error *err);
+MUST_CHECK int repack_begin_catalog(struct store *store, struct error *err);
 
 /* A slice of it. One that was demanded ends only when nothing waits for a commit. */
-int repack_step(struct store *store, int64_t deadline_us, struct error *err);
+MUST_CHECK int repack_step(struct store *store, int64_t deadline_us, struct error *err);
 
 /* Drops what is under way. */
 void repack_forget(struct store *store);

@@ -22,7 +22,7 @@
 void seal_touch(struct store *store, struct day *day, const struct partition *partition, const struct position *position);
 
 /* Marks a row of a block deleted. */
-int seal_mark_deleted(struct day *day, MDB_txn *txn, const struct partition *partition, uint32_t block, uint32_t row,
+MUST_CHECK int seal_mark_deleted(struct day *day, MDB_txn *txn, const struct partition *partition, uint32_t block, uint32_t row,
                    struct error *err);
 
 /* Changes a record on its way into a new block, if it wants to; what it puts there lives until the next call. */
@@ -33,7 +33,7 @@ typedef bool (*seal_change_fn)(void *arg, struct record *record);
  * ones get numbers of changes as if they had been put. 1; 0 when there is no such run; -1. No job is under way, and
  * nothing waits for a commit.
  */
-int seal_begin_change(struct store *store, struct day *day, const struct partition *partition, uint32_t run,
+MUST_CHECK int seal_begin_change(struct store *store, struct day *day, const struct partition *partition, uint32_t run,
                       seal_change_fn fn, void *arg, struct error *err);
 
 /* Is a job under way that began at `until_us` (monotonic) or before? */

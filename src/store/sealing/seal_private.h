@@ -64,22 +64,22 @@ static inline uint32_t seal_rows(const struct seal *seal)
 #define SEAL_CHANGE_PENDING (UINT64_C(1) << 62)
 
 /* The store's, made at first use. */
-struct seal *seal_of(struct store *store, struct error *err);
+MUST_CHECK struct seal *seal_of(struct store *store, struct error *err);
 
 /* seal_gather.c: gathers until `deadline_us`; the state becomes SEAL_STORE when all is there, SEAL_IDLE when there is
  * nothing. */
-int seal_gather(struct store *store, struct seal *seal, int64_t deadline_us, struct error *err);
+MUST_CHECK int seal_gather(struct store *store, struct seal *seal, int64_t deadline_us, struct error *err);
 
 /* seal_store.c: writes the result into the day's transaction; the state becomes SEAL_IDLE. */
-int seal_store(struct store *store, struct seal *seal, struct error *err);
+MUST_CHECK int seal_store(struct store *store, struct seal *seal, struct error *err);
 
 /* seal.c: begins with seal->runs, or with hot rows; the state becomes SEAL_GATHER. */
-int seal_begin_job(struct seal *seal, struct day *day, const struct partition *partition, struct error *err);
+MUST_CHECK int seal_begin_job(struct seal *seal, struct day *day, const struct partition *partition, struct error *err);
 
 /* seal_merge.c: fills seal->entries with the blocks of seal->runs. */
-int seal_take_runs(struct seal *seal, struct day *day, MDB_txn *txn, struct error *err);
+MUST_CHECK int seal_take_runs(struct seal *seal, struct day *day, MDB_txn *txn, struct error *err);
 
 /* seal_merge.c: looks for runs of a day that are worth merging; *found, and the job's partition and runs, if there are. */
-int seal_find_runs(struct store *store, struct seal *seal, struct day *day, bool *found, struct error *err);
+MUST_CHECK int seal_find_runs(struct store *store, struct seal *seal, struct day *day, bool *found, struct error *err);
 
 #endif
