@@ -27,10 +27,10 @@ struct connection {
 	int fd;
 	bool busy;
 	struct client_request request;
-	size_t sent;             /* of head and body together */
+	size_t sent; /* of head and body together */
 	int64_t started_us;
 	char head[ANSWER_HEAD_MAX + 1];
-	size_t head_len;         /* received, until the answer's head is whole */
+	size_t head_len; /* received, until the answer's head is whole */
 	bool in_body;
 	int status;
 	size_t body_len, body_received;

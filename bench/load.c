@@ -34,7 +34,7 @@ struct job {
 	const char *content_type;
 	bool msgpack;
 	size_t batch;
-	size_t at;               /* in data, of the next record */
+	size_t at; /* in data, of the next record */
 	uint64_t records;
 	uint64_t accepted;
 
@@ -63,7 +63,8 @@ static void note_answer(struct job *job, const struct client_answer *answer)
 	note_latency(&job->latencies, answer->latency_us);
 	job->bytes += answer->body_len;
 	if (answer->status != 200 && job->failed++ == 0)
-		snprintf(job->first_failure, sizeof(job->first_failure), "%d %.200s", answer->status, answer->beginning);
+		snprintf(job->first_failure, sizeof(job->first_failure), "%d %.200s", answer->status,
+		         answer->beginning);
 }
 
 /* --- post --- */
@@ -139,9 +140,9 @@ static bool next_get(void *arg, struct client_request *request)
 	if (job->at >= job->data_len)
 		job->at = 0;
 	request->body_len = 0;
-	request->head_len = (size_t)snprintf(request->head, sizeof(request->head),
-	                                     "GET %.*s HTTP/1.1\r\nHost: bench\r\n%s\r\n", (int)(end - line), line,
-	                                     job->authorization);
+	request->head_len =
+		(size_t)snprintf(request->head, sizeof(request->head), "GET %.*s HTTP/1.1\r\nHost: bench\r\n%s\r\n",
+	                         (int)(end - line), line, job->authorization);
 	return true;
 }
 
@@ -230,7 +231,8 @@ static int run(struct job *job, int port, int connections, const struct client_w
 		return EXIT_FAILURE;
 	print(job, client_now_us() - begun_us);
 	if (job->failed > 0 || job->accepted != job->records) {
-		fprintf(stderr, "load: %" PRIu64 " answers were not 200 (%s), %" PRIu64 " of %" PRIu64 " records accepted\n",
+		fprintf(stderr,
+		        "load: %" PRIu64 " answers were not 200 (%s), %" PRIu64 " of %" PRIu64 " records accepted\n",
 		        job->failed, job->first_failure, job->accepted, job->records);
 		return EXIT_FAILURE;
 	}

@@ -117,6 +117,7 @@ static int ingest(sqlite3 *db, uint64_t batch, const char *path)
 {
 	static struct csv_line line;
 	FILE *file = fopen(path, "r");
+
 	sqlite3_stmt *statement;
 	uint64_t records = 0;
 	int64_t begun_us;
@@ -212,10 +213,12 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "ingest") == 0)
 		return ingest(db, strtoull(argv[3], NULL, 10), argv[4]);
 	if (strcmp(argv[1], "pages") == 0)
-		return query(db, prepare_json(db, "json_group_array",
-		                              "(SELECT * FROM cdr WHERE account_id = 'bench001' AND product = 'SMS' AND "
-		                              "direction = 'outbound' AND date_received >= ?1 "
-		                              "ORDER BY date_received LIMIT 1000)"),
+		return query(db,
+		             prepare_json(db, "json_group_array",
+		                          "(SELECT * FROM cdr WHERE account_id = 'bench001' AND product = 'SMS' AND "
+		                          "direction = 'outbound' AND date_received >= ?1 "
+		                          "ORDER BY date_received LIMIT 1000)"),
 		             strtoll(argv[3], NULL, 10), argv[4]);
-	return query(db, prepare_json(db, "json_group_array", "cdr WHERE id = ?1"), strtoll(argv[3], NULL, 10), argv[4]);
+	return query(db, prepare_json(db, "json_group_array", "cdr WHERE id = ?1"), strtoll(argv[3], NULL, 10),
+	             argv[4]);
 }

@@ -337,8 +337,8 @@ static int start_store(struct daemon *d, struct error *err)
 	if (!d->limits)
 		return -1;
 	reports_on_end(d->reports, billing_charge_report, d->billing);
-	d->closing = closing_new(&(struct closing_context){
-		d->tasks, &d->config, d->meta, d->store, d->ingest, d->reports });
+	d->closing = closing_new(
+		&(struct closing_context){ d->tasks, &d->config, d->meta, d->store, d->ingest, d->reports });
 	return d->closing ? 0 : error_set(err, ERROR_NOMEM, "deleted accounts: out of memory");
 }
 

@@ -19,6 +19,7 @@
 static void on_retry(evutil_socket_t fd, short what, void *arg)
 {
 	struct admin *admin = arg;
+
 	(void)fd;
 	(void)what;
 	evconnlistener_enable(admin->listener);
@@ -29,6 +30,7 @@ static void on_accept_error(struct evconnlistener *listener, void *arg)
 {
 	static const struct timeval pause = { .tv_sec = RETRY_S };
 	struct admin *admin = arg;
+
 	log_error("admin", "cannot accept a connection: %s", strerror(errno));
 	evconnlistener_disable(listener);
 	evtimer_add(admin->accept_retry, &pause);
@@ -39,6 +41,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	struct admin *admin = arg;
 	struct ucred peer;
 	struct error err;
+
 	(void)listener;
 	(void)address;
 	(void)len;
@@ -60,6 +63,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 static int listen_on(struct admin *admin, struct error *err)
 {
 	int fd = admin_socket_open(admin, err);
+
 	if (fd < 0)
 		return -1;
 	admin->listener = evconnlistener_new(admin->context.base, on_accept, admin,
@@ -77,6 +81,7 @@ static int listen_on(struct admin *admin, struct error *err)
 struct admin *admin_new(const struct admin_context *context, struct error *err)
 {
 	struct admin *admin = calloc(1, sizeof(*admin));
+
 	if (!admin) {
 		error_set(err, ERROR_NOMEM, "Out of memory for the admin socket");
 		return NULL;
@@ -95,6 +100,7 @@ struct admin *admin_new(const struct admin_context *context, struct error *err)
 void admin_free(struct admin *admin)
 {
 	struct session *session;
+
 	if (!admin)
 		return;
 	if (admin->listener)

@@ -20,6 +20,7 @@ static struct str shown_name(const struct args_param *param)
 static size_t count_of(const struct args *args, const struct args_param *param)
 {
 	size_t count = 0;
+
 	for (size_t i = 0; i < args->count; i++)
 		count += args->values[i].param == param;
 	return count;
@@ -29,6 +30,7 @@ static bool grow(struct args *args)
 {
 	size_t cap = args->cap > 0 ? args->cap * 2 : 8;
 	struct args_value *values = realloc(args->values, cap * sizeof(*values));
+
 	if (!values)
 		return false;
 	args->values = values;
@@ -39,6 +41,7 @@ static bool grow(struct args *args)
 int args_add(struct args *args, const struct args_param *param, const char *text, struct error *err)
 {
 	struct str name = shown_name(param);
+
 	if (!param->repeated && count_of(args, param) > 0)
 		return error_set(err, ERROR_INVALID, "%.*s: given twice", STR_ARGS(name));
 	if (args->count == VALUES_MAX)
@@ -53,6 +56,7 @@ static int check_required(const struct args *args, struct error *err)
 {
 	for (size_t i = 0; i < args->synopsis->count; i++) {
 		const struct args_param *param = &args->synopsis->params[i];
+
 		if (param->required && count_of(args, param) == 0)
 			return error_set(err, ERROR_INVALID, "%.*s is missing", STR_ARGS(shown_name(param)));
 	}
@@ -74,6 +78,7 @@ static const struct args_param *next_positional(const struct args *args)
 {
 	for (size_t i = 0; i < args->synopsis->count; i++) {
 		const struct args_param *param = &args->synopsis->params[i];
+
 		if (param->kind == ARGS_POSITIONAL && (param->repeated || count_of(args, param) == 0))
 			return param;
 	}
@@ -83,6 +88,7 @@ static const struct args_param *next_positional(const struct args *args)
 static int take_positional(struct argv_reader *reader, const char *word, struct error *err)
 {
 	const struct args_param *param = next_positional(reader->args);
+
 	if (!param)
 		return error_set(err, ERROR_INVALID, "\"%.64s\": one argument too many", word);
 	return args_add(reader->args, param, word, err);
@@ -94,6 +100,7 @@ static int take_option(struct argv_reader *reader, const char *word, struct erro
 	struct str name = { word, equals ? (size_t)(equals - word) : strlen(word) };
 	const struct args_param *param = args_find_option(reader->args->synopsis, name);
 	const char *value = equals ? equals + 1 : NULL;
+
 	if (!param && reader->other && reader->other(reader->other_arg, word))
 		return 0;
 	if (!param)
@@ -112,10 +119,12 @@ int args_read_argv(struct args *args, const struct args_synopsis *synopsis, int 
 {
 	struct argv_reader reader = { .args = args, .argc = argc, .argv = argv, .other = other, .other_arg = arg };
 	bool options = true;
+
 	*args = (struct args){ .synopsis = synopsis };
 	while (reader.at < argc) {
 		const char *word = argv[reader.at++];
 		bool option = options && word[0] == '-' && word[1] != '\0';
+
 		if (option && strcmp(word, "--") == 0)
 			options = false;
 		else if ((option ? take_option : take_positional)(&reader, word, err) != 0)
@@ -134,8 +143,7 @@ static const struct args_param *find_name(const struct args_synopsis *synopsis, 
 	return NULL;
 }
 
-static int take_text(struct args *args, const struct args_param *param, const struct tree *value,
-                     struct error *err)
+static int take_text(struct args *args, const struct args_param *param, const struct tree *value, struct error *err)
 {
 	if (value->kind == TREE_TEXT || value->kind == TREE_NUMBER)
 		return args_add(args, param, value->text, err);
@@ -143,8 +151,7 @@ static int take_text(struct args *args, const struct args_param *param, const st
 	                 param->repeated ? " or an array of texts" : "");
 }
 
-static int take_value(struct args *args, const struct args_param *param, const struct tree *value,
-                      struct error *err)
+static int take_value(struct args *args, const struct args_param *param, const struct tree *value, struct error *err)
 {
 	if (value->kind == TREE_NULL)
 		return 0;
@@ -156,8 +163,8 @@ static int take_value(struct args *args, const struct args_param *param, const s
 	if (!param->repeated || value->kind != TREE_ARRAY)
 		return take_text(args, param, value, err);
 	TREE_EACH(element, value)
-		if (take_text(args, param, element, err) != 0)
-			return -1;
+	if (take_text(args, param, element, err) != 0)
+		return -1;
 	return 0;
 }
 
@@ -167,7 +174,8 @@ int args_read_json(struct args *args, const struct args_synopsis *synopsis, cons
 	*args = (struct args){ .synopsis = synopsis };
 	if (object && object->kind != TREE_OBJECT)
 		return error_set(err, ERROR_INVALID, "args: must be an object");
-	TREE_EACH(member, object) {
+	TREE_EACH(member, object)
+	{
 		const struct args_param *param = find_name(synopsis, member->name);
 		if (!param)
 			return error_set(err, ERROR_INVALID, "%.64s: no such argument", member->name);
@@ -198,6 +206,7 @@ void args_write_json(const struct args *args, struct json *j)
 	json_object_begin(j);
 	for (size_t i = 0; i < args->synopsis->count; i++) {
 		const struct args_param *param = &args->synopsis->params[i];
+
 		if (count_of(args, param) == 0)
 			continue;
 		json_key(j, param->name);
@@ -230,12 +239,14 @@ const char *args_get(const struct args *args, const char *name)
 size_t args_count(const struct args *args, const char *name)
 {
 	const struct args_param *param = find_name(args->synopsis, name);
+
 	return param ? count_of(args, param) : 0;
 }
 
 static bool parse_number(const char *text, uint64_t *number)
 {
 	uint64_t value = 0;
+
 	if (text[0] == '\0')
 		return false;
 	for (; *text; text++) {
@@ -254,6 +265,7 @@ int args_get_number(const struct args *args, const char *name, uint64_t min, uin
 {
 	const char *text = args_get(args, name);
 	uint64_t value;
+
 	if (!text)
 		return 0;
 	if (!parse_number(text, &value) || value < min || value > max)

@@ -50,12 +50,14 @@ MUST_CHECK int args_synopsis_parse(struct args_synopsis *synopsis, const char *t
 /* NULL if there is none; `option` as typed: "--parent". */
 const struct args_param *args_find_option(const struct args_synopsis *synopsis, struct str option);
 
+struct args_value {
+	const struct args_param *param;
+	const char *text; /* NULL for a switch */
+};
+
 struct args {
 	const struct args_synopsis *synopsis;
-	struct args_value {
-		const struct args_param *param;
-		const char *text; /* NULL for a switch */
-	} *values;
+	struct args_value *values;
 	size_t count;
 	size_t cap;
 };
@@ -70,9 +72,9 @@ typedef bool (*args_other_fn)(void *arg, const char *option);
  * ERROR_INVALID names the argument at fault.
  */
 MUST_CHECK int args_read_argv(struct args *args, const struct args_synopsis *synopsis, int argc, char *const *argv,
-                   args_other_fn other, void *arg, struct error *err);
+                              args_other_fn other, void *arg, struct error *err);
 MUST_CHECK int args_read_json(struct args *args, const struct args_synopsis *synopsis, const struct tree *object,
-                   struct error *err);
+                              struct error *err);
 MUST_CHECK int args_add(struct args *args, const struct args_param *param, const char *text, struct error *err);
 void args_free(struct args *args);
 
@@ -88,6 +90,6 @@ size_t args_count(const struct args *args, const char *name);
 
 /* Reads a whole number from min to max into *number, which stays as it is if there is none. */
 MUST_CHECK int args_get_number(const struct args *args, const char *name, uint64_t min, uint64_t max, uint64_t *number,
-                    struct error *err);
+                               struct error *err);
 
 #endif

@@ -34,7 +34,8 @@ static const struct {
 static enum hiding hiding_of(const char *command, const char *argument)
 {
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if ((!rows[i].command || strcmp(rows[i].command, command) == 0) && strcmp(rows[i].argument, argument) == 0)
+		if ((!rows[i].command || strcmp(rows[i].command, command) == 0) &&
+		    strcmp(rows[i].argument, argument) == 0)
 			return rows[i].hiding;
 	return HIDE_NOTHING;
 }
@@ -42,6 +43,7 @@ static enum hiding hiding_of(const char *command, const char *argument)
 void admin_mask_number(struct buf *out, const char *number)
 {
 	size_t len = strlen(number);
+
 	for (size_t i = 0; i < len; i++)
 		buf_add_char(out, len > 2 * SHOWN_ENDS && (i < SHOWN_ENDS || i >= len - SHOWN_ENDS) ? number[i] : '*');
 }
@@ -49,6 +51,7 @@ void admin_mask_number(struct buf *out, const char *number)
 static void hide(struct buf *out, enum hiding hiding, const char *text)
 {
 	const char *equals = strchr(text, '=');
+
 	switch (hiding) {
 	case HIDE_ALL:
 		buf_add_text(out, HIDDEN);
@@ -68,6 +71,7 @@ static void hide(struct buf *out, enum hiding hiding, const char *text)
 static void write_value(struct json *j, enum hiding hiding, const char *text)
 {
 	struct buf shown = { 0 };
+
 	hide(&shown, hiding, text);
 	json_str(j, buf_str(&shown));
 	buf_free(&shown);
@@ -76,6 +80,7 @@ static void write_value(struct json *j, enum hiding hiding, const char *text)
 static void write_argument(struct json *j, const struct args *args, const struct args_param *param, enum hiding hiding)
 {
 	size_t count = args_count(args, param->name);
+
 	json_key(j, param->name);
 	if (param->kind == ARGS_SWITCH) {
 		json_bool(j, true);
@@ -92,9 +97,11 @@ static void write_argument(struct json *j, const struct args *args, const struct
 static void write_arguments(struct buf *out, const char *command, const struct args *args)
 {
 	struct json j = json_to(out);
+
 	json_object_begin(&j);
 	for (size_t i = 0; i < args->synopsis->count; i++) {
 		const struct args_param *param = &args->synopsis->params[i];
+
 		if (args_count(args, param->name) > 0)
 			write_argument(&j, args, param, hiding_of(command, param->name));
 	}
@@ -105,27 +112,32 @@ void admin_audit(const struct admin_reply *reply, const char *text)
 {
 	const struct session *session = reply->session;
 	struct buf arguments = { 0 };
+	struct audit_entry entry;
+
 	if (!reply->open)
 		return;
 	write_arguments(&arguments, reply->words, &reply->args);
-	audit_write(session->admin->context.audit, &(struct audit_entry){
+	entry = (struct audit_entry){
 		.action = reply->words,
 		.text = text,
 		.has_peer = true,
 		.uid = session->uid,
 		.pid = session->pid,
 		.args = buf_str(&arguments),
-	});
+	};
+	audit_write(session->admin->context.audit, &entry);
 	buf_free(&arguments);
 }
 
 void admin_audit_refused(const struct admin *admin, uid_t uid, pid_t pid, const char *text)
 {
-	audit_write(admin->context.audit, &(struct audit_entry){
+	struct audit_entry entry = {
 		.action = "refused",
 		.text = text,
 		.has_peer = true,
 		.uid = uid,
 		.pid = pid,
-	});
+	};
+
+	audit_write(admin->context.audit, &entry);
 }

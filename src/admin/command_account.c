@@ -62,6 +62,7 @@ static void list_child(void *arg, struct str id)
 static const char *secret_of(const struct args *args, char made[ACCOUNT_SECRET_LEN + 1])
 {
 	const char *given = args_get(args, "secret");
+
 	if (given)
 		return given;
 	id_secret(made, ACCOUNT_SECRET_LEN);
@@ -85,6 +86,7 @@ void admin_account_add(const struct admin_context *context, const struct args *a
 	const char *id = args_get(args, "id");
 	const char *secret = secret_of(args, made);
 	struct error err;
+
 	if (accounts_add(context->meta, id, args_get(args, "parent"), args_get(args, "name"), secret, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
@@ -111,6 +113,7 @@ static bool list_account(void *arg, const struct account *account)
 {
 	struct listing *listing = arg;
 	struct json *j = listing->json;
+
 	if (strcmp(account->id, listing->last) == 0)
 		return true; /* where the slice begins */
 	begin_account(j, account);
@@ -146,6 +149,7 @@ void admin_account_list(const struct admin_context *context, const struct args *
 {
 	struct listing *listing = calloc(1, sizeof(*listing));
 	struct error err;
+
 	(void)args;
 	if (!listing) {
 		error_set(&err, ERROR_NOMEM, "Out of memory for a list");
@@ -164,6 +168,7 @@ void admin_account_show(const struct admin_context *context, const struct args *
 	struct str id = str_from(args_get(args, "id"));
 	struct account account;
 	struct error err;
+
 	if (accounts_get(context->meta, id, &account, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
@@ -187,6 +192,7 @@ static void set_disabled(const struct admin_context *context, const struct args 
 {
 	const char *id = args_get(args, "id");
 	struct error err;
+
 	if (accounts_set_disabled(context->meta, id, disabled, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
@@ -211,6 +217,7 @@ void admin_account_rename(const struct admin_context *context, const struct args
 {
 	const char *id = args_get(args, "id"), *name = args_get(args, "name");
 	struct error err;
+
 	if (accounts_set_name(context->meta, id, name, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
@@ -224,6 +231,7 @@ void admin_account_parent(const struct admin_context *context, const struct args
 	const char *id = args_get(args, "id"), *parent = args_get(args, "parent");
 	bool has_parent = strcmp(parent, "-") != 0;
 	struct error err;
+
 	if (accounts_set_parent(context->meta, id, has_parent ? parent : "", &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
@@ -264,6 +272,7 @@ void admin_account_undelete(const struct admin_context *context, const struct ar
 {
 	const char *id = args_get(args, "id");
 	struct error err;
+
 	if (accounts_set_deleted(context->meta, id, false, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
@@ -281,6 +290,7 @@ void admin_secret_add(const struct admin_context *context, const struct args *ar
 	const char *secret = secret_of(args, made);
 	uint32_t number;
 	struct error err;
+
 	if (accounts_secret_add(context->meta, id, secret, &number, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
@@ -301,6 +311,7 @@ void admin_secret_list(const struct admin_context *context, const struct args *a
 {
 	struct account account;
 	struct error err;
+
 	if (accounts_get(context->meta, str_from(args_get(args, "account")), &account, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
@@ -314,6 +325,7 @@ void admin_secret_revoke(const struct admin_context *context, const struct args 
 	const char *id = args_get(args, "account");
 	uint64_t number = 0;
 	struct error err;
+
 	if (args_get_number(args, "number", 1, UINT32_MAX, &number, &err) != 0 ||
 	    accounts_secret_revoke(context->meta, id, (uint32_t)number, &err) != 0) {
 		admin_reply_error(reply, &err);

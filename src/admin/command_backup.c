@@ -43,6 +43,7 @@ static void backing_up_free(struct backing_up *job)
 static void fail(struct backing_up *job, const struct error *err)
 {
 	struct admin_reply *reply = job->reply;
+
 	admin_reply_log(reply, "backup to %s failed: %s", job->dir, err->message);
 	backing_up_free(job);
 	admin_reply_error(reply, err);
@@ -54,6 +55,7 @@ static void write_begin(struct backing_up *job, const char *data_dir)
 {
 	char real[PATH_MAX];
 	struct json *j = admin_reply_line_begin(job->reply);
+
 	json_key(j, "backup");
 	json_object_begin(j);
 	json_member_text(j, "data_dir", realpath(data_dir, real) ? real : data_dir);
@@ -65,6 +67,7 @@ static void write_begin(struct backing_up *job, const char *data_dir)
 static void write_offer(struct backing_up *job, const struct backup_item *item)
 {
 	struct json *j = admin_reply_line_begin(job->reply);
+
 	json_key(j, "file");
 	json_object_begin(j);
 	json_member_text(j, "name", item->name);
@@ -84,6 +87,7 @@ static void write_data(struct backing_up *job, struct str data)
 static void write_flag(struct backing_up *job, const char *key)
 {
 	struct json *j = admin_reply_line_begin(job->reply);
+
 	json_key(j, key);
 	json_bool(j, true);
 	admin_reply_line_end(job->reply, (struct str){ NULL, 0 });
@@ -92,6 +96,7 @@ static void write_flag(struct backing_up *job, const char *key)
 static void write_progress(struct backing_up *job)
 {
 	struct backup_counts counts;
+
 	if (!admin_reply_progress_due(job->reply))
 		return;
 	backup_counts(job->backup, &counts);
@@ -109,6 +114,7 @@ static bool take_event(struct backing_up *job, int64_t deadline_us)
 {
 	struct backup_item item;
 	struct error err;
+
 	switch (backup_step(job->backup, deadline_us, &item, &err)) {
 	case BACKUP_BUSY:
 		break;
@@ -153,6 +159,7 @@ static void on_data(void *arg, const char *data, size_t len)
 {
 	struct backing_up *job = arg;
 	struct error err;
+
 	if (len != 1 || !job->asked || (data[0] != 'y' && data[0] != 'n')) {
 		error_set(&err, ERROR_INVALID, "backup: each file is to be answered with y or n, when it was offered");
 		fail(job, &err);
@@ -169,6 +176,7 @@ static void on_end(void *arg)
 	struct admin_reply *reply = job->reply;
 	struct backup_counts counts;
 	struct error err;
+
 	if (!job->ended) {
 		error_set(&err, ERROR_INVALID, "backup: given up by the client");
 		fail(job, &err);
@@ -181,8 +189,8 @@ static void on_end(void *arg)
 	json_member_uint(j, "days_kept", counts.days_kept);
 	json_member_uint(j, "sent_bytes", counts.bytes);
 	json_object_end(j);
-	admin_reply_log(reply, "backup to %s made: %" PRIu64 " days copied, %" PRIu64 " linked", job->dir, counts.days_sent,
-	                counts.days_kept);
+	admin_reply_log(reply, "backup to %s made: %" PRIu64 " days copied, %" PRIu64 " linked", job->dir,
+	                counts.days_sent, counts.days_kept);
 	backing_up_free(job);
 	admin_reply_send(reply);
 }
@@ -190,6 +198,7 @@ static void on_end(void *arg)
 static void on_close(void *arg)
 {
 	struct backing_up *job = arg;
+
 	admin_reply_log(job->reply, "backup to %s: the client went away", job->dir);
 	backing_up_free(job);
 }
@@ -200,10 +209,12 @@ void admin_backup(const struct admin_context *context, const struct args *args, 
 	struct backing_up *job = calloc(1, sizeof(*job));
 	uint64_t keep = 0;
 	struct error err;
+
 	if (!job)
 		error_set(&err, ERROR_NOMEM, "backup: out of memory");
 	else if (args_get_number(args, "keep", 1, KEEP_MAX, &keep, &err) == 0)
-		job->backup = backup_new(context->store, context->reports, context->disk, context->config->data_dir, &err);
+		job->backup =
+			backup_new(context->store, context->reports, context->disk, context->config->data_dir, &err);
 	/* The body must be known of before an error, for the connection to be closed after it. */
 	admin_reply_body(reply, &body, job);
 	if (!job || !job->backup) {
@@ -221,6 +232,7 @@ void admin_backup(const struct admin_context *context, const struct args *args, 
 void admin_restore(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
 	struct error err;
+
 	(void)context;
 	(void)args;
 	error_set(&err, ERROR_INVALID, "restore: cdrctl does that by itself, without the daemon");

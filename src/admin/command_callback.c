@@ -19,6 +19,7 @@ static bool list_callback(void *arg, const struct callback_info *info)
 {
 	struct listing *listing = arg;
 	struct json *j = listing->json;
+
 	json_object_begin(j);
 	json_key(j, "id");
 	json_str(j, info->id);
@@ -48,6 +49,7 @@ void admin_callback_list(const struct admin_context *context, const struct args 
 	struct listing listing = { .json = admin_reply_result(reply), .left = LIST_DEFAULT };
 	struct error err;
 	int result = args_get_number(args, "limit", 1, LIST_MAX, &listing.left, &err);
+
 	json_array_begin(listing.json);
 	if (result == 0)
 		result = callbacks_each(context->callbacks, list_callback, &listing, &err);
@@ -65,6 +67,7 @@ void admin_callback_retry(const struct admin_context *context, const struct args
 	const char *id = args_get(args, "id");
 	size_t count;
 	struct error err;
+
 	if (callbacks_retry(context->callbacks, str_from(id), &count, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
@@ -84,6 +87,7 @@ void admin_callback_resume(const struct admin_context *context, const struct arg
 {
 	struct callbacks_stats stats;
 	struct error err;
+
 	(void)args;
 	if (callbacks_resume(context->callbacks, &err) != 0) {
 		admin_reply_error(reply, &err);
@@ -107,6 +111,7 @@ void admin_account_webhook_secret(const struct admin_context *context, const str
 	bool rotate = args_count(args, "rotate") > 0;
 	struct callback_secret secret;
 	struct error err;
+
 	if (callback_secret_get(context->meta, account, rotate, context->config->callback_secret_overlap, &secret,
 	                        &err) != 0) {
 		admin_reply_error(reply, &err);

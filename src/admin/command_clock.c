@@ -10,6 +10,7 @@ void admin_clock_accept(const struct admin_context *context, const struct args *
 {
 	struct clock_watch before;
 	struct error err;
+
 	(void)args;
 	store_clock_watch(context->store, &before);
 	if (store_clock_accept(context->store, &err) != 0) {

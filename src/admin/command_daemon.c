@@ -9,6 +9,7 @@
 static int set_level(const struct admin_context *context, const char *name, struct error *err)
 {
 	enum log_level level;
+
 	if (config_set(context->config, "log_level", name, err) != 0)
 		return -1;
 	if (log_level_parse(name, &level))
@@ -20,6 +21,7 @@ void admin_log_level(const struct admin_context *context, const struct args *arg
 {
 	const char *name = args_get(args, "level");
 	struct error err;
+
 	if (name && set_level(context, name, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;

@@ -27,6 +27,7 @@ struct erasing {
 static void erasing_free(void *arg)
 {
 	struct erasing *job = arg;
+
 	erasure_free(job->erasure);
 	free(job->number);
 	free(job);
@@ -36,8 +37,10 @@ static int erasing_step(void *arg, int64_t deadline_us, bool *done, struct error
 {
 	struct erasing *job = arg;
 	int result = erasure_step(job->erasure, deadline_us, done, err);
+
 	if (result != 0)
-		admin_reply_log(job->job.reply, "a number erased in part from account %s: %s", job->account, err->message);
+		admin_reply_log(job->job.reply, "a number erased in part from account %s: %s", job->account,
+		                err->message);
 	return result;
 }
 
@@ -45,6 +48,7 @@ static void write_progress(void *arg, struct json *j)
 {
 	struct erasing *job = arg;
 	struct erasure_counts counts;
+
 	erasure_counts(job->erasure, &counts);
 	json_member_uint(j, "done", counts.records.days_done);
 	json_member_uint(j, "total", counts.records.days_total);
@@ -56,6 +60,7 @@ static void write_hash(struct json *j, const struct siphash *hash)
 {
 	const uint8_t *bytes = (const uint8_t *)hash->word;
 	struct buf text = { 0 };
+
 	for (size_t i = 0; i < sizeof(hash->word); i++)
 		buf_addf(&text, "%02x", bytes[i]);
 	json_member_str(j, "hash", buf_str(&text));
@@ -67,6 +72,7 @@ static void write_head(struct json *j, const struct erasing *job)
 {
 	struct siphash hash = erased_hash(job->store, str_from(job->number));
 	struct buf masked = { 0 };
+
 	admin_mask_number(&masked, job->number);
 	json_member_text(j, "account", job->account);
 	json_member_str(j, "number", buf_str(&masked));
@@ -84,6 +90,7 @@ static void write_head(struct json *j, const struct erasing *job)
 static void write_counts(struct json *j, const struct erasure_counts *counts)
 {
 	const struct erase_counts *records = &counts->records;
+
 	json_key(j, "nothing_left");
 	json_bool(j, records->left == 0);
 	json_member_uint(j, "records", records->records);
@@ -103,6 +110,7 @@ static void write_result(void *arg, struct admin_reply *reply)
 {
 	struct erasing *job = arg;
 	struct erasure_counts counts;
+
 	erasure_counts(job->erasure, &counts);
 	struct json *j = admin_reply_result(reply);
 	json_object_begin(j);
@@ -134,6 +142,7 @@ void admin_erase(const struct admin_context *context, const struct args *args, s
 		                       context->callbacks };
 	struct erasure_request request = request_of(args, reply);
 	struct error err;
+
 	if (job)
 		job->number = strdup(request.number);
 	if (job && job->number)
@@ -166,6 +175,7 @@ static bool list_entry(void *arg, const struct erased_entry *entry)
 {
 	struct listing *listing = arg;
 	struct json *j = listing->json;
+
 	if (listing->account && strcmp(listing->account, entry->account) != 0)
 		return true;
 	json_object_begin(j);
@@ -185,6 +195,7 @@ void admin_erase_list(const struct admin_context *context, const struct args *ar
 	struct listing listing = { admin_reply_result(reply), args_get(args, "account"), LIST_DEFAULT };
 	struct error err;
 	int result = args_get_number(args, "limit", 1, LIST_MAX, &listing.left, &err);
+
 	json_array_begin(listing.json);
 	if (result == 0)
 		result = erased_each(context->store, list_entry, &listing, &err);
@@ -202,6 +213,7 @@ void admin_erase_revoke(const struct admin_context *context, const struct args *
 	struct erasure_request request = request_of(args, reply);
 	struct error err;
 	size_t count;
+
 	if (erasure_revoke(context->meta, context->store, &request, &count, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;

@@ -15,7 +15,7 @@ struct finding_job {
 	struct finding *finding;
 	struct json *json;
 	bool whole;
-	bool csv; /* what is no scalar must be a text */
+	bool csv;    /* what is no scalar must be a text */
 	bool failed; /* there was no memory for a record */
 	struct buf text;
 };
@@ -23,6 +23,7 @@ struct finding_job {
 static void finding_job_free(void *arg)
 {
 	struct finding_job *job = arg;
+
 	finding_free(job->finding);
 	buf_free(&job->text);
 	free(job);
@@ -31,6 +32,7 @@ static void finding_job_free(void *arg)
 static int finding_job_step(void *arg, int64_t deadline_us, bool *done, struct error *err)
 {
 	struct finding_job *job = arg;
+
 	if (finding_step(job->finding, deadline_us, done, err) != 0)
 		return -1;
 	return job->failed ? error_set(err, ERROR_NOMEM, "find: out of memory for a record") : 0;
@@ -40,6 +42,7 @@ static void write_progress(void *arg, struct json *j)
 {
 	struct finding_job *job = arg;
 	struct finding_counts counts;
+
 	finding_counts(job->finding, &counts);
 	json_member_uint(j, "done", counts.steps_done);
 	json_member_uint(j, "total", counts.steps_total);
@@ -50,6 +53,7 @@ static void write_progress(void *arg, struct json *j)
 static void write_whole(struct finding_job *job, const struct finding_item *item)
 {
 	struct json *j = job->json;
+
 	json_key(j, "record");
 	if (!item->record) {
 		json_str(j, item->text);
@@ -69,6 +73,7 @@ static void write_item(void *arg, const struct finding_item *item)
 {
 	struct finding_job *job = arg;
 	struct json *j = job->json;
+
 	json_object_begin(j);
 	json_member_text(j, "kind", item->kind);
 	json_member_str(j, "account", item->account);
@@ -86,6 +91,7 @@ static void write_result(void *arg, struct admin_reply *reply)
 {
 	struct finding_job *job = arg;
 	struct finding_counts counts;
+
 	finding_counts(job->finding, &counts);
 	json_array_end(job->json);
 	json_member_uint(job->json, "count", counts.found);
@@ -108,6 +114,7 @@ static int begin(struct finding_job *job, const struct admin_context *context, c
 		.account = args_get(args, "account"),
 		.max = LIMIT_DEFAULT,
 	};
+
 	if (args_get_number(args, "limit", 1, LIMIT_MAX, &request.max, err) != 0)
 		return -1;
 	job->finding = finding_new(&own, &request, write_item, job, err);
@@ -126,6 +133,7 @@ void admin_find(const struct admin_context *context, const struct args *args, st
 {
 	struct finding_job *job = calloc(1, sizeof(*job));
 	struct error err;
+
 	if (!job)
 		error_set(&err, ERROR_NOMEM, "find: out of memory");
 	if (!job || begin(job, context, args, reply, &err) != 0) {

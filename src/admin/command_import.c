@@ -50,6 +50,7 @@ static void write_counts(struct json *j, const struct ingest_summary *summary)
 static void write_progress(struct import *import)
 {
 	struct ingest_summary summary;
+
 	if (!admin_reply_progress_due(import->reply))
 		return;
 	ingest_batch_summary(import->batch, &summary);
@@ -69,6 +70,7 @@ static void finish(struct import *import)
 static void on_data(void *arg, const char *data, size_t len)
 {
 	struct import *import = arg;
+
 	if (import->finished)
 		return;
 	ingest_batch_feed(import->batch, data, len);
@@ -87,14 +89,16 @@ static void on_end(void *arg)
 static void on_done(void *arg, const struct ingest_summary *summary, struct buf *answer, const struct error *err)
 {
 	struct import *import = arg;
+
 	if (err) {
 		admin_reply_error(import->reply, err);
 	} else {
-		admin_reply_log(import->reply,
-		                "import of %s: %llu accepted, %llu updated, %llu duplicates, %llu outdated, %llu rejected",
-		                import->name, (unsigned long long)summary->accepted,
-		                (unsigned long long)summary->updated, (unsigned long long)summary->duplicates,
-		                (unsigned long long)summary->outdated, (unsigned long long)summary->rejected);
+		admin_reply_log(
+			import->reply,
+			"import of %s: %llu accepted, %llu updated, %llu duplicates, %llu outdated, %llu rejected",
+			import->name, (unsigned long long)summary->accepted, (unsigned long long)summary->updated,
+			(unsigned long long)summary->duplicates, (unsigned long long)summary->outdated,
+			(unsigned long long)summary->rejected);
 		json_raw(admin_reply_result(import->reply), buf_str(answer));
 		admin_reply_send(import->reply);
 	}
@@ -105,6 +109,7 @@ static void on_done(void *arg, const struct ingest_summary *summary, struct buf 
 static void on_close(void *arg)
 {
 	struct import *import = arg;
+
 	admin_reply_log(import->reply, "import of %s: the client went away after %llu bytes", import->name,
 	                (unsigned long long)import->bytes);
 	ingest_batch_abandon(import->batch);
@@ -114,6 +119,7 @@ static void on_close(void *arg)
 static int find_format(const struct args *args, enum parse_format *format, struct error *err)
 {
 	const char *name = args_get(args, "format");
+
 	*format = formats[0].format;
 	if (!name)
 		return 0;
@@ -138,6 +144,7 @@ static struct import *import_new(const struct admin_context *context, const stru
 	const char *product = args_get(args, "product");
 	struct ingest_settings settings = { 0 };
 	enum parse_format format;
+
 	if (find_format(args, &format, err) != 0 || check_product(product, err) != 0 ||
 	    ingest_args_read(args, &settings, err) != 0)
 		return NULL;
@@ -162,6 +169,7 @@ void admin_import(const struct admin_context *context, const struct args *args, 
 	static const struct admin_body body = { on_data, on_end };
 	struct error err;
 	struct import *import = import_new(context, args, reply, &err);
+
 	/* The body must be known of before an error, for the connection to be closed after it. */
 	admin_reply_body(reply, &body, import);
 	if (!import) {

@@ -14,6 +14,7 @@ void admin_producer_add(const struct admin_context *context, const struct args *
 	char made[ACCOUNT_SECRET_LEN + 1];
 	struct ingest_settings settings = { 0 };
 	struct error err;
+
 	if (!given)
 		id_secret(made, ACCOUNT_SECRET_LEN);
 	if (ingest_args_read(args, &settings, &err) != 0 ||
@@ -38,8 +39,11 @@ static int change_settings(struct meta *meta, const struct args *args, struct er
 {
 	const char *name = args_get(args, "name");
 	struct producer producer;
+
 	if (ingest_args_count(args) == 0)
-		return error_set(err, ERROR_INVALID, "producer %s: nothing to set; give --mode, --version, --time-zone or --encoding", name);
+		return error_set(err, ERROR_INVALID,
+		                 "producer %s: nothing to set; give --mode, --version, --time-zone or --encoding",
+		                 name);
 	if (producers_get(meta, str_from(name), &producer, err) != 0 ||
 	    ingest_args_read(args, &producer.settings, err) != 0)
 		return -1;
@@ -49,6 +53,7 @@ static int change_settings(struct meta *meta, const struct args *args, struct er
 void admin_producer_set(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
 	struct error err;
+
 	if (change_settings(context->meta, args, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
@@ -56,6 +61,7 @@ void admin_producer_set(const struct admin_context *context, const struct args *
 	struct buf said = { 0 };
 	for (size_t i = 0; i < INGEST_SETTINGS_COUNT; i++) {
 		const char *value = args_get(args, ingest_settings_name(i));
+
 		if (value)
 			buf_addf(&said, "%s%s \"%s\"", said.len > 0 ? ", " : "", ingest_settings_name(i), value);
 	}
@@ -67,6 +73,7 @@ void admin_producer_set(const struct admin_context *context, const struct args *
 static bool list_producer(void *arg, const struct producer *producer)
 {
 	struct json *j = arg;
+
 	json_object_begin(j);
 	json_key(j, "name");
 	json_text(j, producer->name);
@@ -74,6 +81,7 @@ static bool list_producer(void *arg, const struct producer *producer)
 	admin_write_time(j, producer->created_us);
 	for (size_t i = 0; i < INGEST_SETTINGS_COUNT; i++) {
 		const char *value = ingest_settings_get(&producer->settings, i);
+
 		if (!value[0])
 			continue;
 		json_key(j, ingest_settings_name(i));
@@ -87,6 +95,7 @@ void admin_producer_list(const struct admin_context *context, const struct args 
 {
 	struct json *j = admin_reply_result(reply);
 	struct error err;
+
 	(void)args;
 	json_array_begin(j);
 	if (producers_each(context->meta, list_producer, j, &err) != 0) {
@@ -101,6 +110,7 @@ void admin_producer_revoke(const struct admin_context *context, const struct arg
 {
 	const char *name = args_get(args, "name");
 	struct error err;
+
 	if (producers_revoke(context->meta, name, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;

@@ -6,9 +6,9 @@
 #include "catalog/catalog.h"
 
 static const char *const kind_names[] = {
-	[CATALOG_TEXT] = "text",     [CATALOG_TIME] = "time", [CATALOG_MONEY] = "money",
-	[CATALOG_COUNT] = "count",   [CATALOG_NUMBER] = "number", [CATALOG_UUID] = "uuid",
-	[CATALOG_ENUM] = "enum",     [CATALOG_BODY] = "body", [CATALOG_JSON] = "json",
+	[CATALOG_TEXT] = "text",         [CATALOG_TIME] = "time",     [CATALOG_MONEY] = "money",
+	[CATALOG_COUNT] = "count",       [CATALOG_NUMBER] = "number", [CATALOG_UUID] = "uuid",
+	[CATALOG_ENUM] = "enum",         [CATALOG_BODY] = "body",     [CATALOG_JSON] = "json",
 	[CATALOG_CURRENCY] = "currency",
 };
 
@@ -34,6 +34,7 @@ static void write_passing(struct json *j, const struct catalog_product *product)
 	json_array_begin(j);
 	for (uint8_t i = 0; i < product->passing_count; i++) {
 		const struct catalog_status *status = &product->passing[i];
+
 		if (i == 0 || status->rank != status[-1].rank)
 			json_array_begin(j);
 		json_str(j, status->name);
@@ -57,6 +58,7 @@ static void write_columns(struct json *j, const struct catalog_product *product)
 	json_array_begin(j);
 	for (uint8_t i = 0; i < product->columns_count; i++) {
 		const struct catalog_column *column = &product->columns[i];
+
 		json_object_begin(j);
 		json_key(j, "name");
 		json_str(j, column->name);
@@ -76,6 +78,7 @@ static void write_filters(struct json *j, const struct catalog_product *product)
 	json_array_begin(j);
 	for (uint8_t i = 0; i < product->filters_count; i++) {
 		const struct catalog_filter *filter = &product->filters[i];
+
 		json_object_begin(j);
 		json_key(j, "name");
 		json_str(j, filter->name);
@@ -132,6 +135,7 @@ static void write_list(struct json *j)
 	json_array_begin(j);
 	for (size_t i = 0; i < catalog_products_count; i++) {
 		const struct catalog_product *product = &catalog_products[i];
+
 		json_object_begin(j);
 		json_key(j, "name");
 		json_str(j, product->name);
@@ -152,6 +156,7 @@ void admin_products(const struct admin_context *context, const struct args *args
 	const char *name = args_get(args, "product");
 	const struct catalog_product *product = name ? catalog_product_find(str_from(name)) : NULL;
 	struct error err;
+
 	(void)context;
 	if (name && !product) {
 		error_set(&err, ERROR_NOT_FOUND, "product \"%.64s\": no such product", name);

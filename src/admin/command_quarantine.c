@@ -29,6 +29,7 @@ static void begin_picking(const struct admin_context *context, const struct args
 {
 	struct picking *picking = calloc(1, sizeof(*picking));
 	struct error err;
+
 	if (!picking)
 		error_set(&err, ERROR_NOMEM, "Out of memory");
 	if (!picking || pick_begin(&picking->pick, context->meta, args, &err) != 0) {
@@ -48,6 +49,7 @@ static void begin_picking(const struct admin_context *context, const struct args
 static void write_progress(void *arg, struct json *j)
 {
 	struct picking *picking = arg;
+
 	pick_write_progress(&picking->pick, j);
 }
 
@@ -56,6 +58,7 @@ static void write_progress(void *arg, struct json *j)
 static bool list_entry(void *arg, const struct quarantine_entry *entry)
 {
 	struct picking *picking = arg;
+
 	json_object_begin(picking->json);
 	quarantine_write_columns(picking->json, entry);
 	json_object_end(picking->json);
@@ -65,6 +68,7 @@ static bool list_entry(void *arg, const struct quarantine_entry *entry)
 static int list_step(void *arg, int64_t deadline_us, bool *done, struct error *err)
 {
 	struct picking *picking = arg;
+
 	if (!picking->json) {
 		picking->json = admin_reply_result(picking->job.reply);
 		json_array_begin(picking->json);
@@ -78,6 +82,7 @@ static int list_step(void *arg, int64_t deadline_us, bool *done, struct error *e
 static void write_list_end(void *arg, struct admin_reply *reply)
 {
 	struct picking *picking = arg;
+
 	(void)reply;
 	json_array_end(picking->json);
 }
@@ -85,6 +90,7 @@ static void write_list_end(void *arg, struct admin_reply *reply)
 void admin_quarantine_list(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
 	static const struct admin_job_kind kind = { list_step, write_progress, write_list_end, free };
+
 	begin_picking(context, args, reply, &kind);
 }
 
@@ -100,6 +106,7 @@ struct showing {
 static bool show_entry(void *arg, const struct quarantine_entry *entry)
 {
 	struct showing *showing = arg;
+
 	if (entry->number != showing->number)
 		return false;
 	showing->found = true;
@@ -112,6 +119,7 @@ void admin_quarantine_show(const struct admin_context *context, const struct arg
 	struct showing showing = { .json = admin_reply_result(reply), .raw = args_count(args, "raw") > 0 };
 	struct error err;
 	int result = args_get_number(args, "number", 1, UINT64_MAX, &showing.number, &err);
+
 	if (result == 0)
 		result = quarantine_each(context->meta, showing.number, show_entry, &showing, &err);
 	if (result == 0 && !showing.found)
@@ -128,6 +136,7 @@ void admin_quarantine_show(const struct admin_context *context, const struct arg
 static bool drop_entry(void *arg, const struct quarantine_entry *entry)
 {
 	struct picking *picking = arg;
+
 	picking->drop[picking->drop_count++] = entry->number;
 	return picking->drop_count < DROP_SLICE;
 }
@@ -135,6 +144,7 @@ static bool drop_entry(void *arg, const struct quarantine_entry *entry)
 static int drop_step(void *arg, int64_t deadline_us, bool *done, struct error *err)
 {
 	struct picking *picking = arg;
+
 	picking->drop_count = 0;
 	if (pick_slice(&picking->pick, deadline_us, drop_entry, picking, done, err) != 0)
 		return -1;
@@ -149,6 +159,7 @@ static void write_dropped(void *arg, struct admin_reply *reply)
 {
 	struct picking *picking = arg;
 	struct json *j = admin_reply_result(reply);
+
 	admin_reply_log(reply, "quarantine: %llu dropped", (unsigned long long)picking->dropped);
 	json_object_begin(j);
 	json_member_uint(j, "dropped", picking->dropped);
@@ -158,5 +169,6 @@ static void write_dropped(void *arg, struct admin_reply *reply)
 void admin_quarantine_drop(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
 	static const struct admin_job_kind kind = { drop_step, write_progress, write_dropped, free };
+
 	begin_picking(context, args, reply, &kind);
 }

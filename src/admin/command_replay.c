@@ -62,6 +62,7 @@ static void replay_free(struct replay *replay)
 static void add_rejected(struct replay *replay, uint64_t number, const char *field, const char *reason)
 {
 	struct json j = json_to(&replay->errors);
+
 	replay->summary.rejected++;
 	error_set(&replay->last_error, ERROR_INVALID, "quarantine %llu: %s%s%s", (unsigned long long)number, field,
 	          field[0] ? ": " : "", reason);
@@ -98,6 +99,7 @@ static void answer(struct replay *replay)
 {
 	struct admin_reply *reply = replay->reply;
 	bool failed = replay->failure.code != ERROR_NONE;
+
 	if (failed) {
 		admin_reply_error(reply, &replay->failure);
 	} else if (replay->pick.only != 0 && replay->summary.rejected > 0) {
@@ -131,6 +133,7 @@ static void drop_settled(struct replay *replay)
 	uint64_t numbers[SLICE_ENTRIES];
 	size_t count = 0;
 	struct error err;
+
 	for (size_t i = 0; i < replay->items_count; i++)
 		if (replay->items[i].settled)
 			numbers[count++] = replay->items[i].number;
@@ -160,6 +163,7 @@ static void take_rejection(struct replay *replay, uint64_t number, struct buf *a
 	const struct tree *first = tree_first(tree_array(tree_get(tree, "errors")));
 	const char *field = tree_text(tree_get(first, "field"));
 	const char *reason = tree_text(tree_get(first, "reason"));
+
 	add_rejected(replay, number, field ? field : "", reason ? reason : "rejected");
 	tree_free(tree);
 }
@@ -174,6 +178,7 @@ static void on_done(void *arg, const struct ingest_summary *summary, struct buf 
 {
 	struct replay_item *item = arg;
 	struct replay *replay = item->replay;
+
 	if (err && err->code == ERROR_INVALID) { /* it cannot be read, but others may */
 		add_rejected(replay, item->number, "", err->message);
 	} else if (err) {
@@ -197,6 +202,7 @@ static void begin_item(struct replay *replay, struct replay_item *item, const st
 {
 	struct replay_body body;
 	struct error err;
+
 	if (replay_body_make(&replay->mending, entry, &body, &err) != 0) {
 		if (err.code == ERROR_NOMEM)
 			replay->failure = err;
@@ -222,6 +228,7 @@ static bool take_entry(void *arg, const struct quarantine_entry *entry)
 {
 	struct replay *replay = arg;
 	struct replay_item *item = &replay->items[replay->items_count++];
+
 	*item = (struct replay_item){ .replay = replay, .number = entry->number };
 	begin_item(replay, item, entry);
 	replay->slice_bytes += entry->raw.len;
@@ -233,6 +240,7 @@ static void slice(void *arg, int64_t deadline_us)
 {
 	struct replay *replay = arg;
 	struct error err;
+
 	replay->items_count = 0;
 	replay->slice_bytes = 0;
 	int result = pick_slice(&replay->pick, deadline_us, take_entry, replay, &replay->picked_all, &err);
@@ -245,6 +253,7 @@ static void slice(void *arg, int64_t deadline_us)
 static void on_close(void *arg)
 {
 	struct replay *replay = arg;
+
 	replay->reply = NULL;
 	if (replay->items_waiting == 0)
 		replay_free(replay);
@@ -256,6 +265,7 @@ static void on_data(void *arg, const char *data, size_t len)
 {
 	struct replay *replay = arg;
 	struct error err;
+
 	buf_add(&replay->mending.replacement, data, len);
 	if (!replay->mending.replacement.failed)
 		return;
@@ -289,6 +299,7 @@ static struct replay *replay_new(const struct admin_context *context, const stru
                                  struct admin_reply *reply, struct error *err)
 {
 	struct replay *replay = calloc(1, sizeof(*replay));
+
 	if (!replay) {
 		error_set(err, ERROR_NOMEM, "Out of memory for a replay");
 		return NULL;
@@ -310,6 +321,7 @@ void admin_quarantine_replay(const struct admin_context *context, const struct a
 	bool replaces = args_count(args, "replace_with") > 0;
 	struct error err;
 	struct replay *replay = replay_new(context, args, reply, &err);
+
 	if (replaces) /* must be known of before an error, for the connection to be closed after it */
 		admin_reply_body(reply, &body, replay);
 	if (!replay) {

@@ -21,6 +21,7 @@ static void write_time(struct json *j, const char *key, int64_t time_us)
 static void write_percent(struct json *j, const struct report *report)
 {
 	char text[16];
+
 	(void)snprintf(text, sizeof(text), "%.1f", report->share * 100);
 	json_key(j, "percent");
 	json_raw(j, str_from(text));
@@ -53,6 +54,7 @@ static bool list_report(void *arg, const struct report *report)
 {
 	struct listing *listing = arg;
 	struct json *j = listing->json;
+
 	if (!listing->any_state && report->state != listing->state)
 		return true;
 	json_object_begin(j);
@@ -66,18 +68,23 @@ static bool list_report(void *arg, const struct report *report)
 static int read_state(const struct args *args, struct listing *listing, struct error *err)
 {
 	const char *name = args_get(args, "state");
+
 	listing->any_state = !name;
 	if (!name || report_state_parse(str_from(name), &listing->state))
 		return 0;
-	return error_set(err, ERROR_INVALID, "--state %.40s: not one of PENDING, PROCESSING, SUCCESS, TRUNCATED, FAILED, "
-	                                     "ABORTED", name);
+	return error_set(err, ERROR_INVALID,
+	                 "--state %.40s: not one of PENDING, PROCESSING, SUCCESS, TRUNCATED, FAILED, "
+	                 "ABORTED",
+	                 name);
 }
 
 static int list_reports(const struct admin_context *context, const struct args *args, struct listing *listing,
                         struct error *err)
 {
 	const char *account = args_get(args, "account");
-	if (args_get_number(args, "limit", 1, LIST_MAX, &listing->left, err) != 0 || read_state(args, listing, err) != 0)
+
+	if (args_get_number(args, "limit", 1, LIST_MAX, &listing->left, err) != 0 ||
+	    read_state(args, listing, err) != 0)
 		return -1;
 	if (account && !id_is_account(str_from(account)))
 		return error_set(err, ERROR_INVALID, "--account %.40s: must be %d letters or digits", account,
@@ -89,6 +96,7 @@ void admin_report_list(const struct admin_context *context, const struct args *a
 {
 	struct listing listing = { .json = admin_reply_result(reply), .left = LIST_DEFAULT };
 	struct error err;
+
 	json_array_begin(listing.json);
 	int result = list_reports(context, args, &listing, &err);
 	json_array_end(listing.json);
@@ -119,6 +127,7 @@ static void write_sums(struct json *j, const struct report *report)
 	json_array_begin(j);
 	for (size_t i = 0; i < report->sums_count; i++) {
 		struct buf sum = { 0 };
+
 		decimal_format(&sum, report->sums[i].total_price);
 		json_object_begin(j);
 		json_member_text(j, "currency", report->sums[i].currency);
@@ -158,6 +167,7 @@ static void reply_report(const struct admin_context *context, struct str id, str
 {
 	struct report report;
 	struct error err;
+
 	if (reports_get(context->reports, id, &report, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
@@ -184,6 +194,7 @@ struct watch {
 static void watch_free(void *arg)
 {
 	struct watch *watch = arg;
+
 	event_free(watch->timer);
 	free(watch);
 }
@@ -192,6 +203,7 @@ static void write_progress(struct admin_reply *reply, const struct report *repor
 {
 	char share[16];
 	struct json *j = admin_reply_progress_begin(reply);
+
 	(void)snprintf(share, sizeof(share), "%.4f", report->share);
 	json_member_text(j, "state", report_state_name(report->state));
 	json_key(j, "share");
@@ -207,6 +219,7 @@ static bool look(struct watch *watch)
 	struct report report;
 	struct error err;
 	bool goes_on;
+
 	if (reports_get(watch->context->reports, str_from(watch->id), &report, &err) != 0)
 		return false; /* the answer says why */
 	goes_on = !report_state_ended(report.state);
@@ -220,6 +233,7 @@ static void on_watch(evutil_socket_t fd, short what, void *arg)
 {
 	static const struct timeval pause = { 0, 200000 };
 	struct watch *watch = arg;
+
 	(void)fd;
 	(void)what;
 	if (look(watch) && event_add(watch->timer, &pause) == 0)
@@ -236,6 +250,7 @@ void admin_report_watch(const struct admin_context *context, const struct args *
 {
 	struct watch *watch = calloc(1, sizeof(*watch));
 	struct error err;
+
 	if (watch)
 		watch->timer = evtimer_new(context->base, on_watch, watch);
 	if (!watch || !watch->timer) {
@@ -257,6 +272,7 @@ void admin_report_cancel(const struct admin_context *context, const struct args 
 {
 	struct str id = str_from(args_get(args, "id"));
 	struct error err;
+
 	if (reports_cancel(context->reports, id, "the operator", &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;

@@ -25,6 +25,7 @@ static uint64_t resident_bytes(void)
 {
 	unsigned long long total, resident = 0;
 	FILE *file = fopen("/proc/self/statm", "re");
+
 	if (!file)
 		return 0;
 	if (fscanf(file, "%llu %llu", &total, &resident) != 2)
@@ -36,6 +37,7 @@ static uint64_t resident_bytes(void)
 static uint64_t cpu_ms(void)
 {
 	struct rusage usage = { 0 };
+
 	getrusage(RUSAGE_SELF, &usage);
 	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
 	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
@@ -57,6 +59,7 @@ static void write_process(struct json *j, const struct admin_context *context)
 static void write_health(struct json *j, const struct admin_context *context)
 {
 	struct store_health health;
+
 	store_health(context->store, &health);
 	if (health.catalog_broken)
 		json_member_text(j, "catalog", "does not work since a write failed");
@@ -74,6 +77,7 @@ static void write_health(struct json *j, const struct admin_context *context)
 static int write_store(struct json *j, const struct admin_context *context, bool all, struct error *err)
 {
 	struct store_stats stats;
+
 	if (store_stats(context->store, all, &stats, err) != 0)
 		return -1;
 	begin_section(j, "store");
@@ -90,6 +94,7 @@ static int write_store(struct json *j, const struct admin_context *context, bool
 static void write_clock(struct json *j, const struct admin_context *context)
 {
 	struct clock_watch watch;
+
 	store_clock_watch(context->store, &watch);
 	begin_section(j, "clock");
 	json_key(j, "time");
@@ -104,6 +109,7 @@ static void write_clock(struct json *j, const struct admin_context *context)
 static void write_ingest(struct json *j, const struct admin_context *context)
 {
 	struct ingest_stats stats;
+
 	ingest_stats(context->ingest, &stats);
 	begin_section(j, "ingest");
 	json_member_uint(j, "accepted", stats.total.accepted);
@@ -124,6 +130,7 @@ static void write_quarantine(struct json *j, const struct admin_context *context
 	struct error err;
 	int64_t age_us = quarantine_age_us(context->meta, clock_now_us());
 	bool known = quarantine_stats(context->meta, &stats, &err) == 0;
+
 	ingest_stats(context->ingest, &ingested);
 	begin_section(j, "quarantine");
 	if (known) {
@@ -142,6 +149,7 @@ static void write_quarantine(struct json *j, const struct admin_context *context
 static void write_callbacks(struct json *j, const struct admin_context *context)
 {
 	struct callbacks_stats stats;
+
 	callbacks_get_stats(context->callbacks, &stats);
 	begin_section(j, "callbacks");
 	json_member_text(j, "held", callback_hold_reason(callbacks_held(context->callbacks)));
@@ -154,6 +162,7 @@ static void write_http(struct json *j, const struct admin_context *context)
 {
 	struct http_stats stats;
 	char key[] = "status_0xx";
+
 	http_server_stats(context->http, &stats);
 	begin_section(j, "http");
 	json_member_uint(j, "port", (uint64_t)http_server_port(context->http));
@@ -170,6 +179,7 @@ static void write_http(struct json *j, const struct admin_context *context)
 static void write_lag(struct json *j, const struct lag *lag)
 {
 	const struct histogram *all = lag_histogram(lag);
+
 	json_member_uint(j, "lag_median_us", (uint64_t)histogram_quantile_us(all, 500));
 	json_member_uint(j, "lag_99th_us", (uint64_t)histogram_quantile_us(all, 990));
 	json_member_uint(j, "lag_99_9th_us", (uint64_t)histogram_quantile_us(all, 999));
@@ -205,6 +215,7 @@ static int write_status(struct json *j, const struct admin_context *context, boo
 void admin_status(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
 	struct error err;
+
 	if (write_status(admin_reply_result(reply), context, args_count(args, "all") > 0, &err) != 0)
 		admin_reply_error(reply, &err);
 	else

@@ -9,7 +9,6 @@
 #include "admin/command.h"
 #include "base/clock.h"
 
-
 struct listing {
 	struct admin_reply *reply;
 	struct store *store;
@@ -24,6 +23,7 @@ static void write_ratio(struct json *j, const char *key, uint64_t part, uint64_t
 {
 	struct buf text = { 0 };
 	uint64_t tenths = whole ? (10 * part + whole / 2) / whole : 0;
+
 	buf_addf(&text, "%llu.%llu", (unsigned long long)(tenths / 10), (unsigned long long)(tenths % 10));
 	json_key(j, key);
 	json_raw(j, buf_str(&text));
@@ -33,6 +33,7 @@ static void write_ratio(struct json *j, const char *key, uint64_t part, uint64_t
 static void write_row(struct json *j, struct str day, const struct store_day_stats *stats)
 {
 	uint64_t rows = stats->hot_rows + stats->sealed_rows - stats->deleted_rows;
+
 	json_object_begin(j);
 	json_member_str(j, "day", day);
 	json_member_uint(j, "records", rows);
@@ -59,6 +60,7 @@ static int list_day(struct listing *listing, int32_t day, struct error *err)
 {
 	struct store_day_stats stats;
 	struct buf name = { 0 };
+
 	if (store_day_stats(listing->store, day, &stats, err) != 0)
 		return -1;
 	clock_format_day(&name, day);
@@ -74,6 +76,7 @@ static bool find_day(const struct store *store, int32_t from, int32_t *day)
 {
 	size_t count;
 	const int32_t *days = store_days(store, &count);
+
 	for (size_t i = 0; i < count; i++) {
 		if (days[i] < from)
 			continue;
@@ -86,6 +89,7 @@ static bool find_day(const struct store *store, int32_t from, int32_t *day)
 static void finish(struct listing *listing)
 {
 	struct json *j = admin_reply_result(listing->reply);
+
 	if (listing->days != 1)
 		write_row(j, STR_LITERAL("total"), &listing->total);
 	json_array_end(j);
@@ -98,6 +102,7 @@ static void go_on(void *arg, int64_t deadline_us)
 	struct listing *listing = arg;
 	struct error err;
 	int32_t day;
+
 	while (find_day(listing->store, listing->next, &day) && day <= listing->last) {
 		if (list_day(listing, day, &err) != 0) {
 			admin_reply_error(listing->reply, &err);
@@ -118,6 +123,7 @@ void admin_storage(const struct admin_context *context, const struct args *args,
 	struct listing *listing = calloc(1, sizeof(*listing));
 	const char *day = args_get(args, "day");
 	struct error err;
+
 	if (!listing) {
 		error_set(&err, ERROR_NOMEM, "storage: out of memory");
 		admin_reply_error(reply, &err);
@@ -152,6 +158,7 @@ void admin_forget_day(const struct admin_context *context, const struct args *ar
 	int result = clock_parse_day(str_from(text), &day) ?
 	                     store_forget_day(context->store, day, &err) :
 	                     error_set(&err, ERROR_INVALID, "day \"%.64s\": must be yyyy-mm-dd", text);
+
 	if (result != 0) {
 		admin_reply_error(reply, &err);
 		return;

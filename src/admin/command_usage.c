@@ -20,6 +20,7 @@ void admin_account_plan(const struct admin_context *context, const struct args *
 	bool none = strcmp(name, NO_PLAN) == 0;
 	struct error err;
 	int result = 0;
+
 	if (!none && !plans_find(billing_plans(context->billing), str_from(name)))
 		result = error_set(&err, ERROR_NOT_FOUND, "plan %.40s: none of the plans that the setting plans has",
 		                   name);
@@ -44,6 +45,7 @@ struct work {
 static void work_free(void *arg)
 {
 	struct work *work = arg;
+
 	statement_free(work->statement);
 	free(work);
 }
@@ -51,6 +53,7 @@ static void work_free(void *arg)
 static void write_amount(struct json *j, const char *key, struct decimal value)
 {
 	struct buf text = { 0 };
+
 	decimal_format(&text, value);
 	json_key(j, key);
 	json_str(j, buf_str(&text));
@@ -77,6 +80,7 @@ static void write_totals(struct json *j, const struct statement_line *lines, siz
 	for (size_t i = 0; i < count; i++) {
 		struct statement_line sum = { .is_fee = false };
 		size_t first = 0;
+
 		while (strcmp(lines[first].currency, lines[i].currency) != 0)
 			first++;
 		if (first < i)
@@ -102,6 +106,7 @@ static void write_statement(struct json *j, const struct work *work)
 	size_t count;
 	const struct statement_line *lines = statement_lines(work->statement, &count);
 	struct buf day = { 0 };
+
 	clock_format_day(&day, clock_day_of(work->from_us));
 	json_object_begin(j);
 	json_member_str(j, "month", (struct str){ buf_str(&day).p, day.len > 3 ? day.len - 3 : 0 });
@@ -123,6 +128,7 @@ static void go_on(void *arg, int64_t deadline_us)
 	struct work *work = arg;
 	struct admin_reply *reply = work->reply;
 	struct error err;
+
 	switch (statement_step(work->statement, deadline_us, &err)) {
 	case STATEMENT_MORE:
 		admin_reply_later(reply, go_on, work);
@@ -145,6 +151,7 @@ static struct work *begin(const struct admin_context *context, const struct args
 	const char *month = args_get(args, "month"), *account = args_get(args, "account");
 	int64_t now_us = clock_now_us(), to_us;
 	struct work *work = calloc(1, sizeof(*work));
+
 	if (!work) {
 		error_set(err, ERROR_NOMEM, "Out of memory for a statement");
 		return NULL;
@@ -153,8 +160,8 @@ static struct work *begin(const struct admin_context *context, const struct args
 	if (!statement_month(month, now_us, &work->from_us, &to_us))
 		error_set(err, ERROR_INVALID, "--month %.40s: must be a month such as 2026-11", month);
 	else if (billing_flush(context->billing, err) == 0)
-		work->statement = statement_begin(context->meta, context->store, billing_plans(context->billing), work->from_us, to_us,
-		                                  account, now_us, err);
+		work->statement = statement_begin(context->meta, context->store, billing_plans(context->billing),
+		                                  work->from_us, to_us, account, now_us, err);
 	if (work->statement)
 		return work;
 	free(work);
@@ -165,6 +172,7 @@ void admin_usage(const struct admin_context *context, const struct args *args, s
 {
 	struct error err;
 	struct work *work = begin(context, args, reply, &err);
+
 	if (!work) {
 		admin_reply_error(reply, &err);
 		return;

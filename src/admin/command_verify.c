@@ -22,6 +22,7 @@ struct checking {
 static void checking_free(void *arg)
 {
 	struct checking *checking = arg;
+
 	verify_free(checking->verify);
 	buf_free(&checking->faults);
 	free(checking);
@@ -31,6 +32,7 @@ static void on_fault(void *arg, const char *fault)
 {
 	struct checking *checking = arg;
 	struct json j = json_to(&checking->faults);
+
 	log_error("verify", "%s", fault);
 	if (checking->faults_count == FAULTS_SHOWN)
 		return;
@@ -41,6 +43,7 @@ static void on_fault(void *arg, const char *fault)
 static int checking_step(void *arg, int64_t deadline_us, bool *done, struct error *err)
 {
 	struct checking *checking = arg;
+
 	return verify_step(checking->verify, deadline_us, done, err);
 }
 
@@ -48,6 +51,7 @@ static void write_progress(void *arg, struct json *j)
 {
 	struct checking *checking = arg;
 	struct verify_counts counts;
+
 	verify_counts(checking->verify, &counts);
 	json_member_uint(j, "done", counts.days);
 	json_member_uint(j, "total", counts.days_total);
@@ -57,6 +61,7 @@ static void write_progress(void *arg, struct json *j)
 static struct json *begin_result(struct admin_reply *reply, uint64_t faults)
 {
 	struct error err;
+
 	if (faults == 0)
 		return admin_reply_result(reply);
 	error_set(&err, ERROR_CORRUPT, "verify: %" PRIu64 " fault%s found", faults, faults == 1 ? "" : "s");
@@ -68,6 +73,7 @@ static void write_result(void *arg, struct admin_reply *reply)
 	struct checking *checking = arg;
 	struct verify_counts counts;
 	struct json *j;
+
 	verify_counts(checking->verify, &counts);
 	j = begin_result(reply, counts.faults);
 	json_object_begin(j);
@@ -93,6 +99,7 @@ void admin_verify(const struct admin_context *context, const struct args *args, 
 	const char *text = args_get(args, "day");
 	struct error err;
 	int32_t day;
+
 	if (!checking)
 		error_set(&err, ERROR_NOMEM, "verify: out of memory");
 	else if (text && !clock_parse_day(str_from(text), &day))

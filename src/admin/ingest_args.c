@@ -7,6 +7,7 @@
 static void write_option(char *option, size_t size, const char *name)
 {
 	size_t at = 0;
+
 	for (; name[at] && at + 1 < size; at++)
 		option[at] = (char)(name[at] == '_' ? '-' : name[at]);
 	option[at] = '\0';
@@ -16,9 +17,11 @@ int ingest_args_read(const struct args *args, struct ingest_settings *settings, 
 {
 	char option[ARGS_NAME_MAX + 1];
 	struct error why;
+
 	for (size_t i = 0; i < INGEST_SETTINGS_COUNT; i++) {
 		const char *name = ingest_settings_name(i);
 		const char *value = args_get(args, name);
+
 		if (!value || ingest_settings_set(settings, i, str_from(value), &why) == 0)
 			continue;
 		write_option(option, sizeof(option), name);
@@ -30,6 +33,7 @@ int ingest_args_read(const struct args *args, struct ingest_settings *settings, 
 size_t ingest_args_count(const struct args *args)
 {
 	size_t count = 0;
+
 	for (size_t i = 0; i < INGEST_SETTINGS_COUNT; i++)
 		count += args_count(args, ingest_settings_name(i));
 	return count;

@@ -7,6 +7,7 @@
 static void job_free(void *arg)
 {
 	struct admin_job *job = arg;
+
 	job->kind->free(job);
 }
 
@@ -17,6 +18,7 @@ static void go_on(void *arg, int64_t deadline_us)
 	struct admin_reply *reply = job->reply;
 	struct error err;
 	bool done;
+
 	/* Freed before the answer: who gets that may count on it that nothing is left of a job that failed. */
 	if (kind->step(job, deadline_us, &done, &err) != 0) {
 		kind->free(job);

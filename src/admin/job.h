@@ -17,7 +17,7 @@
 struct admin_job_kind {
 	/* Works until `deadline_us` of clock_monotonic_us, or until all is *done. */
 	int (*step)(void *arg, int64_t deadline_us, bool *done, struct error *err);
-	void (*write_progress)(void *arg, struct json *j); /* members of the progress line */
+	void (*write_progress)(void *arg, struct json *j);          /* members of the progress line */
 	void (*write_result)(void *arg, struct admin_reply *reply); /* when all is done; does not send it */
 	void (*free)(void *arg);
 };

@@ -20,6 +20,7 @@
 int admin_peer_init(struct admin *admin, struct error *err)
 {
 	const char *name = admin->context.config->admin_group;
+
 	if (!name[0])
 		return 0;
 	errno = 0;
@@ -37,6 +38,7 @@ static bool has_supplementary(int fd, gid_t wanted)
 {
 	gid_t groups[GROUPS_MAX];
 	socklen_t len = sizeof(groups);
+
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) != 0)
 		return false;
 	for (size_t i = 0; i < len / sizeof(groups[0]); i++)
@@ -48,6 +50,7 @@ static bool has_supplementary(int fd, gid_t wanted)
 int admin_peer_check(const struct admin *admin, int fd, struct ucred *peer, struct error *err)
 {
 	socklen_t len = sizeof(*peer);
+
 	*peer = (struct ucred){ .uid = (uid_t)-1, .gid = (gid_t)-1 };
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &len) != 0)
 		return error_set_errno(err, errno, "cannot tell who is at the other end");

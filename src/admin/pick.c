@@ -15,6 +15,7 @@
 static bool read_number(const char **at, uint64_t *number)
 {
 	const char *p = *at;
+
 	*number = 0;
 	for (; *p >= '0' && *p <= '9'; p++)
 		if (__builtin_mul_overflow(*number, 10, number) ||
@@ -45,17 +46,20 @@ static bool read_range(const char *text, struct pick_range *range)
 static int compare_ranges(const void *a, const void *b)
 {
 	const struct pick_range *left = a, *right = b;
+
 	return left->from < right->from ? -1 : left->from > right->from;
 }
 
 static int read_ranges(struct pick *pick, const struct args *args, struct error *err)
 {
 	size_t count = args_count(args, "number");
+
 	if (count > PICK_RANGES_MAX)
 		return error_set(err, ERROR_LIMIT, "number: %zu numbers and ranges, at most %d allowed", count,
 		                 PICK_RANGES_MAX);
 	for (size_t i = 0; i < count; i++) {
 		const char *text = args_get_at(args, "number", i);
+
 		if (!read_range(text, &pick->ranges[i]))
 			return error_set(err, ERROR_INVALID,
 			                 "number: \"%.32s\": must be a number from 1 on, a range such as 12-40, or all",
@@ -74,6 +78,7 @@ static int read_time(const struct args *args, const char *name, int64_t *time_us
 {
 	const char *text = args_get(args, name);
 	int32_t day;
+
 	if (!text || clock_parse_iso8601(str_from(text), time_us))
 		return 0;
 	if (!clock_parse_day(str_from(text), &day))
@@ -93,6 +98,7 @@ static int read_filters(struct pick *pick, const struct args *args, struct error
 		{ "product", &pick->product },   { "id", &pick->id },
 		{ "reason", &pick->reason },
 	};
+
 	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
 		*filters[i].value = str_from(args_get(args, filters[i].name));
 		if (filters[i].value->p)
@@ -113,10 +119,12 @@ static int find_total(struct pick *pick, struct error *err)
 	struct quarantine_ends ends;
 	struct quarantine_stats stats;
 	uint64_t seen = 0, numbers = 0;
+
 	if (quarantine_ends(pick->meta, &ends, err) != 0 || quarantine_stats(pick->meta, &stats, err) != 0)
 		return -1;
 	for (size_t i = 0; i < pick->ranges_count; i++) {
 		struct pick_range *range = &pick->ranges[i];
+
 		range->from = range->from > seen ? range->from : seen + 1;
 		range->to = range->to < ends.newest ? range->to : ends.newest;
 		if (range->from > range->to)
@@ -168,6 +176,7 @@ static bool look(void *arg, const struct quarantine_entry *entry)
 {
 	struct slice *slice = arg;
 	struct pick *pick = slice->pick;
+
 	if (entry->number > pick->ranges[pick->range].to)
 		return false;
 	pick->next = entry->number + 1;
@@ -184,9 +193,11 @@ static bool look(void *arg, const struct quarantine_entry *entry)
 int pick_slice(struct pick *pick, int64_t deadline_us, pick_fn fn, void *arg, bool *done, struct error *err)
 {
 	struct slice slice = { pick, deadline_us, fn, arg, false };
+
 	for (; pick->range < pick->ranges_count; pick->range++) {
 		const struct pick_range *range = &pick->ranges[pick->range];
 		uint64_t from = pick->next > range->from ? pick->next : range->from;
+
 		*done = false;
 		if (from > range->to)
 			continue;

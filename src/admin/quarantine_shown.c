@@ -19,6 +19,7 @@ const char *quarantine_format_name(enum parse_format format)
 		[PARSE_MSGPACK] = "msgpack",
 		[PARSE_CSV] = "csv",
 	};
+
 	return names[format];
 }
 
@@ -44,6 +45,7 @@ static size_t character_len(struct str text)
 	size_t len = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
 	bool is_control =
 		first < 0x20 || first == 0x7f || (first == 0xc2 && text.len > 1 && (unsigned char)text.p[1] < 0xa0);
+
 	if (is_control || len > text.len || !json_is_utf8((struct str){ text.p, len }))
 		return 0;
 	return len;
@@ -52,8 +54,10 @@ static size_t character_len(struct str text)
 static void write_escaped(struct json *j, const char *key, struct str bytes)
 {
 	struct buf text = { 0 };
+
 	for (size_t at = 0; at < bytes.len;) {
 		size_t len = character_len((struct str){ bytes.p + at, bytes.len - at });
+
 		if (bytes.p[at] == '\\')
 			buf_add_char(&text, '\\');
 		if (len == 0)
@@ -74,6 +78,7 @@ static void write_escaped(struct json *j, const char *key, struct str bytes)
 static bool read_json(const struct quarantine_entry *entry, struct str header, struct str raw, struct buf *out)
 {
 	struct buf name = { 0 };
+
 	buf_add_str(&name, entry->product_name);
 	bool named = entry->product_name.len > 0;
 	bool read = (entry->format == PARSE_MSGPACK || json_is_utf8(raw)) && (!named || buf_cstr(&name)) &&
@@ -90,6 +95,7 @@ static void write_record(struct json *j, const struct quarantine_entry *entry)
 	bool read = encoding_convert_all(encoding, entry->header, &header) &&
 	            encoding_convert_all(encoding, entry->raw, &raw) &&
 	            read_json(entry, buf_str(&header), buf_str(&raw), &record);
+
 	if (read) {
 		json_key(j, "record");
 		tree_write_text(buf_str(&record), j);
@@ -126,6 +132,7 @@ void quarantine_write_entry(struct json *j, const struct quarantine_entry *entry
 void quarantine_write_raw(struct json *j, const struct quarantine_entry *entry)
 {
 	struct buf text = { 0 };
+
 	id_base64url_encode(&text, entry->raw.p, entry->raw.len);
 	json_object_begin(j);
 	json_member_uint(j, "number", entry->number);

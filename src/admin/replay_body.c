@@ -16,6 +16,7 @@ static int read_sets(struct replay_mending *mending, const struct args *args, st
 	for (size_t i = 0; i < args_count(args, "set"); i++) {
 		const char *set = args_get_at(args, "set", i);
 		const char *equals = strchr(set, '=');
+
 		if (!equals || equals == set)
 			return error_set(err, ERROR_INVALID, "--set: \"%.64s\": must be FIELD=VALUE", set);
 		mending->changes[mending->changes_count++] = (struct mend_change){
@@ -30,6 +31,7 @@ static int read_unsets(struct replay_mending *mending, const struct args *args, 
 {
 	for (size_t i = 0; i < args_count(args, "unset"); i++) {
 		const char *field = args_get_at(args, "unset", i);
+
 		if (!field[0] || strchr(field, '='))
 			return error_set(err, ERROR_INVALID, "--unset: \"%.64s\": must be the name of a field", field);
 		mending->changes[mending->changes_count++] =
@@ -41,6 +43,7 @@ static int read_unsets(struct replay_mending *mending, const struct args *args, 
 int replay_mending_read(struct replay_mending *mending, const struct args *args, struct error *err)
 {
 	size_t count = args_count(args, "set") + args_count(args, "unset");
+
 	mending->args = args;
 	mending->replaces = args_count(args, "replace_with") > 0;
 	mending->changes = calloc(count + 1, sizeof(mending->changes[0]));
@@ -55,6 +58,7 @@ void replay_mending_free(struct replay_mending *mending)
 {
 	struct buf *bufs[] = { &mending->replacement, &mending->header, &mending->raw,         &mending->new_header,
 		               &mending->new_raw,     &mending->bytes,  &mending->product_name };
+
 	for (size_t i = 0; i < sizeof(bufs) / sizeof(bufs[0]); i++)
 		buf_free(bufs[i]);
 	free(mending->changes);
@@ -107,6 +111,7 @@ static int mend(struct replay_mending *mending, const struct quarantine_entry *e
 static bool is_msgpack_map(struct str raw)
 {
 	unsigned char first = raw.len > 0 ? (unsigned char)raw.p[0] : 0;
+
 	return (first >= 0x80 && first <= 0x8f) || first == 0xde || first == 0xdf;
 }
 
@@ -125,6 +130,7 @@ static int replace_text(struct replay_mending *mending, const struct quarantine_
                         struct error *err)
 {
 	const char *given = args_get(mending->args, "encoding");
+
 	if (convert(entry->settings.encoding, entry->header, &mending->header, err) != 0 ||
 	    convert(given ? given : "", buf_str(&mending->replacement), &mending->raw, err) != 0)
 		return -1;
@@ -142,6 +148,7 @@ static int replace(struct replay_mending *mending, const struct quarantine_entry
                    struct error *err)
 {
 	struct str raw = buf_str(&mending->replacement);
+
 	body->settings.encoding[0] = '\0';
 	if (args_get(mending->args, "encoding") || !is_msgpack_map(raw))
 		return replace_text(mending, entry, body, err);
@@ -154,6 +161,7 @@ int replay_body_make(struct replay_mending *mending, const struct quarantine_ent
                      struct error *err)
 {
 	int result = 0;
+
 	*body = (struct replay_body){ .format = entry->format, .settings = entry->settings };
 	buf_clear(&mending->bytes);
 	buf_clear(&mending->product_name);

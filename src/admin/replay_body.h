@@ -37,7 +37,7 @@ struct replay_body {
 };
 
 /* Dies with the next one. ERROR_INVALID when the entry cannot be mended like this. */
-MUST_CHECK int replay_body_make(struct replay_mending *mending, const struct quarantine_entry *entry, struct replay_body *body,
-                     struct error *err);
+MUST_CHECK int replay_body_make(struct replay_mending *mending, const struct quarantine_entry *entry,
+                                struct replay_body *body, struct error *err);
 
 #endif

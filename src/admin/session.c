@@ -20,6 +20,7 @@
 void session_wake(struct session *session)
 {
 	static const struct timeval now = { 0, 0 };
+
 	/* A timer, for an event that is made active by hand would run before other connections have their turn. */
 	evtimer_add(session->work_event, &now);
 }
@@ -30,10 +31,12 @@ void session_flush(struct session *session)
 {
 	struct buf *out = &session->out;
 	size_t done = 0;
+
 	if (out->failed)
 		session->broken = true; /* the client would wait for what there was no memory for */
 	while (done < out->len && !session->broken) {
 		ssize_t count = send(session->fd, out->data + done, out->len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+
 		if (count < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
 		if (count < 0)
@@ -72,6 +75,7 @@ static bool take_piece(struct session *session)
 	struct session_body *body = &session->reply.body;
 	struct buf *in = &session->in;
 	uint32_t length;
+
 	if (body->chunk_left == 0) {
 		if (in->len < sizeof(length))
 			return false;
@@ -98,10 +102,11 @@ static bool take_piece(struct session *session)
 static void take_line(struct session *session)
 {
 	struct buf *in = &session->in;
-	char *end = in->len > session->scanned ? memchr(in->data + session->scanned, '\n', in->len - session->scanned)
-	                                       : NULL;
+	char *end = in->len > session->scanned ? memchr(in->data + session->scanned, '\n', in->len - session->scanned) :
+	                                         NULL;
 	size_t len = end ? (size_t)(end - in->data) : in->len;
 	struct error err;
+
 	session->scanned = len;
 	if (len > SESSION_LINE_MAX) {
 		error_set(&err, ERROR_LIMIT, "a line of more than %zu bytes", SESSION_LINE_MAX);
@@ -132,6 +137,7 @@ static void take_input(struct session *session)
 static bool hung_up(const struct session *session)
 {
 	struct pollfd poller = { .fd = session->fd };
+
 	return poll(&poller, 1, 0) == 1 && (poller.revents & POLLHUP);
 }
 
@@ -139,6 +145,7 @@ static bool hung_up(const struct session *session)
 static bool fill(struct session *session)
 {
 	struct buf *in = &session->in;
+
 	if (!buf_reserve(in, SESSION_PIECE_MAX)) {
 		session->broken = true;
 		return false;
@@ -161,6 +168,7 @@ static bool fill(struct session *session)
 static bool is_over(const struct session *session)
 {
 	bool idle = !session->reply.open && session->out.len == 0;
+
 	if (!session->end_of_input)
 		return false;
 	if (session->gone)
@@ -192,6 +200,7 @@ static void resume(struct session *session)
 static void on_read(evutil_socket_t fd, short what, void *arg)
 {
 	struct session *session = arg;
+
 	(void)fd;
 	(void)what;
 	for (int i = 0; i < READS_A_TURN && input_wanted(session) && fill(session); i++)
@@ -204,6 +213,7 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
 static void on_write(evutil_socket_t fd, short what, void *arg)
 {
 	struct session *session = arg;
+
 	(void)fd;
 	(void)what;
 	session_flush(session);
@@ -247,6 +257,7 @@ static void on_slice(void *arg, int64_t deadline_us)
 static bool make_events(struct session *session)
 {
 	struct event_base *base = session->admin->context.base;
+
 	session->read_event = event_new(base, session->fd, EV_READ | EV_PERSIST, on_read, session);
 	session->write_event = event_new(base, session->fd, EV_WRITE, on_write, session);
 	session->work_event = evtimer_new(base, on_work, session);
@@ -256,6 +267,7 @@ static bool make_events(struct session *session)
 void session_open(struct admin *admin, int fd, uid_t uid, pid_t pid, const struct error *refusal)
 {
 	struct session *session = calloc(1, sizeof(*session));
+
 	if (!session) {
 		log_error("admin", "Out of memory for a connection");
 		close(fd);
@@ -290,6 +302,7 @@ void session_close(struct session *session)
 {
 	struct admin *admin = session->admin;
 	void (*on_close)(void *) = session->reply.on_close;
+
 	if (session->reply.open && on_close)
 		on_close(session->reply.on_close_arg);
 	session_reply_drop(&session->reply);

@@ -32,7 +32,7 @@ struct session_body {
 
 struct admin_reply {
 	struct session *session;
-	bool open; /* a command is at work */
+	bool open;         /* a command is at work */
 	const char *words; /* of that command */
 	struct tree *request;
 	struct args_synopsis synopsis;

@@ -16,6 +16,7 @@
 void session_reply_drop(struct admin_reply *reply)
 {
 	struct session *session = reply->session;
+
 	/* Nothing can be told from the rest of a body that nobody reads. */
 	if (reply->body.handler && !reply->body.ended)
 		session->close_when_out = true;
@@ -29,6 +30,7 @@ void session_reply_drop(struct admin_reply *reply)
 static void write_code(struct json *j, enum error_code code)
 {
 	char name[32];
+
 	snprintf(name, sizeof(name), "%s", error_code_name(code));
 	for (char *c = name; *c; c++)
 		if (*c == ' ')
@@ -52,6 +54,7 @@ static void begin_answer(struct json *j, const struct error *err)
 static void write_error(struct buf *out, const struct error *err)
 {
 	struct json j = json_to(out);
+
 	begin_answer(&j, err);
 	json_object_end(&j);
 	buf_add_char(out, '\n');
@@ -60,6 +63,7 @@ static void write_error(struct buf *out, const struct error *err)
 static void begin_result(struct admin_reply *reply, const struct error *err)
 {
 	struct json j = json_to(&reply->result);
+
 	reply->result.max_bytes = ADMIN_RESULT_MAX;
 	begin_answer(&j, err);
 	json_key(&j, "result");
@@ -90,6 +94,7 @@ void session_refuse(struct session *session, const struct error *err)
 void admin_reply_error(struct admin_reply *reply, const struct error *err)
 {
 	struct session *session = reply->session;
+
 	write_error(&session->out, err);
 	session_reply_drop(reply);
 	session_flush(session);
@@ -114,6 +119,7 @@ void admin_reply_send(struct admin_reply *reply)
 	struct session *session = reply->session;
 	struct json *j = admin_reply_result(reply);
 	struct error err;
+
 	if (!j->comma)
 		json_null(j);
 	buf_add_text(&reply->result, "}\n");
@@ -159,6 +165,7 @@ void admin_reply_when_read(struct admin_reply *reply, void (*fn)(void *arg, int6
 struct json *admin_reply_line_begin(struct admin_reply *reply)
 {
 	struct json *j = &reply->progress_json;
+
 	*j = json_to(&reply->session->out);
 	json_object_begin(j);
 	return j;
@@ -181,6 +188,7 @@ void admin_reply_body(struct admin_reply *reply, const struct admin_body *body, 
 bool admin_reply_progress_due(struct admin_reply *reply)
 {
 	int64_t now_us = clock_monotonic_us();
+
 	if (reply->session->out.len > 0 || now_us - reply->progress_us < PROGRESS_EVERY_US)
 		return false;
 	reply->progress_us = now_us;
@@ -190,6 +198,7 @@ bool admin_reply_progress_due(struct admin_reply *reply)
 struct json *admin_reply_progress_begin(struct admin_reply *reply)
 {
 	struct json *j = admin_reply_line_begin(reply);
+
 	json_key(j, "progress");
 	json_object_begin(j);
 	return j;
@@ -205,6 +214,7 @@ void admin_reply_log(const struct admin_reply *reply, const char *format, ...)
 {
 	char text[LOG_TEXT_MAX];
 	va_list args;
+
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
@@ -221,6 +231,7 @@ void admin_write_time(struct json *j, int64_t time_us)
 {
 	struct buf text = { 0 };
 	int64_t second_us = time_us - time_us % CLOCK_US_PER_SECOND;
+
 	clock_format_record(&text, second_us);
 	json_str(j, buf_str(&text));
 	buf_free(&text);

@@ -22,6 +22,7 @@ static int parse(struct admin_reply *reply, struct str line, const char **words,
 static int prepare(struct admin_reply *reply, struct str line, const struct command_spec **spec, struct error *err)
 {
 	const char *words;
+
 	if (parse(reply, line, &words, err) != 0)
 		return -1;
 	*spec = command_spec_find(words);
@@ -41,6 +42,7 @@ void session_request_run(struct session *session, struct str line)
 	struct admin_reply *reply = &session->reply;
 	const struct command_spec *spec;
 	struct error err;
+
 	if (prepare(reply, line, &spec, &err) != 0) {
 		session_reply_drop(reply);
 		session_refuse(session, &err);

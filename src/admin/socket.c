@@ -31,6 +31,7 @@ static int remove_stale(const struct sockaddr_un *address, struct error *err)
 {
 	const char *path = address->sun_path;
 	struct stat file;
+
 	if (lstat(path, &file) != 0)
 		return errno == ENOENT ? 0 : error_set_errno(err, errno, "admin_socket: %s", path);
 	if (!S_ISSOCK(file.st_mode))
@@ -54,6 +55,7 @@ static int bind_with_mode(int fd, const struct sockaddr_un *address)
 {
 	mode_t mask = umask(0777 & ~SOCKET_MODE);
 	int result = bind(fd, (const struct sockaddr *)address, sizeof(*address));
+
 	umask(mask);
 	return result;
 }
@@ -61,6 +63,7 @@ static int bind_with_mode(int fd, const struct sockaddr_un *address)
 static int take_identity(struct admin *admin, struct error *err)
 {
 	struct stat file;
+
 	if (lstat(admin->path, &file) != 0)
 		return error_set_errno(err, errno, "admin_socket: %s", admin->path);
 	admin->path_device = file.st_dev;
@@ -77,6 +80,7 @@ static int take_identity(struct admin *admin, struct error *err)
 int admin_socket_open(struct admin *admin, struct error *err)
 {
 	struct sockaddr_un address;
+
 	admin->path = strdup(admin->context.config->admin_socket);
 	if (!admin->path)
 		return error_set(err, ERROR_NOMEM, "Out of memory for the admin socket");
@@ -96,6 +100,7 @@ int admin_socket_open(struct admin *admin, struct error *err)
 void admin_socket_remove(struct admin *admin)
 {
 	struct stat file;
+
 	if (admin->path_inode != 0 && lstat(admin->path, &file) == 0 && file.st_dev == admin->path_device &&
 	    file.st_ino == admin->path_inode)
 		unlink(admin->path);

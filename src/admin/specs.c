@@ -27,8 +27,10 @@ static int words_alike(const struct command_spec *spec, int argc, char *const *a
 {
 	const char *word = spec->words;
 	int alike = 0;
+
 	while (*word && alike < argc) {
 		size_t len = strcspn(word, " ");
+
 		if (strlen(argv[alike]) != len || memcmp(argv[alike], word, len) != 0)
 			break;
 		word += len + (word[len] == ' ');
@@ -41,10 +43,12 @@ static int words_alike(const struct command_spec *spec, int argc, char *const *a
 const struct command_spec *command_spec_match(int argc, char *const *argv, int *used)
 {
 	const struct command_spec *best = NULL;
+
 	*used = 0;
 	for (size_t i = 0; i < command_specs_count; i++) {
 		int all;
 		int alike = words_alike(&command_specs[i], argc, argv, &all);
+
 		if (all && alike > *used) {
 			best = &command_specs[i];
 			*used = alike;
@@ -56,5 +60,6 @@ const struct command_spec *command_spec_match(int argc, char *const *argv, int *
 int command_spec_begins(const struct command_spec *spec, int argc, char *const *argv)
 {
 	int all;
+
 	return words_alike(spec, argc, argv, &all) == argc;
 }

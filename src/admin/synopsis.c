@@ -12,6 +12,7 @@
 static bool starts_with(struct str text, const char *beginning)
 {
 	size_t len = strlen(beginning);
+
 	return text.len >= len && memcmp(text.p, beginning, len) == 0;
 }
 
@@ -39,6 +40,7 @@ static bool take_char(struct str *text, char c)
 static struct str take_word(struct str *text)
 {
 	struct str word = { text->p, 0 };
+
 	while (word.len < text->len && !strchr(" []", text->p[word.len]))
 		word.len++;
 	skip(text, word.len);
@@ -56,12 +58,14 @@ static bool take_dots(struct str *word)
 static bool set_name(struct args_param *param)
 {
 	struct str text = param->value;
+
 	if (param->kind != ARGS_POSITIONAL)
 		text = (struct str){ param->option.p + 2, param->option.len - 2 };
 	if (text.len == 0 || text.len > ARGS_NAME_MAX)
 		return false;
 	for (size_t i = 0; i < text.len; i++) {
 		unsigned char c = (unsigned char)text.p[i];
+
 		if (!isalnum(c) && c != '-' && c != '_')
 			return false;
 		param->name[i] = c == '-' ? '_' : (char)tolower(c);
@@ -75,6 +79,7 @@ static const char *take_param(struct args_param *param, struct str *rest)
 {
 	bool bracket = take_char(rest, '[');
 	struct str word = take_word(rest);
+
 	*param = (struct args_param){ .required = !bracket, .option = { "", 0 }, .value = { "", 0 } };
 	if (starts_with(word, "--")) {
 		param->option = word;
@@ -108,6 +113,7 @@ static bool fits(const struct args_synopsis *synopsis, const struct args_param *
 		return true;
 	for (size_t i = 0; i < synopsis->count; i++) {
 		const struct args_param *before = &synopsis->params[i];
+
 		if (before->kind == ARGS_POSITIONAL && (before->repeated || (param->required && !before->required)))
 			return false;
 	}
@@ -118,9 +124,11 @@ int args_synopsis_parse(struct args_synopsis *synopsis, const char *text, struct
 {
 	struct str rest = str_from(text);
 	const char *fault = NULL;
+
 	synopsis->count = 0;
 	for (skip_spaces(&rest); rest.len > 0 && !fault; skip_spaces(&rest)) {
 		struct args_param *param = &synopsis->params[synopsis->count];
+
 		if (synopsis->count == ARGS_PARAMS_MAX)
 			return error_set(err, ERROR_LIMIT, "synopsis \"%s\": more than %d parameters", text,
 			                 ARGS_PARAMS_MAX);
@@ -138,6 +146,7 @@ const struct args_param *args_find_option(const struct args_synopsis *synopsis, 
 {
 	for (size_t i = 0; i < synopsis->count; i++) {
 		const struct args_param *param = &synopsis->params[i];
+
 		if (param->kind != ARGS_POSITIONAL && str_equal(param->option, option))
 			return param;
 	}

@@ -170,8 +170,8 @@ const struct tree *tree_get(const struct tree *tree, const char *name)
 	if (!tree_is(tree, TREE_OBJECT))
 		return NULL;
 	TREE_EACH(member, tree)
-		if (strcmp(member->name, name) == 0)
-			return member;
+	if (strcmp(member->name, name) == 0)
+		return member;
 	return NULL;
 }
 
@@ -185,7 +185,8 @@ uint64_t tree_uint(const struct tree *tree)
 static void write_object(const struct tree *tree, struct json *j)
 {
 	json_object_begin(j);
-	TREE_EACH(member, tree) {
+	TREE_EACH(member, tree)
+	{
 		json_key(j, member->name);
 		tree_write(member, j);
 	}
@@ -196,7 +197,7 @@ static void write_array(const struct tree *tree, struct json *j)
 {
 	json_array_begin(j);
 	TREE_EACH(element, tree)
-		tree_write(element, j);
+	tree_write(element, j);
 	json_array_end(j);
 }
 

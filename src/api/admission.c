@@ -63,8 +63,9 @@ bool api_admit_download(struct http_request *request, void *arg)
 
 	if (limits_may_download(app->limits, account, &most))
 		return true;
-	(void)snprintf(detail, sizeof(detail), "Account %s has %" PRId64 " downloads in progress, which is all it may have.",
-	               account->id, most);
+	(void)snprintf(detail, sizeof(detail),
+	               "Account %s has %" PRId64 " downloads in progress, which is all it may have.", account->id,
+	               most);
 	http_reply_header(request, "Retry-After", DOWNLOAD_RETRY_SECONDS);
 	http_reply_problem(request, 429, "Too Many Requests", detail);
 	return false;

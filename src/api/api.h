@@ -40,8 +40,8 @@ struct api {
 	struct limits *limits;
 	struct cursor_key cursor_key;
 	struct api_summary_turns *summary_turns; /* of summaries (summary_turns.c); NULL: none is made */
-	struct api_changes_waiters *waiters; /* for changes (changes_wait.c); NULL: none */
-	struct id_pool random;               /* for ids of requests */
+	struct api_changes_waiters *waiters;     /* for changes (changes_wait.c); NULL: none */
+	struct id_pool random;                   /* for ids of requests */
 };
 
 /* Ends with a row whose path is NULL. */

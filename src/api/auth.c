@@ -137,7 +137,8 @@ static bool may_try(struct http_request *request, const struct api *app)
 	if (logins_may_try(logins, &address))
 		return true;
 	http_reply_header(request, "Retry-After", LOGIN_RETRY_SECONDS);
-	http_reply_problem(request, 429, "Too Many Requests", "There were too many wrong credentials from this address.");
+	http_reply_problem(request, 429, "Too Many Requests",
+	                   "There were too many wrong credentials from this address.");
 	return false;
 }
 
@@ -149,7 +150,8 @@ static void refuse(struct http_request *request, const struct api *app, const st
 
 	if (app->config->login_delay_max > 0 && err->code == ERROR_UNAUTHORIZED) {
 		address = address_of(request);
-		delay_us = logins_failed(limits_logins(app->limits), &address, clock_monotonic_us(), app->config->login_delay_max);
+		delay_us = logins_failed(limits_logins(app->limits), &address, clock_monotonic_us(),
+		                         app->config->login_delay_max);
 	}
 	if (delay_us == 0 || !answer_later(request, app, &address, delay_us, err))
 		http_reply_error(request, err);
@@ -175,7 +177,8 @@ static int check_producer(struct http_request *request, struct str name, struct 
 	struct user *user = http_request_user_room(request);
 
 	if (name.len > PRODUCER_NAME_MAX)
-		return error_set(err, ERROR_UNAUTHORIZED, "A producer's name has at most %d characters", PRODUCER_NAME_MAX);
+		return error_set(err, ERROR_UNAUTHORIZED, "A producer's name has at most %d characters",
+		                 PRODUCER_NAME_MAX);
 	if (producers_check(app->meta, name, secret, err) < 0)
 		return -1;
 	memcpy(user->producer, name.p, name.len);

@@ -56,15 +56,15 @@ static uint64_t columns_of(const struct api_changes *page)
 static int find_accounts(struct api_changes *page, struct error *err)
 {
 	buf_clear(&page->accounts);
-	return report_find_accounts(page->app->meta, page->plan.account, page->plan.include_subaccounts, &page->accounts,
-	                            err);
+	return report_find_accounts(page->app->meta, page->plan.account, page->plan.include_subaccounts,
+	                            &page->accounts, err);
 }
 
 static int begin_reading(struct api_changes *page, struct error *err)
 {
 	struct changes_query query = {
 		.product = page->plan.product,
-		.accounts = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)page->accounts.data,
+		.accounts = (const char(*)[SCAN_ACCOUNT_LEN])(const void *)page->accounts.data,
 		.accounts_count = page->accounts.len / SCAN_ACCOUNT_LEN,
 		.since = page->since,
 		.max = (size_t)page->app->config->changes_page_max,

@@ -26,16 +26,16 @@ struct api_changes {
 	struct query_plan plan; /* borrows from params */
 	char request_id[ID_UUID_LEN + 1];
 	int64_t received_us;
-	int64_t until_us;    /* monotonic: when waiting ends */
+	int64_t until_us; /* monotonic: when waiting ends */
 	uint64_t fingerprint;
-	int64_t began_us;    /* when the feed was begun that the token belongs to */
+	int64_t began_us; /* when the feed was begun that the token belongs to */
 	bool has_token;
-	uint64_t token;      /* what it stands for: changes up to this one are known */
-	uint64_t since;      /* and so are, because they are not this account's, those up to this one */
+	uint64_t token; /* what it stands for: changes up to this one are known */
+	uint64_t since; /* and so are, because they are not this account's, those up to this one */
 	struct record_view view;
-	struct buf accounts; /* SCAN_ACCOUNT_LEN bytes each: whose changes are told */
-	int64_t looked_us;   /* monotonic: when many accounts were last asked whether they have something */
-	struct changes *changes; /* being read; NULL while it waits */
+	struct buf accounts;       /* SCAN_ACCOUNT_LEN bytes each: whose changes are told */
+	int64_t looked_us;         /* monotonic: when many accounts were last asked whether they have something */
+	struct changes *changes;   /* being read; NULL while it waits */
 	struct changes_page found; /* when it is complete, or nothing was found yet */
 };
 

@@ -64,7 +64,9 @@ static void write_links(const struct api_changes *page, struct answer *answer)
 static int look_for_charge(struct api_changes *page, struct error *err)
 {
 	const struct account *reader = api_account(page->request);
-	struct cursor cursor = { .fingerprint = page->fingerprint, .snapshot = page->token, .began_us = page->began_us };
+	struct cursor cursor = { .fingerprint = page->fingerprint,
+		                 .snapshot = page->token,
+		                 .began_us = page->began_us };
 
 	if (!page->has_token)
 		return 0;

@@ -36,7 +36,7 @@ static void on_commit(void *arg)
 
 bool api_changes_may_have(const struct api_changes *page)
 {
-	const char (*accounts)[SCAN_ACCOUNT_LEN] = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)page->accounts.data;
+	const char(*accounts)[SCAN_ACCOUNT_LEN] = (const char(*)[SCAN_ACCOUNT_LEN])(const void *)page->accounts.data;
 	size_t count = page->accounts.len / SCAN_ACCOUNT_LEN;
 
 	for (size_t i = 0; i < count; i++)

@@ -162,5 +162,6 @@ void api_readyz_get(struct http_request *request, void *arg)
 {
 	const struct api *app = arg;
 
-	api_health_reply_ready(request, &(struct api_health){ .http = app->http, .store = app->store, .disk = app->disk });
+	api_health_reply_ready(request,
+	                       &(struct api_health){ .http = app->http, .store = app->store, .disk = app->disk });
 }

@@ -41,7 +41,9 @@ static void write_names(struct buf *out, const struct query_problems *problems)
 static void reply(struct http_request *request, const struct query_problems *problems, struct str members,
                   const char *names)
 {
-	struct http_problem problem = { .status = 422, .title = "Unprocessable entity", .members = members, .brief = names };
+	struct http_problem problem = {
+		.status = 422, .title = "Unprocessable entity", .members = members, .brief = names
+	};
 	char detail[sizeof(problems->list[0].name) + sizeof(problems->list[0].reason) + 64];
 
 	if (problems->invalid_filter) {
@@ -52,7 +54,8 @@ static void reply(struct http_request *request, const struct query_problems *pro
 		int len = snprintf(detail, sizeof(detail), "%s: %s", problems->list[0].name, problems->list[0].reason);
 
 		if (more > 0)
-			snprintf(detail + len, sizeof(detail) - (size_t)len, " (and %zu more, see invalid_parameters)", more);
+			snprintf(detail + len, sizeof(detail) - (size_t)len, " (and %zu more, see invalid_parameters)",
+			         more);
 		problem.detail = detail;
 		problem.cause = problems->list[0].reason;
 	}

@@ -35,19 +35,22 @@ static bool is_named(const struct problem_page *page, struct str name)
 static void write_page(struct buf *out, const struct problem_page *page, bool html)
 {
 	if (!html)
-		buf_addf(out, "%s (HTTP status %s)\n\n%s\n%s\n", page->title, page->statuses, page->meaning, page->remedy);
+		buf_addf(out, "%s (HTTP status %s)\n\n%s\n%s\n", page->title, page->statuses, page->meaning,
+		         page->remedy);
 	else
-		buf_addf(out,
-		         "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>%s</title>\n<h1>%s</h1>\n"
-		         "<p>HTTP status %s</p>\n<p>%s</p>\n<p>%s</p>\n</html>\n",
-		         page->title, page->title, page->statuses, page->meaning, page->remedy);
+		buf_addf(
+			out,
+			"<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>%s</title>\n<h1>%s</h1>\n"
+			"<p>HTTP status %s</p>\n<p>%s</p>\n<p>%s</p>\n</html>\n",
+			page->title, page->title, page->statuses, page->meaning, page->remedy);
 }
 
 static void write_list(struct buf *out, bool html)
 {
-	buf_add_text(out, html ? "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Problems</title>\n"
-	                         "<h1>Problems</h1>\n<ul>\n" :
-	                         "");
+	buf_add_text(out,
+	             html ? "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Problems</title>\n"
+	                    "<h1>Problems</h1>\n<ul>\n" :
+	                    "");
 	for (size_t i = 0; i < PAGES; i++) {
 		if (html)
 			buf_add_text(out, "<li>");

@@ -107,8 +107,7 @@ static bool prepare(struct api_records_page *page)
 	page->max = page_size(page);
 	page->last = page->position;
 	if (page->plan.cursor.p && !billing_is_free(page->plan.product)) {
-		page->is_paid =
-			billing_charge_waits(page->app->billing, api_account(page->request), page->request_id);
+		page->is_paid = billing_charge_waits(page->app->billing, api_account(page->request), page->request_id);
 		page->asks_paid = !page->is_paid;
 	}
 	return true;

@@ -39,7 +39,7 @@ struct api_records_page {
 
 	/* by ids */
 	size_t ids_done;
-	bool id_found;      /* the one at hand */
+	bool id_found;        /* the one at hand */
 	struct buf hits;      /* struct hit of records_read.c */
 	struct buf not_found; /* ids, separated by commas */
 

@@ -252,8 +252,8 @@ static struct scan *begin_charge(struct api_records_page *page, struct error *er
 {
 	const struct scan_sink sink = { .on_record = take_charge, .on_ready = on_ready, .arg = page };
 
-	return billing_find_charge(page->app->billing, api_account(page->request), page->request_id,
-	                           page->began_us, &sink, err);
+	return billing_find_charge(page->app->billing, api_account(page->request), page->request_id, page->began_us,
+	                           &sink, err);
 }
 
 /* A page that a cursor leads to is charged once. */

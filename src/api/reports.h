@@ -19,7 +19,7 @@ void api_report_reply(struct http_request *request, const struct report *report)
 
 /* Does the report exist for the account that makes the request? */
 MUST_CHECK int api_report_is_visible(const struct http_request *request, const struct api *app,
-                          const struct report *report, struct error *err);
+                                     const struct report *report, struct error *err);
 
 /*
  * The members of a JSON object as parameters: texts, numbers and booleans as their texts, null as not given, an array
@@ -27,14 +27,12 @@ MUST_CHECK int api_report_is_visible(const struct http_request *request, const s
  * no JSON object, or has too many members.
  */
 MUST_CHECK int api_report_params(struct query_params *params, struct query_problems *problems, struct str body,
-                      struct error *err);
+                                 struct error *err);
 
 /* reports_post.c, in this order; each is false when the request has been answered instead. The plan borrows from
  * `params`. */
-bool api_report_read_body(struct http_request *request, struct query_params *params,
-                          struct query_problems *problems);
+bool api_report_read_body(struct http_request *request, struct query_params *params, struct query_problems *problems);
 bool api_report_make_plan(struct http_request *request, const struct api *app, int64_t received_us,
-                          const struct query_params *params, struct query_plan *plan,
-                          struct query_problems *problems);
+                          const struct query_params *params, struct query_plan *plan, struct query_problems *problems);
 
 #endif

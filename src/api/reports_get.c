@@ -37,8 +37,8 @@ void api_report_reply(struct http_request *request, const struct report *report)
 	buf_free(&base_url);
 }
 
-int api_report_is_visible(const struct http_request *request, const struct api *app,
-                          const struct report *report, struct error *err)
+int api_report_is_visible(const struct http_request *request, const struct api *app, const struct report *report,
+                          struct error *err)
 {
 	return accounts_reads(app->meta, api_account(request), str_from(report->creator), err);
 }
@@ -90,8 +90,9 @@ static bool cancel(struct http_request *request, const struct api *app, const st
 	if (reports_cancel(app->reports, str_from(report->id), by, &err) == 0)
 		return true;
 	if (err.code == ERROR_CONFLICT)
-		http_reply_problem(request, 409, "Invalid Abort Operation",
-		                   "The job is already in a terminated state such as SUCCESS, TRUNCATED, FAILED or ABORTED.");
+		http_reply_problem(
+			request, 409, "Invalid Abort Operation",
+			"The job is already in a terminated state such as SUCCESS, TRUNCATED, FAILED or ABORTED.");
 	else
 		http_reply_error(request, &err);
 	return false;

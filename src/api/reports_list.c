@@ -136,7 +136,8 @@ static int read_parameters(struct list *list, const struct query_params *params,
 	if (list->states == 0)
 		list->states = ALL_STATES;
 	if (list->from_us == INT64_MIN)
-		list->from_us = (list->to_us < INT64_MAX ? list->to_us : clock_now_us()) - DEFAULT_DAYS * CLOCK_US_PER_DAY;
+		list->from_us =
+			(list->to_us < INT64_MAX ? list->to_us : clock_now_us()) - DEFAULT_DAYS * CLOCK_US_PER_DAY;
 	return list->account.p ? 0 : refuse(err, "account_id", "Missing required parameter");
 }
 

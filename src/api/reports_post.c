@@ -32,8 +32,7 @@ struct post {
 
 /* Each of these answers the request where it returns false. */
 
-bool api_report_read_body(struct http_request *request, struct query_params *params,
-                          struct query_problems *problems)
+bool api_report_read_body(struct http_request *request, struct query_params *params, struct query_problems *problems)
 {
 	struct error err = { 0 };
 
@@ -61,7 +60,8 @@ static bool read_key(struct post *post)
 		post->key = STR_LITERAL("");
 	if (post->key.len <= REPORT_KEY_MAX)
 		return true;
-	query_problems_add(&post->problems, KEY_NAME, "%zu characters, at most %d allowed", post->key.len, REPORT_KEY_MAX);
+	query_problems_add(&post->problems, KEY_NAME, "%zu characters, at most %d allowed", post->key.len,
+	                   REPORT_KEY_MAX);
 	api_reply_invalid(post->request, &post->problems);
 	return false;
 }
@@ -115,8 +115,7 @@ static void check_callback(struct str url, struct query_problems *problems)
 }
 
 bool api_report_make_plan(struct http_request *request, const struct api *app, int64_t received_us,
-                          const struct query_params *params, struct query_plan *plan,
-                          struct query_problems *problems)
+                          const struct query_params *params, struct query_plan *plan, struct query_problems *problems)
 {
 	struct query_limits limits = {
 		.window_max_us = app->config->report_window_max,

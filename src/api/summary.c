@@ -64,7 +64,8 @@ static int begin(struct api_summary *summary, struct error *err)
 	struct record_view view = query_plan_view(plan);
 
 	if (zone_load(&summary->zone, zone, plan->from_us, plan->to_us, err) < 0 ||
-	    report_find_accounts(summary->app->meta, plan->account, plan->include_subaccounts, &summary->accounts, err) < 0)
+	    report_find_accounts(summary->app->meta, plan->account, plan->include_subaccounts, &summary->accounts,
+	                         err) < 0)
 		return -1;
 	const struct aggregate_query query = {
 		.scan = {

@@ -23,7 +23,8 @@ static void write_decimal(struct json *json, const char *key, struct decimal val
 	buf_free(&text);
 }
 
-static void write_amount(const struct aggregate_groups *groups, const struct aggregate_amount *amount, struct json *json)
+static void write_amount(const struct aggregate_groups *groups, const struct aggregate_amount *amount,
+                         struct json *json)
 {
 	json_object_begin(json);
 	json_member_str(json, "currency", aggregate_currency(groups, amount));

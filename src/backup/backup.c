@@ -33,6 +33,7 @@ struct backup *backup_new(struct store *store, struct reports *reports, const st
 {
 	size_t count;
 	struct backup *backup = calloc(1, sizeof(*backup));
+
 	if (!backup) {
 		no_memory(err);
 		return NULL;
@@ -67,10 +68,11 @@ static void close_file(struct backup *backup)
 void backup_free(struct backup *backup)
 {
 	struct error err;
+
 	if (!backup)
 		return;
-	struct buf *const bufs[] = { &backup->data_dir, &backup->spool, &backup->report_ids, &backup->name, &backup->stamp,
-		                     &backup->scratch };
+	struct buf *const bufs[] = { &backup->data_dir, &backup->spool, &backup->report_ids,
+		                     &backup->name,     &backup->stamp, &backup->scratch };
 	if (backup->phase == BACKUP_PHASE_COPYING) {
 		hot_backup_forget(backup->store);
 		if (backup_spool_clear(backup, &err) != 0)
@@ -110,6 +112,7 @@ static int find_day(struct backup *backup, struct error *err)
 		struct buf text = { 0 };
 		size_t count, at = 0;
 		const int32_t *days = store_days(backup->store, &count);
+
 		while (at < count && days[at] < backup->day)
 			at++;
 		if (at == count)
@@ -145,6 +148,7 @@ static int find_report(struct backup *backup, struct error *err)
 	backup->reports_listed = true;
 	while (backup->report < backup->report_ids.len / (ID_UUID_LEN + 1)) {
 		size_t at = backup->report++ * (ID_UUID_LEN + 1);
+
 		if (set_name(backup, "reports/", backup->report_ids.data + at, MODE, err) < 0)
 			return -1;
 		if (backup_stamp(backup, err) == 0)
@@ -180,6 +184,7 @@ static enum backup_event offer_next(struct backup *backup, struct backup_item *i
 		[BACKUP_STAGE_KEYS] = find_key,
 		[BACKUP_STAGE_REPORTS] = find_report,
 	};
+
 	if (backup->stage == BACKUP_STAGE_END)
 		return BACKUP_END;
 	int found = finders[backup->stage](backup, err);
@@ -216,8 +221,10 @@ static enum backup_event gone(struct backup *backup)
 static enum backup_event begin_file(struct backup *backup, struct error *err)
 {
 	bool is_day = backup->stage == BACKUP_STAGE_DAYS;
+
 	if (!is_day && backup->stage != BACKUP_STAGE_CATALOG) {
 		int opened = backup_open_own(backup, err);
+
 		if (opened > 0)
 			backup->phase = BACKUP_PHASE_READING;
 		return opened < 0 ? BACKUP_FAILED : opened == 0 ? gone(backup) : BACKUP_BUSY;
@@ -238,9 +245,11 @@ static enum backup_event begin_file(struct backup *backup, struct error *err)
 static enum backup_event step_copy(struct backup *backup, int64_t deadline_us, struct error *err)
 {
 	bool copied;
+
 	if (hot_backup_step(backup->store, deadline_us, &copied, err) != 0) {
 		struct error ignored;
 		bool was_removed = backup->stage == BACKUP_STAGE_DAYS && err->code == ERROR_NOT_FOUND;
+
 		backup->phase = BACKUP_PHASE_NONE;
 		return backup_spool_clear(backup, was_removed ? err : &ignored) == 0 && was_removed ? gone(backup) :
 		                                                                                      BACKUP_FAILED;
@@ -256,6 +265,7 @@ static enum backup_event step_copy(struct backup *backup, int64_t deadline_us, s
 static enum backup_event give_piece(struct backup *backup, struct backup_item *item, struct error *err)
 {
 	int got = backup_read_piece(backup, &item->data, err);
+
 	if (got > 0)
 		return BACKUP_DATA;
 	if (got < 0)
@@ -271,6 +281,7 @@ static enum backup_event give_piece(struct backup *backup, struct backup_item *i
 static enum backup_event trim(struct backup *backup, struct error *err)
 {
 	int more = backup_trim_copy(backup, err);
+
 	if (more == 0)
 		end_file(backup, true);
 	return more < 0 ? BACKUP_FAILED : more ? BACKUP_BUSY : BACKUP_FILE_END;
@@ -279,6 +290,7 @@ static enum backup_event trim(struct backup *backup, struct error *err)
 enum backup_event backup_step(struct backup *backup, int64_t deadline_us, struct backup_item *item, struct error *err)
 {
 	enum backup_event event = BACKUP_BUSY;
+
 	do {
 		switch (backup->phase) {
 		case BACKUP_PHASE_NONE:

@@ -33,8 +33,8 @@
 struct backup;
 
 /* `disk` may be NULL: then room for copies is not looked for. ERROR_CONFLICT if another one is under way. */
-MUST_CHECK struct backup *backup_new(struct store *store, struct reports *reports, const struct disk *disk, const char *data_dir,
-                          struct error *err);
+MUST_CHECK struct backup *backup_new(struct store *store, struct reports *reports, const struct disk *disk,
+                                     const char *data_dir, struct error *err);
 
 /* Does nothing on NULL. The copy at hand is removed. */
 void backup_free(struct backup *backup);
@@ -57,7 +57,8 @@ struct backup_item {
 };
 
 /* Works until about `deadline_us`; *item dies with the next call. After BACKUP_END or BACKUP_FAILED nothing follows. */
-MUST_CHECK enum backup_event backup_step(struct backup *backup, int64_t deadline_us, struct backup_item *item, struct error *err);
+MUST_CHECK enum backup_event backup_step(struct backup *backup, int64_t deadline_us, struct backup_item *item,
+                                         struct error *err);
 
 void backup_answer(struct backup *backup, bool wanted);
 
@@ -67,7 +68,7 @@ struct backup_counts {
 	uint64_t days_sent;
 	uint64_t days_kept; /* that were not wanted */
 	uint64_t report_files;
-	uint64_t bytes;     /* given out */
+	uint64_t bytes; /* given out */
 };
 void backup_counts(const struct backup *backup, struct backup_counts *counts);
 

@@ -31,6 +31,7 @@ static int resolve(const char *dir, struct buf *out, struct error *err)
 {
 	char path[PATH_MAX], real[PATH_MAX];
 	size_t len = strlen(dir);
+
 	while (len > 1 && dir[len - 1] == '/')
 		len--;
 	if (len == 0 || len >= sizeof(path))
@@ -60,6 +61,7 @@ static int resolve(const char *dir, struct buf *out, struct error *err)
 static int check_dir(const char *dir, const char *data_dir, struct error *err)
 {
 	size_t len = strlen(data_dir);
+
 	if (len > 0 && strncmp(dir, data_dir, len) == 0 && (dir[len] == '/' || dir[len] == '\0'))
 		return error_set(err, ERROR_INVALID, "DIR \"%s\": lies in data_dir", dir);
 	return 0;
@@ -68,6 +70,7 @@ static int check_dir(const char *dir, const char *data_dir, struct error *err)
 static int take_lock(struct backup_dir *backup, struct error *err)
 {
 	const char *path = folder_path(&backup->scratch, backup->dir.data, "lock", err);
+
 	if (!path)
 		return -1;
 	backup->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
@@ -75,8 +78,9 @@ static int take_lock(struct backup_dir *backup, struct error *err)
 		return error_set_errno(err, errno, "%s: open", path);
 	if (flock(backup->lock_fd, LOCK_EX | LOCK_NB) == 0)
 		return 0;
-	return errno == EWOULDBLOCK ? error_set(err, ERROR_CONFLICT, "%s: a backup is being made there", backup->dir.data) :
-	                              error_set_errno(err, errno, "%s: lock", path);
+	return errno == EWOULDBLOCK ?
+	               error_set(err, ERROR_CONFLICT, "%s: a backup is being made there", backup->dir.data) :
+	               error_set_errno(err, errno, "%s: lock", path);
 }
 
 /* --- what is there already --- */
@@ -84,6 +88,7 @@ static int take_lock(struct backup_dir *backup, struct error *err)
 static int remove_part(void *arg, const char *name, struct error *err)
 {
 	struct backup_dir *backup = arg;
+
 	if (!folder_is_part(name))
 		return 0;
 	const char *path = folder_path(&backup->scratch, backup->dir.data, name, err);
@@ -95,11 +100,14 @@ static int load_previous(struct backup_dir *backup, struct error *err)
 	struct buf name = { 0 };
 	struct error ignored;
 	int found = folder_newest(backup->dir.data, &name, err);
+
 	if (found > 0) {
 		buf_addf(&backup->previous, "%s/%s", backup->dir.data, name.data);
 		const char *sums = buf_cstr(&backup->previous) ?
-		                           folder_path(&backup->scratch, backup->previous.data, SUMS_NAME, err) : NULL;
-		const char *about = sums ? folder_path(&backup->scratch_to, backup->previous.data, BACKUP_NAME, err) : NULL;
+		                           folder_path(&backup->scratch, backup->previous.data, SUMS_NAME, err) :
+		                           NULL;
+		const char *about =
+			sums ? folder_path(&backup->scratch_to, backup->previous.data, BACKUP_NAME, err) : NULL;
 		if (!about)
 			found = -1;
 		/* One that cannot be read is no help, and no hindrance. */
@@ -118,6 +126,7 @@ static void add_name(struct buf *out, int64_t time_us)
 {
 	int32_t day = clock_day_of(time_us);
 	int64_t ms = (time_us - clock_day_start_us(day)) / 1000;
+
 	clock_format_day(out, day);
 	buf_addf(out, "T%02d%02d%02d.%03dZ", (int)(ms / 3600000), (int)(ms / 60000 % 60), (int)(ms / 1000 % 60),
 	         (int)(ms % 1000));
@@ -126,6 +135,7 @@ static void add_name(struct buf *out, int64_t time_us)
 static int make_part(struct backup_dir *backup, const char *version, struct error *err)
 {
 	int64_t now_us = clock_now_us();
+
 	buf_addf(&backup->path, "%s/", backup->dir.data);
 	add_name(&backup->path, now_us);
 	buf_add_str(&backup->part, buf_str(&backup->path));
@@ -141,6 +151,7 @@ static int make_part(struct backup_dir *backup, const char *version, struct erro
 	}
 	for (size_t i = 0; backup_dir_folders[i]; i++) {
 		const char *path = backup_dir_part_path(backup, backup_dir_folders[i], err);
+
 		if (!path || folder_make(path, false, err) != 0)
 			return -1;
 	}
@@ -160,6 +171,7 @@ static int begin(struct backup_dir *backup, const char *dir, const char *data_di
 struct backup_dir *backup_dir_new(const char *dir, const char *data_dir, const char *version, struct error *err)
 {
 	struct backup_dir *backup = calloc(1, sizeof(*backup));
+
 	if (!backup) {
 		no_memory(err);
 		return NULL;
@@ -175,9 +187,10 @@ void backup_dir_free(struct backup_dir *backup)
 {
 	if (!backup)
 		return;
-	struct buf *const bufs[] = { &backup->dir, &backup->part, &backup->path, &backup->previous, &backup->previous_sums,
-		                     &backup->previous_about, &backup->sums, &backup->about, &backup->name, &backup->stamp,
-		                     &backup->scratch, &backup->scratch_to };
+	struct buf *const bufs[] = { &backup->dir,      &backup->part,          &backup->path,
+		                     &backup->previous, &backup->previous_sums, &backup->previous_about,
+		                     &backup->sums,     &backup->about,         &backup->name,
+		                     &backup->stamp,    &backup->scratch,       &backup->scratch_to };
 	struct error ignored; /* the next one removes it */
 	sums_file_end(&backup->file);
 	if (backup->part.len && !backup->finished)
@@ -210,6 +223,7 @@ struct oldest {
 static int take_oldest(void *arg, const char *name, struct error *err)
 {
 	struct oldest *oldest = arg;
+
 	if (!folder_is_backup(name))
 		return 0;
 	oldest->count++;
@@ -225,6 +239,7 @@ static int remove_backup(struct backup_dir *backup, const char *name, struct err
 {
 	const char *path = folder_path(&backup->scratch, backup->dir.data, name, err);
 	const char *list = path ? folder_path(&backup->scratch_to, path, SUMS_NAME, err) : NULL;
+
 	if (!list)
 		return -1;
 	if (unlink(list) != 0 && errno != ENOENT)
@@ -239,8 +254,10 @@ static int prune(struct backup_dir *backup, uint64_t keep, struct error *err)
 {
 	int result = 0;
 	bool more = keep > 0;
+
 	while (more && result == 0) {
 		struct oldest oldest = { 0 };
+
 		result = folder_each(backup->dir.data, take_oldest, &oldest, err);
 		more = result == 0 && oldest.count > keep;
 		if (more)

@@ -34,7 +34,8 @@ struct backup_dir;
  * Begins a backup. `dir` is made if need be (but not its parents); it must not lie in `data_dir`, the daemon's.
  * `version` is the daemon's, for BACKUP. ERROR_CONFLICT if one is being made there, ERROR_INVALID.
  */
-MUST_CHECK struct backup_dir *backup_dir_new(const char *dir, const char *data_dir, const char *version, struct error *err);
+MUST_CHECK struct backup_dir *backup_dir_new(const char *dir, const char *data_dir, const char *version,
+                                             struct error *err);
 
 /* Does nothing on NULL. One that is not complete is removed. */
 void backup_dir_free(struct backup_dir *backup);
@@ -47,7 +48,7 @@ MUST_CHECK int backup_dir_link(struct backup_dir *backup, struct str name, struc
 
 /* Writes it: begun with a mode, then piece by piece, then ended, on disk, or dropped as if it had not been begun. */
 MUST_CHECK int backup_dir_begin_file(struct backup_dir *backup, struct str name, struct str stamp, unsigned mode,
-                          struct error *err);
+                                     struct error *err);
 MUST_CHECK int backup_dir_write(struct backup_dir *backup, struct str data, struct error *err);
 MUST_CHECK int backup_dir_end_file(struct backup_dir *backup, struct error *err);
 MUST_CHECK int backup_dir_drop_file(struct backup_dir *backup, struct error *err);

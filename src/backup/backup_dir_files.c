@@ -55,6 +55,7 @@ static int take_name(struct backup_dir *backup, struct str name, struct str stam
 static int note_file(struct backup_dir *backup, const char *hex, bool linked, struct error *err)
 {
 	struct str name = buf_str(&backup->name);
+
 	sums_add(&backup->sums, hex, name);
 	backup->counts.report_files += begins(name, "reports/");
 	if (backup->stamp.len > 0)
@@ -82,6 +83,7 @@ static bool is_same(struct backup_dir *backup, struct str stamp)
 {
 	const struct buf *about = &backup->previous_about;
 	struct str rest = rest_of(about, backup->about_at);
+
 	if (stamp.len == 0 || about->len == 0)
 		return false;
 	buf_clear(&backup->scratch);
@@ -100,6 +102,7 @@ static bool is_same(struct backup_dir *backup, struct str stamp)
 static struct str previous_sum(struct backup_dir *backup, struct str name)
 {
 	const struct buf *sums = &backup->previous_sums;
+
 	if (!backup->previous.len)
 		return (struct str){ NULL, 0 };
 	struct str found = sums_find(rest_of(sums, backup->sums_at), name);
@@ -113,6 +116,7 @@ static struct str previous_sum(struct backup_dir *backup, struct str name)
 int backup_dir_link(struct backup_dir *backup, struct str name, struct str stamp, struct error *err)
 {
 	char hex[SUMS_HEX_LEN + 1] = "";
+
 	if (take_name(backup, name, stamp, err) != 0)
 		return -1;
 	struct str sum = previous_sum(backup, name);
@@ -153,6 +157,7 @@ int backup_dir_end_file(struct backup_dir *backup, struct error *err)
 int backup_dir_drop_file(struct backup_dir *backup, struct error *err)
 {
 	const char *path = backup_dir_part_path(backup, backup->name.data, err);
+
 	sums_file_end(&backup->file);
 	if (!path)
 		return -1;
@@ -174,6 +179,7 @@ static int write_about(struct backup_dir *backup, struct error *err)
 int backup_dir_write_list(struct backup_dir *backup, struct error *err)
 {
 	const char *path;
+
 	if (!sums_find(buf_str(&backup->sums), STR_LITERAL("catalog/data.mdb")).p)
 		return error_set(err, ERROR_CORRUPT, "backup: the daemon gave no catalog");
 	if (write_about(backup, err) != 0)

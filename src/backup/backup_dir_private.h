@@ -20,8 +20,8 @@ struct backup_dir {
 	struct buf previous_about;
 	size_t sums_at, about_at; /* what was found in them last */
 	struct buf sums;
-	struct buf about;    /* BACKUP */
-	struct buf name;     /* of the file at hand, below DIR/NAME */
+	struct buf about; /* BACKUP */
+	struct buf name;  /* of the file at hand, below DIR/NAME */
 	struct buf stamp;
 	struct sums_file file;
 	struct buf scratch;

@@ -29,6 +29,7 @@ static int no_memory(struct error *err)
 int backup_spool_take(struct backup *backup, struct error *err)
 {
 	const char *path = backup->spool.data;
+
 	if (folder_make(path, true, err) != 0)
 		return -1;
 	backup->lock_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -48,6 +49,7 @@ const char *backup_spool_copy(struct backup *backup, struct error *err)
 int backup_spool_clear(struct backup *backup, struct error *err)
 {
 	const char *path = backup_spool_copy(backup, err);
+
 	return path ? folder_remove(path, err) : -1;
 }
 
@@ -55,15 +57,17 @@ int backup_check_room(struct backup *backup, const char *path, struct error *err
 {
 	struct disk_room room;
 	struct stat st;
+
 	if (!backup->disk || stat(path, &st) != 0)
 		return 0; /* whoever opens it says what is wrong */
 	disk_room(backup->disk, &room);
 	uint64_t needed = (uint64_t)st.st_blocks * 512;
 	if (room.free_bytes >= room.limit_bytes + needed)
 		return 0;
-	return error_set(err, ERROR_FULL, "backup: a copy of %s may take %" PRIu64 " bytes in data_dir for a while, where %" PRIu64
-	                 " are free and disk_min_free keeps %" PRIu64, backup->name.data, needed, room.free_bytes,
-	                 room.limit_bytes);
+	return error_set(err, ERROR_FULL,
+	                 "backup: a copy of %s may take %" PRIu64 " bytes in data_dir for a while, where %" PRIu64
+	                 " are free and disk_min_free keeps %" PRIu64,
+	                 backup->name.data, needed, room.free_bytes, room.limit_bytes);
 }
 
 /* --- is a file the same? --- */
@@ -72,6 +76,7 @@ int backup_stamp(struct backup *backup, struct error *err)
 {
 	struct stat st;
 	const char *path = folder_path(&backup->scratch, backup->data_dir.data, backup->name.data, err);
+
 	buf_clear(&backup->stamp);
 	if (!path)
 		return -1;
@@ -91,6 +96,7 @@ int backup_stamp(struct backup *backup, struct error *err)
 int backup_open_own(struct backup *backup, struct error *err)
 {
 	const char *path = folder_path(&backup->scratch, backup->data_dir.data, backup->name.data, err);
+
 	if (!path)
 		return -1;
 	backup->fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -105,6 +111,7 @@ int backup_open_copy(struct backup *backup, struct error *err)
 	const char *copy = backup_spool_copy(backup, err);
 	const char *file = copy ? folder_path(&path, copy, "data.mdb", err) : NULL;
 	int result = -1;
+
 	if (file && (backup->fd = open(file, O_RDWR | O_CLOEXEC | O_NOFOLLOW)) < 0)
 		error_set_errno(err, errno, "%s: open", file);
 	else if (file)
@@ -116,6 +123,7 @@ int backup_open_copy(struct backup *backup, struct error *err)
 int backup_read_piece(struct backup *backup, struct str *data, struct error *err)
 {
 	ssize_t got;
+
 	do
 		got = read(backup->fd, backup->piece, sizeof(backup->piece));
 	while (got < 0 && errno == EINTR);
@@ -130,6 +138,7 @@ int backup_trim_copy(struct backup *backup, struct error *err)
 {
 	off_t end = lseek(backup->fd, 0, SEEK_END);
 	off_t rest = end > TRIM_BYTES ? end - TRIM_BYTES : 0;
+
 	if (end < 0 || ftruncate(backup->fd, rest) != 0)
 		return error_set_errno(err, errno, "%s: trim", backup->name.data);
 	return rest > 0;
@@ -140,6 +149,7 @@ int backup_trim_copy(struct backup *backup, struct error *err)
 static bool take_report(void *arg, const struct report *report)
 {
 	struct backup *backup = arg;
+
 	if (report->has_file && report_state_ended(report->state))
 		buf_add(&backup->report_ids, report->file_id, sizeof(report->file_id));
 	return true;

@@ -7,7 +7,13 @@
 
 #include "backup/backup.h"
 
-enum backup_stage { BACKUP_STAGE_DAYS, BACKUP_STAGE_CATALOG, BACKUP_STAGE_KEYS, BACKUP_STAGE_REPORTS, BACKUP_STAGE_END };
+enum backup_stage {
+	BACKUP_STAGE_DAYS,
+	BACKUP_STAGE_CATALOG,
+	BACKUP_STAGE_KEYS,
+	BACKUP_STAGE_REPORTS,
+	BACKUP_STAGE_END
+};
 
 /* Of the file at hand. */
 enum backup_phase {
@@ -35,7 +41,7 @@ struct backup {
 	struct buf report_ids; /* ID_UUID_LEN + 1 bytes each */
 	bool reports_listed;
 	size_t report;
-	struct buf name;       /* of the file at hand, below the backup */
+	struct buf name; /* of the file at hand, below the backup */
 	unsigned mode;
 	struct buf stamp;
 	int fd;

@@ -31,6 +31,7 @@ int folder_read(const char *path, size_t max, struct buf *out, struct error *err
 	size_t begin = out->len;
 	ssize_t got;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
 	if (fd < 0)
 		return errno == ENOENT ? error_set(err, ERROR_NOT_FOUND, "%s: is not there", path) :
 		                         error_set_errno(err, errno, "%s: open", path);
@@ -49,10 +50,12 @@ int folder_write(const char *path, struct str text, unsigned mode, struct error 
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
 	size_t at = 0;
+
 	if (fd < 0)
 		return error_set_errno(err, errno, "%s: make", path);
 	while (at < text.len) {
 		ssize_t written = write(fd, text.p + at, text.len - at);
+
 		if (written < 0 && errno != EINTR)
 			break;
 		at += written > 0 ? (size_t)written : 0;
@@ -73,6 +76,7 @@ int folder_sync(const char *path, struct error *err)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int result = fd >= 0 && fsync(fd) == 0 ? 0 : error_set_errno(err, errno, "%s: sync", path);
+
 	if (fd >= 0)
 		close(fd);
 	return result;
@@ -98,6 +102,7 @@ int folder_each(const char *path, folder_fn fn, void *arg, struct error *err)
 	DIR *dir = opendir(path);
 	struct dirent *entry;
 	int result = 0;
+
 	if (!dir)
 		return errno == ENOENT ? error_set(err, ERROR_NOT_FOUND, "%s: is not there", path) :
 		                         error_set_errno(err, errno, "%s: open", path);
@@ -120,12 +125,14 @@ static const char *behind_pattern(const char *name)
 bool folder_is_backup(const char *name)
 {
 	const char *rest = behind_pattern(name);
+
 	return rest && *rest == '\0';
 }
 
 bool folder_is_part(const char *name)
 {
 	const char *rest = behind_pattern(name);
+
 	return rest && strcmp(rest, PART) == 0;
 }
 
@@ -133,6 +140,7 @@ bool folder_is_part(const char *name)
 static int take_newest(void *arg, const char *name, struct error *err)
 {
 	struct buf *newest = arg;
+
 	if (!folder_is_backup(name) || (newest->len && strcmp(name, newest->data) <= 0))
 		return 0;
 	buf_clear(newest);

@@ -43,6 +43,7 @@ static int no_memory(struct error *err)
 int restore_find(const char *from, struct buf *path, struct error *err)
 {
 	struct buf name = { 0 };
+
 	buf_clear(path);
 	buf_addf(path, "%s/" SUMS_NAME, from);
 	if (!buf_cstr(path))
@@ -57,7 +58,8 @@ int restore_find(const char *from, struct buf *path, struct error *err)
 		buf_addf(path, "/%s", name.data);
 	buf_free(&name);
 	if (found == 0)
-		return error_set(err, ERROR_NOT_FOUND, "%s: neither a complete backup nor a directory that holds one", from);
+		return error_set(err, ERROR_NOT_FOUND, "%s: neither a complete backup nor a directory that holds one",
+		                 from);
 	if (found < 0)
 		return -1;
 	return buf_cstr(path) ? 0 : no_memory(err);
@@ -98,10 +100,12 @@ static int give_to_owner(const struct restore *restore, const char *path)
 static int make_parents(struct restore *restore)
 {
 	char *path = restore->to.data;
+
 	for (char *slash = strchr(path + strlen(restore->data_dir) + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		bool made = mkdir(path, 0750) == 0;
-		int result = made || errno == EEXIST ? 0 : error_set_errno(restore->err, errno, "%s: make directory", path);
+		int result =
+			made || errno == EEXIST ? 0 : error_set_errno(restore->err, errno, "%s: make directory", path);
 		if (result == 0 && made)
 			result = give_to_owner(restore, path);
 		*slash = '/';
@@ -115,6 +119,7 @@ static int read_file(struct restore *restore, struct str path, struct sums_file 
 {
 	bool out = is_laid_out(restore, path), done = false;
 	unsigned mode = ends(path, ".key") ? 0600 : 0640;
+
 	buf_clear(&restore->from);
 	buf_clear(&restore->to);
 	buf_addf(&restore->from, "%s/%.*s", restore->backup, STR_ARGS(path));
@@ -139,6 +144,7 @@ static int check_environment(struct restore *restore, struct str path)
 {
 	uint64_t entries;
 	struct buf *at = is_laid_out(restore, path) ? &restore->to : &restore->from;
+
 	at->len -= sizeof("/data.mdb") - 1;
 	if (!buf_cstr(at))
 		return no_memory(restore->err);
@@ -151,10 +157,12 @@ static int check_environment(struct restore *restore, struct str path)
 static int take_file(struct restore *restore, struct str hex, struct str path)
 {
 	struct sums_file file;
+
 	if (read_file(restore, path, &file) != 0)
 		return -1;
 	if (memcmp(file.hex, hex.p, SUMS_HEX_LEN) != 0)
-		return error_set(restore->err, ERROR_CORRUPT, "%s: its SHA-256 is not that of the list", restore->from.data);
+		return error_set(restore->err, ERROR_CORRUPT, "%s: its SHA-256 is not that of the list",
+		                 restore->from.data);
 	if (ends(path, "/data.mdb") && check_environment(restore, path) != 0)
 		return -1;
 	restore->counts->files++;
@@ -170,6 +178,7 @@ static int load_list(struct restore *restore)
 {
 	struct str hex, path;
 	int more;
+
 	if (!folder_path(&restore->from, restore->backup, SUMS_NAME, restore->err) ||
 	    folder_read(restore->from.data, LIST_BYTES_MAX, &restore->sums, restore->err) != 0)
 		return -1;
@@ -189,6 +198,7 @@ static int take_all(struct restore *restore)
 {
 	for (int last = 0; last < 2; last++) {
 		struct str rest = buf_str(&restore->sums), hex, path;
+
 		while (sums_next(&rest, &hex, &path) > 0)
 			if (begins(path, "catalog/") == (last == 1) && take_file(restore, hex, path) != 0)
 				return -1;
@@ -209,6 +219,7 @@ static int check_listed(void *arg, const char *name, struct error *err)
 	struct listing inner = { .restore = restore };
 	struct stat st;
 	struct buf path = { 0 };
+
 	buf_add_str(&inner.below, buf_str(&listing->below));
 	buf_add_text(&inner.below, name);
 	buf_addf(&path, "%s/%.*s", restore->backup, STR_ARGS(buf_str(&inner.below)));
@@ -232,6 +243,7 @@ static int check_listed(void *arg, const char *name, struct error *err)
 static int run(struct restore *restore)
 {
 	struct listing listing = { .restore = restore };
+
 	*restore->counts = (struct restore_counts){ 0 };
 	int result = load_list(restore);
 	if (result == 0)
@@ -247,6 +259,7 @@ static int run(struct restore *restore)
 int restore_check(const char *backup, struct restore_counts *counts, restore_fn fn, void *arg, struct error *err)
 {
 	struct restore restore = { .backup = backup, .counts = counts, .fn = fn, .arg = arg, .err = err };
+
 	return run(&restore);
 }
 
@@ -255,6 +268,7 @@ int restore_check(const char *backup, struct restore_counts *counts, restore_fn 
 static int refuse_entry(void *arg, const char *name, struct error *err)
 {
 	const char *data_dir = arg;
+
 	/* Of a new file system. */
 	if (strcmp(name, "lost+found") == 0)
 		return 0;
@@ -266,6 +280,7 @@ static int take_lock(struct restore *restore)
 {
 	const char *path = folder_path(&restore->to, restore->data_dir, "lock", restore->err);
 	int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640) : -1;
+
 	if (!path)
 		return -1;
 	if (fd < 0)
@@ -281,6 +296,7 @@ static int prepare(struct restore *restore)
 	const char *data_dir = restore->data_dir;
 	struct stat st;
 	bool made = mkdir(data_dir, 0750) == 0;
+
 	if (!made && errno != EEXIST)
 		return error_set_errno(restore->err, errno, "%s: make directory", data_dir);
 	if (made)
@@ -299,8 +315,10 @@ static int prepare(struct restore *restore)
 static int make_directories(struct restore *restore)
 {
 	static const char *const names[] = { "days", "reports" };
+
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		const char *path = folder_path(&restore->to, restore->data_dir, names[i], restore->err);
+
 		if (!path || folder_make(path, true, restore->err) != 0 || give_to_owner(restore, path) != 0)
 			return -1;
 	}
@@ -311,15 +329,18 @@ static int make_directories(struct restore *restore)
 static int hold_callbacks(struct restore *restore)
 {
 	const char *path = folder_path(&restore->to, restore->data_dir, CALLBACK_HELD_NAME, restore->err);
+
 	return path && callback_hold_mark(restore->data_dir, restore->err) == 0 ? give_to_owner(restore, path) : -1;
 }
 
 int restore_lay_out(const char *backup, const char *data_dir, struct restore_counts *counts, restore_fn fn, void *arg,
                     struct error *err)
 {
-	struct restore restore = { .backup = backup, .data_dir = data_dir, .counts = counts, .fn = fn, .arg = arg,
-		                   .err = err };
+	struct restore restore = {
+		.backup = backup, .data_dir = data_dir, .counts = counts, .fn = fn, .arg = arg, .err = err
+	};
 	int lock_fd = prepare(&restore) == 0 ? take_lock(&restore) : -1;
+
 	if (lock_fd < 0) {
 		buf_free(&restore.to);
 		return -1;

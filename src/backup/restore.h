@@ -29,14 +29,15 @@ MUST_CHECK int restore_find(const char *from, struct buf *path, struct error *er
 
 /* Are all files of the list there and as they were, are there no others, and do all environments open and read?
  * ERROR_CORRUPT names what is wrong. */
-MUST_CHECK int restore_check(const char *backup, struct restore_counts *counts, restore_fn fn, void *arg, struct error *err);
+MUST_CHECK int restore_check(const char *backup, struct restore_counts *counts, restore_fn fn, void *arg,
+                             struct error *err);
 
 /*
  * Lays it out into `data_dir`, which is empty or not there, checking each file on the way; its catalog comes last. What
  * it makes belongs to the owner of `data_dir` if that was there. Callbacks are held in it (callback_hold_mark).
  * ERROR_CONFLICT if it is not empty.
  */
-MUST_CHECK int restore_lay_out(const char *backup, const char *data_dir, struct restore_counts *counts, restore_fn fn, void *arg,
-                    struct error *err);
+MUST_CHECK int restore_lay_out(const char *backup, const char *data_dir, struct restore_counts *counts, restore_fn fn,
+                               void *arg, struct error *err);
 
 #endif

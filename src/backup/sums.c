@@ -33,6 +33,7 @@ static int make(struct sums_file *file, const char *to, unsigned mode, struct er
 int sums_file_begin(struct sums_file *file, const char *from, const char *to, unsigned mode, struct error *err)
 {
 	int result = begin(file, from, err);
+
 	if (result == 0 && (file->in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
 		result = error_set_errno(err, errno, "%s: open", from);
 	if (result == 0 && to)
@@ -45,6 +46,7 @@ int sums_file_begin(struct sums_file *file, const char *from, const char *to, un
 int sums_file_make(struct sums_file *file, const char *to, unsigned mode, struct error *err)
 {
 	int result = begin(file, to, err) == 0 ? make(file, to, mode, err) : -1;
+
 	if (result != 0)
 		sums_file_end(file);
 	return result;
@@ -66,6 +68,7 @@ static int write_all(int fd, const char *data, size_t len)
 {
 	while (len > 0) {
 		ssize_t written = write(fd, data, len);
+
 		if (written < 0 && errno == EINTR)
 			continue;
 		if (written < 0)
@@ -97,6 +100,7 @@ static int read_piece(struct sums_file *file, const char *name, struct error *er
 {
 	char piece[PIECE_BYTES];
 	ssize_t got = read(file->in, piece, sizeof(piece));
+
 	if (got < 0)
 		return errno == EINTR ? 0 : error_set_errno(err, errno, "%s: read", name);
 	return got == 0 ? 1 : sums_file_write(file, name, (struct str){ piece, (size_t)got }, err);
@@ -106,6 +110,7 @@ int sums_file_finish(struct sums_file *file, const char *name, struct error *err
 {
 	unsigned char sum[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
+
 	if (EVP_DigestFinal_ex(file->hash, sum, &len) != 1 || len * 2 != SUMS_HEX_LEN)
 		return error_set(err, ERROR_IO, "%s: SHA-256 failed", name);
 	for (unsigned i = 0; i < len; i++) {
@@ -121,6 +126,7 @@ int sums_file_finish(struct sums_file *file, const char *name, struct error *err
 int sums_file_step(struct sums_file *file, const char *name, int64_t deadline_us, bool *done, struct error *err)
 {
 	int result;
+
 	*done = false;
 	do
 		result = read_piece(file, name, err);
@@ -145,6 +151,7 @@ void sums_add(struct buf *list, const char *hex, struct str path)
 bool sums_is_inside(struct str path)
 {
 	size_t start = 0;
+
 	for (size_t at = 0; at <= path.len; at++) {
 		if (at < path.len && path.p[at] != '/')
 			continue;
@@ -173,6 +180,7 @@ int sums_next(struct str *rest, struct str *hex, struct str *path)
 struct str sums_find(struct str list, struct str path)
 {
 	struct str hex, other;
+
 	while (sums_next(&list, &hex, &other) > 0)
 		if (str_equal(other, path))
 			return hex;

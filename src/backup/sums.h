@@ -30,10 +30,12 @@ struct sums_file {
 };
 
 /* Opens `from`, and makes `to` with `mode` unless that is NULL: a file of that name must not be there yet. */
-MUST_CHECK int sums_file_begin(struct sums_file *file, const char *from, const char *to, unsigned mode, struct error *err);
+MUST_CHECK int sums_file_begin(struct sums_file *file, const char *from, const char *to, unsigned mode,
+                               struct error *err);
 
 /* Reads until about `deadline_us` (monotonic). *done: file->hex is its sum, and the copy is on disk. */
-MUST_CHECK int sums_file_step(struct sums_file *file, const char *name, int64_t deadline_us, bool *done, struct error *err);
+MUST_CHECK int sums_file_step(struct sums_file *file, const char *name, int64_t deadline_us, bool *done,
+                              struct error *err);
 
 /* A file that is written piece by piece: made with `mode`, it must not be there yet; when finished, file->hex is its
  * sum, and it is on disk. Without a finish, sums_file_end closes it. */

@@ -39,7 +39,7 @@ struct audit_entry {
 	bool has_peer;
 	uid_t uid;
 	pid_t pid;
-	struct str args;    /* a JSON object without secrets, or empty */
+	struct str args; /* a JSON object without secrets, or empty */
 };
 
 /* Blocks until it is on disk. A line that cannot be written goes to the log, with the cause. Does nothing on NULL. */

@@ -13,13 +13,13 @@
 #include <time.h>
 
 #define US_PER_MINUTE (INT64_C(60) * CLOCK_US_PER_SECOND)
-#define DAYS_PER_ERA 146097        /* 400 years */
-#define DAYS_BEFORE_EPOCH 719468   /* 0000-03-01 to 1970-01-01 */
-#define DAY_OF_YEAR_0 (-719528)    /* 0000-01-01 */
-#define DAY_OF_YEAR_10000 2932897  /* 10000-01-01 */
+#define DAYS_PER_ERA 146097       /* 400 years */
+#define DAYS_BEFORE_EPOCH 719468  /* 0000-03-01 to 1970-01-01 */
+#define DAY_OF_YEAR_0 (-719528)   /* 0000-01-01 */
+#define DAY_OF_YEAR_10000 2932897 /* 10000-01-01 */
 #define YEAR_MIN 1970
 #define OFFSET_MINUTES_MAX (14 * 60)
-#define DATE_LEN 10     /* yyyy-mm-dd */
+#define DATE_LEN 10      /* yyyy-mm-dd */
 #define DATE_TIME_LEN 19 /* yyyy-mm-ddThh:mm:ss */
 
 struct date {
@@ -234,7 +234,8 @@ static bool parse_time(struct str text, struct clock_moment *moment)
 {
 	int64_t local_us, offset_us;
 
-	if (!take_date_time(&text, &local_us) || !read_offset(text, &offset_us) || !is_within_years(local_us - offset_us))
+	if (!take_date_time(&text, &local_us) || !read_offset(text, &offset_us) ||
+	    !is_within_years(local_us - offset_us))
 		return false;
 	*moment = (struct clock_moment){ .time_us = local_us - offset_us, .offset_us = offset_us };
 	return true;

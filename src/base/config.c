@@ -111,7 +111,7 @@ static int refuse(const struct config_row *row, const char *value, const char *p
 		(void)snprintf(allowed, sizeof(allowed), "; %s to %s allowed", row->min, row->max);
 	else if (*row->min || *row->max)
 		(void)snprintf(allowed, sizeof(allowed), "; at %s %s allowed", *row->min ? "least" : "most",
-			       *row->min ? row->min : row->max);
+		               *row->min ? row->min : row->max);
 	return error_set(err, ERROR_INVALID, "%s: \"%.200s\" is not %s%s", row->key, value, problem, allowed);
 }
 
@@ -166,6 +166,7 @@ static int refuse_key(const char *key, struct error *err)
 int config_set(struct config *config, const char *key, const char *value, struct error *err)
 {
 	const struct config_row *row = find_row(key);
+
 	decimal_units number = 0;
 
 	if (!row)

@@ -55,8 +55,9 @@ static int read_line(struct reader *r)
 	r->line++;
 	while (c != '\n' && (c = getc(r->file)) != EOF) {
 		if (c == '\0' || len == sizeof(r->text) - 1) {
-			fault(r, c == '\0' ? "a NUL byte" :
-			                     "line too long, at most " CONFIG_NUMBER_TEXT(LINE_BYTES_MAX) " bytes allowed");
+			fault(r, c == '\0' ?
+			                 "a NUL byte" :
+			                 "line too long, at most " CONFIG_NUMBER_TEXT(LINE_BYTES_MAX) " bytes allowed");
 			skip_line(r->file);
 			len = 0;
 			break;

@@ -26,17 +26,15 @@ static const struct unit duration_units[] = {
 	{ NULL, 0 },
 };
 
-#define SIZE_UNIT(letter, shift)                                                                 \
-	{ letter "i", INT64_C(1) << (shift) }, { letter "B", INT64_C(1) << (shift) },            \
-	{ letter "iB", INT64_C(1) << (shift) }, { letter, INT64_C(1) << (shift) }
+#define SIZE_UNIT(letter, shift) \
+	{ letter "i", INT64_C(1) << (shift) }, { letter "B", INT64_C(1) << (shift) }, \
+		{ letter "iB", INT64_C(1) << (shift) }, \
+	{ \
+		letter, INT64_C(1) << (shift) \
+	}
 
 static const struct unit size_units[] = {
-	{ "", 1 },
-	SIZE_UNIT("K", 10),
-	SIZE_UNIT("M", 20),
-	SIZE_UNIT("G", 30),
-	SIZE_UNIT("T", 40),
-	{ NULL, 0 },
+	{ "", 1 }, SIZE_UNIT("K", 10), SIZE_UNIT("M", 20), SIZE_UNIT("G", 30), SIZE_UNIT("T", 40), { NULL, 0 },
 };
 
 static const struct unit count_units[] = {
@@ -56,8 +54,10 @@ static const struct {
 	const struct unit *units; /* NULL: not a number with a unit */
 	bool is_text;
 } types[] = {
-	[CONFIG_TEXT] = { "text of at most " CONFIG_NUMBER_TEXT(CONFIG_TEXT_BYTES_MAX) " bytes without control "
-			  "characters, blanks at its ends, or # or ; at its start or after a blank", NULL, true },
+	[CONFIG_TEXT] = { "text of at most " CONFIG_NUMBER_TEXT(
+				  CONFIG_TEXT_BYTES_MAX) " bytes without control "
+	                                                 "characters, blanks at its ends, or # or ; at its start or after a blank",
+	                  NULL, true },
 	[CONFIG_DURATION] = { "a duration such as 250ms, 30s, 15m, 24h or 3d", duration_units, false },
 	[CONFIG_SIZE] = { "a size such as 512, 64K, 16M, 64G or 1T", size_units, false },
 	[CONFIG_COUNT] = { "a number", count_units, false },

@@ -54,6 +54,7 @@ static bool add_fraction(struct str text, decimal_units *units)
 bool decimal_parse(struct str text, struct decimal *out)
 {
 	bool negative = text.len > 0 && text.p[0] == '-';
+
 	decimal_units units;
 
 	if (text.len > 0 && (text.p[0] == '-' || text.p[0] == '+')) {

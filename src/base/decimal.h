@@ -16,7 +16,8 @@
 
 #define DECIMAL_WHOLE_MAX 18 /* digits before the point */
 #define DECIMAL_PLACES 12    /* and after it */
-#define DECIMAL_TEXT_MAX 33  /* bytes of the longest text that decimal_format makes of what can be read, sign and point included */
+#define DECIMAL_TEXT_MAX \
+	33 /* bytes of the longest text that decimal_format makes of what can be read, sign and point included */
 
 __extension__ typedef __int128 decimal_units;
 

@@ -36,7 +36,8 @@ static void set_low(struct disk_room *room)
 	bool low = room->free_bytes < enough;
 
 	if (low && !room->low)
-		log_error("disk", "%llu bytes are free, disk_min_free asks for %llu: ingest is refused and reports wait",
+		log_error("disk",
+		          "%llu bytes are free, disk_min_free asks for %llu: ingest is refused and reports wait",
 		          (unsigned long long)room->free_bytes, (unsigned long long)room->limit_bytes);
 	else if (!low && room->low)
 		log_info("disk", "%llu bytes are free, which is enough again", (unsigned long long)room->free_bytes);

@@ -30,7 +30,7 @@ void disk_free(struct disk *disk);
 void disk_look(struct disk *disk);
 
 struct disk_room {
-	uint64_t free_bytes;  /* for us: without what is reserved for root */
+	uint64_t free_bytes; /* for us: without what is reserved for root */
 	uint64_t total_bytes;
 	uint64_t limit_bytes; /* the larger of the two settings' */
 	bool low;

@@ -25,12 +25,12 @@ enum error_code {
 	ERROR_UNAUTHORIZED, /* no or wrong credentials */
 	ERROR_FORBIDDEN,    /* known, but not allowed */
 	ERROR_NOT_FOUND,
-	ERROR_CONFLICT,     /* not in this state, or exists already */
-	ERROR_LIMIT,        /* more than a setting allows */
-	ERROR_FULL,         /* no room on disk or in the map */
-	ERROR_IO,           /* the system said no */
-	ERROR_CORRUPT,      /* stored data that cannot be right */
-	ERROR_DAMAGED,      /* a whole day of it cannot be used; the message is for clients, too */
+	ERROR_CONFLICT, /* not in this state, or exists already */
+	ERROR_LIMIT,    /* more than a setting allows */
+	ERROR_FULL,     /* no room on disk or in the map */
+	ERROR_IO,       /* the system said no */
+	ERROR_CORRUPT,  /* stored data that cannot be right */
+	ERROR_DAMAGED,  /* a whole day of it cannot be used; the message is for clients, too */
 	ERROR_NOMEM,
 };
 
@@ -40,13 +40,11 @@ struct error {
 };
 
 /* Fills *err, printf style; a message that is too long is cut. Always returns -1, so that a caller can return it. */
-int error_set(struct error *err, enum error_code code, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+int error_set(struct error *err, enum error_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* As error_set with ": " and the text of errno value `number` appended; ENOSPC and EDQUOT become ERROR_FULL,
  * ENOMEM ERROR_NOMEM, anything else ERROR_IO. */
-int error_set_errno(struct error *err, int number, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+int error_set_errno(struct error *err, int number, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The name of a code for logs, e.g. "invalid". */
 const char *error_code_name(enum error_code code);

@@ -28,7 +28,7 @@
 #endif
 
 /* A state may change so: bit `to` of allowed[from] is set. */
-#define INVARIANT_STEP(allowed, from, to) INVARIANT((allowed)[from] >> (to) & 1)
+#define INVARIANT_STEP(allowed, from, to) INVARIANT((allowed)[from] >> (to)&1)
 
 /* Logs it and aborts. */
 void invariant_failed(const char *condition, const char *file, int line) __attribute__((noreturn, cold));

@@ -27,11 +27,26 @@ enum byte_class {
 /* Bytes not named are PLAIN. */
 static const unsigned char byte_classes[256] = {
 	[0x00] = CONTROL_8,
-	[0x08] = 'b', 't', 'n', CONTROL, 'f', 'r', CONTROL, CONTROL,
-	[0x10] = CONTROL_8, CONTROL_8,
+	[0x08] = 'b',
+	't',
+	'n',
+	CONTROL,
+	'f',
+	'r',
+	CONTROL,
+	CONTROL,
+	[0x10] = CONTROL_8,
+	CONTROL_8,
 	['"'] = '"',
 	['\\'] = '\\',
-	[0x80] = HIGH_16, HIGH_16, HIGH_16, HIGH_16, HIGH_16, HIGH_16, HIGH_16, HIGH_16,
+	[0x80] = HIGH_16,
+	HIGH_16,
+	HIGH_16,
+	HIGH_16,
+	HIGH_16,
+	HIGH_16,
+	HIGH_16,
+	HIGH_16,
 };
 
 static bool in_range(unsigned char byte, unsigned char low, unsigned char high)

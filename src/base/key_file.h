@@ -18,6 +18,7 @@
 
 /* Reads the key, or makes it when it is not there and `may_make`: ERROR_NOT_FOUND otherwise. ERROR_CORRUPT for one of
  * another length. Blocks; for start only. */
-MUST_CHECK int key_file_load(const char *data_dir, const char *name, uint8_t *key, size_t len, bool may_make, struct error *err);
+MUST_CHECK int key_file_load(const char *data_dir, const char *name, uint8_t *key, size_t len, bool may_make,
+                             struct error *err);
 
 #endif

@@ -71,8 +71,8 @@ void log_set_topics(const char *topics)
 
 /* The modules, and what of them is a topic of its own. A test compares them with what is logged. */
 static const char *const known_topics[] = {
-	"access",  "admin",  "audit", "backup", "billing", "callback", "config", "disk",  "http",
-	"ingest",  "limits", "log",   "main",   "privacy", "report",   "retention", "store", "verify",
+	"access", "admin",  "audit", "backup", "billing", "callback", "config",    "disk",  "http",
+	"ingest", "limits", "log",   "main",   "privacy", "report",   "retention", "store", "verify",
 };
 
 static bool is_known(struct str topic)
@@ -171,7 +171,7 @@ static size_t write_prefix(char *out, size_t room, enum log_level level, const c
 		if (!gmtime_r(&now.tv_sec, &utc) || strftime(date_time, sizeof(date_time), "%FT%T", &utc) == 0)
 			date_time[0] = '\0';
 		len = snprintf(out, room, "%s.%03dZ %s %s: ", date_time, (int)(now.tv_nsec / 1000000),
-			       levels[level].name, topic);
+		               levels[level].name, topic);
 	}
 	if (len < 0)
 		return 0;

@@ -33,15 +33,14 @@ const char *log_level_name(enum log_level level);
 /* Sets *level from "error", "warn", "info" or "debug"; false for any other text. */
 bool log_level_parse(const char *name, enum log_level *level);
 
-void log_write(enum log_level level, const char *topic, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+void log_write(enum log_level level, const char *topic, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #define log_error(topic, ...) log_write(LOG_LEVEL_ERROR, (topic), __VA_ARGS__)
 #define log_warn(topic, ...) log_write(LOG_LEVEL_WARN, (topic), __VA_ARGS__)
 #define log_info(topic, ...) log_write(LOG_LEVEL_INFO, (topic), __VA_ARGS__)
-#define log_debug(topic, ...)                                      \
-	do {                                                       \
-		if (log_level() >= LOG_LEVEL_DEBUG)                \
+#define log_debug(topic, ...) \
+	do { \
+		if (log_level() >= LOG_LEVEL_DEBUG) \
 			log_write(LOG_LEVEL_DEBUG, (topic), __VA_ARGS__); \
 	} while (0)
 

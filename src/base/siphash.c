@@ -23,6 +23,7 @@ static uint64_t rotate(uint64_t value, int bits)
 static void mix(struct state *s, int rounds)
 {
 	uint64_t *v = s->v;
+
 	for (int i = 0; i < rounds; i++) {
 		v[0] += v[1];
 		v[2] += v[3];
@@ -40,6 +41,7 @@ static void mix(struct state *s, int rounds)
 static uint64_t word_at(const uint8_t *p)
 {
 	uint64_t word;
+
 	memcpy(&word, p, sizeof(word));
 	return le64toh(word);
 }
@@ -64,6 +66,7 @@ struct siphash siphash(const uint8_t key[SIPHASH_KEY_BYTES], const void *data, s
 		             UINT64_C(0x6c7967656e657261) ^ k0, UINT64_C(0x7465646279746573) ^ k1 } };
 	struct siphash hash;
 	size_t at = 0;
+
 	for (; at + 8 <= len; at += 8)
 		take_word(&s, word_at(p + at));
 	for (int shift = 0; at < len; at++, shift += 8)

@@ -16,7 +16,7 @@
 #include "base/lag.h"
 #include "base/log.h"
 
-#define PASSED_OVER_MAX 3 /* turns that a priority may get nothing in */
+#define PASSED_OVER_MAX 3  /* turns that a priority may get nothing in */
 #define STEP_LEAST_US 1000 /* of a turn that has taken its time already */
 
 TAILQ_HEAD(task_queue, task);
@@ -29,9 +29,9 @@ struct lane {
 struct task_owner {
 	LIST_ENTRY(task_owner) entry;
 	char id[TASK_OWNER_LEN];
-	size_t references; /* tasks that have it reserved */
+	size_t references;           /* tasks that have it reserved */
 	size_t ready, waiting_count; /* requests alone */
-	struct task_queue waiting; /* for one of the ready to end */
+	struct task_queue waiting;   /* for one of the ready to end */
 	struct lane lanes[TASK_PRIORITIES];
 };
 

@@ -169,7 +169,8 @@ int zone_load(struct zone *zone, struct str name, int64_t from_us, int64_t to_us
 	if (str_is(name, "UTC") || str_is(name, "Z") || parse_offset(name, &offset_us))
 		return add_span(zone, INT64_MIN, offset_us, err);
 	if (!find_file(name, value))
-		return error_set(err, ERROR_INVALID, "Not a time zone's name, such as Europe/Berlin, or an offset, such as +02:00");
+		return error_set(err, ERROR_INVALID,
+		                 "Not a time zone's name, such as Europe/Berlin, or an offset, such as +02:00");
 	return load_named(zone, value, from_us, to_us, err);
 }
 

@@ -19,7 +19,7 @@
 #define ZONE_NAME_MAX 64
 
 struct zone_span {
-	int64_t from_us; /* until the next span's */
+	int64_t from_us;   /* until the next span's */
 	int64_t offset_us; /* local time less UTC */
 };
 

@@ -32,8 +32,8 @@ static void warn_of_missing(const struct billing *billing)
 		log_error("billing", "%s; they have plan_default until it is there again", err.message);
 }
 
-struct billing *billing_new(struct event_base *base, const struct config *config, struct meta *meta, struct store *store,
-                        struct ingest *ingest, struct error *err)
+struct billing *billing_new(struct event_base *base, const struct config *config, struct meta *meta,
+                            struct store *store, struct ingest *ingest, struct error *err)
 {
 	struct billing *billing = calloc(1, sizeof(*billing));
 

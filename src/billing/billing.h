@@ -39,8 +39,8 @@
 struct billing;
 
 /* All stay the caller's and must outlive it. The settings' plans must be right (plans_check). */
-MUST_CHECK struct billing *billing_new(struct event_base *base, const struct config *config, struct meta *meta, struct store *store,
-                        struct ingest *ingest, struct error *err);
+MUST_CHECK struct billing *billing_new(struct event_base *base, const struct config *config, struct meta *meta,
+                                       struct store *store, struct ingest *ingest, struct error *err);
 
 /* Writes what waits. Comes before ingest_free. Does nothing on NULL. */
 void billing_free(struct billing *billing);
@@ -78,7 +78,7 @@ void billing_quote_nothing(struct billing *billing, const struct account *accoun
 bool billing_is_free(const struct catalog_product *product);
 
 struct billing_usage {
-	const char *id; /* the request's */
+	const char *id;    /* the request's */
 	const char *owner; /* account whose records were asked for */
 	struct str product;
 	const char *job_type; /* BILLING_BY_ID, ... */
@@ -96,7 +96,7 @@ struct billing_usage {
 /* Charges the account a price that billing_quote gave in this turn of the loop. Never blocks; fails only in memory,
  * which is logged. */
 void billing_charge(struct billing *billing, const struct account *account, const struct billing_usage *usage,
-                  const struct billing_price *price);
+                    const struct billing_price *price);
 
 /* The id of the page that a cursor leads to: the same whenever and however often it is asked for. */
 void billing_page_id(const struct account *account, const struct cursor *cursor, char id[ID_UUID_LEN + 1]);
@@ -107,11 +107,11 @@ bool billing_charge_waits(const struct billing *billing, const struct account *a
 /* A scan that finds the charge for it, if one has been stored since `begun_us`, when the query's first page was asked for.
  * `account` and `id` must outlive the scan. NULL with ERROR_NOMEM. */
 MUST_CHECK struct scan *billing_find_charge(struct billing *billing, const struct account *account, const char *id,
-                                 int64_t begun_us, const struct scan_sink *sink, struct error *err);
+                                            int64_t begun_us, const struct scan_sink *sink, struct error *err);
 
 /* Both at once, for those who cannot wait: 1, 0, or -1; ERROR_IO, too, from a store that could not tell at once. */
-MUST_CHECK int billing_is_charged(struct billing *billing, const struct account *account, const char *id, int64_t begun_us,
-                       struct error *err);
+MUST_CHECK int billing_is_charged(struct billing *billing, const struct account *account, const char *id,
+                                  int64_t begun_us, struct error *err);
 
 /* Charges a report that has ended with a file, unless that was done; on disk when it returns 0. A reports_end_fn. */
 MUST_CHECK int billing_charge_report(void *billing, const struct report *report, struct error *err);
@@ -122,10 +122,10 @@ MUST_CHECK int billing_flush(struct billing *billing, struct error *err);
 void billing_settle(struct billing *billing);
 
 struct billing_stats {
-	uint64_t requests;  /* charged or for nothing, since the start */
+	uint64_t requests; /* charged or for nothing, since the start */
 	uint64_t items;
-	uint64_t waiting;   /* records for the next commit */
-	uint64_t lost;      /* records that could not be kept */
+	uint64_t waiting; /* records for the next commit */
+	uint64_t lost;    /* records that could not be kept */
 	int64_t flush_us_max;
 };
 void billing_stats(const struct billing *billing, struct billing_stats *stats);

@@ -67,13 +67,13 @@ struct billing {
 	const struct catalog_product *product; /* REPORTS-USAGE */
 	uint8_t columns[USAGE_COLUMNS];
 	struct event *flush;
-	struct buf queue;      /* usage records that wait for a commit */
+	struct buf queue; /* usage records that wait for a commit */
 	size_t queue_count;
-	size_t put_count;      /* the first of them are in the store's open transactions */
+	size_t put_count; /* the first of them are in the store's open transactions */
 	size_t put_bytes;
-	uint64_t put_aborts;   /* store_aborts then */
-	struct buf run;        /* one of them being made */
-	struct buf scratch;    /* for one value */
+	uint64_t put_aborts; /* store_aborts then */
+	struct buf run;      /* one of them being made */
+	struct buf scratch;  /* for one value */
 	int64_t failed_logged_us;
 	struct billing_stats stats;
 };
@@ -105,9 +105,9 @@ void usage_free(struct billing *billing);
 
 /* A usage record, to be put with the next commit or at once. The latter blocks for the fsyncs. */
 MUST_CHECK int usage_enqueue(struct billing *billing, const struct account *account, const struct billing_usage *usage,
-                  const struct billing_price *price, struct error *err);
+                             const struct billing_price *price, struct error *err);
 MUST_CHECK int usage_put(struct billing *billing, const struct account *account, const struct billing_usage *usage,
-              const struct billing_price *price, struct error *err);
+                         const struct billing_price *price, struct error *err);
 
 /* Does one with this id wait? Those that do not are in the store. */
 bool usage_waits(const struct billing *billing, const struct account *account, const char *id);

@@ -31,7 +31,7 @@ void billing_quote_nothing(struct billing *billing, const struct account *accoun
 }
 
 void billing_charge(struct billing *billing, const struct account *account, const struct billing_usage *usage,
-                  const struct billing_price *price)
+                    const struct billing_price *price)
 {
 	struct tenant *tenant = tenant_find(billing, account->id);
 	struct error err;
@@ -56,8 +56,16 @@ void billing_page_id(const struct account *account, const struct cursor *cursor,
 	const uint64_t *position = cursor->position.words;
 	/* The position's second word stands last and only if it is not zero: ids of pages that are charged stay theirs. */
 	uint64_t words[] = {
-		cursor->fingerprint, (uint64_t)cursor->from_us, (uint64_t)cursor->to_us, cursor->snapshot,
-		(uint64_t)cursor->began_us, position[0], position[2], position[3], cursor->limit, position[1],
+		cursor->fingerprint,
+		(uint64_t)cursor->from_us,
+		(uint64_t)cursor->to_us,
+		cursor->snapshot,
+		(uint64_t)cursor->began_us,
+		position[0],
+		position[2],
+		position[3],
+		cursor->limit,
+		position[1],
 	};
 	size_t bytes_count = sizeof(words) - (position[1] == 0 ? sizeof(words[0]) : 0);
 	uint64_t seed = id_hash64(account->id, ACCOUNT_ID_LEN, 0);
@@ -117,7 +125,8 @@ int billing_is_charged(struct billing *billing, const struct account *account, c
 
 	scan_cancel(scan);
 	if (result == 0 && end == SCAN_WAITS)
-		result = error_set(err, ERROR_IO, "account %s: the store cannot tell at once what was charged", account->id);
+		result = error_set(err, ERROR_IO, "account %s: the store cannot tell at once what was charged",
+		                   account->id);
 	return result < 0 ? -1 : found;
 }
 

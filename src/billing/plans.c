@@ -118,8 +118,8 @@ static int take_record(struct reading *r, const char *item, struct str words)
 		return -1;
 	if (tier.to <= before)
 		return error_set(r->err, ERROR_INVALID,
-		                 "plans: plan %s: record PRICE to %llu: must be more than the one before, %llu", plan->name,
-		                 (unsigned long long)tier.to, (unsigned long long)before);
+		                 "plans: plan %s: record PRICE to %llu: must be more than the one before, %llu",
+		                 plan->name, (unsigned long long)tier.to, (unsigned long long)before);
 	plan->tiers[plan->tiers_count++] = tier;
 	return 0;
 }
@@ -142,8 +142,8 @@ static int set_currency(struct reading *r, const char *what, struct str code)
 	       ((code.p[len] >= 'A' && code.p[len] <= 'Z') || (code.p[len] >= '0' && code.p[len] <= '9')))
 		len++;
 	if (len == 0 || len < code.len || len > PLAN_CURRENCY_MAX)
-		return error_set(r->err, ERROR_INVALID, "%s: \"%.*s\" is not 1 to %d upper case letters or digits", what,
-		                 STR_ARGS(code), PLAN_CURRENCY_MAX);
+		return error_set(r->err, ERROR_INVALID, "%s: \"%.*s\" is not 1 to %d upper case letters or digits",
+		                 what, STR_ARGS(code), PLAN_CURRENCY_MAX);
 	memset(r->plan->currency, 0, sizeof(r->plan->currency));
 	memcpy(r->plan->currency, code.p, code.len);
 	return 0;
@@ -164,14 +164,10 @@ static const struct item_row {
 	int (*take)(struct reading *r, const char *item, struct str words);
 	enum plan_limit limit; /* of take_limit */
 } items[] = {
-	{ "record", take_record, PLAN_LIMITS },
-	{ "free", take_free, PLAN_LIMITS },
-	{ "month", take_month, PLAN_LIMITS },
-	{ "currency", take_currency, PLAN_LIMITS },
-	{ "sync", take_limit, PLAN_SYNC },
-	{ "async", take_limit, PLAN_ASYNC },
-	{ "downloads", take_limit, PLAN_DOWNLOADS },
-	{ "queued", take_limit, PLAN_QUEUED },
+	{ "record", take_record, PLAN_LIMITS },      { "free", take_free, PLAN_LIMITS },
+	{ "month", take_month, PLAN_LIMITS },        { "currency", take_currency, PLAN_LIMITS },
+	{ "sync", take_limit, PLAN_SYNC },           { "async", take_limit, PLAN_ASYNC },
+	{ "downloads", take_limit, PLAN_DOWNLOADS }, { "queued", take_limit, PLAN_QUEUED },
 };
 
 static const struct item_row *find_item(struct str word)
@@ -199,9 +195,11 @@ static int read_item(struct reading *r, struct str text)
 
 	if (row)
 		return row->take(r, row->word, words);
-	return error_set(r->err, ERROR_INVALID,
-	                 "plans: plan %s: \"%.*s\" is not one of: record, free, month, currency, sync, async, downloads, "
-	                 "queued", r->plan->name, STR_ARGS(text));
+	return error_set(
+		r->err, ERROR_INVALID,
+		"plans: plan %s: \"%.*s\" is not one of: record, free, month, currency, sync, async, downloads, "
+		"queued",
+		r->plan->name, STR_ARGS(text));
 }
 
 /* --- plans --- */
@@ -214,9 +212,10 @@ static int begin_plan(struct reading *r, struct str name)
 	while (len < name.len && is_name_char(name.p[len]))
 		len++;
 	if (len == 0 || len < name.len || len > PLAN_NAME_MAX)
-		return error_set(r->err, ERROR_INVALID,
-		                 "plans: \"%.*s\" is not a name of 1 to %d letters, digits, - or _, followed by a colon",
-		                 STR_ARGS(name), PLAN_NAME_MAX);
+		return error_set(
+			r->err, ERROR_INVALID,
+			"plans: \"%.*s\" is not a name of 1 to %d letters, digits, - or _, followed by a colon",
+			STR_ARGS(name), PLAN_NAME_MAX);
 	if (plans_find(plans, name))
 		return error_set(r->err, ERROR_INVALID, "plans: plan %.*s: stands there twice", STR_ARGS(name));
 	if (plans->count == PLANS_MAX)
@@ -242,8 +241,8 @@ static int read_plan(struct reading *r, struct str text, const char *currency)
 		if (item.len > 0 && read_item(r, item) != 0)
 			return -1;
 	if (r->plan->tiers_count > 0 && !r->tiers_closed)
-		return error_set(r->err, ERROR_INVALID, "plans: plan %s: the last record price must have no \"to COUNT\"",
-		                 r->plan->name);
+		return error_set(r->err, ERROR_INVALID,
+		                 "plans: plan %s: the last record price must have no \"to COUNT\"", r->plan->name);
 	return 0;
 }
 
@@ -259,8 +258,8 @@ int plans_read(struct plans *plans, const char *text, const char *fallback, cons
 	const struct plan *plan = plans_find(plans, str_from(fallback));
 
 	if (!plan)
-		return error_set(err, ERROR_INVALID, "plan_default: \"%.100s\" is none of the plans that the setting plans has",
-		                 fallback);
+		return error_set(err, ERROR_INVALID,
+		                 "plan_default: \"%.100s\" is none of the plans that the setting plans has", fallback);
 	plans->fallback = (size_t)(plan - plans->list);
 	return 0;
 }

@@ -57,7 +57,8 @@ struct plans {
 
 /* Reads the settings `plans`, `plan_default` and `currency`. ERROR_INVALID names the setting, the plan, the value and
  * what is allowed. */
-MUST_CHECK int plans_read(struct plans *plans, const char *text, const char *fallback, const char *currency, struct error *err);
+MUST_CHECK int plans_read(struct plans *plans, const char *text, const char *fallback, const char *currency,
+                          struct error *err);
 
 /* As plans_read, for a look alone. */
 MUST_CHECK int plans_check(const char *text, const char *fallback, const char *currency, struct error *err);

@@ -27,12 +27,12 @@ struct statement {
 	const struct catalog_product *product;
 	uint8_t account_column, product_column, items_column, currency_column, total_column;
 	struct scan_query query;
-	struct scan *scan; /* of `query`; NULL: not begun */
+	struct scan *scan;   /* of `query`; NULL: not begun */
 	struct buf accounts; /* SCAN_ACCOUNT_LEN bytes each, in order */
 	struct buf lines;    /* struct statement_line each */
 	uint32_t *slots;     /* by hash: a line's number + 1 */
 	size_t slots_count;
-	size_t fees_done;    /* accounts */
+	size_t fees_done; /* accounts */
 	struct error *err;
 	bool failed;
 };
@@ -295,7 +295,7 @@ static void set_query(struct statement *statement)
 	statement->total_column = catalog_column_find(product, STR_LITERAL("total_price"));
 	statement->query = (struct scan_query){
 		.product = product,
-		.accounts = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)statement->accounts.data,
+		.accounts = (const char(*)[SCAN_ACCOUNT_LEN])(const void *)statement->accounts.data,
 		.accounts_count = statement->accounts.len / SCAN_ACCOUNT_LEN,
 		.from_us = statement->from_us,
 		.to_us = statement->to_us,
@@ -306,8 +306,8 @@ static void set_query(struct statement *statement)
 	};
 }
 
-struct statement *statement_begin(struct meta *meta, struct store *store, const struct plans *plans, int64_t from_us, int64_t to_us,
-                                  const char *account, int64_t now_us, struct error *err)
+struct statement *statement_begin(struct meta *meta, struct store *store, const struct plans *plans, int64_t from_us,
+                                  int64_t to_us, const char *account, int64_t now_us, struct error *err)
 {
 	struct statement *statement = calloc(1, sizeof(*statement));
 

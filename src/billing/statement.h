@@ -42,8 +42,9 @@ struct statement;
 bool statement_month(const char *text, int64_t now_us, int64_t *from_us, int64_t *to_us);
 
 /* The plans are copied. ERROR_NOT_FOUND if there is no such account. */
-MUST_CHECK struct statement *statement_begin(struct meta *meta, struct store *store, const struct plans *plans, int64_t from_us, int64_t to_us,
-                                  const char *account, int64_t now_us, struct error *err);
+MUST_CHECK struct statement *statement_begin(struct meta *meta, struct store *store, const struct plans *plans,
+                                             int64_t from_us, int64_t to_us, const char *account, int64_t now_us,
+                                             struct error *err);
 
 enum statement_end { STATEMENT_MORE, STATEMENT_DONE, STATEMENT_FAILED };
 MUST_CHECK enum statement_end statement_step(struct statement *statement, int64_t deadline_us, struct error *err);

@@ -33,14 +33,16 @@ static const struct plan *look_up_plan(const struct billing *billing, const stru
 	struct error err;
 	const char *name = account->plan;
 
-	if (!name[0] && account->parent[0] && accounts_get(billing->meta, str_from(account->parent), &parent, &err) == 0)
+	if (!name[0] && account->parent[0] &&
+	    accounts_get(billing->meta, str_from(account->parent), &parent, &err) == 0)
 		name = parent.plan;
 	if (!name[0])
 		return &plans->list[plans->fallback];
 	plan = plans_find(plans, str_from(name));
 	if (plan)
 		return plan;
-	log_warn("billing", "account %s: its plan %s is none of the setting plans; it has plan_default", account->id, name);
+	log_warn("billing", "account %s: its plan %s is none of the setting plans; it has plan_default", account->id,
+	         name);
 	return &plans->list[plans->fallback];
 }
 

@@ -238,8 +238,8 @@ static void tell_failure(struct billing *billing, const char *message)
 	if (billing->failed_logged_us != 0 && now_us - billing->failed_logged_us < LOG_EVERY_US)
 		return;
 	billing->failed_logged_us = now_us;
-	log_error("billing", "%zu usage records wait, %" PRIu64 " are lost: %s", billing->queue_count, billing->stats.lost,
-	          message);
+	log_error("billing", "%zu usage records wait, %" PRIu64 " are lost: %s", billing->queue_count,
+	          billing->stats.lost, message);
 }
 
 void billing_settle(struct billing *billing)

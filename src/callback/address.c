@@ -69,6 +69,7 @@ static struct ip ip_from_v6(const uint8_t bytes[16])
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	struct ip ip = { .len = 16 };
+
 	memcpy(ip.bytes, bytes, 16);
 	if (memcmp(bytes, mapped, sizeof(mapped)) == 0) {
 		ip = (struct ip){ .len = 4 };
@@ -80,13 +81,16 @@ static struct ip ip_from_v6(const uint8_t bytes[16])
 static struct ip ip_from(const struct sockaddr *address)
 {
 	struct ip ip = { 0 };
+
 	if (address->sa_family == AF_INET) {
 		struct sockaddr_in in;
+
 		memcpy(&in, address, sizeof(in));
 		ip.len = 4;
 		memcpy(ip.bytes, &in.sin_addr, 4);
 	} else if (address->sa_family == AF_INET6) {
 		struct sockaddr_in6 in6;
+
 		memcpy(&in6, address, sizeof(in6));
 		ip = ip_from_v6(in6.sin6_addr.s6_addr);
 	}
@@ -96,6 +100,7 @@ static struct ip ip_from(const struct sockaddr *address)
 static bool ip_parse(struct ip *ip, const char *text)
 {
 	uint8_t bytes[16];
+
 	*ip = (struct ip){ .len = 4 };
 	if (inet_pton(AF_INET, text, ip->bytes) == 1)
 		return true;
@@ -108,6 +113,7 @@ static bool ip_parse(struct ip *ip, const char *text)
 static bool bits_parse(unsigned *bits, const char *text, size_t len_max)
 {
 	size_t digits = strspn(text, "0123456789");
+
 	if (digits == 0 || digits > 3 || text[digits])
 		return false;
 	*bits = (unsigned)strtoul(text, NULL, 10);
@@ -119,6 +125,7 @@ static bool network_parse(struct network *network, const char *text)
 {
 	char address[64];
 	size_t len = strcspn(text, "/");
+
 	if (len >= sizeof(address))
 		return false;
 	memcpy(address, text, len);
@@ -141,6 +148,7 @@ static bool network_parse(struct network *network, const char *text)
 static bool network_has(const struct network *network, const struct ip *ip)
 {
 	unsigned whole = network->bits / 8, rest = network->bits % 8;
+
 	if (ip->len != network->ip.len || memcmp(ip->bytes, network->ip.bytes, whole) != 0)
 		return false;
 	return rest == 0 || (ip->bytes[whole] ^ network->ip.bytes[whole]) >> (8 - rest) == 0;
@@ -149,6 +157,7 @@ static bool network_has(const struct network *network, const struct ip *ip)
 static bool text_has(const char *text, const struct ip *ip)
 {
 	struct network network;
+
 	return network_parse(&network, text) && network_has(&network, ip);
 }
 
@@ -159,6 +168,7 @@ static const char *ip_special(const struct ip *ip)
 			return specials[i].what;
 	for (size_t i = 0; i < sizeof(embeddings) / sizeof(embeddings[0]); i++) {
 		struct ip inner = { .len = 4 };
+
 		if (!text_has(embeddings[i].network, ip))
 			continue;
 		memcpy(inner.bytes, ip->bytes + embeddings[i].at, 4);
@@ -170,12 +180,14 @@ static const char *ip_special(const struct ip *ip)
 const char *address_special(const struct sockaddr *address)
 {
 	struct ip ip = ip_from(address);
+
 	return ip.len == 0 ? "neither IPv4 nor IPv6" : ip_special(&ip);
 }
 
 void address_format(char out[ADDRESS_TEXT_LEN], const struct sockaddr *address)
 {
 	struct ip ip = ip_from(address);
+
 	if (ip.len == 0 || !inet_ntop(ip.len == 4 ? AF_INET : AF_INET6, ip.bytes, out, ADDRESS_TEXT_LEN))
 		snprintf(out, ADDRESS_TEXT_LEN, "?");
 }
@@ -184,6 +196,7 @@ void address_format(char out[ADDRESS_TEXT_LEN], const struct sockaddr *address)
 static bool next_word(const char **list, char word[256])
 {
 	static const char between[] = ", \t";
+
 	*list += strspn(*list, between);
 	size_t len = strcspn(*list, between);
 	if (len == 0)
@@ -198,8 +211,10 @@ bool address_listed(const char *allow, const char *host, const struct sockaddr *
 	char word[256];
 	struct network network;
 	struct ip ip = ip_from(address);
+
 	while (next_word(&allow, word)) {
 		bool is_network = network_parse(&network, word);
+
 		if (is_network ? network_has(&network, &ip) : strcasecmp(word, host) == 0)
 			return true;
 	}
@@ -217,6 +232,7 @@ static bool is_host_name(const char *word)
 	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
 	const char *dot = strrchr(word, '.');
 	const char *last = dot ? dot + 1 : word;
+
 	return word[strspn(word, allowed)] == '\0' && last[strspn(last, "0123456789")] != '\0';
 }
 
@@ -224,6 +240,7 @@ int callback_allow_check(const char *allow, struct error *err)
 {
 	char word[256];
 	struct network network;
+
 	while (next_word(&allow, word))
 		if (!network_parse(&network, word) && !is_host_name(word))
 			return error_set(err, ERROR_INVALID,

@@ -41,8 +41,8 @@ struct callbacks;
  * Starts delivering what waits in the store. config and store stay the caller's; settings are looked at when they are
  * needed, so that a reload takes effect. ERROR_INVALID when callback_allow or callback_ca_file cannot be used.
  */
-MUST_CHECK struct callbacks *callbacks_new(struct event_base *base, const struct config *config, struct meta *meta, struct store *store,
-                                struct error *err);
+MUST_CHECK struct callbacks *callbacks_new(struct event_base *base, const struct config *config, struct meta *meta,
+                                           struct store *store, struct error *err);
 
 /* Transfers under way are broken off; after the next start they are made again. To be called when nobody calls
  * callbacks_wake any more: it may run the loop once, without waiting. Does nothing on NULL. */
@@ -62,7 +62,7 @@ struct callback_event {
 	struct str account; /* whose secret signs */
 	struct str id;      /* the webhook-id, the same in every attempt: 1 to CALLBACK_ID_MAX of A-Z a-z 0-9 - _ */
 	struct str url;
-	struct str body;    /* JSON */
+	struct str body; /* JSON */
 };
 
 /* Stores an event to be delivered, and the account's secret if it has none yet, as part of the change. The texts must
@@ -98,7 +98,8 @@ void callbacks_reload(struct callbacks *callbacks);
  * that are not delivered; *count says of how many.
  */
 struct erase;
-MUST_CHECK int callbacks_erase(struct meta *meta, struct str accounts, struct erase *erase, uint64_t *count, struct error *err);
+MUST_CHECK int callbacks_erase(struct meta *meta, struct str accounts, struct erase *erase, uint64_t *count,
+                               struct error *err);
 
 enum callback_state {
 	CALLBACK_WAITING, /* for its next time, or for its turn */
@@ -117,7 +118,7 @@ struct callback_info {
 	enum callback_state state;
 	int64_t attempts;
 	int64_t created_us;
-	int64_t next_us;      /* of the next attempt; of its removal when given up */
+	int64_t next_us;       /* of the next attempt; of its removal when given up */
 	struct str last_error; /* "" when none was made yet, or the last one succeeded */
 	int64_t last_us;       /* of the end of the last attempt since the start; 0: there was none */
 	long last_status;      /* of that attempt: of HTTP, 0 if there was no answer */
@@ -139,7 +140,7 @@ MUST_CHECK int callbacks_each(struct callbacks *callbacks, callbacks_fn fn, void
 /* As callbacks_each, those alone whose id or body has what the matcher looks for (store/erase.h). */
 struct erase;
 MUST_CHECK int callbacks_find(struct callbacks *callbacks, const struct erase *matcher, callbacks_fn fn, void *arg,
-                   struct error *err);
+                              struct error *err);
 
 /*
  * Tries the callbacks with this id ("all": each that is not delivered) at once, those given up for another
@@ -148,11 +149,11 @@ MUST_CHECK int callbacks_find(struct callbacks *callbacks, const struct erase *m
 MUST_CHECK int callbacks_retry(struct callbacks *callbacks, struct str id, size_t *count, struct error *err);
 
 struct callbacks_stats {
-	uint64_t waiting; /* now, for a time or a turn */
-	uint64_t sending; /* now */
-	uint64_t failed;  /* now, given up and still listed */
-	uint64_t held;    /* now, 1 if nothing is sent (callbacks_held) */
-	uint64_t attempts;        /* since the start, as all below */
+	uint64_t waiting;  /* now, for a time or a turn */
+	uint64_t sending;  /* now */
+	uint64_t failed;   /* now, given up and still listed */
+	uint64_t held;     /* now, 1 if nothing is sent (callbacks_held) */
+	uint64_t attempts; /* since the start, as all below */
 	uint64_t delivered;
 	uint64_t attempts_failed;
 	uint64_t given_up;
@@ -173,6 +174,6 @@ struct callback_secret {
  * and the one before signs beside it for `overlap_us`. ERROR_NOT_FOUND if there is no such account.
  */
 MUST_CHECK int callback_secret_get(struct meta *meta, const char *account, bool rotate, int64_t overlap_us,
-                        struct callback_secret *secret, struct error *err);
+                                   struct callback_secret *secret, struct error *err);
 
 #endif

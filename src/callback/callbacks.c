@@ -32,6 +32,7 @@ static size_t host_bucket(const char *name)
 static struct callback_host *find_host(struct callbacks *callbacks, const char *name)
 {
 	struct callback_host *host;
+
 	LIST_FOREACH(host, &callbacks->hosts[host_bucket(name)], bucket) {
 		if (strcmp(host->name, name) == 0)
 			return host;
@@ -43,6 +44,7 @@ static struct callback_host *find_host(struct callbacks *callbacks, const char *
 static struct callback_host *get_host(struct callbacks *callbacks, const char *name)
 {
 	struct callback_host *host = find_host(callbacks, name);
+
 	if (host)
 		return host;
 	host = calloc(1, sizeof(*host));
@@ -97,6 +99,7 @@ static void set_phase(struct callback *callback, enum callback_phase phase)
 static void schedule(struct callback *callback, int64_t time_us)
 {
 	struct timeval delay = timeval_of(time_us - clock_now_us());
+
 	set_phase(callback, CALLBACK_PHASE_SCHEDULED);
 	evtimer_add(callback->timer, &delay);
 }
@@ -105,6 +108,7 @@ void callback_enqueue(struct callback *callback)
 {
 	struct callbacks *callbacks = callback->callbacks;
 	struct callback_host *host = get_host(callbacks, callback->host_name);
+
 	evtimer_del(callback->timer);
 	if (!host) { /* a moment later there may be memory */
 		schedule(callback, clock_now_us() + CLOCK_US_PER_SECOND);
@@ -120,6 +124,7 @@ void callback_enqueue(struct callback *callback)
 static void leave_queue(struct callback *callback)
 {
 	struct callback_host *host = callback->host;
+
 	TAILQ_REMOVE(&host->queue, callback, queued);
 	INVARIANT(host->queued > 0);
 	host->queued--;
@@ -135,6 +140,7 @@ static void finish(struct callback *callback)
 static void on_time(evutil_socket_t fd, short what, void *arg)
 {
 	struct callback *callback = arg;
+
 	(void)fd;
 	(void)what;
 	if (!callback->failed) {
@@ -153,6 +159,7 @@ static void on_time(evutil_socket_t fd, short what, void *arg)
 static void send_next_of(struct callbacks *callbacks, struct callback_host *host)
 {
 	struct callback *callback = TAILQ_FIRST(&host->queue);
+
 	leave_queue(callback);
 	host->sending++;
 	set_phase(callback, CALLBACK_PHASE_SENDING);
@@ -168,6 +175,7 @@ static void give_turns(evutil_socket_t fd, short what, void *arg)
 {
 	struct callbacks *callbacks = arg;
 	struct callback_host *host;
+
 	(void)fd;
 	(void)what;
 	if (callbacks_held(callbacks))
@@ -187,6 +195,7 @@ static int64_t retry_delay(const struct callback *callback, const struct outcome
 	const struct config *config = callback->callbacks->config;
 	int64_t delay = config->callback_retry_first, longest = config->callback_retry_max_delay;
 	uint32_t chance;
+
 	for (int64_t i = 1; i < callback->attempts && delay < longest; i++)
 		delay *= 2;
 	if (delay > longest)
@@ -206,6 +215,7 @@ static void keep_error(struct callback *callback, const char *problem)
 static void give_up(struct callback *callback, const char *problem)
 {
 	struct callbacks *callbacks = callback->callbacks;
+
 	callbacks->stats.given_up++;
 	callbacks->stats.failed++;
 	callback->failed = true;
@@ -218,6 +228,7 @@ static void give_up(struct callback *callback, const char *problem)
 static bool is_over(const struct callback *callback)
 {
 	struct callbacks *callbacks = callback->callbacks;
+
 	return callback->next_us > callback->since_us + callbacks->config->callback_keep &&
 	       store_clock_allows_deletion(callbacks->store);
 }
@@ -225,6 +236,7 @@ static bool is_over(const struct callback *callback)
 static void attempt_failed(struct callback *callback, const struct outcome *outcome)
 {
 	struct callbacks *callbacks = callback->callbacks;
+
 	callbacks->stats.attempts_failed++;
 	callbacks->stats.refused += outcome->refused;
 	callback->next_us = clock_now_us() + retry_delay(callback, outcome);
@@ -246,6 +258,7 @@ void callback_ended(struct callback *callback, const struct outcome *outcome)
 {
 	struct callbacks *callbacks = callback->callbacks;
 	struct callback_host *host = callback->host;
+
 	INVARIANT(callback->phase == CALLBACK_PHASE_SENDING && host->sending > 0 && callbacks->stats.sending > 0);
 	callback->host = NULL;
 	host->sending--;
@@ -269,6 +282,7 @@ void callback_free(struct callback *callback)
 {
 	struct callbacks *callbacks = callback->callbacks;
 	struct callback_host *host = callback->host;
+
 	if (callback->delivery)
 		deliver_cancel(callback->delivery);
 	if (callback->phase == CALLBACK_PHASE_QUEUED)
@@ -291,6 +305,7 @@ static struct callback *make_callback(struct callbacks *callbacks, const struct 
                                       const struct callback_url *url)
 {
 	struct callback *callback = calloc(1, sizeof(*callback));
+
 	if (!callback)
 		return NULL;
 	callback->callbacks = callbacks;
@@ -317,6 +332,7 @@ static enum meta_next take_row(void *arg, struct str key, struct str value, stru
 	struct callbacks *callbacks = arg;
 	struct callback_row row;
 	struct callback_url url;
+
 	if (callback_row_read(&row, key, value, err) != 0 || callback_url_parse(&url, row.url, err) != 0) {
 		/* One that cannot be read must not keep the others, or the daemon, from working. */
 		log_error("callback", "%s", err->message);
@@ -340,8 +356,9 @@ static enum meta_next take_row(void *arg, struct str key, struct str value, stru
 static int read_new_rows(struct callbacks *callbacks, struct error *err)
 {
 	struct callback_key key;
-	return meta_each(callbacks->meta, META_DB_CALLBACKS,
-	                         callback_key_of(callbacks->last_number + 1, &key), take_row, callbacks, err);
+
+	return meta_each(callbacks->meta, META_DB_CALLBACKS, callback_key_of(callbacks->last_number + 1, &key),
+	                 take_row, callbacks, err);
 }
 
 void callbacks_on_outcome(struct callbacks *callbacks, callbacks_outcome_fn fn, void *arg)
@@ -353,6 +370,7 @@ void callbacks_on_outcome(struct callbacks *callbacks, callbacks_outcome_fn fn, 
 void callbacks_wake(struct callbacks *callbacks)
 {
 	struct error err;
+
 	if (read_new_rows(callbacks, &err) != 0)
 		log_error("callback", "%s", err.message);
 }
@@ -388,8 +406,8 @@ static int start(struct callbacks *callbacks, struct error *err)
 	return callback_hold_look(callbacks, err) == 0 ? read_new_rows(callbacks, err) : -1;
 }
 
-struct callbacks *callbacks_new(struct event_base *base, const struct config *config, struct meta *meta, struct store *store,
-                                struct error *err)
+struct callbacks *callbacks_new(struct event_base *base, const struct config *config, struct meta *meta,
+                                struct store *store, struct error *err)
 {
 	if (check_settings(config, err) != 0)
 		return NULL;

@@ -43,7 +43,7 @@ struct callback {
 	char account[ACCOUNT_ID_LEN + 1];
 	char *host_name;
 	enum callback_phase phase;
-	bool failed;  /* given up; next_us is when it is removed */
+	bool failed; /* given up; next_us is when it is removed */
 	bool is_unsaved;
 	int64_t since_us;
 	int64_t next_us;
@@ -83,12 +83,12 @@ struct callbacks {
 	LIST_HEAD(, callback) by_number[CALLBACK_BUCKETS];
 	LIST_HEAD(, callback_host) hosts[CALLBACK_BUCKETS];
 	TAILQ_HEAD(, callback_host) ready;
-	uint64_t last_number; /* of those read from the store */
-	bool save_failed;     /* said so once */
+	uint64_t last_number;            /* of those read from the store */
+	bool save_failed;                /* said so once */
 	callbacks_outcome_fn on_outcome; /* or NULL */
 	void *on_outcome_arg;
-	bool held_by_marker;  /* see hold.c */
-	bool was_held;        /* when last looked */
+	bool held_by_marker; /* see hold.c */
+	bool was_held;       /* when last looked */
 	struct callbacks_stats stats;
 };
 

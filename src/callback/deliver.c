@@ -53,6 +53,7 @@ void deliver_cancel(struct delivery *delivery)
 static void end_delivery(struct delivery *delivery, const struct outcome *outcome)
 {
 	struct callback *callback = delivery->callback;
+
 	callback->delivery = NULL;
 	callback_ended(callback, outcome);
 	delivery_free(delivery); /* holds the outcome's text */
@@ -63,6 +64,7 @@ static void fail_delivery(struct delivery *delivery, const char *format, ...) __
 static void fail_delivery(struct delivery *delivery, const char *format, ...)
 {
 	va_list args;
+
 	va_start(args, format);
 	(void)vsnprintf(delivery->problem, sizeof(delivery->problem), format, args);
 	va_end(args);
@@ -77,6 +79,7 @@ static const char *allowed_by(const struct delivery *delivery)
 static bool may_connect(void *arg, const struct sockaddr *address)
 {
 	struct delivery *delivery = arg;
+
 	return address_allowed(allowed_by(delivery), delivery->url.host, address);
 }
 
@@ -86,6 +89,7 @@ static bool add_header(struct curl_slist **headers, const char *format, ...)
 {
 	char line[1024];
 	va_list args;
+
 	va_start(args, format);
 	int len = vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
@@ -102,6 +106,7 @@ static struct curl_slist *make_headers(const struct delivery *delivery, struct e
 	struct curl_slist *headers = NULL;
 	struct buf signature = { 0 };
 	int64_t now_us = clock_now_us();
+
 	if (secret_sign(callback->callbacks->meta, str_from(callback->account), str_from(callback->id), now_us,
 	                buf_str(&delivery->body), &signature, err) != 0) {
 		buf_free(&signature);
@@ -124,6 +129,7 @@ static void try_address(struct delivery *delivery);
 static void transfer_ended(void *arg, const struct transfer_result *result)
 {
 	struct delivery *delivery = arg;
+
 	delivery->transfer = NULL;
 	delivery->refused = result->refused;
 	bool has_time = clock_monotonic_us() < delivery->deadline_us;
@@ -134,12 +140,14 @@ static void transfer_ended(void *arg, const struct transfer_result *result)
 	} else if (result->problem[0]) {
 		fail_delivery(delivery, "%s", result->problem);
 	} else if (result->status / 100 != 2) {
+		struct outcome outcome = {
+			.problem = delivery->problem,
+			.status = result->status,
+			.retry_after_us = result->retry_after_s * CLOCK_US_PER_SECOND,
+		};
+
 		snprintf(delivery->problem, sizeof(delivery->problem), "HTTP status %ld", result->status);
-		end_delivery(delivery, &(struct outcome){
-		                               .problem = delivery->problem,
-		                               .status = result->status,
-		                               .retry_after_us = result->retry_after_s * CLOCK_US_PER_SECOND,
-		                       });
+		end_delivery(delivery, &outcome);
 	} else {
 		end_delivery(delivery, &(struct outcome){ .delivered = true, .status = result->status });
 	}
@@ -161,6 +169,7 @@ static void try_address(struct delivery *delivery)
 		.ended = transfer_ended,
 		.arg = delivery,
 	};
+
 	if (request.headers)
 		delivery->transfer = transfer_start(callbacks->transfers, &request, &err);
 	if (!delivery->transfer)
@@ -170,6 +179,7 @@ static void try_address(struct delivery *delivery)
 static void refuse(struct delivery *delivery, const struct sockaddr *address)
 {
 	char text[ADDRESS_TEXT_LEN];
+
 	address_format(text, address);
 	delivery->refused = true;
 	fail_delivery(delivery, "%.120s: its address %s is %s, and callback_allow does not list it", delivery->url.host,
@@ -179,6 +189,7 @@ static void refuse(struct delivery *delivery, const struct sockaddr *address)
 static void lookup_ended(void *arg, const struct address *addresses, size_t count, const char *problem)
 {
 	struct delivery *delivery = arg;
+
 	delivery->lookup = NULL;
 	evtimer_del(delivery->lookup_timer);
 	for (size_t i = 0; i < count; i++)
@@ -195,6 +206,7 @@ static void lookup_ended(void *arg, const struct address *addresses, size_t coun
 static void lookup_timed_out(evutil_socket_t fd, short what, void *arg)
 {
 	struct delivery *delivery = arg;
+
 	(void)fd;
 	(void)what;
 	fail_delivery(delivery, "%.120s: could not be resolved in time", delivery->url.host);
@@ -204,6 +216,7 @@ static enum meta_next take_row(void *arg, struct str key, struct str value, stru
 {
 	struct delivery *delivery = arg;
 	struct callback_row row;
+
 	if (callback_row_read(&row, key, value, err) != 0 || callback_url_parse(&delivery->url, row.url, err) != 0)
 		return META_FAILED;
 	buf_add_str(&delivery->body, row.body);
@@ -217,8 +230,9 @@ static int read_row(struct delivery *delivery, struct error *err)
 {
 	struct callback_key key;
 	const struct callback *callback = delivery->callback;
-	int found = meta_find(callback->callbacks->meta, META_DB_CALLBACKS,
-	                              callback_key_of(callback->number, &key), take_row, delivery, err);
+	int found = meta_find(callback->callbacks->meta, META_DB_CALLBACKS, callback_key_of(callback->number, &key),
+	                      take_row, delivery, err);
+
 	if (found == 0)
 		error_set(err, ERROR_CORRUPT, "its row is gone");
 	return found > 0 ? 0 : -1;
@@ -229,6 +243,7 @@ static int begin(struct delivery *delivery, struct error *err)
 	struct callbacks *callbacks = delivery->callback->callbacks;
 	int64_t timeout_us = callbacks->config->callback_timeout;
 	struct timeval timeout = { timeout_us / CLOCK_US_PER_SECOND, timeout_us % CLOCK_US_PER_SECOND };
+
 	delivery->deadline_us = clock_monotonic_us() + timeout_us;
 	delivery->lookup_timer = evtimer_new(callbacks->base, lookup_timed_out, delivery);
 	if (!delivery->lookup_timer || evtimer_add(delivery->lookup_timer, &timeout) != 0)
@@ -240,6 +255,7 @@ void deliver(struct callback *callback)
 {
 	struct error err;
 	struct delivery *delivery = calloc(1, sizeof(*delivery));
+
 	if (!delivery) {
 		callback_ended(callback, &(struct outcome){ .problem = "out of memory" });
 		return;

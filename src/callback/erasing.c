@@ -28,6 +28,7 @@ static enum meta_next find_row(void *arg, struct str key, struct str value, stru
 {
 	struct finding *finding = arg;
 	struct callback_row row;
+
 	if (callback_row_read(&row, key, value, err) == 0 && has_account(finding->accounts, row.account) &&
 	    erase_is_in(finding->erase, row.body))
 		buf_add(&finding->numbers, &row.number, sizeof(row.number));
@@ -41,6 +42,7 @@ static int change_row(struct change *change, uint64_t number, const struct erase
 	struct str key_text = callback_key_of(number, &key), value;
 	struct buf body = { 0 }, copy = { 0 };
 	int result = change_get(change, META_DB_CALLBACKS, key_text, &value, err);
+
 	if (result <= 0)
 		return result;
 	/* The row's texts must not lie in the page that is written to. */
@@ -63,6 +65,7 @@ static int change_all(struct meta *meta, const struct finding *finding, struct e
 	const uint64_t *numbers = (const uint64_t *)(const void *)finding->numbers.data;
 	struct change change;
 	int result = 0;
+
 	if (erase_demand_catalog(erase, err) != 0 || change_begin(&change, meta, err) != 0)
 		return -1;
 	for (size_t i = 0; i < finding->numbers.len / sizeof(*numbers) && result == 0; i++)
@@ -80,6 +83,7 @@ static enum meta_next look_at_row(void *arg, struct str key, struct str value, s
 {
 	const struct looking *looking = arg;
 	struct callback_row row;
+
 	if (callback_row_read(&row, key, value, err) != 0 ||
 	    (!erase_is_in(looking->matcher, row.body) && !erase_is_in(looking->matcher, row.id)))
 		return META_GO_ON;
@@ -99,6 +103,7 @@ int callbacks_find(struct callbacks *callbacks, const struct erase *matcher, cal
                    struct error *err)
 {
 	struct looking looking = { matcher, fn, arg };
+
 	return meta_each(callbacks->meta, META_DB_CALLBACKS, STR_LITERAL(""), look_at_row, &looking, err);
 }
 
@@ -106,6 +111,7 @@ int callbacks_erase(struct meta *meta, struct str accounts, struct erase *erase,
 {
 	struct finding finding = { .accounts = accounts, .erase = erase };
 	int result = meta_each(meta, META_DB_CALLBACKS, STR_LITERAL(""), find_row, &finding, err);
+
 	if (result == 0 && finding.numbers.failed)
 		result = error_set(err, ERROR_NOMEM, "callbacks to erase: out of memory");
 	*count = finding.numbers.len / sizeof(uint64_t);

@@ -24,6 +24,7 @@ static int sync_directory(const char *data_dir, struct error *err)
 {
 	int fd = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int result = fd >= 0 && fsync(fd) == 0 ? 0 : error_set_errno(err, errno, "%s: sync", data_dir);
+
 	if (fd >= 0)
 		close(fd);
 	return result;
@@ -33,6 +34,7 @@ int callback_hold_look(struct callbacks *callbacks, struct error *err)
 {
 	struct buf path = { 0 };
 	int result = marker_path(callbacks->config->data_dir, &path, err);
+
 	if (result == 0) {
 		callbacks->held_by_marker = access(path.data, F_OK) == 0;
 		if (!callbacks->held_by_marker && errno != ENOENT)
@@ -59,6 +61,7 @@ const char *callback_hold_reason(enum callback_hold hold)
 		[CALLBACK_HELD_BY_SETTING] = "callbacks = no in the configuration",
 		[CALLBACK_HELD_BY_RESTORE] = "the data was restored from a backup; cdrctl callback resume ends it",
 	};
+
 	return reasons[hold];
 }
 
@@ -66,6 +69,7 @@ int callback_hold_mark(const char *data_dir, struct error *err)
 {
 	static const char text[] = "Laid out by cdrctl restore: no callback is sent before cdrctl callback resume.\n";
 	struct buf path = { 0 };
+
 	if (marker_path(data_dir, &path, err) != 0) {
 		buf_free(&path);
 		return -1;
@@ -82,8 +86,10 @@ int callback_hold_mark(const char *data_dir, struct error *err)
 int callbacks_resume(struct callbacks *callbacks, struct error *err)
 {
 	struct buf path = { 0 };
+
 	if (callbacks_held(callbacks) == CALLBACK_HELD_BY_SETTING)
-		return error_set(err, ERROR_CONFLICT, "callbacks are held by callbacks = no in the configuration: set it to yes "
+		return error_set(err, ERROR_CONFLICT,
+		                 "callbacks are held by callbacks = no in the configuration: set it to yes "
 		                 "and reload, then resume");
 	int result = marker_path(callbacks->config->data_dir, &path, err);
 	if (result == 0 && unlink(path.data) != 0 && errno != ENOENT)
@@ -100,6 +106,7 @@ void callbacks_reload(struct callbacks *callbacks)
 {
 	struct callback *callback;
 	bool held = callbacks_held(callbacks) != CALLBACK_NOT_HELD, ended = callbacks->was_held && !held;
+
 	callbacks->was_held = held;
 	if (!ended)
 		return;

@@ -16,12 +16,14 @@ const char *callback_state_name(enum callback_state state)
 		[CALLBACK_FAILED] = "failed",
 		[CALLBACK_DELIVERED] = "delivered",
 	};
+
 	return names[state];
 }
 
 static const struct callback *find_number(const struct callbacks *callbacks, uint64_t number)
 {
 	const struct callback *callback;
+
 	LIST_FOREACH(callback, &callbacks->by_number[number % CALLBACK_BUCKETS], bucket) {
 		if (callback->number == number)
 			return callback;
@@ -38,6 +40,7 @@ struct each {
 void callback_overlay(struct callback_info *info, const struct callback *callback)
 {
 	bool is_sending = callback->phase == CALLBACK_PHASE_SENDING;
+
 	info->state = is_sending ? CALLBACK_SENDING : callback->failed ? CALLBACK_FAILED : CALLBACK_WAITING;
 	info->attempts = callback->attempts;
 	info->next_us = callback->next_us;
@@ -51,6 +54,7 @@ static enum meta_next give_row(void *arg, struct str key, struct str value, stru
 {
 	const struct each *each = arg;
 	struct callback_row row;
+
 	if (callback_row_read(&row, key, value, err) != 0)
 		return META_GO_ON; /* said so when it was read first */
 	struct callback_info info = {
@@ -74,6 +78,7 @@ static enum meta_next give_row(void *arg, struct str key, struct str value, stru
 int callbacks_each(struct callbacks *callbacks, callbacks_fn fn, void *arg, struct error *err)
 {
 	struct each each = { callbacks, fn, arg };
+
 	return meta_each(callbacks->meta, META_DB_CALLBACKS, STR_LITERAL(""), give_row, &each, err);
 }
 
@@ -96,6 +101,7 @@ int callbacks_retry(struct callbacks *callbacks, struct str id, size_t *count, s
 {
 	struct callback *callback;
 	bool all = str_is(id, "all");
+
 	*count = 0;
 	TAILQ_FOREACH(callback, &callbacks->all, all) {
 		if (callback->phase == CALLBACK_PHASE_DONE || (!all && !str_is(id, callback->id)))
@@ -104,7 +110,7 @@ int callbacks_retry(struct callbacks *callbacks, struct str id, size_t *count, s
 		retry(callback);
 	}
 	if (*count == 0 && !all)
-		return error_set(err, ERROR_NOT_FOUND, "callback %.*s: no such callback waits", (int)(id.len < 64 ? id.len : 64),
-		                 id.p);
+		return error_set(err, ERROR_NOT_FOUND, "callback %.*s: no such callback waits",
+		                 (int)(id.len < 64 ? id.len : 64), id.p);
 	return 0;
 }

@@ -43,6 +43,7 @@ struct lookup {
 static struct file_mark mark_of(const char *path)
 {
 	struct stat st;
+
 	if (stat(path, &st) != 0)
 		return (struct file_mark){ .size = -1 };
 	return (struct file_mark){ st.st_mtim, st.st_ino, st.st_size };
@@ -66,6 +67,7 @@ static void log_evdns(int is_warning, const char *text)
 static int load(struct resolver *resolver, struct error *err)
 {
 	struct evdns_base *dns = evdns_base_new(resolver->base, EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+
 	if (!dns)
 		return error_set(err, ERROR_NOMEM, "callbacks: evdns could not be started");
 	resolver->resolv_conf_mark = mark_of(resolver->resolv_conf);
@@ -82,6 +84,7 @@ static int load(struct resolver *resolver, struct error *err)
 struct resolver *resolver_new(struct event_base *base, const char *resolv_conf, const char *hosts, struct error *err)
 {
 	struct resolver *resolver = calloc(1, sizeof(*resolver));
+
 	if (!resolver) {
 		error_set(err, ERROR_NOMEM, "callbacks: out of memory");
 		return NULL;
@@ -101,6 +104,7 @@ struct resolver *resolver_new(struct event_base *base, const char *resolv_conf, 
 void resolver_free(struct resolver *resolver)
 {
 	struct lookup *lookup;
+
 	if (!resolver)
 		return;
 	bool is_busy = !LIST_EMPTY(&resolver->lookups);
@@ -122,8 +126,9 @@ static void reload_if_changed(struct resolver *resolver)
 {
 	struct error err;
 	struct file_mark resolv_conf = mark_of(resolver->resolv_conf), hosts = mark_of(resolver->hosts);
-	bool has_changed = mark_differs(&resolv_conf, &resolver->resolv_conf_mark) ||
-	                   mark_differs(&hosts, &resolver->hosts_mark);
+	bool has_changed =
+		mark_differs(&resolv_conf, &resolver->resolv_conf_mark) || mark_differs(&hosts, &resolver->hosts_mark);
+
 	if (!has_changed || !LIST_EMPTY(&resolver->lookups))
 		return;
 	if (load(resolver, &err) != 0)
@@ -135,6 +140,7 @@ static void reload_if_changed(struct resolver *resolver)
 static size_t take_addresses(struct address *addresses, const struct evutil_addrinfo *info)
 {
 	size_t count = 0;
+
 	for (; info && count < RESOLVE_ADDRESSES_MAX; info = info->ai_next) {
 		if (info->ai_addrlen > sizeof(addresses->storage))
 			continue;
@@ -167,6 +173,7 @@ static void lookup_ended(int code, struct evutil_addrinfo *info, void *arg)
 	size_t count = code == 0 ? take_addresses(addresses, info) : 0;
 	lookup_fn fn = lookup->fn;
 	void *fn_arg = lookup->arg;
+
 	if (info)
 		evutil_freeaddrinfo(info);
 	LIST_REMOVE(lookup, link);
@@ -179,8 +186,11 @@ static void lookup_ended(int code, struct evutil_addrinfo *info, void *arg)
 
 struct lookup *resolver_lookup(struct resolver *resolver, const char *host, uint16_t port, lookup_fn fn, void *arg)
 {
-	struct evutil_addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP };
+	struct evutil_addrinfo hints = { .ai_family = AF_UNSPEC,
+		                         .ai_socktype = SOCK_STREAM,
+		                         .ai_protocol = IPPROTO_TCP };
 	char service[8];
+
 	reload_if_changed(resolver);
 	struct lookup *lookup = calloc(1, sizeof(*lookup));
 	if (!lookup) {
@@ -201,6 +211,7 @@ struct lookup *resolver_lookup(struct resolver *resolver, const char *host, uint
 void lookup_cancel(struct lookup *lookup)
 {
 	bool was_cancelled = !lookup->fn;
+
 	lookup->fn = NULL;
 	if (!was_cancelled)
 		evdns_getaddrinfo_cancel(lookup->request);

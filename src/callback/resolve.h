@@ -22,7 +22,8 @@ struct resolver;
 struct lookup;
 
 /* The files are the system's; tests give their own. The texts stay the caller's. */
-MUST_CHECK struct resolver *resolver_new(struct event_base *base, const char *resolv_conf, const char *hosts, struct error *err);
+MUST_CHECK struct resolver *resolver_new(struct event_base *base, const char *resolv_conf, const char *hosts,
+                                         struct error *err);
 
 /* Lookups under way are cancelled. May run the loop once, without waiting, when there are any. Does nothing on NULL. */
 void resolver_free(struct resolver *resolver);

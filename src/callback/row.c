@@ -25,6 +25,7 @@ struct str callback_key_of(uint64_t number, struct callback_key *key)
 static uint64_t number_of(struct str key)
 {
 	uint64_t number = 0;
+
 	if (key.len != sizeof(number))
 		return 0;
 	for (size_t i = 0; i < key.len; i++)
@@ -35,6 +36,7 @@ static uint64_t number_of(struct str key)
 int callback_row_read(struct callback_row *row, struct str key, struct str bytes, struct error *err)
 {
 	struct value_reader r;
+
 	*row = (struct callback_row){ .number = number_of(key) };
 	value_open(&r, bytes, ROW_VERSION);
 	row->id = value_str(&r, 1, CALLBACK_ID_MAX);
@@ -56,6 +58,7 @@ int callback_row_read(struct callback_row *row, struct str key, struct str bytes
 static void row_write(struct buf *out, const struct callback_row *row)
 {
 	struct value_writer w;
+
 	value_begin(&w, out, ROW_VERSION, 10);
 	value_put_str(&w, row->id);
 	value_put_str(&w, row->account);
@@ -73,6 +76,7 @@ int callback_row_put(struct change *change, const struct callback_row *row, stru
 {
 	struct callback_key key;
 	struct buf bytes = { 0 };
+
 	row_write(&bytes, row);
 	int result = bytes.failed ? error_set(err, ERROR_NOMEM, "callback: out of memory") :
 	                            change_put(change, META_DB_CALLBACKS, callback_key_of(row->number, &key),
@@ -86,6 +90,7 @@ static int take_number(struct change *change, uint64_t *number, struct error *er
 	struct callback_key key;
 	struct str value;
 	int found = change_get(change, META_DB_VALUES, NEXT_KEY, &value, err);
+
 	if (found < 0)
 		return -1;
 	*number = found ? number_of(value) : 1;
@@ -97,13 +102,16 @@ static int take_number(struct change *change, uint64_t *number, struct error *er
 static int check_event(const struct callback_event *event, struct error *err)
 {
 	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
 	if (event->id.len == 0 || event->id.len > CALLBACK_ID_MAX)
-		return error_set(err, ERROR_INVALID, "callback's id: %zu bytes, must be 1 to %d", event->id.len, CALLBACK_ID_MAX);
+		return error_set(err, ERROR_INVALID, "callback's id: %zu bytes, must be 1 to %d", event->id.len,
+		                 CALLBACK_ID_MAX);
 	for (size_t i = 0; i < event->id.len; i++)
 		if (!memchr(allowed, event->id.p[i], sizeof(allowed) - 1))
 			return error_set(err, ERROR_INVALID, "callback's id: must be letters, digits, '-' and '_'");
 	if (event->account.len != ACCOUNT_ID_LEN)
-		return error_set(err, ERROR_INVALID, "callback's account: %zu bytes, must be %d", event->account.len, ACCOUNT_ID_LEN);
+		return error_set(err, ERROR_INVALID, "callback's account: %zu bytes, must be %d", event->account.len,
+		                 ACCOUNT_ID_LEN);
 	if (event->body.len > CALLBACK_BODY_MAX)
 		return error_set(err, ERROR_LIMIT, "callback's body: %zu bytes, at most %zu allowed", event->body.len,
 		                 CALLBACK_BODY_MAX);
@@ -123,6 +131,7 @@ int callback_put(struct change *change, const struct callback_event *event, stru
 		.next_us = now_us,
 		.last_error = STR_LITERAL(""),
 	};
+
 	if (check_event(event, err) != 0 || take_number(change, &row.number, err) != 0 ||
 	    secret_ensure(change, event->account, err) != 0)
 		return -1;

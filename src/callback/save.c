@@ -18,6 +18,7 @@ static const struct timeval failed_delay = { 1, 0 };
 void save_later(struct callback *callback)
 {
 	struct callbacks *callbacks = callback->callbacks;
+
 	if (!callback->is_unsaved)
 		TAILQ_INSERT_TAIL(&callbacks->unsaved, callback, unsaved);
 	callback->is_unsaved = true;
@@ -46,6 +47,7 @@ static int tell_outcome(struct change *change, const struct callback *callback, 
 		.account = str_from(callback->account),
 		.last_error = last_error,
 	};
+
 	if (!callbacks->on_outcome || (is_done && callback->failed))
 		return 0;
 	callback_overlay(&info, callback);
@@ -61,6 +63,7 @@ static int save_callback(struct change *change, const struct callback *callback,
 	struct callback_key key;
 	struct callback_row row;
 	struct str key_text = callback_key_of(callback->number, &key), value;
+
 	if (callback->phase == CALLBACK_PHASE_DONE)
 		return change_remove(change, META_DB_CALLBACKS, key_text, err) < 0 ?
 		               -1 :
@@ -87,6 +90,7 @@ static int save_all(struct callbacks *callbacks, struct error *err)
 	struct callback *callback;
 	struct change change;
 	int result = 0;
+
 	if (change_begin(&change, callbacks->meta, err) != 0)
 		return -1;
 	TAILQ_FOREACH(callback, &callbacks->unsaved, unsaved) {
@@ -101,6 +105,7 @@ static int save_all(struct callbacks *callbacks, struct error *err)
 static void forget_noted(struct callbacks *callbacks)
 {
 	struct callback *callback;
+
 	while ((callback = TAILQ_FIRST(&callbacks->unsaved))) {
 		TAILQ_REMOVE(&callbacks->unsaved, callback, unsaved);
 		callback->is_unsaved = false;
@@ -114,6 +119,7 @@ static void forget_noted(struct callbacks *callbacks)
 void save_now(struct callbacks *callbacks)
 {
 	struct error err;
+
 	if (TAILQ_EMPTY(&callbacks->unsaved))
 		return;
 	if (save_all(callbacks, &err) == 0) {

@@ -36,6 +36,7 @@ static struct str bytes_str(const uint8_t *bytes, size_t len)
 static void row_write(struct buf *out, const struct secret_row *row)
 {
 	struct value_writer w;
+
 	value_begin(&w, out, ROW_VERSION, 4);
 	value_put_bytes(&w, bytes_str(row->secret, SECRET_BYTES));
 	value_put_int(&w, row->made_us);
@@ -46,6 +47,7 @@ static void row_write(struct buf *out, const struct secret_row *row)
 static int row_read(struct secret_row *row, struct str account, struct str bytes, struct error *err)
 {
 	struct value_reader r;
+
 	*row = (struct secret_row){ 0 };
 	value_open(&r, bytes, ROW_VERSION);
 	struct str secret = value_str(&r, SECRET_BYTES, SECRET_BYTES);
@@ -57,7 +59,8 @@ static int row_read(struct secret_row *row, struct str account, struct str bytes
 	row->previous_until_us = value_int(&r, INT64_MIN, INT64_MAX);
 	if (value_close(&r))
 		return 0;
-	return error_set(err, value_error(&r), "webhook secret of %.*s: its stored value cannot be read", STR_ARGS(account));
+	return error_set(err, value_error(&r), "webhook secret of %.*s: its stored value cannot be read",
+	                 STR_ARGS(account));
 }
 
 /* 1 if there is one, 0 if not, -1. */
@@ -65,6 +68,7 @@ static int row_get(struct change *change, struct str account, struct secret_row 
 {
 	struct str value;
 	int found = change_get(change, META_DB_WEBHOOKS, account, &value, err);
+
 	if (found > 0 && row_read(row, account, value, err) != 0)
 		return -1;
 	return found;
@@ -73,6 +77,7 @@ static int row_get(struct change *change, struct str account, struct secret_row 
 static int row_put(struct change *change, struct str account, const struct secret_row *row, struct error *err)
 {
 	struct buf bytes = { 0 };
+
 	row_write(&bytes, row);
 	int result = bytes.failed ? error_set(err, ERROR_NOMEM, "webhook secret: out of memory") :
 	                            change_put(change, META_DB_WEBHOOKS, account, buf_str(&bytes), err);
@@ -90,6 +95,7 @@ static void row_renew(struct secret_row *row)
 static int row_ensure(struct change *change, struct str account, struct secret_row *row, struct error *err)
 {
 	int found = row_get(change, account, row, err);
+
 	if (found != 0)
 		return found > 0 ? 0 : -1;
 	*row = (struct secret_row){ 0 };
@@ -100,6 +106,7 @@ static int row_ensure(struct change *change, struct str account, struct secret_r
 int secret_ensure(struct change *change, struct str account, struct error *err)
 {
 	struct secret_row row;
+
 	return row_ensure(change, account, &row, err);
 }
 
@@ -107,6 +114,7 @@ static int row_rotate(struct change *change, struct str account, int64_t overlap
                       struct error *err)
 {
 	int found = row_get(change, account, row, err);
+
 	if (found < 0)
 		return -1;
 	if (found > 0) {
@@ -153,6 +161,7 @@ int callback_secret_get(struct meta *meta, const char *account, bool rotate, int
 	struct secret_row row;
 	struct change change;
 	struct str id = str_from(account);
+
 	if (accounts_get(meta, id, &row_of_account, err) != 0)
 		return -1;
 	int found = rotate ? 0 : meta_find(meta, META_DB_WEBHOOKS, id, take_row, &row, err);
@@ -161,7 +170,8 @@ int callback_secret_get(struct meta *meta, const char *account, bool rotate, int
 	if (found == 0) {
 		if (change_begin(&change, meta, err) != 0)
 			return -1;
-		int result = rotate ? row_rotate(&change, id, overlap_us, &row, err) : row_ensure(&change, id, &row, err);
+		int result =
+			rotate ? row_rotate(&change, id, overlap_us, &row, err) : row_ensure(&change, id, &row, err);
 		if (change_end(&change, result, err) != 0)
 			return -1;
 	}
@@ -174,6 +184,7 @@ static int add_signature(struct buf *out, const uint8_t secret[SECRET_BYTES], st
 	uint8_t mac[EVP_MAX_MD_SIZE];
 	char text[2 * EVP_MAX_MD_SIZE];
 	unsigned len = 0;
+
 	if (!HMAC(EVP_sha256(), secret, SECRET_BYTES, (const unsigned char *)content.p, content.len, mac, &len))
 		return error_set(err, ERROR_NOMEM, "OpenSSL could not sign");
 	EVP_EncodeBlock((unsigned char *)text, mac, (int)len);
@@ -189,12 +200,13 @@ static int sign_content(struct buf *out, const struct secret_row *row, int64_t t
 	return previous_signs(row, time_us) ? add_signature(out, row->previous, content, err) : 0;
 }
 
-int secret_sign(struct meta *meta, struct str account, struct str id, int64_t time_us, struct str body,
-                struct buf *out, struct error *err)
+int secret_sign(struct meta *meta, struct str account, struct str id, int64_t time_us, struct str body, struct buf *out,
+                struct error *err)
 {
 	struct secret_row row;
 	struct buf content = { 0 };
 	int found = meta_find(meta, META_DB_WEBHOOKS, account, take_row, &row, err);
+
 	if (found == 0)
 		error_set(err, ERROR_NOT_FOUND, "account %.*s: has no webhook secret", STR_ARGS(account));
 	if (found <= 0)

@@ -21,6 +21,6 @@ MUST_CHECK int secret_ensure(struct change *change, struct str account, struct e
 
 /* Appends the value of webhook-signature; signs with the old secret too while it overlaps. */
 MUST_CHECK int secret_sign(struct meta *meta, struct str account, struct str id, int64_t time_us, struct str body,
-                struct buf *out, struct error *err);
+                           struct buf *out, struct error *err);
 
 #endif

@@ -64,6 +64,7 @@ static void end_transfer(struct transfer *transfer, CURLcode code)
 	transfer_fn ended = transfer->ended;
 	void *arg = transfer->arg;
 	char problem[CURL_ERROR_SIZE];
+
 	if (code == CURLE_OK || is_cut_answer(transfer, code)) {
 		curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &result.status);
 		curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &retry_after);
@@ -84,8 +85,10 @@ static void take_finished(struct transfers *transfers)
 {
 	CURLMsg *message;
 	int left;
+
 	while ((message = curl_multi_info_read(transfers->multi, &left))) {
 		struct transfer *transfer = NULL;
+
 		if (message->msg != CURLMSG_DONE)
 			continue;
 		/* The message dies with the transfer. */
@@ -100,6 +103,7 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
 	struct transfers *transfers = arg;
 	int running;
 	int bits = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
+
 	curl_multi_socket_action(transfers->multi, fd, bits, &running);
 	take_finished(transfers);
 }
@@ -108,6 +112,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct transfers *transfers = arg;
 	int running;
+
 	(void)fd;
 	(void)what;
 	curl_multi_socket_action(transfers->multi, CURL_SOCKET_TIMEOUT, 0, &running);
@@ -119,6 +124,7 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void 
 {
 	struct transfers *transfers = arg;
 	struct event *event = socket_arg;
+
 	(void)easy;
 	if (event)
 		event_free(event);
@@ -139,6 +145,7 @@ static int set_timer(CURLM *multi, long timeout_ms, void *arg)
 {
 	struct transfers *transfers = arg;
 	struct timeval delay = { timeout_ms / 1000, timeout_ms % 1000 * 1000 };
+
 	(void)multi;
 	if (timeout_ms < 0)
 		event_del(transfers->timer);
@@ -150,6 +157,7 @@ static int set_timer(CURLM *multi, long timeout_ms, void *arg)
 static size_t drop_answer(char *data, size_t size, size_t count, void *arg)
 {
 	struct transfer *transfer = arg;
+
 	(void)data;
 	transfer->answer_bytes += size * count;
 	return transfer->answer_bytes > ANSWER_BYTES_MAX ? 0 : size * count;
@@ -158,6 +166,7 @@ static size_t drop_answer(char *data, size_t size, size_t count, void *arg)
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	struct transfer *transfer = arg;
+
 	(void)purpose;
 	if (!transfer->guard(transfer->arg, &address->addr)) {
 		transfer->refused = true;
@@ -170,6 +179,7 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
 static int pin_address(struct transfer *transfer, const struct sockaddr *address)
 {
 	char text[ADDRESS_TEXT_LEN], entry[ADDRESS_TEXT_LEN + 8];
+
 	address_format(text, address);
 	snprintf(entry, sizeof(entry), strchr(text, ':') ? "::[%s]:" : "::%s:", text);
 	transfer->connect_to = curl_slist_append(NULL, entry);
@@ -179,6 +189,7 @@ static int pin_address(struct transfer *transfer, const struct sockaddr *address
 static long to_ms(int64_t time_us)
 {
 	int64_t ms = time_us / 1000;
+
 	return ms < 1 ? 1 : ms > INT32_MAX ? INT32_MAX : (long)ms;
 }
 
@@ -233,6 +244,7 @@ static void set_trust(CURL *easy, const char *ca_file)
 struct transfer *transfer_start(struct transfers *transfers, const struct transfer_request *request, struct error *err)
 {
 	struct transfer *transfer = calloc(1, sizeof(*transfer));
+
 	if (!transfer) {
 		curl_slist_free_all(request->headers);
 		error_set(err, ERROR_NOMEM, "out of memory");
@@ -267,6 +279,7 @@ void transfer_cancel(struct transfer *transfer)
 struct transfers *transfers_new(struct event_base *base, struct error *err)
 {
 	struct transfers *transfers = calloc(1, sizeof(*transfers));
+
 	if (!transfers || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
 		free(transfers);
 		error_set(err, ERROR_NOMEM, "callbacks: libcurl could not be started");

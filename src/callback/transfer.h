@@ -53,7 +53,8 @@ MUST_CHECK struct transfers *transfers_new(struct event_base *base, struct error
 void transfers_free(struct transfers *transfers);
 
 /* NULL with *err when it cannot be started; `ended` is never called before this returns. */
-MUST_CHECK struct transfer *transfer_start(struct transfers *transfers, const struct transfer_request *request, struct error *err);
+MUST_CHECK struct transfer *transfer_start(struct transfers *transfers, const struct transfer_request *request,
+                                           struct error *err);
 
 /* `ended` will not be called. */
 void transfer_cancel(struct transfer *transfer);

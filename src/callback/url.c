@@ -18,7 +18,8 @@ static int check_text(struct str text, struct error *err)
 	if (text.len == 0)
 		return error_set(err, ERROR_INVALID, "callback_url: is empty");
 	if (text.len > CALLBACK_URL_MAX)
-		return error_set(err, ERROR_INVALID, "callback_url: %zu bytes, at most %d allowed", text.len, CALLBACK_URL_MAX);
+		return error_set(err, ERROR_INVALID, "callback_url: %zu bytes, at most %d allowed", text.len,
+		                 CALLBACK_URL_MAX);
 	for (size_t i = 0; i < text.len; i++)
 		if (text.p[i] <= ' ' || text.p[i] >= 0x7f)
 			return error_set(err, ERROR_INVALID,
@@ -32,6 +33,7 @@ static int check_text(struct str text, struct error *err)
 static char *part(CURLU *parsed, CURLUPart what)
 {
 	char *theirs = NULL;
+
 	if (curl_url_get(parsed, what, &theirs, CURLU_DEFAULT_PORT) != CURLUE_OK)
 		return NULL;
 	char *ours = strdup(theirs);
@@ -42,6 +44,7 @@ static char *part(CURLU *parsed, CURLUPart what)
 static bool has_part(CURLU *parsed, CURLUPart what)
 {
 	char *text = part(parsed, what);
+
 	free(text);
 	return text != NULL;
 }
@@ -50,6 +53,7 @@ static int check_scheme(CURLU *parsed, struct error *err)
 {
 	char *scheme = part(parsed, CURLUPART_SCHEME);
 	int result = 0;
+
 	if (!scheme || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
 		result = error_set(err, ERROR_INVALID, "callback_url: scheme \"%.32s\", must be http or https",
 		                   scheme ? scheme : "");
@@ -61,6 +65,7 @@ static int check_scheme(CURLU *parsed, struct error *err)
 static void unwrap(char *host)
 {
 	size_t len = strlen(host);
+
 	if (len < 2 || host[0] != '[')
 		return;
 	memmove(host, host + 1, len - 2);
@@ -116,17 +121,19 @@ static int check_name(const char *host, struct error *err)
 		return 0;
 	for (size_t i = 0; i < len; i++)
 		if (!is_name_char(host[i]))
-			return error_set(err, ERROR_INVALID,
-			                 "callback_url: the host holds byte 0x%02x; names have letters, digits, - and _, "
-			                 "others in their xn-- form",
-			                 (unsigned)(unsigned char)host[i]);
+			return error_set(
+				err, ERROR_INVALID,
+				"callback_url: the host holds byte 0x%02x; names have letters, digits, - and _, "
+				"others in their xn-- form",
+				(unsigned)(unsigned char)host[i]);
 	if (!labels_fit(host, len) || len - (host[len - 1] == '.') > NAME_MAX_BYTES)
-		return error_set(err, ERROR_INVALID,
-		                 "callback_url: host \"%.64s\": a name has parts of 1 to %d characters and %d at most in all",
-		                 host, LABEL_MAX_BYTES, NAME_MAX_BYTES);
+		return error_set(
+			err, ERROR_INVALID,
+			"callback_url: host \"%.64s\": a name has parts of 1 to %d characters and %d at most in all",
+			host, LABEL_MAX_BYTES, NAME_MAX_BYTES);
 	if (ends_in_number(host, len))
-		return error_set(err, ERROR_INVALID, "callback_url: host \"%.64s\": ends in a number and is no IPv4 address",
-		                 host);
+		return error_set(err, ERROR_INVALID,
+		                 "callback_url: host \"%.64s\": ends in a number and is no IPv4 address", host);
 	return 0;
 }
 
@@ -135,6 +142,7 @@ static int check_slashes(struct str text, struct error *err)
 {
 	const char *colon = memchr(text.p, ':', text.len);
 	size_t left = colon ? text.len - (size_t)(colon - text.p) : 0;
+
 	if (left >= 3 && memcmp(colon, "://", 3) == 0 && (left == 3 || colon[3] != '/'))
 		return 0;
 	return error_set(err, ERROR_INVALID, "callback_url: is not a URL of the form https://host/path");
@@ -145,8 +153,9 @@ static int take_parts(struct callback_url *url, struct error *err)
 	if (check_scheme(url->parsed, err) != 0)
 		return -1;
 	if (has_part(url->parsed, CURLUPART_USER) || has_part(url->parsed, CURLUPART_PASSWORD))
-		return error_set(err, ERROR_INVALID, "callback_url: holds a user name or password; callbacks are signed "
-		                                     "instead");
+		return error_set(err, ERROR_INVALID,
+		                 "callback_url: holds a user name or password; callbacks are signed "
+		                 "instead");
 	if (has_part(url->parsed, CURLUPART_FRAGMENT))
 		return error_set(err, ERROR_INVALID, "callback_url: holds a fragment (#), which is never sent");
 	if (has_part(url->parsed, CURLUPART_ZONEID))
@@ -178,6 +187,7 @@ int callback_url_parse(struct callback_url *url, struct str text, struct error *
 	} else {
 		/* Any scheme is taken here, so that a wrong one is named as what is wrong. */
 		CURLUcode code = curl_url_set(url->parsed, CURLUPART_URL, copy, CURLU_NON_SUPPORT_SCHEME);
+
 		result = code == CURLUE_OK ? take_parts(url, err) :
 		                             error_set(err, ERROR_INVALID, "callback_url: is not a URL: %s",
 		                                       curl_url_strerror(code));
@@ -198,6 +208,7 @@ void callback_url_free(struct callback_url *url)
 int callback_url_check(struct str text, struct error *err)
 {
 	struct callback_url url;
+
 	if (callback_url_parse(&url, text, err) != 0)
 		return -1;
 	callback_url_free(&url);

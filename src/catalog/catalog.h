@@ -22,15 +22,15 @@
 /* What a column holds. Sample records, checks of values and sums are made by kind; storage is always the text. */
 enum catalog_kind {
 	CATALOG_TEXT,
-	CATALOG_TIME,    /* ISO 8601 */
-	CATALOG_MONEY,   /* a decimal number */
-	CATALOG_COUNT,   /* a decimal number, mostly whole: of seconds, bytes, events */
+	CATALOG_TIME,     /* ISO 8601 */
+	CATALOG_MONEY,    /* a decimal number */
+	CATALOG_COUNT,    /* a decimal number, mostly whole: of seconds, bytes, events */
 	CATALOG_CURRENCY, /* capital letters */
-	CATALOG_NUMBER,  /* a telephone number or sender id */
+	CATALOG_NUMBER,   /* a telephone number or sender id */
 	CATALOG_UUID,
-	CATALOG_ENUM,    /* few distinct values; `samples` lists some */
-	CATALOG_BODY,    /* a person's message */
-	CATALOG_JSON,    /* JSON text, an object in JSON answers */
+	CATALOG_ENUM, /* few distinct values; `samples` lists some */
+	CATALOG_BODY, /* a person's message */
+	CATALOG_JSON, /* JSON text, an object in JSON answers */
 };
 
 /* When a column is shown. */
@@ -84,14 +84,14 @@ struct catalog_product {
 	uint8_t version_column;   /* kept to compare versions by, never shown; or CATALOG_NONE */
 	uint8_t passing_count;
 	const struct catalog_status *passing; /* every other status is final */
-	uint64_t time_columns;    /* bit n for column n */
-	uint64_t decimal_columns; /* money and counts */
+	uint64_t time_columns;                /* bit n for column n */
+	uint64_t decimal_columns;             /* money and counts */
 	uint64_t currency_columns;
 	uint8_t lookup_count;
-	const uint8_t *lookup;    /* columns that the `id` parameter looks up */
+	const uint8_t *lookup; /* columns that the `id` parameter looks up */
 	uint8_t filters_count;
 	const struct catalog_filter *filters; /* `direction` among them where taken; not the include/show switches */
-	uint8_t listed_first; /* of its rows in catalog_listed */
+	uint8_t listed_first;                 /* of its rows in catalog_listed */
 	uint8_t listed_count;
 	uint8_t hash_shift; /* this and the two below: for catalog_column_find alone */
 	uint32_t hash_multiplier;

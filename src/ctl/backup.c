@@ -30,6 +30,7 @@ struct backing_up {
 static int send_chunk(struct backing_up *job, struct str data, struct error *err)
 {
 	uint32_t header = htobe32((uint32_t)data.len);
+
 	buf_add(&job->unsent, &header, sizeof(header));
 	buf_add_str(&job->unsent, data);
 	return job->unsent.failed ? error_set(err, ERROR_NOMEM, "Out of memory for the request") : 0;
@@ -40,6 +41,7 @@ static int pump(struct backing_up *job, struct error *err)
 {
 	struct str rest = buf_str(&job->unsent);
 	int result = client_pump(&job->client, &rest, err);
+
 	buf_drain(&job->unsent, job->unsent.len - rest.len);
 	return result;
 }
@@ -49,6 +51,7 @@ static int pump(struct backing_up *job, struct error *err)
 static const char *text_of(const struct tree *object, const char *key)
 {
 	const char *text = tree_text(tree_get(object, key));
+
 	return text ? text : "";
 }
 
@@ -56,8 +59,8 @@ static int take_begin(struct backing_up *job, const struct tree *begin, struct e
 {
 	if (job->dir)
 		return error_set(err, ERROR_INVALID, "cannot make sense of the daemon's answer");
-	job->dir = backup_dir_new(args_get(job->ctl->args, "dir"), text_of(begin, "data_dir"), text_of(begin, "version"),
-	                          err);
+	job->dir = backup_dir_new(args_get(job->ctl->args, "dir"), text_of(begin, "data_dir"),
+	                          text_of(begin, "version"), err);
 	return job->dir ? 0 : -1;
 }
 
@@ -65,6 +68,7 @@ static int take_offer(struct backing_up *job, const struct tree *file, struct er
 {
 	struct str name = str_from(text_of(file, "name")), stamp = str_from(text_of(file, "stamp"));
 	int linked = backup_dir_link(job->dir, name, stamp, err);
+
 	if (linked < 0)
 		return -1;
 	if (linked)
@@ -83,6 +87,7 @@ static int take_data(struct backing_up *job, uint64_t bytes, struct error *err)
 	}
 	while (bytes > 0) {
 		struct str data = client_take_bytes(&job->client, bytes < SIZE_MAX ? (size_t)bytes : SIZE_MAX);
+
 		if (data.len == 0 && pump(job, err) != 0)
 			return -1;
 		if (data.len > 0 && backup_dir_write(job->dir, data, err) != 0)
@@ -96,6 +101,7 @@ static int take_line(struct backing_up *job, const struct tree *line, struct err
 {
 	const struct tree *begin = tree_get(line, "backup");
 	const struct tree *file = tree_get(line, "file"), *data = tree_get(line, "data");
+
 	if (begin)
 		return take_begin(job, begin, err);
 	if (job->dir && file && !job->writing)
@@ -115,8 +121,10 @@ static int take_line(struct backing_up *job, const struct tree *line, struct err
 static int converse(struct backing_up *job, struct error *err)
 {
 	struct client_line line;
+
 	for (;;) {
 		int got = client_next_line(&job->client, &line, err);
+
 		if (got < 0)
 			return -1;
 		if (got == 0 && pump(job, err) != 0)
@@ -137,6 +145,7 @@ static int print(const struct backing_up *job, struct error *err)
 	struct backup_dir_counts counts;
 	struct buf text = { 0 };
 	struct json j = json_to(&text);
+
 	backup_dir_counts(job->dir, &counts);
 	json_object_begin(&j);
 	json_member_text(&j, "backup", backup_dir_path(job->dir));
@@ -155,6 +164,7 @@ static int print(const struct backing_up *job, struct error *err)
 static int run(struct backing_up *job, struct error *err)
 {
 	const struct ctl *ctl = job->ctl;
+
 	if (args_get_number(ctl->args, "keep", 1, UINT32_MAX, &job->keep, err) != 0)
 		return -1;
 	client_write_request(&job->unsent, ctl->spec->words, ctl->args);
@@ -175,6 +185,7 @@ int ctl_backup(const struct ctl *ctl, struct error *err)
 {
 	struct backing_up job = { .ctl = ctl, .client = { .fd = -1 } };
 	int result = run(&job, err);
+
 	backup_dir_free(job.dir);
 	client_close(&job.client);
 	buf_free(&job.unsent);

@@ -18,6 +18,7 @@
 int client_open(struct client *client, const char *path, struct error *err)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
 	*client = (struct client){ .fd = -1, .path = path };
 	if (strlen(path) >= sizeof(address.sun_path))
 		return error_set(err, ERROR_LIMIT, "%s: the path of a socket has at most %zu bytes", path,
@@ -46,6 +47,7 @@ void client_close(struct client *client)
 void client_write_request(struct buf *out, const char *words, const struct args *args)
 {
 	struct json j = json_to(out);
+
 	json_object_begin(&j);
 	json_key(&j, "command");
 	json_text(&j, words);
@@ -64,6 +66,7 @@ static struct str cut_result(char *line, size_t len)
 	char *at = strncmp(line, begin, sizeof(begin) - 1) == 0 ? strstr(line, key) : NULL;
 	if (!at || *end != '}')
 		return (struct str){ 0 };
+
 	*end = '\0';
 	memcpy(at, "}", 2);
 	at += sizeof(key) - 1;
@@ -88,12 +91,13 @@ static int take_other(struct client *client, struct str text, struct client_line
 int client_next_line(struct client *client, struct client_line *line, struct error *err)
 {
 	struct buf *in = &client->in;
+
 	*line = (struct client_line){ 0 };
 	buf_drain(in, client->used);
 	client->scanned -= client->used;
 	client->used = 0;
-	char *end = in->len > client->scanned ? memchr(in->data + client->scanned, '\n', in->len - client->scanned)
-	                                      : NULL;
+	char *end =
+		in->len > client->scanned ? memchr(in->data + client->scanned, '\n', in->len - client->scanned) : NULL;
 	client->scanned = in->len;
 	if (!end)
 		return 0;
@@ -110,6 +114,7 @@ int client_next_line(struct client *client, struct client_line *line, struct err
 struct str client_take_bytes(struct client *client, size_t max)
 {
 	struct buf *in = &client->in;
+
 	buf_drain(in, client->used);
 	size_t len = in->len < max ? in->len : max;
 	client->used = client->scanned = len;
@@ -119,6 +124,7 @@ struct str client_take_bytes(struct client *client, size_t max)
 static int receive(struct client *client, struct error *err)
 {
 	struct buf *in = &client->in;
+
 	if (!buf_reserve(in, RECEIVE_BYTES))
 		return error_set(err, ERROR_NOMEM, "Out of memory for the answer");
 	ssize_t count = recv(client->fd, in->data + in->len, RECEIVE_BYTES, MSG_DONTWAIT);
@@ -135,6 +141,7 @@ static int receive(struct client *client, struct error *err)
 static void transmit(struct client *client, struct str *unsent)
 {
 	ssize_t count = send(client->fd, unsent->p, unsent->len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
 	if (count < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (count < 0) {
@@ -149,6 +156,7 @@ int client_pump(struct client *client, struct str *unsent, struct error *err)
 {
 	bool sending = unsent->len > 0 && !client->cannot_send;
 	struct pollfd poller = { .fd = client->fd, .events = (short)(POLLIN | (sending ? POLLOUT : 0)) };
+
 	if (poll(&poller, 1, -1) < 0 && errno != EINTR)
 		return error_set_errno(err, errno, "poll");
 	if (sending && (poller.revents & (POLLOUT | POLLERR | POLLHUP)))

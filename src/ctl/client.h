@@ -17,10 +17,10 @@ struct client {
 	int fd;
 	const char *path;
 	struct buf in;
-	size_t used;       /* bytes of `in` that earlier lines took */
-	size_t scanned;    /* bytes of `in` that have no line's end, from the beginning */
-	bool own_lines;    /* the command has lines of its own; set after client_open */
-	bool cannot_send;  /* the daemon reads no more; its answer says why */
+	size_t used;           /* bytes of `in` that earlier lines took */
+	size_t scanned;        /* bytes of `in` that have no line's end, from the beginning */
+	bool own_lines;        /* the command has lines of its own; set after client_open */
+	bool cannot_send;      /* the daemon reads no more; its answer says why */
 	struct tree *progress; /* the last progress line */
 };
 

@@ -14,25 +14,25 @@
 #define FILE_VALUE "FILE" /* a positional of this name is completed as a file's */
 
 static const char head[] = "# bash completion for cdrctl; made by the build from the table of commands.\n"
-                           "_cdrctl()\n"
-                           "{\n"
-                           "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words= value= i\n"
-                           "\tCOMPREPLY=()\n"
-                           "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
-                           "\t\tcase $value${COMP_WORDS[i]} in\n"
-                           "\t\t-s|--socket) value=1 ;;\n"
-                           "\t\t-*) ;;\n"
-                           "\t\t*) [[ $value ]] || words+=\"${COMP_WORDS[i]} \"; value= ;;\n"
-                           "\t\tesac\n"
-                           "\tdone\n"
-                           "\tcase $prev in\n"
-                           "\t-s|--socket) compopt -o default; return ;;\n"
-                           "\tesac\n"
-                           "\tcase $words in\n";
+			   "_cdrctl()\n"
+			   "{\n"
+			   "\tlocal cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} words= value= i\n"
+			   "\tCOMPREPLY=()\n"
+			   "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+			   "\t\tcase $value${COMP_WORDS[i]} in\n"
+			   "\t\t-s|--socket) value=1 ;;\n"
+			   "\t\t-*) ;;\n"
+			   "\t\t*) [[ $value ]] || words+=\"${COMP_WORDS[i]} \"; value= ;;\n"
+			   "\t\tesac\n"
+			   "\tdone\n"
+			   "\tcase $prev in\n"
+			   "\t-s|--socket) compopt -o default; return ;;\n"
+			   "\tesac\n"
+			   "\tcase $words in\n";
 
 static const char tail[] = "\tesac\n"
-                           "}\n"
-                           "complete -F _cdrctl cdrctl\n";
+			   "}\n"
+			   "complete -F _cdrctl cdrctl\n";
 
 static void print_offer(FILE *out, const char *offer)
 {
@@ -47,10 +47,12 @@ static void print_command(FILE *out, const struct command_spec *spec)
 	struct buf options = { 0 }, valued = { 0 };
 	bool files = false;
 	struct error err;
+
 	if (args_synopsis_parse(&synopsis, spec->arguments, &err) != 0)
 		return;
 	for (size_t i = 0; i < synopsis.count; i++) {
 		const struct args_param *param = &synopsis.params[i];
+
 		if (param->kind == ARGS_POSITIONAL)
 			files = files || str_is(param->value, FILE_VALUE);
 		else
@@ -74,6 +76,7 @@ static void print_command(FILE *out, const struct command_spec *spec)
 static size_t words_of(const struct command_spec *spec)
 {
 	size_t count = 1;
+
 	for (const char *c = spec->words; *c; c++)
 		count += *c == ' ';
 	return count;
@@ -101,8 +104,10 @@ static void print_beginning(FILE *out, const struct command_spec *spec, size_t l
 	struct buf offer = { 0 };
 	size_t skip = len > 0 ? len + 1 : 0;
 	const char *last = "";
+
 	for (size_t i = 0; i < command_specs_count; i++) {
 		const char *words = command_specs[i].words;
+
 		if (!begins_with(words, spec->words, len))
 			continue;
 		size_t word = strcspn(words + skip, " ");
@@ -125,6 +130,7 @@ static void print_beginnings(FILE *out)
 {
 	for (size_t i = 0; i < command_specs_count; i++) {
 		const char *words = command_specs[i].words;
+
 		for (const char *space = strchr(words, ' '); space; space = strchr(space + 1, ' '))
 			if (is_first(&command_specs[i], (size_t)(space - words)))
 				print_beginning(out, &command_specs[i], (size_t)(space - words));

@@ -12,8 +12,8 @@ static const struct tree *find_table(const struct tree *value)
 	if (tree_is(value, TREE_ARRAY))
 		return value;
 	TREE_EACH(member, value)
-		if (member->kind == TREE_ARRAY)
-			return member;
+	if (member->kind == TREE_ARRAY)
+		return member;
 	return NULL;
 }
 
@@ -44,7 +44,8 @@ static void add_value(struct buf *out, const struct tree *value)
 
 static void add_row(struct buf *out, const struct tree *row, bool keys)
 {
-	TREE_EACH(member, row) {
+	TREE_EACH(member, row)
+	{
 		if (member != row->first)
 			buf_add_char(out, ',');
 		if (keys)
@@ -59,7 +60,8 @@ void render_csv(struct buf *out, const struct tree *value)
 {
 	const struct tree *table = find_table(value);
 
-	TREE_EACH(row, table) {
+	TREE_EACH(row, table)
+	{
 		if (row->kind != TREE_OBJECT)
 			continue;
 		if (row == table->first)

@@ -18,6 +18,7 @@ struct receipt {
 static int take_answer(void *arg, const struct ctl *ctl, struct str result, struct error *err)
 {
 	struct receipt *receipt = arg;
+
 	if (receipt->file && ctl_print_to(receipt->file, ctl, result, err) != 0)
 		return -1;
 	if (receipt->file && (fflush(receipt->file) != 0 || fsync(fileno(receipt->file)) != 0))
@@ -30,8 +31,10 @@ int ctl_erase(const struct ctl *ctl, struct error *err)
 {
 	const char *path = args_get(ctl->args, "receipt");
 	struct receipt receipt = { NULL, false };
+
 	if (path) {
 		int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
 		receipt.file = fd >= 0 ? fdopen(fd, "w") : NULL;
 		if (!receipt.file)
 			return error_set_errno(err, errno, "%s: make", path);

@@ -41,14 +41,15 @@ static bool has_key(const struct grid *grid, const char *key)
 
 static void collect_keys(struct grid *grid)
 {
-	TREE_EACH(object, grid->array) {
+	TREE_EACH(object, grid->array)
+	{
 		if (object->kind != TREE_OBJECT)
 			continue;
 		TREE_EACH(member, object)
-			if (grid->keys_count < COLUMNS_MAX && !has_key(grid, member->name)) {
-				grid->numbers[grid->keys_count] = true;
-				grid->keys[grid->keys_count++] = member->name;
-			}
+		if (grid->keys_count < COLUMNS_MAX && !has_key(grid, member->name)) {
+			grid->numbers[grid->keys_count] = true;
+			grid->keys[grid->keys_count++] = member->name;
+		}
 	}
 }
 
@@ -64,6 +65,7 @@ static void make_heading(struct grid *grid)
 	for (size_t i = 0; i < grid->keys_count; i++) {
 		size_t at = grid->text.len;
 		int columns = text_add_label(&grid->text, grid->keys[i], grid->numbers[i]);
+
 		for (size_t c = at; c < grid->text.len; c++)
 			grid->text.data[c] = (char)toupper((unsigned char)grid->text.data[c]);
 		end_cell(grid, &grid->cells[i], i, at, columns);
@@ -76,6 +78,7 @@ static void make_row(struct grid *grid, const struct tree *object, struct cell *
 		const struct tree *value = tree_get(object, grid->keys[i]);
 		size_t at = grid->text.len;
 		int columns = text_add_value(&grid->text, grid->keys[i], value);
+
 		if (value && value->kind != TREE_NUMBER && value->kind != TREE_NULL)
 			grid->numbers[i] = false;
 		end_cell(grid, &cells[i], i, at, columns);
@@ -94,6 +97,7 @@ static void write_row(struct buf *out, const struct grid *grid, const struct cel
 	for (size_t i = 0; i < grid->keys_count; i++) {
 		int rest = grid->widest[i] - cells[i].columns;
 		bool last = i + 1 == grid->keys_count;
+
 		if (grid->numbers[i])
 			pad(out, rest);
 		buf_add(out, grid->text.data + cells[i].at, cells[i].len);
@@ -107,14 +111,16 @@ void render_grid(struct buf *out, const struct tree *array, int indent)
 {
 	struct grid grid = { .array = array };
 	size_t rows = array->count;
+
 	collect_keys(&grid);
 	if (grid.keys_count == 0)
 		return;
 	grid.cells = calloc((rows + 1) * grid.keys_count, sizeof(*grid.cells));
 	if (grid.cells) {
 		struct cell *cells = grid.cells;
+
 		TREE_EACH(object, array)
-			make_row(&grid, object, cells += grid.keys_count);
+		make_row(&grid, object, cells += grid.keys_count);
 		make_heading(&grid); /* knows now which columns are of numbers */
 	}
 	if (!grid.cells || grid.text.failed)

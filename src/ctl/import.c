@@ -80,6 +80,7 @@ static int read_chunk(struct import *import, struct str *chunk, struct error *er
 {
 	size_t count = 0;
 	int result = source_read(import->source, import->chunk + HEADER_BYTES, CHUNK_BYTES, &count, err);
+
 	if (result < 0)
 		return -1;
 	uint32_t header = htobe32((uint32_t)count);
@@ -98,6 +99,7 @@ static void draw(struct import *import)
 		.records = import_counts_records(&import->sum) + import_counts_records(&import->file),
 		.rejected = import->sum.of[IMPORT_REJECTED] + import->file.of[IMPORT_REJECTED],
 	};
+
 	progress_draw(&import->progress, &view);
 }
 
@@ -106,6 +108,7 @@ static int take_lines(struct import *import, struct str *answer, struct error *e
 {
 	struct client_line line;
 	int result;
+
 	while ((result = client_next_line(&import->client, &line, err)) > 0) {
 		if (!line.progress) {
 			*answer = line.result;
@@ -124,8 +127,10 @@ static int take_lines(struct import *import, struct str *answer, struct error *e
 static int converse(struct import *import, struct str unsent, struct str *answer, struct error *err)
 {
 	bool more = true;
+
 	for (;;) {
 		int result = take_lines(import, answer, err);
+
 		if (result != 0)
 			return result < 0 ? -1 : 0;
 		if (unsent.len == 0 && more && !import->client.cannot_send) {
@@ -152,6 +157,7 @@ static int add_guesses(struct import *import, struct args *args, struct error *e
 	struct source *source = import->source;
 	struct str first, product = sniff_product(source_file_name(source));
 	struct error why;
+
 	if (args_count(args, "format") == 0) {
 		if (source_peek(source, &first, err) != 0)
 			return -1;
@@ -172,8 +178,10 @@ static int write_request(struct import *import, struct buf *out, struct error *e
 	struct args args = { .synopsis = all->synopsis };
 	int result = 0;
 	bool named = false;
+
 	for (size_t i = 0; i < all->count && result == 0; i++) {
 		bool file = strcmp(all->values[i].param->name, "file") == 0;
+
 		if (!file || !named)
 			result = args_add(&args, all->values[i].param,
 			                  file ? source_shown_name(import->source) : all->values[i].text, err);
@@ -193,6 +201,7 @@ static int take_answer(struct import *import, struct str answer, int64_t elapsed
 {
 	const char *name = source_shown_name(import->source);
 	struct tree *tree = tree_parse(answer, err);
+
 	if (!tree)
 		return -1;
 	import_counts_read(&import->file, tree);
@@ -214,6 +223,7 @@ static int import_one(struct import *import, struct error *err)
 	struct buf request = { 0 };
 	struct str answer;
 	int result = -1;
+
 	if (write_request(import, &request, err) == 0 && converse(import, buf_str(&request), &answer, err) == 0)
 		result = take_answer(import, answer, clock_monotonic_us() - started_us + 1, err);
 	import_counts_add(&import->sum, &import->file);
@@ -226,6 +236,7 @@ static int import_one(struct import *import, struct error *err)
 static int import_file(struct import *import, const char *name, size_t *count, struct error *err)
 {
 	int result;
+
 	import->source = source_open(name, err);
 	if (!import->source)
 		return -1;
@@ -247,6 +258,7 @@ static int import_file(struct import *import, const char *name, size_t *count, s
 static int fail_rejected(const struct import *import, struct error *err)
 {
 	uint64_t rejected = import->sum.of[IMPORT_REJECTED];
+
 	if (rejected == 0 || args_count(import->ctl->args, "allow_rejects") > 0)
 		return 0;
 	return error_set(err, ERROR_INVALID, "%llu record%s rejected; with --allow-rejects that is no failure",
@@ -257,6 +269,7 @@ static int import_all(struct import *import, struct error *err)
 {
 	const struct args *args = import->ctl->args;
 	size_t files = 0;
+
 	if (look_at_files(import, err) != 0 || client_open(&import->client, import->ctl->socket, err) != 0)
 		return -1;
 	progress_begin(&import->progress);
@@ -275,6 +288,7 @@ static int import_all(struct import *import, struct error *err)
 int ctl_import(const struct ctl *ctl, struct error *err)
 {
 	struct import *import = calloc(1, sizeof(*import));
+
 	if (!import)
 		return error_set(err, ERROR_NOMEM, "Out of memory for an import");
 	import->ctl = ctl;

@@ -28,6 +28,7 @@ void import_counts_add(struct import_counts *sum, const struct import_counts *mo
 uint64_t import_counts_records(const struct import_counts *counts)
 {
 	uint64_t records = 0;
+
 	for (int i = 0; i < IMPORT_COUNTS; i++)
 		records += counts->of[i];
 	return records;
@@ -38,6 +39,7 @@ void import_print_counts(const char *name, const struct import_counts *counts, i
 	struct buf text = { 0 };
 	uint64_t records = import_counts_records(counts);
 	double seconds = (double)elapsed_us / (double)CLOCK_US_PER_SECOND;
+
 	text_add(&text, name);
 	buf_add_text(&text, ": ");
 	text_add_count(&text, records);
@@ -58,10 +60,12 @@ static void add_error(struct buf *text, const struct tree *error)
 {
 	static const char *const keys[] = { "field", "reason" };
 	uint64_t line = tree_uint(tree_get(error, "line")), times = tree_uint(tree_get(error, "times"));
+
 	if (times <= 1)
 		buf_addf(text, "line %llu: ", (unsigned long long)line);
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		const char *value = tree_text(tree_get(error, keys[i]));
+
 		if (!value || !value[0])
 			continue;
 		text_add(text, value);
@@ -77,7 +81,9 @@ static void add_error(struct buf *text, const struct tree *error)
 void import_print_errors(const struct tree *answer)
 {
 	uint64_t more = tree_uint(tree_get(answer, "errors_unlisted"));
-	TREE_EACH(error, tree_array(tree_get(answer, "errors"))) {
+
+	TREE_EACH(error, tree_array(tree_get(answer, "errors")))
+	{
 		struct buf text = { 0 };
 		add_error(&text, error);
 		printf("  %.*s\n", STR_ARGS(buf_str(&text)));
@@ -90,11 +96,13 @@ void import_print_errors(const struct tree *answer)
 static void add_with_file(struct buf *errors, const char *name, const struct tree *error)
 {
 	struct json j = json_to(errors);
+
 	j.comma = errors->len > 0;
 	json_object_begin(&j);
 	json_member_text(&j, "file", name);
 	if (error->kind == TREE_OBJECT) {
-		TREE_EACH(member, error) {
+		TREE_EACH(member, error)
+		{
 			json_key(&j, member->name);
 			tree_write(member, &j);
 		}
@@ -105,7 +113,7 @@ static void add_with_file(struct buf *errors, const char *name, const struct tre
 void import_add_errors(struct buf *errors, const char *name, const struct tree *answer)
 {
 	TREE_EACH(error, tree_array(tree_get(answer, "errors")))
-		add_with_file(errors, name, error);
+	add_with_file(errors, name, error);
 }
 
 int import_print_result(const struct ctl *ctl, const struct import_counts *counts, const struct buf *errors,
@@ -113,6 +121,7 @@ int import_print_result(const struct ctl *ctl, const struct import_counts *count
 {
 	struct buf text = { 0 };
 	struct json j = json_to(&text);
+
 	json_object_begin(&j);
 	for (int i = 0; i < IMPORT_COUNTS; i++)
 		json_member_uint(&j, count_keys[i], counts->of[i]);

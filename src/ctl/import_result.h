@@ -12,7 +12,14 @@
 
 struct tree;
 
-enum import_count { IMPORT_ACCEPTED, IMPORT_UPDATED, IMPORT_DUPLICATES, IMPORT_OUTDATED, IMPORT_REJECTED, IMPORT_COUNTS };
+enum import_count {
+	IMPORT_ACCEPTED,
+	IMPORT_UPDATED,
+	IMPORT_DUPLICATES,
+	IMPORT_OUTDATED,
+	IMPORT_REJECTED,
+	IMPORT_COUNTS
+};
 
 struct import_counts {
 	uint64_t of[IMPORT_COUNTS];
@@ -34,6 +41,6 @@ void import_add_errors(struct buf *errors, const char *name, const struct tree *
 
 /* Prints the result as ctl_print does: the counts, and the elements of `errors`. */
 MUST_CHECK int import_print_result(const struct ctl *ctl, const struct import_counts *counts, const struct buf *errors,
-                        struct error *err);
+                                   struct error *err);
 
 #endif

@@ -57,6 +57,7 @@ static void replace_nuls(char *json)
 static int print_rendered(FILE *file, struct str result, bool csv, struct error *err)
 {
 	struct buf copy = { 0 }, out = { 0 };
+
 	buf_add_str(&copy, result);
 	if (buf_cstr(&copy))
 		replace_nuls(copy.data);
@@ -93,6 +94,7 @@ static int wait_for_answer(struct client *client, struct str unsent, struct str 
 	struct progress progress;
 	struct client_line line;
 	int got;
+
 	progress_begin(&progress);
 	while ((got = client_next_line(client, &line, err)) >= 0) {
 		if (got > 0 && !line.progress)
@@ -114,6 +116,7 @@ static int check_texts(const struct args *args, struct error *err)
 {
 	for (size_t i = 0; i < args->count; i++) {
 		const struct args_value *value = &args->values[i];
+
 		if (value->text && !json_is_utf8(str_from(value->text)))
 			return error_set(err, ERROR_INVALID, "%s: not valid UTF-8", value->param->name);
 	}
@@ -124,6 +127,7 @@ static int check_texts(const struct args *args, struct error *err)
 static void add_chunks(struct buf *request, struct str body)
 {
 	uint32_t length = htobe32((uint32_t)body.len), none = 0;
+
 	if (body.len > 0) {
 		buf_add(request, &length, sizeof(length));
 		buf_add_str(request, body);
@@ -137,6 +141,7 @@ int ctl_run_body(const struct ctl *ctl, struct str body, ctl_take_fn take, void 
 	struct buf request = { 0 };
 	struct str answer;
 	int result = -1;
+
 	if (check_texts(ctl->args, err) != 0)
 		return -1;
 	client_write_request(&request, ctl->spec->words, ctl->args);
@@ -174,6 +179,7 @@ static int run(const struct ctl *ctl)
 {
 	int (*fn)(const struct ctl *, struct error *) = run_plain;
 	struct error err = { 0 };
+
 	for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]); i++)
 		if (strcmp(specials[i].words, ctl->spec->words) == 0)
 			fn = specials[i].run;
@@ -196,6 +202,7 @@ static int run(const struct ctl *ctl)
 static bool take_switch(void *arg, const char *word)
 {
 	struct options *options = arg;
+
 	if (strcmp(word, "--json") == 0)
 		options->json = true;
 	else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
@@ -213,9 +220,11 @@ static bool take_switch(void *arg, const char *word)
 static int take_options(struct options *options, int argc, char *const *argv)
 {
 	int at = 1;
+
 	for (; at < argc && argv[at][0] == '-'; at++) {
 		const char *word = argv[at];
 		bool socket = strcmp(word, "-s") == 0 || strcmp(word, "--socket") == 0;
+
 		if (socket && at + 1 < argc)
 			options->socket = argv[++at];
 		else if (strncmp(word, "--socket=", 9) == 0)
@@ -233,6 +242,7 @@ static int wrong_words(const struct options *options, int argc, char *const *arg
 {
 	int known = argc;
 	bool begins = false;
+
 	for (; known > 0 && !begins; known -= !begins)
 		for (size_t i = 0; i < command_specs_count; i++)
 			begins = begins || command_spec_begins(&command_specs[i], known, argv);
@@ -258,6 +268,7 @@ static int run_command(struct options *options, const struct command_spec *spec,
 	struct buf secret = { 0 };
 	struct error err;
 	int result = args_synopsis_parse(&synopsis, spec->arguments, &err);
+
 	if (result == 0)
 		result = args_read_argv(&args, &synopsis, argc, argv, take_switch, options, &err);
 	if (options->help) {
@@ -284,6 +295,7 @@ static int run_command(struct options *options, const struct command_spec *spec,
 static int run_words(struct options *options, int argc, char *const *argv)
 {
 	int used;
+
 	if (argc > 0 && strcmp(argv[0], "help") == 0) {
 		options->help = true;
 		argc--;
@@ -314,6 +326,7 @@ int main(int argc, char **argv)
 	struct config config;
 	struct options options = { 0 };
 	struct error err;
+
 	text_init();
 	if (config_init(&config, &err) != 0) {
 		fprintf(stderr, "cdrctl: %s\n", err.message);

@@ -29,12 +29,14 @@ void progress_begin(struct progress *progress)
 int64_t progress_elapsed_us(const struct progress *progress)
 {
 	int64_t elapsed_us = clock_monotonic_us() - progress->started_us;
+
 	return elapsed_us > 0 ? elapsed_us : 1;
 }
 
 static size_t terminal_width(void)
 {
 	struct winsize size = { 0 };
+
 	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
 		return WIDTH_DEFAULT;
 	return size.ws_col;
@@ -43,6 +45,7 @@ static size_t terminal_width(void)
 static bool is_due(struct progress *progress)
 {
 	int64_t now_us = clock_monotonic_us();
+
 	if (!progress->wanted || now_us - progress->started_us < DRAW_AFTER_US ||
 	    now_us - progress->drawn_us < DRAW_EVERY_US)
 		return false;
@@ -56,6 +59,7 @@ static void add_bar(struct buf *out, const struct progress_view *view, size_t co
 {
 	double share = view->done >= view->total ? 1 : (double)view->done / (double)view->total;
 	size_t filled = (size_t)(share * (double)columns);
+
 	buf_add_char(out, '[');
 	for (size_t i = 0; i < columns; i++)
 		buf_add_char(out, i < filled ? '=' : (i == filled ? '>' : ' '));
@@ -74,6 +78,7 @@ static void add_amount(struct buf *out, const struct progress_view *view, double
 static void add_share_figures(struct buf *out, struct progress *progress, const struct progress_view *view)
 {
 	double seconds = (double)progress_elapsed_us(progress) / (double)CLOCK_US_PER_SECOND;
+
 	if (!progress->begun) {
 		progress->begun = true;
 		progress->first_done = view->done;
@@ -88,6 +93,7 @@ static void add_share_figures(struct buf *out, struct progress *progress, const 
 	text_add_bytes(out, (double)view->size_bytes);
 	if (view->done > progress->first_done && view->done < view->total) {
 		double rate = (double)(view->done - progress->first_done) / seconds;
+
 		buf_add_text(out, "  ");
 		text_add_clock(out, (uint64_t)((double)(view->total - view->done) / rate));
 		buf_add_text(out, " left");
@@ -98,6 +104,7 @@ static void add_figures(struct buf *out, const struct progress *progress, const 
 {
 	double seconds = (double)progress_elapsed_us(progress) / (double)CLOCK_US_PER_SECOND;
 	double rate = (double)view->done / seconds;
+
 	add_amount(out, view, (double)view->done);
 	buf_add_text(out, "  ");
 	add_amount(out, view, rate);
@@ -116,6 +123,7 @@ static void add_figures(struct buf *out, const struct progress *progress, const 
 	}
 	if (view->total > 0 && view->done > 0) {
 		uint64_t left = view->done < view->total ? view->total - view->done : 0;
+
 		buf_add_text(out, "  ");
 		text_add_clock(out, (uint64_t)((double)left / rate));
 		buf_add_text(out, " left");
@@ -126,6 +134,7 @@ static void add_figures(struct buf *out, const struct progress *progress, const 
 static void put_line(struct buf *line)
 {
 	size_t width = terminal_width() - 1;
+
 	fprintf(stderr, "\r\033[K%.*s", (int)(line->len < width ? line->len : width), line->data ? line->data : "");
 	fflush(stderr);
 }
@@ -133,6 +142,7 @@ static void put_line(struct buf *line)
 void progress_draw(struct progress *progress, const struct progress_view *view)
 {
 	struct buf figures = { 0 }, line = { 0 };
+
 	if (!is_due(progress))
 		return;
 	if (view->share)
@@ -163,15 +173,18 @@ static void draw_share(struct progress *progress, const struct tree *line, doubl
 		.records = number_of(line, "rows"),
 		.size_bytes = number_of(line, "file_bytes"),
 	};
+
 	progress_draw(progress, &view);
 }
 
 static void draw_others(struct progress *progress, const struct tree *line)
 {
 	struct buf text = { 0 };
+
 	if (!is_due(progress))
 		return;
-	TREE_EACH(member, line) {
+	TREE_EACH(member, line)
+	{
 		if (member != line->first)
 			buf_add_text(&text, "  ");
 		text_add_label(&text, member->name, true);
@@ -192,6 +205,7 @@ void progress_draw_line(struct progress *progress, const struct tree *line)
 		.rejected = number_of(line, "rejected"),
 	};
 	const struct tree *share = tree_get(line, "share");
+
 	if (!tree_is(line, TREE_OBJECT))
 		return;
 	if (tree_is(share, TREE_NUMBER)) {

@@ -12,7 +12,7 @@ struct tree;
 
 struct progress {
 	bool wanted;
-	bool drawn; /* the line is not empty */
+	bool drawn;         /* the line is not empty */
 	int64_t started_us; /* on the monotonic clock */
 	int64_t drawn_us;
 	bool begun; /* a share was drawn, first_done and first_records at the time */
@@ -24,7 +24,7 @@ struct progress_view {
 	bool bytes;           /* done and total are bytes, not things */
 	bool has_records;
 	uint64_t records, rejected;
-	bool share;           /* done and total mean nothing but a share, and size_bytes is what there is so far */
+	bool share; /* done and total mean nothing but a share, and size_bytes is what there is so far */
 	uint64_t size_bytes;
 };
 

@@ -18,6 +18,7 @@ static int print_bytes(void *arg, const struct ctl *ctl, struct str result, stru
 {
 	struct buf bytes = { 0 };
 	int written = -1;
+
 	(void)arg;
 	(void)ctl;
 	struct tree *tree = tree_parse(result, err);
@@ -36,6 +37,7 @@ static int print_bytes(void *arg, const struct ctl *ctl, struct str result, stru
 int ctl_quarantine_show(const struct ctl *ctl, struct error *err)
 {
 	bool raw = args_count(ctl->args, "raw") > 0 && !ctl->json;
+
 	return ctl_run(ctl, raw ? print_bytes : ctl_print_answer, NULL, err);
 }
 
@@ -45,6 +47,7 @@ static int read_record(const char *name, struct buf *record, struct error *err)
 	size_t count;
 	struct source *source = source_open(name, err);
 	int result = source ? source_next(source, err) : -1;
+
 	record->max_bytes = RECORD_MAX;
 	while (result > 0 && (result = source_read(source, piece, sizeof(piece), &count, err)) > 0) {
 		buf_add(record, piece, count);
@@ -61,6 +64,7 @@ int ctl_quarantine_replay(const struct ctl *ctl, struct error *err)
 {
 	const char *name = args_get(ctl->args, "replace_with");
 	struct buf record = { 0 };
+
 	if (!name)
 		return ctl_run(ctl, ctl_print_answer, NULL, err);
 	int result = read_record(name, &record, err);

@@ -32,7 +32,9 @@ static int widest_label(const struct tree *object)
 {
 	struct buf scratch = { 0 };
 	int widest = 0;
-	TREE_EACH(member, object) {
+
+	TREE_EACH(member, object)
+	{
 		if (is_section(member))
 			continue;
 		int columns = text_add_label(&scratch, member->name, member->kind == TREE_NUMBER);
@@ -54,7 +56,9 @@ static void render_section(struct buf *out, const struct tree *value, int indent
 static void render_object(struct buf *out, const struct tree *object, int indent)
 {
 	int widest = widest_label(object);
-	TREE_EACH(member, object) {
+
+	TREE_EACH(member, object)
+	{
 		pad(out, indent);
 		int columns = text_add_label(out, member->name, member->kind == TREE_NUMBER);
 		if (is_section(member)) {
@@ -70,7 +74,8 @@ static void render_object(struct buf *out, const struct tree *object, int indent
 
 static void render_lines(struct buf *out, const struct tree *array)
 {
-	TREE_EACH(element, array) {
+	TREE_EACH(element, array)
+	{
 		text_add_value(out, "", element);
 		buf_add_char(out, '\n');
 	}

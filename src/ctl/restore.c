@@ -10,12 +10,14 @@
 static void on_progress(void *arg, const struct restore_counts *counts)
 {
 	struct progress_view view = { .done = counts->files, .total = counts->files_total };
+
 	progress_draw(arg, &view);
 }
 
 static void write_result(struct buf *out, const char *backup, const char *data_dir, const struct restore_counts *counts)
 {
 	struct json j = json_to(out);
+
 	json_object_begin(&j);
 	json_key(&j, "backup");
 	json_text(&j, backup);
@@ -45,6 +47,7 @@ static int run(const struct ctl *ctl, struct buf *backup, const char *data_dir, 
 	struct restore_counts counts;
 	struct progress progress;
 	struct buf result = { 0 };
+
 	if (restore_find(args_get(ctl->args, "dir"), backup, err) != 0)
 		return -1;
 	progress_begin(&progress);
@@ -65,6 +68,7 @@ int ctl_restore(const struct ctl *ctl, struct error *err)
 	const char *data_dir = args_get(ctl->args, "data_dir");
 	bool check = args_count(ctl->args, "check") > 0;
 	struct buf backup = { 0 };
+
 	if (check == (data_dir != NULL))
 		return error_set(err, ERROR_INVALID, "restore: either --check or the DATA_DIR to lay it out into");
 	int result = run(ctl, &backup, data_dir, err);

@@ -14,10 +14,12 @@ static int read_stream(FILE *in, const char *path, struct buf *text, struct erro
 {
 	char bytes[SECRET_FILE_MAX + 1];
 	size_t len = fread(bytes, 1, sizeof(bytes), in);
+
 	if (ferror(in))
 		return error_set_errno(err, errno, "%s: read", path);
 	if (len > SECRET_FILE_MAX)
-		return error_set(err, ERROR_INVALID, "%s: more than %d bytes, too long for a secret", path, SECRET_FILE_MAX);
+		return error_set(err, ERROR_INVALID, "%s: more than %d bytes, too long for a secret", path,
+		                 SECRET_FILE_MAX);
 	if (len > 0 && bytes[len - 1] == '\n')
 		len--;
 	if (len > 0 && bytes[len - 1] == '\r')
@@ -43,8 +45,10 @@ static int read_file(const char *path, struct buf *text, struct error *err)
 int secret_file_take(struct args *args, struct buf *text, struct error *err)
 {
 	const struct args_param *secret = args_find_option(args->synopsis, STR_LITERAL("--secret"));
+
 	for (size_t i = 0; secret && i < args->count; i++) {
 		struct args_value *value = &args->values[i];
+
 		if (strcmp(value->param->name, "secret_file") != 0)
 			continue;
 		if (args_get(args, "secret"))

@@ -43,10 +43,12 @@ const char *sniff_format(struct str first, const char *encoding, struct error *e
 struct str sniff_product(const char *file_name)
 {
 	struct str found = { NULL, 0 };
+
 	if (strncmp(file_name, REPORT_PREFIX, strlen(REPORT_PREFIX)) == 0)
 		file_name += strlen(REPORT_PREFIX);
 	for (size_t i = 0; i < catalog_products_count; i++) {
 		struct str name = catalog_products[i].name;
+
 		if (strncmp(file_name, name.p, name.len) == 0 && file_name[name.len] == '_')
 			found = name;
 	}

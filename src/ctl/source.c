@@ -38,6 +38,7 @@ int source_fail(const struct source *source, struct error *err, const char *what
 static int fill(struct source *source, struct error *err)
 {
 	ssize_t count;
+
 	do
 		count = read(source->fd, source->in + source->in_len, SOURCE_BUFFER - source->in_len);
 	while (count < 0 && errno == EINTR);
@@ -108,6 +109,7 @@ struct source *source_open(const char *name, struct error *err)
 	struct stat file;
 	bool is_stdin = strcmp(name, "-") == 0;
 	struct source *source = calloc(1, sizeof(*source));
+
 	if (!source) {
 		error_set(err, ERROR_NOMEM, "Out of memory for %s", name);
 		return NULL;
@@ -139,11 +141,13 @@ void source_close(struct source *source)
 static int find_kind(struct source *source, struct error *err)
 {
 	enum http_coding coding = HTTP_CODING_IDENTITY;
+
 	if (source_need(source, MAGIC_BYTES, err) != 0)
 		return -1;
 	source->kind = SOURCE_PLAIN;
 	for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++) {
 		const struct magic *magic = &magics[i];
+
 		if (source_left(source) < magic->len ||
 		    memcmp(source->in + source->in_at, magic->bytes, magic->len) != 0)
 			continue;
@@ -163,6 +167,7 @@ int source_next(struct source *source, struct error *err)
 		return -1;
 	if (source->kind == SOURCE_ZIP) {
 		int result = zip_next(source, err);
+
 		if (result > 0)
 			snprintf(source->shown_name, sizeof(source->shown_name), "%.*s: %s", SOURCE_NAME_MAX - 2,
 			         source->path, source->file_name);
@@ -189,9 +194,11 @@ const char *source_shown_name(const struct source *source)
 int source_peek(struct source *source, struct str *first, struct error *err)
 {
 	size_t enough = 16, count;
+
 	while (source->first_len < enough && !source->first_ended) {
 		int result = read_layer(source, source->first + source->first_len, SOURCE_BUFFER - source->first_len,
 		                        &count, err);
+
 		if (result < 0)
 			return -1;
 		source->first_ended = result == 0;
@@ -204,6 +211,7 @@ int source_peek(struct source *source, struct str *first, struct error *err)
 int source_read(struct source *source, char *to, size_t size, size_t *count, struct error *err)
 {
 	size_t peeked = source->first_len - source->first_at;
+
 	if (peeked == 0)
 		return read_layer(source, to, size, count, err);
 	*count = peeked < size ? peeked : size;

@@ -18,11 +18,11 @@ enum source_kind { SOURCE_UNKNOWN, SOURCE_PLAIN, SOURCE_CODED, SOURCE_ZIP };
 /* The entry at hand of a zip. */
 struct zip_entry {
 	z_stream stream;
-	bool open;       /* the stream is to be ended */
-	bool ended;      /* all of it was read */
-	bool described;  /* its sizes and CRC follow it */
+	bool open;      /* the stream is to be ended */
+	bool ended;     /* all of it was read */
+	bool described; /* its sizes and CRC follow it */
 	int method;
-	uint32_t crc;    /* as said before it */
+	uint32_t crc; /* as said before it */
 	uint64_t compressed;
 	uint64_t content;
 	uint32_t crc_seen;

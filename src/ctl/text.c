@@ -34,15 +34,18 @@ int text_add(struct buf *out, const char *text)
 {
 	size_t left = strlen(text);
 	int columns = 0;
+
 	while (left > 0) {
 		mbstate_t state = { 0 };
 		wchar_t c;
 		size_t len = mbrtowc(&c, text, left, &state);
 		bool broken = len == (size_t)-1 || len == (size_t)-2;
 		int width = broken ? -1 : wcwidth(c);
+
 		if (broken || width < 0 || is_trick(c)) {
-			columns += broken || c < 0x100 ? add_escape(out, broken ? (unsigned char)*text : (unsigned)c, 2)
-			                               : add_escape(out, (unsigned)c, 4);
+			columns += broken || c < 0x100 ?
+			                   add_escape(out, broken ? (unsigned char)*text : (unsigned)c, 2) :
+			                   add_escape(out, (unsigned)c, 4);
 			len = broken ? 1 : len;
 		} else {
 			buf_add(out, text, len);
@@ -68,6 +71,7 @@ void text_add_bytes(struct buf *out, double bytes)
 {
 	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
 	size_t unit = 0;
+
 	while (bytes >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0])) {
 		bytes /= 1024;
 		unit++;
@@ -116,6 +120,7 @@ static void add_ms(struct buf *out, const struct tree *value)
 static void add_us(struct buf *out, const struct tree *value)
 {
 	double us = strtod(value->text, NULL);
+
 	buf_addf(out, us < 1000 ? "%.0f us" : "%.1f ms", us < 1000 ? us : us / 1000);
 }
 
@@ -132,8 +137,10 @@ static const struct unit_row {
 static const struct unit_row *find_unit(const char *key)
 {
 	size_t len = strlen(key);
+
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		size_t suffix = strlen(units[i].suffix);
+
 		if (len > suffix && strcmp(key + len - suffix, units[i].suffix) == 0)
 			return &units[i];
 	}
@@ -145,6 +152,7 @@ int text_add_label(struct buf *out, const char *key, bool number)
 	const struct unit_row *unit = number ? find_unit(key) : NULL;
 	size_t len = strlen(key) - (unit ? strlen(unit->suffix) : 0);
 	struct buf label = { 0 };
+
 	buf_add(&label, key, len);
 	int columns = text_add(out, buf_cstr(&label) ? label.data : "");
 	buf_free(&label);
@@ -157,6 +165,7 @@ static int add_json(struct buf *out, const struct tree *value)
 {
 	struct buf text = { 0 };
 	struct json j = json_to(&text);
+
 	tree_write(value, &j);
 	const char *cstr = buf_cstr(&text);
 	int columns = text_add(out, cstr ? cstr : "?");
@@ -172,10 +181,12 @@ static bool is_nested(const struct tree *value)
 static int add_array(struct buf *out, const struct tree *value)
 {
 	int columns = 0;
+
 	TREE_EACH(element, value)
-		if (is_nested(element))
-			return add_json(out, value);
-	TREE_EACH(element, value) {
+	if (is_nested(element))
+		return add_json(out, value);
+	TREE_EACH(element, value)
+	{
 		if (element != value->first)
 			columns += text_add(out, ", ");
 		columns += text_add_value(out, "", element);
@@ -187,6 +198,7 @@ static int add_number(struct buf *out, const char *key, const struct tree *value
 {
 	const struct unit_row *unit = find_unit(key);
 	size_t before = out->len;
+
 	if (!unit)
 		return text_add(out, value->text);
 	unit->add(out, value);

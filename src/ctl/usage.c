@@ -5,15 +5,15 @@
 #include "ctl/usage.h"
 
 static const char head[] = "Usage: cdrctl [-s SOCKET] [--json] COMMAND [ARGUMENT...]\n"
-                           "Speak to the cdrd that runs on this machine.\n"
-                           "\n"
-                           "  -s, --socket SOCKET  where it listens (%s)\n"
-                           "  --json               print results as JSON, a line each\n"
-                           "  -h, --help           show this, or a command's help, and exit\n"
-                           "  -V, --version        show the version and exit\n"
-                           "\n"
-                           "Exit status is 0 if all went well, 1 after an error, 2 for wrong usage.\n"
-                           "\n";
+			   "Speak to the cdrd that runs on this machine.\n"
+			   "\n"
+			   "  -s, --socket SOCKET  where it listens (%s)\n"
+			   "  --json               print results as JSON, a line each\n"
+			   "  -h, --help           show this, or a command's help, and exit\n"
+			   "  -V, --version        show the version and exit\n"
+			   "\n"
+			   "Exit status is 0 if all went well, 1 after an error, 2 for wrong usage.\n"
+			   "\n";
 
 static void print_synopsis(FILE *out, const char *before, const struct command_spec *spec)
 {

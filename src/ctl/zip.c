@@ -29,6 +29,7 @@
 static uint64_t number_at(const char *p, size_t bytes)
 {
 	uint64_t number = 0;
+
 	for (size_t i = bytes; i > 0; i--)
 		number = number << 8 | (unsigned char)p[i - 1];
 	return number;
@@ -53,6 +54,7 @@ static void read_extra(struct zip_entry *entry, const char *p, size_t len)
 {
 	while (len >= 4) {
 		uint64_t id = number_at(p, 2), size = number_at(p + 2, 2);
+
 		if (size > len - 4)
 			return;
 		if (id == ZIP64_EXTRA_ID && size >= 16) {
@@ -67,6 +69,7 @@ static void read_extra(struct zip_entry *entry, const char *p, size_t len)
 static int begin_entry(struct source *source, struct error *err)
 {
 	struct zip_entry *entry = &source->entry;
+
 	if (entry->method != METHOD_STORED && entry->method != METHOD_DEFLATE)
 		return source_fail(source, err, "the zip compresses otherwise than by deflate");
 	if (entry->method == METHOD_STORED && entry->described)
@@ -82,6 +85,7 @@ static int begin_entry(struct source *source, struct error *err)
 static int read_header(struct source *source, struct error *err)
 {
 	struct zip_entry *entry = &source->entry;
+
 	if (need_all(source, LOCAL_HEADER_BYTES, err) != 0)
 		return -1;
 	const char *p = at(source);
@@ -118,6 +122,7 @@ void zip_close(struct source *source)
 static int read_descriptor(struct source *source, struct error *err)
 {
 	struct zip_entry *entry = &source->entry;
+
 	if (source_need(source, 24, err) != 0)
 		return -1;
 	size_t head = source_left(source) >= 4 && number_at(at(source), 4) == DESCRIPTOR_SIG ? 4 : 0;
@@ -138,6 +143,7 @@ static int read_descriptor(struct source *source, struct error *err)
 static int end_entry(struct source *source, struct error *err)
 {
 	struct zip_entry *entry = &source->entry;
+
 	zip_close(source);
 	entry->ended = true;
 	if (entry->described && read_descriptor(source, err) != 0)
@@ -151,6 +157,7 @@ static int end_entry(struct source *source, struct error *err)
 static int read_deflated(struct source *source, char *to, size_t size, size_t *count, struct error *err)
 {
 	struct zip_entry *entry = &source->entry;
+
 	z_stream *stream = &entry->stream;
 	stream->next_in = (Bytef *)(uintptr_t)at(source);
 	stream->avail_in = (uInt)source_left(source);
@@ -172,6 +179,7 @@ static void read_stored(struct source *source, char *to, size_t size, size_t *co
 {
 	struct zip_entry *entry = &source->entry;
 	uint64_t left = entry->compressed - entry->compressed_seen;
+
 	*count = source_left(source) < size ? source_left(source) : size;
 	if (*count > left)
 		*count = (size_t)left;
@@ -184,11 +192,13 @@ static void read_stored(struct source *source, char *to, size_t size, size_t *co
 int zip_read(struct source *source, char *to, size_t size, size_t *count, struct error *err)
 {
 	struct zip_entry *entry = &source->entry;
+
 	*count = 0;
 	if (entry->ended)
 		return 0;
 	while (*count == 0 && !entry->ended) {
 		bool is_empty = entry->method == METHOD_STORED && entry->compressed == 0;
+
 		if (!is_empty && need_all(source, 1, err) != 0)
 			return -1;
 		if (entry->method == METHOD_STORED)
@@ -207,6 +217,7 @@ int zip_read(struct source *source, char *to, size_t size, size_t *count, struct
 static bool is_file(const char *name)
 {
 	size_t len = strlen(name);
+
 	return len > 0 && name[len - 1] != '/' && strncmp(name, "__MACOSX/", strlen("__MACOSX/")) != 0;
 }
 
@@ -215,6 +226,7 @@ static int skip_entry(struct source *source, struct error *err)
 	char rest[4096];
 	size_t count;
 	int result;
+
 	while ((result = zip_read(source, rest, sizeof(rest), &count, err)) > 0)
 		;
 	return result;

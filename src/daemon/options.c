@@ -13,15 +13,14 @@
 
 #define DEFAULT_FILE CDRD_SYSCONFDIR "/cdrd/cdrd.conf"
 
-const char options_usage[] =
-	"Usage: cdrd [-c FILE] [-o KEY=VALUE]... [-t] [-V]\n"
-	"Keep call detail records and answer the Reports API, in the foreground.\n"
-	"\n"
-	"  -c FILE       read settings from FILE (" DEFAULT_FILE ", if it exists)\n"
-	"  -o KEY=VALUE  set one setting, whatever the file says; see cdrd.conf(5)\n"
-	"  -t            check the configuration and exit\n"
-	"  -V            print the version and exit\n"
-	"  -h            show this and exit\n";
+const char options_usage[] = "Usage: cdrd [-c FILE] [-o KEY=VALUE]... [-t] [-V]\n"
+			     "Keep call detail records and answer the Reports API, in the foreground.\n"
+			     "\n"
+			     "  -c FILE       read settings from FILE (" DEFAULT_FILE ", if it exists)\n"
+			     "  -o KEY=VALUE  set one setting, whatever the file says; see cdrd.conf(5)\n"
+			     "  -t            check the configuration and exit\n"
+			     "  -V            print the version and exit\n"
+			     "  -h            show this and exit\n";
 
 static int take_option(struct options *options, int code, struct error *err)
 {

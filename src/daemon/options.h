@@ -12,12 +12,12 @@
 #include "base/error.h"
 
 struct options {
-	const char *file;  /* of -c; NULL: the default file, if there is one */
-	char **settings;   /* of each -o, "key=value" */
+	const char *file; /* of -c; NULL: the default file, if there is one */
+	char **settings;  /* of each -o, "key=value" */
 	size_t settings_count;
-	bool test;         /* -t */
-	bool version;      /* -V */
-	bool help;         /* -h */
+	bool test;    /* -t */
+	bool version; /* -V */
+	bool help;    /* -h */
 };
 
 extern const char options_usage[];

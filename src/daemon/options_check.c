@@ -70,9 +70,11 @@ static int check_admin_socket(const struct config *config, struct error *err)
 	if (!path[0])
 		return error_set(err, ERROR_INVALID, "admin_socket: \"\" is not the path of a socket");
 	if (strlen(path) > longest)
-		return error_set(err, ERROR_INVALID, "admin_socket: %zu bytes, at most %zu allowed", strlen(path), longest);
+		return error_set(err, ERROR_INVALID, "admin_socket: %zu bytes, at most %zu allowed", strlen(path),
+		                 longest);
 	if (stat(path, &found) == 0)
-		return S_ISSOCK(found.st_mode) ? 0 : error_set(err, ERROR_INVALID, "admin_socket: %s is no socket", path);
+		return S_ISSOCK(found.st_mode) ? 0 :
+		                                 error_set(err, ERROR_INVALID, "admin_socket: %s is no socket", path);
 	return is_default("admin_socket", path) ? 0 : check_parent("admin_socket", path, err);
 }
 
@@ -127,7 +129,8 @@ static int check_public_url(const struct config *config, struct error *err)
 	is_right = !*url || is_base_url(parsed, url);
 	curl_url_cleanup(parsed);
 	if (!is_right)
-		return error_set(err, ERROR_INVALID, "public_url: \"%.200s\" is not http:// or https://, a host and maybe a path", url);
+		return error_set(err, ERROR_INVALID,
+		                 "public_url: \"%.200s\" is not http:// or https://, a host and maybe a path", url);
 	return 0;
 }
 
@@ -159,8 +162,9 @@ static int check_log_topics(const struct config *config, struct error *err)
 void options_check(const struct config *config, struct config_faults *faults)
 {
 	static int (*const checks[])(const struct config *config, struct error *err) = {
-		check_listen,    check_metrics_listen, check_data_dir,       check_admin_socket, check_public_url, check_plans,
-		check_ca_file,   check_callback_allow, check_log_topics,     check_access_log,   check_audit_log,
+		check_listen,     check_metrics_listen, check_data_dir,  check_admin_socket,
+		check_public_url, check_plans,          check_ca_file,   check_callback_allow,
+		check_log_topics, check_access_log,     check_audit_log,
 	};
 	struct error err;
 

@@ -22,8 +22,8 @@
 #define FIRST_LENGTH 257
 #define LITERAL_BITS_MAX 12 /* four literals fit the bits between two stores */
 #define CODE_BITS_MAX 7
-#define STORED_BYTES 5      /* of a stored block, before its content */
-#define BOUND_SLACK 64      /* of a piece: a stored block, the flush, and what a store of 64 bits writes in vain */
+#define STORED_BYTES 5 /* of a stored block, before its content */
+#define BOUND_SLACK 64 /* of a piece: a stored block, the flush, and what a store of 64 bits writes in vain */
 
 enum { BLOCK_STORED, BLOCK_FIXED, BLOCK_DYNAMIC };
 
@@ -92,6 +92,7 @@ static inline void put(struct bits *bits, uint64_t value, unsigned count)
 static inline void store(struct bits *bits)
 {
 	uint64_t held = htole64(bits->held);
+
 	memcpy(bits->to, &held, sizeof(held));
 	bits->to += bits->count / 8;
 	bits->held >>= bits->count & ~7U;
@@ -109,6 +110,7 @@ static inline void put_code(struct bits *bits, struct code code)
 static inline unsigned distance_symbol(unsigned distance)
 {
 	unsigned less = distance - 1;
+
 	if (less < 4)
 		return less;
 	unsigned log2 = 31 - (unsigned)__builtin_clz(less);
@@ -132,6 +134,7 @@ static void fill_codes(const struct deflate *deflate, struct codes *codes)
 	for (unsigned length = MATCH_MIN; length <= MATCH_MAX; length++) {
 		unsigned symbol = deflate->length_symbols[length];
 		struct code code = codes->literals[FIRST_LENGTH + symbol];
+
 		code.bits = (code.bits | (length - length_bases[symbol]) << code.count) & 0xffffff;
 		code.count = (code.count + length_extra_bits[symbol]) & 0xff;
 		codes->matches[length] = code;
@@ -152,6 +155,7 @@ static void fill_fixed(struct deflate *deflate)
 struct deflate *deflate_new(void)
 {
 	struct deflate *deflate = calloc(1, sizeof(*deflate));
+
 	if (!deflate)
 		return NULL;
 	for (unsigned symbol = 0, length = length_bases[0]; length <= MATCH_MAX; length++) {
@@ -201,7 +205,8 @@ static size_t content_bits(const struct frequencies *frequencies, const struct c
 
 	for (size_t i = 0; i < LITERAL_SYMBOLS; i++)
 		bits += frequencies->literals[i] *
-		        (codes->literal_lengths[i] + (size_t)(i >= FIRST_LENGTH ? length_extra_bits[i - FIRST_LENGTH] : 0));
+		        (codes->literal_lengths[i] +
+		         (size_t)(i >= FIRST_LENGTH ? length_extra_bits[i - FIRST_LENGTH] : 0));
 	for (unsigned i = 0; i < DISTANCE_SYMBOLS; i++)
 		bits += frequencies->distances[i] * (codes->distance_lengths[i] + (size_t)distance_extra_bits(i));
 	return bits;
@@ -293,6 +298,7 @@ static void write_head(struct bits *bits, const struct head *head)
 	}
 	for (size_t i = 0; i < head->count; i++) {
 		unsigned symbol = head->symbols[i];
+
 		store(bits);
 		put(bits, head->codes[symbol], head->lengths[symbol]);
 		put(bits, head->extras[i], code_extra_bits(symbol));
@@ -324,6 +330,7 @@ static void write_content(struct bits *out, const struct piece *piece, const str
 	for (size_t i = 0; i < piece->sequences_count; i++) {
 		const struct sequence *sequence = &piece->sequences[i];
 		unsigned symbol = distance_symbol(sequence->distance), extra = distance_extra_bits(symbol);
+
 		literals = write_literals(bits, codes, literals, sequence->literals);
 		put_code(bits, codes->matches[sequence->length]);
 		put(bits, codes->distances[symbol], codes->distance_lengths[symbol]);
@@ -398,6 +405,7 @@ bool deflate_add(struct deflate *deflate, struct str content, struct buf *out)
 	struct bits bits = { .to = (uint8_t *)out->data + out->len };
 	while (left > 0) {
 		size_t len = left <= PIECE_MAX ? left : piece_len(at, left <= 2 * PIECE_MAX ? left / 2 : PIECE_MAX);
+
 		write_piece(deflate, at, len, &bits);
 		at += len;
 		left -= len;

@@ -38,8 +38,8 @@ struct columns {
 	uint16_t ends[PIECE_MAX / 2 + 2];  /* the quote behind each value; then the piece's end */
 	uint16_t above[PIECE_MAX / 2 + 2]; /* the value of the same column a line before, or NO_VALUE */
 	size_t count;
-	uint16_t values[1 << TABLE_BITS];  /* by hash of their begin, the last such value, or 0 */
-	uint16_t places[1 << TABLE_BITS];  /* likewise of bytes in long values: where they are, or 0 */
+	uint16_t values[1 << TABLE_BITS]; /* by hash of their begin, the last such value, or 0 */
+	uint16_t places[1 << TABLE_BITS]; /* likewise of bytes in long values: where they are, or 0 */
 };
 
 /* Finds the sequences of at most PIECE_MAX bytes. Pure, but for the memory in `columns`. */

@@ -10,7 +10,7 @@
 /* A symbol under its frequency, so that they can be sorted as numbers. */
 #define KEY(frequency, symbol) ((uint64_t)(frequency) << 16 | (symbol))
 #define KEY_FREQUENCY(key) ((uint32_t)((key) >> 16))
-#define KEY_SYMBOL(key) ((size_t)((key) & 0xffff))
+#define KEY_SYMBOL(key) ((size_t)((key)&0xffff))
 
 static void sort_keys(uint64_t *keys, size_t count)
 {
@@ -20,6 +20,7 @@ static void sort_keys(uint64_t *keys, size_t count)
 		for (size_t i = gaps[g]; i < count; i++) {
 			uint64_t key = keys[i];
 			size_t at = i;
+
 			for (; at >= gaps[g] && keys[at - gaps[g]] > key; at -= gaps[g])
 				keys[at] = keys[at - gaps[g]];
 			keys[at] = key;
@@ -40,6 +41,7 @@ static void count_depths(const uint64_t *keys, size_t count, unsigned bits_max, 
 		for (int child = 0; child < 2; child++) {
 			bool is_leaf = leaf < count && (inner == node || weights[leaf] <= weights[inner]);
 			size_t least = is_leaf ? leaf++ : inner++;
+
 			weights[node] += weights[least];
 			parents[least] = (uint32_t)node;
 		}
@@ -61,6 +63,7 @@ static void make_room(uint32_t *depths, unsigned bits_max)
 		used += depths[bits] << (bits_max - bits);
 	for (; used > 1U << bits_max; used--) {
 		unsigned bits = bits_max - 1;
+
 		while (!depths[bits])
 			bits--;
 		depths[bits]--;

@@ -23,10 +23,10 @@
 
 #include "deflate/deflate_private.h"
 
-#define BETWEEN 3       /* bytes from the end of a value to the begin of the next */
-#define LITERAL_BITS 5  /* about what a byte costs that is no part of a match */
-#define HASHED_MIN 5    /* a match far away is not worth it if it is shorter */
-#define TEXT_MIN 16     /* longer than numbers */
+#define BETWEEN 3      /* bytes from the end of a value to the begin of the next */
+#define LITERAL_BITS 5 /* about what a byte costs that is no part of a match */
+#define HASHED_MIN 5   /* a match far away is not worth it if it is shorter */
+#define TEXT_MIN 16    /* longer than numbers */
 
 /* A way to go on: `length` bytes are the same as at `source`, which belongs to `value` as the text does to the next. */
 struct match {
@@ -42,8 +42,8 @@ struct parse {
 	const uint8_t *text;
 	size_t len;
 	size_t at;
-	size_t value;        /* the one `at` is in, or behind which it is */
-	size_t literals_at;  /* from here to `at` nothing is in the piece yet */
+	size_t value;       /* the one `at` is in, or behind which it is */
+	size_t literals_at; /* from here to `at` nothing is in the piece yet */
 	size_t source_value; /* what `value` is to the text, this is to where the last match was taken from; or NO_VALUE */
 	bool has_places;     /* columns->places is in use */
 };
@@ -103,6 +103,7 @@ static inline size_t match_length(const struct parse *parse, size_t source, size
 
 	for (; end - b >= VECTOR; a += VECTOR, b += VECTOR) {
 		uint32_t same = same_bytes(a, b);
+
 		if (same != UINT32_MAX)
 			return (size_t)(b - parse->text) - at + (size_t)__builtin_ctz(~same);
 	}
@@ -122,8 +123,8 @@ static inline size_t value_begin(const struct columns *columns, size_t value)
 }
 
 struct rows {
-	size_t begin;        /* the first value of the line */
-	size_t above_begin;  /* of the line before */
+	size_t begin;       /* the first value of the line */
+	size_t above_begin; /* of the line before */
 	size_t above_end;
 };
 
@@ -150,9 +151,11 @@ static void find_values(struct columns *columns, const uint8_t *text, size_t len
 		uint32_t quotes = bytes_like(text + at, '"');
 		uint32_t commas = bytes_like(text + at, ','), feeds = bytes_like(text + at, '\n');
 		uint32_t behind = (commas | feeds) & (quotes << 1 | quote_before);
+
 		quote_before = quotes >> (VECTOR - 1);
 		for (; behind; behind &= behind - 1) {
 			unsigned bit = (unsigned)__builtin_ctz(behind);
+
 			add_value(columns, &rows, at + bit - 1, feeds >> bit & 1);
 		}
 	}
@@ -237,9 +240,14 @@ static inline void take(struct parse *parse, size_t own, const struct match *mat
 	copy_literals(parse, literals);
 	while (length > 0) {
 		/* so that no rest is too short */
-		size_t part = length <= MATCH_MAX ? length : length < MATCH_MAX + MATCH_MIN ? length - MATCH_MIN : MATCH_MAX;
+		size_t part = length <= MATCH_MAX            ? length :
+		              length < MATCH_MAX + MATCH_MIN ? length - MATCH_MIN :
+		                                               MATCH_MAX;
+
 		piece->sequences[piece->sequences_count++] = (struct sequence){
-			(uint16_t)literals, (uint16_t)part, (uint16_t)(parse->at - match->source),
+			(uint16_t)literals,
+			(uint16_t)part,
+			(uint16_t)(parse->at - match->source),
 		};
 		literals = 0;
 		length -= part;
@@ -294,6 +302,7 @@ static void parse_text(struct parse *parse, size_t end)
 	parse->has_places = true;
 	for (; parse->at < end && parse->at + sizeof(uint64_t) <= parse->len; parse->at++) {
 		uint16_t *last = &places[hash(load64(parse->text + parse->at) << (64 - 8 * HASHED_MIN))];
+
 		match.source = *last;
 		*last = (uint16_t)parse->at;
 		if (!match.source || parse->at - match.source > DISTANCE_MAX)
@@ -325,8 +334,10 @@ static size_t find_same(const struct parse *parse, size_t at, size_t end, size_t
 	for (; at < end && at + VECTOR <= parse->len; at += step, a += step, b += step) {
 		uint32_t same_a = same_runs(parse->text + a, parse->text + at);
 		uint32_t same_b = b == a ? 0 : same_runs(parse->text + b, parse->text + at);
+
 		if (same_a | same_b) {
 			unsigned bit = (unsigned)__builtin_ctz(same_a | same_b);
+
 			*is_a = same_a >> bit & 1;
 			return at + bit < end ? at + bit : end;
 		}
@@ -394,6 +405,7 @@ void deflate_parse(struct columns *columns, const uint8_t *text, size_t len, str
 	piece->sequences_count = piece->literals_len = 0;
 	while (parse.at < len) {
 		size_t end = columns->ends[parse.value];
+
 		if (parse.at < end)
 			parse_within(&parse, end);
 		else

@@ -16,6 +16,7 @@ static void add_block(struct str content, struct buf *out)
 {
 	const uint8_t low = (uint8_t)content.len, high = (uint8_t)(content.len >> 8);
 	const uint8_t head[] = { 0, low, high, (uint8_t)~low, (uint8_t)~high };
+
 	buf_add(out, head, sizeof(head));
 	buf_add_str(out, content);
 }
@@ -24,6 +25,7 @@ bool deflate_add_stored(struct str content, struct buf *out)
 {
 	while (content.len > 0) {
 		struct str block = { content.p, content.len < STORED_MAX ? content.len : STORED_MAX };
+
 		add_block(block, out);
 		content.p += block.len;
 		content.len -= block.len;

@@ -147,7 +147,8 @@ static void add_word(struct buf *out, struct str word)
 static size_t bare_path_length(struct str path)
 {
 	for (size_t i = 0; i < path.len; i++) {
-		bool encoded = i + 2 < path.len && path.p[i] == '%' && path.p[i + 1] == '3' && (path.p[i + 2] | 0x20) == 'f';
+		bool encoded =
+			i + 2 < path.len && path.p[i] == '%' && path.p[i + 1] == '3' && (path.p[i + 2] | 0x20) == 'f';
 
 		if (encoded || path.p[i] == '&' || path.p[i] == ';' || path.p[i] == '=')
 			return i;
@@ -167,8 +168,7 @@ void http_access_add_target(struct buf *out, const struct http_request *request)
 	add_word(out, head->query);
 }
 
-static void add_line(struct buf *out, const struct http_request *request, int status,
-                     uint64_t bytes, int64_t took_us)
+static void add_line(struct buf *out, const struct http_request *request, int status, uint64_t bytes, int64_t took_us)
 {
 	const struct http_head *head = &request->head;
 

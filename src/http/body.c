@@ -168,11 +168,11 @@ static enum http_content_next next_inflated(struct http_content *content, struct
 	}
 }
 
-enum http_content_next http_content_next(struct http_content *content, struct str *in, char *scratch,
-                                         struct str *piece, struct http_fault *fault)
+enum http_content_next http_content_next(struct http_content *content, struct str *in, char *scratch, struct str *piece,
+                                         struct http_fault *fault)
 {
-	enum http_content_next result = content->inflate ? next_inflated(content, in, scratch, piece, fault)
-	                                                 : next_plain(content, in, piece, fault);
+	enum http_content_next result = content->inflate ? next_inflated(content, in, scratch, piece, fault) :
+	                                                   next_plain(content, in, piece, fault);
 
 	if (result != HTTP_CONTENT_PIECE)
 		return result;

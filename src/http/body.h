@@ -19,16 +19,16 @@
 
 struct http_content {
 	bool chunked;
-	bool finished;           /* all frames were seen */
-	uint64_t left;           /* without `chunked`: bytes still to come */
+	bool finished; /* all frames were seen */
+	uint64_t left; /* without `chunked`: bytes still to come */
 	struct http_chunked chunks;
 	struct http_inflate *inflate;
-	bool pending;            /* the last step filled its buffer: there may be more without further input */
-	uint64_t bytes_in;       /* of content, still compressed */
+	bool pending;      /* the last step filled its buffer: there may be more without further input */
+	uint64_t bytes_in; /* of content, still compressed */
 	uint64_t bytes_out;
-	uint64_t bytes_max;      /* of bytes_out; 0: no limit */
+	uint64_t bytes_max; /* of bytes_out; 0: no limit */
 	uint64_t ratio_max;
-	const char *setting;     /* the name of bytes_max, for the person */
+	const char *setting; /* the name of bytes_max, for the person */
 };
 
 /* The framing that a head announces; content is passed as it is and without limit. */
@@ -51,8 +51,8 @@ enum http_content_next { HTTP_CONTENT_MORE, HTTP_CONTENT_PIECE, HTTP_CONTENT_END
  * *in is used up. END: the body is complete; what is left in *in is the next request's. FAULT: 400 for broken
  * frames or compression, 413 beyond a limit.
  */
-enum http_content_next http_content_next(struct http_content *content, struct str *in, char *scratch,
-                                         struct str *piece, struct http_fault *fault);
+enum http_content_next http_content_next(struct http_content *content, struct str *in, char *scratch, struct str *piece,
+                                         struct http_fault *fault);
 
 /* Frees what decoding took; the framing stays. */
 void http_content_free(struct http_content *content);

@@ -19,9 +19,9 @@
 #include "base/log.h"
 
 #define REQUESTS_PER_TURN 16
-#define RECEIVED_MAX 65536              /* unless header_max is larger */
-#define WRITE_AT_ONCE_MAX (256 * 1024)  /* of an answer that goes through the bufferevent, per turn */
-#define LINGER_US INT64_C(2000000)      /* for the client to read its answer and close */
+#define RECEIVED_MAX 65536             /* unless header_max is larger */
+#define WRITE_AT_ONCE_MAX (256 * 1024) /* of an answer that goes through the bufferevent, per turn */
+#define LINGER_US INT64_C(2000000)     /* for the client to read its answer and close */
 #define REFUSED_RETRY_SECONDS "5"
 
 /* --- states --- */
@@ -116,12 +116,8 @@ static bool step_wait(struct http_connection *c)
 
 /* Each goes on with its state as far as it can; true if the state that follows can go on at once. */
 static bool (*const steps[])(struct http_connection *c) = {
-	[HTTP_STATE_HEAD] = step_head,
-	[HTTP_STATE_BODY] = http_intake_step,
-	[HTTP_STATE_WORK] = step_wait,
-	[HTTP_STATE_WRITE] = step_write,
-	[HTTP_STATE_LINGER] = step_linger,
-	[HTTP_STATE_CLOSED] = step_wait,
+	[HTTP_STATE_HEAD] = step_head,   [HTTP_STATE_BODY] = http_intake_step, [HTTP_STATE_WORK] = step_wait,
+	[HTTP_STATE_WRITE] = step_write, [HTTP_STATE_LINGER] = step_linger,    [HTTP_STATE_CLOSED] = step_wait,
 };
 
 static void connection_free(struct http_connection *c)

@@ -37,13 +37,13 @@ enum http_connection_state {
 struct http_request {
 	struct http_request *next_free;
 	struct http_connection *connection;
-	int64_t begin_us; /* monotonic: when its head was there */
+	int64_t begin_us;               /* monotonic: when its head was there */
 	const struct http_route *route; /* NULL for one that never got that far */
 	struct http_head head;
-	struct buf text;    /* the head as sent, which `head` borrows from */
-	struct buf segment; /* what the braces of the route matched */
-	struct buf body;    /* HTTP_BODY_WHOLE */
-	struct buf headers; /* of the answer to come, as lines */
+	struct buf text;                                /* the head as sent, which `head` borrows from */
+	struct buf segment;                             /* what the braces of the route matched */
+	struct buf body;                                /* HTTP_BODY_WHOLE */
+	struct buf headers;                             /* of the answer to come, as lines */
 	alignas(max_align_t) char user[HTTP_USER_ROOM]; /* the application's */
 	struct buf user_name;                           /* for the access log */
 	struct http_stream stream;
@@ -79,12 +79,12 @@ struct http_connection {
 	uint64_t unsent;    /* when last looked at, to see progress */
 	int unacknowledged; /* of what the kernel has, when `unsent` last stood still; -1 for not asked yet */
 	size_t watermark;   /* received bytes kept at most */
-	bool held;               /* nothing is read: as much as that waits */
+	bool held;          /* nothing is read: as much as that waits */
 	bool begun;         /* bytes of a head are there */
 	bool is_idle;       /* in HEAD, and not begun */
 	bool continue_owed; /* the client waits for 100 Continue */
 	bool keep_alive;
-	bool end_of_input;  /* the client has shut its side */
+	bool end_of_input; /* the client has shut its side */
 	bool running;
 };
 

@@ -69,7 +69,7 @@ static bool prepare_body(struct http_connection *c)
 	struct http_fault fault;
 
 	if (http_content_decode(&c->content, encoding, (uint64_t)limit.bytes_max, (uint64_t)config->inflate_ratio_max,
-	                     limit.setting, &fault) == 0)
+	                        limit.setting, &fault) == 0)
 		return true;
 	if (fault.status == 415)
 		http_reply_header(request, "Accept-Encoding", HTTP_CODINGS_TAKEN); /* RFC 7694 */

@@ -37,7 +37,8 @@ void http_file_begin(struct http_connection *c, int fd, uint64_t offset, uint64_
 	c->file.left = length;
 	c->file.on_end = on_end;
 	c->file.on_end_arg = arg;
-	event_assign(&c->file.writable, c->server->base, bufferevent_getfd(c->bev), EV_WRITE | EV_PERSIST, on_writable, c);
+	event_assign(&c->file.writable, c->server->base, bufferevent_getfd(c->bev), EV_WRITE | EV_PERSIST, on_writable,
+	             c);
 	/* neither is more than advice: with the first, the kernel takes little ahead of what the client acknowledges */
 	(void)setsockopt(bufferevent_getfd(c->bev), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &ahead, sizeof(ahead));
 	(void)posix_fadvise(fd, (off_t)offset, (off_t)length, POSIX_FADV_SEQUENTIAL);

@@ -51,7 +51,7 @@ struct http_route {
 /* `routes` ends with a row whose path is NULL; tasks, routes, app and config stay the caller's and must outlive the server.
  * `config` is read at each use, so a reload takes effect at once. SIGPIPE is ignored from here on. */
 MUST_CHECK struct http_server *http_server_new(struct tasks *tasks, const struct config *config,
-                                    const struct http_route *routes, void *app, struct error *err);
+                                               const struct http_route *routes, void *app, struct error *err);
 
 /* Are all of these addresses, which http_listen_check has taken, loopback ones? */
 bool http_listen_is_local(const char *addresses);
@@ -61,7 +61,8 @@ bool http_listen_is_local(const char *addresses);
 MUST_CHECK int http_listen_check(const char *setting, const char *addresses, struct error *err);
 
 /* Listens on every address of the list; errors name the setting that it is from. */
-MUST_CHECK int http_server_listen(struct http_server *server, const char *setting, const char *addresses, struct error *err);
+MUST_CHECK int http_server_listen(struct http_server *server, const char *setting, const char *addresses,
+                                  struct error *err);
 
 /* Writes a line to `access` for each request from now on; NULL for none. It stays the caller's. */
 void http_server_log_to(struct http_server *server, struct http_access *access);
@@ -76,7 +77,7 @@ void http_server_drain(struct http_server *server, int64_t timeout_us, void (*do
 void http_server_free(struct http_server *server);
 
 struct http_stats {
-	uint64_t connections; /* open now */
+	uint64_t connections;                     /* open now */
 	uint64_t requests, responses_by_class[6]; /* since the start; [2] counts 2xx, ... */
 	bool listening;
 	bool accepting; /* listening, and not pausing for want of descriptors */
@@ -102,12 +103,12 @@ const struct http_route_stats *http_server_route_stats(const struct http_server 
 /* --- a request --- */
 
 struct str http_request_path(const struct http_request *request);
-struct str http_request_query(const struct http_request *request);   /* raw, without '?' */
+struct str http_request_query(const struct http_request *request); /* raw, without '?' */
 /* The value of a header, p NULL if absent; `name` in any case. */
 struct str http_request_header(const struct http_request *request, const char *name);
 /* What the braces of the route's path matched, percent-decoded. */
 struct str http_request_segment(const struct http_request *request);
-struct str http_request_body(const struct http_request *request);    /* HTTP_BODY_WHOLE */
+struct str http_request_body(const struct http_request *request); /* HTTP_BODY_WHOLE */
 /* The address at the other end: the client's, or its proxy's. Unspecified if it cannot be had. */
 void http_request_peer(const struct http_request *request, struct sockaddr_storage *peer);
 /* Will no body be sent, whatever the answer? */
@@ -137,9 +138,9 @@ void http_request_name_user(struct http_request *request, const char *kind, stru
  * ERROR_UNAUTHORIZED when there are none, or they are broken; ERROR_NOMEM.
  */
 MUST_CHECK int http_request_check_basic(struct http_request *request,
-                             int (*check)(struct http_request *request, struct str user, struct str secret, void *arg,
-                                          struct error *err),
-                             void *arg, struct error *err);
+                                        int (*check)(struct http_request *request, struct str user, struct str secret,
+                                                     void *arg, struct error *err),
+                                        void *arg, struct error *err);
 
 /*
  * Streaming. on_data gets decompressed pieces of at most 64 KiB, in one turn of the loop no more than a slice's worth;

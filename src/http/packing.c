@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "base/task.h"
 
-#define LEVEL 1           /* a page of 1000 records: 2 to 3 ms, and an eighth of its bytes */
-#define LENGTH_MIN 1400   /* what fits into a packet gains nothing */
+#define LEVEL 1         /* a page of 1000 records: 2 to 3 ms, and an eighth of its bytes */
+#define LENGTH_MIN 1400 /* what fits into a packet gains nothing */
 #define STEP_BYTES ((size_t)256 << 10)
 
 struct packing {
@@ -156,7 +156,8 @@ static void answer(struct packing *packing)
 static void give_up(struct packing *packing)
 {
 	packing->request->on_close = NULL;
-	http_reply_as_it_is(packing->request, packing->status, packing->content_type, (struct str){ NULL, 0 }, &packing->in);
+	http_reply_as_it_is(packing->request, packing->status, packing->content_type, (struct str){ NULL, 0 },
+	                    &packing->in);
 	packing_free(packing);
 }
 
@@ -181,8 +182,8 @@ static void begin(struct packing *packing)
 	const char *user = packing->request->user_name.len > 0 ? buf_cstr(&packing->request->user_name) : NULL;
 	struct error err;
 
-	task_init(&packing->task, packing->request->connection->server->tasks, user ? user : "", TASK_ANSWERS,
-	          on_slice, packing);
+	task_init(&packing->task, packing->request->connection->server->tasks, user ? user : "", TASK_ANSWERS, on_slice,
+	          packing);
 	http_request_on_close(packing->request, packing_free, packing);
 	if (!task_try_now(&packing->task) && task_start(&packing->task, &err) < 0)
 		give_up(packing);

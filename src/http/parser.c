@@ -21,7 +21,8 @@ enum char_class {
 #define VISIBLE (CHAR_TARGET | CHAR_VALUE)
 #define ALNUM (VISIBLE | CHAR_TOKEN | CHAR_HOST)
 
-__extension__ static const unsigned char char_classes[256] = { /* ranges: GNU C, which clang speaks too */
+__extension__ static const unsigned char char_classes[256] = {
+	/* ranges: GNU C, which clang speaks too */
 	['\t'] = CHAR_VALUE,
 	[' '] = CHAR_VALUE,
 	['!'] = ALNUM,
@@ -252,7 +253,7 @@ static int parse_field(struct http_head *head, struct str line, struct http_faul
 /* What the meaning of the body and the connection is gathered from, field by field. */
 struct framing {
 	int hosts, lengths, codings; /* codings are what all Transfer-Encoding headers list */
-	unsigned seen; /* of single_fields, by bit */
+	unsigned seen;               /* of single_fields, by bit */
 	bool close;
 	struct str first_host;
 };
@@ -361,8 +362,8 @@ static const struct field_rule {
 };
 
 /* Two of these would be read by one program as the first, by another as the last: whose request is it then? */
-static const char *const single_fields[] = { "Authorization", "Content-Type", "Content-Encoding", "Range", "If-Range",
-	                                     "Idempotency-Key" };
+static const char *const single_fields[] = { "Authorization", "Content-Type", "Content-Encoding",
+	                                     "Range",         "If-Range",     "Idempotency-Key" };
 
 static int see_single(struct framing *framing, const struct http_field *field, struct http_fault *fault)
 {

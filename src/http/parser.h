@@ -27,8 +27,7 @@ struct http_fault {
 };
 
 /* Fills *fault; always returns -1, so that a caller can return it. */
-int http_fault_set(struct http_fault *fault, int status, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+int http_fault_set(struct http_fault *fault, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The value of a hexadecimal digit, either case; -1 for anything else. */
 static inline int http_hex_value(char c)
@@ -94,8 +93,8 @@ int http_head_parse(struct http_head *head, struct str data, struct http_fault *
  */
 struct http_chunked {
 	int state;
-	uint64_t left;    /* bytes of the chunk's data not taken yet */
-	size_t overhead;  /* bytes of extensions or trailers since the last data */
+	uint64_t left;   /* bytes of the chunk's data not taken yet */
+	size_t overhead; /* bytes of extensions or trailers since the last data */
 	int digits;
 };
 

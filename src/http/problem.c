@@ -110,9 +110,9 @@ static void log_problem(const struct http_request *request, const struct http_pr
 	http_access_add_target(&target, request);
 	if (target.len > LOGGED_TARGET_MAX)
 		target.len = LOGGED_TARGET_MAX;
-	log_write(problem->status >= 500 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "http", "%d %s%.*s (%.*s %.*s, instance %s)",
-	          problem->status, problem->title, STR_ARGS(buf_str(&cause)), STR_ARGS(request->head.method),
-	          STR_ARGS(buf_str(&target)), instance);
+	log_write(problem->status >= 500 ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "http",
+	          "%d %s%.*s (%.*s %.*s, instance %s)", problem->status, problem->title, STR_ARGS(buf_str(&cause)),
+	          STR_ARGS(request->head.method), STR_ARGS(buf_str(&target)), instance);
 	buf_free(&cause);
 	buf_free(&target);
 }

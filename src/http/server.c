@@ -174,8 +174,8 @@ void http_server_free(struct http_server *server)
 	free(server);
 }
 
-struct http_server *http_server_new(struct tasks *tasks, const struct config *config,
-                                    const struct http_route *routes, void *app, struct error *err)
+struct http_server *http_server_new(struct tasks *tasks, const struct config *config, const struct http_route *routes,
+                                    void *app, struct error *err)
 {
 	struct event_base *base = tasks_base(tasks);
 	struct http_server *server = calloc(1, sizeof(*server));

@@ -39,8 +39,8 @@ static void log_answer(const struct http_request *request, int status, uint64_t 
 	struct buf target = { 0 };
 
 	http_access_add_target(&target, request);
-	log_debug("http", "%.*s %.*s: %d, %" PRIu64 " bytes", STR_ARGS(request->head.method), STR_ARGS(buf_str(&target)),
-	          status, length);
+	log_debug("http", "%.*s %.*s: %d, %" PRIu64 " bytes", STR_ARGS(request->head.method),
+	          STR_ARGS(buf_str(&target)), status, length);
 	buf_free(&target);
 }
 

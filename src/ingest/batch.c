@@ -19,6 +19,7 @@
 static int reject(struct ingest_batch *batch, const struct parse_item *item, struct error *err)
 {
 	const struct check *check = &batch->ingest->check;
+
 	for (size_t i = 0; i < check->faults_count; i++)
 		errors_add(&batch->errors, (uint64_t)batch->ingest->config->errors_max, item->line,
 		           check->faults[i].field, check->faults[i].reason);
@@ -52,6 +53,7 @@ static void count_result(struct ingest_batch *batch, uint64_t round, enum store_
 {
 	struct ingest *ingest = batch->ingest;
 	bool decides = ingest->commit.under_way && round <= ingest->commit.round;
+
 	count(&batch->summary, result);
 	if (decides)
 		count(&batch->deciding, result);
@@ -64,6 +66,7 @@ static int take_result(struct ingest_batch *batch, const struct ingest_put *put,
 {
 	struct ingest *ingest = batch->ingest;
 	struct record unread;
+
 	if (put->result != STORE_LACKS_DIRECTION) {
 		count_result(batch, put->round, put->result);
 		ingest->round_records += !put->is_late && put->result != STORE_DUPLICATE;
@@ -102,6 +105,7 @@ static void put_free(struct ingest_put *put)
 void ingest_puts_free(struct ingest *ingest)
 {
 	struct ingest_put *put;
+
 	while ((put = LIST_FIRST(&ingest->late))) {
 		LIST_REMOVE(put, link);
 		put_free(put);
@@ -124,6 +128,7 @@ static void end_late(struct ingest_put *put, const struct error *failure)
 	struct ingest_batch *batch = put->batch;
 	uint64_t aborts = count_aborts(put->ingest);
 	struct error err;
+
 	LIST_REMOVE(put, link);
 	if (batch && batch->failure.code == ERROR_NONE) {
 		if (!failure && put->result == STORE_LACKS_DIRECTION)
@@ -139,6 +144,7 @@ static void end_late(struct ingest_put *put, const struct error *failure)
 static void on_put(void *arg, enum store_put_result result, const struct error *err)
 {
 	struct ingest_put *put = arg;
+
 	put->ended = true;
 	put->result = result;
 	put->failed = err != NULL;
@@ -152,6 +158,7 @@ static void on_put(void *arg, enum store_put_result result, const struct error *
 static int keep(struct ingest_put *put, const struct parse_item *item, struct error *err)
 {
 	struct ingest *ingest = put->ingest;
+
 	ingest->put = NULL;
 	LIST_INSERT_HEAD(&ingest->late, put, link);
 	put->is_late = true;
@@ -180,11 +187,12 @@ static struct ingest_put *get_put(struct ingest *ingest, struct error *err)
 	return ingest->put;
 }
 
-static int put(struct ingest_batch *batch, const struct parse_item *item, const struct record *record,
-               int64_t time_us, struct error *err)
+static int put(struct ingest_batch *batch, const struct parse_item *item, const struct record *record, int64_t time_us,
+               struct error *err)
 {
 	struct ingest *ingest = batch->ingest;
 	struct ingest_put *put = get_put(ingest, err);
+
 	if (!put)
 		return -1;
 	put->ingest = ingest;
@@ -204,6 +212,7 @@ static int check_and_put(struct ingest_batch *batch, const struct parse_item *it
 {
 	struct record record;
 	int64_t time_us;
+
 	if (item->record)
 		store_expect(batch->ingest->store, item->record);
 	if (!check_item(&batch->ingest->check, item, &record, &time_us))
@@ -215,6 +224,7 @@ static void take_item(void *arg, const struct parse_item *item)
 {
 	struct ingest_batch *batch = arg;
 	struct error err;
+
 	if (batch->failure.code != ERROR_NONE)
 		return;
 	batch->round = batch->ingest->round;
@@ -228,6 +238,7 @@ static void take_item(void *arg, const struct parse_item *item)
 static int begin_encoding(struct ingest_batch *batch, enum parse_format format, struct error *err)
 {
 	const char *name = batch->settings.encoding;
+
 	if (format == PARSE_MSGPACK)
 		return error_set(err, ERROR_INVALID, "encoding: %s: texts in msgpack are UTF-8; none may be set", name);
 	batch->encoding = encoding_new(name, err);
@@ -244,6 +255,7 @@ struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format f
 		.value_max_bytes = (size_t)config->value_max,
 		.depth_max = (int)config->json_depth_max,
 	};
+
 	if (disk_is_low(ingest->disk)) {
 		disk_fail_low(ingest->disk, err);
 		return NULL;
@@ -313,6 +325,7 @@ static bool begin_run(struct ingest_batch *batch)
 {
 	struct ingest *ingest = batch->ingest;
 	int64_t earliest_us, latest_us;
+
 	if (ingest_batch_is_over(batch))
 		return false;
 	store_clock_span(ingest->store, clock_now_us(), &earliest_us, &latest_us);
@@ -323,6 +336,7 @@ static void feed_text(struct ingest_batch *batch, struct buf *text)
 {
 	struct error err;
 	int result = 0;
+
 	if (text->failed)
 		result = error_set(&err, ERROR_NOMEM, "encoding %s: out of memory", batch->settings.encoding);
 	else if (!ingest_batch_is_over(batch) && text->len > 0)
@@ -334,11 +348,13 @@ static void feed_text(struct ingest_batch *batch, struct buf *text)
 static void feed_converted(struct ingest_batch *batch, struct str piece)
 {
 	struct buf *text = &batch->ingest->text;
+
 	for (size_t at = 0; at < piece.len; at += CONVERTED_MAX) {
 		size_t left = piece.len - at;
+
 		buf_clear(text);
-		encoding_convert(batch->encoding, (struct str){ piece.p + at, left < CONVERTED_MAX ? left : CONVERTED_MAX },
-		                 text);
+		encoding_convert(batch->encoding,
+		                 (struct str){ piece.p + at, left < CONVERTED_MAX ? left : CONVERTED_MAX }, text);
 		feed_text(batch, text);
 	}
 }
@@ -346,6 +362,7 @@ static void feed_converted(struct ingest_batch *batch, struct str piece)
 static void end_converted(struct ingest_batch *batch)
 {
 	struct buf *text = &batch->ingest->text;
+
 	buf_clear(text);
 	encoding_end(batch->encoding, text);
 	feed_text(batch, text);
@@ -355,6 +372,7 @@ void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len)
 {
 	struct ingest *ingest = batch->ingest;
 	struct error err;
+
 	if (!ingest_batch_is_over(batch) && disk_is_low(ingest->disk))
 		disk_fail_low(ingest->disk, &batch->failure);
 	if (!begin_run(batch))
@@ -376,6 +394,7 @@ static void await_commit(struct ingest_batch *batch)
 void ingest_batch_finish(struct ingest_batch *batch)
 {
 	struct error err;
+
 	if (begin_run(batch)) {
 		if (batch->encoding)
 			end_converted(batch);
@@ -395,6 +414,7 @@ void ingest_batch_abandon(struct ingest_batch *batch)
 {
 	struct ingest *ingest = batch->ingest;
 	struct ingest_put *put;
+
 	LIST_FOREACH(put, &ingest->late, link)
 		if (put->batch == batch)
 			put->batch = NULL;
@@ -413,6 +433,7 @@ static void write_answer(const struct ingest_batch *batch, struct buf *out)
 {
 	const struct ingest_summary *summary = &batch->committed;
 	struct json j = json_to(out);
+
 	json_object_begin(&j);
 	json_member_uint(&j, "accepted", summary->accepted);
 	json_member_uint(&j, "updated", summary->updated);
@@ -438,20 +459,23 @@ static void tell_end(const struct ingest_batch *batch, struct error *told)
 	bool failed = batch->failure.code != ERROR_NONE;
 	const struct error *why = failed ? &batch->failure : &batch->stop;
 	char where[64] = "";
+
 	if (!failed)
 		snprintf(where, sizeof(where), " (at %s %llu)", batch->stopped.unit,
 		         (unsigned long long)batch->stopped.line);
-	error_set(told, why->code,
-	          "%.280s%s; before that %llu were accepted, %llu updated, %llu duplicates, %llu outdated, %llu rejected",
-	          why->message, where, (unsigned long long)taken->accepted, (unsigned long long)taken->updated,
-	          (unsigned long long)taken->duplicates, (unsigned long long)taken->outdated,
-	          (unsigned long long)taken->rejected);
+	error_set(
+		told, why->code,
+		"%.280s%s; before that %llu were accepted, %llu updated, %llu duplicates, %llu outdated, %llu rejected",
+		why->message, where, (unsigned long long)taken->accepted, (unsigned long long)taken->updated,
+		(unsigned long long)taken->duplicates, (unsigned long long)taken->outdated,
+		(unsigned long long)taken->rejected);
 }
 
 void ingest_batch_answer(struct ingest_batch *batch)
 {
 	struct buf answer = { 0 };
 	struct error told;
+
 	write_answer(batch, &answer);
 	if (answer.failed || errors_failed(&batch->errors)) {
 		buf_clear(&answer);

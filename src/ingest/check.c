@@ -15,7 +15,7 @@
 #include "store/erased.h"
 #include "store/versions.h"
 
-#define VALUE_TEXT_MAX 40 /* the longest form of a value that is written anew, and some room */
+#define VALUE_TEXT_MAX 40                       /* the longest form of a value that is written anew, and some room */
 #define ZONE_MARGIN_US (366 * CLOCK_US_PER_DAY) /* how far beyond retention other times than the record's may lie */
 
 int check_init(struct check *check, const struct config *config, struct meta *meta, struct store *store,
@@ -114,7 +114,9 @@ static const char *check_direction(struct check *check, const struct catalog_pro
 	enum catalog_direction direction = catalog_direction_parse(*value);
 
 	if (missing(*value))
-		return product->partition_direction && !check->merge ? "Missing required field; must be inbound or outbound" : NULL;
+		return product->partition_direction && !check->merge ?
+		               "Missing required field; must be inbound or outbound" :
+		               NULL;
 	if (direction == CATALOG_NO_DIRECTION)
 		return check_reason(check, "\"%.*s\": must be inbound or outbound", CHECK_SHOWN(*value));
 	*value = words[direction];
@@ -148,6 +150,7 @@ static const char *outside_retention(struct check *check, int64_t time_us)
 {
 	bool late = time_us > check->newest_us;
 	struct buf text = { 0 };
+
 	buf_add_text(&text, "time outside retention: ");
 	clock_format_record(&text, time_us);
 	buf_add_text(&text, late ? " is after " : " is before ");
@@ -245,8 +248,8 @@ static void check_all(struct check *check, struct record *record, uint64_t skip,
 	const struct catalog_product *product = record->product;
 
 	if (product->own) {
-		add_fault(check, "product", check_reason(check, "%.*s records are written by the daemon alone",
-		                                         STR_ARGS(product->name)));
+		add_fault(check, "product",
+		          check_reason(check, "%.*s records are written by the daemon alone", STR_ARGS(product->name)));
 		return;
 	}
 	complete_id(record, skip);

@@ -48,14 +48,14 @@ struct check {
 
 /* ERROR_NOMEM, or 0. */
 MUST_CHECK int check_init(struct check *check, const struct config *config, struct meta *meta, struct store *store,
-               struct error *err);
+                          struct error *err);
 void check_free(struct check *check);
 
 /* Takes the bounds of time from the configuration, at a time that is known to be one from `earliest_us` to `latest_us`, and
  * the time zone from the batch's settings; before each run of its records. ERROR_NOMEM; ERROR_INVALID: there is no such
  * time zone any more. */
-MUST_CHECK int check_set_batch(struct check *check, const struct ingest_settings *settings, int64_t earliest_us, int64_t latest_us,
-                    struct error *err);
+MUST_CHECK int check_set_batch(struct check *check, const struct ingest_settings *settings, int64_t earliest_us,
+                               int64_t latest_us, struct error *err);
 
 /*
  * Checks what was parsed and copies it to *record with its values in their one form (2025-04-01T23:55:06+00:00, 0.00005,
@@ -74,7 +74,8 @@ const char *check_reason(struct check *check, const char *format, ...) __attribu
 
 /* Printf arguments for "%.*s" of a value that may be long. */
 #define CHECK_SHOWN_MAX 64
-#define CHECK_SHOWN(value) (int)((value).len < CHECK_SHOWN_MAX ? (value).len : CHECK_SHOWN_MAX), ((value).p ? (value).p : "")
+#define CHECK_SHOWN(value) \
+	(int)((value).len < CHECK_SHOWN_MAX ? (value).len : CHECK_SHOWN_MAX), ((value).p ? (value).p : "")
 
 const char *check_time(struct check *check, struct str *value, int64_t *time_us);
 const char *check_decimal(struct check *check, struct str *value);

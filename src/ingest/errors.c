@@ -21,6 +21,7 @@ static size_t count_of(const struct errors *errors)
 static bool is_equal(const struct errors *errors, const struct errors_row *row, struct str field, struct str reason)
 {
 	const char *text = errors->texts.data + row->field_at;
+
 	return str_equal((struct str){ text, row->field_len }, field) &&
 	       str_equal((struct str){ text + row->field_len, row->reason_len }, reason);
 }
@@ -28,6 +29,7 @@ static bool is_equal(const struct errors *errors, const struct errors_row *row, 
 static struct errors_row *find(const struct errors *errors, uint64_t hash, struct str field, struct str reason)
 {
 	struct errors_row *rows = rows_of(errors);
+
 	for (size_t i = 0; i < count_of(errors); i++)
 		if (rows[i].hash == hash && is_equal(errors, &rows[i], field, reason))
 			return &rows[i];
@@ -39,6 +41,7 @@ void errors_add(struct errors *errors, uint64_t max, uint64_t line, const char *
 	struct str field = str_from(field_text), reason = str_from(reason_text);
 	uint64_t hash = errors->fold ? id_hash64(reason.p, reason.len, id_hash64(field.p, field.len, 0)) : 0;
 	struct errors_row *row = errors->fold ? find(errors, hash, field, reason) : NULL;
+
 	if (row) {
 		row->times++;
 		return;
@@ -63,9 +66,11 @@ void errors_add(struct errors *errors, uint64_t max, uint64_t line, const char *
 void errors_write(const struct errors *errors, struct json *j)
 {
 	const struct errors_row *rows = rows_of(errors);
+
 	json_array_begin(j);
 	for (size_t i = 0; i < count_of(errors); i++) {
 		const char *text = errors->texts.data + rows[i].field_at;
+
 		json_object_begin(j);
 		json_member_uint(j, "line", rows[i].line);
 		json_member_str(j, "field", (struct str){ text, rows[i].field_len });

@@ -44,6 +44,7 @@ static int fail_queue(struct ingest_queue *queue, uint64_t from, const struct er
 {
 	struct ingest_batch *batch;
 	int failed = 0;
+
 	TAILQ_FOREACH(batch, queue, link) {
 		if (batch->round < from || batch->failure.code != ERROR_NONE)
 			continue;
@@ -57,6 +58,7 @@ static void fail_from(struct ingest *ingest, uint64_t from, size_t records, cons
 {
 	int failed = fail_queue(&ingest->feeding, from, err) + fail_queue(&ingest->waiting, from, err) +
 	             fail_queue(&ingest->deciding, from, err);
+
 	/* Entries of batches that are sent again would stand twice. */
 	meta_abort(ingest->meta);
 	ingest->stats.commits_failed++;
@@ -75,6 +77,7 @@ void ingest_fail_round(struct ingest *ingest, const struct error *err)
 static void note_deciding(const struct ingest_queue *queue)
 {
 	struct ingest_batch *batch;
+
 	TAILQ_FOREACH(batch, queue, link)
 		batch->deciding = batch->summary;
 }
@@ -83,6 +86,7 @@ static void note_deciding(const struct ingest_queue *queue)
 static void note_committed(const struct ingest *ingest, const struct ingest_queue *queue)
 {
 	struct ingest_batch *batch;
+
 	TAILQ_FOREACH(batch, queue, link) {
 		if (batch->round >= ingest->commit.round)
 			batch->committed = batch->deciding;
@@ -93,6 +97,7 @@ static void round_committed(struct ingest *ingest)
 {
 	struct ingest_stats *stats = &ingest->stats;
 	const struct ingest_summary *pending = &ingest->commit.pending;
+
 	stats->total.accepted += pending->accepted;
 	stats->total.updated += pending->updated;
 	stats->total.duplicates += pending->duplicates;
@@ -113,8 +118,10 @@ static void round_committed(struct ingest *ingest)
 static void settle(struct ingest *ingest)
 {
 	struct ingest_batch *batch;
+
 	while ((batch = TAILQ_FIRST(&ingest->deciding))) {
 		bool is_over = batch->round <= ingest->commit.round || batch->failure.code != ERROR_NONE;
+
 		ingest_batch_move(batch, is_over ? &ingest->settled : &ingest->waiting);
 		ingest->commit.again |= !is_over;
 	}
@@ -135,6 +142,7 @@ static void on_committed(void *arg, const struct error *err)
 	struct ingest *ingest = arg;
 	struct ingest_commit *commit = &ingest->commit;
 	struct error meta_err;
+
 	INVARIANT(commit->under_way);
 	if (!err && commit_meta(ingest, &meta_err) != 0)
 		err = &meta_err;
@@ -158,10 +166,15 @@ static void on_committed(void *arg, const struct error *err)
 static void commit(struct ingest *ingest, struct error *err)
 {
 	struct ingest_batch *batch;
+
 	INVARIANT(!ingest->commit.under_way);
-	ingest->commit = (struct ingest_commit){ .under_way = true, .round = ingest->round, .err = err,
-		                                 .records = ingest->round_records, .pending = ingest->pending,
-		                                 .rejects = ingest->round_rejects, .meta_aborts = ingest->meta_aborts,
+	ingest->commit = (struct ingest_commit){ .under_way = true,
+		                                 .round = ingest->round,
+		                                 .err = err,
+		                                 .records = ingest->round_records,
+		                                 .pending = ingest->pending,
+		                                 .rejects = ingest->round_rejects,
+		                                 .meta_aborts = ingest->meta_aborts,
 		                                 .begin_us = clock_monotonic_us() };
 	note_deciding(&ingest->feeding);
 	note_deciding(&ingest->waiting);
@@ -176,6 +189,7 @@ static void commit(struct ingest *ingest, struct error *err)
 static void answer_settled(struct ingest *ingest)
 {
 	struct ingest_batch *batch;
+
 	while ((batch = TAILQ_FIRST(&ingest->settled))) {
 		ingest_batch_move(batch, NULL);
 		ingest_batch_answer(batch);
@@ -185,6 +199,7 @@ static void answer_settled(struct ingest *ingest)
 static void on_commit(evutil_socket_t fd, short what, void *arg)
 {
 	struct ingest *ingest = arg;
+
 	(void)fd;
 	(void)what;
 	if (ingest->commit.under_way)
@@ -229,6 +244,7 @@ void ingest_fail(struct ingest *ingest, const struct error *err)
 void ingest_commit_soon(struct ingest *ingest)
 {
 	struct timeval delay = timeval_of(ingest->config->commit_delay);
+
 	if (!event_pending(ingest->commit_event, EV_TIMEOUT, NULL))
 		event_add(ingest->commit_event, &delay);
 }
@@ -238,6 +254,7 @@ struct ingest *ingest_new(struct tasks *tasks, const struct config *config, stru
 	struct event_base *base = tasks_base(tasks);
 	struct error err;
 	struct ingest *ingest = calloc(1, sizeof(*ingest));
+
 	if (!ingest)
 		return NULL;
 	ingest->tasks = tasks;
@@ -272,6 +289,7 @@ void ingest_watch_commits(struct ingest *ingest, struct ingest_watch *watch)
 void ingest_unwatch_commits(struct ingest *ingest, struct ingest_watch *watch)
 {
 	struct ingest_watch **at = &ingest->watches;
+
 	while (*at && *at != watch)
 		at = &(*at)->next;
 	if (*at)
@@ -288,6 +306,7 @@ static void commit_last(struct ingest *ingest)
 {
 	struct error err;
 	struct ingest_batch *batch;
+
 	if (!ingest->commit.under_way)
 		commit(ingest, NULL);
 	error_set(&err, ERROR_IO, "The daemon ends before the store has committed");
@@ -302,6 +321,7 @@ static void commit_last(struct ingest *ingest)
 void ingest_free(struct ingest *ingest)
 {
 	struct ingest_batch *batch;
+
 	if (!ingest)
 		return;
 	commit_last(ingest);

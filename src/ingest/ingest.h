@@ -54,8 +54,8 @@ typedef void (*ingest_done_fn)(void *arg, const struct ingest_summary *summary, 
 /* `producer` is copied; it stands in quarantine entries. NULL for records that are in quarantine already: what is
  * rejected of them is not put there again. `product_name` as in parser_new. `settings` are copied; NULL: nothing is set. */
 MUST_CHECK struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format format, const char *producer,
-                                      const char *product_name, const struct ingest_settings *settings,
-                                      ingest_done_fn done, void *arg, struct error *err);
+                                                 const char *product_name, const struct ingest_settings *settings,
+                                                 ingest_done_fn done, void *arg, struct error *err);
 
 /* The answer is to tell errors that are equal once: with the line of the first, how often ("times"), and how many are
  * not among them ("errors_unlisted"). Before the first piece. */
@@ -99,8 +99,8 @@ void ingest_unwatch_commits(struct ingest *ingest, struct ingest_watch *watch);
 
 struct ingest_stats {
 	struct ingest_summary total;
-	uint64_t bytes;          /* of bodies, decompressed */
-	uint64_t batches;        /* that were begun */
+	uint64_t bytes;                 /* of bodies, decompressed */
+	uint64_t batches;               /* that were begun */
 	uint64_t quarantine_expired;    /* rejected records that went after quarantine_keep, */
 	uint64_t quarantine_pushed_out; /* or to make room, */
 	uint64_t quarantine_unkept;     /* or were not taken in the first place, as there was none */
@@ -109,7 +109,7 @@ struct ingest_stats {
 	struct histogram commit_duration;
 	struct histogram maintenance_duration; /* of slices of sealing and the like that had something to do */
 	uint64_t maintenance_failed;
-	uint64_t erased;         /* records that came with a number that was erased before, and were stored without it */
+	uint64_t erased; /* records that came with a number that was erased before, and were stored without it */
 	uint64_t erased_rejects; /* rejected records that were not kept, as they hold such a number */
 	uint64_t unknown_values[CATALOG_LISTED_MAX]; /* beside the known ones of a column, by rows of catalog_listed */
 };

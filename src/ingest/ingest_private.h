@@ -52,7 +52,7 @@ struct ingest_commit {
 	bool is_late; /* its call has returned */
 	bool again;   /* another one was asked for meanwhile */
 	uint64_t round;
-	bool rejects;         /* as of struct ingest */
+	bool rejects; /* as of struct ingest */
 	uint64_t meta_aborts;
 	size_t records;
 	struct ingest_summary pending;
@@ -79,15 +79,15 @@ struct ingest {
 	size_t round_bytes;            /* of bodies fed since */
 	struct ingest_summary pending; /* of this round; added to stats when it is on disk */
 	struct ingest_commit commit;
-	struct ingest_put *put;        /* at hand; NULL: to be made */
-	LIST_HEAD(, ingest_put) late;  /* that the store has not ended yet */
+	struct ingest_put *put;       /* at hand; NULL: to be made */
+	LIST_HEAD(, ingest_put) late; /* that the store has not ended yet */
 	struct ingest_stats stats;
 	struct ingest_watch *watches;
 
-	struct buf text;         /* of the piece at hand, made UTF-8 */
-	struct buf raw, header;  /* of a rejected record, in the encoding that they were sent in */
-	struct buf reason;       /* of it, all faults */
-	uint64_t unkept;         /* rejected records not kept since the last warning */
+	struct buf text;          /* of the piece at hand, made UTF-8 */
+	struct buf raw, header;   /* of a rejected record, in the encoding that they were sent in */
+	struct buf reason;        /* of it, all faults */
+	uint64_t unkept;          /* rejected records not kept since the last warning */
 	int64_t unkept_warned_us; /* on the monotonic clock; 0 for never */
 };
 
@@ -96,10 +96,10 @@ struct ingest_batch {
 	struct ingest_queue *queue; /* the one it is in */
 	struct ingest *ingest;
 	struct parser *parser;
-	char *producer; /* NULL: what is rejected is not kept */
+	char *producer;     /* NULL: what is rejected is not kept */
 	char *product_name; /* of records that name none, or NULL */
 	struct ingest_settings settings;
-	struct encoding *encoding; /* of settings.encoding; NULL: UTF-8 */
+	struct encoding *encoding;      /* of settings.encoding; NULL: UTF-8 */
 	struct store_versions versions; /* of records of versions_product */
 	const struct catalog_product *versions_product;
 	ingest_done_fn done;
@@ -146,8 +146,8 @@ void ingest_on_maintenance(void *arg, int64_t deadline_us);
 /* --- reject.c --- */
 
 /* Puts a rejected record into quarantine with all its faults, if there is room. 0, or -1 with the round lost. */
-MUST_CHECK int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item, const struct parse_fault *faults,
-                      size_t faults_count, struct error *err);
+MUST_CHECK int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item,
+                                 const struct parse_fault *faults, size_t faults_count, struct error *err);
 
 /* Drops what is too old or too much, a slice at a time; begins the first and every next by itself. */
 void ingest_expiry_begin(struct ingest *ingest);

@@ -22,12 +22,14 @@
 static uint64_t limit_bytes(const struct config *config)
 {
 	int64_t half_map = config->catalog_map_size / 2;
+
 	return (uint64_t)(config->quarantine_max < half_map ? config->quarantine_max : half_map);
 }
 
 static void warn_unkept(struct ingest *ingest, const char *producer)
 {
 	int64_t now_us = clock_monotonic_us();
+
 	ingest->unkept++;
 	ingest->stats.quarantine_unkept++;
 	if (ingest->unkept_warned_us && now_us - ingest->unkept_warned_us < WARN_EVERY_US)
@@ -42,6 +44,7 @@ static void warn_unkept(struct ingest *ingest, const char *producer)
 static struct str reason_of(struct ingest *ingest, const struct parse_fault *faults, size_t count)
 {
 	struct buf *text = &ingest->reason;
+
 	if (count == 1)
 		return str_from(faults[0].reason);
 	buf_clear(text);
@@ -59,6 +62,7 @@ static bool holds_erased(struct ingest *ingest, const struct parse_item *item)
 {
 	struct str account = { NULL, 0 };
 	int64_t time_us = INT64_MIN;
+
 	if (erased_count(ingest->store) == 0)
 		return false;
 	if (item->record) {
@@ -79,6 +83,7 @@ static void find_columns(const struct parse_item *item, struct quarantine_entry 
 {
 	const struct str name = STR_LITERAL("product");
 	struct str product_name, values[3];
+
 	pieces_find(item->format, item->header, item->raw, &name, 1, &product_name);
 	const struct catalog_product *product =
 		catalog_product_find(product_name.len > 0 ? product_name : entry->product_name);
@@ -99,6 +104,7 @@ static void find_columns(const struct parse_item *item, struct quarantine_entry 
 static void take_columns(const struct parse_item *item, struct quarantine_entry *entry)
 {
 	const struct record *record = item->record;
+
 	if (!record) {
 		find_columns(item, entry);
 		return;
@@ -115,6 +121,7 @@ static void take_columns(const struct parse_item *item, struct quarantine_entry 
 static void take_bytes(struct ingest_batch *batch, const struct parse_item *item, struct quarantine_entry *entry)
 {
 	struct buf *raw = &batch->ingest->raw, *header = &batch->ingest->header;
+
 	entry->raw = item->raw;
 	entry->header = item->header;
 	if (!batch->encoding)
@@ -138,6 +145,7 @@ int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item,
 	struct ingest *ingest = batch->ingest;
 	struct quarantine_stats stats;
 	uint64_t limit = limit_bytes(ingest->config);
+
 	if (!batch->producer)
 		return 0; /* a replay: it is there already */
 	if (holds_erased(ingest, item)) {
@@ -170,6 +178,7 @@ int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item,
 void ingest_expiry_begin(struct ingest *ingest)
 {
 	struct timeval pause = { .tv_sec = EXPIRY_PAUSE_S };
+
 	event_add(ingest->expiry_event, &pause);
 }
 
@@ -193,6 +202,7 @@ void ingest_on_expiry(evutil_socket_t fd, short what, void *arg)
 	struct timeval busy_pause = { .tv_usec = EXPIRY_PAUSE_BUSY_US };
 	uint64_t pushed_out = 0;
 	struct error err;
+
 	(void)fd;
 	(void)what;
 	/* While the clock is not believed none is too old, but there can be too many. */

@@ -25,7 +25,8 @@ struct zones {
 
 /* The zone for moments from `from_us` to `to_us`, good until the next call. NULL with ERROR_INVALID where there is no such
  * zone any more, or ERROR_NOMEM. */
-MUST_CHECK struct zones_slot *zones_get(struct zones *zones, const char *name, int64_t from_us, int64_t to_us, struct error *err);
+MUST_CHECK struct zones_slot *zones_get(struct zones *zones, const char *name, int64_t from_us, int64_t to_us,
+                                        struct error *err);
 
 void zones_free(struct zones *zones);
 

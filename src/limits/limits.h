@@ -24,7 +24,7 @@ struct limits;
 
 /* All stay the caller's and must outlive it; `billing` knows the plans of accounts. ERROR_NOMEM. */
 MUST_CHECK struct limits *limits_new(struct event_base *base, const struct config *config, struct billing *billing,
-                          struct error *err);
+                                     struct error *err);
 
 /* Does nothing on NULL. */
 void limits_free(struct limits *limits);
@@ -32,9 +32,9 @@ void limits_free(struct limits *limits);
 /* For the RateLimit headers. */
 struct limits_rate {
 	const char *name;
-	int64_t quota;     /* a second; 0: no limit, and the rest means nothing */
+	int64_t quota; /* a second; 0: no limit, and the rest means nothing */
 	int64_t left;
-	int64_t reset_s;   /* until the quota is whole again */
+	int64_t reset_s; /* until the quota is whole again */
 };
 
 /* May the account make such a request now? Takes a token if so. Fills *rate either way. */

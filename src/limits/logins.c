@@ -16,8 +16,8 @@
 
 struct slot {
 	struct logins_address address;
-	int failures; /* 0: free */
-	int waiting;  /* answers kept back */
+	int failures;  /* 0: free */
+	int waiting;   /* answers kept back */
 	int64_t at_us; /* of the last failure, or when the last one was forgiven */
 };
 
@@ -108,8 +108,7 @@ static void forgive(struct slot *slot, int64_t now_us)
 	slot->failures = times < slot->failures ? slot->failures - (int)times : 0;
 }
 
-int64_t logins_failed(struct logins *logins, const struct logins_address *address, int64_t now_us,
-                      int64_t delay_max_us)
+int64_t logins_failed(struct logins *logins, const struct logins_address *address, int64_t now_us, int64_t delay_max_us)
 {
 	struct slot *slot = find_or_make(logins, address);
 	int64_t delay_us = LOGINS_DELAY_FIRST_US;

@@ -14,7 +14,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-
 #define LOGINS_FREE 3
 #define LOGINS_DELAY_FIRST_US INT64_C(100000)
 #define LOGINS_FORGIVE_US INT64_C(30000000)

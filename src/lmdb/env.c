@@ -28,6 +28,7 @@
 static bool disk_is_full(const char *path)
 {
 	struct statvfs st;
+
 	return statvfs(path, &st) == 0 && st.f_bavail * st.f_frsize < DISK_FULL_BYTES;
 }
 
@@ -47,6 +48,7 @@ int env_fail(const struct env *env, int rc, const char *doing, struct error *err
 int env_sync_directory(const char *path, struct error *err)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
 	if (fd < 0 || fsync(fd) != 0) {
 		error_set_errno(err, errno, "%s: sync", path);
 		if (fd >= 0)
@@ -60,6 +62,7 @@ int env_sync_directory(const char *path, struct error *err)
 static int sync_parent(const char *path, struct error *err)
 {
 	char *parent = strdup(path);
+
 	if (!parent)
 		return error_set(err, ERROR_NOMEM, "%s: out of memory", path);
 	char *slash = strrchr(parent, '/');
@@ -78,6 +81,7 @@ static int reserve_lock_file(const char *path, struct error *err)
 {
 	struct buf name = { 0 };
 	struct stat st;
+
 	buf_addf(&name, "%s/lock.mdb", path);
 	int fd = buf_cstr(&name) ? open(name.data, O_RDWR | O_CREAT | O_CLOEXEC, 0640) : -1;
 	int number = fd < 0 || fstat(fd, &st) != 0 ? errno : 0;
@@ -94,6 +98,7 @@ static void remove_new(const char *path)
 {
 	static const char *const names[] = { "data.mdb", "lock.mdb" };
 	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
 	for (size_t i = 0; dir >= 0 && i < sizeof(names) / sizeof(names[0]); i++)
 		(void)unlinkat(dir, names[i], 0);
 	if (dir >= 0)
@@ -104,6 +109,7 @@ static void remove_new(const char *path)
 static size_t last_commit(const struct env *env)
 {
 	MDB_envinfo info;
+
 	mdb_env_info(env->mdb, &info);
 	return info.me_last_txnid;
 }
@@ -111,11 +117,13 @@ static size_t last_commit(const struct env *env)
 static int open_databases(struct env *env, struct error *err)
 {
 	MDB_txn *txn = env_write(env, err);
+
 	if (!txn)
 		return -1;
 	const struct env_db *dbs = env->dbs;
 	for (size_t i = 0; dbs[i].name; i++) {
 		int rc = mdb_dbi_open(txn, dbs[i].name, dbs[i].flags | MDB_CREATE, &env->dbi[i]);
+
 		if (rc)
 			return env_fail(env, rc, dbs[i].name, err);
 	}
@@ -126,6 +134,7 @@ static int open_databases(struct env *env, struct error *err)
 static int sync_new(struct env *env, struct error *err)
 {
 	int rc = mdb_env_set_flags(env->mdb, MDB_NOSYNC, 0);
+
 	if (!rc)
 		rc = mdb_env_sync(env->mdb, 1);
 	return rc ? env_fail(env, rc, "sync", err) : 0;
@@ -150,6 +159,7 @@ static const void *find_map(const struct env *env, MDB_txn *txn, size_t page_byt
 	MDB_envinfo info;
 	uint64_t number;
 	uint32_t magic;
+
 	if (mdb_get(txn, MAIN_DBI, &key, &val) != 0 || mdb_env_info(env->mdb, &info) != 0)
 		return NULL;
 	const uint8_t *page = (const uint8_t *)val.mv_data - (uintptr_t)val.mv_data % page_bytes;
@@ -171,10 +181,13 @@ static int count_free(const struct env *env, MDB_txn *txn, uint64_t first, uint6
 	MDB_cursor *cursor;
 	MDB_val key, val;
 	int rc = mdb_cursor_open(txn, FREE_DBI, &cursor);
+
 	if (rc)
 		return env_fail(env, rc, "open cursor", err);
-	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
+	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc;
+	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
 		const uint64_t *list = val.mv_data; /* how many, then their numbers */
+
 		for (uint64_t i = 1; i < val.mv_size / sizeof(*list) && i <= list[0]; i++)
 			*count += list[i] >= first;
 	}
@@ -187,6 +200,7 @@ static int check_free(const struct env *env, uint64_t first, uint64_t end, struc
 	uint64_t free_pages = 0;
 	bool lost = false;
 	MDB_txn *txn;
+
 	map_guard_install();
 	map_guard_catch(on_lost, &lost);
 	int rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn);
@@ -207,6 +221,7 @@ int env_check_size(const struct env *env, struct error *err)
 	struct stat st;
 	int fd;
 	int rc = mdb_env_get_fd(env->mdb, &fd);
+
 	if (!rc)
 		rc = mdb_env_info(env->mdb, &info);
 	if (!rc)
@@ -223,6 +238,7 @@ static int guard_map(struct env *env, struct error *err)
 {
 	MDB_txn *txn = env_read(env, err);
 	MDB_stat stat;
+
 	if (!txn)
 		return -1;
 	env->map = mdb_env_stat(env->mdb, &stat) == 0 ? find_map(env, txn, stat.ms_psize) : NULL;
@@ -231,14 +247,16 @@ static int guard_map(struct env *env, struct error *err)
 		return env_read_end(env, txn, error_set(err, ERROR_NOMEM, "%s: out of memory", env->path), err);
 	}
 	if (!env->map)
-		log_warn("store", "%s: its map is not found; a page that cannot be read will end the daemon", env->path);
+		log_warn("store", "%s: its map is not found; a page that cannot be read will end the daemon",
+		         env->path);
 	return env_read_end(env, txn, 0, err);
 }
 
 static int fail_lost(struct env *env, struct error *err)
 {
 	if (!env->broken)
-		log_error("store", "%s: pages cannot be read; nothing of it is used until it is opened anew", env->path);
+		log_error("store", "%s: pages cannot be read; nothing of it is used until it is opened anew",
+		          env->path);
 	env->broken = true;
 	return error_set(err, ERROR_CORRUPT, "%s: pages cannot be read", env->path);
 }
@@ -263,7 +281,8 @@ static int open_made(struct env *env, bool made, struct error *err)
 		return -1;
 	map_guard_install();
 	map_guard_catch(on_lost, env->lost);
-	int result = open_databases(env, err) != 0 || (made && sync_new(env, err) != 0) || guard_map(env, err) != 0 ? -1 : 0;
+	int result =
+		open_databases(env, err) != 0 || (made && sync_new(env, err) != 0) || guard_map(env, err) != 0 ? -1 : 0;
 	map_guard_catch(NULL, NULL);
 	if (result != 0)
 		return -1;
@@ -332,6 +351,7 @@ static int check_there(const struct env *env, struct error *err)
 {
 	struct buf file = { 0 };
 	struct stat st;
+
 	buf_addf(&file, "%s/data.mdb", env->path);
 	bool is_there = buf_cstr(&file) && stat(file.data, &st) == 0 && st.st_size > 0;
 	buf_free(&file);
@@ -341,10 +361,13 @@ static int check_there(const struct env *env, struct error *err)
 static int reopen(struct env *env, struct error *err)
 {
 	int64_t now_us = clock_monotonic_us();
+
 	if (env_is_lost(env) && env->kept)
 		return fail_lost(env, err);
 	if (env->reading > 0 || env->write || now_us < env->retry_us)
-		return error_set(err, ERROR_IO, "%s: does not work since a write or a read failed, and waits to be opened anew", env->path);
+		return error_set(err, ERROR_IO,
+		                 "%s: does not work since a write or a read failed, and waits to be opened anew",
+		                 env->path);
 	close_mdb(env);
 	env->committed = 0;
 	env->broken = false;
@@ -364,6 +387,7 @@ static int reopen(struct env *env, struct error *err)
 static MDB_txn *begin(struct env *env, unsigned flags, const char *doing, struct error *err)
 {
 	MDB_txn *txn = NULL;
+
 	for (bool again = false;; again = true) {
 		if (env->broken && reopen(env, err) != 0)
 			return NULL;
@@ -388,6 +412,7 @@ static void look_for_panic(struct env *env)
 {
 	MDB_txn *txn;
 	int rc = mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, &txn);
+
 	if (!rc)
 		mdb_txn_abort(txn);
 	if (rc == MDB_PANIC)

@@ -37,19 +37,20 @@ struct env_db {
 struct env {
 	MDB_env *mdb;
 	char *path;
-	MDB_txn *write;      /* the open write transaction, or NULL */
-	MDB_cursor *cursor;  /* of the open write transaction, for whoever keeps one through it; it ends with it. Or NULL */
-	MDB_txn *spare;      /* a read transaction on the last commit that nobody uses, or NULL */
-	uint64_t dropped;    /* write transactions that came to nothing, since it was opened first */
-	size_t committed;    /* number of the last commit, as of mdb_txn_id */
-	bool is_new;         /* no commit has synced the directory's entries yet */
-	bool *lost;          /* pages could not be read; set in a signal's handler, so it has a place of its own */
+	MDB_txn *write; /* the open write transaction, or NULL */
+	MDB_cursor
+		*cursor; /* of the open write transaction, for whoever keeps one through it; it ends with it. Or NULL */
+	MDB_txn *spare;  /* a read transaction on the last commit that nobody uses, or NULL */
+	uint64_t dropped; /* write transactions that came to nothing, since it was opened first */
+	size_t committed; /* number of the last commit, as of mdb_txn_id */
+	bool is_new;      /* no commit has synced the directory's entries yet */
+	bool *lost;       /* pages could not be read; set in a signal's handler, so it has a place of its own */
 	const void *map;
 	bool kept;
-	bool broken;         /* must be opened anew; `mdb` is NULL where that has failed */
-	int64_t retry_us;    /* monotonic: not to be tried before */
-	unsigned reading;    /* read transactions that are not ended */
-	uint64_t reopened;   /* how often it has been */
+	bool broken;       /* must be opened anew; `mdb` is NULL where that has failed */
+	int64_t retry_us;  /* monotonic: not to be tried before */
+	unsigned reading;  /* read transactions that are not ended */
+	uint64_t reopened; /* how often it has been */
 	const struct env_db *dbs;
 	size_t map_bytes;
 	MDB_dbi dbi[ENV_DBS_MAX]; /* in the table's order */
@@ -57,7 +58,8 @@ struct env {
 
 /* Makes the directory and the databases if need be. Blocks for the fsync of a new one's file; its directory is synced by
  * the first commit, so that not all of it is waited for at once. */
-MUST_CHECK int env_open(struct env *env, const char *path, size_t map_bytes, const struct env_db *dbs, struct error *err);
+MUST_CHECK int env_open(struct env *env, const char *path, size_t map_bytes, const struct env_db *dbs,
+                        struct error *err);
 
 /* Has it been seen that pages cannot be read? */
 static inline bool env_is_lost(const struct env *env)

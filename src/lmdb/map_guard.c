@@ -56,19 +56,22 @@ static void fill_page(const struct guarded *guarded, void *page, size_t number)
 		return;
 	}
 	*(struct leaf_head *)page = (struct leaf_head){
-		.number = number, .flags = LEAF_FLAG, .lower = LEAF_LOWER, .upper = LEAF_LOWER, .offsets = { NODE_AT } };
+		.number = number, .flags = LEAF_FLAG, .lower = LEAF_LOWER, .upper = LEAF_LOWER, .offsets = { NODE_AT }
+	};
 }
 
 static void on_bus_error(int signal_number, siginfo_t *info, void *context)
 {
 	uintptr_t at = (uintptr_t)info->si_addr & ~(uintptr_t)(page_bytes - 1);
 	const struct guarded *guarded = find(at);
+
 	(void)context;
 	void *page = guarded ? mmap((void *)at, page_bytes, PROT_READ | PROT_WRITE,
 	                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) :
 	                       MAP_FAILED;
 	if (page == MAP_FAILED) {
-		sigaction(signal_number, &before, NULL); /* the same instruction brings it to whoever was there before */
+		sigaction(signal_number, &before,
+		          NULL); /* the same instruction brings it to whoever was there before */
 		return;
 	}
 	fill_page(guarded, page, guarded == &anywhere ? 0 : (at - guarded->begin) / page_bytes);
@@ -78,6 +81,7 @@ static void on_bus_error(int signal_number, siginfo_t *info, void *context)
 void map_guard_install(void)
 {
 	struct sigaction action = { .sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO };
+
 	if (page_bytes)
 		return;
 	page_bytes = (size_t)sysconf(_SC_PAGESIZE);
@@ -95,6 +99,7 @@ int map_guard_add(const void *map, size_t bytes, enum map_guard_fill fill, map_g
 	if (count == cap) {
 		size_t wanted = cap ? 2 * cap : 64;
 		struct guarded *grown = realloc(table, wanted * sizeof(*table));
+
 		if (!grown)
 			return -1;
 		table = grown;

@@ -9,6 +9,7 @@
 static int write_to_buf(void *data, const char *bytes, size_t len)
 {
 	struct buf *out = data;
+
 	buf_add(out, bytes, len);
 	return out->failed ? -1 : 0;
 }
@@ -39,6 +40,7 @@ void value_open(struct value_reader *r, struct str bytes, int version)
 {
 	msgpack_object object;
 	size_t end = 0;
+
 	*r = (struct value_reader){ .bad = true };
 	if (!msgpack_zone_init(&r->zone, ZONE_CHUNK_BYTES)) {
 		r->zone = (msgpack_zone){ 0 };
@@ -70,6 +72,7 @@ int64_t value_int(struct value_reader *r, int64_t min, int64_t max)
 	const msgpack_object *object = take(r);
 	bool is_int = object && (object->type == MSGPACK_OBJECT_NEGATIVE_INTEGER ||
 	                         (object->type == MSGPACK_OBJECT_POSITIVE_INTEGER && object->via.u64 <= INT64_MAX));
+
 	if (is_int && object->via.i64 >= min && object->via.i64 <= max)
 		return object->via.i64;
 	r->bad = true;
@@ -80,6 +83,7 @@ struct str value_str(struct value_reader *r, size_t len_min, size_t len_max)
 {
 	const msgpack_object *object = take(r);
 	struct str text = STR_LITERAL("");
+
 	if (object && object->type == MSGPACK_OBJECT_STR)
 		text = (struct str){ object->via.str.ptr, object->via.str.size };
 	else if (object && object->type == MSGPACK_OBJECT_BIN)

@@ -13,12 +13,12 @@
 #define ACCOUNT_ID_LEN 8
 #define ACCOUNT_NAME_MAX 128
 #define ACCOUNT_SECRETS_MAX 5
-#define ACCOUNT_SECRET_MIN 8    /* of a secret that is given */
+#define ACCOUNT_SECRET_MIN 8 /* of a secret that is given */
 #define ACCOUNT_SECRET_MAX 128
-#define ACCOUNT_SECRET_LEN 32   /* of one that is made */
+#define ACCOUNT_SECRET_LEN 32 /* of one that is made */
 #define ACCOUNT_PLAN_MAX 32
-#define ACCOUNT_PLANS_MAX 24    /* of its newest plans are remembered */
-#define PRODUCER_NAME_MAX 64    /* letters, digits, '-', '_' and '.' */
+#define ACCOUNT_PLANS_MAX 24 /* of its newest plans are remembered */
+#define PRODUCER_NAME_MAX 64 /* letters, digits, '-', '_' and '.' */
 
 struct account {
 	char id[ACCOUNT_ID_LEN + 1];

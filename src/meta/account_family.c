@@ -15,6 +15,7 @@ int accounts_set_name(struct meta *meta, const char *id, const char *name, struc
 {
 	struct account_row row;
 	struct change change;
+
 	if (account_check_id("account", id, err) != 0 || account_check_name(name, err) != 0 ||
 	    change_begin(&change, meta, err) != 0)
 		return -1;
@@ -40,6 +41,7 @@ static void count_child(void *arg, struct str id)
 	struct counting *counting = arg;
 	struct account_row row;
 	int found = account_row_find(counting->meta, id, &row, counting->err);
+
 	counting->failed |= found < 0;
 	counting->all++;
 	counting->kept += found > 0 && !row.account.deleted_us;
@@ -57,6 +59,7 @@ static int count_children(struct meta *meta, const char *id, struct counting *co
 static int remove_from_parent(struct change *change, const struct account *account, struct error *err)
 {
 	char key[ACCOUNT_CHILD_KEY_LEN];
+
 	account_child_key(key, account->parent, account->id);
 	return change_remove(change, META_DB_CHILDREN, (struct str){ key, sizeof(key) }, err) < 0 ? -1 : 0;
 }
@@ -64,6 +67,7 @@ static int remove_from_parent(struct change *change, const struct account *accou
 static int move_row(struct change *change, const char *id, const char *parent, struct error *err)
 {
 	struct account_row row;
+
 	if (account_row_get(change, id, &row, err) != 0)
 		return -1;
 	if (strcmp(row.account.parent, parent) == 0)
@@ -80,8 +84,9 @@ int accounts_set_parent(struct meta *meta, const char *id, const char *parent, s
 {
 	struct counting children;
 	struct change change;
-	if (account_check_id("account", id, err) != 0 ||
-	    (parent[0] && account_check_id("parent", parent, err) != 0) || count_children(meta, id, &children, err) != 0)
+
+	if (account_check_id("account", id, err) != 0 || (parent[0] && account_check_id("parent", parent, err) != 0) ||
+	    count_children(meta, id, &children, err) != 0)
 		return -1;
 	if (parent[0] && children.all > 0)
 		return error_set(err, ERROR_INVALID, "account %s: has %llu subaccounts, a subaccount can have none", id,
@@ -96,6 +101,7 @@ int accounts_set_parent(struct meta *meta, const char *id, const char *parent, s
 static int check_parent_is_kept(struct change *change, const struct account *account, struct error *err)
 {
 	struct account_row parent;
+
 	if (!account->parent[0])
 		return 0;
 	if (account_row_get(change, account->parent, &parent, err) != 0)
@@ -109,6 +115,7 @@ static int check_parent_is_kept(struct change *change, const struct account *acc
 static int mark_row(struct change *change, const char *id, bool deleted, struct error *err)
 {
 	struct account_row row;
+
 	if (account_row_get(change, id, &row, err) != 0)
 		return -1;
 	if (!deleted && check_parent_is_kept(change, &row.account, err) != 0)
@@ -122,11 +129,13 @@ int accounts_set_deleted(struct meta *meta, const char *id, bool deleted, struct
 {
 	struct counting children;
 	struct change change;
+
 	if (account_check_id("account", id, err) != 0 || count_children(meta, id, &children, err) != 0)
 		return -1;
 	if (deleted && children.kept > 0)
-		return error_set(err, ERROR_CONFLICT, "account %s: has %llu subaccounts; delete them first, or with --subaccounts",
-		                 id, (unsigned long long)children.kept);
+		return error_set(err, ERROR_CONFLICT,
+		                 "account %s: has %llu subaccounts; delete them first, or with --subaccounts", id,
+		                 (unsigned long long)children.kept);
 	if (change_begin(&change, meta, err) != 0)
 		return -1;
 	return accounts_change_end(&change, mark_row(&change, id, deleted, err), err);
@@ -173,6 +182,7 @@ static int remove_row(struct change *change, const char *id, struct error *err)
 {
 	static const enum meta_db dbs[] = { META_DB_ACCOUNTS, META_DB_WEBHOOKS, META_DB_USAGE };
 	struct account_row row;
+
 	if (account_row_get(change, id, &row, err) != 0)
 		return -1;
 	if (!row.account.deleted_us)
@@ -189,10 +199,12 @@ int accounts_remove(struct meta *meta, const char *id, struct error *err)
 {
 	struct counting children;
 	struct change change;
+
 	if (account_check_id("account", id, err) != 0 || count_children(meta, id, &children, err) != 0)
 		return -1;
 	if (children.all > 0)
-		return error_set(err, ERROR_CONFLICT, "account %s: has %llu subaccounts", id, (unsigned long long)children.all);
+		return error_set(err, ERROR_CONFLICT, "account %s: has %llu subaccounts", id,
+		                 (unsigned long long)children.all);
 	if (change_begin(&change, meta, err) != 0)
 		return -1;
 	return accounts_change_end(&change, remove_row(&change, id, err), err);

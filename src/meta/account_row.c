@@ -17,6 +17,7 @@ void account_row_write(struct buf *out, const struct account_row *row)
 {
 	const struct account *account = &row->account;
 	struct value_writer w;
+
 	value_begin(&w, out, ROW_VERSION,
 	            ROW_COUNT + (size_t)account->secrets_count * SECRET_COUNT + 1 +
 	                    (size_t)row->plans_count * PLAN_COUNT + 1);
@@ -60,6 +61,7 @@ int account_row_read(struct account_row *row, struct str id, struct str bytes, s
 {
 	struct account *account = &row->account;
 	struct value_reader r;
+
 	if (id.len != ACCOUNT_ID_LEN)
 		return error_set(err, ERROR_CORRUPT, "an account's key: %zu bytes, must be %d", id.len, ACCOUNT_ID_LEN);
 	*row = (struct account_row){ 0 };
@@ -88,6 +90,7 @@ int account_row_read(struct account_row *row, struct str id, struct str bytes, s
 static void memory_free(void *data)
 {
 	struct accounts_memory *memory = data;
+
 	credentials_cache_free(memory->credentials);
 	free(memory);
 }
@@ -95,6 +98,7 @@ static void memory_free(void *data)
 struct accounts_memory *accounts_memory(struct meta *meta, struct error *err)
 {
 	struct meta_attachment *attachment = meta_attachment(meta);
+
 	if (attachment->data)
 		return attachment->data;
 	struct accounts_memory *memory = calloc(1, sizeof(*memory));
@@ -113,6 +117,7 @@ struct accounts_memory *accounts_memory(struct meta *meta, struct error *err)
 void accounts_memory_clear(struct meta *meta)
 {
 	struct accounts_memory *memory = meta_attachment(meta)->data;
+
 	if (!memory)
 		return;
 	memory->generation++;

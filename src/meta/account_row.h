@@ -24,7 +24,7 @@
  */
 struct account_row {
 	struct account account;
-	uint32_t secrets_made; /* number of the newest secret there ever was */
+	uint32_t secrets_made;                              /* number of the newest secret there ever was */
 	struct credential credentials[ACCOUNT_SECRETS_MAX]; /* of account.secrets, in order */
 	int plans_count;
 	struct account_plan plans[ACCOUNT_PLANS_MAX]; /* oldest first */

@@ -24,6 +24,7 @@ int account_check_id(const char *what, const char *id, struct error *err)
 int account_check_name(const char *name, struct error *err)
 {
 	size_t len = strlen(name);
+
 	if (len > ACCOUNT_NAME_MAX)
 		return error_set(err, ERROR_INVALID, "name: %zu bytes, at most %d allowed", len, ACCOUNT_NAME_MAX);
 	if (!json_is_utf8(str_from(name)))
@@ -44,6 +45,7 @@ int account_row_get(struct change *change, const char *id, struct account_row *r
 {
 	struct str key = str_from(id), value;
 	int found = change_get(change, META_DB_ACCOUNTS, key, &value, err);
+
 	if (found < 0)
 		return -1;
 	return found ? account_row_read(row, key, value, err) : not_found(key, err);
@@ -52,9 +54,11 @@ int account_row_get(struct change *change, const char *id, struct account_row *r
 int account_row_put(struct change *change, const struct account_row *row, struct error *err)
 {
 	struct buf value = { 0 };
+
 	account_row_write(&value, row);
-	int result = value.failed ? error_set(err, ERROR_NOMEM, "account %s: out of memory", row->account.id) :
-	                            change_put(change, META_DB_ACCOUNTS, str_from(row->account.id), buf_str(&value), err);
+	int result = value.failed ?
+	                     error_set(err, ERROR_NOMEM, "account %s: out of memory", row->account.id) :
+	                     change_put(change, META_DB_ACCOUNTS, str_from(row->account.id), buf_str(&value), err);
 	buf_free(&value);
 	return result;
 }
@@ -65,6 +69,7 @@ static int row_add_secret(struct account_row *row, const struct credential *cred
 {
 	struct account *account = &row->account;
 	int at = account->secrets_count;
+
 	if (at == ACCOUNT_SECRETS_MAX)
 		return error_set(err, ERROR_LIMIT, "account %s: has %d secrets, at most %d allowed; revoke one first",
 		                 account->id, at, ACCOUNT_SECRETS_MAX);
@@ -79,6 +84,7 @@ static int row_remove_secret(struct account_row *row, uint32_t number, struct er
 {
 	struct account *account = &row->account;
 	int at = 0;
+
 	while (at < account->secrets_count && account->secrets[at].number != number)
 		at++;
 	if (at == account->secrets_count)
@@ -107,6 +113,7 @@ int account_add_to_parent(struct change *change, const struct account *account, 
 {
 	struct account_row parent;
 	char key[ACCOUNT_CHILD_KEY_LEN];
+
 	if (account_row_get(change, account->parent, &parent, err) != 0)
 		return -1;
 	if (strcmp(account->parent, account->id) == 0)
@@ -125,6 +132,7 @@ static int add_row(struct change *change, const struct account_row *row, struct 
 	const struct account *account = &row->account;
 	struct str value;
 	int found = change_get(change, META_DB_ACCOUNTS, str_from(account->id), &value, err);
+
 	if (found > 0)
 		error_set(err, ERROR_CONFLICT, "account %s: exists already", account->id);
 	if (found != 0)
@@ -142,6 +150,7 @@ int accounts_add(struct meta *meta, const char *id, const char *parent, const ch
 	struct change change;
 	uint32_t number;
 	bool has_parent = parent && parent[0];
+
 	if (account_check_id("account", id, err) != 0 || (has_parent && account_check_id("parent", parent, err) != 0) ||
 	    (name && account_check_name(name, err) != 0) || credential_make(&credential, str_from(secret), err) != 0)
 		return -1;
@@ -170,6 +179,7 @@ int accounts_get(struct meta *meta, struct str id, struct account *account, stru
 {
 	struct account_row row;
 	int found = account_row_find(meta, id, &row, err);
+
 	if (found == 0)
 		return not_found(id, err);
 	if (found > 0)
@@ -182,6 +192,7 @@ static int read_exists(struct meta *meta, struct accounts_memory *memory, struct
 {
 	struct account_row row;
 	int found = account_row_find(meta, id, &row, err);
+
 	if (found < 0)
 		return -1;
 	*known = (struct known){ .generation = memory->generation, .exists = found > 0 && !row.account.deleted_us };
@@ -211,6 +222,7 @@ static enum meta_next give_row(void *arg, struct str key, struct str value, stru
 {
 	struct each *each = arg;
 	struct account_row row;
+
 	if (account_row_read(&row, key, value, err) != 0)
 		return META_FAILED;
 	return each->fn(each->arg, &row.account) ? META_GO_ON : META_STOP;
@@ -219,6 +231,7 @@ static enum meta_next give_row(void *arg, struct str key, struct str value, stru
 int accounts_each_from(struct meta *meta, struct str from, accounts_fn fn, void *arg, struct error *err)
 {
 	struct each each = { fn, arg };
+
 	return meta_each(meta, META_DB_ACCOUNTS, from, give_row, &each, err);
 }
 
@@ -236,6 +249,7 @@ struct each_child {
 static enum meta_next give_child(void *arg, struct str key, struct str value, struct error *err)
 {
 	const struct each_child *each = arg;
+
 	(void)value;
 	(void)err;
 	if (key.len != ACCOUNT_CHILD_KEY_LEN || memcmp(key.p, each->parent.p, ACCOUNT_ID_LEN) != 0)
@@ -247,6 +261,7 @@ static enum meta_next give_child(void *arg, struct str key, struct str value, st
 int accounts_each_child(struct meta *meta, struct str parent, accounts_child_fn fn, void *arg, struct error *err)
 {
 	struct each_child each = { parent, fn, arg };
+
 	if (parent.len != ACCOUNT_ID_LEN)
 		return 0;
 	return meta_each(meta, META_DB_CHILDREN, parent, give_child, &each, err);
@@ -256,6 +271,7 @@ int accounts_set_disabled(struct meta *meta, const char *id, bool disabled, stru
 {
 	struct account_row row;
 	struct change change;
+
 	if (account_check_id("account", id, err) != 0 || change_begin(&change, meta, err) != 0)
 		return -1;
 	int result = account_row_get(&change, id, &row, err);
@@ -282,6 +298,7 @@ int accounts_set_plan(struct meta *meta, const char *id, const char *plan, struc
 	struct account_row row;
 	struct change change;
 	size_t len = strlen(plan);
+
 	if (len > ACCOUNT_PLAN_MAX)
 		return error_set(err, ERROR_INVALID, "plan: %zu bytes, at most %d allowed", len, ACCOUNT_PLAN_MAX);
 	if (account_check_id("account", id, err) != 0 || change_begin(&change, meta, err) != 0)
@@ -299,6 +316,7 @@ int accounts_plans(struct meta *meta, const char *id, struct account_plan plans[
 {
 	struct account_row row;
 	int found = account_row_find(meta, str_from(id), &row, err);
+
 	if (found <= 0)
 		return found < 0 ? -1 : not_found(str_from(id), err);
 	*count = row.plans_count;
@@ -310,6 +328,7 @@ uint64_t accounts_generation(struct meta *meta)
 {
 	struct error err;
 	const struct accounts_memory *memory = accounts_memory(meta, &err);
+
 	return memory ? memory->generation : 0;
 }
 
@@ -318,6 +337,7 @@ int accounts_secret_add(struct meta *meta, const char *id, const char *secret, u
 	struct account_row row;
 	struct credential credential;
 	struct change change;
+
 	if (account_check_id("account", id, err) != 0 || credential_make(&credential, str_from(secret), err) != 0 ||
 	    change_begin(&change, meta, err) != 0)
 		return -1;
@@ -333,6 +353,7 @@ int accounts_secret_revoke(struct meta *meta, const char *id, uint32_t number, s
 {
 	struct account_row row;
 	struct change change;
+
 	if (account_check_id("account", id, err) != 0 || change_begin(&change, meta, err) != 0)
 		return -1;
 	int result = account_row_get(&change, id, &row, err);
@@ -348,6 +369,7 @@ int accounts_check(struct meta *meta, struct str id, struct str secret, struct a
 	struct credentials_key key;
 	struct account_row row = { 0 };
 	struct accounts_memory *memory = accounts_memory(meta, err);
+
 	if (!memory)
 		return -1;
 	bool has_key = credentials_cache_key(memory->credentials, CREDENTIALS_ACCOUNT, id, secret, &key);
@@ -374,6 +396,7 @@ int accounts_check(struct meta *meta, struct str id, struct str secret, struct a
 int accounts_reads(struct meta *meta, const struct account *reader, struct str owner, struct error *err)
 {
 	char key[ACCOUNT_CHILD_KEY_LEN];
+
 	if (str_is(owner, reader->id))
 		return 1;
 	if (owner.len != ACCOUNT_ID_LEN)

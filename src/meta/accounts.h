@@ -23,7 +23,7 @@ struct meta;
 /* Adds an account with its first secret. ERROR_CONFLICT if it exists; ERROR_NOT_FOUND if the parent does not;
  * ERROR_INVALID for a bad id, name or secret, and for a parent that is itself a subaccount. */
 MUST_CHECK int accounts_add(struct meta *meta, const char *id, const char *parent, const char *name, const char *secret,
-                 struct error *err);
+                            struct error *err);
 
 /* ERROR_NOT_FOUND if there is none. */
 MUST_CHECK int accounts_get(struct meta *meta, struct str id, struct account *account, struct error *err);
@@ -41,7 +41,8 @@ MUST_CHECK int accounts_each_from(struct meta *meta, struct str from, accounts_f
 
 /* Calls fn for the id of each subaccount of `parent`, in order. */
 typedef void (*accounts_child_fn)(void *arg, struct str id);
-MUST_CHECK int accounts_each_child(struct meta *meta, struct str parent, accounts_child_fn fn, void *arg, struct error *err);
+MUST_CHECK int accounts_each_child(struct meta *meta, struct str parent, accounts_child_fn fn, void *arg,
+                                   struct error *err);
 
 MUST_CHECK int accounts_set_disabled(struct meta *meta, const char *id, bool disabled, struct error *err);
 
@@ -71,30 +72,33 @@ MUST_CHECK int accounts_remove(struct meta *meta, const char *id, struct error *
 MUST_CHECK int accounts_set_plan(struct meta *meta, const char *id, const char *plan, struct error *err);
 
 /* The plans that it was given, oldest first. */
-MUST_CHECK int accounts_plans(struct meta *meta, const char *id, struct account_plan plans[ACCOUNT_PLANS_MAX], int *count,
-                   struct error *err);
+MUST_CHECK int accounts_plans(struct meta *meta, const char *id, struct account_plan plans[ACCOUNT_PLANS_MAX],
+                              int *count, struct error *err);
 
 /* Grows with every change of accounts: what was read of one before may no longer be so. */
 uint64_t accounts_generation(struct meta *meta);
 
 /* ERROR_LIMIT beyond ACCOUNT_SECRETS_MAX. */
-MUST_CHECK int accounts_secret_add(struct meta *meta, const char *id, const char *secret, uint32_t *number, struct error *err);
+MUST_CHECK int accounts_secret_add(struct meta *meta, const char *id, const char *secret, uint32_t *number,
+                                   struct error *err);
 MUST_CHECK int accounts_secret_revoke(struct meta *meta, const char *id, uint32_t number, struct error *err);
 
 /* Right credentials of an enabled account: fills *account. ERROR_UNAUTHORIZED for every other case, without saying which. */
-MUST_CHECK int accounts_check(struct meta *meta, struct str id, struct str secret, struct account *account, struct error *err);
+MUST_CHECK int accounts_check(struct meta *meta, struct str id, struct str secret, struct account *account,
+                              struct error *err);
 
 /* May `reader` see the data of `owner`? Itself, or a subaccount of it. Unknown owners are nobody's. 1, 0, or -1 with *err:
  * a read that failed is not a no. */
 MUST_CHECK int accounts_reads(struct meta *meta, const struct account *reader, struct str owner, struct error *err);
 
 /* `settings` may be NULL: nothing is set. ERROR_CONFLICT if it exists; ERROR_INVALID for a bad name or secret. */
-MUST_CHECK int producers_add(struct meta *meta, const char *name, const char *secret, const struct ingest_settings *settings,
-                  struct error *err);
+MUST_CHECK int producers_add(struct meta *meta, const char *name, const char *secret,
+                             const struct ingest_settings *settings, struct error *err);
 
 /* Both: ERROR_NOT_FOUND if there is none. */
 MUST_CHECK int producers_get(struct meta *meta, struct str name, struct producer *producer, struct error *err);
-MUST_CHECK int producers_set(struct meta *meta, const char *name, const struct ingest_settings *settings, struct error *err);
+MUST_CHECK int producers_set(struct meta *meta, const char *name, const struct ingest_settings *settings,
+                             struct error *err);
 
 MUST_CHECK int producers_revoke(struct meta *meta, const char *name, struct error *err);
 typedef bool (*producers_fn)(void *arg, const struct producer *producer);

@@ -22,6 +22,7 @@ int change_get(struct change *change, enum meta_db db, struct str key, struct st
 {
 	MDB_val k = env_val(key.p, key.len), v;
 	int rc = mdb_get(change->txn, meta_env(change->meta)->dbi[db], &k, &v);
+
 	if (rc == MDB_NOTFOUND)
 		return 0;
 	if (rc)
@@ -34,6 +35,7 @@ int change_put(struct change *change, enum meta_db db, struct str key, struct st
 {
 	MDB_val k = env_val(key.p, key.len), v = env_val(value.p, value.len);
 	int rc = mdb_put(change->txn, meta_env(change->meta)->dbi[db], &k, &v, 0);
+
 	return rc ? env_fail(meta_env(change->meta), rc, "put", err) : 0;
 }
 
@@ -41,6 +43,7 @@ int change_remove(struct change *change, enum meta_db db, struct str key, struct
 {
 	MDB_val k = env_val(key.p, key.len);
 	int rc = mdb_del(change->txn, meta_env(change->meta)->dbi[db], &k, NULL);
+
 	if (rc == MDB_NOTFOUND)
 		return 0;
 	return rc ? env_fail(meta_env(change->meta), rc, "remove", err) : 1;

@@ -51,11 +51,13 @@ int credential_match(const struct credential *credentials, size_t count, size_t 
 	uint8_t hash[CREDENTIAL_HASH_LEN];
 	/* No secret is longer. What is cut here cannot match, and costs no more than one that might. */
 	bool fits = secret.len <= ACCOUNT_SECRET_MAX, failed = false;
+
 	if (!fits)
 		secret.len = ACCOUNT_SECRET_MAX;
 	for (size_t i = 0; i < derivations; i++) {
 		const struct credential *credential = i < count ? &credentials[i] : &nobody;
 		bool derived = derive(credential, secret, hash);
+
 		failed |= !derived;
 		bool equal = CRYPTO_memcmp(hash, credential->hash, sizeof(hash)) == 0;
 		if (derived && equal && fits && i < count)
@@ -97,6 +99,7 @@ struct credentials_cache {
 struct credentials_cache *credentials_cache_new(void)
 {
 	struct credentials_cache *cache = calloc(1, sizeof(*cache));
+
 	if (!cache)
 		return NULL;
 	cache->generation = 1;
@@ -129,6 +132,7 @@ bool credentials_cache_key(struct credentials_cache *cache, enum credentials_kin
 		uint64_t kind, id_len;
 	} head = { (uint64_t)kind, id.len };
 	EVP_MD_CTX *context = cache->context;
+
 	return EVP_DigestInit_ex2(context, cache->sha256, NULL) == 1 &&
 	       EVP_DigestUpdate(context, cache->secret, sizeof(cache->secret)) == 1 &&
 	       EVP_DigestUpdate(context, &head, sizeof(head)) == 1 && EVP_DigestUpdate(context, id.p, id.len) == 1 &&
@@ -139,6 +143,7 @@ bool credentials_cache_key(struct credentials_cache *cache, enum credentials_kin
 static size_t slot_of(const struct credentials_key *key)
 {
 	uint64_t start;
+
 	memcpy(&start, key->digest, sizeof(start));
 	return start % CACHE_SLOTS;
 }
@@ -146,6 +151,7 @@ static size_t slot_of(const struct credentials_key *key)
 const struct account *credentials_cache_find(const struct credentials_cache *cache, const struct credentials_key *key)
 {
 	const struct cache_slot *slot = &cache->slots[slot_of(key)];
+
 	if (slot->generation != cache->generation || CRYPTO_memcmp(&slot->key, key, sizeof(*key)) != 0)
 		return NULL;
 	return &slot->account;
@@ -155,6 +161,7 @@ void credentials_cache_add(struct credentials_cache *cache, const struct credent
                            const struct account *account)
 {
 	struct cache_slot *slot = &cache->slots[slot_of(key)];
+
 	*slot = (struct cache_slot){ .generation = cache->generation, .key = *key, .account = *account };
 }
 

@@ -98,10 +98,11 @@ static int check_is_there(const char *data_dir, struct buf *path, struct error *
 	days = count_days(path->data);
 	if (days == 0)
 		return 0;
-	return error_set(err, ERROR_CORRUPT,
-	                 "%s/catalog: data.mdb is missing or empty, but there are %zu days of records: put the catalog back from "
-	                 "a backup (cdrctl restore), or move %s/days away to begin anew",
-	                 data_dir, days, data_dir);
+	return error_set(
+		err, ERROR_CORRUPT,
+		"%s/catalog: data.mdb is missing or empty, but there are %zu days of records: put the catalog back from "
+		"a backup (cdrctl restore), or move %s/days away to begin anew",
+		data_dir, days, data_dir);
 }
 
 static int open_all(struct meta *meta, const struct meta_options *options, struct buf *path, struct error *err)

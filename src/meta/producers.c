@@ -22,6 +22,7 @@ static int check_name(const char *name, struct error *err)
 {
 	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
 	size_t len = strlen(name);
+
 	if (len == 0 || len > PRODUCER_NAME_MAX || strspn(name, allowed) != len)
 		return error_set(err, ERROR_INVALID,
 		                 "producer \"%.64s\": must be 1 to %d letters, digits, '-', '_' and '.'", name,
@@ -37,6 +38,7 @@ static int not_found(struct str name, struct error *err)
 static void row_write(struct buf *out, const struct producer_row *row)
 {
 	struct value_writer w;
+
 	value_begin(&w, out, ROW_VERSION, 1 + CREDENTIAL_VALUE_COUNT + INGEST_SETTINGS_COUNT);
 	value_put_int(&w, row->producer.created_us);
 	credential_write(&w, &row->credential);
@@ -47,6 +49,7 @@ static void row_write(struct buf *out, const struct producer_row *row)
 static int row_read(struct producer_row *row, struct str name, struct str bytes, struct error *err)
 {
 	struct value_reader r;
+
 	if (name.len > PRODUCER_NAME_MAX)
 		return error_set(err, ERROR_CORRUPT, "a producer's key: %zu bytes, at most %d allowed", name.len,
 		                 PRODUCER_NAME_MAX);
@@ -65,10 +68,11 @@ static int row_read(struct producer_row *row, struct str name, struct str bytes,
 static int put_row(struct change *change, const struct producer_row *row, struct error *err)
 {
 	struct buf bytes = { 0 };
+
 	row_write(&bytes, row);
-	int result = bytes.failed ? error_set(err, ERROR_NOMEM, "producer %s: out of memory", row->producer.name) :
-	                            change_put(change, META_DB_PRODUCERS, str_from(row->producer.name),
-	                                       buf_str(&bytes), err);
+	int result = bytes.failed ?
+	                     error_set(err, ERROR_NOMEM, "producer %s: out of memory", row->producer.name) :
+	                     change_put(change, META_DB_PRODUCERS, str_from(row->producer.name), buf_str(&bytes), err);
 	buf_free(&bytes);
 	return result;
 }
@@ -77,6 +81,7 @@ static int add_row(struct change *change, const struct producer_row *row, struct
 {
 	struct str value;
 	int found = change_get(change, META_DB_PRODUCERS, str_from(row->producer.name), &value, err);
+
 	if (found > 0)
 		error_set(err, ERROR_CONFLICT, "producer %s: exists already", row->producer.name);
 	return found == 0 ? put_row(change, row, err) : -1;
@@ -87,6 +92,7 @@ static int set_row(struct change *change, const char *name, const struct ingest_
 	struct producer_row row;
 	struct str value;
 	int found = change_get(change, META_DB_PRODUCERS, str_from(name), &value, err);
+
 	if (found == 0)
 		not_found(str_from(name), err);
 	if (found <= 0 || row_read(&row, str_from(name), value, err) != 0)
@@ -98,6 +104,7 @@ static int set_row(struct change *change, const char *name, const struct ingest_
 int producers_set(struct meta *meta, const char *name, const struct ingest_settings *settings, struct error *err)
 {
 	struct change change;
+
 	if (check_name(name, err) != 0 || change_begin(&change, meta, err) != 0)
 		return -1;
 	return change_end(&change, set_row(&change, name, settings, err), err);
@@ -108,6 +115,7 @@ int producers_add(struct meta *meta, const char *name, const char *secret, const
 {
 	struct producer_row row = { .producer.created_us = clock_now_us() };
 	struct change change;
+
 	if (check_name(name, err) != 0 || credential_make(&row.credential, str_from(secret), err) != 0 ||
 	    change_begin(&change, meta, err) != 0)
 		return -1;
@@ -122,6 +130,7 @@ int producers_add(struct meta *meta, const char *name, const char *secret, const
 int producers_revoke(struct meta *meta, const char *name, struct error *err)
 {
 	struct change change;
+
 	if (check_name(name, err) != 0 || change_begin(&change, meta, err) != 0)
 		return -1;
 	int removed = change_remove(&change, META_DB_PRODUCERS, str_from(name), err);
@@ -141,6 +150,7 @@ static enum meta_next give_row(void *arg, struct str key, struct str value, stru
 {
 	struct each *each = arg;
 	struct producer_row row;
+
 	if (row_read(&row, key, value, err) != 0)
 		return META_FAILED;
 	return each->fn(each->arg, &row.producer) ? META_GO_ON : META_STOP;
@@ -149,6 +159,7 @@ static enum meta_next give_row(void *arg, struct str key, struct str value, stru
 int producers_each(struct meta *meta, producers_fn fn, void *arg, struct error *err)
 {
 	struct each each = { fn, arg };
+
 	return meta_each(meta, META_DB_PRODUCERS, STR_LITERAL(""), give_row, &each, err);
 }
 
@@ -169,6 +180,7 @@ int producers_get(struct meta *meta, struct str name, struct producer *producer,
 {
 	struct producer_row row;
 	int found = row_find(meta, name, &row, err);
+
 	if (found == 0)
 		return not_found(name, err);
 	if (found > 0)
@@ -181,6 +193,7 @@ int producers_check(struct meta *meta, struct str name, struct str secret, struc
 	struct credentials_key key;
 	struct producer_row row = { 0 };
 	struct accounts_memory *memory = accounts_memory(meta, err);
+
 	if (!memory)
 		return -1;
 	bool has_key = credentials_cache_key(memory->credentials, CREDENTIALS_PRODUCER, name, secret, &key);

@@ -42,6 +42,7 @@ static struct str number_str(uint64_t number, struct number_key *key)
 static uint64_t number_read(struct str key)
 {
 	uint64_t bytes = 0;
+
 	if (key.len == sizeof(bytes))
 		memcpy(&bytes, key.p, sizeof(bytes));
 	return be64toh(bytes);
@@ -50,6 +51,7 @@ static uint64_t number_read(struct str key)
 static void entry_write(struct buf *out, const struct quarantine_entry *entry)
 {
 	struct value_writer w;
+
 	value_begin(&w, out, ENTRY_VERSION, ENTRY_COUNT + INGEST_SETTINGS_COUNT);
 	value_put_int(&w, entry->time_us);
 	value_put_str(&w, entry->producer);
@@ -92,6 +94,7 @@ static void read_rest(struct quarantine_entry *entry, struct value_reader *r)
 static enum error_code read_version(struct quarantine_entry *entry, struct str bytes, int version)
 {
 	struct value_reader r;
+
 	*entry = (struct quarantine_entry){ .format = PARSE_NDJSON };
 	value_open(&r, bytes, version);
 	entry->time_us = value_int(&r, INT64_MIN, INT64_MAX);
@@ -109,13 +112,13 @@ static int entry_read(struct quarantine_entry *entry, struct str key, struct str
 {
 	uint64_t number = number_read(key);
 	enum error_code code = number != 0 ? read_version(entry, bytes, ENTRY_VERSION) : ERROR_CORRUPT;
+
 	if (number != 0 && code == ERROR_CORRUPT)
 		code = read_version(entry, bytes, 1);
 	entry->number = number;
 	if (code == ERROR_NONE)
 		return 0;
-	return error_set(err, code, "quarantine %llu: its stored value cannot be read",
-	                 (unsigned long long)number);
+	return error_set(err, code, "quarantine %llu: its stored value cannot be read", (unsigned long long)number);
 }
 
 /* The entry at one end of the database (MDB_FIRST, MDB_LAST): 1, 0 if there is none, -1. */
@@ -123,6 +126,7 @@ static int entry_at(struct env *env, MDB_txn *txn, MDB_cursor_op end, MDB_val *k
 {
 	MDB_cursor *cursor;
 	int rc = mdb_cursor_open(txn, env->dbi[META_DB_QUARANTINE], &cursor);
+
 	if (rc)
 		return env_fail(env, rc, "open cursor", err);
 	rc = mdb_cursor_get(cursor, key, value, end);
@@ -136,6 +140,7 @@ static int last_number(struct env *env, MDB_txn *txn, uint64_t *number, struct e
 {
 	MDB_val key, value;
 	int found = entry_at(env, txn, MDB_LAST, &key, &value, err);
+
 	*number = found > 0 ? number_read(env_str(key)) : 0;
 	return found < 0 ? -1 : 0;
 }
@@ -143,6 +148,7 @@ static int last_number(struct env *env, MDB_txn *txn, uint64_t *number, struct e
 static int next_number(struct env *env, MDB_txn *txn, uint64_t *number, struct error *err)
 {
 	uint64_t last;
+
 	if (last_number(env, txn, &last, err) != 0)
 		return -1;
 	MDB_val key = env_val(NEXT_KEY.p, NEXT_KEY.len), value;
@@ -159,6 +165,7 @@ static int put(struct env *env, struct str bytes, struct error *err)
 	struct number_key position;
 	uint64_t number = 0;
 	MDB_txn *txn = env_write(env, err);
+
 	if (!txn || next_number(env, txn, &number, err) != 0)
 		return -1;
 	struct str at = number_str(number, &position);
@@ -170,6 +177,7 @@ static int put(struct env *env, struct str bytes, struct error *err)
 int quarantine_put(struct meta *meta, const struct quarantine_entry *entry, struct error *err)
 {
 	struct buf bytes = { 0 };
+
 	entry_write(&bytes, entry);
 	int result = bytes.failed ? error_set(err, ERROR_NOMEM, "quarantine: out of memory") :
 	                            put(meta_env(meta), buf_str(&bytes), err);
@@ -188,6 +196,7 @@ static enum meta_next give_entry(void *arg, struct str key, struct str value, st
 {
 	struct each *each = arg;
 	struct quarantine_entry entry;
+
 	if (entry_read(&entry, key, value, err) != 0)
 		return META_FAILED;
 	return each->fn(each->arg, &entry) ? META_GO_ON : META_STOP;
@@ -197,6 +206,7 @@ int quarantine_each(struct meta *meta, uint64_t from, quarantine_fn fn, void *ar
 {
 	struct each each = { fn, arg };
 	struct number_key key;
+
 	return meta_each(meta, META_DB_QUARANTINE, number_str(from, &key), give_entry, &each, err);
 }
 
@@ -205,6 +215,7 @@ static int remove_entry(struct change *change, uint64_t number, struct error *er
 {
 	struct number_key key, next_key;
 	uint64_t last, next;
+
 	if (last_number(meta_env(change->meta), change->txn, &last, err) != 0 ||
 	    next_number(meta_env(change->meta), change->txn, &next, err) != 0)
 		return -1;
@@ -216,6 +227,7 @@ static int remove_entry(struct change *change, uint64_t number, struct error *er
 int quarantine_drop(struct meta *meta, uint64_t number, struct error *err)
 {
 	struct change change;
+
 	if (change_begin(&change, meta, err) != 0)
 		return -1;
 	int removed = remove_entry(&change, number, err);
@@ -235,6 +247,7 @@ static int remove_each(struct change *change, const uint64_t *numbers, size_t co
 int quarantine_drop_each(struct meta *meta, const uint64_t *numbers, size_t count, struct error *err)
 {
 	struct change change;
+
 	if (change_begin(&change, meta, err) != 0)
 		return -1;
 	return change_end(&change, remove_each(&change, numbers, count, err), err);
@@ -244,6 +257,7 @@ static int read_stats(struct env *env, MDB_txn *txn, struct quarantine_stats *st
 {
 	MDB_stat stat;
 	int rc = mdb_stat(txn, env->dbi[META_DB_QUARANTINE], &stat);
+
 	if (rc)
 		return env_fail(env, rc, "stat", err);
 	stats->entries = stat.ms_entries;
@@ -258,6 +272,7 @@ static int oldest_to_go(struct change *change, int64_t older_than_us, uint64_t m
 	struct quarantine_entry entry;
 	struct quarantine_stats stats;
 	MDB_val key, value;
+
 	*number = 0;
 	int found = entry_at(meta_env(change->meta), change->txn, MDB_FIRST, &key, &value, err);
 	if (found <= 0)
@@ -277,6 +292,7 @@ static int remove_oldest(struct change *change, int64_t older_than_us, uint64_t 
 	for (int removed = 0; removed < max; removed++) {
 		uint64_t number;
 		bool is_old;
+
 		if (oldest_to_go(change, older_than_us, max_bytes, &number, &is_old, err) != 0)
 			return -1;
 		if (number == 0)
@@ -293,6 +309,7 @@ int quarantine_expire(struct meta *meta, int64_t older_than_us, uint64_t max_byt
 {
 	struct change change;
 	uint64_t pushed = 0;
+
 	if (change_begin(&change, meta, err) != 0)
 		return -1;
 	int removed = remove_oldest(&change, older_than_us, max_bytes, max, &pushed, err);
@@ -305,6 +322,7 @@ static int read_ends(struct env *env, MDB_txn *txn, struct quarantine_ends *ends
 {
 	struct quarantine_entry entry;
 	MDB_val key, value;
+
 	*ends = (struct quarantine_ends){ 0 };
 	int found = entry_at(env, txn, MDB_FIRST, &key, &value, err);
 	if (found <= 0)
@@ -319,6 +337,7 @@ int quarantine_ends(struct meta *meta, struct quarantine_ends *ends, struct erro
 {
 	struct env *env = meta_env(meta);
 	MDB_txn *txn = env_read(env, err);
+
 	if (!txn)
 		return -1;
 	int result = read_ends(env, txn, ends, err);
@@ -328,6 +347,7 @@ int quarantine_ends(struct meta *meta, struct quarantine_ends *ends, struct erro
 int quarantine_stats(struct meta *meta, struct quarantine_stats *stats, struct error *err)
 {
 	struct env *env = meta_env(meta);
+
 	if (env->write)
 		return read_stats(env, env->write, stats, err);
 	MDB_txn *txn = env_read(env, err);
@@ -341,6 +361,7 @@ int64_t quarantine_age_us(struct meta *meta, int64_t now_us)
 {
 	struct quarantine_ends ends;
 	struct error err;
+
 	if (quarantine_ends(meta, &ends, &err) != 0 || ends.newest == 0 || ends.oldest_us > now_us)
 		return 0;
 	return now_us - ends.oldest_us;

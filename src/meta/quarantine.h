@@ -34,7 +34,8 @@ struct quarantine_entry {
 	struct str header;       /* of CSV */
 	struct str product_name; /* of records that name none, or empty */
 	struct ingest_settings settings;
-	struct str converted_from; /* the encoding that raw and header were in before they were made UTF-8; empty: as sent */
+	struct str
+		converted_from; /* the encoding that raw and header were in before they were made UTF-8; empty: as sent */
 };
 
 /* On -1 all that waits for meta_commit is lost. */
@@ -52,8 +53,8 @@ MUST_CHECK int quarantine_drop_each(struct meta *meta, const uint64_t *numbers, 
 
 /* Drops up to `max` entries that are too old or too many, durably; returns how many, or -1. *pushed_out (may be NULL)
  * of them went because there were too many. */
-MUST_CHECK int quarantine_expire(struct meta *meta, int64_t older_than_us, uint64_t max_bytes, int max, uint64_t *pushed_out,
-                      struct error *err);
+MUST_CHECK int quarantine_expire(struct meta *meta, int64_t older_than_us, uint64_t max_bytes, int max,
+                                 uint64_t *pushed_out, struct error *err);
 
 struct quarantine_stats {
 	uint64_t entries;

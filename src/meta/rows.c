@@ -6,11 +6,11 @@
 
 #include "meta/meta_env.h"
 
-int meta_find(struct meta *meta, enum meta_db db, struct str key, meta_row_fn fn, void *arg,
-                      struct error *err)
+int meta_find(struct meta *meta, enum meta_db db, struct str key, meta_row_fn fn, void *arg, struct error *err)
 {
 	struct env *env = meta_env(meta);
 	MDB_txn *txn = env_read(env, err);
+
 	if (!txn)
 		return -1;
 	MDB_val k = env_val(key.p, key.len), v;

@@ -95,8 +95,8 @@ static const struct http_route routes[] = {
 	{ 0 },
 };
 
-struct metrics *metrics_new(struct tasks *tasks, const struct config *config,
-                            const struct metrics_sources *sources, struct error *err)
+struct metrics *metrics_new(struct tasks *tasks, const struct config *config, const struct metrics_sources *sources,
+                            struct error *err)
 {
 	struct metrics *metrics = calloc(1, sizeof(*metrics));
 

@@ -20,7 +20,7 @@ struct metrics;
 
 /* Serves the metrics on config->metrics_listen; with none, nothing is listened on. */
 MUST_CHECK struct metrics *metrics_new(struct tasks *tasks, const struct config *config,
-                            const struct metrics_sources *sources, struct error *err);
+                                       const struct metrics_sources *sources, struct error *err);
 
 /* Does nothing on NULL. */
 void metrics_free(struct metrics *metrics);

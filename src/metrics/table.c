@@ -12,12 +12,30 @@
 #include "metrics/by_endpoint.h"
 
 #define AT(place) offsetof(struct snapshot, place)
-#define ROW_COUNTER(name, help, labels, at) { TEXT_COUNTER, name, help, labels, TABLE_UINT, AT(at), NULL }
-#define ROW_COUNTER_SECONDS(name, help, labels, at) { TEXT_COUNTER, name, help, labels, TABLE_SECONDS, AT(at), NULL }
-#define ROW_GAUGE(name, help, labels, at) { TEXT_GAUGE, name, help, labels, TABLE_UINT, AT(at), NULL }
-#define ROW_GAUGE_SECONDS(name, help, labels, at) { TEXT_GAUGE, name, help, labels, TABLE_SECONDS, AT(at), NULL }
-#define ROW_GAUGE_RATIO(name, help, labels, at) { TEXT_GAUGE, name, help, labels, TABLE_RATIO, AT(at), NULL }
-#define ROW_HISTOGRAM(name, help, labels, at) { TEXT_HISTOGRAM, name, help, labels, TABLE_HISTOGRAM, AT(at), NULL }
+#define ROW_COUNTER(name, help, labels, at) \
+	{ \
+		TEXT_COUNTER, name, help, labels, TABLE_UINT, AT(at), NULL \
+	}
+#define ROW_COUNTER_SECONDS(name, help, labels, at) \
+	{ \
+		TEXT_COUNTER, name, help, labels, TABLE_SECONDS, AT(at), NULL \
+	}
+#define ROW_GAUGE(name, help, labels, at) \
+	{ \
+		TEXT_GAUGE, name, help, labels, TABLE_UINT, AT(at), NULL \
+	}
+#define ROW_GAUGE_SECONDS(name, help, labels, at) \
+	{ \
+		TEXT_GAUGE, name, help, labels, TABLE_SECONDS, AT(at), NULL \
+	}
+#define ROW_GAUGE_RATIO(name, help, labels, at) \
+	{ \
+		TEXT_GAUGE, name, help, labels, TABLE_RATIO, AT(at), NULL \
+	}
+#define ROW_HISTOGRAM(name, help, labels, at) \
+	{ \
+		TEXT_HISTOGRAM, name, help, labels, TABLE_HISTOGRAM, AT(at), NULL \
+	}
 /* Once more around, so that a name with its help may be a macro. */
 #define COUNTER(...) ROW_COUNTER(__VA_ARGS__)
 #define COUNTER_SECONDS(...) ROW_COUNTER_SECONDS(__VA_ARGS__)
@@ -25,14 +43,20 @@
 #define GAUGE_SECONDS(...) ROW_GAUGE_SECONDS(__VA_ARGS__)
 #define GAUGE_RATIO(...) ROW_GAUGE_RATIO(__VA_ARGS__)
 #define HISTOGRAM(...) ROW_HISTOGRAM(__VA_ARGS__)
-#define WRITTEN_BY(type, name, help, write) { type, name, help, "", TABLE_UINT, 0, write }
+#define WRITTEN_BY(type, name, help, write) \
+	{ \
+		type, name, help, "", TABLE_UINT, 0, write \
+	}
 
 #define RECORDS "cdrd_ingest_records_total", "Records that ingest has taken or rejected, committed ones only."
 #define UNREPLAYED \
-	"cdrd_quarantine_lost_total", "Rejected records that went after quarantine_keep, or for quarantine_max, unreplayed."
+	"cdrd_quarantine_lost_total", \
+		"Rejected records that went after quarantine_keep, or for quarantine_max, unreplayed."
 #define REPORTS "cdrd_reports", "Reports that have not ended, by state."
 #define REPORTS_ENDED "cdrd_reports_ended_total", "Reports that have ended, by state."
-#define ERASED "cdrd_ingest_erased_total", "Records that came with a number that was erased before: stored without it, or rejected and not kept."
+#define ERASED \
+	"cdrd_ingest_erased_total", \
+		"Records that came with a number that was erased before: stored without it, or rejected and not kept."
 #define CALLBACKS "cdrd_callbacks", "Callbacks that are not delivered, by state; failed ones were given up."
 #define ENVIRONMENTS "cdrd_lmdb_environments", "LMDB environments that are open."
 #define MAP_BYTES "cdrd_lmdb_map_bytes", "Most bytes that the LMDB environments may grow to, added up."
@@ -40,14 +64,16 @@
 #define USED_RATIO "cdrd_lmdb_fullest_used_ratio", "Share of its map that the fullest LMDB environment uses."
 #define READERS "cdrd_lmdb_readers", "LMDB reader slots that have been in use at once, added up; an open day keeps one."
 #define SLOTS "cdrd_lmdb_reader_slots", "LMDB reader slots that there are, added up."
-#define BROKEN "cdrd_lmdb_broken", "LMDB environments that do not work since a write failed, until they are opened anew."
+#define BROKEN \
+	"cdrd_lmdb_broken", "LMDB environments that do not work since a write failed, until they are opened anew."
 #define CATALOG "environment=\"catalog\""
 #define DAYS "environment=\"days\""
 
 const struct table_row table_rows[] = {
 	/* the process */
 	GAUGE("cdrd_build_info", "The build; always 1.", "version=\"" PACKAGE_VERSION "\"", always_one),
-	GAUGE_SECONDS("process_start_time_seconds", "When the daemon started, in seconds since the epoch.", "", started_us),
+	GAUGE_SECONDS("process_start_time_seconds", "When the daemon started, in seconds since the epoch.", "",
+	              started_us),
 	COUNTER_SECONDS("process_cpu_seconds_total", "CPU time, user and system.", "", cpu_us),
 	GAUGE("process_resident_memory_bytes", "Resident memory, pages of mapped files included.", "", resident_bytes),
 	GAUGE("process_virtual_memory_bytes", "Address space; LMDB's maps are most of it.", "", virtual_bytes),
@@ -58,13 +84,13 @@ const struct table_row table_rows[] = {
 	GAUGE("cdrd_http_connections", "Open connections of the public listener.", "", http.connections),
 	COUNTER("cdrd_http_requests_begun_total", "Requests whose head has arrived.", "", http.requests),
 	WRITTEN_BY(TEXT_COUNTER, "cdrd_http_requests_total",
-	         "Requests answered, by path of the endpoint, method and status; 499 for clients that did not wait.",
-	         by_endpoint_write_requests),
+	           "Requests answered, by path of the endpoint, method and status; 499 for clients that did not wait.",
+	           by_endpoint_write_requests),
 	WRITTEN_BY(TEXT_HISTOGRAM, "cdrd_http_request_duration_seconds",
-	         "Time from the end of a request's head to its answer, by path of the endpoint and method.",
-	         by_endpoint_write_durations),
+	           "Time from the end of a request's head to its answer, by path of the endpoint and method.",
+	           by_endpoint_write_durations),
 	WRITTEN_BY(TEXT_COUNTER, "cdrd_http_response_bytes_total",
-	         "Bytes of answers' bodies, by path of the endpoint and method.", by_endpoint_write_bytes),
+	           "Bytes of answers' bodies, by path of the endpoint and method.", by_endpoint_write_bytes),
 	COUNTER("cdrd_access_log_dropped_lines_total", "Lines that the access log had to drop.", "", access_dropped),
 	COUNTER("cdrd_audit_log_failures_total", "Lines that could not be written to the audit log's file.", "",
 	        audit_failures),
@@ -76,17 +102,17 @@ const struct table_row table_rows[] = {
 	COUNTER(RECORDS, "result=\"rejected\"", ingest.total.rejected),
 	COUNTER("cdrd_ingest_bytes_total", "Bytes of ingest bodies, decompressed.", "", ingest.bytes),
 	COUNTER("cdrd_ingest_batches_total", "Ingest bodies, imports and replays that were begun.", "", ingest.batches),
-	COUNTER("cdrd_ingest_failures_total", "Commits, and puts before them, that failed with all that shared them.", "",
-	        ingest.commits_failed),
+	COUNTER("cdrd_ingest_failures_total", "Commits, and puts before them, that failed with all that shared them.",
+	        "", ingest.commits_failed),
 	HISTOGRAM("cdrd_ingest_commit_duration_seconds", "What a group commit of ingest took, its fsyncs included.", "",
 	          ingest.commit_duration),
 	WRITTEN_BY(TEXT_COUNTER, "cdrd_ingest_unknown_values_total",
-	         "Values of records that are not among the known ones of their column, by product and column.",
-	         by_column_write_unknown),
+	           "Values of records that are not among the known ones of their column, by product and column.",
+	           by_column_write_unknown),
 	GAUGE("cdrd_quarantine_records", "Rejected records that are kept.", "", quarantine.entries),
 	GAUGE("cdrd_quarantine_bytes", "Bytes of the pages that hold rejected records.", "", quarantine.bytes),
-	GAUGE_SECONDS("cdrd_quarantine_oldest_age_seconds", "Age of the oldest rejected record that is kept, 0 if there is none.",
-	              "", quarantine_age_us),
+	GAUGE_SECONDS("cdrd_quarantine_oldest_age_seconds",
+	              "Age of the oldest rejected record that is kept, 0 if there is none.", "", quarantine_age_us),
 	COUNTER(UNREPLAYED, "reason=\"expired\"", ingest.quarantine_expired),
 	COUNTER(UNREPLAYED, "reason=\"pushed_out\"", ingest.quarantine_pushed_out),
 	COUNTER(UNREPLAYED, "reason=\"not_kept\"", ingest.quarantine_unkept),
@@ -97,10 +123,10 @@ const struct table_row table_rows[] = {
 	COUNTER("cdrd_seal_blocks_total", "Blocks that seals and merges have made.", "", store.sealing.blocks),
 	COUNTER("cdrd_seal_bytes_total", "Bytes of these blocks.", "", store.sealing.bytes),
 	COUNTER("cdrd_seal_misread_total",
-	        "Parts of blocks that did not read back as they were written, and were kept uncompressed or not made.", "",
-	        store.sealing.misread),
-	HISTOGRAM("cdrd_seal_duration_seconds", "Time from the beginning of a seal or merge until it was in a transaction.",
-	          "", store.sealing.job),
+	        "Parts of blocks that did not read back as they were written, and were kept uncompressed or not made.",
+	        "", store.sealing.misread),
+	HISTOGRAM("cdrd_seal_duration_seconds",
+	          "Time from the beginning of a seal or merge until it was in a transaction.", "", store.sealing.job),
 	HISTOGRAM("cdrd_upkeep_slice_duration_seconds", "What a slice of sealing kept the loop for.", "",
 	          ingest.maintenance_duration),
 	COUNTER("cdrd_upkeep_failures_total", "Slices of sealing that failed.", "", ingest.maintenance_failed),
@@ -123,10 +149,11 @@ const struct table_row table_rows[] = {
 	GAUGE(CALLBACKS, "state=\"waiting\"", callbacks.waiting),
 	GAUGE(CALLBACKS, "state=\"sending\"", callbacks.sending),
 	GAUGE(CALLBACKS, "state=\"failed\"", callbacks.failed),
-	GAUGE("cdrd_callbacks_held", "1 while callbacks are held: by the setting, or in a copy restored from a backup.", "",
-	      callbacks.held),
+	GAUGE("cdrd_callbacks_held", "1 while callbacks are held: by the setting, or in a copy restored from a backup.",
+	      "", callbacks.held),
 	COUNTER("cdrd_callback_attempts_total", "Attempts at callbacks.", "", callbacks.attempts),
-	COUNTER("cdrd_callback_attempts_failed_total", "Attempts at callbacks that failed.", "", callbacks.attempts_failed),
+	COUNTER("cdrd_callback_attempts_failed_total", "Attempts at callbacks that failed.", "",
+	        callbacks.attempts_failed),
 	COUNTER("cdrd_callback_attempts_refused_total", "Attempts at callbacks whose address is not allowed.", "",
 	        callbacks.refused),
 	COUNTER("cdrd_callback_delivered_total", "Callbacks that were delivered.", "", callbacks.delivered),
@@ -139,7 +166,8 @@ const struct table_row table_rows[] = {
 	GAUGE("cdrd_usage_waiting", "Usage records that wait for the next commit.", "", billing.waiting),
 	COUNTER("cdrd_limited_requests_total", "Requests refused with 429, over a limit of their account.", "",
 	        limited),
-	COUNTER("cdrd_shed_requests_total", "Requests refused with 503, for want of memory or for lag.", "", guard.shed),
+	COUNTER("cdrd_shed_requests_total", "Requests refused with 503, for want of memory or for lag.", "",
+	        guard.shed),
 	GAUGE("cdrd_guarded_memory_bytes", "Memory that shed_memory looks at: without the pages of LMDB's maps.", "",
 	      guard_memory_bytes),
 	/* LMDB */
@@ -159,15 +187,15 @@ const struct table_row table_rows[] = {
 	GAUGE("cdrd_commits_failed", "Commits that have failed since the last one that succeeded.", "",
 	      health.commits_failed),
 	GAUGE(BROKEN, CATALOG, catalog_broken),
-	GAUGE("cdrd_store_dates_damaged", "Days that cannot be read, damaged or missing ones, as far as has been tried.", "",
-	      health.days_broken),
+	GAUGE("cdrd_store_dates_damaged",
+	      "Days that cannot be read, damaged or missing ones, as far as has been tried.", "", health.days_broken),
 	COUNTER("cdrd_lmdb_reopened_total", "LMDB environments that were opened anew after a write that failed.", "",
 	        health.reopened),
 	/* the clock */
 	GAUGE_SECONDS("cdrd_clock_last_seen_seconds", "Last seen time, in seconds since the epoch.", "", clock_seen_us),
 	GAUGE("cdrd_deletion_held",
-	      "Whether nothing is deleted for its age, as the clock is more than a day after the last seen time: 0 or 1.", "",
-	      deletion_held),
+	      "Whether nothing is deleted for its age, as the clock is more than a day after the last seen time: 0 or 1.",
+	      "", deletion_held),
 	/* the disk */
 	GAUGE("cdrd_disk_free_bytes", "Bytes free for the daemon on the disk of data_dir.", "", disk.free_bytes),
 	GAUGE("cdrd_disk_size_bytes", "Size of the disk of data_dir.", "", disk.total_bytes),

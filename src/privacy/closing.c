@@ -41,7 +41,8 @@ static void run_in(struct closing *closing, int64_t us)
 	struct error err;
 
 	if (task_start_in(&closing->task, us, &err) < 0)
-		MAY_FAIL(task_start(&closing->task, &err)); /* without the pause: it is the daemon's own, this cannot fail */
+		MAY_FAIL(task_start(&closing->task,
+		                    &err)); /* without the pause: it is the daemon's own, this cannot fail */
 }
 
 /* --- looking for one that is due --- */
@@ -57,15 +58,19 @@ static bool has_subaccounts(const struct closing *closing, const struct account 
 {
 	uint64_t count = 0;
 	struct error err;
-	return accounts_each_child(closing->context.meta, str_from(account->id), count_child, &count, &err) != 0 || count > 0;
+
+	return accounts_each_child(closing->context.meta, str_from(account->id), count_child, &count, &err) != 0 ||
+	       count > 0;
 }
 
 static bool look_at(void *arg, const struct account *account)
 {
 	struct closing *closing = arg;
+
 	memcpy(closing->last, account->id, sizeof(closing->last));
 	if (account->deleted_us) {
 		int64_t due_us = account->deleted_us + closing->context.config->account_grace;
+
 		if (due_us > clock_now_us()) {
 			closing->next_us = due_us < closing->next_us ? due_us : closing->next_us;
 		} else if (store_clock_allows_deletion(closing->context.store) && !has_subaccounts(closing, account)) {
@@ -108,6 +113,7 @@ struct gathering {
 static bool gather_report(void *arg, const struct report *report)
 {
 	struct gathering *gathering = arg;
+
 	if (!report_state_ended(report->state))
 		memcpy(gathering->ids[gathering->count++], report->id, sizeof(report->id));
 	return gathering->count < REPORTS_A_SLICE;
@@ -117,6 +123,7 @@ static int step_reports(struct closing *closing, struct error *err)
 {
 	struct reports *reports = closing->context.reports;
 	struct gathering gathering = { .count = 0 };
+
 	if (reports_each(reports, closing->account, INT64_MIN, INT64_MAX, gather_report, &gathering, err) != 0)
 		return -1;
 	for (size_t i = 0; i < gathering.count; i++)
@@ -134,6 +141,7 @@ static int step_reports(struct closing *closing, struct error *err)
 static int end_account(struct closing *closing, struct error *err)
 {
 	struct purge_counts counts;
+
 	purge_counts(closing->purge, &counts);
 	if (erased_forget_account(closing->context.store, closing->account, err) != 0 ||
 	    accounts_remove(closing->context.meta, closing->account, err) != 0)
@@ -152,6 +160,7 @@ static int step_records(struct closing *closing, int64_t deadline_us, struct err
 {
 	bool dirty, done;
 	struct account account;
+
 	/* Taken back meanwhile: what is left of it stays. */
 	if (accounts_get(closing->context.meta, str_from(closing->account), &account, err) != 0)
 		return -1;
@@ -204,6 +213,7 @@ static void on_slice(void *arg, int64_t deadline_us)
 struct closing *closing_new(const struct closing_context *context)
 {
 	struct closing *closing = calloc(1, sizeof(*closing));
+
 	if (!closing)
 		return NULL;
 	closing->context = *context;

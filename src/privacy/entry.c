@@ -17,7 +17,7 @@ bool entry_has(const struct quarantine_entry *entry, const struct erase *matcher
 	if (entry->format != PARSE_MSGPACK)
 		return false;
 	holds = parse_write_json(&text, entry->format, entry->header, entry->raw, NULL) &&
-	             (text.failed || erase_is_in(matcher, buf_str(&text)));
+	        (text.failed || erase_is_in(matcher, buf_str(&text)));
 	buf_free(&text);
 	return holds;
 }

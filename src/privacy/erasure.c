@@ -22,11 +22,11 @@ struct erasure {
 	struct erase *erase;
 	struct buf accounts; /* ACCOUNT_ID_LEN bytes each, in order */
 	enum stage stage;
-	int64_t erased_us;   /* when no record held it any more */
-	struct buf reports;  /* ids */
+	int64_t erased_us;  /* when no record held it any more */
+	struct buf reports; /* ids */
 	size_t report;
 	struct report_search search; /* of its file */
-	uint64_t entry;      /* of quarantine, looked at last */
+	uint64_t entry;              /* of quarantine, looked at last */
 	struct erasure_counts counts;
 };
 
@@ -46,12 +46,14 @@ static int begin(struct erasure *erasure, const struct erasure_request *request,
 {
 	struct store *store = erasure->context.store;
 	struct account found;
-	if (find_accounts(erasure->context.meta, request->account, request->subaccounts, &found, &erasure->accounts, err) != 0)
+
+	if (find_accounts(erasure->context.meta, request->account, request->subaccounts, &found, &erasure->accounts,
+	                  err) != 0)
 		return -1;
 	struct erase_scope scope = {
-		.accounts = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)erasure->accounts.data,
+		.accounts = (const char(*)[SCAN_ACCOUNT_LEN])(const void *)erasure->accounts.data,
 		.accounts_count = erasure->accounts.len / SCAN_ACCOUNT_LEN,
-		.owners = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)found.parent,
+		.owners = (const char(*)[SCAN_ACCOUNT_LEN])(const void *)found.parent,
 		.owners_count = found.parent[0] != '\0',
 		.number = str_from(request->number),
 	};
@@ -67,6 +69,7 @@ struct erasure *erasure_new(const struct erasure_context *context, const struct 
                             struct error *err)
 {
 	struct erasure *erasure = calloc(1, sizeof(*erasure));
+
 	if (!erasure) {
 		error_set(err, ERROR_NOMEM, "erasing: out of memory");
 		return NULL;
@@ -84,6 +87,7 @@ int erasure_revoke(struct meta *meta, struct store *store, const struct erasure_
 	struct buf accounts = { 0 };
 	struct account found;
 	int result = find_accounts(meta, request->account, request->subaccounts, &found, &accounts, err);
+
 	if (result == 0)
 		result = erased_revoke(store, buf_str(&accounts), str_from(request->number), count, err);
 	if (result == 0 && *count == 0)
@@ -117,6 +121,7 @@ static int run_slice(struct erasure *erasure,
                      int64_t deadline_us, bool *done, struct error *err)
 {
 	bool dirty;
+
 	do {
 		if (step(erasure->erase, deadline_us, &dirty, done, err) != 0) {
 			ingest_fail(erasure->context.ingest, err);
@@ -131,6 +136,7 @@ static int run_slice(struct erasure *erasure,
 static int step_records(struct erasure *erasure, int64_t deadline_us, struct error *err)
 {
 	bool done;
+
 	if (run_slice(erasure, erase_step, deadline_us, &done, err) != 0)
 		return -1;
 	if (!done)
@@ -148,13 +154,14 @@ static int step_reports(struct erasure *erasure, int64_t deadline_us, struct err
 {
 	enum reports_erased done;
 	const size_t len = ID_UUID_LEN + 1;
+
 	if (erasure->report == erasure->reports.len / len) {
 		erasure->stage = STAGE_CALLBACKS;
 		return 0;
 	}
 	const char *id = erasure->reports.data + erasure->report * len;
-	if (reports_erase(erasure->context.reports, id, erasure->erase, erasure->erased_us, &erasure->search, deadline_us,
-	                  &done, err) != 0)
+	if (reports_erase(erasure->context.reports, id, erasure->erase, erasure->erased_us, &erasure->search,
+	                  deadline_us, &done, err) != 0)
 		return -1;
 	erasure->report += done != REPORTS_SEARCHING;
 	erasure->counts.reports_anew += done == REPORTS_MADE_ANEW;
@@ -181,6 +188,7 @@ static bool has_text(struct str text, const char *sought, size_t len)
 static bool may_be_of_accounts(const struct erasure *erasure, const struct quarantine_entry *entry)
 {
 	static const char name[] = "account_id";
+
 	for (size_t at = 0; at < erasure->accounts.len; at += ACCOUNT_ID_LEN)
 		if (has_text(entry->raw, erasure->accounts.data + at, ACCOUNT_ID_LEN) ||
 		    has_text(entry->account, erasure->accounts.data + at, ACCOUNT_ID_LEN))
@@ -193,6 +201,7 @@ static bool look_at_entry(void *arg, const struct quarantine_entry *entry)
 {
 	struct looking *looking = arg;
 	struct erasure *erasure = looking->erasure;
+
 	erasure->entry = entry->number;
 	if (entry_has(entry, erasure->erase) && may_be_of_accounts(erasure, entry))
 		looking->drop[looking->drop_count++] = entry->number;
@@ -203,6 +212,7 @@ static int step_quarantine(struct erasure *erasure, struct error *err)
 {
 	struct looking looking = { .erasure = erasure };
 	struct meta *meta = erasure->context.meta;
+
 	if (quarantine_each(meta, erasure->entry + 1, look_at_entry, &looking, err) != 0)
 		return -1;
 	if (looking.drop_count > 0 && (erase_demand_catalog(erasure->erase, err) != 0 ||
@@ -217,6 +227,7 @@ static int step_quarantine(struct erasure *erasure, struct error *err)
 static int step_catalog(struct erasure *erasure, int64_t deadline_us, struct error *err)
 {
 	bool done;
+
 	if (run_slice(erasure, erase_pack_catalog, deadline_us, &done, err) != 0)
 		return -1;
 	if (done)
@@ -248,6 +259,7 @@ static int step(struct erasure *erasure, int64_t deadline_us, struct error *err)
 int erasure_step(struct erasure *erasure, int64_t deadline_us, bool *done, struct error *err)
 {
 	int result;
+
 	do
 		result = step(erasure, deadline_us, err);
 	while (result == 0 && erasure->stage != STAGE_DONE && clock_monotonic_us() < deadline_us);

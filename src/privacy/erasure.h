@@ -43,11 +43,12 @@ struct erasure_request {
  * ERROR_CONFLICT while another is erased.
  */
 MUST_CHECK struct erasure *erasure_new(const struct erasure_context *context, const struct erasure_request *request,
-                            struct error *err);
+                                       struct error *err);
 
 /* Takes that back: records with the number are stored as they come, what is erased stays so. *count: of how many
  * accounts. ERROR_NOT_FOUND if it was erased of none of them. */
-MUST_CHECK int erasure_revoke(struct meta *meta, struct store *store, const struct erasure_request *request, size_t *count, struct error *err);
+MUST_CHECK int erasure_revoke(struct meta *meta, struct store *store, const struct erasure_request *request,
+                              size_t *count, struct error *err);
 
 /* Does nothing on NULL. What was erased stays erased. */
 void erasure_free(struct erasure *erasure);
@@ -58,12 +59,12 @@ MUST_CHECK int erasure_step(struct erasure *erasure, int64_t deadline_us, bool *
 struct erasure_counts {
 	struct erase_counts records;
 	uint64_t accounts;
-	uint64_t reports_anew;      /* ended ones that are made anew, as their files held it */
-	uint64_t report_files;      /* removed, of reports that asked for it */
-	uint64_t reports_again;     /* begun again */
+	uint64_t reports_anew;  /* ended ones that are made anew, as their files held it */
+	uint64_t report_files;  /* removed, of reports that asked for it */
+	uint64_t reports_again; /* begun again */
 	uint64_t reports_cancelled;
 	uint64_t callbacks;
-	uint64_t quarantine;        /* entries dropped */
+	uint64_t quarantine; /* entries dropped */
 };
 void erasure_counts(const struct erasure *erasure, struct erasure_counts *counts);
 

@@ -27,8 +27,8 @@ struct finding {
 	char account[ACCOUNT_ID_LEN + 1]; /* "" for all */
 	struct str sought;                /* the number or the id, in `text` */
 	struct buf text;
-	char id[ID_MAX + 1];              /* "" for a number */
-	char lower[ID_MAX + 1];           /* an id that is no UUID as ids are most often written, if that is another */
+	char id[ID_MAX + 1];    /* "" for a number */
+	char lower[ID_MAX + 1]; /* an id that is no UUID as ids are most often written, if that is another */
 	uint64_t max;
 	finding_fn fn;
 	void *arg;
@@ -36,13 +36,13 @@ struct finding {
 	enum stage stage;
 	struct erase *matcher; /* for texts */
 	struct number_search *numbers;
-	struct buf accounts;   /* to look for the id in, ACCOUNT_ID_LEN bytes each */
-	size_t lookup;         /* account and product at hand */
-	bool is_lower;         /* `lower` is looked for, and not `id` */
-	struct scan *scan;     /* that does so; NULL: not begun */
-	uint64_t entry;        /* of quarantine, looked at last */
+	struct buf accounts; /* to look for the id in, ACCOUNT_ID_LEN bytes each */
+	size_t lookup;       /* account and product at hand */
+	bool is_lower;       /* `lower` is looked for, and not `id` */
+	struct scan *scan;   /* that does so; NULL: not begun */
+	uint64_t entry;      /* of quarantine, looked at last */
 	int looks;
-	struct buf reports;    /* ids */
+	struct buf reports; /* ids */
 	bool reports_listed;
 	size_t report;
 	struct report_search search;
@@ -54,6 +54,7 @@ struct finding {
 static bool take_account(void *arg, const struct account *account)
 {
 	struct finding *finding = arg;
+
 	buf_add(&finding->accounts, account->id, ACCOUNT_ID_LEN);
 	return !finding->accounts.failed;
 }
@@ -82,6 +83,7 @@ static bool give_record(void *arg, const struct record *record, int64_t time_us,
 {
 	const struct catalog_product *product = record->product;
 	struct buf where = { 0 };
+
 	add_columns(&where, product, columns);
 	struct finding_item item = {
 		.kind = "record",
@@ -100,6 +102,7 @@ static bool give_record(void *arg, const struct record *record, int64_t time_us,
 static int check_account(struct finding *finding, const char *account, struct error *err)
 {
 	struct account found;
+
 	if (strlen(account) != ACCOUNT_ID_LEN)
 		return error_set(err, ERROR_NOT_FOUND, "account %s: there is none", account);
 	if (accounts_get(finding->context.meta, str_from(account), &found, err) != 0)
@@ -111,6 +114,7 @@ static int check_account(struct finding *finding, const char *account, struct er
 static int take_id(struct finding *finding, const char *id, struct error *err)
 {
 	size_t len = strlen(id);
+
 	if (len == 0 || len > ERASE_NUMBER_MAX)
 		return error_set(err, ERROR_INVALID, "id: %zu bytes, must be 1 to %d", len, ERASE_NUMBER_MAX);
 	memcpy(finding->id, id, len);
@@ -147,10 +151,11 @@ static int begin(struct finding *finding, const struct finding_request *request,
 	return finding->numbers ? 0 : -1;
 }
 
-struct finding *finding_new(const struct finding_context *context, const struct finding_request *request,
-                            finding_fn fn, void *arg, struct error *err)
+struct finding *finding_new(const struct finding_context *context, const struct finding_request *request, finding_fn fn,
+                            void *arg, struct error *err)
 {
 	struct finding *finding = calloc(1, sizeof(*finding));
+
 	if (!finding) {
 		error_set(err, ERROR_NOMEM, "find: out of memory");
 		return NULL;
@@ -192,8 +197,10 @@ static bool give_found(void *arg, const struct scan_row *row)
 	const struct record *record = row->record;
 	const struct catalog_product *product = record->product;
 	uint64_t columns = 0;
+
 	for (size_t i = 0; i < product->lookup_count; i++) {
 		struct str value = record->values[product->lookup[i]];
+
 		if (id_equal(value, str_from(finding->id)) || (finding->lower[0] && str_is(value, finding->lower)))
 			columns |= UINT64_C(1) << product->lookup[i];
 	}
@@ -211,6 +218,7 @@ static struct scan *begin_find(struct finding *finding, struct error *err)
 		.max = (size_t)(finding->max - finding->counts.found) + 1,
 	};
 	const struct scan_sink sink = { .on_record = give_found, .arg = finding };
+
 	return scan_start_find(finding->context.store, &find, &sink, err);
 }
 
@@ -228,6 +236,7 @@ static int step_ids(struct finding *finding, int64_t deadline_us, bool *done, st
 {
 	size_t total = finding->accounts.len / ACCOUNT_ID_LEN * catalog_products_count;
 	enum scan_end end;
+
 	*done = finding->lookup == total;
 	if (*done)
 		return 0;
@@ -246,6 +255,7 @@ static int step_ids(struct finding *finding, int64_t deadline_us, bool *done, st
 static int step_numbers(struct finding *finding, int64_t deadline_us, bool *done, struct error *err)
 {
 	struct number_search_counts counts;
+
 	if (number_search_step(finding->numbers, deadline_us, done, err) != 0)
 		return -1;
 	number_search_counts(finding->numbers, &counts);
@@ -260,6 +270,7 @@ static bool look_at_entry(void *arg, const struct quarantine_entry *entry)
 {
 	struct finding *finding = arg;
 	char number[24];
+
 	finding->entry = entry->number;
 	finding->looks++;
 	bool other = finding->account[0] && entry->account.len > 0 && !str_is(entry->account, finding->account);
@@ -290,6 +301,7 @@ static int step_quarantine(struct finding *finding, bool *done, struct error *er
 static bool take_report(void *arg, const struct report *report)
 {
 	struct finding *finding = arg;
+
 	buf_add(&finding->reports, report->id, sizeof(report->id));
 	return !finding->reports.failed;
 }
@@ -304,6 +316,7 @@ static void give_report(struct finding *finding, const struct report *report, co
 		.time_us = report->received_us,
 		.where = str_from(where),
 	};
+
 	give(finding, &item);
 }
 
@@ -317,9 +330,10 @@ static int step_reports(struct finding *finding, int64_t deadline_us, bool *done
 	const size_t len = ID_UUID_LEN + 1;
 	struct report report;
 	enum reports_has has;
+
 	if (!finding->reports_listed) {
-		if (reports_each(finding->context.reports, finding->account[0] ? finding->account : NULL, INT64_MIN, INT64_MAX,
-		                 take_report, finding, err) != 0)
+		if (reports_each(finding->context.reports, finding->account[0] ? finding->account : NULL, INT64_MIN,
+		                 INT64_MAX, take_report, finding, err) != 0)
 			return -1;
 		if (finding->reports.failed)
 			return error_set(err, ERROR_NOMEM, "find: out of memory");
@@ -331,8 +345,8 @@ static int step_reports(struct finding *finding, int64_t deadline_us, bool *done
 	if (*done)
 		return 0;
 	const char *id = finding->reports.data + finding->report * len;
-	if (reports_search(finding->context.reports, id, finding->matcher, !finding->id[0], &finding->search, deadline_us,
-	                   &report, &has, err) != 0)
+	if (reports_search(finding->context.reports, id, finding->matcher, !finding->id[0], &finding->search,
+	                   deadline_us, &report, &has, err) != 0)
 		return -1;
 	if (has == REPORTS_HAS_SEARCHING)
 		return 0;
@@ -348,6 +362,7 @@ static int step_reports(struct finding *finding, int64_t deadline_us, bool *done
 static bool take_callback(void *arg, const struct callback_info *info)
 {
 	struct finding *finding = arg;
+
 	if (finding->account[0] && !str_is(info->account, finding->account))
 		return true;
 	struct finding_item item = {
@@ -364,6 +379,7 @@ static bool take_erasure(void *arg, const struct erased_entry *entry)
 {
 	struct finding *finding = arg;
 	struct siphash hash = erased_hash(finding->context.store, finding->sought);
+
 	if (memcmp(&hash, &entry->hash, sizeof(hash)) != 0 ||
 	    (finding->account[0] && strcmp(finding->account, entry->account) != 0))
 		return true;
@@ -383,7 +399,8 @@ static int step(struct finding *finding, int64_t deadline_us, bool *done, struct
 	*done = true;
 	switch (finding->stage) {
 	case STAGE_RECORDS:
-		return finding->id[0] ? step_ids(finding, deadline_us, done, err) : step_numbers(finding, deadline_us, done, err);
+		return finding->id[0] ? step_ids(finding, deadline_us, done, err) :
+		                        step_numbers(finding, deadline_us, done, err);
 	case STAGE_QUARANTINE:
 		return step_quarantine(finding, done, err);
 	case STAGE_REPORTS:
@@ -402,6 +419,7 @@ int finding_step(struct finding *finding, int64_t deadline_us, bool *done, struc
 {
 	do {
 		bool stage_done;
+
 		if (step(finding, deadline_us, &stage_done, err) != 0)
 			return -1;
 		if (stage_done && finding->stage < STAGE_DONE) {

@@ -38,7 +38,7 @@ struct finding_item {
 	const char *kind; /* "record" */
 	struct str account, product, id;
 	int64_t time_us;
-	struct str where; /* "to, from", "file", "parameters", a reason */
+	struct str where;            /* "to, from", "file", "parameters", a reason */
 	const struct record *record; /* of a record, or NULL */
 	struct str text;             /* of a rejected record, as it was sent; or empty */
 };
@@ -47,7 +47,7 @@ typedef void (*finding_fn)(void *arg, const struct finding_item *item);
 
 /* All of the request is copied. ERROR_INVALID for a number or id that is none, ERROR_NOT_FOUND for the account. */
 MUST_CHECK struct finding *finding_new(const struct finding_context *context, const struct finding_request *request,
-                            finding_fn fn, void *arg, struct error *err);
+                                       finding_fn fn, void *arg, struct error *err);
 
 /* Does nothing on NULL. */
 void finding_free(struct finding *finding);
@@ -57,7 +57,7 @@ MUST_CHECK int finding_step(struct finding *finding, int64_t deadline_us, bool *
 
 struct finding_counts {
 	uint64_t found;
-	bool truncated; /* there may be more */
+	bool truncated;                   /* there may be more */
 	uint64_t steps_done, steps_total; /* of the stage under way: days, accounts, reports */
 };
 void finding_counts(const struct finding *finding, struct finding_counts *counts);

@@ -35,7 +35,7 @@ enum word {
 
 #define PLAIN_BYTES (WORDS * sizeof(uint64_t))
 #define SEALED_BYTES (PLAIN_BYTES + TAG_BYTES)
-#define BASE64_LEN(bytes) (((bytes) * 4 + 2) / 3) /* without padding */
+#define BASE64_LEN(bytes) (((bytes)*4 + 2) / 3) /* without padding */
 
 static void pack(uint64_t words[WORDS], const struct cursor *cursor)
 {

@@ -11,9 +11,11 @@
 
 static bool may_group(const struct catalog_column *column)
 {
-	static const char *const texts[] = { "account_id", "account_ref", "acc", "client_ref", "country", "country_code",
-		                             "country_name", "locale", "master_account_id", "network", "network_name",
-		                             "request_product", "status" };
+	static const char *const texts[] = { "account_id",   "account_ref",  "acc",
+		                             "client_ref",   "country",      "country_code",
+		                             "country_name", "locale",       "master_account_id",
+		                             "network",      "network_name", "request_product",
+		                             "status" };
 
 	if (column->kind == CATALOG_ENUM || column->kind == CATALOG_CURRENCY)
 		return true;
@@ -49,7 +51,8 @@ static void take_group(struct query_making *making, struct str name)
 	}
 	for (size_t i = 0; i < plan->groups_count; i++) {
 		if (plan->groups[i] == place) {
-			query_problems_add(making->problems, GROUP_NAME, "'%.*s' is given more than once", STR_ARGS(name));
+			query_problems_add(making->problems, GROUP_NAME, "'%.*s' is given more than once",
+			                   STR_ARGS(name));
 			return;
 		}
 	}
@@ -73,8 +76,8 @@ void query_take_interval(struct query_making *making, struct str value)
 {
 	static const char *const words[] = { "hour", "day", "month", NULL };
 
-	making->plan->interval =
-		(enum zone_interval)((int)ZONE_HOUR + (int)query_take_word(making, STR_LITERAL("interval"), value, words));
+	making->plan->interval = (enum zone_interval)(
+		(int)ZONE_HOUR + (int)query_take_word(making, STR_LITERAL("interval"), value, words));
 }
 
 void query_take_time_zone(struct query_making *making, struct str value)

@@ -54,7 +54,7 @@ struct query_problems {
 		char name[64];
 		char reason[448];
 	} list[QUERY_PROBLEMS_MAX];
-	bool invalid_filter;  /* the 422 "Invalid filter" of an id query: `detail` instead of the list */
+	bool invalid_filter; /* the 422 "Invalid filter" of an id query: `detail` instead of the list */
 	char detail[512];
 };
 
@@ -111,7 +111,7 @@ struct query_plan {
 	enum query_format format;
 	enum query_dialect dialect;
 	enum query_compression compression;
-	size_t columns_count; /* 0: those of the view */
+	size_t columns_count;                 /* 0: those of the view */
 	uint8_t columns[CATALOG_COLUMNS_MAX]; /* in the order given, without repeats */
 
 	/* a summary only */
@@ -131,7 +131,8 @@ struct query_plan {
 	int64_t from_us; /* by dates; asynchronous, too, and of a summary */
 	int64_t to_us;
 	size_t filters_count;
-	struct scan_filter filters[SCAN_FILTERS_MAX]; /* `direction` is among them unless product->partition_direction */
+	struct scan_filter
+		filters[SCAN_FILTERS_MAX]; /* `direction` is among them unless product->partition_direction */
 
 	size_t limit;      /* records on a page, at most page_max; 0: not given */
 	struct str cursor; /* as sent; p NULL without one */

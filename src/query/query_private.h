@@ -21,7 +21,7 @@ struct query_making {
 	const struct query_limits *limits;
 	int64_t now_us;
 	struct query_problems *problems;
-	bool dates_wrong; /* one was given that is no time: nothing more can be said of the range */
+	bool dates_wrong;       /* one was given that is no time: nothing more can be said of the range */
 	int64_t from_offset_us; /* from UTC, as the dates were written */
 	int64_t to_offset_us;
 };

@@ -84,10 +84,11 @@ static void take_date(struct query_making *making, struct str name, struct str v
 		return;
 	}
 	making->dates_wrong = true;
-	query_problems_add(making->problems, name,
-	                   "'%.*s' is not a time of the form yyyy-mm-ddThh:mm:ss[.sss] followed by Z or an offset, nor a "
-	                   "date yyyy-mm-dd",
-	                   STR_ARGS(query_clip(value, QUERY_VALUE_SHOWN)));
+	query_problems_add(
+		making->problems, name,
+		"'%.*s' is not a time of the form yyyy-mm-ddThh:mm:ss[.sss] followed by Z or an offset, nor a "
+		"date yyyy-mm-dd",
+		STR_ARGS(query_clip(value, QUERY_VALUE_SHOWN)));
 }
 
 void query_take_date_start(struct query_making *making, struct str value)
@@ -142,7 +143,8 @@ void query_take_include_subaccounts(struct query_making *making, struct str valu
 	take_switch(making, name, value, &plan->include_subaccounts);
 	if (making->kind == QUERY_SYNC && plan->include_subaccounts)
 		query_problems_add(making->problems, name,
-		                   QUERY_KNOWN ": name the subaccount in account_id, or ask for a report (POST /v2/reports)");
+		                   QUERY_KNOWN
+		                   ": name the subaccount in account_id, or ask for a report (POST /v2/reports)");
 }
 
 /* What the URL's host may be is known only when it is connected to; here it must be one at all. */
@@ -187,7 +189,8 @@ void query_take_compression(struct query_making *making, struct str value)
 {
 	static const char *const words[] = { [QUERY_ZIP] = "zip", [QUERY_GZIP] = "gzip", [QUERY_ZSTD] = "zstd", NULL };
 
-	making->plan->compression = (enum query_compression)query_take_word(making, STR_LITERAL("compression"), value, words);
+	making->plan->compression =
+		(enum query_compression)query_take_word(making, STR_LITERAL("compression"), value, words);
 }
 
 void query_take_cursor(struct query_making *making, struct str value)
@@ -227,7 +230,8 @@ void query_take_limit(struct query_making *making, struct str value)
 	if (read_number(value, &limit) && limit > 0)
 		making->plan->limit = (size_t)limit < max ? (size_t)limit : max;
 	else
-		query_problems_add(making->problems, STR_LITERAL("limit"), "'%.*s' is not a number of records from 1 to %zu",
+		query_problems_add(making->problems, STR_LITERAL("limit"),
+		                   "'%.*s' is not a number of records from 1 to %zu",
 		                   STR_ARGS(query_clip(value, QUERY_VALUE_SHOWN)), max);
 }
 
@@ -239,7 +243,8 @@ void query_take_wait(struct query_making *making, struct str value)
 	if (read_number(value, &seconds) && seconds <= QUERY_WAIT_MAX)
 		making->plan->wait_us = seconds * CLOCK_US_PER_SECOND;
 	else
-		query_problems_add(making->problems, STR_LITERAL("wait"), "'%.*s' is not a number of seconds from 0 to %d",
+		query_problems_add(making->problems, STR_LITERAL("wait"),
+		                   "'%.*s' is not a number of seconds from 0 to %d",
 		                   STR_ARGS(query_clip(value, QUERY_VALUE_SHOWN)), QUERY_WAIT_MAX);
 }
 

@@ -52,10 +52,10 @@ static bool check_encoding(char *value)
 	return known;
 }
 
-#define SETTING(member, check, must_be)                                                              \
-	{                                                                                            \
-		#member, offsetof(struct ingest_settings, member),                                   \
-			sizeof(((struct ingest_settings *)NULL)->member) - 1, check, must_be         \
+#define SETTING(member, check, must_be) \
+	{ \
+#member, offsetof(struct ingest_settings, member), \
+			sizeof(((struct ingest_settings *)NULL)->member) - 1, check, must_be \
 	}
 
 /* In this order they are stored: append only. */
@@ -69,7 +69,8 @@ static const struct setting {
 	SETTING(mode, check_mode, "replace or merge"),
 	SETTING(version, check_version, "the name of a field: letters, digits, '_', '-' and '.'"),
 	SETTING(time_zone, check_time_zone, "a time zone's name, such as Europe/Berlin, or an offset, such as +02:00"),
-	SETTING(encoding, check_encoding, "an encoding that iconv knows, without states, such as ISO-8859-1 or WINDOWS-1252"),
+	SETTING(encoding, check_encoding,
+	        "an encoding that iconv knows, without states, such as ISO-8859-1 or WINDOWS-1252"),
 };
 
 _Static_assert(sizeof(settings_table) / sizeof(settings_table[0]) == INGEST_SETTINGS_COUNT, "as the header says");
@@ -107,5 +108,6 @@ int ingest_settings_set(struct ingest_settings *settings, size_t index, struct s
 		return 0;
 	}
 	return error_set(err, ERROR_INVALID, "\"%.*s\": must be %s",
-	                 (int)(value.len < SHOWN_MAX ? value.len : SHOWN_MAX), value.p ? value.p : "", setting->must_be);
+	                 (int)(value.len < SHOWN_MAX ? value.len : SHOWN_MAX), value.p ? value.p : "",
+	                 setting->must_be);
 }

@@ -191,6 +191,7 @@ void parse_json_record(struct parser *parser, struct str text)
 {
 	struct object object = begin(parser, text.p + text.len, true);
 	const char *end = object.text.end;
+
 	bool is_object = text.len > 0 && *text.p == '{';
 	const char *p = is_object ? read_object(&object, text.p) :
 	                            json_token_skip(&object.text, text.p, parser->limits.depth_max);

@@ -66,11 +66,13 @@ static const char *take_member(const char *p, const char *end, pieces_fn fn, voi
 		return NULL;
 	while (value_end > value && is_space(value_end[-1]))
 		value_end--;
-	fn(arg, &(struct piece){
-			.name = { key + 1, (size_t)(key_end - key) - 2 },
-			.whole = { key, (size_t)(value_end - key) },
-			.value = { value, (size_t)(value_end - value) },
-		});
+	struct piece piece = {
+		.name = { key + 1, (size_t)(key_end - key) - 2 },
+		.whole = { key, (size_t)(value_end - key) },
+		.value = { value, (size_t)(value_end - value) },
+	};
+
+	fn(arg, &piece);
 	return next;
 }
 
@@ -158,11 +160,13 @@ static bool each_pair(struct str raw, pieces_fn fn, void *arg)
 		p = value ? msgpack_skip(value, end) : NULL;
 		if (!text || !p)
 			return false;
-		fn(arg, &(struct piece){
-				.name = { text, token.type == MSGPACK_STR ? (size_t)token.number : 0 },
-				.whole = { key, (size_t)(p - key) },
-				.value = { value, (size_t)(p - value) },
-			});
+		struct piece piece = {
+			.name = { text, token.type == MSGPACK_STR ? (size_t)token.number : 0 },
+			.whole = { key, (size_t)(p - key) },
+			.value = { value, (size_t)(p - value) },
+		};
+
+		fn(arg, &piece);
 	}
 	return p == end;
 }

@@ -63,8 +63,8 @@ bool record_equal(const struct record *a, const struct record *b);
 void record_pack(struct buf *out, const struct record *record, uint64_t changed_seq);
 
 /* Fills `record` with pointers into `row`. ERROR_CORRUPT if the row is not one. `product` comes from the row's key. */
-MUST_CHECK int record_unpack(struct record *record, const struct catalog_product *product, struct str row, uint64_t *changed_seq,
-                  struct error *err);
+MUST_CHECK int record_unpack(struct record *record, const struct catalog_product *product, struct str row,
+                             uint64_t *changed_seq, struct error *err);
 
 /* The changed_seq of a row alone; false if it is not one. */
 bool record_changed_seq(struct str row, uint64_t *changed_seq);

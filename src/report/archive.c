@@ -32,11 +32,11 @@ struct archive {
 	void *compressor;
 	EVP_MD_CTX *hash;
 	struct archive_state state;
-	uint64_t hashed_bytes;    /* of a file that was opened; as state.bytes from then on */
-	uint64_t writeback_bytes; /* which the kernel was asked to put on disk */
+	uint64_t hashed_bytes;                /* of a file that was opened; as state.bytes from then on */
+	uint64_t writeback_bytes;             /* which the kernel was asked to put on disk */
 	uint8_t sha256[ARCHIVE_SHA256_BYTES]; /* that the opened file must have */
 	struct buf part;
-	struct buf content; /* of a part that had to be inflated */
+	struct buf content;  /* of a part that had to be inflated */
 	size_t content_done; /* bytes of it that are compressed, in `part` */
 	struct buf end;
 };
@@ -352,8 +352,7 @@ const struct archive_state *archive_state(const struct archive *archive)
 int archive_sha256(const struct archive *archive, uint8_t sha256[ARCHIVE_SHA256_BYTES], struct error *err)
 {
 	EVP_MD_CTX *copy = EVP_MD_CTX_new();
-	bool done = copy && EVP_MD_CTX_copy_ex(copy, archive->hash) == 1 &&
-	            EVP_DigestFinal_ex(copy, sha256, NULL) == 1;
+	bool done = copy && EVP_MD_CTX_copy_ex(copy, archive->hash) == 1 && EVP_DigestFinal_ex(copy, sha256, NULL) == 1;
 
 	EVP_MD_CTX_free(copy);
 	return done ? 0 : no_memory(err);

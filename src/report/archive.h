@@ -48,8 +48,9 @@ MUST_CHECK struct archive *archive_new(const char *path, const struct archive_op
 
 /* Opens a file that an archive of the same options wrote, to cut it back to `state` and go on behind it. Before
  * anything is put, archive_catch_up must have returned 1. ERROR_CORRUPT if the file is missing or too short. */
-MUST_CHECK struct archive *archive_open(const char *path, const struct archive_options *options, const struct archive_state *state,
-                             const uint8_t sha256[ARCHIVE_SHA256_BYTES], struct error *err);
+MUST_CHECK struct archive *archive_open(const char *path, const struct archive_options *options,
+                                        const struct archive_state *state, const uint8_t sha256[ARCHIVE_SHA256_BYTES],
+                                        struct error *err);
 
 /* Reads the opened file for its SHA-256 until about `deadline_us` of clock_monotonic_us. 1 when it is complete, 0 when
  * there is more to read, -1 (ERROR_CORRUPT: another sum than archive_open was told). */
@@ -59,7 +60,8 @@ enum archive_put { ARCHIVE_PUT, ARCHIVE_MORE, ARCHIVE_NO_ROOM, ARCHIVE_FAILED };
 
 /* Writes content as a part. Where the finished file would be longer than `max_bytes` (0: no limit) it writes nothing
  * and answers ARCHIVE_NO_ROOM. Into the page cache; a full disk is ERROR_FULL. */
-MUST_CHECK enum archive_put archive_put(struct archive *archive, struct str content, uint64_t max_bytes, struct error *err);
+MUST_CHECK enum archive_put archive_put(struct archive *archive, struct str content, uint64_t max_bytes,
+                                        struct error *err);
 
 /*
  * The same for content that is compressed already. Zip and gzip take it as it is. For zstd it is inflated and
@@ -67,9 +69,10 @@ MUST_CHECK enum archive_put archive_put(struct archive *archive, struct str cont
  * written yet, and archive_go_on must be called, with the same limit, until it answers otherwise. `part` may die
  * before that.
  */
-MUST_CHECK enum archive_put archive_put_part(struct archive *archive, const struct archive_part *part, uint64_t max_bytes,
-                                  int64_t deadline_us, struct error *err);
-MUST_CHECK enum archive_put archive_go_on(struct archive *archive, uint64_t max_bytes, int64_t deadline_us, struct error *err);
+MUST_CHECK enum archive_put archive_put_part(struct archive *archive, const struct archive_part *part,
+                                             uint64_t max_bytes, int64_t deadline_us, struct error *err);
+MUST_CHECK enum archive_put archive_go_on(struct archive *archive, uint64_t max_bytes, int64_t deadline_us,
+                                          struct error *err);
 
 /* Writes what stands behind the content: the file is complete, but not yet on disk. */
 MUST_CHECK int archive_finish(struct archive *archive, struct error *err);

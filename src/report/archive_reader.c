@@ -45,6 +45,7 @@ static int skip_zip_header(struct archive_reader *reader, struct error *err)
 {
 	unsigned char header[ZIP_HEADER_BYTES];
 	ssize_t got = pread(reader->fd, header, sizeof(header), 0);
+
 	if (got < 0)
 		return error_set_errno(err, errno, "%s: read", reader->path);
 	if (got != ZIP_HEADER_BYTES || memcmp(header, "PK\3\4", 4) != 0)
@@ -56,6 +57,7 @@ static int skip_zip_header(struct archive_reader *reader, struct error *err)
 static int begin(struct archive_reader *reader, struct error *err)
 {
 	bool ready;
+
 	if (reader->kind == ARCHIVE_ZSTD) {
 		reader->zstd = ZSTD_createDCtx();
 		ready = reader->zstd;
@@ -71,6 +73,7 @@ static int begin(struct archive_reader *reader, struct error *err)
 struct archive_reader *archive_reader_new(const char *path, enum archive_kind kind, struct error *err)
 {
 	struct archive_reader *reader = calloc(1, sizeof(*reader));
+
 	if (!reader || !(reader->path = strdup(path))) {
 		free(reader);
 		error_set(err, ERROR_NOMEM, "%s: out of memory", path);
@@ -105,6 +108,7 @@ void archive_reader_free(struct archive_reader *reader)
 static int fill(struct archive_reader *reader, struct error *err)
 {
 	ssize_t got;
+
 	if (reader->in.pos < reader->in.size)
 		return 1;
 	do
@@ -137,6 +141,7 @@ static ssize_t unzstd_some(struct archive_reader *reader, struct error *err)
 {
 	ZSTD_outBuffer out = { reader->output, sizeof(reader->output), 0 };
 	size_t left = ZSTD_decompressStream(reader->zstd, &out, &reader->in);
+
 	if (ZSTD_isError(left))
 		return corrupt(reader, err);
 	reader->frame_open = left > 0;
@@ -147,6 +152,7 @@ int archive_reader_next(struct archive_reader *reader, struct str *piece, struct
 {
 	while (!reader->ended) {
 		int more = fill(reader, err);
+
 		if (more < 0)
 			return -1;
 		if (more == 0 && (reader->kind != ARCHIVE_ZSTD || reader->frame_open))

@@ -44,7 +44,8 @@ static bool params_have_it(const struct erase *erase, const struct report *repor
 static bool asks_for_it(const struct erase *erase, const struct report *report)
 {
 	for (size_t i = 0; i < report->params.count; i++)
-		if (!str_is(report->params.list[i].name, "callback_url") && erase_is_in(erase, report->params.list[i].value))
+		if (!str_is(report->params.list[i].name, "callback_url") &&
+		    erase_is_in(erase, report->params.list[i].value))
 			return true;
 	return false;
 }
@@ -241,10 +242,12 @@ static int drop_file(struct reports *reports, struct report *report, struct erro
 	set_reason(report, "The file was removed, as a person's number was erased from the records; "
 	                   "a new report has the records as they are now");
 	if (change_begin(&change, reports->meta, err) != 0 ||
-	    change_end(&change, table_drop_file(&change, report, was_us, report_due_us(reports, report), err), err) != 0)
+	    change_end(&change, table_drop_file(&change, report, was_us, report_due_us(reports, report), err), err) !=
+	            0)
 		return -1;
 	report_file_remove(reports, report->file_id);
-	log_info("report", "%s of account %s: its file is removed, as a number was erased", report->id, report->account);
+	log_info("report", "%s of account %s: its file is removed, as a number was erased", report->id,
+	         report->account);
 	return 0;
 }
 
@@ -344,8 +347,8 @@ static int erase_one(struct reports *reports, const char *id, struct erase *eras
 		*done = REPORTS_BEGUN_AGAIN;
 		result = report_job_begin_again(reports, job, err);
 	} else if (!job) {
-		result = erase_ended(reports, &report, erase, report.has_file && report.started_us < erased_us, search, deadline_us, done,
-		                     err);
+		result = erase_ended(reports, &report, erase, report.has_file && report.started_us < erased_us, search,
+		                     deadline_us, done, err);
 	}
 	report_free(&report);
 	return result;

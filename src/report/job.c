@@ -18,7 +18,8 @@
 
 _Static_assert((int)QUERY_CSV == (int)REPORT_CSV && (int)QUERY_NDJSON == (int)REPORT_NDJSON, "the same order");
 _Static_assert((int)QUERY_ZIP == (int)REPORT_ZIP && (int)QUERY_GZIP == (int)REPORT_GZIP &&
-               (int)QUERY_ZSTD == (int)REPORT_ZSTD, "the same order");
+                       (int)QUERY_ZSTD == (int)REPORT_ZSTD,
+               "the same order");
 
 void report_work_free(struct report_work *work)
 {
@@ -68,7 +69,8 @@ static int write_end(struct reports *reports, const struct report *report, struc
 	int result;
 
 	/* whoever counts reports must know of it first: afterwards nobody would ask again */
-	if (report->has_file && !report->remade && reports->on_end && reports->on_end(reports->on_end_arg, report, err) != 0)
+	if (report->has_file && !report->remade && reports->on_end &&
+	    reports->on_end(reports->on_end_arg, report, err) != 0)
 		return -1;
 	if (change_begin(&change, reports->meta, err) != 0)
 		return -1;
@@ -244,8 +246,8 @@ static int begin(struct reports *reports, struct report_work *work, struct error
 	report->snapshot = store_snapshot(reports->store);
 	report->max_rows = (uint64_t)reports->config->report_max_rows;
 	report->max_bytes = (uint64_t)reports->config->report_max_bytes;
-	if (report_find_accounts(reports->meta, report->account, work->plan.include_subaccounts, &work->accounts,
-	                         err) < 0 ||
+	if (report_find_accounts(reports->meta, report->account, work->plan.include_subaccounts, &work->accounts, err) <
+	            0 ||
 	    change_begin(&change, reports->meta, err) != 0)
 		return -1;
 	result = table_put(&change, report, err);
@@ -359,7 +361,8 @@ static struct report_work *load_work(struct reports *reports, const char *id, st
 static int prepare(struct reports *reports, struct report_work *work, struct error *err)
 {
 	if (!report_make_plan(&work->report, &work->plan))
-		return error_set(err, ERROR_INVALID, "This version of the server does not take the report's parameters");
+		return error_set(err, ERROR_INVALID,
+		                 "This version of the server does not take the report's parameters");
 	return work->report.state == REPORT_PROCESSING ? load_accounts(reports, work, err) : 0;
 }
 
@@ -465,7 +468,8 @@ int report_job_begin_again(struct reports *reports, struct report_job *job, stru
 	work->report.share = 0;
 	/* the row first: after a crash it must not go on with the old file */
 	if (change_begin(&change, reports->meta, err) != 0 ||
-	    change_end(&change, table_put(&change, &work->report, err), err) != 0 || make_maker(reports, work, err) != 0) {
+	    change_end(&change, table_put(&change, &work->report, err), err) != 0 ||
+	    make_maker(reports, work, err) != 0) {
 		fail(reports, job, err);
 		return -1;
 	}

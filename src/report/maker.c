@@ -26,7 +26,7 @@ enum stop { STOP_SLICE, STOP_RETRY, STOP_LIMIT, STOP_FAILED };
 struct maker {
 	struct store *store;
 	const struct report_spec *spec;
-	struct scan *scan; /* it stands at now.position; NULL: to be started there */
+	struct scan *scan;           /* it stands at now.position; NULL: to be started there */
 	void (*on_ready)(void *arg); /* NULL: not told */
 	void *ready_arg;
 	struct scan_query query;
@@ -413,8 +413,8 @@ enum maker_end maker_step(struct maker *maker, int64_t deadline_us, struct error
 int maker_checkpoint(struct maker *maker, struct buf *out, struct error *err)
 {
 	/* While an opened file is read again, nothing is new: its sum is still the one of its checkpoint. */
-	if (!maker->opened && (archive_sync(maker->archive, err) < 0 ||
-	                       archive_sha256(maker->archive, maker->sha256, err) < 0))
+	if (!maker->opened &&
+	    (archive_sync(maker->archive, err) < 0 || archive_sha256(maker->archive, maker->sha256, err) < 0))
 		return -1;
 	maker_checkpoint_write(out, &maker->mark, maker->sha256);
 	if (out->failed)

@@ -49,15 +49,15 @@ struct report_spec {
 	enum report_format format;
 	enum report_dialect dialect;
 	enum report_compression compression;
-	struct zone *zone;       /* of times in it; NULL: as they are stored, in UTC */
-	const uint8_t *columns;  /* the columns wanted, in this order, without repeats; NULL: those of the view */
+	struct zone *zone;      /* of times in it; NULL: as they are stored, in UTC */
+	const uint8_t *columns; /* the columns wanted, in this order, without repeats; NULL: those of the view */
 	size_t columns_count;
 
-	struct str inner_name;   /* of the file inside a zip or gzip: report_SMS_abcd1234_20241126.csv; plain ASCII */
-	int64_t time_us;         /* its time there: the job's receipt, so that the bytes can come again */
+	struct str inner_name; /* of the file inside a zip or gzip: report_SMS_abcd1234_20241126.csv; plain ASCII */
+	int64_t time_us;       /* its time there: the job's receipt, so that the bytes can come again */
 
-	uint64_t max_rows;       /* of the report; 0: no limit */
-	uint64_t max_bytes;      /* of the finished file, compressed; 0: no limit. A file without rows may be longer */
+	uint64_t max_rows;  /* of the report; 0: no limit */
+	uint64_t max_bytes; /* of the finished file, compressed; 0: no limit. A file without rows may be longer */
 };
 
 struct maker;
@@ -68,8 +68,8 @@ struct maker;
  * not one or the file is missing or shorter than it says (begin again without it then), ERROR_FULL, ERROR_IO or
  * ERROR_NOMEM. A failure, here and later, removes nothing: the file is the caller's.
  */
-MUST_CHECK struct maker *maker_new(struct store *store, const struct report_spec *spec, const char *path, struct str checkpoint,
-                        struct error *err);
+MUST_CHECK struct maker *maker_new(struct store *store, const struct report_spec *spec, const char *path,
+                                   struct str checkpoint, struct error *err);
 
 /* After MAKER_WAITS, on_ready(arg) is called from the loop when the next step has something to do. To be set before the
  * first step. */
@@ -98,9 +98,9 @@ MUST_CHECK enum maker_end maker_step(struct maker *maker, int64_t deadline_us, s
 MUST_CHECK int maker_checkpoint(struct maker *maker, struct buf *out, struct error *err);
 
 struct maker_progress {
-	uint64_t rows;   /* so far; after a resumption they begin at the checkpoint's */
-	uint64_t bytes;  /* of the file, compressed */
-	double share;    /* of the range that is done, 0 to 1; goes back only by a resumption or near a limit */
+	uint64_t rows;  /* so far; after a resumption they begin at the checkpoint's */
+	uint64_t bytes; /* of the file, compressed */
+	double share;   /* of the range that is done, 0 to 1; goes back only by a resumption or near a limit */
 };
 
 /* Allowed at any time. `share` moves also while a filter passes no rows; a job whose rows and share stand still
@@ -117,10 +117,11 @@ struct maker_result {
 	uint64_t rows;
 	int64_t first_us; /* earliest and latest time of the rows; 0 without rows */
 	int64_t last_us;
-	uint64_t bytes;   /* of the file */
+	uint64_t bytes;                    /* of the file */
 	char sha256[MAKER_SHA256_LEN + 1]; /* of the file, lower case hexadecimal */
-	uint64_t unsummed; /* rows whose price is in no sum: it is no number, in one currency too many, or the sum too large */
-	size_t sums_count; /* rows without a price are in no sum */
+	uint64_t
+		unsummed; /* rows whose price is in no sum: it is no number, in one currency too many, or the sum too large */
+	size_t sums_count;                           /* rows without a price are in no sum */
 	struct maker_sum sums[MAKER_CURRENCIES_MAX]; /* by currency, ascending */
 };
 

@@ -73,7 +73,7 @@ void maker_checkpoint_write(struct buf *out, const struct maker_state *state,
                             const uint8_t sha256[ARCHIVE_SHA256_BYTES]);
 
 /* ERROR_CORRUPT if it is not one. */
-MUST_CHECK int maker_checkpoint_read(struct str checkpoint, struct maker_state *state, uint8_t sha256[ARCHIVE_SHA256_BYTES],
-                          struct error *err);
+MUST_CHECK int maker_checkpoint_read(struct str checkpoint, struct maker_state *state,
+                                     uint8_t sha256[ARCHIVE_SHA256_BYTES], struct error *err);
 
 #endif

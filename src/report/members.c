@@ -37,13 +37,11 @@ static enum meta_next add_member(void *arg, struct str key, struct str value, st
 	return META_GO_ON;
 }
 
-int report_find_accounts(struct meta *meta, const char *account, bool subaccounts, struct buf *out,
-                         struct error *err)
+int report_find_accounts(struct meta *meta, const char *account, bool subaccounts, struct buf *out, struct error *err)
 {
 	struct members members = { .parent = account, .accounts = out };
 
-	if (subaccounts &&
-	    meta_each(meta, META_DB_CHILDREN, str_from(account), add_member, &members, err) < 0)
+	if (subaccounts && meta_each(meta, META_DB_CHILDREN, str_from(account), add_member, &members, err) < 0)
 		return -1;
 	add_own(&members);
 	return out->failed ? error_set(err, ERROR_NOMEM, "accounts of a report: out of memory") : 0;

@@ -42,8 +42,8 @@ struct tasks;
  * Takes up the jobs that are on disk. tasks, config, meta, store and callbacks stay the caller's and must outlive it; `callbacks`
  * may be NULL, callbacks then wait for the next start. Slices are a task of the priority TASK_REPORTS.
  */
-MUST_CHECK struct reports *reports_new(struct tasks *tasks, const struct config *config, struct meta *meta, struct store *store,
-                            struct callbacks *callbacks, struct error *err);
+MUST_CHECK struct reports *reports_new(struct tasks *tasks, const struct config *config, struct meta *meta,
+                                       struct store *store, struct callbacks *callbacks, struct error *err);
 
 /* From now on, no report is started while the disk is low; those that were started go on. The disk stays the caller's. */
 void reports_watch_disk(struct reports *reports, const struct disk *disk);
@@ -64,7 +64,7 @@ void reports_on_end(struct reports *reports, reports_end_fn fn, void *arg);
  * SCAN_ACCOUNT_LEN bytes each.
  */
 MUST_CHECK int report_find_accounts(struct meta *meta, const char *account, bool subaccounts, struct buf *out,
-                         struct error *err);
+                                    struct error *err);
 
 enum report_state {
 	REPORT_PENDING,
@@ -117,13 +117,13 @@ struct report {
 	struct report_callback {
 		int64_t attempts;
 		int64_t last_us;
-		int64_t next_us;  /* 0: there is none */
-		int64_t status;   /* of HTTP, of the last attempt; 0 without an answer */
+		int64_t next_us; /* 0: there is none */
+		int64_t status;  /* of HTTP, of the last attempt; 0 without an answer */
 		bool delivered;
 		struct buf error; /* of the last attempt; empty if it succeeded */
 	} callback;
 
-	bool remade; /* made anew, as a number was erased: charged and told of already */
+	bool remade;           /* made anew, as a number was erased: charged and told of already */
 	struct buf reason;     /* of FAILED and ABORTED, and of one that is made anew */
 	struct buf base_url;   /* of the request; for links in the callback */
 	struct buf key;        /* Idempotency-Key, or empty */
@@ -137,7 +137,8 @@ void report_free(struct report *report);
 void report_file_name(const struct report *report, struct buf *out);
 
 /* The status as JSON; links begin with `base_url`. -1 with ERROR_NOMEM. */
-MUST_CHECK int report_write_status(const struct report *report, struct str base_url, struct buf *out, struct error *err);
+MUST_CHECK int report_write_status(const struct report *report, struct str base_url, struct buf *out,
+                                   struct error *err);
 
 /* What asks for a report. All is copied. */
 struct report_request {
@@ -145,19 +146,19 @@ struct report_request {
 	const struct query_plan *plan; /* QUERY_ASYNC */
 	const struct query_params *params;
 	struct str base_url;
-	struct str key;     /* Idempotency-Key; empty without */
-	uint64_t body_hash; /* tells another body under the same key */
+	struct str key;       /* Idempotency-Key; empty without */
+	uint64_t body_hash;   /* tells another body under the same key */
 	uint64_t pending_max; /* of the creator's that may wait; 0: reports_pending_max */
 	int64_t received_us;
 };
 
 /* Makes the job, durably, and fills *report. ERROR_LIMIT when too many of the creator's wait. */
 MUST_CHECK int reports_create(struct reports *reports, const struct report_request *request, struct report *report,
-                   struct error *err);
+                              struct error *err);
 
 /* The job that `creator` made under this key: 1 with its id and the body's hash, 0 if there is none, -1. */
 MUST_CHECK int reports_find_key(struct reports *reports, const char *creator, struct str key, char id[ID_UUID_LEN + 1],
-                     uint64_t *body_hash, struct error *err);
+                                uint64_t *body_hash, struct error *err);
 
 /* ERROR_NOT_FOUND if there is none; *report needs no report_free then. */
 MUST_CHECK int reports_get(struct reports *reports, struct str id, struct report *report, struct error *err);
@@ -180,7 +181,7 @@ MUST_CHECK int reports_cancel(struct reports *reports, struct str id, const char
  */
 typedef bool (*reports_fn)(void *arg, const struct report *report);
 MUST_CHECK int reports_each(struct reports *reports, const char *account, int64_t from_us, int64_t to_us, reports_fn fn,
-                 void *arg, struct error *err);
+                            void *arg, struct error *err);
 
 /*
  * Erasing a person's number (store/erase.h). The first gathers the ids (ID_UUID_LEN + 1 bytes each, with their NULs) of
@@ -202,10 +203,11 @@ enum reports_erased {
 	REPORTS_CANCELLED,
 	REPORTS_PARAMS,
 };
-MUST_CHECK int reports_find_to_erase(struct reports *reports, const struct erase *erase, struct str accounts, struct buf *ids,
-                          struct error *err);
+MUST_CHECK int reports_find_to_erase(struct reports *reports, const struct erase *erase, struct str accounts,
+                                     struct buf *ids, struct error *err);
 MUST_CHECK int reports_erase(struct reports *reports, const char *id, struct erase *erase, int64_t erased_us,
-                  struct report_search *search, int64_t deadline_us, enum reports_erased *done, struct error *err);
+                             struct report_search *search, int64_t deadline_us, enum reports_erased *done,
+                             struct error *err);
 
 /*
  * Where does a report have what the matcher looks for (store/erase.h)? Fills *report, which the caller frees; all zero
@@ -220,14 +222,14 @@ enum reports_has {
 	REPORTS_HAS_PERHAPS,
 };
 MUST_CHECK int reports_search(struct reports *reports, const char *id, const struct erase *matcher, bool number,
-                   struct report_search *search, int64_t deadline_us, struct report *report, enum reports_has *has,
-                   struct error *err);
+                              struct report_search *search, int64_t deadline_us, struct report *report,
+                              enum reports_has *has, struct error *err);
 
 struct reports_stats {
-	uint64_t pending;    /* now */
-	uint64_t processing; /* now */
+	uint64_t pending;              /* now */
+	uint64_t processing;           /* now */
 	uint64_t ended[REPORT_STATES]; /* since the start, by state */
-	uint64_t rows;  /* of reports that ended with a file, since the start */
+	uint64_t rows;                 /* of reports that ended with a file, since the start */
 	uint64_t bytes;
 	int64_t slice_us_max; /* the longest slice since the start */
 };

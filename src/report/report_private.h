@@ -24,18 +24,18 @@
 struct report_work {
 	struct report report; /* its row */
 	struct query_plan plan;
-	struct buf accounts;  /* SCAN_ACCOUNT_LEN bytes each */
+	struct buf accounts; /* SCAN_ACCOUNT_LEN bytes each */
 	struct buf inner_name;
-	struct zone zone;     /* of the times in the file, unless they stay in UTC */
+	struct zone zone; /* of the times in the file, unless they stay in UTC */
 	struct report_spec spec;
 	struct reports *reports;
-	struct maker *maker;  /* NULL once it has ended */
-	bool waits;           /* the store has nothing for it yet */
-	bool ended;           /* `report` says how, but that could not be written yet: tried again every second */
-	bool stepped;         /* since the last checkpoint */
-	int64_t checkpoint_at_us; /* monotonic: when the next is due */
+	struct maker *maker;        /* NULL once it has ended */
+	bool waits;                 /* the store has nothing for it yet */
+	bool ended;                 /* `report` says how, but that could not be written yet: tried again every second */
+	bool stepped;               /* since the last checkpoint */
+	int64_t checkpoint_at_us;   /* monotonic: when the next is due */
 	struct maker_progress seen; /* when it last got on */
-	int64_t stalled_us;   /* since then, on the scheduler's clock */
+	int64_t stalled_us;         /* since then, on the scheduler's clock */
 };
 
 /* A job that has not ended. */
@@ -67,20 +67,20 @@ struct reports {
 	struct store *store;
 	struct callbacks *callbacks;
 	const struct disk *disk; /* NULL: not looked at */
-	reports_end_fn on_end; /* or NULL */
+	reports_end_fn on_end;   /* or NULL */
 	void *on_end_arg;
 	char *dir; /* data_dir/reports */
 
 	TAILQ_HEAD(, report_queue) queues; /* in the order of their turns */
 	uint64_t pending_count;
 	uint64_t running_count;
-	uint64_t turns;        /* two for each job started: what comes in between is odd */
+	uint64_t turns; /* two for each job started: what comes in between is odd */
 	uint64_t queues_made;
 
-	bool held;             /* a job could not be started: none is before the next tick */
+	bool held; /* a job could not be started: none is before the next tick */
 	struct task slice;
 	struct event *tick;
-	int64_t tick_at_us;    /* monotonic */
+	int64_t tick_at_us; /* monotonic */
 	struct reports_stats stats;
 };
 
@@ -130,7 +130,8 @@ void report_job_checkpoint(struct reports *reports, struct report_job *job);
 void report_job_look_after(struct reports *reports, struct report_job *job, int64_t elapsed_us);
 
 /* Ends it as ABORTED; gone when it returns 0. -1 when that cannot be written: it goes on then. */
-MUST_CHECK int report_job_cancel(struct reports *reports, struct report_job *job, const char *reason, struct error *err);
+MUST_CHECK int report_job_cancel(struct reports *reports, struct report_job *job, const char *reason,
+                                 struct error *err);
 
 /* Of one that is being made, all work is done anew: what it has read has changed. */
 MUST_CHECK int report_job_begin_again(struct reports *reports, struct report_job *job, struct error *err);

@@ -29,7 +29,8 @@ static bool load_queued(void *arg, struct str id)
 
 	if (found <= 0) {
 		/* one damaged row must not keep the others, and the daemon, from starting */
-		log_error("report", "%.*s: cannot be taken up: %s", STR_ARGS(id), found < 0 ? loading->err->message : "no row");
+		log_error("report", "%.*s: cannot be taken up: %s", STR_ARGS(id),
+		          found < 0 ? loading->err->message : "no row");
 		return true;
 	}
 	if (!report_queue_add(loading->reports, report.creator, id)) {
@@ -291,8 +292,8 @@ static bool give(void *arg, const struct report *row)
 	return giving->fn(giving->arg, &report);
 }
 
-int reports_each(struct reports *reports, const char *account, int64_t from_us, int64_t to_us, reports_fn fn,
-                 void *arg, struct error *err)
+int reports_each(struct reports *reports, const char *account, int64_t from_us, int64_t to_us, reports_fn fn, void *arg,
+                 struct error *err)
 {
 	struct giving giving = { reports, fn, arg };
 

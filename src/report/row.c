@@ -178,7 +178,8 @@ static void read_fixed(struct value_reader *r, struct report *report)
 
 static bool out_of_memory(const struct report *report)
 {
-	return report->callback.error.failed || report->reason.failed || report->base_url.failed || report->key.failed || report->checkpoint.failed;
+	return report->callback.error.failed || report->reason.failed || report->base_url.failed ||
+	       report->key.failed || report->checkpoint.failed;
 }
 
 int report_row_read(struct report *report, struct str id, struct str bytes, struct error *err)

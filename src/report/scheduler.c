@@ -20,7 +20,8 @@ static struct timeval to_timeval(int64_t us)
 /* Starts a job that may start. One a slice, since each start waits for the disk. */
 static bool start_next(struct reports *reports)
 {
-	struct report_job *job = reports->held || disk_is_low(reports->disk) ? NULL : report_queue_next_pending(reports);
+	struct report_job *job =
+		reports->held || disk_is_low(reports->disk) ? NULL : report_queue_next_pending(reports);
 	struct error err;
 
 	if (!job)

@@ -39,6 +39,7 @@ static bool is_word(char c)
 static void keep_end(struct buf *text)
 {
 	const size_t keep = ERASE_NUMBER_MAX + 1;
+
 	if (text->len > keep)
 		buf_drain(text, text->len - keep);
 	if (text->len > 0 && is_word(text->data[0]))
@@ -55,9 +56,11 @@ int report_search_step(struct report_search *search, const struct erase *erase, 
                        struct error *err)
 {
 	struct buf *text = &search->text;
+
 	do {
 		struct str piece;
 		int more = archive_reader_next(search->reader, &piece, err);
+
 		if (more < 0)
 			return end(search, -1);
 		if (more == 0) {

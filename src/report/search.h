@@ -25,12 +25,13 @@ struct report_search {
 };
 
 /* Begins to read a file. ERROR_NOT_FOUND if there is none. */
-MUST_CHECK int report_search_begin(struct report_search *search, const char *path, enum archive_kind kind, struct error *err);
+MUST_CHECK int report_search_begin(struct report_search *search, const char *path, enum archive_kind kind,
+                                   struct error *err);
 
 /* Reads until about `deadline_us`. 1 when *found is known, and the search has ended; 0 to go on; -1 (ERROR_CORRUPT for a
  * file that cannot be read), and it has ended, too. */
-MUST_CHECK int report_search_step(struct report_search *search, const struct erase *erase, int64_t deadline_us, bool *found,
-                       struct error *err);
+MUST_CHECK int report_search_step(struct report_search *search, const struct erase *erase, int64_t deadline_us,
+                                  bool *found, struct error *err);
 
 /* Lets go of what is there. */
 void report_search_end(struct report_search *search);

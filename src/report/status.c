@@ -39,7 +39,8 @@ bool report_state_parse(struct str name, enum report_state *state)
 /* One whose file is made anew goes back from its end to PENDING. */
 void report_set_state(struct report *report, enum report_state state)
 {
-	static const unsigned ends = 1U << REPORT_SUCCESS | 1U << REPORT_TRUNCATED | 1U << REPORT_FAILED | 1U << REPORT_ABORTED;
+	static const unsigned ends =
+		1U << REPORT_SUCCESS | 1U << REPORT_TRUNCATED | 1U << REPORT_FAILED | 1U << REPORT_ABORTED;
 	static const unsigned allowed[REPORT_STATES] = {
 		[REPORT_PENDING] = 1U << REPORT_PROCESSING | 1U << REPORT_FAILED | 1U << REPORT_ABORTED,
 		[REPORT_PROCESSING] = 1U << REPORT_PROCESSING | ends,
@@ -57,7 +58,8 @@ static const char *const inner_endings[] = { [REPORT_CSV] = ".csv", [REPORT_NDJS
 
 static const char *inner_ending(const struct report *report)
 {
-	return inner_endings[str_is(query_params_get(&report->params, "format"), "ndjson") ? REPORT_NDJSON : REPORT_CSV];
+	return inner_endings[str_is(query_params_get(&report->params, "format"), "ndjson") ? REPORT_NDJSON :
+	                                                                                     REPORT_CSV];
 }
 
 void report_file_name(const struct report *report, struct buf *out)

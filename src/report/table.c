@@ -228,7 +228,6 @@ int table_remove(struct change *change, const struct report *report, int64_t was
 
 /* --- reading --- */
 
-
 static enum meta_next read_row(void *arg, struct str key, struct str value, struct error *err)
 {
 	return report_row_read(arg, key, value, err) < 0 ? META_FAILED : META_GO_ON;
@@ -268,7 +267,8 @@ static int find_fixed(struct meta *meta, const struct index_key *key, char *out,
 	int found = find_index(meta, key, &value, err);
 
 	if (found > 0 && value.len != len)
-		found = error_set(err, ERROR_CORRUPT, "index of reports: a value of %zu bytes, must be %zu", value.len, len);
+		found = error_set(err, ERROR_CORRUPT, "index of reports: a value of %zu bytes, must be %zu", value.len,
+		                  len);
 	if (found > 0)
 		memcpy(out, value.data, len);
 	buf_free(&value);

@@ -37,18 +37,19 @@ MUST_CHECK int table_add(struct change *change, const struct report *report, uin
 struct callback_info;
 MUST_CHECK int table_note_callback(struct change *change, const struct callback_info *info, struct error *err);
 
-MUST_CHECK int table_put_members(struct change *change, const struct report *report, struct str accounts, struct error *err);
+MUST_CHECK int table_put_members(struct change *change, const struct report *report, struct str accounts,
+                                 struct error *err);
 
 /* An ended job: its row, out of the queue, to be looked at again at `due_us`. */
 MUST_CHECK int table_end(struct change *change, const struct report *report, int64_t due_us, struct error *err);
 
 /* An ended job that was due at `was_us` loses its file and is due again; or all of it goes. */
 MUST_CHECK int table_drop_file(struct change *change, const struct report *report, int64_t was_us, int64_t due_us,
-                    struct error *err);
+                               struct error *err);
 /* One that is to be made anew: back into the queue. Its file is known as before. */
 MUST_CHECK int table_requeue(struct change *change, const struct report *report, int64_t was_us, struct error *err);
 MUST_CHECK int table_move_due(struct change *change, const struct report *report, int64_t was_us, int64_t due_us,
-                   struct error *err);
+                              struct error *err);
 MUST_CHECK int table_remove(struct change *change, const struct report *report, int64_t was_us, struct error *err);
 
 /* Takes back an entry whose job is gone. */
@@ -59,7 +60,7 @@ MUST_CHECK int table_remove_due(struct change *change, struct str id, int64_t wa
 MUST_CHECK int table_get(struct meta *meta, struct str id, struct report *report, struct error *err);
 MUST_CHECK int table_find_file(struct meta *meta, struct str file_id, char id[ID_UUID_LEN + 1], struct error *err);
 MUST_CHECK int table_find_key(struct meta *meta, const char *creator, struct str key, char id[ID_UUID_LEN + 1],
-                   uint64_t *body_hash, struct error *err);
+                              uint64_t *body_hash, struct error *err);
 MUST_CHECK int table_get_members(struct meta *meta, struct str id, struct buf *accounts, struct error *err);
 
 struct table_due {
@@ -75,7 +76,7 @@ typedef bool (*table_queue_fn)(void *arg, struct str id);
 MUST_CHECK int table_each_queued(struct meta *meta, table_queue_fn fn, void *arg, struct error *err);
 
 /* As reports_each, without progress. */
-MUST_CHECK int table_each(struct meta *meta, const char *account, int64_t from_us, int64_t to_us, reports_fn fn, void *arg,
-               struct error *err);
+MUST_CHECK int table_each(struct meta *meta, const char *account, int64_t from_us, int64_t to_us, reports_fn fn,
+                          void *arg, struct error *err);
 
 #endif

@@ -67,19 +67,20 @@ uint64_t aggregate_groups_columns(const struct aggregate_groups *groups, const s
 
 /* Both: ERROR_NOT_FOUND when there would be more groups than `max`; ERROR_LIMIT when a sum would be too large. */
 MUST_CHECK int aggregate_add_record(struct aggregate_groups *groups, int64_t start_us, const struct record *record,
-                         struct error *err);
+                                    struct error *err);
 MUST_CHECK int aggregate_add_span(struct aggregate_groups *groups, int64_t start_us, const struct scan_span *span,
-                       struct error *err);
+                                  struct error *err);
 
 /* Empties them, and keeps memory. */
 void aggregate_groups_clear(struct aggregate_groups *groups);
 
 /* Adds others' groups to those of the same start, where neither has columns. */
-MUST_CHECK int aggregate_add_groups(struct aggregate_groups *sum, const struct aggregate_groups *more, struct error *err);
+MUST_CHECK int aggregate_add_groups(struct aggregate_groups *sum, const struct aggregate_groups *more,
+                                    struct error *err);
 
 /* Adds a group of others to the one of an interval, where `sum` has no columns. */
 MUST_CHECK int aggregate_add_group(struct aggregate_groups *sum, int64_t start_us, const struct aggregate_groups *more,
-                        const struct aggregate_group *group, struct error *err);
+                                   const struct aggregate_group *group, struct error *err);
 
 /* In order of start, then of values; amounts by currency. Indices of aggregate_group_at then follow that order. */
 void aggregate_groups_sort(struct aggregate_groups *groups);
@@ -123,7 +124,8 @@ struct aggregate_query {
 struct aggregate;
 
 /* The query is copied; what it points to must outlive the aggregate. Does not read yet. NULL with ERROR_NOMEM. */
-MUST_CHECK struct aggregate *aggregate_start(struct store *store, const struct aggregate_query *query, struct error *err);
+MUST_CHECK struct aggregate *aggregate_start(struct store *store, const struct aggregate_query *query,
+                                             struct error *err);
 
 /* Reads on until the deadline on clock_monotonic_us, give or take a block. *end is SCAN_DONE, SCAN_PAUSED or SCAN_WAITS. 0,
  * or -1 with ERROR_NOT_FOUND (more groups than groups_max), ERROR_LIMIT (a sum is too large), ERROR_CORRUPT, ERROR_IO or

@@ -25,9 +25,9 @@ struct changes_query {
 	const struct catalog_product *product;
 	const char (*accounts)[SCAN_ACCOUNT_LEN]; /* the caller's, until changes_free */
 	size_t accounts_count;
-	uint64_t since;   /* changes up to this one are known */
-	size_t max;       /* changes on a page */
-	uint64_t columns; /* as in scan_query */
+	uint64_t since;                                                         /* changes up to this one are known */
+	size_t max;                                                             /* changes on a page */
+	uint64_t columns;                                                       /* as in scan_query */
 	void (*write)(void *arg, struct buf *out, const struct record *record); /* appends what becomes of a record */
 	void *arg;
 };

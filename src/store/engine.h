@@ -145,7 +145,8 @@ static inline bool aggregate_takes_all(const struct aggregate *aggregate)
 int64_t aggregate_interval(struct aggregate *aggregate, int64_t time_us);
 
 /* One that reads all of its records by a scan: for what cannot be told from less. NULL with ERROR_NOMEM. */
-MUST_CHECK struct aggregate *aggregate_start_scanned(struct store *store, const struct aggregate_query *query, struct error *err);
+MUST_CHECK struct aggregate *aggregate_start_scanned(struct store *store, const struct aggregate_query *query,
+                                                     struct error *err);
 
 /* --- changes --- */
 

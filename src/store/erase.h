@@ -63,8 +63,8 @@ struct erase_counts {
 	uint64_t days_packed; /* files written anew */
 	uint64_t days_done;   /* of the pass under way */
 	uint64_t days_total;
-	uint64_t left;        /* found in the last pass */
-	int pass;             /* 1: erasing; later ones look whether anything is left */
+	uint64_t left; /* found in the last pass */
+	int pass;      /* 1: erasing; later ones look whether anything is left */
 };
 void erase_counts(const struct erase *erase, struct erase_counts *counts);
 

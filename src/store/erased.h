@@ -45,11 +45,12 @@ struct siphash erased_hash(const struct store *store, struct str number);
 
 /* Notes a number for each of `accounts` (ACCOUNT_ID_LEN bytes each), durably; entries that are there never get an
  * earlier `until_us`. *template's account and hash are not looked at. */
-MUST_CHECK int erased_add(struct store *store, struct str accounts, struct str number, const struct erased_entry *template,
-               struct error *err);
+MUST_CHECK int erased_add(struct store *store, struct str accounts, struct str number,
+                          const struct erased_entry *template, struct error *err);
 
 /* Takes it back, durably; *count says of how many accounts. */
-MUST_CHECK int erased_revoke(struct store *store, struct str accounts, struct str number, size_t *count, struct error *err);
+MUST_CHECK int erased_revoke(struct store *store, struct str accounts, struct str number, size_t *count,
+                             struct error *err);
 
 /* Forgets all of an account that is about to go (ACCOUNT_ID_LEN bytes), durably: one that gets its id is another. */
 MUST_CHECK int erased_forget_account(struct store *store, const char *account, struct error *err);

@@ -18,7 +18,7 @@ typedef bool (*number_search_fn)(void *arg, const struct record *record, int64_t
 
 /* `account` (SCAN_ACCOUNT_LEN characters) may be NULL. ERROR_INVALID for a number that is none. */
 MUST_CHECK struct number_search *number_search_new(struct store *store, const char *account, struct str number,
-                                        number_search_fn fn, void *arg, struct error *err);
+                                                   number_search_fn fn, void *arg, struct error *err);
 
 /* Does nothing on NULL. */
 void number_search_free(struct number_search *search);

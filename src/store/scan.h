@@ -58,7 +58,7 @@ static inline bool scan_filter_passes(const struct scan_filter *filter, struct s
 
 struct scan_query {
 	const struct catalog_product *product;
-	enum catalog_direction direction; /* CATALOG_NO_DIRECTION unless product->partition_direction */
+	enum catalog_direction direction;         /* CATALOG_NO_DIRECTION unless product->partition_direction */
 	const char (*accounts)[SCAN_ACCOUNT_LEN]; /* sorted, without repeats */
 	size_t accounts_count;
 	int64_t from_us; /* inclusive */
@@ -90,10 +90,10 @@ typedef bool (*scan_record_fn)(void *arg, const struct scan_row *row);
 
 /* A sealed block all of whose records, and no others, come next. Everything dies when the callback returns. */
 struct scan_span {
-	struct str deflate;  /* raw deflate of the records' CSV lines, ends on a full flush, no final bit; the lines are
+	struct str deflate; /* raw deflate of the records' CSV lines, ends on a full flush, no final bit; the lines are
 	                      * those of a view of the query's direction with neither message nor concatenated */
 	uint32_t csv_bytes;
-	uint32_t csv_crc32;  /* of the lines, as in zip and gzip */
+	uint32_t csv_crc32; /* of the lines, as in zip and gzip */
 	uint32_t rows;
 	int64_t first_us;
 	int64_t last_us;
@@ -112,10 +112,12 @@ typedef bool (*scan_span_fn)(void *arg, const struct scan_span *span, const stru
 struct scan_sink {
 	scan_record_fn on_record;
 	scan_span_fn on_span; /* NULL: all records come one by one */
-	bool (*wants_span)(void *arg, int64_t first_us, int64_t last_us); /* one by one after all if it says no; NULL: never does */
-	bool sums_only;       /* on_span does not look at `deflate`, which then is not checked */
+	bool (*wants_span)(void *arg, int64_t first_us,
+	                   int64_t last_us); /* one by one after all if it says no; NULL: never does */
+	bool sums_only;                      /* on_span does not look at `deflate`, which then is not checked */
 	const struct record_view *lines; /* on_record wants lines of this view, whatever `columns` says; NULL: none */
-	void (*on_ready)(void *arg); /* after SCAN_WAITS, from the loop: scan_step has something to do; NULL: not told */
+	void (*on_ready)(
+		void *arg); /* after SCAN_WAITS, from the loop: scan_step has something to do; NULL: not told */
 	void *arg;
 };
 
@@ -130,8 +132,8 @@ struct scan;
 
 /* A scan from `from` on (NULL: from the beginning). `query` and `sink` are copied, what they point to must outlive the
  * scan. Does not read yet. NULL with ERROR_NOMEM. */
-MUST_CHECK struct scan *scan_start(struct store *store, const struct scan_query *query, const struct scan_position *from,
-                        const struct scan_sink *sink, struct error *err);
+MUST_CHECK struct scan *scan_start(struct store *store, const struct scan_query *query,
+                                   const struct scan_position *from, const struct scan_sink *sink, struct error *err);
 
 /* Reads on. `deadline_us` is on clock_monotonic_us; it is looked at every few hundred records, and each call that neither
  * fails nor waits gets further. Does not block for more than a slice. The sink must not cancel the scan. 0 and *end, or -1
@@ -150,18 +152,18 @@ void scan_cancel(struct scan *scan);
 /* Records of an account and product with an id in one of the product's lookup columns. */
 struct scan_find {
 	const struct catalog_product *product;
-	const char *account;                /* SCAN_ACCOUNT_LEN bytes */
-	enum catalog_direction direction;   /* CATALOG_NO_DIRECTION: any */
+	const char *account;              /* SCAN_ACCOUNT_LEN bytes */
+	enum catalog_direction direction; /* CATALOG_NO_DIRECTION: any */
 	struct str id;
-	uint64_t columns;                   /* as in scan_query */
-	int32_t first_day;                  /* they may be in it and in later ones; INT32_MIN: in any */
-	size_t max;                         /* records */
+	uint64_t columns;  /* as in scan_query */
+	int32_t first_day; /* they may be in it and in later ones; INT32_MIN: in any */
+	size_t max;        /* records */
 };
 
 /* A scan of what is found, newest day first and by time within a day, ignoring snapshots; done when there are no more or
  * `max` were given, or when the sink has stopped it. It has no position and its rows no `after`. `find` is copied, what it points to and the sink's memory
  * must outlive the scan. NULL with ERROR_NOMEM. */
 MUST_CHECK struct scan *scan_start_find(struct store *store, const struct scan_find *find, const struct scan_sink *sink,
-                             struct error *err);
+                                        struct error *err);
 
 #endif

@@ -12,6 +12,7 @@ static void add_file(const struct store *store, const char *name, uint64_t *byte
 {
 	struct buf path = { 0 };
 	struct stat st;
+
 	buf_addf(&path, "%s/%s", store->options.data_dir, name);
 	if (buf_cstr(&path) && stat(path.data, &st) == 0)
 		*bytes += (uint64_t)st.st_blocks * 512;
@@ -21,8 +22,10 @@ static void add_file(const struct store *store, const char *name, uint64_t *byte
 static void add_day_files(const struct store *store, int32_t number, uint64_t *bytes)
 {
 	static const char *const files[] = { "data.mdb", "ids.filter" };
+
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		struct buf name = { 0 };
+
 		buf_add_text(&name, "days/");
 		clock_format_day(&name, number);
 		buf_addf(&name, "/%s", files[i]);
@@ -37,10 +40,13 @@ static int add_blocks(struct day *day, MDB_txn *txn, struct store_day_stats *sta
 	MDB_cursor *cursor;
 	MDB_val key, val;
 	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BLOCKS], &cursor);
+
 	if (rc)
 		return env_fail(&day->env, rc, "open cursor", err);
-	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
+	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc;
+	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
 		struct day_block block;
+
 		if (!day_block_read(val, &block))
 			break;
 		stats->blocks++;
@@ -56,9 +62,11 @@ static int add_blocks(struct day *day, MDB_txn *txn, struct store_day_stats *sta
 int store_day_stats(struct store *store, int32_t number, struct store_day_stats *stats, struct error *err)
 {
 	struct day *day = store_day(store, number, false, err);
+
 	*stats = (struct store_day_stats){ .day = number };
 	if (!day)
-		return err->code == ERROR_NONE ? error_set(err, ERROR_NOT_FOUND, "there are no records of that day") : -1;
+		return err->code == ERROR_NONE ? error_set(err, ERROR_NOT_FOUND, "there are no records of that day") :
+		                                 -1;
 	MDB_txn *txn = env_read(&day->env, err);
 	if (!txn)
 		return -1;
@@ -77,6 +85,7 @@ int store_stats(struct store *store, bool all, struct store_stats *stats, struct
 	add_file(store, "catalog/data.mdb", &stats->bytes);
 	for (size_t i = 0; i < store->days_count; i++) {
 		struct store_day_stats day;
+
 		if (!all && !store->days[i]->is_open) {
 			add_day_files(store, store->day_numbers[i], &stats->bytes);
 			continue;
@@ -98,6 +107,7 @@ static void add_env(const struct env *env, struct store_env_stats *stats)
 {
 	MDB_envinfo info;
 	MDB_stat stat;
+
 	if (!env->mdb || mdb_env_info(env->mdb, &info) || mdb_env_stat(env->mdb, &stat))
 		return;
 	uint64_t used = ((uint64_t)info.me_last_pgno + 1) * stat.ms_psize;
@@ -120,6 +130,7 @@ void store_metrics(const struct store *store, struct store_metrics *metrics)
 	add_env(meta_env(store->meta), &metrics->catalog);
 	for (size_t i = 0; i < store->days_count; i++) {
 		const struct day *day = store->days[i];
+
 		if (!day->is_open)
 			continue;
 		add_env(&day->env, &metrics->open_days);

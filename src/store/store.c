@@ -52,10 +52,12 @@ static int check_ids(struct store *store, bool is_new, struct error *err)
 {
 	static const char name[] = "ids_as_given_before";
 	uint64_t before;
+
 	if (meta_get_number(store->meta, name, &before, err) != 0)
 		return -1;
 	if (before == 0) {
 		int32_t last = is_new || store->days_count == 0 ? 0 : store->day_numbers[store->days_count - 1];
+
 		before = last > 0 ? (uint64_t)last + 1 : 1;
 		if (meta_set_number(store->meta, name, before, err) != 0)
 			return -1;
@@ -67,6 +69,7 @@ static int check_ids(struct store *store, bool is_new, struct error *err)
 static int check_format(struct store *store, struct error *err)
 {
 	uint64_t format;
+
 	if (meta_get_number(store->meta, "format", &format, err) != 0)
 		return -1;
 	if (format <= STORE_FORMAT && check_ids(store, format == 0, err) != 0)
@@ -110,6 +113,7 @@ static void read_boot_id(uint8_t out[16])
 	uint8_t *at = out;
 	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
 	ssize_t len = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
+
 	if (fd >= 0)
 		close(fd);
 	id_random(out, 16);
@@ -117,6 +121,7 @@ static void read_boot_id(uint8_t out[16])
 		return;
 	for (int i = 0; i < ID_UUID_LEN; i++) {
 		unsigned byte;
+
 		if (text[i] != '-' && sscanf(text + i++, "%2x", &byte) == 1)
 			*at++ = (uint8_t)byte;
 	}
@@ -128,6 +133,7 @@ static int days_open(struct store **out, const struct store_options *options, st
 {
 	struct buf path = { 0 };
 	struct store *store = calloc(1, sizeof(*store));
+
 	if (!store)
 		return error_set(err, ERROR_NOMEM, "store: out of memory");
 	store->head.ops = options->engine ? options->engine : &store_days_engine;
@@ -148,7 +154,8 @@ static int days_open(struct store **out, const struct store_options *options, st
 	    days_list(store, err) != 0)
 		goto fail;
 	if (check_format(store, err) != 0 || load_seq(store, err) != 0 || repack_load_demands(store, err) != 0 ||
-	    day_list_load(store, err) != 0 || moves_open(store, err) != 0 || store_clock_load(store, err) != 0 || erased_load(store, err) != 0)
+	    day_list_load(store, err) != 0 || moves_open(store, err) != 0 || store_clock_load(store, err) != 0 ||
+	    erased_load(store, err) != 0)
 		goto fail;
 	moves_finish(store);
 	buf_free(&path);
@@ -169,6 +176,7 @@ static void days_close_all(struct store *store)
 	hot_backup_forget(store);
 	while (store->readers) {
 		struct block_reader *reader = store->readers;
+
 		store->readers = reader->next;
 		block_reader_free(reader);
 		free(reader);
@@ -187,6 +195,7 @@ static void days_close_all(struct store *store)
 struct block_reader *store_reader_take(struct store *store, struct error *err)
 {
 	struct block_reader *reader = store->readers;
+
 	if (reader) {
 		store->readers = reader->next;
 		return reader;
@@ -249,6 +258,7 @@ void store_abort(struct store *store)
 	store->aborts++;
 	for (size_t i = 0; i < store->days_count; i++) {
 		struct day *day = store->days[i];
+
 		if (!day->env.write)
 			continue;
 		env_abort(&day->env);
@@ -329,6 +339,7 @@ static void put_and_tell(struct store *store, const struct record *record, int64
 	enum store_put_result result = STORE_ACCEPTED;
 	struct error err;
 	int failed = days_put(store, record, time_us, versions, &result, &err);
+
 	done(arg, result, failed ? &err : NULL);
 }
 
@@ -336,6 +347,7 @@ static void commit_and_tell(struct store *store, store_commit_fn done, void *arg
 {
 	struct error err;
 	int failed = days_commit(store, &err);
+
 	done(arg, failed ? &err : NULL);
 }
 

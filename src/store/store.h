@@ -31,8 +31,8 @@ struct store_options {
 	size_t day_map_bytes;
 	struct meta *meta; /* stays the caller's, and is closed after the store */
 	int days_open_max;
-	uint32_t seal_rows;   /* a partition with as many hot rows is sealed; 0: STORE_SEAL_ROWS */
-	int64_t seal_age_us;  /* one whose hot rows are that old is, too; 0: STORE_SEAL_AGE_US */
+	uint32_t seal_rows;  /* a partition with as many hot rows is sealed; 0: STORE_SEAL_ROWS */
+	int64_t seal_age_us; /* one whose hot rows are that old is, too; 0: STORE_SEAL_AGE_US */
 };
 
 #define STORE_SEAL_ROWS 16384
@@ -53,10 +53,10 @@ struct store_versions {
 };
 
 enum store_put_result {
-	STORE_ACCEPTED,        /* new */
-	STORE_UPDATED,         /* replaced an older version of the same account, product, id and UTC day, or day beside it */
-	STORE_DUPLICATE,       /* the same in every value, or merging changes none: nothing was written */
-	STORE_OUTDATED,        /* older than what is stored: nothing was written, or merging has filled what was empty there */
+	STORE_ACCEPTED,  /* new */
+	STORE_UPDATED,   /* replaced an older version of the same account, product, id and UTC day, or day beside it */
+	STORE_DUPLICATE, /* the same in every value, or merging changes none: nothing was written */
+	STORE_OUTDATED, /* older than what is stored: nothing was written, or merging has filled what was empty there */
 	STORE_LACKS_DIRECTION, /* none is stored that a record without direction could be merged into: nothing was written */
 };
 
@@ -81,10 +81,11 @@ void store_put_begin(struct store *store, const struct record *record, int64_t t
 
 /* The same for those who cannot wait, with `versions` NULL or not. ERROR_IO, too, if the store would end it later; nothing
  * was put then. */
-MUST_CHECK int store_put(struct store *store, const struct record *record, int64_t time_us, enum store_put_result *result,
-              struct error *err);
+MUST_CHECK int store_put(struct store *store, const struct record *record, int64_t time_us,
+                         enum store_put_result *result, struct error *err);
 MUST_CHECK int store_put_version(struct store *store, const struct record *record, int64_t time_us,
-                      const struct store_versions *versions, enum store_put_result *result, struct error *err);
+                                 const struct store_versions *versions, enum store_put_result *result,
+                                 struct error *err);
 
 /* The record is about to be checked and then put: brings what will be looked at nearer, as far as it can be guessed. It
  * need not be right in anything. */
@@ -159,10 +160,10 @@ struct store_day_stats {
 	uint64_t hot_rows;
 	uint64_t blocks;
 	uint64_t sealed_rows;
-	uint64_t deleted_rows;   /* of the sealed ones: newer versions replaced them */
-	uint64_t block_bytes; /* of blocks, without ids and trees */
-	uint64_t csv_bytes;   /* of the lines in them */
-	uint64_t bytes;       /* of files on disk */
+	uint64_t deleted_rows; /* of the sealed ones: newer versions replaced them */
+	uint64_t block_bytes;  /* of blocks, without ids and trees */
+	uint64_t csv_bytes;    /* of the lines in them */
+	uint64_t bytes;        /* of files on disk */
 };
 
 /* ERROR_NOT_FOUND if there is no such day. Takes time in proportion to the day's blocks, about 0.1 us each. */
@@ -171,9 +172,9 @@ MUST_CHECK int store_day_stats(struct store *store, int32_t day, struct store_da
 /* LMDB environments, one or several added up. */
 struct store_env_stats {
 	uint64_t count;
-	uint64_t map_bytes;     /* the most they may grow to */
-	uint64_t used_bytes;    /* pages up to the last one in use, free ones among them included */
-	uint64_t readers;       /* most reader slots that were in use at once */
+	uint64_t map_bytes;  /* the most they may grow to */
+	uint64_t used_bytes; /* pages up to the last one in use, free ones among them included */
+	uint64_t readers;    /* most reader slots that were in use at once */
 	uint64_t reader_slots;
 	uint64_t fullest_used_bytes; /* of the one that is nearest to its map's end */
 	uint64_t fullest_map_bytes;
@@ -182,11 +183,12 @@ struct store_env_stats {
 /* What sealing has done since the start. */
 struct store_seal_stats {
 	uint64_t seals, merges;
-	uint64_t rows;   /* into blocks, by seals and merges */
+	uint64_t rows; /* into blocks, by seals and merges */
 	uint64_t blocks;
-	uint64_t bytes;  /* of these blocks */
+	uint64_t bytes;   /* of these blocks */
 	uint64_t misread; /* parts of blocks that did not read back as they were written */
-	struct histogram job;   /* from a job's beginning until its result is in the transaction, the time between slices included */
+	struct histogram
+		job; /* from a job's beginning until its result is in the transaction, the time between slices included */
 };
 
 /* What can be told without looking at the disk: for the metrics. */

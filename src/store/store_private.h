@@ -22,8 +22,8 @@
 struct store {
 	struct store_head head;
 	struct store_options options; /* data_dir is a copy of its own */
-	struct meta *meta; /* the caller's */
-	struct erased *erased; /* erased.h */
+	struct meta *meta;            /* the caller's */
+	struct erased *erased;        /* erased.h */
 
 	struct day **days; /* ascending */
 	int32_t *day_numbers;
@@ -32,31 +32,31 @@ struct store {
 	size_t days_open;
 	uint64_t uses;
 
-	uint8_t boot_id[16];   /* this boot's, for Bloom filters */
-	struct buf row;        /* of a put; keeps its memory from one record to the next */
-	struct buf merged;     /* likewise: the record that is to be written, where it is put together of two */
+	uint8_t boot_id[16];     /* this boot's, for Bloom filters */
+	struct buf row;          /* of a put; keeps its memory from one record to the next */
+	struct buf merged;       /* likewise: the record that is to be written, where it is put together of two */
 	struct day *put_days[3]; /* of the last put and, where they were asked, the days beside it; or NULL */
-	struct moves *moves;   /* records on their way from one day to another: moves.h */
+	struct moves *moves;     /* records on their way from one day to another: moves.h */
 	struct block_reader put_reader;
-	struct block_reader *readers; /* not in use */
-	struct seal *seal;     /* the job under way and what it keeps, made at first use */
-	struct repack *repack; /* what is under way, or NULL */
-	bool repack_demanded;  /* of the catalog */
-	int64_t repack_wait_us; /* monotonic: what was demanded failed and is not tried before */
-	bool erasing;          /* what is demanded waits until that is done */
+	struct block_reader *readers;  /* not in use */
+	struct seal *seal;             /* the job under way and what it keeps, made at first use */
+	struct repack *repack;         /* what is under way, or NULL */
+	bool repack_demanded;          /* of the catalog */
+	int64_t repack_wait_us;        /* monotonic: what was demanded failed and is not tried before */
+	bool erasing;                  /* what is demanded waits until that is done */
 	struct hot_backup *hot_backup; /* a backup's, or NULL */
-	size_t sweep_at;       /* the day that sealing looks at next */
+	size_t sweep_at;               /* the day that sealing looks at next */
 	struct store_seal_stats sealing;
 
 	int32_t ids_as_given_before; /* in days before this one ids are looked for by more hashes: day.h */
-	bool lists_days; /* a day was committed to that is not listed */
+	bool lists_days;             /* a day was committed to that is not listed */
 	struct clock_watch clock;
 	uint64_t commits_failed; /* since the last that succeeded */
 	struct error failure;    /* of the last that failed */
 	uint64_t reopened;       /* environments of days that are closed by now: health.h */
 
 	uint64_t changed[STORE_CHANGED_SLOTS]; /* newest change of accounts and products, by a hash: changes.h */
-	uint64_t last_seq;     /* given out */
+	uint64_t last_seq;                     /* given out */
 	uint64_t reserved_seq; /* numbers up to this one may be given out: the catalog's meta says so on disk */
 	uint64_t snapshot;     /* committed */
 	size_t uncommitted;    /* records put since the last commit */
@@ -76,16 +76,17 @@ MUST_CHECK int store_day_ready(struct store *store, struct day *day, MDB_txn *tx
 MUST_CHECK int store_day_filter(struct store *store, struct day *day, struct error *err);
 
 /* This engine's side of engine.h, for store_days_engine. */
-MUST_CHECK int days_put(struct store *store, const struct record *record, int64_t time_us, const struct store_versions *versions,
-             enum store_put_result *result, struct error *err);
+MUST_CHECK int days_put(struct store *store, const struct record *record, int64_t time_us,
+                        const struct store_versions *versions, enum store_put_result *result, struct error *err);
 void days_expect(const struct store *store, const struct record *record);
 MUST_CHECK int days_commit(struct store *store, struct error *err);
 MUST_CHECK struct scan *days_scan(struct store *store, const struct scan_query *query, const struct scan_position *from,
-                       const struct scan_sink *sink, struct error *err);
+                                  const struct scan_sink *sink, struct error *err);
 double days_share(const struct store *store, const struct scan_query *query, const struct scan_position *position);
 MUST_CHECK struct scan *days_find(struct store *store, const struct scan_find *find, const struct scan_sink *sink,
-                       struct error *err);
-MUST_CHECK struct aggregate *days_aggregate(struct store *store, const struct aggregate_query *query, struct error *err);
+                                  struct error *err);
+MUST_CHECK struct aggregate *days_aggregate(struct store *store, const struct aggregate_query *query,
+                                            struct error *err);
 MUST_CHECK struct changes *days_changes(struct store *store, const struct changes_query *query, struct error *err);
 bool days_may_have_changes(const struct store *store, const struct catalog_product *product,
                            const char account[SCAN_ACCOUNT_LEN], uint64_t since);

@@ -22,19 +22,19 @@ struct verify {
 	struct store *store;
 	verify_fault_fn fn;
 	void *arg;
-	int32_t day;          /* the one at hand, or the next to look for */
+	int32_t day; /* the one at hand, or the next to look for */
 	int32_t last_day;
 	enum stage stage;
-	uint8_t hot_key[ROW_KEY_LEN];  /* of the hot row to look at next */
+	uint8_t hot_key[ROW_KEY_LEN];    /* of the hot row to look at next */
 	uint8_t run_key[NUMBER_KEY_LEN]; /* of the run at hand */
 	bool has_run;
-	bool run_is_damaged;  /* its ids cannot be compared with its rows */
-	uint32_t block;       /* of the run, to be looked at next */
-	struct buf entries;   /* ids_entry of its rows so far */
+	bool run_is_damaged;       /* its ids cannot be compared with its rows */
+	uint32_t block;            /* of the run, to be looked at next */
+	struct buf entries;        /* ids_entry of its rows so far */
 	struct buf entries_before; /* the same as they were before ids_as_given_before; empty after it */
 	uint32_t run_rows;
-	uint64_t day_blocks;  /* that runs lead to */
-	uint64_t seals;       /* of the day when it was begun */
+	uint64_t day_blocks; /* that runs lead to */
+	uint64_t seals;      /* of the day when it was begun */
 	struct block_reader reader;
 	struct verify_counts counts;
 };
@@ -48,6 +48,7 @@ static void report(struct verify *verify, const char *fault)
 static void report_day(struct verify *verify, const char *what)
 {
 	struct buf text = { 0 };
+
 	buf_add_text(&text, "day ");
 	clock_format_day(&text, verify->day);
 	buf_addf(&text, ": %s", what);
@@ -60,6 +61,7 @@ struct verify *verify_new(struct store *store, const int32_t *day, verify_fault_
 	size_t count;
 	const int32_t *days = store_days(store, &count);
 	struct verify *verify = calloc(1, sizeof(*verify));
+
 	if (!verify) {
 		error_set(err, ERROR_NOMEM, "verify: out of memory");
 		return NULL;
@@ -97,6 +99,7 @@ void verify_counts(const struct verify *verify, struct verify_counts *counts)
 static bool filter_has(const struct day *day, uint64_t hash)
 {
 	struct bloom_filter_key key;
+
 	bloom_filter_key_make(&key, (uint32_t)(hash >> 32));
 	return bloom_filter_may_have(day->filter, &key);
 }
@@ -110,6 +113,7 @@ static bool filter_has_as_given(const struct day *day, const char *account, uint
 {
 	uint64_t hashes[DAY_AS_GIVEN_MAX];
 	size_t count = day_id_hashes_as_given(account, product, id, hashes);
+
 	for (size_t i = 0; i < count; i++)
 		if (filter_has(day, hashes[i]))
 			return true;
@@ -121,8 +125,10 @@ static bool filter_has_ids(const struct verify *verify, const struct day *day, c
 {
 	const struct catalog_product *product = record->product;
 	const char *account = record->values[product->account_column].p;
+
 	for (size_t i = 0; i < product->lookup_count; i++) {
 		struct str id = record->values[product->lookup[i]];
+
 		if (!id.len || filter_has(day, day_id_hash(account, product->number, id)))
 			continue;
 		if (!is_before(verify, day) || !filter_has_as_given(day, account, product->number, id))
@@ -137,12 +143,14 @@ static int check_hot_row(struct verify *verify, struct day *day, MDB_val key, MD
 	struct position position;
 	struct record record;
 	int found = day_row_read(day, key, val, &partition, &position, &record, err);
+
 	if (found <= 0)
 		return found;
 	verify->counts.rows++;
 	if (!filter_has_ids(verify, day, &record))
-		return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s: an id of a hot row is not in the filter",
-		                 verify->day, partition.account, STR_ARGS(record.product->name));
+		return error_set(err, ERROR_CORRUPT,
+		                 "day %d, account %.8s, %.*s: an id of a hot row is not in the filter", verify->day,
+		                 partition.account, STR_ARGS(record.product->name));
 	return 0;
 }
 
@@ -154,6 +162,7 @@ static int step_hot(struct verify *verify, struct day *day, MDB_txn *txn, struct
 	MDB_cursor *cursor;
 	MDB_val key = env_val(verify->hot_key, sizeof(verify->hot_key)), val;
 	unsigned count = 0;
+
 	if (store_day_ready(verify->store, day, txn, err) != 0)
 		return -1;
 	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_HOT], &cursor);
@@ -178,11 +187,12 @@ static int check_parts(struct verify *verify, struct error *err)
 	const struct block_view *view = &verify->reader.view;
 	bool skip = crc32_gzip_refl(0, (const uint8_t *)view->skip.p, view->skip.len) == view->head.skip_crc32;
 	bool extra = crc32_gzip_refl(0, (const uint8_t *)view->extra.p, view->extra.len) == view->head.extra_crc32;
+
 	if (skip && extra)
 		return 0;
-	return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s, block %u: the %s part is damaged", verify->day,
-	                 verify->reader.partition.account, STR_ARGS(verify->reader.product->name), verify->reader.number,
-	                 skip ? "extra" : "skip");
+	return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s, block %u: the %s part is damaged",
+	                 verify->day, verify->reader.partition.account, STR_ARGS(verify->reader.product->name),
+	                 verify->reader.number, skip ? "extra" : "skip");
 }
 
 static void add_entries(struct buf *entries, const uint64_t *hashes, size_t count, uint32_t row)
@@ -198,13 +208,15 @@ static int check_row(struct verify *verify, const struct day *day, uint32_t row,
 {
 	struct record record;
 	uint64_t hashes[CATALOG_COLUMNS_MAX];
+
 	if (block_reader_record(&verify->reader, row, SCAN_COLUMNS_ALL, &record, err) != 0)
 		return -1;
 	add_entries(&verify->entries, hashes, day_id_hashes(&record, hashes, NULL), verify->run_rows);
 	if (is_before(verify, day))
 		add_entries(&verify->entries_before, hashes, day_id_hashes_before(&record, hashes), verify->run_rows);
 	if (!filter_has_ids(verify, day, &record))
-		return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s, block %u: an id of row %u is not in the filter",
+		return error_set(err, ERROR_CORRUPT,
+		                 "day %d, account %.8s, %.*s, block %u: an id of row %u is not in the filter",
 		                 verify->day, verify->reader.partition.account, STR_ARGS(verify->reader.product->name),
 		                 verify->reader.number, row);
 	verify->run_rows++;
@@ -215,6 +227,7 @@ static int check_rows(struct verify *verify, const struct day *day, struct error
 {
 	struct block_reader *reader = &verify->reader;
 	uint32_t crc = 0, csv_bytes = 0;
+
 	for (uint32_t row = 0; row < reader->view.head.rows; row++) {
 		if (block_reader_load(reader, row, err) != 0)
 			return -1;
@@ -226,8 +239,10 @@ static int check_rows(struct verify *verify, const struct day *day, struct error
 			return -1;
 	}
 	if (crc != reader->view.head.csv_crc32 || csv_bytes != reader->view.head.csv_bytes)
-		return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s, block %u: the lines are not those that were sealed",
-		                 verify->day, reader->partition.account, STR_ARGS(reader->product->name), reader->number);
+		return error_set(err, ERROR_CORRUPT,
+		                 "day %d, account %.8s, %.*s, block %u: the lines are not those that were sealed",
+		                 verify->day, reader->partition.account, STR_ARGS(reader->product->name),
+		                 reader->number);
 	return 0;
 }
 
@@ -236,8 +251,10 @@ static int check_block(struct verify *verify, struct day *day, MDB_txn *txn, con
 {
 	struct block_reader *reader = &verify->reader;
 	const struct catalog_product *product = catalog_product_numbered(partition->product);
+
 	if (!product)
-		return error_set(err, ERROR_CORRUPT, "day %d: product number %u is unknown", verify->day, partition->product);
+		return error_set(err, ERROR_CORRUPT, "day %d: product number %u is unknown", verify->day,
+		                 partition->product);
 	int found = block_reader_begin(reader, day, txn, product, partition, number, err);
 	if (found == 0)
 		return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s, block %u: is not there", verify->day,
@@ -269,6 +286,7 @@ static int find_run(struct verify *verify, struct day *day, MDB_txn *txn, MDB_va
 	MDB_cursor *cursor;
 	MDB_val key = env_val(verify->run_key, NUMBER_KEY_LEN);
 	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BLOCK_IDS], &cursor);
+
 	if (rc)
 		return env_fail(&day->env, rc, "open cursor", err);
 	bool same = verify->has_run && verify->block != UINT32_MAX;
@@ -291,6 +309,7 @@ static bool run_differs(struct buf *entries, MDB_val val, const struct ids_run *
 	struct buf made = { 0 }, scratch = { 0 };
 	size_t count = entries->len / sizeof(ids_entry);
 	bool differs = false;
+
 	buf_reserve(&scratch, entries->len + 1);
 	uint32_t *rows = malloc((run->blocks + 1) * sizeof(*rows));
 	if (rows && !scratch.failed && !entries->failed) {
@@ -323,6 +342,7 @@ static int step_runs(struct verify *verify, struct day *day, MDB_txn *txn, struc
 	MDB_val val;
 	uint32_t number;
 	int found = find_run(verify, day, txn, &val, err);
+
 	if (found <= 0)
 		return found < 0 ? -1 : 1;
 	MDB_val key = env_val(verify->run_key, NUMBER_KEY_LEN);
@@ -350,6 +370,7 @@ static int step_runs(struct verify *verify, struct day *day, MDB_txn *txn, struc
 static void check_count(struct verify *verify, struct day *day, MDB_txn *txn)
 {
 	MDB_stat blocks, data;
+
 	if (day->seals != verify->seals || mdb_stat(txn, day->env.dbi[DAY_BLOCKS], &blocks) != 0 ||
 	    mdb_stat(txn, day->env.dbi[DAY_BLOCK_DATA], &data) != 0)
 		return;
@@ -371,10 +392,12 @@ static int step_day(struct verify *verify, struct day *day, struct error *err)
 {
 	MDB_txn *txn = env_read(&day->env, err);
 	int result = 0;
+
 	if (!txn)
 		return -1;
 	if (verify->stage == STAGE_HOT) {
 		int found = step_hot(verify, day, txn, err);
+
 		if (found < 0)
 			report(verify, err->message);
 		if (found != 0)
@@ -407,9 +430,11 @@ static void next_day(struct verify *verify)
 int verify_step(struct verify *verify, int64_t deadline_us, bool *done, struct error *err)
 {
 	struct store *store = verify->store;
+
 	*done = false;
 	do {
 		size_t at = store_day_index(store, verify->day);
+
 		if (at == store->days_count || store->day_numbers[at] > verify->last_day) {
 			*done = true;
 			return 0;

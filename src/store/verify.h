@@ -16,8 +16,8 @@ struct verify_counts {
 	uint64_t days;
 	uint64_t days_total;
 	uint64_t blocks;
-	uint64_t rows;   /* sealed and hot */
-	uint64_t bytes;  /* of blocks */
+	uint64_t rows;  /* sealed and hot */
+	uint64_t bytes; /* of blocks */
 	uint64_t faults;
 };
 
@@ -25,7 +25,8 @@ struct verify_counts {
 typedef void (*verify_fault_fn)(void *arg, const char *fault);
 
 /* All days, or one. ERROR_NOT_FOUND if there is no such day; NULL with *err. */
-MUST_CHECK struct verify *verify_new(struct store *store, const int32_t *day, verify_fault_fn fn, void *arg, struct error *err);
+MUST_CHECK struct verify *verify_new(struct store *store, const int32_t *day, verify_fault_fn fn, void *arg,
+                                     struct error *err);
 
 /* A slice. *done when all is looked at. -1 only when it cannot go on (out of memory). */
 MUST_CHECK int verify_step(struct verify *verify, int64_t deadline_us, bool *done, struct error *err);

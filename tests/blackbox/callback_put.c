@@ -18,6 +18,7 @@
 static int put(struct change *change, const char *account, const char *url, const char *id, struct error *err)
 {
 	char body[128];
+
 	snprintf(body, sizeof(body), "{\"request_id\":\"%.100s\"}", id);
 	struct callback_event event = { str_from(account), str_from(id), str_from(url), str_from(body) };
 	return callback_put(change, &event, err);
@@ -27,6 +28,7 @@ static int put_all(struct meta *meta, char **words, struct error *err)
 {
 	struct change change;
 	int result = 0;
+
 	if (change_begin(&change, meta, err) != 0)
 		return -1;
 	for (char **id = words + 2; *id && result == 0; id++)
@@ -38,6 +40,7 @@ int main(int argc, char **argv)
 {
 	struct error err;
 	struct meta *meta;
+
 	if (argc < 5) {
 		fputs("usage: callback_put DATA_DIR ACCOUNT URL ID...\n", stderr);
 		return 2;

@@ -172,6 +172,34 @@ def test_every_source_file_names_its_licence():
     assert without == [], f"must begin with the comment {SPDX}"
 
 
+# --- style ---
+
+def sources():
+    return [os.path.join(TOP, name) for name in tracked() if re.search(r"\.[ch]$", name) and "/corpus/" not in name]
+
+
+def test_c_sources_are_laid_out_as_clang_format_says():
+    done = subprocess.run(["clang-format", "--dry-run", "-Werror", *sources()], cwd=TOP, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[:2000] + "\nclang-format -i FILE mends it"
+
+
+def test_a_blank_line_follows_declarations():
+    done = subprocess.run([os.path.join(TOP, "tools", "blank_lines.py"), *sources()], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[:2000] + "tools/blank_lines.py --fix FILE mends it"
+
+
+def test_a_function_that_can_fail_must_be_checked():
+    """Each of a header that takes a struct error *err, but those that only fill it, which always fail."""
+    unchecked = []
+    for name in tracked():
+        if not re.match(r"src/.*\.h$", name):
+            continue
+        for text in re.findall(r"^(?!typedef|static|void |MUST_CHECK)[a-z][^;{}#]*?struct error \*err\);$", read(TOP, name), re.MULTILINE):
+            if not re.match(r"int \w+_fail(_\w+)?\(", text):
+                unchecked.append(f"{name}: {text.splitlines()[0]}")
+    assert unchecked == []
+
+
 # --- the map of the modules ---
 
 # Includes that point upward in the order of docs/DESIGN.md, and why they must for now: {(file, header): reason}.

@@ -86,6 +86,7 @@ static bool fails(const char *call, int fd)
 {
 	for (int i = 0; rows && i < FAULTS_ROWS; i++) {
 		struct row *row = &rows[i];
+
 		if (!row->on || strcmp(row->call, call) != 0 || (fd >= 0 && !is_of(fd, row->path)))
 			continue;
 		int64_t number = ++row->seen;
@@ -100,7 +101,9 @@ static bool fails(const char *call, int fd)
 
 /* --- writing --- */
 
-#define NEXT(name) static void *known; __typeof__(name) *real = (__typeof__(name) *)next(&known, #name)
+#define NEXT(name) \
+	static void *known; \
+	__typeof__(name) *real = (__typeof__(name) *)next(&known, #name)
 
 static bool pwrite_fails(int fd, off_t offset)
 {

@@ -13,7 +13,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const names[] = { "ISO-8859-1", "WINDOWS-1252", "US-ASCII", "UTF-16",  "UTF-8",
+static const char *const names[] = { "ISO-8859-1", "WINDOWS-1252", "US-ASCII", "UTF-16", "UTF-8",
 	                             "SHIFT_JIS",  "GB18030",      "IBM037",   "CP1255" };
 #define NAMES (sizeof(names) / sizeof(names[0]))
 
@@ -41,7 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	encoding_convert(*encoding, text, &whole);
 	encoding_end(*encoding, &whole);
 	for (size_t at = 0; at < text.len; at += step)
-		encoding_convert(*encoding, (struct str){ text.p + at, text.len - at < step ? text.len - at : step }, &pieces);
+		encoding_convert(*encoding, (struct str){ text.p + at, text.len - at < step ? text.len - at : step },
+		                 &pieces);
 	encoding_end(*encoding, &pieces);
 	must(str_equal(buf_str(&whole), buf_str(&pieces)));
 	must(memchr(buf_str(&whole).p, ENCODING_BAD, whole.len) || json_is_utf8(buf_str(&whole)));

@@ -30,7 +30,7 @@ struct reading {
 	uint64_t digest; /* of all content */
 	size_t requests;
 	size_t content_bytes;
-	int status;      /* 0, or of the request that was refused */
+	int status; /* 0, or of the request that was refused */
 };
 
 static char scratch[HTTP_PIECE_MAX];

@@ -37,8 +37,8 @@ static void read_body(enum parse_format format, struct str header, struct str ra
 
 	must(parser != NULL);
 	parse_write_body(&body, format, header, raw);
-	(void)parser_feed(parser, body.data, body.len, &err);
-	(void)parser_finish(parser, &err);
+	MAY_FAIL(parser_feed(parser, body.data, body.len, &err));
+	MAY_FAIL(parser_finish(parser, &err));
 	parser_free(parser);
 	buf_free(&body);
 }
@@ -61,8 +61,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct str raw = { line_end ? line_end + 1 : begin, (size_t)(end - (line_end ? line_end + 1 : begin)) };
 
 	if (mend_record(format, header, raw, changes, COUNT(changes), &bufs[0], &bufs[1])) {
-		must(mend_record(format, buf_str(&bufs[0]), buf_str(&bufs[1]), changes, COUNT(changes), &bufs[2], &bufs[3]));
-		must(str_equal(buf_str(&bufs[0]), buf_str(&bufs[2])) && str_equal(buf_str(&bufs[1]), buf_str(&bufs[3])));
+		must(mend_record(format, buf_str(&bufs[0]), buf_str(&bufs[1]), changes, COUNT(changes), &bufs[2],
+		                 &bufs[3]));
+		must(str_equal(buf_str(&bufs[0]), buf_str(&bufs[2])) &&
+		     str_equal(buf_str(&bufs[1]), buf_str(&bufs[3])));
 		read_body(format, buf_str(&bufs[0]), buf_str(&bufs[1]));
 	}
 	for (size_t i = 0; i < COUNT(bufs); i++)

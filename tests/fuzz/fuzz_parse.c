@@ -126,8 +126,8 @@ static void read_again(const struct parse_item *item)
 
 	must(parser != NULL);
 	parse_write_body(&body, item->format, item->header, item->raw);
-	parser_feed(parser, body.data, body.len, &err);
-	parser_finish(parser, &err);
+	MAY_FAIL(parser_feed(parser, body.data, body.len, &err));
+	MAY_FAIL(parser_finish(parser, &err));
 	must(wanted == NULL);
 	parser_free(parser);
 	buf_free(&body);
@@ -203,7 +203,7 @@ static struct reading read_all(enum parse_format format, struct str body, size_t
 
 	must(parser != NULL);
 	for (size_t at = 0; at < body.len; at += step)
-		parser_feed(parser, body.p + at, body.len - at < step ? body.len - at : step, &err);
+		MAY_FAIL(parser_feed(parser, body.p + at, body.len - at < step ? body.len - at : step, &err));
 	reading.result = parser_finish(parser, &err);
 	must(reading.result != 0 || is_between(format, &reading, parser));
 	must(reading.result == 0 || err.code == ERROR_INVALID);

@@ -56,8 +56,8 @@ static void take_put(void *arg, enum store_put_result result, const struct error
 		ending->err = *err;
 }
 
-static void put(struct store *store, const struct record *record, int64_t time_us, const struct store_versions *versions,
-                store_put_fn done, void *arg)
+static void put(struct store *store, const struct record *record, int64_t time_us,
+                const struct store_versions *versions, store_put_fn done, void *arg)
 {
 	struct ending *ending = add(store, arg);
 

@@ -185,8 +185,8 @@ static enum store_put_result meet(struct memory *memory, struct memory_record *s
 	return outdated ? STORE_OUTDATED : STORE_UPDATED;
 }
 
-static void put(struct store *store, const struct record *record, int64_t time_us, const struct store_versions *versions,
-                store_put_fn done, void *arg)
+static void put(struct store *store, const struct record *record, int64_t time_us,
+                const struct store_versions *versions, store_put_fn done, void *arg)
 {
 	struct memory *memory = memory_of(store);
 	struct memory_record *stored = find_stored(memory, record, time_us, versions != NULL);
@@ -392,8 +392,8 @@ static struct list list_of_query(const struct memory *memory, const struct scan_
 		const struct place_in_memory *position = place_at(memory, record, query->snapshot);
 		int account = account_of(record, query->product, query->accounts, query->accounts_count);
 
-		if (position && account >= 0 && position->direction == query->direction && position->time_us >= query->from_us &&
-		    position->time_us < query->to_us)
+		if (position && account >= 0 && position->direction == query->direction &&
+		    position->time_us >= query->from_us && position->time_us < query->to_us)
 			list_add(&list, record, (uint32_t)account, position);
 	}
 	list_sort(&list, in_order);
@@ -415,6 +415,7 @@ static struct list list_of_find(const struct memory *memory, const struct scan_f
 	for (size_t i = 0; i < memory->count; i++) {
 		const struct memory_record *record = memory->records[i];
 		const struct place_in_memory *position = place_at(memory, record, UINT64_MAX);
+
 		const char(*account)[SCAN_ACCOUNT_LEN] = (const char(*)[SCAN_ACCOUNT_LEN])(const void *)find->account;
 
 		if (position && account_of(record, find->product, account, 1) == 0 &&

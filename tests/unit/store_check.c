@@ -38,17 +38,17 @@ static void assert_record(const char *about, const struct record *got, const str
 	const struct catalog_product *product = wanted->product;
 
 	expect(got->product == product, "%s: product %.*s, wanted %.*s", about, STR_ARGS(got->product->name),
-	              STR_ARGS(product->name));
+	       STR_ARGS(product->name));
 	for (uint8_t i = 0; i < product->columns_count; i++) {
 		bool needed = columns == 0 || columns >> i & 1;
 
 		if (!needed && !got->values[i].p)
 			continue;
 		expect(str_equal(got->values[i], wanted->values[i]),
-		              "%s: record %.*s: %.*s is \"%.*s\" (%zu bytes), wanted \"%.*s\" (%zu bytes)", about,
-		              STR_ARGS(wanted->values[product->id_column]), STR_ARGS(product->columns[i].name),
-		              STR_ARGS(got->values[i]), got->values[i].len, STR_ARGS(wanted->values[i]),
-		              wanted->values[i].len);
+		       "%s: record %.*s: %.*s is \"%.*s\" (%zu bytes), wanted \"%.*s\" (%zu bytes)", about,
+		       STR_ARGS(wanted->values[product->id_column]), STR_ARGS(product->columns[i].name),
+		       STR_ARGS(got->values[i]), got->values[i].len, STR_ARGS(wanted->values[i]),
+		       wanted->values[i].len);
 	}
 }
 
@@ -57,9 +57,9 @@ static void assert_place(const struct check *check, const struct model_record *r
 {
 	const struct model_place *position = model_place_at(record, check->query.snapshot);
 
-	expect(time_us == position->time_us && seq == position->seq, "%s: given at %lld, %llu; the record is at %lld, %llu",
-	       check->about, (long long)time_us, (unsigned long long)seq, (long long)position->time_us,
-	       (unsigned long long)position->seq);
+	expect(time_us == position->time_us && seq == position->seq,
+	       "%s: given at %lld, %llu; the record is at %lld, %llu", check->about, (long long)time_us,
+	       (unsigned long long)seq, (long long)position->time_us, (unsigned long long)position->seq);
 }
 
 static void assert_after(const struct check *check, const struct model_record *record,
@@ -72,11 +72,10 @@ static void assert_after(const struct check *check, const struct model_record *r
 	int32_t day = model_place_day(position);
 
 	expect(behind->day == day && behind->time_us == position->time_us && behind->seq == position->seq &&
-	                      memcmp(check->accounts[behind->account], account, SCAN_ACCOUNT_LEN) == 0,
-	              "%s: position day %d, account %u, time %lld, seq %llu; the record is at day %d, %.8s, %lld, %llu",
-	              check->about, behind->day, behind->account, (long long)behind->time_us,
-	              (unsigned long long)behind->seq, day, account, (long long)position->time_us,
-	              (unsigned long long)position->seq);
+	               memcmp(check->accounts[behind->account], account, SCAN_ACCOUNT_LEN) == 0,
+	       "%s: position day %d, account %u, time %lld, seq %llu; the record is at day %d, %.8s, %lld, %llu",
+	       check->about, behind->day, behind->account, (long long)behind->time_us, (unsigned long long)behind->seq,
+	       day, account, (long long)position->time_us, (unsigned long long)position->seq);
 }
 
 static struct buf line_of(const struct model_record *record, const struct record_view *view)
@@ -96,12 +95,11 @@ static bool on_record(void *arg, const struct scan_row *row)
 	uint8_t id = got->product->id_column;
 
 	expect(wanted, "%s: record %.*s given, wanted the end after %zu records", check->about,
-	              STR_ARGS(got->values[id]), check->count);
+	       STR_ARGS(got->values[id]), check->count);
 	if (got->values[id].p)
 		expect(str_equal(got->values[id], record_of(wanted)->values[id]),
-		              "%s: record %.*s given, wanted %.*s, number %zu of %zu", check->about,
-		              STR_ARGS(got->values[id]), STR_ARGS(record_of(wanted)->values[id]), check->at,
-		              check->count);
+		       "%s: record %.*s given, wanted %.*s, number %zu of %zu", check->about, STR_ARGS(got->values[id]),
+		       STR_ARGS(record_of(wanted)->values[id]), check->at, check->count);
 	assert_record(check->about, got, record_of(wanted), check->query.columns);
 	assert_place(check, wanted, row->time_us, row->seq);
 	assert_after(check, wanted, row->after);
@@ -109,7 +107,7 @@ static bool on_record(void *arg, const struct scan_row *row)
 		struct buf own = line_of(wanted, &check->view);
 
 		expect(line.p && str_equal(line, buf_str(&own)), "%s: line %.*s wanted %.*s", check->about,
-		              STR_ARGS(line), STR_ARGS(buf_str(&own)));
+		       STR_ARGS(line), STR_ARGS(buf_str(&own)));
 		buf_free(&own);
 	}
 	check->at++;
@@ -129,8 +127,8 @@ static char *inflate_raw(const struct check *check, struct str deflate, uint32_t
 	stream.avail_out = bytes + 1;
 	int rc = inflate(&stream, Z_SYNC_FLUSH);
 	expect((rc == Z_OK || rc == Z_BUF_ERROR) && stream.avail_in == 0 && stream.total_out == bytes,
-	              "%s: inflate gave %d, %lu bytes of %u, %u bytes left", check->about, rc, stream.total_out, bytes,
-	              stream.avail_in);
+	       "%s: inflate gave %d, %lu bytes of %u, %u bytes left", check->about, rc, stream.total_out, bytes,
+	       stream.avail_in);
 	inflateEnd(&stream);
 	return text;
 }
@@ -166,17 +164,17 @@ static bool add_sum(struct scan_span *span, const struct record *record)
 
 static void assert_sums(const struct check *check, const struct scan_span *got, const struct scan_span *wanted)
 {
-	expect(got->sums_count == wanted->sums_count, "%s: %zu currencies, wanted %zu", check->about,
-	              got->sums_count, wanted->sums_count);
+	expect(got->sums_count == wanted->sums_count, "%s: %zu currencies, wanted %zu", check->about, got->sums_count,
+	       wanted->sums_count);
 	for (size_t i = 0; i < wanted->sums_count; i++) {
 		const struct scan_sum *left = &got->sums[i], *right = &wanted->sums[i];
 
 		expect(strcmp(left->currency, right->currency) == 0 && left->rows == right->rows &&
-		                      left->total_price.units == right->total_price.units &&
-		                      left->price.units == right->price.units,
-		              "%s: sum %zu of %s over %llu rows differs from that of %s over %llu", check->about, i,
-		              left->currency, (unsigned long long)left->rows, right->currency,
-		              (unsigned long long)right->rows);
+		               left->total_price.units == right->total_price.units &&
+		               left->price.units == right->price.units,
+		       "%s: sum %zu of %s over %llu rows differs from that of %s over %llu", check->about, i,
+		       left->currency, (unsigned long long)left->rows, right->currency,
+		       (unsigned long long)right->rows);
 	}
 }
 
@@ -189,21 +187,21 @@ static bool on_span(void *arg, const struct scan_span *span, const struct scan_p
 	char *text = inflate_raw(check, span->deflate, span->csv_bytes);
 
 	expect(next_wanted(check) && check->count - check->at >= span->rows, "%s: %u rows whole, %zu left",
-	              check->about, span->rows, check->count - check->at);
+	       check->about, span->rows, check->count - check->at);
 	const struct model_record *first = check->list[check->at], *last = check->list[check->at + span->rows - 1];
 	for (uint32_t i = 0; i < span->rows; i++) {
 		const struct model_record *record = check->list[check->at + i];
 		struct buf line = line_of(record, &view);
 
 		expect(model_passes(record, &check->query), "%s: row %u of a whole block is not wanted", check->about,
-		              i);
+		       i);
 		expect(add_sum(&own, record_of(record)), "%s: sums of a whole block cannot be", check->about);
 		buf_add_str(&lines, buf_str(&line));
 		buf_free(&line);
 	}
 	expect(str_equal(buf_str(&lines), (struct str){ text, span->csv_bytes }),
-	              "%s: a whole block of %u rows at %zu of %zu does not hold the lines wanted", check->about, span->rows,
-	              check->at, check->count);
+	       "%s: a whole block of %u rows at %zu of %zu does not hold the lines wanted", check->about, span->rows,
+	       check->at, check->count);
 	ck_assert_uint_eq(span->csv_crc32, crc32(0, (const unsigned char *)text, span->csv_bytes));
 	ck_assert_int_eq(span->first_us, model_place_at(first, check->query.snapshot)->time_us);
 	ck_assert_int_eq(span->last_us, model_place_at(last, check->query.snapshot)->time_us);
@@ -261,7 +259,7 @@ static void pass_unwanted(struct check *check)
 		const struct model_record *record = check->list[check->at++];
 
 		expect(!is_wanted(check, record), "%s: record %.*s was passed over", check->about,
-		              STR_ARGS(record_of(record)->values[check->query.product->id_column]));
+		       STR_ARGS(record_of(record)->values[check->query.product->id_column]));
 	}
 }
 
@@ -301,8 +299,9 @@ static void on_ready(void *arg)
 
 bool check_page(struct check *check, size_t rows, bool pause)
 {
-	struct scan_sink sink = { .on_record = on_record, .lines = check->lines ? &check->view : NULL,
-		                  .on_ready = on_ready, .arg = check };
+	struct scan_sink sink = {
+		.on_record = on_record, .lines = check->lines ? &check->view : NULL, .on_ready = on_ready, .arg = check
+	};
 	struct error err = { 0 };
 	struct scan_position before = check->position;
 
@@ -323,13 +322,13 @@ bool check_page(struct check *check, size_t rows, bool pause)
 		const struct model_record *missing = next_wanted(check);
 
 		expect(!missing, "%s: the scan is done, but record %.*s, number %zu of %zu, was not given",
-		              check->about,
-		              STR_ARGS(record_of(missing)->values[missing->committed->record.product->id_column]),
-		              check->at, check->count);
+		       check->about,
+		       STR_ARGS(record_of(missing)->values[missing->committed->record.product->id_column]), check->at,
+		       check->count);
 		return true;
 	}
 	expect(check->end == SCAN_PAUSED || check->given >= check->page, "%s: stopped after %zu records of %zu",
-	              check->about, check->given, check->page);
+	       check->about, check->given, check->page);
 	expect(check->end == SCAN_STOPPED || pause, "%s: paused before its deadline", check->about);
 	expect(memcmp(&before, &check->position, sizeof(before)) != 0, "%s: a slice passed nothing", check->about);
 	pass_unwanted(check);
@@ -420,12 +419,12 @@ size_t check_find(const char *about, const struct test_engine *engine, struct st
 	found.list = model_find(model, product, account, direction, id, &found.count);
 	size_t wanted = found.count < max ? found.count : max;
 	while (end == SCAN_PAUSED)
-		expect(step(engine, store, scan, &found.ready, max % 2 ? 0 : INT64_MAX, &end, &err) == 0, "%s: look-up of %.*s: %s", about,
-		       STR_ARGS(id), err.message);
+		expect(step(engine, store, scan, &found.ready, max % 2 ? 0 : INT64_MAX, &end, &err) == 0,
+		       "%s: look-up of %.*s: %s", about, STR_ARGS(id), err.message);
 	scan_cancel(scan);
 	expect(end == SCAN_DONE && found.at == wanted,
-	              "%s: look-up of %.*s, %.*s, account %.8s, direction %d: %zu records, wanted %zu", about, STR_ARGS(id),
-	              STR_ARGS(product->name), account, direction, found.at, wanted);
+	       "%s: look-up of %.*s, %.*s, account %.8s, direction %d: %zu records, wanted %zu", about, STR_ARGS(id),
+	       STR_ARGS(product->name), account, direction, found.at, wanted);
 	free(found.list);
 	return found.at;
 }

@@ -15,7 +15,7 @@
 #define CHECK_FILTERS_MAX 3
 
 struct check {
-	const char *about; /* of whoever checks: the seed, the step */
+	const char *about;                /* of whoever checks: the seed, the step */
 	const struct test_engine *engine; /* NULL: days_test_engine */
 	struct store *store;
 	const struct model *model;
@@ -30,9 +30,9 @@ struct check {
 	struct scan_position position;
 	const struct model_record **list; /* what the snapshot holds, in order */
 	size_t count;
-	size_t at;      /* passed so far */
-	size_t given;   /* records of the page */
-	size_t page;    /* records that a page ends behind */
+	size_t at;    /* passed so far */
+	size_t given; /* records of the page */
+	size_t page;  /* records that a page ends behind */
 	size_t spans_given;
 	bool ready; /* on_ready was called */
 	enum scan_end end;

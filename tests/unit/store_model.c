@@ -120,8 +120,8 @@ enum store_put_result model_expect(const struct model *model, const struct sampl
 		*stored = sample_copy(came, sample->time_us);
 		return STORE_ACCEPTED;
 	}
-	struct sample *whole = merges ? merged(came, record->now, sample->time_us, false) :
-	                                sample_copy(came, sample->time_us);
+	struct sample *whole =
+		merges ? merged(came, record->now, sample->time_us, false) : sample_copy(came, sample->time_us);
 	if (record_equal(&record->now->record, &whole->record)) {
 		free(whole);
 		return STORE_DUPLICATE;
@@ -297,8 +297,7 @@ size_t model_day_count(const struct model *model, int32_t day)
 	for (size_t i = 0; i < model->count; i++) {
 		const struct model_record *record = model->records[i];
 
-		count += record->committed && !record->gone &&
-		         clock_day_of(record->committed->time_us) == day;
+		count += record->committed && !record->gone && clock_day_of(record->committed->time_us) == day;
 	}
 	return count;
 }
@@ -368,13 +367,14 @@ const struct model_record **model_list(const struct model *model, const struct s
 		const struct model_place *position = model_place_at(record, query->snapshot);
 		struct item item = { .record = record };
 
-		if (!record->committed || record->gone || !position || record->committed->record.product != query->product ||
-		    model_place_day(position) < model->first_day)
+		if (!record->committed || record->gone || !position ||
+		    record->committed->record.product != query->product || model_place_day(position) < model->first_day)
 			continue;
 		item.position = *position;
 		item.day = model_place_day(position);
 		if (position->direction == query->direction && position->time_us >= query->from_us &&
-		    position->time_us < query->to_us && account_index(query, account_of(record->committed), &item.account))
+		    position->time_us < query->to_us &&
+		    account_index(query, account_of(record->committed), &item.account))
 			items[(*count)++] = item;
 	}
 	return records_of(items, *count);

@@ -19,7 +19,7 @@ struct model_place {
 };
 
 struct model_record {
-	bool gone;                /* with its day */
+	bool gone; /* with its day */
 	struct sample *now;
 	struct sample *committed; /* NULL: not yet there */
 	struct sample *moved;     /* as it last changed its day, in what is not committed; or NULL */
@@ -31,7 +31,7 @@ struct model_record {
 
 struct model {
 	struct model_record **records; /* in order of arrival */
-	uint64_t *keys; /* a hash of what makes each the same record; to find it quickly */
+	uint64_t *keys;                /* a hash of what makes each the same record; to find it quickly */
 	size_t count;
 	size_t cap;
 	int32_t first_day; /* those before are removed */

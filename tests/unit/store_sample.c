@@ -14,13 +14,25 @@
 #define VALUE_MAX 70000
 
 static const char *const few[] = { "delivered", "Delivered", "failed", "REJECTED", "submitted" };
-static const char *const odd[] = { "say \"hi\"", "\"", "\"\"", "a,b", "line\nbreak", "\r\n", "Zo\xc3\xab \xe2\x80\x94",
-	                           "\xe3\x81\x82\xe3\x82\x8a", "\",\"", "\"\n\"", " ", "\\", "\xf0\x9f\x93\xa8" };
+static const char *const odd[] = { "say \"hi\"",
+	                           "\"",
+	                           "\"\"",
+	                           "a,b",
+	                           "line\nbreak",
+	                           "\r\n",
+	                           "Zo\xc3\xab \xe2\x80\x94",
+	                           "\xe3\x81\x82\xe3\x82\x8a",
+	                           "\",\"",
+	                           "\"\n\"",
+	                           " ",
+	                           "\\",
+	                           "\xf0\x9f\x93\xa8" };
 static const char *const currencies[] = { "EUR", "EUR", "EUR", "USD", "GBP", "" };
 static const char *const amounts[] = { "0.0401", "-1.5", "12", "0", "", "5e-05", "000123456789012345.123456789012" };
 
-static const char *const versions[] = { "1", "2", "3", "10", "2.5", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00+00:00",
-	                                "soon" };
+static const char *const versions[] = {
+	"1", "2", "3", "10", "2.5", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00+00:00", "soon"
+};
 
 static char value_bytes[VALUE_MAX];
 
@@ -228,9 +240,8 @@ struct sample *sample_changed(struct sampler *sampler, const struct sample *from
 		if (column == CATALOG_NONE || is_fixed(product, column))
 			continue;
 		draft_set(&draft, column,
-		          is_lookup(product, column) ?
-		                  lookup_value(sampler, from->record.values[product->id_column]) :
-		                  sample_value(sampler, product, column));
+		          is_lookup(product, column) ? lookup_value(sampler, from->record.values[product->id_column]) :
+		                                       sample_value(sampler, product, column));
 	}
 	draft_set_time(&draft, time_us);
 	if (product->partition_direction && direction != record_partition(&from->record))

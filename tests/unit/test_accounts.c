@@ -50,11 +50,11 @@ static void teardown(void)
 
 #define ASSERT_OK(call) ck_assert_msg((call) == 0, "%s: %s", #call, err.message)
 
-#define ASSERT_FAILS(call, wanted)                                                                     \
-	do {                                                                                           \
-		ck_assert_int_eq((call), -1);                                                          \
-		ck_assert_msg(err.code == (wanted), "%s: got %s (%s), wanted %s", #call,               \
-		              error_code_name(err.code), err.message, error_code_name(wanted));        \
+#define ASSERT_FAILS(call, wanted) \
+	do { \
+		ck_assert_int_eq((call), -1); \
+		ck_assert_msg(err.code == (wanted), "%s: got %s (%s), wanted %s", #call, error_code_name(err.code), \
+		              err.message, error_code_name(wanted)); \
 	} while (0)
 
 static int add(const char *id, const char *parent)
@@ -99,6 +99,7 @@ END_TEST
 START_TEST(bad_ids_names_and_secrets_are_refused)
 {
 	char long_text[256];
+
 	memset(long_text, 'x', sizeof(long_text) - 1);
 	long_text[sizeof(long_text) - 1] = '\0';
 	ASSERT_FAILS(add("abcd123", NULL), ERROR_INVALID);
@@ -128,6 +129,7 @@ END_TEST
 START_TEST(account_reads_itself_and_its_subaccounts)
 {
 	struct account parent, child;
+
 	ASSERT_OK(add("parent01", NULL));
 	ASSERT_OK(add("child001", "parent01"));
 	ASSERT_OK(add("child002", "parent01"));
@@ -162,6 +164,7 @@ END_TEST
 START_TEST(existence_is_right_for_more_accounts_than_are_remembered)
 {
 	char id[16];
+
 	for (int i = 0; i < 20; i++) {
 		snprintf(id, sizeof(id), "acct%04d", i * 100);
 		ASSERT_OK(add(id, NULL));
@@ -177,6 +180,7 @@ END_TEST
 static bool collect(void *arg, const struct account *one)
 {
 	struct buf *ids = arg;
+
 	buf_addf(ids, "%s ", one->id);
 	return ids->len < 18; /* two ids are enough */
 }
@@ -184,6 +188,7 @@ static bool collect(void *arg, const struct account *one)
 START_TEST(accounts_are_listed_in_order_until_told_to_stop)
 {
 	struct buf ids = { 0 };
+
 	ASSERT_OK(add("cccccccc", NULL));
 	ASSERT_OK(add("aaaaaaaa", NULL));
 	ASSERT_OK(add("bbbbbbbb", NULL));
@@ -196,6 +201,7 @@ END_TEST
 START_TEST(listing_goes_on_from_an_account)
 {
 	struct buf ids = { 0 };
+
 	ASSERT_OK(add("aaaaaaaa", NULL));
 	ASSERT_OK(add("bbbbbbbb", NULL));
 	ASSERT_OK(add("cccccccc", NULL));
@@ -213,6 +219,7 @@ static void collect_child(void *arg, struct str id)
 START_TEST(subaccounts_are_listed_by_parent)
 {
 	struct buf ids = { 0 };
+
 	ASSERT_OK(add("bbbbbbbb", NULL));
 	ASSERT_OK(add("cccccccc", NULL));
 	ASSERT_OK(add("dddddddd", "bbbbbbbb"));
@@ -247,6 +254,7 @@ END_TEST
 START_TEST(secret_longer_than_any_is_not_cut_to_fit)
 {
 	char longest[ACCOUNT_SECRET_MAX + 2];
+
 	memset(longest, 's', sizeof(longest));
 	longest[ACCOUNT_SECRET_MAX] = '\0';
 	ASSERT_OK(accounts_add(f.meta, "abcd1234", NULL, "", longest, &err));
@@ -272,6 +280,7 @@ END_TEST
 START_TEST(secret_is_rotated_without_a_gap)
 {
 	uint32_t number;
+
 	ASSERT_OK(add("abcd1234", NULL));
 	ASSERT_OK(login("abcd1234", SECRET));
 	ASSERT_OK(accounts_secret_add(f.meta, "abcd1234", OTHER_SECRET, &number, &err));
@@ -289,6 +298,7 @@ END_TEST
 START_TEST(secrets_numbers_are_never_used_again)
 {
 	uint32_t number;
+
 	ASSERT_OK(add("abcd1234", NULL));
 	ASSERT_OK(accounts_secret_add(f.meta, "abcd1234", OTHER_SECRET, &number, &err));
 	ASSERT_OK(accounts_secret_revoke(f.meta, "abcd1234", 2, &err));
@@ -302,6 +312,7 @@ END_TEST
 START_TEST(sixth_secret_is_refused)
 {
 	uint32_t number;
+
 	ASSERT_OK(add("abcd1234", NULL));
 	for (int i = 1; i < ACCOUNT_SECRETS_MAX; i++)
 		ASSERT_OK(accounts_secret_add(f.meta, "abcd1234", OTHER_SECRET, &number, &err));
@@ -315,6 +326,7 @@ END_TEST
 static int64_t cpu_time_us(void)
 {
 	struct timespec now;
+
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
 	return now.tv_sec * CLOCK_US_PER_SECOND + now.tv_nsec / 1000;
 }
@@ -323,8 +335,10 @@ static int64_t cpu_time_us(void)
 static int64_t login_cost_us(const char *id)
 {
 	int64_t least = INT64_MAX;
+
 	for (int i = 0; i < 20; i++) {
 		int64_t begin = cpu_time_us();
+
 		ASSERT_FAILS(login(id, "a wrong secret"), ERROR_UNAUTHORIZED);
 		int64_t took = cpu_time_us() - begin;
 		least = took < least ? took : least;
@@ -335,6 +349,7 @@ static int64_t login_cost_us(const char *id)
 START_TEST(unknown_account_costs_what_a_wrong_secret_does)
 {
 	uint32_t number;
+
 	ASSERT_OK(add("onesecrt", NULL));
 	ASSERT_OK(add("twosecrt", NULL));
 	ASSERT_OK(accounts_secret_add(f.meta, "twosecrt", OTHER_SECRET, &number, &err));
@@ -391,6 +406,7 @@ static bool collect_producer(void *arg, const struct producer *producer)
 START_TEST(producers_are_listed_in_order)
 {
 	struct buf names = { 0 };
+
 	ASSERT_OK(producers_add(f.meta, "b", SECRET, NULL, &err));
 	ASSERT_OK(producers_add(f.meta, "a", SECRET, NULL, &err));
 	ASSERT_OK(producers_each(f.meta, collect_producer, &names, &err));
@@ -402,6 +418,7 @@ END_TEST
 static struct producer get_producer(const char *name)
 {
 	struct producer producer = { 0 };
+
 	ASSERT_OK(producers_get(f.meta, str_from(name), &producer, &err));
 	return producer;
 }
@@ -409,6 +426,7 @@ static struct producer get_producer(const char *name)
 START_TEST(settings_of_a_producer_outlive_a_restart_and_its_secret_stays)
 {
 	struct ingest_settings settings = { .mode = "merge", .version = "seq", .time_zone = "Europe/Berlin" };
+
 	ASSERT_OK(producers_add(f.meta, "switch", SECRET, &settings, &err));
 	strcpy(settings.encoding, "WINDOWS-1252");
 	settings.mode[0] = '\0';
@@ -432,6 +450,7 @@ static void write_old_producer(const char *name)
 	struct value_writer w;
 	struct buf bytes = { 0 };
 	struct change change;
+
 	ASSERT_OK(credential_make(&credential, str_from(SECRET), &err));
 	value_begin(&w, &bytes, 1, 1 + CREDENTIAL_VALUE_COUNT);
 	value_put_int(&w, 1764000000000000);
@@ -478,6 +497,7 @@ START_TEST(settings_of_ingest_are_checked)
 {
 	struct ingest_settings settings = { 0 };
 	size_t i = 0;
+
 	while (strcmp(ingest_settings_name(i), settings_rows[_i].name) != 0)
 		i++;
 	int result = ingest_settings_set(&settings, i, str_from(settings_rows[_i].value), &err);
@@ -491,6 +511,7 @@ Suite *suite_accounts(void)
 {
 	Suite *suite = suite_create("accounts");
 	TCase *tcase = tcase_create("accounts");
+
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, account_outlives_a_restart);

@@ -39,6 +39,7 @@ static void parse(const char *wanted)
 static const char *json_of_args(void)
 {
 	struct json j = json_to(&text);
+
 	buf_clear(&text);
 	args_write_json(&args, &j);
 	return buf_cstr(&text);
@@ -50,6 +51,7 @@ static int read_line(const char *line)
 	static char copy[512];
 	char *argv[32];
 	int argc = 0;
+
 	args_free(&args);
 	snprintf(copy, sizeof(copy), "%s", line);
 	for (char *word = copy; word && *line; argc++) {
@@ -74,26 +76,26 @@ static int read_json(const char *json)
 	return result;
 }
 
-#define ASSERT_LINE(line, json)                                              \
-	do {                                                                 \
+#define ASSERT_LINE(line, json) \
+	do { \
 		ck_assert_msg(read_line(line) == 0, "%s: %s", line, err.message); \
-		ck_assert_str_eq(json_of_args(), json);                      \
+		ck_assert_str_eq(json_of_args(), json); \
 	} while (0)
 
-#define ASSERT_LINE_FAILS(line, wanted)             \
-	do {                                         \
+#define ASSERT_LINE_FAILS(line, wanted) \
+	do { \
 		ck_assert_int_eq(read_line(line), -1); \
 		ck_assert_str_eq(err.message, wanted); \
 	} while (0)
 
-#define ASSERT_JSON(given, json)                                               \
-	do {                                                                   \
+#define ASSERT_JSON(given, json) \
+	do { \
 		ck_assert_msg(read_json(given) == 0, "%s: %s", given, err.message); \
-		ck_assert_str_eq(buf_cstr(&text), json);                       \
+		ck_assert_str_eq(buf_cstr(&text), json); \
 	} while (0)
 
-#define ASSERT_JSON_FAILS(given, wanted)             \
-	do {                                          \
+#define ASSERT_JSON_FAILS(given, wanted) \
+	do { \
 		ck_assert_int_eq(read_json(given), -1); \
 		ck_assert_str_eq(err.message, wanted); \
 	} while (0)
@@ -117,8 +119,8 @@ START_TEST(synopsis_tells_positionals_options_and_switches)
 		const char *name;
 		bool required, repeated;
 	} wanted[] = {
-		{ ARGS_POSITIONAL, "id", true, false },       { ARGS_OPTION, "parent", false, false },
-		{ ARGS_SWITCH, "all", false, false },         { ARGS_OPTION, "set", false, true },
+		{ ARGS_POSITIONAL, "id", true, false },        { ARGS_OPTION, "parent", false, false },
+		{ ARGS_SWITCH, "all", false, false },          { ARGS_OPTION, "set", false, true },
 		{ ARGS_POSITIONAL, "file_name", false, true },
 	};
 	for (size_t i = 0; i < synopsis.count; i++) {
@@ -143,10 +145,23 @@ END_TEST
 START_TEST(synopsis_that_is_wrong_is_refused)
 {
 	static const char *const wrong[] = {
-		"[ID", "ID]", "[--x ID", "--", "[--]", "--x", "A A", "ID [--id ID]", "[A] B", "A... B", "A... [B]",
-		"ID=VALUE", "[[A]]", "A_NAME_OF_MORE_THAN_THIRTY_ONE_LETTERS",
+		"[ID",
+		"ID]",
+		"[--x ID",
+		"--",
+		"[--]",
+		"--x",
+		"A A",
+		"ID [--id ID]",
+		"[A] B",
+		"A... B",
+		"A... [B]",
+		"ID=VALUE",
+		"[[A]]",
+		"A_NAME_OF_MORE_THAN_THIRTY_ONE_LETTERS",
 		"A B C D E F G H I J K L M N O P Q",
 	};
+
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		ck_assert_msg(args_synopsis_parse(&synopsis, wrong[i], &err) == -1, "%s", wrong[i]);
 }
@@ -226,6 +241,7 @@ END_TEST
 START_TEST(numbers_have_bounds)
 {
 	uint64_t number = 42;
+
 	parse("[COUNT]");
 	ck_assert_int_eq(read_line(""), 0);
 	ck_assert_int_eq(args_get_number(&args, "count", 1, 10, &number, &err), 0);
@@ -233,8 +249,9 @@ START_TEST(numbers_have_bounds)
 	ck_assert_int_eq(read_line("10"), 0);
 	ck_assert_int_eq(args_get_number(&args, "count", 1, 10, &number, &err), 0);
 	ck_assert_uint_eq(number, 10);
-	static const char *const wrong[] = { "0",  "11", "x", "1x", "+1", "99999999999999999999",
-		                             "18446744073709551616" };
+	static const char *const wrong[] = {
+		"0", "11", "x", "1x", "+1", "99999999999999999999", "18446744073709551616"
+	};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		ck_assert_int_eq(read_line(wrong[i]), 0);
 		ck_assert_msg(args_get_number(&args, "count", 1, 10, &number, &err) == -1, "%s", wrong[i]);
@@ -251,6 +268,7 @@ START_TEST(commands_are_found_by_their_words)
 	char *half[] = { "account", NULL };
 	int used;
 	const struct command_spec *spec = command_spec_match(3, line, &used);
+
 	ck_assert_ptr_nonnull(spec);
 	ck_assert_str_eq(spec->words, "account add");
 	ck_assert_int_eq(used, 2);
@@ -267,8 +285,14 @@ END_TEST
 
 START_TEST(trees_are_made_of_small_and_flat_documents_only)
 {
-	static const char *const wrong[] = { "", "{", "nonsense", "{} {}", "{\"a\":\"\\u0000\"}", "{\"a\\u0000\":1}",
-		                             "\"\xff\"", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1" };
+	static const char *const wrong[] = { "",
+		                             "{",
+		                             "nonsense",
+		                             "{} {}",
+		                             "{\"a\":\"\\u0000\"}",
+		                             "{\"a\\u0000\":1}",
+		                             "\"\xff\"",
+		                             "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1" };
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		memset(&err, 0, sizeof(err));
 		ck_assert_msg(tree_parse(str_from(wrong[i]), &err) == NULL, "%s", wrong[i]);
@@ -283,6 +307,7 @@ START_TEST(trees_are_written_back_as_they_were)
 {
 	static const char json[] = "{\"a\":1.50,\"b\":[true,false,null,\"x\\ny\\\\u0000\"],\"c\":{},\"d\":1e999}";
 	struct json j = json_to(&text);
+
 	tree_write_text(str_from(json), &j);
 	ck_assert_str_eq(buf_cstr(&text), json);
 }
@@ -291,6 +316,7 @@ END_TEST
 START_TEST(text_that_is_no_tree_is_written_as_a_string)
 {
 	struct json j = json_to(&text);
+
 	tree_write_text(STR_LITERAL("{\"a\":"), &j);
 	tree_write_text(STR_LITERAL("[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]"), &j);
 	ck_assert_str_eq(buf_cstr(&text), "\"{\\\"a\\\":\",\"[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]\"");
@@ -301,6 +327,7 @@ Suite *suite_admin_args(void)
 {
 	Suite *suite = suite_create("admin_args");
 	TCase *tcase = tcase_create("admin_args");
+
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, synopsis_of_every_command_can_be_read);
 	tcase_add_test(tcase, synopsis_tells_positionals_options_and_switches);

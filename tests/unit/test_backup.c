@@ -96,7 +96,8 @@ static void contents(struct env *env, struct buf *out)
 
 	for (int i = 0; dbs[i].name; i++) {
 		ck_assert_int_eq(mdb_cursor_open(txn, env->dbi[i], &cursor), 0);
-		for (int rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
+		for (int rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc;
+		     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
 			buf_addf(out, "%zu,%zu:", key.mv_size, val.mv_size);
 			buf_add(out, key.mv_data, key.mv_size);
 			buf_add(out, val.mv_data, val.mv_size);
@@ -113,8 +114,8 @@ static void pair_compare(struct pair *p)
 
 	contents(&p->from, &from);
 	contents(&p->to, &to);
-	ck_assert_msg(str_equal(buf_str(&from), buf_str(&to)), "the copy has %zu bytes that differ from the source's %zu",
-	              to.len, from.len);
+	ck_assert_msg(str_equal(buf_str(&from), buf_str(&to)),
+	              "the copy has %zu bytes that differ from the source's %zu", to.len, from.len);
 	buf_free(&from);
 	buf_free(&to);
 }
@@ -310,7 +311,8 @@ static void seal_all(void)
 
 	store_seal_all(f.store);
 	while (more) {
-		ck_assert_msg(store_maintain(f.store, clock_monotonic_us() + 5000, &more, &dirty, &err) == 0, "%s", err.message);
+		ck_assert_msg(store_maintain(f.store, clock_monotonic_us() + 5000, &more, &dirty, &err) == 0, "%s",
+		              err.message);
 		ck_assert_msg(!dirty || store_commit(f.store, &err) == 0, "%s", err.message);
 	}
 }
@@ -518,7 +520,8 @@ START_TEST(numbers_in_texts_are_found_whole_alone)
 		size_t found = erase_from_text(erase, str_from(rows[i].text), &out);
 
 		ck_assert_uint_eq(found, rows[i].count);
-		ck_assert_msg(str_is(buf_str(&out), rows[i].without), "%s became %.*s", rows[i].text, STR_ARGS(buf_str(&out)));
+		ck_assert_msg(str_is(buf_str(&out), rows[i].without), "%s became %.*s", rows[i].text,
+		              STR_ARGS(buf_str(&out)));
 		ck_assert_int_eq(erase_is_in(erase, str_from(rows[i].text)), rows[i].count > 0);
 		buf_free(&out);
 	}

@@ -169,8 +169,8 @@ END_TEST
 
 START_TEST(what_is_no_month_is_refused)
 {
-	static const char *const texts[] = { "", "2026", "2026-13", "2026-00", "2026-1", "2026-011", "1969-12",
-		                             "2026/11", "20a6-11", "2026-11 " };
+	static const char *const texts[] = { "",         "2026",    "2026-13", "2026-00", "2026-1",
+		                             "2026-011", "1969-12", "2026/11", "20a6-11", "2026-11 " };
 	int64_t from_us, to_us;
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -252,7 +252,8 @@ static struct decimal fee_of(const char *account, int64_t from_us, int64_t to_us
 	struct decimal sum = { 0 };
 	size_t count;
 
-	ck_assert_int_eq(plans_read(&plans, "payg: record 1 | flat: month 450 | big: month 900", "payg", "EUR", &err), 0);
+	ck_assert_int_eq(plans_read(&plans, "payg: record 1 | flat: month 450 | big: month 900", "payg", "EUR", &err),
+	                 0);
 	struct statement *statement = statement_begin(f.meta, f.store, &plans, from_us, to_us, account, now_us, &err);
 
 	ck_assert_msg(statement != NULL, "%s", err.message);
@@ -282,7 +283,8 @@ START_TEST(fees_are_owed_for_plans_of_the_month)
 	now_us = clock_now_us();
 	ck_assert_int_eq(WHOLE(fee_of("abcd1234", now_us - MONTH_US, now_us + MONTH_US, now_us)), 450); /* once */
 	ck_assert_int_eq(WHOLE(fee_of("child123", now_us - MONTH_US, now_us + MONTH_US, now_us)), 0); /* its parent's */
-	ck_assert_int_eq(WHOLE(fee_of("abcd1234", now_us - 2 * MONTH_US, now_us - MONTH_US, now_us)), 0); /* before it */
+	ck_assert_int_eq(WHOLE(fee_of("abcd1234", now_us - 2 * MONTH_US, now_us - MONTH_US, now_us)),
+	                 0); /* before it */
 	ck_assert_int_eq(WHOLE(fee_of("abcd1234", now_us + MONTH_US, now_us + 2 * MONTH_US, now_us)), 0); /* to come */
 	ck_assert_int_eq(accounts_set_plan(f.meta, "abcd1234", "big", &err), 0);
 	now_us = clock_now_us();
@@ -345,7 +347,8 @@ static void seal_all(void)
 
 	store_seal_all(f.store);
 	for (int i = 0; i < 10000 && more; i++) {
-		ck_assert_msg(store_maintain(f.store, clock_monotonic_us() + 50000, &more, &dirty, &err) == 0, "%s", err.message);
+		ck_assert_msg(store_maintain(f.store, clock_monotonic_us() + 50000, &more, &dirty, &err) == 0, "%s",
+		              err.message);
 		if (dirty)
 			commit();
 	}
@@ -367,7 +370,8 @@ static uint64_t scan_count(struct scan_query *query)
 
 	query->snapshot = store_snapshot(f.store);
 	do
-		ck_assert_msg(scan_once(f.store, query, &position, INT64_MAX, &sink, &end, &err) == 0, "%s", err.message);
+		ck_assert_msg(scan_once(f.store, query, &position, INT64_MAX, &sink, &end, &err) == 0, "%s",
+		              err.message);
 	while (end == SCAN_PAUSED);
 	return rows;
 }
@@ -406,16 +410,21 @@ static void assert_counts_agree(const char *when)
 	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
 		for (size_t filters = 0; filters < 2; filters++) {
 			struct scan_query query = {
-				.product = sms, .direction = CATALOG_OUTBOUND, .accounts = accounts, .accounts_count = 2,
-				.from_us = ranges[i][0], .to_us = ranges[i][1], .filters = &filter,
+				.product = sms,
+				.direction = CATALOG_OUTBOUND,
+				.accounts = accounts,
+				.accounts_count = 2,
+				.from_us = ranges[i][0],
+				.to_us = ranges[i][1],
+				.filters = &filter,
 				.filters_count = filters,
 			};
 			uint64_t seen, rows = scan_count(&query), total;
 
-			ck_assert_msg(fast_count(&query, false, false, &seen) == rows, "%s, range %zu, %zu filters", when, i,
-			              filters);
-			ck_assert_msg(fast_count(&query, true, false, &total) == rows, "%s, late, range %zu, %zu filters",
+			ck_assert_msg(fast_count(&query, false, false, &seen) == rows, "%s, range %zu, %zu filters",
 			              when, i, filters);
+			ck_assert_msg(fast_count(&query, true, false, &total) == rows,
+			              "%s, late, range %zu, %zu filters", when, i, filters);
 			ck_assert_uint_eq(seen, total);
 			query.filters_count = 0;
 			ck_assert_uint_eq(seen, scan_count(&query));
@@ -426,7 +435,8 @@ static void assert_counts_agree(const char *when)
 START_TEST(a_count_is_what_a_scan_finds)
 {
 	for (int i = 0; i < RECORDS; i++)
-		put_sms(i % 3 ? "abcd1234" : "child123", i, DAY_US + i * (2 * CLOCK_US_PER_DAY / RECORDS), status_of(i));
+		put_sms(i % 3 ? "abcd1234" : "child123", i, DAY_US + i * (2 * CLOCK_US_PER_DAY / RECORDS),
+		        status_of(i));
 	commit();
 	assert_counts_agree("hot");
 	seal_all();

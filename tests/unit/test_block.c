@@ -90,7 +90,8 @@ static void make_block(uint32_t count, bool seconds)
 
 	while (rows < count && !full) {
 		if (pick_percent(pick, 80))
-			position.time_us += seconds ? pick_below(pick, 5) * CLOCK_US_PER_SECOND : pick_below(pick, 100000);
+			position.time_us +=
+				seconds ? pick_below(pick, 5) * CLOCK_US_PER_SECOND : pick_below(pick, 100000);
 		position.seq = pick_percent(pick, 90) ? position.seq + 1 : position.seq + pick_below(pick, 5000) + 1;
 		add(sample_new(&sampler, product, "acct0001", rows, (enum catalog_direction)partition.direction,
 		               position.time_us),
@@ -120,7 +121,7 @@ static void assert_values(uint32_t row, uint64_t columns)
 		struct str wanted = columns >> i & 1 ? samples[row]->record.values[i] : (struct str){ NULL, 0 };
 
 		expect(str_equal(record.values[i], wanted), "row %u of %u: %s is %.*s, wanted %.*s", row, rows,
-		              product->columns[i].name.p, STR_ARGS(record.values[i]), STR_ARGS(wanted));
+		       product->columns[i].name.p, STR_ARGS(record.values[i]), STR_ARGS(wanted));
 	}
 }
 
@@ -168,11 +169,11 @@ static const struct {
 	bool wild;
 	bool seconds;
 } blocks[] = {
-	{ "SMS", CATALOG_OUTBOUND, 1, false, true },       { "SMS", CATALOG_OUTBOUND, 200, true, true },
-	{ "SMS", CATALOG_INBOUND, 777, true, false },      { "SMS", CATALOG_OUTBOUND, BLOCK_ROWS, false, true },
-	{ "VOICE-CALL", 0, SEGMENT_ROWS, true, true },     { "VOICE-CALL", 0, SEGMENT_ROWS + 1, false, false },
-	{ "SMS-TRAFFIC-CONTROL", 0, 2000, false, true },   { "VERIFY-V2", 0, 900, true, false },
-	{ "REPORTS-USAGE", 0, 300, true, true },           { "MESSAGES", CATALOG_INBOUND, 400, false, true },
+	{ "SMS", CATALOG_OUTBOUND, 1, false, true },     { "SMS", CATALOG_OUTBOUND, 200, true, true },
+	{ "SMS", CATALOG_INBOUND, 777, true, false },    { "SMS", CATALOG_OUTBOUND, BLOCK_ROWS, false, true },
+	{ "VOICE-CALL", 0, SEGMENT_ROWS, true, true },   { "VOICE-CALL", 0, SEGMENT_ROWS + 1, false, false },
+	{ "SMS-TRAFFIC-CONTROL", 0, 2000, false, true }, { "VERIFY-V2", 0, 900, true, false },
+	{ "REPORTS-USAGE", 0, 300, true, true },         { "MESSAGES", CATALOG_INBOUND, 400, false, true },
 };
 
 START_TEST(every_row_comes_back)
@@ -407,8 +408,8 @@ static void assert_places(const struct position *list, uint32_t count, bool seco
 	ck_assert(block_places_read(&view, &segment, 1, got));
 	for (uint32_t i = 0; i < count; i++) {
 		expect(got[i].time_us == list[i].time_us && got[i].seq == list[i].seq && got[i].direction == 1,
-		              "place %u of %u: %lld %llu, wanted %lld %llu", i, count, (long long)got[i].time_us,
-		              (unsigned long long)got[i].seq, (long long)list[i].time_us, (unsigned long long)list[i].seq);
+		       "place %u of %u: %lld %llu, wanted %lld %llu", i, count, (long long)got[i].time_us,
+		       (unsigned long long)got[i].seq, (long long)list[i].time_us, (unsigned long long)list[i].seq);
 		expect(block_places_read_one(&view, &segment, 1, i, one) && position_equal(&one[i], &got[i]),
 		       "place %u by itself", i);
 	}
@@ -422,7 +423,8 @@ static void assert_places(const struct position *list, uint32_t count, bool seco
 
 START_TEST(places_keep_times_and_seqs)
 {
-	static const uint64_t time_steps[] = { 0, 1, 3, 1000000, 86399 }, seq_steps[] = { 1, 2, 70, 1 << 24, 1ULL << 40 };
+	static const uint64_t time_steps[] = { 0, 1, 3, 1000000, 86399 },
+			      seq_steps[] = { 1, 2, 70, 1 << 24, 1ULL << 40 };
 	struct pick own = { 11 };
 	struct position list[SEGMENT_ROWS];
 
@@ -433,7 +435,8 @@ START_TEST(places_keep_times_and_seqs)
 		struct position position = { DAY_US, UINT64_C(1) << pick_below(&own, 60), 1 };
 
 		for (uint32_t i = 0; i < count; i++) {
-			position.time_us += (int64_t)(pick_u64(&own) % (step + 1)) * (seconds ? CLOCK_US_PER_SECOND : 1);
+			position.time_us +=
+				(int64_t)(pick_u64(&own) % (step + 1)) * (seconds ? CLOCK_US_PER_SECOND : 1);
 			position.seq = shuffled ? pick_u64(&own) % (seq_step * 1000) + 1 : position.seq + seq_step;
 			list[i] = position;
 		}
@@ -506,7 +509,8 @@ START_TEST(skip_part_hides_no_row)
 		for (int n = 0; n < 500; n++) {
 			uint8_t column = product->filters[pick_below(pick, product->filters_count)].column;
 			const struct sample *sample = samples[pick_below(pick, rows)];
-			struct scan_filter filter = { column, (enum scan_match)pick_below(pick, 3), sample->record.values[column] };
+			struct scan_filter filter = { column, (enum scan_match)pick_below(pick, 3),
+				                      sample->record.values[column] };
 
 			if (filter.match == SCAN_NOCASE && filter.value.len <= sizeof(upper)) {
 				for (size_t i = 0; i < filter.value.len; i++)
@@ -518,7 +522,7 @@ START_TEST(skip_part_hides_no_row)
 			if (filter.match == SCAN_NUMBER)
 				filter.value = without_plus(filter.value);
 			expect(skip_index_may_pass(part, &filter, 1), "seed %d: %s hides %.*s", (int)seed,
-			              product->columns[column].name.p, STR_ARGS(filter.value));
+			       product->columns[column].name.p, STR_ARGS(filter.value));
 			bool all = skip_index_all_pass(part, &filter, 1);
 			for (uint32_t i = 0; i < rows && all; i++)
 				expect(passes(samples[i], &filter), "seed %d: not all pass", (int)seed);
@@ -538,7 +542,8 @@ static struct str make_skip_of(uint8_t column, const char *format, int count)
 	skip_index_begin(&skip, product);
 	for (int i = 0; i < count; i++) {
 		record_clear(&record, product);
-		record.values[column] = (struct str){ text, (size_t)snprintf(text, sizeof(text), format, 447700900000 + i) };
+		record.values[column] =
+			(struct str){ text, (size_t)snprintf(text, sizeof(text), format, 447700900000 + i) };
 		skip_index_add(&skip, &record);
 	}
 	buf_clear(&value);
@@ -670,7 +675,7 @@ START_TEST(no_damaged_byte_goes_unnoticed)
 		err.code = ERROR_NONE;
 		txn = f.day.env.write;
 		expect(read_all(txn) == -1 && err.code == ERROR_CORRUPT, "bit %d of byte %zu of %zu: code %d", bit, at,
-		              value.len, err.code);
+		       value.len, err.code);
 		value.data[at] ^= (char)bit;
 	}
 }
@@ -682,7 +687,8 @@ START_TEST(a_block_cut_short_is_damaged)
 	make_block(100, true);
 	for (size_t len = 0; len < value.len; len += len < 400 ? 1 : 97) {
 		day_fixture_put(&f, DAY_BLOCK_DATA, &partition, 3, (struct str){ value.data, len });
-		expect(read_all(f.day.env.write) == -1 && err.code == ERROR_CORRUPT, "%zu bytes of %zu", len, value.len);
+		expect(read_all(f.day.env.write) == -1 && err.code == ERROR_CORRUPT, "%zu bytes of %zu", len,
+		       value.len);
 	}
 }
 END_TEST

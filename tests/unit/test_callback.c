@@ -40,9 +40,9 @@ struct receiver {
 	uint16_t port;
 	struct seen seen[REQUESTS_MAX];
 	int count;
-	int statuses[8];  /* of the first answers; 200 when 0 */
-	int held_max;     /* > 0: answers are held, and this many requests at once were seen */
-	bool holds;       /* does not answer */
+	int statuses[8]; /* of the first answers; 200 when 0 */
+	int held_max;    /* > 0: answers are held, and this many requests at once were seen */
+	bool holds;      /* does not answer */
 	struct evhttp_request *held[REQUESTS_MAX];
 	int held_count;
 	const char *location;
@@ -64,6 +64,7 @@ static struct receiver receiver;
 static void copy_header(char *out, size_t size, struct evhttp_request *request, const char *name)
 {
 	const char *value = evhttp_find_header(evhttp_request_get_input_headers(request), name);
+
 	snprintf(out, size, "%s", value ? value : "");
 }
 
@@ -71,6 +72,7 @@ static void note(struct receiver *r, struct evhttp_request *request)
 {
 	struct seen *seen = &r->seen[r->count++ % REQUESTS_MAX];
 	struct evbuffer *body = evhttp_request_get_input_buffer(request);
+
 	snprintf(seen->path, sizeof(seen->path), "%s", evhttp_request_get_uri(request));
 	copy_header(seen->id, sizeof(seen->id), request, "webhook-id");
 	copy_header(seen->timestamp, sizeof(seen->timestamp), request, "webhook-timestamp");
@@ -86,6 +88,7 @@ static void answer(struct receiver *r, struct evhttp_request *request, int at)
 	struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
 	struct evbuffer *body = evbuffer_new();
 	int status = at < 8 && r->statuses[at] ? r->statuses[at] : 200;
+
 	if (r->location)
 		evhttp_add_header(headers, "Location", r->location);
 	if (r->retry_after)
@@ -99,6 +102,7 @@ static void answer(struct receiver *r, struct evhttp_request *request, int at)
 static void on_request(struct evhttp_request *request, void *arg)
 {
 	struct receiver *r = arg;
+
 	note(r, request);
 	if (!r->holds) {
 		answer(r, request, r->count - 1);
@@ -120,6 +124,7 @@ static void receiver_open(struct receiver *r)
 {
 	struct sockaddr_in address;
 	socklen_t len = sizeof(address);
+
 	*r = (struct receiver){ .http = evhttp_new(base) };
 	r->socket = evhttp_bind_socket_with_handle(r->http, "127.0.0.1", 0);
 	ck_assert_ptr_nonnull(r->socket);
@@ -182,6 +187,7 @@ static void put_url(const char *id, const char *url)
 		.url = str_from(url),
 		.body = STR_LITERAL("{\"request_status\":\"SUCCESS\"}"),
 	};
+
 	ASSERT_OK(change_begin(&change, f.meta, &err));
 	ASSERT_OK(change_end(&change, callback_put(&change, &event, &err), &err));
 	callbacks_wake(callbacks);
@@ -190,6 +196,7 @@ static void put_url(const char *id, const char *url)
 static void put_to(const char *id, const char *host)
 {
 	char url[128];
+
 	snprintf(url, sizeof(url), "http://%s:%u/hook", host, receiver.port);
 	put_url(id, url);
 }
@@ -203,6 +210,7 @@ static void put_many(int count)
 {
 	for (int i = 0; i < count; i++) {
 		char id[32];
+
 		snprintf(id, sizeof(id), "event-%d", i);
 		put(id);
 	}
@@ -218,6 +226,7 @@ static void tick(evutil_socket_t fd, short what, void *arg)
 static struct callbacks_stats stats(void)
 {
 	struct callbacks_stats now;
+
 	callbacks_get_stats(callbacks, &now);
 	return now;
 }
@@ -227,6 +236,7 @@ static void run_moment(void)
 {
 	static const struct timeval moment = { 0, 2000 };
 	struct event *end = evtimer_new(base, tick, NULL);
+
 	evtimer_add(end, &moment);
 	event_base_loop(base, EVLOOP_ONCE);
 	event_free(end);
@@ -235,16 +245,17 @@ static void run_moment(void)
 static void run_for(int64_t duration_us)
 {
 	int64_t end = clock_monotonic_us() + duration_us;
+
 	while (clock_monotonic_us() < end)
 		run_moment();
 }
 
-#define ASSERT_BECOMES(condition)                                                                            \
-	do {                                                                                                 \
-		int64_t end_us = clock_monotonic_us() + WAIT_US;                                             \
-		while (!(condition) && clock_monotonic_us() < end_us)                                        \
-			run_moment();                                                                        \
-		ck_assert_msg((condition), "%s: not within %d s", #condition, (int)(WAIT_US / 1000000));     \
+#define ASSERT_BECOMES(condition) \
+	do { \
+		int64_t end_us = clock_monotonic_us() + WAIT_US; \
+		while (!(condition) && clock_monotonic_us() < end_us) \
+			run_moment(); \
+		ck_assert_msg((condition), "%s: not within %d s", #condition, (int)(WAIT_US / 1000000)); \
 	} while (0)
 
 struct listed {
@@ -259,6 +270,7 @@ struct listed {
 static bool take_listed(void *arg, const struct callback_info *info)
 {
 	struct listed *listed = arg;
+
 	listed->count++;
 	listed->state = info->state;
 	listed->attempts = info->attempts;
@@ -272,6 +284,7 @@ static bool take_listed(void *arg, const struct callback_info *info)
 static struct listed list(void)
 {
 	struct listed listed = { 0 };
+
 	ASSERT_OK(callbacks_each(callbacks, take_listed, &listed, &err));
 	return listed;
 }
@@ -302,8 +315,10 @@ START_TEST(dropped_change_sends_nothing)
 {
 	struct change change;
 	char url[64];
+
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", receiver.port);
-	struct callback_event event = { STR_LITERAL(ACCOUNT), STR_LITERAL("event-1"), str_from(url), STR_LITERAL("{}") };
+	struct callback_event event = { STR_LITERAL(ACCOUNT), STR_LITERAL("event-1"), str_from(url),
+		                        STR_LITERAL("{}") };
 	ASSERT_OK(change_begin(&change, f.meta, &err));
 	ASSERT_OK(callback_put(&change, &event, &err));
 	ck_assert_int_eq(change_end(&change, -1, &err), -1);
@@ -342,8 +357,10 @@ START_TEST(delays_grow)
 	for (int i = 1; i < 5; i++) {
 		int64_t delay = receiver.seen[i].time_us - receiver.seen[i - 1].time_us;
 		int64_t whole = 40000 << (i - 1);
-		ck_assert_msg(delay >= whole / 2 - 2000 && delay < whole + 200000, "delay %d: %lld us, wanted %lld to %lld",
-		              i, (long long)delay, (long long)whole / 2, (long long)whole);
+
+		ck_assert_msg(delay >= whole / 2 - 2000 && delay < whole + 200000,
+		              "delay %d: %lld us, wanted %lld to %lld", i, (long long)delay, (long long)whole / 2,
+		              (long long)whole);
 	}
 }
 END_TEST
@@ -362,6 +379,7 @@ END_TEST
 START_TEST(redirect_is_not_followed)
 {
 	char location[64];
+
 	snprintf(location, sizeof(location), "http://127.0.0.1:%u/elsewhere", receiver.port);
 	receiver.statuses[0] = 302;
 	receiver.location = location;
@@ -419,6 +437,7 @@ static int count_threads(void)
 {
 	DIR *dir = opendir("/proc/self/task");
 	int count = -2; /* . and .. */
+
 	while (readdir(dir))
 		count++;
 	closedir(dir);
@@ -428,6 +447,7 @@ static int count_threads(void)
 START_TEST(name_resolution_makes_no_thread)
 {
 	int before = count_threads();
+
 	receiver.holds = true;
 	put_to("event-1", "localhost");
 	ASSERT_BECOMES(receiver.held_count == 1);
@@ -442,11 +462,13 @@ END_TEST
 START_TEST(loopback_is_refused_unless_listed)
 {
 	static const char *const hosts[] = { "127.0.0.1", "0x7f.1", "2130706433", "localhost", "[::ffff:127.0.0.1]" };
+
 	set("callback_allow", "");
 	set("callback_retry_first", "1h");
 	set("callback_retry_max_delay", "1h");
 	for (uint64_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
 		char id[32];
+
 		snprintf(id, sizeof(id), "event-%d", (int)i);
 		put_to(id, hosts[i]);
 		ASSERT_BECOMES(stats().attempts_failed == i + 1);
@@ -491,6 +513,7 @@ START_TEST(guard_sees_the_address_of_the_socket)
 	struct callback_url url;
 	struct address address = { .len = sizeof(struct sockaddr_in) };
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
 	memcpy(&address.storage, &in, sizeof(in));
 	char text[64];
 	snprintf(text, sizeof(text), "http://public.example:%u/", receiver.port);
@@ -576,6 +599,7 @@ END_TEST
 START_TEST(retry_does_not_wait_for_the_time)
 {
 	size_t count;
+
 	receiver.statuses[0] = 500;
 	set("callback_retry_first", "1h");
 	put("event-1");
@@ -636,6 +660,7 @@ END_TEST
 START_TEST(secret_is_made_once)
 {
 	struct callback_secret first, again;
+
 	put("event-1");
 	ASSERT_OK(callback_secret_get(f.meta, ACCOUNT, false, 0, &first, &err));
 	ck_assert_uint_eq(strlen(first.text), CALLBACK_SECRET_LEN);
@@ -650,6 +675,7 @@ END_TEST
 START_TEST(secret_needs_an_account)
 {
 	struct callback_secret secret;
+
 	ck_assert_int_eq(callback_secret_get(f.meta, "nobody00", false, 0, &secret, &err), -1);
 	ck_assert_int_eq(err.code, ERROR_NOT_FOUND);
 }
@@ -658,6 +684,7 @@ END_TEST
 START_TEST(both_secrets_sign_while_they_overlap)
 {
 	struct callback_secret old, new;
+
 	ASSERT_OK(callback_secret_get(f.meta, ACCOUNT, false, 0, &old, &err));
 	ASSERT_OK(callback_secret_get(f.meta, ACCOUNT, true, CLOCK_US_PER_SECOND / 2, &new, &err));
 	ck_assert_str_ne(new.text, old.text);
@@ -681,13 +708,14 @@ START_TEST(put_checks_what_it_is_given)
 	struct change change;
 	struct callback_event event = { STR_LITERAL(ACCOUNT), STR_LITERAL("a.b"), STR_LITERAL("http://example.com/"),
 		                        STR_LITERAL("{}") };
+
 	ASSERT_OK(change_begin(&change, f.meta, &err));
 	ck_assert_int_eq(callback_put(&change, &event, &err), -1);
 	event.id = STR_LITERAL("a-b");
 	event.url = STR_LITERAL("ftp://example.com/");
 	ck_assert_int_eq(callback_put(&change, &event, &err), -1);
 	ck_assert_str_eq(err.message, "callback_url: scheme \"ftp\", must be http or https");
-	change_end(&change, -1, &err);
+	MAY_FAIL(change_end(&change, -1, &err));
 }
 END_TEST
 
@@ -707,6 +735,7 @@ Suite *suite_callback(void)
 {
 	Suite *suite = suite_create("callback");
 	TCase *tcase = tcase_create("callback");
+
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 60);
 	tcase_add_test(tcase, event_is_posted_and_forgotten);

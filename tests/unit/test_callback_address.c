@@ -25,12 +25,26 @@ static struct error err;
 START_TEST(right_urls_pass)
 {
 	static const char *const urls[] = {
-		"http://example.com", "https://example.com/hook?x=1&y=%20", "HTTPS://EXAMPLE.com:8443/", "http://192.0.2.1:80/",
-		"http://[2001:db8::1]:8080/", "http://xn--bcher-kva.example/", "http://localhost/", "http://a_b.example/",
-		"http://example.com./", "http://example.com:/", "http://example.com:0443/", "http://3com.example/",
-		"http://0xa.example/", "http://a.0xg/", "http://example.com?to=me@b.example", "http://example.com/me@b.example",
-		"http://example.com//a/../b", "http://-a.example/",
+		"http://example.com",
+		"https://example.com/hook?x=1&y=%20",
+		"HTTPS://EXAMPLE.com:8443/",
+		"http://192.0.2.1:80/",
+		"http://[2001:db8::1]:8080/",
+		"http://xn--bcher-kva.example/",
+		"http://localhost/",
+		"http://a_b.example/",
+		"http://example.com./",
+		"http://example.com:/",
+		"http://example.com:0443/",
+		"http://3com.example/",
+		"http://0xa.example/",
+		"http://a.0xg/",
+		"http://example.com?to=me@b.example",
+		"http://example.com/me@b.example",
+		"http://example.com//a/../b",
+		"http://-a.example/",
 	};
+
 	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
 		ck_assert_msg(callback_url_check(str_from(urls[i]), &err) == 0, "%s: %s", urls[i], err.message);
 }
@@ -55,7 +69,8 @@ START_TEST(wrong_urls_are_named_as_such)
 		"http://example.com/#part",
 		"http://exa mple.com/",
 		"http://example.com/\r\nX: y",
-		"http://b\xc3\xbc""cher.example/",
+		"http://b\xc3\xbc"
+		"cher.example/",
 		"http://example.com:99999/",
 		"http://example.com:0/",
 		"http://example.com:port/",
@@ -122,6 +137,7 @@ START_TEST(wrong_urls_are_named_as_such)
 		"http://a\x7f.example/",
 		"http://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example/",
 	};
+
 	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
 		ck_assert_msg(callback_url_check(str_from(urls[i]), &err) != 0, "%s passed", urls[i]);
 		ck_assert_int_eq(err.code, ERROR_INVALID);
@@ -133,6 +149,7 @@ END_TEST
 START_TEST(long_url_is_refused)
 {
 	char url[CALLBACK_URL_MAX + 2];
+
 	memset(url, 'a', sizeof(url));
 	memcpy(url, "http://example.com/", 19);
 	ck_assert_int_eq(callback_url_check((struct str){ url, CALLBACK_URL_MAX }, &err), 0);
@@ -144,6 +161,7 @@ END_TEST
 START_TEST(name_of_the_host_has_at_most_253_bytes)
 {
 	char url[512] = "http://";
+
 	for (int i = 0; i < 126; i++)
 		strcat(url, "a.");
 	strcat(url, "b");
@@ -163,21 +181,31 @@ START_TEST(host_is_what_is_connected_to)
 		const char *url, *host;
 		uint16_t port;
 	} rows[] = {
-		{ "http://example.com/", "example.com", 80 },     { "https://example.com/", "example.com", 443 },
-		{ "http://example.com:81/", "example.com", 81 },  { "http://0x7f.1/", "127.0.0.1", 80 },
-		{ "http://2130706433/", "127.0.0.1", 80 },        { "http://0177.0.0.1/", "127.0.0.1", 80 },
-		{ "http://[::1]:81/", "::1", 81 },                { "http://%31%32%37.0.0.1/", "127.0.0.1", 80 },
+		{ "http://example.com/", "example.com", 80 },
+		{ "https://example.com/", "example.com", 443 },
+		{ "http://example.com:81/", "example.com", 81 },
+		{ "http://0x7f.1/", "127.0.0.1", 80 },
+		{ "http://2130706433/", "127.0.0.1", 80 },
+		{ "http://0177.0.0.1/", "127.0.0.1", 80 },
+		{ "http://[::1]:81/", "::1", 81 },
+		{ "http://%31%32%37.0.0.1/", "127.0.0.1", 80 },
 		{ "http://a.example\\@b.example/", NULL, 0 },
-		{ "http://127.1/", "127.0.0.1", 80 },             { "http://0X7F000001:81/", "127.0.0.1", 81 },
-		{ "http://017700000001/", "127.0.0.1", 80 },      { "http://127.0.0x0.01/", "127.0.0.1", 80 },
-		{ "http://0/", "0.0.0.0", 80 },                   { "http://[0:0:0:0:0:0:0:1]/", "::1", 80 },
+		{ "http://127.1/", "127.0.0.1", 80 },
+		{ "http://0X7F000001:81/", "127.0.0.1", 81 },
+		{ "http://017700000001/", "127.0.0.1", 80 },
+		{ "http://127.0.0x0.01/", "127.0.0.1", 80 },
+		{ "http://0/", "0.0.0.0", 80 },
+		{ "http://[0:0:0:0:0:0:0:1]/", "::1", 80 },
 		{ "http://[::ffff:127.0.0.1]/", "::ffff:127.0.0.1", 80 },
-		{ "http://ex%61mple.com./", "example.com.", 80 }, { "http://127.0.0.1.example/", "127.0.0.1.example", 80 },
+		{ "http://ex%61mple.com./", "example.com.", 80 },
+		{ "http://127.0.0.1.example/", "127.0.0.1.example", 80 },
 		{ "https://a.example:/?b@c.example:1", "a.example", 443 },
 	};
+
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct callback_url url;
 		int result = callback_url_parse(&url, str_from(rows[i].url), &err);
+
 		if (!rows[i].host) {
 			ck_assert_msg(result != 0, "%s: host %s", rows[i].url, url.host);
 			continue;
@@ -195,6 +223,7 @@ static struct address address_of(const char *text)
 	struct address address = { .len = sizeof(struct sockaddr_in) };
 	struct sockaddr_in in = { .sin_family = AF_INET };
 	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+
 	if (inet_pton(AF_INET, text, &in.sin_addr) == 1) {
 		memcpy(&address.storage, &in, sizeof(in));
 		return address;
@@ -213,26 +242,66 @@ static const struct sockaddr *sockaddr_of(const struct address *address)
 START_TEST(special_addresses_are_told_from_public_ones)
 {
 	static const char *const special[] = {
-		"0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.127.255.255", "127.0.0.1",
-		"127.255.255.255", "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.168.1.1",
-		"198.18.0.1", "198.19.255.255", "198.51.100.1", "203.0.113.1", "224.0.0.1", "239.255.255.255", "240.0.0.1",
-		"255.255.255.255", "::", "::1", "::7f00:1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1",
-		"64:ff9b:1::1", "100::1", "2001::1", "2001:db8::1", "2002:7f00:1::", "2002:a00:1::1", "3fff::1", "fc00::1",
-		"fd12:3456::1", "fe80::1", "fec0::1", "ff02::1", "4000::1", "5f00::1",
+		"0.0.0.0",
+		"0.1.2.3",
+		"10.0.0.1",
+		"10.255.255.255",
+		"100.64.0.1",
+		"100.127.255.255",
+		"127.0.0.1",
+		"127.255.255.255",
+		"169.254.169.254",
+		"172.16.0.1",
+		"172.31.255.255",
+		"192.0.0.1",
+		"192.0.2.1",
+		"192.168.1.1",
+		"198.18.0.1",
+		"198.19.255.255",
+		"198.51.100.1",
+		"203.0.113.1",
+		"224.0.0.1",
+		"239.255.255.255",
+		"240.0.0.1",
+		"255.255.255.255",
+		"::",
+		"::1",
+		"::7f00:1",
+		"::ffff:127.0.0.1",
+		"::ffff:10.0.0.1",
+		"64:ff9b::7f00:1",
+		"64:ff9b:1::1",
+		"100::1",
+		"2001::1",
+		"2001:db8::1",
+		"2002:7f00:1::",
+		"2002:a00:1::1",
+		"3fff::1",
+		"fc00::1",
+		"fd12:3456::1",
+		"fe80::1",
+		"fec0::1",
+		"ff02::1",
+		"4000::1",
+		"5f00::1",
 	};
 	static const char *const public[] = {
-		"1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "100.63.255.255", "100.128.0.0", "126.255.255.255",
-		"128.0.0.0", "172.15.255.255", "172.32.0.0", "192.167.255.255", "192.169.0.0", "223.255.255.255",
-		"2606:4700::1111", "2a00:1450:4001::1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1",
+		"1.1.1.1",         "8.8.8.8",          "9.255.255.255",   "11.0.0.0",        "100.63.255.255",
+		"100.128.0.0",     "126.255.255.255",  "128.0.0.0",       "172.15.255.255",  "172.32.0.0",
+		"192.167.255.255", "192.169.0.0",      "223.255.255.255", "2606:4700::1111", "2a00:1450:4001::1",
+		"::ffff:8.8.8.8",  "64:ff9b::808:808", "2002:808:808::1",
 	};
+
 	for (size_t i = 0; i < sizeof(special) / sizeof(special[0]); i++) {
 		struct address address = address_of(special[i]);
+
 		ck_assert_msg(address_special(sockaddr_of(&address)) != NULL, "%s passed as public", special[i]);
 		ck_assert_msg(!address_allowed("", "a.example", sockaddr_of(&address)), "%s is allowed", special[i]);
 	}
 	for (size_t i = 0; i < sizeof(public) / sizeof(public[0]); i++) {
 		struct address address = address_of(public[i]);
 		const char *what = address_special(sockaddr_of(&address));
+
 		ck_assert_msg(!what, "%s passed as %s", public[i], what);
 		ck_assert(address_allowed("", "a.example", sockaddr_of(&address)));
 	}
@@ -266,8 +335,10 @@ START_TEST(list_has_networks_addresses_and_names)
 		{ "10.0.0.0/", "a.example", "10.0.0.1", false },
 		{ "", "a.example", "10.0.0.1", false },
 	};
+
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct address address = address_of(rows[i].address);
+
 		ck_assert_msg(address_listed(rows[i].allow, rows[i].host, sockaddr_of(&address)) == rows[i].listed,
 		              "\"%s\", %s at %s: not %d", rows[i].allow, rows[i].host, rows[i].address, rows[i].listed);
 	}
@@ -276,7 +347,9 @@ END_TEST
 
 START_TEST(wrong_words_of_the_list_are_named)
 {
-	static const char *const wrong[] = { "10.0.0.0/33", "10.0.0", "10.0.0.0/", "10.0.0.0/8x", "fd00::/129", "a/b", "*" };
+	static const char *const wrong[] = { "10.0.0.0/33", "10.0.0", "10.0.0.0/", "10.0.0.0/8x",
+		                             "fd00::/129",  "a/b",    "*" };
+
 	ck_assert_int_eq(callback_allow_check("", &err), 0);
 	ck_assert_int_eq(callback_allow_check("10.0.0.0/8, ::1, hooks.internal,localhost", &err), 0);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -304,6 +377,7 @@ static struct {
 static void write_file(const char *path, const char *text)
 {
 	FILE *file = fopen(path, "w");
+
 	ck_assert_ptr_nonnull(file);
 	fputs(text, file);
 	fclose(file);
@@ -315,6 +389,7 @@ static void on_question(struct evdns_server_request *request, void *arg)
 	const struct evdns_server_question *question = request->questions[0];
 	static const uint8_t v4[2][4] = { { 192, 0, 2, 1 }, { 192, 0, 2, 2 } };
 	static const uint8_t v6[16] = { 0x20, 0x01, 0x0d, 0xb8, [15] = 7 };
+
 	(void)arg;
 	asked++;
 	if (strcasecmp(question->name, "silent.example") == 0) {
@@ -342,6 +417,7 @@ static void setup_names(void)
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(address);
 	char text[64];
+
 	log_set_level(LOG_LEVEL_ERROR);
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, len), 0);
@@ -469,6 +545,7 @@ Suite *suite_callback_address(void)
 {
 	Suite *suite = suite_create("callback_address");
 	TCase *tcase = tcase_create("addresses");
+
 	tcase_add_test(tcase, right_urls_pass);
 	tcase_add_test(tcase, wrong_urls_are_named_as_such);
 	tcase_add_test(tcase, long_url_is_refused);

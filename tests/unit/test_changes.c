@@ -112,10 +112,10 @@ struct run {
 	size_t count;
 	uint32_t versions; /* given out */
 	uint32_t days;
-	bool stormy;       /* everything is sealed and merged between slices */
+	bool stormy; /* everything is sealed and merged between slices */
 
 	uint64_t since;
-	struct changes *page;        /* being read, or NULL */
+	struct changes *page; /* being read, or NULL */
 	struct version copy[RECORDS_MAX];
 	size_t given;
 };
@@ -300,7 +300,7 @@ static void begin_page(struct run *run)
 	struct error err = { 0 };
 	struct changes_query query = {
 		.product = run->product,
-		.accounts = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)own_account,
+		.accounts = (const char(*)[SCAN_ACCOUNT_LEN])(const void *)own_account,
 		.accounts_count = 1,
 		.since = run->since,
 		.max = 1 + pick_below(&run->pick, pick_percent(&run->pick, 50) ? 10 : 400),
@@ -332,7 +332,8 @@ static bool read_slice(struct run *run, bool pause)
 	struct error err = { 0 };
 	enum scan_end end;
 
-	ck_assert_msg(changes_run(run->page, pause ? 0 : INT64_MAX, &end, &err) == 0, "%s: %s", run->about, err.message);
+	ck_assert_msg(changes_run(run->page, pause ? 0 : INT64_MAX, &end, &err) == 0, "%s: %s", run->about,
+	              err.message);
 	return end == SCAN_DONE;
 }
 

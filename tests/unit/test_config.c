@@ -161,8 +161,7 @@ static const struct {
 	  "commit_delay: \"9223372036854775807d\" is not a duration such as 250ms, 30s, 15m, 24h or 3d; "
 	  "0 to 1s allowed" },
 	{ "value_max", "64k", "value_max: \"64k\" is not a size such as 512, 64K, 16M, 64G or 1T; 1K to 1M allowed" },
-	{ "value_max", "1.5K",
-	  "value_max: \"1.5K\" is not a size such as 512, 64K, 16M, 64G or 1T; 1K to 1M allowed" },
+	{ "value_max", "1.5K", "value_max: \"1.5K\" is not a size such as 512, 64K, 16M, 64G or 1T; 1K to 1M allowed" },
 	{ "value_max", "1023", "value_max: \"1023\" is not within bounds; 1K to 1M allowed" },
 	{ "log_level", "loud", "log_level: \"loud\" is not one of the words allowed: error|warn|info|debug" },
 	{ "log_level", "", "log_level: \"\" is not one of the words allowed: error|warn|info|debug" },
@@ -178,6 +177,7 @@ START_TEST(booleans_are_six_words)
 	static const char *const yes[] = { "yes", "true", "on" };
 	static const char *const no[] = { "no", "false", "off" };
 	static const char *const neither[] = { "", "1", "0", "Yes", "y", "onn" };
+
 	decimal_units number;
 
 	for (size_t i = 0; i < COUNT(yes); i++)
@@ -277,7 +277,8 @@ END_TEST
 START_TEST(file_is_read_with_comments_and_blanks)
 {
 	ck_assert_str_eq(read_text("# a comment\n; another\n\n  page_max = 5  # why\nids_max=7 ; why\r\n"
-				   "\tpublic_url =\tHTTPS://x/a#b;c=d:e\ncurrency = \nlog_level : warn"), "");
+	                           "\tpublic_url =\tHTTPS://x/a#b;c=d:e\ncurrency = \nlog_level : warn"),
+	                 "");
 	ck_assert_int_eq(config.page_max, 5);
 	ck_assert_int_eq(config.ids_max, 7);
 	ck_assert_str_eq(config.public_url, "HTTPS://x/a#b;c=d:e");
@@ -291,17 +292,16 @@ END_TEST
 START_TEST(file_errors_name_file_and_line)
 {
 	ck_assert_str_eq(read_text("page_max = 5\n\nids_max = 0\npage_max = 7\n"),
-			 "FILE:3: ids_max: \"0\" is not within bounds; 1 to 1000 allowed");
+	                 "FILE:3: ids_max: \"0\" is not within bounds; 1 to 1000 allowed");
 	ck_assert_str_eq(read_text("\npagemax = 5\n"), "FILE:2: pagemax: no such setting, did you mean page_max?");
 	ck_assert_str_eq(read_text("page_max = 5\npage_max\nids_max = 0\npage_max\nbad_key_of_no_kind = 1\n"),
-			 "FILE:2: not of the form \"key = value\"\n"
-			 "FILE:3: ids_max: \"0\" is not within bounds; 1 to 1000 allowed\n"
-			 "FILE:4: not of the form \"key = value\"\n"
-			 "FILE:5: bad_key_of_no_kind: no such setting; cdrd.conf(5) lists them");
-	ck_assert_str_eq(read_text("[store]\npage_max = 5\n"),
-			 "FILE:2: a key in a section, but there are no sections");
+	                 "FILE:2: not of the form \"key = value\"\n"
+	                 "FILE:3: ids_max: \"0\" is not within bounds; 1 to 1000 allowed\n"
+	                 "FILE:4: not of the form \"key = value\"\n"
+	                 "FILE:5: bad_key_of_no_kind: no such setting; cdrd.conf(5) lists them");
+	ck_assert_str_eq(read_text("[store]\npage_max = 5\n"), "FILE:2: a key in a section, but there are no sections");
 	ck_assert_str_eq(read_text("page_max = 5\n  ids_max = 0"),
-			 "FILE:2: ids_max: \"0\" is not within bounds; 1 to 1000 allowed");
+	                 "FILE:2: ids_max: \"0\" is not within bounds; 1 to 1000 allowed");
 }
 END_TEST
 
@@ -336,7 +336,7 @@ START_TEST(a_file_that_cannot_be_read_is_an_error)
 	ck_assert_int_eq(config_read_file(&config, "/nonexistent/cdrd.conf", &faults), -1);
 	ck_assert_int_eq(config_read_file(&config, "/tmp", &faults), -1);
 	ck_assert_str_eq(buf_cstr(&faults.lines),
-			 "/nonexistent/cdrd.conf: No such file or directory\n/tmp: Is a directory\n");
+	                 "/nonexistent/cdrd.conf: No such file or directory\n/tmp: Is a directory\n");
 	buf_free(&faults.lines);
 }
 END_TEST

@@ -106,8 +106,10 @@ static void add_digits(struct buf *out, struct pick *pick, const char *digits, u
 /* A line as records make them: constants, ids twice, numbers, a few words, a text of words. */
 static void add_line(struct buf *out, struct pick *pick)
 {
-	static const char *const countries[] = { "\"GB\",\"United Kingdom\"", "\"DE\",\"Germany\"", "\"FR\",\"France\"" };
-	static const char *const words[] = { "code ", "Zo\xc3\xab ", "\"\"yes\"\", ", "your order is on its way ", "\n", "1" };
+	static const char *const countries[] = { "\"GB\",\"United Kingdom\"", "\"DE\",\"Germany\"",
+		                                 "\"FR\",\"France\"" };
+	static const char *const words[] = { "code ", "Zo\xc3\xab ", "\"\"yes\"\", ", "your order is on its way ", "\n",
+		                             "1" };
 	struct buf id = { 0 };
 
 	add_digits(&id, pick, "0123456789abcdef", 32);
@@ -137,9 +139,19 @@ static void add_lines(struct buf *out, struct pick *pick, uint32_t count)
 /* Pieces that make sources, edges and lengths of all kinds, with little sense. */
 static void add_scraps(struct buf *out, struct pick *pick, uint32_t count)
 {
-	static const char *const scraps[] = { "\"", "\",\"", "\"\n\"", "\"\n", ",", "\n", "\"\"", "a", "abcd",
-		                              "0123456789abcdef",
-		                              "the same text again and again and again and again, for more than a value has" };
+	static const char *const scraps[] = {
+		"\"",
+		"\",\"",
+		"\"\n\"",
+		"\"\n",
+		",",
+		"\n",
+		"\"\"",
+		"a",
+		"abcd",
+		"0123456789abcdef",
+		"the same text again and again and again and again, for more than a value has"
+	};
 
 	while (count-- > 0) {
 		if (pick_percent(pick, 10))
@@ -155,6 +167,7 @@ START_TEST(lines_come_back)
 
 	for (int round = 0; round < ROUNDS; round++) {
 		struct buf text = { 0 };
+
 		add_lines(&text, &pick, pick_below(&pick, 200));
 		assert_comes_back(buf_str(&text));
 		buf_free(&text);
@@ -168,6 +181,7 @@ START_TEST(anything_comes_back)
 
 	for (int round = 0; round < ROUNDS; round++) {
 		struct buf text = { 0 };
+
 		add_scraps(&text, &pick, pick_below(&pick, round < ROUNDS / 2 ? 30 : 5000));
 		assert_comes_back(buf_str(&text));
 		buf_free(&text);
@@ -193,6 +207,7 @@ START_TEST(every_beginning_comes_back)
 
 	for (int round = 0; round < 20; round++) {
 		struct buf text = { 0 };
+
 		if (round % 2)
 			add_lines(&text, &pick, 12);
 		else
@@ -260,6 +275,7 @@ START_TEST(parts_can_be_laid_end_to_end)
 
 	for (int i = 0; i < 10; i++) {
 		size_t begin = text.len;
+
 		add_lines(&text, &pick, pick_below(&pick, 20));
 		ck_assert(deflate_add(deflate, (struct str){ text.data + begin, text.len - begin }, &out));
 	}
@@ -277,6 +293,7 @@ START_TEST(stored_blocks_inflate_and_can_be_laid_end_to_end)
 
 	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
 		size_t begin = text.len;
+
 		while (text.len < begin + lens[i])
 			add_lines(&text, &pick, 100);
 		text.len = begin + lens[i];
@@ -322,7 +339,8 @@ static unsigned assert_code(const uint32_t *frequencies, size_t count, unsigned 
 
 	deflate_code_lengths(frequencies, count, bits_max, lengths);
 	for (size_t i = 0; i < count; i++) {
-		expect(!lengths[i] == !frequencies[i], "symbol %zu of frequency %u has %u bits", i, frequencies[i], lengths[i]);
+		expect(!lengths[i] == !frequencies[i], "symbol %zu of frequency %u has %u bits", i, frequencies[i],
+		       lengths[i]);
 		used += lengths[i] ? 1U << (bits_max - lengths[i]) : 0;
 		longest = lengths[i] > longest ? lengths[i] : longest;
 		for (size_t j = 0; j < i; j++)
@@ -342,6 +360,7 @@ START_TEST(codes_are_complete_and_within_their_limit)
 		uint32_t frequencies[SYMBOLS_MAX];
 		unsigned bits_max = pick_between(&pick, 9, BITS_MAX);
 		uint32_t count = pick_between(&pick, 2, SYMBOLS_MAX), skew = pick_below(&pick, 16);
+
 		for (uint32_t i = 0; i < count; i++)
 			frequencies[i] = 1 + pick_below(&pick, 1U << pick_below(&pick, skew + 1));
 		(void)assert_code(frequencies, count, bits_max);

@@ -22,6 +22,7 @@ static void reference(const uint8_t *key, const uint8_t *data, size_t len, uint8
 	EVP_MAC *mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
 	EVP_MAC_CTX *context = EVP_MAC_CTX_new(mac);
 	size_t size = 16, got = 0;
+
 	OSSL_PARAM params[] = { OSSL_PARAM_construct_size_t("size", &size), OSSL_PARAM_construct_end() };
 
 	ck_assert(context && EVP_MAC_init(context, key, SIPHASH_KEY_BYTES, params) == 1);
@@ -62,12 +63,14 @@ static void add(struct store *store, int account, const char *number, int64_t un
 	struct error err = { 0 };
 	char id[ACCOUNT_ID_LEN + 1];
 
-	ck_assert_msg(erased_add(store, account_of(account, id), str_from(number), &entry, &err) == 0, "%s", err.message);
+	ck_assert_msg(erased_add(store, account_of(account, id), str_from(number), &entry, &err) == 0, "%s",
+	              err.message);
 }
 
 static bool is(struct store *store, int account, const char *number, int64_t time_us)
 {
 	char id[ACCOUNT_ID_LEN + 1];
+
 	return erased_is(store, account_of(account, id), str_from(number), time_us);
 }
 
@@ -137,8 +140,8 @@ START_TEST(a_text_is_searched_for_words_and_whole_values)
 		{ "", false },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		ck_assert_msg(erased_is_in_text(f.store, unknown, INT64_MIN, str_from(rows[i].text)) == rows[i].found, "%s",
-		              rows[i].text);
+		ck_assert_msg(erased_is_in_text(f.store, unknown, INT64_MIN, str_from(rows[i].text)) == rows[i].found,
+		              "%s", rows[i].text);
 	ck_assert(erased_is_in_text(f.store, account, 1000, STR_LITERAL("x,447700900999")));
 	ck_assert(!erased_is_in_text(f.store, account, 1001, STR_LITERAL("x,447700900999")));
 	ck_assert(!erased_is_in_text(f.store, account_of(2, id), 1000, STR_LITERAL("x,447700900999")));

@@ -106,7 +106,8 @@ static struct outcome read_packed(const char *coding, size_t bytes_max, size_t s
 	struct http_content body = begin(packed.len, false);
 	struct outcome outcome;
 
-	ck_assert_int_eq(http_content_decode(&body, str_from(coding), bytes_max, RATIO_MAX, "body_max", &outcome.fault), 0);
+	ck_assert_int_eq(http_content_decode(&body, str_from(coding), bytes_max, RATIO_MAX, "body_max", &outcome.fault),
+	                 0);
 	return read_body(&body, buf_str(&packed), step);
 }
 
@@ -185,7 +186,9 @@ END_TEST
 START_TEST(gzip_header_may_be_long_and_cut_anywhere)
 {
 	static const unsigned char header[] = "\x1f\x8b\x08\x1c\0\0\0\0\0\x03" /* FEXTRA, FNAME, FCOMMENT */
-					      "\x05\0extra" "name\0" "a comment";
+					      "\x05\0extra"
+					      "name\0"
+					      "a comment";
 
 	for (int member = 0; member < 2; member++) {
 		size_t at = packed.len;

@@ -172,7 +172,8 @@ static const struct {
 	{ "400", GET "X One: two\r\n\r\n" },
 	{ "400", GET "X-One\r\n : two\r\n\r\n" },
 	{ "400", GET "X-One\r\n\r\n" },
-	{ "400", GET "Connection\r\x1b\x35\xd5" "eep-Alive\r\nX-One: two\r\n\r\n" },
+	{ "400", GET "Connection\r\x1b\x35\xd5"
+	             "eep-Alive\r\nX-One: two\r\n\r\n" },
 	{ "400", POST "Content\rLength: 3\r\n\r\nabc" },
 
 	/* values of headers */
@@ -211,7 +212,8 @@ static const struct {
 	  "PUT /b HTTP/1.1\r\n" HOST "Content-Length: 4\r\n\r\nfour" NEXT },
 	{ "POST /v1 [a=1] | GET /next", POST "Content-Length: 3\r\n\r\na=1\r\n" NEXT },
 	{ "POST /v1 [ab...", POST "Content-Length: 3\r\n\r\nab" },
-	{ "GET /v1 | ...", GET "\r\n" "GET /v1 HT" },
+	{ "GET /v1 | ...", GET "\r\n"
+	                       "GET /v1 HT" },
 
 	/* whether the connection stays */
 	{ "GET /v1 | GET /next", GET "Connection: keep-alive\r\n\r\n" NEXT },
@@ -223,7 +225,8 @@ static const struct {
 	{ "GET /v1 | GET /next", GET "Connection: closed\r\n\r\n" NEXT },
 	/* an upgrade is not made: what follows is the next request */
 	{ "GET /v1 | GET /next", GET "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n" NEXT },
-	{ "POST /v1 [abcd] | 400", POST "Connection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 4\r\n\r\nabcdef\r\n\r\n" },
+	{ "POST /v1 [abcd] | 400",
+	  POST "Connection: upgrade\r\nUpgrade: h2c\r\nContent-Length: 4\r\n\r\nabcdef\r\n\r\n" },
 
 	/* Content-Length */
 	{ "POST /v1 [abc]", POST "cONTENT-lENGTH: 003\r\n\r\nabc" },
@@ -344,8 +347,8 @@ START_TEST(no_control_character_hides_a_header)
 		buf_add_text(&bytes, POST "X-One: a");
 		buf_add_char(&bytes, (char)c);
 		buf_add_text(&bytes, "Transfer-Encoding: chunked\r\n\r\n" LAST);
-		ck_assert_msg((strcmp(read_all(&outcome, buf_str(&bytes)), "400") == 0) == !allowed, "byte 0x%02x: %s", (unsigned)c,
-		              outcome.text.data);
+		ck_assert_msg((strcmp(read_all(&outcome, buf_str(&bytes)), "400") == 0) == !allowed, "byte 0x%02x: %s",
+		              (unsigned)c, outcome.text.data);
 		buf_free(&outcome.text);
 		buf_free(&bytes);
 	}

@@ -11,7 +11,7 @@
 
 #define HEAD_MAX 4096
 
-#define ck_assert_str(s, text)                                                                                  \
+#define ck_assert_str(s, text) \
 	ck_assert_msg(str_is((s), (text)), "%s is \"%.*s\", expected \"%s\"", #s, STR_ARGS(s), (text))
 
 /* 0, or the status of the fault; `head` borrows from `text`. */
@@ -34,7 +34,8 @@ START_TEST(head_is_taken_apart)
 	static struct http_head head;
 
 	ck_assert_int_eq(parse(&head, "POST /v1/cdrs?product=SMS HTTP/1.1\r\nHost: a.example:8080\r\nX-One:  two \t\r\n"
-	                              "Content-Length: 12\r\n\r\n"), 0);
+	                              "Content-Length: 12\r\n\r\n"),
+	                 0);
 	ck_assert_str(head.method, "POST");
 	ck_assert_str(head.target, "/v1/cdrs?product=SMS");
 	ck_assert_str(head.path, "/v1/cdrs");
@@ -231,8 +232,23 @@ START_TEST(chunks_are_joined_however_they_are_cut)
 END_TEST
 
 static const char *const broken_chunks[] = {
-	"x\r\n", "\r\n", ";a\r\n", "-1\r\n", "+1\r\n", "0x1\r\n", "1\n", "1\rx", "1 \r\na", "1\r\nab", "1\r\na\n",
-	"1;a\nb", "1;a\x01", "1234567890abcdef0\r\n", "0\r\n x: y\r\n\r\n", "0\r\na\nb", "0\r\n\rx",
+	"x\r\n",
+	"\r\n",
+	";a\r\n",
+	"-1\r\n",
+	"+1\r\n",
+	"0x1\r\n",
+	"1\n",
+	"1\rx",
+	"1 \r\na",
+	"1\r\nab",
+	"1\r\na\n",
+	"1;a\nb",
+	"1;a\x01",
+	"1234567890abcdef0\r\n",
+	"0\r\n x: y\r\n\r\n",
+	"0\r\na\nb",
+	"0\r\n\rx",
 };
 
 START_TEST(broken_chunk_is_a_fault)
@@ -269,7 +285,7 @@ static const struct http_route routes[] = {
 
 static const struct {
 	const char *method, *path;
-	int row; /* -1: none */
+	int row;           /* -1: none */
 	const char *extra; /* the segment, or Allow */
 } lookups[] = {
 	{ "GET", "/v2/reports", 0, "" },

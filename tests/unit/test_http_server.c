@@ -158,7 +158,8 @@ static void tear_down(void)
 
 static int client_connect(void)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)http_server_port(server)),
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		                       .sin_port = htons((uint16_t)http_server_port(server)),
 		                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -257,8 +258,9 @@ START_TEST(what_is_known_of_who_asks_ends_with_the_request)
 {
 	char answer[4096];
 
-	client_ask("GET /asked HTTP/1.1\r\nHost: h\r\n\r\nGET /full HTTP/1.1\r\nHost: h\r\n\r\nGET /asked HTTP/1.1\r\n" LAST,
-	           answer, sizeof(answer), NULL);
+	client_ask(
+		"GET /asked HTTP/1.1\r\nHost: h\r\n\r\nGET /full HTTP/1.1\r\nHost: h\r\n\r\nGET /asked HTTP/1.1\r\n" LAST,
+		answer, sizeof(answer), NULL);
 	ck_assert_str_eq(calls, "uahuauah");
 	ck_assert(user_was_clear);
 	client_ask("GET /open HTTP/1.1\r\n" LAST, answer, sizeof(answer), NULL);

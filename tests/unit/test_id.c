@@ -71,10 +71,14 @@ END_TEST
 START_TEST(uuid_form_is_exact)
 {
 	static const char *const bad[] = {
-		"", "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeee", "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeeee",
-		"aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeeg", "aaaaaaaabbbb-4ccc-8ddd-eeeeeeeeeeeee",
+		"",
+		"aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeee",
+		"aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeeee",
+		"aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeeg",
+		"aaaaaaaabbbb-4ccc-8ddd-eeeeeeeeeeeee",
 		"aaaaaaaa-bbbb-4ccc-8ddd_eeeeeeeeeeee",
-		"{aaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeee}", "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeee ",
+		"{aaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeee}",
+		"aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeee ",
 	};
 
 	ck_assert(id_is_uuid(STR_LITERAL("aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee")));
@@ -87,7 +91,14 @@ END_TEST
 START_TEST(account_form_is_exact)
 {
 	static const char *const bad[] = {
-		"", "abcdef1", "abcdef123", "abcdef1-", "abcdef1 ", "abc\xc3\xa9" "123", "abcd/f12",
+		"",
+		"abcdef1",
+		"abcdef123",
+		"abcdef1-",
+		"abcdef1 ",
+		"abc\xc3\xa9"
+		"123",
+		"abcd/f12",
 	};
 
 	ck_assert(id_is_account(STR_LITERAL("abcdef12")));
@@ -202,7 +213,17 @@ END_TEST
 START_TEST(broken_base64_is_refused_and_leaves_out_alone)
 {
 	static const char *const bad_url[] = {
-		"A", "AAAAA", "Zg==", "Zm8=", "Zm 8", "Zm8\n", "Zh", "Zm9", "\xc3\xa9" "AA", "====",
+		"A",
+		"AAAAA",
+		"Zg==",
+		"Zm8=",
+		"Zm 8",
+		"Zm8\n",
+		"Zh",
+		"Zm9",
+		"\xc3\xa9"
+		"AA",
+		"====",
 	};
 	static const char *const bad[] = {
 		"A", "A===", "Zg=", "Zg===", "=", "==", "====", "Zg==Zg==", "Z=g=", "Zm9v=", "Zh==", "Zm9v==",

@@ -61,7 +61,9 @@ static void make_blocks(void)
 
 		for (uint32_t i = 0; i < BLOCK_ROWS_MADE; i++, position.seq++) {
 			struct sample *sample = sample_new(&sampler, product, "acct0001", i, 0, position.time_us);
-			ck_assert_int_eq(block_builder_add(builder, &sample->record, &position, position.seq, &full, &err), 0);
+
+			ck_assert_int_eq(
+				block_builder_add(builder, &sample->record, &position, position.seq, &full, &err), 0);
 			free(sample);
 		}
 		ck_assert_int_eq(block_builder_finish(builder, &value, &entry, &err), 0);
@@ -122,7 +124,7 @@ static void assert_found(MDB_txn *txn, uint64_t hash)
 	for (size_t i = 0; i < pairs_count; i++)
 		if (pairs[i].hash >> 32 == hash >> 32 && !deleted[pairs[i].row])
 			expect(found[pairs[i].row]-- > 0, "hash %llx: row %u of %zu entries is not found",
-			              (unsigned long long)hash, pairs[i].row, pairs_count);
+			       (unsigned long long)hash, pairs[i].row, pairs_count);
 	for (uint32_t i = 0; i < RUN_ROWS; i++)
 		expect(found[i] == 0, "hash %llx: row %u is found, and has another", (unsigned long long)hash, i);
 }
@@ -162,8 +164,9 @@ START_TEST(runs_lead_to_every_living_row_and_no_other)
 		(void)mdb_del(f.day.env.write, f.day.env.dbi[DAY_BLOCK_IDS], &key, NULL);
 		MDB_txn *txn = day_fixture_read(&f);
 		for (int n = 0; n < 40; n++)
-			assert_found(txn, pairs_count > 0 && n % 4 ? pairs[pick_below(&pick, (uint32_t)pairs_count)].hash :
-			                                             any_hash(pick_below(&pick, 5)));
+			assert_found(txn, pairs_count > 0 && n % 4 ?
+			                          pairs[pick_below(&pick, (uint32_t)pairs_count)].hash :
+			                          any_hash(pick_below(&pick, 5)));
 		mdb_txn_abort(txn);
 	}
 	block_reader_free(&reader);
@@ -203,6 +206,7 @@ static void filter_add(struct bloom_filter *filter, uint32_t from, uint32_t to)
 {
 	for (uint32_t i = from; i < to; i++) {
 		struct bloom_filter_key key;
+
 		bloom_filter_key_make(&key, key_of(i));
 		expect(bloom_filter_add(filter, &key, &err) == 0, "%s", err.message);
 	}
@@ -374,11 +378,14 @@ START_TEST(block_index_begins_where_it_must)
 		own.account[7] = (char)('a' + round % 20);
 		own.product = (uint8_t)(1 + round / 20);
 		for (uint32_t i = 0; i < count; i++) {
-			struct day_block block = { .rows = i + 1, .first_us = pick_below(&pick, 1000), .first_seq = i * 3 + 1 };
+			struct day_block block = { .rows = i + 1,
+				                   .first_us = pick_below(&pick, 1000),
+				                   .first_seq = i * 3 + 1 };
 
 			block.last_us = block.first_us + pick_below(&pick, round % 2 ? 10 : 500);
 			block.last_seq = i * 3 + 2;
-			day_fixture_put(&f, DAY_BLOCKS, &own, i * 2, (struct str){ (const char *)&block, sizeof(block) });
+			day_fixture_put(&f, DAY_BLOCKS, &own, i * 2,
+			                (struct str){ (const char *)&block, sizeof(block) });
 		}
 		MDB_txn *txn = day_fixture_read(&f);
 		f.day.seals++;
@@ -393,6 +400,7 @@ START_TEST(block_index_begins_where_it_must)
 
 			for (; wanted < count; wanted++) {
 				struct position own_last = day_block_last(&directory->entries[wanted].block, 1);
+
 				last = position_compare(&own_last, &last) > 0 ? own_last : last;
 				if (position_compare(&last, &position) > 0)
 					break;
@@ -400,7 +408,8 @@ START_TEST(block_index_begins_where_it_must)
 			ck_assert_uint_eq(at, wanted);
 		}
 		for (size_t i = 1; i < count; i++)
-			ck_assert_int_le(directory->entries[i - 1].block.first_us, directory->entries[i].block.first_us);
+			ck_assert_int_le(directory->entries[i - 1].block.first_us,
+			                 directory->entries[i].block.first_us);
 		mdb_txn_abort(txn);
 	}
 }

@@ -79,6 +79,7 @@ static uint64_t hash_as_it_was(const char *id)
 static void write_run_as_it_was(struct day *day)
 {
 	struct partition partition = partition_of(ACCOUNT, sms()->number, CATALOG_OUTBOUND);
+
 	ids_entry entry = ids_entry_of(hash_as_it_was(SEALED_ID), 0), scratch;
 	uint8_t bytes[NUMBER_KEY_LEN];
 	struct buf run = { 0 };
@@ -104,6 +105,7 @@ static void write_filter_as_it_was(struct day *day)
 	ASSERT_OK(bloom_filter_reset(day->filter, 2, &err));
 	for (size_t i = 0; i < 2; i++) {
 		struct bloom_filter_key key;
+
 		bloom_filter_key_make(&key, (uint32_t)(hash_as_it_was(ids[i]) >> 32));
 		ASSERT_OK(bloom_filter_add(day->filter, &key, &err));
 	}

@@ -100,6 +100,7 @@ struct outcome {
 static void on_done(void *arg, const struct ingest_summary *summary, struct buf *answer, const struct error *failure)
 {
 	struct outcome *outcome = arg;
+
 	outcome->calls++;
 	outcome->code = failure ? failure->code : ERROR_NONE;
 	outcome->summary = *summary;
@@ -126,6 +127,7 @@ static void feed(struct outcome *outcome, const char *text)
 static void feed_sms(struct outcome *outcome, const char *id, const char *status)
 {
 	struct buf line = { 0 };
+
 	buf_addf(&line,
 	         "{\"product\":\"SMS\",\"account_id\":\"" ACCOUNT "\",\"id\":\"%s\",\"direction\":\"outbound\","
 	         "\"status\":\"%s\",\"date_received\":\"",
@@ -140,6 +142,7 @@ static void feed_sms(struct outcome *outcome, const char *id, const char *status
 static void feed_many(struct outcome *outcome, const char *prefix, int count)
 {
 	char id[32];
+
 	for (int i = 0; i < count; i++) {
 		snprintf(id, sizeof(id), "%s-%d", prefix, i);
 		feed_sms(outcome, id, "delivered");
@@ -164,17 +167,19 @@ static void assert_counts(const struct outcome *outcome, unsigned accepted, unsi
                           unsigned rejected)
 {
 	const struct ingest_summary *s = &outcome->summary;
+
 	ck_assert_msg(s->accepted == accepted && s->updated == updated && s->duplicates == duplicates &&
 	                      s->rejected == rejected,
 	              "got %llu accepted, %llu updated, %llu duplicates, %llu rejected; wanted %u, %u, %u, %u: %s",
 	              (unsigned long long)s->accepted, (unsigned long long)s->updated,
-	              (unsigned long long)s->duplicates, (unsigned long long)s->rejected, accepted, updated,
-	              duplicates, rejected, outcome->answer);
+	              (unsigned long long)s->duplicates, (unsigned long long)s->rejected, accepted, updated, duplicates,
+	              rejected, outcome->answer);
 }
 
 static void assert_stored(uint64_t records)
 {
 	struct store_stats stats;
+
 	fixture_restart(&f);
 	ASSERT_OK(store_stats(f.store, true, &stats, &err));
 	ck_assert_uint_eq(stats.records, records);
@@ -192,6 +197,7 @@ static void end_ingest(void)
 START_TEST(acknowledged_records_are_on_disk)
 {
 	struct outcome outcome;
+
 	open_batch(&outcome);
 	feed_many(&outcome, "a", 3);
 	finish(&outcome);
@@ -208,6 +214,7 @@ END_TEST
 START_TEST(same_record_is_a_duplicate_and_other_values_an_update)
 {
 	struct outcome outcome;
+
 	open_batch(&outcome);
 	feed_sms(&outcome, "a", "accepted");
 	feed_sms(&outcome, "a", "accepted");
@@ -224,6 +231,7 @@ END_TEST
 START_TEST(bad_line_does_not_lose_the_others)
 {
 	struct outcome outcome;
+
 	open_batch(&outcome);
 	feed_sms(&outcome, "a", "delivered");
 	feed(&outcome, "{\"product\":\"SMS\",\"account_id\":\"nobody00\",\"id\":\"x\"}\n");
@@ -231,17 +239,19 @@ START_TEST(bad_line_does_not_lose_the_others)
 	finish(&outcome);
 	await(&outcome);
 	assert_counts(&outcome, 2, 0, 0, 1);
-	ck_assert_str_eq(outcome.answer,
-	                 "{\"accepted\":2,\"updated\":0,\"duplicates\":0,\"outdated\":0,\"rejected\":1,\"errors\":[{\"line\":2,"
-	                 "\"field\":\"account_id\",\"reason\":\"Unknown account \\\"nobody00\\\"\"},{\"line\":2,"
-	                 "\"field\":\"direction\",\"reason\":\"Missing required field; must be inbound or outbound\"},"
-	                 "{\"line\":2,\"field\":\"date_received\",\"reason\":\"Missing required field\"}]}");
+	ck_assert_str_eq(
+		outcome.answer,
+		"{\"accepted\":2,\"updated\":0,\"duplicates\":0,\"outdated\":0,\"rejected\":1,\"errors\":[{\"line\":2,"
+		"\"field\":\"account_id\",\"reason\":\"Unknown account \\\"nobody00\\\"\"},{\"line\":2,"
+		"\"field\":\"direction\",\"reason\":\"Missing required field; must be inbound or outbound\"},"
+		"{\"line\":2,\"field\":\"date_received\",\"reason\":\"Missing required field\"}]}");
 }
 END_TEST
 
 START_TEST(listed_errors_are_capped_and_all_are_counted)
 {
 	struct outcome outcome;
+
 	config.errors_max = 2;
 	open_batch(&outcome);
 	for (int i = 0; i < 5; i++)
@@ -273,6 +283,7 @@ START_TEST(rejected_record_is_kept_as_it_was_sent_with_all_faults)
 {
 	struct outcome outcome;
 	int entries = 0;
+
 	open_batch(&outcome);
 	feed(&outcome, "{\"product\":\"SMS\",\"account_id\":\"nobody00\"}\n");
 	finish(&outcome);
@@ -288,6 +299,7 @@ START_TEST(rejected_record_of_a_replay_is_not_kept_again)
 {
 	struct quarantine_stats stats;
 	struct outcome outcome;
+
 	open_batch_of(&outcome, NULL);
 	feed(&outcome, "{\"product\":\"SMS\",\"account_id\":\"nobody00\"}\n");
 	finish(&outcome);
@@ -302,6 +314,7 @@ START_TEST(flood_of_rejected_records_is_counted_but_not_kept)
 {
 	struct quarantine_stats stats;
 	struct outcome outcome;
+
 	config.quarantine_max = 40000;
 	open_batch(&outcome);
 	for (int i = 0; i < 2000; i++)
@@ -320,6 +333,7 @@ START_TEST(what_expires_and_what_is_pushed_out_is_counted)
 	struct ingest_stats stats;
 	struct quarantine_entry old = { .time_us = 1, .producer = STR_LITERAL("switch-1") };
 	struct outcome outcome;
+
 	for (int i = 0; i < 3; i++)
 		ASSERT_OK(quarantine_put(f.meta, &old, &err));
 	config.quarantine_max = 40000;
@@ -343,6 +357,7 @@ END_TEST
 static void open_encoded_batch(struct outcome *outcome, const char *encoding)
 {
 	struct ingest_settings encoded = { 0 };
+
 	strcpy(encoded.encoding, encoding);
 	memset(outcome, 0, sizeof(*outcome));
 	outcome->batch = ingest_batch_new(ingest, PARSE_NDJSON, "switch-1", NULL, &encoded, on_done, outcome, &err);
@@ -368,6 +383,7 @@ START_TEST(rejects_keep_their_bytes_or_the_text_made_of_them)
 	};
 	struct buf seen = { 0 };
 	struct outcome outcome;
+
 	open_encoded_batch(&outcome, cases[_i].encoding);
 	for (const char *p = cases[_i].sent; *p; p++)
 		ingest_batch_feed(outcome.batch, p, 1);
@@ -383,6 +399,7 @@ END_TEST
 START_TEST(errors_that_are_equal_are_told_once)
 {
 	struct outcome outcome;
+
 	config.errors_max = 2;
 	open_batch(&outcome);
 	ingest_batch_fold_errors(outcome.batch);
@@ -402,6 +419,7 @@ START_TEST(batches_of_one_turn_share_a_commit)
 {
 	struct outcome a, b;
 	struct ingest_stats stats;
+
 	open_batch(&a);
 	open_batch(&b);
 	feed_many(&a, "a", 2);
@@ -421,6 +439,7 @@ END_TEST
 START_TEST(large_body_is_committed_on_the_way)
 {
 	struct outcome small, large;
+
 	config.commit_records_max = 10;
 	config.commit_delay = 60 * CLOCK_US_PER_SECOND;
 	open_batch(&small);
@@ -443,6 +462,7 @@ END_TEST
 START_TEST(abandoned_batch_is_not_answered_and_its_records_are_committed)
 {
 	struct outcome gone, gone_waiting, other;
+
 	open_batch(&gone);
 	open_batch(&gone_waiting);
 	open_batch(&other);
@@ -463,6 +483,7 @@ END_TEST
 START_TEST(end_of_ingest_commits_and_answers_what_waits)
 {
 	struct outcome outcome;
+
 	config.commit_delay = 60 * CLOCK_US_PER_SECOND;
 	open_batch(&outcome);
 	feed_many(&outcome, "a", 2);
@@ -477,6 +498,7 @@ END_TEST
 START_TEST(empty_body_is_answered)
 {
 	struct outcome outcome;
+
 	open_batch(&outcome);
 	finish(&outcome);
 	await(&outcome);
@@ -488,8 +510,8 @@ END_TEST
 /* --- with a store that ends puts and commits later --- */
 
 /* No record of it is stored, so it cannot do without a direction. */
-static const char lacks_direction[] =
-	"{\"product\":\"SMS\",\"account_id\":\"" ACCOUNT "\",\"id\":\"lost\",\"date_received\":\"2026-01-02T12:00:00Z\"}\n";
+static const char lacks_direction[] = "{\"product\":\"SMS\",\"account_id\":\"" ACCOUNT
+				      "\",\"id\":\"lost\",\"date_received\":\"2026-01-02T12:00:00Z\"}\n";
 
 static bool count_entry(void *arg, const struct quarantine_entry *entry)
 {
@@ -506,6 +528,7 @@ START_TEST(late_rejection_is_told_and_kept)
 	struct ingest_settings merging = { .mode = "merge" };
 	struct outcome outcome = { 0 };
 	int entries = 0;
+
 	outcome.batch = ingest_batch_new(ingest, PARSE_NDJSON, "switch-1", NULL, &merging, on_done, &outcome, &err);
 	ck_assert_ptr_nonnull(outcome.batch);
 	feed_sms(&outcome, "a", "delivered");
@@ -534,6 +557,7 @@ static void await_commit(void)
 START_TEST(late_failure_of_a_commit_fails_what_was_put_meanwhile_too)
 {
 	struct outcome first, meanwhile, later;
+
 	config.commit_delay = 0;
 	open_batch(&first);
 	feed_many(&first, "a", 3);
@@ -561,6 +585,7 @@ END_TEST
 START_TEST(records_put_while_a_commit_is_under_way_wait_for_the_next)
 {
 	struct outcome first, second;
+
 	config.commit_delay = 0;
 	open_batch(&first);
 	open_batch(&second);
@@ -584,6 +609,7 @@ END_TEST
 START_TEST(batch_may_go_while_its_records_are_on_their_way)
 {
 	struct outcome gone, other;
+
 	open_batch(&gone);
 	feed_many(&gone, "gone", 3);
 	ingest_batch_abandon(gone.batch);
@@ -600,6 +626,7 @@ END_TEST
 START_TEST(end_of_ingest_does_not_acknowledge_what_is_on_its_way)
 {
 	struct outcome outcome;
+
 	open_batch(&outcome);
 	feed_many(&outcome, "a", 2);
 	finish(&outcome);
@@ -615,6 +642,7 @@ static void feed_until_full(struct outcome *outcome)
 {
 	struct ingest_summary before, after;
 	char id[32];
+
 	for (int i = 0; i < 100000; i++) {
 		ingest_batch_summary(outcome->batch, &before);
 		snprintf(id, sizeof(id), "full-%d", i);
@@ -629,6 +657,7 @@ static void feed_until_full(struct outcome *outcome)
 START_TEST(full_store_fails_every_batch_of_the_round_and_no_other)
 {
 	struct outcome before, sharing, filling, after;
+
 	config.commit_records_max = 1000000;
 	open_batch(&before);
 	feed_many(&before, "before", 2);
@@ -663,6 +692,7 @@ END_TEST
 START_TEST(duplicate_of_a_record_that_was_lost_is_not_acknowledged)
 {
 	struct outcome first, second, filling;
+
 	config.commit_records_max = 1000000;
 	open_batch(&first);
 	open_batch(&second);
@@ -682,6 +712,7 @@ END_TEST
 static void limit_files(rlim_t bytes)
 {
 	struct rlimit limit;
+
 	signal(SIGXFSZ, SIG_IGN);
 	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
 	limit.rlim_cur = bytes;
@@ -691,6 +722,7 @@ static void limit_files(rlim_t bytes)
 START_TEST(commit_that_fails_acknowledges_nothing_and_can_be_repeated)
 {
 	struct outcome outcome;
+
 	open_batch(&outcome);
 	feed_many(&outcome, "a", 500);
 	limit_files(16384);
@@ -759,6 +791,7 @@ END_TEST
 START_TEST(commit_that_fails_on_the_way_fails_the_whole_body)
 {
 	struct outcome large;
+
 	config.commit_records_max = 400;
 	open_batch(&large);
 	feed_many(&large, "a", 500); /* 400 are committed */
@@ -780,6 +813,7 @@ START_TEST(body_that_stops_is_answered_with_what_was_taken)
 {
 	struct outcome outcome;
 	struct error why;
+
 	open_batch(&outcome);
 	feed_many(&outcome, "a", 3);
 	feed(&outcome, "nonsense\n{\"product\":");
@@ -805,6 +839,7 @@ static int64_t time_us;
 static void set(const char *column, const char *value)
 {
 	uint8_t at = catalog_column_find(sent.product, str_from(column));
+
 	ck_assert_msg(at != CATALOG_NONE, "no column %s", column);
 	sent.values[at] = str_from(value);
 }
@@ -831,6 +866,7 @@ static const char *fault_of_record(void)
 	static char text[4096];
 	struct parse_item item = { .record = &sent };
 	size_t at = 0;
+
 	text[0] = '\0';
 	check_free(&check);
 	ASSERT_OK(check_init(&check, &config, f.meta, f.store, &err));
@@ -900,6 +936,7 @@ END_TEST
 START_TEST(long_value_is_cut_in_the_reason)
 {
 	char value[4096];
+
 	memset(value, '9', sizeof(value) - 1);
 	value[sizeof(value) - 1] = '\0';
 	begin_sms();
@@ -940,7 +977,8 @@ START_TEST(all_faults_of_a_record_are_told_at_once)
 	set("date_received", "yesterday");
 	set("total_price", "0,02");
 	set("currency", "E1");
-	ck_assert_str_eq(fault_of_record(), "account_id: Unknown account \"nobody00\"; "
+	ck_assert_str_eq(fault_of_record(),
+	                 "account_id: Unknown account \"nobody00\"; "
 	                 "date_received: \"yesterday\": must be a time such as 2026-11-24T14:20:11Z; "
 	                 "total_price: \"0,02\": must be a number such as 0.0325; "
 	                 "currency: \"E1\": must be letters, such as EUR");
@@ -996,6 +1034,7 @@ static const struct {
 START_TEST(value_is_stored_in_one_form)
 {
 	int64_t stored_us;
+
 	begin_sms();
 	strcpy(settings.time_zone, forms[_i].zone);
 	set(forms[_i].column, forms[_i].sent);
@@ -1016,8 +1055,9 @@ START_TEST(local_time_that_never_was_is_refused)
 	begin_sms();
 	strcpy(settings.time_zone, "Europe/Berlin");
 	set("date_received", "2024-03-31 02:30:00");
-	ck_assert_str_eq(fault_of_record(), "date_received: \"2024-03-31 02:30:00\": no such time in Europe/Berlin, where "
-	                                    "clocks were set forward past it");
+	ck_assert_str_eq(fault_of_record(),
+	                 "date_received: \"2024-03-31 02:30:00\": no such time in Europe/Berlin, where "
+	                 "clocks were set forward past it");
 	set("date_received", "2024-06-17 14:00:00");
 	set("date_finalized", "1999-06-17 14:00:00");
 	ck_assert_str_eq(fault_of_record(), "date_finalized: \"1999-06-17 14:00:00\": too long ago or ahead for a time "
@@ -1027,19 +1067,23 @@ END_TEST
 
 START_TEST(zones_of_many_producers_take_turns)
 {
-	static const char *const names[] = { "Europe/Berlin", "Europe/London", "America/New_York", "Asia/Kolkata",
-		                             "Asia/Tokyo", "Australia/Perth", "+01:00", "+02:00", "+03:00", "+04:00" };
+	static const char *const names[] = { "Europe/Berlin", "Europe/London",   "America/New_York", "Asia/Kolkata",
+		                             "Asia/Tokyo",    "Australia/Perth", "+01:00",           "+02:00",
+		                             "+03:00",        "+04:00" };
 	static const char *const hours[] = { "14", "13", "08", "17", "21", "20", "13", "14", "15", "16" };
 	size_t count = sizeof(names) / sizeof(names[0]);
 	struct zones zones = { 0 };
+
 	for (size_t i = 0; i < 3 * count; i++) {
 		char text[32];
 		int64_t local_us, found_us;
+
 		snprintf(text, sizeof(text), "2024-06-17 %s:%s:00", hours[i % count],
 		         strcmp(names[i % count], "Asia/Kolkata") == 0 ? "30" : "00");
 		struct zones_slot *slot = zones_get(&zones, names[i % count], NOW_US, NOW_US, &err);
 		ck_assert_msg(slot != NULL, "%s: %s", names[i % count], err.message);
-		ck_assert(clock_parse_local(str_from(text), &local_us) && zone_find_moment(&slot->zone, local_us, &found_us));
+		ck_assert(clock_parse_local(str_from(text), &local_us) &&
+		          zone_find_moment(&slot->zone, local_us, &found_us));
 		ck_assert_int_eq(found_us, INT64_C(1718625600000000));
 	}
 	ck_assert_ptr_null(zones_get(&zones, "Europe/Nowhere", NOW_US, NOW_US, &err));
@@ -1050,8 +1094,11 @@ END_TEST
 static const struct {
 	const char *product, *column;
 } stand_ins[] = {
-	{ "SMS", "message_id" },       { "MESSAGES", "message_id" },       { "VOICE-CALL", "call_id" },
-	{ "VERIFY-API", "request_id" }, { "CONVERSATION-MESSAGE", "from_message_id" },
+	{ "SMS", "message_id" },
+	{ "MESSAGES", "message_id" },
+	{ "VOICE-CALL", "call_id" },
+	{ "VERIFY-API", "request_id" },
+	{ "CONVERSATION-MESSAGE", "from_message_id" },
 };
 
 START_TEST(id_of_its_own_serves_where_there_is_no_id)
@@ -1093,7 +1140,10 @@ START_TEST(value_beside_the_known_ones_is_taken_and_counted)
 	static const struct {
 		const char *status;
 		uint64_t unknown;
-	} rows[] = { { "delivered", 0 }, { "", 0 }, { "DELIVERED", 1 }, { "deliveredx", 1 }, { "d", 1 }, { "parked", 1 } };
+	} rows[] = {
+		{ "delivered", 0 }, { "", 0 }, { "DELIVERED", 1 }, { "deliveredx", 1 }, { "d", 1 }, { "parked", 1 }
+	};
+
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		begin_sms();
 		set("status", rows[i].status);
@@ -1111,6 +1161,7 @@ Suite *suite_ingest(void)
 {
 	Suite *suite = suite_create("ingest");
 	TCase *batches = tcase_create("batches");
+
 	tcase_add_checked_fixture(batches, setup, teardown);
 	tcase_add_test(batches, acknowledged_records_are_on_disk);
 	tcase_add_test(batches, same_record_is_a_duplicate_and_other_values_an_update);

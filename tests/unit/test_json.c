@@ -10,7 +10,10 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 /* STR_LITERAL for a static table, where a compound literal is not constant. */
-#define BYTES(text) { (text), sizeof(text) - 1 }
+#define BYTES(text) \
+	{ \
+		(text), sizeof(text) - 1 \
+	}
 #define REPLACEMENT "\xef\xbf\xbd"
 
 START_TEST(writer_puts_the_commas)
@@ -31,8 +34,8 @@ START_TEST(writer_puts_the_commas)
 	json_key_str(&j, STR_LITERAL("absent")), json_str(&j, (struct str){ NULL, 0 });
 	json_object_end(&j);
 	ck_assert_str_eq(buf_cstr(&out),
-			 "{\"items_count\":18446744073709551615,\"lowest\":-9223372036854775808,\"empty\":[],"
-			 "\"list\":[{},true,false,null,null,\"text\",[\"\"],0.12],\"absent\":\"\"}");
+	                 "{\"items_count\":18446744073709551615,\"lowest\":-9223372036854775808,\"empty\":[],"
+	                 "\"list\":[{},true,false,null,null,\"text\",[\"\"],0.12],\"absent\":\"\"}");
 	buf_free(&out);
 }
 END_TEST
@@ -89,20 +92,20 @@ static const struct {
 } broken[] = {
 	{ BYTES("\x80"), 1 },
 	{ BYTES("\xbf\xbf"), 2 },
-	{ BYTES("\xc0\x80"), 2 },             /* longer form of NUL */
+	{ BYTES("\xc0\x80"), 2 }, /* longer form of NUL */
 	{ BYTES("\xc1\xbf"), 2 },
-	{ BYTES("\xc2"), 1 },                 /* cut */
+	{ BYTES("\xc2"), 1 }, /* cut */
 	{ BYTES("\xc2\x41"), 1 },
 	{ BYTES("\xc2\xc0"), 2 },
-	{ BYTES("\xe0\x9f\xbf"), 3 },         /* longer form */
+	{ BYTES("\xe0\x9f\xbf"), 3 }, /* longer form */
 	{ BYTES("\xe2\x82"), 2 },
 	{ BYTES("\xe2\x82\x41"), 2 },
-	{ BYTES("\xed\xa0\x80"), 3 },         /* surrogate */
+	{ BYTES("\xed\xa0\x80"), 3 }, /* surrogate */
 	{ BYTES("\xed\xbf\xbf"), 3 },
-	{ BYTES("\xf0\x8f\xbf\xbf"), 4 },     /* longer form */
+	{ BYTES("\xf0\x8f\xbf\xbf"), 4 }, /* longer form */
 	{ BYTES("\xf0\x9f\x98"), 3 },
 	{ BYTES("\xf0\x9f\x98\x41"), 3 },
-	{ BYTES("\xf4\x90\x80\x80"), 4 },     /* past U+10FFFF */
+	{ BYTES("\xf4\x90\x80\x80"), 4 }, /* past U+10FFFF */
 	{ BYTES("\xf5\x80\x80\x80"), 4 },
 	{ BYTES("\xff\xfe"), 2 },
 };
@@ -154,7 +157,8 @@ START_TEST(what_follows_broken_bytes_is_kept)
 {
 	struct buf out = { 0 };
 
-	json_quote(&out, STR_LITERAL("a\xe2\x82" "b\xff\xc3\xa9"));
+	json_quote(&out, STR_LITERAL("a\xe2\x82"
+	                             "b\xff\xc3\xa9"));
 	ck_assert_str_eq(buf_cstr(&out), "\"a" REPLACEMENT REPLACEMENT "b" REPLACEMENT "\xc3\xa9\"");
 	buf_free(&out);
 }

@@ -34,8 +34,9 @@ static void teardown(void)
 
 static void add_value(struct text *text, struct pick *pick, bool quotes)
 {
-	static const char *const pieces[] = { "a", ",", "\n", "delivered", "447700900123", "\xc3\xab", "0123456789abcdef",
-		                              "\",\"", "\"\n\"", "\"" };
+	static const char *const pieces[] = {
+		"a", ",", "\n", "delivered", "447700900123", "\xc3\xab", "0123456789abcdef", "\",\"", "\"\n\"", "\""
+	};
 	uint32_t count = pick_below(pick, 4);
 
 	for (uint32_t i = 0; i < count; i++)
@@ -72,7 +73,8 @@ static char *exact(struct str text)
 static void assert_row(const struct text *text, const char *at, uint32_t row, uint32_t as)
 {
 	size_t first = (size_t)row * text->fields;
-	struct str whole = { at + text->begins[first] - 1, text->ends[first + text->fields - 1] - text->begins[first] + 3 };
+	struct str whole = { at + text->begins[first] - 1,
+		             text->ends[first + text->fields - 1] - text->begins[first] + 3 };
 
 	expect(str_equal(lines_row(&lines, as), whole), "row %u is %.*s", row, STR_ARGS(lines_row(&lines, as)));
 	for (uint32_t field = 0; field < text->fields; field++) {
@@ -81,7 +83,7 @@ static void assert_row(const struct text *text, const char *at, uint32_t row, ui
 		struct str got = lines_value(&lines, as, field);
 
 		expect(str_equal(got, wanted), "row %u, field %u: %.*s, wanted %.*s", row, field, STR_ARGS(got),
-		              STR_ARGS(wanted));
+		       STR_ARGS(wanted));
 	}
 }
 
@@ -178,8 +180,16 @@ END_TEST
 
 START_TEST(lines_that_are_not_lines)
 {
-	static const char *const wrong[] = { "", "\n", "\"\"", "\"a\"\n\"b\"\n", "\"a\",\"b\"", "\"a\";\"b\"\n",
-		                             "\"a\",\"b\"\r\n", "a,b\n", "\"a\",b\"\"\n", " \"a\",\"b\"\n" };
+	static const char *const wrong[] = { "",
+		                             "\n",
+		                             "\"\"",
+		                             "\"a\"\n\"b\"\n",
+		                             "\"a\",\"b\"",
+		                             "\"a\";\"b\"\n",
+		                             "\"a\",\"b\"\r\n",
+		                             "a,b\n",
+		                             "\"a\",b\"\"\n",
+		                             " \"a\",\"b\"\n" };
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		expect(lines_index(&lines, str_from(wrong[i]), 1, 2) == -1, "%s was taken", wrong[i]);

@@ -110,7 +110,7 @@ START_TEST(topics_choose_debug_lines_alone)
 	log_set_topics(NULL);
 	log_debug("ingest", "8");
 	ck_assert_str_eq(capture_end(),
-			 "<7>http: 1\n<7>store: 2\n<7>in: 4\n<6>ingest: 6\n<7>ingest: 7\n<7>ingest: 8\n");
+	                 "<7>http: 1\n<7>store: 2\n<7>in: 4\n<6>ingest: 6\n<7>ingest: 7\n<7>ingest: 8\n");
 }
 END_TEST
 
@@ -127,10 +127,12 @@ START_TEST(nothing_misleads_a_terminal)
 {
 	journal();
 	capture_begin();
-	log_info("a", "%s", "\xff\xc3|\xc2\x9b[31m|\xe2\x80\xae" "evil|\xe2\x80\xa8|\xed\xa0\x80|\xf0\x9f\x98\x80|\xe2\x82\xac|\xe2\x82");
+	log_info("a", "%s",
+	         "\xff\xc3|\xc2\x9b[31m|\xe2\x80\xae"
+	         "evil|\xe2\x80\xa8|\xed\xa0\x80|\xf0\x9f\x98\x80|\xe2\x82\xac|\xe2\x82");
 	ck_assert_str_eq(capture_end(),
-			 "<6>a: \\xff\\xc3|\\xc2\\x9b[31m|\\xe2\\x80\\xaeevil|\\xe2\\x80\\xa8|\\xed\\xa0\\x80|"
-			 "\xf0\x9f\x98\x80|\xe2\x82\xac|\\xe2\\x82\n");
+	                 "<6>a: \\xff\\xc3|\\xc2\\x9b[31m|\\xe2\\x80\\xaeevil|\\xe2\\x80\\xa8|\\xed\\xa0\\x80|"
+	                 "\xf0\x9f\x98\x80|\xe2\x82\xac|\\xe2\\x82\n");
 }
 END_TEST
 

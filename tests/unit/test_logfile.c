@@ -192,8 +192,12 @@ START_TEST(audit_lines_are_json_and_only_appended)
 	audit_write(audit, &(struct audit_entry){ .action = "daemon start", .text = "cdrd \"x\"" });
 	audit_free(audit);
 	audit = audit_new(&config, &err);
-	audit_write(audit, &(struct audit_entry){ .action = "secret revoke", .text = "gone", .has_peer = true,
-	                                          .uid = 1000, .pid = 42, .args = STR_LITERAL("{\"number\":\"2\"}") });
+	audit_write(audit, &(struct audit_entry){ .action = "secret revoke",
+	                                          .text = "gone",
+	                                          .has_peer = true,
+	                                          .uid = 1000,
+	                                          .pid = 42,
+	                                          .args = STR_LITERAL("{\"number\":\"2\"}") });
 	audit_free(audit);
 	text = content(path);
 	ck_assert_ptr_nonnull(strstr(text, "\"action\":\"daemon start\",\"text\":\"cdrd \\\"x\\\"\"}\n{\"time\":\"20"));

@@ -39,7 +39,7 @@ static int pause_every; /* 0: never */
 static const struct catalog_product *sms;
 static int spans_given;
 static bool fail_scan;
-static bool waits; /* every other step */
+static bool waits;           /* every other step */
 static struct scan *waiting; /* after such a step */
 
 static void fill_record(struct record *record, const struct row *row)
@@ -65,7 +65,8 @@ static void write_lines(struct buf *out, int first, int count, const struct reco
 
 static void place_after(struct scan_position *position, int row)
 {
-	struct scan_at at = { .day = clock_day_of(rows[row].time_us), .time_us = rows[row].time_us,
+	struct scan_at at = { .day = clock_day_of(rows[row].time_us),
+		              .time_us = rows[row].time_us,
 		              .seq = (uint64_t)row + 1 };
 
 	scan_at_write(&at, position);
@@ -463,8 +464,10 @@ START_TEST(csv_columns_come_in_the_order_given)
 	spec.columns = columns;
 	spec.columns_count = 3;
 	ck_assert_int_eq(make(), MAKER_DONE);
-	buf_addf(&expected, "\"message_body\",\"id\",\"account_id\"\n\"Body \"\"0\"\"\",\"%s\",\"abcd1234\"\n"
-	         "\"Body \"\"1\"\"\",\"%s\",\"abcd1234\"\n", rows[0].id, rows[1].id);
+	buf_addf(&expected,
+	         "\"message_body\",\"id\",\"account_id\"\n\"Body \"\"0\"\"\",\"%s\",\"abcd1234\"\n"
+	         "\"Body \"\"1\"\"\",\"%s\",\"abcd1234\"\n",
+	         rows[0].id, rows[1].id);
 	assert_content();
 }
 END_TEST
@@ -752,9 +755,9 @@ static double share_at(const struct scan_query *query, struct scan_at at)
 
 START_TEST(share_counts_days_accounts_and_times)
 {
-	struct scan_query query = {
-		.accounts_count = 4, .from_us = FROM_US + DAY_US / 2, .to_us = FROM_US + DAY_US * 5 / 2
-	};
+	struct scan_query query = { .accounts_count = 4,
+		                    .from_us = FROM_US + DAY_US / 2,
+		                    .to_us = FROM_US + DAY_US * 5 / 2 };
 	struct scan_at at = { 0 };
 
 	ck_assert_double_eq(share_at(&query, at), 0);

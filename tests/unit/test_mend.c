@@ -30,17 +30,18 @@ static bool mend(enum parse_format format, struct str old_header, struct str old
 		{ .field = { "b", 1 }, .unset = true },
 		{ .field = { "c", 1 }, .value = { "x\"y", 3 } },
 	};
+
 	buf_clear(&header);
 	buf_clear(&raw);
 	return mend_record(format, old_header, old_raw, changes, sizeof(changes) / sizeof(changes[0]), &header, &raw);
 }
 
-#define ASSERT_RAW(wanted) \
-	ck_assert_msg(str_equal(buf_str(&raw), STR_LITERAL(wanted)), "%.*s", STR_ARGS(buf_str(&raw)))
+#define ASSERT_RAW(wanted) ck_assert_msg(str_equal(buf_str(&raw), STR_LITERAL(wanted)), "%.*s", STR_ARGS(buf_str(&raw)))
 
 START_TEST(members_of_json_keep_their_text)
 {
-	ck_assert(mend(PARSE_NDJSON, STR_LITERAL(""), STR_LITERAL(" { \"a\" : nan, \"d\":[1, {\"a\":2}] , \"b\": \"\\x\" }")));
+	ck_assert(mend(PARSE_NDJSON, STR_LITERAL(""),
+	               STR_LITERAL(" { \"a\" : nan, \"d\":[1, {\"a\":2}] , \"b\": \"\\x\" }")));
 	ASSERT_RAW("{\"d\":[1, {\"a\":2}],\"a\":\"1\",\"c\":\"x\\\"y\"}");
 	ck_assert(mend(PARSE_JSON_ARRAY, STR_LITERAL(""), STR_LITERAL("{\"d\":\"\0\xff\\\"}\"}")));
 	ASSERT_RAW("{\"d\":\"\0\xff\\\"}\",\"a\":\"1\",\"c\":\"x\\\"y\"}");
@@ -64,8 +65,17 @@ END_TEST
 
 START_TEST(pairs_of_msgpack_keep_their_bytes)
 {
-	ck_assert(mend(PARSE_MSGPACK, STR_LITERAL(""), STR_LITERAL("\x83\xa1" "a\xca\x7f\xc0\0\0\xa1" "d\xa2\0\xff\xa1" "b\x01")));
-	ASSERT_RAW("\xdf\0\0\0\x03\xa1" "d\xa2\0\xff\xdb\0\0\0\x01" "a\xdb\0\0\0\x01" "1\xdb\0\0\0\x01" "c\xdb\0\0\0\x03" "x\"y");
+	ck_assert(mend(PARSE_MSGPACK, STR_LITERAL(""),
+	               STR_LITERAL("\x83\xa1"
+	                           "a\xca\x7f\xc0\0\0\xa1"
+	                           "d\xa2\0\xff\xa1"
+	                           "b\x01")));
+	ASSERT_RAW("\xdf\0\0\0\x03\xa1"
+	           "d\xa2\0\xff\xdb\0\0\0\x01"
+	           "a\xdb\0\0\0\x01"
+	           "1\xdb\0\0\0\x01"
+	           "c\xdb\0\0\0\x03"
+	           "x\"y");
 }
 END_TEST
 
@@ -75,15 +85,28 @@ START_TEST(what_has_no_fields_is_not_mended)
 		enum parse_format format;
 		struct str header, raw;
 	} cases[] = {
-		{ PARSE_NDJSON, { "", 0 }, { "nonsense", 8 } },       { PARSE_NDJSON, { "", 0 }, { "[1]", 3 } },
-		{ PARSE_NDJSON, { "", 0 }, { "{\"a\":1", 6 } },       { PARSE_NDJSON, { "", 0 }, { "{\"a\":1}{}", 9 } },
-		{ PARSE_NDJSON, { "", 0 }, { "{\"a\":1,}", 8 } },     { PARSE_NDJSON, { "", 0 }, { "{\"a\":\"}", 7 } },
-		{ PARSE_NDJSON, { "", 0 }, { "{\"a\":]}", 7 } },      { PARSE_NDJSON, { "", 0 }, { "", 0 } },
-		{ PARSE_CSV, { "a,b", 3 }, { "1", 1 } },              { PARSE_CSV, { "a,b", 3 }, { "1,2,3", 5 } },
-		{ PARSE_CSV, { "a,b", 3 }, { "1,\"2", 4 } },          { PARSE_CSV, { "a,b", 3 }, { "1,\"2\"3", 6 } },
-		{ PARSE_CSV, { "", 0 }, { "1", 1 } },                 { PARSE_MSGPACK, { "", 0 }, { "\x91\x01", 2 } },
-		{ PARSE_MSGPACK, { "", 0 }, { "\x81\xa1" "a", 3 } },  { PARSE_MSGPACK, { "", 0 }, { "\xc1", 1 } },
-		{ PARSE_MSGPACK, { "", 0 }, { "\x80\x01", 2 } },      { PARSE_MSGPACK, { "", 0 }, { "", 0 } },
+		{ PARSE_NDJSON, { "", 0 }, { "nonsense", 8 } },
+		{ PARSE_NDJSON, { "", 0 }, { "[1]", 3 } },
+		{ PARSE_NDJSON, { "", 0 }, { "{\"a\":1", 6 } },
+		{ PARSE_NDJSON, { "", 0 }, { "{\"a\":1}{}", 9 } },
+		{ PARSE_NDJSON, { "", 0 }, { "{\"a\":1,}", 8 } },
+		{ PARSE_NDJSON, { "", 0 }, { "{\"a\":\"}", 7 } },
+		{ PARSE_NDJSON, { "", 0 }, { "{\"a\":]}", 7 } },
+		{ PARSE_NDJSON, { "", 0 }, { "", 0 } },
+		{ PARSE_CSV, { "a,b", 3 }, { "1", 1 } },
+		{ PARSE_CSV, { "a,b", 3 }, { "1,2,3", 5 } },
+		{ PARSE_CSV, { "a,b", 3 }, { "1,\"2", 4 } },
+		{ PARSE_CSV, { "a,b", 3 }, { "1,\"2\"3", 6 } },
+		{ PARSE_CSV, { "", 0 }, { "1", 1 } },
+		{ PARSE_MSGPACK, { "", 0 }, { "\x91\x01", 2 } },
+		{ PARSE_MSGPACK,
+		  { "", 0 },
+		  { "\x81\xa1"
+		    "a",
+		    3 } },
+		{ PARSE_MSGPACK, { "", 0 }, { "\xc1", 1 } },
+		{ PARSE_MSGPACK, { "", 0 }, { "\x80\x01", 2 } },
+		{ PARSE_MSGPACK, { "", 0 }, { "", 0 } },
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		ck_assert_msg(!mend(cases[i].format, cases[i].header, cases[i].raw), "case %zu: %.*s", i,
@@ -95,6 +118,7 @@ Suite *suite_mend(void)
 {
 	Suite *suite = suite_create("mend");
 	TCase *tcase = tcase_create("mend");
+
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, members_of_json_keep_their_text);
 	tcase_add_test(tcase, cells_of_csv_keep_their_quotes_and_new_ones_get_a_name);

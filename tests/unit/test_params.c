@@ -77,9 +77,9 @@ START_TEST(takes_an_absent_query)
 END_TEST
 
 static const char *const refused[] = {
-	"a=%", "a=%4", "a=%4g", "a=%g4", "%=a", "a=%%41", /* broken escapes */
-	"a=%00", "%00=a",                                 /* NUL */
-	"a=%ff", "a=%C3", "a=%C0%80", "a=%ED%A0%80",      /* not UTF-8: stray, cut, overlong, surrogate */
+	"a=%",   "a=%4",  "a=%4g",    "a=%g4",       "%=a", "a=%%41", /* broken escapes */
+	"a=%00", "%00=a",                                             /* NUL */
+	"a=%ff", "a=%C3", "a=%C0%80", "a=%ED%A0%80",                  /* not UTF-8: stray, cut, overlong, surrogate */
 };
 
 START_TEST(refuses_what_is_no_text)

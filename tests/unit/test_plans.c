@@ -70,9 +70,9 @@ START_TEST(tiers_are_priced_record_by_record)
 		{ 0, 100000, "39.6@0.0004" },
 		{ 0, 100001, "39.6003@0.0003" },
 		{ 99999, 2, "0.0007@0.0003" },
-		{ 0, 300000, "79.6@0.0001" },   /* 39.6 + 30 + 10 */
+		{ 0, 300000, "79.6@0.0001" }, /* 39.6 + 30 + 10 */
 		{ 200000, 1, "0.0001@0.0001" },
-		{ 100000, 0, "0@0.0003" },      /* the next record's price */
+		{ 100000, 0, "0@0.0003" }, /* the next record's price */
 	};
 	const struct plan *big = plan(TIERED, "big");
 
@@ -144,8 +144,8 @@ START_TEST(what_is_wrong_is_named)
 	err = (struct error){ 0 };
 	ck_assert_int_eq(plans_check(wrong[_i].text, wrong[_i].fallback, wrong[_i].currency, &err), -1);
 	ck_assert_int_eq(err.code, ERROR_INVALID);
-	ck_assert_msg(strstr(err.message, wrong[_i].says) != NULL, "%s: \"%s\", not \"%s\"", wrong[_i].text, err.message,
-	              wrong[_i].says);
+	ck_assert_msg(strstr(err.message, wrong[_i].says) != NULL, "%s: \"%s\", not \"%s\"", wrong[_i].text,
+	              err.message, wrong[_i].says);
 }
 END_TEST
 

@@ -44,6 +44,7 @@ static void put(int64_t time_us, const char *raw)
 		.reason = STR_LITERAL("Missing required field"),
 		.raw = str_from(raw),
 	};
+
 	ASSERT_OK(quarantine_put(f.meta, &entry, &err));
 }
 
@@ -82,6 +83,7 @@ static bool check_whole(void *arg, const struct quarantine_entry *entry)
 START_TEST(entry_comes_back_whole_after_a_restart)
 {
 	int entries = 0;
+
 	put(-5, "{\"a\":\"\xff\"}");
 	commit();
 	fixture_restart(&f);
@@ -122,6 +124,7 @@ START_TEST(entry_keeps_all_that_a_replay_needs)
 		.raw_cut = true,
 		.settings = { .time_zone = "Europe/Berlin" },
 	};
+
 	ASSERT_OK(quarantine_put(f.meta, &entry, &err));
 	commit();
 	fixture_restart(&f);
@@ -148,6 +151,7 @@ START_TEST(entry_of_the_first_layout_is_read)
 	struct value_writer w;
 	struct change change;
 	int entries = 0;
+
 	value_begin(&w, &bytes, 1, 5);
 	value_put_int(&w, 42);
 	value_put_str(&w, STR_LITERAL("switch-1"));
@@ -155,8 +159,9 @@ START_TEST(entry_of_the_first_layout_is_read)
 	value_put_str(&w, STR_LITERAL("why"));
 	value_put_bytes(&w, STR_LITERAL("{}"));
 	ASSERT_OK(change_begin(&change, f.meta, &err));
-	ASSERT_OK(change_end(&change, change_put(&change, META_DB_QUARANTINE, (struct str){ number, 8 }, buf_str(&bytes),
-	                                         &err), &err));
+	ASSERT_OK(change_end(&change,
+	                     change_put(&change, META_DB_QUARANTINE, (struct str){ number, 8 }, buf_str(&bytes), &err),
+	                     &err));
 	buf_free(&bytes);
 	ASSERT_OK(quarantine_each(f.meta, 0, check_old, &entries, &err));
 	ck_assert_int_eq(entries, 1);
@@ -166,6 +171,7 @@ END_TEST
 START_TEST(ends_tell_the_oldest_and_the_newest)
 {
 	struct quarantine_ends ends;
+
 	ASSERT_OK(quarantine_ends(f.meta, &ends, &err));
 	ck_assert_uint_eq(ends.newest, 0);
 	ck_assert_int_eq(quarantine_age_us(f.meta, 100), 0);
@@ -258,6 +264,7 @@ END_TEST
 START_TEST(many_are_dropped_in_one_change)
 {
 	static const uint64_t numbers[] = { 1, 3, 7 };
+
 	put(1, "a");
 	put(2, "b");
 	put(3, "c");
@@ -298,6 +305,7 @@ START_TEST(oldest_go_when_there_are_too_many_bytes)
 {
 	struct quarantine_stats stats;
 	char raw[5000];
+
 	memset(raw, 'r', sizeof(raw) - 1);
 	raw[sizeof(raw) - 1] = '\0';
 	for (int i = 1; i <= 100; i++)
@@ -323,6 +331,7 @@ END_TEST
 START_TEST(stats_count_what_waits_for_a_commit)
 {
 	struct quarantine_stats stats;
+
 	ASSERT_OK(quarantine_stats(f.meta, &stats, &err));
 	ck_assert_uint_eq(stats.entries, 0);
 	ck_assert_uint_eq(stats.bytes, 0);
@@ -336,6 +345,7 @@ Suite *suite_quarantine(void)
 {
 	Suite *suite = suite_create("quarantine");
 	TCase *tcase = tcase_create("quarantine");
+
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, entry_comes_back_whole_after_a_restart);
 	tcase_add_test(tcase, entry_keeps_all_that_a_replay_needs);

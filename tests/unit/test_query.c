@@ -103,9 +103,9 @@ END_TEST
 
 /* Each is 2024-06-17T12:00:00Z. */
 static const char *const noons[] = {
-	"2024-06-17T12:00:00Z",      "2024-06-17T12:00:00.000Z",      "2024-06-17T14:00:00%2B02:00",
-	"2024-06-17T14:00:00%2B0200", "2024-06-17T14:00:00+02:00",     "2024-06-17T14:00:00+0200",
-	"2024-06-17T12:00:00-0000",  "2024-06-17T12:00:00%2B0000",    "2024-06-17T10:30:00-01:30",
+	"2024-06-17T12:00:00Z",       "2024-06-17T12:00:00.000Z",   "2024-06-17T14:00:00%2B02:00",
+	"2024-06-17T14:00:00%2B0200", "2024-06-17T14:00:00+02:00",  "2024-06-17T14:00:00+0200",
+	"2024-06-17T12:00:00-0000",   "2024-06-17T12:00:00%2B0000", "2024-06-17T10:30:00-01:30",
 };
 
 START_TEST(dates_are_taken_in_every_form)
@@ -197,7 +197,8 @@ START_TEST(any_is_no_filter)
 END_TEST
 
 /* As they may arrive; an unencoded plus is a space. */
-static const char *const numbers[] = { "to=447700900000", "to=%2B447700900000", "to=+447700900000", "to=%20447700900000" };
+static const char *const numbers[] = { "to=447700900000", "to=%2B447700900000", "to=+447700900000",
+	                               "to=%20447700900000" };
 
 START_TEST(numbers_are_asked_for_without_a_plus)
 {
@@ -323,8 +324,8 @@ START_TEST(every_product_refuses_the_filters_of_others)
 
 		if (catalog_filter_find(product, str_from(all[i])))
 			continue;
-		snprintf(query, sizeof(query), "product=%.*s&" ACCOUNT "&" DAY "&%s=inbound%s",
-		         STR_ARGS(product->name), all[i], required ? "&direction=inbound" : "");
+		snprintf(query, sizeof(query), "product=%.*s&" ACCOUNT "&" DAY "&%s=inbound%s", STR_ARGS(product->name),
+		         all[i], required ? "&direction=inbound" : "");
 		snprintf(wanted, sizeof(wanted), "%s: Invalid filter for product %.*s", all[i],
 		         STR_ARGS(product->name));
 		assert_problems(QUERY_SYNC, query, wanted);
@@ -344,7 +345,8 @@ END_TEST
 static const struct {
 	const char *text;
 	bool on;
-} switches[] = { { "true", true }, { "false", false }, { "True", true }, { "FALSE", false }, { "1", true }, { "0", false } };
+} switches[] = { { "true", true },   { "false", false }, { "True", true },
+	         { "FALSE", false }, { "1", true },      { "0", false } };
 
 START_TEST(switches_are_true_or_false)
 {
@@ -438,8 +440,7 @@ static const struct {
 	{ "product=MESSAGES&" ACCOUNT, "direction: Missing required parameter" },
 	{ "product=SMS&direction=sideways&" ACCOUNT, "direction: 'sideways' is not one of: outbound, inbound" },
 	{ CALLS "&direction=undefined", "direction: 'undefined' is not one of: outbound, inbound" },
-	{ SMS "&status=Delivered",
-	  "status: 'Delivered' is not one of: " SMS_STATUSES },
+	{ SMS "&status=Delivered", "status: 'Delivered' is not one of: " SMS_STATUSES },
 	{ "product=VOICE-TTS&direction=outbound&" ACCOUNT, "direction: Invalid filter for product VOICE-TTS" },
 	{ "product=VOICE-TTS&direction=outbound&id=a&" ACCOUNT, "direction: Invalid filter for product VOICE-TTS" },
 	{ CALLS "&include_message=true", "include_message: Invalid filter for product VOICE-CALL" },
@@ -462,8 +463,8 @@ static const struct {
 	{ CALLS "&to=1&to=1&to=2", "to: Given more than once" },
 	{ CALLS "&product=SMS", "product: Given more than once" },
 	/* dates */
-	{ CALLS "&date_start=yesterday&date_end=2024-06-31", "date_start: 'yesterday' " TIME_FORM
-	                                                     "; date_end: '2024-06-31' " TIME_FORM },
+	{ CALLS "&date_start=yesterday&date_end=2024-06-31",
+	  "date_start: 'yesterday' " TIME_FORM "; date_end: '2024-06-31' " TIME_FORM },
 	{ CALLS "&date_start=yesterday", "date_start: 'yesterday' " TIME_FORM },
 	{ CALLS "&date_start=2024-06-17T00:00:01Z&date_end=2024-06-17T00:00:00Z", "date_end: Before date_start" },
 	{ CALLS "&date_start=2024-06-17T00:00:00Z&date_end=2024-06-18T02:00:00Z",
@@ -499,13 +500,12 @@ static const struct {
 	            "; account_id: 'b' is not an account id, which has 8 letters or digits" },
 	/* all at once, in the order sent, what is missing last */
 	{ "product=SMS&status=lost&colour=red&date_end=now&account_id=1&locale=en&iv=a",
-	  "status: 'lost' is not one of: " SMS_STATUSES
-	  "; colour: Unknown parameter; date_end: 'now' " TIME_FORM
+	  "status: 'lost' is not one of: " SMS_STATUSES "; colour: Unknown parameter; date_end: 'now' " TIME_FORM
 	  "; account_id: '1' is not an account id, which has 8 letters or digits; "
 	  "locale: Invalid filter for product SMS; direction: Missing required parameter; "
 	  "cursor: Missing required parameter" },
-	{ "product=FAX&to=1&colour=red&" ACCOUNT, "product: 'FAX' is not one of: " ALL_PRODUCTS
-	                                          "; colour: Unknown parameter" },
+	{ "product=FAX&to=1&colour=red&" ACCOUNT,
+	  "product: 'FAX' is not one of: " ALL_PRODUCTS "; colour: Unknown parameter" },
 };
 
 START_TEST(every_problem_is_named)
@@ -625,7 +625,8 @@ static const struct {
 	{ CALLS "&columns=status,", "columns: '' is not a column of VOICE-CALL" },
 	{ SMS "&columns=message_body", "columns: 'message_body' needs include_message" },
 	{ SMS "&columns=concatenated", "columns: 'concatenated' needs show_concatenated and outbound records" },
-	{ "product=SMS&direction=inbound&" ACCOUNT "&columns=status", "columns: 'status' is for outbound records only" },
+	{ "product=SMS&direction=inbound&" ACCOUNT "&columns=status",
+	  "columns: 'status' is for outbound records only" },
 	{ CALLS "&callback_url=ftp://example.com", "callback_url: 'ftp://example.com' is not an http or https URL" },
 	{ CALLS "&callback_url=https://", "callback_url: 'https://' is not an http or https URL" },
 	{ CALLS "&callback_url=https://a/b%20c", "callback_url: 'https://a/b c' is not an http or https URL" },

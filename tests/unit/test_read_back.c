@@ -34,13 +34,13 @@ enum fault {
 	NONE,
 	LINES_CHANGED, /* a good stream of other lines */
 	LINES_DAMAGED,
-	LINES_MORE,    /* all of them and then some */
+	LINES_MORE, /* all of them and then some */
 	LINES_LESS,
 	LINES_NO_FLUSH,
 	LINES_NOTHING,
 	EXTRA_CHANGED,
 	EXTRA_LESS,
-	STORED_TOO,    /* and so does what would take their place */
+	STORED_TOO, /* and so does what would take their place */
 	PLACES,
 };
 
@@ -53,8 +53,10 @@ bool __real_deflate_add_stored(struct str content, struct buf *out);
 bool __wrap_deflate_add_stored(struct str content, struct buf *out);
 size_t __real_ZSTD_compressCCtx(ZSTD_CCtx *zstd, void *to, size_t size, const void *from, size_t len, int level);
 size_t __wrap_ZSTD_compressCCtx(ZSTD_CCtx *zstd, void *to, size_t size, const void *from, size_t len, int level);
-void __real_block_places_write(struct buf *out, struct block_segment *segment, const struct position *positions, bool seconds);
-void __wrap_block_places_write(struct buf *out, struct block_segment *segment, const struct position *positions, bool seconds);
+void __real_block_places_write(struct buf *out, struct block_segment *segment, const struct position *positions,
+                               bool seconds);
+void __wrap_block_places_write(struct buf *out, struct block_segment *segment, const struct position *positions,
+                               bool seconds);
 
 /* The content with its middle byte changed. */
 static struct buf changed(struct str content)
@@ -113,7 +115,8 @@ size_t __wrap_ZSTD_compressCCtx(ZSTD_CCtx *zstd, void *to, size_t size, const vo
 	return made;
 }
 
-void __wrap_block_places_write(struct buf *out, struct block_segment *segment, const struct position *positions, bool seconds)
+void __wrap_block_places_write(struct buf *out, struct block_segment *segment, const struct position *positions,
+                               bool seconds)
 {
 	__real_block_places_write(out, segment, positions, seconds);
 	if (fault == PLACES) {
@@ -157,6 +160,7 @@ static void put_many(const char *account, uint32_t count)
 		int64_t time_us = clock_day_start_us(DAY) + ++ids * CLOCK_US_PER_SECOND;
 		struct sample *stored, *sample = sample_new(&sampler, sms(), account, ids, CATALOG_OUTBOUND, time_us);
 		enum store_put_result result, wanted = model_expect(&model, sample, NULL, &stored);
+
 		ASSERT_OK(store_put(f.store, &sample->record, sample->time_us, &result, &err));
 		ck_assert_int_eq(result, wanted);
 		if (stored)
@@ -243,7 +247,7 @@ static bool count_row(void *arg, struct record *record)
 
 /* --- the promises --- */
 
-static const enum fault mended[] = { LINES_CHANGED, LINES_DAMAGED,  LINES_MORE,    LINES_LESS,
+static const enum fault mended[] = { LINES_CHANGED,  LINES_DAMAGED, LINES_MORE,    LINES_LESS,
 	                             LINES_NO_FLUSH, LINES_NOTHING, EXTRA_CHANGED, EXTRA_LESS };
 #define MENDED (int)(sizeof(mended) / sizeof(mended[0]))
 
@@ -344,7 +348,8 @@ START_TEST(a_faulty_encoder_that_is_mended_seals_after_a_while)
 	ck_assert_uint_eq(seal_all(), 1);
 	fault = NONE;
 	struct partition partition = partition_of(ACCOUNT, sms()->number, CATALOG_OUTBOUND);
-	hot_partition_find(&store_day(f.store, DAY, false, &err)->hot, &partition)->wait_us = 0; /* as if it were over */
+	hot_partition_find(&store_day(f.store, DAY, false, &err)->hot, &partition)->wait_us =
+		0; /* as if it were over */
 	ck_assert_uint_eq(seal_all(), 0);
 	ck_assert_uint_eq(stats().sealed_rows, ROWS);
 	assert_all_there(ACCOUNT);

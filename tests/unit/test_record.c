@@ -181,7 +181,7 @@ START_TEST(view_columns_are_bits)
 
 	ck_assert_uint_eq(all, ((UINT64_C(1) << sms->columns_count) - 1) & ~hidden);
 	ck_assert_uint_eq(all & ~plain, UINT64_C(1) << catalog_column_find(sms, STR_LITERAL("message_body")) |
-	                                UINT64_C(1) << catalog_column_find(sms, STR_LITERAL("concatenated")));
+	                                        UINT64_C(1) << catalog_column_find(sms, STR_LITERAL("concatenated")));
 }
 END_TEST
 
@@ -213,8 +213,13 @@ static void assert_round_trip(uint64_t seq)
 
 START_TEST(row_has_the_layout_that_stores_hold)
 {
-	static const char row[] = "\x97\x07\xa8" "abcd1234" "\xa2m1" "\xb9" "2024-06-17T12:00:00+00:00" "\xc0\xa0"
-	                          "\xa2i1";
+	static const char row[] = "\x97\x07\xa8"
+				  "abcd1234"
+				  "\xa2m1"
+				  "\xb9"
+				  "2024-06-17T12:00:00+00:00"
+				  "\xc0\xa0"
+				  "\xa2i1";
 
 	begin_small();
 	set("status", "");
@@ -231,7 +236,10 @@ START_TEST(row_leaves_out_absent_values_at_the_end)
 	buf_clear(&out);
 	set("account_id", "a");
 	record_pack(&out, &record, 1);
-	assert_bytes(buf_str(&out), "\x92\x01\xa1" "a", 4, "row of one value");
+	assert_bytes(buf_str(&out),
+	             "\x92\x01\xa1"
+	             "a",
+	             4, "row of one value");
 	assert_round_trip(1);
 }
 END_TEST
@@ -259,8 +267,8 @@ START_TEST(any_bytes_come_back_from_a_row)
 }
 END_TEST
 
-static const size_t lengths[] = { 0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 24, 30, 31, 32, 33, 63, 64, 65, 255, 256,
-	                          257, 65534, 65535, 65536, 65537, 200000 };
+static const size_t lengths[] = { 0,  1,  2,  3,  4,  5,  7,   8,   9,   15,    16,    17,    24,    30,
+	                          31, 32, 33, 63, 64, 65, 255, 256, 257, 65534, 65535, 65536, 65537, 200000 };
 
 START_TEST(values_of_any_length_come_back_from_a_row)
 {
@@ -270,8 +278,8 @@ START_TEST(values_of_any_length_come_back_from_a_row)
 }
 END_TEST
 
-static const uint64_t seqs[] = { 0, 1, 127, 128, 255, 256, 65535, 65536, UINT32_MAX, UINT64_C(1) << 32, INT64_MAX,
-	                         UINT64_MAX };
+static const uint64_t seqs[] = { 0,         1,         127, 128, 255, 256, 65535, 65536, UINT32_MAX, UINT64_C(1) << 32,
+	                         INT64_MAX, UINT64_MAX };
 
 START_TEST(numbers_of_changes_come_back_from_a_row)
 {
@@ -292,7 +300,9 @@ END_TEST
 
 START_TEST(older_row_reads_as_absent_in_appended_columns)
 {
-	struct str row = STR_LITERAL("\x93\x01\xa1" "a\xa1" "b");
+	struct str row = STR_LITERAL("\x93\x01\xa1"
+	                             "a\xa1"
+	                             "b");
 	uint64_t seq;
 
 	ck_assert_int_eq(unpack(catalog_product_find(STR_LITERAL("SMS")), row, &seq), 0);
@@ -326,35 +336,47 @@ START_TEST(row_cut_anywhere_is_corrupt)
 }
 END_TEST
 
-#define ROW(bytes) { bytes, sizeof(bytes) - 1 }
+#define ROW(bytes) \
+	{ \
+		bytes, sizeof(bytes) - 1 \
+	}
 
 /* What is no row of SMS-TRAFFIC-CONTROL, which has 7 columns. */
 static const struct str garbage[] = {
 	ROW(""),
-	ROW("\x90"),                                         /* not even the number of the change */
-	ROW("\x91\xc0"),                                     /* which is no nil */
+	ROW("\x90"),     /* not even the number of the change */
+	ROW("\x91\xc0"), /* which is no nil */
 	ROW("\x95\xc0\xcf\0\0\0\0\0\0\0\1\1\xcf\0\0\0\0\0\0\0\1\xcf\0\0\0\0\0\0\0\2"), /* a tombstone of store/days/day.h */
-	ROW("\x91\xa1" "1"),                                 /* nor a text */
-	ROW("\x91\xe0"),                                     /* nor negative */
-	ROW("\x91\xd3\0\0\0\0\0\0\0\1"),                     /* nor an int64 */
-	ROW("\x91\x01\x01"),                                 /* bytes behind */
+	ROW("\x91\xa1"
+	    "1"),                        /* nor a text */
+	ROW("\x91\xe0"),                 /* nor negative */
+	ROW("\x91\xd3\0\0\0\0\0\0\0\1"), /* nor an int64 */
+	ROW("\x91\x01\x01"),             /* bytes behind */
 	ROW("\x91\x01\xc0"),
-	ROW("\x92\x01\x05"),                                 /* a number for a value */
-	ROW("\x92\x01\xc2"),                                 /* a boolean */
-	ROW("\x92\x01\xc4\x01" "a"),                         /* bin 8 */
-	ROW("\x92\x01\x81\xa1" "a\xa1" "b"),                 /* a map */
-	ROW("\x92\x01\x91\xa1" "a"),                         /* an array */
-	ROW("\x92\x01\xa2" "a"),                             /* cut short */
-	ROW("\x92\x01\xd9\xff" "a"),
-	ROW("\x92\x01\xda\xff\xff" "a"),
-	ROW("\x92\x01\xdb\xff\xff\xff\xff" "a"),
+	ROW("\x92\x01\x05"), /* a number for a value */
+	ROW("\x92\x01\xc2"), /* a boolean */
+	ROW("\x92\x01\xc4\x01"
+	    "a"), /* bin 8 */
+	ROW("\x92\x01\x81\xa1"
+	    "a\xa1"
+	    "b"), /* a map */
+	ROW("\x92\x01\x91\xa1"
+	    "a"), /* an array */
+	ROW("\x92\x01\xa2"
+	    "a"), /* cut short */
+	ROW("\x92\x01\xd9\xff"
+	    "a"),
+	ROW("\x92\x01\xda\xff\xff"
+	    "a"),
+	ROW("\x92\x01\xdb\xff\xff\xff\xff"
+	    "a"),
 	ROW("\x92\x01\xd9"),
 	ROW("\x92\x01\xdb\0\0\0"),
-	ROW("\x99\x01\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0"),        /* more values than columns */
+	ROW("\x99\x01\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0"), /* more values than columns */
 	ROW("\xdc\xff\xff\x01\xc0"),
 	ROW("\xdc\x00\x00"),
 	ROW("\xdc\x00"),
-	ROW("\xdd\x00\x00\x00\x02\x01\xc0"),                 /* array 32 is never written */
+	ROW("\xdd\x00\x00\x00\x02\x01\xc0"), /* array 32 is never written */
 	ROW("\x81\x01\xc0"),
 	ROW("\xc0"),
 	ROW("\xff"),
@@ -486,8 +508,8 @@ END_TEST
 /* Each byte, alone and at every place of values of every short length: all the ways through the copying. */
 START_TEST(json_escapes_any_byte_anywhere)
 {
-	static const char bytes[] = { '"', '\\', '\0', '\n', 0x1f, ' ', 0x21, 0x23, 0x5b, 0x5d, 0x7f, (char)0x80,
-		                      (char)0xc3, (char)0xff };
+	static const char bytes[] = { '"',  '\\', '\0', '\n', 0x1f,       ' ',        0x21,
+		                      0x23, 0x5b, 0x5d, 0x7f, (char)0x80, (char)0xc3, (char)0xff };
 
 	begin_small();
 	for (size_t len = 1; len <= 26; len++) {
@@ -578,7 +600,7 @@ END_TEST
 START_TEST(csv_doubles_quotes_and_keeps_everything_else)
 {
 	static const char wanted[] = "\"\"\"\",\"\"\"\"\"\"\"\",\"a \"\"b\"\" c\",\"line\r\nbreak, comma; Zo\xc3\xab\","
-	                             "\"ends with \"\"\",\"a\0b\"\n";
+				     "\"ends with \"\"\",\"a\0b\"\n";
 
 	begin_small();
 	set("account_id", "\"");
@@ -617,9 +639,16 @@ END_TEST
 
 START_TEST(csv_value_stands_alone_as_in_a_line)
 {
-	static const struct { const char *value, *wanted; } values[] = {
-		{ NULL, "\"\"" }, { "", "\"\"" }, { "a", "\"a\"" }, { "a,b\nc", "\"a,b\nc\"" }, { "\"", "\"\"\"\"" },
-		{ "\"\"", "\"\"\"\"\"\"" }, { "a \"quoted\" word", "\"a \"\"quoted\"\" word\"" },
+	static const struct {
+		const char *value, *wanted;
+	} values[] = {
+		{ NULL, "\"\"" },
+		{ "", "\"\"" },
+		{ "a", "\"a\"" },
+		{ "a,b\nc", "\"a,b\nc\"" },
+		{ "\"", "\"\"\"\"" },
+		{ "\"\"", "\"\"\"\"\"\"" },
+		{ "a \"quoted\" word", "\"a \"\"quoted\"\" word\"" },
 		{ "as long as it takes, \"", "\"as long as it takes, \"\"\"" },
 	};
 

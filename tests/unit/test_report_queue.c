@@ -166,7 +166,8 @@ END_TEST
 START_TEST(queue_goes_with_its_last_job)
 {
 	add('a', '1');
-	ck_assert_ptr_null(report_queue_find(&reports, "0000000b", STR_LITERAL("00000000-0000-4000-8000-0000000000a1")));
+	ck_assert_ptr_null(
+		report_queue_find(&reports, "0000000b", STR_LITERAL("00000000-0000-4000-8000-0000000000a1")));
 	report_queue_remove(&reports, report_queue_find(&reports, "0000000a",
 	                                                STR_LITERAL("00000000-0000-4000-8000-0000000000a1")));
 	ck_assert(TAILQ_EMPTY(&reports.queues));

@@ -52,7 +52,8 @@ static void write_file(const struct searching *s, struct str content)
 	/* in two parts, as a report has many */
 	size_t half = content.len / 2;
 	ck_assert_int_eq(archive_put(archive, (struct str){ content.p, half }, 0, &err), ARCHIVE_PUT);
-	ck_assert_int_eq(archive_put(archive, (struct str){ content.p + half, content.len - half }, 0, &err), ARCHIVE_PUT);
+	ck_assert_int_eq(archive_put(archive, (struct str){ content.p + half, content.len - half }, 0, &err),
+	                 ARCHIVE_PUT);
 	ck_assert_int_eq(archive_finish(archive, &err), 0);
 	archive_free(archive);
 }

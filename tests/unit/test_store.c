@@ -79,7 +79,8 @@ static void put_many(const char *account, int32_t day, uint32_t count)
 static void update(size_t first, size_t end)
 {
 	for (size_t i = first; i < end; i++)
-		put(sample_changed(&sampler, model.records[i]->now, CATALOG_OUTBOUND, model.records[i]->now->time_us, 6));
+		put(sample_changed(&sampler, model.records[i]->now, CATALOG_OUTBOUND, model.records[i]->now->time_us,
+		                   6));
 }
 
 static void commit(void)
@@ -261,8 +262,15 @@ static struct sample *sms_with_body(uint32_t number, uint32_t second, const stru
 START_TEST(lines_show_bodies_of_sealed_and_hot_rows)
 {
 	const struct str bodies[] = {
-		{ NULL, 0 }, STR_LITERAL(""), STR_LITERAL("\""), STR_LITERAL("\"\","), STR_LITERAL(","), STR_LITERAL("\n"),
-		STR_LITERAL("one\ntwo"), STR_LITERAL("She said \"no, \"\n, and \"\"left\"\"."), STR_LITERAL("plain"),
+		{ NULL, 0 },
+		STR_LITERAL(""),
+		STR_LITERAL("\""),
+		STR_LITERAL("\"\","),
+		STR_LITERAL(","),
+		STR_LITERAL("\n"),
+		STR_LITERAL("one\ntwo"),
+		STR_LITERAL("She said \"no, \"\n, and \"\"left\"\"."),
+		STR_LITERAL("plain"),
 	};
 	const size_t bodies_count = sizeof(bodies) / sizeof(bodies[0]);
 	const uint32_t count = 3 * SEGMENT_ROWS;
@@ -360,8 +368,9 @@ END_TEST
 static void check_found(size_t first, size_t count)
 {
 	for (size_t i = first; i < first + count; i++)
-		expect(check_find("look-up", &days_test_engine, f.store, &model, sms(), "acct0001", CATALOG_NO_DIRECTION,
-		                  model.records[i]->now->record.values[sms()->id_column], 10) == 1,
+		expect(check_find("look-up", &days_test_engine, f.store, &model, sms(), "acct0001",
+		                  CATALOG_NO_DIRECTION, model.records[i]->now->record.values[sms()->id_column],
+		                  10) == 1,
 		       "record %zu is not found", i);
 }
 
@@ -577,7 +586,7 @@ START_TEST(a_damaged_block_fails_its_own_requests_only)
 		/* The skip index is looked at only where there are filters. */
 		if (!strstr(text, "skip part"))
 			expect(scan_rows("acct0001", &count) == -1 && err.code == ERROR_CORRUPT, "%zu read, %s", count,
-			              text);
+			       text);
 		ASSERT_OK(scan_rows("acct0002", &count));
 		ck_assert_uint_eq(count, 300);
 		damage("acct0001", at, bit); /* and back */
@@ -611,6 +620,7 @@ START_TEST(a_damaged_skip_part_is_noticed_by_filters)
 	seal_all();
 	for (int i = 0; i < 60; i++) {
 		size_t at = (size_t)pick_u64(pick);
+
 		damage("acct0001", at, 1);
 		verify_all(text);
 		if (strstr(text, "skip part")) {
@@ -719,8 +729,11 @@ static bool count_found(void *arg, const struct scan_row *row)
 static int32_t day_of(const struct sample *sample)
 {
 	int32_t day = 0;
-	struct scan_find find = { .product = sms(), .account = "acct0001", .id = sample->record.values[sms()->id_column],
-		                  .first_day = INT32_MIN, .max = 100 };
+	struct scan_find find = { .product = sms(),
+		                  .account = "acct0001",
+		                  .id = sample->record.values[sms()->id_column],
+		                  .first_day = INT32_MIN,
+		                  .max = 100 };
 	struct scan_sink sink = { .on_record = count_found, .arg = &day };
 	struct scan *scan = scan_start_find(f.store, &find, &sink, &err);
 	enum scan_end end;
@@ -781,8 +794,8 @@ END_TEST
 START_TEST(a_move_that_a_failed_commit_has_torn_is_finished_by_maintenance)
 {
 	struct sample *sample = new_sms("acct0001", DAY, 1000);
-	struct sample *moved = sample_changed(&sampler, sample, CATALOG_OUTBOUND,
-	                                      sample->time_us + CLOCK_US_PER_DAY, 1);
+	struct sample *moved =
+		sample_changed(&sampler, sample, CATALOG_OUTBOUND, sample->time_us + CLOCK_US_PER_DAY, 1);
 	bool more, dirty;
 
 	put_version(sample);
@@ -804,7 +817,8 @@ END_TEST
 START_TEST(a_version_that_came_after_a_torn_move_is_not_replaced_by_it)
 {
 	struct sample *sample = new_sms("acct0001", DAY, 1000);
-	struct sample *moved = sample_changed(&sampler, sample, CATALOG_OUTBOUND, sample->time_us + CLOCK_US_PER_DAY, 1);
+	struct sample *moved =
+		sample_changed(&sampler, sample, CATALOG_OUTBOUND, sample->time_us + CLOCK_US_PER_DAY, 1);
 	struct sample *later = sample_changed(&sampler, sample, CATALOG_OUTBOUND, sample->time_us, 6);
 
 	put_version(sample);
@@ -832,8 +846,8 @@ END_TEST
 START_TEST(a_move_that_was_finished_is_not_begun_again)
 {
 	struct sample *sample = new_sms("acct0001", DAY, 1000);
-	struct sample *moved = sample_changed(&sampler, sample, CATALOG_OUTBOUND,
-	                                      sample->time_us + CLOCK_US_PER_DAY, 1);
+	struct sample *moved =
+		sample_changed(&sampler, sample, CATALOG_OUTBOUND, sample->time_us + CLOCK_US_PER_DAY, 1);
 
 	put_version(sample);
 	ASSERT_OK(store_commit(f.store, &err));
@@ -854,8 +868,15 @@ END_TEST
 static const struct {
 	const char *older, *newer;
 } orders[] = {
-	{ "1", "2" }, { "9", "10" }, { "-2", "-1" }, { "-1", "0" }, { "0.09", "0.1" }, { "1.5", "1.50001" }, { "007", "8" },
-	{ "1732444800123456788", "1732444800123456789" }, { "2026-11-24T10:00:00Z", "2026-11-24T10:00:00.5Z" },
+	{ "1", "2" },
+	{ "9", "10" },
+	{ "-2", "-1" },
+	{ "-1", "0" },
+	{ "0.09", "0.1" },
+	{ "1.5", "1.50001" },
+	{ "007", "8" },
+	{ "1732444800123456788", "1732444800123456789" },
+	{ "2026-11-24T10:00:00Z", "2026-11-24T10:00:00.5Z" },
 	{ "2026-11-24T12:00:00+02:00", "2026-11-24T10:00:01Z" },
 };
 
@@ -871,7 +892,8 @@ static struct record version_of(const char *version, const char *status)
 
 START_TEST(versions_are_ordered_as_numbers_and_as_times)
 {
-	struct record older = version_of(orders[_i].older, "delivered"), newer = version_of(orders[_i].newer, "submitted");
+	struct record older = version_of(orders[_i].older, "delivered"),
+		      newer = version_of(orders[_i].newer, "submitted");
 
 	ck_assert(versions_is_older(&older, &newer, sms()->version_column));
 	ck_assert(!versions_is_older(&newer, &older, sms()->version_column));
@@ -883,9 +905,9 @@ static const struct {
 	const char *came, *stored;
 	bool older;
 } statuses[] = {
-	{ "submitted", "delivered", true }, { "submitted", "accepted", true }, { "ACCEPTED", "expired", true },
-	{ "delivered", "submitted", false }, { "failed", "delivered", false }, { "accepted", "buffered", false },
-	{ "", "delivered", false }, { "submitted", "", false }, { "strange", "delivered", false },
+	{ "submitted", "delivered", true },  { "submitted", "accepted", true }, { "ACCEPTED", "expired", true },
+	{ "delivered", "submitted", false }, { "failed", "delivered", false },  { "accepted", "buffered", false },
+	{ "", "delivered", false },          { "submitted", "", false },        { "strange", "delivered", false },
 	{ "submitted", "strange", true },
 };
 
@@ -985,13 +1007,15 @@ Suite *suite_store(void)
 	tcase_add_test(tests, every_damaged_block_is_named);
 	tcase_add_test(tests, a_damaged_skip_part_is_noticed_by_filters);
 	tcase_add_test(tests, damage_in_one_day_does_not_keep_others_from_sealing);
-	tcase_add_loop_test(tests, another_format_is_refused_by_name, 0, sizeof(other_formats) / sizeof(other_formats[0]));
+	tcase_add_loop_test(tests, another_format_is_refused_by_name, 0,
+	                    sizeof(other_formats) / sizeof(other_formats[0]));
 	tcase_add_loop_test(tests, a_backup_has_a_record_once_that_moves_meanwhile, 0, 4);
 	tcase_add_loop_test(tests, a_move_that_a_failed_commit_has_torn_is_finished_by_maintenance, 0, 2);
 	tcase_add_loop_test(tests, a_version_that_came_after_a_torn_move_is_not_replaced_by_it, 0, 4);
 	tcase_add_test(tests, a_move_that_was_finished_is_not_begun_again);
 	tcase_add_loop_test(tests, versions_are_ordered_as_numbers_and_as_times, 0, sizeof(orders) / sizeof(orders[0]));
-	tcase_add_loop_test(tests, what_cannot_be_compared_goes_by_the_status, 0, sizeof(statuses) / sizeof(statuses[0]));
+	tcase_add_loop_test(tests, what_cannot_be_compared_goes_by_the_status, 0,
+	                    sizeof(statuses) / sizeof(statuses[0]));
 	tcase_add_test(tests, a_day_that_is_full_keeps_what_it_has);
 	tcase_add_test(tests, maintenance_comes_to_an_end_with_more_days_than_may_be_open);
 	suite_add_tcase(suite, tests);

@@ -42,8 +42,9 @@ static const char accounts[ACCOUNTS][SCAN_ACCOUNT_LEN] = { { 'a', 'c', 'c', 't',
 	                                                   { 'a', 'c', 'c', 't', '0', '0', '0', '2' },
 	                                                   { 'b', 'c', 'c', 't', '0', '0', '0', '1' },
 	                                                   { 'z', 'z', 'z', 'z', 'z', 'z', 'z', 'z' } };
-static const char *const product_names[] = { "SMS", "SMS", "SMS", "VOICE-CALL", "VERIFY-V2", "IN-APP-VOICE",
-	                                     "SMS-TRAFFIC-CONTROL" };
+static const char *const product_names[] = {
+	"SMS", "SMS", "SMS", "VOICE-CALL", "VERIFY-V2", "IN-APP-VOICE", "SMS-TRAFFIC-CONTROL"
+};
 
 struct run {
 	const struct test_engine *engine;
@@ -57,11 +58,11 @@ struct run {
 	struct check scans[SCANS];
 	bool open[SCANS];
 	int32_t first_day;
-	int days;        /* from first_day on */
-	bool tight;      /* the map is small: "no room" is to be expected */
-	uint32_t burst;  /* records put at a time, at most */
-	uint32_t hour;   /* most times are in its hour; of 24 */
-	uint32_t ids;    /* given out */
+	int days;       /* from first_day on */
+	bool tight;     /* the map is small: "no room" is to be expected */
+	uint32_t burst; /* records put at a time, at most */
+	uint32_t hour;  /* most times are in its hour; of 24 */
+	uint32_t ids;   /* given out */
 	size_t spans;
 	size_t found;
 	size_t results[STORE_LACKS_DIRECTION + 1];
@@ -268,9 +269,9 @@ static void assert_all_sealed(struct run *run)
 
 		expect(store_day_stats(run->f.store, days[i], &stats, &err) == 0, "%s: %s", run->about, err.message);
 		expect(stats.sealed_rows - stats.deleted_rows == wanted,
-		              "%s: day %d has %llu sealed rows, %llu deleted, %llu hot or tombstones; wanted %zu", run->about,
-		              days[i], (unsigned long long)stats.sealed_rows, (unsigned long long)stats.deleted_rows,
-		              (unsigned long long)stats.hot_rows, wanted);
+		       "%s: day %d has %llu sealed rows, %llu deleted, %llu hot or tombstones; wanted %zu", run->about,
+		       days[i], (unsigned long long)stats.sealed_rows, (unsigned long long)stats.deleted_rows,
+		       (unsigned long long)stats.hot_rows, wanted);
 	}
 }
 
@@ -354,7 +355,8 @@ static void any_range(struct run *run, struct scan_query *query)
 
 static void any_query(struct run *run, struct check *check)
 {
-	*check = (struct check){ .engine = run->engine, .spans = pick_percent(run->pick, 50),
+	*check = (struct check){ .engine = run->engine,
+		                 .spans = pick_percent(run->pick, 50),
 		                 .lines = pick_percent(run->pick, 40) };
 	struct scan_query *query = &check->query;
 
@@ -437,8 +439,11 @@ static void write_id(void *arg, struct buf *out, const struct record *record)
 /* All changes of an account, page by page: each record is there once. */
 static void do_changes(struct run *run)
 {
-	struct changes_query query = { .product = any_product(run), .accounts = accounts, .accounts_count = 1,
-		                       .max = pick_between(run->pick, 1, 200), .write = write_id };
+	struct changes_query query = { .product = any_product(run),
+		                       .accounts = accounts,
+		                       .accounts_count = 1,
+		                       .max = pick_between(run->pick, 1, 200),
+		                       .write = write_id };
 	struct error err = { 0 };
 	struct changes_page page = { .more = true };
 	size_t count = 0, wanted = 0;
@@ -470,8 +475,8 @@ static void do_changes(struct run *run)
 
 static void find(struct run *run, const struct catalog_product *product, const char *account, struct str id)
 {
-	enum catalog_direction direction = pick_percent(run->pick, 50) ? any_direction(run, product) :
-	                                                                 CATALOG_NO_DIRECTION;
+	enum catalog_direction direction =
+		pick_percent(run->pick, 50) ? any_direction(run, product) : CATALOG_NO_DIRECTION;
 
 	run->found += check_find(run->about, run->engine, run->f.store, &run->model, product, account, direction, id,
 	                         pick_percent(run->pick, 80) ? 10000 : pick_between(run->pick, 1, 3));
@@ -513,7 +518,15 @@ static void do_verify(struct run *run)
 
 /* --- ends and beginnings --- */
 
-enum tampering { TAMPER_NOT, TAMPER_REMOVE, TAMPER_CUT, TAMPER_GARBAGE, TAMPER_OTHER_BOOT, TAMPER_SAME_BOOT, TAMPERINGS };
+enum tampering {
+	TAMPER_NOT,
+	TAMPER_REMOVE,
+	TAMPER_CUT,
+	TAMPER_GARBAGE,
+	TAMPER_OTHER_BOOT,
+	TAMPER_SAME_BOOT,
+	TAMPERINGS
+};
 
 #define STATE_CLEAN 2
 
@@ -671,8 +684,9 @@ static void put_moved(struct run *run)
 	int32_t day = old ? model_day(old) + (pick_percent(run->pick, 50) ? 1 : -1) : 0;
 
 	if (old && day >= run->first_day && day < run->first_day + run->days)
-		put(run, sample_changed(&run->sampler, old->now, any_direction(run, old->now->record.product),
-		                        any_time(run, day), 1),
+		put(run,
+		    sample_changed(&run->sampler, old->now, any_direction(run, old->now->record.product),
+		                   any_time(run, day), 1),
 		    &versions);
 }
 
@@ -721,10 +735,11 @@ static const struct {
 	unsigned weight;
 	bool of_days; /* of the daemon's engine alone: what lies beside the seam */
 } steps[] = {
-	{ do_put, 300, false },       { do_commit, 120, false }, { do_abort, 8, false },  { do_slice, 160, true },
-	{ do_all_maintenance, 12, true },  { do_seal_all, 8, true },  { do_scan, 230, false }, { do_find, 100, false },
-	{ do_restart, 12, true },     { do_crash, 5, true },     { do_whole_scan, 40, false },
-	{ do_retention, 3, false },   { do_verify, 6, true },    { do_torn_crash, 8, true },
+	{ do_put, 300, false },  { do_commit, 120, false },        { do_abort, 8, false },
+	{ do_slice, 160, true }, { do_all_maintenance, 12, true }, { do_seal_all, 8, true },
+	{ do_scan, 230, false }, { do_find, 100, false },          { do_restart, 12, true },
+	{ do_crash, 5, true },   { do_whole_scan, 40, false },     { do_retention, 3, false },
+	{ do_verify, 6, true },  { do_torn_crash, 8, true },
 };
 
 static void do_step(struct run *run)
@@ -842,8 +857,7 @@ START_TEST(every_answer_of_another_engine_is_that_of_a_plain_list)
 {
 	const char *text = getenv("CDRD_TEST_SEED");
 
-	run_seed(other_engines[_i % OTHER_ENGINES],
-	         text ? strtoull(text, NULL, 10) : (unsigned)(_i / OTHER_ENGINES));
+	run_seed(other_engines[_i % OTHER_ENGINES], text ? strtoull(text, NULL, 10) : (unsigned)(_i / OTHER_ENGINES));
 }
 END_TEST
 

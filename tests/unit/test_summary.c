@@ -31,7 +31,8 @@ static void open_zone(struct zone *zone, const char *name)
 	struct error err = { 0 };
 
 	ck_assert_msg(zone_load(zone, str_from(name), moment("2025-01-01T00:00:00Z"), moment("2026-12-31T00:00:00Z"),
-	                        &err) == 0, "%s: %s", name, err.message);
+	                        &err) == 0,
+	              "%s: %s", name, err.message);
 }
 
 static void must_be_refused(const char *name)
@@ -106,8 +107,9 @@ END_TEST
 /* Two years, half an hour at a time: what the table says of one moment holds until the moment that it names. */
 START_TEST(intervals_follow_each_other_without_gaps)
 {
-	static const char *const zones[] = { "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo",
-		                             "Asia/Kathmandu", "-03:30", "America/Havana", "Africa/Casablanca" };
+	static const char *const zones[] = { "Europe/Berlin",  "America/New_York", "Australia/Lord_Howe",
+		                             "Africa/Cairo",   "Asia/Kathmandu",   "-03:30",
+		                             "America/Havana", "Africa/Casablanca" };
 	static const enum zone_interval intervals[] = { ZONE_HOUR, ZONE_DAY, ZONE_MONTH };
 	struct zone zone, other;
 	int wrong = 0;
@@ -119,7 +121,8 @@ START_TEST(intervals_follow_each_other_without_gaps)
 
 		for (int64_t t = moment("2025-01-01T00:15:00Z"); t < moment("2026-12-31T00:00:00Z");
 		     t += CLOCK_US_PER_HOUR / 2) {
-			int64_t until_us, ignored_us, start_us = zone_interval_start_us(&zone, intervals[i], t, &until_us);
+			int64_t until_us, ignored_us,
+				start_us = zone_interval_start_us(&zone, intervals[i], t, &until_us);
 
 			wrong += start_us < last_us || start_us > t || until_us <= t;
 			wrong += t < last_until_us && start_us != last_us;
@@ -136,9 +139,21 @@ END_TEST
 
 START_TEST(what_is_no_zone_is_refused)
 {
-	static const char *const names[] = { "", "Europe", "Europe/Atlantis", "../../etc/passwd", "/etc/localtime", "+2",
-		                             "+15:00", "+02:60", "+02-00", "right/UTC", "zone.tab", "Europe/Berlin ",
-		                             "Europe/../Europe/Berlin", "+0x:00", "::" };
+	static const char *const names[] = { "",
+		                             "Europe",
+		                             "Europe/Atlantis",
+		                             "../../etc/passwd",
+		                             "/etc/localtime",
+		                             "+2",
+		                             "+15:00",
+		                             "+02:60",
+		                             "+02-00",
+		                             "right/UTC",
+		                             "zone.tab",
+		                             "Europe/Berlin ",
+		                             "Europe/../Europe/Berlin",
+		                             "+0x:00",
+		                             "::" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		must_be_refused(names[i]);
@@ -195,7 +210,8 @@ static void put_one(struct run *run, size_t index)
 	record.values[product->account_column] = STR_LITERAL("acct0001");
 	record.values[product->id_column] = str_from(id);
 	record.values[product->time_column] = buf_str(&time);
-	record.values[product->direction_column] = run->outbound[index] ? STR_LITERAL("outbound") : STR_LITERAL("inbound");
+	record.values[product->direction_column] =
+		run->outbound[index] ? STR_LITERAL("outbound") : STR_LITERAL("inbound");
 	record.values[catalog_column_find(product, STR_LITERAL("currency"))] =
 		index % 3 ? STR_LITERAL("EUR") : STR_LITERAL("USD");
 	record.values[catalog_column_find(product, STR_LITERAL("total_price"))] = str_from(price);
@@ -297,12 +313,14 @@ static void assert_groups_agree(struct aggregate_groups *sums, struct aggregate_
 	aggregate_groups_sort(scanned);
 	ck_assert_uint_eq(sums->count, scanned->count);
 	for (size_t i = 0; i < sums->count; i++) {
-		const struct aggregate_group *left = aggregate_group_at(sums, i), *right = aggregate_group_at(scanned, i);
+		const struct aggregate_group *left = aggregate_group_at(sums, i),
+					     *right = aggregate_group_at(scanned, i);
 		uint32_t a = left->amounts, b = right->amounts;
 
 		ck_assert_int_eq(left->start_us, right->start_us);
 		ck_assert_uint_eq(left->count, right->count);
-		for (; a && b; a = aggregate_amount_at(sums, a - 1)->next, b = aggregate_amount_at(scanned, b - 1)->next) {
+		for (; a && b;
+		     a = aggregate_amount_at(sums, a - 1)->next, b = aggregate_amount_at(scanned, b - 1)->next) {
 			const struct aggregate_amount *one = aggregate_amount_at(sums, a - 1);
 			const struct aggregate_amount *other = aggregate_amount_at(scanned, b - 1);
 
@@ -324,8 +342,12 @@ static void compare_sums(struct run *run)
 	struct zone zone;
 	struct error err;
 	struct aggregate_query query = {
-		.scan = { .product = run->product, .accounts = account, .accounts_count = 1, .from_us = from_us,
-		          .to_us = to_us, .filters = &filter },
+		.scan = { .product = run->product,
+		          .accounts = account,
+		          .accounts_count = 1,
+		          .from_us = from_us,
+		          .to_us = to_us,
+		          .filters = &filter },
 		.group_by = &country,
 		.zone = &zone,
 		.groups_max = 100,
@@ -378,8 +400,11 @@ static struct aggregate *sum_up(struct run *run)
 {
 	static const char account[1][SCAN_ACCOUNT_LEN] = { { 'a', 'c', 'c', 't', '0', '0', '0', '1' } };
 	struct aggregate_query query = {
-		.scan = { .product = run->product, .accounts = account, .accounts_count = 1,
-		          .from_us = clock_day_start_us(DAY), .to_us = clock_day_start_us(DAY + 1),
+		.scan = { .product = run->product,
+		          .accounts = account,
+		          .accounts_count = 1,
+		          .from_us = clock_day_start_us(DAY),
+		          .to_us = clock_day_start_us(DAY + 1),
 		          .direction = CATALOG_OUTBOUND },
 		.groups_max = 10,
 	};

@@ -20,10 +20,12 @@ static const char *const phrases[] = {
 	"See you at 9:30, gate B",
 	"\"Click & collect\" is ready",
 	"Reply STOP to opt out.",
-	"Gr\xc3\xbc\xc3\x9f" "e aus K\xc3\xb6ln,",
+	"Gr\xc3\xbc\xc3\x9f"
+	"e aus K\xc3\xb6ln,",
 	"Ol\xc3\xa1, tudo bem?",
 	"It's 50% off, today only!",
-	"Total: \xe2\x82\xac" "12,50",
+	"Total: \xe2\x82\xac"
+	"12,50",
 	"Krak\xc3\xb3w \xe2\x86\x92 Gda\xc5\x84sk",
 	"3 items, 2 parcels",
 	"Balance: 1,204.77",

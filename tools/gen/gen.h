@@ -22,7 +22,7 @@ struct gen_options {
 	const struct str *accounts; /* each record draws one */
 	size_t accounts_count;
 	uint64_t count;
-	int64_t from_us;            /* rounded up to a whole second, for that is how times are written */
+	int64_t from_us; /* rounded up to a whole second, for that is how times are written */
 	int64_t to_us;
 	uint64_t seed;
 	enum gen_format format;

@@ -33,8 +33,18 @@ static const char usage_text[] =
 	"  --no-body         leave out messages' bodies\n"
 	"  --help            show this and exit\n";
 
-enum option_code { OPT_PRODUCT = 1, OPT_ACCOUNT, OPT_COUNT, OPT_FROM, OPT_TO, OPT_SEED, OPT_FORMAT, OPT_DIRECTION,
-	           OPT_NO_BODY, OPT_HELP };
+enum option_code {
+	OPT_PRODUCT = 1,
+	OPT_ACCOUNT,
+	OPT_COUNT,
+	OPT_FROM,
+	OPT_TO,
+	OPT_SEED,
+	OPT_FORMAT,
+	OPT_DIRECTION,
+	OPT_NO_BODY,
+	OPT_HELP
+};
 
 static const struct option long_options[] = {
 	{ "product", required_argument, NULL, OPT_PRODUCT },

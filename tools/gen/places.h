@@ -23,10 +23,10 @@ struct gen_network {
 struct gen_place {
 	struct str country; /* ISO 3166-1 alpha-2 */
 	struct str name;
-	struct str prefix;  /* country calling code and what mobile numbers begin with */
-	int digits;         /* that follow the prefix, at most 10 */
+	struct str prefix; /* country calling code and what mobile numbers begin with */
+	int digits;        /* that follow the prefix, at most 10 */
 	struct str locale;
-	uint32_t price;     /* of a message, in 10^-5 of the currency */
+	uint32_t price; /* of a message, in 10^-5 of the currency */
 	int networks_count;
 	struct gen_network networks[GEN_NETWORKS_MAX];
 };

@@ -30,8 +30,8 @@ struct gen_plan_format {
 
 /* Columns of bodies are left out unless options->with_body; those that inbound records lack, when only inbound ones
  * are wanted. ERROR_NOMEM, with nothing to free. */
-MUST_CHECK int gen_plan_make(struct gen_plan *plan, const struct gen_options *options, const struct gen_plan_format *format,
-                  struct error *err);
+MUST_CHECK int gen_plan_make(struct gen_plan *plan, const struct gen_options *options,
+                             const struct gen_plan_format *format, struct error *err);
 void gen_plan_free(struct gen_plan *plan);
 
 #endif

@@ -51,7 +51,7 @@ static char *put_hex(char *out, uint64_t bits, int count)
 
 char *gen_text_uuid(char *out, uint64_t high, uint64_t low)
 {
-	high = (high & ~UINT64_C(0xf000)) | UINT64_C(0x4000); /* version 4 */
+	high = (high & ~UINT64_C(0xf000)) | UINT64_C(0x4000);     /* version 4 */
 	low = (low & ~(UINT64_C(3) << 62)) | (UINT64_C(2) << 62); /* the variant of RFC 9562 */
 	out = put_hex(out, high >> 32, 4);
 	*out++ = '-';

@@ -56,7 +56,8 @@ static char *make_account(char *out, const struct gen_column *column, struct gen
 static char *make_direction(char *out, const struct gen_column *column, struct gen_facts *facts)
 {
 	(void)column;
-	return gen_text_str(out, facts->direction == CATALOG_INBOUND ? STR_LITERAL("inbound") : STR_LITERAL("outbound"));
+	return gen_text_str(out,
+	                    facts->direction == CATALOG_INBOUND ? STR_LITERAL("inbound") : STR_LITERAL("outbound"));
 }
 
 static char *make_number(char *out, const struct gen_column *column, struct gen_facts *facts)
@@ -79,14 +80,14 @@ static char *make_own_number(char *out, const struct gen_column *column, struct 
 
 static char *make_from(char *out, const struct gen_column *column, struct gen_facts *facts)
 {
-	return facts->direction == CATALOG_INBOUND ? make_number(out, column, facts)
-	                                           : make_own_number(out, column, facts);
+	return facts->direction == CATALOG_INBOUND ? make_number(out, column, facts) :
+	                                             make_own_number(out, column, facts);
 }
 
 static char *make_to(char *out, const struct gen_column *column, struct gen_facts *facts)
 {
-	return facts->direction == CATALOG_INBOUND ? make_own_number(out, column, facts)
-	                                           : make_number(out, column, facts);
+	return facts->direction == CATALOG_INBOUND ? make_own_number(out, column, facts) :
+	                                             make_number(out, column, facts);
 }
 
 static char *make_country(char *out, const struct gen_column *column, struct gen_facts *facts)
@@ -140,7 +141,7 @@ static char *make_shared_uuid(char *out, const struct gen_column *column, struct
 	struct gen_random pool;
 
 	gen_random_seed(&pool, facts->pool_seed + column->column->name.len +
-	                       ((uint64_t)gen_random_below(&facts->random, POOL_SIZE) << 32));
+	                               ((uint64_t)gen_random_below(&facts->random, POOL_SIZE) << 32));
 	return put_uuid(out, &pool);
 }
 
@@ -174,7 +175,8 @@ static char *make_rare(char *out, const struct gen_column *column, struct gen_fa
 static char *make_rarely_true(char *out, const struct gen_column *column, struct gen_facts *facts)
 {
 	(void)column;
-	return gen_text_str(out, gen_random_below(&facts->random, 10) == 0 ? STR_LITERAL("TRUE") : STR_LITERAL("FALSE"));
+	return gen_text_str(out,
+	                    gen_random_below(&facts->random, 10) == 0 ? STR_LITERAL("TRUE") : STR_LITERAL("FALSE"));
 }
 
 /* A producer's own reference where the data file has no samples: "ref" and eight digits. */
@@ -317,15 +319,9 @@ static const struct named_maker {
 };
 
 static const gen_maker by_kind[] = {
-	[CATALOG_TEXT] = make_reference,
-	[CATALOG_TIME] = make_time_settled,
-	[CATALOG_MONEY] = make_price,
-	[CATALOG_COUNT] = make_count,
-	[CATALOG_NUMBER] = make_number,
-	[CATALOG_UUID] = make_uuid,
-	[CATALOG_ENUM] = make_sample,
-	[CATALOG_CURRENCY] = make_sample,
-	[CATALOG_BODY] = make_body,
+	[CATALOG_TEXT] = make_reference, [CATALOG_TIME] = make_time_settled, [CATALOG_MONEY] = make_price,
+	[CATALOG_COUNT] = make_count,    [CATALOG_NUMBER] = make_number,     [CATALOG_UUID] = make_uuid,
+	[CATALOG_ENUM] = make_sample,    [CATALOG_CURRENCY] = make_sample,   [CATALOG_BODY] = make_body,
 	[CATALOG_JSON] = make_json,
 };
 

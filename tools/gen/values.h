@@ -37,7 +37,7 @@ struct gen_facts {
 	const struct gen_network *network;
 	uint32_t latency_ms; /* at least 1000, so that the end differs from the beginning in its second */
 	uint32_t duration_s;
-	uint32_t failure;    /* 0: it went well; otherwise which of the ways it did not */
+	uint32_t failure; /* 0: it went well; otherwise which of the ways it did not */
 	char id[GEN_TEXT_UUID_LEN];
 };
 

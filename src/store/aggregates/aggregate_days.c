@@ -145,6 +145,7 @@ static int read_parts(struct day_aggregate *a)
 {
 	do {
 		int result = read_part(a);
+
 		if (result < 0 || (result > 0 && add_part(a) < 0))
 			return -1;
 		if (result > 0)

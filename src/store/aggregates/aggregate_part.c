@@ -36,6 +36,7 @@ static uint64_t share_of(const struct day_aggregate *a, const struct day_block *
 	int64_t first = block->first_us > a->from_us ? block->first_us : a->from_us;
 	int64_t last = block->last_us < a->to_us ? block->last_us : a->to_us;
 	double share = (double)(last - first + 1) / (double)(block->last_us - block->first_us + 1);
+
 	return (uint64_t)(share * (block->rows - block->deleted));
 }
 
@@ -43,6 +44,7 @@ static int add_record(struct day_aggregate *a, const struct record *record, int6
 {
 	struct aggregate *base = &a->base;
 	bool passes = scan_passes(&base->query.scan, record);
+
 	count(a, passes, 1);
 	if (!passes || aggregate_counts_only(base))
 		return 0;
@@ -53,6 +55,7 @@ static int add_row(struct day_aggregate *a, uint32_t row)
 {
 	struct block_reader *reader = a->reader;
 	struct record record;
+
 	if (block_reader_is_deleted(reader, row))
 		return 0;
 	if (block_reader_load(reader, row, a->err) != 0)
@@ -82,6 +85,7 @@ static int add_head(struct day_aggregate *a, const struct day_block *block)
 {
 	struct scan_span span;
 	int64_t start_us = aggregate_interval(&a->base, block->first_us);
+
 	if (block->deleted || start_us != aggregate_interval(&a->base, block->last_us) ||
 	    !scan_span_fill(&span, a->reader, block))
 		return 0;
@@ -97,8 +101,10 @@ static int add_known(struct day_aggregate *a, const struct block_index_entry *en
 	uint64_t living = block->rows - block->deleted;
 	bool counts = aggregate_counts_only(&a->base);
 	bool whole = block->first_us >= a->from_us && block->last_us < a->to_us;
+
 	if (counts && (a->hurries || (whole && query->filters_count == 0))) {
 		uint64_t rows = whole ? living : share_of(a, block);
+
 		count(a, rows, rows);
 		return 1;
 	}
@@ -122,6 +128,7 @@ static int add_known(struct day_aggregate *a, const struct block_index_entry *en
 static int add_block(struct day_aggregate *a, const struct block_index_entry *entry)
 {
 	const struct day_block *block = &entry->block;
+
 	if (block->deleted == block->rows || block->last_us < a->from_us)
 		return 0;
 	int known = add_known(a, entry);
@@ -135,10 +142,12 @@ static int add_blocks(struct day_aggregate *a)
 {
 	struct day_part *part = &a->part;
 	const struct block_index *directory = block_index_get(a->day, a->txn, &a->partition, a->err);
+
 	if (!directory)
 		return -1;
 	while (part->entry < directory->count) {
 		const struct block_index_entry *entry = &directory->entries[part->entry];
+
 		if (entry->block.first_us >= a->to_us)
 			break;
 		if (add_block(a, entry) != 0)
@@ -160,6 +169,7 @@ static int add_hot_row(struct day_aggregate *a, const struct position *position,
 	struct record record;
 	struct day_tombstone tombstone;
 	uint64_t changed_seq;
+
 	if (day_tombstone_read(val, &tombstone))
 		return 0;
 	if (!a->base.columns || a->hurries) {
@@ -177,10 +187,12 @@ static int walk_hot(struct day_aggregate *a, MDB_cursor *cursor)
 	uint8_t bytes[ROW_KEY_LEN];
 	struct position position = { part->hot_us, part->hot_seq + 1, a->partition.direction };
 	MDB_val key = env_val(bytes, sizeof(bytes)), val;
+
 	row_key_write(bytes, &a->partition, &position);
 	int rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
 	for (unsigned seen = 1; !rc; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT), seen++) {
 		struct partition partition;
+
 		if (!partition_has_key(&a->partition, key) || !row_key_read(key, &partition, &position) ||
 		    position.time_us >= a->to_us)
 			return 1;
@@ -198,6 +210,7 @@ static int add_hot(struct day_aggregate *a)
 {
 	MDB_cursor *cursor;
 	int rc = mdb_cursor_open(a->txn, a->day->env.dbi[DAY_HOT], &cursor);
+
 	if (rc)
 		return env_fail(&a->day->env, rc, "open cursor", a->err);
 	int result = walk_hot(a, cursor);
@@ -208,5 +221,6 @@ static int add_hot(struct day_aggregate *a)
 int aggregate_read_part(struct day_aggregate *a)
 {
 	int result = a->part.hot ? 1 : add_blocks(a);
+
 	return result > 0 ? add_hot(a) : result;
 }

@@ -338,8 +338,9 @@ static void sort_amounts(const struct aggregate_groups *groups, struct aggregate
 		struct aggregate_amount *amount = aggregate_amount_at(groups, at - 1);
 		uint32_t next = amount->next, *position = &sorted;
 
-		while (*position && compare_texts(aggregate_currency(groups, aggregate_amount_at(groups, *position - 1)),
-		                               aggregate_currency(groups, amount)) < 0)
+		while (*position &&
+		       compare_texts(aggregate_currency(groups, aggregate_amount_at(groups, *position - 1)),
+		                     aggregate_currency(groups, amount)) < 0)
 			position = &aggregate_amount_at(groups, *position - 1)->next;
 		amount->next = *position;
 		*position = at;

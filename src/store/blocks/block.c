@@ -10,6 +10,7 @@ uint64_t block_line_columns(const struct catalog_product *product, uint8_t direc
 {
 	struct record_view view = { .direction = (enum catalog_direction)direction };
 	uint64_t columns = record_view_columns(product, &view);
+
 	return columns_count < 64 ? columns & ((UINT64_C(1) << columns_count) - 1) : columns;
 }
 
@@ -17,6 +18,7 @@ uint64_t block_line_columns(const struct catalog_product *product, uint8_t direc
 static struct str cut(struct str *rest, size_t len)
 {
 	struct str part = { rest->p, len };
+
 	rest->p += len;
 	rest->len -= len;
 	return part;
@@ -25,8 +27,10 @@ static struct str cut(struct str *rest, size_t len)
 static bool segments_fit(const struct block_view *view)
 {
 	uint32_t row = 0;
+
 	for (uint32_t i = 0; i < view->head.segments; i++) {
 		struct block_segment segment = block_segment(view, i);
+
 		if (segment.first_row != row || segment.rows == 0 || segment.rows > SEGMENT_ROWS ||
 		    segment.deflate_begin > view->deflate.len ||
 		    segment.deflate_bytes > view->deflate.len - segment.deflate_begin ||
@@ -41,6 +45,7 @@ static bool segments_fit(const struct block_view *view)
 static uint32_t crc_of_head(const struct block_view *view)
 {
 	struct block_head plain = view->head;
+
 	plain.head_crc32 = 0;
 	uint32_t crc = crc32_gzip_refl(0, (const void *)&plain, sizeof(plain));
 	return crc32_gzip_refl(crc, view->sums, (uint64_t)((const uint8_t *)view->skip.p - view->sums));
@@ -50,6 +55,7 @@ bool block_view(struct block_view *view, struct str value)
 {
 	struct block_head *head = &view->head;
 	struct str rest = value;
+
 	if (value.len < sizeof(*head))
 		return false;
 	memcpy(head, cut(&rest, sizeof(*head)).p, sizeof(*head));
@@ -57,10 +63,10 @@ bool block_view(struct block_view *view, struct str value)
 	size_t sums_bytes = sums * sizeof(struct block_sum);
 	size_t segments_bytes = (size_t)head->segments * sizeof(struct block_segment);
 	size_t changed_bytes = (size_t)head->changed_count * sizeof(struct block_change);
-	size_t bytes = sums_bytes + segments_bytes + head->places_bytes + changed_bytes + head->skip_bytes + head->extra_bytes +
-	               head->deflate_bytes;
-	if (head->magic != BLOCK_MAGIC || head->rows == 0 || head->segments == 0 || head->segments > head->rows || head->changed_count > head->rows ||
-	    bytes != rest.len)
+	size_t bytes = sums_bytes + segments_bytes + head->places_bytes + changed_bytes + head->skip_bytes +
+	               head->extra_bytes + head->deflate_bytes;
+	if (head->magic != BLOCK_MAGIC || head->rows == 0 || head->segments == 0 || head->segments > head->rows ||
+	    head->changed_count > head->rows || bytes != rest.len)
 		return false;
 	view->sums = (const uint8_t *)cut(&rest, sums_bytes).p;
 	view->segments = (const uint8_t *)cut(&rest, segments_bytes).p;
@@ -75,11 +81,13 @@ bool block_view(struct block_view *view, struct str value)
 bool block_number_changes(char *value, size_t len, uint64_t pending, uint64_t first)
 {
 	struct block_view view;
+
 	if (!block_view(&view, (struct str){ value, len }))
 		return false;
 	char *at = value + (view.changed - (const uint8_t *)value);
 	for (uint32_t i = 0; i < view.head.changed_count; i++, at += sizeof(struct block_change)) {
 		struct block_change change = block_change(&view, i);
+
 		if (change.seq >= pending)
 			change.seq = first + (change.seq - pending);
 		memcpy(at, &change, sizeof(change));

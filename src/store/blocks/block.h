@@ -48,7 +48,7 @@ struct block_head {
 	uint32_t deflate_bytes;
 	uint8_t columns_count; /* of the product when the block was made */
 	uint8_t sums_count;
-	uint8_t seconds;       /* times are counted in seconds, not microseconds */
+	uint8_t seconds; /* times are counted in seconds, not microseconds */
 	uint8_t reserved[5];
 };
 
@@ -62,17 +62,17 @@ struct block_sum {
 struct block_segment {
 	int64_t first_us;
 	uint64_t first_seq;
-	int64_t seq_step;       /* smallest difference between neighbours' seqs */
+	int64_t seq_step; /* smallest difference between neighbours' seqs */
 	uint32_t first_row;
 	uint32_t rows;
 	uint32_t csv_bytes;
 	uint32_t deflate_begin; /* offset in `deflate` */
 	uint32_t deflate_bytes;
 	uint32_t deflate_crc32;
-	uint32_t places_begin;  /* offset in `places` */
-	uint8_t time_bits;      /* width of a difference of times */
-	uint8_t seq_bits;       /* width of a difference of seqs, less seq_step */
-	uint16_t has_doubled;   /* some value holds quotes, which stand doubled in the lines */
+	uint32_t places_begin; /* offset in `places` */
+	uint8_t time_bits;     /* width of a difference of times */
+	uint8_t seq_bits;      /* width of a difference of seqs, less seq_step */
+	uint16_t has_doubled;  /* some value holds quotes, which stand doubled in the lines */
 };
 
 struct block_change {
@@ -98,6 +98,7 @@ bool block_view(struct block_view *view, struct str value);
 static inline struct block_segment block_segment(const struct block_view *view, uint32_t number)
 {
 	struct block_segment segment;
+
 	memcpy(&segment, view->segments + number * sizeof(segment), sizeof(segment));
 	return segment;
 }
@@ -105,6 +106,7 @@ static inline struct block_segment block_segment(const struct block_view *view, 
 static inline struct block_sum block_sum(const struct block_view *view, uint32_t number)
 {
 	struct block_sum sum;
+
 	memcpy(&sum, view->sums + number * sizeof(sum), sizeof(sum));
 	return sum;
 }
@@ -112,6 +114,7 @@ static inline struct block_sum block_sum(const struct block_view *view, uint32_t
 static inline struct block_change block_change(const struct block_view *view, uint32_t number)
 {
 	struct block_change change;
+
 	memcpy(&change, view->changed + number * sizeof(change), sizeof(change));
 	return change;
 }

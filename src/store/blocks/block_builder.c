@@ -28,17 +28,17 @@ struct block_builder {
 	uint32_t csv_crc32;
 	bool seconds;
 	struct position positions[BLOCK_ROWS];
-	struct buf csv;          /* of the segment under way */
+	struct buf csv; /* of the segment under way */
 	uint32_t segment_rows;
-	bool has_doubled;        /* some value of the segment holds quotes */
-	struct buf segments;     /* struct block_segment each */
+	bool has_doubled;    /* some value of the segment holds quotes */
+	struct buf segments; /* struct block_segment each */
 	struct buf compressed;
-	struct buf packed;       /* places */
-	struct buf changed;      /* struct block_change each */
+	struct buf packed;  /* places */
+	struct buf changed; /* struct block_change each */
 	uint64_t changed_min;
 	uint64_t changed_max;
-	struct buf extra;        /* raw */
-	bool has_extra;          /* some value is there */
+	struct buf extra; /* raw */
+	bool has_extra;   /* some value is there */
 	struct block_sum sums[SUMS_MAX];
 	uint8_t sums_count;
 	struct skip_index_builder skip;
@@ -53,6 +53,7 @@ struct block_builder {
 struct block_builder *block_builder_new(void)
 {
 	struct block_builder *builder = calloc(1, sizeof(*builder));
+
 	if (!builder)
 		return NULL;
 	builder->zstd = ZSTD_createCCtx();
@@ -102,6 +103,7 @@ static void begin_block(struct block_builder *builder)
 void block_builder_begin(struct block_builder *builder, const struct catalog_product *product, uint8_t direction)
 {
 	uint64_t all = UINT64_MAX >> (64 - product->columns_count);
+
 	builder->product = product;
 	builder->view = (struct record_view){ .direction = (enum catalog_direction)direction };
 	uint64_t line_columns = block_line_columns(product, direction, product->columns_count);
@@ -125,6 +127,7 @@ static void add_extra(struct block_builder *builder, const struct record *record
 {
 	for (uint64_t left = builder->extra_columns; left; left &= left - 1) {
 		struct str value = record->values[__builtin_ctzll(left)];
+
 		put_varint(&builder->extra, value.p ? value.len + 1 : 0);
 		buf_add_str(&builder->extra, value);
 		if (value.p)
@@ -154,6 +157,7 @@ static struct block_sum *sum_of(struct block_builder *builder, struct str curren
 static bool add_amount(decimal_units *sum, struct str text)
 {
 	struct decimal amount;
+
 	if (text.len == 0)
 		return true;
 	if (!decimal_read_stored(text, &amount))
@@ -165,6 +169,7 @@ static bool add_amount(decimal_units *sum, struct str text)
 static void add_sums(struct block_builder *builder, const struct record *record)
 {
 	struct block_sum *sum = sum_of(builder, record_value(record, builder->currency_column));
+
 	if (!sum)
 		return;
 	sum->rows++;
@@ -187,6 +192,7 @@ static int segment_is_same(struct block_builder *builder, size_t begin, struct e
 {
 	struct str made = { builder->compressed.data + begin, builder->compressed.len - begin };
 	enum read_back_result result = read_back_lines(&builder->read_back, made, buf_str(&builder->csv));
+
 	return result == READ_BACK_NOMEM ? no_memory(err) : result == READ_BACK_SAME;
 }
 
@@ -194,6 +200,7 @@ static int segment_is_same(struct block_builder *builder, size_t begin, struct e
 static int compress_lines(struct block_builder *builder, struct error *err)
 {
 	size_t begin = builder->compressed.len;
+
 	if (!deflate_add(builder->deflate, buf_str(&builder->csv), &builder->compressed))
 		return no_memory(err);
 	int same = segment_is_same(builder, begin, err);
@@ -210,11 +217,13 @@ static int compress_lines(struct block_builder *builder, struct error *err)
 static int compress_segment(struct block_builder *builder, struct block_segment *segment, struct error *err)
 {
 	size_t begin = builder->compressed.len;
+
 	if (compress_lines(builder, err) != 0)
 		return -1;
 	segment->deflate_begin = (uint32_t)begin;
 	segment->deflate_bytes = (uint32_t)(builder->compressed.len - begin);
-	segment->deflate_crc32 = crc32_gzip_refl(0, (const uint8_t *)builder->compressed.data + begin, segment->deflate_bytes);
+	segment->deflate_crc32 =
+		crc32_gzip_refl(0, (const uint8_t *)builder->compressed.data + begin, segment->deflate_bytes);
 	return 0;
 }
 
@@ -226,6 +235,7 @@ static int finish_segment(struct block_builder *builder, struct error *err)
 		.csv_bytes = (uint32_t)builder->csv.len,
 		.has_doubled = builder->has_doubled,
 	};
+
 	if (compress_segment(builder, &segment, err) != 0)
 		return -1;
 	builder->csv_bytes += (uint32_t)builder->csv.len;
@@ -240,6 +250,7 @@ static int finish_segment(struct block_builder *builder, struct error *err)
 static void note_change(struct block_builder *builder, const struct position *position, uint64_t changed_seq)
 {
 	struct block_change change = { builder->rows, changed_seq };
+
 	if (changed_seq != position->seq)
 		buf_add(&builder->changed, &change, sizeof(change));
 	if (builder->rows == 0 || changed_seq < builder->changed_min)
@@ -281,12 +292,15 @@ int block_builder_add(struct block_builder *builder, const struct record *record
 static void pack_places(struct block_builder *builder)
 {
 	size_t count = builder->segments.len / sizeof(struct block_segment);
+
 	for (size_t i = 0; i < count; i++) {
 		struct block_segment segment;
 		char *at = builder->segments.data + i * sizeof(segment);
+
 		memcpy(&segment, at, sizeof(segment));
 		segment.places_begin = (uint32_t)builder->packed.len;
-		block_places_write(&builder->packed, &segment, &builder->positions[segment.first_row], builder->seconds);
+		block_places_write(&builder->packed, &segment, &builder->positions[segment.first_row],
+		                   builder->seconds);
 		memcpy(at, &segment, sizeof(segment));
 	}
 }
@@ -305,6 +319,7 @@ static void put_raw_frame(struct buf *out, struct str content)
 	put_le(out, (uint32_t)content.len, 4);
 	for (size_t at = 0; at < content.len;) {
 		size_t len = content.len - at < RAW_BLOCK_MAX ? content.len - at : RAW_BLOCK_MAX;
+
 		put_le(out, (uint32_t)len << 3 | (at + len == content.len), 3);
 		buf_add(out, content.p + at, len);
 		at += len;
@@ -313,8 +328,9 @@ static void put_raw_frame(struct buf *out, struct str content)
 
 static int extra_is_same(struct block_builder *builder, struct error *err)
 {
-	enum read_back_result result = read_back_extra(&builder->read_back, buf_str(&builder->csv),
-	                                               buf_str(&builder->extra));
+	enum read_back_result result =
+		read_back_extra(&builder->read_back, buf_str(&builder->csv), buf_str(&builder->extra));
+
 	return result == READ_BACK_NOMEM ? no_memory(err) : result == READ_BACK_SAME;
 }
 
@@ -328,8 +344,8 @@ static int compress_extra(struct block_builder *builder, struct error *err)
 	size_t bound = ZSTD_compressBound(builder->extra.len);
 	if (!buf_reserve(&builder->csv, bound))
 		return no_memory(err);
-	size_t made = ZSTD_compressCCtx(builder->zstd, builder->csv.data, bound, builder->extra.data, builder->extra.len,
-	                                EXTRA_LEVEL);
+	size_t made = ZSTD_compressCCtx(builder->zstd, builder->csv.data, bound, builder->extra.data,
+	                                builder->extra.len, EXTRA_LEVEL);
 	if (ZSTD_isError(made))
 		return error_set(err, ERROR_IO, "block: %s", ZSTD_getErrorName(made));
 	builder->csv.len = made;
@@ -342,7 +358,8 @@ static int compress_extra(struct block_builder *builder, struct error *err)
 	if (builder->csv.failed)
 		return no_memory(err);
 	same = extra_is_same(builder, err);
-	return same ? same < 0 ? -1 : 0 : error_set(err, ERROR_CORRUPT, "the extra part does not read back as it was written");
+	return same ? same < 0 ? -1 : 0 :
+	              error_set(err, ERROR_CORRUPT, "the extra part does not read back as it was written");
 }
 
 static uint32_t crc_of(uint32_t crc, struct str bytes)
@@ -353,6 +370,7 @@ static uint32_t crc_of(uint32_t crc, struct str bytes)
 static void fill_entry(const struct block_builder *builder, struct day_block *entry)
 {
 	const struct position *first = &builder->positions[0], *last = &builder->positions[builder->rows - 1];
+
 	*entry = (struct day_block){
 		.first_us = first->time_us,
 		.first_seq = first->seq,
@@ -370,8 +388,9 @@ static void fill_entry(const struct block_builder *builder, struct day_block *en
 
 static void write_value(struct block_builder *builder, struct buf *out)
 {
-	struct str sums = { (const char *)builder->sums,
-		            builder->sums_count == BLOCK_SUMS_NONE ? 0 : builder->sums_count * sizeof(struct block_sum) };
+	struct str sums = { (const char *)builder->sums, builder->sums_count == BLOCK_SUMS_NONE ?
+		                                                 0 :
+		                                                 builder->sums_count * sizeof(struct block_sum) };
 	struct str extra = buf_str(&builder->csv);
 	struct block_head head = {
 		.magic = BLOCK_MAGIC,
@@ -391,6 +410,7 @@ static void write_value(struct block_builder *builder, struct buf *out)
 		.sums_count = builder->sums_count,
 		.seconds = builder->seconds,
 	};
+
 	head.head_crc32 = crc_of(0, (struct str){ (const char *)&head, sizeof(head) });
 	head.head_crc32 = crc_of(head.head_crc32, sums);
 	head.head_crc32 = crc_of(head.head_crc32, buf_str(&builder->segments));
@@ -409,6 +429,7 @@ static void write_value(struct block_builder *builder, struct buf *out)
 int block_builder_finish(struct block_builder *builder, struct buf *out, struct day_block *entry, struct error *err)
 {
 	size_t begin = out->len;
+
 	if (builder->segment_rows > 0 && finish_segment(builder, err) != 0)
 		return -1;
 	pack_places(builder);

@@ -23,15 +23,16 @@ struct block_builder *block_builder_new(void);
 void block_builder_begin(struct block_builder *builder, const struct catalog_product *product, uint8_t direction);
 
 /* Adds a record; `changed_seq` is the number of the change that gave it its values. *full says that block_builder_finish must be called before the next. */
-MUST_CHECK int block_builder_add(struct block_builder *builder, const struct record *record, const struct position *position,
-                      uint64_t changed_seq, bool *full, struct error *err);
+MUST_CHECK int block_builder_add(struct block_builder *builder, const struct record *record,
+                                 const struct position *position, uint64_t changed_seq, bool *full, struct error *err);
 
 /* Records in the block so far. */
 uint32_t block_builder_rows(const struct block_builder *builder);
 
 /* Ends the block: appends its value to *out and fills *entry, but for `run`; the next block may begin. There is at
  * least one record in it. */
-MUST_CHECK int block_builder_finish(struct block_builder *builder, struct buf *out, struct day_block *entry, struct error *err);
+MUST_CHECK int block_builder_finish(struct block_builder *builder, struct buf *out, struct day_block *entry,
+                                    struct error *err);
 
 /* Of the block that was finished last: parts that a compressor made something else of, and that are kept as they are. */
 uint32_t block_builder_misread(const struct block_builder *builder);

@@ -21,6 +21,7 @@ static int add(struct block_index *directory, uint32_t number, const struct day_
 	if (directory->count == directory->cap) {
 		size_t cap = directory->cap ? 2 * directory->cap : 16;
 		struct block_index_entry *entries = realloc(directory->entries, cap * sizeof(*entries));
+
 		if (!entries)
 			return error_set(err, ERROR_NOMEM, "directory of %zu blocks: out of memory", cap);
 		directory->entries = entries;
@@ -35,6 +36,7 @@ static int compare(const void *a, const void *b)
 	const struct block_index_entry *left = a, *right = b;
 	struct position left_first = day_block_first(&left->block, 0), right_first = day_block_first(&right->block, 0);
 	int order = position_compare(&left_first, &right_first);
+
 	return order ? order : (left->number > right->number) - (left->number < right->number);
 }
 
@@ -42,12 +44,14 @@ static void put_in_order(struct block_index *directory)
 {
 	struct position last = { INT64_MIN, 0, 0 };
 	bool ordered = true;
+
 	for (size_t i = 1; i < directory->count && ordered; i++)
 		ordered = compare(&directory->entries[i - 1], &directory->entries[i]) < 0;
 	if (!ordered)
 		qsort(directory->entries, directory->count, sizeof(*directory->entries), compare);
 	for (size_t i = 0; i < directory->count; i++) {
 		struct position own = day_block_last(&directory->entries[i].block, 0);
+
 		if (position_compare(&own, &last) > 0)
 			last = own;
 		directory->entries[i].last_before = last;
@@ -55,11 +59,12 @@ static void put_in_order(struct block_index *directory)
 }
 
 int block_index_read(struct day *day, MDB_txn *txn, const struct partition *partition, struct block_index *directory,
-                   struct error *err)
+                     struct error *err)
 {
 	uint8_t bytes[NUMBER_KEY_LEN];
 	MDB_cursor *cursor;
 	int result = 0;
+
 	directory->partition = *partition;
 	directory->count = 0;
 	number_key_write(bytes, partition, 0);
@@ -72,6 +77,7 @@ int block_index_read(struct day *day, MDB_txn *txn, const struct partition *part
 		struct partition of;
 		struct day_block block;
 		uint32_t number;
+
 		if (!partition_has_key(partition, key))
 			break;
 		if (!number_key_read(key, &of, &number) || !day_block_read(val, &block))
@@ -87,11 +93,13 @@ int block_index_read(struct day *day, MDB_txn *txn, const struct partition *part
 }
 
 const struct block_index *block_index_get(struct day *day, MDB_txn *txn, const struct partition *partition,
-                                      struct error *err)
+                                          struct error *err)
 {
 	struct block_index *oldest = &day->directories[0];
+
 	for (int i = 0; i < DIRECTORY_SLOTS; i++) {
 		struct block_index *directory = &day->directories[i];
+
 		if (directory->partition.product && directory->seals == day->seals &&
 		    partition_equal(&directory->partition, partition)) {
 			directory->used = ++day->block_index_uses;
@@ -112,8 +120,10 @@ const struct block_index *block_index_get(struct day *day, MDB_txn *txn, const s
 size_t block_index_find(const struct block_index *directory, const struct position *position)
 {
 	size_t low = 0, high = directory->count;
+
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
+
 		if (position_compare(&directory->entries[mid].last_before, position) <= 0)
 			low = mid + 1;
 		else
@@ -125,8 +135,10 @@ size_t block_index_find(const struct block_index *directory, const struct positi
 size_t block_index_end(const struct block_index *directory, int64_t time_us)
 {
 	size_t low = 0, high = directory->count;
+
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
+
 		if (directory->entries[mid].block.first_us < time_us)
 			low = mid + 1;
 		else

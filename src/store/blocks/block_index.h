@@ -26,9 +26,9 @@ struct day_block {
 	uint64_t seq_max;     /* newest of its rows: a snapshot from there on sees them all */
 	uint64_t changed_min; /* of the changes that made the rows what they are */
 	uint64_t changed_max;
-	uint32_t run;         /* the seal it came from, of block_ids */
+	uint32_t run; /* the seal it came from, of block_ids */
 	uint32_t rows;
-	uint32_t deleted;        /* of the rows */
+	uint32_t deleted; /* of the rows */
 	uint32_t csv_bytes;
 	uint32_t value_bytes; /* in block_data */
 };
@@ -41,7 +41,7 @@ struct block_index_entry {
 
 struct block_index {
 	struct partition partition; /* product 0 for an empty slot */
-	uint64_t seals; /* of the day when it was read */
+	uint64_t seals;             /* of the day when it was read */
 	uint64_t used;
 	size_t count;
 	size_t cap;
@@ -52,12 +52,12 @@ struct block_index {
 bool day_block_read(MDB_val val, struct day_block *block);
 
 /* Reads all blocks of a partition into *directory, which the caller frees with directory_free. */
-MUST_CHECK int block_index_read(struct day *day, MDB_txn *txn, const struct partition *partition, struct block_index *directory,
-                   struct error *err);
+MUST_CHECK int block_index_read(struct day *day, MDB_txn *txn, const struct partition *partition,
+                                struct block_index *directory, struct error *err);
 
 /* The committed directory of a partition; it lives until the next call for the same day. NULL with *err. */
 MUST_CHECK const struct block_index *block_index_get(struct day *day, MDB_txn *txn, const struct partition *partition,
-                                      struct error *err);
+                                                     struct error *err);
 
 /* The first entry that may hold places behind `place`. */
 size_t block_index_find(const struct block_index *directory, const struct position *position);

@@ -26,6 +26,7 @@ static void put_bits(struct bit_writer *w, uint64_t value, int width)
 {
 	while (width > 0) {
 		int take = width < 8 ? width : 8;
+
 		w->bits |= (value & ((UINT64_C(1) << take) - 1)) << w->count;
 		w->count += take;
 		value >>= take;
@@ -43,14 +44,17 @@ void block_places_write(struct buf *out, struct block_segment *segment, const st
 	int64_t unit = seconds ? CLOCK_US_PER_SECOND : 1;
 	uint64_t time_max = 0, seq_max = 0;
 	int64_t step = INT64_MAX;
+
 	for (uint32_t i = 1; i < segment->rows; i++) {
 		int64_t seq_diff = (int64_t)(positions[i].seq - positions[i - 1].seq);
 		uint64_t time_diff = (uint64_t)((positions[i].time_us - positions[i - 1].time_us) / unit);
+
 		time_max = time_diff > time_max ? time_diff : time_max;
 		step = seq_diff < step ? seq_diff : step;
 	}
 	for (uint32_t i = 1; i < segment->rows; i++) {
 		uint64_t above = (uint64_t)((int64_t)(positions[i].seq - positions[i - 1].seq) - step);
+
 		seq_max = above > seq_max ? above : seq_max;
 	}
 	segment->first_us = positions[0].time_us;
@@ -71,12 +75,14 @@ void block_places_write(struct buf *out, struct block_segment *segment, const st
 static uint64_t get_bits(struct str bytes, size_t at, int width)
 {
 	uint64_t value = 0;
+
 	if (width <= 56 && at / 8 + sizeof(value) <= bytes.len) {
 		memcpy(&value, bytes.p + at / 8, sizeof(value));
 		return value >> at % 8 & ((UINT64_C(1) << width) - 1);
 	}
 	for (int got = 0; got < width;) {
 		int shift = (int)(at % 8), take = 8 - shift;
+
 		if (take > width - got)
 			take = width - got;
 		uint64_t byte = (uint8_t)bytes.p[at / 8];
@@ -100,7 +106,8 @@ static bool walk_begin(struct walk *walk, const struct block_view *view, const s
                        uint8_t direction)
 {
 	*walk = (struct walk){ .segment = segment, .unit = view->head.seconds ? CLOCK_US_PER_SECOND : 1 };
-	walk->bytes = (struct str){ view->positions.p + segment->places_begin, view->positions.len - segment->places_begin };
+	walk->bytes =
+		(struct str){ view->positions.p + segment->places_begin, view->positions.len - segment->places_begin };
 	walk->position = (struct position){ segment->first_us, segment->first_seq, direction };
 	size_t bits = (size_t)(segment->rows - 1) * (size_t)(segment->time_bits + segment->seq_bits);
 	return segment->time_bits <= 64 && segment->seq_bits <= 64 && bits <= 8 * walk->bytes.len;
@@ -109,6 +116,7 @@ static bool walk_begin(struct walk *walk, const struct block_view *view, const s
 static void walk_next(struct walk *walk)
 {
 	const struct block_segment *segment = walk->segment;
+
 	walk->position.time_us += (int64_t)get_bits(walk->bytes, walk->at, segment->time_bits) * walk->unit;
 	walk->at += segment->time_bits;
 	walk->position.seq += (uint64_t)segment->seq_step + get_bits(walk->bytes, walk->at, segment->seq_bits);
@@ -119,6 +127,7 @@ bool block_places_read(const struct block_view *view, const struct block_segment
                        struct position *positions)
 {
 	struct walk walk;
+
 	if (!walk_begin(&walk, view, segment, direction))
 		return false;
 	positions[0] = walk.position;
@@ -133,6 +142,7 @@ bool block_places_read_one(const struct block_view *view, const struct block_seg
                            uint32_t row, struct position *positions)
 {
 	struct walk walk;
+
 	if (!walk_begin(&walk, view, segment, direction))
 		return false;
 	for (uint32_t i = 0; i < row; i++)

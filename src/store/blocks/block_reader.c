@@ -16,6 +16,7 @@
 static int fail(const struct block_reader *reader, enum error_code code, const char *what, struct error *err)
 {
 	struct buf day = { 0 };
+
 	clock_format_day(&day, reader->day);
 	error_set(err, code, "day %s, account %.8s, %.*s, block %u: %s", buf_cstr(&day) ? day.data : "",
 	          reader->partition.account, STR_ARGS(reader->product->name), reader->number, what);
@@ -36,18 +37,21 @@ static int no_memory(const struct block_reader *reader, struct error *err)
 static void map_fields(struct block_reader *reader)
 {
 	uint8_t field = 0;
-	reader->line_columns = block_line_columns(reader->product, reader->partition.direction,
-	                                          reader->view.head.columns_count);
+
+	reader->line_columns =
+		block_line_columns(reader->product, reader->partition.direction, reader->view.head.columns_count);
 	for (uint8_t i = 0; i < reader->product->columns_count; i++)
 		reader->fields[i] = reader->line_columns >> i & 1 ? field++ : CATALOG_NONE;
 	reader->fields_count = field;
-	reader->lines_are_whole = reader->line_columns == block_line_columns(reader->product, reader->partition.direction,
-	                                                                     reader->product->columns_count);
+	reader->lines_are_whole =
+		reader->line_columns ==
+		block_line_columns(reader->product, reader->partition.direction, reader->product->columns_count);
 }
 
 static int get_value(struct day *day, MDB_txn *txn, enum day_db db, MDB_val *key, MDB_val *val, struct error *err)
 {
 	int rc = mdb_get(txn, day->env.dbi[db], key, val);
+
 	if (rc == MDB_NOTFOUND)
 		return 0;
 	return rc ? env_fail(&day->env, rc, "get block", err) : 1;
@@ -82,6 +86,7 @@ int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *tx
                        struct error *err)
 {
 	uint8_t bytes[NUMBER_KEY_LEN];
+
 	number_key_write(bytes, partition, number);
 	MDB_val key = env_val(bytes, sizeof(bytes)), val, deleted;
 	int found = get_value(day, txn, DAY_BLOCK_DATA, &key, &val, err);
@@ -99,6 +104,7 @@ int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *tx
 static int check_segment(const struct block_reader *reader, const struct block_segment *segment, struct error *err)
 {
 	const uint8_t *bytes = (const uint8_t *)reader->view.deflate.p + segment->deflate_begin;
+
 	if (crc32_gzip_refl(0, bytes, segment->deflate_bytes) != segment->deflate_crc32)
 		return damaged(reader, "the records are damaged", err);
 	return 0;
@@ -110,6 +116,7 @@ static int inflate_first(struct block_reader *reader, const struct block_segment
 {
 	struct str compressed = { reader->view.deflate.p + segment->deflate_begin, segment->deflate_bytes };
 	size_t left;
+
 	if (!reader->inflate)
 		reader->inflate = inflate_segment_new();
 	buf_clear(&reader->text);
@@ -124,8 +131,10 @@ static int inflate_first(struct block_reader *reader, const struct block_segment
 static uint32_t segment_of(const struct block_view *view, uint32_t row)
 {
 	uint32_t low = 0, high = view->head.segments;
+
 	while (high - low > 1) {
 		uint32_t mid = low + (high - low) / 2;
+
 		if (block_segment(view, mid).first_row <= row)
 			low = mid;
 		else
@@ -170,6 +179,7 @@ static int inflate_row(struct block_reader *reader, const struct block_segment *
                        struct error *err)
 {
 	size_t len = (size_t)((uint64_t)segment->csv_bytes * (row + 2) / segment->rows);
+
 	if (len > segment->csv_bytes)
 		len = segment->csv_bytes;
 	for (;; len = segment->csv_bytes) {
@@ -207,6 +217,7 @@ static void unescape(struct buf *out, struct str value)
 	while (value.len > 0) {
 		const char *quote = memchr(value.p, '"', value.len);
 		size_t len = quote ? (size_t)(quote - value.p) + 1 : value.len;
+
 		buf_add(out, value.p, len);
 		len += quote && len < value.len;
 		value.p += len;
@@ -223,6 +234,7 @@ static int unescape_record(struct block_reader *reader, struct str line, struct 
 		return no_memory(reader, err);
 	for (uint64_t left = columns; left; left &= left - 1) {
 		struct str *value = &record->values[__builtin_ctzll(left)];
+
 		if (value->len == 0 || !memchr(value->p, '"', value->len))
 			continue;
 		size_t begin = reader->unescaped.len;
@@ -237,6 +249,7 @@ static int unescape_record(struct block_reader *reader, struct str line, struct 
 static int load_extra(struct block_reader *reader, struct error *err)
 {
 	const struct block_view *view = &reader->view;
+
 	buf_clear(&reader->extra);
 	reader->extra_row = 0;
 	reader->extra_at = 0;
@@ -245,8 +258,8 @@ static int load_extra(struct block_reader *reader, struct error *err)
 			return damaged(reader, "the extra part is damaged", err);
 		if (!buf_reserve(&reader->extra, view->head.extra_raw_bytes))
 			return no_memory(reader, err);
-		size_t made = ZSTD_decompress(reader->extra.data, view->head.extra_raw_bytes, view->extra.p,
-		                              view->extra.len);
+		size_t made =
+			ZSTD_decompress(reader->extra.data, view->head.extra_raw_bytes, view->extra.p, view->extra.len);
 		if (ZSTD_isError(made) || made != view->head.extra_raw_bytes)
 			return damaged(reader, "the extra part is damaged", err);
 		reader->extra.len = made;
@@ -259,6 +272,7 @@ static int load_extra(struct block_reader *reader, struct error *err)
 static bool take_extra(struct block_reader *reader, struct str *value)
 {
 	uint64_t len = 0;
+
 	for (int shift = 0; shift < 35; shift += 7) {
 		if (reader->extra_at >= reader->extra.len)
 			return false;
@@ -283,6 +297,7 @@ static int read_extra(struct block_reader *reader, uint32_t row, uint64_t wanted
 	uint8_t made_with = reader->view.head.columns_count;
 	uint64_t all = made_with < 64 ? (UINT64_C(1) << made_with) - 1 : UINT64_MAX;
 	uint64_t columns = all & ~reader->line_columns;
+
 	if (!reader->extra_loaded && load_extra(reader, err) != 0)
 		return -1;
 	if (reader->extra.len == 0)
@@ -295,6 +310,7 @@ static int read_extra(struct block_reader *reader, uint32_t row, uint64_t wanted
 		for (uint64_t left = columns; left; left &= left - 1) {
 			int column = __builtin_ctzll(left);
 			struct str value;
+
 			if (!take_extra(reader, &value))
 				return damaged(reader, "the extra part is damaged", err);
 			if (reader->extra_row == row && wanted >> column & 1)
@@ -310,9 +326,11 @@ int block_reader_record(struct block_reader *reader, uint32_t row, uint64_t colu
 	uint32_t in_lines = row - reader->loaded_row;
 	uint64_t all = UINT64_MAX >> (64 - product->columns_count);
 	uint64_t in_line = columns & reader->line_columns, extra = columns & all & ~reader->line_columns;
+
 	record_clear(record, product);
 	for (uint64_t left = in_line; left; left &= left - 1) {
 		int column = __builtin_ctzll(left);
+
 		record->values[column] = lines_value(&reader->lines, in_lines, reader->fields[column]);
 	}
 	if (reader->lines.has_doubled &&
@@ -325,13 +343,16 @@ void block_reader_weave(const struct block_reader *reader, uint32_t row, uint64_
                         struct buf *out)
 {
 	struct str rest = block_reader_line(reader, row);
+
 	for (uint64_t left = columns; left; left &= left - 1) {
 		int column = __builtin_ctzll(left);
 		uint64_t before = reader->line_columns & ((UINT64_C(1) << column) - 1);
+
 		if (before) {
 			uint8_t field = reader->fields[63 - __builtin_clzll(before)];
 			struct str value = lines_value(&reader->lines, row - reader->loaded_row, field);
 			size_t len = (size_t)(value.p + value.len + 1 - rest.p);
+
 			buf_add(out, rest.p, len);
 			buf_add_char(out, ',');
 			rest = (struct str){ rest.p + len, rest.len - len };
@@ -346,9 +367,11 @@ void block_reader_weave(const struct block_reader *reader, uint32_t row, uint64_
 uint64_t block_reader_changed(const struct block_reader *reader, uint32_t row, uint64_t seq)
 {
 	uint32_t low = 0, high = reader->view.head.changed_count;
+
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;
 		struct block_change change = block_change(&reader->view, mid);
+
 		if (change.row == row)
 			return change.seq;
 		if (change.row < row)
@@ -362,10 +385,12 @@ uint64_t block_reader_changed(const struct block_reader *reader, uint32_t row, u
 int block_reader_seek(struct block_reader *reader, const struct position *position, uint32_t *row, struct error *err)
 {
 	uint32_t low = 0, high = reader->view.head.segments;
+
 	while (high - low > 1) {
 		uint32_t mid = low + (high - low) / 2;
 		struct block_segment segment = block_segment(&reader->view, mid);
 		struct position first = { segment.first_us, segment.first_seq, position->direction };
+
 		if (position_compare(&first, position) <= 0)
 			low = mid;
 		else
@@ -385,6 +410,7 @@ int block_reader_check(struct block_reader *reader, struct error *err)
 {
 	for (uint32_t i = 0; i < reader->view.head.segments; i++) {
 		struct block_segment segment = block_segment(&reader->view, i);
+
 		if (check_segment(reader, &segment, err) != 0)
 			return -1;
 	}
@@ -394,6 +420,7 @@ int block_reader_check(struct block_reader *reader, struct error *err)
 int block_reader_check_skip(struct block_reader *reader, struct error *err)
 {
 	const struct block_view *view = &reader->view;
+
 	if (crc32_gzip_refl(0, (const uint8_t *)view->skip.p, view->skip.len) != view->head.skip_crc32)
 		return damaged(reader, "the skip part is damaged", err);
 	return 0;

@@ -13,20 +13,19 @@
 
 struct inflate_state;
 
-
 struct block_reader {
 	struct block_reader *next; /* for whoever keeps readers */
 	const struct catalog_product *product;
 	struct partition partition;
 	uint32_t number;
 	int32_t day;
-	struct str value;        /* the whole block */
+	struct str value; /* the whole block */
 	struct block_view view;
 	uint64_t line_columns;
 	uint8_t fields[CATALOG_COLUMNS_MAX]; /* the field of each column, or CATALOG_NONE */
 	uint8_t fields_count;
-	bool lines_are_whole;    /* they show all columns that the product's lines show now */
-	struct str deleted; /* bitmap, or empty */
+	bool lines_are_whole; /* they show all columns that the product's lines show now */
+	struct str deleted;   /* bitmap, or empty */
 
 	uint32_t segment_number; /* loaded, or UINT32_MAX */
 	uint32_t loaded_row;     /* the row that `lines` begin with */
@@ -48,8 +47,8 @@ struct block_reader {
 /* Takes a block; it must live in `txn` until the next begin. Returns 1, 0 when there is no such block, -1. Where it is
  * the block that the reader had before, what was loaded stays. */
 MUST_CHECK int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *txn,
-                       const struct catalog_product *product, const struct partition *partition, uint32_t number,
-                       struct error *err);
+                                  const struct catalog_product *product, const struct partition *partition,
+                                  uint32_t number, struct error *err);
 
 /* Sees to it that the segment of a row is loaded. */
 MUST_CHECK int block_reader_load(struct block_reader *reader, uint32_t row, struct error *err);
@@ -90,10 +89,11 @@ void block_reader_weave(const struct block_reader *reader, uint32_t row, uint64_
  * read the extra part, for columns that lines do not show.
  */
 MUST_CHECK int block_reader_record(struct block_reader *reader, uint32_t row, uint64_t columns, struct record *record,
-                        struct error *err);
+                                   struct error *err);
 
 /* The first row whose place is not before `place`, or view.head.rows. Loads its segment. -1 with *err. */
-MUST_CHECK int block_reader_seek(struct block_reader *reader, const struct position *position, uint32_t *row, struct error *err);
+MUST_CHECK int block_reader_seek(struct block_reader *reader, const struct position *position, uint32_t *row,
+                                 struct error *err);
 
 /* All of the deflate part is what was written: ERROR_CORRUPT if not. */
 MUST_CHECK int block_reader_check(struct block_reader *reader, struct error *err);

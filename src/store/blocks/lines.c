@@ -17,16 +17,17 @@
 
 #ifdef __x86_64__
 /* As much of find_quotes as goes in whole steps; *at says how far. */
-__attribute__((target("avx512f,avx512bw,avx512vbmi2,popcnt"))) static size_t
-find_quotes_avx512(const char *text, size_t len, uint32_t *out, size_t enough, size_t *at)
+__attribute__((target("avx512f,avx512bw,avx512vbmi2,popcnt"))) static size_t find_quotes_avx512(
+	const char *text, size_t len, uint32_t *out, size_t enough, size_t *at)
 {
 	const __m512i quote = _mm512_set1_epi8('"');
-	const __m512i offsets = _mm512_set_epi64(0x3f3e3d3c3b3a3938, 0x3736353433323130, 0x2f2e2d2c2b2a2928,
-	                                         0x2726252423222120, 0x1f1e1d1c1b1a1918, 0x1716151413121110,
-	                                         0x0f0e0d0c0b0a0908, 0x0706050403020100);
+	const __m512i offsets =
+		_mm512_set_epi64(0x3f3e3d3c3b3a3938, 0x3736353433323130, 0x2f2e2d2c2b2a2928, 0x2726252423222120,
+	                         0x1f1e1d1c1b1a1918, 0x1716151413121110, 0x0f0e0d0c0b0a0908, 0x0706050403020100);
 	size_t count = 0;
 	for (; *at + STEP <= len && count < enough; *at += STEP) {
 		uint64_t mask = _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(text + *at), quote);
+
 		__m512i found = _mm512_maskz_compress_epi8(mask, offsets);
 		__m512i base = _mm512_set1_epi32((int)(uint32_t)*at);
 		__m128i parts[4] = { _mm512_castsi512_si128(found), _mm512_extracti32x4_epi32(found, 1),
@@ -65,6 +66,7 @@ __attribute__((target("avx2,bmi,popcnt"))) static size_t find_quotes_avx2(const 
 static size_t find_quotes(const char *text, size_t len, uint32_t *out, size_t enough)
 {
 	size_t count = 0, at = 0;
+
 #ifdef __x86_64__
 	if (__builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512bw"))
 		count = find_quotes_avx512(text, len, out, enough, &at);
@@ -94,6 +96,7 @@ static unsigned miss_next(const char *text, uint32_t edge, char separator)
 {
 	char wanted[2] = { separator, '"' };
 	uint16_t got, right;
+
 	memcpy(&got, text + edge + 1, sizeof(got));
 	memcpy(&right, wanted, sizeof(right));
 	return got ^ right;
@@ -105,6 +108,7 @@ static bool check_frames(const struct lines *lines, size_t len)
 	const char *text = lines->text;
 	const uint32_t *behind = lines->edges + 1;
 	unsigned wrong = lines->edges[0];
+
 	for (uint32_t row = 0; row < lines->rows; row++, behind += 2) {
 		for (uint32_t field = 1; field < lines->fields; field++, behind += 2)
 			wrong |= miss_next(text, *behind, ',');
@@ -118,12 +122,14 @@ static bool walk(struct lines *lines, size_t len)
 {
 	const char *text = lines->text;
 	size_t values = (size_t)lines->rows * lines->fields, at = 0;
+
 	for (size_t i = 0; i < values; i++) {
 		if (at >= len || text[at] != '"')
 			return false;
 		lines->edges[2 * i] = (uint32_t)at++;
 		for (;;) {
 			const char *quote = at < len ? memchr(text + at, '"', len - at) : NULL;
+
 			if (!quote)
 				return false;
 			at = (size_t)(quote - text);
@@ -141,6 +147,7 @@ static int edges_reserve(struct lines *lines, size_t quotes)
 {
 	if (quotes + STEP > lines->edges_cap) {
 		uint32_t *edges = realloc(lines->edges, (quotes + STEP) * sizeof(*edges));
+
 		if (!edges)
 			return -1;
 		lines->edges = edges;
@@ -152,6 +159,7 @@ static int edges_reserve(struct lines *lines, size_t quotes)
 int lines_index(struct lines *lines, struct str text, uint32_t rows, uint32_t fields)
 {
 	size_t quotes = 2 * (size_t)rows * fields;
+
 	if (quotes == 0 || text.len > UINT32_MAX || edges_reserve(lines, quotes + 1) != 0)
 		return -1;
 	lines->text = text.p;
@@ -197,6 +205,7 @@ __attribute__((target("avx2,popcnt"))) static size_t pass_quotes_avx2(const char
 static size_t find_quote(const char *text, size_t len, size_t number)
 {
 	size_t at = 0;
+
 #ifdef __x86_64__
 	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("popcnt"))
 		at = pass_quotes_avx2(text, len, &number);
@@ -204,6 +213,7 @@ static size_t find_quote(const char *text, size_t len, size_t number)
 #ifdef __SSE2__
 	for (; at + 16 <= len; at += 16) {
 		size_t count = count_in_16(text + at);
+
 		if (count > number)
 			break;
 		number -= count;
@@ -218,6 +228,7 @@ static size_t find_quote(const char *text, size_t len, size_t number)
 int lines_index_one(struct lines *lines, struct str text, uint32_t row, uint32_t fields)
 {
 	size_t quotes = 2 * (size_t)fields;
+
 	if (fields == 0 || text.len > UINT32_MAX || edges_reserve(lines, quotes) != 0)
 		return -1;
 	size_t begin = find_quote(text.p, text.len, quotes * row);

@@ -19,9 +19,9 @@
 struct lines {
 	const char *text;
 	uint32_t rows;
-	uint32_t fields;   /* of a row */
-	bool has_doubled;  /* some value holds doubled quotes */
-	uint32_t *edges;   /* offsets of the quotes around each value */
+	uint32_t fields;  /* of a row */
+	bool has_doubled; /* some value holds doubled quotes */
+	uint32_t *edges;  /* offsets of the quotes around each value */
 	size_t edges_cap;
 };
 
@@ -43,6 +43,7 @@ void lines_free(struct lines *lines);
 static inline struct str lines_value(const struct lines *lines, uint32_t row, uint32_t field)
 {
 	const uint32_t *edge = &lines->edges[2 * ((size_t)row * lines->fields + field)];
+
 	return (struct str){ lines->text + edge[0] + 1, edge[1] - edge[0] - 1 };
 }
 
@@ -51,6 +52,7 @@ static inline struct str lines_row(const struct lines *lines, uint32_t row)
 {
 	const uint32_t *first = &lines->edges[2 * (size_t)row * lines->fields];
 	const uint32_t *last = first + 2 * (lines->fields - 1);
+
 	return (struct str){ lines->text + first[0], last[1] - first[0] + 2 };
 }
 

@@ -42,6 +42,7 @@ static inline void position_put_u64(uint8_t *out, uint64_t value)
 static inline uint64_t position_get_u64(const uint8_t *in)
 {
 	uint64_t value;
+
 	memcpy(&value, in, sizeof(value));
 	return be64toh(value);
 }
@@ -49,6 +50,7 @@ static inline uint64_t position_get_u64(const uint8_t *in)
 static inline struct partition partition_of(const char *account, uint8_t product, uint8_t direction)
 {
 	struct partition partition = { .product = product, .direction = direction };
+
 	memcpy(partition.account, account, SCAN_ACCOUNT_LEN);
 	return partition;
 }
@@ -81,7 +83,7 @@ static inline void partition_read(const uint8_t *in, struct partition *partition
 
 /* The key of a row. The place's direction, not the partition's, is written. */
 static inline void row_key_write(uint8_t key[ROW_KEY_LEN], const struct partition *partition,
-                                   const struct position *position)
+                                 const struct position *position)
 {
 	partition_write(key, partition);
 	key[PARTITION_LEN - 1] = position->direction;
@@ -93,6 +95,7 @@ static inline void row_key_write(uint8_t key[ROW_KEY_LEN], const struct partitio
 static inline bool row_key_read(MDB_val key, struct partition *partition, struct position *position)
 {
 	const uint8_t *in = key.mv_data;
+
 	if (key.mv_size != ROW_KEY_LEN)
 		return false;
 	partition_read(in, partition);
@@ -106,6 +109,7 @@ static inline bool row_key_read(MDB_val key, struct partition *partition, struct
 static inline void number_key_write(uint8_t key[NUMBER_KEY_LEN], const struct partition *partition, uint32_t number)
 {
 	uint32_t big = htobe32(number);
+
 	partition_write(key, partition);
 	memcpy(key + PARTITION_LEN, &big, sizeof(big));
 }
@@ -113,6 +117,7 @@ static inline void number_key_write(uint8_t key[NUMBER_KEY_LEN], const struct pa
 static inline bool number_key_read(MDB_val key, struct partition *partition, uint32_t *number)
 {
 	uint32_t big;
+
 	if (key.mv_size != NUMBER_KEY_LEN)
 		return false;
 	partition_read(key.mv_data, partition);
@@ -124,6 +129,7 @@ static inline bool number_key_read(MDB_val key, struct partition *partition, uin
 static inline bool partition_has_key(const struct partition *partition, MDB_val key)
 {
 	uint8_t own[PARTITION_LEN];
+
 	partition_write(own, partition);
 	return key.mv_size >= PARTITION_LEN && memcmp(key.mv_data, own, PARTITION_LEN) == 0;
 }

@@ -26,6 +26,7 @@ static bool ends_on_flush(struct str compressed)
 enum read_back_result read_back_lines(struct read_back *read_back, struct str compressed, struct str lines)
 {
 	size_t left;
+
 	if (!read_back->inflate)
 		read_back->inflate = inflate_segment_new();
 	buf_clear(&read_back->text);
@@ -49,11 +50,13 @@ enum read_back_result read_back_extra(struct read_back *read_back, struct str co
 enum read_back_result read_back_places(struct read_back *read_back, struct str value, const struct position *positions)
 {
 	struct block_view view;
+
 	if (!block_view(&view, value))
 		return READ_BACK_DIFFERENT;
 	for (uint32_t i = 0; i < view.head.segments; i++) {
 		struct block_segment segment = block_segment(&view, i);
 		const struct position *wanted = positions + segment.first_row;
+
 		if (!block_places_read(&view, &segment, wanted->direction, read_back->positions))
 			return READ_BACK_DIFFERENT;
 		for (uint32_t row = 0; row < segment.rows; row++)

@@ -18,6 +18,7 @@
 static uint64_t value_hash(uint8_t column, struct str value)
 {
 	char lowered[LOWERED_MAX];
+
 	if (value.len > sizeof(lowered))
 		return id_hash64(value.p, value.len, column);
 	for (size_t i = 0; i < value.len; i++)
@@ -31,6 +32,7 @@ void skip_index_begin(struct skip_index_builder *builder, const struct catalog_p
 	buf_clear(&builder->hashes);
 	for (uint8_t i = 0; i < product->filters_count && builder->columns_count < BLOCK_SKIP_COLUMNS_MAX; i++) {
 		uint8_t column = product->filters[i].column;
+
 		if (product->partition_direction && column == product->direction_column)
 			continue;
 		struct skip_index_column *own = &builder->columns[builder->columns_count++];
@@ -50,6 +52,7 @@ static bool is_at(const struct skip_index_column *column, size_t number, size_t 
 static void set_add(struct skip_index_column *column, struct str value)
 {
 	size_t offset = 0;
+
 	for (uint8_t i = 0; i < column->count; i++) {
 		if (is_at(column, i, offset, value))
 			return;
@@ -73,6 +76,7 @@ void skip_index_add(struct skip_index_builder *builder, const struct record *rec
 	for (size_t i = 0; i < builder->columns_count; i++) {
 		struct skip_index_column *column = &builder->columns[i];
 		struct str value = record->values[column->column];
+
 		if (!value.p)
 			value = STR_LITERAL("");
 		if (!column->many)
@@ -98,10 +102,12 @@ static const struct skip_index_column *column_of(const struct skip_index_builder
 static void write_sets(const struct skip_index_builder *builder, struct buf *out)
 {
 	size_t position = out->len, sets = 0;
+
 	buf_add_char(out, 0);
 	for (size_t i = 0; i < builder->columns_count; i++) {
 		const struct skip_index_column *column = &builder->columns[i];
 		size_t offset = 0;
+
 		if (column->many)
 			continue;
 		sets++;
@@ -122,6 +128,7 @@ static size_t gather(struct skip_index_builder *builder)
 {
 	for (size_t i = 0; i < builder->columns_count; i++) {
 		const struct skip_index_column *column = &builder->columns[i];
+
 		if (!column->many || column->count == 0)
 			continue;
 		/* The rows that held the first value before a second one came were not hashed. */
@@ -133,6 +140,7 @@ static size_t gather(struct skip_index_builder *builder)
 	size_t kept = 0;
 	for (size_t left = builder->hashes.len / sizeof(struct seen); left > 0; left--, at += sizeof(struct seen)) {
 		struct seen seen;
+
 		memcpy(&seen, at, sizeof(seen));
 		const struct skip_index_column *column = column_of(builder, seen.column);
 		if (column && column->many)
@@ -156,6 +164,7 @@ static struct probes probes_of(uint64_t hash, uint32_t bits)
 static uint64_t next_probe(struct probes *probes)
 {
 	uint64_t at = probes->at;
+
 	probes->at += probes->step;
 	if (probes->at >= probes->bits)
 		probes->at -= probes->bits;
@@ -165,6 +174,7 @@ static uint64_t next_probe(struct probes *probes)
 void skip_index_write(struct skip_index_builder *builder, struct buf *out)
 {
 	uint64_t covered = 0;
+
 	for (size_t i = 0; i < builder->columns_count; i++)
 		covered |= UINT64_C(1) << builder->columns[i].column;
 	buf_add(out, &covered, sizeof(covered));
@@ -178,10 +188,12 @@ void skip_index_write(struct skip_index_builder *builder, struct buf *out)
 	memset(filter, 0, bits / 8);
 	for (size_t i = 0; i < count; i++) {
 		uint64_t hash;
+
 		memcpy(&hash, builder->hashes.data + i * sizeof(hash), sizeof(hash));
 		struct probes probes = probes_of(hash, bits);
 		for (int n = 0; n < PROBES; n++) {
 			uint64_t bit = next_probe(&probes);
+
 			filter[bit / 8] |= (uint8_t)(1 << bit % 8);
 		}
 	}
@@ -220,6 +232,7 @@ static bool read_sets(struct str *rest, const struct scan_filter *filter, struct
 	uint8_t sets, column, count;
 	uint16_t len;
 	uint64_t covered;
+
 	if (!take(rest, &covered, sizeof(covered)) || !take(rest, &sets, 1))
 		return false;
 	*verdict = (struct verdict){ .covered = covered >> filter->column & 1 };
@@ -244,8 +257,10 @@ static bool read_sets(struct str *rest, const struct scan_filter *filter, struct
 static bool bloom_has(struct str bytes, uint32_t bits, uint64_t hash)
 {
 	struct probes probes = probes_of(hash, bits);
+
 	for (int n = 0; n < PROBES; n++) {
 		uint64_t bit = next_probe(&probes);
+
 		if (!((uint8_t)bytes.p[bit / 8] & 1 << bit % 8))
 			return false;
 	}
@@ -257,6 +272,7 @@ static bool bloom_may_have(struct str rest, const struct scan_filter *filter)
 	struct str value = filter->value.p ? filter->value : STR_LITERAL("");
 	char with_plus[LOWERED_MAX];
 	uint32_t bits;
+
 	if (!take(&rest, &bits, sizeof(bits)) || bits == 0 || rest.len < bits / 8 ||
 	    (filter->match != SCAN_EXACTLY && value.len >= LOWERED_MAX))
 		return true;
@@ -274,6 +290,7 @@ bool skip_index_may_pass(struct str skip, const struct scan_filter *filters, siz
 	for (size_t i = 0; i < count; i++) {
 		struct str rest = skip;
 		struct verdict verdict;
+
 		if (!read_sets(&rest, &filters[i], &verdict) || !verdict.covered)
 			continue;
 		if (verdict.has_set ? verdict.passing == 0 : !bloom_may_have(rest, &filters[i]))
@@ -287,6 +304,7 @@ bool skip_index_all_pass(struct str skip, const struct scan_filter *filters, siz
 	for (size_t i = 0; i < count; i++) {
 		struct str rest = skip;
 		struct verdict verdict;
+
 		if (!read_sets(&rest, &filters[i], &verdict) || verdict.set_count == 0 ||
 		    verdict.passing != verdict.set_count)
 			return false;

@@ -20,6 +20,7 @@ static size_t slot_of(const char *account, uint8_t product)
 void changes_note(struct store *store, const struct partition *partition, uint64_t seq)
 {
 	uint64_t *changed = &store->changed[slot_of(partition->account, partition->product)];
+
 	if (seq > *changed)
 		*changed = seq;
 }
@@ -35,6 +36,7 @@ bool days_may_have_changes(const struct store *store, const struct catalog_produ
 static int by_seq(const void *a, const void *b)
 {
 	const struct change_row *left = a, *right = b;
+
 	if (left->seq != right->seq)
 		return left->seq < right->seq ? -1 : 1;
 	return (left->order > right->order) - (left->order < right->order);
@@ -44,6 +46,7 @@ void changes_settle(struct day_changes *changes)
 {
 	struct change_row *rows = changes_rows(changes);
 	size_t count = changes_count(changes), kept = 0, most = changes->query.max + 1;
+
 	if (count == 0)
 		return;
 	qsort(rows, count, sizeof(*rows), by_seq);
@@ -80,6 +83,7 @@ static int begin(struct day_changes *changes, struct error *err)
 static void end_collecting(struct day_changes *changes)
 {
 	size_t max = changes->query.max;
+
 	changes_settle(changes);
 	changes->page.more = changes_count(changes) > max;
 	if (changes->page.more)
@@ -93,6 +97,7 @@ static void end_fetching(struct day_changes *changes)
 	struct change_row *rows = changes_rows(changes);
 	struct changes_page *page = &changes->page;
 	size_t count = changes_count(changes);
+
 	if (count > 0)
 		qsort(rows, count, sizeof(*rows), by_seq);
 	page->count = 0;
@@ -111,6 +116,7 @@ static void end_fetching(struct day_changes *changes)
 static int step(struct day_changes *changes, int64_t deadline_us, struct error *err)
 {
 	int result = 1;
+
 	if (changes->state == CHANGES_BEGIN) {
 		result = begin(changes, err) == 0 ? 1 : -1;
 	} else if (changes->state == CHANGES_COLLECT) {
@@ -122,7 +128,8 @@ static int step(struct day_changes *changes, int64_t deadline_us, struct error *
 		if (result > 0)
 			end_fetching(changes);
 	}
-	if (changes->rows.failed || changes->text.failed || changes->accounts.failed || changes->days.failed || changes->blocks.failed)
+	if (changes->rows.failed || changes->text.failed || changes->accounts.failed || changes->days.failed ||
+	    changes->blocks.failed)
 		return error_set(err, ERROR_NOMEM, "changes: out of memory");
 	return result;
 }
@@ -131,6 +138,7 @@ static int run(struct changes *base, int64_t deadline_us, enum scan_end *end, st
 {
 	struct day_changes *changes = (struct day_changes *)base;
 	int result = 1;
+
 	while (result > 0 && changes->state != CHANGES_COMPLETE) {
 		result = step(changes, deadline_us, err);
 		if (result > 0 && changes->state == CHANGES_BEGIN && clock_monotonic_us() >= deadline_us)
@@ -149,12 +157,14 @@ static struct str text(const struct changes *base, size_t index)
 {
 	const struct day_changes *changes = (const struct day_changes *)base;
 	const struct change_row *row = &changes_rows(changes)[index];
+
 	return (struct str){ changes->text.data + row->text_at, row->text_len };
 }
 
 static void cancel(struct changes *base)
 {
 	struct day_changes *changes = (struct day_changes *)base;
+
 	store_reader_give(changes->store, changes->reader);
 	buf_free(&changes->rows);
 	buf_free(&changes->accounts);
@@ -168,6 +178,7 @@ struct changes *days_changes(struct store *store, const struct changes_query *qu
 {
 	static const struct changes_ops ops = { run, page, text, cancel };
 	struct day_changes *changes = calloc(1, sizeof(*changes));
+
 	if (changes)
 		changes->reader = store_reader_take(store, err);
 	if (!changes || !changes->reader) {

@@ -33,6 +33,7 @@ static bool is_late(const struct collecting *c)
 void changes_list_accounts(struct day_changes *changes)
 {
 	const struct changes_query *query = &changes->query;
+
 	buf_clear(&changes->accounts);
 	for (uint32_t i = 0; i < query->accounts_count; i++)
 		if (days_may_have_changes(changes->store, query->product, query->accounts[i], query->since))
@@ -43,6 +44,7 @@ void changes_list_accounts(struct day_changes *changes)
 static uint32_t account_at_hand(const struct day_changes *changes)
 {
 	uint32_t account;
+
 	memcpy(&account, changes->accounts.data + changes->account_at * sizeof(account), sizeof(account));
 	return account;
 }
@@ -52,15 +54,18 @@ static uint32_t account_at_hand(const struct day_changes *changes)
 static int compare_days(const void *a, const void *b)
 {
 	const struct change_day *left = a, *right = b;
+
 	return (left->first > right->first) - (left->first < right->first);
 }
 
 int changes_list_days(struct day_changes *changes, struct error *err)
 {
 	struct store *store = changes->store;
+
 	buf_clear(&changes->days);
 	for (size_t i = 0; i < store->days_count; i++) {
 		struct day *day = store->days[i];
+
 		if (store_day_filter(store, day, err) != 0)
 			return -1;
 		struct change_day listed = { bloom_filter_next_change(day->filter, changes->query.since), day->number };
@@ -91,7 +96,10 @@ static void add(struct day_changes *changes, struct change_row *row)
 static int add_hot(struct collecting *c, MDB_val val, const struct position *position)
 {
 	struct day_tombstone tombstone;
-	struct change_row row = { .account = account_at_hand(c->changes), .day = c->day->number, .position = *position };
+	struct change_row row = { .account = account_at_hand(c->changes),
+		                  .day = c->day->number,
+		                  .position = *position };
+
 	if (day_tombstone_read(val, &tombstone))
 		return 0;
 	if (!record_changed_seq(env_str(val), &row.seq))
@@ -107,11 +115,13 @@ static int walk_hot(struct collecting *c, MDB_cursor *cursor)
 	struct day_changes *changes = c->changes;
 	uint8_t bytes[ROW_KEY_LEN];
 	MDB_val key = env_val(bytes, sizeof(bytes)), val;
+
 	row_key_write(bytes, &c->partition, &changes->hot_next);
 	int rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
 	for (; !rc; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
 		struct partition partition;
 		struct position position;
+
 		if (!partition_has_key(&c->partition, key) || !row_key_read(key, &partition, &position))
 			return 1;
 		if (add_hot(c, val, &position) != 0)
@@ -128,6 +138,7 @@ static int collect_hot(struct collecting *c)
 {
 	MDB_cursor *cursor;
 	int rc = mdb_cursor_open(c->txn, c->day->env.dbi[DAY_HOT], &cursor);
+
 	if (rc)
 		return env_fail(&c->day->env, rc, "open cursor", c->err);
 	int result = walk_hot(c, cursor);
@@ -148,6 +159,7 @@ struct changed_walk {
 static void changed_load(struct changed_walk *walk)
 {
 	bool there = walk->at < walk->view->head.changed_count;
+
 	walk->next = there ? block_change(walk->view, walk->at) : (struct block_change){ .row = UINT64_MAX };
 }
 
@@ -168,19 +180,28 @@ static int collect_rows(struct collecting *c, uint32_t number)
 	const struct block_view *view = &reader->view;
 	struct changed_walk walk = { .view = view };
 	struct position positions[SEGMENT_ROWS];
+
 	changed_load(&walk);
 	for (uint32_t s = 0; s < view->head.segments; s++) {
 		struct block_segment segment = block_segment(view, s);
+
 		if (segment.rows > SEGMENT_ROWS ||
 		    !block_places_read(view, &segment, c->partition.direction, positions))
-			return error_set(c->err, ERROR_CORRUPT, "%s: block %u: a segment is damaged", c->day->env.path, number);
+			return error_set(c->err, ERROR_CORRUPT, "%s: block %u: a segment is damaged", c->day->env.path,
+			                 number);
 		for (uint32_t i = 0; i < segment.rows; i++) {
 			uint32_t row = segment.first_row + i;
 			uint64_t seq = changed_seq_of(&walk, row, positions[i].seq);
+
 			if (!is_wanted(changes, seq) || block_reader_is_deleted(reader, row))
 				continue;
-			add(changes, &(struct change_row){ .seq = seq, .account = account_at_hand(changes), .day = c->day->number,
-			                                   .position = positions[i], .sealed = true, .block = number, .row = row });
+			add(changes, &(struct change_row){ .seq = seq,
+			                                   .account = account_at_hand(changes),
+			                                   .day = c->day->number,
+			                                   .position = positions[i],
+			                                   .sealed = true,
+			                                   .block = number,
+			                                   .row = row });
 		}
 	}
 	return 0;
@@ -189,6 +210,7 @@ static int collect_rows(struct collecting *c, uint32_t number)
 static int compare_blocks(const void *a, const void *b)
 {
 	const struct change_block *left = a, *right = b;
+
 	return (left->changed_min > right->changed_min) - (left->changed_min < right->changed_min);
 }
 
@@ -196,19 +218,21 @@ static int list_blocks(struct collecting *c)
 {
 	struct day_changes *changes = c->changes;
 	const struct block_index *directory = block_index_get(c->day, c->txn, &c->partition, c->err);
+
 	if (!directory)
 		return -1;
 	buf_clear(&changes->blocks);
 	for (size_t i = 0; i < directory->count; i++) {
 		const struct day_block *block = &directory->entries[i].block;
 		struct change_block listed = { block->changed_min, directory->entries[i].number };
+
 		if (block->changed_max > changes->query.since && block->changed_min < changes->limit &&
 		    block->changed_min <= changes->snapshot && block->deleted < block->rows)
 			buf_add(&changes->blocks, &listed, sizeof(listed));
 	}
 	if (changes->blocks.len > 0)
-		qsort(changes->blocks.data, changes->blocks.len / sizeof(struct change_block), sizeof(struct change_block),
-		      compare_blocks);
+		qsort(changes->blocks.data, changes->blocks.len / sizeof(struct change_block),
+		      sizeof(struct change_block), compare_blocks);
 	changes->block_at = 0;
 	changes->seals = c->day->seals;
 	changes->listed = true;
@@ -218,11 +242,13 @@ static int list_blocks(struct collecting *c)
 static int collect_blocks(struct collecting *c)
 {
 	struct day_changes *changes = c->changes;
+
 	if ((!changes->listed || changes->seals != c->day->seals) && list_blocks(c) != 0)
 		return -1;
 	size_t count = changes->blocks.len / sizeof(struct change_block);
 	while (changes->block_at < count) {
 		struct change_block block;
+
 		memcpy(&block, changes->blocks.data + changes->block_at * sizeof(block), sizeof(block));
 		if (block.changed_min >= changes->limit)
 			break;
@@ -252,6 +278,7 @@ static int collect_partitions(struct collecting *c)
 	const struct catalog_product *product = changes->query.product;
 	uint8_t last = product->partition_direction ? CATALOG_INBOUND : CATALOG_NO_DIRECTION;
 	int result = 1;
+
 	while (changes->direction <= last) {
 		c->partition = partition_of(changes->query.accounts[account_at_hand(changes)], product->number,
 		                            changes->direction);
@@ -271,8 +298,10 @@ static int collect_accounts(struct collecting *c)
 {
 	struct day_changes *changes = c->changes;
 	size_t count = changes->accounts.len / sizeof(uint32_t);
+
 	while (changes->account_at < count) {
 		int result = collect_partitions(c);
+
 		if (result <= 0)
 			return result;
 		changes->account_at++;
@@ -288,6 +317,7 @@ static int collect_accounts(struct collecting *c)
 static int collect_day(struct collecting *c, int32_t number)
 {
 	struct store *store = c->changes->store;
+
 	c->day = store_day(store, number, false, c->err);
 	if (!c->day)
 		return c->err->code == ERROR_NONE ? 1 : -1;
@@ -308,8 +338,10 @@ int changes_collect(struct day_changes *changes, int64_t deadline_us, struct err
 {
 	struct collecting c = { .changes = changes, .deadline_us = deadline_us, .err = err };
 	size_t count = changes->days.len / sizeof(struct change_day);
+
 	while (changes->day_at < count) {
 		struct change_day day;
+
 		memcpy(&day, changes->days.data + changes->day_at * sizeof(day), sizeof(day));
 		if (day.first >= changes->limit)
 			break;

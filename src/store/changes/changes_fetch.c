@@ -24,6 +24,7 @@ struct fetching {
 static int by_place(const void *a, const void *b)
 {
 	const struct change_row *left = a, *right = b;
+
 	if (left->day != right->day)
 		return left->day < right->day ? -1 : 1;
 	if (left->account != right->account)
@@ -46,6 +47,7 @@ static int read_hot(struct fetching *f, const struct change_row *row, struct rec
 	struct day_tombstone tombstone;
 	uint64_t seq;
 	MDB_val key = env_val(bytes, sizeof(bytes)), val;
+
 	row_key_write(bytes, &f->partition, &row->position);
 	int rc = mdb_get(f->txn, f->day->env.dbi[DAY_HOT], &key, &val);
 	if (rc)
@@ -72,6 +74,7 @@ static int read_sealed(struct fetching *f, const struct change_row *row, struct 
 {
 	struct block_reader *reader = f->changes->reader;
 	int found = begin_block(f, row->block);
+
 	if (found <= 0)
 		return found;
 	if (row->row >= reader->view.head.rows || block_reader_is_deleted(reader, row->row))
@@ -87,6 +90,7 @@ static int fetch_row(struct fetching *f, struct change_row *row)
 {
 	struct day_changes *changes = f->changes;
 	struct record record;
+
 	if (row->account != f->account || row->position.direction != f->partition.direction) {
 		f->account = row->account;
 		f->partition = partition_of(changes->query.accounts[row->account], changes->query.product->number,
@@ -110,6 +114,7 @@ static void pass_day(struct day_changes *changes, int32_t number)
 {
 	const struct change_row *rows = changes_rows(changes);
 	size_t count = changes_count(changes);
+
 	for (; changes->fetch_at < count && rows[changes->fetch_at].day == number; changes->fetch_at++)
 		if (rows[changes->fetch_at].seq < changes->cut)
 			changes->cut = rows[changes->fetch_at].seq;
@@ -121,6 +126,7 @@ static int fetch_rows(struct fetching *f, int64_t deadline_us)
 	struct day_changes *changes = f->changes;
 	struct change_row *rows = changes_rows(changes);
 	size_t count = changes_count(changes);
+
 	while (changes->fetch_at < count && rows[changes->fetch_at].day == f->day->number) {
 		if (fetch_row(f, &rows[changes->fetch_at]) != 0)
 			return -1;
@@ -134,6 +140,7 @@ static int fetch_rows(struct fetching *f, int64_t deadline_us)
 static int fetch_day(struct day_changes *changes, int32_t number, int64_t deadline_us, struct error *err)
 {
 	struct fetching f = { .changes = changes, .account = UINT32_MAX, .err = err };
+
 	f.day = store_day(changes->store, number, false, err);
 	if (!f.day && err->code == ERROR_NONE) {
 		pass_day(changes, number);
@@ -153,6 +160,7 @@ int changes_fetch(struct day_changes *changes, int64_t deadline_us, struct error
 	struct change_row *rows = changes_rows(changes);
 	size_t count = changes_count(changes);
 	int result = 1;
+
 	if (changes->fetch_at == 0 && count > 0)
 		qsort(rows, count, sizeof(*rows), by_place);
 	while (result > 0 && changes->fetch_at < count) {

@@ -19,7 +19,7 @@
 /* A change that was found, and where. */
 struct change_row {
 	uint64_t seq;
-	uint32_t order; /* of finding: the latest place of a number is the one to believe */
+	uint32_t order;   /* of finding: the latest place of a number is the one to believe */
 	uint32_t account; /* of the query's */
 	int32_t day;
 	struct position position; /* of a hot row; of a sealed one only its direction */
@@ -48,26 +48,26 @@ struct day_changes {
 	struct changes_query query;
 	enum changes_state state;
 	uint64_t snapshot;
-	uint64_t limit;   /* numbers from here on are not wanted any more */
-	struct buf rows;  /* struct change_row each; ordered and cut to max + 1 once in a while */
+	uint64_t limit;  /* numbers from here on are not wanted any more */
+	struct buf rows; /* struct change_row each; ordered and cut to max + 1 once in a while */
 	uint32_t order;
 	struct block_reader *reader;
-	unsigned seen;    /* to look at the clock once in a while */
+	unsigned seen; /* to look at the clock once in a while */
 
-	struct buf days;  /* struct change_day each, by `first` */
+	struct buf days; /* struct change_day each, by `first` */
 	size_t day_at;
-	struct buf accounts;   /* uint32_t each: of the query's, those that may have something */
-	size_t account_at;     /* of these, the one at hand */
-	uint8_t direction;     /* of the day's partition at hand */
+	struct buf accounts; /* uint32_t each: of the query's, those that may have something */
+	size_t account_at;   /* of these, the one at hand */
+	uint8_t direction;   /* of the day's partition at hand */
 	bool hot_done;
 	struct position hot_next; /* where its hot rows go on */
 	bool listed;
-	uint64_t seals;        /* of the day when its blocks were listed */
-	struct buf blocks;     /* struct change_block each, by changed_min */
+	uint64_t seals;    /* of the day when its blocks were listed */
+	struct buf blocks; /* struct change_block each, by changed_min */
 	size_t block_at;
 
 	size_t fetch_at;
-	uint64_t cut;     /* smallest number that was not found again, or UINT64_MAX */
+	uint64_t cut; /* smallest number that was not found again, or UINT64_MAX */
 	struct buf text;
 	struct changes_page page;
 };

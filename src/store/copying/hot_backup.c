@@ -24,6 +24,7 @@ static int begin(struct store *store, struct day *day, const char *path, struct 
 	struct hot_backup *hot_backup = calloc(1, sizeof(*hot_backup));
 	const struct env_db *dbs = day ? day_dbs : meta_dbs;
 	size_t map_bytes = day ? store->options.day_map_bytes : meta_map_bytes(store->meta);
+
 	if (!hot_backup)
 		return error_set(err, ERROR_NOMEM, "%s: out of memory", path);
 	if (env_open(&hot_backup->copy, path, map_bytes, dbs, err) != 0) {
@@ -32,8 +33,9 @@ static int begin(struct store *store, struct day *day, const char *path, struct 
 	}
 	hot_backup->day = day;
 	memcpy(hot_backup->catalog_dbs, meta_dbs, META_DB_DAYS * sizeof(hot_backup->catalog_dbs[0]));
-	hot_backup->mirror = (struct mirror){ .from = day ? &day->env : meta_env(store->meta), .to = &hot_backup->copy,
-		                           .dbs = day ? day_dbs : hot_backup->catalog_dbs };
+	hot_backup->mirror = (struct mirror){ .from = day ? &day->env : meta_env(store->meta),
+		                              .to = &hot_backup->copy,
+		                              .dbs = day ? day_dbs : hot_backup->catalog_dbs };
 	if (day)
 		day->pins++;
 	store->hot_backup = hot_backup;
@@ -43,6 +45,7 @@ static int begin(struct store *store, struct day *day, const char *path, struct 
 int hot_backup_begin(struct store *store, const int32_t *number, const char *path, struct error *err)
 {
 	struct day *day = number ? store_day(store, *number, false, err) : NULL;
+
 	if (store->hot_backup)
 		return error_set(err, ERROR_CONFLICT, "%s: another backup is being made", path);
 	if (number && !day)
@@ -59,6 +62,7 @@ static int finish(struct store *store, struct error *err)
 	struct env *copy = &store->hot_backup->copy;
 	struct buf path = { 0 }, lock = { 0 };
 	int result = 0;
+
 	buf_add_text(&path, copy->path);
 	buf_addf(&lock, "%s/lock.mdb", copy->path);
 	env_close(copy);
@@ -97,6 +101,7 @@ static int check_db(const struct env *env, MDB_txn *txn, MDB_dbi dbi, uint64_t *
 	MDB_stat stat;
 	uint64_t count = 0;
 	int rc = mdb_cursor_open(txn, dbi, &cursor);
+
 	if (rc)
 		return env_fail(env, rc, "open cursor", err);
 	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT))
@@ -108,9 +113,10 @@ static int check_db(const struct env *env, MDB_txn *txn, MDB_dbi dbi, uint64_t *
 	if (rc)
 		return env_fail(env, rc, "stat", err);
 	*entries += count;
-	return count == stat.ms_entries ? 0 : error_set(err, ERROR_CORRUPT, "%s: %llu entries, but says that it has %llu",
-	                                                env->path, (unsigned long long)count,
-	                                                (unsigned long long)stat.ms_entries);
+	return count == stat.ms_entries ?
+	               0 :
+	               error_set(err, ERROR_CORRUPT, "%s: %llu entries, but says that it has %llu", env->path,
+	                         (unsigned long long)count, (unsigned long long)stat.ms_entries);
 }
 
 static int check_dbs(const struct env *env, MDB_txn *txn, const struct env_db *dbs, uint64_t *entries,
@@ -119,6 +125,7 @@ static int check_dbs(const struct env *env, MDB_txn *txn, const struct env_db *d
 	for (size_t i = 0; dbs[i].name; i++) {
 		MDB_dbi dbi;
 		int rc = mdb_dbi_open(txn, dbs[i].name, dbs[i].flags, &dbi);
+
 		/* One that a later version has added is made when that opens it. */
 		if (rc == MDB_NOTFOUND)
 			continue;
@@ -134,6 +141,7 @@ int hot_backup_check(const char *path, bool catalog, uint64_t *entries, struct e
 {
 	struct env env = { .path = (char *)(uintptr_t)path };
 	MDB_txn *txn = NULL;
+
 	*entries = 0;
 	int rc = mdb_env_create(&env.mdb);
 	if (!rc)
@@ -155,6 +163,7 @@ int hot_backup_check(const char *path, bool catalog, uint64_t *entries, struct e
 void hot_backup_forget(struct store *store)
 {
 	struct hot_backup *hot_backup = store->hot_backup;
+
 	if (!hot_backup)
 		return;
 	mirror_free(&hot_backup->mirror);

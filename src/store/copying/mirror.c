@@ -24,6 +24,7 @@ struct walk {
 size_t mirror_txn_id(const struct env *env)
 {
 	MDB_envinfo info;
+
 	return env->mdb && mdb_env_info(env->mdb, &info) == 0 ? info.me_last_txnid : 0;
 }
 
@@ -50,12 +51,14 @@ static int compare_keys(const MDB_val *a, const MDB_val *b)
 {
 	size_t len = a->mv_size < b->mv_size ? a->mv_size : b->mv_size;
 	int order = memcmp(a->mv_data, b->mv_data, len);
+
 	return order ? order : (a->mv_size > b->mv_size) - (a->mv_size < b->mv_size);
 }
 
 static bool is_block(const MDB_val *val)
 {
 	uint32_t magic = 0;
+
 	if (val->mv_size >= sizeof(struct block_head))
 		memcpy(&magic, val->mv_data, sizeof(magic));
 	return magic == BLOCK_MAGIC;
@@ -74,6 +77,7 @@ static int put(struct walk *walk, unsigned flags)
 	struct mirror *mirror = walk->mirror;
 	MDB_val key = walk->from_key, val = walk->from_val;
 	int rc = mdb_cursor_put(walk->to, &key, &val, flags);
+
 	if (rc)
 		return env_fail(mirror->to, rc, "copy", walk->err);
 	mirror->uncommitted_bytes += key.mv_size + val.mv_size;
@@ -84,6 +88,7 @@ static int put(struct walk *walk, unsigned flags)
 static int remember(struct walk *walk, const MDB_val *key)
 {
 	struct buf *last = &walk->mirror->last;
+
 	buf_clear(last);
 	buf_add(last, key->mv_data, key->mv_size);
 	walk->mirror->has_last = true;
@@ -100,6 +105,7 @@ static void next_of_copy(struct walk *walk)
 static int settle_one(struct walk *walk)
 {
 	int order = walk->from_rc ? 1 : walk->to_rc ? -1 : compare_keys(&walk->from_key, &walk->to_key);
+
 	if (order > 0) { /* it is in the copy alone */
 		if (remember(walk, &walk->to_key) != 0)
 			return -1;
@@ -136,6 +142,7 @@ static int check_ends(const struct walk *walk)
 static int walk_some(struct walk *walk, int64_t deadline_us)
 {
 	struct mirror *mirror = walk->mirror;
+
 	walk->from_rc = seek(mirror, walk->from, &walk->from_key, &walk->from_val);
 	walk->to_rc = seek(mirror, walk->to, &walk->to_key, &walk->to_val);
 	for (unsigned looks = 1;; looks++) {
@@ -155,6 +162,7 @@ static int step_db(struct mirror *mirror, MDB_txn *from, int64_t deadline_us, st
 {
 	struct walk walk = { .mirror = mirror, .err = err };
 	MDB_txn *to = env_write(mirror->to, err);
+
 	if (!to)
 		return -1;
 	int rc = mdb_cursor_open(from, mirror->from->dbi[mirror->db], &walk.from);
@@ -198,6 +206,7 @@ static int step_round(struct mirror *mirror, int64_t deadline_us, struct error *
 {
 	MDB_txn *from = env_read(mirror->from, err);
 	int result = from ? 0 : -1;
+
 	while (result == 0 && mirror->dbs[mirror->db].name) {
 		result = step_db(mirror, from, deadline_us, err);
 		if (result == 0 && mirror->uncommitted_bytes >= COMMIT_BYTES)

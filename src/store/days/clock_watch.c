@@ -28,6 +28,7 @@ bool clock_watch_look(struct clock_watch *watch, int64_t now_us)
 static const char *time_text(char out[TIME_TEXT_MAX], int64_t time_us)
 {
 	struct buf text = { 0 };
+
 	clock_format_record(&text, time_us);
 	snprintf(out, TIME_TEXT_MAX, "%s", buf_cstr(&text) ? text.data : "?");
 	buf_free(&text);
@@ -37,13 +38,17 @@ static const char *time_text(char out[TIME_TEXT_MAX], int64_t time_us)
 static void log_change(const struct clock_watch *watch, int64_t now_us)
 {
 	char now[TIME_TEXT_MAX], seen[TIME_TEXT_MAX];
+
 	if (watch->held)
 		log_error("store",
-		          "the clock says %s, %" PRId64 " hours after the last seen time %s, at most 24 expected: nothing is deleted "
+		          "the clock says %s, %" PRId64
+		          " hours after the last seen time %s, at most 24 expected: nothing is deleted "
 		          "for its age until `cdrctl clock accept` says that the clock is right",
-		          time_text(now, now_us), (now_us - watch->seen_us) / CLOCK_US_PER_HOUR, time_text(seen, watch->seen_us));
+		          time_text(now, now_us), (now_us - watch->seen_us) / CLOCK_US_PER_HOUR,
+		          time_text(seen, watch->seen_us));
 	else
-		log_info("store", "the clock says %s, as expected: what is too old is deleted again", time_text(now, now_us));
+		log_info("store", "the clock says %s, as expected: what is too old is deleted again",
+		         time_text(now, now_us));
 }
 
 static int write_seen(struct store *store, int64_t seen_us, struct error *err)
@@ -51,6 +56,7 @@ static int write_seen(struct store *store, int64_t seen_us, struct error *err)
 	char text[32];
 	struct change change;
 	int len = snprintf(text, sizeof(text), "%" PRId64, seen_us);
+
 	if (change_begin(&change, store->meta, err) != 0)
 		return -1;
 	int result = change_put(&change, META_DB_VALUES, STR_LITERAL(KEY), (struct str){ text, (size_t)len }, err);
@@ -72,6 +78,7 @@ bool store_clock_allows_deletion(struct store *store)
 	int64_t now_us = clock_now_us();
 	bool was_held = watch->held;
 	bool allowed = clock_watch_look(watch, now_us);
+
 	if (was_held != watch->held)
 		log_change(watch, now_us);
 	if (watch->seen_us - watch->written_us >= WRITE_EVERY_US && write_seen(store, watch->seen_us, &err) != 0) {
@@ -89,6 +96,7 @@ void store_clock_watch(const struct store *store, struct clock_watch *watch)
 void store_clock_span(const struct store *store, int64_t now_us, int64_t *earliest_us, int64_t *latest_us)
 {
 	int64_t seen_us = store->clock.seen_us;
+
 	*earliest_us = store->clock.held && seen_us < now_us ? seen_us : now_us;
 	*latest_us = seen_us > now_us ? seen_us : now_us;
 }
@@ -96,6 +104,7 @@ void store_clock_span(const struct store *store, int64_t now_us, int64_t *earlie
 int store_clock_accept(struct store *store, struct error *err)
 {
 	int64_t now_us = clock_now_us();
+
 	if (write_seen(store, now_us, err) != 0)
 		return -1;
 	store->clock.seen_us = now_us;
@@ -107,6 +116,7 @@ static enum meta_next read_seen(void *arg, struct str key, struct str value, str
 {
 	int64_t *seen_us = arg;
 	char text[32] = "";
+
 	(void)key;
 	memcpy(text, value.p, value.len < sizeof(text) ? value.len : sizeof(text) - 1);
 	if (sscanf(text, "%" SCNd64, seen_us) == 1)
@@ -129,6 +139,7 @@ int store_clock_load(struct store *store, struct error *err)
 	struct clock_watch *watch = &store->clock;
 	int64_t now_us = clock_now_us();
 	int found = meta_find(store->meta, META_DB_VALUES, STR_LITERAL(KEY), read_seen, &watch->seen_us, err);
+
 	if (found < 0)
 		return -1;
 	if (!found)
@@ -139,5 +150,6 @@ int store_clock_load(struct store *store, struct error *err)
 	else if (watch->seen_us - now_us > CLOCK_WATCH_AHEAD_MAX_US)
 		log_warn("store", "the clock is %" PRId64 " hours before the last seen time",
 		         (watch->seen_us - now_us) / CLOCK_US_PER_HOUR);
-	return found && watch->seen_us - watch->written_us < WRITE_EVERY_US ? 0 : write_seen(store, watch->seen_us, err);
+	return found && watch->seen_us - watch->written_us < WRITE_EVERY_US ? 0 :
+	                                                                      write_seen(store, watch->seen_us, err);
 }

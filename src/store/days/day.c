@@ -22,6 +22,7 @@ const struct env_db day_dbs[] = {
 static inline uint64_t seed_of(const char *account, uint8_t product)
 {
 	uint64_t owner;
+
 	memcpy(&owner, account, sizeof(owner));
 	return owner ^ ((uint64_t)product << 56);
 }
@@ -40,6 +41,7 @@ size_t day_id_hashes_as_given(const char *account, uint8_t product, struct str i
 {
 	char upper[ID_UUID_LEN];
 	size_t count = 0;
+
 	if (!id_is_uuid(id))
 		return 0;
 	uint64_t lower = day_id_hash(account, product, id), given = hash_before(account, product, id);
@@ -58,8 +60,10 @@ static inline size_t hashes_of(const struct record *record, uint64_t (*hash_id)(
 	const struct catalog_product *product = record->product;
 	const char *account = record->values[product->account_column].p;
 	size_t count = 0;
+
 	for (size_t i = 0; i < product->lookup_count; i++) {
 		struct str id = record->values[product->lookup[i]];
+
 		if (!id.len)
 			continue;
 		uint64_t hash = hash_id(account, product->number, id);
@@ -90,6 +94,7 @@ enum { GHOST_LEN = 1 + 1 + 9 + 1 + 9 + 9 };
 size_t day_tombstone_write(uint8_t out[DAY_GHOST_MAX], const struct day_tombstone *tombstone)
 {
 	uint8_t *p = out;
+
 	*p++ = 0x95;
 	*p++ = 0xc0;
 	*p++ = 0xcf;
@@ -107,6 +112,7 @@ size_t day_tombstone_write(uint8_t out[DAY_GHOST_MAX], const struct day_tombston
 bool day_tombstone_read(MDB_val val, struct day_tombstone *tombstone)
 {
 	const uint8_t *in = val.mv_data;
+
 	if (val.mv_size != GHOST_LEN || in[0] != 0x95 || in[1] != 0xc0)
 		return false;
 	tombstone->until = position_get_u64(in + 3);
@@ -116,12 +122,13 @@ bool day_tombstone_read(MDB_val val, struct day_tombstone *tombstone)
 	return true;
 }
 
-int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct position *position, MDB_val *row,
-                struct error *err)
+int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct position *position,
+                MDB_val *row, struct error *err)
 {
 	for (;;) {
 		uint8_t bytes[ROW_KEY_LEN];
 		struct day_tombstone tombstone;
+
 		row_key_write(bytes, partition, position);
 		MDB_val key = env_val(bytes, sizeof(bytes));
 		int rc = mdb_get(txn, day->env.dbi[DAY_HOT], &key, row);
@@ -140,18 +147,20 @@ int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition
 	}
 }
 
-int day_row_read(const struct day *day, MDB_val key, MDB_val val, struct partition *partition, struct position *position,
-                 struct record *record, struct error *err)
+int day_row_read(const struct day *day, MDB_val key, MDB_val val, struct partition *partition,
+                 struct position *position, struct record *record, struct error *err)
 {
 	struct day_tombstone tombstone;
 	uint64_t changed_seq;
+
 	if (!row_key_read(key, partition, position))
 		return error_set(err, ERROR_CORRUPT, "%s: a key of hot cannot be read", day->env.path);
 	if (day_tombstone_read(val, &tombstone))
 		return 0;
 	const struct catalog_product *product = catalog_product_numbered(partition->product);
 	if (!product)
-		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path, partition->product);
+		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path,
+		                 partition->product);
 	return record_unpack(record, product, env_str(val), &changed_seq, err) == 0 ? 1 : -1;
 }
 
@@ -164,6 +173,7 @@ static int load_row(struct day *day, MDB_val key, MDB_val val, struct error *err
 	struct record record;
 	uint64_t hashes[CATALOG_COLUMNS_MAX];
 	int found = day_row_read(day, key, val, &partition, &position, &record, err);
+
 	if (found <= 0)
 		return found;
 	struct hot_partition *own = hot_partition(hot, &partition, err);
@@ -182,12 +192,14 @@ static int load_row(struct day *day, MDB_val key, MDB_val val, struct error *err
 static void keep_ages(struct day *day, const struct hot *old)
 {
 	struct hot *hot = &day->hot;
+
 	hot->loaded = true;
 	if (hot->rows && !day->hot_since_us)
 		day->hot_since_us = clock_monotonic_us();
 	for (size_t i = 0; i < hot->partitions_cap; i++) {
 		struct hot_partition *own = &hot->partitions[i];
 		const struct hot_partition *known = hot_partition_find(old, &own->partition);
+
 		if (!own->partition.product)
 			continue;
 		own->since_us = known && known->rows ? known->since_us : day->hot_since_us;
@@ -205,6 +217,7 @@ int day_hot_load(struct day *day, MDB_txn *txn, struct error *err)
 	MDB_val key, val;
 	int result = 0;
 	struct hot old = day->hot;
+
 	if (day->hot.loaded && !day_hot_needs_rebuild(day))
 		return 0;
 	day->hot = (struct hot){ 0 };

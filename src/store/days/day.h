@@ -41,25 +41,27 @@ extern const struct env_db day_dbs[];
 struct day {
 	int32_t number;
 	bool is_open;
-	bool is_listed;  /* in the catalog: day_list.h */
-	bool is_faulty;  /* when last tried, it could not be opened */
-	int pins;      /* whoever works on it across calls: it is not closed meanwhile */
-	uint64_t used; /* store's clock of uses, for closing the one used longest ago */
+	bool is_listed; /* in the catalog: day_list.h */
+	bool is_faulty; /* when last tried, it could not be opened */
+	int pins;       /* whoever works on it across calls: it is not closed meanwhile */
+	uint64_t used;  /* store's clock of uses, for closing the one used longest ago */
 	struct env env;
 	struct bloom_filter *filter; /* stays while the environment is closed; NULL until first looked at */
-	struct hot hot;           /* what is known of the hot rows; loaded when the day is written to or looked up in */
-	uint64_t seals;           /* grows with each commit that changed blocks */
-	bool blocks_changed;      /* by what is not committed */
-	bool gains;               /* records from other days, by what is not committed */
-	struct buf touched;       /* struct day_touch: rows that what is not committed replaced or moved */
-	struct buf sealed_ids;    /* struct hot_gone: of rows that it has sealed; until the commit they are looked up as hot ones */
-	struct buf unsealed_seqs; /* uint64_t: of sealed rows that it has made hot again, by a new version in their place */
-	int64_t hot_since_us;     /* monotonic: since when there have been hot rows; 0 if there are none */
-	int64_t changed_us;       /* monotonic: when it was last committed to */
-	uint64_t merge_seals;     /* `seals` when seal_merge.c last found nothing to merge */
-	int64_t merge_wait_us;    /* monotonic: likewise, no merging */
-	bool repack_demanded;     /* repack.h */
-	bool swept;               /* seal.c has seen that nothing is left to do since the last change */
+	struct hot hot;      /* what is known of the hot rows; loaded when the day is written to or looked up in */
+	uint64_t seals;      /* grows with each commit that changed blocks */
+	bool blocks_changed; /* by what is not committed */
+	bool gains;          /* records from other days, by what is not committed */
+	struct buf touched;  /* struct day_touch: rows that what is not committed replaced or moved */
+	struct buf
+		sealed_ids; /* struct hot_gone: of rows that it has sealed; until the commit they are looked up as hot ones */
+	struct buf
+		unsealed_seqs; /* uint64_t: of sealed rows that it has made hot again, by a new version in their place */
+	int64_t hot_since_us;  /* monotonic: since when there have been hot rows; 0 if there are none */
+	int64_t changed_us;    /* monotonic: when it was last committed to */
+	uint64_t merge_seals;  /* `seals` when seal_merge.c last found nothing to merge */
+	int64_t merge_wait_us; /* monotonic: likewise, no merging */
+	bool repack_demanded;  /* repack.h */
+	bool swept;            /* seal.c has seen that nothing is left to do since the last change */
 	struct block_index directories[DIRECTORY_SLOTS];
 	uint64_t block_index_uses;
 };
@@ -97,13 +99,13 @@ size_t day_id_hashes_before(const struct record *record, uint64_t *hashes);
  * 0 if there is none in `hot` (the record may have been sealed at *place since, be in another day if that is where *place
  * is, or not be there at all), -1 with *err.
  */
-MUST_CHECK int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct position *position, MDB_val *row,
-                struct error *err);
+MUST_CHECK int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct position *position,
+                           MDB_val *row, struct error *err);
 
 /* Takes an entry of `hot` apart; the record's values point into it. 1, 0 for a tombstone, which has no record, or -1 with
  * ERROR_CORRUPT. */
-MUST_CHECK int day_row_read(const struct day *day, MDB_val key, MDB_val val, struct partition *partition, struct position *position,
-                 struct record *record, struct error *err);
+MUST_CHECK int day_row_read(const struct day *day, MDB_val key, MDB_val val, struct partition *partition,
+                            struct position *position, struct record *record, struct error *err);
 
 /* Is it time to read the hot rows anew? Not while a write transaction is open: a read transaction does not see its rows,
  * and what it has removed can still be looked up. */

@@ -22,6 +22,7 @@ static enum meta_next take_row(void *arg, struct str key, struct str value, stru
 {
 	struct store *store = arg;
 	int32_t number;
+
 	(void)value;
 	if (!clock_parse_day(key, &number)) {
 		error_set(err, ERROR_CORRUPT, "catalog: a listed day of %zu bytes, must be %d", key.len, DAY_TEXT_LEN);
@@ -48,10 +49,12 @@ static int list_others(struct store *store, struct error *err)
 	struct buf key = { 0 };
 	size_t listed = 0;
 	int result = change_begin(&change, store->meta, err);
+
 	if (result != 0)
 		return -1;
 	for (size_t i = 0; i < store->days_count && result == 0; i++) {
 		struct day *day = store->days[i];
+
 		if (day->is_listed || !days_has_data(store, day))
 			continue;
 		result = list_day(&change, &key, day, err);
@@ -69,18 +72,21 @@ static int list_others(struct store *store, struct error *err)
 int day_list_load(struct store *store, struct error *err)
 {
 	struct buf text = { 0 };
+
 	if (meta_each(store->meta, META_DB_DAYS, STR_LITERAL(""), take_row, store, err) != 0 ||
 	    list_others(store, err) != 0)
 		return -1;
 	for (size_t i = 0; i < store->days_count; i++) {
 		struct day *day = store->days[i];
+
 		if (!day->is_listed || days_has_data(store, day) || day_key(&text, day->number, err) != 0)
 			continue;
 		day->is_faulty = true;
-		log_error("store",
-		          "day %s: its records are missing, days/%s/data.mdb is not there: put it back from a backup, or say that it is "
-		          "lost with `cdrctl forget-day %s`; until then requests that need the day fail",
-		          text.data, text.data, text.data);
+		log_error(
+			"store",
+			"day %s: its records are missing, days/%s/data.mdb is not there: put it back from a backup, or say that it is "
+			"lost with `cdrctl forget-day %s`; until then requests that need the day fail",
+			text.data, text.data, text.data);
 	}
 	buf_free(&text);
 	return 0;
@@ -118,13 +124,15 @@ int day_list_remove(struct store *store, const struct day *day, struct error *er
 {
 	struct change change;
 	struct buf key = { 0 };
+
 	if (!day->is_listed)
 		return 0;
 	int result = day_key(&key, day->number, err);
 	if (result == 0)
 		result = change_begin(&change, store->meta, err);
 	if (result == 0)
-		result = change_end(&change, change_remove(&change, META_DB_DAYS, buf_str(&key), err) < 0 ? -1 : 0, err);
+		result =
+			change_end(&change, change_remove(&change, META_DB_DAYS, buf_str(&key), err) < 0 ? -1 : 0, err);
 	buf_free(&key);
 	return result;
 }
@@ -132,10 +140,12 @@ int day_list_remove(struct store *store, const struct day *day, struct error *er
 int store_forget_day(struct store *store, int32_t number, struct error *err)
 {
 	size_t at = store_day_index(store, number);
+
 	if (at == store->days_count || store->day_numbers[at] != number)
 		return error_set(err, ERROR_NOT_FOUND, "there are no records of that day, and none are missed");
 	if (days_has_data(store, store->days[at]))
-		return error_set(err, ERROR_CONFLICT, "its data.mdb is there; only a day whose file is gone can be forgotten");
+		return error_set(err, ERROR_CONFLICT,
+		                 "its data.mdb is there; only a day whose file is gone can be forgotten");
 	if (store->days[at]->env.write)
 		return error_set(err, ERROR_CONFLICT, "it is being written to");
 	if (day_list_remove(store, store->days[at], err) != 0)

@@ -21,8 +21,10 @@
 size_t store_day_index(const struct store *store, int32_t number)
 {
 	size_t low = 0, high = store->days_count;
+
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
+
 		if (store->day_numbers[mid] < number)
 			low = mid + 1;
 		else
@@ -51,6 +53,7 @@ static int days_grow(struct store *store, struct error *err)
 static struct day *days_insert(struct store *store, size_t at, int32_t number, struct error *err)
 {
 	struct day *day = calloc(1, sizeof(*day));
+
 	if (!day) {
 		error_set(err, ERROR_NOMEM, "day %d: out of memory", number);
 		return NULL;
@@ -85,6 +88,7 @@ void days_close(struct store *store, struct day *day)
 void days_remove(struct store *store, size_t at)
 {
 	struct day *day = store->days[at];
+
 	memset(store->put_days, 0, sizeof(store->put_days));
 	seal_forget(store);
 	repack_forget(store);
@@ -118,6 +122,7 @@ struct day *days_known(struct store *store, int32_t number, struct error *err)
 {
 	size_t at = store_day_index(store, number);
 	bool known = at < store->days_count && store->day_numbers[at] == number;
+
 	return known ? store->days[at] : days_insert(store, at, number, err);
 }
 
@@ -127,6 +132,7 @@ bool days_has_data(const struct store *store, const struct day *day)
 	struct error err;
 	struct stat st;
 	bool is_there = day_path(store, day->number, &path, &err) == 0;
+
 	buf_add_text(&path, "/data.mdb");
 	is_there = is_there && buf_cstr(&path) && stat(path.data, &st) == 0 && st.st_size > 0;
 	buf_free(&path);
@@ -137,6 +143,7 @@ bool days_has_data(const struct store *store, const struct day *day)
 static void clean_up_copy(const char *days, const char *name)
 {
 	struct buf path = { 0 };
+
 	buf_addf(&path, "%s/%s", days, name);
 	if (strstr(name, ".repack") && buf_cstr(&path))
 		repack_clean_up(path.data);
@@ -146,6 +153,7 @@ static void clean_up_copy(const char *days, const char *name)
 int days_list(struct store *store, struct error *err)
 {
 	struct buf path = { 0 };
+
 	if (days_path(store, &path, err) != 0)
 		return -1;
 	DIR *dir = opendir(path.data);
@@ -153,6 +161,7 @@ int days_list(struct store *store, struct error *err)
 	struct dirent *entry;
 	while (result == 0 && (entry = readdir(dir))) {
 		int32_t number;
+
 		if (!clock_parse_day(str_from(entry->d_name), &number)) {
 			clean_up_copy(path.data, entry->d_name);
 			continue;
@@ -170,8 +179,10 @@ int days_list(struct store *store, struct error *err)
 static bool close_longest_unused(struct store *store)
 {
 	struct day *oldest = NULL;
+
 	for (size_t i = 0; i < store->days_count; i++) {
 		struct day *day = store->days[i];
+
 		if (day->is_open && !day->env.write && !day->pins && (!oldest || day->used < oldest->used))
 			oldest = day;
 	}
@@ -194,6 +205,7 @@ static void fail_damaged(struct day *day, const char *path, struct error *err)
 	const char *cause = strncmp(err->message, path, strlen(path)) == 0 && strlen(err->message) > prefix ?
 	                            err->message + prefix :
 	                            err->message;
+
 	clock_format_day(&text, day->number);
 	error_set(err, ERROR_DAMAGED, "day %s is damaged: %s", buf_cstr(&text) ? text.data : "?", cause);
 	buf_free(&text);
@@ -212,6 +224,7 @@ int days_give_up_lost(struct store *store, struct day *day, struct error *err)
 	hot_backup_forget_day(store, day);
 	if (day->env.reading || day->env.write || day->pins) {
 		struct error lost;
+
 		error_set(&lost, ERROR_CORRUPT, "pages of it cannot be read");
 		fail_damaged(day, "", &lost);
 		*err = lost;
@@ -248,6 +261,7 @@ struct day *store_day(struct store *store, int32_t number, bool make, struct err
 {
 	size_t at = store_day_index(store, number);
 	struct day *day = at < store->days_count && store->day_numbers[at] == number ? store->days[at] : NULL;
+
 	if (!day && !make) {
 		err->code = ERROR_NONE;
 		return NULL;
@@ -269,6 +283,7 @@ struct day *store_day(struct store *store, int32_t number, bool make, struct err
 int store_day_filter(struct store *store, struct day *day, struct error *err)
 {
 	struct buf path = { 0 };
+
 	if (day->filter)
 		return 0;
 	int result = day_path(store, day->number, &path, err);
@@ -303,6 +318,7 @@ static int remove_directory(const char *path)
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
+
 	if (!dir)
 		return -1;
 	while ((entry = readdir(dir))) {
@@ -316,9 +332,11 @@ static int remove_directory(const char *path)
 int days_remove_before(struct store *store, int32_t day, int max)
 {
 	int removed = 0;
+
 	while (removed < max && store->days_count && store->day_numbers[0] < day && !store->days[0]->env.write) {
 		struct buf path = { 0 };
 		struct error err;
+
 		if (day_path(store, store->day_numbers[0], &path, &err) != 0)
 			break;
 		if (day_list_remove(store, store->days[0], &err) != 0) {

@@ -20,6 +20,7 @@ void store_health(const struct store *store, struct store_health *health)
 	health->commits_failed += meta_commits_failed(store->meta, &health->failure);
 	for (size_t i = 0; i < store->days_count; i++) {
 		const struct day *day = store->days[i];
+
 		health->days_broken += day->is_open ? day->env.broken : day->is_faulty;
 		health->reopened += day->is_open ? day->env.reopened : 0;
 	}
@@ -29,6 +30,7 @@ static bool mend(struct env *env)
 {
 	struct error err; /* is in the log */
 	MDB_txn *txn = env->broken ? env_read(env, &err) : NULL;
+
 	if (txn)
 		MAY_FAIL(env_read_end(env, txn, 0, &err)); /* then it is broken */
 	return !env->broken;
@@ -39,6 +41,7 @@ void store_tend(struct store *store)
 	struct store_health health;
 	struct error err;
 	bool works = mend(meta_env(store->meta));
+
 	for (size_t i = 0; i < store->days_count; i++)
 		MAY_FAIL(days_give_up_lost(store, store->days[i], &err)); /* opened anew by whoever needs it */
 	for (size_t i = 0; i < store->days_count; i++)

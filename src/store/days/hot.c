@@ -16,6 +16,7 @@
 static void part_insert(struct hot_part *part, const struct hot_entry *entry)
 {
 	size_t at = entry->hash & (part->cap - 1);
+
 	while (part->entries[at].seq_direction)
 		at = (at + 1) & (part->cap - 1);
 	part->entries[at] = *entry;
@@ -27,6 +28,7 @@ static int part_grow(struct hot_part *part, struct error *err)
 	struct hot_part old = *part;
 	size_t cap = old.cap ? 2 * old.cap : CAP_MIN;
 	struct hot_entry *entries = calloc(cap, sizeof(*entries));
+
 	if (!entries)
 		return error_set(err, ERROR_NOMEM, "table of %zu hot ids: out of memory", cap * HOT_PARTS);
 	*part = (struct hot_part){ .entries = entries, .cap = cap };
@@ -40,6 +42,7 @@ static int part_grow(struct hot_part *part, struct error *err)
 int hot_add_id(struct hot *hot, uint64_t hash, const struct position *position, struct error *err)
 {
 	struct hot_part *part = &hot->parts[hot_part_number(hash)];
+
 	if (2 * (part->used + 1) > part->cap && part_grow(part, err) != 0)
 		return -1;
 	struct hot_entry entry = { hash, position->time_us, position->seq << 2 | position->direction };
@@ -51,16 +54,18 @@ int hot_add_id(struct hot *hot, uint64_t hash, const struct position *position, 
 bool hot_next(const struct hot *hot, uint64_t hash, size_t *iterator, struct position *position)
 {
 	const struct hot_part *part = &hot->parts[hot_part_number(hash)];
+
 	for (size_t step = *iterator; step < part->cap; step++) {
 		const struct hot_entry *entry = &part->entries[(hash + step) & (part->cap - 1)];
+
 		if (!entry->seq_direction)
 			return false;
 		if (entry->hash != hash)
 			continue;
 		*iterator = step + 1;
 		*position = (struct position){ .time_us = entry->time_us,
-			                 .seq = entry->seq_direction >> 2,
-			                 .direction = (uint8_t)(entry->seq_direction & 3) };
+			                       .seq = entry->seq_direction >> 2,
+			                       .direction = (uint8_t)(entry->seq_direction & 3) };
 		return true;
 	}
 	return false;
@@ -69,6 +74,7 @@ bool hot_next(const struct hot *hot, uint64_t hash, size_t *iterator, struct pos
 const struct hot_entry *hot_each(const struct hot *hot, size_t *iterator)
 {
 	size_t at = *iterator;
+
 	for (size_t i = 0; i < HOT_PARTS; at -= hot->parts[i++].cap)
 		for (; at < hot->parts[i].cap; at++) {
 			++*iterator;
@@ -82,6 +88,7 @@ const struct hot_entry *hot_each(const struct hot *hot, size_t *iterator)
 static struct hot_partition *partition_slot(const struct hot *hot, const struct partition *partition)
 {
 	uint8_t key[PARTITION_LEN];
+
 	partition_write(key, partition);
 	size_t at = id_hash64(key, sizeof(key), 0) & (hot->partitions_cap - 1);
 	while (hot->partitions[at].partition.product && !partition_equal(&hot->partitions[at].partition, partition))
@@ -95,6 +102,7 @@ static int partitions_grow(struct hot *hot, struct error *err)
 	struct hot_partition *old = hot->partitions;
 	size_t cap = old_cap ? 2 * old_cap : 64;
 	struct hot_partition *partitions = calloc(cap, sizeof(*partitions));
+
 	if (!partitions)
 		return error_set(err, ERROR_NOMEM, "table of %zu partitions: out of memory", cap);
 	hot->partitions = partitions;
@@ -136,6 +144,7 @@ struct hot_partition *hot_partition(struct hot *hot, const struct partition *par
 void hot_rows_gone(struct hot *hot, const struct partition *partition, uint32_t rows, size_t stale)
 {
 	struct hot_partition *found = hot_partition_find(hot, partition);
+
 	if (found)
 		found->rows -= rows < found->rows ? rows : found->rows;
 	hot->rows -= rows < hot->rows ? rows : hot->rows;
@@ -146,9 +155,11 @@ void hot_rows_gone(struct hot *hot, const struct partition *partition, uint32_t 
 static void entry_remove(struct hot_part *part, size_t at)
 {
 	size_t mask = part->cap - 1;
+
 	for (size_t next = (at + 1) & mask; part->entries[next].seq_direction; next = (next + 1) & mask) {
 		/* How far it is from home must not become less than nothing. */
 		size_t home = part->entries[next].hash & mask;
+
 		if (((next - home) & mask) < ((next - at) & mask))
 			continue;
 		part->entries[at] = part->entries[next];

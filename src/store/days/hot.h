@@ -49,15 +49,16 @@ struct hot_partition {
 	uint32_t rows;
 	int64_t since_us; /* monotonic: when the oldest of them was first seen here */
 	int64_t wait_us;  /* monotonic: not sealed before this; the last time a block did not read back */
-	uint64_t sealed_in; /* the commit that makes its newest blocks visible, by the day's count of seals; 0 for none */
+	uint64_t
+		sealed_in; /* the commit that makes its newest blocks visible, by the day's count of seals; 0 for none */
 };
 
 /* Looking for partitions that are to be sealed goes round the table, some slots at a time. */
 struct hot_round {
-	size_t at;          /* the slot that is next */
-	size_t looked;      /* slots looked at in this round; 0: it has not begun */
-	int64_t oldest_us;  /* of those with rows that were passed over, and the round's own beginning */
-	bool look_again;    /* one waits for a commit, or has more rows than a job takes */
+	size_t at;         /* the slot that is next */
+	size_t looked;     /* slots looked at in this round; 0: it has not begun */
+	int64_t oldest_us; /* of those with rows that were passed over, and the round's own beginning */
+	bool look_again;   /* one waits for a commit, or has more rows than a job takes */
 };
 
 struct hot {
@@ -92,6 +93,7 @@ static inline size_t hot_part_number(uint64_t hash)
 PREFETCH_INLINE void hot_prefetch(const struct hot *hot, uint64_t hash)
 {
 	const struct hot_part *part = &hot->parts[hot_part_number(hash)];
+
 	if (part->cap)
 		__builtin_prefetch(&part->entries[hash & (part->cap - 1)], 1);
 }

@@ -32,6 +32,7 @@ static void thin_out(struct seq_ranges *ranges)
 {
 	while (ranges->count > SEQ_RANGES_MAX / 2) {
 		uint32_t kept = 0;
+
 		ranges->gap *= 4;
 		for (uint32_t i = 1; i < ranges->count; i++) {
 			if (is_near(ranges, ranges->list[kept].last, ranges->list[i].first))
@@ -47,8 +48,10 @@ static void thin_out(struct seq_ranges *ranges)
 static uint32_t find(const struct seq_ranges *ranges, uint64_t first)
 {
 	uint32_t low = 0, high = ranges->count;
+
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;
+
 		if (is_near(ranges, ranges->list[mid].last, first))
 			high = mid;
 		else
@@ -60,6 +63,7 @@ static uint32_t find(const struct seq_ranges *ranges, uint64_t first)
 static void insert(struct seq_ranges *ranges, uint64_t first, uint64_t last)
 {
 	struct seq_range *list = ranges->list;
+
 	if (ranges->count == SEQ_RANGES_MAX)
 		thin_out(ranges);
 	uint32_t begin = find(ranges, first), end = begin;
@@ -77,6 +81,7 @@ static void insert(struct seq_ranges *ranges, uint64_t first, uint64_t last)
 void seq_ranges_add(struct seq_ranges *ranges, uint64_t first, uint64_t last)
 {
 	struct seq_range *newest = ranges->count > 0 ? &ranges->list[ranges->count - 1] : NULL;
+
 	if (newest && first >= newest->first && is_near(ranges, newest->last, first)) {
 		if (last > newest->last)
 			newest->last = last;
@@ -90,8 +95,10 @@ void seq_ranges_add(struct seq_ranges *ranges, uint64_t first, uint64_t last)
 uint64_t seq_ranges_next(const struct seq_ranges *ranges, uint64_t after)
 {
 	uint32_t low = 0, high = ranges->count;
+
 	while (low < high) {
 		uint32_t mid = low + (high - low) / 2;
+
 		if (ranges->list[mid].last <= after)
 			low = mid + 1;
 		else

@@ -25,10 +25,13 @@ static int take_number(struct erase *erase, struct str number, struct error *err
 		number = (struct str){ number.p + 1, number.len - 1 };
 	bool bad = number.len < ERASE_NUMBER_MIN || number.len > ERASE_NUMBER_MAX;
 	for (size_t i = 0; i < number.len && !bad; i++)
-		bad = (unsigned char)number.p[i] < ' ' || number.p[i] == '"' || number.p[i] == '\\' || number.p[i] == 0x7f;
+		bad = (unsigned char)number.p[i] < ' ' || number.p[i] == '"' || number.p[i] == '\\' ||
+		      number.p[i] == 0x7f;
 	if (bad || (number.len == sizeof(ERASE_TEXT) - 1 && memcmp(number.p, ERASE_TEXT, number.len) == 0))
-		return error_set(err, ERROR_INVALID, "number \"%.*s\": must have %d to %d characters, no quote among them",
-		                 (int)(number.len < 80 ? number.len : 80), number.p, ERASE_NUMBER_MIN, ERASE_NUMBER_MAX);
+		return error_set(err, ERROR_INVALID,
+		                 "number \"%.*s\": must have %d to %d characters, no quote among them",
+		                 (int)(number.len < 80 ? number.len : 80), number.p, ERASE_NUMBER_MIN,
+		                 ERASE_NUMBER_MAX);
 	erase->number[0] = '+';
 	memcpy(erase->number + 1, number.p, number.len);
 	erase->number_len = number.len;
@@ -38,12 +41,14 @@ static int take_number(struct erase *erase, struct str number, struct error *err
 struct erase *erase_new_matcher(struct str number, struct error *err)
 {
 	struct erase *erase = calloc(1, sizeof(*erase));
+
 	if (!erase) {
 		error_set(err, ERROR_NOMEM, "erasing: out of memory");
 		return NULL;
 	}
 	if (take_number(erase, number, err) == 0) {
-		erase->accounts_count = 1; /* the one at hand, whichever that is: the columns are those of an account's own */
+		erase->accounts_count =
+			1; /* the one at hand, whichever that is: the columns are those of an account's own */
 		return erase;
 	}
 	free(erase);
@@ -81,7 +86,10 @@ static const char *account_at_hand(const struct erase *erase)
 int erase_seek(const struct erase *erase, MDB_cursor *cursor, MDB_val *key, MDB_val *val)
 {
 	const void *from = erase->has_key ? (const void *)erase->key : account_at_hand(erase);
-	size_t len = !erase->has_key ? SCAN_ACCOUNT_LEN : erase->stage == ERASE_STAGE_HOT ? ROW_KEY_LEN : NUMBER_KEY_LEN;
+	size_t len = !erase->has_key                 ? SCAN_ACCOUNT_LEN :
+	             erase->stage == ERASE_STAGE_HOT ? ROW_KEY_LEN :
+	                                               NUMBER_KEY_LEN;
+
 	*key = env_val(from, len);
 	int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
 	if (!rc && erase->has_key && key->mv_size == len && memcmp(key->mv_data, erase->key, len) == 0)
@@ -109,12 +117,14 @@ static int erase_hot(struct erase *erase, struct day *day, MDB_val key, MDB_val 
 	struct record record;
 	enum store_put_result put;
 	uint64_t changed_seq;
+
 	if (!row_key_read(key, &partition, &position) || day_tombstone_read(val, &tombstone) ||
 	    !erase_may_be_in(erase, val.mv_data, val.mv_size))
 		return 0;
 	const struct catalog_product *product = catalog_product_numbered(partition.product);
 	if (!product)
-		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path, partition.product);
+		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path,
+		                 partition.product);
 	if (record_unpack(&record, product, env_str(val), &changed_seq, err) != 0)
 		return -1;
 	if (!erase_change(erase, &record))
@@ -132,8 +142,10 @@ static int walk_hot(struct erase *erase, struct day *day, MDB_cursor *cursor, in
 	MDB_val key, val;
 	unsigned puts = 0, looks = 0;
 	int rc = erase_seek(erase, cursor, &key, &val);
+
 	for (; !rc && erase_is_of_account(erase, key); rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
 		int found = erase_hot(erase, day, key, val, err);
+
 		if (found < 0)
 			return -1;
 		if (key.mv_size == ROW_KEY_LEN)
@@ -152,6 +164,7 @@ static int walk_hot(struct erase *erase, struct day *day, MDB_cursor *cursor, in
 static int step_hot(struct erase *erase, struct day *day, int64_t deadline_us, bool *dirty, struct error *err)
 {
 	MDB_cursor *cursor;
+
 	if (day->env.write || day->blocks_changed) {
 		*dirty = true;
 		return 0;
@@ -181,6 +194,7 @@ static int pack(struct erase *erase, struct day *day, int64_t deadline_us, bool 
 {
 	struct store *store = erase->store;
 	const struct env *env = day ? &day->env : meta_env(store->meta);
+
 	if (!(day ? day->repack_demanded : store->repack_demanded)) {
 		erase->counts.days_packed += erase->packing && day;
 		erase->packing = false;
@@ -208,6 +222,7 @@ int erase_demand_catalog(struct erase *erase, struct error *err)
 int erase_pack_catalog(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err)
 {
 	int result = 0;
+
 	*dirty = *done = false;
 	while (result == 0 && !*dirty && clock_monotonic_us() < deadline_us)
 		result = pack(erase, NULL, deadline_us, dirty, err);
@@ -237,6 +252,7 @@ static void next_day(struct erase *erase)
 static int step_day(struct erase *erase, struct day *day, int64_t deadline_us, bool *dirty, struct error *err)
 {
 	int result;
+
 	switch (erase->stage) {
 	case ERASE_STAGE_HOT:
 		return step_hot(erase, day, deadline_us, dirty, err);
@@ -268,6 +284,7 @@ static int step_day(struct erase *erase, struct day *day, int64_t deadline_us, b
 static bool end_pass(struct erase *erase)
 {
 	struct erase_counts *counts = &erase->counts;
+
 	counts->left = erase->found;
 	if (erase->found == 0 || counts->pass == ERASE_PASSES_MAX)
 		return true;
@@ -282,9 +299,11 @@ static bool end_pass(struct erase *erase)
 static int step(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err)
 {
 	struct store *store = erase->store;
+
 	*dirty = *done = false;
 	do {
 		size_t at = store_day_index(store, erase->day);
+
 		if (at == store->days_count) {
 			*done = end_pass(erase);
 			continue;
@@ -301,6 +320,7 @@ static int step(struct erase *erase, int64_t deadline_us, bool *dirty, bool *don
 struct erase *days_erase(struct store *store, const struct erase_scope *scope, struct error *err)
 {
 	struct erase *erase = calloc(1, sizeof(*erase));
+
 	if (!erase) {
 		error_set(err, ERROR_NOMEM, "erasing: out of memory");
 		return NULL;

@@ -29,8 +29,10 @@ static bool is_word(char c)
 static size_t find_in(const struct erase *erase, struct str text, size_t at)
 {
 	struct str number = erase_bare_number(erase);
+
 	while (at < text.len) {
 		const char *found = memmem(text.p + at, text.len - at, number.p, number.len);
+
 		if (!found)
 			break;
 		size_t begin = (size_t)(found - text.p), end = begin + number.len;
@@ -49,9 +51,11 @@ bool erase_is_in(const struct erase *erase, struct str text)
 size_t erase_from_text(const struct erase *erase, struct str text, struct buf *out)
 {
 	size_t at = 0, count = 0;
+
 	for (;;) {
 		size_t begin = find_in(erase, text, at);
 		bool plus = begin < text.len && begin > at && text.p[begin - 1] == '+';
+
 		buf_add(out, text.p + at, begin - at - plus);
 		if (begin == text.len)
 			return count;
@@ -69,8 +73,10 @@ bool erase_may_be_in(const struct erase *erase, const void *data, size_t len)
 uint64_t erase_columns_of(const struct erase *erase, const struct catalog_product *product)
 {
 	uint64_t columns = 0;
+
 	for (uint8_t i = 0; i < product->columns_count; i++) {
 		enum catalog_kind kind = product->columns[i].kind;
+
 		if ((kind == CATALOG_NUMBER && erase->account < erase->accounts_count) ||
 		    (kind == CATALOG_JSON && product->own))
 			columns |= UINT64_C(1) << i;
@@ -84,6 +90,7 @@ bool erase_record_has_it(const struct erase *erase, const struct record *record,
 		int column = __builtin_ctzll(left);
 		struct str value = record->values[column];
 		bool json = record->product->columns[column].kind == CATALOG_JSON;
+
 		if (json ? erase_is_in(erase, value) : is_the_number(erase, value))
 			return true;
 	}
@@ -95,6 +102,7 @@ bool erase_record_has_it(const struct erase *erase, const struct record *record,
 static void change_column(struct erase *erase, struct record *record, uint8_t column)
 {
 	struct str *value = &record->values[column];
+
 	switch (record->product->columns[column].kind) {
 	case CATALOG_NUMBER:
 		if (is_the_number(erase, *value))
@@ -119,6 +127,7 @@ static void change_column(struct erase *erase, struct record *record, uint8_t co
 bool erase_change(void *arg, struct record *record)
 {
 	struct erase *erase = arg;
+
 	if (!erase_record_has_it(erase, record, erase_columns_of(erase, record->product)))
 		return false;
 	for (uint8_t i = 0; i < record->product->columns_count; i++)

@@ -11,25 +11,26 @@
 enum erase_stage { ERASE_STAGE_HOT, ERASE_STAGE_DRAIN, ERASE_STAGE_FIND, ERASE_STAGE_REWRITE, ERASE_STAGE_PACK };
 
 struct erase {
-	int (*step)(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err); /* erase_step */
+	int (*step)(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done,
+	            struct error *err); /* erase_step */
 	struct store *store;
 	struct buf accounts; /* SCAN_ACCOUNT_LEN bytes each: those of the scope, then owners */
 	size_t accounts_count;
-	size_t all_count;    /* owners included */
+	size_t all_count;                  /* owners included */
 	char number[ERASE_NUMBER_MAX + 2]; /* a plus, then the number */
-	size_t number_len;   /* without the plus */
+	size_t number_len;                 /* without the plus */
 
-	int32_t day;   /* the one at hand, or the next to look for */
+	int32_t day; /* the one at hand, or the next to look for */
 	bool has_day;
 	enum erase_stage stage;
-	size_t account; /* at hand */
+	size_t account;           /* at hand */
 	uint8_t key[ROW_KEY_LEN]; /* looked at last, unless the account is begun anew */
 	bool has_key;
 	int64_t drain_us;           /* jobs of sealing that began until then have to end */
 	struct partition partition; /* of the runs */
 	struct buf runs;            /* uint32_t: to be written anew */
 	bool packing;
-	uint64_t found;             /* in this pass */
+	uint64_t found; /* in this pass */
 
 	struct block_reader reader;
 	struct buf json;
@@ -65,13 +66,15 @@ typedef int (*erase_row_fn)(void *arg, struct block_reader *reader, uint32_t row
 
 /* Looks for rows that hold it in the block at hand of erase->reader; `fn` is given each, or is NULL. How many there
  * were, or -1. */
-MUST_CHECK int64_t erase_search_block(struct erase *erase, uint64_t columns, erase_row_fn fn, void *arg, struct error *err);
+MUST_CHECK int64_t erase_search_block(struct erase *erase, uint64_t columns, erase_row_fn fn, void *arg,
+                                      struct error *err);
 
 /* Lets sealing, merging and packing do a slice. */
 MUST_CHECK int erase_drive(struct erase *erase, int64_t deadline_us, bool *dirty, struct error *err);
 
 /* A step of looking for runs that hold it, and one of writing these anew; the stage says what comes next. */
 MUST_CHECK int erase_find_step(struct erase *erase, struct day *day, struct error *err);
-MUST_CHECK int erase_rewrite_step(struct erase *erase, struct day *day, int64_t deadline_us, bool *dirty, struct error *err);
+MUST_CHECK int erase_rewrite_step(struct erase *erase, struct day *day, int64_t deadline_us, bool *dirty,
+                                  struct error *err);
 
 #endif

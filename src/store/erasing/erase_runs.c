@@ -12,7 +12,9 @@
 static bool block_may_have_it(const struct erase *erase, const struct block_view *view, uint64_t columns)
 {
 	for (uint64_t left = columns; left; left &= left - 1) {
-		struct scan_filter filter = { .column = (uint8_t)__builtin_ctzll(left), .value = erase_bare_number(erase) };
+		struct scan_filter filter = { .column = (uint8_t)__builtin_ctzll(left),
+			                      .value = erase_bare_number(erase) };
+
 		if (skip_index_may_pass(view->skip, &filter, 1))
 			return true;
 		filter.value = (struct str){ erase->number, erase->number_len + 1 };
@@ -27,6 +29,7 @@ static int extra_may_have_it(struct erase *erase, uint64_t columns, struct error
 {
 	struct block_reader *reader = &erase->reader;
 	struct record record;
+
 	columns &= ~reader->line_columns;
 	if (!columns)
 		return 0;
@@ -40,6 +43,7 @@ int64_t erase_search_block(struct erase *erase, uint64_t columns, erase_row_fn f
 	struct block_reader *reader = &erase->reader;
 	uint32_t rows = reader->view.head.rows;
 	int64_t found = 0;
+
 	if (!block_may_have_it(erase, &reader->view, columns))
 		return 0;
 	int in_extra = extra_may_have_it(erase, columns, err);
@@ -49,6 +53,7 @@ int64_t erase_search_block(struct erase *erase, uint64_t columns, erase_row_fn f
 	erase->counts.rows += rows;
 	for (uint32_t row = 0; row < rows;) {
 		struct record record;
+
 		if (block_reader_load(reader, row, err) != 0)
 			return -1;
 		uint32_t end = reader->segment.first_row + reader->segment.rows;
@@ -74,8 +79,10 @@ static int look_in_block(struct erase *erase, struct day *day, MDB_txn *txn, con
 	const uint32_t *runs = (const uint32_t *)(void *)erase->runs.data;
 	size_t count = erase->runs.len / sizeof(run);
 	const struct catalog_product *product = catalog_product_numbered(partition->product);
+
 	if (!product)
-		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path, partition->product);
+		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path,
+		                 partition->product);
 	uint64_t columns = erase_columns_of(erase, product);
 	for (size_t i = 0; i < count; i++)
 		if (runs[i] == run)
@@ -102,6 +109,7 @@ static int walk_blocks(struct erase *erase, struct day *day, MDB_txn *txn, MDB_c
 	uint32_t number;
 	MDB_val key, val;
 	int rc = erase_seek(erase, cursor, &key, &val);
+
 	if (rc && rc != MDB_NOTFOUND)
 		return env_fail(&day->env, rc, "read blocks", err);
 	if (rc || !erase_is_of_account(erase, key)) {
@@ -127,6 +135,7 @@ int erase_find_step(struct erase *erase, struct day *day, struct error *err)
 {
 	MDB_cursor *cursor;
 	MDB_txn *txn = env_read(&day->env, err);
+
 	if (!txn)
 		return -1;
 	erase->reader.number = UINT32_MAX; /* what it had was another transaction's */
@@ -145,6 +154,7 @@ int erase_find_step(struct erase *erase, struct day *day, struct error *err)
 int erase_drive(struct erase *erase, int64_t deadline_us, bool *dirty, struct error *err)
 {
 	bool more;
+
 	return store_maintain(erase->store, deadline_us, &more, dirty, err);
 }
 
@@ -152,6 +162,7 @@ int erase_rewrite_step(struct erase *erase, struct day *day, int64_t deadline_us
 {
 	struct store *store = erase->store;
 	uint32_t run;
+
 	if (repack_is_of(store, day))
 		repack_forget(store);
 	if (repack_is_running(store) || seal_is_under_way(store, INT64_MAX))

@@ -52,6 +52,7 @@ static struct slot *find(const struct erased *erased, const struct siphash *hash
 {
 	for (size_t step = 0;; step++) {
 		struct slot *slot = slot_at(erased, hash, step);
+
 		if (!slot->account[0] ||
 		    (same_hash(&slot->hash, hash) && memcmp(slot->account, account, ACCOUNT_ID_LEN) == 0))
 			return slot;
@@ -61,11 +62,13 @@ static struct slot *find(const struct erased *erased, const struct siphash *hash
 static int grow(struct erased *erased, struct error *err)
 {
 	struct erased larger = { .cap = erased->cap ? 2 * erased->cap : CAP_FIRST };
+
 	larger.slots = calloc(larger.cap, sizeof(*larger.slots));
 	if (!larger.slots)
 		return error_set(err, ERROR_NOMEM, "erased numbers: out of memory");
 	for (size_t i = 0; i < erased->cap; i++) {
 		const struct slot *slot = &erased->slots[i];
+
 		if (slot->account[0])
 			*find(&larger, &slot->hash, slot->account) = *slot;
 	}
@@ -87,6 +90,7 @@ static int make_room(struct erased *erased, size_t more, struct error *err)
 static void set(struct erased *erased, const char *account, const struct siphash *hash, int64_t until_us)
 {
 	struct slot *slot = find(erased, hash, account);
+
 	erased->used += !slot->account[0];
 	erased->count += !slot->account[0] || slot->until_us == NEVER;
 	erased->count -= until_us == NEVER;
@@ -106,6 +110,7 @@ static void write_key(uint8_t out[ERASED_KEY_LEN], const char *account, const st
 static int read_row(struct erased_entry *entry, struct str key, struct str value, struct error *err)
 {
 	struct value_reader r;
+
 	if (key.len != ERASED_KEY_LEN)
 		return error_set(err, ERROR_CORRUPT, "catalog: an entry of erased numbers cannot be read");
 	*entry = (struct erased_entry){ .account = "" };
@@ -115,7 +120,8 @@ static int read_row(struct erased_entry *entry, struct str key, struct str value
 	entry->erased_us = value_int(&r, INT64_MIN, INT64_MAX);
 	entry->until_us = value_int(&r, INT64_MIN, INT64_MAX);
 	entry->uid = (uint32_t)value_int(&r, 0, UINT32_MAX);
-	return value_close(&r) ? 0 : error_set(err, value_error(&r), "catalog: an entry of erased numbers cannot be read");
+	return value_close(&r) ? 0 :
+	                         error_set(err, value_error(&r), "catalog: an entry of erased numbers cannot be read");
 }
 
 static int put_row(struct change *change, const uint8_t key[ERASED_KEY_LEN], const struct erased_entry *entry,
@@ -123,13 +129,14 @@ static int put_row(struct change *change, const uint8_t key[ERASED_KEY_LEN], con
 {
 	struct buf value = { 0 };
 	struct value_writer w;
+
 	value_begin(&w, &value, ROW_VERSION, 3);
 	value_put_int(&w, entry->erased_us);
 	value_put_int(&w, entry->until_us);
 	value_put_int(&w, entry->uid);
 	int result = value.failed ? error_set(err, ERROR_NOMEM, "erased numbers: out of memory") :
-	                            change_put(change, META_DB_ERASED, (struct str){ (const char *)key, ERASED_KEY_LEN },
-	                                       buf_str(&value), err);
+	                            change_put(change, META_DB_ERASED,
+	                                       (struct str){ (const char *)key, ERASED_KEY_LEN }, buf_str(&value), err);
 	buf_free(&value);
 	return result;
 }
@@ -140,6 +147,7 @@ static enum meta_next load_row(void *arg, struct str key, struct str value, stru
 {
 	struct erased *erased = arg;
 	struct erased_entry entry;
+
 	if (read_row(&entry, key, value, err) != 0 || make_room(erased, 1, err) != 0)
 		return META_FAILED;
 	set(erased, entry.account, &entry.hash, entry.until_us);
@@ -149,15 +157,19 @@ static enum meta_next load_row(void *arg, struct str key, struct str value, stru
 int erased_load(struct store *store, struct error *err)
 {
 	struct erased *erased = store->erased = calloc(1, sizeof(*erased));
+
 	if (!erased || make_room(erased, 1, err) != 0)
 		return error_set(err, ERROR_NOMEM, "erased numbers: out of memory");
 	if (meta_each(store->meta, META_DB_ERASED, STR_LITERAL(""), load_row, erased, err) != 0)
 		return -1;
-	if (key_file_load(store->options.data_dir, KEY_NAME, erased->key, sizeof(erased->key), erased->count == 0, err) == 0)
+	if (key_file_load(store->options.data_dir, KEY_NAME, erased->key, sizeof(erased->key), erased->count == 0,
+	                  err) == 0)
 		return 0;
 	if (err->code == ERROR_NOT_FOUND)
-		error_set(err, ERROR_NOT_FOUND, "%s/" KEY_NAME ": is not there, and %zu erased numbers would come back without it: "
-		          "take it from the backup that the catalog is from", store->options.data_dir, erased->count);
+		error_set(err, ERROR_NOT_FOUND,
+		          "%s/" KEY_NAME ": is not there, and %zu erased numbers would come back without it: "
+		          "take it from the backup that the catalog is from",
+		          store->options.data_dir, erased->count);
 	return -1;
 }
 
@@ -178,12 +190,14 @@ int erased_add(struct store *store, struct str accounts, struct str number, cons
 	struct siphash hash = erased_hash(store, number);
 	struct change change;
 	int result = 0;
+
 	if (make_room(erased, accounts.len / ACCOUNT_ID_LEN, err) != 0 || change_begin(&change, store->meta, err) != 0)
 		return -1;
 	for (size_t at = 0; at + ACCOUNT_ID_LEN <= accounts.len && result == 0; at += ACCOUNT_ID_LEN) {
 		uint8_t key[ERASED_KEY_LEN];
 		struct erased_entry entry = *template;
 		const struct slot *known = find(erased, &hash, accounts.p + at);
+
 		if (known->account[0] && known->until_us > entry.until_us)
 			entry.until_us = known->until_us;
 		write_key(key, accounts.p + at, &hash);
@@ -194,6 +208,7 @@ int erased_add(struct store *store, struct str accounts, struct str number, cons
 	for (size_t at = 0; at + ACCOUNT_ID_LEN <= accounts.len; at += ACCOUNT_ID_LEN) {
 		const struct slot *known = find(erased, &hash, accounts.p + at);
 		bool later = known->account[0] && known->until_us > template->until_us;
+
 		set(erased, accounts.p + at, &hash, later ? known->until_us : template->until_us);
 	}
 	return 0;
@@ -205,11 +220,13 @@ int erased_revoke(struct store *store, struct str accounts, struct str number, s
 	struct siphash hash = erased_hash(store, number);
 	struct change change;
 	int result = 0;
+
 	*count = 0;
 	if (change_begin(&change, store->meta, err) != 0)
 		return -1;
 	for (size_t at = 0; at + ACCOUNT_ID_LEN <= accounts.len && result >= 0; at += ACCOUNT_ID_LEN) {
 		uint8_t key[ERASED_KEY_LEN];
+
 		write_key(key, accounts.p + at, &hash);
 		result = change_remove(&change, META_DB_ERASED, (struct str){ (const char *)key, sizeof(key) }, err);
 		*count += result > 0;
@@ -218,6 +235,7 @@ int erased_revoke(struct store *store, struct str accounts, struct str number, s
 		return -1;
 	for (size_t at = 0; at + ACCOUNT_ID_LEN <= accounts.len; at += ACCOUNT_ID_LEN) {
 		const struct slot *known = find(erased, &hash, accounts.p + at);
+
 		if (known->account[0] && known->until_us != NEVER)
 			set(erased, accounts.p + at, &hash, NEVER);
 	}
@@ -232,6 +250,7 @@ struct forgetting {
 static enum meta_next take_key(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct forgetting *forgetting = arg;
+
 	(void)value;
 	if (key.len != ERASED_KEY_LEN || memcmp(key.p, forgetting->account, ACCOUNT_ID_LEN) != 0)
 		return META_STOP;
@@ -246,6 +265,7 @@ static int forget(struct store *store, struct str keys, struct error *err)
 {
 	struct change change;
 	int result = 0;
+
 	if (change_begin(&change, store->meta, err) != 0)
 		return -1;
 	for (size_t at = 0; at < keys.len && result >= 0; at += ERASED_KEY_LEN)
@@ -254,6 +274,7 @@ static int forget(struct store *store, struct str keys, struct error *err)
 		return -1;
 	for (size_t at = 0; at < keys.len; at += ERASED_KEY_LEN) {
 		struct siphash hash;
+
 		memcpy(&hash, keys.p + at + ACCOUNT_ID_LEN, sizeof(hash));
 		set(store->erased, keys.p + at, &hash, NEVER);
 	}
@@ -264,7 +285,8 @@ int erased_forget_account(struct store *store, const char *account, struct error
 {
 	struct forgetting forgetting = { .account = account };
 	int result = meta_each(store->meta, META_DB_ERASED, (struct str){ account, ACCOUNT_ID_LEN }, take_key,
-	                               &forgetting, err);
+	                       &forgetting, err);
+
 	if (result == 0 && forgetting.keys.len > 0)
 		result = forget(store, buf_str(&forgetting.keys), err);
 	buf_free(&forgetting.keys);
@@ -280,6 +302,7 @@ static enum meta_next give_row(void *arg, struct str key, struct str value, stru
 {
 	struct each *each = arg;
 	struct erased_entry entry;
+
 	if (read_row(&entry, key, value, err) != 0)
 		return META_FAILED;
 	return each->fn(each->arg, &entry) ? META_GO_ON : META_STOP;
@@ -288,6 +311,7 @@ static enum meta_next give_row(void *arg, struct str key, struct str value, stru
 int erased_each(struct store *store, erased_fn fn, void *arg, struct error *err)
 {
 	struct each each = { fn, arg };
+
 	return meta_each(store->meta, META_DB_ERASED, STR_LITERAL(""), give_row, &each, err);
 }
 
@@ -319,10 +343,12 @@ bool erased_clean(const struct store *store, struct record *record, int64_t time
 	const struct catalog_product *product = record->product;
 	struct str account = record_value(record, product->account_column);
 	bool found = false;
+
 	if (erased_count(store) == 0)
 		return false;
 	for (uint8_t i = 0; i < product->columns_count; i++) {
-		if (product->columns[i].kind != CATALOG_NUMBER || !erased_is(store, account, record->values[i], time_us))
+		if (product->columns[i].kind != CATALOG_NUMBER ||
+		    !erased_is(store, account, record->values[i], time_us))
 			continue;
 		record->values[i] = STR_LITERAL(ERASE_TEXT);
 		found = true;
@@ -337,15 +363,17 @@ bool erased_clean(const struct store *store, struct record *record, int64_t time
 static bool may_be_of(const struct store *store, struct str account, int64_t time_us, struct str text, struct str word)
 {
 	struct siphash hash = erased_hash(store, word);
+
 	for (size_t step = 0;; step++) {
 		const struct slot *slot = slot_at(store->erased, &hash, step);
+
 		if (!slot->account[0])
 			return false;
 		if (!same_hash(&slot->hash, &hash) || slot->until_us == NEVER || time_us > slot->until_us)
 			continue;
 		if (account.len > 0 ? str_equal(account, (struct str){ slot->account, ACCOUNT_ID_LEN }) :
 		                      memmem(text.p, text.len, slot->account, ACCOUNT_ID_LEN) ||
-		                      !memmem(text.p, text.len, "account_id", sizeof("account_id") - 1))
+		                              !memmem(text.p, text.len, "account_id", sizeof("account_id") - 1))
 			return true;
 	}
 }
@@ -366,6 +394,7 @@ static bool has_run(const struct store *store, struct str account, int64_t time_
 {
 	for (size_t at = 0; at < text.len;) {
 		size_t end = at;
+
 		while (end < text.len && belongs(text.p[end]))
 			end++;
 		if (end - at >= ERASE_NUMBER_MIN && end - at <= ERASE_NUMBER_MAX + 1 &&
@@ -379,6 +408,6 @@ static bool has_run(const struct store *store, struct str account, int64_t time_
 /* As a word, or as a whole value, for a number that is none: an address, say. */
 bool erased_is_in_text(const struct store *store, struct str account, int64_t time_us, struct str text)
 {
-	return erased_count(store) > 0 &&
-	       (has_run(store, account, time_us, text, is_of_word) || has_run(store, account, time_us, text, is_of_value));
+	return erased_count(store) > 0 && (has_run(store, account, time_us, text, is_of_word) ||
+	                                   has_run(store, account, time_us, text, is_of_value));
 }

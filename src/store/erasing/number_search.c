@@ -35,6 +35,7 @@ struct number_search *number_search_new(struct store *store, const char *account
                                         number_search_fn fn, void *arg, struct error *err)
 {
 	struct number_search *search = calloc(1, sizeof(*search));
+
 	if (!search) {
 		error_set(err, ERROR_NOMEM, "search: out of memory");
 		return NULL;
@@ -68,6 +69,7 @@ void number_search_counts(const struct number_search *search, struct number_sear
 static void give(struct number_search *search, const struct record *record, int64_t time_us)
 {
 	uint64_t columns = erase_columns_of(search->matcher, record->product), found = 0;
+
 	for (uint64_t left = columns; left; left &= left - 1)
 		if (erase_record_has_it(search->matcher, record, left & -left))
 			found |= left & -left;
@@ -80,6 +82,7 @@ static int take_hot(struct number_search *search, struct day *day, MDB_val key, 
 	struct partition partition;
 	struct position position;
 	struct record record;
+
 	if (!erase_may_be_in(search->matcher, val.mv_data, val.mv_size))
 		return 0;
 	int found = day_row_read(day, key, val, &partition, &position, &record, err);
@@ -92,6 +95,7 @@ static int take_row(void *arg, struct block_reader *reader, uint32_t row, struct
 {
 	struct number_search *search = arg;
 	struct record record;
+
 	if (search->ended || block_reader_is_deleted(reader, row))
 		return 0;
 	if (block_reader_record(reader, row, SCAN_COLUMNS_ALL, &record, err) != 0)
@@ -105,11 +109,13 @@ static int take_block(struct number_search *search, struct day *day, MDB_txn *tx
 	struct block_reader *reader = &search->matcher->reader;
 	struct partition partition;
 	uint32_t number;
+
 	if (!number_key_read(key, &partition, &number))
 		return error_set(err, ERROR_CORRUPT, "%s: an entry of blocks cannot be read", day->env.path);
 	const struct catalog_product *product = catalog_product_numbered(partition.product);
 	if (!product)
-		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path, partition.product);
+		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path,
+		                 partition.product);
 	uint64_t columns = erase_columns_of(search->matcher, product);
 	if (!columns)
 		return 0;
@@ -145,8 +151,10 @@ static int walk(struct number_search *search, struct day *day, MDB_txn *txn, MDB
 	MDB_val key, val;
 	unsigned looks = 0;
 	int rc = seek(search, cursor, &key, &val);
+
 	for (; !rc && is_wanted(search, key); rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
 		bool hot = search->stage == STAGE_HOT;
+
 		if ((hot ? take_hot(search, day, key, val, err) : take_block(search, day, txn, key, err)) != 0)
 			return -1;
 		search->key_len = key.mv_size < sizeof(search->key) ? key.mv_size : sizeof(search->key);
@@ -162,6 +170,7 @@ static int search_day(struct number_search *search, struct day *day, struct erro
 {
 	MDB_cursor *cursor;
 	MDB_txn *txn = env_read(&day->env, err);
+
 	if (!txn)
 		return -1;
 	search->matcher->reader.number = UINT32_MAX; /* what it had was another transaction's */
@@ -187,9 +196,11 @@ static void next_stage(struct number_search *search)
 int number_search_step(struct number_search *search, int64_t deadline_us, bool *done, struct error *err)
 {
 	struct store *store = search->store;
+
 	search->deadline_us = deadline_us;
 	do {
 		size_t at = store_day_index(store, search->day);
+
 		*done = search->ended || at == store->days_count;
 		if (*done)
 			return 0;

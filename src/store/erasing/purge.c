@@ -33,6 +33,7 @@ struct removal {
 struct purge *purge_new(struct store *store, const char *account)
 {
 	struct purge *purge = calloc(1, sizeof(*purge));
+
 	if (!purge)
 		return NULL;
 	purge->store = store;
@@ -68,6 +69,7 @@ static int is_in(const struct purge *purge, struct day *day, MDB_txn *txn, enum 
 	MDB_cursor *cursor;
 	MDB_val key, val;
 	int rc = mdb_cursor_open(txn, day->env.dbi[db], &cursor);
+
 	if (rc)
 		return env_fail(&day->env, rc, "open cursor", err);
 	bool found = seek_account(purge, cursor, &key, &val, &rc);
@@ -78,6 +80,7 @@ static int is_in(const struct purge *purge, struct day *day, MDB_txn *txn, enum 
 static int is_in_day(const struct purge *purge, struct day *day, struct error *err)
 {
 	MDB_txn *txn = env_read(&day->env, err);
+
 	if (!txn)
 		return -1;
 	int found = is_in(purge, day, txn, DAY_HOT, err);
@@ -94,6 +97,7 @@ static void forget_row(const struct removal *removal, MDB_val key, MDB_val val)
 	struct partition partition;
 	struct position position;
 	struct day_tombstone tombstone;
+
 	if (!row_key_read(key, &partition, &position) || day_tombstone_read(val, &tombstone))
 		return;
 	hot_rows_gone(&removal->day->hot, &partition, 1, 1);
@@ -106,6 +110,7 @@ static int remove_hot(const struct removal *removal, MDB_cursor *cursor)
 	MDB_val key, val;
 	unsigned removed = 0;
 	int rc;
+
 	while (seek_account(removal->purge, cursor, &key, &val, &rc)) {
 		forget_row(removal, key, val);
 		rc = mdb_cursor_del(cursor, 0);
@@ -125,6 +130,7 @@ static int remove_number(const struct removal *removal, enum day_db db, const st
                          uint32_t number)
 {
 	uint8_t bytes[NUMBER_KEY_LEN];
+
 	number_key_write(bytes, partition, number);
 	MDB_val key = env_val(bytes, sizeof(bytes));
 	int rc = mdb_del(removal->txn, removal->day->env.dbi[db], &key, NULL);
@@ -136,6 +142,7 @@ static int remove_block(const struct removal *removal, MDB_cursor *cursor, const
                         uint32_t number, const struct day_block *block)
 {
 	int rc = mdb_cursor_del(cursor, 0);
+
 	if (rc)
 		return env_fail(&removal->day->env, rc, "remove block", removal->err);
 	removal->day->blocks_changed = true;
@@ -154,6 +161,7 @@ static int remove_run(const struct removal *removal, MDB_cursor *cursor)
 	uint32_t number, run = 0;
 	MDB_val key, val;
 	int rc;
+
 	while (seek_account(removal->purge, cursor, &key, &val, &rc)) {
 		if (!number_key_read(key, &partition, &number) || !day_block_read(val, &block))
 			return error_set(removal->err, ERROR_CORRUPT, "%s: an entry of blocks cannot be read",
@@ -173,6 +181,7 @@ static int remove_run(const struct removal *removal, MDB_cursor *cursor)
 static int remove_runs(const struct removal *removal, MDB_cursor *cursor)
 {
 	int result;
+
 	do
 		result = remove_run(removal, cursor);
 	while (result == 0 && clock_monotonic_us() < removal->deadline_us);
@@ -186,6 +195,7 @@ static int with_cursor(const struct removal *removal, enum day_db db,
 {
 	MDB_cursor *cursor;
 	int rc = mdb_cursor_open(removal->txn, removal->day->env.dbi[db], &cursor);
+
 	if (rc)
 		return env_fail(&removal->day->env, rc, "open cursor", removal->err);
 	int result = fn(removal, cursor);
@@ -196,6 +206,7 @@ static int with_cursor(const struct removal *removal, enum day_db db,
 static int remove_some(struct purge *purge, struct day *day, int64_t deadline_us, struct error *err)
 {
 	struct removal removal = { .purge = purge, .day = day, .deadline_us = deadline_us, .err = err };
+
 	if (!purge->begun && repack_demand(purge->store, day, err) != 0)
 		return -1;
 	purge->counts.days += !purge->begun;
@@ -231,9 +242,11 @@ static int step_day(struct purge *purge, struct day *day, int64_t deadline_us, b
 int purge_step(struct purge *purge, int64_t deadline_us, bool *dirty, bool *done, struct error *err)
 {
 	struct store *store = purge->store;
+
 	*dirty = *done = false;
 	do {
 		size_t at = store_day_index(store, purge->day);
+
 		if (at == store->days_count) {
 			*done = true;
 			return 0;

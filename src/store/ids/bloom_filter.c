@@ -73,6 +73,7 @@ static struct header *header_of(const struct bloom_filter *filter)
 static void refresh(struct bloom_filter *filter)
 {
 	const struct header *header = header_of(filter);
+
 	filter->ready = header->state != STATE_BUILDING && !filter->lost;
 	filter->refs_count = header->parts_count;
 	for (uint32_t i = 0; i < header->parts_count; i++)
@@ -93,6 +94,7 @@ static uint64_t room_of(const struct part *part)
 static void on_lost(void *arg)
 {
 	struct bloom_filter *filter = arg;
+
 	filter->lost = true;
 	filter->ready = false;
 }
@@ -110,6 +112,7 @@ static void unmap_file(struct bloom_filter *filter)
 static int map_file(struct bloom_filter *filter, size_t bytes, struct error *err)
 {
 	int rc = posix_fallocate(filter->fd, 0, (off_t)bytes);
+
 	if (rc)
 		return error_set_errno(err, rc, "%s: reserve %zu bytes", filter->path, bytes);
 	void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, filter->fd, 0);
@@ -129,11 +132,13 @@ static int map_file(struct bloom_filter *filter, size_t bytes, struct error *err
 static bool header_is_sound(const struct bloom_filter *filter)
 {
 	const struct header *header = header_of(filter);
+
 	if (memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0 || header->parts_count > ID_FILTER_PARTS ||
 	    !seq_ranges_are_sound(&header->changes))
 		return false;
 	for (uint32_t i = 0; i < header->parts_count; i++) {
 		const struct part *part = &header->parts[i];
+
 		if (part->lines == 0 || part->offset < HEADER_BYTES || part->offset > filter->map_bytes ||
 		    part->lines > (filter->map_bytes - part->offset) / LINE_BYTES)
 			return false;
@@ -147,8 +152,10 @@ static int add_part(struct bloom_filter *filter, uint64_t keys, struct error *er
 	struct header *header = header_of(filter);
 	uint64_t lines = lines_for(keys < KEYS_MIN ? KEYS_MIN : keys);
 	uint64_t offset = HEADER_BYTES;
+
 	if (header->parts_count > 0) {
 		const struct part *last = &header->parts[header->parts_count - 1];
+
 		offset = last->offset + last->lines * LINE_BYTES;
 	}
 	if (header->parts_count == ID_FILTER_PARTS)
@@ -198,6 +205,7 @@ int bloom_filter_open(struct bloom_filter **out, const char *day_path, const uin
 	struct buf path = { 0 };
 	struct stat st;
 	struct bloom_filter *filter = calloc(1, sizeof(*filter));
+
 	buf_addf(&path, "%s/ids.filter", day_path);
 	if (!filter || !buf_cstr(&path)) {
 		free(filter);
@@ -235,6 +243,7 @@ uint64_t bloom_filter_keys(const struct bloom_filter *filter)
 {
 	const struct header *header = header_of(filter);
 	uint64_t keys = 0;
+
 	for (uint32_t i = 0; i < header->parts_count; i++)
 		keys += header->parts[i].keys;
 	return keys;
@@ -256,6 +265,7 @@ static uint64_t mix(uint64_t x)
 static uint64_t *line_of(const struct ref *ref, uint64_t mixed)
 {
 	uint64_t line = ((mixed >> 32) * ref->count) >> 32;
+
 	return (uint64_t *)(void *)(uintptr_t)(ref->lines + line * LINE_BYTES);
 }
 
@@ -271,6 +281,7 @@ void bloom_filter_key_make(struct bloom_filter_key *key, uint32_t hash)
 static void mark_dirty(struct bloom_filter *filter)
 {
 	struct header *header = header_of(filter);
+
 	if (header->state != STATE_CLEAN)
 		return;
 	memcpy(header->boot_id, filter->boot_id, sizeof(header->boot_id));
@@ -281,6 +292,7 @@ static void mark_dirty(struct bloom_filter *filter)
 int bloom_filter_add(struct bloom_filter *filter, const struct bloom_filter_key *key, struct error *err)
 {
 	struct header *header = header_of(filter);
+
 	mark_dirty(filter);
 	if (header->parts_count == 0 && add_part(filter, KEYS_MIN, err) != 0)
 		return -1;
@@ -304,6 +316,7 @@ static bool part_may_have(const struct ref *ref, const struct bloom_filter_key *
 {
 	const uint64_t *line = line_of(ref, key->mixed);
 	uint64_t missing = 0;
+
 	for (int i = 0; i < ID_FILTER_LINE_WORDS; i++)
 		missing |= key->bits[i] & ~line[i];
 	return missing == 0;
@@ -328,6 +341,7 @@ void bloom_filter_prefetch(const struct bloom_filter *filter, const struct bloom
 void bloom_filter_prefetch_hash(const struct bloom_filter *filter, uint32_t hash)
 {
 	uint64_t mixed = mix(hash + UINT64_C(1));
+
 	for (uint32_t i = 0; i < filter->refs_count; i++)
 		__builtin_prefetch(line_of(&filter->refs[i], mixed));
 }
@@ -341,6 +355,7 @@ void bloom_filter_note_changes(struct bloom_filter *filter, uint64_t first, uint
 uint64_t bloom_filter_next_change(const struct bloom_filter *filter, uint64_t after)
 {
 	const struct header *header = header_of(filter);
+
 	return !filter->ready || header->state == STATE_BUILDING ? after + 1 : seq_ranges_next(&header->changes, after);
 }
 
@@ -350,7 +365,9 @@ void bloom_filter_close(struct bloom_filter *filter)
 		return;
 	if (filter->map) {
 		struct header *header = header_of(filter);
-		if (!filter->lost && header->state == STATE_READY && msync(filter->map, filter->map_bytes, MS_SYNC) == 0) {
+
+		if (!filter->lost && header->state == STATE_READY &&
+		    msync(filter->map, filter->map_bytes, MS_SYNC) == 0) {
 			header->state = STATE_CLEAN;
 			msync(filter->map, HEADER_BYTES, MS_SYNC);
 		}

@@ -34,7 +34,8 @@ struct bloom_filter_key {
 };
 
 /* Maps the filter of a day's directory, made if need be. `boot_id` has 16 bytes. */
-MUST_CHECK int bloom_filter_open(struct bloom_filter **out, const char *day_path, const uint8_t *boot_id, struct error *err);
+MUST_CHECK int bloom_filter_open(struct bloom_filter **out, const char *day_path, const uint8_t *boot_id,
+                                 struct error *err);
 
 /* Is it complete? If not, it must be built anew before its answers mean anything. */
 bool bloom_filter_ready(const struct bloom_filter *filter);

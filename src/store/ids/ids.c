@@ -16,6 +16,7 @@ static void sort_entries(ids_entry *entries, ids_entry *scratch, size_t count)
 	for (int digit = 0; digit < DIGITS; digit++) {
 		size_t begins[257] = { 0 };
 		int shift = 8 * digit;
+
 		for (size_t i = 0; i < count; i++)
 			begins[(entries[i] >> shift & 0xff) + 1]++;
 		for (int i = 0; i < 256; i++)
@@ -32,6 +33,7 @@ void ids_write(struct buf *out, uint32_t first_block, const uint32_t *rows, uint
                ids_entry *scratch, size_t count)
 {
 	uint32_t head[HEAD_WORDS] = { first_block, blocks, (uint32_t)count };
+
 	sort_entries(entries, scratch, count); /* an even number of passes: they end where they began */
 	buf_add(out, head, sizeof(head));
 	buf_add(out, rows, blocks * sizeof(*rows));
@@ -40,6 +42,7 @@ void ids_write(struct buf *out, uint32_t first_block, const uint32_t *rows, uint
 	uint8_t *at = (uint8_t *)out->data + out->len;
 	for (size_t i = 0; i < count; i++, at += ENTRY_BYTES) {
 		uint64_t big = htobe64(entries[i] << 16);
+
 		memcpy(at, &big, ENTRY_BYTES);
 	}
 	out->len += count * ENTRY_BYTES;
@@ -48,6 +51,7 @@ void ids_write(struct buf *out, uint32_t first_block, const uint32_t *rows, uint
 bool ids_run_read(MDB_val val, struct ids_run *run)
 {
 	uint32_t head[HEAD_WORDS];
+
 	if (val.mv_size < sizeof(head))
 		return false;
 	memcpy(head, val.mv_data, sizeof(head));
@@ -60,6 +64,7 @@ bool ids_run_read(MDB_val val, struct ids_run *run)
 static ids_entry entry_at(const struct ids_run *run, size_t number)
 {
 	uint64_t big = 0;
+
 	memcpy(&big, run->entries + number * ENTRY_BYTES, ENTRY_BYTES);
 	return be64toh(big) >> 16;
 }
@@ -84,6 +89,7 @@ static size_t second_guess(const struct ids_run *run, size_t first, ids_entry wa
 static size_t find_entry(const struct ids_run *run, size_t guess, ids_entry wanted)
 {
 	size_t low = 0, high = run->count;
+
 	for (size_t step = STRIDE; guess < high; step *= 2) {
 		if (entry_at(run, guess) < wanted) {
 			low = guess + 1;
@@ -95,6 +101,7 @@ static size_t find_entry(const struct ids_run *run, size_t guess, ids_entry want
 	}
 	for (size_t step = STRIDE; high > low; step *= 2) {
 		size_t back = high - low > step ? high - step : low;
+
 		if (entry_at(run, back) < wanted) {
 			low = back + 1;
 			break;
@@ -103,6 +110,7 @@ static size_t find_entry(const struct ids_run *run, size_t guess, ids_entry want
 	}
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
+
 		if (entry_at(run, mid) < wanted)
 			low = mid + 1;
 		else
@@ -116,6 +124,7 @@ static bool locate(const struct ids_run *run, uint32_t row, uint32_t *block, uin
 {
 	for (uint32_t i = 0; i < run->blocks; i++) {
 		uint32_t rows;
+
 		memcpy(&rows, run->rows + i * sizeof(rows), sizeof(rows));
 		if (row < rows) {
 			*block = run->first_block + i;
@@ -144,6 +153,7 @@ static int give_row(const struct search *search, uint32_t block, uint32_t row)
 	struct block_reader *reader = search->reader;
 	int found = block_reader_begin(reader, search->day, search->txn, search->product, search->partition, block,
 	                               search->err);
+
 	if (found <= 0)
 		return found < 0 ? -1 : 1;
 	if (row >= reader->view.head.rows || block_reader_is_deleted(reader, row))
@@ -157,6 +167,7 @@ static int give_row(const struct search *search, uint32_t block, uint32_t row)
 static int give_found(const struct search *search, const struct ids_run *run, size_t at, ids_entry wanted)
 {
 	int result = 1;
+
 	for (; result > 0 && at < run->count; at++) {
 		ids_entry entry = entry_at(run, at);
 		uint32_t block, row;
@@ -180,9 +191,11 @@ static int search_runs(const struct search *search, const MDB_val *vals, size_t 
 	struct ids_run runs[RUNS_AT_ONCE];
 	size_t guesses[RUNS_AT_ONCE];
 	int result = 1;
+
 	for (size_t i = 0; i < count; i++) {
 		if (!ids_run_read(vals[i], &runs[i]))
-			return error_set(search->err, ERROR_CORRUPT, "%s: a run of ids is damaged", search->day->env.path);
+			return error_set(search->err, ERROR_CORRUPT, "%s: a run of ids is damaged",
+			                 search->day->env.path);
 		guesses[i] = first_guess(&runs[i], wanted);
 		prefetch_entry(&runs[i], guesses[i]);
 	}
@@ -204,6 +217,7 @@ int ids_find(struct day *day, MDB_txn *txn, const struct catalog_product *produc
 	MDB_cursor *cursor;
 	size_t count = 0;
 	int result = 1;
+
 	number_key_write(bytes, partition, 0);
 	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BLOCK_IDS], &cursor);
 	if (rc)
@@ -231,6 +245,7 @@ int ids_find(struct day *day, MDB_txn *txn, const struct catalog_product *produc
 static int add_to_filter(struct bloom_filter *filter, uint32_t hash, struct error *err)
 {
 	struct bloom_filter_key key;
+
 	bloom_filter_key_make(&key, hash);
 	return bloom_filter_add(filter, &key, err);
 }
@@ -250,11 +265,13 @@ static int each_run(struct day *day, MDB_txn *txn, bool add, uint64_t *keys, str
 	MDB_val key, val;
 	int result = 0;
 	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BLOCK_IDS], &cursor);
+
 	if (rc)
 		return env_fail(&day->env, rc, "open cursor", err);
 	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc && result == 0;
 	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
 		struct ids_run run;
+
 		if (!ids_run_read(val, &run)) {
 			result = error_set(err, ERROR_CORRUPT, "%s: a run of ids is damaged", day->env.path);
 			break;
@@ -275,6 +292,7 @@ static int note_change(struct day *day, enum day_db db, MDB_val val, struct erro
 	struct day_tombstone tombstone;
 	struct day_block block;
 	uint64_t seq;
+
 	if (db == DAY_BLOCKS && day_block_read(val, &block)) {
 		bloom_filter_note_changes(day->filter, block.changed_min, block.changed_max);
 		return 0;
@@ -293,6 +311,7 @@ static int note_changes(struct day *day, MDB_txn *txn, enum day_db db, struct er
 	MDB_val key, val;
 	int result = 0;
 	int rc = mdb_cursor_open(txn, day->env.dbi[db], &cursor);
+
 	if (rc)
 		return env_fail(&day->env, rc, "open cursor", err);
 	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc && result == 0;
@@ -307,6 +326,7 @@ static int note_changes(struct day *day, MDB_txn *txn, enum day_db db, struct er
 int ids_filter_build(struct day *day, MDB_txn *txn, struct error *err)
 {
 	uint64_t keys = 0;
+
 	if (day_hot_load(day, txn, err) != 0 || each_run(day, txn, false, &keys, err) != 0)
 		return -1;
 	/* Half as much again, for what is still to come. */

@@ -31,7 +31,7 @@ struct ids_run {
 	uint32_t first_block;
 	uint32_t blocks;
 	uint32_t count;
-	const uint8_t *rows;    /* uint32_t of each block */
+	const uint8_t *rows; /* uint32_t of each block */
 	const uint8_t *entries;
 };
 
@@ -45,8 +45,9 @@ typedef bool (*ids_found_fn)(void *arg, struct block_reader *reader, uint32_t ro
  * Searches the runs of a partition for the hash of an id. Fills `reader` in turn. 0 or -1 with *err; hashes may
  * collide, so the caller compares.
  */
-MUST_CHECK int ids_find(struct day *day, MDB_txn *txn, const struct catalog_product *product, const struct partition *partition,
-             uint64_t hash, struct block_reader *reader, ids_found_fn fn, void *arg, struct error *err);
+MUST_CHECK int ids_find(struct day *day, MDB_txn *txn, const struct catalog_product *product,
+                        const struct partition *partition, uint64_t hash, struct block_reader *reader, ids_found_fn fn,
+                        void *arg, struct error *err);
 
 /* Builds day->filter anew from all runs and hot rows; the environment is open. */
 MUST_CHECK int ids_filter_build(struct day *day, MDB_txn *txn, struct error *err);

@@ -41,7 +41,7 @@ struct moves {
 	size_t left_bytes; /* of the file: to be finished */
 	size_t kept_bytes; /* after them: done, and kept for a backup */
 	bool keeps;
-	int64_t again_us;  /* monotonic: not before */
+	int64_t again_us; /* monotonic: not before */
 	bool finishing;
 	uint64_t began_seq; /* the last change before finishing began */
 };
@@ -49,6 +49,7 @@ struct moves {
 static uint32_t crc_of(const struct move_head *head, const char *row)
 {
 	struct move_head plain = *head;
+
 	plain.crc32 = 0;
 	uint32_t crc = crc32_gzip_refl(0, (const void *)&plain, sizeof(plain));
 	return crc32_gzip_refl(crc, (const void *)row, head->row_bytes);
@@ -60,6 +61,7 @@ static int write_at(struct moves *moves, struct str bytes, size_t offset, struct
 {
 	while (bytes.len > 0) {
 		ssize_t len = pwrite(moves->fd, bytes.p, bytes.len, (off_t)offset);
+
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len <= 0)
@@ -83,6 +85,7 @@ int moves_open(struct store *store, struct error *err)
 {
 	struct moves *moves = store->moves = calloc(1, sizeof(*moves));
 	struct stat st;
+
 	if (!moves)
 		return error_set(err, ERROR_NOMEM, "moves: out of memory");
 	moves->fd = -1;
@@ -122,6 +125,7 @@ int moves_note(struct store *store, const struct partition *partition, int32_t f
 		.to_us = to->time_us,
 		.to_seq = to->seq,
 	};
+
 	memcpy(head.account, partition->account, sizeof(head.account));
 	head.crc32 = crc_of(&head, row.p);
 	buf_add(noted, &head, sizeof(head));
@@ -132,6 +136,7 @@ int moves_note(struct store *store, const struct partition *partition, int32_t f
 int moves_write(struct store *store, struct error *err)
 {
 	struct moves *moves = store->moves;
+
 	if (moves->noted.len == 0)
 		return 0;
 	if (write_at(moves, buf_str(&moves->noted), moves->left_bytes + moves->kept_bytes, err) != 0) {
@@ -145,6 +150,7 @@ int moves_write(struct store *store, struct error *err)
 void moves_done(struct store *store)
 {
 	struct moves *moves = store->moves;
+
 	if (moves->written && moves->keeps)
 		moves->kept_bytes += moves->noted.len;
 	else if (moves->written)
@@ -156,6 +162,7 @@ void moves_done(struct store *store)
 void store_keep_moves(struct store *store, bool keep)
 {
 	struct moves *moves = store->moves;
+
 	moves->keeps = keep;
 	if (keep)
 		return;
@@ -166,6 +173,7 @@ void store_keep_moves(struct store *store, bool keep)
 void moves_drop(struct store *store)
 {
 	struct moves *moves = store->moves;
+
 	if (!moves)
 		return;
 	/* What lies before in the file is finished once more, which changes nothing. */
@@ -203,6 +211,7 @@ static bool take_entry(struct str *rest, struct move_head *head, struct str *row
 static int put_again(struct put *put, const struct stored *old, const struct position *to)
 {
 	uint64_t seq;
+
 	if (store_next_seq(put->store, &seq, put->err) != 0)
 		return -1;
 	put->store->uncommitted++;
@@ -225,6 +234,7 @@ static int finish(struct put *put, int32_t from_day, const struct position *to)
 {
 	struct stored stored, old;
 	struct day *old_day = put_open_day(put->store, from_day, false, put->err);
+
 	if (!old_day && put->err->code != ERROR_NONE)
 		return -1;
 	int found = put_find(put, &stored);
@@ -257,11 +267,16 @@ static int finish_entry(struct store *store, const struct move_head *head, struc
 	struct bloom_filter_key keys[CATALOG_COLUMNS_MAX];
 	struct record record;
 	uint64_t seq;
+
 	if (!product)
 		return error_set(err, ERROR_CORRUPT, "moves: product number %u is unknown", head->product);
 	if (record_unpack(&record, product, row, &seq, err) != 0)
 		return -1;
-	struct put put = { .store = store, .record = &record, .versions = &versions, .time_us = head->to_us, .keys = keys,
+	struct put put = { .store = store,
+		           .record = &record,
+		           .versions = &versions,
+		           .time_us = head->to_us,
+		           .keys = keys,
 		           .err = err };
 	put.partition = partition_of(head->account, head->product, head->to_direction);
 	put.day = put_open_day(store, clock_day_of(put.time_us), true, err);
@@ -275,6 +290,7 @@ static int finish_entries(struct store *store, struct str rest, struct buf *left
 	struct move_head head;
 	struct str row;
 	int result = 0;
+
 	for (*count = 0; result == 0 && take_entry(&rest, &head, &row); ++*count) {
 		result = finish_entry(store, &head, row, err);
 		if (result == 0 && left)
@@ -297,6 +313,7 @@ static int read_left(struct moves *moves, struct buf *out, struct error *err)
 		return error_set(err, ERROR_NOMEM, "moves: out of memory");
 	while (out->len < moves->left_bytes) {
 		ssize_t len = pread(moves->fd, out->data + out->len, moves->left_bytes - out->len, (off_t)out->len);
+
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len <= 0)
@@ -310,6 +327,7 @@ static int finish_all(struct store *store, struct buf *bytes, struct buf *left, 
 {
 	struct moves *moves = store->moves;
 	uint64_t count;
+
 	if (read_left(moves, bytes, err) != 0)
 		return -1;
 	if (finish_entries(store, buf_str(bytes), NULL, &count, err) != 0)
@@ -339,6 +357,7 @@ void moves_finish(struct store *store)
 	struct moves *moves = store->moves;
 	struct buf bytes = { 0 }, left = { 0 };
 	struct error err;
+
 	if (!moves_are_left(store) || clock_monotonic_us() < moves->again_us)
 		return;
 	moves->finishing = true;
@@ -355,6 +374,7 @@ void moves_finish(struct store *store)
 static bool waits_for_commit(const struct store *store)
 {
 	bool waits = store->uncommitted > 0 || meta_is_waiting(store->meta);
+
 	for (size_t i = 0; i < store->days_count; i++)
 		waits |= store->days[i]->env.write != NULL;
 	return waits;

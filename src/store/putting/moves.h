@@ -32,8 +32,8 @@ MUST_CHECK int moves_open(struct store *store, struct error *err);
 void moves_close(struct moves *moves);
 
 /* A record with the packed row `row` has moved from a day to a place of another, in what is not committed. */
-MUST_CHECK int moves_note(struct store *store, const struct partition *partition, int32_t from_day, const struct position *to,
-               struct str row, struct error *err);
+MUST_CHECK int moves_note(struct store *store, const struct partition *partition, int32_t from_day,
+                          const struct position *to, struct str row, struct error *err);
 
 /* Puts what was noted on disk. Blocks for the fsync, if there is something. */
 MUST_CHECK int moves_write(struct store *store, struct error *err);

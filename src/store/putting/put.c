@@ -15,9 +15,11 @@
 #include "store/sealing/seal.h"
 #include "store/versions.h"
 
-static int hot_put(const struct put *put, struct day *day, const struct position *position, MDB_val val, const char *doing)
+static int hot_put(const struct put *put, struct day *day, const struct position *position, MDB_val val,
+                   const char *doing)
 {
 	uint8_t bytes[ROW_KEY_LEN];
+
 	row_key_write(bytes, &put->partition, position);
 	MDB_val key = env_val(bytes, sizeof(bytes));
 	/* One cursor for the whole transaction: records come in order, so it most often is at the right page already. */
@@ -31,6 +33,7 @@ static int hot_put(const struct put *put, struct day *day, const struct position
 static int row_write(const struct put *put, const struct position *position, uint64_t seq)
 {
 	struct buf *row = &put->store->row;
+
 	buf_clear(row);
 	record_pack(row, put->record, seq);
 	if (row->failed)
@@ -38,10 +41,12 @@ static int row_write(const struct put *put, const struct position *position, uin
 	return hot_put(put, put->day, position, env_val(row->data, row->len), "put row");
 }
 
-static int tombstone_write(const struct put *put, struct day *day, const struct position *from, const struct position *to)
+static int tombstone_write(const struct put *put, struct day *day, const struct position *from,
+                           const struct position *to)
 {
 	uint8_t tombstone[DAY_GHOST_MAX];
 	size_t len = day_tombstone_write(tombstone, &(struct day_tombstone){ .until = to->seq, .to = *to });
+
 	return hot_put(put, day, from, env_val(tombstone, len), "put tombstone");
 }
 
@@ -50,6 +55,7 @@ static int add_ids(const struct put *put, const struct position *position, const
 {
 	for (size_t i = 0; i < put->hashes_count; i++) {
 		size_t at = 0;
+
 		while (at < known_count && known[at] != put->hashes[i])
 			at++;
 		if (at < known_count)
@@ -64,6 +70,7 @@ static int add_ids(const struct put *put, const struct position *position, const
 static int count_row(const struct put *put, const struct partition *partition)
 {
 	struct hot_partition *own = hot_partition(&put->day->hot, partition, put->err);
+
 	if (!own)
 		return -1;
 	if (++own->rows == put->store->options.seal_rows)
@@ -90,6 +97,7 @@ static int place_version(const struct put *put, const struct stored *stored, uin
 {
 	bool moves = put->time_us != stored->position.time_us || put->partition.direction != stored->position.direction;
 	struct position to = stored->position;
+
 	if (moves) {
 		to = (struct position){ put->time_us, seq, put->partition.direction };
 		known_count = 0;
@@ -104,6 +112,7 @@ static int replace_hot(const struct put *put, const struct stored *stored, uint6
 	uint64_t known[CATALOG_COLUMNS_MAX];
 	size_t known_count = day_id_hashes(&stored->record, known, NULL);
 	bool moves = put->time_us != stored->position.time_us || put->partition.direction != stored->position.direction;
+
 	seal_touch(put->store, put->day, &stored->partition, &stored->position);
 	if (moves) {
 		hot_rows_gone(&put->day->hot, &stored->partition, 1, known_count);
@@ -116,6 +125,7 @@ static int replace_hot(const struct put *put, const struct stored *stored, uint6
 static int replace_sealed(const struct put *put, const struct stored *stored, uint64_t seq)
 {
 	struct day *day = put->day;
+
 	seal_touch(put->store, day, &stored->partition, &stored->position);
 	if (seal_mark_deleted(day, day->env.write, &stored->partition, stored->block, stored->row, put->err) != 0 ||
 	    count_row(put, &put->partition) != 0)
@@ -131,6 +141,7 @@ static int remove_row(const struct put *put, const struct stored *stored)
 {
 	uint8_t bytes[ROW_KEY_LEN];
 	struct env *env = &stored->day->env;
+
 	if (stored->sealed)
 		return 0;
 	row_key_write(bytes, &stored->partition, &stored->position);
@@ -143,9 +154,11 @@ int put_leave(const struct put *put, const struct stored *stored, const struct p
 {
 	uint64_t known[CATALOG_COLUMNS_MAX];
 	struct day *day = stored->day;
+
 	seal_touch(put->store, day, &stored->partition, &stored->position);
 	if (stored->sealed) {
-		if (seal_mark_deleted(day, day->env.write, &stored->partition, stored->block, stored->row, put->err) != 0)
+		if (seal_mark_deleted(day, day->env.write, &stored->partition, stored->block, stored->row, put->err) !=
+		    0)
 			return -1;
 	} else {
 		hot_rows_gone(&day->hot, &stored->partition, 1, day_id_hashes(&stored->record, known, NULL));
@@ -158,10 +171,12 @@ int put_leave(const struct put *put, const struct stored *stored, const struct p
 static int move(struct put *put, const struct stored *stored, uint64_t seq)
 {
 	struct position position = { put->time_us, seq, put->partition.direction };
+
 	put->day->gains = true;
 	if (put_leave(put, stored, &position) != 0 || put_insert(put, &position, seq) != 0)
 		return -1;
-	return moves_note(put->store, &put->partition, stored->day->number, &position, buf_str(&put->store->row), put->err);
+	return moves_note(put->store, &put->partition, stored->day->number, &position, buf_str(&put->store->row),
+	                  put->err);
 }
 
 /* --- versions --- */
@@ -179,6 +194,7 @@ static int begin_change(struct put *put, uint64_t *seq)
 static int replace(struct put *put, const struct stored *stored)
 {
 	uint64_t seq;
+
 	if (begin_change(put, &seq) != 0)
 		return -1;
 	if (stored->day != put->day)
@@ -193,6 +209,7 @@ static int replace_merged(struct put *put, const struct stored *stored, const st
 	struct record copy;
 	uint64_t seq;
 	struct buf *bytes = &put->store->merged;
+
 	buf_clear(bytes);
 	record_pack(bytes, merged, 0);
 	if (bytes->failed)
@@ -207,6 +224,7 @@ static int replace_merged(struct put *put, const struct stored *stored, const st
 static int merge(struct put *put, const struct stored *stored, bool outdated)
 {
 	struct record merged;
+
 	if (!outdated) {
 		versions_merge(&merged, put->record, &stored->record);
 		return replace_merged(put, stored, &merged);
@@ -223,6 +241,7 @@ static int put_version(struct put *put, const struct stored *stored, enum store_
 {
 	const struct store_versions *versions = put->versions;
 	bool merges = versions && versions->merge;
+
 	if (merges ? versions_adds_nothing(put->record, &stored->record) : record_equal(&stored->record, put->record)) {
 		*result = STORE_DUPLICATE;
 		return 0;
@@ -243,6 +262,7 @@ static int put_record(struct put *put, enum store_put_result *result)
 {
 	struct stored stored;
 	uint64_t seq;
+
 	if (put_prepare_ids(put) != 0)
 		return -1;
 	int found = put_find(put, &stored);
@@ -264,24 +284,28 @@ static int load_hot(struct day *day, struct error *err)
 {
 	MDB_txn *txn = env_read(&day->env, err);
 	int result = txn ? day_hot_load(day, txn, err) : -1;
+
 	return txn ? env_read_end(&day->env, txn, result, err) : result;
 }
 
 struct day *put_open_day(struct store *store, int32_t number, bool make, struct error *err)
 {
 	struct day *day = store_day(store, number, make, err);
+
 	if (!day || (day_hot_needs_rebuild(day) && load_hot(day, err) != 0))
 		return NULL;
 	MDB_txn *txn = env_write(&day->env, err);
 	return txn && store_day_ready(store, day, txn, err) == 0 ? day : NULL;
 }
 
-int days_put(struct store *store, const struct record *record, int64_t time_us,
-             const struct store_versions *versions, enum store_put_result *result, struct error *err)
+int days_put(struct store *store, const struct record *record, int64_t time_us, const struct store_versions *versions,
+             enum store_put_result *result, struct error *err)
 {
 	struct bloom_filter_key keys[CATALOG_COLUMNS_MAX]; /* here, so that only those that are used are touched */
-	struct put put = { .store = store, .record = record, .versions = versions, .time_us = time_us, .keys = keys,
-		           .err = err };
+	struct put put = {
+		.store = store, .record = record, .versions = versions, .time_us = time_us, .keys = keys, .err = err
+	};
+
 	put.partition = partition_of_record(record);
 	size_t before = store->uncommitted;
 	put.day = put_open_day(store, clock_day_of(time_us), true, err);

@@ -12,6 +12,7 @@
 static bool is_same(const struct put *put, const struct record *other)
 {
 	uint8_t column = put->record->product->id_column;
+
 	return id_equal(other->values[column], put->record->values[column]);
 }
 
@@ -20,14 +21,17 @@ static int find_hot(const struct put *put, struct day *day, struct stored *store
 {
 	size_t iterator = 0;
 	uint64_t hash = put->hashes[put->id_at];
+
 	while (hot_next(&day->hot, hash, &iterator, &stored->position)) {
 		MDB_val row;
 		int found = day_row_get(day, day->env.write, &put->partition, &stored->position, &row, put->err);
+
 		if (found < 0)
 			return -1;
 		if (!found)
 			continue;
-		if (record_unpack(&stored->record, put->record->product, env_str(row), &stored->changed_seq, put->err) != 0)
+		if (record_unpack(&stored->record, put->record->product, env_str(row), &stored->changed_seq,
+		                  put->err) != 0)
 			return -1;
 		/* Another record may have this id in another lookup column, or the same hash. */
 		if (!is_same(put, &stored->record))
@@ -50,6 +54,7 @@ static bool take_sealed(void *arg, struct block_reader *reader, uint32_t row)
 {
 	struct sealed_search *search = arg;
 	struct stored *stored = search->stored;
+
 	if (block_reader_record(reader, row, SCAN_COLUMNS_ALL, &stored->record, search->put->err) != 0) {
 		search->result = -1;
 		return false;
@@ -70,6 +75,7 @@ static bool take_sealed(void *arg, struct block_reader *reader, uint32_t row)
 static size_t hashes_as_given(const struct put *put, const struct day *day, uint64_t hashes[DAY_AS_GIVEN_MAX])
 {
 	const struct catalog_product *product = put->record->product;
+
 	if (day->number >= put->store->ids_as_given_before)
 		return 0;
 	return day_id_hashes_as_given(put->partition.account, product->number, put->record->values[product->id_column],
@@ -82,8 +88,10 @@ static int find_sealed(const struct put *put, struct day *day, struct stored *st
 	uint64_t hashes[1 + DAY_AS_GIVEN_MAX] = { put->hashes[put->id_at] };
 	size_t count = 1 + hashes_as_given(put, day, hashes + 1);
 	const struct catalog_product *product = put->record->product;
+
 	for (uint8_t direction = 0; direction <= (product->partition_direction ? CATALOG_INBOUND : 0); direction++) {
 		struct partition partition = put->partition;
+
 		partition.direction = direction;
 		for (size_t i = 0; i < count; i++) {
 			if (ids_find(day, day->env.write, product, &partition, hashes[i], &put->store->put_reader,
@@ -106,11 +114,13 @@ int put_find_in(const struct put *put, struct day *day, struct stored *stored)
 static bool may_have(const struct put *put, const struct day *day)
 {
 	uint64_t hashes[DAY_AS_GIVEN_MAX];
+
 	if (bloom_filter_may_have(day->filter, &put->keys[put->id_at]))
 		return true;
 	size_t count = hashes_as_given(put, day, hashes);
 	for (size_t i = 0; i < count; i++) {
 		struct bloom_filter_key key;
+
 		bloom_filter_key_make(&key, (uint32_t)(hashes[i] >> 32));
 		if (bloom_filter_may_have(day->filter, &key))
 			return true;
@@ -132,6 +142,7 @@ int put_find(const struct put *put, struct stored *stored)
 static int look_beside(const struct put *put, int32_t number, struct stored *stored)
 {
 	struct day *day = store_day(put->store, number, false, put->err);
+
 	if (!day) /* one that is damaged as a whole does not stop what is put into the days beside it */
 		return put->err->code == ERROR_NONE || put->err->code == ERROR_DAMAGED ? 0 : -1;
 	bool was_open = day->env.write;
@@ -146,8 +157,10 @@ static int look_beside(const struct put *put, int32_t number, struct stored *sto
 int put_find_beside(const struct put *put, struct stored *stored)
 {
 	int found = 0;
+
 	for (int i = 0; i < 2 && found == 0; i++) {
 		const struct day *day = put->beside[i];
+
 		if (day && may_have(put, day))
 			found = look_beside(put, day->number, stored);
 	}
@@ -162,6 +175,7 @@ static int list_beside(struct put *put)
 	struct store *store = put->store;
 	int32_t number = put->day->number;
 	size_t at = store_day_index(store, number);
+
 	if (at > 0 && store->day_numbers[at - 1] == number - 1)
 		put->beside[0] = store->days[at - 1];
 	if (at + 1 < store->days_count && store->day_numbers[at + 1] == number + 1)
@@ -180,6 +194,7 @@ void days_expect(const struct store *store, const struct record *record)
 {
 	const struct catalog_product *product = record->product;
 	struct str account = record->values[product->account_column], id = record->values[product->id_column];
+
 	if (account.len != SCAN_ACCOUNT_LEN || id.len == 0 || !store->put_days[0])
 		return;
 	uint64_t hash = day_id_hash(account.p, product->number, id);
@@ -193,6 +208,7 @@ static void note_days(const struct put *put)
 {
 	struct day **days = put->store->put_days;
 	int count = 0;
+
 	days[count++] = put->day;
 	for (int i = 0; i < 2; i++)
 		if (put->beside[i])

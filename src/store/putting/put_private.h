@@ -21,9 +21,9 @@ struct put {
 	int64_t time_us;
 	uint64_t hashes[CATALOG_COLUMNS_MAX]; /* of the record's ids */
 	size_t hashes_count;
-	struct bloom_filter_key *keys;           /* of each hash */
-	size_t id_at;                         /* which of them is that of the id that makes it the same record */
-	struct day *beside[2];                /* the days before and after it, where they are asked; or NULL */
+	struct bloom_filter_key *keys; /* of each hash */
+	size_t id_at;                  /* which of them is that of the id that makes it the same record */
+	struct day *beside[2];         /* the days before and after it, where they are asked; or NULL */
 	struct error *err;
 };
 

@@ -23,6 +23,7 @@ static bool is_digit(char c)
 static struct str take_digits(struct str *text)
 {
 	struct str digits = { text->p, 0 };
+
 	while (digits.len < text->len && is_digit(digits.p[digits.len]))
 		digits.len++;
 	text->p += digits.len;
@@ -57,6 +58,7 @@ static int compare_text(struct str a, struct str b)
 {
 	size_t len = a.len < b.len ? a.len : b.len;
 	int order = len ? memcmp(a.p, b.p, len) : 0;
+
 	return order ? order : (a.len > b.len) - (a.len < b.len);
 }
 
@@ -78,6 +80,7 @@ bool versions_can_compare(struct str value)
 {
 	struct number number;
 	int64_t time_us;
+
 	return number_read(value, &number) || clock_parse_iso8601(value, &time_us);
 }
 
@@ -86,6 +89,7 @@ static int compare_values(struct str a, struct str b)
 {
 	struct number left, right;
 	int64_t left_us, right_us;
+
 	if (number_read(a, &left) && number_read(b, &right))
 		return compare_numbers(&left, &right);
 	if (clock_parse_iso8601(a, &left_us) && clock_parse_iso8601(b, &right_us))
@@ -97,6 +101,7 @@ static int compare_values(struct str a, struct str b)
 static int compare_statuses(const struct catalog_product *product, struct str a, struct str b)
 {
 	uint8_t left = catalog_status_rank(product, a), right = catalog_status_rank(product, b);
+
 	return left && right ? (left > right) - (left < right) : 0;
 }
 
@@ -104,6 +109,7 @@ bool versions_is_older(const struct record *came, const struct record *stored, u
 {
 	const struct catalog_product *product = came->product;
 	int order = compare_values(record_value(came, column), record_value(stored, column));
+
 	if (order == 0)
 		order = compare_statuses(product, record_value(came, product->status_column),
 		                         record_value(stored, product->status_column));
@@ -123,6 +129,7 @@ static void keep_erased(struct record *record)
 {
 	const struct catalog_product *product = record->product;
 	bool erased = false;
+
 	for (uint8_t i = 0; i < product->columns_count && !erased; i++)
 		erased = product->columns[i].kind == CATALOG_NUMBER && str_is(record->values[i], ERASE_TEXT);
 	for (uint8_t i = 0; i < product->columns_count && erased; i++)
@@ -141,9 +148,11 @@ void versions_merge(struct record *out, const struct record *came, const struct 
 bool versions_fill(struct record *out, const struct record *came, const struct record *stored)
 {
 	bool filled = false;
+
 	out->product = came->product;
 	for (uint8_t i = 0; i < came->product->columns_count; i++) {
 		bool fills = stored->values[i].len == 0 && came->values[i].len > 0;
+
 		out->values[i] = fills ? came->values[i] : stored->values[i];
 		filled |= fills;
 	}

@@ -60,6 +60,7 @@ static bool has_id(const struct find *find, const struct record *record)
 static uint64_t lookup_columns(const struct catalog_product *product)
 {
 	uint64_t columns = 0;
+
 	for (size_t i = 0; i < product->lookup_count; i++)
 		columns |= UINT64_C(1) << product->lookup[i];
 	return columns;
@@ -71,6 +72,7 @@ static void note(struct find *find, const struct found_row *row)
 {
 	const struct found_row *rows = (const struct found_row *)(void *)find->found.data;
 	size_t count = find->found.len / sizeof(*row);
+
 	for (size_t i = 0; i < count; i++)
 		if (position_equal(&rows[i].position, &row->position))
 			return;
@@ -83,11 +85,13 @@ static int look_in_hot(struct find *find)
 	size_t iterator = 0;
 	struct found_row row = { .sealed = false };
 	struct partition partition = partition_of(find->account, find->product->number, 0);
+
 	while (hot_next(&find->day->hot, find->hash, &iterator, &row.position)) {
 		struct record record;
 		uint64_t changed_seq;
 		MDB_val val;
 		int found = day_row_get(find->day, find->txn, &partition, &row.position, &val, find->err);
+
 		if (found < 0 ||
 		    (found && record_unpack(&record, find->product, env_str(val), &changed_seq, find->err) != 0))
 			return -1;
@@ -101,12 +105,14 @@ static bool take_sealed(void *arg, struct block_reader *reader, uint32_t row_num
 {
 	struct find *find = arg;
 	struct record record;
+
 	if (block_reader_record(reader, row_number, lookup_columns(find->product), &record, find->err) != 0) {
 		find->failed = true;
 		return false;
 	}
 	if (has_id(find, &record))
-		note(find, &(struct found_row){ *block_reader_position(reader, row_number), true, reader->number, row_number });
+		note(find, &(struct found_row){ *block_reader_position(reader, row_number), true, reader->number,
+		                                row_number });
 	return true;
 }
 
@@ -117,7 +123,8 @@ static bool is_as_given(const struct find *find, const struct day *day)
 
 static int look_in_runs(struct find *find, const struct partition *partition, uint64_t hash)
 {
-	if (ids_find(find->day, find->txn, find->product, partition, hash, find->reader, take_sealed, find, find->err) != 0)
+	if (ids_find(find->day, find->txn, find->product, partition, hash, find->reader, take_sealed, find,
+	             find->err) != 0)
 		return -1;
 	return find->failed ? -1 : 0;
 }
@@ -126,8 +133,10 @@ static int look_in_sealed(struct find *find)
 {
 	size_t others = is_as_given(find, find->day) ? find->as_given_count : 0;
 	const struct catalog_product *product = find->product;
+
 	for (uint8_t direction = 0; direction <= (product->partition_direction ? CATALOG_INBOUND : 0); direction++) {
 		struct partition partition = partition_of(find->account, product->number, direction);
+
 		if (find->direction && direction != find->direction)
 			continue;
 		if (look_in_runs(find, &partition, find->hash) != 0)
@@ -144,6 +153,7 @@ static int look_in_sealed(struct find *find)
 static int compare_rows(const void *a, const void *b)
 {
 	const struct found_row *left = a, *right = b;
+
 	return position_compare(&left->position, &right->position);
 }
 
@@ -153,8 +163,10 @@ static int read_row(struct find *find, struct found_row *row, struct record *rec
 	struct partition partition = partition_of(find->account, find->product->number, row->position.direction);
 	uint64_t changed_seq;
 	MDB_val val;
+
 	if (!row->sealed) {
 		int found = day_row_get(find->day, find->txn, &partition, &row->position, &val, find->err);
+
 		if (found <= 0)
 			return found;
 		return record_unpack(record, find->product, env_str(val), &changed_seq, find->err) ? -1 : 1;
@@ -172,16 +184,20 @@ static int give_found(struct find *find)
 {
 	struct found_row *rows = (struct found_row *)(void *)find->found.data;
 	size_t count = find->found.len / sizeof(*rows);
+
 	if (count > 1)
 		qsort(rows, count, sizeof(*rows), compare_rows);
 	for (size_t i = 0; i < count && !find->over; i++) {
 		struct record record;
 		int found = read_row(find, &rows[i], &record);
+
 		if (found < 0)
 			return -1;
 		if (!found)
 			continue;
-		struct scan_row row = { .record = &record, .time_us = rows[i].position.time_us, .seq = rows[i].position.seq };
+		struct scan_row row = { .record = &record,
+			                .time_us = rows[i].position.time_us,
+			                .seq = rows[i].position.seq };
 		if (!find->base.sink.on_record(find->base.sink.arg, &row))
 			find->end = SCAN_STOPPED;
 		find->over = --find->left == 0 || find->end == SCAN_STOPPED;
@@ -210,6 +226,7 @@ static int find_in_day(struct find *find)
 static int prefetch_filter(struct find *find, size_t day, const struct bloom_filter_key *key)
 {
 	struct store *store = find->store;
+
 	if (!store->days[day]->filter && store_day_filter(store, store->days[day], find->err) != 0)
 		return -1;
 	bloom_filter_prefetch(store->days[day]->filter, key);
@@ -222,6 +239,7 @@ static bool may_have(const struct find *find, const struct day *day, const struc
 		return true;
 	for (size_t i = 0; is_as_given(find, day) && i < find->as_given_count; i++) {
 		struct bloom_filter_key other;
+
 		bloom_filter_key_make(&other, (uint32_t)(find->as_given[i] >> 32));
 		if (bloom_filter_may_have(day->filter, &other))
 			return true;
@@ -299,6 +317,7 @@ struct scan *days_find(struct store *store, const struct scan_find *wanted, cons
 	find->first_day = wanted->first_day;
 	find->left = wanted->max;
 	find->hash = day_id_hash(wanted->account, wanted->product->number, wanted->id);
-	find->as_given_count = day_id_hashes_as_given(wanted->account, wanted->product->number, wanted->id, find->as_given);
+	find->as_given_count =
+		day_id_hashes_as_given(wanted->account, wanted->product->number, wanted->id, find->as_given);
 	return &find->base;
 }

@@ -14,6 +14,7 @@ static int scan_day(struct day_scan *scan, int32_t number)
 {
 	const struct scan_query *query = &scan->base.query;
 	struct scan_at *at = &scan->at;
+
 	if (at->day != number)
 		*at = (struct scan_at){ .day = number };
 	struct day *day = store_day(scan->store, number, false, scan->err);
@@ -43,13 +44,14 @@ static int step(struct scan *base, int64_t deadline_us, enum scan_end *end, stru
 	struct store *store = scan->store;
 	int32_t first = clock_day_of(base->query.from_us), last = clock_day_of(base->query.to_us - 1);
 	int result = 1;
+
 	scan->err = err;
 	scan->deadline_us = deadline_us;
 	scan->end = SCAN_DONE;
 	if (scan->at.day > first)
 		first = scan->at.day;
-	for (size_t i = store_day_index(store, first); result > 0 && i < store->days_count && store->day_numbers[i] <= last;
-	     i++)
+	for (size_t i = store_day_index(store, first);
+	     result > 0 && i < store->days_count && store->day_numbers[i] <= last; i++)
 		result = scan_day(scan, store->day_numbers[i]);
 	result = scan_end_moved(scan, result);
 	if (scan->moved)
@@ -77,6 +79,7 @@ static void compare_lines(struct day_scan *scan)
 	const struct catalog_product *product = query->product;
 	uint64_t stored = block_line_columns(product, (uint8_t)query->direction, product->columns_count);
 	uint64_t wanted = record_view_columns(product, scan->base.sink.lines);
+
 	scan->woven = wanted & ~stored;
 	scan->weaves = (stored & ~wanted) == 0;
 }
@@ -85,6 +88,7 @@ static uint64_t columns_needed(const struct day_scan *scan)
 {
 	const struct scan_query *query = &scan->base.query;
 	uint64_t columns = query->columns ? query->columns : SCAN_COLUMNS_ALL;
+
 	for (size_t i = 0; i < query->filters_count; i++)
 		columns |= UINT64_C(1) << query->filters[i].column;
 	return columns | scan->woven;
@@ -95,6 +99,7 @@ struct scan *days_scan(struct store *store, const struct scan_query *query, cons
 {
 	static const struct scan_ops ops = { step, position, cancel };
 	struct day_scan *scan = calloc(1, sizeof(*scan));
+
 	if (!scan) {
 		error_set(err, ERROR_NOMEM, "Out of memory for a scan");
 		return NULL;

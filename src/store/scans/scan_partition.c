@@ -42,6 +42,7 @@ struct lead {
 int scan_end_moved(struct day_scan *scan, int result)
 {
 	struct day *day = scan->moved_day;
+
 	if (!day)
 		return result;
 	scan->moved_day = NULL;
@@ -72,6 +73,7 @@ static int find_place(struct day_scan *scan, struct lead *lead, uint32_t *row)
 {
 	const struct position *position = &lead->position;
 	struct partition *partition = &lead->partition;
+
 	partition->direction = position->direction;
 	const struct block_index *directory = block_index_get(lead->day, lead->txn, partition, scan->err);
 	if (!directory || (!scan->moved && !(scan->moved = store_reader_take(scan->store, scan->err))))
@@ -80,6 +82,7 @@ static int find_place(struct day_scan *scan, struct lead *lead, uint32_t *row)
 		const struct block_index_entry *entry = &directory->entries[i];
 		struct position first = day_block_first(&entry->block, position->direction);
 		struct position last = day_block_last(&entry->block, position->direction);
+
 		if (position_compare(&first, position) > 0 || position_compare(&last, position) < 0)
 			continue;
 		int found = block_reader_begin(scan->moved, lead->day, lead->txn, scan->base.query.product, partition,
@@ -102,12 +105,15 @@ static int follow_tombstone(struct merge *merge, struct record *record)
 	uint32_t row_number;
 	MDB_val row;
 	int found;
+
 	for (;;) {
 		found = day_row_get(lead.day, lead.txn, &lead.partition, &lead.position, &row, scan->err);
 		if (found < 0)
 			return -1;
 		if (found)
-			return record_unpack(record, scan->base.query.product, env_str(row), &changed_seq, scan->err) ? -1 : 1;
+			return record_unpack(record, scan->base.query.product, env_str(row), &changed_seq, scan->err) ?
+			               -1 :
+			               1;
 		if (clock_day_of(lead.position.time_us) == lead.day->number)
 			break;
 		found = lead_to_day(scan, &lead);
@@ -131,10 +137,12 @@ static int take_hot(struct merge *merge, MDB_val val)
 	struct hot_source *hot = &merge->hot;
 	struct day_tombstone tombstone;
 	uint64_t changed_seq;
+
 	if (hot->position.seq > query->snapshot)
 		return 0;
 	if (!day_tombstone_read(val, &tombstone))
-		return record_unpack(&hot->record, query->product, env_str(val), &changed_seq, merge->scan->err) ? -1 : 1;
+		return record_unpack(&hot->record, query->product, env_str(val), &changed_seq, merge->scan->err) ? -1 :
+		                                                                                                   1;
 	if (query->snapshot >= tombstone.until)
 		return 0;
 	return follow_tombstone(merge, &hot->record);
@@ -146,9 +154,12 @@ static int hot_advance(struct merge *merge, MDB_val key, MDB_cursor_op op)
 	struct hot_source *hot = &merge->hot;
 	MDB_val val;
 	int rc, found = 0;
+
 	hot->there = false;
-	for (rc = mdb_cursor_get(hot->cursor, &key, &val, op); !rc; rc = mdb_cursor_get(hot->cursor, &key, &val, MDB_NEXT)) {
+	for (rc = mdb_cursor_get(hot->cursor, &key, &val, op); !rc;
+	     rc = mdb_cursor_get(hot->cursor, &key, &val, MDB_NEXT)) {
 		struct partition partition;
+
 		if (!partition_has_key(&merge->partition, key) || !row_key_read(key, &partition, &hot->position) ||
 		    hot->position.time_us >= merge->scan->base.query.to_us)
 			return 0;
@@ -166,6 +177,7 @@ static int hot_begin(struct merge *merge, const struct position *behind)
 {
 	uint8_t bytes[ROW_KEY_LEN];
 	struct position from = *behind;
+
 	from.seq++;
 	row_key_write(bytes, &merge->partition, &from);
 	int rc = mdb_cursor_open(merge->txn, merge->day->env.dbi[DAY_HOT], &merge->hot.cursor);
@@ -201,6 +213,7 @@ static bool has_line(const struct day_scan *scan, const struct sealed_head *head
 static struct str line_of(struct day_scan *scan, const struct record *record, const struct sealed_head *head)
 {
 	bool has = has_line(scan, head);
+
 	if (has && !scan->woven)
 		return block_reader_line(head->reader, head->row);
 	buf_clear(&scan->line);
@@ -217,6 +230,7 @@ static int give(struct day_scan *scan, const struct record *record, const struct
                 const struct sealed_head *head)
 {
 	struct str line = { NULL, 0 };
+
 	go_behind(scan, position);
 	if (!scan_passes(&scan->base.query, record))
 		return has_time(scan);
@@ -238,6 +252,7 @@ static int give_sealed(struct merge *merge, const struct sealed_head *head)
 {
 	struct day_scan *scan = merge->scan;
 	struct record record;
+
 	if (head->position.seq > scan->base.query.snapshot) {
 		go_behind(scan, &head->position);
 		return has_time(scan);
@@ -257,8 +272,9 @@ static bool is_alone(const struct merge *merge, const struct block_index_entry *
 	const struct day_block *block = &entry->block;
 	const struct scan_query *query = &merge->scan->base.query;
 	struct position first = day_block_first(block, 0), last = day_block_last(block, 0);
-	if (sealed->heads_count || block->deleted || block->seq_max > query->snapshot || block->last_us >= query->to_us ||
-	    position_compare(&first, &sealed->behind) <= 0)
+
+	if (sealed->heads_count || block->deleted || block->seq_max > query->snapshot ||
+	    block->last_us >= query->to_us || position_compare(&first, &sealed->behind) <= 0)
 		return false;
 	if (merge->hot.there && position_compare(&merge->hot.position, &last) < 0)
 		return false;
@@ -267,6 +283,7 @@ static bool is_alone(const struct merge *merge, const struct block_index_entry *
 		return false;
 	if (sealed->next + 1 < sealed->entries_count) {
 		struct position begin = day_block_first(&sealed->entries[sealed->next + 1].block, 0);
+
 		if (position_compare(&begin, &last) < 0)
 			return false;
 	}
@@ -276,6 +293,7 @@ static bool is_alone(const struct merge *merge, const struct block_index_entry *
 bool scan_span_fill(struct scan_span *span, const struct block_reader *reader, const struct day_block *block)
 {
 	const struct block_view *view = &reader->view;
+
 	if (view->head.sums_count > SCAN_CURRENCIES_MAX || !reader->lines_are_whole)
 		return false;
 	*span = (struct scan_span){
@@ -289,6 +307,7 @@ bool scan_span_fill(struct scan_span *span, const struct block_reader *reader, c
 	};
 	for (uint32_t i = 0; i < view->head.sums_count; i++) {
 		struct block_sum sum = block_sum(view, i);
+
 		memcpy(span->sums[i].currency, sum.currency, sizeof(sum.currency));
 		span->sums[i].total_price.units = sum.total_price;
 		span->sums[i].price.units = sum.price;
@@ -306,19 +325,22 @@ static int give_span(struct merge *merge, bool *on)
 	const struct block_index_entry *entry = &sealed->entries[sealed->next];
 	struct scan_span span;
 	struct block_reader *reader = store_reader_take(scan->store, scan->err);
+
 	if (!reader)
 		return -1;
 	int result = block_reader_begin(reader, merge->day, merge->txn, scan->base.query.product, &merge->partition,
 	                                entry->number, scan->err);
 	if (result > 0 && scan->base.query.filters_count && block_reader_check_skip(reader, scan->err) != 0)
 		result = -1;
-	if (result > 0 && (!skip_index_all_pass(reader->view.skip, scan->base.query.filters, scan->base.query.filters_count) ||
-	                   !scan_span_fill(&span, reader, &entry->block)))
+	if (result > 0 &&
+	    (!skip_index_all_pass(reader->view.skip, scan->base.query.filters, scan->base.query.filters_count) ||
+	     !scan_span_fill(&span, reader, &entry->block)))
 		result = 0;
 	if (result > 0 && !scan->base.sink.sums_only && block_reader_check(reader, scan->err) != 0)
 		result = -1;
 	if (result > 0) {
 		struct position last = day_block_last(&entry->block, merge->partition.direction);
+
 		go_behind(scan, &last);
 		sealed_skip_entry(sealed);
 		scan_at_write(&scan->at, &scan->after);
@@ -335,9 +357,11 @@ static int give_spans(struct merge *merge)
 {
 	struct day_scan *scan = merge->scan;
 	struct sealed *sealed = &merge->sealed;
+
 	while (scan->base.sink.on_span && sealed->next < sealed->entries_count) {
 		bool on = true;
 		int result = is_alone(merge, &sealed->entries[sealed->next]) ? give_span(merge, &on) : 0;
+
 		if (result < 0)
 			return -1;
 		if (result == 0)
@@ -364,6 +388,7 @@ static int step_hot(struct merge *merge)
 {
 	MDB_val none = { 0, NULL };
 	int result = give(merge->scan, &merge->hot.record, &merge->hot.position, NULL);
+
 	if (result <= 0)
 		return result;
 	return hot_advance(merge, none, MDB_NEXT) == 0 ? 1 : -1;
@@ -372,6 +397,7 @@ static int step_hot(struct merge *merge)
 static int step_sealed(struct merge *merge, const struct sealed_head *head)
 {
 	int result = give_sealed(merge, head);
+
 	if (result <= 0)
 		return result;
 	return sealed_next(&merge->sealed) == 0 ? 1 : -1;
@@ -382,6 +408,7 @@ static bool hot_is_before_blocks(const struct merge *merge)
 {
 	const struct sealed *sealed = &merge->sealed;
 	struct position first = day_block_first(&sealed->entries[sealed->next].block, 0);
+
 	return merge->hot.there && position_compare(&merge->hot.position, &first) < 0;
 }
 
@@ -391,6 +418,7 @@ static bool pause_before_next(const struct merge *merge)
 	struct day_scan *scan = merge->scan;
 	const struct sealed *sealed = &merge->sealed;
 	struct position at = { scan->at.time_us, scan->at.seq, 0 };
+
 	if (sealed->next == sealed->entries_count || hot_is_before_blocks(merge))
 		return false;
 	struct position before = day_block_first(&sealed->entries[sealed->next].block, 0);
@@ -409,6 +437,7 @@ static int go_to_next(struct merge *merge)
 	struct sealed *sealed = &merge->sealed;
 	size_t next = sealed->next;
 	int result = give_spans(merge);
+
 	if (result <= 0 || sealed->next > next)
 		return result;
 	if (sealed_open(sealed) != 0)
@@ -421,9 +450,11 @@ static int go_to_next(struct merge *merge)
 static int run(struct merge *merge)
 {
 	struct sealed *sealed = &merge->sealed;
+
 	for (;;) {
 		if (!sealed_head(sealed) && sealed->next < sealed->entries_count && !hot_is_before_blocks(merge)) {
 			int result = go_to_next(merge);
+
 			if (result <= 0)
 				return result;
 			if (!sealed_head(sealed))
@@ -445,6 +476,7 @@ static struct position begin_place(const struct day_scan *scan)
 {
 	const struct scan_query *query = &scan->base.query;
 	struct position behind = { scan->at.time_us, scan->at.seq, (uint8_t)query->direction };
+
 	if (behind.time_us < query->from_us)
 		behind = (struct position){ query->from_us - 1, UINT64_MAX - 1, (uint8_t)query->direction };
 	return behind;
@@ -455,15 +487,21 @@ int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const c
 	const struct scan_query *query = &scan->base.query;
 	struct position behind = begin_place(scan);
 	struct merge merge = { .scan = scan, .day = day, .txn = txn };
+
 	merge.partition = partition_of(account, query->product->number, (uint8_t)query->direction);
 	const struct block_index *directory = block_index_get(day, txn, &merge.partition, scan->err);
 	if (!directory)
 		return -1;
-	merge.sealed = (struct sealed){ .store = scan->store, .day = day, .txn = txn, .product = query->product,
-		                        .partition = merge.partition, .entries = directory->entries,
+	merge.sealed = (struct sealed){ .store = scan->store,
+		                        .day = day,
+		                        .txn = txn,
+		                        .product = query->product,
+		                        .partition = merge.partition,
+		                        .entries = directory->entries,
 		                        .entries_count = block_index_end(directory, query->to_us),
 		                        .filters = query->filters,
-		                        .filters_count = query->filters_count, .err = scan->err };
+		                        .filters_count = query->filters_count,
+		                        .err = scan->err };
 	int result = hot_begin(&merge, &behind);
 	if (result == 0) {
 		sealed_begin(&merge.sealed, block_index_find(directory, &behind), &behind);

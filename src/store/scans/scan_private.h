@@ -40,16 +40,16 @@ struct day_scan {
 	struct store *store;
 	struct scan_at at;
 	struct scan_position after; /* `at`, for the sink */
-	uint64_t columns;     /* that must be filled: those of the sink, of the filters and of `woven` */
-	uint64_t woven;       /* columns of the sink's lines that the lines of blocks do not show */
-	bool weaves;          /* all others are as there */
-	struct buf line;      /* that the store does not have as it is wanted */
+	uint64_t columns;           /* that must be filled: those of the sink, of the filters and of `woven` */
+	uint64_t woven;             /* columns of the sink's lines that the lines of blocks do not show */
+	bool weaves;                /* all others are as there */
+	struct buf line;            /* that the store does not have as it is wanted */
 
 	/* of the step that runs */
 	struct error *err;
 	int64_t deadline_us;
 	enum scan_end end;
-	unsigned seen;        /* records and blocks, to look at the clock once in a while */
+	unsigned seen;              /* records and blocks, to look at the clock once in a while */
 	struct block_reader *moved; /* for a tombstone whose record was sealed; NULL until needed */
 	struct day *moved_day;      /* pinned, with `moved_txn`: the other day that a tombstone led to last; or NULL */
 	MDB_txn *moved_txn;

@@ -21,8 +21,7 @@ static double within(double low, double at, double high)
 }
 
 /* How much of the day that a scan is in it has done, from `begin_us` to `end_us`. */
-static double share_of_day(const struct scan_query *query, const struct scan_at *at, double begin_us,
-                           double end_us)
+static double share_of_day(const struct scan_query *query, const struct scan_at *at, double begin_us, double end_us)
 {
 	double of_account = between(begin_us, (double)at->time_us, end_us);
 

@@ -38,6 +38,7 @@ struct repack {
 static size_t pages_of(MDB_txn *txn, MDB_dbi dbi)
 {
 	MDB_stat stat;
+
 	if (mdb_stat(txn, dbi, &stat) != 0)
 		return 0;
 	return stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages;
@@ -52,6 +53,7 @@ bool repack_is_due(struct day *day, bool at_once)
 {
 	struct error err;
 	MDB_envinfo info;
+
 	if (day->env.write || day->pins || (!at_once && !repack_has_rested(day)))
 		return false;
 	MDB_txn *txn = env_read(&day->env, &err);
@@ -89,14 +91,17 @@ static int write_demand(struct store *store, struct day *day, bool wanted, struc
 	struct buf key = { 0 };
 	struct change change;
 	int result;
+
 	demand_key(&key, day);
 	if (key.failed)
 		return error_set(err, ERROR_NOMEM, "repacking: out of memory");
 	result = change_begin(&change, store->meta, err);
 	if (result == 0 && wanted)
-		result = change_end(&change, change_put(&change, META_DB_VALUES, buf_str(&key), STR_LITERAL("1"), err), err);
+		result = change_end(&change, change_put(&change, META_DB_VALUES, buf_str(&key), STR_LITERAL("1"), err),
+		                    err);
 	else if (result == 0)
-		result = change_end(&change, change_remove(&change, META_DB_VALUES, buf_str(&key), err) < 0 ? -1 : 0, err);
+		result = change_end(&change, change_remove(&change, META_DB_VALUES, buf_str(&key), err) < 0 ? -1 : 0,
+		                    err);
 	buf_free(&key);
 	if (result == 0)
 		*demand_of(store, day) = wanted;
@@ -117,6 +122,7 @@ static enum meta_next load_demand(void *arg, struct str key, struct str value, s
 {
 	struct store *store = arg;
 	int32_t number;
+
 	(void)value;
 	(void)err;
 	if (key.len < sizeof(DEMAND) - 1 || memcmp(key.p, DEMAND, sizeof(DEMAND) - 1) != 0)
@@ -152,8 +158,10 @@ bool repack_is_of(const struct store *store, const struct day *day)
 void repack_clean_up(const char *path)
 {
 	static const char *const files[] = { "data.mdb", "lock.mdb" };
+
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		struct buf file = { 0 };
+
 		buf_addf(&file, "%s/%s", path, files[i]);
 		if (buf_cstr(&file))
 			unlink(file.data);
@@ -165,6 +173,7 @@ void repack_clean_up(const char *path)
 void repack_forget(struct store *store)
 {
 	struct repack *repack = store->repack;
+
 	if (!repack)
 		return;
 	mirror_free(&repack->mirror);
@@ -183,6 +192,7 @@ static int begin(struct store *store, struct day *day, struct env *env, const st
                  struct error *err)
 {
 	struct repack *repack = calloc(1, sizeof(*repack));
+
 	if (!repack)
 		return error_set(err, ERROR_NOMEM, "repacking: out of memory");
 	store->repack = repack;
@@ -221,6 +231,7 @@ static int move(const struct repack *repack, const char *name, struct error *err
 {
 	struct buf from = { 0 }, to = { 0 };
 	int result = 0;
+
 	buf_addf(&from, "%s/%s", repack->path.data, name);
 	buf_addf(&to, "%s/%s", repack->target.data, name);
 	if (!buf_cstr(&from) || !buf_cstr(&to))
@@ -238,6 +249,7 @@ static int move(const struct repack *repack, const char *name, struct error *err
 static int swap_day(struct store *store, struct day *day, struct error *err)
 {
 	struct repack *repack = store->repack;
+
 	env_close(&repack->copy);
 	days_close(store, day);
 	return move(repack, "data.mdb", err);
@@ -251,6 +263,7 @@ static int swap_catalog(struct store *store, struct error *err)
 {
 	struct repack *repack = store->repack;
 	struct error ignored;
+
 	if (move(repack, "data.mdb", err) != 0)
 		return -1;
 	move(repack, "lock.mdb", &ignored);
@@ -273,6 +286,7 @@ static int swap(struct store *store, struct error *err)
 	struct day *day = repack->day;
 	bool demanded = repack->demanded;
 	int result = day ? swap_day(store, day, err) : swap_catalog(store, err);
+
 	if (result == 0 && demanded)
 		result = env_sync_directory(repack->target.data, err);
 	repack_forget(store);
@@ -286,7 +300,9 @@ int repack_step(struct store *store, int64_t deadline_us, struct error *err)
 	struct repack *repack = store->repack;
 	const struct env *from = repack->mirror.from;
 	bool done;
-	if (!repack->demanded && (from->write || (repack->mirror.round > 0 && mirror_txn_id(from) != repack->mirror.txn_id))) {
+
+	if (!repack->demanded &&
+	    (from->write || (repack->mirror.round > 0 && mirror_txn_id(from) != repack->mirror.txn_id))) {
 		repack_forget(store);
 		return 0;
 	}

@@ -39,6 +39,7 @@ struct seal *seal_of(struct store *store, struct error *err)
 void seal_forget(struct store *store)
 {
 	struct seal *seal = store->seal;
+
 	if (!seal || seal->state == SEAL_IDLE)
 		return;
 	seal->day->pins--;
@@ -48,6 +49,7 @@ void seal_forget(struct store *store)
 void seal_forget_account(struct store *store, const char *account)
 {
 	const struct seal *seal = store->seal;
+
 	if (seal && seal->state != SEAL_IDLE && memcmp(seal->partition.account, account, SCAN_ACCOUNT_LEN) == 0)
 		seal_forget(store);
 }
@@ -55,6 +57,7 @@ void seal_forget_account(struct store *store, const char *account)
 void seal_free(struct store *store)
 {
 	struct seal *seal = store->seal;
+
 	if (!seal)
 		return;
 	block_builder_free(seal->builder);
@@ -70,10 +73,12 @@ void seal_free(struct store *store)
 	store->seal = NULL;
 }
 
-void seal_touch(struct store *store, struct day *day, const struct partition *partition, const struct position *position)
+void seal_touch(struct store *store, struct day *day, const struct partition *partition,
+                const struct position *position)
 {
 	struct seal *seal = store->seal;
 	struct day_touch touch = { *partition, *position };
+
 	buf_add(&day->touched, &touch, sizeof(touch));
 	if (seal && seal->state != SEAL_IDLE && seal->day == day && partition_equal(&seal->partition, partition))
 		buf_add(&seal->touched, position, sizeof(*position));
@@ -83,6 +88,7 @@ void seal_touch(struct store *store, struct day *day, const struct partition *pa
 static int take_touched(struct seal *seal, const struct day *day, struct error *err)
 {
 	const struct day_touch *touches = (const struct day_touch *)(void *)day->touched.data;
+
 	buf_clear(&seal->touched);
 	if (day->touched.failed)
 		return error_set(err, ERROR_NOMEM, "sealing: out of memory");
@@ -96,6 +102,7 @@ void store_seal_all(struct store *store)
 {
 	struct error err;
 	struct seal *seal = seal_of(store, &err);
+
 	if (seal) {
 		seal->all = true;
 		seal->looked_at = 0; /* a round that is under way has passed days which had nothing to do until now */
@@ -110,7 +117,8 @@ int seal_begin_job(struct seal *seal, struct day *day, const struct partition *p
 {
 	seal->product = catalog_product_numbered(partition->product);
 	if (!seal->product)
-		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path, partition->product);
+		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path,
+		                 partition->product);
 	seal->partition = *partition;
 	if (take_touched(seal, day, err) != 0)
 		return -1;
@@ -139,7 +147,8 @@ static uint32_t job_rows(const struct store *store)
 
 static bool is_due(const struct store *store, const struct seal *seal, const struct hot_partition *own, int64_t now_us)
 {
-	return own->rows >= store->options.seal_rows || seal->all || now_us - own->since_us >= store->options.seal_age_us;
+	return own->rows >= store->options.seal_rows || seal->all ||
+	       now_us - own->since_us >= store->options.seal_age_us;
 }
 
 /* Has the day a partition that may be due? Without a look at each: there may be a hundred thousand. */
@@ -213,6 +222,7 @@ int seal_begin_change(struct store *store, struct day *day, const struct partiti
 {
 	struct seal *seal = seal_of(store, err);
 	MDB_txn *txn = seal ? env_read(&day->env, err) : NULL;
+
 	if (!txn)
 		return -1;
 	seal->partition = *partition;
@@ -243,6 +253,7 @@ static bool open_for_sweep(struct store *store, struct day *day)
 	struct day *opened = store_day(store, day->number, false, &err);
 	MDB_txn *txn = opened ? env_read(&opened->env, &err) : NULL;
 	int result = txn ? store_day_ready(store, opened, txn, &err) : -1;
+
 	if (txn)
 		result = env_read_end(&opened->env, txn, result, &err);
 	if (result != 0)
@@ -254,6 +265,7 @@ static bool open_for_sweep(struct store *store, struct day *day)
 static int choose_in_day(struct store *store, struct seal *seal, struct day *day, struct error *err)
 {
 	bool found = false, again;
+
 	if (!(day->is_open && day->hot.loaded) && !open_for_sweep(store, day)) {
 		day->swept = true;
 		return 0;
@@ -295,6 +307,7 @@ static bool is_waiting(const struct store *store, const struct seal *seal, const
 static int choose(struct store *store, struct seal *seal, bool *more, struct error *err)
 {
 	bool opened = false;
+
 	for (; seal->looked_at < store->days_count; seal->looked_at++, store->sweep_at++) {
 		if (store->sweep_at >= store->days_count)
 			store->sweep_at = 0;
@@ -327,6 +340,7 @@ static int choose(struct store *store, struct seal *seal, bool *more, struct err
 bool store_is_behind(const struct store *store)
 {
 	uint64_t rows = 0;
+
 	for (size_t i = 0; i < store->days_count; i++)
 		rows += store->days[i]->hot.rows;
 	return rows > BEHIND_SEALS * (uint64_t)store->options.seal_rows;

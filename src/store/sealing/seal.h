@@ -19,11 +19,12 @@
 #include "store/store.h"
 
 /* A row at this place is being replaced or moved. */
-void seal_touch(struct store *store, struct day *day, const struct partition *partition, const struct position *position);
+void seal_touch(struct store *store, struct day *day, const struct partition *partition,
+                const struct position *position);
 
 /* Marks a row of a block deleted. */
-MUST_CHECK int seal_mark_deleted(struct day *day, MDB_txn *txn, const struct partition *partition, uint32_t block, uint32_t row,
-                   struct error *err);
+MUST_CHECK int seal_mark_deleted(struct day *day, MDB_txn *txn, const struct partition *partition, uint32_t block,
+                                 uint32_t row, struct error *err);
 
 /* Changes a record on its way into a new block, if it wants to; what it puts there lives until the next call. */
 typedef bool (*seal_change_fn)(void *arg, struct record *record);
@@ -34,7 +35,7 @@ typedef bool (*seal_change_fn)(void *arg, struct record *record);
  * nothing waits for a commit.
  */
 MUST_CHECK int seal_begin_change(struct store *store, struct day *day, const struct partition *partition, uint32_t run,
-                      seal_change_fn fn, void *arg, struct error *err);
+                                 seal_change_fn fn, void *arg, struct error *err);
 
 /* Is a job under way that began at `until_us` (monotonic) or before? */
 bool seal_is_under_way(const struct store *store, int64_t until_us);

@@ -7,23 +7,26 @@
 #include "store/sealing/seal_private.h"
 
 #define LOOK_EVERY 64
-#define NODE_HEAD 8 /* bytes before a key in a page of LMDB */
+#define NODE_HEAD 8   /* bytes before a key in a page of LMDB */
 #define NODE_MAX 2048 /* about; longer rows have pages of their own */
 
 /* Says of which day, partition and block it is that something is wrong. */
 static int cannot_build(struct seal *seal, struct error *err)
 {
 	const struct error cause = *err;
+
 	seal->misread = cause.code == ERROR_CORRUPT;
 	return error_set(err, cause.code, "%s, account %.8s, %s, direction %u: block %zu of the %s is not stored: %s",
 	                 seal->day->env.path, seal->partition.account, seal->product->name.p, seal->partition.direction,
-	                 seal->blocks.len / sizeof(struct seal_block), seal->runs_count ? "merge" : "seal", cause.message);
+	                 seal->blocks.len / sizeof(struct seal_block), seal->runs_count ? "merge" : "seal",
+	                 cause.message);
 }
 
 static int finish_block(struct seal *seal, struct error *err)
 {
 	struct seal_block block = { .offset = seal->values.len };
 	uint32_t rows = block_builder_rows(seal->builder);
+
 	if (rows == 0)
 		return 0;
 	block.first_row = seal_rows(seal) - rows;
@@ -34,13 +37,14 @@ static int finish_block(struct seal *seal, struct error *err)
 	return 0;
 }
 
-static int add_row(struct seal *seal, const struct record *record, const struct position *position, uint64_t changed_seq,
-                   struct error *err)
+static int add_row(struct seal *seal, const struct record *record, const struct position *position,
+                   uint64_t changed_seq, struct error *err)
 {
 	uint64_t hashes[CATALOG_COLUMNS_MAX];
 	size_t count = day_id_hashes(record, hashes, NULL);
 	uint32_t row = seal_rows(seal);
 	bool full = false;
+
 	for (size_t i = 0; i < count; i++) {
 		ids_entry entry = ids_entry_of(hashes[i], row);
 		buf_add(&seal->ids, &entry, sizeof(entry));
@@ -60,6 +64,7 @@ static int add_row(struct seal *seal, const struct record *record, const struct 
 static int look(const struct seal *seal, int64_t deadline_us)
 {
 	uint32_t rows = seal_rows(seal);
+
 	if (rows >= seal->rows_max || seal->values.len >= SEAL_BYTES_MAX)
 		return 1;
 	return rows % LOOK_EVERY == 0 && clock_monotonic_us() >= deadline_us ? 2 : 0;
@@ -81,6 +86,7 @@ static int gather_hot(struct seal *seal, MDB_txn *txn, int64_t deadline_us, stru
 	MDB_cursor *cursor;
 	int result = 0;
 	struct position from = seal->behind;
+
 	from.seq++;
 	from.time_us = from.time_us < 0 ? 0 : from.time_us;
 	row_key_write(bytes, &seal->partition, &from);
@@ -95,6 +101,7 @@ static int gather_hot(struct seal *seal, MDB_txn *txn, int64_t deadline_us, stru
 		struct day_tombstone tombstone;
 		struct record record;
 		uint64_t changed_seq;
+
 		if (!partition_has_key(&seal->partition, key) || !row_key_read(key, &partition, &position))
 			break;
 		if (day_tombstone_read(val, &tombstone) || position.seq > seal->snapshot)
@@ -116,6 +123,7 @@ static int add_sealed(struct seal *seal, const struct sealed_head *head, struct 
 {
 	struct record record;
 	uint64_t changed_seq = block_reader_changed(head->reader, head->row, head->position.seq);
+
 	if (block_reader_record(head->reader, head->row, SCAN_COLUMNS_ALL, &record, err) != 0)
 		return -1;
 	if (seal->change && seal->change(seal->change_arg, &record))
@@ -125,11 +133,17 @@ static int add_sealed(struct seal *seal, const struct sealed_head *head, struct 
 
 static int gather_runs(struct store *store, struct seal *seal, MDB_txn *txn, int64_t deadline_us, struct error *err)
 {
-	struct sealed sealed = { .store = store, .day = seal->day, .txn = txn, .product = seal->product,
-		                 .partition = seal->partition, .entries = seal->entries.entries,
-		                 .entries_count = seal->entries.count, .err = err };
+	struct sealed sealed = { .store = store,
+		                 .day = seal->day,
+		                 .txn = txn,
+		                 .product = seal->product,
+		                 .partition = seal->partition,
+		                 .entries = seal->entries.entries,
+		                 .entries_count = seal->entries.count,
+		                 .err = err };
 	const struct sealed_head *head;
 	int result = 0;
+
 	sealed_begin(&sealed, block_index_find(&seal->entries, &seal->behind), &seal->behind);
 	int rc = sealed_open(&sealed);
 	while (rc == 0 && !result && (head = sealed_head(&sealed))) {
@@ -139,7 +153,8 @@ static int gather_runs(struct store *store, struct seal *seal, MDB_txn *txn, int
 			rc = sealed_next(&sealed);
 		if (rc == 0 && !sealed_head(&sealed))
 			rc = sealed_open(&sealed);
-		result = look(seal, deadline_us) == 2 ? 2 : 0; /* all of the runs are taken, however many rows they have */
+		result = look(seal, deadline_us) == 2 ? 2 :
+		                                        0; /* all of the runs are taken, however many rows they have */
 	}
 	sealed_end(&sealed);
 	if (rc != 0)
@@ -150,6 +165,7 @@ static int gather_runs(struct store *store, struct seal *seal, MDB_txn *txn, int
 int seal_gather(struct store *store, struct seal *seal, int64_t deadline_us, struct error *err)
 {
 	MDB_txn *txn = env_read(&seal->day->env, err);
+
 	if (!txn)
 		return -1;
 	int result = seal->runs_count ? gather_runs(store, seal, txn, deadline_us, err) :

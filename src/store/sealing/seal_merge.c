@@ -10,8 +10,8 @@
 #include "base/clock.h"
 #include "store/sealing/seal_private.h"
 
-#define SMALL_RUNS_MIN 8  /* of one partition: fewer are left alone */
-#define DEAD_SHARE 4      /* one row in so many */
+#define SMALL_RUNS_MIN 8 /* of one partition: fewer are left alone */
+#define DEAD_SHARE 4     /* one row in so many */
 
 struct run_stat {
 	uint32_t run;
@@ -34,6 +34,7 @@ static int compare(const void *a, const void *b)
 {
 	const struct run_stat *left = a, *right = b;
 	uint32_t left_rows = living(left), right_rows = living(right);
+
 	if (needs_rebuild(left) != needs_rebuild(right))
 		return needs_rebuild(left) ? -1 : 1;
 	return (left_rows > right_rows) - (left_rows < right_rows);
@@ -44,6 +45,7 @@ static bool choose(struct seal *seal, struct run_stat *stats, size_t count, uint
 {
 	size_t to_rebuild = 0, small = 0;
 	uint64_t rows = 0, bytes = 0;
+
 	for (size_t i = 0; i < count; i++) {
 		to_rebuild += needs_rebuild(&stats[i]);
 		small += living(&stats[i]) < seal_rows_max / 2;
@@ -53,7 +55,9 @@ static bool choose(struct seal *seal, struct run_stat *stats, size_t count, uint
 	qsort(stats, count, sizeof(*stats), compare);
 	seal->runs_count = 0;
 	for (size_t i = 0; i < count && seal->runs_count < SEAL_RUNS_MAX; i++) {
-		bool wanted = needs_rebuild(&stats[i]) || (small >= SMALL_RUNS_MIN && living(&stats[i]) < seal_rows_max / 2);
+		bool wanted =
+			needs_rebuild(&stats[i]) || (small >= SMALL_RUNS_MIN && living(&stats[i]) < seal_rows_max / 2);
+
 		rows += living(&stats[i]);
 		bytes += stats[i].bytes;
 		if (!wanted || (seal->runs_count && (rows > seal_rows_max || bytes > SEAL_BYTES_MAX)))
@@ -67,8 +71,10 @@ static int add_stat(struct buf *stats, const struct day_block *block)
 {
 	size_t count = stats->len / sizeof(struct run_stat);
 	struct run_stat *list = (struct run_stat *)(void *)stats->data;
+
 	if (count == 0 || list[count - 1].run != block->run) {
 		struct run_stat fresh = { .run = block->run };
+
 		buf_add(stats, &fresh, sizeof(fresh));
 		if (stats->failed)
 			return -1;
@@ -87,6 +93,7 @@ int seal_take_runs(struct seal *seal, struct day *day, MDB_txn *txn, struct erro
 {
 	struct block_index *entries = &seal->entries;
 	size_t kept = 0;
+
 	if (block_index_read(day, txn, &seal->partition, entries, err) != 0)
 		return -1;
 	for (size_t i = 0; i < entries->count; i++)
@@ -106,16 +113,19 @@ static int search(struct store *store, struct seal *seal, struct day *day, MDB_t
 	struct partition current = { .product = 0 };
 	MDB_val key, val;
 	int rc;
+
 	buf_clear(stats);
 	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST);; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
 		struct partition partition = { .product = 0 };
 		struct day_block block;
 		uint32_t number;
+
 		if (!rc && (!number_key_read(key, &partition, &number) || !day_block_read(val, &block)))
 			return error_set(err, ERROR_CORRUPT, "%s: an entry of blocks cannot be read", day->env.path);
 		if (current.product && (rc || !partition_equal(&partition, &current))) {
 			seal->partition = current;
-			*found = choose(seal, (struct run_stat *)(void *)stats->data, stats->len / sizeof(struct run_stat),
+			*found = choose(seal, (struct run_stat *)(void *)stats->data,
+			                stats->len / sizeof(struct run_stat),
 			                store->options.seal_rows < STORE_SEAL_ROWS_MAX ? store->options.seal_rows :
 			                                                                 STORE_SEAL_ROWS_MAX);
 			if (*found)
@@ -133,6 +143,7 @@ static int search(struct store *store, struct seal *seal, struct day *day, MDB_t
 int seal_find_runs(struct store *store, struct seal *seal, struct day *day, bool *found, struct error *err)
 {
 	MDB_cursor *cursor;
+
 	*found = false;
 	/* What is not committed cannot be seen; a day that is being written to is looked at when it rests. */
 	if (day->merge_seals == day->seals || day->blocks_changed || clock_monotonic_us() < day->merge_wait_us)
@@ -141,7 +152,8 @@ int seal_find_runs(struct store *store, struct seal *seal, struct day *day, bool
 	if (!txn)
 		return -1;
 	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BLOCKS], &cursor);
-	int result = rc ? env_fail(&day->env, rc, "open cursor", err) : search(store, seal, day, txn, cursor, found, err);
+	int result =
+		rc ? env_fail(&day->env, rc, "open cursor", err) : search(store, seal, day, txn, cursor, found, err);
 	if (!rc)
 		mdb_cursor_close(cursor);
 	result = env_read_end(&day->env, txn, result, err);

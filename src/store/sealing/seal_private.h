@@ -10,7 +10,7 @@
 #include "store/sealing/seal.h"
 #include "store/sealing/sealed.h"
 
-#define SEAL_RUNS_MAX 32 /* merged at once: as many readers are open */
+#define SEAL_RUNS_MAX 32                  /* merged at once: as many readers are open */
 #define SEAL_BYTES_MAX ((size_t)16 << 20) /* of blocks in memory, give or take one */
 
 enum seal_state { SEAL_IDLE, SEAL_GATHER, SEAL_STORE };
@@ -25,7 +25,7 @@ struct seal_block {
 
 struct seal {
 	enum seal_state state;
-	bool all;       /* store_seal_all was asked for */
+	bool all;         /* store_seal_all was asked for */
 	size_t looked_at; /* days of this round that had nothing to do */
 	bool passed_over; /* some day of this round waits for a commit */
 	bool misread;     /* the job's end: a block did not read back as it was written */
@@ -33,20 +33,20 @@ struct seal {
 	struct day *day;
 	const struct catalog_product *product;
 	struct partition partition;
-	uint64_t snapshot;    /* rows up to this seq */
+	uint64_t snapshot; /* rows up to this seq */
 	uint32_t rows_max;
 
 	uint32_t runs[SEAL_RUNS_MAX]; /* to be merged; without any, hot rows are sealed */
 	uint32_t runs_count;
-	struct block_index entries;     /* the blocks of these runs */
+	struct block_index entries; /* the blocks of these runs */
 
 	seal_change_fn change; /* of these runs' records, or NULL */
 	void *change_arg;
-	uint64_t changes;      /* records that it has changed */
+	uint64_t changes; /* records that it has changed */
 
-	struct position behind;  /* where gathering goes on */
+	struct position behind; /* where gathering goes on */
 	struct block_builder *builder;
-	struct buf positions;    /* struct position of each gathered row */
+	struct buf positions; /* struct position of each gathered row */
 	struct buf ids;       /* ids_entry each */
 	struct buf gone;      /* struct hot_gone each: the ids of hot rows; empty when runs are merged */
 	struct buf values;    /* of the finished blocks */

@@ -26,6 +26,7 @@ static int fail(const struct work *work, int rc, const char *doing)
 static int put(const struct work *work, enum day_db db, uint32_t number, MDB_val val)
 {
 	uint8_t bytes[NUMBER_KEY_LEN];
+
 	number_key_write(bytes, &work->seal->partition, number);
 	MDB_val key = env_val(bytes, sizeof(bytes));
 	int rc = mdb_put(work->txn, work->day->env.dbi[db], &key, &val, 0);
@@ -35,6 +36,7 @@ static int put(const struct work *work, enum day_db db, uint32_t number, MDB_val
 static int del(const struct work *work, enum day_db db, uint32_t number)
 {
 	uint8_t bytes[NUMBER_KEY_LEN];
+
 	number_key_write(bytes, &work->seal->partition, number);
 	MDB_val key = env_val(bytes, sizeof(bytes));
 	int rc = mdb_del(work->txn, work->day->env.dbi[db], &key, NULL);
@@ -47,6 +49,7 @@ static int next_number(const struct work *work, enum day_db db, uint32_t *number
 	uint8_t bytes[NUMBER_KEY_LEN];
 	struct partition partition;
 	MDB_cursor *cursor;
+
 	number_key_write(bytes, &work->seal->partition, UINT32_MAX);
 	MDB_val key = env_val(bytes, sizeof(bytes)), val;
 	int rc = mdb_cursor_open(work->txn, work->day->env.dbi[db], &cursor);
@@ -71,6 +74,7 @@ static int compare_places(const void *a, const void *b)
 static bool is_touched(const struct seal *seal, const struct position *position)
 {
 	size_t count = seal->touched.len / sizeof(*position);
+
 	return count && bsearch(position, seal->touched.data, count, sizeof(*position), compare_places);
 }
 
@@ -80,6 +84,7 @@ static int put_touched(const struct work *work, uint32_t number, struct seal_blo
 	struct seal *seal = work->seal;
 	const struct position *positions = (const struct position *)(void *)seal->positions.data + block->first_row;
 	uint8_t bits[BLOCK_ROWS / 8] = { 0 };
+
 	if (seal->touched.len == 0)
 		return 0;
 	for (uint32_t i = 0; i < block->entry.rows; i++) {
@@ -97,11 +102,12 @@ static void tell_of_misread(const struct work *work, uint32_t number, const stru
 {
 	work->store->sealing.misread += block->misread;
 	if (block->misread)
-		log_error("store",
-		          "%s, account %.8s, %s, direction %u, block %u: %u of its parts did not read back as they were written; "
-		          "they are stored uncompressed, nothing is lost",
-		          work->day->env.path, work->seal->partition.account, work->seal->product->name.p,
-		          work->seal->partition.direction, number, block->misread);
+		log_error(
+			"store",
+			"%s, account %.8s, %s, direction %u, block %u: %u of its parts did not read back as they were written; "
+			"they are stored uncompressed, nothing is lost",
+			work->day->env.path, work->seal->partition.account, work->seal->product->name.p,
+			work->seal->partition.direction, number, block->misread);
 }
 
 static int put_blocks(const struct work *work, uint32_t first_block, uint32_t run)
@@ -109,8 +115,10 @@ static int put_blocks(const struct work *work, uint32_t first_block, uint32_t ru
 	struct seal *seal = work->seal;
 	struct seal_block *blocks = (struct seal_block *)(void *)seal->blocks.data;
 	uint32_t count = (uint32_t)(seal->blocks.len / sizeof(*blocks));
+
 	for (uint32_t i = 0; i < count; i++) {
 		struct seal_block *block = &blocks[i];
+
 		block->entry.run = run;
 		tell_of_misread(work, first_block + i, block);
 		if (put_touched(work, first_block + i, block) != 0 ||
@@ -129,6 +137,7 @@ static int put_ids(const struct work *work, uint32_t first_block, uint32_t run)
 	uint32_t count = (uint32_t)(seal->blocks.len / sizeof(*blocks));
 	struct buf *out = &seal->values; /* the blocks are stored, so it is free */
 	size_t entries = seal->ids.len / sizeof(ids_entry);
+
 	buf_clear(out);
 	buf_clear(&seal->scratch);
 	if (!buf_reserve(&seal->scratch, seal->ids.len + count * sizeof(uint32_t)))
@@ -169,10 +178,12 @@ static int remove_hot(const struct work *work)
 	const struct position *positions = (const struct position *)(void *)seal->positions.data;
 	MDB_cursor *cursor;
 	int rc = mdb_cursor_open(work->txn, work->day->env.dbi[DAY_HOT], &cursor);
+
 	if (rc)
 		return fail(work, rc, "open cursor");
 	for (uint32_t i = 0; i < seal_rows(seal) && !rc; i++) {
 		uint8_t bytes[ROW_KEY_LEN];
+
 		if (is_touched(seal, &positions[i]))
 			continue;
 		row_key_write(bytes, &seal->partition, &positions[i]);
@@ -192,8 +203,10 @@ static int remove_hot(const struct work *work)
 static int remove_runs(const struct work *work)
 {
 	struct seal *seal = work->seal;
+
 	for (size_t i = 0; i < seal->entries.count; i++) {
 		uint32_t number = seal->entries.entries[i].number;
+
 		if (del(work, DAY_BLOCKS, number) != 0 || del(work, DAY_BLOCK_DATA, number) != 0 ||
 		    del(work, DAY_DELETED, number) != 0)
 			return -1;
@@ -216,6 +229,7 @@ static int number_changes(const struct work *work)
 	struct seal_block *blocks = (struct seal_block *)(void *)seal->blocks.data;
 	size_t count = seal->blocks.len / sizeof(*blocks);
 	uint64_t first = 0, seq = 0;
+
 	for (uint64_t i = 0; i < seal->changes; i++) {
 		if (store_next_seq(work->store, &seq, work->err) != 0)
 			return -1;
@@ -227,8 +241,11 @@ static int number_changes(const struct work *work)
 	}
 	for (size_t i = 0; i < count && seal->changes; i++) {
 		struct day_block *entry = &blocks[i].entry;
-		if (!block_number_changes(seal->values.data + blocks[i].offset, entry->value_bytes, SEAL_CHANGE_PENDING, first))
-			return error_set(work->err, ERROR_CORRUPT, "%s: a block cannot be read again", work->day->env.path);
+
+		if (!block_number_changes(seal->values.data + blocks[i].offset, entry->value_bytes, SEAL_CHANGE_PENDING,
+		                          first))
+			return error_set(work->err, ERROR_CORRUPT, "%s: a block cannot be read again",
+			                 work->day->env.path);
 		/* Of all rows' numbers the new ones are the last. */
 		entry->changed_min = number_of(entry->changed_min, first);
 		entry->changed_max = number_of(entry->changed_max, first);
@@ -240,8 +257,10 @@ static int store_all(const struct work *work)
 {
 	struct seal *seal = work->seal;
 	uint32_t first_block, run;
+
 	if (seal->touched.len > 0)
-		qsort(seal->touched.data, seal->touched.len / sizeof(struct position), sizeof(struct position), compare_places);
+		qsort(seal->touched.data, seal->touched.len / sizeof(struct position), sizeof(struct position),
+		      compare_places);
 	if (number_changes(work) != 0 || next_number(work, DAY_BLOCKS, &first_block) != 0 ||
 	    next_number(work, DAY_BLOCK_IDS, &run) != 0)
 		return -1;
@@ -266,6 +285,7 @@ static void count(struct store_seal_stats *stats, const struct seal *seal)
 {
 	const struct seal_block *blocks = (const struct seal_block *)(const void *)seal->blocks.data;
 	size_t blocks_count = seal->blocks.len / sizeof(*blocks);
+
 	stats->seals += seal->runs_count == 0;
 	stats->merges += seal->runs_count > 0;
 	stats->rows += seal_rows(seal);
@@ -278,6 +298,7 @@ static void count(struct store_seal_stats *stats, const struct seal *seal)
 int seal_store(struct store *store, struct seal *seal, struct error *err)
 {
 	struct work work = { .store = store, .seal = seal, .day = seal->day, .err = err };
+
 	work.txn = env_write(&seal->day->env, err);
 	if (!work.txn || seal->touched.failed || store_all(&work) != 0) {
 		if (seal->touched.failed)
@@ -296,11 +317,12 @@ int seal_store(struct store *store, struct seal *seal, struct error *err)
 }
 
 int seal_mark_deleted(struct day *day, MDB_txn *txn, const struct partition *partition, uint32_t block, uint32_t row,
-                   struct error *err)
+                      struct error *err)
 {
 	uint8_t key_bytes[NUMBER_KEY_LEN], bits[BLOCK_ROWS / 8] = { 0 };
 	struct day_block entry;
 	MDB_val val;
+
 	number_key_write(key_bytes, partition, block);
 	MDB_val key = env_val(key_bytes, sizeof(key_bytes));
 	int rc = mdb_get(txn, day->env.dbi[DAY_BLOCKS], &key, &val);

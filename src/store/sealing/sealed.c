@@ -35,6 +35,7 @@ static int first_row(struct sealed *sealed, struct block_reader *reader, const s
 {
 	struct position first = day_block_first(block, sealed->partition.direction);
 	struct position from = sealed->behind;
+
 	*row = 0;
 	if (position_compare(&first, &from) > 0)
 		return 0;
@@ -59,6 +60,7 @@ static int heads_grow(struct sealed *sealed)
 static int open_entry(struct sealed *sealed, const struct block_index_entry *entry)
 {
 	struct position last = day_block_last(&entry->block, sealed->partition.direction);
+
 	if (entry->block.deleted == entry->block.rows || position_compare(&last, &sealed->behind) <= 0)
 		return 0;
 	struct block_reader *reader = heads_grow(sealed) == 0 ? store_reader_take(sealed->store, sealed->err) : NULL;
@@ -94,10 +96,12 @@ static void choose_first(struct sealed *sealed)
 int sealed_open(struct sealed *sealed)
 {
 	unsigned passed_over = 0;
+
 	choose_first(sealed);
 	while (sealed->next < sealed->entries_count) {
 		const struct block_index_entry *entry = &sealed->entries[sealed->next];
 		struct position begin = day_block_first(&entry->block, sealed->partition.direction);
+
 		if (sealed->heads_count && position_compare(&begin, &sealed->heads[sealed->first].position) > 0)
 			break;
 		sealed->next++;
@@ -119,6 +123,7 @@ void sealed_begin(struct sealed *sealed, size_t next, const struct position *beh
 int sealed_next(struct sealed *sealed)
 {
 	struct sealed_head *head = &sealed->heads[sealed->first];
+
 	sealed->behind = head->position;
 	int result = settle(sealed, head, head->row + 1);
 	if (result < 0)
@@ -131,6 +136,7 @@ int sealed_next(struct sealed *sealed)
 void sealed_skip_entry(struct sealed *sealed)
 {
 	const struct block_index_entry *entry = &sealed->entries[sealed->next++];
+
 	sealed->behind = day_block_last(&entry->block, sealed->partition.direction);
 }
 
