@@ -22,7 +22,8 @@ libcdrd_a_SOURCES += \
 	src/meta/quarantine.c src/meta/quarantine.h \
 	src/store/scan.h \
 	src/store/stats.c \
-	src/store/store.c src/store/store.h src/store/store_private.h \
+	src/store/days_engine.c src/store/days_store.h \
+	src/store/store.h \
 	src/store/verify.c src/store/verify.h src/store/versions.h \
 	src/store/aggregates/aggregate.c \
 	src/store/aggregates/aggregate_days.c src/store/aggregates/aggregate_days.h \
@@ -45,6 +46,7 @@ libcdrd_a_SOURCES += \
 	src/store/copying/mirror.c src/store/copying/mirror.h \
 	src/store/days/clock_watch.c \
 	src/store/days/day.c src/store/days/day.h \
+	src/store/days/day_blocks.c src/store/days/day_blocks.h \
 	src/store/days/day_list.c src/store/days/day_list.h \
 	src/store/days/days.c \
 	src/store/days/health.c \
@@ -58,6 +60,8 @@ libcdrd_a_SOURCES += \
 	src/store/erasing/purge.c \
 	src/store/ids/bloom_filter.c src/store/ids/bloom_filter.h \
 	src/store/ids/ids.c src/store/ids/ids.h \
+	src/store/putting/move_finish.c \
+	src/store/putting/moves_private.h \
 	src/store/putting/moves.c src/store/putting/moves.h \
 	src/store/putting/put.c src/store/putting/put_private.h \
 	src/store/putting/put_find.c \

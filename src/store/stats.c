@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
-#include "store/store_private.h"
+#include "store/days_store.h"
 
 static void add_file(const struct store *store, const char *name, uint64_t *bytes)
 {

@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "store/ids/ids.h"
-#include "store/store_private.h"
+#include "store/days_store.h"
 
 #define HOT_ROWS_AT_ONCE 1000
 

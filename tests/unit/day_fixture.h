@@ -48,8 +48,8 @@ static inline MDB_txn *day_fixture_read(struct day_fixture *f)
 static inline void day_fixture_close(struct day_fixture *f)
 {
 	hot_free(&f->day.hot);
-	for (int i = 0; i < DIRECTORY_SLOTS; i++)
-		block_index_free(&f->day.directories[i]);
+	for (int i = 0; i < BLOCK_INDEX_SLOTS; i++)
+		block_index_free(&f->day.block_indexes[i]);
 	env_close(&f->day.env);
 	nftw(f->dir, fixture_remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }

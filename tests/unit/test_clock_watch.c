@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "meta/change.h"
 #include "store/clock_watch.h"
-#include "store/store_private.h"
+#include "store/days_store.h"
 #include "store_fixture.h"
 
 #define SEEN_US (INT64_C(1795000000) * CLOCK_US_PER_SECOND)

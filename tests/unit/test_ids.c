@@ -12,6 +12,7 @@
 #include "expect.h"
 #include "pick.h"
 #include "store/blocks/block_builder.h"
+#include "store/days/day_blocks.h"
 #include "store/ids/ids.h"
 #include "store_sample.h"
 
@@ -389,17 +390,17 @@ START_TEST(block_index_begins_where_it_must)
 		}
 		MDB_txn *txn = day_fixture_read(&f);
 		f.day.seals++;
-		const struct block_index *directory = block_index_get(&f.day, txn, &own, &err);
-		expect(directory, "%s", err.message);
-		ck_assert_uint_eq(directory->count, count);
-		ck_assert_ptr_eq(block_index_get(&f.day, txn, &own, &err), directory);
+		const struct block_index *block_index = block_index_get(&f.day, txn, &own, &err);
+		expect(block_index, "%s", err.message);
+		ck_assert_uint_eq(block_index->count, count);
+		ck_assert_ptr_eq(block_index_get(&f.day, txn, &own, &err), block_index);
 		for (int n = 0; n < 50; n++) {
 			struct position position = { pick_below(&pick, 1600), pick_below(&pick, 3 * ENTRIES), 1 };
-			size_t at = block_index_find(directory, &position), wanted = 0;
+			size_t at = block_index_find(block_index, &position), wanted = 0;
 			struct position last = { INT64_MIN, 0, 0 };
 
 			for (; wanted < count; wanted++) {
-				struct position own_last = day_block_last(&directory->entries[wanted].block, 1);
+				struct position own_last = day_block_last(&block_index->entries[wanted].block, 1);
 
 				last = position_compare(&own_last, &last) > 0 ? own_last : last;
 				if (position_compare(&last, &position) > 0)
@@ -408,8 +409,8 @@ START_TEST(block_index_begins_where_it_must)
 			ck_assert_uint_eq(at, wanted);
 		}
 		for (size_t i = 1; i < count; i++)
-			ck_assert_int_le(directory->entries[i - 1].block.first_us,
-			                 directory->entries[i].block.first_us);
+			ck_assert_int_le(block_index->entries[i - 1].block.first_us,
+			                 block_index->entries[i].block.first_us);
 		mdb_txn_abort(txn);
 	}
 }

@@ -11,7 +11,7 @@
 #include "base/id.h"
 #include "expect.h"
 #include "store/ids/ids.h"
-#include "store/store_private.h"
+#include "store/days_store.h"
 #include "store/verify.h"
 #include "store/versions.h"
 #include "store_fixture.h"

@@ -15,7 +15,7 @@
 #include "deflate/deflate.h"
 #include "expect.h"
 #include "store/sealing/seal.h"
-#include "store/store_private.h"
+#include "store/days_store.h"
 #include "store_check.h"
 #include "store_fixture.h"
 

@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "expect.h"
 #include "store/putting/moves.h"
-#include "store/store_private.h"
+#include "store/days_store.h"
 #include "store/verify.h"
 #include "store/versions.h"
 #include "scan_once.h"

@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "expect.h"
 #include "store/putting/moves.h"
-#include "store/store_private.h"
+#include "store/days_store.h"
 #include "store/changes.h"
 #include "store/verify.h"
 #include "store_check.h"

@@ -4,11 +4,12 @@
  *
  * A scan merges blocks and hot rows, so blocks that overlap in time, as late records make them, must be read row by row.
  * Sums and counts do not care about order. Each block is taken by itself, by its head alone where all of its rows count
- * and, when they are only counted, by the directory alone. `hot` has one row for each record whose newest version is not
+ * and, when they are only counted, by the block index alone. `hot` has one row for each record whose newest version is not
  * sealed; its older one in a block is deleted then.
  */
 #include "base/clock.h"
 #include "store/aggregates/aggregate_days.h"
+#include "store/days/day_blocks.h"
 #include "store/blocks/skip_index.h"
 
 #define LOOK_EVERY 128 /* hot rows between looks at the clock */
@@ -141,12 +142,12 @@ static int add_block(struct day_aggregate *a, const struct block_index_entry *en
 static int add_blocks(struct day_aggregate *a)
 {
 	struct day_part *part = &a->part;
-	const struct block_index *directory = block_index_get(a->day, a->txn, &a->partition, a->err);
+	const struct block_index *block_index = block_index_get(a->day, a->txn, &a->partition, a->err);
 
-	if (!directory)
+	if (!block_index)
 		return -1;
-	while (part->entry < directory->count) {
-		const struct block_index_entry *entry = &directory->entries[part->entry];
+	while (part->entry < block_index->count) {
+		const struct block_index_entry *entry = &block_index->entries[part->entry];
 
 		if (entry->block.first_us >= a->to_us)
 			break;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * block_index.c: reading the blocks of a partition. See block_index.h.
+ * block_index.c: see block_index.h.
  */
 #include "store/blocks/block_index.h"
 
 #include <stdlib.h>
 
-#include "store/days/day.h"
+#include "base/buf.h"
 
 bool day_block_read(MDB_val val, struct day_block *block)
 {
@@ -16,18 +16,18 @@ bool day_block_read(MDB_val val, struct day_block *block)
 	return true;
 }
 
-static int add(struct block_index *directory, uint32_t number, const struct day_block *block, struct error *err)
+int block_index_add(struct block_index *block_index, uint32_t number, const struct day_block *block, struct error *err)
 {
-	if (directory->count == directory->cap) {
-		size_t cap = directory->cap ? 2 * directory->cap : 16;
-		struct block_index_entry *entries = realloc(directory->entries, cap * sizeof(*entries));
+	if (block_index->count == block_index->cap) {
+		size_t cap = block_index->cap ? 2 * block_index->cap : 16;
+		struct block_index_entry *entries = realloc(block_index->entries, cap * sizeof(*entries));
 
 		if (!entries)
-			return error_set(err, ERROR_NOMEM, "directory of %zu blocks: out of memory", cap);
-		directory->entries = entries;
-		directory->cap = cap;
+			return error_set(err, ERROR_NOMEM, "index of %zu blocks: out of memory", cap);
+		block_index->entries = entries;
+		block_index->cap = cap;
 	}
-	directory->entries[directory->count++] = (struct block_index_entry){ .number = number, .block = *block };
+	block_index->entries[block_index->count++] = (struct block_index_entry){ .number = number, .block = *block };
 	return 0;
 }
 
@@ -40,91 +40,32 @@ static int compare(const void *a, const void *b)
 	return order ? order : (left->number > right->number) - (left->number < right->number);
 }
 
-static void put_in_order(struct block_index *directory)
+void block_index_sort(struct block_index *block_index)
 {
 	struct position last = { INT64_MIN, 0, 0 };
 	bool ordered = true;
 
-	for (size_t i = 1; i < directory->count && ordered; i++)
-		ordered = compare(&directory->entries[i - 1], &directory->entries[i]) < 0;
+	for (size_t i = 1; i < block_index->count && ordered; i++)
+		ordered = compare(&block_index->entries[i - 1], &block_index->entries[i]) < 0;
 	if (!ordered)
-		qsort(directory->entries, directory->count, sizeof(*directory->entries), compare);
-	for (size_t i = 0; i < directory->count; i++) {
-		struct position own = day_block_last(&directory->entries[i].block, 0);
+		qsort(block_index->entries, block_index->count, sizeof(*block_index->entries), compare);
+	for (size_t i = 0; i < block_index->count; i++) {
+		struct position own = day_block_last(&block_index->entries[i].block, 0);
 
 		if (position_compare(&own, &last) > 0)
 			last = own;
-		directory->entries[i].last_before = last;
+		block_index->entries[i].last_before = last;
 	}
 }
 
-int block_index_read(struct day *day, MDB_txn *txn, const struct partition *partition, struct block_index *directory,
-                     struct error *err)
+size_t block_index_find(const struct block_index *block_index, const struct position *position)
 {
-	uint8_t bytes[NUMBER_KEY_LEN];
-	MDB_cursor *cursor;
-	int result = 0;
-
-	directory->partition = *partition;
-	directory->count = 0;
-	number_key_write(bytes, partition, 0);
-	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BLOCKS], &cursor);
-	if (rc)
-		return env_fail(&day->env, rc, "open cursor", err);
-	MDB_val key = env_val(bytes, sizeof(bytes)), val;
-	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE); !rc && result == 0;
-	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
-		struct partition of;
-		struct day_block block;
-		uint32_t number;
-
-		if (!partition_has_key(partition, key))
-			break;
-		if (!number_key_read(key, &of, &number) || !day_block_read(val, &block))
-			result = error_set(err, ERROR_CORRUPT, "%s: an entry of blocks cannot be read", day->env.path);
-		else
-			result = add(directory, number, &block, err);
-	}
-	mdb_cursor_close(cursor);
-	if (result == 0 && rc && rc != MDB_NOTFOUND)
-		return env_fail(&day->env, rc, "read blocks", err);
-	put_in_order(directory);
-	return result;
-}
-
-const struct block_index *block_index_get(struct day *day, MDB_txn *txn, const struct partition *partition,
-                                          struct error *err)
-{
-	struct block_index *oldest = &day->directories[0];
-
-	for (int i = 0; i < DIRECTORY_SLOTS; i++) {
-		struct block_index *directory = &day->directories[i];
-
-		if (directory->partition.product && directory->seals == day->seals &&
-		    partition_equal(&directory->partition, partition)) {
-			directory->used = ++day->block_index_uses;
-			return directory;
-		}
-		if (directory->used < oldest->used)
-			oldest = directory;
-	}
-	if (block_index_read(day, txn, partition, oldest, err) != 0) {
-		oldest->partition.product = 0;
-		return NULL;
-	}
-	oldest->seals = day->seals;
-	oldest->used = ++day->block_index_uses;
-	return oldest;
-}
-
-size_t block_index_find(const struct block_index *directory, const struct position *position)
-{
-	size_t low = 0, high = directory->count;
+	size_t low = 0, high = block_index->count;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (position_compare(&directory->entries[mid].last_before, position) <= 0)
+		if (position_compare(&block_index->entries[mid].last_before, position) <= 0)
 			low = mid + 1;
 		else
 			high = mid;
@@ -132,14 +73,14 @@ size_t block_index_find(const struct block_index *directory, const struct positi
 	return low;
 }
 
-size_t block_index_end(const struct block_index *directory, int64_t time_us)
+size_t block_index_end(const struct block_index *block_index, int64_t time_us)
 {
-	size_t low = 0, high = directory->count;
+	size_t low = 0, high = block_index->count;
 
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (directory->entries[mid].block.first_us < time_us)
+		if (block_index->entries[mid].block.first_us < time_us)
 			low = mid + 1;
 		else
 			high = mid;
@@ -147,8 +88,8 @@ size_t block_index_end(const struct block_index *directory, int64_t time_us)
 	return low;
 }
 
-void block_index_free(struct block_index *directory)
+void block_index_free(struct block_index *block_index)
 {
-	free(directory->entries);
-	*directory = (struct block_index){ 0 };
+	free(block_index->entries);
+	*block_index = (struct block_index){ 0 };
 }

@@ -3,7 +3,7 @@
  * block_index.h: the sealed blocks of one partition of a day, in memory and in order; private to store/.
  *
  * Blocks of a partition may overlap in time (late records, resurrected ones); `last_before` makes it possible to begin
- * in the middle all the same. A day keeps the directories used last, until a commit changes its blocks.
+ * in the middle all the same. A day keeps the ones used last (day_blocks.h).
  */
 #ifndef CDRD_STORE_BLOCKS_BLOCK_INDEX_H
 #define CDRD_STORE_BLOCKS_BLOCK_INDEX_H
@@ -12,10 +12,6 @@
 #include <stdint.h>
 
 #include "store/blocks/position.h"
-
-#define DIRECTORY_SLOTS 4
-
-struct day;
 
 /* The value of the database `blocks`, little-endian as the machine is. */
 struct day_block {
@@ -36,7 +32,7 @@ struct day_block {
 struct block_index_entry {
 	uint32_t number;
 	struct day_block block;
-	struct position last_before; /* the latest place of this block and all before it */
+	struct position last_before; /* the latest position of this block and all before it */
 };
 
 struct block_index {
@@ -45,27 +41,24 @@ struct block_index {
 	uint64_t used;
 	size_t count;
 	size_t cap;
-	struct block_index_entry *entries; /* by first place */
+	struct block_index_entry *entries; /* by first position */
 };
 
 /* False if the value is not one. */
 bool day_block_read(MDB_val val, struct day_block *block);
 
-/* Reads all blocks of a partition into *directory, which the caller frees with directory_free. */
-MUST_CHECK int block_index_read(struct day *day, MDB_txn *txn, const struct partition *partition,
-                                struct block_index *directory, struct error *err);
+/* Adds a block; block_index_sort puts all of them in order afterwards. ERROR_NOMEM. */
+MUST_CHECK int block_index_add(struct block_index *block_index, uint32_t number, const struct day_block *block,
+                               struct error *err);
+void block_index_sort(struct block_index *block_index);
 
-/* The committed directory of a partition; it lives until the next call for the same day. NULL with *err. */
-MUST_CHECK const struct block_index *block_index_get(struct day *day, MDB_txn *txn, const struct partition *partition,
-                                                     struct error *err);
-
-/* The first entry that may hold places behind `place`. */
-size_t block_index_find(const struct block_index *directory, const struct position *position);
+/* The first entry that may hold positions after this one. */
+size_t block_index_find(const struct block_index *block_index, const struct position *position);
 
 /* The number of entries that begin before a time. */
-size_t block_index_end(const struct block_index *directory, int64_t time_us);
+size_t block_index_end(const struct block_index *block_index, int64_t time_us);
 
-void block_index_free(struct block_index *directory);
+void block_index_free(struct block_index *block_index);
 
 static inline struct position day_block_first(const struct day_block *block, uint8_t direction)
 {

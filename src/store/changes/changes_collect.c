@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "store/changes/changes_private.h"
+#include "store/days/day_blocks.h"
 
 #define LOOK_EVERY 256 /* hot rows between looks at the clock */
 
@@ -217,14 +218,14 @@ static int compare_blocks(const void *a, const void *b)
 static int list_blocks(struct collecting *c)
 {
 	struct day_changes *changes = c->changes;
-	const struct block_index *directory = block_index_get(c->day, c->txn, &c->partition, c->err);
+	const struct block_index *block_index = block_index_get(c->day, c->txn, &c->partition, c->err);
 
-	if (!directory)
+	if (!block_index)
 		return -1;
 	buf_clear(&changes->blocks);
-	for (size_t i = 0; i < directory->count; i++) {
-		const struct day_block *block = &directory->entries[i].block;
-		struct change_block listed = { block->changed_min, directory->entries[i].number };
+	for (size_t i = 0; i < block_index->count; i++) {
+		const struct day_block *block = &block_index->entries[i].block;
+		struct change_block listed = { block->changed_min, block_index->entries[i].number };
 
 		if (block->changed_max > changes->query.since && block->changed_min < changes->limit &&
 		    block->changed_min <= changes->snapshot && block->deleted < block->rows)

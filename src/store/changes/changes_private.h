@@ -14,7 +14,7 @@
 #define CDRD_STORE_CHANGES_CHANGES_PRIVATE_H
 
 #include "store/engine.h"
-#include "store/store_private.h"
+#include "store/days_store.h"
 
 /* A change that was found, and where. */
 struct change_row {

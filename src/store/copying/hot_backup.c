@@ -10,7 +10,7 @@
 
 #include "store/copying/mirror.h"
 #include "store/sealing/repack.h"
-#include "store/store_private.h"
+#include "store/days_store.h"
 
 struct hot_backup {
 	struct day *day; /* pinned; NULL: the catalog */

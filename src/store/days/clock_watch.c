@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "meta/rows.h"
 #include "meta/change.h"
-#include "store/store_private.h"
+#include "store/days_store.h"
 
 #define KEY "clock_seen"
 #define WRITE_EVERY_US (600 * CLOCK_US_PER_SECOND)

@@ -29,6 +29,8 @@
 #include "store/blocks/position.h"
 #include "store/scan.h"
 
+#define BLOCK_INDEX_SLOTS 4
+
 struct day_touch {
 	struct partition partition;
 	struct position position;
@@ -62,7 +64,7 @@ struct day {
 	int64_t merge_wait_us; /* monotonic: likewise, no merging */
 	bool repack_demanded;  /* repack.h */
 	bool swept;            /* seal.c has seen that nothing is left to do since the last change */
-	struct block_index directories[DIRECTORY_SLOTS];
+	struct block_index block_indexes[BLOCK_INDEX_SLOTS];
 	uint64_t block_index_uses;
 };
 

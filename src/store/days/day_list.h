@@ -10,7 +10,7 @@
 #ifndef CDRD_STORE_DAYS_DAY_LIST_H
 #define CDRD_STORE_DAYS_DAY_LIST_H
 
-#include "store/store_private.h"
+#include "store/days_store.h"
 
 /* For store_open, after the directory was listed: days that the catalog alone knows are added, and named in the log. */
 MUST_CHECK int day_list_load(struct store *store, struct error *err);

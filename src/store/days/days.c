@@ -16,7 +16,7 @@
 #include "store/ids/ids.h"
 #include "store/sealing/repack.h"
 #include "store/sealing/seal.h"
-#include "store/store_private.h"
+#include "store/days_store.h"
 
 size_t store_day_index(const struct store *store, int32_t number)
 {
@@ -77,8 +77,8 @@ void days_close(struct store *store, struct day *day)
 	if (!day->is_open)
 		return;
 	hot_free(&day->hot);
-	for (int i = 0; i < DIRECTORY_SLOTS; i++)
-		block_index_free(&day->directories[i]);
+	for (int i = 0; i < BLOCK_INDEX_SLOTS; i++)
+		block_index_free(&day->block_indexes[i]);
 	store->reopened += day->env.reopened;
 	env_close(&day->env);
 	day->is_open = false;

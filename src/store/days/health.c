@@ -5,7 +5,7 @@
 #include "store/health.h"
 
 #include "base/log.h"
-#include "store/store_private.h"
+#include "store/days_store.h"
 
 void store_health(const struct store *store, struct store_health *health)
 {

@@ -6,7 +6,7 @@
 #define CDRD_STORE_ERASING_ERASE_PRIVATE_H
 
 #include "store/erase.h"
-#include "store/store_private.h"
+#include "store/days_store.h"
 
 enum erase_stage { ERASE_STAGE_HOT, ERASE_STAGE_DRAIN, ERASE_STAGE_FIND, ERASE_STAGE_REWRITE, ERASE_STAGE_PACK };
 

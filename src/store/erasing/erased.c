@@ -12,7 +12,7 @@
 #include "meta/rows.h"
 #include "meta/change.h"
 #include "store/erase.h"
-#include "store/store_private.h"
+#include "store/days_store.h"
 #include "lmdb/value.h"
 
 #define KEY_NAME "erased.key"

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "store/sealing/repack.h"
 #include "store/sealing/seal.h"
-#include "store/store_private.h"
+#include "store/days_store.h"
 
 #define LOOK_EVERY 64 /* hot rows between looks at the clock */
 

@@ -13,40 +13,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "store/changes.h"
-#include "store/putting/put_private.h"
+#include "store/days_store.h"
+#include "store/putting/moves_private.h"
 
-#define MAGIC 0x31564f4d /* MOV1 */
-#define AGAIN_US (10 * CLOCK_US_PER_SECOND)
-
-/* Before each row. Little-endian, as on the machines that this runs on. */
-struct move_head {
-	uint32_t magic;
-	uint32_t crc32; /* of the head with this field zero, and the row */
-	uint32_t row_bytes;
-	int32_t from_day;
-	char account[SCAN_ACCOUNT_LEN];
-	uint8_t product;
-	uint8_t to_direction;
-	uint8_t reserved[6];
-	int64_t to_us;
-	uint64_t to_seq;
-};
-
-struct moves {
-	int fd;
-	struct buf path;
-	struct buf noted;  /* by what is not committed */
-	bool written;      /* `noted` is in the file, after what is left */
-	size_t left_bytes; /* of the file: to be finished */
-	size_t kept_bytes; /* after them: done, and kept for a backup */
-	bool keeps;
-	int64_t again_us; /* monotonic: not before */
-	bool finishing;
-	uint64_t began_seq; /* the last change before finishing began */
-};
-
-static uint32_t crc_of(const struct move_head *head, const char *row)
+uint32_t moves_crc(const struct move_head *head, const char *row)
 {
 	struct move_head plain = *head;
 
@@ -57,7 +27,7 @@ static uint32_t crc_of(const struct move_head *head, const char *row)
 
 /* --- the file --- */
 
-static int write_at(struct moves *moves, struct str bytes, size_t offset, struct error *err)
+int moves_write_at(struct moves *moves, struct str bytes, size_t offset, struct error *err)
 {
 	while (bytes.len > 0) {
 		ssize_t len = pwrite(moves->fd, bytes.p, bytes.len, (off_t)offset);
@@ -75,7 +45,7 @@ static int write_at(struct moves *moves, struct str bytes, size_t offset, struct
 }
 
 /* A longer file does no harm: what was finished is left as it is, and what was not written whole is not read. */
-static void cut(struct moves *moves)
+void moves_cut(struct moves *moves)
 {
 	if (ftruncate(moves->fd, (off_t)(moves->left_bytes + moves->kept_bytes)) != 0)
 		log_error("store", "%s: cut: %s", moves->path.data, strerror(errno));
@@ -117,7 +87,7 @@ int moves_note(struct store *store, const struct partition *partition, int32_t f
 {
 	struct buf *noted = &store->moves->noted;
 	struct move_head head = {
-		.magic = MAGIC,
+		.magic = MOVES_MAGIC,
 		.row_bytes = (uint32_t)row.len,
 		.from_day = from_day,
 		.product = partition->product,
@@ -127,7 +97,7 @@ int moves_note(struct store *store, const struct partition *partition, int32_t f
 	};
 
 	memcpy(head.account, partition->account, sizeof(head.account));
-	head.crc32 = crc_of(&head, row.p);
+	head.crc32 = moves_crc(&head, row.p);
 	buf_add(noted, &head, sizeof(head));
 	buf_add_str(noted, row);
 	return noted->failed ? error_set(err, ERROR_NOMEM, "moves: out of memory") : 0;
@@ -139,8 +109,8 @@ int moves_write(struct store *store, struct error *err)
 
 	if (moves->noted.len == 0)
 		return 0;
-	if (write_at(moves, buf_str(&moves->noted), moves->left_bytes + moves->kept_bytes, err) != 0) {
-		cut(moves);
+	if (moves_write_at(moves, buf_str(&moves->noted), moves->left_bytes + moves->kept_bytes, err) != 0) {
+		moves_cut(moves);
 		return -1;
 	}
 	moves->written = true;
@@ -154,7 +124,7 @@ void moves_done(struct store *store)
 	if (moves->written && moves->keeps)
 		moves->kept_bytes += moves->noted.len;
 	else if (moves->written)
-		cut(moves);
+		moves_cut(moves);
 	moves->written = false;
 	buf_clear(&moves->noted);
 }
@@ -167,7 +137,7 @@ void store_keep_moves(struct store *store, bool keep)
 	if (keep)
 		return;
 	moves->kept_bytes = 0;
-	cut(moves);
+	moves_cut(moves);
 }
 
 void moves_drop(struct store *store)
@@ -185,203 +155,7 @@ void moves_drop(struct store *store)
 	buf_clear(&moves->noted);
 }
 
-/* --- finishing --- */
-
 bool moves_are_left(const struct store *store)
 {
 	return store->moves->left_bytes > 0 && !store->moves->finishing;
-}
-
-/* The next entry of *rest; false at the end of what can be read. */
-static bool take_entry(struct str *rest, struct move_head *head, struct str *row)
-{
-	if (rest->len < sizeof(*head))
-		return false;
-	memcpy(head, rest->p, sizeof(*head));
-	*row = (struct str){ rest->p + sizeof(*head), head->row_bytes };
-	if (head->magic != MAGIC || head->row_bytes > rest->len - sizeof(*head) || crc_of(head, row->p) != head->crc32)
-		return false;
-	rest->p += sizeof(*head) + row->len;
-	rest->len -= sizeof(*head) + row->len;
-	return true;
-}
-
-/* Puts the record into its new day, taking it out of the old one if it is there. Its place is the one that a tombstone may
- * lead to; but others may have been committed since, so the change is a new one to whoever follows. */
-static int put_again(struct put *put, const struct stored *old, const struct position *to)
-{
-	uint64_t seq;
-
-	if (store_next_seq(put->store, &seq, put->err) != 0)
-		return -1;
-	put->store->uncommitted++;
-	put->day->gains = true;
-	bloom_filter_note_changes(put->day->filter, seq, seq);
-	changes_note(put->store, &put->partition, seq);
-	if (old && put_leave(put, old, to) != 0)
-		return -1;
-	return put_insert(put, to, seq);
-}
-
-/* Was it put where it stands after the move, by others whom a commit has acknowledged since? What finishing itself has
- * changed is older than it looks. */
-static bool is_changed_since(const struct put *put, const struct stored *stored, const struct position *to)
-{
-	return stored->changed_seq > to->seq && stored->changed_seq <= put->store->moves->began_seq;
-}
-
-static int finish(struct put *put, int32_t from_day, const struct position *to)
-{
-	struct stored stored, old;
-	struct day *old_day = put_open_day(put->store, from_day, false, put->err);
-
-	if (!old_day && put->err->code != ERROR_NONE)
-		return -1;
-	int found = put_find(put, &stored);
-	if (found < 0)
-		return -1;
-	/* Looking reads into the reader of what was found, of which only the place counts from here on. */
-	int was_there = old_day ? put_find_in(put, old_day, &old) : 0;
-	if (was_there < 0)
-		return -1;
-	/* One that came back to the old day, by a later entry, has a later place there. */
-	bool leaves = was_there && old.position.seq < to->seq;
-	bool is_newer = leaves && is_changed_since(put, &old, to);
-	if (found) {
-		put->store->uncommitted++;
-		if (is_newer && old.changed_seq > stored.changed_seq)
-			return put_leave(put, &stored, NULL);
-		return leaves ? put_leave(put, &old, &stored.position) : 0;
-	}
-	if (is_newer || (was_there && !leaves))
-		return 0;
-	return put_again(put, leaves ? &old : NULL, to);
-}
-
-/* Does what an entry says, as far as it was not done. */
-static int finish_entry(struct store *store, const struct move_head *head, struct str row, struct error *err)
-{
-	static const struct store_versions versions = { .merge = false, .column = CATALOG_NONE };
-	const struct catalog_product *product = catalog_product_numbered(head->product);
-	struct position to = { head->to_us, head->to_seq, head->to_direction };
-	struct bloom_filter_key keys[CATALOG_COLUMNS_MAX];
-	struct record record;
-	uint64_t seq;
-
-	if (!product)
-		return error_set(err, ERROR_CORRUPT, "moves: product number %u is unknown", head->product);
-	if (record_unpack(&record, product, row, &seq, err) != 0)
-		return -1;
-	struct put put = { .store = store,
-		           .record = &record,
-		           .versions = &versions,
-		           .time_us = head->to_us,
-		           .keys = keys,
-		           .err = err };
-	put.partition = partition_of(head->account, head->product, head->to_direction);
-	put.day = put_open_day(store, clock_day_of(put.time_us), true, err);
-	return put.day && put_prepare_ids(&put) == 0 ? finish(&put, head->from_day, &to) : -1;
-}
-
-/* Finishes all entries with one commit, or each with its own; those that fail are appended to *left, unless that is
- * NULL. */
-static int finish_entries(struct store *store, struct str rest, struct buf *left, uint64_t *count, struct error *err)
-{
-	struct move_head head;
-	struct str row;
-	int result = 0;
-
-	for (*count = 0; result == 0 && take_entry(&rest, &head, &row); ++*count) {
-		result = finish_entry(store, &head, row, err);
-		if (result == 0 && left)
-			result = days_commit(store, err);
-		else if (result != 0)
-			store_abort(store);
-		if (result == 0 || !left)
-			continue;
-		log_error("store", "a record that was moved to another day: %s", err->message);
-		buf_add(left, &head, sizeof(head));
-		buf_add_str(left, row);
-		result = 0;
-	}
-	return result == 0 && !left ? days_commit(store, err) : result;
-}
-
-static int read_left(struct moves *moves, struct buf *out, struct error *err)
-{
-	if (!buf_reserve(out, moves->left_bytes))
-		return error_set(err, ERROR_NOMEM, "moves: out of memory");
-	while (out->len < moves->left_bytes) {
-		ssize_t len = pread(moves->fd, out->data + out->len, moves->left_bytes - out->len, (off_t)out->len);
-
-		if (len < 0 && errno == EINTR)
-			continue;
-		if (len <= 0)
-			return error_set_errno(err, len < 0 ? errno : EIO, "%s: read", moves->path.data);
-		out->len += (size_t)len;
-	}
-	return 0;
-}
-
-static int finish_all(struct store *store, struct buf *bytes, struct buf *left, struct error *err)
-{
-	struct moves *moves = store->moves;
-	uint64_t count;
-
-	if (read_left(moves, bytes, err) != 0)
-		return -1;
-	if (finish_entries(store, buf_str(bytes), NULL, &count, err) != 0)
-		(void)finish_entries(store, buf_str(bytes), left, &count, err);
-	if (left->failed)
-		return error_set(err, ERROR_NOMEM, "moves: out of memory");
-	if (left->len == 0)
-		log_info("store", "finished what %llu records that were moved to another day had left undone",
-		         (unsigned long long)count);
-	if (moves->keeps && left->len == 0) {
-		moves->kept_bytes += moves->left_bytes;
-		moves->left_bytes = 0;
-		return 0;
-	}
-	if (moves->keeps)
-		return 0;
-	/* Where nothing more was finished, the file is right as it is. */
-	if (left->len > 0 && left->len < bytes->len && write_at(moves, buf_str(left), 0, err) != 0)
-		return -1;
-	moves->left_bytes = left->len;
-	cut(moves);
-	return 0;
-}
-
-void moves_finish(struct store *store)
-{
-	struct moves *moves = store->moves;
-	struct buf bytes = { 0 }, left = { 0 };
-	struct error err;
-
-	if (!moves_are_left(store) || clock_monotonic_us() < moves->again_us)
-		return;
-	moves->finishing = true;
-	moves->began_seq = store->last_seq;
-	if (finish_all(store, &bytes, &left, &err) != 0)
-		log_error("store", "%s", err.message);
-	moves->finishing = false;
-	moves->again_us = clock_monotonic_us() + AGAIN_US;
-	buf_free(&bytes);
-	buf_free(&left);
-}
-
-/* Finishing commits, and may have to abort, which others who wait for a commit must not be harmed by. */
-static bool waits_for_commit(const struct store *store)
-{
-	bool waits = store->uncommitted > 0 || meta_is_waiting(store->meta);
-
-	for (size_t i = 0; i < store->days_count; i++)
-		waits |= store->days[i]->env.write != NULL;
-	return waits;
-}
-
-void moves_finish_if_idle(struct store *store)
-{
-	if (moves_are_left(store) && !waits_for_commit(store))
-		moves_finish(store);
 }

@@ -9,7 +9,7 @@
 #ifndef CDRD_STORE_PUTTING_PUT_PRIVATE_H
 #define CDRD_STORE_PUTTING_PUT_PRIVATE_H
 
-#include "store/store_private.h"
+#include "store/days_store.h"
 
 /* What a put works on. */
 struct put {

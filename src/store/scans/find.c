@@ -11,7 +11,7 @@
 #include "base/id.h"
 #include "store/ids/ids.h"
 #include "store/scans/scan_private.h"
-#include "store/store_private.h"
+#include "store/days_store.h"
 
 #define FOUND_IN_DAY_MAX 4096 /* records with one id in one day that are put in order */
 #define FILTERS_AHEAD 24      /* as many lines as a processor fetches at a time, or more */

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "store/blocks/skip_index.h"
+#include "store/days/day_blocks.h"
 #include "store/scans/scan_private.h"
 
 #define LOOK_EVERY 128 /* records between looks at the clock */
@@ -75,11 +76,11 @@ static int find_place(struct day_scan *scan, struct lead *lead, uint32_t *row)
 	struct partition *partition = &lead->partition;
 
 	partition->direction = position->direction;
-	const struct block_index *directory = block_index_get(lead->day, lead->txn, partition, scan->err);
-	if (!directory || (!scan->moved && !(scan->moved = store_reader_take(scan->store, scan->err))))
+	const struct block_index *block_index = block_index_get(lead->day, lead->txn, partition, scan->err);
+	if (!block_index || (!scan->moved && !(scan->moved = store_reader_take(scan->store, scan->err))))
 		return -1;
-	for (size_t i = 0; i < directory->count; i++) {
-		const struct block_index_entry *entry = &directory->entries[i];
+	for (size_t i = 0; i < block_index->count; i++) {
+		const struct block_index_entry *entry = &block_index->entries[i];
 		struct position first = day_block_first(&entry->block, position->direction);
 		struct position last = day_block_last(&entry->block, position->direction);
 
@@ -489,22 +490,22 @@ int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const c
 	struct merge merge = { .scan = scan, .day = day, .txn = txn };
 
 	merge.partition = partition_of(account, query->product->number, (uint8_t)query->direction);
-	const struct block_index *directory = block_index_get(day, txn, &merge.partition, scan->err);
-	if (!directory)
+	const struct block_index *block_index = block_index_get(day, txn, &merge.partition, scan->err);
+	if (!block_index)
 		return -1;
 	merge.sealed = (struct sealed){ .store = scan->store,
 		                        .day = day,
 		                        .txn = txn,
 		                        .product = query->product,
 		                        .partition = merge.partition,
-		                        .entries = directory->entries,
-		                        .entries_count = block_index_end(directory, query->to_us),
+		                        .entries = block_index->entries,
+		                        .entries_count = block_index_end(block_index, query->to_us),
 		                        .filters = query->filters,
 		                        .filters_count = query->filters_count,
 		                        .err = scan->err };
 	int result = hot_begin(&merge, &behind);
 	if (result == 0) {
-		sealed_begin(&merge.sealed, block_index_find(directory, &behind), &behind);
+		sealed_begin(&merge.sealed, block_index_find(block_index, &behind), &behind);
 		result = run(&merge);
 	}
 	if (merge.hot.cursor)

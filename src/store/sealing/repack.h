@@ -14,7 +14,7 @@
 #ifndef CDRD_STORE_SEALING_REPACK_H
 #define CDRD_STORE_SEALING_REPACK_H
 
-#include "store/store_private.h"
+#include "store/days_store.h"
 
 /* Is it worth it? Looks at a day that is open. */
 bool repack_is_due(struct day *day, bool at_once);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "store/sealing/seal_private.h"
+#include "store/days/day_blocks.h"
 
 #define SMALL_RUNS_MIN 8 /* of one partition: fewer are left alone */
 #define DEAD_SHARE 4     /* one row in so many */

@@ -13,7 +13,7 @@
 #ifndef CDRD_STORE_SEALING_SEALED_H
 #define CDRD_STORE_SEALING_SEALED_H
 
-#include "store/store_private.h"
+#include "store/days_store.h"
 
 struct sealed_head {
 	struct block_reader *reader;

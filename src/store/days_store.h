@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * store_private.h: the store's own struct; private to store/.
+ * days_store.h: the store's own struct; private to store/.
  *
  * Days are kept in one array sorted by number, known from the directory's listing at start and opened on demand. Of
  * the open ones, those used longest ago are closed when there are more than days_open_max; one with an open write
  * transaction never is.
  */
-#ifndef CDRD_STORE_STORE_PRIVATE_H
-#define CDRD_STORE_STORE_PRIVATE_H
+#ifndef CDRD_STORE_DAYS_STORE_H
+#define CDRD_STORE_DAYS_STORE_H
 
 #include "meta/meta.h"
 #include "meta/meta_env.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * store.c: the format, days and sequence numbers, and commits. See store.h.
+ * days_engine.c: the engine of LMDB environments, one a day: the format, days and sequence numbers, and commits. See store.h.
  *
  *	data_dir/moves      records that are about to change their days (moves.h)
  *	meta.h's numbers    "format", "seq_reserved" and "ids_as_given_before", text of a number
@@ -26,7 +26,7 @@
 #include "store/putting/moves.h"
 #include "store/sealing/repack.h"
 #include "store/sealing/seal.h"
-#include "store/store_private.h"
+#include "store/days_store.h"
 
 #define STORE_FORMAT 1
 
