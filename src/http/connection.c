@@ -10,6 +10,8 @@
  */
 #include "http/connection.h"
 
+#include "base/invariant.h"
+
 #include <linux/sockios.h>
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -26,9 +28,27 @@
 
 /* --- states --- */
 
+/* By the picture in connection.h. From anywhere a connection may be closed. */
+void http_connection_set_state(struct http_connection *c, enum http_connection_state state)
+{
+	static const unsigned allowed[] = {
+		[HTTP_STATE_HEAD] = 1U << HTTP_STATE_BODY | 1U << HTTP_STATE_WORK | 1U << HTTP_STATE_WRITE,
+		[HTTP_STATE_BODY] = 1U << HTTP_STATE_WORK | 1U << HTTP_STATE_WRITE,
+		[HTTP_STATE_WORK] = 1U << HTTP_STATE_BODY | 1U << HTTP_STATE_WRITE | 1U << HTTP_STATE_WORK,
+		[HTTP_STATE_WRITE] = 1U << HTTP_STATE_HEAD | 1U << HTTP_STATE_BODY | 1U << HTTP_STATE_LINGER,
+		[HTTP_STATE_LINGER] = 0,
+		[HTTP_STATE_CLOSED] = 1U << HTTP_STATE_CLOSED,
+	};
+
+	if (state != HTTP_STATE_CLOSED)
+		INVARIANT_STEP(allowed, c->state, state);
+	c->state = state;
+}
+
 static void begin_head(struct http_connection *c)
 {
-	c->state = HTTP_STATE_HEAD;
+	if (c->state != HTTP_STATE_HEAD) /* a new one begins there */
+		http_connection_set_state(c, HTTP_STATE_HEAD);
 	c->since_us = c->server->clock_us;
 	c->begun = false;
 	http_server_set_idle(c->server, c, true);
@@ -39,7 +59,7 @@ static void begin_head(struct http_connection *c)
  * answer. */
 static void begin_linger(struct http_connection *c)
 {
-	c->state = HTTP_STATE_LINGER;
+	http_connection_set_state(c, HTTP_STATE_LINGER);
 	c->since_us = c->server->clock_us;
 	shutdown(bufferevent_getfd(c->bev), SHUT_WR);
 }
@@ -178,7 +198,7 @@ void http_connection_close(struct http_connection *c)
 	bool in_body = c->state == HTTP_STATE_BODY;
 
 	http_server_set_idle(c->server, c, false);
-	c->state = HTTP_STATE_CLOSED;
+	http_connection_set_state(c, HTTP_STATE_CLOSED);
 	c->request = NULL;
 	if (!request)
 		return;
@@ -222,7 +242,7 @@ void http_connection_answered(struct http_connection *c)
 	c->request = NULL;
 	c->continue_owed = false;
 	if (c->state != HTTP_STATE_CLOSED) {
-		c->state = HTTP_STATE_WRITE;
+		http_connection_set_state(c, HTTP_STATE_WRITE);
 		c->since_us = c->server->clock_us;
 		c->unsent = unsent(c);
 		c->unacknowledged = -1;

@@ -95,6 +95,7 @@ static inline size_t http_connection_received(const struct http_connection *conn
 }
 
 /* connection.c */
+void http_connection_set_state(struct http_connection *connection, enum http_connection_state state);
 void http_connection_accept(struct http_server *server, evutil_socket_t fd, const struct sockaddr *peer, bool refuse);
 void http_connection_run(struct http_connection *connection);
 void http_connection_run_later(struct http_connection *connection);

@@ -3,9 +3,8 @@
  * dispatch.c: from a complete head to the handler: parse, route, what the route asks of its caller, body. Each of them
  * may answer instead. Declared in connection.h.
  */
+#include "base/invariant.h"
 #include "http/connection.h"
-
-#include <assert.h>
 
 #include "http/router.h"
 
@@ -55,7 +54,7 @@ static bool ask(struct http_connection *c, bool (*allows)(struct http_request *r
 	if (!allows || allows(request, c->server->app))
 		return true;
 	if (c->request == request && c->state == HTTP_STATE_HEAD)
-		c->state = HTTP_STATE_WORK;
+		http_connection_set_state(c, HTTP_STATE_WORK);
 	return false;
 }
 
@@ -79,7 +78,7 @@ static bool prepare_body(struct http_connection *c)
 
 void http_dispatch_handle(struct http_connection *c)
 {
-	c->state = HTTP_STATE_WORK;
+	http_connection_set_state(c, HTTP_STATE_WORK);
 	c->request->route->handle(c->request, c->server->app);
 }
 
@@ -95,7 +94,7 @@ static void go_on(struct http_connection *c)
 		http_dispatch_handle(c);
 		if (c->state != HTTP_STATE_WORK)
 			return;
-		assert(request->stream.on_data); /* the handler's side of the bargain */
+		INVARIANT(request->stream.on_data); /* the handler's side of the bargain */
 		http_intake_begin(c);
 	} else if (c->content.finished) {
 		http_dispatch_handle(c);

@@ -28,7 +28,7 @@ static void send_continue(struct http_connection *c)
 
 void http_intake_begin(struct http_connection *c)
 {
-	c->state = HTTP_STATE_BODY;
+	http_connection_set_state(c, HTTP_STATE_BODY);
 	c->since_us = c->server->clock_us;
 	if (c->continue_owed)
 		send_continue(c);
@@ -44,7 +44,7 @@ void http_intake_fail(struct http_connection *c, const struct http_fault *fault)
 	}
 	if (request->stream.on_fault) {
 		http_content_free(&c->content);
-		c->state = HTTP_STATE_WORK;
+		http_connection_set_state(c, HTTP_STATE_WORK);
 		c->keep_alive = false;
 		c->content.finished = false;
 		http_request_on_close(request, request->stream.on_abort, request->stream_arg);
@@ -111,10 +111,10 @@ static void finish(struct http_connection *c)
 
 	http_content_free(&c->content);
 	if (!request) {
-		c->state = HTTP_STATE_WRITE; /* the answer is out already: on to the next request */
+		http_connection_set_state(c, HTTP_STATE_WRITE); /* the answer is out already: on to the next request */
 		return;
 	}
-	c->state = HTTP_STATE_WORK;
+	http_connection_set_state(c, HTTP_STATE_WORK);
 	if (request->route->body == HTTP_BODY_STREAM)
 		request->stream.on_end(request->stream_arg);
 	else if (request->body.failed)

@@ -145,7 +145,7 @@ void http_reply_file(struct http_request *request, int status, const char *conte
 	}
 	http_request_release(request);
 	if (!sent)
-		c->state = HTTP_STATE_CLOSED;
+		http_connection_set_state(c, HTTP_STATE_CLOSED);
 	http_connection_answered(c);
 }
 
@@ -196,6 +196,6 @@ void http_reply_as_it_is(struct http_request *request, int status, const char *c
 		buf_free(body);
 	http_request_release(request);
 	if (!sent)
-		c->state = HTTP_STATE_CLOSED;
+		http_connection_set_state(c, HTTP_STATE_CLOSED);
 	http_connection_answered(c);
 }

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/invariant.h"
 
 /* Deflate looks back 32 KiB, so that more gains it little; zstd's level looks back as far as this. */
 #define CHUNK_BYTES ((size_t)256 << 10)
@@ -126,6 +127,8 @@ static bool stop(struct maker *maker, enum stop why)
 static void set_mark(struct maker *maker)
 {
 	maker->now.archive = *archive_state(maker->archive);
+	INVARIANT(maker->now.totals.rows >= maker->mark.totals.rows);
+	INVARIANT(maker->now.archive.bytes >= maker->mark.archive.bytes);
 	maker->mark = maker->now;
 	buf_clear(&maker->chunk);
 	maker->chunk_rows_now = 0;

@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/invariant.h"
 #include "base/log.h"
 #include "store/hot_backup.h"
 #include "store/days/day_list.h"
@@ -102,6 +103,7 @@ int store_next_seq(struct store *store, uint64_t *seq, struct error *err)
 			return -1;
 		store->reserved_seq += SEQ_RESERVE;
 	}
+	INVARIANT(store->last_seq < store->reserved_seq);
 	*seq = ++store->last_seq;
 	return 0;
 }
@@ -299,6 +301,8 @@ static int commit_days(struct store *store, struct error *err)
 	for (size_t i = 0; i < store->days_count; i++)
 		if (store->days[i]->env.write && commit_day(store, store->days[i], err) != 0)
 			return -1;
+	for (size_t i = 0; i < store->days_count; i++)
+		INVARIANT(!store->days[i]->env.write);
 	moves_done(store);
 	return 0;
 }
@@ -324,6 +328,7 @@ int days_commit(struct store *store, struct error *err)
 		store_abort(store);
 		return -1;
 	}
+	INVARIANT(store->last_seq >= store->snapshot && store->last_seq <= store->reserved_seq);
 	store->snapshot = store->last_seq;
 	store->uncommitted = 0;
 	/* A commit of many days has kept all of them open. */

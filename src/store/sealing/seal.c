@@ -42,8 +42,9 @@ void seal_forget(struct store *store)
 
 	if (!seal || seal->state == SEAL_IDLE)
 		return;
+	INVARIANT(seal->day->pins > 0);
 	seal->day->pins--;
-	seal->state = SEAL_IDLE;
+	seal_set_state(seal, SEAL_IDLE);
 }
 
 void seal_forget_account(struct store *store, const char *account)
@@ -122,7 +123,7 @@ int seal_begin_job(struct seal *seal, struct day *day, const struct partition *p
 	seal->partition = *partition;
 	if (take_touched(seal, day, err) != 0)
 		return -1;
-	seal->state = SEAL_GATHER;
+	seal_set_state(seal, SEAL_GATHER);
 	seal->misread = false;
 	seal->begun_us = clock_monotonic_us();
 	seal->day = day;

@@ -177,7 +177,7 @@ int seal_gather(struct store *store, struct seal *seal, int64_t deadline_us, str
 		return -1;
 	if (seal->values.failed || seal->blocks.failed)
 		return error_set(err, ERROR_NOMEM, "sealing: out of memory");
-	seal->state = SEAL_STORE;
+	seal_set_state(seal, SEAL_STORE);
 	if (seal_rows(seal) == 0 && !seal->runs_count)
 		seal_forget(store);
 	return 0;

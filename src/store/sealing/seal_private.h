@@ -5,6 +5,7 @@
 #ifndef CDRD_STORE_SEALING_SEAL_PRIVATE_H
 #define CDRD_STORE_SEALING_SEAL_PRIVATE_H
 
+#include "base/invariant.h"
 #include "store/blocks/block_builder.h"
 #include "store/ids/ids.h"
 #include "store/sealing/seal.h"
@@ -54,6 +55,19 @@ struct seal {
 	struct buf touched;   /* struct position of rows replaced since they were gathered */
 	struct buf scratch;
 };
+
+/* The job goes on to its next state, or is forgotten. */
+static inline void seal_set_state(struct seal *seal, enum seal_state state)
+{
+	static const unsigned allowed[] = {
+		[SEAL_IDLE] = 1U << SEAL_GATHER,
+		[SEAL_GATHER] = 1U << SEAL_STORE | 1U << SEAL_IDLE,
+		[SEAL_STORE] = 1U << SEAL_IDLE,
+	};
+
+	INVARIANT_STEP(allowed, seal->state, state);
+	seal->state = state;
+}
 
 static inline uint32_t seal_rows(const struct seal *seal)
 {

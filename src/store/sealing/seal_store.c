@@ -253,6 +253,16 @@ static int number_changes(const struct work *work)
 	return 0;
 }
 
+static uint64_t rows_of_blocks(const struct seal *seal)
+{
+	const struct seal_block *blocks = (const struct seal_block *)(const void *)seal->blocks.data;
+	uint64_t rows = 0;
+
+	for (size_t i = 0; i < seal->blocks.len / sizeof(*blocks); i++)
+		rows += blocks[i].entry.rows;
+	return rows;
+}
+
 static int store_all(const struct work *work)
 {
 	struct seal *seal = work->seal;
@@ -264,6 +274,7 @@ static int store_all(const struct work *work)
 	if (number_changes(work) != 0 || next_number(work, DAY_BLOCKS, &first_block) != 0 ||
 	    next_number(work, DAY_BLOCK_IDS, &run) != 0)
 		return -1;
+	INVARIANT(rows_of_blocks(seal) == seal_rows(seal));
 	if (seal->blocks.len > 0 && (put_blocks(work, first_block, run) != 0 || put_ids(work, first_block, run) != 0))
 		return -1;
 	if (seal->runs_count)
@@ -311,8 +322,9 @@ int seal_store(struct store *store, struct seal *seal, struct error *err)
 	          seal->runs_count ? ", merged" : "");
 	count(&store->sealing, seal);
 	seal->day->blocks_changed = true;
+	INVARIANT(seal->day->pins > 0);
 	seal->day->pins--;
-	seal->state = SEAL_IDLE;
+	seal_set_state(seal, SEAL_IDLE);
 	return 0;
 }
 
