@@ -54,26 +54,37 @@ size_t day_id_hashes_as_given(const char *account, uint8_t product, struct str i
 	return count;
 }
 
+/* Where a hash stands among the others; it is added if it is new. */
+static inline size_t hash_number(uint64_t *hashes, size_t *count, uint64_t hash)
+{
+	size_t at = 0;
+
+	while (at < *count && hashes[at] != hash)
+		at++;
+	if (at == *count)
+		hashes[(*count)++] = hash;
+	return at;
+}
+
 static inline size_t hashes_of(const struct record *record, uint64_t (*hash_id)(const char *, uint8_t, struct str),
                                uint64_t *hashes, size_t *id_at)
 {
 	const struct catalog_product *product = record->product;
 	const char *account = record->values[product->account_column].p;
-	size_t count = 0;
+	struct str hashed = { NULL, 0 };
+	size_t count = 0, at = 0;
 
 	for (size_t i = 0; i < product->lookup_count; i++) {
 		struct str id = record->values[product->lookup[i]];
 
 		if (!id.len)
 			continue;
-		uint64_t hash = hash_id(account, product->number, id);
-		size_t known = 0;
-		while (known < count && hashes[known] != hash)
-			known++;
-		if (known == count)
-			hashes[count++] = hash;
+		/* A message's id most often is the record's, too. */
+		if (!str_equal(id, hashed))
+			at = hash_number(hashes, &count, hash_id(account, product->number, id));
+		hashed = id;
 		if (id_at && product->lookup[i] == product->id_column)
-			*id_at = known;
+			*id_at = at;
 	}
 	return count;
 }
