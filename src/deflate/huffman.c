@@ -8,23 +8,57 @@
 #include <string.h>
 
 /* A symbol under its frequency, so that they can be sorted as numbers. */
-#define KEY(frequency, symbol) ((uint64_t)(frequency) << 16 | (symbol))
-#define KEY_FREQUENCY(key) ((uint32_t)((key) >> 16))
+#define FREQUENCY_SHIFT 16
+#define KEY(frequency, symbol) ((uint64_t)(frequency) << FREQUENCY_SHIFT | (symbol))
+#define KEY_FREQUENCY(key) ((uint32_t)((key) >> FREQUENCY_SHIFT))
 #define KEY_SYMBOL(key) ((size_t)((key)&0xffff))
 
+#define FEW_KEYS 32
+
+static void insert_keys(uint64_t *keys, size_t count)
+{
+	for (size_t i = 1; i < count; i++) {
+		uint64_t key = keys[i];
+		size_t at = i;
+
+		for (; at > 0 && keys[at - 1] > key; at--)
+			keys[at] = keys[at - 1];
+		keys[at] = key;
+	}
+}
+
+/* Puts keys into the order of one byte; those in which it is the same stay in the order that they have. */
+static void sort_by_byte(const uint64_t *keys, size_t count, unsigned shift, uint64_t *sorted)
+{
+	uint16_t next[257] = { 0 }; /* where the next key with each value of the byte goes */
+
+	for (size_t i = 0; i < count; i++)
+		next[1 + (keys[i] >> shift & 0xff)]++;
+	for (size_t i = 1; i < 256; i++)
+		next[i] = (uint16_t)(next[i] + next[i - 1]);
+	for (size_t i = 0; i < count; i++)
+		sorted[next[keys[i] >> shift & 0xff]++] = keys[i];
+}
+
+/* Many are sorted byte by byte; they come in the order of their symbols, so that their frequencies alone count. */
 static void sort_keys(uint64_t *keys, size_t count)
 {
-	static const size_t gaps[] = { 57, 23, 10, 4, 1 };
+	uint64_t other[SYMBOLS_MAX], *from = keys, *to = other, *swapped, all = 0;
 
-	for (size_t g = 0; g < sizeof(gaps) / sizeof(*gaps); g++)
-		for (size_t i = gaps[g]; i < count; i++) {
-			uint64_t key = keys[i];
-			size_t at = i;
-
-			for (; at >= gaps[g] && keys[at - gaps[g]] > key; at -= gaps[g])
-				keys[at] = keys[at - gaps[g]];
-			keys[at] = key;
-		}
+	if (count <= FEW_KEYS) {
+		insert_keys(keys, count);
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		all |= keys[i];
+	for (unsigned shift = FREQUENCY_SHIFT; all >> shift; shift += 8) {
+		sort_by_byte(from, count, shift, to);
+		swapped = from;
+		from = to;
+		to = swapped;
+	}
+	if (from != keys)
+		memcpy(keys, from, count * sizeof(*keys));
 }
 
 /* Counts the leaves of each depth of the tree over two sorted keys or more; those deeper than the limit count there. */

@@ -365,6 +365,11 @@ START_TEST(codes_are_complete_and_within_their_limit)
 			frequencies[i] = 1 + pick_below(&pick, 1U << pick_below(&pick, skew + 1));
 		(void)assert_code(frequencies, count, bits_max);
 	}
+	uint32_t far_apart[42]; /* each byte of a frequency decides somewhere */
+
+	for (uint32_t i = 0; i < 42; i++)
+		far_apart[i] = UINT32_C(1) << (i * 17 % 21);
+	(void)assert_code(far_apart, 42, BITS_MAX);
 	uint32_t fibonacci[24] = { 1, 1 };
 	for (int i = 2; i < 24; i++)
 		fibonacci[i] = fibonacci[i - 1] + fibonacci[i - 2];
