@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * admission.c: turning requests of an account away that has made too many. Declared in auth.h; what is counted, and
- * how, is limits/'s business.
+ * admission.c: turns requests away when their account has made too many. Declared in auth.h; limits/ does the counting.
  *
  * Every answer to a request that counts says how much is left (draft-ietf-httpapi-ratelimit-headers):
  *

@@ -24,8 +24,7 @@
 struct api_changes_waiters;
 struct api_summary_turns;
 
-/* What handlers may use. All pointers stay the caller's and must outlive the server; what the last three are about is
- * theirs. */
+/* What handlers may use. All pointers stay the caller's and must outlive the server. */
 struct api {
 	struct event_base *base;
 	const struct config *config;

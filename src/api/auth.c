@@ -2,8 +2,8 @@
 /*
  * auth.c: see auth.h.
  *
- * Credentials cost milliseconds to check that are not right, so overload is looked at first, and an address that has
- * given wrong ones waits for its answers, longer each time (limits/logins.h).
+ * Checking wrong credentials costs milliseconds, so overload is checked first, and an address that has sent wrong ones
+ * waits for its answers, longer each time (limits/logins.h).
  */
 #include "api/auth.h"
 
@@ -59,7 +59,7 @@ static bool is_shed(struct http_request *request, const struct api *app)
 
 /* --- wrong credentials --- */
 
-/* An answer that is kept back. */
+/* An answer that is delayed. */
 struct late_answer {
 	struct http_request *request;
 	struct logins *logins;
@@ -101,7 +101,7 @@ static void on_time(evutil_socket_t fd, short what, void *arg)
 	http_reply_error(request, &err);
 }
 
-/* False when it has to be answered at once after all. */
+/* False when the request must be answered at once after all. */
 static bool answer_later(struct http_request *request, const struct api *app, const struct logins_address *address,
                          int64_t delay_us, const struct error *err)
 {
@@ -125,7 +125,7 @@ static bool answer_later(struct http_request *request, const struct api *app, co
 	return true;
 }
 
-/* Others of its address may wait for the answer to wrong ones. */
+/* False if other requests of its address still wait for the answer to wrong credentials. */
 static bool may_try(struct http_request *request, const struct api *app)
 {
 	struct logins *logins = limits_logins(app->limits);

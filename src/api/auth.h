@@ -2,8 +2,8 @@
 /*
  * auth.h: who makes a request, and whether it may be made now; private to api/.
  *
- * The functions that routes.def names; `app` is the struct api. Each is false when it has turned the request away: the
- * answer is given, or comes later.
+ * The functions that routes.def names; `app` is the struct api. Each returns false when it has turned the request away:
+ * it is answered, or will be.
  */
 #ifndef CDRD_API_AUTH_H
 #define CDRD_API_AUTH_H
@@ -11,7 +11,7 @@
 #include "http/http.h"
 #include "meta/accounts.h"
 
-/* auth.c: Basic ACCOUNT:SECRET, or NAME:SECRET of a producer. With overload nobody is let in (503). After wrong
+/* auth.c: Basic ACCOUNT:SECRET, or NAME:SECRET of a producer. Under overload nobody is let in (503). After wrong
  * credentials the answer is late (login_delay_max), and others of the address are turned away meanwhile (429). */
 bool api_auth_account(struct http_request *request, void *app);
 bool api_auth_producer(struct http_request *request, void *app);
@@ -22,8 +22,8 @@ bool api_admit_sync(struct http_request *request, void *app);
 bool api_admit_async(struct http_request *request, void *app);
 bool api_admit_download(struct http_request *request, void *app);
 
-/* Who has been let in; they live as long as the request. The account's id is "", the producer's name is "" where the
- * route asks for the other, or for neither. */
+/* Who has been let in; they live as long as the request. The account's id is "" where the route asks for a producer or
+ * for neither, the producer's name where it asks for an account or for neither. */
 const struct account *api_account(const struct http_request *request);
 const char *api_producer(const struct http_request *request);
 

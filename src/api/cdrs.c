@@ -2,10 +2,10 @@
 /*
  * cdrs.c: POST /v1/cdrs, records in. The body streams into a batch of ingest/, which is answered after its commit.
  *
- * What the body is, Content-Type says; JSON is an array or lines by its first byte. Clients that send a type which
- * says nothing (curl's default, say) are taken for JSON if the first byte is '{' or '['. `?product=NAME` names the
- * product of records that name none, as in a report file's CSV; the other parameters are the settings of
- * record/ingest_settings.h, which hold instead of the producer's.
+ * Content-Type says what the body is; JSON's first byte says whether it is an array or lines. A body whose type says
+ * nothing (curl's default, say) is taken for JSON if its first byte is '{' or '['. `?product=NAME` names the product of
+ * records that name none, as in a report file's CSV; the other parameters are the settings of record/ingest_settings.h,
+ * which override the producer's.
  */
 #include <stdlib.h>
 
@@ -13,7 +13,7 @@
 #include "api/invalid.h"
 #include "api/routes.h"
 
-#define DISK_RETRY_SECONDS "30" /* beside 507 when the disk is nearly full: a person has to make room */
+#define DISK_RETRY_SECONDS "30" /* with 507 when the disk is nearly full: a person has to make room */
 #define ACCEPTED "application/x-ndjson, application/json, application/msgpack, text/csv"
 
 enum body_kind { KIND_JSON, KIND_NDJSON, KIND_MSGPACK, KIND_CSV, KIND_UNSAID };
@@ -55,8 +55,8 @@ struct upload {
 	struct ingest_batch *batch;
 	enum body_kind kind;
 	bool begun;       /* KIND_UNSAID: the first byte was seen */
-	bool finished;    /* all of it that is taken was fed */
-	int fault_status; /* of what ended it early; 0: nothing of HTTP's */
+	bool finished;    /* all of it that is accepted was fed */
+	int fault_status; /* of the HTTP fault that ended it early; 0: none */
 	struct query_params params;
 	struct ingest_settings settings;
 };
@@ -73,7 +73,8 @@ static void reply_unsupported(struct http_request *request)
 	http_reply_problem(request, 415, "Unsupported Media Type", "The body must be one of " ACCEPTED ".");
 }
 
-/* A client that has to wait for room is told how much is missing; what else fails must not tell of the machine. */
+/* A client that must wait for room learns how much is missing; other errors must not reveal anything about the
+ * machine. */
 static void reply_error(struct http_request *request, const struct disk *disk, const struct error *err,
                         struct str members)
 {
@@ -90,7 +91,7 @@ static void reply_error(struct http_request *request, const struct disk *disk, c
 	}
 }
 
-/* What an object of JSON has between its braces. */
+/* What a JSON object has between its braces. */
 static struct str members_of(const struct buf *object)
 {
 	struct str text = buf_str(object);
@@ -163,7 +164,7 @@ static bool begin_batch(struct upload *upload)
 	upload->batch = ingest_batch_new(upload->ingest, format_of(upload->kind), api_producer(request),
 	                                 product.p ? buf_cstr(&name) : NULL, &upload->settings, on_done, upload, &err);
 	buf_free(&name);
-	if (!upload->batch && err.code == ERROR_INVALID) /* it is a parameter of the query */
+	if (!upload->batch && err.code == ERROR_INVALID) /* a parameter of the query is wrong */
 		http_reply_error(request, &err);
 	else if (!upload->batch)
 		reply_error(request, upload->disk, &err, (struct str){ NULL, 0 });
@@ -172,7 +173,7 @@ static bool begin_batch(struct upload *upload)
 
 /* --- the query --- */
 
-/* The place of a setting, or INGEST_SETTINGS_COUNT. */
+/* The index of a setting, or INGEST_SETTINGS_COUNT. */
 static size_t find_setting(struct str name)
 {
 	size_t i = 0;
@@ -206,7 +207,7 @@ static void take_param(struct upload *upload, const struct query_param *param, s
 		query_problems_add(problems, param->name, "%s", why.message);
 }
 
-/* The producer's settings, and what the query says instead. False if the request was answered. */
+/* The producer's settings, overridden by the query's. False if the request was answered. */
 static bool take_query(struct upload *upload, struct meta *meta)
 {
 	struct http_request *request = upload->request;
@@ -230,8 +231,8 @@ static bool take_query(struct upload *upload, struct meta *meta)
 
 /* --- the stream --- */
 
-/* Is the body's first byte, white space and a byte order mark apart, one that JSON may begin with? True as long as there
- * is none. */
+/* Is the body's first byte, white space and a byte order mark apart, one that JSON may begin with? True before there is
+ * one. */
 static bool may_be_json(struct upload *upload, const char *data, size_t len)
 {
 	for (size_t i = 0; i < len && !upload->begun; i++) {
@@ -262,7 +263,7 @@ static void on_data(void *arg, const char *data, size_t len)
 		return;
 	}
 	ingest_batch_feed(upload->batch, data, len);
-	/* The client need not send the rest to hear of it. */
+	/* The client gets its answer without sending the rest. */
 	if (ingest_batch_is_over(upload->batch))
 		finish(upload);
 }
@@ -275,7 +276,7 @@ static void on_end(void *arg)
 		finish(upload);
 }
 
-/* What came before the fault is answered with it. */
+/* The answer also tells what became of the records before the fault. */
 static void on_fault(void *arg, const struct http_fault *fault)
 {
 	struct upload *upload = arg;

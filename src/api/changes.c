@@ -5,9 +5,9 @@
  *	?account_id=&product=[&since=TOKEN|now|beginning][&wait=SECONDS][&include_subaccounts=][&include_message=]
  *	[&show_concatenated=]
  *
- * A page is the oldest changes after the token (store/changes.h), in the order of their commits, and a token that
- * leads on. A record that has changed more than once since is there once, as it is now. Only what is committed is told
- * of, and what retention removes is not told of at all. A token is good for as long as records are kept.
+ * A page is the oldest changes after the token (store/changes.h), in the order of their commits, and a token for the
+ * next page. A record that has changed more than once since is listed once, as it is now. Only committed changes are
+ * listed, and removal by retention is not. A token is valid for as long as records are kept.
  */
 #include "api/changes.h"
 
@@ -52,7 +52,7 @@ static uint64_t columns_of(const struct api_changes *page)
 	return product->direction_column == CATALOG_NONE ? columns : columns | UINT64_C(1) << product->direction_column;
 }
 
-/* They are looked up anew whenever a page that waits is looked at: one may have become a subaccount meanwhile. */
+/* Looked up anew each time a waiting page is checked: an account may have become a subaccount meanwhile. */
 static int find_accounts(struct api_changes *page, struct error *err)
 {
 	buf_clear(&page->accounts);
@@ -77,7 +77,7 @@ static int begin_reading(struct api_changes *page, struct error *err)
 	return page->changes ? 0 : -1;
 }
 
-/* Reads a slice. 1 when the page is complete, 0 when it goes on later, -1. */
+/* Reads a slice. 1 when the page is complete, 0 when there is more to read, -1 on failure. */
 static int read_slice(struct api_changes *page, int64_t deadline_us, struct error *err)
 {
 	enum scan_end end;
@@ -110,7 +110,7 @@ static enum api_work_state changes_step(void *arg, int64_t deadline_us, struct e
 	return complete < 0 || api_changes_answer(page, err) < 0 ? API_WORK_FAILED : API_WORK_ANSWERED;
 }
 
-/* --- the beginning: each of these has answered the request where it returns false --- */
+/* --- the beginning: each function answers the request if it returns false --- */
 
 static bool take_token(struct api_changes *page)
 {

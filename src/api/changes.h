@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * changes.h: one GET /v2/reports/changes on its way; private to api/.
+ * changes.h: one GET /v2/reports/changes in progress; private to api/.
  *
  *	changes.c         checks the request, reads a page in slices
  *	changes_wait.c    those that wait for something new
- *	changes_answer.c  the JSON, the token that leads on, and the charge
+ *	changes_answer.c  the JSON, the next page's token, and the charge
  */
 #ifndef CDRD_API_CHANGES_H
 #define CDRD_API_CHANGES_H
@@ -21,35 +21,35 @@ struct api_changes {
 	struct http_request *request;
 	struct api *app;
 	struct api_work work;
-	struct event *timer; /* has it look again while it waits; NULL until the first time */
+	struct event *timer; /* makes it check again while it waits; NULL until the first time */
 	struct query_params params;
 	struct query_plan plan; /* borrows from params */
 	char request_id[ID_UUID_LEN + 1];
 	int64_t received_us;
-	int64_t until_us; /* monotonic: when waiting ends */
+	int64_t until_us; /* monotonic: when the wait ends */
 	uint64_t fingerprint;
-	int64_t began_us; /* when the feed was begun that the token belongs to */
+	int64_t began_us; /* when the token's feed began */
 	bool has_token;
-	uint64_t token; /* what it stands for: changes up to this one are known */
-	uint64_t since; /* and so are, because they are not this account's, those up to this one */
+	uint64_t token; /* the change it stands for: the client knows those up to it */
+	uint64_t since; /* later: those up to this one are not this account's and can be skipped */
 	struct record_view view;
-	struct buf accounts;       /* SCAN_ACCOUNT_LEN bytes each: whose changes are told */
-	int64_t looked_us;         /* monotonic: when many accounts were last asked whether they have something */
-	struct changes *changes;   /* being read; NULL while it waits */
-	struct changes_page found; /* when it is complete, or nothing was found yet */
+	struct buf accounts;       /* SCAN_ACCOUNT_LEN bytes each: whose changes are listed */
+	int64_t looked_us;         /* monotonic: when many accounts were last checked for changes */
+	struct changes *changes;   /* open reader; NULL while it waits */
+	struct changes_page found; /* valid when the page is complete, or nothing was found yet */
 };
 
 /* Answers with the complete page, after which the request is dead. -1, without having answered, on failure. */
 MUST_CHECK int api_changes_answer(struct api_changes *page, struct error *err);
 
-/* changes_wait.c: nothing was found: has the page wait until there may be something. False if it is to be answered as
- * it is, because it has waited long enough, too many wait, or the daemon is about to end. */
+/* changes_wait.c: nothing was found: makes the page wait until there may be something. False if it must be answered
+ * empty because it has waited long enough, too many wait, or the daemon is about to end. */
 bool api_changes_wait(struct api_changes *page);
 
 /* May there be something new? */
 bool api_changes_may_have(const struct api_changes *page);
 
-/* Takes the page off the waiters, if it is among them. */
+/* Removes the page from the waiters, if it is among them. */
 void api_changes_wake(struct api_changes *page);
 
 #endif

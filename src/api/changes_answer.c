@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * changes_answer.c: a page of changes as JSON, the token that leads on, and the charge.
+ * changes_answer.c: a page of changes as JSON, the next page's token, and the charge.
  *
  *	{"_links":{"self":...,"next":...},"request_id":...,"request_status":"TRUNCATED",...,"items_count":1000,
  *	 "more":true,"next":TOKEN,"data_complete_until":"2026-03-01T12:00:00+00:00","records":[...]}
  *
- * There is always a `next`, since there will always be more one day. Records cost what those of a synchronous query do.
- * The page of a token is charged once, however often it is asked for; an empty one never.
+ * There is always a `next`, since there will be more changes one day. Records cost as much as in a synchronous query.
+ * The page of a token is charged once, however often it is requested; an empty one never.
  */
 #include "base/clock.h"
 #include "base/decimal.h"
@@ -15,7 +15,7 @@
 
 #define ENVELOPE_BYTES 4096 /* a usual envelope is shorter */
 
-/* What the answer says that is not in the page. */
+/* What the answer contains besides the page. */
 struct answer {
 	struct buf self;
 	struct buf next;
@@ -41,7 +41,7 @@ static int seal_token(const struct api_changes *page, struct answer *answer, str
 		.began_us = page->began_us,
 	};
 
-	/* the iv, which is of one length, comes first */
+	/* the iv, whose length is fixed, comes first */
 	if (cursor_seal(&page->app->cursor_key, api_account(page->request)->id, &cursor, &answer->scratch,
 	                &answer->token, err) < 0)
 		return -1;
@@ -60,7 +60,7 @@ static void write_links(const struct api_changes *page, struct answer *answer)
 
 /* --- the charge --- */
 
-/* Is the page one that was charged before? Then it gets the id of that time. */
+/* Was the page charged before? Then it gets the same id as then. */
 static int look_for_charge(struct api_changes *page, struct error *err)
 {
 	const struct account *reader = api_account(page->request);

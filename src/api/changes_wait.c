@@ -2,18 +2,17 @@
 /*
  * changes_wait.c: requests that wait for something new.
  *
- * After each commit of ingest every waiter asks the store's table whether its account and product may have changed
- * (changes_may_have: one look into memory for each account), once a turn of the loop however many commits it had, and
- * one with many accounts a few times a second. Those that may have go
- * on reading; what they find may still be another's change, then they wait again. The list is made for the first waiter
- * and gone with the last one.
+ * After commits of ingest every waiter asks the store's table whether its account and product may have changed
+ * (changes_may_have: one memory access per account), at most once a turn of the loop, and a waiter with many accounts a
+ * few times a second. Those that may have changed read again; if it was another account's change, they resume waiting.
+ * The list is created for the first waiter and freed with the last.
  */
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "api/changes.h"
 
-/* How often a waiter looks whether the daemon is about to end. */
+/* How often a waiter checks whether the daemon is about to end. */
 #define LOOK_US (CLOCK_US_PER_SECOND / 2)
 
 #define FEW_ACCOUNTS 16
@@ -45,7 +44,7 @@ bool api_changes_may_have(const struct api_changes *page)
 	return false;
 }
 
-/* May it be asked now? */
+/* Is it time to check this waiter? */
 static bool is_due(struct api_changes *page)
 {
 	int64_t now_us = clock_monotonic_us();
@@ -67,7 +66,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	api_work_run(&page->work);
 }
 
-/* Has the page look again when `delay_us` is over; cannot fail when it has its timer already. */
+/* Makes the page check again after `delay_us`; cannot fail when it already has its timer. */
 static int look_later(struct api_changes *page, int64_t delay_us)
 {
 	struct timeval delay = { delay_us / CLOCK_US_PER_SECOND, delay_us % CLOCK_US_PER_SECOND };

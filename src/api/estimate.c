@@ -4,9 +4,9 @@
  *
  *	{"account_id":...,<the parameters>,"items_count":1234567,"exact":true,"price":493.8268,"currency":"EUR"}
  *
- * Records are counted in slices (store/aggregate.h). That takes microseconds where blocks answer for all of their rows; with
- * a filter they may have to be read. After estimate_time the rest is extrapolated instead: its rows, roughly, times the
- * share that passed of those looked at; "exact" is false then.
+ * Records are counted in slices (store/aggregate.h). That takes microseconds where the block index has the counts; with
+ * a filter blocks may have to be read. After estimate_time the rest is extrapolated instead: its rows, roughly, times
+ * the share of matches among those read; "exact" is false then.
  */
 #include "api/reports.h"
 
@@ -26,7 +26,7 @@ struct estimate {
 	struct query_plan plan; /* borrows from params */
 	struct buf accounts;
 	int64_t received_us;
-	int64_t until_us; /* monotonic: when counting ends, and again when counting roughly does; 0: not begun */
+	int64_t until_us; /* monotonic: when exact counting ends, then when rough counting does; 0: not begun */
 	struct aggregate *aggregate;
 	bool hurries;
 };
@@ -51,7 +51,7 @@ static void set_time(struct estimate *estimate)
 	estimate->until_us = clock_monotonic_us() + estimate->app->config->estimate_time;
 }
 
-/* What is left when the time is over is taken to be like what was counted. */
+/* Assumes that the rest is like what was counted. */
 static uint64_t extrapolate(const struct aggregate_counts *counts)
 {
 	double passing = counts->seen > 0 ? (double)counts->rows / (double)counts->seen : 1;
@@ -103,7 +103,7 @@ static void answer(struct estimate *estimate, uint64_t rows, bool exact)
 	http_reply(estimate->request, 200, "application/json", &body);
 }
 
-/* 1 when there is something to answer, 0, -1. */
+/* 1 when there is an answer, 0 when there is more to count, -1 on failure. */
 static int count(struct estimate *estimate, int64_t deadline_us, enum scan_end *end, struct error *err)
 {
 	if (estimate->until_us == 0)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * health.c: GET /healthz and GET /readyz, for whoever decides about restarts and about where requests go.
+ * health.c: GET /healthz and GET /readyz, for supervisors that restart the daemon and balancers that route requests.
  *
  *	/healthz   200 "ok": the loop turns
  *	/readyz    200 {"ready":true,"reasons":[]}, or 503 with the reasons why requests had better go elsewhere
  *
- *	           In both, where something is wrong that requests need not be kept away for, "warnings" names it.
+ *	           Both list problems that are no reason to keep requests away as "warnings".
  *
- * Each reason or warning is a row of a table. /readyz changes nothing by itself: requests that come all the same are served.
+ * Each reason or warning is a row of a table. /readyz only reports: requests that arrive all the same are served.
  */
 #include "api/health.h"
 
@@ -104,7 +104,7 @@ static const struct finding warnings[] = {
 	{ NULL, NULL },
 };
 
-/* Writes an array of the texts that apply; returns how many. */
+/* Writes an array of the texts that apply; returns their number. */
 static size_t write_findings(struct buf *out, const struct finding *rows, const struct api_health *health)
 {
 	struct json j = json_to(out);

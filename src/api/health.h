@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * health.h: the answers of /healthz and /readyz, which the metrics' listener gives too.
+ * health.h: the answers of /healthz and /readyz, which the metrics listener serves too.
  */
 #ifndef CDRD_API_HEALTH_H
 #define CDRD_API_HEALTH_H
@@ -9,7 +9,7 @@
 #include "http/http.h"
 #include "store/store.h"
 
-/* Whose state it is; all stay the caller's. */
+/* Whose health is reported; all pointers stay the caller's. */
 struct api_health {
 	const struct http_server *http; /* the public one */
 	struct store *store;            /* NULL: it is not open */

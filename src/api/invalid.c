@@ -26,7 +26,7 @@ static void write_parameters(struct buf *out, const struct query_problems *probl
 	json_array_end(&j);
 }
 
-/* The parameters' names, as far as they can be such: the client may have sent values in their places. */
+/* The parameters' names, as far as they look like names: the client may have sent values instead. */
 static void write_names(struct buf *out, const struct query_problems *problems)
 {
 	for (size_t i = 0; i < problems->count; i++) {

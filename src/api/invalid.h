@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * invalid.h: the answer to parameters that are wrong; private to api/.
+ * invalid.h: the answer to invalid parameters; private to api/.
  */
 #ifndef CDRD_API_INVALID_H
 #define CDRD_API_INVALID_H
@@ -8,7 +8,7 @@
 #include "http/http.h"
 #include "query/query.h"
 
-/* Answers 422 with all of them in invalid_parameters. The log names the parameters, not what was sent, unless queries
+/* Answers 422 and lists them all in invalid_parameters. The log names the parameters, not their values, unless queries
  * are logged (access_log_query). */
 void api_reply_invalid(struct http_request *request, const struct query_problems *problems);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * link.h: a request's URL with other parameters, for answers that lead on; private to api/.
+ * link.h: a request's URL with other parameters, for links in answers; private to api/.
  */
 #ifndef CDRD_API_LINK_H
 #define CDRD_API_LINK_H
@@ -9,7 +9,7 @@
 #include "http/http.h"
 #include "query/query.h"
 
-/* Appends the request's URL with its parameters but for those named in `without` (ends with NULL). */
+/* Appends the request's URL with its parameters except those named in `without` (ends with NULL). */
 void api_link_begin(struct buf *url, const struct http_request *request, const struct query_params *params,
                     const char *const *without);
 
@@ -19,7 +19,7 @@ void api_link_add(struct buf *url, struct str name, struct str value);
 /* Writes "name":{"href":url}. */
 void api_link_write(struct json *json, const char *name, const struct buf *url);
 
-/* Says the same in a Link header (RFC 8288). */
+/* Adds the same as a Link header (RFC 8288). */
 void api_link_header(struct http_request *request, const char *rel, const struct buf *url);
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * media.c: GET and HEAD /v3/media/{file_id}, a report's file, whole or from where a broken download stopped.
  *
- * Byte ranges are those of RFC 9110, 14: one range is served, more at once are answered with the whole file, as is a
- * range whose If-Range no longer fits; one that can hold no byte of the file, however large its numbers, is 416. HEAD has
- * no ranges. The ETag is the file's SHA-256, so it is strong and does not change.
+ * Byte ranges are those of RFC 9110, 14: one range is served; several at once are answered with the whole file, as is a
+ * range whose If-Range no longer matches; a range without any byte of the file, however large its numbers, is 416. HEAD
+ * ignores ranges. The ETag is the file's SHA-256, so it is strong and does not change.
  */
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,7 +21,7 @@ struct range {
 
 enum range_kind { RANGE_NONE, RANGE_PART, RANGE_BEYOND };
 
-/* Reads digits off *text; false if there are none. What is larger than any file is as large as the largest. */
+/* Reads digits off *text; false if there are none. Larger numbers than any file's size become the largest. */
 static bool take_number(struct str *text, uint64_t *number)
 {
 	size_t digits = 0;
@@ -60,7 +60,7 @@ static enum range_kind read_suffix(struct str text, uint64_t size, struct range 
 	return RANGE_PART;
 }
 
-/* bytes=500-999, bytes=500- ; what is not of such a form counts as no range at all. */
+/* bytes=500-999, bytes=500- ; any other form counts as no range at all. */
 static enum range_kind read_range(struct str text, uint64_t size, struct range *range)
 {
 	static const struct str unit = { "bytes=", 6 };
@@ -114,7 +114,7 @@ static void reply_beyond(struct http_request *request, uint64_t size)
 	http_reply_problem(request, 416, "Range Not Satisfiable", "The range holds no byte of the file.");
 }
 
-/* What is on its way counts as a download of the account until its last byte. Takes over `fd`. */
+/* Counts as a download of the account until its last byte is sent. Takes over `fd`. */
 static void send_bytes(struct http_request *request, const struct api *app, int status, int fd, uint64_t offset,
                        uint64_t length)
 {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * plan.h: how the endpoints that query begin; private to api/.
+ * plan.h: what the endpoints that query have in common; private to api/.
  */
 #ifndef CDRD_API_PLAN_H
 #define CDRD_API_PLAN_H
 
 #include "api/routes.h"
 
-/* Where the range of a query ends that names no end: the time, rounded up to a whole second, so that nothing of this
- * second is missed and the echoed range is easy to read. */
+/* The end of a query's range if it names none: the time, rounded up to a whole second, so that nothing of this second
+ * is missed and the echoed range is easy to read. */
 int64_t api_plan_range_end(int64_t received_us);
 
 /* May the account that makes the request read this one's data? If not, the request has been answered with 403. */
@@ -17,7 +17,7 @@ bool api_plan_may_read(struct http_request *request, const struct api *app, stru
 /* Answers 422: one parameter is wrong. Always false. */
 bool api_plan_refuse(struct http_request *request, struct str parameter, const char *reason);
 
-/* Do filters take values beside the known ones (filter_values)? */
+/* Do filters take values other than the known ones (filter_values)? */
 bool api_plan_any_values(const struct api *app);
 
 /* From the parameters in the target to a plan that the account may have read. False when the request has been answered

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * problem_pages.c: GET /problems and GET /problems/{name}, what the `type` of a problem leads to: what it means and what
- * to do, from problems.def. A page of HTML for browsers, plain text for everybody else.
+ * problem_pages.c: GET /problems and GET /problems/{name}, the page that a problem's `type` links to: what it means and
+ * what to do, from problems.def. HTML for browsers, plain text for everybody else.
  */
 #include <string.h>
 
@@ -31,7 +31,7 @@ static bool is_named(const struct problem_page *page, struct str name)
 	return same;
 }
 
-/* Nothing in the table needs to be escaped in HTML; a test sees to that. */
+/* Nothing in the table needs escaping in HTML; a test checks that. */
 static void write_page(struct buf *out, const struct problem_page *page, bool html)
 {
 	if (!html)

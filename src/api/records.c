@@ -2,8 +2,8 @@
 /*
  * records.c: GET /v2/reports/records, the synchronous query.
  *
- * A request becomes a plan (query/), the plan a page. Reading is done in slices (work.h), so that a filter which
- * seldom matches does not keep other requests waiting. If the client goes away meanwhile, the page goes with it.
+ * A request becomes a plan (query/), the plan a page. Reading is done in slices (work.h), so that a filter which rarely
+ * matches does not keep other requests waiting. If the client disconnects, the page is dropped.
  */
 #include "api/records.h"
 
@@ -42,7 +42,7 @@ static enum api_work_state page_step(void *arg, int64_t deadline_us, struct erro
 	return API_WORK_ANSWERED;
 }
 
-/* --- the beginning: each of these has answered the request where it returns false --- */
+/* --- the beginning: each function answers the request if it returns false --- */
 
 static bool make_plan(struct api_records_page *page)
 {
@@ -62,8 +62,8 @@ static bool make_plan(struct api_records_page *page)
 	return true;
 }
 
-/* Takes up the range, the snapshot, the limit and the place that the cursor holds. A limit beside it counts instead, and
- * makes the page another one: what it has beyond the other is not paid. */
+/* Resumes with the range, snapshot, limit and position of the cursor. A limit given with it overrides the cursor's and
+ * makes it another page: records beyond the other page's are not paid yet. */
 static bool resume(struct api_records_page *page)
 {
 	struct query_plan *plan = &page->plan;
@@ -98,7 +98,7 @@ static bool prepare(struct api_records_page *page)
 {
 	if (!make_plan(page))
 		return false;
-	/* who asks what he has been charged for is told of all of it */
+	/* flush pending usage records so this query sees them */
 	if (billing_is_free(page->plan.product))
 		billing_settle(page->app->billing);
 	page->snapshot = store_snapshot(page->app->store);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * records.h: one GET /v2/reports/records on its way; private to api/.
+ * records.h: one GET /v2/reports/records in progress; private to api/.
  *
  *	records.c         checks the request, runs slices until the page is complete
  *	records_read.c    a slice: records from the store into page->records, as JSON
@@ -19,27 +19,27 @@ struct api_records_page {
 	char request_id[ID_UUID_LEN + 1];
 	int64_t received_us;
 	int64_t began_us; /* when the first of the query's pages was asked for */
-	bool is_paid;     /* the very page was asked for before */
-	bool asks_paid;   /* that is still to be looked for */
+	bool is_paid;     /* this very page was requested before */
+	bool asks_paid;   /* is_paid is not known yet */
 
 	struct record_view view;
-	uint64_t columns;   /* that the view shows, as of scan_query */
+	uint64_t columns;   /* that the view shows, as in scan_query */
 	size_t max;         /* records on a page */
-	size_t limit;       /* the same as the query said; 0: it did not */
+	size_t limit;       /* the same as the query gives it; 0: not given */
 	size_t count;       /* records on this one */
-	bool more;          /* at least one more record is there */
+	bool more;          /* there is at least one more record */
 	struct buf records; /* JSON objects, separated by commas */
 
-	struct scan *scan; /* of the range, or of the id at hand; NULL: not begun */
+	struct scan *scan; /* of the range, or of the current id; NULL: not begun */
 
 	/* by dates */
 	uint64_t snapshot;
-	struct scan_position position; /* where it begins */
+	struct scan_position position; /* where the page begins */
 	struct scan_position last;     /* after the last record of the page */
 
 	/* by ids */
 	size_t ids_done;
-	bool id_found;        /* the one at hand */
+	bool id_found;        /* the current one */
 	struct buf hits;      /* struct hit of records_read.c */
 	struct buf not_found; /* ids, separated by commas */
 
@@ -49,8 +49,8 @@ struct api_records_page {
 
 enum api_records_end { API_RECORDS_COMPLETE, API_RECORDS_PAUSED, API_RECORDS_WAITS, API_RECORDS_FAILED };
 
-/* Reads until the page is complete or `deadline_us` of clock_monotonic_us has passed. API_RECORDS_WAITS: the store has
- * the work run when there is something to read. API_RECORDS_FAILED: *err says why. */
+/* Reads until the page is complete or `deadline_us` of clock_monotonic_us has passed. API_RECORDS_WAITS: the store
+ * resumes the work when there is something to read. API_RECORDS_FAILED: *err says why. */
 MUST_CHECK enum api_records_end api_records_read(struct api_records_page *page, int64_t deadline_us, struct error *err);
 
 /* Answers with the complete page, after which the request is dead. -1, without having answered, on failure. */

@@ -5,9 +5,9 @@
  *	{"_links":{"self":{"href":...},"next":{"href":...}},"request_id":...,"request_status":"TRUNCATED",...,
  *	 "items_count":1000,"cursor":...,"iv":...,"records":[...]}
  *
- * Records may be a megabyte, so the page's are sent from where they were written, after what stands before them.
+ * Records may be a megabyte, so they are sent after the front of the envelope without being copied.
  *
- * `next` repeats the query with cursor and iv in place of its own; the same URL stands in a Link header (RFC 8288).
+ * `next` repeats the query with the new cursor and iv; the same URL stands in a Link header (RFC 8288).
  */
 #include "api/records.h"
 
@@ -16,12 +16,12 @@
 #include "base/json.h"
 #include "api/link.h"
 
-#define FRONT_BYTES 2048 /* it usually is shorter */
+#define FRONT_BYTES 2048 /* usually shorter */
 
-/* What the answer says that is not in the page. */
+/* What the answer contains besides the page. */
 struct answer {
 	struct buf self;
-	struct buf next; /* this and the two below: empty unless the client can go on */
+	struct buf next; /* this and the two below: empty on the last page */
 	struct buf cursor;
 	struct buf iv;
 	struct buf scratch;
@@ -92,7 +92,7 @@ static bool is_empty_range(const struct query_plan *plan)
 	return !plan->by_id && plan->from_us == plan->to_us;
 }
 
-/* Is the page one that costs anything? */
+/* Does the page cost anything? */
 static bool is_chargeable(const struct api_records_page *page)
 {
 	return !page->is_paid && !is_empty_range(&page->plan) && !billing_is_free(page->plan.product) &&
@@ -132,7 +132,7 @@ static void charge(const struct api_records_page *page, const struct billing_pri
 		billing_charge(page->app->billing, api_account(page->request), &usage, price);
 }
 
-/* All of the answer that stands before its records. */
+/* The answer up to its records. */
 static void write_front(const struct api_records_page *page, const struct billing_price *price, struct answer *answer,
                         struct buf *out)
 {
@@ -157,7 +157,7 @@ static void write_front(const struct api_records_page *page, const struct billin
 	json_array_begin(&json);
 }
 
-/* And what follows them. */
+/* And after them. */
 static void write_end(struct buf *out)
 {
 	struct json json = json_to(out);
@@ -191,7 +191,7 @@ int api_records_answer(struct api_records_page *page, struct error *err)
 	if (answer.next.len > 0)
 		api_link_header(page->request, "next", &answer.next);
 	charge(page, &price);
-	http_reply_behind(page->request, 200, "application/json", buf_str(&front), &page->records);
+	http_reply_after(page->request, 200, "application/json", buf_str(&front), &page->records);
 	result = 0;
 out:
 	answer_free(&answer);

@@ -2,9 +2,9 @@
 /*
  * records_read.c: one slice of reading for a page of records.
  *
- * By dates, a scan writes records straight into the page and looks for one more than fits, so that TRUNCATED is said
- * only when there is more. By ids, each id is looked up in turn; what is found comes newest day first and id by id,
- * so it is gathered beside its time, then put in order.
+ * By dates, a scan writes records straight into the page and looks for one more than fits, so that the status is
+ * TRUNCATED only when there is more. By ids, each id is looked up in turn; results arrive newest day first and id by
+ * id, so they are collected with their times, then sorted.
  */
 #include "api/records.h"
 
@@ -12,9 +12,9 @@
 
 #include "base/clock.h"
 
-#define ROOM_AT 16 /* records after which there is an idea of how much room a page needs */
+#define ROOM_AT 16 /* records after which a page's size can be estimated */
 
-/* A record that an id found: its JSON within page->records until it is put in order. */
+/* A record that an id found: its JSON within page->records until the hits are sorted. */
 struct hit {
 	int64_t time_us;
 	uint64_t seq; /* with the time, tells records apart */
@@ -22,7 +22,7 @@ struct hit {
 	size_t len;
 };
 
-/* Once a few are there, makes room for a full page like them: growing step by step would copy them again and again. */
+/* After the first few, makes room for a full page like them: growing step by step would copy them again and again. */
 static void make_room(struct api_records_page *page)
 {
 	size_t usual = page->records.len / page->count;
@@ -97,7 +97,7 @@ static enum api_records_end read_range(struct api_records_page *page, int64_t de
 	return end_of(end);
 }
 
-/* The lookup is told of directions only where they are kept apart. */
+/* The lookup knows directions only where they are stored apart. */
 static bool is_other_direction(const struct query_plan *plan, const struct record *record)
 {
 	struct str direction = record_value(record, plan->product->direction_column);
@@ -186,7 +186,7 @@ static void end_find(struct api_records_page *page)
 	page->ids_done++;
 }
 
-/* Looks for the id at hand. */
+/* Looks up the current id. */
 static enum api_records_end find_one(struct api_records_page *page, int64_t deadline_us, struct error *err)
 {
 	enum scan_end end;
@@ -200,7 +200,7 @@ static enum api_records_end find_one(struct api_records_page *page, int64_t dead
 	return end_of(end);
 }
 
-/* Writes the hits anew in order of time, with commas between them. */
+/* Rewrites the hits in order of time, with commas between them. */
 static void put_in_order(struct api_records_page *page)
 {
 	struct hit *hits = hits_of(page);
@@ -256,7 +256,7 @@ static struct scan *begin_charge(struct api_records_page *page, struct error *er
 	                           &sink, err);
 }
 
-/* A page that a cursor leads to is charged once. */
+/* A page reached by a cursor is charged once. */
 static enum api_records_end look_for_charge(struct api_records_page *page, int64_t deadline_us, struct error *err)
 {
 	enum scan_end end;

@@ -3,7 +3,7 @@
  * reports.h: what the endpoints of asynchronous reports share; private to api/.
  *
  *	reports_get.c   GET and DELETE of one report
- *	reports_list.c  GET of many
+ *	reports_list.c  GET of a list
  *	reports_post.c  POST of a new one
  *	reports_body.c  its JSON body as parameters
  *	estimate.c      POST of what one would cost
@@ -17,14 +17,14 @@
 /* Answers with the report's status. */
 void api_report_reply(struct http_request *request, const struct report *report);
 
-/* Does the report exist for the account that makes the request? */
+/* May the account that makes the request see the report? */
 MUST_CHECK int api_report_is_visible(const struct http_request *request, const struct api *app,
                                      const struct report *report, struct error *err);
 
 /*
  * The members of a JSON object as parameters: texts, numbers and booleans as their texts, null as not given, an array
- * of texts with commas between them. What has another form is a problem of that member. ERROR_INVALID when the body is
- * no JSON object, or has too many members.
+ * of texts joined by commas. Any other form is a problem of that member. ERROR_INVALID when the body is no JSON object,
+ * or has too many members.
  */
 MUST_CHECK int api_report_params(struct query_params *params, struct query_problems *problems, struct str body,
                                  struct error *err);

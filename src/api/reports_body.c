@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * reports_body.c: a JSON object to parameters. See reports.h.
+ * reports_body.c: from a JSON object to parameters. See reports.h.
  *
  * Clients write booleans as true or "true" and numbers with or without quotes: all become the text that a query string
  * would hold, so that one set of rules serves both sides.
@@ -15,7 +15,7 @@ struct body {
 	struct query_problems *problems;
 	struct error *err;
 	struct buf name; /* of the member that is being read */
-	struct buf list; /* its value, when that is an array: the texts, with commas between */
+	struct buf list; /* its value if that is an array: the texts, joined by commas */
 };
 
 static int malformed(struct body *body)
@@ -55,7 +55,7 @@ static int add(struct body *body, struct str value)
 	return query_params_add(body->params, buf_str(&body->name), value, body->err);
 }
 
-/* Within an array that is a member's value, until it ends: its texts into body->list. *wrong is set by anything else. */
+/* Reads to the end of an array that is a member's value: its texts into body->list. Anything else sets *wrong. */
 static int read_list(struct body *body, bool *wrong)
 {
 	size_t depth = body->reader.depth;
@@ -79,7 +79,7 @@ static int read_list(struct body *body, bool *wrong)
 	return body->list.failed ? out_of_memory(body) : 0;
 }
 
-/* Within a container that is no parameter's value, until it ends. */
+/* Skips to the end of a container that is no parameter's value. */
 static int skip(struct body *body)
 {
 	size_t depth = body->reader.depth;
@@ -131,7 +131,7 @@ static int read_members(struct body *body)
 	while ((event = next(body)) == JSON_EVENT_NAME) {
 		buf_clear(&body->name);
 		buf_add_str(&body->name, body->reader.text);
-		if (body->name.failed) /* a name that is cut would be another parameter */
+		if (body->name.failed) /* a truncated name would be another parameter */
 			return out_of_memory(body);
 		if (read_member(body) != 0)
 			return -1;

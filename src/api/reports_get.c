@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * reports_get.c: GET and DELETE /v2/reports/{id}: one report's status, and its end before its time.
+ * reports_get.c: GET and DELETE /v2/reports/{id}: one report's status, and its cancellation.
  *
  * A report belongs to the account that asked for it. That account's primary sees it, too, and may read its file, but
- * not cancel it. For everyone else it does not exist: the answer is the same as for an id that was never given. So a
- * subaccount does not see what its primary has asked for, not even of its own records.
+ * not cancel it. For everyone else it does not exist: the answer is the same as for an id that was never issued. So a
+ * subaccount does not see its primary's reports, not even those of its own records.
  */
 #include "api/reports.h"
 

@@ -2,8 +2,8 @@
 /*
  * reports_list.c: GET /v2/reports?account_id=&status=A,B&date_from=&date_to=, an account's reports, newest first.
  *
- * Without date_from those of the last seven days are meant; nothing older is kept anyway. The newest LIST_MAX are
- * listed, or fewer if they make more than LIST_BYTES_MAX; whoever has more goes on with date_to.
+ * Without date_from it covers the last seven days; nothing older is kept anyway. The newest LIST_MAX are listed, or
+ * fewer if they exceed LIST_BYTES_MAX; clients page through more with date_to.
  */
 #include "api/reports.h"
 

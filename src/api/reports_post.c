@@ -2,8 +2,8 @@
 /*
  * reports_post.c: POST /v2/reports, a new report.
  *
- * An Idempotency-Key makes a repeated request harmless: with the same body it is answered with the report that the
- * first one made, with another body it is refused. A key lives as long as its report.
+ * An Idempotency-Key makes repeating a request harmless: with the same body it returns the report that the first
+ * request made; with another body it is refused. A key lives as long as its report.
  */
 #include "api/reports.h"
 
@@ -30,7 +30,7 @@ struct post {
 	int64_t received_us;
 };
 
-/* Each of these answers the request where it returns false. */
+/* Each function answers the request if it returns false. */
 
 bool api_report_read_body(struct http_request *request, struct query_params *params, struct query_problems *problems)
 {
@@ -66,7 +66,7 @@ static bool read_key(struct post *post)
 	return false;
 }
 
-/* The key was used before: the same request is answered as then. */
+/* The key was used before: the same request gets the same answer. */
 static void reply_again(struct post *post, const char *id, uint64_t body_hash)
 {
 	struct report report;
@@ -102,7 +102,7 @@ static bool is_new(struct post *post)
 	return found == 0;
 }
 
-/* What a callback's URL must be beyond being one. */
+/* Further rules for a callback's URL. */
 static void check_callback(struct str url, struct query_problems *problems)
 {
 	struct error err;
@@ -110,7 +110,7 @@ static void check_callback(struct str url, struct query_problems *problems)
 
 	if (!url.p || callback_url_check(url, &err) == 0)
 		return;
-	reason = strchr(err.message, ' '); /* the message begins with the parameter's name */
+	reason = strchr(err.message, ' '); /* the message starts with the parameter's name */
 	query_problems_add(problems, CALLBACK_NAME, "%s", reason ? reason + 1 : err.message);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * routes.h: what each endpoint's file needs, its prototype among it. Private to api/, but for the metrics' listener,
- * which serves the pages of problems, too: they need no `app`.
+ * routes.h: what each endpoint's file needs, with its prototype. Private to api/, except that the metrics listener
+ * serves the pages of problems too: they need no `app`.
  */
 #ifndef CDRD_API_ROUTES_H
 #define CDRD_API_ROUTES_H

@@ -30,7 +30,7 @@ static void summary_free(void *arg)
 	free(summary);
 }
 
-/* It has waited, and its turn has come: not from within the end of another. */
+/* After waiting, its turn has come: starts it, but not from within the end of another. */
 static void on_turn(void *arg)
 {
 	struct api_summary *summary = arg;
@@ -55,7 +55,7 @@ static void on_ready(void *arg)
 	api_work_run(&summary->work);
 }
 
-/* Its turn has come: what there is now is what it tells of. */
+/* Its turn has come: it covers what is stored by now. */
 static int begin(struct api_summary *summary, struct error *err)
 {
 	const struct query_plan *plan = &summary->plan;
@@ -117,7 +117,7 @@ static enum api_work_state summary_step(void *arg, int64_t deadline_us, struct e
 	return API_WORK_ANSWERED;
 }
 
-/* --- its beginning: each of these has answered the request where it returns false --- */
+/* --- its beginning: each function answers the request if it returns false --- */
 
 static bool make_plan(struct api_summary *summary)
 {
@@ -127,7 +127,7 @@ static bool make_plan(struct api_summary *summary)
 	                     &summary->params, &summary->plan);
 }
 
-/* True when it is its turn. Otherwise it waits for that, or (*gone) has been refused. */
+/* True when it is its turn. Otherwise it waits, or has been refused (*gone). */
 static bool take_turn(struct api_summary *summary, bool *gone)
 {
 	struct error err;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * summary.h: one GET /v2/reports/summary on its way; private to api/.
+ * summary.h: one GET /v2/reports/summary in progress; private to api/.
  *
  *	summary.c         checks the request, reads in slices
  *	summary_turns.c   whose turn it is

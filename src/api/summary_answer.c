@@ -7,8 +7,8 @@
  *	  "amounts":[{"currency":"EUR","count":3,"total_price":"0.12","price":"0.04"}]},...],
  *	 "total":{"count":...,"amounts":[...]}}
  *
- * Sums are texts, as values of records are, so that nobody reads them into a double. What the product has no column for
- * is left out.
+ * Sums are texts, as values of records are, so that no client reads them into a double. Members that the product has no
+ * column for are left out.
  */
 #include "base/clock.h"
 #include "api/link.h"

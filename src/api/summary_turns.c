@@ -8,7 +8,7 @@
 
 #include "base/id.h"
 
-#define ACCOUNT_SLOTS 256 /* accounts that share one share the memory of their last turn */
+#define ACCOUNT_SLOTS 256 /* accounts in the same slot share their last turn */
 
 TAILQ_HEAD(turn_list, api_summary_turn);
 
@@ -42,7 +42,7 @@ static void begin(struct api_summary_turns *turns, struct api_summary_turn *turn
 	*last_of(turns, turn->account) = ++turns->turn;
 }
 
-/* Of those that wait; NULL if none does. */
+/* The next of those that wait; NULL if none does. */
 static struct api_summary_turn *next_of(struct api_summary_turns *turns)
 {
 	struct api_summary_turn *turn, *next = NULL;

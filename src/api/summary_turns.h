@@ -2,9 +2,9 @@
 /*
  * summary_turns.h: whose summary is made next; private to api/.
  *
- * At most summaries_max are made at once. The others wait, up to summaries_waiting_max of
- * an account. When one has ended, the account that has the fewest in the making comes next; of several such, the one
- * whose turn was longest ago; of one account, the summary that came first.
+ * At most summaries_max are made at once. The others wait, up to summaries_waiting_max of an account. When one ends,
+ * the account with the fewest in progress comes next; among equals, the one whose turn was longest ago; within an
+ * account, the summary that came first.
  */
 #ifndef CDRD_API_SUMMARY_TURNS_H
 #define CDRD_API_SUMMARY_TURNS_H
@@ -13,7 +13,7 @@
 
 #include "api/routes.h"
 
-/* A summary's place among those that are made or wait; zeroed at first. */
+/* A summary's entry among those in progress or waiting; zeroed at first. */
 struct api_summary_turn {
 	TAILQ_ENTRY(api_summary_turn) entry;
 	enum { TURN_NONE, TURN_WAITS, TURN_HAS } state;
@@ -25,12 +25,12 @@ struct api_summary_turn {
 enum api_summary_entry { SUMMARY_STARTS, SUMMARY_WAITS, SUMMARY_REFUSED };
 
 /*
- * Takes a turn, if there is one, or a place in the queue: start(arg) is then called, from within a leave of another.
- * Refused when too many of the account wait, or memory is out.
+ * Takes a turn, if there is one, or a place in the queue: start(arg) is then called later, from another's
+ * api_summary_turn_leave. Refused when too many of the account wait, or out of memory.
  */
 enum api_summary_entry api_summary_turn_enter(struct api *app, struct api_summary_turn *turn);
 
-/* Gives the turn, or the place in the queue, back. Does nothing for one that has neither. */
+/* Gives back the turn or the place in the queue. Does nothing without either. */
 void api_summary_turn_leave(struct api *app, struct api_summary_turn *turn);
 
 #endif

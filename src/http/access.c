@@ -20,13 +20,13 @@ struct http_access {
 	const struct config *config;
 	bool to_log;
 	struct logfile *file; /* NULL: off, or to the log */
-	uint64_t dropped;     /* by files of before */
+	uint64_t dropped;     /* by files that were closed since */
 	struct buf line;      /* for the log */
 	time_t second;        /* that second_text says */
 	char second_text[SECOND_LEN + 1];
 };
 
-/* --- where to --- */
+/* --- its destination --- */
 
 static bool is_off(const char *setting)
 {
@@ -142,8 +142,8 @@ static void add_word(struct buf *out, struct str word)
 		buf_add_char(out, '-');
 }
 
-/* Where a path that holds a query all the same, as some clients write it (records%3Fto=1, records&to=1), stops being
- * one. */
+/* Where the path proper ends in one that contains a query after all, as some clients write it (records%3Fto=1,
+ * records&to=1). */
 static size_t bare_path_length(struct str path)
 {
 	for (size_t i = 0; i < path.len; i++) {

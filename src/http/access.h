@@ -4,12 +4,12 @@
  *
  *	2026-11-24T14:20:11.123Z 192.0.2.7 abcd1234 GET /v2/reports/records 200 5123 1.204
  *
- * Time, remote address, who made it as the application names it (an account's id; producer:NAME), method, path, status,
- * bytes of the answer's body, and milliseconds from the end of the request's head to the answer's being handed to the
+ * Time, remote address, the user as the application names it (an account's id; producer:NAME), method, path, status,
+ * bytes of the answer's body, and milliseconds from the end of the request's head until the answer is handed to the
  * system. Words are separated by one space; "-" stands for what is not known. The path is as sent, without the query
  * unless access_log_query says so (nor what looks like one: from %3F, &, ; or = on), and what is not printable ASCII in
- * it is written as %XX. Status 499 is a client that went away before its answer.
- * A download's line is written when it begins.
+ * it is written as %XX. Status 499 means that the client went away before its answer. A download's line is written when
+ * it begins.
  */
 #ifndef CDRD_HTTP_ACCESS_H
 #define CDRD_HTTP_ACCESS_H
@@ -29,11 +29,10 @@ MUST_CHECK struct http_access *http_access_new(struct event_base *base, const st
 /* Does nothing on NULL. */
 void http_access_free(struct http_access *access);
 
-/* After a reload, and when the file was moved away: opens what config->access_log says now. On -1 all stays as it
- * was. */
+/* After a reload, and when the file was moved away: opens what config->access_log says now. On -1 nothing changes. */
 MUST_CHECK int http_access_reopen(struct http_access *access, struct error *err);
 
-/* Never blocks: what cannot be written in time is dropped and counted. */
+/* Never blocks: lines that cannot be written in time are dropped and counted. */
 void http_access_write(struct http_access *access, const struct http_request *request, int status, uint64_t bytes,
                        int64_t took_us);
 

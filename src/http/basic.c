@@ -8,7 +8,7 @@
 #include "base/id.h"
 #include "http/connection.h"
 
-#define CREDENTIALS_MAX 1024 /* characters of base64; no pair of ours comes near */
+#define CREDENTIALS_MAX 1024 /* characters of base64, far more than our pairs need */
 
 /* The scheme is compared without regard to case; false if it is another one. */
 static bool basic_token(struct str header, struct str *token)
@@ -25,7 +25,7 @@ static bool basic_token(struct str header, struct str *token)
 	return token->len <= CREDENTIALS_MAX;
 }
 
-/* Some clients have the alphabet of URLs, with padding or without. */
+/* Some clients use base64url, with or without padding. */
 static bool decode(struct buf *decoded, struct str token)
 {
 	struct str bare = token;

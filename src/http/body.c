@@ -2,9 +2,9 @@
 /*
  * body.c: from received bytes to content. See body.h.
  *
- * Two limits stand against decompression bombs: bytes_max on what comes out, and, since ingest bodies may be of any
- * size, ratio_max on how much a byte may become. The ratio counts only beyond RATIO_FREE_BYTES, because a short
- * repetitive body may well exceed it and does no harm.
+ * Two limits guard against decompression bombs: bytes_max on the output and, since ingest bodies may be of any size,
+ * ratio_max on how many bytes one may expand to. The ratio counts only beyond RATIO_FREE_BYTES, because a short
+ * repetitive body may well exceed it without harm.
  */
 #include "http/body.h"
 
@@ -32,7 +32,7 @@ int http_content_decode(struct http_content *content, struct str encoding, uint6
 	if (!http_coding_parse(encoding, &coding))
 		return http_fault_set(fault, 415, "Content-Encoding %.*s is not taken, only %s.",
 		                      (int)(encoding.len < 64 ? encoding.len : 64), encoding.p, HTTP_CODINGS_TAKEN);
-	/* A compressed one too: what is longer than that already will not come out shorter. */
+	/* A compressed one too: decompression will not make it shorter. */
 	if (bytes_max > 0 && !content->chunked && content->left > bytes_max)
 		return http_fault_set(fault, 413, "The body has %" PRIu64 " bytes, at most %" PRIu64 " allowed (%s).",
 		                      content->left, bytes_max, setting);

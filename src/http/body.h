@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * body.h: the body of a request: its framing, its compression and its limits, undone piece by piece; private to http/.
+ * body.h: the body of a request: undoes its framing and compression and checks its limits, piece by piece; private to
+ * http/.
  *
  *	bytes as received -> frames (Content-Length or chunked) -> gzip or zstd -> pieces of at most HTTP_PIECE_MAX
  *

@@ -14,7 +14,7 @@
 /* In this order: those of an extension before CHUNK_SIZE_LF, those of trailers after CHUNK_DATA. */
 enum chunk_state {
 	CHUNK_SIZE,        /* must be 0: the state of a zeroed struct */
-	CHUNK_SPACE,       /* white space before a ';' (RFC 9112, 7.1.1: bad, but to be passed over) */
+	CHUNK_SPACE,       /* white space before a ';' (RFC 9112, 7.1.1: bad, but to be skipped) */
 	CHUNK_NAME_START,  /* after ';' */
 	CHUNK_NAME,        /* of an extension */
 	CHUNK_NAME_SPACE,  /* after it */
@@ -63,7 +63,7 @@ static enum chunk_state after_size(struct http_chunked *chunked, char c)
 	return c == '\r' ? CHUNK_SIZE_LF : c == ';' ? CHUNK_NAME_START : is_space(c) ? CHUNK_SPACE : CHUNK_BROKEN;
 }
 
-/* What may follow an extension that is whole. */
+/* What may follow a complete extension. */
 static enum chunk_state after_extension(char c, enum chunk_state space)
 {
 	return c == '\r' ? CHUNK_SIZE_LF : c == ';' ? CHUNK_NAME_START : is_space(c) ? space : CHUNK_BROKEN;
@@ -72,7 +72,7 @@ static enum chunk_state after_extension(char c, enum chunk_state space)
 static enum chunk_state step_extension(enum chunk_state state, char c)
 {
 	switch (state) {
-	case CHUNK_SPACE: /* no CR: the white space would end the line */
+	case CHUNK_SPACE: /* no CR, or the line would end with white space */
 		return c == ';' ? CHUNK_NAME_START : is_space(c) ? CHUNK_SPACE : CHUNK_BROKEN;
 	case CHUNK_NAME_START:
 		return http_is_token(c) ? CHUNK_NAME : is_space(c) ? CHUNK_NAME_START : CHUNK_BROKEN;

@@ -2,11 +2,11 @@
 /*
  * connection.c: a connection's states, its events and its timeouts. See connection.h for the picture.
  *
- * The bufferevent reads (up to a watermark of our own, as libevent's does not survive want of memory, so that a client
- * which sends ahead is stopped by TCP) and finishes what
- * the kernel did not take of an answer at once. Reading is never switched off: it is how a client that goes away while
- * its request is in work is noticed. A turn of the loop serves at most REQUESTS_PER_TURN pipelined requests or one
- * slice of a body per connection; the rest waits in `resume`, after what else is ready.
+ * The bufferevent reads, up to a watermark, so that TCP stops a client which sends ahead (the watermark is our own:
+ * libevent's does not survive running out of memory), and sends what the kernel did not take of an answer at once.
+ * Reading is never switched off: that is how we notice a client that goes away during its request. A turn of the loop
+ * serves at most REQUESTS_PER_TURN pipelined requests or one slice of a body per connection; the rest waits in
+ * `resume`, after everything else that is ready.
  */
 #include "http/connection.h"
 
@@ -28,7 +28,7 @@
 
 /* --- states --- */
 
-/* By the picture in connection.h. From anywhere a connection may be closed. */
+/* As drawn in connection.h; any state may become CLOSED. */
 void http_connection_set_state(struct http_connection *c, enum http_connection_state state)
 {
 	static const unsigned allowed[] = {
@@ -134,7 +134,7 @@ static bool step_wait(struct http_connection *c)
 	return false;
 }
 
-/* Each goes on with its state as far as it can; true if the state that follows can go on at once. */
+/* Each advances its state as far as it can; true if the next state can run at once. */
 static bool (*const steps[])(struct http_connection *c) = {
 	[HTTP_STATE_HEAD] = step_head,   [HTTP_STATE_BODY] = http_intake_step, [HTTP_STATE_WORK] = step_wait,
 	[HTTP_STATE_WRITE] = step_write, [HTTP_STATE_LINGER] = step_linger,    [HTTP_STATE_CLOSED] = step_wait,
@@ -150,7 +150,7 @@ static void connection_free(struct http_connection *c)
 	free(c);
 }
 
-/* No more is read than the watermark says, or a piece more. False when it cannot be read on. */
+/* Stops reading at the watermark, or at most a piece after it. False when reading cannot continue. */
 static bool hold_reading(struct http_connection *c)
 {
 	bool full = http_connection_received(c) >= c->watermark;
@@ -214,7 +214,7 @@ void http_connection_fail(struct http_connection *c, const struct http_fault *fa
 {
 	if (!c->request)
 		c->request = http_request_take(c);
-	http_server_set_idle(c->server, c, false); /* one that is refused has not begun */
+	http_server_set_idle(c->server, c, false); /* a refused request has not begun */
 	c->keep_alive = false;
 	c->content.finished = false;
 	if (c->request)
@@ -249,7 +249,8 @@ void http_connection_answered(struct http_connection *c)
 	}
 	if (c->running)
 		return;
-	/* A handler has answered from an event of its own. What its caller still holds must not meet the next request. */
+	/* A handler has answered from an event of its own, whose caller may still hold pointers to this request: the
+	 * next one must wait. */
 	http_connection_run_later(c);
 }
 
@@ -288,8 +289,9 @@ static void time_out(struct http_connection *c)
 	http_connection_run(c);
 }
 
-/* The kernel takes an answer in large steps: a slow client may need longer for one than the timeout, and yet get on. */
-static bool client_gets_on(struct http_connection *c)
+/* The kernel takes an answer in large steps: a slow client may need longer than the timeout for one and still make
+ * progress. */
+static bool client_makes_progress(struct http_connection *c)
 {
 	int before = c->unacknowledged;
 
@@ -314,10 +316,10 @@ void http_connection_check_timeout(struct http_connection *c)
 {
 	if (c->state == HTTP_STATE_WRITE)
 		note_progress(c);
-	/* The clock is up to a tick behind when a state begins. */
+	/* The clock may be up to a tick late when a state begins. */
 	if (c->server->clock_us - c->since_us <= timeout_us(c) + HTTP_TICK_US)
 		return;
-	if (c->state == HTTP_STATE_WRITE && client_gets_on(c))
+	if (c->state == HTTP_STATE_WRITE && client_makes_progress(c))
 		c->since_us = c->server->clock_us;
 	else
 		time_out(c);
@@ -347,7 +349,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 
 	(void)bev;
 	c->end_of_input = true;
-	/* Without on_close the handler has not said how to stop it: its answer is awaited and then goes nowhere. */
+	/* Without on_close the handler has not said how to stop it: we wait for its answer and drop it. */
 	if (what & BEV_EVENT_ERROR && (c->state != HTTP_STATE_WORK || c->request->on_close))
 		http_connection_close(c);
 	http_connection_run(c);
@@ -360,7 +362,7 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 	http_connection_run(arg);
 }
 
-/* IPv4 that came in through a socket of IPv6 is shown as what it is. */
+/* An IPv4 address that came through an IPv6 socket is shown as IPv4. */
 static void format_peer(char out[INET6_ADDRSTRLEN], const struct sockaddr *peer)
 {
 	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)peer;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * connection.h: one client's connection and the request it has in work; private to http/.
+ * connection.h: one client's connection and its request in progress; private to http/.
  *
  *	          head complete            body complete          http_reply          all written
  *	  HEAD ----------------> BODY -----------------> WORK --------------> WRITE --------------> HEAD, BODY or LINGER
  *	   ^  (idle in between)    \_____ early answer: the rest is dropped ____^
  *
- * Everything that can change a connection's state runs inside http_connection_run, which alone frees it: a function
- * called from there may find the state CLOSED afterwards, but never the memory gone.
+ * Everything that can change a connection's state runs inside http_connection_run, which alone frees it: functions
+ * called from there may find the state CLOSED afterwards, but the memory is still valid.
  */
 #ifndef CDRD_HTTP_CONNECTION_H
 #define CDRD_HTTP_CONNECTION_H
@@ -37,7 +37,7 @@ enum http_connection_state {
 struct http_request {
 	struct http_request *next_free;
 	struct http_connection *connection;
-	int64_t begin_us;               /* monotonic: when its head was there */
+	int64_t begin_us;               /* monotonic: when its head was complete */
 	const struct http_route *route; /* NULL for one that never got that far */
 	struct http_head head;
 	struct buf text;                                /* the head as sent, which `head` borrows from */
@@ -69,7 +69,7 @@ struct http_connection {
 	struct http_server *server;
 	char peer[INET6_ADDRSTRLEN]; /* the client's address, or its proxy's */
 	struct bufferevent *bev;
-	struct event resume; /* the next turn of the loop goes on here */
+	struct event resume; /* continues in the next turn of the loop */
 	enum http_connection_state state;
 	struct http_request *request; /* not yet replied to; NULL if none */
 	struct http_head_scan scan;
@@ -77,10 +77,10 @@ struct http_connection {
 	struct http_file file;
 	int64_t since_us;   /* of the server's clock: when the timeout of the state began */
 	uint64_t unsent;    /* when last looked at, to see progress */
-	int unacknowledged; /* of what the kernel has, when `unsent` last stood still; -1 for not asked yet */
+	int unacknowledged; /* bytes in the kernel when `unsent` last stood still; -1: not asked yet */
 	size_t watermark;   /* received bytes kept at most */
-	bool held;          /* nothing is read: as much as that waits */
-	bool begun;         /* bytes of a head are there */
+	bool held;          /* not reading: the watermark is reached */
+	bool begun;         /* bytes of a head have arrived */
 	bool is_idle;       /* in HEAD, and not begun */
 	bool continue_owed; /* the client waits for 100 Continue */
 	bool keep_alive;
@@ -101,9 +101,9 @@ void http_connection_run(struct http_connection *connection);
 void http_connection_run_later(struct http_connection *connection);
 /* Ends the connection: tells the handler, leaves freeing to the run. */
 void http_connection_close(struct http_connection *connection);
-/* Answers a request that cannot be understood or taken, and stops reading from the connection. */
+/* Answers a request that is malformed or refused, and stops reading from the connection. */
 void http_connection_fail(struct http_connection *connection, const struct http_fault *fault);
-/* The answer is handed over: goes on with what comes next. */
+/* The answer is handed over: continues with the next state. */
 void http_connection_answered(struct http_connection *connection);
 /* Closes, answers 408 or leaves alone, by the state's timeout. */
 void http_connection_check_timeout(struct http_connection *connection);
@@ -112,7 +112,7 @@ void http_connection_check_timeout(struct http_connection *connection);
 void http_server_add(struct http_server *server, struct http_connection *connection);
 void http_server_remove(struct http_server *server, struct http_connection *connection);
 
-/* A connection waits for its next request, or does so no more. */
+/* A connection begins or ceases to wait for its next request. */
 void http_server_set_idle(struct http_server *server, struct http_connection *connection, bool idle);
 
 /* Closes the connection that is idle for longest and whose client has sent nothing; false if none is found. */
@@ -131,8 +131,8 @@ void http_intake_begin(struct http_connection *connection);
 bool http_intake_step(struct http_connection *connection);
 void http_intake_fail(struct http_connection *connection, const struct http_fault *fault);
 
-/* send.c: hands the bytes to the kernel, and what it will not take to the bufferevent. Takes over *body's memory in any
- * case. False when the connection is broken. */
+/* send.c: hands the bytes to the kernel, and the rest to the bufferevent. Takes over *body's memory in any case. False
+ * when the connection is broken. */
 bool http_send(struct http_connection *connection, struct str head, struct buf *body);
 
 /* file.c: begins sending a part of a file after what is in the bufferevent; takes over `fd`; on_end(arg) is called at
@@ -149,23 +149,23 @@ struct http_request *http_request_take(struct http_connection *connection);
 void http_request_release(struct http_request *request);
 void http_request_free_all(struct http_server *server);
 
-/* access.c: what a log says of a request's target: its path and, with access_log_query alone, its query, which may hold
- * numbers of persons. */
+/* access.c: what a log shows of a request's target: its path and, only with access_log_query, its query, which may
+ * contain people's phone numbers. */
 void http_access_add_target(struct buf *out, const struct http_request *request);
 
 /* problem.c */
 void http_reply_fault(struct http_request *request, const struct http_fault *fault);
 
-/* stats.c: counts an answer of `length` bytes and writes its line of the access log; status HTTP_STATUS_GONE for a
- * client that did not wait for it. */
+/* stats.c: counts an answer of `length` bytes and writes its line of the access log; HTTP_STATUS_GONE if the client did
+ * not wait for it. */
 #define HTTP_STATUS_GONE 499
 MUST_CHECK int http_stats_init(struct http_server *server, struct error *err);
 void http_stats_free(struct http_server *server);
 size_t http_status_slot(int status); /* reply.c */
 
-/* reply.c: http_reply_behind, without compressing. */
-void http_reply_as_it_is(struct http_request *request, int status, const char *content_type, struct str front,
-                         struct buf *body);
+/* reply.c: http_reply_after, without compressing. */
+void http_reply_uncompressed(struct http_request *request, int status, const char *content_type, struct str front,
+                             struct buf *body);
 
 void http_stats_count(const struct http_request *request, int status, uint64_t length);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * dispatch.c: from a complete head to the handler: parse, route, what the route asks of its caller, body. Each of them
- * may answer instead. Declared in connection.h.
+ * dispatch.c: from a complete head to the handler: parse, route, authentication and admission, body. Each step may
+ * answer instead. Declared in connection.h.
  */
 #include "base/invariant.h"
 #include "http/connection.h"
@@ -46,7 +46,7 @@ static bool find_route(struct http_request *request)
 	return false;
 }
 
-/* By one of the route's functions. One that answers later has the request wait as its handler would. */
+/* Asks one of the route's functions. If it answers later, the request waits as for its handler. */
 static bool ask(struct http_connection *c, bool (*allows)(struct http_request *request, void *app))
 {
 	struct http_request *request = c->request;
@@ -82,8 +82,8 @@ void http_dispatch_handle(struct http_connection *c)
 	c->request->route->handle(c->request, c->server->app);
 }
 
-/* The head is understood: from here on the connection may live on whatever is answered. */
-static void go_on(struct http_connection *c)
+/* The head is valid: from here on the connection may stay open whatever the answer. */
+static void route_request(struct http_connection *c)
 {
 	struct http_request *request = c->request;
 
@@ -94,7 +94,7 @@ static void go_on(struct http_connection *c)
 		http_dispatch_handle(c);
 		if (c->state != HTTP_STATE_WORK)
 			return;
-		INVARIANT(request->stream.on_data); /* the handler's side of the bargain */
+		INVARIANT(request->stream.on_data); /* what the handler owes in return */
 		http_intake_begin(c);
 	} else if (c->content.finished) {
 		http_dispatch_handle(c);
@@ -125,6 +125,6 @@ void http_dispatch(struct http_connection *c, struct str text)
 		c->keep_alive = request->head.keep_alive;
 		http_content_begin(&c->content, &request->head);
 		c->continue_owed = request->head.expect_continue && !c->content.finished;
-		go_on(c);
+		route_request(c);
 	}
 }

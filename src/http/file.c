@@ -3,9 +3,9 @@
  * file.c: a part of a file as an answer's body, by sendfile(2). Declared in connection.h.
  *
  * No byte of it enters this process: the kernel sends from its page cache what the socket has room for, and the
- * connection waits until there is room again. So a slow client costs a descriptor and a timer's look now and then, and
- * two hundred of them no more memory than one. A turn of the loop sends at most PIECE_BYTES a connection, so that a
- * fast client does not hold up the others.
+ * connection waits until there is room again. So a slow client costs a descriptor and an occasional timer check, and
+ * two hundred of them need no more memory than one. A turn of the loop sends at most PIECE_BYTES per connection, so
+ * that a fast client does not hold up the others.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,7 +39,7 @@ void http_file_begin(struct http_connection *c, int fd, uint64_t offset, uint64_
 	c->file.on_end_arg = arg;
 	event_assign(&c->file.writable, c->server->base, bufferevent_getfd(c->bev), EV_WRITE | EV_PERSIST, on_writable,
 	             c);
-	/* neither is more than advice: with the first, the kernel takes little ahead of what the client acknowledges */
+	/* both are only advice: with the first, the kernel takes little more than the client has acknowledged */
 	(void)setsockopt(bufferevent_getfd(c->bev), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &ahead, sizeof(ahead));
 	(void)posix_fadvise(fd, (off_t)offset, (off_t)length, POSIX_FADV_SEQUENTIAL);
 }
@@ -56,7 +56,7 @@ void http_file_end(struct http_connection *c)
 	c->file.left = 0;
 }
 
-/* What the socket takes of the next piece; 0 for nothing now, -1 when the rest cannot be sent. */
+/* Sends what the socket takes of the next piece; 0 if nothing now, -1 when the rest cannot be sent. */
 static ssize_t send_piece(struct http_connection *c)
 {
 	struct http_file *file = &c->file;
@@ -66,7 +66,7 @@ static ssize_t send_piece(struct http_connection *c)
 	if (sent > 0)
 		return sent;
 	if (sent == 0) {
-		/* the length was promised: the client must see that it is not all */
+		/* the length was promised: the client must see that the body is incomplete */
 		log_error("http", "a file ended %llu bytes early", (unsigned long long)file->left);
 		return -1;
 	}

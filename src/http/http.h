@@ -2,13 +2,13 @@
 /*
  * http.h: the HTTP/1.1 server.
  *
- * Own code on libevent's bufferevents, because evhttp 2.1 reads whole bodies before a handler hears of them. Strict:
+ * Our own code on libevent's bufferevents, because evhttp 2.1 reads whole bodies before it calls a handler. Strict:
  * what RFC 9112 calls an error is answered 400 and the connection closed. Keep-alive, pipelining (answered one at a
  * time), chunked bodies, Expect: 100-continue, HEAD where GET is. Every limit is a setting.
  *
- * A route names method, path, what becomes of the body, and the application's functions: who calls, whether the request
- * is admitted, what answers it. Unknown paths are 404 problems, wrong methods 405 with Allow; a trailing slash makes no
- * difference. The server knows nothing of what it serves.
+ * A route names the method, the path, what to do with the body, and the application's functions that authenticate,
+ * admit and answer the request. Unknown paths are 404 problems, wrong methods 405 with Allow; a trailing slash makes no
+ * difference. The server knows nothing about what it serves.
  */
 #ifndef CDRD_HTTP_HTTP_H
 #define CDRD_HTTP_HTTP_H
@@ -32,7 +32,7 @@ struct tasks;
 enum http_method { HTTP_GET, HTTP_POST, HTTP_DELETE, HTTP_HEAD, HTTP_METHODS };
 
 enum http_body {
-	HTTP_BODY_NONE,   /* a body is read and dropped, up to body_max */
+	HTTP_BODY_NONE,   /* a body is read and discarded, up to body_max */
 	HTTP_BODY_WHOLE,  /* kept, up to body_max, decompressed; the handler runs when it is complete */
 	HTTP_BODY_STREAM, /* the handler runs before it and must call http_request_stream */
 };
@@ -41,8 +41,8 @@ struct http_route {
 	enum http_method method; /* GET serves HEAD too */
 	const char *path;        /* "/v2/reports/{id}": a part in braces matches one segment */
 	enum http_body body;
-	/* Asked in this order before a body is read: who it is, and whether the request may be made now. NULL: anybody,
-	 * always. One that returns false has answered the request, or answers it later. */
+	/* Called in this order before a body is read: who makes the request, and whether it may be made now. NULL:
+	 * anybody, always. A function that returns false has answered the request, or will. */
 	bool (*authenticate)(struct http_request *request, void *app);
 	bool (*admit)(struct http_request *request, void *app);
 	void (*handle)(struct http_request *request, void *app);
@@ -56,11 +56,10 @@ MUST_CHECK struct http_server *http_server_new(struct tasks *tasks, const struct
 /* Are all of these addresses, which http_listen_check has taken, loopback ones? */
 bool http_listen_is_local(const char *addresses);
 
-/* Are these addresses that http_server_listen could understand? ERROR_INVALID names the setting, and the one that is
- * not. */
+/* Can http_server_listen parse these addresses? ERROR_INVALID names the setting and the first that it cannot. */
 MUST_CHECK int http_listen_check(const char *setting, const char *addresses, struct error *err);
 
-/* Listens on every address of the list; errors name the setting that it is from. */
+/* Listens on every address of the list; errors name `setting`, which it comes from. */
 MUST_CHECK int http_server_listen(struct http_server *server, const char *setting, const char *addresses,
                                   struct error *err);
 
@@ -70,10 +69,11 @@ void http_server_log_to(struct http_server *server, struct http_access *access);
 /* The port of the first listener (for `listen = 127.0.0.1:0`). */
 int http_server_port(const struct http_server *server);
 
-/* Stops accepting and closes idle connections; calls done(arg) when the last answer is out or after `timeout_us`. */
+/* Stops accepting and closes idle connections; calls done(arg) when the last answer is sent or after `timeout_us`. */
 void http_server_drain(struct http_server *server, int64_t timeout_us, void (*done)(void *arg), void *arg);
 
-/* Closes everything; not from a handler. Comes before event_base_free, which frees the rest of libevent's. */
+/* Closes everything; must not be called from a handler. Call it before event_base_free, which frees the rest of
+ * libevent's memory. */
 void http_server_free(struct http_server *server);
 
 struct http_stats {
@@ -91,13 +91,13 @@ struct http_route_stats {
 	const struct http_route *route;           /* NULL: requests that no route took */
 	uint64_t responses[2][HTTP_STATUS_SLOTS]; /* by slots; [1] are those to HEAD */
 	uint64_t bytes;                           /* of the answers' bodies */
-	struct histogram duration;                /* from the end of the head to the answer's being handed over */
+	struct histogram duration;                /* from the end of the head until the answer is handed over */
 };
 
-/* The status whose answers a slot counts; 0 for the slot of those that have none of their own. */
+/* The status whose answers a slot counts; 0 for the slot of all statuses without their own. */
 int http_status_of_slot(size_t slot);
 
-/* One of each route, in the table's order, and one more; belongs to the server. */
+/* One per route, in the table's order, and one more; belongs to the server. */
 const struct http_route_stats *http_server_route_stats(const struct http_server *server, size_t *count);
 
 /* --- a request --- */
@@ -124,18 +124,17 @@ void http_request_url(const struct http_request *request, struct buf *out);
 
 #define HTTP_USER_ROOM 512
 
-/* What the application knows of who makes the request: HTTP_USER_ROOM bytes, aligned for anything, all zero until its
- * route's `authenticate` writes to the room for it. They live as long as the request. */
+/* What the application knows about the user: HTTP_USER_ROOM bytes, aligned for any type, all zero until the route's
+ * `authenticate` writes to them. They live as long as the request. */
 const void *http_request_user(const struct http_request *request);
 void *http_request_user_room(struct http_request *request);
 
-/* What the access log calls who makes the request: `kind` and the name, one after the other. "-" if this is not called,
- * or memory is out. */
+/* Sets what the access log calls the user: `kind` followed by the name. "-" if this is not called, or out of memory. */
 void http_request_name_user(struct http_request *request, const char *kind, struct str name);
 
 /*
  * Basic credentials (RFC 7617) for check(), whose result is returned; they are overwritten afterwards.
- * ERROR_UNAUTHORIZED when there are none, or they are broken; ERROR_NOMEM.
+ * ERROR_UNAUTHORIZED when they are missing or malformed; ERROR_NOMEM.
  */
 MUST_CHECK int http_request_check_basic(struct http_request *request,
                                         int (*check)(struct http_request *request, struct str user, struct str secret,
@@ -144,11 +143,11 @@ MUST_CHECK int http_request_check_basic(struct http_request *request,
 
 /*
  * Streaming. on_data gets decompressed pieces of at most 64 KiB, in one turn of the loop no more than a slice's worth;
- * on_end once when the body is complete and its framing and compression were right. on_abort instead of on_end when
- * the client is gone, too slow, over a limit or its compression is broken: the server answers, if that is possible, and
- * the request dies when on_abort returns. With on_fault the handler answers itself where an answer is possible, now or
- * later, with the fault's status; on_abort is then called when the client is gone before. The handler may reply before
- * on_end: the rest of the body is then dropped and none of them is called again.
+ * on_end is called once, when the body is complete and its framing and compression were valid; on_abort instead when
+ * the client is gone, too slow or over a limit, or its compression is broken: the server answers, if that is possible,
+ * and the request dies when on_abort returns. With on_fault the handler answers itself where an answer is possible, now
+ * or later, with the fault's status; on_abort is then called only if the client goes first. The handler may reply
+ * before on_end: the rest of the body is then discarded and none of them is called again.
  */
 struct http_fault;
 struct http_stream {
@@ -171,15 +170,14 @@ void http_reply_header(struct http_request *request, const char *name, const cha
 /* Takes over *body's memory (it is empty afterwards); NULL for none. */
 void http_reply(struct http_request *request, int status, const char *content_type, struct buf *body);
 
-/* The same with a body that begins with `front`, which is copied: what is large need not be, to have something before
- * it. */
-void http_reply_behind(struct http_request *request, int status, const char *content_type, struct str front,
-                       struct buf *body);
+/* The same with the body `front`, which is copied, followed by *body, which is not. */
+void http_reply_after(struct http_request *request, int status, const char *content_type, struct str front,
+                      struct buf *body);
 
 /*
  * The body is `length` bytes of a file from `offset` on, sent from the page cache without a copy, as fast as the client
- * takes them; the file is read while it is being sent, but may be unlinked. Takes over `fd`, which is closed when all is
- * out or the connection ends; on_end(arg) is called then, exactly once, or not at all if it is NULL.
+ * takes them; the file is read while it is being sent, but may be unlinked. Takes over `fd`, which is closed when all
+ * is sent or the connection ends; on_end(arg) is called then, exactly once, or not at all if it is NULL.
  */
 void http_reply_file(struct http_request *request, int status, const char *content_type, int fd, uint64_t offset,
                      uint64_t length, void (*on_end)(void *arg), void *arg);
@@ -192,7 +190,7 @@ const char *http_status_phrase(int status);
 /* A title as it stands in the URL of its page: "not-found". */
 void http_problem_name(struct buf *out, const char *title);
 
-/* What a problem is made of. All but status and title may be left out. */
+/* The parts of a problem. All but status and title may be left out. */
 struct http_problem {
 	int status;
 	const char *title;
@@ -203,7 +201,7 @@ struct http_problem {
 };
 void http_reply_with(struct http_request *request, const struct http_problem *problem);
 
-/* By the table of errors in problem.c. */
+/* Answers as the table of errors in problem.c says. */
 void http_reply_error(struct http_request *request, const struct error *err);
 void http_reply_problem(struct http_request *request, int status, const char *title, const char *detail);
 /* With more members, "name":value,... as JSON, or none. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * inflate.c: gzip and zstd bodies. One row a coding in `codecs`; each keeps its own state after the common one.
+ * inflate.c: gzip and zstd bodies. One row per coding in `codecs`; each keeps its own state after the common one.
  *
- * Both formats may follow themselves: `cat a.gz b.gz` and `cat a.zst b.zst` are valid bodies, and log shippers send
- * them. libzstd goes on by itself; ISA-L has to be reset between members. ISA-L could read gzip's header by itself too
- * (ISAL_GZIP), but then forgets the header's flags when the header comes in two pieces; so it is read on its own.
+ * Both formats may be concatenated: `cat a.gz b.gz` and `cat a.zst b.zst` are valid bodies, and log shippers send them.
+ * libzstd continues by itself; ISA-L must be reset between members. ISA-L could read gzip's header by itself too
+ * (ISAL_GZIP), but then forgets the header's flags when the header arrives in two pieces; so it is read separately.
  */
 #include "http/inflate.h"
 
@@ -60,7 +60,7 @@ static bool gzip_begin(struct http_inflate *inflate)
 	return true;
 }
 
-/* Goes on with the input that the state holds: through the header, then with the data. */
+/* Consumes the input that the state holds: the header first, then the data. */
 static bool gzip_advance(struct gzip *gzip)
 {
 	if (gzip->in_header) {
@@ -73,7 +73,7 @@ static bool gzip_advance(struct gzip *gzip)
 	return isal_inflate(&gzip->state) == ISAL_DECOMP_OK;
 }
 
-/* Zeros after a member fill the block of a tape, or of a device, that the file was on. */
+/* Zeros after a member pad a tape's or device's block. */
 static void skip_padding(struct str *in)
 {
 	while (in->len > 0 && in->p[0] == '\0') {
@@ -176,7 +176,7 @@ struct http_inflate *http_inflate_new(enum http_coding coding)
 const char *http_inflate_step(struct http_inflate *inflate, struct str *in, char *out, size_t size, size_t *made)
 {
 	*made = 0;
-	/* Without this check libzstd would take the call for the beginning of a next frame. */
+	/* Without this check libzstd would take the call as the start of another frame. */
 	if (inflate->complete && in->len == 0)
 		return NULL;
 	size_t before = in->len;
@@ -184,7 +184,7 @@ const char *http_inflate_step(struct http_inflate *inflate, struct str *in, char
 
 	if (fault)
 		return fault;
-	/* A decoder that stood still would be called for ever. */
+	/* A decoder that makes no progress would be called for ever. */
 	return *made > 0 || in->len < before || before == 0 ? NULL : broken;
 }
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * inflate.h: Content-Encoding of request bodies, undone piece by piece; cdrctl reads files with it, too.
+ * inflate.h: undoes Content-Encoding of request bodies, piece by piece; cdrctl reads files with it, too.
  *
- * gzip (RFC 1952, several members in a row too, with zeros after them as well) with ISA-L, zstd (RFC 8878, several frames in a row too) with libzstd.
- * Pure but for its memory: about 90 KiB for gzip and, with the window that RFC 9659 allows, 8 MiB for zstd.
+ * gzip (RFC 1952, also several members in a row, and zeros after them) with ISA-L, zstd (RFC 8878, also several frames
+ * in a row) with libzstd. Pure but for its memory: about 90 KiB for gzip and, with the window that RFC 9659 allows, 8
+ * MiB for zstd.
  */
 #ifndef CDRD_HTTP_INFLATE_H
 #define CDRD_HTTP_INFLATE_H
@@ -13,11 +14,11 @@
 
 #include "base/str.h"
 
-#define HTTP_CODINGS_TAKEN "gzip, zstd" /* for Accept-Encoding beside a 415 */
+#define HTTP_CODINGS_TAKEN "gzip, zstd" /* for Accept-Encoding with a 415 */
 
 enum http_coding { HTTP_CODING_IDENTITY, HTTP_CODING_GZIP, HTTP_CODING_ZSTD };
 
-/* Reads a Content-Encoding; absent, empty and identity are the same. False for one that is not taken. */
+/* Reads a Content-Encoding; absent, empty and identity are the same. False for one that is not supported. */
 bool http_coding_parse(struct str value, enum http_coding *coding);
 
 struct http_inflate;
@@ -26,9 +27,9 @@ struct http_inflate;
 struct http_inflate *http_inflate_new(enum http_coding coding);
 
 /*
- * Takes bytes off *in and writes up to `size` bytes, their number in *made. Both nothing taken and nothing made: it
- * wants more input. Call again, even with nothing in, for as long as `size` bytes were made. NULL, or what is wrong
- * with the data, to follow "The compressed body".
+ * Takes bytes off *in and writes up to `size` bytes, their number in *made. If it neither takes nor writes anything, it
+ * needs more input. Call again, even without input, as long as it wrote `size` bytes. NULL, or what is wrong with the
+ * data, to follow "The compressed body".
  */
 const char *http_inflate_step(struct http_inflate *inflate, struct str *in, char *out, size_t size, size_t *made);
 

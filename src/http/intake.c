@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * intake.c: reads a request's body, a slice a turn, and delivers it where the route wants it: to the handler's stream,
- * into the request, or nowhere. Declared in connection.h.
+ * intake.c: reads a request's body, a slice per turn, and delivers it as the route asks: to the handler's stream, into
+ * the request, or nowhere. Declared in connection.h.
  *
- * libevent reads at most 4 KiB a turn from a socket, which would hold an upload to a fraction of what ingest takes.
- * So when the bufferevent's bytes are used up and the slice is not, more is read right here, into the same buffer.
+ * libevent reads at most 4 KiB a turn from a socket, which would limit an upload to a fraction of what ingest can take.
+ * So when the bufferevent's bytes are used up before the slice, more is read here, into the same buffer.
  */
 #include "http/connection.h"
 
@@ -15,13 +15,13 @@
 #include "base/task.h"
 
 #define SLICE_BYTES (256 * 1024)
-#define PIECE_BYTES (16 * 1024) /* so that the clock is looked at often enough */
+#define PIECE_BYTES (16 * 1024) /* so that the clock is checked often enough */
 #define FILL_BYTES 32768
 
 static void send_continue(struct http_connection *c)
 {
 	c->continue_owed = false;
-	/* A client that did not wait needs no telling. */
+	/* A client that did not wait does not need it. */
 	if (http_connection_received(c) == 0 && !http_send(c, STR_LITERAL("HTTP/1.1 100 Continue\r\n\r\n"), NULL))
 		http_connection_close(c);
 }
@@ -66,7 +66,7 @@ static void end_early(struct http_connection *c)
 	http_intake_fail(c, &fault);
 }
 
-/* Reads what the socket has; false if that is nothing for now. */
+/* Reads what the socket has; false if it has nothing for now. */
 static bool fill(struct http_connection *c)
 {
 	struct evbuffer *input = bufferevent_get_input(c->bev);
@@ -111,7 +111,7 @@ static void finish(struct http_connection *c)
 
 	http_content_free(&c->content);
 	if (!request) {
-		http_connection_set_state(c, HTTP_STATE_WRITE); /* the answer is out already: on to the next request */
+		http_connection_set_state(c, HTTP_STATE_WRITE); /* already answered: the next request may follow */
 		return;
 	}
 	http_connection_set_state(c, HTTP_STATE_WORK);
@@ -123,7 +123,7 @@ static void finish(struct http_connection *c)
 		http_dispatch_handle(c);
 }
 
-/* One piece out of what was received. Returns bytes handled; 0 when nothing more can be done now. */
+/* Handles one piece of what was received. Returns the bytes handled; 0 when nothing more can be done now. */
 static size_t take_piece(struct http_connection *c)
 {
 	struct evbuffer *input = bufferevent_get_input(c->bev);

@@ -2,8 +2,8 @@
 /*
  * listen.c: the addresses of `listen`, and accepting from them.
  *
- * When descriptors run out, accept fails at once and would be called again at once: accepting pauses for a moment
- * instead, and the log says so once a minute, not each time.
+ * When descriptors run out, accept fails and would be called again at once. Instead, accepting pauses for a moment, and
+ * the log says so at most once a minute.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,7 +20,7 @@
 #define BACKLOG 4096
 #define PAUSE_US 100000
 #define LOG_EVERY_US (60 * CLOCK_US_PER_SECOND)
-#define REFUSED_MAX 100 /* connections above connections_max that are told so; beyond, they are just closed */
+#define REFUSED_MAX 100 /* connections above connections_max that get an answer; any more are just closed */
 
 /* --- addresses --- */
 
@@ -173,7 +173,7 @@ static struct evconnlistener *bind_address(struct http_server *server, struct ad
 	unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
 	struct evconnlistener *listener;
 
-	/* "[::]:80, 0.0.0.0:80" must not be in each other's way. */
+	/* Lets "[::]:80, 0.0.0.0:80" listen side by side. */
 	if (address->generic.sa_family == AF_INET6 && !address->any)
 		flags |= LEV_OPT_BIND_IPV6ONLY;
 	listener = evconnlistener_new_bind(server->base, on_accept, server, flags, BACKLOG, &address->generic,
@@ -201,7 +201,7 @@ static int listen_on(struct http_server *server, const char *setting, struct str
 	if (!listener)
 		return error_set_errno(err, errno, "%s: cannot listen on %.*s", setting, STR_ARGS(text));
 	evconnlistener_set_error_cb(listener, on_accept_error);
-	/* Accepted sockets inherit it, which saves a call for each. */
+	/* Accepted sockets inherit it, which saves a call each. */
 	setsockopt(evconnlistener_get_fd(listener), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	server->listeners[server->listeners_count++] = listener;
 	format_address(evconnlistener_get_fd(listener), name, sizeof(name), &port);

@@ -11,7 +11,7 @@
 #include "base/task.h"
 
 #define LEVEL 1         /* a page of 1000 records: 2 to 3 ms, and an eighth of its bytes */
-#define LENGTH_MIN 1400 /* what fits into a packet gains nothing */
+#define LENGTH_MIN 1400 /* a body that fits into a packet gains nothing */
 #define STEP_BYTES ((size_t)256 << 10)
 
 struct packing {
@@ -26,7 +26,7 @@ struct packing {
 	uint8_t level_buf[ISAL_DEF_LVL1_DEFAULT];
 };
 
-/* --- does the client want it? --- */
+/* --- does the client accept it? --- */
 
 static struct str trim(struct str text)
 {
@@ -37,7 +37,7 @@ static struct str trim(struct str text)
 	return text;
 }
 
-/* Cuts what is before the next separator off *rest; p is NULL at the end. */
+/* Cuts the part up to the next separator off *rest; p is NULL at the end. */
 static struct str next_part(struct str *rest, char separator)
 {
 	const char *at = rest->p ? memchr(rest->p, separator, rest->len) : NULL;
@@ -47,7 +47,7 @@ static struct str next_part(struct str *rest, char separator)
 	return trim(part);
 }
 
-/* "q=0.25" in thousandths; what is no weight is 1000. */
+/* "q=0.25" in thousandths; 1000 if it is no weight. */
 static int weight_of(struct str parameters)
 {
 	struct str parameter;
@@ -109,7 +109,7 @@ static void packing_free(void *arg)
 	free(packing);
 }
 
-/* As much again as ISA-L may make of a step's input. */
+/* Room for the most that ISA-L may make of a step's input. */
 static bool make_room(struct packing *packing, size_t len)
 {
 	size_t bound = len + len / 8192 + 1024;
@@ -148,16 +148,17 @@ static void answer(struct packing *packing)
 
 	http_reply_header(request, "Content-Encoding", "gzip");
 	request->on_close = NULL;
-	http_reply_as_it_is(request, packing->status, packing->content_type, (struct str){ NULL, 0 }, &packing->out);
+	http_reply_uncompressed(request, packing->status, packing->content_type, (struct str){ NULL, 0 },
+	                        &packing->out);
 	packing_free(packing);
 }
 
-/* What cannot be compressed for want of memory goes out as it is. */
+/* Out of memory: the answer is sent uncompressed. */
 static void give_up(struct packing *packing)
 {
 	packing->request->on_close = NULL;
-	http_reply_as_it_is(packing->request, packing->status, packing->content_type, (struct str){ NULL, 0 },
-	                    &packing->in);
+	http_reply_uncompressed(packing->request, packing->status, packing->content_type, (struct str){ NULL, 0 },
+	                        &packing->in);
 	packing_free(packing);
 }
 
@@ -176,7 +177,7 @@ static void on_slice(void *arg, int64_t deadline_us)
 		give_up(packing);
 }
 
-/* What is short is compressed at once if the turn has time for it. */
+/* A short body is compressed at once if the turn has time for it. */
 static void begin(struct packing *packing)
 {
 	const char *user = packing->request->user_name.len > 0 ? buf_cstr(&packing->request->user_name) : NULL;

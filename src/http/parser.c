@@ -2,9 +2,9 @@
 /*
  * parser.c: the head of a request (RFC 9112, 2 to 6; RFC 9110, 5).
  *
- * Two steps: http_head_end looks at line ends only and may be called with each piece that arrives; http_head_parse
- * then sees a complete head. What is refused and need not be by the letter of the RFC (a bare LF, several Host, a
- * byte above 127 in the target) is refused because a proxy in front might read it differently.
+ * Two steps: http_head_end looks at line ends only and may be called with each piece that arrives; http_head_parse then
+ * sees a complete head. What is refused although the RFC allows it (a bare LF, several Host, a byte above 127 in the
+ * target) is refused because a proxy in front might read it differently.
  */
 #include "http/parser.h"
 
@@ -127,7 +127,7 @@ enum http_scan http_head_end(struct http_head_scan *scan, struct str data, size_
 		else if (scan->lines > 0)
 			return HTTP_SCAN_DONE;
 		else
-			scan->skipped = end; /* RFC 9112, 2.2: an empty line before the request is passed over */
+			scan->skipped = end; /* RFC 9112, 2.2: an empty line before the request is skipped */
 	}
 	if (scan->searched >= limit)
 		return scan_over_limit(scan, limit, fault);
@@ -181,7 +181,7 @@ static bool has_prefix_nocase(struct str text, const char *prefix)
 }
 
 /* Splits absolute-form (http://host/path) so that *rest is what origin-form would hold. RFC 9112, 3.2.2: its host
- * counts, not that of the field. */
+ * counts, not the field's. */
 static int split_authority(struct http_head *head, struct str *rest, struct http_fault *fault)
 {
 	size_t scheme = has_prefix_nocase(*rest, "http://") ? 7 : has_prefix_nocase(*rest, "https://") ? 8 : 0;
@@ -250,7 +250,7 @@ static int parse_field(struct http_head *head, struct str line, struct http_faul
 	return 0;
 }
 
-/* What the meaning of the body and the connection is gathered from, field by field. */
+/* What the fields say about the body and the connection. */
 struct framing {
 	int hosts, lengths, codings; /* codings are what all Transfer-Encoding headers list */
 	unsigned seen;               /* of single_fields, by bit */
@@ -314,7 +314,7 @@ static int see_transfer_encoding(struct http_head *head, struct framing *framing
 	struct str coding;
 	bool more;
 
-	/* Elements that are empty are refused, though RFC 9110, 5.6.1 has them passed over: who does not know that takes
+	/* Empty elements are refused, though RFC 9110, 5.6.1 says to ignore them: a peer that does not may take
 	 * "chunked," for another coding, and the body for the next request. */
 	do {
 		more = memchr(value.p, ',', value.len) != NULL;
@@ -361,7 +361,7 @@ static const struct field_rule {
 	{ "Expect", see_expect },
 };
 
-/* Two of these would be read by one program as the first, by another as the last: whose request is it then? */
+/* Given twice, one program would read the first and another the last: whose request is it then? */
 static const char *const single_fields[] = { "Authorization", "Content-Type", "Content-Encoding",
 	                                     "Range",         "If-Range",     "Idempotency-Key" };
 
@@ -387,7 +387,7 @@ static int see_field(struct http_head *head, struct framing *framing, struct htt
 	return see_single(framing, field, fault);
 }
 
-/* RFC 9112, 3.2 and 6: what only can be said when all fields were seen. */
+/* RFC 9112, 3.2 and 6: checks that need all fields. */
 static int check_framing(struct http_head *head, const struct framing *framing, struct http_fault *fault)
 {
 	if (framing->hosts == 0 && head->minor > 0)

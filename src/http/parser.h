@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * parser.h: HTTP/1.1 messages as bytes (RFC 9112). Pure: no I/O, no allocation, no state but what is passed.
+ * parser.h: HTTP/1.1 messages as bytes (RFC 9112). Pure: no I/O, no allocation, no state but what the caller passes.
  *
  *	GET /v2/reports/records?id=1 HTTP/1.1 CRLF     request line
  *	Host: example.com CRLF                         fields
  *	CRLF                                           end of the head
  *
- * http_head_end finds the end of a head in bytes that arrive piece by piece, http_head_parse takes it apart, and
- * struct http_chunked walks the frames of a chunked body. Strict: what could be read in two ways is refused.
+ * http_head_end finds the end of a head in bytes that arrive piece by piece, http_head_parse takes it apart, and struct
+ * http_chunked walks the frames of a chunked body. Strict: anything ambiguous is refused.
  */
 #ifndef CDRD_HTTP_PARSER_H
 #define CDRD_HTTP_PARSER_H
@@ -65,11 +65,11 @@ struct http_head {
 /* The first field of that name, in any case; p NULL if there is none. */
 struct str http_head_field(const struct http_head *head, const char *name);
 
-/* Where a search for the end of a head stands; zero it before each request. */
+/* The state of a search for the end of a head; zero it before each request. */
 struct http_head_scan {
 	size_t skipped;  /* empty lines before the request line */
-	size_t line;     /* start of the line under way */
-	size_t searched; /* up to here there is no further LF */
+	size_t line;     /* start of the current line */
+	size_t searched; /* there is no further LF before this */
 	size_t lines;    /* complete lines, empty ones at the start left out */
 };
 
@@ -81,12 +81,13 @@ enum http_scan { HTTP_SCAN_MORE, HTTP_SCAN_DONE, HTTP_SCAN_FAULT };
  */
 enum http_scan http_head_end(struct http_head_scan *scan, struct str data, size_t limit, struct http_fault *fault);
 
-/* Takes apart a whole head as http_head_end found it. Returns 0, or -1 with *fault filled; head->keep_alive is then
- * of no use, as the connection must be closed. */
+/* Takes apart a whole head as http_head_end found it. Returns 0, or -1 with *fault filled; then ignore
+ * head->keep_alive: the connection must be closed. */
 int http_head_parse(struct http_head *head, struct str data, struct http_fault *fault);
 
 /*
- * A chunked body (RFC 9112, 7.1). Extensions and trailers are checked, so that nobody reads them differently, and dropped.
+ * A chunked body (RFC 9112, 7.1). Extensions and trailers are checked, so that no other program reads them differently,
+ * and dropped.
  *
  *	*( 1*HEXDIG *extension CRLF data CRLF ) 1*"0" *extension CRLF *( name ":" value CRLF ) CRLF
  *	extension: space ";" space name [ space "=" space ( token | quoted string ) ]

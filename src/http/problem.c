@@ -5,7 +5,7 @@
  *	{"type": "http://host/problems/not-found", "title": "Not Found", "detail": "...", "instance": "<uuid>"}
  *
  * `type` is the URL of the title's page, which the application serves: stable as long as the title is. `instance` is a
- * new UUID each time and stands in the log with the request, so that a user who quotes it can be helped.
+ * new UUID each time, which the log shows with the request, so that support can find what a user quotes.
  */
 #include <string.h>
 
@@ -15,7 +15,7 @@
 #include "http/connection.h"
 
 #define LOGGED_TARGET_MAX 200
-#define RETRY_SECONDS "5" /* beside 503 and 507: what is short may be there again */
+#define RETRY_SECONDS "5" /* with 503 and 507: the shortage may be over by then */
 
 static const struct problem_row {
 	enum error_code code;
@@ -34,7 +34,7 @@ static const struct problem_row {
 	{ ERROR_CORRUPT, 500, "Internal Server Error",
 	  "Data that this request needs is damaged on the server. Quote the instance when you report it." },
 	{ ERROR_DAMAGED, 500, "Internal Server Error", NULL },
-	/* Anything else must not tell a client about the machine; the log has the message. */
+	/* Any other error must not reveal anything about the machine; the log has the message. */
 	{ ERROR_NONE, 500, "Internal Server Error", "The request failed. Quote the instance when you report it." },
 };
 
@@ -89,8 +89,8 @@ static void write_problem(struct buf *out, const struct http_request *request, c
 	json_object_end(&j);
 }
 
-/* What the client has sent, which messages for it quote, is for the client alone unless queries are logged, too. What
- * went wrong here is told always. */
+/* Messages for clients quote what they sent, which is not logged unless queries are logged, too. The server's own
+ * errors always are. */
 static void add_cause(struct buf *out, const struct http_request *request, const struct http_problem *problem)
 {
 	const char *cause = problem->cause ? problem->cause : problem->detail ? problem->detail : "";

@@ -88,7 +88,7 @@ static void add_field(struct buf *out, const char *name, const char *value)
 	buf_add_text(out, "\r\n");
 }
 
-/* May another request follow on this connection? What is left of this one's body must be little enough to pass over. */
+/* May another request follow on this connection? Little enough of this one's body must be left to skip it. */
 static bool stays_open(struct http_connection *c)
 {
 	if (!c->keep_alive || c->server->draining)
@@ -151,11 +151,11 @@ void http_reply_file(struct http_request *request, int status, const char *conte
 
 void http_reply(struct http_request *request, int status, const char *content_type, struct buf *body)
 {
-	http_reply_behind(request, status, content_type, (struct str){ NULL, 0 }, body);
+	http_reply_after(request, status, content_type, (struct str){ NULL, 0 }, body);
 }
 
-void http_reply_behind(struct http_request *request, int status, const char *content_type, struct str front,
-                       struct buf *body)
+void http_reply_after(struct http_request *request, int status, const char *content_type, struct str front,
+                      struct buf *body)
 {
 	if (body && !body->failed && http_packing_is_worth_it(request, content_type, front.len + body->len)) {
 		http_reply_header(request, "Vary", "Accept-Encoding");
@@ -163,11 +163,11 @@ void http_reply_behind(struct http_request *request, int status, const char *con
 		    http_packing_begin(request, status, content_type, front, body))
 			return;
 	}
-	http_reply_as_it_is(request, status, content_type, front, body);
+	http_reply_uncompressed(request, status, content_type, front, body);
 }
 
-void http_reply_as_it_is(struct http_request *request, int status, const char *content_type, struct str front,
-                         struct buf *body)
+void http_reply_uncompressed(struct http_request *request, int status, const char *content_type, struct str front,
+                             struct buf *body)
 {
 	struct http_connection *c = request->connection;
 	bool head_only = str_is(request->head.method, "HEAD");

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * request.c: requests as their handlers see them (http.h), and the few that are kept for the next to come.
+ * request.c: requests as their handlers see them (http.h), and a few kept for reuse.
  *
- * A request is bigger than the rest of its connection and lives for a moment, so idle connections have none. Those
- * that were replied to are kept with their buffers, up to FREE_MAX of them: a request on a busy server allocates
- * nothing.
+ * A request is bigger than the rest of its connection and short-lived, so idle connections have none. Up to FREE_MAX
+ * answered requests are kept with their buffers: a request on a busy server allocates nothing.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -15,7 +14,7 @@
 #include "http/connection.h"
 
 #define FREE_MAX 64
-#define KEPT_BYTES_MAX 65536 /* of a buffer; a larger one is given back */
+#define KEPT_BYTES_MAX 65536 /* of a buffer; a larger one is freed */
 
 /* --- their memory --- */
 
@@ -143,7 +142,7 @@ void http_request_peer(const struct http_request *request, struct sockaddr_stora
 	(void)getpeername(bufferevent_getfd(request->connection->bev), (struct sockaddr *)peer, &len);
 }
 
-/* For HTTP/1.0 without Host: where the client has reached us. */
+/* For HTTP/1.0 without Host: the address at which the client reached us. */
 static void add_local_address(const struct http_request *request, struct buf *out)
 {
 	struct sockaddr_storage address = { 0 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * router.c: walks the table of routes. A dozen rows are compared faster than anything clever would be set up.
+ * router.c: walks the table of routes. Comparing a dozen rows is faster than setting up anything clever.
  *
  * Paths are compared segment by segment after percent-decoding, so that an encoded slash never splits a segment. One
  * trailing slash makes no difference.
@@ -53,7 +53,7 @@ static bool next_segment(struct str *path, struct str *segment)
 	return true;
 }
 
-/* The next character, %xx decoded, or -1 for a broken escape and for NUL, which no path of ours has. */
+/* The next character, %xx decoded, or -1 for a broken escape and for NUL, which none of our paths has. */
 static int next_char(struct str *text)
 {
 	size_t used = 1;
@@ -115,7 +115,7 @@ static bool path_matches(const char *pattern, struct str path, struct buf *segme
 
 /* --- routes --- */
 
-/* Is there a route of just this path, without braces? Then those with braces, which match it too, do not count. */
+/* Is there a route of exactly this path, without braces? It takes precedence over those with braces. */
 static bool is_literal(const struct http_route *routes, struct str path, struct buf *segment)
 {
 	for (const struct http_route *route = routes; route->path; route++)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * send.c: bytes of answers to the socket. Declared in connection.h.
+ * send.c: sends the bytes of answers to the socket. Declared in connection.h.
  *
- * Head and body go out in one sendmsg at once, which nearly always takes all of it: no event is armed, nothing is
- * copied. Only what the kernel leaves is queued in the bufferevent, the body by reference. A file's head goes the same
- * way without a body; the file follows by file.c.
+ * Head and body are sent in one sendmsg, which nearly always takes all of it: no event is armed, nothing is copied.
+ * Only what the kernel does not take is queued in the bufferevent, the body by reference. A file's head is sent the
+ * same way without a body; file.c sends the file.
  */
 #include "http/connection.h"
 
@@ -22,7 +22,7 @@ static ssize_t send_now(struct http_connection *c, struct str head, struct str b
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
 
 	if (evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
-		return 0; /* after what waits already */
+		return 0; /* after what is already queued */
 	ssize_t sent = sendmsg(bufferevent_getfd(c->bev), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 	return sent < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOBUFS) ? 0 : sent;
@@ -35,7 +35,7 @@ static void free_data(const void *data, size_t len, void *owner)
 	free(owner);
 }
 
-/* False when out of memory; owner is freed when its bytes are out, or now. */
+/* False when out of memory; owner is freed when its bytes are sent, or now. */
 static bool queue(struct http_connection *c, struct str head, struct str body, void *owner)
 {
 	struct evbuffer *output = bufferevent_get_output(c->bev);

@@ -12,9 +12,9 @@
 #include "base/task.h"
 #include "http/connection.h"
 
-/* The clock moves by no more than this a tick, however long the loop was blocked in between. */
+/* The clock advances by at most this per tick, however long the loop was blocked. */
 #define CLOCK_STEP_MAX (2 * HTTP_TICK_US)
-#define ROOM_LOOKS_MAX 64 /* at idle connections, for one whose client has sent nothing */
+#define ROOM_LOOKS_MAX 64 /* idle connections examined to find one whose client has sent nothing */
 
 static struct timeval to_timeval(int64_t us)
 {
@@ -87,7 +87,7 @@ void http_server_set_idle(struct http_server *server, struct http_connection *co
 	connection->is_idle = idle;
 }
 
-/* Is there something from the client that was not looked at yet? In a burst that is so of connections just accepted. */
+/* Has the client sent something that was not read yet? In a burst, connections just accepted have. */
 static bool has_sent(const struct http_connection *connection)
 {
 	int bytes = 0;
@@ -196,7 +196,7 @@ struct http_server *http_server_new(struct tasks *tasks, const struct config *co
 	server->drained = evtimer_new(base, on_drained, server);
 	if (!server->scratch || !server->tick || !server->drained)
 		goto nomem;
-	/* libevent writes to sockets whose other end may have gone; the return value says so too. */
+	/* libevent writes to sockets whose other end may be gone; the return value tells as well. */
 	signal(SIGPIPE, SIG_IGN);
 	return server;
 nomem:

@@ -28,7 +28,7 @@ struct http_server {
 	int listeners_count;
 	struct evconnlistener *listeners[HTTP_LISTENERS_MAX];
 	struct event *accept_retry; /* pending while accepting is paused for want of descriptors */
-	int64_t accept_logged_us;   /* when the log last said so; 0: never */
+	int64_t accept_logged_us;   /* when the log last reported it; 0: never */
 
 	TAILQ_HEAD(, http_connection) connections;
 	TAILQ_HEAD(, http_connection) idle; /* the one idle for longest first */
@@ -39,12 +39,11 @@ struct http_server {
 	struct http_access *access;           /* NULL: no access log */
 
 	/*
-	 * Every HTTP_TICK_US, while there are connections: the clock goes on, and each connection is looked at for its
-	 * timeout. So a request costs no timer, and no call for the
-	 * time but the two of stats.c.
+	 * Every HTTP_TICK_US, while there are connections: the clock advances, and each connection's timeout is
+	 * checked. So a request costs no timer, and no call for the time but the two in stats.c.
 	 */
 	struct event *tick;
-	int64_t clock_us; /* monotonic; stands still while the loop is blocked, which is no client's fault */
+	int64_t clock_us; /* monotonic; stops while the loop is blocked, which is no client's fault */
 	int64_t tick_at_us;
 	char date[HTTP_DATE_LEN + 1];
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * stats.c: what becomes of each request, counted by route and status. Declared in connection.h; http.h has the reading
+ * stats.c: counts the outcome of each request by route and status. Declared in connection.h; http.h has the reading
  * side.
  *
- * This runs for every answer: two looks at the clock a request, a few additions, and a line if the access log is on.
+ * This runs for every answer: two clock readings a request, a few additions, and a line if the access log is on.
  */
 #include <inttypes.h>
 #include <stdlib.h>

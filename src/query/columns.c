@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * columns.c: `columns`, the part of the columns that a report is to have, in the order given: "id,to,status".
+ * columns.c: `columns`, the columns that a report contains, in the order given: "id,to,status".
  *
- * Which there are depends on the product, the direction and the switches, so they are read when these are known. A
- * column that the view leaves out is refused with the reason rather than written empty.
+ * Which exist depends on the product, the direction and the switches, so they are read when these are known. A column
+ * that the view leaves out is refused with the reason rather than written empty.
  */
 #include "query/query_private.h"
 

@@ -8,7 +8,7 @@
  *	iv        = base64url( nonce (12, random) )                                      16 characters
  *
  * The account is authenticated with them but not part of the token, so that one account's token means nothing to
- * another. Whatever does not open gets the same answer: a client learns nothing about why.
+ * another. All tokens that fail to open get the same answer: a client learns nothing about the reason.
  */
 #include "query/cursor.h"
 
@@ -50,7 +50,7 @@ static void pack(uint64_t words[WORDS], const struct cursor *cursor)
 		words[i] = htole64(words[i]);
 }
 
-/* False for a version that this build does not know. */
+/* False for a version unknown to this build. */
 static bool unpack(struct cursor *cursor, uint64_t words[WORDS])
 {
 	for (size_t i = 0; i < WORDS; i++)
@@ -79,7 +79,7 @@ static bool encrypt(EVP_CIPHER_CTX *ctx, const struct cursor_key *key, const cha
 	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, sealed + PLAIN_BYTES) == 1;
 }
 
-/* EVP_DecryptFinal_ex fails when the tag is not right. */
+/* EVP_DecryptFinal_ex fails when the tag is wrong. */
 static bool decrypt(EVP_CIPHER_CTX *ctx, const struct cursor_key *key, const char *account, const uint8_t *nonce,
                     uint8_t *sealed, void *plain)
 {

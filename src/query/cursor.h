@@ -26,12 +26,12 @@ struct cursor {
 	int64_t from_us;
 	int64_t to_us;
 	uint64_t snapshot;
-	int64_t began_us; /* when the first page was asked for; tells the same query asked again from a page asked again */
-	uint32_t limit; /* records on a page, as the query said; 0: it did not */
+	int64_t began_us; /* when the first page was requested; tells repeating the query from repeating a page */
+	uint32_t limit;   /* records on a page, as the query gave it; 0: not given */
 	struct scan_position position;
 };
 
-/* Reads data_dir/cursor.key, or makes it, durably. */
+/* Reads data_dir/cursor.key, or creates it durably. */
 MUST_CHECK int cursor_key_load(struct cursor_key *key, const char *data_dir, struct error *err);
 
 /* Appends the two texts. */

@@ -2,7 +2,7 @@
 /*
  * grouping.c: what a summary is grouped by: "group_by=country,status&interval=day&time_zone=Europe/Berlin".
  *
- * Columns of few distinct values may be grouped by: those that the catalogue says so of, and the texts named here.
+ * Columns with few distinct values can be grouped by: those the catalog marks so, and the texts named here.
  */
 #include "query/query_private.h"
 

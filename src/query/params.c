@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * params.c: a query string to names and values.
+ * params.c: from a query string to names and values.
  *
  *	name=value&name=value    application/x-www-form-urlencoded: %xx is a byte, a plus a space
  *
- * Decoded texts stand one behind the other in params->text, which each name and value borrows from. What decodes to
- * a NUL or to bytes that are not UTF-8 is refused here, so that nothing behind this file need think of it.
+ * Decoded texts are stored one after another in params->text, which each name and value borrows from. NULs and bytes
+ * that are not UTF-8 are refused here, so that no later code needs to check for them.
  */
 #include "query/query.h"
 
@@ -31,7 +31,7 @@ static int escaped_byte(struct str text)
 	return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-/* Makes room in params->text, moving what borrows from it along. */
+/* Makes room in params->text and updates all that borrows from it. */
 static bool text_reserve(struct query_params *params, size_t more)
 {
 	const struct buf *text = &params->text;

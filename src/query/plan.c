@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * plan.c: what a finished plan shows, and the hash that ties a cursor to it.
+ * plan.c: the view of a finished plan, and the hash that ties a cursor to it.
  *
- * The hash is of meanings, not of texts: neither the order of parameters nor how they were encoded changes it, and
- * dates count only when they were given, since default windows move while a client turns pages.
+ * The hash covers meanings, not texts: neither the order of parameters nor their encoding changes it, and dates count
+ * only if given, since default windows move while a client turns pages.
  */
 #include "query/query_private.h"
 
@@ -42,7 +42,7 @@ uint64_t query_plan_fingerprint(const struct query_plan *plan, const struct quer
 	hash = hash_number(plan->show_concatenated, hash);
 	hash = hash_date(params, STR_LITERAL("date_start"), plan->from_us, hash);
 	hash = hash_date(params, STR_LITERAL("date_end"), plan->to_us, hash);
-	/* a sum, as filters stand in the order they were sent */
+	/* a sum, because filters are in the order they were sent */
 	for (size_t i = 0; i < plan->filters_count; i++)
 		filters += id_hash64(plan->filters[i].value.p, plan->filters[i].value.len, plan->filters[i].column);
 	return hash_number((int64_t)filters, hash);

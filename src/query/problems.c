@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * problems.c: what is wrong with a request, gathered for one answer, and the small helpers that reasons are made with.
+ * problems.c: collects what is wrong with a request for one answer, and small helpers that write the reasons.
  */
 #include "query/query_private.h"
 

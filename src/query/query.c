@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * query.c: which parameters there are, which may stand together, and the way from them to a plan.
+ * query.c: which parameters there are, which may be combined, and how they become a plan.
  *
- * `parameters` holds those that are no product's filter; a product's filters are rows of the catalogue. Adding a
+ * `parameters` holds those that are no product's filter; a product's filters are rows of the catalog. Adding a
  * parameter is one row there and one function in values.c. The product is found first, since what else may be given
  * depends on it; then every parameter is taken in the order sent, so that problems are listed in that order; what is
- * missing comes last.
+ * missing is listed last.
  */
 #include "query/query_private.h"
 
@@ -21,8 +21,8 @@ enum {
 
 struct parameter {
 	const char *name;
-	int kinds;           /* of queries that take it */
-	bool with_id;        /* may stand beside `id` */
+	int kinds;           /* of queries that accept it */
+	bool with_id;        /* may be given with `id` */
 	query_take_fn *take; /* NULL: read elsewhere */
 };
 
@@ -51,7 +51,7 @@ static const struct parameter parameters[] = {
 	{ "wait", CHANGES, false, query_take_wait },
 };
 
-/* What service versions and clients know and these queries do not. */
+/* Parameters of other versions of the API or of clients that these queries do not take. */
 static const struct {
 	const char *name;
 	const char *why;
@@ -160,7 +160,7 @@ static bool may_stand_with_id(const struct query_plan *plan, const struct parame
 	return parameter ? parameter->with_id : str_is(name, "direction");
 }
 
-/* How often the parameter at `index` was given before it. */
+/* How often the parameter at `index` was given earlier. */
 static size_t times_before(const struct query_params *params, size_t index)
 {
 	size_t times = 0;
@@ -278,8 +278,8 @@ static bool was_sent(const struct query_params *params, struct str name)
 	return false;
 }
 
-/* Empty values count as not given. An empty id of a client that has none must not answer, and charge, a whole day: only
- * beside dates it is clear that records by dates are meant. */
+/* Empty values count as not given. A client's empty id must not return, and charge, a whole day: only with dates is it
+ * clear that records by dates are meant. */
 static void check_empty_id(struct query_making *making)
 {
 	const struct query_params *params = making->params;
@@ -299,7 +299,7 @@ static void check_whole(struct query_making *making)
 		check_empty_id(making);
 	if (plan->by_id || making->kind == QUERY_CHANGES)
 		return;
-	if (making->kind != QUERY_SUMMARY) /* whose direction may be both */
+	if (making->kind != QUERY_SUMMARY) /* summaries may cover both directions */
 		require_filters(making);
 	query_settle_range(making);
 	if (making->kind == QUERY_ASYNC)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * query.h: request parameters to a checked plan.
+ * query.h: from request parameters to a checked plan.
  *
- * The same rules serve the synchronous and the asynchronous side; what differs is a row in query.c's table of
- * parameters. All problems of a request are found in one pass and listed together.
+ * Synchronous and asynchronous queries share the rules; differences are rows in query.c's table of parameters. All
+ * problems of a request are found in one pass and listed together.
  */
 #ifndef CDRD_QUERY_QUERY_H
 #define CDRD_QUERY_QUERY_H
@@ -58,7 +58,7 @@ struct query_problems {
 	char detail[512];
 };
 
-/* For every request: the list is larger than all else of most, and not worth clearing. */
+/* Called for every request: the list is larger than the rest of most requests, and not worth clearing. */
 static inline void query_problems_clear(struct query_problems *problems)
 {
 	problems->count = 0;
@@ -71,16 +71,16 @@ void query_problems_add(struct query_problems *problems, struct str name, const 
 struct query_limits {
 	int64_t window_max_us;
 	size_t ids_max;
-	size_t page_max; /* this and the above: of a synchronous query alone */
-	bool any_values; /* filters take values beside the known ones */
+	size_t page_max; /* this and the above: synchronous queries only */
+	bool any_values; /* filters take values other than the known ones */
 };
 
-/* Takes the next item off a list, "a, b,c", without spaces around it; it may be empty. False at the end, where rest->p
+/* Cuts the next item off a list, "a, b,c", without spaces around it; it may be empty. False at the end, where rest->p
  * is NULL. */
 bool query_list_next(struct str *rest, struct str *item);
 
-/* Appends what is wrong with a parameter that an endpoint does not take: which others take it, or that it belongs to
- * other versions of the API, or that nobody knows it. */
+/* Appends what is wrong with a parameter that an endpoint does not take: which others take it, that it belongs to other
+ * versions of the API, or that it is unknown. */
 void query_unknown_reason(struct buf *reason, struct str name);
 
 /* How a report file is written. */
@@ -98,10 +98,10 @@ enum query_kind {
 struct query_plan {
 	enum query_kind kind;
 	const struct catalog_product *product;
-	struct str product_name; /* as asked (an alias stays one) */
+	struct str product_name; /* as requested (an alias stays one) */
 	struct str type;         /* of an alias */
 	char account[SCAN_ACCOUNT_LEN + 1];
-	enum catalog_direction direction; /* as asked; CATALOG_NO_DIRECTION when not given */
+	enum catalog_direction direction; /* as requested; CATALOG_NO_DIRECTION when not given */
 	bool include_message;
 	bool show_concatenated;
 
@@ -119,16 +119,16 @@ struct query_plan {
 	uint8_t groups[QUERY_GROUPS_MAX]; /* columns, in the order given, without repeats */
 	enum zone_interval interval;
 
-	struct str time_zone; /* of a summary, or of a report's times; a right one; p NULL: UTC */
+	struct str time_zone; /* of a summary, or of a report's times; valid; p NULL: UTC */
 
 	/* changes only */
 	struct str since; /* as sent; p NULL: from the beginning */
-	int64_t wait_us;  /* for something new */
+	int64_t wait_us;  /* how long to wait for changes */
 
 	bool by_id;
 	size_t ids_count;
 
-	int64_t from_us; /* by dates; asynchronous, too, and of a summary */
+	int64_t from_us; /* by dates; also for asynchronous queries and summaries */
 	int64_t to_us;
 	size_t filters_count;
 	struct scan_filter
@@ -138,27 +138,28 @@ struct query_plan {
 	struct str cursor; /* as sent; p NULL without one */
 	struct str iv;
 
-	/* Without repeats, in the order given. They are last, as those that are not used are not cleared. */
+	/* Without repeats, in the order given. Last, because unused ones are not cleared. */
 	struct str ids[QUERY_IDS_MAX];
 };
 
 /*
- * Checks `params` and fills *plan, which borrows from them. Returns true when there is no problem. The account's
- * existence and rights are the caller's business. `now_us` is the end of default windows.
+ * Checks `params` and fills *plan, which borrows from them. Returns true when there is no problem. The caller checks
+ * the account's existence and rights. `now_us` is the end of default windows.
  */
 bool query_plan_make(struct query_plan *plan, enum query_kind kind, const struct query_params *params,
                      const struct query_limits *limits, int64_t now_us, struct query_problems *problems);
 
 /*
- * Writes the parameters as an answer repeats them, keys and values into an open object: what was given, and the dates
- * in any case, as a client may not know the default ones.
+ * Writes the parameters that an answer repeats, as keys and values into an open object: those given, and always the
+ * dates, as a client may not know the defaults.
  */
 void query_plan_echo(const struct query_plan *plan, const struct query_params *params, struct json *json);
 
-/* The view that the plan's answers have. */
+/* The view of records that the plan's answers have. */
 struct record_view query_plan_view(const struct query_plan *plan);
 
-/* A hash of what the plan selects and shows, without range, cursor and iv but with the dates as sent: a cursor belongs to it. */
+/* A hash of what the plan selects and shows, without range, cursor and iv but with the dates as sent; ties a cursor to
+ * its query. */
 uint64_t query_plan_fingerprint(const struct query_plan *plan, const struct query_params *params);
 
 #endif

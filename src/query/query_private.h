@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * query_private.h: a plan in the making; private to query/.
+ * query_private.h: a plan while it is being made; private to query/.
  *
- * query.c walks the parameters and knows which may stand where; values.c reads one value into the plan; range.c sees
- * to the dates when all are read. Each adds what is wrong to the problems and goes on, so that all are found.
+ * query.c walks the parameters and knows which may be given where; values.c reads one value into the plan; range.c
+ * settles the dates when all are read. Each adds what is wrong to the problems and continues, so that all are found.
  */
 #ifndef CDRD_QUERY_QUERY_PRIVATE_H
 #define CDRD_QUERY_QUERY_PRIVATE_H
@@ -21,19 +21,19 @@ struct query_making {
 	const struct query_limits *limits;
 	int64_t now_us;
 	struct query_problems *problems;
-	bool dates_wrong;       /* one was given that is no time: nothing more can be said of the range */
-	int64_t from_offset_us; /* from UTC, as the dates were written */
+	bool dates_wrong;       /* a date was no time: the range cannot be checked */
+	int64_t from_offset_us; /* offset from UTC that the dates were written with */
 	int64_t to_offset_us;
 };
 
 /* At most `max` bytes of UTF-8 text, cut between characters. */
 struct str query_clip(struct str text, size_t max);
 
-/* The value of a parameter, p NULL when it was not given. An empty one counts as not given: clients send those for
- * what their caller left out. */
+/* The value of a parameter, p NULL when it was not given. An empty one counts as not given: clients send empty values
+ * for what their caller left out. */
 struct str query_given(const struct query_params *params, struct str name);
 
-/* Appends to a list that a reason shows: "a, b, c". */
+/* Appends to a list shown in a reason: "a, b, c". */
 void query_list_add(struct buf *list, struct str item);
 
 /* values.c: each reads `value` into the plan or adds a problem. */
@@ -63,16 +63,16 @@ query_take_fn query_take_time_zone;
 
 void query_take_filter(struct query_making *making, const struct catalog_filter *filter, struct str value);
 
-/* Adds the problem of a parameter that the product does not take. */
+/* Adds a problem: the product does not take this parameter. */
 void query_refuse_filter(struct query_making *making, struct str name);
 
-/* Adds the problem of a value that is none of `allowed` (ends with NULL). */
+/* Adds a problem: the value is none of `allowed` (ends with NULL). */
 void query_refuse_value(struct query_making *making, struct str name, struct str value, const char *const *allowed);
 
-/* The place of `value` among `words`, which end with NULL; a problem, and the first, if it is none of them. */
+/* The index of `value` in `words`, which end with NULL; if it is none of them, adds a problem and returns the first. */
 size_t query_take_word(struct query_making *making, struct str name, struct str value, const char *const *words);
 
-/* columns.c: reads `columns`, when the product and what the view shows are known. */
+/* columns.c: reads `columns`, once the product and the view are known. */
 void query_settle_columns(struct query_making *making);
 
 /* range.c: fills in dates that were not given, and checks the range. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * range.c: the range of a query by dates: what stands in for dates that were not given, and how long it may be.
+ * range.c: the range of a query by dates: the defaults for dates not given, and how long it may be.
  *
- * Without dates a synchronous query reads the longest window there may be, and the others seven days, ending now. With
- * the end alone they read as much before it; with the beginning alone they read up to now, or the longest window if that
- * ends sooner, so that a client which goes on from the end that is echoed gets further.
+ * Without dates a synchronous query reads the longest window allowed, and the others seven days, ending now. With only
+ * the end they read as much before it; with only the beginning they read up to now, or the longest window if that ends
+ * sooner, so that a client which continues from the echoed end makes progress.
  */
 #include "query/query_private.h"
 
@@ -30,8 +30,8 @@ static int64_t later(int64_t a_us, int64_t b_us)
 	return a_us > b_us ? a_us : b_us;
 }
 
-/* By how much local days may be longer than the window: where summer time ends within the range, which then begins and
- * ends at the same time of day by the offsets that it is written with. */
+/* By how much local days may exceed the window: an hour, say, if summer time ends within the range, and the range
+ * begins and ends at the same time of day in the offsets it is written with. */
 static int64_t clock_change_us(const struct query_making *making)
 {
 	const struct query_plan *plan = making->plan;
@@ -77,7 +77,7 @@ void query_settle_range(struct query_making *making)
 		return;
 	if (!end) {
 		plan->to_us = making->now_us;
-		/* a clock that is ahead of ours finds nothing yet */
+		/* a client whose clock is ahead of ours finds nothing yet */
 		if (start)
 			plan->to_us = plan->from_us + earlier(later(0, plan->to_us - plan->from_us), longest_us);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * values.c: one parameter's value, read into its place in the plan or named as a problem.
+ * values.c: reads one parameter's value into the plan, or adds a problem.
  */
 #include "query/query_private.h"
 
@@ -110,7 +110,7 @@ static void take_switch(struct query_making *making, struct str name, struct str
 		                   STR_ARGS(query_clip(value, QUERY_VALUE_SHOWN)));
 }
 
-/* A product that has not what the switch shows takes it only switched off, as clients send it that name all switches. */
+/* A product without what the switch shows accepts it only switched off, because some clients send all switches. */
 static void take_view(struct query_making *making, struct str name, struct str value, bool has, bool *on)
 {
 	take_switch(making, name, value, on);
@@ -134,7 +134,7 @@ void query_take_show_concatenated(struct query_making *making, struct str value)
 	          &plan->show_concatenated);
 }
 
-/* Some clients send it with every query; a page has one account's records. */
+/* Some clients send it with every query, but a page has one account's records. */
 void query_take_include_subaccounts(struct query_making *making, struct str value)
 {
 	struct str name = STR_LITERAL("include_subaccounts");
@@ -147,7 +147,7 @@ void query_take_include_subaccounts(struct query_making *making, struct str valu
 		                   ": name the subaccount in account_id, or ask for a report (POST /v2/reports)");
 }
 
-/* What the URL's host may be is known only when it is connected to; here it must be one at all. */
+/* Whether the URL's host is allowed is known only at connecting; here it must only be a URL. */
 void query_take_callback_url(struct query_making *making, struct str value)
 {
 	bool plain = str_starts(value, "http://") || str_starts(value, "https://");
@@ -208,7 +208,7 @@ void query_take_since(struct query_making *making, struct str value)
 	making->plan->since = value;
 }
 
-/* Reads a whole number; any that is larger than NUMBER_MAX is read as larger than it. */
+/* Reads a whole number; one above NUMBER_MAX is read as a number above it. */
 static bool read_number(struct str value, int64_t *number)
 {
 	*number = 0;
@@ -221,7 +221,7 @@ static bool read_number(struct str value, int64_t *number)
 	return value.len > 0;
 }
 
-/* A larger one is the largest: the status and the cursor tell that there is more. */
+/* A larger one means the largest: the status and the cursor tell that there is more. */
 void query_take_limit(struct query_making *making, struct str value)
 {
 	size_t max = making->limits->page_max;
@@ -258,7 +258,7 @@ static bool means_any(const struct query_plan *plan, const struct catalog_filter
 	        (is_status && str_equal_nocase(value, STR_LITERAL("none"))));
 }
 
-/* Directions are a filter like any other only where the product does not keep them apart. */
+/* The direction is a filter like any other only where the product does not partition by it. */
 static bool take_direction(struct query_making *making, struct str name, struct str value)
 {
 	static const char *const directions[] = { "outbound", "inbound", NULL };
@@ -272,7 +272,7 @@ static bool take_direction(struct query_making *making, struct str name, struct 
 	return !plan->product->partition_direction;
 }
 
-/* Numbers are stored with a plus or without, as they came; a plus that was not encoded arrives as a space. */
+/* Numbers are stored with or without a plus, as they came; a plus that was not encoded arrives as a space. */
 static bool take_number(struct query_making *making, struct str name, struct str value, struct scan_filter *filter)
 {
 	struct str bare = value;
