@@ -2,8 +2,8 @@
 /*
  * skip_index.c: sets of values and a Bloom filter. See skip_index.h.
  *
- * Every value's hash is kept until the block is written, then only those of columns with many values go into the Bloom
- * filter: 12 bits a value and 8 probes let one in 300 through by mistake.
+ * A column begins as a set. Once its values are too many for one, their hashes are kept until the block is written, for
+ * the Bloom filter: 12 bits a value and 8 probes let one in 300 through by mistake.
  */
 #include "store/blocks/skip_index.h"
 
@@ -48,28 +48,43 @@ static bool is_at(const struct skip_index_column *column, size_t number, size_t 
 	return column->lengths[number] == value.len && memcmp(column->texts + offset, value.p, value.len) == 0;
 }
 
-/* Adds a value to the set, or finds it; `many` once it does not fit. */
-static void set_add(struct skip_index_column *column, struct str value)
+/* Adds a value to the set, or finds it; false if it does not fit. */
+static bool set_add(struct skip_index_column *column, struct str value)
 {
 	size_t offset = 0;
 
 	for (uint8_t i = 0; i < column->count; i++) {
 		if (is_at(column, i, offset, value))
-			return;
+			return true;
 		offset += column->lengths[i];
 	}
-	if (column->count == BLOCK_SET_VALUES_MAX || offset + value.len > sizeof(column->texts)) {
-		column->many = true;
-		return;
-	}
+	if (column->count == BLOCK_SET_VALUES_MAX || offset + value.len > sizeof(column->texts))
+		return false;
 	memcpy(column->texts + offset, value.p, value.len);
 	column->lengths[column->count++] = (uint16_t)value.len;
+	return true;
 }
 
-struct seen {
-	uint64_t hash;
-	uint64_t column;
-};
+static void add_hash(struct skip_index_builder *builder, struct skip_index_column *column, struct str value)
+{
+	uint64_t hash = value_hash(column->column, value), *recent = &column->recent[hash % BLOCK_RECENT_HASHES];
+
+	if (*recent != hash)
+		buf_add(&builder->hashes, &hash, sizeof(hash));
+	*recent = hash;
+}
+
+/* From now on the column's values are hashed, those of its set first. */
+static void leave_set(struct skip_index_builder *builder, struct skip_index_column *column)
+{
+	size_t offset = 0;
+
+	for (uint8_t i = 0; i < column->count; i++) {
+		add_hash(builder, column, (struct str){ column->texts + offset, column->lengths[i] });
+		offset += column->lengths[i];
+	}
+	column->many = true;
+}
 
 void skip_index_add(struct skip_index_builder *builder, const struct record *record)
 {
@@ -79,24 +94,12 @@ void skip_index_add(struct skip_index_builder *builder, const struct record *rec
 
 		if (!value.p)
 			value = STR_LITERAL("");
+		if (!column->many && set_add(column, value))
+			continue;
 		if (!column->many)
-			set_add(column, value);
-		if (!column->many && column->count == 1)
-			continue; /* hashed when it turns out that there are many */
-		struct seen seen = { value_hash(column->column, value), column->column };
-		uint64_t *recent = &column->recent[seen.hash % BLOCK_RECENT_HASHES];
-		if (*recent != seen.hash)
-			buf_add(&builder->hashes, &seen, sizeof(seen));
-		*recent = seen.hash;
+			leave_set(builder, column);
+		add_hash(builder, column, value);
 	}
-}
-
-static const struct skip_index_column *column_of(const struct skip_index_builder *builder, uint64_t column)
-{
-	for (size_t i = 0; i < builder->columns_count; i++)
-		if (builder->columns[i].column == column)
-			return &builder->columns[i];
-	return NULL;
 }
 
 static void write_sets(const struct skip_index_builder *builder, struct buf *out)
@@ -121,32 +124,6 @@ static void write_sets(const struct skip_index_builder *builder, struct buf *out
 	}
 	if (!out->failed)
 		out->data[position] = (char)sets;
-}
-
-/* Leaves the hashes of columns with many values at the start of builder->hashes; returns their number. */
-static size_t gather(struct skip_index_builder *builder)
-{
-	for (size_t i = 0; i < builder->columns_count; i++) {
-		const struct skip_index_column *column = &builder->columns[i];
-
-		if (!column->many || column->count == 0)
-			continue;
-		/* The rows that held the first value before a second one came were not hashed. */
-		struct str first = { column->texts, column->lengths[0] };
-		struct seen seen = { value_hash(column->column, first), column->column };
-		buf_add(&builder->hashes, &seen, sizeof(seen));
-	}
-	const char *at = builder->hashes.data;
-	size_t kept = 0;
-	for (size_t left = builder->hashes.len / sizeof(struct seen); left > 0; left--, at += sizeof(struct seen)) {
-		struct seen seen;
-
-		memcpy(&seen, at, sizeof(seen));
-		const struct skip_index_column *column = column_of(builder, seen.column);
-		if (column && column->many)
-			memcpy(builder->hashes.data + sizeof(seen.hash) * kept++, &seen.hash, sizeof(seen.hash));
-	}
-	return kept;
 }
 
 /* The bits of a filter that stand for a value: (low half of its hash + n * high half, made odd) % bits for each n. */
@@ -179,7 +156,7 @@ void skip_index_write(struct skip_index_builder *builder, struct buf *out)
 		covered |= UINT64_C(1) << builder->columns[i].column;
 	buf_add(out, &covered, sizeof(covered));
 	write_sets(builder, out);
-	size_t count = gather(builder);
+	size_t count = builder->hashes.len / sizeof(uint64_t);
 	uint32_t bits = (uint32_t)((count * BITS_PER_VALUE + 7) / 8 * 8);
 	buf_add(out, &bits, sizeof(bits));
 	if (bits == 0 || !buf_reserve(out, bits / 8))

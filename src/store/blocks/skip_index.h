@@ -31,7 +31,7 @@ struct skip_index_builder {
 		char texts[BLOCK_SET_BYTES_MAX];
 	} columns[BLOCK_SKIP_COLUMNS_MAX];
 	size_t columns_count;
-	struct buf hashes; /* of values that may turn out to be many */
+	struct buf hashes; /* uint64_t of each value of columns with many */
 };
 
 void skip_index_begin(struct skip_index_builder *builder, const struct catalog_product *product);
