@@ -38,7 +38,8 @@ struct task_owner {
 struct tasks {
 	struct event_base *base;
 	const struct config *config;
-	struct event *timer;
+	struct event *timer; /* of the next turn */
+	struct event *turn;  /* active when all that is due in it has been served */
 	struct task_owner own; /* the daemon itself */
 	LIST_HEAD(, task_owner) owners;
 	TAILQ_HEAD(, lane) rings[TASK_PRIORITIES];
@@ -120,15 +121,24 @@ static struct task *next_task(struct tasks *tasks, int priority)
 
 static void run_next_turn(struct tasks *tasks)
 {
-	int64_t turn_us = lag_turn_us(tasks->base);
-	struct timeval rest = { 0, turn_us > 0 && turn_us < CLOCK_US_PER_SECOND ? turn_us : 0 };
+	static const struct timeval now = { 0, 0 };
 
-	/* A timer, not event_active: an active event runs before the loop looks at sockets again. libevent counts from the
-	 * begin of this turn, and would have it overtake what has become due since. */
-	if (evtimer_pending(tasks->timer, NULL) || evtimer_add(tasks->timer, &rest) == 0)
+	/* A timer of zero, not event_active: an active event runs before the loop looks at sockets again. One of more would
+	 * have the loop sleep: libevent counts both it and the sleep from the begin of this turn. */
+	if (evtimer_pending(tasks->timer, NULL) || evtimer_add(tasks->timer, &now) == 0)
 		return;
 	log_error("main", "cannot add a timer: tasks run before sockets are served");
-	event_active(tasks->timer, EV_TIMEOUT, 0);
+	event_active(tasks->turn, EV_TIMEOUT, 0);
+}
+
+/* The timer has overtaken those that have become due since it was added, commits for instance. They go first. */
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct tasks *tasks = arg;
+
+	(void)fd;
+	(void)what;
+	event_active(tasks->turn, EV_TIMEOUT, 0);
 }
 
 /* Has the turn been long already, with a commit for instance? Then another one begins, in which sockets are served, but
@@ -194,6 +204,14 @@ static void init_owner(struct task_owner *owner, const char id[TASK_OWNER_LEN])
 		TAILQ_INIT(&owner->lanes[i].queue);
 }
 
+static void free_events(struct tasks *tasks)
+{
+	if (tasks->timer)
+		event_free(tasks->timer);
+	if (tasks->turn)
+		event_free(tasks->turn);
+}
+
 struct tasks *tasks_new(struct event_base *base, const struct config *config)
 {
 	struct tasks *tasks = calloc(1, sizeof(*tasks));
@@ -206,9 +224,11 @@ struct tasks *tasks_new(struct event_base *base, const struct config *config)
 	LIST_INIT(&tasks->owners);
 	for (int i = 0; i < TASK_PRIORITIES; i++)
 		TAILQ_INIT(&tasks->rings[i]);
-	tasks->timer = evtimer_new(base, on_turn, tasks);
-	if (tasks->timer)
+	tasks->timer = evtimer_new(base, on_timer, tasks);
+	tasks->turn = evtimer_new(base, on_turn, tasks);
+	if (tasks->timer && tasks->turn)
 		return tasks;
+	free_events(tasks);
 	free(tasks);
 	return NULL;
 }
@@ -218,7 +238,7 @@ void tasks_free(struct tasks *tasks)
 	if (!tasks)
 		return;
 	INVARIANT(LIST_EMPTY(&tasks->owners) && tasks->own.references == 0);
-	event_free(tasks->timer);
+	free_events(tasks);
 	free(tasks);
 }
 

@@ -6,7 +6,6 @@
  * priority (base/task.h), an urgent one when records come faster than they are sealed.
  */
 #include "base/clock.h"
-#include "base/lag.h"
 #include "base/log.h"
 #include "ingest/ingest_private.h"
 
@@ -28,14 +27,12 @@ void ingest_maintenance_begin(struct ingest *ingest)
 	run_in(ingest, IDLE_US);
 }
 
-/* Commits in the next turn, after all that is due by now. libevent counts from the begin of this turn, and would have it
- * overtake what has become due since. */
+/* In the next turn, after sockets. */
 static void commit_next(struct ingest *ingest)
 {
-	int64_t us = lag_turn_us(tasks_base(ingest->tasks));
-	struct timeval rest = { 0, us > 0 && us < CLOCK_US_PER_SECOND ? us : 0 }; /* unless the clock was set */
+	static const struct timeval now = { 0, 0 };
 
-	event_add(ingest->commit_event, &rest);
+	event_add(ingest->commit_event, &now);
 }
 
 void ingest_on_maintenance(void *arg, int64_t deadline_us)

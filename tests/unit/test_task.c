@@ -6,6 +6,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -350,6 +351,47 @@ START_TEST(pause_holds_the_next_step_until_it_is_over_or_the_task_is_started)
 }
 END_TEST
 
+static long sleeps(void)
+{
+	struct rusage usage;
+
+	ck_assert_int_eq(getrusage(RUSAGE_SELF, &usage), 0);
+	return usage.ru_nvcsw;
+}
+
+START_TEST(loop_does_not_sleep_while_a_task_has_more_to_do)
+{
+	long before;
+
+	start_job(0, "account1", TASK_REPORTS, 3000, 50);
+	before = sleeps();
+	run_all();
+	ck_assert_int_lt(sleeps() - before, 25);
+}
+END_TEST
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	*(int *)arg = jobs[0].steps;
+}
+
+START_TEST(timers_that_became_due_in_a_turn_come_before_the_next_steps)
+{
+	static const struct timeval soon = { 0, 1000 };
+	int steps = -1;
+	struct event *timer = evtimer_new(base, on_timer, &steps);
+
+	start_job(0, "account1", TASK_REPORTS, 5000, 3);
+	ck_assert_ptr_nonnull(timer);
+	ck_assert_int_eq(evtimer_add(timer, &soon), 0);
+	run_all();
+	ck_assert_int_eq(steps, 1);
+	event_free(timer);
+}
+END_TEST
+
 START_TEST(cap_does_not_hold_answers_that_are_ready)
 {
 	config.sync_concurrent_max = 1;
@@ -398,6 +440,8 @@ Suite *suite_task(void)
 	tcase_add_test(tcase, urgent_task_gets_a_step_in_every_turn);
 	tcase_add_test(tcase, all_priorities_get_steps_beside_each_other);
 	tcase_add_test(tcase, pause_holds_the_next_step_until_it_is_over_or_the_task_is_started);
+	tcase_add_test(tcase, loop_does_not_sleep_while_a_task_has_more_to_do);
+	tcase_add_test(tcase, timers_that_became_due_in_a_turn_come_before_the_next_steps);
 	tcase_add_test(tcase, cap_does_not_hold_answers_that_are_ready);
 	tcase_add_test(tcase, cancelling_what_is_not_started_does_nothing);
 	suite_add_tcase(suite, tcase);
