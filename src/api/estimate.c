@@ -46,11 +46,6 @@ static void estimate_free(void *arg)
 
 #define SHARE_LEAST 0.001
 
-static void set_time(struct estimate *estimate)
-{
-	estimate->until_us = clock_monotonic_us() + estimate->app->config->estimate_time;
-}
-
 /* Assumes that the rest is like what was counted. */
 static uint64_t extrapolate(const struct aggregate_counts *counts)
 {
@@ -107,7 +102,7 @@ static void answer(struct estimate *estimate, uint64_t rows, bool exact)
 static int count(struct estimate *estimate, int64_t deadline_us, enum scan_end *end, struct error *err)
 {
 	if (estimate->until_us == 0)
-		set_time(estimate);
+		estimate->until_us = clock_monotonic_us() + estimate->app->config->estimate_time;
 	if (deadline_us > estimate->until_us)
 		deadline_us = estimate->until_us;
 	if (aggregate_step(estimate->aggregate, deadline_us, end, err) < 0)
@@ -120,7 +115,7 @@ static int count(struct estimate *estimate, int64_t deadline_us, enum scan_end *
 		return 1;
 	aggregate_hurry(estimate->aggregate);
 	estimate->hurries = true;
-	set_time(estimate);
+	estimate->until_us = 0; /* begins with the next step, however long others have the loop until then */
 	return 0;
 }
 
