@@ -201,10 +201,11 @@ int report_row_read(struct report *report, struct str id, struct str bytes, stru
 		report->remade = value_int(&r, 0, 1) != 0;
 	if (r.left > 0)
 		report->unsummed = (uint64_t)value_int(&r, 0, INT64_MAX);
-	if (!value_close(&r))
-		result = error_set(err, value_error(&r), "report %s: its stored value cannot be read", report->id);
-	else if (out_of_memory(report))
+	bool is_whole = value_close(&r);
+	if (out_of_memory(report) || (result < 0 && err->code == ERROR_NOMEM))
 		result = error_set(err, ERROR_NOMEM, "report %s: out of memory", report->id);
+	else if (!is_whole || result < 0) /* what follows a parameter that there was no memory for says nothing */
+		result = error_set(err, value_error(&r), "report %s: its stored value cannot be read", report->id);
 	if (result < 0)
 		report_free(report);
 	return result;
