@@ -31,10 +31,10 @@ TOP_MEMBERS = {"about", "columns", "filters", "products", "aliases"}
 
 COLUMN_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 PRODUCT_NAME = re.compile(r"[A-Z][A-Z0-9-]*\Z")
-# Parameters of every query, which a filter of the same name would hide.
+# Parameters of queries (src/query/query.c), which a filter of the same name would hide.
 RESERVED_PARAMETERS = {"product", "type", "account_id", "id", "date_start", "date_end", "include_message",
                        "show_concatenated", "include_subaccounts", "callback_url", "format", "compression",
-                       "columns", "limit", "cursor", "iv"}
+                       "columns", "dialect", "limit", "cursor", "iv", "group_by", "interval", "time_zone", "since", "wait"}
 
 
 class Faults:
@@ -107,8 +107,10 @@ def make_filter(faults, where, entry, shared, columns):
     made.setdefault("column", made["name"])
     where = f'{where}: filter "{made["name"]}"'
     faults.unknown_members(where, made, FILTER_MEMBERS)
+    if not COLUMN_NAME.match(made["name"]):
+        faults.add(where, "a name has small letters, digits and _, and begins with a letter")
     if made["name"] in RESERVED_PARAMETERS:
-        faults.add(where, "is the name of a parameter that every query takes")
+        faults.add(where, "is the name of a parameter that queries take")
     if made["column"] not in columns:
         faults.add(where, f'there is no column "{made["column"]}"')
     if not isinstance(made["required"], bool) or not isinstance(made["nocase"], bool):

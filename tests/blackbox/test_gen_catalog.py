@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -43,6 +44,14 @@ def test_the_same_file_gives_the_same_table(tmp_path):
         data = file.read()
     first, _ = generate(tmp_path, data)
     assert first and first == generate(tmp_path, data)[0]
+
+
+def test_no_filter_can_hide_a_parameter():
+    sys.path.insert(0, os.path.dirname(GENERATOR))
+    import gen_catalog
+    with open(os.path.join(os.path.dirname(GENERATOR), "..", "src", "query", "query.c")) as file:
+        parameters = set(re.findall(r'^\t\{ "(\w+)", [A-Z |]+, (?:true|false), ', file.read(), re.MULTILINE))
+    assert len(parameters) > 20 and gen_catalog.RESERVED_PARAMETERS == parameters
 
 
 def test_a_product_needs_nothing_but_a_row(tmp_path):

@@ -148,11 +148,13 @@ def test_filters_that_a_product_does_not_take_are_refused_by_name(loaded, name):
     product = loaded.products[name]
     every = {f["name"] for p in loaded.products.values() for f in p.filters}
     foreign = sorted(every - {f["name"] for f in product.filters})
-    reasons = invalid(loaded.daemon, loaded.account, {
-        "account_id": loaded.account.id, "product": name, **product.required(), **whole_day(),
-        **{filter: "x" for filter in foreign}})
-    assert sorted(reasons) == foreign
-    assert all(name in reason for reason in reasons.values()), reasons
+    for at in range(0, len(foreign), 20):  # an answer names only so many
+        some = foreign[at:at + 20]
+        reasons = invalid(loaded.daemon, loaded.account, {
+            "account_id": loaded.account.id, "product": name, **product.required(), **whole_day(),
+            **{filter: "x" for filter in some}})
+        assert sorted(reasons) == some
+        assert all(name in reason for reason in reasons.values()), reasons
 
 
 def test_values_of_an_enumerated_filter_are_checked(loaded):
