@@ -2,7 +2,7 @@
 /*
  * audit.c: lines of the audit log. See audit.h.
  *
- * A line leaves in one write on a descriptor that can only append, so that it is whole whoever else writes.
+ * A line is written in one write to a descriptor that only appends, so that it stays whole if others write too.
  */
 #include "base/audit.h"
 
@@ -110,7 +110,7 @@ static void write_entry(struct buf *out, const struct audit_entry *entry)
 	json_object_end(&j);
 }
 
-/* 0, or an errno. What was written of a line that does not fit is ended, so that the next one stands alone. */
+/* 0, or an errno. Ends the line if only part of it could be written, so that the next one starts on a new line. */
 static int append(int fd, struct str line)
 {
 	ssize_t written = write(fd, line.p, line.len);

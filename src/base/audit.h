@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * audit.h: who has changed what.
+ * audit.h: records who has changed what.
  *
  * One JSON object a line, appended to the file that audit_log names, and on disk before the change is answered; with
- * audit_log = log it goes to the log instead, under the topic audit. cdrd never reads or shortens it.
+ * audit_log = log, lines go to the log instead, under the topic audit. cdrd never reads or shortens it.
  *
  *	{"time":"2026-11-24T14:20:11.123456+00:00","action":"secret revoke","text":"secret 2 of account abcd1234 revoked",
  *	 "uid":0,"pid":4711,"args":{"account":"abcd1234","number":"2"}}
  *
- * "uid" and "pid" are of who spoke to the admin socket; what the daemon did by itself (started, reloaded) has none.
+ * "uid" and "pid" are those of the client of the admin socket; what the daemon did by itself (started, reloaded) has
+ * neither.
  */
 #ifndef CDRD_BASE_AUDIT_H
 #define CDRD_BASE_AUDIT_H
@@ -29,8 +30,7 @@ MUST_CHECK struct audit *audit_new(const struct config *config, struct error *er
 /* Does nothing on NULL. */
 void audit_free(struct audit *audit);
 
-/* After a reload, and when the file was moved away: opens what config->audit_log says now. On -1 all stays as it
- * was. */
+/* After a reload, and when the file was moved away: opens what config->audit_log says now. On -1 nothing changes. */
 MUST_CHECK int audit_reopen(struct audit *audit, struct error *err);
 
 struct audit_entry {

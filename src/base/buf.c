@@ -2,9 +2,9 @@
 /*
  * buf.c: growth and appends of struct buf.
  *
- * max_bytes bounds len, not cap: the NUL that buf_cstr puts behind the contents does not count, so one byte more may
- * be allocated. Once failed, a buf takes nothing until it is cleared or freed; contents with a hole in the middle
- * would look whole.
+ * max_bytes bounds len, not cap: the NUL that buf_cstr puts after the contents does not count, so one byte more may be
+ * allocated. Once failed, a buf accepts nothing until it is cleared or freed: contents with a gap in the middle would
+ * look complete.
  */
 #include "base/buf.h"
 
@@ -21,7 +21,7 @@ static bool fail(struct buf *b)
 	return false;
 }
 
-/* Makes cap at least `need`, at least doubling it, but not past the limit (and its NUL) without need. */
+/* Makes cap at least `need`, usually doubling it, but not past the limit (and its NUL) unless needed. */
 static bool grow(struct buf *b, size_t need)
 {
 	size_t cap = b->cap < CAP_MIN / 2 ? CAP_MIN : b->cap;

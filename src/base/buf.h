@@ -22,20 +22,20 @@ struct buf {
 	bool failed;
 };
 
-/* Makes room for `more` bytes behind len; false (and failed set) when it cannot. Pointers into data may move. */
+/* Makes room for `more` bytes after len; false (and failed set) when it cannot. Pointers into data may move. */
 bool buf_reserve(struct buf *b, size_t more);
 
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_add_str(struct buf *b, struct str s);
 void buf_add_text(struct buf *b, const char *text); /* a C string, without its NUL */
 void buf_add_char(struct buf *b, char c);
-void buf_add_uint(struct buf *b, uint64_t number); /* in decimal, without printf: for what every request needs */
+void buf_add_uint(struct buf *b, uint64_t number); /* in decimal, without printf: for the hot path of requests */
 void buf_addf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Puts a NUL behind the contents (not counted in len) and returns data; NULL when failed. */
+/* Puts a NUL after the contents (not counted in len) and returns data; NULL when failed. */
 const char *buf_cstr(struct buf *b);
 
-/* The contents as a run that dies with the next change of b. */
+/* The contents as a run that is valid until the next change of b. */
 static inline struct str buf_str(const struct buf *b)
 {
 	return (struct str){ b->data ? b->data : "", b->len };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * clock.c: the clocks and ISO 8601 text, by integer arithmetic alone.
+ * clock.c: the clocks and ISO 8601 text, with integer arithmetic only.
  *
  * Every record's time is parsed and written again, so strptime, timegm and gmtime (locale, time zone, locks) are not
  * used. Calendar arithmetic counts years from 1 March, which puts the leap day at a year's end: the months March to
@@ -56,7 +56,7 @@ int32_t clock_day_of(int64_t time_us)
 	return (int32_t)divide_down(time_us, CLOCK_US_PER_DAY);
 }
 
-/* By remainder: the first microsecond of the first day that has any is out of range. */
+/* By remainder: the start of the first day is out of int64_t's range. */
 static int64_t time_of_day_us(int64_t time_us)
 {
 	int64_t rest = time_us % CLOCK_US_PER_DAY;
@@ -94,7 +94,7 @@ static struct date date_from_day(int64_t day)
 	int64_t from_march = day + DAYS_BEFORE_EPOCH;
 	int64_t era = divide_down(from_march, DAYS_PER_ERA);
 	int64_t day_of_era = from_march - era * DAYS_PER_ERA;
-	/* The leap days passed are taken out first: one in 4 years, none in 100, one in 400. */
+	/* Past leap days are subtracted first: one in 4 years, none in 100, one in 400. */
 	int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
 	int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
 	int64_t march_month = (5 * day_of_year + 2) / 153;
@@ -224,7 +224,7 @@ static bool take_date_time(struct str *text, int64_t *local_us)
 	return true;
 }
 
-/* An offset or a leap second may carry a moment over either end of the years. */
+/* An offset or a leap second may move a moment past either end of the years. */
 static bool is_within_years(int64_t time_us)
 {
 	return time_us >= 0 && time_us < DAY_OF_YEAR_10000 * CLOCK_US_PER_DAY;
@@ -281,7 +281,7 @@ bool clock_parse_day(struct str text, int32_t *day)
 	return true;
 }
 
-/* Writes `count` digits of value at p, with leading zeros; returns what is behind them. */
+/* Writes `count` digits of value at p, with leading zeros; returns the place after them. */
 static char *write_digits(char *p, size_t count, int64_t value)
 {
 	for (size_t i = count; i-- > 0; value /= 10)
@@ -289,7 +289,7 @@ static char *write_digits(char *p, size_t count, int64_t value)
 	return p + count;
 }
 
-/* Text has four digits of year, so days outside the years 0 to 9999 are shown as the nearest inside. */
+/* The text has four digits of year, so days outside the years 0 to 9999 are shown as the nearest inside. */
 static int64_t clamp_day(int64_t day)
 {
 	if (day < DAY_OF_YEAR_0)

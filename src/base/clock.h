@@ -29,13 +29,13 @@ int64_t clock_months_before(int64_t time_us, int months);
 
 /*
  * Reads `yyyy-mm-ddThh:mm:ss`, an optional fraction of 1 to 9 digits (what is finer than a microsecond is cut), then
- * `Z` or an offset `±hh:mm`, `±hhmm` or `±hh` of at most 14:00. A space in the place of the plus (an unencoded plus of
- * a query) is read as a plus; `t`, `z` and a space for `T` are taken. Years 1970 to 9999, as written and in UTC; second
- * 60 is the next minute. False for anything else, and for a date that does not exist.
+ * `Z` or an offset `±hh:mm`, `±hhmm` or `±hh` of at most 14:00. A space instead of the plus (an unencoded plus of a
+ * query) is read as a plus; `t`, `z` and a space for `T` are accepted. Years 1970 to 9999, as written and in UTC;
+ * second 60 is the next minute. False for anything else, and for a date that does not exist.
  */
 bool clock_parse_iso8601(struct str text, int64_t *time_us);
 
-/* Reads the same without an offset, of which nothing may be there: what a clock on the wall shows, as if it were UTC. */
+/* Reads the same without an offset, which must be absent: the local time, as if it were UTC. */
 bool clock_parse_local(struct str text, int64_t *local_us);
 
 /* A moment and the offset from UTC that it was written with. */
@@ -48,7 +48,8 @@ struct clock_moment {
 bool clock_parse_moment(struct str text, struct clock_moment *moment);
 
 /* Appends e.g. 2025-04-01T23:55:06+00:00, as times are written in records, answers, reports and callbacks: with the
- * colon, since .NET, Go and others cannot read +0000. A fraction is written only if there is one, with 3 or 6 digits. */
+ * colon, since .NET, Go and others cannot read +0000. A fraction is written only if it is not zero, with 3 or 6
+ * digits. */
 void clock_format_record(struct buf *out, int64_t time_us);
 
 /* Appends a length of time as people write it, in units that add up to it: "26 hours", "397 days 1 millisecond". Days

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * config.c: the table of settings, and setting, reloading and writing them by it.
+ * config.c: the table of settings, and the functions that set, reload and write them by it.
  *
- * The rows come from settings.def; a value is reached through its row's offset in struct config. What a value looks
- * like is config_value.c's business, files are config_file.c's.
+ * The rows come from settings.def; a value is reached through its row's offset in struct config. The forms of values
+ * are in config_value.c, files in config_file.c.
  */
 #include "base/config.h"
 
@@ -61,7 +61,7 @@ static size_t smallest(size_t a, size_t b, size_t c)
 	return least < c ? least : c;
 }
 
-/* How many characters must be put in, left out or changed to make `known` of `key` (Levenshtein). */
+/* How many characters must be inserted, deleted or replaced to turn `key` into `known` (Levenshtein). */
 static size_t edit_distance(const char *known, const char *key)
 {
 	size_t row[KEY_LEN_MAX + 1]; /* distances from the part of `key` seen to every start of `known` */
@@ -82,7 +82,7 @@ static size_t edit_distance(const char *known, const char *key)
 	return row[known_len];
 }
 
-/* NULL if none is so near that it may be meant: a third of it, and three characters at most, may differ. */
+/* NULL if none is near enough to be meant: at most a third of it, and three characters, may differ. */
 static const char *nearest_key(const char *key)
 {
 	const char *nearest = NULL;
@@ -100,7 +100,7 @@ static const char *nearest_key(const char *key)
 	return nearest;
 }
 
-/* Fills the error with what is wrong with the value and what its row allows; returns -1. */
+/* Fills the error with the wrong value and what its row allows; returns -1. */
 static int refuse(const struct config_row *row, const char *value, const char *problem, struct error *err)
 {
 	char allowed[128] = "";
@@ -115,7 +115,7 @@ static int refuse(const struct config_row *row, const char *value, const char *p
 	return error_set(err, ERROR_INVALID, "%s: \"%.200s\" is not %s%s", row->key, value, problem, allowed);
 }
 
-/* Is the number within the row's bounds? A bound that does not parse lets nothing pass. */
+/* Is the number within the row's bounds? A bound that does not parse allows nothing. */
 static bool within_bounds(const struct config_row *row, decimal_units number)
 {
 	decimal_units bound;

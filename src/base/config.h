@@ -2,7 +2,7 @@
 /*
  * config.h: the daemon's settings.
  *
- * One row a setting in settings.def: type, key, default, bounds, whether SIGHUP takes a new value, help. The struct,
+ * One row per setting in settings.def: type, key, default, bounds, whether SIGHUP takes a new value, help. The struct,
  * the parser, `cdrd -t`, the error texts and the table of cdrd.conf(5) come from those rows. Files are INI without
  * sections (`key = value`, `#` and `;` begin comments), read with inih; `-o key=value` overrides the file.
  */
@@ -44,21 +44,21 @@ struct config_row {
 extern const struct config_row config_rows[];
 extern const size_t config_rows_count;
 
-/* All settings at their defaults. Returns 0, or -1 when memory is out. */
+/* All settings at their defaults. Returns 0, or -1 when out of memory. */
 MUST_CHECK int config_init(struct config *config, struct error *err);
 
-/* Sets one key. The error names key, value and what is allowed; an unknown key's names a known one that is near. */
+/* Sets one key. The error names key, value and what is allowed; for an unknown key it suggests a similar one. */
 MUST_CHECK int config_set(struct config *config, const char *key, const char *value, struct error *err);
 
-/* What is wrong with a configuration, a line each, so that all of it is told at once. Zeroed at first; `lines` has a NUL
- * at its end, and is freed by whoever made it. */
+/* The faults of a configuration, a line each, so that all are reported at once. Zeroed at first; `lines` ends with a
+ * NUL and is freed by the caller. */
 struct config_faults {
 	struct buf lines;
 	size_t count;
 };
 void config_faults_add(struct config_faults *faults, const struct error *err);
 
-/* Reads a file on top of what is set, as far as it is right; faults name file and line. -1 if there was one. */
+/* Applies the valid settings of a file; faults name file and line. -1 if there was one. */
 int config_read_file(struct config *config, const char *path, struct config_faults *faults);
 
 /* Takes over from `fresh` every setting that may change while running; appends to `ignored` a comma-separated list of

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * config_file.c: settings from a file, its lines read with inih.
+ * config_file.c: reads settings from a file, its lines with inih.
  *
- * inih gives its handler no line numbers, cuts a line that is longer than its buffer in two, stops at a NUL byte and
- * tells of the first line alone that has no form. It gets one line at a time from here. The rest is set in the variables
- * that Debian's library has for it: a # or ; after a blank begins a comment too, and no value continues in the next line.
+ * inih gives its handler no line numbers, splits a line that is longer than its buffer, stops at a NUL byte and reports
+ * only the first malformed line. So it gets one line at a time. The rest is set by the variables of Debian's library: a
+ * # or ; after a blank begins a comment too, and no value continues in the next line.
  */
 #include "base/config.h"
 
@@ -46,7 +46,7 @@ static void skip_line(FILE *file)
 		;
 }
 
-/* The next line: 1, 0 at the end of the file. One that cannot be read is a fault, and is passed over. */
+/* The next line: 1, 0 at the end of the file. An unreadable line is a fault, and is skipped. */
 static int read_line(struct reader *r)
 {
 	size_t len = 0;

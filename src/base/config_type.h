@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * config_type.h: what kinds of settings there are.
+ * config_type.h: the types of settings.
  */
 #ifndef CDRD_BASE_CONFIG_TYPE_H
 #define CDRD_BASE_CONFIG_TYPE_H

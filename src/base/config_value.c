@@ -87,7 +87,7 @@ static bool parse_with_unit(const char *text, const struct unit *units, decimal_
 			return false;
 	}
 	for (const struct unit *unit = units; unit->suffix; unit++) {
-		/* Nothing is nothing in any unit: a duration may be a bare "0". */
+		/* Zero needs no unit: a duration may be a bare "0". */
 		if (strcmp(text + digits, unit->suffix) == 0 || (value == 0 && text[digits] == '\0')) {
 			*number = (decimal_units)value * unit->factor;
 			return *number <= INT64_MAX;
@@ -155,7 +155,7 @@ static bool is_blank(char c)
 
 bool config_value_fits_line(const char *text)
 {
-	bool after_blank = true; /* a value stands behind "= " */
+	bool after_blank = true; /* a value comes after "= " */
 
 	if (is_blank(text[0]) || strlen(text) > CONFIG_TEXT_BYTES_MAX)
 		return false;

@@ -12,7 +12,7 @@
 #include "base/config_type.h"
 #include "base/decimal.h"
 
-/* Is a value of this type kept as the text it came as, rather than as int64_t? */
+/* Is a value of this type kept as text rather than as int64_t? */
 bool config_value_is_text(enum config_type type);
 
 /* What a value of this type looks like, for an error: "a duration such as 250ms, 30s, 15m, 24h or 3d". */
@@ -36,8 +36,8 @@ bool config_value_is_choice(const char *words, const char *word);
 #define CONFIG_NUMBER_TEXT(number) CONFIG_QUOTE(number)
 #define CONFIG_QUOTE(text) #text
 
-/* Could a line of a file hold this text? CONFIG_TEXT_BYTES_MAX at most, no control characters, no blanks at its ends,
- * nothing that begins a comment. */
+/* Could a line of a file hold this text? At most CONFIG_TEXT_BYTES_MAX bytes, no control characters, no blanks at its
+ * ends, nothing that begins a comment. */
 bool config_value_fits_line(const char *text);
 
 #endif

@@ -71,9 +71,9 @@ bool decimal_parse(struct str text, struct decimal *out)
 
 /* --- numbers as programs write them --- */
 
-#define EXPONENT_MAX 100000 /* larger ones are as good as this */
+#define EXPONENT_MAX 100000 /* larger ones have the same effect */
 
-/* A number's digits. Those before the point are `whole`, which strip_zeros makes less than none for 0.001. */
+/* A number's digits; `whole` of them are before the point, which strip_zeros makes negative for 0.001. */
 struct digits {
 	struct str text; /* with the point, if there is one */
 	int64_t whole;
@@ -130,7 +130,7 @@ static bool read_exponent(struct str text, int64_t *exponent)
 	return text.len > 0;
 }
 
-/* Takes off zeros that say nothing. */
+/* Strips zeros without meaning. */
 static void strip_zeros(struct digits *digits)
 {
 	struct str *text = &digits->text;

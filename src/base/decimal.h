@@ -17,7 +17,7 @@
 #define DECIMAL_WHOLE_MAX 18 /* digits before the point */
 #define DECIMAL_PLACES 12    /* and after it */
 #define DECIMAL_TEXT_MAX \
-	33 /* bytes of the longest text that decimal_format makes of what can be read, sign and point included */
+	33 /* bytes of the longest text that decimal_format makes of a number that was read, sign and point included */
 
 __extension__ typedef __int128 decimal_units;
 
@@ -38,13 +38,14 @@ enum decimal_fault {
 };
 
 /*
- * Reads a number in any of the ways in which programs write decimals: a sign, digits with a point anywhere among them or
- * around them, an exponent ("5e-05", ".5", "+0012.50"), spaces around it all. No separators of thousands, no comma for
- * the point, no names of numbers. Nothing is rounded: a number that does not fit is a fault.
+ * Reads a number in any of the ways in which programs write decimals: a sign, digits with a point anywhere before,
+ * among or after them, an exponent ("5e-05", ".5", "+0012.50"), spaces around all of it. No separators of thousands, no
+ * comma for the point, no names of numbers. Nothing is rounded: a number that does not fit is a fault.
  */
 enum decimal_fault decimal_read(struct str text, struct decimal *out);
 
-/* For sums of what is stored, where older records may have numbers as they were sent: decimal_parse, else decimal_read. */
+/* For sums of stored values, where older records may have numbers as they were sent: decimal_parse, else
+ * decimal_read. */
 bool decimal_read_stored(struct str text, struct decimal *out);
 
 /* Is it `digits[.digits]` within these limits, without sign and needless leading zeros, and so may stay as it is? */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * disk.c: the timer and the sums behind disk.h.
+ * disk.c: the timer and the sums; see disk.h.
  */
 #include "base/disk.h"
 
@@ -11,13 +11,13 @@
 
 #include "base/log.h"
 
-#define LEEWAY 16 /* a sixteenth of the limit more than it ends being low */
+#define LEEWAY 16 /* low ends at a sixteenth above the limit */
 
 struct disk {
 	const struct config *config;
 	struct event *timer;
 	struct disk_room room;
-	bool failed; /* the last look; said once */
+	bool failed; /* the last check; logged once */
 };
 
 static const struct timeval period = { 1, 0 };
@@ -49,7 +49,7 @@ void disk_look(struct disk *disk)
 	struct disk_room *room = &disk->room;
 	struct statvfs st;
 
-	/* What was seen last stands until there is something better. */
+	/* The last values stay in use until there are new ones. */
 	if (statvfs(disk->config->data_dir, &st) != 0) {
 		if (!disk->failed)
 			log_error("disk", "%s: cannot tell what is free: %s", disk->config->data_dir, strerror(errno));

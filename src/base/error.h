@@ -9,7 +9,7 @@
 #ifndef CDRD_BASE_ERROR_H
 #define CDRD_BASE_ERROR_H
 
-/* Of a function that can fail: its result must be looked at. */
+/* For a function that can fail: its result must be checked. */
 #define MUST_CHECK __attribute__((warn_unused_result))
 
 /* For a call that may fail without harm; a comment says why. */
@@ -30,7 +30,7 @@ enum error_code {
 	ERROR_FULL,     /* no room on disk or in the map */
 	ERROR_IO,       /* the system said no */
 	ERROR_CORRUPT,  /* stored data that cannot be right */
-	ERROR_DAMAGED,  /* a whole day of it cannot be used; the message is for clients, too */
+	ERROR_DAMAGED,  /* a whole day of it is unusable; the message may be shown to clients */
 	ERROR_NOMEM,
 };
 

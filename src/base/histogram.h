@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * histogram.h: durations, counted in buckets.
+ * histogram.h: counts durations in buckets.
  *
  * Buckets are an eighth of an octave wide: exact below 16 us, within 12.5 % above, up to a minute; longer ones count
  * in the last. Adding costs a few instructions, so a hot path may do it; zero-initialised is empty.
@@ -26,7 +26,7 @@ void histogram_add(struct histogram *histogram, int64_t us);
  * above the longest); 0 when there are none. */
 int64_t histogram_quantile_us(const struct histogram *histogram, unsigned per_mille);
 
-/* How many were at most `us`, counted by whole buckets. */
+/* The number of durations of at most `us`, by whole buckets. */
 uint64_t histogram_count_to(const struct histogram *histogram, int64_t us);
 
 #endif

@@ -3,8 +3,8 @@
  * id.c: random bytes and secrets (OpenSSL), UUIDs (RFC 9562, version 4), XXH3 and base64 (RFC 4648).
  *
  * Base64 takes 3 bytes to 4 characters of 6 bits; 1 or 2 bytes that are left over become 2 or 3 characters, whose
- * unused bits are zero. Decoding insists on those zeros, so that one text stands for one run of bytes: a cursor or a
- * credential with its last character changed is a different one.
+ * unused bits are zero. Decoding requires those zeros, so that each run of bytes has one text: changing a cursor's or
+ * credential's last character always changes its meaning.
  */
 #include "base/id.h"
 
@@ -27,7 +27,7 @@ void id_random(void *out, size_t count)
 {
 	if (RAND_bytes_ex(NULL, out, count, 0) == 1)
 		return;
-	/* Going on would mean keys and secrets that can be guessed. */
+	/* Continuing would mean keys and secrets that can be guessed. */
 	fprintf(stderr, "no random bytes from OpenSSL: %s\n", ERR_error_string(ERR_get_error(), NULL));
 	abort();
 }
@@ -132,7 +132,7 @@ void id_secret(char *out, size_t len)
 	while (at < len) {
 		id_random(bytes, sizeof(bytes));
 		for (size_t i = 0; i < sizeof(bytes) && at < len; i++) {
-			/* Bytes past the last whole multiple are thrown away: they would favour the first letters. */
+			/* Bytes past the last whole multiple are discarded: they would favour the first letters. */
 			if (bytes[i] < 256 / count * count)
 				out[at++] = letters_and_digits[bytes[i] % count];
 		}
@@ -146,7 +146,7 @@ uint64_t id_hash64(const void *data, size_t len, uint64_t seed)
 	return XXH3_64bits_withSeed(data, len, seed);
 }
 
-/* Has a text of ID_UUID_LEN bytes any of 0x40 to 0x5f, among which capitals are? Each record that comes in is asked. */
+/* Has a text of ID_UUID_LEN bytes any of 0x40 to 0x5f, which include capitals? Called for each record put. */
 static bool may_have_capitals(const char *text)
 {
 	const uint64_t bit_6 = UINT64_C(0x4040404040404040);

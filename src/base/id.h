@@ -26,7 +26,7 @@ struct id_pool {
 	size_t left;
 };
 
-/* The same, for ids that are made by the thousand. */
+/* The same, for making ids by the thousand. */
 void id_uuid_from(struct id_pool *pool, char out[ID_UUID_LEN + 1]);
 
 /* Is it 8-4-4-4-12 hexadecimal digits, either case? */
@@ -41,7 +41,7 @@ void id_uuid_lower(char out[ID_UUID_LEN], const char *id);
 /* The same in upper case. */
 void id_uuid_upper(char out[ID_UUID_LEN], const char *id);
 
-/* id_hash64 of an id: the same for ids that id_equal says are the same. */
+/* id_hash64 of an id: equal for ids that are id_equal. */
 uint64_t id_hash64_of_id(struct str id, uint64_t seed);
 
 /* 8 upper or lower case letters or digits: the form of an account id. */
@@ -53,8 +53,8 @@ void id_secret(char *out, size_t len);
 /* XXH3, 64 bits: stable across builds and machines, so that it may be stored. `seed` chains parts. */
 uint64_t id_hash64(const void *data, size_t len, uint64_t seed);
 
-/* Base64url without padding (RFC 4648, 5). Decoding returns false for characters outside the alphabet, a length
- * that cannot be, or unused bits that are not zero; it appends to out, and leaves it as it was when it fails. */
+/* Base64url without padding (RFC 4648, 5). Decoding returns false for characters outside the alphabet, an impossible
+ * length, or unused bits that are not zero; it appends to out, and leaves it as it was when it fails. */
 void id_base64url_encode(struct buf *out, const void *data, size_t len);
 bool id_base64url_decode(struct buf *out, struct str text);
 

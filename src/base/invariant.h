@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * invariant.h: what must be true, checked.
+ * invariant.h: checks of what must always be true.
  *
- * An invariant that does not hold is a fault of ours, after which nothing that is in memory can be relied on: the process
- * says which one it was and ends. What was acknowledged is on disk; systemd starts it again.
+ * A violated invariant is a bug of ours, after which nothing in memory can be trusted: the process logs it and aborts.
+ * What was acknowledged is on disk; systemd restarts it.
  *
  *	INVARIANT(owner->ready > 0);            a few instructions: in every build
- *	INVARIANT_DEBUG(is_sorted(entries));    where looking takes time: in builds with the sanitizers or --enable-debug
+ *	INVARIANT_DEBUG(is_sorted(entries));    where checking takes time: in builds with the sanitizers or --enable-debug
  *
- * Not for what others send, nor for what is read from a disk: that is an error.
+ * Not for input, nor for what is read from disk: faults there are errors.
  */
 #ifndef CDRD_BASE_INVARIANT_H
 #define CDRD_BASE_INVARIANT_H
@@ -27,7 +27,7 @@
 #define INVARIANT_DEBUG(condition) ((void)sizeof(condition))
 #endif
 
-/* A state may change so: bit `to` of allowed[from] is set. */
+/* This change of state is allowed: bit `to` of allowed[from] is set. */
 #define INVARIANT_STEP(allowed, from, to) INVARIANT((allowed)[from] >> (to)&1)
 
 /* Logs it and aborts. */

@@ -3,8 +3,8 @@
  * json.c: the JSON writer (RFC 8259).
  *
  * json_quote copies runs that need no escape at once; most values are one run. Runs are found eight bytes at a time
- * while they are plain ASCII, then byte by byte in a table of classes. Bytes from 0x80 on are checked as UTF-8, by the
- * table of RFC 3629, section 4:
+ * while they are plain ASCII, then byte by byte with a table of classes. Bytes from 0x80 on are checked as UTF-8, by
+ * the table of RFC 3629, section 4:
  *
  *	C2..DF 80..BF                 E0 A0..BF 80..BF              E1..EC, EE, EF 80..BF 80..BF   ED 80..9F 80..BF
  *	F0 90..BF 80..BF 80..BF       F1..F3 80..BF 80..BF 80..BF   F4 80..8F 80..BF 80..BF
@@ -14,7 +14,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* What a byte is inside a string. A class that is none of these is the letter of a two-character escape. */
+/* What a byte is inside a string. Any other class is the letter of a two-character escape. */
 enum byte_class {
 	PLAIN = 0,
 	CONTROL = 1, /* written as \u00NN */
@@ -54,7 +54,7 @@ static bool in_range(unsigned char byte, unsigned char low, unsigned char high)
 	return byte >= low && byte <= high;
 }
 
-/* Does the second byte fit the first? This is what rules out longer forms, surrogates and what is past U+10FFFF. */
+/* Does the second byte fit the first? This rules out overlong forms, surrogates and code points above U+10FFFF. */
 static bool second_fits(unsigned char first, unsigned char second)
 {
 	switch (first) {
@@ -94,8 +94,8 @@ static size_t sequence_length(const unsigned char *p, size_t left)
 #define EVERY_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /*
- * Is each of the 8 bytes plain? The byte that is not sets the high bit of its place in one of the four words. A borrow
- * may set more high bits further up, but only a byte that is not plain borrows.
+ * Is each of the 8 bytes plain? A byte that is not sets its high bit in one of the four words. A borrow may set more
+ * high bits further up, but only a byte that is not plain borrows.
  */
 static bool eight_plain(const unsigned char *p)
 {
@@ -108,7 +108,7 @@ static bool eight_plain(const unsigned char *p)
 	return ((word | below_space | quote | backslash) & EVERY_BYTE(0x80)) == 0;
 }
 
-/* How many bytes from p on may stand in a JSON string as they are. */
+/* How many bytes from p on need no escape in a JSON string. */
 static size_t run_length(const unsigned char *p, size_t left)
 {
 	size_t at = 0;
@@ -153,7 +153,7 @@ void json_quote(struct buf *out, struct str value)
 	const unsigned char *p = (const unsigned char *)value.p;
 	size_t left = value.len;
 
-	/* One check of the room for the usual case; escapes may still make it grow. */
+	/* One check of room for the usual case; escapes may still make it grow. */
 	if (left > SIZE_MAX - 2 || !buf_reserve(out, left + 2))
 		return;
 	buf_add_char(out, '"');

@@ -21,7 +21,7 @@
 
 struct json {
 	struct buf *out;
-	bool comma; /* a value stands before the place of the next one */
+	bool comma; /* a value precedes the next one */
 };
 
 static inline struct json json_to(struct buf *out)

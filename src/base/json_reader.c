@@ -10,10 +10,10 @@
  *	first name   after '{': a name, or '}'
  *	more         after a value: ',' or the bracket that closes; the text's end when nothing is open
  *
- * Why no library: a name that stands twice must be told twice, a NUL must not end a text, numbers keep their digits, and
- * running out of memory must be an error. json-c, which the tests hold this reader against, keeps the last of two
- * members, cuts names at a NUL, makes 64-bit integers of long ones and, in versions that are in use (0.16), drops
- * members or follows a NULL pointer when memory runs out.
+ * Why no library: a name that occurs twice must be reported twice, a NUL must not end a text, numbers keep their
+ * digits, and running out of memory must be an error. json-c, which the tests hold this reader against, keeps the last
+ * of two members, cuts names at a NUL, makes 64-bit integers of long ones and, in versions that are in use (0.16),
+ * drops members or follows a NULL pointer when memory runs out.
  */
 #include "base/json_reader.h"
 
@@ -44,7 +44,7 @@ static enum json_event fault(const struct json_reader *r, const char *what, stru
 	return fault_at(r, r->at, what, err);
 }
 
-/* The byte that is next; 0, which stands nowhere in JSON, at the end. */
+/* The next byte; at the end 0, which is not valid anywhere in JSON. */
 static char peek(const struct json_reader *r)
 {
 	return r->at < r->all.len ? r->all.p[r->at] : '\0';
@@ -66,7 +66,7 @@ static int hex_value(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The four digits after "\u", whose place is `at`; -1 if they are none. */
+/* The four digits at `at`, after "\u"; -1 if they are not digits. */
 static int32_t read_unit(struct str raw, size_t at)
 {
 	int32_t unit = 0;
@@ -122,7 +122,7 @@ static const char *unescape_unicode(struct buf *out, struct str raw, size_t *at)
 	return NULL;
 }
 
-/* The escape at *at, which is moved past it. */
+/* Unescapes at *at, which is moved past the escape. */
 static const char *unescape_one(struct buf *out, struct str raw, size_t *at)
 {
 	static const char letters[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
@@ -139,7 +139,7 @@ static const char *unescape_one(struct buf *out, struct str raw, size_t *at)
 	return NULL;
 }
 
-/* `raw` stands between its quotes and begins at r->at. */
+/* `raw` is the text between the quotes and begins at r->at. */
 static bool unescape(struct json_reader *r, struct str raw, struct error *err)
 {
 	const char *wrong = NULL;
@@ -164,7 +164,7 @@ static bool unescape(struct json_reader *r, struct str raw, struct error *err)
 	return !wrong && !r->unescaped.failed;
 }
 
-/* A string whose first quote was read. Moves past its end. */
+/* Reads a string after its first quote. Moves past its end. */
 static bool read_string(struct json_reader *r, struct error *err)
 {
 	size_t end = r->at;
@@ -315,7 +315,7 @@ static enum json_event read_name(struct json_reader *r, struct error *err)
 	return JSON_EVENT_NAME;
 }
 
-/* After a value, where no container is closed: true if a comma says that more comes. */
+/* After a value, if no container closes: true if a comma announces more. */
 static bool read_comma(struct json_reader *r, struct error *err)
 {
 	if (peek(r) != ',') {

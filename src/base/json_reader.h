@@ -3,8 +3,8 @@
  * json_reader.h: reading JSON (RFC 8259), an event at a time.
  *
  * Strict: no comments, no NaN, no comma before a bracket, numbers as the RFC writes them, strings in UTF-8 and without
- * control characters, escapes of whole characters only. Nothing is lost on the way: a number is the text that was sent,
- * a name that stands twice is told twice, a NUL is a byte like others. For records there is record/parse.h instead.
+ * control characters, escapes of whole characters only. Nothing is lost: a number is the text that was sent, a name
+ * that occurs twice is reported twice, a NUL is a byte like others. For records there is record/parse.h instead.
  *
  *	struct json_reader reader = json_reader_of(text);
  *	enum json_event event;
@@ -14,8 +14,8 @@
  *	json_reader_free(&reader);
  *	return event == JSON_EVENT_END ? 0 : -1;
  *
- * Memory: a byte for each container that is open, and the longest string that has an escape, each in a buffer that
- * doubles; so at most some three times the text, which has a limit where it comes over a socket.
+ * Memory: a byte for each open container, and the longest string with an escape, each in a buffer that doubles; so at
+ * most about three times the text, whose size is limited where it comes over a socket.
  */
 #ifndef CDRD_BASE_JSON_READER_H
 #define CDRD_BASE_JSON_READER_H
@@ -25,8 +25,8 @@
 #include "base/str.h"
 
 enum json_event {
-	JSON_EVENT_FAULT = -1, /* the reader is of no more use; *err says why */
-	JSON_EVENT_END,        /* one whole value was read, and nothing but white space stands after it */
+	JSON_EVENT_FAULT = -1, /* the reader must not be used further; *err says why */
+	JSON_EVENT_END,        /* one whole value was read, followed by nothing but white space */
 	JSON_EVENT_OBJECT,     /* begins */
 	JSON_EVENT_OBJECT_END,
 	JSON_EVENT_ARRAY,
@@ -40,7 +40,7 @@ enum json_event {
 };
 
 struct json_reader {
-	struct str text; /* of the event, without escapes; dies with the next event */
+	struct str text; /* of the event, unescaped; valid until the next event */
 	size_t depth;    /* containers that are open */
 
 	/* Private. */

@@ -17,7 +17,7 @@
 
 static int read_key(uint8_t *key, size_t len, const char *data_dir, const char *name, int fd, struct error *err)
 {
-	uint8_t bytes[KEY_FILE_BYTES_MAX + 1]; /* one more, to see that the file ends */
+	uint8_t bytes[KEY_FILE_BYTES_MAX + 1]; /* one more, to detect a longer file */
 	ssize_t got = read(fd, bytes, len + 1);
 
 	if (got < 0)
@@ -57,7 +57,7 @@ static int make_key(uint8_t *key, size_t len, const char *data_dir, const char *
 
 	snprintf(fresh, sizeof(fresh), "%s.new", name);
 	id_random(key, len);
-	unlinkat(dir_fd, fresh, 0); /* of a start that was cut short */
+	unlinkat(dir_fd, fresh, 0); /* left by an interrupted start */
 	if (write_new(dir_fd, fresh, key, len) < 0 || renameat(dir_fd, fresh, dir_fd, name) < 0 || fsync(dir_fd) < 0)
 		return error_set_errno(err, errno, "%s/%s", data_dir, name);
 	return 0;

@@ -2,8 +2,8 @@
 /*
  * lag.c: the timer that measures the loop. See lag.h.
  *
- * The timer keeps its own due times: libevent would count its next one from when it fired, and from a time that it
- * looked up at the beginning of a turn. So the timer can also fire too early; it then waits for the rest.
+ * The timer keeps its own due times: libevent would count the next one from when it fired, by a clock read at the
+ * beginning of the turn. So the timer can also fire too early; it then waits for the rest.
  */
 #include "base/lag.h"
 
@@ -13,7 +13,7 @@
 
 #define RECENT_US (5 * CLOCK_US_PER_SECOND)
 
-/* A loop that stood still for longer (a debugger, a stopped process) has missed no more due times than these. */
+/* A loop that was stopped for longer (a debugger, a stopped process) counts no more missed due times than these. */
 #define LATE_MAX_US (60 * CLOCK_US_PER_SECOND)
 
 struct lag {

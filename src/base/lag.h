@@ -2,9 +2,9 @@
 /*
  * lag.h: how late the loop is.
  *
- * A timer is due every LAG_PERIOD_US; how much later it fires is what a request that came in at that moment had to
- * wait before the loop looked at it. When a callback blocks the loop over several due times, each of them counts with
- * its own lateness, as requests that came in then would have.
+ * A timer is due every LAG_PERIOD_US; how late it fires is how long a request that arrived at that moment had to wait
+ * for the loop. When a callback blocks the loop past several due times, each counts with its own lateness, like
+ * requests that arrived then.
  */
 #ifndef CDRD_BASE_LAG_H
 #define CDRD_BASE_LAG_H
@@ -18,7 +18,7 @@
 
 struct lag;
 
-/* Begins to measure; NULL when out of memory. */
+/* Starts measuring; NULL when out of memory. */
 struct lag *lag_new(struct event_base *base);
 
 /* Does nothing on NULL. */
@@ -27,11 +27,11 @@ void lag_free(struct lag *lag);
 /* All lateness since the start; belongs to `lag`. */
 const struct histogram *lag_histogram(const struct lag *lag);
 
-/* The greatest lateness of the last 5 to 10 seconds. */
+/* The greatest lateness in the last 5 to 10 seconds. */
 int64_t lag_recent_max_us(const struct lag *lag);
 
-/* How long the turn of the loop that is under way has taken so far, by the wall clock: negative when that was set back.
- * 0 when it cannot be told. */
+/* How long the current turn of the loop has taken so far, by the wall clock: negative when that was set back. 0 if
+ * unknown. */
 int64_t lag_turn_us(struct event_base *base);
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * log.c: log lines to stderr.
  *
- * A line is put together on the stack and leaves in one write, so that lines of several processes on one terminal or
- * pipe do not mix, and so that the log works when memory is out. A line that cannot be written is lost: there is no
- * place left to complain to, and the daemon must not stop for its log.
+ * A line is built on the stack and written in one write, so that lines of several processes on one terminal or pipe do
+ * not mix, and so that the log works when out of memory. A line that cannot be written is lost: there is nowhere left
+ * to report it, and the daemon must not stop for its log.
  */
 #include "base/log.h"
 
@@ -69,7 +69,7 @@ void log_set_topics(const char *topics)
 	state.topics = copy;
 }
 
-/* The modules, and what of them is a topic of its own. A test compares them with what is logged. */
+/* The modules, and parts of them with their own topic. A test compares them with what is logged. */
 static const char *const known_topics[] = {
 	"access", "admin",  "audit", "backup", "billing", "callback", "config",    "disk",  "http",
 	"ingest", "limits", "log",   "main",   "privacy", "report",   "retention", "store", "verify",
@@ -178,15 +178,15 @@ static size_t write_prefix(char *out, size_t room, enum log_level level, const c
 	return (size_t)len < room ? (size_t)len : room - 1;
 }
 
-/* What a terminal or a reader of the log would be misled by: controls of C0 and C1, marks that turn the direction of
- * text around, line and paragraph separators. */
+/* Characters that would mislead a terminal or a reader of the log: C0 and C1 controls, marks that change the direction
+ * of text, line and paragraph separators. */
 static bool is_misleading(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
 	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
 }
 
-/* The length of the character at `text` if it can stand in a line as it is; 0 if its first byte has to be escaped. */
+/* The length of the character at `text` if it can be written as it is; 0 if its first byte must be escaped. */
 static size_t plain_length(const char *text, size_t len)
 {
 	const unsigned char *p = (const unsigned char *)text;
@@ -200,7 +200,7 @@ static size_t plain_length(const char *text, size_t len)
 	return is_misleading(c) ? 0 : length;
 }
 
-/* Copies text with what is not to be shown as \xNN, byte by byte; `out` has room for ESCAPE_BYTES a byte. */
+/* Copies text, replacing bytes that must not be shown by \xNN; `out` has room for ESCAPE_BYTES per byte. */
 static size_t write_escaped(char *out, const char *text)
 {
 	static const char hex[] = "0123456789abcdef";
@@ -244,7 +244,7 @@ void log_write(enum log_level level, const char *topic, const char *format, ...)
 {
 	char text[TEXT_BYTES_MAX + 1];
 	char line[PREFIX_BYTES_MAX + TEXT_BYTES_MAX * ESCAPE_BYTES + 1];
-	int saved_errno = errno; /* a caller may log first and look at errno then */
+	int saved_errno = errno; /* a caller may log before it uses errno */
 	va_list args;
 	size_t len;
 

@@ -16,7 +16,7 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
-/* Looks at the environment once; call before the first line. */
+/* Reads the environment once; call it before the first line. */
 void log_init(void);
 
 /* Lines above `level` are dropped. `topics` is a comma-separated list of the topics whose debug lines are wanted;
@@ -24,7 +24,7 @@ void log_init(void);
 void log_set_level(enum log_level level);
 void log_set_topics(const char *topics);
 
-/* Are these topics that there are? ERROR_INVALID names the setting log_topics, the first that is none, and all there are. */
+/* Do these topics exist? ERROR_INVALID names the setting log_topics, the first unknown one, and all there are. */
 MUST_CHECK int log_topics_check(const char *topics, struct error *err);
 
 enum log_level log_level(void);

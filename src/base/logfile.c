@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * logfile.c: the buffer and the writes behind logfile.h.
+ * logfile.c: the buffer and the writes; see logfile.h.
  *
- * O_NONBLOCK does nothing for a regular file, whose writes end in the page cache; for a pipe it keeps a reader that
- * sleeps from stopping the daemon.
+ * O_NONBLOCK does nothing for a regular file, whose writes end in the page cache; for a pipe it keeps a stalled reader
+ * from stopping the daemon.
  */
 #include "base/logfile.h"
 
@@ -23,8 +23,8 @@ struct logfile {
 	char *path;
 	int fd;
 	struct event *timer;
-	bool armed; /* the timer: cheaper to ask than event_pending */
-	bool stuck; /* the last write did not take all: the next waits for RETRY_US */
+	bool armed; /* is the timer armed: cheaper than event_pending */
+	bool stuck; /* the last write was short: the next waits for RETRY_US */
 	struct buf waiting;
 	size_t line_begin;
 	uint64_t dropped;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * logfile.h: a file of lines that many are added to and that must never hold up the loop.
+ * logfile.h: a log file for many lines, which never holds up the loop.
  *
- * Lines gather in memory and go out in one write, LOGFILE_DELAY_US after the first of them or when LOGFILE_FLUSH_BYTES
- * are there. What cannot be written (a full disk, a pipe that nobody reads) waits; when LOGFILE_WAITING_MAX bytes wait,
- * lines are dropped and counted. The file is opened for appending, and lines of other processes do not mix with ours.
+ * Lines are collected in memory and written together, LOGFILE_DELAY_US after the first of them or when there are
+ * LOGFILE_FLUSH_BYTES. What cannot be written (a full disk, a pipe that nobody reads) waits; when LOGFILE_WAITING_MAX
+ * bytes wait, lines are dropped and counted. The file is opened for appending, and lines of other processes do not mix
+ * with ours.
  *
  *	struct buf *line = logfile_begin(file);
  *	if (line) {
@@ -30,11 +31,11 @@ struct logfile;
 /* Makes the file, for the daemon's user and group, if need be. NULL with *err, which names the path. */
 MUST_CHECK struct logfile *logfile_open(struct event_base *base, const char *path, struct error *err);
 
-/* Writes what waits, as far as it can, and closes. Does nothing on NULL. */
+/* Writes pending lines, as far as it can, and closes. Does nothing on NULL. */
 void logfile_close(struct logfile *file);
 
-/* Opens the path (the same one, which has been moved away, or another): what waits goes to the old file. On -1 the old
- * file stays in use. */
+/* Opens the path (the same one, after the file was moved away, or another): pending lines go to the old file. On -1 the
+ * old file stays in use. */
 MUST_CHECK int logfile_reopen(struct logfile *file, const char *path, struct error *err);
 
 /* Where to append one line, with its LF; NULL when it is dropped. */

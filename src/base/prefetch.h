@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * prefetch.h: asking the processor for memory that is needed soon.
+ * prefetch.h: asks the processor to load memory that is needed soon.
  *
  * The address need not be valid: a prefetch never faults.
  */
@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* For functions that only prefetch. GCC takes them for functions without effect and drops calls of them, unless they are
- * inlined before it looks: always_inline sees to that. */
+/* For functions that only prefetch. GCC considers them functions without effect and drops calls of them, unless they
+ * are inlined first, which always_inline ensures. */
 #define PREFETCH_INLINE static inline __attribute__((always_inline))
 
 #define PREFETCH_LINE 64 /* bytes of a cache line */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * recent.c: a hash table whose entries also stand in a queue in order of use. See recent.h.
+ * recent.c: a hash table whose entries are also in a queue in order of use. See recent.h.
  */
 #include "base/recent.h"
 

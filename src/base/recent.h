@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * recent.h: what is known in memory of the accounts that were active most recently, by id.
+ * recent.h: a table in memory of the accounts that were active most recently, by id.
  *
- * The table holds RECENT_MAX entries; then the one that has been quiet longest makes room, unless its owner still needs
- * it. An entry begins with a struct recent_entry and is otherwise the caller's:
+ * The table holds RECENT_MAX entries; then the one unused for longest is evicted, unless its owner still needs it. An
+ * entry begins with a struct recent_entry and is otherwise the caller's:
  *
  *	struct visitor { struct recent_entry entry; uint64_t visits; };
  *
@@ -32,17 +32,17 @@ struct recent {
 	bool (*is_busy)(const struct recent_entry *entry);
 	size_t count;
 	struct recent_entry *slots[RECENT_SLOTS];
-	TAILQ_HEAD(recent_used, recent_entry) used; /* the one used last at the end */
+	TAILQ_HEAD(recent_used, recent_entry) used; /* the most recently used at the end */
 };
 
-/* `bytes`: of an entry, its struct recent_entry included. Entries for which is_busy says so are never forgotten. */
+/* `bytes`: of an entry, its struct recent_entry included. Entries for which is_busy returns true are never evicted. */
 void recent_init(struct recent *recent, size_t bytes, bool (*is_busy)(const struct recent_entry *entry));
 
 /* Frees all entries. Safe on a zeroed table. */
 void recent_free(struct recent *recent);
 
-/* The entry of `id`, used now; made, with zeros, if there is none: *is_new says so. NULL when out of memory. It is valid
- * until another one is made, longer while it is busy. */
+/* The entry of `id`, which counts as used; made, with zeros, if there is none: then *is_new is true. NULL when out of
+ * memory. Valid until another entry is made, longer while it is busy. */
 void *recent_get(struct recent *recent, const char *id, bool *is_new);
 
 /* The entry of `id`, or NULL. It does not count as used. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * siphash.c: see siphash.h. A word of eight bytes at a time, two rounds for each; the last word holds what is left and
- * the length in its highest byte; then four rounds for each word of the result.
+ * siphash.c: see siphash.h. A word of eight bytes at a time, two rounds each; the last word holds the rest and the
+ * length in its highest byte; then four rounds for each word of the result.
  */
 #include "base/siphash.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * siphash.h: SipHash-2-4 with 128 bits (Aumasson and Bernstein, 2012): a keyed hash of short texts that tells whoever
- * lacks the key nothing of them, in a few dozen nanoseconds. The result is stable and may be stored.
+ * siphash.h: SipHash-2-4 with 128 bits (Aumasson and Bernstein, 2012): a keyed hash of short texts that reveals nothing
+ * about them without the key, in a few dozen nanoseconds. The result is stable and may be stored.
  */
 #ifndef CDRD_BASE_SIPHASH_H
 #define CDRD_BASE_SIPHASH_H

@@ -2,9 +2,9 @@
 /*
  * str.h: a borrowed run of bytes.
  *
- * Values of a record, parts of a request and keys of the store are runs of bytes inside a buffer that something
- * else owns (a parser's arena, a request, an LMDB page). `struct str` names such a run. It is never NUL terminated,
- * may hold any byte, and dies with its owner. `p` is NULL for a value that is absent; an empty value has len 0.
+ * Values of a record, parts of a request and keys of the store are runs of bytes inside a buffer that something else
+ * owns (a parser's arena, a request, an LMDB page). `struct str` names such a run. It is never NUL terminated, may hold
+ * any byte, and is valid as long as its owner. `p` is NULL for a value that is absent; an empty value has len 0.
  */
 #ifndef CDRD_BASE_STR_H
 #define CDRD_BASE_STR_H

@@ -2,8 +2,8 @@
 /*
  * zone.c: time zones as tables of offsets. See zone.h.
  *
- * The C library reads tzdata, for one zone at a time: that of the process's TZ. So TZ is set, the range is asked for its
- * changes of offset, day by day and then to the second, and TZ is set back before anyone else can look.
+ * The C library reads tzdata, for one zone at a time: that of the process's TZ. So TZ is set, the range is searched for
+ * changes of offset, day by day and then to the second, and TZ is restored before any other code runs.
  */
 #include "base/zone.h"
 
@@ -17,7 +17,7 @@
 
 #define DATABASE "/usr/share/zoneinfo/"
 #define MAGIC "TZif"
-#define AROUND_US (40 * CLOCK_US_PER_DAY) /* the range's first month begins that much earlier at most */
+#define AROUND_US (40 * CLOCK_US_PER_DAY) /* the range's first month begins at most that much earlier */
 #define OFFSET_MAX_MINUTES (14 * 60)
 #define SECONDS_PER_DAY 86400
 
@@ -67,7 +67,7 @@ static bool parse_offset(struct str text, int64_t *offset_us)
 
 /* --- names --- */
 
-/* ":/usr/share/zoneinfo/Europe/Berlin", if that is a time zone's file. `right/` counts leap seconds, as nothing here
+/* ":/usr/share/zoneinfo/Europe/Berlin", if that is a time zone's file. `right/` counts leap seconds, which nothing here
  * does. */
 static bool find_file(struct str name, char value[ZONE_NAME_MAX + sizeof(DATABASE) + 2])
 {
@@ -102,7 +102,7 @@ static int64_t offset_now(time_t time_s)
 	return local.tm_gmtoff * CLOCK_US_PER_SECOND;
 }
 
-/* The first second behind `from` that has not its offset; `to` has another one. */
+/* The first second after `from` with another offset; `to` must have another one. */
 static time_t find_change(time_t from, time_t to)
 {
 	int64_t offset_us = offset_now(from);
@@ -118,7 +118,7 @@ static time_t find_change(time_t from, time_t to)
 	return to;
 }
 
-/* TZ is that of the zone. */
+/* TZ must be set to the zone. */
 static int fill_spans(struct zone *zone, int64_t from_us, int64_t to_us, struct error *err)
 {
 	time_t at = (time_t)((from_us - AROUND_US) / CLOCK_US_PER_SECOND);
@@ -222,7 +222,7 @@ bool zone_find_moment(struct zone *zone, int64_t local_us, int64_t *time_us)
 		int64_t moment_us = local_us - spans[i].offset_us;
 
 		if (moment_us < spans[i].from_us)
-			return false; /* after the end of the one before */
+			return false; /* after the end of the previous one */
 		*time_us = moment_us;
 		if (i + 1 == count || moment_us < spans[i + 1].from_us)
 			return true;
@@ -270,7 +270,7 @@ int64_t zone_interval_start_us(struct zone *zone, enum zone_interval interval, i
 		*until_us = next_us - span->offset_us;
 	if (interval != ZONE_HOUR)
 		return zone_moment_us(zone, start_us);
-	/* an hour that is there twice, or in which the clock was set back by less, is two */
+	/* an hour that occurs twice, or in which the clock was set back by less, is two */
 	start_us -= span->offset_us;
 	return start_us > span->from_us ? start_us : span->from_us;
 }

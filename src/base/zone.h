@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * zone.h: a time zone over a range of time: which hour, day or month of it a moment falls in.
+ * zone.h: a time zone over a range of time: which hour, day or month in it a moment falls in.
  *
  * "UTC", "+02:00", or a name of the system's time zone database (tzdata), "Europe/Berlin". The zone becomes a table of
- * spans with one offset each, made once and asked for every record.
+ * spans with one offset each, made once and used for every record.
  */
 #ifndef CDRD_BASE_ZONE_H
 #define CDRD_BASE_ZONE_H
@@ -25,10 +25,10 @@ struct zone_span {
 
 struct zone {
 	struct buf spans; /* struct zone_span each, ascending; the first begins before everything */
-	size_t at;        /* where the last question was answered */
+	size_t at;        /* the span that answered last */
 };
 
-/* Makes the table for moments from `from_us` to `to_us`, and some days around. ERROR_INVALID: no such zone; or
+/* Makes the table for moments from `from_us` to `to_us`, and some days around them. ERROR_INVALID: no such zone; or
  * ERROR_NOMEM. */
 MUST_CHECK int zone_load(struct zone *zone, struct str name, int64_t from_us, int64_t to_us, struct error *err);
 void zone_free(struct zone *zone);
