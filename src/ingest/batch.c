@@ -13,9 +13,9 @@
 #include "ingest/ingest_private.h"
 #include "store/clock_watch.h"
 
-#define CONVERTED_MAX ((size_t)16 << 10) /* bytes of another encoding that are made UTF-8 at a time */
+#define CONVERTED_MAX ((size_t)16 << 10) /* bytes of another encoding converted to UTF-8 at a time */
 
-/* All that check_item found. */
+/* Rejects the record with all faults that check_item found. */
 static int reject(struct ingest_batch *batch, const struct parse_item *item, struct error *err)
 {
 	const struct check *check = &batch->ingest->check;
@@ -36,7 +36,7 @@ static void count(struct ingest_summary *summary, enum store_put_result result)
 	summary->outdated += result == STORE_OUTDATED;
 }
 
-/* How records of a product meet what is stored. One that has no such field goes by the status. */
+/* How versions of a product's records are compared. A product without the version field uses the status. */
 static const struct store_versions *versions_of(struct ingest_batch *batch, const struct catalog_product *product)
 {
 	if (batch->versions_product != product) {
@@ -48,7 +48,7 @@ static const struct store_versions *versions_of(struct ingest_batch *batch, cons
 
 /* --- into the store --- */
 
-/* The sums that a record of the round counts in, beside its batch's. */
+/* The sums that count a record of the round, besides its batch's. */
 static void count_result(struct ingest_batch *batch, uint64_t round, enum store_put_result result)
 {
 	struct ingest *ingest = batch->ingest;
@@ -60,7 +60,7 @@ static void count_result(struct ingest_batch *batch, uint64_t round, enum store_
 	count(decides ? &ingest->commit.pending : &ingest->pending, result);
 }
 
-/* What the store has said of a record. */
+/* Counts what the store did with a record. */
 static int take_result(struct ingest_batch *batch, const struct ingest_put *put, const struct parse_item *item,
                        struct error *err)
 {
@@ -80,7 +80,7 @@ static int take_result(struct ingest_batch *batch, const struct ingest_put *put,
 	return -1;
 }
 
-/* How often what is not committed was lost. */
+/* How often uncommitted changes were lost. */
 static uint64_t count_aborts(const struct ingest *ingest)
 {
 	return store_aborts(ingest->store) + meta_aborts(ingest->meta);
@@ -89,7 +89,8 @@ static uint64_t count_aborts(const struct ingest *ingest)
 static void fail(struct ingest_batch *batch, uint64_t aborts, const struct error *err)
 {
 	if (count_aborts(batch->ingest) == aborts)
-		batch->failure = *err; /* it alone needs what could not be read; what others have put is still there */
+		batch->failure =
+			*err; /* only this batch needs the data that could not be read; what others have put is intact */
 	else
 		ingest_fail_round(batch->ingest, err);
 }
@@ -114,7 +115,7 @@ void ingest_puts_free(struct ingest *ingest)
 	ingest->put = NULL;
 }
 
-/* What was put has been rejected after all, in the round that is open now. */
+/* The store has rejected the record after all, in the round that is open now. */
 static void begin_late_rejection(struct ingest_put *put)
 {
 	put->batch->round = put->ingest->round;
@@ -122,7 +123,7 @@ static void begin_late_rejection(struct ingest_put *put)
 	put->ingest->check.failed = false;
 }
 
-/* A put has ended after its call has. */
+/* A put has ended after its call returned. */
 static void end_late(struct ingest_put *put, const struct error *failure)
 {
 	struct ingest_batch *batch = put->batch;
@@ -154,7 +155,7 @@ static void on_put(void *arg, enum store_put_result result, const struct error *
 		*put->err = *err;
 }
 
-/* The store ends it later: keeps of the item what is then needed. */
+/* The store ends the put later: keeps what is needed of the item until then. */
 static int keep(struct ingest_put *put, const struct parse_item *item, struct error *err)
 {
 	struct ingest *ingest = put->ingest;
@@ -177,7 +178,7 @@ static int keep(struct ingest_put *put, const struct parse_item *item, struct er
 	return 0;
 }
 
-/* The one at hand, which is used again and again as long as none is late. */
+/* The current put, which is reused as long as none is late. */
 static struct ingest_put *get_put(struct ingest *ingest, struct error *err)
 {
 	if (!ingest->put)
@@ -311,7 +312,7 @@ bool ingest_batch_is_over(const struct ingest_batch *batch)
 	return batch->failure.code != ERROR_NONE || batch->stop.code != ERROR_NONE;
 }
 
-/* Nothing more of the body is taken. */
+/* Accepts nothing more of the body. */
 static void stop(struct ingest_batch *batch, const struct error *why)
 {
 	if (ingest_batch_is_over(batch))
@@ -446,13 +447,13 @@ static void write_answer(const struct ingest_batch *batch, struct buf *out)
 		json_member_uint(&j, "errors_unlisted", batch->errors.unlisted);
 	if (batch->stop.code != ERROR_NONE && batch->failure.code == ERROR_NONE) {
 		json_member_uint(&j, batch->stopped.unit, batch->stopped.line);
-		if (!batch->encoding) /* otherwise it would count bytes that nobody has sent */
+		if (!batch->encoding) /* otherwise it would count converted bytes, not those sent */
 			json_member_uint(&j, "byte", batch->stopped.byte);
 	}
 	json_object_end(&j);
 }
 
-/* Why it ended early, and what was taken all the same. */
+/* Why it ended early, and what was stored all the same. */
 static void tell_end(const struct ingest_batch *batch, struct error *told)
 {
 	const struct ingest_summary *taken = &batch->committed;

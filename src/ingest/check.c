@@ -2,7 +2,7 @@
 /*
  * check.c: the rules that a record must keep to be stored. See check.h.
  *
- * Faults are told in the order of what a person would mend first: product, account, id, direction, time, and then the
+ * Faults are listed in the order in which a person would mend them: product, account, id, direction, time, and then the
  * values of the other columns.
  */
 #include "ingest/check.h"
@@ -15,8 +15,8 @@
 #include "store/erased.h"
 #include "store/versions.h"
 
-#define VALUE_TEXT_MAX 40                       /* the longest form of a value that is written anew, and some room */
-#define ZONE_MARGIN_US (366 * CLOCK_US_PER_DAY) /* how far beyond retention other times than the record's may lie */
+#define VALUE_TEXT_MAX 40                       /* the longest form of a value that is rewritten, and some room */
+#define ZONE_MARGIN_US (366 * CLOCK_US_PER_DAY) /* how far beyond retention times other than the record's may lie */
 
 int check_init(struct check *check, const struct config *config, struct meta *meta, struct store *store,
                struct error *err)
@@ -65,7 +65,7 @@ const char *check_reason(struct check *check, const char *format, ...)
 	return reason;
 }
 
-/* The catalogue's names are C strings, being literals of its table. */
+/* The catalog's names are C strings, being literals of its table. */
 static void add_fault(struct check *check, const char *field, const char *reason)
 {
 	if (check->faults_count < CHECK_FAULTS_MAX)
@@ -78,7 +78,7 @@ static void add_column_fault(struct check *check, const struct record *record, u
 		add_fault(check, record->product->columns[column].name.p, reason);
 }
 
-/* --- the rules: NULL, or the reason against the value of the rule's column --- */
+/* --- the rules: NULL, or why the value of the rule's column is refused --- */
 
 static const char *missing(struct str value)
 {
@@ -92,7 +92,7 @@ static const char *check_account(struct check *check, const struct catalog_produ
 		return missing(*value);
 	int found = accounts_look_up(check->meta, *value, &check->failure);
 	check->failed |= found < 0;
-	if (found != 0) /* a look-up that failed is no fault of the record's: check_item_failed */
+	if (found != 0) /* a failed look-up is no fault of the record: check_item_failed */
 		return NULL;
 	return check_reason(check, "Unknown account \"%.*s\"", CHECK_SHOWN(*value));
 }
@@ -123,7 +123,7 @@ static const char *check_direction(struct check *check, const struct catalog_pro
 	return NULL;
 }
 
-/* In the order in which faults are told. */
+/* In the order in which faults are listed. */
 static const struct rule {
 	size_t column; /* offset of the column's place in struct catalog_product */
 	const char *(*check)(struct check *check, const struct catalog_product *product, struct str *value);
@@ -206,7 +206,7 @@ static void check_kind(struct check *check, struct record *record, uint64_t colu
 	}
 }
 
-/* What cannot be compared would let an older version win in silence. */
+/* A value that cannot be compared would silently let an older version win. */
 static void check_version(struct check *check, struct record *record, uint64_t skip)
 {
 	uint8_t column = catalog_column_find(record->product, str_from(check->version));
@@ -233,7 +233,7 @@ static void count_unknown(struct check *check, const struct record *record)
 	}
 }
 
-/* Columns of the record's own stand in for an id that is not there. */
+/* A missing id is made from the record's other columns. */
 static void complete_id(struct record *record, uint64_t skip)
 {
 	const struct catalog_product *product = record->product;

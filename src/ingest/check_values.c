@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * check_values.c: what values of a kind may look like, and the one form in which they are stored. See check.h.
+ * check_values.c: which values each kind of column accepts, and the normalized form in which they are stored. See
+ * check.h.
  *
- * Producers write the same thing in many ways: 5e-05 and 0.00005, eur and EUR, 1764000000 and 2025-11-24T16:00:00Z. What
- * can be read without a doubt is taken; all else is a fault, and nothing is rounded or guessed. The form stored is
- * the one that most producers send, so that mostly nothing needs to be written anew.
+ * Producers write the same thing in many ways: 5e-05 and 0.00005, eur and EUR, 1764000000 and 2025-11-24T16:00:00Z.
+ * Unambiguous values are accepted; all others are faults, and nothing is rounded or guessed. The stored form is the one
+ * that most producers send, so values rarely need rewriting.
  */
 #include "ingest/check.h"
 
@@ -14,7 +15,7 @@
 #define UNITS_PER_ONE INT64_C(1000000000000)
 #define CURRENCY_MAX 7 /* as in the sums of sealed blocks */
 
-/* What was written into check->values from `begin` on. There is room for a value of every column. */
+/* The text written to check->values from `begin` on. There is room for a value of every column. */
 static struct str written(const struct check *check, size_t begin)
 {
 	return (struct str){ check->values.data + begin, check->values.len - begin };
@@ -33,7 +34,7 @@ static const char *refuse_number(struct check *check, struct str value, enum dec
 	return check_reason(check, "\"%.*s\": must be a number such as 0.0325", CHECK_SHOWN(value));
 }
 
-/* A minus and a plain number, other than nothing: as good as a plain one. */
+/* A minus and a plain number other than zero: as good as a plain one. */
 static bool is_plain_negative(struct str value, struct decimal number)
 {
 	return number.units != 0 && value.p[0] == '-' && decimal_is_plain((struct str){ value.p + 1, value.len - 1 });
@@ -59,8 +60,8 @@ const char *check_decimal(struct check *check, struct str *value)
 /* --- times --- */
 
 /*
- * Seconds since 1970 have nine or ten digits before the point, milliseconds twelve or thirteen: from 1973 to 2286, both.
- * So neither 0 nor a date written as digits (20261124, 20261124101500) is taken for one.
+ * Seconds since 1970 have nine or ten digits before the point, milliseconds twelve or thirteen: from 1973 to 2286,
+ * both. So neither 0 nor a date written as digits (20261124, 20261124101500) is mistaken for one.
  */
 static bool read_epoch(struct str value, int64_t *time_us)
 {
@@ -78,7 +79,7 @@ static bool read_epoch(struct str value, int64_t *time_us)
 	return true;
 }
 
-/* A local time that there is twice is the first of the two, as in calendars (RFC 5545, 3.3.5). */
+/* A local time that occurs twice means the first of the two, as in calendars (RFC 5545, 3.3.5). */
 static const char *read_local(struct check *check, struct str value, int64_t local_us, int64_t *time_us)
 {
 	struct zones_slot *zone = check->zone;
@@ -108,8 +109,8 @@ static const char *read_time(struct check *check, struct str value, int64_t *tim
 	return check_reason(check, "\"%.*s\": must be a time such as 2026-11-24T14:20:11Z", CHECK_SHOWN(value));
 }
 
-/* Of a text that is a time: is it the form stored, 2025-04-01T23:55:06+00:00? A leap second is not. */
-static bool is_one_form(struct str value)
+/* Is this text, which is a time, in the stored form, 2025-04-01T23:55:06+00:00? A leap second is not. */
+static bool is_normalized(struct str value)
 {
 	return value.len == 25 && value.p[10] == 'T' && value.p[17] != '6' && memcmp(value.p + 19, "+00:00", 6) == 0;
 }
@@ -119,7 +120,7 @@ const char *check_time(struct check *check, struct str *value, int64_t *time_us)
 	size_t begin = check->values.len;
 	const char *reason = read_time(check, *value, time_us);
 
-	if (reason || is_one_form(*value))
+	if (reason || is_normalized(*value))
 		return reason;
 	clock_format_record(&check->values, *time_us);
 	*value = written(check, begin);

@@ -2,7 +2,7 @@
 /*
  * errors.h: what is wrong with the records of a batch, for its answer; private to ingest/.
  *
- * A list of the first `max` errors, in order; or, folded, of the first `max` that differ, each with how often it came.
+ * A list of the first `max` errors, in order; or, folded, of the first `max` that differ, each with its count.
  *
  *	{"line":7,"field":"to","reason":"..."}            {"line":7,"field":"to","reason":"...","times":120}
  */

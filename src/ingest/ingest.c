@@ -12,7 +12,8 @@
 #include "base/log.h"
 #include "ingest/ingest_private.h"
 
-/* Bytes of bodies after which a round is committed, however few records they hold: what is uncommitted is in memory. */
+/* Bytes of bodies after which a round is committed, however few records they hold: uncommitted records are in
+ * memory. */
 #define ROUND_BYTES_MAX ((size_t)32 << 20)
 
 static struct timeval timeval_of(int64_t us)
@@ -59,7 +60,7 @@ static void fail_from(struct ingest *ingest, uint64_t from, size_t records, cons
 	int failed = fail_queue(&ingest->feeding, from, err) + fail_queue(&ingest->waiting, from, err) +
 	             fail_queue(&ingest->deciding, from, err);
 
-	/* Entries of batches that are sent again would stand twice. */
+	/* Otherwise entries of batches that are sent again would be there twice. */
 	meta_abort(ingest->meta);
 	ingest->stats.commits_failed++;
 	log_error("ingest", "%s: %d batches with %zu records fail", err->message, failed, records);
@@ -73,7 +74,7 @@ void ingest_fail_round(struct ingest *ingest, const struct error *err)
 
 /* --- a commit --- */
 
-/* It decides about what the batches have come to by now. */
+/* It decides about all that the batches have put so far. */
 static void note_deciding(const struct ingest_queue *queue)
 {
 	struct ingest_batch *batch;
@@ -108,13 +109,13 @@ static void round_committed(struct ingest *ingest)
 		histogram_add(&stats->commit_duration, clock_monotonic_us() - ingest->commit.begin_us);
 	}
 	note_committed(ingest, &ingest->feeding);
-	note_committed(ingest, &ingest->waiting); /* those that have ended meanwhile */
+	note_committed(ingest, &ingest->waiting); /* batches that have ended meanwhile */
 	note_committed(ingest, &ingest->deciding);
 	for (struct ingest_watch *watch = ingest->watches; watch; watch = watch->next)
 		watch->on_commit(watch->arg);
 }
 
-/* Batches of which a record was rejected meanwhile wait for the commit that keeps that. */
+/* Batches that had a record rejected meanwhile wait for the commit that stores the rejection. */
 static void settle(struct ingest *ingest)
 {
 	struct ingest_batch *batch;
@@ -127,7 +128,7 @@ static void settle(struct ingest *ingest)
 	}
 }
 
-/* After the records: what is told of as rejected is in quarantine. */
+/* After the records: what an answer calls rejected is in quarantine. */
 static int commit_meta(struct ingest *ingest, struct error *err)
 {
 	const struct ingest_commit *commit = &ingest->commit;
@@ -162,7 +163,7 @@ static void on_committed(void *arg, const struct error *err)
 	commit->again = false;
 }
 
-/* Begins to commit what was put. If it ends from within, *err (or NULL) is told how. */
+/* Begins to commit what was put. If the commit ends within this call, *err (or NULL) gets its result. */
 static void commit(struct ingest *ingest, struct error *err)
 {
 	struct ingest_batch *batch;
@@ -209,7 +210,7 @@ static void on_commit(evutil_socket_t fd, short what, void *arg)
 	answer_settled(ingest);
 }
 
-/* Commits from outside of the commit event, which then answers. */
+/* Commits from outside the commit event, which answers later. */
 static void commit_now(struct ingest *ingest, struct error *err)
 {
 	commit(ingest, err);
@@ -301,7 +302,7 @@ void ingest_watch_disk(struct ingest *ingest, const struct disk *disk)
 	ingest->disk = disk;
 }
 
-/* What cannot be committed from within is not waited for: those who have sent it send it again. */
+/* Does not wait for a commit that ends later: the senders will send their records again. */
 static void commit_last(struct ingest *ingest)
 {
 	struct error err;

@@ -2,10 +2,10 @@
 /*
  * ingest.h: batches of records in, acknowledged after they are on disk.
  *
- * A batch is one request's (or one import's) records. Pieces of its body are parsed as they come, checked, and put
- * into the store's open transactions; when the body has ended the batch waits for the commit that all batches of the
- * same turn of the loop (or commit_delay) share. Large bodies are committed on the way, every commit_records_max
- * records. Rejected records go to quarantine in the same commit.
+ * A batch is one request's (or one import's) records. Pieces of its body are parsed as they arrive, checked, and put
+ * into the store's open transactions; when the body has ended, the batch waits for the commit that all batches of the
+ * same turn of the loop (or commit_delay) share. Large bodies are also committed every commit_records_max records.
+ * Rejected records go to quarantine in the same commit.
  */
 #ifndef CDRD_INGEST_INGEST_H
 #define CDRD_INGEST_INGEST_H
@@ -35,7 +35,7 @@ struct ingest *ingest_new(struct tasks *tasks, const struct config *config, stru
  * the caller's. */
 void ingest_watch_disk(struct ingest *ingest, const struct disk *disk);
 
-/* Commits what waits and answers it. Does nothing on NULL. */
+/* Commits and answers the waiting batches. Does nothing on NULL. */
 void ingest_free(struct ingest *ingest);
 
 struct ingest_summary {
@@ -43,22 +43,22 @@ struct ingest_summary {
 };
 
 /*
- * Called once when everything of the batch is on disk (err NULL), or when the rest of it won't be (err set: it could not
- * be read on, ERROR_INVALID or what ingest_batch_stop said, or not be written). `summary` and `answer`, as JSON
- * {"accepted",...,"errors":[...]}, say what is on disk in either case; where reading has stopped, `answer` says by "line"
- * or "element" and "byte". The batch is gone afterwards.
+ * Called once when the whole batch is on disk (err NULL), or when the rest of it won't be (err set: it could not be
+ * read, ERROR_INVALID or what ingest_batch_stop was given, or not be written). `summary` and `answer`, as JSON
+ * {"accepted",...,"errors":[...]}, say what is on disk in either case; `answer` gives the place where reading has
+ * stopped by "line" or "element" and "byte". The batch is gone afterwards.
  */
 typedef void (*ingest_done_fn)(void *arg, const struct ingest_summary *summary, struct buf *answer,
                                const struct error *err);
 
-/* `producer` is copied; it stands in quarantine entries. NULL for records that are in quarantine already: what is
- * rejected of them is not put there again. `product_name` as in parser_new. `settings` are copied; NULL: nothing is set. */
+/* `producer` is copied; it stands in quarantine entries. NULL for records that are in quarantine already: rejected ones
+ * are not put there again. `product_name` as in parser_new. `settings` are copied; NULL: nothing is set. */
 MUST_CHECK struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format format, const char *producer,
                                                  const char *product_name, const struct ingest_settings *settings,
                                                  ingest_done_fn done, void *arg, struct error *err);
 
-/* The answer is to tell errors that are equal once: with the line of the first, how often ("times"), and how many are
- * not among them ("errors_unlisted"). Before the first piece. */
+/* Makes the answer list equal errors once: with the line of the first, their number ("times"), and how many are not
+ * listed ("errors_unlisted"). Call it before the first piece. */
 void ingest_batch_fold_errors(struct ingest_batch *batch);
 
 /* Takes the next piece. Faults of records are counted, not returned. */
@@ -67,7 +67,7 @@ void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len)
 /* The body is complete; `done` follows after the commit, never from within this call. */
 void ingest_batch_finish(struct ingest_batch *batch);
 
-/* The rest of the body will not come, for the reason *why: its last record is not taken unless it was whole. `done`
+/* The rest of the body will not come, for the reason *why: its last record is dropped unless it was complete. `done`
  * follows after the commit, with *why. */
 void ingest_batch_stop(struct ingest_batch *batch, const struct error *why);
 
@@ -77,21 +77,21 @@ void ingest_batch_abandon(struct ingest_batch *batch);
 /* Counts so far, for an import's progress. */
 void ingest_batch_summary(const struct ingest_batch *batch, struct ingest_summary *summary);
 
-/* Has it come to its end already, so that feeding it more is in vain? `done` will say why when it is finished. */
+/* Has the batch ended early, so that feeding it more is useless? `done` will say why once it is finished. */
 bool ingest_batch_is_over(const struct ingest_batch *batch);
 
 /*
- * For others that put records into the store's open transactions (billing/): commits them with all that waits, blocking
- * for the fsyncs; -1 when that was not possible, and everything since the last commit is lost. And when a put has
+ * For others that put records into the store's open transactions (billing/): commits them with everything else pending,
+ * blocking for the fsyncs; -1 when that failed, and everything since the last commit is lost. And when a put has
  * failed, so that the store has dropped its transactions: all batches that took part fail.
  */
 MUST_CHECK int ingest_commit(struct ingest *ingest, struct error *err);
 void ingest_fail(struct ingest *ingest, const struct error *err);
 
-/* Whoever wants to know of commits. The struct is the caller's and must live as long as the ingest, or be taken out. */
+/* Watches commits. The struct is the caller's and must live as long as the ingest, or until it is removed. */
 struct ingest_watch {
 	struct ingest_watch *next;
-	void (*on_commit)(void *arg); /* after each one that succeeded; must not call into ingest */
+	void (*on_commit)(void *arg); /* after each successful commit; must not call into ingest */
 	void *arg;
 };
 void ingest_watch_commits(struct ingest *ingest, struct ingest_watch *watch);
@@ -100,18 +100,19 @@ void ingest_unwatch_commits(struct ingest *ingest, struct ingest_watch *watch);
 struct ingest_stats {
 	struct ingest_summary total;
 	uint64_t bytes;                 /* of bodies, decompressed */
-	uint64_t batches;               /* that were begun */
-	uint64_t quarantine_expired;    /* rejected records that went after quarantine_keep, */
+	uint64_t batches;               /* begun */
+	uint64_t quarantine_expired;    /* rejected records removed after quarantine_keep, */
 	uint64_t quarantine_pushed_out; /* or to make room, */
-	uint64_t quarantine_unkept;     /* or were not taken in the first place, as there was none */
+	uint64_t quarantine_unkept;     /* or never kept, as there was no room */
 	uint64_t commits;
-	uint64_t commits_failed; /* or records that could not be put, with all that was put since the last commit */
+	uint64_t commits_failed; /* or failed puts; each loses all that was put since the last commit */
 	struct histogram commit_duration;
-	struct histogram maintenance_duration; /* of slices of sealing and the like that had something to do */
+	struct histogram maintenance_duration; /* of slices of maintenance that had something to do */
 	uint64_t maintenance_failed;
-	uint64_t erased; /* records that came with a number that was erased before, and were stored without it */
-	uint64_t erased_rejects; /* rejected records that were not kept, as they hold such a number */
-	uint64_t unknown_values[CATALOG_LISTED_MAX]; /* beside the known ones of a column, by rows of catalog_listed */
+	uint64_t erased;         /* records that arrived with an erased number and were stored without it */
+	uint64_t erased_rejects; /* rejected records not kept because they hold such a number */
+	uint64_t unknown_values
+		[CATALOG_LISTED_MAX]; /* values other than the known ones of a column, by rows of catalog_listed */
 };
 void ingest_stats(const struct ingest *ingest, struct ingest_stats *stats);
 

@@ -3,15 +3,15 @@
  * ingest_private.h: what the files of ingest/ share; private to it.
  *
  * A batch is in one of four queues. It is *feeding* until its body has ended, then *waiting* for the commit that
- * decides about its last records, *deciding* while that is under way, then *settled* until the next turn of the loop calls
- * its `done`. Callbacks run from the commit event alone, so that none finds a parser or another callback on the stack
- * below it.
+ * decides about its last records, *deciding* during that commit, then *settled* until the next turn of the loop calls
+ * its `done`. Callbacks run only from the commit event, so that none has a parser or another callback below it on the
+ * stack.
  *
- * Puts and commits end by a callback. With the engine that there is it comes from within the call, and nothing is deciding
- * between turns; one that commits over a socket may take its time, and records are put meanwhile.
+ * Puts and commits end by a callback. The present engine calls it within the call, and nothing is deciding between
+ * turns; an engine that commits over a socket may call it later, and records are put meanwhile.
  *
- * A *round* is what one commit decides about. Every record names its batch's round, also a duplicate, whose original
- * may be in the same round: when the commit fails, all batches of the round fail.
+ * A *round* is what one commit decides about. Every record sets its batch's round, even a duplicate, whose original may
+ * be in the same round: when the commit fails, all batches of the round fail.
  */
 #ifndef CDRD_INGEST_INGEST_PRIVATE_H
 #define CDRD_INGEST_INGEST_PRIVATE_H
@@ -40,24 +40,24 @@ struct ingest_put {
 	enum store_put_result result;
 	struct error *err;
 
-	/* what the store ends after the call: the item is copied, but for its record, which is put already */
+	/* puts that the store ends after the call: the item is copied, except its record, which is put already */
 	bool is_late;
 	struct parse_item item;
 	struct buf text; /* of the item */
 };
 
-/* A commit that is under way, about the round before the one that is open. */
+/* A commit in progress, of the round before the open one. */
 struct ingest_commit {
 	bool under_way;
 	bool is_late; /* its call has returned */
-	bool again;   /* another one was asked for meanwhile */
+	bool again;   /* another one was requested meanwhile */
 	uint64_t round;
 	bool rejects; /* as of struct ingest */
 	uint64_t meta_aborts;
 	size_t records;
 	struct ingest_summary pending;
 	int64_t begin_us;
-	struct error *err; /* is told why it fails; or NULL */
+	struct error *err; /* gets the reason if it fails; or NULL */
 	int result;
 };
 
@@ -66,26 +66,26 @@ struct ingest {
 	const struct config *config;
 	struct meta *meta;
 	struct store *store;
-	const struct disk *disk; /* NULL: not looked at */
+	const struct disk *disk; /* NULL: not checked */
 	struct event *commit_event;
 	struct event *expiry_event;
 	struct task maintenance;
 	struct ingest_queue feeding, waiting, deciding, settled;
 	struct check check;
 	uint64_t round;
-	bool round_rejects;            /* some of it are in quarantine */
-	uint64_t meta_aborts;          /* when it began: another number, and what was put in quarantine is lost */
+	bool round_rejects;            /* some records of the round are in quarantine */
+	uint64_t meta_aborts;          /* at its start: if it has changed, what was put in quarantine is lost */
 	size_t round_records;          /* put since the last commit, into days or quarantine */
 	size_t round_bytes;            /* of bodies fed since */
-	struct ingest_summary pending; /* of this round; added to stats when it is on disk */
+	struct ingest_summary pending; /* of this round; added to stats once on disk */
 	struct ingest_commit commit;
-	struct ingest_put *put;       /* at hand; NULL: to be made */
+	struct ingest_put *put;       /* the current one; NULL: to be made */
 	LIST_HEAD(, ingest_put) late; /* that the store has not ended yet */
 	struct ingest_stats stats;
 	struct ingest_watch *watches;
 
-	struct buf text;          /* of the piece at hand, made UTF-8 */
-	struct buf raw, header;   /* of a rejected record, in the encoding that they were sent in */
+	struct buf text;          /* of the current piece, converted to UTF-8 */
+	struct buf raw, header;   /* of a rejected record, in the encoding they were sent in */
 	struct buf reason;        /* of it, all faults */
 	uint64_t unkept;          /* rejected records not kept since the last warning */
 	int64_t unkept_warned_us; /* on the monotonic clock; 0 for never */
@@ -96,7 +96,7 @@ struct ingest_batch {
 	struct ingest_queue *queue; /* the one it is in */
 	struct ingest *ingest;
 	struct parser *parser;
-	char *producer;     /* NULL: what is rejected is not kept */
+	char *producer;     /* NULL: rejected records are not kept */
 	char *product_name; /* of records that name none, or NULL */
 	struct ingest_settings settings;
 	struct encoding *encoding;      /* of settings.encoding; NULL: UTF-8 */
@@ -106,10 +106,10 @@ struct ingest_batch {
 	void *arg;
 	uint64_t round; /* of its newest record */
 	struct ingest_summary summary;
-	struct ingest_summary deciding;  /* what of it is on disk when the commit under way succeeds */
-	struct ingest_summary committed; /* what of it is on disk */
+	struct ingest_summary deciding;  /* what will be on disk if the current commit succeeds */
+	struct ingest_summary committed; /* what is on disk */
 	struct errors errors;
-	/* Code ERROR_NONE while all is well; then it takes no more records. */
+	/* Both ERROR_NONE while all is well; else it takes no more records. */
 	struct error failure;          /* what was put since the last commit is lost */
 	struct error stop;             /* the body ends here; what was put stays */
 	struct parse_position stopped; /* where */
@@ -119,18 +119,18 @@ struct ingest_batch {
 
 void ingest_batch_move(struct ingest_batch *batch, struct ingest_queue *to);
 
-/* What is in the round is lost: its batches fail with *err. */
+/* The round is lost: its batches fail with *err. */
 void ingest_fail_round(struct ingest *ingest, const struct error *err);
 
 /* Commits now if the round has grown to its limit; waiting batches are answered in the next turn of the loop. */
 void ingest_commit_if_large(struct ingest *ingest);
 
-/* Sees to it that a commit comes, after commit_delay. */
+/* Schedules a commit after commit_delay. */
 void ingest_commit_soon(struct ingest *ingest);
 
 /* --- batch.c --- */
 
-/* Frees what is on its way into the store, which must not end it any more. */
+/* Frees puts in progress; the store must not end them any more. */
 void ingest_puts_free(struct ingest *ingest);
 
 /* Calls done, unless the batch was abandoned, and frees it; it is out of its queue already. */

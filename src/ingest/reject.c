@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * reject.c: rejected records into quarantine, and out of it again when they are too old or too many.
+ * reject.c: puts rejected records into quarantine, and removes them when they are too old or too many.
  *
- * What a producer sends wrongly must not fill the disk, nor the catalog's map, in which accounts have to find room.
- * Expiry keeps quarantine_max, dropping the oldest; a flood that outruns it is no longer kept once it is
- * an eighth over, with a warning a minute at most.
+ * A producer's mistakes must not fill the disk, nor the catalog's map, which accounts need. Expiry keeps
+ * quarantine_max, dropping the oldest; a flood that outruns it is no longer kept once it is an eighth over, with a
+ * warning a minute at most.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -40,7 +40,7 @@ static void warn_unkept(struct ingest *ingest, const char *producer)
 	ingest->unkept_warned_us = now_us;
 }
 
-/* "REASON; FIELD: REASON; ..." of all faults; the first one's field stands by itself in the entry. */
+/* "REASON; FIELD: REASON; ..." of all faults; the first one's field is separate in the entry. */
 static struct str reason_of(struct ingest *ingest, const struct parse_fault *faults, size_t count)
 {
 	struct buf *text = &ingest->reason;
@@ -57,7 +57,7 @@ static struct str reason_of(struct ingest *ingest, const struct parse_fault *fau
 	return text->failed ? str_from(faults[0].reason) : buf_str(text);
 }
 
-/* Does it hold a number that was erased, as far as can be told whose record it is, and of when? */
+/* Does the record hold an erased number, as far as its account and time can be told? */
 static bool holds_erased(struct ingest *ingest, const struct parse_item *item)
 {
 	struct str account = { NULL, 0 };
@@ -70,7 +70,7 @@ static bool holds_erased(struct ingest *ingest, const struct parse_item *item)
 		if (!clock_parse_iso8601(record_value(item->record, item->record->product->time_column), &time_us))
 			time_us = INT64_MIN;
 	}
-	/* In msgpack a number may be one that is no text; read, it is. */
+	/* In msgpack a phone number may be an integer; the parser makes it text. */
 	buf_clear(&ingest->raw);
 	bool packed = item->format == PARSE_MSGPACK &&
 	              parse_write_json(&ingest->raw, item->format, item->header, item->raw, NULL) &&
@@ -78,7 +78,7 @@ static bool holds_erased(struct ingest *ingest, const struct parse_item *item)
 	return erased_is_in_text(ingest->store, account, time_us, packed ? buf_str(&ingest->raw) : item->raw);
 }
 
-/* Whose and which record it is, where no parser could read it: as far as its fields can be told apart. */
+/* Finds the account and id of a record that no parser could read, as far as its fields can be told apart. */
 static void find_columns(const struct parse_item *item, struct quarantine_entry *entry)
 {
 	const struct str name = STR_LITERAL("product");
@@ -116,8 +116,8 @@ static void take_columns(const struct parse_item *item, struct quarantine_entry 
 		entry->id = record_value(record, record->product->id_from_column);
 }
 
-/* The bytes as they were sent. What the encoding does not tell for sure stays the text that it was made, which a replay
- * then reads as it is. */
+/* The bytes as they were sent. If they cannot be converted back for certain, keeps the UTF-8 text, which a replay reads
+ * as such. */
 static void take_bytes(struct ingest_batch *batch, const struct parse_item *item, struct quarantine_entry *entry)
 {
 	struct buf *raw = &batch->ingest->raw, *header = &batch->ingest->header;
@@ -138,7 +138,7 @@ static void take_bytes(struct ingest_batch *batch, const struct parse_item *item
 	entry->settings.encoding[0] = '\0';
 }
 
-/* What was erased must not come back by way of quarantine: a record that holds it is rejected and told of, not kept. */
+/* Erased numbers must not come back through quarantine: a record with one is reported as rejected, but not kept. */
 int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item, const struct parse_fault *faults,
                       size_t faults_count, struct error *err)
 {
@@ -182,7 +182,7 @@ void ingest_expiry_begin(struct ingest *ingest)
 	event_add(ingest->expiry_event, &pause);
 }
 
-/* What goes unseen was never replayed: an operator has to hear of it. */
+/* Records dropped here were never replayed: an operator must be told. */
 static void count_dropped(struct ingest *ingest, uint64_t dropped, uint64_t pushed_out)
 {
 	ingest->stats.quarantine_expired += dropped - pushed_out;
@@ -205,7 +205,7 @@ void ingest_on_expiry(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	/* While the clock is not believed none is too old, but there can be too many. */
+	/* While the clock is not trusted none is too old, but there can be too many. */
 	bool may_expire = store_clock_allows_deletion(ingest->store);
 	int64_t oldest_us = may_expire ? clock_now_us() - config->quarantine_keep : INT64_MIN;
 	int dropped = quarantine_expire(ingest->meta, oldest_us, limit_bytes(config), EXPIRY_SLICE, &pushed_out, &err);

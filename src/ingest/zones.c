@@ -51,7 +51,7 @@ struct zones_slot *zones_get(struct zones *zones, const char *name, int64_t from
 		slot = &zones->slots[zones->next];
 		zones->next = (zones->next + 1) % ZONES_MAX;
 	}
-	/* A day more on both sides, so that the next batch finds it wide enough. */
+	/* A day more on both sides, so that it serves the next batch too. */
 	return load(slot, name, from_us - CLOCK_US_PER_DAY, to_us + CLOCK_US_PER_DAY, day, err);
 }
 

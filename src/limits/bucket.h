@@ -10,10 +10,10 @@
 
 #define BUCKET_TOKEN INT64_C(1000000) /* a token, in the units of `level`: one a microsecond at 1 request a second */
 
-/* Zero-initialised it fills up at the first look. */
+/* Zero-initialised it is filled at first use. */
 struct bucket {
 	int64_t level;
-	int64_t at_us; /* monotonic: when the level was that */
+	int64_t at_us; /* monotonic: time of `level` */
 };
 
 /* Takes a token, if there is one. `rate` is from 1 to 1,000,000 and may change between calls. */

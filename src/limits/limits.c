@@ -12,8 +12,7 @@
 #include "base/recent.h"
 #include "limits/bucket.h"
 
-/* An account that has asked for something. One that is forgotten has no downloads, and its buckets are full again by
- * then. */
+/* An account that has made requests. A forgotten one has no downloads, and its buckets are full again by then. */
 struct tenant {
 	struct recent_entry entry;
 	struct bucket buckets[LIMITS_KINDS];
@@ -91,7 +90,7 @@ static const enum plan_limit rates[LIMITS_KINDS] = {
 	[LIMIT_DOWNLOAD] = PLAN_LIMITS,
 };
 
-/* What the account's plan says, or else the setting. */
+/* The limit of the account's plan, or else the setting. */
 static int64_t limit_of(struct limits *limits, const struct account *account, enum plan_limit limit)
 {
 	const struct plan *plan = billing_plan(limits->billing, account);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * limits.h: how many requests there may be, of an account and altogether.
+ * limits.h: how many requests an account, and all together, may make.
  *
- * An account's buckets and downloads live in memory; how much it may have is its plan's business (billing/plans.h), or
- * the settings'. A limit of 0 is none.
+ * An account's buckets and downloads live in memory; its limits come from its plan (billing/plans.h) or the settings. 0
+ * means no limit.
  */
 #ifndef CDRD_LIMITS_LIMITS_H
 #define CDRD_LIMITS_LIMITS_H
@@ -34,7 +34,7 @@ struct limits_rate {
 	const char *name;
 	int64_t quota; /* a second; 0: no limit, and the rest means nothing */
 	int64_t left;
-	int64_t reset_s; /* until the quota is whole again */
+	int64_t reset_s; /* until the full quota is available again */
 };
 
 /* May the account make such a request now? Takes a token if so. Fills *rate either way. */
@@ -43,8 +43,8 @@ bool limits_take(struct limits *limits, const struct account *account, enum limi
 /* Downloads in progress: may there be one more? */
 bool limits_may_download(struct limits *limits, const struct account *account, int64_t *most);
 
-/* One begins. What is returned ends it, once, while `limits` lives; NULL, which may be ended too, when it could not be
- * counted for want of memory. */
+/* Begins one. Pass the result to limits_download_end once, while `limits` lives; NULL, which may be passed too, when
+ * out of memory to count it. */
 void *limits_download_begin(struct limits *limits, const struct account *account);
 void limits_download_end(void *download);
 

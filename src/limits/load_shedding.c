@@ -35,7 +35,7 @@ static void schedule(struct load_shedding *guard)
 		log_error("billing", "cannot add a timer; overload is no longer watched");
 }
 
-/* Resident pages that are no file's; 0 if the system does not tell. */
+/* Resident memory without pages of files; 0 if the system does not tell. */
 static int64_t own_memory(const struct load_shedding *guard)
 {
 	char text[128];

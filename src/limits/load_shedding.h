@@ -2,8 +2,8 @@
 /*
  * load_shedding.h: is there too much to do? Measures memory and the loop's lag a few times a second.
  *
- * Memory is what the process has for itself, without the pages of LMDB's maps, which the kernel can take back at any
- * time. Lag is how late a timer fires. One late turn may be a slow disk; two in a row are a backlog.
+ * Memory is the process's own, without the pages of LMDB's maps, which the kernel can reclaim at any time. Lag is how
+ * late a timer fires. One late turn may be a slow disk; two in a row are a backlog.
  */
 #ifndef CDRD_LIMITS_LOAD_SHEDDING_H
 #define CDRD_LIMITS_LOAD_SHEDDING_H

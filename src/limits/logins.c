@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * logins.c: a table of sets, WAYS slots each; an address can only stand in the set that its hash names. See logins.h.
+ * logins.c: a table of sets, WAYS slots each; an address is only ever in the set that its hash selects. See logins.h.
  */
 #include "limits/logins.h"
 
@@ -17,7 +17,7 @@
 struct slot {
 	struct logins_address address;
 	int failures;  /* 0: free */
-	int waiting;   /* answers kept back */
+	int waiting;   /* answers being delayed */
 	int64_t at_us; /* of the last failure, or when the last one was forgiven */
 };
 

@@ -2,10 +2,10 @@
 /*
  * logins.h: addresses that sent wrong credentials, and how long each must wait for the answer to the next.
  *
- * The first few failures are answered at once; then the delay doubles with each up to the maximum. While as many
- * answers as LOGINS_WAITING_MAX are being kept back from an address, its credentials are not even looked at, so
- * guessing in parallel gains nothing. A failure is forgiven every LOGINS_FORGIVE_US. The table is of a fixed size: under
- * an attack from more addresses than that, those that failed longest ago are forgotten. Pure.
+ * The first few failures are answered at once; then the delay doubles with each up to the maximum. While
+ * LOGINS_WAITING_MAX answers to an address are being delayed, its credentials are not even checked, so guessing in
+ * parallel gains nothing. A failure is forgiven every LOGINS_FORGIVE_US. The table is of a fixed size: under an attack
+ * from more addresses than that, those that failed longest ago are forgotten. Pure.
  */
 #ifndef CDRD_LIMITS_LOGINS_H
 #define CDRD_LIMITS_LOGINS_H
@@ -21,7 +21,7 @@
 
 struct logins;
 
-/* An IPv4 address, or the first half of an IPv6 one, which a single person has all of. */
+/* An IPv4 address, or the first half of an IPv6 one: one customer usually has the whole half. */
 struct logins_address {
 	uint8_t bytes[8];
 };
@@ -32,13 +32,13 @@ struct logins_address logins_address_of(const struct sockaddr *address);
 struct logins *logins_new(void);
 void logins_free(struct logins *logins);
 
-/* Is any answer being kept back? If not, there is no need to find out an address. */
+/* Is any answer being delayed? If not, there is no need to find out an address. */
 bool logins_any_waiting(const struct logins *logins);
 
-/* May credentials from there be looked at now? */
+/* May credentials from this address be checked now? */
 bool logins_may_try(const struct logins *logins, const struct logins_address *address);
 
-/* They were wrong: how long the answer is to be kept back. When that is not 0, logins_answered must follow. */
+/* They were wrong: returns how long to delay the answer. When that is not 0, logins_answered must follow. */
 int64_t logins_failed(struct logins *logins, const struct logins_address *address, int64_t now_us,
                       int64_t delay_max_us);
 void logins_answered(struct logins *logins, const struct logins_address *address);
