@@ -23,7 +23,7 @@ static struct plans *read_plans(const struct config *config, struct error *err)
 	return NULL;
 }
 
-/* A start goes ahead all the same: records must be taken in. */
+/* The daemon starts all the same: ingest must go on. */
 static void warn_of_missing(const struct billing *billing)
 {
 	struct error err;
@@ -100,7 +100,7 @@ void billing_reload(struct billing *billing)
 	}
 	free(billing->plans);
 	billing->plans = fresh;
-	billing->generation++; /* nobody's pointer to the old ones is followed any more */
+	billing->generation++; /* pointers to the old plans are no longer followed */
 }
 
 const struct plans *billing_plans(const struct billing *billing)

@@ -3,11 +3,11 @@
  * billing_private.h: what the files of billing/ share; private to it.
  *
  *	billing.c      the module's life and settings
- *	tenants.c    what is known of each account that has asked for something
- *	volume.c     how many records an account has had this month, on disk
+ *	tenants.c    what is known of each account that has made requests
+ *	volume.c     how many records an account has queried this month, on disk
  *	charge.c     prices, and who is charged
  *	usage.c      usage records: as values, waiting, written
- *	statement.c  what a month's usage records come to (knows nothing of the rest)
+ *	statement.c  sums of a month's usage records (independent of the rest)
  */
 #ifndef CDRD_BILLING_BILLING_PRIVATE_H
 #define CDRD_BILLING_BILLING_PRIVATE_H
@@ -41,13 +41,13 @@ enum usage_column {
 	USAGE_COLUMNS,
 };
 
-/* An account that has asked for something. */
+/* An account that has made requests. */
 struct tenant {
 	struct recent_entry entry;
 	TAILQ_ENTRY(tenant) dirty; /* its volume waits for a commit */
 	const struct plan *plan;
 	uint64_t plan_of;     /* billing->generation when it was looked up */
-	uint64_t accounts_of; /* and that of the accounts */
+	uint64_t accounts_of; /* and the accounts' generation then */
 	int32_t month;        /* months since 1970 */
 	uint64_t volume;      /* records of that month */
 	bool is_dirty;
@@ -67,12 +67,12 @@ struct billing {
 	const struct catalog_product *product; /* REPORTS-USAGE */
 	uint8_t columns[USAGE_COLUMNS];
 	struct event *flush;
-	struct buf queue; /* usage records that wait for a commit */
+	struct buf queue; /* usage records usage records that wait for a commit */
 	size_t queue_count;
 	size_t put_count; /* the first of them are in the store's open transactions */
 	size_t put_bytes;
 	uint64_t put_aborts; /* store_aborts then */
-	struct buf run;      /* one of them being made */
+	struct buf run;      /* the record being made */
 	struct buf scratch;  /* for one value */
 	int64_t failed_logged_us;
 	struct billing_stats stats;
@@ -80,16 +80,16 @@ struct billing {
 
 void tenants_init(struct billing *billing);
 
-/* tenants.c: NULL only when memory is out. */
+/* tenants.c: NULL only when out of memory. */
 struct tenant *tenant_get(struct billing *billing, const struct account *account);
 struct tenant *tenant_find(const struct billing *billing, const char *account);
 
-/* Of the month that a tenant's volume is of; begins a new one when its time has come. */
+/* The tenant's volume in its current month; begins a new month when it is due. */
 uint64_t tenant_volume(struct tenant *tenant, int64_t now_us);
 void tenant_add_volume(struct billing *billing, struct tenant *tenant, uint64_t items);
 
-/* plans_in_use.c: ERROR_CONFLICT names accounts that have plans which are none of these. Reads all accounts, about a
- * microsecond each: for the start, and for a reload that takes plans away. */
+/* plans_in_use.c: ERROR_CONFLICT names accounts whose plans are not among these. Reads all accounts, about a
+ * microsecond each: for the start, and for a reload that removes plans. */
 MUST_CHECK int plans_check_in_use(struct meta *meta, const struct plans *plans, struct error *err);
 
 /* volume.c: fills month and volume, 0 if nothing is known; and writes those of all dirty tenants into the catalog's open
@@ -103,13 +103,13 @@ int32_t volume_month(int64_t time_us);
 MUST_CHECK int usage_init(struct billing *billing, struct event_base *base, struct error *err);
 void usage_free(struct billing *billing);
 
-/* A usage record, to be put with the next commit or at once. The latter blocks for the fsyncs. */
+/* Adds a usage record, to be put with the next commit or at once. The latter blocks for the fsyncs. */
 MUST_CHECK int usage_enqueue(struct billing *billing, const struct account *account, const struct billing_usage *usage,
                              const struct billing_price *price, struct error *err);
 MUST_CHECK int usage_put(struct billing *billing, const struct account *account, const struct billing_usage *usage,
                          const struct billing_price *price, struct error *err);
 
-/* Does one with this id wait? Those that do not are in the store. */
+/* Does a record with this id wait? Otherwise it is in the store, if it exists. */
 bool usage_waits(const struct billing *billing, const struct account *account, const char *id);
 
 #endif

@@ -54,7 +54,8 @@ void billing_page_id(const struct account *account, const struct cursor *cursor,
 {
 	static const char digits[] = "0123456789abcdef";
 	const uint64_t *position = cursor->position.words;
-	/* The position's second word stands last and only if it is not zero: ids of pages that are charged stay theirs. */
+	/* The position's second word comes last and only if it is not zero, so that ids of pages charged earlier do not
+	 * change. */
 	uint64_t words[] = {
 		cursor->fingerprint,
 		(uint64_t)cursor->from_us,
@@ -73,7 +74,7 @@ void billing_page_id(const struct account *account, const struct cursor *cursor,
 	uint8_t bytes[16];
 
 	memcpy(bytes, hashes, sizeof(bytes));
-	bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x80); /* RFC 9562: version 8, a form of one's own */
+	bytes[6] = (uint8_t)((bytes[6] & 0x0f) | 0x80); /* RFC 9562: version 8, a custom form */
 	bytes[8] = (uint8_t)((bytes[8] & 0x3f) | 0x80);
 	for (int i = 0; i < 16; i++) {
 		if (i == 4 || i == 6 || i == 8 || i == 10)

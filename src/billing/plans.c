@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * plans.c: reads plans, and counts prices by them. See plans.h.
+ * plans.c: reads plans, and computes prices. See plans.h.
  */
 #include "billing/plans.h"
 
@@ -15,7 +15,7 @@
 
 struct reading {
 	struct plans *plans;
-	struct plan *plan; /* the one at hand */
+	struct plan *plan; /* the current one */
 	bool tiers_closed; /* its last tier has no end */
 	struct error *err;
 };
@@ -104,7 +104,7 @@ static int take_record(struct reading *r, const char *item, struct str words)
 
 	if (r->tiers_closed)
 		return error_set(r->err, ERROR_INVALID,
-		                 "plans: plan %s: another record price behind one without \"to COUNT\"", plan->name);
+		                 "plans: plan %s: another record price after one without \"to COUNT\"", plan->name);
 	if (plan->tiers_count == PLAN_TIERS_MAX)
 		return error_set(r->err, ERROR_INVALID, "plans: plan %s: more than %d record prices", plan->name,
 		                 PLAN_TIERS_MAX);
@@ -217,7 +217,7 @@ static int begin_plan(struct reading *r, struct str name)
 			"plans: \"%.*s\" is not a name of 1 to %d letters, digits, - or _, followed by a colon",
 			STR_ARGS(name), PLAN_NAME_MAX);
 	if (plans_find(plans, name))
-		return error_set(r->err, ERROR_INVALID, "plans: plan %.*s: stands there twice", STR_ARGS(name));
+		return error_set(r->err, ERROR_INVALID, "plans: plan %.*s: is given twice", STR_ARGS(name));
 	if (plans->count == PLANS_MAX)
 		return error_set(r->err, ERROR_INVALID, "plans: more than %d plans", PLANS_MAX);
 	r->plan = &plans->list[plans->count];
@@ -284,7 +284,7 @@ const struct plan *plans_find(const struct plans *plans, struct str name)
 
 /* --- prices --- */
 
-/* The price of the record behind `at` others of the month, and until which one (inclusive) it is the same. */
+/* The price of the record after `at` others of the month, and the last record (inclusive) that has the same price. */
 static struct decimal price_at(const struct plan *plan, uint64_t at, uint64_t *until)
 {
 	struct decimal nothing = { 0 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * plans.h: what plans there are and what records cost under them.
+ * plans.h: the plans and what records cost under them.
  *
  * The setting `plans` holds them all, separated by |:
  *
@@ -11,9 +11,9 @@
  *	free COUNT                the first COUNT records of a month cost nothing
  *	month PRICE               a fee for each calendar month (UTC)
  *	currency CODE             of both prices; without it, that of the setting `currency`
- *	sync, async RATE          requests a second, in the place of sync_rate_max and async_rate_max
- *	downloads COUNT           in the place of downloads_max
- *	queued COUNT              in the place of reports_pending_max
+ *	sync, async RATE          requests a second, instead of sync_rate_max and async_rate_max
+ *	downloads COUNT           instead of downloads_max
+ *	queued COUNT              instead of reports_pending_max
  *
  * A plan without `record` charges nothing for records. COUNT in a tier counts the free records, too: with
  * `free 1000, record 0.0004 to 100000, record 0.0003` records 1001 to 100000 cost 0.0004 each. Pure.
@@ -43,7 +43,7 @@ struct plan {
 	uint64_t free;
 	size_t tiers_count;
 	struct plan_tier {
-		uint64_t to; /* the last record of a month that it is for; UINT64_MAX in the last tier */
+		uint64_t to; /* the last record of a month in this tier; UINT64_MAX in the last tier */
 		struct decimal price;
 	} tiers[PLAN_TIERS_MAX];
 	int64_t limits[PLAN_LIMITS]; /* -1: the setting's */
@@ -52,7 +52,7 @@ struct plan {
 struct plans {
 	size_t count;
 	struct plan list[PLANS_MAX];
-	size_t fallback; /* of accounts that were given none */
+	size_t fallback; /* the plan of accounts without one */
 };
 
 /* Reads the settings `plans`, `plan_default` and `currency`. ERROR_INVALID names the setting, the plan, the value and
@@ -60,7 +60,7 @@ struct plans {
 MUST_CHECK int plans_read(struct plans *plans, const char *text, const char *fallback, const char *currency,
                           struct error *err);
 
-/* As plans_read, for a look alone. */
+/* As plans_read, but only checks. */
 MUST_CHECK int plans_check(const char *text, const char *fallback, const char *currency, struct error *err);
 
 /* NULL if there is none of that name. */

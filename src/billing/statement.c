@@ -2,8 +2,8 @@
 /*
  * statement.c: see statement.h.
  *
- * Lines are found by a hash of what makes them one, and put in order at the end. The accounts are listed at the
- * beginning; their fees and the records follow in slices.
+ * Lines are found by a hash of their keys, and sorted at the end. The accounts are listed first; their fees and the
+ * records follow in slices.
  */
 #include "billing/statement.h"
 
@@ -118,7 +118,7 @@ static bool grow(struct statement *statement)
 	return true;
 }
 
-/* The line that is the same as `like`, or a new one; NULL when out of memory. */
+/* The line with the same keys as `like`, or a new one; NULL when out of memory. */
 static struct statement_line *find_line(struct statement *statement, const struct statement_line *like)
 {
 	size_t count = lines_count(statement);
@@ -210,7 +210,7 @@ static bool add_fee(struct statement *statement, const struct account *account, 
 	return true;
 }
 
-/* The plan that it had from `from_us` until before `to_us`, if some of that is in the month. */
+/* Adds the plan that the account had from `from_us` until before `to_us`, if some of that is in the month. */
 static bool add_period(struct statement *statement, const struct account *account, const char *name, int64_t from_us,
                        int64_t to_us)
 {
@@ -240,7 +240,7 @@ static int add_fees(struct statement *statement, const struct account *account, 
 		name = plans[i].name;
 		since_us = plans[i].since_us;
 	}
-	/* nothing is owed for what is still to come */
+	/* nothing is owed for the future */
 	return add_period(statement, account, name, since_us, statement->now_us + 1) ? 0 : -1;
 }
 

@@ -6,9 +6,9 @@
  *	while ((end = statement_step(statement, deadline_us, &err)) == STATEMENT_MORE) ...
  *	statement_lines(statement, &count)
  *
- * Usage records are read as they are committed (billing_flush first); one that comes meanwhile may be in it or not. A fee
- * is owed once for each plan that an account had at any time of the month, by the plans' prices of today; a subaccount
- * that has its parent's plan owes none.
+ * Only committed usage records are read (call billing_flush first); one committed meanwhile may be included or not. A
+ * fee is owed once for each plan that an account had at any time in the month, at the plans' present prices; a
+ * subaccount that has its parent's plan owes none.
  */
 #ifndef CDRD_BILLING_STATEMENT_H
 #define CDRD_BILLING_STATEMENT_H
@@ -28,7 +28,7 @@ struct statement_line {
 	char account[ACCOUNT_ID_LEN + 1];
 	char parent[ACCOUNT_ID_LEN + 1];
 	bool is_fee;
-	char what[STATEMENT_WHAT_MAX]; /* the product asked for, or the plan whose fee it is */
+	char what[STATEMENT_WHAT_MAX]; /* the product queried, or the plan whose fee it is */
 	char currency[PLAN_CURRENCY_MAX + 1];
 	uint64_t requests;
 	uint64_t items;
@@ -37,8 +37,8 @@ struct statement_line {
 
 struct statement;
 
-/* Reads "2026-11" (0000-00 is no month); NULL gives the month of `now_us`. Fills the first microsecond and the one behind
- * the last. */
+/* Reads "2026-11" (0000-00 is no month); NULL gives the month of `now_us`. Fills the first microsecond and the one
+ * after the last. */
 bool statement_month(const char *text, int64_t now_us, int64_t *from_us, int64_t *to_us);
 
 /* The plans are copied. ERROR_NOT_FOUND if there is no such account. */
@@ -49,7 +49,7 @@ MUST_CHECK struct statement *statement_begin(struct meta *meta, struct store *st
 enum statement_end { STATEMENT_MORE, STATEMENT_DONE, STATEMENT_FAILED };
 MUST_CHECK enum statement_end statement_step(struct statement *statement, int64_t deadline_us, struct error *err);
 
-/* When it is done: by account, then products, then fees. They die with the statement. */
+/* When it is done: by account, then products, then fees. They are valid until the statement is freed. */
 const struct statement_line *statement_lines(const struct statement *statement, size_t *count);
 
 void statement_free(struct statement *statement);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * tenants.c: what is known of each account that has asked for something: its plan, and its volume. See
- * billing_private.h.
+ * tenants.c: the plan and the volume of each account that has made requests. See billing_private.h.
  */
 #include "base/log.h"
 #include "billing/billing_private.h"
@@ -24,7 +23,7 @@ struct tenant *tenant_find(const struct billing *billing, const char *account)
 
 /* --- plans --- */
 
-/* A subaccount without a plan of its own has its parent's. */
+/* A subaccount without its own plan has its parent's. */
 static const struct plan *look_up_plan(const struct billing *billing, const struct account *account)
 {
 	const struct plans *plans = billing->plans;

@@ -2,9 +2,9 @@
 /*
  * usage.c: usage records, from values to the store.
  *
- * One that waits is a run of bytes in billing->queue: u32 bytes that follow, i64 time, then for each column in order of
+ * A pending one is a run of bytes in billing->queue: u32 bytes that follow, i64 time, then for each column in order of
  * enum usage_column u32 length and its bytes. It is put into the store's open transactions at once and leaves the queue
- * when a commit is on disk; if the store has dropped it meanwhile it is put again. Others' commits take it along, after
+ * when a commit is on disk; if the store has dropped it meanwhile, it is put again. Commits of others include it, after
  * which putting it again changes nothing.
  */
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "billing/billing_private.h"
 
-#define COMMIT_MAX 4000 /* records of one commit */
+#define COMMIT_MAX 4000 /* records per commit */
 #define PUT_MAX 1000    /* in one turn of the loop, of those that could not be put at once: a few milliseconds */
 #define QUEUE_BYTES_MAX ((size_t)64 << 20)
 #define RETRY_US CLOCK_US_PER_SECOND
@@ -167,8 +167,8 @@ static void clear_dirty(struct billing *billing)
 	}
 }
 
-/* What was put is committed with all that others have put; or, when `result` says that the store has lost it, with
- * nothing. Volumes stay dirty unless they are known to be on disk. */
+/* Commits what was put, together with all that others have put; nothing if `result` says that the store has lost it.
+ * Volumes stay dirty unless they are known to be on disk. */
 static int commit(struct billing *billing, int result, struct error *err)
 {
 	uint64_t aborts = meta_aborts(billing->meta);
@@ -184,7 +184,7 @@ static int commit(struct billing *billing, int result, struct error *err)
 	return 0;
 }
 
-/* Puts up to `max` of those that are not in the store's transactions. */
+/* Puts up to `max` records that are not in the store's transactions. */
 static int put_waiting(struct billing *billing, size_t max, struct error *err)
 {
 	if (billing->put_aborts != store_aborts(billing->store)) {
@@ -270,9 +270,9 @@ static void on_flush(evutil_socket_t fd, short what, void *arg)
 		billing->stats.flush_us_max = took_us;
 }
 
-/* --- in --- */
+/* --- adding --- */
 
-/* Spreads the work. What cannot be put now, or waits behind others that could not, is put by the flush. */
+/* Spreads the work. A record that cannot be put now, or that waits after others that could not, is put by the flush. */
 static void put_newest(struct billing *billing)
 {
 	struct error err;
@@ -292,7 +292,7 @@ int usage_enqueue(struct billing *billing, const struct account *account, const 
 		return -1;
 	len = (uint32_t)billing->run.len;
 	if (!buf_reserve(&billing->queue, sizeof(len) + len)) {
-		billing->queue.failed = false; /* what is in it is whole */
+		billing->queue.failed = false; /* its contents are complete */
 		billing->stats.lost++;
 		tell_failure(billing, "there is no room for more");
 		return 0;
@@ -324,7 +324,7 @@ bool usage_waits(const struct billing *billing, const struct account *account, c
 		uint32_t len;
 
 		memcpy(&len, at, sizeof(len));
-		/* the id is the last of the values, the account the first */
+		/* the id is the last value, the account the first */
 		const char *first = at + sizeof(len) + sizeof(int64_t) + sizeof(uint32_t);
 		const char *last = at + sizeof(len) + len - ID_UUID_LEN;
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * volume.c: how many records an account has had this month, in the catalog environment.
+ * volume.c: how many records an account has queried this month, in the catalog environment.
  *
  *	usage   account id (8) -> msgpack [1, month, records]      month: months since January 1970
  *
- * Written with the usage records that it counts, in the same commit. Days and catalog are two environments, so a crash
- * between theirs can leave it behind by one commit; then a tier begins that much later.
+ * Written with the usage records that it counts, in the same commit. Days and catalog are separate environments, so a
+ * crash between their commits can leave it one commit short; then a tier begins that much later.
  */
 #include "billing/billing_private.h"
 

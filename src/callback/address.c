@@ -53,7 +53,7 @@ static const struct special {
 	{ "3fff::/20", "for documentation" },
 };
 
-/* All that IANA has given out as global unicast. */
+/* All that IANA has allocated as global unicast. */
 static const char global_unicast[] = "2000::/3";
 
 /* IPv6 networks with an IPv4 address in them. */
@@ -120,7 +120,7 @@ static bool bits_parse(unsigned *bits, const char *text, size_t len_max)
 	return *bits <= 8 * len_max;
 }
 
-/* "10.0.0.0/8", "10.1.2.3", "fd00::/8"; bits behind the network's are ignored. */
+/* "10.0.0.0/8", "10.1.2.3", "fd00::/8"; bits after the network's are ignored. */
 static bool network_parse(struct network *network, const char *text)
 {
 	char address[64];
@@ -192,7 +192,7 @@ void address_format(char out[ADDRESS_TEXT_LEN], const struct sockaddr *address)
 		snprintf(out, ADDRESS_TEXT_LEN, "?");
 }
 
-/* The next word of a list, without blanks around it; false at the end. Empty words are passed over. */
+/* The next word of a list, without blanks around it; false at the end. Empty words are skipped. */
 static bool next_word(const char **list, char word[256])
 {
 	static const char between[] = ", \t";

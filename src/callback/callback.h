@@ -5,7 +5,7 @@
  * A callback is a JSON body to be POSTed to a URL, signed as the Standard Webhooks specification says
  * (https://www.standardwebhooks.com), at least once. callback_put stores it in the catalog transaction that ends the
  * job; from then on it is tried, with growing delays and over restarts, until the server answers 2xx or callback_keep
- * has passed. What was given up stays listed for callback_failed_keep and can be tried again by hand.
+ * has passed. Callbacks that were given up stay listed for callback_failed_keep and can be retried by hand.
  *
  *	callback_put(&change, &event, &err);  with the job's own rows
  *	change_end(&change, result, &err);
@@ -38,24 +38,25 @@
 struct callbacks;
 
 /*
- * Starts delivering what waits in the store. config and store stay the caller's; settings are looked at when they are
- * needed, so that a reload takes effect. ERROR_INVALID when callback_allow or callback_ca_file cannot be used.
+ * Starts delivering what waits in the store. config and store stay the caller's; settings are read when needed, so that
+ * a reload takes effect. ERROR_INVALID when callback_allow or callback_ca_file cannot be used.
  */
 MUST_CHECK struct callbacks *callbacks_new(struct event_base *base, const struct config *config, struct meta *meta,
                                            struct store *store, struct error *err);
 
-/* Transfers under way are broken off; after the next start they are made again. To be called when nobody calls
- * callbacks_wake any more: it may run the loop once, without waiting. Does nothing on NULL. */
+/* Aborts transfers in progress; after the next start they are made again. Call it when callbacks_wake will not be
+ * called any more: it may run the loop once, without waiting. Does nothing on NULL. */
 void callbacks_free(struct callbacks *callbacks);
 
 /*
  * May this be a callback's URL? Pure. http or https with a host, no user name, no fragment, printable ASCII, at most
- * CALLBACK_URL_MAX bytes. ERROR_INVALID with a message that begins with "callback_url: ". Whether the host's address
- * is allowed is only known when it is connected to.
+ * CALLBACK_URL_MAX bytes. ERROR_INVALID with a message that begins with "callback_url: ". Whether the host's address is
+ * allowed is known only at connecting.
  */
 MUST_CHECK int callback_url_check(struct str url, struct error *err);
 
-/* Are these "callback_allow"'s words: networks, addresses and host names? Pure; ERROR_INVALID names the first wrong. */
+/* Is it a valid list for callback_allow, of networks, addresses and host names? Pure; ERROR_INVALID names the first
+ * wrong word. */
 MUST_CHECK int callback_allow_check(const char *allow, struct error *err);
 
 struct callback_event {
@@ -66,28 +67,28 @@ struct callback_event {
 };
 
 /* Stores an event to be delivered, and the account's secret if it has none yet, as part of the change. The texts must
- * not be borrowed from what change_get gave. */
+ * not borrow from what change_get returned. */
 MUST_CHECK int callback_put(struct change *change, const struct callback_event *event, struct error *err);
 
-/* Looks for events that were put and committed since. */
+/* Looks for events put and committed since the last time. */
 void callbacks_wake(struct callbacks *callbacks);
 
 /* --- holding: hold.c --- */
 
-#define CALLBACK_HELD_NAME "callbacks.held" /* in data_dir: the copy that `cdrctl restore` has laid out */
+#define CALLBACK_HELD_NAME "callbacks.held" /* in data_dir: the copy that `cdrctl restore` made */
 
 enum callback_hold { CALLBACK_NOT_HELD, CALLBACK_HELD_BY_SETTING, CALLBACK_HELD_BY_RESTORE };
 
-/* Is nothing sent, and why? What is held waits, however long that takes. */
+/* Are callbacks held, and why? Held ones wait, however long that takes. */
 enum callback_hold callbacks_held(const struct callbacks *callbacks);
 
-/* For people: what holds them and what ends it; "no" for CALLBACK_NOT_HELD. */
+/* For people: why they are held and how to end it; "no" for CALLBACK_NOT_HELD. */
 const char *callback_hold_reason(enum callback_hold hold);
 
-/* Leaves the marker in a data directory that no daemon has; durable. */
+/* Durably puts the marker into a data directory that no daemon uses. */
 MUST_CHECK int callback_hold_mark(const char *data_dir, struct error *err);
 
-/* Takes the marker away and sends what waits. ERROR_CONFLICT while the setting holds them. */
+/* Removes the marker and sends what waits. ERROR_CONFLICT while the setting holds them. */
 MUST_CHECK int callbacks_resume(struct callbacks *callbacks, struct error *err);
 
 /* The configuration was read again. */
@@ -95,14 +96,14 @@ void callbacks_reload(struct callbacks *callbacks);
 
 /*
  * Erases a person's number (store/erase.h) from the bodies of callbacks of these accounts (SCAN_ACCOUNT_LEN bytes each)
- * that are not delivered; *count says of how many.
+ * that are not delivered; *count: of how many.
  */
 struct erase;
 MUST_CHECK int callbacks_erase(struct meta *meta, struct str accounts, struct erase *erase, uint64_t *count,
                                struct error *err);
 
 enum callback_state {
-	CALLBACK_WAITING, /* for its next time, or for its turn */
+	CALLBACK_WAITING, /* for its next attempt, or for its turn */
 	CALLBACK_SENDING,
 	CALLBACK_FAILED, /* given up */
 	CALLBACK_DELIVERED,
@@ -119,32 +120,32 @@ struct callback_info {
 	int64_t attempts;
 	int64_t created_us;
 	int64_t next_us;       /* of the next attempt; of its removal when given up */
-	struct str last_error; /* "" when none was made yet, or the last one succeeded */
+	struct str last_error; /* "" when there was no attempt yet, or the last one succeeded */
 	int64_t last_us;       /* of the end of the last attempt since the start; 0: there was none */
 	long last_status;      /* of that attempt: of HTTP, 0 if there was no answer */
 };
 
 /*
- * Called with what became of an attempt, within the change that saves it, so that whoever asked for the callback can note
- * it in rows of his own. -1 has all of it tried again a second later: for want of memory or disk only. Set it before the
- * loop runs.
+ * Called with the outcome of an attempt, within the change that saves it, so that the module which requested the
+ * callback can note it in its own rows. -1 makes it all be retried a second later: only when out of memory or disk. Set
+ * it before the loop runs.
  */
 typedef int (*callbacks_outcome_fn)(void *arg, struct change *change, const struct callback_info *info,
                                     struct error *err);
 void callbacks_on_outcome(struct callbacks *callbacks, callbacks_outcome_fn fn, void *arg);
 
-/* Gives each callback that is not delivered to fn, oldest first, until fn answers false. */
+/* Calls fn with each callback that is not delivered, oldest first, until fn returns false. */
 typedef bool (*callbacks_fn)(void *arg, const struct callback_info *info);
 MUST_CHECK int callbacks_each(struct callbacks *callbacks, callbacks_fn fn, void *arg, struct error *err);
 
-/* As callbacks_each, those alone whose id or body has what the matcher looks for (store/erase.h). */
+/* As callbacks_each, but only those whose id or body has what the matcher looks for (store/erase.h). */
 struct erase;
 MUST_CHECK int callbacks_find(struct callbacks *callbacks, const struct erase *matcher, callbacks_fn fn, void *arg,
                               struct error *err);
 
 /*
  * Tries the callbacks with this id ("all": each that is not delivered) at once, those given up for another
- * callback_keep; *count says how many there were. Those being sent are left to it. ERROR_NOT_FOUND if there is none.
+ * callback_keep; *count: how many there were. Those being sent are left alone. ERROR_NOT_FOUND if there is none.
  */
 MUST_CHECK int callbacks_retry(struct callbacks *callbacks, struct str id, size_t *count, struct error *err);
 
@@ -164,14 +165,14 @@ void callbacks_get_stats(const struct callbacks *callbacks, struct callbacks_sta
 
 struct callback_secret {
 	char text[CALLBACK_SECRET_LEN + 1];     /* whsec_... */
-	char previous[CALLBACK_SECRET_LEN + 1]; /* "", or the one before, which signs as well until previous_until_us */
+	char previous[CALLBACK_SECRET_LEN + 1]; /* "", or the previous one, which also signs until previous_until_us */
 	int64_t made_us;
 	int64_t previous_until_us;
 };
 
 /*
- * The account's secret, made if there is none yet; blocks for the fsync then. With `rotate` a new one takes its place
- * and the one before signs beside it for `overlap_us`. ERROR_NOT_FOUND if there is no such account.
+ * The account's secret, made if there is none yet; blocks for the fsync then. With `rotate` a new one replaces it, and
+ * the old one also signs for `overlap_us`. ERROR_NOT_FOUND if there is no such account.
  */
 MUST_CHECK int callback_secret_get(struct meta *meta, const char *account, bool rotate, int64_t overlap_us,
                                    struct callback_secret *secret, struct error *err);

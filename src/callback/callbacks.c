@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * callbacks.c: what waits to be delivered, when each is tried, and whose turn it is. See callbacks_private.h.
+ * callbacks.c: pending callbacks: when each is tried, and whose turn it is. See callbacks_private.h.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +72,7 @@ static void free_host_if_idle(struct callbacks *callbacks, struct callback_host 
 	free(host);
 }
 
-/* Puts the host among those whose turn comes, if it has something to send and may send more. */
+/* Adds the host to those whose turn comes, if it has something to send and may send more. */
 static void ready_host(struct callbacks *callbacks, struct callback_host *host)
 {
 	if (host->is_ready || !host->queued || host->sending >= callbacks->config->callback_concurrent_host_max)
@@ -189,7 +189,8 @@ static void give_turns(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-/* The delay doubles with each attempt; half of it is random, so that what failed together does not come back so. */
+/* The delay doubles with each attempt; half of it is random, so that callbacks which failed together are not retried
+ * together. */
 static int64_t retry_delay(const struct callback *callback, const struct outcome *outcome)
 {
 	const struct config *config = callback->callbacks->config;
@@ -224,7 +225,7 @@ static void give_up(struct callback *callback, const char *problem)
 	         callback->host_name, callback->account, (long long)callback->attempts, problem);
 }
 
-/* A clock that has jumped makes nothing too old. */
+/* While the clock is not trusted, nothing is too old. */
 static bool is_over(const struct callback *callback)
 {
 	struct callbacks *callbacks = callback->callbacks;
@@ -241,7 +242,7 @@ static void attempt_failed(struct callback *callback, const struct outcome *outc
 	callbacks->stats.refused += outcome->refused;
 	callback->next_us = clock_now_us() + retry_delay(callback, outcome);
 	keep_error(callback, outcome->problem);
-	/* 410: the receiver has gone for good and says so, as Standard Webhooks has it. */
+	/* 410: the receiver says that it is gone for good (Standard Webhooks). */
 	if (outcome->status == HTTP_GONE || is_over(callback)) {
 		give_up(callback, outcome->problem);
 	} else {
@@ -334,7 +335,7 @@ static enum meta_next take_row(void *arg, struct str key, struct str value, stru
 	struct callback_url url;
 
 	if (callback_row_read(&row, key, value, err) != 0 || callback_url_parse(&url, row.url, err) != 0) {
-		/* One that cannot be read must not keep the others, or the daemon, from working. */
+		/* An unreadable row must not keep the others, or the daemon, from working. */
 		log_error("callback", "%s", err->message);
 		callbacks->last_number = row.number ? row.number : callbacks->last_number;
 		return META_GO_ON;

@@ -2,14 +2,14 @@
 /*
  * callbacks_private.h: what callbacks.c, deliver.c and save.c share; private to callback/.
  *
- * A callback in memory is where it stands; its URL, body and last error stay in the store. It goes round:
+ * In memory a callback is only its state; its URL, body and last error stay in the store. Its states:
  *
  *	SCHEDULED --its time comes--> QUEUED --its host's turn--> SENDING --+--> DONE, removed from the store
  *	    ^                                                               |
  *	    +-------- failed: a later time, or the time of its removal -----+
  *
- * Queues are by host, so that a host that hangs takes no more than its share of what is sent at once, and hosts take
- * turns. Outcomes are gathered and saved in one transaction a few milliseconds later (save.c).
+ * There is a queue per host, so that a host that hangs takes no more than its share of the transfers, and hosts take
+ * turns. Outcomes are collected and saved in one transaction a few milliseconds later (save.c).
  */
 #ifndef CDRD_CALLBACK_CALLBACKS_PRIVATE_H
 #define CDRD_CALLBACK_CALLBACKS_PRIVATE_H
@@ -50,7 +50,7 @@ struct callback {
 	int64_t attempts;
 	int64_t last_us;  /* end of the last attempt, since the start */
 	long last_status; /* of HTTP, of that attempt */
-	char *last_error; /* that is not saved yet, or NULL */
+	char *last_error; /* not saved yet, or NULL */
 	struct event *timer;
 	struct callback_host *host; /* while QUEUED or SENDING */
 	struct delivery *delivery;  /* while SENDING */
@@ -66,7 +66,7 @@ struct callback_host {
 	struct callback_list queue;
 	size_t queued;
 	int64_t sending;
-	bool is_ready; /* in the list of those whose turn comes */
+	bool is_ready; /* in the list of hosts whose turn comes */
 };
 
 struct callbacks {
@@ -76,7 +76,7 @@ struct callbacks {
 	struct store *store;
 	struct resolver *resolver;
 	struct transfers *transfers;
-	struct event *turn; /* gives the next callbacks their turn */
+	struct event *turn; /* starts the next callbacks */
 	struct event *save;
 	struct callback_list all;
 	struct callback_list unsaved;
@@ -84,11 +84,11 @@ struct callbacks {
 	LIST_HEAD(, callback_host) hosts[CALLBACK_BUCKETS];
 	TAILQ_HEAD(, callback_host) ready;
 	uint64_t last_number;            /* of those read from the store */
-	bool save_failed;                /* said so once */
+	bool save_failed;                /* it was logged */
 	callbacks_outcome_fn on_outcome; /* or NULL */
 	void *on_outcome_arg;
 	bool held_by_marker; /* see hold.c */
-	bool was_held;       /* when last looked */
+	bool was_held;       /* at the last check */
 	struct callbacks_stats stats;
 };
 
@@ -105,22 +105,22 @@ void deliver(struct callback *callback);
 void deliver_cancel(struct delivery *delivery);
 void callback_ended(struct callback *callback, const struct outcome *outcome);
 
-/* Notes that the store is to be told of the callback's state (or, when DONE, to forget it). */
+/* Notes that the callback's state must be saved in the store (or, when DONE, removed from it). */
 void save_later(struct callback *callback);
 
 /* Writes what is noted; frees those that are DONE. */
 void save_now(struct callbacks *callbacks);
 
-/* Puts it into its host's queue, whatever it is scheduled for. */
+/* Puts it into its host's queue, whenever it is scheduled for. */
 void callback_enqueue(struct callback *callback);
 
-/* Looks at start whether the marker of hold.c is there. */
+/* Checks at start whether the marker of hold.c is there. */
 MUST_CHECK int callback_hold_look(struct callbacks *callbacks, struct error *err);
 
-/* What is in memory is newer than the row that *info was filled from. */
+/* Updates *info, which was filled from the row, with the newer state in memory. */
 void callback_overlay(struct callback_info *info, const struct callback *callback);
 
-/* Takes it out of everything and frees it. */
+/* Removes it from all lists and frees it. */
 void callback_free(struct callback *callback);
 
 #endif

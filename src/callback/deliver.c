@@ -2,8 +2,8 @@
 /*
  * deliver.c: one attempt at a callback: its row is read, its host resolved, its addresses checked and tried in turn.
  *
- * callback_timeout is for all of it; callback_connect_timeout for each address. Another address is only tried when one
- * did not take the connection: a server that took it may have acted on the event.
+ * callback_timeout is for all of it; callback_connect_timeout for each address. Another address is tried only if the
+ * connection failed: a server that accepted it may have acted on the event.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ struct delivery {
 	struct lookup *lookup;
 	struct event *lookup_timer;
 	struct transfer *transfer;
-	struct address addresses[RESOLVE_ADDRESSES_MAX]; /* those that are allowed */
+	struct address addresses[RESOLVE_ADDRESSES_MAX]; /* the allowed ones */
 	size_t addresses_count;
 	size_t address_at;
 	int64_t deadline_us; /* monotonic */
@@ -266,7 +266,7 @@ void deliver(struct callback *callback)
 		fail_delivery(delivery, "%s", err.message);
 		return;
 	}
-	/* When it has ended before this returns, the delivery may be gone. */
+	/* If it ends before this returns, the delivery may be gone. */
 	struct lookup *lookup = resolver_lookup(callback->callbacks->resolver, delivery->url.host, delivery->url.port,
 	                                        lookup_ended, delivery);
 	if (lookup)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * erasing.c: a person's number out of callbacks that wait: a report's parameters are repeated in them.
+ * erasing.c: erases a person's number from waiting callbacks, which repeat a report's parameters.
  */
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #include "meta/rows.h"
 #include "store/erase.h"
 
-/* Numbers of callbacks to be changed. */
+/* The numbers of callbacks to change. */
 struct finding {
 	struct str accounts;
 	const struct erase *erase;
@@ -45,7 +45,7 @@ static int change_row(struct change *change, uint64_t number, const struct erase
 
 	if (result <= 0)
 		return result;
-	/* The row's texts must not lie in the page that is written to. */
+	/* The row's texts must not point into the page that is written to. */
 	buf_add_str(&copy, value);
 	result = copy.failed ? error_set(err, ERROR_NOMEM, "callback: out of memory") :
 	                       callback_row_read(&row, key_text, buf_str(&copy), err);

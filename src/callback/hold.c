@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * hold.c: may callbacks be sent? Not while the setting `callbacks` is no, nor while data_dir/callbacks.held is there,
- * which `cdrctl restore` leaves in the copy that it lays out: what the original has told its customers, or will tell
- * them, a copy must not tell them once more. What is held waits; when that ends, each that waits has the whole
- * callback_keep again.
+ * which `cdrctl restore` puts into the copy it makes: a copy must not send customers again what the original has sent,
+ * or will send. Held callbacks wait; when the hold ends, each gets the whole callback_keep again.
  */
 #include <errno.h>
 #include <fcntl.h>

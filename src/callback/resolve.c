@@ -14,7 +14,7 @@
 
 #include "base/log.h"
 
-/* What tells whether a file has changed. */
+/* Tells whether a file has changed. */
 struct file_mark {
 	struct timespec changed;
 	ino_t inode;
@@ -111,7 +111,7 @@ void resolver_free(struct resolver *resolver)
 	LIST_FOREACH(lookup, &resolver->lookups, link)
 		lookup_cancel(lookup);
 	evdns_base_free(resolver->dns, 1);
-	/* evdns frees what was cancelled only in the loop. */
+	/* evdns frees cancelled lookups only in the loop. */
 	if (is_busy)
 		event_base_loop(resolver->base, EVLOOP_NONBLOCK);
 	while ((lookup = LIST_FIRST(&resolver->lookups))) {
@@ -121,7 +121,7 @@ void resolver_free(struct resolver *resolver)
 	free(resolver);
 }
 
-/* While lookups are under way the old servers have to do. */
+/* While lookups are in progress, the old servers stay in use. */
 static void reload_if_changed(struct resolver *resolver)
 {
 	struct error err;

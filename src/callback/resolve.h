@@ -2,9 +2,9 @@
 /*
  * resolve.h: host names to addresses on the loop, by libevent's evdns; private to callback/.
  *
- * libcurl of Debian resolves names in threads, and cdrd has none; and an address must be looked at before it is
- * connected to. evdns reads resolv.conf and hosts; both are read again when they have changed. It asks over UDP only:
- * an answer that does not fit into a datagram is an error.
+ * Debian's libcurl resolves names in threads, and cdrd has none; and an address must be checked before connecting to
+ * it. evdns reads resolv.conf and hosts; both are read again when they have changed. It asks over UDP only: an answer
+ * that does not fit into a datagram is an error.
  */
 #ifndef CDRD_CALLBACK_RESOLVE_H
 #define CDRD_CALLBACK_RESOLVE_H
@@ -28,12 +28,12 @@ MUST_CHECK struct resolver *resolver_new(struct event_base *base, const char *re
 /* Lookups under way are cancelled. May run the loop once, without waiting, when there are any. Does nothing on NULL. */
 void resolver_free(struct resolver *resolver);
 
-/* The addresses, at most RESOLVE_ADDRESSES_MAX, in the order to try; none with the reason in `problem`. */
+/* The addresses, at most RESOLVE_ADDRESSES_MAX, in the order to try; if there are none, `problem` says why. */
 typedef void (*lookup_fn)(void *arg, const struct address *addresses, size_t count, const char *problem);
 
 /*
- * Looks a name or a numeric address up. fn is called once, perhaps before this returns: then, and when it cannot be
- * looked up at all, the return value is NULL.
+ * Looks up a name or a numeric address. fn is called once, perhaps before this returns: then, and if the lookup cannot
+ * be started, the return value is NULL.
  */
 struct lookup *resolver_lookup(struct resolver *resolver, const char *host, uint16_t port, lookup_fn fn, void *arg);
 

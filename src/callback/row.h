@@ -2,8 +2,8 @@
 /*
  * row.h: callbacks as they are stored; private to callback/.
  *
- * Each is a row of the catalog's `callbacks` under a number that is never used again, so that what was put since can
- * be found behind the last number seen. A delivered one is removed.
+ * Each is a row of the catalog's `callbacks` under a number that is never used again, so that new ones can be found
+ * after the last number seen. Delivered ones are removed.
  */
 #ifndef CDRD_CALLBACK_ROW_H
 #define CDRD_CALLBACK_ROW_H
@@ -23,7 +23,7 @@ struct callback_row {
 	struct str url;
 	struct str body;
 	int64_t created_us;
-	int64_t since_us; /* callback_keep counts from here: created, or tried again by hand */
+	int64_t since_us; /* callback_keep counts from here: when created, or retried by hand */
 	int64_t attempts;
 	int64_t next_us;
 	bool failed;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * save.c: telling the store how callbacks stand.
+ * save.c: saves the state of callbacks in the store.
  *
- * What ends within a few milliseconds shares one transaction and its fsync. When that fails, everything stays noted
- * and is written a second later: until then a delivered callback is only known as such in memory, and would be
+ * Callbacks that end within a few milliseconds share one transaction and its fsync. When that fails, everything stays
+ * noted and is written a second later: until then only memory knows that a callback was delivered, and it would be
  * delivered again after a crash, which "at least once" allows.
  */
 #include <stdlib.h>
@@ -36,7 +36,7 @@ static void set_row(struct callback_row *row, const struct callback *callback)
 		row->last_error = str_from(callback->last_error);
 }
 
-/* Whoever asked for it is told, but not that one which was given up is no longer listed. */
+/* Tells the outcome to the module that requested the callback, but not when a given-up one is no longer listed. */
 static int tell_outcome(struct change *change, const struct callback *callback, struct str last_error,
                         struct error *err)
 {
@@ -74,7 +74,7 @@ static int save_callback(struct change *change, const struct callback *callback,
 	if (callback_row_read(&row, key_text, value, err) != 0)
 		return -1;
 	set_row(&row, callback);
-	/* Copied: what a row borrows does not outlive a write. */
+	/* A copy, because what a row borrows does not survive a write. */
 	struct buf last_error = { 0 };
 	buf_add_str(&last_error, row.last_error);
 	int result = last_error.failed ? error_set(err, ERROR_NOMEM, "callbacks: out of memory") :
@@ -101,7 +101,7 @@ static int save_all(struct callbacks *callbacks, struct error *err)
 	return change_end(&change, result, err);
 }
 
-/* What was noted is in the store. */
+/* All that was noted has been saved. */
 static void forget_noted(struct callbacks *callbacks)
 {
 	struct callback *callback;

@@ -2,8 +2,8 @@
 /*
  * transfer.c: POSTs on the loop. See transfer.h.
  *
- * libcurl tells which sockets it wants to be told about (watch_socket) and when it wants to be called whatever happens
- * (set_timer); each is an event of the loop, and each event ends in curl_multi_socket_action.
+ * libcurl says which sockets to watch (watch_socket) and when to call it in any case (set_timer); each is an event of
+ * the loop, and each event calls curl_multi_socket_action.
  */
 #include "callback/transfer.h"
 
@@ -16,7 +16,7 @@
 #include "base/buf.h"
 #include "config.h"
 
-/* An answer's body is of no interest; a longer one is broken off. */
+/* An answer's body is ignored; a transfer with a longer one is aborted. */
 #define ANSWER_BYTES_MAX ((size_t)64 << 10)
 
 struct transfers {
@@ -80,7 +80,7 @@ static void end_transfer(struct transfer *transfer, CURLcode code)
 	ended(arg, &result);
 }
 
-/* Ends what libcurl has finished. */
+/* Ends the transfers that libcurl has finished. */
 static void take_finished(struct transfers *transfers)
 {
 	CURLMsg *message;
@@ -119,7 +119,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	take_finished(transfers);
 }
 
-/* libcurl's: `what` is what it waits for on a socket from now on. The socket's event is its private pointer. */
+/* Called by libcurl: `what` is what it waits for on the socket from now on. The socket's event is its private
+ * pointer. */
 static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
 	struct transfers *transfers = arg;
@@ -132,7 +133,7 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void 
 	if (what != CURL_POLL_REMOVE) {
 		short bits = (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0));
 		event = event_new(transfers->base, fd, (short)(bits | EV_PERSIST), on_socket, transfers);
-		/* Without an event the transfer's time runs out. */
+		/* Without an event the transfer will time out. */
 		if (event)
 			event_add(event, NULL);
 	}
@@ -140,7 +141,8 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void 
 	return 0;
 }
 
-/* libcurl's: call again in so many milliseconds, -1 for never. Not from here, not even for 0. */
+/* Called by libcurl, which wants to be called in so many milliseconds, -1 for never; but not from here, not even for
+ * 0. */
 static int set_timer(CURLM *multi, long timeout_ms, void *arg)
 {
 	struct transfers *transfers = arg;
@@ -175,7 +177,7 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
 	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-/* "::address:port": whatever host and port, connect there. */
+/* "::address:port": whatever the host and port, connect to this address. */
 static int pin_address(struct transfer *transfer, const struct sockaddr *address)
 {
 	char text[ADDRESS_TEXT_LEN], entry[ADDRESS_TEXT_LEN + 8];
@@ -225,7 +227,7 @@ static void set_what(CURL *easy, struct transfer *transfer, const struct transfe
 
 /*
  * Certificates are checked against the directory of hashed names, where only those asked for are read: parsing the
- * system's whole bundle would hold up the loop. The file is read beside it.
+ * system's whole bundle would hold up the loop. The file is read in addition.
  */
 static void set_trust(CURL *easy, const char *ca_file)
 {

@@ -3,8 +3,8 @@
  * transfer.h: POSTs on the loop, by libcurl's multi interface; private to callback/.
  *
  * A transfer connects to the one address it is given, whatever the URL's host (which is still what the Host header and
- * the certificate check name), so that libcurl never resolves a name. The guard is asked again about the address of
- * the very socket that is to be connected. No redirects, no proxies, no reuse of connections, http and https only.
+ * the certificate check name), so that libcurl never resolves a name. The guard is asked again about the very address
+ * that the socket will connect to. No redirects, no proxies, no reuse of connections, http and https only.
  */
 #ifndef CDRD_CALLBACK_TRANSFER_H
 #define CDRD_CALLBACK_TRANSFER_H
@@ -39,17 +39,17 @@ struct transfer_request {
 	const struct address *address;
 	struct str body;
 	struct curl_slist *headers; /* becomes the transfer's, also when it cannot be started */
-	const char *ca_file;        /* "" for the system's authorities alone */
+	const char *ca_file;        /* "" for only the system's authorities */
 	int64_t connect_timeout_us;
 	int64_t timeout_us;
 	transfer_guard guard;
 	transfer_fn ended;
-	void *arg; /* of both */
+	void *arg; /* of both callbacks */
 };
 
 MUST_CHECK struct transfers *transfers_new(struct event_base *base, struct error *err);
 
-/* Cancels what is under way. Does nothing on NULL. */
+/* Cancels all transfers. Does nothing on NULL. */
 void transfers_free(struct transfers *transfers);
 
 /* NULL with *err when it cannot be started; `ended` is never called before this returns. */

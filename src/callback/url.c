@@ -72,7 +72,7 @@ static void unwrap(char *host)
 	host[len - 2] = '\0';
 }
 
-/* --- the host's name: libcurl lets through what no name server has, undoing percent-encoding on the way --- */
+/* --- the host's name: libcurl decodes percent-encoding and allows names that no name server has --- */
 
 static bool is_digit(char c)
 {
@@ -84,7 +84,7 @@ static bool is_name_char(char c)
 	return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.';
 }
 
-/* Every label of 1 to 63 bytes; a dot may stand at the end. */
+/* Every label of 1 to 63 bytes; a dot at the end is allowed. */
 static bool labels_fit(const char *host, size_t len)
 {
 	size_t label = 0;
@@ -97,7 +97,8 @@ static bool labels_fit(const char *host, size_t len)
 	return len > 0 && label <= LABEL_MAX_BYTES;
 }
 
-/* Its last label is "1" or "0x1f": no such name exists, but something on the way might take it for an address. */
+/* Is the last label a number such as "1" or "0x1f"? No such name exists, but other software might take it for an
+ * address. */
 static bool ends_in_number(const char *host, size_t len)
 {
 	size_t begin;
@@ -111,7 +112,7 @@ static bool ends_in_number(const char *host, size_t len)
 	return strspn(host + begin, "0123456789") >= len - begin;
 }
 
-/* libcurl has written an IPv4 address of any form (0x7f.1, 2130706433) in the usual one. */
+/* libcurl has already rewritten any form of IPv4 address (0x7f.1, 2130706433) in the usual one. */
 static int check_name(const char *host, struct error *err)
 {
 	struct in_addr address;
@@ -137,7 +138,7 @@ static int check_name(const char *host, struct error *err)
 	return 0;
 }
 
-/* libcurl takes one slash for two and three for two. */
+/* libcurl accepts one slash or three instead of two. */
 static int check_slashes(struct str text, struct error *err)
 {
 	const char *colon = memchr(text.p, ':', text.len);
@@ -185,7 +186,7 @@ int callback_url_parse(struct callback_url *url, struct str text, struct error *
 	if (!url->parsed || !copy) {
 		error_set(err, ERROR_NOMEM, "callback_url: out of memory");
 	} else {
-		/* Any scheme is taken here, so that a wrong one is named as what is wrong. */
+		/* Any scheme is accepted here, so that the error can name a wrong one. */
 		CURLUcode code = curl_url_set(url->parsed, CURLUPART_URL, copy, CURLU_NON_SUPPORT_SCHEME);
 
 		result = code == CURLUE_OK ? take_parts(url, err) :

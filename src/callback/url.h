@@ -2,8 +2,9 @@
 /*
  * url.h: a callback's URL, taken apart once; private to callback/.
  *
- * libcurl parses it, and the transfer is given what was parsed here, so that the host that is checked is the host that
- * is asked: "http://0x7f.1/" is 127.0.0.1 to both. What libcurl would take and no name server has is refused here.
+ * libcurl parses it, and the transfer gets the parsed URL, so that the host that is checked is the host that is
+ * connected to: "http://0x7f.1/" is 127.0.0.1 for both. Names that libcurl accepts but no name server has are refused
+ * here.
  */
 #ifndef CDRD_CALLBACK_URL_H
 #define CDRD_CALLBACK_URL_H
@@ -20,7 +21,7 @@ struct callback_url {
 	uint16_t port;
 };
 
-/* As callback_url_check, and keeps the parts; url is to be freed after a success. */
+/* As callback_url_check, and keeps the parts; on success the caller frees *url. */
 MUST_CHECK int callback_url_parse(struct callback_url *url, struct str text, struct error *err);
 
 /* Safe on a zeroed one. */

@@ -28,10 +28,10 @@ struct closing {
 	struct closing_context context;
 	struct task task;
 	enum stage stage;
-	char last[ACCOUNT_ID_LEN + 1];    /* of the accounts looked at in this round */
+	char last[ACCOUNT_ID_LEN + 1];    /* of the accounts checked in this round */
 	int looks_left;                   /* of the slice */
-	int64_t next_us;                  /* when the next account is due, of those looked at */
-	char account[ACCOUNT_ID_LEN + 1]; /* being removed */
+	int64_t next_us;                  /* when the next account is due, of those checked */
+	char account[ACCOUNT_ID_LEN + 1]; /* of the account being removed */
 	bool is_subaccount;
 	struct purge *purge;
 };
@@ -53,7 +53,7 @@ static void count_child(void *arg, struct str id)
 	++*(uint64_t *)arg;
 }
 
-/* Its subaccounts are looked for by the round, which comes again when one of them is gone. */
+/* The round finds its subaccounts, and is repeated when one of them is gone. */
 static bool has_subaccounts(const struct closing *closing, const struct account *account)
 {
 	uint64_t count = 0;
@@ -151,7 +151,7 @@ static int end_account(struct closing *closing, struct error *err)
 	purge_free(closing->purge);
 	closing->purge = NULL;
 	if (closing->is_subaccount)
-		begin_round(closing); /* its parent may have waited for it */
+		begin_round(closing); /* its parent may be waiting for it */
 	closing->stage = STAGE_LOOK;
 	return 0;
 }
@@ -161,7 +161,7 @@ static int step_records(struct closing *closing, int64_t deadline_us, struct err
 	bool dirty, done;
 	struct account account;
 
-	/* Taken back meanwhile: what is left of it stays. */
+	/* Undeleted meanwhile: what is left of it stays. */
 	if (accounts_get(closing->context.meta, str_from(closing->account), &account, err) != 0)
 		return -1;
 	if (!account.deleted_us) {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * closing.h: accounts that were deleted go, with their records, when account_grace is over.
+ * closing.h: removes deleted accounts, with their records, when account_grace is over.
  *
  * One at a time, in slices between requests: reports over its records that have not ended are cancelled, its records
- * are removed (store/purge.h), then the account's own row, its webhook secret and its volume. A crash loses nothing of
- * the mark, so the next start goes on. A parent goes after its subaccounts.
+ * are removed (store/purge.h), then the account's own row, its webhook secret and its volume. The mark of deletion
+ * survives a crash, so the next start continues. A parent is removed after its subaccounts.
  *
- * Files of its reports, its callbacks and its rejected records go in their own time (report_file_keep, callback_keep,
- * quarantine_keep), backups when they are removed.
+ * Files of its reports, its callbacks and its rejected records expire by their own settings (report_file_keep,
+ * callback_keep, quarantine_keep); backups keep it until they are removed.
  */
 #ifndef CDRD_PRIVACY_CLOSING_H
 #define CDRD_PRIVACY_CLOSING_H
@@ -33,10 +33,10 @@ struct closing_context {
 /* NULL when out of memory. */
 struct closing *closing_new(const struct closing_context *context);
 
-/* Comes before reports_free and ingest_free. Does nothing on NULL. */
+/* Call it before reports_free and ingest_free. Does nothing on NULL. */
 void closing_free(struct closing *closing);
 
-/* Looks for accounts to remove soon: one was deleted, or account_grace has changed. */
+/* Looks for accounts to remove soon. Call it when one was deleted or account_grace has changed. */
 void closing_wake(struct closing *closing);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include "base/buf.h"
 
-/* In msgpack a number may be one that is no text; read, it is. */
+/* In msgpack a phone number may be an integer; the parser makes it text. */
 bool entry_has(const struct quarantine_entry *entry, const struct erase *matcher)
 {
 	struct buf text = { 0 };

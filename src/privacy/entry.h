@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * entry.h: what an entry of the quarantine holds of a person.
+ * entry.h: does an entry of the quarantine hold a person's number?
  */
 #ifndef CDRD_PRIVACY_ENTRY_H
 #define CDRD_PRIVACY_ENTRY_H

@@ -13,7 +13,7 @@
 #include "meta/quarantine.h"
 #include "privacy/entry.h"
 
-#define ENTRIES_MAX 256 /* of quarantine looked at in a slice, and of these dropped in one change */
+#define ENTRIES_MAX 256 /* of quarantine checked in a slice; also the most dropped in one change */
 
 enum stage { STAGE_RECORDS, STAGE_REPORTS, STAGE_CALLBACKS, STAGE_QUARANTINE, STAGE_CATALOG, STAGE_DONE };
 
@@ -22,11 +22,11 @@ struct erasure {
 	struct erase *erase;
 	struct buf accounts; /* ACCOUNT_ID_LEN bytes each, in order */
 	enum stage stage;
-	int64_t erased_us;  /* when no record held it any more */
+	int64_t erased_us;  /* when the last record was freed of it */
 	struct buf reports; /* ids */
 	size_t report;
 	struct report_search search; /* of its file */
-	uint64_t entry;              /* of quarantine, looked at last */
+	uint64_t entry;              /* of quarantine, checked last */
 	struct erasure_counts counts;
 };
 
@@ -61,7 +61,7 @@ static int begin(struct erasure *erasure, const struct erasure_request *request,
 	entry.until_us = request->lasting ? ERASED_LASTS : entry.erased_us;
 	erasure->counts.accounts = scope.accounts_count;
 	erasure->erase = erase_new(store, &scope, err);
-	/* First of all, so that what arrives meanwhile is stored without it. */
+	/* First, so that records that arrive meanwhile are stored without it. */
 	return erasure->erase ? erased_add(store, buf_str(&erasure->accounts), scope.number, &entry, err) : -1;
 }
 
@@ -115,7 +115,7 @@ void erasure_counts(const struct erasure *erasure, struct erasure_counts *counts
 
 /* --- records --- */
 
-/* A slice of the store's work, and the commit that it asks for. A failure may have cost others what they had put. */
+/* A slice of the store's work, and the commit that it requests. A failure may have lost what others had put. */
 static int run_slice(struct erasure *erasure,
                      int (*step)(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err),
                      int64_t deadline_us, bool *done, struct error *err)
@@ -148,7 +148,7 @@ static int step_records(struct erasure *erasure, int64_t deadline_us, struct err
 	                             &erasure->reports, err);
 }
 
-/* --- what else there is --- */
+/* --- everything else --- */
 
 static int step_reports(struct erasure *erasure, int64_t deadline_us, struct error *err)
 {
@@ -183,8 +183,8 @@ static bool has_text(struct str text, const char *sought, size_t len)
 	return text.len >= len && memmem(text.p, text.len, sought, len) != NULL;
 }
 
-/* Whose it is, its text says, and the column, as far as it was found. One that says nothing of an account may be
- * anyone's: it goes, too. */
+/* The account is taken from the entry's text and its column, as far as found. An entry without an account may be
+ * anyone's: it is dropped, too. */
 static bool may_be_of_accounts(const struct erasure *erasure, const struct quarantine_entry *entry)
 {
 	static const char name[] = "account_id";

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * erasure.h: a person's number out of everything the daemon keeps of an account.
+ * erasure.h: erases a person's number from everything the daemon keeps of an account.
  *
  *	records      erase.h: of the account, with `subaccounts` of its subaccounts too, and usage records of its parent
- *	reports      those whose files hold it are made anew, those that are being made begin again
+ *	reports      those whose files hold it are remade, those in progress start over
  *	callbacks    that wait and repeat a report's parameters
  *	quarantine   entries of rejected records that hold it are dropped
- *	catalog      its file is written anew, as the days' are; the number's hash stays in it (store/erased.h)
+ *	catalog      its file is rewritten, as the days' are; the number's hash stays in it (store/erased.h)
  *
- * What lies outside of data_dir is not touched: backups, files that were downloaded, logs.
+ * Nothing outside data_dir is touched: backups, downloaded files, logs.
  */
 #ifndef CDRD_PRIVACY_ERASURE_H
 #define CDRD_PRIVACY_ERASURE_H
@@ -33,8 +33,8 @@ struct erasure_request {
 	const char *account;
 	bool subaccounts;
 	const char *number;
-	bool lasting; /* also what is still to come */
-	uint32_t uid; /* who asks */
+	bool lasting; /* also future records */
+	uint32_t uid; /* user id of the requester */
 };
 
 /*
@@ -45,8 +45,8 @@ struct erasure_request {
 MUST_CHECK struct erasure *erasure_new(const struct erasure_context *context, const struct erasure_request *request,
                                        struct error *err);
 
-/* Takes that back: records with the number are stored as they come, what is erased stays so. *count: of how many
- * accounts. ERROR_NOT_FOUND if it was erased of none of them. */
+/* Reverts that: records with the number are stored as they arrive; what was erased stays erased. *count: of how many
+ * accounts. ERROR_NOT_FOUND if it was erased from none of them. */
 MUST_CHECK int erasure_revoke(struct meta *meta, struct store *store, const struct erasure_request *request,
                               size_t *count, struct error *err);
 
@@ -59,9 +59,9 @@ MUST_CHECK int erasure_step(struct erasure *erasure, int64_t deadline_us, bool *
 struct erasure_counts {
 	struct erase_counts records;
 	uint64_t accounts;
-	uint64_t reports_anew;  /* ended ones that are made anew, as their files held it */
-	uint64_t report_files;  /* removed, of reports that asked for it */
-	uint64_t reports_again; /* begun again */
+	uint64_t reports_anew;  /* ended ones that are remade because their files held it */
+	uint64_t report_files;  /* removed, of reports whose parameters have it */
+	uint64_t reports_again; /* started over */
 	uint64_t reports_cancelled;
 	uint64_t callbacks;
 	uint64_t quarantine; /* entries dropped */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * finding.c: see finding.h. Ids are looked up account by account and product by product, as nothing else leads to them;
+ * finding.c: see finding.h. Ids are looked up account by account and product by product, since there is no other index;
  * numbers are searched for in all days.
  */
 #include "privacy/finding.h"
@@ -17,7 +17,7 @@
 #include "meta/quarantine.h"
 #include "privacy/entry.h"
 
-#define ENTRIES_MAX 256 /* of quarantine, looked at in a slice */
+#define ENTRIES_MAX 256 /* of quarantine, checked in a slice */
 #define ID_MAX 255
 
 enum stage { STAGE_RECORDS, STAGE_QUARANTINE, STAGE_REPORTS, STAGE_CALLBACKS, STAGE_ERASURES, STAGE_DONE };
@@ -28,7 +28,7 @@ struct finding {
 	struct str sought;                /* the number or the id, in `text` */
 	struct buf text;
 	char id[ID_MAX + 1];    /* "" for a number */
-	char lower[ID_MAX + 1]; /* an id that is no UUID as ids are most often written, if that is another */
+	char lower[ID_MAX + 1]; /* an id that is no UUID in the usual, lower case, if that differs */
 	uint64_t max;
 	finding_fn fn;
 	void *arg;
@@ -37,10 +37,10 @@ struct finding {
 	struct erase *matcher; /* for texts */
 	struct number_search *numbers;
 	struct buf accounts; /* to look for the id in, ACCOUNT_ID_LEN bytes each */
-	size_t lookup;       /* account and product at hand */
-	bool is_lower;       /* `lower` is looked for, and not `id` */
-	struct scan *scan;   /* that does so; NULL: not begun */
-	uint64_t entry;      /* of quarantine, looked at last */
+	size_t lookup;       /* the current account and product */
+	bool is_lower;       /* looking for `lower` rather than `id` */
+	struct scan *scan;   /* for the id; NULL: not begun */
+	uint64_t entry;      /* of quarantine, checked last */
 	int looks;
 	struct buf reports; /* ids */
 	bool reports_listed;
@@ -59,7 +59,7 @@ static bool take_account(void *arg, const struct account *account)
 	return !finding->accounts.failed;
 }
 
-/* False when there is no room for more. */
+/* Adds an item; false when there is no room for more. */
 static bool give(struct finding *finding, const struct finding_item *item)
 {
 	if (finding->counts.found == finding->max) {
@@ -222,7 +222,7 @@ static struct scan *begin_find(struct finding *finding, struct error *err)
 	return scan_start_find(finding->context.store, &find, &sink, err);
 }
 
-/* An account, product and writing of the id is done. */
+/* The look-up of one account, product and spelling of the id has ended. */
 static void end_find(struct finding *finding)
 {
 	scan_cancel(finding->scan);
@@ -264,7 +264,7 @@ static int step_numbers(struct finding *finding, int64_t deadline_us, bool *done
 	return 0;
 }
 
-/* --- what else there is --- */
+/* --- everything else --- */
 
 static bool look_at_entry(void *arg, const struct quarantine_entry *entry)
 {

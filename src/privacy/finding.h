@@ -8,7 +8,7 @@
  *	callback    that is not delivered and whose id or body has it
  *	erasure     of a number: that it was erased (store/erased.h)
  *
- * In this order, in slices, until `max` were found.
+ * In this order, in slices, until `max` items were found.
  */
 #ifndef CDRD_PRIVACY_FINDING_H
 #define CDRD_PRIVACY_FINDING_H
@@ -28,12 +28,12 @@ struct finding_context {
 
 struct finding_request {
 	const char *number;  /* or NULL */
-	const char *id;      /* or NULL: one of the two */
+	const char *id;      /* or NULL: exactly one of the two is given */
 	const char *account; /* NULL: all */
 	uint64_t max;
 };
 
-/* What was found. Its texts die when the function that got it returns; those that are not known are empty. */
+/* An item found. Its texts are valid until the function that got it returns; unknown ones are empty. */
 struct finding_item {
 	const char *kind; /* "record" */
 	struct str account, product, id;
@@ -45,7 +45,7 @@ struct finding_item {
 
 typedef void (*finding_fn)(void *arg, const struct finding_item *item);
 
-/* All of the request is copied. ERROR_INVALID for a number or id that is none, ERROR_NOT_FOUND for the account. */
+/* All of the request is copied. ERROR_INVALID for an invalid number or id, ERROR_NOT_FOUND for an unknown account. */
 MUST_CHECK struct finding *finding_new(const struct finding_context *context, const struct finding_request *request,
                                        finding_fn fn, void *arg, struct error *err);
 
@@ -58,7 +58,7 @@ MUST_CHECK int finding_step(struct finding *finding, int64_t deadline_us, bool *
 struct finding_counts {
 	uint64_t found;
 	bool truncated;                   /* there may be more */
-	uint64_t steps_done, steps_total; /* of the stage under way: days, accounts, reports */
+	uint64_t steps_done, steps_total; /* of the current stage: days, accounts, reports */
 };
 void finding_counts(const struct finding *finding, struct finding_counts *counts);
 
