@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * archive.c: the file behind an archive: its bytes, their SHA-256 and the room that is left.
+ * archive.c: the file of an archive: its bytes, their SHA-256 and the remaining room.
  *
- * Writes go to the page cache. Each WRITEBACK_BYTES the kernel is asked to begin putting them on disk, so that an
+ * Writes go to the page cache. Every WRITEBACK_BYTES the kernel is asked to start writing them to disk, so that an
  * fdatasync has little left to wait for.
  */
 #include "report/archive_private.h"
@@ -32,12 +32,12 @@ struct archive {
 	void *compressor;
 	EVP_MD_CTX *hash;
 	struct archive_state state;
-	uint64_t hashed_bytes;                /* of a file that was opened; as state.bytes from then on */
-	uint64_t writeback_bytes;             /* which the kernel was asked to put on disk */
-	uint8_t sha256[ARCHIVE_SHA256_BYTES]; /* that the opened file must have */
+	uint64_t hashed_bytes;                /* of an opened file; equals state.bytes from then on */
+	uint64_t writeback_bytes;             /* that the kernel was asked to write to disk */
+	uint8_t sha256[ARCHIVE_SHA256_BYTES]; /* expected of the opened file */
 	struct buf part;
 	struct buf content;  /* of a part that had to be inflated */
-	size_t content_done; /* bytes of it that are compressed, in `part` */
+	size_t content_done; /* bytes of it that are compressed already, in `part` */
 	struct buf end;
 };
 
@@ -113,7 +113,7 @@ static void begin_writeback(struct archive *archive)
 	archive->writeback_bytes = archive->state.bytes;
 }
 
-/* Hashes before it writes: what comes from a map is then in the processor's cache, or at least in memory. */
+/* Hashes before it writes: bytes from a map are then in the processor's cache, or at least in memory. */
 static int append(struct archive *archive, struct str bytes, struct error *err)
 {
 	if (EVP_DigestUpdate(archive->hash, bytes.p, bytes.len) != 1)
@@ -197,7 +197,7 @@ struct archive *archive_open(const char *path, const struct archive_options *opt
 	return NULL;
 }
 
-/* The next piece of the opened file. */
+/* Hashes the next piece of the opened file. */
 static int hash_piece(struct archive *archive, struct error *err)
 {
 	uint64_t left = archive->state.bytes - archive->hashed_bytes;
@@ -258,7 +258,7 @@ static bool is_within(struct archive *archive, const struct archive_state *state
 	return state->bytes + archive->end.len <= max_bytes;
 }
 
-/* Appends a part after which the content is as `next` says. */
+/* Appends a part; `next` is the state after it. */
 static enum archive_put put(struct archive *archive, struct str bytes, struct archive_state next, uint64_t max_bytes,
                             struct error *err)
 {
@@ -271,7 +271,7 @@ static enum archive_put put(struct archive *archive, struct str bytes, struct ar
 	return ARCHIVE_PUT;
 }
 
-/* What the state is once `content` is behind it. */
+/* The state after `content`. */
 static struct archive_state with_content(const struct archive *archive, struct str content)
 {
 	struct archive_state next = archive->state;
@@ -289,7 +289,7 @@ enum archive_put archive_put(struct archive *archive, struct str content, uint64
 	return put(archive, buf_str(&archive->part), with_content(archive, content), max_bytes, err);
 }
 
-enum archive_put archive_go_on(struct archive *archive, uint64_t max_bytes, int64_t deadline_us, struct error *err)
+enum archive_put archive_resume(struct archive *archive, uint64_t max_bytes, int64_t deadline_us, struct error *err)
 {
 	struct str content = buf_str(&archive->content);
 
@@ -318,7 +318,7 @@ enum archive_put archive_put_part(struct archive *archive, const struct archive_
 		archive->content_done = 0;
 		if (!archive_inflate(part, &archive->content))
 			return failed(archive, !archive->content.failed, err);
-		return archive_go_on(archive, max_bytes, deadline_us, err);
+		return archive_resume(archive, max_bytes, deadline_us, err);
 	}
 	next.content_bytes += part->content_bytes;
 	next.content_crc32 = (uint32_t)crc32_combine(next.content_crc32, part->content_crc32, part->content_bytes);

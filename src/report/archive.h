@@ -2,11 +2,11 @@
 /*
  * archive.h: one compressed file, written part by part.
  *
- * A part is compressed by itself and looks back at none before it, so the file depends on the parts and on nothing
- * else, and one that was cut back to the end of a part goes on as if nothing had happened. In zip and gzip a part is
- * raw deflate that ends on a full flush (what a sealed block is, too), in zstd a frame.
+ * A part is compressed by itself, without history of earlier parts, so the file depends only on the parts, and one that
+ * was truncated to the end of a part continues as if nothing had happened. In zip and gzip a part is raw deflate that
+ * ends on a full flush (what a sealed block is, too), in zstd a frame.
  *
- * The file's SHA-256 is taken as it is written, hence nothing that was written is changed later.
+ * The file's SHA-256 is computed while it is written, so nothing written is changed later.
  */
 #ifndef CDRD_REPORT_ARCHIVE_H
 #define CDRD_REPORT_ARCHIVE_H
@@ -27,14 +27,14 @@ struct archive_options {
 	int64_t time_us; /* and its time */
 };
 
-/* How far a file is; with its SHA-256 that is what a checkpoint must keep. */
+/* The state of a file, which with its SHA-256 is what a checkpoint must keep. */
 struct archive_state {
 	uint64_t bytes;         /* of the file */
 	uint64_t content_bytes; /* of the file inside */
 	uint32_t content_crc32;
 };
 
-/* Content that is compressed already. Nobody looks whether it is what it says unless it must be inflated. */
+/* Content that is compressed already. It is checked only if it must be inflated. */
 struct archive_part {
 	struct str deflate; /* raw, ends on a full flush, no final bit */
 	uint32_t content_bytes;
@@ -43,38 +43,38 @@ struct archive_part {
 
 struct archive;
 
-/* Makes or empties the file at `path` and writes what stands before the content. NULL on failure; the file stays. */
+/* Makes or empties the file at `path` and writes what precedes the content. NULL on failure; the file stays. */
 MUST_CHECK struct archive *archive_new(const char *path, const struct archive_options *options, struct error *err);
 
-/* Opens a file that an archive of the same options wrote, to cut it back to `state` and go on behind it. Before
- * anything is put, archive_catch_up must have returned 1. ERROR_CORRUPT if the file is missing or too short. */
+/* Opens a file that an archive of the same options wrote, to truncate it to `state` and append. Before anything is put,
+ * archive_catch_up must have returned 1. ERROR_CORRUPT if the file is missing or too short. */
 MUST_CHECK struct archive *archive_open(const char *path, const struct archive_options *options,
                                         const struct archive_state *state, const uint8_t sha256[ARCHIVE_SHA256_BYTES],
                                         struct error *err);
 
 /* Reads the opened file for its SHA-256 until about `deadline_us` of clock_monotonic_us. 1 when it is complete, 0 when
- * there is more to read, -1 (ERROR_CORRUPT: another sum than archive_open was told). */
+ * there is more to read, -1 (ERROR_CORRUPT: the sum is not the one given to archive_open). */
 MUST_CHECK int archive_catch_up(struct archive *archive, int64_t deadline_us, struct error *err);
 
 enum archive_put { ARCHIVE_PUT, ARCHIVE_MORE, ARCHIVE_NO_ROOM, ARCHIVE_FAILED };
 
-/* Writes content as a part. Where the finished file would be longer than `max_bytes` (0: no limit) it writes nothing
- * and answers ARCHIVE_NO_ROOM. Into the page cache; a full disk is ERROR_FULL. */
+/* Writes content as a part. If the finished file would be longer than `max_bytes` (0: no limit), it writes nothing and
+ * returns ARCHIVE_NO_ROOM. Writes to the page cache; a full disk is ERROR_FULL. */
 MUST_CHECK enum archive_put archive_put(struct archive *archive, struct str content, uint64_t max_bytes,
                                         struct error *err);
 
 /*
- * The same for content that is compressed already. Zip and gzip take it as it is. For zstd it is inflated and
- * compressed in pieces; if `deadline_us` of clock_monotonic_us passes meanwhile, the answer is ARCHIVE_MORE: nothing is
- * written yet, and archive_go_on must be called, with the same limit, until it answers otherwise. `part` may die
- * before that.
+ * The same for content that is compressed already. Zip and gzip copy it. For zstd it is inflated and compressed in
+ * pieces; if `deadline_us` of clock_monotonic_us passes meanwhile, the result is ARCHIVE_MORE: nothing is written yet,
+ * and archive_resume must be called, with the same limit, until it returns something else. `part` need not live that
+ * long.
  */
 MUST_CHECK enum archive_put archive_put_part(struct archive *archive, const struct archive_part *part,
                                              uint64_t max_bytes, int64_t deadline_us, struct error *err);
-MUST_CHECK enum archive_put archive_go_on(struct archive *archive, uint64_t max_bytes, int64_t deadline_us,
-                                          struct error *err);
+MUST_CHECK enum archive_put archive_resume(struct archive *archive, uint64_t max_bytes, int64_t deadline_us,
+                                           struct error *err);
 
-/* Writes what stands behind the content: the file is complete, but not yet on disk. */
+/* Writes what follows the content: the file is complete, but not yet on disk. */
 MUST_CHECK int archive_finish(struct archive *archive, struct error *err);
 
 /* Waits until all that was written is on disk. */

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * archive_deflate.c: content to raw deflate that ends on a full flush, and back, with ISA-L.
+ * archive_deflate.c: compresses content to raw deflate that ends on a full flush, and inflates it, with ISA-L.
  *
- * What is compressed here is compressed once and delivered once: ISA-L takes a tenth less time than deflate/, which
- * makes the blocks of the store smaller by a tenth.
+ * Content here is compressed once and delivered once: ISA-L takes a tenth less time than deflate/, which makes the
+ * store's blocks a tenth smaller.
  *
- * Each call starts without history and ends on a whole byte, by an empty stored block (00 00 FF FF behind its header)
- * or because the last block is a stored one: parts can be laid end to end.
+ * Each call starts without history and ends on a whole byte, by an empty stored block (00 00 FF FF after its header) or
+ * because the last block is a stored one: parts can be laid end to end.
  *
- * The same content must become the same bytes in every process. ISA-L (2.30, level 1, AVX2) is not that by itself: in
- * isal_deflate_icf_body the third hash of a fresh stream is of the stream's address. A match more or less follows from
- * it about once in 500 calls. Streams that have a history do not go that way, so the first bytes go ahead in a call of
- * their own; that costs some 20 bytes a part and 6% of the time.
+ * The same content must become the same bytes in every process. ISA-L (2.30, level 1, AVX2) does not ensure that: in
+ * isal_deflate_icf_body the third hash of a fresh stream depends on the stream's address, which adds or loses a match
+ * about once in 500 calls. Streams with a history avoid that code, so the first bytes are compressed in a call of their
+ * own; that costs some 20 bytes a part and 6% of the time.
  */
 #include "report/archive_private.h"
 
@@ -21,7 +21,7 @@
 
 /* Measured on SMS records, a million rows: 0.51 s and 86 MB; level 0 0.48 s and 108 MB, level 3 1.12 s and 82 MB. */
 #define LEVEL 1
-#define FIRST_BYTES 16 /* as many as the loop in question leaves to another one */
+#define FIRST_BYTES 16 /* as many as that loop leaves to another one */
 
 struct deflate {
 	struct isal_zstream stream;
@@ -38,13 +38,13 @@ void archive_deflate_free(void *compressor)
 	free(compressor);
 }
 
-/* ISA-L falls back to stored blocks (5 bytes each 64 KiB) where nothing can be saved; the rest is for the flushes. */
+/* ISA-L falls back to stored blocks (5 bytes per 64 KiB) for incompressible data; the rest is for the flushes. */
 static size_t bound(size_t len)
 {
 	return len + len / 8192 + 512;
 }
 
-/* Compresses `len` bytes at *in and moves it behind them. */
+/* Compresses `len` bytes at *in and moves *in past them. */
 static bool compress(struct isal_zstream *stream, const char **in, size_t len, uint16_t flush)
 {
 	stream->flush = flush;

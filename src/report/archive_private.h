@@ -2,8 +2,8 @@
 /*
  * archive_private.h: what the archive's parts share; private to report/.
  *
- *	archive.c          the file, its hash, the room that is left
- *	archive_deflate.c  content to deflate and back, with ISA-L
+ *	archive.c          the file, its hash, the remaining room
+ *	archive_deflate.c  deflates and inflates content, with ISA-L
  *	archive_zip.c, archive_gzip.c, archive_zstd.c   one format each
  */
 #ifndef CDRD_REPORT_ARCHIVE_PRIVATE_H
@@ -22,12 +22,12 @@ struct archive_entry {
 };
 
 struct archive_codec {
-	bool deflated; /* parts that are deflate go into the file as they are */
+	bool deflated; /* deflate parts are copied into the file */
 	void *(*compressor_new)(void);
 	void (*compressor_free)(void *compressor);
 	/* Appends content as a part. False when out of memory. */
 	bool (*compress)(void *compressor, struct str content, struct buf *out);
-	/* Append what stands before the content, and behind it once `state` is reached. NULL: nothing. */
+	/* Append what precedes the content, and what follows it at `state`. NULL: nothing. */
 	void (*begin)(const struct archive_entry *entry, struct buf *out);
 	void (*end)(const struct archive_entry *entry, const struct archive_state *state, struct buf *out);
 };
@@ -36,15 +36,15 @@ extern const struct archive_codec archive_zip_codec;
 extern const struct archive_codec archive_gzip_codec;
 extern const struct archive_codec archive_zstd_codec;
 
-/* compressor_new, compressor_free and compress of the formats that hold deflate. */
+/* compressor_new, compressor_free and compress of the formats based on deflate. */
 void *archive_deflate_new(void);
 void archive_deflate_free(void *compressor);
 bool archive_deflate(void *compressor, struct str content, struct buf *out);
 
-/* The final, empty block behind the last part. */
+/* The final, empty block after the last part. */
 #define ARCHIVE_DEFLATE_END STR_LITERAL("\x03\x00")
 
-/* Appends what a part holds. False if it is not what the part says, or when out of memory (out->failed). */
+/* Appends a part's content. False if it does not match the part, or when out of memory (out->failed). */
 bool archive_inflate(const struct archive_part *part, struct buf *out);
 
 /* Appends a number of `size` bytes, least significant first. */

@@ -4,10 +4,10 @@
  *
  *	local header | deflate 03 00 | data descriptor | central header | [zip64 end, zip64 locator] | end
  *
- * Sizes and CRC are not known when the local header is written, so bit 3 of its flags announces the descriptor. That
- * one has sizes of 4 bytes unless one of them needs 8: java.util.zip and Go's archive/zip write and expect it so, and
- * older releases of adm-zip compare it. The two zip64 records at the end are there when a size or an offset needs
- * them; all readers but streaming ones go by the central header.
+ * Sizes and CRC are not known when the local header is written, so bit 3 of its flags announces the descriptor. It has
+ * sizes of 4 bytes unless one of them needs 8: java.util.zip and Go's archive/zip write and expect it so, and older
+ * releases of adm-zip compare it. The two zip64 records at the end are there when a size or an offset needs them; all
+ * readers but streaming ones use the central header.
  */
 #include "report/archive_private.h"
 

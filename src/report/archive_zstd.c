@@ -2,7 +2,7 @@
 /*
  * archive_zstd.c: zstd frames (RFC 8878), one a part, each with its size and a checksum.
  *
- * Every reader takes frames that follow each other as one stream. The format holds neither a name nor a time.
+ * Every reader treats consecutive frames as one stream. The format holds neither a name nor a time.
  */
 #include "report/archive_private.h"
 

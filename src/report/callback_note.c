@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * callback_note.c: what became of a job's callback, in the job's row, so that its status can tell. See table.h.
+ * callback_note.c: the outcome of a job's callback, kept in the job's row for its status. See table.h.
  */
 #include "base/log.h"
 #include "callback/callback.h"

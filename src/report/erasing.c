@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * erasing.c: a person's number out of reports. See reports_erase in report.h.
+ * erasing.c: erases a person's number from reports. See reports_erase in report.h.
  *
- * Files are searched, as what they hold cannot be told from the records: a number may stand there under a record that
- * has another one by now.
+ * Files are searched, because the records do not tell what they hold: a record in a file may have had another number
+ * then.
  */
 #include <string.h>
 
@@ -40,7 +40,7 @@ static bool params_have_it(const struct erase *erase, const struct report *repor
 	return false;
 }
 
-/* Does it ask for the number? Where a callback goes selects no records. */
+/* Do its parameters have the number? The callback's URL does not count: it selects no records. */
 static bool asks_for_it(const struct erase *erase, const struct report *report)
 {
 	for (size_t i = 0; i < report->params.count; i++)
@@ -88,7 +88,7 @@ static bool find_one(void *arg, const struct report *report)
 	struct query_plan plan;
 	bool wanted = reads_them(finding, report);
 
-	/* what this build cannot read may hold it */
+	/* a report that this build cannot read may hold it */
 	if (wanted && report_make_plan(report, &plan))
 		wanted = shows_persons(plan.product);
 	if (wanted || (reads_them(finding, report) && params_have_it(finding->erase, report)))
@@ -135,7 +135,7 @@ static int change_params(const struct erase *erase, struct report *report, struc
 	return result;
 }
 
-/* Does it show messages without the numbers that they belong to? Nothing can be found in its file then. */
+/* Does it show messages without their numbers? Then a search of its file finds nothing. */
 static bool hides_numbers(const struct report *report)
 {
 	struct query_plan plan;
@@ -162,7 +162,8 @@ static enum archive_kind kind_of(const struct report *report)
 	return str_is(compression, "gzip") ? ARCHIVE_GZIP : str_is(compression, "zstd") ? ARCHIVE_ZSTD : ARCHIVE_ZIP;
 }
 
-/* Does the file hold it? 1 when *holds is known, 0 to go on, -1. One that cannot be read may. */
+/* Does the file hold it? 1 when *holds is known, 0 when there is more to search, -1. An unreadable file counts as
+ * holding it. */
 static int search_file(const struct reports *reports, const struct report *report, const struct erase *erase,
                        struct report_search *search, int64_t deadline_us, bool *holds, struct error *err)
 {
@@ -219,7 +220,7 @@ int reports_search(struct reports *reports, const char *id, const struct erase *
 		result = look(reports, report, matcher, number, search, deadline_us, has, err);
 	if (found > 0 && (result != 0 || *has == REPORTS_HAS_SEARCHING))
 		report_free(report);
-	/* It may have gone, or its file, while that was searched. */
+	/* It, or its file, may have been removed during the search. */
 	if (result != 0 || *has != REPORTS_HAS_SEARCHING)
 		report_search_end(search);
 	return result;
@@ -359,7 +360,7 @@ int reports_erase(struct reports *reports, const char *id, struct erase *erase, 
 {
 	int result = erase_one(reports, id, erase, erased_us, search, deadline_us, done, err);
 
-	/* It may have gone, or its file, while that was searched. */
+	/* It, or its file, may have been removed during the search. */
 	if (result != 0 || *done != REPORTS_SEARCHING)
 		report_search_end(search);
 	return result;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * expiry.c: what is left of ended jobs: first the file goes, after report_file_keep, then the job, after report_keep.
+ * expiry.c: removes ended jobs: first the file, after report_file_keep, then the job, after report_keep.
  *
- * Each ended job stands once in the index under the time when something of it is due. What that is, is worked out when
- * the time has come, by the settings of then.
+ * Each ended job is in the index once, under the time when something of it is due. What is due is decided at that time,
+ * by the settings then.
  */
 #include <string.h>
 
@@ -22,7 +22,7 @@ int64_t report_due_us(const struct reports *reports, const struct report *report
 	return report->ended_us + (report->has_file && file_keep_us < keep_us ? file_keep_us : keep_us);
 }
 
-/* What is due of a job, in the change; *file_goes says whether its file is to follow. */
+/* Drops what is due of a job, in the change; *file_goes: whether its file must be removed afterwards. */
 static int drop_due(struct reports *reports, struct change *change, struct report *report, int64_t was_us,
                     int64_t now_us, bool *file_goes, struct error *err)
 {
@@ -40,7 +40,7 @@ static int drop_due(struct reports *reports, struct change *change, struct repor
 	return table_move_due(change, report, was_us, report_due_us(reports, report), err);
 }
 
-/* One entry of the index. A row that cannot be read is left alone rather than allowed to stop the others. */
+/* One entry of the index. An unreadable row is left alone so that it does not stop the others. */
 static int expire_one(struct reports *reports, struct change *change, const struct table_due *due, int64_t now_us,
                       char file_id[ID_UUID_LEN + 1], struct error *err)
 {
@@ -56,7 +56,7 @@ static int expire_one(struct reports *reports, struct change *change, const stru
 			log_error("report", "expiry: %s", err->message);
 		return table_remove_due(change, str_from(due->id), due->at_us, err);
 	}
-	/* One that is made anew is entered again when it ends. */
+	/* A report that is being remade is entered again when it ends. */
 	if (report_state_ended(report.state))
 		result = drop_due(reports, change, &report, due->at_us, now_us, &file_goes, err);
 	else
@@ -67,7 +67,7 @@ static int expire_one(struct reports *reports, struct change *change, const stru
 	return result;
 }
 
-/* A batch in one transaction. Returns how many entries it had, or -1. */
+/* A batch in one transaction. Returns the number of its entries, or -1. */
 static int expire_batch(struct reports *reports, int64_t now_us, struct error *err)
 {
 	struct table_due due[BATCH];

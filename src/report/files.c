@@ -2,9 +2,9 @@
 /*
  * files.c: data_dir/reports, one file a report under its file id.
  *
- * A file is there from the start of its job under its one name; whether it may be downloaded only the row says. Files
- * are removed after the row has been written that no longer owns them, so a crash in between leaves one too many, which
- * the next start removes.
+ * A file has its name from the start of its job; only the row says whether it may be downloaded. A file is removed
+ * after its row, updated, no longer owns it; a crash in between leaves a file without owner, which the next start
+ * removes.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -3,8 +3,8 @@
  * job.c: one job from its start to its end.
  *
  * The row is written when the job starts (with what its file depends on: snapshot, limits, accounts), at checkpoints,
- * and when it ends. An end that cannot be written, on a full disk say, is tried again every second; until then the job
- * still is PROCESSING for everyone who asks.
+ * and when it ends. An end that cannot be written, on a full disk say, is retried every second; until then the job's
+ * status remains PROCESSING.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +35,7 @@ void report_work_free(struct report_work *work)
 
 /* --- its end --- */
 
-/* The job's callback, in the change that ends it. One that cannot be sent must not keep the job from ending. */
+/* Puts the job's callback, in the change that ends it. One that cannot be sent must not keep the job from ending. */
 static int put_callback(struct change *change, const struct report *report, struct error *err)
 {
 	struct callback_event event = {
@@ -68,7 +68,7 @@ static int write_end(struct reports *reports, const struct report *report, struc
 	struct change change;
 	int result;
 
-	/* whoever counts reports must know of it first: afterwards nobody would ask again */
+	/* charge it first: once the end is written, it would never be charged */
 	if (report->has_file && !report->remade && reports->on_end &&
 	    reports->on_end(reports->on_end_arg, report, err) != 0)
 		return -1;
@@ -106,7 +106,7 @@ static void remove_job(struct reports *reports, struct report_job *job)
 	report_scheduler_wake(reports);
 }
 
-/* Writes the end that work->report tells of. */
+/* Writes the end as work->report has it. */
 static void settle(struct reports *reports, struct report_job *job)
 {
 	struct report_work *work = job->work;
@@ -144,7 +144,7 @@ static void take_progress(struct report *report, const struct maker *maker)
 	report->share = progress.share;
 }
 
-/* What the account is told: a cause, but nothing of the machine. The log has the whole message. */
+/* The reason shown to the account: it reveals nothing about the machine. The log has the full message. */
 static const char *reason_of(const struct error *err)
 {
 	switch (err->code) {
@@ -161,7 +161,7 @@ static const char *reason_of(const struct error *err)
 	}
 }
 
-/* The file goes first: on a full disk that makes the room to say so. */
+/* The file is removed first: on a full disk that makes room to write the end. */
 static void fail(struct reports *reports, struct report_job *job, const struct error *err)
 {
 	struct report_work *work = job->work;
@@ -198,7 +198,7 @@ static void succeed(struct reports *reports, struct report_job *job, enum report
 	settle(reports, job);
 }
 
-/* The row of a job to cancel: as it is in its work, or on disk. */
+/* Loads the row of a job to cancel: from its work, or from disk. */
 static int load_for_cancel(struct reports *reports, struct report_job *job, struct report *report, struct error *err)
 {
 	int found = table_get(reports->meta, str_from(job->id), report, err);
@@ -234,7 +234,7 @@ int report_job_cancel(struct reports *reports, struct report_job *job, const cha
 
 /* --- its start --- */
 
-/* Settles and writes down what the file will depend on. */
+/* Decides and writes down what the file will depend on. */
 static int begin(struct reports *reports, struct report_work *work, struct error *err)
 {
 	struct report *report = &work->report;
@@ -300,7 +300,7 @@ static void make_spec(struct report_work *work)
 	};
 }
 
-/* The store has something for a report that waits. */
+/* The store has something for a waiting report. */
 static void on_ready(void *arg)
 {
 	struct report_work *work = arg;
@@ -309,7 +309,8 @@ static void on_ready(void *arg)
 	report_scheduler_wake(work->reports);
 }
 
-/* A checkpoint that does not fit the file, after a power failure say, costs only the work: the bytes come again. */
+/* A checkpoint that does not fit the file, after a power failure say, costs only work: the same bytes are written
+ * again. */
 static int make_maker(struct reports *reports, struct report_work *work, struct error *err)
 {
 	struct buf *checkpoint = &work->report.checkpoint;
@@ -357,7 +358,7 @@ static struct report_work *load_work(struct reports *reports, const char *id, st
 	return NULL;
 }
 
-/* What can be wrong with a job itself; it fails then. */
+/* Steps whose failure is the job's own; it then ends as FAILED. */
 static int prepare(struct reports *reports, struct report_work *work, struct error *err)
 {
 	if (!report_make_plan(&work->report, &work->plan))
@@ -366,7 +367,7 @@ static int prepare(struct reports *reports, struct report_work *work, struct err
 	return work->report.state == REPORT_PROCESSING ? load_accounts(reports, work, err) : 0;
 }
 
-/* Times of a record lie within days of the one that it is found by. */
+/* A record's other times lie within days of its time field. */
 static int load_zone(struct report_work *work, struct error *err)
 {
 	const struct report *report = &work->report;
@@ -466,7 +467,7 @@ int report_job_begin_again(struct reports *reports, struct report_job *job, stru
 	buf_clear(&work->report.checkpoint);
 	work->report.rows = work->report.bytes = 0;
 	work->report.share = 0;
-	/* the row first: after a crash it must not go on with the old file */
+	/* the row first: after a crash it must not resume with the old file */
 	if (change_begin(&change, reports->meta, err) != 0 ||
 	    change_end(&change, table_put(&change, &work->report, err), err) != 0 ||
 	    make_maker(reports, work, err) != 0) {

@@ -2,11 +2,11 @@
 /*
  * maker.c: from the store into the archive, a slice at a time.
  *
- * Rows that come one by one are gathered into a chunk, which becomes a part of the archive when it has chunk_bytes or
- * when a whole block comes, which is a part already. `mark` is the state at the end of the last part, `now` that with
- * the open chunk; checkpoints are of the mark, so that neither they nor the slices have a say in what the parts are.
+ * Single rows are collected in a chunk, which becomes a part of the archive when it has chunk_bytes or when a whole
+ * block follows, which is a part already. `mark` is the state at the end of the last part, `now` includes the open
+ * chunk; checkpoints save the mark, so that neither they nor the slices influence the parts.
  *
- * Limits: a block that passes one is refused, and from there on rows come one by one. Whether a chunk fits below
+ * Limits: a block that exceeds one is refused, and from there on rows are read one by one. Whether a chunk fits into
  * max_bytes is known only when it is compressed. If it does not, the maker goes back to the mark and tries chunks of
  * half as many rows, and again, until not even a row fits.
  */
@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/invariant.h"
 
-/* Deflate looks back 32 KiB, so that more gains it little; zstd's level looks back as far as this. */
+/* Deflate looks back 32 KiB, so more gains it little; zstd at this level looks back as far as this. */
 #define CHUNK_BYTES ((size_t)256 << 10)
 #define CHUNK_BYTES_ZSTD ((size_t)512 << 10)
 
@@ -27,7 +27,7 @@ enum stop { STOP_SLICE, STOP_RETRY, STOP_LIMIT, STOP_FAILED };
 struct maker {
 	struct store *store;
 	const struct report_spec *spec;
-	struct scan *scan;           /* it stands at now.position; NULL: to be started there */
+	struct scan *scan;           /* it is at now.position; NULL: to be started there */
 	void (*on_ready)(void *arg); /* NULL: not told */
 	void *ready_arg;
 	struct scan_query query;
@@ -39,13 +39,13 @@ struct maker {
 	struct buf chunk;
 	size_t chunk_bytes;
 	uint64_t chunk_rows_now; /* rows in the chunk */
-	bool opened;             /* what was in the file must be read before it goes on */
-	bool span_waits;         /* the archive has a block that is not in the file yet; `now` is behind it */
-	bool begun;              /* the header line is there, where there is one */
+	bool opened;             /* the existing file must be read before work resumes */
+	bool span_waits;         /* the archive has a block that is not in the file yet; `now` is after it */
+	bool begun;              /* the header line, if any, is written */
 	bool complete;
 	uint8_t sha256[ARCHIVE_SHA256_BYTES]; /* of the file at the last checkpoint, or of the complete one */
 
-	/* of the step that runs */
+	/* of the current step */
 	int64_t deadline_us;
 	enum stop stop;
 	struct error *err;
@@ -134,7 +134,7 @@ static void set_mark(struct maker *maker)
 	maker->chunk_rows_now = 0;
 }
 
-/* The chunk does not fit: back to the mark, to try one of half as many rows. False when that would be none. */
+/* The chunk does not fit: returns to the mark, to try half as many rows. False when that would be none. */
 static bool halve_chunk(struct maker *maker)
 {
 	uint64_t rows = maker->chunk_rows_now / 2;
@@ -150,7 +150,7 @@ static bool halve_chunk(struct maker *maker)
 	return true;
 }
 
-/* Makes the chunk a part. False with maker->stop set when the scan has to go on from elsewhere, or not at all. */
+/* Makes the chunk a part. False with maker->stop set when the scan must resume elsewhere, or not at all. */
 static bool close_chunk(struct maker *maker)
 {
 	if (maker->chunk.failed) {
@@ -210,7 +210,7 @@ static bool on_record(void *arg, const struct scan_row *row)
 	return !is_late(maker) || stop(maker, STOP_SLICE);
 }
 
-/* Has the scan give the rows of this block one by one. */
+/* Makes the scan return the rows of this block one by one. */
 static bool refuse_span(struct maker *maker)
 {
 	maker->now.rows_only = true;
@@ -252,19 +252,20 @@ static bool on_span(void *arg, const struct scan_span *span, const struct scan_p
 	}
 }
 
-/* What is read next is not what comes next to the scan. */
+/* The next row to read is not the scan's next one. */
 static void drop_scan(struct maker *maker)
 {
 	scan_cancel(maker->scan);
 	maker->scan = NULL;
 }
 
-/* Goes on with a block that an earlier slice could not put into the file. 1 when none waits any more, 0, -1. */
+/* Resumes a block that an earlier slice could not write completely. 1 when none is pending, 0 when there is more to do,
+ * -1. */
 static int end_span(struct maker *maker)
 {
 	if (!maker->span_waits)
 		return 1;
-	switch (archive_go_on(maker->archive, maker->spec->max_bytes, maker->deadline_us, maker->err)) {
+	switch (archive_resume(maker->archive, maker->spec->max_bytes, maker->deadline_us, maker->err)) {
 	case ARCHIVE_PUT:
 		set_mark(maker);
 		break;
@@ -282,7 +283,7 @@ static int end_span(struct maker *maker)
 	return 1;
 }
 
-/* Completes the file; it is on disk then. */
+/* Completes the file and writes it to disk. */
 static enum maker_end end_file(struct maker *maker, bool limited)
 {
 	if (archive_finish(maker->archive, maker->err) < 0 || archive_sync(maker->archive, maker->err) < 0 ||
@@ -292,7 +293,7 @@ static enum maker_end end_file(struct maker *maker, bool limited)
 	return limited ? MAKER_TRUNCATED : MAKER_DONE;
 }
 
-/* The scan has come to its end, or to a limit. The last chunk may still turn out too large. */
+/* The scan has reached its end or a limit. The last chunk may still turn out too large. */
 static enum maker_end end_rows(struct maker *maker, bool limited)
 {
 	if (close_chunk(maker))
@@ -349,7 +350,7 @@ static enum maker_end on_stop(struct maker *maker)
 	}
 }
 
-/* Scans until the slice is over or what comes next must be asked for in another way. */
+/* Scans until the slice is over or the scan must be restarted differently. */
 static enum maker_end run_scan(struct maker *maker)
 {
 	enum scan_end end;
@@ -364,7 +365,7 @@ static enum maker_end run_scan(struct maker *maker)
 	return end == SCAN_WAITS ? MAKER_WAITS : MAKER_MORE;
 }
 
-/* The header line is a part of its own and no limit keeps it out. */
+/* The header line is a part of its own, to which no limit applies. */
 static int begin_content(struct maker *maker)
 {
 	struct buf header = { 0 };
@@ -381,7 +382,7 @@ static int begin_content(struct maker *maker)
 	return result;
 }
 
-/* 1 when rows may be written, 0 when the slice was not enough for that, -1. */
+/* 1 when rows may be written, 0 when that needs another slice, -1. */
 static int prepare(struct maker *maker)
 {
 	if (maker->opened) {
@@ -415,7 +416,7 @@ enum maker_end maker_step(struct maker *maker, int64_t deadline_us, struct error
 
 int maker_checkpoint(struct maker *maker, struct buf *out, struct error *err)
 {
-	/* While an opened file is read again, nothing is new: its sum is still the one of its checkpoint. */
+	/* While an opened file is being read back, its sum is still the one of its checkpoint. */
 	if (!maker->opened &&
 	    (archive_sync(maker->archive, err) < 0 || archive_sha256(maker->archive, maker->sha256, err) < 0))
 		return -1;

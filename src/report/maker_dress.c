@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * maker_dress.c: a record's values as a report's time zone and dialect want them.
+ * maker_dress.c: converts a record's values to a report's time zone and dialect.
  *
  * Times are written in the zone, each with its offset. For Excel (dialect=excel), which guesses what a value of CSV is
  * even in quotes:
  *
- *	447700900123   ="447700900123"   what looks like a number, a date or a time and is none: numbers of persons, ids,
+ *	447700900123   ="447700900123"   what looks like a number, a date or a time but is none: phone numbers, ids,
  *	                                 codes. As it would otherwise be rounded, or lose its zeros or its plus
  *	=1+1           '=1+1             what would be a formula: begins with = + - @, a tab or a CR
  *	0.0401         0.0401            amounts and counts stay numbers, so that they can be added up
@@ -15,9 +15,9 @@
 #include "base/clock.h"
 
 #define TIME_ROOM 48
-#define AROUND 3 /* bytes that a value may get besides its own */
+#define AROUND 3 /* bytes that may be added to a value */
 
-/* Nothing but what numbers, dates and times are made of, and a digit? */
+/* Only characters of numbers, dates and times, and at least one digit? */
 static bool looks_like_number(struct str value)
 {
 	bool digit = false;
@@ -75,7 +75,7 @@ static struct str in_zone(struct buf *text, struct zone *zone, int64_t time_us)
 	return (struct str){ text->data + begin, text->len - begin };
 }
 
-/* A time that can't be read, as records of before ingest checked them may have, is a text as any other. */
+/* An unreadable time, which records stored before ingest checked times may have, is treated as text. */
 static struct str dressed(struct buf *text, const struct report_spec *spec, enum catalog_kind kind, struct str value)
 {
 	int64_t time_us;
@@ -85,7 +85,7 @@ static struct str dressed(struct buf *text, const struct report_spec *spec, enum
 	return spec->dialect == REPORT_EXCEL ? for_excel(text, kind, value) : value;
 }
 
-/* For all of them at once, so that what was written stays where it is. */
+/* For all of them at once, so that texts already written do not move. */
 static bool make_room(struct buf *text, const struct record *record, uint64_t columns)
 {
 	size_t room = 0;

@@ -2,14 +2,14 @@
 /*
  * maker_lines.c: a record as a line of a report.
  *
- * CSV with the columns of the view comes from the store as it is to be; of the usual view even in blocks. The others
- * are written here: NDJSON by the record's own codec, columns that were chosen one by one.
+ * The store returns CSV lines with the view's columns ready to use; for the usual view even as blocks. Other lines are
+ * written here: NDJSON with the record's own codec, and individually chosen columns.
  */
 #include "report/maker_private.h"
 
 #include "base/json.h"
 
-/* Without it Excel takes a file for one of its machine's own encoding. */
+/* Without it Excel assumes the machine's own encoding. */
 #define UTF8_BOM "\xef\xbb\xbf"
 
 static uint64_t bit_of(uint8_t column)
@@ -17,7 +17,7 @@ static uint64_t bit_of(uint8_t column)
 	return column == CATALOG_NONE ? 0 : UINT64_C(1) << column;
 }
 
-/* That of the store's blocks: neither message nor concatenated. */
+/* The view of the store's blocks: neither message nor concatenated. */
 static bool has_usual_view(const struct report_spec *spec)
 {
 	struct record_view usual = { .direction = spec->view.direction };
@@ -63,7 +63,7 @@ static void add_chosen(struct buf *out, const struct report_spec *spec, const st
 	buf_add_char(out, '\n');
 }
 
-/* Excel's lines end as its own do. */
+/* Excel's lines end with CR LF. */
 static void add_csv(struct buf *out, const struct report_spec *spec, const struct record *record)
 {
 	if (spec->columns)
@@ -94,7 +94,7 @@ static void add_chosen_json(struct buf *out, const struct report_spec *spec, con
 	json_object_end(&j);
 }
 
-/* JSON text that was sent as it is may be spread over lines; between its tokens a space does as well. */
+/* Raw JSON text may span lines; between its tokens a space serves as well. */
 static void join_lines(char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)

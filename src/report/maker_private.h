@@ -5,8 +5,8 @@
  *	maker.c             the steps, from the store into the archive
  *	maker_lines.c       a record as a line of the file
  *	maker_dress.c       its values in another time zone, or for a spreadsheet
- *	maker_totals.c      what the manifest tells of the rows
- *	maker_checkpoint.c  a state to bytes and back
+ *	maker_totals.c      the manifest's facts about the rows
+ *	maker_checkpoint.c  a state as bytes and back
  */
 #ifndef CDRD_REPORT_MAKER_PRIVATE_H
 #define CDRD_REPORT_MAKER_PRIVATE_H
@@ -20,38 +20,38 @@ struct maker_totals {
 	int64_t last_us;
 	uint64_t unsummed;
 	size_t sums_count;
-	size_t sum_last; /* the sum last added to: the next price likely belongs there, too */
+	size_t sum_last; /* the sum last added to: the next price likely belongs to it, too */
 	struct maker_sum sums[MAKER_CURRENCIES_MAX];
 };
 
-/* All that decides which bytes come next. */
+/* All that determines the next bytes. */
 struct maker_state {
 	struct scan_position position;
 	struct archive_state archive;
 	struct maker_totals totals;
-	bool rows_only;      /* no more whole blocks: one did not fit below a limit */
-	uint64_t chunk_rows; /* a chunk ends with as many rows, if not with its bytes; 0: by its bytes alone */
+	bool rows_only;      /* no more whole blocks: one exceeded a limit */
+	uint64_t chunk_rows; /* a chunk ends after so many rows, or by its bytes; 0: by its bytes only */
 };
 
 /* How lines are made for a spec. */
 struct maker_lines {
-	bool ready;       /* the scan gives the lines of the file */
+	bool ready;       /* the scan returns the lines of the file */
 	bool blocks;      /* and so do the store's blocks */
-	bool dressed;     /* values are not written as they are stored */
+	bool dressed;     /* values are converted before writing */
 	uint64_t shown;   /* columns of the lines, unless ready */
-	uint64_t columns; /* that lines and totals need, as of scan_query */
+	uint64_t columns; /* that lines and totals need, as in scan_query */
 	uint8_t time_column;
 	uint8_t price_column; /* or CATALOG_NONE, as the next */
 	uint8_t currency_column;
 };
 
-/* A record as it is to be shown, and the texts of what differs from the one that is stored. */
+/* A converted record, and the texts that differ from the stored one. */
 struct maker_dress {
 	struct record record;
 	struct buf text;
 };
 
-/* The record dressed for the spec, good until the next call; NULL when out of memory. */
+/* The record converted for the spec, valid until the next call; NULL when out of memory. */
 const struct record *maker_dress(struct maker_dress *dress, const struct report_spec *spec,
                                  const struct maker_lines *lines, const struct record *record);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * maker_totals.c: what the manifest tells of a report's rows, counted as they come. Sums are exact decimals.
+ * maker_totals.c: the manifest's counts and sums of a report's rows, updated row by row. Sums are exact decimals.
  */
 #include "report/maker_private.h"
 
@@ -12,7 +12,7 @@ static void count_time(struct maker_totals *totals, int64_t first_us, int64_t la
 		totals->last_us = last_us;
 }
 
-/* The sum of a currency, made if need be; NULL for one that is too long, or one too many. */
+/* The sum of a currency, made if needed; NULL if its name is too long, or there are too many. */
 static struct maker_sum *sum_of(struct maker_totals *totals, struct str currency)
 {
 	if (totals->sums_count > 0 && str_is(currency, totals->sums[totals->sum_last].currency))
@@ -66,7 +66,7 @@ void maker_count_span(struct maker_totals *totals, const struct scan_span *span)
 	for (size_t i = 0; i < span->sums_count; i++) {
 		const struct scan_sum *sum = &span->sums[i];
 
-		/* of records that have neither price nor currency there is no sum */
+		/* records with neither price nor currency have no sum */
 		if (sum->rows > 0 && (sum->currency[0] || sum->total_price.units != 0))
 			count_price(totals, str_from(sum->currency), sum->total_price, sum->rows);
 	}

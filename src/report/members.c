@@ -20,7 +20,7 @@ static void add_own(struct members *members)
 	members->own_is_in = true;
 }
 
-/* Keys of `children` are parent and child; they come in order, and the parent takes its own place among them. */
+/* Keys of `children` are parent and child, in order; the parent is inserted at its place among them. */
 static enum meta_next add_member(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct members *members = arg;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * queue.c: which job is next. Accounts take turns, and so do the jobs of an account: a job with a hundred others of
- * its account before it waits for those, one of another account does not.
+ * queue.c: which job is next. Accounts take turns, and so do the jobs of an account: a job waits for a hundred earlier
+ * ones of its own account, but not for those of another.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -87,8 +87,8 @@ static void to_the_end(struct reports *reports, struct report_queue *queue)
 }
 
 /*
- * Of the accounts that may start one, the one with the fewest running comes first, then the one that started none for
- * the longest time. One that has just come counts as if it had started one just before who really did last.
+ * Of the accounts that may start one, the one with the fewest running comes first, then the one whose last start is
+ * longest ago. A new account counts as if it had started one just before the last start.
  */
 static bool comes_before(const struct report_queue *a, const struct report_queue *b)
 {

@@ -9,8 +9,8 @@
  *
  * A job is a row of the catalog environment; each change of state is one durable transaction, and the one that ends a
  * job also enqueues its callback. Files are made by makers (maker.h) in slices of a few milliseconds on the loop, by
- * turns between accounts and then between an account's jobs. After kill -9 a job goes on from its last checkpoint; what
- * a crash left in data_dir/reports that no job owns is removed at start.
+ * turns between accounts and then between an account's jobs. After kill -9 a job resumes at its last checkpoint; files
+ * in data_dir/reports that no job owns are removed at start.
  */
 #ifndef CDRD_REPORT_REPORT_H
 #define CDRD_REPORT_REPORT_H
@@ -39,22 +39,23 @@ struct reports;
 struct tasks;
 
 /*
- * Takes up the jobs that are on disk. tasks, config, meta, store and callbacks stay the caller's and must outlive it; `callbacks`
- * may be NULL, callbacks then wait for the next start. Slices are a task of the priority TASK_REPORTS.
+ * Loads the jobs that are on disk. tasks, config, meta, store and callbacks stay the caller's and must outlive it;
+ * `callbacks` may be NULL, callbacks then wait for the next start. Slices are a task of the priority TASK_REPORTS.
  */
 MUST_CHECK struct reports *reports_new(struct tasks *tasks, const struct config *config, struct meta *meta,
                                        struct store *store, struct callbacks *callbacks, struct error *err);
 
-/* From now on, no report is started while the disk is low; those that were started go on. The disk stays the caller's. */
+/* From now on, no report is started while the disk is low; those already started continue. The disk stays the
+ * caller's. */
 void reports_watch_disk(struct reports *reports, const struct disk *disk);
 
-/* Secures how far running jobs are and lets go of them. Does nothing on NULL. */
+/* Writes checkpoints of running jobs and frees them. Does nothing on NULL. */
 void reports_free(struct reports *reports);
 
 /*
- * Called with each report that has ended with a file, before that is written down; it may block for an fsync. -1 keeps
- * the report from ending: it is called again every second, and after a crash with the same report. Set it before the
- * loop runs; without one nothing is called.
+ * Called with each report that ends with a file, before its end is written; it may block for an fsync. -1 keeps the
+ * report from ending: it is called again every second, and after a crash with the same report. Optional; set it before
+ * the loop runs.
  */
 typedef int (*reports_end_fn)(void *arg, const struct report *report, struct error *err);
 void reports_on_end(struct reports *reports, reports_end_fn fn, void *arg);
@@ -85,7 +86,7 @@ static inline bool report_state_ended(enum report_state state)
 	return state >= REPORT_SUCCESS;
 }
 
-/* A job as its row says, with the progress of the moment. Owns its texts; freed with report_free. */
+/* A job's row, with its current progress. Owns its texts; freed with report_free. */
 struct report {
 	char id[ID_UUID_LEN + 1];
 	char file_id[ID_UUID_LEN + 1];
@@ -98,12 +99,12 @@ struct report {
 
 	int64_t from_us;
 	int64_t to_us;
-	uint64_t snapshot; /* from here to max_bytes: settled when it starts, so that a resumed one is the same */
+	uint64_t snapshot; /* from here to max_bytes: fixed at its start, so that a resumed one is the same */
 	uint64_t max_rows;
 	uint64_t max_bytes;
 
 	bool has_file; /* that can be downloaded */
-	uint64_t rows; /* so far, as bytes and share; of an ended one with a file these are the manifest's */
+	uint64_t rows; /* so far, like bytes and share; once ended with a file, the manifest's */
 	uint64_t bytes;
 	double share; /* of the range that is done, 0 to 1 */
 	int64_t first_us;
@@ -113,7 +114,7 @@ struct report {
 	size_t sums_count;
 	struct maker_sum sums[MAKER_CURRENCIES_MAX];
 
-	/* What became of the callback's attempts; 0 attempts: none was made, or there is no callback_url. */
+	/* The outcome of the callback's attempts; 0 attempts: none was made, or there is no callback_url. */
 	struct report_callback {
 		int64_t attempts;
 		int64_t last_us;
@@ -123,8 +124,8 @@ struct report {
 		struct buf error; /* of the last attempt; empty if it succeeded */
 	} callback;
 
-	bool remade;           /* made anew, as a number was erased: charged and told of already */
-	struct buf reason;     /* of FAILED and ABORTED, and of one that is made anew */
+	bool remade;           /* remade because a number was erased: already charged and called back */
+	struct buf reason;     /* of FAILED and ABORTED, and of a remade one */
 	struct buf base_url;   /* of the request; for links in the callback */
 	struct buf key;        /* Idempotency-Key, or empty */
 	struct buf checkpoint; /* of the maker */
@@ -140,15 +141,15 @@ void report_file_name(const struct report *report, struct buf *out);
 MUST_CHECK int report_write_status(const struct report *report, struct str base_url, struct buf *out,
                                    struct error *err);
 
-/* What asks for a report. All is copied. */
+/* A request for a report. All is copied. */
 struct report_request {
 	const char *creator;
 	const struct query_plan *plan; /* QUERY_ASYNC */
 	const struct query_params *params;
 	struct str base_url;
 	struct str key;       /* Idempotency-Key; empty without */
-	uint64_t body_hash;   /* tells another body under the same key */
-	uint64_t pending_max; /* of the creator's that may wait; 0: reports_pending_max */
+	uint64_t body_hash;   /* detects another body under the same key */
+	uint64_t pending_max; /* how many of the creator's may wait; 0: reports_pending_max */
 	int64_t received_us;
 };
 
@@ -176,22 +177,22 @@ MUST_CHECK int reports_open_file(struct reports *reports, const struct report *r
 MUST_CHECK int reports_cancel(struct reports *reports, struct str id, const char *by, struct error *err);
 
 /*
- * Gives the jobs over an account's records (account NULL: over anyone's) to fn, the newest first, received from
- * `from_us` until before `to_us`; false from fn ends it. The report dies when fn returns.
+ * Calls fn with the jobs over an account's records (account NULL: any account's) received from `from_us` until before
+ * `to_us`, newest first, until fn returns false. The report is valid until fn returns.
  */
 typedef bool (*reports_fn)(void *arg, const struct report *report);
 MUST_CHECK int reports_each(struct reports *reports, const char *account, int64_t from_us, int64_t to_us, reports_fn fn,
                             void *arg, struct error *err);
 
 /*
- * Erasing a person's number (store/erase.h). The first gathers the ids (ID_UUID_LEN + 1 bytes each, with their NULs) of
- * reports that may hold records of these accounts (SCAN_ACCOUNT_LEN bytes each) with a number or a message in them, or
- * whose parameters hold the number.
- * The second erases it from one of them. A file that was begun before `erased_us` is searched, or taken to hold it where
- * it shows messages without all numbers: if it does, the report is made anew under its old ids, without charge and
- * callback; its status goes back to PENDING. One that is being made begins again; one that asks for the number cannot be
- * made anew: it is cancelled, or its file goes, and its reason says so. *done says what was done; while it says
- * REPORTS_SEARCHING, call again. `search` is zeroed before the first call of all, and ended after the last one.
+ * Erasing a person's number (store/erase.h). The first collects the ids (ID_UUID_LEN + 1 bytes each, with their NULs)
+ * of reports that may hold records of these accounts (SCAN_ACCOUNT_LEN bytes each) with a number or a message in them,
+ * or whose parameters hold the number. The second erases it from one of them. A file begun before `erased_us` is
+ * searched, or assumed to hold it if it shows messages without all numbers: if it does, the report is remade under its
+ * old ids, without charge and callback; its status returns to PENDING. One in progress starts over; one whose
+ * parameters have the number cannot be remade: it is cancelled, or its file is removed, and its reason says so. *done
+ * says what was done; while it is REPORTS_SEARCHING, call again. `search` is zeroed before the first call of all, and
+ * ended after the last one.
  */
 struct erase;
 enum reports_erased {
@@ -211,8 +212,9 @@ MUST_CHECK int reports_erase(struct reports *reports, const char *id, struct era
 
 /*
  * Where does a report have what the matcher looks for (store/erase.h)? Fills *report, which the caller frees; all zero
- * when there is none. While *has is REPORTS_HAS_SEARCHING, its file is being searched: call again, *report is not filled
- * then. `number`: a file that shows messages without all numbers may hold it, though it cannot be found there.
+ * when there is none. While *has is REPORTS_HAS_SEARCHING, its file is being searched: call again, *report is not
+ * filled then. `number`: a file that shows messages without all numbers may hold it even if the search does not find
+ * it.
  */
 enum reports_has {
 	REPORTS_HAS_SEARCHING,

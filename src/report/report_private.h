@@ -3,12 +3,12 @@
  * report_private.h: what the files of report/ that run jobs share; private to it. (Makers and archives need none.)
  *
  *	reports.c    the module's life, and answers about jobs
- *	queue.c      which job is next: accounts by turns, then an account's jobs by turns
- *	scheduler.c  the events: slices, and once a second what needs looking after
+ *	queue.c      which job is next: accounts take turns, then an account's jobs
+ *	scheduler.c  the events: slices, and checks once a second
  *	job.c        one job: its start, steps, checkpoints and end
- *	erasing.c    a person's number out of reports
+ *	erasing.c    erases a person's number from reports
  *	search.c     is it in a file?
- *	expiry.c     what is left of ended jobs, until nothing is
+ *	expiry.c     removes files and rows of ended jobs
  *	files.c      data_dir/reports
  *	table.c      jobs on disk
  */
@@ -31,10 +31,10 @@ struct report_work {
 	struct reports *reports;
 	struct maker *maker;        /* NULL once it has ended */
 	bool waits;                 /* the store has nothing for it yet */
-	bool ended;                 /* `report` says how, but that could not be written yet: tried again every second */
+	bool ended;                 /* `report` says how, but that could not be written yet: retried every second */
 	bool stepped;               /* since the last checkpoint */
 	int64_t checkpoint_at_us;   /* monotonic: when the next is due */
-	struct maker_progress seen; /* when it last got on */
+	struct maker_progress seen; /* when it last made progress */
 	int64_t stalled_us;         /* since then, on the scheduler's clock */
 };
 
@@ -56,8 +56,8 @@ struct report_queue {
 	struct report_jobs running; /* in the order of their turns */
 	uint64_t pending_count;
 	uint64_t running_count;
-	uint64_t turn;   /* by reports->turns, when it last started a job, or came */
-	uint64_t number; /* in the order in which queues came */
+	uint64_t turn;   /* by reports->turns, when it last started a job, or was created */
+	uint64_t number; /* in the order in which queues were created */
 };
 
 struct reports {
@@ -66,7 +66,7 @@ struct reports {
 	struct meta *meta;
 	struct store *store;
 	struct callbacks *callbacks;
-	const struct disk *disk; /* NULL: not looked at */
+	const struct disk *disk; /* NULL: not checked */
 	reports_end_fn on_end;   /* or NULL */
 	void *on_end_arg;
 	char *dir; /* data_dir/reports */
@@ -74,10 +74,10 @@ struct reports {
 	TAILQ_HEAD(, report_queue) queues; /* in the order of their turns */
 	uint64_t pending_count;
 	uint64_t running_count;
-	uint64_t turns; /* two for each job started: what comes in between is odd */
+	uint64_t turns; /* two per started job: odd numbers are for new queues in between */
 	uint64_t queues_made;
 
-	bool held; /* a job could not be started: none is before the next tick */
+	bool held; /* a job could not be started: no further start before the next tick */
 	struct task slice;
 	struct event *tick;
 	int64_t tick_at_us; /* monotonic */
@@ -86,7 +86,7 @@ struct reports {
 
 /* --- status.c --- */
 
-/* Only as jobs may change; anything else is a fault of ours (base/invariant.h). */
+/* Allows only valid transitions (base/invariant.h). */
 void report_set_state(struct report *report, enum report_state state);
 void report_inner_name(const struct report *report, struct buf *out); /* report_SMS_abcd1234_20241126.csv */
 /* The plan of a job, which borrows from report->params; false if this build no longer takes the parameters. */
@@ -109,31 +109,31 @@ struct report_job *report_queue_next_running(struct reports *reports);
 /* From pending to running; job->work is set. */
 void report_queue_started(struct reports *reports, struct report_job *job);
 
-/* Takes the job out and frees it, without its work. */
+/* Removes the job and frees it, but not its work. */
 void report_queue_remove(struct reports *reports, struct report_job *job);
 
 /* --- job.c --- */
 
 /*
- * Starts a pending job, or takes up one that a crash or restart interrupted. One that cannot be made has ended as
- * FAILED when it returns 0. -1 when it stays pending for want of memory or disk, ERROR_CORRUPT when it has no row.
+ * Starts a pending job, or resumes one that a crash or restart interrupted. If it returns 0, one that cannot be made
+ * has ended as FAILED. -1 when it stays pending, out of memory or disk, ERROR_CORRUPT when it has no row.
  */
 MUST_CHECK int report_job_start(struct reports *reports, struct report_job *job, struct error *err);
 
 /* One slice. The job may be gone afterwards. */
 void report_job_step(struct reports *reports, struct report_job *job, int64_t deadline_us);
 
-/* Writes down how far it is. What goes wrong is logged and tried again. */
+/* Writes a checkpoint. Errors are logged and it is retried. */
 void report_job_checkpoint(struct reports *reports, struct report_job *job);
 
 /* Once a second, `elapsed_us` after the last time. The job may be gone afterwards. */
 void report_job_look_after(struct reports *reports, struct report_job *job, int64_t elapsed_us);
 
-/* Ends it as ABORTED; gone when it returns 0. -1 when that cannot be written: it goes on then. */
+/* Ends it as ABORTED; gone when it returns 0. -1 when that cannot be written: it then continues. */
 MUST_CHECK int report_job_cancel(struct reports *reports, struct report_job *job, const char *reason,
                                  struct error *err);
 
-/* Of one that is being made, all work is done anew: what it has read has changed. */
+/* Starts a job in progress over: the data it has read has changed. */
 MUST_CHECK int report_job_begin_again(struct reports *reports, struct report_job *job, struct error *err);
 
 void report_work_free(struct report_work *work);
@@ -142,15 +142,15 @@ void report_work_free(struct report_work *work);
 
 MUST_CHECK int report_scheduler_init(struct reports *reports, struct error *err);
 
-/* There may be something to start or to step: sees to it that it happens. */
+/* There may be something to start or to step: schedules it. */
 void report_scheduler_wake(struct reports *reports);
 
 /* --- expiry.c --- */
 
-/* When something of an ended job is to go next. */
+/* When the next part of an ended job expires. */
 int64_t report_due_us(const struct reports *reports, const struct report *report);
 
-/* Drops what is due until `deadline_us` (monotonic) or there is nothing. */
+/* Drops what is due, until `deadline_us` (monotonic) or nothing is left. */
 void report_expire(struct reports *reports, int64_t deadline_us);
 
 /* --- files.c --- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * reports.c: the module's life, new jobs, and answers about those there are. See report.h.
+ * reports.c: the module's life, new jobs, and answers about existing ones. See report.h.
  */
 #include "report/report.h"
 
@@ -52,7 +52,7 @@ static int load_all(struct reports *reports, struct error *err)
 	return 0;
 }
 
-/* Needs nothing of `reports`: outcomes are still saved when these are gone. */
+/* Does not use `reports`: outcomes are still saved after these are freed. */
 static int note_callback(void *arg, struct change *change, const struct callback_info *info, struct error *err)
 {
 	(void)arg;
@@ -206,7 +206,7 @@ int reports_create(struct reports *reports, const struct report_request *request
 
 /* --- answers --- */
 
-/* What the row of a running job does not know yet. */
+/* Adds what the row of a running job does not have yet. */
 static void add_progress(const struct reports *reports, struct report *report)
 {
 	const struct report_job *job;
@@ -247,7 +247,7 @@ int reports_get_file(struct reports *reports, struct str file_id, struct report 
 	if (found > 0)
 		found = table_get(reports->meta, str_from(id), report, err);
 	if (found > 0 && !report->has_file) {
-		report_free(report); /* not whole yet */
+		report_free(report); /* incomplete */
 		found = 0;
 	}
 	if (found == 0)

@@ -16,7 +16,7 @@
 #include "lmdb/value.h"
 
 #define ROW_VERSION 1
-#define ROW_COUNT 25 /* elements beside the params' and sums' own, without the version */
+#define ROW_COUNT 25 /* elements without those of the params and sums, and without the version */
 #define PARAM_COUNT 2
 #define SUM_COUNT 3
 #define CALLBACK_COUNT 6

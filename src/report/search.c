@@ -2,9 +2,9 @@
 /*
  * search.c: see search.h.
  *
- * Of each piece the last bytes, the longest number and a byte before it, stand before the next one. What could
- * be a number up to the end of the text is left to the next round, which sees what follows; what could be one from its
- * first byte on was looked at in the round before.
+ * The last bytes of each piece (the longest number and a byte before it) are kept before the next one. A possible
+ * number at the end of the text is left to the next round, which sees what follows; one at its first byte was checked
+ * in the previous round.
  */
 #include "report/search.h"
 
@@ -14,7 +14,7 @@
 #include "report/archive_reader.h"
 #include "store/erase.h"
 
-#define WORD 'x' /* a letter stands where what stands there is not known: a number beside it does not count yet */
+#define WORD 'x' /* a letter stands for the unknown byte: a number next to it does not count yet */
 
 int report_search_begin(struct report_search *search, const char *path, enum archive_kind kind, struct error *err)
 {
@@ -35,7 +35,7 @@ static bool is_word(char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* Keeps the end of the text, so that nothing in it begins with its first byte. */
+/* Keeps the end of the text, with a byte before the longest possible number. */
 static void keep_end(struct buf *text)
 {
 	const size_t keep = ERASE_NUMBER_MAX + 1;

@@ -36,7 +36,7 @@ bool report_state_parse(struct str name, enum report_state *state)
 	return false;
 }
 
-/* One whose file is made anew goes back from its end to PENDING. */
+/* A report that is remade returns from its end to PENDING. */
 void report_set_state(struct report *report, enum report_state state)
 {
 	static const unsigned ends =
@@ -165,7 +165,7 @@ static void write_parameters(const struct report *report, struct json *json)
 {
 	struct query_plan plan;
 
-	/* A product that this build no longer knows: what else there is to say is still said. */
+	/* A product unknown to this build: everything else is still written. */
 	if (report_make_plan(report, &plan)) {
 		query_plan_echo(&plan, &report->params, json);
 		return;
@@ -196,7 +196,7 @@ static void write_progress(const struct report *report, struct json *json)
 	json_object_end(json);
 }
 
-/* Sums by currency; records without one stand under "". */
+/* Sums by currency; records without one are under "". */
 static void write_sums(const struct report *report, struct json *json)
 {
 	json_key(json, "total_price");

@@ -59,7 +59,7 @@ static struct str key_str(const struct index_key *key)
 	return (struct str){ key->bytes, key->len };
 }
 
-/* Of the kinds that end with a time and an id. */
+/* For the kinds whose keys end with a time and an id. */
 static struct index_key timed_key(enum index_kind kind, int64_t time_us, struct str id)
 {
 	struct index_key key = key_begin(kind);

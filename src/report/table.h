@@ -2,7 +2,7 @@
 /*
  * table.h: the rows of reports in the catalog environment; private to report/.
  *
- * `reports` holds a row a job under its id. `report_index` holds, under keys that begin with a letter, where to look:
+ * `reports` holds a row per job under its id. `report_index` has keys that begin with a letter:
  *
  *	a account(8) received(8) id(36)  -> nothing            an account's jobs in order of receipt
  *	t received(8) id(36)             -> nothing            everyone's
@@ -32,27 +32,27 @@ MUST_CHECK int table_put(struct change *change, const struct report *report, str
 /* A new job: its row and what leads to it. */
 MUST_CHECK int table_add(struct change *change, const struct report *report, uint64_t body_hash, struct error *err);
 
-/* Notes what became of an attempt at a job's callback; nothing when there is no such job any more. A callbacks_outcome_fn
- * without its `arg`. */
+/* Notes the outcome of an attempt at a job's callback; does nothing when the job no longer exists. A
+ * callbacks_outcome_fn without its `arg`. */
 struct callback_info;
 MUST_CHECK int table_note_callback(struct change *change, const struct callback_info *info, struct error *err);
 
 MUST_CHECK int table_put_members(struct change *change, const struct report *report, struct str accounts,
                                  struct error *err);
 
-/* An ended job: its row, out of the queue, to be looked at again at `due_us`. */
+/* Ends a job: writes its row, removes it from the queue; due again at `due_us`. */
 MUST_CHECK int table_end(struct change *change, const struct report *report, int64_t due_us, struct error *err);
 
-/* An ended job that was due at `was_us` loses its file and is due again; or all of it goes. */
+/* An ended job that was due at `was_us` loses its file and is due again; or is removed entirely. */
 MUST_CHECK int table_drop_file(struct change *change, const struct report *report, int64_t was_us, int64_t due_us,
                                struct error *err);
-/* One that is to be made anew: back into the queue. Its file is known as before. */
+/* Puts a job to be remade back into the queue. Its file stays indexed. */
 MUST_CHECK int table_requeue(struct change *change, const struct report *report, int64_t was_us, struct error *err);
 MUST_CHECK int table_move_due(struct change *change, const struct report *report, int64_t was_us, int64_t due_us,
                               struct error *err);
 MUST_CHECK int table_remove(struct change *change, const struct report *report, int64_t was_us, struct error *err);
 
-/* Takes back an entry whose job is gone. */
+/* Removes an entry whose job is gone. */
 MUST_CHECK int table_remove_due(struct change *change, struct str id, int64_t was_us, struct error *err);
 
 /* --- reading: 1, 0 if there is none, -1 --- */
@@ -68,10 +68,10 @@ struct table_due {
 	int64_t at_us;
 };
 
-/* The first `max` jobs due by `now_us`: how many there are, or -1. */
+/* The first `max` jobs due by `now_us`: their number, or -1. */
 MUST_CHECK int table_find_due(struct meta *meta, int64_t now_us, struct table_due *due, int max, struct error *err);
 
-/* Calls fn with each job that has not ended, oldest first, until it answers false. */
+/* Calls fn with each job that has not ended, oldest first, until it returns false. */
 typedef bool (*table_queue_fn)(void *arg, struct str id);
 MUST_CHECK int table_each_queued(struct meta *meta, table_queue_fn fn, void *arg, struct error *err);
 
