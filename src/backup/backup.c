@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * backup.c: which file of a backup comes next, and how it is given out. See backup.h.
+ * backup.c: which file of a backup is next, and how it is sent. See backup.h.
  */
 #include "backup/backup.h"
 
@@ -17,7 +17,7 @@
 #define MODE 0640u
 #define MODE_KEY 0600u
 
-/* Files of the data directory as they are. The moves come after all days: see store_keep_moves. */
+/* Files of the data directory, copied unchanged. The moves come after all days: see store_keep_moves. */
 static const char *const keys[] = { "moves", "cursor.key", "erased.key" };
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
 
@@ -93,7 +93,7 @@ void backup_counts(const struct backup *backup, struct backup_counts *counts)
 	*counts = backup->counts;
 }
 
-/* --- which file is next --- */
+/* --- the next file --- */
 
 static int set_name(struct backup *backup, const char *directory, const char *name, unsigned mode, struct error *err)
 {
@@ -154,12 +154,12 @@ static int find_report(struct backup *backup, struct error *err)
 		if (backup_stamp(backup, err) == 0)
 			return 1;
 		if (err->code != ERROR_NOT_FOUND)
-			return -1; /* else it has expired meanwhile */
+			return -1; /* otherwise it has expired meanwhile */
 	}
 	return 0;
 }
 
-/* The file at hand is done, given out or not. */
+/* The current file is done, sent or not. */
 static void end_file(struct backup *backup, bool sent)
 {
 	close_file(backup);
@@ -209,7 +209,7 @@ void backup_answer(struct backup *backup, bool wanted)
 		end_file(backup, false);
 }
 
-/* --- giving it out --- */
+/* --- sending it --- */
 
 static enum backup_event gone(struct backup *backup)
 {

@@ -26,7 +26,7 @@ static int no_memory(struct error *err)
 
 /* --- where --- */
 
-/* Without links and dots; its last part need not be there yet. */
+/* Resolves links and dots; the last part need not exist yet. */
 static int resolve(const char *dir, struct buf *out, struct error *err)
 {
 	char path[PATH_MAX], real[PATH_MAX];
@@ -110,7 +110,7 @@ static int load_previous(struct backup_dir *backup, struct error *err)
 			sums ? folder_path(&backup->scratch_to, backup->previous.data, BACKUP_NAME, err) : NULL;
 		if (!about)
 			found = -1;
-		/* One that cannot be read is no help, and no hindrance. */
+		/* An unreadable one is ignored. */
 		else if (folder_read(sums, LIST_BYTES_MAX, &backup->previous_sums, &ignored) != 0 ||
 		         folder_read(about, LIST_BYTES_MAX, &backup->previous_about, &ignored) != 0)
 			buf_clear(&backup->previous);
@@ -234,7 +234,7 @@ static int take_oldest(void *arg, const char *name, struct error *err)
 	return buf_cstr(&oldest->name) ? 0 : no_memory(err);
 }
 
-/* What is cut short here must not look complete: the list goes first. */
+/* An interrupted removal must not look like a complete backup: the list goes first. */
 static int remove_backup(struct backup_dir *backup, const char *name, struct error *err)
 {
 	const char *path = folder_path(&backup->scratch, backup->dir.data, name, err);

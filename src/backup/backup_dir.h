@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * backup_dir.h: the directory that backups lie in, written by whoever takes one (backup.h): cdrctl. All of it blocks.
+ * backup_dir.h: the directory of backups, written by cdrctl, which receives them (backup.h). All of it blocks.
  *
  *	DIR/2026-11-24T142011.123Z/     a backup, complete in itself; named after when it was begun, in UTC
  *	    days/2026-11-23/data.mdb    each day as of one transaction, without free pages
@@ -13,8 +13,8 @@
  *	                                one begins
  *	DIR/lock                        held while one is made
  *
- * A file whose stamp is the one it had in the newest backup of DIR is not taken again: its copy is linked from there. So
- * a backup costs the days that changed, and any of them can be removed with rm -r without harm to the others.
+ * A file whose stamp is the same as in the newest backup of DIR is not copied again but linked from there. So a backup
+ * costs only the days that changed, and any backup can be removed with rm -r without harm to the others.
  */
 #ifndef CDRD_BACKUP_BACKUP_DIR_H
 #define CDRD_BACKUP_BACKUP_DIR_H
@@ -31,22 +31,22 @@
 struct backup_dir;
 
 /*
- * Begins a backup. `dir` is made if need be (but not its parents); it must not lie in `data_dir`, the daemon's.
+ * Begins a backup. `dir` is made if needed (but not its parents); it must not lie in `data_dir`, the daemon's.
  * `version` is the daemon's, for BACKUP. ERROR_CONFLICT if one is being made there, ERROR_INVALID.
  */
 MUST_CHECK struct backup_dir *backup_dir_new(const char *dir, const char *data_dir, const char *version,
                                              struct error *err);
 
-/* Does nothing on NULL. One that is not complete is removed. */
+/* Does nothing on NULL. An incomplete backup is removed. */
 void backup_dir_free(struct backup_dir *backup);
 
 /*
- * Takes a file of the previous backup for the one of this name and stamp, if it is the same: 1; 0 if it must be
- * written; -1. ERROR_INVALID for a name that leads out of the backup.
+ * Links the file of this name from the previous backup if its stamp is the same: 1; 0 if it must be written; -1.
+ * ERROR_INVALID for a name that leads out of the backup.
  */
 MUST_CHECK int backup_dir_link(struct backup_dir *backup, struct str name, struct str stamp, struct error *err);
 
-/* Writes it: begun with a mode, then piece by piece, then ended, on disk, or dropped as if it had not been begun. */
+/* Writes it: begun with a mode, then piece by piece, then ended (it is on disk) or dropped as if never begun. */
 MUST_CHECK int backup_dir_begin_file(struct backup_dir *backup, struct str name, struct str stamp, unsigned mode,
                                      struct error *err);
 MUST_CHECK int backup_dir_write(struct backup_dir *backup, struct str data, struct error *err);

@@ -72,7 +72,7 @@ static int note_file(struct backup_dir *backup, const char *hex, bool linked, st
 	return backup->sums.failed || backup->about.failed ? no_memory(err) : 0;
 }
 
-/* What follows a place in a list, which is looked at first: files come in the order in which they came then. */
+/* The list from a position on, which is searched first: files come in the same order as then. */
 static struct str rest_of(const struct buf *list, size_t at)
 {
 	return list->len > 0 ? (struct str){ list->data + at, list->len - at } : (struct str){ NULL, 0 };
@@ -98,7 +98,7 @@ static bool is_same(struct backup_dir *backup, struct str stamp)
 	return found != NULL;
 }
 
-/* Its sum then; p NULL if it was not there. */
+/* Its sum in the previous backup; p NULL if it was not there. */
 static struct str previous_sum(struct backup_dir *backup, struct str name)
 {
 	const struct buf *sums = &backup->previous_sums;
@@ -127,7 +127,7 @@ int backup_dir_link(struct backup_dir *backup, struct str name, struct str stamp
 	if (!to)
 		return -1;
 	if (link(from, to) != 0)
-		return 0; /* copied then, whatever the reason: no links here, or too many, or it is gone */
+		return 0; /* then it is copied, whatever the reason: links unsupported, too many, or it is gone */
 	memcpy(hex, sum.p, SUMS_HEX_LEN);
 	return note_file(backup, hex, true, err) == 0 ? 1 : -1;
 }

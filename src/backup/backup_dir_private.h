@@ -14,14 +14,14 @@ struct backup_dir {
 	int lock_fd;
 	struct buf part;     /* DIR/NAME.part */
 	struct buf path;     /* DIR/NAME */
-	bool finished;       /* it has its name */
+	bool finished;       /* renamed to its final name */
 	struct buf previous; /* DIR/NAME of the newest one, or empty */
 	struct buf previous_sums;
 	struct buf previous_about;
-	size_t sums_at, about_at; /* what was found in them last */
+	size_t sums_at, about_at; /* where the last matches were */
 	struct buf sums;
 	struct buf about; /* BACKUP */
-	struct buf name;  /* of the file at hand, below DIR/NAME */
+	struct buf name;  /* of the current file, below DIR/NAME */
 	struct buf stamp;
 	struct sums_file file;
 	struct buf scratch;
@@ -31,7 +31,7 @@ struct backup_dir {
 
 extern const char *const backup_dir_folders[]; /* of each backup; NULL ends them */
 
-/* The path of something in the backup that is being made; dies with the next call. NULL with *err. */
+/* The path of something in the backup being made; valid until the next call. NULL with *err. */
 MUST_CHECK const char *backup_dir_part_path(struct backup_dir *backup, const char *name, struct error *err);
 
 /* Writes BACKUP, syncs the folders and writes SHA256SUMS. */

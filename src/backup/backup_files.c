@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * backup_files.c: the files that a backup gives out: found, copied into the spool, read.
+ * backup_files.c: the files that a backup sends: finds them, copies them into the spool, reads them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@
 #include "backup/folder.h"
 
 #define COPY_NAME "copy"
-#define SETTLED_NS INT64_C(2000000000) /* a file changed more lately may change again without a newer time */
+#define SETTLED_NS INT64_C(2000000000) /* a file changed more recently may change again without a newer time */
 #define TRIM_BYTES ((off_t)64 << 20)
 #define NS_PER_SECOND INT64_C(1000000000)
 
@@ -59,7 +59,7 @@ int backup_check_room(struct backup *backup, const char *path, struct error *err
 	struct stat st;
 
 	if (!backup->disk || stat(path, &st) != 0)
-		return 0; /* whoever opens it says what is wrong */
+		return 0; /* opening it will report the error */
 	disk_room(backup->disk, &room);
 	uint64_t needed = (uint64_t)st.st_blocks * 512;
 	if (room.free_bytes >= room.limit_bytes + needed)

@@ -113,8 +113,8 @@ int folder_each(const char *path, folder_fn fn, void *arg, struct error *err)
 	return result;
 }
 
-/* Where a name stops to look like a backup's. */
-static const char *behind_pattern(const char *name)
+/* Returns the rest of a name after a backup's pattern. */
+static const char *after_pattern(const char *name)
 {
 	for (const char *pattern = PATTERN; *pattern; pattern++, name++)
 		if (*pattern == 'd' ? *name < '0' || *name > '9' : *name != *pattern)
@@ -124,14 +124,14 @@ static const char *behind_pattern(const char *name)
 
 bool folder_is_backup(const char *name)
 {
-	const char *rest = behind_pattern(name);
+	const char *rest = after_pattern(name);
 
 	return rest && *rest == '\0';
 }
 
 bool folder_is_part(const char *name)
 {
-	const char *rest = behind_pattern(name);
+	const char *rest = after_pattern(name);
 
 	return rest && strcmp(rest, PART) == 0;
 }

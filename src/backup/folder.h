@@ -20,19 +20,19 @@ MUST_CHECK int folder_read(const char *path, size_t max, struct buf *out, struct
 /* Writes a file and syncs it. */
 MUST_CHECK int folder_write(const char *path, struct str text, unsigned mode, struct error *err);
 
-/* Makes a directory, if need be when `may_exist`. */
+/* Makes a directory; an existing one is an error unless `may_exist`. */
 MUST_CHECK int folder_make(const char *path, bool may_exist, struct error *err);
 
 MUST_CHECK int folder_sync(const char *path, struct error *err);
 
-/* Removes a directory with all that is in it. Not there: that is all right. */
+/* Removes a directory with its contents. No error if it does not exist. */
 MUST_CHECK int folder_remove(const char *path, struct error *err);
 
 /* Calls fn for each entry but . and ..; -1 from fn ends it. */
 typedef int (*folder_fn)(void *arg, const char *name, struct error *err);
 MUST_CHECK int folder_each(const char *path, folder_fn fn, void *arg, struct error *err);
 
-/* Is it a complete backup's name, or (part) that of one in the making? */
+/* Is it a complete backup's name, or (part) that of one being made? */
 bool folder_is_backup(const char *name);
 bool folder_is_part(const char *name);
 

@@ -83,7 +83,7 @@ static void tell(const struct restore *restore)
 		restore->fn(restore->arg, restore->counts);
 }
 
-/* Files that say what the backup is stay in it. */
+/* Files that describe the backup are not laid out. */
 static bool is_laid_out(const struct restore *restore, struct str path)
 {
 	return restore->data_dir && !str_is(path, BACKUP_NAME);
@@ -139,7 +139,7 @@ static int read_file(struct restore *restore, struct str path, struct sums_file 
 	return out ? give_to_owner(restore, restore->to.data) : 0;
 }
 
-/* Does the environment, there or where it was laid out, hold what it should? */
+/* Is the environment, in the backup or where it was laid out, sound? */
 static int check_environment(struct restore *restore, struct str path)
 {
 	uint64_t entries;
@@ -193,7 +193,7 @@ static int load_list(struct restore *restore)
 	return 0;
 }
 
-/* All files, the catalog's last: without it what was laid out is not taken for whole. */
+/* All files, the catalog's last: without it the copy does not count as complete. */
 static int take_all(struct restore *restore)
 {
 	for (int last = 0; last < 2; last++) {
@@ -208,10 +208,10 @@ static int take_all(struct restore *restore)
 
 struct listing {
 	struct restore *restore;
-	struct buf below; /* the directory's path below the backup, with a slash behind it unless it is empty */
+	struct buf below; /* the directory's path below the backup, with a slash after it unless it is empty */
 };
 
-/* Is it in the list? A directory's entries are, then. */
+/* Is it in the list? For a directory, checks its entries. */
 static int check_listed(void *arg, const char *name, struct error *err)
 {
 	struct listing *listing = arg;
@@ -269,13 +269,13 @@ static int refuse_entry(void *arg, const char *name, struct error *err)
 {
 	const char *data_dir = arg;
 
-	/* Of a new file system. */
+	/* New file systems have it. */
 	if (strcmp(name, "lost+found") == 0)
 		return 0;
 	return error_set(err, ERROR_CONFLICT, "%s: must be empty, but \"%s\" is there", data_dir, name);
 }
 
-/* The lock that a daemon takes: none can start before all is there. */
+/* The daemon's lock: none can start before everything is laid out. */
 static int take_lock(struct restore *restore)
 {
 	const char *path = folder_path(&restore->to, restore->data_dir, "lock", restore->err);
@@ -311,7 +311,7 @@ static int prepare(struct restore *restore)
 	return 0;
 }
 
-/* What a daemon would make at its start, should the backup hold none. */
+/* What a daemon would make at its start, if the backup has none. */
 static int make_directories(struct restore *restore)
 {
 	static const char *const names[] = { "days", "reports" };
@@ -325,7 +325,7 @@ static int make_directories(struct restore *restore)
 	return 0;
 }
 
-/* A copy must not tell customers what the original tells them. */
+/* A copy must not send the original's callbacks to customers. */
 static int hold_callbacks(struct restore *restore)
 {
 	const char *path = folder_path(&restore->to, restore->data_dir, CALLBACK_HELD_NAME, restore->err);

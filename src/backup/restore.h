@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * restore.h: backups (backup.h) looked at and laid out, without a daemon.
+ * restore.h: checks and lays out backups (backup.h), without a daemon.
  *
- * `from` is a backup, or the directory that holds some: then it is the newest one. All of it blocks, for as long as the
- * backup is large; `fn` is told how far it is.
+ * `from` is a backup, or the directory that holds some: then it is the newest one. All of it blocks, in proportion to
+ * the backup's size; `fn` gets the progress.
  */
 #ifndef CDRD_BACKUP_RESTORE_H
 #define CDRD_BACKUP_RESTORE_H
@@ -27,8 +27,8 @@ typedef void (*restore_fn)(void *arg, const struct restore_counts *counts);
 /* Fills *path with the backup that `from` means. ERROR_NOT_FOUND. */
 MUST_CHECK int restore_find(const char *from, struct buf *path, struct error *err);
 
-/* Are all files of the list there and as they were, are there no others, and do all environments open and read?
- * ERROR_CORRUPT names what is wrong. */
+/* Are all listed files there and unchanged, are there no others, and can all environments be opened and read?
+ * ERROR_CORRUPT names the fault. */
 MUST_CHECK int restore_check(const char *backup, struct restore_counts *counts, restore_fn fn, void *arg,
                              struct error *err);
 

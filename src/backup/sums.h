@@ -4,7 +4,7 @@
  *
  *	<64 hexadecimal digits>  days/2026-11-24/data.mdb
  *
- * A file is read in slices; on the way it may be copied.
+ * A file is read in slices, and may be copied at the same time.
  */
 #ifndef CDRD_BACKUP_SUMS_H
 #define CDRD_BACKUP_SUMS_H
@@ -37,8 +37,8 @@ MUST_CHECK int sums_file_begin(struct sums_file *file, const char *from, const c
 MUST_CHECK int sums_file_step(struct sums_file *file, const char *name, int64_t deadline_us, bool *done,
                               struct error *err);
 
-/* A file that is written piece by piece: made with `mode`, it must not be there yet; when finished, file->hex is its
- * sum, and it is on disk. Without a finish, sums_file_end closes it. */
+/* A file that is written piece by piece: made with `mode`, it must not exist yet; once finished, file->hex is its sum,
+ * and it is on disk. Without a finish, sums_file_end closes it. */
 MUST_CHECK int sums_file_make(struct sums_file *file, const char *to, unsigned mode, struct error *err);
 MUST_CHECK int sums_file_write(struct sums_file *file, const char *name, struct str data, struct error *err);
 MUST_CHECK int sums_file_finish(struct sums_file *file, const char *name, struct error *err);
@@ -46,7 +46,7 @@ MUST_CHECK int sums_file_finish(struct sums_file *file, const char *name, struct
 /* Closes what is open. */
 void sums_file_end(struct sums_file *file);
 
-/* Does a path stay below the directory, by plain names alone? */
+/* Does a path stay below the directory, by plain names only? */
 bool sums_is_inside(struct str path);
 
 /* A line of the list. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * by_column.c: samples by column. Labels are the catalogue's names, never what a record holds, so that producers cannot
- * make new ones up; the values themselves are to be found by a summary that is grouped by the column.
+ * by_column.c: samples by column. Labels are the catalog's names, never a record's values, so that producers cannot
+ * invent labels; a summary grouped by the column shows the values.
  */
 #include "metrics/by_column.h"
 
@@ -9,7 +9,7 @@ void by_column_write_unknown(const struct table_row *row, const struct snapshot 
 {
 	struct buf labels = { 0 };
 
-	/* The catalogue's names are C strings, being literals of its table. */
+	/* The catalog's names are C strings, being literals of its table. */
 	for (size_t i = 0; i < catalog_listed_count; i++) {
 		const struct catalog_product *product = catalog_listed[i].product;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * by_endpoint.c: samples by endpoint. The label is the route's path ("/v2/reports/{id}"), never a request's, so that
- * clients cannot make new ones up; what no route took is "other". Statuses that were never answered have no sample.
+ * clients cannot invent labels; requests without a route are "other". Statuses that were never answered have no sample.
  */
 #include "metrics/by_endpoint.h"
 
@@ -26,7 +26,7 @@ static void add_labels(struct buf *labels, const struct http_route *route, const
 	text_label(labels, "method", method);
 }
 
-/* The answers to HEAD, which the route of GET serves, have a method of their own. */
+/* Answers to HEAD, which the route of GET serves, are labelled as such. */
 static void write_statuses(const struct table_row *row, const struct http_route_stats *stats, bool head,
                            struct buf *out)
 {

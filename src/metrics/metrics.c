@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * metrics.c: the metrics' listener, and the walk over their table. See metrics.h.
+ * metrics.c: the metrics listener, and the walk over their table. See metrics.h.
  */
 #include "metrics/metrics.h"
 

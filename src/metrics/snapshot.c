@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * snapshot.c: asks the modules. Nothing here takes longer than a few dozen microseconds, whatever the store holds.
+ * snapshot.c: queries the modules. Nothing here takes longer than a few dozen microseconds, however much is stored.
  */
 #include "metrics/snapshot.h"
 
@@ -17,7 +17,7 @@ static double ratio(const struct store_env_stats *stats)
 	return stats->fullest_map_bytes ? (double)stats->fullest_used_bytes / (double)stats->fullest_map_bytes : 0;
 }
 
-/* 0 where /proc is not to be had. */
+/* 0 without /proc. */
 static void take_memory(struct snapshot *snapshot)
 {
 	unsigned long long total = 0, resident = 0;

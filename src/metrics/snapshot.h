@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * snapshot.h: everything the metrics tell of, asked for once; private to metrics/.
+ * snapshot.h: all values of the metrics, taken once; private to metrics/.
  */
 #ifndef CDRD_METRICS_SNAPSHOT_H
 #define CDRD_METRICS_SNAPSHOT_H

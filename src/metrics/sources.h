@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * sources.h: whom the metrics ask.
+ * sources.h: the modules that metrics are taken from.
  */
 #ifndef CDRD_METRICS_SOURCES_H
 #define CDRD_METRICS_SOURCES_H
@@ -19,7 +19,7 @@
 #include "report/report.h"
 #include "store/store.h"
 
-/* Whom to ask. All stay the caller's and must outlive the metrics. */
+/* The sources. All stay the caller's and must outlive the metrics. */
 struct metrics_sources {
 	const struct http_server *http; /* the public one */
 	struct meta *meta;

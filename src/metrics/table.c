@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * table.c: every metric, a row a sample. See table.h.
+ * table.c: every metric, one row per sample. See table.h.
  */
 #include <config.h>
 
@@ -36,7 +36,7 @@
 	{ \
 		TEXT_HISTOGRAM, name, help, labels, TABLE_HISTOGRAM, AT(at), NULL \
 	}
-/* Once more around, so that a name with its help may be a macro. */
+/* Expanded once more, so that a name with its help may be a macro. */
 #define COUNTER(...) ROW_COUNTER(__VA_ARGS__)
 #define COUNTER_SECONDS(...) ROW_COUNTER_SECONDS(__VA_ARGS__)
 #define GAUGE(...) ROW_GAUGE(__VA_ARGS__)
@@ -183,7 +183,7 @@ const struct table_row table_rows[] = {
 	GAUGE(READERS, DAYS, store.open_days.readers),
 	GAUGE(SLOTS, CATALOG, store.catalog.reader_slots),
 	GAUGE(SLOTS, DAYS, store.open_days.reader_slots),
-	/* what does not work */
+	/* faults */
 	GAUGE("cdrd_commits_failed", "Commits that have failed since the last one that succeeded.", "",
 	      health.commits_failed),
 	GAUGE(BROKEN, CATALOG, catalog_broken),

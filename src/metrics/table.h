@@ -2,9 +2,9 @@
 /*
  * table.h: the metrics' table; private to metrics/.
  *
- * A row is a sample: name, labels, and where its value stands in the snapshot. Rows of one metric follow each other and
- * have the same type and help, which are written once. A metric with samples by route, or by
- * column, is one row with a function.
+ * A row is a sample: name, labels, and where its value is in the snapshot. Rows of one metric follow each other and
+ * have the same type and help, which are written once. A metric with samples by route, or by column, is one row with a
+ * function.
  */
 #ifndef CDRD_METRICS_TABLE_H
 #define CDRD_METRICS_TABLE_H

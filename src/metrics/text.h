@@ -22,7 +22,7 @@ void text_begin(struct buf *out, enum text_type type, const char *name, const ch
 /* Appends name="value" to labels, with a comma if there are some already. */
 void text_label(struct buf *labels, const char *name, const char *value);
 
-/* One sample each; `labels` is what text_label has made, or empty. Microseconds are written as seconds. */
+/* One sample each; `labels` comes from text_label, or is empty. Microseconds are written as seconds. */
 void text_uint(struct buf *out, const char *name, struct str labels, uint64_t value);
 void text_seconds(struct buf *out, const char *name, struct str labels, int64_t us);
 void text_ratio(struct buf *out, const char *name, struct str labels, double value);
