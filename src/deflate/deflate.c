@@ -23,7 +23,7 @@
 #define LITERAL_BITS_MAX 12 /* four literals fit the bits between two stores */
 #define CODE_BITS_MAX 7
 #define STORED_BYTES 5 /* of a stored block, before its content */
-#define BOUND_SLACK 64 /* of a piece: a stored block, the flush, and what a store of 64 bits writes in vain */
+#define BOUND_SLACK 64 /* of a piece: a stored block, the flush, and what a store of 64 bits writes too much */
 
 enum { BLOCK_STORED, BLOCK_FIXED, BLOCK_DYNAMIC };
 
@@ -53,7 +53,7 @@ struct frequencies {
 	uint32_t distances[DISTANCE_SYMBOLS];
 };
 
-/* The lengths of a block's codes as they are told in its head: symbols, and the extra bits of those that have some. */
+/* The lengths of a block's codes as its head holds them: symbols, and the extra bits of those that have some. */
 struct head {
 	uint8_t symbols[LITERAL_SYMBOLS + DISTANCE_SYMBOLS];
 	uint8_t extras[LITERAL_SYMBOLS + DISTANCE_SYMBOLS];
@@ -88,7 +88,7 @@ static inline void put(struct bits *bits, uint64_t value, unsigned count)
 	bits->count += count;
 }
 
-/* Leaves fewer than 8 bits. Writes 8 bytes, whatever of them is valid. */
+/* Leaves fewer than 8 bits. Always writes 8 bytes, however few of them are valid. */
 static inline void store(struct bits *bits)
 {
 	uint64_t held = htole64(bits->held);
@@ -178,7 +178,7 @@ static void count_frequencies(struct deflate *deflate)
 {
 	const struct piece *piece = &deflate->piece;
 	struct frequencies *frequencies = &deflate->frequencies;
-	uint32_t second[256] = { 0 }; /* neighbours that are alike would wait for each other */
+	uint32_t second[256] = { 0 }; /* counting equal neighbours in one table would stall */
 	size_t i = 0;
 
 	*frequencies = (struct frequencies){ 0 };
@@ -190,7 +190,7 @@ static void count_frequencies(struct deflate *deflate)
 		frequencies->literals[piece->literals[i]]++;
 	for (i = 0; i < 256; i++)
 		frequencies->literals[i] += second[i];
-	/* One distance, or none, would do with fewer than two codes. Not all readers know that. */
+	/* For one distance, or none, fewer than two codes would do. Not all readers accept that. */
 	frequencies->distances[0] = frequencies->distances[1] = 1;
 	for (i = 0; i < piece->sequences_count; i++) {
 		frequencies->literals[FIRST_LENGTH + deflate->length_symbols[piece->sequences[i].length]]++;
@@ -256,7 +256,7 @@ static size_t count_lengths(const uint8_t *lengths, size_t count, size_t min)
 	return count;
 }
 
-/* Writes down the lengths of a block's own codes; returns how many bits they take. */
+/* Encodes the lengths of a block's own codes; returns how many bits they take. */
 static size_t make_head(struct head *head, const struct codes *codes)
 {
 	uint8_t all[LITERAL_SYMBOLS + DISTANCE_SYMBOLS];
@@ -325,7 +325,8 @@ static inline const uint8_t *write_literals(struct bits *bits, const struct code
 static void write_content(struct bits *out, const struct piece *piece, const struct codes *codes)
 {
 	const uint8_t *literals = piece->literals;
-	struct bits own = *out, *bits = &own; /* what is written could change *out, for all that the compiler knows */
+	struct bits own = *out,
+		    *bits = &own; /* a local copy: for all the compiler knows, the stores could change *out */
 
 	for (size_t i = 0; i < piece->sequences_count; i++) {
 		const struct sequence *sequence = &piece->sequences[i];
@@ -343,7 +344,7 @@ static void write_content(struct bits *out, const struct piece *piece, const str
 	*out = own;
 }
 
-/* A stored block begins at a whole byte, behind its 3 bits. */
+/* A stored block begins at a whole byte, after its 3 bits. */
 static void write_stored(struct bits *bits, const uint8_t *content, size_t len)
 {
 	put(bits, BLOCK_STORED << 1, 3);
@@ -381,7 +382,7 @@ static void write_piece(struct deflate *deflate, const uint8_t *content, size_t 
 	}
 }
 
-/* Where to end a piece that is to have about `wanted` bytes: behind a line, if one ends in its second half. */
+/* Where to end a piece that is to have about `wanted` bytes: after a line, if one ends in its second half. */
 static size_t piece_len(const uint8_t *content, size_t wanted)
 {
 	for (size_t len = wanted; len > wanted / 2; len--)

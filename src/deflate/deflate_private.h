@@ -12,11 +12,11 @@
 #define MATCH_MIN 4
 #define MATCH_MAX 258
 #define DISTANCE_MAX 32768
-#define LITERALS_SLACK VECTOR /* behind the literals, for copies of whole vectors */
+#define LITERALS_SLACK VECTOR /* after the literals, for copies of whole vectors */
 
 #define TABLE_BITS 12
 #define NO_VALUE UINT16_MAX
-#define VECTOR 32 /* bytes that are looked at in a step */
+#define VECTOR 32 /* bytes that are compared in one step */
 
 /* Some literals and then what stood `distance` bytes before, `length` bytes of it. */
 struct sequence {
@@ -25,7 +25,7 @@ struct sequence {
 	uint16_t distance;
 };
 
-/* A piece of content, parsed: sequences, and the literals of all of them and of the end, one behind the other. */
+/* A piece of content, parsed: sequences, and the literals of all of them and of the end, one after the other. */
 struct piece {
 	struct sequence sequences[PIECE_MAX / MATCH_MIN + 1];
 	size_t sequences_count;
@@ -35,10 +35,10 @@ struct piece {
 
 /* What parsing works in. Values are numbered through the piece. */
 struct columns {
-	uint16_t ends[PIECE_MAX / 2 + 2];  /* the quote behind each value; then the piece's end */
+	uint16_t ends[PIECE_MAX / 2 + 2];  /* the quote after each value; then the piece's end */
 	uint16_t above[PIECE_MAX / 2 + 2]; /* the value of the same column a line before, or NO_VALUE */
 	size_t count;
-	uint16_t values[1 << TABLE_BITS]; /* by hash of their begin, the last such value, or 0 */
+	uint16_t values[1 << TABLE_BITS]; /* by hash of their beginning, the last such value, or 0 */
 	uint16_t places[1 << TABLE_BITS]; /* likewise of bytes in long values: where they are, or 0 */
 };
 

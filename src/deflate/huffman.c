@@ -69,7 +69,7 @@ static void count_depths(const uint64_t *keys, size_t count, unsigned bits_max, 
 
 	for (size_t i = 0; i < count; i++)
 		weights[i] = KEY_FREQUENCY(keys[i]);
-	/* Inner nodes come into being in the order of their weights: both queues are sorted. */
+	/* Inner nodes are made in the order of their weights: both queues are sorted. */
 	for (size_t node = count; node < 2 * count - 1; node++) {
 		weights[node] = 0;
 		for (int child = 0; child < 2; child++) {
@@ -88,7 +88,7 @@ static void count_depths(const uint64_t *keys, size_t count, unsigned bits_max, 
 	}
 }
 
-/* Leaves that were pulled up to the limit took room that is not there: others go down a bit until all have some. */
+/* Leaves that were pulled up to the limit took codes that do not exist: others are made a bit longer until all fit. */
 static void make_room(uint32_t *depths, unsigned bits_max)
 {
 	uint32_t used = 0;

@@ -5,15 +5,15 @@
  * The ends of all values are found first, many bytes a step. Then the text is walked from where one match ends to where
  * the next begins, which is one of two places:
  *
- *	between values   The bytes "," and what follows are looked for above (the same column a line before), where the
+ *	between values   The bytes "," and what follows are looked up above (the same column a line before), where the
  *	                 last match was taken from, a column on, and at the last value that began with the same bytes.
- *	in a value       which differs from the one that matched until here: the rest is looked for at the last value of
- *	                 the same begin. Else it is compared with the value above and with that of the last match, until
- *	                 four bytes are the same again: digits that have changed. Texts are searched as a general
+ *	in a value       which differs from the one that matched until here: the rest is looked up at the last value that
+ *	                 begins alike. Else it is compared with the value above and that of the last match, until four
+ *	                 bytes are the same again: digits that have changed. Texts are searched as a general
  *	                 compressor does it.
  *
- * So most bytes are never looked at but by comparisons of 32 at once. What is found is the same for the same text, as
- * nothing is kept from one piece to the next.
+ * So most bytes are only ever compared, 32 at once. The same text always gives the same sequences, as nothing is kept
+ * from one piece to the next.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -23,12 +23,13 @@
 
 #include "deflate/deflate_private.h"
 
-#define BETWEEN 3      /* bytes from the end of a value to the begin of the next */
-#define LITERAL_BITS 5 /* about what a byte costs that is no part of a match */
+#define BETWEEN 3      /* bytes from the end of a value to the beginning of the next */
+#define LITERAL_BITS 5 /* about what a literal costs */
 #define HASHED_MIN 5   /* a match far away is not worth it if it is shorter */
 #define TEXT_MIN 16    /* longer than numbers */
 
-/* A way to go on: `length` bytes are the same as at `source`, which belongs to `value` as the text does to the next. */
+/* A possible match: `length` bytes are the same as at `source`, which belongs to `value` as the text does to the
+ * next. */
 struct match {
 	size_t length;
 	size_t source;
@@ -42,7 +43,7 @@ struct parse {
 	const uint8_t *text;
 	size_t len;
 	size_t at;
-	size_t value;       /* the one `at` is in, or behind which it is */
+	size_t value;       /* the one `at` is in or right after */
 	size_t literals_at; /* from here to `at` nothing is in the piece yet */
 	size_t source_value; /* what `value` is to the text, this is to where the last match was taken from; or NO_VALUE */
 	bool has_places;     /* columns->places is in use */
@@ -150,11 +151,11 @@ static void find_values(struct columns *columns, const uint8_t *text, size_t len
 	for (; at + VECTOR <= len; at += VECTOR) {
 		uint32_t quotes = bytes_like(text + at, '"');
 		uint32_t commas = bytes_like(text + at, ','), feeds = bytes_like(text + at, '\n');
-		uint32_t behind = (commas | feeds) & (quotes << 1 | quote_before);
+		uint32_t after = (commas | feeds) & (quotes << 1 | quote_before);
 
 		quote_before = quotes >> (VECTOR - 1);
-		for (; behind; behind &= behind - 1) {
-			unsigned bit = (unsigned)__builtin_ctz(behind);
+		for (; after; after &= after - 1) {
+			unsigned bit = (unsigned)__builtin_ctz(after);
 
 			add_value(columns, &rows, at + bit - 1, feeds >> bit & 1);
 		}
@@ -186,13 +187,13 @@ static int log2_of(size_t n)
 	return 31 - __builtin_clz((unsigned)n);
 }
 
-/* Where the same part of another value is as `at` is of one's own. That may be no place to take a match from. */
+/* Where another value has the part that corresponds to `at` in this one. A match need not be possible there. */
 static inline size_t source_of(const struct parse *parse, size_t own, size_t other)
 {
 	return value_begin(parse->columns, other) + parse->at - value_begin(parse->columns, own);
 }
 
-/* What is before the text, at its first value, wraps round and is out of reach, too. */
+/* A source before the text, at its first value, wraps round and so is out of reach, too. */
 static inline bool is_within_reach(const struct parse *parse, size_t source)
 {
 	return source < parse->at && parse->at - source <= DISTANCE_MAX;
@@ -224,14 +225,14 @@ static inline void copy_literals(struct parse *parse, size_t count)
 	parse->piece->literals_len += count;
 }
 
-/* Moves to the value that what follows is in, or behind which it is. */
+/* Moves to the value that what follows is in or right after. */
 static inline void find_own(struct parse *parse)
 {
 	while (parse->columns->ends[parse->value] < parse->at && parse->value < parse->columns->count)
 		parse->value++;
 }
 
-/* Goes on behind a match that begins at parse->at; `own` is to the text what match->value is to the source. */
+/* Moves to after a match that begins at parse->at; `own` is to the text what match->value is to the source. */
 static inline void take(struct parse *parse, size_t own, const struct match *match)
 {
 	struct piece *piece = parse->piece;
@@ -260,7 +261,7 @@ static inline void take(struct parse *parse, size_t own, const struct match *mat
 
 /* --- the two places --- */
 
-/* At the quote behind a value. */
+/* At the quote after a value. */
 static void parse_between(struct parse *parse)
 {
 	struct match best = { 0 };
@@ -282,7 +283,7 @@ static void parse_between(struct parse *parse)
 	parse->source_value = parse->columns->above[parse->value];
 }
 
-/* Ids, numbers and times have the length that they have in all lines. (A value that is found to begin behind its own
+/* Ids, numbers and times have the length that they have in all lines. (A value that is found to begin after its own
  * end is a text, too.) */
 static bool is_text(const struct columns *columns, size_t value)
 {
@@ -380,7 +381,7 @@ static void parse_changed(struct parse *parse, size_t end)
 	take(parse, parse->value, &match);
 }
 
-/* Behind a match that ends in a value. */
+/* After a match that ends in a value. */
 static void parse_within(struct parse *parse, size_t end)
 {
 	struct match best = { 0 };

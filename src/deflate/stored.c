@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * stored.c: content as stored blocks. It shares nothing with the compressor on purpose: it is what remains when that one
- * has made a mistake.
+ * stored.c: content as stored blocks. It shares nothing with the compressor on purpose: it is the fallback when the
+ * compressor has made a mistake.
  *
  *	00  len  ~len  content     for each 65535 bytes or less; len in two bytes, low one first
  *	00  00 00  FF FF           the empty block at the end

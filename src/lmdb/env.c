@@ -24,7 +24,7 @@
 #define LOCK_FILE_BYTES 8192 /* with LMDB's own number of readers, 126 */
 #define RETRY_US CLOCK_US_PER_SECOND
 
-/* LMDB calls a write that the disk took only a part of EIO. */
+/* LMDB reports a short write as EIO. */
 static bool disk_is_full(const char *path)
 {
 	struct statvfs st;
@@ -74,8 +74,8 @@ static int sync_parent(const char *path, struct error *err)
 }
 
 /*
- * LMDB makes its lock file with ftruncate and maps it: on a full disk the first write to a page of it would be a
- * SIGBUS. With its blocks reserved, that is an error here. (No lock is held on it yet that closing the file could lose.)
+ * LMDB makes its lock file with ftruncate and maps it: on a full disk the first write to a page of it would raise
+ * SIGBUS. Reserving its blocks here makes that an error. (No lock is held yet that closing the file could lose.)
  */
 static int reserve_lock_file(const char *path, struct error *err)
 {
@@ -93,7 +93,7 @@ static int reserve_lock_file(const char *path, struct error *err)
 	return number ? error_set_errno(err, number, "%s: reserve lock.mdb", path) : 0;
 }
 
-/* A new environment that a full disk has left half made could not be opened later. */
+/* An environment left half made by a full disk could not be opened later. */
 static void remove_new(const char *path)
 {
 	static const char *const names[] = { "data.mdb", "lock.mdb" };
@@ -130,7 +130,7 @@ static int open_databases(struct env *env, struct error *err)
 	return env_commit(env, err);
 }
 
-/* The databases' own commit was not waited for. */
+/* The commit that made the databases was not synced. */
 static int sync_new(struct env *env, struct error *err)
 {
 	int rc = mdb_env_set_flags(env->mdb, MDB_NOSYNC, 0);
@@ -151,7 +151,7 @@ static void on_lost(void *lost)
 	*(bool *)lost = true;
 }
 
-/* Where the map begins, which LMDB does not tell: a page has its number at its beginning, and the first database's entry
+/* Where the map begins, which LMDB does not say: a page starts with its number, and the first database's entry
  * stands in a page of the main one. NULL if that does not lead to the first meta page. */
 static const void *find_map(const struct env *env, MDB_txn *txn, size_t page_bytes)
 {
@@ -175,7 +175,7 @@ static const void *find_map(const struct env *env, MDB_txn *txn, size_t page_byt
 
 #define FREE_DBI 0
 
-/* How many of the pages from `first` on are free? LMDB does not write a page that was taken and given back. */
+/* How many of the pages from `first` on are free? LMDB does not write a page that was allocated and freed again. */
 static int count_free(const struct env *env, MDB_txn *txn, uint64_t first, uint64_t *count, struct error *err)
 {
 	MDB_cursor *cursor;
@@ -255,8 +255,7 @@ static int guard_map(struct env *env, struct error *err)
 static int fail_lost(struct env *env, struct error *err)
 {
 	if (!env->broken)
-		log_error("store", "%s: pages cannot be read; nothing of it is used until it is opened anew",
-		          env->path);
+		log_error("store", "%s: pages cannot be read; nothing of it is used until it is reopened", env->path);
 	env->broken = true;
 	return error_set(err, ERROR_CORRUPT, "%s: pages cannot be read", env->path);
 }
@@ -286,7 +285,7 @@ static int open_made(struct env *env, bool made, struct error *err)
 	map_guard_catch(NULL, NULL);
 	if (result != 0)
 		return -1;
-	/* A process that ended before its first commit has left one that is as good as new. */
+	/* One left by a process that ended before its first commit is as good as new. */
 	env->is_new = last_commit(env) <= 1;
 	return 0;
 }
@@ -341,12 +340,12 @@ void env_close(struct env *env)
 static void set_broken(struct env *env)
 {
 	if (!env->broken)
-		log_error("store", "%s: a write has failed that LMDB cannot go on after; it is opened anew", env->path);
+		log_error("store", "%s: LMDB cannot continue after a failed write; it is reopened", env->path);
 	env->broken = true;
 	env->retry_us = 0;
 }
 
-/* LMDB would make a new one in the place of what is gone. */
+/* LMDB would create a new file in place of a missing one. */
 static int check_there(const struct env *env, struct error *err)
 {
 	struct buf file = { 0 };
@@ -366,7 +365,7 @@ static int reopen(struct env *env, struct error *err)
 		return fail_lost(env, err);
 	if (env->reading > 0 || env->write || now_us < env->retry_us)
 		return error_set(err, ERROR_IO,
-		                 "%s: does not work since a write or a read failed, and waits to be opened anew",
+		                 "%s: does not work since a write or a read failed, and waits to be reopened",
 		                 env->path);
 	close_mdb(env);
 	env->committed = 0;
@@ -375,15 +374,15 @@ static int reopen(struct env *env, struct error *err)
 		close_mdb(env);
 		env->broken = true;
 		env->retry_us = now_us + RETRY_US;
-		log_error("store", "%s: cannot be opened anew: %s", env->path, err->message);
+		log_error("store", "%s: cannot be reopened: %s", env->path, err->message);
 		return -1;
 	}
 	env->reopened++;
-	log_info("store", "%s: opened anew", env->path);
+	log_info("store", "%s: reopened", env->path);
 	return 0;
 }
 
-/* Begins a transaction, where need be after opening anew; `flags` of mdb_txn_begin. */
+/* Begins a transaction, after reopening the environment if need be; `flags` of mdb_txn_begin. */
 static MDB_txn *begin(struct env *env, unsigned flags, const char *doing, struct error *err)
 {
 	MDB_txn *txn = NULL;
@@ -407,7 +406,7 @@ static MDB_txn *begin(struct env *env, unsigned flags, const char *doing, struct
 	}
 }
 
-/* After a commit that failed: can it be used any more? */
+/* After a failed commit: is the environment still usable? */
 static void look_for_panic(struct env *env)
 {
 	MDB_txn *txn;
@@ -423,7 +422,7 @@ static void look_for_panic(struct env *env)
 
 MDB_txn *env_write(struct env *env, struct error *err)
 {
-	if (env_is_lost(env)) { /* what is open may rest on pages that are not the file's */
+	if (env_is_lost(env)) { /* open transactions may have read pages that are not the file's */
 		fail_lost(env, err);
 		if (env->write)
 			return NULL;

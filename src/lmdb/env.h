@@ -7,13 +7,13 @@
  * transactions see the last commit, also while a write transaction is open (MDB_NOTLS allows both on one thread).
  *
  * A write to a meta page that fails leaves LMDB's environment unusable (MDB_PANIC). It is then *broken*: what was not
- * committed is lost, and the next who wants a transaction has it closed and opened anew, at most once a second. What
- * fails until that succeeds are the requests that need it.
+ * committed is lost, and the next transaction begun reopens it, tried at most once a second. Until that succeeds, the
+ * requests that need it fail.
  *
  * An environment whose file is shorter than its meta pages say is not opened. One whose pages cannot be read any more,
- * while it is open, is *lost*: see map_guard.h. What is read from then on is an error when the transaction ends, nothing is
- * committed, and it is closed and opened anew as if broken; but one that is `kept`, by somebody who knows things that he
- * read in it, waits for him to do that.
+ * while it is open, is *lost*: see map_guard.h. Transactions that read it then end with an error, nothing is committed,
+ * and it is reopened as if broken; but one that is `kept`, by an owner that remembers what it read there, is left for
+ * that owner to reopen.
  */
 #ifndef CDRD_LMDB_ENV_H
 #define CDRD_LMDB_ENV_H
@@ -37,27 +37,26 @@ struct env_db {
 struct env {
 	MDB_env *mdb;
 	char *path;
-	MDB_txn *write; /* the open write transaction, or NULL */
-	MDB_cursor
-		*cursor; /* of the open write transaction, for whoever keeps one through it; it ends with it. Or NULL */
-	MDB_txn *spare;  /* a read transaction on the last commit that nobody uses, or NULL */
-	uint64_t dropped; /* write transactions that came to nothing, since it was opened first */
-	size_t committed; /* number of the last commit, as of mdb_txn_id */
-	bool is_new;      /* no commit has synced the directory's entries yet */
-	bool *lost;       /* pages could not be read; set in a signal's handler, so it has a place of its own */
+	MDB_txn *write;     /* the open write transaction, or NULL */
+	MDB_cursor *cursor; /* of the open write transaction, for a caller that keeps one; ends with it. Or NULL */
+	MDB_txn *spare;     /* an unused read transaction on the last commit, or NULL */
+	uint64_t dropped;   /* write transactions aborted since it was first opened */
+	size_t committed;   /* number of the last commit, as of mdb_txn_id */
+	bool is_new;        /* no commit has synced the directory's entries yet */
+	bool *lost;         /* pages could not be read; set in a signal's handler, so it has a place of its own */
 	const void *map;
 	bool kept;
-	bool broken;       /* must be opened anew; `mdb` is NULL where that has failed */
-	int64_t retry_us;  /* monotonic: not to be tried before */
+	bool broken;       /* must be reopened; `mdb` is NULL where that has failed */
+	int64_t retry_us;  /* monotonic: no attempt before */
 	unsigned reading;  /* read transactions that are not ended */
-	uint64_t reopened; /* how often it has been */
+	uint64_t reopened; /* how often it has been lost */
 	const struct env_db *dbs;
 	size_t map_bytes;
 	MDB_dbi dbi[ENV_DBS_MAX]; /* in the table's order */
 };
 
-/* Makes the directory and the databases if need be. Blocks for the fsync of a new one's file; its directory is synced by
- * the first commit, so that not all of it is waited for at once. */
+/* Makes the directory and the databases if need be. Blocks for the fsync of a new one's file; its directory is synced
+ * by the first commit, so that not all of it is waited for at once. */
 MUST_CHECK int env_open(struct env *env, const char *path, size_t map_bytes, const struct env_db *dbs,
                         struct error *err);
 
@@ -84,8 +83,8 @@ void env_abort(struct env *env);
 /*
  * A read-only transaction on the last commit; end it within the slice. NULL with *err.
  *
- * Ending it keeps it for the next env_read, up to the next commit: of hundreds of environments, each one's locks, slots of
- * readers and meta pages are cold when their turn comes. `result` is what came of the reading, and is returned.
+ * Ending it keeps it for the next env_read, up to the next commit: of hundreds of environments, each one's locks, slots
+ * of readers and meta pages are cold when their turn comes. `result` is what came of the reading, and is returned.
  */
 MDB_txn *env_read(struct env *env, struct error *err);
 MUST_CHECK int env_read_end(struct env *env, MDB_txn *txn, int result, struct error *err);

@@ -37,7 +37,7 @@ struct guarded {
 
 static struct guarded *table;
 static size_t count, cap;
-static struct guarded anywhere; /* whatever is not in the table, where it has a function */
+static struct guarded anywhere; /* any address that is not in the table, while this has a function */
 static struct sigaction before;
 static size_t page_bytes;
 
@@ -71,7 +71,7 @@ static void on_bus_error(int signal_number, siginfo_t *info, void *context)
 	                       MAP_FAILED;
 	if (page == MAP_FAILED) {
 		sigaction(signal_number, &before,
-		          NULL); /* the same instruction brings it to whoever was there before */
+		          NULL); /* the instruction is repeated and raises it for the previous handler */
 		return;
 	}
 	fill_page(guarded, page, guarded == &anywhere ? 0 : (at - guarded->begin) / page_bytes);

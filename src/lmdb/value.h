@@ -27,7 +27,7 @@ struct value_writer {
 	msgpack_packer packer;
 };
 
-/* Begins an array of the version and `count` elements behind it. Look at out->failed when all are put. */
+/* Begins an array of the version and `count` elements after it. Check out->failed when all are put. */
 void value_begin(struct value_writer *w, struct buf *out, int version, size_t count);
 void value_put_int(struct value_writer *w, int64_t number);
 void value_put_str(struct value_writer *w, struct str text);
@@ -48,10 +48,11 @@ void value_open(struct value_reader *r, struct str bytes, int version);
 int64_t value_int(struct value_reader *r, int64_t min, int64_t max);
 struct str value_str(struct value_reader *r, size_t len_min, size_t len_max);
 
-/* Was everything that was read there and right? */
+/* Was everything that was read present and valid? */
 bool value_close(struct value_reader *r);
 
-/* After a close that said no: ERROR_CORRUPT, or ERROR_NOMEM where memory ran out, which says nothing about the value. */
+/* After a close that returned false: ERROR_CORRUPT, or ERROR_NOMEM where memory ran out, which says nothing about the
+ * value. */
 enum error_code value_error(const struct value_reader *r);
 
 #endif
