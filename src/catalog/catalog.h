@@ -4,7 +4,7 @@
  *
  * products.json in this folder is the only source: tools/gen_catalog.py turns it into catalog_table.c at build time.
  * Adding a product or a column is a change to that file alone; whatever varies by product walks this table. A
- * product's `number` and a column's place are stored on disk: the data file may append, never renumber or reorder.
+ * product's `number` and a column's index are stored on disk: the data file may append, never renumber or reorder.
  */
 #ifndef CDRD_CATALOG_CATALOG_H
 #define CDRD_CATALOG_CATALOG_H
@@ -95,7 +95,7 @@ struct catalog_product {
 	uint8_t listed_count;
 	uint8_t hash_shift; /* this and the two below: for catalog_column_find alone */
 	uint32_t hash_multiplier;
-	const uint8_t *hash_slots; /* places of columns by the hash of their names, CATALOG_NONE where there is none */
+	const uint8_t *hash_slots; /* indexes of columns by the hash of their names, CATALOG_NONE where there is none */
 };
 
 /* A deprecated product name that a `type` parameter resolves. */
@@ -105,7 +105,8 @@ struct catalog_alias {
 	const struct catalog_product *product;
 };
 
-/* A filter whose column has known values, other than a direction: what ingest takes beside them is counted by these. */
+/* A filter whose column has known values, other than a direction: other values that ingest accepts are counted by
+ * these. */
 struct catalog_listed {
 	const struct catalog_product *product;
 	const struct catalog_filter *filter;
@@ -130,7 +131,7 @@ bool catalog_is_alias(struct str name);
 /* The product that alias `name` with `type` stands for; NULL if there is none. */
 const struct catalog_product *catalog_alias_find(struct str name, struct str type);
 
-/* Place of a column, or CATALOG_NONE. Constant time (a perfect or small hash per product): the hot path of ingest. */
+/* Index of a column, or CATALOG_NONE. Constant time (a perfect or small hash per product): the hot path of ingest. */
 uint8_t catalog_column_find(const struct catalog_product *product, struct str name);
 
 /* NULL if the product does not take it. */
@@ -144,8 +145,7 @@ enum catalog_direction catalog_direction_parse(struct str text);
 
 #define CATALOG_FINAL 0xff
 
-/* How far a status has come: the rank of one that others follow, whatever its case; CATALOG_FINAL of any other, and 0 of
- * an empty one. */
+/* The rank of a status that others follow, whatever its case; CATALOG_FINAL for any other, and 0 for an empty one. */
 uint8_t catalog_status_rank(const struct catalog_product *product, struct str status);
 
 /* Is a column part of an answer or a file of this direction with these switches? */

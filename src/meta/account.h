@@ -27,7 +27,7 @@ struct account {
 	char plan[ACCOUNT_PLAN_MAX + 1]; /* "" when it was given none */
 	bool disabled;
 	int64_t created_us;
-	int64_t deleted_us; /* 0 unless it is to go, with its records, after account_grace */
+	int64_t deleted_us; /* 0 unless it is to be removed, with its records, after account_grace */
 	int secrets_count;
 	struct account_secret {
 		uint32_t number; /* names it in `secret revoke`; never used again */
@@ -41,7 +41,7 @@ struct producer {
 	struct ingest_settings settings;
 };
 
-/* The plans that an account was given, oldest first; a name of "" where it was told to have none of its own. */
+/* The plans that an account was given, oldest first; a name of "" where its own plan was taken away. */
 struct account_plan {
 	int64_t since_us;
 	char name[ACCOUNT_PLAN_MAX + 1];

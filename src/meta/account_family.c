@@ -2,8 +2,8 @@
 /*
  * account_family.c: what happens to an account after it was added: its name, its parent, its end. See accounts.h.
  *
- * An account that is deleted stays in the catalog, marked with the time, until its records are gone (privacy/closing.h);
- * then accounts_remove takes the rest.
+ * An account that is deleted stays in the catalog, marked with the time, until its records are gone
+ * (privacy/closing.h); then accounts_remove takes the rest.
  */
 #include <string.h>
 
@@ -47,7 +47,7 @@ static void count_child(void *arg, struct str id)
 	counting->kept += found > 0 && !row.account.deleted_us;
 }
 
-/* All changes of accounts are committed when they are made, so what was last committed is what there is. */
+/* Changes of accounts are committed at once, so the last commit is the current state. */
 static int count_children(struct meta *meta, const char *id, struct counting *counting, struct error *err)
 {
 	*counting = (struct counting){ .meta = meta, .err = err };

@@ -3,7 +3,7 @@
  * account_row.h: what accounts.c and producers.c share; private to meta/.
  *
  * Two things are remembered between requests: credentials that were right (credentials.h), and which of the ids that
- * records named last are accounts. Both forget everything with every change to accounts or producers.
+ * recent records named are accounts. Both are emptied by every change to accounts or producers.
  */
 #ifndef CDRD_META_ACCOUNT_ROW_H
 #define CDRD_META_ACCOUNT_ROW_H

@@ -63,7 +63,7 @@ int account_row_put(struct change *change, const struct account_row *row, struct
 	return result;
 }
 
-/* Adds a secret behind those that are there; *number says which it is. */
+/* Adds a secret after the existing ones; *number is its number. */
 static int row_add_secret(struct account_row *row, const struct credential *credential, uint32_t *number,
                           struct error *err)
 {
@@ -89,9 +89,9 @@ static int row_remove_secret(struct account_row *row, uint32_t number, struct er
 		at++;
 	if (at == account->secrets_count)
 		return error_set(err, ERROR_NOT_FOUND, "account %s: no secret %u", account->id, number);
-	size_t behind = (size_t)(account->secrets_count - at - 1);
-	memmove(&account->secrets[at], &account->secrets[at + 1], behind * sizeof(account->secrets[0]));
-	memmove(&row->credentials[at], &row->credentials[at + 1], behind * sizeof(row->credentials[0]));
+	size_t after = (size_t)(account->secrets_count - at - 1);
+	memmove(&account->secrets[at], &account->secrets[at + 1], after * sizeof(account->secrets[0]));
+	memmove(&row->credentials[at], &row->credentials[at + 1], after * sizeof(row->credentials[0]));
 	account->secrets_count--;
 	return 0;
 }

@@ -2,10 +2,10 @@
 /*
  * accounts.h: who may read and who may write.
  *
- * Accounts (8 characters) with up to five secrets each, their parents, and producers, which may only ingest. They
- * live in the catalog environment. Every change is one durable transaction; reads see it at once. Secrets are stored
- * as PBKDF2-HMAC-SHA256 with a salt each and compared in constant time; a small cache of credentials that were right, keyed with a random
- * key of this process and emptied by every change, keeps requests from paying for it each time.
+ * Accounts (8 characters) with up to five secrets each, their parents, and producers, which may only ingest. They live
+ * in the catalog environment. Every change is one durable transaction; reads see it at once. Secrets are stored as
+ * PBKDF2-HMAC-SHA256 with a salt each and compared in constant time; a small cache of credentials that were right,
+ * keyed with a random key of this process and emptied by every change, keeps requests from paying for it each time.
  */
 #ifndef CDRD_META_ACCOUNTS_H
 #define CDRD_META_ACCOUNTS_H
@@ -36,7 +36,7 @@ MUST_CHECK int accounts_look_up(struct meta *meta, struct str id, struct error *
 typedef bool (*accounts_fn)(void *arg, const struct account *account);
 MUST_CHECK int accounts_each(struct meta *meta, accounts_fn fn, void *arg, struct error *err);
 
-/* The same from the first account on that is not before `from`, for going on in slices. */
+/* The same from the first account that is not before `from`, for walking in slices. */
 MUST_CHECK int accounts_each_from(struct meta *meta, struct str from, accounts_fn fn, void *arg, struct error *err);
 
 /* Calls fn for the id of each subaccount of `parent`, in order. */
@@ -54,14 +54,14 @@ MUST_CHECK int accounts_set_name(struct meta *meta, const char *id, const char *
 MUST_CHECK int accounts_set_parent(struct meta *meta, const char *id, const char *parent, struct error *err);
 
 /*
- * Marks it as deleted, or takes that back. From now on its credentials are wrong and its records are refused; nothing
+ * Marks it as deleted, or takes that back. From then on its credentials are wrong and its records are refused; nothing
  * else of it goes before accounts_remove. ERROR_CONFLICT if it has subaccounts that are not deleted, when deleting, and
  * if its parent is deleted, when taking that back.
  */
 MUST_CHECK int accounts_set_deleted(struct meta *meta, const char *id, bool deleted, struct error *err);
 
-/* Marks it and all its subaccounts, in one change: all are deleted, or none is. *count: of subaccounts, those that were
- * deleted before among them. */
+/* Marks it and all its subaccounts, in one change: all are deleted, or none is. *count: of its subaccounts,
+ * including those that were deleted before. */
 MUST_CHECK int accounts_delete_family(struct meta *meta, const char *id, uint64_t *count, struct error *err);
 
 /* The last step: takes the account's row, its webhook secret and its volume out of the catalog. ERROR_CONFLICT unless
@@ -75,7 +75,7 @@ MUST_CHECK int accounts_set_plan(struct meta *meta, const char *id, const char *
 MUST_CHECK int accounts_plans(struct meta *meta, const char *id, struct account_plan plans[ACCOUNT_PLANS_MAX],
                               int *count, struct error *err);
 
-/* Grows with every change of accounts: what was read of one before may no longer be so. */
+/* Grows with every change of accounts: what was read of one before may be out of date. */
 uint64_t accounts_generation(struct meta *meta);
 
 /* ERROR_LIMIT beyond ACCOUNT_SECRETS_MAX. */
@@ -83,12 +83,13 @@ MUST_CHECK int accounts_secret_add(struct meta *meta, const char *id, const char
                                    struct error *err);
 MUST_CHECK int accounts_secret_revoke(struct meta *meta, const char *id, uint32_t number, struct error *err);
 
-/* Right credentials of an enabled account: fills *account. ERROR_UNAUTHORIZED for every other case, without saying which. */
+/* Right credentials of an enabled account: fills *account. ERROR_UNAUTHORIZED in all other cases, without saying
+ * which. */
 MUST_CHECK int accounts_check(struct meta *meta, struct str id, struct str secret, struct account *account,
                               struct error *err);
 
-/* May `reader` see the data of `owner`? Itself, or a subaccount of it. Unknown owners are nobody's. 1, 0, or -1 with *err:
- * a read that failed is not a no. */
+/* May `reader` see the data of `owner`? Itself, or a subaccount of it. Never for an unknown owner. 1, 0, or -1 with
+ * *err: a read that failed is not a no. */
 MUST_CHECK int accounts_reads(struct meta *meta, const struct account *reader, struct str owner, struct error *err);
 
 /* `settings` may be NULL: nothing is set. ERROR_CONFLICT if it exists; ERROR_INVALID for a bad name or secret. */

@@ -28,7 +28,7 @@ MUST_CHECK int change_put(struct change *change, enum meta_db db, struct str key
 /* 1 if it was there, 0 if not, -1. */
 MUST_CHECK int change_remove(struct change *change, enum meta_db db, struct str key, struct error *err);
 
-/* Drops a change without effect. */
+/* Drops a change: nothing of it is written. */
 void change_drop(struct change *change);
 
 /* Commits, with an fsync, when `result` is 0; drops the change otherwise. 0, or -1 when it dropped it or could not

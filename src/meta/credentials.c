@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * credentials.c: secrets as salted hashes, and the credentials found right before. See credentials.h.
+ * credentials.c: secrets as salted hashes, and the credentials that were right before. See credentials.h.
  */
 #include "meta/credentials.h"
 
@@ -49,7 +49,7 @@ int credential_match(const struct credential *credentials, size_t count, size_t 
 {
 	static const struct credential nobody = { .iterations = CREDENTIAL_ITERATIONS };
 	uint8_t hash[CREDENTIAL_HASH_LEN];
-	/* No secret is longer. What is cut here cannot match, and costs no more than one that might. */
+	/* No secret is longer. One that is cut here cannot match, and costs no more than one that might. */
 	bool fits = secret.len <= ACCOUNT_SECRET_MAX, failed = false;
 
 	if (!fits)
@@ -126,7 +126,7 @@ void credentials_cache_free(struct credentials_cache *cache)
 bool credentials_cache_key(struct credentials_cache *cache, enum credentials_kind kind, struct str id,
                            struct str secret, struct credentials_key *key)
 {
-	/* A plain digest behind a secret prefix will do: digests never leave the process, so nobody can extend one.
+	/* A plain digest with a secret prefix will do: digests never leave the process, so no one can extend them.
 	 * The id's length keeps ("ab", "c") and ("a", "bc") apart. */
 	struct {
 		uint64_t kind, id_len;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * credentials.h: secrets as salted hashes, and the credentials found right before; private to meta/.
+ * credentials.h: secrets as salted hashes, and the credentials that were right before; private to meta/.
  *
  * A secret is kept as PBKDF2-HMAC-SHA256 (RFC 8018) with its salt and its count of iterations, so that the count can
  * change without losing what is stored. The count is low on purpose. Everything runs on one thread, so a derivation
@@ -39,7 +39,7 @@ MUST_CHECK int credential_make(struct credential *credential, struct str secret,
 
 /*
  * Is `secret` that of one of the `count` credentials? A wrong secret costs `derivations` derivations whatever the
- * count, and where there is no credential at all, so that the time does not tell what exists.
+ * count, and where there is no credential at all, so that the time does not reveal what exists.
  * 1, 0, or -1 where a derivation failed for want of memory and none was right.
  */
 int credential_match(const struct credential *credentials, size_t count, size_t derivations, struct str secret);
@@ -59,14 +59,14 @@ struct credentials_key {
 struct credentials_cache *credentials_cache_new(void);
 void credentials_cache_free(struct credentials_cache *cache);
 
-/* The key that find and add take; false when OpenSSL fails, and the cache is then to be left alone. */
+/* The key that find and add take; false when OpenSSL fails: then do not use the cache. */
 bool credentials_cache_key(struct credentials_cache *cache, enum credentials_kind kind, struct str id,
                            struct str secret, struct credentials_key *key);
 
 /* What was added under the key, or NULL. Valid until the next add or clear. */
 const struct account *credentials_cache_find(const struct credentials_cache *cache, const struct credentials_key *key);
 
-/* Copies *account; a producer's is a zeroed one. May take the place of another. */
+/* Copies *account; a producer's is a zeroed one. May evict another entry. */
 void credentials_cache_add(struct credentials_cache *cache, const struct credentials_key *key,
                            const struct account *account);
 void credentials_cache_clear(struct credentials_cache *cache);

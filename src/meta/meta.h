@@ -15,11 +15,11 @@
  *	report_index  where to look for reports (report/table.h)
  *	usage       account id (8 bytes) -> msgpack (billing/volume.c)
  *	erased      account id (8 bytes), hash of a number (16 bytes) -> msgpack (store/erasing/erased.c)
- *	days        yyyy-mm-dd -> nothing (store/days/day_list.c); not in backups, in which a day may have come since
+ *	days        yyyy-mm-dd -> nothing (store/days/day_list.c); not in backups, which may hold newer days
  *
- * Rows are read by rows.h and changed by change.h, durably at once. What may wait for others, so that many share an fsync,
- * is put with meta_put (or quarantine_put) and lasts when meta_commit has returned 0. Committing records does not commit it,
- * unless a day is new and has to be listed.
+ * Rows are read by rows.h and changed by change.h, durably at once. What may wait for others, so that many share an
+ * fsync, is put with meta_put (or quarantine_put) and lasts when meta_commit has returned 0. Committing records does
+ * not commit it, unless a day is new and has to be listed.
  */
 #ifndef CDRD_META_META_H
 #define CDRD_META_META_H
@@ -54,15 +54,15 @@ struct meta_options {
 };
 
 /*
- * Makes data_dir if need be and takes its lock: one daemon a directory, ERROR_CONFLICT otherwise. ERROR_CORRUPT where there
- * are days of records and no catalog. Blocks on disk; for start only.
+ * Makes data_dir if need be and takes its lock: one daemon a directory, ERROR_CONFLICT otherwise. ERROR_CORRUPT where
+ * there are days of records and no catalog. Blocks on disk; for start only.
  */
 MUST_CHECK int meta_open(struct meta **out, const struct meta_options *options, struct error *err);
 
 /* Drops what was not committed. After the store is closed. Does nothing on NULL. */
 void meta_close(struct meta *meta);
 
-/* A number that stands under a name; 0 when there is none. Setting one is durable when it returns. */
+/* The number stored under a name; 0 when there is none. Setting one is durable when it returns. */
 MUST_CHECK int meta_get_number(struct meta *meta, const char *name, uint64_t *number, struct error *err);
 MUST_CHECK int meta_set_number(struct meta *meta, const char *name, uint64_t number, struct error *err);
 
@@ -78,7 +78,7 @@ void meta_abort(struct meta *meta);
 /* Does something wait for a commit? */
 bool meta_is_waiting(const struct meta *meta);
 
-/* How often what waited has been lost: whoever has put something sees by it whether it is still there. */
+/* How often what waited has been lost: a caller compares it to see whether what it put still waits. */
 uint64_t meta_aborts(const struct meta *meta);
 
 /* Commits that failed since the last that succeeded; *failure, unless there is none, is the last one's. */

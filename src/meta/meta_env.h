@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * meta_env.h: the environment behind meta.h, for those who know LMDB: the files of meta/, and the store's backup,
- * repacking, statistics and verification.
+ * meta_env.h: the LMDB environment of meta.h, for the files that use LMDB: the files of meta/, and the store's hot
+ * backup, repacking, statistics and verification.
  */
 #ifndef CDRD_META_META_ENV_H
 #define CDRD_META_META_ENV_H

@@ -3,16 +3,16 @@
  * quarantine.c: rejected records, kept with the reason. See quarantine.h.
  *
  * Keys are numbers, 8 bytes big-endian, so that the oldest come first. An entry, layout version 2, the settings in the
- * order of their table; of version 1, which is read still, there are the first five, and raw is a JSON object:
+ * order of their table; version 1, which can still be read, has the first five, and raw is a JSON object:
  *
  *	[2, time_us, producer, field, reason, raw, format, raw_cut, header, product_name, account, id, product,
  *	 converted_from, setting...]
  *
  * A new entry's number is one more than the last one's. Removing the newest would let its number be used again; meta's
- * "quarantine_next" (8 bytes big-endian) is written then, and only then, and says where numbers go on.
+ * "quarantine_next" (8 bytes big-endian) is written then, and only then, and is the next number to use.
  *
- * Nothing is counted in memory: LMDB knows how many entries the database has and how many pages they take, also in a
- * transaction that may yet be aborted.
+ * Nothing is counted in memory: LMDB knows how many entries the database has and how many pages they take, even in a
+ * transaction that may still be aborted.
  */
 #include "meta/quarantine.h"
 
@@ -265,7 +265,7 @@ static int read_stats(struct env *env, MDB_txn *txn, struct quarantine_stats *st
 	return 0;
 }
 
-/* The number of the oldest entry if it is to go, 0 if none is. *is_old: by its age. */
+/* The number of the oldest entry if it is to be dropped, 0 if none is. *is_old: by its age. */
 static int oldest_to_go(struct change *change, int64_t older_than_us, uint64_t max_bytes, uint64_t *number,
                         bool *is_old, struct error *err)
 {

@@ -3,7 +3,7 @@
  * quarantine.h: records that ingest rejected, kept with the reason so that they can be mended and replayed.
  *
  * Entries are put into the open transaction and become durable with meta_commit. Numbers ascend and are
- * never used again. What is older than quarantine_keep, or over quarantine_max bytes, goes in slices, oldest first.
+ * never reused. What is older than quarantine_keep, or over quarantine_max bytes, is dropped in slices, oldest first.
  */
 #ifndef CDRD_META_QUARANTINE_H
 #define CDRD_META_QUARANTINE_H
@@ -30,7 +30,7 @@ struct quarantine_entry {
 	/* What it takes to read it again as it was read: parse_write_body, a parser of the format and the settings. */
 	enum parse_format format;
 	struct str raw;          /* the record byte for byte as it was sent, but see `converted_from` */
-	bool raw_cut;            /* there was more of it */
+	bool raw_cut;            /* the record was longer */
 	struct str header;       /* of CSV */
 	struct str product_name; /* of records that name none, or empty */
 	struct ingest_settings settings;
@@ -48,7 +48,7 @@ MUST_CHECK int quarantine_each(struct meta *meta, uint64_t from, quarantine_fn f
 /* Durable at once. ERROR_NOT_FOUND if there is no such entry. */
 MUST_CHECK int quarantine_drop(struct meta *meta, uint64_t number, struct error *err);
 
-/* Drops those of `numbers` that there are, in one durable change. */
+/* Drops those of `numbers` that exist, in one durable change. */
 MUST_CHECK int quarantine_drop_each(struct meta *meta, const uint64_t *numbers, size_t count, struct error *err);
 
 /* Drops up to `max` entries that are too old or too many, durably; returns how many, or -1. *pushed_out (may be NULL)

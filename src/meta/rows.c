@@ -23,7 +23,7 @@ int meta_find(struct meta *meta, enum meta_db db, struct str key, meta_row_fn fn
 	return env_read_end(env, txn, result, err);
 }
 
-/* Where a walk goes through a database. */
+/* How a walk goes through a database. */
 struct walk {
 	struct meta *meta;
 	enum meta_db db;

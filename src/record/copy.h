@@ -4,7 +4,7 @@
  *
  * Values of a record are a few to a few dozen bytes long, too short for memcpy and memchr to pay off. Here a value is
  * copied in words that overlap in its middle, so that its length costs one branch or two; where the format has bytes
- * that cannot stand as they are, each word is looked at while it is in a register. Words are compared eight bytes at a
+ * that cannot stand as they are, each word is checked while it is in a register. Words are compared eight bytes at a
  * time: a byte that is sought turns into one whose high bit is set.
  */
 #ifndef CDRD_RECORD_COPY_H
@@ -81,7 +81,7 @@ COPY_INLINE uint64_t copy_3(char *out, const char *from, size_t len)
 }
 
 #ifdef __SSE2__
-/* Copies 16 bytes; a byte that is odd becomes one that is not zero. */
+/* Copies 16 bytes; the result is not zero where a byte is odd. */
 COPY_INLINE __m128i copy_16(char *out, const char *from, enum copy_check check)
 {
 	__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)from);
@@ -137,7 +137,7 @@ COPY_INLINE bool copy_value(char *out, struct str value, enum copy_check check)
 	return odd == 0;
 }
 
-/* Copies bytes as they are and returns the place behind them. */
+/* Copies bytes as they are and returns the end of the copy. */
 COPY_INLINE char *copy_bytes(char *out, struct str bytes)
 {
 	copy_value(out, bytes, COPY_ANY);

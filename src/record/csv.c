@@ -11,7 +11,7 @@
 #include "record/copy.h"
 #include "record/record.h"
 
-#define AROUND 3 /* bytes besides a value: its quotes, and the comma or LF behind it */
+#define AROUND 3 /* bytes besides a value: its quotes, and the comma or LF after it */
 
 static size_t room_for(const struct record *record, uint64_t columns)
 {
@@ -22,7 +22,7 @@ static size_t room_for(const struct record *record, uint64_t columns)
 	return room + 1;
 }
 
-/* Writes a value with its quotes doubled and makes `room` anew; NULL when there is none. */
+/* Writes a value with its quotes doubled and makes `room` again; NULL when out of memory. */
 static char *put_doubled(struct buf *out, char *at, struct str value, size_t room)
 {
 	size_t from = 0;
@@ -40,7 +40,7 @@ static char *put_doubled(struct buf *out, char *at, struct str value, size_t roo
 	return buf_reserve(out, room) ? out->data + out->len : NULL;
 }
 
-/* Writes a value in quotes; `room` is what there must be behind it. NULL when there is not. */
+/* Writes a value in quotes; `room` is what must be free after it. NULL when out of memory. */
 COPY_INLINE char *put_value(struct buf *out, char *at, struct str value, size_t room)
 {
 	*at++ = '"';

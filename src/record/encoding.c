@@ -46,7 +46,7 @@ static void reset(struct encoding *encoding)
 
 /* --- the table --- */
 
-/* What a byte alone becomes: errno's reason if nothing does, else 0, also if that is nothing. */
+/* What a byte alone becomes. 0, also where that is no text at all, or the errno of the failure. */
 static int convert_byte(struct encoding *encoding, unsigned char byte, char *to, size_t size, size_t *len)
 {
 	char from[] = { (char)byte };
@@ -85,8 +85,8 @@ static bool add_character(struct encoding *encoding, unsigned char byte)
 	return byte >= 0x80 || (len == 1 && to[0] == (char)byte);
 }
 
-/* Do some bytes change what those after them mean, as in UTF-7 and ISO-2022-JP? Such are ASCII, which in all other
- * encodings of bytes are characters by themselves, or nothing. */
+/* Do some bytes change the meaning of those after them, as in UTF-7 and ISO-2022-JP? These are ASCII, which in all
+ * other encodings of bytes are characters by themselves, or nothing. */
 static bool has_state(struct encoding *encoding)
 {
 	char to[ENCODING_GROWTH_MAX * 2];
@@ -220,7 +220,7 @@ static size_t skip_bad(const struct encoding *encoding, const char *in, size_t l
 	return count;
 }
 
-/* Converts what it can: how many bytes are left, which is a character's beginning. */
+/* Converts what it can; returns how many bytes are left: a character's beginning. */
 static size_t convert_run(struct encoding *encoding, struct str run, struct buf *out)
 {
 	char *in = (char *)(uintptr_t)run.p; /* iconv reads it only */
@@ -245,7 +245,7 @@ static size_t convert_run(struct encoding *encoding, struct str run, struct buf 
 	return 0;
 }
 
-/* A character that the piece before has begun is brought to its end, a byte at a time. */
+/* Completes a character that the previous piece has begun, a byte at a time. */
 static void convert_cut(struct encoding *encoding, struct str *piece, struct buf *out)
 {
 	while (encoding->cut_len > 0 && piece->len > 0) {

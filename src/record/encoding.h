@@ -2,10 +2,9 @@
 /*
  * encoding.h: text in an encoding such as WINDOWS-1252, made UTF-8 in pieces before a parser sees it.
  *
- * Of an encoding of single bytes that has ASCII in its place a table is made at first, by iconv; any other is converted
- * by iconv as it comes. What has no meaning in the encoding does not end the body: it becomes ENCODING_BAD, a byte that
- * UTF-8 does not have, and its own value in two hexadecimal digits after it, so that the parser finds fault with that
- * record alone.
+ * For a single-byte encoding that extends ASCII, iconv fills a table first; any other is converted by iconv as it
+ * arrives. A byte without meaning in the encoding does not end the body: it becomes ENCODING_BAD, a byte that UTF-8
+ * does not have, then its own value in two hexadecimal digits, so that the parser rejects that record alone.
  *
  * What was converted from single bytes can be turned back into the very bytes that were sent, unless the encoding gives
  * two of them the same meaning.
@@ -37,11 +36,11 @@ void encoding_free(struct encoding *encoding);
 /* Appends the next piece as UTF-8. Look at out->failed. */
 void encoding_convert(struct encoding *encoding, struct str piece, struct buf *out);
 
-/* The text has ended: appends what a cut character at its end becomes. The next piece begins anew. */
+/* The text has ended: appends what a cut character at its end becomes. The next piece begins a new text. */
 void encoding_end(struct encoding *encoding, struct buf *out);
 
-/* Appends the bytes that were sent for a text that encoding_convert has made. False, with nothing appended, if that is
- * not to be told for sure. */
+/* Appends the bytes that were sent for a text that encoding_convert has made. False, with nothing appended, if they
+ * cannot be told for sure. */
 bool encoding_restore(const struct encoding *encoding, struct str text, struct buf *out);
 
 /* All of a text, as encoding_convert and encoding_end make it; as it is for an empty name. False when out of memory, or

@@ -11,7 +11,7 @@
 
 #define SHOWN_MAX 64
 
-/* Does `value` do? It may be brought into its one form. */
+/* Is `value` allowed? It may be rewritten in its one form. */
 typedef bool (*check_fn)(char *value);
 
 static bool check_mode(char *value)
@@ -58,7 +58,7 @@ static bool check_encoding(char *value)
 			sizeof(((struct ingest_settings *)NULL)->member) - 1, check, must_be \
 	}
 
-/* In this order they are stored: append only. */
+/* They are stored in this order: append only. */
 static const struct setting {
 	const char *name;
 	size_t at;

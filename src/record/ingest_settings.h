@@ -2,8 +2,8 @@
 /*
  * ingest_settings.h: how the records of a producer, or of one request, are read.
  *
- * Four texts, each empty where nothing is set. A producer has them in its row; a request or an import may give them,
- * too, and those hold then. They are rows of one table, which the admin commands, the query of POST /v1/cdrs, the list
+ * Four texts, each empty where nothing is set. A producer has them in its row; a request or an import may give its own,
+ * which then apply instead. They are rows of one table, which the admin commands, the query of POST /v1/cdrs, the list
  * of producers and the stored row walk; a row that is appended is read as empty from what was stored before.
  */
 #ifndef CDRD_RECORD_INGEST_SETTINGS_H

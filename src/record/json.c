@@ -2,17 +2,17 @@
 /*
  * json.c: a record as a JSON object.
  *
- * A value that needs an escape is left to json_quote. What stands before a value comes ready from the catalogue, with a
- * comma in front; that of the first becomes the brace.
+ * A value that needs an escape is left to json_quote. The text before a value comes ready-made from the catalog, with a
+ * leading comma; the first one's becomes the brace.
  */
 #include "base/json.h"
 
 #include "record/copy.h"
 #include "record/record.h"
 
-#define AROUND 3 /* bytes of a column besides its name and value: the quote behind it, or {} */
+#define AROUND 3 /* bytes of a column besides its name and value: the quote after it, or {} */
 
-/* Sees to it that there is room for `more` bytes from `at` on, and one; NULL when there is none. */
+/* Makes room for `more` bytes from `at` on, and one; NULL when out of memory. */
 static inline char *with_room(struct buf *out, char *at, size_t more)
 {
 	if ((size_t)(out->data + out->cap - at) > more)
@@ -21,7 +21,7 @@ static inline char *with_room(struct buf *out, char *at, size_t more)
 	return buf_reserve(out, more + 1) ? out->data + out->len : NULL;
 }
 
-/* Writes a value that needs escapes behind its opening quote, with the closing one. NULL when out of memory. */
+/* Writes a value that needs escapes, after its opening quote, and the closing one. NULL when out of memory. */
 static char *put_escaped(struct buf *out, char *at, struct str value)
 {
 	out->len = (size_t)(at - out->data) - 1;

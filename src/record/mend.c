@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * mend.c: see mend.h. What is kept of a record is copied piece by piece (pieces.h), and what is set put after it; in
- * CSV it takes the place of the cell.
+ * mend.c: see mend.h. What is kept of a record is copied piece by piece (pieces.h), and what is set is put after it; in
+ * CSV it replaces the cell.
  */
 #include "record/mend.h"
 
@@ -15,7 +15,7 @@ struct mending {
 	size_t written; /* pieces */
 };
 
-/* The change that holds for a field; NULL if there is none. */
+/* The change that applies to a field; NULL if there is none. */
 static const struct mend_change *find_change(const struct mending *mending, struct str field)
 {
 	for (size_t i = mending->count; i > 0; i--)
@@ -24,7 +24,7 @@ static const struct mend_change *find_change(const struct mending *mending, stru
 	return NULL;
 }
 
-/* Is this the change that holds for its field, and sets it? */
+/* Is this the change that applies to its field, and does it set it? */
 static bool is_to_set(const struct mending *mending, const struct mend_change *change)
 {
 	return !change->unset && find_change(mending, change->field) == change;

@@ -9,7 +9,7 @@
  *
  * Integers are big-endian. By hand rather than with msgpack-c: a row is written and read for every record that passes
  * through the daemon, and what a reader of exactly this accepts can be seen on one screen. Any other byte, an end in
- * the middle and bytes behind the end are ERROR_CORRUPT.
+ * the middle and bytes after the end are ERROR_CORRUPT.
  */
 #include <endian.h>
 
@@ -127,7 +127,7 @@ void record_pack(struct buf *out, const struct record *record, uint64_t changed_
 	uint8_t count = measure(record, &room);
 	char *at;
 
-	if (room > UINT32_MAX) /* no value of that length is ever let in */
+	if (room > UINT32_MAX) /* no value of that length is ever accepted */
 		out->failed = true;
 	if (!buf_reserve(out, room))
 		return;
@@ -254,6 +254,6 @@ int record_unpack(struct record *record, const struct catalog_product *product, 
 	for (uint8_t i = (uint8_t)count; i < product->columns_count; i++)
 		record->values[i] = (struct str){ NULL, 0 };
 	if (reader.at != reader.end)
-		return corrupt(product, "bytes behind its end", err);
+		return corrupt(product, "bytes after its end", err);
 	return 0;
 }

@@ -91,7 +91,7 @@ void parse_deliver_fault(struct parser *parser, struct str raw)
 	parse_faults_clear(parser);
 }
 
-/* Where the record at hand begins, if there is one: otherwise only the loop below knows where reading has come to. */
+/* Where the current record begins, if there is one: otherwise only the loop below knows how far reading has got. */
 static void set_end(struct parser *parser)
 {
 	parser->end_at = parser->begun ? parser->begun_at : NOWHERE;
@@ -143,7 +143,7 @@ void parse_complete(struct parser *parser, struct str text)
 	parser->size = 0;
 }
 
-/* Adds bytes to the record at hand, of which one more than allowed are kept: none is lost before it is known to be too
+/* Adds bytes to the current record and keeps one more than allowed: none is lost before the record is known to be too
  * long. */
 static void carry_over(struct parser *parser, const char *p, size_t len)
 {
@@ -169,10 +169,10 @@ static const char *give_back(struct parser *parser, const char *begin, const cha
 	return next;
 }
 
-/* Goes on with the record that has begun: behind what was taken. */
+/* Resumes the record that has begun, after what was taken. */
 static const char *extend(struct parser *parser, const char *p, const char *end)
 {
-	/* Not past the byte that makes it too long, so that `scan` sees it becoming so at the same byte every time. */
+	/* Not past the byte that makes it too long, so that `scan` always stops at the same byte. */
 	size_t step = parse_is_too_long(parser) ? SIZE_MAX : parser->limits.line_max_bytes + 1 - parser->size;
 	const char *stop = (size_t)(end - p) < step ? end : p + step;
 	bool carried = parser->size > 0;
@@ -244,7 +244,7 @@ static void read_piece(struct parser *parser, const char *data, size_t len, uint
 		parser->end_at = at + (uint64_t)(p - data);
 }
 
-/* What was given back is never given back again as a copy: the record that it begins with has no other bytes. */
+/* What was returned is never returned again as a copy: the record that it begins with has no other bytes. */
 static void read_again(struct parser *parser, uint64_t end_at)
 {
 	struct buf bytes = parser->again;

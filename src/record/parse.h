@@ -5,10 +5,10 @@
  * A parser is fed a body in pieces of any size and calls back once for each record in it, good or not, in order.
  * Memory is bounded by a small multiple of parse_limits.line_max whatever the size of the body.
  *
- * A record that cannot be read costs only itself: the reader finds the next one again. What is left out of the items
- * are the bytes between records (white space, commas, brackets, the header line) and what follows the point where a
- * body cannot be read on: msgpack with a byte that it does not have, text after a JSON array, a header line that does
- * not fit. parser_feed and parser_finish then return -1, and parser_position says where it was.
+ * A record that cannot be read costs only itself: the reader finds the next one. Not part of any item are the bytes
+ * between records (white space, commas, brackets, the header line) and everything after the point where a body becomes
+ * unreadable: a byte that msgpack does not have, text after a JSON array, a header line that does not fit. parser_feed
+ * and parser_finish then return -1, and parser_position says where that was.
  *
  * Formats: NDJSON (one object a line), a JSON array of objects, a msgpack sequence of maps (concatenated, or one array
  * of maps), CSV with a header line (RFC 4180). Lines end with LF, CR LF or, if the first one does so, CR. Text may
@@ -39,7 +39,7 @@ struct parse_limits {
 	int depth_max;          /* nesting of JSON and msgpack */
 };
 
-#define PARSE_FAULTS_MAX 16 /* of one record; what else is wrong with it is not told */
+#define PARSE_FAULTS_MAX 16 /* of one record; further ones are not reported */
 
 struct parse_fault {
 	const char *field;  /* "" when it is none of a field */
@@ -49,8 +49,8 @@ struct parse_fault {
 /*
  * One record of the body and what is wrong with it. Valid only during the callback.
  *
- * A record with faults is not to be stored. Where its product is known `record` is there all the same, without the
- * values at fault, so that a caller can look for further faults in what there is.
+ * A record with faults is not to be stored. Where its product is known `record` is set all the same, without the
+ * values at fault, so that a caller can look for further faults in the rest.
  *
  * `raw` is the record's bytes as they were sent, in every format: a line without its end, an element of an array
  * without the white space around it, a msgpack value. With `format` and `header` it can be read again
@@ -81,11 +81,11 @@ struct parser *parser_new(enum parse_format format, const struct parse_limits *l
  * from this body, and further pieces are ignored: ERROR_INVALID says what is wrong with it, or ERROR_NOMEM. */
 MUST_CHECK int parser_feed(struct parser *parser, const char *data, size_t len, struct error *err);
 
-/* The body has ended: completes a last line without LF, reports a cut element. Same result as parser_feed. A body that
- * was cut short must not come here: what there is of its last line may look whole. */
+/* The body has ended: completes a last line without LF, reports a cut element. Same result as parser_feed. Not for a
+ * body that was cut short: what there is of its last line may look whole. */
 MUST_CHECK int parser_finish(struct parser *parser, struct error *err);
 
-/* Where reading has ended, or come to: the record that was not taken whole, or the next one. */
+/* Where reading has ended or got to: the record that was not taken whole, or the next one. */
 struct parse_position {
 	uint64_t line;    /* as parse_item.line */
 	uint64_t byte;    /* of the body, from 0, where that record begins */

@@ -24,7 +24,7 @@ struct str parse_csv_without_cr(struct str line)
 
 /* --- a line into cells --- */
 
-/* Takes a quoted cell behind its opening quote; doubled quotes make a copy in the arena. */
+/* Takes a quoted cell after its opening quote; doubled quotes make a copy in the arena. */
 static const char *take_quoted(struct parser *parser, const char *p, const char *end, struct str *cell, bool *odd)
 {
 	struct buf *arena = &parser->arena;
@@ -172,7 +172,7 @@ static inline __attribute__((always_inline)) const char *take_row(struct parser 
 	if (split(parser, &after, end, false, cr) != SPLIT_WHOLE)
 		return NULL;
 	text = (struct str){ p, (size_t)(after - p) };
-	/* The scan looks closer at rows that go on over a line's end, and at those of another width. */
+	/* The scan checks rows that continue past a line's end, and those of another width, more closely. */
 	if (text.len > parser->limits.line_max_bytes || memchr(text.p, '\n', text.len) ||
 	    (cr && memchr(text.p, '\r', text.len)) || parser->csv->cells_count != parser->csv->names_count)
 		return NULL;

@@ -6,7 +6,7 @@
  * never closed would swallow all the rows after it, up to the next quote at least. When a row that spans a line's end
  * turns out to be broken (its quotes, its number of values, its length), it is cut at that first line's end,
  * and what follows is read again. It is taken for broken as well if a value holds a line that is a row by itself, of a
- * width that can be no accident.
+ * width that is no accident.
  */
 #include "record/parse_csv.h"
 

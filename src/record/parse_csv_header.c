@@ -2,8 +2,8 @@
 /*
  * parse_csv_header.c: the first line of a CSV body, which names the columns.
  *
- * With a header that is wrong every row would be, for the same reason. So what is wrong with it is told once, with what
- * to do, and the body ends there.
+ * With a wrong header every row would be wrong, for the same reason. So the fault is reported once, with what to do,
+ * and the body ends there.
  */
 #include <ctype.h>
 #include <stdlib.h>

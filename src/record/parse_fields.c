@@ -69,7 +69,7 @@ void parse_attempt_begin(struct parser *parser, struct parse_attempt *attempt)
 	assume(parser, attempt, parser->assumed);
 }
 
-/* The product is wrong, so that nothing can be said of the other fields. Always true, for parse_attempt_product. */
+/* The product is wrong, so the other fields cannot be judged. Always true, for parse_attempt_product. */
 static bool lose(struct parser *parser, struct parse_attempt *attempt, const char *reason, struct str shown)
 {
 	attempt->lost = true;

@@ -2,8 +2,8 @@
 /*
  * parse_json.c: a record in JSON: one object of texts, numbers, booleans and nulls, in one pass.
  *
- * Values go to their places as they are met; of what is nested just the text is kept. Whatever is wrong with a field is
- * noted, and of no account if the text turns out not to be JSON: then that is what is wrong.
+ * Values go to their columns as they are met; of nested ones just the text is kept. Faults of fields are noted, and
+ * dropped if the text turns out not to be JSON: then that is the fault.
  */
 #include "record/parse_json_token.h"
 #include "record/parse_private.h"

@@ -12,8 +12,8 @@
  *	"a":"b"},{"a":"c"}     comma that a brace follows
  *	{"a":[1},{"a":"c"}     a brace closes all brackets within its own
  *
- * What the scan is not strict about (words, numbers, escapes, commas too many), the reader is, when it has the
- * element. Between elements, commas that are missing or too many do no harm, and another array may follow the first.
+ * Where the scan is lenient (words, numbers, escapes, extra commas), the reader of the element is strict. Between
+ * elements, missing or extra commas do no harm, and another array may follow the first.
  */
 #include "record/parse_private.h"
 

@@ -2,7 +2,7 @@
 /*
  * parse_msgpack.c: records in msgpack, a sequence of maps or one array of maps.
  *
- * An array at the very beginning of the body is taken for the array of records; a sequence goes on behind its end. Any
+ * An array at the very beginning of the body is taken for the array of records; a sequence may follow it. Any
  * other array is an element that is no record. Framing is exact: an element that is not a map of texts costs only
  * itself, and only a byte that msgpack does not have (c1) or the end of the body in an element ends the body.
  */
@@ -252,8 +252,8 @@ static const char *fault_element(struct parser *parser, const char *p, const cha
 	return after;
 }
 
-/* Reads the element at p into parser->record, or notes what is wrong with it: after it. NULL if it is cut or invalid, or
- * when out of memory. */
+/* Reads the element at p into parser->record, or notes what is wrong with it: after it. NULL if it is cut or invalid,
+ * or when out of memory. */
 static const char *read_element(struct parser *parser, const char *p, const char *end)
 {
 	struct map map = { .parser = parser, .end = end };
@@ -296,7 +296,7 @@ static const char *msgpack_between(struct parser *parser, const char *p, const c
 {
 	unsigned bytes;
 
-	/* It was in an element that was too long, which was told. */
+	/* It was in an element that was too long, which was reported. */
 	if (parser->scan.msgpack.invalid)
 		parse_stop(parser, BROKEN);
 	if (parser->state == BEFORE_ELEMENTS) {
@@ -324,7 +324,7 @@ static const char *msgpack_direct(struct parser *parser, const char *p, const ch
 	return after;
 }
 
-/* A value is behind us; true if the element is. */
+/* A value has ended; true if the element has, too. */
 static bool scan_next(struct msgpack_scan *scan)
 {
 	if (scan->open == 0)

@@ -43,10 +43,10 @@ struct msgpack_token {
 /* What a first byte says: the type, and how many bytes of a number (0: `number` is in the byte itself) follow. */
 struct msgpack_token msgpack_first(unsigned char byte, unsigned *number_bytes);
 
-/* Reads a head: behind it, with str, bin and ext following as a whole; NULL if it is cut or MSGPACK_INVALID. */
+/* Reads a head and returns its end, after the bytes of a str, bin or ext; NULL if it is cut or MSGPACK_INVALID. */
 const char *msgpack_read(const char *p, const char *end, struct msgpack_token *token);
 
-/* Behind the value at p, whatever is nested in it; NULL if it is cut or invalid. */
+/* The end of the value at p, whatever is nested in it; NULL if it is cut or invalid. */
 const char *msgpack_skip(const char *p, const char *end);
 
 /* Appends a number, boolean or float (finite) as its shortest exact decimal text, without exponent; at most
@@ -58,13 +58,13 @@ void msgpack_write_number(struct buf *out, const struct msgpack_token *token);
 bool msgpack_is_finite(const struct msgpack_token *token);
 
 /*
- * Appends the value at p as JSON: behind it, or NULL with what there was if it is cut. Keys that are no text are
- * written as text, as are bin and ext (bytes that are not UTF-8 replaced); what lies deeper than `depth_max` levels
- * and numbers that are not finite are null.
+ * Appends the value at p as JSON; returns its end, or NULL with what there was if it is cut. Keys that are no text are
+ * written as text, as are bin and ext (bytes that are not UTF-8 replaced); what is nested deeper than `depth_max`
+ * levels and numbers that are not finite are null.
  */
 const char *msgpack_write_json(struct buf *out, const char *p, const char *end, int depth_max);
 
-/* How deep the value at p is nested: 0 for a scalar; stops counting behind `most`. */
+/* How deep the value at p is nested: 0 for a scalar; stops counting above `most`. */
 int msgpack_depth(const char *p, const char *end, int most);
 
 #endif

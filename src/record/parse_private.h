@@ -3,10 +3,10 @@
  * parse_private.h: what the parsers share; private to record/.
  *
  * parse.c drives a format through its row of functions, `struct parse_format_ops`. Each format has one reader. A record
- * that lies whole in the piece at hand, and of which the reader sees that it does, is taken straight from it (`direct`).
- * Of any other the end is found first (`scan`, which resumes from piece to piece, while the driver carries the bytes
- * over), and then all of it is read at once (`record`). A record may turn out to have ended before the point that `scan`
- * has come to: then `scan` says how many of its bytes are its own, and what follows them is read again.
+ * that lies whole in the piece at hand, and of which the reader sees that it does, is taken straight from it
+ * (`direct`). Of any other the end is found first (`scan`, which resumes from piece to piece, while the driver carries
+ * the bytes over), and then all of it is read at once (`record`). A record may turn out to have ended before the point
+ * that `scan` has come to: then `scan` says how many of its bytes are its own, and what follows them is read again.
  */
 #ifndef CDRD_RECORD_PARSE_PRIVATE_H
 #define CDRD_RECORD_PARSE_PRIVATE_H
@@ -26,16 +26,16 @@
 struct parse_format_ops {
 	/* Skips what stands between records: where the next begins, or `end`. May end the body (parse_break). */
 	const char *(*between)(struct parser *parser, const char *p, const char *end);
-	/* Reads and delivers one record at p, or what is wrong with its fields: after it. NULL, with nothing delivered, if
-	 * it is not plain where it ends. */
+	/* Reads and delivers one record at p, or what is wrong with its fields: after it. NULL, with nothing delivered,
+	 * if it is not plain where it ends. */
 	const char *(*direct)(struct parser *parser, const char *p, const char *end);
-	/* Goes on to the end of the record; `end`, or the record's end with *whole set, and parser->keep if it ended
-	 * before. What is to be read again it puts into parser->again, or sets parser->reread for all of it. */
+	/* Scans to the end of the record: returns `end`, or the record's end with *whole set, and parser->keep if it
+	 * ended before. What is to be read again it puts into parser->again, or sets parser->reread for all of it. */
 	const char *(*scan)(struct parser *parser, const char *p, const char *end, bool *whole);
 	/* Reads and delivers a whole record, or what is wrong with it. */
 	void (*record)(struct parser *parser, struct str text);
-	/* The body ended, inside a record (`text` is what there is of it) or between records (p NULL). As `scan`, it may
-	 * find that the record has ended before. */
+	/* The body ended, inside a record (`text` is what there is of it) or between records (p NULL). As `scan`, it
+	 * may find that the record has ended before. */
 	void (*finish)(struct parser *parser, struct str text);
 };
 
@@ -62,7 +62,7 @@ struct json_scan {
 };
 
 struct msgpack_scan {
-	uint64_t open;         /* values still to come behind the one at hand */
+	uint64_t open;         /* values still to come after the current one */
 	uint64_t skip;         /* bytes of payload still to come */
 	uint64_t length;       /* what there is of a length, ... */
 	unsigned length_bytes; /* of which these are still to come */
@@ -236,7 +236,7 @@ struct parse_attempt {
 	uint8_t place;                         /* of the last field */
 	bool named;                            /* the field `product` was there */
 	bool passed;                           /* so was one without a place */
-	bool lost;                             /* what is wrong is known: of no other field is a fault told */
+	bool lost;                             /* the fault is known: those of other fields are not reported */
 };
 
 /* Clears parser->record for the product assumed, and the faults. */
@@ -316,8 +316,8 @@ struct str parse_json_trimmed(struct str text);
 /* Reads and delivers a record, or its faults. */
 void parse_json_record(struct parser *parser, struct str text);
 
-/* Reads the object at p into parser->record, or notes what is wrong with its fields: after it, or NULL if it is not JSON,
- * too deep or cut. White space may hold line ends if `lines`. */
+/* Reads the object at p into parser->record, or notes what is wrong with its fields: after it, or NULL if it is not
+ * JSON, too deep or cut. White space may hold line ends if `lines`. */
 const char *parse_json_object(struct parser *parser, const char *p, const char *end, bool lines);
 
 #endif

@@ -3,7 +3,7 @@
  * parse_scan.h: finding the end of a run of text, 16 bytes at a time; private to record/.
  *
  * With SSE2, which every x86-64 has, a block is a handful of instructions; elsewhere the same in a loop of bytes, which
- * compilers vectorise as they can. Nothing is read behind `end`.
+ * compilers vectorise as they can. Nothing is read after `end`.
  */
 #ifndef CDRD_RECORD_PARSE_SCAN_H
 #define CDRD_RECORD_PARSE_SCAN_H

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * pieces.h: the fields of a record as it was sent, as far as they can be told apart.
+ * pieces.h: the fields of a record as it was sent, as far as they can be separated.
  *
- * For records that no parser takes: what is wrong with a value, nan or a byte that is no UTF-8, does not keep the others
- * from being found. JSON objects, lines of CSV under their header, and msgpack maps have fields.
+ * For records that no parser takes: what is wrong with a value, nan or a byte that is no UTF-8, does not keep the
+ * others from being found. JSON objects, lines of CSV under their header, and msgpack maps have fields.
  */
 #ifndef CDRD_RECORD_PIECES_H
 #define CDRD_RECORD_PIECES_H
@@ -16,15 +16,15 @@ struct piece {
 	struct str value; /* of it */
 };
 
-/* Calls fn for each, in order. False, after some of them perhaps, when the record cannot be taken apart. */
+/* Calls fn for each, in order. False, after some of them perhaps, when the record cannot be split. */
 typedef void (*pieces_fn)(void *arg, const struct piece *piece);
 bool pieces_each(enum parse_format format, struct str header, struct str raw, pieces_fn fn, void *arg);
 
 /* The text of a value: without its quotes (escapes stay), or of a str. Empty when it is something else. */
 struct str pieces_text(enum parse_format format, struct str value);
 
-/* The texts of the fields called `names`, `count` of them, into `values`; empty where there is none. Takes what it finds
- * before it comes to what cannot be taken apart. */
+/* The texts of the fields called `names`, `count` of them, into `values`; empty where there is none. Keeps what it
+ * found before the point where the record cannot be split. */
 void pieces_find(enum parse_format format, struct str header, struct str raw, const struct str *names, size_t count,
                  struct str *values);
 

@@ -72,13 +72,14 @@ bool record_changed_seq(struct str row, uint64_t *changed_seq);
 /* A JSON object with the view's columns in order; absent values are "", CATALOG_JSON columns raw (absent: {}). */
 void record_write_json(struct buf *out, const struct record *record, const struct record_view *view);
 
-/* The same for whoever has record_view_columns of the view already. */
+/* The same, given the view's record_view_columns. */
 void record_write_json_columns(struct buf *out, const struct record *record, uint64_t columns);
 
 /* A JSON object with "product" and every value that is there, as ingest takes it. */
 void record_write_raw_json(struct buf *out, const struct record *record);
 
-/* The CSV header line and a CSV line: every value quoted, a quote doubled, LF at the end. True when none was doubled. */
+/* The CSV header line and a CSV line: every value quoted, a quote doubled, LF at the end. True when none was
+ * doubled. */
 void record_write_csv_header(struct buf *out, const struct catalog_product *product, const struct record_view *view);
 bool record_write_csv(struct buf *out, const struct record *record, const struct record_view *view);
 
