@@ -7,9 +7,9 @@
  *	aggregate_groups(aggregate)                          when end is SCAN_DONE
  *	aggregate_cancel(aggregate)                          at any time
  *
- * A slice, SCAN_WAITS and on_ready are as in scan.h. What changes while it runs may be in the result or not. A record is
- * counted once, whatever is sealed or replaced meanwhile, unless it moves to another day: then, where only counts or sums
- * are asked for, perhaps in both or in neither.
+ * A slice, SCAN_WAITS and on_ready are as in scan.h. What changes while it runs may be in the result or not. A record
+ * is counted once, whatever is sealed or replaced meanwhile, unless it moves to another day: where only counts or sums
+ * are asked for, it may then be counted in both days or in neither.
  */
 #ifndef CDRD_STORE_AGGREGATE_H
 #define CDRD_STORE_AGGREGATE_H
@@ -101,7 +101,7 @@ static inline struct str aggregate_currency(const struct aggregate_groups *group
 	return (struct str){ groups->texts.data + amount->currency_at, amount->currency_len };
 }
 
-/* Takes the next value off a key, which shrinks. */
+/* Removes the next value from the front of a key. */
 struct str aggregate_key_next(struct str *key);
 
 /* --- a query --- */
@@ -110,14 +110,15 @@ struct aggregate_query {
 	/* Its columns are not looked at. CATALOG_NO_DIRECTION means either, where the product keeps them apart. */
 	struct scan_query scan;
 
-	/* What makes a group: columns, and the interval of the zone (which may be NULL for ZONE_WHOLE) that a time is in. */
+	/* What makes a group: columns, and the interval of the zone (which may be NULL for ZONE_WHOLE) that a time is
+	 * in. */
 	const uint8_t *group_by;
 	size_t group_by_count;
 	enum zone_interval interval;
 	struct zone *zone;
 	size_t groups_max; /* 0: records are counted, but neither grouped nor summed */
 
-	void (*on_ready)(void *arg); /* after SCAN_WAITS; NULL: not told */
+	void (*on_ready)(void *arg); /* after SCAN_WAITS; NULL: no callback */
 	void *arg;
 };
 
@@ -127,19 +128,19 @@ struct aggregate;
 MUST_CHECK struct aggregate *aggregate_start(struct store *store, const struct aggregate_query *query,
                                              struct error *err);
 
-/* Reads on until the deadline on clock_monotonic_us, give or take a block. *end is SCAN_DONE, SCAN_PAUSED or SCAN_WAITS. 0,
- * or -1 with ERROR_NOT_FOUND (more groups than groups_max), ERROR_LIMIT (a sum is too large), ERROR_CORRUPT, ERROR_IO or
- * ERROR_NOMEM, after which only aggregate_cancel may follow. */
+/* Continues to read until the deadline on clock_monotonic_us, give or take a block. *end is SCAN_DONE, SCAN_PAUSED or
+ * SCAN_WAITS. 0, or -1 with ERROR_NOT_FOUND (more groups than groups_max), ERROR_LIMIT (a sum is too large),
+ * ERROR_CORRUPT, ERROR_IO or ERROR_NOMEM, after which only aggregate_cancel may follow. */
 MUST_CHECK int aggregate_step(struct aggregate *aggregate, int64_t deadline_us, enum scan_end *end, struct error *err);
 
-/* From now on counts at once what would have to be read: by its share of the range, and without filters. For those that
- * only count; an engine that has no way of that counts on. */
+/* From now on estimates what would have to be read, by its share of the range and without filters. For aggregates that
+ * only count; an engine that cannot estimate continues to count. */
 void aggregate_hurry(struct aggregate *aggregate);
 
 struct aggregate_counts {
 	uint64_t rows;  /* that the query finds, of those that were looked at */
 	uint64_t seen;  /* of the range, of those that were looked at, whether the query finds them or not */
-	uint64_t rough; /* about as many more of the range were counted in a hurry */
+	uint64_t rough; /* about as many more of the range were estimated */
 	double share;   /* of the range that is done, 0 to 1 */
 };
 

@@ -2,7 +2,7 @@
 /*
  * changes.h: what has changed since: the feed of a product's records of an account, or of several.
  *
- * Every living record has the number of the change that gave it its values. The feed is those with a number behind
+ * Every living record has the number of the change that gave it its values. The feed is those with a number after
  * `since`, in order of the numbers, which is the order of arrival; a record that changed several times stands in it
  * once, at its newest change. There is no index of changes on disk. What finds them instead, from coarse to fine:
  *
@@ -39,22 +39,22 @@ struct changes;
 MUST_CHECK struct changes *changes_new(struct store *store, const struct changes_query *query, struct error *err);
 void changes_free(struct changes *changes);
 
-/* Goes on until the page is complete or `deadline_us` of clock_monotonic_us has passed, which *end tells: SCAN_DONE or
- * SCAN_PAUSED. 0, or -1 with ERROR_CORRUPT, ERROR_IO or ERROR_NOMEM. */
+/* Continues until the page is complete or `deadline_us` of clock_monotonic_us has passed, which *end tells: SCAN_DONE
+ * or SCAN_PAUSED. 0, or -1 with ERROR_CORRUPT, ERROR_IO or ERROR_NOMEM. */
 MUST_CHECK int changes_run(struct changes *changes, int64_t deadline_us, enum scan_end *end, struct error *err);
 
 /* A complete page. */
 struct changes_page {
 	size_t count;
 	uint64_t up_to; /* where the next page begins: its `since` */
-	bool more;      /* there is something behind it already */
+	bool more;      /* there are already changes after it */
 };
 struct changes_page changes_page(const struct changes *changes);
 
 /* What `write` made of the change at `index` of a complete page, in order. */
 struct str changes_text(const struct changes *changes, size_t index);
 
-/* May there be changes of the account and product behind `since`? Those that are not committed count, too. */
+/* May there be changes of the account and product after `since`? Those that are not committed count, too. */
 bool changes_may_have(const struct store *store, const struct catalog_product *product,
                       const char account[SCAN_ACCOUNT_LEN], uint64_t since);
 

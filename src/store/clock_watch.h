@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * clock_watch.h: may the clock be believed, before what is old by it is deleted?
+ * clock_watch.h: can the clock be trusted, before it decides what is old enough to delete?
  *
  * The catalog keeps the *last seen time*: the newest time at which the clock was believed, brought up to date every ten
- * minutes. A clock that is more than a day ahead of it has jumped, or the daemon was not running for as long: nothing on
- * this machine tells one from the other. So whatever deletes for age asks here first, and deletes nothing from then on
- * until the clock is back or an operator confirms it (`cdrctl clock accept`).
+ * minutes. A clock that is more than a day ahead of it has jumped, or the daemon was not running for as long: nothing
+ * on this machine can tell which. So whatever deletes by age asks here first, and deletes nothing until the clock is
+ * back or an operator confirms it (`cdrctl clock accept`).
  *
  * A clock that is behind deletes less than it might, and needs no such care; but a record is not from the future then
  * only because the clock is wrong: see clock_watch_span.
@@ -29,11 +29,11 @@ struct clock_watch {
 	bool held;          /* the clock is too far ahead of it: nothing is deleted */
 };
 
-/* Takes a look at the clock into account: true if it may be believed. Changes nothing but the struct. */
+/* Takes a reading of the clock into account: true if it can be trusted. Changes nothing but the struct. */
 bool clock_watch_look(struct clock_watch *watch, int64_t now_us);
 
-/* Looks at the clock now, says in the log what has changed, and writes the last seen time when that is due. True if what
- * is too old may be deleted. */
+/* Looks at the clock now, says in the log what has changed, and writes the last seen time when that is due. True if
+ * what is too old may be deleted. */
 bool store_clock_allows_deletion(struct store *store);
 
 /* As last looked at. */
@@ -42,7 +42,7 @@ void store_clock_watch(const struct store *store, struct clock_watch *watch);
 /* The earliest and the latest time that it may be now, `now_us` being what the clock says. */
 void store_clock_span(const struct store *store, int64_t now_us, int64_t *earliest_us, int64_t *latest_us);
 
-/* Believes the clock as it is, durably. */
+/* Trusts the clock as it is, durably. */
 MUST_CHECK int store_clock_accept(struct store *store, struct error *err);
 
 /* Writes the last seen time now. */

@@ -65,17 +65,17 @@ static void assert_place(const struct check *check, const struct model_record *r
 static void assert_after(const struct check *check, const struct model_record *record,
                          const struct scan_position *after)
 {
-	const struct scan_at read = check->engine->at(after), *behind = &read;
+	const struct scan_at read = check->engine->at(after), *at = &read;
 	const struct model_place *position = model_place_at(record, check->query.snapshot);
 	const char *account = record_of(record)->values[check->query.product->account_column].p;
 
 	int32_t day = model_place_day(position);
 
-	expect(behind->day == day && behind->time_us == position->time_us && behind->seq == position->seq &&
-	               memcmp(check->accounts[behind->account], account, SCAN_ACCOUNT_LEN) == 0,
+	expect(at->day == day && at->time_us == position->time_us && at->seq == position->seq &&
+	               memcmp(check->accounts[at->account], account, SCAN_ACCOUNT_LEN) == 0,
 	       "%s: position day %d, account %u, time %lld, seq %llu; the record is at day %d, %.8s, %lld, %llu",
-	       check->about, behind->day, behind->account, (long long)behind->time_us, (unsigned long long)behind->seq,
-	       day, account, (long long)position->time_us, (unsigned long long)position->seq);
+	       check->about, at->day, at->account, (long long)at->time_us, (unsigned long long)at->seq, day, account,
+	       (long long)position->time_us, (unsigned long long)position->seq);
 }
 
 static struct buf line_of(const struct model_record *record, const struct record_view *view)
@@ -233,8 +233,8 @@ void check_begin(struct check *check, const char *about, struct store *store, co
 	check->at = 0;
 }
 
-/* Is the record behind where the scan goes on? */
-static bool is_behind(const struct check *check, const struct model_record *record)
+/* Is the record after the point where the scan resumes? */
+static bool is_after(const struct check *check, const struct model_record *record)
 {
 	const struct scan_at read = check->engine->at(&check->position), *at = &read;
 	const struct model_place *position = model_place_at(record, check->query.snapshot);
@@ -255,7 +255,7 @@ static bool is_behind(const struct check *check, const struct model_record *reco
 /* Passes over what the scan has passed over because it was not wanted at that moment. */
 static void pass_unwanted(struct check *check)
 {
-	while (check->at < check->count && !is_behind(check, check->list[check->at])) {
+	while (check->at < check->count && !is_after(check, check->list[check->at])) {
 		const struct model_record *record = check->list[check->at++];
 
 		expect(!is_wanted(check, record), "%s: record %.*s was passed over", check->about,

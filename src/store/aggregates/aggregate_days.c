@@ -2,8 +2,8 @@
 /*
  * aggregate_days.c: counts and sums from days, part by part. See aggregate_days.h.
  *
- * A part whose blocks change again and again while it is added up is scanned, which is slower but does not mind. So is
- * everything that groups by columns or sums durations up, of which blocks say nothing.
+ * A part whose blocks change again and again while it is added up is scanned, which is slower but not disturbed by
+ * that. So is everything that groups by columns or sums durations, about which block heads say nothing.
  */
 #include <stdlib.h>
 
@@ -14,7 +14,7 @@
 
 /* --- the parts --- */
 
-/* The part at hand is begun, for the first time or anew. */
+/* Begins the current part, for the first time or again. */
 static void begin_part(struct day_aggregate *a)
 {
 	struct day_part *part = &a->part;
@@ -27,7 +27,7 @@ static void begin_part(struct day_aggregate *a)
 	a->scanned = NULL;
 }
 
-/* The first day from `day` on that there is in the range. */
+/* The first existing day of the range from `day` on. */
 static bool find_day(struct day_aggregate *a, int32_t day)
 {
 	const struct store *store = a->base.store;
@@ -58,7 +58,7 @@ static bool next_part(struct day_aggregate *a)
 	return find_day(a, part->day + 1);
 }
 
-/* What has come of the part is part of the result. */
+/* Adds the finished part to the result. */
 static int add_part(struct day_aggregate *a)
 {
 	a->base.rows += a->part.rows;
@@ -98,7 +98,7 @@ static int scan_part(struct day_aggregate *a)
 	return aggregate_add_groups(&a->part.groups, &a->scanned->groups, a->err) < 0 ? -1 : 1;
 }
 
-/* Have blocks of the day changed since the part was begun? A hurried count does not mind. */
+/* Have blocks of the day changed since the part was begun? Does not matter to an estimate. */
 static void look_for_change(struct day_aggregate *a)
 {
 	struct day_part *part = &a->part;

@@ -2,8 +2,8 @@
 /*
  * aggregate_days.h: what the files of aggregates/ share of an aggregate of days.
  *
- * It goes through its range part by part: a part is what an account has in a day and a direction. What comes of a part
- * waits until the part is complete, since it is begun anew when blocks change meanwhile.
+ * It goes through its range part by part: a part is what an account has in a day and a direction. The result of a
+ * part is kept apart until the part is complete, since it is restarted when blocks change meanwhile.
  */
 #ifndef CDRD_STORE_AGGREGATES_AGGREGATE_DAYS_H
 #define CDRD_STORE_AGGREGATES_AGGREGATE_DAYS_H
@@ -24,7 +24,7 @@ struct day_part {
 	int64_t hot_us; /* after this hot row */
 	uint64_t hot_seq;
 
-	/* what has come of it */
+	/* its result so far */
 	uint64_t rows, seen;
 	struct aggregate_groups groups;
 };
@@ -32,7 +32,7 @@ struct day_part {
 struct day_aggregate {
 	struct aggregate base;
 	struct day_part part;
-	int changed; /* times that the part was begun anew */
+	int changed; /* times that the part was restarted */
 	bool hurries;
 	bool done;
 	struct aggregate *scanned; /* what reads the part instead, or all; or NULL */
@@ -47,7 +47,7 @@ struct day_aggregate {
 	int64_t from_us, to_us; /* of the range, in the day */
 };
 
-/* Adds up the part at hand, from where it stands. 1 when that is done, 0 when the deadline has passed, -1. */
+/* Resumes adding up the current part. 1 when that is done, 0 when the deadline has passed, -1. */
 int aggregate_read_part(struct day_aggregate *aggregate);
 
 #endif

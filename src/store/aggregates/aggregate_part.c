@@ -2,10 +2,10 @@
 /*
  * aggregate_part.c: what an account has in a day, added up in any order.
  *
- * A scan merges blocks and hot rows, so blocks that overlap in time, as late records make them, must be read row by row.
- * Sums and counts do not care about order. Each block is taken by itself, by its head alone where all of its rows count
- * and, when they are only counted, by the block index alone. `hot` has one row for each record whose newest version is not
- * sealed; its older one in a block is deleted then.
+ * A scan merges blocks and hot rows, so blocks that overlap in time, as late records make them, must be read row by
+ * row. Sums and counts do not care about order. Each block is taken by itself, by its head alone where all of its rows
+ * count and, when they are only counted, by the block index alone. `hot` has one row for each record whose newest
+ * version is not sealed; its older one in a block is deleted then.
  */
 #include "base/clock.h"
 #include "store/aggregates/aggregate_days.h"
@@ -31,7 +31,7 @@ static void count(struct day_aggregate *a, uint64_t rows, uint64_t seen)
 	a->part.seen += seen;
 }
 
-/* As many of the rows as the range has of the block's time. */
+/* The share of the rows that the range has of the block's time. */
 static uint64_t share_of(const struct day_aggregate *a, const struct day_block *block)
 {
 	int64_t first = block->first_us > a->from_us ? block->first_us : a->from_us;

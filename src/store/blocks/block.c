@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * block.c: taking a block's value apart. See block.h.
+ * block.c: splitting a block's value into its parts. See block.h.
  */
 #include "store/blocks/block.h"
 
@@ -41,7 +41,7 @@ static bool segments_fit(const struct block_view *view)
 	return row == view->head.rows;
 }
 
-/* Of the head and what is behind it up to `skip`, which lie one behind the other. */
+/* Of the head and what follows it up to `skip`, without a gap. */
 static uint32_t crc_of_head(const struct block_view *view)
 {
 	struct block_head plain = view->head;

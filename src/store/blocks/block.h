@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * block.h: a sealed block, up to BLOCK_ROWS records of one partition in order of their places; private to store/.
+ * block.h: a sealed block, up to BLOCK_ROWS records of one partition in order of their positions; private to store/.
  *
  *	head      struct block_head
  *	sums      struct block_sum for each currency
  *	segments  struct block_segment for each SEGMENT_ROWS rows or so
  *	places    bit-packed: for each segment the times and seqs of its rows (block_positions.c)
- *	changed   struct block_change for each row whose values are newer than its place, in order of rows
+ *	changed   struct block_change for each row whose values are newer than its position, in order of rows
  *	skip      what values the filter columns have (skip_index.h)
  *	extra     zstd: for each row the columns that its line does not show, each as varint(len + 1) bytes; 0: absent
  *	deflate   raw deflate of the lines; each segment ends on a full flush, so that it can be inflated by itself
  *
- * The line of a record is what record_write_csv makes of it for its direction with neither message nor concatenated: the
- * columns that most reports show. All integers are little-endian, as on the machines that this runs on.
+ * The line of a record is what record_write_csv makes of it for its direction with neither message nor concatenated:
+ * the columns that most reports show. All integers are little-endian, as on the machines that this runs on.
  *
  * Compressed bytes carry a CRC-32 for each segment, which every read checks; the lines carry one for the whole block,
  * which goes into archives; the rest has one in the head.
@@ -119,18 +119,20 @@ static inline struct block_change block_change(const struct block_view *view, ui
 	return change;
 }
 
-/* In a value that was just made: numbers of changes from `pending` on become `first` and following. False if it is none. */
+/* In a value that was just made: numbers of changes from `pending` on become `first` and following. False if it is
+ * none. */
 bool block_number_changes(char *value, size_t len, uint64_t pending, uint64_t first);
 
 /* The columns that a partition's lines show, of the first `columns_count`; and their number. */
 uint64_t block_line_columns(const struct catalog_product *product, uint8_t direction, uint8_t columns_count);
 
-/* block_positions.c: packs the places of a segment's rows behind `out`, and fills first_us, first_seq, seq_step and the widths; and back. */
+/* block_positions.c: appends the positions of a segment's rows to `out`, packed, and fills first_us, first_seq,
+ * seq_step and the widths; and back. */
 void block_places_write(struct buf *out, struct block_segment *segment, const struct position *positions, bool seconds);
 bool block_places_read(const struct block_view *view, const struct block_segment *segment, uint8_t direction,
                        struct position *positions);
 
-/* As above, but only the place of one row of the segment is filled, at places[row]. */
+/* As above, but only the position of one row of the segment is filled, at places[row]. */
 bool block_places_read_one(const struct block_view *view, const struct block_segment *segment, uint8_t direction,
                            uint32_t row, struct position *positions);
 

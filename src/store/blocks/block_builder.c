@@ -46,7 +46,7 @@ struct block_builder {
 	ZSTD_CCtx *zstd;
 	struct deflate *deflate;
 	struct read_back read_back;
-	uint32_t misread; /* parts of the block that did not read back as they were */
+	uint32_t misread; /* parts of the block that failed to read back */
 	uint32_t misread_of_last;
 };
 
@@ -173,8 +173,8 @@ static void add_sums(struct block_builder *builder, const struct record *record)
 	if (!sum)
 		return;
 	sum->rows++;
-	/* Ingest once took any text for a price. A block with one that is no number has no sums: whoever adds up reads its
-	 * rows then, and tells of it. */
+	/* Ingest once took any text for a price. A block with one that is no number has no sums: aggregates then read
+	 * its rows, and report it. */
 	if (!add_amount(&sum->total_price, record_value(record, builder->total_price_column)) ||
 	    !add_amount(&sum->price, record_value(record, builder->price_column)))
 		builder->sums_count = BLOCK_SUMS_NONE;
@@ -196,7 +196,7 @@ static int segment_is_same(struct block_builder *builder, size_t begin, struct e
 	return result == READ_BACK_NOMEM ? no_memory(err) : result == READ_BACK_SAME;
 }
 
-/* Appends the lines to builder->compressed, as they are if the compressor makes something else of them. */
+/* Appends the lines to builder->compressed: uncompressed if the compressed ones do not read back. */
 static int compress_lines(struct block_builder *builder, struct error *err)
 {
 	size_t begin = builder->compressed.len;
@@ -288,7 +288,7 @@ int block_builder_add(struct block_builder *builder, const struct record *record
 
 /* --- the block --- */
 
-/* Places are packed last, when it is known whether whole seconds will do. */
+/* Positions are packed last, when it is known whether whole seconds suffice. */
 static void pack_places(struct block_builder *builder)
 {
 	size_t count = builder->segments.len / sizeof(struct block_segment);
@@ -334,7 +334,7 @@ static int extra_is_same(struct block_builder *builder, struct error *err)
 	return result == READ_BACK_NOMEM ? no_memory(err) : result == READ_BACK_SAME;
 }
 
-/* Compresses the extra part into builder->csv, which is free by now; as it is if it does not come back. */
+/* Compresses the extra part into builder->csv, which is free by now; uncompressed if that does not read back. */
 static int compress_extra(struct block_builder *builder, struct error *err)
 {
 	if (!builder->has_extra) {

@@ -2,8 +2,8 @@
 /*
  * block_index.h: the sealed blocks of one partition of a day, in memory and in order; private to store/.
  *
- * Blocks of a partition may overlap in time (late records, resurrected ones); `last_before` makes it possible to begin
- * in the middle all the same. A day keeps the ones used last (day_blocks.h).
+ * Blocks of a partition may overlap in time (late records, resurrected ones); `last_before` still makes it
+ * possible to begin in the middle. A day keeps the ones used last (day_blocks.h).
  */
 #ifndef CDRD_STORE_BLOCKS_BLOCK_INDEX_H
 #define CDRD_STORE_BLOCKS_BLOCK_INDEX_H

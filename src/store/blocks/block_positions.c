@@ -3,8 +3,8 @@
  * block_positions.c: times and seqs of a segment's rows in few bits. See block.h.
  *
  * Rows are in order, so times only grow: the differences are written with as many bits as the largest needs. Seqs may
- * go either way; the smallest difference is kept apart, and what is above it is written. Records that arrived in the
- * order of their times so cost no bit for their seqs. Times are in seconds where all of a block's are whole ones.
+ * go either way; the smallest difference is kept apart, and what is above it is written. So records that arrived in the
+ * order of their times need no bits for their seqs. Times are in seconds where all of a block's are whole ones.
  *
  *	for each row but the first: time difference (time_bits), seq difference - seq_step (seq_bits); lowest bit first
  */
@@ -93,7 +93,7 @@ static uint64_t get_bits(struct str bytes, size_t at, int width)
 	return value;
 }
 
-/* Where a walk over the places of a segment stands. */
+/* The state of a walk over the positions of a segment. */
 struct walk {
 	const struct block_segment *segment;
 	struct str bytes;

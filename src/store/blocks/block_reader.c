@@ -57,7 +57,7 @@ static int get_value(struct day *day, MDB_txn *txn, enum day_db db, MDB_val *key
 	return rc ? env_fail(&day->env, rc, "get block", err) : 1;
 }
 
-/* A block's bytes do not change where they are for as long as it lives; a new one in their place has another head. */
+/* A block's bytes do not change while it exists; a new one at the same address has another head. */
 static bool has_block(const struct block_reader *reader, const struct day *day, const struct catalog_product *product,
                       struct str value)
 {
@@ -110,7 +110,7 @@ static int check_segment(const struct block_reader *reader, const struct block_s
 	return 0;
 }
 
-/* Inflates the first `len` bytes of a segment's text; that they are right, its checksum has told. */
+/* Inflates the first `len` bytes of a segment's text; its checksum has been checked. */
 static int inflate_first(struct block_reader *reader, const struct block_segment *segment, size_t len,
                          struct error *err)
 {
@@ -174,7 +174,7 @@ int block_reader_load(struct block_reader *reader, uint32_t row, struct error *e
 	return 0;
 }
 
-/* Lines are about as long as each other: as far as the row should reach, or else all. */
+/* Lines are of similar length: inflates as far as the row should reach, or else all. */
 static int inflate_row(struct block_reader *reader, const struct block_segment *segment, uint32_t row,
                        struct error *err)
 {
@@ -268,7 +268,7 @@ static int load_extra(struct block_reader *reader, struct error *err)
 	return 0;
 }
 
-/* Reads a varint and the bytes it announces; false at a damaged end. */
+/* Reads a varint and as many bytes; false where the part is damaged. */
 static bool take_extra(struct block_reader *reader, struct str *value)
 {
 	uint64_t len = 0;

@@ -3,7 +3,7 @@
  * block_reader.h: the records of a sealed block, read segment by segment; private to store/.
  *
  * A reader borrows the block from a transaction and keeps one inflated segment. Readers are reused: what they allocate
- * stays with them. Every compressed byte is checked against its CRC before it is believed.
+ * stays with them. Every compressed byte is checked against its CRC before it is used.
  */
 #ifndef CDRD_STORE_BLOCKS_BLOCK_READER_H
 #define CDRD_STORE_BLOCKS_BLOCK_READER_H
@@ -14,7 +14,7 @@
 struct inflate_state;
 
 struct block_reader {
-	struct block_reader *next; /* for whoever keeps readers */
+	struct block_reader *next; /* for lists of readers */
 	const struct catalog_product *product;
 	struct partition partition;
 	uint32_t number;
@@ -50,11 +50,11 @@ MUST_CHECK int block_reader_begin(struct block_reader *reader, struct day *day, 
                                   const struct catalog_product *product, const struct partition *partition,
                                   uint32_t number, struct error *err);
 
-/* Sees to it that the segment of a row is loaded. */
+/* Loads the segment of a row, unless it is loaded. */
 MUST_CHECK int block_reader_load(struct block_reader *reader, uint32_t row, struct error *err);
 
-/* Sees to it that a row is loaded, and perhaps no other: the segment is inflated up to it only, unless its rows are
- * asked for one after the other. */
+/* Loads a row, and perhaps no other: the segment is inflated only up to it, unless its rows are asked for one after the
+ * other. */
 MUST_CHECK int block_reader_load_row(struct block_reader *reader, uint32_t row, struct error *err);
 
 static inline bool block_reader_is_deleted(const struct block_reader *reader, uint32_t row)
@@ -62,13 +62,13 @@ static inline bool block_reader_is_deleted(const struct block_reader *reader, ui
 	return row / 8 < reader->deleted.len && (uint8_t)reader->deleted.p[row / 8] & 1 << row % 8;
 }
 
-/* The place of a loaded row. */
+/* The position of a loaded row. */
 static inline const struct position *block_reader_position(const struct block_reader *reader, uint32_t row)
 {
 	return &reader->positions[row - reader->segment.first_row];
 }
 
-/* The number of the change that gave a row its values; `seq` is that of its place. */
+/* The number of the change that gave a row its values; `seq` is that of its position. */
 uint64_t block_reader_changed(const struct block_reader *reader, uint32_t row, uint64_t seq);
 
 /* The line of a loaded row. */
@@ -91,7 +91,7 @@ void block_reader_weave(const struct block_reader *reader, uint32_t row, uint64_
 MUST_CHECK int block_reader_record(struct block_reader *reader, uint32_t row, uint64_t columns, struct record *record,
                                    struct error *err);
 
-/* The first row whose place is not before `place`, or view.head.rows. Loads its segment. -1 with *err. */
+/* The first row whose position is not before `position`, or view.head.rows. Loads its segment. -1 with *err. */
 MUST_CHECK int block_reader_seek(struct block_reader *reader, const struct position *position, uint32_t *row,
                                  struct error *err);
 

@@ -9,11 +9,11 @@
 
 struct inflate_state;
 
-/* What inflating works in, for the caller to free(); NULL when memory is out. */
+/* The working memory of inflating, for the caller to free(); NULL when out of memory. */
 struct inflate_state *inflate_segment_new(void);
 
 /* Inflates the first `len` bytes of a segment into `out`. Returns how many there were, at most `len`, and in *left the
- * compressed bytes that were not looked at. That the bytes are right, only a checksum or a comparison can tell. */
+ * compressed bytes that were not used. Only a checksum or a comparison can tell whether the bytes are right. */
 size_t inflate_segment(struct inflate_state *state, struct str compressed, char *out, size_t len, size_t *left);
 
 #endif

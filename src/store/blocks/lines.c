@@ -2,7 +2,7 @@
 /*
  * lines.c: the quotes of CSV lines. See lines.h.
  *
- * Where no value holds a quote, quotes alternate between the begin and the end of a value, and their number tells so:
+ * Where no value holds a quote, quotes alternate between the beginning and the end of a value, and there are exactly
  * two for each value. Only where there are more is the text walked value by value.
  */
 #include "store/blocks/lines.h"
@@ -41,7 +41,7 @@ __attribute__((target("avx512f,avx512bw,avx512vbmi2,popcnt"))) static size_t fin
 	return count;
 }
 
-/* Likewise. Most steps have up to sixteen quotes: to write as many costs less than to find out that they are fewer. */
+/* Likewise. Most steps have up to sixteen quotes: always writing sixteen costs less than counting them. */
 __attribute__((target("avx2,bmi,popcnt"))) static size_t find_quotes_avx2(const char *text, size_t len, uint32_t *out,
                                                                           size_t enough, size_t *at)
 {
@@ -90,7 +90,7 @@ static size_t find_quotes(const char *text, size_t len, uint32_t *out, size_t en
 	return count;
 }
 
-/* Not zero unless a separator and the quote of the next value are behind an edge. Both are in the text: there are
+/* Not zero unless a separator and the quote of the next value are after an edge. Both are in the text: there are
  * two more edges. */
 static unsigned miss_next(const char *text, uint32_t edge, char separator)
 {
@@ -106,16 +106,16 @@ static unsigned miss_next(const char *text, uint32_t edge, char separator)
 static bool check_frames(const struct lines *lines, size_t len)
 {
 	const char *text = lines->text;
-	const uint32_t *behind = lines->edges + 1;
+	const uint32_t *after = lines->edges + 1;
 	unsigned wrong = lines->edges[0];
 
-	for (uint32_t row = 0; row < lines->rows; row++, behind += 2) {
-		for (uint32_t field = 1; field < lines->fields; field++, behind += 2)
-			wrong |= miss_next(text, *behind, ',');
+	for (uint32_t row = 0; row < lines->rows; row++, after += 2) {
+		for (uint32_t field = 1; field < lines->fields; field++, after += 2)
+			wrong |= miss_next(text, *after, ',');
 		if (row + 1 < lines->rows)
-			wrong |= miss_next(text, *behind, '\n');
+			wrong |= miss_next(text, *after, '\n');
 	}
-	return wrong == 0 && (size_t)behind[-2] + 2 == len && text[len - 1] == '\n';
+	return wrong == 0 && (size_t)after[-2] + 2 == len && text[len - 1] == '\n';
 }
 
 static bool walk(struct lines *lines, size_t len)
@@ -184,7 +184,7 @@ static size_t count_in_16(const char *text)
 #endif
 
 #ifdef __x86_64__
-/* As much of find_quote as goes 32 bytes a step; *number becomes less by the quotes that were passed. */
+/* As much of find_quote as goes 32 bytes a step; subtracts the quotes passed from *number. */
 __attribute__((target("avx2,popcnt"))) static size_t pass_quotes_avx2(const char *text, size_t len, size_t *number)
 {
 	const __m256i quote = _mm256_set1_epi8('"');

@@ -27,13 +27,13 @@ struct lines {
 
 /*
  * Finds the values of `rows` lines of `fields` values each. `edges` is kept and grown from call to call. 0, or -1 when
- * the text is not such lines or memory is out.
+ * the text is not such lines or when out of memory.
  */
 int lines_index(struct lines *lines, struct str text, uint32_t rows, uint32_t fields);
 
 /*
  * As above for one line of a text that begins with whole lines of which no value holds quotes: lines before it are
- * counted, not looked at. The line becomes row 0. -1 when the text ends before the line does, too.
+ * counted, not parsed. The line becomes row 0. -1 when the text ends before the line does, too.
  */
 int lines_index_one(struct lines *lines, struct str text, uint32_t row, uint32_t fields);
 

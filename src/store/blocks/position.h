@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * position.h: where a record is kept: its partition, and its place within; private to store/.
+ * position.h: where a record is kept: its partition, and its position within; private to store/.
  *
  *	account(8) product(1) direction(1) | time(8) seq(8)      integers big-endian, so that keys sort as numbers do
  *
@@ -81,7 +81,7 @@ static inline void partition_read(const uint8_t *in, struct partition *partition
 	partition->direction = in[SCAN_ACCOUNT_LEN + 1];
 }
 
-/* The key of a row. The place's direction, not the partition's, is written. */
+/* The row key. The position's direction, not the partition's, is written. */
 static inline void row_key_write(uint8_t key[ROW_KEY_LEN], const struct partition *partition,
                                  const struct position *position)
 {

@@ -30,7 +30,7 @@ enum read_back_result read_back_lines(struct read_back *read_back, struct str co
 	if (!read_back->inflate)
 		read_back->inflate = inflate_segment_new();
 	buf_clear(&read_back->text);
-	/* Room for a byte more, which must stay empty: then all of what is compressed has been looked at. */
+	/* Room for one byte more, which must stay empty: then nothing follows the expected text. */
 	if (!read_back->inflate || !buf_reserve(&read_back->text, lines.len + 1))
 		return READ_BACK_NOMEM;
 	struct str made = { read_back->text.data, 0 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * read_back.h: is what a block was made of still in it? Private to store/blocks/.
+ * read_back.h: does a block still hold what it was made from? Private to store/blocks/.
  *
  * Once a block is stored, what it was made from goes. So each part that is encoded is decoded again first, the way that
- * readers do it, and compared with what went in. Checksums cannot tell: they are of what the encoder made.
+ * readers do it, and compared with the original. Checksums cannot tell: they cover what the encoder made.
  */
 #ifndef CDRD_STORE_BLOCKS_READ_BACK_H
 #define CDRD_STORE_BLOCKS_READ_BACK_H
@@ -23,7 +23,7 @@ struct read_back {
 /* What was found. */
 enum read_back_result { READ_BACK_SAME, READ_BACK_DIFFERENT, READ_BACK_NOMEM };
 
-/* A segment's compressed bytes: its lines, all of them and nothing else, and an end that others can be laid to. */
+/* A segment's compressed bytes: exactly its lines, and an end to which others can be appended. */
 enum read_back_result read_back_lines(struct read_back *read_back, struct str compressed, struct str lines);
 
 /* A block's compressed extra part. */

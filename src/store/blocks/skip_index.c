@@ -3,7 +3,7 @@
  * skip_index.c: sets of values and a Bloom filter. See skip_index.h.
  *
  * A column begins as a set. Once its values are too many for one, their hashes are kept until the block is written, for
- * the Bloom filter: 12 bits a value and 8 probes let one in 300 through by mistake.
+ * the Bloom filter: 12 bits a value and 8 probes give one false positive in 300.
  */
 #include "store/blocks/skip_index.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * skip_index.h: can a block hold a value? So that a scan may pass it over; private to store/.
+ * skip_index.h: can a block hold a value? If not, a scan passes it over; private to store/.
  *
- *	u64 columns that are told of here, a bit each
+ *	u64 the columns that are in the index, a bit each
  *	u8 sets, then for each: u8 column, u8 values, then for each value: u16 length, bytes     of few distinct values
  *	u32 bits, then the bits: one Bloom filter over the values of all other filter columns
  *

@@ -79,7 +79,7 @@ static int begin(struct day_changes *changes, struct error *err)
 	return changes_list_days(changes, err);
 }
 
-/* All that is wanted has been found: one more than fits only says that there is more. */
+/* All that is wanted has been found; one more than fits only says that there is more. */
 static void end_collecting(struct day_changes *changes)
 {
 	size_t max = changes->query.max;
@@ -91,7 +91,7 @@ static void end_collecting(struct day_changes *changes)
 	changes->state = CHANGES_FETCH;
 }
 
-/* The page ends before the first change that was not found again. Without any before it, all is begun anew. */
+/* The page ends before the first change that was not found again. Without any before it, all starts again. */
 static void end_fetching(struct day_changes *changes)
 {
 	struct change_row *rows = changes_rows(changes);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * changes_collect.c: finds the changes with the smallest numbers behind `since`. See changes.h.
+ * changes_collect.c: finds the changes with the smallest numbers after `since`. See changes.h.
  *
  * Days, and blocks within a day, are looked at in order of their smallest numbers. As soon as a page of changes has
  * been found, none with a greater number than its last one is wanted; so what can hold no smaller ones is left out.
@@ -13,7 +13,7 @@
 
 #define LOOK_EVERY 256 /* hot rows between looks at the clock */
 
-/* The day's partition at hand. */
+/* The day's current partition. */
 struct collecting {
 	struct day_changes *changes;
 	struct day *day;
@@ -30,7 +30,7 @@ static bool is_late(const struct collecting *c)
 
 /* --- accounts --- */
 
-/* With thousands of accounts few have changed since a page ago: the others cost one look into memory each. */
+/* Of thousands of accounts few have changed since the last page: the others cost one look-up in memory each. */
 void changes_list_accounts(struct day_changes *changes)
 {
 	const struct changes_query *query = &changes->query;
@@ -150,7 +150,7 @@ static int collect_hot(struct collecting *c)
 
 /* --- blocks --- */
 
-/* Where a walk over a block's rows of other numbers than their places' stands. */
+/* The state of a walk over a block's rows whose change number is not that of their position. */
 struct changed_walk {
 	const struct block_view *view;
 	uint32_t at;

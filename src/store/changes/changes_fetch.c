@@ -40,7 +40,7 @@ static int by_place(const void *a, const void *b)
 	return (left->row > right->row) - (left->row < right->row);
 }
 
-/* 1 with *record if the change is still at its place, 0, -1. */
+/* 1 with *record if the change is still at its position, 0, -1. */
 static int read_hot(struct fetching *f, const struct change_row *row, struct record *record)
 {
 	uint8_t bytes[ROW_KEY_LEN];
@@ -109,7 +109,7 @@ static int fetch_row(struct fetching *f, struct change_row *row)
 	return 0;
 }
 
-/* A day that is gone takes its changes with it. */
+/* The changes of a removed day are gone, too. */
 static void pass_day(struct day_changes *changes, int32_t number)
 {
 	const struct change_row *rows = changes_rows(changes);

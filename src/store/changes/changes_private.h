@@ -3,7 +3,7 @@
  * changes_private.h: what the files of changes share; private to them.
  *
  *	changes.c          the page: its beginning, its order, its end
- *	changes_collect.c  finds the changes with the smallest numbers behind `since`, a slice at a time
+ *	changes_collect.c  finds the changes with the smallest numbers after `since`, a slice at a time
  *	changes_fetch.c    reads the records that were found
  *
  * Days change while a page waits for its next slice, so what was found may lie elsewhere when it is read. Its number
@@ -19,7 +19,7 @@
 /* A change that was found, and where. */
 struct change_row {
 	uint64_t seq;
-	uint32_t order;   /* of finding: the latest place of a number is the one to believe */
+	uint32_t order;   /* of finding: the latest position of a number is the valid one */
 	uint32_t account; /* of the query's */
 	int32_t day;
 	struct position position; /* of a hot row; of a sealed one only its direction */
@@ -60,7 +60,7 @@ struct day_changes {
 	size_t account_at;   /* of these, the one at hand */
 	uint8_t direction;   /* of the day's partition at hand */
 	bool hot_done;
-	struct position hot_next; /* where its hot rows go on */
+	struct position hot_next; /* where reading its hot rows resumes */
 	bool listed;
 	uint64_t seals;    /* of the day when its blocks were listed */
 	struct buf blocks; /* struct change_block each, by changed_min */

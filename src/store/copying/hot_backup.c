@@ -50,13 +50,13 @@ int hot_backup_begin(struct store *store, const int32_t *number, const char *pat
 		return error_set(err, ERROR_CONFLICT, "%s: another backup is being made", path);
 	if (number && !day)
 		return err->code == ERROR_NONE ? error_set(err, ERROR_NOT_FOUND, "%s: the day is gone", path) : -1;
-	/* It would put another file in the place of the one that is copied. */
+	/* Repacking would replace the file that is being copied. */
 	if (day && repack_is_of(store, day))
 		repack_forget(store);
 	return begin(store, day, path, err);
 }
 
-/* The lock file is of no use in a copy. */
+/* A copy needs no lock file. */
 static int finish(struct store *store, struct error *err)
 {
 	struct env *copy = &store->hot_backup->copy;

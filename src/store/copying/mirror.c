@@ -8,7 +8,7 @@
 #include "store/blocks/block.h"
 
 #define COMMIT_BYTES ((size_t)1 << 20) /* put between commits, each with its fsync */
-#define ROUNDS_IN_SLICES 4             /* then comes the one in one go */
+#define ROUNDS_IN_SLICES 4             /* then the last one is made in one go */
 #define LOOK_EVERY 64
 
 /* A pair of cursors, walked side by side. */
@@ -16,8 +16,8 @@ struct walk {
 	struct mirror *mirror;
 	MDB_cursor *from, *to;
 	MDB_val from_key, from_val, to_key, to_val;
-	int from_rc, to_rc; /* 0, or MDB_NOTFOUND behind the end */
-	bool at_end;        /* nothing of the copy is behind */
+	int from_rc, to_rc; /* 0, or MDB_NOTFOUND after the end */
+	bool at_end;        /* the copy has no further keys */
 	struct error *err;
 };
 
@@ -95,13 +95,13 @@ static int remember(struct walk *walk, const MDB_val *key)
 	return last->failed ? error_set(walk->err, ERROR_NOMEM, "copying: out of memory") : 0;
 }
 
-/* Moves the copy's cursor on to the first key behind the one remembered. */
+/* Moves the copy's cursor to the first key after the one remembered. */
 static void next_of_copy(struct walk *walk)
 {
 	walk->to_rc = seek(walk->mirror, walk->to, &walk->to_key, &walk->to_val);
 }
 
-/* Settles the lesser of the two keys and goes behind it. */
+/* Makes both sides equal at the lesser of the two keys, and moves to after it. */
 static int settle_one(struct walk *walk)
 {
 	int order = walk->from_rc ? 1 : walk->to_rc ? -1 : compare_keys(&walk->from_key, &walk->to_key);

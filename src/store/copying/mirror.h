@@ -6,8 +6,8 @@
  *
  * The first round copies. The source may be written to meanwhile, as no read transaction outlives a slice; so another
  * round follows, which finds only what has changed. When a round ends and nothing was committed since it began, the
- * copy is the source as of one transaction. If that never comes to be, the last round is made in one go, a pause that
- * is as long as it takes to look at all keys: some ten milliseconds for a day of millions of records.
+ * copy is the source as of one transaction. If that never happens, the last round is made in one go, a pause as long as
+ * it takes to compare all keys: some ten milliseconds for a day of millions of records.
  *
  * Equal are values with equal bytes. Of a sealed block only the beginning is compared, which holds CRCs of all of it.
  */
@@ -22,7 +22,7 @@ struct mirror {
 	struct env *from;
 	struct env *to;
 	const struct env_db *dbs;
-	bool all; /* it may not end while something is put and not committed */
+	bool all; /* it may not end while a put is not committed */
 
 	/* mirror.c's; zeroed */
 	size_t txn_id; /* of the source when the round began */

@@ -62,9 +62,9 @@ static struct day *days_insert(struct store *store, size_t at, int32_t number, s
 		free(day);
 		return NULL;
 	}
-	size_t behind = store->days_count - at;
-	memmove(&store->days[at + 1], &store->days[at], behind * sizeof(*store->days));
-	memmove(&store->day_numbers[at + 1], &store->day_numbers[at], behind * sizeof(*store->day_numbers));
+	size_t after = store->days_count - at;
+	memmove(&store->days[at + 1], &store->days[at], after * sizeof(*store->days));
+	memmove(&store->day_numbers[at + 1], &store->day_numbers[at], after * sizeof(*store->day_numbers));
 	day->number = number;
 	store->days[at] = day;
 	store->day_numbers[at] = number;
@@ -99,9 +99,9 @@ void days_remove(struct store *store, size_t at)
 	buf_free(&day->sealed_ids);
 	buf_free(&day->unsealed_seqs);
 	free(day);
-	size_t behind = store->days_count - at - 1;
-	memmove(&store->days[at], &store->days[at + 1], behind * sizeof(*store->days));
-	memmove(&store->day_numbers[at], &store->day_numbers[at + 1], behind * sizeof(*store->day_numbers));
+	size_t after = store->days_count - at - 1;
+	memmove(&store->days[at], &store->days[at + 1], after * sizeof(*store->days));
+	memmove(&store->day_numbers[at], &store->day_numbers[at + 1], after * sizeof(*store->day_numbers));
 	store->days_count--;
 }
 

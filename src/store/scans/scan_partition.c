@@ -2,8 +2,8 @@
 /*
  * scan_partition.c: one account's records of one day, hot and sealed merged by place. See scan.h.
  *
- * Two sources, each in order: visible hot rows (rows, and tombstones as the snapshot sees them) and sealed rows. A block
- * with which no hot row and no other block interferes, and of which every row is wanted, goes to the sink whole.
+ * Two sources, each in order: visible hot rows (rows, and tombstones as the snapshot sees them) and sealed rows. A
+ * block with which no hot row and no other block interferes, and of which every row is wanted, goes to the sink whole.
  */
 
 #include "base/clock.h"
@@ -51,8 +51,8 @@ int scan_end_moved(struct day_scan *scan, int result)
 	return env_read_end(&day->env, scan->moved_txn, result, scan->err);
 }
 
-/* Goes on in the day that lead->place is in. What is read there lives until the next tombstone. 1, 0 when there is no such day
- * any more, -1. */
+/* Goes on in the day that lead->position is in. What is read there lives until the next tombstone. 1, 0 when there is no
+ * such day any more, -1. */
 static int lead_to_day(struct day_scan *scan, struct lead *lead)
 {
 	if (scan_end_moved(scan, 0) != 0)
@@ -69,8 +69,8 @@ static int lead_to_day(struct day_scan *scan, struct lead *lead)
 	return 1;
 }
 
-/* Looks for the sealed row at lead->place. 1 with scan->moved at *row, 0, -1. */
-static int find_place(struct day_scan *scan, struct lead *lead, uint32_t *row)
+/* Looks for the sealed row at lead->position. 1 with scan->moved at *row, 0, -1. */
+static int find_position(struct day_scan *scan, struct lead *lead, uint32_t *row)
 {
 	const struct position *position = &lead->position;
 	struct partition *partition = &lead->partition;
@@ -121,7 +121,7 @@ static int follow_tombstone(struct merge *merge, struct record *record)
 		if (found <= 0)
 			return found;
 	}
-	found = find_place(scan, &lead, &row_number);
+	found = find_position(scan, &lead, &row_number);
 	/* Its line is made anew: what the block's shows depends on the direction that the record had. */
 	uint64_t columns = scan->base.sink.lines ? SCAN_COLUMNS_ALL : scan->columns;
 	if (found > 0 && block_reader_record(scan->moved, row_number, columns, record, scan->err) != 0)
@@ -174,10 +174,10 @@ static int hot_advance(struct merge *merge, MDB_val key, MDB_cursor_op op)
 	return found < 0 ? -1 : 0;
 }
 
-static int hot_begin(struct merge *merge, const struct position *behind)
+static int hot_begin(struct merge *merge, const struct position *after)
 {
 	uint8_t bytes[ROW_KEY_LEN];
-	struct position from = *behind;
+	struct position from = *after;
 
 	from.seq++;
 	row_key_write(bytes, &merge->partition, &from);
@@ -189,7 +189,7 @@ static int hot_begin(struct merge *merge, const struct position *behind)
 
 /* --- giving --- */
 
-static void go_behind(struct day_scan *scan, const struct position *position)
+static void go_after(struct day_scan *scan, const struct position *position)
 {
 	scan->at.time_us = position->time_us;
 	scan->at.seq = position->seq;
@@ -232,7 +232,7 @@ static int give(struct day_scan *scan, const struct record *record, const struct
 {
 	struct str line = { NULL, 0 };
 
-	go_behind(scan, position);
+	go_after(scan, position);
 	if (!scan_passes(&scan->base.query, record))
 		return has_time(scan);
 	if (scan->base.sink.lines)
@@ -255,7 +255,7 @@ static int give_sealed(struct merge *merge, const struct sealed_head *head)
 	struct record record;
 
 	if (head->position.seq > scan->base.query.snapshot) {
-		go_behind(scan, &head->position);
+		go_after(scan, &head->position);
 		return has_time(scan);
 	}
 	uint64_t columns = !scan->base.sink.lines || has_line(scan, head) ? scan->columns : SCAN_COLUMNS_ALL;
@@ -275,7 +275,7 @@ static bool is_alone(const struct merge *merge, const struct block_index_entry *
 	struct position first = day_block_first(block, 0), last = day_block_last(block, 0);
 
 	if (sealed->heads_count || block->deleted || block->seq_max > query->snapshot ||
-	    block->last_us >= query->to_us || position_compare(&first, &sealed->behind) <= 0)
+	    block->last_us >= query->to_us || position_compare(&first, &sealed->after) <= 0)
 		return false;
 	if (merge->hot.there && position_compare(&merge->hot.position, &last) < 0)
 		return false;
@@ -342,7 +342,7 @@ static int give_span(struct merge *merge, bool *on)
 	if (result > 0) {
 		struct position last = day_block_last(&entry->block, merge->partition.direction);
 
-		go_behind(scan, &last);
+		go_after(scan, &last);
 		sealed_skip_entry(sealed);
 		scan_at_write(&scan->at, &scan->after);
 		*on = scan->base.sink.on_span(scan->base.sink.arg, &span, &scan->after);
@@ -426,7 +426,7 @@ static bool pause_before_next(const struct merge *merge)
 	before.seq--;
 	if (position_compare(&before, &at) <= 0)
 		return false;
-	go_behind(scan, &before);
+	go_after(scan, &before);
 	scan->end = SCAN_PAUSED;
 	return true;
 }
@@ -472,21 +472,21 @@ static int run(struct merge *merge)
 	}
 }
 
-/* Where the partition is to be read from: behind the position, or at the range's beginning. */
-static struct position begin_place(const struct day_scan *scan)
+/* Where the partition is to be read from: after the position, or at the range's beginning. */
+static struct position begin_position(const struct day_scan *scan)
 {
 	const struct scan_query *query = &scan->base.query;
-	struct position behind = { scan->at.time_us, scan->at.seq, (uint8_t)query->direction };
+	struct position after = { scan->at.time_us, scan->at.seq, (uint8_t)query->direction };
 
-	if (behind.time_us < query->from_us)
-		behind = (struct position){ query->from_us - 1, UINT64_MAX - 1, (uint8_t)query->direction };
-	return behind;
+	if (after.time_us < query->from_us)
+		after = (struct position){ query->from_us - 1, UINT64_MAX - 1, (uint8_t)query->direction };
+	return after;
 }
 
 int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const char *account)
 {
 	const struct scan_query *query = &scan->base.query;
-	struct position behind = begin_place(scan);
+	struct position after = begin_position(scan);
 	struct merge merge = { .scan = scan, .day = day, .txn = txn };
 
 	merge.partition = partition_of(account, query->product->number, (uint8_t)query->direction);
@@ -503,9 +503,9 @@ int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const c
 		                        .filters = query->filters,
 		                        .filters_count = query->filters_count,
 		                        .err = scan->err };
-	int result = hot_begin(&merge, &behind);
+	int result = hot_begin(&merge, &after);
 	if (result == 0) {
-		sealed_begin(&merge.sealed, block_index_find(block_index, &behind), &behind);
+		sealed_begin(&merge.sealed, block_index_find(block_index, &after), &after);
 		result = run(&merge);
 	}
 	if (merge.hot.cursor)

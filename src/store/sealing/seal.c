@@ -2,8 +2,8 @@
 /*
  * seal.c: what to seal next, and the slices of it. See seal.h.
  *
- * Days are looked at in turn. One whose rows are all sealed and whose runs need no merging is `swept`: it is passed over
- * until something is put into it. A day that is not open is opened for this once after the start, a day a call.
+ * Days are looked at in turn. One whose rows are all sealed and whose runs need no merging is `swept`: it is passed
+ * over until something is put into it. A day that is not open is opened for this once after the start, a day a call.
  */
 #include "store/sealing/seal_private.h"
 
@@ -129,7 +129,7 @@ int seal_begin_job(struct seal *seal, struct day *day, const struct partition *p
 	seal->day = day;
 	seal->change = NULL;
 	seal->changes = 0;
-	seal->behind = (struct position){ INT64_MIN / 2, 0, partition->direction };
+	seal->after = (struct position){ INT64_MIN / 2, 0, partition->direction };
 	buf_clear(&seal->positions);
 	buf_clear(&seal->ids);
 	buf_clear(&seal->gone);
@@ -176,8 +176,9 @@ static void note_wait(const struct store *store, struct hot_round *round, int64_
 }
 
 /*
- * The next partition of a day that is to be sealed, or NULL. Those with blocks that only the next commit makes visible are
- * passed over: what would be gathered may be in these already. *again: it is to be called again, now or after a commit.
+ * The next partition of a day that is to be sealed, or NULL. Those with blocks that only the next commit makes visible
+ * are passed over: what would be gathered may be in these already. *again: it is to be called again, now or after a
+ * commit.
  */
 static const struct hot_partition *due_partition(const struct store *store, const struct seal *seal, struct day *day,
                                                  bool *again)
@@ -247,7 +248,8 @@ bool seal_is_under_way(const struct store *store, int64_t until_us)
 	return store->seal && store->seal->state != SEAL_IDLE && store->seal->begun_us <= until_us;
 }
 
-/* Opens and loads a day, once. Another process's mistake or a damaged day must not stop the others: it is left alone. */
+/* Opens and loads a day, once. Another process's mistake or a damaged day must not stop the others: it is left
+ * alone. */
 static bool open_for_sweep(struct store *store, struct day *day)
 {
 	struct error err;
@@ -356,7 +358,8 @@ static int work_on(struct store *store, struct seal *seal, int64_t deadline_us, 
 	*stored = false;
 	if (gathers && seal_gather(store, seal, deadline_us, err) != 0)
 		return -1;
-	/* Storing much is one piece of work that may take longer than a slice: it does not come on top of a part of another. */
+	/* Storing much is one piece of work that may take longer than a slice: it does not come on top of a part of
+	 * another. */
 	left_us = deadline_us - clock_monotonic_us();
 	if (seal->state != SEAL_STORE || (seal_rows(seal) > SMALL_ROWS && left_us <= (gathers ? STORE_US : 0)))
 		return 0;
@@ -384,7 +387,8 @@ static int work_until(struct store *store, struct seal *seal, int64_t deadline_u
 }
 
 /* The job has failed. Where a block could not be read back, others of the day come first: to try again at once, or with
- * every put, would take all of maintenance. Otherwise the day is left until something is put into it: damage stays as it is. */
+ * every put, would take all of maintenance. Otherwise the day is left until something is put into it: damage stays as
+ * it is. */
 static void fail_job(struct store *store, struct seal *seal)
 {
 	struct day *day = seal->day;

@@ -56,7 +56,7 @@ static int add_row(struct seal *seal, const struct record *record, const struct 
 		return error_set(err, ERROR_NOMEM, "sealing: out of memory");
 	if (block_builder_add(seal->builder, record, position, changed_seq, &full, err) != 0)
 		return cannot_build(seal, err);
-	seal->behind = *position;
+	seal->after = *position;
 	return full ? finish_block(seal, err) : 0;
 }
 
@@ -70,8 +70,8 @@ static int look(const struct seal *seal, int64_t deadline_us)
 	return rows % LOOK_EVERY == 0 && clock_monotonic_us() >= deadline_us ? 2 : 0;
 }
 
-/* Prefetches the row that is probably next. LMDB fills a page from its end on: the row that was put after this one stands
- * right before it, behind a head and a key of its own. Where that is another one, it is needed soon, too. */
+/* Prefetches the row that is probably next. LMDB fills a page from its end on: the row that was put after this one
+ * stands right before it, behind a head and a key of its own. Where that is another one, it is needed soon, too. */
 PREFETCH_INLINE void prefetch_next(MDB_val val)
 {
 	if (val.mv_size < NODE_MAX)
@@ -85,7 +85,7 @@ static int gather_hot(struct seal *seal, MDB_txn *txn, int64_t deadline_us, stru
 	uint8_t bytes[ROW_KEY_LEN];
 	MDB_cursor *cursor;
 	int result = 0;
-	struct position from = seal->behind;
+	struct position from = seal->after;
 
 	from.seq++;
 	from.time_us = from.time_us < 0 ? 0 : from.time_us;
@@ -144,7 +144,7 @@ static int gather_runs(struct store *store, struct seal *seal, MDB_txn *txn, int
 	const struct sealed_head *head;
 	int result = 0;
 
-	sealed_begin(&sealed, block_index_find(&seal->entries, &seal->behind), &seal->behind);
+	sealed_begin(&sealed, block_index_find(&seal->entries, &seal->after), &seal->after);
 	int rc = sealed_open(&sealed);
 	while (rc == 0 && !result && (head = sealed_head(&sealed))) {
 		if (add_sealed(seal, head, err) != 0)

@@ -45,7 +45,7 @@ struct seal {
 	void *change_arg;
 	uint64_t changes; /* records that it has changed */
 
-	struct position behind; /* where gathering goes on */
+	struct position after; /* where gathering goes on */
 	struct block_builder *builder;
 	struct buf positions; /* struct position of each gathered row */
 	struct buf ids;       /* ids_entry each */
@@ -93,7 +93,8 @@ MUST_CHECK int seal_begin_job(struct seal *seal, struct day *day, const struct p
 /* seal_merge.c: fills seal->entries with the blocks of seal->runs. */
 MUST_CHECK int seal_take_runs(struct seal *seal, struct day *day, MDB_txn *txn, struct error *err);
 
-/* seal_merge.c: looks for runs of a day that are worth merging; *found, and the job's partition and runs, if there are. */
+/* seal_merge.c: looks for runs of a day that are worth merging; *found, and the job's partition and runs, if there
+ * are. */
 MUST_CHECK int seal_find_runs(struct store *store, struct seal *seal, struct day *day, bool *found, struct error *err);
 
 #endif

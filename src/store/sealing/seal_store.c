@@ -66,7 +66,7 @@ static int next_number(const struct work *work, enum day_db db, uint32_t *number
 
 /* --- rows replaced while they were gathered --- */
 
-static int compare_places(const void *a, const void *b)
+static int compare_positions(const void *a, const void *b)
 {
 	return position_compare(a, b);
 }
@@ -75,7 +75,7 @@ static bool is_touched(const struct seal *seal, const struct position *position)
 {
 	size_t count = seal->touched.len / sizeof(*position);
 
-	return count && bsearch(position, seal->touched.data, count, sizeof(*position), compare_places);
+	return count && bsearch(position, seal->touched.data, count, sizeof(*position), compare_positions);
 }
 
 /* Writes the bitmap of a new block's rows that were touched, and counts them in its entry. */
@@ -270,7 +270,7 @@ static int store_all(const struct work *work)
 
 	if (seal->touched.len > 0)
 		qsort(seal->touched.data, seal->touched.len / sizeof(struct position), sizeof(struct position),
-		      compare_places);
+		      compare_positions);
 	if (number_changes(work) != 0 || next_number(work, DAY_BLOCKS, &first_block) != 0 ||
 	    next_number(work, DAY_BLOCK_IDS, &run) != 0)
 		return -1;

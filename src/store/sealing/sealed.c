@@ -30,11 +30,11 @@ static int settle(struct sealed *sealed, struct sealed_head *head, uint32_t row)
 	return 1;
 }
 
-/* The first row of a block that is behind sealed->behind. */
+/* The first row of a block that is after sealed->after. */
 static int first_row(struct sealed *sealed, struct block_reader *reader, const struct day_block *block, uint32_t *row)
 {
 	struct position first = day_block_first(block, sealed->partition.direction);
-	struct position from = sealed->behind;
+	struct position from = sealed->after;
 
 	*row = 0;
 	if (position_compare(&first, &from) > 0)
@@ -61,7 +61,7 @@ static int open_entry(struct sealed *sealed, const struct block_index_entry *ent
 {
 	struct position last = day_block_last(&entry->block, sealed->partition.direction);
 
-	if (entry->block.deleted == entry->block.rows || position_compare(&last, &sealed->behind) <= 0)
+	if (entry->block.deleted == entry->block.rows || position_compare(&last, &sealed->after) <= 0)
 		return 0;
 	struct block_reader *reader = heads_grow(sealed) == 0 ? store_reader_take(sealed->store, sealed->err) : NULL;
 	if (!reader)
@@ -114,17 +114,17 @@ int sealed_open(struct sealed *sealed)
 	return 0;
 }
 
-void sealed_begin(struct sealed *sealed, size_t next, const struct position *behind)
+void sealed_begin(struct sealed *sealed, size_t next, const struct position *after)
 {
 	sealed->next = next;
-	sealed->behind = *behind;
+	sealed->after = *after;
 }
 
 int sealed_next(struct sealed *sealed)
 {
 	struct sealed_head *head = &sealed->heads[sealed->first];
 
-	sealed->behind = head->position;
+	sealed->after = head->position;
 	int result = settle(sealed, head, head->row + 1);
 	if (result < 0)
 		return -1;
@@ -137,7 +137,7 @@ void sealed_skip_entry(struct sealed *sealed)
 {
 	const struct block_index_entry *entry = &sealed->entries[sealed->next++];
 
-	sealed->behind = day_block_last(&entry->block, sealed->partition.direction);
+	sealed->after = day_block_last(&entry->block, sealed->partition.direction);
 }
 
 void sealed_end(struct sealed *sealed)

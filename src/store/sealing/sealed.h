@@ -3,7 +3,7 @@
  * sealed.h: the sealed records of a partition in order, out of blocks that may overlap; private to store/.
  *
  *	struct sealed sealed = { .store = ..., .day = ..., ... };
- *	sealed_begin(&sealed, 0, &behind);
+ *	sealed_begin(&sealed, 0, &after);
  *	for (rc = sealed_open(&sealed); rc == 0 && (head = sealed_head(&sealed)); rc = sealed_next(&sealed))
  *		block_reader_record(head->reader, head->row, ...);
  *	sealed_end(&sealed);
@@ -36,15 +36,15 @@ struct sealed {
 
 	/* sealed.c's */
 	size_t next; /* entry not opened yet */
-	struct position behind;
+	struct position after;
 	struct sealed_head *heads;
 	size_t heads_count;
 	size_t heads_cap;
 	size_t first; /* the head that comes next */
 };
 
-/* Goes behind a place; `next` is the first entry that may hold a record there. Opens nothing yet. */
-void sealed_begin(struct sealed *sealed, size_t next, const struct position *behind);
+/* Goes after a place; `next` is the first entry that may hold a record there. Opens nothing yet. */
+void sealed_begin(struct sealed *sealed, size_t next, const struct position *after);
 
 /* Opens what is needed to know which record comes next. Where filters pass over many blocks in a row it returns between
  * them, without a head: it is to be called again for as long as `next` has not reached the last entry. */
