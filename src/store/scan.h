@@ -11,15 +11,16 @@
  *	                                           SCAN_PAUSED; the sink's functions are called from within
  *	scan_cancel(scan)                          at its end, or at any time before
  *
- * A scan has no task of its own: pages, reports and statements have more to do in a slice than to read, and an account's
- * share is counted by its requests. An engine that cannot answer at once (engine.h) says SCAN_WAITS, upon which the owner
- * takes no slices until the sink's on_ready is called.
+ * A scan has no task of its own: pages, reports and statements have more to do in a slice than to read, and an
+ * account's share is counted by its requests. An engine that cannot answer at once (engine.h) says SCAN_WAITS, after
+ * which the owner takes no slices until the sink's on_ready is called.
  *
- * The snapshot makes paging exact. A scan started at snapshot S shows each record that existed at S once, at the place
- * it had at S, with its newest values, however often it is replaced (even to another time of its day) before the scan
- * gets there; records that arrived after S are not shown.
+ * The snapshot makes paging exact. A scan started at snapshot S shows each record that existed at S once, at the
+ * position it had at S, with its newest values, however often it is replaced (even to another time of its day) before
+ * the scan gets there; records that arrived after S are not shown.
  *
- * Records may be given one by one, or whole blocks of them (`on_span`), which a report copies into its file as they are.
+ * Records may be given one by one, or whole blocks of them (`on_span`), which a report copies into its file as they
+ * are.
  */
 #ifndef CDRD_STORE_SCAN_H
 #define CDRD_STORE_SCAN_H
@@ -69,8 +70,8 @@ struct scan_query {
 	uint64_t columns; /* bit n: the sink reads column n; values of other columns may be absent. 0 means all */
 };
 
-/* Where a scan resumes, in words that only the store's engine reads. All zero: at the beginning. Cursor tokens and job rows
- * keep them; what a word says for days, accounts and times is in scans/scan_private.h. */
+/* Where a scan resumes, in words that only the store's engine reads. All zero: at the beginning. Cursor tokens and job
+ * rows keep them; scans/scan_private.h has their meaning: days, accounts and times. */
 #define SCAN_POSITION_WORDS 4
 struct scan_position {
 	uint64_t words[SCAN_POSITION_WORDS];
@@ -80,9 +81,9 @@ struct scan_position {
 struct scan_row {
 	const struct record *record;
 	struct str line; /* its CSV line in the view of the sink, with LF; p NULL unless the sink wants lines */
-	int64_t time_us; /* its place for the snapshot: its time then, */
+	int64_t time_us; /* its position in the snapshot: its time then, */
 	uint64_t seq;    /* and the number of its arrival. They order an account's records and tell one from another */
-	const struct scan_position *after; /* from where the scan would resume after this record */
+	const struct scan_position *after; /* where the scan would resume after this record */
 };
 
 /* Called for each record that passes the filters. Return false to stop after it. */
@@ -135,12 +136,12 @@ struct scan;
 MUST_CHECK struct scan *scan_start(struct store *store, const struct scan_query *query,
                                    const struct scan_position *from, const struct scan_sink *sink, struct error *err);
 
-/* Reads on. `deadline_us` is on clock_monotonic_us; it is looked at every few hundred records, and each call that neither
- * fails nor waits gets further. Does not block for more than a slice. The sink must not cancel the scan. 0 and *end, or -1
- * with ERROR_CORRUPT, ERROR_IO or ERROR_NOMEM, after which only scan_cancel may follow. */
+/* Continues to read. `deadline_us` is on clock_monotonic_us; it is checked every few hundred records, and each call
+ * that neither fails nor waits makes progress. Does not block for more than a slice. The sink must not cancel the scan.
+ * 0 and *end, or -1 with ERROR_CORRUPT, ERROR_IO or ERROR_NOMEM, after which only scan_cancel may follow. */
 MUST_CHECK int scan_step(struct scan *scan, int64_t deadline_us, enum scan_end *end, struct error *err);
 
-/* From where it would resume. It may be further than the last record given: what filters kept out is passed, too. */
+/* Where it would resume. May be further than the last record given: records that the filters reject are passed, too. */
 void scan_position(const struct scan *scan, struct scan_position *position);
 
 /* How much of the range lies before a position, 0 to 1, as far as can be told without reading. */
@@ -160,9 +161,9 @@ struct scan_find {
 	size_t max;        /* records */
 };
 
-/* A scan of what is found, newest day first and by time within a day, ignoring snapshots; done when there are no more or
- * `max` were given, or when the sink has stopped it. It has no position and its rows no `after`. `find` is copied, what it points to and the sink's memory
- * must outlive the scan. NULL with ERROR_NOMEM. */
+/* A scan of what is found, newest day first and by time within a day, ignoring snapshots; done when there are no more
+ * or `max` were given, or when the sink has stopped it. It has no position and its rows no `after`. `find` is copied,
+ * what it points to and the sink's memory must outlive the scan. NULL with ERROR_NOMEM. */
 MUST_CHECK struct scan *scan_start_find(struct store *store, const struct scan_find *find, const struct scan_sink *sink,
                                         struct error *err);
 

@@ -21,7 +21,7 @@ static void set_busy(struct seq_ranges *ranges, uint32_t busy)
 	atomic_signal_fence(memory_order_seq_cst);
 }
 
-/* Do numbers from `first` on, behind a range that ends with `last`, belong to it? */
+/* Do numbers from `first` on, after a range that ends with `last`, belong to it? */
 static bool is_near(const struct seq_ranges *ranges, uint64_t last, uint64_t first)
 {
 	return first <= last || first - last <= ranges->gap;

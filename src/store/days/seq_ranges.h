@@ -2,7 +2,7 @@
 /*
  * seq_ranges.h: which numbers of changes a day may hold, in a few ranges; private to store/.
  *
- * Whoever follows changes (changes.h) asks it which of 400 days to look at. Numbers grow, so a day written to for a
+ * The feed of changes (changes.h) asks it which of 400 days to read. Numbers grow, so a day written to for a
  * while has one range, and a late record adds a small one. When there are too many, near ones become one: the ranges
  * never miss a number, but may hold numbers that are not there. Pure; lies in a mapped file (bloom_filter.h).
  */
@@ -17,7 +17,7 @@
 
 struct seq_ranges {
 	uint32_t count;
-	uint32_t busy; /* being changed: a file found like this is not to be believed */
+	uint32_t busy; /* being changed: a file found like this is not trusted */
 	uint64_t gap;  /* ranges with no more between them are one */
 	struct seq_range {
 		uint64_t first; /* both inclusive, ascending */
@@ -30,7 +30,7 @@ void seq_ranges_clear(struct seq_ranges *ranges);
 /* Adds the numbers from `first` to `last`. Nanoseconds for numbers that continue the last range. */
 void seq_ranges_add(struct seq_ranges *ranges, uint64_t first, uint64_t last);
 
-/* The smallest number behind `after` that may be there, or UINT64_MAX. */
+/* The smallest number greater than `after` that may be there, or UINT64_MAX. */
 uint64_t seq_ranges_next(const struct seq_ranges *ranges, uint64_t after);
 
 /* Is what a file says possible? */

@@ -3,7 +3,7 @@
  * erase.c: see erase.h.
  *
  * A day's blocks are walked in the order of their keys. A run that is written anew or merged gets blocks with higher
- * numbers, so it comes up again behind the walk's place; nothing moves to before it.
+ * numbers, so the walk meets it again later; nothing moves to before the walk.
  */
 #include "store/erase.h"
 
@@ -48,7 +48,7 @@ struct erase *erase_new_matcher(struct str number, struct error *err)
 	}
 	if (take_number(erase, number, err) == 0) {
 		erase->accounts_count =
-			1; /* the one at hand, whichever that is: the columns are those of an account's own */
+			1; /* the current one, whichever that is: the columns are those of an account's own */
 		return erase;
 	}
 	free(erase);
@@ -108,7 +108,7 @@ void erase_next_account(struct erase *erase)
 	erase->has_key = false;
 }
 
-/* Puts a hot row anew if it holds the number. 1 if it did, 0, -1. */
+/* Puts a hot row again, without the number, if it holds it. 1 if it did, 0, -1. */
 static int erase_hot(struct erase *erase, struct day *day, MDB_val key, MDB_val val, struct error *err)
 {
 	struct partition partition;

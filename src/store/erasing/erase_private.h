@@ -54,7 +54,7 @@ bool erase_change(void *arg, struct record *record);
 
 /* --- erase.c: walking --- */
 
-/* The entry behind erase->key, or the account's first; MDB_NOTFOUND when the account has no more. */
+/* The entry after erase->key, or the account's first; MDB_NOTFOUND when the account has no more. */
 int erase_seek(const struct erase *erase, MDB_cursor *cursor, MDB_val *key, MDB_val *val);
 bool erase_is_of_account(const struct erase *erase, MDB_val key);
 void erase_next_account(struct erase *erase);

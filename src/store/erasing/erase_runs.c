@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * erase_runs.c: erasing in sealed runs: those that hold the number are found by the skip indexes of their blocks and what
- * is in these, and written anew (seal.h).
+ * erase_runs.c: erasing in sealed runs: those that hold the number are found by the skip indexes of their blocks, then
+ * by reading these, and rewritten (seal.h).
  */
 #include "store/blocks/skip_index.h"
 #include "store/erasing/erase_private.h"
 #include "store/sealing/repack.h"
 #include "store/sealing/seal.h"
 
-/* Can the block hold it, by what it says of its values? */
+/* Can the block hold it, by its skip index? */
 static bool block_may_have_it(const struct erase *erase, const struct block_view *view, uint64_t columns)
 {
 	for (uint64_t left = columns; left; left &= left - 1) {

@@ -46,8 +46,8 @@ struct header {
 _Static_assert(sizeof(struct header) <= HEADER_BYTES, "the header is one page");
 
 /*
- * What a look-up needs of the header, beside each other: headers begin their pages, so those of 400 days would drive
- * each other out of the same few lines of the processor's cache.
+ * What a look-up needs of the header, side by side: headers begin their pages, so those of 400 days would evict each
+ * other from the same few lines of the processor's cache.
  */
 struct bloom_filter {
 	bool ready;
@@ -90,7 +90,7 @@ static uint64_t room_of(const struct part *part)
 	return part->lines * LINE_BYTES * 8 / BITS_PER_KEY;
 }
 
-/* In a signal's handler. From here on it says "maybe", and is built anew by whoever opens its day. */
+/* In a signal's handler. From here on it says "maybe", and is rebuilt when its day is next opened. */
 static void on_lost(void *arg)
 {
 	struct bloom_filter *filter = arg;
@@ -170,7 +170,7 @@ static int add_part(struct bloom_filter *filter, uint64_t keys, struct error *er
 	return 0;
 }
 
-/* The file's own pages take the place of those that were put there instead. */
+/* The file's own pages replace those that map_guard put there. */
 static int map_anew(struct bloom_filter *filter, struct error *err)
 {
 	log_warn("store", "%s: pages could not be read; it is built anew", filter->path);
@@ -311,7 +311,7 @@ int bloom_filter_add(struct bloom_filter *filter, const struct bloom_filter_key 
 	return 0;
 }
 
-/* The whole line at once: probe by probe, every day would be a branch that nobody can foresee. */
+/* The whole line at once: probe by probe, each day would cost a branch that cannot be predicted. */
 static bool part_may_have(const struct ref *ref, const struct bloom_filter_key *key)
 {
 	const uint64_t *line = line_of(ref, key->mixed);

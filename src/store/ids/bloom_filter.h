@@ -7,12 +7,12 @@
  * a part (Putze, Sanders and Singler: Cache-, Hash- and Space-Efficient Bloom Filters, 2007).
  *
  *	header  magic, version, state, boot id, then for each part: offset, lines, keys; then the day's changes
- *	        (seq_ranges.h), for whoever looks for days that changed
+ *	        (seq_ranges.h), to find the days that changed
  *	part    `lines` of 64 bytes
  *
- * It is derived data and written without fsync. After kill -9 the pages are still the kernel's, so what is there is
- * whole; after a crash of the machine it may not be. So the header names the boot in which it was last written to, or
- * says that it was closed and synced; in any other case it is not trusted, and is built anew from the day (ids.h).
+ * It is derived data and written without fsync. After kill -9 the kernel still has its pages, so the file is whole;
+ * after a crash of the machine it may not be. So the header names the boot in which it was last written to, or says
+ * that it was closed and synced; otherwise it is not trusted, and is rebuilt from the day (ids.h).
  */
 #ifndef CDRD_STORE_IDS_BLOOM_FILTER_H
 #define CDRD_STORE_IDS_BLOOM_FILTER_H
@@ -37,14 +37,14 @@ struct bloom_filter_key {
 MUST_CHECK int bloom_filter_open(struct bloom_filter **out, const char *day_path, const uint8_t *boot_id,
                                  struct error *err);
 
-/* Is it complete? If not, it must be built anew before its answers mean anything. */
+/* Is it complete? If not, it must be rebuilt before its answers mean anything. */
 bool bloom_filter_ready(const struct bloom_filter *filter);
 
 /* Keys that are in it, and parts that each look-up touches. */
 uint64_t bloom_filter_keys(const struct bloom_filter *filter);
 int bloom_filter_parts(const struct bloom_filter *filter);
 
-/* Begins anew, empty and not ready, with room for `keys`. */
+/* Empties it: not ready, with room for `keys`. */
 MUST_CHECK int bloom_filter_reset(struct bloom_filter *filter, uint64_t keys, struct error *err);
 void bloom_filter_set_ready(struct bloom_filter *filter);
 
@@ -60,13 +60,13 @@ bool bloom_filter_may_have(const struct bloom_filter *filter, const struct bloom
 /* Changes from number `first` to `last` may have been made in the day; before they are committed. */
 void bloom_filter_note_changes(struct bloom_filter *filter, uint64_t first, uint64_t last);
 
-/* The smallest number of a change behind `after` that the day may have, or UINT64_MAX. Not ready: after + 1. */
+/* The smallest number of a change, greater than `after`, that the day may have, or UINT64_MAX. Not ready: after + 1. */
 uint64_t bloom_filter_next_change(const struct bloom_filter *filter, uint64_t after);
 
-/* Brings the lines that id_filter_may_have will read nearer. */
+/* Prefetches the lines that id_filter_may_have will read. */
 void bloom_filter_prefetch(const struct bloom_filter *filter, const struct bloom_filter_key *key);
 
-/* The same for whoever has no key yet. */
+/* The same, before the key is known. */
 void bloom_filter_prefetch_hash(const struct bloom_filter *filter, uint32_t hash);
 
 /* Syncs it, so that it is trusted after a restart of the machine, and unmaps it. Does nothing on NULL. */

@@ -75,7 +75,7 @@ static size_t first_guess(const struct ids_run *run, ids_entry wanted)
 	return (size_t)((wanted >> 16) * (uint64_t)run->count >> 32);
 }
 
-/* From what stands there it can be guessed again, off by the root of that. */
+/* From the hash found there it can be guessed again, off by the root of the first error. */
 static size_t second_guess(const struct ids_run *run, size_t first, ids_entry wanted)
 {
 	if (first >= run->count)
@@ -147,7 +147,7 @@ struct search {
 	struct error *err;
 };
 
-/* 1 to go on, 0 to end, -1. */
+/* 1 to continue, 0 to end, -1. */
 static int give_row(const struct search *search, uint32_t block, uint32_t row)
 {
 	struct block_reader *reader = search->reader;
@@ -184,8 +184,8 @@ static void prefetch_entry(const struct ids_run *run, size_t number)
 	__builtin_prefetch(run->entries + number * ENTRY_BYTES);
 }
 
-/* Searches some runs at once: of a day with many, nearly each first look is at a page that neither cache nor TLB has,
- * and that is waited for once for all runs and not run by run. */
+/* Searches some runs at once: in a day with many, nearly every first look misses both cache and TLB; so all runs wait
+ * for memory together and not one by one. */
 static int search_runs(const struct search *search, const MDB_val *vals, size_t count, ids_entry wanted)
 {
 	struct ids_run runs[RUNS_AT_ONCE];
@@ -329,7 +329,7 @@ int ids_filter_build(struct day *day, MDB_txn *txn, struct error *err)
 
 	if (day_hot_load(day, txn, err) != 0 || each_run(day, txn, false, &keys, err) != 0)
 		return -1;
-	/* Half as much again, for what is still to come. */
+	/* Half as much again, for ids still to come. */
 	keys += day->hot.entries_used;
 	if (bloom_filter_reset(day->filter, keys + keys / 2, err) != 0 || each_run(day, txn, true, &keys, err) != 0)
 		return -1;

@@ -3,8 +3,8 @@
  * ids.h: where sealed records with an id are; private to store/.
  *
  * Each seal of a partition appends one run to block_ids: the hashes of all ids of its records, sorted, each with the
- * row it leads to. A look-up asks the day's Bloom filters first, so runs are searched only where there is something to be
- * found, or by mistake once in some hundred times.
+ * row it leads to. A look-up asks the day's Bloom filters first, so runs are searched only where the id is, and once in
+ * some hundred look-ups for nothing.
  *
  *	value  u32 first block, u32 blocks, u32 entries, then u32 rows of each block,
  *	       then each entry in 6 bytes, big-endian: upper half of the hash (4), row within the run (2)
@@ -49,7 +49,7 @@ MUST_CHECK int ids_find(struct day *day, MDB_txn *txn, const struct catalog_prod
                         const struct partition *partition, uint64_t hash, struct block_reader *reader, ids_found_fn fn,
                         void *arg, struct error *err);
 
-/* Builds day->filter anew from all runs and hot rows; the environment is open. */
+/* Rebuilds day->filter from all runs and hot rows; the environment is open. */
 MUST_CHECK int ids_filter_build(struct day *day, MDB_txn *txn, struct error *err);
 
 #endif

@@ -28,8 +28,8 @@ static bool take_entry(struct str *rest, struct move_head *head, struct str *row
 	return true;
 }
 
-/* Puts the record into its new day, taking it out of the old one if it is there. Its place is the one that a tombstone may
- * lead to; but others may have been committed since, so the change is a new one to whoever follows. */
+/* Puts the record into its new day, taking it out of the old one if it is there. Its place is the one that a tombstone
+ * may lead to; but others may have been committed since, so the feed of changes sees a new change. */
 static int put_again(struct put *put, const struct stored *old, const struct position *to)
 {
 	uint64_t seq;
@@ -45,8 +45,8 @@ static int put_again(struct put *put, const struct stored *old, const struct pos
 	return put_insert(put, to, seq);
 }
 
-/* Was it put where it stands after the move, by others whom a commit has acknowledged since? What finishing itself has
- * changed is older than it looks. */
+/* Was it put at its present position after the move, by a later, acknowledged commit? What finishing itself has changed
+ * is older than it looks. */
 static bool is_changed_since(const struct put *put, const struct stored *stored, const struct position *to)
 {
 	return stored->changed_seq > to->seq && stored->changed_seq <= put->store->moves->began_seq;
@@ -62,7 +62,7 @@ static int finish(struct put *put, int32_t from_day, const struct position *to)
 	int found = put_find(put, &stored);
 	if (found < 0)
 		return -1;
-	/* Looking reads into the reader of what was found, of which only the place counts from here on. */
+	/* Looking reuses the reader of what was found, of which only the position is needed from here on. */
 	int was_there = old_day ? put_find_in(put, old_day, &old) : 0;
 	if (was_there < 0)
 		return -1;
@@ -166,7 +166,7 @@ static int finish_all(struct store *store, struct buf *bytes, struct buf *left, 
 	}
 	if (moves->keeps)
 		return 0;
-	/* Where nothing more was finished, the file is right as it is. */
+	/* Where nothing more was finished, the file stays as it is. */
 	if (left->len > 0 && left->len < bytes->len && moves_write_at(moves, buf_str(left), 0, err) != 0)
 		return -1;
 	moves->left_bytes = left->len;
@@ -192,7 +192,7 @@ void moves_finish(struct store *store)
 	buf_free(&left);
 }
 
-/* Finishing commits, and may have to abort, which others who wait for a commit must not be harmed by. */
+/* Finishing commits, and may have to abort, which must not harm what others have put. */
 static bool waits_for_commit(const struct store *store)
 {
 	bool waits = store->uncommitted > 0 || meta_is_waiting(store->meta);

@@ -3,7 +3,7 @@
  * moves.h: records that a newer version takes from one day to the day beside it; private to store/.
  *
  * Days are environments with a commit each, so between the two commits a crash would leave the record in both days or
- * in none. What prevents that is a file that says what is about to happen:
+ * in none. A file that records the moves in advance prevents that:
  *
  *	data_dir/moves      struct move_head and the new version's packed row, for each record that moves
  *
@@ -13,10 +13,10 @@
  *	moves_done          after the last commit: the file is empty again, unless a backup is being made
  *	moves_finish        where a start finds it not empty, or a commit has failed: what is missing is done
  *
- * Doing it again does no harm: a record that is in its new day stays as it is there and goes from its old place; one that
- * is in neither day is put into the new one, from the file; one that was put into its old day again, by a later change than
- * the move, stays there. So a backup, which copies days one after the other, holds the
- * moves that were made meanwhile (store_keep_moves), and a start with it finishes them.
+ * Doing it again does no harm: a record that is in its new day stays as it is there and goes from its old place; one
+ * that is in neither day is put into the new one, from the file; one that was put into its old day again, by a later
+ * change than the move, stays there. So a backup, which copies days one after the other, holds the moves that were made
+ * meanwhile (store_keep_moves), and a start with it finishes them.
  */
 #ifndef CDRD_STORE_PUTTING_MOVES_H
 #define CDRD_STORE_PUTTING_MOVES_H
@@ -48,8 +48,8 @@ void moves_drop(struct store *store);
 /* Is something left to be finished? */
 bool moves_are_left(const struct store *store);
 
-/* Finishes what is left, as far as that is possible; what waits for a commit shares its fate. What cannot be finished (a day
- * that is damaged, a full disk) is logged, and tried again later. Blocks for the commits. */
+/* Finishes what is left, as far as that is possible; what waits for a commit shares its fate. What cannot be finished
+ * (a day that is damaged, a full disk) is logged, and tried again later. Blocks for the commits. */
 void moves_finish(struct store *store);
 
 /* The same if something is left and nothing waits for a commit. */

@@ -41,7 +41,7 @@ struct moves {
 /* The checksum that a head should have. */
 uint32_t moves_crc(const struct move_head *head, const char *row);
 
-/* Writes into the file, and cuts it behind what is left and kept. */
+/* Writes into the file, and truncates it after what is left and kept. */
 MUST_CHECK int moves_write_at(struct moves *moves, struct str bytes, size_t offset, struct error *err);
 void moves_cut(struct moves *moves);
 

@@ -3,8 +3,8 @@
  * put.c: taking a record in. See store_put in store.h, and day.h for what is written.
  *
  * A new version that keeps time and direction stands where the old one stood (over a hot row, or as a hot row over a
- * sealed one that is then dead), so that scans under way see it once; one that moves, within its day or to the one beside
- * it, leaves a tombstone in its old place.
+ * sealed one that is then deleted), so that scans under way see it once; one that moves, within its day or to a
+ * neighbouring one, leaves a tombstone at its old position.
  */
 #include <string.h>
 
@@ -22,7 +22,8 @@ static int hot_put(const struct put *put, struct day *day, const struct position
 
 	row_key_write(bytes, &put->partition, position);
 	MDB_val key = env_val(bytes, sizeof(bytes));
-	/* One cursor for the whole transaction: records come in order, so it most often is at the right page already. */
+	/* One cursor for the whole transaction: records come in order, so it most often is at the right page
+	 * already. */
 	struct env *env = &day->env;
 	int rc = env->cursor ? 0 : mdb_cursor_open(env->write, env->dbi[DAY_HOT], &env->cursor);
 	if (!rc)
@@ -50,7 +51,7 @@ static int tombstone_write(const struct put *put, struct day *day, const struct 
 	return hot_put(put, day, from, env_val(tombstone, len), "put tombstone");
 }
 
-/* Makes the record's ids known at a place, but for those of the `known` ones that lead there already. */
+/* Makes the record's ids known at a position, but for those of the `known` ones that lead there already. */
 static int add_ids(const struct put *put, const struct position *position, const uint64_t *known, size_t known_count)
 {
 	for (size_t i = 0; i < put->hashes_count; i++) {
@@ -83,7 +84,7 @@ static int count_row(const struct put *put, const struct partition *partition)
 
 int put_insert(struct put *put, const struct position *position, uint64_t seq)
 {
-	/* The row first: meanwhile the memory that put_prepare_ids has asked for arrives. */
+	/* The row first: meanwhile the memory that put_prepare_ids prefetches arrives. */
 	if (count_row(put, &put->partition) != 0 || row_write(put, position, seq) != 0)
 		return -1;
 	return add_ids(put, position, NULL, 0);
@@ -167,7 +168,7 @@ int put_leave(const struct put *put, const struct stored *stored, const struct p
 	return to ? tombstone_write(put, day, &stored->position, to) : remove_row(put, stored);
 }
 
-/* Each day has a commit of its own; moves.h sees to it that a crash between the two leaves one record. */
+/* Each day has a commit of its own; moves.h ensures that a crash between the two leaves one record. */
 static int move(struct put *put, const struct stored *stored, uint64_t seq)
 {
 	struct position position = { put->time_us, seq, put->partition.direction };
@@ -202,8 +203,8 @@ static int replace(struct put *put, const struct stored *stored)
 	return stored->sealed ? replace_sealed(put, stored, seq) : replace_hot(put, stored, seq);
 }
 
-/* Goes on with what the stored version and the one that came make together. It is copied, as it points into pages that
- * writing changes. */
+/* Continues with the stored and the new version merged. The result is copied, as it points into pages that writing
+ * changes. */
 static int replace_merged(struct put *put, const struct stored *stored, const struct record *merged)
 {
 	struct record copy;
@@ -231,7 +232,7 @@ static int merge(struct put *put, const struct stored *stored, bool outdated)
 	}
 	if (!versions_fill(&merged, put->record, &stored->record))
 		return 0;
-	/* The stored version is the newer one: its time holds. */
+	/* The stored version is the newer one: its time applies. */
 	put->time_us = stored->position.time_us;
 	put->day = stored->day;
 	return replace_merged(put, stored, &merged);
@@ -311,7 +312,7 @@ int days_put(struct store *store, const struct record *record, int64_t time_us, 
 	put.day = put_open_day(store, clock_day_of(time_us), true, err);
 	if (put.day && put_record(&put, result) == 0)
 		return 0;
-	/* A day that cannot be opened or read is no harm to what others have put: nothing was written yet. */
+	/* A day that cannot be opened or read does not harm what others have put: nothing was written yet. */
 	if (err->code != ERROR_DAMAGED || store->uncommitted != before)
 		store_abort(store);
 	return -1;

@@ -2,8 +2,8 @@
 /*
  * put_find.c: is a version of this record stored? See put_private.h.
  *
- * The same record means: account, product, id, and the day or one beside it. The days' Bloom filters tell at once that an id
- * is new; only where they do not are hot rows and sealed runs searched.
+ * The same record means: account, product, id, and the day or one beside it. The days' Bloom filters say at once that
+ * an id is new; only otherwise are hot rows and sealed runs searched.
  */
 #include "base/id.h"
 #include "store/ids/ids.h"

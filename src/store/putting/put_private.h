@@ -43,8 +43,8 @@ struct stored {
  * error (code ERROR_NONE) when there is none and it is not to be made. */
 MUST_CHECK struct day *put_open_day(struct store *store, int32_t number, bool make, struct error *err);
 
-/* put_find.c: works the keys of the record's ids out, and asks for the memory where they are to be, in put->day and, when
- * versions are compared, the days beside it. */
+/* put_find.c: works the keys of the record's ids out, and prefetches the memory where they are to be, in put->day and,
+ * when versions are compared, the days beside it. */
 int put_prepare_ids(struct put *put);
 
 /* The version that is stored in a day, put->day or another one that put_open_day has opened. 1, 0, -1. */
@@ -57,8 +57,8 @@ int put_find_beside(const struct put *put, struct stored *stored);
 /* put.c: puts a record where none of its versions stands; `seq` is the number of the change. */
 int put_insert(struct put *put, const struct position *position, uint64_t seq);
 
-/* Takes the stored version out of its day, in which a tombstone then leads to `to`, in another day; or nothing where that is
- * NULL: what a tombstone leads to must have a later place. */
+/* Takes the stored version out of its day, in which a tombstone then leads to `to`, in another day; or nothing where
+ * that is NULL: what a tombstone leads to must have a later place. */
 int put_leave(const struct put *put, const struct stored *stored, const struct position *to);
 
 #endif

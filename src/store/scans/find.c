@@ -2,8 +2,8 @@
 /*
  * find.c: records by id, in any of 400 days. See scan_start_find in scan.h.
  *
- * The days' filters are asked, their lines fetched a few days ahead, so that the memory answers them side by side; only
- * days that may have the id are opened.
+ * The days' filters are asked, their lines prefetched a few days ahead, so that the loads overlap; only days that may
+ * have the id are opened.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * scan_partition.c: one account's records of one day, hot and sealed merged by place. See scan.h.
+ * scan_partition.c: one account's records of one day, hot and sealed merged by position. See scan.h.
  *
  * Two sources, each in order: visible hot rows (rows, and tombstones as the snapshot sees them) and sealed rows. A
  * block with which no hot row and no other block interferes, and of which every row is wanted, goes to the sink whole.
@@ -51,8 +51,8 @@ int scan_end_moved(struct day_scan *scan, int result)
 	return env_read_end(&day->env, scan->moved_txn, result, scan->err);
 }
 
-/* Goes on in the day that lead->position is in. What is read there lives until the next tombstone. 1, 0 when there is no
- * such day any more, -1. */
+/* Follows it into the day that lead->position is in. What is read there lives until the next tombstone. 1, 0 when there
+ * is no such day any more, -1. */
 static int lead_to_day(struct day_scan *scan, struct lead *lead)
 {
 	if (scan_end_moved(scan, 0) != 0)
@@ -204,7 +204,7 @@ static bool has_time(struct day_scan *scan)
 	return false;
 }
 
-/* Can the line of a sealed record be had by copying? Not out of a block from before a column was added to lines. */
+/* Can the line of a sealed record be copied? Not from a block older than a column that was added to lines. */
 static bool has_line(const struct day_scan *scan, const struct sealed_head *head)
 {
 	return head && scan->weaves && head->reader->lines_are_whole;
@@ -248,7 +248,7 @@ static int give(struct day_scan *scan, const struct record *record, const struct
 	return has_time(scan);
 }
 
-/* 1 to go on, 0 when the scan ends here, -1. */
+/* 1 to continue, 0 when the scan ends here, -1. */
 static int give_sealed(struct merge *merge, const struct sealed_head *head)
 {
 	struct day_scan *scan = merge->scan;
@@ -266,7 +266,7 @@ static int give_sealed(struct merge *merge, const struct sealed_head *head)
 
 /* --- whole blocks --- */
 
-/* Does nothing but the block itself lie in its range, and does the scan want all of it? */
+/* Is the block alone in its range, and does the scan want all of it? */
 static bool is_alone(const struct merge *merge, const struct block_index_entry *entry)
 {
 	const struct sealed *sealed = &merge->sealed;
@@ -318,7 +318,7 @@ bool scan_span_fill(struct scan_span *span, const struct block_reader *reader, c
 }
 
 /* Gives the next entry whole if it can be. 1 if that was done, 0 if it is to be read row by row, -1; *on says whether
- * the scan goes on. */
+ * the scan continues. */
 static int give_span(struct merge *merge, bool *on)
 {
 	struct day_scan *scan = merge->scan;
@@ -353,7 +353,7 @@ static int give_span(struct merge *merge, bool *on)
 	return result;
 }
 
-/* Gives blocks for as long as they can be given whole. 1 to go on row by row, 0 when the scan ends here, -1. */
+/* Gives blocks for as long as they can be given whole. 1 to continue row by row, 0 when the scan ends here, -1. */
 static int give_spans(struct merge *merge)
 {
 	struct day_scan *scan = merge->scan;
@@ -379,7 +379,7 @@ static int give_spans(struct merge *merge)
 
 /* --- merging --- */
 
-/* Is the hot row the one that comes next? A hot row at the very place of a sealed one is its newer version. */
+/* Is the hot row the one that comes next? A hot row at the position of a sealed one is its newer version. */
 static bool hot_is_first(const struct merge *merge, const struct sealed_head *head)
 {
 	return merge->hot.there && (!head || position_compare(&merge->hot.position, &head->position) <= 0);

@@ -43,7 +43,7 @@ struct day_scan {
 	uint64_t columns;           /* that must be filled: those of the sink, of the filters and of `woven` */
 	uint64_t woven;             /* columns of the sink's lines that the lines of blocks do not show */
 	bool weaves;                /* all others are as there */
-	struct buf line;            /* that the store does not have as it is wanted */
+	struct buf line;            /* that the store does not have in the form wanted */
 
 	/* of the step that runs */
 	struct error *err;
@@ -59,7 +59,7 @@ struct day_scan {
  * (scan->end says why), -1. */
 int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const char *account);
 
-/* Gives back the day that the last tombstone led to, if it was another one. `result`, or -1 as of env_read_end. */
+/* Releases the day that the last tombstone led to, if it was another one. `result`, or -1 as of env_read_end. */
 int scan_end_moved(struct day_scan *scan, int result);
 
 /* What a span says of the block that the reader has; false if it cannot be one. */

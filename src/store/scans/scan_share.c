@@ -3,7 +3,7 @@
  * scan_share.c: what share of a range lies before a position of its scan.
  *
  * A scan goes through days, within a day through accounts, within an account through times. Each account counts as much
- * as any other, and each time as much as any other: records need not be spread so evenly, but this knows no better.
+ * as any other, and each time as much as any other: records may be spread less evenly, but that is not known here.
  */
 #include "base/clock.h"
 #include "store/scans/scan_private.h"

@@ -85,7 +85,7 @@ static bool *demand_of(struct store *store, struct day *day)
 	return day ? &day->repack_demanded : &store->repack_demanded;
 }
 
-/* Puts the demand down, or takes it back. */
+/* Notes the demand, or takes it back. */
 static int write_demand(struct store *store, struct day *day, bool wanted, struct error *err)
 {
 	struct buf key = { 0 };
@@ -226,7 +226,7 @@ int repack_begin_catalog(struct store *store, struct error *err)
 	return begin(store, NULL, meta_env(store->meta), meta_dbs, meta_map_bytes(store->meta), err);
 }
 
-/* Moves a file of the copy to its place. */
+/* Renames a file of the copy to its final name. */
 static int move(const struct repack *repack, const char *name, struct error *err)
 {
 	struct buf from = { 0 }, to = { 0 };
@@ -245,7 +245,7 @@ static int move(const struct repack *repack, const char *name, struct error *err
 	return result;
 }
 
-/* The copy takes the day's place. */
+/* The copy replaces the day. */
 static int swap_day(struct store *store, struct day *day, struct error *err)
 {
 	struct repack *repack = store->repack;
@@ -256,8 +256,8 @@ static int swap_day(struct store *store, struct day *day, struct error *err)
 }
 
 /*
- * The copy takes the catalog's place, open as it is: nothing can fail once its file has moved. Its lock file must come
- * along for whoever opens the catalog beside us; the next start makes it anew in any case.
+ * The copy replaces the catalog while it is open: nothing can fail once its file has moved. Its lock file must come
+ * along for other processes that open the catalog; the next start makes a new one in any case.
  */
 static int swap_catalog(struct store *store, struct error *err)
 {

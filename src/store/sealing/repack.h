@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * repack.h: a day's file written anew without its free pages; private to store/.
+ * repack.h: repacking: a day's file rewritten without its free pages; private to store/.
  *
  * LMDB never makes a file smaller: the room that hot rows took stays in it when they are sealed. Once a day has come to
  * rest and much of its file is free, it is copied, key by key in slices, into an environment beside it, and that
- * file takes the old one's name. A crash before the rename leaves the old one, which is as good; what is left of the
- * copy goes at the next start. A day that is written to meanwhile is begun again later.
+ * file takes the old one's name. A crash before the rename leaves the old one, which is as good; the next start
+ * removes the rest of the copy. A day that is written to meanwhile is started again later.
  *
  * Erasing demands it of a day (erase.h), whether it is worth it or not: what was erased still stands in free pages.
- * Such a day is also packed while it is written to, by rounds (mirror.h). The demand is on disk, "repack:2026-11-24" in the
- * catalog's meta, until it is met. That of the catalog itself is "repack:catalog".
+ * Such a day is also packed while it is written to, by rounds (mirror.h). The demand is on disk, "repack:2026-11-24" in
+ * the catalog's meta, until it is met. That of the catalog itself is "repack:catalog".
  */
 #ifndef CDRD_STORE_SEALING_REPACK_H
 #define CDRD_STORE_SEALING_REPACK_H
@@ -22,13 +22,13 @@ bool repack_is_due(struct day *day, bool at_once);
 /* Has nothing been committed to it for a while? */
 bool repack_has_rested(const struct day *day);
 
-/* Begins with a day, which nobody has pinned; one at a time. */
+/* Begins with a day that is not pinned; one at a time. */
 MUST_CHECK int repack_begin(struct store *store, struct day *day, struct error *err);
 
 /* Demands it of a day, or (NULL) of the catalog; durable when it returns. */
 MUST_CHECK int repack_demand(struct store *store, struct day *day, struct error *err);
 
-/* May a demand be met now, without being asked to? Not while erasing goes on, nor soon after it failed. */
+/* May maintenance meet a demand now? Not while erasing is under way, nor soon after repacking failed. */
 bool repack_may_begin(const struct store *store);
 
 /* Reads what was demanded before. */

@@ -152,7 +152,7 @@ static bool is_due(const struct store *store, const struct seal *seal, const str
 	       now_us - own->since_us >= store->options.seal_age_us;
 }
 
-/* Has the day a partition that may be due? Without a look at each: there may be a hundred thousand. */
+/* May the day have a partition that is due? Does not look at each: there may be a hundred thousand. */
 static bool may_have_due(const struct store *store, const struct seal *seal, const struct hot *hot, int64_t now_us)
 {
 	return seal->all || hot->grown || hot->round.looked > 0 ||
@@ -166,7 +166,7 @@ static void end_round(struct hot *hot)
 	hot->round = (struct hot_round){ .at = hot->round.at };
 }
 
-/* A partition that is not sealed before `wait_us` counts as one that is old enough then. */
+/* A partition not to be sealed before `wait_us` counts as old enough from then on. */
 static void note_wait(const struct store *store, struct hot_round *round, int64_t wait_us)
 {
 	int64_t since_us = wait_us - store->options.seal_age_us;
@@ -328,7 +328,7 @@ static int choose(struct store *store, struct seal *seal, bool *more, struct err
 		if (result) {
 			seal->looked_at = 0;
 			seal->passed_over = false;
-			day->swept = result < 0; /* or its damage would keep all others from their turn */
+			day->swept = result < 0; /* or its damage would keep the others from having their turn */
 			return result < 0 ? -1 : 0;
 		}
 	}

@@ -6,7 +6,7 @@
  *
  *	gather   in read transactions of a slice each: the rows that were there when the job began become blocks in memory,
  *	         from `hot`, or from runs of blocks that are to be merged (many small ones, or many deleted rows)
- *	store    in the day's write transaction, in one go: blocks, their run of ids; the rows or runs they came from go.
+ *	store    in the day's write transaction, in one go: blocks, their run of ids; the rows or runs they came from are removed.
  *	         In memory, the ids of hot rows stay until the commit, as others see the rows until then
  *
  * The write transaction is committed with the next group commit. What a put replaces between the two is noted
@@ -18,7 +18,7 @@
 #include "store/days/day.h"
 #include "store/store.h"
 
-/* A row at this place is being replaced or moved. */
+/* A row at this position is being replaced or moved. */
 void seal_touch(struct store *store, struct day *day, const struct partition *partition,
                 const struct position *position);
 
@@ -30,7 +30,7 @@ MUST_CHECK int seal_mark_deleted(struct day *day, MDB_txn *txn, const struct par
 typedef bool (*seal_change_fn)(void *arg, struct record *record);
 
 /*
- * Begins the job of writing a run of a partition anew, with records that `fn` changes; store_maintain does it. The changed
+ * Begins the job of rewriting a run of a partition, with records that `fn` changes; store_maintain does it. The changed
  * ones get numbers of changes as if they had been put. 1; 0 when there is no such run; -1. No job is under way, and
  * nothing waits for a commit.
  */
@@ -40,7 +40,7 @@ MUST_CHECK int seal_begin_change(struct store *store, struct day *day, const str
 /* Is a job under way that began at `until_us` (monotonic) or before? */
 bool seal_is_under_way(const struct store *store, int64_t until_us);
 
-/* The job under way is of no use any more (its day is closed or removed, its transaction was aborted). */
+/* Drops the job under way (its day is closed or removed, its transaction was aborted). */
 void seal_forget(struct store *store);
 
 /* The same if it is of a partition of this account (SCAN_ACCOUNT_LEN characters). */

@@ -10,7 +10,7 @@
 #define NODE_HEAD 8   /* bytes before a key in a page of LMDB */
 #define NODE_MAX 2048 /* about; longer rows have pages of their own */
 
-/* Says of which day, partition and block it is that something is wrong. */
+/* Names the day, partition and block of an error. */
 static int cannot_build(struct seal *seal, struct error *err)
 {
 	const struct error cause = *err;
@@ -60,7 +60,7 @@ static int add_row(struct seal *seal, const struct record *record, const struct 
 	return full ? finish_block(seal, err) : 0;
 }
 
-/* Does gathering pause or end behind this row? 1 when all is gathered, 0 to go on, 2 to pause. */
+/* Does gathering pause or end after this row? 1 when all is gathered, 0 to continue, 2 to pause. */
 static int look(const struct seal *seal, int64_t deadline_us)
 {
 	uint32_t rows = seal_rows(seal);
@@ -71,7 +71,7 @@ static int look(const struct seal *seal, int64_t deadline_us)
 }
 
 /* Prefetches the row that is probably next. LMDB fills a page from its end on: the row that was put after this one
- * stands right before it, behind a head and a key of its own. Where that is another one, it is needed soon, too. */
+ * stands right before it, after a head and a key of its own. If that is another row, it is needed soon, too. */
 PREFETCH_INLINE void prefetch_next(MDB_val val)
 {
 	if (val.mv_size < NODE_MAX)

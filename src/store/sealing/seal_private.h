@@ -45,7 +45,7 @@ struct seal {
 	void *change_arg;
 	uint64_t changes; /* records that it has changed */
 
-	struct position after; /* where gathering goes on */
+	struct position after; /* gathering resumes after this position */
 	struct block_builder *builder;
 	struct buf positions; /* struct position of each gathered row */
 	struct buf ids;       /* ids_entry each */
@@ -56,7 +56,7 @@ struct seal {
 	struct buf scratch;
 };
 
-/* The job goes on to its next state, or is forgotten. */
+/* The job enters its next state, or is dropped. */
 static inline void seal_set_state(struct seal *seal, enum seal_state state)
 {
 	static const unsigned allowed[] = {

@@ -152,7 +152,8 @@ static int put_ids(const struct work *work, uint32_t first_block, uint32_t run)
 	return put(work, DAY_BLOCK_IDS, run, env_val(out->data, out->len));
 }
 
-/* What is to be forgotten of the hot rows when the commit comes; not the ids of those that newer versions stand over. */
+/* What is to be forgotten of the hot rows when the commit comes; not the ids of those that newer versions stand
+ * over. */
 static int note_gone(const struct work *work)
 {
 	const struct seal *seal = work->seal;
@@ -222,7 +223,7 @@ static uint64_t number_of(uint64_t seq, uint64_t first)
 	return seq >= SEAL_CHANGE_PENDING ? first + (seq - SEAL_CHANGE_PENDING) : seq;
 }
 
-/* Gives records that were changed their numbers. Not earlier: what is committed before must not have later ones. */
+/* Numbers the changed records. Not earlier: what was committed before must not have greater numbers. */
 static int number_changes(const struct work *work)
 {
 	struct seal *seal = work->seal;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * sealed.c: merging blocks by place. See sealed.h.
+ * sealed.c: merging blocks by position. See sealed.h.
  */
 #include "store/sealing/sealed.h"
 

@@ -28,7 +28,7 @@ struct sealed {
 	MDB_txn *txn;
 	const struct catalog_product *product;
 	struct partition partition;
-	const struct block_index_entry *entries; /* by first place */
+	const struct block_index_entry *entries; /* by first position */
 	size_t entries_count;
 	const struct scan_filter *filters; /* blocks that cannot pass them are left out; rows are not looked at */
 	size_t filters_count;
@@ -43,7 +43,7 @@ struct sealed {
 	size_t first; /* the head that comes next */
 };
 
-/* Goes after a place; `next` is the first entry that may hold a record there. Opens nothing yet. */
+/* Begins after a position; `next` is the first entry that may hold a record there. Opens nothing yet. */
 void sealed_begin(struct sealed *sealed, size_t next, const struct position *after);
 
 /* Opens what is needed to know which record comes next. Where filters pass over many blocks in a row it returns between
@@ -63,7 +63,7 @@ int sealed_next(struct sealed *sealed);
 /* Passes over a whole entry that has not been opened: the next one, when there is no head. */
 void sealed_skip_entry(struct sealed *sealed);
 
-/* Gives back what was taken. Safe on one that was zeroed or has ended. */
+/* Frees what was taken. Safe on one that was zeroed or has ended. */
 void sealed_end(struct sealed *sealed);
 
 #endif
