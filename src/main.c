@@ -3,7 +3,7 @@
  * main.c: what cdrd is made of.
  *
  * Reads the configuration, brings the modules up, lower ones first, runs the loop until a signal or `cdrctl shutdown`
- * ends it, and takes the modules down in the other order. Everything happens on one thread.
+ * ends it, and takes the modules down in reverse order. Everything runs on one thread.
  */
 #include <config.h>
 
@@ -40,7 +40,7 @@
 
 #define EXIT_USAGE 2
 
-/* How long requests in progress may go on after SIGTERM. */
+/* How long requests in progress may continue after SIGTERM. */
 #define DRAIN_US (5 * CLOCK_US_PER_SECOND)
 
 #define SIGNALS_MAX 3
@@ -89,7 +89,7 @@ static void audit_daemon(struct daemon *d, const char *action, const char *text)
 	audit_write(d->audit, &(struct audit_entry){ .action = action, .text = text });
 }
 
-/* Files that were moved away, or are now to be others. One that cannot be opened stays as it was. */
+/* Reopens log files that were moved away or whose setting changed. If one cannot be opened, the old one stays. */
 static void reopen_logs(struct daemon *d)
 {
 	struct error err;
@@ -116,14 +116,14 @@ static void raise_descriptor_limit(void)
 
 static void on_drained(void *arg)
 {
-	/* A moment more, in which what has been written to sockets leaves: `cdrctl shutdown` wants its answer. */
+	/* A moment more, to send what has been written to sockets: `cdrctl shutdown` needs its answer. */
 	static const struct timeval moment = { 0, 20000 };
 	struct daemon *d = arg;
 
 	event_base_loopexit(d->base, &moment);
 }
 
-/* Ends the loop when the requests in progress are answered; called again, at once. */
+/* Ends the loop when the requests in progress are answered; at once when called again. */
 static void begin_end(struct daemon *d, const char *why)
 {
 	if (d->ending) {
@@ -235,7 +235,7 @@ static struct event_base *make_base(void)
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 	base = event_base_new_with_config(config);
 	event_config_free(config);
-	/* The first one is for what measures the loop; the order of work is that of tasks. */
+	/* The first priority is for measuring the loop; tasks order the work. */
 	if (base && event_base_priority_init(base, 2) != 0) {
 		event_base_free(base);
 		return NULL;
@@ -427,7 +427,7 @@ static int start(struct daemon *d, struct error *err)
 	return 0;
 }
 
-/* Takes down what is up. Requests and imports give their batches up before ingest commits and goes. */
+/* Takes down the modules that are up. Requests and imports give up their batches before ingest commits and is freed. */
 static void stop(struct daemon *d)
 {
 	admin_free(d->admin);
@@ -472,7 +472,7 @@ static int serve(struct daemon *d)
 	return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* With a configuration, -t ends here and the daemon begins. */
+/* With a valid configuration, -t ends here and the daemon starts. */
 static int run(struct daemon *d)
 {
 	struct config_faults faults = { .count = 0 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * admin.c: the admin socket's server. It accepts, checks who it is, and leaves the rest to session.c.
+ * admin.c: the admin socket's server. It accepts connections, checks the peer, and leaves the rest to session.c.
  */
 #include "admin/admin.h"
 
@@ -25,7 +25,7 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 	evconnlistener_enable(admin->listener);
 }
 
-/* Out of descriptors, most likely: it would fail at once again. */
+/* Most likely out of descriptors: an immediate retry would fail again. */
 static void on_accept_error(struct evconnlistener *listener, void *arg)
 {
 	static const struct timeval pause = { .tv_sec = RETRY_S };

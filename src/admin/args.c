@@ -73,7 +73,7 @@ struct argv_reader {
 	void *other_arg;
 };
 
-/* The positional that the next word is for; NULL when all have theirs. */
+/* The positional that takes the next word; NULL when all have a value. */
 static const struct args_param *next_positional(const struct args *args)
 {
 	for (size_t i = 0; i < args->synopsis->count; i++) {

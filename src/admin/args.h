@@ -4,10 +4,10 @@
  *
  *	ID [--name TEXT] [--all] [--set FIELD=VALUE...] [FILE...]
  *
- * NAME is positional, --name NAME an option with a value, --name a switch; what stands in brackets may be left out and
- * what ends with dots repeats. cdrctl reads arguments from its command line and writes them as JSON; the daemon reads
- * the JSON. Both check them by the same synopsis. A parameter's name is in lower case, with _ for -: that of the
- * option ("set"), or of the positional ("id").
+ * NAME is positional, --name NAME an option with a value, --name a switch; parts in brackets are optional and parts
+ * that end with dots repeat. cdrctl reads arguments from its command line and writes them as JSON; the daemon reads the
+ * JSON. Both check them by the same synopsis. A parameter's name is in lower case, with _ for -: that of the option
+ * ("set"), or of the positional ("id").
  *
  *	{"id":"abcd1234","name":"Acme","all":true,"set":["status=failed","to=447700900123"]}
  */
@@ -33,7 +33,7 @@ struct args_param {
 	enum args_kind kind;
 	char name[ARGS_NAME_MAX + 1];
 	struct str option; /* "--parent"; empty for a positional */
-	struct str value;  /* what a value is called: "ID"; empty for a switch */
+	struct str value;  /* the value's name: "ID"; empty for a switch */
 	bool required;
 	bool repeated;
 };
@@ -62,14 +62,14 @@ struct args {
 	size_t cap;
 };
 
-/* Takes an option that the synopsis does not have; false if it is not one of the caller's either. */
+/* Handles an option that the synopsis does not have; false if it is not one of the caller's either. */
 typedef bool (*args_other_fn)(void *arg, const char *option);
 
 /*
- * All three fill *args, which borrows from the synopsis and from argv or the tree; after a failure, too, it must be
- * freed. A command line has options anywhere, --name=value as well as --name value, and -- before what is positional
- * whatever it looks like. JSON values may be texts or numbers, and arrays of these where a parameter repeats.
- * ERROR_INVALID names the argument at fault.
+ * All three fill *args, which borrows from the synopsis and from argv or the tree; it must be freed even after a
+ * failure. A command line may have options anywhere, --name=value as well as --name value, and -- before words that are
+ * positional whatever they look like. JSON values may be texts or numbers, and arrays of these where a parameter
+ * repeats. ERROR_INVALID names the argument at fault.
  */
 MUST_CHECK int args_read_argv(struct args *args, const struct args_synopsis *synopsis, int argc, char *const *argv,
                               args_other_fn other, void *arg, struct error *err);
@@ -85,10 +85,10 @@ void args_write_json(const struct args *args, struct json *j);
 const char *args_get(const struct args *args, const char *name);
 const char *args_get_at(const struct args *args, const char *name, size_t index);
 
-/* How often it was given; for a switch, whether. */
+/* How often it was given; for a switch, 1 or 0. */
 size_t args_count(const struct args *args, const char *name);
 
-/* Reads a whole number from min to max into *number, which stays as it is if there is none. */
+/* Reads a whole number from min to max into *number, which is unchanged if there is none. */
 MUST_CHECK int args_get_number(const struct args *args, const char *name, uint64_t min, uint64_t max, uint64_t *number,
                                struct error *err);
 

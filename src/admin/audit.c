@@ -2,15 +2,15 @@
 /*
  * audit.c: a command's line in the audit log. See base/audit.h for its form.
  *
- * Whoever reads the audit log must not find secrets there, nor the numbers that somebody had erased. What is hidden of
- * an argument is a row of a table.
+ * The audit log must not contain secrets, nor the numbers that somebody had erased. A table says what is hidden of each
+ * argument.
  */
 #include "admin/audit.h"
 
 #include "base/audit.h"
 
 #define HIDDEN "[hidden]"
-#define SHOWN_ENDS 2 /* characters of a number that stay, at each end */
+#define SHOWN_ENDS 2 /* characters of a number that are shown at each end */
 
 enum hiding { HIDE_NOTHING, HIDE_ALL, HIDE_VALUE, HIDE_MIDDLE };
 

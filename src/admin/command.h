@@ -2,9 +2,9 @@
 /*
  * command.h: what a command's handler gets and how it answers; private to admin/.
  *
- * A command is a row in commands.def and a function admin_HANDLER in one of the command_*.c files. It finds its
- * arguments checked against the row's synopsis, and answers once, with admin_reply_send or admin_reply_error, now or
- * in a later turn of the loop. Arguments and reply are dead then.
+ * A command is a row in commands.def and a function admin_HANDLER in one of the command_*.c files. Its arguments are
+ * already checked against the row's synopsis. It answers once, with admin_reply_send or admin_reply_error, now or in a
+ * later turn of the loop; after that, arguments and reply are invalid.
  *
  *	void admin_account_enable(const struct admin_context *context, const struct args *args,
  *	                          struct admin_reply *reply)
@@ -17,10 +17,10 @@
  *		admin_reply_send(reply);
  *	}
  *
- * A long command works in slices, a task of the loop's (base/task.h): it keeps its state in a struct of its own, which
- * admin_reply_later brings it back to, says how far it is with progress lines, and frees its state in on_close when the
- * client goes away first; job.h does that for work that has steps. cdrctl shows whatever result it gets: an object as
- * lines of keys and values, an array of objects as a table. See ctl/render.h for what names of keys do there.
+ * A long command works in slices, as a task (base/task.h): it keeps its state in its own struct, which
+ * admin_reply_later passes back to it, reports progress with progress lines, and frees its state in on_close if the
+ * client disconnects first; job.h does that for work in steps. cdrctl shows whatever result it gets: an object as lines
+ * of keys and values, an array of objects as a table. ctl/render.h says what names of keys mean there.
  */
 #ifndef CDRD_ADMIN_COMMAND_H
 #define CDRD_ADMIN_COMMAND_H
@@ -34,7 +34,7 @@ struct admin_reply;
 typedef void (*admin_handler_fn)(const struct admin_context *context, const struct args *args,
                                  struct admin_reply *reply);
 
-/* Every row's handler is declared here and stands in commands.c's table. */
+/* Every row's handler is declared here and is in commands.c's table. */
 #define COMMAND(words, handler, arguments, help) \
 	void admin_##handler(const struct admin_context *context, const struct args *args, struct admin_reply *reply);
 #include "admin/commands.def"
@@ -42,13 +42,13 @@ typedef void (*admin_handler_fn)(const struct admin_context *context, const stru
 
 /* --- the answer --- */
 
-/* Where the result is written: one JSON value, at once or in pieces over several turns; none is null. A result over
- * ADMIN_RESULT_MAX bytes becomes an error when it is sent. */
+/* Where to write the result: one JSON value, at once or in pieces over several turns; nothing written means null. A
+ * result over ADMIN_RESULT_MAX bytes becomes an error when it is sent. */
 #define ADMIN_RESULT_MAX ((size_t)64 << 20)
 struct json *admin_reply_result(struct admin_reply *reply);
 
-/* Instead of it when the work is done and what it found is an error, damage for instance: the answer has both, and
- * cdrctl prints the result and fails. Still ends with admin_reply_send. */
+/* Use this instead when the work is done and its finding is an error, damage for instance: the answer has both, and
+ * cdrctl prints the result and fails. Also ends with admin_reply_send. */
 MUST_CHECK struct json *admin_reply_result_with_error(struct admin_reply *reply, const struct error *err);
 
 void admin_reply_send(struct admin_reply *reply);
@@ -56,20 +56,20 @@ void admin_reply_error(struct admin_reply *reply, const struct error *err);
 
 /* --- answering later --- */
 
-/* The client is gone: the handler frees its state, and the reply is dead when on_close returns. Must be set by every
- * handler that returns without having answered. */
+/* on_close is called when the client is gone: the handler frees its state, and the reply is invalid when it returns.
+ * Must be set by every handler that returns without having answered. */
 void admin_reply_on_close(struct admin_reply *reply, void (*on_close)(void *arg), void *arg);
 
-/* Calls fn(arg, deadline_us) in a later turn of the loop, unless the reply is dead by then; it works until about
+/* Calls fn(arg, deadline_us) in a later turn of the loop, unless the reply has ended by then; it works until about
  * deadline_us of clock_monotonic_us. One at a time. */
 void admin_reply_later(struct admin_reply *reply, void (*fn)(void *arg, int64_t deadline_us), void *arg);
 
-/* The same once the client has read all that was written to it: what a slow one does not read costs no memory. */
+/* The same once the client has read everything written to it, so that a slow client costs no memory. */
 void admin_reply_when_read(struct admin_reply *reply, void (*fn)(void *arg, int64_t deadline_us), void *arg);
 bool admin_reply_is_read(const struct admin_reply *reply);
 
-/* A line of the command's own before the answer, which only its client understands: an object, begun; keys and values;
- * and ended, with `data` after the line as it is. */
+/* A command-specific line before the answer, which only its client understands: begin an object; write keys and values;
+ * end it. `data` follows the line unchanged. */
 struct json *admin_reply_line_begin(struct admin_reply *reply);
 void admin_reply_line_end(struct admin_reply *reply, struct str data);
 
@@ -82,8 +82,8 @@ void admin_reply_progress_end(struct admin_reply *reply);
 
 /* --- a body after the command's line --- */
 
-/* on_data gets pieces of at most 64 KiB; on_end comes once after the last of them. When the client goes away before,
- * on_close is called alone. Once the handler has answered, none of them is called and the connection is closed. */
+/* on_data gets pieces of at most 64 KiB; on_end comes once after the last of them. If the client disconnects first,
+ * only on_close is called. Once the handler has answered, none of them is called and the connection is closed. */
 struct admin_body {
 	void (*on_data)(void *arg, const char *data, size_t len);
 	void (*on_end)(void *arg);
@@ -92,11 +92,11 @@ void admin_reply_body(struct admin_reply *reply, const struct admin_body *body, 
 
 /* --- the log --- */
 
-/* Logs what a command has changed, with who asked for it: "account abcd1234 disabled (uid 0, pid 4711)". Also writes it to
- * the audit log, so every command that changes something calls this once it is done, before it answers. */
+/* Logs what a command has changed, and for whom: "account abcd1234 disabled (uid 0, pid 4711)". Also writes it to the
+ * audit log, so every command that changes something calls this once it is done, before it answers. */
 void admin_reply_log(const struct admin_reply *reply, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Who asks. */
+/* The user id of the client. */
 uint32_t admin_reply_uid(const struct admin_reply *reply);
 
 /* Appends a person's number with all but its ends hidden. */

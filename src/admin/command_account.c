@@ -29,7 +29,7 @@ static void write_secrets(struct json *j, const struct account *account)
 	json_array_end(j);
 }
 
-/* What the list and one account's own page have in common; the object stays open. */
+/* The members that the list and a single account have in common; the object stays open. */
 static void begin_account(struct json *j, const struct account *account)
 {
 	json_object_begin(j);
@@ -56,7 +56,7 @@ static void list_child(void *arg, struct str id)
 	json_str(arg, id);
 }
 
-/* --- secrets that are made here --- */
+/* --- secrets made here --- */
 
 /* The secret to use: the one given, or one made in `made`. */
 static const char *secret_of(const struct args *args, char made[ACCOUNT_SECRET_LEN + 1])
@@ -69,7 +69,7 @@ static const char *secret_of(const struct args *args, char made[ACCOUNT_SECRET_L
 	return made;
 }
 
-/* This is the one time that a secret made here is shown. */
+/* A secret made here is shown only this once. */
 static void write_made_secret(struct json *j, const struct args *args, const char *secret)
 {
 	if (args_get(args, "secret"))
@@ -115,7 +115,7 @@ static bool list_account(void *arg, const struct account *account)
 	struct json *j = listing->json;
 
 	if (strcmp(account->id, listing->last) == 0)
-		return true; /* where the slice begins */
+		return true; /* where the slice starts */
 	begin_account(j, account);
 	json_key(j, "secrets");
 	json_int(j, account->secrets_count);

@@ -5,13 +5,13 @@
  *	{"backup":{"data_dir":"/var/lib/cdrd","version":"1.0"}}
  *	{"file":{"name":"days/2026-11-24/data.mdb","mode":416,"stamp":"file days/2026-11-24/data.mdb ..."}}
  *		the client answers with a byte of the command's body: y, it wants the file, or n
- *	{"data":65536}        and so many bytes after the line's end, as often as it takes
- *	{"data":0}            the file is whole; {"gone":true} instead: it is none any more, what came of it is nothing
+ *	{"data":65536}        followed by so many bytes; repeated as needed
+ *	{"data":0}            the file is complete; {"gone":true} instead: it was removed, discard its data
  *	...
- *	{"end":true}          that was all
+ *	{"end":true}          no more files
  *		the client ends its body when all of it is on its disk, and gets the command's answer
  *
- * Nothing is read of a file before the client has taken what was sent, so that a slow one costs no memory.
+ * A file is read only as the client receives it, so that a slow client costs no memory.
  */
 #include <inttypes.h>
 #include <limits.h>
@@ -30,7 +30,7 @@ struct backing_up {
 	struct admin_reply *reply;
 	struct backup *backup;
 	bool asked; /* the client has not answered the offer yet */
-	bool ended; /* all is sent */
+	bool ended; /* everything is sent */
 	char dir[PATH_MAX];
 };
 
@@ -107,7 +107,7 @@ static void write_progress(struct backing_up *job)
 	admin_reply_progress_end(job->reply);
 }
 
-/* --- the course --- */
+/* --- the steps --- */
 
 /* False when the job is gone. */
 static bool take_event(struct backing_up *job, int64_t deadline_us)
@@ -150,7 +150,7 @@ static void go_on(void *arg, int64_t deadline_us)
 			return;
 	} while (!job->asked && !job->ended && admin_reply_is_read(job->reply) && clock_monotonic_us() < deadline_us);
 	if (job->asked || job->ended)
-		return; /* the client's answer goes on */
+		return; /* the client's answer resumes it */
 	write_progress(job);
 	admin_reply_when_read(job->reply, go_on, job);
 }
@@ -161,7 +161,7 @@ static void on_data(void *arg, const char *data, size_t len)
 	struct error err;
 
 	if (len != 1 || !job->asked || (data[0] != 'y' && data[0] != 'n')) {
-		error_set(&err, ERROR_INVALID, "backup: each file is to be answered with y or n, when it was offered");
+		error_set(&err, ERROR_INVALID, "backup: each file must be answered with y or n, after it was offered");
 		fail(job, &err);
 		return;
 	}
@@ -215,7 +215,7 @@ void admin_backup(const struct admin_context *context, const struct args *args, 
 	else if (args_get_number(args, "keep", 1, KEEP_MAX, &keep, &err) == 0)
 		job->backup =
 			backup_new(context->store, context->reports, context->disk, context->config->data_dir, &err);
-	/* The body must be known of before an error, for the connection to be closed after it. */
+	/* Declare the body before an error, so that the connection is closed after it. */
 	admin_reply_body(reply, &body, job);
 	if (!job || !job->backup) {
 		admin_reply_error(reply, &err);

@@ -5,7 +5,7 @@
 #include "admin/command.h"
 #include "base/log.h"
 
-/* The setting changes with the log, so that both say the same; SIGHUP takes it from the file again. */
+/* Changes the setting too, so that it agrees with the log; SIGHUP takes it from the file again. */
 static int set_level(const struct admin_context *context, const char *name, struct error *err)
 {
 	enum log_level level;
@@ -40,6 +40,6 @@ void admin_shutdown(const struct admin_context *context, const struct args *args
 {
 	(void)args;
 	admin_reply_log(reply, "shutting down");
-	admin_reply_send(reply); /* writes what the socket takes, and an answer this short always fits */
+	admin_reply_send(reply); /* writes as much as the socket takes; an answer this short always fits */
 	context->shutdown(context->shutdown_arg);
 }

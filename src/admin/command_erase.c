@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * command_erase.c: `erase`, a person's number out of everything, in slices, and what is known of numbers that were erased.
+ * command_erase.c: `erase`, which erases a person's number from everything, in slices, and the list of erased numbers.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -67,7 +67,7 @@ static void write_hash(struct json *j, const struct siphash *hash)
 	buf_free(&text);
 }
 
-/* What it is about: a receipt. */
+/* The head of the receipt. */
 static void write_head(struct json *j, const struct erasing *job)
 {
 	struct siphash hash = erased_hash(job->store, str_from(job->number));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * command_find.c: `find`, all that is kept of a number or an id, in slices.
+ * command_find.c: `find`, which lists all that is kept of a number or an id, in slices.
  */
 #include <stdlib.h>
 
@@ -15,8 +15,8 @@ struct finding_job {
 	struct finding *finding;
 	struct json *json;
 	bool whole;
-	bool csv;    /* what is no scalar must be a text */
-	bool failed; /* there was no memory for a record */
+	bool csv;    /* values that are no scalars must be texts */
+	bool failed; /* out of memory for a record */
 	struct buf text;
 };
 
@@ -49,7 +49,7 @@ static void write_progress(void *arg, struct json *j)
 	json_member_uint(j, "found", counts.found);
 }
 
-/* The record as it is, or the text of a rejected one. */
+/* The whole record, or the text of a rejected one. */
 static void write_whole(struct finding_job *job, const struct finding_item *item)
 {
 	struct json *j = job->json;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * command_import.c: `import`, records in through the admin socket.
+ * command_import.c: `import`, imports records through the admin socket.
  *
- * One body is one batch of ingest/. It is fed as it arrives, and nothing is read from the socket meanwhile, so that a
- * client is as fast as the disk. cdrctl sends each file as an import of its own, whose name is only for the log.
+ * One body is one batch of ingest/. It is fed as it arrives, and nothing is read from the socket meanwhile, so that the
+ * client is throttled to the disk's speed. cdrctl sends each file as a separate import, whose name is only for the log.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +29,7 @@ struct import {
 	struct ingest_batch *batch;
 	char *name;
 	uint64_t bytes;
-	bool finished; /* all of it that is taken was fed */
+	bool finished; /* all that is accepted was fed */
 };
 
 static void import_free(struct import *import)
@@ -76,7 +76,7 @@ static void on_data(void *arg, const char *data, size_t len)
 	ingest_batch_feed(import->batch, data, len);
 	import->bytes += len;
 	write_progress(import);
-	/* A full disk, or a file that can't be read on: the client need not send the rest to hear of it. */
+	/* A full disk, or a file that can't be read further: the client gets the answer without sending the rest. */
 	if (ingest_batch_is_over(import->batch))
 		finish(import);
 }
@@ -105,7 +105,7 @@ static void on_done(void *arg, const struct ingest_summary *summary, struct buf 
 	import_free(import);
 }
 
-/* What was put stays. */
+/* Records already put stay. */
 static void on_close(void *arg)
 {
 	struct import *import = arg;
@@ -170,7 +170,7 @@ void admin_import(const struct admin_context *context, const struct args *args, 
 	struct error err;
 	struct import *import = import_new(context, args, reply, &err);
 
-	/* The body must be known of before an error, for the connection to be closed after it. */
+	/* Declare the body before an error, so that the connection is closed after it. */
 	admin_reply_body(reply, &body, import);
 	if (!import) {
 		admin_reply_error(reply, &err);

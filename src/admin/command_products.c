@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * command_products.c: `products`, what the catalogue knows.
+ * command_products.c: `products`, which shows the catalog.
  */
 #include "admin/command.h"
 #include "catalog/catalog.h"
@@ -27,7 +27,7 @@ static void write_column_name(struct json *j, const struct catalog_product *prod
 		json_str(j, product->columns[column].name);
 }
 
-/* Statuses that others follow, those of one rank together. */
+/* Statuses that are not final, grouped by rank. */
 static void write_passing(struct json *j, const struct catalog_product *product)
 {
 	json_key(j, "passing");

@@ -13,12 +13,12 @@
 #define LIST_MAX 100000
 #define DROP_SLICE 500 /* in one change, which is an fsync */
 
-/* What picks entries and does something with them, in slices. */
+/* A command that picks entries and processes them, in slices. */
 struct picking {
 	struct admin_job job;
 	struct pick pick;
-	struct json *json;         /* list: where the array is written, once it was begun */
-	uint64_t left;             /* list: that may still be listed */
+	struct json *json;         /* list: where the array is written, once begun */
+	uint64_t left;             /* list: how many may still be listed */
 	uint64_t drop[DROP_SLICE]; /* drop: numbers of this slice */
 	size_t drop_count;
 	uint64_t dropped;

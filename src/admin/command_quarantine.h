@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * command_quarantine.h: what the commands on quarantine share; private to admin/.
+ * command_quarantine.h: what the quarantine commands share; private to admin/.
  */
 #ifndef CDRD_ADMIN_COMMAND_QUARANTINE_H
 #define CDRD_ADMIN_COMMAND_QUARANTINE_H
@@ -16,10 +16,10 @@ void quarantine_write_columns(struct json *j, const struct quarantine_entry *ent
 /* The whole object. */
 void quarantine_write_entry(struct json *j, const struct quarantine_entry *entry);
 
-/* The object with the bytes alone, as base64url. */
+/* The object with only the bytes, as base64url. */
 void quarantine_write_raw(struct json *j, const struct quarantine_entry *entry);
 
-/* The name that --format has for it. */
+/* The format's name for --format. */
 const char *quarantine_format_name(enum parse_format format);
 
 #endif

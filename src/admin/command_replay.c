@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * command_replay.c: `quarantine replay`, rejected records to ingest again.
+ * command_replay.c: `quarantine replay`, which ingests rejected records again.
  *
- * Each record is a batch of its own, so that its answer says what became of it; all of a slice share one commit. When
- * the last of a slice is answered, those that are now in the store are dropped from quarantine in one change. What is
- * rejected again stays as it was, under its number. After a crash between the two an entry is still there whose
- * record is in the store; replayed again it is a duplicate.
+ * Each record is a batch of its own, whose answer tells its outcome; all of a slice share one commit. When the last of
+ * a slice is answered, those now in the store are dropped from quarantine in one change. Records rejected again stay
+ * unchanged, under their numbers. After a crash between the two, an entry remains although its record is in the store;
+ * replayed again it is a duplicate.
  *
- * If the client goes away, the slice at work is brought to its end and nothing more is begun.
+ * If the client disconnects, the current slice is completed and no further one is started.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +46,7 @@ struct replay {
 	struct ingest_summary summary;
 	struct buf errors; /* elements of an array */
 	int errors_count;
-	struct error last_error; /* of a record, for the answer when there is but one */
+	struct error last_error; /* of a record, for the answer when there is only one */
 	struct error failure;    /* of the replay; code ERROR_NONE while all is well */
 };
 
@@ -155,7 +155,7 @@ static void end_slice(struct replay *replay)
 	}
 }
 
-/* Why a record was rejected, out of its batch's answer. */
+/* Takes the reason for a rejection from the batch's answer. */
 static void take_rejection(struct replay *replay, uint64_t number, struct buf *answer_json)
 {
 	struct error err;
@@ -168,7 +168,7 @@ static void take_rejection(struct replay *replay, uint64_t number, struct buf *a
 	tree_free(tree);
 }
 
-/* What replaces an entry may hold more than one record, but must hold one. */
+/* The replacement of an entry may hold several records, but at least one. */
 static bool has_record(const struct ingest_summary *summary)
 {
 	return summary->accepted + summary->updated + summary->duplicates + summary->outdated > 0;
@@ -179,7 +179,7 @@ static void on_done(void *arg, const struct ingest_summary *summary, struct buf 
 	struct replay_item *item = arg;
 	struct replay *replay = item->replay;
 
-	if (err && err->code == ERROR_INVALID) { /* it cannot be read, but others may */
+	if (err && err->code == ERROR_INVALID) { /* this one is unreadable, but others may be valid */
 		add_rejected(replay, item->number, "", err->message);
 	} else if (err) {
 		replay->failure = *err;
@@ -259,7 +259,7 @@ static void on_close(void *arg)
 		replay_free(replay);
 }
 
-/* --- a record that replaces the one that was sent: the request's body --- */
+/* --- the replacement record: the request's body --- */
 
 static void on_data(void *arg, const char *data, size_t len)
 {
@@ -322,7 +322,7 @@ void admin_quarantine_replay(const struct admin_context *context, const struct a
 	struct error err;
 	struct replay *replay = replay_new(context, args, reply, &err);
 
-	if (replaces) /* must be known of before an error, for the connection to be closed after it */
+	if (replaces) /* declare the body before an error, so that the connection is closed after it */
 		admin_reply_body(reply, &body, replay);
 	if (!replay) {
 		admin_reply_error(reply, &err);

@@ -27,7 +27,7 @@ static void write_percent(struct json *j, const struct report *report)
 	json_raw(j, str_from(text));
 }
 
-/* What both, the list and one report, say. */
+/* The members that the list and a single report have in common. */
 static void write_brief(struct json *j, const struct report *report)
 {
 	json_member_text(j, "id", report->id);
@@ -213,7 +213,7 @@ static void write_progress(struct admin_reply *reply, const struct report *repor
 	admin_reply_progress_end(reply);
 }
 
-/* True when the job goes on and so does the watch. */
+/* True if the job is still running and the watch continues. */
 static bool look(struct watch *watch)
 {
 	struct report report;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * command_status.c: `status`, what the daemon does, a section a module.
+ * command_status.c: `status`, which shows what the daemon does, a section per module.
  */
 #include <config.h>
 
@@ -20,7 +20,7 @@ static void begin_section(struct json *j, const char *key)
 	json_object_begin(j);
 }
 
-/* Of the process, in bytes; 0 where /proc is not to be had. */
+/* Of the process, in bytes; 0 without /proc. */
 static uint64_t resident_bytes(void)
 {
 	unsigned long long total, resident = 0;
@@ -55,7 +55,7 @@ static void write_process(struct json *j, const struct admin_context *context)
 	json_member_text(j, "data_dir", context->config->data_dir);
 }
 
-/* Says nothing where all is well. */
+/* Writes nothing if all is well. */
 static void write_health(struct json *j, const struct admin_context *context)
 {
 	struct store_health health;
@@ -73,7 +73,7 @@ static void write_health(struct json *j, const struct admin_context *context)
 		json_member_uint(j, "opened_anew", health.reopened);
 }
 
-/* Without --all, records are counted in the days that happen to be open: said by the key's name. */
+/* Without --all, only records of days that happen to be open are counted; the key's name says so. */
 static int write_store(struct json *j, const struct admin_context *context, bool all, struct error *err)
 {
 	struct store_stats stats;
@@ -90,7 +90,7 @@ static int write_store(struct json *j, const struct admin_context *context, bool
 	return 0;
 }
 
-/* What deletes for age goes by: store/clock_watch.h. */
+/* The clock that retention and expiry use: store/clock_watch.h. */
 static void write_clock(struct json *j, const struct admin_context *context)
 {
 	struct clock_watch watch;
@@ -122,7 +122,7 @@ static void write_ingest(struct json *j, const struct admin_context *context)
 	json_object_end(j);
 }
 
-/* Where the catalog cannot be read, the other sections must still tell. */
+/* If the catalog cannot be read, the other sections must still be shown. */
 static void write_quarantine(struct json *j, const struct admin_context *context)
 {
 	struct quarantine_stats stats;
@@ -175,7 +175,7 @@ static void write_http(struct json *j, const struct admin_context *context)
 	json_object_end(j);
 }
 
-/* How late the loop came to its timers: what a request may have had to wait. */
+/* How late the loop came to its timers: how long a request may have had to wait. */
 static void write_lag(struct json *j, const struct lag *lag)
 {
 	const struct histogram *all = lag_histogram(lag);

@@ -2,7 +2,7 @@
 /*
  * command_storage.c: `storage`, what each day holds, and `seal`.
  *
- * Days that are not open must be opened for it, so they are looked at a few a slice.
+ * Days that are not open must be opened for it, so it handles a few per slice.
  */
 #include <stdlib.h>
 
@@ -12,7 +12,7 @@
 struct listing {
 	struct admin_reply *reply;
 	struct store *store;
-	int32_t next; /* day to go on from */
+	int32_t next; /* day to resume at */
 	int32_t last;
 	struct store_day_stats total;
 	uint64_t days;
@@ -71,7 +71,7 @@ static int list_day(struct listing *listing, int32_t day, struct error *err)
 	return 0;
 }
 
-/* The first day from `from` on; false when there is none. */
+/* Finds the first day from `from` on; false when there is none. */
 static bool find_day(const struct store *store, int32_t from, int32_t *day)
 {
 	size_t count;

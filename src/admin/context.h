@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * context.h: what the commands of the admin socket work on.
+ * context.h: what the commands of the admin socket use.
  */
 #ifndef CDRD_ADMIN_CONTEXT_H
 #define CDRD_ADMIN_CONTEXT_H
@@ -26,7 +26,7 @@ struct admin_context {
 	struct event_base *base;
 	struct tasks *tasks;
 	struct config *config;
-	struct audit *audit; /* NULL: changes stand in the log alone */
+	struct audit *audit; /* NULL: changes are only logged */
 	struct meta *meta;
 	struct store *store;
 	struct ingest *ingest;

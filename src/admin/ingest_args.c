@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * ingest_args.c: options of a command that are settings of ingest. See ingest_args.h.
+ * ingest_args.c: command options that are settings of ingest. See ingest_args.h.
  */
 #include "admin/ingest_args.h"
 

@@ -19,7 +19,7 @@ static void go_on(void *arg, int64_t deadline_us)
 	struct error err;
 	bool done;
 
-	/* Freed before the answer: who gets that may count on it that nothing is left of a job that failed. */
+	/* Freed before the answer: after it, clients may rely on nothing being left of a failed job. */
 	if (kind->step(job, deadline_us, &done, &err) != 0) {
 		kind->free(job);
 		admin_reply_error(reply, &err);

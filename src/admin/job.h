@@ -18,7 +18,7 @@ struct admin_job_kind {
 	/* Works until `deadline_us` of clock_monotonic_us, or until all is *done. */
 	int (*step)(void *arg, int64_t deadline_us, bool *done, struct error *err);
 	void (*write_progress)(void *arg, struct json *j);          /* members of the progress line */
-	void (*write_result)(void *arg, struct admin_reply *reply); /* when all is done; does not send it */
+	void (*write_result)(void *arg, struct admin_reply *reply); /* when done; must not send it */
 	void (*free)(void *arg);
 };
 
@@ -27,7 +27,7 @@ struct admin_job {
 	struct admin_reply *reply;
 };
 
-/* Takes the job over: answers when it has ended, frees it before that or when the client is gone. */
+/* Takes over the job: frees it when it has ended, then answers; or frees it when the client is gone. */
 void admin_job_begin(struct admin_job *job, const struct admin_job_kind *kind, struct admin_reply *reply);
 
 #endif

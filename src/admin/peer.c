@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * peer.c: who may use the admin socket, beside what the file's mode says.
+ * peer.c: who may use the admin socket, in addition to the file's mode.
  *
  * The kernel tells a peer's user and groups as they were when it connected (SO_PEERCRED, SO_PEERGROUPS). Names are
  * resolved once at start, because looking one up may block.

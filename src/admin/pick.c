@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 
-#define LOOKS_A_CHECK 16 /* entries between two looks at the clock */
+#define LOOKS_A_CHECK 16 /* entries between two checks of the clock */
 
 /* --- arguments --- */
 
@@ -113,7 +113,7 @@ static int read_filters(struct pick *pick, const struct args *args, struct error
 	return 0;
 }
 
-/* Cuts the ranges to what there is, and sums them up. */
+/* Clips the ranges to the existing entries, and sums them up. */
 static int find_total(struct pick *pick, struct error *err)
 {
 	struct quarantine_ends ends;
@@ -169,7 +169,7 @@ struct slice {
 	int64_t deadline_us;
 	pick_fn fn;
 	void *arg;
-	bool ended; /* though there is more */
+	bool ended; /* although there is more */
 };
 
 static bool look(void *arg, const struct quarantine_entry *entry)

@@ -2,9 +2,8 @@
 /*
  * quarantine_shown.c: an entry of quarantine for a person.
  *
- * The record is shown as JSON, where it can be read as such, and else, as well as what was sent in other formats, byte
- * by byte: printable UTF-8 as it is, a backslash as two, every other byte as \xNN. So nothing that is wrong with it is
- * lost to the eye.
+ * The record is shown as JSON if it can be read as such; otherwise, and for other formats, byte by byte: printable
+ * UTF-8 unchanged, a backslash doubled, every other byte as \xNN. So every fault in it is visible.
  */
 #include "admin/command_quarantine.h"
 #include "admin/tree.h"
@@ -38,7 +37,7 @@ void quarantine_write_columns(struct json *j, const struct quarantine_entry *ent
 
 /* --- bytes --- */
 
-/* How many bytes the character at the beginning of `text` has; 0 if it is not to be shown. */
+/* The number of bytes of the character at the beginning of `text`; 0 if it must not be shown. */
 static size_t character_len(struct str text)
 {
 	unsigned char first = (unsigned char)text.p[0];
@@ -74,7 +73,7 @@ static void write_escaped(struct json *j, const char *key, struct str bytes)
 
 /* --- the record --- */
 
-/* What was sent as JSON: false if it cannot be read as such. `texts` are UTF-8 but for what is wrong with them. */
+/* Reads the bytes sent as JSON; false if they are not. `texts` are UTF-8 except for their faults. */
 static bool read_json(const struct quarantine_entry *entry, struct str header, struct str raw, struct buf *out)
 {
 	struct buf name = { 0 };

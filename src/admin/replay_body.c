@@ -9,7 +9,7 @@
 #include "admin/ingest_args.h"
 #include "record/encoding.h"
 
-/* --- what the command says --- */
+/* --- the command's arguments --- */
 
 static int read_sets(struct replay_mending *mending, const struct args *args, struct error *err)
 {
@@ -64,7 +64,7 @@ void replay_mending_free(struct replay_mending *mending)
 	free(mending->changes);
 }
 
-/* --- what comes of an entry --- */
+/* --- mending an entry --- */
 
 static int no_memory(struct error *err)
 {
@@ -86,7 +86,7 @@ static int convert(const char *encoding, struct str text, struct buf *out, struc
 	                     error_set(err, ERROR_INVALID, "encoding %s: iconv does not know it", encoding);
 }
 
-/* With fields set and taken out; it is UTF-8 then. */
+/* Sets and removes fields; the result is UTF-8. */
 static int mend(struct replay_mending *mending, const struct quarantine_entry *entry, struct replay_body *body,
                 struct error *err)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * replay_body.h: what a replay gives to ingest for an entry of quarantine; private to admin/.
+ * replay_body.h: what a replay ingests for an entry of quarantine; private to admin/.
  *
- * It is what was sent, in its format and with the settings it was read with, mended as the command says: some fields
- * set or taken out (record/mend.h), other settings, or another record in its place.
+ * It is the record as it was sent, in its format and with its original settings, mended as the command says: fields set
+ * or removed (record/mend.h), other settings, or another record instead.
  */
 #ifndef CDRD_ADMIN_REPLAY_BODY_H
 #define CDRD_ADMIN_REPLAY_BODY_H
@@ -13,19 +13,19 @@
 #include "meta/quarantine.h"
 
 struct replay_mending {
-	const struct args *args;         /* which settings it gives */
-	struct ingest_settings settings; /* that hold instead */
+	const struct args *args;         /* which settings are given */
+	struct ingest_settings settings; /* that override the original ones */
 	struct mend_change *changes;
 	size_t changes_count;
 	bool replaces;
-	struct buf replacement; /* the record, when all of it has come */
+	struct buf replacement; /* the record, once complete */
 
-	struct buf header, raw, new_header, new_raw; /* of the entry at hand, UTF-8 */
+	struct buf header, raw, new_header, new_raw; /* of the current entry, UTF-8 */
 	struct buf bytes, product_name;
 };
 
-/* Reads --set, --unset, --replace-with and the settings. *mending is zero but for what it is to keep; `args` must outlive
- * it. After a failure, too, it must be freed. */
+/* Reads --set, --unset, --replace-with and the settings. *mending must be zero; `args` must outlive it. It must be
+ * freed even after a failure. */
 MUST_CHECK int replay_mending_read(struct replay_mending *mending, const struct args *args, struct error *err);
 void replay_mending_free(struct replay_mending *mending);
 
@@ -36,7 +36,7 @@ struct replay_body {
 	struct str bytes;
 };
 
-/* Dies with the next one. ERROR_INVALID when the entry cannot be mended like this. */
+/* Valid until the next one. ERROR_INVALID when the entry cannot be mended like this. */
 MUST_CHECK int replay_body_make(struct replay_mending *mending, const struct quarantine_entry *entry,
                                 struct replay_body *body, struct error *err);
 

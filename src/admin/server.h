@@ -21,7 +21,7 @@ struct admin {
 	struct evconnlistener *listener;
 	struct event *accept_retry;
 	char *path;
-	dev_t path_device; /* of the socket's file, so that no other one is removed at the end */
+	dev_t path_device; /* of the socket's file, so that no other file is removed at the end */
 	ino_t path_inode;
 	bool has_group;
 	gid_t group;
@@ -39,10 +39,10 @@ void admin_socket_remove(struct admin *admin);
 
 /* --- peer.c --- */
 
-/* Finds admin_group, if there is one. For start: it may read files. */
+/* Looks up admin_group, if set. Only for start: it may read files. */
 MUST_CHECK int admin_peer_init(struct admin *admin, struct error *err);
 
-/* Who is at the other end, and may it come in? ERROR_FORBIDDEN if not. */
+/* Who is the peer, and may it connect? ERROR_FORBIDDEN if not. */
 MUST_CHECK int admin_peer_check(const struct admin *admin, int fd, struct ucred *peer, struct error *err);
 
 #endif

@@ -14,14 +14,14 @@
 
 #include "base/log.h"
 
-#define READ_AHEAD ((size_t)64 << 10) /* kept while a command is at work */
+#define READ_AHEAD ((size_t)64 << 10) /* kept while a command runs */
 #define READS_A_TURN 4
 
 void session_wake(struct session *session)
 {
 	static const struct timeval now = { 0, 0 };
 
-	/* A timer, for an event that is made active by hand would run before other connections have their turn. */
+	/* A timer, because an event made active by hand would run before other connections have their turn. */
 	evtimer_add(session->work_event, &now);
 }
 
@@ -33,7 +33,7 @@ void session_flush(struct session *session)
 	size_t done = 0;
 
 	if (out->failed)
-		session->broken = true; /* the client would wait for what there was no memory for */
+		session->broken = true; /* the client would wait for output that there was no memory for */
 	while (done < out->len && !session->broken) {
 		ssize_t count = send(session->fd, out->data + done, out->len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
 
@@ -121,7 +121,7 @@ static void take_line(struct session *session)
 	session->scanned = 0;
 }
 
-/* Does what can be done with what was read. One command a turn. */
+/* Processes what was read. One command per turn. */
 static void take_input(struct session *session)
 {
 	while (body_wanted(session) && take_piece(session))
@@ -133,7 +133,7 @@ static void take_input(struct session *session)
 		session_wake(session);
 }
 
-/* Has the client closed all of it, rather than its sending side alone? */
+/* Has the client closed the connection, rather than only its sending side? */
 static bool hung_up(const struct session *session)
 {
 	struct pollfd poller = { .fd = session->fd };
@@ -164,7 +164,7 @@ static bool fill(struct session *session)
 
 /* --- events --- */
 
-/* With no more to read, is there nothing left that is worth doing? */
+/* With no more to read, is there nothing left to do? */
 static bool is_over(const struct session *session)
 {
 	bool idle = !session->reply.open && session->out.len == 0;
@@ -177,7 +177,7 @@ static bool is_over(const struct session *session)
 	       !task_is_started(&session->task);
 }
 
-/* Closes it if that is due, or waits for what is next. */
+/* Closes the session if it is over, or waits for the next event. */
 static void settle(struct session *session)
 {
 	if (session->broken || is_over(session) || (session->close_when_out && session->out.len == 0)) {
@@ -206,7 +206,7 @@ static void on_read(evutil_socket_t fd, short what, void *arg)
 	for (int i = 0; i < READS_A_TURN && input_wanted(session) && fill(session); i++)
 		take_input(session);
 	if (session->gone)
-		take_input(session); /* of a body that was cut, what is whole is kept */
+		take_input(session); /* complete pieces of a truncated body are kept */
 	settle(session);
 }
 

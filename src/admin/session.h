@@ -2,9 +2,9 @@
 /*
  * session.h: one connection to the admin socket; private to admin/.
  *
- * A session reads a line, runs its command and writes the answer, then reads the next one. While a command is at work
- * it reads no more than READ_AHEAD bytes; what a client does not read of its answer keeps it from the next command. A
- * session is only ever freed from its own events or with the whole server, never from within a handler's call.
+ * A session reads a line, runs its command and writes the answer, then reads the next one. While a command runs it
+ * reads at most READ_AHEAD bytes; the next command waits until the client has read its answer. A session is only ever
+ * freed from its own events or with the whole server, never from within a handler's call.
  */
 #ifndef CDRD_ADMIN_SESSION_H
 #define CDRD_ADMIN_SESSION_H
@@ -22,7 +22,7 @@
 
 struct session;
 
-/* The body of the command at work: chunks of a 4-byte big-endian length and so many bytes, the last of length 0. */
+/* The body of the current command: chunks of a 4-byte big-endian length and so many bytes, the last of length 0. */
 struct session_body {
 	const struct admin_body *handler; /* NULL: it has none */
 	void *arg;
@@ -32,7 +32,7 @@ struct session_body {
 
 struct admin_reply {
 	struct session *session;
-	bool open;         /* a command is at work */
+	bool open;         /* a command is running */
 	const char *words; /* of that command */
 	struct tree *request;
 	struct args_synopsis synopsis;
@@ -42,7 +42,7 @@ struct admin_reply {
 	struct json result_json;
 	bool result_begun;
 	struct json progress_json;
-	int64_t progress_us; /* when the last line was due, on the monotonic clock */
+	int64_t progress_us; /* when the last progress line was due, on the monotonic clock */
 
 	void (*on_close)(void *arg);
 	void *on_close_arg;
@@ -64,31 +64,31 @@ struct session {
 	struct task task;         /* what handlers left for later */
 
 	struct buf in;
-	size_t scanned; /* bytes of `in` in which there is no line's end */
+	size_t scanned; /* bytes of `in` known to have no line end */
 	bool end_of_input;
-	bool gone; /* and the client reads nothing any more */
+	bool gone; /* and the client no longer reads */
 	struct buf out;
-	bool broken;         /* nothing can be written any more */
+	bool broken;         /* nothing can be written */
 	bool close_when_out; /* when `out` is empty */
 
 	struct admin_reply reply;
 };
 
-/* Takes over fd. If `refusal` is not NULL it is told so and closed. Closes fd when there is no memory. */
+/* Takes over fd. If `refusal` is not NULL, it is sent and the connection closed. Closes fd when there is no memory. */
 void session_open(struct admin *admin, int fd, uid_t uid, pid_t pid, const struct error *refusal);
 
-/* on_close of the command at work, then frees it. */
+/* Calls on_close of the current command, then frees the session. */
 void session_close(struct session *session);
 
-/* Something is to be done in the next turn. */
+/* Schedules work for the next turn. */
 void session_wake(struct session *session);
 
-/* Writes what it can of `out`; what is left goes when the socket takes it. */
+/* Writes what it can of `out`; the rest is written when the socket is ready. */
 void session_flush(struct session *session);
 
 /* --- session_reply.c --- */
 
-/* Answers with an error that came before any handler: the client may not be where we think it is. */
+/* Answers with an error before any handler: the client may be out of step with us. */
 void session_refuse(struct session *session, const struct error *err);
 
 /* Ends the reply without an answer. */

@@ -17,7 +17,7 @@ void session_reply_drop(struct admin_reply *reply)
 {
 	struct session *session = reply->session;
 
-	/* Nothing can be told from the rest of a body that nobody reads. */
+	/* The rest of a body that is not read would be taken for requests. */
 	if (reply->body.handler && !reply->body.ended)
 		session->close_when_out = true;
 	args_free(&reply->args);
@@ -38,7 +38,7 @@ static void write_code(struct json *j, enum error_code code)
 	json_text(j, name);
 }
 
-/* An answer without its end; `err` is NULL if all went well. */
+/* Writes an answer except its end; `err` is NULL on success. */
 static void begin_answer(struct json *j, const struct error *err)
 {
 	json_object_begin(j);
@@ -101,7 +101,7 @@ void admin_reply_error(struct admin_reply *reply, const struct error *err)
 	session_wake(session);
 }
 
-/* Takes the line's memory over when nothing waits before it, as results can be large. */
+/* Takes over the line's memory if nothing is queued before it, as results can be large. */
 static void move_line(struct buf *out, struct buf *line)
 {
 	if (out->len > 0) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * session_request.c: a line to its command. The lines' form is drawn in admin.h.
+ * session_request.c: from a line to its command. admin.h describes the lines.
  */
 #include "admin/commands.h"
 #include "admin/session.h"

@@ -2,8 +2,8 @@
 /*
  * socket.c: the file of the admin socket.
  *
- * A file that is there already is looked at by connecting to it: if nobody listens it is what a dead daemon left, and
- * is replaced; if somebody does, or it is no socket at all, it is not ours to remove.
+ * An existing file is checked by connecting to it: if nobody listens, a dead daemon left it, and it is replaced; if
+ * somebody does, or it is no socket, it is not ours to remove.
  */
 #include <errno.h>
 #include <string.h>
@@ -26,7 +26,7 @@ static int set_address(struct sockaddr_un *address, const char *path, struct err
 	return 0;
 }
 
-/* 0 when it was removed or is gone by itself. */
+/* 0 when it was removed or had vanished. */
 static int remove_stale(const struct sockaddr_un *address, struct error *err)
 {
 	const char *path = address->sun_path;
@@ -50,7 +50,7 @@ static int remove_stale(const struct sockaddr_un *address, struct error *err)
 	return 0;
 }
 
-/* The mode is right from the file's first moment. */
+/* The file has the right mode from the start. */
 static int bind_with_mode(int fd, const struct sockaddr_un *address)
 {
 	mode_t mask = umask(0777 & ~SOCKET_MODE);

@@ -22,7 +22,7 @@ const struct command_spec *command_spec_find(const char *words)
 	return NULL;
 }
 
-/* How many of the command's words argv has at its beginning; *all if that is every one. */
+/* How many of the command's words argv begins with; *all: whether all of them. */
 static int words_alike(const struct command_spec *spec, int argc, char *const *argv, int *all)
 {
 	const char *word = spec->words;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * specs.h: what commands.def says of each command, without the handlers, so that cdrctl can link it.
+ * specs.h: the texts of commands.def, without the handlers, so that cdrctl can link them.
  */
 #ifndef CDRD_ADMIN_SPECS_H
 #define CDRD_ADMIN_SPECS_H
@@ -16,10 +16,10 @@ struct command_spec {
 extern const struct command_spec command_specs[]; /* in the order of commands.def */
 extern const size_t command_specs_count;
 
-/* NULL if there is none of exactly these words, with one space between two. */
+/* The command of exactly these words, separated by single spaces, or NULL. */
 const struct command_spec *command_spec_find(const char *words);
 
-/* The command that a line of words begins with, the one of the most words, and how many these are; NULL if none. */
+/* The longest command that the words begin with, and its number of words; NULL if none. */
 const struct command_spec *command_spec_match(int argc, char *const *argv, int *used);
 
 /* Do the command's words begin with these? */

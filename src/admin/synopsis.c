@@ -2,7 +2,7 @@
 /*
  * synopsis.c: reads a command's synopsis. See args.h for the form.
  *
- * Outside of brackets, a word behind --name is its value: a switch that must be given would say nothing.
+ * Outside brackets, a word after --name is its value: a mandatory switch would carry no information.
  */
 #include <ctype.h>
 #include <string.h>
@@ -36,7 +36,7 @@ static bool take_char(struct str *text, char c)
 	return true;
 }
 
-/* Cuts off what is before the next space or bracket. */
+/* Cuts off the text up to the next space or bracket. */
 static struct str take_word(struct str *text)
 {
 	struct str word = { text->p, 0 };
@@ -74,7 +74,7 @@ static bool set_name(struct args_param *param)
 	return true;
 }
 
-/* What is wrong, or NULL. */
+/* Returns the fault, or NULL. */
 static const char *take_param(struct args_param *param, struct str *rest)
 {
 	bool bracket = take_char(rest, '[');
@@ -106,7 +106,7 @@ static bool is_taken(const struct args_synopsis *synopsis, const char *name)
 	return false;
 }
 
-/* Does a positional have a place behind those that are there? */
+/* May another positional follow the existing ones? */
 static bool fits(const struct args_synopsis *synopsis, const struct args_param *param)
 {
 	if (param->kind != ARGS_POSITIONAL)

@@ -2,8 +2,8 @@
 /*
  * tree.c: see tree.h.
  *
- * The text is read twice: to count what is in it, and to make it. What the second reading needs was taken after the
- * first, in one piece: the nodes, then their texts, each with a NUL after it.
+ * The text is read twice: to count its parts, and to build the tree. The memory for the second pass is allocated after
+ * the first, in one piece: the nodes, then their texts, each with a NUL after it.
  */
 #include "admin/tree.h"
 
@@ -29,7 +29,7 @@ static bool is_value(enum json_event event)
 	       event != JSON_EVENT_NAME;
 }
 
-/* What is wrong with it that is not for the reader to say. */
+/* Faults that the reader does not check. */
 static int check(const struct json_reader *reader, size_t depth_max, struct error *err)
 {
 	if (reader->depth > depth_max)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * tree.h: small JSON documents as trees. Not for records on their way in: those are never made into trees.
+ * tree.h: small JSON documents as trees. Not for ingested records: those never become trees.
  *
  *	struct tree *tree = tree_parse(text, &err);
  *	const char *name = tree_text(tree_get(tree, "name"));
@@ -8,8 +8,8 @@
  *		...
  *	tree_free(tree);
  *
- * A tree is one piece of memory, taken when the text was read once and is known to be good: so many nodes, and their
- * texts; some 25 times the text's size at most. All functions take NULL for what is not there, but tree_write.
+ * A tree is one piece of memory, allocated once the text is known to be valid: its nodes and their texts; at most about
+ * 25 times the text's size. All functions except tree_write accept NULL for a missing node.
  */
 #ifndef CDRD_ADMIN_TREE_H
 #define CDRD_ADMIN_TREE_H
@@ -36,7 +36,7 @@ struct tree {
 };
 
 /* NULL with ERROR_INVALID for what is not JSON, is nested deeper than TREE_DEPTH_MAX or has a NUL in a text or name;
- * json_reader.h says what JSON is. A name may stand twice in an object. Free it with tree_free. */
+ * json_reader.h says what JSON is. A name may occur twice in an object. Free it with tree_free. */
 MUST_CHECK struct tree *tree_parse(struct str text, struct error *err);
 
 /* Of the root; NULL is fine. */
@@ -59,7 +59,7 @@ static inline const char *tree_text(const struct tree *tree)
 /* A number's digits before any point; 0 if it is no number. */
 uint64_t tree_uint(const struct tree *tree);
 
-/* Walks the elements of an array or the members of an object; nothing else has any. */
+/* Walks the elements of an array or the members of an object; other nodes have none. */
 #define TREE_EACH(item, of) for (const struct tree *item = tree_first(of); item; item = item->next)
 
 static inline const struct tree *tree_first(const struct tree *tree)
@@ -76,8 +76,8 @@ static inline const struct tree *tree_array(const struct tree *tree)
 /* Writes it back, in order, with numbers as they were. */
 void tree_write(const struct tree *tree, struct json *j);
 
-/* Writes `text` as the JSON that it is, on one line, or as a string if it is none, or nested deeper than
- * TREE_EMBEDDED_MAX, so that what it becomes a part of can be read as a tree. */
+/* Writes `text` as JSON on one line, or as a string if it is not JSON or is nested deeper than TREE_EMBEDDED_MAX, so
+ * that the enclosing document can be read as a tree. */
 void tree_write_text(struct str text, struct json *j);
 
 #endif

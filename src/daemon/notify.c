@@ -32,7 +32,7 @@ int64_t notify_alive_every_us(void)
 {
 	uint64_t limit_us = 0;
 
-	/* Twice within the limit: one that comes late is no failure. */
+	/* Twice within the limit, so that a single late one is no failure. */
 	return sd_watchdog_enabled(0, &limit_us) > 0 ? (int64_t)(limit_us / 2) : 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * notify.h: tells systemd what the daemon is at (sd_notify(3)). Without systemd, or without NOTIFY_SOCKET in the
+ * notify.h: tells systemd the daemon's state (sd_notify(3)). Without systemd, or without NOTIFY_SOCKET in the
  * environment, these do nothing.
  */
 #ifndef CDRD_DAEMON_NOTIFY_H
@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-/* It serves; `status` is shown by `systemctl status`. Also ends a reload. */
+/* The daemon serves; `status` is shown by `systemctl status`. Also ends a reload. */
 void notify_ready(const char *status);
 void notify_reloading(void);
 void notify_stopping(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * options.h: cdrd's command line, and the configuration that it and the file make together.
+ * options.h: cdrd's command line, and the configuration made from it and the file.
  */
 #ifndef CDRD_DAEMON_OPTIONS_H
 #define CDRD_DAEMON_OPTIONS_H
@@ -26,8 +26,8 @@ extern const char options_usage[];
 MUST_CHECK int options_parse(struct options *options, int argc, char **argv, struct error *err);
 void options_free(struct options *options);
 
-/* Defaults, then the file, then -o; checks also what a setting's type does not say: addresses, plans, paths. All that is
- * wrong is added to *faults; on -1, when anything is, *config is empty. To be freed with config_free. */
+/* Defaults, then the file, then -o; also checks what a setting's type does not cover: addresses, plans, paths. All
+ * faults are added to *faults; if there are any, returns -1 and *config is empty. Free it with config_free. */
 int options_load_config(const struct options *options, struct config *config, struct config_faults *faults);
 
 #endif

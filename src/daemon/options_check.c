@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * options_check.c: see options_check.h. Each check is a row of a table, so that all of them are made and told at once.
+ * options_check.c: see options_check.h. Each check is a row of a table, so that all are made and reported at once.
  */
 #include "daemon/options_check.h"
 
@@ -20,7 +20,7 @@
 
 /* --- paths --- */
 
-/* The directory that a path is in, which must be there; but for the default's, which the package or systemd makes. */
+/* Checks that a path's directory exists; except for the default's, which the package or systemd makes. */
 static int check_parent(const char *key, const char *path, struct error *err)
 {
 	const char *slash = strrchr(path, '/');
@@ -78,7 +78,7 @@ static int check_admin_socket(const struct config *config, struct error *err)
 	return is_default("admin_socket", path) ? 0 : check_parent("admin_socket", path, err);
 }
 
-/* A file that is written to, unless the setting names one of its words. */
+/* Checks a file that is written to, unless the value is one of the setting's words. */
 static int check_log_file(const char *key, const char *value, struct error *err)
 {
 	struct stat found;
@@ -109,7 +109,7 @@ static int check_ca_file(const struct config *config, struct error *err)
 
 /* --- the others --- */
 
-/* libcurl alone would take one slash or three for two, and white space. */
+/* libcurl itself would accept one slash or three, and white space. */
 static bool is_base_url(CURLU *parsed, const char *url)
 {
 	size_t scheme = strncasecmp(url, "http://", 7) == 0 ? 7 : strncasecmp(url, "https://", 8) == 0 ? 8 : 0;

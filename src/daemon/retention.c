@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * retention.c: the timer behind retention.h.
+ * retention.c: the timer; see retention.h.
  */
 #include "daemon/retention.h"
 

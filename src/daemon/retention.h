@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * retention.h: deletes the days that have become too old.
+ * retention.h: deletes days that have become too old.
  *
- * A day goes when all of it lies more than retention_months calendar months back. Looked at when the daemon starts and
- * every few seconds, which is also when the clock is looked at (store/clock_watch.h): while that has jumped, no day goes.
- * One day a slice, so that deleting a year at once holds nobody up.
+ * A day is deleted when all of it is more than retention_months calendar months old. Checked when the daemon starts and
+ * every few seconds, together with the clock (store/clock_watch.h): after the clock has jumped, no day is deleted. One
+ * day per slice, so that deleting a year at once delays nobody.
  */
 #ifndef CDRD_DAEMON_RETENTION_H
 #define CDRD_DAEMON_RETENTION_H
@@ -17,13 +17,13 @@
 
 struct retention;
 
-/* `config` is read at each look. Both stay the caller's and must outlive it. NULL when out of memory. */
+/* `config` is read at each check. Both stay the caller's and must outlive it. NULL when out of memory. */
 struct retention *retention_new(struct event_base *base, const struct config *config, struct store *store);
 
 /* Does nothing on NULL. */
 void retention_free(struct retention *retention);
 
-/* The oldest day that is kept at a time. */
+/* The oldest day that is kept at the given time. */
 int32_t retention_first_day(const struct config *config, int64_t now_us);
 
 #endif
