@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * backup.c: `cdrctl backup`: the daemon gives its files out (admin/command_backup.c draws the conversation), and they
- * are written here, by whoever calls, to wherever he may write. What breaks off in between leaves no backup.
+ * backup.c: `cdrctl backup`: the daemon sends its files (admin/command_backup.c shows the protocol), and they are
+ * written here, with the caller's permissions. An interrupted run leaves no backup.
  */
 #include <endian.h>
 #include <stdlib.h>
@@ -24,9 +24,9 @@ struct backing_up {
 	struct buf unsent;
 };
 
-/* --- what the daemon is told --- */
+/* --- to the daemon --- */
 
-/* A chunk of the command's body; of length 0 it is the end. */
+/* Sends a chunk of the command's body; length 0 ends it. */
 static int send_chunk(struct backing_up *job, struct str data, struct error *err)
 {
 	uint32_t header = htobe32((uint32_t)data.len);
@@ -36,7 +36,7 @@ static int send_chunk(struct backing_up *job, struct str data, struct error *err
 	return job->unsent.failed ? error_set(err, ERROR_NOMEM, "Out of memory for the request") : 0;
 }
 
-/* Sends what is to be sent, and waits for something to read. */
+/* Sends pending bytes, and waits for something to read. */
 static int pump(struct backing_up *job, struct error *err)
 {
 	struct str rest = buf_str(&job->unsent);
@@ -46,7 +46,7 @@ static int pump(struct backing_up *job, struct error *err)
 	return result;
 }
 
-/* --- what it says --- */
+/* --- from the daemon --- */
 
 static const char *text_of(const struct tree *object, const char *key)
 {
@@ -117,7 +117,7 @@ static int take_line(struct backing_up *job, const struct tree *line, struct err
 	return error_set(err, ERROR_INVALID, "cannot make sense of the daemon's answer");
 }
 
-/* Until the daemon's answer has come. */
+/* Runs until the daemon's answer has arrived. */
 static int converse(struct backing_up *job, struct error *err)
 {
 	struct client_line line;

@@ -57,8 +57,8 @@ void client_write_request(struct buf *out, const char *words, const struct args 
 	buf_add_char(out, '\n');
 }
 
-/* Cuts an answer's result out, as it is; the line then ends before it. It is the last member, and no text before it has
- * such a key in it, as its quotes would be escaped. */
+/* Cuts an answer's result out unchanged; the line then ends before it. It is the last member, and no text before it can
+ * contain its key, as quotes would be escaped. */
 static struct str cut_result(char *line, size_t len)
 {
 	static const char begin[] = "{\"ok\":", key[] = ",\"result\":";

@@ -18,9 +18,9 @@ struct client {
 	const char *path;
 	struct buf in;
 	size_t used;           /* bytes of `in` that earlier lines took */
-	size_t scanned;        /* bytes of `in` that have no line's end, from the beginning */
+	size_t scanned;        /* bytes at the beginning of `in` known to have no line end */
 	bool own_lines;        /* the command has lines of its own; set after client_open */
-	bool cannot_send;      /* the daemon reads no more; its answer says why */
+	bool cannot_send;      /* the daemon no longer reads; its answer says why */
 	struct tree *progress; /* the last progress line */
 };
 
@@ -31,7 +31,7 @@ void client_close(struct client *client);
 /* Appends a request's line. */
 void client_write_request(struct buf *out, const char *words, const struct args *args);
 
-/* A line of the daemon's; both die with the next. */
+/* A line from the daemon; valid until the next. */
 struct client_line {
 	const struct tree *progress; /* the object, or NULL */
 	const struct tree *other;    /* a line of the command's own, before the answer, or NULL */
@@ -39,12 +39,11 @@ struct client_line {
 	struct str result; /* JSON of the answer's result, with a NUL after it; none if its p is NULL */
 };
 
-/* 1 with the next line, 0 if none is there yet, -1 if it is an error: *err is what the daemon says, and line->result
- * is there if the command has done its work all the same. */
+/* 1 with the next line, 0 if there is none yet, -1 if it is an error: *err is the daemon's, and line->result is set if
+ * the command has done its work all the same. */
 MUST_CHECK int client_next_line(struct client *client, struct client_line *line, struct error *err);
 
-/* What is there of the next `max` bytes after the line that was read last, which are no line; dies with the next call.
- * Empty: pump first. */
+/* Returns what has arrived of the `max` raw bytes after the last line; valid until the next call. Empty: pump first. */
 struct str client_take_bytes(struct client *client, size_t max);
 
 /* Waits until it could send some of *unsent, which it shortens, or receive something. -1 when the daemon is gone. */

@@ -2,8 +2,8 @@
 /*
  * completion.c: a bash script that completes commands, options and file names, made from commands.def.
  *
- * The script collects the words before the cursor that are no options. The commands are looked up by these, longest
- * first; then what may follow the beginning of a command.
+ * The script collects the words before the cursor that are not options. It looks up commands by these, longest first;
+ * then the words that may follow the beginning of a command.
  */
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * ctl.h: what a command that is more than a request and an answer gets from main.c.
+ * ctl.h: what main.c gives to commands that are more than a request and an answer.
  */
 #ifndef CDRD_CTL_CTL_H
 #define CDRD_CTL_CTL_H
@@ -31,11 +31,11 @@ MUST_CHECK int ctl_print(const struct ctl *ctl, struct str result, struct error 
 
 MUST_CHECK int ctl_print_to(FILE *out, const struct ctl *ctl, struct str result, struct error *err);
 
-/* Sends the command as it is and waits; `take` gets the result, which there may be beside an error. */
+/* Sends the command unchanged and waits; `take` gets the result, which may come with an error. */
 typedef int (*ctl_take_fn)(void *arg, const struct ctl *ctl, struct str result, struct error *err);
 MUST_CHECK int ctl_run(const struct ctl *ctl, ctl_take_fn take, void *arg, struct error *err);
 
-/* The same with a body after it, and for commands whose result is to be printed. */
+/* The same with a body, for commands whose result is printed. */
 MUST_CHECK int ctl_run_body(const struct ctl *ctl, struct str body, ctl_take_fn take, void *arg, struct error *err);
 MUST_CHECK int ctl_print_answer(void *arg, const struct ctl *ctl, struct str result, struct error *err);
 

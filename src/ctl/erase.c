@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * erase.c: `cdrctl erase`, whose result can be kept as a receipt: what was erased, when, by whom, and how much of it
- * there was, but not the number itself. The file is made before anything is erased, so that none is without its receipt.
+ * there was, but not the number itself. The file is made before anything is erased, so that no erasure lacks its
+ * receipt.
  */
 #include <errno.h>
 #include <fcntl.h>

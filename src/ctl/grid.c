@@ -2,8 +2,8 @@
 /*
  * grid.c: an array of objects as a table. See render.h.
  *
- * Cells are made once, one behind the other in one buffer, and laid out when the widest of each column is known.
- * Columns of numbers stand to the right; nothing is put behind the last column.
+ * Cells are made once, one after another in one buffer, and laid out when the width of each column is known. Columns of
+ * numbers are right-aligned; the last column is not padded.
  */
 #include <ctype.h>
 #include <stdlib.h>

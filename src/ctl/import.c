@@ -2,9 +2,9 @@
 /*
  * import.c: `cdrctl import FILE...`, bodies to the daemon in chunks.
  *
- * Each file is an import of its own, over one connection: CSV files have a header line each, and a zip holds several.
- * What a file is, and of which product, is found out here, unless options say so. While chunks go out, progress lines
- * come in. If the daemon answers before the end, with an error, the rest is not sent.
+ * Each file is an import of its own, over one connection: CSV files have a header line each, and a zip holds several. A
+ * file's format and product are detected here unless options give them. Progress lines arrive while chunks are sent. If
+ * the daemon answers early, with an error, the rest is not sent.
  */
 #include <endian.h>
 #include <fcntl.h>
@@ -38,8 +38,8 @@ struct import {
 	char chunk[HEADER_BYTES + CHUNK_BYTES];
 };
 
-/* Can it be opened, and how large is it? *known becomes false for what is no plain file. A named pipe is not tried: its
- * writer would take the closing for the end. */
+/* Can it be opened, and how large is it? *known becomes false unless it is a plain file. A named pipe is not tried: its
+ * writer would take the close as the end. */
 static int look_at_file(struct import *import, const char *name, bool *known, struct error *err)
 {
 	struct stat file = { 0 };
@@ -103,7 +103,7 @@ static void draw(struct import *import)
 	progress_draw(&import->progress, &view);
 }
 
-/* 1 with the answer, 0 when it has not come yet, -1. */
+/* 1 with the answer, 0 when it has not arrived yet, -1. */
 static int take_lines(struct import *import, struct str *answer, struct error *err)
 {
 	struct client_line line;
@@ -151,7 +151,7 @@ static int add_option(struct args *args, const char *option, const char *value, 
 	return args_add(args, args_find_option(args->synopsis, str_from(option)), value, err);
 }
 
-/* What was not said, by the file's first bytes and its name. */
+/* Adds options that were not given, guessed from the file's first bytes and its name. */
 static int add_guesses(struct import *import, struct args *args, struct error *err)
 {
 	struct source *source = import->source;
@@ -169,7 +169,7 @@ static int add_guesses(struct import *import, struct args *args, struct error *e
 	}
 	if (args_count(args, "product") > 0 || product.len == 0)
 		return 0;
-	return add_option(args, "--product", product.p, err); /* the catalogue's names are C strings */
+	return add_option(args, "--product", product.p, err); /* the catalog's names are C strings */
 }
 
 static int write_request(struct import *import, struct buf *out, struct error *err)

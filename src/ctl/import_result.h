@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * import_result.h: what became of an import's records, counted, told and summed up.
+ * import_result.h: the outcome of an import's records, counted, printed and summed up.
  */
 #ifndef CDRD_CTL_IMPORT_RESULT_H
 #define CDRD_CTL_IMPORT_RESULT_H
@@ -30,7 +30,7 @@ void import_counts_read(struct import_counts *counts, const struct tree *object)
 void import_counts_add(struct import_counts *sum, const struct import_counts *more);
 uint64_t import_counts_records(const struct import_counts *counts);
 
-/* Prints what became of a file, and of all: "a.csv: 30 records in 0.1 s (...): 30 accepted, ...". */
+/* Prints the outcome of a file, or of all: "a.csv: 30 records in 0.1 s (...): 30 accepted, ...". */
 void import_print_counts(const char *name, const struct import_counts *counts, int64_t elapsed_us);
 
 /* Prints the errors of an answer, a line each. */

@@ -42,7 +42,7 @@ struct options {
 
 /* --- a command's run --- */
 
-/* What a tree cannot hold, a NUL in a text, is shown as its symbol. */
+/* A NUL in a text, which a tree cannot hold, is shown as its symbol. */
 static void replace_nuls(char *json)
 {
 	for (char *c = json; *c; c++) {
@@ -88,7 +88,7 @@ int ctl_print(const struct ctl *ctl, struct str result, struct error *err)
 	return ctl_print_to(stdout, ctl, result, err);
 }
 
-/* *result has no p if there is none; there may be one beside an error. */
+/* *result has no p if there is none; there may be one with an error. */
 static int wait_for_answer(struct client *client, struct str unsent, struct str *result, struct error *err)
 {
 	struct progress progress;
@@ -111,7 +111,7 @@ static int wait_for_answer(struct client *client, struct str unsent, struct str 
 	return got > 0 ? 0 : -1;
 }
 
-/* What would reach the daemon as something else. */
+/* Refuses texts that would reach the daemon changed. */
 static int check_texts(const struct args *args, struct error *err)
 {
 	for (size_t i = 0; i < args->count; i++) {
@@ -123,7 +123,7 @@ static int check_texts(const struct args *args, struct error *err)
 	return 0;
 }
 
-/* The body's chunks: one, as it is in memory, and the empty one. */
+/* The body's chunks: one with all of it, and the empty one. */
 static void add_chunks(struct buf *request, struct str body)
 {
 	uint32_t length = htobe32((uint32_t)body.len), none = 0;
@@ -237,7 +237,7 @@ static int take_options(struct options *options, int argc, char *const *argv)
 	return at;
 }
 
-/* Words that are no command: some of one, or none at all. */
+/* Handles words that are no command: an incomplete one, or none at all. */
 static int wrong_words(const struct options *options, int argc, char *const *argv)
 {
 	int known = argc;

@@ -15,7 +15,7 @@
 #include "ctl/text.h"
 
 #define DRAW_EVERY_US 100000
-#define DRAW_AFTER_US 300000 /* what is done sooner needs no bar */
+#define DRAW_AFTER_US 300000 /* shorter work needs no bar */
 #define BAR_MAX 30
 #define BAR_MIN 10
 #define WIDTH_DEFAULT 80
@@ -74,7 +74,7 @@ static void add_amount(struct buf *out, const struct progress_view *view, double
 		text_add_count(out, (uint64_t)amount);
 }
 
-/* Of a job that began before it was looked at: rates count from then. */
+/* For a job that began before it was watched: rates count from the start of watching. */
 static void add_share_figures(struct buf *out, struct progress *progress, const struct progress_view *view)
 {
 	double seconds = (double)progress_elapsed_us(progress) / (double)CLOCK_US_PER_SECOND;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * progress.h: how far a long command is, on one line of standard error; nothing at all unless that is a terminal.
+ * progress.h: the progress of a long command, on one line of standard error, if that is a terminal.
  */
 #ifndef CDRD_CTL_PROGRESS_H
 #define CDRD_CTL_PROGRESS_H
@@ -24,19 +24,19 @@ struct progress_view {
 	bool bytes;           /* done and total are bytes, not things */
 	bool has_records;
 	uint64_t records, rejected;
-	bool share; /* done and total mean nothing but a share, and size_bytes is what there is so far */
+	bool share; /* done and total are only a share, and size_bytes is the size so far */
 	uint64_t size_bytes;
 };
 
 void progress_begin(struct progress *progress);
 
-/* Draws a bar, the rate and the time left, if the last time was long enough ago. */
+/* Draws a bar, the rate and the time left, unless it did so a moment ago. */
 void progress_draw(struct progress *progress, const struct progress_view *view);
 
-/* Draws what a daemon's progress line says: "done" and "total", or "share" (0 to 1), as a bar, the rest as it is. */
+/* Draws a daemon's progress line: "done" and "total", or "share" (0 to 1), as a bar, the rest unchanged. */
 void progress_draw_line(struct progress *progress, const struct tree *line);
 
-/* Empties the line, before anything else is written. */
+/* Clears the line, before anything else is written. */
 void progress_clear(struct progress *progress);
 
 int64_t progress_elapsed_us(const struct progress *progress);

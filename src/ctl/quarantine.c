@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * quarantine.c: what cdrctl does itself of `quarantine`: bytes of a record to standard output as they were sent, and a
- * record from a file in place of another.
+ * quarantine.c: the parts of `quarantine` that cdrctl does itself: writing a record's original bytes to standard
+ * output, and replacing a record by one from a file.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@
 #include "ctl/ctl.h"
 #include "ctl/source.h"
 
-/* The greatest line_max that there can be; the daemon knows its own. */
+/* The greatest possible line_max; the daemon checks its own. */
 #define RECORD_MAX ((size_t)16 << 20)
 
 static int print_bytes(void *arg, const struct ctl *ctl, struct str result, struct error *err)

@@ -27,7 +27,7 @@ static void pad(struct buf *out, int columns)
 		buf_add_char(out, ' ');
 }
 
-/* Of the labels that have their value on the same line. */
+/* Among the labels that have their value on the same line. */
 static int widest_label(const struct tree *object)
 {
 	struct buf scratch = { 0 };

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * render.h: a command's result for people, whatever command it is.
+ * render.h: shows any command's result to people.
  *
  *	an object             a line a key, values aligned; objects in it as indented sections, arrays of objects as tables
  *	an array of objects   a table: a column a key, in the order in which keys first come
  *	an array of others    a line each
  *	anything else         one line; null is nothing
  *
- * See text.h for what the names of keys do.
+ * See text.h for the meaning of keys' names.
  */
 #ifndef CDRD_CTL_RENDER_H
 #define CDRD_CTL_RENDER_H
@@ -21,7 +21,7 @@ void render(struct buf *out, const struct tree *value);
 /* csv.c: the first array of objects in it as CSV (RFC 4180), a column a key of its first object. */
 void render_csv(struct buf *out, const struct tree *value);
 
-/* grid.c: an array of objects as a table, each line behind `indent` spaces. */
+/* grid.c: an array of objects as a table, each line indented by `indent` spaces. */
 void render_grid(struct buf *out, const struct tree *array, int indent);
 
 #endif

@@ -15,7 +15,7 @@ static bool begins_with(struct str text, const char *bytes, size_t len)
 	return text.len >= len && memcmp(text.p, bytes, len) == 0;
 }
 
-/* A map or an array; of a JSON text or a CSV header no byte is one of these, unless it begins with an accented letter. */
+/* A map or an array; no JSON text or CSV header begins with one of these bytes, unless with an accented letter. */
 static bool is_msgpack(unsigned char byte)
 {
 	return (byte >= 0x80 && byte <= 0x9f) || (byte >= 0xdc && byte <= 0xdf);

@@ -15,14 +15,14 @@
 
 enum source_kind { SOURCE_UNKNOWN, SOURCE_PLAIN, SOURCE_CODED, SOURCE_ZIP };
 
-/* The entry at hand of a zip. */
+/* The current entry of a zip. */
 struct zip_entry {
 	z_stream stream;
 	bool open;      /* the stream is to be ended */
 	bool ended;     /* all of it was read */
 	bool described; /* its sizes and CRC follow it */
 	int method;
-	uint32_t crc; /* as said before it */
+	uint32_t crc; /* as given before the data */
 	uint64_t compressed;
 	uint64_t content;
 	uint32_t crc_seen;
@@ -50,7 +50,7 @@ struct source {
 	bool first_ended;
 };
 
-/* Sees to it that `count` bytes are at in_at, unless the file ends before: 0, or -1. At most SOURCE_BUFFER. */
+/* Makes `count` bytes available at in_at, unless the file ends before: 0, or -1. At most SOURCE_BUFFER. */
 MUST_CHECK int source_need(struct source *source, size_t count, struct error *err);
 
 static inline size_t source_left(const struct source *source)

@@ -100,7 +100,7 @@ void text_add_clock(struct buf *out, uint64_t seconds)
 		buf_addf(out, "%" PRIu64 ":%02u", seconds / 60, (unsigned)(seconds % 60));
 }
 
-/* --- what a key says of its value --- */
+/* --- what a key says about its value --- */
 
 static void add_bytes(struct buf *out, const struct tree *value)
 {

@@ -2,8 +2,8 @@
 /*
  * text.h: values as text for a terminal.
  *
- * What comes from records was sent by others: control characters and what turns the direction of writing are shown as
- * escapes, so that nothing in a record can play tricks with the operator's terminal.
+ * Texts of records come from others: control characters and marks that change the direction of writing are shown as
+ * escapes, so that no record can manipulate the operator's terminal.
  */
 #ifndef CDRD_CTL_TEXT_H
 #define CDRD_CTL_TEXT_H
@@ -15,7 +15,7 @@
 
 struct tree;
 
-/* Takes the locale for widths of characters, UTF-8 in any case. Call once. */
+/* Sets the locale for widths of characters, always with UTF-8. Call it once. */
 void text_init(void);
 
 /* Appends a text with escapes where needed; returns how many columns of the terminal it takes. */
@@ -28,9 +28,8 @@ void text_add_duration(struct buf *out, uint64_t seconds);
 void text_add_clock(struct buf *out, uint64_t seconds);
 
 /*
- * Appends a value on one line, and returns its columns: yes and no, "-" for what is null or empty, arrays of scalars
- * with commas between, other things as JSON. `key` says what it is: sizes end in _bytes, durations in _seconds, _ms or
- * _us.
+ * Appends a value on one line, and returns its columns: yes and no, "-" for null or empty, arrays of scalars joined by
+ * commas, other values as JSON. `key` tells the unit: sizes end in _bytes, durations in _seconds, _ms or _us.
  */
 int text_add_value(struct buf *out, const char *key, const struct tree *value);
 

@@ -4,8 +4,8 @@
  *
  *	local header | data | [data descriptor] ... central headers, end
  *
- * Of a deflated entry the data end by themselves; a stored one must say its size before. Sizes and the CRC stand in the
- * local header, or, by bit 3 of its flags, in a descriptor, whose sizes have 4 bytes or 8; both are checked.
+ * Deflated data mark their own end; a stored entry must give its size before. Sizes and the CRC are in the local header
+ * or, if bit 3 of its flags is set, in a descriptor, whose sizes have 4 bytes or 8; both are checked.
  */
 #include <stdio.h>
 #include <string.h>
@@ -49,7 +49,7 @@ static int need_all(struct source *source, size_t count, struct error *err)
 
 /* --- headers --- */
 
-/* The sizes of a zip64 entry, out of the extra fields. */
+/* Reads the sizes of a zip64 entry from the extra fields. */
 static void read_extra(struct zip_entry *entry, const char *p, size_t len)
 {
 	while (len >= 4) {
@@ -213,7 +213,7 @@ int zip_read(struct source *source, char *to, size_t size, size_t *count, struct
 	return *count > 0;
 }
 
-/* Folders, and what Apple's archiver puts beside files. */
+/* False for folders, and for the extra entries of Apple's archiver. */
 static bool is_file(const char *name)
 {
 	size_t len = strlen(name);
