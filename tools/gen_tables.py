@@ -108,7 +108,7 @@ def settings_man(rows):
 
 # The parts of a command's synopsis: an option with its value, a switch, a positional, each perhaps repeated.
 PART = re.compile(r"(?P<open>\[?)(?:--(?P<option>[a-z-]+)(?: (?P<value>[A-Z_=]+))?|(?P<name>[A-Z_=]+))"
-                  r"(?P<more>(?:\.\.\.)?)(?P<close>\]?)(?P<more_behind>(?:\.\.\.)?)")
+                  r"(?P<more>(?:\.\.\.)?)(?P<close>\]?)(?P<more_after>(?:\.\.\.)?)")
 
 
 def synopsis_mdoc(synopsis):
@@ -124,7 +124,7 @@ def synopsis_mdoc(synopsis):
             words.append("No ...")
         if part["close"]:
             words.append("Oc")
-        if part["more_behind"]:
+        if part["more_after"]:
             words.append("No ...")
     return " ".join(words)
 

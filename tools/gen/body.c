@@ -60,7 +60,7 @@ static uint32_t count_characters(const char *text)
 	uint32_t count = 0;
 
 	for (; *text; text++)
-		count += ((unsigned char)*text & 0xc0) != 0x80; /* bytes that go on a character do not count */
+		count += ((unsigned char)*text & 0xc0) != 0x80; /* continuation bytes of a character do not count */
 	return count;
 }
 

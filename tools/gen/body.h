@@ -18,7 +18,7 @@ struct gen_bodies;
 struct gen_bodies *gen_bodies_new(void (*escape)(struct buf *out, struct str text));
 void gen_bodies_free(struct gen_bodies *bodies);
 
-/* Writes one body at `out` and returns the place behind it. */
+/* Writes one body at `out` and returns the place after it. */
 char *gen_body_write(char *out, const struct gen_bodies *bodies, struct gen_random *random);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * gen.c: records into a buffer, the buffer into a file descriptor.
  *
- * A format is a row in `formats`: how it writes what stands around values, and a function that writes one record.
- * The buffer always has room for the largest record, so that nothing on the way of a value checks for its end.
+ * A format is a row in `formats`: how it writes what stands around values, and a function that writes one record. The
+ * buffer always has room for the largest record, so that writing values needs no checks for its end.
  */
 #include "gen/gen.h"
 

@@ -33,8 +33,8 @@ struct gen_options {
 /* The format called `name` ("ndjson", "msgpack", "csv"); false if there is none. */
 bool gen_format_parse(struct str name, enum gen_format *format);
 
-/* Writes the records to `fd`: NDJSON lines, msgpack maps one behind the other, or CSV like a report file (without
- * the product's name). Blocks. Returns 0, or -1 when the range is empty, writing fails or memory is out. */
+/* Writes the records to `fd`: NDJSON lines, msgpack maps one after another, or CSV like a report file (without the
+ * product's name). Blocks. Returns 0, or -1 when the range is empty, writing fails or out of memory. */
 MUST_CHECK int gen_write(const struct gen_options *options, int fd, struct error *err);
 
 #endif

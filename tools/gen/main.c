@@ -2,9 +2,9 @@
 /*
  * main.c: cdrgen, sample records to standard output.
  *
- * `cdrgen --product SMS --account abcd1234 --count 1000` writes a thousand SMS records of the last 24 hours as
- * NDJSON, ready for POST /v1/cdrs or `cdrctl import -`. `--product all` shares the count among all products that a
- * producer may send, one product behind the other. The same options and seed give the same bytes.
+ * `cdrgen --product SMS --account abcd1234 --count 1000` writes a thousand SMS records of the last 24 hours as NDJSON,
+ * ready for POST /v1/cdrs or `cdrctl import -`. `--product all` shares the count among all products that a producer may
+ * send, one product after another. The same options and seed give the same bytes.
  */
 #include <errno.h>
 #include <getopt.h>

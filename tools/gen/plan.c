@@ -40,7 +40,7 @@ static struct str added_since(const struct buf *text, size_t start)
 	return (struct str){ text->data + start, text->len - start };
 }
 
-/* Returns the place in the samples behind this column's. */
+/* Returns the place in the samples after this column's. */
 static struct str *add_column(struct gen_plan *plan, uint8_t index, struct str *samples,
                               const struct gen_plan_format *format)
 {

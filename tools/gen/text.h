@@ -3,7 +3,7 @@
  * text.h: numbers and times to text, by hand.
  *
  * cdrgen feeds benchmarks with tens of millions of records; printf would be nine tenths of its time. Each function
- * writes at `out` without a NUL and returns the place behind what it wrote.
+ * writes at `out` without a NUL and returns the place after what it wrote.
  */
 #ifndef CDRD_GEN_TEXT_H
 #define CDRD_GEN_TEXT_H

@@ -43,7 +43,7 @@ struct gen_facts {
 
 struct gen_column;
 
-/* Writes the value at `out` and returns the place behind it; nothing written is an absent value. */
+/* Writes the value at `out` and returns the place after it; writing nothing means an absent value. */
 typedef char *(*gen_maker)(char *out, const struct gen_column *column, struct gen_facts *facts);
 
 struct gen_column {
