@@ -2,8 +2,8 @@
 /*
  * maintenance.c: the store's background work (sealing, merging), in slices between requests.
  *
- * What a slice writes is committed with the next group commit, which is why it lives here. It is a task of the lowest
- * priority (base/task.h), an urgent one when records come faster than they are sealed.
+ * What a slice writes is committed with the next group commit, which is why this is part of ingest. It is a task of the
+ * lowest priority (base/task.h), an urgent one when records come faster than they are sealed.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -12,7 +12,7 @@
 #define IDLE_US 500000
 #define AFTER_ERROR_US (10 * CLOCK_US_PER_SECOND)
 
-/* It is the daemon's own. */
+/* Runs the task, which is the daemon's own, after the pause. */
 static void run_in(struct ingest *ingest, int64_t pause_us)
 {
 	struct error err;
@@ -43,7 +43,7 @@ void ingest_on_maintenance(void *arg, int64_t deadline_us)
 	struct error err;
 
 	if (store_maintain(ingest->store, deadline_us, &more, &dirty, &err) != 0) {
-		/* Whatever waits for a commit has been lost with it, if it came that far. */
+		/* Uncommitted records may have been lost with it. */
 		if (store_uncommitted(ingest->store) == 0 && ingest->round_records > 0)
 			ingest_fail_round(ingest, &err);
 		log_error("ingest", "maintenance: %s", err.message);

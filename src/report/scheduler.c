@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * scheduler.c: when jobs run. One slice at a time, of the job whose turn it is, as one task of the loop's
- * (base/task.h): requests go first, but not for ever.
+ * scheduler.c: when jobs run. One slice at a time, of the job whose turn it is, as one task (base/task.h): requests go
+ * first, but not for ever.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -17,7 +17,7 @@ static struct timeval to_timeval(int64_t us)
 
 /* --- slices --- */
 
-/* Starts a job that may start. One a slice, since each start waits for the disk. */
+/* Starts a job that may start. One per slice, since each start waits for the disk. */
 static bool start_next(struct reports *reports)
 {
 	struct report_job *job =
@@ -51,7 +51,7 @@ static void on_slice(void *arg, int64_t deadline_us)
 	int64_t begin_us = clock_monotonic_us();
 	struct error err;
 
-	/* without either of them there is nothing to do before the next tick, or the next request */
+	/* otherwise there is nothing to do before the next tick or request */
 	if (start_next(reports) || step_next(reports, deadline_us)) {
 		if (task_start_in(&reports->slice, reports->config->report_pause, &err) < 0)
 			log_error("report", "%s; the next second tries again", err.message);
@@ -77,7 +77,7 @@ static void look_after_all(struct reports *reports, int64_t elapsed_us)
 		while (job) {
 			struct report_job *next = TAILQ_NEXT(job, link);
 
-			/* with the last of its jobs the queue goes, too */
+			/* the queue is freed with its last job */
 			report_job_look_after(reports, job, elapsed_us);
 			job = next;
 		}
@@ -94,7 +94,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	reports->tick_at_us = now_us;
-	/* a process that was stopped has not hung */
+	/* a job is not stuck because the process was stopped */
 	look_after_all(reports, elapsed_us < 2 * TICK_US ? elapsed_us : TICK_US);
 	reports->held = false;
 	report_scheduler_wake(reports);
