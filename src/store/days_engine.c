@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * days_engine.c: the engine of LMDB environments, one a day: the format, days and sequence numbers, and commits. See store.h.
+ * days_engine.c: the engine of LMDB environments, one a day: the format, days and sequence numbers, and commits. See
+ * store.h.
  *
  *	data_dir/moves      records that are about to change their days (moves.h)
  *	meta.h's numbers    "format", "seq_reserved" and "ids_as_given_before", text of a number
@@ -48,7 +49,7 @@ static int make_directory(const char *path, struct error *err)
 	return 0;
 }
 
-/* What was written before this was noted: all days that there are. */
+/* What was written before this number existed: all existing days. */
 static int check_ids(struct store *store, bool is_new, struct error *err)
 {
 	static const char name[] = "ids_as_given_before";
@@ -90,7 +91,7 @@ static int load_seq(struct store *store, struct error *err)
 	if (meta_get_number(store->meta, "seq_reserved", &store->reserved_seq, err) != 0)
 		return -1;
 	store->last_seq = store->snapshot = store->reserved_seq;
-	/* What changed before the start, and where, nobody has noted. */
+	/* Changes from before the start are not known. */
 	for (size_t i = 0; i < STORE_CHANGED_SLOTS; i++)
 		store->changed[i] = store->last_seq;
 	return 0;
@@ -237,7 +238,7 @@ static void forget_uncommitted(struct day *day)
 	day->seals++; /* a commit that has failed late may have changed its blocks all the same */
 	buf_clear(&day->touched);
 	forget_sealed(day);
-	hot_free(&day->hot); /* what it knows may not have come to be */
+	hot_free(&day->hot); /* what it knows may not have been committed */
 }
 
 /* Rows that were sealed are found in their blocks from now on. */
@@ -289,8 +290,8 @@ static int commit_day(struct store *store, struct day *day, struct error *err)
 	return 0;
 }
 
-/* In order, but for records that change their days: they are in the new one before they go from the old one, unless
- * others go the other way. */
+/* In order, but for records that change their days: the new day is committed before the old one, unless others move the
+ * other way. */
 static int commit_days(struct store *store, struct error *err)
 {
 	if (moves_write(store, err) != 0)

@@ -17,7 +17,7 @@
 #include "store/engine.h"
 #include "store/store.h"
 
-#define STORE_CHANGED_SLOTS 8192 /* accounts that share one are told of each other's changes */
+#define STORE_CHANGED_SLOTS 8192 /* accounts that share one see each other's changes as possible */
 
 struct store {
 	struct store_head head;
@@ -63,13 +63,14 @@ struct store {
 	uint64_t aborts;
 };
 
-/* The open day, made if need be when `make`. NULL without error (code ERROR_NONE) when there is none and it is not to be made. */
+/* The open day, made if need be when `make`. NULL without error (code ERROR_NONE) when there is none and it is not to
+ * be made. */
 MUST_CHECK struct day *store_day(struct store *store, int32_t number, bool make, struct error *err);
 
-/* The place in store->days of the first day not before `number`. */
+/* The index in store->days of the first day not before `number`. */
 size_t store_day_index(const struct store *store, int32_t number);
 
-/* Sees to it that the day's hot rows are known and its filter is complete. */
+/* Loads the day's hot rows and completes its filter, unless that is done. */
 MUST_CHECK int store_day_ready(struct store *store, struct day *day, MDB_txn *txn, struct error *err);
 
 /* Maps the day's filter, if that is not done yet; without opening its environment. */
@@ -111,7 +112,7 @@ void days_close(struct store *store, struct day *day);
 /* Closes those used longest ago until `count` are open, or all that are have a write transaction or are pinned. */
 void days_close_down_to(struct store *store, size_t count);
 
-/* A reader for as long as the caller wants it; NULL when out of memory. */
+/* A reader for the caller to keep as long as it likes; NULL when out of memory. */
 MUST_CHECK struct block_reader *store_reader_take(struct store *store, struct error *err);
 void store_reader_give(struct store *store, struct block_reader *reader);
 

@@ -25,7 +25,7 @@ void store_put_begin(struct store *store, const struct record *record, int64_t t
 	store_ops(store)->put(store, record, time_us, versions, done, arg);
 }
 
-/* How something ended that could not be waited for. */
+/* How an operation ended whose caller cannot wait. */
 struct ending {
 	int result;
 	enum store_put_result put;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * engine.h: the seam between the store's interface and what keeps the records: for those who write an engine.
+ * engine.h: the seam between the store's interface and a storage engine, for authors of engines.
  *
  * The functions of store.h, scan.h, aggregate.h, changes.h and erase.h call through the tables below. An engine is a
  * struct store_ops, and is chosen when the store is opened (store_options.engine). There is one, store_days_engine: an
@@ -68,7 +68,7 @@ static inline const struct store_ops *store_ops(const struct store *store)
 
 /* --- scans --- */
 
-/* See the functions of scan.h. `step` may set *end to SCAN_WAITS, if it has seen to it that scan_ready is called. */
+/* See the functions of scan.h. `step` may set *end to SCAN_WAITS, if it makes sure that scan_ready is called. */
 struct scan_ops {
 	int (*step)(struct scan *scan, int64_t deadline_us, enum scan_end *end, struct error *err);
 	void (*position)(const struct scan *scan, struct scan_position *position);
@@ -94,8 +94,8 @@ static inline bool scan_passes(const struct scan_query *query, const struct reco
 	return true;
 }
 
-/* Something has come for a scan that waits: to be called from the loop, not from within `step`. The scan may be stepped and
- * cancelled from within. */
+/* Something has come for a scan that waits: to be called from the loop, not from within `step`. The scan may be stepped
+ * and cancelled from within. */
 void scan_ready(struct scan *scan);
 
 /* --- aggregates --- */
@@ -144,7 +144,7 @@ static inline bool aggregate_takes_all(const struct aggregate *aggregate)
 /* Where the interval begins that a time is in. */
 int64_t aggregate_interval(struct aggregate *aggregate, int64_t time_us);
 
-/* One that reads all of its records by a scan: for what cannot be told from less. NULL with ERROR_NOMEM. */
+/* One that reads all of its records by a scan, where nothing less suffices. NULL with ERROR_NOMEM. */
 MUST_CHECK struct aggregate *aggregate_start_scanned(struct store *store, const struct aggregate_query *query,
                                                      struct error *err);
 

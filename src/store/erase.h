@@ -5,7 +5,7 @@
  *
  * A record is a person's when one of its columns of kind CATALOG_NUMBER holds the number, a plus before it or not. Then
  * each such column becomes ERASE_TEXT and each CATALOG_BODY column empty; in records of the daemon's own (usage) the
- * number goes from CATALOG_JSON columns. Ids, times and all else stay. To whoever follows changes it is one.
+ * number goes from CATALOG_JSON columns. Ids, times and all else stay. The feed of changes has it as a change.
  *
  *	day by day  hot rows      are put anew, as if a producer had sent them
  *	            sealed runs   that hold the number, in deleted rows too, are written anew (seal_begin_change)
@@ -68,16 +68,16 @@ struct erase_counts {
 };
 void erase_counts(const struct erase *erase, struct erase_counts *counts);
 
-/* Does a text hold the number, not as a part of a longer one? For what is no record: quarantine, callbacks. */
+/* Does a text hold the number, not as a part of a longer one? For quarantine, callbacks and other texts. */
 bool erase_is_in(const struct erase *erase, struct str text);
 
 /* Copies `text` with each such number replaced by ERASE_TEXT; returns how many there were. */
 size_t erase_from_text(const struct erase *erase, struct str text, struct buf *out);
 
-/* To be called before a row of the catalog is changed: its file is to be written anew. */
+/* Call before changing a row of the catalog: its file must be repacked. */
 MUST_CHECK int erase_demand_catalog(struct erase *erase, struct error *err);
 
-/* Writes the catalog's file anew if that was demanded, as erase_step does with days. */
+/* Repacks the catalog if that was demanded, as erase_step does with days. */
 MUST_CHECK int erase_pack_catalog(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done, struct error *err);
 
 #endif

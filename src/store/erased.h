@@ -7,7 +7,7 @@
  *	data_dir/erased.key   the hash's key; it goes into backups with the catalog
  *
  * A number is hashed without a plus before it, so that both forms match. The key is what keeps the hashes from being
- * undone by trying all numbers: whoever has both the key and the catalog can do that. An entry is for records whose time
+ * undone by trying all numbers, which takes both the key and the catalog. An entry is for records whose time
  * is not after `until`: what a person does later is new, unless his erasure was to last. Entries stay until they are
  * revoked. All are in memory, in a table by hash; without any, asking costs one comparison.
  */
@@ -65,8 +65,8 @@ bool erased_is(const struct store *store, struct str account, struct str number,
 /* Takes what was erased out of a record that is about to be stored, as erase.h does; false if there was nothing. */
 bool erased_clean(const struct store *store, struct record *record, int64_t time_us);
 
-/* Does the text of a record hold such a number? For rejected ones: `account` is empty, and `time_us` INT64_MIN, where the
- * record's is not known; any is possible then. */
+/* Does the text of a record hold such a number? For rejected ones: `account` is empty, and `time_us` INT64_MIN, where
+ * the record's is not known; any is possible then. */
 bool erased_is_in_text(const struct store *store, struct str account, int64_t time_us, struct str text);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * health.h: what of the store does not work, for /readyz, `cdrctl status` and the metrics.
+ * health.h: what is broken in the store, for /readyz, `cdrctl status` and the metrics.
  */
 #ifndef CDRD_STORE_HEALTH_H
 #define CDRD_STORE_HEALTH_H
@@ -17,15 +17,15 @@ struct store_health {
 	struct error failure;    /* of the last that failed, if there was one */
 	bool catalog_broken;     /* the catalog can be neither read nor written */
 	uint64_t days_broken;    /* that can be neither read nor written, as far as has been tried */
-	uint64_t reopened;       /* environments that were opened anew after a failed write, since the start */
+	uint64_t reopened;       /* environments that were reopened after a failed write, since the start */
 };
 
 void store_health(const struct store *store, struct store_health *health);
 
 /*
- * Where something has failed, sees whether it works again: opens what is broken, and commits something to the catalog. So
- * the trouble ends by itself, also when nobody sends requests to a daemon that says that it is not ready. To be called
- * every few seconds, from a timer of its own.
+ * Where something has failed, sees whether it works again: opens what is broken, and commits something to the catalog.
+ * So the trouble ends by itself, also when nobody sends requests to a daemon that says that it is not ready. To be
+ * called every few seconds, from a timer of its own.
  */
 void store_tend(struct store *store);
 

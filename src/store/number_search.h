@@ -2,9 +2,9 @@
 /*
  * number_search.h: all records that hold a number, of one account or of all.
  *
- * Day by day, the hot rows and then the blocks whose skip indexes do not rule the number out. A record counts as in erase.h:
- * a column of kind CATALOG_NUMBER holds it, a plus before it or not. What is put or sealed meanwhile may be missed, or
- * come twice.
+ * Day by day, the hot rows and then the blocks whose skip indexes do not rule the number out. A record counts as in
+ * erase.h: a column of kind CATALOG_NUMBER holds it, a plus before it or not. What is put or sealed meanwhile may be
+ * missed or found twice.
  */
 #ifndef CDRD_STORE_NUMBER_SEARCH_H
 #define CDRD_STORE_NUMBER_SEARCH_H

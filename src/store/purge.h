@@ -2,9 +2,9 @@
 /*
  * purge.h: all records of one account out of the store.
  *
- * Day by day, its hot rows go, then its sealed runs, each with its blocks, ids and bitmaps in one transaction, so that a
- * crash leaves whole runs or none of them; purging again does the rest. Each day that held any has its file written
- * anew afterwards (repack.h), as free pages still hold what was there. Nothing is told to followers of changes.
+ * Day by day, its hot rows go, then its sealed runs, each with its blocks, ids and bitmaps in one transaction, so that
+ * a crash leaves whole runs or none of them; purging again does the rest. Each day that held any has its file written
+ * anew afterwards (repack.h), as free pages still hold what was there. The feed of changes does not report it.
  *
  * The account takes no records meanwhile: it is marked as deleted (accounts.h).
  */

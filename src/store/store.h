@@ -39,8 +39,8 @@ struct store_options {
 #define STORE_SEAL_ROWS_MAX 65536 /* of one seal */
 #define STORE_SEAL_AGE_US (INT64_C(600) * 1000000)
 
-/* In the data_dir of `meta`. A format that this build does not know is refused with a message. Blocks on disk; for start
- * only. */
+/* In the data_dir of `meta`. A format that this build does not know is refused with a message. Blocks on disk; for
+ * start only. */
 MUST_CHECK int store_open(struct store **out, const struct store_options *options, struct error *err);
 
 /* Aborts what was not committed and closes everything. Does nothing on NULL. */
@@ -61,62 +61,62 @@ enum store_put_result {
 };
 
 /*
- * How a put ended: *err, or NULL and the result. On ERROR_FULL or ERROR_IO everything since the last commit is lost: the
- * store has dropped it, and the caller must fail all requests that took part; on ERROR_DAMAGED, where a day that the record
- * needs cannot be read, if store_aborts says so.
+ * How a put ended: *err, or NULL and the result. On ERROR_FULL or ERROR_IO everything since the last commit is lost:
+ * the store has dropped it, and the caller must fail all requests that took part; on ERROR_DAMAGED, where a day that
+ * the record needs cannot be read, if store_aborts says so.
  */
 typedef void (*store_put_fn)(void *arg, enum store_put_result result, const struct error *err);
 
 /*
  * Puts a record that has passed ingest's checks (account, product, id and `time_us`, parsed from its time field, are
- * right) into the open transactions. `done` is called once: from within, as by the engine that there is, or later, from the
- * loop. `record` dies with the call, `versions` must outlive it.
+ * right) into the open transactions. `done` is called once: from within, as by the engine that there is, or later, from
+ * the loop. `record` dies with the call, `versions` must outlive it.
  *
  * With `versions` an older version never replaces a newer one, and the stored version may be in the UTC day before or
- * after, too: then the record moves to the day of its new time. With `merge` it may lack the direction. If `versions` is
- * NULL, an older version of the day is replaced, whatever it is.
+ * after, too: then the record moves to the day of its new time. With `merge` it may lack the direction. If `versions`
+ * is NULL, an older version of the day is replaced, whatever it is.
  */
 void store_put_begin(struct store *store, const struct record *record, int64_t time_us,
                      const struct store_versions *versions, store_put_fn done, void *arg);
 
-/* The same for those who cannot wait, with `versions` NULL or not. ERROR_IO, too, if the store would end it later; nothing
- * was put then. */
+/* The same for callers that cannot wait, with `versions` NULL or not. ERROR_IO, too, if the store would end it later;
+ * nothing was put then. */
 MUST_CHECK int store_put(struct store *store, const struct record *record, int64_t time_us,
                          enum store_put_result *result, struct error *err);
 MUST_CHECK int store_put_version(struct store *store, const struct record *record, int64_t time_us,
                                  const struct store_versions *versions, enum store_put_result *result,
                                  struct error *err);
 
-/* The record is about to be checked and then put: brings what will be looked at nearer, as far as it can be guessed. It
- * need not be right in anything. */
+/* Prefetches what putting the record will read, as far as it can be guessed. The record need not have passed any
+ * check. */
 void store_expect(const struct store *store, const struct record *record);
 
-/* While a backup is made, data_dir/moves keeps what has moved from one day to another: it belongs to the copies of the days,
- * some of which are older than a move and some newer. */
+/* While a backup is made, data_dir/moves keeps what has moved from one day to another: it belongs to the copies of the
+ * days, some of which are older than a move and some newer. */
 void store_keep_moves(struct store *store, bool keep);
 
 /* Records put since the last commit, and days with an open transaction. */
 size_t store_uncommitted(const struct store *store);
 
-/* How often the store has dropped what was uncommitted. Whoever puts records that others may commit or lose sees by it
- * whether his are still there. */
+/* How often the store has dropped what was uncommitted. A caller whose records others may commit or lose compares it to
+ * see whether they are still there. */
 uint64_t store_aborts(const struct store *store);
 
 /*
- * How a commit ended. `err` NULL: all is on disk that was put before it began. Otherwise some days may have been committed
- * and others not, and what was put since is lost as well; the caller answers none of it as accepted (a producer's repeat
- * finds duplicates).
+ * How a commit ended. `err` NULL: all is on disk that was put before it began. Otherwise some days may have been
+ * committed and others not, and what was put since is lost as well; the caller answers none of it as accepted (a
+ * producer's repeat finds duplicates).
  */
 typedef void (*store_commit_fn)(void *arg, const struct error *err);
 
 /*
- * Commits everything put since the last commit, days in order, each with its fsync. `done` is called once, after those of
- * all puts that it commits: from within, having blocked for the fsyncs, as by the engine that there is, or later, from the
- * loop; not any more once the store is closed. One at a time.
+ * Commits everything put since the last commit, days in order, each with its fsync. `done` is called once, after those
+ * of all puts that it commits: from within, having blocked for the fsyncs, as by the engine that there is, or later,
+ * from the loop; not any more once the store is closed. One at a time.
  */
 void store_commit_begin(struct store *store, store_commit_fn done, void *arg);
 
-/* The same for those who cannot wait. ERROR_IO, too, if the store would end it later; it has not begun then. */
+/* The same for callers that cannot wait. ERROR_IO, too, if the store would end it later; it has not begun then. */
 MUST_CHECK int store_commit(struct store *store, struct error *err);
 
 /*
@@ -126,10 +126,11 @@ MUST_CHECK int store_commit(struct store *store, struct error *err);
  */
 MUST_CHECK int store_maintain(struct store *store, int64_t deadline_us, bool *more, bool *dirty, struct error *err);
 
-/* Is there so much to seal that it should have more than its usual share of the time? */
+/* Is there so much to seal that maintenance should have more than its usual share of the time? */
 bool store_is_behind(const struct store *store);
 
-/* Seals everything that is hot, whatever its age or number, when maintenance is called from now on until nothing is left. */
+/* Seals everything that is hot, whatever its age or number, when maintenance is called from now on until nothing is
+ * left. */
 void store_seal_all(struct store *store);
 
 /* The sequence number of the last committed change: a scan's snapshot. */
@@ -141,7 +142,8 @@ const int32_t *store_days(const struct store *store, size_t *count);
 /* Removes whole days before `day`; at most `max` of them in this call. Returns how many went. */
 int store_remove_days_before(struct store *store, int32_t day, int max);
 
-/* Says that a day whose file is gone will not come back: it is no longer missed. ERROR_CONFLICT while the file is there. */
+/* Says that a day whose file is gone will not come back: it is no longer missed. ERROR_CONFLICT while the file is
+ * there. */
 MUST_CHECK int store_forget_day(struct store *store, int32_t day, struct error *err);
 
 struct store_stats {

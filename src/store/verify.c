@@ -280,7 +280,7 @@ static void begin_run(struct verify *verify, MDB_val key)
 	buf_clear(&verify->entries_before);
 }
 
-/* Finds the run to go on with: the one at hand, or the next one. 1 with *val, 0 when there are no more, -1. */
+/* Finds the run to continue with: the current or the next one. 1 with *val, 0 when there are no more, -1. */
 static int find_run(struct verify *verify, struct day *day, MDB_txn *txn, MDB_val *val, struct error *err)
 {
 	MDB_cursor *cursor;
@@ -303,7 +303,7 @@ static int find_run(struct verify *verify, struct day *day, MDB_txn *txn, MDB_va
 	return 1;
 }
 
-/* Do these entries make another run than the stored one? No when there is no memory to tell. */
+/* Do these entries make another run than the stored one? False when out of memory. */
 static bool run_differs(struct buf *entries, MDB_val val, const struct ids_run *run)
 {
 	struct buf made = { 0 }, scratch = { 0 };

@@ -28,7 +28,7 @@ typedef void (*verify_fault_fn)(void *arg, const char *fault);
 MUST_CHECK struct verify *verify_new(struct store *store, const int32_t *day, verify_fault_fn fn, void *arg,
                                      struct error *err);
 
-/* A slice. *done when all is looked at. -1 only when it cannot go on (out of memory). */
+/* A slice. *done when all is checked. -1 only when it cannot continue (out of memory). */
 MUST_CHECK int verify_step(struct verify *verify, int64_t deadline_us, bool *done, struct error *err);
 
 void verify_counts(const struct verify *verify, struct verify_counts *counts);

@@ -20,10 +20,10 @@ bool versions_can_compare(struct str value);
 /* Would merging change nothing: is every value that has come the stored one? */
 bool versions_adds_nothing(const struct record *came, const struct record *stored);
 
-/* What has come, with the stored values where it has none; no message where a number was erased, and so below. */
+/* The new version, with the stored values where it has none; no message where a number was erased. So below. */
 void versions_merge(struct record *out, const struct record *came, const struct record *stored);
 
-/* What is stored, with values that have come where it has none. False if that is what is stored. */
+/* The stored version, with the new values where it has none. False if that changes nothing. */
 bool versions_fill(struct record *out, const struct record *came, const struct record *stored);
 
 #endif

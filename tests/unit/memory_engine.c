@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * memory_engine.c: a storage engine in memory, as small as one can be: an example, and proof that nothing above the seam
- * (store/engine.h) depends on files or on being answered at once.
+ * memory_engine.c: a storage engine in memory, as small as one can be: an example, and proof that nothing above the
+ * seam (store/engine.h) depends on files or on being answered at once.
  *
  * A list of records. Each has its newest version, the committed one, and the places (time and number) at which it has
  * stood: a scan shows it at the place that it had at the snapshot. Every read goes through the whole list. Every other
@@ -48,7 +48,7 @@ static struct memory *memory_of(const struct store *store)
 	return (struct memory *)(void *)(uintptr_t)store;
 }
 
-/* A test cannot go on without memory. */
+/* A test cannot continue without memory. */
 static void *must(void *memory)
 {
 	if (!memory)

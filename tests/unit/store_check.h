@@ -32,7 +32,7 @@ struct check {
 	size_t count;
 	size_t at;    /* passed so far */
 	size_t given; /* records of the page */
-	size_t page;  /* records that a page ends behind */
+	size_t page;  /* records that a page ends after */
 	size_t spans_given;
 	bool ready; /* on_ready was called */
 	enum scan_end end;
@@ -41,10 +41,12 @@ struct check {
 /* Begins a scan of check->query, which points to check->accounts and filters. */
 void check_begin(struct check *check, const char *about, struct store *store, const struct model *model);
 
-/* Reads a page of about `rows` records, without taking longer than the least when `pause`. True when that was the last. */
+/* Reads a page of about `rows` records, without taking longer than the least when `pause`. True when that was the
+ * last. */
 bool check_page(struct check *check, size_t rows, bool pause);
 
-/* Has the next page begin a scan at the position, as one of a new process does. To be called before the store closes. */
+/* Has the next page begin a scan at the position, as one of a new process does. To be called before the store
+ * closes. */
 void check_forget(struct check *check);
 
 /* Counts what a checked query finds, which check_begin has begun. */

@@ -191,7 +191,7 @@ START_TEST(line_may_repeat_what_repeats)
 }
 END_TEST
 
-START_TEST(line_takes_anything_as_positional_behind_two_dashes)
+START_TEST(line_takes_anything_as_positional_after_two_dashes)
 {
 	parse("NAME [MORE]");
 	ASSERT_LINE("--|--json|-x", "{\"name\":\"--json\",\"more\":\"-x\"}");
@@ -335,7 +335,7 @@ Suite *suite_admin_args(void)
 	tcase_add_test(tcase, synopsis_that_is_wrong_is_refused);
 	tcase_add_test(tcase, line_may_have_options_anywhere);
 	tcase_add_test(tcase, line_may_repeat_what_repeats);
-	tcase_add_test(tcase, line_takes_anything_as_positional_behind_two_dashes);
+	tcase_add_test(tcase, line_takes_anything_as_positional_after_two_dashes);
 	tcase_add_test(tcase, line_that_is_wrong_is_refused_with_the_argument_named);
 	tcase_add_test(tcase, json_takes_texts_numbers_switches_and_arrays);
 	tcase_add_test(tcase, json_that_is_wrong_is_refused_with_the_argument_named);

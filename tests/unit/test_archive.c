@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * test_archive.c: archives hold what was put into them, whatever the parts, and go on where they were cut back to.
+ * test_archive.c: archives hold what was put into them, whatever the parts, and resume where they were cut back to.
  */
 #include <check.h>
 #include <fcntl.h>

@@ -221,7 +221,8 @@ static void end_page(struct run *run)
 	run->page = NULL;
 }
 
-/* Loses what is not committed, with what the loader was reading, but not its token. Filters may have to be built anew. */
+/* Loses what is not committed, with what the loader was reading, but not its token. Filters may have to be built
+ * anew. */
 static void do_restart(struct run *run)
 {
 	if (pick_percent(&run->pick, 60))
@@ -274,7 +275,7 @@ static void load(struct run *run, struct str text)
 	snprintf(line, sizeof(line), "%.*s", STR_ARGS(text));
 	ck_assert_int_eq(sscanf(line, "id-%zu %u %lld %d", &index, &number, &time_us, &direction), 4);
 	ck_assert_uint_lt(index, run->count);
-	ck_assert_msg(number > run->copy[index].number, "%s: %s comes behind version %u of it", run->about, line,
+	ck_assert_msg(number > run->copy[index].number, "%s: %s comes after version %u of it", run->about, line,
 	              run->copy[index].number);
 	run->copy[index] = (struct version){ time_us, (uint8_t)direction, number };
 	run->given++;
@@ -313,7 +314,7 @@ static void begin_page(struct run *run)
 	ck_assert_ptr_nonnull(run->page);
 }
 
-/* Takes a page in. True if there is nothing behind it. */
+/* Takes a page in. True if there is nothing after it. */
 static bool take_page(struct run *run)
 {
 	struct changes_page page = changes_page(run->page);

@@ -120,7 +120,7 @@ static const struct {
 	{ "page_max", "007", 7 },
 };
 
-/* The number behind a key, found as everyone else would: by its row. */
+/* The number stored for a key, found as its users do: by its row. */
 static int64_t number_of(const char *key)
 {
 	for (size_t i = 0; i < config_rows_count; i++) {

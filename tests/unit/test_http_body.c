@@ -62,7 +62,7 @@ static const struct {
 struct outcome {
 	enum http_content_next end;
 	struct http_fault fault;
-	size_t left; /* bytes behind the body */
+	size_t left; /* bytes after the body */
 };
 
 /* Reads a body of `data` that comes in pieces of `step` bytes into `content`. */
@@ -240,7 +240,7 @@ START_TEST(nonsense_for_compression_is_400)
 }
 END_TEST
 
-START_TEST(bytes_behind_compressed_data_are_400)
+START_TEST(bytes_after_compressed_data_are_400)
 {
 	codings[_i].add(&packed, "line\n", 5);
 	buf_add_text(&packed, "and something else behind it");
@@ -363,7 +363,7 @@ Suite *suite_http_body(void)
 	tcase_add_loop_test(coding, output_of_exactly_a_piece_ends_the_body, 0, 2);
 	tcase_add_loop_test(coding, compressed_body_that_is_cut_is_400, 0, 2);
 	tcase_add_loop_test(coding, nonsense_for_compression_is_400, 0, 2);
-	tcase_add_loop_test(coding, bytes_behind_compressed_data_are_400, 0, 2);
+	tcase_add_loop_test(coding, bytes_after_compressed_data_are_400, 0, 2);
 	tcase_add_loop_test(coding, unknown_coding_is_415, 0, 4);
 	tcase_add_test(coding, zstd_window_beyond_8_mib_is_refused);
 	tcase_add_checked_fixture(limits, set_up, tear_down);

@@ -749,7 +749,7 @@ static uint64_t quarantined(void)
 	return stats.entries;
 }
 
-/* What a batch is told of as rejected is in quarantine, whoever else had a change of the catalog fail meanwhile. */
+/* What a batch reports as rejected is in quarantine, even if another's change of the catalog failed meanwhile. */
 START_TEST(rejects_that_are_lost_to_the_failure_of_another_fail_the_round)
 {
 	struct outcome outcome;

@@ -605,7 +605,7 @@ START_TEST(max_bytes_cuts_the_report)
 }
 END_TEST
 
-/* Makes the report in short slices, with a checkpoint behind some of them, and a crash behind others; returns how many
+/* Makes the report in short slices, with a checkpoint after some of them, and a crash after others; returns how many
  * crashes. */
 static int make_with_crashes(unsigned seed)
 {

@@ -26,7 +26,7 @@ static const char *text(void)
 	return whole;
 }
 
-/* The number behind the first line that begins with `sample` and a space. */
+/* The number on the first line that begins with `sample` and a space. */
 static double value_of(const char *sample)
 {
 	const char *line = strstr(text(), sample);
@@ -44,7 +44,7 @@ static bool ends_with(const char *name, const char *end)
 
 /* --- lines --- */
 
-START_TEST(samples_have_labels_in_braces_and_values_behind_a_space)
+START_TEST(samples_have_labels_in_braces_and_values_after_a_space)
 {
 	text_begin(&out, TEXT_COUNTER, "cdrd_things_total", "Things.");
 	text_uint(&out, "cdrd_things_total", str_from("kind=\"a\""), 18446744073709551615u);
@@ -154,7 +154,7 @@ Suite *suite_metrics(void)
 	TCase *table = tcase_create("table");
 
 	tcase_add_checked_fixture(lines, NULL, teardown);
-	tcase_add_test(lines, samples_have_labels_in_braces_and_values_behind_a_space);
+	tcase_add_test(lines, samples_have_labels_in_braces_and_values_after_a_space);
 	tcase_add_test(lines, label_values_are_escaped);
 	tcase_add_test(lines, histogram_counts_every_value_in_the_buckets_that_hold_it);
 	tcase_add_test(lines, bucket_counts_never_go_back);

@@ -351,7 +351,7 @@ static const struct str garbage[] = {
 	    "1"),                        /* nor a text */
 	ROW("\x91\xe0"),                 /* nor negative */
 	ROW("\x91\xd3\0\0\0\0\0\0\0\1"), /* nor an int64 */
-	ROW("\x91\x01\x01"),             /* bytes behind */
+	ROW("\x91\x01\x01"),             /* bytes after it */
 	ROW("\x91\x01\xc0"),
 	ROW("\x92\x01\x05"), /* a number for a value */
 	ROW("\x92\x01\xc2"), /* a boolean */

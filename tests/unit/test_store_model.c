@@ -632,7 +632,7 @@ static int copy_entry(const char *path, const struct stat *st, int type, struct 
 	return 0;
 }
 
-/* As after kill -9: goes on with a copy of the files as they were with everything open. */
+/* As after kill -9: continues with a copy of the files as they were with everything open. */
 static void crash(struct run *run)
 {
 	forget_scans(run);

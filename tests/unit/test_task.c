@@ -126,7 +126,7 @@ START_TEST(owners_take_turns_equally_however_many_tasks_they_have)
 		start_job(i, "account1", TASK_PAGES, 100, 100);
 	start_job(4, "account2", TASK_PAGES, 100, 50);
 	run_all();
-	/* Until the second account is through, the first has had as many steps. */
+	/* Until the second account has finished, the first has had as many steps. */
 	size_t others = (size_t)(strrchr(order, '4') - order) + 1 - 50;
 	ck_assert_msg(others >= 49 && others <= 51, "%zu steps beside 50", others);
 	for (int i = 0; i < 4; i++)

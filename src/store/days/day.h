@@ -8,15 +8,15 @@
  *	block_ids   partition(10) run(4) -> the ids of a run         (ids.h): a run is the blocks of one seal
  *	dead        partition(10) block(4) -> bitmap of the rows that newer versions replaced
  *
- * A partition is account(8) product(1) direction(1). A row is what record_pack writes. `seq` is the number of the change
- * that put the record at its place; it orders records of the same microsecond by arrival and tells a snapshot whether
- * it may see them. A sealed record keeps its place; when a newer version replaces it, its row in the block becomes deleted
- * and the newer one stands in `hot` at the same place, or a tombstone does.
+ * A partition is account(8) product(1) direction(1). A row is what record_pack writes. `seq` is the number of the
+ * change that put the record at its position; it orders records of the same microsecond by arrival and tells a snapshot
+ * whether it may see them. A sealed record keeps its position; when a newer version replaces it, its row in the block
+ * becomes deleted and `hot` has the newer one at the same position, or a tombstone.
  *
- * A tombstone stands where a record was before a newer version moved it to another time (or direction), of this day or of
- * one beside it: msgpack array [nil, until, direction, time, seq], the number of the change that moved it and the place
- * it moved to, whose time tells the day.
- * A scan at a snapshot from seq to until - 1 shows the record there, so that paging neither repeats nor skips it.
+ * A tombstone stands where a record was before a newer version moved it to another time (or direction), of this day or
+ * of one beside it: msgpack array [nil, until, direction, time, seq], the number of the change that moved it and the
+ * place it moved to, whose time tells the day. A scan at a snapshot from seq to until - 1 shows the record there, so
+ * that paging neither repeats nor skips it.
  */
 #ifndef CDRD_STORE_DAYS_DAY_H
 #define CDRD_STORE_DAYS_DAY_H
@@ -45,7 +45,7 @@ struct day {
 	bool is_open;
 	bool is_listed; /* in the catalog: day_list.h */
 	bool is_faulty; /* when last tried, it could not be opened */
-	int pins;       /* whoever works on it across calls: it is not closed meanwhile */
+	int pins;       /* users across calls: it is not closed meanwhile */
 	uint64_t used;  /* store's clock of uses, for closing the one used longest ago */
 	struct env env;
 	struct bloom_filter *filter; /* stays while the environment is closed; NULL until first looked at */
@@ -86,9 +86,9 @@ uint64_t day_id_hash(const char *account, uint8_t product, struct str id);
 size_t day_id_hashes(const struct record *record, uint64_t *hashes, size_t *id_at);
 
 /*
- * Runs and filters of days before store->ids_as_given_before may have a UUID by the hash of its text as it was sent, not
- * in lower case: they were written by a cdrd that told the cases apart. Where such a day is searched, so it is for these,
- * which differ from day_id_hash: the hash of the id as it is given, and of it in upper case. Returns how many.
+ * Runs and filters of days before store->ids_as_given_before may have a UUID by the hash of its text as it was sent,
+ * not in lower case: they were written by a cdrd that told the cases apart. Where such a day is searched, so it is for
+ * these, which differ from day_id_hash: the hash of the id as it is given, and of it in upper case. Returns how many.
  */
 #define DAY_AS_GIVEN_MAX 2
 size_t day_id_hashes_as_given(const char *account, uint8_t product, struct str id, uint64_t hashes[DAY_AS_GIVEN_MAX]);
@@ -97,20 +97,20 @@ size_t day_id_hashes_as_given(const char *account, uint8_t product, struct str i
 size_t day_id_hashes_before(const struct record *record, uint64_t *hashes);
 
 /*
- * The hot row at a place, following tombstones to where the record is now; *place becomes that place. Returns 1 with *row,
- * 0 if there is none in `hot` (the record may have been sealed at *place since, be in another day if that is where *place
- * is, or not be there at all), -1 with *err.
+ * The hot row at a place, following tombstones to where the record is now; *place becomes that place. Returns 1 with
+ * *row, 0 if there is none in `hot` (the record may have been sealed at *place since, be in another day if that is
+ * where *place is, or not be there at all), -1 with *err.
  */
 MUST_CHECK int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct position *position,
                            MDB_val *row, struct error *err);
 
-/* Takes an entry of `hot` apart; the record's values point into it. 1, 0 for a tombstone, which has no record, or -1 with
- * ERROR_CORRUPT. */
+/* Takes an entry of `hot` apart; the record's values point into it. 1, 0 for a tombstone, which has no record, or -1
+ * with ERROR_CORRUPT. */
 MUST_CHECK int day_row_read(const struct day *day, MDB_val key, MDB_val val, struct partition *partition,
                             struct position *position, struct record *record, struct error *err);
 
-/* Is it time to read the hot rows anew? Not while a write transaction is open: a read transaction does not see its rows,
- * and what it has removed can still be looked up. */
+/* Is it time to rebuild what is known of the hot rows? Not while a write transaction is open: a read transaction does
+ * not see its rows, and what it has removed can still be looked up. */
 static inline bool day_hot_needs_rebuild(const struct day *day)
 {
 	return !day->env.write && hot_needs_rebuild(&day->hot);

@@ -197,7 +197,7 @@ void days_close_down_to(struct store *store, size_t count)
 		;
 }
 
-/* Says of which day it is, without the path. */
+/* Names the day in the error, not the path. */
 static void fail_damaged(struct day *day, const char *path, struct error *err)
 {
 	struct buf text = { 0 };
@@ -239,7 +239,7 @@ static int day_open(struct store *store, struct day *day, struct error *err)
 	days_close_down_to(store, (size_t)store->options.days_open_max - 1);
 	struct buf path = { 0 };
 	int result = day_path(store, day->number, &path, err);
-	/* A new environment in the place of a lost one would hide the loss. */
+	/* A new environment in place of a lost one would hide the loss. */
 	if (result == 0 && day->is_listed && !days_has_data(store, day))
 		result = error_set(err, ERROR_CORRUPT, "%s: data.mdb is missing or empty", path.data);
 	if (result == 0)
@@ -249,7 +249,7 @@ static int day_open(struct store *store, struct day *day, struct error *err)
 	if (result == 0) {
 		day->is_open = day->env.kept = true;
 		day->is_faulty = false;
-		day->seals++; /* directories of before are not to be believed */
+		day->seals++; /* block indexes read before are not valid any more */
 		store->days_open++;
 		log_debug("store", "opened %s", path.data);
 	}

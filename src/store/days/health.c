@@ -43,7 +43,7 @@ void store_tend(struct store *store)
 	bool works = mend(meta_env(store->meta));
 
 	for (size_t i = 0; i < store->days_count; i++)
-		MAY_FAIL(days_give_up_lost(store, store->days[i], &err)); /* opened anew by whoever needs it */
+		MAY_FAIL(days_give_up_lost(store, store->days[i], &err)); /* reopened when next needed */
 	for (size_t i = 0; i < store->days_count; i++)
 		works &= !store->days[i]->is_open || mend(&store->days[i]->env);
 	store_health(store, &health);

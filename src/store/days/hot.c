@@ -107,7 +107,7 @@ static int partitions_grow(struct hot *hot, struct error *err)
 		return error_set(err, ERROR_NOMEM, "table of %zu partitions: out of memory", cap);
 	hot->partitions = partitions;
 	hot->partitions_cap = cap;
-	hot->grown |= hot->round.looked > 0; /* the slots are others now */
+	hot->grown |= hot->round.looked > 0; /* the slots have moved */
 	hot->round = (struct hot_round){ 0 };
 	for (size_t i = 0; i < old_cap; i++)
 		if (old[i].partition.product)
@@ -151,13 +151,13 @@ void hot_rows_gone(struct hot *hot, const struct partition *partition, uint32_t 
 	hot->stale += stale;
 }
 
-/* Empties a slot and closes the gap, so that every entry is still found from the place of its hash on. */
+/* Empties a slot and closes the gap, so that every entry is still found from the slot of its hash on. */
 static void entry_remove(struct hot_part *part, size_t at)
 {
 	size_t mask = part->cap - 1;
 
 	for (size_t next = (at + 1) & mask; part->entries[next].seq_direction; next = (next + 1) & mask) {
-		/* How far it is from home must not become less than nothing. */
+		/* Its distance from the slot of its hash must not become negative. */
 		size_t home = part->entries[next].hash & mask;
 
 		if (((next - home) & mask) < ((next - at) & mask))

@@ -8,8 +8,8 @@
  *
  * The ids' table is in parts that grow by themselves: to double one of hundreds of thousands of entries takes 20 ms.
  *
- * Entries lead to places that may hold the id; whoever looks must check the row there. Those of rows that were sealed are
- * dropped one by one; those of the few that moved stay until it is loaded anew.
+ * Entries lead to positions that may hold the id; the caller must check the row there. Those of rows that were sealed
+ * are dropped one by one; those of the few that moved stay until it is loaded anew.
  */
 #ifndef CDRD_STORE_DAYS_HOT_H
 #define CDRD_STORE_DAYS_HOT_H
@@ -64,7 +64,7 @@ struct hot_round {
 struct hot {
 	bool loaded;
 	uint64_t rows;  /* of all partitions */
-	uint64_t stale; /* entries that lead nowhere any more, at most */
+	uint64_t stale; /* entries that no longer lead to a row, at most */
 	size_t entries_used;
 	struct hot_part parts[HOT_PARTS];
 	struct hot_partition *partitions;
@@ -75,10 +75,10 @@ struct hot {
 	bool grown;        /* since the round began, a partition has reached a number of rows that is worth a look */
 };
 
-/* Adds an id of a row at a place. */
+/* Adds an id of a row at a position. */
 MUST_CHECK int hot_add_id(struct hot *hot, uint64_t hash, const struct position *position, struct error *err);
 
-/* The next place that may hold the id; zero *iterator first. False when there are no more. */
+/* The next position that may hold the id; zero *iterator first. False when there are no more. */
 bool hot_next(const struct hot *hot, uint64_t hash, size_t *iterator, struct position *position);
 
 /* Every entry in turn, then NULL; zero *iterator first. */
@@ -107,17 +107,17 @@ struct hot_partition *hot_partition_find(const struct hot *hot, const struct par
 /* Rows have left a partition. `stale` entries that led to them are still there. */
 void hot_rows_gone(struct hot *hot, const struct partition *partition, uint32_t rows, size_t stale);
 
-/* Drops the entries of `gone` (struct hot_gone, in no order), but those of rows whose seq is one of `kept` (uint64_t), which
- * it puts in order. */
+/* Drops the entries of `gone` (struct hot_gone, in no order), but those of rows whose seq is one of `kept` (uint64_t),
+ * which it puts in order. */
 void hot_drop(struct hot *hot, struct str gone, struct buf *kept);
 
-/* Do most entries lead nowhere, so that it is time to load it anew? */
+/* Do most entries lead to no row, so that it is time to rebuild it? */
 static inline bool hot_needs_rebuild(const struct hot *hot)
 {
 	return hot->stale > 131072 && hot->stale > hot->entries_used / 2;
 }
 
-/* Forgets everything; it is to be loaded anew. */
+/* Empties it, to be rebuilt. */
 void hot_free(struct hot *hot);
 
 #endif

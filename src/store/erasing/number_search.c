@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * number_search.c: see number_search.h. No read transaction outlives a slice; the place in a day is the key looked at last.
+ * number_search.c: see number_search.h. No read transaction outlives a slice; the place in a day is the key looked at
+ * last.
  */
 #include "store/number_search.h"
 
@@ -145,7 +146,7 @@ static bool is_wanted(const struct number_search *search, MDB_val key)
 	       (key.mv_size >= SCAN_ACCOUNT_LEN && memcmp(key.mv_data, search->account, SCAN_ACCOUNT_LEN) == 0);
 }
 
-/* 1 at the end of the stage, 0 to go on, -1. */
+/* 1 at the end of the stage, 0 to continue, -1. */
 static int walk(struct number_search *search, struct day *day, MDB_txn *txn, MDB_cursor *cursor, struct error *err)
 {
 	MDB_val key, val;

@@ -91,7 +91,8 @@ static int is_in_day(const struct purge *purge, struct day *day, struct error *e
 
 /* --- hot rows --- */
 
-/* A row is to be removed: what is known of it goes, too. The table of ids leads to no row then, which it allows. */
+/* Before a row is removed: removes what is known of it. Its entries in the table of ids may stay: they lead to no
+ * row. */
 static void forget_row(const struct removal *removal, MDB_val key, MDB_val val)
 {
 	struct partition partition;
