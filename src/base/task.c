@@ -38,8 +38,8 @@ struct task_owner {
 struct tasks {
 	struct event_base *base;
 	const struct config *config;
-	struct event *timer; /* of the next turn */
-	struct event *turn;  /* active when all that is due in it has been served */
+	struct event *timer;   /* of the next turn */
+	struct event *turn;    /* active when all that is due in it has been served */
 	struct task_owner own; /* the daemon itself */
 	LIST_HEAD(, task_owner) owners;
 	TAILQ_HEAD(, lane) rings[TASK_PRIORITIES];
