@@ -50,12 +50,23 @@ struct tasks {
 
 /* --- the turn's time --- */
 
+/* Short turns for those who wait beside others; a task that is alone would only lose by them. */
+static int64_t whole_turn_us(const struct tasks *tasks)
+{
+	return tasks->ready_count > 1 ? TASK_SHARED_TURN_US : TASK_TURN_US;
+}
+
+static int64_t step_us(const struct tasks *tasks)
+{
+	return tasks->ready_count > 1 ? TASK_SHARED_STEP_US : TASK_STEP_US;
+}
+
 /* Negative when the turn has taken longer than it should. */
 static int64_t left_us(const struct tasks *tasks)
 {
 	int64_t turn_us = lag_turn_us(tasks->base);
 
-	return turn_us < 0 ? 0 : TASK_TURN_US - turn_us; /* the clock was set back: nobody knows */
+	return turn_us < 0 ? 0 : whole_turn_us(tasks) - turn_us; /* the clock was set back: nobody knows */
 }
 
 static void run_step(struct task *task, int64_t slice_us, int64_t most_us)
@@ -157,12 +168,12 @@ static void run_steps(struct tasks *tasks)
 	int highest;
 
 	if (task)
-		run_step(task, task->urgent ? TASK_STEP_US : left_us(tasks), TASK_STEP_US);
+		run_step(task, task->urgent ? step_us(tasks) : left_us(tasks), step_us(tasks));
 	while ((highest = highest_priority(tasks)) != starving || left_us(tasks) > 0) {
 		task = next_task(tasks, highest);
 		if (!task)
 			break;
-		run_step(task, left_us(tasks), tasks->ready_count > 1 ? TASK_STEP_US : TASK_TURN_US);
+		run_step(task, left_us(tasks), tasks->ready_count > 1 ? step_us(tasks) : TASK_TURN_US);
 		if (left_us(tasks) <= 0)
 			break;
 	}
@@ -186,7 +197,9 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 bool tasks_turn_is_over(const struct tasks *tasks)
 {
 	int priority = highest_priority(tasks);
-	int64_t for_tasks_us = priority < TASK_ADMIN ? TASK_STEP_US : priority < TASK_PRIORITIES ? STEP_LEAST_US : 0;
+	int64_t for_tasks_us = priority < TASK_ADMIN      ? whole_turn_us(tasks) / 2 :
+	                       priority < TASK_PRIORITIES ? STEP_LEAST_US :
+	                                                    0;
 
 	return left_us(tasks) <= for_tasks_us;
 }
@@ -352,7 +365,7 @@ void task_init(struct task *task, struct tasks *tasks, const char *owner, enum t
 /* An id is found in less than a step: it may begin in a turn that is over, but not without end. */
 static bool turn_has_time(const struct task *task)
 {
-	return left_us(task->tasks) > (task->priority <= TASK_IDS ? -TASK_TURN_US : 0);
+	return left_us(task->tasks) > (task->priority <= TASK_IDS ? -whole_turn_us(task->tasks) : 0);
 }
 
 bool task_try_now(struct task *task)
@@ -361,7 +374,7 @@ bool task_try_now(struct task *task)
 
 	if (!turn_has_time(task) || (owner && is_request(task) && owner->ready > 0))
 		return false;
-	run_step(task, left_us(task->tasks), TASK_STEP_US);
+	run_step(task, left_us(task->tasks), step_us(task->tasks));
 	return true;
 }
 

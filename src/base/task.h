@@ -2,9 +2,10 @@
 /*
  * task.h: one scheduler for work that is done in slices on the event loop.
  *
- * All tasks share what is left of TASK_TURN_US of a turn of the loop after sockets and commits have been served. A step
- * gets at most TASK_STEP_US of it, if there are others, and is told its deadline. What is left waits for the next turn, in which sockets are
- * served first; whoever reads much from one asks tasks_turn_is_over when to stop.
+ * All tasks share what is left of a turn of the loop after sockets and commits have been served: of TASK_SHARED_TURN_US,
+ * or of TASK_TURN_US for a task that is alone. A step gets at most TASK_SHARED_STEP_US of it, if there are others, and
+ * is told its deadline. What is left waits for the next turn, in which sockets are served first; whoever reads much from
+ * one asks tasks_turn_is_over when to stop.
  *
  * The task of the highest priority runs next; a lower priority with something to do gets a step every few turns at
  * least, an urgent task one in every turn. Within a priority the owners (accounts) take turns, and an owner's tasks
@@ -30,6 +31,8 @@
 
 #define TASK_TURN_US 4000
 #define TASK_STEP_US 2000
+#define TASK_SHARED_TURN_US 2500 /* when more than one task has something to do */
+#define TASK_SHARED_STEP_US 1000
 #define TASK_OWNER_LEN 8
 
 /* Ingest and commits come between answers and ids, by events of their own. */

@@ -153,8 +153,8 @@ START_TEST(turn_ends_when_its_time_is_spent)
 	run_a_turn();
 	took_us = clock_monotonic_us() - begin_us;
 	ck_assert_int_gt(jobs[0].steps, 0);
-	ck_assert_int_le(jobs[0].steps + jobs[1].steps, TASK_TURN_US / 500);
-	ck_assert_msg(took_us >= TASK_TURN_US, "%lld us", (long long)took_us);
+	ck_assert_int_le(jobs[0].steps + jobs[1].steps, TASK_SHARED_TURN_US / 500);
+	ck_assert_msg(took_us >= TASK_SHARED_TURN_US, "%lld us", (long long)took_us);
 }
 END_TEST
 
@@ -163,7 +163,7 @@ START_TEST(step_is_told_a_deadline_that_leaves_time_for_others)
 	start_job(0, "account1", TASK_PAGES, 1500, 20);
 	start_job(1, "account2", TASK_PAGES, 1500, 21);
 	run_all();
-	ck_assert_int_le(jobs[0].longest_slice_us, TASK_STEP_US);
+	ck_assert_int_le(jobs[0].longest_slice_us, TASK_SHARED_STEP_US);
 	ck_assert_int_gt(jobs[0].longest_slice_us, 0);
 }
 END_TEST
