@@ -15,7 +15,7 @@ struct parse_csv {
 	size_t product_at;                    /* the name that is `product`; names_count if there is none */
 	const struct catalog_product *placed; /* the product that `places` is for */
 	uint8_t places[CSV_COLUMNS_MAX];
-	struct str cells[CSV_COLUMNS_MAX]; /* of the row at hand */
+	struct str cells[CSV_COLUMNS_MAX]; /* of the current row */
 	size_t cells_count;                /* also those for which there is no room */
 	bool odd;                          /* there is a byte in them that is NUL or not ASCII */
 	char header[];                     /* the line as it was sent, then the names */

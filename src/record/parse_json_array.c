@@ -248,7 +248,7 @@ static const char *array_scan(struct parser *parser, const char *p, const char *
 
 /* --- the end of the body --- */
 
-/* The element at hand, whose end was not seen: true if it has one. The array may have been closed within it. */
+/* The current element, whose end was not seen: true if it has one. The array may have been closed within it. */
 static bool find_end(struct parser *parser)
 {
 	const struct json_scan *scan = &parser->scan.json;

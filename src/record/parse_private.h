@@ -3,7 +3,7 @@
  * parse_private.h: what the parsers share; private to record/.
  *
  * parse.c drives a format through its row of functions, `struct parse_format_ops`. Each format has one reader. A record
- * that lies whole in the piece at hand, and of which the reader sees that it does, is taken straight from it
+ * that lies whole in the current piece, and of which the reader sees that it does, is taken straight from it
  * (`direct`). Of any other the end is found first (`scan`, which resumes from piece to piece, while the driver carries
  * the bytes over), and then all of it is read at once (`record`). A record may turn out to have ended before the point
  * that `scan` has come to: then `scan` says how many of its bytes are its own, and what follows them is read again.
@@ -73,7 +73,7 @@ struct msgpack_scan {
 struct csv_scan {
 	int state;
 	uint64_t line_ends; /* in quoted values */
-	size_t cells;       /* before the one at hand */
+	size_t cells;       /* before the current one */
 	size_t value_begin; /* of a quoted one */
 	size_t first_end;   /* of a line, within a quoted value; 0: none yet */
 	int inner_state;    /* of the line within the quoted value, read as a row of its own, ... */
@@ -112,17 +112,17 @@ struct parser {
 	const struct catalog_product *product_default; /* found by it */
 	struct error end;                              /* why nothing more is read; code ERROR_NONE while all is well */
 
-	/* The piece at hand, and where in the body it begins. */
+	/* The current piece, and where in the body it begins. */
 	const char *piece;
 	uint64_t piece_at;
 	uint64_t fed;                        /* bytes of the pieces before */
-	uint64_t begun_at;                   /* where the record at hand begins */
+	uint64_t begun_at;                   /* where the current record begins */
 	uint64_t end_at;                     /* where reading has ended; NOWHERE as long as that is not known */
 	char beginning[PARSE_BEGINNING_MAX]; /* of the body, until they are all there */
 	size_t beginning_len;
 	bool opened; /* they have been looked at */
 
-	uint64_t line; /* of the record at hand; parse_item.line */
+	uint64_t line; /* of the current record; parse_item.line */
 	bool begun;    /* a record has begun and its end was not in the piece */
 	size_t size;   /* bytes of it seen so far */
 	size_t keep;   /* of which these are its own, when it is whole; SIZE_MAX: all */
@@ -144,7 +144,7 @@ struct parser {
 	const struct catalog_product *assumed; /* the last record's product, the guess for the next */
 	uint8_t follows[PLACES];               /* the place that followed each place the last time */
 
-	/* What is wrong with the record at hand. */
+	/* What is wrong with the current record. */
 	struct parse_fault faults[PARSE_FAULTS_MAX];
 	size_t faults_count;
 	uint64_t columns_at_fault;
@@ -182,10 +182,10 @@ void parse_break(struct parser *parser, struct str raw);
 /* Ends the body: out of memory. */
 void parse_no_memory(struct parser *parser);
 
-/* The record at hand is whole, or as much of it as is kept: reads and delivers it, or says that it is too long. */
+/* The current record is whole, or as much of it as is kept: reads and delivers it, or says that it is too long. */
 void parse_complete(struct parser *parser, struct str text);
 
-/* Is the record at hand longer than allowed? */
+/* Is the current record longer than allowed? */
 static inline bool parse_is_too_long(const struct parser *parser)
 {
 	return parser->size > parser->limits.line_max_bytes;

@@ -49,7 +49,7 @@ struct aggregate_groups {
 	struct buf groups;  /* struct aggregate_group each */
 	struct buf amounts; /* struct aggregate_amount each */
 	struct buf texts;
-	struct buf key;  /* of the record at hand */
+	struct buf key;  /* of the current record */
 	uint32_t *slots; /* index + 1, by hash; as many as slots_count, a power of two */
 	size_t slots_count;
 	uint32_t last; /* index + 1 of the group that was used last */

@@ -116,7 +116,7 @@ struct aggregate {
 	struct aggregate_groups groups;
 	uint64_t columns;           /* that are to be filled of records: those of groups, sums and filters */
 	uint64_t rows, seen, rough; /* as of aggregate_counts */
-	int64_t interval_us;        /* where the interval at hand begins */
+	int64_t interval_us;        /* where the current interval begins */
 	int64_t interval_from_us;   /* moments from here on, and before the next one, fall in it */
 	int64_t interval_until_us;
 };

@@ -7,13 +7,13 @@
  * each such column becomes ERASE_TEXT and each CATALOG_BODY column empty; in records of the daemon's own (usage) the
  * number goes from CATALOG_JSON columns. Ids, times and all else stay. The feed of changes has it as a change.
  *
- *	day by day  hot rows      are put anew, as if a producer had sent them
- *	            sealed runs   that hold the number, in deleted rows too, are written anew (seal_begin_change)
- *	            the file      is written anew, as free pages still hold what was there (repack.h)
+ *	day by day  hot rows      are put again, as if a producer had sent them
+ *	            sealed runs   that hold the number, in deleted rows too, are rewritten (seal_begin_change)
+ *	            the file      is rewritten, as free pages still hold what was there (repack.h)
  *
  * then all of it once more, to see that nothing is left. What arrives meanwhile is found by that or, if it comes still
  * later, is a new record. A crash leaves a part of the records erased: erasing again does the rest, and files that were
- * still to be written anew are, from the next start on.
+ * still to be rewritten are, from the next start on.
  */
 #ifndef CDRD_STORE_ERASE_H
 #define CDRD_STORE_ERASE_H
@@ -59,8 +59,8 @@ struct erase_counts {
 	uint64_t records;     /* erased, of all passes */
 	uint64_t blocks;      /* inflated and searched */
 	uint64_t rows;        /* looked at, of the pass under way */
-	uint64_t runs;        /* written anew */
-	uint64_t days_packed; /* files written anew */
+	uint64_t runs;        /* rewritten */
+	uint64_t days_packed; /* files rewritten */
 	uint64_t days_done;   /* of the pass under way */
 	uint64_t days_total;
 	uint64_t left; /* found in the last pass */

@@ -22,11 +22,11 @@ struct verify {
 	struct store *store;
 	verify_fault_fn fn;
 	void *arg;
-	int32_t day; /* the one at hand, or the next to look for */
+	int32_t day; /* the current one, or the next to look for */
 	int32_t last_day;
 	enum stage stage;
 	uint8_t hot_key[ROW_KEY_LEN];    /* of the hot row to look at next */
-	uint8_t run_key[NUMBER_KEY_LEN]; /* of the run at hand */
+	uint8_t run_key[NUMBER_KEY_LEN]; /* of the current run */
 	bool has_run;
 	bool run_is_damaged;       /* its ids cannot be compared with its rows */
 	uint32_t block;            /* of the run, to be looked at next */

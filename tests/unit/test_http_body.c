@@ -243,7 +243,7 @@ END_TEST
 START_TEST(bytes_after_compressed_data_are_400)
 {
 	codings[_i].add(&packed, "line\n", 5);
-	buf_add_text(&packed, "and something else behind it");
+	buf_add_text(&packed, "and something else after it");
 	ck_assert_int_eq(read_packed(codings[_i].name, 0, 1000).fault.status, 400);
 }
 END_TEST

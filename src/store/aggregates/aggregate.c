@@ -45,7 +45,7 @@ struct scanned {
 	struct aggregate base;
 	struct scan *scan;    /* of query.scan; NULL: not begun */
 	struct error failure; /* of adding what it gave */
-	bool takes_all;       /* directions; query.scan has the one at hand */
+	bool takes_all;       /* directions; query.scan has the current one */
 	bool done;
 };
 

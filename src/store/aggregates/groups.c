@@ -2,9 +2,9 @@
 /*
  * groups.c: groups of records, their counts and exact sums. See aggregate.h.
  *
- * A group is found by the hash of its interval and values, in open addressing. Records often come with the values of the
- * one before, so that one's group is tried first. All texts lie in one buffer, so memory is bounded by the number of
- * groups and the values' sizes.
+ * A group is found by the hash of its interval and values, in open addressing. Records often come with the values of
+ * the one before, so that one's group is tried first. All texts lie in one buffer, so memory is bounded by the number
+ * of groups and the values' sizes.
  */
 #include "store/aggregate.h"
 
@@ -122,7 +122,7 @@ static int add_group(struct aggregate_groups *groups, uint64_t hash, int64_t sta
 	return 0;
 }
 
-/* The group of the key at hand, made if need be. */
+/* The group of the current key, made if need be. */
 static struct aggregate_group *get_group(struct aggregate_groups *groups, int64_t start_us, struct error *err)
 {
 	uint64_t hash = id_hash64(groups->key.data, groups->key.len, (uint64_t)start_us);

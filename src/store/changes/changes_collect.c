@@ -41,7 +41,7 @@ void changes_list_accounts(struct day_changes *changes)
 			buf_add(&changes->accounts, &i, sizeof(i));
 }
 
-/* The number among the query's accounts of the one at hand. */
+/* The number among the query's accounts of the current one. */
 static uint32_t account_at_hand(const struct day_changes *changes)
 {
 	uint32_t account;
@@ -294,7 +294,7 @@ static int collect_partitions(struct collecting *c)
 	return 1;
 }
 
-/* The accounts from the one at hand on. */
+/* The accounts from the current one on. */
 static int collect_accounts(struct collecting *c)
 {
 	struct day_changes *changes = c->changes;

@@ -9,7 +9,7 @@
 
 #define LOOK_EVERY 16 /* records between looks at the clock */
 
-/* The day at hand. */
+/* The current day. */
 struct fetching {
 	struct day_changes *changes;
 	struct day *day;

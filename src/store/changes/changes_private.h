@@ -57,8 +57,8 @@ struct day_changes {
 	struct buf days; /* struct change_day each, by `first` */
 	size_t day_at;
 	struct buf accounts; /* uint32_t each: of the query's, those that may have something */
-	size_t account_at;   /* of these, the one at hand */
-	uint8_t direction;   /* of the day's partition at hand */
+	size_t account_at;   /* of these, the current one */
+	uint8_t direction;   /* of the day's current partition */
 	bool hot_done;
 	struct position hot_next; /* where reading its hot rows resumes */
 	bool listed;

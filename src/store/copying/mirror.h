@@ -28,7 +28,7 @@ struct mirror {
 	size_t txn_id; /* of the source when the round began */
 	int round;
 	int db;
-	struct buf last; /* the key looked at last, unless the database begins anew */
+	struct buf last; /* the key looked at last, unless the database is started again */
 	bool has_last;
 	size_t uncommitted_bytes;
 	uint64_t bytes; /* put so far */

@@ -9,7 +9,7 @@
  * The ids' table is in parts that grow by themselves: to double one of hundreds of thousands of entries takes 20 ms.
  *
  * Entries lead to positions that may hold the id; the caller must check the row there. Those of rows that were sealed
- * are dropped one by one; those of the few that moved stay until it is loaded anew.
+ * are dropped one by one; those of the few that moved stay until it is rebuilt.
  */
 #ifndef CDRD_STORE_DAYS_HOT_H
 #define CDRD_STORE_DAYS_HOT_H

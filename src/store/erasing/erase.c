@@ -2,7 +2,7 @@
 /*
  * erase.c: see erase.h.
  *
- * A day's blocks are walked in the order of their keys. A run that is written anew or merged gets blocks with higher
+ * A day's blocks are walked in the order of their keys. A run that is rewritten or merged gets blocks with higher
  * numbers, so the walk meets it again later; nothing moves to before the walk.
  */
 #include "store/erase.h"
@@ -135,7 +135,7 @@ static int erase_hot(struct erase *erase, struct day *day, MDB_val key, MDB_val 
 	return days_put(erase->store, &record, position.time_us, NULL, &put, err) == 0 ? 1 : -1;
 }
 
-/* Hot rows of the account at hand. 1 at their end, 0, -1. */
+/* Hot rows of the current account. 1 at their end, 0, -1. */
 static int walk_hot(struct erase *erase, struct day *day, MDB_cursor *cursor, int64_t deadline_us, bool *dirty,
                     struct error *err)
 {

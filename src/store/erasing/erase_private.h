@@ -20,15 +20,15 @@ struct erase {
 	char number[ERASE_NUMBER_MAX + 2]; /* a plus, then the number */
 	size_t number_len;                 /* without the plus */
 
-	int32_t day; /* the one at hand, or the next to look for */
+	int32_t day; /* the current one, or the next to look for */
 	bool has_day;
 	enum erase_stage stage;
-	size_t account;           /* at hand */
-	uint8_t key[ROW_KEY_LEN]; /* looked at last, unless the account is begun anew */
+	size_t account;           /* current */
+	uint8_t key[ROW_KEY_LEN]; /* looked at last, unless the account is started again */
 	bool has_key;
 	int64_t drain_us;           /* jobs of sealing that began until then have to end */
 	struct partition partition; /* of the runs */
-	struct buf runs;            /* uint32_t: to be written anew */
+	struct buf runs;            /* uint32_t: to be rewritten */
 	bool packing;
 	uint64_t found; /* in this pass */
 
@@ -44,7 +44,7 @@ struct str erase_bare_number(const struct erase *erase);
 /* Is it there at all, if only as a part of something? */
 bool erase_may_be_in(const struct erase *erase, const void *data, size_t len);
 
-/* The columns that may hold it, for the account at hand. */
+/* The columns that may hold it, for the current account. */
 uint64_t erase_columns_of(const struct erase *erase, const struct catalog_product *product);
 
 bool erase_record_has_it(const struct erase *erase, const struct record *record, uint64_t columns);
@@ -64,7 +64,7 @@ void erase_next_account(struct erase *erase);
 /* Takes a row of erase->reader that holds the number in one of the columns, deleted ones too. 0, or -1 with *err. */
 typedef int (*erase_row_fn)(void *arg, struct block_reader *reader, uint32_t row, struct error *err);
 
-/* Looks for rows that hold it in the block at hand of erase->reader; `fn` is given each, or is NULL. How many there
+/* Looks for rows that hold it in the current block of erase->reader; `fn` is given each, or is NULL. How many there
  * were, or -1. */
 MUST_CHECK int64_t erase_search_block(struct erase *erase, uint64_t columns, erase_row_fn fn, void *arg,
                                       struct error *err);
@@ -72,7 +72,7 @@ MUST_CHECK int64_t erase_search_block(struct erase *erase, uint64_t columns, era
 /* Lets sealing, merging and packing do a slice. */
 MUST_CHECK int erase_drive(struct erase *erase, int64_t deadline_us, bool *dirty, struct error *err);
 
-/* A step of looking for runs that hold it, and one of writing these anew; the stage says what comes next. */
+/* A step of looking for runs that hold it, and one of rewriting these; the stage says what comes next. */
 MUST_CHECK int erase_find_step(struct erase *erase, struct day *day, struct error *err);
 MUST_CHECK int erase_rewrite_step(struct erase *erase, struct day *day, int64_t deadline_us, bool *dirty,
                                   struct error *err);

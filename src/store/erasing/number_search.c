@@ -23,7 +23,7 @@ struct number_search {
 	void *arg;
 	bool ended; /* fn has said so */
 
-	int32_t day; /* at hand, or the next to look for */
+	int32_t day; /* current, or the next to look for */
 	bool has_day;
 	enum stage stage;
 	uint8_t key[ROW_KEY_LEN];

@@ -16,7 +16,7 @@
 struct purge {
 	struct store *store;
 	char account[SCAN_ACCOUNT_LEN];
-	int32_t day; /* at hand, or the next to look for */
+	int32_t day; /* current, or the next to look for */
 	bool begun;  /* something of it was removed */
 	struct purge_counts counts;
 };
@@ -222,7 +222,7 @@ static int remove_some(struct purge *purge, struct day *day, int64_t deadline_us
 	return result < 0 ? -1 : 0;
 }
 
-/* The day at hand. 1 when nothing of the account is in it, 0, -1. */
+/* The current day. 1 when nothing of the account is in it, 0, -1. */
 static int step_day(struct purge *purge, struct day *day, int64_t deadline_us, bool *dirty, struct error *err)
 {
 	/* What is not committed is not seen by is_in_day, and must not be mixed with what is removed. */

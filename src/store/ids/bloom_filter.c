@@ -173,7 +173,7 @@ static int add_part(struct bloom_filter *filter, uint64_t keys, struct error *er
 /* The file's own pages replace those that map_guard put there. */
 static int map_anew(struct bloom_filter *filter, struct error *err)
 {
-	log_warn("store", "%s: pages could not be read; it is built anew", filter->path);
+	log_warn("store", "%s: pages could not be read; it is rebuilt", filter->path);
 	if (map_file(filter, HEADER_BYTES, err) != 0)
 		return -1;
 	filter->lost = false;

@@ -29,7 +29,7 @@ struct find {
 	uint64_t columns;
 	int32_t first_day;
 	size_t left;      /* records that may still be given */
-	struct buf found; /* struct found_row each, of the day at hand */
+	struct buf found; /* struct found_row each, of the current day */
 	bool failed;
 
 	/* of the step that runs */

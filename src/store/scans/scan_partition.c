@@ -122,7 +122,7 @@ static int follow_tombstone(struct merge *merge, struct record *record)
 			return found;
 	}
 	found = find_position(scan, &lead, &row_number);
-	/* Its line is made anew: what the block's shows depends on the direction that the record had. */
+	/* Its line is made again: what the block's shows depends on the direction that the record had. */
 	uint64_t columns = scan->base.sink.lines ? SCAN_COLUMNS_ALL : scan->columns;
 	if (found > 0 && block_reader_record(scan->moved, row_number, columns, record, scan->err) != 0)
 		return -1;
@@ -225,7 +225,7 @@ static struct str line_of(struct day_scan *scan, const struct record *record, co
 	return buf_str(&scan->line);
 }
 
-/* Gives a record to the sink if it passes; `head` is where it is sealed, or NULL. 1 to go on, 0 when the scan ends
+/* Gives a record to the sink if it passes; `head` is where it is sealed, or NULL. 1 to continue, 0 when the scan ends
  * here, -1. */
 static int give(struct day_scan *scan, const struct record *record, const struct position *position,
                 const struct sealed_head *head)

@@ -239,7 +239,7 @@ static int move(const struct repack *repack, const char *name, struct error *err
 	else if (rename(from.data, to.data) != 0)
 		result = error_set_errno(err, errno, "%s: rename", from.data);
 	else
-		log_debug("store", "%s: written anew", to.data);
+		log_debug("store", "%s: rewritten", to.data);
 	buf_free(&from);
 	buf_free(&to);
 	return result;
