@@ -16,7 +16,7 @@
 #include "base/lag.h"
 #include "base/log.h"
 
-#define PASSED_OVER_MAX 3  /* turns that a priority may get nothing in */
+#define PASSED_OVER_MAX 3  /* turns in which a priority may get nothing */
 #define STEP_LEAST_US 1000 /* of a turn that has taken its time already */
 
 TAILQ_HEAD(task_queue, task);
@@ -29,9 +29,9 @@ struct lane {
 struct task_owner {
 	LIST_ENTRY(task_owner) entry;
 	char id[TASK_OWNER_LEN];
-	size_t references;           /* tasks that have it reserved */
+	size_t references;           /* tasks that hold it */
 	size_t ready, waiting_count; /* requests alone */
-	struct task_queue waiting;   /* for one of the ready to end */
+	struct task_queue waiting;   /* until one of the ready ends */
 	struct lane lanes[TASK_PRIORITIES];
 };
 
@@ -61,7 +61,7 @@ static int64_t step_us(const struct tasks *tasks)
 	return tasks->ready_count > 1 ? TASK_SHARED_STEP_US : TASK_STEP_US;
 }
 
-/* Negative when the turn has taken longer than it should. */
+/* Negative when the turn has overrun. */
 static int64_t left_us(const struct tasks *tasks)
 {
 	int64_t turn_us = lag_turn_us(tasks->base);
@@ -85,7 +85,7 @@ static struct task *first_task(const struct tasks *tasks, int priority)
 	return lane ? TAILQ_FIRST(&lane->queue) : NULL;
 }
 
-/* TASK_PRIORITIES: there is nothing to do. */
+/* TASK_PRIORITIES if there is nothing to do. */
 static int highest_priority(const struct tasks *tasks)
 {
 	int i = 0;
@@ -95,7 +95,7 @@ static int highest_priority(const struct tasks *tasks)
 	return i;
 }
 
-/* The one that has been passed over for longest beyond what it may be; TASK_PRIORITIES: none has. */
+/* The priority passed over for longest beyond its limit; TASK_PRIORITIES if none is. */
 static int starving_priority(const struct tasks *tasks)
 {
 	int starving = TASK_PRIORITIES, most = 0;

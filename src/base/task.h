@@ -2,10 +2,10 @@
 /*
  * task.h: one scheduler for work that is done in slices on the event loop.
  *
- * All tasks share what is left of a turn of the loop after sockets and commits have been served: of TASK_SHARED_TURN_US,
- * or of TASK_TURN_US for a task that is alone. A step gets at most TASK_SHARED_STEP_US of it, if there are others, and
- * is told its deadline. What is left waits for the next turn, in which sockets are served first; whoever reads much from
- * one asks tasks_turn_is_over when to stop.
+ * All tasks share what is left of a turn of the loop after sockets and commits have been served: of
+ * TASK_SHARED_TURN_US, or of TASK_TURN_US for a task that is alone. A step gets at most TASK_SHARED_STEP_US of it, if
+ * there are others, and is told its deadline. What is left waits for the next turn, in which sockets are served first;
+ * code that reads much from one asks tasks_turn_is_over when to stop.
  *
  * The task of the highest priority runs next; a lower priority with something to do gets a step every few turns at
  * least, an urgent task one in every turn. Within a priority the owners (accounts) take turns, and an owner's tasks
@@ -37,14 +37,14 @@
 
 /* Ingest and commits come between answers and ids, by events of their own. */
 enum task_priority {
-	TASK_ANSWERS, /* that are ready, and are being compressed */
+	TASK_ANSWERS, /* ready answers, being compressed */
 	TASK_IDS,
 	TASK_PAGES,
 	TASK_CHANGES,
 	TASK_SUMMARIES,
 	TASK_ADMIN,
 	TASK_REPORTS,
-	TASK_MAINTENANCE, /* sealing, and removing what is to go */
+	TASK_MAINTENANCE, /* sealing, and removing expired data */
 	TASK_PRIORITIES
 };
 
@@ -84,10 +84,10 @@ void task_init(struct task *task, struct tasks *tasks, const char *owner, enum t
  * tasks started: they come first. */
 bool task_try_now(struct task *task);
 
-/* Takes the memory that starting needs. ERROR_NOMEM, but not for the daemon's own work. */
+/* Reserves the memory that starting needs. ERROR_NOMEM, but not for the daemon's own work. */
 MUST_CHECK int task_reserve(struct task *task, struct error *err);
 
-/* Has its step called from the next turn of the loop on. Does nothing when it is started, unless task_start_in has: the
+/* Calls its step from the next turn of the loop on. Does nothing when it is started, unless task_start_in has: the
  * pause ends now. ERROR_NOMEM, but not after task_reserve. */
 MUST_CHECK int task_start(struct task *task, struct error *err);
 
@@ -100,10 +100,10 @@ bool task_is_started(const struct task *task);
 /* An urgent one gets a step in every turn, because it must keep up with what other work leaves to it. */
 void task_set_urgent(struct task *task, bool urgent);
 
-/* Its step is not called any more; what was reserved is released. Does nothing when it is not started. */
+/* Its step is not called any more; its reservation is released. Does nothing when it is not started. */
 void task_cancel(struct task *task);
 
-/* How many requests the owner has started, those that wait for others of its own included. */
+/* How many requests the owner has started, including those that wait for its other ones. */
 size_t tasks_count(struct tasks *tasks, const char *owner);
 
 /* Has this turn of the loop taken its time, or, if tasks are to have some of it, all but that: half of it for requests, a
