@@ -178,7 +178,7 @@ static void count_frequencies(struct deflate *deflate)
 {
 	const struct piece *piece = &deflate->piece;
 	struct frequencies *frequencies = &deflate->frequencies;
-	uint32_t second[256] = { 0 }; /* counting equal neighbours in one table would stall */
+	uint32_t second[256] = { 0 }; /* in one table, equal neighbours would wait for each other */
 	size_t i = 0;
 
 	*frequencies = (struct frequencies){ 0 };

@@ -40,7 +40,7 @@ struct env {
 	MDB_txn *write;     /* the open write transaction, or NULL */
 	MDB_cursor *cursor; /* of the open write transaction, for a caller that keeps one; ends with it. Or NULL */
 	MDB_txn *spare;     /* an unused read transaction on the last commit, or NULL */
-	uint64_t dropped;   /* write transactions aborted since it was first opened */
+	uint64_t dropped;   /* write transactions without effect since it was first opened */
 	size_t committed;   /* number of the last commit, as of mdb_txn_id */
 	bool is_new;        /* no commit has synced the directory's entries yet */
 	bool *lost;         /* pages could not be read; set in a signal's handler, so it has a place of its own */
