@@ -97,7 +97,7 @@ static bool is_same(const struct record *a, const struct record *b)
 {
 	const struct catalog_product *product = a->product;
 
-	return product == b->product && str_equal(value_of(a, product->id_column), value_of(b, product->id_column)) &&
+	return product == b->product && id_equal(value_of(a, product->id_column), value_of(b, product->id_column)) &&
 	       str_equal(value_of(a, product->account_column), value_of(b, product->account_column));
 }
 
