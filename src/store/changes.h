@@ -4,15 +4,7 @@
  *
  * Every living record has the number of the change that gave it its values. The feed is those with a number after
  * `since`, in order of the numbers, which is the order of arrival; a record that changed several times stands in it
- * once, at its newest change. There is no index of changes on disk. What finds them instead, from coarse to fine:
- *
- *	store->changed   newest change of an account and product (a table of hashes, of all until the start): is there anything?
- *	Bloom filters        ranges of changes of a day (seq_ranges.h): which days?
- *	day_block        changed_min and changed_max: which blocks?
- *	block            seqs of rows and `changed`, both outside of the compressed part: which rows?
- *
- * So a page of the newest changes reads the hot rows of a day and perhaps a block; one of old changes, the blocks that
- * hold them. The rows found are read last, in the order in which they lie.
+ * once, at its newest change.
  */
 #ifndef CDRD_STORE_CHANGES_H
 #define CDRD_STORE_CHANGES_H
@@ -35,7 +27,7 @@ struct changes_query {
 /* A page in the making. */
 struct changes;
 
-/* NULL when out of memory. */
+/* The query is copied; what it points to must outlive the page. NULL when out of memory. */
 MUST_CHECK struct changes *changes_new(struct store *store, const struct changes_query *query, struct error *err);
 void changes_free(struct changes *changes);
 
@@ -43,10 +35,10 @@ void changes_free(struct changes *changes);
  * or SCAN_PAUSED. 0, or -1 with ERROR_CORRUPT, ERROR_IO or ERROR_NOMEM. */
 MUST_CHECK int changes_run(struct changes *changes, int64_t deadline_us, enum scan_end *end, struct error *err);
 
-/* A complete page. */
+/* A complete page. It never leads beyond the snapshot: what is not committed comes later. */
 struct changes_page {
 	size_t count;
-	uint64_t up_to; /* where the next page begins: its `since` */
+	uint64_t up_to; /* the next page's `since`: the last change if there are more, else the snapshot */
 	bool more;      /* there are already changes after it */
 };
 struct changes_page changes_page(const struct changes *changes);
@@ -57,9 +49,5 @@ struct str changes_text(const struct changes *changes, size_t index);
 /* May there be changes of the account and product after `since`? Those that are not committed count, too. */
 bool changes_may_have(const struct store *store, const struct catalog_product *product,
                       const char account[SCAN_ACCOUNT_LEN], uint64_t since);
-
-/* For put.c: a change has been put. */
-struct partition;
-void changes_note(struct store *store, const struct partition *partition, uint64_t seq);
 
 #endif

@@ -30,8 +30,9 @@ struct store_ops {
 	            const struct store_versions *versions, store_put_fn done, void *arg);
 	void (*expect)(const struct store *store, const struct record *record); /* or NULL */
 	void (*commit)(struct store *store, store_commit_fn done, void *arg);
-	bool ends_later;                    /* these two may end after they have returned */
-	void (*abort)(struct store *store); /* drops what is not committed */
+	bool ends_later; /* these two may end after they have returned */
+	void (*abort)(
+		struct store *store); /* drops what is not committed, and counts in `aborts` even if that is nothing */
 	size_t (*uncommitted)(const struct store *store);
 	uint64_t (*aborts)(const struct store *store);
 	uint64_t (*snapshot)(const struct store *store);
@@ -68,7 +69,8 @@ static inline const struct store_ops *store_ops(const struct store *store)
 
 /* --- scans --- */
 
-/* See the functions of scan.h. `step` may set *end to SCAN_WAITS, if it makes sure that scan_ready is called. */
+/* See the functions of scan.h. `step` may set *end to SCAN_WAITS, if it makes sure that scan_ready is called. That of a
+ * find does everything in one step, as a record that moves between two would be missed; its position is zeros. */
 struct scan_ops {
 	int (*step)(struct scan *scan, int64_t deadline_us, enum scan_end *end, struct error *err);
 	void (*position)(const struct scan *scan, struct scan_position *position);

@@ -40,6 +40,7 @@ libcdrd_a_SOURCES += \
 	src/store/blocks/position.h \
 	src/store/blocks/read_back.c src/store/blocks/read_back.h \
 	src/store/changes/changes.c src/store/changes/changes_private.h \
+	src/store/changes/changes_note.h \
 	src/store/changes/changes_collect.c \
 	src/store/changes/changes_fetch.c \
 	src/store/copying/hot_backup.c \

@@ -161,9 +161,10 @@ struct scan_find {
 	size_t max;        /* records */
 };
 
-/* A scan of what is found, newest day first and by time within a day, ignoring snapshots; done when there are no more
- * or `max` were given, or when the sink has stopped it. It has no position and its rows no `after`. `find` is copied,
- * what it points to and the sink's memory must outlive the scan. NULL with ERROR_NOMEM. */
+/* A scan of what is found, newest day first and by time within a day, ignoring snapshots: SCAN_DONE when there are no
+ * more or `max` were given, SCAN_STOPPED when the sink has stopped it; it is not to be stepped after either. It has no
+ * position and its rows no `after`. `find` is copied, what it points to and the sink's memory must outlive the scan.
+ * NULL with ERROR_NOMEM. */
 MUST_CHECK struct scan *scan_start_find(struct store *store, const struct scan_find *find, const struct scan_sink *sink,
                                         struct error *err);
 

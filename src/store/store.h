@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * store.h: all records, one LMDB environment a UTC day.
+ * store.h: all records, by the UTC day that their time field falls on.
  *
- *	data_dir/days/2026-11-24/   the records whose time field falls on that day
- *	data_dir/catalog/           accounts, secrets, producers, quarantine, counters (catalog.h's are the products)
- *
- * One writer and any number of scans on the same thread. Records are put into write transactions that stay open
- * across turns of the loop until store_commit; scans see only what is committed. What a record is the same as, and
+ * One writer and any number of scans on the same thread. Records are put into transactions that stay open across turns
+ * of the loop until store_commit; scans see only what is committed. The daemon's engine keeps an LMDB environment a day,
+ * data_dir/days/2026-11-24/ (days_engine.c); engine.h is for those who write another one. What a record is the same as, and
  * what a new version does, is in docs/DESIGN.md ("The store").
  */
 #ifndef CDRD_STORE_STORE_H
@@ -72,9 +70,10 @@ typedef void (*store_put_fn)(void *arg, enum store_put_result result, const stru
  * right) into the open transactions. `done` is called once: from within, as by the engine that there is, or later, from
  * the loop. `record` dies with the call, `versions` must outlive it.
  *
- * With `versions` an older version never replaces a newer one, and the stored version may be in the UTC day before or
- * after, too: then the record moves to the day of its new time. With `merge` it may lack the direction. If `versions`
- * is NULL, an older version of the day is replaced, whatever it is.
+ * It is the same record if account, product and id are the same, ids by id_equal(). With `versions` an older version
+ * never replaces a newer one, and the stored version may be in the UTC day before or after (the day itself is looked
+ * at first, then the one before, then the one after): then the record moves to the day of its new time. With `merge`
+ * it may lack the direction. If `versions` is NULL, an older version of the day is replaced, whatever it is.
  */
 void store_put_begin(struct store *store, const struct record *record, int64_t time_us,
                      const struct store_versions *versions, store_put_fn done, void *arg);
@@ -95,10 +94,10 @@ void store_expect(const struct store *store, const struct record *record);
  * days, some of which are older than a move and some newer. */
 void store_keep_moves(struct store *store, bool keep);
 
-/* Records put since the last commit, and days with an open transaction. */
+/* Changes put since the last commit: 0 if there is nothing to commit. */
 size_t store_uncommitted(const struct store *store);
 
-/* How often the store has dropped what was uncommitted. A caller whose records others may commit or lose compares it to
+/* How often the store has dropped what was uncommitted, even if there was nothing. A caller whose records others may commit or lose compares it to
  * see whether they are still there. */
 uint64_t store_aborts(const struct store *store);
 
@@ -139,7 +138,8 @@ uint64_t store_snapshot(const struct store *store);
 /* The days there are, ascending; the array belongs to the store and dies with the next put or removal. */
 const int32_t *store_days(const struct store *store, size_t *count);
 
-/* Removes whole days before `day`; at most `max` of them in this call. Returns how many went. */
+/* Removes whole days before `day`, with the records whose newest version is in them; at most `max` of them in this call.
+ * Returns how many went. */
 int store_remove_days_before(struct store *store, int32_t day, int max);
 
 /* Says that a day whose file is gone will not come back: it is no longer missed. ERROR_CONFLICT while the file is

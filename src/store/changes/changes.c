@@ -2,6 +2,7 @@
 /*
  * changes.c: a page of changes: its beginning, its order, its end. See changes.h.
  */
+#include "store/changes/changes_note.h"
 #include "store/changes.h"
 
 #include <stdlib.h>

@@ -9,6 +9,16 @@
  * Days change while a page waits for its next slice, so what was found may lie elsewhere when it is read. Its number
  * tells: a row with another one, or none, is not the change that was found, and the page then ends before it. Within a
  * partition hot rows are looked at first: one that is sealed meanwhile is found again in its block, never missed.
+ *
+ *There is no index of changes on disk. What finds them instead, from coarse to fine:
+ *
+ *	store->changed   newest change of an account and product (a table of hashes, of all until the start): is there anything?
+ *	Bloom filters        ranges of changes of a day (seq_ranges.h): which days?
+ *	day_block        changed_min and changed_max: which blocks?
+ *	block            seqs of rows and `changed`, both outside of the compressed part: which rows?
+ *
+ * So a page of the newest changes reads the hot rows of a day and perhaps a block; one of old changes, the blocks that
+ * hold them. The rows found are read last, in the order in which they lie.
  */
 #ifndef CDRD_STORE_CHANGES_CHANGES_PRIVATE_H
 #define CDRD_STORE_CHANGES_CHANGES_PRIVATE_H

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "store/changes.h"
+#include "store/changes/changes_note.h"
 #include "store/putting/moves_private.h"
 #include "store/putting/put_private.h"
 

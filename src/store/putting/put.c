@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "store/changes.h"
+#include "store/changes/changes_note.h"
 #include "store/putting/moves.h"
 #include "store/putting/put_private.h"
 #include "store/sealing/seal.h"

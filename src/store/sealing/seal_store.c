@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "store/changes.h"
+#include "store/changes/changes_note.h"
 #include "store/sealing/seal_private.h"
 
 /* What one store works on. */

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * changes_note.h: what the feed of changes is told of a put; private to store/.
+ */
+#ifndef CDRD_STORE_CHANGES_CHANGES_NOTE_H
+#define CDRD_STORE_CHANGES_CHANGES_NOTE_H
+
+#include <stdint.h>
+
+struct partition;
+struct store;
+
+/* A record of the partition has been put, or changed, by the change of this number. */
+void changes_note(struct store *store, const struct partition *partition, uint64_t seq);
+
+#endif
