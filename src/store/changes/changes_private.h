@@ -10,10 +10,10 @@
  * tells: a row with another one, or none, is not the change that was found, and the page then ends before it. Within a
  * partition hot rows are looked at first: one that is sealed meanwhile is found again in its block, never missed.
  *
- *There is no index of changes on disk. What finds them instead, from coarse to fine:
+ * There is no index of changes on disk. What finds them instead, from coarse to fine:
  *
  *	store->changed   newest change of an account and product (a table of hashes, of all until the start): is there anything?
- *	Bloom filters        ranges of changes of a day (seq_ranges.h): which days?
+ *	Bloom filters    ranges of changes of a day (seq_ranges.h): which days?
  *	day_block        changed_min and changed_max: which blocks?
  *	block            seqs of rows and `changed`, both outside of the compressed part: which rows?
  *
