@@ -31,7 +31,7 @@
 
 #define TASK_TURN_US 4000
 #define TASK_STEP_US 2000
-#define TASK_SHARED_TURN_US 2500 /* when more than one task has something to do */
+#define TASK_SHARED_TURN_US 2000 /* when more than one task has something to do */
 #define TASK_SHARED_STEP_US 1000
 #define TASK_OWNER_LEN 8
 
