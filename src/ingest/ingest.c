@@ -151,9 +151,10 @@ static void on_committed(void *arg, const struct error *err)
 	commit->result = err ? -1 : 0;
 	if (err && commit->err)
 		*commit->err = *err;
-	if (err)
+	if (err) {
 		fail_from(ingest, commit->round, commit->records + ingest->round_records, err);
-	else
+		ingest_maintenance_rest(ingest);
+	} else
 		round_committed(ingest);
 	settle(ingest);
 	if (commit->is_late && !TAILQ_EMPTY(&ingest->settled))

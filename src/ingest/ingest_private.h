@@ -141,6 +141,8 @@ void ingest_batch_free(struct ingest_batch *batch);
 
 /* Begins the store's background work, a slice at a time. */
 void ingest_maintenance_begin(struct ingest *ingest);
+/* A commit has failed: what sealing would write again would fail as well, and take records with it. */
+void ingest_maintenance_rest(struct ingest *ingest);
 void ingest_on_maintenance(void *arg, int64_t deadline_us);
 
 /* --- reject.c --- */

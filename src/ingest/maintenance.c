@@ -27,6 +27,12 @@ void ingest_maintenance_begin(struct ingest *ingest)
 	run_in(ingest, IDLE_US);
 }
 
+void ingest_maintenance_rest(struct ingest *ingest)
+{
+	if (ingest->maintenance.tasks)
+		run_in(ingest, AFTER_ERROR_US);
+}
+
 /* In the next turn, after sockets. */
 static void commit_next(struct ingest *ingest)
 {
@@ -39,12 +45,13 @@ void ingest_on_maintenance(void *arg, int64_t deadline_us)
 {
 	struct ingest *ingest = arg;
 	int64_t begin_us = clock_monotonic_us();
+	uint64_t aborts = store_aborts(ingest->store) + meta_aborts(ingest->meta);
 	bool more, dirty;
 	struct error err;
 
 	if (store_maintain(ingest->store, deadline_us, &more, &dirty, &err) != 0) {
-		/* Uncommitted records may have been lost with it. */
-		if (store_uncommitted(ingest->store) == 0 && ingest->round_records > 0)
+		/* Uncommitted records have been lost with it, maybe those of which the round has only duplicates. */
+		if (store_aborts(ingest->store) + meta_aborts(ingest->meta) != aborts)
 			ingest_fail_round(ingest, &err);
 		log_error("ingest", "maintenance: %s", err.message);
 		ingest->stats.maintenance_failed++;

@@ -689,6 +689,61 @@ START_TEST(full_store_fails_every_batch_of_the_round_and_no_other)
 }
 END_TEST
 
+static void feed_of_another_day(struct outcome *outcome)
+{
+	struct buf line = { 0 };
+
+	buf_add_text(&line, "{\"product\":\"SMS\",\"account_id\":\"" ACCOUNT
+	                    "\",\"id\":\"victim\",\"direction\":\"outbound\",\"status\":\"delivered\","
+	                    "\"date_received\":\"");
+	clock_format_day(&line, clock_day_of(clock_now_us()) - 3);
+	buf_add_text(&line, "T12:00:00Z\"}\n");
+	ingest_batch_feed(outcome->batch, line.data, line.len);
+	buf_free(&line);
+}
+
+/* Commits so many records that sealing them does not fit the day's map. */
+static void fill_day(void)
+{
+	struct outcome fill;
+	struct ingest_summary summary;
+
+	config.commit_records_max = 1000000;
+	open_batch(&fill);
+	feed_until_full(&fill);
+	ingest_batch_summary(fill.batch, &summary);
+	ingest_batch_abandon(fill.batch);
+	open_batch(&fill);
+	feed_many(&fill, "full", (int)summary.accepted * 96 / 100);
+	finish(&fill);
+	await(&fill);
+	ck_assert_int_eq(fill.code, ERROR_NONE);
+}
+
+/* A round has failed, but its record is still in the open transaction; a client that sends it again is told of a
+ * duplicate. If sealing then loses that transaction, nothing of it may be acknowledged. */
+START_TEST(duplicate_of_a_record_that_maintenance_lost_is_not_acknowledged)
+{
+	struct outcome first, second;
+
+	fill_day();
+	open_batch(&first);
+	feed_of_another_day(&first);
+	error_set(&err, ERROR_FULL, "The catalog is full");
+	ingest_fail(ingest, &err);
+	open_batch(&second);
+	feed_of_another_day(&second);
+	finish(&second);
+	store_seal_all(f.store);
+	for (int i = 0; i < 1000 && ingest->stats.maintenance_failed == 0; i++)
+		ingest_on_maintenance(ingest, clock_monotonic_us() + 1000000);
+	ck_assert_uint_eq(ingest->stats.maintenance_failed, 1);
+	await(&second);
+	ck_assert_int_ne(second.code, ERROR_NONE);
+	ingest_batch_abandon(first.batch);
+}
+END_TEST
+
 START_TEST(duplicate_of_a_record_that_was_lost_is_not_acknowledged)
 {
 	struct outcome first, second, filling;
@@ -718,6 +773,25 @@ static void limit_files(rlim_t bytes)
 	limit.rlim_cur = bytes;
 	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
+
+START_TEST(sealing_rests_after_a_commit_that_failed)
+{
+	struct timeval second = { 1, 0 };
+	struct outcome fill;
+
+	open_batch(&fill);
+	feed_many(&fill, "x", 20000);
+	finish(&fill);
+	await(&fill);
+	limit_files(16384);
+	store_seal_all(f.store);
+	event_base_loopexit(base, &second);
+	event_base_dispatch(base);
+	limit_files(RLIM_INFINITY);
+	ck_assert_uint_ge(ingest->stats.commits_failed, 1);
+	ck_assert_uint_le(ingest->stats.commits_failed, 2);
+}
+END_TEST
 
 START_TEST(commit_that_fails_acknowledges_nothing_and_can_be_repeated)
 {
@@ -1200,11 +1274,13 @@ Suite *suite_ingest(void)
 	TCase *full = tcase_create("full store");
 	tcase_add_checked_fixture(full, setup_small, teardown);
 	tcase_add_test(full, full_store_fails_every_batch_of_the_round_and_no_other);
+	tcase_add_test(full, duplicate_of_a_record_that_maintenance_lost_is_not_acknowledged);
 	tcase_add_test(full, duplicate_of_a_record_that_was_lost_is_not_acknowledged);
 	suite_add_tcase(suite, full);
 
 	TCase *failing = tcase_create("failing disk");
 	tcase_add_checked_fixture(failing, setup, teardown);
+	tcase_add_test(failing, sealing_rests_after_a_commit_that_failed);
 	tcase_add_test(failing, commit_that_fails_acknowledges_nothing_and_can_be_repeated);
 	tcase_add_test(failing, rejects_that_are_lost_to_the_failure_of_another_fail_the_round);
 	tcase_add_test(failing, round_that_fails_leaves_nothing_in_quarantine);

@@ -206,12 +206,13 @@ static const struct hot_partition *due_partition(const struct store *store, cons
 			continue;
 		}
 		/* Of more rows than a job takes, the rest is left for the next round. */
-		if (own->sealed_in == day->seals + 1 || own->rows > job_rows(store))
+		if (own->sealed_in == day->seals + 1 || own->rows >= job_rows(store))
 			round->look_again = true;
-		if (own->sealed_in != day->seals + 1 && is_due(store, seal, own, now_us))
-			return own;
+		/* Noted even where a job begins: it may be dropped, or find nothing that is committed. */
 		if (own->since_us < round->oldest_us)
 			round->oldest_us = own->since_us;
+		if (own->sealed_in != day->seals + 1 && is_due(store, seal, own, now_us))
+			return own;
 	}
 	*again = round->looked < hot->partitions_cap || round->look_again;
 	if (round->looked >= hot->partitions_cap)
@@ -285,6 +286,7 @@ static int choose_in_day(struct store *store, struct seal *seal, struct day *day
 	/* What is to be merged or packed is to be seen in its blocks, which the commit makes visible. */
 	if (again || day->blocks_changed) {
 		seal->passed_over = true;
+		seal->looks_on |= again;
 		return 0;
 	}
 	if (seal_find_runs(store, seal, day, &found, err) != 0)
@@ -327,16 +329,16 @@ static int choose(struct store *store, struct seal *seal, bool *more, struct err
 		int result = choose_in_day(store, seal, day, err);
 		if (result) {
 			seal->looked_at = 0;
-			seal->passed_over = false;
+			seal->passed_over = seal->looks_on = false;
 			day->swept = result < 0; /* or its damage would keep the others from having their turn */
 			return result < 0 ? -1 : 0;
 		}
 	}
-	*more = seal->passed_over;
+	*more = seal->looks_on;
 	if (!seal->passed_over)
 		seal->all = false;
 	seal->looked_at = 0;
-	seal->passed_over = false;
+	seal->passed_over = seal->looks_on = false;
 	return 0;
 }
 

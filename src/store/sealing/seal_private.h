@@ -29,6 +29,7 @@ struct seal {
 	bool all;         /* store_seal_all was asked for */
 	size_t looked_at; /* days of this round that had nothing to do */
 	bool passed_over; /* some day of this round waits for a commit */
+	bool looks_on;    /* one of those by what sealing itself has put, or has partitions left to look at */
 	bool misread;     /* the job's end: a block did not read back as it was written */
 	int64_t begun_us; /* monotonic */
 	struct day *day;
