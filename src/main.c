@@ -265,7 +265,7 @@ static int watch_signals(struct daemon *d, struct error *err)
 static int start_watchdog(struct daemon *d, struct error *err)
 {
 	int64_t every_us = notify_alive_every_us();
-	struct timeval every = { every_us / CLOCK_US_PER_SECOND, every_us % CLOCK_US_PER_SECOND };
+	struct timeval every = clock_timeval(every_us);
 
 	if (every_us == 0)
 		return 0;

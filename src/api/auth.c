@@ -105,7 +105,7 @@ static void on_time(evutil_socket_t fd, short what, void *arg)
 static bool answer_later(struct http_request *request, const struct api *app, const struct logins_address *address,
                          int64_t delay_us, const struct error *err)
 {
-	struct timeval delay = { delay_us / CLOCK_US_PER_SECOND, delay_us % CLOCK_US_PER_SECOND };
+	struct timeval delay = clock_timeval(delay_us);
 	struct late_answer *late = calloc(1, sizeof(*late));
 
 	if (!late) {

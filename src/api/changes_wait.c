@@ -69,7 +69,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 /* Makes the page check again after `delay_us`; cannot fail when it already has its timer. */
 static int look_later(struct api_changes *page, int64_t delay_us)
 {
-	struct timeval delay = { delay_us / CLOCK_US_PER_SECOND, delay_us % CLOCK_US_PER_SECOND };
+	struct timeval delay = clock_timeval(delay_us);
 
 	if (!page->timer)
 		page->timer = evtimer_new(page->app->base, on_timer, page);

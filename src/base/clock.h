@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/time.h>
 
 #include "base/buf.h"
 #include "base/str.h"
@@ -16,6 +17,12 @@
 #define CLOCK_US_PER_SECOND INT64_C(1000000)
 #define CLOCK_US_PER_HOUR (INT64_C(3600) * CLOCK_US_PER_SECOND)
 #define CLOCK_US_PER_DAY (INT64_C(24) * CLOCK_US_PER_HOUR)
+
+/* A span of microseconds, 0 or more, for timers. */
+static inline struct timeval clock_timeval(int64_t us)
+{
+	return (struct timeval){ us / CLOCK_US_PER_SECOND, us % CLOCK_US_PER_SECOND };
+}
 
 int64_t clock_now_us(void);       /* wall clock */
 int64_t clock_monotonic_us(void); /* for durations and deadlines */

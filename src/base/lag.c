@@ -28,7 +28,7 @@ struct lag {
 static void schedule(struct lag *lag, int64_t now_us)
 {
 	int64_t rest_us = lag->due_us - now_us;
-	struct timeval rest = { rest_us / CLOCK_US_PER_SECOND, rest_us % CLOCK_US_PER_SECOND };
+	struct timeval rest = clock_timeval(rest_us);
 
 	evtimer_add(lag->timer, &rest);
 }

@@ -34,7 +34,7 @@ struct logfile {
 static void arm(struct logfile *file)
 {
 	int64_t delay_us = file->stuck ? RETRY_US : LOGFILE_DELAY_US;
-	struct timeval delay = { delay_us / CLOCK_US_PER_SECOND, delay_us % CLOCK_US_PER_SECOND };
+	struct timeval delay = clock_timeval(delay_us);
 
 	file->armed = event_add(file->timer, &delay) == 0;
 }

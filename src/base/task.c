@@ -422,7 +422,7 @@ int task_start(struct task *task, struct error *err)
 
 int task_start_in(struct task *task, int64_t pause_us, struct error *err)
 {
-	struct timeval pause = { pause_us / CLOCK_US_PER_SECOND, pause_us % CLOCK_US_PER_SECOND };
+	struct timeval pause = clock_timeval(pause_us);
 
 	if (pause_us <= 0)
 		return task_start(task, err);

@@ -225,7 +225,7 @@ int billing_flush(struct billing *billing, struct error *err)
 
 static void schedule(struct billing *billing, int64_t delay_us)
 {
-	struct timeval delay = { delay_us / CLOCK_US_PER_SECOND, delay_us % CLOCK_US_PER_SECOND };
+	struct timeval delay = clock_timeval(delay_us);
 
 	if (event_add(billing->flush, &delay) < 0)
 		log_error("billing", "cannot add a timer; usage records wait for the next");

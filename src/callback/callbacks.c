@@ -21,7 +21,7 @@ static struct timeval timeval_of(int64_t delay_us)
 {
 	if (delay_us < 0)
 		delay_us = 0;
-	return (struct timeval){ delay_us / CLOCK_US_PER_SECOND, delay_us % CLOCK_US_PER_SECOND };
+	return clock_timeval(delay_us);
 }
 
 static size_t host_bucket(const char *name)

@@ -242,7 +242,7 @@ static int begin(struct delivery *delivery, struct error *err)
 {
 	struct callbacks *callbacks = delivery->callback->callbacks;
 	int64_t timeout_us = callbacks->config->callback_timeout;
-	struct timeval timeout = { timeout_us / CLOCK_US_PER_SECOND, timeout_us % CLOCK_US_PER_SECOND };
+	struct timeval timeout = clock_timeval(timeout_us);
 
 	delivery->deadline_us = clock_monotonic_us() + timeout_us;
 	delivery->lookup_timer = evtimer_new(callbacks->base, lookup_timed_out, delivery);

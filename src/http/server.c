@@ -16,11 +16,6 @@
 #define CLOCK_STEP_MAX (2 * HTTP_TICK_US)
 #define ROOM_LOOKS_MAX 64 /* idle connections examined to find one whose client has sent nothing */
 
-static struct timeval to_timeval(int64_t us)
-{
-	return (struct timeval){ .tv_sec = us / CLOCK_US_PER_SECOND, .tv_usec = us % CLOCK_US_PER_SECOND };
-}
-
 /* --- the clock --- */
 
 static void update_date(struct http_server *server)
@@ -131,7 +126,7 @@ static void on_drained(evutil_socket_t fd, short what, void *arg)
 void http_server_drain(struct http_server *server, int64_t timeout_us, void (*done)(void *arg), void *arg)
 {
 	struct http_connection *c = TAILQ_FIRST(&server->connections);
-	struct timeval timeout = to_timeval(timeout_us);
+	struct timeval timeout = clock_timeval(timeout_us);
 
 	http_listen_stop(server);
 	server->draining = true;

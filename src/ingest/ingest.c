@@ -16,11 +16,6 @@
  * memory. */
 #define ROUND_BYTES_MAX ((size_t)32 << 20)
 
-static struct timeval timeval_of(int64_t us)
-{
-	return (struct timeval){ us / CLOCK_US_PER_SECOND, us % CLOCK_US_PER_SECOND };
-}
-
 void ingest_batch_move(struct ingest_batch *batch, struct ingest_queue *to)
 {
 	if (batch->queue)
@@ -154,8 +149,9 @@ static void on_committed(void *arg, const struct error *err)
 	if (err) {
 		fail_from(ingest, commit->round, commit->records + ingest->round_records, err);
 		ingest_maintenance_rest(ingest);
-	} else
+	} else {
 		round_committed(ingest);
+	}
 	settle(ingest);
 	if (commit->is_late && !TAILQ_EMPTY(&ingest->settled))
 		event_active(ingest->commit_event, EV_TIMEOUT, 0);
@@ -245,7 +241,7 @@ void ingest_fail(struct ingest *ingest, const struct error *err)
 
 void ingest_commit_soon(struct ingest *ingest)
 {
-	struct timeval delay = timeval_of(ingest->config->commit_delay);
+	struct timeval delay = clock_timeval(ingest->config->commit_delay);
 
 	if (!event_pending(ingest->commit_event, EV_TIMEOUT, NULL))
 		event_add(ingest->commit_event, &delay);

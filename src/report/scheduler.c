@@ -10,11 +10,6 @@
 #define TICK_US CLOCK_US_PER_SECOND
 #define EXPIRY_US 5000 /* of a tick */
 
-static struct timeval to_timeval(int64_t us)
-{
-	return (struct timeval){ .tv_sec = us / CLOCK_US_PER_SECOND, .tv_usec = us % CLOCK_US_PER_SECOND };
-}
-
 /* --- slices --- */
 
 /* Starts a job that may start. One per slice, since each start waits for the disk. */
@@ -111,7 +106,7 @@ void report_scheduler_wake(struct reports *reports)
 
 int report_scheduler_init(struct reports *reports, struct error *err)
 {
-	struct timeval tick = to_timeval(TICK_US);
+	struct timeval tick = clock_timeval(TICK_US);
 
 	task_init(&reports->slice, reports->tasks, "", TASK_REPORTS, on_slice, reports);
 	reports->tick = event_new(tasks_base(reports->tasks), -1, EV_PERSIST, on_tick, reports);
