@@ -80,17 +80,11 @@ static int take_result(struct ingest_batch *batch, const struct ingest_put *put,
 	return -1;
 }
 
-/* How often uncommitted changes were lost. */
-static uint64_t count_aborts(const struct ingest *ingest)
-{
-	return store_aborts(ingest->store) + meta_aborts(ingest->meta);
-}
-
 static void fail(struct ingest_batch *batch, uint64_t aborts, const struct error *err)
 {
-	if (count_aborts(batch->ingest) == aborts)
-		batch->failure =
-			*err; /* only this batch needs the data that could not be read; what others have put is intact */
+	/* Only this batch needs the data that could not be read, if what others have put is intact. */
+	if (ingest_count_aborts(batch->ingest) == aborts)
+		batch->failure = *err;
 	else
 		ingest_fail_round(batch->ingest, err);
 }
@@ -127,7 +121,7 @@ static void begin_late_rejection(struct ingest_put *put)
 static void end_late(struct ingest_put *put, const struct error *failure)
 {
 	struct ingest_batch *batch = put->batch;
-	uint64_t aborts = count_aborts(put->ingest);
+	uint64_t aborts = ingest_count_aborts(put->ingest);
 	struct error err;
 
 	LIST_REMOVE(put, link);
@@ -199,7 +193,7 @@ static int put(struct ingest_batch *batch, const struct parse_item *item, const 
 	put->ingest = ingest;
 	put->batch = batch;
 	put->product = record->product;
-	put->aborts = count_aborts(ingest);
+	put->aborts = ingest_count_aborts(ingest);
 	put->round = ingest->round;
 	put->ended = false;
 	put->err = err;
@@ -229,7 +223,7 @@ static void take_item(void *arg, const struct parse_item *item)
 	if (batch->failure.code != ERROR_NONE)
 		return;
 	batch->round = batch->ingest->round;
-	uint64_t aborts = count_aborts(batch->ingest);
+	uint64_t aborts = ingest_count_aborts(batch->ingest);
 	if (check_and_put(batch, item, &err) == 0)
 		ingest_commit_if_large(batch->ingest);
 	else

@@ -117,6 +117,12 @@ struct ingest_batch {
 
 /* --- ingest.c --- */
 
+/* How often uncommitted changes were lost: a caller compares two counts to see whether what was put is still there. */
+static inline uint64_t ingest_count_aborts(const struct ingest *ingest)
+{
+	return store_aborts(ingest->store) + meta_aborts(ingest->meta);
+}
+
 void ingest_batch_move(struct ingest_batch *batch, struct ingest_queue *to);
 
 /* The round is lost: its batches fail with *err. */
