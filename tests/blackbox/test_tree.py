@@ -138,7 +138,7 @@ def test_manual_tells_of_every_endpoint():
     for method, path in endpoints:
         # Those of problems stand in a text of their own.
         wanted = path.rstrip("/") if path.startswith("/problems") else f"{method} {path}"
-        assert wanted in text, wanted
+        assert wanted in text, f"man/cdrd.8 has no entry {wanted}"
 
 
 # --- the licence ---
@@ -198,6 +198,23 @@ def test_a_function_that_can_fail_must_be_checked():
             if not re.match(r"int \w+_fail(_\w+)?\(", text):
                 unchecked.append(f"{name}: {text.splitlines()[0]}")
     assert unchecked == []
+
+
+def test_the_recipe_of_an_endpoint_compiles_and_has_the_layout_of_a_source(tmp_path):
+    recipe = re.search(r"^## To add an endpoint\n.*?(?=^## )", read(TOP, "docs", "HACKING.md"), re.MULTILINE | re.DOTALL)[0]
+    row, source = (re.sub(r"^   ", "", code, flags=re.MULTILINE)
+                   for code in re.findall(r"^   ```c\n(.*?)^   ```$", recipe, re.MULTILINE | re.DOTALL))
+    path = tmp_path / "products.c"
+    path.write_text(source)
+    (tmp_path / "api").mkdir()
+    (tmp_path / "api" / "routes.def").write_text(read(TOP, "src", "api", "routes.def") + row)
+    folders = [f"-I{folder}" for folder in (tmp_path, os.path.join(TOP, "src"), harness.BUILD_DIR)]
+    for command in (["gcc", "-std=gnu17", "-Wall", "-Wextra", "-Wmissing-prototypes", "-Werror", "-fsyntax-only", *folders,
+                     os.path.join(TOP, "src", "api", "routes.c")],
+                    ["clang-format", f"--style=file:{TOP}/.clang-format", "--dry-run", "-Werror"]):
+        done = subprocess.run([*command, path], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert source.splitlines()[0] == spdx_line("products.c", "")
 
 
 # --- the map of the modules ---
