@@ -124,6 +124,52 @@ def test_accounts_are_drawn_from_all_that_are_given(outbound):
     assert set(counts) == {a.id for a in ACCOUNTS} and min(counts.values()) > 2000, counts
 
 
+def made_accounts(*arguments):
+    text = subprocess.run([harness.program("cdrgen"), *arguments, "--list-accounts"], stdout=subprocess.PIPE, text=True,
+                          check=True).stdout
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def records_of_made_accounts(count, *arguments):
+    out = subprocess.run([harness.program("cdrgen"), *arguments, "--product", "SMS", "--count", str(count), "--no-body",
+                          "--from", RANGE[0], "--to", RANGE[1]], stdout=subprocess.PIPE, check=True).stdout
+    return [json.loads(line)["account_id"] for line in out.splitlines()]
+
+
+def test_the_kth_made_up_account_has_1_kth_of_the_records_of_the_first():
+    listed = [account["id"] for account in made_accounts("--accounts", "1000")]
+    drawn = records_of_made_accounts(40_000, "--accounts", "1000")
+    assert drawn == records_of_made_accounts(40_000, "--accounts", "1000", "--parents", "7")
+    counts = collections.Counter(drawn)
+    assert set(counts) <= set(listed)
+    for k in (2, 3, 5, 10):
+        assert 0.8 < k * counts[listed[k - 1]] / counts[listed[0]] < 1.25, (k, counts.most_common(12))
+    assert sum(counts[id] for id in listed[500:]) > 0
+
+
+def test_half_of_the_made_up_accounts_are_subaccounts_of_as_many_parents_as_asked_for():
+    accounts = made_accounts("--accounts", "20001", "--parents", "50")
+    place = {account["id"]: n for n, account in enumerate(accounts)}
+    assert len(place) == 20001 and all(re.fullmatch("[0-9A-Za-z]{8}", id) for id in place)
+    subaccounts = collections.Counter(account["parent"] for account in accounts)
+    assert subaccounts.pop("") == 10001
+    assert len(subaccounts) == 50 and set(subaccounts.values()) == {200}
+    parents = {account["id"]: account["parent"] for account in accounts}
+    assert all(parents[parent] == "" for parent in subaccounts)
+    assert all(place[account["parent"]] < place[account["id"]] for account in accounts if account["parent"])
+    assert {account["parent"] for account in made_accounts("--accounts", "10")} == {""}
+
+
+@pytest.mark.parametrize("arguments, word", [
+    (["--accounts", "1000001", "--list-accounts"], "1000000"), (["--accounts", "few", "--list-accounts"], "few"),
+    (["--accounts", "10", "--parents", "6", "--list-accounts"], "6"), (["--list-accounts"], "--accounts"),
+    (["--accounts", "10", "--account", "gen00001", "--list-accounts"], "--account"),
+    (["--account", "gen00001", "--parents", "1", "--product", "SMS", "--count", "1"], "--parents")])
+def test_accounts_that_cannot_be_made_up_are_an_error_that_names_them(arguments, word):
+    ended = subprocess.run([harness.program("cdrgen"), *arguments], capture_output=True, text=True)
+    assert ended.returncode == 2 and word in ended.stderr and not ended.stdout, ended
+
+
 @pytest.mark.parametrize("change, word", [
     (["--product", "SMOKE"], "SMOKE"), (["--product", "REPORTS-USAGE"], "REPORTS-USAGE"), (["--account", "short"], "short"),
     (["--count", "-1"], "-1"), (["--count", "many"], "many"), (["--from", "yesterday"], "yesterday"),

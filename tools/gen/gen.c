@@ -235,6 +235,16 @@ static enum catalog_direction draw_direction(struct gen_run *run)
 	return gen_random_below(&run->facts.random, INBOUND_ONE_IN) == 0 ? CATALOG_INBOUND : CATALOG_OUTBOUND;
 }
 
+static struct str draw_account(struct gen_run *run)
+{
+	const struct gen_options *options = run->options;
+	struct gen_random *random = &run->facts.random;
+
+	if (options->sized_accounts)
+		return options->sized_accounts->ids[gen_accounts_draw(options->sized_accounts, random)];
+	return options->accounts[gen_random_below(random, (uint32_t)options->accounts_count)];
+}
+
 static bool has_duration(const struct catalog_product *product)
 {
 	return catalog_column_find(product, STR_LITERAL("duration")) != CATALOG_NONE;
@@ -251,7 +261,7 @@ static int write_records(struct gen_run *run, int64_t from_us, struct error *err
 		double jitter = (double)(gen_random_next(&facts->random) >> 11) * 0x1p-53; /* [0, 1) */
 
 		facts->time_us = from_us + (int64_t)(((double)i + jitter) * part_us);
-		facts->account = options->accounts[gen_random_below(&facts->random, (uint32_t)options->accounts_count)];
+		facts->account = draw_account(run);
 		facts->direction = draw_direction(run);
 		gen_facts_draw(facts);
 		run->out = format->record(run->out, run);

@@ -14,13 +14,15 @@
 
 #include "base/error.h"
 #include "catalog/catalog.h"
+#include "gen/accounts.h"
 
 enum gen_format { GEN_NDJSON, GEN_MSGPACK, GEN_CSV, GEN_FORMATS };
 
 struct gen_options {
 	const struct catalog_product *product;
-	const struct str *accounts; /* each record draws one */
+	const struct str *accounts; /* each record draws one, all alike */
 	size_t accounts_count;
+	const struct gen_accounts *sized_accounts; /* instead, if not NULL: one by its size */
 	uint64_t count;
 	int64_t from_us; /* rounded up to a whole second, for that is how times are written */
 	int64_t to_us;

@@ -2,6 +2,7 @@
 # cdrgen, the generator of sample records: for the quickstart, the tests and the benchmarks; not installed.
 noinst_PROGRAMS += cdrgen
 cdrgen_SOURCES = \
+	tools/gen/accounts.c tools/gen/accounts.h \
 	tools/gen/body.c tools/gen/body.h \
 	tools/gen/gen.c tools/gen/gen.h \
 	tools/gen/main.c \

@@ -5,9 +5,13 @@
  * `cdrgen --product SMS --account abcd1234 --count 1000` writes a thousand SMS records of the last 24 hours as NDJSON,
  * ready for POST /v1/cdrs or `cdrctl import -`. `--product all` shares the count among all products that a producer may
  * send, one product after another. The same options and seed give the same bytes.
+ *
+ * `--accounts 20000 --parents 50` instead of `--account` makes up a platform's accounts (accounts.h); with
+ * `--list-accounts` it writes these, and no records.
  */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,10 +24,14 @@
 
 static const char usage_text[] =
 	"Usage: cdrgen --product NAME|all --account ID[,ID...] --count N [OPTION...]\n"
+	"       cdrgen --accounts N [--parents N] --list-accounts\n"
 	"Write sample records to standard output.\n"
 	"\n"
 	"  --product NAME    product of the records; `all` shares the count among all of them\n"
 	"  --account ID,...  accounts that the records belong to\n"
+	"  --accounts N      so many made-up accounts instead; the k-th has 1/k as many records as the first\n"
+	"  --parents N       half of the made-up accounts are subaccounts, of so many of the others (0)\n"
+	"  --list-accounts   write the made-up accounts as CSV (id,parent) instead of records\n"
 	"  --count N         how many records in all\n"
 	"  --from TIME       beginning of the records' times, ISO 8601 with an offset (24 hours before --to)\n"
 	"  --to TIME         end of the records' times, exclusive (now)\n"
@@ -36,6 +44,9 @@ static const char usage_text[] =
 enum option_code {
 	OPT_PRODUCT = 1,
 	OPT_ACCOUNT,
+	OPT_ACCOUNTS,
+	OPT_PARENTS,
+	OPT_LIST_ACCOUNTS,
 	OPT_COUNT,
 	OPT_FROM,
 	OPT_TO,
@@ -49,6 +60,9 @@ enum option_code {
 static const struct option long_options[] = {
 	{ "product", required_argument, NULL, OPT_PRODUCT },
 	{ "account", required_argument, NULL, OPT_ACCOUNT },
+	{ "accounts", required_argument, NULL, OPT_ACCOUNTS },
+	{ "parents", required_argument, NULL, OPT_PARENTS },
+	{ "list-accounts", no_argument, NULL, OPT_LIST_ACCOUNTS },
 	{ "count", required_argument, NULL, OPT_COUNT },
 	{ "from", required_argument, NULL, OPT_FROM },
 	{ "to", required_argument, NULL, OPT_TO },
@@ -63,8 +77,12 @@ static const struct option long_options[] = {
 struct command_line {
 	struct gen_options options; /* product NULL: all */
 	struct str accounts[ACCOUNTS_MAX];
+	struct gen_accounts sized_accounts;
+	uint64_t sized_count; /* 0: none */
+	uint64_t parents;
 	bool product_given;
 	bool count_given;
+	bool list_accounts;
 };
 
 static int bad_value(struct error *err, const char *option, const char *value, const char *allowed)
@@ -140,6 +158,13 @@ static int set_option(struct command_line *line, int code, const char *value, st
 		return set_product(line, value, err);
 	case OPT_ACCOUNT:
 		return set_accounts(line, value, err);
+	case OPT_ACCOUNTS:
+		return set_number(&line->sized_count, "accounts", value, err);
+	case OPT_PARENTS:
+		return set_number(&line->parents, "parents", value, err);
+	case OPT_LIST_ACCOUNTS:
+		line->list_accounts = true;
+		return 0;
 	case OPT_COUNT:
 		line->count_given = true;
 		return set_number(&line->options.count, "count", value, err);
@@ -165,11 +190,32 @@ static int set_option(struct command_line *line, int code, const char *value, st
 	return error_set(err, ERROR_INVALID, "see cdrgen --help");
 }
 
+/* The made-up accounts, if any are wanted. */
+static int make_accounts(struct command_line *line, struct error *err)
+{
+	if (line->sized_count == 0)
+		return line->parents == 0 && !line->list_accounts ?
+		               0 :
+		               error_set(err, ERROR_INVALID, "--parents and --list-accounts need --accounts");
+	if (line->options.accounts_count > 0)
+		return error_set(err, ERROR_INVALID, "--accounts: not together with --account");
+	if (line->sized_count > GEN_ACCOUNTS_MAX)
+		return error_set(err, ERROR_INVALID, "--accounts: %" PRIu64 ": at most %d", line->sized_count,
+		                 GEN_ACCOUNTS_MAX);
+	if (line->parents > (line->sized_count + 1) / 2)
+		return error_set(err, ERROR_INVALID, "--parents: %" PRIu64 ": at most half of --accounts",
+		                 line->parents);
+	if (gen_accounts_make(&line->sized_accounts, (size_t)line->sized_count, (size_t)line->parents, err) < 0)
+		return -1;
+	line->options.sized_accounts = &line->sized_accounts;
+	return 0;
+}
+
 static int check_line(struct command_line *line, struct error *err)
 {
 	struct gen_options *options = &line->options;
 
-	if (!line->product_given || options->accounts_count == 0 || !line->count_given)
+	if (!line->product_given || (options->accounts_count == 0 && line->sized_count == 0) || !line->count_given)
 		return error_set(err, ERROR_INVALID, "--product, --account and --count are needed; see cdrgen --help");
 	if (!options->product && options->format == GEN_CSV)
 		return error_set(err, ERROR_INVALID, "--format csv: takes one product, for its columns are the header");
@@ -205,19 +251,30 @@ static int write_all(const struct gen_options *options, struct error *err)
 	return 0;
 }
 
+static int write_line(struct command_line *line, struct error *err)
+{
+	if (make_accounts(line, err) < 0)
+		return -1;
+	if (line->list_accounts)
+		return gen_accounts_write(&line->sized_accounts, stdout, err);
+	if (check_line(line, err) < 0)
+		return -1;
+	return line->options.product ? gen_write(&line->options, STDOUT_FILENO, err) : write_all(&line->options, err);
+}
+
 static int run(int argc, char **argv, struct error *err)
 {
 	struct command_line line = { .options = { .seed = 1, .with_body = true } };
-	int code;
+	int code, result;
 
 	while ((code = getopt_long(argc, argv, "", long_options, NULL)) != -1)
 		if (set_option(&line, code, optarg, err) < 0)
 			return -1;
 	if (optind < argc)
 		return error_set(err, ERROR_INVALID, "%s: not an option; see cdrgen --help", argv[optind]);
-	if (check_line(&line, err) < 0)
-		return -1;
-	return line.options.product ? gen_write(&line.options, STDOUT_FILENO, err) : write_all(&line.options, err);
+	result = write_line(&line, err);
+	gen_accounts_free(&line.sized_accounts);
+	return result;
 }
 
 int main(int argc, char **argv)
