@@ -8,11 +8,6 @@
 ROUNDS=${ROUNDS:-5}
 BUILDS_SECONDS=${BUILDS_SECONDS:-4} # of pages and of ids, each round
 
-# cdrd_cpu: nanoseconds that the daemon has used.
-cdrd_cpu() {
-	awk '{ sum += $1 } END { printf "%.0f\n", sum }' /proc/"$cdrd_pid"/task/*/schedstat
-}
-
 # builds_ingest FORMAT: a store of all records, sealed; CPU a record.
 builds_ingest() {
 	local before

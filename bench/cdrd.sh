@@ -32,6 +32,22 @@ cdrd_restart() {
 	cdrd_open "$@"
 }
 
+# cdrd_time_start JOB [KEY=VALUE...]: the milliseconds from the daemon's start on the store that is there until it answers
+# that it is ready.
+cdrd_time_start() {
+	local ended job=$1
+
+	shift
+	cdrd_stop
+	cdrd_launch "$@"
+	until (exec 3<>"/dev/tcp/127.0.0.1/$cdrd_metrics_port") 2>/dev/null; do
+		kill -0 "$cdrd_pid" || die "cdrd did not start, see its log: $(tail -n 3 "$WORK/cdrd/log")"
+	done
+	curl -sf "http://127.0.0.1:$cdrd_metrics_port/readyz" >/dev/null || die "cdrd is not ready"
+	ended=$(now)
+	awk -v begun="$cdrd_launched" -v ended="$ended" 'BEGIN { print "start_ms", (ended - begun) * 1000 }' | measured "$OWN" "$job"
+}
+
 cdrd_launch() {
 	local setting settings=() core=()
 
@@ -44,6 +60,7 @@ cdrd_launch() {
 	sync
 	cdrd_port=$(free_port)
 	cdrd_metrics_port=$(free_port)
+	cdrd_launched=$(now)
 	"${core[@]}" "${SERVER:-$BUILD}/cdrd" -o listen="127.0.0.1:$cdrd_port" -o metrics_listen="127.0.0.1:$cdrd_metrics_port" \
 		-o data_dir="$WORK/cdrd/data" -o admin_socket="$WORK/cdrd/admin.sock" -o log_level=warn \
 		-o sync_rate_max=0 -o async_rate_max=0 -o downloads_max=0 -o shed_lag=0 -o shed_memory=0 \
@@ -113,6 +130,16 @@ cdrd_rest() {
 	cdrd_client python3 "$TOP/bench/api.py" rest "$cdrd_metrics_port"
 }
 
+# cdrd_cpu: nanoseconds that the daemon has used.
+cdrd_cpu() {
+	awk '{ sum += $1 } END { printf "%.0f\n", sum }' /proc/"$cdrd_pid"/task/*/schedstat
+}
+
+# cdrd_memory JOB: what it holds besides the page cache.
+cdrd_memory() {
+	awk '$1 == "RssAnon:" { print "rss_anon_mib", $2 / 1024 }' "/proc/$cdrd_pid/status" | measured "$OWN" "$1"
+}
+
 # cdrd_lag JOB: the loop's lag since the start.
 cdrd_lag() {
 	cdrd_ctl --json status | python3 "$TOP/bench/api.py" lag | measured "$OWN" "$1"
@@ -125,6 +152,7 @@ total = json.load(sys.stdin)[-1]
 print("bytes_a_record", total["disk_bytes"] / total["records"])
 print("records", total["records"])
 print("hot", total["hot"])
+print("hot_percent", 100 * total["hot"] / total["records"])
 print("blocks", total["blocks"])' | measured "$OWN" "$1"
 }
 

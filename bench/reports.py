@@ -16,6 +16,7 @@ import time
 import api
 
 POLL_S = 0.005
+FIRST_POLLS_S = 0.001  # for the first 20 ms, which is all that the report of a small account takes
 LIMIT_S = 900
 
 
@@ -34,7 +35,7 @@ def make(reports, pid, body):
             return took, cpu, memory, status
         if took > LIMIT_S:
             sys.exit(f'bench: a report took more than {LIMIT_S} seconds: {body}')
-        time.sleep(POLL_S if took < 2 else 4 * POLL_S)
+        time.sleep(FIRST_POLLS_S if took < 0.02 else POLL_S if took < 2 else 4 * POLL_S)
 
 
 def check(status, expected):
@@ -57,6 +58,7 @@ def main():
     cpu = statistics.median(result[1] for result in results)
     manifest = results[-1][3]['manifest']
     print(f'seconds {took:.4f}')
+    print(f'ms {1000 * took:.1f}')
     print(f'rows_per_s {int(records) / took:.0f}')
     print(f'cpu_ms {1000 * cpu:.2f}')
     print(f'cpu_s_per_million {cpu / int(records) * 1e6:.4f}')

@@ -7,6 +7,8 @@
 
 ACCOUNT=bench001
 SECRET=bench-secret-1
+MANY=()
+PRODUCT=SMS
 PRODUCER=bench
 QUESTIONS_IDS=20000
 QUESTIONS_PAGES=2000
@@ -19,12 +21,14 @@ day() {
 	date -u -d "$TODAY $1 days" +%F
 }
 
-# generate COUNT FROM-DAY TO-DAY FORMAT: to standard output; the second day is exclusive. WITH_BODIES adds bodies.
+# generate COUNT FROM-DAY TO-DAY FORMAT: to standard output; the second day is exclusive. WITH_BODIES adds bodies. Of
+# ACCOUNT, or of the accounts that MANY, arguments of cdrgen, makes up.
 generate() {
-	local bodies=(--no-body)
+	local bodies=(--no-body) accounts=(--account "$ACCOUNT")
 
 	[ -z "${WITH_BODIES:-}" ] || bodies=()
-	"${on_client[@]}" "$BUILD/cdrgen" --product SMS --account "$ACCOUNT" --count "$1" --direction outbound --seed 1 \
+	[ ${#MANY[@]} -eq 0 ] || accounts=("${MANY[@]}")
+	"${on_client[@]}" "$BUILD/cdrgen" --product "$PRODUCT" "${accounts[@]}" --count "$1" --direction outbound --seed 1 \
 		--from "${2}T00:00:00Z" --to "${3}T00:00:00Z" --format "$4" "${bodies[@]}"
 }
 

@@ -49,21 +49,6 @@ store_pages_peer() {
 	pg_stop
 }
 
-# The milliseconds from the daemon's start on the store that is there until it answers that it is ready.
-store_start() {
-	local begun ended
-
-	cdrd_stop
-	begun=$(now)
-	cdrd_launch "$@"
-	until (exec 3<>"/dev/tcp/127.0.0.1/$cdrd_metrics_port") 2>/dev/null; do
-		kill -0 "$cdrd_pid" || die "cdrd did not start, see its log: $(tail -n 3 "$WORK/cdrd/log")"
-	done
-	curl -sf "http://127.0.0.1:$cdrd_metrics_port/readyz" >/dev/null || die "cdrd is not ready"
-	ended=$(now)
-	awk -v begun="$begun" -v ended="$ended" 'BEGIN { print "start_ms", (ended - begun) * 1000 }' | measured cdrd store_days
-}
-
 store_days() {
 	local settings=(retention_months=14) # the default, 13, may be shorter than 400 days
 
@@ -74,7 +59,7 @@ store_days() {
 	cdrd_disk store_days
 	generate "$RECORDS" "$(day "-$STORE_DAYS")" "$(day 0)" csv | sample_ids "$RECORDS"
 	say "cdrd: start and ids with $STORE_DAYS days"
-	store_start "${settings[@]}"
+	cdrd_time_start store_days "${settings[@]}"
 	cdrd_get store_ids_cold "$CONNECTIONS" ids
 	cdrd_get store_ids "$CONNECTIONS" ids
 	cdrd_stop

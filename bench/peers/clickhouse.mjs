@@ -5,25 +5,14 @@
  * its default does.
  */
 import { join } from 'node:path';
-import { closeSync, openSync, readSync } from 'node:fs';
 import { Session } from 'chdb';
-import { checkRows, csv, folder, measureExport, notShown } from './measure.mjs';
+import { checkRows, columnsOf, csv, folder, measureExport, notShown } from './measure.mjs';
 
 const ONE_CORE = 'max_threads = 1, max_insert_threads = 1';
 const session = new Session(join(folder, 'peer'));
 
-function firstLine(path) {
-  const file = openSync(path);
-  const beginning = Buffer.alloc(65536);
-  const length = readSync(file, beginning);
-  closeSync(file);
-  return beginning.toString('utf8', 0, length).split('\n', 1)[0];
-}
-
-const columns = firstLine(csv).split(',').map((quoted) => {
-  const name = quoted.replaceAll('"', '');
-  return `\`${name}\` ${name === 'date_received' ? "DateTime('UTC')" : 'String'}`;
-}).join(', ');
+const columns = columnsOf(csv).map(
+  (name) => `\`${name}\` ${name === 'date_received' ? "DateTime('UTC')" : 'String'}`).join(', ');
 
 session.query('CREATE DATABASE bench');
 session.query(`CREATE TABLE bench.cdr (${columns}) ENGINE = MergeTree ORDER BY (account_id, direction, date_received)`);
