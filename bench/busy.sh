@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the other parts
-# busy.sh: how others fare while four reports over the month of reports.sh are made. Issues 3 and 4.
+# busy.sh: how others fare while four reports over the month of reports.sh are made.
 #
 # First id queries, one after another; then ingest with its sealing, of another account and other days. Each begins with
 # a restart, so that the loop's lag is that of the mix.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the other parts
-# growth.sh: the rates in a store of RECORDS records beside those in one of a tenth. Issue 4: within 10 %.
+# growth.sh: the rates in a store of RECORDS records beside those in one of a tenth. They are to stay within 10%.
 #
 # Each store holds a month of one account, loaded and sealed. Then two more days come in, one as NDJSON and one as
 # msgpack, as many records in both stores; reports are over the month.

@@ -22,7 +22,7 @@ ratio() {
 }
 
 # A table's columns: cdrd's figure and, for each of PEERS, the peer's and how many times better cdrd is. With GOALS, what
-# issue 4 wants and whether it is met.
+# is wanted and whether it is met.
 declare -A PEER_NAMES=([sqlite]=SQLite [postgres]=PostgreSQL [duckdb]=DuckDB [clickhouse]=ClickHouse)
 
 # table_head [PEER...]

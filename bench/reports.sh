@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the other parts
-# reports.sh: asynchronous reports over a month of one account, beside PostgreSQL, DuckDB and ClickHouse. Issues 3 and 4.
+# reports.sh: asynchronous reports over a month of one account, beside PostgreSQL, DuckDB and ClickHouse.
 #
 # One daemon holds the month of RECORDS records (the account of samples.sh), of a tenth of them (SMALL_ACCOUNT) and
 # of messages with bodies (BODY_ACCOUNT). All is sealed before the first report. A restart in between sets the loop's

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the other parts
-# store.sh: the store's rates: ingest with its sealing, pages, disk, and ids and the start with 400 days. Issue 4.
+# store.sh: the store's rates: ingest with its sealing, pages, disk, and ids and the start with 400 days.
 
 STORE_DAYS=400
 STORE_PEER_RECORDS_MAX=1000000

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the other parts
-# sync.sh: the synchronous part: durable ingest, pages, ids, beside SQLite and PostgreSQL. Issue 2.
+# sync.sh: the synchronous part: durable ingest, pages, ids, beside SQLite and PostgreSQL.
 
 sync_run() {
 	PINNED=
