@@ -7,6 +7,23 @@
  */
 #include "catalog/catalog.h"
 
+bool catalog_column_groups(const struct catalog_column *column)
+{
+	static const char *const texts[] = { "account_id",   "account_ref",  "acc",
+		                             "client_ref",   "country",      "country_code",
+		                             "country_name", "locale",       "master_account_id",
+		                             "network",      "network_name", "request_product",
+		                             "status" };
+
+	if (column->kind == CATALOG_ENUM || column->kind == CATALOG_CURRENCY)
+		return true;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		if (str_is(column->name, texts[i]))
+			return true;
+	}
+	return false;
+}
+
 const struct catalog_product *catalog_product_find(struct str name)
 {
 	for (size_t i = 0; i < catalog_products_count; i++)

@@ -134,6 +134,9 @@ const struct catalog_product *catalog_alias_find(struct str name, struct str typ
 /* Index of a column, or CATALOG_NONE. Constant time (a perfect or small hash per product): the hot path of ingest. */
 uint8_t catalog_column_find(const struct catalog_product *product, struct str name);
 
+/* Does it have few distinct values, as a rule, so that summaries can be grouped by it? */
+bool catalog_column_groups(const struct catalog_column *column);
+
 /* NULL if the product does not take it. */
 const struct catalog_filter *catalog_filter_find(const struct catalog_product *product, struct str name);
 

@@ -2,29 +2,12 @@
 /*
  * grouping.c: what a summary is grouped by: "group_by=country,status&interval=day&time_zone=Europe/Berlin".
  *
- * Columns with few distinct values can be grouped by: those the catalog marks so, and the texts named here.
+ * Columns with few distinct values can be grouped by: catalog_column_groups says which.
  */
 #include "query/query_private.h"
 
 #define GROUP_NAME STR_LITERAL("group_by")
 #define ZONE_PARAMETER STR_LITERAL("time_zone")
-
-static bool may_group(const struct catalog_column *column)
-{
-	static const char *const texts[] = { "account_id",   "account_ref",  "acc",
-		                             "client_ref",   "country",      "country_code",
-		                             "country_name", "locale",       "master_account_id",
-		                             "network",      "network_name", "request_product",
-		                             "status" };
-
-	if (column->kind == CATALOG_ENUM || column->kind == CATALOG_CURRENCY)
-		return true;
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		if (str_is(column->name, texts[i]))
-			return true;
-	}
-	return false;
-}
 
 static void refuse_group(struct query_making *making, struct str name)
 {
@@ -32,7 +15,7 @@ static void refuse_group(struct query_making *making, struct str name)
 	struct buf allowed = { 0 };
 
 	for (uint8_t i = 0; i < product->columns_count; i++) {
-		if (may_group(&product->columns[i]))
+		if (catalog_column_groups(&product->columns[i]))
 			query_list_add(&allowed, product->columns[i].name);
 	}
 	query_problems_add(making->problems, GROUP_NAME, "'%.*s' is not one of: %.*s",
@@ -45,7 +28,7 @@ static void take_group(struct query_making *making, struct str name)
 	struct query_plan *plan = making->plan;
 	uint8_t place = catalog_column_find(plan->product, name);
 
-	if (place == CATALOG_NONE || !may_group(&plan->product->columns[place])) {
+	if (place == CATALOG_NONE || !catalog_column_groups(&plan->product->columns[place])) {
 		refuse_group(making, name);
 		return;
 	}

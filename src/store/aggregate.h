@@ -65,16 +65,27 @@ void aggregate_groups_free(struct aggregate_groups *groups);
 /* The columns that aggregate_add_record reads, as of scan_query; never 0. */
 uint64_t aggregate_groups_columns(const struct aggregate_groups *groups, const struct catalog_product *product);
 
-/* Both: ERROR_NOT_FOUND when there would be more groups than `max`; ERROR_LIMIT when a sum would be too large. */
+/* All three: ERROR_NOT_FOUND when there would be more groups than `max`; ERROR_LIMIT when a sum would be too large. */
 MUST_CHECK int aggregate_add_record(struct aggregate_groups *groups, int64_t start_us, const struct record *record,
                                     struct error *err);
 MUST_CHECK int aggregate_add_span(struct aggregate_groups *groups, int64_t start_us, const struct scan_span *span,
                                   struct error *err);
 
+/* Records with the same values and the same currency, added up. */
+struct aggregate_batch {
+	const struct str *values; /* of the groups' columns */
+	struct str currency;      /* looked at where the product has money */
+	uint64_t count;
+	uint64_t unreadable;
+	struct decimal duration, total_price, price;
+};
+MUST_CHECK int aggregate_add_batch(struct aggregate_groups *groups, int64_t start_us,
+                                   const struct aggregate_batch *batch, struct error *err);
+
 /* Empties them, and keeps memory. */
 void aggregate_groups_clear(struct aggregate_groups *groups);
 
-/* Adds others' groups to those of the same start, where neither has columns. */
+/* Adds others' groups to those of the same start and values; both have the same columns. */
 MUST_CHECK int aggregate_add_groups(struct aggregate_groups *sum, const struct aggregate_groups *more,
                                     struct error *err);
 

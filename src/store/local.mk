@@ -28,10 +28,13 @@ libcdrd_a_SOURCES += \
 	src/store/aggregates/aggregate.c \
 	src/store/aggregates/aggregate_days.c src/store/aggregates/aggregate_days.h \
 	src/store/aggregates/aggregate_part.c \
+	src/store/aggregates/fold.c src/store/aggregates/fold.h \
 	src/store/aggregates/groups.c \
 	src/store/blocks/block.c src/store/blocks/block.h \
 	src/store/blocks/block_builder.c src/store/blocks/block_builder.h \
 	src/store/blocks/block_positions.c \
+	src/store/blocks/columns.c src/store/blocks/columns.h \
+	src/store/blocks/columns_write.c \
 	src/store/blocks/block_reader.c src/store/blocks/block_reader.h \
 	src/store/blocks/skip_index.c src/store/blocks/skip_index.h \
 	src/store/blocks/block_index.c src/store/blocks/block_index.h \

@@ -182,17 +182,27 @@ static int step_hot(struct verify *verify, struct day *day, MDB_txn *txn, struct
 
 /* --- a block --- */
 
+static bool is_right(struct str part, uint32_t crc32)
+{
+	return crc32_gzip_refl(0, (const uint8_t *)part.p, part.len) == crc32;
+}
+
 static int check_parts(struct verify *verify, struct error *err)
 {
 	const struct block_view *view = &verify->reader.view;
-	bool skip = crc32_gzip_refl(0, (const uint8_t *)view->skip.p, view->skip.len) == view->head.skip_crc32;
-	bool extra = crc32_gzip_refl(0, (const uint8_t *)view->extra.p, view->extra.len) == view->head.extra_crc32;
+	const char *damaged = NULL;
 
-	if (skip && extra)
+	if (!is_right(view->skip, view->head.skip_crc32))
+		damaged = "skip";
+	else if (!is_right(view->columns, view->head.columns_crc32))
+		damaged = "columns";
+	else if (!is_right(view->extra, view->head.extra_crc32))
+		damaged = "extra";
+	if (!damaged)
 		return 0;
 	return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s, block %u: the %s part is damaged",
 	                 verify->day, verify->reader.partition.account, STR_ARGS(verify->reader.product->name),
-	                 verify->reader.number, skip ? "extra" : "skip");
+	                 verify->reader.number, damaged);
 }
 
 static void add_entries(struct buf *entries, const uint64_t *hashes, size_t count, uint32_t row)

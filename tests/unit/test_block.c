@@ -4,6 +4,7 @@
  * into few bits; the skip index never hides a row; no damaged byte goes unnoticed.
  */
 #include <check.h>
+#include <isa-l/crc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -637,7 +638,7 @@ START_TEST(skip_part_of_values_that_all_pass_lets_the_block_go_whole)
 }
 END_TEST
 
-/* --- damage --- */
+/* --- columns --- */
 
 /* Reads all there is to read. 0 when all of it was right, -1 when the damage was found. */
 static int read_all(MDB_txn *txn)
@@ -646,7 +647,8 @@ static int read_all(MDB_txn *txn)
 	int result = block_reader_begin(&own, &f.day, txn, product, &partition, 3, &err) == 1 ? 0 : -1;
 
 	if (result == 0)
-		result = block_reader_check(&own, &err) | block_reader_check_skip(&own, &err);
+		result = block_reader_check(&own, &err) | block_reader_check_skip(&own, &err) |
+		         (block_reader_columns(&own, &err) < 0 ? -1 : 0);
 	for (uint32_t row = 0; row < rows && result == 0; row++) {
 		struct record record;
 
@@ -659,6 +661,190 @@ static int read_all(MDB_txn *txn)
 	block_reader_free(&own);
 	return result;
 }
+
+/* The text of each row by the columns part, where it has the column; numbers by value. */
+static void assert_column(const struct block_column *column)
+{
+	struct str values[BLOCK_SET_VALUES_MAX];
+	uint8_t codes[BLOCK_CODES_CAP];
+
+	block_column_values(column, values);
+	block_column_codes(&reader.columns, &reader.columns.columns[column->leader], codes);
+	for (uint32_t row = 0; row < rows; row++) {
+		struct str made = samples[row]->record.values[column->column];
+
+		expect(str_equal(values[block_column_code(column, codes[row])], made), "row %u of %s: not %.*s", row,
+		       product->columns[column->column].name.p, STR_ARGS(made));
+	}
+}
+
+static void assert_numbers(const struct block_column *column)
+{
+	for (uint32_t row = 0; row < rows; row++) {
+		struct str made = samples[row]->record.values[column->column];
+		uint64_t number = block_column_number(column, row);
+		struct decimal read = { 0 };
+		decimal_units units = (decimal_units)(number - 1) + column->least;
+
+		expect((number == 0) == (made.len == 0), "row %u: %.*s", row, STR_ARGS(made));
+		for (int places = column->places; places < DECIMAL_PLACES; places++)
+			units *= 10;
+		ck_assert(number == 0 || decimal_read_stored(made, &read));
+		expect(number == 0 || read.units == units, "row %u: not %.*s", row, STR_ARGS(made));
+	}
+}
+
+static void assert_columns(void)
+{
+	for (uint8_t i = 0; i < reader.columns.count; i++) {
+		const struct block_column *column = &reader.columns.columns[i];
+
+		ck_assert_ptr_eq(block_columns_find(&reader.columns, column->column), column);
+		if (column->form == COLUMN_NUMBERS)
+			assert_numbers(column);
+		else
+			assert_column(column);
+	}
+}
+
+/* The rows that are chosen are those that pass. */
+static void assert_choice(const struct scan_filter *filter)
+{
+	uint8_t bits[BLOCK_ROWS / 8];
+	uint32_t passing = 0, chosen = block_columns_choose(&reader.columns, filter, 1, bits);
+
+	for (uint32_t row = 0; row < rows; row++) {
+		bool there = bits[row / 8] >> row % 8 & 1;
+
+		passing += passes(samples[row], filter);
+		expect(there == passes(samples[row], filter), "row %u: %d", row, there);
+	}
+	ck_assert_uint_eq(chosen, passing);
+}
+
+START_TEST(columns_say_what_lines_say)
+{
+	choose(blocks[_i].product, blocks[_i].direction, (uint64_t)_i + 60, blocks[_i].wild);
+	make_block(blocks[_i].count, blocks[_i].seconds);
+	MDB_txn *txn = begin_reading();
+
+	ck_assert_int_eq(block_reader_columns(&reader, &err), blocks[_i].count >= SEGMENT_ROWS);
+	if (reader.columns_loaded)
+		assert_columns();
+	for (uint8_t i = 0; reader.columns_loaded && i < reader.columns.count; i++) {
+		const struct block_column *column = &reader.columns.columns[i];
+		const struct sample *sample = samples[pick_below(pick, rows)];
+		struct scan_filter filter = { column->column, (enum scan_match)pick_below(pick, 3),
+			                      without_plus(sample->record.values[column->column]) };
+
+		if (column->form != COLUMN_NUMBERS)
+			assert_choice(&filter);
+	}
+	mdb_txn_abort(txn);
+}
+END_TEST
+
+/* A block of calls with prices of their own and durations, some of which are not there. */
+static void make_calls(const char *const *prices, size_t prices_count)
+{
+	struct position position = { DAY_US, 1000, 0 };
+	uint8_t duration = catalog_column_find(product, STR_LITERAL("duration"));
+	uint8_t price = catalog_column_find(product, STR_LITERAL("price"));
+	bool full = false;
+
+	while (rows < 2000) {
+		struct sample *sample = sample_new(&sampler, product, "acct0001", rows, CATALOG_NO_DIRECTION, DAY_US);
+		char *text = malloc(64);
+
+		snprintf(text, 32, "%u", rows * 7919 % 3600);
+		snprintf(text + 32, 32, "%s%u", prices[rows % prices_count], rows);
+		sample->record.values[duration] = rows % 5 ? str_from(text) : (struct str){ NULL, 0 };
+		sample->record.values[price] = str_from(text + 32);
+		position.seq++;
+		add(sample, &position, &full);
+	}
+	expect(block_builder_finish(builder, &value, &entry, &err) == 0, "%s", err.message);
+	day_fixture_put(&f, DAY_BLOCK_DATA, &partition, 3, buf_str(&value));
+}
+
+static void free_texts(void)
+{
+	uint8_t price = catalog_column_find(product, STR_LITERAL("price"));
+
+	for (uint32_t row = 0; row < rows; row++)
+		free((void *)(uintptr_t)(samples[row]->record.values[price].p - 32));
+}
+
+START_TEST(numbers_of_many_values_add_up_without_their_lines)
+{
+	static const char *const prices[] = { "0.00", "-1.", "5." };
+
+	choose("VOICE-CALL", CATALOG_NO_DIRECTION, 5, false);
+	make_calls(prices, 3);
+	MDB_txn *txn = begin_reading();
+	ck_assert_int_eq(block_reader_columns(&reader, &err), 1);
+	const struct block_column *duration =
+		block_columns_find(&reader.columns, catalog_column_find(product, STR_LITERAL("duration")));
+	const struct block_column *price =
+		block_columns_find(&reader.columns, catalog_column_find(product, STR_LITERAL("price")));
+
+	ck_assert(duration && duration->form == COLUMN_NUMBERS && duration->places == 0 && duration->bits == 12);
+	ck_assert(price && price->form == COLUMN_NUMBERS);
+	assert_columns();
+	mdb_txn_abort(txn);
+	free_texts();
+}
+END_TEST
+
+START_TEST(numbers_that_are_none_have_no_column)
+{
+	static const char *const prices[] = { "0.00", "0,", "1000000000" };
+
+	choose("VOICE-CALL", CATALOG_NO_DIRECTION, 5, false);
+	make_calls(&prices[_i + 1], 1);
+	MDB_txn *txn = begin_reading();
+	ck_assert_int_eq(block_reader_columns(&reader, &err), 1);
+	ck_assert_ptr_null(block_columns_find(&reader.columns, catalog_column_find(product, STR_LITERAL("price"))));
+	mdb_txn_abort(txn);
+	free_texts();
+}
+END_TEST
+
+/* As blocks were before they had a columns part. */
+static void make_it_old(void)
+{
+	const size_t old_bytes = offsetof(struct block_head, columns_bytes);
+	struct block_view view;
+	struct buf old = { 0 };
+
+	ck_assert(block_view(&view, buf_str(&value)));
+	view.head.magic = BLOCK_MAGIC_1;
+	view.head.head_crc32 = 0;
+	buf_add(&old, &view.head, old_bytes);
+	buf_add(&old, view.sums, (size_t)(view.columns.p - (const char *)view.sums));
+	view.head.head_crc32 = crc32_gzip_refl(0, (const uint8_t *)old.data,
+	                                       old_bytes + (size_t)(view.skip.p - (const char *)view.sums));
+	memcpy(old.data, &view.head, old_bytes);
+	buf_add_str(&old, view.extra);
+	buf_add_str(&old, view.deflate);
+	buf_free(&value);
+	value = old;
+}
+
+START_TEST(a_block_from_before_there_were_columns_is_read)
+{
+	choose("SMS", CATALOG_OUTBOUND, 4, false);
+	make_block(1000, true);
+	make_it_old();
+	day_fixture_put(&f, DAY_BLOCK_DATA, &partition, 3, buf_str(&value));
+	ck_assert_int_eq(read_all(f.day.env.write), 0);
+	MDB_txn *txn = begin_reading();
+	ck_assert_int_eq(block_reader_columns(&reader, &err), 0);
+	mdb_txn_abort(txn);
+}
+END_TEST
+
+/* --- damage --- */
 
 START_TEST(no_damaged_byte_goes_unnoticed)
 {
@@ -716,6 +902,10 @@ Suite *suite_block(void)
 	tcase_add_test(tests, skip_part_passes_few_by_mistake);
 	tcase_add_test(tests, skip_part_of_values_that_all_pass_lets_the_block_go_whole);
 	tcase_add_test(tests, skip_part_of_one_value_lets_the_block_go_whole);
+	tcase_add_loop_test(tests, columns_say_what_lines_say, 0, count);
+	tcase_add_test(tests, numbers_of_many_values_add_up_without_their_lines);
+	tcase_add_loop_test(tests, numbers_that_are_none_have_no_column, 0, 2);
+	tcase_add_test(tests, a_block_from_before_there_were_columns_is_read);
 	tcase_add_loop_test(tests, no_damaged_byte_goes_unnoticed, 0, 2);
 	tcase_add_test(tests, a_block_cut_short_is_damaged);
 	suite_add_tcase(suite, tests);

@@ -189,13 +189,40 @@ struct run {
 	size_t count;
 	bool outbound[RECORDS_MAX];
 	const char *odd_price; /* of every tenth record, if there is one */
+	uint32_t prices;       /* how many there are; 0: 1000 */
 };
+
+/* A value of a column that the product may not have. */
+static void set(struct record *record, const char *column, struct str value)
+{
+	uint8_t place = catalog_column_find(record->product, str_from(column));
+
+	if (place != CATALOG_NONE)
+		record->values[place] = value;
+}
+
+/* Values of which some follow others (a country its network), some are rare and some are not there. */
+static void set_some(struct run *run, struct record *record, size_t index, char network[8], char duration[8])
+{
+	static const char *const statuses[] = { "delivered", "delivered", "delivered", "failed", "rejected", "" };
+	uint32_t number = index % 100 < 90 ? pick_below(&run->pick, 30) : 70 + pick_below(&run->pick, 3);
+
+	snprintf(network, 8, "%u", 23400 + number);
+	snprintf(duration, 8, "%u", pick_below(&run->pick, 600));
+	set(record, "network", str_from(network));
+	set(record, "country", number < 70 ? STR_LITERAL("GB") : STR_LITERAL("DE"));
+	set(record, "status", str_from(statuses[pick_below(&run->pick, 6)]));
+	if (index % 7)
+		set(record, "duration", str_from(duration));
+	if (index % 50 == 0)
+		set(record, "price", STR_LITERAL("0.000000000001"));
+}
 
 static void put_one(struct run *run, size_t index)
 {
 	const struct catalog_product *product = run->product;
 	int64_t time_us = clock_day_start_us(DAY) + pick_below(&run->pick, 86400) * CLOCK_US_PER_SECOND;
-	char id[32], price[32];
+	char id[32], price[32], network[8], duration[8];
 	struct buf time = { 0 };
 	struct record record;
 	enum store_put_result result;
@@ -203,7 +230,7 @@ static void put_one(struct run *run, size_t index)
 
 	clock_format_record(&time, time_us);
 	snprintf(id, sizeof(id), "id-%zu", index);
-	snprintf(price, sizeof(price), "0.%03u", pick_below(&run->pick, 1000));
+	snprintf(price, sizeof(price), "0.%03u", pick_below(&run->pick, run->prices ? run->prices : 1000));
 	if (run->odd_price && index % 10 == 0)
 		snprintf(price, sizeof(price), "%s", run->odd_price);
 	record_clear(&record, product);
@@ -215,8 +242,7 @@ static void put_one(struct run *run, size_t index)
 	record.values[catalog_column_find(product, STR_LITERAL("currency"))] =
 		index % 3 ? STR_LITERAL("EUR") : STR_LITERAL("USD");
 	record.values[catalog_column_find(product, STR_LITERAL("total_price"))] = str_from(price);
-	record.values[catalog_column_find(product, STR_LITERAL("country"))] =
-		index % 100 < 90 ? STR_LITERAL("GB") : STR_LITERAL("DE");
+	set_some(run, &record, index, network, duration);
 	ck_assert_msg(store_put(run->f.store, &record, time_us, &result, &err) == 0, "%s", err.message);
 	buf_free(&time);
 }
@@ -297,13 +323,14 @@ static void scan(struct run *run, const struct aggregate_query *query, struct to
 	own.snapshot = store_snapshot(run->f.store);
 	total->query = query;
 	aggregate_groups_init(&total->groups, run->product, query->group_by, query->group_by_count, query->groups_max);
-	own.direction = query->scan.direction ? query->scan.direction : CATALOG_OUTBOUND;
+	own.direction =
+		query->scan.direction || !run->product->partition_direction ? query->scan.direction : CATALOG_OUTBOUND;
 	for (bool more = true; more; own.direction = CATALOG_INBOUND) {
 		struct scan_position position = { { 0 } };
 
 		ck_assert_int_eq(scan_once(run->f.store, &own, &position, INT64_MAX, &sink, &end, &err), 0);
 		ck_assert_int_eq(end, SCAN_DONE);
-		more = !query->scan.direction && own.direction == CATALOG_OUTBOUND;
+		more = run->product->partition_direction && !query->scan.direction && own.direction == CATALOG_OUTBOUND;
 	}
 }
 
@@ -318,17 +345,67 @@ static void assert_groups_agree(struct aggregate_groups *sums, struct aggregate_
 		uint32_t a = left->amounts, b = right->amounts;
 
 		ck_assert_int_eq(left->start_us, right->start_us);
+		ck_assert(left->key_len == right->key_len &&
+		          memcmp(sums->texts.data + left->key_at, scanned->texts.data + right->key_at, left->key_len) ==
+		                  0);
 		ck_assert_uint_eq(left->count, right->count);
+		ck_assert_uint_eq(left->unreadable, right->unreadable);
+		ck_assert(left->duration.units == right->duration.units);
 		for (; a && b;
 		     a = aggregate_amount_at(sums, a - 1)->next, b = aggregate_amount_at(scanned, b - 1)->next) {
 			const struct aggregate_amount *one = aggregate_amount_at(sums, a - 1);
 			const struct aggregate_amount *other = aggregate_amount_at(scanned, b - 1);
 
 			ck_assert(str_equal(aggregate_currency(sums, one), aggregate_currency(scanned, other)));
-			ck_assert(one->count == other->count && one->total_price.units == other->total_price.units);
+			ck_assert(one->count == other->count && one->total_price.units == other->total_price.units &&
+			          one->price.units == other->price.units);
 		}
 		ck_assert(!a && !b);
 	}
+}
+
+/* Up to three of the columns; returns how many. */
+static size_t choose_columns(struct run *run, uint8_t columns[3])
+{
+	static const char *const names[] = { "country", "status", "network", "currency", "direction", "account_id" };
+	size_t count = pick_below(&run->pick, 4), from = pick_below(&run->pick, 6);
+
+	for (size_t i = 0; i < count; i++)
+		columns[i] = catalog_column_find(run->product, str_from(names[(from + i) % 6]));
+	return count;
+}
+
+static size_t choose_filters(struct run *run, struct scan_filter filters[2])
+{
+	filters[0] =
+		(struct scan_filter){ .column = catalog_column_find(run->product, STR_LITERAL("country")),
+		                      .value = pick_percent(&run->pick, 50) ? STR_LITERAL("DE") : STR_LITERAL("GB") };
+	filters[1] = (struct scan_filter){ .column = catalog_column_find(run->product, STR_LITERAL("status")),
+		                           .match = SCAN_NOCASE,
+		                           .value = pick_percent(&run->pick, 80) ? STR_LITERAL("Delivered") :
+		                                                                   STR_LITERAL("") };
+	return pick_percent(&run->pick, 50) ? 0 : pick_between(&run->pick, 1, 2);
+}
+
+static void compare_counts(struct run *run, struct aggregate_query query, uint64_t found)
+{
+	struct aggregate_counts counts;
+
+	query.groups_max = 0;
+	struct aggregate *aggregate = add_up(run, &query, false);
+	aggregate_counts(aggregate, &counts);
+	ck_assert_uint_eq(counts.rows, found);
+	ck_assert_uint_ge(counts.seen, found);
+	aggregate_cancel(aggregate);
+}
+
+static uint64_t rows_of(const struct aggregate_groups *groups)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < groups->count; i++)
+		sum += aggregate_group_at(groups, i)->count;
+	return sum;
 }
 
 static void compare_sums(struct run *run)
@@ -337,8 +414,8 @@ static void compare_sums(struct run *run)
 	static const enum zone_interval intervals[] = { ZONE_WHOLE, ZONE_HOUR, ZONE_DAY };
 	static const enum catalog_direction directions[] = { CATALOG_NO_DIRECTION, CATALOG_OUTBOUND, CATALOG_INBOUND };
 	int64_t from_us = clock_day_start_us(DAY), to_us = from_us + CLOCK_US_PER_DAY;
-	uint8_t country = catalog_column_find(run->product, STR_LITERAL("country"));
-	struct scan_filter filter = { .column = country, .value = STR_LITERAL("DE") };
+	uint8_t columns[3];
+	struct scan_filter filters[2];
 	struct zone zone;
 	struct error err;
 	struct aggregate_query query = {
@@ -347,18 +424,19 @@ static void compare_sums(struct run *run)
 		          .accounts_count = 1,
 		          .from_us = from_us,
 		          .to_us = to_us,
-		          .filters = &filter },
-		.group_by = &country,
+		          .filters = filters },
+		.group_by = columns,
 		.zone = &zone,
-		.groups_max = 100,
+		.groups_max = 10000,
 	};
 	struct total scanned;
 
 	ck_assert_int_eq(zone_load(&zone, STR_LITERAL("+05:30"), from_us, to_us, &err), 0);
-	query.scan.direction = directions[pick_below(&run->pick, 3)];
-	query.scan.filters_count = pick_percent(&run->pick, 30);
+	if (run->product->partition_direction)
+		query.scan.direction = directions[pick_below(&run->pick, 3)];
+	query.scan.filters_count = choose_filters(run, filters);
 	query.interval = intervals[pick_below(&run->pick, 3)];
-	query.group_by_count = pick_percent(&run->pick, 20);
+	query.group_by_count = choose_columns(run, columns);
 	if (pick_percent(&run->pick, 50)) {
 		query.scan.from_us += pick_below(&run->pick, 43200) * CLOCK_US_PER_SECOND;
 		query.scan.to_us -= pick_below(&run->pick, 43200) * CLOCK_US_PER_SECOND;
@@ -368,6 +446,7 @@ static void compare_sums(struct run *run)
 
 	scan(run, &query, &scanned);
 	assert_groups_agree(aggregate_groups(aggregate), &scanned.groups);
+	compare_counts(run, query, rows_of(&scanned.groups));
 	aggregate_cancel(aggregate);
 	aggregate_groups_free(&scanned.groups);
 	zone_free(&zone);
@@ -375,11 +454,14 @@ static void compare_sums(struct run *run)
 
 START_TEST(sums_are_those_of_a_scan)
 {
-	static const uint32_t seal_rows[] = { 16, 60, 300 };
+	static const uint32_t seal_rows[] = { 16, 300, 1500 };
+	static const char *const products[] = { "SMS", "VOICE-CALL" };
 	struct run *run = calloc(1, sizeof(*run));
 
 	run->pick.state = (uint64_t)_i * 77 + 5;
-	run->product = catalog_product_find(STR_LITERAL("SMS"));
+	run->product = catalog_product_find(str_from(products[_i % 2]));
+	run->prices = _i % 4 < 2 ? 20 : 1000;
+	run->odd_price = _i % 5 == 4 ? "abc" : NULL;
 	fixture_open(&run->f, FIXTURE_MAP_BYTES);
 	fixture_stop(&run->f);
 	run->f.options.seal_rows = seal_rows[_i % 3];

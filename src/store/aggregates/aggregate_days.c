@@ -3,7 +3,7 @@
  * aggregate_days.c: counts and sums from days, part by part. See aggregate_days.h.
  *
  * A part whose blocks change again and again while it is added up is scanned, which is slower but not disturbed by
- * that. So is everything that groups by columns or sums durations, about which block heads say nothing.
+ * that.
  */
 #include <stdlib.h>
 
@@ -205,6 +205,7 @@ static void cancel(struct aggregate *base)
 
 	aggregate_cancel(a->scanned);
 	aggregate_groups_free(&a->part.groups);
+	free(a->fold);
 	aggregate_end(base);
 	free(a);
 }
@@ -213,17 +214,15 @@ struct aggregate *days_aggregate(struct store *store, const struct aggregate_que
 {
 	static const struct aggregate_ops ops = { step, hurry, share, cancel };
 	const struct scan_query *scan = &query->scan;
-	bool has_duration = catalog_column_find(scan->product, STR_LITERAL("duration")) != CATALOG_NONE;
-
-	if (query->groups_max > 0 && (query->group_by_count > 0 || has_duration))
-		return aggregate_start_scanned(store, query, err);
 	struct day_aggregate *a = calloc(1, sizeof(*a));
+
 	if (!a) {
 		error_set(err, ERROR_NOMEM, "Out of memory for an aggregate");
 		return NULL;
 	}
 	aggregate_init(&a->base, &ops, store, query);
-	aggregate_groups_init(&a->part.groups, scan->product, NULL, 0, query->groups_max);
+	aggregate_groups_init(&a->part.groups, scan->product, query->group_by, query->group_by_count,
+	                      query->groups_max);
 	a->part.direction = (uint8_t)scan->direction;
 	a->done = scan->accounts_count == 0 || !find_day(a, clock_day_of(scan->from_us));
 	return &a->base;

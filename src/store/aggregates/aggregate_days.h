@@ -8,6 +8,7 @@
 #ifndef CDRD_STORE_AGGREGATES_AGGREGATE_DAYS_H
 #define CDRD_STORE_AGGREGATES_AGGREGATE_DAYS_H
 
+#include "store/aggregates/fold.h"
 #include "store/engine.h"
 #include "store/scans/scan_private.h"
 
@@ -35,7 +36,8 @@ struct day_aggregate {
 	int changed; /* times that the part was restarted */
 	bool hurries;
 	bool done;
-	struct aggregate *scanned; /* what reads the part instead, or all; or NULL */
+	struct aggregate *scanned; /* what reads the part instead, or NULL */
+	struct fold *fold;         /* NULL until a block is folded */
 
 	/* of the step that runs */
 	int64_t deadline_us;

@@ -3,8 +3,9 @@
  * aggregate_part.c: what an account has in a day, added up in any order.
  *
  * A scan merges blocks and hot rows, so blocks that overlap in time, as late records make them, must be read row by
- * row. Sums and counts do not care about order. Each block is taken by itself, by its head alone where all of its rows
- * count and, when they are only counted, by the block index alone. `hot` has one row for each record whose newest
+ * row. Sums and counts do not care about order. Each block is taken by itself: by the block index alone where all of its
+ * rows are only counted, by its head where they are added up whole, else by its columns part (fold.h), and by its lines
+ * only where that does not have what the query asks for. `hot` has one row for each record whose newest
  * version is not sealed; its older one in a block is deleted then.
  */
 #include "base/clock.h"
@@ -73,6 +74,7 @@ static int add_row(struct day_aggregate *a, uint32_t row)
 	return add_record(a, &record, time_us);
 }
 
+/* All of the block's rows, one by one. */
 static int add_rows(struct day_aggregate *a)
 {
 	for (uint32_t row = 0; row < a->reader->view.head.rows; row++)
@@ -81,14 +83,84 @@ static int add_rows(struct day_aggregate *a)
 	return 0;
 }
 
+/* Folds the rows of [row, end), which are of one interval. */
+static int fold_interval(struct day_aggregate *a, int64_t start_us, uint32_t row, uint32_t end)
+{
+	uint64_t rows, seen;
+
+	fold_rows(a->fold, row, end, a->reader->deleted);
+	int result = fold_end(a->fold, &rows, &seen, aggregate_counts_only(&a->base) ? NULL : &a->part.groups, start_us,
+	                      a->err);
+	count(a, rows, seen);
+	return result;
+}
+
+static int positions_damaged(struct day_aggregate *a)
+{
+	return error_set(a->err, ERROR_CORRUPT, "day %d, account %.8s, block %u: the positions are damaged",
+	                 a->part.day, a->partition.account, a->reader->number);
+}
+
+/* The rows of the block that are in the range: [*row, *end). */
+static bool find_range(const struct day_aggregate *a, const struct day_block *block, uint32_t *row, uint32_t *end)
+{
+	const struct block_view *view = &a->reader->view;
+
+	*row = 0;
+	*end = view->head.rows;
+	return (block->first_us >= a->from_us || block_places_find(view, a->from_us, row)) &&
+	       (block->last_us < a->to_us || block_places_find(view, a->to_us, end));
+}
+
+/* Interval by interval. */
+static int fold_range(struct day_aggregate *a, uint32_t row, uint32_t end)
+{
+	const struct block_view *view = &a->reader->view;
+
+	while (row < end) {
+		uint32_t next = end;
+		int64_t time_us, start_us = INT64_MIN;
+
+		if (a->base.query.interval != ZONE_WHOLE && !aggregate_counts_only(&a->base)) {
+			if (!block_places_time(view, row, &time_us))
+				return positions_damaged(a);
+			start_us = aggregate_interval(&a->base, time_us);
+			if (!block_places_find(view, a->base.interval_until_us, &next))
+				return positions_damaged(a);
+			next = next < end ? next : end;
+		}
+		if (fold_interval(a, start_us, row, next) != 0)
+			return -1;
+		row = next;
+	}
+	return 0;
+}
+
+/* Adds a block by its columns part. 1, 0 if that does not have all that it takes, -1. */
+static int add_columns(struct day_aggregate *a, const struct day_block *block)
+{
+	uint32_t row, end;
+	int has_columns = block_reader_columns(a->reader, a->err);
+
+	if (has_columns <= 0)
+		return has_columns;
+	if (!a->fold && !(a->fold = fold_new(a->err)))
+		return -1;
+	if (!fold_begin(a->fold, &a->base, &a->reader->columns))
+		return 0;
+	if (!find_range(a, block, &row, &end))
+		return positions_damaged(a);
+	return fold_range(a, row, end) == 0 ? 1 : -1;
+}
+
 /* Adds a block, all of whose rows count, by what its head says. 1, 0 if that does not say it, -1. */
 static int add_head(struct day_aggregate *a, const struct day_block *block)
 {
 	struct scan_span span;
 	int64_t start_us = aggregate_interval(&a->base, block->first_us);
 
-	if (block->deleted || start_us != aggregate_interval(&a->base, block->last_us) ||
-	    !scan_span_fill(&span, a->reader, block))
+	if (a->base.query.group_by_count > 0 || a->base.groups.duration != CATALOG_NONE || block->deleted ||
+	    start_us != aggregate_interval(&a->base, block->last_us) || !scan_span_fill(&span, a->reader, block))
 		return 0;
 	count(a, block->rows, block->rows);
 	return aggregate_add_span(&a->part.groups, start_us, &span, a->err) == 0 ? 1 : -1;
@@ -133,6 +205,8 @@ static int add_block(struct day_aggregate *a, const struct block_index_entry *en
 	if (block->deleted == block->rows || block->last_us < a->from_us)
 		return 0;
 	int known = add_known(a, entry);
+	if (known == 0)
+		known = add_columns(a, block);
 	if (known != 0)
 		return known < 0 ? -1 : 0;
 	return add_rows(a);

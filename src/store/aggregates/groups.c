@@ -140,16 +140,19 @@ static struct aggregate_group *get_group(struct aggregate_groups *groups, int64_
 	return aggregate_group_at(groups, found - 1);
 }
 
+static void add_to_key(struct aggregate_groups *groups, struct str value)
+{
+	uint32_t len = (uint32_t)value.len;
+
+	buf_add(&groups->key, &len, sizeof(len));
+	buf_add_str(&groups->key, value);
+}
+
 static int make_key(struct aggregate_groups *groups, const struct record *record, struct error *err)
 {
 	buf_clear(&groups->key);
-	for (size_t i = 0; i < groups->columns_count; i++) {
-		struct str value = record->values[groups->columns[i]];
-		uint32_t len = (uint32_t)value.len;
-
-		buf_add(&groups->key, &len, sizeof(len));
-		buf_add_str(&groups->key, value);
-	}
+	for (size_t i = 0; i < groups->columns_count; i++)
+		add_to_key(groups, record->values[groups->columns[i]]);
 	return groups->key.failed ? no_memory(err) : 0;
 }
 
@@ -246,6 +249,19 @@ int aggregate_add_record(struct aggregate_groups *groups, int64_t start_us, cons
 	return 0;
 }
 
+static int add_money(struct aggregate_groups *groups, struct aggregate_group *group, struct str currency,
+                     const struct aggregate_amount *more, struct error *err)
+{
+	struct aggregate_amount *amount = get_amount(groups, group, currency, err);
+
+	if (!amount)
+		return -1;
+	amount->count += more->count;
+	if (!decimal_add(&amount->total_price, more->total_price) || !decimal_add(&amount->price, more->price))
+		return too_large(err);
+	return 0;
+}
+
 int aggregate_add_span(struct aggregate_groups *groups, int64_t start_us, const struct scan_span *span,
                        struct error *err)
 {
@@ -257,21 +273,40 @@ int aggregate_add_span(struct aggregate_groups *groups, int64_t start_us, const 
 	group->count += span->rows;
 	for (size_t i = 0; has_money(groups) && i < span->sums_count; i++) {
 		const struct scan_sum *sum = &span->sums[i];
-		struct aggregate_amount *amount = get_amount(groups, group, str_from(sum->currency), err);
+		const struct aggregate_amount amount = { .count = sum->rows,
+			                                 .total_price = sum->total_price,
+			                                 .price = sum->price };
 
-		if (!amount)
+		if (add_money(groups, group, str_from(sum->currency), &amount, err) < 0)
 			return -1;
-		amount->count += sum->rows;
-		if (!decimal_add(&amount->total_price, sum->total_price) || !decimal_add(&amount->price, sum->price))
-			return too_large(err);
 	}
 	return 0;
 }
 
-int aggregate_add_group(struct aggregate_groups *sum, int64_t start_us, const struct aggregate_groups *more,
+int aggregate_add_batch(struct aggregate_groups *groups, int64_t start_us, const struct aggregate_batch *batch,
+                        struct error *err)
+{
+	const struct aggregate_amount amount = { .count = batch->count,
+		                                 .total_price = batch->total_price,
+		                                 .price = batch->price };
+
+	buf_clear(&groups->key);
+	for (size_t i = 0; i < groups->columns_count; i++)
+		add_to_key(groups, batch->values[i]);
+	struct aggregate_group *group = groups->key.failed ? NULL : get_group(groups, start_us, err);
+	if (!group)
+		return groups->key.failed ? no_memory(err) : -1;
+	group->count += batch->count;
+	group->unreadable += batch->unreadable;
+	if (!decimal_add(&group->duration, batch->duration))
+		return too_large(err);
+	return has_money(groups) ? add_money(groups, group, batch->currency, &amount, err) : 0;
+}
+
+/* Adds a group of others to the one of the current key. */
+static int add_to_group(struct aggregate_groups *sum, int64_t start_us, const struct aggregate_groups *more,
                         const struct aggregate_group *group, struct error *err)
 {
-	buf_clear(&sum->key);
 	struct aggregate_group *own = get_group(sum, start_us, err);
 
 	if (!own)
@@ -282,17 +317,19 @@ int aggregate_add_group(struct aggregate_groups *sum, int64_t start_us, const st
 		return too_large(err);
 	for (uint32_t at = group->amounts; at;) {
 		const struct aggregate_amount *added = aggregate_amount_at(more, at - 1);
-		struct aggregate_amount *amount = get_amount(sum, own, aggregate_currency(more, added), err);
 
-		if (!amount)
+		if (add_money(sum, own, aggregate_currency(more, added), added, err) < 0)
 			return -1;
-		amount->count += added->count;
-		if (!decimal_add(&amount->total_price, added->total_price) ||
-		    !decimal_add(&amount->price, added->price))
-			return too_large(err);
 		at = added->next;
 	}
 	return 0;
+}
+
+int aggregate_add_group(struct aggregate_groups *sum, int64_t start_us, const struct aggregate_groups *more,
+                        const struct aggregate_group *group, struct error *err)
+{
+	buf_clear(&sum->key);
+	return add_to_group(sum, start_us, more, group, err);
 }
 
 int aggregate_add_groups(struct aggregate_groups *sum, const struct aggregate_groups *more, struct error *err)
@@ -300,7 +337,11 @@ int aggregate_add_groups(struct aggregate_groups *sum, const struct aggregate_gr
 	for (size_t i = 0; i < more->count; i++) {
 		const struct aggregate_group *group = aggregate_group_at(more, i);
 
-		if (aggregate_add_group(sum, group->start_us, more, group, err) < 0)
+		buf_clear(&sum->key);
+		buf_add(&sum->key, more->texts.data + group->key_at, group->key_len);
+		if (sum->key.failed)
+			return no_memory(err);
+		if (add_to_group(sum, group->start_us, more, group, err) < 0)
 			return -1;
 	}
 	return 0;

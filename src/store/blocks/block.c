@@ -47,8 +47,24 @@ static uint32_t crc_of_head(const struct block_view *view)
 	struct block_head plain = view->head;
 
 	plain.head_crc32 = 0;
-	uint32_t crc = crc32_gzip_refl(0, (const void *)&plain, sizeof(plain));
+	uint32_t crc = crc32_gzip_refl(0, (const void *)&plain, block_head_bytes(plain.magic));
 	return crc32_gzip_refl(crc, view->sums, (uint64_t)((const uint8_t *)view->skip.p - view->sums));
+}
+
+static bool take_head(struct block_head *head, struct str *rest)
+{
+	uint32_t magic;
+
+	if (rest->len < sizeof(magic))
+		return false;
+	memcpy(&magic, rest->p, sizeof(magic));
+	size_t bytes = block_head_bytes(magic);
+	if (bytes == 0 || rest->len < bytes)
+		return false;
+	*head = (struct block_head){ 0 };
+	memcpy(head, cut(rest, bytes).p, bytes);
+	return head->rows != 0 && head->segments != 0 && head->segments <= head->rows &&
+	       head->changed_count <= head->rows;
 }
 
 bool block_view(struct block_view *view, struct str value)
@@ -56,26 +72,40 @@ bool block_view(struct block_view *view, struct str value)
 	struct block_head *head = &view->head;
 	struct str rest = value;
 
-	if (value.len < sizeof(*head))
+	if (!take_head(head, &rest))
 		return false;
-	memcpy(head, cut(&rest, sizeof(*head)).p, sizeof(*head));
 	size_t sums = head->sums_count == BLOCK_SUMS_NONE ? 0 : head->sums_count;
 	size_t sums_bytes = sums * sizeof(struct block_sum);
 	size_t segments_bytes = (size_t)head->segments * sizeof(struct block_segment);
 	size_t changed_bytes = (size_t)head->changed_count * sizeof(struct block_change);
 	size_t bytes = sums_bytes + segments_bytes + head->places_bytes + changed_bytes + head->skip_bytes +
-	               head->extra_bytes + head->deflate_bytes;
-	if (head->magic != BLOCK_MAGIC || head->rows == 0 || head->segments == 0 || head->segments > head->rows ||
-	    head->changed_count > head->rows || bytes != rest.len)
+	               (size_t)head->columns_bytes + head->extra_bytes + head->deflate_bytes;
+	if (bytes != rest.len)
 		return false;
 	view->sums = (const uint8_t *)cut(&rest, sums_bytes).p;
 	view->segments = (const uint8_t *)cut(&rest, segments_bytes).p;
 	view->positions = cut(&rest, head->places_bytes);
 	view->changed = (const uint8_t *)cut(&rest, changed_bytes).p;
 	view->skip = cut(&rest, head->skip_bytes);
+	view->columns = cut(&rest, head->columns_bytes);
 	view->extra = cut(&rest, head->extra_bytes);
 	view->deflate = rest;
 	return crc_of_head(view) == head->head_crc32 && segments_fit(view);
+}
+
+uint32_t block_segment_of(const struct block_view *view, uint32_t row)
+{
+	uint32_t low = 0, high = view->head.segments;
+
+	while (high - low > 1) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (block_segment(view, mid).first_row <= row)
+			low = mid;
+		else
+			high = mid;
+	}
+	return low;
 }
 
 bool block_number_changes(char *value, size_t len, uint64_t pending, uint64_t first)
@@ -93,6 +123,6 @@ bool block_number_changes(char *value, size_t len, uint64_t pending, uint64_t fi
 		memcpy(at, &change, sizeof(change));
 	}
 	view.head.head_crc32 = crc_of_head(&view);
-	memcpy(value, &view.head, sizeof(view.head));
+	memcpy(value, &view.head, block_head_bytes(view.head.magic));
 	return true;
 }

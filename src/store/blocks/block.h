@@ -8,6 +8,7 @@
  *	places    bit-packed: for each segment the times and seqs of its rows (block_positions.c)
  *	changed   struct block_change for each row whose values are newer than its position, in order of rows
  *	skip      what values the filter columns have (skip_index.h)
+ *	columns   the columns of few values, as codes (columns.h)
  *	extra     zstd: for each row the columns that its line does not show, each as varint(len + 1) bytes; 0: absent
  *	deflate   raw deflate of the lines; each segment ends on a full flush, so that it can be inflated by itself
  *
@@ -28,8 +29,9 @@
 #define BLOCK_CSV_BYTES ((size_t)4 << 20) /* lines of a block, and its extra part, give or take a segment */
 #define SEGMENT_ROWS 128
 #define SEGMENT_CSV_BYTES ((size_t)256 << 10)
-#define BLOCK_MAGIC 0x31424443 /* CDB1 */
-#define BLOCK_SUMS_NONE 0xff   /* more currencies than fit, or a price that is no number: no sums */
+#define BLOCK_MAGIC 0x32424443   /* CDB2 */
+#define BLOCK_MAGIC_1 0x31424443 /* CDB1: the head ends before columns_bytes, and there is no such part */
+#define BLOCK_SUMS_NONE 0xff     /* more currencies than fit, or a price that is no number: no sums */
 
 struct block_head {
 	uint32_t magic;
@@ -50,6 +52,8 @@ struct block_head {
 	uint8_t sums_count;
 	uint8_t seconds; /* times are counted in seconds, not microseconds */
 	uint8_t reserved[5];
+	uint32_t columns_bytes;
+	uint32_t columns_crc32;
 };
 
 struct block_sum {
@@ -88,9 +92,18 @@ struct block_view {
 	struct str positions;
 	const uint8_t *changed;
 	struct str skip;
+	struct str columns;
 	struct str extra;
 	struct str deflate;
 };
+
+/* How long the head of a value is that begins with this magic; 0 if it is no block. */
+static inline size_t block_head_bytes(uint32_t magic)
+{
+	if (magic == BLOCK_MAGIC_1)
+		return offsetof(struct block_head, columns_bytes);
+	return magic == BLOCK_MAGIC ? sizeof(struct block_head) : 0;
+}
 
 /* Finds the parts of a value and checks the head; false if it is damaged. */
 bool block_view(struct block_view *view, struct str value);
@@ -119,6 +132,9 @@ static inline struct block_change block_change(const struct block_view *view, ui
 	return change;
 }
 
+/* The number of the segment that has a row. */
+uint32_t block_segment_of(const struct block_view *view, uint32_t row);
+
 /* In a value that was just made: numbers of changes from `pending` on become `first` and following. False if it is
  * none. */
 bool block_number_changes(char *value, size_t len, uint64_t pending, uint64_t first);
@@ -135,5 +151,9 @@ bool block_places_read(const struct block_view *view, const struct block_segment
 /* As above, but only the position of one row of the segment is filled, at places[row]. */
 bool block_places_read_one(const struct block_view *view, const struct block_segment *segment, uint8_t direction,
                            uint32_t row, struct position *positions);
+
+/* The time of a row; and the first row that is not before a time, or head.rows. False if the block is damaged. */
+bool block_places_time(const struct block_view *view, uint32_t row, int64_t *time_us);
+bool block_places_find(const struct block_view *view, int64_t time_us, uint32_t *row);
 
 #endif

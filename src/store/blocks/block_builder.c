@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "deflate/deflate.h"
-#include "store/blocks/skip_index.h"
+#include "store/blocks/columns.h"
 #include "store/blocks/read_back.h"
 
 #define EXTRA_LEVEL 1
@@ -43,6 +43,8 @@ struct block_builder {
 	uint8_t sums_count;
 	struct skip_index_builder skip;
 	struct buf skip_bytes;
+	struct columns_builder columns;
+	struct buf columns_bytes;
 	ZSTD_CCtx *zstd;
 	struct deflate *deflate;
 	struct read_back read_back;
@@ -76,6 +78,7 @@ void block_builder_free(struct block_builder *builder)
 	buf_free(&builder->changed);
 	buf_free(&builder->extra);
 	buf_free(&builder->skip_bytes);
+	buf_free(&builder->columns_bytes);
 	skip_index_free(&builder->skip);
 	ZSTD_freeCCtx(builder->zstd);
 	deflate_free(builder->deflate);
@@ -97,7 +100,9 @@ static void begin_block(struct block_builder *builder)
 	buf_clear(&builder->changed);
 	buf_clear(&builder->extra);
 	buf_clear(&builder->skip_bytes);
+	buf_clear(&builder->columns_bytes);
 	skip_index_begin(&builder->skip, builder->product);
+	columns_begin(&builder->columns, builder->product, &builder->skip);
 }
 
 void block_builder_begin(struct block_builder *builder, const struct catalog_product *product, uint8_t direction)
@@ -271,6 +276,7 @@ int block_builder_add(struct block_builder *builder, const struct record *record
 	add_extra(builder, record);
 	add_sums(builder, record);
 	skip_index_add(&builder->skip, record);
+	columns_add(&builder->columns, &builder->skip, record);
 	if (position->time_us % CLOCK_US_PER_SECOND != 0)
 		builder->seconds = false;
 	note_change(builder, position, changed_seq);
@@ -362,6 +368,19 @@ static int compress_extra(struct block_builder *builder, struct error *err)
 	              error_set(err, ERROR_CORRUPT, "the extra part does not read back as it was written");
 }
 
+/* What is not read back as it was written is left out: the lines have it all. */
+static void write_columns(struct block_builder *builder)
+{
+	struct buf *out = &builder->columns_bytes;
+
+	columns_write(&builder->columns, &builder->skip, out);
+	if (out->len == 0 || out->failed ||
+	    columns_read_back(&builder->columns, &builder->skip, buf_str(out), buf_str(&builder->skip_bytes)))
+		return;
+	builder->misread++;
+	buf_clear(out);
+}
+
 static uint32_t crc_of(uint32_t crc, struct str bytes)
 {
 	return crc32_gzip_refl(crc, (const uint8_t *)bytes.p, bytes.len);
@@ -409,6 +428,8 @@ static void write_value(struct block_builder *builder, struct buf *out)
 		.columns_count = builder->product->columns_count,
 		.sums_count = builder->sums_count,
 		.seconds = builder->seconds,
+		.columns_bytes = (uint32_t)builder->columns_bytes.len,
+		.columns_crc32 = crc_of(0, buf_str(&builder->columns_bytes)),
 	};
 
 	head.head_crc32 = crc_of(0, (struct str){ (const char *)&head, sizeof(head) });
@@ -422,6 +443,7 @@ static void write_value(struct block_builder *builder, struct buf *out)
 	buf_add_str(out, buf_str(&builder->packed));
 	buf_add_str(out, buf_str(&builder->changed));
 	buf_add_str(out, buf_str(&builder->skip_bytes));
+	buf_add_str(out, buf_str(&builder->columns_bytes));
 	buf_add_str(out, extra);
 	buf_add_str(out, buf_str(&builder->compressed));
 }
@@ -434,13 +456,15 @@ int block_builder_finish(struct block_builder *builder, struct buf *out, struct 
 		return -1;
 	pack_places(builder);
 	skip_index_write(&builder->skip, &builder->skip_bytes);
+	write_columns(builder);
 	if (compress_extra(builder, err) != 0)
 		return -1;
 	fill_entry(builder, entry);
 	write_value(builder, out);
 	entry->value_bytes = (uint32_t)(out->len - begin);
 	bool failed = builder->segments.failed || builder->packed.failed || builder->changed.failed ||
-	              builder->skip_bytes.failed || builder->skip.hashes.failed || out->failed;
+	              builder->skip_bytes.failed || builder->columns_bytes.failed || builder->skip.hashes.failed ||
+	              out->failed;
 	if (failed)
 		return no_memory(err);
 	struct str value = { out->data + begin, out->len - begin };

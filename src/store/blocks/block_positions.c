@@ -150,3 +150,50 @@ bool block_places_read_one(const struct block_view *view, const struct block_seg
 	positions[row] = walk.position;
 	return true;
 }
+
+bool block_places_time(const struct block_view *view, uint32_t row, int64_t *time_us)
+{
+	struct block_segment segment = block_segment(view, block_segment_of(view, row));
+	struct walk walk;
+
+	if (!walk_begin(&walk, view, &segment, 0))
+		return false;
+	for (row -= segment.first_row; row > 0; row--)
+		walk_next(&walk);
+	*time_us = walk.position.time_us;
+	return true;
+}
+
+/* The last segment that begins before a time, or the first one. */
+static uint32_t segment_before(const struct block_view *view, int64_t time_us)
+{
+	uint32_t low = 0, high = view->head.segments;
+
+	while (high - low > 1) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (block_segment(view, mid).first_us < time_us)
+			low = mid;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+bool block_places_find(const struct block_view *view, int64_t time_us, uint32_t *row)
+{
+	struct block_segment segment = block_segment(view, segment_before(view, time_us));
+	struct walk walk;
+
+	if (!walk_begin(&walk, view, &segment, 0))
+		return false;
+	for (uint32_t i = 0; i < segment.rows; i++) {
+		*row = segment.first_row + i;
+		if (walk.position.time_us >= time_us)
+			return true;
+		if (i + 1 < segment.rows)
+			walk_next(&walk);
+	}
+	*row = segment.first_row + segment.rows;
+	return true;
+}

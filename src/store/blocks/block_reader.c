@@ -61,9 +61,10 @@ static int get_value(struct day *day, MDB_txn *txn, enum day_db db, MDB_val *key
 static bool has_block(const struct block_reader *reader, const struct day *day, const struct catalog_product *product,
                       struct str value)
 {
+	size_t head = block_head_bytes(reader->view.head.magic);
+
 	return reader->value.p == value.p && reader->value.len == value.len && reader->day == day->number &&
-	       reader->product == product && value.len >= sizeof(reader->view.head) &&
-	       memcmp(value.p, &reader->view.head, sizeof(reader->view.head)) == 0;
+	       reader->product == product && value.len >= head && memcmp(value.p, &reader->view.head, head) == 0;
 }
 
 static int take_block(struct block_reader *reader, const struct day *day, const struct catalog_product *product,
@@ -71,7 +72,7 @@ static int take_block(struct block_reader *reader, const struct day *day, const 
 {
 	reader->product = product;
 	reader->segment_number = reader->lone_segment = NO_SEGMENT;
-	reader->extra_loaded = false;
+	reader->extra_loaded = reader->columns_loaded = false;
 	reader->day = day->number;
 	reader->value = (struct str){ NULL, 0 };
 	if (!block_view(&reader->view, value))
@@ -128,21 +129,6 @@ static int inflate_first(struct block_reader *reader, const struct block_segment
 	return 0;
 }
 
-static uint32_t segment_of(const struct block_view *view, uint32_t row)
-{
-	uint32_t low = 0, high = view->head.segments;
-
-	while (high - low > 1) {
-		uint32_t mid = low + (high - low) / 2;
-
-		if (block_segment(view, mid).first_row <= row)
-			low = mid;
-		else
-			high = mid;
-	}
-	return low;
-}
-
 static bool is_loaded(const struct block_reader *reader, uint32_t row)
 {
 	return reader->segment_number != NO_SEGMENT && row >= reader->loaded_row &&
@@ -162,7 +148,7 @@ int block_reader_load(struct block_reader *reader, uint32_t row, struct error *e
 {
 	if (is_loaded(reader, row) && reader->loaded_rows == reader->segment.rows)
 		return 0;
-	uint32_t number = segment_of(&reader->view, row);
+	uint32_t number = block_segment_of(&reader->view, row);
 	struct block_segment segment = block_segment(&reader->view, number);
 	reader->segment_number = NO_SEGMENT;
 	if (check_segment(reader, &segment, err) != 0 || inflate_first(reader, &segment, segment.csv_bytes, err) != 0)
@@ -196,7 +182,7 @@ int block_reader_load_row(struct block_reader *reader, uint32_t row, struct erro
 {
 	if (is_loaded(reader, row))
 		return 0;
-	uint32_t number = segment_of(&reader->view, row);
+	uint32_t number = block_segment_of(&reader->view, row);
 	struct block_segment segment = block_segment(&reader->view, number);
 	if (segment.has_doubled || number == reader->lone_segment)
 		return block_reader_load(reader, row, err);
@@ -424,6 +410,21 @@ int block_reader_check_skip(struct block_reader *reader, struct error *err)
 	if (crc32_gzip_refl(0, (const uint8_t *)view->skip.p, view->skip.len) != view->head.skip_crc32)
 		return damaged(reader, "the skip part is damaged", err);
 	return 0;
+}
+
+int block_reader_columns(struct block_reader *reader, struct error *err)
+{
+	const struct block_view *view = &reader->view;
+
+	if (reader->columns_loaded || view->columns.len == 0)
+		return reader->columns_loaded;
+	if (block_reader_check_skip(reader, err) != 0)
+		return -1;
+	if (crc32_gzip_refl(0, (const uint8_t *)view->columns.p, view->columns.len) != view->head.columns_crc32 ||
+	    !block_columns_read(&reader->columns, view->columns, view->skip, view->head.rows))
+		return damaged(reader, "the columns part is damaged", err);
+	reader->columns_loaded = true;
+	return 1;
 }
 
 void block_reader_free(struct block_reader *reader)

@@ -9,6 +9,7 @@
 #define CDRD_STORE_BLOCKS_BLOCK_READER_H
 
 #include "store/blocks/block.h"
+#include "store/blocks/columns.h"
 #include "store/days/day.h"
 
 struct inflate_state;
@@ -42,6 +43,8 @@ struct block_reader {
 	uint32_t extra_row; /* the row that extra_at stands at */
 	size_t extra_at;
 	struct buf unescaped;
+	struct block_columns columns; /* once block_reader_columns has been called */
+	bool columns_loaded;
 };
 
 /* Takes a block; it must live in `txn` until the next begin. Returns 1, 0 when there is no such block, -1. Where it is
@@ -100,6 +103,10 @@ MUST_CHECK int block_reader_check(struct block_reader *reader, struct error *err
 
 /* As above, the skip index: one that is damaged might hide records. */
 MUST_CHECK int block_reader_check_skip(struct block_reader *reader, struct error *err);
+
+/* Takes the columns part apart, into reader->columns. 1, 0 if the block has none, -1 with ERROR_CORRUPT if it or the skip
+ * index is damaged. */
+MUST_CHECK int block_reader_columns(struct block_reader *reader, struct error *err);
 
 void block_reader_free(struct block_reader *reader);
 

@@ -11,6 +11,8 @@
 
 #include "base/id.h"
 
+#define FEW_VALUES 16    /* are a set in any case; more are only */
+#define ROWS_PER_VALUE 8 /* where there are so many rows for each of them, on average */
 #define BITS_PER_VALUE 12
 #define PROBES 8
 #define LOWERED_MAX 256 /* longer values are hashed as they are */
@@ -26,42 +28,70 @@ static uint64_t value_hash(uint8_t column, struct str value)
 	return id_hash64(lowered, value.len, column);
 }
 
+/* Is a column worth a set though no filter names it? */
+static bool is_aggregated(const struct catalog_column *column)
+{
+	return catalog_column_groups(column) || str_is(column->name, "total_price") || str_is(column->name, "price") ||
+	       str_is(column->name, "duration");
+}
+
+static bool is_filter(const struct catalog_product *product, uint8_t column)
+{
+	for (uint8_t i = 0; i < product->filters_count; i++)
+		if (product->filters[i].column == column)
+			return true;
+	return false;
+}
+
 void skip_index_begin(struct skip_index_builder *builder, const struct catalog_product *product)
 {
 	builder->columns_count = 0;
+	builder->rows = 0;
 	buf_clear(&builder->hashes);
-	for (uint8_t i = 0; i < product->filters_count && builder->columns_count < BLOCK_SKIP_COLUMNS_MAX; i++) {
-		uint8_t column = product->filters[i].column;
+	for (uint8_t i = 0; i < product->columns_count && builder->columns_count < BLOCK_SKIP_COLUMNS_MAX; i++) {
+		bool apart = product->partition_direction && i == product->direction_column;
+		bool filters = !apart && is_filter(product, i);
 
-		if (product->partition_direction && column == product->direction_column)
+		if (!filters && !is_aggregated(&product->columns[i]))
 			continue;
 		struct skip_index_column *own = &builder->columns[builder->columns_count++];
-		own->column = column;
+		own->column = i;
+		own->filters = filters;
 		own->many = false;
-		own->count = 0;
+		own->count = own->last = 0;
+		own->texts_len = 0;
 		memset(own->recent, 0, sizeof(own->recent));
+		memset(own->slots, 0, sizeof(own->slots));
 	}
 }
 
-static bool is_at(const struct skip_index_column *column, size_t number, size_t offset, struct str value)
+static bool has_value(const struct skip_index_column *column, uint8_t code, struct str value)
 {
-	return column->lengths[number] == value.len && memcmp(column->texts + offset, value.p, value.len) == 0;
+	return column->lengths[code] == value.len &&
+	       memcmp(column->texts + column->offsets[code], value.p, value.len) == 0;
 }
 
-/* Adds a value to the set, or finds it; false if it does not fit. */
-static bool set_add(struct skip_index_column *column, struct str value)
+/* Adds a value to the set, or finds it: *code. False if it does not fit. */
+static bool set_add(struct skip_index_column *column, struct str value, uint8_t *code)
 {
-	size_t offset = 0;
-
-	for (uint8_t i = 0; i < column->count; i++) {
-		if (is_at(column, i, offset, value))
+	if (column->count > 0 && has_value(column, column->last, value)) {
+		*code = column->last;
+		return true;
+	}
+	size_t slot = id_hash64(value.p, value.len, 0) % BLOCK_SET_SLOTS;
+	for (; column->slots[slot]; slot = (slot + 1) % BLOCK_SET_SLOTS)
+		if (has_value(column, column->slots[slot] - 1, value)) {
+			*code = column->last = column->slots[slot] - 1;
 			return true;
-		offset += column->lengths[i];
-	}
-	if (column->count == BLOCK_SET_VALUES_MAX || offset + value.len > sizeof(column->texts))
+		}
+	if (column->count == BLOCK_SET_VALUES_MAX || column->texts_len + value.len > sizeof(column->texts))
 		return false;
-	memcpy(column->texts + offset, value.p, value.len);
-	column->lengths[column->count++] = (uint16_t)value.len;
+	memcpy(column->texts + column->texts_len, value.p, value.len);
+	column->offsets[column->count] = column->texts_len;
+	column->lengths[column->count] = (uint16_t)value.len;
+	column->texts_len += (uint16_t)value.len;
+	*code = column->last = column->count++;
+	column->slots[slot] = column->count;
 	return true;
 }
 
@@ -74,16 +104,11 @@ static void add_hash(struct skip_index_builder *builder, struct skip_index_colum
 	*recent = hash;
 }
 
-/* From now on the column's values are hashed, those of its set first. */
-static void leave_set(struct skip_index_builder *builder, struct skip_index_column *column)
+/* The values of its set are hashed, for there are more. */
+static void hash_set(struct skip_index_builder *builder, struct skip_index_column *column)
 {
-	size_t offset = 0;
-
-	for (uint8_t i = 0; i < column->count; i++) {
-		add_hash(builder, column, (struct str){ column->texts + offset, column->lengths[i] });
-		offset += column->lengths[i];
-	}
-	column->many = true;
+	for (uint8_t i = 0; column->filters && i < column->count; i++)
+		add_hash(builder, column, skip_index_value(column, i));
 }
 
 void skip_index_add(struct skip_index_builder *builder, const struct record *record)
@@ -94,12 +119,22 @@ void skip_index_add(struct skip_index_builder *builder, const struct record *rec
 
 		if (!value.p)
 			value = STR_LITERAL("");
-		if (!column->many && set_add(column, value))
+		if (!column->many && set_add(column, value, &column->codes[builder->rows]))
 			continue;
 		if (!column->many)
-			leave_set(builder, column);
-		add_hash(builder, column, value);
+			hash_set(builder, column);
+		column->many = true;
+		if (column->filters)
+			add_hash(builder, column, value);
 	}
+	builder->rows++;
+}
+
+bool skip_index_has_set(const struct skip_index_builder *builder, const struct skip_index_column *column)
+{
+	if (column->many || (!column->filters && !skip_index_has_columns(builder)))
+		return false;
+	return column->count <= FEW_VALUES || column->count * ROWS_PER_VALUE <= builder->rows;
 }
 
 static void write_sets(const struct skip_index_builder *builder, struct buf *out)
@@ -109,21 +144,36 @@ static void write_sets(const struct skip_index_builder *builder, struct buf *out
 	buf_add_char(out, 0);
 	for (size_t i = 0; i < builder->columns_count; i++) {
 		const struct skip_index_column *column = &builder->columns[i];
-		size_t offset = 0;
 
-		if (column->many)
+		if (!skip_index_has_set(builder, column))
 			continue;
 		sets++;
 		buf_add_char(out, (char)column->column);
 		buf_add_char(out, (char)column->count);
 		for (uint8_t v = 0; v < column->count; v++) {
 			buf_add(out, &column->lengths[v], sizeof(column->lengths[v]));
-			buf_add(out, column->texts + offset, column->lengths[v]);
-			offset += column->lengths[v];
+			buf_add_str(out, skip_index_value(column, v));
 		}
 	}
 	if (!out->failed)
 		out->data[position] = (char)sets;
+}
+
+/* The columns that the part tells about, a bit each. Those with too many values for a set are hashed by now. */
+static uint64_t cover(struct skip_index_builder *builder)
+{
+	uint64_t covered = 0;
+
+	for (size_t i = 0; i < builder->columns_count; i++) {
+		struct skip_index_column *column = &builder->columns[i];
+		bool has_set = skip_index_has_set(builder, column);
+
+		if (!has_set && !column->many)
+			hash_set(builder, column);
+		if (has_set || column->filters)
+			covered |= UINT64_C(1) << column->column;
+	}
+	return covered;
 }
 
 /* The bits of a filter that stand for a value: (low half of its hash + n * high half, made odd) % bits for each n. */
@@ -150,10 +200,8 @@ static uint64_t next_probe(struct probes *probes)
 
 void skip_index_write(struct skip_index_builder *builder, struct buf *out)
 {
-	uint64_t covered = 0;
+	uint64_t covered = cover(builder);
 
-	for (size_t i = 0; i < builder->columns_count; i++)
-		covered |= UINT64_C(1) << builder->columns[i].column;
 	buf_add(out, &covered, sizeof(covered));
 	write_sets(builder, out);
 	size_t count = builder->hashes.len / sizeof(uint64_t);
@@ -203,30 +251,68 @@ struct verdict {
 	uint8_t passing; /* of the set */
 };
 
+bool skip_index_next(struct str *values, struct str *value)
+{
+	uint16_t len;
+
+	if (!take(values, &len, sizeof(len)) || values->len < len)
+		return false;
+	*value = (struct str){ values->p, len };
+	return take(values, NULL, len);
+}
+
+/* Removes the next set from the front; false if it is damaged. */
+static bool next_set(struct str *rest, struct skip_index_set *set)
+{
+	struct str value;
+
+	if (!take(rest, &set->column, 1) || !take(rest, &set->count, 1))
+		return false;
+	set->values = *rest;
+	for (uint8_t i = 0; i < set->count; i++)
+		if (!skip_index_next(rest, &value))
+			return false;
+	set->values.len -= rest->len;
+	return true;
+}
+
+size_t skip_index_sets(struct str skip, struct skip_index_set *sets, size_t max)
+{
+	uint64_t covered;
+	uint8_t count;
+
+	if (!take(&skip, &covered, sizeof(covered)) || !take(&skip, &count, 1) || count > max)
+		return SIZE_MAX;
+	for (uint8_t i = 0; i < count; i++)
+		if (!next_set(&skip, &sets[i]))
+			return SIZE_MAX;
+	return count;
+}
+
+static void judge_set(struct skip_index_set set, const struct scan_filter *filter, struct verdict *verdict)
+{
+	struct str value;
+
+	*verdict = (struct verdict){ .covered = true, .has_set = true, .set_count = set.count };
+	while (skip_index_next(&set.values, &value))
+		verdict->passing += scan_filter_passes(filter, value);
+}
+
 /* Reads the sets; false if the part is damaged. What is left in *rest is the Bloom filter. */
 static bool read_sets(struct str *rest, const struct scan_filter *filter, struct verdict *verdict)
 {
-	uint8_t sets, column, count;
-	uint16_t len;
+	struct skip_index_set set;
 	uint64_t covered;
+	uint8_t sets;
 
 	if (!take(rest, &covered, sizeof(covered)) || !take(rest, &sets, 1))
 		return false;
 	*verdict = (struct verdict){ .covered = covered >> filter->column & 1 };
 	while (sets-- > 0) {
-		if (!take(rest, &column, 1) || !take(rest, &count, 1))
+		if (!next_set(rest, &set))
 			return false;
-		bool own = column == filter->column;
-		if (own)
-			*verdict = (struct verdict){ .covered = true, .has_set = true, .set_count = count };
-		for (uint8_t i = 0; i < count; i++) {
-			if (!take(rest, &len, sizeof(len)) || rest->len < len)
-				return false;
-			struct str value = { rest->p, len };
-			if (own && scan_filter_passes(filter, value))
-				verdict->passing++;
-			take(rest, NULL, len);
-		}
+		if (set.column == filter->column)
+			judge_set(set, filter, verdict);
 	}
 	return true;
 }

@@ -55,20 +55,22 @@ static int compare_keys(const MDB_val *a, const MDB_val *b)
 	return order ? order : (a->mv_size > b->mv_size) - (a->mv_size < b->mv_size);
 }
 
-static bool is_block(const MDB_val *val)
+/* The length of a block's head; 0 if it is none. */
+static size_t head_bytes(const MDB_val *val)
 {
 	uint32_t magic = 0;
 
 	if (val->mv_size >= sizeof(struct block_head))
 		memcpy(&magic, val->mv_data, sizeof(magic));
-	return magic == BLOCK_MAGIC;
+	return block_head_bytes(magic);
 }
 
 static bool is_equal(const MDB_val *a, const MDB_val *b)
 {
 	if (a->mv_size != b->mv_size)
 		return false;
-	size_t len = is_block(a) && is_block(b) ? sizeof(struct block_head) : a->mv_size;
+	size_t head = head_bytes(a);
+	size_t len = head > 0 && head_bytes(b) == head ? head : a->mv_size;
 	return memcmp(a->mv_data, b->mv_data, len) == 0;
 }
 

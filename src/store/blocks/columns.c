@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * columns.c: reading the columns part of a block. See columns.h.
+ *
+ * All offsets and codes of the forms are checked once, when the part is taken apart. Codes of rows are checked where
+ * they are unpacked: one that is too large, which its checksum would not have let through, becomes 0.
+ */
+#include "store/blocks/columns.h"
+
+#define PADDING 8
+
+/* Removes `len` bytes from the front; NULL if there are fewer. */
+static const uint8_t *take(struct str *rest, size_t len)
+{
+	const uint8_t *p = (const uint8_t *)rest->p;
+
+	if (rest->len < len)
+		return NULL;
+	rest->p += len;
+	rest->len -= len;
+	return p;
+}
+
+static uint8_t width_of(unsigned values)
+{
+	uint8_t bits = 0;
+
+	for (values--; values; values >>= 1)
+		bits++;
+	return bits;
+}
+
+static bool map_is_right(const struct block_column *column, const struct block_column *leader)
+{
+	for (uint16_t i = 0; i < leader->values; i++)
+		if (column->map[i] >= column->values)
+			return false;
+	return true;
+}
+
+static bool read_form(struct block_columns *columns, uint8_t number, size_t sets, struct str *rest)
+{
+	struct block_column *column = &columns->columns[number];
+	const uint8_t *form = take(rest, 1), *leader;
+
+	column->leader = number;
+	if (!form || *form > COLUMN_FOLLOWS)
+		return false;
+	column->form = *form;
+	if (column->form == COLUMN_CODES)
+		return true;
+	leader = take(rest, 1);
+	if (!leader || *leader >= sets)
+		return false;
+	column->leader = *leader;
+	column->map = take(rest, columns->columns[*leader].values);
+	return column->map && map_is_right(column, &columns->columns[*leader]);
+}
+
+static bool read_sets(struct block_columns *columns, struct str skip, struct str *rest)
+{
+	struct skip_index_set sets[BLOCK_SKIP_COLUMNS_MAX];
+	size_t count = skip_index_sets(skip, sets, BLOCK_SKIP_COLUMNS_MAX);
+
+	if (count == SIZE_MAX)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (sets[i].count == 0)
+			return false;
+		columns->columns[i] = (struct block_column){ .column = sets[i].column,
+			                                     .values = sets[i].count,
+			                                     .bits = width_of(sets[i].count),
+			                                     .dictionary = sets[i].values };
+	}
+	columns->count = (uint8_t)count;
+	for (uint8_t i = 0; i < count; i++)
+		if (!read_form(columns, i, count, rest))
+			return false;
+	for (uint8_t i = 0; i < count; i++)
+		if (columns->columns[columns->columns[i].leader].form != COLUMN_CODES)
+			return false;
+	return true;
+}
+
+static bool read_numbers(struct block_columns *columns, struct str *rest)
+{
+	const uint8_t *count = take(rest, 1);
+
+	if (!count || *count > BLOCK_NUMBERS_MAX)
+		return false;
+	for (uint8_t i = 0; i < *count; i++) {
+		struct block_column *column = &columns->columns[columns->count];
+		const uint8_t *form = take(rest, 3), *least = take(rest, sizeof(column->least));
+
+		if (!form || !least || form[1] == 0 || form[1] > BLOCK_NUMBER_BITS_MAX || form[2] > DECIMAL_PLACES)
+			return false;
+		*column = (struct block_column){ .column = form[0],
+			                         .form = COLUMN_NUMBERS,
+			                         .leader = columns->count,
+			                         .bits = form[1],
+			                         .places = form[2] };
+		memcpy(&column->least, least, sizeof(column->least));
+		columns->count++;
+	}
+	return true;
+}
+
+bool block_columns_read(struct block_columns *columns, struct str part, struct str skip, uint32_t rows)
+{
+	struct str rest = part;
+
+	columns->rows = rows;
+	if (rows > BLOCK_ROWS || !read_sets(columns, skip, &rest) || !read_numbers(columns, &rest))
+		return false;
+	for (uint8_t i = 0; i < columns->count; i++) {
+		struct block_column *column = &columns->columns[i];
+
+		if (column->form == COLUMN_FOLLOWS)
+			continue;
+		column->packed = take(&rest, (size_t)(rows + 7) / 8 * column->bits);
+		if (!column->packed)
+			return false;
+	}
+	return rest.len == PADDING;
+}
+
+const struct block_column *block_columns_find(const struct block_columns *columns, uint8_t column)
+{
+	for (uint8_t i = 0; i < columns->count; i++)
+		if (columns->columns[i].column == column)
+			return &columns->columns[i];
+	return NULL;
+}
+
+void block_column_values(const struct block_column *column, struct str *values)
+{
+	struct str rest = column->dictionary;
+
+	for (uint16_t i = 0; i < column->values; i++)
+		if (!skip_index_next(&rest, &values[i]))
+			values[i] = STR_LITERAL("");
+}
+
+void block_column_codes(const struct block_columns *columns, const struct block_column *column,
+                        uint8_t codes[BLOCK_CODES_CAP])
+{
+	const uint8_t *at = column->packed;
+	unsigned width = column->bits;
+	uint8_t mask = (uint8_t)((1u << width) - 1);
+
+	if (width == 0) {
+		memset(codes, 0, columns->rows);
+		return;
+	}
+	for (uint32_t row = 0; row < columns->rows; row += 8, at += width) {
+		uint64_t bits;
+
+		memcpy(&bits, at, sizeof(bits)); /* eight bytes of padding follow the last */
+		for (unsigned i = 0; i < 8; i++, bits >>= width) {
+			uint8_t code = (uint8_t)bits & mask;
+
+			codes[row + i] = code < column->values ? code : 0;
+		}
+	}
+}
+
+uint64_t block_column_number(const struct block_column *column, uint32_t row)
+{
+	size_t at = (size_t)row * column->bits;
+	uint64_t bits;
+
+	memcpy(&bits, column->packed + at / 8, sizeof(bits));
+	return bits >> at % 8 & ((UINT64_C(1) << column->bits) - 1);
+}
+
+/* --- choosing rows --- */
+
+/* Which codes of `leader` pass those filters whose columns are it or follow it. False if there are no such filters. */
+static bool judge(const struct block_columns *columns, uint8_t leader, const struct scan_filter *filters, size_t count,
+                  bool passes[BLOCK_SET_VALUES_MAX])
+{
+	struct str values[BLOCK_SET_VALUES_MAX];
+	bool any = false;
+
+	memset(passes, true, columns->columns[leader].values);
+	for (size_t i = 0; i < count; i++) {
+		const struct block_column *column = block_columns_find(columns, filters[i].column);
+
+		if (!column || column->form == COLUMN_NUMBERS || column->leader != leader)
+			continue;
+		any = true;
+		block_column_values(column, values);
+		for (uint16_t code = 0; code < columns->columns[leader].values; code++) {
+			uint8_t own = block_column_code(column, (uint8_t)code);
+
+			passes[code] = passes[code] && scan_filter_passes(&filters[i], values[own]);
+		}
+	}
+	return any;
+}
+
+static void keep_passing(const struct block_columns *columns, uint8_t leader, const bool passes[BLOCK_SET_VALUES_MAX],
+                         uint8_t bits[BLOCK_ROWS / 8])
+{
+	uint8_t codes[BLOCK_CODES_CAP];
+
+	block_column_codes(columns, &columns->columns[leader], codes);
+	for (uint32_t row = 0; row < columns->rows; row += 8) {
+		unsigned keep = 0;
+
+		for (uint32_t i = 0; i < 8 && row + i < columns->rows; i++)
+			keep |= (unsigned)passes[codes[row + i]] << i;
+		bits[row / 8] &= (uint8_t)keep;
+	}
+}
+
+uint32_t block_columns_choose(const struct block_columns *columns, const struct scan_filter *filters, size_t count,
+                              uint8_t bits[BLOCK_ROWS / 8])
+{
+	bool passes[BLOCK_SET_VALUES_MAX];
+	uint32_t chosen = 0;
+
+	memset(bits, 0, BLOCK_ROWS / 8);
+	memset(bits, 0xff, columns->rows / 8);
+	if (columns->rows % 8)
+		bits[columns->rows / 8] = (uint8_t)((1 << columns->rows % 8) - 1);
+	for (uint8_t i = 0; i < columns->count; i++)
+		if (columns->columns[i].form == COLUMN_CODES && judge(columns, i, filters, count, passes))
+			keep_passing(columns, i, passes, bits);
+	for (size_t i = 0; i < BLOCK_ROWS / 8; i++)
+		chosen += (uint32_t)__builtin_popcount(bits[i]);
+	return chosen;
+}
