@@ -684,6 +684,7 @@ static void assert_numbers(const struct block_column *column)
 		struct str made = samples[row]->record.values[column->column];
 		uint64_t number = block_column_number(column, row);
 		struct decimal read = { 0 };
+
 		decimal_units units = (decimal_units)(number - 1) + column->least;
 
 		expect((number == 0) == (made.len == 0), "row %u: %.*s", row, STR_ARGS(made));
