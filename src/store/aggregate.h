@@ -73,12 +73,14 @@ MUST_CHECK int aggregate_add_span(struct aggregate_groups *groups, int64_t start
 
 /* Records with the same values and the same currency, added up. */
 struct aggregate_batch {
-	const struct str *values; /* of the groups' columns */
+	const struct str *values; /* of the groups' columns; p is not NULL */
+	const uint64_t *hashes;   /* aggregate_value_hash of each */
 	struct str currency;      /* looked at where the product has money */
 	uint64_t count;
 	uint64_t unreadable;
 	struct decimal duration, total_price, price;
 };
+uint64_t aggregate_value_hash(struct str value);
 MUST_CHECK int aggregate_add_batch(struct aggregate_groups *groups, int64_t start_us,
                                    const struct aggregate_batch *batch, struct error *err);
 

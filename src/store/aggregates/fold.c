@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #define NOT_FOUND 0xff
+#define FEW_ROOTS 3
 
 enum { SUM_DURATION, SUM_TOTAL_PRICE, SUM_PRICE };
 
@@ -60,6 +61,8 @@ static bool add_key(struct fold *fold, uint8_t column)
 	if (!key->column)
 		return false;
 	block_column_values(key->column, key->values);
+	for (uint16_t code = 0; code < key->column->values; code++)
+		key->hashes[code] = aggregate_value_hash(key->values[code]);
 	fold->keys_count++;
 	return true;
 }
@@ -139,18 +142,29 @@ static bool has_tuple(const struct fold *fold, uint8_t root, uint8_t code, uint8
 	return true;
 }
 
+/* Is the root itself a key? Then each of its codes is a tuple of its own. */
+static bool is_key(const struct fold *fold, const struct fold_root *root)
+{
+	for (size_t i = 0; i < fold->keys_count; i++)
+		if (fold->keys[i].column == root->column)
+			return true;
+	return false;
+}
+
 static void number_tuples(struct fold *fold, uint8_t at)
 {
 	struct fold_root *root = &fold->roots[at];
+	uint8_t code_of[BLOCK_SET_VALUES_MAX]; /* some code of each tuple */
+	bool apart = is_key(fold, root);
 
 	root->tuples = 0;
 	for (uint16_t code = 0; code < root->column->values; code++) {
-		uint16_t tuple = 0;
+		uint16_t tuple = apart ? root->tuples : 0;
 
-		while (tuple < root->tuples && !has_tuple(fold, at, (uint8_t)code, root->code_of[tuple]))
+		while (tuple < root->tuples && !has_tuple(fold, at, (uint8_t)code, code_of[tuple]))
 			tuple++;
 		if (tuple == root->tuples)
-			root->code_of[root->tuples++] = (uint8_t)code;
+			code_of[root->tuples++] = (uint8_t)code;
 		root->tuple_of[code] = (uint8_t)tuple;
 	}
 }
@@ -159,18 +173,20 @@ static bool number_cells(struct fold *fold)
 {
 	uint32_t results = 1;
 
-	fold->cells = 1;
+	unsigned bits = 0;
+
 	for (uint8_t i = 0; i < fold->roots_count; i++) {
 		struct fold_root *root = &fold->roots[i];
 
 		number_tuples(fold, i);
-		root->stride = fold->cells;
+		root->shift = bits;
 		root->result_stride = results;
-		fold->cells *= root->column->values;
+		bits += root->column->bits;
 		results *= root->tuples;
-		if (fold->cells > FOLD_CELLS_MAX)
+		if (bits > FOLD_BITS_MAX)
 			return false;
 	}
+	fold->cells = UINT32_C(1) << bits;
 	return true;
 }
 
@@ -193,20 +209,25 @@ bool fold_begin(struct fold *fold, const struct aggregate *aggregate, const stru
 
 /* --- counting --- */
 
+static void unpack(struct fold *fold)
+{
+	for (size_t i = 0; i < fold->roots_count; i++) {
+		struct fold_root *root = &fold->roots[i];
+
+		if (!root->unpacked)
+			block_column_codes(fold->columns, root->column, root->codes);
+		root->unpacked = true;
+	}
+}
+
 static void find_cells(struct fold *fold, uint32_t first, uint32_t end)
 {
 	memset(&fold->cell_of[first], 0, (end - first) * sizeof(fold->cell_of[0]));
 	for (size_t i = 0; i < fold->roots_count; i++) {
-		struct fold_root *root = &fold->roots[i];
-		const uint16_t stride = (uint16_t)root->stride;
+		const struct fold_root *root = &fold->roots[i];
 
-		if (root->column->values == 1)
-			continue;
-		if (!root->unpacked)
-			block_column_codes(fold->columns, root->column, root->codes);
-		root->unpacked = true;
-		for (uint32_t row = first; row < end; row++)
-			fold->cell_of[row] = (uint16_t)(fold->cell_of[row] + stride * root->codes[row]);
+		for (uint32_t row = first; row < end && root->column->bits > 0; row++)
+			fold->cell_of[row] |= (uint16_t)(root->codes[row] << root->shift);
 	}
 }
 
@@ -227,55 +248,114 @@ static void count_numbers(struct fold *fold, struct fold_sum *sum, uint32_t firs
 	}
 }
 
-void fold_rows(struct fold *fold, uint32_t first, uint32_t end, struct str deleted)
+static void count_cells(struct fold *fold, uint32_t first, uint32_t end, struct str deleted)
 {
 	find_cells(fold, first, end);
-	if (deleted.len == 0)
-		for (uint32_t row = first; row < end; row++)
-			fold->counts[fold->cell_of[row]]++;
-	else
-		for (uint32_t row = first; row < end; row++)
-			fold->counts[fold->cell_of[row]] += !is_deleted(deleted, row);
+	for (uint32_t row = first; row < end; row++)
+		fold->counts[fold->cell_of[row]] += !is_deleted(deleted, row);
 	for (size_t i = 0; i < FOLD_SUMS; i++)
 		if (fold->sums[i].column && fold->sums[i].column->form == COLUMN_NUMBERS)
 			count_numbers(fold, &fold->sums[i], first, end, deleted);
 }
 
-/* --- results --- */
-
-/* The code of a root in a cell. */
-static uint8_t code_in(const struct fold_root *root, uint32_t cell)
+static bool has_numbers(const struct fold *fold)
 {
-	return (uint8_t)(cell / root->stride % root->column->values);
+	for (size_t i = 0; i < FOLD_SUMS; i++)
+		if (fold->sums[i].column && fold->sums[i].column->form == COLUMN_NUMBERS)
+			return true;
+	return false;
 }
 
-static bool passes(const struct fold *fold, uint32_t cell)
+/* Most often a few roots have more than one value, and rows are only counted. */
+static void count_few(struct fold *fold, const struct fold_root *const roots[FEW_ROOTS], uint32_t first, uint32_t end)
+{
+	const uint8_t *a = roots[0]->codes, *b = roots[1]->codes, *c = roots[2]->codes;
+	const unsigned shift_a = roots[0]->shift, shift_b = roots[1]->shift, shift_c = roots[2]->shift;
+
+	for (uint32_t row = first; row < end; row++)
+		fold->counts[a[row] << shift_a | b[row] << shift_b | c[row] << shift_c]++;
+}
+
+/* The roots with more than one value, filled up with one of a single value. False if there are too many. */
+static bool find_few(const struct fold *fold, const struct fold_root *roots[FEW_ROOTS])
+{
+	static const struct fold_root none;
+	size_t count = 0;
+
+	for (size_t i = 0; i < fold->roots_count; i++) {
+		if (fold->roots[i].column->bits == 0)
+			continue;
+		if (count == FEW_ROOTS)
+			return false;
+		roots[count++] = &fold->roots[i];
+	}
+	while (count < FEW_ROOTS)
+		roots[count++] = &none;
+	return true;
+}
+
+void fold_rows(struct fold *fold, uint32_t first, uint32_t end, struct str deleted)
+{
+	const struct fold_root *roots[FEW_ROOTS];
+
+	unpack(fold);
+	if (deleted.len == 0 && !has_numbers(fold) && find_few(fold, roots))
+		count_few(fold, roots, first, end);
+	else
+		count_cells(fold, first, end, deleted);
+}
+
+/* --- results --- */
+
+/* A cell, and the code that each root has in it. */
+struct cell {
+	uint32_t number;
+	uint8_t codes[FOLD_ROOTS_MAX];
+};
+
+/* False if a code is none of a value. */
+static bool take_cell(const struct fold *fold, uint32_t number, struct cell *cell)
+{
+	bool right = true;
+
+	cell->number = number;
+	for (size_t i = 0; i < fold->roots_count; i++) {
+		const struct fold_root *root = &fold->roots[i];
+
+		cell->codes[i] = (uint8_t)(number >> root->shift & ((1u << root->column->bits) - 1));
+		right &= cell->codes[i] < root->column->values;
+	}
+	return right;
+}
+
+static bool passes(const struct fold *fold, const struct cell *cell)
 {
 	for (size_t i = 0; i < fold->roots_count; i++)
-		if (!fold->roots[i].passes[code_in(&fold->roots[i], cell)])
+		if (!fold->roots[i].passes[cell->codes[i]])
 			return false;
 	return true;
 }
 
-static struct fold_result *result_of(struct fold *fold, uint32_t cell)
+static struct fold_result *result_of(struct fold *fold, const struct cell *cell)
 {
 	uint32_t number = 0;
 
-	for (size_t i = 0; i < fold->roots_count; i++) {
-		const struct fold_root *root = &fold->roots[i];
-
-		number += root->tuple_of[code_in(root, cell)] * root->result_stride;
-	}
+	for (size_t i = 0; i < fold->roots_count; i++)
+		number += fold->roots[i].tuple_of[cell->codes[i]] * fold->roots[i].result_stride;
 	struct fold_result *result = &fold->results[number];
-	if (result->count == 0)
-		fold->touched[fold->touched_count++] = (uint16_t)number;
+	if (result->count == 0) {
+		struct fold_touched *touched = &fold->touched[fold->touched_count++];
+
+		touched->result = (uint16_t)number;
+		memcpy(touched->codes, cell->codes, sizeof(touched->codes));
+	}
 	return result;
 }
 
-static void add_cell(struct fold *fold, uint32_t cell)
+static void add_cell(struct fold *fold, const struct cell *cell)
 {
 	struct fold_result *result = result_of(fold, cell);
-	uint32_t count = fold->counts[cell];
+	uint32_t count = fold->counts[cell->number];
 	bool unreadable = false;
 
 	result->count += count;
@@ -285,14 +365,13 @@ static void add_cell(struct fold *fold, uint32_t cell)
 		if (!sum->column)
 			continue;
 		if (sum->column->form == COLUMN_NUMBERS) {
-			decimal_units numbers = sum->numbers[cell];
+			decimal_units present = sum->present[cell->number], numbers = sum->numbers[cell->number];
 
-			result->sums[i] +=
-				(numbers + (decimal_units)sum->present[cell] * sum->column->least) * sum->unit;
+			result->sums[i] += (numbers + present * sum->column->least) * sum->unit;
 			continue;
 		}
-		uint8_t leading = code_in(&fold->roots[sum->root], cell);
-		const struct fold_amount *amount = &sum->amounts[block_column_code(sum->column, leading)];
+		const struct fold_amount *amount =
+			&sum->amounts[block_column_code(sum->column, cell->codes[sum->root])];
 		result->sums[i] += amount->units * count; /* 4096 times 10^30 fits */
 		unreadable |= amount->unreadable;
 	}
@@ -311,25 +390,23 @@ static void empty_cell(struct fold *fold, uint32_t cell)
 	}
 }
 
-/* A result's value of a key. */
-static struct str value_of(const struct fold *fold, const struct fold_key *key, uint32_t number)
+static int add_result(const struct fold *fold, const struct fold_touched *touched, struct aggregate_groups *groups,
+                      int64_t start_us, struct error *err)
 {
-	const struct fold_root *root = &fold->roots[key->root];
-	uint8_t leading = root->code_of[number / root->result_stride % root->tuples];
+	const struct fold_result *result = &fold->results[touched->result];
+	struct str values[FOLD_KEYS_MAX];
+	uint64_t hashes[FOLD_KEYS_MAX];
 
-	return key->values[block_column_code(key->column, leading)];
-}
+	for (size_t i = 0; i < fold->keys_count; i++) {
+		const struct fold_key *key = &fold->keys[i];
+		uint8_t code = block_column_code(key->column, touched->codes[key->root]);
 
-static int add_result(const struct fold *fold, uint32_t number, struct aggregate_groups *groups, int64_t start_us,
-                      struct error *err)
-{
-	const struct fold_result *result = &fold->results[number];
-	struct str values[FOLD_KEYS_MAX] = { { NULL, 0 } };
-
-	for (size_t i = 0; i < fold->keys_count; i++)
-		values[i] = value_of(fold, &fold->keys[i], number);
+		values[i] = key->values[code];
+		hashes[i] = key->hashes[code];
+	}
 	const struct aggregate_batch batch = {
 		.values = values,
+		.hashes = hashes,
 		.currency = fold->keys_count > groups->columns_count ? values[groups->columns_count] :
 		                                                       (struct str){ NULL, 0 },
 		.count = result->count,
@@ -346,9 +423,11 @@ static int add_results(struct fold *fold, struct aggregate_groups *groups, int64
 	int failed = 0;
 
 	for (size_t i = 0; i < fold->touched_count; i++) {
+		const struct fold_touched *touched = &fold->touched[i];
+
 		if (!failed && groups)
-			failed = add_result(fold, fold->touched[i], groups, start_us, err);
-		fold->results[fold->touched[i]] = (struct fold_result){ 0 };
+			failed = add_result(fold, touched, groups, start_us, err);
+		fold->results[touched->result] = (struct fold_result){ 0 };
 	}
 	fold->touched_count = 0;
 	return failed;
@@ -357,18 +436,23 @@ static int add_results(struct fold *fold, struct aggregate_groups *groups, int64
 int fold_end(struct fold *fold, uint64_t *rows, uint64_t *seen, struct aggregate_groups *groups, int64_t start_us,
              struct error *err)
 {
-	*rows = *seen = 0;
-	for (uint32_t cell = 0; cell < fold->cells; cell++) {
-		uint32_t count = fold->counts[cell];
+	bool right = true;
 
-		if (count == 0)
+	*rows = *seen = 0;
+	for (uint32_t number = 0; number < fold->cells; number++) {
+		struct cell cell;
+
+		if (fold->counts[number] == 0)
 			continue;
-		*seen += count;
-		if (passes(fold, cell)) {
-			*rows += count;
-			add_cell(fold, cell);
+		*seen += fold->counts[number];
+		if (!take_cell(fold, number, &cell)) {
+			right = false;
+		} else if (passes(fold, &cell)) {
+			*rows += fold->counts[number];
+			add_cell(fold, &cell);
 		}
-		empty_cell(fold, cell);
+		empty_cell(fold, number);
 	}
-	return add_results(fold, groups, start_us, err);
+	int result = add_results(fold, groups, start_us, err);
+	return right ? result : error_set(err, ERROR_CORRUPT, "Codes of a block's columns have no value");
 }

@@ -16,19 +16,19 @@
 #include "store/blocks/columns.h"
 #include "store/engine.h"
 
-#define FOLD_CELLS_MAX 16384
+#define FOLD_BITS_MAX 14 /* of codes of all roots together */
+#define FOLD_CELLS_MAX (1 << FOLD_BITS_MAX)
 #define FOLD_ROOTS_MAX 8
 #define FOLD_KEYS_MAX 9 /* columns of groups, and the currency */
 #define FOLD_SUMS 3
 
 struct fold_root {
 	const struct block_column *column;
-	uint32_t stride;        /* of its codes in the number of a cell */
+	unsigned shift;         /* of its codes in the number of a cell */
 	uint32_t result_stride; /* of its tuples in the number of a result */
 	uint16_t tuples;        /* combinations of the keys that follow it */
 	uint8_t tuple_of[BLOCK_SET_VALUES_MAX];
-	uint8_t code_of[BLOCK_SET_VALUES_MAX]; /* some code of each tuple */
-	bool passes[BLOCK_SET_VALUES_MAX];     /* the filters that follow it */
+	bool passes[BLOCK_SET_VALUES_MAX]; /* the filters that follow it */
 	bool unpacked;
 	uint8_t codes[BLOCK_CODES_CAP];
 };
@@ -37,6 +37,7 @@ struct fold_key {
 	const struct block_column *column;
 	uint8_t root;
 	struct str values[BLOCK_SET_VALUES_MAX];
+	uint64_t hashes[BLOCK_SET_VALUES_MAX];
 };
 
 /* A column that is added up; `column` NULL if the product has none. */
@@ -71,7 +72,10 @@ struct fold {
 	uint32_t counts[FOLD_CELLS_MAX]; /* rows; all zero between fold_end and fold_rows */
 	uint16_t cell_of[BLOCK_ROWS];
 	size_t touched_count;
-	uint16_t touched[FOLD_CELLS_MAX]; /* results that are not zero */
+	struct fold_touched {
+		uint16_t result;               /* that is not zero */
+		uint8_t codes[FOLD_ROOTS_MAX]; /* of its first cell */
+	} touched[FOLD_CELLS_MAX];
 	struct fold_result results[FOLD_CELLS_MAX];
 };
 
@@ -85,7 +89,8 @@ bool fold_begin(struct fold *fold, const struct aggregate *aggregate, const stru
 void fold_rows(struct fold *fold, uint32_t first, uint32_t end, struct str deleted);
 
 /* Adds the rows that were counted and pass the filters to groups of this start, unless `groups` is NULL. *rows becomes
- * their number, *seen that of all that were counted. Errors as of aggregate_add_batch. */
+ * their number, *seen that of all that were counted. Errors as of aggregate_add_batch, and ERROR_CORRUPT if
+ * rows have codes that no value has. */
 MUST_CHECK int fold_end(struct fold *fold, uint64_t *rows, uint64_t *seen, struct aggregate_groups *groups,
                         int64_t start_us, struct error *err);
 

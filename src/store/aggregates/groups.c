@@ -67,6 +67,28 @@ static int no_memory(struct error *err)
 	return error_set(err, ERROR_NOMEM, "Out of memory for a summary");
 }
 
+uint64_t aggregate_value_hash(struct str value)
+{
+	return id_hash64(value.p, value.len, 0);
+}
+
+/* A group's hash is made of those of its values, which may be known already. */
+static uint64_t hash_more(uint64_t hash, uint64_t value_hash)
+{
+	hash = (hash ^ value_hash) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash ^ hash >> 32;
+}
+
+static uint64_t hash_key(const struct aggregate_groups *groups, int64_t start_us)
+{
+	struct str key = buf_str(&groups->key);
+	uint64_t hash = (uint64_t)start_us;
+
+	while (key.len > 0)
+		hash = hash_more(hash, aggregate_value_hash(aggregate_key_next(&key)));
+	return hash;
+}
+
 static bool has_key(const struct aggregate_groups *groups, const struct aggregate_group *group, uint64_t hash,
                     int64_t start_us)
 {
@@ -125,7 +147,7 @@ static int add_group(struct aggregate_groups *groups, uint64_t hash, int64_t sta
 /* The group of the current key, made if need be. */
 static struct aggregate_group *get_group(struct aggregate_groups *groups, int64_t start_us, struct error *err)
 {
-	uint64_t hash = id_hash64(groups->key.data, groups->key.len, (uint64_t)start_us);
+	uint64_t hash = hash_key(groups, start_us);
 
 	if (groups->last && has_key(groups, aggregate_group_at(groups, groups->last - 1), hash, start_us))
 		return aggregate_group_at(groups, groups->last - 1);
@@ -283,19 +305,68 @@ int aggregate_add_span(struct aggregate_groups *groups, int64_t start_us, const 
 	return 0;
 }
 
+static bool has_values(const struct aggregate_groups *groups, const struct aggregate_group *group,
+                       const struct str *values)
+{
+	const char *key = groups->texts.data + group->key_at;
+
+	for (size_t i = 0; i < groups->columns_count; i++) {
+		uint32_t len;
+
+		memcpy(&len, key, sizeof(len));
+		if (len != values[i].len || memcmp(key + sizeof(len), values[i].p, len) != 0)
+			return false;
+		key += sizeof(len) + len;
+	}
+	return true;
+}
+
+/* The group of a batch, which there is in most cases; NULL if there is none. */
+static struct aggregate_group *find_batch(const struct aggregate_groups *groups, uint64_t hash, int64_t start_us,
+                                          const struct aggregate_batch *batch)
+{
+	if (!groups->slots_count)
+		return NULL;
+	for (size_t at = hash & (groups->slots_count - 1); groups->slots[at];
+	     at = (at + 1) & (groups->slots_count - 1)) {
+		struct aggregate_group *group = aggregate_group_at(groups, groups->slots[at] - 1);
+
+		if (group->hash == hash && group->start_us == start_us && has_values(groups, group, batch->values))
+			return group;
+	}
+	return NULL;
+}
+
+static struct aggregate_group *get_batch(struct aggregate_groups *groups, int64_t start_us,
+                                         const struct aggregate_batch *batch, struct error *err)
+{
+	uint64_t hash = (uint64_t)start_us;
+
+	for (size_t i = 0; i < groups->columns_count; i++)
+		hash = hash_more(hash, batch->hashes[i]);
+	struct aggregate_group *group = find_batch(groups, hash, start_us, batch);
+	if (group)
+		return group;
+	buf_clear(&groups->key);
+	for (size_t i = 0; i < groups->columns_count; i++)
+		add_to_key(groups, batch->values[i]);
+	if (groups->key.failed) {
+		no_memory(err);
+		return NULL;
+	}
+	return get_group(groups, start_us, err);
+}
+
 int aggregate_add_batch(struct aggregate_groups *groups, int64_t start_us, const struct aggregate_batch *batch,
                         struct error *err)
 {
 	const struct aggregate_amount amount = { .count = batch->count,
 		                                 .total_price = batch->total_price,
 		                                 .price = batch->price };
+	struct aggregate_group *group = get_batch(groups, start_us, batch, err);
 
-	buf_clear(&groups->key);
-	for (size_t i = 0; i < groups->columns_count; i++)
-		add_to_key(groups, batch->values[i]);
-	struct aggregate_group *group = groups->key.failed ? NULL : get_group(groups, start_us, err);
 	if (!group)
-		return groups->key.failed ? no_memory(err) : -1;
+		return -1;
 	group->count += batch->count;
 	group->unreadable += batch->unreadable;
 	if (!decimal_add(&group->duration, batch->duration))

@@ -2,8 +2,7 @@
 /*
  * columns.c: reading the columns part of a block. See columns.h.
  *
- * All offsets and codes of the forms are checked once, when the part is taken apart. Codes of rows are checked where
- * they are unpacked: one that is too large, which its checksum would not have let through, becomes 0.
+ * All offsets and codes of the forms are checked once, when the part is taken apart; codes of rows are not.
  */
 #include "store/blocks/columns.h"
 
@@ -141,12 +140,23 @@ void block_column_values(const struct block_column *column, struct str *values)
 			values[i] = STR_LITERAL("");
 }
 
+/* Spreads eight codes of `width` bits to eight bytes: halves of them, then quarters, then each. */
+static uint64_t spread(uint64_t bits, unsigned width)
+{
+	const uint64_t four = (UINT64_C(1) << 4 * width) - 1;
+	const uint64_t two = ((UINT64_C(1) << 2 * width) - 1) * UINT64_C(0x0000000100000001);
+	const uint64_t one = ((UINT64_C(1) << width) - 1) * UINT64_C(0x0001000100010001);
+
+	bits = (bits & four) | (bits >> 4 * width & four) << 32;
+	bits = (bits & two) | (bits >> 2 * width & two) << 16;
+	return (bits & one) | (bits >> width & one) << 8;
+}
+
 void block_column_codes(const struct block_columns *columns, const struct block_column *column,
                         uint8_t codes[BLOCK_CODES_CAP])
 {
 	const uint8_t *at = column->packed;
-	unsigned width = column->bits;
-	uint8_t mask = (uint8_t)((1u << width) - 1);
+	const unsigned width = column->bits;
 
 	if (width == 0) {
 		memset(codes, 0, columns->rows);
@@ -156,11 +166,8 @@ void block_column_codes(const struct block_columns *columns, const struct block_
 		uint64_t bits;
 
 		memcpy(&bits, at, sizeof(bits)); /* eight bytes of padding follow the last */
-		for (unsigned i = 0; i < 8; i++, bits >>= width) {
-			uint8_t code = (uint8_t)bits & mask;
-
-			codes[row + i] = code < column->values ? code : 0;
-		}
+		bits = spread(bits, width);
+		memcpy(&codes[row], &bits, sizeof(bits));
 	}
 }
 
@@ -177,11 +184,12 @@ uint64_t block_column_number(const struct block_column *column, uint32_t row)
 
 /* Which codes of `leader` pass those filters whose columns are it or follow it. False if there are no such filters. */
 static bool judge(const struct block_columns *columns, uint8_t leader, const struct scan_filter *filters, size_t count,
-                  bool passes[BLOCK_SET_VALUES_MAX])
+                  bool passes[BLOCK_CODES_MAX])
 {
 	struct str values[BLOCK_SET_VALUES_MAX];
 	bool any = false;
 
+	memset(passes, false, BLOCK_CODES_MAX);
 	memset(passes, true, columns->columns[leader].values);
 	for (size_t i = 0; i < count; i++) {
 		const struct block_column *column = block_columns_find(columns, filters[i].column);
@@ -199,7 +207,7 @@ static bool judge(const struct block_columns *columns, uint8_t leader, const str
 	return any;
 }
 
-static void keep_passing(const struct block_columns *columns, uint8_t leader, const bool passes[BLOCK_SET_VALUES_MAX],
+static void keep_passing(const struct block_columns *columns, uint8_t leader, const bool passes[BLOCK_CODES_MAX],
                          uint8_t bits[BLOCK_ROWS / 8])
 {
 	uint8_t codes[BLOCK_CODES_CAP];
@@ -217,7 +225,7 @@ static void keep_passing(const struct block_columns *columns, uint8_t leader, co
 uint32_t block_columns_choose(const struct block_columns *columns, const struct scan_filter *filters, size_t count,
                               uint8_t bits[BLOCK_ROWS / 8])
 {
-	bool passes[BLOCK_SET_VALUES_MAX];
+	bool passes[BLOCK_CODES_MAX];
 	uint32_t chosen = 0;
 
 	memset(bits, 0, BLOCK_ROWS / 8);

@@ -25,6 +25,7 @@
 #define BLOCK_NUMBERS_MAX 3 /* total_price, price, duration */
 #define BLOCK_COLUMNS_MAX (BLOCK_SKIP_COLUMNS_MAX + BLOCK_NUMBERS_MAX)
 #define BLOCK_CODES_CAP (BLOCK_ROWS + 8) /* of arrays that codes are unpacked into */
+#define BLOCK_CODES_MAX 256              /* codes of 8 bits */
 #define BLOCK_NUMBER_BITS_MAX 48
 
 enum column_form { COLUMN_CODES, COLUMN_FOLLOWS, COLUMN_NUMBERS };
@@ -89,14 +90,15 @@ bool block_columns_read(struct block_columns *columns, struct str part, struct s
 /* NULL if it is not there. */
 const struct block_column *block_columns_find(const struct block_columns *columns, uint8_t column);
 
-/* Fills values[0 .. values - 1]. */
+/* Fills values[0 .. values - 1]; there is room for BLOCK_SET_VALUES_MAX. */
 void block_column_values(const struct block_column *column, struct str *values);
 
-/* Unpacks the codes of a column with COLUMN_CODES. */
+/* Unpacks the codes of a column with COLUMN_CODES. They are below 1 << bits; one that is not below `values` says that the
+ * block is damaged, although its checksum is right. */
 void block_column_codes(const struct block_columns *columns, const struct block_column *column,
                         uint8_t codes[BLOCK_CODES_CAP]);
 
-/* A column's code for a code of its leader. */
+/* A column's code for a code of its leader, which is below the leader's `values`. */
 static inline uint8_t block_column_code(const struct block_column *column, uint8_t leading)
 {
 	return column->form == COLUMN_FOLLOWS ? column->map[leading] : leading;

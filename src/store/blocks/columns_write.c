@@ -295,13 +295,14 @@ void columns_write(struct columns_builder *builder, const struct skip_index_buil
 static bool codes_are_same(const struct block_columns *columns, const struct block_column *column,
                            const struct skip_index_column *made)
 {
+	const struct block_column *leader = &columns->columns[column->leader];
 	uint8_t codes[BLOCK_CODES_CAP];
 
 	if (column->column != made->column || column->values != made->count)
 		return false;
-	block_column_codes(columns, &columns->columns[column->leader], codes);
+	block_column_codes(columns, leader, codes);
 	for (uint32_t row = 0; row < columns->rows; row++)
-		if (block_column_code(column, codes[row]) != made->codes[row])
+		if (codes[row] >= leader->values || block_column_code(column, codes[row]) != made->codes[row])
 			return false;
 	return true;
 }
