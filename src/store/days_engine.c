@@ -30,7 +30,8 @@
 #include "store/sealing/seal.h"
 #include "store/days_store.h"
 
-#define STORE_FORMAT 1
+#define STORE_FORMAT 2        /* that is written */
+#define STORE_FORMAT_OLDEST 1 /* that is read: its blocks have no columns part */
 
 /* Numbers reserved at a time. A restart skips what is left of them; 2^64 lasts. */
 #define SEQ_RESERVE (UINT64_C(1) << 24)
@@ -76,13 +77,13 @@ static int check_format(struct store *store, struct error *err)
 		return -1;
 	if (format <= STORE_FORMAT && check_ids(store, format == 0, err) != 0)
 		return -1;
-	if (format == 0)
-		return meta_set_number(store->meta, "format", STORE_FORMAT, err);
-	if (format != STORE_FORMAT)
-		return error_set(err, ERROR_INVALID, "data_dir %s: format %llu, but this cdrd %s reads format %d only",
+	if (format != 0 && (format < STORE_FORMAT_OLDEST || format > STORE_FORMAT))
+		return error_set(err, ERROR_INVALID,
+		                 "data_dir %s: format %llu, but this cdrd %s reads formats %d to %d only",
 		                 store->options.data_dir, (unsigned long long)format,
-		                 format > STORE_FORMAT ? "is older and" : "is newer and", STORE_FORMAT);
-	return 0;
+		                 format > STORE_FORMAT ? "is older and" : "is newer and", STORE_FORMAT_OLDEST,
+		                 STORE_FORMAT);
+	return format == STORE_FORMAT ? 0 : meta_set_number(store->meta, "format", STORE_FORMAT, err);
 }
 
 /* Every number given out before was at most the reserve, whatever a crash lost. */

@@ -690,8 +690,8 @@ static const struct {
 	enum error_code code;
 	const char *message;
 } other_formats[] = {
-	{ "2", ERROR_INVALID, "format 2, but this cdrd is older and reads format 1 only" },
-	{ "4294967296", ERROR_INVALID, "format 4294967296, but this cdrd is older and reads format 1 only" },
+	{ "3", ERROR_INVALID, "format 3, but this cdrd is older and reads formats 1 to 2 only" },
+	{ "4294967296", ERROR_INVALID, "format 4294967296, but this cdrd is older and reads formats 1 to 2 only" },
 	{ "none", ERROR_CORRUPT, "format \"none\" is not a number" },
 };
 
@@ -702,6 +702,17 @@ START_TEST(another_format_is_refused_by_name)
 	ck_assert_int_eq(err.code, other_formats[_i].code);
 	expect(strstr(err.message, other_formats[_i].message) && strstr(err.message, f.dir), "%s", err.message);
 	ck_assert_int_eq(store_open(&f.store, &f.options, &err), -1); /* nor was it taken over the first time */
+}
+END_TEST
+
+START_TEST(the_format_before_is_taken_over)
+{
+	uint64_t format;
+
+	set_format("1");
+	ASSERT_OK(store_open(&f.store, &f.options, &err));
+	ASSERT_OK(meta_get_number(f.meta, "format", &format, &err));
+	ck_assert_uint_eq(format, 2);
 }
 END_TEST
 
@@ -1007,6 +1018,7 @@ Suite *suite_store(void)
 	tcase_add_test(tests, every_damaged_block_is_named);
 	tcase_add_test(tests, a_damaged_skip_part_is_noticed_by_filters);
 	tcase_add_test(tests, damage_in_one_day_does_not_keep_others_from_sealing);
+	tcase_add_test(tests, the_format_before_is_taken_over);
 	tcase_add_loop_test(tests, another_format_is_refused_by_name, 0,
 	                    sizeof(other_formats) / sizeof(other_formats[0]));
 	tcase_add_loop_test(tests, a_backup_has_a_record_once_that_moves_meanwhile, 0, 4);

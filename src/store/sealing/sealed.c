@@ -16,10 +16,28 @@ static void close_head(struct sealed *sealed, size_t at)
 	sealed->heads[at] = sealed->heads[--sealed->heads_count];
 }
 
+static bool is_chosen(const struct sealed_head *head, uint32_t row)
+{
+	return !head->chooses || head->chosen[row / 8] >> row % 8 & 1;
+}
+
+/* Chooses rows by the block's columns. 1, 0 if none of them passes the filters, -1. */
+static int choose_rows(struct sealed *sealed, struct sealed_head *head)
+{
+	int has_columns = sealed->filters_count ? block_reader_columns(head->reader, sealed->err) : 0;
+
+	if (has_columns < 0)
+		return -1;
+	head->chooses = has_columns > 0;
+	return !head->chooses ||
+	       block_columns_choose(&head->reader->columns, sealed->filters, sealed->filters_count, head->chosen) > 0;
+}
+
 /* Moves a head to its first living row from `row` on. 1, 0 when the block has ended, -1. */
 static int settle(struct sealed *sealed, struct sealed_head *head, uint32_t row)
 {
-	while (row < head->reader->view.head.rows && block_reader_is_deleted(head->reader, row))
+	while (row < head->reader->view.head.rows &&
+	       (block_reader_is_deleted(head->reader, row) || !is_chosen(head, row)))
 		row++;
 	if (row >= head->reader->view.head.rows)
 		return 0;
@@ -75,11 +93,14 @@ static int open_entry(struct sealed *sealed, const struct block_index_entry *ent
 		result = 0;
 	if (result > 0 && first_row(sealed, reader, &entry->block, &row) != 0)
 		result = -1;
-	struct sealed_head head = { .reader = reader };
+	struct sealed_head *head = &sealed->heads[sealed->heads_count];
+	head->reader = reader;
 	if (result > 0)
-		result = settle(sealed, &head, row);
+		result = choose_rows(sealed, head);
 	if (result > 0)
-		sealed->heads[sealed->heads_count++] = head;
+		result = settle(sealed, head, row);
+	if (result > 0)
+		sealed->heads_count++;
 	else
 		store_reader_give(sealed->store, reader);
 	return result < 0 ? -1 : 0;

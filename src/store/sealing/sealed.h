@@ -8,7 +8,8 @@
  *		block_reader_record(head->reader, head->row, ...);
  *	sealed_end(&sealed);
  *
- * Most often one block is open at a time; where blocks overlap, as many as do. Deleted rows are passed over.
+ * Most often one block is open at a time; where blocks overlap, as many as do. Deleted rows are passed over, and so are
+ * rows that do not pass the filters, as far as the block's columns part tells.
  */
 #ifndef CDRD_STORE_SEALING_SEALED_H
 #define CDRD_STORE_SEALING_SEALED_H
@@ -19,6 +20,8 @@ struct sealed_head {
 	struct block_reader *reader;
 	uint32_t row;
 	struct position position;
+	bool chooses;
+	uint8_t chosen[BLOCK_ROWS / 8]; /* a bit for each row that may pass the filters, if it chooses */
 };
 
 struct sealed {
@@ -30,7 +33,7 @@ struct sealed {
 	struct partition partition;
 	const struct block_index_entry *entries; /* by first position */
 	size_t entries_count;
-	const struct scan_filter *filters; /* blocks that cannot pass them are left out; rows are not looked at */
+	const struct scan_filter *filters; /* blocks and rows that are known not to pass them are left out */
 	size_t filters_count;
 	struct error *err;
 
