@@ -33,8 +33,8 @@ libcdrd_a_SOURCES += \
 	src/store/blocks/block.c src/store/blocks/block.h \
 	src/store/blocks/block_builder.c src/store/blocks/block_builder.h \
 	src/store/blocks/block_positions.c \
-	src/store/blocks/columns.c src/store/blocks/columns.h \
-	src/store/blocks/columns_write.c \
+	src/store/blocks/block_columns.c src/store/blocks/block_columns.h \
+	src/store/blocks/block_columns_write.c \
 	src/store/blocks/block_reader.c src/store/blocks/block_reader.h \
 	src/store/blocks/skip_index.c src/store/blocks/skip_index.h \
 	src/store/blocks/block_index.c src/store/blocks/block_index.h \

@@ -23,7 +23,7 @@ MESSAGE = "You have won nothing, sincerely"
 SEAL = {"seal_rows": "300", "seal_age": "200ms"}
 
 # Of src/store/blocks/block.h: struct block_head has 14 numbers of 32 bits, then bytes, of which the second counts sums.
-BLOCK_HEAD_BYTES = 64
+BLOCK_HEAD_BYTES = 72
 BLOCK_SUM_BYTES = 48
 BLOCK_SEGMENT_BYTES = 56
 BLOCK_CHANGE_BYTES = 16
@@ -61,10 +61,10 @@ def by_id(records):
 
 def inflated(data):
     """What every sealed block in a file's bytes holds, in pages that are free now as well."""
-    at = data.find(b"CDB1")
+    at = data.find(b"CDB2")
     while at >= 0:
         yield from parts_of_block(data[at:])
-        at = data.find(b"CDB1", at + 4)
+        at = data.find(b"CDB2", at + 4)
 
 
 def parts_of_block(value):
@@ -73,9 +73,10 @@ def parts_of_block(value):
         return
     (_, _, _, segments, _, _, places, changed, skip, _, extra_bytes, _, _, deflate_bytes) = \
         struct.unpack_from("<14I", value)
+    (columns,) = struct.unpack_from("<I", value, 64)
     sums = value[57] if value[57] != BLOCK_SUMS_NONE else 0
     at = BLOCK_HEAD_BYTES + sums * BLOCK_SUM_BYTES + segments * BLOCK_SEGMENT_BYTES + places \
-        + changed * BLOCK_CHANGE_BYTES + skip
+        + changed * BLOCK_CHANGE_BYTES + skip + columns
     extra = value[at:at + extra_bytes]
     try:
         if extra:

@@ -61,21 +61,21 @@ def test_a_day_that_is_none_is_named(daemon):
 
 # --- damage ---
 
-HEAD = struct.Struct("<14I8B")  # struct block_head of src/store/blocks/block.h
+HEAD = struct.Struct("<14I8B2I")  # struct block_head of src/store/blocks/block.h
 SUM_BYTES, SEGMENT_BYTES, CHANGE_BYTES = 48, 56, 16
 
 
 def blocks_of(data):
     """Where blocks begin in a day's file, and where their compressed lines do."""
-    at = data.find(b"CDB1")
+    at = data.find(b"CDB2")
     while at >= 0:
         head = HEAD.unpack_from(data, at)
-        segments, places, changed, skip, extra, deflate = (head[i] for i in (3, 6, 7, 8, 10, 13))
+        segments, places, changed, skip, extra, deflate, columns = (head[i] for i in (3, 6, 7, 8, 10, 13, 22))
         lines = at + HEAD.size + head[15] * SUM_BYTES + segments * SEGMENT_BYTES + places + changed * CHANGE_BYTES + \
-            skip + extra
+            skip + columns + extra
         assert zlib.decompressobj(-15).decompress(data[lines:lines + deflate]).startswith(b'"'), "not a block's lines"
         yield at, lines
-        at = data.find(b"CDB1", at + 1)
+        at = data.find(b"CDB2", at + 1)
 
 
 def flip(daemon, day, place):

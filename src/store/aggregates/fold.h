@@ -13,7 +13,7 @@
 #ifndef CDRD_STORE_AGGREGATES_FOLD_H
 #define CDRD_STORE_AGGREGATES_FOLD_H
 
-#include "store/blocks/columns.h"
+#include "store/blocks/block_columns.h"
 #include "store/engine.h"
 
 #define FOLD_BITS_MAX 14 /* of codes of all roots together */

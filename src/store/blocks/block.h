@@ -8,7 +8,7 @@
  *	places    bit-packed: for each segment the times and seqs of its rows (block_positions.c)
  *	changed   struct block_change for each row whose values are newer than its position, in order of rows
  *	skip      what values the filter columns have (skip_index.h)
- *	columns   the columns of few values, as codes (columns.h)
+ *	columns   the columns of few values, as codes (block_columns.h)
  *	extra     zstd: for each row the columns that its line does not show, each as varint(len + 1) bytes; 0: absent
  *	deflate   raw deflate of the lines; each segment ends on a full flush, so that it can be inflated by itself
  *

@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "deflate/deflate.h"
-#include "store/blocks/columns.h"
+#include "store/blocks/block_columns.h"
 #include "store/blocks/read_back.h"
 
 #define EXTRA_LEVEL 1

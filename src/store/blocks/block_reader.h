@@ -9,7 +9,7 @@
 #define CDRD_STORE_BLOCKS_BLOCK_READER_H
 
 #include "store/blocks/block.h"
-#include "store/blocks/columns.h"
+#include "store/blocks/block_columns.h"
 #include "store/days/day.h"
 
 struct inflate_state;

@@ -7,7 +7,7 @@
  *	u32 bits, then the bits: one Bloom filter over the values of all other filter columns
  *
  * Letters are compared without regard to case here; rows tell exactly. Columns are those that the product's filters
- * name, without the direction where partitions have it. In blocks that have a columns part (columns.h), the sets are
+ * name, without the direction where partitions have it. In blocks that have a columns part (block_columns.h), the sets are
  * its dictionaries, too: then there is also one for each column that summaries group by or add up.
  */
 #ifndef CDRD_STORE_BLOCKS_SKIP_INDEX_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * columns.h: the columns of few values of a block, beside its lines; private to store/.
+ * block_columns.h: the columns of few values of a block, beside its lines; private to store/.
  *
  * What filters and summaries ask for can be told from here without inflating a line. The skip index has the dictionary
  * of each column; its place there is the code of a value. The part of the block, of which `columns_bytes` of the head
@@ -17,8 +17,8 @@
  * does a network. The numbers are the columns of money and durations that have too many values for a set: 0 where a
  * row has none, else 1 + (value * 10^places - least).
  */
-#ifndef CDRD_STORE_BLOCKS_COLUMNS_H
-#define CDRD_STORE_BLOCKS_COLUMNS_H
+#ifndef CDRD_STORE_BLOCKS_BLOCK_COLUMNS_H
+#define CDRD_STORE_BLOCKS_BLOCK_COLUMNS_H
 
 #include "store/blocks/skip_index.h"
 

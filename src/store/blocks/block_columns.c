@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * columns.c: reading the columns part of a block. See columns.h.
+ * block_columns.c: reading the columns part of a block. See block_columns.h.
  *
  * All offsets and codes of the forms are checked once, when the part is taken apart; codes of rows are not.
  */
-#include "store/blocks/columns.h"
+#include "store/blocks/block_columns.h"
 
 #define PADDING 8
 

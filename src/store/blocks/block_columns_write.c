@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * columns_write.c: making the columns part of a block. See columns.h.
+ * block_columns_write.c: making the columns part of a block. See block_columns.h.
  */
-#include "store/blocks/columns.h"
+#include "store/blocks/block_columns.h"
 
 #define NO_NUMBER INT64_MIN
 #define NO_CODE 0xff /* BLOCK_SET_VALUES_MAX codes are below */
