@@ -64,6 +64,7 @@ libcdrd_a_SOURCES += \
 	src/store/erasing/purge.c \
 	src/store/ids/bloom_filter.c src/store/ids/bloom_filter.h \
 	src/store/ids/ids.c src/store/ids/ids.h \
+	src/store/ids/ids_store.c \
 	src/store/putting/move_finish.c \
 	src/store/putting/moves_private.h \
 	src/store/putting/moves.c src/store/putting/moves.h \

@@ -186,6 +186,150 @@ START_TEST(a_damaged_run_is_named)
 }
 END_TEST
 
+/* --- runs that seals join --- */
+
+#define SEALS 16
+#define SEAL_BLOCKS 2
+#define SEAL_BLOCK_ROWS 50
+
+/* The ids of a seal with blocks of its own, three for each row at most. */
+static void store_seal(uint32_t seal)
+{
+	MDB_txn *txn = env_write(&f.day.env, &err);
+	struct ids_draft draft = { .first_block = seal * SEAL_BLOCKS };
+	struct day_block entry = { .run = seal, .rows = SEAL_BLOCK_ROWS };
+
+	ck_assert_ptr_nonnull(txn);
+	for (uint32_t i = 0; i < SEAL_BLOCKS; i++) {
+		day_fixture_put(&f, DAY_BLOCKS, &partition, draft.first_block + i,
+		                (struct str){ (const char *)&entry, sizeof(entry) });
+		buf_add(&draft.rows, &entry.rows, sizeof(entry.rows));
+	}
+	for (uint32_t i = 0; i < SEAL_BLOCKS * SEAL_BLOCK_ROWS; i++) {
+		ids_entry own = ids_entry_of(pick_u64(&pick), i);
+
+		pairs[pairs_count++] = (struct pair){ own >> 16, seal * SEAL_BLOCKS * SEAL_BLOCK_ROWS + i };
+		buf_add(&draft.entries, &own, sizeof(own));
+	}
+	ck_assert_int_eq(ids_store(&f.day, txn, &partition, seal, true, &draft, &err), 0);
+	ids_draft_free(&draft);
+}
+
+/* Removes a seal's blocks and ids; its pairs have another row then. */
+static void remove_seal(uint32_t seal, bool blocks_first)
+{
+	MDB_txn *txn = env_write(&f.day.env, &err);
+	uint8_t bytes[NUMBER_KEY_LEN];
+
+	ck_assert_ptr_nonnull(txn);
+	for (int turn = 0; turn < 2; turn++) {
+		if (blocks_first == (turn == 1))
+			ck_assert_int_eq(ids_remove(&f.day, txn, &partition, seal, &err), 0);
+		for (uint32_t i = 0; blocks_first == (turn == 0) && i < SEAL_BLOCKS; i++) {
+			number_key_write(bytes, &partition, seal * SEAL_BLOCKS + i);
+			MDB_val key = env_val(bytes, sizeof(bytes));
+			ck_assert_int_eq(mdb_del(txn, f.day.env.dbi[DAY_BLOCKS], &key, NULL), 0);
+		}
+	}
+	for (size_t i = 0; i < pairs_count; i++)
+		if (pairs[i].row / (SEAL_BLOCKS * SEAL_BLOCK_ROWS) == seal)
+			pairs[i--] = pairs[--pairs_count];
+}
+
+static int compare_pairs(const void *a, const void *b)
+{
+	const struct pair *left = a, *right = b;
+
+	return (left->row > right->row) - (left->row < right->row);
+}
+
+/* What all runs have is what the pairs say; returns how many runs there are. */
+static size_t assert_runs_have_pairs(void)
+{
+	MDB_txn *txn = day_fixture_read(&f);
+	struct pair got[ENTRIES_MAX];
+	size_t count = 0, runs = 0;
+	MDB_cursor *cursor;
+	MDB_val key, val;
+
+	ck_assert_int_eq(mdb_cursor_open(txn, f.day.env.dbi[DAY_BLOCK_IDS], &cursor), 0);
+	for (; mdb_cursor_get(cursor, &key, &val, MDB_NEXT) == 0; runs++) {
+		struct ids_run run;
+
+		ck_assert(ids_run_read(val, &run));
+		for (uint32_t i = 0; i < run.count; i++) {
+			ids_entry entry = ids_run_entry(&run, i);
+
+			expect(i == 0 || ids_run_entry(&run, i - 1) <= entry, "entry %u of %u is not in order", i,
+			       run.count);
+			got[count++] = (struct pair){ entry >> 16,
+				                      run.first_block * SEAL_BLOCK_ROWS + (uint32_t)(entry & 0xffff) };
+		}
+	}
+	mdb_cursor_close(cursor);
+	mdb_txn_abort(txn);
+	ck_assert_uint_eq(count, pairs_count);
+	qsort(got, count, sizeof(*got), compare_pairs);
+	qsort(pairs, pairs_count, sizeof(*pairs), compare_pairs);
+	for (size_t i = 0; i < count; i++)
+		expect(got[i].row == pairs[i].row && got[i].hash == pairs[i].hash,
+		       "row %u has %llx, wanted %u with %llx", got[i].row, (unsigned long long)got[i].hash,
+		       pairs[i].row, (unsigned long long)pairs[i].hash);
+	return runs;
+}
+
+static void store_seals(void)
+{
+	partition = partition_of("acct0001", 1, 0);
+	pairs_count = 0;
+	for (uint32_t seal = 0; seal < SEALS; seal++)
+		store_seal(seal);
+}
+
+START_TEST(seals_join_their_runs_to_few_large_ones)
+{
+	store_seals();
+	ck_assert_uint_eq(assert_runs_have_pairs(), 1);
+	store_seal(SEALS);
+	ck_assert_uint_eq(assert_runs_have_pairs(), 2);
+}
+END_TEST
+
+START_TEST(a_seal_that_goes_leaves_the_ids_of_those_it_was_joined_with)
+{
+	store_seals();
+	remove_seal(3, true);
+	ck_assert_uint_eq(assert_runs_have_pairs(), SEALS - 1);
+	remove_seal(0, false);
+	ck_assert_uint_eq(assert_runs_have_pairs(), SEALS - 2);
+	remove_seal(SEALS - 1, true);
+	for (uint32_t seal = 1; seal < SEALS - 1; seal++)
+		if (seal != 3)
+			remove_seal(seal, seal % 2);
+	ck_assert_uint_eq(assert_runs_have_pairs(), 0);
+}
+END_TEST
+
+START_TEST(runs_whose_blocks_do_not_follow_each_other_are_not_joined)
+{
+	store_seals();
+	remove_seal(SEALS - 1, true);
+	store_seal(SEALS);
+	ck_assert_uint_eq(assert_runs_have_pairs(), SEALS);
+}
+END_TEST
+
+START_TEST(a_damaged_run_goes_with_its_seal)
+{
+	partition = partition_of("acct0001", 1, 0);
+	day_fixture_put(&f, DAY_BLOCK_IDS, &partition, 4, STR_LITERAL("twelve bytes and one"));
+	MDB_txn *txn = env_write(&f.day.env, &err);
+	ck_assert_int_eq(ids_remove(&f.day, txn, &partition, 4, &err), 0);
+	pairs_count = 0;
+	ck_assert_uint_eq(assert_runs_have_pairs(), 0);
+}
+END_TEST
+
 /* --- the filter --- */
 
 static const uint8_t this_boot[16] = "this boot's id.", other_boot[16] = "another boot's.";
@@ -446,6 +590,10 @@ Suite *suite_ids(void)
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, runs_lead_to_every_living_row_and_no_other);
 	tcase_add_test(tests, a_damaged_run_is_named);
+	tcase_add_test(tests, seals_join_their_runs_to_few_large_ones);
+	tcase_add_test(tests, a_seal_that_goes_leaves_the_ids_of_those_it_was_joined_with);
+	tcase_add_test(tests, runs_whose_blocks_do_not_follow_each_other_are_not_joined);
+	tcase_add_test(tests, a_damaged_run_goes_with_its_seal);
 	tcase_add_test(tests, filter_grows_and_denies_none);
 	tcase_add_test(tests, filter_with_room_has_one_part);
 	tcase_add_test(tests, closed_filter_is_believed_in_any_boot);

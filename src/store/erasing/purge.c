@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "store/ids/ids.h"
 #include "store/sealing/repack.h"
 #include "store/sealing/seal.h"
 #include "store/days_store.h"
@@ -176,7 +177,7 @@ static int remove_run(const struct removal *removal, MDB_cursor *cursor)
 	}
 	if (rc && rc != MDB_NOTFOUND)
 		return env_fail(&removal->day->env, rc, "read blocks", removal->err);
-	return first.product ? remove_number(removal, DAY_BLOCK_IDS, &first, run) : 1;
+	return first.product ? ids_remove(removal->day, removal->txn, &first, run, removal->err) : 1;
 }
 
 static int remove_runs(const struct removal *removal, MDB_cursor *cursor)

@@ -4,7 +4,6 @@
  */
 #include "store/ids/ids.h"
 
-#define ENTRY_BYTES 6
 #define HEAD_WORDS 3
 #define DIGITS 6
 #define STRIDE 8 /* entries; the first step outwards */
@@ -37,15 +36,15 @@ void ids_write(struct buf *out, uint32_t first_block, const uint32_t *rows, uint
 	sort_entries(entries, scratch, count); /* an even number of passes: they end where they began */
 	buf_add(out, head, sizeof(head));
 	buf_add(out, rows, blocks * sizeof(*rows));
-	if (!buf_reserve(out, count * ENTRY_BYTES))
+	if (!buf_reserve(out, count * IDS_ENTRY_BYTES))
 		return;
 	uint8_t *at = (uint8_t *)out->data + out->len;
-	for (size_t i = 0; i < count; i++, at += ENTRY_BYTES) {
+	for (size_t i = 0; i < count; i++, at += IDS_ENTRY_BYTES) {
 		uint64_t big = htobe64(entries[i] << 16);
 
-		memcpy(at, &big, ENTRY_BYTES);
+		memcpy(at, &big, IDS_ENTRY_BYTES);
 	}
-	out->len += count * ENTRY_BYTES;
+	out->len += count * IDS_ENTRY_BYTES;
 }
 
 bool ids_run_read(MDB_val val, struct ids_run *run)
@@ -58,15 +57,8 @@ bool ids_run_read(MDB_val val, struct ids_run *run)
 	*run = (struct ids_run){ .first_block = head[0], .blocks = head[1], .count = head[2] };
 	run->rows = (const uint8_t *)val.mv_data + sizeof(head);
 	run->entries = run->rows + (size_t)run->blocks * sizeof(uint32_t);
-	return val.mv_size == sizeof(head) + (size_t)run->blocks * sizeof(uint32_t) + (size_t)run->count * ENTRY_BYTES;
-}
-
-static ids_entry entry_at(const struct ids_run *run, size_t number)
-{
-	uint64_t big = 0;
-
-	memcpy(&big, run->entries + number * ENTRY_BYTES, ENTRY_BYTES);
-	return be64toh(big) >> 16;
+	return val.mv_size ==
+	       sizeof(head) + (size_t)run->blocks * sizeof(uint32_t) + (size_t)run->count * IDS_ENTRY_BYTES;
 }
 
 /* Hashes are even, so the place of one can be guessed, off by about the root of the count. */
@@ -80,7 +72,7 @@ static size_t second_guess(const struct ids_run *run, size_t first, ids_entry wa
 {
 	if (first >= run->count)
 		return first;
-	int64_t between = (int64_t)(wanted >> 16) - (int64_t)(entry_at(run, first) >> 16);
+	int64_t between = (int64_t)(wanted >> 16) - (int64_t)(ids_run_entry(run, first) >> 16);
 	int64_t guess = (int64_t)first + between * (int64_t)run->count / (INT64_C(1) << 32);
 	return guess < 0 ? 0 : guess < (int64_t)run->count ? (size_t)guess : run->count - 1;
 }
@@ -91,7 +83,7 @@ static size_t find_entry(const struct ids_run *run, size_t guess, ids_entry want
 	size_t low = 0, high = run->count;
 
 	for (size_t step = STRIDE; guess < high; step *= 2) {
-		if (entry_at(run, guess) < wanted) {
+		if (ids_run_entry(run, guess) < wanted) {
 			low = guess + 1;
 			guess += step;
 		} else {
@@ -102,7 +94,7 @@ static size_t find_entry(const struct ids_run *run, size_t guess, ids_entry want
 	for (size_t step = STRIDE; high > low; step *= 2) {
 		size_t back = high - low > step ? high - step : low;
 
-		if (entry_at(run, back) < wanted) {
+		if (ids_run_entry(run, back) < wanted) {
 			low = back + 1;
 			break;
 		}
@@ -111,7 +103,7 @@ static size_t find_entry(const struct ids_run *run, size_t guess, ids_entry want
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (entry_at(run, mid) < wanted)
+		if (ids_run_entry(run, mid) < wanted)
 			low = mid + 1;
 		else
 			high = mid;
@@ -169,7 +161,7 @@ static int give_found(const struct search *search, const struct ids_run *run, si
 	int result = 1;
 
 	for (; result > 0 && at < run->count; at++) {
-		ids_entry entry = entry_at(run, at);
+		ids_entry entry = ids_run_entry(run, at);
 		uint32_t block, row;
 		if (entry >> 16 != wanted >> 16)
 			break;
@@ -181,7 +173,7 @@ static int give_found(const struct search *search, const struct ids_run *run, si
 
 static void prefetch_entry(const struct ids_run *run, size_t number)
 {
-	__builtin_prefetch(run->entries + number * ENTRY_BYTES);
+	__builtin_prefetch(run->entries + number * IDS_ENTRY_BYTES);
 }
 
 /* Searches some runs at once: in a day with many, nearly every first look misses both cache and TLB; so all runs wait
@@ -253,7 +245,7 @@ static int add_to_filter(struct bloom_filter *filter, uint32_t hash, struct erro
 static int add_run(struct bloom_filter *filter, const struct ids_run *run, struct error *err)
 {
 	for (size_t i = 0; i < run->count; i++)
-		if (add_to_filter(filter, (uint32_t)(entry_at(run, i) >> 16), err) != 0)
+		if (add_to_filter(filter, (uint32_t)(ids_run_entry(run, i) >> 16), err) != 0)
 			return -1;
 	return 0;
 }

@@ -3,9 +3,11 @@
  * ids.h: where sealed records with an id are; private to store/.
  *
  * Each seal of a partition appends one run to block_ids: the hashes of all ids of its records, sorted, each with the
- * row it leads to. A look-up asks the day's Bloom filters first, so runs are searched only where the id is, and once in
- * some hundred look-ups for nothing.
+ * row it leads to. Seals join their run with those before it, so that a look-up has few to search (ids_store.c). A
+ * look-up asks the day's Bloom filters first, so runs are searched only where the id is, and once in some hundred
+ * look-ups for nothing.
  *
+ *	key    partition, number of the last seal (day_block.run) whose ids are in the run
  *	value  u32 first block, u32 blocks, u32 entries, then u32 rows of each block,
  *	       then each entry in 6 bytes, big-endian: upper half of the hash (4), row within the run (2)
  */
@@ -13,6 +15,8 @@
 #define CDRD_STORE_IDS_IDS_H
 
 #include "store/blocks/block_reader.h"
+
+#define IDS_ENTRY_BYTES 6
 
 /* An entry while a run is made: hash >> 32 << 16 | row. */
 typedef uint64_t ids_entry;
@@ -37,6 +41,35 @@ struct ids_run {
 
 /* False if the value is not one. */
 bool ids_run_read(MDB_val val, struct ids_run *run);
+
+static inline ids_entry ids_run_entry(const struct ids_run *run, size_t number)
+{
+	uint64_t big = 0;
+
+	memcpy(&big, run->entries + number * IDS_ENTRY_BYTES, IDS_ENTRY_BYTES);
+	return be64toh(big) >> 16;
+}
+
+/* A run in the making. */
+struct ids_draft {
+	uint32_t first_block;
+	struct buf rows;    /* uint32_t of each block */
+	struct buf entries; /* ids_entry each, in any order */
+};
+
+void ids_draft_free(struct ids_draft *draft);
+
+/*
+ * ids_store.c: stores the ids of a seal as the partition's last run. With `join`, the runs before it become part of it
+ * where that is worth it: while the blocks of both follow each other and it has at least as many rows. Changes *draft.
+ */
+MUST_CHECK int ids_store(struct day *day, MDB_txn *txn, const struct partition *partition, uint32_t run, bool join,
+                         struct ids_draft *draft, struct error *err);
+
+/* Removes the ids of a seal, whose blocks may be gone already. Those of other seals in the same run become runs of
+ * their own. */
+MUST_CHECK int ids_remove(struct day *day, MDB_txn *txn, const struct partition *partition, uint32_t run,
+                          struct error *err);
 
 /* Called for each sealed, living record that may have the id; it alone is loaded. False ends the search. */
 typedef bool (*ids_found_fn)(void *arg, struct block_reader *reader, uint32_t row);

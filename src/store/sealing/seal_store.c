@@ -130,26 +130,20 @@ static int put_blocks(const struct work *work, uint32_t first_block, uint32_t ru
 	return 0;
 }
 
+/* Runs of a day that may hold ids as they were given (day.h) are left as they are: verify tells both kinds apart. */
 static int put_ids(const struct work *work, uint32_t first_block, uint32_t run)
 {
 	struct seal *seal = work->seal;
 	const struct seal_block *blocks = (const struct seal_block *)(void *)seal->blocks.data;
-	uint32_t count = (uint32_t)(seal->blocks.len / sizeof(*blocks));
-	struct buf *out = &seal->values; /* the blocks are stored, so it is free */
-	size_t entries = seal->ids.len / sizeof(ids_entry);
+	bool join = seal->runs_count == 0 && work->day->number >= work->store->ids_as_given_before;
+	struct ids_draft draft = { .first_block = first_block, .entries = seal->ids };
 
-	buf_clear(out);
-	buf_clear(&seal->scratch);
-	if (!buf_reserve(&seal->scratch, seal->ids.len + count * sizeof(uint32_t)))
-		return error_set(work->err, ERROR_NOMEM, "sealing: out of memory");
-	uint32_t *rows = (uint32_t *)(void *)(seal->scratch.data + seal->ids.len);
-	for (uint32_t i = 0; i < count; i++)
-		rows[i] = blocks[i].entry.rows;
-	ids_write(out, first_block, rows, count, (ids_entry *)(void *)seal->ids.data,
-	          (ids_entry *)(void *)seal->scratch.data, entries);
-	if (out->failed)
-		return error_set(work->err, ERROR_NOMEM, "sealing: out of memory");
-	return put(work, DAY_BLOCK_IDS, run, env_val(out->data, out->len));
+	for (size_t i = 0; i < seal->blocks.len / sizeof(*blocks); i++)
+		buf_add(&draft.rows, &blocks[i].entry.rows, sizeof(blocks[i].entry.rows));
+	int result = ids_store(work->day, work->txn, &seal->partition, run, join, &draft, work->err);
+	seal->ids = draft.entries;
+	buf_free(&draft.rows);
+	return result;
 }
 
 /* What is to be forgotten of the hot rows when the commit comes; not the ids of those that newer versions stand
@@ -213,7 +207,7 @@ static int remove_runs(const struct work *work)
 			return -1;
 	}
 	for (uint32_t i = 0; i < seal->runs_count; i++)
-		if (del(work, DAY_BLOCK_IDS, seal->runs[i]) != 0)
+		if (ids_remove(work->day, work->txn, &seal->partition, seal->runs[i], work->err) != 0)
 			return -1;
 	return 0;
 }
