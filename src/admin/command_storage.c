@@ -41,6 +41,7 @@ static void write_row(struct json *j, struct str day, const struct store_day_sta
 	json_member_uint(j, "sealed", stats->sealed_rows - stats->deleted_rows);
 	json_member_uint(j, "replaced", stats->deleted_rows);
 	json_member_uint(j, "blocks", stats->blocks);
+	json_member_uint(j, "old_blocks", stats->old_blocks);
 	json_member_uint(j, "disk_bytes", stats->bytes);
 	write_ratio(j, "bytes_a_record", stats->bytes, rows);
 	write_ratio(j, "hot_percent", 100 * stats->hot_rows, rows);
@@ -51,6 +52,7 @@ static void add(struct store_day_stats *total, const struct store_day_stats *sta
 {
 	total->hot_rows += stats->hot_rows;
 	total->blocks += stats->blocks;
+	total->old_blocks += stats->old_blocks;
 	total->sealed_rows += stats->sealed_rows;
 	total->deleted_rows += stats->deleted_rows;
 	total->bytes += stats->bytes;

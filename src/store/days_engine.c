@@ -28,6 +28,7 @@
 #include "store/putting/moves.h"
 #include "store/sealing/repack.h"
 #include "store/sealing/seal.h"
+#include "store/sealing/upgrade.h"
 #include "store/days_store.h"
 
 #define STORE_FORMAT 2        /* that is written */
@@ -83,7 +84,10 @@ static int check_format(struct store *store, struct error *err)
 		                 store->options.data_dir, (unsigned long long)format,
 		                 format > STORE_FORMAT ? "is older and" : "is newer and", STORE_FORMAT_OLDEST,
 		                 STORE_FORMAT);
-	return format == STORE_FORMAT ? 0 : meta_set_number(store->meta, "format", STORE_FORMAT, err);
+	if (format == STORE_FORMAT)
+		return 0;
+	return format == 0 ? meta_set_number(store->meta, "format", STORE_FORMAT, err) :
+	                     upgrade_begin(store, STORE_FORMAT, err);
 }
 
 /* Every number given out before was at most the reserve, whatever a crash lost. */
@@ -158,8 +162,8 @@ static int days_open(struct store **out, const struct store_options *options, st
 	    days_list(store, err) != 0)
 		goto fail;
 	if (check_format(store, err) != 0 || load_seq(store, err) != 0 || repack_load_demands(store, err) != 0 ||
-	    day_list_load(store, err) != 0 || moves_open(store, err) != 0 || store_clock_load(store, err) != 0 ||
-	    erased_load(store, err) != 0)
+	    upgrade_load(store, err) != 0 || day_list_load(store, err) != 0 || moves_open(store, err) != 0 ||
+	    store_clock_load(store, err) != 0 || erased_load(store, err) != 0)
 		goto fail;
 	moves_finish(store);
 	buf_free(&path);

@@ -80,4 +80,5 @@ libcdrd_a_SOURCES += \
 	src/store/sealing/seal_gather.c \
 	src/store/sealing/seal_merge.c \
 	src/store/sealing/seal_store.c \
+	src/store/sealing/upgrade.c src/store/sealing/upgrade.h \
 	src/store/sealing/sealed.c src/store/sealing/sealed.h

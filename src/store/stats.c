@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "store/days_store.h"
+#include "store/sealing/upgrade.h"
 
 static void add_file(const struct store *store, const char *name, uint64_t *bytes)
 {
@@ -54,6 +55,12 @@ static int add_blocks(struct day *day, MDB_txn *txn, struct store_day_stats *sta
 		stats->deleted_rows += block.deleted;
 		stats->block_bytes += block.value_bytes;
 		stats->csv_bytes += block.csv_bytes;
+		int is_old = day->is_old ? upgrade_is_old(day, txn, key, err) : 0;
+		if (is_old < 0) {
+			mdb_cursor_close(cursor);
+			return -1;
+		}
+		stats->old_blocks += (uint64_t)is_old;
 	}
 	mdb_cursor_close(cursor);
 	return rc == MDB_NOTFOUND ? 0 : env_fail(&day->env, rc ? rc : MDB_CORRUPTED, "read blocks", err);

@@ -161,6 +161,7 @@ struct store_day_stats {
 	int32_t day;
 	uint64_t hot_rows;
 	uint64_t blocks;
+	uint64_t old_blocks; /* of the format before, not upgraded yet */
 	uint64_t sealed_rows;
 	uint64_t deleted_rows; /* of the sealed ones: newer versions replaced them */
 	uint64_t block_bytes;  /* of blocks, without ids and trees */

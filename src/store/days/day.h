@@ -63,6 +63,7 @@ struct day {
 	uint64_t merge_seals;  /* `seals` when seal_merge.c last found nothing to merge */
 	int64_t merge_wait_us; /* monotonic: likewise, no merging */
 	bool repack_demanded;  /* repack.h */
+	bool is_old;           /* it may have blocks of the format before: upgrade.h */
 	bool swept;            /* seal.c has seen that nothing is left to do since the last change */
 	struct block_index block_indexes[BLOCK_INDEX_SLOTS];
 	uint64_t block_index_uses;

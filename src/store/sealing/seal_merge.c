@@ -3,13 +3,14 @@
  * seal_merge.c: which runs of a day are worth merging.
  *
  * A run with many deleted rows wastes room and time; many small runs, as a quiet account's seals by age leave them, waste
- * look-ups. Runs are merged whole, up to what one seal may hold; the result is as if all had been sealed at once.
+ * look-ups; blocks of the format before have no columns. Runs are merged whole, up to what one seal may hold; the result is as if all had been sealed at once.
  */
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "store/sealing/seal_private.h"
 #include "store/days/day_blocks.h"
+#include "store/sealing/seal_private.h"
+#include "store/sealing/upgrade.h"
 
 #define SMALL_RUNS_MIN 8 /* of one partition: fewer are left alone */
 #define DEAD_SHARE 4     /* one row in so many */
@@ -19,6 +20,7 @@ struct run_stat {
 	uint32_t rows;
 	uint32_t deleted;
 	uint64_t bytes;
+	bool is_old; /* some block of it is */
 };
 
 static uint32_t living(const struct run_stat *stat)
@@ -28,7 +30,7 @@ static uint32_t living(const struct run_stat *stat)
 
 static bool needs_rebuild(const struct run_stat *stat)
 {
-	return stat->deleted > 0 && (uint64_t)stat->deleted * DEAD_SHARE >= stat->rows;
+	return stat->is_old || (stat->deleted > 0 && (uint64_t)stat->deleted * DEAD_SHARE >= stat->rows);
 }
 
 static int compare(const void *a, const void *b)
@@ -68,7 +70,7 @@ static bool choose(struct seal *seal, struct run_stat *stats, size_t count, uint
 	return seal->runs_count > 1 || (seal->runs_count == 1 && needs_rebuild(&stats[0]));
 }
 
-static int add_stat(struct buf *stats, const struct day_block *block)
+static int add_stat(struct buf *stats, const struct day_block *block, bool is_old)
 {
 	size_t count = stats->len / sizeof(struct run_stat);
 	struct run_stat *list = (struct run_stat *)(void *)stats->data;
@@ -86,6 +88,7 @@ static int add_stat(struct buf *stats, const struct day_block *block)
 	last->rows += block->rows;
 	last->deleted += block->deleted;
 	last->bytes += block->value_bytes;
+	last->is_old |= is_old;
 	return 0;
 }
 
@@ -136,7 +139,10 @@ static int search(struct store *store, struct seal *seal, struct day *day, MDB_t
 		if (rc)
 			return rc == MDB_NOTFOUND ? 0 : env_fail(&day->env, rc, "read blocks", err);
 		current = partition;
-		if (add_stat(stats, &block) != 0)
+		int is_old = day->is_old ? upgrade_is_old(day, txn, key, err) : 0;
+		if (is_old < 0)
+			return -1;
+		if (add_stat(stats, &block, is_old) != 0)
 			return error_set(err, ERROR_NOMEM, "sealing: out of memory");
 	}
 }
@@ -158,7 +164,8 @@ int seal_find_runs(struct store *store, struct seal *seal, struct day *day, bool
 	if (!rc)
 		mdb_cursor_close(cursor);
 	result = env_read_end(&day->env, txn, result, err);
-	if (result == 0 && !*found)
-		day->merge_seals = day->seals;
-	return result;
+	if (result != 0 || *found)
+		return result;
+	day->merge_seals = day->seals;
+	return day->is_old ? upgrade_end(store, day, err) : 0;
 }
