@@ -324,8 +324,9 @@ static bool run_differs(struct buf *entries, MDB_val val, const struct ids_run *
 	uint32_t *rows = malloc((run->blocks + 1) * sizeof(*rows));
 	if (rows && !scratch.failed && !entries->failed) {
 		memcpy(rows, run->rows, run->blocks * sizeof(*rows));
-		ids_write(&made, run->first_block, rows, run->blocks, (ids_entry *)(void *)entries->data,
-		          (ids_entry *)(void *)scratch.data, count);
+		ids_sort((ids_entry *)(void *)entries->data, (ids_entry *)(void *)scratch.data, count);
+		ids_write(&made, run->first_block, rows, run->blocks, (const ids_entry *)(const void *)entries->data,
+		          count);
 		differs = !made.failed && !str_equal(buf_str(&made), env_str(val));
 	}
 	free(rows);

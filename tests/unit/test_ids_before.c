@@ -80,7 +80,7 @@ static void write_run_as_it_was(struct day *day)
 {
 	struct partition partition = partition_of(ACCOUNT, sms()->number, CATALOG_OUTBOUND);
 
-	ids_entry entry = ids_entry_of(hash_as_it_was(SEALED_ID), 0), scratch;
+	ids_entry entry = ids_entry_of(hash_as_it_was(SEALED_ID), 0);
 	uint8_t bytes[NUMBER_KEY_LEN];
 	struct buf run = { 0 };
 	MDB_txn *txn = env_write(&day->env, &err);
@@ -91,7 +91,7 @@ static void write_run_as_it_was(struct day *day)
 	MDB_val key = env_val(bytes, sizeof(bytes)), val;
 	ck_assert_int_eq(mdb_stat(txn, day->env.dbi[DAY_BLOCK_IDS], &stat), 0);
 	ck_assert_uint_eq(stat.ms_entries, 1);
-	ids_write(&run, 0, &(uint32_t){ 1 }, 1, &entry, &scratch, 1);
+	ids_write(&run, 0, &(uint32_t){ 1 }, 1, &entry, 1);
 	val = env_val(run.data, run.len);
 	ck_assert_int_eq(mdb_put(txn, day->env.dbi[DAY_BLOCK_IDS], &key, &val, 0), 0);
 	ASSERT_OK(env_commit(&day->env, &err));

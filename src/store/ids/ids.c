@@ -5,16 +5,20 @@
 #include "store/ids/ids.h"
 
 #define HEAD_WORDS 3
-#define DIGITS 6
+#define WIDE (UINT32_C(1) << 31) /* of the number of blocks: the form is the wide one */
+#define NARROW_ROWS_MAX (UINT32_C(1) << 16)
+#define NARROW_ROW_BITS 16
+#define WIDE_ROW_BITS 24
 #define STRIDE 8 /* entries; the first step outwards */
 #define RUNS_AT_ONCE 64
 
-/* Sorts by bytes, the lowest first: 48 bits in six passes, each stable. */
-static void sort_entries(ids_entry *entries, ids_entry *scratch, size_t count)
+/* --- writing --- */
+
+void ids_sort(ids_entry *entries, ids_entry *scratch, size_t count)
 {
-	for (int digit = 0; digit < DIGITS; digit++) {
+	/* By the bytes of the hash, the lowest first, each pass stable; after an even number they are where they began. */
+	for (int shift = 32; shift < 64; shift += 8) {
 		size_t begins[257] = { 0 };
-		int shift = 8 * digit;
 
 		for (size_t i = 0; i < count; i++)
 			begins[(entries[i] >> shift & 0xff) + 1]++;
@@ -28,62 +32,185 @@ static void sort_entries(ids_entry *entries, ids_entry *scratch, size_t count)
 	}
 }
 
-void ids_write(struct buf *out, uint32_t first_block, const uint32_t *rows, uint32_t blocks, ids_entry *entries,
-               ids_entry *scratch, size_t count)
+/* How many entries have a hash with a lower first byte, for each first byte. */
+static void add_begins(struct buf *out, const ids_entry *entries, size_t count)
 {
-	uint32_t head[HEAD_WORDS] = { first_block, blocks, (uint32_t)count };
+	uint32_t begins[IDS_BEGINS] = { 0 };
+	uint32_t sum = 0;
 
-	sort_entries(entries, scratch, count); /* an even number of passes: they end where they began */
+	for (size_t i = 0; i < count; i++)
+		begins[entries[i] >> 56]++;
+	for (int i = 0; i < IDS_BEGINS; i++) {
+		uint32_t own = begins[i];
+
+		begins[i] = sum;
+		sum += own;
+	}
+	buf_add(out, begins, sizeof(begins));
+}
+
+void ids_write(struct buf *out, uint32_t first_block, const uint32_t *rows, uint32_t blocks, const ids_entry *entries,
+               size_t count)
+{
+	uint64_t rows_sum = 0;
+
+	for (uint32_t i = 0; i < blocks; i++)
+		rows_sum += rows[i];
+	bool wide = rows_sum > NARROW_ROWS_MAX;
+	uint32_t head[HEAD_WORDS] = { first_block, blocks | (wide ? WIDE : 0), (uint32_t)count };
+	int row_bits = wide ? WIDE_ROW_BITS : NARROW_ROW_BITS;
+
 	buf_add(out, head, sizeof(head));
 	buf_add(out, rows, blocks * sizeof(*rows));
+	if (wide)
+		add_begins(out, entries, count);
 	if (!buf_reserve(out, count * IDS_ENTRY_BYTES))
 		return;
 	uint8_t *at = (uint8_t *)out->data + out->len;
 	for (size_t i = 0; i < count; i++, at += IDS_ENTRY_BYTES) {
-		uint64_t big = htobe64(entries[i] << 16);
+		/* Of a wide one, the hash's first byte is shifted out. */
+		uint64_t big = htobe64(((entries[i] >> 32) << row_bits | (uint32_t)entries[i]) << 16);
 
 		memcpy(at, &big, IDS_ENTRY_BYTES);
 	}
 	out->len += count * IDS_ENTRY_BYTES;
 }
 
-bool ids_run_read(MDB_val val, struct ids_run *run)
+/* --- reading --- */
+
+static uint32_t begin_of(const struct ids_run *run, int byte)
+{
+	uint32_t begin;
+
+	memcpy(&begin, run->begins + (size_t)byte * sizeof(begin), sizeof(begin));
+	return begin;
+}
+
+/* Do they begin with 0, and grow up to the number of entries? */
+static bool begins_fit(const struct ids_run *run)
+{
+	uint32_t before = 0;
+
+	for (int i = 0; i < IDS_BEGINS; i++) {
+		uint32_t begin = begin_of(run, i);
+
+		if (begin < before || begin > run->count || (i == 0 && begin != 0))
+			return false;
+		before = begin;
+	}
+	return true;
+}
+
+/* Finds the parts; the begins are not looked at. */
+static bool take_apart(MDB_val val, struct ids_run *run)
 {
 	uint32_t head[HEAD_WORDS];
 
 	if (val.mv_size < sizeof(head))
 		return false;
 	memcpy(head, val.mv_data, sizeof(head));
-	*run = (struct ids_run){ .first_block = head[0], .blocks = head[1], .count = head[2] };
+	*run = (struct ids_run){ .first_block = head[0], .blocks = head[1] & ~WIDE, .count = head[2] };
+	size_t rows_bytes = (size_t)run->blocks * sizeof(uint32_t);
+	size_t begins_bytes = head[1] & WIDE ? IDS_BEGINS * sizeof(uint32_t) : 0;
 	run->rows = (const uint8_t *)val.mv_data + sizeof(head);
-	run->entries = run->rows + (size_t)run->blocks * sizeof(uint32_t);
-	return val.mv_size ==
-	       sizeof(head) + (size_t)run->blocks * sizeof(uint32_t) + (size_t)run->count * IDS_ENTRY_BYTES;
+	run->begins = begins_bytes ? run->rows + rows_bytes : NULL;
+	run->entries = run->rows + rows_bytes + begins_bytes;
+	return val.mv_size == sizeof(head) + rows_bytes + begins_bytes + (size_t)run->count * IDS_ENTRY_BYTES;
+}
+
+bool ids_run_read(MDB_val val, struct ids_run *run)
+{
+	return take_apart(val, run) && (!run->begins || begins_fit(run));
+}
+
+static uint64_t load_entry(const uint8_t *entries, size_t number)
+{
+	uint64_t big = 0;
+
+	memcpy(&big, entries + number * IDS_ENTRY_BYTES, IDS_ENTRY_BYTES);
+	return be64toh(big) >> 16;
+}
+
+bool ids_run_next(const struct ids_run *run, struct ids_walk *walk, ids_entry *entry)
+{
+	if (walk->number == run->count)
+		return false;
+	uint64_t loaded = load_entry(run->entries, walk->number);
+	if (!run->begins) {
+		*entry = loaded >> NARROW_ROW_BITS << 32 | (loaded & (NARROW_ROWS_MAX - 1));
+	} else {
+		while (walk->byte + 1 < IDS_BEGINS && begin_of(run, walk->byte + 1) <= walk->number)
+			walk->byte++;
+		*entry = (uint64_t)walk->byte << 56 | loaded >> WIDE_ROW_BITS << 32 |
+		         (loaded & ((1U << WIDE_ROW_BITS) - 1));
+	}
+	walk->number++;
+	return true;
+}
+
+/* --- searching a run --- */
+
+/* The entries among which a hash is: of a narrow run all, of a wide one those with its first byte. */
+struct slice {
+	const uint8_t *entries;
+	uint32_t count;
+	int row_bits;
+	uint32_t wanted; /* the hash, as far as entries have it */
+};
+
+/* The begins of a damaged run may be anything. */
+static struct slice slice_of(const struct ids_run *run, uint64_t hash)
+{
+	struct slice slice = { run->entries, run->count, NARROW_ROW_BITS, (uint32_t)(hash >> 32) };
+
+	if (!run->begins)
+		return slice;
+	int byte = (int)(hash >> 56);
+	uint32_t begin = begin_of(run, byte), end = byte + 1 < IDS_BEGINS ? begin_of(run, byte + 1) : run->count;
+	end = end < run->count ? end : run->count;
+	begin = begin < end ? begin : end;
+	return (struct slice){ run->entries + (size_t)begin * IDS_ENTRY_BYTES, end - begin, WIDE_ROW_BITS,
+		               slice.wanted & 0xffffff };
+}
+
+static uint32_t hash_at(const struct slice *slice, size_t number)
+{
+	return (uint32_t)(load_entry(slice->entries, number) >> slice->row_bits);
+}
+
+static uint32_t row_at(const struct slice *slice, size_t number)
+{
+	return (uint32_t)(load_entry(slice->entries, number) & ((1U << slice->row_bits) - 1));
+}
+
+static int hash_bits(const struct slice *slice)
+{
+	return 8 * IDS_ENTRY_BYTES - slice->row_bits;
 }
 
 /* Hashes are even, so the place of one can be guessed, off by about the root of the count. */
-static size_t first_guess(const struct ids_run *run, ids_entry wanted)
+static size_t first_guess(const struct slice *slice)
 {
-	return (size_t)((wanted >> 16) * (uint64_t)run->count >> 32);
+	return (size_t)((uint64_t)slice->wanted * slice->count >> hash_bits(slice));
 }
 
 /* From the hash found there it can be guessed again, off by the root of the first error. */
-static size_t second_guess(const struct ids_run *run, size_t first, ids_entry wanted)
+static size_t second_guess(const struct slice *slice, size_t first)
 {
-	if (first >= run->count)
+	if (first >= slice->count)
 		return first;
-	int64_t between = (int64_t)(wanted >> 16) - (int64_t)(ids_run_entry(run, first) >> 16);
-	int64_t guess = (int64_t)first + between * (int64_t)run->count / (INT64_C(1) << 32);
-	return guess < 0 ? 0 : guess < (int64_t)run->count ? (size_t)guess : run->count - 1;
+	int64_t between = (int64_t)slice->wanted - (int64_t)hash_at(slice, first);
+	int64_t guess = (int64_t)first + between * (int64_t)slice->count / (INT64_C(1) << hash_bits(slice));
+	return guess < 0 ? 0 : guess < (int64_t)slice->count ? (size_t)guess : slice->count - 1;
 }
 
-/* The first entry not before `wanted`: a few growing steps outwards from a guess, and a binary search within. */
-static size_t find_entry(const struct ids_run *run, size_t guess, ids_entry wanted)
+/* The first entry not before the wanted one: a few growing steps outwards from a guess, and a binary search within. */
+static size_t find_entry(const struct slice *slice, size_t guess)
 {
-	size_t low = 0, high = run->count;
+	size_t low = 0, high = slice->count;
 
 	for (size_t step = STRIDE; guess < high; step *= 2) {
-		if (ids_run_entry(run, guess) < wanted) {
+		if (hash_at(slice, guess) < slice->wanted) {
 			low = guess + 1;
 			guess += step;
 		} else {
@@ -94,7 +221,7 @@ static size_t find_entry(const struct ids_run *run, size_t guess, ids_entry want
 	for (size_t step = STRIDE; high > low; step *= 2) {
 		size_t back = high - low > step ? high - step : low;
 
-		if (ids_run_entry(run, back) < wanted) {
+		if (hash_at(slice, back) < slice->wanted) {
 			low = back + 1;
 			break;
 		}
@@ -103,7 +230,7 @@ static size_t find_entry(const struct ids_run *run, size_t guess, ids_entry want
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
 
-		if (ids_run_entry(run, mid) < wanted)
+		if (hash_at(slice, mid) < slice->wanted)
 			low = mid + 1;
 		else
 			high = mid;
@@ -127,6 +254,8 @@ static bool locate(const struct ids_run *run, uint32_t row, uint32_t *block, uin
 	}
 	return false;
 }
+
+/* --- searching a partition --- */
 
 struct search {
 	struct day *day;
@@ -156,47 +285,51 @@ static int give_row(const struct search *search, uint32_t block, uint32_t row)
 }
 
 /* Gives the rows of all entries from this one on that are the wanted one's. */
-static int give_found(const struct search *search, const struct ids_run *run, size_t at, ids_entry wanted)
+static int give_found(const struct search *search, const struct ids_run *run, const struct slice *slice, size_t at)
 {
 	int result = 1;
 
-	for (; result > 0 && at < run->count; at++) {
-		ids_entry entry = ids_run_entry(run, at);
+	for (; result > 0 && at < slice->count && hash_at(slice, at) == slice->wanted; at++) {
 		uint32_t block, row;
-		if (entry >> 16 != wanted >> 16)
-			break;
-		if (locate(run, entry & 0xffff, &block, &row))
+
+		if (locate(run, row_at(slice, at), &block, &row))
 			result = give_row(search, block, row);
 	}
 	return result;
 }
 
-static void prefetch_entry(const struct ids_run *run, size_t number)
+static void prefetch_entry(const struct slice *slice, size_t number)
 {
-	__builtin_prefetch(run->entries + number * IDS_ENTRY_BYTES);
+	__builtin_prefetch(slice->entries + number * IDS_ENTRY_BYTES);
 }
 
 /* Searches some runs at once: in a day with many, nearly every first look misses both cache and TLB; so all runs wait
  * for memory together and not one by one. */
-static int search_runs(const struct search *search, const MDB_val *vals, size_t count, ids_entry wanted)
+static int search_runs(const struct search *search, const MDB_val *vals, size_t count, uint64_t hash)
 {
 	struct ids_run runs[RUNS_AT_ONCE];
+	struct slice slices[RUNS_AT_ONCE];
 	size_t guesses[RUNS_AT_ONCE];
 	int result = 1;
 
 	for (size_t i = 0; i < count; i++) {
-		if (!ids_run_read(vals[i], &runs[i]))
+		if (!take_apart(vals[i], &runs[i]))
 			return error_set(search->err, ERROR_CORRUPT, "%s: a run of ids is damaged",
 			                 search->day->env.path);
-		guesses[i] = first_guess(&runs[i], wanted);
-		prefetch_entry(&runs[i], guesses[i]);
+		if (runs[i].begins)
+			__builtin_prefetch(runs[i].begins + (hash >> 56) * sizeof(uint32_t));
 	}
 	for (size_t i = 0; i < count; i++) {
-		guesses[i] = second_guess(&runs[i], guesses[i], wanted);
-		prefetch_entry(&runs[i], guesses[i]);
+		slices[i] = slice_of(&runs[i], hash);
+		guesses[i] = first_guess(&slices[i]);
+		prefetch_entry(&slices[i], guesses[i]);
+	}
+	for (size_t i = 0; i < count; i++) {
+		guesses[i] = second_guess(&slices[i], guesses[i]);
+		prefetch_entry(&slices[i], guesses[i]);
 	}
 	for (size_t i = 0; result > 0 && i < count; i++)
-		result = give_found(search, &runs[i], find_entry(&runs[i], guesses[i], wanted), wanted);
+		result = give_found(search, &runs[i], &slices[i], find_entry(&slices[i], guesses[i]));
 	return result;
 }
 
@@ -219,13 +352,13 @@ int ids_find(struct day *day, MDB_txn *txn, const struct catalog_product *produc
 	while (!rc && result > 0 && partition_has_key(partition, key)) {
 		__builtin_prefetch(vals[count++].mv_data);
 		if (count == RUNS_AT_ONCE) {
-			result = search_runs(&search, vals, count, ids_entry_of(hash, 0));
+			result = search_runs(&search, vals, count, hash);
 			count = 0;
 		}
 		rc = mdb_cursor_get(cursor, &key, &vals[count], MDB_NEXT);
 	}
 	if (result > 0 && (!rc || rc == MDB_NOTFOUND))
-		result = search_runs(&search, vals, count, ids_entry_of(hash, 0));
+		result = search_runs(&search, vals, count, hash);
 	mdb_cursor_close(cursor);
 	if (result > 0 && rc && rc != MDB_NOTFOUND)
 		return env_fail(&day->env, rc, "read ids", err);
@@ -244,8 +377,11 @@ static int add_to_filter(struct bloom_filter *filter, uint32_t hash, struct erro
 
 static int add_run(struct bloom_filter *filter, const struct ids_run *run, struct error *err)
 {
-	for (size_t i = 0; i < run->count; i++)
-		if (add_to_filter(filter, (uint32_t)(ids_run_entry(run, i) >> 16), err) != 0)
+	ids_entry entry;
+	struct ids_walk walk = { 0 };
+
+	while (ids_run_next(run, &walk, &entry))
+		if (add_to_filter(filter, (uint32_t)(entry >> 32), err) != 0)
 			return -1;
 	return 0;
 }

@@ -10,6 +10,10 @@
  *	key    partition, number of the last seal (day_block.run) whose ids are in the run
  *	value  u32 first block, u32 blocks, u32 entries, then u32 rows of each block,
  *	       then each entry in 6 bytes, big-endian: upper half of the hash (4), row within the run (2)
+ *
+ * A run of more than 65,536 rows is of the wide form, which the highest bit of its number of blocks tells: its entries
+ * have the second to fourth byte of the hash (3) and the row (3), and before them is u32[256]: for each first byte of
+ * a hash, how many entries have a lower one.
  */
 #ifndef CDRD_STORE_IDS_IDS_H
 #define CDRD_STORE_IDS_IDS_H
@@ -17,44 +21,55 @@
 #include "store/blocks/block_reader.h"
 
 #define IDS_ENTRY_BYTES 6
+#define IDS_BEGINS 256
 
-/* An entry while a run is made: hash >> 32 << 16 | row. */
+/* An entry while a run is made: the upper half of the hash, then the row. */
 typedef uint64_t ids_entry;
 
 static inline ids_entry ids_entry_of(uint64_t hash, uint32_t row)
 {
-	return hash >> 32 << 16 | row;
+	return hash >> 32 << 32 | row;
 }
 
-/* Sorts the entries and appends the value of a run. `scratch` has room for as many entries. */
-void ids_write(struct buf *out, uint32_t first_block, const uint32_t *rows, uint32_t blocks, ids_entry *entries,
-               ids_entry *scratch, size_t count);
+static inline uint32_t ids_entry_row(ids_entry entry)
+{
+	return (uint32_t)entry;
+}
+
+/* Sorts entries, given in the order of their rows, by hash and row. `scratch` has room for as many. */
+void ids_sort(ids_entry *entries, ids_entry *scratch, size_t count);
+
+/* Appends the value of a run. The entries are sorted. */
+void ids_write(struct buf *out, uint32_t first_block, const uint32_t *rows, uint32_t blocks, const ids_entry *entries,
+               size_t count);
 
 /* A run, taken apart; it points into its value. */
 struct ids_run {
 	uint32_t first_block;
 	uint32_t blocks;
 	uint32_t count;
-	const uint8_t *rows; /* uint32_t of each block */
+	const uint8_t *rows;   /* uint32_t of each block */
+	const uint8_t *begins; /* uint32_t[IDS_BEGINS] of the wide form, or NULL */
 	const uint8_t *entries;
 };
 
 /* False if the value is not one. */
 bool ids_run_read(MDB_val val, struct ids_run *run);
 
-static inline ids_entry ids_run_entry(const struct ids_run *run, size_t number)
-{
-	uint64_t big = 0;
+/* Where a walk over a run's entries is; begins with zeros. */
+struct ids_walk {
+	uint32_t number;
+	int byte; /* the first one of the hash */
+};
 
-	memcpy(&big, run->entries + number * IDS_ENTRY_BYTES, IDS_ENTRY_BYTES);
-	return be64toh(big) >> 16;
-}
+/* The next entry, in order of hash and row; false at the end. */
+bool ids_run_next(const struct ids_run *run, struct ids_walk *walk, ids_entry *entry);
 
 /* A run in the making. */
 struct ids_draft {
 	uint32_t first_block;
 	struct buf rows;    /* uint32_t of each block */
-	struct buf entries; /* ids_entry each, in any order */
+	struct buf entries; /* ids_entry each, in the order of their rows */
 };
 
 void ids_draft_free(struct ids_draft *draft);
@@ -66,8 +81,7 @@ void ids_draft_free(struct ids_draft *draft);
 MUST_CHECK int ids_store(struct day *day, MDB_txn *txn, const struct partition *partition, uint32_t run, bool join,
                          struct ids_draft *draft, struct error *err);
 
-/* Removes the ids of a seal, whose blocks may be gone already. Those of other seals in the same run become runs of
- * their own. */
+/* Removes the ids of a seal, whose blocks may be gone already, and cuts the run that has them and others' there. */
 MUST_CHECK int ids_remove(struct day *day, MDB_txn *txn, const struct partition *partition, uint32_t run,
                           struct error *err);
 

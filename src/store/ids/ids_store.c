@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * ids_store.c: the runs of ids that seals write: joined to fewer, larger ones, and taken apart again. See ids.h.
+ * ids_store.c: the runs of ids that seals write: joined to fewer, larger ones, and cut again. See ids.h.
  *
  * A run takes up the ones before it as long as they are not larger than what it has become, so that each id is written
  * again only when its run at least doubles.
@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define ROWS_MAX (UINT32_C(1) << 16) /* what an entry's 16 bits can tell apart */
+#define ROWS_MAX (UINT32_C(1) << 18) /* of a run that others are joined to: some milliseconds' work */
 
 /* Where runs are stored. */
 struct place {
@@ -65,24 +65,34 @@ void ids_draft_free(struct ids_draft *draft)
 	buf_free(&draft->entries);
 }
 
-static int put_draft(const struct place *place, uint32_t number, struct ids_draft *draft)
+static bool sort_draft(struct ids_draft *draft)
 {
-	struct buf value = { 0 }, scratch = { 0 };
+	struct buf scratch = { 0 };
+	bool sorted = buf_reserve(&scratch, draft->entries.len + 1);
+
+	if (sorted)
+		ids_sort((ids_entry *)(void *)draft->entries.data, (ids_entry *)(void *)scratch.data,
+		         draft->entries.len / sizeof(ids_entry));
+	buf_free(&scratch);
+	return sorted;
+}
+
+static int put_draft(const struct place *place, uint32_t number, const struct ids_draft *draft)
+{
+	struct buf value = { 0 };
 	uint8_t bytes[NUMBER_KEY_LEN];
 	int rc = ENOMEM;
 
 	number_key_write(bytes, place->partition, number);
-	MDB_val key = env_val(bytes, sizeof(bytes));
-	if (!draft->rows.failed && !draft->entries.failed && buf_reserve(&scratch, draft->entries.len + 1))
+	if (!draft->rows.failed && !draft->entries.failed)
 		ids_write(&value, draft->first_block, (const uint32_t *)(const void *)draft->rows.data,
-		          (uint32_t)(draft->rows.len / sizeof(uint32_t)), (ids_entry *)(void *)draft->entries.data,
-		          (ids_entry *)(void *)scratch.data, draft->entries.len / sizeof(ids_entry));
+		          (uint32_t)(draft->rows.len / sizeof(uint32_t)),
+		          (const ids_entry *)(const void *)draft->entries.data, draft->entries.len / sizeof(ids_entry));
 	if (value.len > 0 && !value.failed) {
-		MDB_val val = env_val(value.data, value.len);
+		MDB_val key = env_val(bytes, sizeof(bytes)), val = env_val(value.data, value.len);
 
 		rc = mdb_put(place->txn, place->day->env.dbi[DAY_BLOCK_IDS], &key, &val, 0);
 	}
-	buf_free(&scratch);
 	buf_free(&value);
 	return rc == ENOMEM ? no_memory(place) : rc ? fail(place, rc, "put ids") : 0;
 }
@@ -96,30 +106,41 @@ static bool is_worth_joining(const struct ids_run *run, const struct ids_draft *
 	return run->first_block + run->blocks == draft->first_block && before <= own && before + own <= ROWS_MAX;
 }
 
-static void shift_rows(struct ids_draft *draft, uint32_t by)
+/* The entries of a run and then those of the draft, whose rows follow the run's, in order. */
+static void merge_entries(const struct ids_run *run, const struct ids_draft *draft, struct buf *out)
 {
-	ids_entry *entries = (ids_entry *)(void *)draft->entries.data;
+	const ids_entry *own = (const ids_entry *)(const void *)draft->entries.data;
+	const ids_entry *own_end = own + draft->entries.len / sizeof(*own);
+	ids_entry *to = (ids_entry *)(void *)out->data;
+	uint32_t shift = (uint32_t)rows_of_all(run);
+	ids_entry entry;
+	struct ids_walk walk = { 0 };
 
-	for (size_t i = 0; i < draft->entries.len / sizeof(*entries); i++)
-		entries[i] += by;
+	while (ids_run_next(run, &walk, &entry)) {
+		while (own < own_end && *own + shift < entry)
+			*to++ = *own++ + shift;
+		*to++ = entry;
+	}
+	while (own < own_end)
+		*to++ = *own++ + shift;
+	out->len = (size_t)((char *)to - out->data);
 }
 
 /* Puts what the run has before what the draft has. False when out of memory. */
 static bool take_up(struct ids_draft *draft, const struct ids_run *run)
 {
 	size_t rows_bytes = run->blocks * sizeof(uint32_t);
+	struct buf merged = { 0 };
 
-	if (!buf_reserve(&draft->rows, rows_bytes) || !buf_reserve(&draft->entries, run->count * sizeof(ids_entry)))
+	if (!buf_reserve(&draft->rows, rows_bytes) ||
+	    !buf_reserve(&merged, draft->entries.len + run->count * sizeof(ids_entry) + 1))
 		return false;
-	shift_rows(draft, (uint32_t)rows_of_all(run));
+	merge_entries(run, draft, &merged);
+	buf_free(&draft->entries);
+	draft->entries = merged;
 	memmove(draft->rows.data + rows_bytes, draft->rows.data, draft->rows.len);
 	memcpy(draft->rows.data, run->rows, rows_bytes);
 	draft->rows.len += rows_bytes;
-	for (uint32_t i = 0; i < run->count; i++) {
-		ids_entry entry = ids_run_entry(run, i);
-
-		buf_add(&draft->entries, &entry, sizeof(entry));
-	}
 	draft->first_block = run->first_block;
 	return true;
 }
@@ -152,14 +173,16 @@ int ids_store(struct day *day, MDB_txn *txn, const struct partition *partition, 
               struct ids_draft *draft, struct error *err)
 {
 	struct place place = { day, txn, partition, err };
-	int joined = join && !draft->rows.failed && !draft->entries.failed;
+	int joined = join;
 
+	if (draft->rows.failed || draft->entries.failed || !sort_draft(draft))
+		return no_memory(&place);
 	while (joined > 0)
 		joined = join_last(&place, draft);
 	return joined < 0 ? -1 : put_draft(&place, run, draft);
 }
 
-/* --- taking apart --- */
+/* --- cutting --- */
 
 /* The run that a stored block belongs to. 1, 0 if there is no such block, -1. */
 static int run_of_block(const struct place *place, uint32_t number, uint32_t *run)
@@ -197,6 +220,8 @@ static int runs_of_blocks(const struct place *place, const struct ids_run *run, 
 /* The part of a run from one of its blocks to another, exclusive. */
 static void take_part(const struct ids_run *run, uint32_t from, uint32_t to, struct ids_draft *draft)
 {
+	ids_entry entry;
+	struct ids_walk walk = { 0 };
 	uint32_t begin = 0, end;
 
 	for (uint32_t i = 0; i < from; i++)
@@ -208,30 +233,27 @@ static void take_part(const struct ids_run *run, uint32_t from, uint32_t to, str
 	buf_clear(&draft->rows);
 	buf_clear(&draft->entries);
 	buf_add(&draft->rows, run->rows + from * sizeof(uint32_t), (to - from) * sizeof(uint32_t));
-	for (uint32_t i = 0; i < run->count; i++) {
-		ids_entry entry = ids_run_entry(run, i);
-		uint32_t row = entry & 0xffff;
-
-		if (row < begin || row >= end)
+	while (ids_run_next(run, &walk, &entry)) {
+		if (ids_entry_row(entry) < begin || ids_entry_row(entry) >= end)
 			continue;
 		entry -= begin;
 		buf_add(&draft->entries, &entry, sizeof(entry));
 	}
 }
 
-/* Stores again what the run, which is removed, has of other seals than `gone`, each by itself. */
-static int put_others(const struct place *place, const struct ids_run *run, uint32_t gone, const uint32_t *of)
+/* Stores again what the run, which is removed, has before, between and after the blocks of `gone`. */
+static int put_rest(const struct place *place, const struct ids_run *run, uint32_t gone, const uint32_t *of)
 {
 	struct ids_draft draft = { 0 };
 	int result = 0;
 
 	for (uint32_t i = 0, end; result == 0 && i < run->blocks; i = end) {
-		for (end = i + 1; end < run->blocks && of[end] == of[i]; end++)
+		for (end = i + 1; end < run->blocks && (of[end] == gone) == (of[i] == gone); end++)
 			;
 		if (of[i] == gone)
 			continue;
 		take_part(run, i, end, &draft);
-		result = put_draft(place, of[i], &draft);
+		result = put_draft(place, of[end - 1], &draft);
 	}
 	ids_draft_free(&draft);
 	return result;
@@ -245,7 +267,7 @@ static bool has_number(const uint32_t *numbers, uint32_t count, uint32_t wanted)
 	return false;
 }
 
-/* Of the run that the cursor is at. Its value moves when the tree changes, so a copy is taken apart. */
+/* Of the run that the cursor is at. Its value moves when the tree changes, so a copy is cut. */
 static int remove_from(const struct place *place, MDB_cursor *cursor, const struct ids_run *stored, MDB_val val,
                        uint32_t gone)
 {
@@ -258,7 +280,7 @@ static int remove_from(const struct place *place, MDB_cursor *cursor, const stru
 		memcpy(copy, val.mv_data, val.mv_size);
 		int rc = ids_run_read(env_val(copy, val.mv_size), &run) ? mdb_cursor_del(cursor, 0) : EINVAL;
 
-		result = rc ? fail(place, rc, "remove ids") : put_others(place, &run, gone, of);
+		result = rc ? fail(place, rc, "remove ids") : put_rest(place, &run, gone, of);
 	}
 	free(copy);
 	free(of);

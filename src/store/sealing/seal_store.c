@@ -135,7 +135,7 @@ static int put_ids(const struct work *work, uint32_t first_block, uint32_t run)
 {
 	struct seal *seal = work->seal;
 	const struct seal_block *blocks = (const struct seal_block *)(void *)seal->blocks.data;
-	bool join = seal->runs_count == 0 && work->day->number >= work->store->ids_as_given_before;
+	bool join = work->day->number >= work->store->ids_as_given_before;
 	struct ids_draft draft = { .first_block = first_block, .entries = seal->ids };
 
 	for (size_t i = 0; i < seal->blocks.len / sizeof(*blocks); i++)
