@@ -11,6 +11,7 @@
 
 #include "base/id.h"
 
+#define FEW_ROWS 32      /* are read as fast as a skip index of them, which would take more room than they do */
 #define FEW_VALUES 16    /* are a set in any case; more are only */
 #define ROWS_PER_VALUE 8 /* where there are so many rows for each of them, on average */
 #define BITS_PER_VALUE 12
@@ -132,7 +133,7 @@ void skip_index_add(struct skip_index_builder *builder, const struct record *rec
 
 bool skip_index_has_set(const struct skip_index_builder *builder, const struct skip_index_column *column)
 {
-	if (column->many || (!column->filters && !skip_index_has_columns(builder)))
+	if (column->many || builder->rows < FEW_ROWS || (!column->filters && !skip_index_has_columns(builder)))
 		return false;
 	return column->count <= FEW_VALUES || column->count * ROWS_PER_VALUE <= builder->rows;
 }
@@ -164,7 +165,7 @@ static uint64_t cover(struct skip_index_builder *builder)
 {
 	uint64_t covered = 0;
 
-	for (size_t i = 0; i < builder->columns_count; i++) {
+	for (size_t i = 0; i < builder->columns_count && builder->rows >= FEW_ROWS; i++) {
 		struct skip_index_column *column = &builder->columns[i];
 		bool has_set = skip_index_has_set(builder, column);
 

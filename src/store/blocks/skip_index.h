@@ -6,7 +6,7 @@
  *	u8 sets, then for each: u8 column, u8 values, then for each value: u16 length, bytes     of few distinct values
  *	u32 bits, then the bits: one Bloom filter over the values of all other filter columns
  *
- * Letters are compared without regard to case here; rows tell exactly. Columns are those that the product's filters
+ * In a block of a few rows the index says nothing, and may be passed by any filter. Letters are compared without regard to case here; rows tell exactly. Columns are those that the product's filters
  * name, without the direction where partitions have it. In blocks that have a columns part (block_columns.h), the sets are
  * its dictionaries, too: then there is also one for each column that summaries group by or add up.
  */
