@@ -760,8 +760,8 @@ START_TEST(columns_say_what_lines_say)
 }
 END_TEST
 
-/* A block of calls with prices of their own and durations, some of which are not there. */
-static void make_calls(const char *const *prices, size_t prices_count)
+/* A block of calls with so many different prices, of each beginning, and durations, some of which are not there. */
+static void make_calls(const char *const *prices, size_t prices_count, uint32_t different)
 {
 	struct position position = { DAY_US, 1000, 0 };
 	uint8_t duration = catalog_column_find(product, STR_LITERAL("duration"));
@@ -773,7 +773,7 @@ static void make_calls(const char *const *prices, size_t prices_count)
 		char *text = malloc(64);
 
 		snprintf(text, 32, "%u", rows * 7919 % 3600);
-		snprintf(text + 32, 32, "%s%u", prices[rows % prices_count], rows);
+		snprintf(text + 32, 32, "%s%u", prices[rows % prices_count], rows % different);
 		sample->record.values[duration] = rows % 5 ? str_from(text) : (struct str){ NULL, 0 };
 		sample->record.values[price] = str_from(text + 32);
 		position.seq++;
@@ -796,7 +796,7 @@ START_TEST(numbers_of_many_values_add_up_without_their_lines)
 	static const char *const prices[] = { "0.00", "-1.", "5." };
 
 	choose("VOICE-CALL", CATALOG_NO_DIRECTION, 5, false);
-	make_calls(prices, 3);
+	make_calls(prices, 3, 2000);
 	MDB_txn *txn = begin_reading();
 	ck_assert_int_eq(block_reader_columns(&reader, &err), 1);
 	const struct block_column *duration =
@@ -812,12 +812,70 @@ START_TEST(numbers_of_many_values_add_up_without_their_lines)
 }
 END_TEST
 
+static const struct {
+	uint32_t different;
+	bool numbers;
+} prices_counts[] = { { 64, false }, { 65, true }, { 251, true }, { 255, true }, { 256, true } };
+
+START_TEST(prices_are_a_set_or_numbers_whatever_their_number)
+{
+	static const char *const prices[] = { "0.00" };
+
+	choose("VOICE-CALL", CATALOG_NO_DIRECTION, 5, false);
+	make_calls(prices, 1, prices_counts[_i].different);
+	MDB_txn *txn = begin_reading();
+	ck_assert_int_eq(block_reader_columns(&reader, &err), 1);
+	const struct block_column *price =
+		block_columns_find(&reader.columns, catalog_column_find(product, STR_LITERAL("price")));
+
+	ck_assert_ptr_nonnull(price);
+	ck_assert_int_eq(price->form == COLUMN_NUMBERS, prices_counts[_i].numbers);
+	assert_columns();
+	mdb_txn_abort(txn);
+	free_texts();
+}
+END_TEST
+
+/* Both the sender and the network tell the country; the network has half as many values, and is not told by the sender. */
+START_TEST(a_column_follows_the_one_of_the_fewest_values)
+{
+	static char names[120][4];
+	struct position position = { DAY_US, 1000, 0 };
+	bool full = false;
+
+	choose("VOICE-CALL", CATALOG_NO_DIRECTION, 5, false);
+	uint8_t from = catalog_column_find(product, STR_LITERAL("from"));
+	uint8_t network = catalog_column_find(product, STR_LITERAL("network"));
+	uint8_t country = catalog_column_find(product, STR_LITERAL("country"));
+	for (unsigned i = 0; i < 120; i++)
+		snprintf(names[i], sizeof(names[i]), "%u", i);
+	for (; rows < 2000; position.seq++) {
+		struct sample *sample = sample_new(&sampler, product, "acct0001", rows, CATALOG_NO_DIRECTION, DAY_US);
+
+		sample->record.values[from] = str_from(names[rows % 120]);
+		sample->record.values[network] = str_from(names[rows % 12 + rows / 120 % 5 * 12]);
+		sample->record.values[country] = str_from(names[rows % 12]);
+		add(sample, &position, &full);
+	}
+	expect(block_builder_finish(builder, &value, &entry, &err) == 0, "%s", err.message);
+	day_fixture_put(&f, DAY_BLOCK_DATA, &partition, 3, buf_str(&value));
+	MDB_txn *txn = begin_reading();
+	ck_assert_int_eq(block_reader_columns(&reader, &err), 1);
+	const struct block_column *follower = block_columns_find(&reader.columns, country);
+
+	ck_assert_int_eq(follower->form, COLUMN_FOLLOWS);
+	ck_assert_uint_eq(reader.columns.columns[follower->leader].column, network);
+	assert_columns();
+	mdb_txn_abort(txn);
+}
+END_TEST
+
 START_TEST(numbers_that_are_none_have_no_column)
 {
 	static const char *const prices[] = { "0.00", "0,", "1000000000" };
 
 	choose("VOICE-CALL", CATALOG_NO_DIRECTION, 5, false);
-	make_calls(&prices[_i + 1], 1);
+	make_calls(&prices[_i + 1], 1, 2000);
 	MDB_txn *txn = begin_reading();
 	ck_assert_int_eq(block_reader_columns(&reader, &err), 1);
 	ck_assert_ptr_null(block_columns_find(&reader.columns, catalog_column_find(product, STR_LITERAL("price"))));
@@ -921,6 +979,9 @@ Suite *suite_block(void)
 	tcase_add_test(tests, skip_part_of_one_value_lets_the_block_go_whole);
 	tcase_add_loop_test(tests, columns_say_what_lines_say, 0, count);
 	tcase_add_test(tests, numbers_of_many_values_add_up_without_their_lines);
+	tcase_add_loop_test(tests, prices_are_a_set_or_numbers_whatever_their_number, 0,
+	                    sizeof(prices_counts) / sizeof(prices_counts[0]));
+	tcase_add_test(tests, a_column_follows_the_one_of_the_fewest_values);
 	tcase_add_loop_test(tests, numbers_that_are_none_have_no_column, 0, 2);
 	tcase_add_test(tests, a_block_from_before_there_were_columns_is_read);
 	tcase_add_loop_test(tests, no_damaged_byte_goes_unnoticed, 0, 2);

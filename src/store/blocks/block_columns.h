@@ -14,8 +14,8 @@
  *	8 bytes of zeros
  *
  * A column follows another where each value of that one always comes with the same value of this one, as the country
- * does a network. The numbers are the columns of money and durations that have too many values for a set: 0 where a
- * row has none, else 1 + (value * 10^places - least).
+ * does a network; among those that will do, the one of the fewest values. The numbers are the columns of money and
+ * durations that have many values: 0 where a row has none, else 1 + (value * 10^places - least).
  */
 #ifndef CDRD_STORE_BLOCKS_BLOCK_COLUMNS_H
 #define CDRD_STORE_BLOCKS_BLOCK_COLUMNS_H

@@ -93,11 +93,15 @@ static void find_range(struct column_numbers *numbers, uint32_t rows, int64_t *l
 }
 
 /* How are a column's numbers packed, if it has any? */
-static void choose_packing(struct column_numbers *numbers, uint32_t rows)
+static void choose_packing(struct column_numbers *numbers, const struct skip_index_builder *skip)
 {
+	const struct skip_index_column *column = &skip->columns[numbers->place];
+	uint32_t rows = skip->rows;
 	int64_t least, most;
 	unsigned bits = 0;
 
+	if (!numbers->begun && !skip_index_has_set(skip, column))
+		begin_numbers(numbers, column, rows);
 	numbers->bits = numbers->places = 0;
 	numbers->unit = INT64_C(1000000000000);
 	if (!numbers->begun || numbers->unfit)
@@ -191,14 +195,15 @@ static bool make_map(const struct skip_index_column *leader, const struct skip_i
 	return true;
 }
 
-/* A column of one value takes no bits anyway. One that is followed does not follow another itself. */
+/* The one of the fewest values that will do, for these have the fewest combinations with other columns. A column of one
+ * value takes no bits anyway. One that is followed does not follow another itself. */
 static void choose_leader(struct sets *sets, size_t number, const uint8_t *leading, size_t leading_count, uint32_t rows)
 {
 	const struct skip_index_column *column = sets->columns[number];
 
-	for (size_t i = 0; i < leading_count && column->count > 1; i++)
-		if (make_map(sets->columns[leading[i]], column, rows, sets->maps[number])) {
-			sets->leaders[number] = leading[i];
+	for (size_t i = leading_count; i > 0 && column->count > 1; i--)
+		if (make_map(sets->columns[leading[i - 1]], column, rows, sets->maps[number])) {
+			sets->leaders[number] = leading[i - 1];
 			return;
 		}
 	sets->leaders[number] = (uint8_t)number;
@@ -278,7 +283,7 @@ void columns_write(struct columns_builder *builder, const struct skip_index_buil
 	find_sets(&sets, skip);
 	choose_leaders(&sets, skip->rows);
 	for (size_t i = 0; i < builder->count; i++)
-		choose_packing(&builder->numbers[i], skip->rows);
+		choose_packing(&builder->numbers[i], skip);
 	write_forms(&sets, out);
 	write_number_forms(builder, out);
 	for (size_t i = 0; i < sets.count; i++)

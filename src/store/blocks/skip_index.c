@@ -14,6 +14,7 @@
 #define FEW_ROWS 32      /* are read as fast as a skip index of them, which would take more room than they do */
 #define FEW_VALUES 16    /* are a set in any case; more are only */
 #define ROWS_PER_VALUE 8 /* where there are so many rows for each of them, on average */
+#define FEW_SUMMED 64    /* numbers with more values are added up faster row by row than by their combinations */
 #define BITS_PER_VALUE 12
 #define PROBES 8
 #define LOWERED_MAX 256 /* longer values are hashed as they are */
@@ -58,6 +59,7 @@ void skip_index_begin(struct skip_index_builder *builder, const struct catalog_p
 		struct skip_index_column *own = &builder->columns[builder->columns_count++];
 		own->column = i;
 		own->filters = filters;
+		own->summed = !filters && !catalog_column_groups(&product->columns[i]);
 		own->many = false;
 		own->count = own->last = 0;
 		own->texts_len = 0;
@@ -134,6 +136,8 @@ void skip_index_add(struct skip_index_builder *builder, const struct record *rec
 bool skip_index_has_set(const struct skip_index_builder *builder, const struct skip_index_column *column)
 {
 	if (column->many || builder->rows < FEW_ROWS || (!column->filters && !skip_index_has_columns(builder)))
+		return false;
+	if (column->summed && column->count > FEW_SUMMED)
 		return false;
 	return column->count <= FEW_VALUES || column->count * ROWS_PER_VALUE <= builder->rows;
 }

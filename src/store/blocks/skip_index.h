@@ -29,6 +29,7 @@ struct skip_index_builder {
 	struct skip_index_column {
 		uint8_t column;
 		bool filters; /* some filter names it */
+		bool summed;  /* only added up: neither filtered nor grouped by */
 		bool many;    /* too many for a set; that of the first rows stays */
 		uint8_t count;
 		uint8_t last; /* the code of the row before: the place of its value in the set */
