@@ -30,7 +30,7 @@ generate_month() {
 	generate "$1" "$(day "-$MONTH_DAYS")" "$(day 0)" "$2"
 }
 
-# The store of the sections `reports` and `busy`, and questions about it; what the one has loaded, the other takes.
+# The store of the sections `reports`, `summary` and `busy`, and questions about it; what one has loaded, the next takes.
 reports_load() {
 	PINNED=yes
 	if [ "$(cat "$WORK/cdrd/loaded" 2>/dev/null)" = "$RECORDS" ]; then

@@ -38,7 +38,6 @@ summary_cdrd() {
 	cdrd_lag summary
 	cdrd_memory summary
 	cdrd_stop
-	rm -rf "$WORK/cdrd"
 }
 
 summary_clickhouse() {
