@@ -363,6 +363,7 @@ static int start_http(struct daemon *d, struct error *err)
 		return -1;
 	d->app.http = d->http;
 	http_server_log_to(d->http, d->access);
+	http_server_gather(d->http);
 	return http_server_listen(d->http, "listen", d->config.listen, err);
 }
 

@@ -130,8 +130,11 @@ void api_records_get(struct http_request *request, void *app)
 	page->received_us = page->began_us = clock_now_us();
 	id_uuid_from(&shared->random, page->request_id);
 	api_work_init(&page->work, request, shared, page_step, page_free, page);
-	if (api_work_admit(&page->work) && prepare(page))
-		api_work_begin(&page->work, page->plan.by_id ? TASK_IDS : TASK_PAGES);
-	else
+	if (!api_work_admit(&page->work) || !prepare(page)) {
 		page_free(page);
+		return;
+	}
+	if (page->plan.ids_count > 1)
+		tasks_tell_of_long_work(shared->tasks); /* an id alone takes no time to speak of */
+	api_work_begin(&page->work, page->plan.by_id ? TASK_IDS : TASK_PAGES);
 }

@@ -46,6 +46,8 @@ struct tasks {
 	size_t ready_count;
 	int passed_over[TASK_PRIORITIES]; /* turns in a row */
 	bool gave_way;                    /* to sockets, in the last turn */
+	void (*before_long_work)(void *arg);
+	void *before_long_work_arg;
 };
 
 /* --- the turn's time --- */
@@ -71,6 +73,8 @@ static int64_t left_us(const struct tasks *tasks)
 
 static void run_step(struct task *task, int64_t slice_us, int64_t most_us)
 {
+	if (task->priority != TASK_IDS)
+		tasks_tell_of_long_work(task->tasks);
 	if (slice_us < STEP_LEAST_US)
 		slice_us = STEP_LEAST_US;
 	task->step(task->arg, clock_monotonic_us() + (slice_us < most_us ? slice_us : most_us));
@@ -202,6 +206,18 @@ bool tasks_turn_is_over(const struct tasks *tasks)
 	                                                    0;
 
 	return left_us(tasks) <= for_tasks_us;
+}
+
+void tasks_before_long_work(struct tasks *tasks, void (*fn)(void *arg), void *arg)
+{
+	tasks->before_long_work = fn;
+	tasks->before_long_work_arg = arg;
+}
+
+void tasks_tell_of_long_work(const struct tasks *tasks)
+{
+	if (tasks->before_long_work)
+		tasks->before_long_work(tasks->before_long_work_arg);
 }
 
 struct event_base *tasks_base(const struct tasks *tasks)

@@ -110,6 +110,11 @@ size_t tasks_count(struct tasks *tasks, const char *owner);
  * quarter for background work? For what is no task. */
 bool tasks_turn_is_over(const struct tasks *tasks);
 
+/* Has fn(arg), unless NULL, called before what may take long: each step of a task other than of TASK_IDS, and what tells by
+ * tasks_tell_of_long_work. So what is kept for the end of a turn does not wait for it. */
+void tasks_before_long_work(struct tasks *tasks, void (*fn)(void *arg), void *arg);
+void tasks_tell_of_long_work(const struct tasks *tasks);
+
 struct event_base *tasks_base(const struct tasks *tasks);
 
 #endif

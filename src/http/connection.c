@@ -101,7 +101,7 @@ static bool step_head(struct http_connection *c)
 
 static bool step_write(struct http_connection *c)
 {
-	if (evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
+	if (c->is_gathered || evbuffer_get_length(bufferevent_get_output(c->bev)) > 0)
 		return false;
 	if (c->file.is_open && !http_file_step(c))
 		return false;
@@ -143,6 +143,7 @@ static bool (*const steps[])(struct http_connection *c) = {
 static void connection_free(struct http_connection *c)
 {
 	event_del(&c->resume);
+	http_gather_forget(c);
 	http_file_end(c);
 	http_content_free(&c->content);
 	bufferevent_free(c->bev);

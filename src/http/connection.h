@@ -86,6 +86,7 @@ struct http_connection {
 	bool keep_alive;
 	bool end_of_input; /* the client has shut its side */
 	bool running;
+	bool is_gathered; /* in WRITE: its answer is kept for a while */
 };
 
 /* Bytes received and not yet taken. */
@@ -134,6 +135,16 @@ void http_intake_fail(struct http_connection *connection, const struct http_faul
 /* send.c: hands the bytes to the kernel, and the rest to the bufferevent. Takes over *body's memory in any case. False
  * when the connection is broken. */
 bool http_send(struct http_connection *connection, struct str head, struct buf *body);
+
+/* gather.c: keeps the answer of a request for a while, if more are about to follow; takes over *body's memory then. False
+ * if it is to be sent now. */
+bool http_gather(struct http_connection *connection, struct str head, struct buf *body);
+/* Sends what is kept: `server` is a struct http_server. */
+void http_server_send_gathered(void *server);
+/* Drops what is kept for a connection that ends. */
+void http_gather_forget(struct http_connection *connection);
+MUST_CHECK int http_gather_init(struct http_server *server);
+void http_gather_free(struct http_server *server);
 
 /* file.c: begins sending a part of a file after what is in the bufferevent; takes over `fd`; on_end(arg) is called at
  * its end. */

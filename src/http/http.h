@@ -63,6 +63,10 @@ MUST_CHECK int http_listen_check(const char *setting, const char *addresses, str
 MUST_CHECK int http_server_listen(struct http_server *server, const char *setting, const char *addresses,
                                   struct error *err);
 
+/* From now on, small answers that become ready in the same turn of the loop are sent together, before any long work of its
+ * tasks. For one of the servers that share a scheduler. */
+void http_server_gather(struct http_server *server);
+
 /* Writes a line to `access` for each request from now on; NULL for none. It stays the caller's. */
 void http_server_log_to(struct http_server *server, struct http_access *access);
 

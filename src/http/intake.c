@@ -99,10 +99,12 @@ static void deliver(struct http_connection *c, struct str piece)
 
 	if (!request)
 		return;
-	if (request->route->body == HTTP_BODY_STREAM)
+	if (request->route->body == HTTP_BODY_STREAM) {
+		http_server_send_gathered(c->server);
 		request->stream.on_data(request->stream_arg, piece.p, piece.len);
-	else if (request->route->body == HTTP_BODY_WHOLE)
+	} else if (request->route->body == HTTP_BODY_WHOLE) {
 		buf_add(&request->body, piece.p, piece.len);
+	}
 }
 
 static void finish(struct http_connection *c)

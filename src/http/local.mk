@@ -8,6 +8,7 @@ libcdrd_a_SOURCES += \
 	src/http/connection.c src/http/connection.h \
 	src/http/dispatch.c \
 	src/http/file.c \
+	src/http/gather.c \
 	src/http/http.h \
 	src/http/inflate.c src/http/inflate.h \
 	src/http/intake.c \

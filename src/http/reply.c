@@ -191,7 +191,7 @@ void http_reply_uncompressed(struct http_request *request, int status, const cha
 		buf_add_str(&c->server->head, front);
 		head = buf_str(&c->server->head);
 	}
-	bool sent = !c->server->head.failed && http_send(c, head, body);
+	bool sent = !c->server->head.failed && ((body && http_gather(c, head, body)) || http_send(c, head, body));
 	if (c->server->head.failed && body)
 		buf_free(body);
 	http_request_release(request);

@@ -163,6 +163,7 @@ void http_server_free(struct http_server *server)
 		event_free(server->tick);
 	if (server->drained)
 		event_free(server->drained);
+	http_gather_free(server);
 	http_stats_free(server);
 	buf_free(&server->head);
 	free(server->scratch);
@@ -189,7 +190,7 @@ struct http_server *http_server_new(struct tasks *tasks, const struct config *co
 	server->scratch = malloc(HTTP_PIECE_MAX);
 	server->tick = evtimer_new(base, on_tick, server);
 	server->drained = evtimer_new(base, on_drained, server);
-	if (!server->scratch || !server->tick || !server->drained)
+	if (!server->scratch || !server->tick || !server->drained || http_gather_init(server) != 0)
 		goto nomem;
 	/* libevent writes to sockets whose other end may be gone; the return value tells as well. */
 	signal(SIGPIPE, SIG_IGN);

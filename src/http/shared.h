@@ -12,6 +12,7 @@
 #include "http/http.h"
 
 #define HTTP_LISTENERS_MAX 16
+#define HTTP_GATHERED_MAX 8
 #define HTTP_TICK_US INT64_C(100000) /* how coarse timeouts are */
 #define HTTP_DATE_LEN 29             /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 
@@ -46,6 +47,17 @@ struct http_server {
 	int64_t clock_us; /* monotonic; stops while the loop is blocked, which is no client's fault */
 	int64_t tick_at_us;
 	char date[HTTP_DATE_LEN + 1];
+
+	/* Answers of this turn that are kept, to be sent together: gather.c. */
+	bool gathers;
+	int gathered_count;
+	int64_t gathered_us; /* monotonic: since when there are some */
+	struct http_gathered {
+		struct http_connection *connection; /* NULL: it has been closed since */
+		struct buf head;                    /* stays for the next turn's */
+		struct buf body;
+	} gathered[HTTP_GATHERED_MAX];
+	struct event *gathered_event; /* active while there are some */
 
 	struct buf head; /* of the answer being made */
 	char *scratch;   /* HTTP_PIECE_MAX bytes for decompressed pieces */

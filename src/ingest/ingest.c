@@ -166,6 +166,7 @@ static void commit(struct ingest *ingest, struct error *err)
 	struct ingest_batch *batch;
 
 	INVARIANT(!ingest->commit.under_way);
+	tasks_tell_of_long_work(ingest->tasks);
 	ingest->commit = (struct ingest_commit){ .under_way = true,
 		                                 .round = ingest->round,
 		                                 .err = err,

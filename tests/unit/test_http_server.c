@@ -85,6 +85,35 @@ static void handle(struct http_request *request, void *app)
 	http_reply(request, 200, "text/plain", &body);
 }
 
+/* What the clients of a test have got when the last one's request is handled. */
+static int clients[3];
+static size_t got_before[3];
+static void (*in_handler)(void);
+
+static size_t client_has(int fd)
+{
+	char answer[4096];
+	ssize_t got = recv(fd, answer, sizeof(answer), MSG_DONTWAIT | MSG_PEEK);
+
+	return got > 0 ? (size_t)got : 0;
+}
+
+static void handle_small(struct http_request *request, void *app)
+{
+	struct buf body = { 0 };
+
+	(void)app;
+	note('s');
+	buf_add_text(&body, "small");
+	if (strlen(calls) == 3) {
+		if (in_handler)
+			in_handler();
+		for (int i = 0; i < 3; i++)
+			got_before[i] = client_has(clients[i]);
+	}
+	http_reply(request, 200, "text/plain", &body);
+}
+
 static void on_file_end(void *arg)
 {
 	ck_assert_ptr_eq(arg, calls);
@@ -126,6 +155,7 @@ static const struct http_route routes[] = {
 	{ HTTP_GET, "/late", HTTP_BODY_NONE, refuse_later, admit, handle },
 	{ HTTP_GET, "/basic", HTTP_BODY_NONE, ask_basic, NULL, handle },
 	{ HTTP_GET, "/file", HTTP_BODY_NONE, NULL, NULL, handle_file },
+	{ HTTP_GET, "/small", HTTP_BODY_NONE, NULL, NULL, handle_small },
 	{ 0 },
 };
 
@@ -305,6 +335,124 @@ START_TEST(the_end_of_a_file_is_told_once_sent_or_not)
 }
 END_TEST
 
+/* --- answers of a turn --- */
+
+static void run_turns(int turns)
+{
+	for (int i = 0; i < turns; i++) {
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		usleep(1000);
+	}
+}
+
+/* Three clients whose requests arrive in one turn. */
+static void ask_together(void (*meanwhile)(void))
+{
+	static const char request[] = "GET /small HTTP/1.1\r\nHost: h\r\n\r\n";
+
+	in_handler = meanwhile;
+	for (int i = 0; i < 3; i++)
+		clients[i] = client_connect();
+	run_turns(5);
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(write(clients[i], request, strlen(request)), (ssize_t)strlen(request));
+	usleep(5000);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	ck_assert_str_eq(calls, "sss");
+}
+
+static void close_clients(void)
+{
+	for (int i = 0; i < 3; i++)
+		close(clients[i]);
+	run_turns(3);
+}
+
+START_TEST(small_answers_of_a_turn_are_sent_together)
+{
+	http_server_gather(server);
+	ask_together(NULL);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_uint_eq(got_before[i], 0);
+		ck_assert_uint_gt(client_has(clients[i]), 0);
+	}
+	close_clients();
+}
+END_TEST
+
+START_TEST(answers_are_sent_at_once_unless_told_otherwise)
+{
+	size_t sent = 0;
+
+	ask_together(NULL);
+	for (int i = 0; i < 3; i++)
+		sent += got_before[i] > 0;
+	ck_assert_uint_eq(sent, 2);
+	close_clients();
+}
+END_TEST
+
+static void begin_long_work(void)
+{
+	tasks_tell_of_long_work(tasks);
+}
+
+START_TEST(kept_answers_are_sent_before_long_work)
+{
+	size_t sent = 0;
+
+	http_server_gather(server);
+	ask_together(begin_long_work);
+	for (int i = 0; i < 3; i++) {
+		sent += got_before[i] > 0;
+		ck_assert_uint_gt(client_has(clients[i]), 0);
+	}
+	ck_assert_uint_eq(sent, 2);
+	close_clients();
+}
+END_TEST
+
+START_TEST(a_connection_whose_answer_was_kept_serves_the_next_request)
+{
+	static const char last[] = "GET /small HTTP/1.1\r\n" LAST;
+	char answer[4096];
+
+	http_server_gather(server);
+	ask_together(NULL);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(write(clients[i], last, strlen(last)), (ssize_t)strlen(last));
+		client_read(clients[i], answer, sizeof(answer), NULL);
+		ck_assert_msg(strstr(answer, "\r\n\r\nsmallHTTP/1.1 200 ") != NULL, "%s", answer);
+	}
+	ck_assert_str_eq(calls, "ssssss");
+}
+END_TEST
+
+/* While its answer is kept, a client goes. */
+static void reset_the_others(void)
+{
+	const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(setsockopt(clients[i], SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+		close(clients[i]);
+	}
+	for (int i = 0; i < 3; i++)
+		clients[i] = client_connect();
+}
+
+START_TEST(a_client_that_goes_while_its_answer_is_kept_harms_nobody)
+{
+	char answer[4096];
+
+	http_server_gather(server);
+	ask_together(reset_the_others);
+	close_clients();
+	client_ask("GET /open HTTP/1.1\r\n" LAST, answer, sizeof(answer), NULL);
+	ck_assert_msg(strncmp(answer, "HTTP/1.1 200 ", 13) == 0, "%s", answer);
+}
+END_TEST
+
 Suite *suite_http_server(void);
 
 Suite *suite_http_server(void)
@@ -320,6 +468,11 @@ Suite *suite_http_server(void)
 	tcase_add_test(tests, what_is_known_of_who_asks_ends_with_the_request);
 	tcase_add_test(tests, basic_credentials_are_split_at_the_first_colon);
 	tcase_add_test(tests, the_end_of_a_file_is_told_once_sent_or_not);
+	tcase_add_test(tests, small_answers_of_a_turn_are_sent_together);
+	tcase_add_test(tests, answers_are_sent_at_once_unless_told_otherwise);
+	tcase_add_test(tests, kept_answers_are_sent_before_long_work);
+	tcase_add_test(tests, a_connection_whose_answer_was_kept_serves_the_next_request);
+	tcase_add_test(tests, a_client_that_goes_while_its_answer_is_kept_harms_nobody);
 	suite_add_tcase(suite, tests);
 	return suite;
 }
