@@ -32,7 +32,7 @@
 #include "store/days_store.h"
 
 #define STORE_FORMAT 2        /* that is written */
-#define STORE_FORMAT_OLDEST 1 /* that is read: its blocks have no columns part */
+#define STORE_FORMAT_OLDEST 1 /* that is read: its blocks have no columns part, its hot rows another key */
 
 /* Numbers reserved at a time. A restart skips what is left of them; 2^64 lasts. */
 #define SEQ_RESERVE (UINT64_C(1) << 24)
@@ -230,8 +230,9 @@ static size_t days_uncommitted(const struct store *store)
 	return store->uncommitted;
 }
 
-static void forget_sealed(struct day *day)
+static void forget_removed(struct day *day)
 {
+	buf_clear(&day->removed);
 	buf_clear(&day->sealed_ids);
 	buf_clear(&day->unsealed_seqs);
 }
@@ -242,18 +243,18 @@ static void forget_uncommitted(struct day *day)
 	day->blocks_changed = day->gains = false;
 	day->seals++; /* a commit that has failed late may have changed its blocks all the same */
 	buf_clear(&day->touched);
-	forget_sealed(day);
+	forget_removed(day);
 	hot_free(&day->hot); /* what it knows may not have been committed */
 }
 
-/* Rows that were sealed are found in their blocks from now on. */
-static void drop_sealed(struct day *day)
+/* Rows that were sealed are found in their blocks from now on; those that were purged are not found. */
+static void drop_removed(struct day *day)
 {
 	if (day->unsealed_seqs.failed)
 		day->hot.stale += day->sealed_ids.len / sizeof(struct hot_gone);
 	else
-		hot_drop(&day->hot, buf_str(&day->sealed_ids), &day->unsealed_seqs);
-	forget_sealed(day);
+		hot_drop(&day->hot, buf_str(&day->sealed_ids), buf_str(&day->removed), &day->unsealed_seqs);
+	forget_removed(day);
 }
 
 static uint64_t days_aborts(const struct store *store)
@@ -290,8 +291,8 @@ static int commit_day(struct store *store, struct day *day, struct error *err)
 	day->blocks_changed = day->gains = false;
 	if (day->touched.len)
 		buf_clear(&day->touched);
-	if (day->sealed_ids.len)
-		drop_sealed(day);
+	if (day->removed.len)
+		drop_removed(day);
 	return 0;
 }
 

@@ -55,6 +55,8 @@ libcdrd_a_SOURCES += \
 	src/store/days/days.c \
 	src/store/days/health.c \
 	src/store/days/hot.c src/store/days/hot.h \
+	src/store/days/hot_order.c src/store/days/hot_order.h \
+	src/store/days/hot_rows.c src/store/days/hot_rows.h \
 	src/store/days/seq_ranges.c src/store/days/seq_ranges.h \
 	src/store/erasing/erase.c src/store/erasing/erase_private.h \
 	src/store/erasing/erase_number.c \

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "store/days/hot_rows.h"
 #include "store/days_store.h"
 #include "store/sealing/upgrade.h"
 
@@ -77,11 +78,11 @@ int store_day_stats(struct store *store, int32_t number, struct store_day_stats 
 	MDB_txn *txn = env_read(&day->env, err);
 	if (!txn)
 		return -1;
-	MDB_stat hot;
-	int rc = mdb_stat(txn, day->env.dbi[DAY_HOT], &hot);
-	int result = rc ? env_fail(&day->env, rc, "stat", err) : add_blocks(day, txn, stats, err);
+	/* The few tombstones among them count too. */
+	int result = hot_rows_count(day, txn, &stats->hot_rows, err);
+	if (result == 0)
+		result = add_blocks(day, txn, stats, err);
 	result = env_read_end(&day->env, txn, result, err);
-	stats->hot_rows = rc ? 0 : hot.ms_entries; /* the few tombstones among them count too */
 	add_day_files(store, number, &stats->bytes);
 	return result;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "store/days/hot_rows.h"
 #include "store/ids/ids.h"
 #include "store/days_store.h"
 
@@ -25,7 +26,7 @@ struct verify {
 	int32_t day; /* the current one, or the next to look for */
 	int32_t last_day;
 	enum stage stage;
-	uint8_t hot_key[ROW_KEY_LEN];    /* of the hot row to look at next */
+	struct hot_place hot_place;      /* the hot row looked at last */
 	uint8_t run_key[NUMBER_KEY_LEN]; /* of the current run */
 	bool has_run;
 	bool run_is_damaged;       /* its ids cannot be compared with its rows */
@@ -137,12 +138,11 @@ static bool filter_has_ids(const struct verify *verify, const struct day *day, c
 	return true;
 }
 
-static int check_hot_row(struct verify *verify, struct day *day, MDB_val key, MDB_val val, struct error *err)
+static int check_hot_row(struct verify *verify, const struct day *day, const struct hot_place *place, MDB_val val,
+                         struct error *err)
 {
-	struct partition partition;
-	struct position position;
 	struct record record;
-	int found = day_row_read(day, key, val, &partition, &position, &record, err);
+	int found = day_row_read(day, &place->partition, val, &record, err);
 
 	if (found <= 0)
 		return found;
@@ -150,34 +150,37 @@ static int check_hot_row(struct verify *verify, struct day *day, MDB_val key, MD
 	if (!filter_has_ids(verify, day, &record))
 		return error_set(err, ERROR_CORRUPT,
 		                 "day %d, account %.8s, %.*s: an id of a hot row is not in the filter", verify->day,
-		                 partition.account, STR_ARGS(record.product->name));
+		                 place->partition.account, STR_ARGS(record.product->name));
 	return 0;
+}
+
+struct hot_check {
+	struct verify *verify;
+	struct day *day;
+	unsigned rows;
+};
+
+/* A hot_row_fn. */
+static int take_hot_row(void *arg, const struct hot_place *place, MDB_val val, struct error *err)
+{
+	struct hot_check *check = arg;
+	struct error fault;
+
+	(void)err;
+	if (check_hot_row(check->verify, check->day, place, val, &fault) != 0)
+		report(check->verify, fault.message);
+	return ++check->rows == HOT_ROWS_AT_ONCE;
 }
 
 /* Looks at the next HOT_ROWS_AT_ONCE of them. 1 when all are done, 0, -1. (What the day knows of its hot rows must stay
  * as it is: it may know of rows that are not committed.) */
 static int step_hot(struct verify *verify, struct day *day, MDB_txn *txn, struct error *err)
 {
-	struct error fault;
-	MDB_cursor *cursor;
-	MDB_val key = env_val(verify->hot_key, sizeof(verify->hot_key)), val;
-	unsigned count = 0;
+	struct hot_check check = { .verify = verify, .day = day };
 
 	if (store_day_ready(verify->store, day, txn, err) != 0)
 		return -1;
-	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_HOT], &cursor);
-	if (rc)
-		return env_fail(&day->env, rc, "open cursor", err);
-	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE); !rc && count < HOT_ROWS_AT_ONCE;
-	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT), count++)
-		if (check_hot_row(verify, day, key, val, &fault) != 0)
-			report(verify, fault.message);
-	if (!rc)
-		memcpy(verify->hot_key, key.mv_data, key.mv_size < ROW_KEY_LEN ? key.mv_size : ROW_KEY_LEN);
-	mdb_cursor_close(cursor);
-	if (rc && rc != MDB_NOTFOUND)
-		return env_fail(&day->env, rc, "read hot rows", err);
-	return rc ? 1 : 0;
+	return hot_rows_each(day, txn, &verify->hot_place, take_hot_row, &check, err);
 }
 
 /* --- a block --- */
@@ -428,7 +431,7 @@ static int step_day(struct verify *verify, struct day *day, struct error *err)
 static void begin_day(struct verify *verify)
 {
 	verify->stage = STAGE_HOT;
-	memset(verify->hot_key, 0, sizeof(verify->hot_key));
+	verify->hot_place = (struct hot_place){ 0 };
 }
 
 static void next_day(struct verify *verify)

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "expect.h"
+#include "store/days/hot_rows.h"
 #include "store/putting/moves.h"
 #include "store/days_store.h"
 #include "store/verify.h"
@@ -647,7 +648,6 @@ END_TEST
 
 START_TEST(damage_in_one_day_does_not_keep_others_from_sealing)
 {
-	uint8_t bytes[ROW_KEY_LEN];
 	bool more, dirty;
 
 	for (int32_t day = DAY; day < DAY + 3; day++)
@@ -656,9 +656,9 @@ START_TEST(damage_in_one_day_does_not_keep_others_from_sealing)
 	struct day *day = store_day(f.store, DAY, false, &err);
 	struct partition partition = partition_of("acct0001", sms()->number, CATALOG_OUTBOUND);
 	const struct model_place *position = &model.records[0]->positions[0];
-	row_key_write(bytes, &partition, &(struct position){ position->time_us, position->seq, position->direction });
-	MDB_val key = env_val(bytes, sizeof(bytes)), val = env_val("\x93", 1);
-	ck_assert_int_eq(mdb_put(env_write(&day->env, &err), day->env.dbi[DAY_HOT], &key, &val, 0), 0);
+	struct position at = { position->time_us, position->seq, position->direction };
+	ck_assert_ptr_nonnull(env_write(&day->env, &err));
+	ASSERT_OK(hot_row_put(day, &partition, &at, env_val("\x93", 1), true, &err));
 	ASSERT_OK(env_commit(&day->env, &err));
 	store_seal_all(f.store);
 	for (int i = 0; i < 20; i++) {

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "store/aggregates/aggregate_days.h"
 #include "store/days/day_blocks.h"
+#include "store/days/hot_rows.h"
 #include "store/blocks/skip_index.h"
 
 #define LOOK_EVERY 128 /* hot rows between looks at the clock */
@@ -256,40 +257,32 @@ static int add_hot_row(struct day_aggregate *a, const struct position *position,
 	return add_record(a, &record, position->time_us);
 }
 
-static int walk_hot(struct day_aggregate *a, MDB_cursor *cursor)
+static int walk_hot(struct day_aggregate *a, struct hot_cursor *cursor)
 {
 	struct day_part *part = &a->part;
-	uint8_t bytes[ROW_KEY_LEN];
-	struct position position = { part->hot_us, part->hot_seq + 1, a->partition.direction };
-	MDB_val key = env_val(bytes, sizeof(bytes)), val;
+	struct position from = { part->hot_us, part->hot_seq + 1, a->partition.direction };
+	int found = hot_cursor_seek(cursor, &from, a->err);
 
-	row_key_write(bytes, &a->partition, &position);
-	int rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
-	for (unsigned seen = 1; !rc; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT), seen++) {
-		struct partition partition;
-
-		if (!partition_has_key(&a->partition, key) || !row_key_read(key, &partition, &position) ||
-		    position.time_us >= a->to_us)
-			return 1;
-		if (add_hot_row(a, &position, val) != 0)
+	for (unsigned seen = 1; found > 0 && cursor->position.time_us < a->to_us;
+	     found = hot_cursor_next(cursor, a->err), seen++) {
+		if (add_hot_row(a, &cursor->position, cursor->val) != 0)
 			return -1;
-		part->hot_us = position.time_us;
-		part->hot_seq = position.seq;
+		part->hot_us = cursor->position.time_us;
+		part->hot_seq = cursor->position.seq;
 		if (seen % LOOK_EVERY == 0 && is_late(a))
 			return 0;
 	}
-	return rc == MDB_NOTFOUND ? 1 : env_fail(&a->day->env, rc, "add up", a->err);
+	return found < 0 ? -1 : 1;
 }
 
 static int add_hot(struct day_aggregate *a)
 {
-	MDB_cursor *cursor;
-	int rc = mdb_cursor_open(a->txn, a->day->env.dbi[DAY_HOT], &cursor);
+	struct hot_cursor cursor;
+	int result = hot_cursor_open(&cursor, a->day, a->txn, &a->partition, UINT64_MAX, a->err);
 
-	if (rc)
-		return env_fail(&a->day->env, rc, "open cursor", a->err);
-	int result = walk_hot(a, cursor);
-	mdb_cursor_close(cursor);
+	if (result == 0)
+		result = walk_hot(a, &cursor);
+	hot_cursor_close(&cursor);
 	return result;
 }
 

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "store/changes/changes_private.h"
 #include "store/days/day_blocks.h"
+#include "store/days/hot_rows.h"
 
 #define LOOK_EVERY 256 /* hot rows between looks at the clock */
 
@@ -111,39 +112,30 @@ static int add_hot(struct collecting *c, MDB_val val, const struct position *pos
 }
 
 /* 1 when all are done, 0 when the slice is over, -1. */
-static int walk_hot(struct collecting *c, MDB_cursor *cursor)
+static int walk_hot(struct collecting *c, struct hot_cursor *cursor)
 {
 	struct day_changes *changes = c->changes;
-	uint8_t bytes[ROW_KEY_LEN];
-	MDB_val key = env_val(bytes, sizeof(bytes)), val;
+	int found = hot_cursor_seek(cursor, &changes->hot_next, c->err);
 
-	row_key_write(bytes, &c->partition, &changes->hot_next);
-	int rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
-	for (; !rc; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
-		struct partition partition;
-		struct position position;
-
-		if (!partition_has_key(&c->partition, key) || !row_key_read(key, &partition, &position))
-			return 1;
-		if (add_hot(c, val, &position) != 0)
+	for (; found > 0; found = hot_cursor_next(cursor, c->err)) {
+		if (add_hot(c, cursor->val, &cursor->position) != 0)
 			return -1;
-		changes->hot_next = position;
+		changes->hot_next = cursor->position;
 		changes->hot_next.seq++;
 		if (++changes->seen % LOOK_EVERY == 0 && is_late(c))
 			return 0;
 	}
-	return rc == MDB_NOTFOUND ? 1 : env_fail(&c->day->env, rc, "read hot rows", c->err);
+	return found < 0 ? -1 : 1;
 }
 
 static int collect_hot(struct collecting *c)
 {
-	MDB_cursor *cursor;
-	int rc = mdb_cursor_open(c->txn, c->day->env.dbi[DAY_HOT], &cursor);
+	struct hot_cursor cursor;
+	int result = hot_cursor_open(&cursor, c->day, c->txn, &c->partition, UINT64_MAX, c->err);
 
-	if (rc)
-		return env_fail(&c->day->env, rc, "open cursor", c->err);
-	int result = walk_hot(c, cursor);
-	mdb_cursor_close(cursor);
+	if (result == 0)
+		result = walk_hot(c, &cursor);
+	hot_cursor_close(&cursor);
 	c->changes->hot_done = result > 0;
 	return result;
 }

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "store/changes/changes_private.h"
+#include "store/days/hot_rows.h"
 
 #define LOOK_EVERY 16 /* records between looks at the clock */
 
@@ -43,15 +44,13 @@ static int by_place(const void *a, const void *b)
 /* 1 with *record if the change is still at its position, 0, -1. */
 static int read_hot(struct fetching *f, const struct change_row *row, struct record *record)
 {
-	uint8_t bytes[ROW_KEY_LEN];
 	struct day_tombstone tombstone;
 	uint64_t seq;
-	MDB_val key = env_val(bytes, sizeof(bytes)), val;
+	MDB_val val;
+	int found = hot_row_get(f->day, f->txn, &f->partition, &row->position, &val, f->err);
 
-	row_key_write(bytes, &f->partition, &row->position);
-	int rc = mdb_get(f->txn, f->day->env.dbi[DAY_HOT], &key, &val);
-	if (rc)
-		return rc == MDB_NOTFOUND ? 0 : env_fail(&f->day->env, rc, "get row", f->err);
+	if (found <= 0)
+		return found;
 	if (day_tombstone_read(val, &tombstone))
 		return 0;
 	if (record_unpack(record, f->changes->query.product, env_str(val), &seq, f->err) != 0)

@@ -8,9 +8,11 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "store/days/hot_rows.h"
 
 const struct env_db day_dbs[] = {
-	[DAY_HOT] = { "hot", 0 },
+	[DAY_HOT] = { "hot_rows", 0 },
+	[DAY_HOT_OLD] = { "hot", 0 },
 	[DAY_BLOCKS] = { "blocks", 0 },
 	[DAY_BLOCK_DATA] = { "block_data", 0 },
 	[DAY_BLOCK_IDS] = { "block_ids", 0 },
@@ -137,16 +139,11 @@ int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition
                 MDB_val *row, struct error *err)
 {
 	for (;;) {
-		uint8_t bytes[ROW_KEY_LEN];
 		struct day_tombstone tombstone;
+		int found = hot_row_get(day, txn, partition, position, row, err);
 
-		row_key_write(bytes, partition, position);
-		MDB_val key = env_val(bytes, sizeof(bytes));
-		int rc = mdb_get(txn, day->env.dbi[DAY_HOT], &key, row);
-		if (rc == MDB_NOTFOUND)
-			return 0;
-		if (rc)
-			return env_fail(&day->env, rc, "get row", err);
+		if (found <= 0)
+			return found;
 		if (!day_tombstone_read(*row, &tombstone))
 			return 1;
 		/* A tombstone leads to a later change, or the chain might never end. */
@@ -158,14 +155,12 @@ int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition
 	}
 }
 
-int day_row_read(const struct day *day, MDB_val key, MDB_val val, struct partition *partition,
-                 struct position *position, struct record *record, struct error *err)
+int day_row_read(const struct day *day, const struct partition *partition, MDB_val val, struct record *record,
+                 struct error *err)
 {
 	struct day_tombstone tombstone;
 	uint64_t changed_seq;
 
-	if (!row_key_read(key, partition, position))
-		return error_set(err, ERROR_CORRUPT, "%s: a key of hot cannot be read", day->env.path);
 	if (day_tombstone_read(val, &tombstone))
 		return 0;
 	const struct catalog_product *product = catalog_product_numbered(partition->product);
@@ -175,26 +170,28 @@ int day_row_read(const struct day *day, MDB_val key, MDB_val val, struct partiti
 	return record_unpack(record, product, env_str(val), &changed_seq, err) == 0 ? 1 : -1;
 }
 
-/* Takes one row into what is known. */
-static int load_row(struct day *day, MDB_val key, MDB_val val, struct error *err)
+/* Takes one row into what is known. A hot_row_fn. */
+static int load_row(void *arg, const struct hot_place *place, MDB_val val, struct error *err)
 {
+	struct day *day = arg;
 	struct hot *hot = &day->hot;
-	struct partition partition;
-	struct position position;
 	struct record record;
 	uint64_t hashes[CATALOG_COLUMNS_MAX];
-	int found = day_row_read(day, key, val, &partition, &position, &record, err);
+	int found = day_row_read(day, &place->partition, val, &record, err);
 
-	if (found <= 0)
-		return found;
-	struct hot_partition *own = hot_partition(hot, &partition, err);
+	hot->has_old |= place->is_old;
+	if (found < 0 || hot_add_position(hot, &place->partition, &place->position, err) != 0)
+		return -1;
+	if (found == 0)
+		return 0;
+	struct hot_partition *own = hot_partition(hot, &place->partition, err);
 	if (!own)
 		return -1;
 	own->rows++;
 	hot->rows++;
 	size_t count = day_id_hashes(&record, hashes, NULL);
 	for (size_t i = 0; i < count; i++)
-		if (hot_add_id(hot, hashes[i], &position, err) != 0)
+		if (hot_add_id(hot, hashes[i], &place->position, err) != 0)
 			return -1;
 	return 0;
 }
@@ -224,25 +221,13 @@ static void keep_ages(struct day *day, const struct hot *old)
 
 int day_hot_load(struct day *day, MDB_txn *txn, struct error *err)
 {
-	MDB_cursor *cursor;
-	MDB_val key, val;
-	int result = 0;
 	struct hot old = day->hot;
+	struct hot_place place = { 0 };
 
 	if (day->hot.loaded && !day_hot_needs_rebuild(day))
 		return 0;
-	day->hot = (struct hot){ 0 };
-	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_HOT], &cursor);
-	if (rc) {
-		hot_free(&old);
-		return env_fail(&day->env, rc, "open cursor", err);
-	}
-	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc && result == 0;
-	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT))
-		result = load_row(day, key, val, err);
-	mdb_cursor_close(cursor);
-	if (result == 0 && rc && rc != MDB_NOTFOUND)
-		result = env_fail(&day->env, rc, "read hot rows", err);
+	day->hot = (struct hot){ .changes = old.changes + 1 };
+	int result = hot_rows_each(day, txn, &place, load_row, day, err) < 0 ? -1 : 0;
 	if (result == 0)
 		keep_ages(day, &old);
 	else

@@ -2,16 +2,17 @@
 /*
  * day.h: one UTC day of records; private to store/.
  *
- *	hot         partition(10) time(8) seq(8) -> row or tombstone     records as they arrived; integers big-endian
+ *	hot_rows    seq(8) partition(10) time(8) -> row or tombstone     records as they arrived (hot_rows.h)
+ *	hot         partition(10) time(8) seq(8) -> row or tombstone     the same, put by a cdrd of format 1
  *	blocks      partition(10) block(4) -> struct day_block       where sealed blocks lie and what is deleted in them
  *	block_data  partition(10) block(4) -> a block                (block.h)
  *	block_ids   partition(10) run(4) -> the ids of a run         (ids.h): a run is the blocks of one seal
  *	dead        partition(10) block(4) -> bitmap of the rows that newer versions replaced
  *
- * A partition is account(8) product(1) direction(1). A row is what record_pack writes. `seq` is the number of the
+ * Integers in keys are big-endian. A partition is account(8) product(1) direction(1). A row is what record_pack writes. `seq` is the number of the
  * change that put the record at its position; it orders records of the same microsecond by arrival and tells a snapshot
  * whether it may see them. A sealed record keeps its position; when a newer version replaces it, its row in the block
- * becomes deleted and `hot` has the newer one at the same position, or a tombstone.
+ * becomes deleted and `hot_rows` has the newer one at the same position, or a tombstone.
  *
  * A tombstone stands where a record was before a newer version moved it to another time (or direction), of this day or
  * of one beside it: msgpack array [nil, until, direction, time, seq], the number of the change that moved it and the
@@ -36,7 +37,7 @@ struct day_touch {
 	struct position position;
 };
 
-enum day_db { DAY_HOT, DAY_BLOCKS, DAY_BLOCK_DATA, DAY_BLOCK_IDS, DAY_DELETED };
+enum day_db { DAY_HOT, DAY_HOT_OLD, DAY_BLOCKS, DAY_BLOCK_DATA, DAY_BLOCK_IDS, DAY_DELETED };
 
 extern const struct env_db day_dbs[];
 
@@ -54,17 +55,17 @@ struct day {
 	bool blocks_changed; /* by what is not committed */
 	bool gains;          /* records from other days, by what is not committed */
 	struct buf touched;  /* struct day_touch: rows that what is not committed replaced or moved */
+	struct buf removed;  /* struct hot_removed: hot rows that it has removed; until the commit others see them */
 	struct buf
 		sealed_ids; /* struct hot_gone: of rows that it has sealed; until the commit they are looked up as hot ones */
-	struct buf
-		unsealed_seqs; /* uint64_t: of sealed rows that it has made hot again, by a new version in their place */
-	int64_t hot_since_us;  /* monotonic: since when there have been hot rows; 0 if there are none */
-	int64_t changed_us;    /* monotonic: when it was last committed to */
-	uint64_t merge_seals;  /* `seals` when seal_merge.c last found nothing to merge */
-	int64_t merge_wait_us; /* monotonic: likewise, no merging */
-	bool repack_demanded;  /* repack.h */
-	bool is_old;           /* it may have blocks of the format before: upgrade.h */
-	bool swept;            /* seal.c has seen that nothing is left to do since the last change */
+	struct buf unsealed_seqs; /* uint64_t: of sealed rows in whose place it has put a new version or a tombstone */
+	int64_t hot_since_us;     /* monotonic: since when there have been hot rows; 0 if there are none */
+	int64_t changed_us;       /* monotonic: when it was last committed to */
+	uint64_t merge_seals;     /* `seals` when seal_merge.c last found nothing to merge */
+	int64_t merge_wait_us;    /* monotonic: likewise, no merging */
+	bool repack_demanded;     /* repack.h */
+	bool is_old;              /* it may have blocks of the format before: upgrade.h */
+	bool swept;               /* seal.c has seen that nothing is left to do since the last change */
 	struct block_index block_indexes[BLOCK_INDEX_SLOTS];
 	uint64_t block_index_uses;
 };
@@ -99,16 +100,16 @@ size_t day_id_hashes_before(const struct record *record, uint64_t *hashes);
 
 /*
  * The hot row at a place, following tombstones to where the record is now; *place becomes that place. Returns 1 with
- * *row, 0 if there is none in `hot` (the record may have been sealed at *place since, be in another day if that is
+ * *row, 0 if there is no hot one (the record may have been sealed at *place since, be in another day if that is
  * where *place is, or not be there at all), -1 with *err.
  */
 MUST_CHECK int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct position *position,
                            MDB_val *row, struct error *err);
 
-/* Takes an entry of `hot` apart; the record's values point into it. 1, 0 for a tombstone, which has no record, or -1
- * with ERROR_CORRUPT. */
-MUST_CHECK int day_row_read(const struct day *day, MDB_val key, MDB_val val, struct partition *partition,
-                            struct position *position, struct record *record, struct error *err);
+/* Takes a hot row apart; the record's values point into it. 1, 0 for a tombstone, which has no record, or -1 with
+ * ERROR_CORRUPT. */
+MUST_CHECK int day_row_read(const struct day *day, const struct partition *partition, MDB_val val,
+                            struct record *record, struct error *err);
 
 /* Is it time to rebuild what is known of the hot rows? Not while a write transaction is open: a read transaction does
  * not see its rows, and what it has removed can still be looked up. */
@@ -117,7 +118,7 @@ static inline bool day_hot_needs_rebuild(const struct day *day)
 	return !day->env.write && hot_needs_rebuild(&day->hot);
 }
 
-/* Reads all hot rows to learn their ids and partitions, if that is not known yet. */
+/* Reads all hot rows to learn their ids, partitions and positions, if that is not known yet. */
 MUST_CHECK int day_hot_load(struct day *day, MDB_txn *txn, struct error *err);
 
 #endif

@@ -96,6 +96,7 @@ void days_remove(struct store *store, size_t at)
 	days_close(store, day);
 	bloom_filter_close(day->filter);
 	buf_free(&day->touched);
+	buf_free(&day->removed);
 	buf_free(&day->sealed_ids);
 	buf_free(&day->unsealed_seqs);
 	free(day);

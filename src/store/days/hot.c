@@ -12,6 +12,7 @@
 
 #define CAP_MIN 16 /* of a part */
 #define PREFETCH_AHEAD 8
+#define DROP_MAX 1024 /* positions at once */
 
 static void part_insert(struct hot_part *part, const struct hot_entry *entry)
 {
@@ -113,6 +114,7 @@ static int partitions_grow(struct hot *hot, struct error *err)
 		if (old[i].partition.product)
 			*partition_slot(hot, &old[i].partition) = old[i];
 	free(old);
+	hot->changes++;
 	return 0;
 }
 
@@ -139,6 +141,17 @@ struct hot_partition *hot_partition(struct hot *hot, const struct partition *par
 			hot->oldest_us = found->since_us;
 	}
 	return found;
+}
+
+int hot_add_position(struct hot *hot, const struct partition *partition, const struct position *position,
+                     struct error *err)
+{
+	struct hot_partition *own = hot_partition_find(hot, partition);
+
+	if (!own)
+		own = hot_partition(hot, partition, err);
+	hot->changes++;
+	return own ? hot_order_add(&own->order, position, err) : -1;
 }
 
 void hot_rows_gone(struct hot *hot, const struct partition *partition, uint32_t rows, size_t stale)
@@ -194,7 +207,43 @@ static int compare_seqs(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-void hot_drop(struct hot *hot, struct str gone, struct buf *kept)
+static bool is_kept(const struct buf *kept, uint64_t seq)
+{
+	size_t count = kept->len / sizeof(seq);
+
+	return count > 0 && bsearch(&seq, kept->data, count, sizeof(seq), compare_seqs);
+}
+
+/* Those of one partition that begin the list, and are in order; returns how many there were. */
+static size_t drop_positions(struct hot *hot, const struct hot_removed *list, size_t count, const struct buf *kept)
+{
+	struct hot_partition *own = hot_partition_find(hot, &list->partition);
+	struct hot_at gone[DROP_MAX];
+	size_t gone_count = 0, at = 0;
+
+	for (; at < count && gone_count < DROP_MAX; at++) {
+		if (!partition_equal(&list[at].partition, &list->partition) ||
+		    (at > 0 && !hot_at_is_before(&list[at - 1].at, &list[at].at)))
+			break;
+		if (!is_kept(kept, list[at].at.seq))
+			gone[gone_count++] = list[at].at;
+	}
+	if (own)
+		hot_order_drop(&own->order, gone, gone_count);
+	return at;
+}
+
+static void drop_removed(struct hot *hot, struct str removed, const struct buf *kept)
+{
+	const struct hot_removed *list = (const struct hot_removed *)(const void *)removed.p;
+	size_t count = removed.len / sizeof(*list);
+
+	for (size_t i = 0; i < count;)
+		i += drop_positions(hot, list + i, count - i, kept);
+	hot->changes++;
+}
+
+void hot_drop(struct hot *hot, struct str gone, struct str removed, struct buf *kept)
 {
 	const struct hot_gone *list = (const struct hot_gone *)(const void *)gone.p;
 	size_t count = gone.len / sizeof(*list), kept_count = kept->len / sizeof(uint64_t);
@@ -204,15 +253,18 @@ void hot_drop(struct hot *hot, struct str gone, struct buf *kept)
 	for (size_t i = 0; i < count; i++) {
 		if (i + PREFETCH_AHEAD < count)
 			hot_prefetch(hot, list[i + PREFETCH_AHEAD].hash);
-		if (kept_count == 0 || !bsearch(&list[i].seq, kept->data, kept_count, sizeof(uint64_t), compare_seqs))
+		if (!is_kept(kept, list[i].seq))
 			drop_one(hot, &list[i]);
 	}
+	drop_removed(hot, removed, kept);
 }
 
 void hot_free(struct hot *hot)
 {
 	for (size_t i = 0; i < HOT_PARTS; i++)
 		free(hot->parts[i].entries);
+	for (size_t i = 0; i < hot->partitions_cap; i++)
+		hot_order_free(&hot->partitions[i].order);
 	free(hot->partitions);
-	*hot = (struct hot){ 0 };
+	*hot = (struct hot){ .changes = hot->changes + 1 };
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * hot.h: what is known in memory of a day's hot rows: where each id is, how many rows each partition has; private to
- * store/.
+ * hot.h: what is known in memory of a day's hot rows: where each id is, which rows each partition has, in order;
+ * private to store/.
  *
  * Rebuilt from the rows themselves when a day is opened for writing, so it costs nothing on disk. (A tree of random
  * keys in LMDB took ingest from hundreds of thousands of records a second to tens.) Sealing keeps hot rows few.
@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/prefetch.h"
 #include "store/blocks/position.h"
+#include "store/days/hot_order.h"
 
 #define HOT_PARTS_LOG2 6
 #define HOT_PARTS (1 << HOT_PARTS_LOG2)
@@ -37,6 +38,12 @@ struct hot_gone {
 	uint64_t seq;
 };
 
+/* A row that was removed. */
+struct hot_removed {
+	struct partition partition;
+	struct hot_at at;
+};
+
 /* The entries whose hashes begin alike. */
 struct hot_part {
 	struct hot_entry *entries;
@@ -47,8 +54,9 @@ struct hot_part {
 struct hot_partition {
 	struct partition partition; /* product 0 for an empty slot */
 	uint32_t rows;
-	int64_t since_us; /* monotonic: when the oldest of them was first seen here */
-	int64_t wait_us;  /* monotonic: not sealed before this; the last time a block did not read back */
+	struct hot_order order; /* tombstones are there, too */
+	int64_t since_us;       /* monotonic: when the oldest of them was first seen here */
+	int64_t wait_us;        /* monotonic: not sealed before this; the last time a block did not read back */
 	uint64_t
 		sealed_in; /* the commit that makes its newest blocks visible, by the day's count of seals; 0 for none */
 };
@@ -63,8 +71,10 @@ struct hot_round {
 
 struct hot {
 	bool loaded;
-	uint64_t rows;  /* of all partitions */
-	uint64_t stale; /* entries that no longer lead to a row, at most */
+	bool has_old;     /* there are rows of format 1, or were when it was loaded: hot_rows.h */
+	uint64_t changes; /* grows whenever an order may have changed, or have another place in memory */
+	uint64_t rows;    /* of all partitions */
+	uint64_t stale;   /* entries that no longer lead to a row, at most */
 	size_t entries_used;
 	struct hot_part parts[HOT_PARTS];
 	struct hot_partition *partitions;
@@ -104,12 +114,17 @@ MUST_CHECK struct hot_partition *hot_partition(struct hot *hot, const struct par
 /* As above, NULL if it is not known. */
 struct hot_partition *hot_partition_find(const struct hot *hot, const struct partition *partition);
 
+/* Adds the position of a row to its partition's order. */
+MUST_CHECK int hot_add_position(struct hot *hot, const struct partition *partition, const struct position *position,
+                                struct error *err);
+
 /* Rows have left a partition. `stale` entries that led to them are still there. */
 void hot_rows_gone(struct hot *hot, const struct partition *partition, uint32_t rows, size_t stale);
 
 /* Drops the entries of `gone` (struct hot_gone, in no order), but those of rows whose seq is one of `kept` (uint64_t),
- * which it puts in order. */
-void hot_drop(struct hot *hot, struct str gone, struct buf *kept);
+ * which it puts in order. The same of `removed` (struct hot_removed): the positions, which are dropped at once where
+ * those of a partition follow each other in order. */
+void hot_drop(struct hot *hot, struct str gone, struct str removed, struct buf *kept);
 
 /* Do most entries lead to no row, so that it is time to rebuild it? */
 static inline bool hot_needs_rebuild(const struct hot *hot)
@@ -117,7 +132,7 @@ static inline bool hot_needs_rebuild(const struct hot *hot)
 	return hot->stale > 131072 && hot->stale > hot->entries_used / 2;
 }
 
-/* Empties it, to be rebuilt. */
+/* Empties it, to be rebuilt; only `changes` stays. */
 void hot_free(struct hot *hot);
 
 #endif

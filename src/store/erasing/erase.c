@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "store/days/hot_rows.h"
 #include "store/erasing/erase_private.h"
 #include "store/sealing/repack.h"
 #include "store/sealing/seal.h"
@@ -86,9 +87,7 @@ static const char *account_at_hand(const struct erase *erase)
 int erase_seek(const struct erase *erase, MDB_cursor *cursor, MDB_val *key, MDB_val *val)
 {
 	const void *from = erase->has_key ? (const void *)erase->key : account_at_hand(erase);
-	size_t len = !erase->has_key                 ? SCAN_ACCOUNT_LEN :
-	             erase->stage == ERASE_STAGE_HOT ? ROW_KEY_LEN :
-	                                               NUMBER_KEY_LEN;
+	size_t len = erase->has_key ? NUMBER_KEY_LEN : SCAN_ACCOUNT_LEN;
 
 	*key = env_val(from, len);
 	int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
@@ -102,68 +101,64 @@ bool erase_is_of_account(const struct erase *erase, MDB_val key)
 	return key.mv_size >= SCAN_ACCOUNT_LEN && memcmp(key.mv_data, account_at_hand(erase), SCAN_ACCOUNT_LEN) == 0;
 }
 
+static void restart_account(struct erase *erase)
+{
+	erase->has_key = false;
+	erase->hot_place = (struct hot_place){ 0 };
+}
+
 void erase_next_account(struct erase *erase)
 {
 	erase->account++;
-	erase->has_key = false;
+	restart_account(erase);
 }
 
+struct hot_walk {
+	struct erase *erase;
+	struct day *day;
+	int64_t deadline_us;
+	unsigned puts;
+	unsigned looks;
+};
+
 /* Puts a hot row again, without the number, if it holds it. 1 if it did, 0, -1. */
-static int erase_hot(struct erase *erase, struct day *day, MDB_val key, MDB_val val, struct error *err)
+static int erase_hot(struct erase *erase, struct day *day, const struct hot_place *place, MDB_val val,
+                     struct error *err)
 {
-	struct partition partition;
-	struct position position;
-	struct day_tombstone tombstone;
 	struct record record;
 	enum store_put_result put;
-	uint64_t changed_seq;
 
-	if (!row_key_read(key, &partition, &position) || day_tombstone_read(val, &tombstone) ||
-	    !erase_may_be_in(erase, val.mv_data, val.mv_size))
+	if (!erase_may_be_in(erase, val.mv_data, val.mv_size))
 		return 0;
-	const struct catalog_product *product = catalog_product_numbered(partition.product);
-	if (!product)
-		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path,
-		                 partition.product);
-	if (record_unpack(&record, product, env_str(val), &changed_seq, err) != 0)
-		return -1;
+	int found = day_row_read(day, &place->partition, val, &record, err);
+	if (found <= 0)
+		return found;
 	if (!erase_change(erase, &record))
 		return 0;
 	erase->found++;
 	if (repack_demand(erase->store, day, err) != 0)
 		return -1;
-	return days_put(erase->store, &record, position.time_us, NULL, &put, err) == 0 ? 1 : -1;
+	return days_put(erase->store, &record, place->position.time_us, NULL, &put, err) == 0 ? 1 : -1;
 }
 
-/* Hot rows of the current account. 1 at their end, 0, -1. */
-static int walk_hot(struct erase *erase, struct day *day, MDB_cursor *cursor, int64_t deadline_us, bool *dirty,
-                    struct error *err)
+/* A hot_row_fn. */
+static int take_hot(void *arg, const struct hot_place *place, MDB_val val, struct error *err)
 {
-	MDB_val key, val;
-	unsigned puts = 0, looks = 0;
-	int rc = erase_seek(erase, cursor, &key, &val);
+	struct hot_walk *walk = arg;
+	int found = erase_hot(walk->erase, walk->day, place, val, err);
 
-	for (; !rc && erase_is_of_account(erase, key); rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
-		int found = erase_hot(erase, day, key, val, err);
-
-		if (found < 0)
-			return -1;
-		if (key.mv_size == ROW_KEY_LEN)
-			memcpy(erase->key, key.mv_data, ROW_KEY_LEN);
-		erase->has_key = true;
-		erase->counts.rows++;
-		puts += found > 0;
-		*dirty |= found > 0;
-		if (puts == PUTS_MAX || (++looks % LOOK_EVERY == 0 && clock_monotonic_us() >= deadline_us))
-			return 0;
-	}
-	return rc && rc != MDB_NOTFOUND ? env_fail(&day->env, rc, "read hot rows", err) : 1;
+	if (found < 0)
+		return -1;
+	walk->erase->counts.rows++;
+	walk->puts += found > 0;
+	return walk->puts == PUTS_MAX || (++walk->looks % LOOK_EVERY == 0 && clock_monotonic_us() >= walk->deadline_us);
 }
 
-/* What is put and not committed must not be overwritten by what was before it: nothing may wait for a commit. */
+/* Hot rows of the current account. What is put and not committed must not be overwritten by what was before it: nothing
+ * may wait for a commit. */
 static int step_hot(struct erase *erase, struct day *day, int64_t deadline_us, bool *dirty, struct error *err)
 {
-	MDB_cursor *cursor;
+	struct hot_walk walk = { .erase = erase, .day = day, .deadline_us = deadline_us };
 
 	if (day->env.write || day->blocks_changed) {
 		*dirty = true;
@@ -172,11 +167,8 @@ static int step_hot(struct erase *erase, struct day *day, int64_t deadline_us, b
 	MDB_txn *txn = env_read(&day->env, err);
 	if (!txn)
 		return -1;
-	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_HOT], &cursor);
-	int result = rc ? env_fail(&day->env, rc, "open cursor", err) :
-	                  walk_hot(erase, day, cursor, deadline_us, dirty, err);
-	if (!rc)
-		mdb_cursor_close(cursor);
+	int result = hot_rows_each_of(day, txn, account_at_hand(erase), &erase->hot_place, take_hot, &walk, err);
+	*dirty |= walk.puts > 0;
 	result = env_read_end(&day->env, txn, result, err);
 	if (result > 0)
 		erase_next_account(erase);
@@ -238,7 +230,7 @@ static void begin_day(struct erase *erase, int32_t day)
 	erase->has_day = true;
 	erase->stage = ERASE_STAGE_HOT;
 	erase->account = 0;
-	erase->has_key = false;
+	restart_account(erase);
 	buf_clear(&erase->runs);
 }
 
@@ -265,7 +257,7 @@ static int step_day(struct erase *erase, struct day *day, int64_t deadline_us, b
 		}
 		erase->stage = ERASE_STAGE_FIND;
 		erase->account = 0;
-		erase->has_key = false;
+		restart_account(erase);
 		return 0;
 	case ERASE_STAGE_FIND:
 		return erase_find_step(erase, day, err);

@@ -6,6 +6,7 @@
 #define CDRD_STORE_ERASING_ERASE_PRIVATE_H
 
 #include "store/erase.h"
+#include "store/days/hot_rows.h"
 #include "store/days_store.h"
 
 enum erase_stage { ERASE_STAGE_HOT, ERASE_STAGE_DRAIN, ERASE_STAGE_FIND, ERASE_STAGE_REWRITE, ERASE_STAGE_PACK };
@@ -23,8 +24,9 @@ struct erase {
 	int32_t day; /* the current one, or the next to look for */
 	bool has_day;
 	enum erase_stage stage;
-	size_t account;           /* current */
-	uint8_t key[ROW_KEY_LEN]; /* looked at last, unless the account is started again */
+	size_t account;              /* current */
+	struct hot_place hot_place;  /* in the first stage */
+	uint8_t key[NUMBER_KEY_LEN]; /* of the block looked at last, unless the account is started again */
 	bool has_key;
 	int64_t drain_us;           /* jobs of sealing that began until then have to end */
 	struct partition partition; /* of the runs */

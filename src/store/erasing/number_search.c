@@ -26,8 +26,9 @@ struct number_search {
 	int32_t day; /* current, or the next to look for */
 	bool has_day;
 	enum stage stage;
-	uint8_t key[ROW_KEY_LEN];
-	size_t key_len; /* 0: the day's, or the account's, first */
+	struct hot_place hot_place; /* in the first stage */
+	uint8_t key[NUMBER_KEY_LEN];
+	size_t key_len; /* 0: the day's, or the account's, first block */
 	int64_t deadline_us;
 	struct number_search_counts counts;
 };
@@ -78,18 +79,38 @@ static void give(struct number_search *search, const struct record *record, int6
 		search->ended = true;
 }
 
-static int take_hot(struct number_search *search, struct day *day, MDB_val key, MDB_val val, struct error *err)
+struct hot_search {
+	struct number_search *search;
+	const struct day *day;
+	unsigned looks;
+};
+
+/* A hot_row_fn. */
+static int take_hot(void *arg, const struct hot_place *place, MDB_val val, struct error *err)
 {
-	struct partition partition;
-	struct position position;
+	struct hot_search *hot = arg;
+	struct number_search *search = hot->search;
 	struct record record;
 
-	if (!erase_may_be_in(search->matcher, val.mv_data, val.mv_size))
-		return 0;
-	int found = day_row_read(day, key, val, &partition, &position, &record, err);
-	if (found > 0)
-		give(search, &record, position.time_us);
-	return found < 0 ? -1 : 0;
+	if (erase_may_be_in(search->matcher, val.mv_data, val.mv_size)) {
+		int found = day_row_read(hot->day, &place->partition, val, &record, err);
+
+		if (found < 0)
+			return -1;
+		if (found > 0)
+			give(search, &record, place->position.time_us);
+	}
+	return search->ended || (++hot->looks % LOOK_EVERY == 0 && clock_monotonic_us() >= search->deadline_us);
+}
+
+/* As search_blocks. */
+static int search_hot(struct number_search *search, struct day *day, MDB_txn *txn, struct error *err)
+{
+	struct hot_search hot = { .search = search, .day = day };
+
+	if (!search->account[0])
+		return hot_rows_each(day, txn, &search->hot_place, take_hot, &hot, err);
+	return hot_rows_each_of(day, txn, search->account, &search->hot_place, take_hot, &hot, err);
 }
 
 static int take_row(void *arg, struct block_reader *reader, uint32_t row, struct error *err)
@@ -146,39 +167,45 @@ static bool is_wanted(const struct number_search *search, MDB_val key)
 	       (key.mv_size >= SCAN_ACCOUNT_LEN && memcmp(key.mv_data, search->account, SCAN_ACCOUNT_LEN) == 0);
 }
 
-/* 1 at the end of the stage, 0 to continue, -1. */
+/* 1 at the end, 0 to continue, -1. */
 static int walk(struct number_search *search, struct day *day, MDB_txn *txn, MDB_cursor *cursor, struct error *err)
 {
 	MDB_val key, val;
-	unsigned looks = 0;
 	int rc = seek(search, cursor, &key, &val);
 
 	for (; !rc && is_wanted(search, key); rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
-		bool hot = search->stage == STAGE_HOT;
-
-		if ((hot ? take_hot(search, day, key, val, err) : take_block(search, day, txn, key, err)) != 0)
+		if (take_block(search, day, txn, key, err) != 0)
 			return -1;
 		search->key_len = key.mv_size < sizeof(search->key) ? key.mv_size : sizeof(search->key);
 		memcpy(search->key, key.mv_data, search->key_len);
-		bool look = !hot || ++looks % LOOK_EVERY == 0;
-		if (search->ended || (look && clock_monotonic_us() >= search->deadline_us))
+		if (search->ended || clock_monotonic_us() >= search->deadline_us)
 			return 0;
 	}
 	return rc && rc != MDB_NOTFOUND ? env_fail(&day->env, rc, "search", err) : 1;
 }
 
-static int search_day(struct number_search *search, struct day *day, struct error *err)
+static int search_blocks(struct number_search *search, struct day *day, MDB_txn *txn, struct error *err)
 {
 	MDB_cursor *cursor;
+	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BLOCKS], &cursor);
+
+	if (rc)
+		return env_fail(&day->env, rc, "open cursor", err);
+	search->matcher->reader.number = UINT32_MAX; /* what it had was another transaction's */
+	int result = walk(search, day, txn, cursor, err);
+	mdb_cursor_close(cursor);
+	return result;
+}
+
+/* 1 at the end of the stage, 0 to continue, -1. */
+static int search_day(struct number_search *search, struct day *day, struct error *err)
+{
 	MDB_txn *txn = env_read(&day->env, err);
 
 	if (!txn)
 		return -1;
-	search->matcher->reader.number = UINT32_MAX; /* what it had was another transaction's */
-	int rc = mdb_cursor_open(txn, day->env.dbi[search->stage == STAGE_HOT ? DAY_HOT : DAY_BLOCKS], &cursor);
-	int result = rc ? env_fail(&day->env, rc, "open cursor", err) : walk(search, day, txn, cursor, err);
-	if (!rc)
-		mdb_cursor_close(cursor);
+	int result =
+		search->stage == STAGE_HOT ? search_hot(search, day, txn, err) : search_blocks(search, day, txn, err);
 	return env_read_end(&day->env, txn, result, err);
 }
 
@@ -209,6 +236,7 @@ int number_search_step(struct number_search *search, int64_t deadline_us, bool *
 			search->day = store->day_numbers[at];
 			search->has_day = true;
 			search->stage = STAGE_HOT;
+			search->hot_place = (struct hot_place){ 0 };
 			search->key_len = 0;
 		}
 		struct day *day = store_day(store, search->day, false, err);

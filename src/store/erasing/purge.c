@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "store/days/hot_rows.h"
 #include "store/ids/ids.h"
 #include "store/sealing/repack.h"
 #include "store/sealing/seal.h"
@@ -55,7 +56,7 @@ void purge_counts(const struct purge *purge, struct purge_counts *counts)
 
 /* --- finding --- */
 
-/* The first entry of the account in a database of the day; false if there is none. */
+/* The first of the account's blocks in a day; false if there is none. */
 static bool seek_account(const struct purge *purge, MDB_cursor *cursor, MDB_val *key, MDB_val *val, int *rc)
 {
 	*key = env_val(purge->account, sizeof(purge->account));
@@ -64,12 +65,12 @@ static bool seek_account(const struct purge *purge, MDB_cursor *cursor, MDB_val 
 	       memcmp(key->mv_data, purge->account, sizeof(purge->account)) == 0;
 }
 
-/* 1 if the database holds anything of the account, 0, -1. */
-static int is_in(const struct purge *purge, struct day *day, MDB_txn *txn, enum day_db db, struct error *err)
+/* 1 if there are blocks of the account, 0, -1. */
+static int has_blocks(const struct purge *purge, struct day *day, MDB_txn *txn, struct error *err)
 {
 	MDB_cursor *cursor;
 	MDB_val key, val;
-	int rc = mdb_cursor_open(txn, day->env.dbi[db], &cursor);
+	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BLOCKS], &cursor);
 
 	if (rc)
 		return env_fail(&day->env, rc, "open cursor", err);
@@ -78,52 +79,71 @@ static int is_in(const struct purge *purge, struct day *day, MDB_txn *txn, enum 
 	return rc && rc != MDB_NOTFOUND ? env_fail(&day->env, rc, "look for an account", err) : found;
 }
 
+/* A hot_row_fn. */
+static int stop_at_row(void *arg, const struct hot_place *place, MDB_val val, struct error *err)
+{
+	(void)arg;
+	(void)place;
+	(void)val;
+	(void)err;
+	return 1;
+}
+
+static int has_hot(const struct purge *purge, struct day *day, MDB_txn *txn, struct error *err)
+{
+	struct hot_place place = { 0 };
+	int result = hot_rows_each_of(day, txn, purge->account, &place, stop_at_row, NULL, err);
+
+	return result < 0 ? -1 : place.has_row;
+}
+
 static int is_in_day(const struct purge *purge, struct day *day, struct error *err)
 {
 	MDB_txn *txn = env_read(&day->env, err);
 
 	if (!txn)
 		return -1;
-	int found = is_in(purge, day, txn, DAY_HOT, err);
+	int found = has_hot(purge, day, txn, err);
 	if (found == 0)
-		found = is_in(purge, day, txn, DAY_BLOCKS, err);
+		found = has_blocks(purge, day, txn, err);
 	return env_read_end(&day->env, txn, found, err);
 }
 
 /* --- hot rows --- */
 
-/* Before a row is removed: removes what is known of it. Its entries in the table of ids may stay: they lead to no
- * row. */
-static void forget_row(const struct removal *removal, MDB_val key, MDB_val val)
+struct hot_removal {
+	const struct removal *removal;
+	unsigned removed;
+};
+
+/* Removes a row and what is known of it. Its entries in the table of ids may stay: they lead to no row. A
+ * hot_row_fn. */
+static int remove_row(void *arg, const struct hot_place *place, MDB_val val, struct error *err)
 {
-	struct partition partition;
-	struct position position;
+	struct hot_removal *hot = arg;
+	const struct removal *removal = hot->removal;
 	struct day_tombstone tombstone;
 
-	if (!row_key_read(key, &partition, &position) || day_tombstone_read(val, &tombstone))
-		return;
-	hot_rows_gone(&removal->day->hot, &partition, 1, 1);
-	removal->purge->counts.records++;
+	if (!day_tombstone_read(val, &tombstone)) {
+		hot_rows_gone(&removal->day->hot, &place->partition, 1, 1);
+		removal->purge->counts.records++;
+	}
+	if (hot_row_remove(removal->day, &place->partition, &place->position, err) != 0)
+		return -1;
+	return ++hot->removed % LOOK_EVERY == 0 && clock_monotonic_us() >= removal->deadline_us;
 }
 
 /* Rows until the deadline. 1 when there are no more, 0, -1. */
-static int remove_hot(const struct removal *removal, MDB_cursor *cursor)
+static int remove_hot(const struct removal *removal)
 {
-	MDB_val key, val;
-	unsigned removed = 0;
-	int rc;
+	struct hot_removal hot = { .removal = removal };
+	struct hot_place place = { 0 };
+	int result = hot_rows_each_of(removal->day, removal->txn, removal->purge->account, &place, remove_row, &hot,
+	                              removal->err);
 
-	while (seek_account(removal->purge, cursor, &key, &val, &rc)) {
-		forget_row(removal, key, val);
-		rc = mdb_cursor_del(cursor, 0);
-		if (rc)
-			return env_fail(&removal->day->env, rc, "remove hot row", removal->err);
-		if (++removed % LOOK_EVERY == 0 && clock_monotonic_us() >= removal->deadline_us)
-			return 0;
-	}
 	if (removal->day->hot.rows == 0)
 		removal->day->hot_since_us = 0;
-	return rc && rc != MDB_NOTFOUND ? env_fail(&removal->day->env, rc, "read hot rows", removal->err) : 1;
+	return result;
 }
 
 /* --- sealed runs --- */
@@ -192,15 +212,14 @@ static int remove_runs(const struct removal *removal, MDB_cursor *cursor)
 
 /* --- days --- */
 
-static int with_cursor(const struct removal *removal, enum day_db db,
-                       int (*fn)(const struct removal *removal, MDB_cursor *cursor))
+static int remove_all_runs(const struct removal *removal)
 {
 	MDB_cursor *cursor;
-	int rc = mdb_cursor_open(removal->txn, removal->day->env.dbi[db], &cursor);
+	int rc = mdb_cursor_open(removal->txn, removal->day->env.dbi[DAY_BLOCKS], &cursor);
 
 	if (rc)
 		return env_fail(&removal->day->env, rc, "open cursor", removal->err);
-	int result = fn(removal, cursor);
+	int result = remove_runs(removal, cursor);
 	mdb_cursor_close(cursor);
 	return result;
 }
@@ -217,9 +236,9 @@ static int remove_some(struct purge *purge, struct day *day, int64_t deadline_us
 	removal.txn = env_write(&day->env, err);
 	if (!removal.txn || store_day_ready(purge->store, day, removal.txn, err) != 0)
 		return -1;
-	int result = with_cursor(&removal, DAY_HOT, remove_hot);
+	int result = remove_hot(&removal);
 	if (result > 0)
-		result = with_cursor(&removal, DAY_BLOCKS, remove_runs);
+		result = remove_all_runs(&removal);
 	return result < 0 ? -1 : 0;
 }
 

@@ -4,6 +4,8 @@
  */
 #include "store/ids/ids.h"
 
+#include "store/days/hot_rows.h"
+
 #define HEAD_WORDS 3
 #define WIDE (UINT32_C(1) << 31) /* of the number of blocks: the form is the wide one */
 #define NARROW_ROWS_MAX (UINT32_C(1) << 16)
@@ -415,40 +417,42 @@ static int each_run(struct day *day, MDB_txn *txn, bool add, uint64_t *keys, str
 }
 
 /* The changes that made the rows what they are: a block tells its own, a hot row has its number. */
-static int note_change(struct day *day, enum day_db db, MDB_val val, struct error *err)
-{
-	struct day_tombstone tombstone;
-	struct day_block block;
-	uint64_t seq;
-
-	if (db == DAY_BLOCKS && day_block_read(val, &block)) {
-		bloom_filter_note_changes(day->filter, block.changed_min, block.changed_max);
-		return 0;
-	}
-	if (db == DAY_HOT && day_tombstone_read(val, &tombstone))
-		return 0;
-	if (db == DAY_BLOCKS || !record_changed_seq(env_str(val), &seq))
-		return error_set(err, ERROR_CORRUPT, "%s: a row or an entry of blocks cannot be read", day->env.path);
-	bloom_filter_note_changes(day->filter, seq, seq);
-	return 0;
-}
-
-static int note_changes(struct day *day, MDB_txn *txn, enum day_db db, struct error *err)
+static int note_changes_of_blocks(struct day *day, MDB_txn *txn, struct error *err)
 {
 	MDB_cursor *cursor;
 	MDB_val key, val;
-	int result = 0;
-	int rc = mdb_cursor_open(txn, day->env.dbi[db], &cursor);
+	struct day_block block;
+	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BLOCKS], &cursor);
 
 	if (rc)
 		return env_fail(&day->env, rc, "open cursor", err);
-	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc && result == 0;
-	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT))
-		result = note_change(day, db, val, err);
+	bool is_read = true;
+	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST); !rc && is_read;
+	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
+		is_read = day_block_read(val, &block);
+		if (is_read)
+			bloom_filter_note_changes(day->filter, block.changed_min, block.changed_max);
+	}
 	mdb_cursor_close(cursor);
-	if (result == 0 && rc && rc != MDB_NOTFOUND)
-		return env_fail(&day->env, rc, "read changes", err);
-	return result;
+	if (!is_read)
+		return error_set(err, ERROR_CORRUPT, "%s: an entry of blocks cannot be read", day->env.path);
+	return rc == MDB_NOTFOUND ? 0 : env_fail(&day->env, rc, "read changes", err);
+}
+
+/* A hot_row_fn. */
+static int note_change_of_row(void *arg, const struct hot_place *place, MDB_val val, struct error *err)
+{
+	struct day *day = arg;
+	struct day_tombstone tombstone;
+	uint64_t seq;
+
+	(void)place;
+	if (day_tombstone_read(val, &tombstone))
+		return 0;
+	if (!record_changed_seq(env_str(val), &seq))
+		return error_set(err, ERROR_CORRUPT, "%s: a hot row cannot be read", day->env.path);
+	bloom_filter_note_changes(day->filter, seq, seq);
+	return 0;
 }
 
 int ids_filter_build(struct day *day, MDB_txn *txn, struct error *err)
@@ -465,7 +469,8 @@ int ids_filter_build(struct day *day, MDB_txn *txn, struct error *err)
 	for (size_t iterator = 0; (entry = hot_each(&day->hot, &iterator));)
 		if (add_to_filter(day->filter, (uint32_t)(entry->hash >> 32), err) != 0)
 			return -1;
-	if (note_changes(day, txn, DAY_BLOCKS, err) != 0 || note_changes(day, txn, DAY_HOT, err) != 0)
+	if (note_changes_of_blocks(day, txn, err) != 0 ||
+	    hot_rows_each(day, txn, &(struct hot_place){ 0 }, note_change_of_row, day, err) < 0)
 		return -1;
 	bloom_filter_set_ready(day->filter);
 	return 0;

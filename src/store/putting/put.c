@@ -10,28 +10,14 @@
 
 #include "base/clock.h"
 #include "store/changes/changes_note.h"
+#include "store/days/hot_rows.h"
 #include "store/putting/moves.h"
 #include "store/putting/put_private.h"
 #include "store/sealing/seal.h"
 #include "store/versions.h"
 
-static int hot_put(const struct put *put, struct day *day, const struct position *position, MDB_val val,
-                   const char *doing)
-{
-	uint8_t bytes[ROW_KEY_LEN];
-
-	row_key_write(bytes, &put->partition, position);
-	MDB_val key = env_val(bytes, sizeof(bytes));
-	/* One cursor for the whole transaction: records come in order, so it most often is at the right page
-	 * already. */
-	struct env *env = &day->env;
-	int rc = env->cursor ? 0 : mdb_cursor_open(env->write, env->dbi[DAY_HOT], &env->cursor);
-	if (!rc)
-		rc = mdb_cursor_put(env->cursor, &key, &val, 0);
-	return rc ? env_fail(env, rc, doing, put->err) : 0;
-}
-
-static int row_write(const struct put *put, const struct position *position, uint64_t seq)
+/* `over`: a hot row, or a tombstone, stands at the position. */
+static int row_write(const struct put *put, const struct position *position, uint64_t seq, bool over)
 {
 	struct buf *row = &put->store->row;
 
@@ -39,16 +25,17 @@ static int row_write(const struct put *put, const struct position *position, uin
 	record_pack(row, put->record, seq);
 	if (row->failed)
 		return error_set(put->err, ERROR_NOMEM, "record: out of memory");
-	return hot_put(put, put->day, position, env_val(row->data, row->len), "put row");
+	return hot_row_put(put->day, &put->partition, position, env_val(row->data, row->len), over, put->err);
 }
 
-static int tombstone_write(const struct put *put, struct day *day, const struct position *from,
-                           const struct position *to)
+/* Where the stored version stands. */
+static int tombstone_write(const struct put *put, const struct stored *stored, const struct position *to)
 {
 	uint8_t tombstone[DAY_GHOST_MAX];
 	size_t len = day_tombstone_write(tombstone, &(struct day_tombstone){ .until = to->seq, .to = *to });
 
-	return hot_put(put, day, from, env_val(tombstone, len), "put tombstone");
+	return hot_row_put(stored->day, &put->partition, &stored->position, env_val(tombstone, len), !stored->sealed,
+	                   put->err);
 }
 
 /* Makes the record's ids known at a position, but for those of the `known` ones that lead there already. */
@@ -85,7 +72,7 @@ static int count_row(const struct put *put, const struct partition *partition)
 int put_insert(struct put *put, const struct position *position, uint64_t seq)
 {
 	/* The row first: meanwhile the memory that put_prepare_ids prefetches arrives. */
-	if (count_row(put, &put->partition) != 0 || row_write(put, position, seq) != 0)
+	if (count_row(put, &put->partition) != 0 || row_write(put, position, seq, false) != 0)
 		return -1;
 	return add_ids(put, position, NULL, 0);
 }
@@ -102,10 +89,12 @@ static int place_version(const struct put *put, const struct stored *stored, uin
 	if (moves) {
 		to = (struct position){ put->time_us, seq, put->partition.direction };
 		known_count = 0;
-		if (tombstone_write(put, put->day, &stored->position, &to) != 0)
+		if (tombstone_write(put, stored, &to) != 0)
 			return -1;
 	}
-	return add_ids(put, &to, known, known_count) == 0 ? row_write(put, &to, seq) : -1;
+	if (add_ids(put, &to, known, known_count) != 0)
+		return -1;
+	return row_write(put, &to, seq, !moves && !stored->sealed);
 }
 
 static int replace_hot(const struct put *put, const struct stored *stored, uint64_t seq)
@@ -123,6 +112,13 @@ static int replace_hot(const struct put *put, const struct stored *stored, uint6
 	return place_version(put, stored, seq, known, known_count);
 }
 
+/* Sealing has removed the hot row of what is hot again, but that is not committed. */
+static void note_unsealed(struct day *day, const struct stored *stored)
+{
+	if (day->removed.len > 0)
+		buf_add(&day->unsealed_seqs, &stored->position.seq, sizeof(stored->position.seq));
+}
+
 static int replace_sealed(const struct put *put, const struct stored *stored, uint64_t seq)
 {
 	struct day *day = put->day;
@@ -131,8 +127,7 @@ static int replace_sealed(const struct put *put, const struct stored *stored, ui
 	if (seal_mark_deleted(day, day->env.write, &stored->partition, stored->block, stored->row, put->err) != 0 ||
 	    count_row(put, &put->partition) != 0)
 		return -1;
-	if (day->sealed_ids.len > 0)
-		buf_add(&day->unsealed_seqs, &stored->position.seq, sizeof(stored->position.seq));
+	note_unsealed(day, stored);
 	return place_version(put, stored, seq, NULL, 0);
 }
 
@@ -140,15 +135,7 @@ static int replace_sealed(const struct put *put, const struct stored *stored, ui
 
 static int remove_row(const struct put *put, const struct stored *stored)
 {
-	uint8_t bytes[ROW_KEY_LEN];
-	struct env *env = &stored->day->env;
-
-	if (stored->sealed)
-		return 0;
-	row_key_write(bytes, &stored->partition, &stored->position);
-	MDB_val key = env_val(bytes, sizeof(bytes));
-	int rc = mdb_del(env->write, env->dbi[DAY_HOT], &key, NULL);
-	return rc && rc != MDB_NOTFOUND ? env_fail(env, rc, "remove row", put->err) : 0;
+	return stored->sealed ? 0 : hot_row_remove(stored->day, &stored->partition, &stored->position, put->err);
 }
 
 int put_leave(const struct put *put, const struct stored *stored, const struct position *to)
@@ -161,11 +148,12 @@ int put_leave(const struct put *put, const struct stored *stored, const struct p
 		if (seal_mark_deleted(day, day->env.write, &stored->partition, stored->block, stored->row, put->err) !=
 		    0)
 			return -1;
+		note_unsealed(day, stored);
 	} else {
 		hot_rows_gone(&day->hot, &stored->partition, 1, day_id_hashes(&stored->record, known, NULL));
 	}
 	day->swept = false;
-	return to ? tombstone_write(put, day, &stored->position, to) : remove_row(put, stored);
+	return to ? tombstone_write(put, stored, to) : remove_row(put, stored);
 }
 
 /* Each day has a commit of its own; moves.h ensures that a crash between the two leaves one record. */

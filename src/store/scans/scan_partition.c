@@ -9,13 +9,14 @@
 #include "base/clock.h"
 #include "store/blocks/skip_index.h"
 #include "store/days/day_blocks.h"
+#include "store/days/hot_rows.h"
 #include "store/scans/scan_private.h"
 
 #define LOOK_EVERY 128 /* records between looks at the clock */
 
 /* The hot row that comes next. */
 struct hot_source {
-	MDB_cursor *cursor;
+	struct hot_cursor cursor;
 	bool there;
 	struct position position;
 	struct record record;
@@ -132,15 +133,15 @@ static int follow_tombstone(struct merge *merge, struct record *record)
 /* --- the hot source --- */
 
 /* Takes the row under the cursor if the snapshot sees it. 1, 0, -1. */
-static int take_hot(struct merge *merge, MDB_val val)
+static int take_hot(struct merge *merge)
 {
 	const struct scan_query *query = &merge->scan->base.query;
 	struct hot_source *hot = &merge->hot;
+	MDB_val val = hot->cursor.val;
 	struct day_tombstone tombstone;
 	uint64_t changed_seq;
 
-	if (hot->position.seq > query->snapshot)
-		return 0;
+	hot->position = hot->cursor.position;
 	if (!day_tombstone_read(val, &tombstone))
 		return record_unpack(&hot->record, query->product, env_str(val), &changed_seq, merge->scan->err) ? -1 :
 		                                                                                                   1;
@@ -149,42 +150,32 @@ static int take_hot(struct merge *merge, MDB_val val)
 	return follow_tombstone(merge, &hot->record);
 }
 
-/* Moves to the next visible row, `op` being how to get the first one to look at. */
-static int hot_advance(struct merge *merge, MDB_val key, MDB_cursor_op op)
+/* Takes the first visible row from the one under the cursor on, if there is one: `found` says so. */
+static int hot_take_next(struct merge *merge, int found)
 {
 	struct hot_source *hot = &merge->hot;
-	MDB_val val;
-	int rc, found = 0;
+	int taken = 0;
 
 	hot->there = false;
-	for (rc = mdb_cursor_get(hot->cursor, &key, &val, op); !rc;
-	     rc = mdb_cursor_get(hot->cursor, &key, &val, MDB_NEXT)) {
-		struct partition partition;
-
-		if (!partition_has_key(&merge->partition, key) || !row_key_read(key, &partition, &hot->position) ||
-		    hot->position.time_us >= merge->scan->base.query.to_us)
+	for (; found > 0 && taken == 0; found = taken == 0 ? hot_cursor_next(&hot->cursor, merge->scan->err) : 0) {
+		if (hot->cursor.position.time_us >= merge->scan->base.query.to_us)
 			return 0;
-		found = take_hot(merge, val);
-		if (found)
-			break;
+		taken = take_hot(merge);
 	}
-	if (rc && rc != MDB_NOTFOUND)
-		return env_fail(&merge->day->env, rc, "scan", merge->scan->err);
-	hot->there = found > 0;
-	return found < 0 ? -1 : 0;
+	hot->there = taken > 0;
+	return found < 0 || taken < 0 ? -1 : 0;
 }
 
 static int hot_begin(struct merge *merge, const struct position *after)
 {
-	uint8_t bytes[ROW_KEY_LEN];
+	struct hot_cursor *cursor = &merge->hot.cursor;
 	struct position from = *after;
 
 	from.seq++;
-	row_key_write(bytes, &merge->partition, &from);
-	int rc = mdb_cursor_open(merge->txn, merge->day->env.dbi[DAY_HOT], &merge->hot.cursor);
-	if (rc)
-		return env_fail(&merge->day->env, rc, "open cursor", merge->scan->err);
-	return hot_advance(merge, env_val(bytes, sizeof(bytes)), MDB_SET_RANGE);
+	if (hot_cursor_open(cursor, merge->day, merge->txn, &merge->partition, merge->scan->base.query.snapshot,
+	                    merge->scan->err) != 0)
+		return -1;
+	return hot_take_next(merge, hot_cursor_seek(cursor, &from, merge->scan->err));
 }
 
 /* --- giving --- */
@@ -387,12 +378,11 @@ static bool hot_is_first(const struct merge *merge, const struct sealed_head *he
 
 static int step_hot(struct merge *merge)
 {
-	MDB_val none = { 0, NULL };
 	int result = give(merge->scan, &merge->hot.record, &merge->hot.position, NULL);
 
 	if (result <= 0)
 		return result;
-	return hot_advance(merge, none, MDB_NEXT) == 0 ? 1 : -1;
+	return hot_take_next(merge, hot_cursor_next(&merge->hot.cursor, merge->scan->err)) == 0 ? 1 : -1;
 }
 
 static int step_sealed(struct merge *merge, const struct sealed_head *head)
@@ -508,8 +498,7 @@ int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const c
 		sealed_begin(&merge.sealed, block_index_find(block_index, &after), &after);
 		result = run(&merge);
 	}
-	if (merge.hot.cursor)
-		mdb_cursor_close(merge.hot.cursor);
+	hot_cursor_close(&merge.hot.cursor);
 	sealed_end(&merge.sealed);
 	return result;
 }

@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "base/prefetch.h"
+#include "store/days/hot_rows.h"
 #include "store/sealing/seal_private.h"
 
 #define LOOK_EVERY 64
@@ -78,44 +79,36 @@ PREFETCH_INLINE void prefetch_next(MDB_val val)
 		prefetch_before(val.mv_data, val.mv_size + 2 * (NODE_HEAD + ROW_KEY_LEN));
 }
 
+/* Takes the current row. As gather_hot, or 0 to continue. */
+static int add_hot(struct seal *seal, const struct hot_cursor *cursor, int64_t deadline_us, struct error *err)
+{
+	struct day_tombstone tombstone;
+	struct record record;
+	uint64_t changed_seq;
+
+	if (day_tombstone_read(cursor->val, &tombstone))
+		return 0;
+	prefetch_next(cursor->val);
+	if (record_unpack(&record, seal->product, env_str(cursor->val), &changed_seq, err) != 0 ||
+	    add_row(seal, &record, &cursor->position, changed_seq, err) != 0)
+		return -1;
+	return look(seal, deadline_us);
+}
+
 /* 1 when all rows are there, 2 when the slice is over, -1. */
 static int gather_hot(struct seal *seal, MDB_txn *txn, int64_t deadline_us, struct error *err)
 {
-	struct day *day = seal->day;
-	uint8_t bytes[ROW_KEY_LEN];
-	MDB_cursor *cursor;
-	int result = 0;
+	struct hot_cursor cursor;
 	struct position from = seal->after;
 
 	from.seq++;
-	from.time_us = from.time_us < 0 ? 0 : from.time_us;
-	row_key_write(bytes, &seal->partition, &from);
-	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_HOT], &cursor);
-	if (rc)
-		return env_fail(&day->env, rc, "open cursor", err);
-	MDB_val key = env_val(bytes, sizeof(bytes)), val;
-	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE); !rc && !result;
-	     rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
-		struct partition partition;
-		struct position position;
-		struct day_tombstone tombstone;
-		struct record record;
-		uint64_t changed_seq;
-
-		if (!partition_has_key(&seal->partition, key) || !row_key_read(key, &partition, &position))
-			break;
-		if (day_tombstone_read(val, &tombstone) || position.seq > seal->snapshot)
-			continue;
-		prefetch_next(val);
-		if (record_unpack(&record, seal->product, env_str(val), &changed_seq, err) != 0 ||
-		    add_row(seal, &record, &position, changed_seq, err) != 0)
-			result = -1;
-		else
-			result = look(seal, deadline_us);
-	}
-	mdb_cursor_close(cursor);
-	if (!result && rc && rc != MDB_NOTFOUND)
-		return env_fail(&day->env, rc, "seal", err);
+	int result = hot_cursor_open(&cursor, seal->day, txn, &seal->partition, seal->snapshot, err);
+	int found = result == 0 ? hot_cursor_seek(&cursor, &from, err) : -1;
+	for (; found > 0 && result == 0; found = result == 0 ? hot_cursor_next(&cursor, err) : 0)
+		result = add_hot(seal, &cursor, deadline_us, err);
+	hot_cursor_close(&cursor);
+	if (found < 0)
+		return -1;
 	return result ? result : 1;
 }
 

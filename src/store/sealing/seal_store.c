@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/changes/changes_note.h"
+#include "store/days/hot_rows.h"
 #include "store/sealing/seal_private.h"
 
 /* What one store works on. */
@@ -164,33 +165,21 @@ static int note_gone(const struct work *work)
 	return ids->failed ? error_set(work->err, ERROR_NOMEM, "sealing: out of memory") : 0;
 }
 
-/* Removes the hot rows that are in blocks now, but not those that newer versions stand over. Their ids are known until
- * the commit: others do not see the blocks before. */
+/* Removes the hot rows that are in blocks now, but not those that newer versions stand over. Their ids and
+ * positions are known until the commit: others do not see the blocks before. */
 static int remove_hot(const struct work *work)
 {
 	struct seal *seal = work->seal;
 	uint32_t removed = 0;
 	const struct position *positions = (const struct position *)(void *)seal->positions.data;
-	MDB_cursor *cursor;
-	int rc = mdb_cursor_open(work->txn, work->day->env.dbi[DAY_HOT], &cursor);
 
-	if (rc)
-		return fail(work, rc, "open cursor");
-	for (uint32_t i = 0; i < seal_rows(seal) && !rc; i++) {
-		uint8_t bytes[ROW_KEY_LEN];
-
+	for (uint32_t i = 0; i < seal_rows(seal); i++) {
 		if (is_touched(seal, &positions[i]))
 			continue;
-		row_key_write(bytes, &seal->partition, &positions[i]);
-		MDB_val key = env_val(bytes, sizeof(bytes)), val;
-		rc = mdb_cursor_get(cursor, &key, &val, MDB_SET);
-		if (!rc)
-			rc = mdb_cursor_del(cursor, 0);
+		if (hot_row_remove(work->day, &seal->partition, &positions[i], work->err) != 0)
+			return -1;
 		removed++;
 	}
-	mdb_cursor_close(cursor);
-	if (rc)
-		return fail(work, rc, "remove hot rows");
 	hot_rows_gone(&work->day->hot, &seal->partition, removed, 0);
 	return note_gone(work);
 }

@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * hot_rows.c: see hot_rows.h.
+ */
+#include "store/days/hot_rows.h"
+
+/* --- keys --- */
+
+static void key_write(uint8_t key[ROW_KEY_LEN], const struct partition *partition, const struct position *position)
+{
+	position_put_u64(key, position->seq);
+	partition_write(key + 8, partition);
+	key[8 + PARTITION_LEN - 1] = position->direction;
+	position_put_u64(key + 8 + PARTITION_LEN, (uint64_t)position->time_us);
+}
+
+/* False if the key is not of the length. */
+static bool key_read(MDB_val key, struct partition *partition, struct position *position)
+{
+	const uint8_t *in = key.mv_data;
+
+	if (key.mv_size != ROW_KEY_LEN)
+		return false;
+	partition_read(in + 8, partition);
+	*position = (struct position){ .time_us = (int64_t)position_get_u64(in + 8 + PARTITION_LEN),
+		                       .seq = position_get_u64(in),
+		                       .direction = partition->direction };
+	return true;
+}
+
+static int stat_count(struct day *day, MDB_txn *txn, enum day_db db, uint64_t *count, struct error *err)
+{
+	MDB_stat stat;
+	int rc = mdb_stat(txn, day->env.dbi[db], &stat);
+
+	*count = rc ? 0 : stat.ms_entries;
+	return rc ? env_fail(&day->env, rc, "stat", err) : 0;
+}
+
+/* Are there rows of format 1? */
+static bool may_be_old(struct day *day, MDB_txn *txn)
+{
+	struct error err;
+	uint64_t count;
+
+	if (day->hot.loaded)
+		return day->hot.has_old;
+	return stat_count(day, txn, DAY_HOT_OLD, &count, &err) != 0 || count > 0;
+}
+
+/* --- one row --- */
+
+/* Of one of the two databases: a result of LMDB. */
+static int get_from(struct day *day, MDB_txn *txn, enum day_db db, const struct partition *partition,
+                    const struct position *position, MDB_val *val)
+{
+	uint8_t bytes[ROW_KEY_LEN];
+	MDB_val key = env_val(bytes, sizeof(bytes));
+
+	if (db == DAY_HOT)
+		key_write(bytes, partition, position);
+	else
+		row_key_write(bytes, partition, position);
+	return mdb_get(txn, day->env.dbi[db], &key, val);
+}
+
+int hot_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, const struct position *position,
+                MDB_val *val, struct error *err)
+{
+	int rc = get_from(day, txn, DAY_HOT, partition, position, val);
+
+	if (rc == MDB_NOTFOUND && may_be_old(day, txn))
+		rc = get_from(day, txn, DAY_HOT_OLD, partition, position, val);
+	if (rc == MDB_NOTFOUND)
+		return 0;
+	return rc ? env_fail(&day->env, rc, "get hot row", err) : 1;
+}
+
+/* The partition that a position is in. */
+static struct partition partition_at(const struct partition *partition, const struct position *position)
+{
+	return partition_of(partition->account, partition->product, position->direction);
+}
+
+static int remove_old(struct day *day, const struct partition *partition, const struct position *position,
+                      struct error *err)
+{
+	uint8_t bytes[ROW_KEY_LEN];
+	MDB_val key = env_val(bytes, sizeof(bytes));
+
+	row_key_write(bytes, partition, position);
+	int rc = mdb_del(day->env.write, day->env.dbi[DAY_HOT_OLD], &key, NULL);
+	return rc && rc != MDB_NOTFOUND ? env_fail(&day->env, rc, "remove hot row", err) : 0;
+}
+
+/* One cursor for the whole transaction: it most often is at the last page already. */
+static int put(struct env *env, MDB_val key, MDB_val val, bool over)
+{
+	int rc = env->cursor ? 0 : mdb_cursor_open(env->write, env->dbi[DAY_HOT], &env->cursor);
+
+	if (!rc)
+		rc = mdb_cursor_put(env->cursor, &key, &val, over ? 0 : MDB_APPEND);
+	/* A version over a sealed row, or one that comes from another day, has a number of long ago. */
+	if (rc == MDB_KEYEXIST)
+		rc = mdb_cursor_put(env->cursor, &key, &val, 0);
+	return rc;
+}
+
+int hot_row_put(struct day *day, const struct partition *partition, const struct position *position, MDB_val val,
+                bool over, struct error *err)
+{
+	uint8_t bytes[ROW_KEY_LEN];
+
+	struct partition own = partition_at(partition, position);
+	if (!over && hot_add_position(&day->hot, &own, position, err) != 0)
+		return -1;
+	if (may_be_old(day, day->env.write) && remove_old(day, partition, position, err) != 0)
+		return -1;
+	key_write(bytes, partition, position);
+	int rc = put(&day->env, env_val(bytes, sizeof(bytes)), val, over);
+	return rc ? env_fail(&day->env, rc, "put hot row", err) : 0;
+}
+
+int hot_row_remove(struct day *day, const struct partition *partition, const struct position *position,
+                   struct error *err)
+{
+	struct hot_removed removed = { partition_at(partition, position), { position->time_us, position->seq } };
+	uint8_t bytes[ROW_KEY_LEN];
+	MDB_val key = env_val(bytes, sizeof(bytes));
+
+	buf_add(&day->removed, &removed, sizeof(removed));
+	if (day->removed.failed)
+		return error_set(err, ERROR_NOMEM, "removed rows: out of memory");
+	key_write(bytes, partition, position);
+	int rc = mdb_del(day->env.write, day->env.dbi[DAY_HOT], &key, NULL);
+	if (rc && rc != MDB_NOTFOUND)
+		return env_fail(&day->env, rc, "remove hot row", err);
+	return may_be_old(day, day->env.write) ? remove_old(day, partition, position, err) : 0;
+}
+
+int hot_rows_count(struct day *day, MDB_txn *txn, uint64_t *count, struct error *err)
+{
+	uint64_t old;
+
+	if (stat_count(day, txn, DAY_HOT, count, err) != 0 || stat_count(day, txn, DAY_HOT_OLD, &old, err) != 0)
+		return -1;
+	*count += old;
+	return 0;
+}
+
+/* --- a partition's, in order --- */
+
+/* Finds the order, which may have changed, and where in it to continue. */
+static void find_order(struct hot_cursor *cursor, const struct position *from)
+{
+	struct hot *hot = &cursor->day->hot;
+	struct hot_partition *own = hot_partition_find(hot, &cursor->partition);
+
+	cursor->changes = hot->changes;
+	cursor->order = own && own->order.count > 0 ? &own->order : NULL;
+	cursor->next = 0;
+	if (!cursor->order)
+		return;
+	hot_order_settle(&own->order);
+	cursor->next = hot_order_find(&own->order, from);
+}
+
+int hot_cursor_open(struct hot_cursor *cursor, struct day *day, MDB_txn *txn, const struct partition *partition,
+                    uint64_t newest, struct error *err)
+{
+	*cursor = (struct hot_cursor){ .day = day, .txn = txn, .partition = *partition, .newest = newest };
+	return day->hot.loaded ? 0 : day_hot_load(day, txn, err);
+}
+
+/* Reads the row at the cursor's position: a result of LMDB. The row of the next number most often stands next. */
+static int read_row(struct hot_cursor *cursor)
+{
+	uint8_t bytes[ROW_KEY_LEN];
+	struct day *day = cursor->day;
+	MDB_val key;
+	int rc = cursor->rows ? 0 : mdb_cursor_open(cursor->txn, day->env.dbi[DAY_HOT], &cursor->rows);
+
+	if (rc)
+		return rc;
+	key_write(bytes, &cursor->partition, &cursor->position);
+	bool follows = cursor->seq_before != 0 && cursor->position.seq == cursor->seq_before + 1;
+	cursor->seq_before = cursor->position.seq;
+	if (follows && mdb_cursor_get(cursor->rows, &key, &cursor->val, MDB_NEXT) == 0 && key.mv_size == ROW_KEY_LEN &&
+	    memcmp(key.mv_data, bytes, ROW_KEY_LEN) == 0)
+		return 0;
+	key = env_val(bytes, sizeof(bytes));
+	rc = mdb_cursor_get(cursor->rows, &key, &cursor->val, MDB_SET);
+	if (rc)
+		cursor->seq_before = 0;
+	if (rc == MDB_NOTFOUND && day->hot.has_old)
+		rc = get_from(day, cursor->txn, DAY_HOT_OLD, &cursor->partition, &cursor->position, &cursor->val);
+	return rc;
+}
+
+int hot_cursor_seek(struct hot_cursor *cursor, const struct position *from, struct error *err)
+{
+	cursor->position = *from;
+	find_order(cursor, from);
+	return hot_cursor_next(cursor, err);
+}
+
+int hot_cursor_next(struct hot_cursor *cursor, struct error *err)
+{
+	struct position *position = &cursor->position;
+
+	if (cursor->changes != cursor->day->hot.changes) {
+		struct position from = *position;
+
+		from.seq++;
+		find_order(cursor, &from);
+	}
+	while (cursor->order && cursor->next < cursor->order->count) {
+		const struct hot_at *at = &cursor->order->rows[cursor->next++];
+
+		if (at->seq > cursor->newest)
+			continue;
+		*position = (struct position){ at->time_us, at->seq, cursor->partition.direction };
+		int rc = read_row(cursor);
+		if (rc == 0)
+			return 1;
+		if (rc != MDB_NOTFOUND)
+			return env_fail(&cursor->day->env, rc, "read hot rows", err);
+	}
+	return 0;
+}
+
+void hot_cursor_close(struct hot_cursor *cursor)
+{
+	if (cursor->rows)
+		mdb_cursor_close(cursor->rows);
+	cursor->rows = NULL;
+}
+
+/* --- walks over many --- */
+
+/* Gives a row and notes it. As a hot_row_fn. */
+static int give(struct hot_place *place, const struct partition *partition, const struct position *position,
+                MDB_val val, hot_row_fn fn, void *arg, struct error *err)
+{
+	place->has_row = true;
+	place->partition = *partition;
+	place->position = *position;
+	return fn(arg, place, val, err);
+}
+
+static int first_after(const struct hot_place *place, MDB_cursor *cursor, MDB_val *key, MDB_val *val)
+{
+	uint8_t bytes[ROW_KEY_LEN];
+
+	if (!place->has_row)
+		return mdb_cursor_get(cursor, key, val, MDB_FIRST);
+	if (place->is_old)
+		row_key_write(bytes, &place->partition, &place->position);
+	else
+		key_write(bytes, &place->partition, &place->position);
+	*key = env_val(bytes, sizeof(bytes));
+	int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
+	if (!rc && key->mv_size == sizeof(bytes) && memcmp(key->mv_data, bytes, sizeof(bytes)) == 0)
+		rc = mdb_cursor_get(cursor, key, val, MDB_NEXT);
+	return rc;
+}
+
+/* Those of one of the databases. */
+static int each_in(struct day *day, MDB_cursor *cursor, struct hot_place *place, hot_row_fn fn, void *arg,
+                   struct error *err)
+{
+	MDB_val key, val;
+	int rc = first_after(place, cursor, &key, &val);
+
+	for (; !rc; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
+		struct partition partition;
+		struct position position;
+
+		if (!(place->is_old ? row_key_read(key, &partition, &position) : key_read(key, &partition, &position)))
+			return error_set(err, ERROR_CORRUPT, "%s: a key of the hot rows cannot be read", day->env.path);
+		int result = give(place, &partition, &position, val, fn, arg, err);
+		if (result != 0)
+			return result < 0 ? -1 : 0;
+	}
+	return rc == MDB_NOTFOUND ? 1 : env_fail(&day->env, rc, "read hot rows", err);
+}
+
+int hot_rows_each(struct day *day, MDB_txn *txn, struct hot_place *place, hot_row_fn fn, void *arg, struct error *err)
+{
+	for (;;) {
+		MDB_cursor *cursor;
+		int rc = mdb_cursor_open(txn, day->env.dbi[place->is_old ? DAY_HOT_OLD : DAY_HOT], &cursor);
+
+		if (rc)
+			return env_fail(&day->env, rc, "open cursor", err);
+		int result = each_in(day, cursor, place, fn, arg, err);
+		mdb_cursor_close(cursor);
+		if (result <= 0 || place->is_old)
+			return result;
+		*place = (struct hot_place){ .is_old = true };
+	}
+}
+
+static int each_of_partition(struct day *day, MDB_txn *txn, const struct partition *partition, struct hot_place *place,
+                             hot_row_fn fn, void *arg, struct error *err)
+{
+	struct position from = { .direction = partition->direction };
+	struct hot_cursor cursor;
+
+	if (place->has_row && partition_equal(&place->partition, partition)) {
+		from = place->position;
+		from.seq++;
+	}
+	int result = hot_cursor_open(&cursor, day, txn, partition, UINT64_MAX, err);
+	if (result == 0)
+		result = hot_cursor_seek(&cursor, &from, err);
+	while (result > 0) {
+		result = give(place, partition, &cursor.position, cursor.val, fn, arg, err);
+		if (result != 0) {
+			hot_cursor_close(&cursor);
+			return result < 0 ? -1 : 0;
+		}
+		result = hot_cursor_next(&cursor, err);
+	}
+	hot_cursor_close(&cursor);
+	return result < 0 ? -1 : 1;
+}
+
+int hot_rows_each_of(struct day *day, MDB_txn *txn, const char *account, struct hot_place *place, hot_row_fn fn,
+                     void *arg, struct error *err)
+{
+	bool resumes = !place->has_row;
+
+	for (size_t i = 0; i < catalog_products_count; i++) {
+		const struct catalog_product *product = &catalog_products[i];
+		uint8_t last = product->partition_direction ? CATALOG_INBOUND : CATALOG_NO_DIRECTION;
+
+		for (uint8_t direction = 0; direction <= last; direction++) {
+			struct partition partition = partition_of(account, product->number, direction);
+
+			resumes |= partition_equal(&partition, &place->partition);
+			if (!resumes)
+				continue;
+			int result = each_of_partition(day, txn, &partition, place, fn, arg, err);
+			if (result <= 0)
+				return result;
+		}
+	}
+	return 1;
+}
