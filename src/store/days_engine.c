@@ -251,7 +251,7 @@ static void forget_uncommitted(struct day *day)
 static void drop_removed(struct day *day)
 {
 	if (day->unsealed_seqs.failed)
-		day->hot.stale += day->sealed_ids.len / sizeof(struct hot_gone);
+		hot_free(&day->hot); /* to be loaded again */
 	else
 		hot_drop(&day->hot, buf_str(&day->sealed_ids), buf_str(&day->removed), &day->unsealed_seqs);
 	forget_removed(day);

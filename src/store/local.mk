@@ -57,6 +57,7 @@ libcdrd_a_SOURCES += \
 	src/store/days/hot.c src/store/days/hot.h \
 	src/store/days/hot_order.c src/store/days/hot_order.h \
 	src/store/days/hot_rows.c src/store/days/hot_rows.h \
+	src/store/days/hot_sealed.c src/store/days/hot_sealed.h \
 	src/store/days/seq_ranges.c src/store/days/seq_ranges.h \
 	src/store/erasing/erase.c src/store/erasing/erase_private.h \
 	src/store/erasing/erase_number.c \

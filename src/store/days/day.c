@@ -12,6 +12,7 @@
 
 const struct env_db day_dbs[] = {
 	[DAY_HOT] = { "hot_rows", 0 },
+	[DAY_HOT_SEALED] = { "hot_sealed", 0 },
 	[DAY_HOT_OLD] = { "hot", 0 },
 	[DAY_BLOCKS] = { "blocks", 0 },
 	[DAY_BLOCK_DATA] = { "block_data", 0 },

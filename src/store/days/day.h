@@ -3,6 +3,7 @@
  * day.h: one UTC day of records; private to store/.
  *
  *	hot_rows    seq(8) partition(10) time(8) -> row or tombstone     records as they arrived (hot_rows.h)
+ *	hot_sealed  partition(10) -> how far it is sealed           the rows before that are dead (hot_sealed.h)
  *	hot         partition(10) time(8) seq(8) -> row or tombstone     the same, put by a cdrd of format 1
  *	blocks      partition(10) block(4) -> struct day_block       where sealed blocks lie and what is deleted in them
  *	block_data  partition(10) block(4) -> a block                (block.h)
@@ -37,7 +38,7 @@ struct day_touch {
 	struct position position;
 };
 
-enum day_db { DAY_HOT, DAY_HOT_OLD, DAY_BLOCKS, DAY_BLOCK_DATA, DAY_BLOCK_IDS, DAY_DELETED };
+enum day_db { DAY_HOT, DAY_HOT_SEALED, DAY_HOT_OLD, DAY_BLOCKS, DAY_BLOCK_DATA, DAY_BLOCK_IDS, DAY_DELETED };
 
 extern const struct env_db day_dbs[];
 

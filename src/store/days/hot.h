@@ -69,9 +69,18 @@ struct hot_round {
 	bool look_again;   /* one waits for a commit, or has more rows than a job takes */
 };
 
+/* Trimming goes through `hot_rows` again and again (hot_sealed.h). */
+struct hot_trim {
+	bool begun;
+	uint8_t after[ROW_KEY_LEN]; /* of the row looked at last */
+	uint64_t removed;           /* in this round */
+	uint64_t seals;             /* of the day, when it began */
+};
+
 struct hot {
 	bool loaded;
-	bool has_old;     /* there are rows of format 1, or were when it was loaded: hot_rows.h */
+	bool has_old; /* there are rows of format 1, or were when it was loaded: hot_rows.h */
+	struct hot_trim trim;
 	uint64_t changes; /* grows whenever an order may have changed, or have another place in memory */
 	uint64_t rows;    /* of all partitions */
 	uint64_t stale;   /* entries that no longer lead to a row, at most */

@@ -14,8 +14,7 @@ static void key_write(uint8_t key[ROW_KEY_LEN], const struct partition *partitio
 	position_put_u64(key + 8 + PARTITION_LEN, (uint64_t)position->time_us);
 }
 
-/* False if the key is not of the length. */
-static bool key_read(MDB_val key, struct partition *partition, struct position *position)
+bool hot_row_key_read(MDB_val key, struct partition *partition, struct position *position)
 {
 	const uint8_t *in = key.mv_data;
 
@@ -50,6 +49,12 @@ static bool may_be_old(struct day *day, MDB_txn *txn)
 
 /* --- one row --- */
 
+/* The partition that a position is in. */
+static struct partition partition_at(const struct partition *partition, const struct position *position)
+{
+	return partition_of(partition->account, partition->product, position->direction);
+}
+
 /* Of one of the two databases: a result of LMDB. */
 static int get_from(struct day *day, MDB_txn *txn, enum day_db db, const struct partition *partition,
                     const struct position *position, MDB_val *val)
@@ -69,6 +74,13 @@ int hot_row_get(struct day *day, MDB_txn *txn, const struct partition *partition
 {
 	int rc = get_from(day, txn, DAY_HOT, partition, position, val);
 
+	if (rc == 0) {
+		struct hot_marks marks = { .day = day, .txn = txn };
+		struct partition own = partition_at(partition, position);
+		int dead = hot_marks_is_dead(&marks, &own, position, *val, err);
+
+		return dead < 0 ? -1 : !dead;
+	}
 	if (rc == MDB_NOTFOUND && may_be_old(day, txn))
 		rc = get_from(day, txn, DAY_HOT_OLD, partition, position, val);
 	if (rc == MDB_NOTFOUND)
@@ -76,34 +88,52 @@ int hot_row_get(struct day *day, MDB_txn *txn, const struct partition *partition
 	return rc ? env_fail(&day->env, rc, "get hot row", err) : 1;
 }
 
-/* The partition that a position is in. */
-static struct partition partition_at(const struct partition *partition, const struct position *position)
-{
-	return partition_of(partition->account, partition->product, position->direction);
-}
-
+/* 1 if it was there, 0, -1. */
 static int remove_old(struct day *day, const struct partition *partition, const struct position *position,
                       struct error *err)
 {
 	uint8_t bytes[ROW_KEY_LEN];
 	MDB_val key = env_val(bytes, sizeof(bytes));
 
+	if (!may_be_old(day, day->env.write))
+		return 0;
 	row_key_write(bytes, partition, position);
 	int rc = mdb_del(day->env.write, day->env.dbi[DAY_HOT_OLD], &key, NULL);
-	return rc && rc != MDB_NOTFOUND ? env_fail(&day->env, rc, "remove hot row", err) : 0;
+	if (rc == 0)
+		return 1;
+	return rc == MDB_NOTFOUND ? 0 : env_fail(&day->env, rc, "remove hot row", err);
+}
+
+/* A version over a sealed row, or one that comes from another day, has a number of long ago. What stands there is
+ * dead. */
+static int put_late(struct day *day, MDB_val key, MDB_val val, struct error *err)
+{
+	MDB_cursor *cursor = day->env.cursor;
+	struct day_tombstone tombstone;
+	MDB_val there = val;
+	bool was_dead = false;
+	int rc = mdb_cursor_put(cursor, &key, &there, MDB_NOOVERWRITE);
+
+	if (rc == MDB_KEYEXIST) {
+		was_dead = !day_tombstone_read(there, &tombstone);
+		rc = mdb_cursor_put(cursor, &key, &val, 0);
+	}
+	if (rc)
+		return env_fail(&day->env, rc, "put hot row", err);
+	return was_dead ? hot_dead_add(day, -1, err) : 0;
 }
 
 /* One cursor for the whole transaction: it most often is at the last page already. */
-static int put(struct env *env, MDB_val key, MDB_val val, bool over)
+static int put(struct day *day, MDB_val key, MDB_val val, bool over, struct error *err)
 {
+	struct env *env = &day->env;
 	int rc = env->cursor ? 0 : mdb_cursor_open(env->write, env->dbi[DAY_HOT], &env->cursor);
 
 	if (!rc)
 		rc = mdb_cursor_put(env->cursor, &key, &val, over ? 0 : MDB_APPEND);
-	/* A version over a sealed row, or one that comes from another day, has a number of long ago. */
 	if (rc == MDB_KEYEXIST)
-		rc = mdb_cursor_put(env->cursor, &key, &val, 0);
-	return rc;
+		return put_late(day, key, val, err);
+	return rc ? env_fail(env, rc, "put hot row", err) : 0;
 }
 
 int hot_row_put(struct day *day, const struct partition *partition, const struct position *position, MDB_val val,
@@ -114,36 +144,54 @@ int hot_row_put(struct day *day, const struct partition *partition, const struct
 	struct partition own = partition_at(partition, position);
 	if (!over && hot_add_position(&day->hot, &own, position, err) != 0)
 		return -1;
-	if (may_be_old(day, day->env.write) && remove_old(day, partition, position, err) != 0)
+	if (remove_old(day, partition, position, err) < 0)
 		return -1;
 	key_write(bytes, partition, position);
-	int rc = put(&day->env, env_val(bytes, sizeof(bytes)), val, over);
-	return rc ? env_fail(&day->env, rc, "put hot row", err) : 0;
+	return put(day, env_val(bytes, sizeof(bytes)), val, over, err);
+}
+
+/* Its position is known until the commit. */
+static int note_removed(struct day *day, const struct partition *partition, const struct position *position,
+                        struct error *err)
+{
+	struct hot_removed removed = { partition_at(partition, position), { position->time_us, position->seq } };
+
+	buf_add(&day->removed, &removed, sizeof(removed));
+	return day->removed.failed ? error_set(err, ERROR_NOMEM, "removed rows: out of memory") : 0;
 }
 
 int hot_row_remove(struct day *day, const struct partition *partition, const struct position *position,
                    struct error *err)
 {
-	struct hot_removed removed = { partition_at(partition, position), { position->time_us, position->seq } };
 	uint8_t bytes[ROW_KEY_LEN];
 	MDB_val key = env_val(bytes, sizeof(bytes));
 
-	buf_add(&day->removed, &removed, sizeof(removed));
-	if (day->removed.failed)
-		return error_set(err, ERROR_NOMEM, "removed rows: out of memory");
+	if (note_removed(day, partition, position, err) != 0)
+		return -1;
 	key_write(bytes, partition, position);
 	int rc = mdb_del(day->env.write, day->env.dbi[DAY_HOT], &key, NULL);
 	if (rc && rc != MDB_NOTFOUND)
 		return env_fail(&day->env, rc, "remove hot row", err);
-	return may_be_old(day, day->env.write) ? remove_old(day, partition, position, err) : 0;
+	return remove_old(day, partition, position, err) < 0 ? -1 : 0;
+}
+
+int hot_row_leave(struct day *day, const struct partition *partition, const struct position *position,
+                  struct error *err)
+{
+	if (note_removed(day, partition, position, err) != 0)
+		return -1;
+	int removed = remove_old(day, partition, position, err);
+	return removed < 0 ? -1 : !removed;
 }
 
 int hot_rows_count(struct day *day, MDB_txn *txn, uint64_t *count, struct error *err)
 {
-	uint64_t old;
+	uint64_t old, dead;
 
-	if (stat_count(day, txn, DAY_HOT, count, err) != 0 || stat_count(day, txn, DAY_HOT_OLD, &old, err) != 0)
+	if (stat_count(day, txn, DAY_HOT, count, err) != 0 || stat_count(day, txn, DAY_HOT_OLD, &old, err) != 0 ||
+	    hot_dead_count(day, txn, &dead, err) != 0)
 		return -1;
+	*count -= dead < *count ? dead : *count;
 	*count += old;
 	return 0;
 }
@@ -168,17 +216,20 @@ static void find_order(struct hot_cursor *cursor, const struct position *from)
 int hot_cursor_open(struct hot_cursor *cursor, struct day *day, MDB_txn *txn, const struct partition *partition,
                     uint64_t newest, struct error *err)
 {
-	*cursor = (struct hot_cursor){ .day = day, .txn = txn, .partition = *partition, .newest = newest };
+	*cursor = (struct hot_cursor){ .day = day,
+		                       .txn = txn,
+		                       .partition = *partition,
+		                       .newest = newest,
+		                       .marks = { .day = day, .txn = txn } };
 	return day->hot.loaded ? 0 : day_hot_load(day, txn, err);
 }
 
-/* Reads the row at the cursor's position: a result of LMDB. The row of the next number most often stands next. */
-static int read_row(struct hot_cursor *cursor)
+/* A result of LMDB. The row of the next number most often stands next. */
+static int find_row(struct hot_cursor *cursor)
 {
 	uint8_t bytes[ROW_KEY_LEN];
-	struct day *day = cursor->day;
 	MDB_val key;
-	int rc = cursor->rows ? 0 : mdb_cursor_open(cursor->txn, day->env.dbi[DAY_HOT], &cursor->rows);
+	int rc = cursor->rows ? 0 : mdb_cursor_open(cursor->txn, cursor->day->env.dbi[DAY_HOT], &cursor->rows);
 
 	if (rc)
 		return rc;
@@ -192,9 +243,25 @@ static int read_row(struct hot_cursor *cursor)
 	rc = mdb_cursor_get(cursor->rows, &key, &cursor->val, MDB_SET);
 	if (rc)
 		cursor->seq_before = 0;
+	return rc;
+}
+
+/* Reads the row at the cursor's position. 1, 0 if the transaction does not see it, -1. */
+static int read_row(struct hot_cursor *cursor, struct error *err)
+{
+	struct day *day = cursor->day;
+	int rc = find_row(cursor);
+
+	if (rc == 0) {
+		int dead = hot_marks_is_dead(&cursor->marks, &cursor->partition, &cursor->position, cursor->val, err);
+
+		return dead < 0 ? -1 : !dead;
+	}
 	if (rc == MDB_NOTFOUND && day->hot.has_old)
 		rc = get_from(day, cursor->txn, DAY_HOT_OLD, &cursor->partition, &cursor->position, &cursor->val);
-	return rc;
+	if (rc == MDB_NOTFOUND)
+		return 0;
+	return rc ? env_fail(&day->env, rc, "read hot rows", err) : 1;
 }
 
 int hot_cursor_seek(struct hot_cursor *cursor, const struct position *from, struct error *err)
@@ -220,11 +287,9 @@ int hot_cursor_next(struct hot_cursor *cursor, struct error *err)
 		if (at->seq > cursor->newest)
 			continue;
 		*position = (struct position){ at->time_us, at->seq, cursor->partition.direction };
-		int rc = read_row(cursor);
-		if (rc == 0)
-			return 1;
-		if (rc != MDB_NOTFOUND)
-			return env_fail(&cursor->day->env, rc, "read hot rows", err);
+		int found = read_row(cursor, err);
+		if (found != 0)
+			return found;
 	}
 	return 0;
 }
@@ -269,6 +334,7 @@ static int first_after(const struct hot_place *place, MDB_cursor *cursor, MDB_va
 static int each_in(struct day *day, MDB_cursor *cursor, struct hot_place *place, hot_row_fn fn, void *arg,
                    struct error *err)
 {
+	struct hot_marks marks = { .day = day, .txn = mdb_cursor_txn(cursor) };
 	MDB_val key, val;
 	int rc = first_after(place, cursor, &key, &val);
 
@@ -276,9 +342,14 @@ static int each_in(struct day *day, MDB_cursor *cursor, struct hot_place *place,
 		struct partition partition;
 		struct position position;
 
-		if (!(place->is_old ? row_key_read(key, &partition, &position) : key_read(key, &partition, &position)))
+		if (!(place->is_old ? row_key_read(key, &partition, &position) :
+		                      hot_row_key_read(key, &partition, &position)))
 			return error_set(err, ERROR_CORRUPT, "%s: a key of the hot rows cannot be read", day->env.path);
-		int result = give(place, &partition, &position, val, fn, arg, err);
+		int result = place->is_old ? 0 : hot_marks_is_dead(&marks, &partition, &position, val, err);
+		if (result == 0)
+			result = give(place, &partition, &position, val, fn, arg, err);
+		else if (result > 0)
+			continue;
 		if (result != 0)
 			return result < 0 ? -1 : 0;
 	}

@@ -12,12 +12,14 @@
  * Rows of `hot` are read where they stand, and are gone from it once they are sealed or written over. Nothing is put
  * into it.
  *
- * What a transaction does not see is passed over: a row that is not committed yet, one that was removed.
+ * What a transaction does not see is passed over: a row that is not committed yet, one that was removed, one that is
+ * dead, though another is to be put over it.
  */
 #ifndef CDRD_STORE_DAYS_HOT_ROWS_H
 #define CDRD_STORE_DAYS_HOT_ROWS_H
 
 #include "store/days/day.h"
+#include "store/days/hot_sealed.h"
 
 /* The row or tombstone at a position. 1, 0 if there is none, -1. */
 MUST_CHECK int hot_row_get(struct day *day, MDB_txn *txn, const struct partition *partition,
@@ -31,6 +33,14 @@ MUST_CHECK int hot_row_put(struct day *day, const struct partition *partition, c
 MUST_CHECK int hot_row_remove(struct day *day, const struct partition *partition, const struct position *position,
                               struct error *err);
 
+/* In the open write transaction: a row is in a block now. It is to be covered by a mark (hot_sealed.h). 1 if it is dead
+ * from there on, 0 if it was removed, -1. */
+MUST_CHECK int hot_row_leave(struct day *day, const struct partition *partition, const struct position *position,
+                             struct error *err);
+
+/* Takes a key of `hot_rows` apart; false if it is not of the length. */
+bool hot_row_key_read(MDB_val key, struct partition *partition, struct position *position);
+
 /* How many rows and tombstones there are. */
 MUST_CHECK int hot_rows_count(struct day *day, MDB_txn *txn, uint64_t *count, struct error *err);
 
@@ -43,6 +53,7 @@ struct hot_cursor {
 	MDB_txn *txn;
 	MDB_cursor *rows; /* opened when the first is read */
 	struct partition partition;
+	struct hot_marks marks;
 	uint64_t newest; /* rows of later numbers are passed over */
 	uint64_t changes;
 	const struct hot_order *order; /* NULL: none are known */

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "store/days/hot_rows.h"
+#include "store/days/hot_sealed.h"
 #include "store/erasing/erase_private.h"
 #include "store/sealing/repack.h"
 #include "store/sealing/seal.h"
@@ -200,6 +201,12 @@ static int pack(struct erase *erase, struct day *day, int64_t deadline_us, bool 
 		return erase_drive(erase, deadline_us, dirty, err);
 	if (day && day->pins)
 		return 0; /* a backup is copying it */
+	int none_dead = day ? hot_trim_step(day, err) : 1;
+	*dirty |= none_dead == 0;
+	if (none_dead < 0 && day->env.write)
+		store_abort(store);
+	if (none_dead <= 0)
+		return none_dead;
 	if ((day ? repack_begin(store, day, err) : repack_begin_catalog(store, err)) != 0)
 		return -1;
 	erase->packing = true;

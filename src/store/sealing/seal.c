@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/days/hot_sealed.h"
 #include "store/putting/moves.h"
 #include "store/sealing/repack.h"
 
@@ -265,6 +266,26 @@ static bool open_for_sweep(struct store *store, struct day *day)
 	return result == 0;
 }
 
+/* Removes dead rows of a day, a slice at a time: packing would copy them. 1 when there are none, 0, -1. */
+static int trim(struct store *store, struct seal *seal, struct day *day, struct error *err)
+{
+	int none_dead = hot_trim_step(day, err);
+
+	seal->trimmed = none_dead == 0;
+	if (none_dead < 0 && day->env.write)
+		store_abort(store);
+	return none_dead;
+}
+
+static int begin_repack(struct store *store, struct seal *seal, struct day *day, struct error *err)
+{
+	int none_dead = trim(store, seal, day, err);
+
+	if (none_dead > 0 && repack_begin(store, day, err) != 0)
+		return -1;
+	return none_dead < 0 ? -1 : 1;
+}
+
 /* Looks for a job in one day. 1 if there is one, 0, -1. */
 static int choose_in_day(struct store *store, struct seal *seal, struct day *day, struct error *err)
 {
@@ -275,7 +296,7 @@ static int choose_in_day(struct store *store, struct seal *seal, struct day *day
 		return 0;
 	}
 	if (day->repack_demanded && repack_may_begin(store) && !day->pins && !day->blocks_changed)
-		return repack_begin(store, day, err) == 0 ? 1 : -1;
+		return begin_repack(store, seal, day, err);
 	const struct hot_partition *due = due_partition(store, seal, day, &again);
 	if (due) {
 		seal->runs_count = 0;
@@ -293,6 +314,9 @@ static int choose_in_day(struct store *store, struct seal *seal, struct day *day
 		return -1;
 	if (found)
 		return seal_begin_job(seal, day, &seal->partition, err) == 0 ? 1 : -1;
+	int none_dead = day->hot.rows == 0 ? trim(store, seal, day, err) : 1;
+	if (none_dead <= 0)
+		return none_dead < 0 ? -1 : 1;
 	if (day->hot.rows == 0 && repack_is_due(day, seal->all))
 		return repack_begin(store, day, err) == 0 ? 1 : -1;
 	/* Rows that are not due yet keep it in view, and so does a file that may have to be packed when it rests. */
@@ -382,7 +406,8 @@ static int work_until(struct store *store, struct seal *seal, int64_t deadline_u
 			*dirty |= stored;
 			return -1;
 		}
-		*dirty |= stored;
+		*dirty |= stored || seal->trimmed;
+		seal->trimmed = false;
 	} while (stored && !repack_is_running(store) && clock_monotonic_us() < deadline_us);
 	*more |= seal->state != SEAL_IDLE || *dirty || repack_is_running(store);
 	return 0;

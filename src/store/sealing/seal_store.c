@@ -8,7 +8,12 @@
 #include "base/log.h"
 #include "store/changes/changes_note.h"
 #include "store/days/hot_rows.h"
+#include "store/days/hot_sealed.h"
 #include "store/sealing/seal_private.h"
+
+/* Dead rows are looked for among so many: twice the rows that are sealed, as half of them are dead. */
+#define TRIM_TIMES 2
+#define TRIM_MORE 64
 
 /* What one store works on. */
 struct work {
@@ -165,22 +170,33 @@ static int note_gone(const struct work *work)
 	return ids->failed ? error_set(work->err, ERROR_NOMEM, "sealing: out of memory") : 0;
 }
 
-/* Removes the hot rows that are in blocks now, but not those that newer versions stand over. Their ids and
- * positions are known until the commit: others do not see the blocks before. */
+/* Takes out the hot rows that are in blocks now, but not those that newer versions stand over. Their ids and positions
+ * are known until the commit: others do not see the blocks before. */
 static int remove_hot(const struct work *work)
 {
 	struct seal *seal = work->seal;
-	uint32_t removed = 0;
+	struct day *day = work->day;
+	uint32_t rows = seal_rows(seal), removed = 0;
 	const struct position *positions = (const struct position *)(void *)seal->positions.data;
+	const struct position *last = &positions[rows - 1];
+	struct hot_mark mark = { seal->snapshot, { last->time_us, last->seq } };
+	int64_t dead = 0;
+	int marked = hot_mark_set(day, &seal->partition, &mark, work->err);
 
-	for (uint32_t i = 0; i < seal_rows(seal); i++) {
+	for (uint32_t i = 0; i < rows && marked >= 0; i++) {
 		if (is_touched(seal, &positions[i]))
 			continue;
-		if (hot_row_remove(work->day, &seal->partition, &positions[i], work->err) != 0)
+		int left = marked ? hot_row_leave(day, &seal->partition, &positions[i], work->err) :
+		                    hot_row_remove(day, &seal->partition, &positions[i], work->err);
+		if (left < 0)
 			return -1;
+		dead += left;
 		removed++;
 	}
-	hot_rows_gone(&work->day->hot, &seal->partition, removed, 0);
+	if (marked < 0 || hot_dead_add(day, dead, work->err) != 0 ||
+	    hot_trim(day, TRIM_TIMES * rows + TRIM_MORE, false, work->err) != 0)
+		return -1;
+	hot_rows_gone(&day->hot, &seal->partition, removed, 0);
 	return note_gone(work);
 }
 
