@@ -55,6 +55,7 @@ libcdrd_a_SOURCES += \
 	src/store/days/days.c \
 	src/store/days/health.c \
 	src/store/days/hot.c src/store/days/hot.h \
+	src/store/days/hot_load.c \
 	src/store/days/hot_order.c src/store/days/hot_order.h \
 	src/store/days/hot_rows.c src/store/days/hot_rows.h \
 	src/store/days/hot_sealed.c src/store/days/hot_sealed.h \

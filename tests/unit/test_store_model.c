@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "expect.h"
+#include "old_hot_rows.h"
 #include "store/putting/moves.h"
 #include "store/days_store.h"
 #include "store/changes.h"
@@ -592,8 +593,11 @@ static void forget_scans(struct run *run)
 static void do_restart(struct run *run)
 {
 	forget_scans(run);
-	if (pick_percent(run->pick, 50))
+	if (pick_percent(run->pick, 50)) {
 		do_commit(run);
+		if (run->engine == &days_test_engine && !run->tight && pick_percent(run->pick, 40))
+			old_hot_rows_make(run->f.store);
+	}
 	if (pick_percent(run->pick, 50)) {
 		tamper_with_filters(run);
 		fixture_start(&run->f);

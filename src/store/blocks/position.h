@@ -81,7 +81,7 @@ static inline void partition_read(const uint8_t *in, struct partition *partition
 	partition->direction = in[SCAN_ACCOUNT_LEN + 1];
 }
 
-/* The row key. The position's direction, not the partition's, is written. */
+/* The row key, of hot rows of format 1. The position's direction, not the partition's, is written. */
 static inline void row_key_write(uint8_t key[ROW_KEY_LEN], const struct partition *partition,
                                  const struct position *position)
 {
@@ -102,6 +102,30 @@ static inline bool row_key_read(MDB_val key, struct partition *partition, struct
 	position->direction = partition->direction;
 	position->time_us = (int64_t)position_get_u64(in + PARTITION_LEN);
 	position->seq = position_get_u64(in + PARTITION_LEN + 8);
+	return true;
+}
+
+/* The key of a row in the log: seq(8) partition(10) time(8). */
+static inline void log_key_write(uint8_t key[ROW_KEY_LEN], const struct partition *partition,
+                                 const struct position *position)
+{
+	position_put_u64(key, position->seq);
+	partition_write(key + 8, partition);
+	key[8 + PARTITION_LEN - 1] = position->direction;
+	position_put_u64(key + 8 + PARTITION_LEN, (uint64_t)position->time_us);
+}
+
+/* False if the key is not of the length. */
+static inline bool log_key_read(MDB_val key, struct partition *partition, struct position *position)
+{
+	const uint8_t *in = key.mv_data;
+
+	if (key.mv_size != ROW_KEY_LEN)
+		return false;
+	partition_read(in + 8, partition);
+	position->direction = partition->direction;
+	position->time_us = (int64_t)position_get_u64(in + 8 + PARTITION_LEN);
+	position->seq = position_get_u64(in);
 	return true;
 }
 

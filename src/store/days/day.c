@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * day.c: the hot rows of one day's environment. See day.h for the layout.
+ * day.c: what day.h says of ids and of tombstones, and the names of the databases. See day.h for the layout.
  */
 #include "store/days/day.h"
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/id.h"
-#include "store/days/hot_rows.h"
 
 const struct env_db day_dbs[] = {
-	[DAY_HOT] = { "hot_rows", 0 },
-	[DAY_HOT_SEALED] = { "hot_sealed", 0 },
-	[DAY_HOT_OLD] = { "hot", 0 },
-	[DAY_BLOCKS] = { "blocks", 0 },
-	[DAY_BLOCK_DATA] = { "block_data", 0 },
-	[DAY_BLOCK_IDS] = { "block_ids", 0 },
-	[DAY_DELETED] = { "dead", 0 },
-	{ NULL, 0 },
+	[DAY_HOT] = { "hot_rows", 0 },          [DAY_HOT_SEALED] = { "hot_sealed", 0 },
+	[DAY_HOT_OLD] = { "hot", 0 },           [DAY_BLOCKS] = { "blocks", 0 },
+	[DAY_BLOCK_DATA] = { "block_data", 0 }, [DAY_BLOCK_IDS] = { "block_ids", 0 },
+	[DAY_DELETED] = { "dead", 0 },          { NULL, 0 },
 };
 
 /* Hashes of accounts and products differ. */
@@ -134,105 +128,4 @@ bool day_tombstone_read(MDB_val val, struct day_tombstone *tombstone)
 	tombstone->to.time_us = (int64_t)position_get_u64(in + 13);
 	tombstone->to.seq = position_get_u64(in + 22);
 	return true;
-}
-
-int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct position *position,
-                MDB_val *row, struct error *err)
-{
-	for (;;) {
-		struct day_tombstone tombstone;
-		int found = hot_row_get(day, txn, partition, position, row, err);
-
-		if (found <= 0)
-			return found;
-		if (!day_tombstone_read(*row, &tombstone))
-			return 1;
-		/* A tombstone leads to a later change, or the chain might never end. */
-		if (tombstone.to.seq <= position->seq)
-			return error_set(err, ERROR_CORRUPT, "%s: a moved record leads back", day->env.path);
-		*position = tombstone.to;
-		if (clock_day_of(position->time_us) != day->number)
-			return 0;
-	}
-}
-
-int day_row_read(const struct day *day, const struct partition *partition, MDB_val val, struct record *record,
-                 struct error *err)
-{
-	struct day_tombstone tombstone;
-	uint64_t changed_seq;
-
-	if (day_tombstone_read(val, &tombstone))
-		return 0;
-	const struct catalog_product *product = catalog_product_numbered(partition->product);
-	if (!product)
-		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path,
-		                 partition->product);
-	return record_unpack(record, product, env_str(val), &changed_seq, err) == 0 ? 1 : -1;
-}
-
-/* Takes one row into what is known. A hot_row_fn. */
-static int load_row(void *arg, const struct hot_place *place, MDB_val val, struct error *err)
-{
-	struct day *day = arg;
-	struct hot *hot = &day->hot;
-	struct record record;
-	uint64_t hashes[CATALOG_COLUMNS_MAX];
-	int found = day_row_read(day, &place->partition, val, &record, err);
-
-	hot->has_old |= place->is_old;
-	if (found < 0 || hot_add_position(hot, &place->partition, &place->position, err) != 0)
-		return -1;
-	if (found == 0)
-		return 0;
-	struct hot_partition *own = hot_partition(hot, &place->partition, err);
-	if (!own)
-		return -1;
-	own->rows++;
-	hot->rows++;
-	size_t count = day_id_hashes(&record, hashes, NULL);
-	for (size_t i = 0; i < count; i++)
-		if (hot_add_id(hot, hashes[i], &place->position, err) != 0)
-			return -1;
-	return 0;
-}
-
-/* Rows are as old as they were: those of a partition known before, or else of the day. */
-static void keep_ages(struct day *day, const struct hot *old)
-{
-	struct hot *hot = &day->hot;
-
-	hot->loaded = true;
-	if (hot->rows && !day->hot_since_us)
-		day->hot_since_us = clock_monotonic_us();
-	for (size_t i = 0; i < hot->partitions_cap; i++) {
-		struct hot_partition *own = &hot->partitions[i];
-		const struct hot_partition *known = hot_partition_find(old, &own->partition);
-
-		if (!own->partition.product)
-			continue;
-		own->since_us = known && known->rows ? known->since_us : day->hot_since_us;
-		own->sealed_in = known ? known->sealed_in : 0;
-		own->wait_us = known ? known->wait_us : 0;
-		if (own->since_us < hot->oldest_us)
-			hot->oldest_us = own->since_us;
-	}
-	hot->grown = true;
-}
-
-int day_hot_load(struct day *day, MDB_txn *txn, struct error *err)
-{
-	struct hot old = day->hot;
-	struct hot_place place = { 0 };
-
-	if (day->hot.loaded && !day_hot_needs_rebuild(day))
-		return 0;
-	day->hot = (struct hot){ .changes = old.changes + 1 };
-	int result = hot_rows_each(day, txn, &place, load_row, day, err) < 0 ? -1 : 0;
-	if (result == 0)
-		keep_ages(day, &old);
-	else
-		hot_free(&day->hot);
-	hot_free(&old);
-	return result;
 }

@@ -4,29 +4,6 @@
  */
 #include "store/days/hot_rows.h"
 
-/* --- keys --- */
-
-static void key_write(uint8_t key[ROW_KEY_LEN], const struct partition *partition, const struct position *position)
-{
-	position_put_u64(key, position->seq);
-	partition_write(key + 8, partition);
-	key[8 + PARTITION_LEN - 1] = position->direction;
-	position_put_u64(key + 8 + PARTITION_LEN, (uint64_t)position->time_us);
-}
-
-bool hot_row_key_read(MDB_val key, struct partition *partition, struct position *position)
-{
-	const uint8_t *in = key.mv_data;
-
-	if (key.mv_size != ROW_KEY_LEN)
-		return false;
-	partition_read(in + 8, partition);
-	*position = (struct position){ .time_us = (int64_t)position_get_u64(in + 8 + PARTITION_LEN),
-		                       .seq = position_get_u64(in),
-		                       .direction = partition->direction };
-	return true;
-}
-
 static int stat_count(struct day *day, MDB_txn *txn, enum day_db db, uint64_t *count, struct error *err)
 {
 	MDB_stat stat;
@@ -63,7 +40,7 @@ static int get_from(struct day *day, MDB_txn *txn, enum day_db db, const struct 
 	MDB_val key = env_val(bytes, sizeof(bytes));
 
 	if (db == DAY_HOT)
-		key_write(bytes, partition, position);
+		log_key_write(bytes, partition, position);
 	else
 		row_key_write(bytes, partition, position);
 	return mdb_get(txn, day->env.dbi[db], &key, val);
@@ -146,7 +123,7 @@ int hot_row_put(struct day *day, const struct partition *partition, const struct
 		return -1;
 	if (remove_old(day, partition, position, err) < 0)
 		return -1;
-	key_write(bytes, partition, position);
+	log_key_write(bytes, partition, position);
 	return put(day, env_val(bytes, sizeof(bytes)), val, over, err);
 }
 
@@ -168,7 +145,7 @@ int hot_row_remove(struct day *day, const struct partition *partition, const str
 
 	if (note_removed(day, partition, position, err) != 0)
 		return -1;
-	key_write(bytes, partition, position);
+	log_key_write(bytes, partition, position);
 	int rc = mdb_del(day->env.write, day->env.dbi[DAY_HOT], &key, NULL);
 	if (rc && rc != MDB_NOTFOUND)
 		return env_fail(&day->env, rc, "remove hot row", err);
@@ -216,11 +193,9 @@ static void find_order(struct hot_cursor *cursor, const struct position *from)
 int hot_cursor_open(struct hot_cursor *cursor, struct day *day, MDB_txn *txn, const struct partition *partition,
                     uint64_t newest, struct error *err)
 {
-	*cursor = (struct hot_cursor){ .day = day,
-		                       .txn = txn,
-		                       .partition = *partition,
-		                       .newest = newest,
-		                       .marks = { .day = day, .txn = txn } };
+	*cursor = (struct hot_cursor){
+		.day = day, .txn = txn, .partition = *partition, .newest = newest, .marks = { .day = day, .txn = txn }
+	};
 	return day->hot.loaded ? 0 : day_hot_load(day, txn, err);
 }
 
@@ -233,7 +208,7 @@ static int find_row(struct hot_cursor *cursor)
 
 	if (rc)
 		return rc;
-	key_write(bytes, &cursor->partition, &cursor->position);
+	log_key_write(bytes, &cursor->partition, &cursor->position);
 	bool follows = cursor->seq_before != 0 && cursor->position.seq == cursor->seq_before + 1;
 	cursor->seq_before = cursor->position.seq;
 	if (follows && mdb_cursor_get(cursor->rows, &key, &cursor->val, MDB_NEXT) == 0 && key.mv_size == ROW_KEY_LEN &&
@@ -322,7 +297,7 @@ static int first_after(const struct hot_place *place, MDB_cursor *cursor, MDB_va
 	if (place->is_old)
 		row_key_write(bytes, &place->partition, &place->position);
 	else
-		key_write(bytes, &place->partition, &place->position);
+		log_key_write(bytes, &place->partition, &place->position);
 	*key = env_val(bytes, sizeof(bytes));
 	int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
 	if (!rc && key->mv_size == sizeof(bytes) && memcmp(key->mv_data, bytes, sizeof(bytes)) == 0)
@@ -343,7 +318,7 @@ static int each_in(struct day *day, MDB_cursor *cursor, struct hot_place *place,
 		struct position position;
 
 		if (!(place->is_old ? row_key_read(key, &partition, &position) :
-		                      hot_row_key_read(key, &partition, &position)))
+		                      log_key_read(key, &partition, &position)))
 			return error_set(err, ERROR_CORRUPT, "%s: a key of the hot rows cannot be read", day->env.path);
 		int result = place->is_old ? 0 : hot_marks_is_dead(&marks, &partition, &position, val, err);
 		if (result == 0)

@@ -38,9 +38,6 @@ MUST_CHECK int hot_row_remove(struct day *day, const struct partition *partition
 MUST_CHECK int hot_row_leave(struct day *day, const struct partition *partition, const struct position *position,
                              struct error *err);
 
-/* Takes a key of `hot_rows` apart; false if it is not of the length. */
-bool hot_row_key_read(MDB_val key, struct partition *partition, struct position *position);
-
 /* How many rows and tombstones there are. */
 MUST_CHECK int hot_rows_count(struct day *day, MDB_txn *txn, uint64_t *count, struct error *err);
 

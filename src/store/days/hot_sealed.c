@@ -4,8 +4,6 @@
  */
 #include "store/days/hot_sealed.h"
 
-#include "store/days/hot_rows.h"
-
 #define TRIM_MIN 1024  /* fewer dead rows may stay */
 #define TRIM_STEP 8192 /* rows in a slice */
 #define MARK_LEN 24
@@ -133,7 +131,7 @@ static int trim_row(struct hot_marks *marks, MDB_cursor *cursor, MDB_val key, MD
 	struct partition partition;
 	struct position position;
 
-	if (!hot_row_key_read(key, &partition, &position))
+	if (!log_key_read(key, &partition, &position))
 		return error_set(err, ERROR_CORRUPT, "%s: a key of the hot rows cannot be read", day->env.path);
 	memcpy(day->hot.trim.after, key.mv_data, ROW_KEY_LEN);
 	int dead = hot_marks_is_dead(marks, &partition, &position, val, err);

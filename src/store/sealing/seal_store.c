@@ -13,7 +13,7 @@
 
 /* Dead rows are looked for among so many: twice the rows that are sealed, as half of them are dead. */
 #define TRIM_TIMES 2
-#define TRIM_MORE 64
+#define TRIM_MORE 1024 /* and so many more: where nothing is hot, all are to go */
 
 /* What one store works on. */
 struct work {
@@ -193,10 +193,11 @@ static int remove_hot(const struct work *work)
 		dead += left;
 		removed++;
 	}
-	if (marked < 0 || hot_dead_add(day, dead, work->err) != 0 ||
-	    hot_trim(day, TRIM_TIMES * rows + TRIM_MORE, false, work->err) != 0)
+	if (marked < 0 || hot_dead_add(day, dead, work->err) != 0)
 		return -1;
 	hot_rows_gone(&day->hot, &seal->partition, removed, 0);
+	if (hot_trim(day, TRIM_TIMES * rows + TRIM_MORE, day->hot.rows == 0, work->err) != 0)
+		return -1;
 	return note_gone(work);
 }
 

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * test_hot_rows.c: the order of a partition's hot rows, rows of format 1, and the trimming of what is sealed.
+ */
+#include <check.h>
+
+#include "base/clock.h"
+#include "expect.h"
+#include "old_hot_rows.h"
+#include "pick.h"
+#include "store/verify.h"
+#include "store_check.h"
+#include "store_fixture.h"
+
+Suite *suite_hot_rows(void);
+
+#define DAY 20500
+#define ACCOUNTS 40
+#define ROWS_EACH 100
+
+static struct error err;
+
+#define ASSERT_OK(call) expect((call) == 0, "%s: %s", #call, err.message)
+
+/* --- the order --- */
+
+static void add(struct hot_order *order, int64_t time_us, uint64_t seq)
+{
+	ASSERT_OK(hot_order_add(order, &(struct position){ .time_us = time_us, .seq = seq }, &err));
+}
+
+static void assert_in_order(struct hot_order *order, uint32_t count)
+{
+	hot_order_settle(order);
+	ck_assert_uint_eq(order->count, count);
+	for (uint32_t i = 1; i < count; i++)
+		expect(hot_at_is_before(&order->rows[i - 1], &order->rows[i]), "row %u is not after the one before", i);
+}
+
+START_TEST(rows_that_come_late_are_read_in_order)
+{
+	struct hot_order order = { 0 };
+	struct pick pick = { 1 };
+	uint32_t count = 0;
+
+	for (uint64_t seq = 1; seq <= 5 * HOT_LATE_MAX; seq++) {
+		bool late = pick_percent(&pick, 60);
+
+		add(&order, late ? pick_below(&pick, 1000) : (int64_t)(1000 + seq), seq);
+		count++;
+		if (seq % 997 == 0)
+			assert_in_order(&order, count);
+	}
+	assert_in_order(&order, count);
+	ck_assert_uint_eq(hot_order_find(&order, &(struct position){ .time_us = -1 }), 0);
+	ck_assert_uint_eq(hot_order_find(&order, &(struct position){ .time_us = INT64_MAX }), count);
+	hot_order_free(&order);
+}
+END_TEST
+
+START_TEST(a_row_that_is_put_again_is_in_the_order_once)
+{
+	struct hot_order order = { 0 };
+
+	for (uint64_t seq = 1; seq <= 10; seq++)
+		add(&order, 5, seq);
+	add(&order, 5, 1);
+	add(&order, 5, 7);
+	add(&order, 4, 11);
+	assert_in_order(&order, 11);
+	hot_order_free(&order);
+}
+END_TEST
+
+START_TEST(dropping_leaves_the_others)
+{
+	const struct hot_at gone[] = { { 0, 1 }, { 3, 3 }, { 3, 4 }, { 7, 7 }, { 9, 9 } };
+	struct hot_order order = { 0 };
+
+	for (uint64_t seq = 2; seq <= 9; seq++)
+		add(&order, (int64_t)seq, seq);
+	hot_order_drop(&order, gone, sizeof(gone) / sizeof(gone[0]));
+	assert_in_order(&order, 5);
+	ck_assert_uint_eq(hot_order_find(&order, &(struct position){ .time_us = 7, .seq = 7 }), 4);
+	add(&order, 1, 1);
+	assert_in_order(&order, 6);
+	hot_order_free(&order);
+}
+END_TEST
+
+/* --- in a store --- */
+
+static struct fixture f;
+static struct model model;
+static struct sampler sampler;
+
+static void setup(void)
+{
+	fixture_open(&f, FIXTURE_MAP_BYTES);
+	model = (struct model){ 0 };
+	sampler = (struct sampler){ .pick = { 1 }, .styles = 6 };
+}
+
+static void teardown(void)
+{
+	model_free(&model);
+	fixture_close(&f);
+}
+
+static const struct catalog_product *sms(void)
+{
+	return catalog_product_find(STR_LITERAL("SMS"));
+}
+
+static void put(struct sample *sample)
+{
+	struct sample *stored;
+	enum store_put_result result, wanted = model_expect(&model, sample, NULL, &stored);
+
+	ASSERT_OK(store_put(f.store, &sample->record, sample->time_us, &result, &err));
+	expect(result == wanted, "put gave %d, wanted %d", result, wanted);
+	if (stored)
+		model_put(&model, stored, NULL, f.store->last_seq);
+	free(sample);
+}
+
+static void account_name(char out[9], uint32_t number)
+{
+	snprintf(out, 9, "acct%04u", number % 10000);
+}
+
+/* Of all accounts in turn, at random times. */
+static void put_many(uint32_t from, uint32_t to)
+{
+	for (uint32_t i = from; i < to; i++) {
+		char account[9];
+
+		account_name(account, i % ACCOUNTS);
+		put(sample_new(&sampler, sms(), account, i, CATALOG_OUTBOUND,
+		               clock_day_start_us(DAY) + pick_below(&sampler.pick, 86400) * CLOCK_US_PER_SECOND));
+	}
+}
+
+/* New versions of some records: every second one moves to another time. */
+static void update_some(void)
+{
+	for (size_t i = 0; i < model.count; i += 7) {
+		int64_t time_us = i % 2 ? model.records[i]->now->time_us : clock_day_start_us(DAY) + (int64_t)i;
+
+		put(sample_changed(&sampler, model.records[i]->now, CATALOG_OUTBOUND, time_us, 6));
+	}
+}
+
+static void commit(void)
+{
+	ASSERT_OK(store_commit(f.store, &err));
+	model_commit(&model);
+}
+
+static void seal_all(void)
+{
+	bool more = true, dirty;
+
+	commit();
+	store_seal_all(f.store);
+	while (more) {
+		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+	}
+}
+
+static void fault(void *arg, const char *text)
+{
+	(void)arg;
+	expect(false, "%s", text);
+}
+
+static void assert_sound(void)
+{
+	struct verify *verify = verify_new(f.store, NULL, fault, NULL, &err);
+	bool done = false;
+
+	ck_assert_ptr_nonnull(verify);
+	while (!done)
+		ASSERT_OK(verify_step(verify, INT64_MAX, &done, &err));
+	verify_free(verify);
+}
+
+/* Page by page, of each account; and some by their ids. */
+static void assert_all_there(const char *about)
+{
+	for (uint32_t i = 0; i < ACCOUNTS; i++) {
+		struct check check = { .lines = i % 2 };
+		char account[9];
+
+		account_name(account, i);
+		memcpy(check.accounts[0], account, SCAN_ACCOUNT_LEN);
+		check.query = (struct scan_query){
+			.product = sms(),
+			.direction = CATALOG_OUTBOUND,
+			.accounts_count = 1,
+			.from_us = clock_day_start_us(DAY),
+			.to_us = clock_day_start_us(DAY + 1),
+			.snapshot = store_snapshot(f.store),
+		};
+		check_begin(&check, about, f.store, &model);
+		while (!check_page(&check, 30, false))
+			;
+		check_end(&check);
+	}
+	assert_sound();
+}
+
+static uint64_t entries_of(enum day_db db)
+{
+	struct day *day = store_day(f.store, DAY, false, &err);
+	MDB_txn *txn = day ? env_read(&day->env, &err) : NULL;
+	MDB_stat stat;
+
+	expect(txn, "%s", err.message);
+	ck_assert_int_eq(mdb_stat(txn, day->env.dbi[db], &stat), 0);
+	ASSERT_OK(env_read_end(&day->env, txn, 0, &err));
+	return stat.ms_entries;
+}
+
+START_TEST(rows_of_format_1_are_read_replaced_and_sealed)
+{
+	put_many(0, ACCOUNTS * 20);
+	commit();
+	ck_assert_uint_eq(old_hot_rows_make(f.store), ACCOUNTS * 20);
+	fixture_restart(&f);
+	assert_all_there("old rows");
+	ck_assert_uint_eq(entries_of(DAY_HOT), 0);
+	update_some();
+	put_many(ACCOUNTS * 20, ACCOUNTS * 30);
+	commit();
+	assert_all_there("old and new rows");
+	fixture_restart(&f);
+	assert_all_there("both after a restart");
+	expect(entries_of(DAY_HOT_OLD) < ACCOUNTS * 20, "what was replaced is still an old row, too");
+	seal_all();
+	assert_all_there("sealed");
+	ck_assert_uint_eq(entries_of(DAY_HOT_OLD), 0);
+}
+END_TEST
+
+START_TEST(what_an_abort_takes_back_of_old_rows_is_there)
+{
+	put_many(0, ACCOUNTS * 5);
+	commit();
+	old_hot_rows_make(f.store);
+	fixture_restart(&f);
+	update_some();
+	store_abort(f.store);
+	model_abort(&model);
+	assert_all_there("after an abort");
+	ck_assert_uint_eq(entries_of(DAY_HOT_OLD), ACCOUNTS * 5);
+}
+END_TEST
+
+/* The rows of each account stand among those of all others. */
+START_TEST(sealed_rows_are_trimmed_as_others_are_sealed)
+{
+	bool more = true, dirty;
+	uint64_t most = 0;
+
+	put_many(0, ACCOUNTS * ROWS_EACH);
+	commit();
+	store_seal_all(f.store);
+	while (more) {
+		struct store_day_stats stats;
+
+		ASSERT_OK(store_maintain(f.store, 0, &more, &dirty, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+		ASSERT_OK(store_day_stats(f.store, DAY, &stats, &err));
+		ck_assert_uint_eq(stats.hot_rows + stats.sealed_rows - stats.deleted_rows, ACCOUNTS * ROWS_EACH);
+		uint64_t dead = entries_of(DAY_HOT) - stats.hot_rows;
+		most = dead > most ? dead : most;
+	}
+	expect(most > 0 && most <= ACCOUNTS * ROWS_EACH * 3 / 4, "%llu dead rows", (unsigned long long)most);
+	ck_assert_uint_eq(entries_of(DAY_HOT), 0);
+	ck_assert_uint_eq(entries_of(DAY_HOT_SEALED), 0);
+	assert_all_there("trimmed");
+}
+END_TEST
+
+START_TEST(dead_rows_are_not_seen_after_a_restart)
+{
+	bool more, dirty;
+
+	put_many(0, ACCOUNTS * ROWS_EACH);
+	commit();
+	store_seal_all(f.store);
+	for (int i = 0; i < 8; i++)
+		ASSERT_OK(store_maintain(f.store, 0, &more, &dirty, &err));
+	ASSERT_OK(store_commit(f.store, &err));
+	expect(entries_of(DAY_HOT_SEALED) > 1, "nothing is sealed");
+	fixture_restart(&f);
+	assert_all_there("restarted");
+	update_some();
+	commit();
+	fixture_restart(&f);
+	assert_all_there("updated and restarted");
+}
+END_TEST
+
+Suite *suite_hot_rows(void)
+{
+	Suite *suite = suite_create("hot_rows");
+	TCase *order = tcase_create("order"), *stored = tcase_create("stored");
+
+	tcase_add_test(order, rows_that_come_late_are_read_in_order);
+	tcase_add_test(order, a_row_that_is_put_again_is_in_the_order_once);
+	tcase_add_test(order, dropping_leaves_the_others);
+	suite_add_tcase(suite, order);
+	tcase_set_timeout(stored, 120);
+	tcase_add_checked_fixture(stored, setup, teardown);
+	tcase_add_test(stored, rows_of_format_1_are_read_replaced_and_sealed);
+	tcase_add_test(stored, what_an_abort_takes_back_of_old_rows_is_there);
+	tcase_add_test(stored, sealed_rows_are_trimmed_as_others_are_sealed);
+	tcase_add_test(stored, dead_rows_are_not_seen_after_a_restart);
+	suite_add_tcase(suite, stored);
+	return suite;
+}
