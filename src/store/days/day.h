@@ -112,6 +112,16 @@ MUST_CHECK int day_row_get(struct day *day, MDB_txn *txn, const struct partition
 MUST_CHECK int day_row_read(const struct day *day, const struct partition *partition, MDB_val val,
                             struct record *record, struct error *err);
 
+/* Moves to the last key of numbered things that is not after the partition's; it may be another one's. */
+static inline int number_key_last(MDB_cursor *cursor, const struct partition *partition, MDB_val *key, MDB_val *val)
+{
+	uint8_t bytes[NUMBER_KEY_LEN];
+
+	number_key_write(bytes, partition, UINT32_MAX);
+	*key = env_val(bytes, sizeof(bytes));
+	return mdb_cursor_get(cursor, key, val, mdb_cursor_get(cursor, key, val, MDB_SET_RANGE) ? MDB_LAST : MDB_PREV);
+}
+
 /* Is it time to rebuild what is known of the hot rows? Not while a write transaction is open: a read transaction does
  * not see its rows, and what it has removed can still be looked up. */
 static inline bool day_hot_needs_rebuild(const struct day *day)

@@ -148,18 +148,15 @@ static bool take_up(struct ids_draft *draft, const struct ids_run *run)
 /* Takes up the partition's last run, and removes it, if that is worth it. 1, 0 if not, -1. */
 static int join_last(const struct place *place, struct ids_draft *draft)
 {
-	uint8_t bytes[NUMBER_KEY_LEN];
 	struct ids_run run;
 	MDB_cursor *cursor;
+	MDB_val key, val;
 	int result = 0;
 
-	number_key_write(bytes, place->partition, UINT32_MAX);
-	MDB_val key = env_val(bytes, sizeof(bytes)), val;
 	int rc = mdb_cursor_open(place->txn, place->day->env.dbi[DAY_BLOCK_IDS], &cursor);
 	if (rc)
 		return fail(place, rc, "open cursor");
-	rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
-	rc = mdb_cursor_get(cursor, &key, &val, rc ? MDB_LAST : MDB_PREV);
+	rc = number_key_last(cursor, place->partition, &key, &val);
 	if (!rc && partition_has_key(place->partition, key) && ids_run_read(val, &run) &&
 	    is_worth_joining(&run, draft)) {
 		result = take_up(draft, &run) ? 1 : no_memory(place);

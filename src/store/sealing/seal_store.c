@@ -52,17 +52,14 @@ static int del(const struct work *work, enum day_db db, uint32_t number)
 /* One more than the last number of the partition in a database. */
 static int next_number(const struct work *work, enum day_db db, uint32_t *number)
 {
-	uint8_t bytes[NUMBER_KEY_LEN];
 	struct partition partition;
 	MDB_cursor *cursor;
+	MDB_val key, val;
 
-	number_key_write(bytes, &work->seal->partition, UINT32_MAX);
-	MDB_val key = env_val(bytes, sizeof(bytes)), val;
 	int rc = mdb_cursor_open(work->txn, work->day->env.dbi[db], &cursor);
 	if (rc)
 		return fail(work, rc, "open cursor");
-	rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
-	rc = mdb_cursor_get(cursor, &key, &val, rc ? MDB_LAST : MDB_PREV);
+	rc = number_key_last(cursor, &work->seal->partition, &key, &val);
 	*number = 0;
 	if (!rc && partition_has_key(&work->seal->partition, key) && number_key_read(key, &partition, number))
 		++*number;
