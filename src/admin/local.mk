@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: ISC
 libcdrd_a_SOURCES += \
+	src/admin/account_csv.c src/admin/account_csv.h \
 	src/admin/admin.c src/admin/admin.h src/admin/server.h \
 	src/admin/args.c src/admin/args.h \
 	src/admin/audit.c src/admin/audit.h \
 	src/admin/command.h \
 	src/admin/command_account.c \
+	src/admin/command_account_import.c \
 	src/admin/command_backup.c \
 	src/admin/command_callback.c src/admin/command_clock.c \
 	src/admin/command_daemon.c \

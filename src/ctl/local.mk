@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 bin_PROGRAMS += cdrctl
 cdrctl_SOURCES = \
+	src/ctl/account.c \
 	src/ctl/backup.c \
 	src/ctl/client.c src/ctl/client.h \
 	src/ctl/completion.c \

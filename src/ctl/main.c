@@ -27,6 +27,7 @@ static const struct special_row {
 	const char *words;
 	int (*run)(const struct ctl *ctl, struct error *err);
 } specials[] = {
+	{ "account import", ctl_account_import },
 	{ "backup", ctl_backup },
 	{ "erase", ctl_erase },
 	{ "import", ctl_import },

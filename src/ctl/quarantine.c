@@ -41,33 +41,14 @@ int ctl_quarantine_show(const struct ctl *ctl, struct error *err)
 	return ctl_run(ctl, raw ? print_bytes : ctl_print_answer, NULL, err);
 }
 
-static int read_record(const char *name, struct buf *record, struct error *err)
-{
-	char piece[4096];
-	size_t count;
-	struct source *source = source_open(name, err);
-	int result = source ? source_next(source, err) : -1;
-
-	record->max_bytes = RECORD_MAX;
-	while (result > 0 && (result = source_read(source, piece, sizeof(piece), &count, err)) > 0) {
-		buf_add(record, piece, count);
-		if (!record->failed)
-			continue;
-		result = error_set(err, ERROR_LIMIT, "%s: longer than the %zu bytes that a record may have", name,
-		                   RECORD_MAX);
-	}
-	source_close(source);
-	return result;
-}
-
 int ctl_quarantine_replay(const struct ctl *ctl, struct error *err)
 {
 	const char *name = args_get(ctl->args, "replace_with");
-	struct buf record = { 0 };
+	struct buf record = { .max_bytes = RECORD_MAX };
 
 	if (!name)
 		return ctl_run(ctl, ctl_print_answer, NULL, err);
-	int result = read_record(name, &record, err);
+	int result = source_read_whole(name, "a record", &record, err);
 	if (result == 0)
 		result = ctl_run_body(ctl, buf_str(&record), ctl_print_answer, NULL, err);
 	buf_free(&record);

@@ -224,3 +224,21 @@ uint64_t source_taken(const struct source *source)
 {
 	return source->taken;
 }
+
+int source_read_whole(const char *name, const char *what, struct buf *out, struct error *err)
+{
+	char piece[4096];
+	size_t count;
+	struct source *source = source_open(name, err);
+	int result = source ? source_next(source, err) : -1;
+
+	while (result > 0 && (result = source_read(source, piece, sizeof(piece), &count, err)) > 0) {
+		buf_add(out, piece, count);
+		if (!out->failed)
+			continue;
+		result = error_set(err, ERROR_LIMIT, "%s: longer than the %zu bytes that %s may have", name,
+		                   out->max_bytes, what);
+	}
+	source_close(source);
+	return result;
+}

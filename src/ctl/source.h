@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/str.h"
 
@@ -41,6 +42,10 @@ MUST_CHECK int source_peek(struct source *source, struct str *first, struct erro
 
 /* Up to `size` bytes: 1, 0 at the end of the current file, -1. */
 MUST_CHECK int source_read(struct source *source, char *to, size_t size, size_t *count, struct error *err);
+
+/* Reads all of a file, of the first one in a zip, into `out`, whose max_bytes is the most that `what` ("a record") may
+ * have: ERROR_LIMIT beyond it. */
+MUST_CHECK int source_read_whole(const char *name, const char *what, struct buf *out, struct error *err);
 
 /* Bytes read of the file itself so far, before decompression. */
 uint64_t source_taken(const struct source *source);

@@ -45,12 +45,20 @@ MUST_CHECK int account_check_name(const char *name, struct error *err);
 MUST_CHECK int account_row_get(struct change *change, const char *id, struct account_row *row, struct error *err);
 MUST_CHECK int account_row_put(struct change *change, const struct account_row *row, struct error *err);
 
+/* Adds a secret after the existing ones; *number is its number. ERROR_LIMIT if it has all that it may have. */
+MUST_CHECK int account_row_add_secret(struct account_row *row, const struct credential *credential, uint32_t *number,
+                                      struct error *err);
+
+/* Gives it a plan from now on; the oldest is forgotten beyond ACCOUNT_PLANS_MAX. */
+void account_row_add_plan(struct account_row *row, const char *plan);
+
 /* A row as it was last committed: 1 if there is one, 0 if not, -1. */
 MUST_CHECK int account_row_find(struct meta *meta, struct str id, struct account_row *row, struct error *err);
 
 /* Checks the parent of an account and makes the account known as its subaccount. */
 #define ACCOUNT_CHILD_KEY_LEN (2 * ACCOUNT_ID_LEN)
 MUST_CHECK int account_add_to_parent(struct change *change, const struct account *account, struct error *err);
+MUST_CHECK int account_put_child(struct change *change, const char *parent, const char *id, struct error *err);
 void account_child_key(char key[ACCOUNT_CHILD_KEY_LEN], const char *parent, const char *id);
 
 /* Ends a change of accounts, and forgets what was remembered of them. */

@@ -63,9 +63,8 @@ int account_row_put(struct change *change, const struct account_row *row, struct
 	return result;
 }
 
-/* Adds a secret after the existing ones; *number is its number. */
-static int row_add_secret(struct account_row *row, const struct credential *credential, uint32_t *number,
-                          struct error *err)
+int account_row_add_secret(struct account_row *row, const struct credential *credential, uint32_t *number,
+                           struct error *err)
 {
 	struct account *account = &row->account;
 	int at = account->secrets_count;
@@ -109,10 +108,17 @@ void account_child_key(char key[ACCOUNT_CHILD_KEY_LEN], const char *parent, cons
 	memcpy(key + ACCOUNT_ID_LEN, id, ACCOUNT_ID_LEN);
 }
 
+int account_put_child(struct change *change, const char *parent, const char *id, struct error *err)
+{
+	char key[ACCOUNT_CHILD_KEY_LEN];
+
+	account_child_key(key, parent, id);
+	return change_put(change, META_DB_CHILDREN, (struct str){ key, sizeof(key) }, STR_LITERAL(""), err);
+}
+
 int account_add_to_parent(struct change *change, const struct account *account, struct error *err)
 {
 	struct account_row parent;
-	char key[ACCOUNT_CHILD_KEY_LEN];
 
 	if (account_row_get(change, account->parent, &parent, err) != 0)
 		return -1;
@@ -123,8 +129,7 @@ int account_add_to_parent(struct change *change, const struct account *account, 
 	if (parent.account.parent[0])
 		return error_set(err, ERROR_INVALID, "parent %s: is itself a subaccount of %s", account->parent,
 		                 parent.account.parent);
-	account_child_key(key, account->parent, account->id);
-	return change_put(change, META_DB_CHILDREN, (struct str){ key, sizeof(key) }, STR_LITERAL(""), err);
+	return account_put_child(change, account->parent, account->id, err);
 }
 
 static int add_row(struct change *change, const struct account_row *row, struct error *err)
@@ -158,7 +163,7 @@ int accounts_add(struct meta *meta, const char *id, const char *parent, const ch
 	strcpy(row.account.parent, has_parent ? parent : "");
 	strcpy(row.account.name, name ? name : "");
 	row.account.created_us = clock_now_us();
-	if (row_add_secret(&row, &credential, &number, err) != 0 || change_begin(&change, meta, err) != 0)
+	if (account_row_add_secret(&row, &credential, &number, err) != 0 || change_begin(&change, meta, err) != 0)
 		return -1;
 	return accounts_change_end(&change, add_row(&change, &row, err), err);
 }
@@ -281,7 +286,7 @@ int accounts_set_disabled(struct meta *meta, const char *id, bool disabled, stru
 	return accounts_change_end(&change, result, err);
 }
 
-static void row_add_plan(struct account_row *row, const char *plan)
+void account_row_add_plan(struct account_row *row, const char *plan)
 {
 	if (row->plans_count == ACCOUNT_PLANS_MAX) {
 		memmove(&row->plans[0], &row->plans[1], (ACCOUNT_PLANS_MAX - 1) * sizeof(row->plans[0]));
@@ -305,7 +310,7 @@ int accounts_set_plan(struct meta *meta, const char *id, const char *plan, struc
 		return -1;
 	int result = account_row_get(&change, id, &row, err);
 	if (result == 0 && strcmp(row.account.plan, plan) != 0) {
-		row_add_plan(&row, plan);
+		account_row_add_plan(&row, plan);
 		result = account_row_put(&change, &row, err);
 	}
 	return accounts_change_end(&change, result, err);
@@ -343,7 +348,7 @@ int accounts_secret_add(struct meta *meta, const char *id, const char *secret, u
 		return -1;
 	int result = account_row_get(&change, id, &row, err);
 	if (result == 0)
-		result = row_add_secret(&row, &credential, number, err);
+		result = account_row_add_secret(&row, &credential, number, err);
 	if (result == 0)
 		result = account_row_put(&change, &row, err);
 	return accounts_change_end(&change, result, err);

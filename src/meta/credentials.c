@@ -14,7 +14,7 @@
 
 #define CACHE_SLOTS 1024 /* a power of two; about 300 KiB */
 
-static int check_secret(struct str secret, struct error *err)
+int credential_check_secret(struct str secret, struct error *err)
 {
 	if (secret.len < ACCOUNT_SECRET_MIN || secret.len > ACCOUNT_SECRET_MAX)
 		return error_set(err, ERROR_INVALID, "secret: %zu bytes, must be %d to %d", secret.len,
@@ -36,7 +36,7 @@ static bool derive(const struct credential *credential, struct str secret, uint8
 
 int credential_make(struct credential *credential, struct str secret, struct error *err)
 {
-	if (check_secret(secret, err) != 0)
+	if (credential_check_secret(secret, err) != 0)
 		return -1;
 	credential->iterations = CREDENTIAL_ITERATIONS;
 	id_random(credential->salt, sizeof(credential->salt));

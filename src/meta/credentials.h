@@ -34,6 +34,20 @@ struct credential {
 	uint8_t hash[CREDENTIAL_HASH_LEN];
 };
 
+/* ERROR_INVALID for a secret of the wrong length or form. */
+MUST_CHECK int credential_check_secret(struct str secret, struct error *err);
+
+/*
+ * A credential as people move it from one program to another; the form is that of passlib's pbkdf2_sha256:
+ *
+ *	$pbkdf2-sha256$ITERATIONS$SALT$HASH	salt and hash in base64 without padding, with '.' for '+'
+ *
+ * ERROR_INVALID says which part is wrong. Iterations are 1,000 to 10,000, so that a derivation fits into a slice.
+ */
+#define CREDENTIAL_TEXT_ITERATIONS_MIN 1000
+#define CREDENTIAL_TEXT_ITERATIONS_MAX 10000
+MUST_CHECK int credential_from_text(struct credential *credential, struct str text, struct error *err);
+
 /* Hashes a new secret under a new salt. ERROR_INVALID for a secret of the wrong length or form. */
 MUST_CHECK int credential_make(struct credential *credential, struct str secret, struct error *err);
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: ISC
 libcdrd_a_SOURCES += \
 	src/meta/account_family.c \
+	src/meta/account_import.c src/meta/account_import.h \
 	src/meta/account.h \
 	src/meta/account_row.c src/meta/account_row.h \
 	src/meta/accounts.c src/meta/accounts.h \
 	src/meta/change.c src/meta/change.h \
+	src/meta/credential_text.c \
 	src/meta/credentials.c src/meta/credentials.h \
 	src/meta/meta.c src/meta/meta.h \
 	src/meta/meta_env.h \

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: ISC
 """Accounts after they were added: other names, other parents, and their end with all their records."""
+import gzip
+import json
 import os
+import socket
 import subprocess
 
 import pytest
@@ -48,6 +51,55 @@ def test_names_that_are_not_utf8_are_refused(daemon, account):
     assert "not valid UTF-8" in refused(daemon, "account", "add", "t99utf8x", "--name", b"\xff")
     assert show(daemon, account)["name"] == before
     assert daemon.ctl_run("account", "show", "t99utf8x").returncode == 1
+
+
+# --- many at once ---
+
+def test_a_file_of_accounts_is_imported_and_outlives_a_restart(own_daemon, tmp_path):
+    path = tmp_path / "accounts.csv.gz"
+    path.write_bytes(gzip.compress(b"id,parent,name,secret\r\n"
+                                   b'chil0001,pare0001,"Sales, north",child-secret\r\n'
+                                   b"pare0001,,,parent-secret\r\n"
+                                   b"chil0002,pare0001,,\r\n"))
+    assert own_daemon.ctl("account", "import", str(path)) == {"accounts": 3, "with_secret": 2}
+    own_daemon.kill9()
+    own_daemon.start()
+    assert own_daemon.ctl("account", "show", "pare0001")["subaccounts"] == ["chil0001", "chil0002"]
+    assert own_daemon.ctl("account", "show", "chil0001")["name"] == "Sales, north"
+    parent, child = harness.Account("pare0001", "parent-secret"), harness.Account("chil0001", "child-secret")
+    assert [count(own_daemon, child, reader=r) for r in (parent, child)] == [0, 0]
+
+
+def test_a_faulty_file_of_accounts_changes_nothing_and_is_explained(daemon):
+    file = b"id,parent\nimpo0001,\nimpo0002,impo0009\nimpo 003,\n"
+    run = daemon.ctl_run("account", "import", "-", stdin=file)
+    assert run.returncode == 1
+    assert [(f["line"], f["column"]) for f in json.loads(run.stdout)] == [(3, "parent"), (4, "id")]
+    assert "2 faults: no account was added" in run.stderr.decode()
+    assert daemon.ctl_run("account", "show", "impo0001").returncode == 1
+    for text, why in ((b"", "the file is empty"), (b"identity\nimpo0001\n", '"identity": no such column')):
+        assert why in refused(daemon, "account", "import", "-", stdin=text)
+
+
+def test_other_requests_are_answered_while_secrets_are_hashed(daemon):
+    file = b"id,secret\n" + b"".join(b"hash%04d,a-long-secret\n" % i for i in range(2000))
+    with subprocess.Popen([harness.program("cdrctl"), "-s", daemon.socket, "--json", "account", "import", "-"],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as importing:
+        importing.stdin.write(file)
+        importing.stdin.close()
+        answered = 0
+        while importing.poll() is None:
+            answered += daemon.get("/healthz").status == 200
+        assert json.loads(importing.stdout.read()) == {"accounts": 2000, "with_secret": 2000}
+    assert answered > 10
+
+
+def test_an_import_whose_client_goes_away_adds_nothing(daemon):
+    rows = b"id\naway0001\naway0002\nawa"
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(daemon.socket)
+        client.sendall(b'{"command":"account import","args":{"file":"x"}}\n' + len(rows).to_bytes(4, "big") + rows)
+    assert daemon.ctl_run("account", "show", "away0001").returncode == 1
 
 
 # --- secrets ---

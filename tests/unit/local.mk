@@ -27,6 +27,7 @@ tests_unit_run_SOURCES += tests/unit/test_record.c
 tests_unit_run_SOURCES += tests/unit/test_params.c
 tests_unit_run_SOURCES += tests/unit/test_cursor.c
 tests_unit_run_SOURCES += tests/unit/test_query.c
+tests_unit_run_SOURCES += tests/unit/test_account_import.c
 tests_unit_run_SOURCES += tests/unit/test_accounts.c
 tests_unit_run_SOURCES += tests/unit/store_fixture.h
 tests_unit_run_SOURCES += tests/unit/scan_once.h
