@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * command_account.c: `account` and `secret`.
+ * command_account.c: `account`, one at a time, and `secret`.
  */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "admin/command.h"
+#include "admin/command_account.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "meta/accounts.h"
-
-#define LIST_SLICE 250 /* accounts; about a millisecond */
 
 /* --- as JSON --- */
 
@@ -27,28 +26,6 @@ static void write_secrets(struct json *j, const struct account *account)
 		json_object_end(j);
 	}
 	json_array_end(j);
-}
-
-/* The members that the list and a single account have in common; the object stays open. */
-static void begin_account(struct json *j, const struct account *account)
-{
-	json_object_begin(j);
-	json_key(j, "id");
-	json_text(j, account->id);
-	json_key(j, "parent");
-	json_text(j, account->parent);
-	json_key(j, "name");
-	json_text(j, account->name);
-	json_key(j, "plan");
-	json_text(j, account->plan);
-	json_key(j, "disabled");
-	json_bool(j, account->disabled);
-	json_key(j, "created");
-	admin_write_time(j, account->created_us);
-	if (account->deleted_us) {
-		json_key(j, "deleted");
-		admin_write_time(j, account->deleted_us);
-	}
 }
 
 static void list_child(void *arg, struct str id)
@@ -101,67 +78,6 @@ void admin_account_add(const struct admin_context *context, const struct args *a
 	admin_reply_send(reply);
 }
 
-struct listing {
-	struct meta *meta;
-	struct admin_reply *reply;
-	struct json *json;
-	char last[ACCOUNT_ID_LEN + 1]; /* of those listed */
-	int slice_left;
-};
-
-static bool list_account(void *arg, const struct account *account)
-{
-	struct listing *listing = arg;
-	struct json *j = listing->json;
-
-	if (strcmp(account->id, listing->last) == 0)
-		return true; /* where the slice starts */
-	begin_account(j, account);
-	json_key(j, "secrets");
-	json_int(j, account->secrets_count);
-	json_object_end(j);
-	strcpy(listing->last, account->id);
-	return --listing->slice_left > 0;
-}
-
-static void list_slice(void *arg, int64_t deadline_us)
-{
-	struct listing *listing = arg;
-	struct admin_reply *reply = listing->reply;
-	struct error err;
-
-	(void)deadline_us;
-	listing->slice_left = LIST_SLICE;
-	int result = accounts_each_from(listing->meta, str_from(listing->last), list_account, listing, &err);
-	if (result == 0 && listing->slice_left == 0) {
-		admin_reply_later(reply, list_slice, listing);
-		return;
-	}
-	json_array_end(listing->json);
-	free(listing);
-	if (result != 0)
-		admin_reply_error(reply, &err);
-	else
-		admin_reply_send(reply);
-}
-
-void admin_account_list(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
-{
-	struct listing *listing = calloc(1, sizeof(*listing));
-	struct error err;
-
-	(void)args;
-	if (!listing) {
-		error_set(&err, ERROR_NOMEM, "Out of memory for a list");
-		admin_reply_error(reply, &err);
-		return;
-	}
-	*listing = (struct listing){ context->meta, reply, admin_reply_result(reply), "", 0 };
-	json_array_begin(listing->json);
-	admin_reply_on_close(reply, free, listing);
-	admin_reply_later(reply, list_slice, listing);
-}
-
 void admin_account_show(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
 	struct json *j = admin_reply_result(reply);
@@ -173,7 +89,7 @@ void admin_account_show(const struct admin_context *context, const struct args *
 		admin_reply_error(reply, &err);
 		return;
 	}
-	begin_account(j, &account);
+	admin_account_begin(j, &account);
 	json_key(j, "subaccounts");
 	json_array_begin(j);
 	if (accounts_each_child(context->meta, id, list_child, j, &err) != 0) {

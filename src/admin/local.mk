@@ -6,7 +6,9 @@ libcdrd_a_SOURCES += \
 	src/admin/audit.c src/admin/audit.h \
 	src/admin/command.h \
 	src/admin/command_account.c \
+	src/admin/command_account.h \
 	src/admin/command_account_import.c \
+	src/admin/command_account_list.c \
 	src/admin/command_backup.c \
 	src/admin/command_callback.c src/admin/command_clock.c \
 	src/admin/command_daemon.c \

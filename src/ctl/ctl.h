@@ -20,6 +20,7 @@ struct ctl {
 
 /* 0, or -1 with *err, which main.c prints. */
 MUST_CHECK int ctl_account_import(const struct ctl *ctl, struct error *err);
+MUST_CHECK int ctl_account_list(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_backup(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_import(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_erase(const struct ctl *ctl, struct error *err);

@@ -28,6 +28,7 @@ static const struct special_row {
 	int (*run)(const struct ctl *ctl, struct error *err);
 } specials[] = {
 	{ "account import", ctl_account_import },
+	{ "account list", ctl_account_list },
 	{ "backup", ctl_backup },
 	{ "erase", ctl_erase },
 	{ "import", ctl_import },

@@ -272,6 +272,42 @@ int accounts_each_child(struct meta *meta, struct str parent, accounts_child_fn 
 	return meta_each(meta, META_DB_CHILDREN, parent, give_child, &each, err);
 }
 
+struct each_family {
+	struct meta *meta;
+	struct str parent;
+	struct each each;
+};
+
+static enum meta_next give_child_row(void *arg, struct str key, struct str value, struct error *err)
+{
+	const struct each_family *family = arg;
+	struct account_row row;
+
+	(void)value;
+	if (key.len != ACCOUNT_CHILD_KEY_LEN || memcmp(key.p, family->parent.p, ACCOUNT_ID_LEN) != 0)
+		return META_STOP;
+	struct str id = { key.p + ACCOUNT_ID_LEN, ACCOUNT_ID_LEN };
+	int found = account_row_find(family->meta, id, &row, err);
+	if (found < 0)
+		return META_FAILED;
+	return found == 0 || family->each.fn(family->each.arg, &row.account) ? META_GO_ON : META_STOP;
+}
+
+int accounts_each_child_from(struct meta *meta, struct str parent, struct str from, accounts_fn fn, void *arg,
+                             struct error *err)
+{
+	struct each_family family = { meta, parent, { fn, arg } };
+	char key[ACCOUNT_CHILD_KEY_LEN];
+	size_t from_len = from.len < ACCOUNT_ID_LEN ? from.len : ACCOUNT_ID_LEN;
+
+	if (parent.len != ACCOUNT_ID_LEN)
+		return 0;
+	memcpy(key, parent.p, ACCOUNT_ID_LEN);
+	memcpy(key + ACCOUNT_ID_LEN, from_len > 0 ? from.p : "", from_len);
+	return meta_each(meta, META_DB_CHILDREN, (struct str){ key, ACCOUNT_ID_LEN + from_len }, give_child_row,
+	                 &family, err);
+}
+
 int accounts_set_disabled(struct meta *meta, const char *id, bool disabled, struct error *err)
 {
 	struct account_row row;

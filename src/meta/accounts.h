@@ -44,6 +44,11 @@ typedef void (*accounts_child_fn)(void *arg, struct str id);
 MUST_CHECK int accounts_each_child(struct meta *meta, struct str parent, accounts_child_fn fn, void *arg,
                                    struct error *err);
 
+/* Calls fn for each subaccount of `parent`, in order of id, from the first that is not before `from`; false from fn
+ * ends it. */
+MUST_CHECK int accounts_each_child_from(struct meta *meta, struct str parent, struct str from, accounts_fn fn,
+                                        void *arg, struct error *err);
+
 MUST_CHECK int accounts_set_disabled(struct meta *meta, const char *id, bool disabled, struct error *err);
 
 /* Gives it another name. ERROR_INVALID for one that is too long, not UTF-8 or has control characters. */

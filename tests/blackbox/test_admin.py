@@ -449,6 +449,88 @@ def test_account_list_is_whole_however_many_there_are(own_daemon):
     assert [a["id"] for a in own_daemon.ctl("account", "list")] == ids
 
 
+FAMILIES = (b"id,parent,plan\n"
+            + b"".join(b"prim%04d,,%s\n" % (i, b"basic" if i == 3 else b"") for i in range(4))
+            + b"".join(b"kid%d%04d,prim%04d,\n" % (i % 2, i, i % 2) for i in range(1200)))
+
+
+@pytest.fixture(scope="module")
+def families():
+    """Four primary accounts, of which the first two have 600 subaccounts each."""
+    daemon = harness.Daemon(plans="basic: month 5", plan_default="basic").start()
+    daemon.ctl("account", "import", "-", stdin=FAMILIES)
+    for id in ("kid00000", "kid10001"):
+        daemon.ctl("account", "disable", id)
+    for id in ("kid00000", "kid00002"):
+        daemon.ctl("account", "delete", id)
+    yield daemon
+    daemon.stop()
+    daemon.check()
+    daemon.remove()
+
+
+ALL_IDS = sorted(line.split(b",")[0].decode() for line in FAMILIES.splitlines()[1:])
+
+
+@pytest.mark.parametrize("options, wanted", [
+    ([], ALL_IDS),
+    (["--parent", "prim0001"], [i for i in ALL_IDS if i.startswith("kid1")]),
+    (["--parent", "prim0003"], []),
+    (["--parent", "-"], ["prim0000", "prim0001", "prim0002", "prim0003"]),
+    (["--state", "disabled"], ["kid10001"]),
+    (["--state", "deleted"], ["kid00000", "kid00002"]),
+    (["--state", "deleted", "--parent", "prim0001"], []),
+    (["--state", "enabled", "--prefix", "kid0000"], ["kid00004", "kid00006", "kid00008"]),
+    (["--plan", "basic"], ["prim0003"]),
+    (["--plan", "-", "--parent", "-"], ["prim0000", "prim0001", "prim0002"]),
+    (["--prefix", "prim"], ["prim0000", "prim0001", "prim0002", "prim0003"]),
+    (["--prefix", "prim", "--after", "kid00004", "--limit", "2"], ["prim0000", "prim0001"]),
+    (["--prefix", "prim", "--after", "prim0001"], ["prim0002", "prim0003"]),
+    (["--prefix", "nobody"], []),
+    (["--prefix", "prim00000"], []),
+    (["--parent", "prim0000", "--after", "kid01190"], ["kid01192", "kid01194", "kid01196", "kid01198"]),
+    (["--parent", "prim0000", "--prefix", "kid0119", "--limit", "1"], ["kid01190"]),
+    (["--after", "kid01190", "--limit", "2"], ["kid01192", "kid01194"]),
+    (["--after", "kid0119"], [i for i in ALL_IDS if i > "kid0119"]),
+    (["--after", "zzzzzzzzz"], []),
+])
+def test_account_list_shows_those_that_match_all_filters(families, options, wanted):
+    assert [a["id"] for a in families.ctl("account", "list", *options)] == wanted
+
+
+def test_account_list_is_given_page_by_page(families):
+    listed, after = [], None
+    with Client(families) as client:
+        while True:
+            args = {"parent": "prim0000", "limit": 250, **({"after": after} if after else {})}
+            client.send({"command": "account list", "args": args})
+            page = [a["id"] for a in client.answer()["result"]]
+            listed += page
+            if len(page) < 250:
+                break
+            after = page[-1]
+    assert listed == [i for i in ALL_IDS if i.startswith("kid0")]
+
+
+def test_account_list_is_written_as_csv(families):
+    run = subprocess.run([harness.program("cdrctl"), "-s", families.socket, "account", "list", "--csv"],
+                         capture_output=True, timeout=60, check=True)
+    lines = run.stdout.decode().splitlines()
+    assert lines[0].startswith("id,parent,name,plan,")
+    assert len(lines) == 1 + len(ALL_IDS)
+
+
+@pytest.mark.parametrize("options, why", [
+    (["--state", "asleep"], '--state: "asleep": must be enabled, disabled or deleted'),
+    (["--parent", "nobody01"], "account nobody01: no such account"),
+    (["--limit", "0"], "limit"),
+])
+def test_filters_of_account_list_are_checked(families, options, why):
+    run = families.ctl_run("account", "list", *options)
+    assert run.returncode != 0
+    assert why in run.stderr.decode()
+
+
 def test_account_list_shows_who_is_disabled(daemon, account):
     def disabled():
         return next(a["disabled"] for a in daemon.ctl("account", "list") if a["id"] == account.id)
