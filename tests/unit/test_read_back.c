@@ -24,6 +24,7 @@ Suite *suite_read_back(void);
 #define DAY 20500
 #define MAP_BYTES ((size_t)64 << 20)
 #define ROWS 500
+#define SMALL_RUNS 8 /* of one partition are merged */
 #define ACCOUNT "acct0001"
 #define OTHER_ACCOUNT "acct0002"
 #define ASSERT_OK(call) expect((call) == 0, "%s: %s", #call, err.message)
@@ -341,6 +342,31 @@ START_TEST(runs_stay_where_no_way_of_writing_reads_back)
 }
 END_TEST
 
+START_TEST(other_runs_are_merged_where_some_cannot_be)
+{
+	unsigned failed = 0;
+
+	for (int i = 0; i < SMALL_RUNS; i++) {
+		put_many(ACCOUNT, ROWS / 10);
+		put_many(OTHER_ACCOUNT, ROWS / 10);
+		store_day(f.store, DAY, false, &err)->merge_wait_us = INT64_MAX;
+		ck_assert_uint_eq(seal_all(), 0);
+	}
+	struct day *day = store_day(f.store, DAY, false, &err);
+	day->merge_wait_us = 0;
+	day->swept = false;
+	fault = STORED_TOO;
+	while (failed == 0)
+		expect(step(&failed), "nothing to merge");
+	ck_assert_uint_eq(f.store->sealing.merges, 0);
+	fault = NONE;
+	ck_assert_uint_eq(maintenance(), 0);
+	ck_assert_uint_eq(f.store->sealing.merges, 2);
+	assert_all_there(ACCOUNT);
+	assert_all_there(OTHER_ACCOUNT);
+}
+END_TEST
+
 START_TEST(a_faulty_encoder_that_is_mended_seals_after_a_while)
 {
 	put_many(ACCOUNT, ROWS);
@@ -368,6 +394,7 @@ Suite *suite_read_back(void)
 	tcase_add_loop_test(tests, writing_a_run_anew_loses_nothing_to_a_faulty_encoder, 0, MENDED);
 	tcase_add_loop_test(tests, hot_rows_stay_where_no_way_of_writing_reads_back, 0, 2);
 	tcase_add_loop_test(tests, runs_stay_where_no_way_of_writing_reads_back, 0, 2);
+	tcase_add_test(tests, other_runs_are_merged_where_some_cannot_be);
 	tcase_add_test(tests, a_faulty_encoder_that_is_mended_seals_after_a_while);
 	suite_add_tcase(suite, tests);
 	return suite;

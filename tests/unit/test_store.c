@@ -11,6 +11,7 @@
 #include "expect.h"
 #include "store/days/hot_rows.h"
 #include "store/putting/moves.h"
+#include "store/sealing/seal_private.h"
 #include "store/days_store.h"
 #include "store/verify.h"
 #include "store/versions.h"
@@ -486,6 +487,32 @@ START_TEST(one_commit_makes_the_seals_of_many_accounts_last)
 }
 END_TEST
 
+/* What there is to merge among many accounts is looked for in slices, and found wherever it is. */
+START_TEST(a_day_of_many_accounts_is_searched_in_slices)
+{
+	enum seal_search result = SEAL_SEARCH_MORE;
+	char account[SCAN_ACCOUNT_LEN + 1];
+	int slices = 0;
+
+	for (int i = 0; i < 3000; i++) {
+		(void)snprintf(account, sizeof(account), "acct%04d", i);
+		put_many(account, DAY, i == 2900 ? 100 : 1);
+	}
+	seal_all();
+	struct day *day = store_day(f.store, DAY, false, &err);
+	update(2900, 2940); /* of those of acct2900 */
+	commit();
+	for (; result == SEAL_SEARCH_MORE; slices++)
+		ASSERT_OK(seal_find_runs(f.store, seal_of(f.store, &err), day, &result, &err));
+	ck_assert_int_eq(result, SEAL_SEARCH_FOUND);
+	ck_assert_int_eq(slices, 3);
+	ck_assert_int_eq(memcmp(f.store->seal->partition.account, "acct2900", SCAN_ACCOUNT_LEN), 0);
+	seal_all();
+	ck_assert_uint_eq(stats_of(DAY).deleted_rows, 0);
+	check_all("acct2900", true);
+}
+END_TEST
+
 START_TEST(a_partition_of_many_jobs_is_sealed_whole)
 {
 	f.store->options.seal_rows = 100;
@@ -669,6 +696,34 @@ START_TEST(damage_in_one_day_does_not_keep_others_from_sealing)
 	ck_assert_uint_eq(stats_of(DAY).hot_rows, 50);
 	ck_assert_uint_eq(stats_of(DAY + 1).hot_rows, 0);
 	ck_assert_uint_eq(stats_of(DAY + 2).hot_rows, 0);
+}
+END_TEST
+
+/* The damage of one account's runs is no other's. */
+START_TEST(damaged_runs_do_not_keep_others_from_being_merged)
+{
+	bool more = true, dirty;
+	int failed = 0;
+
+	put_many("acct0001", DAY, 300);
+	put_many("acct0002", DAY, 300);
+	seal_all();
+	update(0, 600);
+	commit();
+	damage("acct0001", 10, 1);
+	store_seal_all(f.store);
+	for (int i = 0; more || failed == 0; i++) {
+		expect(i < 100, "maintenance does not end; %d jobs failed", failed);
+		if (store_maintain(f.store, INT64_MAX, &more, &dirty, &err) != 0) {
+			ck_assert_int_eq(err.code, ERROR_CORRUPT);
+			more = true;
+			failed++;
+		}
+		ASSERT_OK(store_commit(f.store, &err));
+	}
+	ck_assert_int_le(failed, 3);
+	ck_assert_uint_eq(f.store->sealing.merges, 1);
+	check_all("acct0002", true);
 }
 END_TEST
 
@@ -1012,12 +1067,14 @@ Suite *suite_store(void)
 	tcase_add_test(tests, verifying_does_not_make_the_store_forget_what_is_uncommitted);
 	tcase_add_test(tests, sealing_all_waits_for_what_is_uncommitted);
 	tcase_add_test(tests, one_commit_makes_the_seals_of_many_accounts_last);
+	tcase_add_test(tests, a_day_of_many_accounts_is_searched_in_slices);
 	tcase_add_test(tests, a_partition_of_many_jobs_is_sealed_whole);
 	tcase_add_test(tests, an_aborted_update_leaves_no_trace);
 	tcase_add_test(tests, a_damaged_block_fails_its_own_requests_only);
 	tcase_add_test(tests, every_damaged_block_is_named);
 	tcase_add_test(tests, a_damaged_skip_part_is_noticed_by_filters);
 	tcase_add_test(tests, damage_in_one_day_does_not_keep_others_from_sealing);
+	tcase_add_test(tests, damaged_runs_do_not_keep_others_from_being_merged);
 	tcase_add_test(tests, the_format_before_is_taken_over);
 	tcase_add_loop_test(tests, another_format_is_refused_by_name, 0,
 	                    sizeof(other_formats) / sizeof(other_formats[0]));

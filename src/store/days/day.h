@@ -62,11 +62,16 @@ struct day {
 	struct buf unsealed_seqs; /* uint64_t: of sealed rows in whose place it has put a new version or a tombstone */
 	int64_t hot_since_us;     /* monotonic: since when there have been hot rows; 0 if there are none */
 	int64_t changed_us;       /* monotonic: when it was last committed to */
-	uint64_t merge_seals;     /* `seals` when seal_merge.c last found nothing to merge */
-	int64_t merge_wait_us;    /* monotonic: likewise, no merging */
-	bool repack_demanded;     /* repack.h */
-	bool is_old;              /* it may have blocks of the format before: upgrade.h */
-	bool swept;               /* seal.c has seen that nothing is left to do since the last change */
+	/* seal_merge.c looks for runs to be merged in rounds, some blocks at a time. */
+	struct partition merge_at; /* where it resumes; of product 0: a round begins */
+	uint64_t merge_round;      /* `seals` when the round began */
+	uint64_t merge_seals;      /* `seals` when a round last found nothing to merge */
+	int64_t merge_wait_us;     /* monotonic: no merging before */
+	bool merge_failed;         /* in this round, and `merge_misread` where that may be tried again later */
+	bool merge_misread;
+	bool repack_demanded; /* repack.h */
+	bool is_old;          /* it may have blocks of the format before: upgrade.h */
+	bool swept;           /* seal.c has seen that nothing is left to do since the last change */
 	struct block_index block_indexes[BLOCK_INDEX_SLOTS];
 	uint64_t block_index_uses;
 };

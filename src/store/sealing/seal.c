@@ -289,7 +289,8 @@ static int begin_repack(struct store *store, struct seal *seal, struct day *day,
 /* Looks for a job in one day. 1 if there is one, 0, -1. */
 static int choose_in_day(struct store *store, struct seal *seal, struct day *day, struct error *err)
 {
-	bool found = false, again;
+	enum seal_search search;
+	bool again;
 
 	if (!(day->is_open && day->hot.loaded) && !open_for_sweep(store, day)) {
 		day->swept = true;
@@ -310,10 +311,14 @@ static int choose_in_day(struct store *store, struct seal *seal, struct day *day
 		seal->looks_on |= again;
 		return 0;
 	}
-	if (seal_find_runs(store, seal, day, &found, err) != 0)
+	if (seal_find_runs(store, seal, day, &search, err) != 0)
 		return -1;
-	if (found)
+	if (search == SEAL_SEARCH_FOUND)
 		return seal_begin_job(seal, day, &seal->partition, err) == 0 ? 1 : -1;
+	if (search == SEAL_SEARCH_MORE) {
+		seal->passed_over = seal->looks_on = true;
+		return 0;
+	}
 	int none_dead = day->hot.rows == 0 ? trim(store, seal, day, err) : 1;
 	if (none_dead <= 0)
 		return none_dead < 0 ? -1 : 1;
@@ -413,19 +418,21 @@ static int work_until(struct store *store, struct seal *seal, int64_t deadline_u
 	return 0;
 }
 
-/* The job has failed. Where a block could not be read back, others of the day come first: to try again at once, or with
- * every put, would take all of maintenance. Otherwise the day is left until something is put into it: damage stays as
- * it is. */
+/* The job has failed. Where runs were to be merged, others of the day come first. So they do where a block could not be
+ * read back: to try again at once, or with every put, would take all of maintenance. Otherwise the day is left until
+ * something is put into it: damage stays as it is. */
 static void fail_job(struct store *store, struct seal *seal)
 {
 	struct day *day = seal->day;
 	int64_t retry_us = clock_monotonic_us() + MISREAD_RETRY_US;
 	struct hot_partition *own = hot_partition_find(&day->hot, &seal->partition);
 
-	day->swept = !seal->misread;
+	bool merges = seal->runs_count > 0 && !seal->change;
+
+	day->swept = !seal->misread && !merges;
 	store->sealing.misread += seal->misread;
-	if (seal->misread && seal->runs_count > 0)
-		day->merge_wait_us = retry_us;
+	if (merges)
+		seal_pass_over(seal);
 	else if (seal->misread && own)
 		own->wait_us = retry_us;
 	seal_forget(store);

@@ -3,7 +3,12 @@
  * seal_merge.c: which runs of a day are worth merging.
  *
  * A run with many deleted rows wastes room and time; many small runs, as a quiet account's seals by age leave them, waste
- * look-ups; blocks of the format before have no columns. Runs are merged whole, up to what one seal may hold; the result is as if all had been sealed at once.
+ * look-ups; blocks of the format before have no columns. Runs are merged whole, up to what one seal may hold; the result
+ * is as if all had been sealed at once.
+ *
+ * A day may have a hundred thousand partitions, so it is searched in rounds: each search resumes where the one before
+ * has ended. A round after which the day's blocks are the same as before it has found all there is. What a round fails
+ * to merge is passed over in it, and harms no other partition.
  */
 #include <stdlib.h>
 
@@ -14,13 +19,15 @@
 
 #define SMALL_RUNS_MIN 8 /* of one partition: fewer are left alone */
 #define DEAD_SHARE 4     /* one row in so many */
+#define LOOK_MAX 1024    /* blocks at once, give or take a partition */
+#define MISREAD_RETRY_US (INT64_C(300) * CLOCK_US_PER_SECOND)
 
 struct run_stat {
 	uint32_t run;
 	uint32_t rows;
 	uint32_t deleted;
 	uint64_t bytes;
-	bool is_old; /* some block of it is */
+	bool is_old;
 };
 
 static uint32_t living(const struct run_stat *stat)
@@ -70,25 +77,38 @@ static bool choose(struct seal *seal, struct run_stat *stats, size_t count, uint
 	return seal->runs_count > 1 || (seal->runs_count == 1 && needs_rebuild(&stats[0]));
 }
 
-static int add_stat(struct buf *stats, const struct day_block *block, bool is_old)
+/* The run that a block belongs to, begun if need be. NULL when out of memory. */
+static struct run_stat *run_of(struct buf *stats, const struct day_block *block)
 {
-	size_t count = stats->len / sizeof(struct run_stat);
-	struct run_stat *list = (struct run_stat *)(void *)stats->data;
+	struct run_stat fresh = { .run = block->run };
+	size_t count = stats->len / sizeof(fresh);
+	const struct run_stat *list = (const struct run_stat *)(const void *)stats->data;
 
-	if (count == 0 || list[count - 1].run != block->run) {
-		struct run_stat fresh = { .run = block->run };
-
+	if (count == 0 || list[count - 1].run != block->run)
 		buf_add(stats, &fresh, sizeof(fresh));
-		if (stats->failed)
+	if (stats->failed)
+		return NULL;
+	return (struct run_stat *)(void *)(stats->data + stats->len - sizeof(fresh));
+}
+
+/* All blocks of a run have been written at once, so the first one tells their format. */
+static int add_stat(struct day *day, MDB_txn *txn, MDB_val key, const struct day_block *block, struct buf *stats,
+                    struct error *err)
+{
+	struct run_stat *run = run_of(stats, block);
+
+	if (!run)
+		return error_set(err, ERROR_NOMEM, "sealing: out of memory");
+	if (day->is_old && run->rows == 0) {
+		int is_old = upgrade_is_old(day, txn, key, err);
+
+		if (is_old < 0)
 			return -1;
-		list = (struct run_stat *)(void *)stats->data;
-		count++;
+		run->is_old = is_old > 0;
 	}
-	struct run_stat *last = &list[count - 1];
-	last->rows += block->rows;
-	last->deleted += block->deleted;
-	last->bytes += block->value_bytes;
-	last->is_old |= is_old;
+	run->rows += block->rows;
+	run->deleted += block->deleted;
+	run->bytes += block->value_bytes;
 	return 0;
 }
 
@@ -109,17 +129,32 @@ int seal_take_runs(struct seal *seal, struct day *day, MDB_txn *txn, struct erro
 	return 0;
 }
 
-/* Walks all blocks of the day, partition by partition, until one has something to merge. */
+static uint32_t rows_max(const struct store *store)
+{
+	return store->options.seal_rows < STORE_SEAL_ROWS_MAX ? store->options.seal_rows : STORE_SEAL_ROWS_MAX;
+}
+
+static int first_block(const struct day *day, MDB_cursor *cursor, MDB_val *key, MDB_val *val)
+{
+	uint8_t bytes[NUMBER_KEY_LEN];
+
+	number_key_write(bytes, &day->merge_at, 0);
+	*key = env_val(bytes, sizeof(bytes));
+	return mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
+}
+
+/* Walks blocks of the day, partition by partition, until one has something to merge, or until enough have been looked
+ * at: *result is where the search resumes then. */
 static int search(struct store *store, struct seal *seal, struct day *day, MDB_txn *txn, MDB_cursor *cursor,
-                  bool *found, struct error *err)
+                  enum seal_search *result, struct error *err)
 {
 	struct buf *stats = &seal->scratch;
 	struct partition current = { .product = 0 };
 	MDB_val key, val;
-	int rc;
+	unsigned looked = 0;
 
 	buf_clear(stats);
-	for (rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST);; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
+	for (int rc = first_block(day, cursor, &key, &val);; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
 		struct partition partition = { .product = 0 };
 		struct day_block block;
 		uint32_t number;
@@ -127,45 +162,76 @@ static int search(struct store *store, struct seal *seal, struct day *day, MDB_t
 		if (!rc && (!number_key_read(key, &partition, &number) || !day_block_read(val, &block)))
 			return error_set(err, ERROR_CORRUPT, "%s: an entry of blocks cannot be read", day->env.path);
 		if (current.product && (rc || !partition_equal(&partition, &current))) {
-			seal->partition = current;
-			*found = choose(seal, (struct run_stat *)(void *)stats->data,
-			                stats->len / sizeof(struct run_stat),
-			                store->options.seal_rows < STORE_SEAL_ROWS_MAX ? store->options.seal_rows :
-			                                                                 STORE_SEAL_ROWS_MAX);
-			if (*found)
+			day->merge_at = seal->partition = current;
+			if (choose(seal, (struct run_stat *)(void *)stats->data, stats->len / sizeof(struct run_stat),
+			           rows_max(store))) {
+				*result = SEAL_SEARCH_FOUND;
 				return seal_take_runs(seal, day, txn, err);
+			}
 			buf_clear(stats);
 		}
+		day->merge_at = partition;
 		if (rc)
 			return rc == MDB_NOTFOUND ? 0 : env_fail(&day->env, rc, "read blocks", err);
+		if (looked++ >= LOOK_MAX && !partition_equal(&partition, &current)) {
+			*result = SEAL_SEARCH_MORE;
+			return 0;
+		}
 		current = partition;
-		int is_old = day->is_old ? upgrade_is_old(day, txn, key, err) : 0;
-		if (is_old < 0)
+		if (add_stat(day, txn, key, &block, stats, err) != 0)
 			return -1;
-		if (add_stat(stats, &block, is_old) != 0)
-			return error_set(err, ERROR_NOMEM, "sealing: out of memory");
 	}
 }
 
-int seal_find_runs(struct store *store, struct seal *seal, struct day *day, bool *found, struct error *err)
+static void begin_round(struct day *day)
+{
+	day->merge_round = day->seals;
+	day->merge_failed = day->merge_misread = false;
+}
+
+/* What has been merged in a round may have left more to merge. */
+static int end_round(struct store *store, struct day *day, enum seal_search *result, struct error *err)
+{
+	if (day->merge_round != day->seals) {
+		*result = SEAL_SEARCH_MORE;
+		return 0;
+	}
+	if (day->merge_misread) {
+		day->merge_wait_us = clock_monotonic_us() + MISREAD_RETRY_US;
+		return 0;
+	}
+	day->merge_seals = day->seals;
+	return day->is_old && !day->merge_failed ? upgrade_end(store, day, err) : 0;
+}
+
+int seal_find_runs(struct store *store, struct seal *seal, struct day *day, enum seal_search *result, struct error *err)
 {
 	MDB_cursor *cursor;
 
-	*found = false;
+	*result = SEAL_SEARCH_NOTHING;
 	/* What is not committed cannot be seen; a day that is being written to is looked at when it rests. */
 	if (day->merge_seals == day->seals || day->blocks_changed || clock_monotonic_us() < day->merge_wait_us)
 		return 0;
 	MDB_txn *txn = env_read(&day->env, err);
 	if (!txn)
 		return -1;
+	if (!day->merge_at.product)
+		begin_round(day);
 	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BLOCKS], &cursor);
-	int result =
-		rc ? env_fail(&day->env, rc, "open cursor", err) : search(store, seal, day, txn, cursor, found, err);
+	int failed =
+		rc ? env_fail(&day->env, rc, "open cursor", err) : search(store, seal, day, txn, cursor, result, err);
 	if (!rc)
 		mdb_cursor_close(cursor);
-	result = env_read_end(&day->env, txn, result, err);
-	if (result != 0 || *found)
-		return result;
-	day->merge_seals = day->seals;
-	return day->is_old ? upgrade_end(store, day, err) : 0;
+	failed = env_read_end(&day->env, txn, failed, err);
+	return failed != 0 || *result != SEAL_SEARCH_NOTHING ? failed : end_round(store, day, result, err);
+}
+
+void seal_pass_over(const struct seal *seal)
+{
+	struct day *day = seal->day;
+
+	day->merge_at = seal->partition;
+	day->merge_at.direction++;
+	day->merge_failed = true;
+	day->merge_misread |= seal->misread;
 }

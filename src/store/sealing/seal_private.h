@@ -95,8 +95,14 @@ MUST_CHECK int seal_begin_job(struct seal *seal, struct day *day, const struct p
 /* seal_merge.c: fills seal->entries with the blocks of seal->runs. */
 MUST_CHECK int seal_take_runs(struct seal *seal, struct day *day, MDB_txn *txn, struct error *err);
 
-/* seal_merge.c: looks for runs of a day that are worth merging; *found, and the job's partition and runs, if there
- * are. */
-MUST_CHECK int seal_find_runs(struct store *store, struct seal *seal, struct day *day, bool *found, struct error *err);
+enum seal_search { SEAL_SEARCH_NOTHING, SEAL_SEARCH_MORE, SEAL_SEARCH_FOUND };
+
+/* seal_merge.c: looks for runs of a day that are worth merging, in some of its blocks. FOUND: the job's partition and
+ * runs are set; MORE: the rest is for the next call. */
+MUST_CHECK int seal_find_runs(struct store *store, struct seal *seal, struct day *day, enum seal_search *result,
+                              struct error *err);
+
+/* The job, which merges, has failed: the day's other partitions have their turn. */
+void seal_pass_over(const struct seal *seal);
 
 #endif
