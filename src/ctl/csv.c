@@ -42,16 +42,25 @@ static void add_value(struct buf *out, const struct tree *value)
 		buf_add_text(out, value->kind == TREE_TRUE ? "true" : "false");
 }
 
-static void add_row(struct buf *out, const struct tree *row, bool keys)
+static void add_heading(struct buf *out, const struct table_keys *keys)
 {
-	TREE_EACH(member, row)
-	{
-		if (member != row->first)
+	for (size_t i = 0; i < keys->count; i++) {
+		if (i > 0)
 			buf_add_char(out, ',');
-		if (keys)
-			add_quoted(out, member->name);
-		else
-			add_value(out, member);
+		add_quoted(out, keys->names[i]);
+	}
+	buf_add_char(out, '\n');
+}
+
+static void add_row(struct buf *out, const struct table_keys *keys, const struct tree *row)
+{
+	for (size_t i = 0; i < keys->count; i++) {
+		const struct tree *value = tree_get(row, keys->names[i]);
+
+		if (i > 0)
+			buf_add_char(out, ',');
+		if (value)
+			add_value(out, value);
 	}
 	buf_add_char(out, '\n');
 }
@@ -59,13 +68,12 @@ static void add_row(struct buf *out, const struct tree *row, bool keys)
 void render_csv(struct buf *out, const struct tree *value)
 {
 	const struct tree *table = find_table(value);
+	struct table_keys keys;
 
+	table_keys_collect(&keys, table);
+	if (keys.count > 0)
+		add_heading(out, &keys);
 	TREE_EACH(row, table)
-	{
-		if (row->kind != TREE_OBJECT)
-			continue;
-		if (row == table->first)
-			add_row(out, row, true);
-		add_row(out, row, false);
-	}
+	if (row->kind == TREE_OBJECT)
+		add_row(out, &keys, row);
 }

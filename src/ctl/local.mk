@@ -18,6 +18,7 @@ cdrctl_SOURCES = \
 	src/ctl/restore.c \
 	src/ctl/sniff.c src/ctl/sniff.h \
 	src/ctl/source.c src/ctl/source.h src/ctl/source_private.h \
+	src/ctl/table_keys.c \
 	src/ctl/text.c src/ctl/text.h \
 	src/ctl/usage.c src/ctl/usage.h \
 	src/ctl/zip.c

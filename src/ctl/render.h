@@ -18,7 +18,15 @@ struct tree;
 
 void render(struct buf *out, const struct tree *value);
 
-/* csv.c: the first array of objects in it as CSV (RFC 4180), a column a key of its first object. */
+/* table_keys.c: the keys of an array's objects, in the order in which they first come; they die with the tree. */
+#define TABLE_KEYS_MAX 64
+struct table_keys {
+	size_t count;
+	const char *names[TABLE_KEYS_MAX];
+};
+void table_keys_collect(struct table_keys *keys, const struct tree *array);
+
+/* csv.c: the first array of objects in it as CSV (RFC 4180), a column a key. */
 void render_csv(struct buf *out, const struct tree *value);
 
 /* grid.c: an array of objects as a table, each line indented by `indent` spaces. */

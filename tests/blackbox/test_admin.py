@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
 """The admin socket: its protocol, who may use it, and what it does with clients that behave badly."""
 import contextlib
+import csv
 import grp
+import io
 import json
 import os
 import pwd
@@ -515,9 +517,11 @@ def test_account_list_is_given_page_by_page(families):
 def test_account_list_is_written_as_csv(families):
     run = subprocess.run([harness.program("cdrctl"), "-s", families.socket, "account", "list", "--csv"],
                          capture_output=True, timeout=60, check=True)
-    lines = run.stdout.decode().splitlines()
-    assert lines[0].startswith("id,parent,name,plan,")
-    assert len(lines) == 1 + len(ALL_IDS)
+    rows = {row["id"]: row for row in csv.DictReader(io.StringIO(run.stdout.decode()))}
+    assert list(rows) == ALL_IDS
+    assert (rows["prim0003"]["plan"], rows["prim0003"]["secrets"], rows["prim0003"]["deleted"]) == ("basic", "0", "")
+    assert (rows["kid00002"]["parent"], rows["kid00002"]["secrets"]) == ("prim0000", "0")
+    assert rows["kid00002"]["deleted"].startswith("20")
 
 
 @pytest.mark.parametrize("options, why", [
