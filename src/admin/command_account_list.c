@@ -33,7 +33,19 @@ struct listing {
 	char resume[ACCOUNT_ID_LEN + 1];
 	int slice_left;
 	bool ended;
+	bool hashes;     /* lists what account import reads */
+	struct buf hash; /* of an account's secret */
+	bool failed;
+	struct error err; /* why, if so */
 };
+
+static void listing_free(void *arg)
+{
+	struct listing *listing = arg;
+
+	buf_free(&listing->hash);
+	free(listing);
+}
 
 /* --- as JSON --- */
 
@@ -58,12 +70,35 @@ void admin_account_begin(struct json *j, const struct account *account)
 	}
 }
 
-static void write_account(struct json *j, const struct account *account)
+/* What account import reads. */
+static int write_importable(struct listing *listing, const struct account *account)
 {
+	struct json *j = listing->json;
+
+	buf_clear(&listing->hash);
+	if (accounts_secret_hash(listing->meta, account->id, &listing->hash, &listing->err) != 0)
+		return -1;
+	json_object_begin(j);
+	json_member_text(j, "id", account->id);
+	json_member_text(j, "parent", account->parent);
+	json_member_text(j, "name", account->name);
+	json_member_text(j, "plan", account->plan);
+	json_member_str(j, "secret_hash", buf_str(&listing->hash));
+	json_object_end(j);
+	return 0;
+}
+
+static int write_account(struct listing *listing, const struct account *account)
+{
+	struct json *j = listing->json;
+
+	if (listing->hashes)
+		return write_importable(listing, account);
 	admin_account_begin(j, account);
 	json_key(j, "secrets");
 	json_int(j, account->secrets_count);
 	json_object_end(j);
+	return 0;
 }
 
 /* --- the filters --- */
@@ -110,8 +145,8 @@ static bool look_at(void *arg, const struct account *account)
 	}
 	strcpy(listing->last, account->id);
 	if (matches(listing, account)) {
-		write_account(listing->json, account);
-		listing->ended = --listing->left == 0;
+		listing->failed = write_account(listing, account) != 0;
+		listing->ended = --listing->left == 0 || listing->failed;
 	}
 	return --listing->slice_left > 0 && !listing->ended;
 }
@@ -134,6 +169,10 @@ static void list_slice(void *arg, int64_t deadline_us)
 	(void)deadline_us;
 	listing->slice_left = LIST_SLICE;
 	int result = look_at_some(listing, &err);
+	if (listing->failed) {
+		result = -1;
+		err = listing->err;
+	}
 	if (result == 0 && listing->slice_left == 0 && !listing->ended) {
 		strcpy(listing->resume, listing->last);
 		listing->after = str_from(listing->resume);
@@ -141,7 +180,9 @@ static void list_slice(void *arg, int64_t deadline_us)
 		return;
 	}
 	json_array_end(listing->json);
-	free(listing);
+	if (listing->hashes && result == 0)
+		admin_reply_log(reply, "hashes of accounts' secrets listed");
+	listing_free(listing);
 	if (result != 0)
 		admin_reply_error(reply, &err);
 	else
@@ -170,6 +211,7 @@ static int read_filters(struct listing *listing, const struct args *args, struct
 	listing->prefix = str_from(args_get(args, "prefix"));
 	listing->after = str_from(args_get(args, "after"));
 	listing->left = UINT64_MAX;
+	listing->hashes = args_count(args, "secret_hashes") > 0;
 	if (read_state(args_get(args, "state"), &listing->state, err) != 0 ||
 	    args_get_number(args, "limit", 1, UINT64_MAX, &listing->left, err) != 0)
 		return -1;
@@ -190,12 +232,12 @@ void admin_account_list(const struct admin_context *context, const struct args *
 	}
 	*listing = (struct listing){ .meta = context->meta, .reply = reply };
 	if (read_filters(listing, args, &err) != 0) {
-		free(listing);
+		listing_free(listing);
 		admin_reply_error(reply, &err);
 		return;
 	}
 	listing->json = admin_reply_result(reply);
 	json_array_begin(listing->json);
-	admin_reply_on_close(reply, free, listing);
+	admin_reply_on_close(reply, listing_free, listing);
 	admin_reply_later(reply, list_slice, listing);
 }

@@ -390,6 +390,18 @@ int accounts_secret_add(struct meta *meta, const char *id, const char *secret, u
 	return accounts_change_end(&change, result, err);
 }
 
+int accounts_secret_hash(struct meta *meta, const char *id, struct buf *out, struct error *err)
+{
+	struct account_row row;
+	int found = account_row_find(meta, str_from(id), &row, err);
+
+	if (found <= 0)
+		return found < 0 ? -1 : not_found(str_from(id), err);
+	if (row.account.secrets_count > 0)
+		credential_to_text(&row.credentials[row.account.secrets_count - 1], out);
+	return out->failed ? error_set(err, ERROR_NOMEM, "account %s: out of memory", id) : 0;
+}
+
 int accounts_secret_revoke(struct meta *meta, const char *id, uint32_t number, struct error *err)
 {
 	struct account_row row;

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "meta/account.h"
@@ -86,6 +87,8 @@ uint64_t accounts_generation(struct meta *meta);
 /* ERROR_LIMIT beyond ACCOUNT_SECRETS_MAX. */
 MUST_CHECK int accounts_secret_add(struct meta *meta, const char *id, const char *secret, uint32_t *number,
                                    struct error *err);
+/* Appends the hash of the account's newest secret as text (credentials.h); nothing if it has none. */
+MUST_CHECK int accounts_secret_hash(struct meta *meta, const char *id, struct buf *out, struct error *err);
 MUST_CHECK int accounts_secret_revoke(struct meta *meta, const char *id, uint32_t number, struct error *err);
 
 /* Right credentials of an enabled account: fills *account. ERROR_UNAUTHORIZED in all other cases, without saying

@@ -4,7 +4,6 @@
  */
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/id.h"
 #include "meta/credentials.h"
 
@@ -67,4 +66,23 @@ int credential_from_text(struct credential *credential, struct str text, struct 
 	    read_bytes("salt", salt, credential->salt, sizeof(credential->salt), err) != 0)
 		return -1;
 	return read_bytes("hash", rest, credential->hash, sizeof(credential->hash), err);
+}
+
+/* Base64url, of which two characters are others here. */
+static void add_bytes(struct buf *out, const uint8_t *bytes, size_t len)
+{
+	size_t at = out->len;
+
+	id_base64url_encode(out, bytes, len);
+	for (; !out->failed && at < out->len; at++)
+		if (out->data[at] == '-' || out->data[at] == '_')
+			out->data[at] = out->data[at] == '-' ? '.' : '/';
+}
+
+void credential_to_text(const struct credential *credential, struct buf *out)
+{
+	buf_addf(out, PREFIX "%d$", credential->iterations);
+	add_bytes(out, credential->salt, sizeof(credential->salt));
+	buf_add_char(out, '$');
+	add_bytes(out, credential->hash, sizeof(credential->hash));
 }

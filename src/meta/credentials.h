@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/str.h"
 #include "meta/account.h"
@@ -42,10 +43,11 @@ MUST_CHECK int credential_check_secret(struct str secret, struct error *err);
  *
  *	$pbkdf2-sha256$ITERATIONS$SALT$HASH	salt and hash in base64 without padding, with '.' for '+'
  *
- * ERROR_INVALID says which part is wrong. Iterations are 1,000 to 10,000, so that a derivation fits into a slice.
+ * credential_to_text appends it. Reading, ERROR_INVALID says which part is wrong; iterations are 1,000 to 10,000, so that a derivation fits into a slice.
  */
 #define CREDENTIAL_TEXT_ITERATIONS_MIN 1000
 #define CREDENTIAL_TEXT_ITERATIONS_MAX 10000
+void credential_to_text(const struct credential *credential, struct buf *out);
 MUST_CHECK int credential_from_text(struct credential *credential, struct str text, struct error *err);
 
 /* Hashes a new secret under a new salt. ERROR_INVALID for a secret of the wrong length or form. */

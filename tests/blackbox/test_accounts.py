@@ -102,6 +102,28 @@ def test_an_import_whose_client_goes_away_adds_nothing(daemon):
     assert daemon.ctl_run("account", "show", "away0001").returncode == 1
 
 
+def test_accounts_can_be_moved_to_another_daemon_with_their_secrets(daemon):
+    parent = daemon.new_account()
+    child = daemon.new_account(parent)
+    daemon.ctl("account", "rename", child.id, 'Sales, "north"')
+    daemon.ctl("secret", "add", child.id, "--secret", "the newest one")
+    listed = subprocess.run([harness.program("cdrctl"), "-s", daemon.socket, "account", "list", "--state", "enabled",
+                             "--secret-hashes", "--csv"], capture_output=True, timeout=60, check=True).stdout
+    assert "secrets listed" in daemon.log()
+    other = harness.Daemon().start()
+    try:
+        other.ctl("account", "import", "-", stdin=listed)
+        moved = other.ctl("account", "show", child.id)
+        assert (moved["name"], moved["parent"]) == ('Sales, "north"', parent.id)
+        assert count(other, child, reader=harness.Account(child.id, "the newest one")) == 0
+        assert count(other, child, reader=parent) == 0
+        assert count(other, child) == 401
+    finally:
+        other.stop()
+        other.check()
+        other.remove()
+
+
 # --- secrets ---
 
 def test_a_secret_is_read_from_a_file_or_standard_input(daemon, tmp_path):

@@ -182,6 +182,22 @@ START_TEST(a_faulty_row_is_named_and_nothing_is_added)
 }
 END_TEST
 
+START_TEST(a_hash_is_shown_as_it_was_imported)
+{
+	struct buf hash = { 0 };
+
+	ASSERT_OK(read_file("id,secret_hash\nabcd1234," SECRET_HASH "\nefgh5678,\n"));
+	ASSERT_OK(work());
+	ASSERT_OK(accounts_secret_hash(f.meta, "efgh5678", &hash, &err));
+	ck_assert_uint_eq(hash.len, 0);
+	ASSERT_OK(accounts_secret_hash(f.meta, "abcd1234", &hash, &err));
+	ck_assert_str_eq(buf_cstr(&hash), SECRET_HASH);
+	ck_assert_int_eq(accounts_secret_hash(f.meta, "nobody01", &hash, &err), -1);
+	ck_assert_int_eq(err.code, ERROR_NOT_FOUND);
+	buf_free(&hash);
+}
+END_TEST
+
 START_TEST(an_account_that_is_in_the_file_twice_is_named)
 {
 	ASSERT_OK(read_file("id\nabcd1234\nefgh5678\nabcd1234\n"));
@@ -336,6 +352,7 @@ Suite *suite_account_import(void)
 	tcase_add_test(tcase, accounts_are_added_with_all_that_the_file_says);
 	tcase_add_test(tcase, a_file_may_come_in_any_pieces);
 	tcase_add_loop_test(tcase, a_faulty_row_is_named_and_nothing_is_added, 0, sizeof(faulty) / sizeof(faulty[0]));
+	tcase_add_test(tcase, a_hash_is_shown_as_it_was_imported);
 	tcase_add_test(tcase, an_account_that_is_in_the_file_twice_is_named);
 	tcase_add_test(tcase, a_subaccount_of_the_file_is_no_parent);
 	tcase_add_test(tcase, faults_of_the_first_lines_are_kept_and_all_are_counted);
