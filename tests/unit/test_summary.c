@@ -547,6 +547,32 @@ START_TEST(stored_price_that_is_no_number_is_counted_apart_hot_and_sealed)
 }
 END_TEST
 
+/* Groups of nothing but hours and days begin at multiples of large powers of two. */
+START_TEST(groups_of_intervals_are_spread_over_the_slots)
+{
+	const int64_t interval_us = _i ? CLOCK_US_PER_DAY : CLOCK_US_PER_DAY / 24;
+	const struct scan_span span = { .rows = 1 };
+	struct aggregate_groups groups;
+	struct error err = { 0 };
+	bool used[4096] = { false };
+	size_t homes = 0;
+
+	aggregate_groups_init(&groups, catalog_product_find(STR_LITERAL("SMS")), NULL, 0, 1000);
+	for (int64_t i = 0; i < 1000; i++)
+		ck_assert_int_eq(aggregate_add_span(&groups, i * interval_us, &span, &err), 0);
+	ck_assert_uint_eq(groups.count, 1000);
+	ck_assert_uint_le(groups.slots_count, sizeof(used));
+	for (size_t i = 0; i < groups.count; i++) {
+		bool *home = &used[aggregate_group_at(&groups, i)->hash & (groups.slots_count - 1)];
+
+		homes += !*home;
+		*home = true;
+	}
+	ck_assert_uint_gt(homes, 500);
+	aggregate_groups_free(&groups);
+}
+END_TEST
+
 Suite *suite_summary(void)
 {
 	Suite *suite = suite_create("summary");
@@ -559,6 +585,7 @@ Suite *suite_summary(void)
 	tcase_add_test(zones, the_process_keeps_its_own_zone);
 	suite_add_tcase(suite, zones);
 	tcase_set_timeout(sums, 60);
+	tcase_add_loop_test(sums, groups_of_intervals_are_spread_over_the_slots, 0, 2);
 	tcase_add_loop_test(sums, sums_are_those_of_a_scan, 0, 6);
 	tcase_add_loop_test(sums, stored_price_that_is_no_number_is_counted_apart_hot_and_sealed, 0,
 	                    (int)(sizeof(odd_prices) / sizeof(odd_prices[0])));

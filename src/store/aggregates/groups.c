@@ -79,10 +79,16 @@ static uint64_t hash_more(uint64_t hash, uint64_t value_hash)
 	return hash ^ hash >> 32;
 }
 
+/* The beginnings of hours and days differ in their upper bits alone. */
+static uint64_t hash_start(int64_t start_us)
+{
+	return id_hash64("", 0, (uint64_t)start_us);
+}
+
 static uint64_t hash_key(const struct aggregate_groups *groups, int64_t start_us)
 {
 	struct str key = buf_str(&groups->key);
-	uint64_t hash = (uint64_t)start_us;
+	uint64_t hash = hash_start(start_us);
 
 	while (key.len > 0)
 		hash = hash_more(hash, aggregate_value_hash(aggregate_key_next(&key)));
@@ -340,7 +346,7 @@ static struct aggregate_group *find_batch(const struct aggregate_groups *groups,
 static struct aggregate_group *get_batch(struct aggregate_groups *groups, int64_t start_us,
                                          const struct aggregate_batch *batch, struct error *err)
 {
-	uint64_t hash = (uint64_t)start_us;
+	uint64_t hash = hash_start(start_us);
 
 	for (size_t i = 0; i < groups->columns_count; i++)
 		hash = hash_more(hash, batch->hashes[i]);
