@@ -8,6 +8,8 @@
 #include "expect.h"
 #include "old_hot_rows.h"
 #include "pick.h"
+#include "store/erase.h"
+#include "store/purge.h"
 #include "store/verify.h"
 #include "store_check.h"
 #include "store_fixture.h"
@@ -304,6 +306,145 @@ START_TEST(dead_rows_are_not_seen_after_a_restart)
 }
 END_TEST
 
+/* --- what must be gone --- */
+
+#define NUMBER "447700900777"
+
+static void put_with_number(const char *account, uint32_t id)
+{
+	struct sample *sample =
+		sample_new(&sampler, sms(), account, id, CATALOG_OUTBOUND, clock_day_start_us(DAY) + id);
+	enum store_put_result result;
+
+	sample->record.values[catalog_column_find(sms(), STR_LITERAL("to"))] = STR_LITERAL(NUMBER);
+	ASSERT_OK(store_put(f.store, &sample->record, sample->time_us, &result, &err));
+	free(sample);
+}
+
+/* How often the number stands in the day's file; not in blocks, whose lines are compressed. */
+static size_t in_file(void)
+{
+	struct buf path = { 0 };
+	size_t found = 0, len = 0;
+
+	buf_addf(&path, "%s/days/", f.dir);
+	clock_format_day(&path, DAY);
+	buf_add_text(&path, "/data.mdb");
+	FILE *file = fopen(buf_cstr(&path), "rb");
+	ck_assert_ptr_nonnull(file);
+	char *bytes = malloc(FIXTURE_MAP_BYTES);
+	len = fread(bytes, 1, FIXTURE_MAP_BYTES, file);
+	for (char *at = bytes; (at = memmem(at, len - (size_t)(at - bytes), NUMBER, sizeof(NUMBER) - 1)); at++)
+		found++;
+	free(bytes);
+	fclose(file);
+	buf_free(&path);
+	return found;
+}
+
+/* Rows of acct0001 with the number are sealed, and dead among those of the others, which are hot. */
+static void make_dead_rows(void)
+{
+	bool more = true, dirty;
+
+	f.options.seal_rows = 50;
+	fixture_restart(&f);
+	for (uint32_t i = 0; i < 600; i++) {
+		char account[9];
+
+		account_name(account, i % 60 < 5 ? 1 : i % ACCOUNTS + 2);
+		put_with_number(account, i);
+	}
+	ASSERT_OK(store_commit(f.store, &err));
+	while (more) {
+		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+	}
+	struct store_day_stats stats;
+	ASSERT_OK(store_day_stats(f.store, DAY, &stats, &err));
+	ck_assert_uint_eq(stats.sealed_rows, 50);
+	ck_assert_uint_eq(entries_of(DAY_HOT), 600);
+}
+
+START_TEST(a_number_is_erased_from_dead_rows_too)
+{
+	char accounts[ACCOUNTS + 2][SCAN_ACCOUNT_LEN];
+	struct erase_scope scope = { .accounts = (const char(*)[SCAN_ACCOUNT_LEN])accounts,
+		                     .accounts_count = ACCOUNTS + 2,
+		                     .number = STR_LITERAL(NUMBER) };
+	bool done = false, dirty;
+
+	for (uint32_t i = 0; i < ACCOUNTS + 2; i++) {
+		char account[9];
+
+		account_name(account, i);
+		memcpy(accounts[i], account, SCAN_ACCOUNT_LEN);
+	}
+	make_dead_rows();
+	ck_assert_uint_ge(in_file(), 600);
+	struct erase *erase = erase_new(f.store, &scope, &err);
+	ck_assert_ptr_nonnull(erase);
+	while (!done) {
+		ASSERT_OK(erase_step(erase, INT64_MAX, &dirty, &done, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+	}
+	erase_free(erase);
+	ck_assert_uint_eq(in_file(), 0);
+	assert_sound();
+}
+END_TEST
+
+START_TEST(a_purged_account_leaves_no_dead_rows)
+{
+	struct purge *purge = NULL;
+	bool more = true, done = false, dirty;
+
+	make_dead_rows();
+	size_t before = in_file();
+	purge = purge_new(f.store, "acct0001");
+	while (!done) {
+		ASSERT_OK(purge_step(purge, INT64_MAX, &dirty, &done, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+	}
+	purge_free(purge);
+	while (more) {
+		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+	}
+	expect(in_file() <= before - 50, "%zu of %zu are there", in_file(), before);
+	ck_assert_uint_eq(entries_of(DAY_HOT), 550);
+	assert_sound();
+}
+END_TEST
+
+/* --- memory --- */
+
+START_TEST(more_rows_than_may_be_hot_are_sealed_before_their_time)
+{
+	struct store_day_stats stats;
+	bool more = true, dirty;
+
+	f.options.seal_rows = 10;
+	fixture_restart(&f);
+	put_many(0, ACCOUNTS * 8);
+	commit();
+	for (int turn = 0; turn < 2; turn++) {
+		for (more = true; more;) {
+			ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
+			ASSERT_OK(store_commit(f.store, &err));
+		}
+		ASSERT_OK(store_day_stats(f.store, DAY, &stats, &err));
+		if (turn == 0) {
+			ck_assert_uint_eq(stats.hot_rows, ACCOUNTS * 8);
+			put_many(ACCOUNTS * 8, ACCOUNTS * 9);
+			commit();
+		}
+	}
+	expect(stats.hot_rows <= 320 && stats.hot_rows > 200, "%llu hot rows", (unsigned long long)stats.hot_rows);
+	assert_all_there("sealed in part");
+}
+END_TEST
+
 Suite *suite_hot_rows(void)
 {
 	Suite *suite = suite_create("hot_rows");
@@ -319,6 +460,9 @@ Suite *suite_hot_rows(void)
 	tcase_add_test(stored, what_an_abort_takes_back_of_old_rows_is_there);
 	tcase_add_test(stored, sealed_rows_are_trimmed_as_others_are_sealed);
 	tcase_add_test(stored, dead_rows_are_not_seen_after_a_restart);
+	tcase_add_test(stored, a_number_is_erased_from_dead_rows_too);
+	tcase_add_test(stored, a_purged_account_leaves_no_dead_rows);
+	tcase_add_test(stored, more_rows_than_may_be_hot_are_sealed_before_their_time);
 	suite_add_tcase(suite, stored);
 	return suite;
 }

@@ -15,7 +15,8 @@
 #include "store/putting/moves.h"
 #include "store/sealing/repack.h"
 
-#define BEHIND_SEALS 3 /* hot rows of as many full seals are more than there should be */
+#define BEHIND_SEALS 3   /* hot rows of as many full seals are more than there should be */
+#define HOT_SEALS_MAX 32 /* rows of as many may be hot, however few each partition has: they take memory */
 #define MISREAD_RETRY_US (INT64_C(300) * CLOCK_US_PER_SECOND)
 #define STORE_US 20000  /* what storing a full job may take */
 #define SMALL_ROWS 1024 /* a job that takes no time to speak of */
@@ -149,14 +150,29 @@ static uint32_t job_rows(const struct store *store)
 
 static bool is_due(const struct store *store, const struct seal *seal, const struct hot_partition *own, int64_t now_us)
 {
-	return own->rows >= store->options.seal_rows || seal->all ||
+	return own->rows >= store->options.seal_rows || own->rows >= seal->rows_enough || seal->all ||
 	       now_us - own->since_us >= store->options.seal_age_us;
+}
+
+/* How many rows make a partition due before its time: when more are hot than memory is for, as many as the partitions
+ * have on the average, so that there always are some, and they are worth a seal. */
+static uint32_t rows_enough(const struct store *store)
+{
+	uint64_t rows = 0, partitions = 0;
+
+	for (size_t i = 0; i < store->days_count; i++) {
+		rows += store->days[i]->hot.rows;
+		partitions += store->days[i]->hot.partitions_used;
+	}
+	if (rows <= HOT_SEALS_MAX * (uint64_t)store->options.seal_rows)
+		return UINT32_MAX;
+	return (uint32_t)(rows / partitions);
 }
 
 /* May the day have a partition that is due? Does not look at each: there may be a hundred thousand. */
 static bool may_have_due(const struct store *store, const struct seal *seal, const struct hot *hot, int64_t now_us)
 {
-	return seal->all || hot->grown || hot->round.looked > 0 ||
+	return seal->all || seal->rows_enough < UINT32_MAX || hot->grown || hot->round.looked > 0 ||
 	       (hot->oldest_us != 0 && now_us - hot->oldest_us >= store->options.seal_age_us);
 }
 
@@ -342,6 +358,7 @@ static int choose(struct store *store, struct seal *seal, bool *more, struct err
 {
 	bool opened = false;
 
+	seal->rows_enough = rows_enough(store);
 	for (; seal->looked_at < store->days_count; seal->looked_at++, store->sweep_at++) {
 		if (store->sweep_at >= store->days_count)
 			store->sweep_at = 0;

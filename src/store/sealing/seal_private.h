@@ -38,6 +38,7 @@ struct seal {
 	struct partition partition;
 	uint64_t snapshot; /* rows up to this seq */
 	uint32_t rows_max;
+	uint32_t rows_enough; /* a partition of so many is due, even if it has no full seal and is not old */
 
 	uint32_t runs[SEAL_RUNS_MAX]; /* to be merged; without any, hot rows are sealed */
 	uint32_t runs_count;
