@@ -15,6 +15,7 @@ import scraping
 from harness import wait_for
 from samples import SECOND, NOON, many_sms, sms, whole_day
 
+HOT = {"seal_rows": "65536", "seal_age": "1d"}  # sealed rows take so little room that a small disk holds many
 REPORT = {"product": "SMS", "direction": "outbound", **whole_day()}
 
 
@@ -151,7 +152,7 @@ def fill(daemon, account):
 
 
 def test_a_full_map_of_a_day_is_507_and_the_rest_goes_on(daemons):
-    daemon = daemons(day_map_size="16M")
+    daemon = daemons(day_map_size="16M", **HOT)
     account = daemon.new_account()
     response, stored = fill(daemon, account)
     check_507(response, "no room")
@@ -182,7 +183,7 @@ def mounting_works():
 
 @pytest.mark.skipif(not mounting_works(), reason="no small disk can be mounted here")
 def test_a_full_disk_is_507_and_reads_go_on(daemons):
-    daemon = daemons(start=False, disk_min_free="0", audit_log="log")
+    daemon = daemons(start=False, disk_min_free="0", audit_log="log", **HOT)
     daemon.command = small_disk_command(daemon, "12m")
     daemon.start()
     daemon.add_producer()
@@ -202,7 +203,8 @@ def test_a_full_disk_is_507_and_reads_go_on(daemons):
 
 @pytest.mark.skipif(not mounting_works(), reason="no small disk can be mounted here")
 def test_the_limit_comes_before_the_disk_is_full(daemons):
-    daemon = daemons(start=False, disk_min_free="16M", metrics_listen=f"127.0.0.1:{harness.free_port()}")
+    daemon = daemons(start=False, disk_min_free="16M", **HOT,
+                     metrics_listen=f"127.0.0.1:{harness.free_port()}")
     daemon.metrics_port = int(daemon.options["metrics_listen"].rsplit(":", 1)[1])
     daemon.command = small_disk_command(daemon, "48m")
     daemon.start()

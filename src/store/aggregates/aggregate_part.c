@@ -278,7 +278,7 @@ static int walk_hot(struct day_aggregate *a, struct hot_cursor *cursor)
 static int add_hot(struct day_aggregate *a)
 {
 	struct hot_cursor cursor;
-	int result = hot_cursor_open(&cursor, a->day, a->txn, &a->partition, UINT64_MAX, a->err);
+	int result = hot_cursor_open(&cursor, a->day, a->txn, &a->partition, a->base.store->snapshot, a->err);
 
 	if (result == 0)
 		result = walk_hot(a, &cursor);

@@ -131,7 +131,7 @@ static int walk_hot(struct collecting *c, struct hot_cursor *cursor)
 static int collect_hot(struct collecting *c)
 {
 	struct hot_cursor cursor;
-	int result = hot_cursor_open(&cursor, c->day, c->txn, &c->partition, UINT64_MAX, c->err);
+	int result = hot_cursor_open(&cursor, c->day, c->txn, &c->partition, c->changes->snapshot, c->err);
 
 	if (result == 0)
 		result = walk_hot(c, &cursor);

@@ -92,12 +92,11 @@ static void keep_ages(struct day *day, const struct hot *old)
 int day_hot_load(struct day *day, MDB_txn *txn, struct error *err)
 {
 	struct hot old = day->hot;
-	struct hot_place place = { 0 };
 
 	if (day->hot.loaded && !day_hot_needs_rebuild(day))
 		return 0;
 	day->hot = (struct hot){ .changes = old.changes + 1 };
-	int result = hot_rows_each(day, txn, &place, load_row, day, err) < 0 ? -1 : 0;
+	int result = hot_rows_all(day, txn, load_row, day, err);
 	if (result == 0)
 		keep_ages(day, &old);
 	else

@@ -4,6 +4,8 @@
  */
 #include "store/days/hot_rows.h"
 
+#define PASSED_MAX 16384 /* dead rows between pauses */
+
 static int stat_count(struct day *day, MDB_txn *txn, enum day_db db, uint64_t *count, struct error *err)
 {
 	MDB_stat stat;
@@ -288,6 +290,18 @@ static int give(struct hot_place *place, const struct partition *partition, cons
 	return fn(arg, place, val, err);
 }
 
+/* Passes over a dead row. 1 if it is time for a pause. */
+static int pass(struct hot_place *place, const struct partition *partition, const struct position *position,
+                unsigned *passed)
+{
+	if (++*passed < PASSED_MAX)
+		return 0;
+	place->has_row = true;
+	place->partition = *partition;
+	place->position = *position;
+	return 1;
+}
+
 static int first_after(const struct hot_place *place, MDB_cursor *cursor, MDB_val *key, MDB_val *val)
 {
 	uint8_t bytes[ROW_KEY_LEN];
@@ -311,6 +325,7 @@ static int each_in(struct day *day, MDB_cursor *cursor, struct hot_place *place,
 {
 	struct hot_marks marks = { .day = day, .txn = mdb_cursor_txn(cursor) };
 	MDB_val key, val;
+	unsigned passed = 0;
 	int rc = first_after(place, cursor, &key, &val);
 
 	for (; !rc; rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) {
@@ -324,7 +339,7 @@ static int each_in(struct day *day, MDB_cursor *cursor, struct hot_place *place,
 		if (result == 0)
 			result = give(place, &partition, &position, val, fn, arg, err);
 		else if (result > 0)
-			continue;
+			result = pass(place, &partition, &position, &passed);
 		if (result != 0)
 			return result < 0 ? -1 : 0;
 	}
@@ -345,6 +360,17 @@ int hot_rows_each(struct day *day, MDB_txn *txn, struct hot_place *place, hot_ro
 			return result;
 		*place = (struct hot_place){ .is_old = true };
 	}
+}
+
+int hot_rows_all(struct day *day, MDB_txn *txn, hot_row_fn fn, void *arg, struct error *err)
+{
+	struct hot_place place = { 0 };
+	int result;
+
+	do
+		result = hot_rows_each(day, txn, &place, fn, arg, err);
+	while (result == 0);
+	return result < 0 ? -1 : 0;
 }
 
 static int each_of_partition(struct day *day, MDB_txn *txn, const struct partition *partition, struct hot_place *place,

@@ -80,9 +80,13 @@ struct hot_place {
 /* Takes a row. 0 to continue, 1 to pause after it, -1 with *err. */
 typedef int (*hot_row_fn)(void *arg, const struct hot_place *place, MDB_val val, struct error *err);
 
-/* The rows of a day, in no order that would mean anything, after *place. 1 at the end, 0 when `fn` pauses, -1. */
+/* The rows of a day, in no order that would mean anything, after *place. 1 at the end, 0 when `fn` pauses or
+ * much was passed over, -1. */
 MUST_CHECK int hot_rows_each(struct day *day, MDB_txn *txn, struct hot_place *place, hot_row_fn fn, void *arg,
                              struct error *err);
+
+/* All of them at once; `fn` does not pause. 0, -1. */
+MUST_CHECK int hot_rows_all(struct day *day, MDB_txn *txn, hot_row_fn fn, void *arg, struct error *err);
 
 /* The same for those of an account, partition by partition. `fn` may put and remove rows. */
 MUST_CHECK int hot_rows_each_of(struct day *day, MDB_txn *txn, const char *account, struct hot_place *place,

@@ -469,8 +469,7 @@ int ids_filter_build(struct day *day, MDB_txn *txn, struct error *err)
 	for (size_t iterator = 0; (entry = hot_each(&day->hot, &iterator));)
 		if (add_to_filter(day->filter, (uint32_t)(entry->hash >> 32), err) != 0)
 			return -1;
-	if (note_changes_of_blocks(day, txn, err) != 0 ||
-	    hot_rows_each(day, txn, &(struct hot_place){ 0 }, note_change_of_row, day, err) < 0)
+	if (note_changes_of_blocks(day, txn, err) != 0 || hot_rows_all(day, txn, note_change_of_row, day, err) != 0)
 		return -1;
 	bloom_filter_set_ready(day->filter);
 	return 0;
