@@ -2,7 +2,8 @@
 /*
  * archive.c: the file of an archive: its bytes, their SHA-256 and the remaining room.
  *
- * Writes go to the page cache. Every WRITEBACK_BYTES the kernel is asked to start writing them to disk, so that an
+ * Small parts, as those of small accounts are, wait for each other until there are WAITING_BYTES of them. Writes go to
+ * the page cache. Every WRITEBACK_BYTES the kernel is asked to start writing them to disk, so that an
  * fdatasync has little left to wait for.
  */
 #include "report/archive_private.h"
@@ -20,6 +21,7 @@
 #include "base/clock.h"
 
 #define WRITEBACK_BYTES ((uint64_t)4 << 20)
+#define WAITING_BYTES ((size_t)64 << 10)
 #define READ_BYTES ((size_t)256 << 10)
 #define PIECE_BYTES ((size_t)512 << 10) /* of inflated content; compressed in about 1 ms */
 #define FILE_MODE 0640
@@ -35,6 +37,7 @@ struct archive {
 	uint64_t hashed_bytes;                /* of an opened file; equals state.bytes from then on */
 	uint64_t writeback_bytes;             /* that the kernel was asked to write to disk */
 	uint8_t sha256[ARCHIVE_SHA256_BYTES]; /* expected of the opened file */
+	struct buf waiting;                   /* the file's last bytes, not written yet: fewer than WAITING_BYTES */
 	struct buf part;
 	struct buf content;  /* of a part that had to be inflated */
 	size_t content_done; /* bytes of it that are compressed already, in `part` */
@@ -102,6 +105,25 @@ static int write_all(struct archive *archive, struct str bytes, struct error *er
 	return 0;
 }
 
+static int write_waiting(struct archive *archive, struct error *err)
+{
+	int result = write_all(archive, buf_str(&archive->waiting), err);
+
+	buf_clear(&archive->waiting);
+	return result;
+}
+
+/* Writes what waits and these bytes, or has them wait, too. */
+static int write_or_wait(struct archive *archive, struct str bytes, struct error *err)
+{
+	if (archive->waiting.len + bytes.len >= WAITING_BYTES && write_waiting(archive, err) < 0)
+		return -1;
+	if (bytes.len >= WAITING_BYTES)
+		return write_all(archive, bytes, err);
+	buf_add_str(&archive->waiting, bytes);
+	return archive->waiting.failed ? no_memory(err) : 0;
+}
+
 static void begin_writeback(struct archive *archive)
 {
 	uint64_t len = archive->state.bytes - archive->writeback_bytes;
@@ -118,7 +140,7 @@ static int append(struct archive *archive, struct str bytes, struct error *err)
 {
 	if (EVP_DigestUpdate(archive->hash, bytes.p, bytes.len) != 1)
 		return no_memory(err);
-	if (write_all(archive, bytes, err) < 0)
+	if (write_or_wait(archive, bytes, err) < 0)
 		return -1;
 	archive->state.bytes += bytes.len;
 	archive->hashed_bytes = archive->state.bytes;
@@ -145,7 +167,8 @@ static int begin_file(struct archive *archive, struct error *err)
 	archive->codec->begin(&archive->entry, &archive->part);
 	if (archive->part.failed)
 		return no_memory(err);
-	return append(archive, buf_str(&archive->part), err);
+	/* Written at once: it shows whether there is room for any. */
+	return append(archive, buf_str(&archive->part), err) < 0 ? -1 : write_waiting(archive, err);
 }
 
 struct archive *archive_new(const char *path, const struct archive_options *options, struct error *err)
@@ -329,15 +352,17 @@ int archive_finish(struct archive *archive, struct error *err)
 {
 	buf_clear(&archive->end);
 	if (!archive->codec->end)
-		return 0;
+		return write_waiting(archive, err);
 	archive->codec->end(&archive->entry, &archive->state, &archive->end);
 	if (archive->end.failed)
 		return no_memory(err);
-	return append(archive, buf_str(&archive->end), err);
+	return append(archive, buf_str(&archive->end), err) < 0 ? -1 : write_waiting(archive, err);
 }
 
 int archive_sync(struct archive *archive, struct error *err)
 {
+	if (write_waiting(archive, err) < 0)
+		return -1;
 	if (fdatasync(archive->fd) < 0)
 		return error_set_errno(err, errno, "Cannot put report file %s on disk", archive->path);
 	archive->writeback_bytes = archive->state.bytes;
@@ -367,6 +392,7 @@ void archive_free(struct archive *archive)
 	if (archive->compressor)
 		archive->codec->compressor_free(archive->compressor);
 	EVP_MD_CTX_free(archive->hash);
+	buf_free(&archive->waiting);
 	buf_free(&archive->part);
 	buf_free(&archive->content);
 	buf_free(&archive->end);

@@ -77,7 +77,7 @@ MUST_CHECK enum archive_put archive_resume(struct archive *archive, uint64_t max
 /* Writes what follows the content: the file is complete, but not yet on disk. */
 MUST_CHECK int archive_finish(struct archive *archive, struct error *err);
 
-/* Waits until all that was written is on disk. */
+/* Writes what still waits in memory, and waits until all of the file is on disk. */
 MUST_CHECK int archive_sync(struct archive *archive, struct error *err);
 
 const struct archive_state *archive_state(const struct archive *archive);

@@ -224,6 +224,27 @@ static struct archive *open_again(const struct archive_state *state, const uint8
 	return archive_open(path, &options, state, sum, &err);
 }
 
+static uint64_t size_of_file(void)
+{
+	struct stat st;
+
+	ck_assert_int_eq(stat(path, &st), 0);
+	return (uint64_t)st.st_size;
+}
+
+START_TEST(small_parts_are_written_together)
+{
+	begin(ARCHIVE_ZIP);
+	uint64_t before = size_of_file();
+	put_rows(0, 10);
+	put_rows(10, 10);
+	ck_assert_uint_eq(size_of_file(), before);
+	ck_assert_uint_gt(archive_state(archive)->bytes, before);
+	ASSERT_OK(archive_sync(archive, &err));
+	ck_assert_uint_eq(size_of_file(), archive_state(archive)->bytes);
+}
+END_TEST
+
 START_TEST(changed_file_is_refused)
 {
 	uint8_t sum[ARCHIVE_SHA256_BYTES];
@@ -232,6 +253,7 @@ START_TEST(changed_file_is_refused)
 
 	begin(ARCHIVE_ZIP);
 	put_rows(0, 1000);
+	ASSERT_OK(archive_sync(archive, &err));
 	state = *archive_state(archive);
 	ASSERT_OK(archive_sha256(archive, sum, &err));
 
@@ -407,6 +429,7 @@ Suite *suite_archive(void)
 	tcase_add_loop_test(each, no_part_makes_the_file_longer_than_allowed, ARCHIVE_ZIP, ARCHIVE_ZSTD + 1);
 	suite_add_tcase(s, each);
 	tcase_add_checked_fixture(one, setup, teardown);
+	tcase_add_test(one, small_parts_are_written_together);
 	tcase_add_test(one, changed_file_is_refused);
 	tcase_add_test(one, damaged_part_is_refused_where_it_is_inflated);
 	tcase_add_test(one, deflate_does_not_depend_on_where_its_memory_is);
