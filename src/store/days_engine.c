@@ -253,7 +253,7 @@ static void drop_removed(struct day *day)
 	if (day->unsealed_seqs.failed)
 		hot_free(&day->hot); /* to be loaded again */
 	else
-		hot_drop(&day->hot, buf_str(&day->sealed_ids), buf_str(&day->removed), &day->unsealed_seqs);
+		hot_drop(&day->hot, buf_str(&day->sealed_ids), &day->removed, &day->unsealed_seqs);
 	forget_removed(day);
 }
 

@@ -31,11 +31,10 @@ static inline uint64_t old_hot_rows_make(struct store *store)
 
 	for (size_t i = 0; i < store->days_count; i++) {
 		struct day *day = store_day(store, store->day_numbers[i], false, &err);
-		struct hot_place place = { 0 };
 
 		expect(day && env_write(&day->env, &err), "%s", err.message);
 		MDB_txn *txn = day->env.write;
-		expect(hot_rows_each(day, txn, &place, old_hot_row_put, day, &err) == 1, "%s", err.message);
+		expect(hot_rows_all(day, txn, old_hot_row_put, day, &err) == 0, "%s", err.message);
 		ck_assert_int_eq(mdb_drop(txn, day->env.dbi[DAY_HOT], 0), 0);
 		ck_assert_int_eq(mdb_drop(txn, day->env.dbi[DAY_HOT_SEALED], 0), 0);
 		expect(hot_rows_count(day, txn, &count, &err) == 0, "%s", err.message);

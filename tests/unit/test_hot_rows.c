@@ -6,10 +6,13 @@
 
 #include "base/clock.h"
 #include "expect.h"
+#include "hot_check.h"
 #include "old_hot_rows.h"
 #include "pick.h"
 #include "store/erase.h"
 #include "store/purge.h"
+#include "store/putting/moves_private.h"
+#include "store/sealing/seal.h"
 #include "store/verify.h"
 #include "store_check.h"
 #include "store_fixture.h"
@@ -131,16 +134,20 @@ static void account_name(char out[9], uint32_t number)
 	snprintf(out, 9, "acct%04u", number % 10000);
 }
 
-/* Of all accounts in turn, at random times. */
+/* Of all accounts in turn. */
+static void put_one(uint32_t number, int64_t time_us)
+{
+	char account[9];
+
+	account_name(account, number % ACCOUNTS);
+	put(sample_new(&sampler, sms(), account, number, CATALOG_OUTBOUND, time_us));
+}
+
+/* At random times. */
 static void put_many(uint32_t from, uint32_t to)
 {
-	for (uint32_t i = from; i < to; i++) {
-		char account[9];
-
-		account_name(account, i % ACCOUNTS);
-		put(sample_new(&sampler, sms(), account, i, CATALOG_OUTBOUND,
-		               clock_day_start_us(DAY) + pick_below(&sampler.pick, 86400) * CLOCK_US_PER_SECOND));
-	}
+	for (uint32_t i = from; i < to; i++)
+		put_one(i, clock_day_start_us(DAY) + pick_below(&sampler.pick, 86400) * CLOCK_US_PER_SECOND);
 }
 
 /* New versions of some records: every second one moves to another time. */
@@ -159,16 +166,22 @@ static void commit(void)
 	model_commit(&model);
 }
 
-static void seal_all(void)
+static void finish_sealing(void)
 {
 	bool more = true, dirty;
 
-	commit();
-	store_seal_all(f.store);
 	while (more) {
 		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 		ASSERT_OK(store_commit(f.store, &err));
 	}
+	hot_check(f.store, "sealed");
+}
+
+static void seal_all(void)
+{
+	commit();
+	store_seal_all(f.store);
+	finish_sealing();
 }
 
 static void fault(void *arg, const char *text)
@@ -202,7 +215,7 @@ static void assert_all_there(const char *about)
 			.direction = CATALOG_OUTBOUND,
 			.accounts_count = 1,
 			.from_us = clock_day_start_us(DAY),
-			.to_us = clock_day_start_us(DAY + 1),
+			.to_us = clock_day_start_us(DAY + 2),
 			.snapshot = store_snapshot(f.store),
 		};
 		check_begin(&check, about, f.store, &model);
@@ -223,6 +236,14 @@ static uint64_t entries_of(enum day_db db)
 	ck_assert_int_eq(mdb_stat(txn, day->env.dbi[db], &stat), 0);
 	ASSERT_OK(env_read_end(&day->env, txn, 0, &err));
 	return stat.ms_entries;
+}
+
+static uint64_t dead_rows(void)
+{
+	struct store_day_stats stats;
+
+	ASSERT_OK(store_day_stats(f.store, DAY, &stats, &err));
+	return entries_of(DAY_HOT) + entries_of(DAY_HOT_OLD) - stats.hot_rows;
 }
 
 START_TEST(rows_of_format_1_are_read_replaced_and_sealed)
@@ -276,7 +297,7 @@ START_TEST(sealed_rows_are_trimmed_as_others_are_sealed)
 		ASSERT_OK(store_commit(f.store, &err));
 		ASSERT_OK(store_day_stats(f.store, DAY, &stats, &err));
 		ck_assert_uint_eq(stats.hot_rows + stats.sealed_rows - stats.deleted_rows, ACCOUNTS * ROWS_EACH);
-		uint64_t dead = entries_of(DAY_HOT) - stats.hot_rows;
+		uint64_t dead = dead_rows();
 		most = dead > most ? dead : most;
 	}
 	expect(most > 0 && most <= ACCOUNTS * ROWS_EACH * 3 / 4, "%llu dead rows", (unsigned long long)most);
@@ -445,6 +466,113 @@ START_TEST(more_rows_than_may_be_hot_are_sealed_before_their_time)
 }
 END_TEST
 
+/* --- marks --- */
+
+/* Its place in the new day is of before the seal began, its change of after that. */
+START_TEST(a_record_whose_move_is_finished_while_its_new_day_is_sealed_is_there_once)
+{
+	static const struct store_versions versions = { .merge = false, .column = CATALOG_NONE };
+	enum store_put_result result;
+	struct sample *stored;
+	bool more, dirty;
+
+	put_one(0, clock_day_start_us(DAY));
+	for (uint32_t i = 1; i <= ROWS_EACH; i++)
+		put_one(i * ACCOUNTS, clock_day_start_us(DAY + 1) + i);
+	commit();
+	struct sample *moved = sample_changed(&sampler, model.records[0]->now, CATALOG_OUTBOUND,
+	                                      clock_day_start_us(DAY + 1) + CLOCK_US_PER_HOUR, 0);
+	ck_assert_int_eq(model_expect(&model, moved, &versions, &stored), STORE_UPDATED);
+	ASSERT_OK(store_put_version(f.store, &moved->record, moved->time_us, &versions, &result, &err));
+	model_put(&model, stored, &versions, f.store->last_seq);
+	/* The commit fails once what moves is on disk. */
+	ASSERT_OK(moves_write(f.store, &err));
+	store_abort(f.store);
+	f.store->moves->again_us = INT64_MAX;
+	put_one((ROWS_EACH + 1) * ACCOUNTS, clock_day_start_us(DAY + 1));
+	commit();
+	store_seal_all(f.store);
+	for (int i = 0; i < 10 && !seal_is_under_way(f.store, INT64_MAX); i++)
+		ASSERT_OK(store_maintain(f.store, 0, &more, &dirty, &err));
+	expect(seal_is_under_way(f.store, INT64_MAX), "nothing is sealed");
+	f.store->moves->again_us = 0;
+	commit();
+	ck_assert_uint_eq(f.store->moves->left_bytes, 0);
+	finish_sealing();
+	fixture_restart(&f);
+	assert_all_there("moved and sealed");
+	free(moved);
+}
+END_TEST
+
+/* Else they would have to be removed one by one, which takes three times as long. */
+START_TEST(rows_before_one_that_was_sealed_early_are_dead_when_they_are_sealed)
+{
+	uint64_t most = 0;
+	bool more = true, dirty;
+
+	for (uint32_t i = 0; i < ACCOUNTS; i++)
+		put_one(i, clock_day_start_us(DAY + 1) - 1);
+	commit();
+	put(sample_changed(&sampler, model.records[0]->now, CATALOG_OUTBOUND, clock_day_start_us(DAY + 1) - 2, 6));
+	seal_all();
+	expect(entries_of(DAY_HOT_SEALED) > ACCOUNTS, "there are no marks");
+	put_many(ACCOUNTS, ACCOUNTS * ROWS_EACH);
+	commit();
+	store_seal_all(f.store);
+	while (more) {
+		uint64_t dead;
+
+		ASSERT_OK(store_maintain(f.store, 0, &more, &dirty, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+		dead = dead_rows();
+		most = dead > most ? dead : most;
+	}
+	expect(most > ROWS_EACH, "%llu dead rows", (unsigned long long)most);
+	assert_all_there("sealed early");
+}
+END_TEST
+
+static int count_row(void *arg, const struct hot_place *place, MDB_val val, struct error *row_err)
+{
+	uint64_t *rows = arg;
+
+	(void)place;
+	(void)val;
+	(void)row_err;
+	++*rows;
+	return 0;
+}
+
+/* Of a slice of a walk that meets dead rows only. */
+START_TEST(a_walk_pauses_among_many_dead_rows)
+{
+	struct hot_place place = { 0 };
+	struct hot_mark mark = { UINT64_MAX, { INT64_MAX, UINT64_MAX } };
+	unsigned pauses = 0;
+	uint64_t rows = 0;
+	int result;
+
+	for (uint32_t i = 0; i < 10000; i++)
+		put_one(i * ACCOUNTS, clock_day_start_us(DAY) + i);
+	put_one(1, clock_day_start_us(DAY));
+	commit();
+	struct day *day = store_day(f.store, DAY, false, &err);
+	ck_assert_ptr_nonnull(env_write(&day->env, &err));
+	struct partition partition = partition_of("acct0000", sms()->number, CATALOG_OUTBOUND);
+	ck_assert_int_eq(hot_mark_set(day, &partition, &mark, false, &err), 1);
+	while ((result = hot_rows_each(day, day->env.write, &place, count_row, &rows, &err)) == 0)
+		pauses++;
+	expect(result == 1, "%s", err.message);
+	ck_assert_uint_eq(rows, 1);
+	ck_assert_uint_eq(pauses, 2);
+	rows = 0;
+	ASSERT_OK(hot_rows_all(day, day->env.write, count_row, &rows, &err));
+	ck_assert_uint_eq(rows, 1);
+	store_abort(f.store);
+}
+END_TEST
+
 Suite *suite_hot_rows(void)
 {
 	Suite *suite = suite_create("hot_rows");
@@ -463,6 +591,9 @@ Suite *suite_hot_rows(void)
 	tcase_add_test(stored, a_number_is_erased_from_dead_rows_too);
 	tcase_add_test(stored, a_purged_account_leaves_no_dead_rows);
 	tcase_add_test(stored, more_rows_than_may_be_hot_are_sealed_before_their_time);
+	tcase_add_test(stored, a_record_whose_move_is_finished_while_its_new_day_is_sealed_is_there_once);
+	tcase_add_test(stored, rows_before_one_that_was_sealed_early_are_dead_when_they_are_sealed);
+	tcase_add_test(stored, a_walk_pauses_among_many_dead_rows);
 	suite_add_tcase(suite, stored);
 	return suite;
 }

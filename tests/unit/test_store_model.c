@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "expect.h"
+#include "hot_check.h"
 #include "old_hot_rows.h"
 #include "store/putting/moves.h"
 #include "store/days_store.h"
@@ -35,6 +36,7 @@ Suite *suite_store_model(void);
 #define ACCOUNTS 4
 #define SCANS 5
 #define FIRST_DAY 20500
+#define HOT_CHECK_STEPS 8          /* what is known of hot rows is checked in as many steps */
 #define MAINTENANCE_CALLS_MAX 5000 /* more is a sign that it never ends */
 #define MAP_BYTES ((size_t)256 << 20)
 #define MAP_BYTES_TIGHT ((size_t)3 << 20)
@@ -214,6 +216,8 @@ static void do_commit(struct run *run)
 	else
 		model_commit(&run->model);
 	ck_assert_uint_eq(store_uncommitted(run->f.store), 0);
+	if (run->engine == &days_test_engine && run->step % HOT_CHECK_STEPS == 0)
+		hot_check(run->f.store, run->about);
 }
 
 static void do_abort(struct run *run)

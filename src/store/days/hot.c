@@ -12,7 +12,6 @@
 
 #define CAP_MIN 16 /* of a part */
 #define PREFETCH_AHEAD 8
-#define DROP_MAX 1024 /* positions at once */
 
 static void part_insert(struct hot_part *part, const struct hot_entry *entry)
 {
@@ -214,36 +213,41 @@ static bool is_kept(const struct buf *kept, uint64_t seq)
 	return count > 0 && bsearch(&seq, kept->data, count, sizeof(seq), compare_seqs);
 }
 
-/* Those of one partition that begin the list, and are in order; returns how many there were. */
-static size_t drop_positions(struct hot *hot, const struct hot_removed *list, size_t count, const struct buf *kept)
+/* Those of one partition that begin the list, and are in order; returns how many there were. Their positions are
+ * gathered at the list's beginning, over what has been read. */
+static size_t drop_positions(struct hot *hot, struct hot_removed *list, size_t count, const struct buf *kept)
 {
-	struct hot_partition *own = hot_partition_find(hot, &list->partition);
-	struct hot_at gone[DROP_MAX];
+	const struct partition partition = list->partition;
+	struct hot_partition *own = hot_partition_find(hot, &partition);
+	struct hot_at *gone = (struct hot_at *)(void *)list, before = { 0 };
 	size_t gone_count = 0, at = 0;
 
-	for (; at < count && gone_count < DROP_MAX; at++) {
-		if (!partition_equal(&list[at].partition, &list->partition) ||
-		    (at > 0 && !hot_at_is_before(&list[at - 1].at, &list[at].at)))
+	for (; at < count && partition_equal(&list[at].partition, &partition); at++) {
+		const struct hot_at this = list[at].at;
+
+		if (at > 0 && !hot_at_is_before(&before, &this))
 			break;
-		if (!is_kept(kept, list[at].at.seq))
-			gone[gone_count++] = list[at].at;
+		before = this;
+		if (!is_kept(kept, this.seq))
+			gone[gone_count++] = this;
 	}
 	if (own)
 		hot_order_drop(&own->order, gone, gone_count);
 	return at;
 }
 
-static void drop_removed(struct hot *hot, struct str removed, const struct buf *kept)
+static void drop_removed(struct hot *hot, struct buf *removed, const struct buf *kept)
 {
-	const struct hot_removed *list = (const struct hot_removed *)(const void *)removed.p;
-	size_t count = removed.len / sizeof(*list);
+	struct hot_removed *list = (struct hot_removed *)(void *)removed->data;
+	size_t count = removed->len / sizeof(*list);
 
 	for (size_t i = 0; i < count;)
 		i += drop_positions(hot, list + i, count - i, kept);
+	buf_clear(removed);
 	hot->changes++;
 }
 
-void hot_drop(struct hot *hot, struct str gone, struct str removed, struct buf *kept)
+void hot_drop(struct hot *hot, struct str gone, struct buf *removed, struct buf *kept)
 {
 	const struct hot_gone *list = (const struct hot_gone *)(const void *)gone.p;
 	size_t count = gone.len / sizeof(*list), kept_count = kept->len / sizeof(uint64_t);

@@ -132,8 +132,8 @@ void hot_rows_gone(struct hot *hot, const struct partition *partition, uint32_t 
 
 /* Drops the entries of `gone` (struct hot_gone, in no order), but those of rows whose seq is one of `kept` (uint64_t),
  * which it puts in order. The same of `removed` (struct hot_removed): the positions, which are dropped at once where
- * those of a partition follow each other in order. */
-void hot_drop(struct hot *hot, struct str gone, struct str removed, struct buf *kept);
+ * those of a partition follow each other in order. `removed` is empty then. */
+void hot_drop(struct hot *hot, struct str gone, struct buf *removed, struct buf *kept);
 
 /* Do most entries lead to no row, so that it is time to rebuild it? */
 static inline bool hot_needs_rebuild(const struct hot *hot)

@@ -123,10 +123,13 @@ void hot_order_drop(struct hot_order *order, const struct hot_at *gone, size_t c
 	for (; at < order->count; at++) {
 		while (next < count && hot_at_is_before(&gone[next], &order->rows[at]))
 			next++;
-		if (next == count || hot_at_is_before(&order->rows[at], &gone[next]))
+		if (next == count)
+			break;
+		if (hot_at_is_before(&order->rows[at], &gone[next]))
 			order->rows[to++] = order->rows[at];
 	}
-	order->count = order->sorted = to;
+	memmove(order->rows + to, order->rows + at, (order->count - at) * sizeof(*order->rows));
+	order->count = order->sorted = to + (order->count - at);
 	shrink(order);
 }
 

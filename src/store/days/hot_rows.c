@@ -4,7 +4,7 @@
  */
 #include "store/days/hot_rows.h"
 
-#define PASSED_MAX 16384 /* dead rows between pauses */
+#define PASSED_MAX 4096 /* dead rows between pauses */
 
 static int stat_count(struct day *day, MDB_txn *txn, enum day_db db, uint64_t *count, struct error *err)
 {

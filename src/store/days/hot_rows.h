@@ -71,7 +71,7 @@ void hot_cursor_close(struct hot_cursor *cursor);
 
 /* A place in a walk over many partitions; zeroed: the beginning. */
 struct hot_place {
-	bool has_row; /* a row was given, the last of them this one: */
+	bool has_row; /* a row was given or passed over, the last of them this one: */
 	bool is_old;  /* of `hot` */
 	struct partition partition;
 	struct position position;

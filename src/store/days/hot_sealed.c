@@ -33,7 +33,8 @@ static int mark_get(struct day *day, MDB_txn *txn, const struct partition *parti
 	return 1;
 }
 
-int hot_mark_set(struct day *day, const struct partition *partition, const struct hot_mark *mark, struct error *err)
+int hot_mark_set(struct day *day, const struct partition *partition, const struct hot_mark *mark, bool whole,
+                 struct error *err)
 {
 	uint8_t bytes[PARTITION_LEN], out[MARK_LEN];
 	MDB_val key = env_val(bytes, sizeof(bytes)), val = env_val(out, sizeof(out));
@@ -42,12 +43,14 @@ int hot_mark_set(struct day *day, const struct partition *partition, const struc
 
 	if (found < 0)
 		return -1;
-	if (found > 0 && (mark->snapshot < before.snapshot || hot_at_is_before(&mark->last, &before.last)))
+	bool is_further = found > 0 && hot_at_is_before(&mark->last, &before.last);
+	if ((found > 0 && mark->snapshot < before.snapshot) || (is_further && !whole))
 		return 0;
+	const struct hot_at *last = is_further ? &before.last : &mark->last;
 	partition_write(bytes, partition);
 	position_put_u64(out, mark->snapshot);
-	position_put_u64(out + 8, (uint64_t)mark->last.time_us);
-	position_put_u64(out + 16, mark->last.seq);
+	position_put_u64(out + 8, (uint64_t)last->time_us);
+	position_put_u64(out + 16, last->seq);
 	int rc = mdb_put(day->env.write, day->env.dbi[DAY_HOT_SEALED], &key, &val, 0);
 	return rc ? env_fail(&day->env, rc, "put mark", err) : 1;
 }

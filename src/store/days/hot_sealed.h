@@ -37,8 +37,9 @@ struct hot_marks {
 MUST_CHECK int hot_marks_is_dead(struct hot_marks *marks, const struct partition *partition,
                                  const struct position *position, MDB_val val, struct error *err);
 
-/* In the open write transaction: sets a partition's mark. 1, 0 if the one that is there reaches further, -1. */
-MUST_CHECK int hot_mark_set(struct day *day, const struct partition *partition, const struct hot_mark *mark,
+/* In the open write transaction: sets a partition's mark. `whole`: none of its rows of the snapshot is left after the
+ * mark either, so it may stay where a seal before has set it further. 1, 0 if one that is there reaches further, -1. */
+MUST_CHECK int hot_mark_set(struct day *day, const struct partition *partition, const struct hot_mark *mark, bool whole,
                             struct error *err);
 
 /* The number of dead rows; and in the open write transaction, adds to it. */

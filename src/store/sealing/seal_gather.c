@@ -89,8 +89,12 @@ static int add_hot(struct seal *seal, const struct hot_cursor *cursor, int64_t d
 	if (day_tombstone_read(cursor->val, &tombstone))
 		return 0;
 	prefetch_next(cursor->val);
-	if (record_unpack(&record, seal->product, env_str(cursor->val), &changed_seq, err) != 0 ||
-	    add_row(seal, &record, &cursor->position, changed_seq, err) != 0)
+	if (record_unpack(&record, seal->product, env_str(cursor->val), &changed_seq, err) != 0)
+		return -1;
+	/* Committed since the job began: it is not dead by the job's mark (hot_sealed.h), so it must stay hot. */
+	if (changed_seq > seal->snapshot)
+		return 0;
+	if (add_row(seal, &record, &cursor->position, changed_seq, err) != 0)
 		return -1;
 	return look(seal, deadline_us);
 }
@@ -109,6 +113,7 @@ static int gather_hot(struct seal *seal, MDB_txn *txn, int64_t deadline_us, stru
 	hot_cursor_close(&cursor);
 	if (found < 0)
 		return -1;
+	seal->whole = result == 0;
 	return result ? result : 1;
 }
 

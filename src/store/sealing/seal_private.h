@@ -36,9 +36,10 @@ struct seal {
 	struct day *day;
 	const struct catalog_product *product;
 	struct partition partition;
-	uint64_t snapshot; /* rows up to this seq */
+	uint64_t snapshot; /* rows up to this seq, in the version of this seq or before */
 	uint32_t rows_max;
 	uint32_t rows_enough; /* a partition of so many is due, even if it has no full seal and is not old */
+	bool whole;           /* no such row is left */
 
 	uint32_t runs[SEAL_RUNS_MAX]; /* to be merged; without any, hot rows are sealed */
 	uint32_t runs_count;

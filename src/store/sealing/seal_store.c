@@ -178,7 +178,7 @@ static int remove_hot(const struct work *work)
 	const struct position *last = &positions[rows - 1];
 	struct hot_mark mark = { seal->snapshot, { last->time_us, last->seq } };
 	int64_t dead = 0;
-	int marked = hot_mark_set(day, &seal->partition, &mark, work->err);
+	int marked = hot_mark_set(day, &seal->partition, &mark, seal->whole, work->err);
 
 	for (uint32_t i = 0; i < rows && marked >= 0; i++) {
 		if (is_touched(seal, &positions[i]))
