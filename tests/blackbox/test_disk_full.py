@@ -206,7 +206,7 @@ def test_the_limit_comes_before_the_disk_is_full(daemons):
     daemon = daemons(start=False, disk_min_free="16M", **HOT,
                      metrics_listen=f"127.0.0.1:{harness.free_port()}")
     daemon.metrics_port = int(daemon.options["metrics_listen"].rsplit(":", 1)[1])
-    daemon.command = small_disk_command(daemon, "48m")
+    daemon.command = small_disk_command(daemon, "36m")
     daemon.start()
     daemon.add_producer()
     account = daemon.new_account()
