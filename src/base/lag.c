@@ -13,6 +13,10 @@
 
 #define RECENT_US (5 * CLOCK_US_PER_SECOND)
 
+/* libevent keeps the wall clock's distance from its own clock, and looks at it every few seconds: meanwhile its times
+ * may be ahead by as much as the wall clock is being slowed down, or by the microsecond that rounding makes. */
+#define AHEAD_MAX_US 3000
+
 /* A loop that was stopped for longer (a debugger, a stopped process) counts no more missed due times than these. */
 #define LATE_MAX_US (60 * CLOCK_US_PER_SECOND)
 
@@ -98,8 +102,10 @@ int64_t lag_recent_max_us(const struct lag *lag)
 int64_t lag_turn_us(struct event_base *base)
 {
 	struct timeval begun, now;
+	int64_t us;
 
 	if (event_base_gettimeofday_cached(base, &begun) != 0 || evutil_gettimeofday(&now, NULL) != 0)
 		return 0;
-	return (int64_t)(now.tv_sec - begun.tv_sec) * CLOCK_US_PER_SECOND + now.tv_usec - begun.tv_usec;
+	us = (int64_t)(now.tv_sec - begun.tv_sec) * CLOCK_US_PER_SECOND + now.tv_usec - begun.tv_usec;
+	return us < 0 && us >= -AHEAD_MAX_US ? 0 : us;
 }
