@@ -52,15 +52,31 @@ struct tasks {
 
 /* --- the turn's time --- */
 
-/* Short turns for those who wait beside others; a task that is alone would only lose by them. */
+/* TASK_PRIORITIES if there is nothing to do. */
+static int highest_priority(const struct tasks *tasks)
+{
+	int i = 0;
+
+	while (i < TASK_PRIORITIES && TAILQ_EMPTY(&tasks->rings[i]))
+		i++;
+	return i;
+}
+
+/* Short turns for requests that wait beside others; a task that is alone would only lose by them, and so would ingest
+ * beside background work. */
+static bool turns_are_short(const struct tasks *tasks)
+{
+	return tasks->ready_count > 1 && tasks_have_requests(tasks);
+}
+
 static int64_t whole_turn_us(const struct tasks *tasks)
 {
-	return tasks->ready_count > 1 ? TASK_SHARED_TURN_US : TASK_TURN_US;
+	return turns_are_short(tasks) ? TASK_SHARED_TURN_US : TASK_TURN_US;
 }
 
 static int64_t step_us(const struct tasks *tasks)
 {
-	return tasks->ready_count > 1 ? TASK_SHARED_STEP_US : TASK_STEP_US;
+	return turns_are_short(tasks) ? TASK_SHARED_STEP_US : TASK_STEP_US;
 }
 
 /* Negative when the turn has overrun. */
@@ -87,16 +103,6 @@ static struct task *first_task(const struct tasks *tasks, int priority)
 	const struct lane *lane = TAILQ_FIRST(&tasks->rings[priority]);
 
 	return lane ? TAILQ_FIRST(&lane->queue) : NULL;
-}
-
-/* TASK_PRIORITIES if there is nothing to do. */
-static int highest_priority(const struct tasks *tasks)
-{
-	int i = 0;
-
-	while (i < TASK_PRIORITIES && TAILQ_EMPTY(&tasks->rings[i]))
-		i++;
-	return i;
 }
 
 /* The priority passed over for longest beyond its limit; TASK_PRIORITIES if none is. */
@@ -200,12 +206,12 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 
 bool tasks_turn_is_over(const struct tasks *tasks)
 {
-	int priority = highest_priority(tasks);
-	int64_t for_tasks_us = priority < TASK_ADMIN      ? whole_turn_us(tasks) / 2 :
-	                       priority < TASK_PRIORITIES ? STEP_LEAST_US :
-	                                                    0;
+	return left_us(tasks) <= (tasks->ready_count > 0 ? whole_turn_us(tasks) / 2 : 0);
+}
 
-	return left_us(tasks) <= for_tasks_us;
+bool tasks_have_requests(const struct tasks *tasks)
+{
+	return highest_priority(tasks) < TASK_ADMIN;
 }
 
 void tasks_before_long_work(struct tasks *tasks, void (*fn)(void *arg), void *arg)

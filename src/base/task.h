@@ -3,9 +3,9 @@
  * task.h: one scheduler for work that is done in slices on the event loop.
  *
  * All tasks share what is left of a turn of the loop after sockets and commits have been served: of
- * TASK_SHARED_TURN_US, or of TASK_TURN_US for a task that is alone. A step gets at most TASK_SHARED_STEP_US of it, if
- * there are others, and is told its deadline. What is left waits for the next turn, in which sockets are served first;
- * code that reads much from one asks tasks_turn_is_over when to stop.
+ * TASK_SHARED_TURN_US when requests wait beside others, otherwise of TASK_TURN_US. A step gets at most
+ * TASK_SHARED_STEP_US or TASK_STEP_US of it, if there are others, and is told its deadline. What is left waits for the
+ * next turn, in which sockets are served first; code that reads much from one asks tasks_turn_is_over when to stop.
  *
  * The task of the highest priority runs next; a lower priority with something to do gets a step every few turns at
  * least, an urgent task one in every turn. Within a priority the owners (accounts) take turns, and an owner's tasks
@@ -31,7 +31,7 @@
 
 #define TASK_TURN_US 4000
 #define TASK_STEP_US 2000
-#define TASK_SHARED_TURN_US 2000 /* when more than one task has something to do */
+#define TASK_SHARED_TURN_US 2000 /* when more than one task has something to do, and a request is among them */
 #define TASK_SHARED_STEP_US 1000
 #define TASK_OWNER_LEN 8
 
@@ -106,9 +106,11 @@ void task_cancel(struct task *task);
 /* How many requests the owner has started, including those that wait for its other ones. */
 size_t tasks_count(struct tasks *tasks, const char *owner);
 
-/* Has this turn of the loop taken its time, or, if tasks are to have some of it, all but that: half of it for requests, a
- * quarter for background work? For what is no task. */
+/* Has this turn of the loop taken its time, or, if tasks are to have some of it, half of that? For what is no task. */
 bool tasks_turn_is_over(const struct tasks *tasks);
+
+/* Has a request something to do (TASK_ANSWERS to TASK_SUMMARIES), or background work alone? */
+bool tasks_have_requests(const struct tasks *tasks);
 
 /* Has fn(arg), unless NULL, called before what may take long: each step of a task other than of TASK_IDS, and what tells by
  * tasks_tell_of_long_work. So what is kept for the end of a turn does not wait for it. */

@@ -5,8 +5,8 @@
  * The bufferevent reads, up to a watermark, so that TCP stops a client which sends ahead (the watermark is our own:
  * libevent's does not survive running out of memory), and sends what the kernel did not take of an answer at once.
  * Reading is never switched off: that is how we notice a client that goes away during its request. A turn of the loop
- * serves at most REQUESTS_PER_TURN pipelined requests or one slice of a body per connection; the rest waits in
- * `resume`, after everything else that is ready.
+ * serves at most REQUESTS_PER_TURN pipelined requests per connection; the rest waits in `resume`, after everything else
+ * that is ready. Bodies queue up for their slices (intake.c).
  */
 #include "http/connection.h"
 
@@ -144,6 +144,7 @@ static void connection_free(struct http_connection *c)
 {
 	event_del(&c->resume);
 	http_gather_forget(c);
+	http_intake_leave(c);
 	http_file_end(c);
 	http_content_free(&c->content);
 	bufferevent_free(c->bev);

@@ -66,6 +66,7 @@ struct http_file {
 struct http_connection {
 	TAILQ_ENTRY(http_connection) entry;
 	TAILQ_ENTRY(http_connection) idle_entry; /* among those that are idle, while is_idle */
+	TAILQ_ENTRY(http_connection) body_entry; /* in the queue for a slice, while body_queued */
 	struct http_server *server;
 	char peer[INET6_ADDRSTRLEN]; /* the client's address, or its proxy's */
 	struct bufferevent *bev;
@@ -82,6 +83,7 @@ struct http_connection {
 	bool held;          /* not reading: the watermark is reached */
 	bool begun;         /* bytes of a head have arrived */
 	bool is_idle;       /* in HEAD, and not begun */
+	bool body_queued;   /* its body has more, and waits for its next slice */
 	bool continue_owed; /* the client waits for 100 Continue */
 	bool keep_alive;
 	bool end_of_input; /* the client has shut its side */
@@ -127,9 +129,13 @@ void http_dispatch(struct http_connection *connection, struct str head);
 /* The request has all it needs: calls the route's handler. */
 void http_dispatch_handle(struct http_connection *connection);
 
-/* intake.c: a slice of a body; true if the connection can go on at once. */
+/* intake.c: a slice of a body, unless the connection is in the queue for one; true if it can go on at once. */
 void http_intake_begin(struct http_connection *connection);
 bool http_intake_step(struct http_connection *connection);
+/* Takes it from the queue, if it is there. */
+void http_intake_leave(struct http_connection *connection);
+/* The event of the queue, of a server. */
+void http_intake_on_slices(evutil_socket_t fd, short what, void *arg);
 void http_intake_fail(struct http_connection *connection, const struct http_fault *fault);
 
 /* send.c: hands the bytes to the kernel, and the rest to the bufferevent. Takes over *body's memory in any case. False

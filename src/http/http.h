@@ -146,7 +146,7 @@ MUST_CHECK int http_request_check_basic(struct http_request *request,
                                         void *arg, struct error *err);
 
 /*
- * Streaming. on_data gets decompressed pieces of at most 64 KiB, in one turn of the loop no more than a slice's worth;
+ * Streaming. on_data gets decompressed pieces of at most 64 KiB, in one turn of the loop no more than tasks leave time for;
  * on_end is called once, when the body is complete and its framing and compression were valid; on_abort instead when
  * the client is gone, too slow or over a limit, or its compression is broken: the server answers, if that is possible,
  * and the request dies when on_abort returns. With on_fault the handler answers itself where an answer is possible, now

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * intake.c: reads a request's body, a slice per turn, and delivers it as the route asks: to the handler's stream, into
- * the request, or nowhere. Declared in connection.h.
+ * intake.c: reads a request's body, in slices, and delivers it as the route asks: to the handler's stream, into the
+ * request, or nowhere. Declared in connection.h.
+ *
+ * Connections whose bodies have more than a slice queue up, and get a slice each, round after round, until this turn of
+ * the loop has spent what tasks leave of it (base/task.h). So one body alone gets all of that, and several get the same.
+ * While requests wait for the next steps of theirs there is one round a turn, as each would make them wait longer.
  *
  * libevent reads at most 4 KiB a turn from a socket, which would limit an upload to a fraction of what ingest can take.
  * So when the bufferevent's bytes are used up before the slice, more is read here, into the same buffer.
@@ -12,6 +16,7 @@
 #include <inttypes.h>
 #include <sys/socket.h>
 
+#include "base/log.h"
 #include "base/task.h"
 
 #define SLICE_BYTES (256 * 1024)
@@ -149,8 +154,54 @@ static size_t take_piece(struct http_connection *c)
 	return used + piece.len;
 }
 
+static void run_next_turn(struct http_server *server)
+{
+	static const struct timeval now = { 0, 0 };
+
+	/* A timer of zero, not event_active: an active event runs before the loop looks at sockets again. */
+	if (evtimer_add(server->slices, &now) < 0)
+		log_error("http", "cannot add a timer, a connection may time out");
+}
+
+static void queue_up(struct http_connection *c)
+{
+	TAILQ_INSERT_TAIL(&c->server->bodies, c, body_entry);
+	c->body_queued = true;
+	c->server->bodies_count++;
+	run_next_turn(c->server);
+}
+
+void http_intake_leave(struct http_connection *c)
+{
+	if (!c->body_queued)
+		return;
+	TAILQ_REMOVE(&c->server->bodies, c, body_entry);
+	c->body_queued = false;
+	c->server->bodies_count--;
+}
+
+void http_intake_on_slices(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_server *server = arg;
+	struct http_connection *c;
+	int round = server->bodies_count;
+
+	(void)fd;
+	(void)what;
+	while ((c = TAILQ_FIRST(&server->bodies))) {
+		http_intake_leave(c);
+		http_connection_run(c); /* queues up again if there is more */
+		if (tasks_turn_is_over(server->tasks) || (--round <= 0 && tasks_have_requests(server->tasks)))
+			break;
+	}
+	if (!TAILQ_EMPTY(&server->bodies))
+		run_next_turn(server);
+}
+
 bool http_intake_step(struct http_connection *c)
 {
+	if (c->body_queued)
+		return false;
 	for (size_t done = 0; done < SLICE_BYTES && (done == 0 || !tasks_turn_is_over(c->server->tasks));) {
 		size_t handled = take_piece(c);
 
@@ -160,6 +211,6 @@ bool http_intake_step(struct http_connection *c)
 			return c->state != HTTP_STATE_BODY;
 		done += handled;
 	}
-	http_connection_run_later(c);
+	queue_up(c);
 	return false;
 }

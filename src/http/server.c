@@ -164,6 +164,8 @@ void http_server_free(struct http_server *server)
 	if (server->drained)
 		event_free(server->drained);
 	http_gather_free(server);
+	if (server->slices)
+		event_free(server->slices);
 	http_stats_free(server);
 	buf_free(&server->head);
 	free(server->scratch);
@@ -180,6 +182,7 @@ struct http_server *http_server_new(struct tasks *tasks, const struct config *co
 		goto nomem;
 	TAILQ_INIT(&server->connections);
 	TAILQ_INIT(&server->idle);
+	TAILQ_INIT(&server->bodies);
 	server->base = base;
 	server->tasks = tasks;
 	server->config = config;
@@ -190,7 +193,8 @@ struct http_server *http_server_new(struct tasks *tasks, const struct config *co
 	server->scratch = malloc(HTTP_PIECE_MAX);
 	server->tick = evtimer_new(base, on_tick, server);
 	server->drained = evtimer_new(base, on_drained, server);
-	if (!server->scratch || !server->tick || !server->drained || http_gather_init(server) != 0)
+	server->slices = evtimer_new(base, http_intake_on_slices, server);
+	if (!server->scratch || !server->tick || !server->drained || !server->slices || http_gather_init(server) != 0)
 		goto nomem;
 	/* libevent writes to sockets whose other end may be gone; the return value tells as well. */
 	signal(SIGPIPE, SIG_IGN);

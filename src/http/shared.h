@@ -32,7 +32,10 @@ struct http_server {
 	int64_t accept_logged_us;   /* when the log last reported it; 0: never */
 
 	TAILQ_HEAD(, http_connection) connections;
-	TAILQ_HEAD(, http_connection) idle; /* the one idle for longest first */
+	TAILQ_HEAD(, http_connection) idle;   /* the one idle for longest first */
+	TAILQ_HEAD(, http_connection) bodies; /* the queue for slices of bodies, of intake.c */
+	int bodies_count;
+	struct event *slices; /* pending while any is in that queue */
 	struct http_request *free_requests;
 	int free_requests_count;
 	struct http_stats stats;

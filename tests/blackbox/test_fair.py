@@ -22,6 +22,7 @@ PATIENCE = 240  # seconds
 # What a busy machine and sanitizers may add to the median; without turns of equal length it is several times as much.
 SLACK_SECONDS = 0.15
 TIMES = 10
+REPORTS = 4
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +136,29 @@ def test_reports_summaries_and_sealing_get_their_share_beside_heavy_queries(daem
     assert {a.status for a in pages} == {200} and {a.status for a in summaries} == {200}
     for name in light:
         assert beside[name] < TIMES * quiet[name] + 2 * SLACK_SECONDS, (name, quiet[name], beside[name])
+
+
+def test_reports_leave_ingest_a_good_part_of_the_time(daemons):
+    daemon = daemons(shed_lag="0")
+    account, _ = load_heavy(daemon)
+    bodies = [harness.generate_bytes("SMS", [account], CHUNK, iso(first), iso(first + DAY))
+              for first in (YESTERDAY - 3 * DAY, YESTERDAY - 6 * DAY)]
+
+    def seconds(body):
+        begin = time.monotonic()
+        assert daemon.post_body(body).status == 200
+        return time.monotonic() - begin
+
+    alone = seconds(bodies[0])
+    asked = [reporting.create(daemon, account, product="SMS", direction="outbound", status="delivered", **whole_day())
+             for _ in range(REPORTS)]
+    beside = seconds(bodies[1])
+    ended = [reporting.status(daemon, account, one["request_id"])["request_status"] for one in asked].count("SUCCESS")
+    print(round(alone, 3), round(beside, 3), ended)
+    assert ended < REPORTS, f"ingest, which takes {alone} s alone, took longer than all reports"
+    assert beside < TIMES * alone + SLACK_SECONDS, (alone, beside)
+    for one in asked:
+        assert reporting.wait(daemon, account, one["request_id"], seconds=PATIENCE)["request_status"] == "SUCCESS"
 
 
 def test_what_is_beyond_sync_concurrent_max_waits_and_beyond_ten_times_that_is_refused(daemon, heavy, light):

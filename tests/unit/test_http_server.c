@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/task.h"
 #include "http/http.h"
@@ -148,6 +149,35 @@ static bool ask_basic(struct http_request *request, void *app)
 	return false;
 }
 
+/* Of bodies that are read, by the letter that the path ends with. */
+#define BODIES 3
+static size_t body_bytes[BODIES];
+static int64_t piece_us; /* that on_data takes */
+
+static void on_data(void *arg, const char *data, size_t len)
+{
+	int64_t until_us = clock_monotonic_us() + piece_us;
+
+	(void)data;
+	*(size_t *)arg += len;
+	while (clock_monotonic_us() < until_us)
+		;
+}
+
+static void on_body_end(void *arg)
+{
+	(void)arg;
+}
+
+static void handle_body(struct http_request *request, void *app)
+{
+	static const struct http_stream stream = { .on_data = on_data, .on_end = on_body_end, .on_abort = on_body_end };
+	struct str letter = http_request_segment(request);
+
+	(void)app;
+	http_request_stream(request, &stream, &body_bytes[letter.p[0] - 'a']);
+}
+
 static const struct http_route routes[] = {
 	{ HTTP_GET, "/open", HTTP_BODY_NONE, NULL, NULL, handle },
 	{ HTTP_GET, "/asked", HTTP_BODY_NONE, let_in, admit, handle },
@@ -156,6 +186,7 @@ static const struct http_route routes[] = {
 	{ HTTP_GET, "/basic", HTTP_BODY_NONE, ask_basic, NULL, handle },
 	{ HTTP_GET, "/file", HTTP_BODY_NONE, NULL, NULL, handle_file },
 	{ HTTP_GET, "/small", HTTP_BODY_NONE, NULL, NULL, handle_small },
+	{ HTTP_POST, "/body/{letter}", HTTP_BODY_STREAM, NULL, NULL, handle_body },
 	{ 0 },
 };
 
@@ -168,6 +199,7 @@ static void set_up(void)
 	log_set_level(LOG_LEVEL_ERROR);
 	memset(calls, 0, sizeof(calls));
 	waits = NULL;
+	memset(body_bytes, 0, sizeof(body_bytes));
 	base = event_base_new();
 	ck_assert_ptr_nonnull(base);
 	ck_assert_int_eq(config_init(&config, &err), 0);
@@ -226,6 +258,33 @@ static void client_ask(const char *requests, char *answer, size_t room, void (*t
 
 	ck_assert_int_eq(write(fd, requests, len), (ssize_t)len);
 	client_read(fd, answer, room, turn);
+}
+
+/* Clients that send bodies without end; the server runs for so many turns. Returns the most bytes of a turn. */
+static size_t clients_send(int bodies, int turns)
+{
+	static const char data[65536];
+	int fds[BODIES];
+	size_t most = 0;
+
+	for (int i = 0; i < bodies; i++) {
+		fds[i] = client_connect();
+		dprintf(fds[i], "POST /body/%c HTTP/1.1\r\nHost: h\r\nContent-Length: 10000000000\r\n\r\n", 'a' + i);
+	}
+	for (int turn = 0; turn < turns; turn++) {
+		size_t before = body_bytes[0] + body_bytes[1] + body_bytes[2];
+
+		for (int i = 0; i < bodies; i++)
+			while (send(fds[i], data, sizeof(data), MSG_DONTWAIT) > 0)
+				;
+		event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+		size_t got = body_bytes[0] + body_bytes[1] + body_bytes[2] - before;
+
+		most = got > most ? got : most;
+	}
+	for (int i = 0; i < bodies; i++)
+		close(fds[i]);
+	return most;
 }
 
 #define LAST "Host: h\r\nConnection: close\r\n\r\n"
@@ -453,6 +512,46 @@ START_TEST(a_client_that_goes_while_its_answer_is_kept_harms_nobody)
 }
 END_TEST
 
+/* --- bodies --- */
+
+START_TEST(a_body_alone_gets_as_much_of_a_turn_as_there_is)
+{
+	piece_us = 0;
+	ck_assert_uint_gt(clients_send(1, 100), 300000);
+}
+END_TEST
+
+static void on_request(void *arg, int64_t deadline_us)
+{
+	(void)arg;
+	(void)deadline_us;
+}
+
+START_TEST(a_body_gets_one_slice_of_a_turn_while_requests_wait)
+{
+	struct task task;
+	struct error err;
+
+	piece_us = 0;
+	task_init(&task, tasks, "account1", TASK_PAGES, on_request, NULL);
+	ck_assert_int_eq(task_start(&task, &err), 0);
+	ck_assert_uint_le(clients_send(1, 100), 200000);
+	ck_assert_uint_gt(body_bytes[0], 1000000);
+	task_cancel(&task);
+}
+END_TEST
+
+START_TEST(bodies_get_the_same_beside_each_other)
+{
+	piece_us = 200;
+	clients_send(3, 100);
+	for (int i = 0; i < BODIES; i++)
+		ck_assert_msg(body_bytes[i] > 5000000 / 2 && body_bytes[i] > body_bytes[0] * 3 / 4 &&
+		                      body_bytes[i] < body_bytes[0] * 4 / 3,
+		              "%zu, %zu, %zu bytes", body_bytes[0], body_bytes[1], body_bytes[2]);
+}
+END_TEST
+
 Suite *suite_http_server(void);
 
 Suite *suite_http_server(void)
@@ -473,6 +572,9 @@ Suite *suite_http_server(void)
 	tcase_add_test(tests, kept_answers_are_sent_before_long_work);
 	tcase_add_test(tests, a_connection_whose_answer_was_kept_serves_the_next_request);
 	tcase_add_test(tests, a_client_that_goes_while_its_answer_is_kept_harms_nobody);
+	tcase_add_test(tests, a_body_alone_gets_as_much_of_a_turn_as_there_is);
+	tcase_add_test(tests, a_body_gets_one_slice_of_a_turn_while_requests_wait);
+	tcase_add_test(tests, bodies_get_the_same_beside_each_other);
 	suite_add_tcase(suite, tests);
 	return suite;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/lag.h"
 #include "base/task.h"
 
 #define JOBS_MAX 8
@@ -328,6 +329,70 @@ START_TEST(all_priorities_get_steps_beside_each_other)
 }
 END_TEST
 
+/* Ingest: works in every turn until that is over for it. */
+struct reader {
+	struct event *timer;
+	int64_t least_us; /* of a turn */
+	int turns;
+};
+
+static void on_reader(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval now = { 0, 0 };
+	struct reader *reader = arg;
+
+	(void)fd;
+	(void)what;
+	while (!tasks_turn_is_over(tasks))
+		;
+	int64_t got_us = lag_turn_us(base);
+
+	if (reader->turns++ == 0 || got_us < reader->least_us)
+		reader->least_us = got_us;
+	evtimer_add(reader->timer, &now);
+}
+
+/* While the tasks that are started work. */
+static struct reader read_for(int turns)
+{
+	static const struct timeval now = { 0, 0 };
+	struct reader reader = { .timer = evtimer_new(base, on_reader, &reader) };
+
+	ck_assert_ptr_nonnull(reader.timer);
+	evtimer_add(reader.timer, &now);
+	while (reader.turns < turns)
+		run_a_turn();
+	event_free(reader.timer);
+	return reader;
+}
+
+START_TEST(ingest_has_half_of_a_long_turn_beside_background_work_however_much)
+{
+	start_job(0, "", TASK_REPORTS, TASK_STEP_US, 1000);
+	task_set_urgent(&start_job(1, "", TASK_MAINTENANCE, TASK_STEP_US, 1000)->task, true);
+	start_job(2, "", TASK_ADMIN, TASK_STEP_US, 1000);
+	struct reader reader = read_for(40);
+
+	ck_assert_int_ge(reader.least_us, TASK_TURN_US / 2);
+	/* Every second turn at least has steps of the urgent one, and of the others. */
+	ck_assert_int_ge(jobs[1].steps, 15);
+	ck_assert_int_ge(jobs[0].steps, 3);
+	ck_assert_int_ge(jobs[2].steps, 3);
+}
+END_TEST
+
+START_TEST(ingest_has_half_of_a_short_turn_beside_requests)
+{
+	start_job(0, "account1", TASK_PAGES, TASK_SHARED_STEP_US, 1000);
+	start_job(1, "", TASK_REPORTS, TASK_SHARED_STEP_US, 1000);
+	struct reader reader = read_for(40);
+
+	ck_assert_int_ge(reader.least_us, TASK_SHARED_TURN_US / 2);
+	ck_assert_int_ge(jobs[0].steps, 15);
+	ck_assert_int_ge(jobs[1].steps, 3);
+}
+END_TEST
+
 START_TEST(pause_holds_the_next_step_until_it_is_over_or_the_task_is_started)
 {
 	struct job *job = make_job(0, "", TASK_REPORTS, 10, 1);
@@ -439,6 +504,8 @@ Suite *suite_task(void)
 	tcase_add_test(tcase, what_runs_at_once_is_of_the_turns_time);
 	tcase_add_test(tcase, urgent_task_gets_a_step_in_every_turn);
 	tcase_add_test(tcase, all_priorities_get_steps_beside_each_other);
+	tcase_add_test(tcase, ingest_has_half_of_a_long_turn_beside_background_work_however_much);
+	tcase_add_test(tcase, ingest_has_half_of_a_short_turn_beside_requests);
 	tcase_add_test(tcase, pause_holds_the_next_step_until_it_is_over_or_the_task_is_started);
 	tcase_add_test(tcase, loop_does_not_sleep_while_a_task_has_more_to_do);
 	tcase_add_test(tcase, timers_that_became_due_in_a_turn_come_before_the_next_steps);
