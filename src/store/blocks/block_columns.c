@@ -189,8 +189,7 @@ static bool judge(const struct block_columns *columns, uint8_t leader, const str
 	struct str values[BLOCK_SET_VALUES_MAX];
 	bool any = false;
 
-	memset(passes, false, BLOCK_CODES_MAX);
-	memset(passes, true, columns->columns[leader].values);
+	memset(passes, true, BLOCK_CODES_MAX); /* a row with a code that no value has is judged by its line */
 	for (size_t i = 0; i < count; i++) {
 		const struct block_column *column = block_columns_find(columns, filters[i].column);
 
