@@ -9,6 +9,7 @@
 #include "hot_check.h"
 #include "old_hot_rows.h"
 #include "pick.h"
+#include "scan_once.h"
 #include "store/erase.h"
 #include "store/purge.h"
 #include "store/putting/moves_private.h"
@@ -573,6 +574,75 @@ START_TEST(a_walk_pauses_among_many_dead_rows)
 }
 END_TEST
 
+/* --- damage --- */
+
+/* Makes the first hot row of the day one that cannot be read. */
+static void damage_first_row(void)
+{
+	struct day *day = store_day(f.store, DAY, false, &err);
+	MDB_txn *txn = day ? env_write(&day->env, &err) : NULL;
+	MDB_val key, val = env_val("?", 1);
+	MDB_cursor *cursor;
+
+	expect(txn, "%s", err.message);
+	ck_assert_int_eq(mdb_cursor_open(txn, day->env.dbi[DAY_HOT], &cursor), 0);
+	ck_assert_int_eq(mdb_cursor_get(cursor, &key, NULL, MDB_FIRST), 0);
+	ck_assert_int_eq(mdb_cursor_put(cursor, &key, &val, MDB_CURRENT), 0);
+	mdb_cursor_close(cursor);
+	ASSERT_OK(env_commit(&day->env, &err));
+}
+
+static bool count_record(void *arg, const struct scan_row *row)
+{
+	(void)row;
+	++*(unsigned *)arg;
+	return true;
+}
+
+/* All of an account's, in one step. */
+static int scan_account(uint32_t number, unsigned *rows)
+{
+	char account[9];
+	struct scan_query query = { .product = sms(),
+		                    .direction = CATALOG_OUTBOUND,
+		                    .accounts = (const char(*)[SCAN_ACCOUNT_LEN])account,
+		                    .accounts_count = 1,
+		                    .from_us = clock_day_start_us(DAY),
+		                    .to_us = clock_day_start_us(DAY + 1),
+		                    .snapshot = store_snapshot(f.store) };
+	struct scan_sink sink = { .on_record = count_record, .arg = rows };
+	struct scan_position position = { 0 };
+	enum scan_end end;
+
+	account_name(account, number);
+	*rows = 0;
+	return scan_once(f.store, &query, &position, INT64_MAX, &sink, &end, &err);
+}
+
+START_TEST(a_hot_row_that_cannot_be_read_fails_scans_of_its_account_only)
+{
+	enum store_put_result result;
+	unsigned rows;
+
+	put_many(0, 2 * ACCOUNTS);
+	commit();
+	damage_first_row();
+	fixture_restart(&f);
+	for (uint32_t i = 1; i < ACCOUNTS; i++) {
+		ASSERT_OK(scan_account(i, &rows));
+		ck_assert_uint_eq(rows, 2);
+	}
+	ck_assert_int_eq(scan_account(0, &rows), -1);
+	ck_assert_int_eq(err.code, ERROR_CORRUPT);
+	/* Is it there already? That cannot be said. */
+	struct sample *sample =
+		sample_new(&sampler, sms(), "acct0001", 7777, CATALOG_OUTBOUND, clock_day_start_us(DAY));
+	ck_assert_int_eq(store_put(f.store, &sample->record, sample->time_us, &result, &err), -1);
+	ck_assert_int_eq(err.code, ERROR_CORRUPT);
+	free(sample);
+}
+END_TEST
+
 Suite *suite_hot_rows(void)
 {
 	Suite *suite = suite_create("hot_rows");
@@ -594,6 +664,7 @@ Suite *suite_hot_rows(void)
 	tcase_add_test(stored, a_record_whose_move_is_finished_while_its_new_day_is_sealed_is_there_once);
 	tcase_add_test(stored, rows_before_one_that_was_sealed_early_are_dead_when_they_are_sealed);
 	tcase_add_test(stored, a_walk_pauses_among_many_dead_rows);
+	tcase_add_test(stored, a_hot_row_that_cannot_be_read_fails_scans_of_its_account_only);
 	suite_add_tcase(suite, stored);
 	return suite;
 }

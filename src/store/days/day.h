@@ -134,7 +134,8 @@ static inline bool day_hot_needs_rebuild(const struct day *day)
 	return !day->env.write && hot_needs_rebuild(&day->hot);
 }
 
-/* Reads all hot rows to learn their ids, partitions and positions, if that is not known yet. */
+/* Reads all hot rows to learn their ids, partitions and positions, if that is not known yet. Where a row cannot be read,
+ * its position is known and day->hot.damage says why its ids are not. */
 MUST_CHECK int day_hot_load(struct day *day, MDB_txn *txn, struct error *err);
 
 #endif

@@ -301,10 +301,16 @@ int store_day_filter(struct store *store, struct day *day, struct error *err)
 
 int store_day_ready(struct store *store, struct day *day, MDB_txn *txn, struct error *err)
 {
-	if (day->hot.loaded && day->filter && bloom_filter_ready(day->filter) && !day_hot_needs_rebuild(day))
+	bool is_known = day->hot.loaded && !day->hot.is_damaged;
+
+	if (is_known && day->filter && bloom_filter_ready(day->filter) && !day_hot_needs_rebuild(day))
 		return 0;
 	if (day_hot_load(day, txn, err) != 0 || store_day_filter(store, day, err) != 0)
 		return -1;
+	if (day->hot.is_damaged) {
+		*err = day->hot.damage;
+		return -1;
+	}
 	return bloom_filter_ready(day->filter) ? 0 : ids_filter_build(day, txn, err);
 }
 

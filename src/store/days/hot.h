@@ -79,7 +79,8 @@ struct hot_trim {
 
 struct hot {
 	bool loaded;
-	bool has_old; /* there are rows of format 1, or were when it was loaded: hot_rows.h */
+	bool has_old;    /* there are rows of format 1, or were when it was loaded: hot_rows.h */
+	bool is_damaged; /* the ids of some row are not known */
 	struct hot_trim trim;
 	uint64_t changes; /* grows whenever an order may have changed, or have another place in memory */
 	uint64_t rows;    /* of all partitions */
@@ -90,8 +91,9 @@ struct hot {
 	size_t partitions_cap;
 	size_t partitions_used;
 	struct hot_round round;
-	int64_t oldest_us; /* no row is older; 0 where there are none */
-	bool grown;        /* since the round began, a partition has reached a number of rows that is worth a look */
+	int64_t oldest_us;   /* no row is older; 0 where there are none */
+	bool grown;          /* since the round began, a partition has reached a number of rows that is worth a look */
+	struct error damage; /* why */
 };
 
 /* Adds an id of a row at a position. */

@@ -40,17 +40,33 @@ int day_row_read(const struct day *day, const struct partition *partition, MDB_v
 	return record_unpack(record, product, env_str(val), &changed_seq, err) == 0 ? 1 : -1;
 }
 
-/* Takes one row into what is known. A hot_row_fn. */
+static int load_ids(struct hot *hot, const struct hot_place *place, const struct record *record, struct error *err)
+{
+	uint64_t hashes[CATALOG_COLUMNS_MAX];
+	size_t count = day_id_hashes(record, hashes, NULL);
+
+	for (size_t i = 0; i < count; i++)
+		if (hot_add_id(hot, hashes[i], &place->position, err) != 0)
+			return -1;
+	return 0;
+}
+
+/* Takes one row into what is known. One that cannot be read fails what needs its partition, or ids. A hot_row_fn. */
 static int load_row(void *arg, const struct hot_place *place, MDB_val val, struct error *err)
 {
 	struct day *day = arg;
 	struct hot *hot = &day->hot;
 	struct record record;
-	uint64_t hashes[CATALOG_COLUMNS_MAX];
 	int found = day_row_read(day, &place->partition, val, &record, err);
 
+	if (found < 0 && err->code != ERROR_CORRUPT)
+		return -1;
+	if (found < 0) {
+		hot->is_damaged = true;
+		hot->damage = *err;
+	}
 	hot->has_old |= place->is_old;
-	if (found < 0 || hot_add_position(hot, &place->partition, &place->position, err) != 0)
+	if (hot_add_position(hot, &place->partition, &place->position, err) != 0)
 		return -1;
 	if (found == 0)
 		return 0;
@@ -59,11 +75,7 @@ static int load_row(void *arg, const struct hot_place *place, MDB_val val, struc
 		return -1;
 	own->rows++;
 	hot->rows++;
-	size_t count = day_id_hashes(&record, hashes, NULL);
-	for (size_t i = 0; i < count; i++)
-		if (hot_add_id(hot, hashes[i], &place->position, err) != 0)
-			return -1;
-	return 0;
+	return found > 0 ? load_ids(hot, place, &record, err) : 0;
 }
 
 /* Rows are as old as they were: those of a partition known before, or else of the day. */
