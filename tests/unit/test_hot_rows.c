@@ -94,6 +94,40 @@ START_TEST(dropping_leaves_the_others)
 }
 END_TEST
 
+START_TEST(any_rows_may_be_dropped)
+{
+	struct pick pick = { 2 };
+
+	for (int round = 0; round < 500; round++) {
+		struct hot_order order = { 0 };
+		struct hot_at gone[40];
+		bool is_gone[40] = { false };
+		uint32_t rows = pick_below(&pick, 40), count = 0, left = 0;
+
+		for (uint32_t i = 0; i < rows; i++)
+			add(&order, i / 3, i + 1);
+		for (uint32_t i = 0; i < 40; i++)
+			if (pick_percent(&pick, (uint32_t)round % 101)) {
+				is_gone[i] = true;
+				gone[count++] = (struct hot_at){ i / 3, i + 1 };
+			}
+		hot_order_drop(&order, gone, count);
+		for (uint32_t i = 0; i < rows; i++) {
+			struct position at = { .time_us = i / 3, .seq = i + 1 };
+			uint32_t found = hot_order_find(&order, &at);
+			bool there = found < order.count && order.rows[found].seq == i + 1;
+
+			ck_assert_int_eq(there, !is_gone[i]);
+			left += there;
+		}
+		assert_in_order(&order, left);
+		hot_order_drop(&order, gone, count);
+		assert_in_order(&order, left);
+		hot_order_free(&order);
+	}
+}
+END_TEST
+
 /* --- in a store --- */
 
 static struct fixture f;
@@ -651,6 +685,7 @@ Suite *suite_hot_rows(void)
 	tcase_add_test(order, rows_that_come_late_are_read_in_order);
 	tcase_add_test(order, a_row_that_is_put_again_is_in_the_order_once);
 	tcase_add_test(order, dropping_leaves_the_others);
+	tcase_add_test(order, any_rows_may_be_dropped);
 	suite_add_tcase(suite, order);
 	tcase_set_timeout(stored, 120);
 	tcase_add_checked_fixture(stored, setup, teardown);

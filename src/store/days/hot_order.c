@@ -115,7 +115,7 @@ void hot_order_drop(struct hot_order *order, const struct hot_at *gone, size_t c
 {
 	size_t next = 0;
 
-	if (count == 0)
+	if (count == 0 || order->count == 0)
 		return;
 	hot_order_settle(order);
 	uint32_t at = hot_order_find(order, &(struct position){ .time_us = gone->time_us, .seq = gone->seq });
