@@ -29,7 +29,9 @@ struct verify {
 	struct hot_place hot_place;      /* the hot row looked at last */
 	uint8_t run_key[NUMBER_KEY_LEN]; /* of the current run */
 	bool has_run;
-	bool run_is_damaged;       /* its ids cannot be compared with its rows */
+	bool run_is_damaged; /* its ids cannot be compared with its rows */
+	uint32_t run_first;  /* its first block, and how many it has: a merge cuts runs */
+	uint32_t run_blocks;
 	uint32_t block;            /* of the run, to be looked at next */
 	struct buf entries;        /* ids_entry of its rows so far */
 	struct buf entries_before; /* the same as they were before ids_as_given_before; empty after it */
@@ -365,6 +367,12 @@ static int step_runs(struct verify *verify, struct day *day, MDB_txn *txn, struc
 		verify->block = UINT32_MAX;
 		return 0;
 	}
+	if (verify->block > 0 && (verify->run_first != run.first_block || verify->run_blocks != run.blocks)) {
+		begin_run(verify, key);
+		return 0;
+	}
+	verify->run_first = run.first_block;
+	verify->run_blocks = run.blocks;
 	if (verify->block < run.blocks) {
 		if (check_block(verify, day, txn, &partition, run.first_block + verify->block, &fault) != 0) {
 			report(verify, fault.message);

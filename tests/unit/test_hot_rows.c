@@ -608,6 +608,35 @@ START_TEST(a_walk_pauses_among_many_dead_rows)
 }
 END_TEST
 
+/* --- verifying meanwhile --- */
+
+/* Seals that grow join their runs of ids; a merge of the blocks of the first ones cuts them off. */
+START_TEST(a_run_that_is_cut_while_it_is_verified_is_no_fault)
+{
+	struct verify *verify;
+	bool done = false;
+	uint32_t id = 0;
+
+	for (uint32_t until = 20; until <= 620; until = 2 * until + 20) {
+		for (; id < until; id++)
+			put_one(id * ACCOUNTS, clock_day_start_us(DAY) + id);
+		seal_all();
+	}
+	ck_assert_uint_eq(entries_of(DAY_BLOCK_IDS), 1);
+	verify = verify_new(f.store, NULL, fault, NULL, &err);
+	for (int i = 0; i < _i; i++)
+		ASSERT_OK(verify_step(verify, 0, &done, &err));
+	for (size_t i = 0; i < 300; i += 2)
+		put(sample_changed(&sampler, model.records[i]->now, CATALOG_OUTBOUND, model.records[i]->now->time_us,
+		                   6));
+	seal_all();
+	expect(entries_of(DAY_BLOCK_IDS) > 1, "the run is not cut");
+	while (!done)
+		ASSERT_OK(verify_step(verify, 0, &done, &err));
+	verify_free(verify);
+}
+END_TEST
+
 /* --- damage --- */
 
 /* Makes the first hot row of the day one that cannot be read. */
@@ -699,6 +728,7 @@ Suite *suite_hot_rows(void)
 	tcase_add_test(stored, a_record_whose_move_is_finished_while_its_new_day_is_sealed_is_there_once);
 	tcase_add_test(stored, rows_before_one_that_was_sealed_early_are_dead_when_they_are_sealed);
 	tcase_add_test(stored, a_walk_pauses_among_many_dead_rows);
+	tcase_add_loop_test(stored, a_run_that_is_cut_while_it_is_verified_is_no_fault, 0, 8);
 	tcase_add_test(stored, a_hot_row_that_cannot_be_read_fails_scans_of_its_account_only);
 	suite_add_tcase(suite, stored);
 	return suite;
