@@ -32,6 +32,7 @@ libcdrd_a_SOURCES += \
 	src/store/aggregates/groups.c \
 	src/store/blocks/block.c src/store/blocks/block.h \
 	src/store/blocks/block_builder.c src/store/blocks/block_builder.h \
+	src/store/blocks/bits.h \
 	src/store/blocks/block_positions.c \
 	src/store/blocks/block_columns.c src/store/blocks/block_columns.h \
 	src/store/blocks/block_columns_write.c \

@@ -121,8 +121,8 @@ static bool add_groups(struct fold *fold, const struct aggregate_groups *groups)
 	for (size_t i = 0; i < groups->columns_count; i++)
 		if (!add_key(fold, groups->columns[i]))
 			return false;
-	fold->has_money = groups->total_price != CATALOG_NONE || groups->price != CATALOG_NONE;
-	if (fold->has_money && groups->currency != CATALOG_NONE && !add_key(fold, groups->currency))
+	bool has_money = groups->total_price != CATALOG_NONE || groups->price != CATALOG_NONE;
+	if (has_money && groups->currency != CATALOG_NONE && !add_key(fold, groups->currency))
 		return false;
 	return add_sum(fold, &fold->sums[SUM_DURATION], groups->duration) &&
 	       add_sum(fold, &fold->sums[SUM_TOTAL_PRICE], groups->total_price) &&
@@ -172,7 +172,6 @@ static void number_tuples(struct fold *fold, uint8_t at)
 static bool number_cells(struct fold *fold)
 {
 	uint32_t results = 1;
-
 	unsigned bits = 0;
 
 	for (uint8_t i = 0; i < fold->roots_count; i++) {
@@ -196,7 +195,6 @@ bool fold_begin(struct fold *fold, const struct aggregate *aggregate, const stru
 
 	fold->columns = columns;
 	fold->roots_count = fold->keys_count = 0;
-	fold->has_money = false;
 	for (size_t i = 0; i < FOLD_SUMS; i++)
 		fold->sums[i].column = NULL;
 	for (size_t i = 0; i < query->filters_count; i++)
@@ -231,17 +229,12 @@ static void find_cells(struct fold *fold, uint32_t first, uint32_t end)
 	}
 }
 
-static bool is_deleted(struct str deleted, uint32_t row)
-{
-	return row / 8 < deleted.len && (uint8_t)deleted.p[row / 8] & 1 << row % 8;
-}
-
 static void count_numbers(struct fold *fold, struct fold_sum *sum, uint32_t first, uint32_t end, struct str deleted)
 {
 	for (uint32_t row = first; row < end; row++) {
 		uint64_t number = block_column_number(sum->column, row);
 
-		if (number == 0 || is_deleted(deleted, row))
+		if (number == 0 || block_row_is_deleted(deleted, row))
 			continue;
 		sum->numbers[fold->cell_of[row]] += number - 1;
 		sum->present[fold->cell_of[row]]++;
@@ -252,7 +245,7 @@ static void count_cells(struct fold *fold, uint32_t first, uint32_t end, struct 
 {
 	find_cells(fold, first, end);
 	for (uint32_t row = first; row < end; row++)
-		fold->counts[fold->cell_of[row]] += !is_deleted(deleted, row);
+		fold->counts[fold->cell_of[row]] += !block_row_is_deleted(deleted, row);
 	for (size_t i = 0; i < FOLD_SUMS; i++)
 		if (fold->sums[i].column && fold->sums[i].column->form == COLUMN_NUMBERS)
 			count_numbers(fold, &fold->sums[i], first, end, deleted);

@@ -67,7 +67,6 @@ struct fold {
 	size_t keys_count; /* the last one is the currency where there is money */
 	struct fold_key keys[FOLD_KEYS_MAX];
 	struct fold_sum sums[FOLD_SUMS]; /* duration, total_price, price */
-	bool has_money;
 	uint32_t cells;
 	uint32_t counts[FOLD_CELLS_MAX]; /* rows; all zero between fold_end and fold_rows */
 	uint16_t cell_of[BLOCK_ROWS];

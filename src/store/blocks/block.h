@@ -132,6 +132,12 @@ static inline struct block_change block_change(const struct block_view *view, ui
 	return change;
 }
 
+/* Is a row's bit set in a deleted bitmap, which may be shorter than the block? */
+static inline bool block_row_is_deleted(struct str deleted, uint32_t row)
+{
+	return row / 8 < deleted.len && (uint8_t)deleted.p[row / 8] & 1 << row % 8;
+}
+
 /* The number of the segment that has a row. */
 uint32_t block_segment_of(const struct block_view *view, uint32_t row);
 

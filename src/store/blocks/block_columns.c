@@ -6,7 +6,7 @@
  */
 #include "store/blocks/block_columns.h"
 
-#define PADDING 8
+#include "store/blocks/bits.h"
 
 /* Removes `len` bytes from the front; NULL if there are fewer. */
 static const uint8_t *take(struct str *rest, size_t len)
@@ -18,15 +18,6 @@ static const uint8_t *take(struct str *rest, size_t len)
 	rest->p += len;
 	rest->len -= len;
 	return p;
-}
-
-static uint8_t width_of(unsigned values)
-{
-	uint8_t bits = 0;
-
-	for (values--; values; values >>= 1)
-		bits++;
-	return bits;
 }
 
 static bool map_is_right(const struct block_column *column, const struct block_column *leader)
@@ -68,7 +59,7 @@ static bool read_sets(struct block_columns *columns, struct str skip, struct str
 			return false;
 		columns->columns[i] = (struct block_column){ .column = sets[i].column,
 			                                     .values = sets[i].count,
-			                                     .bits = width_of(sets[i].count),
+			                                     .bits = bits_width(sets[i].count - 1u),
 			                                     .dictionary = sets[i].values };
 	}
 	columns->count = (uint8_t)count;
@@ -120,7 +111,7 @@ bool block_columns_read(struct block_columns *columns, struct str part, struct s
 		if (!column->packed)
 			return false;
 	}
-	return rest.len == PADDING;
+	return rest.len == BLOCK_COLUMNS_PADDING;
 }
 
 const struct block_column *block_columns_find(const struct block_columns *columns, uint8_t column)

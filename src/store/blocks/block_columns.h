@@ -27,6 +27,7 @@
 #define BLOCK_CODES_CAP (BLOCK_ROWS + 8) /* of arrays that codes are unpacked into */
 #define BLOCK_CODES_MAX 256              /* codes of 8 bits */
 #define BLOCK_NUMBER_BITS_MAX 48
+#define BLOCK_COLUMNS_PADDING 8 /* bytes of zeros, so that the last codes can be read eight bytes at a time */
 
 enum column_form { COLUMN_CODES, COLUMN_FOLLOWS, COLUMN_NUMBERS };
 

@@ -4,9 +4,10 @@
  */
 #include "store/blocks/block_columns.h"
 
+#include "store/blocks/bits.h"
+
 #define NO_NUMBER INT64_MIN
 #define NO_CODE 0xff /* BLOCK_SET_VALUES_MAX codes are below */
-#define PADDING 8
 
 /* --- numbers --- */
 
@@ -98,7 +99,6 @@ static void choose_packing(struct column_numbers *numbers, const struct skip_ind
 	const struct skip_index_column *column = &skip->columns[numbers->place];
 	uint32_t rows = skip->rows;
 	int64_t least, most;
-	unsigned bits = 0;
 
 	if (!numbers->begun && !skip_index_has_set(skip, column))
 		begin_numbers(numbers, column, rows);
@@ -108,52 +108,29 @@ static void choose_packing(struct column_numbers *numbers, const struct skip_ind
 		return;
 	find_range(numbers, rows, &least, &most);
 	numbers->least = least / numbers->unit;
-	for (uint64_t span = (uint64_t)(most / numbers->unit - numbers->least) + 1; span; span >>= 1)
-		bits++;
-	numbers->bits = bits <= BLOCK_NUMBER_BITS_MAX ? (uint8_t)bits : 0;
+	numbers->bits = bits_width((uint64_t)(most / numbers->unit - numbers->least) + 1);
+	if (numbers->bits > BLOCK_NUMBER_BITS_MAX)
+		numbers->bits = 0;
 }
 
 /* --- bits --- */
 
-struct bit_writer {
-	struct buf *out;
-	uint64_t bits;
-	unsigned count; /* less than 8 after each put */
-};
-
-/* At most 56 bits. */
-static void put_bits(struct bit_writer *writer, uint64_t value, unsigned width)
-{
-	writer->bits |= value << writer->count;
-	for (writer->count += width; writer->count >= 8; writer->count -= 8, writer->bits >>= 8)
-		buf_add_char(writer->out, (char)(writer->bits & 0xff));
-}
-
 /* The array of `rows` ends with a multiple of eight of them. */
-static void pad_rows(struct bit_writer *writer, uint32_t rows, unsigned width)
+static void pad_rows(struct bit_writer *writer, uint32_t rows, int width)
 {
 	for (; rows % 8 != 0; rows++)
-		put_bits(writer, 0, width);
-}
-
-static unsigned width_of_codes(unsigned values)
-{
-	unsigned bits = 0;
-
-	for (values--; values; values >>= 1)
-		bits++;
-	return bits;
+		bits_put(writer, 0, width);
 }
 
 static void pack_codes(const struct skip_index_column *column, uint32_t rows, struct buf *out)
 {
 	struct bit_writer writer = { .out = out };
-	unsigned width = width_of_codes(column->count);
+	int width = bits_width(column->count - 1u);
 
 	if (width == 0)
 		return;
 	for (uint32_t row = 0; row < rows; row++)
-		put_bits(&writer, column->codes[row], width);
+		bits_put(&writer, column->codes[row], width);
 	pad_rows(&writer, rows, width);
 }
 
@@ -164,7 +141,7 @@ static void pack_numbers(const struct column_numbers *numbers, uint32_t rows, st
 	for (uint32_t row = 0; row < rows; row++) {
 		int64_t units = numbers->units[row];
 
-		put_bits(&writer, units == NO_NUMBER ? 0 : (uint64_t)(units / numbers->unit - numbers->least) + 1,
+		bits_put(&writer, units == NO_NUMBER ? 0 : (uint64_t)(units / numbers->unit - numbers->least) + 1,
 		         numbers->bits);
 	}
 	pad_rows(&writer, rows, numbers->bits);
@@ -275,7 +252,7 @@ static void write_number_forms(const struct columns_builder *builder, struct buf
 
 void columns_write(struct columns_builder *builder, const struct skip_index_builder *skip, struct buf *out)
 {
-	static const char zeros[PADDING];
+	static const char zeros[BLOCK_COLUMNS_PADDING];
 	struct sets sets;
 
 	if (!skip_index_has_columns(skip))

@@ -9,35 +9,8 @@
  *	for each row but the first: time difference (time_bits), seq difference - seq_step (seq_bits); lowest bit first
  */
 #include "base/clock.h"
+#include "store/blocks/bits.h"
 #include "store/blocks/block.h"
-
-static uint8_t width_of(uint64_t largest)
-{
-	return largest ? (uint8_t)(64 - __builtin_clzll(largest)) : 0;
-}
-
-struct bit_writer {
-	struct buf *out;
-	uint64_t bits;
-	int count;
-};
-
-static void put_bits(struct bit_writer *w, uint64_t value, int width)
-{
-	while (width > 0) {
-		int take = width < 8 ? width : 8;
-
-		w->bits |= (value & ((UINT64_C(1) << take) - 1)) << w->count;
-		w->count += take;
-		value >>= take;
-		width -= take;
-		while (w->count >= 8) {
-			buf_add_char(w->out, (char)(w->bits & 0xff));
-			w->bits >>= 8;
-			w->count -= 8;
-		}
-	}
-}
 
 void block_places_write(struct buf *out, struct block_segment *segment, const struct position *positions, bool seconds)
 {
@@ -60,12 +33,12 @@ void block_places_write(struct buf *out, struct block_segment *segment, const st
 	segment->first_us = positions[0].time_us;
 	segment->first_seq = positions[0].seq;
 	segment->seq_step = segment->rows > 1 ? step : 0;
-	segment->time_bits = width_of(time_max);
-	segment->seq_bits = width_of(seq_max);
+	segment->time_bits = bits_width(time_max);
+	segment->seq_bits = bits_width(seq_max);
 	struct bit_writer w = { .out = out };
 	for (uint32_t i = 1; i < segment->rows; i++) {
-		put_bits(&w, (uint64_t)((positions[i].time_us - positions[i - 1].time_us) / unit), segment->time_bits);
-		put_bits(&w, (uint64_t)((int64_t)(positions[i].seq - positions[i - 1].seq) - step), segment->seq_bits);
+		bits_put(&w, (uint64_t)((positions[i].time_us - positions[i - 1].time_us) / unit), segment->time_bits);
+		bits_put(&w, (uint64_t)((int64_t)(positions[i].seq - positions[i - 1].seq) - step), segment->seq_bits);
 	}
 	if (w.count > 0)
 		buf_add_char(out, (char)(w.bits & 0xff));

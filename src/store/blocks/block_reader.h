@@ -62,7 +62,7 @@ MUST_CHECK int block_reader_load_row(struct block_reader *reader, uint32_t row, 
 
 static inline bool block_reader_is_deleted(const struct block_reader *reader, uint32_t row)
 {
-	return row / 8 < reader->deleted.len && (uint8_t)reader->deleted.p[row / 8] & 1 << row % 8;
+	return block_row_is_deleted(reader->deleted, row);
 }
 
 /* The position of a loaded row. */

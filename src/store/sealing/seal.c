@@ -17,10 +17,9 @@
 
 #define BEHIND_SEALS 3   /* hot rows of as many full seals are more than there should be */
 #define HOT_SEALS_MAX 32 /* rows of as many may be hot, however few each partition has: they take memory */
-#define MISREAD_RETRY_US (INT64_C(300) * CLOCK_US_PER_SECOND)
-#define STORE_US 20000  /* what storing a full job may take */
-#define SMALL_ROWS 1024 /* a job that takes no time to speak of */
-#define LOOK_MAX 8192   /* slots of a day's table of partitions, at once */
+#define STORE_US 20000   /* what storing a full job may take */
+#define SMALL_ROWS 1024  /* a job that takes no time to speak of */
+#define LOOK_MAX 8192    /* slots of a day's table of partitions, at once */
 
 struct seal *seal_of(struct store *store, struct error *err)
 {
@@ -142,12 +141,6 @@ int seal_begin_job(struct seal *seal, struct day *day, const struct partition *p
 	return 0;
 }
 
-/* The most rows that one job takes. */
-static uint32_t job_rows(const struct store *store)
-{
-	return store->options.seal_rows < STORE_SEAL_ROWS_MAX ? store->options.seal_rows : STORE_SEAL_ROWS_MAX;
-}
-
 static bool is_due(const struct store *store, const struct seal *seal, const struct hot_partition *own, int64_t now_us)
 {
 	return own->rows >= store->options.seal_rows || own->rows >= seal->rows_enough || seal->all ||
@@ -223,7 +216,7 @@ static const struct hot_partition *due_partition(const struct store *store, cons
 			continue;
 		}
 		/* Of more rows than a job takes, the rest is left for the next round. */
-		if (own->sealed_in == day->seals + 1 || own->rows >= job_rows(store))
+		if (own->sealed_in == day->seals + 1 || own->rows >= seal_job_rows(store))
 			round->look_again = true;
 		/* Noted even where a job begins: it may be dropped, or find nothing that is committed. */
 		if (own->since_us < round->oldest_us)
@@ -318,7 +311,7 @@ static int choose_in_day(struct store *store, struct seal *seal, struct day *day
 	if (due) {
 		seal->runs_count = 0;
 		seal->snapshot = store->snapshot;
-		seal->rows_max = job_rows(store);
+		seal->rows_max = seal_job_rows(store);
 		return seal_begin_job(seal, day, &due->partition, err) == 0 ? 1 : -1;
 	}
 	/* What is to be merged or packed is to be seen in its blocks, which the commit makes visible. */
@@ -441,7 +434,7 @@ static int work_until(struct store *store, struct seal *seal, int64_t deadline_u
 static void fail_job(struct store *store, struct seal *seal)
 {
 	struct day *day = seal->day;
-	int64_t retry_us = clock_monotonic_us() + MISREAD_RETRY_US;
+	int64_t retry_us = clock_monotonic_us() + SEAL_MISREAD_RETRY_US;
 	struct hot_partition *own = hot_partition_find(&day->hot, &seal->partition);
 
 	bool merges = seal->runs_count > 0 && !seal->change;

@@ -20,7 +20,6 @@
 #define SMALL_RUNS_MIN 8 /* of one partition: fewer are left alone */
 #define DEAD_SHARE 4     /* one row in so many */
 #define LOOK_MAX 1024    /* blocks at once, give or take a partition */
-#define MISREAD_RETRY_US (INT64_C(300) * CLOCK_US_PER_SECOND)
 
 struct run_stat {
 	uint32_t run;
@@ -129,11 +128,6 @@ int seal_take_runs(struct seal *seal, struct day *day, MDB_txn *txn, struct erro
 	return 0;
 }
 
-static uint32_t rows_max(const struct store *store)
-{
-	return store->options.seal_rows < STORE_SEAL_ROWS_MAX ? store->options.seal_rows : STORE_SEAL_ROWS_MAX;
-}
-
 static int first_block(const struct day *day, MDB_cursor *cursor, MDB_val *key, MDB_val *val)
 {
 	uint8_t bytes[NUMBER_KEY_LEN];
@@ -164,7 +158,7 @@ static int search(struct store *store, struct seal *seal, struct day *day, MDB_t
 		if (current.product && (rc || !partition_equal(&partition, &current))) {
 			day->merge_at = seal->partition = current;
 			if (choose(seal, (struct run_stat *)(void *)stats->data, stats->len / sizeof(struct run_stat),
-			           rows_max(store))) {
+			           seal_job_rows(store))) {
 				*result = SEAL_SEARCH_FOUND;
 				return seal_take_runs(seal, day, txn, err);
 			}
@@ -197,7 +191,7 @@ static int end_round(struct store *store, struct day *day, enum seal_search *res
 		return 0;
 	}
 	if (day->merge_misread) {
-		day->merge_wait_us = clock_monotonic_us() + MISREAD_RETRY_US;
+		day->merge_wait_us = clock_monotonic_us() + SEAL_MISREAD_RETRY_US;
 		return 0;
 	}
 	day->merge_seals = day->seals;

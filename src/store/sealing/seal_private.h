@@ -5,13 +5,15 @@
 #ifndef CDRD_STORE_SEALING_SEAL_PRIVATE_H
 #define CDRD_STORE_SEALING_SEAL_PRIVATE_H
 
+#include "base/clock.h"
 #include "base/invariant.h"
 #include "store/blocks/block_builder.h"
 #include "store/ids/ids.h"
 #include "store/sealing/seal.h"
 #include "store/sealing/sealed.h"
 
-#define SEAL_RUNS_MAX 32                  /* merged at once: as many readers are open */
+#define SEAL_RUNS_MAX 32 /* merged at once: as many readers are open */
+#define SEAL_MISREAD_RETRY_US (INT64_C(300) * CLOCK_US_PER_SECOND)
 #define SEAL_BYTES_MAX ((size_t)16 << 20) /* of blocks in memory, give or take one */
 
 enum seal_state { SEAL_IDLE, SEAL_GATHER, SEAL_STORE };
@@ -71,6 +73,12 @@ static inline void seal_set_state(struct seal *seal, enum seal_state state)
 
 	INVARIANT_STEP(allowed, seal->state, state);
 	seal->state = state;
+}
+
+/* The most rows that one job takes. */
+static inline uint32_t seal_job_rows(const struct store *store)
+{
+	return store->options.seal_rows < STORE_SEAL_ROWS_MAX ? store->options.seal_rows : STORE_SEAL_ROWS_MAX;
 }
 
 static inline uint32_t seal_rows(const struct seal *seal)
