@@ -15,6 +15,7 @@ libcdrd_a_SOURCES += \
 	src/api/media.c \
 	src/api/plan.c src/api/plan.h \
 	src/api/problem_pages.c src/api/problems.def \
+	src/api/products.c \
 	src/api/records.c src/api/records.h \
 	src/api/records_answer.c \
 	src/api/records_read.c \

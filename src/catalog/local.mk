@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 libcdrd_a_SOURCES += \
-	src/catalog/catalog.c src/catalog/catalog.h
+	src/catalog/catalog.c src/catalog/catalog.h \
+	src/catalog/describe.c src/catalog/describe.h
 nodist_libcdrd_a_SOURCES += src/catalog/catalog_table.c
 CLEANFILES += src/catalog/catalog_table.c
 EXTRA_DIST += src/catalog/products.json tools/gen_catalog.py

@@ -205,7 +205,7 @@ def test_the_recipe_of_an_endpoint_compiles_and_has_the_layout_of_a_source(tmp_p
     recipe = re.search(r"^## To add an endpoint\n.*?(?=^## )", read(TOP, "docs", "HACKING.md"), re.MULTILINE | re.DOTALL)[0]
     row, source = (re.sub(r"^   ", "", code, flags=re.MULTILINE)
                    for code in re.findall(r"^   ```c\n(.*?)^   ```$", recipe, re.MULTILINE | re.DOTALL))
-    path = tmp_path / "products.c"
+    path = tmp_path / "aliases.c"
     path.write_text(source)
     (tmp_path / "api").mkdir()
     (tmp_path / "api" / "routes.def").write_text(read(TOP, "src", "api", "routes.def") + row)
@@ -215,7 +215,7 @@ def test_the_recipe_of_an_endpoint_compiles_and_has_the_layout_of_a_source(tmp_p
                     ["clang-format", f"--style=file:{TOP}/.clang-format", "--dry-run", "-Werror"]):
         done = subprocess.run([*command, path], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-    assert source.splitlines()[0] == spdx_line("products.c", "")
+    assert source.splitlines()[0] == spdx_line("aliases.c", "")
 
 
 # --- the map of the modules ---
