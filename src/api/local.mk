@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 # The endpoints.
 libcdrd_a_SOURCES += \
+	src/api/account_get.c \
+	src/api/account_limits.c src/api/account_limits.h \
 	src/api/admission.c \
 	src/api/api.h \
 	src/api/auth.c src/api/auth.h \
@@ -12,6 +14,7 @@ libcdrd_a_SOURCES += \
 	src/api/health.c src/api/health.h \
 	src/api/invalid.c src/api/invalid.h \
 	src/api/link.c src/api/link.h \
+	src/api/list_params.c src/api/list_params.h \
 	src/api/media.c \
 	src/api/plan.c src/api/plan.h \
 	src/api/problem_pages.c src/api/problems.def \

@@ -16,8 +16,8 @@ struct bucket {
 	int64_t at_us; /* monotonic: time of `level` */
 };
 
-/* Takes a token, if there is one. `rate` is from 1 to 1,000,000 and may change between calls. */
-static inline bool bucket_take(struct bucket *bucket, int64_t rate, int64_t now_us)
+/* Adds what has come since the last call. `rate` is from 1 to 1,000,000 and may change between calls. */
+static inline void bucket_fill(struct bucket *bucket, int64_t rate, int64_t now_us)
 {
 	int64_t full = rate * BUCKET_TOKEN;
 	int64_t elapsed_us = now_us - bucket->at_us;
@@ -29,13 +29,19 @@ static inline bool bucket_take(struct bucket *bucket, int64_t rate, int64_t now_
 	if (bucket->level > full)
 		bucket->level = full;
 	bucket->at_us = now_us;
+}
+
+/* Takes a token, if there is one. */
+static inline bool bucket_take(struct bucket *bucket, int64_t rate, int64_t now_us)
+{
+	bucket_fill(bucket, rate, now_us);
 	if (bucket->level < BUCKET_TOKEN)
 		return false;
 	bucket->level -= BUCKET_TOKEN;
 	return true;
 }
 
-/* Whole tokens left after the last take. */
+/* Whole tokens left after the last take or fill. */
 static inline int64_t bucket_left(const struct bucket *bucket)
 {
 	return bucket->level / BUCKET_TOKEN;

@@ -152,6 +152,27 @@ void limits_download_end(void *download)
 		tenant->downloads--;
 }
 
+static int64_t tokens_left(struct tenant *tenant, enum limit limit, int64_t rate)
+{
+	bucket_fill(&tenant->buckets[limit], rate, clock_monotonic_us());
+	return bucket_left(&tenant->buckets[limit]);
+}
+
+void limits_look(struct limits *limits, const struct account *account, enum plan_limit limit, struct limits_left *left)
+{
+	struct tenant *tenant = tenant_get(limits, account);
+
+	left->name = plan_limits[limit].name;
+	left->most = limit_of(limits, account, limit);
+	left->left = left->most;
+	if (!tenant || left->most == 0)
+		return;
+	if (limit == PLAN_SYNC || limit == PLAN_ASYNC)
+		left->left = tokens_left(tenant, limit == PLAN_SYNC ? LIMIT_SYNC : LIMIT_ASYNC, left->most);
+	else if (limit == PLAN_DOWNLOADS)
+		left->left -= (int64_t)tenant->downloads;
+}
+
 uint64_t limits_queued_max(struct limits *limits, const struct account *account)
 {
 	int64_t most = limit_of(limits, account, PLAN_QUEUED);

@@ -48,6 +48,14 @@ bool limits_may_download(struct limits *limits, const struct account *account, i
 void *limits_download_begin(struct limits *limits, const struct account *account);
 void limits_download_end(void *download);
 
+/* How much of something an account may have, and what of it is left now, without taking any. */
+struct limits_left {
+	const char *name; /* as a plan names it: sync, async, downloads, queued */
+	int64_t most;     /* 0: no limit, and the rest means nothing */
+	int64_t left; /* of sync and async: requests in this second; not known of what limits do not count (queued) */
+};
+void limits_look(struct limits *limits, const struct account *account, enum plan_limit limit, struct limits_left *left);
+
 /* How many reports of the account may wait. */
 uint64_t limits_queued_max(struct limits *limits, const struct account *account);
 

@@ -157,6 +157,9 @@ struct report_request {
 MUST_CHECK int reports_create(struct reports *reports, const struct report_request *request, struct report *report,
                               struct error *err);
 
+/* How many of the creator's jobs are PENDING. */
+uint64_t reports_pending(const struct reports *reports, const char *creator);
+
 /* The job that `creator` made under this key: 1 with its id and the body's hash, 0 if there is none, -1. */
 MUST_CHECK int reports_find_key(struct reports *reports, const char *creator, struct str key, char id[ID_UUID_LEN + 1],
                                 uint64_t *body_hash, struct error *err);

@@ -187,6 +187,11 @@ static int add(struct reports *reports, const struct report *report, uint64_t bo
 	return -1;
 }
 
+uint64_t reports_pending(const struct reports *reports, const char *creator)
+{
+	return report_queue_pending(reports, creator);
+}
+
 int reports_create(struct reports *reports, const struct report_request *request, struct report *report,
                    struct error *err)
 {
