@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "admin/audit.h"
+#include "admin/rates.h"
 #include "admin/session.h"
 #include "base/log.h"
 
@@ -89,7 +90,9 @@ struct admin *admin_new(const struct admin_context *context, struct error *err)
 	admin->context = *context;
 	TAILQ_INIT(&admin->sessions);
 	admin->accept_retry = evtimer_new(context->base, on_retry, admin);
-	if (!admin->accept_retry)
+	admin->rates = rates_new(&admin->context);
+	admin->context.rates = admin->rates;
+	if (!admin->accept_retry || !admin->rates)
 		error_set(err, ERROR_NOMEM, "Out of memory for the admin socket");
 	else if (admin_peer_init(admin, err) == 0 && listen_on(admin, err) == 0)
 		return admin;
@@ -110,6 +113,7 @@ void admin_free(struct admin *admin)
 	while ((session = TAILQ_FIRST(&admin->sessions)))
 		session_close(session);
 	admin_socket_remove(admin);
+	rates_free(admin->rates);
 	free(admin->path);
 	free(admin);
 }

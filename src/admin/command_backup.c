@@ -22,6 +22,7 @@
 
 #include "admin/command.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "backup/backup.h"
 
 #define KEEP_MAX 1000000 /* of --keep, which is cdrctl's; both sides check it */
@@ -29,6 +30,7 @@
 struct backing_up {
 	struct admin_reply *reply;
 	struct backup *backup;
+	struct meta *meta;
 	bool asked; /* the client has not answered the offer yet */
 	bool ended; /* everything is sent */
 	char dir[PATH_MAX];
@@ -182,6 +184,9 @@ static void on_end(void *arg)
 		fail(job, &err);
 		return;
 	}
+	/* The backup is made; that `overview` does not know of it is worth a line. */
+	if (backup_note_last(job->meta, clock_now_us(), &err) != 0)
+		log_warn("admin", "backup: its time could not be kept: %s", err.message);
 	backup_counts(job->backup, &counts);
 	struct json *j = admin_reply_result(reply);
 	json_object_begin(j);
@@ -223,6 +228,7 @@ void admin_backup(const struct admin_context *context, const struct args *args, 
 		return;
 	}
 	job->reply = reply;
+	job->meta = context->meta;
 	strncpy(job->dir, args_get(args, "dir"), sizeof(job->dir) - 1);
 	admin_reply_on_close(reply, on_close, job);
 	write_begin(job, context->config->data_dir);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "admin/command.h"
+#include "admin/status_parts.h"
 #include "base/clock.h"
 #include "store/clock_watch.h"
 #include "store/health.h"
@@ -43,7 +44,7 @@ static uint64_t cpu_ms(void)
 	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
 }
 
-static void write_process(struct json *j, const struct admin_context *context)
+void status_write_process(struct json *j, const struct admin_context *context)
 {
 	json_member_text(j, "version", PACKAGE_VERSION);
 	json_member_uint(j, "pid", (uint64_t)getpid());
@@ -56,7 +57,7 @@ static void write_process(struct json *j, const struct admin_context *context)
 }
 
 /* Writes nothing if all is well. */
-static void write_health(struct json *j, const struct admin_context *context)
+void status_write_health(struct json *j, const struct admin_context *context)
 {
 	struct store_health health;
 
@@ -85,7 +86,7 @@ static int write_store(struct json *j, const struct admin_context *context, bool
 	json_member_uint(j, "days_open", stats.days_open);
 	json_member_uint(j, all ? "records" : "records_of_open_days", stats.records);
 	json_member_uint(j, "disk_bytes", stats.bytes);
-	write_health(j, context);
+	status_write_health(j, context);
 	json_object_end(j);
 	return 0;
 }
@@ -123,7 +124,7 @@ static void write_ingest(struct json *j, const struct admin_context *context)
 }
 
 /* If the catalog cannot be read, the other sections must still be shown. */
-static void write_quarantine(struct json *j, const struct admin_context *context)
+void status_write_quarantine(struct json *j, const struct admin_context *context)
 {
 	struct quarantine_stats stats;
 	struct ingest_stats ingested;
@@ -146,7 +147,7 @@ static void write_quarantine(struct json *j, const struct admin_context *context
 	json_object_end(j);
 }
 
-static void write_callbacks(struct json *j, const struct admin_context *context)
+void status_write_callbacks(struct json *j, const struct admin_context *context)
 {
 	struct callbacks_stats stats;
 
@@ -154,6 +155,7 @@ static void write_callbacks(struct json *j, const struct admin_context *context)
 	begin_section(j, "callbacks");
 	json_member_text(j, "held", callback_hold_reason(callbacks_held(context->callbacks)));
 	json_member_uint(j, "waiting", stats.waiting);
+	json_member_uint(j, "sending", stats.sending);
 	json_member_uint(j, "failed", stats.failed);
 	json_object_end(j);
 }
@@ -176,7 +178,7 @@ static void write_http(struct json *j, const struct admin_context *context)
 }
 
 /* How late the loop came to its timers: how long a request may have had to wait. */
-static void write_lag(struct json *j, const struct lag *lag)
+void status_write_lag(struct json *j, const struct lag *lag)
 {
 	const struct histogram *all = lag_histogram(lag);
 
@@ -192,20 +194,20 @@ static void write_loop(struct json *j, const struct admin_context *context)
 	begin_section(j, "loop");
 	json_member_text(j, "method", event_base_get_method(context->base));
 	json_member_uint(j, "events", (uint64_t)event_base_get_num_events(context->base, EVENT_BASE_COUNT_ADDED));
-	write_lag(j, context->lag);
+	status_write_lag(j, context->lag);
 	json_object_end(j);
 }
 
 static int write_status(struct json *j, const struct admin_context *context, bool all, struct error *err)
 {
 	json_object_begin(j);
-	write_process(j, context);
+	status_write_process(j, context);
 	if (write_store(j, context, all, err) != 0)
 		return -1;
 	write_clock(j, context);
 	write_ingest(j, context);
-	write_quarantine(j, context);
-	write_callbacks(j, context);
+	status_write_quarantine(j, context);
+	status_write_callbacks(j, context);
 	write_http(j, context);
 	write_loop(j, context);
 	json_object_end(j);

@@ -21,6 +21,8 @@
 #include "report/report.h"
 #include "store/store.h"
 
+struct rates;
+
 /* What commands may touch. All stay the caller's. */
 struct admin_context {
 	struct event_base *base;
@@ -40,6 +42,7 @@ struct admin_context {
 	void (*shutdown)(void *arg); /* the `shutdown` command; must not free the admin from within */
 	void *shutdown_arg;
 	int64_t started_us;
+	const struct rates *rates; /* the admin's own */
 };
 
 #endif

@@ -15,6 +15,7 @@ libcdrd_a_SOURCES += \
 	src/admin/command_find.c \
 	src/admin/command_erase.c \
 	src/admin/command_import.c \
+	src/admin/command_overview.c \
 	src/admin/command_producer.c \
 	src/admin/command_products.c \
 	src/admin/command_quarantine.c src/admin/command_quarantine.h \
@@ -31,11 +32,13 @@ libcdrd_a_SOURCES += \
 	src/admin/peer.c \
 	src/admin/pick.c src/admin/pick.h \
 	src/admin/quarantine_shown.c \
+	src/admin/rates.c src/admin/rates.h \
 	src/admin/replay_body.c src/admin/replay_body.h \
 	src/admin/session.c src/admin/session.h \
 	src/admin/session_reply.c \
 	src/admin/session_request.c \
 	src/admin/socket.c \
 	src/admin/specs.c src/admin/specs.h \
+	src/admin/status_parts.h \
 	src/admin/synopsis.c \
 	src/admin/tree.c src/admin/tree.h

@@ -18,6 +18,7 @@ struct session;
 
 struct admin {
 	struct admin_context context;
+	struct rates *rates;
 	struct evconnlistener *listener;
 	struct event *accept_retry;
 	char *path;

@@ -64,6 +64,7 @@ void api_work_run(struct api_work *work)
 void api_work_begin(struct api_work *work, enum task_priority priority)
 {
 	work->task.priority = priority;
+	tasks_count_begun(work->app->tasks, priority);
 	http_request_on_close(work->request, work->free, work->arg);
 	api_work_run(work);
 }
@@ -73,6 +74,7 @@ int api_work_wait(struct api_work *work, enum task_priority priority, struct err
 	work->task.priority = priority;
 	if (task_reserve(&work->task, err) < 0)
 		return -1;
+	tasks_count_begun(work->app->tasks, priority);
 	http_request_on_close(work->request, work->free, work->arg);
 	return 0;
 }

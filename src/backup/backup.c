@@ -12,8 +12,10 @@
 #include "base/log.h"
 #include "backup/backup_private.h"
 #include "backup/folder.h"
+#include "meta/meta.h"
 #include "store/hot_backup.h"
 
+#define LAST "last_backup" /* the time's name in the catalog */
 #define MODE 0640u
 #define MODE_KEY 0600u
 
@@ -313,4 +315,21 @@ enum backup_event backup_step(struct backup *backup, int64_t deadline_us, struct
 		}
 	} while (event == BACKUP_BUSY && clock_monotonic_us() < deadline_us);
 	return event;
+}
+
+/* --- the last one --- */
+
+int backup_last_us(struct meta *meta, int64_t *time_us, struct error *err)
+{
+	uint64_t number;
+
+	if (meta_get_number(meta, LAST, &number, err) != 0)
+		return -1;
+	*time_us = (int64_t)number;
+	return 0;
+}
+
+int backup_note_last(struct meta *meta, int64_t time_us, struct error *err)
+{
+	return meta_set_number(meta, LAST, (uint64_t)time_us, err);
 }

@@ -31,6 +31,7 @@
 #define BACKUP_PIECE_BYTES ((size_t)64 << 10)
 
 struct backup;
+struct meta;
 
 /* `disk` may be NULL: then room for copies is not checked. ERROR_CONFLICT if another one is in progress. */
 MUST_CHECK struct backup *backup_new(struct store *store, struct reports *reports, const struct disk *disk,
@@ -72,5 +73,10 @@ struct backup_counts {
 	uint64_t bytes; /* sent */
 };
 void backup_counts(const struct backup *backup, struct backup_counts *counts);
+
+/* When the last backup was made that its receiver had all of on its disk; 0 for never. Noting it is durable, and blocks
+ * for the fsync. */
+MUST_CHECK int backup_last_us(struct meta *meta, int64_t *time_us, struct error *err);
+MUST_CHECK int backup_note_last(struct meta *meta, int64_t time_us, struct error *err);
 
 #endif

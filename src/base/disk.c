@@ -9,15 +9,29 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #define LEEWAY 16 /* low ends at a sixteenth above the limit */
+
+/* What was free, every SAMPLE_US: enough for a day. */
+#define SAMPLE_US (5 * 60 * CLOCK_US_PER_SECOND)
+#define SAMPLES 288
+#define TREND_LEAST_US (3600 * CLOCK_US_PER_SECOND)
+#define TREND_YEARS_MAX 10
+
+struct sample {
+	int64_t time_us; /* monotonic */
+	uint64_t free_bytes;
+};
 
 struct disk {
 	const struct config *config;
 	struct event *timer;
 	struct disk_room room;
-	bool failed; /* the last check; logged once */
+	struct sample samples[SAMPLES];
+	size_t samples_count; /* since the start; the last SAMPLES of them are kept */
+	bool failed;          /* the last check; logged once */
 };
 
 static const struct timeval period = { 1, 0 };
@@ -44,6 +58,15 @@ static void set_low(struct disk_room *room)
 	room->low = low;
 }
 
+static void note_sample(struct disk *disk)
+{
+	int64_t now_us = clock_monotonic_us();
+
+	if (disk->samples_count > 0 && now_us - disk->samples[(disk->samples_count - 1) % SAMPLES].time_us < SAMPLE_US)
+		return;
+	disk->samples[disk->samples_count++ % SAMPLES] = (struct sample){ now_us, disk->room.free_bytes };
+}
+
 void disk_look(struct disk *disk)
 {
 	struct disk_room *room = &disk->room;
@@ -61,6 +84,7 @@ void disk_look(struct disk *disk)
 	room->total_bytes = (uint64_t)st.f_blocks * st.f_frsize;
 	room->limit_bytes = limit_of(disk->config, room->total_bytes);
 	set_low(room);
+	note_sample(disk);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -99,6 +123,20 @@ void disk_free(struct disk *disk)
 void disk_room(const struct disk *disk, struct disk_room *room)
 {
 	*room = disk->room;
+}
+
+int64_t disk_low_at_us(const struct disk *disk)
+{
+	const struct disk_room *room = &disk->room;
+	const struct sample *first = &disk->samples[disk->samples_count > SAMPLES ? disk->samples_count % SAMPLES : 0];
+	int64_t span_us = clock_monotonic_us() - first->time_us;
+	double shrunk = (double)first->free_bytes - (double)room->free_bytes;
+	double left = (double)room->free_bytes - (double)room->limit_bytes;
+
+	if (disk->samples_count == 0 || span_us < TREND_LEAST_US || shrunk <= 0 || left <= 0)
+		return 0;
+	double us = left / shrunk * (double)span_us;
+	return us < (double)TREND_YEARS_MAX * 365 * (double)CLOCK_US_PER_DAY ? clock_now_us() + (int64_t)us : 0;
 }
 
 bool disk_is_low(const struct disk *disk)

@@ -39,6 +39,10 @@ struct disk_room {
 /* As of the last check. */
 void disk_room(const struct disk *disk, struct disk_room *room);
 
+/* When the disk will be low if what is free shrinks as it has in the last day, or since the start if that is less; 0 if it
+ * does not shrink, has been watched for less than an hour, or would take more than ten years. */
+int64_t disk_low_at_us(const struct disk *disk);
+
 /* False on NULL. */
 bool disk_is_low(const struct disk *disk);
 

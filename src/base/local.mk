@@ -10,6 +10,7 @@ libcdrd_a_SOURCES += \
 	src/base/decimal.c src/base/decimal.h \
 	src/base/disk.c src/base/disk.h \
 	src/base/error.c src/base/error.h \
+	src/base/heavy_hitters.c src/base/heavy_hitters.h \
 	src/base/histogram.c src/base/histogram.h \
 	src/base/id.c src/base/id.h \
 	src/base/invariant.c src/base/invariant.h \

@@ -43,6 +43,7 @@ struct tasks {
 	struct task_owner own; /* the daemon itself */
 	LIST_HEAD(, task_owner) owners;
 	TAILQ_HEAD(, lane) rings[TASK_PRIORITIES];
+	uint64_t begun[TASK_PRIORITIES];
 	size_t ready_count;
 	int passed_over[TASK_PRIORITIES]; /* turns in a row */
 	bool gave_way;                    /* to sockets, in the last turn */
@@ -489,4 +490,14 @@ size_t tasks_count(struct tasks *tasks, const char *owner)
 	owner_id(owner, id);
 	found = find_owner(tasks, id);
 	return found ? found->ready + found->waiting_count : 0;
+}
+
+void tasks_count_begun(struct tasks *tasks, enum task_priority priority)
+{
+	tasks->begun[priority]++;
+}
+
+uint64_t tasks_begun(const struct tasks *tasks, enum task_priority priority)
+{
+	return tasks->begun[priority];
 }

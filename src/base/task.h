@@ -106,6 +106,10 @@ void task_cancel(struct task *task);
 /* How many requests the owner has started, including those that wait for its other ones. */
 size_t tasks_count(struct tasks *tasks, const char *owner);
 
+/* Counts a piece of work of a priority as begun, and gives the number of those since the start. */
+void tasks_count_begun(struct tasks *tasks, enum task_priority priority);
+uint64_t tasks_begun(const struct tasks *tasks, enum task_priority priority);
+
 /* Has this turn of the loop taken its time, or, if tasks are to have some of it, half of that? For what is no task. */
 bool tasks_turn_is_over(const struct tasks *tasks);
 

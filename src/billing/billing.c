@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "billing/billing_private.h"
 
@@ -46,6 +47,7 @@ struct billing *billing_new(struct event_base *base, const struct config *config
 	billing->store = store;
 	billing->ingest = ingest;
 	billing->generation = 1;
+	heavy_hitters_begin_day(&billing->accounts, clock_now_us());
 	tenants_init(billing);
 	billing->plans = read_plans(config, err);
 	if (billing->plans && usage_init(billing, base, err) == 0) {
@@ -112,4 +114,10 @@ void billing_stats(const struct billing *billing, struct billing_stats *stats)
 {
 	*stats = billing->stats;
 	stats->waiting = billing->queue_count;
+}
+
+const struct heavy_hitters *billing_accounts(struct billing *billing)
+{
+	heavy_hitters_begin_day(&billing->accounts, clock_now_us());
+	return &billing->accounts;
 }

@@ -26,6 +26,7 @@
 #include "base/config.h"
 #include "base/decimal.h"
 #include "base/error.h"
+#include "base/heavy_hitters.h"
 #include "base/id.h"
 #include "ingest/ingest.h"
 #include "billing/plans.h"
@@ -129,5 +130,9 @@ struct billing_stats {
 	int64_t flush_us_max;
 };
 void billing_stats(const struct billing *billing, struct billing_stats *stats);
+
+/* The accounts that were charged most today, since the start, by currency; sums are the units of struct decimal. Fees are
+ * not among them. Belongs to `billing`. */
+const struct heavy_hitters *billing_accounts(struct billing *billing);
 
 #endif

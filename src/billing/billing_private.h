@@ -76,6 +76,7 @@ struct billing {
 	struct buf scratch;  /* for one value */
 	int64_t failed_logged_us;
 	struct billing_stats stats;
+	struct heavy_hitters accounts;
 };
 
 void tenants_init(struct billing *billing);

@@ -30,22 +30,35 @@ void billing_quote_nothing(struct billing *billing, const struct account *accoun
 	billing_quote(billing, account, 0, price);
 }
 
+static void count_request(struct billing *billing, const struct billing_price *price)
+{
+	billing->stats.requests++;
+	billing->stats.items += price->items;
+}
+
+static void count_charge(struct billing *billing, const struct account *account, const struct billing_price *price)
+{
+	heavy_hitters_begin_day(&billing->accounts, clock_now_us());
+	heavy_hitters_add(&billing->accounts, str_from(account->id), price->currency, price->total.units);
+}
+
 void billing_charge(struct billing *billing, const struct account *account, const struct billing_usage *usage,
                     const struct billing_price *price)
 {
 	struct tenant *tenant = tenant_find(billing, account->id);
 	struct error err;
 
-	billing->stats.requests++;
-	billing->stats.items += price->items;
+	count_request(billing, price);
 	if (!billing->config->usage_records)
 		return;
 	if (usage_enqueue(billing, account, usage, price, &err) != 0) {
 		billing->stats.lost++;
 		log_error("billing", "%s", err.message);
-	} else if (tenant) {
-		tenant_add_volume(billing, tenant, price->items);
+		return;
 	}
+	count_charge(billing, account, price);
+	if (tenant)
+		tenant_add_volume(billing, tenant, price->items);
 }
 
 /* --- once --- */
@@ -155,8 +168,8 @@ static int charge_report(struct billing *billing, const struct account *account,
 	billing_quote(billing, account, report->rows, &price);
 	tenant_add_volume(billing, tenant, price.items);
 	if (usage_put(billing, account, &usage, &price, err) == 0) {
-		billing->stats.requests++;
-		billing->stats.items += price.items;
+		count_request(billing, &price);
+		count_charge(billing, account, &price);
 		return 0;
 	}
 	tenant->volume -= price.items;

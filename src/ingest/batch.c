@@ -182,6 +182,13 @@ static struct ingest_put *get_put(struct ingest *ingest, struct error *err)
 	return ingest->put;
 }
 
+/* Of records that are put late nothing is left to tell the account by: they are not counted. */
+static void count_account(struct ingest *ingest, const struct record *record, enum store_put_result result)
+{
+	if (result == STORE_ACCEPTED || result == STORE_UPDATED)
+		heavy_hitters_add(&ingest->accounts, record_value(record, record->product->account_column), "", 1);
+}
+
 static int put(struct ingest_batch *batch, const struct parse_item *item, const struct record *record, int64_t time_us,
                struct error *err)
 {
@@ -200,6 +207,8 @@ static int put(struct ingest_batch *batch, const struct parse_item *item, const 
 	store_put_begin(ingest->store, record, time_us, versions_of(batch, record->product), on_put, put);
 	if (!put->ended)
 		return keep(put, item, err);
+	if (!put->failed)
+		count_account(ingest, record, put->result);
 	return put->failed ? -1 : take_result(batch, put, item, err);
 }
 
@@ -319,11 +328,13 @@ static void stop(struct ingest_batch *batch, const struct error *why)
 static bool begin_run(struct ingest_batch *batch)
 {
 	struct ingest *ingest = batch->ingest;
+	int64_t now_us = clock_now_us();
 	int64_t earliest_us, latest_us;
 
 	if (ingest_batch_is_over(batch))
 		return false;
-	store_clock_span(ingest->store, clock_now_us(), &earliest_us, &latest_us);
+	heavy_hitters_begin_day(&ingest->accounts, now_us);
+	store_clock_span(ingest->store, now_us, &earliest_us, &latest_us);
 	return check_set_batch(&ingest->check, &batch->settings, earliest_us, latest_us, &batch->failure) == 0;
 }
 

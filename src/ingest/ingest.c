@@ -267,6 +267,7 @@ struct ingest *ingest_new(struct tasks *tasks, const struct config *config, stru
 	TAILQ_INIT(&ingest->deciding);
 	LIST_INIT(&ingest->late);
 	TAILQ_INIT(&ingest->settled);
+	heavy_hitters_begin_day(&ingest->accounts, clock_now_us());
 	ingest->commit_event = evtimer_new(base, on_commit, ingest);
 	ingest->expiry_event = evtimer_new(base, ingest_on_expiry, ingest);
 	if (!ingest->commit_event || !ingest->expiry_event ||
@@ -347,4 +348,10 @@ void ingest_stats(const struct ingest *ingest, struct ingest_stats *stats)
 	*stats = ingest->stats;
 	stats->erased = ingest->check.erased;
 	memcpy(stats->unknown_values, ingest->check.unknown_values, sizeof(stats->unknown_values));
+}
+
+const struct heavy_hitters *ingest_accounts(struct ingest *ingest)
+{
+	heavy_hitters_begin_day(&ingest->accounts, clock_now_us());
+	return &ingest->accounts;
 }

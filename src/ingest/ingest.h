@@ -18,6 +18,7 @@
 #include "base/config.h"
 #include "base/disk.h"
 #include "base/error.h"
+#include "base/heavy_hitters.h"
 #include "base/histogram.h"
 #include "record/ingest_settings.h"
 #include "record/parse.h"
@@ -115,5 +116,9 @@ struct ingest_stats {
 		[CATALOG_LISTED_MAX]; /* values other than the known ones of a column, by rows of catalog_listed */
 };
 void ingest_stats(const struct ingest *ingest, struct ingest_stats *stats);
+
+/* The accounts with the most records today that were new or newer, since the start; also those of commits that failed.
+ * Belongs to `ingest`. */
+const struct heavy_hitters *ingest_accounts(struct ingest *ingest);
 
 #endif

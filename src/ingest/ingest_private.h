@@ -82,6 +82,7 @@ struct ingest {
 	struct ingest_put *put;       /* the current one; NULL: to be made */
 	LIST_HEAD(, ingest_put) late; /* that the store has not ended yet */
 	struct ingest_stats stats;
+	struct heavy_hitters accounts;
 	struct ingest_watch *watches;
 
 	struct buf text;          /* of the current piece, converted to UTF-8 */

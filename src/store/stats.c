@@ -145,3 +145,8 @@ void store_metrics(const struct store *store, struct store_metrics *metrics)
 		metrics->hot_rows += day->hot.rows;
 	}
 }
+
+const struct store_seal_stats *store_sealing(const struct store *store)
+{
+	return &store->sealing;
+}

@@ -204,4 +204,7 @@ struct store_metrics {
 };
 void store_metrics(const struct store *store, struct store_metrics *metrics);
 
+/* Its sealing alone, which takes no time; belongs to the store. */
+const struct store_seal_stats *store_sealing(const struct store *store);
+
 #endif
