@@ -353,6 +353,7 @@ static int start_http(struct daemon *d, struct error *err)
 		.store = d->store,
 		.ingest = d->ingest,
 		.reports = d->reports,
+		.callbacks = d->callbacks,
 		.billing = d->billing,
 		.limits = d->limits,
 	};

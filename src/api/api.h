@@ -22,6 +22,7 @@
 #include "store/store.h"
 
 struct api_changes_waiters;
+struct callbacks;
 struct api_summary_turns;
 
 /* What handlers may use. All pointers stay the caller's and must outlive the server. */
@@ -35,6 +36,7 @@ struct api {
 	struct store *store;
 	struct ingest *ingest;
 	struct reports *reports;
+	struct callbacks *callbacks;
 	struct billing *billing;
 	struct limits *limits;
 	struct cursor_key cursor_key;

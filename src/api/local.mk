@@ -31,4 +31,6 @@ libcdrd_a_SOURCES += \
 	src/api/summary.c src/api/summary.h \
 	src/api/summary_answer.c \
 	src/api/summary_turns.c src/api/summary_turns.h \
+	src/api/webhook.c \
+	src/api/webhook_test.c \
 	src/api/work.c src/api/work.h

@@ -70,6 +70,19 @@ struct callback_event {
  * not borrow from what change_get returned. */
 MUST_CHECK int callback_put(struct change *change, const struct callback_event *event, struct error *err);
 
+/*
+ * Puts, durably, a small event of the account to be sent to `url` now, and wakes the callbacks: a test, which is tried once
+ * and no more. Its id begins with CALLBACK_TEST_PREFIX. ERROR_INVALID as callback_url_check; ERROR_CONFLICT while
+ * callbacks are held; ERROR_LIMIT when CALLBACK_TESTS_MAX of the account, or very many of all, have not ended yet.
+ */
+#define CALLBACK_TEST_PREFIX "test_"
+#define CALLBACK_TESTS_MAX 5
+MUST_CHECK int callbacks_test(struct callbacks *callbacks, const char *account, struct str url,
+                              char id[CALLBACK_ID_MAX + 1], struct error *err);
+
+/* Is it the id of such a test? */
+bool callback_is_test(struct str id);
+
 /* Looks for events put and committed since the last time. */
 void callbacks_wake(struct callbacks *callbacks);
 
@@ -125,6 +138,31 @@ struct callback_info {
 	long last_status;      /* of that attempt: of HTTP, 0 if there was no answer */
 };
 
+/* --- attempts: attempts.c --- */
+
+#define CALLBACK_ATTEMPTS_MAX 50 /* of an account are kept */
+#define CALLBACK_ATTEMPT_URL_MAX 256
+
+/* One attempt that has ended. The texts are not NUL terminated and die when the function that got them returns. */
+struct callback_attempt {
+	uint64_t number; /* of the account's attempts, from 1 on */
+	struct str id;   /* of the callback */
+	int64_t time_us; /* of its end */
+	int64_t duration_us;
+	int64_t nth;               /* of the callback's attempts, from 1 on */
+	enum callback_state state; /* after it: waiting for the next one, given up, delivered */
+	long status;               /* of HTTP, 0 if there was no answer */
+	int64_t next_us;           /* of the next attempt, 0 if there is none */
+	struct str error;          /* "" if it succeeded */
+	struct str url;            /* without its query; only its beginning if it is long */
+};
+
+/* Calls fn with the newest attempts at the account's callbacks, newest first, of those whose number is below `before`, until
+ * it returns false. */
+typedef bool (*callback_attempts_fn)(void *arg, const struct callback_attempt *attempt);
+MUST_CHECK int callback_attempts_each(struct meta *meta, const char *account, uint64_t before, callback_attempts_fn fn,
+                                      void *arg, struct error *err);
+
 /*
  * Called with the outcome of an attempt, within the change that saves it, so that the module which requested the
  * callback can note it in its own rows. -1 makes it all be retried a second later: only when out of memory or disk. Set
@@ -176,5 +214,9 @@ struct callback_secret {
  */
 MUST_CHECK int callback_secret_get(struct meta *meta, const char *account, bool rotate, int64_t overlap_us,
                                    struct callback_secret *secret, struct error *err);
+
+/* The same without making one: 1, 0 if there is none yet, -1. */
+MUST_CHECK int callback_secret_find(struct meta *meta, const char *account, struct callback_secret *secret,
+                                    struct error *err);
 
 #endif

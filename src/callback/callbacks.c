@@ -164,6 +164,7 @@ static void send_next_of(struct callbacks *callbacks, struct callback_host *host
 	host->sending++;
 	set_phase(callback, CALLBACK_PHASE_SENDING);
 	callback->attempts++;
+	callback->begun_us = clock_monotonic_us();
 	callbacks->stats.waiting--;
 	callbacks->stats.sending++;
 	callbacks->stats.attempts++;
@@ -234,14 +235,28 @@ static bool is_over(const struct callback *callback)
 	       store_clock_allows_deletion(callbacks->store);
 }
 
+/* A test is not tried again, nor listed: whoever asked for it sees the attempt. */
+static void test_failed(struct callback *callback, const char *problem)
+{
+	callback->callbacks->stats.given_up++;
+	callback->failed = true;
+	log_info("callback", "%s: to %s of account %s failed: %s", callback->id, callback->host_name, callback->account,
+	         problem);
+	finish(callback);
+}
+
 static void attempt_failed(struct callback *callback, const struct outcome *outcome)
 {
 	struct callbacks *callbacks = callback->callbacks;
 
 	callbacks->stats.attempts_failed++;
 	callbacks->stats.refused += outcome->refused;
-	callback->next_us = clock_now_us() + retry_delay(callback, outcome);
 	keep_error(callback, outcome->problem);
+	if (callback->is_test) {
+		test_failed(callback, outcome->problem);
+		return;
+	}
+	callback->next_us = clock_now_us() + retry_delay(callback, outcome);
 	/* 410: the receiver says that it is gone for good (Standard Webhooks). */
 	if (outcome->status == HTTP_GONE || is_over(callback)) {
 		give_up(callback, outcome->problem);
@@ -265,6 +280,8 @@ void callback_ended(struct callback *callback, const struct outcome *outcome)
 	host->sending--;
 	callbacks->stats.sending--;
 	callback->last_us = clock_now_us();
+	callback->duration_us = clock_monotonic_us() - callback->begun_us;
+	callback->has_attempted = true;
 	callback->last_status = outcome->status;
 	if (outcome->delivered) {
 		callbacks->stats.delivered++;
@@ -296,6 +313,8 @@ void callback_free(struct callback *callback)
 		TAILQ_REMOVE(&callbacks->unsaved, callback, unsaved);
 	TAILQ_REMOVE(&callbacks->all, callback, all);
 	LIST_REMOVE(callback, bucket);
+	if (callback->is_test)
+		LIST_REMOVE(callback, test);
 	event_free(callback->timer);
 	free(callback->host_name);
 	free(callback->last_error);
@@ -313,6 +332,7 @@ static struct callback *make_callback(struct callbacks *callbacks, const struct 
 	callback->number = row->number;
 	memcpy(callback->id, row->id.p, row->id.len);
 	memcpy(callback->account, row->account.p, row->account.len);
+	callback->is_test = callback_is_test(row->id);
 	callback->failed = row->failed;
 	callback->since_us = row->since_us;
 	callback->next_us = row->next_us;
@@ -348,6 +368,8 @@ static enum meta_next take_row(void *arg, struct str key, struct str value, stru
 	}
 	TAILQ_INSERT_TAIL(&callbacks->all, callback, all);
 	LIST_INSERT_HEAD(&callbacks->by_number[row.number % CALLBACK_BUCKETS], callback, bucket);
+	if (callback->is_test)
+		LIST_INSERT_HEAD(&callbacks->tests, callback, test);
 	callbacks->last_number = row.number;
 	*(callback->failed ? &callbacks->stats.failed : &callbacks->stats.waiting) += 1;
 	schedule(callback, callback->next_us);

@@ -37,6 +37,7 @@ struct callback {
 	TAILQ_ENTRY(callback) queued; /* in its host's queue */
 	TAILQ_ENTRY(callback) unsaved;
 	LIST_ENTRY(callback) bucket; /* by number */
+	LIST_ENTRY(callback) test;   /* of tests alone */
 	struct callbacks *callbacks;
 	uint64_t number;
 	char id[CALLBACK_ID_MAX + 1];
@@ -45,12 +46,16 @@ struct callback {
 	enum callback_phase phase;
 	bool failed; /* given up; next_us is when it is removed */
 	bool is_unsaved;
+	bool is_test;       /* tried once */
+	bool has_attempted; /* an attempt has ended that is not among attempts.h's yet */
 	int64_t since_us;
 	int64_t next_us;
 	int64_t attempts;
-	int64_t last_us;  /* end of the last attempt, since the start */
-	long last_status; /* of HTTP, of that attempt */
-	char *last_error; /* not saved yet, or NULL */
+	int64_t begun_us;    /* monotonic, of the attempt in progress */
+	int64_t duration_us; /* of the last attempt */
+	int64_t last_us;     /* end of the last attempt, since the start */
+	long last_status;    /* of HTTP, of that attempt */
+	char *last_error;    /* not saved yet, or NULL */
 	struct event *timer;
 	struct callback_host *host; /* while QUEUED or SENDING */
 	struct delivery *delivery;  /* while SENDING */
@@ -81,6 +86,7 @@ struct callbacks {
 	struct callback_list all;
 	struct callback_list unsaved;
 	LIST_HEAD(, callback) by_number[CALLBACK_BUCKETS];
+	LIST_HEAD(, callback) tests;
 	LIST_HEAD(, callback_host) hosts[CALLBACK_BUCKETS];
 	TAILQ_HEAD(, callback_host) ready;
 	uint64_t last_number;            /* of those read from the store */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 libcdrd_a_SOURCES += \
 	src/callback/address.c src/callback/address.h \
+	src/callback/attempts.c src/callback/attempts.h \
 	src/callback/callback.h \
 	src/callback/callbacks_private.h \
 	src/callback/callbacks.c \
@@ -12,5 +13,6 @@ libcdrd_a_SOURCES += \
 	src/callback/row.c src/callback/row.h \
 	src/callback/save.c \
 	src/callback/secret.c src/callback/secret.h \
+	src/callback/test_event.c \
 	src/callback/transfer.c src/callback/transfer.h \
 	src/callback/url.c src/callback/url.h

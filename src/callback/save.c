@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "callback/attempts.h"
 #include "callback/callbacks_private.h"
 
 static const struct timeval share_delay = { 0, 20000 };
@@ -58,30 +59,91 @@ static int tell_outcome(struct change *change, const struct callback *callback, 
 	return callbacks->on_outcome(callbacks->on_outcome_arg, change, &info, err);
 }
 
+/* Without the query, which may hold a token that must not be kept any longer than the callback itself. */
+static struct str shown_url(struct str url)
+{
+	const char *query = memchr(url.p, '?', url.len);
+
+	if (query)
+		url.len = (size_t)(query - url.p);
+	if (url.len > CALLBACK_ATTEMPT_URL_MAX)
+		url.len = CALLBACK_ATTEMPT_URL_MAX;
+	return url;
+}
+
+static enum callback_state state_after(const struct callback *callback)
+{
+	if (callback->failed)
+		return CALLBACK_FAILED;
+	return callback->phase == CALLBACK_PHASE_DONE ? CALLBACK_DELIVERED : CALLBACK_WAITING;
+}
+
+/* Adds the attempt that has ended to the account's. If another one ends before this one could be saved, only that is
+ * added. */
+static int note_attempt(struct change *change, const struct callback *callback, struct str url, struct error *err)
+{
+	enum callback_state state = state_after(callback);
+	struct callback_attempt attempt = {
+		.id = str_from(callback->id),
+		.time_us = callback->last_us,
+		.duration_us = callback->duration_us,
+		.nth = callback->attempts,
+		.state = state,
+		.status = callback->last_status,
+		.next_us = state == CALLBACK_WAITING ? callback->next_us : 0,
+		.error = str_from(state != CALLBACK_DELIVERED && callback->last_error ? callback->last_error : ""),
+		.url = shown_url(url),
+	};
+
+	return callback->has_attempted ? attempts_add(change, str_from(callback->account), &attempt, err) : 0;
+}
+
+/* What of a row outlives the next write, unlike what the row borrows. */
+struct kept {
+	struct buf url;
+	struct buf last_error;
+};
+
+static int keep(struct kept *kept, const struct callback_row *row, struct error *err)
+{
+	buf_add_str(&kept->url, shown_url(row->url));
+	buf_add_str(&kept->last_error, row->last_error);
+	return kept->url.failed || kept->last_error.failed ? error_set(err, ERROR_NOMEM, "callbacks: out of memory") :
+	                                                     0;
+}
+
+static int write_row(struct change *change, const struct callback *callback, const struct callback_row *row,
+                     struct error *err)
+{
+	struct callback_key key;
+
+	if (callback->phase != CALLBACK_PHASE_DONE)
+		return callback_row_put(change, row, err);
+	return change_remove(change, META_DB_CALLBACKS, callback_key_of(callback->number, &key), err) < 0 ? -1 : 0;
+}
+
 static int save_callback(struct change *change, const struct callback *callback, struct error *err)
 {
 	struct callback_key key;
 	struct callback_row row;
+	struct kept kept = { 0 };
 	struct str key_text = callback_key_of(callback->number, &key), value;
-
-	if (callback->phase == CALLBACK_PHASE_DONE)
-		return change_remove(change, META_DB_CALLBACKS, key_text, err) < 0 ?
-		               -1 :
-		               tell_outcome(change, callback, STR_LITERAL(""), err);
 	int found = change_get(change, META_DB_CALLBACKS, key_text, &value, err);
+
 	if (found <= 0)
 		return found;
 	if (callback_row_read(&row, key_text, value, err) != 0)
 		return -1;
 	set_row(&row, callback);
-	/* A copy, because what a row borrows does not survive a write. */
-	struct buf last_error = { 0 };
-	buf_add_str(&last_error, row.last_error);
-	int result = last_error.failed ? error_set(err, ERROR_NOMEM, "callbacks: out of memory") :
-	                                 callback_row_put(change, &row, err);
+	int result = keep(&kept, &row, err);
 	if (result == 0)
-		result = tell_outcome(change, callback, buf_str(&last_error), err);
-	buf_free(&last_error);
+		result = write_row(change, callback, &row, err);
+	if (result == 0)
+		result = note_attempt(change, callback, buf_str(&kept.url), err);
+	if (result == 0)
+		result = tell_outcome(change, callback, buf_str(&kept.last_error), err);
+	buf_free(&kept.url);
+	buf_free(&kept.last_error);
 	return result;
 }
 
@@ -109,6 +171,7 @@ static void forget_noted(struct callbacks *callbacks)
 	while ((callback = TAILQ_FIRST(&callbacks->unsaved))) {
 		TAILQ_REMOVE(&callbacks->unsaved, callback, unsaved);
 		callback->is_unsaved = false;
+		callback->has_attempted = false;
 		free(callback->last_error);
 		callback->last_error = NULL;
 		if (callback->phase == CALLBACK_PHASE_DONE)

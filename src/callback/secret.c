@@ -179,6 +179,16 @@ int callback_secret_get(struct meta *meta, const char *account, bool rotate, int
 	return 0;
 }
 
+int callback_secret_find(struct meta *meta, const char *account, struct callback_secret *secret, struct error *err)
+{
+	struct secret_row row;
+	int found = meta_find(meta, META_DB_WEBHOOKS, str_from(account), take_row, &row, err);
+
+	if (found > 0)
+		show(secret, &row);
+	return found;
+}
+
 static int add_signature(struct buf *out, const uint8_t secret[SECRET_BYTES], struct str content, struct error *err)
 {
 	uint8_t mac[EVP_MAX_MD_SIZE];

@@ -180,7 +180,7 @@ int accounts_delete_family(struct meta *meta, const char *id, uint64_t *count, s
 
 static int remove_row(struct change *change, const char *id, struct error *err)
 {
-	static const enum meta_db dbs[] = { META_DB_ACCOUNTS, META_DB_WEBHOOKS, META_DB_USAGE };
+	static const enum meta_db dbs[] = { META_DB_ACCOUNTS, META_DB_WEBHOOKS, META_DB_ATTEMPTS, META_DB_USAGE };
 	struct account_row row;
 
 	if (account_row_get(change, id, &row, err) != 0)

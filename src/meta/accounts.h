@@ -70,7 +70,7 @@ MUST_CHECK int accounts_set_deleted(struct meta *meta, const char *id, bool dele
  * including those that were deleted before. */
 MUST_CHECK int accounts_delete_family(struct meta *meta, const char *id, uint64_t *count, struct error *err);
 
-/* The last step: takes the account's row, its webhook secret and its volume out of the catalog. ERROR_CONFLICT unless
+/* The last step: takes the account's row, its webhook secret, its attempts at callbacks and its volume out of the catalog. ERROR_CONFLICT unless
  * it is marked as deleted and has no subaccounts left. */
 MUST_CHECK int accounts_remove(struct meta *meta, const char *id, struct error *err);
 

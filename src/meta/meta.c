@@ -29,6 +29,7 @@ const struct env_db meta_dbs[] = {
 	[META_DB_QUARANTINE] = { "quarantine", 0 },
 	[META_DB_CALLBACKS] = { "callbacks", 0 },
 	[META_DB_WEBHOOKS] = { "webhooks", 0 },
+	[META_DB_ATTEMPTS] = { "attempts", 0 },
 	[META_DB_REPORTS] = { "reports", 0 },
 	[META_DB_REPORT_INDEX] = { "report_index", 0 },
 	[META_DB_USAGE] = { "usage", 0 },

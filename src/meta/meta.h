@@ -11,6 +11,7 @@
  *	quarantine  number (8 bytes big-endian) -> msgpack (quarantine.c)
  *	callbacks   number (8 bytes big-endian) -> msgpack (callback/row.c)
  *	webhooks    account id (8 bytes) -> msgpack (callback/secret.c)
+ *	attempts    account id (8 bytes) -> msgpack (callback/attempts.c)
  *	reports     request id (36 characters) -> msgpack (report/row.c)
  *	report_index  where to look for reports (report/table.h)
  *	usage       account id (8 bytes) -> msgpack (billing/volume.c)
@@ -39,6 +40,7 @@ enum meta_db {
 	META_DB_QUARANTINE,
 	META_DB_CALLBACKS,
 	META_DB_WEBHOOKS,
+	META_DB_ATTEMPTS,
 	META_DB_REPORTS,
 	META_DB_REPORT_INDEX,
 	META_DB_USAGE,
