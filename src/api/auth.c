@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "api/api.h"
-#include "api/tickets.h"
+#include "api/console_session.h"
 #include "base/clock.h"
 
 #define SHED_RETRY_SECONDS "2"
@@ -188,15 +188,32 @@ static int check_producer(struct http_request *request, struct str name, struct 
 	return 0;
 }
 
+/* By the session of the console if one is given, else by Basic credentials. */
+static int check_customer(struct http_request *request, struct api *app, struct error *err)
+{
+	if (!console_session_is_given(request))
+		return http_request_check_basic(request, check_account, app, err);
+	if (console_session_check(request, app, check_account, app, err) == 0)
+		return 0;
+	if (err->code == ERROR_UNAUTHORIZED)
+		console_session_clear(request);
+	return -1;
+}
+
+static int check_carrier(struct http_request *request, struct api *app, struct error *err)
+{
+	return http_request_check_basic(request, check_producer, app, err);
+}
+
+/* check() is one of these two. */
 static bool authenticate(struct http_request *request, struct api *app,
-                         int (*check)(struct http_request *request, struct str name, struct str secret, void *arg,
-                                      struct error *err))
+                         int (*check)(struct http_request *request, struct api *app, struct error *err))
 {
 	struct error err;
 
 	if (is_shed(request, app) || !may_try(request, app))
 		return false;
-	if (http_request_check_basic(request, check, app, &err) == 0)
+	if (check(request, app, &err) == 0)
 		return true;
 	refuse(request, app, &err);
 	return false;
@@ -204,46 +221,17 @@ static bool authenticate(struct http_request *request, struct api *app,
 
 bool api_auth_account(struct http_request *request, void *app)
 {
-	return authenticate(request, app, check_account);
+	return authenticate(request, app, check_customer);
+}
+
+bool api_auth_session(struct http_request *request, void *app)
+{
+	bool gives_any = console_session_is_given(request) || http_request_header(request, "Authorization").p;
+
+	return !gives_any || api_auth_account(request, app);
 }
 
 bool api_auth_producer(struct http_request *request, void *app)
 {
-	return authenticate(request, app, check_producer);
-}
-
-/* --- tickets --- */
-
-void api_reply_invalid_ticket(struct http_request *request, const char *detail)
-{
-	http_reply_problem(request, 403, "Invalid ticket", detail);
-}
-
-static bool check_ticket(struct http_request *request, const struct api *app, struct str ticket)
-{
-	struct user *user = http_request_user_room(request);
-	struct error err;
-
-	if (api_ticket_check(app, ticket, http_request_segment(request), &user->account, &err) == 0) {
-		http_request_name_user(request, "ticket:", str_from(user->account.id));
-		return true;
-	}
-	if (err.code == ERROR_FORBIDDEN)
-		api_reply_invalid_ticket(request, err.message);
-	else
-		http_reply_error(request, &err);
-	return false;
-}
-
-bool api_auth_download(struct http_request *request, void *app)
-{
-	struct buf ticket = { 0 };
-	bool let_in;
-
-	if (api_ticket_of(request, &ticket))
-		let_in = !is_shed(request, app) && check_ticket(request, app, buf_str(&ticket));
-	else
-		let_in = api_auth_account(request, app);
-	buf_free(&ticket);
-	return let_in;
+	return authenticate(request, app, check_carrier);
 }

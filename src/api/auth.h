@@ -11,16 +11,12 @@
 #include "http/http.h"
 #include "meta/accounts.h"
 
-/* auth.c: Basic ACCOUNT:SECRET, or NAME:SECRET of a producer. Under overload nobody is let in (503). After wrong
+/* auth.c: Basic ACCOUNT:SECRET, or a session of the console instead (console_session.h); or NAME:SECRET of a producer. Under overload nobody is let in (503). After wrong
  * credentials the answer is late (login_delay_max), and others of the address are turned away meanwhile (429). */
 bool api_auth_account(struct http_request *request, void *app);
+/* As api_auth_account, but lets in who gives nothing at all, as an account whose id is "". */
+bool api_auth_session(struct http_request *request, void *app);
 bool api_auth_producer(struct http_request *request, void *app);
-
-/* As api_auth_account, or by a ticket for the file in the path (tickets.h): 403 for one that is not valid. */
-bool api_auth_download(struct http_request *request, void *app);
-
-/* Answers 403: a ticket is not valid. */
-void api_reply_invalid_ticket(struct http_request *request, const char *detail);
 
 /* admission.c, after api_auth_account: has the account made too many requests of a kind in this second, or has it too
  * many downloads in progress (429)? */

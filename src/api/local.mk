@@ -10,13 +10,15 @@ libcdrd_a_SOURCES += \
 	src/api/changes.c src/api/changes.h \
 	src/api/changes_answer.c \
 	src/api/changes_wait.c \
+	src/api/console_pages.c \
+	src/api/console_session.c src/api/console_session.h \
+	src/api/console_sign_in.c \
 	src/api/estimate.c \
 	src/api/health.c src/api/health.h \
 	src/api/invalid.c src/api/invalid.h \
 	src/api/link.c src/api/link.h \
 	src/api/list_params.c src/api/list_params.h \
 	src/api/media.c \
-	src/api/media_ticket.c \
 	src/api/plan.c src/api/plan.h \
 	src/api/problem_pages.c src/api/problems.def \
 	src/api/products.c \
@@ -32,7 +34,6 @@ libcdrd_a_SOURCES += \
 	src/api/summary.c src/api/summary.h \
 	src/api/summary_answer.c \
 	src/api/summary_turns.c src/api/summary_turns.h \
-	src/api/tickets.c src/api/tickets.h \
 	src/api/webhook.c \
 	src/api/webhook_test.c \
 	src/api/work.c src/api/work.h

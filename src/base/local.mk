@@ -9,6 +9,7 @@ libcdrd_a_SOURCES += \
 	src/base/config_value.c src/base/config_value.h \
 	src/base/decimal.c src/base/decimal.h \
 	src/base/disk.c src/base/disk.h \
+	src/base/envelope.c src/base/envelope.h \
 	src/base/error.c src/base/error.h \
 	src/base/heavy_hitters.c src/base/heavy_hitters.h \
 	src/base/histogram.c src/base/histogram.h \

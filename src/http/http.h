@@ -178,6 +178,14 @@ void http_reply(struct http_request *request, int status, const char *content_ty
 void http_reply_after(struct http_request *request, int status, const char *content_type, struct str front,
                       struct buf *body);
 
+/* Does the client prefer gzip to the plain text, by its Accept-Encoding? */
+bool http_request_prefers_gzip(const struct http_request *request);
+
+/* As http_reply, with a body that is sent as it is: it has `encoding` already, a constant, or none at all (NULL). What
+ * the answer depends on (Vary) is the caller's business. */
+void http_reply_encoded(struct http_request *request, int status, const char *content_type, const char *encoding,
+                        struct buf *body);
+
 /*
  * The body is `length` bytes of a file from `offset` on, sent from the page cache without a copy, as fast as the client
  * takes them; the file is read while it is being sent, but may be unlinked. Takes over `fd`, which is closed when all

@@ -117,6 +117,12 @@ static void log_problem(const struct http_request *request, const struct http_pr
 	buf_free(&target);
 }
 
+/* A page's script asks its user itself: browsers do not know the other scheme, so that none opens its own dialog. */
+static const char *challenge(const struct http_request *request)
+{
+	return http_request_header(request, "X-Requested-With").p ? "Form realm=\"cdrd\"" : "Basic realm=\"cdrd\"";
+}
+
 void http_reply_with(struct http_request *request, const struct http_problem *problem)
 {
 	char instance[ID_UUID_LEN + 1];
@@ -126,7 +132,7 @@ void http_reply_with(struct http_request *request, const struct http_problem *pr
 	log_problem(request, problem, instance);
 	write_problem(&body, request, problem, instance);
 	if (problem->status == 401)
-		http_reply_header(request, "WWW-Authenticate", "Basic realm=\"cdrd\"");
+		http_reply_header(request, "WWW-Authenticate", challenge(request));
 	http_reply(request, problem->status, "application/problem+json", &body);
 }
 

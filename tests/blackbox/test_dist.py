@@ -9,9 +9,9 @@ import pytest
 import harness
 from test_tree import TOP, tracked
 
-# What autoreconf makes, so that nobody needs it who builds from the tarball.
+# What autoreconf makes and npm fetches, so that nobody needs them who builds from the tarball.
 GENERATED = ("Makefile.in", "aclocal.m4", "config.h.in", "configure")
-GENERATED_FOLDERS = ("build-aux/", "m4/")
+GENERATED_FOLDERS = ("build-aux/", "m4/", "src/console/lib/")
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def run(folder, *command):
     assert ended.returncode == 0, f"{command} exited with {ended.returncode}:\n{ended.stdout[-4000:]}\n{ended.stderr[-4000:]}"
 
 
-def test_the_tarball_has_the_tracked_files_and_what_autoreconf_makes():
+def test_the_tarball_has_the_tracked_files_and_what_autoreconf_and_npm_make():
     wanted = {name for name in tracked() if os.path.basename(name) != ".gitignore"}
     # The build at hand has objects of the tests, which must stay there.
     run(harness.BUILD_DIR, "make", "dist")

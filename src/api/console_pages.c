@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * console_pages.c: GET / and GET /console/..., the files of the console.
+ *
+ *	/                         leads browsers to /console/; nothing for everybody else
+ *	/console/                 index.html, asked for again each time, which names the files of its version
+ *	/console/VERSION/FILE     never changes
+ *
+ * The pages read data through the API like any other client.
+ */
+#include <string.h>
+
+#include "api/routes.h"
+#include "console/console.h"
+
+#define FOREVER "public, max-age=31536000, immutable"
+
+static const char *const headers[][2] = {
+	{ "Content-Security-Policy",
+	  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+	  "form-action 'none'; frame-ancestors 'none'" },
+	{ "X-Content-Type-Options", "nosniff" },
+	{ "Referrer-Policy", "no-referrer" },
+	{ "Cross-Origin-Opener-Policy", "same-origin" },
+	{ "Cross-Origin-Resource-Policy", "same-origin" },
+	{ "Permissions-Policy", "camera=(), geolocation=(), microphone=()" },
+};
+
+static bool has(struct str header, const char *text)
+{
+	return header.len > 0 && memmem(header.p, header.len, text, strlen(text)) != NULL;
+}
+
+static void reply_nothing(struct http_request *request)
+{
+	http_reply_problem(request, 404, "Not Found", "There is nothing at this path.");
+}
+
+static void reply_elsewhere(struct http_request *request, int status, const char *location)
+{
+	http_reply_header(request, "Location", location);
+	http_reply(request, status, NULL, NULL);
+}
+
+/* Answers with the file, or that the client has it. */
+static void reply_file(struct http_request *request, const struct console_file *file, const char *cache)
+{
+	bool packed = http_request_prefers_gzip(request);
+	struct buf body = { 0 };
+	struct error err;
+	char tag[32];
+
+	snprintf(tag, sizeof(tag), "W/\"%s\"", console_version);
+	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+		http_reply_header(request, headers[i][0], headers[i][1]);
+	http_reply_header(request, "Cache-Control", cache);
+	http_reply_header(request, "ETag", tag);
+	http_reply_header(request, "Vary", "Accept-Encoding");
+	if (has(http_request_header(request, "If-None-Match"), console_version)) {
+		http_reply(request, 304, NULL, NULL);
+		return;
+	}
+	if (packed) {
+		buf_add(&body, (const char *)file->gzip, file->gzip_len);
+	} else if (console_unpack(file, &body, &err) < 0) {
+		buf_free(&body);
+		http_reply_error(request, &err);
+		return;
+	}
+	http_reply_encoded(request, 200, file->content_type, packed ? "gzip" : NULL, &body);
+}
+
+void api_root_get(struct http_request *request, void *app)
+{
+	const struct api *api = app;
+
+	if (!api->config->console || !console_files[0].name ||
+	    !has(http_request_header(request, "Accept"), "text/html"))
+		reply_nothing(request);
+	else
+		reply_elsewhere(request, 303, "console/");
+}
+
+/* What the page names is relative to the folder, so the path must end with a slash. */
+void api_console_get(struct http_request *request, void *app)
+{
+	const struct console_file *file = console_find(STR_LITERAL("index.html"));
+	struct str path = http_request_path(request);
+	const struct api *api = app;
+
+	if (!api->config->console || !file)
+		reply_nothing(request);
+	else if (path.p[path.len - 1] != '/')
+		reply_elsewhere(request, 308, "console/");
+	else
+		reply_file(request, file, "no-cache");
+}
+
+void api_console_file_get(struct http_request *request, void *app)
+{
+	const struct console_file *file = console_find(http_request_segment(request));
+	const struct api *api = app;
+
+	if (!api->config->console || !file || !has(http_request_path(request), console_version))
+		reply_nothing(request);
+	else
+		reply_file(request, file, FOREVER);
+}

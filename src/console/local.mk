@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: ISC
+# The console's files: its own, in web/, and the libraries from npm, which a tarball has with it.
+libcdrd_a_SOURCES += src/console/console.c src/console/console.h
+nodist_libcdrd_a_SOURCES += src/console/files.c
+CLEANFILES += src/console/files.c
+
+CONSOLE_WEB = \
+	src/console/web/api.js \
+	src/console/web/console.css \
+	src/console/web/decimal.js \
+	src/console/web/dialog.js \
+	src/console/web/form.js \
+	src/console/web/format.js \
+	src/console/web/html.js \
+	src/console/web/icon.svg \
+	src/console/web/icons.js \
+	src/console/web/index.html \
+	src/console/web/layout.js \
+	src/console/web/load.js \
+	src/console/web/main.js \
+	src/console/web/page.js \
+	src/console/web/page_usage.js \
+	src/console/web/pages.js \
+	src/console/web/range.js \
+	src/console/web/router.js \
+	src/console/web/session.js \
+	src/console/web/sign_in.js \
+	src/console/web/states.js \
+	src/console/web/store.js \
+	src/console/web/table.js \
+	src/console/web/theme.js \
+	src/console/web/time.js \
+	src/console/web/toast.js
+CONSOLE_LIBS = \
+	src/console/lib/htm.js \
+	src/console/lib/hooks.js \
+	src/console/lib/licences.txt \
+	src/console/lib/preact.js \
+	src/console/lib/uplot.css \
+	src/console/lib/uplot.js
+CONSOLE_LOCK = src/console/package.json src/console/package-lock.json src/console/.npmrc
+
+EXTRA_DIST += $(CONSOLE_WEB) $(CONSOLE_LOCK) $(CONSOLE_LIBS) src/console/lib/made tools/console_libs.py tools/gen_console.py
+MAINTAINERCLEANFILES = $(CONSOLE_LIBS) src/console/lib/made
+
+if CONSOLE
+CONSOLE_FILES = $(CONSOLE_WEB) $(CONSOLE_LIBS)
+else
+CONSOLE_FILES =
+endif
+
+src/console/files.c: $(CONSOLE_FILES) $(srcdir)/tools/gen_console.py $(srcdir)/src/console/local.mk
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(PYTHON) $(srcdir)/tools/gen_console.py $@ . $(srcdir) $(CONSOLE_FILES)
+
+$(CONSOLE_LIBS): src/console/lib/made
+
+src/console/lib/made: $(srcdir)/src/console/package-lock.json $(srcdir)/tools/console_libs.py
+	$(AM_V_GEN)$(MKDIR_P) src/console && $(PYTHON) $(srcdir)/tools/console_libs.py $(srcdir)/src/console src/console/lib

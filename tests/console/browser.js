@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * browser.js: Debian's chromium, and a tab of it that shows the console of a daemon.
+ *
+ * What no page may ever do is checked of every tab when it is closed: throw, log an error, break its own
+ * Content-Security-Policy, or ask another host for anything.
+ */
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+import { chromium } from 'playwright-core';
+
+const PATIENCE_MS = 60000;
+const SHOTS = resolve(process.env.CDRD_BUILD_DIR ?? '.', 'screenshots');
+
+export function launch() {
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
+}
+
+/* Errors that the browser logs by itself when a test has made requests fail. */
+const LOGGED_BY_BROWSER = /^Failed to load resource: /;
+
+export class Tab {
+  /* `options` are those of a context of Playwright: viewport, colorScheme, locale, timezoneId, ... */
+  static async open(browser, daemon, options = {}) {
+    const tab = new Tab();
+
+    tab.daemon = daemon;
+    tab.context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-US', timezoneId: 'UTC', ...options });
+    tab.page = await tab.context.newPage();
+    tab.page.setDefaultTimeout(PATIENCE_MS);
+    tab.faults = [];
+    tab.page.on('pageerror', (error) => tab.faults.push(`thrown: ${error.stack}`));
+    tab.page.on('dialog', (dialog) => {
+      tab.faults.push(`a dialog: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    tab.page.on('console', (message) => {
+      if (['error', 'warning'].includes(message.type()) && !LOGGED_BY_BROWSER.test(message.text())) {
+        tab.faults.push(`logged: ${message.text()}`);
+      }
+    });
+    tab.page.on('request', (request) => {
+      if (!/^(data|blob):/.test(request.url()) && new URL(request.url()).host !== new URL(daemon.url).host) {
+        tab.faults.push(`asked another host: ${request.url()}`);
+      }
+    });
+    return tab;
+  }
+
+  async go(path = '') {
+    await this.page.goto(`${this.daemon.url}/console/${path}`);
+  }
+
+  async signIn(account, { keep = false, path = '' } = {}) {
+    await this.go(path);
+    await this.page.getByLabel('Account', { exact: true }).fill(account.apiKey);
+    await this.page.getByLabel('Secret', { exact: true }).fill(account.apiSecret);
+    await this.page.getByLabel('Stay signed in').setChecked(keep);
+    await this.page.getByRole('button', { name: 'Sign in' }).click();
+    await this.page.getByRole('navigation').waitFor({ state: 'attached' });
+  }
+
+  heading(name) {
+    return this.page.getByRole('heading', { name, exact: true });
+  }
+
+  /* Into the build folder, for people to look at. */
+  async shoot(name, options = {}) {
+    mkdirSync(SHOTS, { recursive: true });
+    await this.page.screenshot({ path: join(SHOTS, `${name}.png`), animations: 'disabled', ...options });
+  }
+
+  async close() {
+    await this.context.close();
+    assert.deepEqual(this.faults, []);
+  }
+}
