@@ -29,6 +29,7 @@ libcdrd_a_SOURCES += \
 	src/store/aggregates/aggregate_days.c src/store/aggregates/aggregate_days.h \
 	src/store/aggregates/aggregate_part.c \
 	src/store/aggregates/fold.c src/store/aggregates/fold.h \
+	src/store/aggregates/fold_count.c src/store/aggregates/fold_private.h src/store/aggregates/fold_results.c \
 	src/store/aggregates/groups.c \
 	src/store/blocks/block.c src/store/blocks/block.h \
 	src/store/blocks/block_builder.c src/store/blocks/block_builder.h \

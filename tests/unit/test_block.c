@@ -682,10 +682,11 @@ static int read_all(MDB_txn *txn)
 static void assert_column(const struct block_column *column)
 {
 	struct str values[BLOCK_SET_VALUES_MAX];
-	uint8_t codes[BLOCK_CODES_CAP];
+	const struct block_column *leader = &reader.columns.columns[column->leader];
+	uint8_t room[BLOCK_ROWS + BLOCK_CODES_SPARE];
+	const uint8_t *codes = block_column_codes(leader, 0, rows, room);
 
 	block_column_values(column, values);
-	block_column_codes(&reader.columns, &reader.columns.columns[column->leader], codes);
 	for (uint32_t row = 0; row < rows; row++) {
 		struct str made = samples[row]->record.values[column->column];
 
@@ -959,37 +960,46 @@ static void damage(struct str bytes, unsigned count)
 	}
 }
 
-/* Uses columns as filters and summaries do; their answers don't matter. */
-static void use_columns(const struct block_columns *columns, struct fold *fold)
+/* Uses columns as filters and summaries do; their answers don't matter. What is folded is added to what was before, as
+ * blocks are, until the fold says that one is damaged. */
+static void use_columns(const struct block_columns *columns, struct aggregate *aggregate, struct fold **fold)
 {
-	const uint8_t by[] = { catalog_column_find(product, STR_LITERAL("status")),
-		               catalog_column_find(product, STR_LITERAL("country")) };
-	const struct scan_filter filter = { by[pick_below(pick, 2)], SCAN_NOCASE, STR_LITERAL("GB") };
-	struct aggregate aggregate = { .query = { .scan = { .filters = &filter, .filters_count = pick_below(pick, 2) },
-		                                  .groups_max = 10000 } };
+	const struct scan_query *query = &aggregate->query.scan;
 	uint8_t bits[BLOCK_ROWS / 8];
 	uint64_t passing, seen;
 
-	ck_assert_uint_le(block_columns_choose(columns, &filter, 1, bits), rows);
-	aggregate_groups_init(&aggregate.groups, product, by, 2, 10000);
-	if (fold_begin(fold, &aggregate, columns)) {
-		fold_rows(fold, 0, rows, (struct str){ NULL, 0 });
-		int result = fold_end(fold, &passing, &seen, &aggregate.groups, 0, &err);
-
-		expect(result == 0 || err.code == ERROR_CORRUPT || err.code == ERROR_LIMIT, "code %d", err.code);
-		ck_assert_uint_eq(seen, rows);
-		ck_assert_uint_le(passing, rows);
+	ck_assert_uint_le(block_columns_choose(columns, query->filters, query->filters_count, bits), rows);
+	if (!*fold)
+		*fold = fold_new(aggregate, &aggregate->groups, &err);
+	int result = fold_begin(*fold, columns, &err);
+	if (result > 0)
+		result = fold_rows(*fold, pick_below(pick, 3), 0, rows, (struct str){ NULL, 0 }, &err) != 0 ? -1 : 1;
+	if (result > 0 && pick_percent(pick, 30)) {
+		result = fold_end(*fold, &passing, &seen, &err) != 0 ? -1 : 1;
+		ck_assert_uint_le(passing, seen);
 	}
-	aggregate_groups_free(&aggregate.groups);
+	if (result >= 0)
+		return;
+	expect(err.code == ERROR_CORRUPT || err.code == ERROR_LIMIT, "code %d", err.code);
+	free(*fold);
+	*fold = NULL;
 }
 
 /* As a faulty writer may make them: the checksum is right. */
 START_TEST(damaged_columns_are_used_within_their_bounds)
 {
-	struct fold *fold = fold_new(&err);
+	bool voice = _i % 2;
+
+	choose(voice ? "VOICE-CALL" : "SMS", voice ? CATALOG_NO_DIRECTION : CATALOG_OUTBOUND, 17, false);
+	const uint8_t by[] = { catalog_column_find(product, STR_LITERAL("status")),
+		               catalog_column_find(product, STR_LITERAL("country")) };
+	const struct scan_filter filter = { by[1], SCAN_NOCASE, STR_LITERAL("GB") };
+	struct aggregate aggregate = { .query = { .scan = { .filters = &filter, .filters_count = _i > 1 },
+		                                  .groups_max = 1000000 } };
+	struct fold *fold = NULL;
 	unsigned used = 0;
 
-	choose(_i ? "VOICE-CALL" : "SMS", _i ? CATALOG_NO_DIRECTION : CATALOG_OUTBOUND, 17, false);
+	aggregate_groups_init(&aggregate.groups, product, by, 2, 1000000);
 	make_block(1000, true);
 	MDB_txn *txn = begin_reading();
 	for (int i = 0; i < 3000; i++) {
@@ -999,7 +1009,7 @@ START_TEST(damaged_columns_are_used_within_their_bounds)
 		damage(part, pick_below(pick, 4));
 		damage(index, pick_below(pick, 2));
 		if (block_columns_read(&columns, part, index, rows)) {
-			use_columns(&columns, fold);
+			use_columns(&columns, &aggregate, &fold);
 			used++;
 		}
 		free((char *)part.p);
@@ -1008,6 +1018,7 @@ START_TEST(damaged_columns_are_used_within_their_bounds)
 	ck_assert_uint_gt(used, 100);
 	mdb_txn_abort(txn);
 	free(fold);
+	aggregate_groups_free(&aggregate.groups);
 }
 END_TEST
 
@@ -1055,7 +1066,7 @@ Suite *suite_block(void)
 	tcase_add_loop_test(tests, numbers_that_are_none_have_no_column, 0, 2);
 	tcase_add_test(tests, a_block_from_before_there_were_columns_is_read);
 	tcase_add_loop_test(tests, no_damaged_byte_goes_unnoticed, 0, 2);
-	tcase_add_loop_test(tests, damaged_columns_are_used_within_their_bounds, 0, 2);
+	tcase_add_loop_test(tests, damaged_columns_are_used_within_their_bounds, 0, 4);
 	tcase_add_test(tests, a_block_cut_short_is_damaged);
 	suite_add_tcase(suite, tests);
 	return suite;

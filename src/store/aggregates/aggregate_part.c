@@ -84,18 +84,6 @@ static int add_rows(struct day_aggregate *a)
 	return 0;
 }
 
-/* Folds the rows of [row, end), which are of one interval. */
-static int fold_interval(struct day_aggregate *a, int64_t start_us, uint32_t row, uint32_t end)
-{
-	uint64_t rows, seen;
-
-	fold_rows(a->fold, row, end, a->reader->deleted);
-	int result = fold_end(a->fold, &rows, &seen, aggregate_counts_only(&a->base) ? NULL : &a->part.groups, start_us,
-	                      a->err);
-	count(a, rows, seen);
-	return result;
-}
-
 static int positions_damaged(struct day_aggregate *a)
 {
 	return error_set(a->err, ERROR_CORRUPT, "day %d, account %.8s, block %u: the positions are damaged",
@@ -113,7 +101,7 @@ static bool find_range(const struct day_aggregate *a, const struct day_block *bl
 	       (block->last_us < a->to_us || block_places_find(view, a->to_us, end));
 }
 
-/* Interval by interval. */
+/* Rows of the block, interval by interval. */
 static int fold_range(struct day_aggregate *a, uint32_t row, uint32_t end)
 {
 	const struct block_view *view = &a->reader->view;
@@ -130,7 +118,7 @@ static int fold_range(struct day_aggregate *a, uint32_t row, uint32_t end)
 				return positions_damaged(a);
 			next = next < end ? next : end;
 		}
-		if (fold_interval(a, start_us, row, next) != 0)
+		if (fold_rows(a->fold, start_us, row, next, a->reader->deleted, a->err) != 0)
 			return -1;
 		row = next;
 	}
@@ -145,10 +133,11 @@ static int add_columns(struct day_aggregate *a, const struct day_block *block)
 
 	if (has_columns <= 0)
 		return has_columns;
-	if (!a->fold && !(a->fold = fold_new(a->err)))
+	if (!a->fold && !(a->fold = fold_new(&a->base, &a->part.groups, a->err)))
 		return -1;
-	if (!fold_begin(a->fold, &a->base, &a->reader->columns))
-		return 0;
+	int folds = fold_begin(a->fold, &a->reader->columns, a->err);
+	if (folds <= 0)
+		return folds;
 	if (!find_range(a, block, &row, &end))
 		return positions_damaged(a);
 	return fold_range(a, row, end) == 0 ? 1 : -1;
@@ -213,8 +202,20 @@ static int add_block(struct day_aggregate *a, const struct block_index_entry *en
 	return add_rows(a);
 }
 
+/* What was folded belongs to the part, and to this step. */
+static int end_fold(struct day_aggregate *a)
+{
+	uint64_t rows, seen;
+
+	if (!a->fold)
+		return 0;
+	int result = fold_end(a->fold, &rows, &seen, a->err);
+	count(a, rows, seen);
+	return result;
+}
+
 /* In order of their beginnings. 1 when they are done, 0 when it is late, -1. */
-static int add_blocks(struct day_aggregate *a)
+static int walk_blocks(struct day_aggregate *a)
 {
 	struct day_part *part = &a->part;
 	const struct block_index *block_index = block_index_get(a->day, a->txn, &a->partition, a->err);
@@ -232,10 +233,22 @@ static int add_blocks(struct day_aggregate *a)
 		if (is_late(a))
 			return 0;
 	}
-	part->hot = true;
-	part->hot_us = a->from_us - 1;
-	part->hot_seq = UINT64_MAX - 1;
 	return 1;
+}
+
+static int add_blocks(struct day_aggregate *a)
+{
+	struct day_part *part = &a->part;
+	int result = walk_blocks(a);
+
+	if (result >= 0 && end_fold(a) != 0)
+		return -1;
+	if (result > 0) {
+		part->hot = true;
+		part->hot_us = a->from_us - 1;
+		part->hot_seq = UINT64_MAX - 1;
+	}
+	return result;
 }
 
 /* --- hot rows --- */

@@ -1,451 +1,428 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * fold.c: adding up rows by the codes of their columns. See fold.h.
+ * fold.c: what the codes of a block mean to a query. See fold_private.h.
  */
-#include "store/aggregates/fold.h"
+#include "store/aggregates/fold_private.h"
 
 #include <stdlib.h>
 
-#define NOT_FOUND 0xff
-#define FEW_ROOTS 3
+/* --- what the query needs --- */
 
-enum { SUM_DURATION, SUM_TOTAL_PRICE, SUM_PRICE };
-
-struct fold *fold_new(struct error *err)
+/* The fold's column of this one of the product, added if need be; NULL if there are too many. */
+static struct fold_column *add_column(struct fold *fold, uint8_t column)
 {
-	struct fold *fold = calloc(1, sizeof(*fold));
+	size_t at = 0;
 
-	if (!fold)
-		error_set(err, ERROR_NOMEM, "Out of memory for a summary");
-	return fold;
-}
-
-/* --- what the query needs of the block --- */
-
-/* The root that a column leads or follows, added if need be; NOT_FOUND if there would be too many. */
-static uint8_t add_root(struct fold *fold, const struct block_column *column)
-{
-	const struct block_column *leader = &fold->columns->columns[column->leader];
-	uint8_t at = 0;
-
-	while (at < fold->roots_count && fold->roots[at].column != leader)
+	while (at < fold->columns_count && fold->columns[at].column != column)
 		at++;
-	if (at < fold->roots_count)
-		return at;
-	if (at == FOLD_ROOTS_MAX)
-		return NOT_FOUND;
-	struct fold_root *root = &fold->roots[fold->roots_count++];
-	root->column = leader;
-	root->unpacked = false;
-	memset(root->passes, true, leader->values);
-	return at;
-}
-
-/* A column with a dictionary, and its root; NULL if it is not there. */
-static const struct block_column *find_codes(struct fold *fold, uint8_t column, uint8_t *root)
-{
-	const struct block_column *found = block_columns_find(fold->columns, column);
-
-	if (!found || found->form == COLUMN_NUMBERS)
+	if (at == FOLD_COLUMNS_MAX)
 		return NULL;
-	*root = add_root(fold, found);
-	return *root == NOT_FOUND ? NULL : found;
-}
-
-static bool add_key(struct fold *fold, uint8_t column)
-{
-	if (fold->keys_count == FOLD_KEYS_MAX)
-		return false;
-	struct fold_key *key = &fold->keys[fold->keys_count];
-	key->column = find_codes(fold, column, &key->root);
-	if (!key->column)
-		return false;
-	block_column_values(key->column, key->values);
-	for (uint16_t code = 0; code < key->column->values; code++)
-		key->hashes[code] = aggregate_value_hash(key->values[code]);
-	fold->keys_count++;
-	return true;
-}
-
-static bool add_filter(struct fold *fold, const struct scan_filter *filter)
-{
-	struct str values[BLOCK_SET_VALUES_MAX];
-	uint8_t at;
-	const struct block_column *column = find_codes(fold, filter->column, &at);
-
-	if (!column)
-		return false;
-	struct fold_root *root = &fold->roots[at];
-	block_column_values(column, values);
-	for (uint16_t code = 0; code < root->column->values; code++)
-		root->passes[code] = root->passes[code] &&
-		                     scan_filter_passes(filter, values[block_column_code(column, (uint8_t)code)]);
-	return true;
-}
-
-/* What is not there adds nothing; what is no number is counted apart. */
-static void read_amounts(struct fold_sum *sum)
-{
-	struct str values[BLOCK_SET_VALUES_MAX];
-
-	block_column_values(sum->column, values);
-	for (uint16_t code = 0; code < sum->column->values; code++) {
-		struct decimal value = { 0 };
-		bool right = values[code].len == 0 || decimal_read_stored(values[code], &value);
-
-		sum->amounts[code] = (struct fold_amount){ right ? value.units : 0, !right };
+	if (at == fold->columns_count) {
+		fold->columns[at].column = column;
+		fold->columns[at].place = FOLD_NO_PLACE;
+		fold->columns_count++;
 	}
+	return &fold->columns[at];
+}
+
+static bool add_placed(struct fold *fold, uint8_t column, uint8_t *number)
+{
+	struct fold_column *own = add_column(fold, column);
+
+	if (!own)
+		return false;
+	*number = (uint8_t)(own - fold->columns);
+	if (own->place != FOLD_NO_PLACE)
+		return true;
+	own->place = (uint8_t)fold->places_count++;
+	return fold->places_count < FOLD_TUPLE_CODES; /* the last code says that the tuple passes */
+}
+
+static bool add_key(struct fold *fold, uint8_t column, uint8_t *number)
+{
+	if (!add_placed(fold, column, number))
+		return false;
+	fold->columns[*number].is_coded = true;
+	return true;
 }
 
 static bool add_sum(struct fold *fold, struct fold_sum *sum, uint8_t column)
 {
-	sum->column = NULL;
 	if (column == CATALOG_NONE)
 		return true;
-	const struct block_column *found = block_columns_find(fold->columns, column);
-	if (!found)
+	if (!add_placed(fold, column, &sum->column))
 		return false;
-	sum->column = found;
-	if (found->form != COLUMN_NUMBERS) {
-		read_amounts(sum);
-		return find_codes(fold, column, &sum->root) != NULL;
-	}
-	sum->unit = 1;
-	for (int places = found->places; places < DECIMAL_PLACES; places++)
-		sum->unit *= 10;
+	fold->columns[sum->column].is_sum = true;
 	return true;
 }
 
 static bool add_groups(struct fold *fold, const struct aggregate_groups *groups)
 {
-	for (size_t i = 0; i < groups->columns_count; i++)
-		if (!add_key(fold, groups->columns[i]))
-			return false;
 	bool has_money = groups->total_price != CATALOG_NONE || groups->price != CATALOG_NONE;
-	if (has_money && groups->currency != CATALOG_NONE && !add_key(fold, groups->currency))
+
+	for (size_t i = 0; i < groups->columns_count; i++)
+		if (i == FOLD_KEYS_MAX - 1 || !add_key(fold, groups->columns[i], &fold->keys[i]))
+			return false;
+	if (has_money && groups->currency != CATALOG_NONE && !add_key(fold, groups->currency, &fold->currency))
 		return false;
-	return add_sum(fold, &fold->sums[SUM_DURATION], groups->duration) &&
-	       add_sum(fold, &fold->sums[SUM_TOTAL_PRICE], groups->total_price) &&
-	       add_sum(fold, &fold->sums[SUM_PRICE], groups->price);
+	fold->keys_count = fold->places_count;
+	return add_sum(fold, &fold->sums[FOLD_DURATION], groups->duration) &&
+	       add_sum(fold, &fold->sums[FOLD_TOTAL_PRICE], groups->total_price) &&
+	       add_sum(fold, &fold->sums[FOLD_PRICE], groups->price);
 }
 
-/* --- numbering cells and results --- */
-
-static bool has_tuple(const struct fold *fold, uint8_t root, uint8_t code, uint8_t other)
+static bool add_filters(struct fold *fold)
 {
-	for (size_t i = 0; i < fold->keys_count; i++) {
-		const struct fold_key *key = &fold->keys[i];
+	for (size_t i = 0; i < fold->query->filters_count; i++) {
+		struct fold_column *column = add_column(fold, fold->query->filters[i].column);
 
-		if (key->root == root && block_column_code(key->column, code) != block_column_code(key->column, other))
+		if (!column)
 			return false;
+		column->is_coded = true;
 	}
 	return true;
 }
 
-/* Is the root itself a key? Then each of its codes is a tuple of its own. */
-static bool is_key(const struct fold *fold, const struct fold_root *root)
+struct fold *fold_new(const struct aggregate *aggregate, struct aggregate_groups *groups, struct error *err)
 {
-	for (size_t i = 0; i < fold->keys_count; i++)
-		if (fold->keys[i].column == root->column)
-			return true;
-	return false;
-}
+	struct fold *fold = calloc(1, sizeof(*fold));
 
-static void number_tuples(struct fold *fold, uint8_t at)
-{
-	struct fold_root *root = &fold->roots[at];
-	uint8_t code_of[BLOCK_SET_VALUES_MAX]; /* some code of each tuple */
-	bool apart = is_key(fold, root);
-
-	root->tuples = 0;
-	for (uint16_t code = 0; code < root->column->values; code++) {
-		uint16_t tuple = apart ? root->tuples : 0;
-
-		while (tuple < root->tuples && !has_tuple(fold, at, (uint8_t)code, code_of[tuple]))
-			tuple++;
-		if (tuple == root->tuples)
-			code_of[root->tuples++] = (uint8_t)code;
-		root->tuple_of[code] = (uint8_t)tuple;
+	if (!fold) {
+		error_set(err, ERROR_NOMEM, "Out of memory for a summary");
+		return NULL;
 	}
-}
-
-static bool number_cells(struct fold *fold)
-{
-	uint32_t results = 1;
-	unsigned bits = 0;
-
-	for (uint8_t i = 0; i < fold->roots_count; i++) {
-		struct fold_root *root = &fold->roots[i];
-
-		number_tuples(fold, i);
-		root->shift = bits;
-		root->result_stride = results;
-		bits += root->column->bits;
-		results *= root->tuples;
-		if (bits > FOLD_BITS_MAX)
-			return false;
-	}
-	fold->cells = UINT32_C(1) << bits;
-	return true;
-}
-
-bool fold_begin(struct fold *fold, const struct aggregate *aggregate, const struct block_columns *columns)
-{
-	const struct scan_query *query = &aggregate->query.scan;
-
-	fold->columns = columns;
-	fold->roots_count = fold->keys_count = 0;
+	fold->query = &aggregate->query.scan;
+	fold->groups = aggregate_counts_only(aggregate) ? NULL : groups;
+	fold->currency = FOLD_NO_PLACE;
 	for (size_t i = 0; i < FOLD_SUMS; i++)
-		fold->sums[i].column = NULL;
+		fold->sums[i].column = FOLD_NO_PLACE;
+	fold->fits = (!fold->groups || add_groups(fold, groups)) && add_filters(fold);
+	return fold;
+}
+
+/* --- dictionaries --- */
+
+static bool has_text(const struct fold_column *column, uint16_t code, struct str text)
+{
+	const struct fold_value *value = &column->values[code];
+
+	return value->len == text.len && memcmp(column->texts + value->at, text.p, text.len) == 0;
+}
+
+static void judge_value(const struct fold *fold, const struct fold_column *column, struct fold_value *value,
+                        struct str text)
+{
+	const struct scan_query *query = fold->query;
+	struct decimal number = { 0 };
+
+	value->passes = true;
 	for (size_t i = 0; i < query->filters_count; i++)
-		if (!add_filter(fold, &query->filters[i]))
-			return false;
-	if (!aggregate_counts_only(aggregate) && !add_groups(fold, &aggregate->groups))
-		return false;
-	return number_cells(fold);
+		if (query->filters[i].column == column->column)
+			value->passes &= scan_filter_passes(&query->filters[i], text);
+	/* what is not there adds nothing */
+	value->unreadable = column->is_sum && text.len > 0 && !decimal_read_stored(text, &number);
+	value->units = number.units;
 }
 
-/* --- counting --- */
-
-static void unpack(struct fold *fold)
+/* False if there is no room for a value that was not seen before. */
+static bool find_code(const struct fold *fold, struct fold_column *column, struct str text, uint8_t *code)
 {
-	for (size_t i = 0; i < fold->roots_count; i++) {
-		struct fold_root *root = &fold->roots[i];
+	uint64_t hash = aggregate_value_hash(text);
+	size_t slot = hash % FOLD_SLOTS;
 
-		if (!root->unpacked)
-			block_column_codes(fold->columns, root->column, root->codes);
-		root->unpacked = true;
-	}
-}
-
-static void find_cells(struct fold *fold, uint32_t first, uint32_t end)
-{
-	memset(&fold->cell_of[first], 0, (end - first) * sizeof(fold->cell_of[0]));
-	for (size_t i = 0; i < fold->roots_count; i++) {
-		const struct fold_root *root = &fold->roots[i];
-
-		for (uint32_t row = first; row < end && root->column->bits > 0; row++)
-			fold->cell_of[row] |= (uint16_t)(root->codes[row] << root->shift);
-	}
-}
-
-static void count_numbers(struct fold *fold, struct fold_sum *sum, uint32_t first, uint32_t end, struct str deleted)
-{
-	for (uint32_t row = first; row < end; row++) {
-		uint64_t number = block_column_number(sum->column, row);
-
-		if (number == 0 || block_row_is_deleted(deleted, row))
-			continue;
-		sum->numbers[fold->cell_of[row]] += number - 1;
-		sum->present[fold->cell_of[row]]++;
-	}
-}
-
-static void count_cells(struct fold *fold, uint32_t first, uint32_t end, struct str deleted)
-{
-	find_cells(fold, first, end);
-	for (uint32_t row = first; row < end; row++)
-		fold->counts[fold->cell_of[row]] += !block_row_is_deleted(deleted, row);
-	for (size_t i = 0; i < FOLD_SUMS; i++)
-		if (fold->sums[i].column && fold->sums[i].column->form == COLUMN_NUMBERS)
-			count_numbers(fold, &fold->sums[i], first, end, deleted);
-}
-
-static bool has_numbers(const struct fold *fold)
-{
-	for (size_t i = 0; i < FOLD_SUMS; i++)
-		if (fold->sums[i].column && fold->sums[i].column->form == COLUMN_NUMBERS)
+	for (; column->slots[slot]; slot = (slot + 1) % FOLD_SLOTS)
+		if (has_text(column, column->slots[slot] - 1, text)) {
+			*code = (uint8_t)(column->slots[slot] - 1);
 			return true;
-	return false;
-}
-
-/* Most often a few roots have more than one value, and rows are only counted. */
-static void count_few(struct fold *fold, const struct fold_root *const roots[FEW_ROOTS], uint32_t first, uint32_t end)
-{
-	const uint8_t *a = roots[0]->codes, *b = roots[1]->codes, *c = roots[2]->codes;
-	const unsigned shift_a = roots[0]->shift, shift_b = roots[1]->shift, shift_c = roots[2]->shift;
-
-	for (uint32_t row = first; row < end; row++)
-		fold->counts[a[row] << shift_a | b[row] << shift_b | c[row] << shift_c]++;
-}
-
-/* The roots with more than one value, filled up with one of a single value. False if there are too many. */
-static bool find_few(const struct fold *fold, const struct fold_root *roots[FEW_ROOTS])
-{
-	static const struct fold_root none;
-	size_t count = 0;
-
-	for (size_t i = 0; i < fold->roots_count; i++) {
-		if (fold->roots[i].column->bits == 0)
-			continue;
-		if (count == FEW_ROOTS)
-			return false;
-		roots[count++] = &fold->roots[i];
-	}
-	while (count < FEW_ROOTS)
-		roots[count++] = &none;
+		}
+	if (column->count == FOLD_CODES_MAX || column->texts_len + text.len > sizeof(column->texts))
+		return false;
+	struct fold_value *value = &column->values[column->count];
+	value->hash = hash;
+	value->at = column->texts_len;
+	value->len = (uint16_t)text.len;
+	memcpy(column->texts + value->at, text.p, text.len);
+	column->texts_len += value->len;
+	judge_value(fold, column, value, text);
+	*code = (uint8_t)column->count;
+	column->slots[slot] = ++column->count;
 	return true;
 }
 
-void fold_rows(struct fold *fold, uint32_t first, uint32_t end, struct str deleted)
+/* Blocks have most values in common, and the same codes for many of them. */
+static bool translate_column(const struct fold *fold, struct fold_column *column)
 {
-	const struct fold_root *roots[FEW_ROOTS];
+	struct str texts[BLOCK_SET_VALUES_MAX];
 
-	unpack(fold);
-	if (deleted.len == 0 && !has_numbers(fold) && find_few(fold, roots))
-		count_few(fold, roots, first, end);
-	else
-		count_cells(fold, first, end, deleted);
+	block_column_values(column->packed, texts);
+	for (uint16_t i = 0; i < column->packed->values; i++) {
+		uint8_t *code = &column->code_of[i];
+
+		if ((*code >= column->count || !has_text(column, *code, texts[i])) &&
+		    !find_code(fold, column, texts[i], code))
+			return false;
+	}
+	return true;
 }
 
-/* --- results --- */
+/* --- tuples --- */
 
-/* A cell, and the code that each root has in it. */
-struct cell {
-	uint32_t number;
-	uint8_t codes[FOLD_ROOTS_MAX];
+/* What a code of the block comes to. */
+static struct fold_tuple make_tuple(const struct fold *fold, uint8_t root, uint8_t code)
+{
+	struct fold_tuple tuple = { .codes[FOLD_TUPLE_CODES - 1] = 1 };
+
+	for (size_t i = 0; i < fold->columns_count; i++) {
+		const struct fold_column *column = &fold->columns[i];
+
+		if (column->root != root)
+			continue;
+		uint8_t own = column->code_of[block_column_code(column->packed, code)];
+		if (!column->values[own].passes)
+			return (struct fold_tuple){ { 0 } };
+		if (column->place != FOLD_NO_PLACE)
+			tuple.codes[column->place] = own;
+	}
+	return tuple;
+}
+
+static size_t tuple_slot(const struct fold_tuple *tuple)
+{
+	uint64_t halves[2];
+
+	memcpy(halves, tuple->codes, sizeof(halves));
+	return (size_t)((halves[0] * UINT64_C(0x9e3779b97f4a7c15) + halves[1]) * UINT64_C(0xd6e8feb86659fd93) >> 32) %
+	       FOLD_SLOTS;
+}
+
+/* The number of the tuples' keys, those of tuples that do not pass included. */
+static void number_result(const struct fold *fold, struct fold_root *root)
+{
+	const struct fold_tuple *tuple = &root->tuples[root->count];
+	uint16_t other = 0;
+
+	while (other < root->count && memcmp(root->tuples[other].codes, tuple->codes, fold->keys_count) != 0)
+		other++;
+	root->result_of[root->count] = other < root->count ? root->result_of[other] : (uint8_t)root->results++;
+}
+
+static bool find_tuple(const struct fold *fold, struct fold_root *root, const struct fold_tuple *tuple, uint8_t *number)
+{
+	size_t slot = tuple_slot(tuple);
+
+	for (; root->slots[slot]; slot = (slot + 1) % FOLD_SLOTS)
+		if (memcmp(&root->tuples[root->slots[slot] - 1], tuple, sizeof(*tuple)) == 0) {
+			*number = (uint8_t)(root->slots[slot] - 1);
+			return true;
+		}
+	if (root->count == FOLD_CODES_MAX)
+		return false;
+	root->tuples[root->count] = *tuple;
+	number_result(fold, root);
+	*number = (uint8_t)root->count;
+	root->slots[slot] = ++root->count;
+	return true;
+}
+
+static bool translate_root(const struct fold *fold, struct fold_root *root)
+{
+	uint8_t number = (uint8_t)(root - fold->roots);
+
+	for (uint16_t code = 0; code < root->column->values; code++) {
+		struct fold_tuple tuple = make_tuple(fold, number, (uint8_t)code);
+
+		if (!find_tuple(fold, root, &tuple, &root->tuple_of[code]))
+			return false;
+	}
+	return true;
+}
+
+static void forget_tuples(struct fold *fold)
+{
+	fold->cells = 0;
+	for (size_t i = 0; i < FOLD_ROOTS_MAX; i++) {
+		struct fold_root *root = &fold->roots[i];
+
+		root->count = root->room = root->results = 0;
+		memset(root->slots, 0, sizeof(root->slots));
+	}
+}
+
+static void forget_values(struct fold *fold)
+{
+	for (size_t i = 0; i < fold->columns_count; i++) {
+		struct fold_column *column = &fold->columns[i];
+
+		column->count = column->texts_len = 0;
+		memset(column->slots, 0, sizeof(column->slots));
+	}
+}
+
+/* All that the block's codes mean; false if there is no room for it besides what earlier blocks' do. */
+static bool translate(struct fold *fold)
+{
+	for (size_t i = 0; i < fold->columns_count; i++)
+		if (fold->columns[i].root != FOLD_NO_ROOT && !translate_column(fold, &fold->columns[i]))
+			return false;
+	for (size_t i = 0; i < fold->roots_count; i++)
+		if (!translate_root(fold, &fold->roots[i]))
+			return false;
+	return true;
+}
+
+/* --- cells --- */
+
+static bool has_room(const struct fold *fold)
+{
+	if (fold->cells == 0)
+		return false;
+	for (size_t i = 0; i < fold->roots_count; i++)
+		if (fold->roots[i].count > fold->roots[i].room)
+			return false;
+	return true;
+}
+
+/* Numbers the cells anew, with room for more tuples. False if there would be too many. */
+static bool make_room(struct fold *fold, unsigned more_percent)
+{
+	uint32_t cells = 1;
+
+	for (size_t i = 0; i < fold->roots_count; i++) {
+		struct fold_root *root = &fold->roots[i];
+		uint32_t room = root->count + (root->count > 1 ? (root->count * more_percent + 99) / 100 : 0);
+
+		root->room = (uint16_t)room;
+		root->stride = cells;
+		cells *= room;
+		if (cells > FOLD_CELLS_MAX)
+			return false;
+	}
+	fold->cells = cells;
+	return true;
+}
+
+static void find_cells(struct fold *fold)
+{
+	fold->moving_count = 0;
+	fold->still_cell = 0;
+	for (size_t i = 0; i < fold->roots_count; i++) {
+		struct fold_root *root = &fold->roots[i];
+		uint16_t code = 0;
+
+		for (; code < root->column->values; code++)
+			root->cell_of[code] = (uint16_t)(root->tuple_of[code] * root->stride);
+		for (; code < 1u << root->column->bits; code++)
+			root->cell_of[code] = FOLD_BAD_CELL;
+		if (root->column->bits > 0)
+			fold->moving[fold->moving_count++] = root;
+		else
+			fold->still_cell = (uint16_t)(fold->still_cell + root->cell_of[0]);
+	}
+}
+
+/* --- a block --- */
+
+/* The roots of a block, and which of them each of the fold's columns leads or follows. */
+struct shape {
+	size_t roots_count;
+	uint8_t leaders[FOLD_ROOTS_MAX]; /* of the block's columns */
+	const struct block_column *packed[FOLD_COLUMNS_MAX];
+	uint8_t roots[FOLD_COLUMNS_MAX];
 };
 
-/* False if a code is none of a value. */
-static bool take_cell(const struct fold *fold, uint32_t number, struct cell *cell)
+/* The root that a column leads or follows; FOLD_NO_ROOT if there would be too many. */
+static uint8_t find_root(struct shape *shape, uint8_t leader)
 {
-	bool right = true;
+	uint8_t at = 0;
 
-	cell->number = number;
-	for (size_t i = 0; i < fold->roots_count; i++) {
-		const struct fold_root *root = &fold->roots[i];
-
-		cell->codes[i] = (uint8_t)(number >> root->shift & ((1u << root->column->bits) - 1));
-		right &= cell->codes[i] < root->column->values;
-	}
-	return right;
+	while (at < shape->roots_count && shape->leaders[at] != leader)
+		at++;
+	if (at == FOLD_ROOTS_MAX)
+		return FOLD_NO_ROOT;
+	if (at == shape->roots_count)
+		shape->leaders[shape->roots_count++] = leader;
+	return at;
 }
 
-static bool passes(const struct fold *fold, const struct cell *cell)
+/* False if a column is not there in a form that will do. */
+static bool find_shape(const struct fold *fold, const struct block_columns *columns, struct shape *shape)
 {
-	for (size_t i = 0; i < fold->roots_count; i++)
-		if (!fold->roots[i].passes[cell->codes[i]])
+	shape->roots_count = 0;
+	for (size_t i = 0; i < fold->columns_count; i++) {
+		const struct fold_column *own = &fold->columns[i];
+		const struct block_column *packed = block_columns_find(columns, own->column);
+
+		if (!packed)
 			return false;
+		bool is_numbers = packed->form == COLUMN_NUMBERS;
+		shape->packed[i] = packed;
+		shape->roots[i] = is_numbers ? FOLD_NO_ROOT : find_root(shape, packed->leader);
+		if (shape->roots[i] == FOLD_NO_ROOT && (!is_numbers || own->is_coded))
+			return false;
+	}
 	return true;
 }
 
-static struct fold_result *result_of(struct fold *fold, const struct cell *cell)
+/* Do the tuples of the blocks before have the same columns, and the sums the same unit? */
+static bool is_alike(const struct fold *fold, const struct shape *shape)
 {
-	uint32_t number = 0;
-
-	for (size_t i = 0; i < fold->roots_count; i++)
-		number += fold->roots[i].tuple_of[cell->codes[i]] * fold->roots[i].result_stride;
-	struct fold_result *result = &fold->results[number];
-	if (result->count == 0) {
-		struct fold_touched *touched = &fold->touched[fold->touched_count++];
-
-		touched->result = (uint16_t)number;
-		memcpy(touched->codes, cell->codes, sizeof(touched->codes));
-	}
-	return result;
-}
-
-static void add_cell(struct fold *fold, const struct cell *cell)
-{
-	struct fold_result *result = result_of(fold, cell);
-	uint32_t count = fold->counts[cell->number];
-	bool unreadable = false;
-
-	result->count += count;
+	if (shape->roots_count != fold->roots_count)
+		return false;
+	for (size_t i = 0; i < fold->columns_count; i++)
+		if (fold->columns[i].root != shape->roots[i])
+			return false;
 	for (size_t i = 0; i < FOLD_SUMS; i++) {
 		const struct fold_sum *sum = &fold->sums[i];
 
-		if (!sum->column)
-			continue;
-		if (sum->column->form == COLUMN_NUMBERS) {
-			decimal_units present = sum->present[cell->number], numbers = sum->numbers[cell->number];
+		if (fold_sum_has_numbers(fold, sum) && sum->places != shape->packed[sum->column]->places)
+			return false;
+	}
+	return true;
+}
 
-			result->sums[i] += (numbers + present * sum->column->least) * sum->unit;
-			continue;
+static void take_shape(struct fold *fold, const struct block_columns *columns, const struct shape *shape)
+{
+	fold->roots_count = shape->roots_count;
+	for (size_t i = 0; i < shape->roots_count; i++)
+		fold->roots[i].column = &columns->columns[shape->leaders[i]];
+	for (size_t i = 0; i < fold->columns_count; i++) {
+		fold->columns[i].root = shape->roots[i];
+		fold->columns[i].packed = shape->packed[i];
+	}
+	for (size_t i = 0; i < FOLD_SUMS; i++)
+		if (fold_sum_has_numbers(fold, &fold->sums[i]))
+			fold->sums[i].places = shape->packed[fold->sums[i].column]->places;
+}
+
+/* Begins again with the block alone. 1, 0 if even that has too many values or combinations. */
+static int start_over(struct fold *fold)
+{
+	forget_tuples(fold);
+	forget_values(fold);
+	return translate(fold) && make_room(fold, 0);
+}
+
+int fold_begin(struct fold *fold, const struct block_columns *columns, struct error *err)
+{
+	struct shape shape;
+
+	if (!fold->fits || !find_shape(fold, columns, &shape))
+		return 0;
+	if (!is_alike(fold, &shape)) {
+		if (fold_flush(fold, err) != 0)
+			return -1;
+		forget_tuples(fold);
+	}
+	take_shape(fold, columns, &shape);
+	bool translated = translate(fold);
+	if (!translated || !has_room(fold)) {
+		if (fold_flush(fold, err) != 0)
+			return -1;
+		if ((!translated || !make_room(fold, 25)) && !start_over(fold)) {
+			forget_tuples(fold);
+			return 0;
 		}
-		const struct fold_amount *amount =
-			&sum->amounts[block_column_code(sum->column, cell->codes[sum->root])];
-		result->sums[i] += amount->units * count; /* 4096 times 10^30 fits */
-		unreadable |= amount->unreadable;
 	}
-	if (unreadable)
-		result->unreadable += count;
-}
-
-static void empty_cell(struct fold *fold, uint32_t cell)
-{
-	fold->counts[cell] = 0;
-	for (size_t i = 0; i < FOLD_SUMS; i++) {
-		struct fold_sum *sum = &fold->sums[i];
-
-		if (sum->column && sum->column->form == COLUMN_NUMBERS)
-			sum->numbers[cell] = sum->present[cell] = 0;
-	}
-}
-
-static int add_result(const struct fold *fold, const struct fold_touched *touched, struct aggregate_groups *groups,
-                      int64_t start_us, struct error *err)
-{
-	const struct fold_result *result = &fold->results[touched->result];
-	struct str values[FOLD_KEYS_MAX];
-	uint64_t hashes[FOLD_KEYS_MAX];
-
-	for (size_t i = 0; i < fold->keys_count; i++) {
-		const struct fold_key *key = &fold->keys[i];
-		uint8_t code = block_column_code(key->column, touched->codes[key->root]);
-
-		values[i] = key->values[code];
-		hashes[i] = key->hashes[code];
-	}
-	const struct aggregate_batch batch = {
-		.values = values,
-		.hashes = hashes,
-		.currency = fold->keys_count > groups->columns_count ? values[groups->columns_count] :
-		                                                       (struct str){ NULL, 0 },
-		.count = result->count,
-		.unreadable = result->unreadable,
-		.duration = { result->sums[SUM_DURATION] },
-		.total_price = { result->sums[SUM_TOTAL_PRICE] },
-		.price = { result->sums[SUM_PRICE] },
-	};
-	return aggregate_add_batch(groups, start_us, &batch, err);
-}
-
-static int add_results(struct fold *fold, struct aggregate_groups *groups, int64_t start_us, struct error *err)
-{
-	int failed = 0;
-
-	for (size_t i = 0; i < fold->touched_count; i++) {
-		const struct fold_touched *touched = &fold->touched[i];
-
-		if (!failed && groups)
-			failed = add_result(fold, touched, groups, start_us, err);
-		fold->results[touched->result] = (struct fold_result){ 0 };
-	}
-	fold->touched_count = 0;
-	return failed;
-}
-
-int fold_end(struct fold *fold, uint64_t *rows, uint64_t *seen, struct aggregate_groups *groups, int64_t start_us,
-             struct error *err)
-{
-	bool right = true;
-
-	*rows = *seen = 0;
-	for (uint32_t number = 0; number < fold->cells; number++) {
-		struct cell cell;
-
-		if (fold->counts[number] == 0)
-			continue;
-		*seen += fold->counts[number];
-		if (!take_cell(fold, number, &cell)) {
-			right = false;
-		} else if (passes(fold, &cell)) {
-			*rows += fold->counts[number];
-			add_cell(fold, &cell);
-		}
-		empty_cell(fold, number);
-	}
-	int result = add_results(fold, groups, start_us, err);
-	return right ? result : error_set(err, ERROR_CORRUPT, "Codes of a block's columns have no value");
+	find_cells(fold);
+	return 1;
 }

@@ -143,32 +143,22 @@ static uint64_t spread(uint64_t bits, unsigned width)
 	return (bits & one) | (bits >> width & one) << 8;
 }
 
-void block_column_codes(const struct block_columns *columns, const struct block_column *column,
-                        uint8_t codes[BLOCK_CODES_CAP])
+const uint8_t *block_column_codes(const struct block_column *column, uint32_t first, uint32_t end, uint8_t *codes)
 {
-	const uint8_t *at = column->packed;
 	const unsigned width = column->bits;
+	const uint32_t begin = first - first % 8;
+	const uint8_t *at = column->packed + (size_t)begin / 8 * width;
 
-	if (width == 0) {
-		memset(codes, 0, columns->rows);
-		return;
-	}
-	for (uint32_t row = 0; row < columns->rows; row += 8, at += width) {
+	if (width == 0)
+		memset(codes, 0, end - begin);
+	for (uint32_t row = begin; row < end && width > 0; row += 8, at += width) {
 		uint64_t bits;
 
 		memcpy(&bits, at, sizeof(bits)); /* eight bytes of padding follow the last */
 		bits = spread(bits, width);
-		memcpy(&codes[row], &bits, sizeof(bits));
+		memcpy(&codes[row - begin], &bits, sizeof(bits));
 	}
-}
-
-uint64_t block_column_number(const struct block_column *column, uint32_t row)
-{
-	size_t at = (size_t)row * column->bits;
-	uint64_t bits;
-
-	memcpy(&bits, column->packed + at / 8, sizeof(bits));
-	return bits >> at % 8 & ((UINT64_C(1) << column->bits) - 1);
+	return codes + first % 8;
 }
 
 /* --- choosing rows --- */
@@ -200,9 +190,9 @@ static bool judge(const struct block_columns *columns, uint8_t leader, const str
 static void keep_passing(const struct block_columns *columns, uint8_t leader, const bool passes[BLOCK_CODES_MAX],
                          uint8_t bits[BLOCK_ROWS / 8])
 {
-	uint8_t codes[BLOCK_CODES_CAP];
+	uint8_t room[BLOCK_ROWS + BLOCK_CODES_SPARE];
+	const uint8_t *codes = block_column_codes(&columns->columns[leader], 0, columns->rows, room);
 
-	block_column_codes(columns, &columns->columns[leader], codes);
 	for (uint32_t row = 0; row < columns->rows; row += 8) {
 		unsigned keep = 0;
 

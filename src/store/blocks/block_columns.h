@@ -24,8 +24,8 @@
 
 #define BLOCK_NUMBERS_MAX 3 /* total_price, price, duration */
 #define BLOCK_COLUMNS_MAX (BLOCK_SKIP_COLUMNS_MAX + BLOCK_NUMBERS_MAX)
-#define BLOCK_CODES_CAP (BLOCK_ROWS + 8) /* of arrays that codes are unpacked into */
-#define BLOCK_CODES_MAX 256              /* codes of 8 bits */
+#define BLOCK_CODES_SPARE 16 /* room that an array which codes are unpacked into has besides that for them */
+#define BLOCK_CODES_MAX 256  /* codes of 8 bits */
 #define BLOCK_NUMBER_BITS_MAX 48
 #define BLOCK_COLUMNS_PADDING 8 /* bytes of zeros, so that the last codes can be read eight bytes at a time */
 
@@ -94,10 +94,12 @@ const struct block_column *block_columns_find(const struct block_columns *column
 /* Fills values[0 .. values - 1]; there is room for BLOCK_SET_VALUES_MAX. */
 void block_column_values(const struct block_column *column, struct str *values);
 
-/* Unpacks the codes of a column with COLUMN_CODES. They are below 1 << bits; one that is not below `values` says that the
- * block is damaged, although its checksum is right. */
-void block_column_codes(const struct block_columns *columns, const struct block_column *column,
-                        uint8_t codes[BLOCK_CODES_CAP]);
+/*
+ * Unpacks the codes of rows [first, end) of a column with COLUMN_CODES, into an array with room for them and
+ * BLOCK_CODES_SPARE more. Returns where in it that of the first row is. They are below 1 << bits; one that is not below
+ * `values` says that the block is damaged, although its checksum is right.
+ */
+const uint8_t *block_column_codes(const struct block_column *column, uint32_t first, uint32_t end, uint8_t *codes);
 
 /* A column's code for a code of its leader, which is below the leader's `values`. */
 static inline uint8_t block_column_code(const struct block_column *column, uint8_t leading)
@@ -106,7 +108,14 @@ static inline uint8_t block_column_code(const struct block_column *column, uint8
 }
 
 /* Of a column with COLUMN_NUMBERS: 0 where the row has none, else 1 + the number over column->least. */
-uint64_t block_column_number(const struct block_column *column, uint32_t row);
+static inline uint64_t block_column_number(const struct block_column *column, uint32_t row)
+{
+	size_t at = (size_t)row * column->bits;
+	uint64_t bits;
+
+	memcpy(&bits, column->packed + at / 8, sizeof(bits)); /* bytes of padding follow the last */
+	return bits >> at % 8 & ((UINT64_C(1) << column->bits) - 1);
+}
 
 /*
  * Sets the bit of each row that passes those filters whose columns are here; the others are not looked at. Returns how

@@ -278,11 +278,11 @@ static bool codes_are_same(const struct block_columns *columns, const struct blo
                            const struct skip_index_column *made)
 {
 	const struct block_column *leader = &columns->columns[column->leader];
-	uint8_t codes[BLOCK_CODES_CAP];
+	uint8_t room[BLOCK_ROWS + BLOCK_CODES_SPARE];
 
 	if (column->column != made->column || column->values != made->count)
 		return false;
-	block_column_codes(columns, leader, codes);
+	const uint8_t *codes = block_column_codes(leader, 0, columns->rows, room);
 	for (uint32_t row = 0; row < columns->rows; row++)
 		if (codes[row] >= leader->values || block_column_code(column, codes[row]) != made->codes[row])
 			return false;

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * fold_private.h: what the files of a fold share.
+ *
+ * A fold has a dictionary of its own for each column that the query needs, as each block has other codes for the same
+ * values. The columns lead or follow in a block; those that lead are its *roots*. A *tuple* is what the query wants to
+ * know of a code of a root: the values of the columns that are the root or follow it, and whether they pass the filters.
+ * A *cell* is a combination of tuples, one of each root. Rows are only counted by cell, and their numbers added up by
+ * cell, block after block. Groups and sums are worked out once for each cell that has rows, when an interval ends, when
+ * the next block has other roots, or when there is no room for its tuples.
+ *
+ *	fold.c          dictionaries, tuples, cells: what a block's codes mean
+ *	fold_count.c    counting rows by cell
+ *	fold_results.c  from cells to groups
+ */
+#ifndef CDRD_STORE_AGGREGATES_FOLD_PRIVATE_H
+#define CDRD_STORE_AGGREGATES_FOLD_PRIVATE_H
+
+#include "store/aggregates/fold.h"
+
+#define FOLD_CELLS_MAX (1 << 14)
+#define FOLD_ROOTS_MAX 8
+#define FOLD_KEYS_MAX 9 /* columns of groups, and the currency */
+#define FOLD_SUMS 3
+#define FOLD_COLUMNS_MAX (FOLD_KEYS_MAX + FOLD_SUMS + SCAN_FILTERS_MAX)
+#define FOLD_CODES_MAX 256 /* of a dictionary; tuples of a root */
+#define FOLD_SLOTS 512     /* a power of two, more than the codes */
+#define FOLD_TUPLE_CODES 16
+#define FOLD_NO_ROOT 0xff
+#define FOLD_NO_PLACE 0xff
+#define FOLD_TRASH FOLD_CELLS_MAX /* the cell of deleted rows */
+
+enum { FOLD_DURATION, FOLD_TOTAL_PRICE, FOLD_PRICE }; /* sums */
+
+/* A column, and those of its values that were seen, whose places are their codes. */
+struct fold_column {
+	uint8_t column; /* of the product */
+	uint8_t place;  /* in tuples; FOLD_NO_PLACE: it is only filtered */
+	bool is_coded;  /* its numbers will not do, as it is more than added up */
+	bool is_sum;
+	uint8_t root; /* FOLD_NO_ROOT: numbers */
+	uint16_t count;
+	uint16_t texts_len;
+	const struct block_column *packed;
+	uint8_t code_of[FOLD_CODES_MAX]; /* for each code of the block */
+	struct fold_value {
+		uint64_t hash; /* aggregate_value_hash */
+		uint16_t at, len;
+		bool passes; /* the filters of its column */
+		bool unreadable;
+		decimal_units units; /* of sums */
+	} values[FOLD_CODES_MAX];
+	uint16_t slots[FOLD_SLOTS]; /* code + 1, by hash */
+	char texts[BLOCK_SET_BYTES_MAX];
+};
+
+/* Codes of the columns with a place: keys first, so that the keys' can be compared. All zero if it does not pass. */
+struct fold_tuple {
+	uint8_t codes[FOLD_TUPLE_CODES];
+};
+
+struct fold_root {
+	const struct block_column *column;
+	uint16_t count;                   /* of tuples */
+	uint16_t room;                    /* for tuples, in the numbers of cells */
+	uint16_t results;                 /* combinations of keys among the tuples */
+	uint32_t stride;                  /* of its tuples in the number of a cell */
+	uint8_t tuple_of[FOLD_CODES_MAX]; /* for each code of the block */
+	uint16_t cell_of[FOLD_CODES_MAX]; /* that, times the stride; FOLD_BAD_CELL if no value has the code */
+	struct fold_tuple tuples[FOLD_CODES_MAX];
+	uint8_t result_of[FOLD_CODES_MAX]; /* for each tuple */
+	uint16_t slots[FOLD_SLOTS];        /* tuple + 1, by hash */
+};
+
+#define FOLD_BAD_CELL 0x8000 /* a bit that no cell's number has */
+
+/* A column that is added up; `column` is FOLD_NO_PLACE if the product has none. */
+struct fold_sum {
+	uint8_t column; /* of the fold's */
+	uint8_t places; /* of numbers */
+	decimal_units numbers[FOLD_CELLS_MAX + 1];
+};
+
+/* What rows with the same values of the keys add up to. */
+struct fold_result {
+	uint64_t count;
+	uint64_t unreadable;
+	struct decimal sums[FOLD_SUMS];
+};
+
+struct fold {
+	const struct scan_query *query;
+	struct aggregate_groups *groups; /* NULL: rows are only counted */
+	bool fits;                       /* the query is not too large */
+	size_t columns_count;
+	struct fold_column columns[FOLD_COLUMNS_MAX];
+	size_t keys_count; /* places of tuples; the last may be the currency */
+	uint8_t keys[FOLD_KEYS_MAX];
+	uint8_t currency; /* place, or FOLD_NO_PLACE */
+	size_t places_count;
+	struct fold_sum sums[FOLD_SUMS];
+
+	/* of the block */
+	size_t roots_count;
+	struct fold_root roots[FOLD_ROOTS_MAX];
+	size_t moving_count; /* roots with more than one code */
+	const struct fold_root *moving[FOLD_ROOTS_MAX];
+	uint16_t still_cell; /* the sum of the others' cells */
+
+	/* of the interval */
+	int64_t start_us;
+	uint32_t pending; /* rows that are counted in cells */
+	uint32_t cells;
+	uint32_t counts[FOLD_CELLS_MAX + 1];
+
+	uint64_t rows, seen; /* since fold_end */
+	size_t touched_count;
+	struct fold_touched {
+		uint16_t result;                /* that is not zero */
+		uint8_t tuples[FOLD_ROOTS_MAX]; /* of its first cell */
+	} touched[FOLD_CELLS_MAX];
+	struct fold_result results[FOLD_CELLS_MAX];
+};
+
+static inline bool fold_sum_has_numbers(const struct fold *fold, const struct fold_sum *sum)
+{
+	return sum->column != FOLD_NO_PLACE && fold->columns[sum->column].root == FOLD_NO_ROOT;
+}
+
+/* Adds what is counted in cells to the groups, and to rows and seen; then no cell has rows. Errors as of
+ * aggregate_add_batch. */
+MUST_CHECK int fold_flush(struct fold *fold, struct error *err);
+
+#endif
