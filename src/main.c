@@ -435,6 +435,7 @@ static void stop(struct daemon *d)
 	admin_free(d->admin);
 	metrics_free(d->metrics);
 	http_server_free(d->http);
+	api_tickets_free(&d->app);
 	closing_free(d->closing);
 	reports_free(d->reports);
 	callbacks_free(d->callbacks);

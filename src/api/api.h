@@ -24,6 +24,7 @@
 struct api_changes_waiters;
 struct callbacks;
 struct api_summary_turns;
+struct api_tickets;
 
 /* What handlers may use. All pointers stay the caller's and must outlive the server. */
 struct api {
@@ -42,10 +43,14 @@ struct api {
 	struct cursor_key cursor_key;
 	struct api_summary_turns *summary_turns; /* of summaries (summary_turns.c); NULL: none is made */
 	struct api_changes_waiters *waiters;     /* for changes (changes_wait.c); NULL: none */
+	struct api_tickets *tickets;             /* tickets.h; NULL: none was made */
 	struct id_pool random;                   /* for ids of requests */
 };
 
 /* Ends with a row whose path is NULL. */
 extern const struct http_route api_routes[];
+
+/* No ticket for a download is valid any more. */
+void api_tickets_free(struct api *app);
 
 #endif

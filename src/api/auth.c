@@ -13,6 +13,7 @@
 
 #include "api/api.h"
 #include "api/console_session.h"
+#include "api/tickets.h"
 #include "base/clock.h"
 
 #define SHED_RETRY_SECONDS "2"
@@ -234,4 +235,40 @@ bool api_auth_session(struct http_request *request, void *app)
 bool api_auth_producer(struct http_request *request, void *app)
 {
 	return authenticate(request, app, check_carrier);
+}
+
+/* --- tickets --- */
+
+void api_reply_invalid_ticket(struct http_request *request, const char *detail)
+{
+	http_reply_problem(request, 403, "Invalid ticket", detail);
+}
+
+static bool check_ticket(struct http_request *request, const struct api *app, struct str ticket)
+{
+	struct user *user = http_request_user_room(request);
+	struct error err;
+
+	if (api_ticket_check(app, ticket, http_request_segment(request), &user->account, &err) == 0) {
+		http_request_name_user(request, "ticket:", str_from(user->account.id));
+		return true;
+	}
+	if (err.code == ERROR_FORBIDDEN)
+		api_reply_invalid_ticket(request, err.message);
+	else
+		http_reply_error(request, &err);
+	return false;
+}
+
+bool api_auth_download(struct http_request *request, void *app)
+{
+	struct buf ticket = { 0 };
+	bool let_in;
+
+	if (api_ticket_of(request, &ticket))
+		let_in = !is_shed(request, app) && check_ticket(request, app, buf_str(&ticket));
+	else
+		let_in = api_auth_account(request, app);
+	buf_free(&ticket);
+	return let_in;
 }

@@ -18,6 +18,12 @@ bool api_auth_account(struct http_request *request, void *app);
 bool api_auth_session(struct http_request *request, void *app);
 bool api_auth_producer(struct http_request *request, void *app);
 
+/* As api_auth_account, or by a ticket for the file in the path (tickets.h): 403 for one that is not valid. */
+bool api_auth_download(struct http_request *request, void *app);
+
+/* Answers 403: a ticket is not valid. */
+void api_reply_invalid_ticket(struct http_request *request, const char *detail);
+
 /* admission.c, after api_auth_account: has the account made too many requests of a kind in this second, or has it too
  * many downloads in progress (429)? */
 bool api_admit_sync(struct http_request *request, void *app);

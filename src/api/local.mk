@@ -19,6 +19,7 @@ libcdrd_a_SOURCES += \
 	src/api/link.c src/api/link.h \
 	src/api/list_params.c src/api/list_params.h \
 	src/api/media.c \
+	src/api/media_ticket.c \
 	src/api/plan.c src/api/plan.h \
 	src/api/problem_pages.c src/api/problems.def \
 	src/api/products.c \
@@ -34,6 +35,7 @@ libcdrd_a_SOURCES += \
 	src/api/summary.c src/api/summary.h \
 	src/api/summary_answer.c \
 	src/api/summary_turns.c src/api/summary_turns.h \
+	src/api/tickets.c src/api/tickets.h \
 	src/api/webhook.c \
 	src/api/webhook_test.c \
 	src/api/work.c src/api/work.h

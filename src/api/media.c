@@ -4,12 +4,13 @@
  *
  * Byte ranges are those of RFC 9110, 14: one range is served; several at once are answered with the whole file, as is a
  * range whose If-Range no longer matches; a range without any byte of the file, however large its numbers, is 416. HEAD
- * ignores ranges. The ETag is the file's SHA-256, so it is strong and does not change.
+ * ignores ranges. A ticket in place of credentials (tickets.h) is used up by the first answer to a GET. The ETag is the file's SHA-256, so it is strong and does not change.
  */
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/reports.h"
+#include "api/tickets.h"
 
 #define CONTENT_TYPE "application/octet-stream"
 #define ID_SHOWN 64
@@ -175,6 +176,17 @@ static void reply_unknown(struct http_request *request)
 	buf_free(&detail);
 }
 
+/* The download begins: a ticket that it is made with is used. A HEAD downloads nothing. */
+static bool may_begin(const struct http_request *request, const struct api *app)
+{
+	struct buf ticket = { 0 };
+	bool may = http_request_is_head(request) || !api_ticket_of(request, &ticket) ||
+	           api_ticket_use(app, buf_str(&ticket));
+
+	buf_free(&ticket);
+	return may;
+}
+
 static void open_and_reply(struct http_request *request, const struct api *app, const struct report *report)
 {
 	struct error err;
@@ -187,31 +199,44 @@ static void open_and_reply(struct http_request *request, const struct api *app, 
 		close(fd);
 		error_set(&err, ERROR_CORRUPT, "report %s: its file has not the length it should have", report->id);
 		http_reply_error(request, &err);
+	} else if (!may_begin(request, app)) {
+		close(fd);
+		api_reply_invalid_ticket(request, "The ticket was used meanwhile.");
 	} else {
 		reply_file(request, app, report, fd, report->bytes);
 	}
+}
+
+bool api_media_find(struct http_request *request, const struct api *app, struct report *report)
+{
+	struct error err;
+	int visible;
+
+	if (reports_get_file(app->reports, http_request_segment(request), report, &err) < 0) {
+		if (err.code == ERROR_NOT_FOUND)
+			reply_unknown(request);
+		else
+			http_reply_error(request, &err);
+		return false;
+	}
+	visible = api_report_is_visible(request, app, report, &err);
+	if (visible > 0)
+		return true;
+	if (visible < 0)
+		http_reply_error(request, &err);
+	else
+		reply_unknown(request);
+	report_free(report);
+	return false;
 }
 
 void api_media_get(struct http_request *request, void *arg)
 {
 	const struct api *app = arg;
 	struct report report;
-	struct error err;
 
-	if (reports_get_file(app->reports, http_request_segment(request), &report, &err) < 0) {
-		if (err.code == ERROR_NOT_FOUND)
-			reply_unknown(request);
-		else
-			http_reply_error(request, &err);
+	if (!api_media_find(request, app, &report))
 		return;
-	}
-	int visible = api_report_is_visible(request, app, &report, &err);
-
-	if (visible > 0)
-		open_and_reply(request, app, &report);
-	else if (visible < 0)
-		http_reply_error(request, &err);
-	else
-		reply_unknown(request);
+	open_and_reply(request, app, &report);
 	report_free(&report);
 }

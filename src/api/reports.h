@@ -8,6 +8,7 @@
  *	reports_body.c  its JSON body as parameters
  *	estimate.c      POST of what one would cost
  *	media.c         GET of a file
+ *	media_ticket.c  POST of a ticket for one download of it
  */
 #ifndef CDRD_API_REPORTS_H
 #define CDRD_API_REPORTS_H
@@ -16,6 +17,10 @@
 
 /* Answers with the report's status. */
 void api_report_reply(struct http_request *request, const struct report *report);
+
+/* The report of the file in the request's path, which the caller frees. False when the request has been answered with 404
+ * instead, because there is none or the account may not have it. */
+bool api_media_find(struct http_request *request, const struct api *app, struct report *report);
 
 /* May the account that makes the request see the report? */
 MUST_CHECK int api_report_is_visible(const struct http_request *request, const struct api *app,

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * media_ticket.c: POST /v3/media/{file_id}/ticket, a URL that downloads the file once, without credentials (tickets.h).
+ */
+#include "api/reports.h"
+#include "api/tickets.h"
+#include "base/clock.h"
+#include "base/json.h"
+
+#define RETRY_SECONDS "30"
+
+static void write_url(const struct http_request *request, const char *file_id, const char *ticket, struct json *json)
+{
+	struct buf url = { 0 };
+
+	http_request_base_url(request, &url);
+	buf_addf(&url, "/v3/media/%s?ticket=%s", file_id, ticket);
+	json_member_str(json, "url", buf_str(&url));
+	if (url.failed)
+		json->out->failed = true;
+	buf_free(&url);
+}
+
+static void write_until(int64_t valid_us, struct json *json)
+{
+	struct buf until = { 0 };
+	int64_t until_us = clock_now_us() + valid_us;
+
+	clock_format_record(&until, until_us - until_us % CLOCK_US_PER_SECOND);
+	json_member_str(json, "valid_until", buf_str(&until));
+	if (until.failed)
+		json->out->failed = true;
+	buf_free(&until);
+}
+
+static void reply_ticket(struct http_request *request, const char *file_id, const char *ticket, int64_t valid_us)
+{
+	struct buf body = { 0 };
+	struct json json = json_to(&body);
+
+	json_object_begin(&json);
+	write_url(request, file_id, ticket, &json);
+	write_until(valid_us, &json);
+	json_object_end(&json);
+	http_reply_header(request, "Cache-Control", "no-store");
+	http_reply(request, 200, "application/json", &body);
+}
+
+void api_media_ticket(struct http_request *request, void *arg)
+{
+	struct api *app = arg;
+	int64_t valid_us = app->config->download_ticket_keep;
+	char ticket[API_TICKET_LEN + 1];
+	struct report report;
+	struct error err;
+
+	if (!api_media_find(request, app, &report))
+		return;
+	if (api_ticket_make(app, api_account(request)->id, report.file_id, valid_us, ticket, &err) == 0) {
+		reply_ticket(request, report.file_id, ticket, valid_us);
+	} else if (err.code == ERROR_LIMIT) {
+		http_reply_header(request, "Retry-After", RETRY_SECONDS);
+		http_reply_problem(request, 429, "Too Many Requests", err.message);
+	} else {
+		http_reply_error(request, &err);
+	}
+	report_free(&report);
+}
