@@ -178,3 +178,13 @@ void admin_overview(const struct admin_context *context, const struct args *args
 	write_overview(admin_reply_result(reply), context, (size_t)max);
 	admin_reply_send(reply);
 }
+
+void admin_top(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	struct error err;
+
+	(void)context;
+	(void)args;
+	error_set(&err, ERROR_INVALID, "top: cdrctl does that by itself, from the overview");
+	admin_reply_error(reply, &err);
+}

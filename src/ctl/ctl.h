@@ -27,6 +27,7 @@ MUST_CHECK int ctl_erase(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_quarantine_replay(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_quarantine_show(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_restore(const struct ctl *ctl, struct error *err);
+MUST_CHECK int ctl_top(const struct ctl *ctl, struct error *err);
 
 /* One line of JSON, or what render.h makes of it. `result` has a NUL after it. */
 MUST_CHECK int ctl_print(const struct ctl *ctl, struct str result, struct error *err);

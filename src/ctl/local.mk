@@ -20,9 +20,13 @@ cdrctl_SOURCES = \
 	src/ctl/source.c src/ctl/source.h src/ctl/source_private.h \
 	src/ctl/table_keys.c \
 	src/ctl/text.c src/ctl/text.h \
+	src/ctl/top.c src/ctl/top.h \
+	src/ctl/top_lines.c \
+	src/ctl/top_screen.c \
 	src/ctl/usage.c src/ctl/usage.h \
 	src/ctl/zip.c
-cdrctl_LDADD = libcdrd.a
+cdrctl_CPPFLAGS = $(AM_CPPFLAGS) $(NCURSES_CFLAGS)
+cdrctl_LDADD = libcdrd.a $(NCURSES_LIBS)
 
 # The completion is made from the table of commands by the program that has it.
 completionsdir = $(datadir)/bash-completion/completions

@@ -35,6 +35,7 @@ static const struct special_row {
 	{ "quarantine replay", ctl_quarantine_replay },
 	{ "quarantine show", ctl_quarantine_show },
 	{ "restore", ctl_restore },
+	{ "top", ctl_top },
 };
 
 struct options {

@@ -57,6 +57,27 @@ int text_add(struct buf *out, const char *text)
 	return columns;
 }
 
+size_t text_fit(const char *text, int columns)
+{
+	size_t fits = 0, left = strlen(text);
+	wchar_t c;
+
+	while (left > 0) {
+		mbstate_t state = { 0 };
+		size_t len = mbrtowc(&c, text + fits, left, &state);
+		bool broken = len == (size_t)-1 || len == (size_t)-2;
+		int width = broken ? 1 : wcwidth(c);
+
+		columns -= width > 0 ? width : 0;
+		if (columns < 0)
+			break;
+		len = broken ? 1 : len;
+		fits += len;
+		left -= len;
+	}
+	return fits;
+}
+
 void text_add_count(struct buf *out, uint64_t count)
 {
 	if (count >= 1000) {

@@ -21,6 +21,9 @@ void text_init(void);
 /* Appends a text with escapes where needed; returns how many columns of the terminal it takes. */
 int text_add(struct buf *out, const char *text);
 
+/* How many bytes of a text, which has no control characters, take at most so many columns. */
+size_t text_fit(const char *text, int columns);
+
 /* "1,234,567", "1.5 MiB", "2d 3h", "0:42", "1:02:03" */
 void text_add_count(struct buf *out, uint64_t count);
 void text_add_bytes(struct buf *out, double bytes);
