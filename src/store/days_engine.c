@@ -21,6 +21,7 @@
 #include "base/id.h"
 #include "base/invariant.h"
 #include "base/log.h"
+#include "store/blocks/bundle.h"
 #include "store/hot_backup.h"
 #include "store/days/day_list.h"
 #include "lmdb/map_guard.h"
@@ -244,6 +245,7 @@ static void forget_uncommitted(struct day *day)
 	day->seals++; /* a commit that has failed late may have changed its blocks all the same */
 	buf_clear(&day->touched);
 	forget_removed(day);
+	bundle_forget(day);
 	hot_free(&day->hot); /* what it knows may not have been committed */
 }
 
@@ -282,7 +284,7 @@ static int commit_day(struct store *store, struct day *day, struct error *err)
 {
 	day->changed_us = clock_monotonic_us();
 	day->swept = false;
-	if (env_commit(&day->env, err) != 0) {
+	if ((day->env.write && bundle_flush(day, err) != 0) || env_commit(&day->env, err) != 0) {
 		forget_uncommitted(day);
 		return -1;
 	}

@@ -34,6 +34,7 @@ libcdrd_a_SOURCES += \
 	src/store/blocks/block.c src/store/blocks/block.h \
 	src/store/blocks/block_builder.c src/store/blocks/block_builder.h \
 	src/store/blocks/bits.h \
+	src/store/blocks/bundle.c src/store/blocks/bundle.h \
 	src/store/blocks/block_positions.c \
 	src/store/blocks/block_columns.c src/store/blocks/block_columns.h \
 	src/store/blocks/block_columns_write.c \
@@ -83,6 +84,7 @@ libcdrd_a_SOURCES += \
 	src/store/scans/scan_share.c \
 	src/store/sealing/repack.c src/store/sealing/repack.h \
 	src/store/sealing/seal.c src/store/sealing/seal.h src/store/sealing/seal_private.h \
+	src/store/sealing/seal_due.c \
 	src/store/sealing/seal_gather.c \
 	src/store/sealing/seal_merge.c \
 	src/store/sealing/seal_store.c \

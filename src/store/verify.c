@@ -11,13 +11,14 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "store/blocks/bundle.h"
 #include "store/days/hot_rows.h"
 #include "store/ids/ids.h"
 #include "store/days_store.h"
 
 #define HOT_ROWS_AT_ONCE 1000
 
-enum stage { STAGE_HOT, STAGE_RUNS, STAGE_COUNT };
+enum stage { STAGE_HOT, STAGE_RUNS, STAGE_BUNDLES, STAGE_COUNT };
 
 struct verify {
 	struct store *store;
@@ -37,6 +38,7 @@ struct verify {
 	struct buf entries_before; /* the same as they were before ids_as_given_before; empty after it */
 	uint32_t run_rows;
 	uint64_t day_blocks; /* that runs lead to */
+	uint32_t bundle;     /* to be looked at next, if it is there */
 	uint64_t seals;      /* of the day when it was begun */
 	struct block_reader reader;
 	struct verify_counts counts;
@@ -388,6 +390,54 @@ static int step_runs(struct verify *verify, struct day *day, MDB_txn *txn, struc
 	return 0;
 }
 
+/* --- bundles --- */
+
+/* Has a bundle as many dead bytes as are counted? 0 with *fault, or NULL if it is right; -1. */
+static int check_bundle(struct day *day, MDB_txn *txn, uint32_t number, MDB_val val, const char **fault,
+                        struct error *err)
+{
+	struct bundle_part part = { .offset = 0 };
+	uint32_t dead = 0, counted;
+	int there;
+
+	while ((there = bundle_next(val, &part)) > 0) {
+		int living = bundle_is_living(day, txn, number, &part, err);
+
+		if (living < 0)
+			return -1;
+		dead += living ? 0 : bundle_bytes_of(part.block.len);
+	}
+	if (bundle_dead_bytes(day, txn, number, &counted, err) != 0)
+		return -1;
+	*fault = there < 0       ? "a bundle of blocks is damaged" :
+	         dead != counted ? "a bundle of blocks has not as many dead bytes as are counted" :
+	                           NULL;
+	return 0;
+}
+
+/* Looks at the next bundle. 1 when all are done, 0, -1. */
+static int step_bundles(struct verify *verify, struct day *day, MDB_txn *txn, struct error *err)
+{
+	uint32_t big = htobe32(verify->bundle);
+	const char *fault = NULL;
+	MDB_cursor *cursor;
+	MDB_val key = env_val(&big, sizeof(big)), val;
+	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BUNDLES], &cursor);
+
+	if (rc)
+		return env_fail(&day->env, rc, "open cursor", err);
+	rc = mdb_cursor_get(cursor, &key, &val, MDB_SET_RANGE);
+	mdb_cursor_close(cursor);
+	if (rc)
+		return rc == MDB_NOTFOUND ? 1 : env_fail(&day->env, rc, "read bundles", err);
+	verify->bundle = bundle_number_read(key);
+	if (check_bundle(day, txn, verify->bundle++, val, &fault, err) != 0)
+		return -1;
+	if (fault)
+		report_day(verify, fault);
+	return 0;
+}
+
 /* Are there blocks that no run leads to? Not asked where blocks have changed meanwhile. */
 static void check_count(struct verify *verify, struct day *day, MDB_txn *txn)
 {
@@ -407,6 +457,7 @@ static void begin_runs(struct verify *verify, const struct day *day)
 	verify->stage = STAGE_RUNS;
 	verify->has_run = false;
 	verify->day_blocks = 0;
+	verify->bundle = 0;
 	verify->seals = day->seals;
 }
 
@@ -426,6 +477,11 @@ static int step_day(struct verify *verify, struct day *day, struct error *err)
 			begin_runs(verify, day);
 	} else if (verify->stage == STAGE_RUNS) {
 		result = step_runs(verify, day, txn, err);
+		if (result > 0)
+			verify->stage = STAGE_BUNDLES;
+		result = result < 0 ? -1 : 0;
+	} else if (verify->stage == STAGE_BUNDLES) {
+		result = step_bundles(verify, day, txn, err);
 		if (result > 0)
 			verify->stage = STAGE_COUNT;
 		result = result < 0 ? -1 : 0;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "expect.h"
+#include "store/blocks/bundle.h"
 #include "store/days/hot_rows.h"
 #include "store/putting/moves.h"
 #include "store/sealing/seal_private.h"
@@ -549,7 +550,7 @@ END_TEST
 
 /* --- damage --- */
 
-/* Flips a bit of one of an account's blocks. */
+/* Flips a bit of one of an account's blocks, wherever its bytes are. */
 static void damage_block(const char *account, uint32_t number, size_t at, uint8_t bit)
 {
 	struct day *day = store_day(f.store, DAY, false, &err);
@@ -561,10 +562,20 @@ static void damage_block(const char *account, uint32_t number, size_t at, uint8_
 	MDB_txn *txn = env_write(&day->env, &err);
 	MDB_val key = env_val(bytes, sizeof(bytes)), val;
 	ck_assert_int_eq(mdb_get(txn, day->env.dbi[DAY_BLOCK_DATA], &key, &val), 0);
+	struct bundle_ref ref = { .bytes = (uint32_t)val.mv_size };
+	enum day_db db = DAY_BLOCK_DATA;
+	uint32_t big;
+	if (val.mv_size == sizeof(ref)) {
+		memcpy(&ref, val.mv_data, sizeof(ref));
+		big = htobe32(ref.bundle);
+		key = env_val(&big, sizeof(big));
+		db = DAY_BUNDLES;
+		ck_assert_int_eq(mdb_get(txn, day->env.dbi[db], &key, &val), 0);
+	}
 	buf_add(&copy, val.mv_data, val.mv_size);
-	copy.data[at % copy.len] ^= (char)bit;
+	copy.data[ref.offset + at % ref.bytes] ^= (char)bit;
 	val = env_val(copy.data, copy.len);
-	ck_assert_int_eq(mdb_put(txn, day->env.dbi[DAY_BLOCK_DATA], &key, &val, 0), 0);
+	ck_assert_int_eq(mdb_put(txn, day->env.dbi[db], &key, &val, 0), 0);
 	ASSERT_OK(env_commit(&day->env, &err));
 	buf_free(&copy);
 }

@@ -9,6 +9,7 @@
 #include <zstd.h>
 
 #include "base/clock.h"
+#include "store/blocks/bundle.h"
 #include "store/blocks/inflate_segment.h"
 
 #define NO_SEGMENT UINT32_MAX
@@ -82,6 +83,16 @@ static int take_block(struct block_reader *reader, const struct day *day, const 
 	return 0;
 }
 
+/* Names the block in the error; the reader has none. */
+static int no_block(struct block_reader *reader, const struct day *day, const struct catalog_product *product,
+                    struct error *err)
+{
+	reader->product = product;
+	reader->day = day->number;
+	reader->value = (struct str){ NULL, 0 };
+	return err->code == ERROR_CORRUPT ? damaged(reader, "the bundle that it is in is damaged", err) : -1;
+}
+
 int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *txn,
                        const struct catalog_product *product, const struct partition *partition, uint32_t number,
                        struct error *err)
@@ -90,11 +101,11 @@ int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *tx
 
 	number_key_write(bytes, partition, number);
 	MDB_val key = env_val(bytes, sizeof(bytes)), val, deleted;
-	int found = get_value(day, txn, DAY_BLOCK_DATA, &key, &val, err);
-	if (found <= 0)
-		return found;
+	int found = bundle_get_block(day, txn, key, &val, err);
 	reader->partition = *partition;
 	reader->number = number;
+	if (found <= 0)
+		return found < 0 ? no_block(reader, day, product, err) : 0;
 	if (!has_block(reader, day, product, env_str(val)) && take_block(reader, day, product, env_str(val), err) != 0)
 		return -1;
 	found = get_value(day, txn, DAY_DELETED, &key, &deleted, err);

@@ -67,6 +67,16 @@ static inline bool partition_equal(const struct partition *a, const struct parti
 	       a->direction == b->direction;
 }
 
+/* In the order of their keys. */
+static inline int partition_compare(const struct partition *a, const struct partition *b)
+{
+	int order = memcmp(a->account, b->account, SCAN_ACCOUNT_LEN);
+
+	if (order == 0)
+		order = a->product - b->product;
+	return order ? order : a->direction - b->direction;
+}
+
 static inline void partition_write(uint8_t *out, const struct partition *partition)
 {
 	memcpy(out, partition->account, SCAN_ACCOUNT_LEN);

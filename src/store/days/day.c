@@ -9,10 +9,16 @@
 #include "base/id.h"
 
 const struct env_db day_dbs[] = {
-	[DAY_HOT] = { "hot_rows", 0 },          [DAY_HOT_SEALED] = { "hot_sealed", 0 },
-	[DAY_HOT_OLD] = { "hot", 0 },           [DAY_BLOCKS] = { "blocks", 0 },
-	[DAY_BLOCK_DATA] = { "block_data", 0 }, [DAY_BLOCK_IDS] = { "block_ids", 0 },
-	[DAY_DELETED] = { "dead", 0 },          { NULL, 0 },
+	[DAY_HOT] = { "hot_rows", 0 },
+	[DAY_HOT_SEALED] = { "hot_sealed", 0 },
+	[DAY_HOT_OLD] = { "hot", 0 },
+	[DAY_BLOCKS] = { "blocks", 0 },
+	[DAY_BLOCK_DATA] = { "block_data", 0 },
+	[DAY_BLOCK_IDS] = { "block_ids", 0 },
+	[DAY_DELETED] = { "dead", 0 },
+	[DAY_BUNDLES] = { "bundles", 0 },
+	[DAY_BUNDLES_DEAD] = { "bundles_dead", 0 },
+	{ NULL, 0 },
 };
 
 /* Hashes of accounts and products differ. */

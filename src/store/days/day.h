@@ -6,7 +6,8 @@
  *	hot_sealed  partition(10) -> how far it is sealed           the rows before that are dead (hot_sealed.h)
  *	hot         partition(10) time(8) seq(8) -> row or tombstone     the same, put by a cdrd of format 1
  *	blocks      partition(10) block(4) -> struct day_block       where sealed blocks lie and what is deleted in them
- *	block_data  partition(10) block(4) -> a block                (block.h)
+ *	block_data  partition(10) block(4) -> a block                (block.h), or where in a bundle it is (bundle.h)
+ *	bundles, bundles_dead                                        small blocks together (bundle.h)
  *	block_ids   partition(10) run(4) -> the ids of a run         (ids.h): a run is the blocks of one seal
  *	dead        partition(10) block(4) -> bitmap of the rows that newer versions replaced
  *
@@ -38,9 +39,25 @@ struct day_touch {
 	struct position position;
 };
 
-enum day_db { DAY_HOT, DAY_HOT_SEALED, DAY_HOT_OLD, DAY_BLOCKS, DAY_BLOCK_DATA, DAY_BLOCK_IDS, DAY_DELETED };
+enum day_db {
+	DAY_HOT,
+	DAY_HOT_SEALED,
+	DAY_HOT_OLD,
+	DAY_BLOCKS,
+	DAY_BLOCK_DATA,
+	DAY_BLOCK_IDS,
+	DAY_DELETED,
+	DAY_BUNDLES,
+	DAY_BUNDLES_DEAD,
+};
 
 extern const struct env_db day_dbs[];
+
+/* The bundle that is being filled in the open write transaction (bundle.h). */
+struct bundle_draft {
+	uint32_t number;
+	struct buf bytes; /* empty: there is none */
+};
 
 struct day {
 	int32_t number;
@@ -59,6 +76,7 @@ struct day {
 	struct buf removed;  /* struct hot_removed: hot rows that it has removed; until the commit others see them */
 	struct buf
 		sealed_ids; /* struct hot_gone: of rows that it has sealed; until the commit they are looked up as hot ones */
+	struct bundle_draft bundle;
 	struct buf unsealed_seqs; /* uint64_t: of sealed rows in whose place it has put a new version or a tombstone */
 	int64_t hot_since_us;     /* monotonic: since when there have been hot rows; 0 if there are none */
 	int64_t changed_us;       /* monotonic: when it was last committed to */

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/blocks/bundle.h"
 #include "store/hot_backup.h"
 #include "store/days/day_list.h"
 #include "store/ids/ids.h"
@@ -77,6 +78,7 @@ void days_close(struct store *store, struct day *day)
 	if (!day->is_open)
 		return;
 	hot_free(&day->hot);
+	bundle_forget(day);
 	for (int i = 0; i < BLOCK_INDEX_SLOTS; i++)
 		block_index_free(&day->block_indexes[i]);
 	store->reopened += day->env.reopened;

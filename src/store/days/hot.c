@@ -270,5 +270,6 @@ void hot_free(struct hot *hot)
 	for (size_t i = 0; i < hot->partitions_cap; i++)
 		hot_order_free(&hot->partitions[i].order);
 	free(hot->partitions);
+	buf_free(&hot->due);
 	*hot = (struct hot){ .changes = hot->changes + 1 };
 }

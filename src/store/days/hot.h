@@ -91,6 +91,9 @@ struct hot {
 	size_t partitions_cap;
 	size_t partitions_used;
 	struct hot_round round;
+	struct buf due;      /* struct partition: those that a round has found, in order of their keys */
+	size_t due_at;       /* the one that is sealed next */
+	bool due_all;        /* they are gathered, and are being sealed */
 	int64_t oldest_us;   /* no row is older; 0 where there are none */
 	bool grown;          /* since the round began, a partition has reached a number of rows that is worth a look */
 	struct error damage; /* why */

@@ -11,7 +11,6 @@
 
 #include "base/clock.h"
 #include "store/days/hot_rows.h"
-#include "store/days/hot_sealed.h"
 #include "store/erasing/erase_private.h"
 #include "store/sealing/repack.h"
 #include "store/sealing/seal.h"
@@ -201,7 +200,7 @@ static int pack(struct erase *erase, struct day *day, int64_t deadline_us, bool 
 		return erase_drive(erase, deadline_us, dirty, err);
 	if (day && day->pins)
 		return 0; /* a backup is copying it */
-	int none_dead = day ? hot_trim_step(day, err) : 1;
+	int none_dead = day ? repack_trim_step(day, err) : 1;
 	*dirty |= none_dead == 0;
 	if (none_dead < 0 && day->env.write)
 		store_abort(store);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "store/blocks/bundle.h"
 #include "store/days/hot_rows.h"
 #include "store/ids/ids.h"
 #include "store/sealing/repack.h"
@@ -169,9 +170,9 @@ static int remove_block(const struct removal *removal, MDB_cursor *cursor, const
 		return env_fail(&removal->day->env, rc, "remove block", removal->err);
 	removal->day->blocks_changed = true;
 	removal->purge->counts.records += block->rows;
-	return remove_number(removal, DAY_BLOCK_DATA, partition, number) == 0 ?
-	               remove_number(removal, DAY_DELETED, partition, number) :
-	               -1;
+	if (remove_number(removal, DAY_DELETED, partition, number) != 0)
+		return -1;
+	return bundle_remove_block(removal->day, partition, number, removal->err);
 }
 
 /* The account's first run, whose blocks follow each other: ids first found or lost with all of them. 1 when there is no

@@ -15,7 +15,9 @@
 #include "base/log.h"
 #include "meta/rows.h"
 #include "meta/change.h"
+#include "store/blocks/bundle.h"
 #include "store/copying/mirror.h"
+#include "store/days/hot_sealed.h"
 
 #define RETRY_US (INT64_C(300) * CLOCK_US_PER_SECOND)
 #define REST_US (INT64_C(60) * CLOCK_US_PER_SECOND) /* without a change */
@@ -141,6 +143,13 @@ static enum meta_next load_demand(void *arg, struct str key, struct str value, s
 int repack_load_demands(struct store *store, struct error *err)
 {
 	return meta_each(store->meta, META_DB_VALUES, STR_LITERAL(DEMAND), load_demand, store, err);
+}
+
+int repack_trim_step(struct day *day, struct error *err)
+{
+	int none_dead = hot_trim_step(day, err);
+
+	return none_dead > 0 ? bundle_trim_step(day, err) : none_dead;
 }
 
 /* --- beginning and ending --- */

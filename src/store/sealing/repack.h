@@ -22,6 +22,10 @@ bool repack_is_due(struct day *day, bool at_once);
 /* Has nothing been committed to it for a while? */
 bool repack_has_rested(const struct day *day);
 
+/* A slice of removing what need not be copied: dead rows, dead bytes of bundles. 1 when there is nothing, 0 when it is to
+ * be committed and called again, -1 after which the transaction is to be aborted. */
+MUST_CHECK int repack_trim_step(struct day *day, struct error *err);
+
 /* Begins with a day that is not pinned; one at a time. */
 MUST_CHECK int repack_begin(struct store *store, struct day *day, struct error *err);
 

@@ -15,11 +15,9 @@
 #include "store/putting/moves.h"
 #include "store/sealing/repack.h"
 
-#define BEHIND_SEALS 3   /* hot rows of as many full seals are more than there should be */
-#define HOT_SEALS_MAX 32 /* rows of as many may be hot, however few each partition has: they take memory */
-#define STORE_US 20000   /* what storing a full job may take */
-#define SMALL_ROWS 1024  /* a job that takes no time to speak of */
-#define LOOK_MAX 8192    /* slots of a day's table of partitions, at once */
+#define BEHIND_SEALS 3  /* hot rows of as many full seals are more than there should be */
+#define STORE_US 20000  /* what storing a full job may take */
+#define SMALL_ROWS 1024 /* a job that takes no time to speak of */
 
 struct seal *seal_of(struct store *store, struct error *err)
 {
@@ -141,95 +139,6 @@ int seal_begin_job(struct seal *seal, struct day *day, const struct partition *p
 	return 0;
 }
 
-static bool is_due(const struct store *store, const struct seal *seal, const struct hot_partition *own, int64_t now_us)
-{
-	return own->rows >= store->options.seal_rows || own->rows >= seal->rows_enough || seal->all ||
-	       now_us - own->since_us >= store->options.seal_age_us;
-}
-
-/* How many rows make a partition due before its time: when more are hot than memory is for, as many as the partitions
- * have on the average, so that there always are some, and they are worth a seal. */
-static uint32_t rows_enough(const struct store *store)
-{
-	uint64_t rows = 0, partitions = 0;
-
-	for (size_t i = 0; i < store->days_count; i++) {
-		rows += store->days[i]->hot.rows;
-		partitions += store->days[i]->hot.partitions_used;
-	}
-	if (rows <= HOT_SEALS_MAX * (uint64_t)store->options.seal_rows)
-		return UINT32_MAX;
-	return (uint32_t)(rows / partitions);
-}
-
-/* May the day have a partition that is due? Does not look at each: there may be a hundred thousand. */
-static bool may_have_due(const struct store *store, const struct seal *seal, const struct hot *hot, int64_t now_us)
-{
-	return seal->all || seal->rows_enough < UINT32_MAX || hot->grown || hot->round.looked > 0 ||
-	       (hot->oldest_us != 0 && now_us - hot->oldest_us >= store->options.seal_age_us);
-}
-
-static void end_round(struct hot *hot)
-{
-	hot->oldest_us = hot->rows > 0 ? hot->round.oldest_us : 0;
-	hot->grown |= hot->round.look_again;
-	hot->round = (struct hot_round){ .at = hot->round.at };
-}
-
-/* A partition not to be sealed before `wait_us` counts as old enough from then on. */
-static void note_wait(const struct store *store, struct hot_round *round, int64_t wait_us)
-{
-	int64_t since_us = wait_us - store->options.seal_age_us;
-
-	if (since_us < round->oldest_us)
-		round->oldest_us = since_us;
-}
-
-/*
- * The next partition of a day that is to be sealed, or NULL. Those with blocks that only the next commit makes visible
- * are passed over: what would be gathered may be in these already. *again: it is to be called again, now or after a
- * commit.
- */
-static const struct hot_partition *due_partition(const struct store *store, const struct seal *seal, struct day *day,
-                                                 bool *again)
-{
-	struct hot *hot = &day->hot;
-	struct hot_round *round = &hot->round;
-	int64_t now_us = clock_monotonic_us();
-
-	*again = false;
-	if (!may_have_due(store, seal, hot, now_us))
-		return NULL;
-	if (round->looked == 0) {
-		hot->grown = false;
-		round->oldest_us = now_us;
-		round->look_again = false;
-	}
-	for (size_t i = 0; i < LOOK_MAX && round->looked < hot->partitions_cap; i++) {
-		const struct hot_partition *own = &hot->partitions[round->at++ & (hot->partitions_cap - 1)];
-
-		round->looked++;
-		if (own->rows == 0)
-			continue;
-		if (now_us < own->wait_us) {
-			note_wait(store, round, own->wait_us);
-			continue;
-		}
-		/* Of more rows than a job takes, the rest is left for the next round. */
-		if (own->sealed_in == day->seals + 1 || own->rows >= seal_job_rows(store))
-			round->look_again = true;
-		/* Noted even where a job begins: it may be dropped, or find nothing that is committed. */
-		if (own->since_us < round->oldest_us)
-			round->oldest_us = own->since_us;
-		if (own->sealed_in != day->seals + 1 && is_due(store, seal, own, now_us))
-			return own;
-	}
-	*again = round->looked < hot->partitions_cap || round->look_again;
-	if (round->looked >= hot->partitions_cap)
-		end_round(hot);
-	return NULL;
-}
-
 int seal_begin_change(struct store *store, struct day *day, const struct partition *partition, uint32_t run,
                       seal_change_fn fn, void *arg, struct error *err)
 {
@@ -275,20 +184,20 @@ static bool open_for_sweep(struct store *store, struct day *day)
 	return result == 0;
 }
 
-/* Removes dead rows of a day, a slice at a time: packing would copy them. 1 when there are none, 0, -1. */
-static int trim(struct store *store, struct seal *seal, struct day *day, struct error *err)
+/* Removes dead rows of a day, a slice at a time: packing would copy them. `none_dead` is what came of the slice: 1 when
+ * there are none, 0, -1. */
+static int trim(struct store *store, struct seal *seal, const struct day *day, int none_dead)
 {
-	int none_dead = hot_trim_step(day, err);
-
 	seal->trimmed = none_dead == 0;
 	if (none_dead < 0 && day->env.write)
 		store_abort(store);
 	return none_dead;
 }
 
+/* As above, of blocks, too: a file is packed so that what was erased is gone. */
 static int begin_repack(struct store *store, struct seal *seal, struct day *day, struct error *err)
 {
-	int none_dead = trim(store, seal, day, err);
+	int none_dead = trim(store, seal, day, repack_trim_step(day, err));
 
 	if (none_dead > 0 && repack_begin(store, day, err) != 0)
 		return -1;
@@ -307,7 +216,7 @@ static int choose_in_day(struct store *store, struct seal *seal, struct day *day
 	}
 	if (day->repack_demanded && repack_may_begin(store) && !day->pins && !day->blocks_changed)
 		return begin_repack(store, seal, day, err);
-	const struct hot_partition *due = due_partition(store, seal, day, &again);
+	const struct hot_partition *due = seal_due_partition(store, seal, day, &again);
 	if (due) {
 		seal->runs_count = 0;
 		seal->snapshot = store->snapshot;
@@ -328,7 +237,7 @@ static int choose_in_day(struct store *store, struct seal *seal, struct day *day
 		seal->passed_over = seal->looks_on = true;
 		return 0;
 	}
-	int none_dead = day->hot.rows == 0 ? trim(store, seal, day, err) : 1;
+	int none_dead = day->hot.rows == 0 ? trim(store, seal, day, hot_trim_step(day, err)) : 1;
 	if (none_dead <= 0)
 		return none_dead < 0 ? -1 : 1;
 	if (day->hot.rows == 0 && repack_is_due(day, seal->all))
@@ -351,7 +260,7 @@ static int choose(struct store *store, struct seal *seal, bool *more, struct err
 {
 	bool opened = false;
 
-	seal->rows_enough = rows_enough(store);
+	seal->rows_enough = seal_rows_enough(store);
 	for (; seal->looked_at < store->days_count; seal->looked_at++, store->sweep_at++) {
 		if (store->sweep_at >= store->days_count)
 			store->sweep_at = 0;

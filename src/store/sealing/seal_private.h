@@ -105,6 +105,15 @@ MUST_CHECK int seal_begin_job(struct seal *seal, struct day *day, const struct p
 /* seal_merge.c: fills seal->entries with the blocks of seal->runs. */
 MUST_CHECK int seal_take_runs(struct seal *seal, struct day *day, MDB_txn *txn, struct error *err);
 
+/* seal_due.c: how many rows make a partition due before its time: when more are hot than memory is for, as many as the
+ * partitions have on the average, so that there always are some, and they are worth a seal. */
+uint32_t seal_rows_enough(const struct store *store);
+
+/* seal_due.c: the next partition of a day that is to be sealed, or NULL. *again: it is to be called again, now or after
+ * a commit. */
+const struct hot_partition *seal_due_partition(const struct store *store, const struct seal *seal, struct day *day,
+                                               bool *again);
+
 enum seal_search { SEAL_SEARCH_NOTHING, SEAL_SEARCH_MORE, SEAL_SEARCH_FOUND };
 
 /* seal_merge.c: looks for runs of a day that are worth merging, in some of its blocks. FOUND: the job's partition and

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "store/blocks/bundle.h"
 #include "store/changes/changes_note.h"
 #include "store/days/hot_rows.h"
 #include "store/days/hot_sealed.h"
@@ -125,8 +126,9 @@ static int put_blocks(const struct work *work, uint32_t first_block, uint32_t ru
 		block->entry.run = run;
 		tell_of_misread(work, first_block + i, block);
 		if (put_touched(work, first_block + i, block) != 0 ||
-		    put(work, DAY_BLOCK_DATA, first_block + i,
-		        env_val(seal->values.data + block->offset, block->entry.value_bytes)) != 0 ||
+		    bundle_put_block(work->day, &seal->partition, first_block + i,
+		                     (struct str){ seal->values.data + block->offset, block->entry.value_bytes },
+		                     work->err) != 0 ||
 		    put(work, DAY_BLOCKS, first_block + i, env_val(&block->entry, sizeof(block->entry))) != 0)
 			return -1;
 	}
@@ -193,7 +195,9 @@ static int remove_hot(const struct work *work)
 	if (marked < 0 || hot_dead_add(day, dead, work->err) != 0)
 		return -1;
 	hot_rows_gone(&day->hot, &seal->partition, removed, 0);
-	if (hot_trim(day, TRIM_TIMES * rows + TRIM_MORE, day->hot.rows == 0, work->err) != 0)
+	bool all = day->hot.rows == 0;
+
+	if (hot_trim(day, TRIM_TIMES * rows + (all ? TRIM_MORE : 0), all, work->err) != 0)
 		return -1;
 	return note_gone(work);
 }
@@ -205,8 +209,8 @@ static int remove_runs(const struct work *work)
 	for (size_t i = 0; i < seal->entries.count; i++) {
 		uint32_t number = seal->entries.entries[i].number;
 
-		if (del(work, DAY_BLOCKS, number) != 0 || del(work, DAY_BLOCK_DATA, number) != 0 ||
-		    del(work, DAY_DELETED, number) != 0)
+		if (del(work, DAY_BLOCKS, number) != 0 || del(work, DAY_DELETED, number) != 0 ||
+		    bundle_remove_block(work->day, &seal->partition, number, work->err) != 0)
 			return -1;
 	}
 	for (uint32_t i = 0; i < seal->runs_count; i++)

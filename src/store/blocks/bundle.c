@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * bundle.c: see bundle.h.
+ */
+#include "store/blocks/bundle.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define DEAD_SHARE 2    /* a bundle is copied when one byte in so many is dead */
+#define TRIM_BUNDLES 16 /* in a slice */
+
+static int fail(const struct day *day, int rc, const char *doing, struct error *err)
+{
+	return env_fail(&day->env, rc, doing, err);
+}
+
+static int damaged(const struct day *day, uint32_t number, struct error *err)
+{
+	return error_set(err, ERROR_CORRUPT, "%s: bundle %u of blocks is damaged", day->env.path, number);
+}
+
+/* --- reading --- */
+
+static bool ref_read(MDB_val val, struct bundle_ref *ref)
+{
+	if (val.mv_size != sizeof(*ref))
+		return false;
+	memcpy(ref, val.mv_data, sizeof(*ref));
+	return ref->magic == BUNDLE_REF_MAGIC;
+}
+
+static bool is_draft(const struct day *day, const MDB_txn *txn, uint32_t number)
+{
+	return txn == day->env.write && day->bundle.bytes.len > 0 && day->bundle.number == number;
+}
+
+/* 1, 0 if there is no such bundle, -1. */
+static int get(struct day *day, MDB_txn *txn, uint32_t number, MDB_val *val, struct error *err)
+{
+	uint32_t big = htobe32(number);
+	MDB_val key = env_val(&big, sizeof(big));
+
+	if (is_draft(day, txn, number)) {
+		*val = env_val(day->bundle.bytes.data, day->bundle.bytes.len);
+		return 1;
+	}
+	int rc = mdb_get(txn, day->env.dbi[DAY_BUNDLES], &key, val);
+	return !rc ? 1 : rc == MDB_NOTFOUND ? 0 : fail(day, rc, "get bundle", err);
+}
+
+int bundle_get_block(struct day *day, MDB_txn *txn, MDB_val key, MDB_val *val, struct error *err)
+{
+	struct bundle_ref ref;
+	int rc = mdb_get(txn, day->env.dbi[DAY_BLOCK_DATA], &key, val);
+
+	if (rc)
+		return rc == MDB_NOTFOUND ? 0 : fail(day, rc, "get block", err);
+	if (!ref_read(*val, &ref))
+		return 1;
+	int found = get(day, txn, ref.bundle, val, err);
+	if (found < 0)
+		return -1;
+	if (!found || ref.offset > val->mv_size || ref.bytes > val->mv_size - ref.offset)
+		return damaged(day, ref.bundle, err);
+	*val = env_val((const char *)val->mv_data + ref.offset, ref.bytes);
+	return 1;
+}
+
+int bundle_next(MDB_val bundle, struct bundle_part *part)
+{
+	const char *bytes = bundle.mv_data;
+	size_t at = part->block.p ? part->offset + part->block.len : sizeof(uint32_t);
+	uint32_t magic = 0, len;
+
+	if (bundle.mv_size >= sizeof(magic))
+		memcpy(&magic, bytes, sizeof(magic));
+	if (magic != BUNDLE_MAGIC)
+		return -1;
+	if (at == bundle.mv_size)
+		return 0;
+	if (bundle.mv_size - at < bundle_bytes_of(0))
+		return -1;
+	memcpy(&len, bytes + at + NUMBER_KEY_LEN, sizeof(len));
+	if (len > bundle.mv_size - at - bundle_bytes_of(0))
+		return -1;
+	part->key = env_val(bytes + at, NUMBER_KEY_LEN);
+	part->offset = (uint32_t)at + bundle_bytes_of(0);
+	part->block = (struct str){ bytes + part->offset, len };
+	return 1;
+}
+
+int bundle_is_living(struct day *day, MDB_txn *txn, uint32_t number, const struct bundle_part *part, struct error *err)
+{
+	struct bundle_ref ref;
+	MDB_val key = part->key, val;
+	int rc = mdb_get(txn, day->env.dbi[DAY_BLOCK_DATA], &key, &val);
+
+	if (rc)
+		return rc == MDB_NOTFOUND ? 0 : fail(day, rc, "get block", err);
+	return ref_read(val, &ref) && ref.bundle == number && ref.offset == part->offset;
+}
+
+int bundle_dead_bytes(struct day *day, MDB_txn *txn, uint32_t number, uint32_t *bytes, struct error *err)
+{
+	uint32_t big = htobe32(number);
+	MDB_val key = env_val(&big, sizeof(big)), val;
+	int rc = mdb_get(txn, day->env.dbi[DAY_BUNDLES_DEAD], &key, &val);
+
+	*bytes = 0;
+	if (rc)
+		return rc == MDB_NOTFOUND ? 0 : fail(day, rc, "count dead bytes", err);
+	if (val.mv_size != sizeof(*bytes))
+		return damaged(day, number, err);
+	memcpy(bytes, val.mv_data, sizeof(*bytes));
+	return 0;
+}
+
+/* --- the bundle that is being filled --- */
+
+static int begin_draft(struct day *day, struct error *err)
+{
+	const uint32_t magic = BUNDLE_MAGIC;
+	struct bundle_draft *draft = &day->bundle;
+	MDB_cursor *cursor;
+	MDB_val key, val;
+	int rc = mdb_cursor_open(day->env.write, day->env.dbi[DAY_BUNDLES], &cursor);
+
+	if (rc)
+		return fail(day, rc, "open cursor", err);
+	rc = mdb_cursor_get(cursor, &key, &val, MDB_LAST);
+	draft->number = rc ? 0 : bundle_number_read(key) + 1;
+	mdb_cursor_close(cursor);
+	if (rc && rc != MDB_NOTFOUND)
+		return fail(day, rc, "last bundle", err);
+	if (!buf_reserve(&draft->bytes, BUNDLE_BYTES + BUNDLE_BLOCK_MAX + bundle_bytes_of(0)))
+		return error_set(err, ERROR_NOMEM, "sealing: out of memory");
+	buf_add(&draft->bytes, &magic, sizeof(magic));
+	return 0;
+}
+
+int bundle_flush(struct day *day, struct error *err)
+{
+	struct bundle_draft *draft = &day->bundle;
+	uint32_t big = htobe32(draft->number);
+	MDB_val key = env_val(&big, sizeof(big)), val = env_val(draft->bytes.data, draft->bytes.len);
+
+	if (draft->bytes.len == 0)
+		return 0;
+	int rc = draft->bytes.failed ? ENOMEM :
+	                               mdb_put(day->env.write, day->env.dbi[DAY_BUNDLES], &key, &val, MDB_APPEND);
+	buf_clear(&draft->bytes);
+	return rc ? fail(day, rc, "put bundle", err) : 0;
+}
+
+void bundle_forget(struct day *day)
+{
+	buf_free(&day->bundle.bytes);
+}
+
+static int add(struct day *day, MDB_val key, struct str block, struct error *err)
+{
+	struct bundle_draft *draft = &day->bundle;
+	uint32_t len = (uint32_t)block.len;
+
+	if (draft->bytes.len == 0 && begin_draft(day, err) != 0)
+		return -1;
+	buf_add(&draft->bytes, key.mv_data, key.mv_size);
+	buf_add(&draft->bytes, &len, sizeof(len));
+	struct bundle_ref ref = { BUNDLE_REF_MAGIC, draft->number, (uint32_t)draft->bytes.len, len };
+	buf_add_str(&draft->bytes, block);
+	MDB_val val = env_val(&ref, sizeof(ref));
+	int rc = mdb_put(day->env.write, day->env.dbi[DAY_BLOCK_DATA], &key, &val, 0);
+	if (rc)
+		return fail(day, rc, "put block", err);
+	return draft->bytes.len >= BUNDLE_BYTES ? bundle_flush(day, err) : 0;
+}
+
+int bundle_put_block(struct day *day, const struct partition *partition, uint32_t number, struct str block,
+                     struct error *err)
+{
+	uint8_t bytes[NUMBER_KEY_LEN];
+	MDB_val key = env_val(bytes, sizeof(bytes)), val = env_val(block.p, block.len);
+
+	number_key_write(bytes, partition, number);
+	if (block.len <= BUNDLE_BLOCK_MAX)
+		return add(day, key, block, err);
+	int rc = mdb_put(day->env.write, day->env.dbi[DAY_BLOCK_DATA], &key, &val, 0);
+	return rc ? fail(day, rc, "put block", err) : 0;
+}
+
+/* --- dead bytes --- */
+
+static int del(struct day *day, enum day_db db, MDB_val key, struct error *err)
+{
+	int rc = mdb_del(day->env.write, day->env.dbi[db], &key, NULL);
+
+	return rc && rc != MDB_NOTFOUND ? fail(day, rc, "remove block", err) : 0;
+}
+
+static int add_living(struct day *day, uint32_t number, MDB_val copy, struct error *err)
+{
+	struct bundle_part part = { .offset = 0 };
+	int there;
+
+	while ((there = bundle_next(copy, &part)) > 0) {
+		int living = bundle_is_living(day, day->env.write, number, &part, err);
+
+		if (living < 0 || (living && add(day, part.key, part.block, err) != 0))
+			return -1;
+	}
+	return there < 0 ? damaged(day, number, err) : 0;
+}
+
+/* Copies what lives of a stored bundle into the one that is being filled, and removes it. In this order: the new one has
+ * another number. */
+static int copy_living(struct day *day, uint32_t number, struct error *err)
+{
+	uint32_t big = htobe32(number);
+	MDB_val key = env_val(&big, sizeof(big)), val;
+	int result = get(day, day->env.write, number, &val, err);
+
+	if (result > 0) {
+		/* The value moves when the trees change. */
+		char *copy = malloc(val.mv_size);
+
+		if (!copy)
+			return error_set(err, ERROR_NOMEM, "bundles of blocks: out of memory");
+		memcpy(copy, val.mv_data, val.mv_size);
+		result = add_living(day, number, env_val(copy, val.mv_size), err);
+		free(copy);
+	}
+	if (result < 0 || del(day, DAY_BUNDLES, key, err) != 0)
+		return -1;
+	return del(day, DAY_BUNDLES_DEAD, key, err);
+}
+
+/* Counts a block as dead, which nothing refers to any more. */
+static int drop(struct day *day, const struct bundle_ref *ref, struct error *err)
+{
+	uint32_t big = htobe32(ref->bundle), dead;
+	MDB_val key = env_val(&big, sizeof(big)), counted = env_val(&dead, sizeof(dead)), bundle;
+	int found = get(day, day->env.write, ref->bundle, &bundle, err);
+
+	if (found < 0 || bundle_dead_bytes(day, day->env.write, ref->bundle, &dead, err) != 0)
+		return -1;
+	dead += bundle_bytes_of(ref->bytes);
+	if (found && !is_draft(day, day->env.write, ref->bundle) && (size_t)dead * DEAD_SHARE >= bundle.mv_size)
+		return copy_living(day, ref->bundle, err);
+	int rc = mdb_put(day->env.write, day->env.dbi[DAY_BUNDLES_DEAD], &key, &counted, 0);
+	return rc ? fail(day, rc, "count dead bytes", err) : 0;
+}
+
+int bundle_remove_block(struct day *day, const struct partition *partition, uint32_t number, struct error *err)
+{
+	uint8_t bytes[NUMBER_KEY_LEN];
+	MDB_val key = env_val(bytes, sizeof(bytes)), val;
+	struct bundle_ref ref;
+
+	number_key_write(bytes, partition, number);
+	int rc = mdb_get(day->env.write, day->env.dbi[DAY_BLOCK_DATA], &key, &val);
+	if (rc)
+		return rc == MDB_NOTFOUND ? 0 : fail(day, rc, "get block", err);
+	bool is_bundled = ref_read(val, &ref);
+	if (del(day, DAY_BLOCK_DATA, key, err) != 0)
+		return -1;
+	return is_bundled ? drop(day, &ref, err) : 0;
+}
+
+/* The first bundle that has dead bytes. 1, 0 if there is none, -1. */
+static int first_dead(struct day *day, MDB_txn *txn, uint32_t *number, struct error *err)
+{
+	MDB_cursor *cursor;
+	MDB_val key, val;
+	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_BUNDLES_DEAD], &cursor);
+
+	if (rc)
+		return fail(day, rc, "open cursor", err);
+	rc = mdb_cursor_get(cursor, &key, &val, MDB_FIRST);
+	if (!rc)
+		*number = bundle_number_read(key);
+	mdb_cursor_close(cursor);
+	return !rc ? 1 : rc == MDB_NOTFOUND ? 0 : fail(day, rc, "read dead bytes", err);
+}
+
+int bundle_trim_step(struct day *day, struct error *err)
+{
+	MDB_txn *txn = env_read(&day->env, err);
+	uint32_t number;
+
+	if (!txn)
+		return -1;
+	int found = first_dead(day, txn, &number, err);
+	found = env_read_end(&day->env, txn, found, err);
+	if (found <= 0)
+		return found < 0 ? -1 : 1;
+	if (!env_write(&day->env, err) || bundle_flush(day, err) != 0)
+		return -1;
+	for (int i = 0; i < TRIM_BUNDLES; i++) {
+		found = first_dead(day, day->env.write, &number, err);
+		if (found <= 0)
+			return found;
+		if (copy_living(day, number, err) != 0)
+			return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * seal_due.c: which partitions of a day are to be sealed next.
+ *
+ * A day may have a hundred thousand partitions, so its table is walked in rounds, some slots at a time, and only when
+ * some may be due. Those that are due are gathered, up to DUE_MAX, and sealed in order of their keys: what is written of
+ * neighbours is on the same pages, so a commit that has many of them writes few.
+ */
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "store/sealing/seal_private.h"
+
+#define HOT_SEALS_MAX 32 /* rows of as many full seals may be hot, however few each partition has: they take memory */
+#define LOOK_MAX 8192    /* slots of a day's table of partitions, at once */
+#define DUE_MAX 16384    /* gathered at once: sorting them takes some milliseconds */
+
+static bool is_due(const struct store *store, const struct seal *seal, const struct hot_partition *own, int64_t now_us)
+{
+	return own->rows >= store->options.seal_rows || own->rows >= seal->rows_enough || seal->all ||
+	       now_us - own->since_us >= store->options.seal_age_us;
+}
+
+uint32_t seal_rows_enough(const struct store *store)
+{
+	uint64_t rows = 0, partitions = 0;
+
+	for (size_t i = 0; i < store->days_count; i++) {
+		rows += store->days[i]->hot.rows;
+		partitions += store->days[i]->hot.partitions_used;
+	}
+	if (rows <= HOT_SEALS_MAX * (uint64_t)store->options.seal_rows)
+		return UINT32_MAX;
+	return (uint32_t)(rows / partitions);
+}
+
+/* May the day have a partition that is due? Does not look at each: there may be a hundred thousand. */
+static bool may_have_due(const struct store *store, const struct seal *seal, const struct hot *hot, int64_t now_us)
+{
+	return seal->all || seal->rows_enough < UINT32_MAX || hot->grown || hot->round.looked > 0 ||
+	       (hot->oldest_us != 0 && now_us - hot->oldest_us >= store->options.seal_age_us);
+}
+
+static void end_round(struct hot *hot)
+{
+	hot->oldest_us = hot->rows > 0 ? hot->round.oldest_us : 0;
+	hot->grown |= hot->round.look_again;
+	hot->round = (struct hot_round){ .at = hot->round.at };
+}
+
+/* A partition not to be sealed before `wait_us` counts as old enough from then on. */
+static void note_wait(const struct store *store, struct hot_round *round, int64_t wait_us)
+{
+	int64_t since_us = wait_us - store->options.seal_age_us;
+
+	if (since_us < round->oldest_us)
+		round->oldest_us = since_us;
+}
+
+/* Could a job begin with it? Not while it has blocks that only the next commit makes visible: what would be gathered may
+ * be in these already. */
+static bool is_ready(const struct day *day, const struct hot_partition *own, int64_t now_us)
+{
+	return own->rows > 0 && now_us >= own->wait_us && own->sealed_in != day->seals + 1;
+}
+
+static size_t due_count(const struct hot *hot)
+{
+	return hot->due.len / sizeof(struct partition);
+}
+
+/* The first of those gathered that is still due, or NULL. */
+static const struct hot_partition *take_due(const struct store *store, const struct seal *seal, struct day *day,
+                                            int64_t now_us)
+{
+	struct hot *hot = &day->hot;
+	const struct partition *due = (const struct partition *)(void *)hot->due.data;
+
+	while (hot->due_all && hot->due_at < due_count(hot)) {
+		const struct hot_partition *own = hot_partition_find(hot, &due[hot->due_at++]);
+
+		if (own && is_ready(day, own, now_us) && is_due(store, seal, own, now_us))
+			return own;
+	}
+	if (hot->due_all)
+		buf_clear(&hot->due);
+	hot->due_all = false;
+	hot->due_at = 0;
+	return NULL;
+}
+
+/* Looks at a slot of the table, and gathers its partition if that is due. False when out of memory. */
+static bool look_at(const struct store *store, const struct seal *seal, struct day *day,
+                    const struct hot_partition *own, int64_t now_us)
+{
+	struct hot_round *round = &day->hot.round;
+
+	if (own->rows == 0)
+		return true;
+	if (now_us < own->wait_us) {
+		note_wait(store, round, own->wait_us);
+		return true;
+	}
+	/* Of more rows than a job takes, the rest is left for the next round. */
+	if (own->sealed_in == day->seals + 1 || own->rows >= seal_job_rows(store))
+		round->look_again = true;
+	/* Noted even where a job will begin: it may be dropped, or find nothing that is committed. */
+	if (own->since_us < round->oldest_us)
+		round->oldest_us = own->since_us;
+	if (is_ready(day, own, now_us) && is_due(store, seal, own, now_us))
+		buf_add(&day->hot.due, &own->partition, sizeof(own->partition));
+	return !day->hot.due.failed;
+}
+
+static int compare(const void *a, const void *b)
+{
+	return partition_compare(a, b);
+}
+
+/* Walks a part of the table. True when what was gathered is to be sealed: it is enough, or the round has ended. */
+static bool gather_due(const struct store *store, const struct seal *seal, struct day *day, int64_t now_us)
+{
+	struct hot *hot = &day->hot;
+	struct hot_round *round = &hot->round;
+
+	if (round->looked == 0) {
+		hot->grown = false;
+		round->oldest_us = now_us;
+		round->look_again = false;
+	}
+	for (size_t i = 0; i < LOOK_MAX && round->looked < hot->partitions_cap && due_count(hot) < DUE_MAX; i++) {
+		round->looked++;
+		if (!look_at(store, seal, day, &hot->partitions[round->at++ & (hot->partitions_cap - 1)], now_us))
+			break;
+	}
+	if (round->looked < hot->partitions_cap && due_count(hot) < DUE_MAX && !hot->due.failed)
+		return false;
+	if (due_count(hot) > 1)
+		qsort(hot->due.data, due_count(hot), sizeof(struct partition), compare);
+	hot->due_all = true;
+	return true;
+}
+
+const struct hot_partition *seal_due_partition(const struct store *store, const struct seal *seal, struct day *day,
+                                               bool *again)
+{
+	struct hot *hot = &day->hot;
+	int64_t now_us = clock_monotonic_us();
+	const struct hot_partition *due = take_due(store, seal, day, now_us);
+
+	*again = false;
+	if (due || !may_have_due(store, seal, hot, now_us))
+		return due;
+	if (gather_due(store, seal, day, now_us))
+		due = take_due(store, seal, day, now_us);
+	*again = hot->round.looked < hot->partitions_cap || hot->round.look_again;
+	if (hot->round.looked >= hot->partitions_cap)
+		end_round(hot);
+	return due;
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * test_bundles.c: the blocks of many small accounts, which share values.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "expect.h"
+#include "store/blocks/bundle.h"
+#include "store/days_store.h"
+#include "store/purge.h"
+#include "store/verify.h"
+#include "store_check.h"
+#include "store_fixture.h"
+
+Suite *suite_bundles(void);
+
+#define DAY 20500
+#define ACCOUNTS 200
+#define ROWS 12 /* of an account */
+
+static struct fixture f;
+static struct model model;
+static struct sampler sampler;
+static struct error err;
+static uint32_t ids;
+
+static void setup(void)
+{
+	fixture_open(&f, FIXTURE_MAP_BYTES);
+	model = (struct model){ 0 };
+	sampler = (struct sampler){ .pick = { 1 }, .styles = 6 };
+	ids = 0;
+}
+
+static void teardown(void)
+{
+	model_free(&model);
+	fixture_close(&f);
+}
+
+#define ASSERT_OK(call) expect((call) == 0, "%s: %s", #call, err.message)
+
+static const struct catalog_product *sms(void)
+{
+	return catalog_product_find(STR_LITERAL("SMS"));
+}
+
+static const char *account(unsigned number)
+{
+	static char text[SCAN_ACCOUNT_LEN + 1];
+
+	snprintf(text, sizeof(text), "acct%04u", number % 10000);
+	return text;
+}
+
+static void put(struct sample *sample)
+{
+	struct sample *stored;
+	enum store_put_result result;
+
+	(void)model_expect(&model, sample, NULL, &stored);
+	ASSERT_OK(store_put(f.store, &sample->record, sample->time_us, &result, &err));
+	if (stored)
+		model_put(&model, stored, NULL, f.store->last_seq);
+	free(sample);
+}
+
+static void put_many(const char *of, uint32_t count)
+{
+	for (; count > 0; count--)
+		put(sample_new(&sampler, sms(), of, ++ids, CATALOG_OUTBOUND,
+		               clock_day_start_us(DAY) +
+		                       (int64_t)pick_below(&sampler.pick, 86400) * CLOCK_US_PER_SECOND));
+}
+
+static void commit(void)
+{
+	ASSERT_OK(store_commit(f.store, &err));
+	model_commit(&model);
+}
+
+/* Seals what is committed. */
+static void seal(void)
+{
+	bool more = true, dirty;
+
+	store_seal_all(f.store);
+	while (more) {
+		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+	}
+}
+
+static void seal_small_accounts(void)
+{
+	for (uint32_t row = 0; row < ROWS; row++)
+		for (unsigned i = 0; i < ACCOUNTS; i++)
+			put_many(account(i), 1);
+	commit();
+	seal();
+}
+
+/* All of an account's records are what the model says. */
+static void check_account(const char *of)
+{
+	struct check check = { .spans = true, .lines = true };
+
+	memcpy(check.accounts[0], of, SCAN_ACCOUNT_LEN);
+	check.query = (struct scan_query){
+		.product = sms(),
+		.direction = CATALOG_OUTBOUND,
+		.accounts_count = 1,
+		.from_us = clock_day_start_us(DAY),
+		.to_us = clock_day_start_us(DAY + 1),
+		.snapshot = store_snapshot(f.store),
+	};
+	check_begin(&check, "query", f.store, &model);
+	while (!check_page(&check, SIZE_MAX, false))
+		;
+	check_end(&check);
+}
+
+static void on_fault(void *arg, const char *fault)
+{
+	snprintf(arg, 512, "%s", fault);
+}
+
+/* The last fault that is found, or "". */
+static const char *verify_all(void)
+{
+	static char text[512];
+	struct verify *verify = verify_new(f.store, NULL, on_fault, text, &err);
+	bool done = false;
+
+	text[0] = '\0';
+	ck_assert_ptr_nonnull(verify);
+	while (!done)
+		ASSERT_OK(verify_step(verify, 0, &done, &err));
+	verify_free(verify);
+	return text;
+}
+
+static struct day *the_day(void)
+{
+	struct day *day = store_day(f.store, DAY, false, &err);
+
+	ck_assert_ptr_nonnull(day);
+	return day;
+}
+
+static MDB_stat stat_of(enum day_db db)
+{
+	struct day *day = the_day();
+	MDB_txn *txn = env_read(&day->env, &err);
+	MDB_stat stat;
+
+	ck_assert_int_eq(mdb_stat(txn, day->env.dbi[db], &stat), 0);
+	ASSERT_OK(env_read_end(&day->env, txn, 0, &err));
+	return stat;
+}
+
+/* What block_data has of an account's first block; and the block. Appends a copy. */
+static void get_stored(const char *of, struct buf *stored, struct buf *block)
+{
+	struct day *day = the_day();
+	struct partition partition = partition_of(of, sms()->number, CATALOG_OUTBOUND);
+	uint8_t bytes[NUMBER_KEY_LEN];
+	MDB_val key = env_val(bytes, sizeof(bytes)), val;
+	MDB_txn *txn = env_read(&day->env, &err);
+
+	number_key_write(bytes, &partition, 0);
+	ck_assert_int_eq(mdb_get(txn, day->env.dbi[DAY_BLOCK_DATA], &key, &val), 0);
+	buf_add(stored, val.mv_data, val.mv_size);
+	ck_assert_int_eq(bundle_get_block(day, txn, key, &val, &err), 1);
+	buf_add(block, val.mv_data, val.mv_size);
+	ASSERT_OK(env_read_end(&day->env, txn, 0, &err));
+}
+
+static void purge_account(const char *of)
+{
+	struct purge *purge = purge_new(f.store, of);
+	bool done = false, dirty;
+
+	ck_assert_ptr_nonnull(purge);
+	while (!done) {
+		ASSERT_OK(purge_step(purge, INT64_MAX, &dirty, &done, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+	}
+	purge_free(purge);
+}
+
+START_TEST(blocks_of_small_accounts_share_values)
+{
+	struct buf stored = { 0 }, block = { 0 };
+
+	put_many("bigacct1", 3000);
+	seal_small_accounts();
+	MDB_stat bundles = stat_of(DAY_BUNDLES);
+	expect(bundles.ms_entries > 0 && bundles.ms_entries <= ACCOUNTS / 10, "%zu bundles", bundles.ms_entries);
+	get_stored(account(7), &stored, &block);
+	ck_assert_uint_eq(stored.len, sizeof(struct bundle_ref));
+	buf_clear(&stored);
+	buf_clear(&block);
+	get_stored("bigacct1", &stored, &block);
+	expect(stored.len > BUNDLE_BLOCK_MAX && stored.len == block.len, "%zu and %zu", stored.len, block.len);
+	buf_free(&stored);
+	buf_free(&block);
+	ck_assert_str_eq(verify_all(), "");
+	for (unsigned i = 0; i < ACCOUNTS; i++)
+		check_account(account(i));
+	check_account("bigacct1");
+}
+END_TEST
+
+START_TEST(a_bundle_is_read_after_a_restart)
+{
+	seal_small_accounts();
+	fixture_restart(&f);
+	ck_assert_str_eq(verify_all(), "");
+	check_account(account(0));
+	check_account(account(ACCOUNTS - 1));
+}
+END_TEST
+
+START_TEST(a_bundle_half_of_which_is_dead_is_copied)
+{
+	seal_small_accounts();
+	size_t before = stat_of(DAY_BUNDLES).ms_overflow_pages;
+	for (unsigned i = 0; i < ACCOUNTS; i++)
+		if (i % 4 != 0)
+			purge_account(account(i));
+	ck_assert_str_eq(verify_all(), "");
+	size_t after = stat_of(DAY_BUNDLES).ms_overflow_pages;
+	expect(after <= before * 5 / 8, "%zu pages of %zu are left", after, before);
+	for (unsigned i = 0; i < ACCOUNTS; i += 4)
+		check_account(account(i));
+}
+END_TEST
+
+/* Whether the day's file holds some bytes. */
+static bool is_in_file(struct str wanted)
+{
+	struct buf path = { 0 }, content = { 0 };
+	char part[65536];
+	size_t len;
+
+	buf_addf(&path, "%s/data.mdb", the_day()->env.path);
+	FILE *file = fopen(buf_cstr(&path) ? path.data : "", "rb");
+	ck_assert_ptr_nonnull(file);
+	while ((len = fread(part, 1, sizeof(part), file)) > 0)
+		buf_add(&content, part, len);
+	fclose(file);
+	bool found = memmem(content.data, content.len, wanted.p, wanted.len) != NULL;
+	buf_free(&content);
+	buf_free(&path);
+	return found;
+}
+
+/* Of the few dead ones in a bundle that is far from half dead, nothing is left. */
+START_TEST(what_is_purged_out_of_a_bundle_is_gone_from_the_file)
+{
+	struct buf stored = { 0 }, block = { 0 };
+
+	seal_small_accounts();
+	get_stored(account(42), &stored, &block);
+	struct str bytes = { block.data + block.len / 2, block.len / 2 };
+	expect(is_in_file(bytes), "the block is not where it is looked for");
+	purge_account(account(42));
+	ck_assert_uint_gt(stat_of(DAY_BUNDLES_DEAD).ms_entries, 0);
+	seal(); /* which packs, as that was demanded */
+	ck_assert_uint_eq(stat_of(DAY_BUNDLES_DEAD).ms_entries, 0);
+	expect(!is_in_file(bytes), "the block is still there");
+	ck_assert_str_eq(verify_all(), "");
+	check_account(account(41));
+	buf_free(&stored);
+	buf_free(&block);
+}
+END_TEST
+
+START_TEST(an_aborted_seal_leaves_no_bundle)
+{
+	bool more = true, dirty = false;
+
+	for (unsigned i = 0; i < ACCOUNTS; i++)
+		put_many(account(i), ROWS);
+	commit();
+	store_seal_all(f.store);
+	while (!dirty)
+		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
+	store_abort(f.store);
+	ck_assert_uint_eq(stat_of(DAY_BUNDLES).ms_entries, 0);
+	check_account(account(3));
+	seal();
+	ck_assert_str_eq(verify_all(), "");
+	for (unsigned i = 0; i < ACCOUNTS; i++)
+		check_account(account(i));
+}
+END_TEST
+
+/* A version that replaces a sealed record is put in the transaction that has the seal. */
+START_TEST(a_block_of_the_bundle_that_is_being_filled_is_found)
+{
+	bool more = true, dirty = false;
+
+	for (unsigned i = 0; i < ACCOUNTS; i++)
+		put_many(account(i), ROWS);
+	commit();
+	store_seal_all(f.store);
+	while (!dirty)
+		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
+	for (size_t i = 0; i < model.count; i++)
+		put(sample_changed(&sampler, model.records[i]->now, CATALOG_OUTBOUND, model.records[i]->now->time_us,
+		                   6));
+	commit();
+	seal();
+	ck_assert_str_eq(verify_all(), "");
+	for (unsigned i = 0; i < ACCOUNTS; i++)
+		check_account(account(i));
+}
+END_TEST
+
+/* Puts a value of the first key of a database, whose byte at `at` is another one. */
+static void damage_first(enum day_db db, size_t at)
+{
+	struct day *day = the_day();
+	MDB_txn *txn = env_write(&day->env, &err);
+	MDB_cursor *cursor;
+	MDB_val key, val;
+	struct buf copy = { 0 };
+
+	ck_assert_int_eq(mdb_cursor_open(txn, day->env.dbi[db], &cursor), 0);
+	ck_assert_int_eq(mdb_cursor_get(cursor, &key, &val, MDB_FIRST), 0);
+	buf_add(&copy, val.mv_data, val.mv_size);
+	copy.data[at] ^= 1;
+	val = env_val(copy.data, copy.len);
+	ck_assert_int_eq(mdb_cursor_put(cursor, &key, &val, MDB_CURRENT), 0);
+	mdb_cursor_close(cursor);
+	ASSERT_OK(env_commit(&day->env, &err));
+	buf_free(&copy);
+}
+
+START_TEST(damage_of_bundles_is_told)
+{
+	seal_small_accounts();
+	damage_first(DAY_BUNDLES, 0);
+	expect(strstr(verify_all(), "a bundle of blocks is damaged"), "%s", verify_all());
+	damage_first(DAY_BUNDLES, 0);
+	purge_account(account(0));
+	damage_first(DAY_BUNDLES_DEAD, 0);
+	expect(strstr(verify_all(), "dead bytes"), "%s", verify_all());
+	damage_first(DAY_BUNDLES_DEAD, 0);
+	damage_first(DAY_BLOCK_DATA, offsetof(struct bundle_ref, bundle) + 1);
+	expect(strlen(verify_all()) > 0, "a wrong reference is not found");
+	damage_first(DAY_BLOCK_DATA, offsetof(struct bundle_ref, bundle) + 1);
+	damage_first(DAY_BLOCK_DATA, offsetof(struct bundle_ref, offset) + 3);
+	expect(strlen(verify_all()) > 0, "a wrong reference is not found");
+	damage_first(DAY_BLOCK_DATA, offsetof(struct bundle_ref, offset) + 3);
+	ck_assert_str_eq(verify_all(), "");
+}
+END_TEST
+
+Suite *suite_bundles(void)
+{
+	Suite *suite = suite_create("bundles");
+	TCase *tests = tcase_create("bundles");
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, blocks_of_small_accounts_share_values);
+	tcase_add_test(tests, a_bundle_is_read_after_a_restart);
+	tcase_add_test(tests, a_bundle_half_of_which_is_dead_is_copied);
+	tcase_add_test(tests, what_is_purged_out_of_a_bundle_is_gone_from_the_file);
+	tcase_add_test(tests, an_aborted_seal_leaves_no_bundle);
+	tcase_add_test(tests, a_block_of_the_bundle_that_is_being_filled_is_found);
+	tcase_add_test(tests, damage_of_bundles_is_told);
+	tcase_set_timeout(tests, 120);
+	suite_add_tcase(suite, tests);
+	return suite;
+}
