@@ -6,7 +6,9 @@ CLEANFILES += src/console/files.c
 
 CONSOLE_WEB = \
 	src/console/web/api.js \
+	src/console/web/chart.js \
 	src/console/web/console.css \
+	src/console/web/csv.js \
 	src/console/web/decimal.js \
 	src/console/web/dialog.js \
 	src/console/web/form.js \
@@ -23,6 +25,7 @@ CONSOLE_WEB = \
 	src/console/web/pages.js \
 	src/console/web/range.js \
 	src/console/web/router.js \
+	src/console/web/scope.js \
 	src/console/web/session.js \
 	src/console/web/sign_in.js \
 	src/console/web/states.js \
@@ -30,7 +33,10 @@ CONSOLE_WEB = \
 	src/console/web/table.js \
 	src/console/web/theme.js \
 	src/console/web/time.js \
-	src/console/web/toast.js
+	src/console/web/toast.js \
+	src/console/web/usage_breakdown.js \
+	src/console/web/usage_chart.js \
+	src/console/web/usage_data.js
 CONSOLE_LIBS = \
 	src/console/lib/htm.js \
 	src/console/lib/hooks.js \

@@ -23,12 +23,15 @@ export function formatDecimal(text, digitsMin = 0) {
   return new Intl.NumberFormat(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(text);
 }
 
+/* The most digits after the point that any of the texts has: amounts below each other are written with as many. */
+export const digitsOfAll = (texts) => Math.max(2, ...texts.map(digitsOf));
+
 /* An amount with its currency, as text: "€0.0415". */
-export function formatAmount(text, currency) {
-  const digits = Math.max(2, digitsOf(text));
+export function formatAmount(text, currency, digitsMin = 2) {
+  const digits = Math.max(digitsMin, digitsOf(text));
 
   if (!/^[A-Z]{3}$/.test(currency)) {
-    return `${formatDecimal(text, 2)} ${currency}`.trim();
+    return `${formatDecimal(text, digits)} ${currency}`.trim();
   }
   return new Intl.NumberFormat(locale, {
     style: 'currency', currency, minimumFractionDigits: digits, maximumFractionDigits: digits,

@@ -103,8 +103,8 @@ function daysOf(preset, today) {
 }
 
 /*
- * What was picked as instants: { preset, zone, first, last, from, to, before: { from, to } }; first and last are texts
- * of days. The period before is as far along as the range is, if that ends in the future.
+ * What was picked as instants: { preset, zone, first, last, from, to, before: the same without preset }; first and last
+ * are texts of days. The period before is as far along as the range is, if that ends in the future.
  */
 export function rangeOf({ range = '7d', from, to, zone = browserZone }, now = Date.now()) {
   const today = dayOf(now, zone);
@@ -128,7 +128,7 @@ export function rangeOf({ range = '7d', from, to, zone = browserZone }, now = Da
     last: textOfDay(last),
     from: start,
     to: end,
-    before: { from: beforeStart, to: left > 0 && now > start ? Math.max(beforeStart + 1000, beforeEnd - left) : beforeEnd },
+    before: { zone, first: textOfDay(beforeFirst), last: textOfDay(beforeLast), from: beforeStart, to: left > 0 && now > start ? Math.max(beforeStart + 1000, beforeEnd - left) : beforeEnd },
   };
 }
 

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * usage.test.js: what the page of usage shows is what was ingested.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, it } from 'node:test';
+
+import { Daemon } from '../sdk/daemon.js';
+import { Tab, launch } from './browser.js';
+
+const DAY_MS = 86400000;
+const RECORDS = 700;
+
+let browser;
+let daemon;
+let account;
+let other;
+let sent;
+
+/* Midnight in UTC, so many days before today's. */
+const now = Date.now();
+const midnight = (before) => `${new Date(now - before * DAY_MS).toISOString().slice(0, 10)}T00:00:00Z`;
+
+before(async () => {
+  daemon = await Daemon.start();
+  account = daemon.addAccount('usage001', 'usage-secret-1', '--name', 'Usage Ltd');
+  other = daemon.addAccount('other001', 'other-secret-1');
+  const branch = daemon.addAccount('branch01', 'branch-secret', '--parent', 'usage001', '--name', 'Branch');
+  sent = daemon.generate('SMS', account, RECORDS, midnight(7), midnight(0));
+  await daemon.ingest(sent);
+  await daemon.ingest(daemon.generate('SMS', branch, 30, midnight(7), midnight(0), '--seed', '3'));
+  await daemon.ingest(daemon.generate('VOICE-CALL', account, 100, midnight(3), midnight(0)));
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await daemon?.stop();
+});
+
+async function withUsage(path, test, { options, who = account } = {}) {
+  const tab = await Tab.open(browser, daemon, options);
+
+  await tab.signIn(who, { path: `#/usage?range=custom&from=${midnight(7).slice(0, 10)}&to=${midnight(1).slice(0, 10)}&zone=UTC${path}` });
+  await test(tab, tab.page);
+  await tab.close();
+}
+
+const tile = (page, name) => page.getByRole('button', { name, pressed: undefined }).filter({ has: page.locator('.value') }).locator('.value');
+
+/* As Intl writes it in en-US. */
+const counted = (list) => list.length.toLocaleString('en-US');
+
+function total(list) {
+  const units = list.reduce((sum, { total_price: price }) => sum + BigInt(Math.round(Number(price) * 1e5)), 0n);
+
+  return `€${(Number(units) / 1e5).toFixed(5).replace(/0{1,3}$/, '')}`;
+}
+
+describe('usage', () => {
+  it('shows how many records there were, and what they cost to the last digit', async () => {
+    await withUsage('', async (tab, page) => {
+      await tile(page, 'Records').getByText(counted(sent), { exact: true }).waitFor();
+      assert.equal(await tile(page, 'Amount, EUR').innerText(), total(sent));
+      await page.locator('canvas').waitFor();
+      await tab.shoot('usage', { fullPage: true });
+    });
+  });
+
+  it('shows minutes of products that have durations', async () => {
+    await withUsage('&product=VOICE-CALL&metric=minutes', async (tab, page) => {
+      await tile(page, 'Minutes').waitFor();
+      assert.match(await tile(page, 'Minutes').innerText(), /^\d[\d,]*:\d\d$/);
+      await tab.heading('Minutes by day').waitFor();
+    });
+  });
+
+  it('sums up by a column, whose values are filters', async () => {
+    await withUsage('&by=status', async (tab, page) => {
+      const delivered = sent.filter(({ status }) => status === 'delivered');
+      await page.getByRole('button', { name: 'delivered', exact: true }).click();
+      await tile(page, 'Records').getByText(counted(delivered), { exact: true }).waitFor();
+      assert.match(page.url(), /f\.status=delivered/);
+      await page.getByRole('button', { name: 'Remove the filter Status' }).click();
+      await tile(page, 'Records').getByText(counted(sent), { exact: true }).waitFor();
+    });
+  });
+
+  it('is that of subaccounts, too, if they are chosen', async () => {
+    await withUsage('', async (tab, page) => {
+      await page.getByLabel('Account').selectOption('This and all subaccounts');
+      await tile(page, 'Records').getByText(String(RECORDS + 30), { exact: true }).waitFor();
+      await page.getByRole('button', { name: 'branch01' }).click();
+      await tile(page, 'Records').getByText('30', { exact: true }).waitFor();
+    });
+  });
+
+  it('looks closer at the days that are dragged over', async () => {
+    await withUsage('', async (tab, page) => {
+      const box = await page.locator('.u-over').boundingBox();
+      const y = box.y + box.height / 2;
+      await page.mouse.move(box.x + box.width * 0.3, y);
+      await page.mouse.down();
+      await page.mouse.move(box.x + box.width * 0.36, y, { steps: 4 });
+      await page.mouse.up();
+      await tab.heading('Records by hour').waitFor();
+      const day = midnight(5).slice(0, 10);
+      assert.match(page.url(), new RegExp(`from=${day}&to=${day}`));
+    });
+  });
+
+  it('is a file of the numbers in the table', async () => {
+    await withUsage('&by=country', async (tab, page) => {
+      const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'CSV of this table' }).click()]);
+      const lines = readFileSync(await download.path(), 'utf8').trim().split('\r\n');
+      assert.equal(lines[0], 'country,records,records_before,seconds,amount_EUR');
+      const countries = new Set(sent.map(({ country }) => country));
+      assert.equal(lines.length, countries.size + 1);
+      assert.equal(lines.slice(1).reduce((sum, line) => sum + Number(line.split(',')[1]), 0), RECORDS);
+    });
+  });
+
+  it('says why there is nothing, and where there is something', async () => {
+    await withUsage('&f.country=XX', async (tab, page) => {
+      await tab.heading('No records in this range').waitFor();
+      await page.getByText('none in the last 13 months either').waitFor();
+      await tab.shoot('usage-empty');
+    });
+  });
+
+  it('is never that of another customer', async () => {
+    await withUsage('&account=usage001', async (tab, page) => {
+      await tab.heading('Not allowed').waitFor();
+      assert.equal(await page.getByText(counted(sent), { exact: true }).count(), 0);
+    }, { who: other });
+    await withUsage('', (tab) => tab.heading('No records in this range').waitFor(), { who: other });
+  });
+});
