@@ -21,8 +21,12 @@ CONSOLE_WEB = \
 	src/console/web/load.js \
 	src/console/web/main.js \
 	src/console/web/page.js \
+	src/console/web/page_prices.js \
 	src/console/web/page_usage.js \
+	src/console/web/page_webhooks.js \
 	src/console/web/pages.js \
+	src/console/web/plan.js \
+	src/console/web/prices_statement.js \
 	src/console/web/range.js \
 	src/console/web/router.js \
 	src/console/web/scope.js \

@@ -89,7 +89,7 @@ describe('usage', () => {
 
   it('is that of subaccounts, too, if they are chosen', async () => {
     await withUsage('', async (tab, page) => {
-      await page.getByLabel('Account').selectOption('This and all subaccounts');
+      await page.getByLabel('Account', { exact: true }).selectOption('This and all subaccounts');
       await tile(page, 'Records').getByText(String(RECORDS + 30), { exact: true }).waitFor();
       await page.getByRole('button', { name: 'branch01' }).click();
       await tile(page, 'Records').getByText('30', { exact: true }).waitFor();

@@ -5,4 +5,6 @@
  */
 export const pages = [
   { path: '/usage', title: 'Usage', icon: 'usage', load: () => import('./page_usage.js') },
+  { path: '/prices', title: 'Prices', icon: 'prices', load: () => import('./page_prices.js') },
+  { path: '/webhooks', title: 'Webhooks', icon: 'webhooks', load: () => import('./page_webhooks.js') },
 ];

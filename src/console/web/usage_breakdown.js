@@ -86,7 +86,7 @@ export function csvOfBreakdown(rows, column) {
 }
 
 function ByColumn({ column, columns, onColumn }) {
-  return html`<label class="by"><span class="quiet">By</span><select value=${column} onChange=${(event) => onColumn(event.target.value)}>
+  return html`<label class="by"><span class="quiet">By</span><select aria-label="Sum up by" value=${column} onChange=${(event) => onColumn(event.target.value)}>
     ${columns.map((name) => html`<option key=${name} value=${name} selected=${name === column}>${labelOf(name)}</option>`)}</select></label>`;
 }
 

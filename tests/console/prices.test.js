@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * prices.test.js: what is shown of a plan and its charges is what was charged.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+
+import { Daemon } from '../sdk/daemon.js';
+import { Tab, launch } from './browser.js';
+
+const plan = await import(join(resolve(process.env.srcdir ?? '../..'), 'src', 'console', 'web', 'plan.js'));
+
+let browser;
+let daemon;
+let account;
+
+before(async () => {
+  daemon = await Daemon.start({ plans: 'tiered: free 10, record 0.0004 to 25, record 0.0003, month 12.50', plan_default: 'tiered' });
+  account = daemon.addAccount('prices01', 'prices-secret');
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await daemon?.stop();
+});
+
+async function withPrices(test, path = '#/prices') {
+  const tab = await Tab.open(browser, daemon);
+
+  await tab.signIn(account, { path });
+  await test(tab, tab.page);
+  await tab.close();
+}
+
+describe('the price of so many records', () => {
+  const tiered = { free: 10, tiers: [{ to: 25, price: '0.0004' }, { to: null, price: '0.0003' }] };
+
+  it('is exact over all tiers, of which the free ones are a part', () => {
+    assert.deepEqual([0, 10, 11, 25, 26, 1000].map((volume) => plan.costOf(tiered, volume)),
+      ['0.0000', '0.0000', '0.0004', '0.0060', '0.0063', '0.2985']);
+    assert.equal(plan.costOf({ free: 0, tiers: [] }, 1000), '0');
+  });
+
+  it('is forecast from the second day of a month on', () => {
+    assert.equal(plan.forecastOf(100, Date.parse('2026-04-01T12:00:00Z')), null);
+    assert.equal(plan.forecastOf(100, Date.parse('2026-04-16T00:00:00Z')), 200);
+  });
+});
+
+describe('prices', () => {
+  it('say that nothing was requested yet', async () => {
+    await withPrices(async (tab) => {
+      await tab.heading('No requests yet').waitFor();
+      await tab.shoot('prices-empty');
+    });
+  });
+
+  it('are those of the plan, and the statement is what was charged', async () => {
+    const to = new Date(Date.now() - 3600000).toISOString();
+    const from = new Date(Date.now() - 7200000).toISOString();
+    await daemon.ingest(daemon.generate('ASR', account, 30, `${from.slice(0, 19)}Z`, `${to.slice(0, 19)}Z`));
+    const query = new URLSearchParams({ account_id: account.apiKey, product: 'ASR', date_start: from, date_end: new Date().toISOString() });
+    const basic = { Authorization: `Basic ${Buffer.from(`${account.apiKey}:${account.apiSecret}`).toString('base64')}` };
+    const page = await fetch(`${daemon.url}/v2/reports/records?${query}`, { headers: basic });
+    assert.equal((await page.json()).items_count, 30);
+
+    await withPrices(async (tab, tabPage) => {
+      await tabPage.getByText('€12.5075', { exact: true }).waitFor(); /* 15 at 0.0004, 5 at 0.0003, and the fee */
+      await tabPage.getByRole('row', { name: /from 26.*you are here.*€0.0003/ }).waitFor();
+      await tab.shoot('prices', { fullPage: true });
+      await tabPage.getByRole('button', { name: /until now/ }).click();
+      const drawer = tabPage.getByRole('dialog');
+      await drawer.getByRole('row', { name: /ASR Pages of records 1 €0.0075/ }).waitFor();
+      const [download] = await Promise.all([tabPage.waitForEvent('download'), drawer.getByRole('button', { name: 'CSV' }).click()]);
+      const month = new Date().toISOString().slice(0, 7);
+      assert.equal(readFileSync(await download.path(), 'utf8'),
+        `month,account_id,product,job_type,requests,charged_EUR\r\n${month},prices01,ASR,SYNC_JOB_FROM_DATES,1,0.0075\r\n`);
+      await tabPage.keyboard.press('Escape');
+      await drawer.waitFor({ state: 'detached' });
+    });
+  });
+});
