@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "groups_check.h"
 #include "pick.h"
 #include "base/zone.h"
 #include "api/summary.h"
@@ -334,36 +335,6 @@ static void scan(struct run *run, const struct aggregate_query *query, struct to
 	}
 }
 
-static void assert_groups_agree(struct aggregate_groups *sums, struct aggregate_groups *scanned)
-{
-	aggregate_groups_sort(sums);
-	aggregate_groups_sort(scanned);
-	ck_assert_uint_eq(sums->count, scanned->count);
-	for (size_t i = 0; i < sums->count; i++) {
-		const struct aggregate_group *left = aggregate_group_at(sums, i),
-					     *right = aggregate_group_at(scanned, i);
-		uint32_t a = left->amounts, b = right->amounts;
-
-		ck_assert_int_eq(left->start_us, right->start_us);
-		ck_assert(left->key_len == right->key_len &&
-		          memcmp(sums->texts.data + left->key_at, scanned->texts.data + right->key_at, left->key_len) ==
-		                  0);
-		ck_assert_uint_eq(left->count, right->count);
-		ck_assert_uint_eq(left->unreadable, right->unreadable);
-		ck_assert(left->duration.units == right->duration.units);
-		for (; a && b;
-		     a = aggregate_amount_at(sums, a - 1)->next, b = aggregate_amount_at(scanned, b - 1)->next) {
-			const struct aggregate_amount *one = aggregate_amount_at(sums, a - 1);
-			const struct aggregate_amount *other = aggregate_amount_at(scanned, b - 1);
-
-			ck_assert(str_equal(aggregate_currency(sums, one), aggregate_currency(scanned, other)));
-			ck_assert(one->count == other->count && one->total_price.units == other->total_price.units &&
-			          one->price.units == other->price.units);
-		}
-		ck_assert(!a && !b);
-	}
-}
-
 /* Up to three of the columns; returns how many. */
 static size_t choose_columns(struct run *run, uint8_t columns[3])
 {
@@ -445,7 +416,7 @@ static void compare_sums(struct run *run)
 	struct aggregate *aggregate = add_up(run, &query, pick_percent(&run->pick, 50));
 
 	scan(run, &query, &scanned);
-	assert_groups_agree(aggregate_groups(aggregate), &scanned.groups);
+	groups_check_equal(aggregate_groups(aggregate), &scanned.groups);
 	compare_counts(run, query, rows_of(&scanned.groups));
 	aggregate_cancel(aggregate);
 	aggregate_groups_free(&scanned.groups);

@@ -18,6 +18,7 @@ static struct fold_column *add_column(struct fold *fold, uint8_t column)
 	if (at == FOLD_COLUMNS_MAX)
 		return NULL;
 	if (at == fold->columns_count) {
+		memset(&fold->columns[at], 0, offsetof(struct fold_column, values));
 		fold->columns[at].column = column;
 		fold->columns[at].place = FOLD_NO_PLACE;
 		fold->columns_count++;
@@ -83,20 +84,34 @@ static bool add_filters(struct fold *fold)
 	return true;
 }
 
+static void forget_values(struct fold *fold)
+{
+	for (size_t i = 0; i < fold->columns_count; i++) {
+		struct fold_column *column = &fold->columns[i];
+
+		column->count = column->texts_len = 0;
+		memset(column->slots, 0, sizeof(column->slots));
+	}
+}
+
 struct fold *fold_new(const struct aggregate *aggregate, struct aggregate_groups *groups, struct error *err)
 {
-	struct fold *fold = calloc(1, sizeof(*fold));
+	struct fold *fold = malloc(sizeof(*fold));
 
 	if (!fold) {
 		error_set(err, ERROR_NOMEM, "Out of memory for a summary");
 		return NULL;
 	}
+	memset(fold, 0, offsetof(struct fold, columns));
 	fold->query = &aggregate->query.scan;
 	fold->groups = aggregate_counts_only(aggregate) ? NULL : groups;
-	fold->currency = FOLD_NO_PLACE;
+	fold->currency = FOLD_NO_COLUMN;
 	for (size_t i = 0; i < FOLD_SUMS; i++)
-		fold->sums[i].column = FOLD_NO_PLACE;
+		fold->sums[i].column = FOLD_NO_COLUMN;
 	fold->fits = (!fold->groups || add_groups(fold, groups)) && add_filters(fold);
+	fold->roots_count = FOLD_NO_ROOT; /* no block is alike */
+	forget_values(fold);
+	fold_empty_cells(fold, FOLD_TRASH, FOLD_TRASH + 1);
 	return fold;
 }
 
@@ -248,16 +263,6 @@ static void forget_tuples(struct fold *fold)
 	}
 }
 
-static void forget_values(struct fold *fold)
-{
-	for (size_t i = 0; i < fold->columns_count; i++) {
-		struct fold_column *column = &fold->columns[i];
-
-		column->count = column->texts_len = 0;
-		memset(column->slots, 0, sizeof(column->slots));
-	}
-}
-
 /* All that the block's codes mean; false if there is no room for it besides what earlier blocks' do. */
 static bool translate(struct fold *fold)
 {
@@ -298,6 +303,10 @@ static bool make_room(struct fold *fold, unsigned more_percent)
 			return false;
 	}
 	fold->cells = cells;
+	for (; fold->cells_clean < cells; fold->cells_clean++) {
+		fold_empty_cells(fold, fold->cells_clean, fold->cells_clean + 1);
+		fold->results[fold->cells_clean] = (struct fold_result){ 0 };
+	}
 	return true;
 }
 

@@ -16,8 +16,8 @@
 
 struct fold;
 
-/* For one aggregate, which must outlive it. Rows are added to `groups`, unless they are only counted. Some 3 MiB of
- * zeros, of which a query touches what it needs; freed with free(). NULL with ERROR_NOMEM. */
+/* For one aggregate, which must outlive it. Rows are added to `groups`, unless they are only counted. Some 3 MiB, of
+ * which a query touches what it needs; freed with free(). NULL with ERROR_NOMEM. */
 MUST_CHECK struct fold *fold_new(const struct aggregate *aggregate, struct aggregate_groups *groups, struct error *err);
 
 /* Prepares for a block; *columns must live as long as its rows are counted. 1, 0 if the columns part does not have all

@@ -28,7 +28,11 @@
 #define FOLD_TUPLE_CODES 16
 #define FOLD_NO_ROOT 0xff
 #define FOLD_NO_PLACE 0xff
+#define FOLD_NO_COLUMN 0xff
 #define FOLD_TRASH FOLD_CELLS_MAX /* the cell of deleted rows */
+#define FOLD_COMBINED_BITS 10     /* of the codes of a block's roots, where its rows are counted by these */
+#define FOLD_LANES 4
+#define FOLD_STEP 1024 /* rows whose codes and cells fit into the first level of the processor's cache */
 
 enum { FOLD_DURATION, FOLD_TOTAL_PRICE, FOLD_PRICE }; /* sums */
 
@@ -74,9 +78,9 @@ struct fold_root {
 
 #define FOLD_BAD_CELL 0x8000 /* a bit that no cell's number has */
 
-/* A column that is added up; `column` is FOLD_NO_PLACE if the product has none. */
+/* A column that is added up. */
 struct fold_sum {
-	uint8_t column; /* of the fold's */
+	uint8_t column; /* of the fold's; FOLD_NO_COLUMN if the product has none */
 	uint8_t places; /* of numbers */
 	decimal_units numbers[FOLD_CELLS_MAX + 1];
 };
@@ -88,22 +92,24 @@ struct fold_result {
 	struct decimal sums[FOLD_SUMS];
 };
 
+/* The rows of a block by combination of its codes; the last one is that of deleted rows. */
+struct fold_combinations {
+	uint16_t counts[(1 << FOLD_COMBINED_BITS) + 1][FOLD_LANES];
+	uint64_t numbers[FOLD_SUMS][(1 << FOLD_COMBINED_BITS) + 1]; /* sums of numbers as they are packed */
+	uint16_t missing[FOLD_SUMS][(1 << FOLD_COMBINED_BITS) + 1]; /* rows without one */
+};
+
 struct fold {
 	const struct scan_query *query;
 	struct aggregate_groups *groups; /* NULL: rows are only counted */
 	bool fits;                       /* the query is not too large */
-	size_t columns_count;
-	struct fold_column columns[FOLD_COLUMNS_MAX];
-	size_t keys_count; /* places of tuples; the last may be the currency */
-	uint8_t keys[FOLD_KEYS_MAX];
-	uint8_t currency; /* place, or FOLD_NO_PLACE */
-	size_t places_count;
-	struct fold_sum sums[FOLD_SUMS];
+	size_t keys_count;
+	uint8_t keys[FOLD_KEYS_MAX]; /* columns of groups */
+	uint8_t currency;            /* or FOLD_NO_COLUMN */
+	size_t places_count;         /* in tuples */
 
 	/* of the block */
-	size_t roots_count;
-	struct fold_root roots[FOLD_ROOTS_MAX];
-	size_t moving_count; /* roots with more than one code */
+	size_t moving_count; /* roots whose rows have codes of their own */
 	const struct fold_root *moving[FOLD_ROOTS_MAX];
 	uint16_t still_cell; /* the sum of the others' cells */
 
@@ -111,21 +117,33 @@ struct fold {
 	int64_t start_us;
 	uint32_t pending; /* rows that are counted in cells */
 	uint32_t cells;
-	uint32_t counts[FOLD_CELLS_MAX + 1];
+	uint32_t cells_clean; /* so many cells, and results, have been emptied at least once */
 
 	uint64_t rows, seen; /* since fold_end */
 	size_t touched_count;
+
+	/* what follows is initialised as far as it is used, since that is little of it most often */
+	size_t columns_count;
+	struct fold_column columns[FOLD_COLUMNS_MAX];
+	size_t roots_count;
+	struct fold_root roots[FOLD_ROOTS_MAX];
+	struct fold_combinations combinations;
+	uint32_t counts[FOLD_CELLS_MAX + 1];
+	struct fold_sum sums[FOLD_SUMS];
+	struct fold_result results[FOLD_CELLS_MAX];
 	struct fold_touched {
 		uint16_t result;                /* that is not zero */
 		uint8_t tuples[FOLD_ROOTS_MAX]; /* of its first cell */
 	} touched[FOLD_CELLS_MAX];
-	struct fold_result results[FOLD_CELLS_MAX];
 };
 
 static inline bool fold_sum_has_numbers(const struct fold *fold, const struct fold_sum *sum)
 {
-	return sum->column != FOLD_NO_PLACE && fold->columns[sum->column].root == FOLD_NO_ROOT;
+	return sum->column != FOLD_NO_COLUMN && fold->columns[sum->column].root == FOLD_NO_ROOT;
 }
+
+/* Makes the cells [first, end) have no rows. */
+void fold_empty_cells(struct fold *fold, uint32_t first, uint32_t end);
 
 /* Adds what is counted in cells to the groups, and to rows and seen; then no cell has rows. Errors as of
  * aggregate_add_batch. */

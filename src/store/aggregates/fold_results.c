@@ -82,7 +82,7 @@ static int add_cell(struct fold *fold, const struct cell *cell, struct error *er
 
 	result->count += count;
 	for (size_t i = 0; i < FOLD_SUMS; i++)
-		if (fold->sums[i].column != FOLD_NO_PLACE &&
+		if (fold->sums[i].column != FOLD_NO_COLUMN &&
 		    !add_sum(fold, &fold->sums[i], cell, &result->sums[i], &unreadable))
 			return too_large(err);
 	if (unreadable)
@@ -90,12 +90,12 @@ static int add_cell(struct fold *fold, const struct cell *cell, struct error *er
 	return 0;
 }
 
-static void empty_cell(struct fold *fold, uint32_t cell)
+void fold_empty_cells(struct fold *fold, uint32_t first, uint32_t end)
 {
-	fold->counts[cell] = 0;
+	memset(&fold->counts[first], 0, (end - first) * sizeof(fold->counts[0]));
 	for (size_t i = 0; i < FOLD_SUMS; i++)
-		if (fold_sum_has_numbers(fold, &fold->sums[i]))
-			fold->sums[i].numbers[cell] = 0;
+		if (fold->sums[i].column != FOLD_NO_COLUMN)
+			memset(&fold->sums[i].numbers[first], 0, (end - first) * sizeof(fold->sums[i].numbers[0]));
 }
 
 static struct str text_of(const struct fold_column *column, const struct fold_value *value)
@@ -116,7 +116,7 @@ static int add_result(const struct fold *fold, const struct fold_touched *touche
 		values[i] = text_of(column, value);
 		hashes[i] = value->hash;
 	}
-	if (fold->currency != FOLD_NO_PLACE) {
+	if (fold->currency != FOLD_NO_COLUMN) {
 		const struct fold_column *column = &fold->columns[fold->currency];
 
 		currency = text_of(column, value_of(fold, column, touched->tuples));
@@ -162,8 +162,9 @@ int fold_flush(struct fold *fold, struct error *err)
 		fold->rows += cell.passes ? count : 0;
 		if (cell.passes && fold->groups && !failed)
 			failed = add_cell(fold, &cell, err);
-		empty_cell(fold, number);
 	}
+	if (fold->pending > 0)
+		fold_empty_cells(fold, 0, fold->cells);
 	fold->pending = 0;
 	return add_results(fold, failed, err);
 }

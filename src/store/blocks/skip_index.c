@@ -303,7 +303,7 @@ static void judge_set(struct skip_index_set set, const struct scan_filter *filte
 		verdict->passing += scan_filter_passes(filter, value);
 }
 
-/* Reads the sets; false if the part is damaged. What is left in *rest is the Bloom filter. */
+/* Reads the sets up to the filter's; false if the part is damaged. If there is none, the Bloom filter is left in *rest. */
 static bool read_sets(struct str *rest, const struct scan_filter *filter, struct verdict *verdict)
 {
 	struct skip_index_set set;
@@ -316,8 +316,10 @@ static bool read_sets(struct str *rest, const struct scan_filter *filter, struct
 	while (sets-- > 0) {
 		if (!next_set(rest, &set))
 			return false;
-		if (set.column == filter->column)
+		if (set.column == filter->column) {
 			judge_set(set, filter, verdict);
+			break;
+		}
 	}
 	return true;
 }
