@@ -29,8 +29,8 @@ struct listing {
 	enum state state;
 	uint64_t left;                 /* accounts to list */
 	struct str after;              /* only accounts after this id, the last one of the slice before */
-	char last[ACCOUNT_ID_LEN + 1]; /* that was looked at */
-	char resume[ACCOUNT_ID_LEN + 1];
+	char last[ACCOUNT_ID_MAX + 1]; /* that was looked at */
+	char resume[ACCOUNT_ID_MAX + 1];
 	int slice_left;
 	bool ended;
 	bool hashes;     /* lists what account import reads */

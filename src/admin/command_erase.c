@@ -18,7 +18,7 @@ struct erasing {
 	struct admin_job job;
 	struct erasure *erasure;
 	struct store *store;
-	char account[ACCOUNT_ID_LEN + 1];
+	char account[ACCOUNT_ID_MAX + 1];
 	char *number;
 	bool lasting;
 	int64_t begun_us;
@@ -159,7 +159,7 @@ void admin_erase(const struct admin_context *context, const struct args *args, s
 	job->store = context->store;
 	job->lasting = request.lasting;
 	job->begun_us = clock_now_us();
-	memcpy(job->account, request.account, ACCOUNT_ID_LEN);
+	strcpy(job->account, request.account); /* there is such an account */
 	admin_job_begin(&job->job, &kind, reply);
 }
 
@@ -167,6 +167,7 @@ void admin_erase(const struct admin_context *context, const struct args *args, s
 
 struct listing {
 	struct json *json;
+	struct meta *meta;
 	const char *account;
 	uint64_t left;
 };
@@ -176,10 +177,14 @@ static bool list_entry(void *arg, const struct erased_entry *entry)
 	struct listing *listing = arg;
 	struct json *j = listing->json;
 
-	if (listing->account && strcmp(listing->account, entry->account) != 0)
+	char id[ACCOUNT_ID_MAX + 1];
+	struct error err;
+
+	if (accounts_id_of_key(listing->meta, &entry->account, id, &err) <= 0 ||
+	    (listing->account && strcmp(listing->account, id) != 0))
 		return true;
 	json_object_begin(j);
-	json_member_text(j, "account", entry->account);
+	json_member_text(j, "account", id);
 	write_hash(j, &entry->hash);
 	json_key(j, "erased");
 	admin_write_time(j, entry->erased_us);
@@ -192,7 +197,7 @@ static bool list_entry(void *arg, const struct erased_entry *entry)
 
 void admin_erase_list(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
-	struct listing listing = { admin_reply_result(reply), args_get(args, "account"), LIST_DEFAULT };
+	struct listing listing = { admin_reply_result(reply), context->meta, args_get(args, "account"), LIST_DEFAULT };
 	struct error err;
 	int result = args_get_number(args, "limit", 1, LIST_MAX, &listing.left, &err);
 

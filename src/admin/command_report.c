@@ -81,15 +81,16 @@ static int read_state(const struct args *args, struct listing *listing, struct e
 static int list_reports(const struct admin_context *context, const struct args *args, struct listing *listing,
                         struct error *err)
 {
-	const char *account = args_get(args, "account");
+	const char *id = args_get(args, "account");
+	struct account account;
 
 	if (args_get_number(args, "limit", 1, LIST_MAX, &listing->left, err) != 0 ||
 	    read_state(args, listing, err) != 0)
 		return -1;
-	if (account && !id_is_account(str_from(account)))
-		return error_set(err, ERROR_INVALID, "--account %.40s: must be %d letters or digits", account,
-		                 ACCOUNT_ID_LEN);
-	return reports_each(context->reports, account, INT64_MIN, INT64_MAX, list_report, listing, err);
+	if (id && accounts_get(context->meta, str_from(id), &account, err) != 0)
+		return -1;
+	return reports_each(context->reports, id ? &account.key : NULL, INT64_MIN, INT64_MAX, list_report, listing,
+	                    err);
 }
 
 void admin_report_list(const struct admin_context *context, const struct args *args, struct admin_reply *reply)

@@ -13,7 +13,7 @@ struct children {
 	struct json *json;
 	struct str after;
 	uint64_t left;
-	char last[ACCOUNT_ID_LEN + 1]; /* that is on the page */
+	char last[ACCOUNT_ID_MAX + 1]; /* that is on the page */
 	bool more;
 };
 

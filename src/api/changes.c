@@ -56,16 +56,16 @@ static uint64_t columns_of(const struct api_changes *page)
 static int find_accounts(struct api_changes *page, struct error *err)
 {
 	buf_clear(&page->accounts);
-	return report_find_accounts(page->app->meta, page->plan.account, page->plan.include_subaccounts,
-	                            &page->accounts, err);
+	return accounts_keys_of_family(page->app->meta, &page->plan.account_key, page->plan.include_subaccounts,
+	                               &page->accounts, err);
 }
 
 static int begin_reading(struct api_changes *page, struct error *err)
 {
 	struct changes_query query = {
 		.product = page->plan.product,
-		.accounts = (const char(*)[SCAN_ACCOUNT_LEN])(const void *)page->accounts.data,
-		.accounts_count = page->accounts.len / SCAN_ACCOUNT_LEN,
+		.accounts = (const struct account_key *)(const void *)page->accounts.data,
+		.accounts_count = page->accounts.len / sizeof(struct account_key),
 		.since = page->since,
 		.max = (size_t)page->app->config->changes_page_max,
 		.columns = columns_of(page),
@@ -121,7 +121,7 @@ static bool take_token(struct api_changes *page)
 	const char *problem = NULL;
 	struct error err;
 
-	if (token.len <= IV_LEN || cursor_open(&page->app->cursor_key, reader->id, sealed, iv, &cursor, &err) < 0)
+	if (token.len <= IV_LEN || cursor_open(&page->app->cursor_key, &reader->key, sealed, iv, &cursor, &err) < 0)
 		problem = "Not a token that was given to this account, nor one of: now, beginning";
 	else if (cursor.fingerprint != page->fingerprint)
 		problem = "Belongs to a query with other parameters";

@@ -33,7 +33,7 @@ struct api_changes {
 	uint64_t token; /* the change it stands for: the client knows those up to it */
 	uint64_t since; /* later: those up to this one are not this account's and can be skipped */
 	struct record_view view;
-	struct buf accounts;       /* SCAN_ACCOUNT_LEN bytes each: whose changes are listed */
+	struct buf accounts;       /* struct account_key each: whose changes are listed */
 	int64_t looked_us;         /* monotonic: when many accounts were last checked for changes */
 	struct changes *changes;   /* open reader; NULL while it waits */
 	struct changes_page found; /* valid when the page is complete, or nothing was found yet */

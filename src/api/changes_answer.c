@@ -42,7 +42,7 @@ static int seal_token(const struct api_changes *page, struct answer *answer, str
 	};
 
 	/* the iv, whose length is fixed, comes first */
-	if (cursor_seal(&page->app->cursor_key, api_account(page->request)->id, &cursor, &answer->scratch,
+	if (cursor_seal(&page->app->cursor_key, &api_account(page->request)->key, &cursor, &answer->scratch,
 	                &answer->token, err) < 0)
 		return -1;
 	buf_add_str(&answer->token, buf_str(&answer->scratch));

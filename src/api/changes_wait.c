@@ -35,11 +35,11 @@ static void on_commit(void *arg)
 
 bool api_changes_may_have(const struct api_changes *page)
 {
-	const char(*accounts)[SCAN_ACCOUNT_LEN] = (const char(*)[SCAN_ACCOUNT_LEN])(const void *)page->accounts.data;
-	size_t count = page->accounts.len / SCAN_ACCOUNT_LEN;
+	const struct account_key *accounts = (const struct account_key *)(const void *)page->accounts.data;
+	size_t count = page->accounts.len / sizeof(*accounts);
 
 	for (size_t i = 0; i < count; i++)
-		if (changes_may_have(page->app->store, page->plan.product, accounts[i], page->since))
+		if (changes_may_have(page->app->store, page->plan.product, &accounts[i], page->since))
 			return true;
 	return false;
 }
@@ -49,7 +49,7 @@ static bool is_due(struct api_changes *page)
 {
 	int64_t now_us = clock_monotonic_us();
 
-	if (page->accounts.len <= FEW_ACCOUNTS * SCAN_ACCOUNT_LEN)
+	if (page->accounts.len <= FEW_ACCOUNTS * sizeof(struct account_key))
 		return true;
 	if (now_us - page->looked_us < MANY_EVERY_US)
 		return false;

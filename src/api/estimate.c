@@ -152,15 +152,15 @@ static int begin(struct estimate *estimate, struct error *err)
 	const struct query_plan *plan = &estimate->plan;
 	struct record_view view = query_plan_view(plan);
 
-	if (report_find_accounts(estimate->app->meta, plan->account, plan->include_subaccounts, &estimate->accounts,
-	                         err) < 0)
+	if (accounts_keys_of_family(estimate->app->meta, &plan->account_key, plan->include_subaccounts,
+	                            &estimate->accounts, err) < 0)
 		return -1;
 	const struct aggregate_query query = {
 		.scan = {
 			.product = plan->product,
 			.direction = view.direction,
-			.accounts = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)estimate->accounts.data,
-			.accounts_count = estimate->accounts.len / SCAN_ACCOUNT_LEN,
+			.accounts = (const struct account_key *)(const void *)estimate->accounts.data,
+			.accounts_count = estimate->accounts.len / sizeof(struct account_key),
 			.from_us = plan->from_us,
 			.to_us = plan->to_us,
 			.snapshot = store_snapshot(estimate->app->store),

@@ -14,10 +14,10 @@ int64_t api_plan_range_end(int64_t received_us)
 	return rest == 0 ? received_us : received_us + CLOCK_US_PER_SECOND - rest;
 }
 
-bool api_plan_may_read(struct http_request *request, const struct api *app, struct str account)
+bool api_plan_may_read(struct http_request *request, const struct api *app, struct str account, struct account_key *key)
 {
 	struct error err;
-	int may = accounts_reads(app->meta, api_account(request), account, &err);
+	int may = accounts_reads(app->meta, api_account(request), account, key, &err);
 
 	if (may < 0)
 		http_reply_error(request, &err);
@@ -60,5 +60,5 @@ bool api_plan_make(struct http_request *request, const struct api *app, enum que
 		api_reply_invalid(request, &problems);
 		return false;
 	}
-	return api_plan_may_read(request, app, str_from(plan->account));
+	return api_plan_may_read(request, app, str_from(plan->account), &plan->account_key);
 }

@@ -11,8 +11,10 @@
  * is missed and the echoed range is easy to read. */
 int64_t api_plan_range_end(int64_t received_us);
 
-/* May the account that makes the request read this one's data? If not, the request has been answered with 403. */
-bool api_plan_may_read(struct http_request *request, const struct api *app, struct str account);
+/* May the account that makes the request read this one's data? Then fills in its *key; if not, the request has been
+ * answered with 403. */
+bool api_plan_may_read(struct http_request *request, const struct api *app, struct str account,
+                       struct account_key *key);
 
 /* Answers 422: one parameter is wrong. Always false. */
 bool api_plan_refuse(struct http_request *request, struct str parameter, const char *reason);

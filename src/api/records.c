@@ -71,7 +71,7 @@ static bool resume(struct api_records_page *page)
 	struct cursor cursor;
 	struct error err;
 
-	if (cursor_open(&page->app->cursor_key, reader->id, plan->cursor, plan->iv, &cursor, &err) < 0)
+	if (cursor_open(&page->app->cursor_key, &reader->key, plan->cursor, plan->iv, &cursor, &err) < 0)
 		return api_plan_refuse(page->request, CURSOR, err.message);
 	if (cursor.fingerprint != query_plan_fingerprint(plan, &page->params))
 		return api_plan_refuse(page->request, CURSOR, "Belongs to a query with other parameters");

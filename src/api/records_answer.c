@@ -57,7 +57,7 @@ static int seal_cursor(const struct api_records_page *page, struct answer *answe
 		.position = page->last,
 	};
 
-	return cursor_seal(&page->app->cursor_key, api_account(page->request)->id, &cursor, &answer->cursor,
+	return cursor_seal(&page->app->cursor_key, &api_account(page->request)->key, &cursor, &answer->cursor,
 	                   &answer->iv, err);
 }
 

@@ -60,7 +60,7 @@ static struct scan *begin_scan(struct api_records_page *page, struct error *err)
 	const struct scan_query query = {
 		.product = plan->product,
 		.direction = page->view.direction,
-		.accounts = (const char(*)[SCAN_ACCOUNT_LEN])(const void *)plan->account,
+		.accounts = &plan->account_key,
 		.accounts_count = 1,
 		.from_us = plan->from_us,
 		.to_us = plan->to_us,
@@ -161,7 +161,7 @@ static struct scan *begin_find(struct api_records_page *page, struct error *err)
 	const struct query_plan *plan = &page->plan;
 	const struct scan_find find = {
 		.product = plan->product,
-		.account = plan->account,
+		.account = &plan->account_key,
 		.direction = page->view.direction,
 		.id = plan->ids[page->ids_done],
 		.columns = page->columns,

@@ -40,7 +40,11 @@ void api_report_reply(struct http_request *request, const struct report *report)
 int api_report_is_visible(const struct http_request *request, const struct api *app, const struct report *report,
                           struct error *err)
 {
-	return accounts_reads(app->meta, api_account(request), str_from(report->creator), err);
+	struct account_key key;
+	int reads = accounts_reads(app->meta, api_account(request), str_from(report->creator), &key, err);
+
+	/* The creator may be gone, and its id be another's. */
+	return reads > 0 ? account_key_equal(&key, &report->creator_key) : reads;
 }
 
 /* False when the request has been answered instead. */

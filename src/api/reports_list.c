@@ -19,6 +19,7 @@ struct list {
 	const struct http_request *request;
 	const struct api *app;
 	struct str account;
+	struct account_key account_key;
 	unsigned states; /* bit n: state n is wanted */
 	int64_t from_us;
 	int64_t to_us;
@@ -36,7 +37,9 @@ static int refuse(struct error *err, const char *name, const char *what)
 static int take_account(struct list *list, struct str value, struct error *err)
 {
 	list->account = value;
-	return id_is_account(value) ? 0 : refuse(err, "account_id", "Not an account id, which has 8 letters or digits");
+	return id_is_account(value) ?
+	               0 :
+	               refuse(err, "account_id", "Not an account id, which has 1 to 64 letters, digits, - or _");
 }
 
 /* May be given more than once, as generated clients write lists; all count. */
@@ -198,16 +201,14 @@ static void answer(struct http_request *request, const struct list *list)
 
 static void list_reports(struct http_request *request, const struct api *app, struct list *list)
 {
-	char account[ACCOUNT_ID_LEN + 1] = "";
 	struct buf base_url = { 0 };
 	struct error err = { 0 };
 
-	memcpy(account, list->account.p, ACCOUNT_ID_LEN);
 	list->request = request;
 	list->app = app;
 	http_request_base_url(request, &base_url);
 	list->base_url = buf_str(&base_url);
-	if (reports_each(app->reports, account, list->from_us, list->to_us, add_report, list, &err) < 0)
+	if (reports_each(app->reports, &list->account_key, list->from_us, list->to_us, add_report, list, &err) < 0)
 		http_reply_error(request, &err);
 	else if (list->err.code != ERROR_NONE)
 		http_reply_error(request, &list->err);
@@ -227,7 +228,7 @@ void api_report_list(struct http_request *request, void *arg)
 	if (query_params_decode(&params, http_request_query(request), &err) < 0 ||
 	    read_parameters(&list, &params, &err) < 0)
 		http_reply_error(request, &err);
-	else if (api_plan_may_read(request, app, list.account))
+	else if (api_plan_may_read(request, app, list.account, &list.account_key))
 		list_reports(request, app, &list);
 	query_params_free(&params);
 }

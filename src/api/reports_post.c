@@ -94,7 +94,7 @@ static bool is_new(struct post *post)
 
 	if (post->key.len == 0)
 		return true;
-	found = reports_find_key(post->app->reports, account->id, post->key, id, &body_hash, &err);
+	found = reports_find_key(post->app->reports, &account->key, post->key, id, &body_hash, &err);
 	if (found < 0)
 		http_reply_error(post->request, &err);
 	else if (found > 0)
@@ -128,7 +128,7 @@ bool api_report_make_plan(struct http_request *request, const struct api *app, i
 		api_reply_invalid(request, problems);
 		return false;
 	}
-	if (!api_plan_may_read(request, app, str_from(plan->account)))
+	if (!api_plan_may_read(request, app, str_from(plan->account), &plan->account_key))
 		return false;
 	if (billing_is_free(plan->product))
 		billing_settle(app->billing);
@@ -145,7 +145,7 @@ static void create(struct post *post)
 {
 	struct buf base_url = { 0 };
 	struct report_request request = {
-		.creator = api_account(post->request)->id,
+		.creator = api_account(post->request),
 		.plan = &post->plan,
 		.params = &post->params,
 		.key = post->key,

@@ -64,15 +64,15 @@ static int begin(struct api_summary *summary, struct error *err)
 	struct record_view view = query_plan_view(plan);
 
 	if (zone_load(&summary->zone, zone, plan->from_us, plan->to_us, err) < 0 ||
-	    report_find_accounts(summary->app->meta, plan->account, plan->include_subaccounts, &summary->accounts,
-	                         err) < 0)
+	    accounts_keys_of_family(summary->app->meta, &plan->account_key, plan->include_subaccounts,
+	                            &summary->accounts, err) < 0)
 		return -1;
 	const struct aggregate_query query = {
 		.scan = {
 			.product = plan->product,
 			.direction = view.direction,
-			.accounts = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)summary->accounts.data,
-			.accounts_count = summary->accounts.len / SCAN_ACCOUNT_LEN,
+			.accounts = (const struct account_key *)(const void *)summary->accounts.data,
+			.accounts_count = summary->accounts.len / sizeof(struct account_key),
 			.from_us = plan->from_us,
 			.to_us = plan->to_us,
 			.snapshot = store_snapshot(store),

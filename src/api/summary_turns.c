@@ -21,7 +21,7 @@ struct api_summary_turns {
 
 static uint64_t *last_of(struct api_summary_turns *turns, const char *account)
 {
-	return &turns->last[id_hash64(account, ACCOUNT_ID_LEN, 0) % ACCOUNT_SLOTS];
+	return &turns->last[id_hash64(account, strlen(account), 0) % ACCOUNT_SLOTS];
 }
 
 static size_t count_of(const struct turn_list *list, const char *account)
@@ -30,7 +30,7 @@ static size_t count_of(const struct turn_list *list, const char *account)
 	size_t count = 0;
 
 	TAILQ_FOREACH(turn, list, entry)
-		count += memcmp(turn->account, account, ACCOUNT_ID_LEN) == 0;
+		count += strcmp(turn->account, account) == 0;
 	return count;
 }
 

@@ -20,7 +20,7 @@
 
 struct ticket {
 	int64_t until_us; /* monotonic; 0: free */
-	char account[ACCOUNT_ID_LEN + 1];
+	char account[ACCOUNT_ID_MAX + 1];
 	char file_id[ID_UUID_LEN + 1];
 	char text[API_TICKET_LEN + 1];
 };
@@ -91,7 +91,7 @@ int api_ticket_make(struct api *app, const char *account, const char *file_id, i
 		return -1;
 	ticket = &app->tickets->slots[slot];
 	*ticket = (struct ticket){ .until_us = clock_monotonic_us() + valid_us };
-	memcpy(ticket->account, account, strlen(account));
+	strcpy(ticket->account, account);
 	memcpy(ticket->file_id, file_id, ID_UUID_LEN);
 	write_text(ticket->text, slot);
 	memcpy(text, ticket->text, sizeof(ticket->text));

@@ -16,7 +16,7 @@
 #include <openssl/rand.h>
 #include <xxhash.h>
 
-#define ACCOUNT_LEN 8
+#define ACCOUNT_ID_LONG 8 /* characters: nobody writes as many by chance */
 #define UUID_BYTES 16
 
 static const char letters_and_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -110,17 +110,33 @@ void id_uuid_upper(char out[ID_UUID_LEN], const char *id)
 		out[i] = id[i] >= 'a' && id[i] <= 'f' ? (char)(id[i] & ~0x20) : id[i];
 }
 
+static bool is_of_account(char c)
+{
+	return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
+}
+
 bool id_is_account(struct str text)
 {
-	if (text.len != ACCOUNT_LEN)
+	if (text.len == 0 || text.len > ACCOUNT_ID_MAX)
 		return false;
-	for (size_t i = 0; i < ACCOUNT_LEN; i++) {
-		char c = text.p[i];
-
-		if (!is_digit(c) && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z'))
+	for (size_t i = 0; i < text.len; i++)
+		if (!is_of_account(text.p[i]))
 			return false;
-	}
 	return true;
+}
+
+bool id_account_is_in(struct str text, const char *id)
+{
+	const char *end = text.p + text.len, *at = text.p;
+	size_t len = strlen(id);
+
+	for (; text.len >= len && (at = memmem(at, (size_t)(end - at), id, len)); at++) {
+		bool is_word = (at == text.p || !is_of_account(at[-1])) && (at + len == end || !is_of_account(at[len]));
+
+		if (is_word || len >= ACCOUNT_ID_LONG)
+			return true;
+	}
+	return false;
 }
 
 void id_secret(char *out, size_t len)

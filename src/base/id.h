@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/account_key.h"
 #include "base/str.h"
 
 #define ID_UUID_LEN 36
@@ -44,8 +45,11 @@ void id_uuid_upper(char out[ID_UUID_LEN], const char *id);
 /* id_hash64 of an id: equal for ids that are id_equal. */
 uint64_t id_hash64_of_id(struct str id, uint64_t seed);
 
-/* 8 upper or lower case letters or digits: the form of an account id. */
+/* 1 to ACCOUNT_ID_MAX letters, digits, '-' and '_': the form of an account id. Case matters. */
 bool id_is_account(struct str text);
+
+/* May the text be of the account, as the id stands in it? A short one must not be part of a longer word. */
+bool id_account_is_in(struct str text, const char *id);
 
 /* A secret of `len` letters and digits (about 5.95 bits each) and a NUL; `out` has len + 1 bytes. */
 void id_secret(char *out, size_t len);

@@ -33,7 +33,7 @@
 #define TASK_STEP_US 2000
 #define TASK_SHARED_TURN_US 2000 /* when more than one task has something to do, and a request is among them */
 #define TASK_SHARED_STEP_US 1000
-#define TASK_OWNER_LEN 8
+#define TASK_OWNER_LEN 64
 
 /* Ingest and commits come between answers and ids, by events of their own. */
 enum task_priority {

@@ -82,7 +82,7 @@ void billing_page_id(const struct account *account, const struct cursor *cursor,
 		position[1],
 	};
 	size_t bytes_count = sizeof(words) - (position[1] == 0 ? sizeof(words[0]) : 0);
-	uint64_t seed = id_hash64(account->id, ACCOUNT_ID_LEN, 0);
+	uint64_t seed = id_hash64(account->id, strlen(account->id), 0);
 	uint64_t hashes[2] = { id_hash64(words, bytes_count, seed), id_hash64(words, bytes_count, ~seed) };
 	uint8_t bytes[16];
 
@@ -108,7 +108,7 @@ struct scan *billing_find_charge(struct billing *billing, const struct account *
 {
 	const struct scan_find find = {
 		.product = billing->product,
-		.account = account->id,
+		.account = &account->key,
 		.id = str_from(id),
 		.columns = UINT64_C(1) << billing->columns[USAGE_ID],
 		.first_day = clock_day_of(begun_us),

@@ -28,7 +28,7 @@ struct statement {
 	uint8_t account_column, product_column, items_column, currency_column, total_column;
 	struct scan_query query;
 	struct scan *scan;   /* of `query`; NULL: not begun */
-	struct buf accounts; /* SCAN_ACCOUNT_LEN bytes each, in order */
+	struct buf accounts; /* struct account_key each, in order */
 	struct buf lines;    /* struct statement_line each */
 	uint32_t *slots;     /* by hash: a line's number + 1 */
 	size_t slots_count;
@@ -86,7 +86,7 @@ static size_t lines_count(const struct statement *statement)
 
 static uint64_t line_hash(const struct statement_line *line)
 {
-	uint64_t hash = id_hash64(line->account, ACCOUNT_ID_LEN, line->is_fee);
+	uint64_t hash = id_hash64(line->account, strlen(line->account), line->is_fee);
 
 	hash = id_hash64(line->what, strlen(line->what), hash);
 	return id_hash64(line->currency, strlen(line->currency), hash);
@@ -94,8 +94,8 @@ static uint64_t line_hash(const struct statement_line *line)
 
 static bool is_same(const struct statement_line *a, const struct statement_line *b)
 {
-	return a->is_fee == b->is_fee && memcmp(a->account, b->account, ACCOUNT_ID_LEN) == 0 &&
-	       strcmp(a->what, b->what) == 0 && strcmp(a->currency, b->currency) == 0;
+	return a->is_fee == b->is_fee && strcmp(a->account, b->account) == 0 && strcmp(a->what, b->what) == 0 &&
+	       strcmp(a->currency, b->currency) == 0;
 }
 
 static bool grow(struct statement *statement)
@@ -244,14 +244,25 @@ static int add_fees(struct statement *statement, const struct account *account, 
 	return add_period(statement, account, name, since_us, statement->now_us + 1) ? 0 : -1;
 }
 
+static int get_account(const struct statement *statement, const struct account_key *key, struct account *account,
+                       struct error *err)
+{
+	char id[ACCOUNT_ID_MAX + 1];
+	int found = accounts_id_of_key(statement->meta, key, id, err);
+
+	if (found == 0)
+		error_set(err, ERROR_NOT_FOUND, "account %s: no such account", account_key_text(key).text);
+	return found > 0 ? accounts_get(statement->meta, str_from(id), account, err) : -1;
+}
+
 /* The fees of all accounts, until the deadline. */
 static int add_all_fees(struct statement *statement, int64_t deadline_us, struct error *err)
 {
 	while (statement->fees_done < statement->query.accounts_count) {
-		struct str id = { statement->query.accounts[statement->fees_done++], ACCOUNT_ID_LEN };
+		const struct account_key *key = &statement->query.accounts[statement->fees_done++];
 		struct account account;
 
-		if (accounts_get(statement->meta, id, &account, err) != 0 || add_fees(statement, &account, err) != 0)
+		if (get_account(statement, key, &account, err) != 0 || add_fees(statement, &account, err) != 0)
 			return -1;
 		if (clock_monotonic_us() >= deadline_us)
 			return 0;
@@ -265,7 +276,7 @@ static bool add_account(void *arg, const struct account *account)
 {
 	struct statement *statement = arg;
 
-	buf_add(&statement->accounts, account->id, SCAN_ACCOUNT_LEN);
+	buf_add(&statement->accounts, &account->key, sizeof(account->key));
 	return true;
 }
 
@@ -280,7 +291,11 @@ static int read_accounts(struct statement *statement, const char *only, struct e
 	} else if (accounts_each(statement->meta, add_account, statement, err) != 0) {
 		return -1;
 	}
-	return statement->accounts.failed ? error_set(err, ERROR_NOMEM, "statement: out of memory") : 0;
+	if (statement->accounts.failed)
+		return error_set(err, ERROR_NOMEM, "statement: out of memory");
+	account_keys_sort((struct account_key *)(void *)statement->accounts.data,
+	                  statement->accounts.len / sizeof(struct account_key));
+	return 0;
 }
 
 static void set_query(struct statement *statement)
@@ -295,8 +310,8 @@ static void set_query(struct statement *statement)
 	statement->total_column = catalog_column_find(product, STR_LITERAL("total_price"));
 	statement->query = (struct scan_query){
 		.product = product,
-		.accounts = (const char(*)[SCAN_ACCOUNT_LEN])(const void *)statement->accounts.data,
-		.accounts_count = statement->accounts.len / SCAN_ACCOUNT_LEN,
+		.accounts = (const struct account_key *)(const void *)statement->accounts.data,
+		.accounts_count = statement->accounts.len / sizeof(struct account_key),
 		.from_us = statement->from_us,
 		.to_us = statement->to_us,
 		.snapshot = store_snapshot(statement->store),
@@ -332,7 +347,7 @@ struct statement *statement_begin(struct meta *meta, struct store *store, const 
 static int compare(const void *a, const void *b)
 {
 	const struct statement_line *left = a, *right = b;
-	int order = memcmp(left->account, right->account, ACCOUNT_ID_LEN);
+	int order = strcmp(left->account, right->account);
 
 	if (order == 0)
 		order = (int)left->is_fee - (int)right->is_fee;
@@ -347,7 +362,7 @@ static int add_parents(struct statement *statement, struct error *err)
 	struct account account;
 
 	for (size_t i = 0; i < lines_count(statement); i++) {
-		if (i > 0 && memcmp(lines[i].account, lines[i - 1].account, ACCOUNT_ID_LEN) == 0) {
+		if (i > 0 && strcmp(lines[i].account, lines[i - 1].account) == 0) {
 			memcpy(lines[i].parent, lines[i - 1].parent, sizeof(lines[i].parent));
 			continue;
 		}

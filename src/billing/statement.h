@@ -25,8 +25,8 @@
 #define STATEMENT_WHAT_MAX 40
 
 struct statement_line {
-	char account[ACCOUNT_ID_LEN + 1];
-	char parent[ACCOUNT_ID_LEN + 1];
+	char account[ACCOUNT_ID_MAX + 1];
+	char parent[ACCOUNT_ID_MAX + 1];
 	bool is_fee;
 	char what[STATEMENT_WHAT_MAX]; /* the product queried, or the plan whose fee it is */
 	char currency[PLAN_CURRENCY_MAX + 1];

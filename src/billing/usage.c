@@ -2,7 +2,7 @@
 /*
  * usage.c: usage records, from values to the store.
  *
- * A pending one is a run of bytes in billing->queue: u32 bytes that follow, i64 time, then for each column in order of
+ * A pending one is a run of bytes in billing->queue: u32 bytes that follow, i64 time, u64 number of the account's key, then for each column in order of
  * enum usage_column u32 length and its bytes. It is put into the store's open transactions at once and leaves the queue
  * when a commit is on disk; if the store has dropped it meanwhile, it is put again. Commits of others include it, after
  * which putting it again changes nothing.
@@ -106,7 +106,9 @@ static int make_run(struct billing *billing, const struct account *account, cons
 {
 	buf_clear(&billing->run);
 	buf_clear(&billing->scratch);
+	uint64_t number = account_key_number(&account->key);
 	buf_add(&billing->run, &usage->received_us, sizeof(usage->received_us));
+	buf_add(&billing->run, &number, sizeof(number));
 	add_text(billing, account->id);
 	add_text(billing, usage->owner);
 	add_text(billing, account->parent[0] ? account->parent : account->id);
@@ -150,6 +152,8 @@ static int put_run(struct billing *billing, const char *run, struct error *err)
 	memcpy(&time_us, run, sizeof(time_us));
 	run += sizeof(time_us);
 	record_clear(&record, billing->product);
+	memcpy(&record.account_number, run, sizeof(record.account_number));
+	run += sizeof(record.account_number);
 	for (int i = 0; i < USAGE_COLUMNS; i++)
 		record.values[billing->columns[i]] = take_value(&run);
 	return store_put(billing->store, &record, time_us, &result, err);
@@ -325,10 +329,10 @@ bool usage_waits(const struct billing *billing, const struct account *account, c
 
 		memcpy(&len, at, sizeof(len));
 		/* the id is the last value, the account the first */
-		const char *first = at + sizeof(len) + sizeof(int64_t) + sizeof(uint32_t);
+		const char *first = at + sizeof(len) + sizeof(int64_t) + sizeof(uint64_t);
 		const char *last = at + sizeof(len) + len - ID_UUID_LEN;
 
-		if (memcmp(last, id, ID_UUID_LEN) == 0 && memcmp(first, account->id, ACCOUNT_ID_LEN) == 0)
+		if (memcmp(last, id, ID_UUID_LEN) == 0 && str_is(take_value(&first), account->id))
 			return true;
 		at += sizeof(len) + len;
 	}

@@ -2,7 +2,7 @@
 /*
  * volume.c: how many records an account has queried this month, in the catalog environment.
  *
- *	usage   account id (8) -> msgpack [1, month, records]      month: months since January 1970
+ *	usage   account id -> msgpack [1, month, records]      month: months since January 1970
  *
  * Written with the usage records that it counts, in the same commit. Days and catalog are separate environments, so a
  * crash between their commits can leave it one commit short; then a tier begins that much later.

@@ -108,8 +108,8 @@ MUST_CHECK int callbacks_resume(struct callbacks *callbacks, struct error *err);
 void callbacks_reload(struct callbacks *callbacks);
 
 /*
- * Erases a person's number (store/erase.h) from the bodies of callbacks of these accounts (SCAN_ACCOUNT_LEN bytes each)
- * that are not delivered; *count: of how many.
+ * Erases a person's number (store/erase.h) from the bodies of callbacks of these accounts (ids, each with its NUL) that
+ * are not delivered; *count: of how many.
  */
 struct erase;
 MUST_CHECK int callbacks_erase(struct meta *meta, struct str accounts, struct erase *erase, uint64_t *count,

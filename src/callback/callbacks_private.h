@@ -41,7 +41,7 @@ struct callback {
 	struct callbacks *callbacks;
 	uint64_t number;
 	char id[CALLBACK_ID_MAX + 1];
-	char account[ACCOUNT_ID_LEN + 1];
+	char account[ACCOUNT_ID_MAX + 1];
 	char *host_name;
 	enum callback_phase phase;
 	bool failed; /* given up; next_us is when it is removed */

@@ -18,8 +18,8 @@ struct finding {
 
 static bool has_account(struct str accounts, struct str account)
 {
-	for (size_t at = 0; at + ACCOUNT_ID_LEN <= accounts.len; at += ACCOUNT_ID_LEN)
-		if (str_equal((struct str){ accounts.p + at, ACCOUNT_ID_LEN }, account))
+	for (size_t at = 0; at < accounts.len; at += strlen(accounts.p + at) + 1)
+		if (str_is(account, accounts.p + at))
 			return true;
 	return false;
 }

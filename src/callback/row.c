@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "callback/secret.h"
 #include "lmdb/value.h"
 
@@ -40,7 +41,7 @@ int callback_row_read(struct callback_row *row, struct str key, struct str bytes
 	*row = (struct callback_row){ .number = number_of(key) };
 	value_open(&r, bytes, ROW_VERSION);
 	row->id = value_str(&r, 1, CALLBACK_ID_MAX);
-	row->account = value_str(&r, ACCOUNT_ID_LEN, ACCOUNT_ID_LEN);
+	row->account = value_str(&r, 1, ACCOUNT_ID_MAX);
 	row->url = value_str(&r, 1, CALLBACK_URL_MAX);
 	row->body = value_str(&r, 0, CALLBACK_BODY_MAX);
 	row->created_us = value_int(&r, INT64_MIN, INT64_MAX);
@@ -109,9 +110,8 @@ static int check_event(const struct callback_event *event, struct error *err)
 	for (size_t i = 0; i < event->id.len; i++)
 		if (!memchr(allowed, event->id.p[i], sizeof(allowed) - 1))
 			return error_set(err, ERROR_INVALID, "callback's id: must be letters, digits, '-' and '_'");
-	if (event->account.len != ACCOUNT_ID_LEN)
-		return error_set(err, ERROR_INVALID, "callback's account: %zu bytes, must be %d", event->account.len,
-		                 ACCOUNT_ID_LEN);
+	if (!id_is_account(event->account))
+		return error_set(err, ERROR_INVALID, "callback's account: %zu bytes are no id", event->account.len);
 	if (event->body.len > CALLBACK_BODY_MAX)
 		return error_set(err, ERROR_LIMIT, "callback's body: %zu bytes, at most %zu allowed", event->body.len,
 		                 CALLBACK_BODY_MAX);

@@ -85,27 +85,31 @@ static const char *missing(struct str value)
 	return value.len == 0 ? "Missing required field" : NULL;
 }
 
-static const char *check_account(struct check *check, const struct catalog_product *product, struct str *value)
+static const char *check_account(struct check *check, struct record *record, struct str *value)
 {
-	(void)product;
 	if (missing(*value))
 		return missing(*value);
-	int found = accounts_look_up(check->meta, *value, &check->failure);
+	struct account_key key;
+	int found = accounts_look_up(check->meta, *value, &key, &check->failure);
 	check->failed |= found < 0;
+	if (found > 0)
+		record_set_account_key(record, &key);
 	if (found != 0) /* a failed look-up is no fault of the record: check_item_failed */
 		return NULL;
 	return check_reason(check, "Unknown account \"%.*s\"", CHECK_SHOWN(*value));
 }
 
-static const char *check_id(struct check *check, const struct catalog_product *product, struct str *value)
+static const char *check_id(struct check *check, struct record *record, struct str *value)
 {
+	const struct catalog_product *product = record->product;
+
 	if (!missing(*value) || product->id_from_column == CATALOG_NONE)
 		return missing(*value);
 	return check_reason(check, "Missing required field, for which %.*s would do as well",
 	                    STR_ARGS(product->columns[product->id_from_column].name));
 }
 
-static const char *check_direction(struct check *check, const struct catalog_product *product, struct str *value)
+static const char *check_direction(struct check *check, struct record *record, struct str *value)
 {
 	static const struct str words[] = {
 		[CATALOG_OUTBOUND] = { "outbound", 8 },
@@ -114,7 +118,7 @@ static const char *check_direction(struct check *check, const struct catalog_pro
 	enum catalog_direction direction = catalog_direction_parse(*value);
 
 	if (missing(*value))
-		return product->partition_direction && !check->merge ?
+		return record->product->partition_direction && !check->merge ?
 		               "Missing required field; must be inbound or outbound" :
 		               NULL;
 	if (direction == CATALOG_NO_DIRECTION)
@@ -126,7 +130,7 @@ static const char *check_direction(struct check *check, const struct catalog_pro
 /* In the order in which faults are listed. */
 static const struct rule {
 	size_t column; /* offset of the column's place in struct catalog_product */
-	const char *(*check)(struct check *check, const struct catalog_product *product, struct str *value);
+	const char *(*check)(struct check *check, struct record *record, struct str *value);
 } rules[] = {
 	{ offsetof(struct catalog_product, account_column), check_account },
 	{ offsetof(struct catalog_product, id_column), check_id },
@@ -139,8 +143,7 @@ static void check_rules(struct check *check, struct record *record, uint64_t ski
 		uint8_t column = *((const uint8_t *)record->product + rules[i].column);
 
 		if (column != CATALOG_NONE && !(skip >> column & 1))
-			add_column_fault(check, record, column,
-			                 rules[i].check(check, record->product, &record->values[column]));
+			add_column_fault(check, record, column, rules[i].check(check, record, &record->values[column]));
 	}
 }
 

@@ -8,9 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/account_key.h"
 #include "record/ingest_settings.h"
 
-#define ACCOUNT_ID_LEN 8
 #define ACCOUNT_NAME_MAX 128
 #define ACCOUNT_SECRETS_MAX 5
 #define ACCOUNT_SECRET_MIN 8 /* of a secret that is given */
@@ -21,8 +21,9 @@
 #define PRODUCER_NAME_MAX 64 /* letters, digits, '-', '_' and '.' */
 
 struct account {
-	char id[ACCOUNT_ID_LEN + 1];
-	char parent[ACCOUNT_ID_LEN + 1]; /* "" for a primary account */
+	struct account_key key; /* names it on disk */
+	char id[ACCOUNT_ID_MAX + 1];
+	char parent[ACCOUNT_ID_MAX + 1]; /* "" for a primary account */
 	char name[ACCOUNT_NAME_MAX + 1];
 	char plan[ACCOUNT_PLAN_MAX + 1]; /* "" when it was given none */
 	bool disabled;

@@ -58,10 +58,13 @@ static int count_children(struct meta *meta, const char *id, struct counting *co
 
 static int remove_from_parent(struct change *change, const struct account *account, struct error *err)
 {
-	char key[ACCOUNT_CHILD_KEY_LEN];
+	struct account_child_key key;
+	struct account_row parent;
 
-	account_child_key(key, account->parent, account->id);
-	return change_remove(change, META_DB_CHILDREN, (struct str){ key, sizeof(key) }, err) < 0 ? -1 : 0;
+	if (account_row_get(change, account->parent, &parent, err) != 0)
+		return -1;
+	account_child_key(&key, &parent.account.key, str_from(account->id));
+	return change_remove(change, META_DB_CHILDREN, (struct str){ key.bytes, key.len }, err) < 0 ? -1 : 0;
 }
 
 static int move_row(struct change *change, const char *id, const char *parent, struct error *err)
@@ -152,7 +155,7 @@ static void collect_child(void *arg, struct str id)
 static int mark_all(struct change *change, const char *id, struct str children, uint64_t *count, struct error *err)
 {
 	*count = 0;
-	for (size_t at = 0; at < children.len; at += ACCOUNT_ID_LEN + 1) {
+	for (size_t at = 0; at < children.len; at += strlen(children.p + at) + 1) {
 		if (mark_row(change, children.p + at, true, err) != 0)
 			return -1;
 		++*count;
@@ -192,7 +195,7 @@ static int remove_row(struct change *change, const char *id, struct error *err)
 	for (size_t i = 0; i < sizeof(dbs) / sizeof(dbs[0]); i++)
 		if (change_remove(change, dbs[i], str_from(id), err) < 0)
 			return -1;
-	return 0;
+	return account_key_forget(change, &row.account.key, err);
 }
 
 int accounts_remove(struct meta *meta, const char *id, struct error *err)

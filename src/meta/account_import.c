@@ -19,8 +19,9 @@
 
 struct entry {
 	uint32_t line;
-	char id[ACCOUNT_ID_LEN + 1];
-	char parent[ACCOUNT_ID_LEN + 1]; /* "" for a primary account */
+	struct account_key key, parent_key; /* set before rows are written */
+	char id[ACCOUNT_ID_MAX + 1];
+	char parent[ACCOUNT_ID_MAX + 1]; /* "" for a primary account */
 	size_t texts_at;                 /* of name, plan, secret and its hash, each with a NUL */
 	size_t row_at, row_len;
 };
@@ -170,6 +171,9 @@ static void add_text(struct buf *texts, struct str text)
 
 int account_import_take(struct account_import *import, const struct account_new *account, struct error *err)
 {
+	struct text text;
+	struct error ignored;
+
 	if (!check_form(import, account))
 		return 0;
 	if (import->count == ACCOUNT_IMPORT_MAX)
@@ -185,7 +189,8 @@ int account_import_take(struct account_import *import, const struct account_new 
 		return error_set(err, ERROR_NOMEM, "line %u: out of memory", (unsigned)account->line);
 	*entry = (struct entry){ .line = account->line, .texts_at = texts_at };
 	memcpy(entry->id, account->id.p, account->id.len);
-	if (account->parent.len == ACCOUNT_ID_LEN)
+	/* One that cannot be an id has its fault already. */
+	if (account->parent.len > 0 && account_check_id("parent", text_of(&text, account->parent), &ignored) == 0)
 		memcpy(entry->parent, account->parent.p, account->parent.len);
 	import->count++;
 	import->secrets += account->secret.len > 0 || account->secret_hash.len > 0;
@@ -215,6 +220,11 @@ static int compare_parents(const void *a, const void *b)
 	return order ? order : strcmp(x->id, y->id);
 }
 
+static const struct entry *find_entry(const struct account_import *import, const char *id)
+{
+	return bsearch(id, import->entries, import->count, sizeof(*import->entries), compare_id_only);
+}
+
 static int check_id_is_new(struct account_import *import, const struct entry *entry, struct error *err)
 {
 	struct account_row row;
@@ -231,13 +241,15 @@ static int check_id_is_new(struct account_import *import, const struct entry *en
 }
 
 /* A parent that is in the catalog already. */
-static int check_old_parent(struct account_import *import, const struct entry *entry, struct error *err)
+static int check_old_parent(struct account_import *import, struct entry *entry, struct error *err)
 {
 	struct account_row row;
 	int found = account_row_find(import->meta, str_from(entry->parent), &row, err);
 
 	if (found < 0)
 		return -1;
+	if (found > 0)
+		entry->parent_key = row.account.key;
 	if (found == 0)
 		account_import_fault(import, entry->line, "parent",
 		                     "parent %s: no such account, neither in this file nor before", entry->parent);
@@ -249,14 +261,13 @@ static int check_old_parent(struct account_import *import, const struct entry *e
 	return 0;
 }
 
-static int check_parent(struct account_import *import, const struct entry *entry, struct error *err)
+static int check_parent(struct account_import *import, struct entry *entry, struct error *err)
 {
 	if (strcmp(entry->parent, entry->id) == 0) {
 		account_import_fault(import, entry->line, "parent", "parent %s: is the account itself", entry->parent);
 		return 0;
 	}
-	const struct entry *parent =
-		bsearch(entry->parent, import->entries, import->count, sizeof(*entry), compare_id_only);
+	const struct entry *parent = find_entry(import, entry->parent);
 	if (!parent)
 		return check_old_parent(import, entry, err);
 	if (parent->parent[0])
@@ -282,7 +293,7 @@ static bool has_plan(const struct account_import *import, const struct entry *en
 	return !plan[0] || import->has_plan(import->arg, str_from(plan));
 }
 
-static int check_entry(struct account_import *import, const struct entry *entry, struct error *err)
+static int check_entry(struct account_import *import, struct entry *entry, struct error *err)
 {
 	if (!has_plan(import, entry))
 		account_import_fault(import, entry->line, "plan",
@@ -300,6 +311,25 @@ static void begin_check(struct account_import *import)
 	import->at = 0;
 }
 
+/* Keys that are given before an import that fails are lost. */
+static int give_keys(struct account_import *import, struct error *err)
+{
+	size_t count = 0;
+	uint64_t number;
+
+	for (size_t i = 0; i < import->count; i++)
+		count += !account_key_is_id(str_from(import->entries[i].id));
+	if (account_keys_reserve(import->meta, count, &number, err) != 0)
+		return -1;
+	for (size_t i = 0; i < import->count; i++) {
+		struct entry *entry = &import->entries[i];
+		bool is_id = account_key_is_id(str_from(entry->id));
+
+		entry->key = is_id ? account_key_of_id(entry->id) : account_key_of_number(number++);
+	}
+	return 0;
+}
+
 static int end_check(struct account_import *import, struct error *err)
 {
 	if (import->faults_all > 0)
@@ -307,7 +337,7 @@ static int end_check(struct account_import *import, struct error *err)
 		                 (unsigned long long)import->faults_all, import->faults_all == 1 ? "" : "s");
 	import->phase = import->rows.len > 0 ? PHASE_ADD : PHASE_WRITE;
 	import->at = 0;
-	return 0;
+	return import->phase == PHASE_WRITE ? give_keys(import, err) : 0;
 }
 
 /* --- rows --- */
@@ -328,6 +358,10 @@ static int write_entry(struct account_import *import, struct entry *entry, struc
 	struct credential credential;
 	uint32_t number;
 
+	const struct entry *parent = entry->parent[0] ? find_entry(import, entry->parent) : NULL;
+	if (parent)
+		entry->parent_key = parent->key;
+	row.account.key = entry->key;
 	strcpy(row.account.id, entry->id);
 	strcpy(row.account.parent, entry->parent);
 	strcpy(row.account.name, name);
@@ -351,7 +385,8 @@ static int put_rows(struct account_import *import, struct change *change, struct
 		const struct entry *entry = &import->entries[i];
 		struct str row = { import->rows.data + entry->row_at, entry->row_len };
 
-		if (change_put(change, META_DB_ACCOUNTS, str_from(entry->id), row, err) != 0)
+		if (change_put(change, META_DB_ACCOUNTS, str_from(entry->id), row, err) != 0 ||
+		    account_key_put(change, &entry->key, entry->id, err) != 0)
 			return -1;
 	}
 	return 0;
@@ -363,7 +398,11 @@ static int put_children(struct account_import *import, struct change *change, st
 	for (size_t i = 0; i < import->count; i++) {
 		const struct entry *entry = &import->entries[i];
 
-		if (entry->parent[0] && account_put_child(change, entry->parent, entry->id, err) != 0)
+		if (!entry->parent[0])
+			continue;
+		struct account child = { .key = entry->key };
+		strcpy(child.id, entry->id);
+		if (account_put_child(change, &entry->parent_key, &child, err) != 0)
 			return -1;
 	}
 	return 0;

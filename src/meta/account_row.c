@@ -17,10 +17,11 @@ void account_row_write(struct buf *out, const struct account_row *row)
 {
 	const struct account *account = &row->account;
 	struct value_writer w;
+	bool has_number = account_key_has_number(&account->key);
 
 	value_begin(&w, out, ROW_VERSION,
 	            ROW_COUNT + (size_t)account->secrets_count * SECRET_COUNT + 1 +
-	                    (size_t)row->plans_count * PLAN_COUNT + 1);
+	                    (size_t)row->plans_count * PLAN_COUNT + 1 + has_number);
 	value_put_str(&w, str_from(account->parent));
 	value_put_str(&w, str_from(account->name));
 	value_put_int(&w, account->disabled);
@@ -38,6 +39,8 @@ void account_row_write(struct buf *out, const struct account_row *row)
 		value_put_str(&w, str_from(row->plans[i].name));
 	}
 	value_put_int(&w, account->deleted_us);
+	if (has_number)
+		value_put_int(&w, (int64_t)account_key_number(&account->key));
 }
 
 /* `out` is zeroed and longer than `text`. */
@@ -62,12 +65,13 @@ int account_row_read(struct account_row *row, struct str id, struct str bytes, s
 	struct account *account = &row->account;
 	struct value_reader r;
 
-	if (id.len != ACCOUNT_ID_LEN)
-		return error_set(err, ERROR_CORRUPT, "an account's key: %zu bytes, must be %d", id.len, ACCOUNT_ID_LEN);
+	if (id.len == 0 || id.len > ACCOUNT_ID_MAX)
+		return error_set(err, ERROR_CORRUPT, "an account's id: %zu bytes, must be 1 to %d", id.len,
+		                 ACCOUNT_ID_MAX);
 	*row = (struct account_row){ 0 };
 	copy_text(account->id, id);
 	value_open(&r, bytes, ROW_VERSION);
-	copy_text(account->parent, value_str(&r, 0, ACCOUNT_ID_LEN));
+	copy_text(account->parent, value_str(&r, 0, ACCOUNT_ID_MAX));
 	copy_text(account->name, value_str(&r, 0, ACCOUNT_NAME_MAX));
 	account->disabled = value_int(&r, 0, 1) != 0;
 	account->created_us = value_int(&r, INT64_MIN, INT64_MAX);
@@ -82,6 +86,10 @@ int account_row_read(struct account_row *row, struct str id, struct str bytes, s
 		read_plans(&r, row);
 	if (r.left > 0)
 		account->deleted_us = value_int(&r, 0, INT64_MAX);
+	if (account_key_is_id(id))
+		account->key = account_key_of_id(account->id);
+	else
+		account->key = account_key_of_number((uint64_t)value_int(&r, 1, (int64_t)ACCOUNT_KEY_NUMBER_MAX));
 	if (value_close(&r))
 		return 0;
 	return error_set(err, value_error(&r), "account %s: its stored value cannot be read", account->id);

@@ -20,7 +20,8 @@
  *	[1, parent, name, disabled, created_us, secrets_made, secrets,
  *	 number, created_us, iterations, salt, hash,  ... once a secret,
  *	 plans, since_us, name, ... once a plan,      left out by builds that knew of no plans
- *	 deleted_us]                                  left out by builds that could not delete
+ *	 deleted_us,                                  left out by builds that could not delete
+ *	 number]                                      of its key; left out where the key is the id
  */
 struct account_row {
 	struct account account;
@@ -56,10 +57,32 @@ void account_row_add_plan(struct account_row *row, const char *plan);
 MUST_CHECK int account_row_find(struct meta *meta, struct str id, struct account_row *row, struct error *err);
 
 /* Checks the parent of an account and makes the account known as its subaccount. */
-#define ACCOUNT_CHILD_KEY_LEN (2 * ACCOUNT_ID_LEN)
 MUST_CHECK int account_add_to_parent(struct change *change, const struct account *account, struct error *err);
-MUST_CHECK int account_put_child(struct change *change, const char *parent, const char *id, struct error *err);
-void account_child_key(char key[ACCOUNT_CHILD_KEY_LEN], const char *parent, const char *id);
+MUST_CHECK int account_put_child(struct change *change, const struct account_key *parent, const struct account *child,
+                                 struct error *err);
+
+/* A key of `children`: the parent's key and the child's id, so that they are in order of id. The value is the child's
+ * key, or empty where that is the id. */
+struct account_child_key {
+	char bytes[ACCOUNT_KEY_LEN + ACCOUNT_ID_MAX];
+	size_t len;
+};
+/* An id that is too long to be one is cut. */
+void account_child_key(struct account_child_key *out, const struct account_key *parent, struct str id);
+
+/* Is there such a subaccount? 1 with its *key, 0, -1. */
+MUST_CHECK int account_child_find(struct meta *meta, const struct account_key *parent, struct str id,
+                                  struct account_key *key, struct error *err);
+
+/* account_keys.c: gives an account that is being added its key, and frees the row of one that goes; its number is never
+ * given again. */
+MUST_CHECK int account_key_give(struct change *change, struct account *account, struct error *err);
+/* Takes `count` numbers for keys, durably: the first of them. Those that are not used are lost. */
+MUST_CHECK int account_keys_reserve(struct meta *meta, size_t count, uint64_t *first, struct error *err);
+
+/* Puts the row that maps a key with a number back to its id. */
+MUST_CHECK int account_key_put(struct change *change, const struct account_key *key, const char *id, struct error *err);
+MUST_CHECK int account_key_forget(struct change *change, const struct account_key *key, struct error *err);
 
 /* Ends a change of accounts, and forgets what was remembered of them. */
 MUST_CHECK int accounts_change_end(struct change *change, int result, struct error *err);
@@ -71,8 +94,10 @@ struct accounts_memory {
 	uint64_t generation; /* answers of older ones are forgotten; begins at 1 */
 	struct known {
 		uint64_t generation;
-		char id[ACCOUNT_ID_LEN];
 		bool exists;
+		struct account_key key;
+		unsigned char id_len;
+		char id[ACCOUNT_ID_MAX];
 	} known[KNOWN_SLOTS];
 };
 

@@ -18,7 +18,8 @@ int account_check_id(const char *what, const char *id, struct error *err)
 {
 	if (id_is_account(str_from(id)))
 		return 0;
-	return error_set(err, ERROR_INVALID, "%s \"%.64s\": must be %d letters or digits", what, id, ACCOUNT_ID_LEN);
+	return error_set(err, ERROR_INVALID, "%s \"%.64s\": must be 1 to %d letters, digits, - or _", what, id,
+	                 ACCOUNT_ID_MAX);
 }
 
 int account_check_name(const char *name, struct error *err)
@@ -102,18 +103,23 @@ int accounts_change_end(struct change *change, int result, struct error *err)
 	return result;
 }
 
-void account_child_key(char key[ACCOUNT_CHILD_KEY_LEN], const char *parent, const char *id)
+void account_child_key(struct account_child_key *out, const struct account_key *parent, struct str id)
 {
-	memcpy(key, parent, ACCOUNT_ID_LEN);
-	memcpy(key + ACCOUNT_ID_LEN, id, ACCOUNT_ID_LEN);
+	size_t len = id.len < ACCOUNT_ID_MAX ? id.len : ACCOUNT_ID_MAX;
+
+	memcpy(out->bytes, parent->bytes, ACCOUNT_KEY_LEN);
+	memcpy(out->bytes + ACCOUNT_KEY_LEN, len > 0 ? id.p : "", len);
+	out->len = ACCOUNT_KEY_LEN + len;
 }
 
-int account_put_child(struct change *change, const char *parent, const char *id, struct error *err)
+int account_put_child(struct change *change, const struct account_key *parent, const struct account *child,
+                      struct error *err)
 {
-	char key[ACCOUNT_CHILD_KEY_LEN];
+	struct account_child_key key;
+	struct str value = { child->key.bytes, account_key_has_number(&child->key) ? ACCOUNT_KEY_LEN : 0 };
 
-	account_child_key(key, parent, id);
-	return change_put(change, META_DB_CHILDREN, (struct str){ key, sizeof(key) }, STR_LITERAL(""), err);
+	account_child_key(&key, parent, str_from(child->id));
+	return change_put(change, META_DB_CHILDREN, (struct str){ key.bytes, key.len }, value, err);
 }
 
 int account_add_to_parent(struct change *change, const struct account *account, struct error *err)
@@ -129,18 +135,18 @@ int account_add_to_parent(struct change *change, const struct account *account, 
 	if (parent.account.parent[0])
 		return error_set(err, ERROR_INVALID, "parent %s: is itself a subaccount of %s", account->parent,
 		                 parent.account.parent);
-	return account_put_child(change, account->parent, account->id, err);
+	return account_put_child(change, &parent.account.key, account, err);
 }
 
-static int add_row(struct change *change, const struct account_row *row, struct error *err)
+static int add_row(struct change *change, struct account_row *row, struct error *err)
 {
-	const struct account *account = &row->account;
+	struct account *account = &row->account;
 	struct str value;
 	int found = change_get(change, META_DB_ACCOUNTS, str_from(account->id), &value, err);
 
 	if (found > 0)
 		error_set(err, ERROR_CONFLICT, "account %s: exists already", account->id);
-	if (found != 0)
+	if (found != 0 || account_key_give(change, account, err) != 0)
 		return -1;
 	if (account->parent[0] && account_add_to_parent(change, account, err) != 0)
 		return -1;
@@ -175,7 +181,7 @@ static enum meta_next take_row(void *arg, struct str key, struct str value, stru
 
 int account_row_find(struct meta *meta, struct str id, struct account_row *row, struct error *err)
 {
-	if (id.len != ACCOUNT_ID_LEN)
+	if (id.len == 0 || id.len > ACCOUNT_ID_MAX)
 		return 0;
 	return meta_find(meta, META_DB_ACCOUNTS, id, take_row, row, err);
 }
@@ -192,30 +198,37 @@ int accounts_get(struct meta *meta, struct str id, struct account *account, stru
 	return found > 0 ? 0 : -1;
 }
 
-static int read_exists(struct meta *meta, struct accounts_memory *memory, struct known *known, struct str id,
-                       struct error *err)
+static int read_known(struct meta *meta, struct accounts_memory *memory, struct known *known, struct str id,
+                      struct error *err)
 {
 	struct account_row row;
 	int found = account_row_find(meta, id, &row, err);
 
 	if (found < 0)
 		return -1;
-	*known = (struct known){ .generation = memory->generation, .exists = found > 0 && !row.account.deleted_us };
-	memcpy(known->id, id.p, sizeof(known->id));
-	return known->exists;
+	*known = (struct known){ .generation = memory->generation,
+		                 .exists = found > 0 && !row.account.deleted_us,
+		                 .id_len = (unsigned char)id.len };
+	if (known->exists)
+		known->key = row.account.key;
+	memcpy(known->id, id.p, id.len);
+	return 0;
 }
 
-int accounts_look_up(struct meta *meta, struct str id, struct error *err)
+int accounts_look_up(struct meta *meta, struct str id, struct account_key *key, struct error *err)
 {
-	if (id.len != ACCOUNT_ID_LEN)
+	if (id.len == 0 || id.len > ACCOUNT_ID_MAX)
 		return 0;
 	struct accounts_memory *memory = accounts_memory(meta, err);
 	if (!memory)
 		return -1;
 	struct known *known = &memory->known[id_hash64(id.p, id.len, 0) % KNOWN_SLOTS];
-	if (known->generation == memory->generation && memcmp(known->id, id.p, sizeof(known->id)) == 0)
-		return known->exists;
-	return read_exists(meta, memory, known, id, err);
+	bool is_known = known->generation == memory->generation && known->id_len == id.len &&
+	                memcmp(known->id, id.p, id.len) == 0;
+	if (!is_known && read_known(meta, memory, known, id, err) != 0)
+		return -1;
+	*key = known->key;
+	return known->exists;
 }
 
 struct each {
@@ -245,67 +258,61 @@ int accounts_each(struct meta *meta, accounts_fn fn, void *arg, struct error *er
 	return accounts_each_from(meta, STR_LITERAL(""), fn, arg, err);
 }
 
+/* --- subaccounts --- */
+
 struct each_child {
-	struct str parent;
+	struct meta *meta;
+	struct account_key parent;
 	accounts_child_fn fn;
+	struct each each; /* used where fn is NULL */
 	void *arg;
 };
 
 static enum meta_next give_child(void *arg, struct str key, struct str value, struct error *err)
 {
-	const struct each_child *each = arg;
+	const struct each_child *child = arg;
+	struct account_row row;
 
 	(void)value;
-	(void)err;
-	if (key.len != ACCOUNT_CHILD_KEY_LEN || memcmp(key.p, each->parent.p, ACCOUNT_ID_LEN) != 0)
+	if (key.len <= ACCOUNT_KEY_LEN || memcmp(key.p, child->parent.bytes, ACCOUNT_KEY_LEN) != 0)
 		return META_STOP;
-	each->fn(each->arg, (struct str){ key.p + ACCOUNT_ID_LEN, ACCOUNT_ID_LEN });
-	return META_GO_ON;
+	struct str id = { key.p + ACCOUNT_KEY_LEN, key.len - ACCOUNT_KEY_LEN };
+	if (child->fn) {
+		child->fn(child->arg, id);
+		return META_GO_ON;
+	}
+	int found = account_row_find(child->meta, id, &row, err);
+	if (found < 0)
+		return META_FAILED;
+	return found == 0 || child->each.fn(child->each.arg, &row.account) ? META_GO_ON : META_STOP;
+}
+
+static int each_child(struct each_child *child, struct str parent, struct str from, struct error *err)
+{
+	struct account_child_key key;
+	struct account_row row;
+	int found = account_row_find(child->meta, parent, &row, err);
+
+	if (found <= 0)
+		return found;
+	child->parent = row.account.key;
+	account_child_key(&key, &child->parent, from);
+	return meta_each(child->meta, META_DB_CHILDREN, (struct str){ key.bytes, key.len }, give_child, child, err);
 }
 
 int accounts_each_child(struct meta *meta, struct str parent, accounts_child_fn fn, void *arg, struct error *err)
 {
-	struct each_child each = { parent, fn, arg };
+	struct each_child child = { .meta = meta, .fn = fn, .arg = arg };
 
-	if (parent.len != ACCOUNT_ID_LEN)
-		return 0;
-	return meta_each(meta, META_DB_CHILDREN, parent, give_child, &each, err);
-}
-
-struct each_family {
-	struct meta *meta;
-	struct str parent;
-	struct each each;
-};
-
-static enum meta_next give_child_row(void *arg, struct str key, struct str value, struct error *err)
-{
-	const struct each_family *family = arg;
-	struct account_row row;
-
-	(void)value;
-	if (key.len != ACCOUNT_CHILD_KEY_LEN || memcmp(key.p, family->parent.p, ACCOUNT_ID_LEN) != 0)
-		return META_STOP;
-	struct str id = { key.p + ACCOUNT_ID_LEN, ACCOUNT_ID_LEN };
-	int found = account_row_find(family->meta, id, &row, err);
-	if (found < 0)
-		return META_FAILED;
-	return found == 0 || family->each.fn(family->each.arg, &row.account) ? META_GO_ON : META_STOP;
+	return each_child(&child, parent, STR_LITERAL(""), err);
 }
 
 int accounts_each_child_from(struct meta *meta, struct str parent, struct str from, accounts_fn fn, void *arg,
                              struct error *err)
 {
-	struct each_family family = { meta, parent, { fn, arg } };
-	char key[ACCOUNT_CHILD_KEY_LEN];
-	size_t from_len = from.len < ACCOUNT_ID_LEN ? from.len : ACCOUNT_ID_LEN;
+	struct each_child child = { .meta = meta, .each = { fn, arg } };
 
-	if (parent.len != ACCOUNT_ID_LEN)
-		return 0;
-	memcpy(key, parent.p, ACCOUNT_ID_LEN);
-	memcpy(key + ACCOUNT_ID_LEN, from_len > 0 ? from.p : "", from_len);
-	return meta_each(meta, META_DB_CHILDREN, (struct str){ key, ACCOUNT_ID_LEN + from_len }, give_child_row,
-	                 &family, err);
+	return each_child(&child, parent, from, err);
 }
 
 int accounts_set_disabled(struct meta *meta, const char *id, bool disabled, struct error *err)
@@ -446,14 +453,14 @@ int accounts_check(struct meta *meta, struct str id, struct str secret, struct a
 	return 0;
 }
 
-int accounts_reads(struct meta *meta, const struct account *reader, struct str owner, struct error *err)
+int accounts_reads(struct meta *meta, const struct account *reader, struct str owner, struct account_key *key,
+                   struct error *err)
 {
-	char key[ACCOUNT_CHILD_KEY_LEN];
-
-	if (str_is(owner, reader->id))
+	if (str_is(owner, reader->id)) {
+		*key = reader->key;
 		return 1;
-	if (owner.len != ACCOUNT_ID_LEN)
+	}
+	if (owner.len == 0 || owner.len > ACCOUNT_ID_MAX)
 		return 0;
-	account_child_key(key, reader->id, owner.p);
-	return meta_find(meta, META_DB_CHILDREN, (struct str){ key, sizeof(key) }, NULL, NULL, err);
+	return account_child_find(meta, &reader->key, owner, key, err);
 }

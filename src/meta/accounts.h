@@ -2,7 +2,7 @@
 /*
  * accounts.h: who may read and who may write.
  *
- * Accounts (8 characters) with up to five secrets each, their parents, and producers, which may only ingest. They live
+ * Accounts (1 to 64 characters) with up to five secrets each, their parents, and producers, which may only ingest. They live
  * in the catalog environment. Every change is one durable transaction; reads see it at once. Secrets are stored as
  * PBKDF2-HMAC-SHA256 with a salt each and compared in constant time; a small cache of credentials that were right,
  * keyed with a random key of this process and emptied by every change, keeps requests from paying for it each time.
@@ -29,9 +29,18 @@ MUST_CHECK int accounts_add(struct meta *meta, const char *id, const char *paren
 /* ERROR_NOT_FOUND if there is none. */
 MUST_CHECK int accounts_get(struct meta *meta, struct str id, struct account *account, struct error *err);
 
-/* Is there such an account, enabled or not, that was not deleted? 1, 0, or -1 with *err: a read that failed is not an
- * absence. Fast enough for every record of an ingest. */
-MUST_CHECK int accounts_look_up(struct meta *meta, struct str id, struct error *err);
+/* Is there such an account, enabled or not, that was not deleted? 1 with its *key, 0, or -1 with *err: a read that
+ * failed is not an absence. Fast enough for every record of an ingest. */
+MUST_CHECK int accounts_look_up(struct meta *meta, struct str id, struct account_key *key, struct error *err);
+
+/* The id of the account that a key on disk names: 1, 0 if there is none, -1. One of 8 characters is its key, whether
+ * there is such an account or not. */
+MUST_CHECK int accounts_id_of_key(struct meta *meta, const struct account_key *key, char id[ACCOUNT_ID_MAX + 1],
+                                  struct error *err);
+
+/* Appends the ids of such keys, each with its NUL. ERROR_NOT_FOUND if one has none any more. */
+MUST_CHECK int accounts_ids_of_keys(struct meta *meta, const struct account_key *keys, size_t count, struct buf *ids,
+                                    struct error *err);
 
 /* Calls fn for each account in order of id; false from fn ends it. */
 typedef bool (*accounts_fn)(void *arg, const struct account *account);
@@ -39,6 +48,10 @@ MUST_CHECK int accounts_each(struct meta *meta, accounts_fn fn, void *arg, struc
 
 /* The same from the first account that is not before `from`, for walking in slices. */
 MUST_CHECK int accounts_each_from(struct meta *meta, struct str from, accounts_fn fn, void *arg, struct error *err);
+
+/* Appends the keys (struct account_key) of an account and, with `subaccounts`, of these; in order, without repeats. */
+MUST_CHECK int accounts_keys_of_family(struct meta *meta, const struct account_key *account, bool subaccounts,
+                                       struct buf *keys, struct error *err);
 
 /* Calls fn for the id of each subaccount of `parent`, in order. */
 typedef void (*accounts_child_fn)(void *arg, struct str id);
@@ -96,9 +109,10 @@ MUST_CHECK int accounts_secret_revoke(struct meta *meta, const char *id, uint32_
 MUST_CHECK int accounts_check(struct meta *meta, struct str id, struct str secret, struct account *account,
                               struct error *err);
 
-/* May `reader` see the data of `owner`? Itself, or a subaccount of it. Never for an unknown owner. 1, 0, or -1 with
- * *err: a read that failed is not a no. */
-MUST_CHECK int accounts_reads(struct meta *meta, const struct account *reader, struct str owner, struct error *err);
+/* May `reader` see the data of `owner`? Itself, or a subaccount of it. Never for an unknown owner. 1 with the owner's
+ * *key, 0, or -1 with *err: a read that failed is not a no. */
+MUST_CHECK int accounts_reads(struct meta *meta, const struct account *reader, struct str owner,
+                              struct account_key *key, struct error *err);
 
 /* `settings` may be NULL: nothing is set. ERROR_CONFLICT if it exists; ERROR_INVALID for a bad name or secret. */
 MUST_CHECK int producers_add(struct meta *meta, const char *name, const char *secret,

@@ -2,6 +2,7 @@
 libcdrd_a_SOURCES += \
 	src/meta/account_family.c \
 	src/meta/account_import.c src/meta/account_import.h \
+	src/meta/account_keys.c \
 	src/meta/account.h \
 	src/meta/account_row.c src/meta/account_row.h \
 	src/meta/accounts.c src/meta/accounts.h \

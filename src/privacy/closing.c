@@ -28,10 +28,11 @@ struct closing {
 	struct closing_context context;
 	struct task task;
 	enum stage stage;
-	char last[ACCOUNT_ID_LEN + 1];    /* of the accounts checked in this round */
+	char last[ACCOUNT_ID_MAX + 1];    /* of the accounts checked in this round */
 	int looks_left;                   /* of the slice */
 	int64_t next_us;                  /* when the next account is due, of those checked */
-	char account[ACCOUNT_ID_LEN + 1]; /* of the account being removed */
+	char account[ACCOUNT_ID_MAX + 1]; /* of the account being removed */
+	struct account_key key;           /* its */
 	bool is_subaccount;
 	struct purge *purge;
 };
@@ -75,6 +76,7 @@ static bool look_at(void *arg, const struct account *account)
 			closing->next_us = due_us < closing->next_us ? due_us : closing->next_us;
 		} else if (store_clock_allows_deletion(closing->context.store) && !has_subaccounts(closing, account)) {
 			memcpy(closing->account, account->id, sizeof(closing->account));
+			closing->key = account->key;
 			closing->is_subaccount = account->parent[0];
 			closing->stage = STAGE_REPORTS;
 			return false;
@@ -124,14 +126,14 @@ static int step_reports(struct closing *closing, struct error *err)
 	struct reports *reports = closing->context.reports;
 	struct gathering gathering = { .count = 0 };
 
-	if (reports_each(reports, closing->account, INT64_MIN, INT64_MAX, gather_report, &gathering, err) != 0)
+	if (reports_each(reports, &closing->key, INT64_MIN, INT64_MAX, gather_report, &gathering, err) != 0)
 		return -1;
 	for (size_t i = 0; i < gathering.count; i++)
 		if (reports_cancel(reports, str_from(gathering.ids[i]), "the deletion of the account", err) != 0)
 			return -1;
 	if (gathering.count > 0)
 		return 0;
-	closing->purge = purge_new(closing->context.store, closing->account);
+	closing->purge = purge_new(closing->context.store, &closing->key);
 	if (!closing->purge)
 		return error_set(err, ERROR_NOMEM, "account %s: out of memory", closing->account);
 	closing->stage = STAGE_RECORDS;
@@ -143,7 +145,7 @@ static int end_account(struct closing *closing, struct error *err)
 	struct purge_counts counts;
 
 	purge_counts(closing->purge, &counts);
-	if (erased_forget_account(closing->context.store, closing->account, err) != 0 ||
+	if (erased_forget_account(closing->context.store, &closing->key, err) != 0 ||
 	    accounts_remove(closing->context.meta, closing->account, err) != 0)
 		return -1;
 	log_info("privacy", "account %s is removed, with %llu records of %llu days", closing->account,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "meta/accounts.h"
 #include "store/erased.h"
 #include "meta/quarantine.h"
@@ -20,7 +21,8 @@ enum stage { STAGE_RECORDS, STAGE_REPORTS, STAGE_CALLBACKS, STAGE_QUARANTINE, ST
 struct erasure {
 	struct erasure_context context;
 	struct erase *erase;
-	struct buf accounts; /* ACCOUNT_ID_LEN bytes each, in order */
+	struct buf accounts; /* struct account_key each, in order */
+	struct buf ids;      /* theirs, each with its NUL */
 	enum stage stage;
 	int64_t erased_us;  /* when the last record was freed of it */
 	struct buf reports; /* ids */
@@ -35,25 +37,35 @@ struct erasure {
 static int find_accounts(struct meta *meta, const char *account, bool subaccounts, struct account *found,
                          struct buf *accounts, struct error *err)
 {
-	if (strlen(account) != ACCOUNT_ID_LEN)
-		return error_set(err, ERROR_NOT_FOUND, "account %s: there is none", account);
 	if (accounts_get(meta, str_from(account), found, err) != 0)
 		return -1;
-	return report_find_accounts(meta, account, subaccounts, accounts, err);
+	return accounts_keys_of_family(meta, &found->key, subaccounts, accounts, err);
+}
+
+static const struct account_key *keys_of(const struct buf *accounts, size_t *count)
+{
+	*count = accounts->len / sizeof(struct account_key);
+	return (const struct account_key *)(const void *)accounts->data;
 }
 
 static int begin(struct erasure *erasure, const struct erasure_request *request, struct error *err)
 {
 	struct store *store = erasure->context.store;
-	struct account found;
+	struct account found, parent = { .parent = "" };
+	size_t count;
 
 	if (find_accounts(erasure->context.meta, request->account, request->subaccounts, &found, &erasure->accounts,
 	                  err) != 0)
 		return -1;
+	if (found.parent[0] && accounts_get(erasure->context.meta, str_from(found.parent), &parent, err) != 0)
+		return -1;
+	const struct account_key *accounts = keys_of(&erasure->accounts, &count);
+	if (accounts_ids_of_keys(erasure->context.meta, accounts, count, &erasure->ids, err) != 0)
+		return -1;
 	struct erase_scope scope = {
-		.accounts = (const char(*)[SCAN_ACCOUNT_LEN])(const void *)erasure->accounts.data,
-		.accounts_count = erasure->accounts.len / SCAN_ACCOUNT_LEN,
-		.owners = (const char(*)[SCAN_ACCOUNT_LEN])(const void *)found.parent,
+		.accounts = accounts,
+		.accounts_count = count,
+		.owners = &parent.key,
 		.owners_count = found.parent[0] != '\0',
 		.number = str_from(request->number),
 	};
@@ -62,7 +74,7 @@ static int begin(struct erasure *erasure, const struct erasure_request *request,
 	erasure->counts.accounts = scope.accounts_count;
 	erasure->erase = erase_new(store, &scope, err);
 	/* First, so that records that arrive meanwhile are stored without it. */
-	return erasure->erase ? erased_add(store, buf_str(&erasure->accounts), scope.number, &entry, err) : -1;
+	return erasure->erase ? erased_add(store, accounts, count, scope.number, &entry, err) : -1;
 }
 
 struct erasure *erasure_new(const struct erasure_context *context, const struct erasure_request *request,
@@ -86,10 +98,12 @@ int erasure_revoke(struct meta *meta, struct store *store, const struct erasure_
 {
 	struct buf accounts = { 0 };
 	struct account found;
+	size_t accounts_count;
 	int result = find_accounts(meta, request->account, request->subaccounts, &found, &accounts, err);
 
+	const struct account_key *keys = keys_of(&accounts, &accounts_count);
 	if (result == 0)
-		result = erased_revoke(store, buf_str(&accounts), str_from(request->number), count, err);
+		result = erased_revoke(store, keys, accounts_count, str_from(request->number), count, err);
 	if (result == 0 && *count == 0)
 		result = error_set(err, ERROR_NOT_FOUND, "account %s: this number was not erased", request->account);
 	buf_free(&accounts);
@@ -102,6 +116,7 @@ void erasure_free(struct erasure *erasure)
 		return;
 	erase_free(erasure->erase);
 	buf_free(&erasure->accounts);
+	buf_free(&erasure->ids);
 	buf_free(&erasure->reports);
 	report_search_end(&erasure->search);
 	free(erasure);
@@ -144,8 +159,9 @@ static int step_records(struct erasure *erasure, int64_t deadline_us, struct err
 	erasure->stage = STAGE_REPORTS;
 	erasure->erased_us = clock_now_us();
 	buf_clear(&erasure->reports);
-	return reports_find_to_erase(erasure->context.reports, erasure->erase, buf_str(&erasure->accounts),
-	                             &erasure->reports, err);
+	size_t count;
+	const struct account_key *accounts = keys_of(&erasure->accounts, &count);
+	return reports_find_to_erase(erasure->context.reports, erasure->erase, accounts, count, &erasure->reports, err);
 }
 
 /* --- everything else --- */
@@ -189,9 +205,9 @@ static bool may_be_of_accounts(const struct erasure *erasure, const struct quara
 {
 	static const char name[] = "account_id";
 
-	for (size_t at = 0; at < erasure->accounts.len; at += ACCOUNT_ID_LEN)
-		if (has_text(entry->raw, erasure->accounts.data + at, ACCOUNT_ID_LEN) ||
-		    has_text(entry->account, erasure->accounts.data + at, ACCOUNT_ID_LEN))
+	for (size_t at = 0; at < erasure->ids.len; at += strlen(erasure->ids.data + at) + 1)
+		if (id_account_is_in(entry->raw, erasure->ids.data + at) ||
+		    id_account_is_in(entry->account, erasure->ids.data + at))
 			return true;
 	return entry->account.len == 0 && !has_text(entry->raw, name, sizeof(name) - 1) &&
 	       !has_text(entry->header, name, sizeof(name) - 1);
@@ -244,7 +260,7 @@ static int step(struct erasure *erasure, int64_t deadline_us, struct error *err)
 		return step_reports(erasure, deadline_us, err);
 	case STAGE_CALLBACKS:
 		erasure->stage = STAGE_QUARANTINE;
-		return callbacks_erase(erasure->context.meta, buf_str(&erasure->accounts), erasure->erase,
+		return callbacks_erase(erasure->context.meta, buf_str(&erasure->ids), erasure->erase,
 		                       &erasure->counts.callbacks, err);
 	case STAGE_QUARANTINE:
 		return step_quarantine(erasure, err);

@@ -24,8 +24,9 @@ enum stage { STAGE_RECORDS, STAGE_QUARANTINE, STAGE_REPORTS, STAGE_CALLBACKS, ST
 
 struct finding {
 	struct finding_context context;
-	char account[ACCOUNT_ID_LEN + 1]; /* "" for all */
-	struct str sought;                /* the number or the id, in `text` */
+	char account[ACCOUNT_ID_MAX + 1]; /* "" for all */
+	struct account_key account_key;
+	struct str sought; /* the number or the id, in `text` */
 	struct buf text;
 	char id[ID_MAX + 1];    /* "" for a number */
 	char lower[ID_MAX + 1]; /* an id that is no UUID in the usual, lower case, if that differs */
@@ -36,7 +37,7 @@ struct finding {
 	enum stage stage;
 	struct erase *matcher; /* for texts */
 	struct number_search *numbers;
-	struct buf accounts; /* to look for the id in, ACCOUNT_ID_LEN bytes each */
+	struct buf accounts; /* to look for the id in, struct account_key each */
 	size_t lookup;       /* the current account and product */
 	bool is_lower;       /* looking for `lower` rather than `id` */
 	struct scan *scan;   /* for the id; NULL: not begun */
@@ -51,11 +52,17 @@ struct finding {
 
 /* --- its life --- */
 
+/* NULL for all. */
+static const struct account_key *only_account(const struct finding *finding)
+{
+	return finding->account[0] ? &finding->account_key : NULL;
+}
+
 static bool take_account(void *arg, const struct account *account)
 {
 	struct finding *finding = arg;
 
-	buf_add(&finding->accounts, account->id, ACCOUNT_ID_LEN);
+	buf_add(&finding->accounts, &account->key, sizeof(account->key));
 	return !finding->accounts.failed;
 }
 
@@ -103,11 +110,10 @@ static int check_account(struct finding *finding, const char *account, struct er
 {
 	struct account found;
 
-	if (strlen(account) != ACCOUNT_ID_LEN)
-		return error_set(err, ERROR_NOT_FOUND, "account %s: there is none", account);
 	if (accounts_get(finding->context.meta, str_from(account), &found, err) != 0)
 		return -1;
 	memcpy(finding->account, found.id, sizeof(finding->account));
+	finding->account_key = found.key;
 	return 0;
 }
 
@@ -123,7 +129,7 @@ static int take_id(struct finding *finding, const char *id, struct error *err)
 	if (strcmp(finding->lower, finding->id) == 0 || id_is_uuid(str_from(id)))
 		finding->lower[0] = '\0';
 	if (finding->account[0])
-		buf_add(&finding->accounts, finding->account, ACCOUNT_ID_LEN);
+		buf_add(&finding->accounts, &finding->account_key, sizeof(finding->account_key));
 	else if (accounts_each(finding->context.meta, take_account, finding, err) != 0)
 		return -1;
 	return finding->accounts.failed ? error_set(err, ERROR_NOMEM, "find: out of memory") : 0;
@@ -146,8 +152,8 @@ static int begin(struct finding *finding, const struct finding_request *request,
 		return -1;
 	if (request->id)
 		return 0;
-	finding->numbers = number_search_new(finding->context.store, finding->account[0] ? finding->account : NULL,
-	                                     finding->sought, give_record, finding, err);
+	finding->numbers = number_search_new(finding->context.store, only_account(finding), finding->sought,
+	                                     give_record, finding, err);
 	return finding->numbers ? 0 : -1;
 }
 
@@ -210,9 +216,10 @@ static bool give_found(void *arg, const struct scan_row *row)
 static struct scan *begin_find(struct finding *finding, struct error *err)
 {
 	size_t products = catalog_products_count;
+	const struct account_key *accounts = (const struct account_key *)(const void *)finding->accounts.data;
 	const struct scan_find find = {
 		.product = &catalog_products[finding->lookup % products],
-		.account = finding->accounts.data + finding->lookup / products * ACCOUNT_ID_LEN,
+		.account = &accounts[finding->lookup / products],
 		.id = str_from(finding->is_lower ? finding->lower : finding->id),
 		.first_day = INT32_MIN,
 		.max = (size_t)(finding->max - finding->counts.found) + 1,
@@ -234,7 +241,7 @@ static void end_find(struct finding *finding)
 
 static int step_ids(struct finding *finding, int64_t deadline_us, bool *done, struct error *err)
 {
-	size_t total = finding->accounts.len / ACCOUNT_ID_LEN * catalog_products_count;
+	size_t total = finding->accounts.len / sizeof(struct account_key) * catalog_products_count;
 	enum scan_end end;
 
 	*done = finding->lookup == total;
@@ -332,8 +339,8 @@ static int step_reports(struct finding *finding, int64_t deadline_us, bool *done
 	enum reports_has has;
 
 	if (!finding->reports_listed) {
-		if (reports_each(finding->context.reports, finding->account[0] ? finding->account : NULL, INT64_MIN,
-		                 INT64_MAX, take_report, finding, err) != 0)
+		if (reports_each(finding->context.reports, only_account(finding), INT64_MIN, INT64_MAX, take_report,
+		                 finding, err) != 0)
 			return -1;
 		if (finding->reports.failed)
 			return error_set(err, ERROR_NOMEM, "find: out of memory");
@@ -379,13 +386,16 @@ static bool take_erasure(void *arg, const struct erased_entry *entry)
 {
 	struct finding *finding = arg;
 	struct siphash hash = erased_hash(finding->context.store, finding->sought);
+	char id[ACCOUNT_ID_MAX + 1];
+	struct error err;
 
 	if (memcmp(&hash, &entry->hash, sizeof(hash)) != 0 ||
-	    (finding->account[0] && strcmp(finding->account, entry->account) != 0))
+	    (finding->account[0] && !account_key_equal(&finding->account_key, &entry->account)) ||
+	    accounts_id_of_key(finding->context.meta, &entry->account, id, &err) <= 0)
 		return true;
 	struct finding_item item = {
 		.kind = "erasure",
-		.account = str_from(entry->account),
+		.account = str_from(id),
 		.time_us = entry->erased_us,
 		.where = entry->until_us == ERASED_LASTS ? STR_LITERAL("lasting") : STR_LITERAL("up to then"),
 	};

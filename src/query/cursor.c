@@ -67,32 +67,32 @@ static bool unpack(struct cursor *cursor, uint64_t words[WORDS])
 	return (uint32_t)words[WORD_VERSION] == VERSION;
 }
 
-static bool encrypt(EVP_CIPHER_CTX *ctx, const struct cursor_key *key, const char *account, const uint8_t *nonce,
-                    const void *plain, uint8_t sealed[SEALED_BYTES])
+static bool encrypt(EVP_CIPHER_CTX *ctx, const struct cursor_key *key, const struct account_key *account,
+                    const uint8_t *nonce, const void *plain, uint8_t sealed[SEALED_BYTES])
 {
 	int len;
 
 	return EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key->bytes, nonce) == 1 &&
-	       EVP_EncryptUpdate(ctx, NULL, &len, (const uint8_t *)account, SCAN_ACCOUNT_LEN) == 1 &&
+	       EVP_EncryptUpdate(ctx, NULL, &len, (const uint8_t *)account->bytes, ACCOUNT_KEY_LEN) == 1 &&
 	       EVP_EncryptUpdate(ctx, sealed, &len, plain, (int)PLAIN_BYTES) == 1 &&
 	       EVP_EncryptFinal_ex(ctx, sealed + PLAIN_BYTES, &len) == 1 &&
 	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, sealed + PLAIN_BYTES) == 1;
 }
 
 /* EVP_DecryptFinal_ex fails when the tag is wrong. */
-static bool decrypt(EVP_CIPHER_CTX *ctx, const struct cursor_key *key, const char *account, const uint8_t *nonce,
-                    uint8_t *sealed, void *plain)
+static bool decrypt(EVP_CIPHER_CTX *ctx, const struct cursor_key *key, const struct account_key *account,
+                    const uint8_t *nonce, uint8_t *sealed, void *plain)
 {
 	int len;
 
 	return EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key->bytes, nonce) == 1 &&
-	       EVP_DecryptUpdate(ctx, NULL, &len, (const uint8_t *)account, SCAN_ACCOUNT_LEN) == 1 &&
+	       EVP_DecryptUpdate(ctx, NULL, &len, (const uint8_t *)account->bytes, ACCOUNT_KEY_LEN) == 1 &&
 	       EVP_DecryptUpdate(ctx, plain, &len, sealed, (int)PLAIN_BYTES) == 1 &&
 	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, TAG_BYTES, sealed + PLAIN_BYTES) == 1 &&
 	       EVP_DecryptFinal_ex(ctx, (uint8_t *)plain + PLAIN_BYTES, &len) == 1;
 }
 
-int cursor_seal(const struct cursor_key *key, const char account[SCAN_ACCOUNT_LEN], const struct cursor *cursor,
+int cursor_seal(const struct cursor_key *key, const struct account_key *account, const struct cursor *cursor,
                 struct buf *token, struct buf *iv, struct error *err)
 {
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
@@ -126,7 +126,7 @@ static bool decode(struct str text, uint8_t *out, size_t bytes)
 	return right;
 }
 
-int cursor_open(const struct cursor_key *key, const char account[SCAN_ACCOUNT_LEN], struct str token, struct str iv,
+int cursor_open(const struct cursor_key *key, const struct account_key *account, struct str token, struct str iv,
                 struct cursor *cursor, struct error *err)
 {
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();

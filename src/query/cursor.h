@@ -35,11 +35,11 @@ struct cursor {
 MUST_CHECK int cursor_key_load(struct cursor_key *key, const char *data_dir, struct error *err);
 
 /* Appends the two texts. */
-MUST_CHECK int cursor_seal(const struct cursor_key *key, const char account[SCAN_ACCOUNT_LEN],
-                           const struct cursor *cursor, struct buf *token, struct buf *iv, struct error *err);
+MUST_CHECK int cursor_seal(const struct cursor_key *key, const struct account_key *account, const struct cursor *cursor,
+                           struct buf *token, struct buf *iv, struct error *err);
 
 /* ERROR_INVALID for anything that cursor_seal did not make with this key for this account. */
-MUST_CHECK int cursor_open(const struct cursor_key *key, const char account[SCAN_ACCOUNT_LEN], struct str token,
+MUST_CHECK int cursor_open(const struct cursor_key *key, const struct account_key *account, struct str token,
                            struct str iv, struct cursor *cursor, struct error *err);
 
 #endif

@@ -34,7 +34,7 @@ uint64_t query_plan_fingerprint(const struct query_plan *plan, const struct quer
 {
 	uint64_t seed = plan->product->number | (plan->kind == QUERY_CHANGES ? UINT64_C(1) << 8 : 0) |
 	                (plan->include_subaccounts ? UINT64_C(1) << 9 : 0);
-	uint64_t hash = id_hash64(plan->account, SCAN_ACCOUNT_LEN, seed);
+	uint64_t hash = id_hash64(plan->account, strlen(plan->account), seed);
 	uint64_t filters = 0;
 
 	hash = hash_number(plan->direction, hash);

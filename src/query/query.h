@@ -100,7 +100,8 @@ struct query_plan {
 	const struct catalog_product *product;
 	struct str product_name; /* as requested (an alias stays one) */
 	struct str type;         /* of an alias */
-	char account[SCAN_ACCOUNT_LEN + 1];
+	char account[ACCOUNT_ID_MAX + 1];
+	struct account_key account_key;   /* set by the caller */
 	enum catalog_direction direction; /* as requested; CATALOG_NO_DIRECTION when not given */
 	bool include_message;
 	bool show_concatenated;
@@ -144,7 +145,7 @@ struct query_plan {
 
 /*
  * Checks `params` and fills *plan, which borrows from them. Returns true when there is no problem. The caller checks
- * the account's existence and rights. `now_us` is the end of default windows.
+ * the account's existence and rights, and fills in its key. `now_us` is the end of default windows.
  */
 bool query_plan_make(struct query_plan *plan, enum query_kind kind, const struct query_params *params,
                      const struct query_limits *limits, int64_t now_us, struct query_problems *problems);

@@ -9,8 +9,6 @@
 
 #define NUMBER_MAX 1000000000
 
-_Static_assert(SCAN_ACCOUNT_LEN == 8, "the reason below says so");
-
 void query_refuse_filter(struct query_making *making, struct str name)
 {
 	query_problems_add(making->problems, name, "Invalid filter for product %.*s",
@@ -32,12 +30,12 @@ void query_take_account(struct query_making *making, struct str value)
 {
 	if (!id_is_account(value)) {
 		query_problems_add(making->problems, STR_LITERAL("account_id"),
-		                   "'%.*s' is not an account id, which has 8 letters or digits",
-		                   STR_ARGS(query_clip(value, QUERY_VALUE_SHOWN)));
+		                   "'%.*s' is not an account id, which has 1 to %d letters, digits, - or _",
+		                   STR_ARGS(query_clip(value, QUERY_VALUE_SHOWN)), ACCOUNT_ID_MAX);
 		return;
 	}
-	memcpy(making->plan->account, value.p, SCAN_ACCOUNT_LEN);
-	making->plan->account[SCAN_ACCOUNT_LEN] = '\0';
+	memcpy(making->plan->account, value.p, value.len);
+	making->plan->account[value.len] = '\0';
 }
 
 static bool str_starts(struct str text, const char *start)

@@ -7,6 +7,7 @@
 void record_clear(struct record *record, const struct catalog_product *product)
 {
 	record->product = product;
+	record->account_number = 0;
 	for (uint8_t i = 0; i < product->columns_count; i++)
 		record->values[i] = (struct str){ NULL, 0 };
 }

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/account_key.h"
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/str.h"
@@ -20,8 +21,21 @@
 
 struct record {
 	const struct catalog_product *product;
+	uint64_t account_number; /* of the account's key; 0 where the key is the id, or nobody has asked for it */
 	struct str values[CATALOG_COLUMNS_MAX]; /* the first product->columns_count count */
 };
+
+/* The key of the account, which the record must have. */
+static inline struct account_key record_account_key(const struct record *record)
+{
+	return account_key_of(record->values[record->product->account_column], record->account_number);
+}
+
+/* For a record that was read: its account is the one with this key. */
+static inline void record_set_account_key(struct record *record, const struct account_key *key)
+{
+	record->account_number = account_key_number(key);
+}
 
 /* Which columns of a record an answer or a file shows. */
 struct record_view {

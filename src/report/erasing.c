@@ -5,6 +5,7 @@
  * Files are searched, because the records do not tell what they hold: a record in a file may have had another number
  * then.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -12,14 +13,6 @@
 #include "report/report_private.h"
 #include "report/table.h"
 #include "store/erase.h"
-
-static bool has_account(struct str accounts, const char *account)
-{
-	for (size_t at = 0; at + SCAN_ACCOUNT_LEN <= accounts.len; at += SCAN_ACCOUNT_LEN)
-		if (memcmp(accounts.p + at, account, SCAN_ACCOUNT_LEN) == 0)
-			return true;
-	return false;
-}
 
 static bool shows_persons(const struct catalog_product *product)
 {
@@ -55,29 +48,42 @@ static bool asks_for_it(const struct erase *erase, const struct report *report)
 struct finding {
 	struct reports *reports;
 	const struct erase *erase;
-	struct str accounts;
+	const struct account_key *accounts;
+	size_t accounts_count;
 	struct buf *ids;
 	struct buf members;
 	struct error *err;
 	bool failed;
 };
 
+static int compare_keys(const void *a, const void *b)
+{
+	return account_key_compare(a, b);
+}
+
+static bool has_account(const struct finding *finding, const struct account_key *account)
+{
+	return bsearch(account, finding->accounts, finding->accounts_count, sizeof(*account), compare_keys) != NULL;
+}
+
 /* Does it read one of the accounts? */
 static bool reads_them(struct finding *finding, const struct report *report)
 {
 	bool subaccounts = str_is(query_params_get(&report->params, "include_subaccounts"), "true");
 
-	if (has_account(finding->accounts, report->account) || has_account(finding->accounts, report->creator))
+	if (has_account(finding, &report->account_key) || has_account(finding, &report->creator_key))
 		return true;
 	if (!subaccounts)
 		return false;
 	buf_clear(&finding->members);
-	if (report_find_accounts(finding->reports->meta, report->account, true, &finding->members, finding->err) < 0) {
+	if (accounts_keys_of_family(finding->reports->meta, &report->account_key, true, &finding->members,
+	                            finding->err) < 0) {
 		finding->failed = true;
 		return false;
 	}
-	for (size_t at = 0; at + SCAN_ACCOUNT_LEN <= finding->members.len; at += SCAN_ACCOUNT_LEN)
-		if (has_account(finding->accounts, finding->members.data + at))
+	const struct account_key *members = (const struct account_key *)(const void *)finding->members.data;
+	for (size_t i = 0; i < finding->members.len / sizeof(*members); i++)
+		if (has_account(finding, &members[i]))
 			return true;
 	return false;
 }
@@ -96,10 +102,15 @@ static bool find_one(void *arg, const struct report *report)
 	return !finding->failed;
 }
 
-int reports_find_to_erase(struct reports *reports, const struct erase *erase, struct str accounts, struct buf *ids,
-                          struct error *err)
+int reports_find_to_erase(struct reports *reports, const struct erase *erase, const struct account_key *accounts,
+                          size_t accounts_count, struct buf *ids, struct error *err)
 {
-	struct finding finding = { .reports = reports, .erase = erase, .accounts = accounts, .ids = ids, .err = err };
+	struct finding finding = { .reports = reports,
+		                   .erase = erase,
+		                   .accounts = accounts,
+		                   .accounts_count = accounts_count,
+		                   .ids = ids,
+		                   .err = err };
 	int result = reports_each(reports, NULL, INT64_MIN, INT64_MAX, find_one, &finding, err);
 
 	buf_free(&finding.members);

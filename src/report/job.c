@@ -246,8 +246,8 @@ static int begin(struct reports *reports, struct report_work *work, struct error
 	report->snapshot = store_snapshot(reports->store);
 	report->max_rows = (uint64_t)reports->config->report_max_rows;
 	report->max_bytes = (uint64_t)reports->config->report_max_bytes;
-	if (report_find_accounts(reports->meta, report->account, work->plan.include_subaccounts, &work->accounts, err) <
-	            0 ||
+	if (accounts_keys_of_family(reports->meta, &report->account_key, work->plan.include_subaccounts,
+	                            &work->accounts, err) < 0 ||
 	    change_begin(&change, reports->meta, err) != 0)
 		return -1;
 	result = table_put(&change, report, err);
@@ -262,7 +262,7 @@ static int load_accounts(struct reports *reports, struct report_work *work, stru
 
 	if (found < 0)
 		return -1;
-	if (found == 0 || work->accounts.len == 0 || work->accounts.len % SCAN_ACCOUNT_LEN != 0)
+	if (found == 0 || work->accounts.len == 0 || work->accounts.len % sizeof(struct account_key) != 0)
 		return error_set(err, ERROR_CORRUPT, "report %s: its list of accounts is lost", work->report.id);
 	return 0;
 }
@@ -278,8 +278,8 @@ static void make_spec(struct report_work *work)
 		.query = {
 			.product = plan->product,
 			.direction = view.direction,
-			.accounts = (const char (*)[SCAN_ACCOUNT_LEN])(const void *)work->accounts.data,
-			.accounts_count = work->accounts.len / SCAN_ACCOUNT_LEN,
+			.accounts = (const struct account_key *)(const void *)work->accounts.data,
+			.accounts_count = work->accounts.len / sizeof(struct account_key),
 			.from_us = report->from_us,
 			.to_us = report->to_us,
 			.snapshot = report->snapshot,

@@ -17,7 +17,6 @@ libcdrd_a_SOURCES += \
 	src/report/expiry.c \
 	src/report/files.c \
 	src/report/job.c \
-	src/report/members.c \
 	src/report/queue.c \
 	src/report/callback_note.c \
 	src/report/report.h src/report/report_private.h \

@@ -60,13 +60,6 @@ void reports_free(struct reports *reports);
 typedef int (*reports_end_fn)(void *arg, const struct report *report, struct error *err);
 void reports_on_end(struct reports *reports, reports_end_fn fn, void *arg);
 
-/*
- * The accounts whose records a report over `account` holds: itself, and with `subaccounts` these, in order,
- * SCAN_ACCOUNT_LEN bytes each.
- */
-MUST_CHECK int report_find_accounts(struct meta *meta, const char *account, bool subaccounts, struct buf *out,
-                                    struct error *err);
-
 enum report_state {
 	REPORT_PENDING,
 	REPORT_PROCESSING,
@@ -90,8 +83,9 @@ static inline bool report_state_ended(enum report_state state)
 struct report {
 	char id[ID_UUID_LEN + 1];
 	char file_id[ID_UUID_LEN + 1];
-	char account[ACCOUNT_ID_LEN + 1]; /* whose records */
-	char creator[ACCOUNT_ID_LEN + 1]; /* who asked: that account or its parent */
+	struct account_key account_key, creator_key;
+	char account[ACCOUNT_ID_MAX + 1]; /* whose records */
+	char creator[ACCOUNT_ID_MAX + 1]; /* who asked: that account or its parent */
 	enum report_state state;
 	int64_t received_us;
 	int64_t started_us; /* 0: not yet */
@@ -143,7 +137,7 @@ MUST_CHECK int report_write_status(const struct report *report, struct str base_
 
 /* A request for a report. All is copied. */
 struct report_request {
-	const char *creator;
+	const struct account *creator;
 	const struct query_plan *plan; /* QUERY_ASYNC */
 	const struct query_params *params;
 	struct str base_url;
@@ -161,8 +155,8 @@ MUST_CHECK int reports_create(struct reports *reports, const struct report_reque
 uint64_t reports_pending(const struct reports *reports, const char *creator);
 
 /* The job that `creator` made under this key: 1 with its id and the body's hash, 0 if there is none, -1. */
-MUST_CHECK int reports_find_key(struct reports *reports, const char *creator, struct str key, char id[ID_UUID_LEN + 1],
-                                uint64_t *body_hash, struct error *err);
+MUST_CHECK int reports_find_key(struct reports *reports, const struct account_key *creator, struct str key,
+                                char id[ID_UUID_LEN + 1], uint64_t *body_hash, struct error *err);
 
 /* ERROR_NOT_FOUND if there is none; *report needs no report_free then. */
 MUST_CHECK int reports_get(struct reports *reports, struct str id, struct report *report, struct error *err);
@@ -184,12 +178,12 @@ MUST_CHECK int reports_cancel(struct reports *reports, struct str id, const char
  * `to_us`, newest first, until fn returns false. The report is valid until fn returns.
  */
 typedef bool (*reports_fn)(void *arg, const struct report *report);
-MUST_CHECK int reports_each(struct reports *reports, const char *account, int64_t from_us, int64_t to_us, reports_fn fn,
-                            void *arg, struct error *err);
+MUST_CHECK int reports_each(struct reports *reports, const struct account_key *account, int64_t from_us, int64_t to_us,
+                            reports_fn fn, void *arg, struct error *err);
 
 /*
  * Erasing a person's number (store/erase.h). The first collects the ids (ID_UUID_LEN + 1 bytes each, with their NULs)
- * of reports that may hold records of these accounts (SCAN_ACCOUNT_LEN bytes each) with a number or a message in them,
+ * of reports that may hold records of these accounts (in order) with a number or a message in them,
  * or whose parameters hold the number. The second erases it from one of them. A file begun before `erased_us` is
  * searched, or assumed to hold it if it shows messages without all numbers: if it does, the report is remade under its
  * old ids, without charge and callback; its status returns to PENDING. One in progress starts over; one whose
@@ -207,8 +201,9 @@ enum reports_erased {
 	REPORTS_CANCELLED,
 	REPORTS_PARAMS,
 };
-MUST_CHECK int reports_find_to_erase(struct reports *reports, const struct erase *erase, struct str accounts,
-                                     struct buf *ids, struct error *err);
+MUST_CHECK int reports_find_to_erase(struct reports *reports, const struct erase *erase,
+                                     const struct account_key *accounts, size_t accounts_count, struct buf *ids,
+                                     struct error *err);
 MUST_CHECK int reports_erase(struct reports *reports, const char *id, struct erase *erase, int64_t erased_us,
                              struct report_search *search, int64_t deadline_us, enum reports_erased *done,
                              struct error *err);

@@ -24,7 +24,7 @@
 struct report_work {
 	struct report report; /* its row */
 	struct query_plan plan;
-	struct buf accounts; /* SCAN_ACCOUNT_LEN bytes each */
+	struct buf accounts; /* struct account_key each */
 	struct buf inner_name;
 	struct zone zone; /* of the times in the file, unless they stay in UTC */
 	struct report_spec spec;
@@ -51,7 +51,7 @@ TAILQ_HEAD(report_jobs, report_job);
 /* The jobs of one creator. */
 struct report_queue {
 	TAILQ_ENTRY(report_queue) link;
-	char account[ACCOUNT_ID_LEN + 1];
+	char account[ACCOUNT_ID_MAX + 1];
 	struct report_jobs pending; /* oldest first */
 	struct report_jobs running; /* in the order of their turns */
 	uint64_t pending_count;

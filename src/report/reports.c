@@ -155,8 +155,10 @@ static int fill(struct report *report, const struct report_request *request, str
 	memset(report, 0, sizeof(*report));
 	id_uuid(report->id);
 	id_uuid(report->file_id);
-	memcpy(report->account, request->plan->account, ACCOUNT_ID_LEN);
-	memcpy(report->creator, request->creator, ACCOUNT_ID_LEN);
+	report->account_key = request->plan->account_key;
+	report->creator_key = request->creator->key;
+	strcpy(report->account, request->plan->account);
+	strcpy(report->creator, request->creator->id);
 	report->received_us = request->received_us;
 	report->from_us = request->plan->from_us;
 	report->to_us = request->plan->to_us;
@@ -197,9 +199,9 @@ int reports_create(struct reports *reports, const struct report_request *request
 {
 	uint64_t most = request->pending_max ? request->pending_max : (uint64_t)reports->config->reports_pending_max;
 
-	if (report_queue_pending(reports, request->creator) >= most)
+	if (report_queue_pending(reports, request->creator->id) >= most)
 		return error_set(err, ERROR_LIMIT, "Account %s has %llu reports waiting, which is all it may have",
-		                 request->creator, (unsigned long long)most);
+		                 request->creator->id, (unsigned long long)most);
 	if (fill(report, request, err) < 0 || add(reports, report, request->body_hash, err) < 0) {
 		report_free(report);
 		return -1;
@@ -260,8 +262,8 @@ int reports_get_file(struct reports *reports, struct str file_id, struct report 
 	return found < 0 ? -1 : 0;
 }
 
-int reports_find_key(struct reports *reports, const char *creator, struct str key, char id[ID_UUID_LEN + 1],
-                     uint64_t *body_hash, struct error *err)
+int reports_find_key(struct reports *reports, const struct account_key *creator, struct str key,
+                     char id[ID_UUID_LEN + 1], uint64_t *body_hash, struct error *err)
 {
 	return table_find_key(reports->meta, creator, key, id, body_hash, err);
 }
@@ -297,8 +299,8 @@ static bool give(void *arg, const struct report *row)
 	return giving->fn(giving->arg, &report);
 }
 
-int reports_each(struct reports *reports, const char *account, int64_t from_us, int64_t to_us, reports_fn fn, void *arg,
-                 struct error *err)
+int reports_each(struct reports *reports, const struct account_key *account, int64_t from_us, int64_t to_us,
+                 reports_fn fn, void *arg, struct error *err)
 {
 	struct giving giving = { reports, fn, arg };
 

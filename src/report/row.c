@@ -6,7 +6,8 @@
  *	 file_id, has_file, rows, bytes, share (millionths), first, last, sha256, reason, base_url, key, checkpoint,
  *	 params, name, value, ...  sums, currency, total, rows, ...
  *	 callback: attempts, last, next, status, delivered, error,     left out by builds that did not keep these
- *	 remade]                                                       likewise
+ *	 remade, unsummed,                                             likewise
+ *	 account, creator: the numbers of their keys]                  left out where both are 0
  */
 #include "report/table.h"
 
@@ -22,6 +23,7 @@
 #define CALLBACK_COUNT 6
 #define REMADE_COUNT 1
 #define UNSUMMED_COUNT 1
+#define NUMBERS_COUNT 2
 #define MILLION 1000000
 
 static void write_params(struct value_writer *w, const struct query_params *params)
@@ -61,12 +63,14 @@ static void write_callback(struct value_writer *w, const struct report_callback 
 void report_row_write(struct buf *out, const struct report *report)
 {
 	struct value_writer w;
+	uint64_t account = account_key_number(&report->account_key), creator = account_key_number(&report->creator_key);
+	bool has_numbers = account != 0 || creator != 0;
 
 	INVARIANT(report_state_ended(report->state) == (report->ended_us != 0));
 	INVARIANT(!report->has_file || report->state == REPORT_SUCCESS || report->state == REPORT_TRUNCATED);
 	value_begin(&w, out, ROW_VERSION,
 	            ROW_COUNT + report->params.count * PARAM_COUNT + report->sums_count * SUM_COUNT + CALLBACK_COUNT +
-	                    REMADE_COUNT + UNSUMMED_COUNT);
+	                    REMADE_COUNT + UNSUMMED_COUNT + (has_numbers ? NUMBERS_COUNT : 0));
 	value_put_int(&w, report->state);
 	value_put_str(&w, str_from(report->account));
 	value_put_str(&w, str_from(report->creator));
@@ -95,6 +99,10 @@ void report_row_write(struct buf *out, const struct report *report)
 	write_callback(&w, &report->callback);
 	value_put_int(&w, report->remade);
 	value_put_int(&w, (int64_t)report->unsummed);
+	if (has_numbers) {
+		value_put_int(&w, (int64_t)account);
+		value_put_int(&w, (int64_t)creator);
+	}
 }
 
 /* `out` is zeroed and longer than the longest text. */
@@ -152,8 +160,8 @@ static void read_callback(struct value_reader *r, struct report_callback *callba
 static void read_fixed(struct value_reader *r, struct report *report)
 {
 	report->state = (enum report_state)value_int(r, 0, REPORT_STATES - 1);
-	read_text(r, report->account, ACCOUNT_ID_LEN, ACCOUNT_ID_LEN);
-	read_text(r, report->creator, ACCOUNT_ID_LEN, ACCOUNT_ID_LEN);
+	read_text(r, report->account, 1, ACCOUNT_ID_MAX);
+	read_text(r, report->creator, 1, ACCOUNT_ID_MAX);
 	report->received_us = value_int(r, INT64_MIN, INT64_MAX);
 	report->started_us = value_int(r, INT64_MIN, INT64_MAX);
 	report->ended_us = value_int(r, INT64_MIN, INT64_MAX);
@@ -174,6 +182,18 @@ static void read_fixed(struct value_reader *r, struct report *report)
 	read_buf(r, &report->base_url);
 	read_buf(r, &report->key);
 	read_buf(r, &report->checkpoint);
+}
+
+static void read_keys(struct value_reader *r, struct report *report)
+{
+	uint64_t account = 0, creator = 0;
+
+	if (r->left > 0) {
+		account = (uint64_t)value_int(r, 0, (int64_t)ACCOUNT_KEY_NUMBER_MAX);
+		creator = (uint64_t)value_int(r, 0, (int64_t)ACCOUNT_KEY_NUMBER_MAX);
+	}
+	report->account_key = account_key_of(str_from(report->account), account);
+	report->creator_key = account_key_of(str_from(report->creator), creator);
 }
 
 static bool out_of_memory(const struct report *report)
@@ -201,6 +221,7 @@ int report_row_read(struct report *report, struct str id, struct str bytes, stru
 		report->remade = value_int(&r, 0, 1) != 0;
 	if (r.left > 0)
 		report->unsummed = (uint64_t)value_int(&r, 0, INT64_MAX);
+	read_keys(&r, report);
 	bool is_whole = value_close(&r);
 	if (out_of_memory(report) || (result < 0 && err->code == ERROR_NOMEM))
 		result = error_set(err, ERROR_NOMEM, "report %s: out of memory", report->id);

@@ -119,6 +119,7 @@ bool report_make_plan(const struct report *report, struct query_plan *plan)
 	struct query_problems problems = { 0 };
 	bool right = query_plan_make(plan, QUERY_ASYNC, &report->params, &no_limits, report->received_us, &problems);
 
+	plan->account_key = report->account_key;
 	plan->from_us = report->from_us;
 	plan->to_us = report->to_us;
 	return right;

@@ -7,7 +7,7 @@
 #include <endian.h>
 #include <string.h>
 
-#define KEY_MAX (1 + ACCOUNT_ID_LEN + REPORT_KEY_MAX)
+#define KEY_MAX (1 + ACCOUNT_KEY_LEN + REPORT_KEY_MAX)
 
 enum index_kind {
 	INDEX_ACCOUNT = 'a',
@@ -19,7 +19,7 @@ enum index_kind {
 	INDEX_MEMBERS = 'm',
 };
 
-_Static_assert(KEY_MAX >= 1 + ACCOUNT_ID_LEN + 8 + ID_UUID_LEN, "the longest key fits");
+_Static_assert(KEY_MAX >= 1 + ACCOUNT_KEY_LEN + 8 + ID_UUID_LEN, "the longest key fits");
 
 /* --- keys --- */
 
@@ -69,11 +69,11 @@ static struct index_key timed_key(enum index_kind kind, int64_t time_us, struct 
 	return key;
 }
 
-static struct index_key account_key(const char *account, int64_t time_us, struct str id)
+static struct index_key account_key(const struct account_key *account, int64_t time_us, struct str id)
 {
 	struct index_key key = key_begin(INDEX_ACCOUNT);
 
-	key_add(&key, account, ACCOUNT_ID_LEN);
+	key_add(&key, account->bytes, ACCOUNT_KEY_LEN);
 	key_add_time(&key, time_us);
 	key_add(&key, id.p, id.len);
 	return key;
@@ -87,11 +87,11 @@ static struct index_key text_key(enum index_kind kind, struct str text)
 	return key;
 }
 
-static struct index_key idempotency_key(const char *creator, struct str text)
+static struct index_key idempotency_key(const struct account_key *creator, struct str text)
 {
 	struct index_key key = key_begin(INDEX_KEY);
 
-	key_add(&key, creator, ACCOUNT_ID_LEN);
+	key_add(&key, creator->bytes, ACCOUNT_KEY_LEN);
 	key_add(&key, text.p, text.len < REPORT_KEY_MAX ? text.len : REPORT_KEY_MAX);
 	return key;
 }
@@ -143,7 +143,7 @@ static int put_key(struct change *change, const struct report *report, uint64_t 
 		return 0;
 	memcpy(value, report->id, ID_UUID_LEN);
 	memcpy(value + ID_UUID_LEN, &body_hash, sizeof(body_hash));
-	return put_index(change, idempotency_key(report->creator, buf_str(&report->key)),
+	return put_index(change, idempotency_key(&report->creator_key, buf_str(&report->key)),
 	                 (struct str){ value, sizeof(value) }, err);
 }
 
@@ -153,7 +153,7 @@ int table_add(struct change *change, const struct report *report, uint64_t body_
 	int64_t at = report->received_us;
 
 	if (table_put(change, report, err) < 0 ||
-	    put_index(change, account_key(report->account, at, id), nothing, err) < 0 ||
+	    put_index(change, account_key(&report->account_key, at, id), nothing, err) < 0 ||
 	    put_index(change, timed_key(INDEX_TIME, at, id), nothing, err) < 0 ||
 	    put_index(change, timed_key(INDEX_QUEUE, at, id), nothing, err) < 0 ||
 	    put_index(change, text_key(INDEX_FILE, str_from(report->file_id)), id, err) < 0)
@@ -217,13 +217,13 @@ int table_remove(struct change *change, const struct report *report, int64_t was
 	int64_t at = report->received_us;
 
 	if (change_remove(change, META_DB_REPORTS, id, err) < 0 || table_remove_due(change, id, was_us, err) < 0 ||
-	    remove_index(change, account_key(report->account, at, id), err) < 0 ||
+	    remove_index(change, account_key(&report->account_key, at, id), err) < 0 ||
 	    remove_index(change, timed_key(INDEX_TIME, at, id), err) < 0 ||
 	    remove_index(change, text_key(INDEX_FILE, str_from(report->file_id)), err) < 0)
 		return -1;
 	if (report->key.len == 0)
 		return 0;
-	return remove_index(change, idempotency_key(report->creator, buf_str(&report->key)), err);
+	return remove_index(change, idempotency_key(&report->creator_key, buf_str(&report->key)), err);
 }
 
 /* --- reading --- */
@@ -288,7 +288,7 @@ int table_find_file(struct meta *meta, struct str file_id, char id[ID_UUID_LEN +
 	return find_fixed(meta, &key, id, ID_UUID_LEN, err);
 }
 
-int table_find_key(struct meta *meta, const char *creator, struct str text, char id[ID_UUID_LEN + 1],
+int table_find_key(struct meta *meta, const struct account_key *creator, struct str text, char id[ID_UUID_LEN + 1],
                    uint64_t *body_hash, struct error *err)
 {
 	struct index_key key = idempotency_key(creator, text);
@@ -399,14 +399,14 @@ static enum meta_next give_report(void *arg, struct str key, struct str value, s
 }
 
 /* Newest first. */
-int table_each(struct meta *meta, const char *account, int64_t from_us, int64_t to_us, reports_fn fn, void *arg,
-               struct error *err)
+int table_each(struct meta *meta, const struct account_key *account, int64_t from_us, int64_t to_us, reports_fn fn,
+               void *arg, struct error *err)
 {
 	struct index_key prefix = key_begin(account ? INDEX_ACCOUNT : INDEX_TIME), end;
 	struct back_walk walk = { meta, &prefix, from_us, fn, arg };
 
 	if (account)
-		key_add(&prefix, account, ACCOUNT_ID_LEN);
+		key_add(&prefix, account->bytes, ACCOUNT_KEY_LEN);
 	end = prefix;
 	key_add_time(&end, to_us);
 	return meta_each_back(meta, META_DB_REPORT_INDEX, key_str(&end), give_report, &walk, err);

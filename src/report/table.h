@@ -4,13 +4,13 @@
  *
  * `reports` holds a row per job under its id. `report_index` has keys that begin with a letter:
  *
- *	a account(8) received(8) id(36)  -> nothing            an account's jobs in order of receipt
+ *	a account's key(8) received(8) id(36)  -> nothing            an account's jobs in order of receipt
  *	t received(8) id(36)             -> nothing            everyone's
  *	q received(8) id(36)             -> nothing            jobs that have not ended
  *	d due(8) id(36)                  -> nothing            ended jobs, by when something of them expires
  *	f file id(36)                    -> id(36)             jobs by their files, while there are any
- *	k creator(8) key                 -> id(36) hash(8)     jobs by their idempotency keys
- *	m id(36)                         -> account ids(8 each) the accounts that a job with subaccounts reads, once started
+ *	k creator's key(8) key                 -> id(36) hash(8)     jobs by their idempotency keys
+ *	m id(36)                         -> keys of accounts(8 each) the accounts that a job with subaccounts reads, once started
  *
  * Times are microseconds, big-endian with the sign flipped, so that keys sort by them.
  */
@@ -59,8 +59,8 @@ MUST_CHECK int table_remove_due(struct change *change, struct str id, int64_t wa
 
 MUST_CHECK int table_get(struct meta *meta, struct str id, struct report *report, struct error *err);
 MUST_CHECK int table_find_file(struct meta *meta, struct str file_id, char id[ID_UUID_LEN + 1], struct error *err);
-MUST_CHECK int table_find_key(struct meta *meta, const char *creator, struct str key, char id[ID_UUID_LEN + 1],
-                              uint64_t *body_hash, struct error *err);
+MUST_CHECK int table_find_key(struct meta *meta, const struct account_key *creator, struct str key,
+                              char id[ID_UUID_LEN + 1], uint64_t *body_hash, struct error *err);
 MUST_CHECK int table_get_members(struct meta *meta, struct str id, struct buf *accounts, struct error *err);
 
 struct table_due {
@@ -76,7 +76,7 @@ typedef bool (*table_queue_fn)(void *arg, struct str id);
 MUST_CHECK int table_each_queued(struct meta *meta, table_queue_fn fn, void *arg, struct error *err);
 
 /* As reports_each, without progress. */
-MUST_CHECK int table_each(struct meta *meta, const char *account, int64_t from_us, int64_t to_us, reports_fn fn,
-                          void *arg, struct error *err);
+MUST_CHECK int table_each(struct meta *meta, const struct account_key *account, int64_t from_us, int64_t to_us,
+                          reports_fn fn, void *arg, struct error *err);
 
 #endif

@@ -15,7 +15,7 @@
 
 struct changes_query {
 	const struct catalog_product *product;
-	const char (*accounts)[SCAN_ACCOUNT_LEN]; /* the caller's, until changes_free */
+	const struct account_key *accounts; /* the caller's, until changes_free */
 	size_t accounts_count;
 	uint64_t since;                                                         /* changes up to this one are known */
 	size_t max;                                                             /* changes on a page */
@@ -48,6 +48,6 @@ struct str changes_text(const struct changes *changes, size_t index);
 
 /* May there be changes of the account and product after `since`? Those that are not committed count, too. */
 bool changes_may_have(const struct store *store, const struct catalog_product *product,
-                      const char account[SCAN_ACCOUNT_LEN], uint64_t since);
+                      const struct account_key *account, uint64_t since);
 
 #endif

@@ -90,7 +90,7 @@ MUST_CHECK struct aggregate *days_aggregate(struct store *store, const struct ag
                                             struct error *err);
 MUST_CHECK struct changes *days_changes(struct store *store, const struct changes_query *query, struct error *err);
 bool days_may_have_changes(const struct store *store, const struct catalog_product *product,
-                           const char account[SCAN_ACCOUNT_LEN], uint64_t since);
+                           const struct account_key *account, uint64_t since);
 MUST_CHECK struct erase *days_erase(struct store *store, const struct erase_scope *scope, struct error *err);
 const int32_t *days_listed(const struct store *store, size_t *count);
 int days_remove_before(struct store *store, int32_t day, int max);

@@ -224,7 +224,7 @@ struct str changes_text(const struct changes *changes, size_t index)
 }
 
 bool changes_may_have(const struct store *store, const struct catalog_product *product,
-                      const char account[SCAN_ACCOUNT_LEN], uint64_t since)
+                      const struct account_key *account, uint64_t since)
 {
 	return store_ops(store)->may_have_changes(store, product, account, since);
 }

@@ -47,7 +47,7 @@ struct store_ops {
 	                               struct error *err); /* NULL: all records are scanned */
 	struct changes *(*changes)(struct store *store, const struct changes_query *query, struct error *err);
 	bool (*may_have_changes)(const struct store *store, const struct catalog_product *product,
-	                         const char account[SCAN_ACCOUNT_LEN], uint64_t since);
+	                         const struct account_key *account, uint64_t since);
 	struct erase *(*erase)(struct store *store, const struct erase_scope *scope,
 	                       struct error *err); /* NULL: it cannot */
 

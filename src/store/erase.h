@@ -31,9 +31,9 @@ struct erase;
  * own records are looked at: they tell of queries about these accounts. ERROR_INVALID for a number that is none.
  */
 struct erase_scope {
-	const char (*accounts)[SCAN_ACCOUNT_LEN];
+	const struct account_key *accounts;
 	size_t accounts_count;
-	const char (*owners)[SCAN_ACCOUNT_LEN];
+	const struct account_key *owners;
 	size_t owners_count;
 	struct str number;
 };

@@ -3,7 +3,7 @@
  * erased.h: which numbers were erased from which accounts, so that they do not come back: the same file sent again, a
  * late retry, a replay from quarantine.
  *
- *	catalog/erased   account id (8 bytes) SipHash of the number (16) -> msgpack: since, until, by whom
+ *	catalog/erased   account's key (8 bytes) SipHash of the number (16) -> msgpack: since, until, by whom
  *	data_dir/erased.key   the hash's key; it goes into backups with the catalog
  *
  * A number is hashed without a plus before it, so that both forms match. The key is what keeps the hashes from being
@@ -27,7 +27,7 @@
 #define ERASED_LASTS INT64_MAX /* as `until_us` */
 
 struct erased_entry {
-	char account[ACCOUNT_ID_LEN + 1];
+	struct account_key account;
 	struct siphash hash;
 	int64_t erased_us; /* when */
 	int64_t until_us;  /* records up to this time */
@@ -43,24 +43,24 @@ uint64_t erased_count(const struct store *store);
 /* The hash of a number, which may have a plus before it. */
 struct siphash erased_hash(const struct store *store, struct str number);
 
-/* Notes a number for each of `accounts` (ACCOUNT_ID_LEN bytes each), durably; entries that are there never get an
+/* Notes a number for each of `accounts`, durably; entries that are there never get an
  * earlier `until_us`. *template's account and hash are not looked at. */
-MUST_CHECK int erased_add(struct store *store, struct str accounts, struct str number,
-                          const struct erased_entry *template, struct error *err);
+MUST_CHECK int erased_add(struct store *store, const struct account_key *accounts, size_t accounts_count,
+                          struct str number, const struct erased_entry *template, struct error *err);
 
 /* Takes it back, durably; *count says of how many accounts. */
-MUST_CHECK int erased_revoke(struct store *store, struct str accounts, struct str number, size_t *count,
-                             struct error *err);
+MUST_CHECK int erased_revoke(struct store *store, const struct account_key *accounts, size_t accounts_count,
+                             struct str number, size_t *count, struct error *err);
 
-/* Forgets all of an account that is about to go (ACCOUNT_ID_LEN bytes), durably: one that gets its id is another. */
-MUST_CHECK int erased_forget_account(struct store *store, const char *account, struct error *err);
+/* Forgets all of an account that is about to go, durably: one that gets its id is another. */
+MUST_CHECK int erased_forget_account(struct store *store, const struct account_key *account, struct error *err);
 
 /* Gives each entry to fn, by account, until it answers false. */
 typedef bool (*erased_fn)(void *arg, const struct erased_entry *entry);
 MUST_CHECK int erased_each(struct store *store, erased_fn fn, void *arg, struct error *err);
 
 /* Was it erased from the account, for records of this time? */
-bool erased_is(const struct store *store, struct str account, struct str number, int64_t time_us);
+bool erased_is(const struct store *store, const struct account_key *account, struct str number, int64_t time_us);
 
 /* Takes what was erased out of a record that is about to be stored, as erase.h does; false if there was nothing. */
 bool erased_clean(const struct store *store, struct record *record, int64_t time_us);

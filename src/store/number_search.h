@@ -16,9 +16,10 @@ struct number_search;
 /* `columns`: bits of those that hold it. The record dies when it returns; false ends the search. */
 typedef bool (*number_search_fn)(void *arg, const struct record *record, int64_t time_us, uint64_t columns);
 
-/* `account` (SCAN_ACCOUNT_LEN characters) may be NULL. ERROR_INVALID for a number that is none. */
-MUST_CHECK struct number_search *number_search_new(struct store *store, const char *account, struct str number,
-                                                   number_search_fn fn, void *arg, struct error *err);
+/* `account` may be NULL: all. ERROR_INVALID for a number that is none. */
+MUST_CHECK struct number_search *number_search_new(struct store *store, const struct account_key *account,
+                                                   struct str number, number_search_fn fn, void *arg,
+                                                   struct error *err);
 
 /* Does nothing on NULL. */
 void number_search_free(struct number_search *search);

@@ -16,8 +16,8 @@
 
 struct purge;
 
-/* `account` has SCAN_ACCOUNT_LEN characters and is copied. NULL when out of memory. */
-struct purge *purge_new(struct store *store, const char *account);
+/* `account` is copied. NULL when out of memory. */
+struct purge *purge_new(struct store *store, const struct account_key *account);
 
 /* What was removed stays removed. Does nothing on NULL. */
 void purge_free(struct purge *purge);

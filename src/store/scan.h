@@ -25,12 +25,12 @@
 #ifndef CDRD_STORE_SCAN_H
 #define CDRD_STORE_SCAN_H
 
+#include "base/account_key.h"
 #include "base/decimal.h"
 #include "base/error.h"
 #include "record/record.h"
 #include "store/store.h"
 
-#define SCAN_ACCOUNT_LEN 8
 #define SCAN_FILTERS_MAX 16
 #define SCAN_COLUMNS_ALL UINT64_MAX
 #define SCAN_CURRENCIES_MAX 4
@@ -59,8 +59,8 @@ static inline bool scan_filter_passes(const struct scan_filter *filter, struct s
 
 struct scan_query {
 	const struct catalog_product *product;
-	enum catalog_direction direction;         /* CATALOG_NO_DIRECTION unless product->partition_direction */
-	const char (*accounts)[SCAN_ACCOUNT_LEN]; /* sorted, without repeats */
+	enum catalog_direction direction;   /* CATALOG_NO_DIRECTION unless product->partition_direction */
+	const struct account_key *accounts; /* sorted, without repeats */
 	size_t accounts_count;
 	int64_t from_us; /* inclusive */
 	int64_t to_us;   /* exclusive */
@@ -153,7 +153,7 @@ void scan_cancel(struct scan *scan);
 /* Records of an account and product with an id in one of the product's lookup columns. */
 struct scan_find {
 	const struct catalog_product *product;
-	const char *account;              /* SCAN_ACCOUNT_LEN bytes */
+	const struct account_key *account;
 	enum catalog_direction direction; /* CATALOG_NO_DIRECTION: any */
 	struct str id;
 	uint64_t columns;  /* as in scan_query */

@@ -114,7 +114,8 @@ static bool is_before(const struct verify *verify, const struct day *day)
 	return day->number < verify->store->ids_as_given_before;
 }
 
-static bool filter_has_as_given(const struct day *day, const char *account, uint8_t product, struct str id)
+static bool filter_has_as_given(const struct day *day, const struct account_key *account, uint8_t product,
+                                struct str id)
 {
 	uint64_t hashes[DAY_AS_GIVEN_MAX];
 	size_t count = day_id_hashes_as_given(account, product, id, hashes);
@@ -126,10 +127,10 @@ static bool filter_has_as_given(const struct day *day, const char *account, uint
 }
 
 /* Would a look-up by each of the record's ids look into the day? */
-static bool filter_has_ids(const struct verify *verify, const struct day *day, const struct record *record)
+static bool filter_has_ids(const struct verify *verify, const struct day *day, const struct account_key *account,
+                           const struct record *record)
 {
 	const struct catalog_product *product = record->product;
-	const char *account = record->values[product->account_column].p;
 
 	for (size_t i = 0; i < product->lookup_count; i++) {
 		struct str id = record->values[product->lookup[i]];
@@ -151,10 +152,10 @@ static int check_hot_row(struct verify *verify, const struct day *day, const str
 	if (found <= 0)
 		return found;
 	verify->counts.rows++;
-	if (!filter_has_ids(verify, day, &record))
+	if (!filter_has_ids(verify, day, &place->partition.account, &record))
 		return error_set(err, ERROR_CORRUPT,
-		                 "day %d, account %.8s, %.*s: an id of a hot row is not in the filter", verify->day,
-		                 place->partition.account, STR_ARGS(record.product->name));
+		                 "day %d, account %s, %.*s: an id of a hot row is not in the filter", verify->day,
+		                 account_key_text(&place->partition.account).text, STR_ARGS(record.product->name));
 	return 0;
 }
 
@@ -207,9 +208,9 @@ static int check_parts(struct verify *verify, struct error *err)
 		damaged = "extra";
 	if (!damaged)
 		return 0;
-	return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s, block %u: the %s part is damaged",
-	                 verify->day, verify->reader.partition.account, STR_ARGS(verify->reader.product->name),
-	                 verify->reader.number, damaged);
+	return error_set(err, ERROR_CORRUPT, "day %d, account %s, %.*s, block %u: the %s part is damaged", verify->day,
+	                 account_key_text(&verify->reader.partition.account).text,
+	                 STR_ARGS(verify->reader.product->name), verify->reader.number, damaged);
 }
 
 static void add_entries(struct buf *entries, const uint64_t *hashes, size_t count, uint32_t row)
@@ -223,18 +224,20 @@ static void add_entries(struct buf *entries, const uint64_t *hashes, size_t coun
 /* Adds the ids of a row to those of the run, and asks the filter for them. */
 static int check_row(struct verify *verify, const struct day *day, uint32_t row, struct error *err)
 {
+	const struct account_key *account = &verify->reader.partition.account;
 	struct record record;
 	uint64_t hashes[CATALOG_COLUMNS_MAX];
 
 	if (block_reader_record(&verify->reader, row, SCAN_COLUMNS_ALL, &record, err) != 0)
 		return -1;
-	add_entries(&verify->entries, hashes, day_id_hashes(&record, hashes, NULL), verify->run_rows);
+	add_entries(&verify->entries, hashes, day_id_hashes(account, &record, hashes, NULL), verify->run_rows);
 	if (is_before(verify, day))
-		add_entries(&verify->entries_before, hashes, day_id_hashes_before(&record, hashes), verify->run_rows);
-	if (!filter_has_ids(verify, day, &record))
+		add_entries(&verify->entries_before, hashes, day_id_hashes_before(account, &record, hashes),
+		            verify->run_rows);
+	if (!filter_has_ids(verify, day, account, &record))
 		return error_set(err, ERROR_CORRUPT,
-		                 "day %d, account %.8s, %.*s, block %u: an id of row %u is not in the filter",
-		                 verify->day, verify->reader.partition.account, STR_ARGS(verify->reader.product->name),
+		                 "day %d, account %s, %.*s, block %u: an id of row %u is not in the filter",
+		                 verify->day, account_key_text(account).text, STR_ARGS(verify->reader.product->name),
 		                 verify->reader.number, row);
 	verify->run_rows++;
 	return 0;
@@ -257,9 +260,9 @@ static int check_rows(struct verify *verify, const struct day *day, struct error
 	}
 	if (crc != reader->view.head.csv_crc32 || csv_bytes != reader->view.head.csv_bytes)
 		return error_set(err, ERROR_CORRUPT,
-		                 "day %d, account %.8s, %.*s, block %u: the lines are not those that were sealed",
-		                 verify->day, reader->partition.account, STR_ARGS(reader->product->name),
-		                 reader->number);
+		                 "day %d, account %s, %.*s, block %u: the lines are not those that were sealed",
+		                 verify->day, account_key_text(&reader->partition.account).text,
+		                 STR_ARGS(reader->product->name), reader->number);
 	return 0;
 }
 
@@ -274,8 +277,8 @@ static int check_block(struct verify *verify, struct day *day, MDB_txn *txn, con
 		                 partition->product);
 	int found = block_reader_begin(reader, day, txn, product, partition, number, err);
 	if (found == 0)
-		return error_set(err, ERROR_CORRUPT, "day %d, account %.8s, %.*s, block %u: is not there", verify->day,
-		                 partition->account, STR_ARGS(product->name), number);
+		return error_set(err, ERROR_CORRUPT, "day %d, account %s, %.*s, block %u: is not there", verify->day,
+		                 account_key_text(&partition->account).text, STR_ARGS(product->name), number);
 	if (found < 0 || check_parts(verify, err) != 0)
 		return -1;
 	verify->counts.blocks++;

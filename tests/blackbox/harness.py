@@ -230,8 +230,10 @@ class Daemon:
         return [self.ctl("products", p["name"]) for p in self.ctl("products")]
 
     def new_account(self, parent=None):
-        """An account that no other test knows: tests share a daemon without seeing each other's records."""
-        account = Account(f"t{next(self.account_numbers):07d}")
+        """An account that no other test knows: tests share a daemon without seeing each other's records. Their ids are
+        of all lengths, as what is kept on disk differs by that."""
+        number = next(self.account_numbers)
+        account = Account((f"t{number:07d}", f"{number}", f"Long_{number}-".ljust(64, "x"))[number % 3])
         parent_arguments = ["--parent", parent.id] if parent else []
         self.ctl("account", "add", account.id, "--secret", account.secret, *parent_arguments)
         return account

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "query/cursor.h"
 #include "query/query.h"
 
@@ -36,7 +37,7 @@ static bool make(struct query_plan *plan, enum query_kind kind, const struct que
 
 static void check_plan(const struct query_plan *plan)
 {
-	must(plan->product != NULL && strlen(plan->account) == SCAN_ACCOUNT_LEN);
+	must(plan->product != NULL && id_is_account(str_from(plan->account)));
 	must(plan->filters_count <= SCAN_FILTERS_MAX && plan->groups_count <= QUERY_GROUPS_MAX);
 	if (plan->kind == QUERY_CHANGES) {
 		must(plan->filters_count == 0 && !plan->by_id && plan->wait_us <= QUERY_WAIT_MAX * CLOCK_US_PER_SECOND);
@@ -64,11 +65,12 @@ static void check_fingerprint(const struct query_plan *plan, enum query_kind kin
 static void check_cursor(const struct query_plan *plan)
 {
 	static const struct cursor_key key = { { 1 } };
+	struct account_key account = account_key_of(str_from(plan->account), 1);
 	struct cursor cursor;
 	struct error err;
 
 	if (plan->cursor.p)
-		must(cursor_open(&key, plan->account, plan->cursor, plan->iv, &cursor, &err) < 0);
+		must(cursor_open(&key, &account, plan->cursor, plan->iv, &cursor, &err) < 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -356,14 +356,14 @@ static void list_sort(struct list *list, int (*compare)(const void *, const void
 
 /* The number of the record's account in the list; -1 when it is not there, or when the product is another. */
 static int account_of(const struct memory_record *record, const struct catalog_product *product,
-                      const char (*accounts)[SCAN_ACCOUNT_LEN], size_t count)
+                      const struct account_key *accounts, size_t count)
 {
 	if (!record->committed || record->committed->record.product != product)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		const char *own = value_of(&record->committed->record, product->account_column).p;
+		struct account_key own = record_account_key(&record->committed->record);
 
-		if (memcmp(own, accounts[i], SCAN_ACCOUNT_LEN) == 0)
+		if (account_key_equal(&own, &accounts[i]))
 			return (int)i;
 	}
 	return -1;
@@ -416,9 +416,7 @@ static struct list list_of_find(const struct memory *memory, const struct scan_f
 		const struct memory_record *record = memory->records[i];
 		const struct place_in_memory *position = place_at(memory, record, UINT64_MAX);
 
-		const char(*account)[SCAN_ACCOUNT_LEN] = (const char(*)[SCAN_ACCOUNT_LEN])(const void *)find->account;
-
-		if (position && account_of(record, find->product, account, 1) == 0 &&
+		if (position && account_of(record, find->product, find->account, 1) == 0 &&
 		    (!find->direction || position->direction == find->direction) &&
 		    clock_day_of(position->time_us) >= find->first_day && has_id(&record->committed->record, find->id))
 			list_add(&list, record, 0, position);
@@ -658,7 +656,7 @@ static struct changes *start_changes(struct store *store, const struct changes_q
 }
 
 static bool may_have_changes(const struct store *store, const struct catalog_product *product,
-                             const char account[SCAN_ACCOUNT_LEN], uint64_t since)
+                             const struct account_key *account, uint64_t since)
 {
 	(void)product;
 	(void)account;

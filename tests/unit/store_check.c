@@ -67,15 +67,15 @@ static void assert_after(const struct check *check, const struct model_record *r
 {
 	const struct scan_at read = check->engine->at(after), *at = &read;
 	const struct model_place *position = model_place_at(record, check->query.snapshot);
-	const char *account = record_of(record)->values[check->query.product->account_column].p;
+	struct account_key account = record_account_key(record_of(record));
 
 	int32_t day = model_place_day(position);
 
 	expect(at->day == day && at->time_us == position->time_us && at->seq == position->seq &&
-	               memcmp(check->accounts[at->account], account, SCAN_ACCOUNT_LEN) == 0,
-	       "%s: position day %d, account %u, time %lld, seq %llu; the record is at day %d, %.8s, %lld, %llu",
-	       check->about, at->day, at->account, (long long)at->time_us, (unsigned long long)at->seq, day, account,
-	       (long long)position->time_us, (unsigned long long)position->seq);
+	               account_key_equal(&check->accounts[at->account], &account),
+	       "%s: position day %d, account %u, time %lld, seq %llu; the record is at day %d, %s, %lld, %llu",
+	       check->about, at->day, at->account, (long long)at->time_us, (unsigned long long)at->seq, day,
+	       account_key_text(&account).text, (long long)position->time_us, (unsigned long long)position->seq);
 }
 
 static struct buf line_of(const struct model_record *record, const struct record_view *view)
@@ -224,7 +224,7 @@ void check_begin(struct check *check, const char *about, struct store *store, co
 		check->engine = &days_test_engine;
 	check->store = store;
 	check->model = model;
-	check->query.accounts = (const char(*)[SCAN_ACCOUNT_LEN])check->accounts;
+	check->query.accounts = check->accounts;
 	check->query.filters = check->filters;
 	check->view.direction = check->query.direction;
 	check->scan = NULL;
@@ -238,10 +238,10 @@ static bool is_after(const struct check *check, const struct model_record *recor
 {
 	const struct scan_at read = check->engine->at(&check->position), *at = &read;
 	const struct model_place *position = model_place_at(record, check->query.snapshot);
-	const char *account = record_of(record)->values[check->query.product->account_column].p;
+	struct account_key account = record_account_key(record_of(record));
 	uint32_t number = 0;
 
-	while (memcmp(check->accounts[number], account, SCAN_ACCOUNT_LEN) != 0)
+	while (!account_key_equal(&check->accounts[number], &account))
 		number++;
 	if (model_place_day(position) != at->day)
 		return model_place_day(position) > at->day;
@@ -406,8 +406,8 @@ static bool on_found(void *arg, const struct scan_row *row)
 }
 
 size_t check_find(const char *about, const struct test_engine *engine, struct store *store, const struct model *model,
-                  const struct catalog_product *product, const char *account, enum catalog_direction direction,
-                  struct str id, size_t max)
+                  const struct catalog_product *product, const struct account_key *account,
+                  enum catalog_direction direction, struct str id, size_t max)
 {
 	struct found found = { .about = about };
 	struct error err = { 0 };
@@ -423,8 +423,8 @@ size_t check_find(const char *about, const struct test_engine *engine, struct st
 		       "%s: look-up of %.*s: %s", about, STR_ARGS(id), err.message);
 	scan_cancel(scan);
 	expect(end == SCAN_DONE && found.at == wanted,
-	       "%s: look-up of %.*s, %.*s, account %.8s, direction %d: %zu records, wanted %zu", about, STR_ARGS(id),
-	       STR_ARGS(product->name), account, direction, found.at, wanted);
+	       "%s: look-up of %.*s, %.*s, account %s, direction %d: %zu records, wanted %zu", about, STR_ARGS(id),
+	       STR_ARGS(product->name), account_key_text(account).text, direction, found.at, wanted);
 	free(found.list);
 	return found.at;
 }

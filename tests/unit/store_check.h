@@ -20,7 +20,7 @@ struct check {
 	struct store *store;
 	const struct model *model;
 	struct scan_query query;
-	char accounts[CHECK_ACCOUNTS_MAX][SCAN_ACCOUNT_LEN];
+	struct account_key accounts[CHECK_ACCOUNTS_MAX];
 	struct scan_filter filters[CHECK_FILTERS_MAX];
 	char *filter_values[CHECK_FILTERS_MAX];
 	bool lines;
@@ -56,7 +56,7 @@ void check_end(struct check *check);
 
 /* A look-up against the model; returns how many were found. */
 size_t check_find(const char *about, const struct test_engine *engine, struct store *store, const struct model *model,
-                  const struct catalog_product *product, const char *account, enum catalog_direction direction,
-                  struct str id, size_t max);
+                  const struct catalog_product *product, const struct account_key *account,
+                  enum catalog_direction direction, struct str id, size_t max);
 
 #endif

@@ -347,10 +347,19 @@ static const struct model_record **records_of(struct item *items, size_t count)
 	return records;
 }
 
-static bool account_index(const struct scan_query *query, struct str account, uint32_t *index)
+static bool is_of_account(const struct sample *sample, const struct account_key *account)
 {
+	struct account_key own = record_account_key(&sample->record);
+
+	return account_key_equal(&own, account);
+}
+
+static bool account_index(const struct scan_query *query, const struct record *record, uint32_t *index)
+{
+	struct account_key account = record_account_key(record);
+
 	for (size_t i = 0; i < query->accounts_count; i++)
-		if (memcmp(query->accounts[i], account.p, SCAN_ACCOUNT_LEN) == 0) {
+		if (account_key_equal(&query->accounts[i], &account)) {
 			*index = (uint32_t)i;
 			return true;
 		}
@@ -373,8 +382,7 @@ const struct model_record **model_list(const struct model *model, const struct s
 		item.position = *position;
 		item.day = model_place_day(position);
 		if (position->direction == query->direction && position->time_us >= query->from_us &&
-		    position->time_us < query->to_us &&
-		    account_index(query, account_of(record->committed), &item.account))
+		    position->time_us < query->to_us && account_index(query, &record->committed->record, &item.account))
 			items[(*count)++] = item;
 	}
 	return records_of(items, *count);
@@ -407,8 +415,8 @@ static bool has_id(const struct sample *sample, struct str id)
 }
 
 const struct model_record **model_find(const struct model *model, const struct catalog_product *product,
-                                       const char *account, enum catalog_direction direction, struct str id,
-                                       size_t *count)
+                                       const struct account_key *account, enum catalog_direction direction,
+                                       struct str id, size_t *count)
 {
 	struct item *items = must(malloc((model->count + 1) * sizeof(*items)));
 
@@ -418,8 +426,7 @@ const struct model_record **model_find(const struct model *model, const struct c
 		struct item item = { .record = record };
 
 		if (!record->committed || record->gone || record->committed->record.product != product ||
-		    memcmp(account_of(record->committed).p, account, SCAN_ACCOUNT_LEN) != 0 ||
-		    !has_id(record->committed, id))
+		    !is_of_account(record->committed, account) || !has_id(record->committed, id))
 			continue;
 		item.position = record->positions[record->places_committed - 1];
 		item.day = -model_place_day(&item.position);

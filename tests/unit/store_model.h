@@ -73,8 +73,8 @@ bool model_passes(const struct model_record *record, const struct scan_query *qu
 
 /* What a look-up must give, in order. The caller frees the list. */
 const struct model_record **model_find(const struct model *model, const struct catalog_product *product,
-                                       const char *account, enum catalog_direction direction, struct str id,
-                                       size_t *count);
+                                       const struct account_key *account, enum catalog_direction direction,
+                                       struct str id, size_t *count);
 
 void model_free(struct model *model);
 

@@ -148,6 +148,11 @@ static void draft_set_time(struct draft *draft, int64_t time_us)
 	buf_free(&text);
 }
 
+struct account_key sample_account_key(const char *id)
+{
+	return account_key_of(str_from(id), strlen(id));
+}
+
 static struct sample *draft_end(struct draft *draft, int64_t time_us)
 {
 	struct sample *sample = malloc(sizeof(*sample) + draft->bytes.len);
@@ -162,6 +167,8 @@ static struct sample *draft_end(struct draft *draft, int64_t time_us)
 		if (draft->values[i].there)
 			sample->record.values[i] =
 				(struct str){ sample->bytes + draft->values[i].offset, draft->values[i].len };
+	struct str account = sample->record.values[draft->product->account_column];
+	sample->record.account_number = account_key_is_id(account) ? 0 : account.len;
 	buf_free(&draft->bytes);
 	return sample;
 }
@@ -216,7 +223,7 @@ struct sample *sample_new(struct sampler *sampler, const struct catalog_product 
 			draft_set(&draft, i, lookup_value(sampler, str_from(id_text)));
 		else if (!is_fixed(product, i))
 			draft_set(&draft, i, sample_value(sampler, product, i));
-	draft_set(&draft, product->account_column, (struct str){ account, 8 });
+	draft_set(&draft, product->account_column, str_from(account));
 	draft_set(&draft, product->id_column, str_from(id_text));
 	draft_set_time(&draft, time_us);
 	if (product->partition_direction)

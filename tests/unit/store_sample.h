@@ -25,7 +25,10 @@ struct sampler {
 	bool wild;       /* long values and many currencies */
 };
 
-/* A new record of an account (8 characters) at a time; `direction` for products that have one. */
+/* The key of an account: the number of one whose id has not 8 characters is their count. */
+struct account_key sample_account_key(const char *id);
+
+/* A new record of an account at a time; `direction` for products that have one. */
 struct sample *sample_new(struct sampler *sampler, const struct catalog_product *product, const char *account,
                           uint32_t id, enum catalog_direction direction, int64_t time_us);
 

@@ -23,6 +23,7 @@ static const char *plan; /* the only one there is */
 static struct account_import *import;
 static struct account_csv csv;
 static struct account account;
+static struct account_key key;
 static struct error err;
 
 static bool has_plan(void *arg, struct str name)
@@ -106,7 +107,7 @@ START_TEST(accounts_are_added_with_all_that_the_file_says)
 	ck_assert_int_eq(account.secrets_count, 0);
 	ASSERT_OK(accounts_check(f.meta, STR_LITERAL("child001"), STR_LITERAL("clear secret"), &account, &err));
 	ASSERT_OK(accounts_check(f.meta, STR_LITERAL("parent01"), STR_LITERAL("correct horse"), &account, &err));
-	ck_assert_int_eq(accounts_reads(f.meta, &account, STR_LITERAL("child002"), &err), 1);
+	ck_assert_int_eq(accounts_reads(f.meta, &account, STR_LITERAL("child002"), &key, &err), 1);
 	ck_assert_uint_eq(account_import_count(import), 3);
 	ck_assert_uint_eq(account_import_secrets(import), 2);
 }
@@ -130,10 +131,11 @@ END_TEST
 static const struct {
 	const char *row, *column, *message;
 } faulty[] = {
-	{ "abc,,,,,", "id", "id \"abc\": must be 8 letters or digits" },
-	{ ",,,,,", "id", "id \"\": must be 8 letters or digits" },
+	{ "a b,,,,,", "id", "id \"a b\": must be 1 to 64 letters, digits, - or _" },
+	{ "x" X64 ",,,,,", "id", "id \"" X64 "\": must be 1 to 64 letters, digits, - or _" },
+	{ ",,,,,", "id", "id \"\": must be 1 to 64 letters, digits, - or _" },
 	{ "known001,,,,,", "id", "id known001: such an account exists already" },
-	{ "abcd1234,x,,,,", "parent", "parent \"x\": must be 8 letters or digits" },
+	{ "abcd1234,x.y,,,,", "parent", "parent \"x.y\": must be 1 to 64 letters, digits, - or _" },
 	{ "abcd1234,nobody01,,,,", "parent", "parent nobody01: no such account, neither in this file nor before" },
 	{ "abcd1234,abcd1234,,,,", "parent", "parent abcd1234: is the account itself" },
 	{ "abcd1234,sub00001,,,,", "parent", "parent sub00001: is itself a subaccount of known001" },
@@ -182,6 +184,29 @@ START_TEST(a_faulty_row_is_named_and_nothing_is_added)
 }
 END_TEST
 
+START_TEST(ids_of_any_length_get_keys_that_differ)
+{
+	static const char *const ids[] = { "a", "a-", "a-bcdef", "a-bcdefg", "a-bcdefgh", X64 };
+	struct account_key keys[6];
+	char id[ACCOUNT_ID_MAX + 1];
+
+	ASSERT_OK(read_file("id,parent\n" X64 ",a\na-bcdefg,a\na,\na-,a-bcdefgh\na-bcdefgh,\na-bcdef,a\n"));
+	ASSERT_OK(work());
+	for (size_t i = 0; i < 6; i++) {
+		ck_assert_int_eq(accounts_look_up(f.meta, str_from(ids[i]), &keys[i], &err), 1);
+		ck_assert_int_eq(accounts_id_of_key(f.meta, &keys[i], id, &err), 1);
+		ck_assert_str_eq(id, ids[i]);
+		for (size_t k = 0; k < i; k++)
+			ck_assert(!account_key_equal(&keys[k], &keys[i]));
+	}
+	ck_assert_int_eq(memcmp(keys[3].bytes, "a-bcdefg", 8), 0);
+	ck_assert(exists("a"));
+	ck_assert_int_eq(accounts_reads(f.meta, &account, STR_LITERAL(X64), &key, &err), 1);
+	ck_assert_int_eq(accounts_reads(f.meta, &account, STR_LITERAL("a-"), &key, &err), 0);
+	ck_assert_int_eq(accounts_reads(f.meta, &account, STR_LITERAL("a-bcdefgh"), &key, &err), 0);
+}
+END_TEST
+
 START_TEST(a_hash_is_shown_as_it_was_imported)
 {
 	struct buf hash = { 0 };
@@ -223,7 +248,7 @@ START_TEST(faults_of_the_first_lines_are_kept_and_all_are_counted)
 	/* Found with the catalog at hand, and so after those of the form. */
 	ASSERT_OK(account_csv_feed(&csv, "id,parent\nabcd1234,nobody01\n", 28, &err));
 	for (int i = 0; i < 2 * ACCOUNT_IMPORT_FAULTS; i++) {
-		snprintf(row, sizeof(row), "bad%d,\n", i);
+		snprintf(row, sizeof(row), "bad.%d,\n", i);
 		ASSERT_OK(account_csv_feed(&csv, row, strlen(row), &err));
 	}
 	ck_assert_int_eq(work(), -1);
@@ -352,6 +377,7 @@ Suite *suite_account_import(void)
 	tcase_add_test(tcase, accounts_are_added_with_all_that_the_file_says);
 	tcase_add_test(tcase, a_file_may_come_in_any_pieces);
 	tcase_add_loop_test(tcase, a_faulty_row_is_named_and_nothing_is_added, 0, sizeof(faulty) / sizeof(faulty[0]));
+	tcase_add_test(tcase, ids_of_any_length_get_keys_that_differ);
 	tcase_add_test(tcase, a_hash_is_shown_as_it_was_imported);
 	tcase_add_test(tcase, an_account_that_is_in_the_file_twice_is_named);
 	tcase_add_test(tcase, a_subaccount_of_the_file_is_no_parent);

@@ -21,7 +21,8 @@ static struct fixture f;
 static bool exists(struct str id)
 {
 	struct error err;
-	int found = accounts_look_up(f.meta, id, &err);
+	struct account_key key;
+	int found = accounts_look_up(f.meta, id, &key, &err);
 
 	ck_assert_msg(found >= 0, "%s", err.message);
 	return found > 0;
@@ -30,9 +31,13 @@ static bool exists(struct str id)
 static bool may_read(const struct account *reader, struct str owner)
 {
 	struct error err;
-	int may = accounts_reads(f.meta, reader, owner, &err);
+	struct account owned;
+	struct account_key key;
+	int may = accounts_reads(f.meta, reader, owner, &key, &err);
 
 	ck_assert_msg(may >= 0, "%s", err.message);
+	if (may > 0)
+		ck_assert(accounts_get(f.meta, owner, &owned, &err) == 0 && account_key_equal(&owned.key, &key));
 	return may > 0;
 }
 static struct error err;
@@ -102,9 +107,9 @@ START_TEST(bad_ids_names_and_secrets_are_refused)
 
 	memset(long_text, 'x', sizeof(long_text) - 1);
 	long_text[sizeof(long_text) - 1] = '\0';
-	ASSERT_FAILS(add("abcd123", NULL), ERROR_INVALID);
-	ASSERT_FAILS(add("abcd12345", NULL), ERROR_INVALID);
-	ASSERT_FAILS(add("abcd-123", NULL), ERROR_INVALID);
+	ASSERT_FAILS(add("", NULL), ERROR_INVALID);
+	ASSERT_FAILS(add("abcd.123", NULL), ERROR_INVALID);
+	ASSERT_FAILS(add("abcd 123", NULL), ERROR_INVALID);
 	ASSERT_FAILS(add(long_text, NULL), ERROR_INVALID);
 	ASSERT_FAILS(accounts_add(f.meta, "abcd1234", NULL, long_text, SECRET, &err), ERROR_INVALID);
 	ASSERT_FAILS(accounts_add(f.meta, "abcd1234", NULL, "two\nlines", SECRET, &err), ERROR_INVALID);
@@ -113,6 +118,64 @@ START_TEST(bad_ids_names_and_secrets_are_refused)
 	ASSERT_FAILS(accounts_add(f.meta, "abcd1234", NULL, "", long_text, &err), ERROR_INVALID);
 	ASSERT_FAILS(accounts_add(f.meta, "abcd1234", NULL, "", "tab\tin secret", &err), ERROR_INVALID);
 	ck_assert_int_eq(exists(STR_LITERAL("abcd1234")), false);
+}
+END_TEST
+
+/* Each but the last is the beginning of the next. */
+static const char *const lengths[] = { "a", "a-b_c-d", "a-b_c-d_", "a-b_c-d_e",
+	                               "a-b_c-d_e-f_g-h_i-j_k-l_m-n_o-p_q-r_s-t_u-v_w-x_y-z_0-1_2-3_4-5_" };
+
+START_TEST(ids_have_1_to_64_characters_and_a_key_each)
+{
+	struct account_key keys[5], key;
+	char id[ACCOUNT_ID_MAX + 1];
+
+	for (int i = 4; i >= 0; i--)
+		ASSERT_OK(add(lengths[i], NULL));
+	ASSERT_FAILS(add("a-b_c-d_e-f_g-h_i-j_k-l_m-n_o-p_q-r_s-t_u-v_w-x_y-z_0-1_2-3_4-5_6", NULL), ERROR_INVALID);
+	fixture_restart(&f);
+	for (int i = 0; i < 5; i++) {
+		ck_assert_int_eq(accounts_look_up(f.meta, str_from(lengths[i]), &keys[i], &err), 1);
+		ck_assert_int_eq(accounts_look_up(f.meta, str_from(lengths[i]), &key, &err), 1);
+		ck_assert_msg(account_key_equal(&key, &keys[i]), "another key from what is remembered");
+		ck_assert_int_eq(accounts_id_of_key(f.meta, &key, id, &err), 1);
+		ck_assert_str_eq(id, lengths[i]);
+		ASSERT_OK(login(lengths[i], SECRET));
+		for (int k = 0; k < i; k++)
+			ck_assert(!account_key_equal(&keys[k], &keys[i]));
+	}
+	ck_assert_int_eq(account_key_has_number(&keys[2]), false);
+}
+END_TEST
+
+START_TEST(a_key_is_never_given_again)
+{
+	struct account_key first, second;
+	char id[ACCOUNT_ID_MAX + 1];
+
+	ASSERT_OK(add("short", NULL));
+	ck_assert_int_eq(accounts_look_up(f.meta, STR_LITERAL("short"), &first, &err), 1);
+	ASSERT_OK(accounts_set_deleted(f.meta, "short", true, &err));
+	ASSERT_OK(accounts_remove(f.meta, "short", &err));
+	ck_assert_int_eq(accounts_id_of_key(f.meta, &first, id, &err), 0);
+	ASSERT_OK(add("short", NULL));
+	ck_assert_int_eq(accounts_look_up(f.meta, STR_LITERAL("short"), &second, &err), 1);
+	ck_assert(!account_key_equal(&first, &second));
+}
+END_TEST
+
+START_TEST(subaccounts_with_ids_of_any_length_belong_to_their_parent)
+{
+	ASSERT_OK(add("north", NULL));
+	ASSERT_OK(add("northern", NULL));
+	for (int i = 0; i < 5; i++)
+		ASSERT_OK(add(lengths[i], i % 2 ? "north" : "northern"));
+	ASSERT_OK(accounts_get(f.meta, STR_LITERAL("north"), &account, &err));
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(may_read(&account, str_from(lengths[i])), i % 2);
+	ASSERT_OK(accounts_set_parent(f.meta, lengths[1], "northern", &err));
+	ck_assert_int_eq(may_read(&account, str_from(lengths[1])), 0);
+	ck_assert_int_eq(may_read(&account, str_from(lengths[3])), 1);
 }
 END_TEST
 
@@ -517,6 +580,9 @@ Suite *suite_accounts(void)
 	tcase_add_test(tcase, account_outlives_a_restart);
 	tcase_add_test(tcase, account_is_added_once);
 	tcase_add_test(tcase, bad_ids_names_and_secrets_are_refused);
+	tcase_add_test(tcase, ids_have_1_to_64_characters_and_a_key_each);
+	tcase_add_test(tcase, a_key_is_never_given_again);
+	tcase_add_test(tcase, subaccounts_with_ids_of_any_length_belong_to_their_parent);
 	tcase_add_test(tcase, parent_must_be_a_primary_account);
 	tcase_add_test(tcase, account_reads_itself_and_its_subaccounts);
 	tcase_add_test(tcase, existence_is_known_at_once);

@@ -320,7 +320,7 @@ static void seal_all(void)
 /* Erases the number; -1 where that failed. Other work may be done between slices. */
 static int run_erase(struct erase_counts *counts, void (*between)(void))
 {
-	static const char accounts[1][SCAN_ACCOUNT_LEN] = { { 'a', 'b', 'c', 'd', '1', '2', '3', '4' } };
+	static const struct account_key accounts[1] = { { "abcd1234" } };
 	struct erase_scope scope = { .accounts = accounts, .accounts_count = 1, .number = STR_LITERAL(PERSON) };
 	struct erase *erase = erase_new(f.store, &scope, &err);
 	bool done = false, dirty;
@@ -374,7 +374,7 @@ static bool see(void *arg, const struct scan_row *row)
 
 static struct seen look(uint64_t snapshot)
 {
-	static const char accounts[1][SCAN_ACCOUNT_LEN] = { { 'a', 'b', 'c', 'd', '1', '2', '3', '4' } };
+	static const struct account_key accounts[1] = { { "abcd1234" } };
 	struct scan_query query = {
 		.product = catalog_product_find(STR_LITERAL("SMS")),
 		.direction = CATALOG_OUTBOUND,
@@ -496,7 +496,7 @@ END_TEST
 
 START_TEST(numbers_in_texts_are_found_whole_alone)
 {
-	static const char accounts[1][SCAN_ACCOUNT_LEN] = { { 'a', 'b', 'c', 'd', '1', '2', '3', '4' } };
+	static const struct account_key accounts[1] = { { "abcd1234" } };
 	static const struct {
 		const char *text, *without;
 		size_t count;

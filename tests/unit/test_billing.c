@@ -397,7 +397,7 @@ static uint64_t fast_count(const struct scan_query *query, bool late, bool rough
 
 static void assert_counts_agree(const char *when)
 {
-	static const char accounts[2][SCAN_ACCOUNT_LEN] = { "abcd1234", "child123" };
+	static const struct account_key accounts[2] = { { "abcd1234" }, { "child123" } };
 	const struct scan_filter filter = { catalog_column_find(sms, STR_LITERAL("status")), false,
 		                            STR_LITERAL("failed") };
 	static const int64_t ranges[][2] = {
@@ -458,7 +458,7 @@ END_TEST
 START_TEST(a_rough_count_is_near)
 {
 	struct scan_query query = { .accounts_count = 1, .direction = CATALOG_OUTBOUND };
-	static const char accounts[1][SCAN_ACCOUNT_LEN] = { "abcd1234" };
+	static const struct account_key accounts[1] = { { "abcd1234" } };
 	uint64_t seen;
 
 	for (int i = 0; i < RECORDS; i++)

@@ -70,7 +70,7 @@ static void choose(const char *name, enum catalog_direction direction, uint64_t 
 {
 	sampler = (struct sampler){ .pick = { seed }, .styles = seed * 77, .wild = wild };
 	product = catalog_product_find(str_from(name));
-	partition = partition_of("acct0001", product->number, (uint8_t)direction);
+	partition = partition_of(&(struct account_key){ "acct0001" }, product->number, (uint8_t)direction);
 	block_builder_begin(builder, product, (uint8_t)direction);
 }
 

@@ -51,7 +51,7 @@ static const struct catalog_product *sms(void)
 
 static const char *account(unsigned number)
 {
-	static char text[SCAN_ACCOUNT_LEN + 1];
+	static char text[9];
 
 	snprintf(text, sizeof(text), "acct%04u", number % 10000);
 	return text;
@@ -109,7 +109,7 @@ static void check_account(const char *of)
 {
 	struct check check = { .spans = true, .lines = true };
 
-	memcpy(check.accounts[0], of, SCAN_ACCOUNT_LEN);
+	check.accounts[0] = account_key_of_id(of);
 	check.query = (struct scan_query){
 		.product = sms(),
 		.direction = CATALOG_OUTBOUND,
@@ -167,7 +167,8 @@ static MDB_stat stat_of(enum day_db db)
 static void get_stored(const char *of, struct buf *stored, struct buf *block)
 {
 	struct day *day = the_day();
-	struct partition partition = partition_of(of, sms()->number, CATALOG_OUTBOUND);
+	struct account_key key_of = account_key_of_id(of);
+	struct partition partition = partition_of(&key_of, sms()->number, CATALOG_OUTBOUND);
 	uint8_t bytes[NUMBER_KEY_LEN];
 	MDB_val key = env_val(bytes, sizeof(bytes)), val;
 	MDB_txn *txn = env_read(&day->env, &err);
@@ -182,7 +183,8 @@ static void get_stored(const char *of, struct buf *stored, struct buf *block)
 
 static void purge_account(const char *of)
 {
-	struct purge *purge = purge_new(f.store, of);
+	struct account_key key_of = account_key_of_id(of);
+	struct purge *purge = purge_new(f.store, &key_of);
 	bool done = false, dirty;
 
 	ck_assert_ptr_nonnull(purge);

@@ -121,6 +121,7 @@ struct run {
 };
 
 static const char own_account[] = "acct0001", other_account[] = "acct0002";
+static const struct account_key own_key = { "acct0001" };
 
 static struct record record_of(const struct run *run, size_t index, char text[6][64])
 {
@@ -301,7 +302,7 @@ static void begin_page(struct run *run)
 	struct error err = { 0 };
 	struct changes_query query = {
 		.product = run->product,
-		.accounts = (const char(*)[SCAN_ACCOUNT_LEN])(const void *)own_account,
+		.accounts = &own_key,
 		.accounts_count = 1,
 		.since = run->since,
 		.max = 1 + pick_below(&run->pick, pick_percent(&run->pick, 50) ? 10 : 400),
@@ -448,7 +449,7 @@ START_TEST(uncommitted_changes_are_not_told)
 
 	run_begin(run, 1);
 	do_new(run);
-	ck_assert(changes_may_have(run->f.store, run->product, own_account, 0));
+	ck_assert(changes_may_have(run->f.store, run->product, &own_key, 0));
 	begin_page(run);
 	ck_assert(read_slice(run, false));
 	ck_assert_uint_eq(changes_page(run->page).count, 0);
@@ -456,7 +457,7 @@ START_TEST(uncommitted_changes_are_not_told)
 	do_commit(run);
 	do_follow(run);
 	ck_assert_uint_gt(run->given, 0);
-	ck_assert(!changes_may_have(run->f.store, run->product, own_account, run->since));
+	ck_assert(!changes_may_have(run->f.store, run->product, &own_key, run->since));
 	fixture_close(&run->f);
 	free(run);
 }

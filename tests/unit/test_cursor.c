@@ -48,14 +48,18 @@ static void teardown(void)
 	rmdir(dir);
 }
 
+static const struct account_key account = { "abcd1234" };
+
 static void seal(void)
 {
-	ck_assert_int_eq(cursor_seal(&key, "abcd1234", &sample, &token, &iv, &err), 0);
+	ck_assert_int_eq(cursor_seal(&key, &account, &sample, &token, &iv, &err), 0);
 }
 
-static int open_as(const char *account)
+static int open_as(const char *id)
 {
-	return cursor_open(&key, account, buf_str(&token), buf_str(&iv), &opened, &err);
+	struct account_key as = account_key_of_id(id);
+
+	return cursor_open(&key, &as, buf_str(&token), buf_str(&iv), &opened, &err);
 }
 
 START_TEST(opens_to_what_was_sealed)
@@ -76,7 +80,7 @@ START_TEST(is_sealed_with_another_nonce_each_time)
 	struct buf token2 = { 0 }, iv2 = { 0 };
 
 	seal();
-	ck_assert_int_eq(cursor_seal(&key, "abcd1234", &sample, &token2, &iv2, &err), 0);
+	ck_assert_int_eq(cursor_seal(&key, &account, &sample, &token2, &iv2, &err), 0);
 	ck_assert(!str_equal(buf_str(&iv), buf_str(&iv2)));
 	ck_assert(!str_equal(buf_str(&token), buf_str(&token2)));
 	buf_free(&token2);
@@ -120,7 +124,7 @@ START_TEST(is_refused_at_any_other_length)
 	for (size_t len = 0; len < whole.len; len++) {
 		struct str cut = { whole.p, len };
 
-		ck_assert_int_eq(cursor_open(&key, "abcd1234", cut, buf_str(&iv), &opened, &err), -1);
+		ck_assert_int_eq(cursor_open(&key, &account, cut, buf_str(&iv), &opened, &err), -1);
 	}
 	buf_add_char(&token, 'A');
 	ck_assert_int_eq(open_as("abcd1234"), -1);

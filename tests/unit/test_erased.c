@@ -51,27 +51,28 @@ START_TEST(siphash_is_what_openssl_says)
 }
 END_TEST
 
-static struct str account_of(int number, char out[ACCOUNT_ID_LEN + 1])
+static struct account_key account_of(int number)
 {
-	snprintf(out, ACCOUNT_ID_LEN + 1, "acc%05d", number);
-	return (struct str){ out, ACCOUNT_ID_LEN };
+	char id[32];
+
+	snprintf(id, sizeof(id), "acc%05d", number);
+	return account_key_of_id(id);
 }
 
 static void add(struct store *store, int account, const char *number, int64_t until_us)
 {
 	struct erased_entry entry = { .erased_us = 5, .until_us = until_us, .uid = 7 };
 	struct error err = { 0 };
-	char id[ACCOUNT_ID_LEN + 1];
+	struct account_key key = account_of(account);
 
-	ck_assert_msg(erased_add(store, account_of(account, id), str_from(number), &entry, &err) == 0, "%s",
-	              err.message);
+	ck_assert_msg(erased_add(store, &key, 1, str_from(number), &entry, &err) == 0, "%s", err.message);
 }
 
 static bool is(struct store *store, int account, const char *number, int64_t time_us)
 {
-	char id[ACCOUNT_ID_LEN + 1];
+	struct account_key key = account_of(account);
 
-	return erased_is(store, account_of(account, id), str_from(number), time_us);
+	return erased_is(store, &key, str_from(number), time_us);
 }
 
 START_TEST(erased_numbers_are_known_by_account_time_and_after_a_restart)
@@ -80,7 +81,7 @@ START_TEST(erased_numbers_are_known_by_account_time_and_after_a_restart)
 	char number[32];
 	struct error err = { 0 };
 	size_t count;
-	char id[ACCOUNT_ID_LEN + 1];
+	struct account_key first = account_of(0), second = account_of(1), unknown = account_of(5);
 
 	fixture_open(&f, FIXTURE_MAP_BYTES);
 	ck_assert(!is(f.store, 1, "447700900999", 0));
@@ -90,7 +91,7 @@ START_TEST(erased_numbers_are_known_by_account_time_and_after_a_restart)
 	}
 	add(f.store, 1, "447700900007", 500); /* earlier than it was */
 	add(f.store, 2, "447700900007", ERASED_LASTS);
-	ck_assert_int_eq(erased_revoke(f.store, account_of(0, id), STR_LITERAL("+447700900007"), &count, &err), 0);
+	ck_assert_int_eq(erased_revoke(f.store, &first, 1, STR_LITERAL("+447700900007"), &count, &err), 0);
 	ck_assert_uint_eq(count, 1);
 	for (int round = 0; round < 2; round++) {
 		ck_assert_uint_eq(erased_count(f.store), 299);
@@ -103,8 +104,8 @@ START_TEST(erased_numbers_are_known_by_account_time_and_after_a_restart)
 		}
 		fixture_restart(&f);
 	}
-	ck_assert_int_eq(erased_forget_account(f.store, account_of(1, id).p, &err), 0);
-	ck_assert_int_eq(erased_forget_account(f.store, account_of(5, id).p, &err), 0);
+	ck_assert_int_eq(erased_forget_account(f.store, &second, &err), 0);
+	ck_assert_int_eq(erased_forget_account(f.store, &unknown, &err), 0);
 	for (int round = 0; round < 2; round++) {
 		ck_assert_uint_eq(erased_count(f.store), 199);
 		ck_assert(!is(f.store, 1, "447700900001", 0) && is(f.store, 2, "447700900001", 0));
@@ -118,10 +119,9 @@ START_TEST(a_text_is_searched_for_words_and_whole_values)
 {
 	struct fixture f;
 	struct str unknown = { NULL, 0 };
-	char id[ACCOUNT_ID_LEN + 1];
 
 	fixture_open(&f, FIXTURE_MAP_BYTES);
-	struct str account = account_of(1, id);
+	struct str account = STR_LITERAL("acc00001");
 	add(f.store, 1, "447700900999", 1000);
 	add(f.store, 1, "zoe@example.com", 1000);
 	static const struct {
@@ -144,7 +144,7 @@ START_TEST(a_text_is_searched_for_words_and_whole_values)
 		              "%s", rows[i].text);
 	ck_assert(erased_is_in_text(f.store, account, 1000, STR_LITERAL("x,447700900999")));
 	ck_assert(!erased_is_in_text(f.store, account, 1001, STR_LITERAL("x,447700900999")));
-	ck_assert(!erased_is_in_text(f.store, account_of(2, id), 1000, STR_LITERAL("x,447700900999")));
+	ck_assert(!erased_is_in_text(f.store, STR_LITERAL("acc00002"), 1000, STR_LITERAL("x,447700900999")));
 	fixture_close(&f);
 }
 END_TEST

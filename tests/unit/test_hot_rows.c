@@ -244,7 +244,7 @@ static void assert_all_there(const char *about)
 		char account[9];
 
 		account_name(account, i);
-		memcpy(check.accounts[0], account, SCAN_ACCOUNT_LEN);
+		check.accounts[0] = account_key_of_id(account);
 		check.query = (struct scan_query){
 			.product = sms(),
 			.direction = CATALOG_OUTBOUND,
@@ -424,8 +424,8 @@ static void make_dead_rows(void)
 
 START_TEST(a_number_is_erased_from_dead_rows_too)
 {
-	char accounts[ACCOUNTS + 2][SCAN_ACCOUNT_LEN];
-	struct erase_scope scope = { .accounts = (const char(*)[SCAN_ACCOUNT_LEN])accounts,
+	struct account_key accounts[ACCOUNTS + 2];
+	struct erase_scope scope = { .accounts = accounts,
 		                     .accounts_count = ACCOUNTS + 2,
 		                     .number = STR_LITERAL(NUMBER) };
 	bool done = false, dirty;
@@ -434,7 +434,7 @@ START_TEST(a_number_is_erased_from_dead_rows_too)
 		char account[9];
 
 		account_name(account, i);
-		memcpy(accounts[i], account, SCAN_ACCOUNT_LEN);
+		accounts[i] = account_key_of_id(account);
 	}
 	make_dead_rows();
 	ck_assert_uint_ge(in_file(), 600);
@@ -457,7 +457,7 @@ START_TEST(a_purged_account_leaves_no_dead_rows)
 
 	make_dead_rows();
 	size_t before = in_file();
-	purge = purge_new(f.store, "acct0001");
+	purge = purge_new(f.store, &(struct account_key){ "acct0001" });
 	while (!done) {
 		ASSERT_OK(purge_step(purge, INT64_MAX, &dirty, &done, &err));
 		ASSERT_OK(store_commit(f.store, &err));
@@ -594,7 +594,7 @@ START_TEST(a_walk_pauses_among_many_dead_rows)
 	commit();
 	struct day *day = store_day(f.store, DAY, false, &err);
 	ck_assert_ptr_nonnull(env_write(&day->env, &err));
-	struct partition partition = partition_of("acct0000", sms()->number, CATALOG_OUTBOUND);
+	struct partition partition = partition_of(&(struct account_key){ "acct0000" }, sms()->number, CATALOG_OUTBOUND);
 	ck_assert_int_eq(hot_mark_set(day, &partition, &mark, false, &err), 1);
 	while ((result = hot_rows_each(day, day->env.write, &place, count_row, &rows, &err)) == 0)
 		pauses++;
@@ -668,7 +668,7 @@ static int scan_account(uint32_t number, unsigned *rows)
 	char account[9];
 	struct scan_query query = { .product = sms(),
 		                    .direction = CATALOG_OUTBOUND,
-		                    .accounts = (const char(*)[SCAN_ACCOUNT_LEN])account,
+		                    .accounts = (const struct account_key *)account,
 		                    .accounts_count = 1,
 		                    .from_us = clock_day_start_us(DAY),
 		                    .to_us = clock_day_start_us(DAY + 1),

@@ -92,9 +92,9 @@ START_TEST(account_form_is_exact)
 {
 	static const char *const bad[] = {
 		"",
-		"abcdef1",
-		"abcdef123",
-		"abcdef1-",
+		"",
+		"abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ_01234567891",
+		"abcdef1.",
 		"abcdef1 ",
 		"abc\xc3\xa9"
 		"123",
@@ -103,10 +103,25 @@ START_TEST(account_form_is_exact)
 
 	ck_assert(id_is_account(STR_LITERAL("abcdef12")));
 	ck_assert(id_is_account(STR_LITERAL("AZaz0912")));
+	ck_assert(id_is_account(STR_LITERAL("-")));
+	ck_assert(id_is_account(STR_LITERAL("abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789")));
 	for (size_t i = 0; i < COUNT(bad); i++)
 		ck_assert_msg(!id_is_account(str_from(bad[i])), "\"%s\" was taken", bad[i]);
 	ck_assert(!id_is_account((struct str){ "abcdef1\0", 8 }));
 	ck_assert(!id_is_account((struct str){ NULL, 0 }));
+}
+END_TEST
+
+START_TEST(a_short_account_is_not_found_within_words)
+{
+	ck_assert(id_account_is_in(STR_LITERAL("{\"account_id\":\"a\"}"), "a"));
+	ck_assert(id_account_is_in(STR_LITERAL("a"), "a"));
+	ck_assert(id_account_is_in(STR_LITERAL("aa,a"), "a"));
+	ck_assert(!id_account_is_in(STR_LITERAL("{\"account_id\":\"b-a\"}"), "a"));
+	ck_assert(!id_account_is_in(STR_LITERAL(""), "a"));
+	ck_assert(!id_account_is_in((struct str){ NULL, 0 }, "a"));
+	/* msgpack has the length, which may be a digit, before a long one */
+	ck_assert(id_account_is_in(STR_LITERAL("0north_station_1"), "north_station_1"));
 }
 END_TEST
 
@@ -254,6 +269,7 @@ Suite *suite_id(void)
 	tcase_add_test(ids, uuid_form_is_exact);
 	tcase_add_loop_test(ids, uuids_are_the_same_in_either_case, 0, COUNT(same_ids));
 	tcase_add_test(ids, account_form_is_exact);
+	tcase_add_test(ids, a_short_account_is_not_found_within_words);
 	tcase_add_test(ids, secrets_have_the_length_asked_and_use_the_whole_alphabet);
 	tcase_add_test(ids, hashes_never_change);
 	tcase_add_loop_test(codec, base64_of_the_rfc, 0, COUNT(base64));

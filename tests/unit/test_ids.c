@@ -53,7 +53,7 @@ static void make_blocks(void)
 	struct position position = { clock_day_start_us(20500), 1, 0 };
 
 	product = catalog_product_find(STR_LITERAL("AMD"));
-	partition = partition_of("acct0001", product->number, 0);
+	partition = partition_of(&(struct account_key){ "acct0001" }, product->number, 0);
 	block_builder_begin(builder, product, 0);
 	for (uint32_t block = 0; block < BLOCKS; block++) {
 		struct buf value = { 0 };
@@ -284,7 +284,7 @@ static size_t assert_runs_have_pairs(void)
 /* Of few rows, or of as many as make wide runs. */
 static void store_seals(bool wide)
 {
-	partition = partition_of("acct0001", 1, 0);
+	partition = partition_of(&(struct account_key){ "acct0001" }, 1, 0);
 	block_rows = wide ? BLOCK_ROWS : SEAL_BLOCK_ROWS;
 	pairs_count = 0;
 	for (uint32_t seal = 0; seal < SEALS; seal++)
@@ -327,7 +327,7 @@ END_TEST
 
 START_TEST(a_damaged_run_goes_with_its_seal)
 {
-	partition = partition_of("acct0001", 1, 0);
+	partition = partition_of(&(struct account_key){ "acct0001" }, 1, 0);
 	day_fixture_put(&f, DAY_BLOCK_IDS, &partition, 4, STR_LITERAL("twelve bytes and one"));
 	MDB_txn *txn = env_write(&f.day.env, &err);
 	ck_assert_int_eq(ids_remove(&f.day, txn, &partition, 4, &err), 0);
@@ -521,12 +521,12 @@ END_TEST
 
 START_TEST(block_index_begins_where_it_must)
 {
-	partition = partition_of("acct0001", 1, 1);
+	partition = partition_of(&(struct account_key){ "acct0001" }, 1, 1);
 	for (int round = 0; round < 200; round++) {
 		struct partition own = partition;
 		uint32_t count = pick_below(&pick, ENTRIES);
 
-		own.account[7] = (char)('a' + round % 20);
+		own.account.bytes[7] = (char)('a' + round % 20);
 		own.product = (uint8_t)(1 + round / 20);
 		for (uint32_t i = 0; i < count; i++) {
 			struct day_block block = { .rows = i + 1,
@@ -570,7 +570,7 @@ START_TEST(block_index_is_read_anew_after_blocks_changed)
 {
 	struct day_block block = { .rows = 1 };
 
-	partition = partition_of("acct0001", 1, 1);
+	partition = partition_of(&(struct account_key){ "acct0001" }, 1, 1);
 	for (uint32_t i = 0; i < 10; i++) {
 		day_fixture_put(&f, DAY_BLOCKS, &partition, i, (struct str){ (const char *)&block, sizeof(block) });
 		MDB_txn *txn = day_fixture_read(&f);

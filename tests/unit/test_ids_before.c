@@ -78,7 +78,7 @@ static uint64_t hash_as_it_was(const char *id)
 /* The day's only run is that of the sealed record. */
 static void write_run_as_it_was(struct day *day)
 {
-	struct partition partition = partition_of(ACCOUNT, sms()->number, CATALOG_OUTBOUND);
+	struct partition partition = partition_of(&(struct account_key){ ACCOUNT }, sms()->number, CATALOG_OUTBOUND);
 
 	ids_entry entry = ids_entry_of(hash_as_it_was(SEALED_ID), 0);
 	uint8_t bytes[NUMBER_KEY_LEN];
@@ -165,9 +165,11 @@ static void check_found(const char *id, const char *status)
 	id_uuid_lower(lower, id);
 	for (size_t i = 0; i < 2; i++) {
 		struct seen seen = { 0 };
-		struct scan_find find = {
-			.product = sms(), .account = ACCOUNT, .id = forms[i], .first_day = INT32_MIN, .max = 100
-		};
+		struct scan_find find = { .product = sms(),
+			                  .account = &(struct account_key){ ACCOUNT },
+			                  .id = forms[i],
+			                  .first_day = INT32_MIN,
+			                  .max = 100 };
 		struct scan_sink sink = { .on_record = see, .arg = &seen };
 		struct scan *scan = scan_start_find(f.store, &find, &sink, &err);
 		enum scan_end end;

@@ -229,7 +229,7 @@ static void make_rows(int count)
 /* --- the report --- */
 
 static char path[64];
-static char accounts[1][SCAN_ACCOUNT_LEN];
+static struct account_key accounts[1];
 static struct report_spec spec;
 static struct error err;
 static struct buf file;
@@ -246,12 +246,12 @@ static void setup(void)
 	ck_assert_int_ge(fd, 0);
 	close(fd);
 	sms = catalog_product_find(STR_LITERAL("SMS"));
-	memcpy(accounts[0], "abcd1234", SCAN_ACCOUNT_LEN);
+	accounts[0] = account_key_of_id("abcd1234");
 	spec = (struct report_spec){
 		.query = {
 			.product = sms,
 			.direction = CATALOG_OUTBOUND,
-			.accounts = (const char (*)[SCAN_ACCOUNT_LEN])accounts,
+			.accounts = accounts,
 			.accounts_count = 1,
 			.from_us = FROM_US,
 			.to_us = FROM_US + 30 * DAY_US,

@@ -14,6 +14,7 @@
 Suite *suite_query(void);
 
 #define ACCOUNT "account_id=abcd1234"
+#define A64 "abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789"
 #define DAY "date_start=2024-06-17T00:00:00Z&date_end=2024-06-18T00:00:00Z"
 #define SMS "product=SMS&" ACCOUNT "&direction=outbound"
 #define CALLS "product=VOICE-CALL&" ACCOUNT
@@ -423,12 +424,12 @@ static const struct {
 	{ "product=VOICE-CALL", "account_id: Missing required parameter" },
 	{ "product=FAX&" ACCOUNT, "product: 'FAX' is not one of: " ALL_PRODUCTS },
 	{ "product=sms&" ACCOUNT, "product: 'sms' is not one of: " ALL_PRODUCTS },
-	{ "product=VOICE-CALL&account_id=abc",
-	  "account_id: 'abc' is not an account id, which has 8 letters or digits" },
-	{ "product=VOICE-CALL&account_id=abcd12345",
-	  "account_id: 'abcd12345' is not an account id, which has 8 letters or digits" },
+	{ "product=VOICE-CALL&account_id=abc.",
+	  "account_id: 'abc.' is not an account id, which has 1 to 64 letters, digits, - or _" },
+	{ "product=VOICE-CALL&account_id=" A64 "5",
+	  "account_id: '" A64 "' is not an account id, which has 1 to 64 letters, digits, - or _" },
 	{ "product=VOICE-CALL&account_id=abcd%2F234",
-	  "account_id: 'abcd/234' is not an account id, which has 8 letters or digits" },
+	  "account_id: 'abcd/234' is not an account id, which has 1 to 64 letters, digits, - or _" },
 	{ "product=undefined&" ACCOUNT, "product: 'undefined' is not one of: " ALL_PRODUCTS },
 	/* the deprecated name */
 	{ "product=CONVERSATIONS&" ACCOUNT, "type: Missing required parameter" },
@@ -495,13 +496,13 @@ static const struct {
 	{ CALLS "&id=a&" DAY, BESIDE_ID "[date_start, date_end]" },
 	{ CALLS "&status=answered&id=a&cursor=b&iv=c&colour=red", BESIDE_ID "[status, cursor, iv, colour]" },
 	{ SMS "&id=a&direction=inbound&to=1", BESIDE_ID "[to]; direction: Given more than once" },
-	{ "product=FAX&id=a&to=1&account_id=b",
+	{ "product=FAX&id=a&to=1&account_id=b:",
 	  BESIDE_ID "[to]; product: 'FAX' is not one of: " ALL_PRODUCTS
-	            "; account_id: 'b' is not an account id, which has 8 letters or digits" },
+	            "; account_id: 'b:' is not an account id, which has 1 to 64 letters, digits, - or _" },
 	/* all at once, in the order sent, what is missing last */
-	{ "product=SMS&status=lost&colour=red&date_end=now&account_id=1&locale=en&iv=a",
+	{ "product=SMS&status=lost&colour=red&date_end=now&account_id=1:&locale=en&iv=a",
 	  "status: 'lost' is not one of: " SMS_STATUSES "; colour: Unknown parameter; date_end: 'now' " TIME_FORM
-	  "; account_id: '1' is not an account id, which has 8 letters or digits; "
+	  "; account_id: '1:' is not an account id, which has 1 to 64 letters, digits, - or _; "
 	  "locale: Invalid filter for product SMS; direction: Missing required parameter; "
 	  "cursor: Missing required parameter" },
 	{ "product=FAX&to=1&colour=red&" ACCOUNT,

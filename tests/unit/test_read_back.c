@@ -224,7 +224,7 @@ static void assert_all_there(const char *account)
 {
 	struct check check = { .lines = true };
 
-	memcpy(check.accounts[0], account, SCAN_ACCOUNT_LEN);
+	check.accounts[0] = account_key_of_id(account);
 	check.query = (struct scan_query){
 		.product = sms(),
 		.direction = CATALOG_OUTBOUND,
@@ -294,7 +294,7 @@ END_TEST
 START_TEST(writing_a_run_anew_loses_nothing_to_a_faulty_encoder)
 {
 	unsigned seen = 0;
-	struct partition partition = partition_of(ACCOUNT, sms()->number, CATALOG_OUTBOUND);
+	struct partition partition = partition_of(&(struct account_key){ ACCOUNT }, sms()->number, CATALOG_OUTBOUND);
 
 	put_many(ACCOUNT, ROWS);
 	ck_assert_uint_eq(seal_all(), 0);
@@ -373,7 +373,7 @@ START_TEST(a_faulty_encoder_that_is_mended_seals_after_a_while)
 	fault = STORED_TOO;
 	ck_assert_uint_eq(seal_all(), 1);
 	fault = NONE;
-	struct partition partition = partition_of(ACCOUNT, sms()->number, CATALOG_OUTBOUND);
+	struct partition partition = partition_of(&(struct account_key){ ACCOUNT }, sms()->number, CATALOG_OUTBOUND);
 	hot_partition_find(&store_day(f.store, DAY, false, &err)->hot, &partition)->wait_us =
 		0; /* as if it were over */
 	ck_assert_uint_eq(seal_all(), 0);

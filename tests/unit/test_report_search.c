@@ -25,7 +25,7 @@ struct searching {
 
 static void begin(struct searching *s, enum archive_kind kind)
 {
-	static const char accounts[1][SCAN_ACCOUNT_LEN] = { "abcd1234" };
+	static const struct account_key accounts[1] = { { "abcd1234" } };
 	struct erase_scope scope = { .accounts = accounts, .accounts_count = 1, .number = STR_LITERAL("+" NUMBER) };
 	struct error err = { 0 };
 

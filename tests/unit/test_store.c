@@ -25,6 +25,7 @@ Suite *suite_store(void);
 #define DAY 20500
 #define MAP_BYTES ((size_t)256 << 20)
 
+static const struct account_key own = { "acct0001" };
 static struct fixture f;
 static struct model model;
 static struct sampler sampler;
@@ -115,7 +116,7 @@ static struct store_day_stats stats_of(int32_t day)
 static void query_all(struct check *check, const char *account, bool spans)
 {
 	*check = (struct check){ .spans = spans, .lines = true };
-	memcpy(check->accounts[0], account, SCAN_ACCOUNT_LEN);
+	check->accounts[0] = account_key_of_id(account);
 	check->query = (struct scan_query){
 		.product = sms(),
 		.direction = CATALOG_OUTBOUND,
@@ -335,7 +336,7 @@ START_TEST(lines_of_blocks_from_before_a_column_was_added_have_it)
 	}
 	commit();
 	query_all(&check, "acct0001", false);
-	check.query.accounts = (const char(*)[SCAN_ACCOUNT_LEN])check.accounts;
+	check.query.accounts = check.accounts;
 	check.query.product = &grown;
 	check.query.columns = 1;
 	ASSERT_OK(scan_once(f.store, &check.query, &position, INT64_MAX, &sink, &end, &err));
@@ -355,7 +356,7 @@ START_TEST(look_ups_do_not_make_the_store_forget_what_is_uncommitted)
 	commit();
 	put_many("acct0001", DAY, 10);
 	f.store->days[0]->hot.stale = UINT64_MAX; /* as if sealing had taken most rows away */
-	count = check_find("look-up", &days_test_engine, f.store, &model, sms(), "acct0001", CATALOG_NO_DIRECTION,
+	count = check_find("look-up", &days_test_engine, f.store, &model, sms(), &own, CATALOG_NO_DIRECTION,
 	                   model.records[3]->now->record.values[sms()->id_column], 10);
 	ck_assert_uint_eq(count, 1);
 	/* The same once more: not new. */
@@ -371,9 +372,8 @@ END_TEST
 static void check_found(size_t first, size_t count)
 {
 	for (size_t i = first; i < first + count; i++)
-		expect(check_find("look-up", &days_test_engine, f.store, &model, sms(), "acct0001",
-		                  CATALOG_NO_DIRECTION, model.records[i]->now->record.values[sms()->id_column],
-		                  10) == 1,
+		expect(check_find("look-up", &days_test_engine, f.store, &model, sms(), &own, CATALOG_NO_DIRECTION,
+		                  model.records[i]->now->record.values[sms()->id_column], 10) == 1,
 		       "record %zu is not found", i);
 }
 
@@ -469,7 +469,7 @@ END_TEST
 START_TEST(one_commit_makes_the_seals_of_many_accounts_last)
 {
 	bool more, dirty;
-	char account[SCAN_ACCOUNT_LEN + 1];
+	char account[9];
 
 	for (int i = 0; i < 150; i++) {
 		(void)snprintf(account, sizeof(account), "acct%04d", i);
@@ -492,7 +492,7 @@ END_TEST
 START_TEST(a_day_of_many_accounts_is_searched_in_slices)
 {
 	enum seal_search result = SEAL_SEARCH_MORE;
-	char account[SCAN_ACCOUNT_LEN + 1];
+	char account[9];
 	int slices = 0;
 
 	for (int i = 0; i < 3000; i++) {
@@ -507,7 +507,7 @@ START_TEST(a_day_of_many_accounts_is_searched_in_slices)
 		ASSERT_OK(seal_find_runs(f.store, seal_of(f.store, &err), day, &result, &err));
 	ck_assert_int_eq(result, SEAL_SEARCH_FOUND);
 	ck_assert_int_eq(slices, 3);
-	ck_assert_int_eq(memcmp(f.store->seal->partition.account, "acct2900", SCAN_ACCOUNT_LEN), 0);
+	ck_assert_str_eq(account_key_text(&f.store->seal->partition.account).text, "acct2900");
 	seal_all();
 	ck_assert_uint_eq(stats_of(DAY).deleted_rows, 0);
 	check_all("acct2900", true);
@@ -551,10 +551,11 @@ END_TEST
 /* --- damage --- */
 
 /* Flips a bit of one of an account's blocks, wherever its bytes are. */
-static void damage_block(const char *account, uint32_t number, size_t at, uint8_t bit)
+static void damage_block(const char *id, uint32_t number, size_t at, uint8_t bit)
 {
 	struct day *day = store_day(f.store, DAY, false, &err);
-	struct partition partition = partition_of(account, sms()->number, CATALOG_OUTBOUND);
+	struct account_key account = account_key_of_id(id);
+	struct partition partition = partition_of(&account, sms()->number, CATALOG_OUTBOUND);
 	uint8_t bytes[NUMBER_KEY_LEN];
 	struct buf copy = { 0 };
 
@@ -601,7 +602,7 @@ static int scan_rows(const char *account, size_t *count)
 	enum scan_end end;
 
 	query_all(&check, account, false);
-	check.query.accounts = (const char(*)[SCAN_ACCOUNT_LEN])check.accounts;
+	check.query.accounts = check.accounts;
 	*count = 0;
 	return scan_once(f.store, &check.query, &position, INT64_MAX, &sink, &end, &err);
 }
@@ -670,7 +671,7 @@ START_TEST(a_damaged_skip_part_is_noticed_by_filters)
 
 			sink.arg = &count;
 			query_all(&check, "acct0001", false);
-			check.query.accounts = (const char(*)[SCAN_ACCOUNT_LEN])check.accounts;
+			check.query.accounts = check.accounts;
 			check.query.filters = &(struct scan_filter){ .column = sms()->filters[2].column,
 				                                     .value = STR_LITERAL("447700900123") };
 			check.query.filters_count = 1;
@@ -692,7 +693,7 @@ START_TEST(damage_in_one_day_does_not_keep_others_from_sealing)
 		put_many("acct0001", day, 50);
 	commit();
 	struct day *day = store_day(f.store, DAY, false, &err);
-	struct partition partition = partition_of("acct0001", sms()->number, CATALOG_OUTBOUND);
+	struct partition partition = partition_of(&(struct account_key){ "acct0001" }, sms()->number, CATALOG_OUTBOUND);
 	const struct model_place *position = &model.records[0]->positions[0];
 	struct position at = { position->time_us, position->seq, position->direction };
 	ck_assert_ptr_nonnull(env_write(&day->env, &err));
@@ -807,7 +808,7 @@ static int32_t day_of(const struct sample *sample)
 {
 	int32_t day = 0;
 	struct scan_find find = { .product = sms(),
-		                  .account = "acct0001",
+		                  .account = &(struct account_key){ "acct0001" },
 		                  .id = sample->record.values[sms()->id_column],
 		                  .first_day = INT32_MIN,
 		                  .max = 100 };

@@ -41,10 +41,9 @@ Suite *suite_store_model(void);
 #define MAP_BYTES ((size_t)256 << 20)
 #define MAP_BYTES_TIGHT ((size_t)3 << 20)
 
-static const char accounts[ACCOUNTS][SCAN_ACCOUNT_LEN] = { { 'a', 'c', 'c', 't', '0', '0', '0', '1' },
-	                                                   { 'a', 'c', 'c', 't', '0', '0', '0', '2' },
-	                                                   { 'b', 'c', 'c', 't', '0', '0', '0', '1' },
-	                                                   { 'z', 'z', 'z', 'z', 'z', 'z', 'z', 'z' } };
+/* In the order of their keys. */
+static const char *const ids[ACCOUNTS] = { "z", "An-id_of_64_characters-0123456789-abcdefghijklmnopqrstuvwxyz_ABC",
+	                                   "acct0001", "zzzzzzzz" };
 static const char *const product_names[] = {
 	"SMS", "SMS", "SMS", "VOICE-CALL", "VERIFY-V2", "IN-APP-VOICE", "SMS-TRAFFIC-CONTROL"
 };
@@ -129,7 +128,7 @@ static const struct model_record *any_record(struct run *run)
 static struct sample *new_sample(struct run *run)
 {
 	const struct catalog_product *product = any_product(run);
-	const char *account = accounts[pick_percent(run->pick, 60) ? 0 : pick_below(run->pick, ACCOUNTS)];
+	const char *account = ids[pick_percent(run->pick, 60) ? 0 : pick_below(run->pick, ACCOUNTS)];
 
 	return sample_new(&run->sampler, product, account, ++run->ids, any_direction(run, product),
 	                  any_time(run, any_day(run)));
@@ -373,7 +372,7 @@ static void any_query(struct run *run, struct check *check)
 	any_range(run, query);
 	for (uint32_t i = 0; i < ACCOUNTS; i++)
 		if (i == 0 || pick_percent(run->pick, 40))
-			memcpy(check->accounts[query->accounts_count++], accounts[i], SCAN_ACCOUNT_LEN);
+			check->accounts[query->accounts_count++] = sample_account_key(ids[i]);
 	while (query->filters_count < CHECK_FILTERS_MAX && pick_percent(run->pick, 35))
 		add_filter(run, check);
 	if (pick_percent(run->pick, 30))
@@ -444,8 +443,9 @@ static void write_id(void *arg, struct buf *out, const struct record *record)
 /* All changes of an account, page by page: each record is there once. */
 static void do_changes(struct run *run)
 {
+	struct account_key account = sample_account_key(ids[0]);
 	struct changes_query query = { .product = any_product(run),
-		                       .accounts = accounts,
+		                       .accounts = &account,
 		                       .accounts_count = 1,
 		                       .max = pick_between(run->pick, 1, 200),
 		                       .write = write_id };
@@ -471,19 +471,19 @@ static void do_changes(struct run *run)
 		const struct catalog_product *product = query.product;
 
 		wanted += !record->gone && record->committed && record->committed->record.product == product &&
-		          memcmp(record->committed->record.values[product->account_column].p, accounts[0],
-		                 SCAN_ACCOUNT_LEN) == 0;
+		          str_is(record->committed->record.values[product->account_column], ids[0]);
 	}
 	expect(count == wanted, "%s: %zu changes of %.*s, wanted %zu", run->about, count, STR_ARGS(query.product->name),
 	       wanted);
 }
 
-static void find(struct run *run, const struct catalog_product *product, const char *account, struct str id)
+static void find(struct run *run, const struct catalog_product *product, struct str account, struct str id)
 {
+	struct account_key key = account_key_of(account, account.len);
 	enum catalog_direction direction =
 		pick_percent(run->pick, 50) ? any_direction(run, product) : CATALOG_NO_DIRECTION;
 
-	run->found += check_find(run->about, run->engine, run->f.store, &run->model, product, account, direction, id,
+	run->found += check_find(run->about, run->engine, run->f.store, &run->model, product, &key, direction, id,
 	                         pick_percent(run->pick, 80) ? 10000 : pick_between(run->pick, 1, 3));
 }
 
@@ -491,14 +491,14 @@ static void do_find(struct run *run)
 {
 	const struct model_record *record = any_record(run);
 
-	find(run, any_product(run), accounts[0], STR_LITERAL("nobody-has-it"));
+	find(run, any_product(run), str_from(ids[0]), STR_LITERAL("nobody-has-it"));
 	if (!record)
 		return;
 	const struct record *own = &record->now->record;
 	struct str id = own->values[own->product->lookup[pick_below(run->pick, own->product->lookup_count)]];
 	bool other = pick_percent(run->pick, 10);
 	find(run, other ? any_product(run) : own->product,
-	     other ? accounts[pick_below(run->pick, ACCOUNTS)] : own->values[own->product->account_column].p,
+	     other ? str_from(ids[pick_below(run->pick, ACCOUNTS)]) : own->values[own->product->account_column],
 	     id.len > 0 ? id : own->values[own->product->id_column]);
 }
 
@@ -808,7 +808,7 @@ static void check_all(struct run *run)
 		const struct catalog_product *product = sample->record.product;
 
 		if (i % 4 == 0)
-			find(run, product, sample->record.values[product->account_column].p,
+			find(run, product, sample->record.values[product->account_column],
 			     sample->record.values[product->id_column]);
 	}
 }

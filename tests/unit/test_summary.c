@@ -381,7 +381,7 @@ static uint64_t rows_of(const struct aggregate_groups *groups)
 
 static void compare_sums(struct run *run)
 {
-	static const char account[1][SCAN_ACCOUNT_LEN] = { { 'a', 'c', 'c', 't', '0', '0', '0', '1' } };
+	static const struct account_key account = { "acct0001" };
 	static const enum zone_interval intervals[] = { ZONE_WHOLE, ZONE_HOUR, ZONE_DAY };
 	static const enum catalog_direction directions[] = { CATALOG_NO_DIRECTION, CATALOG_OUTBOUND, CATALOG_INBOUND };
 	int64_t from_us = clock_day_start_us(DAY), to_us = from_us + CLOCK_US_PER_DAY;
@@ -391,7 +391,7 @@ static void compare_sums(struct run *run)
 	struct error err;
 	struct aggregate_query query = {
 		.scan = { .product = run->product,
-		          .accounts = account,
+		          .accounts = &account,
 		          .accounts_count = 1,
 		          .from_us = from_us,
 		          .to_us = to_us,
@@ -451,10 +451,10 @@ END_TEST
 /* Of all outbound records. */
 static struct aggregate *sum_up(struct run *run)
 {
-	static const char account[1][SCAN_ACCOUNT_LEN] = { { 'a', 'c', 'c', 't', '0', '0', '0', '1' } };
+	static const struct account_key account = { "acct0001" };
 	struct aggregate_query query = {
 		.scan = { .product = run->product,
-		          .accounts = account,
+		          .accounts = &account,
 		          .accounts_count = 1,
 		          .from_us = clock_day_start_us(DAY),
 		          .to_us = clock_day_start_us(DAY + 1),

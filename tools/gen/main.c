@@ -112,7 +112,8 @@ static int set_accounts(struct command_line *line, const char *value, struct err
 		struct str account = { p, strcspn(p, ",") };
 
 		if (!id_is_account(account))
-			return bad_value(err, "account", value, "ids of 8 letters or digits, separated by commas");
+			return bad_value(err, "account", value,
+			                 "ids of 1 to 64 letters, digits, - or _, separated by commas");
 		if (count == ACCOUNTS_MAX)
 			return error_set(err, ERROR_LIMIT, "--account: at most %d", ACCOUNTS_MAX);
 		line->accounts[count++] = account;

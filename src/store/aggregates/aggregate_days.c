@@ -118,7 +118,7 @@ static void set_range(struct day_aggregate *a)
 
 	a->from_us = query->from_us > begin_us ? query->from_us : begin_us;
 	a->to_us = query->to_us < end_us ? query->to_us : end_us;
-	a->partition = partition_of(query->accounts[a->part.account], query->product->number, a->part.direction);
+	a->partition = partition_of(&query->accounts[a->part.account], query->product->number, a->part.direction);
 }
 
 /* 1 when the part is done, 0 when it is late, -1. */

@@ -86,8 +86,8 @@ static int add_rows(struct day_aggregate *a)
 
 static int positions_damaged(struct day_aggregate *a)
 {
-	return error_set(a->err, ERROR_CORRUPT, "day %d, account %.8s, block %u: the positions are damaged",
-	                 a->part.day, a->partition.account, a->reader->number);
+	return error_set(a->err, ERROR_CORRUPT, "day %d, account %s, block %u: the positions are damaged", a->part.day,
+	                 account_key_text(&a->partition.account).text, a->reader->number);
 }
 
 /* The rows of the block that are in the range: [*row, *end). */

@@ -19,8 +19,9 @@ static int fail(const struct block_reader *reader, enum error_code code, const c
 	struct buf day = { 0 };
 
 	clock_format_day(&day, reader->day);
-	error_set(err, code, "day %s, account %.8s, %.*s, block %u: %s", buf_cstr(&day) ? day.data : "",
-	          reader->partition.account, STR_ARGS(reader->product->name), reader->number, what);
+	error_set(err, code, "day %s, account %s, %.*s, block %u: %s", buf_cstr(&day) ? day.data : "",
+	          account_key_text(&reader->partition.account).text, STR_ARGS(reader->product->name), reader->number,
+	          what);
 	buf_free(&day);
 	return -1;
 }

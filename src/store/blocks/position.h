@@ -17,12 +17,12 @@
 #include "lmdb/env.h"
 #include "store/scan.h"
 
-#define PARTITION_LEN (SCAN_ACCOUNT_LEN + 2)
+#define PARTITION_LEN (ACCOUNT_KEY_LEN + 2)
 #define ROW_KEY_LEN (PARTITION_LEN + 16)
 #define NUMBER_KEY_LEN (PARTITION_LEN + 4)
 
 struct partition {
-	char account[SCAN_ACCOUNT_LEN];
+	struct account_key account;
 	uint8_t product;
 	uint8_t direction;
 };
@@ -47,30 +47,27 @@ static inline uint64_t position_get_u64(const uint8_t *in)
 	return be64toh(value);
 }
 
-static inline struct partition partition_of(const char *account, uint8_t product, uint8_t direction)
+static inline struct partition partition_of(const struct account_key *account, uint8_t product, uint8_t direction)
 {
-	struct partition partition = { .product = product, .direction = direction };
-
-	memcpy(partition.account, account, SCAN_ACCOUNT_LEN);
-	return partition;
+	return (struct partition){ .account = *account, .product = product, .direction = direction };
 }
 
 static inline struct partition partition_of_record(const struct record *record)
 {
-	return partition_of(record->values[record->product->account_column].p, record->product->number,
-	                    (uint8_t)record_partition(record));
+	struct account_key account = record_account_key(record);
+
+	return partition_of(&account, record->product->number, (uint8_t)record_partition(record));
 }
 
 static inline bool partition_equal(const struct partition *a, const struct partition *b)
 {
-	return memcmp(a->account, b->account, SCAN_ACCOUNT_LEN) == 0 && a->product == b->product &&
-	       a->direction == b->direction;
+	return account_key_equal(&a->account, &b->account) && a->product == b->product && a->direction == b->direction;
 }
 
 /* In the order of their keys. */
 static inline int partition_compare(const struct partition *a, const struct partition *b)
 {
-	int order = memcmp(a->account, b->account, SCAN_ACCOUNT_LEN);
+	int order = account_key_compare(&a->account, &b->account);
 
 	if (order == 0)
 		order = a->product - b->product;
@@ -79,16 +76,16 @@ static inline int partition_compare(const struct partition *a, const struct part
 
 static inline void partition_write(uint8_t *out, const struct partition *partition)
 {
-	memcpy(out, partition->account, SCAN_ACCOUNT_LEN);
-	out[SCAN_ACCOUNT_LEN] = partition->product;
-	out[SCAN_ACCOUNT_LEN + 1] = partition->direction;
+	memcpy(out, partition->account.bytes, ACCOUNT_KEY_LEN);
+	out[ACCOUNT_KEY_LEN] = partition->product;
+	out[ACCOUNT_KEY_LEN + 1] = partition->direction;
 }
 
 static inline void partition_read(const uint8_t *in, struct partition *partition)
 {
-	memcpy(partition->account, in, SCAN_ACCOUNT_LEN);
-	partition->product = in[SCAN_ACCOUNT_LEN];
-	partition->direction = in[SCAN_ACCOUNT_LEN + 1];
+	memcpy(partition->account.bytes, in, ACCOUNT_KEY_LEN);
+	partition->product = in[ACCOUNT_KEY_LEN];
+	partition->direction = in[ACCOUNT_KEY_LEN + 1];
 }
 
 /* The row key, of hot rows of format 1. The position's direction, not the partition's, is written. */

@@ -13,21 +13,21 @@
 
 /* --- what there may be --- */
 
-static size_t slot_of(const char *account, uint8_t product)
+static size_t slot_of(const struct account_key *account, uint8_t product)
 {
-	return (size_t)(id_hash64(account, SCAN_ACCOUNT_LEN, product) % STORE_CHANGED_SLOTS);
+	return (size_t)(id_hash64(account->bytes, ACCOUNT_KEY_LEN, product) % STORE_CHANGED_SLOTS);
 }
 
 void changes_note(struct store *store, const struct partition *partition, uint64_t seq)
 {
-	uint64_t *changed = &store->changed[slot_of(partition->account, partition->product)];
+	uint64_t *changed = &store->changed[slot_of(&partition->account, partition->product)];
 
 	if (seq > *changed)
 		*changed = seq;
 }
 
 bool days_may_have_changes(const struct store *store, const struct catalog_product *product,
-                           const char account[SCAN_ACCOUNT_LEN], uint64_t since)
+                           const struct account_key *account, uint64_t since)
 {
 	return store->changed[slot_of(account, product->number)] > since;
 }

@@ -38,7 +38,7 @@ void changes_list_accounts(struct day_changes *changes)
 
 	buf_clear(&changes->accounts);
 	for (uint32_t i = 0; i < query->accounts_count; i++)
-		if (days_may_have_changes(changes->store, query->product, query->accounts[i], query->since))
+		if (days_may_have_changes(changes->store, query->product, &query->accounts[i], query->since))
 			buf_add(&changes->accounts, &i, sizeof(i));
 }
 
@@ -273,7 +273,7 @@ static int collect_partitions(struct collecting *c)
 	int result = 1;
 
 	while (changes->direction <= last) {
-		c->partition = partition_of(changes->query.accounts[account_at_hand(changes)], product->number,
+		c->partition = partition_of(&changes->query.accounts[account_at_hand(changes)], product->number,
 		                            changes->direction);
 		if (!changes->hot_done)
 			result = collect_hot(c);

@@ -92,7 +92,7 @@ static int fetch_row(struct fetching *f, struct change_row *row)
 
 	if (row->account != f->account || row->position.direction != f->partition.direction) {
 		f->account = row->account;
-		f->partition = partition_of(changes->query.accounts[row->account], changes->query.product->number,
+		f->partition = partition_of(&changes->query.accounts[row->account], changes->query.product->number,
 		                            row->position.direction);
 		f->has_block = false;
 	}

@@ -22,25 +22,26 @@ const struct env_db day_dbs[] = {
 };
 
 /* Hashes of accounts and products differ. */
-static inline uint64_t seed_of(const char *account, uint8_t product)
+static inline uint64_t seed_of(const struct account_key *account, uint8_t product)
 {
 	uint64_t owner;
 
-	memcpy(&owner, account, sizeof(owner));
+	memcpy(&owner, account->bytes, sizeof(owner));
 	return owner ^ ((uint64_t)product << 56);
 }
 
-uint64_t day_id_hash(const char *account, uint8_t product, struct str id)
+uint64_t day_id_hash(const struct account_key *account, uint8_t product, struct str id)
 {
 	return id_hash64_of_id(id, seed_of(account, product));
 }
 
-static uint64_t hash_before(const char *account, uint8_t product, struct str id)
+static uint64_t hash_before(const struct account_key *account, uint8_t product, struct str id)
 {
 	return id_hash64(id.p, id.len, seed_of(account, product));
 }
 
-size_t day_id_hashes_as_given(const char *account, uint8_t product, struct str id, uint64_t hashes[DAY_AS_GIVEN_MAX])
+size_t day_id_hashes_as_given(const struct account_key *account, uint8_t product, struct str id,
+                              uint64_t hashes[DAY_AS_GIVEN_MAX])
 {
 	char upper[ID_UUID_LEN];
 	size_t count = 0;
@@ -69,11 +70,11 @@ static inline size_t hash_number(uint64_t *hashes, size_t *count, uint64_t hash)
 	return at;
 }
 
-static inline size_t hashes_of(const struct record *record, uint64_t (*hash_id)(const char *, uint8_t, struct str),
-                               uint64_t *hashes, size_t *id_at)
+static inline size_t hashes_of(const struct account_key *account, const struct record *record,
+                               uint64_t (*hash_id)(const struct account_key *, uint8_t, struct str), uint64_t *hashes,
+                               size_t *id_at)
 {
 	const struct catalog_product *product = record->product;
-	const char *account = record->values[product->account_column].p;
 	struct str hashed = { NULL, 0 };
 	size_t count = 0, at = 0;
 
@@ -92,14 +93,14 @@ static inline size_t hashes_of(const struct record *record, uint64_t (*hash_id)(
 	return count;
 }
 
-size_t day_id_hashes(const struct record *record, uint64_t *hashes, size_t *id_at)
+size_t day_id_hashes(const struct account_key *account, const struct record *record, uint64_t *hashes, size_t *id_at)
 {
-	return hashes_of(record, day_id_hash, hashes, id_at);
+	return hashes_of(account, record, day_id_hash, hashes, id_at);
 }
 
-size_t day_id_hashes_before(const struct record *record, uint64_t *hashes)
+size_t day_id_hashes_before(const struct account_key *account, const struct record *record, uint64_t *hashes)
 {
-	return hashes_of(record, hash_before, hashes, NULL);
+	return hashes_of(account, record, hash_before, hashes, NULL);
 }
 
 /* [nil, until, direction, time, seq]: the direction a fixint, the others uint64 always, so that a tombstone has one length. */

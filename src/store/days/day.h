@@ -108,8 +108,8 @@ bool day_tombstone_read(MDB_val val, struct day_tombstone *tombstone);
 
 /* The hash that ids are found by: of one lookup value, and all of a record's, without repeats (at least
  * product->lookup_count of them fit); returns how many. *id_at, unless NULL, is the one of the record's own id. */
-uint64_t day_id_hash(const char *account, uint8_t product, struct str id);
-size_t day_id_hashes(const struct record *record, uint64_t *hashes, size_t *id_at);
+uint64_t day_id_hash(const struct account_key *account, uint8_t product, struct str id);
+size_t day_id_hashes(const struct account_key *account, const struct record *record, uint64_t *hashes, size_t *id_at);
 
 /*
  * Runs and filters of days before store->ids_as_given_before may have a UUID by the hash of its text as it was sent,
@@ -117,10 +117,11 @@ size_t day_id_hashes(const struct record *record, uint64_t *hashes, size_t *id_a
  * these, which differ from day_id_hash: the hash of the id as it is given, and of it in upper case. Returns how many.
  */
 #define DAY_AS_GIVEN_MAX 2
-size_t day_id_hashes_as_given(const char *account, uint8_t product, struct str id, uint64_t hashes[DAY_AS_GIVEN_MAX]);
+size_t day_id_hashes_as_given(const struct account_key *account, uint8_t product, struct str id,
+                              uint64_t hashes[DAY_AS_GIVEN_MAX]);
 
 /* day_id_hashes as it was then; what a run of that time has of a record. */
-size_t day_id_hashes_before(const struct record *record, uint64_t *hashes);
+size_t day_id_hashes_before(const struct account_key *account, const struct record *record, uint64_t *hashes);
 
 /*
  * The hot row at a place, following tombstones to where the record is now; *place becomes that place. Returns 1 with

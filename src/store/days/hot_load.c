@@ -37,13 +37,16 @@ int day_row_read(const struct day *day, const struct partition *partition, MDB_v
 	if (!product)
 		return error_set(err, ERROR_CORRUPT, "%s: product number %u is unknown", day->env.path,
 		                 partition->product);
-	return record_unpack(record, product, env_str(val), &changed_seq, err) == 0 ? 1 : -1;
+	if (record_unpack(record, product, env_str(val), &changed_seq, err) != 0)
+		return -1;
+	record_set_account_key(record, &partition->account);
+	return 1;
 }
 
 static int load_ids(struct hot *hot, const struct hot_place *place, const struct record *record, struct error *err)
 {
 	uint64_t hashes[CATALOG_COLUMNS_MAX];
-	size_t count = day_id_hashes(record, hashes, NULL);
+	size_t count = day_id_hashes(&place->partition.account, record, hashes, NULL);
 
 	for (size_t i = 0; i < count; i++)
 		if (hot_add_id(hot, hashes[i], &place->position, err) != 0)

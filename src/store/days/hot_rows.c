@@ -31,7 +31,7 @@ static bool may_be_old(struct day *day, MDB_txn *txn)
 /* The partition that a position is in. */
 static struct partition partition_at(const struct partition *partition, const struct position *position)
 {
-	return partition_of(partition->account, partition->product, position->direction);
+	return partition_of(&partition->account, partition->product, position->direction);
 }
 
 /* Of one of the two databases: a result of LMDB. */
@@ -398,8 +398,8 @@ static int each_of_partition(struct day *day, MDB_txn *txn, const struct partiti
 	return result < 0 ? -1 : 1;
 }
 
-int hot_rows_each_of(struct day *day, MDB_txn *txn, const char *account, struct hot_place *place, hot_row_fn fn,
-                     void *arg, struct error *err)
+int hot_rows_each_of(struct day *day, MDB_txn *txn, const struct account_key *account, struct hot_place *place,
+                     hot_row_fn fn, void *arg, struct error *err)
 {
 	bool resumes = !place->has_row;
 

@@ -89,7 +89,7 @@ MUST_CHECK int hot_rows_each(struct day *day, MDB_txn *txn, struct hot_place *pl
 MUST_CHECK int hot_rows_all(struct day *day, MDB_txn *txn, hot_row_fn fn, void *arg, struct error *err);
 
 /* The same for those of an account, partition by partition. `fn` may put and remove rows. */
-MUST_CHECK int hot_rows_each_of(struct day *day, MDB_txn *txn, const char *account, struct hot_place *place,
-                                hot_row_fn fn, void *arg, struct error *err);
+MUST_CHECK int hot_rows_each_of(struct day *day, MDB_txn *txn, const struct account_key *account,
+                                struct hot_place *place, hot_row_fn fn, void *arg, struct error *err);
 
 #endif

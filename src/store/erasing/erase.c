@@ -79,15 +79,15 @@ void erase_counts(const struct erase *erase, struct erase_counts *counts)
 
 /* --- hot rows --- */
 
-static const char *account_at_hand(const struct erase *erase)
+static const struct account_key *account_at_hand(const struct erase *erase)
 {
-	return erase->accounts.data + erase->account * SCAN_ACCOUNT_LEN;
+	return (const struct account_key *)(const void *)erase->accounts.data + erase->account;
 }
 
 int erase_seek(const struct erase *erase, MDB_cursor *cursor, MDB_val *key, MDB_val *val)
 {
-	const void *from = erase->has_key ? (const void *)erase->key : account_at_hand(erase);
-	size_t len = erase->has_key ? NUMBER_KEY_LEN : SCAN_ACCOUNT_LEN;
+	const void *from = erase->has_key ? (const void *)erase->key : account_at_hand(erase)->bytes;
+	size_t len = erase->has_key ? NUMBER_KEY_LEN : ACCOUNT_KEY_LEN;
 
 	*key = env_val(from, len);
 	int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
@@ -98,7 +98,8 @@ int erase_seek(const struct erase *erase, MDB_cursor *cursor, MDB_val *key, MDB_
 
 bool erase_is_of_account(const struct erase *erase, MDB_val key)
 {
-	return key.mv_size >= SCAN_ACCOUNT_LEN && memcmp(key.mv_data, account_at_hand(erase), SCAN_ACCOUNT_LEN) == 0;
+	return key.mv_size >= ACCOUNT_KEY_LEN &&
+	       memcmp(key.mv_data, account_at_hand(erase)->bytes, ACCOUNT_KEY_LEN) == 0;
 }
 
 static void restart_account(struct erase *erase)
@@ -328,9 +329,9 @@ struct erase *days_erase(struct store *store, const struct erase_scope *scope, s
 		return NULL;
 	}
 	if (scope->accounts_count)
-		buf_add(&erase->accounts, scope->accounts, scope->accounts_count * SCAN_ACCOUNT_LEN);
+		buf_add(&erase->accounts, scope->accounts, scope->accounts_count * sizeof(*scope->accounts));
 	if (scope->owners_count)
-		buf_add(&erase->accounts, scope->owners, scope->owners_count * SCAN_ACCOUNT_LEN);
+		buf_add(&erase->accounts, scope->owners, scope->owners_count * sizeof(*scope->accounts));
 	if (store->erasing || erase->accounts.failed) {
 		if (store->erasing)
 			error_set(err, ERROR_CONFLICT, "erasing: another number is being erased");

@@ -15,7 +15,7 @@ struct erase {
 	int (*step)(struct erase *erase, int64_t deadline_us, bool *dirty, bool *done,
 	            struct error *err); /* erase_step */
 	struct store *store;
-	struct buf accounts; /* SCAN_ACCOUNT_LEN bytes each: those of the scope, then owners */
+	struct buf accounts; /* struct account_key each: those of the scope, then owners */
 	size_t accounts_count;
 	size_t all_count;                  /* owners included */
 	char number[ERASE_NUMBER_MAX + 2]; /* a plus, then the number */

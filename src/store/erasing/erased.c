@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "base/key_file.h"
 #include "meta/rows.h"
 #include "meta/change.h"
@@ -17,13 +18,14 @@
 
 #define KEY_NAME "erased.key"
 #define ROW_VERSION 1
-#define ERASED_KEY_LEN (ACCOUNT_ID_LEN + sizeof(struct siphash))
+#define ERASED_KEY_LEN (ACCOUNT_KEY_LEN + sizeof(struct siphash))
 #define CAP_FIRST 64
 #define NEVER INT64_MIN /* until_us of what was revoked */
 
 struct slot {
 	struct siphash hash;
-	char account[ACCOUNT_ID_LEN]; /* its first byte is 0 where nothing is */
+	struct account_key account;
+	bool used;
 	int64_t until_us;
 };
 
@@ -48,13 +50,12 @@ static bool same_hash(const struct siphash *a, const struct siphash *b)
 }
 
 /* The account's slot for the hash, or the free one where it would be. */
-static struct slot *find(const struct erased *erased, const struct siphash *hash, const char *account)
+static struct slot *find(const struct erased *erased, const struct siphash *hash, const struct account_key *account)
 {
 	for (size_t step = 0;; step++) {
 		struct slot *slot = slot_at(erased, hash, step);
 
-		if (!slot->account[0] ||
-		    (same_hash(&slot->hash, hash) && memcmp(slot->account, account, ACCOUNT_ID_LEN) == 0))
+		if (!slot->used || (same_hash(&slot->hash, hash) && account_key_equal(&slot->account, account)))
 			return slot;
 	}
 }
@@ -69,8 +70,8 @@ static int grow(struct erased *erased, struct error *err)
 	for (size_t i = 0; i < erased->cap; i++) {
 		const struct slot *slot = &erased->slots[i];
 
-		if (slot->account[0])
-			*find(&larger, &slot->hash, slot->account) = *slot;
+		if (slot->used)
+			*find(&larger, &slot->hash, &slot->account) = *slot;
 	}
 	free(erased->slots);
 	erased->slots = larger.slots;
@@ -87,24 +88,25 @@ static int make_room(struct erased *erased, size_t more, struct error *err)
 	return 0;
 }
 
-static void set(struct erased *erased, const char *account, const struct siphash *hash, int64_t until_us)
+static void set(struct erased *erased, const struct account_key *account, const struct siphash *hash, int64_t until_us)
 {
 	struct slot *slot = find(erased, hash, account);
 
-	erased->used += !slot->account[0];
-	erased->count += !slot->account[0] || slot->until_us == NEVER;
+	erased->used += !slot->used;
+	erased->count += !slot->used || slot->until_us == NEVER;
 	erased->count -= until_us == NEVER;
 	slot->hash = *hash;
-	memcpy(slot->account, account, ACCOUNT_ID_LEN);
+	slot->account = *account;
+	slot->used = true;
 	slot->until_us = until_us;
 }
 
 /* --- rows --- */
 
-static void write_key(uint8_t out[ERASED_KEY_LEN], const char *account, const struct siphash *hash)
+static void write_key(uint8_t out[ERASED_KEY_LEN], const struct account_key *account, const struct siphash *hash)
 {
-	memcpy(out, account, ACCOUNT_ID_LEN);
-	memcpy(out + ACCOUNT_ID_LEN, hash, sizeof(*hash));
+	memcpy(out, account->bytes, ACCOUNT_KEY_LEN);
+	memcpy(out + ACCOUNT_KEY_LEN, hash, sizeof(*hash));
 }
 
 static int read_row(struct erased_entry *entry, struct str key, struct str value, struct error *err)
@@ -113,9 +115,9 @@ static int read_row(struct erased_entry *entry, struct str key, struct str value
 
 	if (key.len != ERASED_KEY_LEN)
 		return error_set(err, ERROR_CORRUPT, "catalog: an entry of erased numbers cannot be read");
-	*entry = (struct erased_entry){ .account = "" };
-	memcpy(entry->account, key.p, ACCOUNT_ID_LEN);
-	memcpy(&entry->hash, key.p + ACCOUNT_ID_LEN, sizeof(entry->hash));
+	*entry = (struct erased_entry){ .uid = 0 };
+	memcpy(entry->account.bytes, key.p, ACCOUNT_KEY_LEN);
+	memcpy(&entry->hash, key.p + ACCOUNT_KEY_LEN, sizeof(entry->hash));
 	value_open(&r, value, ROW_VERSION);
 	entry->erased_us = value_int(&r, INT64_MIN, INT64_MAX);
 	entry->until_us = value_int(&r, INT64_MIN, INT64_MAX);
@@ -150,7 +152,7 @@ static enum meta_next load_row(void *arg, struct str key, struct str value, stru
 
 	if (read_row(&entry, key, value, err) != 0 || make_room(erased, 1, err) != 0)
 		return META_FAILED;
-	set(erased, entry.account, &entry.hash, entry.until_us);
+	set(erased, &entry.account, &entry.hash, entry.until_us);
 	return META_GO_ON;
 }
 
@@ -183,38 +185,39 @@ void erased_free(struct store *store)
 
 /* --- changes --- */
 
-int erased_add(struct store *store, struct str accounts, struct str number, const struct erased_entry *template,
-               struct error *err)
+int erased_add(struct store *store, const struct account_key *accounts, size_t accounts_count, struct str number,
+               const struct erased_entry *template, struct error *err)
 {
 	struct erased *erased = store->erased;
 	struct siphash hash = erased_hash(store, number);
 	struct change change;
 	int result = 0;
 
-	if (make_room(erased, accounts.len / ACCOUNT_ID_LEN, err) != 0 || change_begin(&change, store->meta, err) != 0)
+	if (make_room(erased, accounts_count, err) != 0 || change_begin(&change, store->meta, err) != 0)
 		return -1;
-	for (size_t at = 0; at + ACCOUNT_ID_LEN <= accounts.len && result == 0; at += ACCOUNT_ID_LEN) {
+	for (size_t i = 0; i < accounts_count && result == 0; i++) {
 		uint8_t key[ERASED_KEY_LEN];
 		struct erased_entry entry = *template;
-		const struct slot *known = find(erased, &hash, accounts.p + at);
+		const struct slot *known = find(erased, &hash, &accounts[i]);
 
-		if (known->account[0] && known->until_us > entry.until_us)
+		if (known->used && known->until_us > entry.until_us)
 			entry.until_us = known->until_us;
-		write_key(key, accounts.p + at, &hash);
+		write_key(key, &accounts[i], &hash);
 		result = put_row(&change, key, &entry, err);
 	}
 	if (change_end(&change, result, err) != 0)
 		return -1;
-	for (size_t at = 0; at + ACCOUNT_ID_LEN <= accounts.len; at += ACCOUNT_ID_LEN) {
-		const struct slot *known = find(erased, &hash, accounts.p + at);
-		bool later = known->account[0] && known->until_us > template->until_us;
+	for (size_t i = 0; i < accounts_count; i++) {
+		const struct slot *known = find(erased, &hash, &accounts[i]);
+		bool later = known->used && known->until_us > template->until_us;
 
-		set(erased, accounts.p + at, &hash, later ? known->until_us : template->until_us);
+		set(erased, &accounts[i], &hash, later ? known->until_us : template->until_us);
 	}
 	return 0;
 }
 
-int erased_revoke(struct store *store, struct str accounts, struct str number, size_t *count, struct error *err)
+int erased_revoke(struct store *store, const struct account_key *accounts, size_t accounts_count, struct str number,
+                  size_t *count, struct error *err)
 {
 	struct erased *erased = store->erased;
 	struct siphash hash = erased_hash(store, number);
@@ -224,26 +227,26 @@ int erased_revoke(struct store *store, struct str accounts, struct str number, s
 	*count = 0;
 	if (change_begin(&change, store->meta, err) != 0)
 		return -1;
-	for (size_t at = 0; at + ACCOUNT_ID_LEN <= accounts.len && result >= 0; at += ACCOUNT_ID_LEN) {
+	for (size_t i = 0; i < accounts_count && result >= 0; i++) {
 		uint8_t key[ERASED_KEY_LEN];
 
-		write_key(key, accounts.p + at, &hash);
+		write_key(key, &accounts[i], &hash);
 		result = change_remove(&change, META_DB_ERASED, (struct str){ (const char *)key, sizeof(key) }, err);
 		*count += result > 0;
 	}
 	if (change_end(&change, result < 0 ? -1 : 0, err) != 0)
 		return -1;
-	for (size_t at = 0; at + ACCOUNT_ID_LEN <= accounts.len; at += ACCOUNT_ID_LEN) {
-		const struct slot *known = find(erased, &hash, accounts.p + at);
+	for (size_t i = 0; i < accounts_count; i++) {
+		const struct slot *known = find(erased, &hash, &accounts[i]);
 
-		if (known->account[0] && known->until_us != NEVER)
-			set(erased, accounts.p + at, &hash, NEVER);
+		if (known->used && known->until_us != NEVER)
+			set(erased, &accounts[i], &hash, NEVER);
 	}
 	return 0;
 }
 
 struct forgetting {
-	const char *account;
+	const struct account_key *account;
 	struct buf keys; /* ERASED_KEY_LEN bytes each */
 };
 
@@ -252,7 +255,7 @@ static enum meta_next take_key(void *arg, struct str key, struct str value, stru
 	struct forgetting *forgetting = arg;
 
 	(void)value;
-	if (key.len != ERASED_KEY_LEN || memcmp(key.p, forgetting->account, ACCOUNT_ID_LEN) != 0)
+	if (key.len != ERASED_KEY_LEN || memcmp(key.p, forgetting->account->bytes, ACCOUNT_KEY_LEN) != 0)
 		return META_STOP;
 	buf_add_str(&forgetting->keys, key);
 	if (!forgetting->keys.failed)
@@ -274,17 +277,19 @@ static int forget(struct store *store, struct str keys, struct error *err)
 		return -1;
 	for (size_t at = 0; at < keys.len; at += ERASED_KEY_LEN) {
 		struct siphash hash;
+		struct account_key account;
 
-		memcpy(&hash, keys.p + at + ACCOUNT_ID_LEN, sizeof(hash));
-		set(store->erased, keys.p + at, &hash, NEVER);
+		memcpy(account.bytes, keys.p + at, ACCOUNT_KEY_LEN);
+		memcpy(&hash, keys.p + at + ACCOUNT_KEY_LEN, sizeof(hash));
+		set(store->erased, &account, &hash, NEVER);
 	}
 	return 0;
 }
 
-int erased_forget_account(struct store *store, const char *account, struct error *err)
+int erased_forget_account(struct store *store, const struct account_key *account, struct error *err)
 {
 	struct forgetting forgetting = { .account = account };
-	int result = meta_each(store->meta, META_DB_ERASED, (struct str){ account, ACCOUNT_ID_LEN }, take_key,
+	int result = meta_each(store->meta, META_DB_ERASED, (struct str){ account->bytes, ACCOUNT_KEY_LEN }, take_key,
 	                       &forgetting, err);
 
 	if (result == 0 && forgetting.keys.len > 0)
@@ -329,26 +334,26 @@ struct siphash erased_hash(const struct store *store, struct str number)
 	return siphash(store->erased->key, number.p, number.len);
 }
 
-bool erased_is(const struct store *store, struct str account, struct str number, int64_t time_us)
+bool erased_is(const struct store *store, const struct account_key *account, struct str number, int64_t time_us)
 {
-	if (erased_count(store) == 0 || account.len != ACCOUNT_ID_LEN || number.len < ERASE_NUMBER_MIN)
+	if (erased_count(store) == 0 || number.len < ERASE_NUMBER_MIN)
 		return false;
 	struct siphash hash = erased_hash(store, number);
-	const struct slot *slot = find(store->erased, &hash, account.p);
-	return slot->account[0] && time_us <= slot->until_us;
+	const struct slot *slot = find(store->erased, &hash, account);
+	return slot->used && time_us <= slot->until_us;
 }
 
 bool erased_clean(const struct store *store, struct record *record, int64_t time_us)
 {
 	const struct catalog_product *product = record->product;
-	struct str account = record_value(record, product->account_column);
 	bool found = false;
 
 	if (erased_count(store) == 0)
 		return false;
+	struct account_key account = record_account_key(record);
 	for (uint8_t i = 0; i < product->columns_count; i++) {
 		if (product->columns[i].kind != CATALOG_NUMBER ||
-		    !erased_is(store, account, record->values[i], time_us))
+		    !erased_is(store, &account, record->values[i], time_us))
 			continue;
 		record->values[i] = STR_LITERAL(ERASE_TEXT);
 		found = true;
@@ -359,6 +364,20 @@ bool erased_clean(const struct store *store, struct record *record, int64_t time
 	return found;
 }
 
+/* Is the entry of the account that the text is of, as far as that can be told? */
+static bool is_of_account(const struct store *store, const struct slot *slot, struct str account, struct str text)
+{
+	char id[ACCOUNT_ID_MAX + 1];
+	struct error err;
+	int found = accounts_id_of_key(store->meta, &slot->account, id, &err);
+
+	if (found <= 0)
+		return found < 0;
+	if (account.len > 0)
+		return str_is(account, id);
+	return id_account_is_in(text, id) || !memmem(text.p, text.len, "account_id", sizeof("account_id") - 1);
+}
+
 /* Is the number of somebody whose record the text may be? */
 static bool may_be_of(const struct store *store, struct str account, int64_t time_us, struct str text, struct str word)
 {
@@ -367,13 +386,11 @@ static bool may_be_of(const struct store *store, struct str account, int64_t tim
 	for (size_t step = 0;; step++) {
 		const struct slot *slot = slot_at(store->erased, &hash, step);
 
-		if (!slot->account[0])
+		if (!slot->used)
 			return false;
 		if (!same_hash(&slot->hash, &hash) || slot->until_us == NEVER || time_us > slot->until_us)
 			continue;
-		if (account.len > 0 ? str_equal(account, (struct str){ slot->account, ACCOUNT_ID_LEN }) :
-		                      memmem(text.p, text.len, slot->account, ACCOUNT_ID_LEN) ||
-		                              !memmem(text.p, text.len, "account_id", sizeof("account_id") - 1))
+		if (is_of_account(store, slot, account, text))
 			return true;
 	}
 }

@@ -18,7 +18,8 @@ enum stage { STAGE_HOT, STAGE_BLOCKS };
 struct number_search {
 	struct store *store;
 	struct erase *matcher;
-	char account[SCAN_ACCOUNT_LEN + 1]; /* "" for all */
+	bool has_account; /* only this one is searched */
+	struct account_key account;
 	number_search_fn fn;
 	void *arg;
 	bool ended; /* fn has said so */
@@ -33,7 +34,7 @@ struct number_search {
 	struct number_search_counts counts;
 };
 
-struct number_search *number_search_new(struct store *store, const char *account, struct str number,
+struct number_search *number_search_new(struct store *store, const struct account_key *account, struct str number,
                                         number_search_fn fn, void *arg, struct error *err)
 {
 	struct number_search *search = calloc(1, sizeof(*search));
@@ -43,8 +44,9 @@ struct number_search *number_search_new(struct store *store, const char *account
 		return NULL;
 	}
 	*search = (struct number_search){ .store = store, .fn = fn, .arg = arg, .day = INT32_MIN };
+	search->has_account = account != NULL;
 	if (account)
-		memcpy(search->account, account, SCAN_ACCOUNT_LEN);
+		search->account = *account;
 	search->counts.days_total = store->days_count;
 	search->matcher = erase_new_matcher(number, err);
 	if (search->matcher)
@@ -108,9 +110,9 @@ static int search_hot(struct number_search *search, struct day *day, MDB_txn *tx
 {
 	struct hot_search hot = { .search = search, .day = day };
 
-	if (!search->account[0])
+	if (!search->has_account)
 		return hot_rows_each(day, txn, &search->hot_place, take_hot, &hot, err);
-	return hot_rows_each_of(day, txn, search->account, &search->hot_place, take_hot, &hot, err);
+	return hot_rows_each_of(day, txn, &search->account, &search->hot_place, take_hot, &hot, err);
 }
 
 static int take_row(void *arg, struct block_reader *reader, uint32_t row, struct error *err)
@@ -152,9 +154,10 @@ static int take_block(struct number_search *search, struct day *day, MDB_txn *tx
 /* The entry after the key looked at last, or the first that may be wanted. */
 static int seek(const struct number_search *search, MDB_cursor *cursor, MDB_val *key, MDB_val *val)
 {
-	if (search->key_len == 0 && !search->account[0])
+	if (search->key_len == 0 && !search->has_account)
 		return mdb_cursor_get(cursor, key, val, MDB_FIRST);
-	*key = search->key_len ? env_val(search->key, search->key_len) : env_val(search->account, SCAN_ACCOUNT_LEN);
+	*key = search->key_len ? env_val(search->key, search->key_len) :
+	                         env_val(search->account.bytes, ACCOUNT_KEY_LEN);
 	int rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
 	if (!rc && search->key_len == key->mv_size && memcmp(key->mv_data, search->key, key->mv_size) == 0)
 		rc = mdb_cursor_get(cursor, key, val, MDB_NEXT);
@@ -163,8 +166,8 @@ static int seek(const struct number_search *search, MDB_cursor *cursor, MDB_val 
 
 static bool is_wanted(const struct number_search *search, MDB_val key)
 {
-	return !search->account[0] ||
-	       (key.mv_size >= SCAN_ACCOUNT_LEN && memcmp(key.mv_data, search->account, SCAN_ACCOUNT_LEN) == 0);
+	return !search->has_account ||
+	       (key.mv_size >= ACCOUNT_KEY_LEN && memcmp(key.mv_data, search->account.bytes, ACCOUNT_KEY_LEN) == 0);
 }
 
 /* 1 at the end, 0 to continue, -1. */

@@ -18,7 +18,7 @@
 
 struct purge {
 	struct store *store;
-	char account[SCAN_ACCOUNT_LEN];
+	struct account_key account;
 	int32_t day; /* current, or the next to look for */
 	bool begun;  /* something of it was removed */
 	struct purge_counts counts;
@@ -33,14 +33,14 @@ struct removal {
 	struct error *err;
 };
 
-struct purge *purge_new(struct store *store, const char *account)
+struct purge *purge_new(struct store *store, const struct account_key *account)
 {
 	struct purge *purge = calloc(1, sizeof(*purge));
 
 	if (!purge)
 		return NULL;
 	purge->store = store;
-	memcpy(purge->account, account, sizeof(purge->account));
+	purge->account = *account;
 	purge->day = INT32_MIN;
 	return purge;
 }
@@ -60,10 +60,10 @@ void purge_counts(const struct purge *purge, struct purge_counts *counts)
 /* The first of the account's blocks in a day; false if there is none. */
 static bool seek_account(const struct purge *purge, MDB_cursor *cursor, MDB_val *key, MDB_val *val, int *rc)
 {
-	*key = env_val(purge->account, sizeof(purge->account));
+	*key = env_val(purge->account.bytes, ACCOUNT_KEY_LEN);
 	*rc = mdb_cursor_get(cursor, key, val, MDB_SET_RANGE);
-	return !*rc && key->mv_size >= sizeof(purge->account) &&
-	       memcmp(key->mv_data, purge->account, sizeof(purge->account)) == 0;
+	return !*rc && key->mv_size >= ACCOUNT_KEY_LEN &&
+	       memcmp(key->mv_data, purge->account.bytes, ACCOUNT_KEY_LEN) == 0;
 }
 
 /* 1 if there are blocks of the account, 0, -1. */
@@ -93,7 +93,7 @@ static int stop_at_row(void *arg, const struct hot_place *place, MDB_val val, st
 static int has_hot(const struct purge *purge, struct day *day, MDB_txn *txn, struct error *err)
 {
 	struct hot_place place = { 0 };
-	int result = hot_rows_each_of(day, txn, purge->account, &place, stop_at_row, NULL, err);
+	int result = hot_rows_each_of(day, txn, &purge->account, &place, stop_at_row, NULL, err);
 
 	return result < 0 ? -1 : place.has_row;
 }
@@ -139,7 +139,7 @@ static int remove_hot(const struct removal *removal)
 {
 	struct hot_removal hot = { .removal = removal };
 	struct hot_place place = { 0 };
-	int result = hot_rows_each_of(removal->day, removal->txn, removal->purge->account, &place, remove_row, &hot,
+	int result = hot_rows_each_of(removal->day, removal->txn, &removal->purge->account, &place, remove_row, &hot,
 	                              removal->err);
 
 	if (removal->day->hot.rows == 0)
@@ -233,7 +233,7 @@ static int remove_some(struct purge *purge, struct day *day, int64_t deadline_us
 		return -1;
 	purge->counts.days += !purge->begun;
 	purge->begun = true;
-	seal_forget_account(purge->store, purge->account);
+	seal_forget_account(purge->store, &purge->account);
 	removal.txn = env_write(&day->env, err);
 	if (!removal.txn || store_day_ready(purge->store, day, removal.txn, err) != 0)
 		return -1;

@@ -94,13 +94,14 @@ static int finish_entry(struct store *store, const struct move_head *head, struc
 		return error_set(err, ERROR_CORRUPT, "moves: product number %u is unknown", head->product);
 	if (record_unpack(&record, product, row, &seq, err) != 0)
 		return -1;
+	record_set_account_key(&record, &head->account);
 	struct put put = { .store = store,
 		           .record = &record,
 		           .versions = &versions,
 		           .time_us = head->to_us,
 		           .keys = keys,
 		           .err = err };
-	put.partition = partition_of(head->account, head->product, head->to_direction);
+	put.partition = partition_of(&head->account, head->product, head->to_direction);
 	put.day = put_open_day(store, clock_day_of(put.time_us), true, err);
 	return put.day && put_prepare_ids(&put) == 0 ? finish(&put, head->from_day, &to) : -1;
 }

@@ -90,13 +90,13 @@ int moves_note(struct store *store, const struct partition *partition, int32_t f
 		.magic = MOVES_MAGIC,
 		.row_bytes = (uint32_t)row.len,
 		.from_day = from_day,
+		.account = partition->account,
 		.product = partition->product,
 		.to_direction = to->direction,
 		.to_us = to->time_us,
 		.to_seq = to->seq,
 	};
 
-	memcpy(head.account, partition->account, sizeof(head.account));
 	head.crc32 = moves_crc(&head, row.p);
 	buf_add(noted, &head, sizeof(head));
 	buf_add_str(noted, row);

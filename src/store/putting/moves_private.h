@@ -17,7 +17,7 @@ struct move_head {
 	uint32_t crc32; /* of the head with this field zero, and the row */
 	uint32_t row_bytes;
 	int32_t from_day;
-	char account[SCAN_ACCOUNT_LEN];
+	struct account_key account;
 	uint8_t product;
 	uint8_t to_direction;
 	uint8_t reserved[6];

@@ -100,7 +100,7 @@ static int place_version(const struct put *put, const struct stored *stored, uin
 static int replace_hot(const struct put *put, const struct stored *stored, uint64_t seq)
 {
 	uint64_t known[CATALOG_COLUMNS_MAX];
-	size_t known_count = day_id_hashes(&stored->record, known, NULL);
+	size_t known_count = day_id_hashes(&stored->partition.account, &stored->record, known, NULL);
 	bool moves = put->time_us != stored->position.time_us || put->partition.direction != stored->position.direction;
 
 	seal_touch(put->store, put->day, &stored->partition, &stored->position);
@@ -150,7 +150,8 @@ int put_leave(const struct put *put, const struct stored *stored, const struct p
 			return -1;
 		note_unsealed(day, stored);
 	} else {
-		hot_rows_gone(&day->hot, &stored->partition, 1, day_id_hashes(&stored->record, known, NULL));
+		hot_rows_gone(&day->hot, &stored->partition, 1,
+		              day_id_hashes(&stored->partition.account, &stored->record, known, NULL));
 	}
 	day->swept = false;
 	return to ? tombstone_write(put, stored, to) : remove_row(put, stored);
@@ -205,6 +206,7 @@ static int replace_merged(struct put *put, const struct stored *stored, const st
 		return error_set(put->err, ERROR_NOMEM, "record: out of memory");
 	if (record_unpack(&copy, merged->product, buf_str(bytes), &seq, put->err) != 0)
 		return -1;
+	copy.account_number = put->record->account_number;
 	put->record = &copy;
 	put->partition = partition_of_record(&copy);
 	return put_prepare_ids(put) == 0 ? replace(put, stored) : -1;

@@ -78,7 +78,7 @@ static size_t hashes_as_given(const struct put *put, const struct day *day, uint
 
 	if (day->number >= put->store->ids_as_given_before)
 		return 0;
-	return day_id_hashes_as_given(put->partition.account, product->number, put->record->values[product->id_column],
+	return day_id_hashes_as_given(&put->partition.account, product->number, put->record->values[product->id_column],
 	                              hashes);
 }
 
@@ -195,9 +195,10 @@ void days_expect(const struct store *store, const struct record *record)
 	const struct catalog_product *product = record->product;
 	struct str account = record->values[product->account_column], id = record->values[product->id_column];
 
-	if (account.len != SCAN_ACCOUNT_LEN || id.len == 0 || !store->put_days[0])
+	if (!account_key_is_id(account) || id.len == 0 || !store->put_days[0])
 		return;
-	uint64_t hash = day_id_hash(account.p, product->number, id);
+	struct account_key key = account_key_of_id(account.p);
+	uint64_t hash = day_id_hash(&key, product->number, id);
 	hot_prefetch(&store->put_days[0]->hot, hash);
 	for (int i = 0; i < 3 && store->put_days[i]; i++)
 		bloom_filter_prefetch_hash(store->put_days[i]->filter, (uint32_t)(hash >> 32));
@@ -219,7 +220,7 @@ static void note_days(const struct put *put)
 
 int put_prepare_ids(struct put *put)
 {
-	put->hashes_count = day_id_hashes(put->record, put->hashes, &put->id_at);
+	put->hashes_count = day_id_hashes(&put->partition.account, put->record, put->hashes, &put->id_at);
 	for (size_t i = 0; i < put->hashes_count; i++) {
 		bloom_filter_key_make(&put->keys[i], (uint32_t)(put->hashes[i] >> 32));
 		bloom_filter_prefetch(put->day->filter, &put->keys[i]);

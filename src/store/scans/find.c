@@ -20,7 +20,7 @@ struct find {
 	struct scan base;
 	struct store *store;
 	const struct catalog_product *product;
-	const char *account;
+	const struct account_key *account;
 	enum catalog_direction direction;
 	struct str id;
 	uint64_t hash;

@@ -26,7 +26,7 @@ static int scan_day(struct day_scan *scan, int32_t number)
 	day->pins++;
 	int result = 1;
 	while (result > 0 && at->account < query->accounts_count) {
-		result = scan_partition(scan, day, txn, query->accounts[at->account]);
+		result = scan_partition(scan, day, txn, &query->accounts[at->account]);
 		if (result > 0)
 			*at = (struct scan_at){ .day = number, .account = at->account + 1 };
 		if (result > 0 && clock_monotonic_us() >= scan->deadline_us) {

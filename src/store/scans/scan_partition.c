@@ -473,7 +473,7 @@ static struct position begin_position(const struct day_scan *scan)
 	return after;
 }
 
-int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const char *account)
+int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const struct account_key *account)
 {
 	const struct scan_query *query = &scan->base.query;
 	struct position after = begin_position(scan);

@@ -57,7 +57,7 @@ struct day_scan {
 
 /* Reads one account's records of a day, from scan->at on. 1 when it is done with them, 0 when the step ends here
  * (scan->end says why), -1. */
-int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const char *account);
+int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const struct account_key *account);
 
 /* Releases the day that the last tombstone led to, if it was another one. `result`, or -1 as of env_read_end. */
 int scan_end_moved(struct day_scan *scan, int result);

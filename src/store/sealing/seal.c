@@ -46,11 +46,11 @@ void seal_forget(struct store *store)
 	seal_set_state(seal, SEAL_IDLE);
 }
 
-void seal_forget_account(struct store *store, const char *account)
+void seal_forget_account(struct store *store, const struct account_key *account)
 {
 	const struct seal *seal = store->seal;
 
-	if (seal && seal->state != SEAL_IDLE && memcmp(seal->partition.account, account, SCAN_ACCOUNT_LEN) == 0)
+	if (seal && seal->state != SEAL_IDLE && account_key_equal(&seal->partition.account, account))
 		seal_forget(store);
 }
 

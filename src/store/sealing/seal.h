@@ -43,8 +43,8 @@ bool seal_is_under_way(const struct store *store, int64_t until_us);
 /* Drops the job under way (its day is closed or removed, its transaction was aborted). */
 void seal_forget(struct store *store);
 
-/* The same if it is of a partition of this account (SCAN_ACCOUNT_LEN characters). */
-void seal_forget_account(struct store *store, const char *account);
+/* The same if it is of a partition of this account. */
+void seal_forget_account(struct store *store, const struct account_key *account);
 
 /* Frees what sealing keeps. */
 void seal_free(struct store *store);

@@ -17,10 +17,10 @@ static int cannot_build(struct seal *seal, struct error *err)
 	const struct error cause = *err;
 
 	seal->misread = cause.code == ERROR_CORRUPT;
-	return error_set(err, cause.code, "%s, account %.8s, %s, direction %u: block %zu of the %s is not stored: %s",
-	                 seal->day->env.path, seal->partition.account, seal->product->name.p, seal->partition.direction,
-	                 seal->blocks.len / sizeof(struct seal_block), seal->runs_count ? "merge" : "seal",
-	                 cause.message);
+	return error_set(err, cause.code, "%s, account %s, %s, direction %u: block %zu of the %s is not stored: %s",
+	                 seal->day->env.path, account_key_text(&seal->partition.account).text, seal->product->name.p,
+	                 seal->partition.direction, seal->blocks.len / sizeof(struct seal_block),
+	                 seal->runs_count ? "merge" : "seal", cause.message);
 }
 
 static int finish_block(struct seal *seal, struct error *err)
@@ -42,7 +42,7 @@ static int add_row(struct seal *seal, const struct record *record, const struct 
                    uint64_t changed_seq, struct error *err)
 {
 	uint64_t hashes[CATALOG_COLUMNS_MAX];
-	size_t count = day_id_hashes(record, hashes, NULL);
+	size_t count = day_id_hashes(&seal->partition.account, record, hashes, NULL);
 	uint32_t row = seal_rows(seal);
 	bool full = false;
 

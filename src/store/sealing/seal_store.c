@@ -108,10 +108,10 @@ static void tell_of_misread(const struct work *work, uint32_t number, const stru
 	if (block->misread)
 		log_error(
 			"store",
-			"%s, account %.8s, %s, direction %u, block %u: %u of its parts did not read back as they were written; "
+			"%s, account %s, %s, direction %u, block %u: %u of its parts did not read back as they were written; "
 			"they are stored uncompressed, nothing is lost",
-			work->day->env.path, work->seal->partition.account, work->seal->product->name.p,
-			work->seal->partition.direction, number, block->misread);
+			work->day->env.path, account_key_text(&work->seal->partition.account).text,
+			work->seal->product->name.p, work->seal->partition.direction, number, block->misread);
 }
 
 static int put_blocks(const struct work *work, uint32_t first_block, uint32_t run)
@@ -319,9 +319,9 @@ int seal_store(struct store *store, struct seal *seal, struct error *err)
 		store_abort(store);
 		return -1;
 	}
-	log_debug("store", "%s %.8s %s: %u rows in %zu blocks%s", seal->day->env.path, seal->partition.account,
-	          seal->product->name.p, seal_rows(seal), seal->blocks.len / sizeof(struct seal_block),
-	          seal->runs_count ? ", merged" : "");
+	log_debug("store", "%s %s %s: %u rows in %zu blocks%s", seal->day->env.path,
+	          account_key_text(&seal->partition.account).text, seal->product->name.p, seal_rows(seal),
+	          seal->blocks.len / sizeof(struct seal_block), seal->runs_count ? ", merged" : "");
 	count(&store->sealing, seal);
 	seal->day->blocks_changed = true;
 	INVARIANT(seal->day->pins > 0);
