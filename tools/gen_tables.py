@@ -15,7 +15,7 @@ import sys
 TOKEN = re.compile(r"""
     (?P<comment>/\*(?P<text>.*?)\*/)
   | (?P<string>"(?:[^"\\]|\\.)*")
-  | (?P<word>[A-Za-z_]\w*)
+  | (?P<word>[A-Za-z_]\w*|\|)
   | (?P<mark>[(),])
   | (?P<space>\s+)
 """, re.VERBOSE | re.DOTALL)

@@ -20,6 +20,7 @@ libcdrd_a_SOURCES += \
 	src/api/list_params.c src/api/list_params.h \
 	src/api/media.c \
 	src/api/media_ticket.c \
+	src/api/openapi.c src/api/openapi.h \
 	src/api/plan.c src/api/plan.h \
 	src/api/problem_pages.c src/api/problems.def \
 	src/api/products.c \
@@ -39,3 +40,17 @@ libcdrd_a_SOURCES += \
 	src/api/webhook.c \
 	src/api/webhook_test.c \
 	src/api/work.c src/api/work.h
+nodist_libcdrd_a_SOURCES += src/api/openapi_document.c
+CLEANFILES += src/api/openapi_document.c
+EXTRA_DIST += src/api/api.json tools/gen_openapi.py
+
+OPENAPI_TABLES = \
+	$(srcdir)/src/api/api.json \
+	$(srcdir)/src/api/problems.def \
+	$(srcdir)/src/api/routes.def \
+	$(srcdir)/src/base/settings.def \
+	$(srcdir)/src/catalog/products.json \
+	$(srcdir)/src/query/parameters.def
+
+src/api/openapi_document.c: $(OPENAPI_TABLES) $(srcdir)/tools/gen_openapi.py $(srcdir)/tools/gen_catalog.py $(srcdir)/tools/gen_tables.py
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(PYTHON) $(srcdir)/tools/gen_openapi.py $(srcdir)/src $(PACKAGE_VERSION) $@

@@ -4,6 +4,7 @@ libcdrd_a_SOURCES += \
 	src/query/cursor.c src/query/cursor_key.c src/query/cursor.h \
 	src/query/echo.c \
 	src/query/grouping.c \
+	src/query/parameters.def \
 	src/query/params.c \
 	src/query/plan.c \
 	src/query/problems.c \

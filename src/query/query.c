@@ -2,10 +2,10 @@
 /*
  * query.c: which parameters there are, which may be combined, and how they become a plan.
  *
- * `parameters` holds those that are no product's filter; a product's filters are rows of the catalog. Adding a
- * parameter is one row there and one function in values.c. The product is found first, since what else may be given
- * depends on it; then every parameter is taken in the order sent, so that problems are listed in that order; what is
- * missing is listed last.
+ * parameters.def holds those that are no product's filter; a product's filters are rows of the catalog. Adding a
+ * parameter is one row there, one function in values.c and its description in api/api.json. The product is found first,
+ * since what else may be given depends on it; then every parameter is taken in the order sent, so that problems are
+ * listed in that order; what is missing is listed last.
  */
 #include "query/query_private.h"
 
@@ -27,28 +27,9 @@ struct parameter {
 };
 
 static const struct parameter parameters[] = {
-	{ "product", ALL, true, NULL },
-	{ "type", ALL, true, NULL },
-	{ "account_id", ALL, true, query_take_account },
-	{ "id", SYNC, true, query_take_ids },
-	{ "date_start", SYNC | ASYNC | SUMMARY, false, query_take_date_start },
-	{ "date_end", SYNC | ASYNC | SUMMARY, false, query_take_date_end },
-	{ "include_message", SYNC | ASYNC | CHANGES, true, query_take_include_message },
-	{ "show_concatenated", SYNC | ASYNC | CHANGES, true, query_take_show_concatenated },
-	{ "include_subaccounts", SYNC | ASYNC | SUMMARY | CHANGES, false, query_take_include_subaccounts },
-	{ "callback_url", ASYNC, false, query_take_callback_url },
-	{ "format", ASYNC, false, query_take_format },
-	{ "compression", ASYNC, false, query_take_compression },
-	{ "columns", ASYNC, false, NULL },
-	{ "dialect", ASYNC, false, query_take_dialect },
-	{ "limit", SYNC, false, query_take_limit },
-	{ "cursor", SYNC, false, query_take_cursor },
-	{ "iv", SYNC, false, query_take_iv },
-	{ "group_by", SUMMARY, false, query_take_group_by },
-	{ "interval", SUMMARY, false, query_take_interval },
-	{ "time_zone", SUMMARY | ASYNC, false, query_take_time_zone },
-	{ "since", CHANGES, false, query_take_since },
-	{ "wait", CHANGES, false, query_take_wait },
+#define PARAMETER(name, kinds, with_id, take) { name, kinds, with_id, take },
+#include "query/parameters.def"
+#undef PARAMETER
 };
 
 /* Parameters of other versions of the API or of clients that these queries do not take. */

@@ -49,8 +49,8 @@ def test_the_same_file_gives_the_same_table(tmp_path):
 def test_no_filter_can_hide_a_parameter():
     sys.path.insert(0, os.path.dirname(GENERATOR))
     import gen_catalog
-    with open(os.path.join(os.path.dirname(GENERATOR), "..", "src", "query", "query.c")) as file:
-        parameters = set(re.findall(r'^\t\{ "(\w+)", [A-Z |]+, (?:true|false), ', file.read(), re.MULTILINE))
+    with open(os.path.join(os.path.dirname(GENERATOR), "..", "src", "query", "parameters.def")) as file:
+        parameters = set(re.findall(r'^PARAMETER\("(\w+)", [A-Z |]+, (?:true|false), ', file.read(), re.MULTILINE))
     assert len(parameters) > 20 and gen_catalog.RESERVED_PARAMETERS == parameters
 
 
