@@ -70,6 +70,7 @@ struct ingest {
 	struct event *commit_event;
 	struct event *expiry_event;
 	struct task maintenance;
+	bool maintenance_is_dirty; /* its last slice has written */
 	struct ingest_queue feeding, waiting, deciding, settled;
 	struct check check;
 	uint64_t round;

@@ -10,6 +10,7 @@
 #include "ingest/ingest_private.h"
 
 #define IDLE_US 500000
+#define SHARED_COMMIT_US 20000
 #define AFTER_ERROR_US (10 * CLOCK_US_PER_SECOND)
 
 /* Runs the task, which is the daemon's own, after the pause. */
@@ -33,12 +34,16 @@ void ingest_maintenance_rest(struct ingest *ingest)
 		run_in(ingest, AFTER_ERROR_US);
 }
 
-/* In the next turn, after sockets. */
-static void commit_next(struct ingest *ingest)
+/* Commits what slices have written: when nothing more is written before, in the next turn, after sockets, as its fsync
+ * gets a turn of its own; or else when a few slices share it. What is waiting for a commit sooner has it. */
+static void commit_dirty(struct ingest *ingest, bool dirty)
 {
-	static const struct timeval now = { 0, 0 };
+	struct timeval delay = clock_timeval(dirty ? SHARED_COMMIT_US : 0);
 
-	event_add(ingest->commit_event, &now);
+	if (dirty && event_pending(ingest->commit_event, EV_TIMEOUT, NULL))
+		return;
+	event_add(ingest->commit_event, &delay);
+	ingest->maintenance_is_dirty = dirty;
 }
 
 void ingest_on_maintenance(void *arg, int64_t deadline_us)
@@ -60,9 +65,8 @@ void ingest_on_maintenance(void *arg, int64_t deadline_us)
 	}
 	if (more || dirty)
 		histogram_add(&ingest->stats.maintenance_duration, clock_monotonic_us() - begin_us);
-	if (dirty)
-		/* Much has been written, so waiting for more gains nothing; but its fsync gets a turn of its own. */
-		commit_next(ingest);
+	if (dirty || ingest->maintenance_is_dirty)
+		commit_dirty(ingest, dirty);
 	task_set_urgent(&ingest->maintenance, store_is_behind(ingest->store));
 	run_in(ingest, more ? 0 : IDLE_US);
 }

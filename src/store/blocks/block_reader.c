@@ -254,10 +254,12 @@ static int load_extra(struct block_reader *reader, struct error *err)
 	if (view->extra.len > 0) {
 		if (crc32_gzip_refl(0, (const uint8_t *)view->extra.p, view->extra.len) != view->head.extra_crc32)
 			return damaged(reader, "the extra part is damaged", err);
-		if (!buf_reserve(&reader->extra, view->head.extra_raw_bytes))
+		if (!reader->zstd)
+			reader->zstd = ZSTD_createDCtx();
+		if (!reader->zstd || !buf_reserve(&reader->extra, view->head.extra_raw_bytes))
 			return no_memory(reader, err);
-		size_t made =
-			ZSTD_decompress(reader->extra.data, view->head.extra_raw_bytes, view->extra.p, view->extra.len);
+		size_t made = ZSTD_decompressDCtx(reader->zstd, reader->extra.data, view->head.extra_raw_bytes,
+		                                  view->extra.p, view->extra.len);
 		if (ZSTD_isError(made) || made != view->head.extra_raw_bytes)
 			return damaged(reader, "the extra part is damaged", err);
 		reader->extra.len = made;
@@ -446,4 +448,5 @@ void block_reader_free(struct block_reader *reader)
 	buf_free(&reader->unescaped);
 	lines_free(&reader->lines);
 	free(reader->inflate);
+	ZSTD_freeDCtx(reader->zstd);
 }

@@ -34,6 +34,7 @@ struct block_reader {
 	uint32_t lone_segment;   /* of which a row was loaded by itself last, or UINT32_MAX */
 	struct block_segment segment;
 	struct inflate_state *inflate;
+	struct ZSTD_DCtx_s *zstd; /* once some row asked for the extra part */
 	struct buf text;
 	struct lines lines;
 	struct position positions[SEGMENT_ROWS];

@@ -40,10 +40,13 @@ enum read_back_result read_back_lines(struct read_back *read_back, struct str co
 
 enum read_back_result read_back_extra(struct read_back *read_back, struct str compressed, struct str extra)
 {
+	if (!read_back->zstd)
+		read_back->zstd = ZSTD_createDCtx();
 	buf_clear(&read_back->text);
-	if (!buf_reserve(&read_back->text, extra.len))
+	if (!read_back->zstd || !buf_reserve(&read_back->text, extra.len))
 		return READ_BACK_NOMEM;
-	size_t made = ZSTD_decompress(read_back->text.data, extra.len, compressed.p, compressed.len);
+	size_t made =
+		ZSTD_decompressDCtx(read_back->zstd, read_back->text.data, extra.len, compressed.p, compressed.len);
 	return ZSTD_isError(made) ? READ_BACK_DIFFERENT : compare((struct str){ read_back->text.data, made }, extra);
 }
 
@@ -69,5 +72,6 @@ enum read_back_result read_back_places(struct read_back *read_back, struct str v
 void read_back_free(struct read_back *read_back)
 {
 	free(read_back->inflate);
+	ZSTD_freeDCtx(read_back->zstd);
 	buf_free(&read_back->text);
 }

@@ -16,6 +16,7 @@ struct inflate_state;
 /* Memory to decode into, some 300 KiB, used again and again. Zeroed at first. */
 struct read_back {
 	struct inflate_state *inflate;
+	struct ZSTD_DCtx_s *zstd;
 	struct buf text;
 	struct position positions[SEGMENT_ROWS];
 };

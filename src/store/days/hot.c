@@ -271,5 +271,5 @@ void hot_free(struct hot *hot)
 		hot_order_free(&hot->partitions[i].order);
 	free(hot->partitions);
 	buf_free(&hot->due);
-	*hot = (struct hot){ .changes = hot->changes + 1 };
+	*hot = (struct hot){ .changes = hot->changes + 1, .marks_number = hot->marks_number + 1 };
 }

@@ -38,6 +38,12 @@ struct hot_gone {
 	uint64_t seq;
 };
 
+/* How far a partition is sealed (hot_sealed.h). */
+struct hot_mark {
+	uint64_t snapshot; /* 0: nothing is sealed */
+	struct hot_at last;
+};
+
 /* A row that was removed. */
 struct hot_removed {
 	struct partition partition;
@@ -55,8 +61,10 @@ struct hot_partition {
 	struct partition partition; /* product 0 for an empty slot */
 	uint32_t rows;
 	struct hot_order order; /* tombstones are there, too */
-	int64_t since_us;       /* monotonic: when the oldest of them was first seen here */
-	int64_t wait_us;        /* monotonic: not sealed before this; the last time a block did not read back */
+	struct hot_mark mark;   /* as the write transaction sees it, if marks_number is hot->marks_number */
+	uint64_t marks_number;
+	int64_t since_us; /* monotonic: when the oldest of them was first seen here */
+	int64_t wait_us;  /* monotonic: not sealed before this; the last time a block did not read back */
 	uint64_t
 		sealed_in; /* the commit that makes its newest blocks visible, by the day's count of seals; 0 for none */
 };
@@ -91,10 +99,11 @@ struct hot {
 	size_t partitions_cap;
 	size_t partitions_used;
 	struct hot_round round;
-	struct buf due;      /* struct partition: those that a round has found, in order of their keys */
-	size_t due_at;       /* the one that is sealed next */
-	bool due_all;        /* they are gathered, and are being sealed */
-	int64_t oldest_us;   /* no row is older; 0 where there are none */
+	uint64_t marks_number; /* from 1 on; the next one when all marks are dropped */
+	struct buf due;        /* struct partition: those that a round has found, in order of their keys */
+	size_t due_at;         /* the one that is sealed next */
+	bool due_all;          /* they are gathered, and are being sealed */
+	int64_t oldest_us;     /* no row is older; 0 where there are none */
 	bool grown;          /* since the round began, a partition has reached a number of rows that is worth a look */
 	struct error damage; /* why */
 };

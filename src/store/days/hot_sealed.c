@@ -33,6 +33,12 @@ static int mark_get(struct day *day, MDB_txn *txn, const struct partition *parti
 	return 1;
 }
 
+static void keep_mark(const struct hot *hot, struct hot_partition *own, const struct hot_mark *mark)
+{
+	own->mark = *mark;
+	own->marks_number = hot->marks_number;
+}
+
 int hot_mark_set(struct day *day, const struct partition *partition, const struct hot_mark *mark, bool whole,
                  struct error *err)
 {
@@ -52,14 +58,28 @@ int hot_mark_set(struct day *day, const struct partition *partition, const struc
 	position_put_u64(out + 8, (uint64_t)last->time_us);
 	position_put_u64(out + 16, last->seq);
 	int rc = mdb_put(day->env.write, day->env.dbi[DAY_HOT_SEALED], &key, &val, 0);
-	return rc ? env_fail(&day->env, rc, "put mark", err) : 1;
+	if (rc)
+		return env_fail(&day->env, rc, "put mark", err);
+	struct hot_partition *own = hot_partition_find(&day->hot, partition);
+	if (own)
+		keep_mark(&day->hot, own, &(struct hot_mark){ mark->snapshot, *last });
+	return 1;
 }
 
+/* The write transaction's are kept with what is known of the partition: trimming asks for another one's with each row. */
 static int load_mark(struct hot_marks *marks, const struct partition *partition, struct error *err)
 {
+	const struct hot *hot = &marks->day->hot;
+	struct hot_partition *own = marks->txn == marks->day->env.write ? hot_partition_find(hot, partition) : NULL;
+	bool is_known = own && hot->marks_number > 0 && own->marks_number == hot->marks_number;
+
 	marks->has_mark = false;
-	if (mark_get(marks->day, marks->txn, partition, &marks->mark, err) < 0)
+	if (is_known)
+		marks->mark = own->mark;
+	else if (mark_get(marks->day, marks->txn, partition, &marks->mark, err) < 0)
 		return -1;
+	if (own)
+		keep_mark(hot, own, &marks->mark);
 	marks->partition = *partition;
 	marks->has_mark = true;
 	return 0;
@@ -167,6 +187,8 @@ static int trim_rows(struct day *day, MDB_cursor *cursor, uint32_t rows, uint64_
 static int drop_marks(struct day *day, struct error *err)
 {
 	int rc = mdb_drop(day->env.write, day->env.dbi[DAY_HOT_SEALED], 0);
+
+	day->hot.marks_number++;
 
 	return rc ? env_fail(&day->env, rc, "remove marks", err) : 0;
 }

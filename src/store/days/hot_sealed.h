@@ -19,11 +19,6 @@
 
 #include "store/days/day.h"
 
-struct hot_mark {
-	uint64_t snapshot; /* 0: nothing is sealed */
-	struct hot_at last;
-};
-
 /* Looks marks up. Zeroed, then `day` and `txn` are set; it keeps the last one. */
 struct hot_marks {
 	struct day *day;

@@ -145,16 +145,21 @@ const struct hot_partition *seal_due_partition(const struct store *store, const 
                                                bool *again)
 {
 	struct hot *hot = &day->hot;
+	struct hot_round *round = &hot->round;
 	int64_t now_us = clock_monotonic_us();
 	const struct hot_partition *due = take_due(store, seal, day, now_us);
+	bool ends = !due && round->looked > 0 && round->looked >= hot->partitions_cap;
 
 	*again = false;
-	if (due || !may_have_due(store, seal, hot, now_us))
+	if (due || (!ends && !may_have_due(store, seal, hot, now_us)))
 		return due;
-	if (gather_due(store, seal, day, now_us))
+	if (!ends && gather_due(store, seal, day, now_us))
 		due = take_due(store, seal, day, now_us);
-	*again = hot->round.looked < hot->partitions_cap || hot->round.look_again;
-	if (hot->round.looked >= hot->partitions_cap)
+	if (due)
+		return due;
+	/* The round ends when all that it has found has been given, and says so: other days have their turn. */
+	*again = round->looked < hot->partitions_cap || round->look_again;
+	if (round->looked >= hot->partitions_cap)
 		end_round(hot);
-	return due;
+	return NULL;
 }
