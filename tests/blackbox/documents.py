@@ -4,7 +4,8 @@
 A Reader has a daemon and a shell for one document. In the document's commands, what the reader has to put in is put in:
 the daemon's address and socket, secrets that were printed, ids that were answered, days of now for those of the text.
 In a block of Markdown marked `console`, lines after "$ " are commands, the other lines what they print, with "..." where
-that was cut; a block marked `sh` is a script, `conf` a configuration. Literal blocks of a manual page's EXAMPLES are
+that was cut; a block marked `sh` is a script, `conf` a configuration. One marked `bash`, `python` or `js` is a file, whose
+first line is a comment that begins with its name. Literal blocks of a manual page's EXAMPLES are
 scripts, line by line.
 """
 import dataclasses
@@ -40,6 +41,14 @@ def markdown_blocks(text, *languages):
     for found in re.finditer(r"^( *)```(\w+)\n(.*?)^\1```$", text, re.MULTILINE | re.DOTALL):
         if found[2] in languages:
             yield found[2], textwrap.dedent(found[3])
+
+
+def markdown_files(text):
+    """(name, text) of each file that a document shows."""
+    for _, block in markdown_blocks(text, "bash", "python", "js"):
+        named = re.match(r"(?:#|//) (\w+\.(?:sh|py|mjs))\b", block)
+        if named:
+            yield named[1], block
 
 
 def console_steps(block):
@@ -199,7 +208,10 @@ class Reader:
             self.values.update({name[3:]: value for name, value in found.groupdict().items() if value})
 
     def read(self, text):
-        """Every command of a Markdown text, in order."""
+        """Every command of a Markdown text, in order; its files are there before."""
+        for name, content in markdown_files(text):
+            with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
+                file.write(self.put_in(content))
         for language, block in markdown_blocks(text, "console", "sh", "conf"):
             if language == "console":
                 for step in console_steps(block):

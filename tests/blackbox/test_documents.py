@@ -5,7 +5,9 @@ import gzip
 import os
 import re
 import shutil
+import socket
 import subprocess
+import sys
 
 import pytest
 
@@ -13,6 +15,7 @@ import documents
 import harness
 from documents import Reader, Step, console_steps, manual_blocks, markdown_blocks
 from samples import DAY, NOON, sms
+from test_callbacks import Receiver
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 GUIDES = sorted(set(glob.glob(os.path.join(TOP, "docs", "guide", "*.md"))) -
@@ -149,6 +152,80 @@ def test_a_walk_through_of_the_guide_can_be_walked(settled, guide):
     text = text_of(guide)
     assert sum(1 for _ in markdown_blocks(text, "console", "sh")) > 0
     settled.read(text)
+
+
+PROGRAMS = os.path.join(TOP, "docs", "guide", "programs.md")
+
+
+@pytest.fixture
+def files(tmp_path):
+    for name, content in documents.markdown_files(text_of(PROGRAMS)):
+        (tmp_path / name).write_text(content)
+    return tmp_path
+
+
+@pytest.fixture
+def signed(daemons):
+    """A daemon that may call this machine, an account, and what its receiver has to know."""
+    daemon = daemons(callback_allow="127.0.0.0/8")
+    account = daemon.new_account()
+    made = daemon.request("POST", "/v2/account/webhook/rotate", auth=(account.id, account.secret)).json()
+    yield daemon, account, {**os.environ, "WEBHOOK_SECRET": made["secret"], "PORT": str(harness.free_port())}
+    daemon.stop()
+
+
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(port))) == 0
+
+
+def attempts(daemon, account):
+    return daemon.get("/v2/account/webhook", account=account).json()["attempts"]
+
+
+def send_test(daemon, account, port):
+    """A test callback, and how it ended."""
+    before = len(attempts(daemon, account))
+    sent = daemon.request("POST", "/v2/account/webhook/test", f'{{"url": "http://127.0.0.1:{port}/"}}',
+                          {"Content-Type": "application/json"}, (account.id, account.secret))
+    assert sent.status == 202, sent
+    harness.wait_for(lambda: len(attempts(daemon, account)) > before, 120)
+    return attempts(daemon, account)[0]
+
+
+@pytest.mark.parametrize("command", [[sys.executable, "receive.py"], ["node", "receive.mjs"]], ids=["python", "node"])
+def test_a_receiver_of_the_guide_takes_genuine_callbacks_alone(files, signed, command):
+    daemon, account, environment = signed
+    with subprocess.Popen(command, cwd=files, env=environment, stdout=subprocess.PIPE, text=True) as receiver:
+        try:
+            harness.wait_for(lambda: listens(environment["PORT"]), 120)
+            assert send_test(daemon, account, environment["PORT"])["status"] == 204
+            assert receiver.stdout.readline().startswith("test_")
+            for _ in range(2):  # the second rotation ends the secret that it knows
+                daemon.request("POST", "/v2/account/webhook/rotate", auth=(account.id, account.secret))
+            assert send_test(daemon, account, environment["PORT"])["status"] == 401
+        finally:
+            receiver.kill()
+
+
+def test_the_script_of_the_guide_tells_genuine_callbacks_from_others(files, signed):
+    daemon, account, environment = signed
+    receiver = Receiver()
+    try:
+        send_test(daemon, account, receiver.port)
+    finally:
+        receiver.close()
+    [(_, headers, body)] = receiver.requests
+    words = [headers["webhook-id"], headers["webhook-timestamp"], headers["webhook-signature"]]
+
+    def verify(words, body):
+        return subprocess.run(["bash", "verify.sh", *words], cwd=files, env=environment, input=body, capture_output=True)
+
+    genuine = verify(words, body)
+    assert genuine.returncode == 0 and genuine.stdout == b"genuine\n", genuine
+    assert verify(words, body + b" ").returncode != 0
+    assert verify(["test_other", *words[1:]], body).returncode != 0
+    assert verify([words[0], str(int(words[1]) - 900), words[2]], body).returncode != 0
 
 
 # --- the manual pages ---
