@@ -22,12 +22,17 @@ CONSOLE_WEB = \
 	src/console/web/main.js \
 	src/console/web/page.js \
 	src/console/web/page_prices.js \
+	src/console/web/page_records.js \
 	src/console/web/page_usage.js \
 	src/console/web/page_webhooks.js \
 	src/console/web/pages.js \
 	src/console/web/plan.js \
 	src/console/web/prices_statement.js \
 	src/console/web/range.js \
+	src/console/web/record_drawer.js \
+	src/console/web/records_data.js \
+	src/console/web/records_find.js \
+	src/console/web/records_table.js \
 	src/console/web/router.js \
 	src/console/web/scope.js \
 	src/console/web/session.js \

@@ -59,7 +59,7 @@ export class Tab {
     await this.page.getByLabel('Secret', { exact: true }).fill(account.apiSecret);
     await this.page.getByLabel('Stay signed in').setChecked(keep);
     await this.page.getByRole('button', { name: 'Sign in' }).click();
-    await this.page.getByRole('navigation').waitFor({ state: 'attached' });
+    await this.page.locator('nav').waitFor({ state: 'attached' });
   }
 
   heading(name) {

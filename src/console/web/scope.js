@@ -76,23 +76,23 @@ export function ProductField({ params, products, onChange }) {
 
 const nameOf = ({ account_id: id, name }) => (name ? `${name} (${id})` : id);
 
-/* Nothing for an account without subaccounts. A list that is too long to choose from is typed into. */
-export function AccountField({ params, own, onChange }) {
+/* Nothing for an account without subaccounts; `all`: they can be chosen together. A list that is too long to choose from is typed into. */
+export function AccountField({ params, own, all = true, onChange }) {
   const subaccounts = own?.subaccounts ?? [];
-  const value = params.account || (params.subaccounts === 'yes' ? '*' : '');
+  const value = params.account || (all && params.subaccounts === 'yes' ? '*' : '');
   const onValue = (chosen) => onChange({ account: chosen === '*' ? '' : chosen, subaccounts: chosen === '*' ? 'yes' : '' });
 
   if (subaccounts.length === 0) {
     return null;
   }
   if (own._links?.next) {
-    return html`<${Field} label="Account" hint="* for all">${(control) => html`<input ...${control} list="subaccounts" value=${value || own.account_id}
+    return html`<${Field} label="Account" hint=${all ? '* for all' : ''}>${(control) => html`<input ...${control} list="subaccounts" value=${value || own.account_id}
         onChange=${(event) => onValue(event.target.value === own.account_id ? '' : event.target.value.trim())} />
       <datalist id="subaccounts">${subaccounts.map((one) => html`<option key=${one.account_id} value=${one.account_id}>${one.name}</option>`)}</datalist>`}</${Field}>`;
   }
   return html`<${SelectField} label="Account" value=${value} onValue=${onValue} options=${[
     { value: '', label: nameOf(own) },
-    { value: '*', label: 'This and all subaccounts' },
+    ...(all ? [{ value: '*', label: 'This and all subaccounts' }] : []),
     ...subaccounts.map((one) => ({ value: one.account_id, label: nameOf(one) })),
   ]} />`;
 }
