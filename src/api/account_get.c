@@ -4,9 +4,9 @@
  * and its subaccounts, a page at a time. Nothing that could be used to log in.
  */
 #include "api/account_limits.h"
+#include "api/answer_time.h"
 #include "api/list_params.h"
 #include "api/plan.h"
-#include "base/clock.h"
 #include "base/json.h"
 
 struct children {
@@ -17,22 +17,11 @@ struct children {
 	bool more;
 };
 
-static void write_time(struct json *json, const char *key, int64_t time_us)
-{
-	struct buf text = { 0 };
-
-	clock_format_record(&text, time_us - time_us % CLOCK_US_PER_SECOND);
-	json_member_str(json, key, buf_str(&text));
-	if (text.failed)
-		json->out->failed = true;
-	buf_free(&text);
-}
-
 static void write_own(const struct account *account, struct json *json)
 {
 	json_member_text(json, "account_id", account->id);
 	json_member_text(json, "name", account->name);
-	write_time(json, "created", account->created_us);
+	api_write_time(json, "created", account->created_us);
 }
 
 static bool write_child(void *arg, const struct account *account)
@@ -54,7 +43,7 @@ static bool write_child(void *arg, const struct account *account)
 	json_key(json, "disabled");
 	json_bool(json, account->disabled);
 	if (account->deleted_us)
-		write_time(json, "deleted", account->deleted_us);
+		api_write_time(json, "deleted", account->deleted_us);
 	json_object_end(json);
 	return true;
 }

@@ -45,9 +45,7 @@ static void reply_elsewhere(struct http_request *request, int status, const char
 /* Answers with the file, or that the client has it. */
 static void reply_file(struct http_request *request, const struct console_file *file, const char *cache)
 {
-	bool packed = http_request_prefers_gzip(request);
-	struct buf body = { 0 };
-	struct error err;
+	struct str gzip = { (const char *)file->gzip, file->gzip_len };
 	char tag[32];
 
 	snprintf(tag, sizeof(tag), "W/\"%s\"", console_version);
@@ -55,19 +53,12 @@ static void reply_file(struct http_request *request, const struct console_file *
 		http_reply_header(request, headers[i][0], headers[i][1]);
 	http_reply_header(request, "Cache-Control", cache);
 	http_reply_header(request, "ETag", tag);
-	http_reply_header(request, "Vary", "Accept-Encoding");
 	if (has(http_request_header(request, "If-None-Match"), console_version)) {
+		http_reply_header(request, "Vary", "Accept-Encoding");
 		http_reply(request, 304, NULL, NULL);
-		return;
+	} else {
+		http_reply_packed(request, 200, file->content_type, gzip, file->len);
 	}
-	if (packed) {
-		buf_add(&body, (const char *)file->gzip, file->gzip_len);
-	} else if (console_unpack(file, &body, &err) < 0) {
-		buf_free(&body);
-		http_reply_error(request, &err);
-		return;
-	}
-	http_reply_encoded(request, 200, file->content_type, packed ? "gzip" : NULL, &body);
 }
 
 void api_root_get(struct http_request *request, void *app)

@@ -4,6 +4,7 @@ libcdrd_a_SOURCES += \
 	src/api/account_get.c \
 	src/api/account_limits.c src/api/account_limits.h \
 	src/api/admission.c \
+	src/api/answer_time.c src/api/answer_time.h \
 	src/api/api.h \
 	src/api/auth.c src/api/auth.h \
 	src/api/cdrs.c \

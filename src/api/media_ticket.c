@@ -2,6 +2,7 @@
 /*
  * media_ticket.c: POST /v3/media/{file_id}/ticket, a URL that downloads the file once, without credentials (tickets.h).
  */
+#include "api/answer_time.h"
 #include "api/reports.h"
 #include "api/tickets.h"
 #include "base/clock.h"
@@ -21,18 +22,6 @@ static void write_url(const struct http_request *request, const char *file_id, c
 	buf_free(&url);
 }
 
-static void write_until(int64_t valid_us, struct json *json)
-{
-	struct buf until = { 0 };
-	int64_t until_us = clock_now_us() + valid_us;
-
-	clock_format_record(&until, until_us - until_us % CLOCK_US_PER_SECOND);
-	json_member_str(json, "valid_until", buf_str(&until));
-	if (until.failed)
-		json->out->failed = true;
-	buf_free(&until);
-}
-
 static void reply_ticket(struct http_request *request, const char *file_id, const char *ticket, int64_t valid_us)
 {
 	struct buf body = { 0 };
@@ -40,7 +29,7 @@ static void reply_ticket(struct http_request *request, const char *file_id, cons
 
 	json_object_begin(&json);
 	write_url(request, file_id, ticket, &json);
-	write_until(valid_us, &json);
+	api_write_time(&json, "valid_until", clock_now_us() + valid_us);
 	json_object_end(&json);
 	http_reply_header(request, "Cache-Control", "no-store");
 	http_reply(request, 200, "application/json", &body);

@@ -6,9 +6,9 @@
  * The secret is shown to whoever has the account's credentials, as receivers are told it by hand. Reading never makes
  * one: the first callback does, or the first rotation.
  */
+#include "api/answer_time.h"
 #include "api/list_params.h"
 #include "api/plan.h"
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "callback/callback.h"
@@ -22,25 +22,14 @@ struct attempts {
 	bool more;
 };
 
-static void write_time(struct json *json, const char *key, int64_t time_us)
-{
-	struct buf text = { 0 };
-
-	clock_format_record(&text, time_us - time_us % CLOCK_US_PER_SECOND);
-	json_member_str(json, key, buf_str(&text));
-	if (text.failed)
-		json->out->failed = true;
-	buf_free(&text);
-}
-
 static void write_secret(struct json *json, const struct callback_secret *secret)
 {
 	json_object_begin(json);
 	json_member_text(json, "secret", secret->text);
-	write_time(json, "created", secret->made_us);
+	api_write_time(json, "created", secret->made_us);
 	if (secret->previous[0]) {
 		json_member_text(json, "previous_secret", secret->previous);
-		write_time(json, "previous_until", secret->previous_until_us);
+		api_write_time(json, "previous_until", secret->previous_until_us);
 	}
 	json_object_end(json);
 }
@@ -61,7 +50,7 @@ static void write_outcome(struct json *json, const struct callback_attempt *atte
 	else
 		json_null(json);
 	if (attempt->next_us > 0)
-		write_time(json, "next_attempt", attempt->next_us);
+		api_write_time(json, "next_attempt", attempt->next_us);
 }
 
 static bool write_attempt(void *arg, const struct callback_attempt *attempt)
@@ -82,7 +71,7 @@ static bool write_attempt(void *arg, const struct callback_attempt *attempt)
 	json_member_str(json, "url", attempt->url);
 	json_key(json, "attempt");
 	json_int(json, attempt->nth);
-	write_time(json, "time", attempt->time_us);
+	api_write_time(json, "time", attempt->time_us);
 	json_key(json, "duration_ms");
 	json_int(json, attempt->duration_us / 1000);
 	write_outcome(json, attempt);

@@ -12,8 +12,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
-#include "base/error.h"
 #include "base/str.h"
 
 struct console_file {
@@ -30,8 +28,5 @@ extern const char console_version[];
 
 /* NULL if there is none of this name. */
 const struct console_file *console_find(struct str name);
-
-/* Appends the file's content, uncompressed. ERROR_NOMEM. */
-MUST_CHECK int console_unpack(const struct console_file *file, struct buf *out, struct error *err);
 
 #endif

@@ -178,13 +178,11 @@ void http_reply(struct http_request *request, int status, const char *content_ty
 void http_reply_after(struct http_request *request, int status, const char *content_type, struct str front,
                       struct buf *body);
 
-/* Does the client prefer gzip to the plain text, by its Accept-Encoding? */
-bool http_request_prefers_gzip(const struct http_request *request);
-
-/* As http_reply, with a body that is sent as it is: it has `encoding` already, a constant, or none at all (NULL). What
- * the answer depends on (Vary) is the caller's business. */
-void http_reply_encoded(struct http_request *request, int status, const char *content_type, const char *encoding,
-                        struct buf *body);
+/*
+ * The body is `gzip`, which is compressed already and stays the caller's, or for clients that do not accept that, the
+ * `len` bytes that it unpacks to.
+ */
+void http_reply_packed(struct http_request *request, int status, const char *content_type, struct str gzip, size_t len);
 
 /*
  * The body is `length` bytes of a file from `offset` on, sent from the page cache without a copy, as fast as the client

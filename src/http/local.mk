@@ -13,6 +13,7 @@ libcdrd_a_SOURCES += \
 	src/http/inflate.c src/http/inflate.h \
 	src/http/intake.c \
 	src/http/listen.c \
+	src/http/packed.c \
 	src/http/packing.c src/http/packing.h \
 	src/http/parser.c src/http/parser.h \
 	src/http/problem.c \

@@ -168,19 +168,6 @@ void http_reply_after(struct http_request *request, int status, const char *cont
 	http_reply_uncompressed(request, status, content_type, front, body);
 }
 
-bool http_request_prefers_gzip(const struct http_request *request)
-{
-	return http_packing_is_preferred(http_head_field(&request->head, "Accept-Encoding"));
-}
-
-void http_reply_encoded(struct http_request *request, int status, const char *content_type, const char *encoding,
-                        struct buf *body)
-{
-	if (encoding)
-		http_reply_header(request, "Content-Encoding", encoding);
-	http_reply_uncompressed(request, status, content_type, (struct str){ NULL, 0 }, body);
-}
-
 void http_reply_uncompressed(struct http_request *request, int status, const char *content_type, struct str front,
                              struct buf *body)
 {
