@@ -26,3 +26,22 @@ systemd/cdrd-backup.service: systemd/cdrd-backup.service.in Makefile
 	$(AM_V_at)$(MKDIR_P) systemd
 	$(AM_V_GEN)$(MAKE_UNIT) $(srcdir)/systemd/cdrd-backup.service.in >$@.tmp
 	$(AM_V_at)mv $@.tmp $@
+
+# Mappings are to be changed where they are: installing again replaces none that is there.
+MAPPINGS = etc/mappings/asterisk-cel.conf etc/mappings/asterisk-csv.conf etc/mappings/freeswitch-csv.conf \
+	etc/mappings/freeswitch-json.conf etc/mappings/generic-csv.conf etc/mappings/jasmin.conf \
+	etc/mappings/kamailio-acc-json.conf etc/mappings/kannel-access.conf
+EXTRA_DIST += $(MAPPINGS)
+
+install-data-local:
+	$(MKDIR_P) "$(DESTDIR)$(sysconfdir)/cdrd/mappings"
+	for file in $(MAPPINGS); do \
+		to="$(DESTDIR)$(sysconfdir)/cdrd/mappings/$${file##*/}"; \
+		test -e "$$to" || $(INSTALL_DATA) "$(srcdir)/$$file" "$$to" || exit 1; \
+	done
+
+uninstall-local:
+	for file in $(MAPPINGS); do \
+		to="$(DESTDIR)$(sysconfdir)/cdrd/mappings/$${file##*/}"; \
+		if cmp -s "$(srcdir)/$$file" "$$to"; then rm -f "$$to"; fi; \
+	done

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 # Manual pages. What they list of settings and commands comes from the tables that the programs are made from.
-dist_man_MANS += man/cdrd.8
+dist_man_MANS += man/cdrd.8 man/cdrd-mapping.5
 nodist_man_MANS += man/cdrd.conf.5 man/cdrctl.1
 CLEANFILES += man/cdrd.conf.5 man/cdrctl.1
 EXTRA_DIST += man/cdrd.conf.5.in man/cdrctl.1.in tools/gen_tables.py

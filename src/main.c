@@ -30,13 +30,13 @@
 #include "http/http.h"
 #include "api/api.h"
 #include "ingest/ingest.h"
+#include "mapping/mapping.h"
 #include "privacy/closing.h"
 #include "billing/billing.h"
 #include "metrics/metrics.h"
 #include "query/cursor.h"
 #include "report/report.h"
 #include "meta/meta.h"
-#include "operator/operator.h"
 #include "store/store.h"
 
 #define EXIT_USAGE 2
@@ -60,6 +60,7 @@ struct daemon {
 	struct store *store;
 	struct disk *disk;
 	struct retention *retention;
+	struct mappings *mappings;
 	struct ingest *ingest;
 	struct callbacks *callbacks;
 	struct reports *reports;
@@ -70,7 +71,6 @@ struct daemon {
 	struct http_server *http;
 	struct admin *admin;
 	struct metrics *metrics;
-	struct operator_listener *operators;
 	int64_t started_us;
 	bool ending;
 };
@@ -173,6 +173,16 @@ static void log_warning(const char *text)
 	log_warn("config", "%s", text);
 }
 
+/* They were all right a moment ago, with the configuration: else those of before stay. */
+static void load_mappings(struct daemon *d)
+{
+	struct config_faults faults = { .count = 0 };
+
+	if (mappings_load(d->mappings, mappings_directory(&d->config), &faults) != 0)
+		log_faults(&faults, "main", "mappings: ");
+	buf_free(&faults.lines);
+}
+
 static void reload(struct daemon *d)
 {
 	struct config fresh;
@@ -194,6 +204,7 @@ static void reload(struct daemon *d)
 	if (config_reload(&d->config, &fresh, &ignored, &err) != 0)
 		log_error("main", "reload: %s", err.message);
 	apply_log_settings(&d->config);
+	load_mappings(d);
 	if (ignored.len > 0)
 		log_warn("main", "reload: changes of %s need a restart", buf_cstr(&ignored));
 	log_info("main", "reloaded the configuration");
@@ -322,8 +333,11 @@ static int start_store(struct daemon *d, struct error *err)
 		return -1;
 	d->retention = retention_new(d->base, &d->config, d->store);
 	d->ingest = ingest_new(d->tasks, &d->config, d->meta, d->store);
-	if (!d->retention || !d->ingest)
+	d->mappings = mappings_new();
+	if (!d->retention || !d->ingest || !d->mappings)
 		return error_set(err, ERROR_NOMEM, "ingest: out of memory");
+	load_mappings(d);
+	ingest_use_mappings(d->ingest, d->mappings);
 	ingest_watch_disk(d->ingest, d->disk);
 	d->callbacks = callbacks_new(d->base, &d->config, d->meta, d->store, err);
 	if (!d->callbacks)
@@ -379,6 +393,7 @@ static int start_admin(struct daemon *d, struct error *err)
 		.audit = d->audit,
 		.meta = d->meta,
 		.store = d->store,
+		.mappings = d->mappings,
 		.ingest = d->ingest,
 		.http = d->http,
 		.callbacks = d->callbacks,
@@ -418,28 +433,12 @@ static int start_metrics(struct daemon *d, struct error *err)
 	return d->metrics ? 0 : -1;
 }
 
-static int start_operators(struct daemon *d, struct error *err)
-{
-	struct operator_context context = {
-		.base = d->base,
-		.tasks = d->tasks,
-		.config = &d->config,
-		.access = d->access,
-		.meta = d->meta,
-		.limits = d->limits,
-		.admin = d->admin,
-	};
-
-	d->operators = operator_listener_new(&context, err);
-	return d->operators ? 0 : -1;
-}
-
 static int start(struct daemon *d, struct error *err)
 {
 	d->started_us = clock_now_us();
 	raise_descriptor_limit();
 	if (start_loop(d, err) != 0 || start_logs(d, err) != 0 || start_store(d, err) != 0 || start_http(d, err) != 0 ||
-	    start_metrics(d, err) != 0 || start_admin(d, err) != 0 || start_operators(d, err) != 0)
+	    start_metrics(d, err) != 0 || start_admin(d, err) != 0)
 		return -1;
 	audit_daemon(d, "daemon start", "cdrd " PACKAGE_VERSION);
 	log_info("main", "cdrd " PACKAGE_VERSION " serves %s from %s", d->config.listen, d->config.data_dir);
@@ -450,7 +449,6 @@ static int start(struct daemon *d, struct error *err)
 /* Takes down the modules that are up. Requests and imports give up their batches before ingest commits and is freed. */
 static void stop(struct daemon *d)
 {
-	operator_listener_free(d->operators);
 	admin_free(d->admin);
 	metrics_free(d->metrics);
 	http_server_free(d->http);
@@ -461,6 +459,7 @@ static void stop(struct daemon *d)
 	limits_free(d->limits);
 	billing_free(d->billing);
 	ingest_free(d->ingest);
+	mappings_free(d->mappings);
 	retention_free(d->retention);
 	disk_free(d->disk);
 	store_close(d->store);

@@ -24,7 +24,7 @@
 
 struct tree;
 
-#define ARGS_PARAMS_MAX 16
+#define ARGS_PARAMS_MAX 24
 #define ARGS_NAME_MAX 31
 
 enum args_kind { ARGS_POSITIONAL, ARGS_OPTION, ARGS_SWITCH };

@@ -148,6 +148,8 @@ static struct import *import_new(const struct admin_context *context, const stru
 	if (find_format(args, &format, err) != 0 || check_product(product, err) != 0 ||
 	    ingest_args_read(args, &settings, err) != 0)
 		return NULL;
+	if (settings.mapping[0])
+		format = PARSE_MAPPED;
 	struct import *import = calloc(1, sizeof(*import));
 	if (!import || !(import->name = strdup(args_get(args, "file")))) {
 		free(import);

@@ -16,6 +16,7 @@
 #include "callback/callback.h"
 #include "http/http.h"
 #include "ingest/ingest.h"
+#include "mapping/mapping.h"
 #include "privacy/closing.h"
 #include "billing/billing.h"
 #include "report/report.h"
@@ -31,6 +32,7 @@ struct admin_context {
 	struct audit *audit; /* NULL: changes are only logged */
 	struct meta *meta;
 	struct store *store;
+	struct mappings *mappings;
 	struct ingest *ingest;
 	struct http_server *http;
 	struct callbacks *callbacks;

@@ -150,6 +150,10 @@ static int replace(struct replay_mending *mending, const struct quarantine_entry
 	struct str raw = buf_str(&mending->replacement);
 
 	body->settings.encoding[0] = '\0';
+	if (entry->format == PARSE_MAPPED && body->settings.mapping[0]) {
+		write_body(mending, body, entry->header, trim(raw));
+		return 0;
+	}
 	if (args_get(mending->args, "encoding") || !is_msgpack_map(raw))
 		return replace_text(mending, entry, body, err);
 	body->format = PARSE_MSGPACK;

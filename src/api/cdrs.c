@@ -5,18 +5,20 @@
  * Content-Type says what the body is; JSON's first byte says whether it is an array or lines. A body whose type says
  * nothing (curl's default, say) is taken for JSON if its first byte is '{' or '['. `?product=NAME` names the product of
  * records that name none, as in a report file's CSV; the other parameters are the settings of record/ingest_settings.h,
- * which override the producer's.
+ * which override the producer's. With a mapping among these, the body is what the mapping says, of whatever type.
  */
 #include <stdlib.h>
 
 #include "http/parser.h"
+#include "api/form.h"
 #include "api/invalid.h"
 #include "api/routes.h"
 
 #define DISK_RETRY_SECONDS "30" /* with 507 when the disk is nearly full: a person has to make room */
+#define FORM_FACTOR 3           /* bytes that one is encoded in at most */
 #define ACCEPTED "application/x-ndjson, application/json, application/msgpack, text/csv"
 
-enum body_kind { KIND_JSON, KIND_NDJSON, KIND_MSGPACK, KIND_CSV, KIND_UNSAID };
+enum body_kind { KIND_JSON, KIND_NDJSON, KIND_MSGPACK, KIND_CSV, KIND_UNSAID, KIND_MAPPED };
 
 static const struct media_row {
 	const char *type;
@@ -53,6 +55,8 @@ struct upload {
 	const struct disk *disk;
 	struct ingest *ingest;
 	struct ingest_batch *batch;
+	size_t form_max_bytes;
+	struct form form; /* of a mapping's body */
 	enum body_kind kind;
 	bool begun;       /* KIND_UNSAID: the first byte was seen */
 	bool finished;    /* all of it that is accepted was fed */
@@ -64,6 +68,7 @@ struct upload {
 static void upload_free(struct upload *upload)
 {
 	query_params_free(&upload->params);
+	form_free(&upload->form);
 	free(upload);
 }
 
@@ -126,13 +131,19 @@ static void on_gone(void *arg)
 
 /* --- the format --- */
 
-static bool find_media(struct str header, enum body_kind *kind)
+/* A Content-Type without its parameters. */
+static struct str media_type(struct str header)
 {
 	const char *semicolon = header.len > 0 ? memchr(header.p, ';', header.len) : NULL;
 	struct str type = { header.p, semicolon ? (size_t)(semicolon - header.p) : header.len };
 
 	while (type.len > 0 && (type.p[type.len - 1] == ' ' || type.p[type.len - 1] == '\t'))
 		type.len--;
+	return type;
+}
+
+static bool find_media(struct str type, enum body_kind *kind)
+{
 	for (size_t i = 0; i < sizeof(media) / sizeof(media[0]); i++)
 		if (str_equal_nocase(type, str_from(media[i].type))) {
 			*kind = media[i].kind;
@@ -145,7 +156,7 @@ static enum parse_format format_of(enum body_kind kind)
 {
 	static const enum parse_format formats[] = {
 		[KIND_JSON] = PARSE_JSON, [KIND_NDJSON] = PARSE_NDJSON, [KIND_MSGPACK] = PARSE_MSGPACK,
-		[KIND_CSV] = PARSE_CSV,   [KIND_UNSAID] = PARSE_JSON,
+		[KIND_CSV] = PARSE_CSV,   [KIND_UNSAID] = PARSE_JSON,   [KIND_MAPPED] = PARSE_MAPPED,
 	};
 
 	return formats[kind];
@@ -191,6 +202,23 @@ static bool is_given_before(const struct query_params *params, const struct quer
 	return false;
 }
 
+/* The parameter uuid, also of mod_json_cdr, says nothing that the body does not say. */
+static bool takes_uuid(const struct upload *upload)
+{
+	return upload->settings.mapping[0] || query_params_get(&upload->params, "mapping").len > 0;
+}
+
+/*
+ * mod_json_cdr appends `?uuid=...` to its URL, even if that has a query, so that the mapping's name seems to have it.
+ * No name does.
+ */
+static struct str without_uuid(struct str name, struct str value)
+{
+	const char *mark = str_is(name, "mapping") && value.len > 0 ? memchr(value.p, '?', value.len) : NULL;
+
+	return mark ? (struct str){ value.p, (size_t)(mark - value.p) } : value;
+}
+
 static void take_param(struct upload *upload, const struct query_param *param, struct query_problems *problems)
 {
 	size_t setting = find_setting(param->name);
@@ -198,12 +226,13 @@ static void take_param(struct upload *upload, const struct query_param *param, s
 
 	if (is_given_before(&upload->params, param))
 		query_problems_add(problems, param->name, "Given more than once");
-	else if (str_is(param->name, "product"))
+	else if (str_is(param->name, "product") || (str_is(param->name, "uuid") && takes_uuid(upload)))
 		return;
 	else if (setting == INGEST_SETTINGS_COUNT)
-		query_problems_add(problems, param->name,
-		                   "Unknown parameter; there are product, mode, version, time_zone and encoding");
-	else if (ingest_settings_set(&upload->settings, setting, param->value, &why) != 0)
+		query_problems_add(
+			problems, param->name,
+			"Unknown parameter; there are product, mode, version, time_zone, encoding, mapping and account_id");
+	else if (ingest_settings_set(&upload->settings, setting, without_uuid(param->name, param->value), &why) != 0)
 		query_problems_add(problems, param->name, "%s", why.message);
 }
 
@@ -224,6 +253,9 @@ static bool take_query(struct upload *upload, struct meta *meta)
 	query_problems_clear(&problems);
 	for (size_t i = 0; i < upload->params.count; i++)
 		take_param(upload, &upload->params.list[i], &problems);
+	if (upload->settings.account_id[0] && !upload->settings.mapping[0] &&
+	    query_params_get(&upload->params, "account_id").p)
+		query_problems_add(&problems, STR_LITERAL("account_id"), "Only for bodies of a mapping");
 	if (problems.count > 0)
 		api_reply_invalid(request, &problems);
 	return problems.count == 0;
@@ -251,6 +283,24 @@ static void finish(struct upload *upload)
 	ingest_batch_finish(upload->batch);
 }
 
+/* Ends the body before its end. */
+static void stop(struct upload *upload, const struct error *why)
+{
+	upload->finished = true;
+	upload->fault_status = why->code == ERROR_LIMIT ? 413 : 0;
+	http_request_on_close(upload->request, on_gone, upload);
+	ingest_batch_stop(upload->batch, why);
+}
+
+static void feed(struct upload *upload, struct str text)
+{
+	if (text.len > 0)
+		ingest_batch_feed(upload->batch, text.p, text.len);
+	/* The client gets its answer without sending the rest. */
+	if (ingest_batch_is_over(upload->batch))
+		finish(upload);
+}
+
 static void on_data(void *arg, const char *data, size_t len)
 {
 	struct upload *upload = arg;
@@ -262,16 +312,26 @@ static void on_data(void *arg, const char *data, size_t len)
 		on_gone(upload);
 		return;
 	}
-	ingest_batch_feed(upload->batch, data, len);
-	/* The client gets its answer without sending the rest. */
-	if (ingest_batch_is_over(upload->batch))
-		finish(upload);
+	struct str text;
+	struct error err;
+	if (form_feed(&upload->form, (struct str){ data, len }, upload->form_max_bytes, &text, &err) != 0)
+		stop(upload, &err);
+	else
+		feed(upload, text);
 }
 
 static void on_end(void *arg)
 {
 	struct upload *upload = arg;
+	struct str text;
+	struct error err;
 
+	if (upload->finished)
+		return;
+	if (form_finish(&upload->form, &text, &err) != 0)
+		stop(upload, &err);
+	else
+		feed(upload, text);
 	if (!upload->finished)
 		finish(upload);
 }
@@ -293,21 +353,32 @@ static void on_fault(void *arg, const struct http_fault *fault)
 	ingest_batch_stop(upload->batch, &why);
 }
 
+/* What the body is; false if the request was answered. */
+static bool take_type(struct upload *upload, struct str type)
+{
+	bool known = find_media(type, &upload->kind);
+
+	if (upload->settings.mapping[0]) {
+		upload->kind = KIND_MAPPED;
+		upload->form.kind = form_kind_of(type);
+	} else if (!known) {
+		reply_unsupported(upload->request);
+		return false;
+	}
+	return true;
+}
+
 void api_cdrs_post(struct http_request *request, void *app)
 {
 	static const struct http_stream stream = { on_data, on_end, on_gone, on_fault };
 	struct api *shared = app;
+	struct str type = media_type(http_request_header(request, "Content-Type"));
 	struct upload *upload;
-	enum body_kind kind;
 	struct error err;
 
 	if (disk_is_low(shared->disk)) {
 		disk_fail_low(shared->disk, &err);
 		reply_error(request, shared->disk, &err, (struct str){ NULL, 0 });
-		return;
-	}
-	if (!find_media(http_request_header(request, "Content-Type"), &kind)) {
-		reply_unsupported(request);
 		return;
 	}
 	upload = calloc(1, sizeof(*upload));
@@ -319,8 +390,8 @@ void api_cdrs_post(struct http_request *request, void *app)
 	upload->request = request;
 	upload->disk = shared->disk;
 	upload->ingest = shared->ingest;
-	upload->kind = kind;
-	if (!take_query(upload, shared->meta) || !begin_batch(upload)) {
+	upload->form_max_bytes = FORM_FACTOR * (size_t)shared->config->line_max;
+	if (!take_query(upload, shared->meta) || !take_type(upload, type) || !begin_batch(upload)) {
 		upload_free(upload);
 		return;
 	}

@@ -235,6 +235,21 @@ static enum json_event read_number(struct json_reader *r, struct error *err)
 	return JSON_EVENT_NUMBER;
 }
 
+/* The length of a number that is none at the reader's place; 0: there is none. */
+static size_t find_nan(const struct json_reader *r)
+{
+	static const char *const words[] = { "infinity", "inf", "nan" };
+	size_t sign = peek(r) == '-';
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		size_t len = strlen(words[i]);
+
+		if (r->all.len - r->at >= sign + len && strncasecmp(r->all.p + r->at + sign, words[i], len) == 0)
+			return sign + len;
+	}
+	return 0;
+}
+
 static enum json_event read_word(struct json_reader *r, struct error *err)
 {
 	static const struct {
@@ -297,6 +312,11 @@ static enum json_event read_value(struct json_reader *r, struct error *err)
 		r->at++;
 		return read_string(r, err) ? JSON_EVENT_STRING : JSON_EVENT_FAULT;
 	}
+	size_t nan_len = r->takes_nan ? find_nan(r) : 0;
+	if (nan_len > 0) {
+		r->at += nan_len;
+		return JSON_EVENT_NULL;
+	}
 	return c == '-' || (c >= '0' && c <= '9') ? read_number(r, err) : read_word(r, err);
 }
 
@@ -350,4 +370,14 @@ void json_reader_free(struct json_reader *reader)
 {
 	buf_free(&reader->open);
 	buf_free(&reader->unescaped);
+}
+
+void json_reader_restart(struct json_reader *reader, struct str text)
+{
+	reader->all = text;
+	reader->at = 0;
+	reader->depth = 0;
+	reader->wanted = WANTED_VALUE;
+	buf_clear(&reader->open);
+	buf_clear(&reader->unescaped);
 }

@@ -42,6 +42,7 @@ enum json_event {
 struct json_reader {
 	struct str text; /* of the event, unescaped; valid until the next event */
 	size_t depth;    /* containers that are open */
+	bool takes_nan;  /* nan and inf, in any case and with a sign, are null: programs write them by mistake */
 
 	/* Private. */
 	struct str all;
@@ -56,6 +57,9 @@ static inline struct json_reader json_reader_of(struct str text)
 {
 	return (struct json_reader){ .all = text };
 }
+
+/* Begins to read another text, with the memory that the reader has. */
+void json_reader_restart(struct json_reader *reader, struct str text);
 
 /* ERROR_INVALID names the byte at fault, counted from 1, and what was expected there; ERROR_NOMEM is possible, too. */
 MUST_CHECK enum json_event json_reader_next(struct json_reader *reader, struct error *err);

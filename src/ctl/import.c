@@ -158,6 +158,8 @@ static int add_guesses(struct import *import, struct args *args, struct error *e
 	struct str first, product = sniff_product(source_file_name(source));
 	struct error why;
 
+	if (args_count(args, "mapping") > 0)
+		return 0;
 	if (args_count(args, "format") == 0) {
 		if (source_peek(source, &first, err) != 0)
 			return -1;

@@ -11,7 +11,7 @@ cdrctl_SOURCES = \
 	src/ctl/grid.c \
 	src/ctl/import.c \
 	src/ctl/import_result.c src/ctl/import_result.h \
-	src/ctl/main.c \
+	src/ctl/main.c src/ctl/mapping_try.c \
 	src/ctl/progress.c src/ctl/progress.h \
 	src/ctl/quarantine.c \
 	src/ctl/render.c src/ctl/render.h src/ctl/secret_file.c src/ctl/secret_file.h \

@@ -32,6 +32,7 @@ static const struct special_row {
 	{ "backup", ctl_backup },
 	{ "erase", ctl_erase },
 	{ "import", ctl_import },
+	{ "mapping try", ctl_mapping_try },
 	{ "quarantine replay", ctl_quarantine_replay },
 	{ "quarantine show", ctl_quarantine_show },
 	{ "restore", ctl_restore },

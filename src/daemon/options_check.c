@@ -17,6 +17,7 @@
 #include "callback/callback.h"
 #include "http/http.h"
 #include "billing/plans.h"
+#include "mapping/mapping.h"
 
 /* --- paths --- */
 
@@ -144,11 +145,6 @@ static int check_metrics_listen(const struct config *config, struct error *err)
 	return config->metrics_listen[0] ? http_listen_check("metrics_listen", config->metrics_listen, err) : 0;
 }
 
-static int check_operator_listen(const struct config *config, struct error *err)
-{
-	return config->operator_listen[0] ? http_listen_check("operator_listen", config->operator_listen, err) : 0;
-}
-
 static int check_callback_allow(const struct config *config, struct error *err)
 {
 	return callback_allow_check(config->callback_allow, err);
@@ -164,15 +160,31 @@ static int check_log_topics(const struct config *config, struct error *err)
 	return log_topics_check(config->log_topics, err);
 }
 
+/* Each may have many faults of its own. */
+static void check_mappings(const struct config *config, struct config_faults *faults)
+{
+	struct mappings *mappings = mappings_new();
+	struct error err;
+
+	if (!mappings) {
+		(void)error_set(&err, ERROR_NOMEM, "mappings: out of memory");
+		config_faults_add(faults, &err);
+	} else {
+		MAY_FAIL(mappings_load(mappings, mappings_directory(config), faults)); /* the faults say so */
+	}
+	mappings_free(mappings);
+}
+
 void options_check(const struct config *config, struct config_faults *faults)
 {
 	static int (*const checks[])(const struct config *config, struct error *err) = {
-		check_listen,         check_metrics_listen, check_operator_listen, check_data_dir,
-		check_admin_socket,   check_public_url,     check_plans,           check_ca_file,
-		check_callback_allow, check_log_topics,     check_access_log,      check_audit_log,
+		check_listen,     check_metrics_listen, check_data_dir,  check_admin_socket,
+		check_public_url, check_plans,          check_ca_file,   check_callback_allow,
+		check_log_topics, check_access_log,     check_audit_log,
 	};
 	struct error err;
 
+	check_mappings(config, faults);
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
 		if (checks[i](config, &err) != 0)
 			config_faults_add(faults, &err);
@@ -184,8 +196,6 @@ void options_each_warning(const struct config *config, void (*tell)(const char *
 {
 	if (!http_listen_is_local(config->listen))
 		tell("listen: beyond this machine HTTP is in the clear, secrets included: put a proxy that ends TLS before it");
-	if (config->operator_listen[0] && !http_listen_is_local(config->operator_listen))
-		tell("operator_listen: beyond this machine HTTP is in the clear, secrets included: put a proxy that ends TLS before it");
 	if (config->metrics_listen[0] && !http_listen_is_local(config->metrics_listen))
 		tell("metrics_listen: /metrics asks for no credentials: see that the monitoring alone reaches it");
 }

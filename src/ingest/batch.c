@@ -37,12 +37,14 @@ static void count(struct ingest_summary *summary, enum store_put_result result)
 }
 
 /* How versions of a product's records are compared. A product without the version field uses the status. */
-static const struct store_versions *versions_of(struct ingest_batch *batch, const struct catalog_product *product)
+static const struct store_versions *versions_of(struct ingest_batch *batch, const struct catalog_product *product,
+                                                bool updates)
 {
 	if (batch->versions_product != product) {
 		batch->versions_product = product;
 		batch->versions.column = catalog_column_find(product, str_from(batch->settings.version));
 	}
+	batch->versions.updates = updates;
 	return &batch->versions;
 }
 
@@ -60,6 +62,12 @@ static void count_result(struct ingest_batch *batch, uint64_t round, enum store_
 	count(decides ? &ingest->commit.pending : &ingest->pending, result);
 }
 
+/* Has the store rejected the record after all? */
+static bool is_refused(const struct ingest_put *put)
+{
+	return put->result == STORE_LACKS_DIRECTION || put->result == STORE_LACKS_RECORD;
+}
+
 /* Counts what the store did with a record. */
 static int take_result(struct ingest_batch *batch, const struct ingest_put *put, const struct parse_item *item,
                        struct error *err)
@@ -67,13 +75,16 @@ static int take_result(struct ingest_batch *batch, const struct ingest_put *put,
 	struct ingest *ingest = batch->ingest;
 	struct record unread;
 
-	if (put->result != STORE_LACKS_DIRECTION) {
+	if (!is_refused(put)) {
 		count_result(batch, put->round, put->result);
 		ingest->round_records += !put->is_late && put->result != STORE_DUPLICATE;
 		return 0;
 	}
 	record_clear(&unread, put->product);
-	check_refuse_direction(&ingest->check, &unread);
+	if (put->result == STORE_LACKS_RECORD)
+		check_refuse_update(&ingest->check, &unread);
+	else
+		check_refuse_direction(&ingest->check, &unread);
 	if (!ingest->check.failed)
 		return reject(batch, item, err);
 	*err = ingest->check.failure;
@@ -126,7 +137,7 @@ static void end_late(struct ingest_put *put, const struct error *failure)
 
 	LIST_REMOVE(put, link);
 	if (batch && batch->failure.code == ERROR_NONE) {
-		if (!failure && put->result == STORE_LACKS_DIRECTION)
+		if (!failure && is_refused(put))
 			begin_late_rejection(put);
 		if (failure)
 			fail(batch, put->aborts, failure);
@@ -204,7 +215,8 @@ static int put(struct ingest_batch *batch, const struct parse_item *item, const 
 	put->round = ingest->round;
 	put->ended = false;
 	put->err = err;
-	store_put_begin(ingest->store, record, time_us, versions_of(batch, record->product), on_put, put);
+	store_put_begin(ingest->store, record, time_us, versions_of(batch, record->product, item->updates), on_put,
+	                put);
 	if (!put->ended)
 		return keep(put, item, err);
 	if (!put->failed)
@@ -249,6 +261,27 @@ static int begin_encoding(struct ingest_batch *batch, enum parse_format format, 
 	return batch->encoding ? 0 : -1;
 }
 
+void ingest_take_mapping(struct ingest_settings *settings, const struct mapping *mapping)
+{
+	if (!settings->time_zone[0])
+		snprintf(settings->time_zone, sizeof(settings->time_zone), "%s", mapping_time_zone(mapping));
+	if (!settings->mode[0])
+		snprintf(settings->mode, sizeof(settings->mode), "%s", mapping_mode(mapping));
+}
+
+static int begin_mapping(struct ingest_batch *batch, const struct parse_limits *limits, struct error *err)
+{
+	struct mapping *mapping = mappings_get(batch->ingest->mappings, batch->settings.mapping);
+
+	if (!mapping)
+		return error_set(err, ERROR_INVALID, "mapping: \"%s\": there is no such mapping",
+		                 batch->settings.mapping);
+	batch->mapped = mapping_reader_new(mapping, limits, take_item, batch);
+	ingest_take_mapping(&batch->effective, mapping);
+	mapping_release(mapping);
+	return batch->mapped ? 0 : error_set(err, ERROR_NOMEM, "mapping: out of memory");
+}
+
 struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format format, const char *producer,
                                       const char *product_name, const struct ingest_settings *settings,
                                       ingest_done_fn done, void *arg, struct error *err)
@@ -270,26 +303,29 @@ struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format f
 	batch->ingest = ingest;
 	if (settings)
 		batch->settings = *settings;
-	batch->versions.merge = strcmp(batch->settings.mode, "merge") == 0;
+	batch->effective = batch->settings;
 	batch->done = done;
 	batch->arg = arg;
 	batch->producer = producer ? strdup(producer) : NULL;
 	batch->product_name = product_name ? strdup(product_name) : NULL;
 	if ((producer && !batch->producer) || (product_name && !batch->product_name))
 		goto fail;
-	if (batch->settings.encoding[0] && begin_encoding(batch, format, err) != 0) {
-		ingest_batch_free(batch);
-		return NULL;
-	}
-	batch->parser = parser_new(format, &limits, batch->product_name, take_item, batch);
-	if (!batch->parser)
+	if (batch->settings.encoding[0] && begin_encoding(batch, format, err) != 0)
+		goto fail_with;
+	if (format != PARSE_MAPPED)
+		batch->parser = parser_new(format, &limits, batch->product_name, take_item, batch);
+	else if (begin_mapping(batch, &limits, err) != 0)
+		goto fail_with;
+	if (!batch->parser && !batch->mapped)
 		goto fail;
+	batch->versions.merge = strcmp(batch->effective.mode, "merge") == 0;
 	ingest_batch_move(batch, &ingest->feeding);
 	ingest->stats.batches++;
 	return batch;
 fail:
-	ingest_batch_free(batch);
 	error_set(err, ERROR_NOMEM, "batch of %s: out of memory", producer ? producer : "quarantine");
+fail_with:
+	ingest_batch_free(batch);
 	return NULL;
 }
 
@@ -303,6 +339,7 @@ void ingest_batch_free(struct ingest_batch *batch)
 	if (!batch)
 		return;
 	parser_free(batch->parser);
+	mapping_reader_free(batch->mapped);
 	encoding_free(batch->encoding);
 	free(batch->producer);
 	free(batch->product_name);
@@ -315,13 +352,34 @@ bool ingest_batch_is_over(const struct ingest_batch *batch)
 	return batch->failure.code != ERROR_NONE || batch->stop.code != ERROR_NONE;
 }
 
+/* --- the body --- */
+
+static int feed(struct ingest_batch *batch, const char *data, size_t len, struct error *err)
+{
+	return batch->mapped ? mapping_reader_feed(batch->mapped, data, len, err) :
+	                       parser_feed(batch->parser, data, len, err);
+}
+
+static int end(struct ingest_batch *batch, struct error *err)
+{
+	return batch->mapped ? mapping_reader_finish(batch->mapped, err) : parser_finish(batch->parser, err);
+}
+
+static void find_position(const struct ingest_batch *batch, struct parse_position *position)
+{
+	if (batch->mapped)
+		mapping_reader_position(batch->mapped, position);
+	else
+		parser_position(batch->parser, position);
+}
+
 /* Accepts nothing more of the body. */
 static void stop(struct ingest_batch *batch, const struct error *why)
 {
 	if (ingest_batch_is_over(batch))
 		return;
 	batch->stop = *why;
-	parser_position(batch->parser, &batch->stopped);
+	find_position(batch, &batch->stopped);
 }
 
 /* Before records of a batch are checked; false if it takes no more. */
@@ -335,7 +393,7 @@ static bool begin_run(struct ingest_batch *batch)
 		return false;
 	heavy_hitters_begin_day(&ingest->accounts, now_us);
 	store_clock_span(ingest->store, now_us, &earliest_us, &latest_us);
-	return check_set_batch(&ingest->check, &batch->settings, earliest_us, latest_us, &batch->failure) == 0;
+	return check_set_batch(&ingest->check, &batch->effective, earliest_us, latest_us, &batch->failure) == 0;
 }
 
 static void feed_text(struct ingest_batch *batch, struct buf *text)
@@ -346,7 +404,7 @@ static void feed_text(struct ingest_batch *batch, struct buf *text)
 	if (text->failed)
 		result = error_set(&err, ERROR_NOMEM, "encoding %s: out of memory", batch->settings.encoding);
 	else if (!ingest_batch_is_over(batch) && text->len > 0)
-		result = parser_feed(batch->parser, text->data, text->len, &err);
+		result = feed(batch, text->data, text->len, &err);
 	if (result != 0)
 		stop(batch, &err);
 }
@@ -387,7 +445,7 @@ void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len)
 	ingest->stats.bytes += len;
 	if (batch->encoding)
 		feed_converted(batch, (struct str){ data, len });
-	else if (parser_feed(batch->parser, data, len, &err) != 0)
+	else if (feed(batch, data, len, &err) != 0)
 		stop(batch, &err);
 }
 
@@ -404,7 +462,7 @@ void ingest_batch_finish(struct ingest_batch *batch)
 	if (begin_run(batch)) {
 		if (batch->encoding)
 			end_converted(batch);
-		if (parser_finish(batch->parser, &err) != 0)
+		if (end(batch, &err) != 0)
 			stop(batch, &err);
 	}
 	await_commit(batch);
@@ -446,6 +504,8 @@ static void write_answer(const struct ingest_batch *batch, struct buf *out)
 	json_member_uint(&j, "duplicates", summary->duplicates);
 	json_member_uint(&j, "outdated", summary->outdated);
 	json_member_uint(&j, "rejected", summary->rejected);
+	if (batch->mapped)
+		json_member_uint(&j, "skipped", mapping_reader_skipped(batch->mapped));
 	json_key(&j, "errors");
 	errors_write(&batch->errors, &j);
 	if (batch->errors.fold)

@@ -41,6 +41,7 @@ int check_set_batch(struct check *check, const struct ingest_settings *settings,
 	check->newest_us = latest_us + check->config->future_max;
 	check->merge = strcmp(settings->mode, "merge") == 0;
 	check->version = settings->version;
+	check->account_id = settings->account_id;
 	check->zone = NULL;
 	if (!settings->time_zone[0])
 		return 0;
@@ -87,10 +88,16 @@ static const char *missing(struct str value)
 
 static const char *check_account(struct check *check, struct record *record, struct str *value)
 {
-	if (missing(*value))
-		return missing(*value);
+	bool has_other = check->mapped && check->account_id[0];
 	struct account_key key;
-	int found = accounts_look_up(check->meta, *value, &key, &check->failure);
+
+	if (missing(*value) && !has_other)
+		return missing(*value);
+	int found = missing(*value) ? 0 : accounts_look_up(check->meta, *value, &key, &check->failure);
+	if (found == 0 && has_other) {
+		*value = str_from(check->account_id);
+		found = accounts_look_up(check->meta, *value, &key, &check->failure);
+	}
 	check->failed |= found < 0;
 	if (found > 0)
 		record_set_account_key(record, &key);
@@ -118,7 +125,7 @@ static const char *check_direction(struct check *check, struct record *record, s
 	enum catalog_direction direction = catalog_direction_parse(*value);
 
 	if (missing(*value))
-		return record->product->partition_direction && !check->merge ?
+		return record->product->partition_direction && !check->merge && !check->updates ?
 		               "Missing required field; must be inbound or outbound" :
 		               NULL;
 	if (direction == CATALOG_NO_DIRECTION)
@@ -264,6 +271,12 @@ static void check_all(struct check *check, struct record *record, uint64_t skip,
 		check_version(check, record, skip | product->time_columns | product->decimal_columns);
 }
 
+void check_refuse_update(struct check *check, const struct record *record)
+{
+	add_column_fault(check, record, record->product->id_column,
+	                 "No record with this id is stored in the days around it, which this one could update");
+}
+
 void check_refuse_direction(struct check *check, const struct record *record)
 {
 	add_column_fault(check, record, record->product->direction_column,
@@ -274,6 +287,8 @@ bool check_item(struct check *check, const struct parse_item *item, struct recor
 {
 	buf_clear(&check->values);
 	check->failed = false;
+	check->updates = item->updates;
+	check->mapped = item->format == PARSE_MAPPED;
 	check->faults_count = item->faults_count;
 	if (item->faults_count > 0)
 		memcpy(check->faults, item->faults, item->faults_count * sizeof(check->faults[0]));

@@ -34,7 +34,10 @@ struct check {
 	bool merge;              /* the direction may come from the stored record */
 	struct zones_slot *zone; /* of times without an offset; NULL: none is set */
 	const char *version;     /* the field that tells which version is newer; empty: none */
+	const char *account_id;  /* of mapped rows that name no account that is known; empty: none */
 	/* of the current record */
+	bool updates; /* it changes a stored one, which has its direction */
+	bool mapped;
 	struct buf values; /* normalized, where that differs from the form sent */
 	struct parse_fault faults[CHECK_FAULTS_MAX];
 	size_t faults_count;
@@ -67,6 +70,9 @@ bool check_item(struct check *check, const struct parse_item *item, struct recor
 /* For a record that check_item has passed: adds the fault that it has no direction and that no record is stored to
  * merge it into. */
 void check_refuse_direction(struct check *check, const struct record *record);
+
+/* The same for one that only updates what is stored: there is nothing. */
+void check_refuse_update(struct check *check, const struct record *record);
 
 /* --- check_values.c: NULL, or why the value is refused. Normalizes *value --- */
 

@@ -296,6 +296,11 @@ void ingest_unwatch_commits(struct ingest *ingest, struct ingest_watch *watch)
 		*at = watch->next;
 }
 
+void ingest_use_mappings(struct ingest *ingest, struct mappings *mappings)
+{
+	ingest->mappings = mappings;
+}
+
 void ingest_watch_disk(struct ingest *ingest, const struct disk *disk)
 {
 	ingest->disk = disk;

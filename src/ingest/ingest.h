@@ -36,6 +36,10 @@ struct ingest *ingest_new(struct tasks *tasks, const struct config *config, stru
  * the caller's. */
 void ingest_watch_disk(struct ingest *ingest, const struct disk *disk);
 
+/* Batches may name a mapping of these, which stay the caller's. */
+struct mappings;
+void ingest_use_mappings(struct ingest *ingest, struct mappings *mappings);
+
 /* Commits and answers the waiting batches. Does nothing on NULL. */
 void ingest_free(struct ingest *ingest);
 
@@ -53,7 +57,7 @@ typedef void (*ingest_done_fn)(void *arg, const struct ingest_summary *summary, 
                                const struct error *err);
 
 /* `producer` is copied; it stands in quarantine entries. NULL for records that are in quarantine already: rejected ones
- * are not put there again. `product_name` as in parser_new. `settings` are copied; NULL: nothing is set. */
+ * are not put there again. The format is PARSE_MAPPED if the settings name a mapping. `product_name` as in parser_new. `settings` are copied; NULL: nothing is set. */
 MUST_CHECK struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format format, const char *producer,
                                                  const char *product_name, const struct ingest_settings *settings,
                                                  ingest_done_fn done, void *arg, struct error *err);
@@ -80,6 +84,29 @@ void ingest_batch_summary(const struct ingest_batch *batch, struct ingest_summar
 
 /* Has the batch ended early, so that feeding it more is useless? `done` will say why once it is finished. */
 bool ingest_batch_is_over(const struct ingest_batch *batch);
+
+/* --- what would be stored --- */
+
+/* One record: as it would be stored, or why it would not be. Valid during the call. */
+struct ingest_trial_row {
+	uint64_t line;
+	const struct record *record;      /* with its values normalized; NULL if there are faults */
+	const struct parse_fault *faults; /* of the record */
+	size_t faults_count;
+	bool updates; /* only if such a record is stored */
+};
+typedef void (*ingest_trial_fn)(void *arg, const struct ingest_trial_row *row);
+
+/* As ingest_batch_new for a mapping's rows, but nothing is stored: `on_row` is called instead, from within the calls
+ * below. */
+struct ingest_trial;
+MUST_CHECK struct ingest_trial *ingest_trial_new(struct ingest *ingest, const struct ingest_settings *settings,
+                                                 ingest_trial_fn on_row, void *arg, struct error *err);
+
+/* Takes the next piece; and the body's end, with the number of rows that were skipped. */
+MUST_CHECK int ingest_trial_feed(struct ingest_trial *trial, struct str piece, struct error *err);
+MUST_CHECK int ingest_trial_finish(struct ingest_trial *trial, uint64_t *skipped, struct error *err);
+void ingest_trial_free(struct ingest_trial *trial);
 
 /*
  * For others that put records into the store's open transactions (billing/): commits them with everything else pending,

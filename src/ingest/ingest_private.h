@@ -22,6 +22,7 @@
 #include "ingest/check.h"
 #include "ingest/errors.h"
 #include "ingest/ingest.h"
+#include "mapping/mapping.h"
 #include "meta/meta.h"
 #include "record/encoding.h"
 
@@ -66,7 +67,8 @@ struct ingest {
 	const struct config *config;
 	struct meta *meta;
 	struct store *store;
-	const struct disk *disk; /* NULL: not checked */
+	const struct disk *disk;   /* NULL: not checked */
+	struct mappings *mappings; /* NULL: there are none */
 	struct event *commit_event;
 	struct event *expiry_event;
 	struct task maintenance;
@@ -97,12 +99,14 @@ struct ingest_batch {
 	TAILQ_ENTRY(ingest_batch) link;
 	struct ingest_queue *queue; /* the one it is in */
 	struct ingest *ingest;
-	struct parser *parser;
-	char *producer;     /* NULL: rejected records are not kept */
-	char *product_name; /* of records that name none, or NULL */
+	struct parser *parser;         /* or, of mapped rows, */
+	struct mapping_reader *mapped; /* this */
+	char *producer;                /* NULL: rejected records are not kept */
+	char *product_name;            /* of records that name none, or NULL */
 	struct ingest_settings settings;
-	struct encoding *encoding;      /* of settings.encoding; NULL: UTF-8 */
-	struct store_versions versions; /* of records of versions_product */
+	struct ingest_settings effective; /* with what the mapping says where they say nothing */
+	struct encoding *encoding;        /* of settings.encoding; NULL: UTF-8 */
+	struct store_versions versions;   /* of records of versions_product */
 	const struct catalog_product *versions_product;
 	ingest_done_fn done;
 	void *arg;
@@ -137,6 +141,9 @@ void ingest_commit_if_large(struct ingest *ingest);
 void ingest_commit_soon(struct ingest *ingest);
 
 /* --- batch.c --- */
+
+/* What the settings leave open, the mapping says. */
+void ingest_take_mapping(struct ingest_settings *settings, const struct mapping *mapping);
 
 /* Frees puts in progress; the store must not end them any more. */
 void ingest_puts_free(struct ingest *ingest);

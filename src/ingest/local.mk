@@ -7,4 +7,5 @@ libcdrd_a_SOURCES += \
 	src/ingest/ingest.c src/ingest/ingest.h src/ingest/ingest_private.h \
 	src/ingest/reject.c \
 	src/ingest/maintenance.c \
+	src/ingest/trial.c \
 	src/ingest/zones.c src/ingest/zones.h

@@ -78,7 +78,7 @@ static struct str read_text(struct value_reader *r)
 /* What entries of the first version do not have. */
 static void read_rest(struct quarantine_entry *entry, struct value_reader *r)
 {
-	entry->format = (enum parse_format)value_int(r, PARSE_NDJSON, PARSE_CSV);
+	entry->format = (enum parse_format)value_int(r, PARSE_NDJSON, PARSE_MAPPED);
 	entry->raw_cut = value_int(r, 0, 1) != 0;
 	entry->header = read_text(r);
 	entry->product_name = read_text(r);

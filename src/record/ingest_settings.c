@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "record/encoding.h"
 
 #define SHOWN_MAX 64
@@ -52,6 +53,18 @@ static bool check_encoding(char *value)
 	return known;
 }
 
+static bool check_mapping(char *value)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.";
+
+	return strspn(value, allowed) == strlen(value);
+}
+
+static bool check_account(char *value)
+{
+	return json_is_utf8(str_from(value));
+}
+
 #define SETTING(member, check, must_be) \
 	{ \
 #member, offsetof(struct ingest_settings, member), \
@@ -71,6 +84,8 @@ static const struct setting {
 	SETTING(time_zone, check_time_zone, "a time zone's name, such as Europe/Berlin, or an offset, such as +02:00"),
 	SETTING(encoding, check_encoding,
 	        "an encoding that iconv knows, without states, such as ISO-8859-1 or WINDOWS-1252"),
+	SETTING(mapping, check_mapping, "the name of a mapping: letters, digits, '_', '-' and '.'"),
+	SETTING(account_id, check_account, "the id of an account"),
 };
 
 _Static_assert(sizeof(settings_table) / sizeof(settings_table[0]) == INGEST_SETTINGS_COUNT, "as the header says");

@@ -188,6 +188,8 @@ bool mend_record(enum parse_format format, struct str header, struct str raw, co
 		return mend_csv(&mending, header, raw, new_header);
 	case PARSE_MSGPACK:
 		return mend_msgpack(&mending, raw);
+	case PARSE_MAPPED:
+		return false;
 	default:
 		return mend_json(&mending, format, raw);
 	}

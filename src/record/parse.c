@@ -416,6 +416,7 @@ void parse_write_body(struct buf *out, enum parse_format format, struct str head
 		[PARSE_MSGPACK] = { { "\x91", 1 }, { "", 0 } },
 		[PARSE_CSV] = { { "\n", 1 }, { "\n", 1 } },
 		[PARSE_JSON] = { { "", 0 }, { "", 0 } },
+		[PARSE_MAPPED] = { { "\n", 1 }, { "\n", 1 } },
 	};
 
 	buf_add_str(out, header);
@@ -436,6 +437,8 @@ bool parse_write_json(struct buf *out, enum parse_format format, struct str head
 		return true;
 	case PARSE_CSV:
 		return parse_csv_write_json(out, header, raw, product_name);
+	case PARSE_MAPPED:
+		return false;
 	default:
 		buf_add_str(out, raw);
 		return true;

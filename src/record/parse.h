@@ -30,7 +30,8 @@ enum parse_format {
 	PARSE_JSON_ARRAY,
 	PARSE_MSGPACK,
 	PARSE_CSV,
-	PARSE_JSON, /* an array or lines, by the first byte; no item is of this format */
+	PARSE_JSON,   /* an array or lines, by the first byte; no item is of this format */
+	PARSE_MAPPED, /* rows of a mapping (mapping/mapping.h), which has its own reader */
 };
 
 struct parse_limits {
@@ -67,6 +68,7 @@ struct parse_item {
 	bool raw_cut;  /* that is more than `raw` holds */
 	enum parse_format format;
 	struct str header; /* CSV: the header line as it was sent, without a byte order mark; else empty */
+	bool updates;      /* a mapped row: changes a stored record, and is none of its own */
 };
 
 typedef void (*parse_item_fn)(void *arg, const struct parse_item *item);
@@ -105,7 +107,7 @@ void parse_write_body(struct buf *out, enum parse_format format, struct str head
 /*
  * Appends `raw` as JSON, for a person to read and to mend: JSON as it was sent, msgpack as far as JSON can say it, a
  * line of CSV as an object of its values that are not empty (with `product_name`, or NULL, if it names no product).
- * False, with nothing appended, for a line of CSV that does not fit its header.
+ * False, with nothing appended, for a line of CSV that does not fit its header, and for a mapping's row.
  */
 bool parse_write_json(struct buf *out, enum parse_format format, struct str header, struct str raw,
                       const char *product_name);

@@ -185,6 +185,8 @@ bool pieces_each(enum parse_format format, struct str header, struct str raw, pi
 {
 	if (format == PARSE_CSV)
 		return each_cell(header, raw, fn, arg);
+	if (format == PARSE_MAPPED)
+		return false;
 	return format == PARSE_MSGPACK ? each_pair(raw, fn, arg) : each_member(raw, fn, arg);
 }
 

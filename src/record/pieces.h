@@ -3,7 +3,8 @@
  * pieces.h: the fields of a record as it was sent, as far as they can be separated.
  *
  * For records that no parser takes: what is wrong with a value, nan or a byte that is no UTF-8, does not keep the
- * others from being found. JSON objects, lines of CSV under their header, and msgpack maps have fields.
+ * others from being found. JSON objects, lines of CSV under their header, and msgpack maps have fields;
+ * the rows of a mapping have none here.
  */
 #ifndef CDRD_RECORD_PIECES_H
 #define CDRD_RECORD_PIECES_H

@@ -47,6 +47,7 @@ void store_close(struct store *store);
 /* How a record meets the version of it that is stored. */
 struct store_versions {
 	bool merge;     /* values that it does not have stay; otherwise it replaces the whole record */
+	bool updates;   /* as merge, and only of what is stored, up to a week before, whose time it keeps */
 	uint8_t column; /* tells which version is newer (versions.h), or CATALOG_NONE */
 };
 
@@ -55,6 +56,7 @@ enum store_put_result {
 	STORE_UPDATED,   /* replaced an older version of the same account, product, id and UTC day, or day beside it */
 	STORE_DUPLICATE, /* the same in every value, or merging changes none: nothing was written */
 	STORE_OUTDATED, /* older than what is stored: nothing was written, or merging has filled what was empty there */
+	STORE_LACKS_RECORD, /* none is stored that it could update: nothing was written */
 	STORE_LACKS_DIRECTION, /* none is stored that a record without direction could be merged into: nothing was written */
 };
 

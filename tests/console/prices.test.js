@@ -27,11 +27,12 @@ after(async () => {
   await daemon?.stop();
 });
 
-function withPrices(test) {
-  return Tab.use(browser, daemon, {}, async (tab, page) => {
-    await tab.signIn(account, { path: '#/prices' });
-    await test(tab, page);
-  });
+async function withPrices(test, path = '#/prices') {
+  const tab = await Tab.open(browser, daemon);
+
+  await tab.signIn(account, { path });
+  await test(tab, tab.page);
+  await tab.close();
 }
 
 describe('the price of so many records', () => {

@@ -23,8 +23,11 @@ after(async () => {
   await daemon?.stop();
 });
 
-function withTab(test, options) {
-  return Tab.use(browser, daemon, options, test);
+async function withTab(test, options) {
+  const tab = await Tab.open(browser, daemon, options);
+
+  await test(tab, tab.page);
+  await tab.close();
 }
 
 describe('signing in', () => {

@@ -79,3 +79,8 @@ FUZZERS += tests/fuzz/fuzz_encoding
 tests_fuzz_fuzz_encoding_SOURCES = tests/fuzz/fuzz_encoding.c $(FUZZ_DRIVER)
 tests_fuzz_fuzz_encoding_LDADD = libcdrd.a
 tests_fuzz_fuzz_encoding_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_mapping
+tests_fuzz_fuzz_mapping_SOURCES = tests/fuzz/fuzz_mapping.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_mapping_LDADD = libcdrd.a
+tests_fuzz_fuzz_mapping_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)

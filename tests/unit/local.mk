@@ -20,6 +20,7 @@ tests_unit_run_SOURCES += tests/unit/test_json.c
 tests_unit_run_SOURCES += tests/unit/json_oracle.c tests/unit/json_oracle.h
 tests_unit_run_SOURCES += tests/unit/test_json_reader.c
 tests_unit_run_SOURCES += tests/unit/test_parse.c
+tests_unit_run_SOURCES += tests/unit/test_mapping.c
 tests_unit_run_SOURCES += tests/unit/test_log.c
 tests_unit_run_SOURCES += tests/unit/test_config.c
 tests_unit_run_SOURCES += tests/unit/test_catalog.c

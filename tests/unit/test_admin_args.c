@@ -159,7 +159,7 @@ START_TEST(synopsis_that_is_wrong_is_refused)
 		"ID=VALUE",
 		"[[A]]",
 		"A_NAME_OF_MORE_THAN_THIRTY_ONE_LETTERS",
-		"A B C D E F G H I J K L M N O P Q",
+		"A B C D E F G H I J K L M N O P Q R S T U V W X Y",
 	};
 
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)

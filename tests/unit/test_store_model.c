@@ -162,7 +162,7 @@ static const struct store_versions *any_versions(struct run *run, struct store_v
 {
 	if (pick_percent(run->pick, 5))
 		return NULL;
-	versions->merge = pick_percent(run->pick, 50);
+	*versions = (struct store_versions){ .merge = pick_percent(run->pick, 50) };
 	versions->column = pick_percent(run->pick, 60) ? product->version_column : CATALOG_NONE;
 	return versions;
 }

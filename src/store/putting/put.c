@@ -228,10 +228,24 @@ static int merge(struct put *put, const struct stored *stored, bool outdated)
 	return replace_merged(put, stored, &merged);
 }
 
+static bool updates(const struct put *put)
+{
+	return put->versions && put->versions->updates;
+}
+
 static int put_version(struct put *put, const struct stored *stored, enum store_put_result *result)
 {
 	const struct store_versions *versions = put->versions;
-	bool merges = versions && versions->merge;
+	bool merges = versions && (versions->merge || versions->updates);
+	struct record came;
+
+	if (updates(put)) { /* its time only said where to look */
+		came = *put->record;
+		came.values[came.product->time_column] = (struct str){ NULL, 0 };
+		put->record = &came;
+		put->time_us = stored->position.time_us;
+		put->day = stored->day;
+	}
 
 	if (merges ? versions_adds_nothing(put->record, &stored->record) : record_equal(&stored->record, put->record)) {
 		*result = STORE_DUPLICATE;
@@ -259,8 +273,14 @@ static int put_record(struct put *put, enum store_put_result *result)
 	int found = put_find(put, &stored);
 	if (found == 0 && put->versions)
 		found = put_find_beside(put, &stored);
+	if (found == 0 && updates(put))
+		found = put_find_before(put, &stored);
 	if (found)
 		return found < 0 ? -1 : put_version(put, &stored, result);
+	if (updates(put)) {
+		*result = STORE_LACKS_RECORD;
+		return 0;
+	}
 	if (lacks_direction(put)) {
 		*result = STORE_LACKS_DIRECTION;
 		return 0;

@@ -9,6 +9,8 @@
 #include "store/ids/ids.h"
 #include "store/putting/put_private.h"
 
+#define UPDATE_DAYS 7 /* how long a message's delivery report may take: no carrier tries for longer */
+
 static bool is_same(const struct put *put, const struct record *other)
 {
 	uint8_t column = put->record->product->id_column;
@@ -163,6 +165,29 @@ int put_find_beside(const struct put *put, struct stored *stored)
 
 		if (day && may_have(put, day))
 			found = look_beside(put, day->number, stored);
+	}
+	return found;
+}
+
+int put_find_before(const struct put *put, struct stored *stored)
+{
+	struct store *store = put->store;
+	int32_t number = put->day->number;
+	int found = 0;
+
+	for (size_t at = store_day_index(store, number - 1); at > 0 && found == 0; at--) {
+		int32_t before = store->day_numbers[at - 1];
+		struct day *day = store->days[at - 1];
+
+		if (before < number - UPDATE_DAYS)
+			break;
+		if (!day || (!day->filter && store_day_filter(store, day, put->err) != 0)) {
+			if (day && put->err->code != ERROR_DAMAGED)
+				return -1;
+			continue;
+		}
+		if (may_have(put, day))
+			found = look_beside(put, before, stored);
 	}
 	return found;
 }

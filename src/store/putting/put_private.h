@@ -54,6 +54,9 @@ int put_find_in(const struct put *put, struct day *day, struct stored *stored);
 int put_find(const struct put *put, struct stored *stored);
 int put_find_beside(const struct put *put, struct stored *stored);
 
+/* The same in the days before those, back to a week before put->day, the newest first. */
+int put_find_before(const struct put *put, struct stored *stored);
+
 /* put.c: puts a record where none of its versions stands; `seq` is the number of the change. */
 int put_insert(struct put *put, const struct position *position, uint64_t seq);
 
