@@ -175,7 +175,7 @@ def test_a_mapped_body_in_small_pieces_is_stored_as_a_whole_one_is(daemon, name)
 
 def test_rows_of_no_known_account_go_to_the_one_of_the_request(daemon, account):
     other = daemon.new_account()
-    body = sample("freeswitch-csv", other).replace(other.id.encode(), b"nobody00", 1)
+    body = sample("freeswitch-csv", other).replace(f'"{other.id}"'.encode(), b'"nobody00"', 1)
     assert counts(post(daemon, body, mapping="freeswitch-csv", time_zone="UTC", account_id=account.id).json()) == (
         2, 0, 0, 0)
     assert len(stored(daemon, account, "VOICE-CALL")) == 1
@@ -183,7 +183,7 @@ def test_rows_of_no_known_account_go_to_the_one_of_the_request(daemon, account):
 
 
 def test_an_account_that_no_row_names_and_none_is_given_is_a_fault_of_the_row(daemon, account):
-    body = sample("freeswitch-csv", account).replace(account.id.encode(), b"nobody00", 1)
+    body = sample("freeswitch-csv", account).replace(f'"{account.id}"'.encode(), b'"nobody00"', 1)
     answer = post(daemon, body, mapping="freeswitch-csv", time_zone="UTC").json()
     assert answer["accepted"] == 1
     assert [(e["line"], e["field"], e["reason"]) for e in answer["errors"]] == [
