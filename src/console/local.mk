@@ -23,6 +23,7 @@ CONSOLE_WEB = \
 	src/console/web/page.js \
 	src/console/web/page_prices.js \
 	src/console/web/page_records.js \
+	src/console/web/page_reports.js \
 	src/console/web/page_usage.js \
 	src/console/web/page_webhooks.js \
 	src/console/web/pages.js \
@@ -33,6 +34,9 @@ CONSOLE_WEB = \
 	src/console/web/records_data.js \
 	src/console/web/records_find.js \
 	src/console/web/records_table.js \
+	src/console/web/report_drawer.js \
+	src/console/web/report_form.js \
+	src/console/web/reports_data.js \
 	src/console/web/router.js \
 	src/console/web/scope.js \
 	src/console/web/session.js \

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * report_form.js: a new report: of what, in which form, and what it would hold and cost before it is asked for.
+ */
+import { html, useEffect, useState } from './html.js';
+import { CheckField, Field, SelectField, TextField } from './form.js';
+import { formatAmount, formatBytes, formatCount, formatMinute } from './format.js';
+import { useLoad } from './load.js';
+import { Card } from './page.js';
+import { RangePicker } from './range.js';
+import { DirectionField, FilterForm } from './records_find.js';
+import { columnsOf } from './records_table.js';
+import { bodyOf, compressions, createReport, estimateReport, exactRange, formats, sizeOf } from './reports_data.js';
+import { setParams } from './router.js';
+import { AccountField, FilterChips, ProductField, labelOf, queryOf } from './scope.js';
+import { rangeOf } from './time.js';
+import { toast } from './toast.js';
+
+const PAUSE_MS = 300;
+
+const onChange = (changes) => setParams(changes, { replace: true });
+
+/* The value once it has not changed for a moment. */
+function useSettled(value) {
+  const [settled, setSettled] = useState(value);
+
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), PAUSE_MS);
+    return () => clearTimeout(timer);
+  }, [value]);
+  return settled;
+}
+
+function choiceOf(params, callback) {
+  return {
+    message: params.message === 'yes',
+    format: formats.some(({ value }) => value === params.format) ? params.format : 'csv',
+    compression: compressions.some(({ value }) => value === params.compression) ? params.compression : 'zip',
+    columns: (params.cols ?? '').split(',').filter(Boolean),
+    callback,
+  };
+}
+
+/* Records, size and price, as soon as nothing has changed for a moment. */
+function Estimate({ body, reports }) {
+  const { callback_url: without, ...asked } = body;
+  const key = useSettled(JSON.stringify(asked));
+  const estimate = useLoad((signal) => estimateReport(JSON.parse(key), signal), [key]);
+  const waiting = estimate.state === 'loading' || key !== JSON.stringify(asked);
+  const { data } = estimate;
+  const size = data && sizeOf(data.items_count, asked, reports);
+
+  return html`<div class="estimate" role="status" aria-busy=${waiting ? 'true' : 'false'}>
+    ${estimate.error ? html`<p class="notice bad">${estimate.error.invalid[0] ? `${estimate.error.invalid[0].name}: ${estimate.error.invalid[0].reason}` : estimate.error.message}</p>` : html`<dl class=${waiting ? 'stale' : ''}>
+      <div><dt>Records</dt><dd>${data ? `${data.exact ? '' : 'about '}${formatCount(data.items_count)}` : '…'}</dd></div>
+      <div><dt>Size</dt><dd>${!data ? '…' : size === null ? html`<span class="quiet" title="Known after the first report of this kind">not known yet</span>` : `about ${formatBytes(size)}`}</dd></div>
+      <div><dt>Price</dt><dd>${data ? formatAmount(data.price, data.currency ?? '') : '…'}</dd></div>
+    </dl>
+    ${data?.truncated_at && html`<p class="notice warn">A report has at most ${formatCount(data.truncated_at)} records: the rest would be cut off. Choose fewer dates or more filters.</p>`}`}
+  </div>`;
+}
+
+function Dates({ params, range }) {
+  return params.exact && range
+    ? html`<${Field} label="Dates">${(control) => html`<span class="exact" ...${control}>${formatMinute(range.from, params.zone)} to ${formatMinute(range.to, params.zone)}
+        <button type="button" class="link" onClick=${() => onChange({ exact: '' })}>Choose others</button></span>`}</${Field}>`
+    : html`<${RangePicker} params=${params} onChange=${onChange} />`;
+}
+
+function Columns({ product, choice, params }) {
+  const [open, setOpen] = useState(choice.columns.length > 0);
+  const columns = columnsOf(product, { withMessage: choice.message }).map(({ name }) => name);
+  const chosen = choice.columns.length > 0 ? choice.columns : columns;
+  const onColumn = (name, on) => {
+    const names = columns.filter((one) => (one === name ? on : chosen.includes(one)));
+    onChange({ cols: names.length === columns.length ? '' : names.join(',') });
+  };
+
+  return html`<div class="columns"><p>Columns: <b>${chosen.length === columns.length ? 'all' : `${chosen.length} of ${columns.length}`}</b>
+      <button type="button" class="link" aria-expanded=${open ? 'true' : 'false'} onClick=${() => setOpen(!open)}>${open ? 'Hide' : 'Choose'}</button>
+      ${params.cols && html`<button type="button" class="link" onClick=${() => onChange({ cols: '' })}>All</button>`}</p>
+    ${open && html`<div class="choices">${columns.map((name) => html`<${CheckField} key=${name} label=${labelOf(name)} checked=${chosen.includes(name)}
+      disabled=${chosen.length === 1 && chosen.includes(name)} onValue=${(on) => onColumn(name, on)} />`)}</div>`}</div>`;
+}
+
+/* onMade gets what was answered; product is described already. */
+export function ReportForm({ params, account, own, products, product, reports, onMade, onClose }) {
+  const [callback, setCallback] = useState('');
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState(null);
+  const choice = choiceOf(params, callback);
+  const range = exactRange(params.exact) ?? rangeOf(params);
+  const zone = params.zone || rangeOf(params).zone;
+  const body = bodyOf({ query: queryOf(params, account), range, zone, product, choice });
+  const wrong = (name) => error?.invalid.find((one) => one.name === name)?.reason;
+  const onSubmit = async (event) => {
+    event.preventDefault();
+    setBusy(true);
+    setError(null);
+    try {
+      const made = await createReport(body);
+      toast('The report is being made');
+      onMade(made);
+    } catch (failure) {
+      setError(failure);
+      setBusy(false);
+    }
+  };
+
+  return html`<${Card} title="New report" actions=${html`<button type="button" class="button small" onClick=${onClose}>Close</button>`}>
+    <div class="inside new-report">
+      <form class="filters" aria-label="Records of the report" onSubmit=${(event) => event.preventDefault()}>
+        <${ProductField} params=${params} products=${products} onChange=${(changes) => onChange({ ...changes, cols: '' })} />
+        <${AccountField} params=${params} own=${own} onChange=${onChange} />
+        <${DirectionField} product=${product} params=${params} onChange=${onChange} />
+        <${Dates} params=${params} range=${exactRange(params.exact)} />
+      </form>
+      ${product.filters.some(({ name }) => name !== 'direction') && html`<${FilterForm} key=${product.name} product=${product} onChange=${onChange} />`}
+      <${FilterChips} params=${{ ...params, 'f.direction': '' }} onChange=${onChange} />
+      <form class="filters" aria-label="Form of the file" onSubmit=${(event) => event.preventDefault()}>
+        <${SelectField} label="Format" value=${choice.format} options=${formats} onValue=${(format) => onChange({ format })} />
+        <${SelectField} label="Compression" value=${choice.compression} options=${compressions} onValue=${(compression) => onChange({ compression })} />
+        <${TextField} label="Callback URL (optional)" type="url" class="wide" placeholder="https://example.com/report-ended" value=${callback} onValue=${setCallback} error=${wrong('callback_url')} />
+        ${product.has_message && html`<${CheckField} label="Message bodies" checked=${choice.message} onValue=${(on) => onChange({ message: on ? 'yes' : '' })} />`}
+      </form>
+      <${Columns} product=${product} choice=${choice} params=${params} />
+      <form class="create" onSubmit=${onSubmit}>
+        <${Estimate} body=${body} reports=${reports} />
+        <button type="submit" class="button first" disabled=${busy}>Make the report</button>
+      </form>
+      ${error && !wrong('callback_url') && html`<div class="notice bad" role="alert"><p>${error.message}</p>
+        ${error.invalid.length > 0 && html`<ul>${error.invalid.map((one) => html`<li key=${one.name}>${one.name}: ${one.reason}</li>`)}</ul>`}</div>`}
+    </div>
+  </${Card}>`;
+}
