@@ -36,6 +36,7 @@
 #include "metrics/metrics.h"
 #include "query/cursor.h"
 #include "report/report.h"
+#include "schedule/schedule.h"
 #include "meta/meta.h"
 #include "store/store.h"
 
@@ -66,6 +67,7 @@ struct daemon {
 	struct reports *reports;
 	struct billing *billing;
 	struct limits *limits;
+	struct schedules *schedules;
 	struct closing *closing;
 	struct api app;
 	struct http_server *http;
@@ -353,8 +355,12 @@ static int start_store(struct daemon *d, struct error *err)
 	if (!d->limits)
 		return -1;
 	reports_on_end(d->reports, billing_charge_report, d->billing);
-	d->closing = closing_new(
-		&(struct closing_context){ d->tasks, &d->config, d->meta, d->store, d->ingest, d->reports });
+	d->schedules = schedules_new(
+		&(struct schedules_context){ d->tasks, &d->config, d->meta, d->reports, d->billing, d->limits });
+	if (!d->schedules)
+		return error_set(err, ERROR_NOMEM, "schedules: out of memory");
+	d->closing = closing_new(&(struct closing_context){ d->tasks, &d->config, d->meta, d->store, d->ingest,
+	                                                    d->reports, d->schedules });
 	return d->closing ? 0 : error_set(err, ERROR_NOMEM, "deleted accounts: out of memory");
 }
 
@@ -369,6 +375,7 @@ static int start_http(struct daemon *d, struct error *err)
 		.store = d->store,
 		.ingest = d->ingest,
 		.reports = d->reports,
+		.schedules = d->schedules,
 		.callbacks = d->callbacks,
 		.billing = d->billing,
 		.limits = d->limits,
@@ -398,6 +405,7 @@ static int start_admin(struct daemon *d, struct error *err)
 		.http = d->http,
 		.callbacks = d->callbacks,
 		.reports = d->reports,
+		.schedules = d->schedules,
 		.billing = d->billing,
 		.closing = d->closing,
 		.lag = d->lag,
@@ -454,6 +462,7 @@ static void stop(struct daemon *d)
 	http_server_free(d->http);
 	api_tickets_free(&d->app);
 	closing_free(d->closing);
+	schedules_free(d->schedules);
 	reports_free(d->reports);
 	callbacks_free(d->callbacks);
 	limits_free(d->limits);

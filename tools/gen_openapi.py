@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import gen_catalog  # noqa: E402
 import gen_tables  # noqa: E402
 
-ENDPOINT_MEMBERS = {"id", "tag", "summary", "description", "query", "query body", "filters", "parameters", "path", "body",
+ENDPOINT_MEMBERS = {"id", "tag", "summary", "description", "query", "query body", "filters", "parameters", "path", "body", "schedule body",
                     "answers", "problems", "hidden"}
 # What a route's functions of auth.h and its body bring with them: titles of problems.def.
 AUTH_PROBLEMS = ["Unauthorized", "Too Many Requests", "Internal Server Error", "Service Unavailable"]
@@ -235,6 +235,14 @@ def request_schema(tables):
     return {"type": "object", "required": list(REQUIRED), "properties": members, "additionalProperties": False}
 
 
+def schedule_schema(tables):
+    """The request of a report, whose dates a schedule sets itself, with what a schedule has beside it."""
+    made = request_schema(tables)
+    members = {name: schema for name, schema in made["properties"].items() if name not in ("date_start", "date_end")}
+    return {**made, "required": [*made["required"], "cron", "range"],
+            "properties": {**members, **tables.api["schedule members"]}}
+
+
 def schemas(tables):
     made = dict(tables.api["schemas"])
     made["ProductName"] = {"enum": tables.names()}
@@ -248,6 +256,9 @@ def schemas(tables):
     made["Report"] = answer_schema(tables, "ASYNC")
     made["Estimate"] = answer_schema(tables, "ASYNC", of="ESTIMATE")
     made["ReportRequest"] = request_schema(tables)
+    made["ReportParameters"] = {"type": "object", "required": ["account_id", "product", "date_start", "date_end"],
+                                "properties": echo(tables, "ASYNC", True), "additionalProperties": False}
+    made["ScheduleRequest"] = schedule_schema(tables)
     return made
 
 
@@ -282,6 +293,11 @@ def endpoint_body(tables, entry):
         examples = {name: {"value": report_example(tables, name)} for name in tables.names()}
         return {"required": True, "content": {"application/json": {"schema": reference("schemas", "ReportRequest"),
                                                                    "examples": examples}}}
+    if "schedule body" in entry:
+        example = {name: value for name, value in report_example(tables, "SMS").items() if not name.startswith("date_")}
+        example.update(cron="0 6 1 * *", range="last_month", time_zone="Europe/Berlin", name="Invoice")
+        return {"required": True, "content": {"application/json": {"schema": reference("schemas", "ScheduleRequest"),
+                                                                   "example": example}}}
     return {"required": True, "content": entry["body"]} if "body" in entry else None
 
 

@@ -20,6 +20,7 @@
 #include "privacy/closing.h"
 #include "billing/billing.h"
 #include "report/report.h"
+#include "schedule/schedule.h"
 #include "store/store.h"
 
 struct rates;
@@ -37,6 +38,7 @@ struct admin_context {
 	struct http_server *http;
 	struct callbacks *callbacks;
 	struct reports *reports;
+	struct schedules *schedules;
 	struct billing *billing;
 	struct closing *closing;
 	const struct lag *lag; /* the loop's lateness */

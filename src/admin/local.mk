@@ -22,6 +22,7 @@ libcdrd_a_SOURCES += \
 	src/admin/command_quarantine.c src/admin/command_quarantine.h \
 	src/admin/command_replay.c \
 	src/admin/command_report.c \
+	src/admin/command_schedule.c \
 	src/admin/command_status.c \
 	src/admin/command_storage.c \
 	src/admin/command_usage.c \

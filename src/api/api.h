@@ -19,6 +19,7 @@
 #include "billing/billing.h"
 #include "query/cursor.h"
 #include "report/report.h"
+#include "schedule/schedule.h"
 #include "store/store.h"
 
 struct api_changes_waiters;
@@ -37,6 +38,7 @@ struct api {
 	struct store *store;
 	struct ingest *ingest;
 	struct reports *reports;
+	struct schedules *schedules;
 	struct callbacks *callbacks;
 	struct billing *billing;
 	struct limits *limits;

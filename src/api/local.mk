@@ -35,6 +35,7 @@ libcdrd_a_SOURCES += \
 	src/api/reports_list.c \
 	src/api/reports_post.c \
 	src/api/routes.c src/api/routes.def src/api/routes.h \
+	src/api/schedule_endpoints.c \
 	src/api/summary.c src/api/summary.h \
 	src/api/summary_answer.c \
 	src/api/summary_turns.c src/api/summary_turns.h \

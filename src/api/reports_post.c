@@ -11,12 +11,10 @@
 
 #include "api/invalid.h"
 #include "base/clock.h"
-#include "callback/callback.h"
 #include "api/plan.h"
 
 #define PENDING_RETRY_SECONDS "30"
 #define KEY_NAME STR_LITERAL("Idempotency-Key")
-#define CALLBACK_NAME STR_LITERAL("callback_url")
 
 /* Too large for the stack of a handler. */
 struct post {
@@ -102,29 +100,10 @@ static bool is_new(struct post *post)
 	return found == 0;
 }
 
-/* Further rules for a callback's URL. */
-static void check_callback(struct str url, struct query_problems *problems)
-{
-	struct error err;
-	const char *reason;
-
-	if (!url.p || callback_url_check(url, &err) == 0)
-		return;
-	reason = strchr(err.message, ' '); /* the message starts with the parameter's name */
-	query_problems_add(problems, CALLBACK_NAME, "%s", reason ? reason + 1 : err.message);
-}
-
 bool api_report_make_plan(struct http_request *request, const struct api *app, int64_t received_us,
                           const struct query_params *params, struct query_plan *plan, struct query_problems *problems)
 {
-	struct query_limits limits = {
-		.window_max_us = app->config->report_window_max,
-		.any_values = api_plan_any_values(app),
-	};
-
-	query_plan_make(plan, QUERY_ASYNC, params, &limits, api_plan_range_end(received_us), problems);
-	check_callback(plan->callback_url, problems);
-	if (problems->count > 0) {
+	if (!report_check(app->config, params, api_plan_range_end(received_us), plan, problems)) {
 		api_reply_invalid(request, problems);
 		return false;
 	}

@@ -364,6 +364,14 @@ void clock_format_duration(struct buf *out, int64_t us)
 	}
 }
 
+void clock_date_of(int32_t day, int *month, int *day_of_month)
+{
+	struct date date = date_from_day(day);
+
+	*month = (int)date.month;
+	*day_of_month = (int)date.day;
+}
+
 void clock_format_day(struct buf *out, int32_t day)
 {
 	char text[DATE_LEN];

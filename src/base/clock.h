@@ -66,6 +66,9 @@ void clock_format_duration(struct buf *out, int64_t us);
 /* Appends yyyy-mm-dd of a day number. */
 void clock_format_day(struct buf *out, int32_t day);
 
+/* The month, 1 to 12, and the day of it, 1 to 31, of a day number. */
+void clock_date_of(int32_t day, int *month, int *day_of_month);
+
 /* Reads yyyy-mm-dd into a day number; false for anything else. */
 bool clock_parse_day(struct str text, int32_t *day);
 

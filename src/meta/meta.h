@@ -14,6 +14,8 @@
  *	attempts    account id (8 bytes) -> msgpack (callback/attempts.c)
  *	reports     request id (36 characters) -> msgpack (report/row.c)
  *	report_index  where to look for reports (report/table.h)
+ *	schedules   id (36 characters) -> msgpack (schedule/schedule_row.c)
+ *	schedule_index  where to look for schedules (schedule/schedule_table.h)
  *	usage       account id (8 bytes) -> msgpack (billing/volume.c)
  *	erased      account id (8 bytes), hash of a number (16 bytes) -> msgpack (store/erasing/erased.c)
  *	days        yyyy-mm-dd -> nothing (store/days/day_list.c); not in backups, which may hold newer days
@@ -43,6 +45,8 @@ enum meta_db {
 	META_DB_ATTEMPTS,
 	META_DB_REPORTS,
 	META_DB_REPORT_INDEX,
+	META_DB_SCHEDULES,
+	META_DB_SCHEDULE_INDEX,
 	META_DB_USAGE,
 	META_DB_ERASED,
 	META_DB_ACCOUNT_KEYS,

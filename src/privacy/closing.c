@@ -126,7 +126,8 @@ static int step_reports(struct closing *closing, struct error *err)
 	struct reports *reports = closing->context.reports;
 	struct gathering gathering = { .count = 0 };
 
-	if (reports_each(reports, &closing->key, INT64_MIN, INT64_MAX, gather_report, &gathering, err) != 0)
+	if (schedules_forget_account(closing->context.schedules, closing->account, err) != 0 ||
+	    reports_each(reports, &closing->key, INT64_MIN, INT64_MAX, gather_report, &gathering, err) != 0)
 		return -1;
 	for (size_t i = 0; i < gathering.count; i++)
 		if (reports_cancel(reports, str_from(gathering.ids[i]), "the deletion of the account", err) != 0)

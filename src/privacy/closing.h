@@ -2,7 +2,8 @@
 /*
  * closing.h: removes deleted accounts, with their records, when account_grace is over.
  *
- * One at a time, in slices between requests: reports over its records that have not ended are cancelled, its records
+ * One at a time, in slices between requests: its schedules are removed, reports over its records that have not
+ * ended are cancelled, its records
  * are removed (store/purge.h), then the account's own row, its webhook secret and its volume. The mark of deletion
  * survives a crash, so the next start continues. A parent is removed after its subaccounts.
  *
@@ -16,6 +17,7 @@
 #include "base/task.h"
 #include "ingest/ingest.h"
 #include "report/report.h"
+#include "schedule/schedule.h"
 #include "store/store.h"
 
 struct closing;
@@ -28,6 +30,7 @@ struct closing_context {
 	struct store *store;
 	struct ingest *ingest;
 	struct reports *reports;
+	struct schedules *schedules;
 };
 
 /* NULL when out of memory. */

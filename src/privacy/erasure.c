@@ -16,7 +16,15 @@
 
 #define ENTRIES_MAX 256 /* of quarantine checked in a slice; also the most dropped in one change */
 
-enum stage { STAGE_RECORDS, STAGE_REPORTS, STAGE_CALLBACKS, STAGE_QUARANTINE, STAGE_CATALOG, STAGE_DONE };
+enum stage {
+	STAGE_RECORDS,
+	STAGE_REPORTS,
+	STAGE_SCHEDULES,
+	STAGE_CALLBACKS,
+	STAGE_QUARANTINE,
+	STAGE_CATALOG,
+	STAGE_DONE
+};
 
 struct erasure {
 	struct erasure_context context;
@@ -172,7 +180,7 @@ static int step_reports(struct erasure *erasure, int64_t deadline_us, struct err
 	const size_t len = ID_UUID_LEN + 1;
 
 	if (erasure->report == erasure->reports.len / len) {
-		erasure->stage = STAGE_CALLBACKS;
+		erasure->stage = STAGE_SCHEDULES;
 		return 0;
 	}
 	const char *id = erasure->reports.data + erasure->report * len;
@@ -258,6 +266,10 @@ static int step(struct erasure *erasure, int64_t deadline_us, struct error *err)
 		return step_records(erasure, deadline_us, err);
 	case STAGE_REPORTS:
 		return step_reports(erasure, deadline_us, err);
+	case STAGE_SCHEDULES:
+		erasure->stage = STAGE_CALLBACKS;
+		return schedules_erase(erasure->context.schedules, buf_str(&erasure->ids), erasure->erase,
+		                       &erasure->counts.schedules, err);
 	case STAGE_CALLBACKS:
 		erasure->stage = STAGE_QUARANTINE;
 		return callbacks_erase(erasure->context.meta, buf_str(&erasure->ids), erasure->erase,

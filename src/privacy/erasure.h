@@ -4,6 +4,7 @@
  *
  *	records      erase.h: of the account, with `subaccounts` of its subaccounts too, and usage records of its parent
  *	reports      those whose files hold it are remade, those in progress start over
+ *	schedules    whose parameters have it are removed
  *	callbacks    that wait and repeat a report's parameters
  *	quarantine   entries of rejected records that hold it are dropped
  *	catalog      its file is rewritten, as the days' are; the number's hash stays in it (store/erased.h)
@@ -16,6 +17,7 @@
 #include "callback/callback.h"
 #include "ingest/ingest.h"
 #include "report/report.h"
+#include "schedule/schedule.h"
 #include "store/erase.h"
 #include "store/store.h"
 
@@ -26,6 +28,7 @@ struct erasure_context {
 	struct store *store;
 	struct ingest *ingest;
 	struct reports *reports;
+	struct schedules *schedules;
 	struct callbacks *callbacks;
 };
 
@@ -63,6 +66,7 @@ struct erasure_counts {
 	uint64_t report_files;  /* removed, of reports whose parameters have it */
 	uint64_t reports_again; /* started over */
 	uint64_t reports_cancelled;
+	uint64_t schedules; /* removed */
 	uint64_t callbacks;
 	uint64_t quarantine; /* entries dropped */
 };

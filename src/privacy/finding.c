@@ -20,7 +20,15 @@
 #define ENTRIES_MAX 256 /* of quarantine, checked in a slice */
 #define ID_MAX 255
 
-enum stage { STAGE_RECORDS, STAGE_QUARANTINE, STAGE_REPORTS, STAGE_CALLBACKS, STAGE_ERASURES, STAGE_DONE };
+enum stage {
+	STAGE_RECORDS,
+	STAGE_QUARANTINE,
+	STAGE_REPORTS,
+	STAGE_SCHEDULES,
+	STAGE_CALLBACKS,
+	STAGE_ERASURES,
+	STAGE_DONE
+};
 
 struct finding {
 	struct finding_context context;
@@ -366,6 +374,33 @@ static int step_reports(struct finding *finding, int64_t deadline_us, bool *done
 	return 0;
 }
 
+static bool schedule_has_it(const struct finding *finding, const struct schedule *schedule)
+{
+	if (finding->id[0] && str_equal_nocase(str_from(schedule->id), str_from(finding->id)))
+		return true;
+	for (size_t i = 0; i < schedule->params.count; i++)
+		if (erase_is_in(finding->matcher, schedule->params.list[i].value))
+			return true;
+	return false;
+}
+
+static bool take_schedule(void *arg, const struct schedule *schedule)
+{
+	struct finding *finding = arg;
+
+	if (!schedule_has_it(finding, schedule))
+		return true;
+	struct finding_item item = {
+		.kind = "schedule",
+		.account = str_from(schedule->account),
+		.product = query_params_get(&schedule->params, "product"),
+		.id = str_from(schedule->id),
+		.time_us = schedule->created_us,
+		.where = STR_LITERAL("parameters"),
+	};
+	return give(finding, &item);
+}
+
 static bool take_callback(void *arg, const struct callback_info *info)
 {
 	struct finding *finding = arg;
@@ -415,6 +450,9 @@ static int step(struct finding *finding, int64_t deadline_us, bool *done, struct
 		return step_quarantine(finding, done, err);
 	case STAGE_REPORTS:
 		return step_reports(finding, deadline_us, done, err);
+	case STAGE_SCHEDULES:
+		return schedules_each(finding->context.schedules, finding->account[0] ? finding->account : NULL,
+		                      take_schedule, finding, err);
 	case STAGE_CALLBACKS:
 		return callbacks_find(finding->context.callbacks, finding->matcher, take_callback, finding, err);
 	case STAGE_ERASURES:

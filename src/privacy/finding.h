@@ -5,6 +5,7 @@
  *	record      the current version, of a number as in store/number_search.h, of an id by its product's lookup columns
  *	quarantine  rejected records whose text holds it
  *	report      whose id it is, whose parameters hold it, or whose file does: files are searched
+ *	schedule    whose id it is, or whose parameters hold it
  *	callback    that is not delivered and whose id or body has it
  *	erasure     of a number: that it was erased (store/erased.h)
  *
@@ -15,6 +16,7 @@
 
 #include "callback/callback.h"
 #include "report/report.h"
+#include "schedule/schedule.h"
 #include "store/store.h"
 
 struct finding;
@@ -23,6 +25,7 @@ struct finding_context {
 	struct meta *meta;
 	struct store *store;
 	struct reports *reports;
+	struct schedules *schedules;
 	struct callbacks *callbacks;
 };
 

@@ -21,6 +21,7 @@ libcdrd_a_SOURCES += \
 	src/report/callback_note.c \
 	src/report/report.h src/report/report_private.h \
 	src/report/reports.c \
+	src/report/report_check.c \
 	src/report/row.c \
 	src/report/scheduler.c \
 	src/report/search.c src/report/search.h \

@@ -135,6 +135,18 @@ void report_file_name(const struct report *report, struct buf *out);
 MUST_CHECK int report_write_status(const struct report *report, struct str base_url, struct buf *out,
                                    struct error *err);
 
+/*
+ * Makes the plan of a request by the settings, and lists all that is wrong with it: true if nothing is. `range_end_us` is
+ * the end of a range that names none. The plan borrows from `params`. Whether the account may read is the caller's
+ * business.
+ */
+bool report_check(const struct config *config, const struct query_params *params, int64_t range_end_us,
+                  struct query_plan *plan, struct query_problems *problems);
+
+/* Writes rows of the caller's in the change that makes a report, or fails it. */
+struct change;
+typedef int (*reports_with_fn)(void *arg, struct change *change, const struct report *report, struct error *err);
+
 /* A request for a report. All is copied. */
 struct report_request {
 	const struct account *creator;
@@ -145,6 +157,8 @@ struct report_request {
 	uint64_t body_hash;   /* detects another body under the same key */
 	uint64_t pending_max; /* how many of the creator's may wait; 0: reports_pending_max */
 	int64_t received_us;
+	reports_with_fn with; /* or NULL */
+	void *with_arg;
 };
 
 /* Makes the job, durably, and fills *report. ERROR_LIMIT when too many of the creator's wait. */

@@ -3,6 +3,7 @@
  * report_private.h: what the files of report/ that run jobs share; private to it. (Makers and archives need none.)
  *
  *	reports.c    the module's life, and answers about jobs
+ *	report_check.c  what may be asked for
  *	queue.c      which job is next: accounts take turns, then an account's jobs
  *	scheduler.c  the events: slices, and checks once a second
  *	job.c        one job: its start, steps, checkpoints and end

@@ -175,7 +175,16 @@ static int fill(struct report *report, const struct report_request *request, str
 	return 0;
 }
 
-static int add(struct reports *reports, const struct report *report, uint64_t body_hash, struct error *err)
+static int put(struct change *change, const struct report *report, const struct report_request *request,
+               struct error *err)
+{
+	if (table_add(change, report, request->body_hash, err) != 0)
+		return -1;
+	return request->with ? request->with(request->with_arg, change, report, err) : 0;
+}
+
+static int add(struct reports *reports, const struct report *report, const struct report_request *request,
+               struct error *err)
 {
 	struct report_job *job = report_queue_add(reports, report->creator, str_from(report->id));
 	struct change change;
@@ -183,7 +192,7 @@ static int add(struct reports *reports, const struct report *report, uint64_t bo
 	if (!job)
 		return error_set(err, ERROR_NOMEM, "Out of memory for a report");
 	if (change_begin(&change, reports->meta, err) == 0 &&
-	    change_end(&change, table_add(&change, report, body_hash, err), err) == 0)
+	    change_end(&change, put(&change, report, request, err), err) == 0)
 		return 0;
 	report_queue_remove(reports, job);
 	return -1;
@@ -202,7 +211,7 @@ int reports_create(struct reports *reports, const struct report_request *request
 	if (report_queue_pending(reports, request->creator->id) >= most)
 		return error_set(err, ERROR_LIMIT, "Account %s has %llu reports waiting, which is all it may have",
 		                 request->creator->id, (unsigned long long)most);
-	if (fill(report, request, err) < 0 || add(reports, report, request->body_hash, err) < 0) {
+	if (fill(report, request, err) < 0 || add(reports, report, request, err) < 0) {
 		report_free(report);
 		return -1;
 	}

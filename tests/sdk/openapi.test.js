@@ -53,7 +53,7 @@ async function until(what, condition) {
 }
 
 before(async () => {
-  daemon = await Daemon.start({ callback_allow: '127.0.0.0/8', login_delay_max: 0, ingest_body_max: '64K' });
+  daemon = await Daemon.start({ callback_allow: '127.0.0.0/8', login_delay_max: 0, ingest_body_max: '64K', schedules_per_account_max: 2 });
   const account = daemon.addAccount(ACCOUNT, SECRET);
   daemon.addAccount('efgh5678', 'secret-of-the-child', '--parent', ACCOUNT);
   daemon.addAccount('ijkl9012', 'secret-of-another');
@@ -238,6 +238,26 @@ describe('each operation', () => {
     const ofChild = jsonOf({ ...body, account_id: 'efgh5678' });
     const child = (await api.send('createReport', { ...ofChild, user: 'efgh5678:secret-of-the-child' })).json();
     assert.equal((await api.send('cancelReport', { path: { id: child.request_id }, user: USER })).status, 403);
+  });
+
+  it('keeps schedules', async () => {
+    const { example } = api.operation('createSchedule').described.requestBody.content['application/json'];
+    const create = (user, more = {}) => api.send('createSchedule', { ...jsonOf({ ...example, ...more }), user });
+    const child = 'efgh5678:secret-of-the-child';
+    const made = (await create(USER, { include_subaccounts: true })).json();
+    const ofChild = (await create(child, { account_id: 'efgh5678' })).json().schedule_id;
+    assert.equal(made.next_runs.length, 5);
+    assert.equal((await create(USER, { account_id: 'ijkl9012' })).status, 403);
+    await create(USER);
+    assert.equal((await create(USER)).status, 409);
+    daemon.ctl('schedule', 'run', made.schedule_id);
+    const seen = (await api.send('getSchedule', { path: { id: made.schedule_id }, user: USER })).json();
+    assert.equal(seen.runs.length, 1);
+    assert.equal((await api.send('listSchedules', { user: USER })).json().schedules.length, 2);
+    assert.equal((await api.send('listSchedules', { query: { account_id: 'ijkl9012' }, user: USER })).status, 403);
+    const remove = (id, user) => api.send('removeSchedule', { path: { id }, user });
+    assert.equal((await remove(ofChild, USER)).status, 403);
+    assert.equal((await remove(ofChild, child)).status, 204);
   });
 
   it('rotates the secret, sends tests and lists the attempts', async () => {

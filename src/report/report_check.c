@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * report_check.c: is it a report that can be asked for? See report_check.
+ */
+#include <string.h>
+
+#include "callback/callback.h"
+#include "report/report.h"
+
+/* Further rules for a callback's URL. */
+static void check_callback(struct str url, struct query_problems *problems)
+{
+	struct error err;
+	const char *reason;
+
+	if (!url.p || callback_url_check(url, &err) == 0)
+		return;
+	reason = strchr(err.message, ' '); /* the message starts with the parameter's name */
+	query_problems_add(problems, STR_LITERAL("callback_url"), "%s", reason ? reason + 1 : err.message);
+}
+
+bool report_check(const struct config *config, const struct query_params *params, int64_t range_end_us,
+                  struct query_plan *plan, struct query_problems *problems)
+{
+	struct query_limits limits = {
+		.window_max_us = config->report_window_max,
+		.any_values = strcmp(config->filter_values, "any") == 0,
+	};
+
+	query_plan_make(plan, QUERY_ASYNC, params, &limits, range_end_us, problems);
+	check_callback(plan->callback_url, problems);
+	return problems->count == 0;
+}
