@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "ingest/ingest_private.h"
+#include "meta/accounts.h"
 #include "store/clock_watch.h"
 
 #define CONVERTED_MAX ((size_t)16 << 10) /* bytes of another encoding converted to UTF-8 at a time */
@@ -224,13 +225,22 @@ static int put(struct ingest_batch *batch, const struct parse_item *item, const 
 	return put->failed ? -1 : take_result(batch, put, item, err);
 }
 
+/* What putting the record will read is on its way from memory while the record is checked. */
+static void expect(const struct ingest *ingest, const struct record *record)
+{
+	struct account_key account;
+
+	if (accounts_key_known(ingest->meta, record_value(record, record->product->account_column), &account))
+		store_expect(ingest->store, record, &account);
+}
+
 static int check_and_put(struct ingest_batch *batch, const struct parse_item *item, struct error *err)
 {
 	struct record record;
 	int64_t time_us;
 
 	if (item->record)
-		store_expect(batch->ingest->store, item->record);
+		expect(batch->ingest, item->record);
 	if (!check_item(&batch->ingest->check, item, &record, &time_us))
 		return reject(batch, item, err);
 	return put(batch, item, &record, time_us, err);

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "meta/account_row.h"
+#include "meta/meta_env.h"
 
 int account_check_id(const char *what, const char *id, struct error *err)
 {
@@ -215,6 +216,17 @@ static int read_known(struct meta *meta, struct accounts_memory *memory, struct 
 	return 0;
 }
 
+static struct known *slot_of(struct accounts_memory *memory, struct str id)
+{
+	return &memory->known[id_hash64(id.p, id.len, 0) % KNOWN_SLOTS];
+}
+
+static bool is_known(const struct accounts_memory *memory, const struct known *known, struct str id)
+{
+	return known->generation == memory->generation && known->id_len == id.len &&
+	       memcmp(known->id, id.p, id.len) == 0;
+}
+
 int accounts_look_up(struct meta *meta, struct str id, struct account_key *key, struct error *err)
 {
 	if (id.len == 0 || id.len > ACCOUNT_ID_MAX)
@@ -222,13 +234,26 @@ int accounts_look_up(struct meta *meta, struct str id, struct account_key *key, 
 	struct accounts_memory *memory = accounts_memory(meta, err);
 	if (!memory)
 		return -1;
-	struct known *known = &memory->known[id_hash64(id.p, id.len, 0) % KNOWN_SLOTS];
-	bool is_known = known->generation == memory->generation && known->id_len == id.len &&
-	                memcmp(known->id, id.p, id.len) == 0;
-	if (!is_known && read_known(meta, memory, known, id, err) != 0)
+	struct known *known = slot_of(memory, id);
+	if (!is_known(memory, known, id) && read_known(meta, memory, known, id, err) != 0)
 		return -1;
 	*key = known->key;
 	return known->exists;
+}
+
+bool accounts_key_known(struct meta *meta, struct str id, struct account_key *key)
+{
+	struct accounts_memory *memory = meta_attachment(meta)->data;
+
+	if (account_key_is_id(id)) {
+		*key = account_key_of_id(id.p);
+		return true;
+	}
+	if (!memory || id.len == 0 || id.len > ACCOUNT_ID_MAX)
+		return false;
+	const struct known *known = slot_of(memory, id);
+	*key = known->key;
+	return is_known(memory, known, id) && known->exists;
 }
 
 struct each {

@@ -33,6 +33,10 @@ MUST_CHECK int accounts_get(struct meta *meta, struct str id, struct account *ac
  * failed is not an absence. Fast enough for every record of an ingest. */
 MUST_CHECK int accounts_look_up(struct meta *meta, struct str id, struct account_key *key, struct error *err);
 
+/* The key of an account that was looked up not long ago, or is its own: without reading. False if that is not known, or
+ * there was none. */
+bool accounts_key_known(struct meta *meta, struct str id, struct account_key *key);
+
 /* The id of the account that a key on disk names: 1, 0 if there is none, -1. One of 8 characters is its key, whether
  * there is such an account or not. */
 MUST_CHECK int accounts_id_of_key(struct meta *meta, const struct account_key *key, char id[ACCOUNT_ID_MAX + 1],

@@ -79,7 +79,7 @@ MUST_CHECK int store_day_filter(struct store *store, struct day *day, struct err
 /* This engine's side of engine.h, for store_days_engine. */
 MUST_CHECK int days_put(struct store *store, const struct record *record, int64_t time_us,
                         const struct store_versions *versions, enum store_put_result *result, struct error *err);
-void days_expect(const struct store *store, const struct record *record);
+void days_expect(const struct store *store, const struct record *record, const struct account_key *account);
 MUST_CHECK int days_commit(struct store *store, struct error *err);
 MUST_CHECK struct scan *days_scan(struct store *store, const struct scan_query *query, const struct scan_position *from,
                                   const struct scan_sink *sink, struct error *err);

@@ -71,10 +71,10 @@ int store_put(struct store *store, const struct record *record, int64_t time_us,
 	return store_put_version(store, record, time_us, NULL, result, err);
 }
 
-void store_expect(const struct store *store, const struct record *record)
+void store_expect(const struct store *store, const struct record *record, const struct account_key *account)
 {
 	if (store_ops(store)->expect)
-		store_ops(store)->expect(store, record);
+		store_ops(store)->expect(store, record, account);
 }
 
 void store_commit_begin(struct store *store, store_commit_fn done, void *arg)

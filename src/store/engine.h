@@ -28,7 +28,8 @@ struct store_ops {
 	/* store_put_begin and store_commit_begin */
 	void (*put)(struct store *store, const struct record *record, int64_t time_us,
 	            const struct store_versions *versions, store_put_fn done, void *arg);
-	void (*expect)(const struct store *store, const struct record *record); /* or NULL */
+	void (*expect)(const struct store *store, const struct record *record,
+	               const struct account_key *account); /* or NULL */
 	void (*commit)(struct store *store, store_commit_fn done, void *arg);
 	bool ends_later; /* these two may end after they have returned */
 	void (*abort)(

@@ -88,9 +88,9 @@ MUST_CHECK int store_put_version(struct store *store, const struct record *recor
                                  const struct store_versions *versions, enum store_put_result *result,
                                  struct error *err);
 
-/* Prefetches what putting the record will read, as far as it can be guessed. The record need not have passed any
- * check. */
-void store_expect(const struct store *store, const struct record *record);
+/* Prefetches what putting the record of this account will read, as far as it can be guessed. The record need not have
+ * passed any check. */
+void store_expect(const struct store *store, const struct record *record, const struct account_key *account);
 
 /* While a backup is made, data_dir/moves keeps what has moved from one day to another: it belongs to the copies of the
  * days, some of which are older than a move and some newer. */

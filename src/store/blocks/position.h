@@ -2,7 +2,7 @@
 /*
  * position.h: where a record is kept: its partition, and its position within; private to store/.
  *
- *	account(8) product(1) direction(1) | time(8) seq(8)      integers big-endian, so that keys sort as numbers do
+ *	account's key(8) product(1) direction(1) | time(8) seq(8)      integers big-endian, so that keys sort as numbers do
  *
  * Pure.
  */

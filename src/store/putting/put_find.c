@@ -215,15 +215,14 @@ static int list_beside(struct put *put)
 	return 0;
 }
 
-void days_expect(const struct store *store, const struct record *record)
+void days_expect(const struct store *store, const struct record *record, const struct account_key *account)
 {
 	const struct catalog_product *product = record->product;
-	struct str account = record->values[product->account_column], id = record->values[product->id_column];
+	struct str id = record->values[product->id_column];
 
-	if (!account_key_is_id(account) || id.len == 0 || !store->put_days[0])
+	if (id.len == 0 || !store->put_days[0])
 		return;
-	struct account_key key = account_key_of_id(account.p);
-	uint64_t hash = day_id_hash(&key, product->number, id);
+	uint64_t hash = day_id_hash(account, product->number, id);
 	hot_prefetch(&store->put_days[0]->hot, hash);
 	for (int i = 0; i < 3 && store->put_days[i]; i++)
 		bloom_filter_prefetch_hash(store->put_days[i]->filter, (uint32_t)(hash >> 32));
