@@ -78,21 +78,37 @@ void admin_account_add(const struct admin_context *context, const struct args *a
 	admin_reply_send(reply);
 }
 
+/* By its id, or by its key as the log has it: "#17". */
+static int find_account(struct meta *meta, const char *name, struct account *account, struct error *err)
+{
+	char id[ACCOUNT_ID_MAX + 1];
+	char *end;
+
+	if (name[0] != '#')
+		return accounts_get(meta, str_from(name), account, err);
+	struct account_key key = account_key_of_number(strtoull(name + 1, &end, 10));
+	int found = *end || !account_key_has_number(&key) ? 0 : accounts_id_of_key(meta, &key, id, err);
+	if (found == 0)
+		error_set(err, ERROR_NOT_FOUND, "account %.40s: no account has this key", name);
+	return found > 0 ? accounts_get(meta, str_from(id), account, err) : -1;
+}
+
 void admin_account_show(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
 	struct json *j = admin_reply_result(reply);
-	struct str id = str_from(args_get(args, "id"));
 	struct account account;
 	struct error err;
 
-	if (accounts_get(context->meta, id, &account, &err) != 0) {
+	if (find_account(context->meta, args_get(args, "id"), &account, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}
 	admin_account_begin(j, &account);
+	if (account_key_has_number(&account.key))
+		json_member_uint(j, "key", account_key_number(&account.key));
 	json_key(j, "subaccounts");
 	json_array_begin(j);
-	if (accounts_each_child(context->meta, id, list_child, j, &err) != 0) {
+	if (accounts_each_child(context->meta, str_from(account.id), list_child, j, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}

@@ -30,7 +30,7 @@ static bool take_rate(struct http_request *request, const struct api *app, enum 
 	const struct account *account = api_account(request);
 	struct limits_rate rate;
 	bool taken = limits_take(app->limits, account, limit, &rate);
-	char detail[128];
+	char detail[ACCOUNT_ID_MAX + 128];
 
 	if (rate.quota > 0)
 		add_rate(request, &rate);
@@ -57,7 +57,7 @@ bool api_admit_download(struct http_request *request, void *arg)
 {
 	const struct api *app = arg;
 	const struct account *account = api_account(request);
-	char detail[128];
+	char detail[ACCOUNT_ID_MAX + 128];
 	int64_t most;
 
 	if (limits_may_download(app->limits, account, &most))

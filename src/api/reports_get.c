@@ -83,7 +83,7 @@ void api_report_get(struct http_request *request, void *arg)
 
 static bool cancel(struct http_request *request, const struct api *app, const struct report *report)
 {
-	char by[32];
+	char by[ACCOUNT_ID_MAX + 16];
 	struct error err;
 
 	if (strcmp(report->creator, api_account(request)->id) != 0) {

@@ -38,7 +38,7 @@ bool api_work_admit(struct api_work *work)
 {
 	const char *account = api_account(work->request)->id;
 	size_t max = (size_t)work->app->config->sync_concurrent_max;
-	char detail[160];
+	char detail[ACCOUNT_ID_MAX + 160];
 
 	if (max == 0 || tasks_count(work->app->tasks, account) < max * (1 + WAITING_TIMES))
 		return true;

@@ -10,8 +10,8 @@
  *	"north_1"   ->  0 | 0 0 0 0 0 0 1
  *
  * meta/accounts.h maps an id to its key and back. A key is a struct, so that the compiler finds what takes one for an
- * id. The log and reports of damage, which know only keys, show a number as "#1"; `cdrctl account list` has the numbers
- * of accounts, too. Pure.
+ * id. The log and reports of damage, which know only keys, show a number as "#1"; `cdrctl account show` takes one, too.
+ * Pure.
  */
 #ifndef CDRD_BASE_ACCOUNT_KEY_H
 #define CDRD_BASE_ACCOUNT_KEY_H

@@ -2,10 +2,10 @@
 /*
  * usage.c: usage records, from values to the store.
  *
- * A pending one is a run of bytes in billing->queue: u32 bytes that follow, i64 time, u64 number of the account's key, then for each column in order of
- * enum usage_column u32 length and its bytes. It is put into the store's open transactions at once and leaves the queue
- * when a commit is on disk; if the store has dropped it meanwhile, it is put again. Commits of others include it, after
- * which putting it again changes nothing.
+ * A pending one is a run of bytes in billing->queue: u32 bytes that follow, i64 time, u64 account_key_number, then for
+ * each column in order of enum usage_column u32 length and its bytes. It is put into the store's open transactions at
+ * once and leaves the queue when a commit is on disk; if the store has dropped it meanwhile, it is put again. Commits of
+ * others include it, after which putting it again changes nothing.
  */
 #include <inttypes.h>
 #include <string.h>

@@ -111,7 +111,8 @@ static int check_event(const struct callback_event *event, struct error *err)
 		if (!memchr(allowed, event->id.p[i], sizeof(allowed) - 1))
 			return error_set(err, ERROR_INVALID, "callback's id: must be letters, digits, '-' and '_'");
 	if (!id_is_account(event->account))
-		return error_set(err, ERROR_INVALID, "callback's account: %zu bytes are no id", event->account.len);
+		return error_set(err, ERROR_INVALID, "callback's account: \"%.*s\" is no account's id",
+		                 STR_ARGS(event->account));
 	if (event->body.len > CALLBACK_BODY_MAX)
 		return error_set(err, ERROR_LIMIT, "callback's body: %zu bytes, at most %zu allowed", event->body.len,
 		                 CALLBACK_BODY_MAX);
