@@ -38,6 +38,7 @@
 #include "report/report.h"
 #include "schedule/schedule.h"
 #include "meta/meta.h"
+#include "operator/operator.h"
 #include "store/store.h"
 
 #define EXIT_USAGE 2
@@ -73,6 +74,7 @@ struct daemon {
 	struct http_server *http;
 	struct admin *admin;
 	struct metrics *metrics;
+	struct operator_listener *operators;
 	int64_t started_us;
 	bool ending;
 };
@@ -441,12 +443,28 @@ static int start_metrics(struct daemon *d, struct error *err)
 	return d->metrics ? 0 : -1;
 }
 
+static int start_operators(struct daemon *d, struct error *err)
+{
+	struct operator_context context = {
+		.base = d->base,
+		.tasks = d->tasks,
+		.config = &d->config,
+		.access = d->access,
+		.meta = d->meta,
+		.limits = d->limits,
+		.admin = d->admin,
+	};
+
+	d->operators = operator_listener_new(&context, err);
+	return d->operators ? 0 : -1;
+}
+
 static int start(struct daemon *d, struct error *err)
 {
 	d->started_us = clock_now_us();
 	raise_descriptor_limit();
 	if (start_loop(d, err) != 0 || start_logs(d, err) != 0 || start_store(d, err) != 0 || start_http(d, err) != 0 ||
-	    start_metrics(d, err) != 0 || start_admin(d, err) != 0)
+	    start_metrics(d, err) != 0 || start_admin(d, err) != 0 || start_operators(d, err) != 0)
 		return -1;
 	audit_daemon(d, "daemon start", "cdrd " PACKAGE_VERSION);
 	log_info("main", "cdrd " PACKAGE_VERSION " serves %s from %s", d->config.listen, d->config.data_dir);
@@ -457,6 +475,7 @@ static int start(struct daemon *d, struct error *err)
 /* Takes down the modules that are up. Requests and imports give up their batches before ingest commits and is freed. */
 static void stop(struct daemon *d)
 {
+	operator_listener_free(d->operators);
 	admin_free(d->admin);
 	metrics_free(d->metrics);
 	http_server_free(d->http);

@@ -42,6 +42,7 @@ SECURITY_SCHEMES = {
     "producer": {"type": "http", "scheme": "basic", "description": "A producer's name and its secret."},
     "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "For one download of one file."},
 }
+BASE = "https://reports.example.com"  # of examples
 ALL_KINDS = {"SYNC", "ASYNC", "SUMMARY", "CHANGES"}
 REQUIRED = ("product", "account_id")
 
@@ -308,7 +309,7 @@ def answer(entry, limited):
         made["headers"] = {name: reference("headers", name) for name in headers}
     if "schema" in entry or "content" in entry:
         kind = entry.get("content", "application/json")
-        made["content"] = {kind: {"schema": entry["schema"]} if "schema" in entry else {}}
+        made["content"] = {kind: {name: entry[name] for name in ("schema", "example") if name in entry}}
     return made
 
 
@@ -321,10 +322,16 @@ def problem_headers(tables, titles, limited):
     return headers + (["RateLimit", "RateLimit-Policy"] if limited and "401" not in statuses else [])
 
 
+def problem_example(title, detail):
+    return {"type": f"{BASE}/problems/{title.lower().replace(' ', '-')}", "title": title, "detail": detail,
+            "instance": "e994da71-c8cd-44f2-8076-d533abb25493"}
+
+
 def problem_answer(tables, titles, limited):
     description = " ".join(f"{title}: {tables.problems[title][1]}" for title in titles)
-    made = {"description": description, "content": {"application/problem+json": {"schema": {
-        "allOf": [reference("schemas", "Problem"), {"properties": {"title": {"enum": titles}}}]}}}}
+    schema = {"allOf": [reference("schemas", "Problem"), {"properties": {"title": {"enum": titles}}}]}
+    examples = {title.lower().replace(" ", "-"): {"value": problem_example(title, tables.problems[title][1])} for title in titles}
+    made = {"description": description, "content": {"application/problem+json": {"schema": schema, "examples": examples}}}
     headers = problem_headers(tables, titles, limited)
     if headers:
         made["headers"] = {name: reference("headers", name) for name in headers}

@@ -58,7 +58,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 		result = error_set(&err, ERROR_LIMIT, "%d connections are open, at most %d allowed",
 		                   admin->sessions_count, ADMIN_SESSIONS_MAX);
 	}
-	session_open(admin, fd, peer.uid, peer.pid, result != 0 ? &err : NULL);
+	session_open(admin, fd, &(struct session_peer){ .uid = peer.uid, .pid = peer.pid }, result != 0 ? &err : NULL);
 }
 
 static int listen_on(struct admin *admin, struct error *err)

@@ -110,7 +110,7 @@ static void write_arguments(struct buf *out, const char *command, const struct a
 
 void admin_audit(const struct admin_reply *reply, const char *text)
 {
-	const struct session *session = reply->session;
+	const struct session_peer *peer = &reply->session->peer;
 	struct buf arguments = { 0 };
 	struct audit_entry entry;
 
@@ -120,12 +120,13 @@ void admin_audit(const struct admin_reply *reply, const char *text)
 	entry = (struct audit_entry){
 		.action = reply->words,
 		.text = text,
-		.has_peer = true,
-		.uid = session->uid,
-		.pid = session->pid,
+		.operator_name = peer->operator_name,
+		.has_peer = !peer->operator_name[0],
+		.uid = peer->uid,
+		.pid = peer->pid,
 		.args = buf_str(&arguments),
 	};
-	audit_write(session->admin->context.audit, &entry);
+	audit_write(reply->session->admin->context.audit, &entry);
 	buf_free(&arguments);
 }
 

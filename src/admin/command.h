@@ -99,6 +99,9 @@ void admin_reply_log(const struct admin_reply *reply, const char *format, ...) _
 /* The user id of the client. */
 uint32_t admin_reply_uid(const struct admin_reply *reply);
 
+/* Answers with a name and, unless it was given, the secret that was made for it, which is shown once. */
+void admin_reply_credentials(struct admin_reply *reply, const char *name, const char *made);
+
 /* Appends a person's number with all but its ends hidden. */
 void admin_mask_number(struct buf *out, const char *number);
 

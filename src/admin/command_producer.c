@@ -23,16 +23,7 @@ void admin_producer_add(const struct admin_context *context, const struct args *
 		return;
 	}
 	admin_reply_log(reply, "producer %s added", name);
-	struct json *j = admin_reply_result(reply);
-	json_object_begin(j);
-	json_key(j, "name");
-	json_text(j, name);
-	if (!given) {
-		json_key(j, "secret");
-		json_text(j, made);
-	}
-	json_object_end(j);
-	admin_reply_send(reply);
+	admin_reply_credentials(reply, name, given ? NULL : made);
 }
 
 static int change_settings(struct meta *meta, const struct args *args, struct error *err)

@@ -4,6 +4,7 @@ libcdrd_a_SOURCES += \
 	src/admin/admin.c src/admin/admin.h src/admin/server.h \
 	src/admin/args.c src/admin/args.h \
 	src/admin/audit.c src/admin/audit.h \
+	src/admin/call.c src/admin/call.h \
 	src/admin/command.h \
 	src/admin/command_account.c \
 	src/admin/command_account.h \
@@ -15,6 +16,7 @@ libcdrd_a_SOURCES += \
 	src/admin/command_find.c \
 	src/admin/command_erase.c \
 	src/admin/command_import.c \
+	src/admin/command_operator.c \
 	src/admin/command_overview.c \
 	src/admin/command_mapping.c \
 	src/admin/command_producer.c \
@@ -31,6 +33,7 @@ libcdrd_a_SOURCES += \
 	src/admin/commands.c src/admin/commands.def src/admin/commands.h \
 	src/admin/ingest_args.c src/admin/ingest_args.h \
 	src/admin/job.c src/admin/job.h \
+	src/admin/operator_commands.def \
 	src/admin/peer.c \
 	src/admin/pick.c src/admin/pick.h \
 	src/admin/quarantine_shown.c \

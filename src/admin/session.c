@@ -264,7 +264,7 @@ static bool make_events(struct session *session)
 	return session->read_event && session->write_event && session->work_event;
 }
 
-void session_open(struct admin *admin, int fd, uid_t uid, pid_t pid, const struct error *refusal)
+void session_open(struct admin *admin, int fd, const struct session_peer *peer, const struct error *refusal)
 {
 	struct session *session = calloc(1, sizeof(*session));
 
@@ -275,8 +275,7 @@ void session_open(struct admin *admin, int fd, uid_t uid, pid_t pid, const struc
 	}
 	session->admin = admin;
 	session->fd = fd;
-	session->uid = uid;
-	session->pid = pid;
+	session->peer = *peer;
 	session->in.max_bytes = SESSION_LINE_MAX + 2 * SESSION_PIECE_MAX;
 	session->reply.session = session;
 	task_init(&session->task, admin->context.tasks, "", TASK_ADMIN, on_slice, session);

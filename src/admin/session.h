@@ -16,6 +16,7 @@
 #include "admin/server.h"
 #include "admin/tree.h"
 #include "base/buf.h"
+#include "meta/account.h"
 
 #define SESSION_LINE_MAX ((size_t)1 << 20)
 #define SESSION_PIECE_MAX ((size_t)64 << 10)
@@ -52,12 +53,18 @@ struct admin_reply {
 	struct session_body body;
 };
 
+/* Who is at the other end: a process, or an operator, whose requests come by HTTP (call.h). */
+struct session_peer {
+	uid_t uid;
+	pid_t pid;
+	char operator_name[PRODUCER_NAME_MAX + 1]; /* "" for a process */
+};
+
 struct session {
 	TAILQ_ENTRY(session) link;
 	struct admin *admin;
 	int fd;
-	uid_t uid;
-	pid_t pid;
+	struct session_peer peer;
 	struct event *read_event;
 	struct event *write_event;
 	struct event *work_event; /* the next turn: the next command, or the end */
@@ -75,7 +82,10 @@ struct session {
 };
 
 /* Takes over fd. If `refusal` is not NULL, it is sent and the connection closed. Closes fd when there is no memory. */
-void session_open(struct admin *admin, int fd, uid_t uid, pid_t pid, const struct error *refusal);
+void session_open(struct admin *admin, int fd, const struct session_peer *peer, const struct error *refusal);
+
+/* Appends who it is, for the log: "uid 0, pid 4711", or "operator jane". */
+void session_add_peer(struct buf *out, const struct session_peer *peer);
 
 /* Calls on_close of the current command, then frees the session. */
 void session_close(struct session *session);

@@ -210,21 +210,32 @@ void admin_reply_progress_end(struct admin_reply *reply)
 	admin_reply_line_end(reply, (struct str){ NULL, 0 });
 }
 
+void session_add_peer(struct buf *out, const struct session_peer *peer)
+{
+	if (peer->operator_name[0])
+		buf_addf(out, "operator %s", peer->operator_name);
+	else
+		buf_addf(out, "uid %u, pid %d", (unsigned)peer->uid, (int)peer->pid);
+}
+
 void admin_reply_log(const struct admin_reply *reply, const char *format, ...)
 {
 	char text[LOG_TEXT_MAX];
+	struct buf who = { 0 };
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	log_info("admin", "%s (uid %u, pid %d)", text, (unsigned)reply->session->uid, (int)reply->session->pid);
+	session_add_peer(&who, &reply->session->peer);
+	log_info("admin", "%s (%s)", text, buf_cstr(&who) ? who.data : "?");
+	buf_free(&who);
 	admin_audit(reply, text);
 }
 
 uint32_t admin_reply_uid(const struct admin_reply *reply)
 {
-	return (uint32_t)reply->session->uid;
+	return (uint32_t)reply->session->peer.uid;
 }
 
 void admin_write_time(struct json *j, int64_t time_us)

@@ -48,7 +48,7 @@ void session_request_run(struct session *session, struct str line)
 		session_refuse(session, &err);
 		return;
 	}
-	log_debug("admin", "%s (uid %u, pid %d)", spec->words, (unsigned)session->uid, (int)session->pid);
+	log_debug("admin", "%s (uid %u, pid %d)", spec->words, (unsigned)session->peer.uid, (int)session->peer.pid);
 	reply->open = true;
 	reply->words = spec->words;
 	command_handlers[spec - command_specs](&session->admin->context, &reply->args, reply);

@@ -3,21 +3,19 @@
  * auth.c: see auth.h.
  *
  * Checking wrong credentials costs milliseconds, so overload is checked first, and an address that has sent wrong ones
- * waits for its answers, longer each time (limits/logins.h).
+ * waits for its answers (login.h).
  */
 #include "api/auth.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "api/api.h"
 #include "api/console_session.h"
+#include "api/login.h"
 #include "api/tickets.h"
-#include "base/clock.h"
 
 #define SHED_RETRY_SECONDS "2"
-#define LOGIN_RETRY_SECONDS "10"
 
 /* Who makes a request; one of the two is "". */
 struct user {
@@ -57,106 +55,6 @@ static bool is_shed(struct http_request *request, const struct api *app)
 	http_reply_header(request, "Retry-After", SHED_RETRY_SECONDS);
 	http_reply_problem(request, 503, "Service Unavailable", details[cause]);
 	return true;
-}
-
-/* --- wrong credentials --- */
-
-/* An answer that is delayed. */
-struct late_answer {
-	struct http_request *request;
-	struct logins *logins;
-	struct event *timer;
-	struct logins_address address;
-	struct error err;
-};
-
-static struct logins_address address_of(const struct http_request *request)
-{
-	struct sockaddr_storage peer;
-
-	http_request_peer(request, &peer);
-	return logins_address_of((const struct sockaddr *)&peer);
-}
-
-static void late_free(struct late_answer *late)
-{
-	logins_answered(late->logins, &late->address);
-	if (late->timer)
-		event_free(late->timer);
-	free(late);
-}
-
-static void on_client_gone(void *arg)
-{
-	late_free(arg);
-}
-
-static void on_time(evutil_socket_t fd, short what, void *arg)
-{
-	struct late_answer *late = arg;
-	struct http_request *request = late->request;
-	struct error err = late->err;
-
-	(void)fd;
-	(void)what;
-	late_free(late);
-	http_reply_error(request, &err);
-}
-
-/* False when the request must be answered at once after all. */
-static bool answer_later(struct http_request *request, const struct api *app, const struct logins_address *address,
-                         int64_t delay_us, const struct error *err)
-{
-	struct timeval delay = clock_timeval(delay_us);
-	struct late_answer *late = calloc(1, sizeof(*late));
-
-	if (!late) {
-		logins_answered(limits_logins(app->limits), address);
-		return false;
-	}
-	late->request = request;
-	late->logins = limits_logins(app->limits);
-	late->address = *address;
-	late->err = *err;
-	late->timer = evtimer_new(app->base, on_time, late);
-	if (!late->timer || evtimer_add(late->timer, &delay) < 0) {
-		late_free(late);
-		return false;
-	}
-	http_request_on_close(request, on_client_gone, late);
-	return true;
-}
-
-/* False if other requests of its address still wait for the answer to wrong credentials. */
-static bool may_try(struct http_request *request, const struct api *app)
-{
-	struct logins *logins = limits_logins(app->limits);
-	struct logins_address address;
-
-	if (!logins_any_waiting(logins))
-		return true;
-	address = address_of(request);
-	if (logins_may_try(logins, &address))
-		return true;
-	http_reply_header(request, "Retry-After", LOGIN_RETRY_SECONDS);
-	http_reply_problem(request, 429, "Too Many Requests",
-	                   "There were too many wrong credentials from this address.");
-	return false;
-}
-
-/* Answers now or later. */
-static void refuse(struct http_request *request, const struct api *app, const struct error *err)
-{
-	struct logins_address address;
-	int64_t delay_us = 0;
-
-	if (app->config->login_delay_max > 0 && err->code == ERROR_UNAUTHORIZED) {
-		address = address_of(request);
-		delay_us = logins_failed(limits_logins(app->limits), &address, clock_monotonic_us(),
-		                         app->config->login_delay_max);
-	}
-	if (delay_us == 0 || !answer_later(request, app, &address, delay_us, err))
-		http_reply_error(request, err);
 }
 
 /* --- credentials --- */
@@ -212,11 +110,11 @@ static bool authenticate(struct http_request *request, struct api *app,
 {
 	struct error err;
 
-	if (is_shed(request, app) || !may_try(request, app))
+	if (is_shed(request, app) || !login_may_try(request, limits_logins(app->limits)))
 		return false;
 	if (check(request, app, &err) == 0)
 		return true;
-	refuse(request, app, &err);
+	login_refuse(request, app->base, app->config, limits_logins(app->limits), &err);
 	return false;
 }
 

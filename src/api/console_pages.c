@@ -10,8 +10,8 @@
  */
 #include <string.h>
 
+#include "api/console_pages.h"
 #include "api/routes.h"
-#include "console/console.h"
 
 #define FOREVER "public, max-age=31536000, immutable"
 
@@ -61,6 +61,21 @@ static void reply_file(struct http_request *request, const struct console_file *
 	}
 }
 
+void api_console_reply(struct http_request *request, const struct console_file *page)
+{
+	reply_file(request, page, "no-cache");
+}
+
+void api_console_reply_versioned(struct http_request *request)
+{
+	const struct console_file *file = console_find(http_request_segment(request));
+
+	if (!file || !has(http_request_path(request), console_version))
+		reply_nothing(request);
+	else
+		reply_file(request, file, FOREVER);
+}
+
 void api_root_get(struct http_request *request, void *app)
 {
 	const struct api *api = app;
@@ -84,16 +99,15 @@ void api_console_get(struct http_request *request, void *app)
 	else if (path.p[path.len - 1] != '/')
 		reply_elsewhere(request, 308, "console/");
 	else
-		reply_file(request, file, "no-cache");
+		api_console_reply(request, file);
 }
 
 void api_console_file_get(struct http_request *request, void *app)
 {
-	const struct console_file *file = console_find(http_request_segment(request));
 	const struct api *api = app;
 
-	if (!api->config->console || !file || !has(http_request_path(request), console_version))
-		reply_nothing(request);
+	if (api->config->console)
+		api_console_reply_versioned(request);
 	else
-		reply_file(request, file, FOREVER);
+		reply_nothing(request);
 }

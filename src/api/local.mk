@@ -11,7 +11,7 @@ libcdrd_a_SOURCES += \
 	src/api/changes.c src/api/changes.h \
 	src/api/changes_answer.c \
 	src/api/changes_wait.c \
-	src/api/console_pages.c \
+	src/api/console_pages.c src/api/console_pages.h \
 	src/api/console_session.c src/api/console_session.h \
 	src/api/console_sign_in.c \
 	src/api/estimate.c \
@@ -20,6 +20,7 @@ libcdrd_a_SOURCES += \
 	src/api/invalid.c src/api/invalid.h \
 	src/api/link.c src/api/link.h \
 	src/api/list_params.c src/api/list_params.h \
+	src/api/login.c src/api/login.h \
 	src/api/media.c \
 	src/api/media_ticket.c \
 	src/api/openapi.c src/api/openapi.h \

@@ -97,6 +97,8 @@ static void write_entry(struct buf *out, const struct audit_entry *entry)
 	json_text(&j, entry->action);
 	json_key(&j, "text");
 	json_text(&j, entry->text);
+	if (entry->operator_name && entry->operator_name[0])
+		json_member_text(&j, "operator", entry->operator_name);
 	if (entry->has_peer) {
 		json_key(&j, "uid");
 		json_uint(&j, entry->uid);

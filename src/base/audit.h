@@ -8,8 +8,8 @@
  *	{"time":"2026-11-24T14:20:11.123456+00:00","action":"secret revoke","text":"secret 2 of account abcd1234 revoked",
  *	 "uid":0,"pid":4711,"args":{"account":"abcd1234","number":"2"}}
  *
- * "uid" and "pid" are those of the client of the admin socket; what the daemon did by itself (started, reloaded) has
- * neither.
+ * "uid" and "pid" are those of the client of the admin socket; what came through operator_listen has "operator", a name,
+ * in their place, and what the daemon did by itself (started, reloaded) has none of them.
  */
 #ifndef CDRD_BASE_AUDIT_H
 #define CDRD_BASE_AUDIT_H
@@ -34,9 +34,10 @@ void audit_free(struct audit *audit);
 MUST_CHECK int audit_reopen(struct audit *audit, struct error *err);
 
 struct audit_entry {
-	const char *action; /* a command's words, or "daemon start" */
-	const char *text;   /* for a person */
-	bool has_peer;
+	const char *action;        /* a command's words, or "daemon start" */
+	const char *text;          /* for a person */
+	const char *operator_name; /* who has asked for it by HTTP; NULL or "" for nobody */
+	bool has_peer;             /* a client of the admin socket: */
 	uid_t uid;
 	pid_t pid;
 	struct str args; /* a JSON object without secrets, or empty */

@@ -33,7 +33,8 @@ struct top {
 	struct tree *overview;        /* the last one, or NULL */
 	struct top_account *accounts; /* those of it that the filter lets pass, in order */
 	size_t count;
-	int id_columns; /* what the longest id takes */
+	int id_columns;     /* what the longest id takes, */
+	int id_columns_max; /* but no more than this; 0: whatever it takes */
 	/* what is shown, and how */
 	size_t column; /* of top_columns, that the accounts are in order of */
 	bool reversed;

@@ -308,13 +308,24 @@ const struct top_column top_columns[] = {
 };
 const size_t top_columns_count = sizeof(top_columns) / sizeof(top_columns[0]);
 
+static void add_id_cell(struct buf *out, const struct top *top, struct str id)
+{
+	int max = top->id_columns_max;
+	int columns = max > 0 && top->id_columns > max ? max : top->id_columns;
+	bool fits = (int)id.len <= columns;
+
+	if (!fits)
+		id.len = (size_t)columns - 1;
+	buf_addf(out, "%.*s%s%*s", STR_ARGS(id), fits ? "" : "+", fits ? columns - (int)id.len + 1 : 1, "");
+}
+
 /* The column of ids is as wide as the longest of them. Ids are ASCII, so a byte is a column. */
 static void add_cell(struct buf *out, const struct top *top, size_t column, struct str text)
 {
 	int width = top_columns[column].width;
 
 	if (width == 0)
-		buf_addf(out, "%-*.*s ", top->id_columns, STR_ARGS(text));
+		add_id_cell(out, top, text);
 	else
 		buf_addf(out, "%*.*s ", width, STR_ARGS(text));
 }

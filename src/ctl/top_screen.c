@@ -18,6 +18,8 @@
 #include "base/clock.h"
 #include "ctl/text.h"
 
+#define OTHER_COLUMNS 55 /* what the table takes beside the ids */
+#define ID_COLUMNS_LEAST 12
 #define REFRESH_US CLOCK_US_PER_SECOND
 #define KEY_ESCAPE 27
 #define KEY_ENTER_TYPED '\n'
@@ -99,6 +101,7 @@ static void draw_accounts(struct view *view, int row)
 	const struct top *top = view->top;
 	struct buf line = { 0 };
 
+	view->top->id_columns_max = COLS - OTHER_COLUMNS > ID_COLUMNS_LEAST ? COLS - OTHER_COLUMNS : ID_COLUMNS_LEAST;
 	view->rows = LINES - row - 2 > 0 ? (size_t)(LINES - row - 2) : 0;
 	keep_in_range(view);
 	top_write_header(&line, top);

@@ -145,6 +145,11 @@ static int check_metrics_listen(const struct config *config, struct error *err)
 	return config->metrics_listen[0] ? http_listen_check("metrics_listen", config->metrics_listen, err) : 0;
 }
 
+static int check_operator_listen(const struct config *config, struct error *err)
+{
+	return config->operator_listen[0] ? http_listen_check("operator_listen", config->operator_listen, err) : 0;
+}
+
 static int check_callback_allow(const struct config *config, struct error *err)
 {
 	return callback_allow_check(config->callback_allow, err);
@@ -178,9 +183,9 @@ static void check_mappings(const struct config *config, struct config_faults *fa
 void options_check(const struct config *config, struct config_faults *faults)
 {
 	static int (*const checks[])(const struct config *config, struct error *err) = {
-		check_listen,     check_metrics_listen, check_data_dir,  check_admin_socket,
-		check_public_url, check_plans,          check_ca_file,   check_callback_allow,
-		check_log_topics, check_access_log,     check_audit_log,
+		check_listen,         check_metrics_listen, check_operator_listen, check_data_dir,
+		check_admin_socket,   check_public_url,     check_plans,           check_ca_file,
+		check_callback_allow, check_log_topics,     check_access_log,      check_audit_log,
 	};
 	struct error err;
 
@@ -196,6 +201,8 @@ void options_each_warning(const struct config *config, void (*tell)(const char *
 {
 	if (!http_listen_is_local(config->listen))
 		tell("listen: beyond this machine HTTP is in the clear, secrets included: put a proxy that ends TLS before it");
+	if (config->operator_listen[0] && !http_listen_is_local(config->operator_listen))
+		tell("operator_listen: beyond this machine HTTP is in the clear, secrets included: put a proxy that ends TLS before it");
 	if (config->metrics_listen[0] && !http_listen_is_local(config->metrics_listen))
 		tell("metrics_listen: /metrics asks for no credentials: see that the monitoring alone reaches it");
 }

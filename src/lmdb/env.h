@@ -26,7 +26,7 @@
 #include "base/error.h"
 #include "base/str.h"
 
-#define ENV_DBS_MAX 16
+#define ENV_DBS_MAX 24
 
 /* A named database; a table of these ends with a NULL name. */
 struct env_db {

@@ -2,10 +2,11 @@
 /*
  * accounts.h: who may read and who may write.
  *
- * Accounts (1 to 64 characters) with up to five secrets each, their parents, and producers, which may only ingest. They live
- * in the catalog environment. Every change is one durable transaction; reads see it at once. Secrets are stored as
- * PBKDF2-HMAC-SHA256 with a salt each and compared in constant time; a small cache of credentials that were right,
- * keyed with a random key of this process and emptied by every change, keeps requests from paying for it each time.
+ * Accounts (1 to 64 characters) with up to five secrets each, their parents, producers, which may only ingest, and
+ * operators. They live in the catalog environment. Every change is one durable transaction; reads see it at once.
+ * Secrets are stored as PBKDF2-HMAC-SHA256 with a salt each and compared in constant time; a small cache of
+ * credentials that were right, keyed with a random key of this process and emptied by every change, keeps requests
+ * from paying for it each time.
  */
 #ifndef CDRD_META_ACCOUNTS_H
 #define CDRD_META_ACCOUNTS_H
@@ -131,5 +132,11 @@ MUST_CHECK int producers_revoke(struct meta *meta, const char *name, struct erro
 typedef bool (*producers_fn)(void *arg, const struct producer *producer);
 MUST_CHECK int producers_each(struct meta *meta, producers_fn fn, void *arg, struct error *err);
 MUST_CHECK int producers_check(struct meta *meta, struct str name, struct str secret, struct error *err);
+
+/* Operators, whose credentials are for operator_listen alone. They are like producers, without settings. */
+MUST_CHECK int operators_add(struct meta *meta, const char *name, const char *secret, struct error *err);
+MUST_CHECK int operators_remove(struct meta *meta, const char *name, struct error *err);
+MUST_CHECK int operators_each(struct meta *meta, producers_fn fn, void *arg, struct error *err);
+MUST_CHECK int operators_check(struct meta *meta, struct str name, struct str secret, struct error *err);
 
 #endif

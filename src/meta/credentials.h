@@ -63,7 +63,7 @@ int credential_match(const struct credential *credentials, size_t count, size_t 
 void credential_write(struct value_writer *w, const struct credential *credential);
 void credential_read(struct value_reader *r, struct credential *credential);
 
-enum credentials_kind { CREDENTIALS_ACCOUNT, CREDENTIALS_PRODUCER };
+enum credentials_kind { CREDENTIALS_ACCOUNT, CREDENTIALS_PRODUCER, CREDENTIALS_OPERATOR };
 
 struct credentials_cache;
 
@@ -82,7 +82,7 @@ bool credentials_cache_key(struct credentials_cache *cache, enum credentials_kin
 /* What was added under the key, or NULL. Valid until the next add or clear. */
 const struct account *credentials_cache_find(const struct credentials_cache *cache, const struct credentials_key *key);
 
-/* Copies *account; a producer's is a zeroed one. May evict another entry. */
+/* Copies *account; a zeroed one for what is no account's. May evict another entry. */
 void credentials_cache_add(struct credentials_cache *cache, const struct credentials_key *key,
                            const struct account *account);
 void credentials_cache_clear(struct credentials_cache *cache);

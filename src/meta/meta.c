@@ -37,6 +37,7 @@ const struct env_db meta_dbs[] = {
 	[META_DB_USAGE] = { "usage", 0 },
 	[META_DB_ERASED] = { "erased", 0 },
 	[META_DB_ACCOUNT_KEYS] = { "account_keys", 0 },
+	[META_DB_OPERATORS] = { "operators", 0 },
 	[META_DB_DAYS] = { "days", 0 },
 	{ NULL, 0 },
 };

@@ -50,6 +50,7 @@ enum meta_db {
 	META_DB_USAGE,
 	META_DB_ERASED,
 	META_DB_ACCOUNT_KEYS,
+	META_DB_OPERATORS,
 	META_DB_DAYS, /* the last: a hot backup leaves it out */
 };
 

@@ -243,8 +243,8 @@ class Daemon:
 
     # --- HTTP ---
 
-    def request(self, method, target, body=None, headers=None, auth=None, timeout=120):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+    def request(self, method, target, body=None, headers=None, auth=None, timeout=120, port=None):
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=timeout)
         headers = dict(headers or {})
         if auth:
             headers["Authorization"] = basic(*auth)

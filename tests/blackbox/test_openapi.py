@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -94,6 +95,17 @@ def test_what_the_tables_do_not_agree_on_is_said(tables, table, before, after, s
     change(tables / table, before, after)
     ended = generate(tables)
     assert ended.returncode != 0 and said in ended.stderr and ended.stdout == "", ended.stderr
+
+
+def test_the_recipe_of_an_endpoint_describes_it(tables):
+    with open(os.path.join(TOP, "docs", "HACKING.md"), encoding="utf-8") as file:
+        recipe = file.read().split("## To add an endpoint")[1].split("\n## ")[0]
+    [row] = re.findall(r"^ +(ROUTE\(.*\))$", recipe, re.MULTILINE)
+    [description] = re.findall(r"```json\n(.*?)```", recipe, re.DOTALL)
+    with open(tables / "api/routes.def", "a", encoding="utf-8") as file:
+        file.write(f"{row}\n")
+    change(tables / "api/api.json", '"endpoints": {', f'"endpoints": {{\n{description}')
+    assert "get" in json.loads(generate(tables).stdout)["paths"]["/v2/reports/aliases"]
 
 
 def test_a_new_filter_is_described_without_a_word(tables):

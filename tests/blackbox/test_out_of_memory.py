@@ -72,6 +72,20 @@ def test_ingest_takes_no_record_for_one_of_an_unknown_account(short):
         assert post(short, records).json()["rejected"] == 0
 
 
+@pytest.mark.parametrize("method, path", [
+    ("GET", "/v2/account"), ("GET", "/v2/account/webhook"), ("POST", "/v2/account/webhook/rotate"),
+    ("GET", "/v2/reports/products/SMS"), ("GET", "/openapi.json")])
+def test_what_an_account_asks_about_itself_fails_alone(short, method, path):
+    daemon, account = short.daemon, short.account
+
+    def ask():
+        return daemon.request(method, path, auth=(account.id, account.secret)).status
+
+    assert ask() == 200
+    statuses = sweep(short, ask)
+    assert statuses <= {200, 408, 500, 503, "closed"} and ask() == 200, statuses
+
+
 @pytest.mark.parametrize("path, params", [
     ("/v2/reports/records", {**QUERY, **whole_day()}),
     ("/v2/reports/records", {"product": "SMS", "id": "00000000-0000-4000-8000-000000000000"}),

@@ -93,10 +93,15 @@ def screens():
         screen.end()
 
 
+def add_account(daemon, id):
+    daemon.ctl("account", "add", id, "--secret", harness.SECRET)
+    return harness.Account(id)
+
+
 @pytest.fixture
 def busy(own_daemon):
     """A daemon with twenty accounts, of which each has more records than the one before and costs as much as it has."""
-    own_daemon.accounts = [own_daemon.new_account() for _ in range(20)]
+    own_daemon.accounts = [add_account(own_daemon, f"busy-{number:03d}") for number in range(20)]
     own_daemon.post_cdrs([r for i, account in enumerate(own_daemon.accounts) for r in many_sms(account, 5 + i)])
     for account in own_daemon.accounts:
         own_daemon.records(account, product="SMS", direction="outbound", **whole_day())
@@ -124,6 +129,17 @@ def test_once_orders_filters_and_limits(busy):
     assert accounts_of(once(busy, "--limit", "0")) == []
     ended = top(busy, "--once", "--sort", "size")
     assert ended.returncode == 1 and "--sort size: must be account, records, charged or requests" in ended.stderr
+
+
+def test_long_ids_are_whole_in_the_text_and_cut_on_a_narrow_screen(own_daemon, screens):
+    account = add_account(own_daemon, "a-long-id-" + "x" * 54)
+    own_daemon.post_cdrs(many_sms(account, 7))
+    assert accounts_of(once(own_daemon)) == [account.id]
+    screen = screens(own_daemon)
+    lines = screen.wait(lambda lines: accounts_of(lines[:23]) == [account.id[:24] + "+"])
+    assert any(re.search(r"\+ +7 ", line) for line in lines)
+    screen.tmux("resize-window", "-x", "140", "-y", "24")
+    screen.wait(lambda lines: accounts_of(lines[:23]) == [account.id])
 
 
 def test_what_calls_for_somebody_is_marked(own_daemon):
@@ -185,11 +201,11 @@ def test_a_filter_is_typed_and_taken_away(busy, screens):
     screen = screens(busy)
     screen.wait_for_text("q End")
     screen.keys("/")
-    screen.type(own[3][1:].upper() + "x")
+    screen.type("USY-003x")
     screen.wait(lambda lines: accounts_of(lines[:23]) == [])
     screen.keys("BSpace", "Enter")
     lines = screen.wait(lambda lines: accounts_of(lines[:23]) == [own[3]] and lines[23].startswith("q End"))
-    assert f"/ Filter: {own[3][1:]}  1 accounts" in lines[23]
+    assert "/ Filter: USY-003  1 accounts" in lines[23]
     screen.keys("Escape")
     screen.wait(lambda lines: len(accounts_of(lines[:23])) == 11)
 

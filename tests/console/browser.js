@@ -18,6 +18,8 @@ export function launch() {
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
 }
 
+let failures = 0;
+
 /* Errors that the browser logs by itself when a test has made requests fail. */
 const LOGGED_BY_BROWSER = /^Failed to load resource: /;
 
@@ -49,6 +51,21 @@ export class Tab {
     return tab;
   }
 
+  /* Runs test(tab, page) in a new tab, and closes it. What the page looked like when a test failed is kept. */
+  static async use(browser, daemon, options, test) {
+    const tab = await Tab.open(browser, daemon, options);
+
+    try {
+      await test(tab, tab.page);
+    } catch (error) {
+      await tab.shoot(`failed-${failures += 1}`).catch(() => {});
+      error.message += `\nThe page was ${tab.page.url()}, ${SHOTS}/failed-${failures}.png; ${tab.faults.join('\n')}`;
+      await tab.context.close();
+      throw error;
+    }
+    await tab.close();
+  }
+
   async go(path = '') {
     await this.page.goto(`${this.daemon.url}/console/${path}`);
   }
@@ -59,7 +76,7 @@ export class Tab {
     await this.page.getByLabel('Secret', { exact: true }).fill(account.apiSecret);
     await this.page.getByLabel('Stay signed in').setChecked(keep);
     await this.page.getByRole('button', { name: 'Sign in' }).click();
-    await this.page.locator('nav').waitFor({ state: 'attached' });
+    await this.page.locator('.frame').waitFor();
   }
 
   heading(name) {

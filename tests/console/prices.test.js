@@ -27,12 +27,11 @@ after(async () => {
   await daemon?.stop();
 });
 
-async function withPrices(test, path = '#/prices') {
-  const tab = await Tab.open(browser, daemon);
-
-  await tab.signIn(account, { path });
-  await test(tab, tab.page);
-  await tab.close();
+function withPrices(test) {
+  return Tab.use(browser, daemon, {}, async (tab, page) => {
+    await tab.signIn(account, { path: '#/prices' });
+    await test(tab, page);
+  });
 }
 
 describe('the price of so many records', () => {

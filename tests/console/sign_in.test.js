@@ -23,11 +23,8 @@ after(async () => {
   await daemon?.stop();
 });
 
-async function withTab(test, options) {
-  const tab = await Tab.open(browser, daemon, options);
-
-  await test(tab, tab.page);
-  await tab.close();
+function withTab(test, options) {
+  return Tab.use(browser, daemon, options, test);
 }
 
 describe('signing in', () => {

@@ -39,12 +39,11 @@ after(async () => {
   await daemon?.stop();
 });
 
-async function withUsage(path, test, { options, who = account } = {}) {
-  const tab = await Tab.open(browser, daemon, options);
-
-  await tab.signIn(who, { path: `#/usage?range=custom&from=${midnight(7).slice(0, 10)}&to=${midnight(1).slice(0, 10)}&zone=UTC${path}` });
-  await test(tab, tab.page);
-  await tab.close();
+function withUsage(path, test, { options, who = account } = {}) {
+  return Tab.use(browser, daemon, options, async (tab, page) => {
+    await tab.signIn(who, { path: `#/usage?range=custom&from=${midnight(7).slice(0, 10)}&to=${midnight(1).slice(0, 10)}&zone=UTC${path}` });
+    await test(tab, page);
+  });
 }
 
 const tile = (page, name) => page.getByRole('button', { name, pressed: undefined }).filter({ has: page.locator('.value') }).locator('.value');

@@ -34,12 +34,11 @@ after(async () => {
   receiver?.close();
 });
 
-async function withWebhooks(test) {
-  const tab = await Tab.open(browser, daemon, { permissions: ['clipboard-read', 'clipboard-write'] });
-
-  await tab.signIn(account, { path: '#/webhooks' });
-  await test(tab, tab.page);
-  await tab.close();
+function withWebhooks(test) {
+  return Tab.use(browser, daemon, { permissions: ['clipboard-read', 'clipboard-write'] }, async (tab, page) => {
+    await tab.signIn(account, { path: '#/webhooks' });
+    await test(tab, page);
+  });
 }
 
 async function sendTest(page, url) {

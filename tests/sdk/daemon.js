@@ -57,13 +57,18 @@ export class Daemon {
       async_rate_max: 0,
       ...options,
     };
-    const log = openSync(join(daemon.directory, 'log'), 'a');
-    daemon.process = spawn(program('cdrd'), Object.entries(settings).flatMap(([k, v]) => ['-o', `${k}=${v}`]),
-      { stdio: ['ignore', 'ignore', log] });
-    daemon.ended = new Promise((done) => daemon.process.on('exit', (status, signal) => done(status ?? signal)));
-    await daemon.#ready();
+    daemon.arguments = Object.entries(settings).flatMap(([k, v]) => ['-o', `${k}=${v}`]);
+    await daemon.resume();
     daemon.ctl('producer', 'add', PRODUCER.name, '--secret', PRODUCER.secret);
     return daemon;
+  }
+
+  /* Starts the program with the data and the port that it has. */
+  async resume() {
+    const log = openSync(join(this.directory, 'log'), 'a');
+    this.process = spawn(program('cdrd'), this.arguments, { stdio: ['ignore', 'ignore', log] });
+    this.ended = new Promise((done) => this.process.on('exit', (status, signal) => done(status ?? signal)));
+    await this.#ready();
   }
 
   async #ready() {
@@ -111,14 +116,22 @@ export class Daemon {
     }
   }
 
-  /* Ends it; throws what a sanitizer said, or a status other than 0. */
-  async stop() {
+  /* Ends the program; throws what a sanitizer said, or a status other than 0. */
+  async pause() {
     this.process.kill('SIGTERM');
     const status = await this.ended;
     const log = this.log();
-    rmSync(this.directory, { recursive: true, force: true });
     if (status !== 0 || /ERROR: \w+Sanitizer|runtime error:/.test(log)) {
       throw new Error(`cdrd ended with ${status}:\n${log}`);
+    }
+  }
+
+  /* The same, and its data goes. */
+  async stop() {
+    try {
+      await this.pause();
+    } finally {
+      rmSync(this.directory, { recursive: true, force: true });
     }
   }
 }

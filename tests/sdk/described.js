@@ -12,7 +12,8 @@ import addFormats from 'ajv-formats';
 const COMMON_HEADERS = new Set(['date', 'content-length', 'content-type', 'connection', 'keep-alive', 'vary', 'cache-control',
   'content-encoding', 'transfer-encoding', 'x-content-type-options', 'access-control-allow-origin', 'allow']);
 
-const escaped = (part) => part.replaceAll('~', '~0').replaceAll('/', '~1');
+/* A part of a JSON pointer. */
+export const escaped = (part) => part.replaceAll('~', '~0').replaceAll('/', '~1');
 
 export class Described {
   /* `seen` collects the answers, as "operationId status". */

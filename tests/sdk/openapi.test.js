@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Validator } from '@seriousme/openapi-schema-validator';
 
 import { Daemon } from './daemon.js';
-import { Described } from './described.js';
+import { Described, escaped } from './described.js';
 import { yesterday } from './queries.js';
 
 const TOP = process.env.srcdir ?? '../..';
@@ -84,6 +84,29 @@ describe('the document', () => {
     const { endpoints } = JSON.parse(readFileSync(join(TOP, 'src/api/api.json'), 'utf8'));
     const shown = [...rows].map(([, method, path]) => `${method} ${path}`).filter((row) => !endpoints[row].hidden);
     assert.deepEqual(api.operations().map(({ where }) => where).sort(), shown.sort());
+  });
+
+  it('has an example for each answer in JSON, and each example is as its schema has it', () => {
+    for (const { where, path, method, described } of api.operations()) {
+      for (const [status, { content = {} }] of Object.entries(described.responses)) {
+        for (const [type, { schema, example, examples = {} }] of Object.entries(content)) {
+          const all = [...(example ? [example] : []), ...Object.values(examples).map(({ value }) => value)];
+          const isShown = type === 'application/json' && status !== '503' && path !== '/openapi.json';
+          assert.ok(!isShown || all.length > 0, `${where} ${status} has no example`);
+          const pointer = `/paths/${escaped(path)}/${method.toLowerCase()}/responses/${status}/content/${escaped(type)}/schema`;
+          for (const one of schema ? all : []) {
+            assert.deepEqual(api.schemaErrors(encodeURI(pointer), one), [], `${where} ${status}`);
+          }
+        }
+      }
+    }
+  });
+
+  it('knows the parameters that a request with records may have', async () => {
+    const refused = (await api.send('putRecords', { query: { nonsense: 1 }, body: '', user: PRODUCER })).json();
+    const [, there] = refused.invalid_parameters[0].reason.split('there are ');
+    const described = api.parameters(api.operation('putRecords')).map((one) => one.name);
+    assert.deepEqual(described.sort(), there.split(/, | and /).sort());
   });
 
   it('knows the columns and filters that products have', () => {

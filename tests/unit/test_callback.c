@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "callback/attempts.h"
 #include "callback/callback.h"
 #include "callback/transfer.h"
 #include "callback/url.h"
@@ -703,6 +704,89 @@ END_TEST
 
 /* --- what is refused at once --- */
 
+/* --- attempts --- */
+
+static void add_attempt(const char *account, const char *id)
+{
+	struct callback_attempt attempt = {
+		.id = str_from(id),
+		.time_us = 1,
+		.nth = 1,
+		.state = CALLBACK_DELIVERED,
+		.status = 204,
+		.error = STR_LITERAL(""),
+		.url = STR_LITERAL("http://127.0.0.1/"),
+	};
+	struct change change;
+
+	ASSERT_OK(change_begin(&change, f.meta, &err));
+	ASSERT_OK(change_end(&change, attempts_add(&change, str_from(account), &attempt, &err), &err));
+}
+
+struct attempts_listed {
+	uint64_t numbers[CALLBACK_ATTEMPTS_MAX];
+	size_t count, most;
+};
+
+static bool list_attempt(void *arg, const struct callback_attempt *attempt)
+{
+	struct attempts_listed *listed = arg;
+
+	ck_assert_int_eq(attempt->status, 204);
+	listed->numbers[listed->count++] = attempt->number;
+	return listed->count < listed->most;
+}
+
+static struct attempts_listed list_attempts(const char *account, uint64_t before, size_t most)
+{
+	struct attempts_listed listed = { .most = most };
+
+	ASSERT_OK(callback_attempts_each(f.meta, account, before, list_attempt, &listed, &err));
+	return listed;
+}
+
+START_TEST(attempts_are_listed_newest_first_and_the_oldest_give_way)
+{
+	char id[32];
+
+	for (int i = 1; i <= CALLBACK_ATTEMPTS_MAX + 7; i++) {
+		snprintf(id, sizeof(id), "event-%d", i);
+		add_attempt(ACCOUNT, id);
+	}
+	struct attempts_listed all = list_attempts(ACCOUNT, UINT64_MAX, SIZE_MAX);
+	ck_assert_uint_eq(all.count, CALLBACK_ATTEMPTS_MAX);
+	ck_assert_uint_eq(all.numbers[0], CALLBACK_ATTEMPTS_MAX + 7);
+	ck_assert_uint_eq(all.numbers[CALLBACK_ATTEMPTS_MAX - 1], 8);
+	struct attempts_listed page = list_attempts(ACCOUNT, all.numbers[9], 3);
+	ck_assert_uint_eq(page.count, 3);
+	ck_assert_uint_eq(page.numbers[0], all.numbers[10]);
+}
+END_TEST
+
+START_TEST(attempts_that_cannot_be_read_begin_again)
+{
+	struct change change;
+
+	add_attempt(ACCOUNT, "event-1");
+	ASSERT_OK(change_begin(&change, f.meta, &err));
+	ASSERT_OK(change_end(&change,
+	                     change_put(&change, META_DB_ATTEMPTS, STR_LITERAL(ACCOUNT), STR_LITERAL("nonsense"), &err),
+	                     &err));
+	struct attempts_listed none = { .most = SIZE_MAX };
+	ck_assert_int_eq(callback_attempts_each(f.meta, ACCOUNT, UINT64_MAX, list_attempt, &none, &err), -1);
+	ck_assert_int_eq(err.code, ERROR_CORRUPT);
+	add_attempt(ACCOUNT, "event-2");
+	ck_assert_uint_eq(list_attempts(ACCOUNT, UINT64_MAX, SIZE_MAX).count, 1);
+}
+END_TEST
+
+START_TEST(no_attempts_are_kept_of_an_account_that_is_gone)
+{
+	add_attempt("nobody00", "event-1");
+	ck_assert_uint_eq(list_attempts("nobody00", UINT64_MAX, SIZE_MAX).count, 0);
+}
+END_TEST
+
 START_TEST(put_checks_what_it_is_given)
 {
 	struct change change;
@@ -762,6 +846,9 @@ Suite *suite_callback(void)
 	tcase_add_test(tcase, secret_is_made_once);
 	tcase_add_test(tcase, secret_needs_an_account);
 	tcase_add_test(tcase, both_secrets_sign_while_they_overlap);
+	tcase_add_test(tcase, attempts_are_listed_newest_first_and_the_oldest_give_way);
+	tcase_add_test(tcase, attempts_that_cannot_be_read_begin_again);
+	tcase_add_test(tcase, no_attempts_are_kept_of_an_account_that_is_gone);
 	tcase_add_test(tcase, put_checks_what_it_is_given);
 	tcase_add_test(tcase, wrong_settings_are_refused_at_start);
 	suite_add_tcase(suite, tcase);

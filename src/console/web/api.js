@@ -30,6 +30,9 @@ export class ApiError extends Error {
   }
 }
 
+/* Statuses that pass by themselves, and what is being waited for then. */
+const passing = { 429: 'limit', 502: 'busy', 503: 'busy', 504: 'busy' };
+
 let authorization = null;
 let onUnauthorized = () => {};
 
@@ -72,17 +75,19 @@ function sleep(ms, signal) {
   });
 }
 
-async function wait(kind, ms, signal) {
-  const state = { kind, until: Date.now() + ms };
+/* What each request that waits is waiting for; the last one is shown. */
+const waiting = new Map();
 
-  connection.set(state);
-  try {
-    await sleep(ms, signal);
-  } finally {
-    if (signal?.aborted && connection.value === state) {
-      connection.set(null);
-    }
-  }
+async function wait(request, kind, ms, signal) {
+  waiting.delete(request);
+  waiting.set(request, { kind, until: Date.now() + ms });
+  connection.set([...waiting.values()].at(-1));
+  await sleep(ms, signal);
+}
+
+function noLongerWaits(request) {
+  waiting.delete(request);
+  connection.set([...waiting.values()].at(-1) ?? null);
 }
 
 async function problemOf(answer) {
@@ -99,7 +104,7 @@ function delayOf(attempt) {
 }
 
 function retryAfterOf(answer, attempt) {
-  const seconds = Number(answer.headers.get('Retry-After'));
+  const seconds = Number(answer?.headers.get('Retry-After'));
 
   return seconds > 0 ? seconds * 1000 : delayOf(attempt);
 }
@@ -116,6 +121,27 @@ async function attemptOf(url, options) {
       throw error;
     }
     return null;
+  }
+}
+
+/* Asks until there is an answer that is none of "try again later"; throws ApiError unless it is a good one. */
+async function persist(url, options, repeatable) {
+  try {
+    for (let attempt = 0; ; attempt += 1) {
+      const answer = await attemptOf(url, options);
+      if (answer?.ok) {
+        return answer;
+      }
+      if (!answer && !repeatable) {
+        throw new ApiError(0, { detail: 'The server could not be reached, or the connection broke before it answered.' });
+      }
+      if (answer && !(answer.status in passing)) {
+        throw new ApiError(answer.status, await problemOf(answer));
+      }
+      await wait(options, answer ? passing[answer.status] : 'offline', retryAfterOf(answer, attempt), options.signal);
+    }
+  } finally {
+    noLongerWaits(options);
   }
 }
 
@@ -138,31 +164,13 @@ export async function request(method, path, { params, body, headers = {}, signal
     options.body = JSON.stringify(body);
     options.headers['Content-Type'] = 'application/json';
   }
-  for (let attempt = 0; ; attempt += 1) {
-    const answer = await attemptOf(url, options);
-    if (answer?.ok) {
-      connection.set(null);
-      return answer;
+  try {
+    return await persist(url, options, repeatable);
+  } catch (error) {
+    if (error.status === 401 && !quiet) {
+      onUnauthorized();
     }
-    if (!answer && !repeatable) {
-      connection.set(null);
-      throw new ApiError(0, { title: 'No answer', detail: 'The server could not be reached, or the connection broke before it answered.' });
-    }
-    if (!answer) {
-      await wait('offline', delayOf(attempt), signal);
-    } else if (answer.status === 429) {
-      await wait('limit', retryAfterOf(answer, attempt), signal);
-    } else if (answer.status === 503 || answer.status === 502 || answer.status === 504) {
-      await wait('busy', retryAfterOf(answer, attempt), signal);
-    } else {
-      const error = new ApiError(answer.status, await problemOf(answer));
-
-      connection.set(null);
-      if (answer.status === 401 && !quiet) {
-        onUnauthorized();
-      }
-      throw error;
-    }
+    throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * dialog.js: a dialog in the middle, or a drawer at the side. The browser's own <dialog> keeps the focus inside, closes
- * on Escape and gives the focus back.
+ * on Escape; whoever had the focus before gets it back.
  */
 import { html, useEffect, useId, useRef } from './html.js';
 import { Icon } from './icons.js';
@@ -13,11 +13,13 @@ export function Dialog({ title, onClose, kind = 'dialog', actions, children }) {
 
   useEffect(() => {
     const element = dialog.current;
+    const opener = document.activeElement;
 
-    if (!element.open) {
-      element.showModal();
-    }
-    return () => element.close();
+    element.showModal();
+    return () => {
+      element.close();
+      opener?.focus(); /* by hand, as the dialog may have left the page by now */
+    };
   }, []);
   const onCancel = (event) => {
     event.preventDefault();

@@ -68,6 +68,6 @@ export function Layout({ account, path, children }) {
         <button type="button" class="plain menu" aria-label="Menu" aria-expanded=${open ? 'true' : 'false'} aria-controls="navigation" onClick=${() => setOpen(!open)}><${Icon} name=${open ? 'close' : 'menu'} /></button></div>
       <nav id="navigation" aria-label="Pages"><${Navigation} path=${path} account=${account} /></nav>
     </header>
-    <main ref=${main} tabindex="-1"><${Connection} />${children}</main>
+    <main id="main" ref=${main} tabindex="-1"><${Connection} />${children}</main>
   </div>`;
 }

@@ -11,6 +11,14 @@ export function zones() {
   return ['UTC', ...names];
 }
 
+function isZone(name) {
+  try {
+    return Boolean(name && new Intl.DateTimeFormat('en-US', { timeZone: name }));
+  } catch {
+    return false;
+  }
+}
+
 const formats = new Map();
 
 function fieldsOf(instant, zone) {
@@ -106,7 +114,8 @@ function daysOf(preset, today) {
  * What was picked as instants: { preset, zone, first, last, from, to, before: the same without preset }; first and last
  * are texts of days. The period before is as far along as the range is, if that ends in the future.
  */
-export function rangeOf({ range = '7d', from, to, zone = browserZone }, now = Date.now()) {
+export function rangeOf({ range = '7d', from, to, zone: wanted }, now = Date.now()) {
+  const zone = isZone(wanted) ? wanted : browserZone;
   const today = dayOf(now, zone);
   const own = range === 'custom' ? [dayOfText(from), dayOfText(to)] : [null, null];
   let days = daysOf(range, today);
@@ -122,7 +131,7 @@ export function rangeOf({ range = '7d', from, to, zone = browserZone }, now = Da
   const beforeEnd = startOf(addDays(beforeLast, 1), zone);
   const left = Math.max(0, end - Math.max(now, start));
   return {
-    preset: range,
+    preset: presets.some(({ name }) => name === range) ? range : '7d',
     zone,
     first: textOfDay(first),
     last: textOfDay(last),

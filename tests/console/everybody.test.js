@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * everybody.test.js: every page for who sees little, has no mouse, or a telephone; and for who means harm: texts that
+ * customers or their customers have chosen are never anything but text.
+ */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, before, describe, it } from 'node:test';
+
+import { Daemon } from '../sdk/daemon.js';
+import { Tab, launch } from './browser.js';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const RTL = '\u202egnp.exe\u2066';
+const EVIL = [`<img src=x onerror=alert(1)>${RTL}`, 'javascript:alert(1)', '"><script>alert(1)</script>', '{{constructor.constructor("alert(1)")()}}'];
+
+const looks = {
+  light: { colorScheme: 'light' },
+  dark: { colorScheme: 'dark' },
+  phone: { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true },
+};
+
+let browser;
+let daemon;
+let account;
+
+before(async () => {
+  daemon = await Daemon.start({ filter_values: 'any' });
+  account = daemon.addAccount('every001', 'every-secret-1', '--name', EVIL[0]);
+  daemon.addAccount('child001', 'child-secret-1', '--parent', account.apiKey, '--name', EVIL[2]);
+  const at = (hours) => `${new Date(Date.now() - hours * 3600000).toISOString().slice(0, 19)}Z`;
+  const records = daemon.generate('SMS', account, 40, at(6), at(1));
+  records.forEach((record, n) => Object.assign(record, { client_ref: EVIL[n % 4], from: EVIL[n % 4], message_body: EVIL[n % 4], network_name: EVIL[n % 4] }));
+  await daemon.ingest(records);
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await daemon?.stop();
+});
+
+function withTab(path, test, options) {
+  return Tab.use(browser, daemon, options, async (tab, page) => {
+    await tab.signIn(account, { path });
+    await test(tab, page);
+  });
+}
+
+/* What axe-core finds, without what it only wants a human to look at. Its script comes in beside the page's policy. */
+async function violations(page) {
+  const { violations: found } = await page.evaluate(`(() => { ${AXE}; return axe.run(document); })()`);
+
+  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(' | ')}`);
+}
+
+const links = (page) => page.locator('nav a').evaluateAll((all) => all.map((one) => one.getAttribute('href')));
+
+/* Until nothing is being loaded any more. */
+async function settled(page) {
+  await page.locator('h1').waitFor();
+  await page.waitForFunction(() => !document.querySelector('[aria-busy=true]'));
+}
+
+describe('every page', () => {
+  for (const [look, options] of Object.entries(looks)) {
+    it(`has nothing that axe-core objects to: ${look}`, async () => {
+      const tab = await Tab.open(browser, daemon, options);
+      await tab.go();
+      await tab.heading('Sign in').waitFor();
+      assert.deepEqual(await violations(tab.page), [], 'sign in');
+      await tab.shoot(`sign-in-${look}`);
+      await tab.close();
+      await withTab('#/usage?zone=UTC', async (signedIn, page) => {
+        for (const path of await links(page)) {
+          await page.goto(`${daemon.url}/console/${path}`);
+          await settled(page);
+          assert.deepEqual(await violations(page), [], path);
+          assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${path} is not wider than the window`);
+          await signedIn.shoot(`${path.slice(2).replaceAll(/\W+/g, '-')}-${look}`, { fullPage: true });
+        }
+      }, options);
+    });
+  }
+
+  it('can be reached and left with the keyboard alone', async () => {
+    const tab = await Tab.open(browser, daemon);
+    const { page } = tab;
+    await tab.go();
+    await tab.heading('Sign in').waitFor();
+    await page.keyboard.type(account.apiKey);
+    await page.keyboard.press('Tab');
+    await page.keyboard.type(account.apiSecret);
+    await page.keyboard.press('Enter');
+    await tab.heading('Usage').waitFor();
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the page');
+    await page.keyboard.press('Enter');
+    assert.equal(await page.evaluate(() => document.activeElement.tagName), 'MAIN');
+    await page.getByRole('link', { name: 'Webhooks' }).focus();
+    await page.keyboard.press('Enter');
+    await tab.heading('Webhooks').waitFor();
+    const button = page.getByRole('button', { name: 'Send a test' }).first();
+    await button.focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor();
+    assert.ok(await page.evaluate(() => document.querySelector('dialog').contains(document.activeElement)), 'the focus is in the dialog');
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Send a test', 'and comes back');
+    await page.getByRole('button', { name: 'Sign out' }).focus();
+    await page.keyboard.press('Enter');
+    await tab.heading('Sign in').waitFor();
+    await tab.close();
+  });
+
+  it('has its navigation in a menu on a telephone', async () => {
+    await withTab('#/usage', async (tab, page) => {
+      await page.getByRole('link', { name: 'Prices' }).waitFor({ state: 'hidden' });
+      await page.getByRole('button', { name: 'Menu' }).click();
+      await page.getByRole('link', { name: 'Prices' }).click();
+      await tab.heading('Prices').waitFor();
+      await page.getByRole('link', { name: 'Prices' }).waitFor({ state: 'hidden' });
+    }, looks.phone);
+  });
+
+  it('is as dark as the user wants, and remembers it', async () => {
+    await withTab('#/usage', async (tab, page) => {
+      const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
+      assert.equal(await theme(), 'light');
+      await page.getByRole('button', { name: 'Use dark colours' }).click();
+      assert.equal(await theme(), 'dark');
+      await page.reload();
+      await tab.heading('Sign in').waitFor();
+      assert.equal(await theme(), 'dark');
+    });
+  });
+});
+
+describe('texts that mean harm', () => {
+  it('are shown as texts: names of accounts and values of records', async () => {
+    for (const by of ['client_ref', 'network_name']) {
+      await withTab(`#/usage?zone=UTC&range=7d&by=${by}`, async (tab, page) => {
+        for (const text of EVIL) {
+          await page.getByRole('row').getByText(text, { exact: true }).first().waitFor();
+        }
+        await settled(page);
+        assert.equal(await page.locator('main img, main script:not([src])').count(), 0);
+        assert.ok((await page.getByLabel('Account', { exact: true }).locator('option').allTextContents()).some((text) => text.includes('<img')));
+        await tab.shoot(`harm-${by}`);
+      });
+    }
+  });
+
+  it('are filters like others', async () => {
+    await withTab('#/usage?zone=UTC&range=7d&by=client_ref', async (tab, page) => {
+      await page.getByRole('button', { name: EVIL[1], exact: true }).click();
+      await page.locator('.value').first().getByText('10', { exact: true }).waitFor();
+      await page.locator('.chips').getByText(EVIL[1]).waitFor();
+    });
+  });
+
+  it('in the address are nothing but parameters', async () => {
+    await withTab('#/prices', async (tab, page) => {
+      for (const text of [...EVIL, '%', 'Nowhere/Atlantis', '../../v2/account']) {
+        const odd = encodeURIComponent(text);
+        await page.goto(`${daemon.url}/console/#/usage?range=${odd}&by=${odd}&metric=${odd}&zone=${odd}&from=${odd}&account=${account.apiKey}`);
+        await settled(page);
+        await page.getByRole('row', { name: /^All 40 / }).waitFor();
+      }
+      await page.goto(`${daemon.url}/console/#/usage?%zz&&&=`);
+      await page.getByRole('row', { name: /^All 40 / }).waitFor();
+    });
+  });
+});
