@@ -2,4 +2,4 @@
 libcdrd_a_SOURCES += \
 	src/operator/listener.c \
 	src/operator/operator.h src/operator/operator_private.h \
-	src/operator/run.c
+	src/operator/endpoint.c

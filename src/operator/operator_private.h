@@ -17,7 +17,7 @@ struct operator_listener {
 /* Who makes the request. */
 const char *operator_name(const struct http_request *request);
 
-/* --- run.c --- */
+/* --- endpoint.c --- */
 
 void operator_list_commands(struct http_request *request, void *app);
 void operator_run_get(struct http_request *request, void *app);

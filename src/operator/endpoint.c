@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * run.c: requests of operators as commands of the admin module, and their results as answers. See operator.h.
+ * endpoint.c: requests of operators as commands of the admin module, and their results as answers. See operator.h.
  */
 #include <stdlib.h>
 #include <string.h>
