@@ -53,7 +53,7 @@ async function until(what, condition) {
 }
 
 before(async () => {
-  daemon = await Daemon.start({ callback_allow: '127.0.0.0/8', login_delay_max: 0, ingest_body_max: '64K', schedules_per_account_max: 2 });
+  daemon = await Daemon.start({ callback_allow: '127.0.0.0/8', login_delay_max: 0, mappings_dir: join(TOP, 'etc/mappings'), ingest_body_max: '64K', schedules_per_account_max: 2 });
   const account = daemon.addAccount(ACCOUNT, SECRET);
   daemon.addAccount('efgh5678', 'secret-of-the-child', '--parent', ACCOUNT);
   daemon.addAccount('ijkl9012', 'secret-of-another');
@@ -224,6 +224,10 @@ describe('each operation', () => {
     assert.equal(wrong.json().rejected, 2);
     const query = { mode: 'merge', product: 'SMS', version: 'date_finalized', time_zone: 'Europe/Berlin', encoding: 'WINDOWS-1252' };
     await api.send('putRecords', { query, headers: { 'Content-Type': 'application/x-ndjson' }, body: '{}\n', user: PRODUCER });
+    const rows = 'id,from,to,start\n3d56c128-5b4b-4f5c-9f0e-6d7c1d2f3a4b,12015550123,447700900103,2026-11-24T12:00:03Z\n';
+    const mapped = { query: { mapping: 'generic-csv', account_id: ACCOUNT }, headers: { 'Content-Type': 'text/csv' } };
+    const answer = (await api.send('putRecords', { ...mapped, body: rows, user: PRODUCER })).json();
+    assert.deepEqual([answer.accepted, answer.skipped], [1, 0], JSON.stringify(answer));
   });
 
   it('pages, as its links say', async () => {
