@@ -38,6 +38,7 @@ CONSOLE_WEB = \
 	src/console/web/report_form.js \
 	src/console/web/reports_data.js \
 	src/console/web/router.js \
+	src/console/web/schedules.js \
 	src/console/web/scope.js \
 	src/console/web/session.js \
 	src/console/web/sign_in.js \

@@ -92,6 +92,7 @@ describe('reports', () => {
         }
       }
       await page.getByRole('button', { name: 'Make the report' }).click();
+      await row(page, 1).waitFor();
       await row(page).getByText('Ready').waitFor();
       const [download] = await Promise.all([page.waitForEvent('download'), row(page).getByRole('button', { name: 'Download' }).click()]);
       const text = lines(await download.path());
@@ -114,6 +115,23 @@ describe('reports', () => {
       await row(page).getByRole('button', { name: 'Cancel' }).click();
       await row(page).getByText('Cancelled').waitFor();
     }, { of: slow });
+  });
+
+  it('are made every month by a schedule, until it is removed', async () => {
+    await withReports(`${RANGE}&new=yes&f.status=delivered`, async (tab, page) => {
+      await page.getByLabel('How often').selectOption('Every month');
+      await page.getByText('a report of the month before').waitFor();
+      await page.getByRole('button', { name: 'Set the schedule' }).click();
+      const schedules = page.getByRole('region', { name: 'Schedules' });
+      await schedules.getByText('Every month').waitFor();
+      await schedules.locator('tbody').getByRole('button').click();
+      await page.getByText('It has not run yet').waitFor();
+      assert.equal(await page.getByRole('dialog').locator('.facts').first().locator('dt').count(), 5);
+      await tab.shoot('schedule');
+      await page.getByRole('button', { name: 'Remove' }).click();
+      await page.getByRole('dialog', { name: 'Remove the schedule' }).getByRole('button', { name: 'Remove' }).click();
+      await schedules.waitFor({ state: 'detached' });
+    });
   });
 
   it('say what is wrong with a request where it is', async () => {

@@ -12,6 +12,7 @@ import { ReportDrawer, describe } from './report_drawer.js';
 import { ReportForm } from './report_form.js';
 import { againOf, downloadReport, hasFile, isRunning, loadReports, timeLeft } from './reports_data.js';
 import { navigate, setParams } from './router.js';
+import { Schedules, loadSchedules } from './schedules.js';
 import { useAccount, useProduct, useProducts } from './scope.js';
 import { Empty, Failure, Loaded, Loading } from './states.js';
 import { Table } from './table.js';
@@ -130,6 +131,7 @@ function Again({ report, account, onReady }) {
 export function Page({ params, account }) {
   const own = useAccount();
   const reports = useLoad((signal) => loadReports(account, signal), [account]);
+  const schedules = useLoad(loadSchedules, []);
   const [again, setAgain] = useState(null);
   const running = reports.data?.some(isRunning);
   const onNew = () => setParams({ new: 'yes' });
@@ -137,7 +139,8 @@ export function Page({ params, account }) {
   const onMade = useCallback(() => {
     onClose();
     reports.reload();
-  }, [reports.reload]);
+    schedules.reload();
+  }, [reports.reload, schedules.reload]);
   const onReady = (changes) => {
     setAgain(null);
     navigate('/reports', changes);
@@ -149,5 +152,6 @@ export function Page({ params, account }) {
       ${params.new !== 'yes' && html`<button type="button" class="button first" onClick=${onNew}><${Icon} name="plus" />New report</button>`}</${PageHead}>
     ${params.new === 'yes' && html`<${New} params=${params} account=${account} own=${own.data} reports=${reports.data ?? []} onMade=${onMade} onClose=${onClose} />`}
     ${again && html`<${Again} key=${again.request_id} report=${again} account=${account} onReady=${onReady} />`}
+    <${Schedules} from=${schedules} />
     <${Loaded} from=${{ ...reports, state: 'ready' }}>${(list) => html`<${List} reports=${list} own=${own.data} onNew=${params.new !== 'yes' && onNew} onAgain=${setAgain} onChanged=${reports.reload} />`}</${Loaded}>`;
 }

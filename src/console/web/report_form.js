@@ -12,6 +12,7 @@ import { DirectionField, FilterForm } from './records_find.js';
 import { columnsOf } from './records_table.js';
 import { bodyOf, compressions, createReport, estimateReport, exactRange, formats, sizeOf } from './reports_data.js';
 import { setParams } from './router.js';
+import { createSchedule, rhythms } from './schedules.js';
 import { AccountField, FilterChips, ProductField, labelOf, queryOf } from './scope.js';
 import { rangeOf } from './time.js';
 import { toast } from './toast.js';
@@ -67,6 +68,13 @@ function Dates({ params, range }) {
     : html`<${RangePicker} params=${params} onChange=${onChange} />`;
 }
 
+/* Once, or again and again. */
+function OftenField({ params }) {
+  const options = [{ value: '', label: 'Once' }, ...rhythms.map(({ value, label }) => ({ value, label }))];
+
+  return html`<${SelectField} label="How often" value=${params.every ?? ''} options=${options} onValue=${(every) => onChange({ every, exact: '' })} />`;
+}
+
 function Columns({ product, choice, params }) {
   const [open, setOpen] = useState(choice.columns.length > 0);
   const columns = columnsOf(product, { withMessage: choice.message }).map(({ name }) => name);
@@ -83,7 +91,7 @@ function Columns({ product, choice, params }) {
       disabled=${chosen.length === 1 && chosen.includes(name)} onValue=${(on) => onColumn(name, on)} />`)}</div>`}</div>`;
 }
 
-/* onMade gets what was answered; product is described already. */
+/* onMade is called when the report or the schedule is there; product is described already. */
 export function ReportForm({ params, account, own, products, product, reports, onMade, onClose }) {
   const [callback, setCallback] = useState('');
   const [busy, setBusy] = useState(false);
@@ -92,15 +100,16 @@ export function ReportForm({ params, account, own, products, product, reports, o
   const range = exactRange(params.exact) ?? rangeOf(params);
   const zone = params.zone || rangeOf(params).zone;
   const body = bodyOf({ query: queryOf(params, account), range, zone, product, choice });
+  const rhythm = rhythms.find(({ value }) => value === params.every);
   const wrong = (name) => error?.invalid.find((one) => one.name === name)?.reason;
   const onSubmit = async (event) => {
     event.preventDefault();
     setBusy(true);
     setError(null);
     try {
-      const made = await createReport(body);
-      toast('The report is being made');
-      onMade(made);
+      await (rhythm ? createSchedule(body, rhythm, zone) : createReport(body));
+      toast(rhythm ? 'The schedule is set' : 'The report is being made');
+      onMade();
     } catch (failure) {
       setError(failure);
       setBusy(false);
@@ -113,6 +122,7 @@ export function ReportForm({ params, account, own, products, product, reports, o
         <${ProductField} params=${params} products=${products} onChange=${(changes) => onChange({ ...changes, cols: '' })} />
         <${AccountField} params=${params} own=${own} onChange=${onChange} />
         <${DirectionField} product=${product} params=${params} onChange=${onChange} />
+        <${OftenField} params=${params} />
         <${Dates} params=${params} range=${exactRange(params.exact)} />
       </form>
       ${product.filters.some(({ name }) => name !== 'direction') && html`<${FilterForm} key=${product.name} product=${product} onChange=${onChange} />`}
@@ -124,9 +134,10 @@ export function ReportForm({ params, account, own, products, product, reports, o
         ${product.has_message && html`<${CheckField} label="Message bodies" checked=${choice.message} onValue=${(on) => onChange({ message: on ? 'yes' : '' })} />`}
       </form>
       <${Columns} product=${product} choice=${choice} params=${params} />
+      ${rhythm && html`<p class="notice">${rhythm.label} at 06:00 in the time zone ${zone.replaceAll('_', ' ')}: a report of ${rhythm.of}. The dates above are for the estimate alone.</p>`}
       <form class="create" onSubmit=${onSubmit}>
         <${Estimate} body=${body} reports=${reports} />
-        <button type="submit" class="button first" disabled=${busy}>Make the report</button>
+        <button type="submit" class="button first" disabled=${busy}>${rhythm ? 'Set the schedule' : 'Make the report'}</button>
       </form>
       ${error && !wrong('callback_url') && html`<div class="notice bad" role="alert"><p>${error.message}</p>
         ${error.invalid.length > 0 && html`<ul>${error.invalid.map((one) => html`<li key=${one.name}>${one.name}: ${one.reason}</li>`)}</ul>`}</div>`}
