@@ -3,11 +3,13 @@
 """gen_console.py OUT BUILD SOURCE FILE...: writes the table of the console's files, compressed, as C source.
 
 A FILE is taken from the folder BUILD or, if it is not there, from SOURCE. They are served from one folder, so their
-names must differ. Where index.html has {version}, it gets the hash of all of them.
+names must differ. Where index.html has {version}, it gets the hash of all of them; where it has {preload}, links to the
+modules that main.js needs at once, so that a browser asks for all of them together.
 """
 import gzip
 import hashlib
 import os
+import re
 import sys
 
 TYPES = {
@@ -34,6 +36,20 @@ def version_of(files):
     return whole.hexdigest()[:16]
 
 
+def imported(files, name, found):
+    """The modules that a module imports when it is loaded, and those that they import."""
+    for other in re.findall(rb"""\bfrom ?['"]\./([\w.]+)['"]""", files[name]):
+        if other.decode() not in found:
+            found.append(other.decode())
+            imported(files, other.decode(), found)
+    return found
+
+
+def page(files, version):
+    links = [f'<link rel="modulepreload" href="{version}/{name}">' for name in imported(files, "main.js", [])]
+    return files["index.html"].replace(b"{preload}", "\n".join(links).encode()).replace(b"{version}", version.encode())
+
+
 def array(number, content):
     lines = [",".join(map(str, content[at:at + 32])) for at in range(0, len(content), 32)]
     return f"static const uint8_t file_{number}[] = {{\n" + ",\n".join(lines) + "\n};\n"
@@ -51,7 +67,7 @@ def main():
     arrays, rows = [], []
     for number, (name, content) in enumerate(sorted(files.items())):
         if name == "index.html":
-            content = content.replace(b"{version}", version.encode())
+            content = page(files, version)
         packed = gzip.compress(content, 9, mtime=0)
         arrays.append(array(number, packed))
         rows.append(f'\t{{ "{name}", "{TYPES[os.path.splitext(name)[1]]}", file_{number}, {len(packed)}, {len(content)} }},\n')

@@ -15,15 +15,18 @@
 
 #define FOREVER "public, max-age=31536000, immutable"
 
-static const char *const headers[][2] = {
+/* Of what a browser shows as a page of its own, and of every file. */
+static const char *const page_headers[][2] = {
 	{ "Content-Security-Policy",
 	  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
 	  "form-action 'none'; frame-ancestors 'none'" },
-	{ "X-Content-Type-Options", "nosniff" },
 	{ "Referrer-Policy", "no-referrer" },
 	{ "Cross-Origin-Opener-Policy", "same-origin" },
-	{ "Cross-Origin-Resource-Policy", "same-origin" },
 	{ "Permissions-Policy", "camera=(), geolocation=(), microphone=()" },
+};
+static const char *const file_headers[][2] = {
+	{ "X-Content-Type-Options", "nosniff" },
+	{ "Cross-Origin-Resource-Policy", "same-origin" },
 };
 
 static bool has(struct str header, const char *text)
@@ -42,6 +45,18 @@ static void reply_elsewhere(struct http_request *request, int status, const char
 	http_reply(request, status, NULL, NULL);
 }
 
+static bool is_part_of_a_page(const struct console_file *file)
+{
+	return strncmp(file->content_type, "text/javascript", 15) == 0 ||
+	       strncmp(file->content_type, "text/css", 8) == 0;
+}
+
+static void add_headers(struct http_request *request, const char *const (*list)[2], size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		http_reply_header(request, list[i][0], list[i][1]);
+}
+
 /* Answers with the file, or that the client has it. */
 static void reply_file(struct http_request *request, const struct console_file *file, const char *cache)
 {
@@ -49,8 +64,9 @@ static void reply_file(struct http_request *request, const struct console_file *
 	char tag[32];
 
 	snprintf(tag, sizeof(tag), "W/\"%s\"", console_version);
-	for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
-		http_reply_header(request, headers[i][0], headers[i][1]);
+	if (!is_part_of_a_page(file))
+		add_headers(request, page_headers, sizeof(page_headers) / sizeof(page_headers[0]));
+	add_headers(request, file_headers, sizeof(file_headers) / sizeof(file_headers[0]));
 	http_reply_header(request, "Cache-Control", cache);
 	http_reply_header(request, "ETag", tag);
 	if (has(http_request_header(request, "If-None-Match"), console_version)) {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The console's files and sessions, as any client sees them; tests/console has the page in a browser."""
 import gzip
+import os
 import re
 
 import harness
@@ -62,11 +63,13 @@ def test_files_are_sent_compressed_to_those_who_take_that(daemon):
 
 
 def test_nothing_but_its_own_files_can_run_in_the_page(daemon):
-    for path in (PAGE, PAGE + files_of(daemon)[0]):
-        headers = daemon.get(path).headers
-        policy = headers["Content-Security-Policy"]
-        assert "unsafe" not in policy and "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
-        assert headers["X-Content-Type-Options"] == "nosniff" and headers["Referrer-Policy"] == "no-referrer"
+    for path in ["", *files_of(daemon)]:
+        headers = daemon.get(PAGE + path).headers
+        assert headers["X-Content-Type-Options"] == "nosniff", path
+        if not path.endswith((".js", ".css")):
+            policy = headers["Content-Security-Policy"]
+            assert "unsafe" not in policy and "default-src 'none'" in policy and "frame-ancestors 'none'" in policy
+            assert headers["Referrer-Policy"] == "no-referrer", path
     text = daemon.get(PAGE).body.decode()
     assert not re.search(r"<script(?![^>]*src=)|<style|\sstyle=|\son\w+=|https?:", text), "what the policy would forbid"
 
@@ -150,3 +153,14 @@ def test_a_cookie_that_was_changed_is_no_session(daemon, account):
 def test_scripts_are_never_asked_by_the_browsers_own_dialog(daemon):
     assert daemon.get("/v2/account").headers["WWW-Authenticate"].startswith("Basic")
     assert not daemon.get("/v2/account", headers=SCRIPT).headers["WWW-Authenticate"].startswith("Basic")
+
+
+# --- the README ---
+
+def test_the_pictures_of_the_readme_are_there_and_small():
+    top = os.path.join(os.path.dirname(__file__), "..", "..")
+    with open(os.path.join(top, "README.md"), encoding="utf-8") as file:
+        pictures = re.findall(r"!\[[^]]+\]\(([^)]+\.png)\)", file.read())
+    assert len(pictures) == 2
+    for name in pictures:
+        assert 10_000 < os.path.getsize(os.path.join(top, name)) < 150_000, name

@@ -143,7 +143,7 @@ def test_manual_tells_of_every_endpoint():
 
 # --- the licence ---
 
-BYTES = ("tests/fuzz/corpus/", "tests/blackbox/data/")  # what is there is no text of ours
+BYTES = ("tests/fuzz/corpus/", "tests/blackbox/data/", "docs/images/")  # what is there is no text of ours
 SPDX = "SPDX-License-Identifier: ISC"
 SPDX_LINES = {  # how a file begins, by the end of its name; what has "#!" begins so, too
     (".c", ".h", ".def", ".js", ".mjs"): f"/* {SPDX} */",
