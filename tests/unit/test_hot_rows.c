@@ -342,6 +342,34 @@ START_TEST(sealed_rows_are_trimmed_as_others_are_sealed)
 }
 END_TEST
 
+/* The rows of one account, which one job seals. Storing them begins if any time is left, and leaves none. */
+START_TEST(a_slice_removes_no_more_than_some_of_the_rows_of_a_large_seal)
+{
+	const uint32_t rows = 10000;
+	uint64_t left = rows;
+	unsigned slices = 0;
+	int64_t slice_us = 0;
+	bool more = true, dirty;
+
+	for (uint32_t i = 0; i < rows; i++)
+		put_one(i * ACCOUNTS, clock_day_start_us(DAY) + i);
+	commit();
+	store_seal_all(f.store);
+	while (more) {
+		slice_us = left == rows ? slice_us % 200 + 10 : 0;
+		ASSERT_OK(store_maintain(f.store, clock_monotonic_us() + slice_us, &more, &dirty, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+		uint64_t now = entries_of(DAY_HOT);
+		expect(left - now <= 2048, "%llu rows removed at once", (unsigned long long)(left - now));
+		slices += now < left;
+		left = now;
+	}
+	ck_assert_uint_eq(left, 0);
+	ck_assert_uint_ge(slices, 5);
+	assert_all_there("trimmed in slices");
+}
+END_TEST
+
 START_TEST(dead_rows_are_not_seen_after_a_restart)
 {
 	bool more, dirty;
@@ -721,6 +749,7 @@ Suite *suite_hot_rows(void)
 	tcase_add_test(stored, rows_of_format_1_are_read_replaced_and_sealed);
 	tcase_add_test(stored, what_an_abort_takes_back_of_old_rows_is_there);
 	tcase_add_test(stored, sealed_rows_are_trimmed_as_others_are_sealed);
+	tcase_add_test(stored, a_slice_removes_no_more_than_some_of_the_rows_of_a_large_seal);
 	tcase_add_test(stored, dead_rows_are_not_seen_after_a_restart);
 	tcase_add_test(stored, a_number_is_erased_from_dead_rows_too);
 	tcase_add_test(stored, a_purged_account_leaves_no_dead_rows);

@@ -134,6 +134,7 @@ int seal_begin_job(struct seal *seal, struct day *day, const struct partition *p
 	buf_clear(&seal->gone);
 	buf_clear(&seal->values);
 	buf_clear(&seal->blocks);
+	seal->trim_rows = 0;
 	block_builder_begin(seal->builder, seal->product, partition->direction);
 	day->pins++;
 	return 0;
@@ -299,13 +300,19 @@ bool store_is_behind(const struct store *store)
 	return rows > BEHIND_SEALS * (uint64_t)store->options.seal_rows;
 }
 
-/* Gathers, and stores what is there. *stored: a job has been done. */
+/* Gathers, stores what is there, trims. *stored: what it has put is to be committed. */
 static int work_on(struct store *store, struct seal *seal, int64_t deadline_us, bool *stored, struct error *err)
 {
 	bool gathers = seal->state == SEAL_GATHER;
 	int64_t left_us;
 
 	*stored = false;
+	if (seal->state == SEAL_TRIM) {
+		int result = seal_trim(store, seal, deadline_us, err);
+
+		*stored = seal->state == SEAL_IDLE;
+		return result;
+	}
 	if (gathers && seal_gather(store, seal, deadline_us, err) != 0)
 		return -1;
 	/* Storing much is one piece of work that may take longer than a slice: it does not come on top of a part of

@@ -16,7 +16,7 @@
 #define SEAL_MISREAD_RETRY_US (INT64_C(300) * CLOCK_US_PER_SECOND)
 #define SEAL_BYTES_MAX ((size_t)16 << 20) /* of blocks in memory, give or take one */
 
-enum seal_state { SEAL_IDLE, SEAL_GATHER, SEAL_STORE };
+enum seal_state { SEAL_IDLE, SEAL_GATHER, SEAL_STORE, SEAL_TRIM };
 
 /* A finished block that waits to be stored. */
 struct seal_block {
@@ -60,6 +60,7 @@ struct seal {
 	struct buf blocks;    /* struct seal_block each */
 	struct buf touched;   /* struct position of rows replaced since they were gathered */
 	struct buf scratch;
+	uint32_t trim_rows; /* of the log, that are still to be looked at for dead ones */
 };
 
 /* The job enters its next state, or is dropped. */
@@ -68,7 +69,8 @@ static inline void seal_set_state(struct seal *seal, enum seal_state state)
 	static const unsigned allowed[] = {
 		[SEAL_IDLE] = 1U << SEAL_GATHER,
 		[SEAL_GATHER] = 1U << SEAL_STORE | 1U << SEAL_IDLE,
-		[SEAL_STORE] = 1U << SEAL_IDLE,
+		[SEAL_STORE] = 1U << SEAL_TRIM | 1U << SEAL_IDLE,
+		[SEAL_TRIM] = 1U << SEAL_IDLE,
 	};
 
 	INVARIANT_STEP(allowed, seal->state, state);
@@ -96,8 +98,12 @@ MUST_CHECK struct seal *seal_of(struct store *store, struct error *err);
  * nothing. */
 MUST_CHECK int seal_gather(struct store *store, struct seal *seal, int64_t deadline_us, struct error *err);
 
-/* seal_store.c: writes the result into the day's transaction; the state becomes SEAL_IDLE. */
+/* seal_store.c: writes the result into the day's transaction; the state becomes SEAL_TRIM. */
 MUST_CHECK int seal_store(struct store *store, struct seal *seal, struct error *err);
+
+/* seal_store.c: removes dead rows until `deadline_us`; the state becomes SEAL_IDLE when as many have been looked at as the
+ * job owes. */
+MUST_CHECK int seal_trim(struct store *store, struct seal *seal, int64_t deadline_us, struct error *err);
 
 /* seal.c: begins with seal->runs, or with hot rows; the state becomes SEAL_GATHER. */
 MUST_CHECK int seal_begin_job(struct seal *seal, struct day *day, const struct partition *partition, struct error *err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * seal_store.c: what was gathered goes into the day's write transaction, in one go. See seal.h.
+ * seal_store.c: what was gathered goes into the day's write transaction, in one go; then the log is trimmed. See seal.h.
  */
 #include <stdlib.h>
 
@@ -15,6 +15,7 @@
 /* Dead rows are looked for among so many: twice the rows that are sealed, as half of them are dead. */
 #define TRIM_TIMES 2
 #define TRIM_MORE 1024 /* and so many more: where nothing is hot, all are to go */
+#define TRIM_STEP 1024 /* rows between looks at the clock */
 
 /* What one store works on. */
 struct work {
@@ -195,10 +196,7 @@ static int remove_hot(const struct work *work)
 	if (marked < 0 || hot_dead_add(day, dead, work->err) != 0)
 		return -1;
 	hot_rows_gone(&day->hot, &seal->partition, removed, 0);
-	bool all = day->hot.rows == 0;
-
-	if (hot_trim(day, TRIM_TIMES * rows + (all ? TRIM_MORE : 0), all, work->err) != 0)
-		return -1;
+	seal->trim_rows = TRIM_TIMES * rows + (day->hot.rows == 0 ? TRIM_MORE : 0);
 	return note_gone(work);
 }
 
@@ -324,9 +322,27 @@ int seal_store(struct store *store, struct seal *seal, struct error *err)
 	          seal->blocks.len / sizeof(struct seal_block), seal->runs_count ? ", merged" : "");
 	count(&store->sealing, seal);
 	seal->day->blocks_changed = true;
-	INVARIANT(seal->day->pins > 0);
-	seal->day->pins--;
-	seal_set_state(seal, SEAL_IDLE);
+	seal_set_state(seal, SEAL_TRIM);
+	return 0;
+}
+
+int seal_trim(struct store *store, struct seal *seal, int64_t deadline_us, struct error *err)
+{
+	struct day *day = seal->day;
+
+	while (seal->trim_rows > 0) {
+		uint32_t rows = seal->trim_rows < TRIM_STEP ? seal->trim_rows : TRIM_STEP;
+
+		if (!env_write(&day->env, err) || hot_trim(day, rows, day->hot.rows == 0, err) != 0) {
+			store_abort(store);
+			return -1;
+		}
+		seal->trim_rows -= rows;
+		if (clock_monotonic_us() >= deadline_us)
+			break;
+	}
+	if (seal->trim_rows == 0)
+		seal_forget(store);
 	return 0;
 }
 
