@@ -26,6 +26,7 @@
 #include "daemon/options.h"
 #include "daemon/options_check.h"
 #include "daemon/retention.h"
+#include "feed/feed.h"
 #include "http/access.h"
 #include "http/http.h"
 #include "api/api.h"
@@ -64,6 +65,7 @@ struct daemon {
 	struct retention *retention;
 	struct mappings *mappings;
 	struct ingest *ingest;
+	struct feeds *feeds;
 	struct callbacks *callbacks;
 	struct reports *reports;
 	struct billing *billing;
@@ -209,6 +211,7 @@ static void reload(struct daemon *d)
 		log_error("main", "reload: %s", err.message);
 	apply_log_settings(&d->config);
 	load_mappings(d);
+	feeds_reload(d->feeds);
 	if (ignored.len > 0)
 		log_warn("main", "reload: changes of %s need a restart", buf_cstr(&ignored));
 	log_info("main", "reloaded the configuration");
@@ -363,7 +366,10 @@ static int start_store(struct daemon *d, struct error *err)
 		return error_set(err, ERROR_NOMEM, "schedules: out of memory");
 	d->closing = closing_new(&(struct closing_context){ d->tasks, &d->config, d->meta, d->store, d->ingest,
 	                                                    d->reports, d->schedules });
-	return d->closing ? 0 : error_set(err, ERROR_NOMEM, "deleted accounts: out of memory");
+	if (!d->closing)
+		return error_set(err, ERROR_NOMEM, "deleted accounts: out of memory");
+	d->feeds = feeds_new(d->tasks, &d->config, d->meta, d->ingest, err);
+	return d->feeds ? 0 : -1;
 }
 
 static int start_http(struct daemon *d, struct error *err)
@@ -486,6 +492,7 @@ static void stop(struct daemon *d)
 	callbacks_free(d->callbacks);
 	limits_free(d->limits);
 	billing_free(d->billing);
+	feeds_free(d->feeds);
 	ingest_free(d->ingest);
 	mappings_free(d->mappings);
 	retention_free(d->retention);

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "callback/callback.h"
+#include "feed/feed.h"
 #include "http/http.h"
 #include "billing/plans.h"
 #include "mapping/mapping.h"
@@ -160,6 +161,16 @@ static int check_plans(const struct config *config, struct error *err)
 	return plans_check(config->plans, config->plan_default, config->currency, err);
 }
 
+static int check_spool(const struct config *config, struct error *err)
+{
+	return feeds_check("spool", config->spool, err);
+}
+
+static int check_tail(const struct config *config, struct error *err)
+{
+	return feeds_check("tail", config->tail, err);
+}
+
 static int check_log_topics(const struct config *config, struct error *err)
 {
 	return log_topics_check(config->log_topics, err);
@@ -183,9 +194,9 @@ static void check_mappings(const struct config *config, struct config_faults *fa
 void options_check(const struct config *config, struct config_faults *faults)
 {
 	static int (*const checks[])(const struct config *config, struct error *err) = {
-		check_listen,         check_metrics_listen, check_operator_listen, check_data_dir,
-		check_admin_socket,   check_public_url,     check_plans,           check_ca_file,
-		check_callback_allow, check_log_topics,     check_access_log,      check_audit_log,
+		check_listen,     check_metrics_listen, check_operator_listen, check_data_dir,       check_admin_socket,
+		check_public_url, check_plans,          check_ca_file,         check_callback_allow, check_log_topics,
+		check_access_log, check_audit_log,      check_spool,           check_tail,
 	};
 	struct error err;
 

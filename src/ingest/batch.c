@@ -255,10 +255,10 @@ static void take_item(void *arg, const struct parse_item *item)
 		return;
 	batch->round = batch->ingest->round;
 	uint64_t aborts = ingest_count_aborts(batch->ingest);
-	if (check_and_put(batch, item, &err) == 0)
-		ingest_commit_if_large(batch->ingest);
-	else
+	if (check_and_put(batch, item, &err) != 0)
 		fail(batch, aborts, &err);
+	else if (!batch->holds)
+		ingest_commit_if_large(batch->ingest);
 }
 
 static int begin_encoding(struct ingest_batch *batch, enum parse_format format, struct error *err)
@@ -342,6 +342,22 @@ fail_with:
 void ingest_batch_fold_errors(struct ingest_batch *batch)
 {
 	batch->errors.fold = true;
+}
+
+int ingest_batch_resume(struct ingest_batch *batch, struct str header, uint64_t line, uint64_t byte, struct error *err)
+{
+	return mapping_reader_resume(batch->mapped, header, line, byte, err);
+}
+
+void ingest_batch_hold(struct ingest_batch *batch)
+{
+	batch->holds = true;
+}
+
+void ingest_batch_place(const struct ingest_batch *batch, struct parse_position *position, struct str *header)
+{
+	mapping_reader_position(batch->mapped, position);
+	*header = mapping_reader_header(batch->mapped);
 }
 
 void ingest_batch_free(struct ingest_batch *batch)

@@ -107,7 +107,8 @@ static void round_committed(struct ingest *ingest)
 	note_committed(ingest, &ingest->waiting); /* batches that have ended meanwhile */
 	note_committed(ingest, &ingest->deciding);
 	for (struct ingest_watch *watch = ingest->watches; watch; watch = watch->next)
-		watch->on_commit(watch->arg);
+		if (watch->on_commit)
+			watch->on_commit(watch->arg);
 }
 
 /* Batches that had a record rejected meanwhile wait for the commit that stores the rejection. */
@@ -130,6 +131,9 @@ static int commit_meta(struct ingest *ingest, struct error *err)
 
 	if (commit->rejects && commit->meta_aborts != meta_aborts(ingest->meta))
 		return error_set(err, ERROR_IO, "quarantine: what was put into it is lost, as another change failed");
+	for (struct ingest_watch *watch = ingest->watches; watch; watch = watch->next)
+		if (watch->on_stored && watch->on_stored(watch->arg, err) != 0)
+			return -1;
 	return meta_commit(ingest->meta, err);
 }
 
@@ -224,6 +228,13 @@ void ingest_commit_if_large(struct ingest *ingest)
 		ingest->commit.again = true;
 	else
 		commit_now(ingest, NULL);
+}
+
+void ingest_commit_held(struct ingest *ingest, bool soon)
+{
+	ingest_commit_if_large(ingest);
+	if (soon)
+		ingest_commit_soon(ingest);
 }
 
 int ingest_commit(struct ingest *ingest, struct error *err)

@@ -66,6 +66,18 @@ MUST_CHECK struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum par
  * listed ("errors_unlisted"). Call it before the first piece. */
 void ingest_batch_fold_errors(struct ingest_batch *batch);
 
+/*
+ * For bodies that are read from a place on: mapped rows alone. `resume`, before the first piece: the body begins at byte
+ * `byte`, in line `line`, of what has the header line `header`. `hold`: no commit begins within a call of feed, so that
+ * the caller can note the place first, which is that of the first row that is not complete; then it calls
+ * ingest_commit_held, which commits if the round is large, or soon.
+ */
+MUST_CHECK int ingest_batch_resume(struct ingest_batch *batch, struct str header, uint64_t line, uint64_t byte,
+                                   struct error *err);
+void ingest_batch_hold(struct ingest_batch *batch);
+void ingest_batch_place(const struct ingest_batch *batch, struct parse_position *position, struct str *header);
+void ingest_commit_held(struct ingest *ingest, bool soon);
+
 /* Takes the next piece. Faults of records are counted, not returned. */
 void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len);
 
@@ -119,7 +131,10 @@ void ingest_fail(struct ingest *ingest, const struct error *err);
 /* Watches commits. The struct is the caller's and must live as long as the ingest, or until it is removed. */
 struct ingest_watch {
 	struct ingest_watch *next;
-	void (*on_commit)(void *arg); /* after each successful commit; must not call into ingest */
+	void (*on_commit)(void *arg); /* after each successful commit; must not call into ingest; or NULL */
+	/* Or NULL. The records are on disk, and what was rejected of them will be with the next meta_commit, which follows:
+	 * what is put into meta here lasts with it. -1 fails the commit. Must not call into ingest. */
+	int (*on_stored)(void *arg, struct error *err);
 	void *arg;
 };
 void ingest_watch_commits(struct ingest *ingest, struct ingest_watch *watch);

@@ -111,6 +111,7 @@ struct ingest_batch {
 	ingest_done_fn done;
 	void *arg;
 	uint64_t round; /* of its newest record */
+	bool holds;     /* its records begin no commit */
 	struct ingest_summary summary;
 	struct ingest_summary deciding;  /* what will be on disk if the current commit succeeds */
 	struct ingest_summary committed; /* what is on disk */

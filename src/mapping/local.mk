@@ -7,7 +7,7 @@ libcdrd_a_SOURCES += \
 	src/mapping/mapping_private.h \
 	src/mapping/tariff.c src/mapping/tariff.h \
 	src/mapping/reader.c \
-	src/mapping/run.c \
+	src/mapping/evaluate.c \
 	src/mapping/mapfile.c src/mapping/mapfile.h \
 	src/mapping/split.c \
 	src/mapping/split_json.c \

@@ -169,7 +169,7 @@ bool split_json(struct split *split, struct str row);
 /* The header line: which column is which field. */
 bool split_csv_header(struct split *split, struct str row);
 
-/* --- run.c: from the values to a record --- */
+/* --- evaluate.c: from the values to a record --- */
 
 enum run_result { RUN_RECORD, RUN_SKIP, RUN_UNTAKEN };
 

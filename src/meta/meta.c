@@ -38,6 +38,7 @@ const struct env_db meta_dbs[] = {
 	[META_DB_ERASED] = { "erased", 0 },
 	[META_DB_ACCOUNT_KEYS] = { "account_keys", 0 },
 	[META_DB_OPERATORS] = { "operators", 0 },
+	[META_DB_FEEDS] = { "feeds", 0 },
 	[META_DB_DAYS] = { "days", 0 },
 	{ NULL, 0 },
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * run.c: runs a mapping's program on the values of a row. See mapping_private.h.
+ * evaluate.c: runs a mapping's program on the values of a row. See mapping_private.h.
  *
  * A value is a text in the row, in the mapping, or in the arena, which has room for all that a row can need and so never
  * moves; if it is full, that is a fault of the row.

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * feed_file.c: reads a feed's file into a batch, from its place on. See feed.h.
+ *
+ * A piece of the file is fed without a commit in between (ingest_batch_hold), so that a commit never decides about rows
+ * beyond the place that is noted with it.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "feed/feed_private.h"
+
+#define CHUNK_BYTES ((size_t)32 << 10) /* less than a millisecond's work */
+#define COMMIT_EVERY_US 200000         /* while there is more to read */
+
+static void on_done(void *arg, const struct ingest_summary *summary, struct buf *answer, const struct error *err)
+{
+	struct feed *feed = arg;
+
+	(void)summary;
+	feed->batch = NULL;
+	feed->ending = false;
+	feed->ended = true;
+	feed->failed = err != NULL;
+	if (err)
+		feed->failure = *err;
+	buf_clear(&feed->answer);
+	buf_add_str(&feed->answer, buf_str(answer));
+	feed_wake(feed, 0);
+}
+
+/* The file's first bytes, by which it is known again. */
+static int note_head(struct feed *feed, struct error *err)
+{
+	char head[FEED_HEAD_MAX];
+	ssize_t len = pread(feed->fd, head, sizeof(head), 0);
+
+	if (len < 0)
+		return error_set_errno(err, errno, "%s", feed->path);
+	feed->place.head_len = (uint64_t)len < feed->place.offset ? (uint64_t)len : feed->place.offset;
+	feed->place.head_hash = id_hash64(head, feed->place.head_len, 0);
+	return 0;
+}
+
+int feed_file_begin(struct feed *feed, int fd, struct error *err)
+{
+	const char *producer = feed->kind == FEED_SPOOL ? "spool" : "tail";
+	struct place *place = &feed->place;
+
+	feed->fd = fd;
+	if (fstat(fd, &feed->stat) != 0)
+		return error_set_errno(err, errno, "%s", feed->path);
+	bool is_new = !place_is_in(place, fd, &feed->stat);
+	if (is_new) {
+		buf_free(&place->header);
+		*place = (struct place){ .inode = (uint64_t)feed->stat.st_ino, .line = 1 };
+	}
+	feed->batch = ingest_batch_new(feed->feeds->ingest, PARSE_MAPPED, producer, NULL, &feed->settings, on_done,
+	                               feed, err);
+	if (!feed->batch)
+		return -1;
+	ingest_batch_fold_errors(feed->batch);
+	ingest_batch_hold(feed->batch);
+	feed->before = place->counts;
+	feed->read_to = place->offset;
+	feed->ended = feed->ending = feed->dirty = false;
+	if (ingest_batch_resume(feed->batch, buf_str(&place->header), place->line, place->offset, err) != 0)
+		return -1;
+	/* From now on the file is known, even if it is renamed before any of it is stored. */
+	feed->dirty = is_new;
+	return is_new ? ingest_commit(feed->feeds->ingest, err) : 0;
+}
+
+static int note_place(struct feed *feed, struct error *err)
+{
+	struct parse_position position;
+	struct str header;
+
+	ingest_batch_place(feed->batch, &position, &header);
+	feed->place.offset = position.byte;
+	feed->place.line = position.line;
+	feed->place.finished = false;
+	feed->dirty = true;
+	if (feed->place.header.len == 0)
+		buf_add_str(&feed->place.header, header);
+	if (feed->place.header.failed)
+		return error_set(err, ERROR_NOMEM, "%s: out of memory", feed->path);
+	return feed->place.head_len < FEED_HEAD_MAX ? note_head(feed, err) : 0;
+}
+
+static void commit(struct feed *feed, bool at_end)
+{
+	int64_t now_us = clock_monotonic_us();
+	bool due = feed->dirty && (at_end || now_us - feed->committed_us >= COMMIT_EVERY_US);
+
+	if (due)
+		feed->committed_us = now_us;
+	ingest_commit_held(feed->feeds->ingest, due);
+}
+
+enum feed_result feed_file_read(struct feed *feed, int64_t deadline_us, struct error *err)
+{
+	do {
+		if (ingest_batch_is_over(feed->batch))
+			return FEED_END; /* its end says why */
+		ssize_t len = pread(feed->fd, feed->feeds->chunk, CHUNK_BYTES, (off_t)feed->read_to);
+		if (len < 0) {
+			error_set_errno(err, errno, "%s", feed->path);
+			return FEED_FAILED;
+		}
+		if (len == 0) {
+			commit(feed, true);
+			return FEED_END;
+		}
+		feed->read_to += (uint64_t)len;
+		ingest_batch_feed(feed->batch, feed->feeds->chunk, (size_t)len);
+		if (!ingest_batch_is_over(feed->batch) && note_place(feed, err) != 0)
+			return FEED_FAILED;
+		commit(feed, false);
+	} while (clock_monotonic_us() < deadline_us);
+	return FEED_MORE;
+}
+
+void feed_file_finish(struct feed *feed)
+{
+	feed->ending = true;
+	if (!ingest_batch_is_over(feed->batch)) {
+		feed->place.finished = true;
+		feed->place.offset = feed->read_to;
+		feed->dirty = true;
+	}
+	ingest_batch_finish(feed->batch);
+}
+
+void feed_file_close(struct feed *feed)
+{
+	struct error err;
+
+	/* What was rejected will be in quarantine, so the place after it must be known, too. If this fails, neither is. */
+	if (feed->batch && feed->dirty)
+		MAY_FAIL(ingest_commit(feed->feeds->ingest, &err));
+	if (feed->batch)
+		ingest_batch_abandon(feed->batch);
+	feed->batch = NULL;
+	feed->ending = feed->ended = feed->dirty = false;
+	if (feed->fd >= 0)
+		close(feed->fd);
+	feed->fd = -1;
+	feed->still_since_us = 0;
+}

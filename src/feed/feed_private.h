@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * feed_private.h: what the files of feed/ share; private to it.
+ */
+#ifndef CDRD_FEED_FEED_PRIVATE_H
+#define CDRD_FEED_FEED_PRIVATE_H
+
+#include <sys/queue.h>
+#include <sys/stat.h>
+
+#include "feed/feed.h"
+#include "record/ingest_settings.h"
+
+#define FEED_PATH_MAX 400               /* bytes; a key of META_DB_FEEDS holds one */
+#define FEED_HEAD_MAX ((size_t)1 << 10) /* bytes at a file's beginning by which it is known again */
+#define FEED_RETRY_US (5 * CLOCK_US_PER_SECOND)
+
+/* Where reading has got to in a file. Offsets are at the beginning of a row. */
+struct place {
+	uint64_t inode; /* 0: there is no place */
+	char name[256]; /* of a spool's file */
+	uint64_t offset, line;
+	bool finished; /* all of it was read */
+	uint64_t head_len, head_hash;
+	struct buf header;            /* of CSV, which rows after the place need */
+	struct ingest_summary counts; /* of the rows before */
+};
+
+enum feed_kind { FEED_SPOOL, FEED_TAIL };
+
+struct feed {
+	LIST_ENTRY(feed) link;
+	struct feeds *feeds;
+	enum feed_kind kind;
+	char path[FEED_PATH_MAX + 1]; /* of the spool, or the file */
+	struct ingest_settings settings;
+	struct task task;
+	int watch; /* of the directory, by inotify; -1: none */
+
+	/* the file that is read */
+	int fd; /* -1: none */
+	struct stat stat;
+	struct ingest_batch *batch;
+	struct place place;
+	uint64_t read_to;             /* bytes that were fed; rows of those after place.offset are not complete */
+	struct ingest_summary before; /* counts up to where this run began */
+	bool dirty;                   /* the place is not on disk */
+	bool ending;                  /* the batch is finished, and not answered yet */
+	bool ended;                   /* it is, as `failure` and `answer` say: */
+	bool failed;                  /* it was not stored */
+	struct error failure;
+	struct buf answer;
+	int64_t still_since_us; /* a tail: when the file was first seen rotated, with nothing more in it */
+	int64_t committed_us;   /* when a commit was asked for */
+	bool told;              /* the log says what is wrong with it */
+};
+
+struct feeds {
+	struct tasks *tasks;
+	const struct config *config;
+	struct meta *meta;
+	struct ingest *ingest;
+	struct ingest_watch watch;
+	LIST_HEAD(, feed) list;
+	struct event *inotify_event;
+	int inotify_fd;
+	char *chunk;
+};
+
+/* --- place.c --- */
+
+/* The feed's place as it was last made durable; place->inode 0 if there is none. */
+MUST_CHECK int place_load(struct feed *feed, struct error *err);
+
+/* Puts it, to last with the next meta_commit. */
+MUST_CHECK int place_put(struct feed *feed, struct error *err);
+
+/* Is the open file the one that the place is in? Its inode may have been given to another since. */
+bool place_is_in(const struct place *place, int fd, const struct stat *stat);
+
+/* --- feed_file.c --- */
+
+/* Begins or resumes feed->fd: at the place if it is in this file, otherwise at its beginning. The descriptor is the
+ * feed's from now on. */
+MUST_CHECK int feed_file_begin(struct feed *feed, int fd, struct error *err);
+
+enum feed_result { FEED_MORE, FEED_END, FEED_FAILED };
+
+/* Reads on until about deadline_us, or to what is now the file's end. */
+MUST_CHECK enum feed_result feed_file_read(struct feed *feed, int64_t deadline_us, struct error *err);
+
+/* All of it was read: its last row is complete. The task is woken when all is on disk (feed->ended). */
+void feed_file_finish(struct feed *feed);
+
+/* Closes the file; what is not on disk will be read again. */
+void feed_file_close(struct feed *feed);
+
+/* --- spool.c, tail.c: a step of the task --- */
+
+void spool_step(struct feed *feed, int64_t deadline_us);
+void tail_step(struct feed *feed, int64_t deadline_us);
+
+/* --- feeds.c --- */
+
+/* The next step, after a pause of `pause_us`. */
+void feed_wake(struct feed *feed, int64_t pause_us);
+
+/* Logs what is wrong, once until it works again, and tries again after a while. */
+void feed_retry(struct feed *feed, const struct error *err);
+
+#endif

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * feeds.c: the feeds that the settings name, and what wakes them: inotify, a mapping's change, time. See feed.h.
+ *
+ *	spool = DIR mapping=NAME [account_id=ID] [time_zone=ZONE] ... | DIR ...
+ *	tail = FILE mapping=NAME ... | FILE ...
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "feed/feed_private.h"
+
+#define CHUNK_ROOM ((size_t)64 << 10)
+#define EVENTS_ROOM 16384
+#define WATCHED (IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_CLOSE_WRITE)
+
+/* --- settings --- */
+
+/* The next word of *rest, which blanks or the end follow. */
+static struct str next_word(struct str *rest)
+{
+	struct str text = str_trim(*rest), word = { text.p, 0 };
+
+	while (word.len < text.len && word.p[word.len] != ' ' && word.p[word.len] != '\t')
+		word.len++;
+	*rest = (struct str){ text.p + word.len, text.len - word.len };
+	return word;
+}
+
+static int take_option(struct ingest_settings *settings, struct str word, struct error *err)
+{
+	const char *equals = memchr(word.p, '=', word.len);
+	struct str name = { word.p, equals ? (size_t)(equals - word.p) : word.len };
+	struct error why;
+
+	for (size_t i = 0; equals && i < INGEST_SETTINGS_COUNT; i++) {
+		if (!str_is(name, ingest_settings_name(i)))
+			continue;
+		if (ingest_settings_set(settings, i, (struct str){ equals + 1, word.len - name.len - 1 }, &why) == 0)
+			return 0;
+		return error_set(err, ERROR_INVALID, "%.*s: %s", STR_ARGS(name), why.message);
+	}
+	return error_set(err, ERROR_INVALID, "\"%.*s\": must be mapping=NAME, or another setting of a producer",
+	                 (int)(word.len < 64 ? word.len : 64), word.p);
+}
+
+/* One feed's text. */
+static int read_feed(struct str text, char path[FEED_PATH_MAX + 1], struct ingest_settings *settings, struct error *err)
+{
+	struct str word = next_word(&text);
+
+	if (word.len == 0 || word.p[0] != '/' || word.len > FEED_PATH_MAX)
+		return error_set(err, ERROR_INVALID, "\"%.*s\": must begin with an absolute path, of at most %d bytes",
+		                 (int)(word.len < 64 ? word.len : 64), word.p, FEED_PATH_MAX);
+	memcpy(path, word.p, word.len);
+	path[word.len] = '\0';
+	*settings = (struct ingest_settings){ 0 };
+	while ((word = next_word(&text)).len > 0)
+		if (take_option(settings, word, err) != 0)
+			return -1;
+	return settings->mapping[0] ? 0 : error_set(err, ERROR_INVALID, "%s: needs mapping=NAME", path);
+}
+
+typedef int (*feed_fn)(void *arg, const char *path, const struct ingest_settings *settings, struct error *err);
+
+/* Calls fn for each feed of a setting's value. */
+static int each_feed(const char *text, feed_fn fn, void *arg, struct error *err)
+{
+	struct str rest = str_trim(str_from(text));
+
+	while (rest.len > 0) {
+		const char *bar = memchr(rest.p, '|', rest.len);
+		struct str one = { rest.p, bar ? (size_t)(bar - rest.p) : rest.len };
+		char path[FEED_PATH_MAX + 1];
+		struct ingest_settings settings;
+
+		if (read_feed(one, path, &settings, err) != 0 || (fn && fn(arg, path, &settings, err) != 0))
+			return -1;
+		rest = (struct str){ one.p + one.len + (bar ? 1 : 0), rest.len - one.len - (bar ? 1 : 0) };
+	}
+	return 0;
+}
+
+int feeds_check(const char *key, const char *text, struct error *err)
+{
+	struct error why;
+
+	if (each_feed(text, NULL, NULL, &why) == 0)
+		return 0;
+	return error_set(err, ERROR_INVALID, "%s: %s", key, why.message);
+}
+
+/* --- work --- */
+
+void feed_wake(struct feed *feed, int64_t pause_us)
+{
+	struct error err;
+
+	/* The daemon's own tasks need no memory. */
+	if (pause_us > 0)
+		MAY_FAIL(task_start_in(&feed->task, pause_us, &err));
+	else
+		MAY_FAIL(task_start(&feed->task, &err));
+}
+
+void feed_retry(struct feed *feed, const struct error *err)
+{
+	if (!feed->told)
+		log_error("feed", "%s: %s; trying again", feed->path, err->message);
+	feed->told = true;
+	feed_file_close(feed);
+	feed_wake(feed, FEED_RETRY_US);
+}
+
+static void on_step(void *arg, int64_t deadline_us)
+{
+	struct feed *feed = arg;
+
+	task_cancel(&feed->task);
+	if (feed->kind == FEED_SPOOL)
+		spool_step(feed, deadline_us);
+	else
+		tail_step(feed, deadline_us);
+}
+
+/* The records before the places are on disk. */
+static int on_stored(void *arg, struct error *err)
+{
+	struct feeds *feeds = arg;
+	struct feed *feed;
+
+	LIST_FOREACH(feed, &feeds->list, link) {
+		struct ingest_summary now = { 0 };
+
+		if (!feed->dirty || !feed->batch || ingest_batch_is_over(feed->batch))
+			continue;
+		ingest_batch_summary(feed->batch, &now);
+		feed->place.counts = (struct ingest_summary){
+			.accepted = feed->before.accepted + now.accepted,
+			.updated = feed->before.updated + now.updated,
+			.duplicates = feed->before.duplicates + now.duplicates,
+			.outdated = feed->before.outdated + now.outdated,
+			.rejected = feed->before.rejected + now.rejected,
+		};
+		if (place_put(feed, err) != 0)
+			return -1;
+		feed->dirty = false;
+	}
+	return 0;
+}
+
+/* --- inotify --- */
+
+static void on_inotify(evutil_socket_t fd, short what, void *arg)
+{
+	_Alignas(struct inotify_event) char events[EVENTS_ROOM];
+	struct feeds *feeds = arg;
+	struct feed *feed;
+	ssize_t len = read(fd, events, sizeof(events));
+
+	(void)what;
+	for (ssize_t at = 0; at < len;) {
+		const struct inotify_event *event = (const struct inotify_event *)(const void *)(events + at);
+
+		LIST_FOREACH(feed, &feeds->list, link)
+			if ((event->mask & IN_Q_OVERFLOW) || event->wd == feed->watch)
+				feed_wake(feed, 0);
+		at += (ssize_t)(sizeof(*event) + event->len);
+	}
+}
+
+/* Watches the directory that a feed is in. Where that fails, a look now and then must do. */
+static void watch(struct feed *feed)
+{
+	char directory[FEED_PATH_MAX + 1];
+	char *slash;
+
+	memcpy(directory, feed->path, sizeof(directory));
+	slash = strrchr(directory, '/');
+	if (feed->kind == FEED_TAIL)
+		slash[slash == directory] = '\0';
+	feed->watch = inotify_add_watch(feed->feeds->inotify_fd, directory, WATCHED);
+	if (feed->watch < 0)
+		log_warn("feed", "%s: cannot be watched: %s; it is looked at every few seconds instead", directory,
+		         strerror(errno));
+}
+
+/* --- up and down --- */
+
+struct adding {
+	struct feeds *feeds;
+	enum feed_kind kind;
+};
+
+static int add_feed(void *arg, const char *path, const struct ingest_settings *settings, struct error *err)
+{
+	const struct adding *adding = arg;
+	struct feed *feed = calloc(1, sizeof(*feed));
+
+	if (!feed)
+		return error_set(err, ERROR_NOMEM, "feeds: out of memory");
+	feed->feeds = adding->feeds;
+	feed->kind = adding->kind;
+	feed->fd = -1;
+	feed->settings = *settings;
+	snprintf(feed->path, sizeof(feed->path), "%s", path);
+	task_init(&feed->task, feed->feeds->tasks, "", TASK_ADMIN, on_step, feed);
+	LIST_INSERT_HEAD(&feed->feeds->list, feed, link);
+	watch(feed);
+	feed_wake(feed, 0);
+	return 0;
+}
+
+static int add_all(struct feeds *feeds, struct error *err)
+{
+	struct adding spools = { feeds, FEED_SPOOL }, tails = { feeds, FEED_TAIL };
+
+	return each_feed(feeds->config->spool, add_feed, &spools, err) == 0 ?
+	               each_feed(feeds->config->tail, add_feed, &tails, err) :
+	               -1;
+}
+
+static int begin(struct feeds *feeds, struct error *err)
+{
+	feeds->chunk = malloc(CHUNK_ROOM);
+	feeds->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (feeds->inotify_fd < 0)
+		return error_set_errno(err, errno, "inotify");
+	feeds->inotify_event =
+		event_new(tasks_base(feeds->tasks), feeds->inotify_fd, EV_READ | EV_PERSIST, on_inotify, feeds);
+	if (!feeds->chunk || !feeds->inotify_event || event_add(feeds->inotify_event, NULL) != 0)
+		return error_set(err, ERROR_NOMEM, "feeds: out of memory");
+	feeds->watch = (struct ingest_watch){ .on_stored = on_stored, .arg = feeds };
+	ingest_watch_commits(feeds->ingest, &feeds->watch);
+	return add_all(feeds, err);
+}
+
+struct feeds *feeds_new(struct tasks *tasks, const struct config *config, struct meta *meta, struct ingest *ingest,
+                        struct error *err)
+{
+	struct feeds *feeds = calloc(1, sizeof(*feeds));
+
+	if (!feeds) {
+		error_set(err, ERROR_NOMEM, "feeds: out of memory");
+		return NULL;
+	}
+	feeds->tasks = tasks;
+	feeds->config = config;
+	feeds->meta = meta;
+	feeds->ingest = ingest;
+	feeds->inotify_fd = -1;
+	LIST_INIT(&feeds->list);
+	if (begin(feeds, err) == 0)
+		return feeds;
+	feeds_free(feeds);
+	return NULL;
+}
+
+void feeds_reload(struct feeds *feeds)
+{
+	struct feed *feed;
+
+	LIST_FOREACH(feed, &feeds->list, link) {
+		if (feed->ending || feed->ended)
+			continue;
+		feed->told = false;
+		feed_file_close(feed);
+		feed_wake(feed, 0);
+	}
+}
+
+void feeds_free(struct feeds *feeds)
+{
+	struct feed *feed;
+
+	if (!feeds)
+		return;
+	while ((feed = LIST_FIRST(&feeds->list))) {
+		LIST_REMOVE(feed, link);
+		task_cancel(&feed->task);
+		feed_file_close(feed);
+		buf_free(&feed->place.header);
+		buf_free(&feed->answer);
+		free(feed);
+	}
+	ingest_unwatch_commits(feeds->ingest, &feeds->watch);
+	if (feeds->inotify_event)
+		event_free(feeds->inotify_event);
+	if (feeds->inotify_fd >= 0)
+		close(feeds->inotify_fd);
+	free(feeds->chunk);
+	free(feeds);
+}

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: ISC
+libcdrd_a_SOURCES += \
+	src/feed/feed.h src/feed/feed_private.h \
+	src/feed/feed_file.c \
+	src/feed/feeds.c \
+	src/feed/place.c \
+	src/feed/spool.c \
+	src/feed/tail.c

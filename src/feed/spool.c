@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * spool.c: a directory of whole files, one after the other, the oldest first.
+ *
+ * A file that was read goes to the folder `done`, one that could not be read as a whole (a header line that does not fit)
+ * to `failed`, each with NAME.report.json beside it: the counts and errors that an import's answer has. The place says
+ * that a file is finished before it is moved, so that one that a crash left behind is moved, and not read again.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "feed/feed_private.h"
+
+#define LOOK_EVERY_US (5 * CLOCK_US_PER_SECOND)
+#define NAMES_MAX 1000 /* files of one name in done */
+
+static int open_directory(const struct feed *feed, struct error *err)
+{
+	int fd = open(feed->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 ? fd : error_set_errno(err, errno, "%s", feed->path);
+}
+
+/* --- which file is next --- */
+
+struct candidate {
+	char name[256];
+	struct timespec time;
+};
+
+static bool is_before(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
+}
+
+/* Not those that begin with a point, as programs call files that are not whole yet. */
+static void look_at(int directory, const char *name, struct candidate *best)
+{
+	struct stat found;
+
+	if (name[0] == '.' || strlen(name) >= sizeof(best->name) ||
+	    fstatat(directory, name, &found, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(found.st_mode))
+		return;
+	if (best->name[0] && !is_before(&found.st_mtim, &best->time) &&
+	    (is_before(&best->time, &found.st_mtim) || strcmp(name, best->name) > 0))
+		return;
+	snprintf(best->name, sizeof(best->name), "%s", name);
+	best->time = found.st_mtim;
+}
+
+/* 1 with its name, 0 if there is none, -1. */
+static int find_next(int directory, struct candidate *best, struct error *err)
+{
+	int copy = dup(directory);
+	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
+	const struct dirent *entry;
+
+	*best = (struct candidate){ .name = "" };
+	if (!dir) {
+		if (copy >= 0)
+			close(copy);
+		return error_set_errno(err, errno, "the spool");
+	}
+	rewinddir(dir);
+	while ((entry = readdir(dir)))
+		look_at(directory, entry->d_name, best);
+	closedir(dir);
+	return best->name[0] != '\0';
+}
+
+/* --- the end of a file --- */
+
+static void write_report(const struct feed *feed, struct buf *out)
+{
+	const struct ingest_summary *counts = &feed->place.counts;
+	struct json j = json_to(out);
+
+	json_object_begin(&j);
+	json_member_text(&j, "file", feed->place.name);
+	json_member_text(&j, "mapping", feed->settings.mapping);
+	json_member_uint(&j, "accepted", counts->accepted);
+	json_member_uint(&j, "updated", counts->updated);
+	json_member_uint(&j, "duplicates", counts->duplicates);
+	json_member_uint(&j, "outdated", counts->outdated);
+	json_member_uint(&j, "rejected", counts->rejected);
+	if (feed->failed)
+		json_member_text(&j, "failure", feed->failure.message);
+	if (feed->answer.len > 0) {
+		json_key(&j, "last_run");
+		json_raw(&j, buf_str(&feed->answer));
+	}
+	json_object_end(&j);
+	buf_add_char(out, '\n');
+}
+
+static int write_file(int directory, const char *name, struct str text, struct error *err)
+{
+	int fd = openat(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	bool written = fd >= 0 && write(fd, text.p, text.len) == (ssize_t)text.len;
+	int result = written ? 0 : error_set_errno(err, errno, "%s", name);
+
+	if (fd >= 0)
+		close(fd);
+	return result;
+}
+
+/* NAME, or NAME.2 and so on if there is one. */
+static int move_file(int from, int to, const char *name, char new_name[300], struct error *err)
+{
+	for (int i = 1; i <= NAMES_MAX; i++) {
+		if (i == 1)
+			snprintf(new_name, 300, "%s", name);
+		else
+			snprintf(new_name, 300, "%s.%d", name, i);
+		if (renameat2(from, name, to, new_name, RENAME_NOREPLACE) == 0)
+			return 0;
+		if (errno != EEXIST)
+			return error_set_errno(err, errno, "%s", name);
+	}
+	return error_set(err, ERROR_CONFLICT, "%s: %d files of this name were read already", name, NAMES_MAX);
+}
+
+static int move_with_report(struct feed *feed, int directory, const char *folder, struct error *err)
+{
+	char name[300], report[320];
+	struct buf text = { 0 };
+
+	if (mkdirat(directory, folder, 0750) != 0 && errno != EEXIST)
+		return error_set_errno(err, errno, "%s", folder);
+	int to = openat(directory, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (to < 0)
+		return error_set_errno(err, errno, "%s", folder);
+	int result = move_file(directory, to, feed->place.name, name, err);
+	if (result == 0) {
+		snprintf(report, sizeof(report), "%s.report.json", name);
+		write_report(feed, &text);
+		result = text.failed ? error_set(err, ERROR_NOMEM, "%s: out of memory", report) :
+		                       write_file(to, report, buf_str(&text), err);
+	}
+	buf_free(&text);
+	close(to);
+	return result;
+}
+
+static int end_file(struct feed *feed, struct error *err)
+{
+	const char *folder = feed->failed ? "failed" : "done";
+	const struct ingest_summary *counts = &feed->place.counts;
+	int directory = open_directory(feed, err);
+
+	if (directory < 0)
+		return -1;
+	int result = move_with_report(feed, directory, folder, err);
+	close(directory);
+	if (result != 0)
+		return -1;
+	if (feed->failed)
+		log_error("feed", "%s/%s: %s; moved to failed", feed->path, feed->place.name, feed->failure.message);
+	else
+		log_info("feed", "%s/%s: %llu accepted, %llu updated, %llu duplicates, %llu outdated, %llu rejected",
+		         feed->path, feed->place.name, (unsigned long long)counts->accepted,
+		         (unsigned long long)counts->updated, (unsigned long long)counts->duplicates,
+		         (unsigned long long)counts->outdated, (unsigned long long)counts->rejected);
+	buf_clear(&feed->answer);
+	feed_file_close(feed);
+	feed->told = false;
+	return 0;
+}
+
+/* --- steps --- */
+
+/* Opens a file; 1, or 0 if it is gone meanwhile. */
+static int begin_file(struct feed *feed, int directory, const char *name, struct error *err)
+{
+	int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", name);
+	bool same = strcmp(feed->place.name, name) == 0;
+	if (!same)
+		feed->place.inode = 0;
+	if (feed_file_begin(feed, fd, err) != 0)
+		return -1;
+	snprintf(feed->place.name, sizeof(feed->place.name), "%s", name);
+	if (feed->place.finished) { /* before a crash: only to be moved */
+		feed->failed = false;
+		feed->ended = true;
+	}
+	return 1;
+}
+
+static int look(struct feed *feed, struct error *err)
+{
+	struct candidate next;
+	int directory = open_directory(feed, err);
+	int result = directory < 0 ? -1 : place_load(feed, err);
+
+	if (result == 0)
+		result = find_next(directory, &next, err);
+	if (result > 0)
+		result = begin_file(feed, directory, next.name, err);
+	if (directory >= 0)
+		close(directory);
+	return result;
+}
+
+/* What the reading of a file has come to: a failure of the machine is tried again, one of the file's is not. */
+static void take_end(struct feed *feed)
+{
+	struct error err;
+
+	if (feed->failed && feed->failure.code != ERROR_INVALID) {
+		feed_retry(feed, &feed->failure);
+		return;
+	}
+	if (end_file(feed, &err) != 0)
+		feed_retry(feed, &err);
+	else
+		feed_wake(feed, 0);
+}
+
+void spool_step(struct feed *feed, int64_t deadline_us)
+{
+	struct error err;
+	int found = 1;
+
+	if (feed->ending)
+		return;
+	if (feed->fd < 0)
+		found = look(feed, &err);
+	if (found < 0) {
+		feed_retry(feed, &err);
+	} else if (found == 0) {
+		feed_wake(feed, LOOK_EVERY_US);
+	} else if (feed->ended) {
+		take_end(feed);
+	} else {
+		switch (feed_file_read(feed, deadline_us, &err)) {
+		case FEED_FAILED:
+			feed_retry(feed, &err);
+			break;
+		case FEED_END:
+			feed_file_finish(feed);
+			break;
+		default:
+			feed_wake(feed, 0);
+		}
+	}
+}

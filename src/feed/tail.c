@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * tail.c: a file that grows and is rotated.
+ *
+ * The place names the file by its inode and its first bytes, whatever it is called meanwhile. When the path leads to
+ * another file, the old one is read to its end, which it is given a moment to reach; then the next one in order of their
+ * last change, of those in the directory whose names begin alike: Master.csv.2, Master.csv.1, Master.csv. Compressed ones
+ * are none of them.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "feed/feed_private.h"
+
+#define LOOK_EVERY_US CLOCK_US_PER_SECOND
+#define STILL_US (2 * CLOCK_US_PER_SECOND) /* a rotated file that does not grow for so long is complete */
+
+/* --- the files of the directory --- */
+
+struct search {
+	const struct feed *feed;
+	uint64_t inode; /* that is looked for; 0: the next one after `after` */
+	struct timespec after;
+	uint64_t not_inode;
+	char name[256]; /* of what was found; empty: nothing */
+	struct timespec time;
+};
+
+static bool is_before(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
+}
+
+static bool is_compressed(const char *name)
+{
+	static const char *const ends[] = { ".gz", ".bz2", ".xz", ".zst" };
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		if (len > strlen(ends[i]) && strcmp(name + len - strlen(ends[i]), ends[i]) == 0)
+			return true;
+	return false;
+}
+
+static const char *base_of(const struct feed *feed)
+{
+	return strrchr(feed->path, '/') + 1;
+}
+
+static void look_at(struct search *search, int directory, const char *name)
+{
+	const char *base = base_of(search->feed);
+	struct stat found;
+
+	if (strncmp(name, base, strlen(base)) != 0 || is_compressed(name) || strlen(name) >= sizeof(search->name) ||
+	    fstatat(directory, name, &found, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(found.st_mode))
+		return;
+	if (search->inode ? (uint64_t)found.st_ino != search->inode :
+	                    (uint64_t)found.st_ino == search->not_inode || is_before(&found.st_mtim, &search->after))
+		return;
+	if (search->name[0] && !is_before(&found.st_mtim, &search->time))
+		return;
+	snprintf(search->name, sizeof(search->name), "%s", name);
+	search->time = found.st_mtim;
+}
+
+/* Opens what is found: its descriptor, or -1 with ERROR_NOT_FOUND if there is nothing. */
+static int open_found(struct search *search, struct error *err)
+{
+	char directory[FEED_PATH_MAX + 1];
+	const struct dirent *entry;
+
+	memcpy(directory, search->feed->path, sizeof(directory));
+	directory[base_of(search->feed) - search->feed->path] = '\0';
+	DIR *dir = opendir(directory);
+	if (!dir)
+		return error_set_errno(err, errno, "%s", directory);
+	while ((entry = readdir(dir)))
+		look_at(search, dirfd(dir), entry->d_name);
+	int fd = search->name[0] ? openat(dirfd(dir), search->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+	if (fd < 0)
+		error_set(err, ERROR_NOT_FOUND, "%s: there is no such file", search->feed->path);
+	closedir(dir);
+	return fd;
+}
+
+static int open_path(const struct feed *feed, struct error *err)
+{
+	int fd = open(feed->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat found;
+
+	if (fd < 0)
+		return error_set(err, errno == ENOENT ? ERROR_NOT_FOUND : ERROR_IO, "%s: %s", feed->path,
+		                 strerror(errno));
+	if (fstat(fd, &found) == 0 && S_ISREG(found.st_mode))
+		return fd;
+	close(fd);
+	return error_set(err, ERROR_INVALID, "%s: no regular file", feed->path);
+}
+
+/* --- at the beginning --- */
+
+/* The file that the place is in, by whatever name; otherwise that of the path. */
+static int open_place(struct feed *feed, struct error *err)
+{
+	const struct place *place = &feed->place;
+	struct search search = { .feed = feed, .inode = place->inode };
+	int fd = open_path(feed, err);
+	struct stat stat;
+
+	if (place->inode == 0 || (fd >= 0 && fstat(fd, &stat) == 0 && (uint64_t)stat.st_ino == place->inode))
+		return fd;
+	int old = open_found(&search, err);
+	if (old >= 0 && fstat(old, &stat) == 0 && place_is_in(place, old, &stat)) {
+		if (fd >= 0)
+			close(fd);
+		return old;
+	}
+	if (old >= 0)
+		close(old);
+	if (fd >= 0 && !place->finished)
+		log_error("feed", "%s: the file that was read to byte %llu is gone; what it had after that is lost",
+		          feed->path, (unsigned long long)place->offset);
+	return fd;
+}
+
+static int begin(struct feed *feed, struct error *err)
+{
+	if (place_load(feed, err) != 0)
+		return -1;
+	int fd = open_place(feed, err);
+	return fd < 0 ? -1 : feed_file_begin(feed, fd, err);
+}
+
+/* --- at the end of what there is --- */
+
+enum rotation { ROTATION_NONE, ROTATION_MOVED, ROTATION_CUT };
+
+static enum rotation find_rotation(struct feed *feed)
+{
+	struct stat open_file, named;
+
+	if (fstat(feed->fd, &open_file) != 0)
+		return ROTATION_NONE;
+	if ((uint64_t)open_file.st_size < feed->read_to)
+		return ROTATION_CUT;
+	if (stat(feed->path, &named) != 0 || (named.st_ino == open_file.st_ino && named.st_dev == open_file.st_dev))
+		return ROTATION_NONE; /* as long as there is no new one, the old one may grow */
+	return ROTATION_MOVED;
+}
+
+/* The file that comes after the one that has ended. */
+static int begin_next(struct feed *feed, struct error *err)
+{
+	struct search search = { .feed = feed, .not_inode = (uint64_t)feed->stat.st_ino };
+	struct stat ended;
+
+	search.after = fstat(feed->fd, &ended) == 0 ? ended.st_mtim : feed->stat.st_mtim;
+	feed_file_close(feed);
+	int fd = open_found(&search, err);
+	if (fd < 0)
+		fd = open_path(feed, err);
+	if (fd < 0)
+		return -1;
+	feed->place.inode = 0; /* it begins at its beginning */
+	return feed_file_begin(feed, fd, err);
+}
+
+/* It was emptied, to be written from its beginning again: what had come since the last look is not known. */
+static int begin_again(struct feed *feed, struct error *err)
+{
+	log_warn("feed", "%s: has become shorter than what was read of it; reading it from its beginning", feed->path);
+	feed_file_close(feed);
+	feed->place.inode = 0;
+	int fd = open_path(feed, err);
+	return fd < 0 ? -1 : feed_file_begin(feed, fd, err);
+}
+
+static void at_end(struct feed *feed)
+{
+	int64_t now_us = clock_monotonic_us();
+	enum rotation rotation = find_rotation(feed);
+	struct error err;
+
+	if (rotation == ROTATION_CUT && begin_again(feed, &err) != 0) {
+		feed_retry(feed, &err);
+	} else if (rotation == ROTATION_MOVED && feed->still_since_us == 0) {
+		feed->still_since_us = now_us;
+		feed_wake(feed, STILL_US);
+	} else if (rotation == ROTATION_MOVED && now_us - feed->still_since_us >= STILL_US) {
+		feed_file_finish(feed);
+	} else {
+		feed_wake(feed, rotation == ROTATION_CUT ? 0 : LOOK_EVERY_US);
+	}
+}
+
+/* --- steps --- */
+
+static int take_end(struct feed *feed, struct error *err)
+{
+	bool of_file = feed->failure.code == ERROR_INVALID;
+
+	if (!feed->failed)
+		return begin_next(feed, err);
+	*err = feed->failure;
+	if (of_file && !feed->told)
+		log_error("feed", "%s: cannot be read: %s", feed->path, err->message);
+	return -1;
+}
+
+static int read_on(struct feed *feed, int64_t deadline_us, struct error *err)
+{
+	uint64_t before = feed->read_to;
+	enum feed_result result = feed_file_read(feed, deadline_us, err);
+
+	if (result == FEED_FAILED)
+		return -1;
+	if (feed->read_to > before) {
+		feed->still_since_us = 0;
+		feed->told = false;
+	}
+	if (ingest_batch_is_over(feed->batch))
+		feed_file_finish(feed); /* its end says why */
+	else if (result == FEED_END)
+		at_end(feed);
+	else
+		feed_wake(feed, 0);
+	return 0;
+}
+
+void tail_step(struct feed *feed, int64_t deadline_us)
+{
+	struct error err;
+	int result = 0;
+
+	if (feed->ending)
+		return;
+	if (feed->ended)
+		result = take_end(feed, &err);
+	else if (feed->fd < 0)
+		result = begin(feed, &err);
+	if (result == 0 && feed->fd >= 0)
+		result = read_on(feed, deadline_us, &err);
+	if (result < 0 && err.code == ERROR_NOT_FOUND) {
+		feed_file_close(feed);
+		feed_wake(feed, LOOK_EVERY_US); /* it will be made */
+	} else if (result < 0) {
+		feed_retry(feed, &err);
+	}
+}

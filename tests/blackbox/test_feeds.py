@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: ISC
+"""Spools and tails: files of other programs are read as they appear or grow, each row once, whatever happens."""
+import json
+import os
+import random
+
+import harness
+import pytest
+from samples import YESTERDAY, whole_day
+
+PATIENCE = 120
+
+MAPPING = """
+form = csv
+names = id from to start seconds
+
+[record]
+product = VOICE-CALL
+id = {id}
+from = {from}
+to = {to}
+date_start = {start}
+duration = {seconds}
+"""
+
+
+class Feed:
+    """A daemon with a spool and a tail, and an account that all rows belong to."""
+
+    def __init__(self, daemons, directory):
+        self.spool = directory / "spool"
+        self.log = directory / "calls.csv"
+        self.mappings = directory / "mappings"
+        for folder in (self.spool, self.mappings):
+            folder.mkdir()
+        (self.mappings / "calls.conf").write_text(MAPPING)
+        self.account = harness.Account("carrier1")
+        how = "mapping=calls account_id=carrier1 time_zone=UTC"
+        self.daemon = daemons(mappings_dir=str(self.mappings), spool=f"{self.spool} {how}", tail=f"{self.log} {how}")
+        self.daemon.ctl("account", "add", self.account.id, "--secret", self.account.secret)
+
+    def ids(self):
+        """All stored ids, each as often as it is stored."""
+        return sorted(record["id"] for page in self.daemon.pages(self.account, product="VOICE-CALL", **whole_day())
+                      for record in page["records"])
+
+    def rejected(self):
+        return sorted(entry["reason"] for entry in self.daemon.ctl("quarantine", "list", "--limit", "100000"))
+
+    def put(self, name, text):
+        """Moves a file in, as a whole."""
+        (self.spool / ("." + name)).write_text(text)
+        os.rename(self.spool / ("." + name), self.spool / name)
+
+    def grow(self, text):
+        with open(self.log, "a", encoding="utf-8") as file:
+            file.write(text)
+
+    def crash(self):
+        self.daemon.kill9()
+        self.daemon.start()
+
+
+@pytest.fixture
+def feed(daemons, tmp_path):
+    return Feed(daemons, tmp_path)
+
+
+def row(id, seconds="7"):
+    return f"{id},15550100001,447700900123,{YESTERDAY:%Y-%m-%d} 12:00:00,{seconds}\n"
+
+
+def rows(first, count, broken_every=0):
+    """Calls by number; of every so many one is broken, in a way of its own."""
+    return "".join(row(f"{n:07d}", f"bad{n}" if broken_every and n % broken_every == 0 else "7")
+                   for n in range(first, first + count))
+
+
+def numbers(first, count, broken_every=0):
+    return [f"{n:07d}" for n in range(first, first + count) if not broken_every or n % broken_every]
+
+
+def broken(first, count, broken_every):
+    return sorted(f'"bad{n}": must be a number such as 0.0325' for n in range(first, first + count)
+                  if n % broken_every == 0)
+
+
+# --- spools ---
+
+
+def test_a_file_in_a_spool_is_stored_and_moved_with_its_report(feed):
+    feed.put("a.csv", rows(1, 20, 10))
+    harness.wait_for((feed.spool / "done" / "a.csv.report.json").exists, PATIENCE)
+    report = json.loads((feed.spool / "done" / "a.csv.report.json").read_text())
+    assert (report["file"], report["accepted"], report["rejected"]) == ("a.csv", 18, 2)
+    assert report["last_run"]["errors"][0]["line"] == 10
+    assert feed.ids() == numbers(1, 20, 10)
+    assert feed.rejected() == broken(1, 20, 10)
+    assert sorted(os.listdir(feed.spool)) == ["done"]
+    assert (feed.spool / "done" / "a.csv").read_text() == rows(1, 20, 10)
+
+
+def test_files_of_one_name_are_all_kept(feed):
+    for first in (1, 11):
+        feed.put("a.csv", rows(first, 10))
+        harness.wait_for(lambda: len(feed.ids()) == first + 9 and not (feed.spool / "a.csv").exists(), PATIENCE)
+    harness.wait_for((feed.spool / "done" / "a.csv.2.report.json").exists, PATIENCE)
+
+
+def test_files_that_were_there_before_the_daemon_are_read_the_oldest_first(feed):
+    feed.daemon.stop()
+    for number, name in enumerate(("b.csv", "a.csv")):
+        feed.put(name, row("same", str(number)))
+        os.utime(feed.spool / name, (1000 + number, 1000 + number))
+    feed.daemon.start()
+    harness.wait_for((feed.spool / "done" / "a.csv.report.json").exists, PATIENCE)
+    records = feed.daemon.records(feed.account, product="VOICE-CALL", **whole_day())["records"]
+    assert [(r["id"], r["duration"]) for r in records] == [("same", "1")]
+
+
+def test_a_spool_stores_each_row_once_over_crashes(feed):
+    count, every = 40000, 100
+    feed.put("big.csv", rows(0, count, every))
+    chance = random.Random(7)
+    done = feed.spool / "done" / "big.csv.report.json"
+    for _ in range(6):
+        target = chance.randrange(len(numbers(0, count, every)))
+        harness.wait_for(lambda: done.exists() or feed.daemon.ctl("status")["ingest"]["accepted"] > target / 6, PATIENCE)
+        feed.crash()
+    harness.wait_for(done.exists, PATIENCE)
+    assert feed.ids() == numbers(0, count, every)
+    assert feed.rejected() == broken(0, count, every)
+    report = json.loads(done.read_text())
+    assert report["accepted"] + report["duplicates"] == len(numbers(0, count, every))
+    assert report["rejected"] == len(broken(0, count, every))
+
+
+# --- tails ---
+
+
+def test_a_tail_follows_what_is_written_to_a_file(feed):
+    feed.grow(rows(1, 3))
+    harness.wait_for(lambda: feed.ids() == numbers(1, 3), PATIENCE)
+    half = row("0000004")
+    feed.grow(half[:20])
+    feed.grow(half[20:])
+    harness.wait_for(lambda: feed.ids() == numbers(1, 4), PATIENCE)
+
+
+def test_a_tail_reads_a_rotated_file_to_its_end_and_then_the_new_one(feed):
+    feed.grow(rows(1, 3))
+    harness.wait_for(lambda: feed.ids() == numbers(1, 3), PATIENCE)
+    with open(feed.log, "a", encoding="utf-8") as old:
+        os.rename(feed.log, str(feed.log) + ".1")
+        feed.grow(rows(10, 2))
+        old.write(rows(4, 2))
+    harness.wait_for(lambda: feed.ids() == numbers(1, 5) + numbers(10, 2), PATIENCE)
+
+
+def test_a_tail_finds_its_place_after_rotations_while_the_daemon_was_down(feed):
+    feed.grow(rows(1, 3))
+    harness.wait_for(lambda: feed.ids() == numbers(1, 3), PATIENCE)
+    feed.daemon.kill9()
+    feed.grow(rows(4, 2))
+    for number, first in ((2, 6), (1, 8)):
+        os.rename(feed.log, f"{feed.log}.{number}")
+        feed.grow(rows(first, 2))
+        os.utime(f"{feed.log}.{number}", (2000 - number, 2000 - number))
+    feed.daemon.start()
+    harness.wait_for(lambda: feed.ids() == numbers(1, 9), PATIENCE)
+
+
+def test_a_tail_stores_each_row_once_over_crashes_and_rotations(feed):
+    chance = random.Random(11)
+    every, written = 50, 1
+    feed.grow(rows(0, 1))  # a file that was never seen under its name is not known after a rotation
+    harness.wait_for(lambda: feed.ids() == numbers(0, 1), PATIENCE)
+    for turn in range(8):
+        count = chance.randrange(1000, 4000)
+        feed.grow(rows(written, count, every))
+        written += count
+        if turn % 3 == 1:
+            os.rename(feed.log, f"{feed.log}.{turn}")
+            feed.grow("")
+        feed.crash()
+    harness.wait_for(lambda: len(feed.ids()) > len(numbers(1, written - 1, every)), PATIENCE)
+    assert feed.ids() == numbers(0, 1) + numbers(1, written - 1, every)
+    assert feed.rejected() == broken(1, written - 1, every)
+
+
+def test_a_tail_begins_again_when_its_file_was_emptied(feed):
+    feed.grow(rows(1, 3))
+    harness.wait_for(lambda: feed.ids() == numbers(1, 3), PATIENCE)
+    os.truncate(feed.log, 0)
+    harness.wait_for(lambda: "has become shorter" in feed.daemon.log(), PATIENCE)
+    feed.grow(rows(4, 1))
+    harness.wait_for(lambda: feed.ids() == numbers(1, 4), PATIENCE)
+
+
+def test_a_corrected_mapping_applies_to_what_a_tail_reads_next(feed):
+    feed.grow(rows(1, 1))
+    harness.wait_for(lambda: feed.ids() == numbers(1, 1), PATIENCE)
+    (feed.mappings / "calls.conf").write_text(MAPPING.replace("id = {id}", "id = new-{id}"))
+    feed.daemon.reload()
+    harness.wait_for(lambda: "reloaded the configuration" in feed.daemon.log(), PATIENCE)
+    feed.grow(rows(2, 1))
+    harness.wait_for(lambda: feed.ids() == ["0000001", "new-0000002"], PATIENCE)
+
+
+@pytest.mark.parametrize("value, told", [
+    ("relative mapping=x", "must begin with an absolute path"),
+    ("/a", "/a: needs mapping=NAME"),
+    ("/a mapping=x | /b mapping=y time_zone=Mars", 'time_zone: "Mars": must be'),
+    ("/a mapping=x color=red", '"color=red": must be mapping=NAME'),
+])
+def test_a_wrong_setting_is_told(daemons, value, told):
+    import subprocess
+    daemon = daemons(start=False, tail=value)
+    ended = subprocess.run(daemon.command("-t"), capture_output=True, text=True, timeout=60)
+    assert ended.returncode != 0
+    assert "tail: " in ended.stderr and told in ended.stderr, ended.stderr
