@@ -14,7 +14,7 @@ export function Loading({ label = 'Loading…', lines = 4 }) {
 
 /* `children` say why, and what can be done. */
 export function Empty({ title, icon = 'empty', children }) {
-  return html`<div class="empty"><${Icon} name=${icon} /><h3>${title}</h3>${children && html`<div>${children}</div>`}</div>`;
+  return html`<div class="empty"><${Icon} name=${icon} /><h2>${title}</h2>${children && html`<div>${children}</div>`}</div>`;
 }
 
 function titleOf(error) {
@@ -31,7 +31,7 @@ export function Failure({ error, retry }) {
   return html`<div class="failure" role="alert">
     <${Icon} name="alert" />
     <div>
-      <h3>${titleOf(error)}</h3>
+      <h2>${titleOf(error)}</h2>
       <p>${error.message}</p>
       ${error.invalid?.length > 0 && html`<ul>${error.invalid.map((one) => html`<li key=${one.name}><b>${one.name}</b> ${one.reason}</li>`)}</ul>`}
       ${error.instance && html`<p class="quiet">Reference for support: <code>${error.instance}</code></p>`}
