@@ -19,7 +19,7 @@ from test_callbacks import Receiver
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 GUIDES = sorted(set(glob.glob(os.path.join(TOP, "docs", "guide", "*.md"))) -
-                {os.path.join(TOP, "docs", "guide", "README.md")})
+                {os.path.join(TOP, "docs", "guide", name) for name in ("README.md", "producers.md")})
 MANUALS = [os.path.join(TOP, "man", "cdrd.8"), os.path.join(harness.BUILD_DIR, "man", "cdrd.conf.5"),
            os.path.join(harness.BUILD_DIR, "man", "cdrctl.1")]
 LONG_OPTION = re.compile(r"(?<!\S)(--[a-z][a-z-]+)")
@@ -152,6 +152,33 @@ def test_a_walk_through_of_the_guide_can_be_walked(settled, guide):
     text = text_of(guide)
     assert sum(1 for _ in markdown_blocks(text, "console", "sh")) > 0
     settled.read(text)
+
+
+@pytest.fixture
+def switches(daemons, tmp_path):
+    """A daemon that follows the files of an Asterisk and a Kannel, which are not there yet."""
+    logs = {"/var/log/asterisk/cdr-csv": tmp_path / "asterisk", "/var/log/kannel": tmp_path / "kannel"}
+    for folder in logs.values():
+        folder.mkdir()
+    text = text_of(PRODUCERS)
+    tail = re.search(r"^tail = (.*)$", text, re.MULTILINE)[1]
+    for path, folder in logs.items():
+        tail = tail.replace(path, str(folder))
+    daemon = daemons(start=False, mappings_dir=os.path.join(TOP, "etc", "mappings"), tail=tail)
+    daemon.start()
+    reader = Reader(daemon, tmp_path)
+    reader.texts.update({path: str(folder) for path, folder in logs.items()})
+    yield reader
+    reader.close()
+    daemon.stop()
+
+
+PRODUCERS = os.path.join(TOP, "docs", "guide", "producers.md")
+
+
+def test_from_an_empty_machine_with_asterisk_and_kannel_to_records(switches):
+    switches.read(text_of(PRODUCERS))
+    assert switches.daemon.ctl("quarantine", "list") == []
 
 
 PROGRAMS = os.path.join(TOP, "docs", "guide", "programs.md")
