@@ -10,6 +10,7 @@
 #ifndef CDRD_BASE_ENVELOPE_H
 #define CDRD_BASE_ENVELOPE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -28,5 +29,16 @@ MUST_CHECK int envelope_make(const uint8_t key[ENVELOPE_KEY_BYTES], struct str c
  * ERROR_NOMEM. */
 MUST_CHECK int envelope_open(const uint8_t key[ENVELOPE_KEY_BYTES], struct str context, struct str sealed,
                              struct buf *out, struct error *err);
+
+/*
+ * The same without an allocation for the bytes: ciphertext and tag alone, plain.len + ENVELOPE_TAG_BYTES of them, under
+ * a nonce that the caller has drawn (id_random) and uses for nothing else. False when out of memory.
+ */
+bool envelope_encrypt(const uint8_t key[ENVELOPE_KEY_BYTES], struct str context,
+                      const uint8_t nonce[ENVELOPE_NONCE_BYTES], struct str plain, uint8_t *sealed);
+
+/* Its reverse. 1; 0 for what envelope_encrypt did not make with this key, context and nonce; -1 when out of memory. */
+int envelope_decrypt(const uint8_t key[ENVELOPE_KEY_BYTES], struct str context,
+                     const uint8_t nonce[ENVELOPE_NONCE_BYTES], struct str sealed, uint8_t *plain);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * cursor.c: cursor tokens, sealed and opened with AES-256-GCM (NIST SP 800-38D) of OpenSSL.
+ * cursor.c: cursor tokens, sealed and opened with AES-256-GCM (base/envelope.h).
  *
  *	plaintext = version (the limit in its upper half), fingerprint, from, to, snapshot, began, position (4)
  *	            8 bytes each, little-endian
@@ -13,14 +13,12 @@
 #include "query/cursor.h"
 
 #include <endian.h>
-#include <openssl/evp.h>
 #include <string.h>
 
+#include "base/envelope.h"
 #include "base/id.h"
 
 #define VERSION 2
-#define NONCE_BYTES 12
-#define TAG_BYTES 16
 
 enum word {
 	WORD_VERSION,
@@ -34,7 +32,7 @@ enum word {
 };
 
 #define PLAIN_BYTES (WORDS * sizeof(uint64_t))
-#define SEALED_BYTES (PLAIN_BYTES + TAG_BYTES)
+#define SEALED_BYTES (PLAIN_BYTES + ENVELOPE_TAG_BYTES)
 #define BASE64_LEN(bytes) (((bytes)*4 + 2) / 3) /* without padding */
 
 static void pack(uint64_t words[WORDS], const struct cursor *cursor)
@@ -67,45 +65,22 @@ static bool unpack(struct cursor *cursor, uint64_t words[WORDS])
 	return (uint32_t)words[WORD_VERSION] == VERSION;
 }
 
-static bool encrypt(EVP_CIPHER_CTX *ctx, const struct cursor_key *key, const struct account_key *account,
-                    const uint8_t *nonce, const void *plain, uint8_t sealed[SEALED_BYTES])
+static struct str context_of(const struct account_key *account)
 {
-	int len;
-
-	return EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key->bytes, nonce) == 1 &&
-	       EVP_EncryptUpdate(ctx, NULL, &len, (const uint8_t *)account->bytes, ACCOUNT_KEY_LEN) == 1 &&
-	       EVP_EncryptUpdate(ctx, sealed, &len, plain, (int)PLAIN_BYTES) == 1 &&
-	       EVP_EncryptFinal_ex(ctx, sealed + PLAIN_BYTES, &len) == 1 &&
-	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, TAG_BYTES, sealed + PLAIN_BYTES) == 1;
-}
-
-/* EVP_DecryptFinal_ex fails when the tag is wrong. */
-static bool decrypt(EVP_CIPHER_CTX *ctx, const struct cursor_key *key, const struct account_key *account,
-                    const uint8_t *nonce, uint8_t *sealed, void *plain)
-{
-	int len;
-
-	return EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key->bytes, nonce) == 1 &&
-	       EVP_DecryptUpdate(ctx, NULL, &len, (const uint8_t *)account->bytes, ACCOUNT_KEY_LEN) == 1 &&
-	       EVP_DecryptUpdate(ctx, plain, &len, sealed, (int)PLAIN_BYTES) == 1 &&
-	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, TAG_BYTES, sealed + PLAIN_BYTES) == 1 &&
-	       EVP_DecryptFinal_ex(ctx, (uint8_t *)plain + PLAIN_BYTES, &len) == 1;
+	return (struct str){ (const char *)account->bytes, ACCOUNT_KEY_LEN };
 }
 
 int cursor_seal(const struct cursor_key *key, const struct account_key *account, const struct cursor *cursor,
                 struct buf *token, struct buf *iv, struct error *err)
 {
-	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	uint64_t words[WORDS];
-	uint8_t nonce[NONCE_BYTES];
+	uint8_t nonce[ENVELOPE_NONCE_BYTES];
 	uint8_t sealed[SEALED_BYTES];
-	bool done;
 
 	pack(words, cursor);
 	id_random(nonce, sizeof(nonce));
-	done = ctx && encrypt(ctx, key, account, nonce, words, sealed);
-	EVP_CIPHER_CTX_free(ctx);
-	if (!done)
+	if (!envelope_encrypt(key->bytes, context_of(account), nonce, (struct str){ (const char *)words, PLAIN_BYTES },
+	                      sealed))
 		return error_set(err, ERROR_NOMEM, "A cursor could not be sealed");
 	id_base64url_encode(token, sealed, sizeof(sealed));
 	id_base64url_encode(iv, nonce, sizeof(nonce));
@@ -129,18 +104,17 @@ static bool decode(struct str text, uint8_t *out, size_t bytes)
 int cursor_open(const struct cursor_key *key, const struct account_key *account, struct str token, struct str iv,
                 struct cursor *cursor, struct error *err)
 {
-	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	uint64_t words[WORDS];
-	uint8_t nonce[NONCE_BYTES];
+	uint8_t nonce[ENVELOPE_NONCE_BYTES];
 	uint8_t sealed[SEALED_BYTES];
-	bool right;
+	int right = decode(token, sealed, sizeof(sealed)) && decode(iv, nonce, sizeof(nonce));
 
-	if (!ctx)
+	if (right)
+		right = envelope_decrypt(key->bytes, context_of(account), nonce,
+		                         (struct str){ (const char *)sealed, sizeof(sealed) }, (uint8_t *)words);
+	if (right < 0)
 		return error_set(err, ERROR_NOMEM, "Out of memory for a cursor");
-	right = decode(token, sealed, sizeof(sealed)) && decode(iv, nonce, sizeof(nonce)) &&
-	        decrypt(ctx, key, account, nonce, sealed, words) && unpack(cursor, words);
-	EVP_CIPHER_CTX_free(ctx);
-	if (!right)
+	if (!right || !unpack(cursor, words))
 		return error_set(err, ERROR_INVALID, "Not a cursor that was given to this account");
 	return 0;
 }

@@ -15,6 +15,7 @@ tests_unit_run_LDADD = libcdrd.a $(CHECK_LIBS) $(JSONC_LIBS)
 tests_unit_run_SOURCES += tests/unit/test_buf.c
 tests_unit_run_SOURCES += tests/unit/test_clock.c
 tests_unit_run_SOURCES += tests/unit/test_decimal.c
+tests_unit_run_SOURCES += tests/unit/test_envelope.c
 tests_unit_run_SOURCES += tests/unit/test_id.c
 tests_unit_run_SOURCES += tests/unit/test_json.c
 tests_unit_run_SOURCES += tests/unit/json_oracle.c tests/unit/json_oracle.h
