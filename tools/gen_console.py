@@ -3,8 +3,8 @@
 """gen_console.py OUT BUILD SOURCE FILE...: writes the table of the console's files, compressed, as C source.
 
 A FILE is taken from the folder BUILD or, if it is not there, from SOURCE. They are served from one folder, so their
-names must differ. Where index.html has {version}, it gets the hash of all of them; where it has {preload}, links to the
-modules that main.js needs at once, so that a browser asks for all of them together.
+names must differ. Where a page (.html) has {version}, it gets the hash of all of them; where it has {preload}, links to
+the modules that its script needs at once, so that a browser asks for all of them together.
 """
 import gzip
 import hashlib
@@ -45,9 +45,10 @@ def imported(files, name, found):
     return found
 
 
-def page(files, version):
-    links = [f'<link rel="modulepreload" href="{version}/{name}">' for name in imported(files, "main.js", [])]
-    return files["index.html"].replace(b"{preload}", "\n".join(links).encode()).replace(b"{version}", version.encode())
+def page(files, content, version):
+    script = re.search(rb'src="{version}/([\w.]+)"', content).group(1).decode()
+    links = [f'<link rel="modulepreload" href="{version}/{name}">' for name in imported(files, script, [])]
+    return content.replace(b"{preload}", "\n".join(links).encode()).replace(b"{version}", version.encode())
 
 
 def array(number, content):
@@ -66,8 +67,8 @@ def main():
     version = version_of(files)
     arrays, rows = [], []
     for number, (name, content) in enumerate(sorted(files.items())):
-        if name == "index.html":
-            content = page(files, version)
+        if name.endswith(".html"):
+            content = page(files, content, version)
         packed = gzip.compress(content, 9, mtime=0)
         arrays.append(array(number, packed))
         rows.append(f'\t{{ "{name}", "{TYPES[os.path.splitext(name)[1]]}", file_{number}, {len(packed)}, {len(content)} }},\n')

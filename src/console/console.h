@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * console.h: the files of the console, the web page that a browser gets at /console/. They lie in web/; the libraries
+ * console.h: the files of the console, the web page that a browser gets at /console/ (index.html), and of the operators'
+ * page on operator_listen (operator.html), which share most of them. They lie in web/; the libraries
  * that they use come from npm at build time (package-lock.json). tools/gen_console.py compresses all of them into a table.
  *
- * All files but index.html are served below a folder named after console_version, a hash of everything, so that they may
+ * All files but the two pages are served below a folder named after console_version, a hash of everything, so that they may
  * be cached forever. A build without the console (configure --disable-console) has no files.
  */
 #ifndef CDRD_CONSOLE_CONSOLE_H

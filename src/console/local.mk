@@ -5,8 +5,11 @@ nodist_libcdrd_a_SOURCES += src/console/files.c
 CLEANFILES += src/console/files.c
 
 CONSOLE_WEB = \
+	src/console/web/action.js \
 	src/console/web/api.js \
+	src/console/web/app.js \
 	src/console/web/chart.js \
+	src/console/web/commands.js \
 	src/console/web/console.css \
 	src/console/web/csv.js \
 	src/console/web/decimal.js \
@@ -20,8 +23,15 @@ CONSOLE_WEB = \
 	src/console/web/layout.js \
 	src/console/web/load.js \
 	src/console/web/main.js \
+	src/console/web/operator.html \
+	src/console/web/operator.js \
 	src/console/web/page.js \
+	src/console/web/page_accounts.js \
+	src/console/web/page_callbacks.js \
+	src/console/web/page_days.js \
+	src/console/web/page_overview.js \
 	src/console/web/page_prices.js \
+	src/console/web/page_quarantine.js \
 	src/console/web/page_records.js \
 	src/console/web/page_reports.js \
 	src/console/web/page_usage.js \
@@ -29,6 +39,7 @@ CONSOLE_WEB = \
 	src/console/web/pages.js \
 	src/console/web/plan.js \
 	src/console/web/prices_statement.js \
+	src/console/web/quarantine_drawer.js \
 	src/console/web/range.js \
 	src/console/web/record_drawer.js \
 	src/console/web/records_data.js \

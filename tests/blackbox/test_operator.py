@@ -266,6 +266,23 @@ def test_a_client_that_goes_away_ends_its_command(daemon, operators):
     wait_for(lambda: operators.request("GET", "/operator/v1/overview").status == 200, 120)
 
 
+# --- the page ---
+
+def test_a_browser_is_led_to_the_page_and_its_files(operators):
+    led = operators.request("GET", "/", auth=None)
+    assert (led.status, led.headers["Location"]) == (303, "operator/")
+    assert operators.request("GET", "/operator", auth=None).headers["Location"] == "operator/"
+    page = operators.request("GET", "/operator/", auth=None)
+    assert page.status == 200 and page.headers["Cache-Control"] == "no-cache"
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    names = re.findall(r'(?:href|src)="([^"]+)"', page.body.decode())
+    assert any(name.endswith("/operator.js") for name in names)
+    for name in names:
+        file = operators.request("GET", "/operator/" + name, auth=None)
+        assert file.status == 200 and "immutable" in file.headers["Cache-Control"], name
+    assert operators.request("GET", "/operator/0000/operator.js", auth=None).status == 404
+
+
 # --- what is kept of it ---
 
 def test_changes_are_in_the_audit_log_with_the_operators_name(daemons, tmp_path):

@@ -6,11 +6,13 @@
  * Content-Security-Policy, or ask another host for anything.
  */
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 
 import { chromium } from 'playwright-core';
 
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const PATIENCE_MS = 60000;
 const SHOTS = resolve(process.env.CDRD_BUILD_DIR ?? '.', 'screenshots');
 
@@ -93,4 +95,11 @@ export class Tab {
     await this.context.close();
     assert.deepEqual(this.faults, []);
   }
+}
+
+/* What axe-core finds, without what it only wants a human to look at. Its script comes in beside the page's policy. */
+export async function violations(page) {
+  const { violations: found } = await page.evaluate(`(() => { ${AXE}; return axe.run(document); })()`);
+
+  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(' | ')}`);
 }

@@ -4,14 +4,11 @@
  * customers or their customers have chosen are never anything but text.
  */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { after, before, describe, it } from 'node:test';
 
 import { Daemon } from '../sdk/daemon.js';
-import { Tab, launch } from './browser.js';
+import { Tab, launch, violations } from './browser.js';
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const RTL = '\u202egnp.exe\u2066';
 const EVIL = [`<img src=x onerror=alert(1)>${RTL}`, 'javascript:alert(1)', '"><script>alert(1)</script>', '{{constructor.constructor("alert(1)")()}}'];
 
@@ -46,13 +43,6 @@ function withTab(path, test, options) {
     await tab.signIn(account, { path });
     await test(tab, page);
   });
-}
-
-/* What axe-core finds, without what it only wants a human to look at. Its script comes in beside the page's policy. */
-async function violations(page) {
-  const { violations: found } = await page.evaluate(`(() => { ${AXE}; return axe.run(document); })()`);
-
-  return found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(' | ')}`);
 }
 
 const links = (page) => page.locator('nav a').evaluateAll((all) => all.map((one) => one.getAttribute('href')));

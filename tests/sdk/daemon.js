@@ -25,7 +25,7 @@ function program(name) {
   throw new Error(`${name} is not in CDRD_BUILD_DIR=${BUILD_DIR}`);
 }
 
-function freePort() {
+export function freePort() {
   return new Promise((done) => {
     const probe = createServer();
     probe.listen(0, '127.0.0.1', () => {

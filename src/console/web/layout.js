@@ -5,9 +5,8 @@
 import { connection } from './api.js';
 import { classes, html, useEffect, useRef, useState } from './html.js';
 import { Icon } from './icons.js';
-import { pages } from './pages.js';
 import { href } from './router.js';
-import { signOut } from './session.js';
+import { realm, signOut } from './session.js';
 import { useStore } from './store.js';
 import { theme, toggleTheme } from './theme.js';
 
@@ -41,14 +40,14 @@ export function ThemeButton() {
   return html`<button type="button" class="plain" aria-label=${label} title=${label} onClick=${toggleTheme}><${Icon} name=${name === 'dark' ? 'sun' : 'moon'} /></button>`;
 }
 
-function Navigation({ path, account }) {
+function Navigation({ pages, path, account }) {
   return html`<ul>${pages.map((page) => html`<li key=${page.path}>
       <a href=${href(page.path)} aria-current=${page.path === path ? 'page' : undefined}><${Icon} name=${page.icon} />${page.title}</a></li>`)}</ul>
-    <div class="who"><div><span class="quiet">Account</span><b title=${account}><bdi>${account}</bdi></b></div>
+    <div class="who"><div><span class="quiet">${realm.name}</span><b title=${account}><bdi>${account}</bdi></b></div>
       <button type="button" class="plain" aria-label="Sign out" title="Sign out" onClick=${signOut}><${Icon} name="out" /></button></div>`;
 }
 
-export function Layout({ account, path, children }) {
+export function Layout({ pages, account, path, children }) {
   const [open, setOpen] = useState(false);
   const main = useRef(null);
 
@@ -66,7 +65,7 @@ export function Layout({ account, path, children }) {
       <div class="brand"><a href=${href(pages[0].path)}><span class="logo" aria-hidden="true"></span>cdrd</a>
         <${ThemeButton} />
         <button type="button" class="plain menu" aria-label="Menu" aria-expanded=${open ? 'true' : 'false'} aria-controls="navigation" onClick=${() => setOpen(!open)}><${Icon} name=${open ? 'close' : 'menu'} /></button></div>
-      <nav id="navigation" aria-label="Pages"><${Navigation} path=${path} account=${account} /></nav>
+      <nav id="navigation" aria-label="Pages"><${Navigation} pages=${pages} path=${path} account=${account} /></nav>
     </header>
     <main id="main" ref=${main} tabindex="-1"><${Connection} />${children}</main>
   </div>`;

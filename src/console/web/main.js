@@ -1,42 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * main.js: signs in, then shows the page that the address names.
+ * main.js: the console of customers.
  */
-import { html, render, useEffect } from './html.js';
-import { Layout } from './layout.js';
-import { PageOf } from './page.js';
+import { start } from './app.js';
 import { pages } from './pages.js';
-import { navigate, route } from './router.js';
-import { resume, session } from './session.js';
-import { SignIn } from './sign_in.js';
-import { Loading } from './states.js';
-import { useStore } from './store.js';
-import { applyTheme } from './theme.js';
-import { Toasts } from './toast.js';
 
-function App() {
-  const { state, account } = useStore(session);
-  const { path, params } = useStore(route);
-  const page = pages.find((one) => one.path === path);
-
-  useEffect(() => {
-    if (path === '/' && state === 'in') {
-      navigate(pages[0].path, {}, { replace: true });
-    }
-  }, [path, state]);
-  useEffect(() => {
-    document.title = state === 'in' && page ? `${page.title} · cdrd` : 'cdrd console';
-  }, [state, page]);
-  if (state === 'unknown') {
-    return html`<div class="boot"><${Loading} lines=${0} /></div>`;
-  }
-  if (state === 'out') {
-    return html`<${SignIn} />`;
-  }
-  return html`<${Layout} account=${account} path=${path}><${PageOf} key=${path} page=${page} params=${params} account=${account} /></${Layout}>`;
-}
-
-applyTheme();
-document.getElementById('app').replaceChildren();
-render(html`<${App} /><${Toasts} />`, document.getElementById('app'));
-await resume();
+await start({ pages, title: 'cdrd console' });

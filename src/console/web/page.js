@@ -4,11 +4,10 @@
  */
 import { html } from './html.js';
 import { useLoad } from './load.js';
-import { pages } from './pages.js';
 import { href } from './router.js';
 import { Empty, Loading } from './states.js';
 
-export function PageOf({ page, params, account }) {
+export function PageOf({ pages, page, params, account }) {
   const module = useLoad(() => (page ? page.load() : Promise.resolve(null)), [page]);
 
   if (!page) {

@@ -4,6 +4,7 @@
  */
 import { get, post } from './api.js';
 import { html, useCallback, useState } from './html.js';
+import { useAction } from './action.js';
 import { Dialog } from './dialog.js';
 import { TextField } from './form.js';
 import { formatAgo, formatCount, formatTime } from './format.js';
@@ -77,25 +78,6 @@ function Secret({ signing, onRotate }) {
       ${signing.previous_secret && html`<${SecretText} label="Previous secret" secret=${signing.previous_secret}><span class="quiet">also signs until ${formatTime(signing.previous_until)}</span></${SecretText}>`}`
     : html`<p class="quiet">There is none yet: the first callback makes one, or you do.</p>`}</div>
   </${Card}>`;
-}
-
-/* `call` is what is asked for; the dialog shows what is wrong with it. */
-function useAction(call, onDone) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState(null);
-  const run = async (event) => {
-    event?.preventDefault();
-    setBusy(true);
-    setError(null);
-    try {
-      onDone(await call());
-    } catch (failure) {
-      setError(failure);
-      setBusy(false);
-    }
-  };
-
-  return { busy, error, run };
 }
 
 function RotateDialog({ signing, onClose, onDone }) {

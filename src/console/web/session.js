@@ -9,6 +9,20 @@ import { get, post, remove, setAuthorization, whenUnauthorized } from './api.js'
 import { Store } from './store.js';
 import { toast } from './toast.js';
 
+/* Who signs in: customers, unless setRealm says otherwise. */
+export const realm = {
+  name: 'Account',
+  about: 'With the account and secret that you use for the Reports API.',
+  wrong: 'This account and secret do not belong together, or the account is disabled.',
+  keeps: true, /* may sessions be kept by a cookie? */
+  find: async (options) => (await get('/v2/account', { limit: 1 }, options)).account_id, /* whose the credentials are */
+};
+
+/* Before anything is shown. */
+export function setRealm(changes) {
+  Object.assign(realm, changes);
+}
+
 /* { state: 'unknown' | 'out' | 'in', account: its id, kept: by a cookie?, reason: why the user was signed out, or '' } */
 export const session = new Store({ state: 'unknown', account: '', kept: false, reason: '' });
 
@@ -31,7 +45,7 @@ whenUnauthorized(() => {
 
 /* Is there a session that a cookie keeps? */
 export async function resume() {
-  const found = await get('/console/session', {}, { quiet: true }).catch(() => null);
+  const found = realm.keeps ? await get('/console/session', {}, { quiet: true }).catch(() => null) : null;
 
   if (found) {
     session.set({ state: 'in', account: found.account_id, kept: true, reason: '' });
@@ -44,12 +58,12 @@ export async function resume() {
 export async function signIn(account, secret, keep, signal) {
   const authorization = basic(account, secret);
   const options = { headers: { Authorization: authorization }, quiet: true, signal };
-  const found = keep ? await post('/console/session', undefined, options) : await get('/v2/account', { limit: 1 }, options);
+  const found = keep ? (await post('/console/session', undefined, options)).account_id : await realm.find(options);
   /* A browser keeps no such cookie without TLS, except from its own machine. */
   const kept = keep && (await get('/console/session', {}, { quiet: true, signal })) !== null;
 
   setAuthorization(kept ? null : authorization);
-  session.set({ state: 'in', account: found.account_id, kept, reason: '' });
+  session.set({ state: 'in', account: found, kept, reason: '' });
   if (keep && !kept) {
     toast('The browser does not keep the session, as the console is not served over HTTPS. A reload will ask again.', 'bad');
   }

@@ -6,11 +6,11 @@ import { connection } from './api.js';
 import { html, useEffect, useState } from './html.js';
 import { CheckField, TextField } from './form.js';
 import { ThemeButton } from './layout.js';
-import { session, signIn } from './session.js';
+import { realm, session, signIn } from './session.js';
 import { useStore } from './store.js';
 
 function messageOf(error) {
-  return error.status === 401 ? 'This account and secret do not belong together, or the account is disabled.' : error.message;
+  return error.status === 401 ? realm.wrong : error.message;
 }
 
 function hintOf(state, busy) {
@@ -50,11 +50,11 @@ export function SignIn() {
     <form class="card" onSubmit=${onSubmit}>
       <div class="brand"><span><span class="logo" aria-hidden="true"></span>cdrd</span><${ThemeButton} /></div>
       <h1>Sign in</h1>
-      <p class="quiet">With the account and secret that you use for the Reports API.</p>
+      <p class="quiet">${realm.about}</p>
       ${(error || reason) && html`<p class="notice bad" role="alert">${error || reason}</p>`}
-      <${TextField} label="Account" name="account" required autofocus autocomplete="username" autocapitalize="none" spellcheck=${false} value=${account} onValue=${setAccount} />
+      <${TextField} label=${realm.name} name="account" required autofocus autocomplete="username" autocapitalize="none" spellcheck=${false} value=${account} onValue=${setAccount} />
       <${TextField} label="Secret" name="secret" type="password" required autocomplete="current-password" value=${secret} onValue=${setSecret} />
-      <${CheckField} label="Stay signed in" hint="Otherwise a reload of the page asks again." checked=${keep} onValue=${setKeep} />
+      ${realm.keeps && html`<${CheckField} label="Stay signed in" hint="Otherwise a reload of the page asks again." checked=${keep} onValue=${setKeep} />`}
       <button type="submit" class="button first" disabled=${busy !== null}>Sign in</button>
       <p class="quiet status" role="status">${hintOf(state, busy)}</p>
     </form>
