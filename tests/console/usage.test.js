@@ -120,6 +120,22 @@ describe('usage', () => {
     });
   });
 
+  it('takes less than 100 KB until all of it is shown, files and answers', async () => {
+    await Tab.use(browser, daemon, {}, async (tab, page) => {
+      await tab.signIn(account, { keep: true, path: '#/prices' });
+      const probe = await tab.context.newPage();
+      const network = await tab.context.newCDPSession(probe);
+      let bytes = 0;
+      await network.send('Network.enable');
+      await network.send('Network.setCacheDisabled', { cacheDisabled: true });
+      network.on('Network.loadingFinished', ({ encodedDataLength }) => { bytes += encodedDataLength; });
+      await probe.goto(`${daemon.url}/console/#/usage?range=30d`);
+      await probe.locator('canvas').waitFor();
+      await probe.getByRole('row', { name: /^All / }).waitFor();
+      assert.ok(bytes > 20000 && bytes < 100000, `${bytes} bytes`);
+    });
+  });
+
   it('says why there is nothing, and where there is something', async () => {
     await withUsage('&f.country=XX', async (tab, page) => {
       await tab.heading('No records in this range').waitFor();
