@@ -61,7 +61,7 @@ describe('usage', () => {
   it('shows how many records there were, and what they cost to the last digit', async () => {
     await withUsage('', async (tab, page) => {
       await tile(page, 'Records').getByText(counted(sent), { exact: true }).waitFor();
-      assert.equal(await tile(page, 'Amount, EUR').innerText(), total(sent));
+      assert.equal(await tile(page, 'Amount in EUR').innerText(), total(sent));
       await page.locator('canvas').waitFor();
       await tab.shoot('usage', { fullPage: true });
     });

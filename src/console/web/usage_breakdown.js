@@ -51,7 +51,7 @@ function amountColumn(rows, currency) {
   const digits = digitsOfAll(rows.map(({ amounts }) => amounts.get(currency) ?? '0'));
 
   return {
-    key: `amount ${currency}`, label: `Amount, ${currency || 'no currency'}`, number: true,
+    key: `amount ${currency}`, label: `Amount in ${currency || 'no currency'}`, number: true,
     sort: (a, b) => compare(a.amounts.get(currency) ?? '0', b.amounts.get(currency) ?? '0'),
     cell: ({ amounts }) => (amounts.has(currency) ? formatAmount(amounts.get(currency), currency, digits) : '–'),
   };

@@ -5,7 +5,7 @@
 import { Chart } from './chart.js';
 import { compare, ratio } from './decimal.js';
 import { classes, html, useCallback, useMemo, useState } from './html.js';
-import { formatAmount, formatChange, formatCount, formatDate, formatDay, formatHour, formatMinute, formatMinutes, formatMonth, formatShort } from './format.js';
+import { digitsOfAll, formatAmount, formatChange, formatCount, formatDate, formatDay, formatHour, formatMinute, formatMinutes, formatMonth, formatShort } from './format.js';
 import { Icon } from './icons.js';
 import { Card } from './page.js';
 import { Table } from './table.js';
@@ -13,7 +13,8 @@ import { addDays, dayOf, textOfDay } from './time.js';
 import { currenciesOf } from './usage_data.js';
 
 /*
- * What can be shown of sums: { key, label, text: as it is read, exact: a decimal, of sums, short: a number, for the axis }.
+ * What can be shown of sums: { key, label, and functions of sums: text: as it is read (an amount with that many digits at
+ * least), exact: a decimal, short: a number for the axis, of a number }.
  */
 function metricsOf(usage) {
   const list = [{ key: 'count', label: 'Records', text: ({ count }) => formatCount(count), exact: ({ count }) => String(count), short: formatShort }];
@@ -26,7 +27,7 @@ function metricsOf(usage) {
   }
   for (const currency of currenciesOf([usage.total, usage.before])) {
     list.push({
-      key: currency, label: `Amount, ${currency || 'no currency'}`, text: ({ amounts }) => formatAmount(amounts.get(currency) ?? '0', currency),
+      key: currency, label: `Amount in ${currency || 'no currency'}`, text: ({ amounts }, digits) => formatAmount(amounts.get(currency) ?? '0', currency, digits),
       exact: ({ amounts }) => amounts.get(currency) ?? '0', short: formatShort,
     });
   }
@@ -67,8 +68,10 @@ function titlesOf(interval, zone) {
 /* For the height of a bar; what is read is text. */
 const heightOf = (exact) => Number(exact);
 
+/* Texts of amounts have the same number of digits, as they stand below each other in the table. */
 function pointsOf(usage, metric, zone) {
   const { label, title } = titlesOf(usage.interval, zone);
+  const digits = digitsOfAll([...usage.points, ...usage.pointsBefore].map(metric.exact));
 
   return usage.points.map((point, n) => {
     const then = usage.pointsBefore[n];
@@ -76,9 +79,9 @@ function pointsOf(usage, metric, zone) {
       label: label(point.start),
       title: title(point.start),
       value: heightOf(metric.exact(point)),
-      text: metric.text(point),
+      text: metric.text(point, digits),
       before: then && heightOf(metric.exact(then)),
-      beforeText: then && metric.text(then),
+      beforeText: then && metric.text(then, digits),
     };
   });
 }
