@@ -169,7 +169,7 @@ void api_webhook_rotate(struct http_request *request, void *arg)
 		http_reply_error(request, &err);
 		return;
 	}
-	log_info("api", "webhook secret of account %s rotated at its own request", account);
+	log_info("callback", "webhook secret of account %s rotated at its own request", account);
 	write_secret(&json, &secret);
 	http_reply_header(request, "Cache-Control", "no-store");
 	http_reply(request, 200, "application/json", &body);

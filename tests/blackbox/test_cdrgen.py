@@ -171,7 +171,7 @@ def test_accounts_that_cannot_be_made_up_are_an_error_that_names_them(arguments,
 
 
 @pytest.mark.parametrize("change, word", [
-    (["--product", "SMOKE"], "SMOKE"), (["--product", "REPORTS-USAGE"], "REPORTS-USAGE"), (["--account", "short"], "short"),
+    (["--product", "SMOKE"], "SMOKE"), (["--product", "REPORTS-USAGE"], "REPORTS-USAGE"), (["--account", "no/id"], "no/id"),
     (["--count", "-1"], "-1"), (["--count", "many"], "many"), (["--from", "yesterday"], "yesterday"),
     (["--format", "xml"], "xml"), (["--direction", "sideways"], "sideways"), (["--from", RANGE[1]], "--from"),
     (["--product", "all", "--format", "csv"], "csv"), (["stray"], "stray")])

@@ -347,7 +347,7 @@ def test_a_generated_secret_is_printed_once_and_works(daemon):
 
 
 @pytest.mark.parametrize("arguments, word", [
-    (["account", "add", "short"], "short"),
+    (["account", "add", "no/id"], "no/id"),
     (["account", "add", "parentno", "--parent", "nobody00"], "nobody00"),
     (["account", "show", "nobody00"], "nobody00"),
     (["account", "add", "weak0001", "--secret", "short"], "8"),
