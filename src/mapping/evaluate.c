@@ -259,11 +259,11 @@ static void set_column(struct run *run, uint8_t column, struct str value)
 
 /* --- values of parts --- */
 
-static struct str close_parts(struct run *run, bool any)
+static struct str close_parts(struct run *run)
 {
 	size_t begin = run->arena->len;
 
-	if (!any)
+	if (!run->any_part)
 		return EMPTY;
 	buf_add_str(run->arena, buf_str(&run->parts));
 	if (run->parts.failed)
@@ -281,84 +281,100 @@ static void begin_record(struct run *run, const struct step *step)
 	run->call = (struct rate_call){ .number = { NULL, 0 } };
 }
 
+/* What a step does with the value, other than changing it; false if it is none of these. */
+static bool use_value(struct run *run, const struct step *step, struct str value)
+{
+	switch (step->code) {
+	case STEP_SET:
+		set_column(run, (uint8_t)step->at, value);
+		return true;
+	case STEP_NUMBER:
+		run->call.number = value;
+		return true;
+	case STEP_AMOUNT:
+		run->call.amount = value;
+		return true;
+	case STEP_CLOCK:
+		run->call.time = value;
+		return true;
+	case STEP_OPEN:
+		buf_clear(&run->parts);
+		run->any_part = false;
+		return true;
+	case STEP_APPEND:
+		run->any_part |= value.len > 0;
+		buf_add_str(&run->parts, value);
+		return true;
+	case STEP_ADD:
+		buf_add_str(&run->parts, step->text);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Tests of the value; false if the step is none. */
+static bool test_value(const struct step *step, struct str value, bool *test)
+{
+	switch (step->code) {
+	case STEP_TEST:
+		*test = false;
+		return true;
+	case STEP_IS:
+		*test |= str_equal(value, step->text);
+		return true;
+	case STEP_BEGINS:
+		*test |= begins_with(value, step->text);
+		return true;
+	case STEP_IS_EMPTY:
+		*test |= value.len == 0;
+		return true;
+	default:
+		return false;
+	}
+}
+
 enum run_result mapping_run(struct run *run)
 {
-	const struct step *steps = run->mapping->steps;
 	struct str value = EMPTY;
-	bool any = false, test = false;
+	bool test = false;
 
 	run->faults_count = 0;
 	run->columns_at_fault = 0;
 	run->record.product = NULL;
 	run->reason[0] = '\0';
-	for (uint32_t at = 0;; at++) {
-		const struct step *step = &steps[at];
-
+	for (const struct step *step = run->mapping->steps;; step++) {
 		switch (step->code) {
-		case STEP_TEST:
-			test = false;
-			break;
-		case STEP_IS:
-			test |= str_equal(value, step->text);
-			break;
-		case STEP_BEGINS:
-			test |= begins_with(value, step->text);
-			break;
-		case STEP_IS_EMPTY:
-			test |= value.len == 0;
-			break;
 		case STEP_ELSE:
 		case STEP_UNLESS:
 			run->reason[0] = '\0'; /* a value that could not be made is just none */
 			if (test == (step->code == STEP_UNLESS))
-				at = step->to - 1;
+				step = &run->mapping->steps[step->to] - 1;
 			break;
 		case STEP_SKIP:
 			return RUN_SKIP;
 		case STEP_UNTAKEN:
 			return RUN_UNTAKEN;
+		case STEP_DONE:
+			return RUN_RECORD;
 		case STEP_RECORD:
 			begin_record(run, step);
 			break;
-		case STEP_DONE:
-			return RUN_RECORD;
 		case STEP_LOAD:
 			value = run->values[step->at];
 			break;
 		case STEP_TEXT:
 			value = step->text;
 			break;
-		case STEP_OPEN:
-			buf_clear(&run->parts);
-			any = false;
-			break;
-		case STEP_APPEND:
-			any |= value.len > 0;
-			buf_add_str(&run->parts, value);
-			break;
-		case STEP_ADD:
-			buf_add_str(&run->parts, step->text);
-			break;
 		case STEP_CLOSE:
-			value = close_parts(run, any);
-			break;
-		case STEP_SET:
-			set_column(run, (uint8_t)step->at, value);
-			break;
-		case STEP_NUMBER:
-			run->call.number = value;
-			break;
-		case STEP_AMOUNT:
-			run->call.amount = value;
-			break;
-		case STEP_CLOCK:
-			run->call.time = value;
+			value = close_parts(run);
 			break;
 		case STEP_RATE:
 			value = take_price(run, step);
 			break;
 		default:
-			value = change(run, step, value);
+			if (!use_value(run, step, value) && !test_value(step, value, &test))
+				value = change(run, step, value);
 		}
 	}
 }

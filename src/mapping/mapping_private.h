@@ -179,6 +179,7 @@ struct run {
 	const struct str *values; /* of the fields */
 	struct buf *arena;
 	struct buf parts; /* of the value that is being put together */
+	bool any_part;    /* that is no constant is not empty */
 	bool check_text;  /* values may not be UTF-8, or hold a NUL */
 	struct record record;
 	bool updates;

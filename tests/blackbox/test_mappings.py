@@ -123,6 +123,26 @@ def test_kannel_texts_may_hold_the_delimiter_and_reports_update_their_message(da
         "447700900555", "789", "nop")
 
 
+@pytest.mark.parametrize("days, found", [(0, True), (1, True), (6, True), (9, False)])
+def test_a_report_finds_its_message_up_to_a_week_before_and_keeps_its_time(daemon, account, days, found):
+    sent, report = (int((YESTERDAY + datetime.timedelta(days=-day, hours=12)).timestamp()) for day in (days, 0))
+    body = (f"{sent}|Sent SMS|late-{days}||FAKE|{account.id}|||12345|447700900123|0|31|2|Hi|\n"
+            f"{report}|Receive DLR|x|late-{days}|FAKE|{account.id}|||12345|447700900123|-1|1|0||\n")
+    answer = post(daemon, body.encode(), mapping="kannel-access").json()
+    assert counts(answer) == ((1, 1, 0, 0) if found else (1, 0, 1, 0)), answer
+    [record] = daemon.records(account, product="SMS", id=f"late-{days}")["records"]
+    assert record["status"] == ("delivered" if found else "submitted")
+    assert datetime.datetime.fromisoformat(record["date_received"]).timestamp() == sent
+
+
+def test_a_report_that_is_late_itself_changes_nothing_that_is_final(daemon, account):
+    body = sample("kannel-access", account).split(b"\n")
+    again = body[3].replace(b"|-1|1|0||", b"|-1|8|0||")  # accepted, after delivered
+    answer = post(daemon, b"\n".join([body[1], body[3], again]), mapping="kannel-access").json()
+    assert (answer["accepted"], answer["updated"], answer["outdated"]) == (1, 1, 1)
+    assert stored(daemon, account, "SMS")["2fd9af6f-fbb0-4210-acf4-733e0d3a1b40"]["status"] == "delivered"
+
+
 def test_kamailio_transaction_and_call_are_one_record(daemon, account):
     assert counts(ingest(daemon, "kamailio-acc-json", account)) == (2, 1, 0, 2)
     calls = stored(daemon, account, "VOICE-CALL")
