@@ -514,6 +514,29 @@ START_TEST(a_day_of_many_accounts_is_searched_in_slices)
 }
 END_TEST
 
+START_TEST(sealing_all_begins_again_where_a_round_is_under_way)
+{
+	bool more = true, dirty;
+
+	for (unsigned i = 0; i < 5000; i++) {
+		char account[9];
+
+		(void)snprintf(account, sizeof(account), "many%04u", i % 10000);
+		put_many(account, DAY, 1);
+	}
+	commit();
+	store_day(f.store, DAY, false, &err)->hot.grown = true;
+	ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
+	expect(more && stats_of(DAY).hot_rows == 5000, "no round is under way");
+	store_seal_all(f.store);
+	for (more = true; more;) {
+		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+	}
+	ck_assert_uint_eq(stats_of(DAY).hot_rows, 0);
+}
+END_TEST
+
 START_TEST(a_partition_of_many_jobs_is_sealed_whole)
 {
 	f.store->options.seal_rows = 100;
@@ -1080,6 +1103,7 @@ Suite *suite_store(void)
 	tcase_add_test(tests, sealing_all_waits_for_what_is_uncommitted);
 	tcase_add_test(tests, one_commit_makes_the_seals_of_many_accounts_last);
 	tcase_add_test(tests, a_day_of_many_accounts_is_searched_in_slices);
+	tcase_add_test(tests, sealing_all_begins_again_where_a_round_is_under_way);
 	tcase_add_test(tests, a_partition_of_many_jobs_is_sealed_whole);
 	tcase_add_test(tests, an_aborted_update_leaves_no_trace);
 	tcase_add_test(tests, a_damaged_block_fails_its_own_requests_only);

@@ -94,21 +94,36 @@ static int no_block(struct block_reader *reader, const struct day *day, const st
 	return err->code == ERROR_CORRUPT ? damaged(reader, "the bundle that it is in is damaged", err) : -1;
 }
 
+int block_reader_begin_whole(struct block_reader *reader, struct day *day, MDB_txn *txn,
+                             const struct catalog_product *product, const struct partition *partition, uint32_t number,
+                             struct error *err)
+{
+	uint8_t bytes[NUMBER_KEY_LEN];
+
+	number_key_write(bytes, partition, number);
+	MDB_val key = env_val(bytes, sizeof(bytes)), val;
+	int found = bundle_get_block(day, txn, key, &val, err);
+	reader->partition = *partition;
+	reader->number = number;
+	reader->deleted = (struct str){ NULL, 0 };
+	if (found <= 0)
+		return found < 0 ? no_block(reader, day, product, err) : 0;
+	if (!has_block(reader, day, product, env_str(val)) && take_block(reader, day, product, env_str(val), err) != 0)
+		return -1;
+	return 1;
+}
+
 int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *txn,
                        const struct catalog_product *product, const struct partition *partition, uint32_t number,
                        struct error *err)
 {
 	uint8_t bytes[NUMBER_KEY_LEN];
+	int found = block_reader_begin_whole(reader, day, txn, product, partition, number, err);
 
-	number_key_write(bytes, partition, number);
-	MDB_val key = env_val(bytes, sizeof(bytes)), val, deleted;
-	int found = bundle_get_block(day, txn, key, &val, err);
-	reader->partition = *partition;
-	reader->number = number;
 	if (found <= 0)
-		return found < 0 ? no_block(reader, day, product, err) : 0;
-	if (!has_block(reader, day, product, env_str(val)) && take_block(reader, day, product, env_str(val), err) != 0)
-		return -1;
+		return found;
+	number_key_write(bytes, partition, number);
+	MDB_val key = env_val(bytes, sizeof(bytes)), deleted;
 	found = get_value(day, txn, DAY_DELETED, &key, &deleted, err);
 	reader->deleted = found > 0 ? env_str(deleted) : (struct str){ NULL, 0 };
 	return found < 0 ? -1 : 1;

@@ -54,6 +54,11 @@ MUST_CHECK int block_reader_begin(struct block_reader *reader, struct day *day, 
                                   const struct catalog_product *product, const struct partition *partition,
                                   uint32_t number, struct error *err);
 
+/* The same of a block of which no row is deleted. */
+MUST_CHECK int block_reader_begin_whole(struct block_reader *reader, struct day *day, MDB_txn *txn,
+                                        const struct catalog_product *product, const struct partition *partition,
+                                        uint32_t number, struct error *err);
+
 /* Loads the segment of a row, unless it is loaded. */
 MUST_CHECK int block_reader_load(struct block_reader *reader, uint32_t row, struct error *err);
 

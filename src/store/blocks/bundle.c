@@ -149,7 +149,7 @@ int bundle_flush(struct day *day, struct error *err)
 		return 0;
 	int rc = draft->bytes.failed ? ENOMEM :
 	                               mdb_put(day->env.write, day->env.dbi[DAY_BUNDLES], &key, &val, MDB_APPEND);
-	buf_clear(&draft->bytes);
+	buf_free(&draft->bytes);
 	return rc ? fail(day, rc, "put bundle", err) : 0;
 }
 

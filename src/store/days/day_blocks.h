@@ -17,4 +17,20 @@ MUST_CHECK int block_index_read(struct day *day, MDB_txn *txn, const struct part
 MUST_CHECK const struct block_index *block_index_get(struct day *day, MDB_txn *txn, const struct partition *partition,
                                                      struct error *err);
 
+/* A walk over the blocks of one partition after the other, in order of keys, within a transaction. Begins with zeros. */
+struct block_walk {
+	MDB_cursor *cursor;
+	MDB_val key, val; /* what the cursor is at */
+	int rc;
+	struct partition before; /* read last, if has_before: what the cursor is at comes after it */
+	bool has_before;
+};
+
+/* As block_index_read; costs little where partitions are read in order. After -1 the walk is to be ended. */
+MUST_CHECK int block_index_walk(struct block_walk *walk, struct day *day, MDB_txn *txn,
+                                const struct partition *partition, struct block_index *block_index, struct error *err);
+
+/* Before the transaction ends. */
+void block_walk_end(struct block_walk *walk);
+
 #endif

@@ -105,6 +105,7 @@ static int partitions_grow(struct hot *hot, struct error *err)
 
 	if (!partitions)
 		return error_set(err, ERROR_NOMEM, "table of %zu partitions: out of memory", cap);
+	hot_forget_marks(hot);
 	hot->partitions = partitions;
 	hot->partitions_cap = cap;
 	hot->grown |= hot->round.looked > 0; /* the slots have moved */
@@ -115,6 +116,25 @@ static int partitions_grow(struct hot *hot, struct error *err)
 	free(old);
 	hot->changes++;
 	return 0;
+}
+
+void hot_keep_marks(struct hot *hot)
+{
+	if (!hot->marks && hot->partitions_cap)
+		hot->marks = calloc(hot->partitions_cap, sizeof(*hot->marks));
+}
+
+void hot_forget_marks(struct hot *hot)
+{
+	free(hot->marks);
+	hot->marks = NULL;
+}
+
+struct hot_kept_mark *hot_kept_mark(const struct hot *hot, const struct partition *partition)
+{
+	const struct hot_partition *own = hot->marks ? hot_partition_find(hot, partition) : NULL;
+
+	return own ? &hot->marks[own - hot->partitions] : NULL;
 }
 
 struct hot_partition *hot_partition_find(const struct hot *hot, const struct partition *partition)
@@ -271,5 +291,6 @@ void hot_free(struct hot *hot)
 		hot_order_free(&hot->partitions[i].order);
 	free(hot->partitions);
 	buf_free(&hot->due);
-	*hot = (struct hot){ .changes = hot->changes + 1, .marks_number = hot->marks_number + 1 };
+	hot_forget_marks(hot);
+	*hot = (struct hot){ .changes = hot->changes + 1 };
 }

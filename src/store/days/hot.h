@@ -44,6 +44,12 @@ struct hot_mark {
 	struct hot_at last;
 };
 
+/* A mark as the write transaction sees it. */
+struct hot_kept_mark {
+	bool is_known;
+	struct hot_mark mark;
+};
+
 /* A row that was removed. */
 struct hot_removed {
 	struct partition partition;
@@ -61,10 +67,8 @@ struct hot_partition {
 	struct partition partition; /* product 0 for an empty slot */
 	uint32_t rows;
 	struct hot_order order; /* tombstones are there, too */
-	struct hot_mark mark;   /* as the write transaction sees it, if marks_number is hot->marks_number */
-	uint64_t marks_number;
-	int64_t since_us; /* monotonic: when the oldest of them was first seen here */
-	int64_t wait_us;  /* monotonic: not sealed before this; the last time a block did not read back */
+	int64_t since_us;       /* monotonic: when the oldest of them was first seen here */
+	int64_t wait_us;        /* monotonic: not sealed before this; the last time a block did not read back */
 	uint64_t
 		sealed_in; /* the commit that makes its newest blocks visible, by the day's count of seals; 0 for none */
 };
@@ -99,11 +103,11 @@ struct hot {
 	size_t partitions_cap;
 	size_t partitions_used;
 	struct hot_round round;
-	uint64_t marks_number; /* from 1 on; the next one when all marks are dropped */
-	struct buf due;        /* struct partition: those that a round has found, in order of their keys */
-	size_t due_at;         /* the one that is sealed next */
-	bool due_all;          /* they are gathered, and are being sealed */
-	int64_t oldest_us;     /* no row is older; 0 where there are none */
+	struct hot_kept_mark *marks; /* of the slots of `partitions`, while rows are trimmed; or NULL */
+	struct buf due;              /* struct partition: those that a round has found, in order of their keys */
+	size_t due_at;               /* the one that is sealed next */
+	bool due_all;                /* they are gathered, and are being sealed */
+	int64_t oldest_us;           /* no row is older; 0 where there are none */
 	bool grown;          /* since the round began, a partition has reached a number of rows that is worth a look */
 	struct error damage; /* why */
 };
@@ -136,6 +140,13 @@ MUST_CHECK struct hot_partition *hot_partition(struct hot *hot, const struct par
 
 /* As above, NULL if it is not known. */
 struct hot_partition *hot_partition_find(const struct hot *hot, const struct partition *partition);
+
+/* Keeps marks of partitions from now on, as far as there is memory; and keeps none any more. */
+void hot_keep_marks(struct hot *hot);
+void hot_forget_marks(struct hot *hot);
+
+/* Where the mark of a partition is kept; NULL if none are, or it is not known. */
+struct hot_kept_mark *hot_kept_mark(const struct hot *hot, const struct partition *partition);
 
 /* Adds the position of a row to its partition's order. */
 MUST_CHECK int hot_add_position(struct hot *hot, const struct partition *partition, const struct position *position,

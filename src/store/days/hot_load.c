@@ -110,7 +110,7 @@ int day_hot_load(struct day *day, MDB_txn *txn, struct error *err)
 
 	if (day->hot.loaded && !day_hot_needs_rebuild(day))
 		return 0;
-	day->hot = (struct hot){ .changes = old.changes + 1, .marks_number = old.marks_number + 1 };
+	day->hot = (struct hot){ .changes = old.changes + 1 };
 	int result = hot_rows_all(day, txn, load_row, day, err);
 	if (result == 0)
 		keep_ages(day, &old);

@@ -33,12 +33,6 @@ static int mark_get(struct day *day, MDB_txn *txn, const struct partition *parti
 	return 1;
 }
 
-static void keep_mark(const struct hot *hot, struct hot_partition *own, const struct hot_mark *mark)
-{
-	own->mark = *mark;
-	own->marks_number = hot->marks_number;
-}
-
 int hot_mark_set(struct day *day, const struct partition *partition, const struct hot_mark *mark, bool whole,
                  struct error *err)
 {
@@ -60,26 +54,25 @@ int hot_mark_set(struct day *day, const struct partition *partition, const struc
 	int rc = mdb_put(day->env.write, day->env.dbi[DAY_HOT_SEALED], &key, &val, 0);
 	if (rc)
 		return env_fail(&day->env, rc, "put mark", err);
-	struct hot_partition *own = hot_partition_find(&day->hot, partition);
-	if (own)
-		keep_mark(&day->hot, own, &(struct hot_mark){ mark->snapshot, *last });
+	struct hot_kept_mark *kept = hot_kept_mark(&day->hot, partition);
+	if (kept)
+		*kept = (struct hot_kept_mark){ true, { mark->snapshot, *last } };
 	return 1;
 }
 
-/* The write transaction's are kept with what is known of the partition: trimming asks for another one's with each row. */
+/* Trimming, which asks for another partition's mark with each row, keeps them. */
 static int load_mark(struct hot_marks *marks, const struct partition *partition, struct error *err)
 {
-	const struct hot *hot = &marks->day->hot;
-	struct hot_partition *own = marks->txn == marks->day->env.write ? hot_partition_find(hot, partition) : NULL;
-	bool is_known = own && hot->marks_number > 0 && own->marks_number == hot->marks_number;
+	struct day *day = marks->day;
+	struct hot_kept_mark *kept = marks->txn == day->env.write ? hot_kept_mark(&day->hot, partition) : NULL;
 
 	marks->has_mark = false;
-	if (is_known)
-		marks->mark = own->mark;
-	else if (mark_get(marks->day, marks->txn, partition, &marks->mark, err) < 0)
+	if (kept && kept->is_known)
+		marks->mark = kept->mark;
+	else if (mark_get(day, marks->txn, partition, &marks->mark, err) < 0)
 		return -1;
-	if (own)
-		keep_mark(hot, own, &marks->mark);
+	if (kept)
+		*kept = (struct hot_kept_mark){ true, marks->mark };
 	marks->partition = *partition;
 	marks->has_mark = true;
 	return 0;
@@ -188,7 +181,7 @@ static int drop_marks(struct day *day, struct error *err)
 {
 	int rc = mdb_drop(day->env.write, day->env.dbi[DAY_HOT_SEALED], 0);
 
-	day->hot.marks_number++;
+	hot_forget_marks(&day->hot);
 
 	return rc ? env_fail(&day->env, rc, "remove marks", err) : 0;
 }
@@ -198,6 +191,7 @@ static int trim(struct day *day, MDB_cursor *cursor, uint32_t rows, uint64_t dea
 	struct hot_trim *at = &day->hot.trim;
 	uint64_t removed = 0, seals = day->seals + day->blocks_changed;
 
+	hot_keep_marks(&day->hot);
 	if (!at->begun)
 		*at = (struct hot_trim){ .begun = true, .seals = seals };
 	int ended = trim_rows(day, cursor, rows, &removed, err);

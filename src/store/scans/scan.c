@@ -9,6 +9,18 @@
 #include "base/clock.h"
 #include "store/scans/scan_private.h"
 
+#define LOOK_WORK ((size_t)64 << 10) /* between looks at the clock; some 50 us */
+#define PARTITION_WORK 1024          /* what a partition takes at least, in bytes of blocks */
+
+bool scan_is_late(struct day_scan *scan, size_t bytes)
+{
+	scan->work += bytes;
+	if (scan->work < LOOK_WORK)
+		return false;
+	scan->work = 0;
+	return clock_monotonic_us() >= scan->deadline_us;
+}
+
 /* 1 when the day is done, 0 when the step ends here, -1. */
 static int scan_day(struct day_scan *scan, int32_t number)
 {
@@ -29,11 +41,12 @@ static int scan_day(struct day_scan *scan, int32_t number)
 		result = scan_partition(scan, day, txn, &query->accounts[at->account]);
 		if (result > 0)
 			*at = (struct scan_at){ .day = number, .account = at->account + 1 };
-		if (result > 0 && clock_monotonic_us() >= scan->deadline_us) {
+		if (result > 0 && scan_is_late(scan, PARTITION_WORK)) {
 			scan->end = SCAN_PAUSED;
 			result = 0;
 		}
 	}
+	block_walk_end(&scan->walk);
 	day->pins--;
 	return env_read_end(&day->env, txn, result, scan->err);
 }
@@ -68,8 +81,11 @@ static void position(const struct scan *base, struct scan_position *position)
 
 static void cancel(struct scan *base)
 {
-	buf_free(&((struct day_scan *)base)->line);
-	free(base);
+	struct day_scan *scan = (struct day_scan *)base;
+
+	buf_free(&scan->line);
+	block_index_free(&scan->index);
+	free(scan);
 }
 
 /* How do the lines that the sink wants come from those of blocks? */

@@ -320,8 +320,8 @@ static int give_span(struct merge *merge, bool *on)
 
 	if (!reader)
 		return -1;
-	int result = block_reader_begin(reader, merge->day, merge->txn, scan->base.query.product, &merge->partition,
-	                                entry->number, scan->err);
+	int result = block_reader_begin_whole(reader, merge->day, merge->txn, scan->base.query.product,
+	                                      &merge->partition, entry->number, scan->err);
 	if (result > 0 && scan->base.query.filters_count && block_reader_check_skip(reader, scan->err) != 0)
 		result = -1;
 	if (result > 0 &&
@@ -360,7 +360,7 @@ static int give_spans(struct merge *merge)
 			return 1;
 		if (!on)
 			return 0;
-		if (clock_monotonic_us() >= scan->deadline_us) {
+		if (scan_is_late(scan, sealed->entries[sealed->next - 1].block.value_bytes)) {
 			scan->end = SCAN_PAUSED;
 			return 0;
 		}
@@ -473,6 +473,18 @@ static struct position begin_position(const struct day_scan *scan)
 	return after;
 }
 
+/* Of one account, the day may have it; those of many are read one after the other. NULL with *err. */
+static const struct block_index *get_index(const struct merge *merge)
+{
+	struct day_scan *scan = merge->scan;
+
+	if (scan->base.query.accounts_count == 1)
+		return block_index_get(merge->day, merge->txn, &merge->partition, scan->err);
+	return block_index_walk(&scan->walk, merge->day, merge->txn, &merge->partition, &scan->index, scan->err) == 0 ?
+	               &scan->index :
+	               NULL;
+}
+
 int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const struct account_key *account)
 {
 	const struct scan_query *query = &scan->base.query;
@@ -480,7 +492,7 @@ int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const s
 	struct merge merge = { .scan = scan, .day = day, .txn = txn };
 
 	merge.partition = partition_of(account, query->product->number, (uint8_t)query->direction);
-	const struct block_index *block_index = block_index_get(day, txn, &merge.partition, scan->err);
+	const struct block_index *block_index = get_index(&merge);
 	if (!block_index)
 		return -1;
 	merge.sealed = (struct sealed){ .store = scan->store,

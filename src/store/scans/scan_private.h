@@ -6,6 +6,7 @@
 #define CDRD_STORE_SCANS_SCAN_PRIVATE_H
 
 #include "store/engine.h"
+#include "store/days/day_blocks.h"
 #include "store/sealing/sealed.h"
 
 /* What the words of a position say: the scan resumes after the record at (day, account, time, seq). */
@@ -43,17 +44,23 @@ struct day_scan {
 	uint64_t columns;           /* that must be filled: those of the sink, of the filters and of `woven` */
 	uint64_t woven;             /* columns of the sink's lines that the lines of blocks do not show */
 	bool weaves;                /* all others are as there */
+	struct block_walk walk;     /* of the day that is being read, where there are many accounts */
+	struct block_index index;   /* the same */
 	struct buf line;            /* that the store does not have in the form wanted */
 
 	/* of the step that runs */
 	struct error *err;
 	int64_t deadline_us;
 	enum scan_end end;
-	unsigned seen;              /* records and blocks, to look at the clock once in a while */
+	unsigned seen;              /* records, to look at the clock once in a while */
+	size_t work;                /* bytes of blocks since the last look, or as much work */
 	struct block_reader *moved; /* for a tombstone whose record was sealed; NULL until needed */
 	struct day *moved_day;      /* pinned, with `moved_txn`: the other day that a tombstone led to last; or NULL */
 	MDB_txn *moved_txn;
 };
+
+/* Has the deadline passed, after so much work? Looks at the clock once in a while. */
+bool scan_is_late(struct day_scan *scan, size_t bytes);
 
 /* Reads one account's records of a day, from scan->at on. 1 when it is done with them, 0 when the step ends here
  * (scan->end says why), -1. */

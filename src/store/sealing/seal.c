@@ -107,8 +107,10 @@ void store_seal_all(struct store *store)
 		seal->all = true;
 		seal->looked_at = 0; /* a round that is under way has passed days which had nothing to do until now */
 	}
-	for (size_t i = 0; i < store->days_count; i++)
+	for (size_t i = 0; i < store->days_count; i++) {
+		seal_due_restart(store->days[i]);
 		store->days[i]->swept = false;
+	}
 }
 
 /* --- choosing --- */

@@ -141,6 +141,17 @@ static bool gather_due(const struct store *store, const struct seal *seal, struc
 	return true;
 }
 
+void seal_due_restart(struct day *day)
+{
+	struct hot *hot = &day->hot;
+
+	hot->grown |= hot->round.looked > 0;
+	hot->round = (struct hot_round){ .at = hot->round.at };
+	buf_clear(&hot->due);
+	hot->due_all = false;
+	hot->due_at = 0;
+}
+
 const struct hot_partition *seal_due_partition(const struct store *store, const struct seal *seal, struct day *day,
                                                bool *again)
 {

@@ -120,6 +120,9 @@ uint32_t seal_rows_enough(const struct store *store);
 const struct hot_partition *seal_due_partition(const struct store *store, const struct seal *seal, struct day *day,
                                                bool *again);
 
+/* seal_due.c: more is due than a round that is under way has looked for. */
+void seal_due_restart(struct day *day);
+
 enum seal_search { SEAL_SEARCH_NOTHING, SEAL_SEARCH_MORE, SEAL_SEARCH_FOUND };
 
 /* seal_merge.c: looks for runs of a day that are worth merging, in some of its blocks. FOUND: the job's partition and
