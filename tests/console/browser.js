@@ -17,7 +17,7 @@ const PATIENCE_MS = 60000;
 const SHOTS = resolve(process.env.CDRD_BUILD_DIR ?? '.', 'screenshots');
 
 export function launch() {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu'] });
+  return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
 }
 
 let failures = 0;

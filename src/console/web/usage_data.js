@@ -56,8 +56,7 @@ function fill(starts, groups) {
 export async function loadUsage(query, range, signal) {
   const interval = intervalOf(range);
   const zone = { time_zone: range.zone, interval };
-  const now = await summary(query, range, zone, signal);
-  const then = await summary(query, range.before, zone, signal);
+  const [now, then] = await Promise.all([range, range.before].map((one) => summary(query, one, zone, signal)));
   const starts = startsOf(range, interval);
   const startsBefore = startsOf(range.before, interval);
 
@@ -72,8 +71,7 @@ export async function loadUsage(query, range, signal) {
 
 /* Rows by the values of a column, most records first: { value, ...sums, before: sums or null }. */
 export async function loadBreakdown(query, range, column, signal) {
-  const now = await summary(query, range, { group_by: column }, signal);
-  const then = await summary(query, range.before, { group_by: column }, signal);
+  const [now, then] = await Promise.all([range, range.before].map((one) => summary(query, one, { group_by: column }, signal)));
   const before = new Map(then.groups.map((group) => [group[column], sumsOf(group)]));
 
   return now.groups.map((group) => ({ value: group[column], ...sumsOf(group), before: before.get(group[column]) ?? null }))
