@@ -22,6 +22,7 @@
 #include "base/task.h"
 #include "base/log.h"
 #include "callback/callback.h"
+#include "destination/destination.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "daemon/options_check.h"
@@ -67,6 +68,7 @@ struct daemon {
 	struct ingest *ingest;
 	struct feeds *feeds;
 	struct callbacks *callbacks;
+	struct destinations *destinations;
 	struct reports *reports;
 	struct billing *billing;
 	struct limits *limits;
@@ -349,10 +351,15 @@ static int start_store(struct daemon *d, struct error *err)
 	d->callbacks = callbacks_new(d->base, &d->config, d->meta, d->store, err);
 	if (!d->callbacks)
 		return -1;
+	d->destinations = destinations_new(&d->config, d->meta, err);
+	if (!d->destinations)
+		return -1;
+	callbacks_deliver_to(d->callbacks, d->destinations);
 	d->reports = reports_new(d->tasks, &d->config, d->meta, d->store, d->callbacks, err);
 	if (!d->reports)
 		return -1;
 	reports_watch_disk(d->reports, d->disk);
+	reports_deliver_to(d->reports, d->destinations);
 	d->billing = billing_new(d->base, &d->config, d->meta, d->store, d->ingest, err);
 	if (!d->billing)
 		return -1;
@@ -365,7 +372,7 @@ static int start_store(struct daemon *d, struct error *err)
 	if (!d->schedules)
 		return error_set(err, ERROR_NOMEM, "schedules: out of memory");
 	d->closing = closing_new(&(struct closing_context){ d->tasks, &d->config, d->meta, d->store, d->ingest,
-	                                                    d->reports, d->schedules });
+	                                                    d->reports, d->schedules, d->destinations });
 	if (!d->closing)
 		return error_set(err, ERROR_NOMEM, "deleted accounts: out of memory");
 	d->feeds = feeds_new(d->tasks, &d->config, d->meta, d->ingest, err);
@@ -384,6 +391,7 @@ static int start_http(struct daemon *d, struct error *err)
 		.ingest = d->ingest,
 		.reports = d->reports,
 		.schedules = d->schedules,
+		.destinations = d->destinations,
 		.callbacks = d->callbacks,
 		.billing = d->billing,
 		.limits = d->limits,
@@ -414,6 +422,7 @@ static int start_admin(struct daemon *d, struct error *err)
 		.callbacks = d->callbacks,
 		.reports = d->reports,
 		.schedules = d->schedules,
+		.destinations = d->destinations,
 		.billing = d->billing,
 		.closing = d->closing,
 		.lag = d->lag,
@@ -490,6 +499,7 @@ static void stop(struct daemon *d)
 	schedules_free(d->schedules);
 	reports_free(d->reports);
 	callbacks_free(d->callbacks);
+	destinations_free(d->destinations);
 	limits_free(d->limits);
 	billing_free(d->billing);
 	feeds_free(d->feeds);

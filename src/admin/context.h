@@ -14,6 +14,7 @@
 #include "base/lag.h"
 #include "base/task.h"
 #include "callback/callback.h"
+#include "destination/destination.h"
 #include "http/http.h"
 #include "ingest/ingest.h"
 #include "mapping/mapping.h"
@@ -39,6 +40,7 @@ struct admin_context {
 	struct callbacks *callbacks;
 	struct reports *reports;
 	struct schedules *schedules;
+	struct destinations *destinations;
 	struct billing *billing;
 	struct closing *closing;
 	const struct lag *lag; /* the loop's lateness */

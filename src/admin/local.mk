@@ -14,6 +14,7 @@ libcdrd_a_SOURCES += \
 	src/admin/command_callback.c src/admin/command_clock.c \
 	src/admin/command_daemon.c \
 	src/admin/command_find.c \
+	src/admin/command_destination.c \
 	src/admin/command_erase.c \
 	src/admin/command_import.c \
 	src/admin/command_operator.c \

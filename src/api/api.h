@@ -13,6 +13,7 @@
 #include "base/disk.h"
 #include "base/id.h"
 #include "base/task.h"
+#include "destination/destination.h"
 #include "http/http.h"
 #include "ingest/ingest.h"
 #include "limits/limits.h"
@@ -39,6 +40,7 @@ struct api {
 	struct ingest *ingest;
 	struct reports *reports;
 	struct schedules *schedules;
+	struct destinations *destinations;
 	struct callbacks *callbacks;
 	struct billing *billing;
 	struct limits *limits;

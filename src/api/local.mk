@@ -14,6 +14,7 @@ libcdrd_a_SOURCES += \
 	src/api/console_pages.c src/api/console_pages.h \
 	src/api/console_session.c src/api/console_session.h \
 	src/api/console_sign_in.c \
+	src/api/destination_endpoints.c \
 	src/api/estimate.c \
 	src/api/form.c src/api/form.h \
 	src/api/health.c src/api/health.h \

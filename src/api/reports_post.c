@@ -103,7 +103,8 @@ static bool is_new(struct post *post)
 bool api_report_make_plan(struct http_request *request, const struct api *app, int64_t received_us,
                           const struct query_params *params, struct query_plan *plan, struct query_problems *problems)
 {
-	if (!report_check(app->config, params, api_plan_range_end(received_us), plan, problems)) {
+	if (!report_check(app->reports, api_account(request)->id, params, api_plan_range_end(received_us), plan,
+	                  problems)) {
 		api_reply_invalid(request, problems);
 		return false;
 	}

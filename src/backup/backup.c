@@ -20,7 +20,7 @@
 #define MODE_KEY 0600u
 
 /* Files of the data directory, copied unchanged. The moves come after all days: see store_keep_moves. */
-static const char *const keys[] = { "moves", "cursor.key", "erased.key" };
+static const char *const keys[] = { "moves", "cursor.key", "erased.key", "destination.key" };
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
 
 /* --- its life --- */

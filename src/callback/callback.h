@@ -36,6 +36,7 @@
 #define CALLBACK_SECRET_LEN 50 /* "whsec_" and base64 of 32 bytes */
 
 struct callbacks;
+struct destinations;
 
 /*
  * Starts delivering what waits in the store. config and store stay the caller's; settings are read when needed, so that
@@ -59,11 +60,19 @@ MUST_CHECK int callback_url_check(struct str url, struct error *err);
  * wrong word. */
 MUST_CHECK int callback_allow_check(const char *allow, struct error *err);
 
+/* A file to be PUT to the URL instead of the body: a delivery. */
+struct callback_upload {
+	struct str destination; /* its name (destination/destination.h); empty: no delivery */
+	struct str file;        /* in data_dir/reports */
+	struct str sha256;      /* of it, in hexadecimal */
+};
+
 struct callback_event {
 	struct str account; /* whose secret signs */
 	struct str id;      /* the webhook-id, the same in every attempt: 1 to CALLBACK_ID_MAX of A-Z a-z 0-9 - _ */
 	struct str url;
 	struct str body; /* JSON */
+	struct callback_upload upload;
 };
 
 /* Stores an event to be delivered, and the account's secret if it has none yet, as part of the change. The texts must
@@ -82,6 +91,9 @@ MUST_CHECK int callbacks_test(struct callbacks *callbacks, const char *account, 
 
 /* Is it the id of such a test? */
 bool callback_is_test(struct str id);
+
+/* Where deliveries go; without, none can be made. It stays the caller's. Set it before the loop runs. */
+void callbacks_deliver_to(struct callbacks *callbacks, struct destinations *destinations);
 
 /* Looks for events put and committed since the last time. */
 void callbacks_wake(struct callbacks *callbacks);

@@ -390,6 +390,11 @@ void callbacks_on_outcome(struct callbacks *callbacks, callbacks_outcome_fn fn, 
 	callbacks->on_outcome_arg = arg;
 }
 
+void callbacks_deliver_to(struct callbacks *callbacks, struct destinations *destinations)
+{
+	callbacks->destinations = destinations;
+}
+
 void callbacks_wake(struct callbacks *callbacks)
 {
 	struct error err;

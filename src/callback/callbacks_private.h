@@ -80,6 +80,7 @@ struct callbacks {
 	struct meta *meta;
 	struct store *store;
 	struct resolver *resolver;
+	struct destinations *destinations; /* or NULL */
 	struct transfers *transfers;
 	struct event *turn; /* starts the next callbacks */
 	struct event *save;

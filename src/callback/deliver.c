@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "callback/callbacks_private.h"
 #include "callback/secret.h"
+#include "callback/upload.h"
 #include "callback/url.h"
 #include "meta/rows.h"
 
@@ -20,6 +21,7 @@ struct delivery {
 	struct callback *callback;
 	struct callback_url url;
 	struct buf body;
+	struct upload upload; /* instead of the body */
 	struct lookup *lookup;
 	struct event *lookup_timer;
 	struct transfer *transfer;
@@ -41,6 +43,7 @@ static void delivery_free(struct delivery *delivery)
 		event_free(delivery->lookup_timer);
 	callback_url_free(&delivery->url);
 	buf_free(&delivery->body);
+	upload_end(&delivery->upload);
 	free(delivery);
 }
 
@@ -87,7 +90,7 @@ static bool add_header(struct curl_slist **headers, const char *format, ...) __a
 
 static bool add_header(struct curl_slist **headers, const char *format, ...)
 {
-	char line[1024];
+	char line[DESTINATION_SECRET_MAX + 128];
 	va_list args;
 
 	va_start(args, format);
@@ -97,6 +100,27 @@ static bool add_header(struct curl_slist **headers, const char *format, ...)
 	if (longer)
 		*headers = longer;
 	return longer != NULL;
+}
+
+/* Those of a file: its type is in its name. */
+static struct curl_slist *make_upload_headers(const struct upload *upload, struct error *err)
+{
+	const struct destination *destination = &upload->destination;
+	struct curl_slist *headers = NULL;
+	bool made = add_header(&headers, "Content-Type: application/octet-stream");
+
+	/* libcurl signs each header that is given, also one that is to be left out: S3 may ask for Expect. */
+	if (destination->type == DESTINATION_S3)
+		made = made && add_header(&headers, "x-amz-content-sha256: %.*s", STR_ARGS(buf_str(&upload->sha256)));
+	else
+		made = made && add_header(&headers, "Expect:");
+	if (destination->type == DESTINATION_PUT && !destination->user[0] && destination->secret[0])
+		made = made && add_header(&headers, "Authorization: Bearer %s", destination->secret);
+	if (made)
+		return headers;
+	curl_slist_free_all(headers);
+	error_set(err, ERROR_NOMEM, "out of memory");
+	return NULL;
 }
 
 /* The attempt's headers; NULL with *err. */
@@ -161,7 +185,9 @@ static void try_address(struct delivery *delivery)
 		.url = delivery->url.parsed,
 		.address = &delivery->addresses[delivery->address_at],
 		.body = buf_str(&delivery->body),
-		.headers = make_headers(delivery, &err),
+		.upload = upload_is_wanted(&delivery->upload) ? &delivery->upload : NULL,
+		.headers = upload_is_wanted(&delivery->upload) ? make_upload_headers(&delivery->upload, &err) :
+		                                                 make_headers(delivery, &err),
 		.ca_file = callbacks->config->callback_ca_file,
 		.connect_timeout_us = callbacks->config->callback_connect_timeout,
 		.timeout_us = delivery->deadline_us - clock_monotonic_us(),
@@ -218,6 +244,12 @@ static enum meta_next take_row(void *arg, struct str key, struct str value, stru
 	struct callback_row row;
 
 	if (callback_row_read(&row, key, value, err) != 0 || callback_url_parse(&delivery->url, row.url, err) != 0)
+		return META_FAILED;
+	if (row.upload.destination.len > 0 &&
+	    (upload_take(&delivery->upload, &row.upload, err) != 0 ||
+	     upload_begin(&delivery->upload, delivery->callback->callbacks->destinations,
+	                  delivery->callback->callbacks->config->data_dir, delivery->callback->account, row.url,
+	                  err) != 0))
 		return META_FAILED;
 	buf_add_str(&delivery->body, row.body);
 	if (!delivery->body.failed)

@@ -15,4 +15,5 @@ libcdrd_a_SOURCES += \
 	src/callback/secret.c src/callback/secret.h \
 	src/callback/test_event.c \
 	src/callback/transfer.c src/callback/transfer.h \
+	src/callback/upload.c src/callback/upload.h \
 	src/callback/url.c src/callback/url.h

@@ -9,9 +9,11 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "callback/secret.h"
+#include "destination/destination.h"
 #include "lmdb/value.h"
 
 #define ROW_VERSION 1
+#define SHA256_TEXT_LEN 64
 
 /* In the catalog's meta: the next number, as a key. */
 #define NEXT_KEY STR_LITERAL("callback_next")
@@ -50,6 +52,11 @@ int callback_row_read(struct callback_row *row, struct str key, struct str bytes
 	row->next_us = value_int(&r, INT64_MIN, INT64_MAX);
 	row->failed = value_int(&r, 0, 1) != 0;
 	row->last_error = value_str(&r, 0, CALLBACK_ERROR_MAX);
+	if (r.left > 0) {
+		row->upload.destination = value_str(&r, 1, DESTINATION_NAME_MAX);
+		row->upload.file = value_str(&r, ID_UUID_LEN, ID_UUID_LEN);
+		row->upload.sha256 = value_str(&r, 1, SHA256_TEXT_LEN);
+	}
 	if (value_close(&r) && row->number != 0)
 		return 0;
 	return error_set(err, value_error(&r), "callback %llu: its stored value cannot be read",
@@ -60,7 +67,9 @@ static void row_write(struct buf *out, const struct callback_row *row)
 {
 	struct value_writer w;
 
-	value_begin(&w, out, ROW_VERSION, 10);
+	bool is_delivery = row->upload.destination.len > 0;
+
+	value_begin(&w, out, ROW_VERSION, is_delivery ? 13 : 10);
 	value_put_str(&w, row->id);
 	value_put_str(&w, row->account);
 	value_put_str(&w, row->url);
@@ -71,6 +80,11 @@ static void row_write(struct buf *out, const struct callback_row *row)
 	value_put_int(&w, row->next_us);
 	value_put_int(&w, row->failed);
 	value_put_bytes(&w, row->last_error);
+	if (is_delivery) {
+		value_put_str(&w, row->upload.destination);
+		value_put_str(&w, row->upload.file);
+		value_put_str(&w, row->upload.sha256);
+	}
 }
 
 int callback_row_put(struct change *change, const struct callback_row *row, struct error *err)
@@ -127,6 +141,7 @@ int callback_put(struct change *change, const struct callback_event *event, stru
 		.account = event->account,
 		.url = event->url,
 		.body = event->body,
+		.upload = event->upload,
 		.created_us = now_us,
 		.since_us = now_us,
 		.next_us = now_us,
@@ -134,7 +149,7 @@ int callback_put(struct change *change, const struct callback_event *event, stru
 	};
 
 	if (check_event(event, err) != 0 || take_number(change, &row.number, err) != 0 ||
-	    secret_ensure(change, event->account, err) != 0)
+	    (event->upload.destination.len == 0 && secret_ensure(change, event->account, err) != 0))
 		return -1;
 	return callback_row_put(change, &row, err);
 }

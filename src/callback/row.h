@@ -14,7 +14,8 @@
 /*
  * Layout version 1:
  *
- *	[1, id, account, url, body, created_us, since_us, attempts, next_us, failed, last_error]
+ *	[1, id, account, url, body, created_us, since_us, attempts, next_us, failed, last_error,
+ *	 destination, file, sha256]         of a delivery; left out by builds that made none
  */
 struct callback_row {
 	uint64_t number; /* the key */
@@ -28,6 +29,7 @@ struct callback_row {
 	int64_t next_us;
 	bool failed;
 	struct str last_error;
+	struct callback_upload upload;
 };
 
 struct callback_key {

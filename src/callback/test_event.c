@@ -78,7 +78,12 @@ int callbacks_test(struct callbacks *callbacks, const char *account, struct str 
 	id_uuid(uuid);
 	(void)snprintf(id, CALLBACK_ID_MAX + 1, CALLBACK_TEST_PREFIX "%s", uuid);
 	write_body(&body, id, account);
-	struct callback_event event = { str_from(account), str_from(id), url, buf_str(&body) };
+	struct callback_event event = {
+		.account = str_from(account),
+		.id = str_from(id),
+		.url = url,
+		.body = buf_str(&body),
+	};
 	int result =
 		body.failed ? error_set(err, ERROR_NOMEM, "test callback: out of memory") : put(callbacks, &event, err);
 	buf_free(&body);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * transfer.c: POSTs on the loop. See transfer.h.
+ * transfer.c: POSTs, and PUTs of files, on the loop. See transfer.h.
  *
  * libcurl says which sockets to watch (watch_socket) and when to call it in any case (set_timer); each is an event of
  * the loop, and each event calls curl_multi_socket_action.
@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "callback/upload.h"
 #include "config.h"
 
 /* An answer's body is ignored; a transfer with a longer one is aborted. */
@@ -35,6 +36,8 @@ struct transfer {
 	transfer_guard guard;
 	transfer_fn ended;
 	void *arg;
+	const struct upload *upload; /* or NULL */
+	int64_t sent;                /* of it */
 	size_t answer_bytes;
 	bool refused;
 	char problem[CURL_ERROR_SIZE];
@@ -165,6 +168,28 @@ static size_t drop_answer(char *data, size_t size, size_t count, void *arg)
 	return transfer->answer_bytes > ANSWER_BYTES_MAX ? 0 : size * count;
 }
 
+static size_t read_file(char *data, size_t size, size_t count, void *arg)
+{
+	struct transfer *transfer = arg;
+	ssize_t got = pread(transfer->upload->fd, data, size * count, transfer->sent);
+
+	if (got < 0)
+		return CURL_READFUNC_ABORT;
+	transfer->sent += got;
+	return (size_t)got;
+}
+
+/* libcurl starts over where a connection was closed before anything was sent. */
+static int seek_file(void *arg, curl_off_t offset, int origin)
+{
+	struct transfer *transfer = arg;
+
+	if (origin != SEEK_SET)
+		return CURL_SEEKFUNC_CANTSEEK;
+	transfer->sent = offset;
+	return CURL_SEEKFUNC_OK;
+}
+
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
 	struct transfer *transfer = arg;
@@ -208,16 +233,45 @@ static void set_where(CURL *easy, struct transfer *transfer, const struct transf
 	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
 	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, to_ms(request->connect_timeout_us));
-	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, to_ms(request->timeout_us));
+	if (!request->upload) {
+		curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, to_ms(request->timeout_us));
+		return;
+	}
+	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, to_ms(request->timeout_us) / 1000 + 1);
+}
+
+static void set_body(CURL *easy, const struct transfer_request *request)
+{
+	curl_easy_setopt(easy, CURLOPT_POST, 1L);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body.p);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
+}
+
+static void set_upload(CURL *easy, struct transfer *transfer)
+{
+	const struct upload *upload = transfer->upload;
+
+	curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+	curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)upload->size);
+	curl_easy_setopt(easy, CURLOPT_READFUNCTION, read_file);
+	curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
+	curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, seek_file);
+	curl_easy_setopt(easy, CURLOPT_SEEKDATA, transfer);
+	if (upload->login.len > 0)
+		curl_easy_setopt(easy, CURLOPT_USERPWD, upload->login.data);
+	if (upload->sigv4.len > 0)
+		curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, upload->sigv4.data);
 }
 
 static void set_what(CURL *easy, struct transfer *transfer, const struct transfer_request *request)
 {
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "cdrd/" PACKAGE_VERSION);
-	curl_easy_setopt(easy, CURLOPT_POST, 1L);
-	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body.p);
-	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
+	if (request->upload)
+		set_upload(easy, transfer);
+	else
+		set_body(easy, request);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, drop_answer);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
@@ -254,6 +308,7 @@ struct transfer *transfer_start(struct transfers *transfers, const struct transf
 	}
 	transfer->transfers = transfers;
 	transfer->headers = request->headers;
+	transfer->upload = request->upload;
 	transfer->guard = request->guard;
 	transfer->ended = request->ended;
 	transfer->arg = request->arg;

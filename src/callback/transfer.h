@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * transfer.h: POSTs on the loop, by libcurl's multi interface; private to callback/.
+ * transfer.h: POSTs, and PUTs of files, on the loop, by libcurl's multi interface; private to callback/.
  *
  * A transfer connects to the one address it is given, whatever the URL's host (which is still what the Host header and
  * the certificate check name), so that libcurl never resolves a name. The guard is asked again about the very address
@@ -20,6 +20,7 @@
 
 struct transfers;
 struct transfer;
+struct upload;
 
 struct transfer_result {
 	const char *problem; /* why there is no answer; "" when there is one */
@@ -38,10 +39,11 @@ struct transfer_request {
 	CURLU *url;
 	const struct address *address;
 	struct str body;
-	struct curl_slist *headers; /* becomes the transfer's, also when it cannot be started */
-	const char *ca_file;        /* "" for only the system's authorities */
+	const struct upload *upload; /* instead of the body; or NULL */
+	struct curl_slist *headers;  /* becomes the transfer's, also when it cannot be started */
+	const char *ca_file;         /* "" for only the system's authorities */
 	int64_t connect_timeout_us;
-	int64_t timeout_us;
+	int64_t timeout_us; /* for all of it; of an upload, as long as nothing moves */
 	transfer_guard guard;
 	transfer_fn ended;
 	void *arg; /* of both callbacks */

@@ -34,6 +34,7 @@ const struct env_db meta_dbs[] = {
 	[META_DB_REPORT_INDEX] = { "report_index", 0 },
 	[META_DB_SCHEDULES] = { "schedules", 0 },
 	[META_DB_SCHEDULE_INDEX] = { "schedule_index", 0 },
+	[META_DB_DESTINATIONS] = { "destinations", 0 },
 	[META_DB_USAGE] = { "usage", 0 },
 	[META_DB_ERASED] = { "erased", 0 },
 	[META_DB_ACCOUNT_KEYS] = { "account_keys", 0 },

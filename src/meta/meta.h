@@ -16,6 +16,7 @@
  *	report_index  where to look for reports (report/table.h)
  *	schedules   id (36 characters) -> msgpack (schedule/schedule_row.c)
  *	schedule_index  where to look for schedules (schedule/schedule_table.h)
+ *	destinations  account id, NUL, name -> sealed msgpack (destination/destinations.c)
  *	usage       account id (8 bytes) -> msgpack (billing/volume.c)
  *	erased      account id (8 bytes), hash of a number (16 bytes) -> msgpack (store/erasing/erased.c)
  *	feeds       "tail:" or "spool:", path -> msgpack: where reading has got to (feed/place.c)
@@ -48,6 +49,7 @@ enum meta_db {
 	META_DB_REPORT_INDEX,
 	META_DB_SCHEDULES,
 	META_DB_SCHEDULE_INDEX,
+	META_DB_DESTINATIONS,
 	META_DB_USAGE,
 	META_DB_ERASED,
 	META_DB_ACCOUNT_KEYS,

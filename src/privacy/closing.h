@@ -2,7 +2,7 @@
 /*
  * closing.h: removes deleted accounts, with their records, when account_grace is over.
  *
- * One at a time, in slices between requests: its schedules are removed, reports over its records that have not
+ * One at a time, in slices between requests: its schedules and destinations are removed, reports over its records that have not
  * ended are cancelled, its records
  * are removed (store/purge.h), then the account's own row, its webhook secret and its volume. The mark of deletion
  * survives a crash, so the next start continues. A parent is removed after its subaccounts.
@@ -16,6 +16,7 @@
 #include "base/config.h"
 #include "base/task.h"
 #include "ingest/ingest.h"
+#include "destination/destination.h"
 #include "report/report.h"
 #include "schedule/schedule.h"
 #include "store/store.h"
@@ -31,6 +32,7 @@ struct closing_context {
 	struct ingest *ingest;
 	struct reports *reports;
 	struct schedules *schedules;
+	struct destinations *destinations;
 };
 
 /* NULL when out of memory. */

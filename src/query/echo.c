@@ -78,6 +78,7 @@ void query_plan_echo(const struct query_plan *plan, const struct query_params *p
 	write_given(json, params, "columns");
 	write_given(json, params, "dialect");
 	write_given(json, params, "callback_url");
+	write_given(json, params, "destination");
 	write_given(json, params, "group_by");
 	write_given(json, params, "interval");
 	write_given(json, params, "time_zone");

@@ -109,6 +109,7 @@ struct query_plan {
 	/* asynchronous only */
 	bool include_subaccounts;
 	struct str callback_url; /* p NULL without one */
+	struct str destination;  /* likewise */
 	enum query_format format;
 	enum query_dialect dialect;
 	enum query_compression compression;

@@ -47,6 +47,7 @@ query_take_fn query_take_include_message;
 query_take_fn query_take_show_concatenated;
 query_take_fn query_take_include_subaccounts;
 query_take_fn query_take_callback_url;
+query_take_fn query_take_destination;
 query_take_fn query_take_format;
 query_take_fn query_take_dialect;
 query_take_fn query_take_compression;

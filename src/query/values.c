@@ -159,6 +159,12 @@ void query_take_callback_url(struct query_making *making, struct str value)
 		                   STR_ARGS(query_clip(value, QUERY_VALUE_SHOWN)));
 }
 
+/* Whether there is one of this name is the caller's business. */
+void query_take_destination(struct query_making *making, struct str value)
+{
+	making->plan->destination = value;
+}
+
 size_t query_take_word(struct query_making *making, struct str name, struct str value, const char *const *words)
 {
 	for (size_t i = 0; words[i]; i++) {

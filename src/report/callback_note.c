@@ -4,6 +4,7 @@
  */
 #include "base/log.h"
 #include "callback/callback.h"
+#include "report/report_private.h"
 #include "report/table.h"
 
 static void take(struct report_callback *note, const struct callback_info *info)
@@ -23,19 +24,26 @@ int table_note_callback(struct change *change, const struct callback_info *info,
 {
 	struct report report;
 	struct str row;
-	int found = change_get(change, META_DB_REPORTS, info->id, &row, err);
+	bool is_delivery = info->id.len == DELIVERY_PREFIX_LEN + ID_UUID_LEN &&
+	                   memcmp(info->id.p, DELIVERY_PREFIX, DELIVERY_PREFIX_LEN) == 0;
+	struct str id = info->id;
+
+	if (is_delivery)
+		id = (struct str){ id.p + DELIVERY_PREFIX_LEN, ID_UUID_LEN };
+	int found = change_get(change, META_DB_REPORTS, id, &row, err);
 
 	if (found <= 0)
 		return found;
-	if (report_row_read(&report, info->id, row, err) != 0) {
+	if (report_row_read(&report, id, row, err) != 0) {
 		if (err->code == ERROR_NOMEM)
 			return -1;
 		log_error("report", "%s", err->message); /* it must not keep outcomes from being saved */
 		return 0;
 	}
-	take(&report.callback, info);
-	int result = report.callback.error.failed ? error_set(err, ERROR_NOMEM, "report %s: out of memory", report.id) :
-	                                            table_put(change, &report, err);
+	struct report_callback *note = is_delivery ? &report.delivery : &report.callback;
+	take(note, info);
+	int result = note->error.failed ? error_set(err, ERROR_NOMEM, "report %s: out of memory", report.id) :
+	                                  table_put(change, &report, err);
 	report_free(&report);
 	return result;
 }

@@ -13,6 +13,7 @@
 #include "base/invariant.h"
 #include "base/log.h"
 #include "callback/callback.h"
+#include "destination/destination.h"
 #include "report/report_private.h"
 #include "report/table.h"
 
@@ -63,6 +64,44 @@ static int put_callback(struct change *change, const struct report *report, stru
 	return result;
 }
 
+/* Puts the delivery of the file, if one was asked for, in the same change. */
+static int put_delivery(const struct reports *reports, struct change *change, const struct report *report,
+                        struct error *err)
+{
+	struct str name = query_params_get(&report->params, "destination");
+	struct buf id = { 0 }, url = { 0 };
+	struct destination destination;
+	struct error why;
+	int result = 0;
+
+	if (name.len == 0 || !report->has_file || report->remade || !reports->destinations)
+		return 0;
+	if (destinations_find(reports->destinations, report->creator, name, &destination, &why) != 0) {
+		log_warn("report", "%s: no delivery: %s", report->id, why.message);
+		return why.code == ERROR_NOMEM ? error_set(err, ERROR_NOMEM, "%s", why.message) : 0;
+	}
+	buf_addf(&id, DELIVERY_PREFIX "%s", report->id);
+	buf_add_text(&url, destination.url);
+	report_file_name(report, &url);
+	explicit_bzero(&destination, sizeof(destination));
+	struct callback_event event = {
+		.account = str_from(report->creator),
+		.id = buf_str(&id),
+		.url = buf_str(&url),
+		.body = STR_LITERAL(""),
+		.upload = { name, str_from(report->file_id), str_from(report->sha256) },
+	};
+	result = id.failed || url.failed ? error_set(err, ERROR_NOMEM, "report %s: out of memory", report->id) :
+	                                   callback_put(change, &event, err);
+	if (result < 0 && err->code == ERROR_INVALID) {
+		log_warn("report", "%s: no delivery: %s", report->id, err->message);
+		result = 0;
+	}
+	buf_free(&id);
+	buf_free(&url);
+	return result;
+}
+
 static int write_end(struct reports *reports, const struct report *report, struct error *err)
 {
 	struct change change;
@@ -77,6 +116,8 @@ static int write_end(struct reports *reports, const struct report *report, struc
 	result = table_end(&change, report, report_due_us(reports, report), err);
 	if (result == 0)
 		result = put_callback(&change, report, err);
+	if (result == 0)
+		result = put_delivery(reports, &change, report, err);
 	if (change_end(&change, result, err) != 0)
 		return -1;
 	if (reports->callbacks)

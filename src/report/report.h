@@ -117,6 +117,7 @@ struct report {
 		bool delivered;
 		struct buf error; /* of the last attempt; empty if it succeeded */
 	} callback;
+	struct report_callback delivery; /* likewise, of the file to `destination` */
 
 	bool remade;           /* remade because a number was erased: already charged and called back */
 	struct buf reason;     /* of FAILED and ABORTED, and of a remade one */
@@ -135,13 +136,17 @@ void report_file_name(const struct report *report, struct buf *out);
 MUST_CHECK int report_write_status(const struct report *report, struct str base_url, struct buf *out,
                                    struct error *err);
 
+/* Where files can be delivered to; it stays the caller's. Set it before the loop runs. */
+struct destinations;
+void reports_deliver_to(struct reports *reports, struct destinations *destinations);
+
 /*
- * Makes the plan of a request by the settings, and lists all that is wrong with it: true if nothing is. `range_end_us` is
+ * Makes the plan of a request of `creator` by the settings, and lists all that is wrong with it: true if nothing is. `range_end_us` is
  * the end of a range that names none. The plan borrows from `params`. Whether the account may read is the caller's
  * business.
  */
-bool report_check(const struct config *config, const struct query_params *params, int64_t range_end_us,
-                  struct query_plan *plan, struct query_problems *problems);
+bool report_check(const struct reports *reports, const char *creator, const struct query_params *params,
+                  int64_t range_end_us, struct query_plan *plan, struct query_problems *problems);
 
 /* Writes rows of the caller's in the change that makes a report, or fails it. */
 struct change;

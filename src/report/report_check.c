@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "callback/callback.h"
-#include "report/report.h"
+#include "destination/destination.h"
+#include "report/report_private.h"
 
 /* Further rules for a callback's URL. */
 static void check_callback(struct str url, struct query_problems *problems)
@@ -19,15 +20,30 @@ static void check_callback(struct str url, struct query_problems *problems)
 	query_problems_add(problems, STR_LITERAL("callback_url"), "%s", reason ? reason + 1 : err.message);
 }
 
-bool report_check(const struct config *config, const struct query_params *params, int64_t range_end_us,
-                  struct query_plan *plan, struct query_problems *problems)
+static void check_destination(const struct reports *reports, const char *creator, struct str name,
+                              struct query_problems *problems)
+{
+	struct destination destination;
+	struct error err;
+
+	if (!name.p)
+		return;
+	if (!reports->destinations || destinations_find(reports->destinations, creator, name, &destination, &err) != 0)
+		query_problems_add(problems, STR_LITERAL("destination"), "There is no destination '%.*s'",
+		                   (int)(name.len < DESTINATION_NAME_MAX ? name.len : DESTINATION_NAME_MAX), name.p);
+	explicit_bzero(&destination, sizeof(destination));
+}
+
+bool report_check(const struct reports *reports, const char *creator, const struct query_params *params,
+                  int64_t range_end_us, struct query_plan *plan, struct query_problems *problems)
 {
 	struct query_limits limits = {
-		.window_max_us = config->report_window_max,
-		.any_values = strcmp(config->filter_values, "any") == 0,
+		.window_max_us = reports->config->report_window_max,
+		.any_values = strcmp(reports->config->filter_values, "any") == 0,
 	};
 
 	query_plan_make(plan, QUERY_ASYNC, params, &limits, range_end_us, problems);
 	check_callback(plan->callback_url, problems);
+	check_destination(reports, creator, plan->destination, problems);
 	return problems->count == 0;
 }

@@ -21,6 +21,10 @@
 #include "base/task.h"
 #include "report/report.h"
 
+/* What the id of the callback that delivers a file has before the report's. */
+#define DELIVERY_PREFIX "delivery_"
+#define DELIVERY_PREFIX_LEN (sizeof(DELIVERY_PREFIX) - 1)
+
 /* What a job needs while it is being made. */
 struct report_work {
 	struct report report; /* its row */
@@ -67,8 +71,9 @@ struct reports {
 	struct meta *meta;
 	struct store *store;
 	struct callbacks *callbacks;
-	const struct disk *disk; /* NULL: not checked */
-	reports_end_fn on_end;   /* or NULL */
+	struct destinations *destinations; /* or NULL */
+	const struct disk *disk;           /* NULL: not checked */
+	reports_end_fn on_end;             /* or NULL */
 	void *on_end_arg;
 	char *dir; /* data_dir/reports */
 

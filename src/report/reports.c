@@ -91,6 +91,11 @@ void reports_on_end(struct reports *reports, reports_end_fn fn, void *arg)
 	reports->on_end_arg = arg;
 }
 
+void reports_deliver_to(struct reports *reports, struct destinations *destinations)
+{
+	reports->destinations = destinations;
+}
+
 static void secure_running(struct reports *reports)
 {
 	struct report_queue *queue, *next_queue;

@@ -24,6 +24,7 @@
 #define REMADE_COUNT 1
 #define UNSUMMED_COUNT 1
 #define NUMBERS_COUNT 2
+#define DELIVERY_COUNT 6
 #define MILLION 1000000
 
 static void write_params(struct value_writer *w, const struct query_params *params)
@@ -64,13 +65,15 @@ void report_row_write(struct buf *out, const struct report *report)
 {
 	struct value_writer w;
 	uint64_t account = account_key_number(&report->account_key), creator = account_key_number(&report->creator_key);
-	bool has_numbers = account != 0 || creator != 0;
+	bool has_delivery = query_params_get(&report->params, "destination").len > 0;
+	bool has_numbers = has_delivery || account != 0 || creator != 0;
 
 	INVARIANT(report_state_ended(report->state) == (report->ended_us != 0));
 	INVARIANT(!report->has_file || report->state == REPORT_SUCCESS || report->state == REPORT_TRUNCATED);
 	value_begin(&w, out, ROW_VERSION,
 	            ROW_COUNT + report->params.count * PARAM_COUNT + report->sums_count * SUM_COUNT + CALLBACK_COUNT +
-	                    REMADE_COUNT + UNSUMMED_COUNT + (has_numbers ? NUMBERS_COUNT : 0));
+	                    REMADE_COUNT + UNSUMMED_COUNT + (has_numbers ? NUMBERS_COUNT : 0) +
+	                    (has_delivery ? DELIVERY_COUNT : 0));
 	value_put_int(&w, report->state);
 	value_put_str(&w, str_from(report->account));
 	value_put_str(&w, str_from(report->creator));
@@ -103,6 +106,8 @@ void report_row_write(struct buf *out, const struct report *report)
 		value_put_int(&w, (int64_t)account);
 		value_put_int(&w, (int64_t)creator);
 	}
+	if (has_delivery)
+		write_callback(&w, &report->delivery);
 }
 
 /* `out` is zeroed and longer than the longest text. */
@@ -198,8 +203,8 @@ static void read_keys(struct value_reader *r, struct report *report)
 
 static bool out_of_memory(const struct report *report)
 {
-	return report->callback.error.failed || report->reason.failed || report->base_url.failed ||
-	       report->key.failed || report->checkpoint.failed;
+	return report->callback.error.failed || report->delivery.error.failed || report->reason.failed ||
+	       report->base_url.failed || report->key.failed || report->checkpoint.failed;
 }
 
 int report_row_read(struct report *report, struct str id, struct str bytes, struct error *err)
@@ -222,6 +227,8 @@ int report_row_read(struct report *report, struct str id, struct str bytes, stru
 	if (r.left > 0)
 		report->unsummed = (uint64_t)value_int(&r, 0, INT64_MAX);
 	read_keys(&r, report);
+	if (r.left > 0)
+		read_callback(&r, &report->delivery);
 	bool is_whole = value_close(&r);
 	if (out_of_memory(report) || (result < 0 && err->code == ERROR_NOMEM))
 		result = error_set(err, ERROR_NOMEM, "report %s: out of memory", report->id);
@@ -235,6 +242,7 @@ int report_row_read(struct report *report, struct str id, struct str bytes, stru
 void report_free(struct report *report)
 {
 	buf_free(&report->callback.error);
+	buf_free(&report->delivery.error);
 	buf_free(&report->reason);
 	buf_free(&report->base_url);
 	buf_free(&report->key);

@@ -5,6 +5,7 @@
  *	{"_links":{"self":{"href":...},"download_report":{"href":...}},"request_id":...,"request_status":"SUCCESS",
  *	 <the parameters>,"receive_time":...,"start_time":...,"end_time":...,"items_count":...,
  *	 "callback":{"state":...,"attempts":...,...} with a callback_url, when ended,
+ *	 "delivery":{the same of the file} with a destination, when there is one,
  *	 "progress":{"bytes":...,"share":...} while it runs, "manifest":{...} with a file, "reason":... without}
  */
 #include "report/report.h"
@@ -238,12 +239,11 @@ static void write_manifest(const struct report *report, struct json *json)
 	json_object_end(json);
 }
 
-static void write_callback(const struct report *report, struct json *json)
+static void write_callback(const struct report_callback *callback, const char *key, struct json *json)
 {
-	const struct report_callback *callback = &report->callback;
 	bool waits = callback->attempts == 0 || callback->next_us != 0;
 
-	json_key(json, "callback");
+	json_key(json, key);
 	json_object_begin(json);
 	json_member_text(json, "state", callback->delivered ? "delivered" : waits ? "waiting" : "failed");
 	json_member_uint(json, "attempts", (uint64_t)callback->attempts);
@@ -274,7 +274,9 @@ int report_write_status(const struct report *report, struct str base_url, struct
 	if (report->state == REPORT_SUCCESS || report->state == REPORT_TRUNCATED)
 		write_manifest(report, &json);
 	if (report_state_ended(report->state) && query_params_get(&report->params, "callback_url").len > 0)
-		write_callback(report, &json);
+		write_callback(&report->callback, "callback", &json);
+	if (report->has_file && query_params_get(&report->params, "destination").len > 0)
+		write_callback(&report->delivery, "delivery", &json);
 	if (report->reason.len > 0)
 		json_member_str(&json, "reason", buf_str(&report->reason));
 	json_object_end(&json);

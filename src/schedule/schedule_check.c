@@ -141,7 +141,7 @@ static int add_dates(const struct query_params *params, int64_t run_us, struct s
 	return result < 0 && err->code == ERROR_INVALID ? 0 : result;
 }
 
-int schedule_ask(const struct config *config, const struct query_params *params, int64_t run_us,
+int schedule_ask(const struct reports *reports, const char *account, const struct query_params *params, int64_t run_us,
                  struct schedule_asked *asked, struct query_problems *problems, struct error *err)
 {
 	query_problems_clear(problems);
@@ -151,6 +151,6 @@ int schedule_ask(const struct config *config, const struct query_params *params,
 	check_cron(params, asked, problems);
 	if (copy_params(params, asked, problems, err) < 0 || add_dates(params, run_us, asked, problems, err) < 0)
 		return -1;
-	(void)report_check(config, &asked->params, run_us, &asked->plan, problems);
+	(void)report_check(reports, account, &asked->params, run_us, &asked->plan, problems);
 	return 0;
 }

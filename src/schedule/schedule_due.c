@@ -117,7 +117,8 @@ int schedule_make_report(struct schedules *schedules, struct schedule *schedule,
 	int result = asked ? 0 : error_set(err, ERROR_NOMEM, "Out of memory for a schedule");
 
 	if (result == 0)
-		result = schedule_ask(schedules->context.config, &schedule->params, run->due_us, asked, &problems, err);
+		result = schedule_ask(schedules->context.reports, schedule->account, &schedule->params, run->due_us,
+		                      asked, &problems, err);
 	if (result == 0 && problems.count > 0)
 		result = error_set(err, ERROR_INVALID, "%s: %s", problems.list[0].name, problems.list[0].reason);
 	if (result == 0)

@@ -45,8 +45,9 @@ MUST_CHECK int schedule_read_cron(const struct query_params *params, struct cron
                                   struct error *err);
 
 /* The request of the run at `run_us`, with all that is wrong with it. 0, also with problems; -1 when out of memory. */
-MUST_CHECK int schedule_ask(const struct config *config, const struct query_params *params, int64_t run_us,
-                            struct schedule_asked *asked, struct query_problems *problems, struct error *err);
+MUST_CHECK int schedule_ask(const struct reports *reports, const char *account, const struct query_params *params,
+                            int64_t run_us, struct schedule_asked *asked, struct query_problems *problems,
+                            struct error *err);
 
 /* --- schedule_due.c --- */
 

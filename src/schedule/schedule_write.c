@@ -100,7 +100,7 @@ static void write_report(const struct schedules *schedules, const struct schedul
 		json->out->failed = true;
 		return;
 	}
-	if (schedule_ask(schedules->context.config, &schedule->params,
+	if (schedule_ask(schedules->context.reports, schedule->account, &schedule->params,
 	                 schedule->due_us > 0 ? schedule->due_us : now_us - now_us % CLOCK_US_PER_SECOND, asked,
 	                 &problems, &err) == 0 &&
 	    problems.count == 0) {

@@ -73,7 +73,8 @@ static int check(struct schedules *schedules, const struct schedule_request *req
 	int result = asked ? 0 : error_set(err, ERROR_NOMEM, "Out of memory for a schedule");
 
 	if (result == 0)
-		result = schedule_ask(schedules->context.config, request->params, now_us, asked, problems, err);
+		result = schedule_ask(schedules->context.reports, request->account->id, request->params, now_us, asked,
+		                      problems, err);
 	if (result == 0 && problems->count > 0)
 		result = error_set(err, ERROR_INVALID, "%s: %s", problems->list[0].name, problems->list[0].reason);
 	if (result == 0) {

@@ -20,7 +20,9 @@ static int put(struct change *change, const char *account, const char *url, cons
 	char body[128];
 
 	snprintf(body, sizeof(body), "{\"request_id\":\"%.100s\"}", id);
-	struct callback_event event = { str_from(account), str_from(id), str_from(url), str_from(body) };
+	struct callback_event event = {
+		.account = str_from(account), .id = str_from(id), .url = str_from(url), .body = str_from(body)
+	};
 	return callback_put(change, &event, err);
 }
 

@@ -287,6 +287,23 @@ describe('each operation', () => {
     assert.equal((await remove(ofChild, child)).status, 204);
   });
 
+  it('keeps destinations', async () => {
+    const { example } = api.operation('createDestination').described.requestBody.content['application/json'];
+    const create = (more = {}) => api.send('createDestination', { ...jsonOf({ ...example, ...more }), user: USER });
+    assert.equal((await create()).status, 201);
+    assert.equal((await create()).status, 409);
+    daemon.ctl('destination', 'add', 'central', '--type', 'put', '--url', 'https://example.com/');
+    assert.equal((await api.send('listDestinations', { user: USER })).json().destinations.length, 2);
+    for (const name of [example.name, 'central']) {
+      assert.equal((await api.send('getDestination', { path: { name }, user: USER })).json().name, name);
+    }
+    const body = { product: 'SMS', account_id: ACCOUNT, direction: 'outbound', ...DATES, destination: example.name };
+    const { request_id } = (await api.send('createReport', { ...jsonOf(body), user: USER })).json();
+    await until('the state of the delivery', async () =>
+      (await api.send('getReport', { path: { id: request_id }, user: USER })).json().delivery);
+    assert.equal((await api.send('removeDestination', { path: { name: example.name }, user: USER })).status, 204);
+  });
+
   it('rotates the secret, sends tests and lists the attempts', async () => {
     const post = (url) => api.send('testWebhook', { ...jsonOf({ url }), user: USER });
     await api.send('getWebhook', { user: USER });

@@ -318,8 +318,10 @@ START_TEST(dropped_change_sends_nothing)
 	char url[64];
 
 	snprintf(url, sizeof(url), "http://127.0.0.1:%u/", receiver.port);
-	struct callback_event event = { STR_LITERAL(ACCOUNT), STR_LITERAL("event-1"), str_from(url),
-		                        STR_LITERAL("{}") };
+	struct callback_event event = { .account = STR_LITERAL(ACCOUNT),
+		                        .id = STR_LITERAL("event-1"),
+		                        .url = str_from(url),
+		                        .body = STR_LITERAL("{}") };
 	ASSERT_OK(change_begin(&change, f.meta, &err));
 	ASSERT_OK(callback_put(&change, &event, &err));
 	ck_assert_int_eq(change_end(&change, -1, &err), -1);
@@ -790,8 +792,10 @@ END_TEST
 START_TEST(put_checks_what_it_is_given)
 {
 	struct change change;
-	struct callback_event event = { STR_LITERAL(ACCOUNT), STR_LITERAL("a.b"), STR_LITERAL("http://example.com/"),
-		                        STR_LITERAL("{}") };
+	struct callback_event event = { .account = STR_LITERAL(ACCOUNT),
+		                        .id = STR_LITERAL("a.b"),
+		                        .url = STR_LITERAL("http://example.com/"),
+		                        .body = STR_LITERAL("{}") };
 
 	ASSERT_OK(change_begin(&change, f.meta, &err));
 	ck_assert_int_eq(callback_put(&change, &event, &err), -1);

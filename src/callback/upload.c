@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * upload.c: what an attempt at a delivery sends, instead of a callback's body. See upload.h.
+ */
+#include "callback/upload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int open_file(struct upload *upload, const char *data_dir, struct error *err)
+{
+	struct buf path = { 0 };
+	struct stat status;
+
+	buf_addf(&path, "%s/reports/%.*s", data_dir, STR_ARGS(buf_str(&upload->file)));
+	if (!buf_cstr(&path)) {
+		buf_free(&path);
+		return error_set(err, ERROR_NOMEM, "out of memory");
+	}
+	upload->fd = open(path.data, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int number = errno;
+	buf_free(&path);
+	if (upload->fd < 0 && number == ENOENT)
+		return error_set(err, ERROR_NOT_FOUND, "the report's file has gone");
+	if (upload->fd < 0 || fstat(upload->fd, &status) != 0)
+		return error_set_errno(err, number, "the report's file");
+	upload->size = status.st_size;
+	return 0;
+}
+
+/* The credentials are sent only where they were meant to be: a destination may have been removed and added anew. */
+static int check_place(const struct upload *upload, struct str url, struct error *err)
+{
+	size_t len = strlen(upload->destination.url);
+
+	if (url.len > len && memcmp(url.p, upload->destination.url, len) == 0)
+		return 0;
+	return error_set(err, ERROR_CONFLICT, "destination %s has another url now", upload->destination.name);
+}
+
+/* "user:secret", for libcurl. */
+static int make_login(struct upload *upload, struct error *err)
+{
+	const struct destination *destination = &upload->destination;
+
+	if (destination->user[0])
+		buf_addf(&upload->login, "%s:%s", destination->user, destination->secret);
+	if (destination->type == DESTINATION_S3)
+		buf_addf(&upload->sigv4, "aws:amz:%s:s3", destination->region);
+	return (destination->user[0] && !buf_cstr(&upload->login)) ||
+	                       (upload->sigv4.len > 0 && !buf_cstr(&upload->sigv4)) ?
+	               error_set(err, ERROR_NOMEM, "out of memory") :
+	               0;
+}
+
+int upload_take(struct upload *upload, const struct callback_upload *wanted, struct error *err)
+{
+	upload->fd = -1;
+	buf_add_str(&upload->name, wanted->destination);
+	buf_add_str(&upload->file, wanted->file);
+	buf_add_str(&upload->sha256, wanted->sha256);
+	return upload->name.failed || upload->file.failed || upload->sha256.failed ?
+	               error_set(err, ERROR_NOMEM, "out of memory") :
+	               0;
+}
+
+int upload_begin(struct upload *upload, struct destinations *destinations, const char *data_dir, const char *account,
+                 struct str url, struct error *err)
+{
+	if (!destinations)
+		return error_set(err, ERROR_CONFLICT, "there are no destinations");
+	if (destinations_find(destinations, account, buf_str(&upload->name), &upload->destination, err) != 0 ||
+	    check_place(upload, url, err) != 0 || make_login(upload, err) != 0)
+		return -1;
+	return open_file(upload, data_dir, err);
+}
+
+bool upload_is_wanted(const struct upload *upload)
+{
+	return upload->name.len > 0;
+}
+
+void upload_end(struct upload *upload)
+{
+	if (upload_is_wanted(upload) && upload->fd >= 0)
+		close(upload->fd);
+	if (upload->login.data)
+		explicit_bzero(upload->login.data, upload->login.len);
+	explicit_bzero(&upload->destination, sizeof(upload->destination));
+	buf_free(&upload->login);
+	buf_free(&upload->sigv4);
+	buf_free(&upload->name);
+	buf_free(&upload->file);
+	buf_free(&upload->sha256);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * upload.h: a report's file that is delivered to a destination; private to callback/.
+ *
+ * A delivery is a callback whose row names a destination and a file: it waits, takes turns, is tried again and given up as
+ * all callbacks are. An attempt reads the destination anew, so that credentials which were changed are used.
+ */
+#ifndef CDRD_CALLBACK_UPLOAD_H
+#define CDRD_CALLBACK_UPLOAD_H
+
+#include "base/buf.h"
+#include "callback/callback.h"
+#include "destination/destination.h"
+
+/* Zeroed: nothing is to be uploaded. */
+struct upload {
+	struct buf name; /* of the destination */
+	struct buf file; /* in data_dir/reports */
+	struct buf sha256;
+	struct destination destination;
+	struct buf login; /* "user:secret", or empty */
+	struct buf sigv4; /* for libcurl, or empty */
+	int fd;           /* -1: none */
+	int64_t size;
+};
+
+/* Copies what is wanted from a row. */
+MUST_CHECK int upload_take(struct upload *upload, const struct callback_upload *wanted, struct error *err);
+bool upload_is_wanted(const struct upload *upload);
+
+/* Opens the file and finds the credentials for `url`, of the account's destination. */
+MUST_CHECK int upload_begin(struct upload *upload, struct destinations *destinations, const char *data_dir,
+                            const char *account, struct str url, struct error *err);
+
+/* Safe on a zeroed one. */
+void upload_end(struct upload *upload);
+
+#endif
