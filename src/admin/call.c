@@ -16,6 +16,7 @@
 #include "admin/session.h"
 #include "base/log.h"
 
+#define SESSIONS_MAX (ADMIN_SESSIONS_MAX / 2) /* the others are left for cdrctl */
 #define RESULT_MAX ((size_t)8 << 20)
 #define BEGIN_RIGHT "{\"ok\":true,\"result\":"
 #define BEGIN_WRONG "{\"ok\":false,"
@@ -198,7 +199,7 @@ static bool is_among(const char *words, const char *name)
 {
 	size_t len = strlen(name);
 
-	for (const char *at = words; (at = strstr(at, name)); at += len)
+	for (const char *at = words; len > 0 && (at = strstr(at, name)); at += len)
 		if ((at == words || at[-1] == ' ') && (at[len] == ' ' || !at[len]))
 			return true;
 	return false;
@@ -270,9 +271,9 @@ struct admin_call *admin_call_begin(struct admin *admin, const char *operator_na
                                     const struct operator_command *command, struct str args, admin_call_fn fn,
                                     void *arg, struct error *err)
 {
-	if (admin->sessions_count >= ADMIN_SESSIONS_MAX) {
+	if (admin->sessions_count >= SESSIONS_MAX) {
 		error_set(err, ERROR_LIMIT, "%d commands are under way, at most %d allowed", admin->sessions_count,
-		          ADMIN_SESSIONS_MAX);
+		          SESSIONS_MAX);
 		return NULL;
 	}
 	if (check_args(command, args, err) != 0)

@@ -11,6 +11,8 @@
 #include "base/clock.h"
 #include "base/id.h"
 
+#define SAMPLE 64
+
 static int compare_sums(const void *a, const void *b)
 {
 	const decimal_units *x = a, *y = b;
@@ -18,14 +20,16 @@ static int compare_sums(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
+/* About the median of a full table's sums, from a sample of them, as to sort all of them would take too long. So at least
+ * half of the sample is not above it. */
 static decimal_units median_sum(const struct heavy_hitters *table)
 {
-	decimal_units sums[HEAVY_HITTERS_MAX];
+	decimal_units sums[SAMPLE];
 
-	for (size_t i = 0; i < table->count; i++)
-		sums[i] = table->list[i].sum;
-	qsort(sums, table->count, sizeof(sums[0]), compare_sums);
-	return sums[table->count / 2];
+	for (size_t i = 0; i < SAMPLE; i++)
+		sums[i] = table->list[i * (HEAVY_HITTERS_MAX / SAMPLE)].sum;
+	qsort(sums, SAMPLE, sizeof(sums[0]), compare_sums);
+	return sums[SAMPLE / 2];
 }
 
 static bool is_of(const struct heavy_hitter *entry, struct str id, const char *kind)
@@ -43,7 +47,7 @@ static uint16_t *slot_of(struct heavy_hitters *table, struct str id, const char 
 	return &table->slots[at];
 }
 
-/* Makes room for at least half as many accounts as the table holds. */
+/* Makes room for about half as many accounts as the table holds. */
 static void cut(struct heavy_hitters *table)
 {
 	decimal_units median = median_sum(table);
@@ -65,16 +69,19 @@ static void cut(struct heavy_hitters *table)
 	table->last = NULL;
 }
 
-static struct heavy_hitter *make(struct heavy_hitters *table, struct str id, const char *kind)
+/* `slot` is the account's free one, until the table is cut. */
+static struct heavy_hitter *make(struct heavy_hitters *table, uint16_t *slot, struct str id, const char *kind)
 {
-	if (table->count == HEAVY_HITTERS_MAX)
+	if (table->count == HEAVY_HITTERS_MAX) {
 		cut(table);
+		slot = slot_of(table, id, kind);
+	}
 	struct heavy_hitter *entry = &table->list[table->count++];
 
 	*entry = (struct heavy_hitter){ .id_len = (uint8_t)id.len };
 	memcpy(entry->id, id.p, id.len);
 	strncpy(entry->kind, kind, HEAVY_HITTERS_KIND_MAX);
-	*slot_of(table, id, kind) = (uint16_t)table->count;
+	*slot = (uint16_t)table->count;
 	return entry;
 }
 
@@ -99,9 +106,9 @@ void heavy_hitters_add(struct heavy_hitters *table, struct str id, const char *k
 	if (id.len == 0 || id.len > HEAVY_HITTERS_ID_MAX || strlen(kind) > HEAVY_HITTERS_KIND_MAX)
 		return;
 	if (!entry || !is_of(entry, id, kind)) {
-		uint16_t place = *slot_of(table, id, kind);
+		uint16_t *slot = slot_of(table, id, kind);
 
-		entry = place > 0 ? &table->list[place - 1] : make(table, id, kind);
+		entry = *slot > 0 ? &table->list[*slot - 1] : make(table, slot, id, kind);
 	}
 	table->last = entry;
 	entry->sum += more;

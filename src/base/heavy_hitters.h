@@ -3,7 +3,7 @@
  * heavy_hitters.h: which accounts have the most of something today, in a table of a fixed size.
  *
  * Each account has a sum; with up to HEAVY_HITTERS_MAX accounts, all sums are exact. With more, the table is cut when it
- * is full: the median of the sums is taken from each of them, and accounts that have nothing left are dropped (the
+ * is full: about the median of the sums is taken from each of them, and accounts that have nothing left are dropped (the
  * frequent-items sketch of Misra and Gries). A sum is then too low by at most `reduced`, and whoever has more than that
  * is in the table. Adding costs a hash and a look into the table, and next to nothing for the same account again. Pure.
  *
