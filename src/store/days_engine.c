@@ -32,8 +32,9 @@
 #include "store/sealing/upgrade.h"
 #include "store/days_store.h"
 
-#define STORE_FORMAT 2        /* that is written */
-#define STORE_FORMAT_OLDEST 1 /* that is read: its blocks have no columns part, its hot rows another key */
+#define STORE_FORMAT 3         /* that is written: small blocks are in bundles, accounts have keys */
+#define STORE_FORMAT_COLUMNS 2 /* has neither; needs no upgrade, as what was written before may stay */
+#define STORE_FORMAT_OLDEST 1  /* that is read: its blocks have no columns part, its hot rows another key */
 
 /* Numbers reserved at a time. A restart skips what is left of them; 2^64 lasts. */
 #define SEQ_RESERVE (UINT64_C(1) << 24)
@@ -87,8 +88,9 @@ static int check_format(struct store *store, struct error *err)
 		                 STORE_FORMAT);
 	if (format == STORE_FORMAT)
 		return 0;
-	return format == 0 ? meta_set_number(store->meta, "format", STORE_FORMAT, err) :
-	                     upgrade_begin(store, STORE_FORMAT, err);
+	if (format > 0 && format < STORE_FORMAT_COLUMNS)
+		return upgrade_begin(store, STORE_FORMAT, err);
+	return meta_set_number(store->meta, "format", STORE_FORMAT, err);
 }
 
 /* Every number given out before was at most the reserve, whatever a crash lost. */

@@ -780,8 +780,8 @@ static const struct {
 	enum error_code code;
 	const char *message;
 } other_formats[] = {
-	{ "3", ERROR_INVALID, "format 3, but this cdrd is older and reads formats 1 to 2 only" },
-	{ "4294967296", ERROR_INVALID, "format 4294967296, but this cdrd is older and reads formats 1 to 2 only" },
+	{ "4", ERROR_INVALID, "format 4, but this cdrd is older and reads formats 1 to 3 only" },
+	{ "4294967296", ERROR_INVALID, "format 4294967296, but this cdrd is older and reads formats 1 to 3 only" },
 	{ "none", ERROR_CORRUPT, "format \"none\" is not a number" },
 };
 
@@ -795,14 +795,22 @@ START_TEST(another_format_is_refused_by_name)
 }
 END_TEST
 
+static const struct {
+	const char *format;
+	bool upgraded; /* in the background */
+} formats_before[] = { { "1", true }, { "2", false } };
+
 START_TEST(the_format_before_is_taken_over)
 {
 	uint64_t format;
 
-	set_format("1");
+	put_many("acct0001", DAY, 1);
+	seal_all();
+	set_format(formats_before[_i].format);
 	ASSERT_OK(store_open(&f.store, &f.options, &err));
 	ASSERT_OK(meta_get_number(f.meta, "format", &format, &err));
-	ck_assert_uint_eq(format, 2);
+	ck_assert_uint_eq(format, 3);
+	ck_assert_int_eq(f.store->days[0]->is_old, formats_before[_i].upgraded);
 }
 END_TEST
 
@@ -1111,7 +1119,8 @@ Suite *suite_store(void)
 	tcase_add_test(tests, a_damaged_skip_part_is_noticed_by_filters);
 	tcase_add_test(tests, damage_in_one_day_does_not_keep_others_from_sealing);
 	tcase_add_test(tests, damaged_runs_do_not_keep_others_from_being_merged);
-	tcase_add_test(tests, the_format_before_is_taken_over);
+	tcase_add_loop_test(tests, the_format_before_is_taken_over, 0,
+	                    sizeof(formats_before) / sizeof(formats_before[0]));
 	tcase_add_loop_test(tests, another_format_is_refused_by_name, 0,
 	                    sizeof(other_formats) / sizeof(other_formats[0]));
 	tcase_add_loop_test(tests, a_backup_has_a_record_once_that_moves_meanwhile, 0, 4);
