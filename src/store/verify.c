@@ -395,29 +395,6 @@ static int step_runs(struct verify *verify, struct day *day, MDB_txn *txn, struc
 
 /* --- bundles --- */
 
-/* Has a bundle as many dead bytes as are counted? 0 with *fault, or NULL if it is right; -1. */
-static int check_bundle(struct day *day, MDB_txn *txn, uint32_t number, MDB_val val, const char **fault,
-                        struct error *err)
-{
-	struct bundle_part part = { .offset = 0 };
-	uint32_t dead = 0, counted;
-	int there;
-
-	while ((there = bundle_next(val, &part)) > 0) {
-		int living = bundle_is_living(day, txn, number, &part, err);
-
-		if (living < 0)
-			return -1;
-		dead += living ? 0 : bundle_bytes_of(part.block.len);
-	}
-	if (bundle_dead_bytes(day, txn, number, &counted, err) != 0)
-		return -1;
-	*fault = there < 0       ? "a bundle of blocks is damaged" :
-	         dead != counted ? "a bundle of blocks has not as many dead bytes as are counted" :
-	                           NULL;
-	return 0;
-}
-
 /* Looks at the next bundle. 1 when all are done, 0, -1. */
 static int step_bundles(struct verify *verify, struct day *day, MDB_txn *txn, struct error *err)
 {
@@ -434,7 +411,7 @@ static int step_bundles(struct verify *verify, struct day *day, MDB_txn *txn, st
 	if (rc)
 		return rc == MDB_NOTFOUND ? 1 : env_fail(&day->env, rc, "read bundles", err);
 	verify->bundle = bundle_number_read(key);
-	if (check_bundle(day, txn, verify->bundle++, val, &fault, err) != 0)
+	if (bundle_check(day, txn, verify->bundle++, val, &fault, err) != 0)
 		return -1;
 	if (fault)
 		report_day(verify, fault);

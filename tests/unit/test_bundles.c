@@ -12,6 +12,7 @@
 #include "store/blocks/bundle.h"
 #include "store/days_store.h"
 #include "store/purge.h"
+#include "store/sealing/repack.h"
 #include "store/verify.h"
 #include "store_check.h"
 #include "store_fixture.h"
@@ -69,12 +70,17 @@ static void put(struct sample *sample)
 	free(sample);
 }
 
-static void put_many(const char *of, uint32_t count)
+static void put_many_into(int32_t day, const char *of, uint32_t count)
 {
 	for (; count > 0; count--)
 		put(sample_new(&sampler, sms(), of, ++ids, CATALOG_OUTBOUND,
-		               clock_day_start_us(DAY) +
+		               clock_day_start_us(day) +
 		                       (int64_t)pick_below(&sampler.pick, 86400) * CLOCK_US_PER_SECOND));
+}
+
+static void put_many(const char *of, uint32_t count)
+{
+	put_many_into(DAY, of, count);
 }
 
 static void commit(void)
@@ -365,6 +371,86 @@ START_TEST(damage_of_bundles_is_told)
 }
 END_TEST
 
+/* The first block of the second bundle is where a reference to the first one's would be. */
+START_TEST(a_wrong_reference_never_leads_to_another_block)
+{
+	struct account_key of = account_key_of_id(account(0));
+	struct partition partition = partition_of(&of, sms()->number, CATALOG_OUTBOUND);
+	uint8_t bytes[NUMBER_KEY_LEN];
+	MDB_val val;
+
+	seal_small_accounts();
+	damage_first(DAY_BLOCK_DATA, offsetof(struct bundle_ref, bundle));
+	number_key_write(bytes, &partition, 0);
+	struct day *day = the_day();
+	MDB_txn *txn = env_read(&day->env, &err);
+	ck_assert_int_eq(bundle_get_block(day, txn, env_val(bytes, sizeof(bytes)), &val, &err), -1);
+	ck_assert_int_eq(err.code, ERROR_CORRUPT);
+	ASSERT_OK(env_read_end(&day->env, txn, 0, &err));
+}
+END_TEST
+
+START_TEST(a_damaged_bundle_stays_as_it_is)
+{
+	static const size_t damages[] = { 0, sizeof(uint32_t), sizeof(uint32_t) + NUMBER_KEY_LEN };
+
+	seal_small_accounts();
+	damage_first(DAY_BUNDLES, damages[_i]);
+	for (unsigned i = 0; i < ACCOUNTS; i++)
+		if (i % 4 != 0)
+			purge_account(account(i));
+	damage_first(DAY_BUNDLES, damages[_i]); /* mends it */
+	ck_assert_str_eq(verify_all(), "");
+	for (unsigned i = 0; i < ACCOUNTS; i += 4)
+		check_account(account(i));
+}
+END_TEST
+
+START_TEST(a_damaged_bundle_that_is_to_be_packed_lets_other_days_be_sealed)
+{
+	bool more, dirty;
+	unsigned failed = 0;
+
+	seal_small_accounts();
+	damage_first(DAY_BUNDLES, 0);
+	purge_account(account(0));
+	put_many_into(DAY + 1, account(1), ROWS);
+	commit();
+	store_seal_all(f.store);
+	for (int i = 0; i < 50; i++) {
+		failed += store_maintain(f.store, INT64_MAX, &more, &dirty, &err) != 0;
+		ASSERT_OK(store_commit(f.store, &err));
+	}
+	expect(strstr(err.message, "bundle 0 of blocks is damaged"), "%s", err.message);
+	ck_assert_uint_eq(failed, 1);
+	ck_assert_uint_eq(store_day(f.store, DAY + 1, false, &err)->hot.rows, 0);
+}
+END_TEST
+
+/* Packing copies bundles as they are when it meets them. */
+START_TEST(what_is_purged_while_the_file_is_packed_is_gone_from_it)
+{
+	struct buf stored = { 0 }, block = { 0 };
+	bool more = true, dirty;
+
+	seal_small_accounts();
+	get_stored(account(42), &stored, &block);
+	struct str bytes = { block.data + block.len / 2, block.len / 2 };
+	purge_account(account(120));
+	while (!repack_is_running(f.store)) {
+		ASSERT_OK(store_maintain(f.store, 0, &more, &dirty, &err));
+		ASSERT_OK(store_commit(f.store, &err));
+	}
+	purge_account(account(42));
+	seal();
+	expect(!is_in_file(bytes), "the block is still there");
+	ck_assert_str_eq(verify_all(), "");
+	check_account(account(41));
+	buf_free(&stored);
+	buf_free(&block);
+}
+END_TEST
+
 Suite *suite_bundles(void)
 {
 	Suite *suite = suite_create("bundles");
@@ -378,6 +464,10 @@ Suite *suite_bundles(void)
 	tcase_add_test(tests, an_aborted_seal_leaves_no_bundle);
 	tcase_add_test(tests, a_block_of_the_bundle_that_is_being_filled_is_found);
 	tcase_add_test(tests, damage_of_bundles_is_told);
+	tcase_add_test(tests, a_wrong_reference_never_leads_to_another_block);
+	tcase_add_loop_test(tests, a_damaged_bundle_stays_as_it_is, 0, 3);
+	tcase_add_test(tests, a_damaged_bundle_that_is_to_be_packed_lets_other_days_be_sealed);
+	tcase_add_test(tests, what_is_purged_while_the_file_is_packed_is_gone_from_it);
 	tcase_set_timeout(tests, 120);
 	suite_add_tcase(suite, tests);
 	return suite;

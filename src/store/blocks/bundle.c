@@ -49,6 +49,20 @@ static int get(struct day *day, MDB_txn *txn, uint32_t number, MDB_val *val, str
 	return !rc ? 1 : rc == MDB_NOTFOUND ? 0 : fail(day, rc, "get bundle", err);
 }
 
+/* What precedes a block says whose it is: a reference that is damaged must not lead to another one. */
+static bool leads_to_block(const struct bundle_ref *ref, MDB_val bundle, MDB_val key)
+{
+	const size_t head = bundle_bytes_of(0);
+	uint32_t len;
+
+	if (ref->offset < sizeof(uint32_t) + head || ref->offset > bundle.mv_size ||
+	    ref->bytes > bundle.mv_size - ref->offset || key.mv_size != NUMBER_KEY_LEN)
+		return false;
+	const char *at = (const char *)bundle.mv_data + ref->offset - head;
+	memcpy(&len, at + NUMBER_KEY_LEN, sizeof(len));
+	return len == ref->bytes && memcmp(at, key.mv_data, NUMBER_KEY_LEN) == 0;
+}
+
 int bundle_get_block(struct day *day, MDB_txn *txn, MDB_val key, MDB_val *val, struct error *err)
 {
 	struct bundle_ref ref;
@@ -61,7 +75,7 @@ int bundle_get_block(struct day *day, MDB_txn *txn, MDB_val key, MDB_val *val, s
 	int found = get(day, txn, ref.bundle, val, err);
 	if (found < 0)
 		return -1;
-	if (!found || ref.offset > val->mv_size || ref.bytes > val->mv_size - ref.offset)
+	if (!found || !leads_to_block(&ref, *val, key))
 		return damaged(day, ref.bundle, err);
 	*val = env_val((const char *)val->mv_data + ref.offset, ref.bytes);
 	return 1;
@@ -113,6 +127,27 @@ int bundle_dead_bytes(struct day *day, MDB_txn *txn, uint32_t number, uint32_t *
 	if (val.mv_size != sizeof(*bytes))
 		return damaged(day, number, err);
 	memcpy(bytes, val.mv_data, sizeof(*bytes));
+	return 0;
+}
+
+int bundle_check(struct day *day, MDB_txn *txn, uint32_t number, MDB_val bundle, const char **fault, struct error *err)
+{
+	struct bundle_part part = { .offset = 0 };
+	uint32_t dead = 0, counted;
+	int there;
+
+	while ((there = bundle_next(bundle, &part)) > 0) {
+		int living = bundle_is_living(day, txn, number, &part, err);
+
+		if (living < 0)
+			return -1;
+		dead += living ? 0 : bundle_bytes_of(part.block.len);
+	}
+	if (bundle_dead_bytes(day, txn, number, &counted, err) != 0)
+		return -1;
+	*fault = there < 0       ? "a bundle of blocks is damaged" :
+	         dead != counted ? "a bundle of blocks has not as many dead bytes as are counted" :
+	                           NULL;
 	return 0;
 }
 
@@ -213,13 +248,18 @@ static int add_living(struct day *day, uint32_t number, MDB_val copy, struct err
 }
 
 /* Copies what lives of a stored bundle into the one that is being filled, and removes it. In this order: the new one has
- * another number. */
+ * another number. 1, 0 when it is damaged and stays as it is, so that no block in it is lost, -1. */
 static int copy_living(struct day *day, uint32_t number, struct error *err)
 {
 	uint32_t big = htobe32(number);
 	MDB_val key = env_val(&big, sizeof(big)), val;
+	const char *fault = NULL;
 	int result = get(day, day->env.write, number, &val, err);
 
+	if (result > 0 && bundle_check(day, day->env.write, number, val, &fault, err) != 0)
+		return -1;
+	if (fault)
+		return 0;
 	if (result > 0) {
 		/* The value moves when the trees change. */
 		char *copy = malloc(val.mv_size);
@@ -230,9 +270,9 @@ static int copy_living(struct day *day, uint32_t number, struct error *err)
 		result = add_living(day, number, env_val(copy, val.mv_size), err);
 		free(copy);
 	}
-	if (result < 0 || del(day, DAY_BUNDLES, key, err) != 0)
+	if (result < 0 || del(day, DAY_BUNDLES, key, err) != 0 || del(day, DAY_BUNDLES_DEAD, key, err) != 0)
 		return -1;
-	return del(day, DAY_BUNDLES_DEAD, key, err);
+	return 1;
 }
 
 /* Counts a block as dead, which nothing refers to any more. */
@@ -245,10 +285,12 @@ static int drop(struct day *day, const struct bundle_ref *ref, struct error *err
 	if (found < 0 || bundle_dead_bytes(day, day->env.write, ref->bundle, &dead, err) != 0)
 		return -1;
 	dead += bundle_bytes_of(ref->bytes);
-	if (found && !is_draft(day, day->env.write, ref->bundle) && (size_t)dead * DEAD_SHARE >= bundle.mv_size)
-		return copy_living(day, ref->bundle, err);
 	int rc = mdb_put(day->env.write, day->env.dbi[DAY_BUNDLES_DEAD], &key, &counted, 0);
-	return rc ? fail(day, rc, "count dead bytes", err) : 0;
+	if (rc)
+		return fail(day, rc, "count dead bytes", err);
+	if (!found || is_draft(day, day->env.write, ref->bundle) || (size_t)dead * DEAD_SHARE < bundle.mv_size)
+		return 0;
+	return copy_living(day, ref->bundle, err) < 0 ? -1 : 0;
 }
 
 int bundle_remove_block(struct day *day, const struct partition *partition, uint32_t number, struct error *err)
@@ -300,8 +342,9 @@ int bundle_trim_step(struct day *day, struct error *err)
 		found = first_dead(day, day->env.write, &number, err);
 		if (found <= 0)
 			return found;
-		if (copy_living(day, number, err) != 0)
-			return -1;
+		found = copy_living(day, number, err);
+		if (found <= 0)
+			return found < 0 ? -1 : damaged(day, number, err);
 	}
 	return 0;
 }

@@ -14,7 +14,8 @@
  * committed; within that transaction its blocks can be read.
  *
  * A block that is removed leaves dead bytes. When they are half of a bundle, or before a file is packed, the living
- * blocks are copied into the bundle that is being filled, and the old one is removed.
+ * blocks are copied into the bundle that is being filled, and the old one is removed. A bundle that is damaged stays as it
+ * is: a file with dead bytes in such a one is not packed.
  */
 #ifndef CDRD_STORE_BLOCKS_BUNDLE_H
 #define CDRD_STORE_BLOCKS_BUNDLE_H
@@ -48,7 +49,7 @@ MUST_CHECK int bundle_flush(struct day *day, struct error *err);
 void bundle_forget(struct day *day);
 
 /* A slice of removing all dead bytes, before a day's file is packed. 1 when there are none, 0 when it is to be committed
- * and called again, -1 after which the transaction is to be aborted. */
+ * and called again, -1 after which the transaction is to be aborted; ERROR_CORRUPT where a bundle is damaged. */
 MUST_CHECK int bundle_trim_step(struct day *day, struct error *err);
 
 /* A block in a bundle. */
@@ -67,6 +68,10 @@ MUST_CHECK int bundle_is_living(struct day *day, MDB_txn *txn, uint32_t number, 
 
 /* How many bytes of a bundle are dead, as counted. */
 MUST_CHECK int bundle_dead_bytes(struct day *day, MDB_txn *txn, uint32_t number, uint32_t *bytes, struct error *err);
+
+/* Is a bundle whole, and has it as many dead bytes as are counted? 0 with *fault, or NULL if it is right; -1. */
+MUST_CHECK int bundle_check(struct day *day, MDB_txn *txn, uint32_t number, MDB_val bundle, const char **fault,
+                            struct error *err);
 
 /* How many bytes a block takes in a bundle. */
 static inline uint32_t bundle_bytes_of(size_t block)

@@ -201,7 +201,7 @@ static int pack(struct erase *erase, struct day *day, int64_t deadline_us, bool 
 		return erase_drive(erase, deadline_us, dirty, err);
 	if (day && day->pins)
 		return 0; /* a backup is copying it */
-	int none_dead = day ? repack_trim_step(day, err) : 1;
+	int none_dead = day ? repack_trim_step(store, day, err) : 1;
 	*dirty |= none_dead == 0;
 	if (none_dead < 0 && day->env.write)
 		store_abort(store);

@@ -229,7 +229,7 @@ static int remove_some(struct purge *purge, struct day *day, int64_t deadline_us
 {
 	struct removal removal = { .purge = purge, .day = day, .deadline_us = deadline_us, .err = err };
 
-	if (!purge->begun && repack_demand(purge->store, day, err) != 0)
+	if (repack_demand(purge->store, day, err) != 0)
 		return -1;
 	purge->counts.days += !purge->begun;
 	purge->begun = true;

@@ -112,6 +112,9 @@ static int write_demand(struct store *store, struct day *day, bool wanted, struc
 
 int repack_demand(struct store *store, struct day *day, struct error *err)
 {
+	/* What is removed from now on may be in the copy that is being made, in bundles. */
+	if (day && repack_is_of(store, day))
+		repack_forget(store);
 	return *demand_of(store, day) ? 0 : write_demand(store, day, true, err);
 }
 
@@ -145,11 +148,15 @@ int repack_load_demands(struct store *store, struct error *err)
 	return meta_each(store->meta, META_DB_VALUES, STR_LITERAL(DEMAND), load_demand, store, err);
 }
 
-int repack_trim_step(struct day *day, struct error *err)
+int repack_trim_step(struct store *store, struct day *day, struct error *err)
 {
 	int none_dead = hot_trim_step(day, err);
 
-	return none_dead > 0 ? bundle_trim_step(day, err) : none_dead;
+	if (none_dead > 0)
+		none_dead = bundle_trim_step(day, err);
+	if (none_dead < 0)
+		store->repack_wait_us = clock_monotonic_us() + RETRY_US;
+	return none_dead;
 }
 
 /* --- beginning and ending --- */

@@ -23,13 +23,14 @@ bool repack_is_due(struct day *day, bool at_once);
 bool repack_has_rested(const struct day *day);
 
 /* A slice of removing what need not be copied: dead rows, dead bytes of bundles. 1 when there is nothing, 0 when it is to
- * be committed and called again, -1 after which the transaction is to be aborted. */
-MUST_CHECK int repack_trim_step(struct day *day, struct error *err);
+ * be committed and called again, -1 after which the transaction is to be aborted, and no demand is met for a while. */
+MUST_CHECK int repack_trim_step(struct store *store, struct day *day, struct error *err);
 
 /* Begins with a day that is not pinned; one at a time. */
 MUST_CHECK int repack_begin(struct store *store, struct day *day, struct error *err);
 
-/* Demands it of a day, or (NULL) of the catalog; durable when it returns. */
+/* Demands it of a day, or (NULL) of the catalog; durable when it returns. To be called before each change after which
+ * bytes must be gone from the file: a day's repack that is under way is dropped, and begins again. */
 MUST_CHECK int repack_demand(struct store *store, struct day *day, struct error *err);
 
 /* May maintenance meet a demand now? Not while erasing is under way, nor soon after repacking failed. */

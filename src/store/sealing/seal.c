@@ -200,7 +200,7 @@ static int trim(struct store *store, struct seal *seal, const struct day *day, i
 /* As above, of blocks, too: a file is packed so that what was erased is gone. */
 static int begin_repack(struct store *store, struct seal *seal, struct day *day, struct error *err)
 {
-	int none_dead = trim(store, seal, day, repack_trim_step(day, err));
+	int none_dead = trim(store, seal, day, repack_trim_step(store, day, err));
 
 	if (none_dead > 0 && repack_begin(store, day, err) != 0)
 		return -1;
