@@ -67,7 +67,10 @@ static bool write_attempt(void *arg, const struct callback_attempt *attempt)
 	json_object_begin(json);
 	json_member_uint(json, "number", attempt->number);
 	json_member_str(json, "callback_id", attempt->id);
-	json_member_text(json, "kind", callback_is_test(attempt->id) ? "test" : "report");
+	json_member_text(json, "kind",
+	                 callback_is_test(attempt->id)     ? "test" :
+	                 callback_is_delivery(attempt->id) ? "delivery" :
+	                                                     "report");
 	json_member_str(json, "url", attempt->url);
 	json_key(json, "attempt");
 	json_int(json, attempt->nth);

@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/config.h"
 #include "base/error.h"
 #include "base/str.h"
@@ -60,6 +61,10 @@ MUST_CHECK int callback_url_check(struct str url, struct error *err);
  * wrong word. */
 MUST_CHECK int callback_allow_check(const char *allow, struct error *err);
 
+/* The id of a delivery begins so. */
+#define CALLBACK_DELIVERY_PREFIX "delivery_"
+bool callback_is_delivery(struct str id);
+
 /* A file to be PUT to the URL instead of the body: a delivery. */
 struct callback_upload {
 	struct str destination; /* its name (destination/destination.h); empty: no delivery */
@@ -91,6 +96,13 @@ MUST_CHECK int callbacks_test(struct callbacks *callbacks, const char *account, 
 
 /* Is it the id of such a test? */
 bool callback_is_test(struct str id);
+
+/*
+ * Asked before each attempt at a delivery, by its id: is its file whole, as it may be remade meanwhile? Fills *sha256 with
+ * that of the file as it is now. Set it before the loop runs.
+ */
+typedef int (*callbacks_file_fn)(void *arg, struct str id, struct buf *sha256, struct error *err);
+void callbacks_ask_for_file(struct callbacks *callbacks, callbacks_file_fn fn, void *arg);
 
 /* Where deliveries go; without, none can be made. It stays the caller's. Set it before the loop runs. */
 void callbacks_deliver_to(struct callbacks *callbacks, struct destinations *destinations);

@@ -390,6 +390,12 @@ void callbacks_on_outcome(struct callbacks *callbacks, callbacks_outcome_fn fn, 
 	callbacks->on_outcome_arg = arg;
 }
 
+void callbacks_ask_for_file(struct callbacks *callbacks, callbacks_file_fn fn, void *arg)
+{
+	callbacks->ask_for_file = fn;
+	callbacks->ask_for_file_arg = arg;
+}
+
 void callbacks_deliver_to(struct callbacks *callbacks, struct destinations *destinations)
 {
 	callbacks->destinations = destinations;

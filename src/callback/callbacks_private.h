@@ -94,6 +94,8 @@ struct callbacks {
 	bool save_failed;                /* it was logged */
 	callbacks_outcome_fn on_outcome; /* or NULL */
 	void *on_outcome_arg;
+	callbacks_file_fn ask_for_file; /* or NULL: files do not change */
+	void *ask_for_file_arg;
 	bool held_by_marker; /* see hold.c */
 	bool was_held;       /* at the last check */
 	struct callbacks_stats stats;

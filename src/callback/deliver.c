@@ -238,6 +238,22 @@ static void lookup_timed_out(evutil_socket_t fd, short what, void *arg)
 	fail_delivery(delivery, "%.120s: could not be resolved in time", delivery->url.host);
 }
 
+static int take_upload(struct delivery *delivery, const struct callback_row *row, struct error *err)
+{
+	struct callbacks *callbacks = delivery->callback->callbacks;
+	struct upload *upload = &delivery->upload;
+
+	if (upload_take(upload, &row->upload, err) != 0)
+		return -1;
+	if (callbacks->ask_for_file) {
+		buf_clear(&upload->sha256);
+		if (callbacks->ask_for_file(callbacks->ask_for_file_arg, row->id, &upload->sha256, err) != 0)
+			return -1;
+	}
+	return upload_begin(upload, callbacks->destinations, callbacks->config->data_dir, delivery->callback->account,
+	                    row->url, err);
+}
+
 static enum meta_next take_row(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct delivery *delivery = arg;
@@ -245,11 +261,7 @@ static enum meta_next take_row(void *arg, struct str key, struct str value, stru
 
 	if (callback_row_read(&row, key, value, err) != 0 || callback_url_parse(&delivery->url, row.url, err) != 0)
 		return META_FAILED;
-	if (row.upload.destination.len > 0 &&
-	    (upload_take(&delivery->upload, &row.upload, err) != 0 ||
-	     upload_begin(&delivery->upload, delivery->callback->callbacks->destinations,
-	                  delivery->callback->callbacks->config->data_dir, delivery->callback->account, row.url,
-	                  err) != 0))
+	if (row.upload.destination.len > 0 && take_upload(delivery, &row, err) != 0)
 		return META_FAILED;
 	buf_add_str(&delivery->body, row.body);
 	if (!delivery->body.failed)

@@ -78,6 +78,13 @@ int upload_begin(struct upload *upload, struct destinations *destinations, const
 	return open_file(upload, data_dir, err);
 }
 
+bool callback_is_delivery(struct str id)
+{
+	static const struct str prefix = { CALLBACK_DELIVERY_PREFIX, sizeof(CALLBACK_DELIVERY_PREFIX) - 1 };
+
+	return id.len > prefix.len && memcmp(id.p, prefix.p, prefix.len) == 0;
+}
+
 bool upload_is_wanted(const struct upload *upload)
 {
 	return upload->name.len > 0;

@@ -20,16 +20,37 @@ static void take(struct report_callback *note, const struct callback_info *info)
 	buf_add_str(&note->error, info->last_error);
 }
 
+/* Leaves the report's id; false if it is not a delivery's. */
+static bool cut_prefix(struct str *id)
+{
+	if (id->len != DELIVERY_PREFIX_LEN + ID_UUID_LEN || memcmp(id->p, DELIVERY_PREFIX, DELIVERY_PREFIX_LEN) != 0)
+		return false;
+	*id = (struct str){ id->p + DELIVERY_PREFIX_LEN, ID_UUID_LEN };
+	return true;
+}
+
+int report_find_delivered(void *meta, struct str id, struct buf *sha256, struct error *err)
+{
+	struct report report;
+	int found = cut_prefix(&id) ? table_get(meta, id, &report, err) : 0;
+
+	if (found <= 0)
+		return found < 0 ? -1 : error_set(err, ERROR_NOT_FOUND, "its report has gone");
+	int result = 0;
+	if (!report.has_file)
+		result = error_set(err, ERROR_CONFLICT, "its report has no file%s",
+		                   report_state_ended(report.state) ? "" : " at the moment: it is made anew");
+	buf_add_text(sha256, report.sha256);
+	report_free(&report);
+	return result == 0 && sha256->failed ? error_set(err, ERROR_NOMEM, "out of memory") : result;
+}
+
 int table_note_callback(struct change *change, const struct callback_info *info, struct error *err)
 {
 	struct report report;
 	struct str row;
-	bool is_delivery = info->id.len == DELIVERY_PREFIX_LEN + ID_UUID_LEN &&
-	                   memcmp(info->id.p, DELIVERY_PREFIX, DELIVERY_PREFIX_LEN) == 0;
 	struct str id = info->id;
-
-	if (is_delivery)
-		id = (struct str){ id.p + DELIVERY_PREFIX_LEN, ID_UUID_LEN };
+	bool is_delivery = cut_prefix(&id);
 	int found = change_get(change, META_DB_REPORTS, id, &row, err);
 
 	if (found <= 0)

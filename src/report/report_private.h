@@ -19,10 +19,11 @@
 #include <sys/queue.h>
 
 #include "base/task.h"
+#include "callback/callback.h"
 #include "report/report.h"
 
 /* What the id of the callback that delivers a file has before the report's. */
-#define DELIVERY_PREFIX "delivery_"
+#define DELIVERY_PREFIX CALLBACK_DELIVERY_PREFIX
 #define DELIVERY_PREFIX_LEN (sizeof(DELIVERY_PREFIX) - 1)
 
 /* What a job needs while it is being made. */
@@ -117,6 +118,11 @@ void report_queue_started(struct reports *reports, struct report_job *job);
 
 /* Removes the job and frees it, but not its work. */
 void report_queue_remove(struct reports *reports, struct report_job *job);
+
+/* --- callback_note.c --- */
+
+/* A callbacks_file_fn: the file of the report that a delivery is of, `meta` being the struct meta. */
+MUST_CHECK int report_find_delivered(void *meta, struct str id, struct buf *sha256, struct error *err);
 
 /* --- job.c --- */
 

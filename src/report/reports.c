@@ -79,8 +79,10 @@ struct reports *reports_new(struct tasks *tasks, const struct config *config, st
 		reports_free(reports);
 		return NULL;
 	}
-	if (callbacks)
+	if (callbacks) {
 		callbacks_on_outcome(callbacks, note_callback, NULL);
+		callbacks_ask_for_file(callbacks, report_find_delivered, meta);
+	}
 	report_scheduler_wake(reports);
 	return reports;
 }

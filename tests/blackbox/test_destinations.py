@@ -136,6 +136,8 @@ def test_a_file_is_put_to_an_https_server(prompt, receivers, certificate, creden
     ended = make(prompt, account, "archive")
     told = delivered(prompt, account, ended)
     assert (told["attempts"], told["last_status"]) == (2, 200), told
+    attempts = prompt.get("/v2/account/webhook", account=account).json()["attempts"]
+    assert [attempt["kind"] for attempt in attempts] == ["delivery", "delivery"]
     file = reporting.download(prompt, account, ended)
     for path, headers, body in receiver.requests:
         assert path == f"/in/SMS_{ended['request_id']}.zip" and body == file
@@ -201,6 +203,25 @@ def test_secrets_are_not_sent_to_where_a_destination_was_before(prompt, receiver
     add(prompt, account, name="archive", type="put", url="https://elsewhere.example.com/", secret=SECRET)
     wait_for(lambda: "another url" in delivery(prompt, account, ended).get("last_error", ""), PATIENCE)
     assert not [headers for _, headers, _ in receiver.requests if headers["Authorization"]]
+
+
+def test_a_delivery_that_waits_while_a_number_is_erased_sends_the_file_without_it(daemons, receivers):  # noqa: F811
+    receiver, number = receivers(statuses=[503]), "447700900777"
+    daemon = daemons(callback_allow=LOCAL, **ONCE)
+    account = daemon.new_account()
+    add(daemon, account, name="archive", type="put", url=receiver.url(path="/"))
+    daemon.post_cdrs([sms(account, to=number)])
+    ended = make(daemon, account, "archive")
+    wait_for(lambda: delivery(daemon, account, ended).get("last_status") == 503, PATIENCE)
+    daemon.ctl("erase", "--account", account.id, "--number", number)
+    anew = reporting.wait(daemon, account, ended["request_id"])
+    assert anew["manifest"]["sha256"] != ended["manifest"]["sha256"]
+    daemon.ctl("callback", "retry", "delivery_" + ended["request_id"])
+    delivered(daemon, account, ended)
+    (_, _, before), (_, _, after) = receiver.requests
+    assert number.encode() in reporting.unpack(before) and number.encode() not in reporting.unpack(after)
+    assert after == reporting.download(daemon, account, anew)
+    daemon.stop()
 
 
 # --- S3 ---
