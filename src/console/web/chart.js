@@ -44,7 +44,7 @@ function optionsOf(points, { formatValue, onPick, onHover, width }) {
     series: [
       {},
       { fill: color('accent'), stroke: color('accent'), width: 0, points: { show: false }, paths: uPlot.paths.bars({ size: [0.7, 44], radius: 0.1 }) },
-      { stroke: color('quiet'), width: 1.5, dash: [4, 4], points: { show: false } },
+      { stroke: color('then'), width: 2, dash: [5, 4], points: { show: false } },
     ],
     hooks: {
       setCursor: [(plot) => onHover(plot.cursor.left >= 0 ? { index: plot.cursor.idx, left: plot.valToPos(plot.cursor.idx, 'x') + plot.bbox.left / devicePixelRatio } : null)],
