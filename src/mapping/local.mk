@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 libcdrd_a_SOURCES += \
-	src/mapping/compile.c \
+	src/mapping/compile.c src/mapping/compile_settings.c \
 	src/mapping/expression.c \
 	src/mapping/mapping.c src/mapping/mapping.h \
 	src/mapping/pool.c src/mapping/pool.h \

@@ -194,7 +194,7 @@ struct run {
 
 enum run_result mapping_run(struct run *run);
 
-/* --- compile.c, expression.c --- */
+/* --- compile.c, compile_settings.c, expression.c --- */
 
 struct compiler {
 	struct mapping *mapping;
@@ -206,6 +206,17 @@ struct compiler {
 	const struct mapfile_section *rates[MAPPING_TABLES_MAX]; /* of each table; NULL: no rates */
 	bool in_rates;
 };
+
+/* The settings before the first section: those that apply after the sections (`late`), or all others, and whether they
+ * fit each other. */
+void compile_settings(struct compiler *compiler, bool late);
+void compile_check_settings(struct compiler *compiler);
+
+/* yes or no, the value of the current line. False with a fault. */
+bool compile_bool(struct compiler *compiler, struct str value, bool *to);
+
+/* Is the line's key there before it? */
+bool compile_is_repeated(const struct mapfile_section *section, const struct mapfile_line *line);
 
 /* A fault of the current line. Always false. */
 bool compile_fault(struct compiler *compiler, const char *format, ...) __attribute__((format(printf, 2, 3)));
