@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { Daemon } from '../sdk/daemon.js';
 import { Tab, launch } from './browser.js';
@@ -65,6 +66,10 @@ describe('prices', () => {
     const basic = { Authorization: `Basic ${Buffer.from(`${account.apiKey}:${account.apiSecret}`).toString('base64')}` };
     const page = await fetch(`${daemon.url}/v2/reports/records?${query}`, { headers: basic });
     assert.equal((await page.json()).items_count, 30);
+    const charges = new URLSearchParams({ account_id: account.apiKey, product: 'REPORTS-USAGE', date_start: from, date_end: new Date(Date.now() + 600000).toISOString() });
+    for (let count = 0; count === 0; await sleep(50)) { /* a charge may wait for usage_delay */
+      ({ total: { count } } = await (await fetch(`${daemon.url}/v2/reports/summary?${charges}`, { headers: basic })).json());
+    }
 
     await withPrices(async (tab, tabPage) => {
       await tabPage.getByText('€12.5075', { exact: true }).waitFor(); /* 15 at 0.0004, 5 at 0.0003, and the fee */
