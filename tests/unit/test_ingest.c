@@ -714,7 +714,7 @@ static void fill_day(void)
 	ingest_batch_summary(fill.batch, &summary);
 	ingest_batch_abandon(fill.batch);
 	open_batch(&fill);
-	feed_many(&fill, "full", (int)summary.accepted * 96 / 100);
+	feed_many(&fill, "full", (int)summary.accepted * 98 / 100);
 	finish(&fill);
 	await(&fill);
 	ck_assert_int_eq(fill.code, ERROR_NONE);
