@@ -46,15 +46,34 @@ static struct str find_cookie(const struct http_request *request)
 	return (struct str){ NULL, 0 };
 }
 
-/* Would a browser take the cookie over HTTP without TLS? It must for this machine itself, to which nobody listens. */
+static bool begins_with(struct str text, struct str prefix)
+{
+	return text.len >= prefix.len && memcmp(text.p, prefix.p, prefix.len) == 0;
+}
+
+/* Would a browser take the cookie over HTTP without TLS? It must for this machine itself, to which nobody listens. Only
+ * the whole name counts: 127.example.net is not this machine. */
 static bool is_loopback(struct str host)
 {
-	static const char *const names[] = { "localhost", "127.", "[::1]" };
+	const char *port = host.len > 0 ? memrchr(host.p, ':', host.len) : NULL;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (host.len >= strlen(names[i]) && memcmp(host.p, names[i], strlen(names[i])) == 0)
-			return true;
-	return false;
+	if (port && !memchr(port, ']', host.len - (size_t)(port - host.p)))
+		host.len = (size_t)(port - host.p);
+	if (str_is(host, "localhost") || str_is(host, "[::1]"))
+		return true;
+	if (!begins_with(host, STR_LITERAL("127.")))
+		return false;
+	for (size_t i = 0; i < host.len; i++)
+		if (host.p[i] != '.' && (host.p[i] < '0' || host.p[i] > '9'))
+			return false;
+	return true;
+}
+
+/* A proxy may put this machine's name in place of its own; the page's Origin tells that browsers use TLS. */
+static bool may_go_without_tls(const struct http_request *request)
+{
+	return is_loopback(http_request_header(request, "Host")) &&
+	       !begins_with(http_request_header(request, "Origin"), STR_LITERAL("https://"));
 }
 
 static void set_cookie(struct http_request *request, struct str token, int64_t seconds)
@@ -62,7 +81,7 @@ static void set_cookie(struct http_request *request, struct str token, int64_t s
 	struct buf header = { 0 };
 
 	buf_addf(&header, COOKIE "=%.*s; Path=/; Max-Age=%lld; HttpOnly; SameSite=Strict%s", STR_ARGS(token),
-	         (long long)seconds, is_loopback(http_request_header(request, "Host")) ? "" : "; Secure");
+	         (long long)seconds, may_go_without_tls(request) ? "" : "; Secure");
 	if (buf_cstr(&header))
 		http_reply_header(request, "Set-Cookie", header.data);
 	buf_free(&header);

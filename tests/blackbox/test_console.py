@@ -101,6 +101,19 @@ def test_a_session_is_for_tls_unless_it_stays_on_this_machine(daemon, account):
         assert answer.headers["Set-Cookie"].endswith("; Secure") == secure, host
 
 
+def test_a_name_that_only_begins_like_this_machine_is_for_tls(daemon, account):
+    for host in ("localhost.example.com", "127.example.com:80", "[::1].example.com"):
+        answer = daemon.request("POST", "/console/session", b"", {**SCRIPT, "Host": host}, (account.id, account.secret))
+        assert answer.status != 200 or answer.headers["Set-Cookie"].endswith("; Secure"), host
+
+
+def test_a_page_over_tls_gets_a_session_for_tls_although_a_proxy_changes_the_host(daemon, account):
+    for origin, secure in (("https://reports.example.com", True), ("http://localhost", False)):
+        headers = {**SCRIPT, "Host": "127.0.0.1:80", "Origin": origin}
+        answer = daemon.request("POST", "/console/session", b"", headers, (account.id, account.secret))
+        assert answer.headers["Set-Cookie"].endswith("; Secure") == secure, origin
+
+
 def test_a_session_counts_only_in_requests_of_the_page_itself(daemon, account):
     headers = cookie_of(sign_in(daemon, account))
     del headers["X-Requested-With"]
