@@ -11,7 +11,7 @@
 
 #define MINUTE_US (60 * CLOCK_US_PER_SECOND)
 #define MINUTES_A_DAY 1440
-#define DAYS_SOUGHT (8 * 366 + 366) /* a 29 February may be eight years away */
+#define DAYS_SOUGHT (41 * 366) /* a 29 February that is a Sunday may be 40 years away */
 #define ZONE_SPAN_US (3 * CLOCK_US_PER_DAY)
 #define NAME_LEN 3
 #define DIGITS_MAX 3
@@ -183,12 +183,14 @@ static bool is_day(const struct cron *cron, int32_t day)
 	int month, day_of_month, weekday = (int)((day % 7 + 11) % 7); /* day 0 was a Thursday */
 	bool right_day, right_weekday;
 
+	right_weekday = cron->weekdays >> weekday & 1;
+	if (!right_weekday && (cron->any_day || cron->any_weekday))
+		return false; /* before the date is worked out, which takes longer */
 	clock_date_of(day, &month, &day_of_month);
 	right_day = cron->days >> day_of_month & 1;
-	right_weekday = cron->weekdays >> weekday & 1;
 	if (!(cron->months >> month & 1))
 		return false;
-	return cron->any_day || cron->any_weekday ? right_day && right_weekday : right_day || right_weekday;
+	return cron->any_day || cron->any_weekday ? right_day : right_day || right_weekday;
 }
 
 /* The first minute of the day from `minute` on, or MINUTES_A_DAY. */
