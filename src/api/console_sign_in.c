@@ -22,10 +22,12 @@ static void reply_account(struct http_request *request)
 void api_console_session_get(struct http_request *request, void *app)
 {
 	(void)app;
-	if (api_account(request)->id[0])
+	if (api_account(request)->id[0]) {
 		reply_account(request);
-	else
+	} else {
+		http_reply_header(request, "Cache-Control", "no-store");
 		http_reply(request, 204, NULL, NULL);
+	}
 }
 
 static int begin(struct http_request *request, struct str user, struct str secret, void *app, struct error *err)

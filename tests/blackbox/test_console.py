@@ -114,6 +114,11 @@ def test_a_page_over_tls_gets_a_session_for_tls_although_a_proxy_changes_the_hos
         assert answer.headers["Set-Cookie"].endswith("; Secure") == secure, origin
 
 
+def test_no_cache_keeps_who_is_signed_in(daemon, account):
+    for headers in ({}, cookie_of(sign_in(daemon, account))):
+        assert daemon.get("/console/session", headers=headers).headers.get("Cache-Control") == "no-store", headers
+
+
 def test_a_session_counts_only_in_requests_of_the_page_itself(daemon, account):
     headers = cookie_of(sign_in(daemon, account))
     del headers["X-Requested-With"]
