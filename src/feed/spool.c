@@ -99,9 +99,11 @@ static void write_report(const struct feed *feed, struct buf *out)
 	buf_add_char(out, '\n');
 }
 
+/* What is there already goes, and is never written to: it may be a link or a FIFO of whoever may write to the spool. */
 static int write_file(int directory, const char *name, struct str text, struct error *err)
 {
-	int fd = openat(directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+	(void)unlinkat(directory, name, 0);
+	int fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	bool written = fd >= 0 && write(fd, text.p, text.len) == (ssize_t)text.len;
 	int result = written ? 0 : error_set_errno(err, errno, "%s", name);
 

@@ -107,6 +107,16 @@ def test_files_of_one_name_are_all_kept(feed):
     harness.wait_for((feed.spool / "done" / "a.csv.2.report.json").exists, PATIENCE)
 
 
+def test_a_report_is_not_written_through_a_link_in_its_place(feed, tmp_path):
+    other, report = tmp_path / "other", feed.spool / "done" / "a.csv.report.json"
+    other.write_text("kept")
+    report.parent.mkdir(exist_ok=True)
+    report.symlink_to(other)
+    feed.put("a.csv", rows(1, 2))
+    harness.wait_for(lambda: (report.parent / "a.csv").exists() and "accepted" in report.read_text(), PATIENCE)
+    assert other.read_text() == "kept"
+
+
 def test_files_that_were_there_before_the_daemon_are_read_the_oldest_first(feed):
     feed.daemon.stop()
     for number, name in enumerate(("b.csv", "a.csv")):
