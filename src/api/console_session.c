@@ -17,8 +17,10 @@
 #define VERSION 1
 #define ID_BYTES 16
 
-/* In META_DB_VALUES: "session/ID", ID in base64url -> the microsecond at which the session's time is up. */
+/* In META_DB_VALUES: "session/TIME/ID" -> nothing. TIME is the microsecond at which the session's time is up, in 16
+ * hexadecimal digits, so that those that can be forgotten come first; ID is in base64url. */
 #define ENDED_PREFIX "session/"
+#define TIME_DIGITS 16
 
 /* What a token begins with; the credentials follow. */
 struct token_head {
@@ -102,19 +104,25 @@ static bool is_from_our_page(const struct http_request *request)
 
 /* --- sessions that are over before their time --- */
 
-static void add_ended_key(struct buf *key, const uint8_t id[ID_BYTES])
+static void add_time_key(struct buf *key, int64_t time_us)
 {
-	buf_add_text(key, ENDED_PREFIX);
-	id_base64url_encode(key, id, ID_BYTES);
+	buf_addf(key, ENDED_PREFIX "%0*llx", TIME_DIGITS, (unsigned long long)time_us);
+}
+
+static void add_ended_key(struct buf *key, const struct token_head *head)
+{
+	add_time_key(key, (int64_t)le64toh(head->ends_us));
+	buf_add_char(key, '/');
+	id_base64url_encode(key, head->id, ID_BYTES);
 }
 
 /* 1, 0 or -1. */
-static int has_ended(const struct api *app, const uint8_t id[ID_BYTES], struct error *err)
+static int has_ended(const struct api *app, const struct token_head *head, struct error *err)
 {
 	struct buf key = { 0 };
 	int found;
 
-	add_ended_key(&key, id);
+	add_ended_key(&key, head);
 	found = key.failed ? error_set(err, ERROR_NOMEM, "Out of memory for a session") :
 	                     meta_find(app->meta, META_DB_VALUES, buf_str(&key), NULL, NULL, err);
 	buf_free(&key);
@@ -123,9 +131,9 @@ static int has_ended(const struct api *app, const uint8_t id[ID_BYTES], struct e
 
 #define SWEPT_MAX 16
 
-/* Some of the sessions whose time is up. */
+/* The first of the sessions whose time is up. */
 struct sweep {
-	int64_t now_us;
+	struct buf now; /* the key that separates them from the others */
 	struct buf keys;
 	size_t lens[SWEPT_MAX], count;
 };
@@ -133,17 +141,12 @@ struct sweep {
 static enum meta_next take_old(void *arg, struct str key, struct str value, struct error *err)
 {
 	struct sweep *sweep = arg;
-	uint64_t ends_us;
 
+	(void)value;
 	(void)err;
-	if (key.len < strlen(ENDED_PREFIX) || memcmp(key.p, ENDED_PREFIX, strlen(ENDED_PREFIX)) != 0 ||
+	if (key.len < sweep->now.len || memcmp(key.p, sweep->now.data, sweep->now.len) >= 0 ||
 	    sweep->count == SWEPT_MAX)
 		return META_STOP;
-	if (value.len != sizeof(ends_us))
-		return META_GO_ON;
-	memcpy(&ends_us, value.p, sizeof(ends_us));
-	if ((int64_t)le64toh(ends_us) > sweep->now_us)
-		return META_GO_ON;
 	buf_add_str(&sweep->keys, key);
 	sweep->lens[sweep->count++] = key.len;
 	return META_GO_ON;
@@ -163,24 +166,27 @@ static int remove_swept(struct change *change, const struct sweep *sweep, struct
 /* Ends a session, and forgets some of those that would be over by now anyway. */
 static int remember_ended(const struct api *app, const struct token_head *head, struct error *err)
 {
-	struct sweep sweep = { .now_us = clock_now_us() };
-	struct str value = { (const char *)&head->ends_us, sizeof(head->ends_us) };
+	struct sweep sweep = { .count = 0 };
 	struct buf key = { 0 };
 	struct change change;
-	int result = meta_each(app->meta, META_DB_VALUES, STR_LITERAL(ENDED_PREFIX), take_old, &sweep, err);
+	int result;
 
-	add_ended_key(&key, head->id);
+	add_time_key(&sweep.now, clock_now_us());
+	add_ended_key(&key, head);
+	if (key.failed || sweep.now.failed)
+		result = error_set(err, ERROR_NOMEM, "Out of memory for a session");
+	else
+		result = meta_each(app->meta, META_DB_VALUES, STR_LITERAL(ENDED_PREFIX), take_old, &sweep, err);
 	if (result == 0)
 		result = change_begin(&change, app->meta, err);
 	if (result == 0) {
-		if (key.failed)
-			result = error_set(err, ERROR_NOMEM, "Out of memory for a session");
-		else if (change_put(&change, META_DB_VALUES, buf_str(&key), value, err) != 0 ||
-		         remove_swept(&change, &sweep, err) < 0)
+		if (change_put(&change, META_DB_VALUES, buf_str(&key), STR_LITERAL(""), err) != 0 ||
+		    remove_swept(&change, &sweep, err) < 0)
 			result = -1;
 		result = change_end(&change, result, err);
 	}
 	buf_free(&key);
+	buf_free(&sweep.now);
 	buf_free(&sweep.keys);
 	return result;
 }
@@ -209,7 +215,7 @@ static int open_token(const struct http_request *request, const struct api *app,
 	memcpy(head, plain->data, sizeof(*head));
 	if (head->version != VERSION || (int64_t)le64toh(head->ends_us) <= clock_now_us())
 		return over(err);
-	ended = has_ended(app, head->id, err);
+	ended = has_ended(app, head, err);
 	return ended > 0 ? over(err) : ended;
 }
 
