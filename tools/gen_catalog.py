@@ -33,7 +33,7 @@ COLUMN_NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 PRODUCT_NAME = re.compile(r"[A-Z][A-Z0-9-]*\Z")
 # Parameters of queries (src/query/parameters.def), which a filter of the same name would hide.
 RESERVED_PARAMETERS = {"product", "type", "account_id", "id", "date_start", "date_end", "include_message",
-                       "show_concatenated", "include_subaccounts", "callback_url", "format", "compression",
+                       "show_concatenated", "include_subaccounts", "callback_url", "destination", "format", "compression",
                        "columns", "dialect", "limit", "cursor", "iv", "group_by", "interval", "time_zone", "since", "wait"}
 
 
