@@ -19,6 +19,8 @@
 
 #define LOOK_EVERY_US (5 * CLOCK_US_PER_SECOND)
 #define NAMES_MAX 1000 /* files of one name in done */
+#define LOOKED_AT_MAX \
+	1000 /* files of which the oldest is next, as looking at all of a very full spool would take long */
 
 static int open_directory(const struct feed *feed, struct error *err)
 {
@@ -32,6 +34,7 @@ static int open_directory(const struct feed *feed, struct error *err)
 struct candidate {
 	char name[256];
 	struct timespec time;
+	size_t looked_at;
 };
 
 static bool is_before(const struct timespec *a, const struct timespec *b)
@@ -47,6 +50,7 @@ static void look_at(int directory, const char *name, struct candidate *best)
 	if (name[0] == '.' || strlen(name) >= sizeof(best->name) ||
 	    fstatat(directory, name, &found, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(found.st_mode))
 		return;
+	best->looked_at++;
 	if (best->name[0] && !is_before(&found.st_mtim, &best->time) &&
 	    (is_before(&best->time, &found.st_mtim) || strcmp(name, best->name) > 0))
 		return;
@@ -54,7 +58,7 @@ static void look_at(int directory, const char *name, struct candidate *best)
 	best->time = found.st_mtim;
 }
 
-/* 1 with its name, 0 if there is none, -1. */
+/* The oldest of those that the directory lists first. 1 with its name, 0 if there is none, -1. */
 static int find_next(int directory, struct candidate *best, struct error *err)
 {
 	int copy = dup(directory);
@@ -68,7 +72,7 @@ static int find_next(int directory, struct candidate *best, struct error *err)
 		return error_set_errno(err, errno, "the spool");
 	}
 	rewinddir(dir);
-	while ((entry = readdir(dir)))
+	while (best->looked_at < LOOKED_AT_MAX && (entry = readdir(dir)))
 		look_at(directory, entry->d_name, best);
 	closedir(dir);
 	return best->name[0] != '\0';
@@ -180,7 +184,8 @@ static int end_file(struct feed *feed, struct error *err)
 /* Opens a file; 1, or 0 if it is gone meanwhile. */
 static int begin_file(struct feed *feed, int directory, const char *name, struct error *err)
 {
-	int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	/* What was a file a moment ago may be a pipe by now: opening it must not wait. */
+	int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", name);
