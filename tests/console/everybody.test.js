@@ -63,7 +63,7 @@ describe('every page', () => {
       await tab.shoot(`sign-in-${look}`);
       await tab.close();
       await withTab('#/usage?zone=UTC', async (signedIn, page) => {
-        for (const path of await links(page)) {
+        for (const path of [...await links(page), '#/reports?new=yes']) {
           await page.goto(`${daemon.url}/console/${path}`);
           await settled(page);
           assert.deepEqual(await violations(page), [], path);
