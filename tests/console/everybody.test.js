@@ -47,6 +47,14 @@ function withTab(path, test, options) {
 
 const links = (page) => page.locator('nav a').evaluateAll((all) => all.map((one) => one.getAttribute('href')));
 
+/* Labels of fields that have a part of the window in common. */
+const overlaps = (page) => page.evaluate(() => {
+  const fields = [...document.querySelectorAll('.filters .field, .filters .check')].map((one) => [one.textContent.trim().slice(0, 20), one.getBoundingClientRect(), one]);
+
+  return fields.flatMap(([name, a, one], n) => fields.slice(n + 1).filter(([, b, other]) => !one.contains(other)
+    && a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1).map(([other]) => `${name} / ${other}`));
+});
+
 /* Until nothing is being loaded any more. */
 async function settled(page) {
   await page.locator('h1').waitFor();
@@ -68,6 +76,7 @@ describe('every page', () => {
           await settled(page);
           assert.deepEqual(await violations(page), [], path);
           assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${path} is not wider than the window`);
+          assert.deepEqual(await overlaps(page), [], `${path}: fields that lie over each other`);
           await signedIn.shoot(`${path.slice(2).replaceAll(/\W+/g, '-')}-${look}`, { fullPage: true });
         }
       }, options);
@@ -113,6 +122,17 @@ describe('every page', () => {
       await tab.heading('Prices').waitFor();
       await page.getByRole('link', { name: 'Prices' }).waitFor({ state: 'hidden' });
     }, looks.phone);
+  });
+
+  it('is printed in dark colours on white, without what can only be clicked', async () => {
+    await withTab('#/usage?zone=UTC', async (tab, page) => {
+      await settled(page);
+      await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+      assert.equal(await page.evaluate(() => getComputedStyle(document.body).color), 'rgb(26, 31, 43)');
+      assert.equal(await page.locator('.filters').isVisible(), false);
+      assert.equal(await page.getByRole('navigation').count(), 0);
+      await tab.shoot('usage-print', { fullPage: true });
+    }, looks.dark);
   });
 
   it('is as dark as the user wants, and remembers it', async () => {

@@ -77,8 +77,15 @@ function RemoveDialog({ schedule, onDone, onClose }) {
   </${Dialog}>`;
 }
 
+/* "SMS, Invoice, status delivered": what it is of, its name and its filters. */
+function whatOf(schedule) {
+  const filters = Object.entries(schedule).filter(([name]) => !NOT_FILTERS.includes(name)).map(([name, value]) => html`, ${name === 'direction' ? '' : wordsOf(name)} <bdi>${String(value)}</bdi>`);
+
+  return html`${labelOf(schedule.product)}${schedule.name && html`, <bdi>${schedule.name}</bdi>`}${filters}`;
+}
+
 const columns = [
-  { key: 'what', label: 'Schedule', class: 'wrap', cell: ({ product, name }) => html`${labelOf(product)}${name ? html`, <bdi>${name}</bdi>` : ''}` },
+  { key: 'what', label: 'Schedule', class: 'wrap', cell: (schedule) => whatOf(schedule) },
   { key: 'when', label: 'When', class: 'wrap', cell: (schedule) => whenOf(schedule) },
   { key: 'next', label: 'Next', cell: ({ next_run: next, paused, time_zone: zone }) => (paused ? html`<span class="badge warn">paused by the operator</span>` : next && formatMinute(next, zone)) },
   { key: 'zone', label: 'Time zone', class: 'quiet', cell: ({ time_zone: zone }) => zone.replaceAll('_', ' ') },
