@@ -107,7 +107,7 @@ describe('every page', () => {
     assert.ok(await page.evaluate(() => document.querySelector('dialog').contains(document.activeElement)), 'the focus is in the dialog');
     await page.keyboard.press('Escape');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
-    assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Send a test', 'and comes back');
+    await page.waitForFunction(() => document.activeElement.textContent === 'Send a test'); /* once the dialog is gone, the focus comes back */
     await page.getByRole('button', { name: 'Sign out' }).focus();
     await page.keyboard.press('Enter');
     await tab.heading('Sign in').waitFor();
