@@ -95,14 +95,6 @@ static void write_row(struct buf *out, const struct destination *destination)
 	value_put_int(&w, destination->created_us);
 }
 
-/* `out` is zeroed and longer than `most`. */
-static void read_text(struct value_reader *r, char *out, size_t most)
-{
-	struct str text = value_str(r, 0, most);
-
-	memcpy(out, text.p, text.len);
-}
-
 static int read_row(const struct destinations *destinations, struct str key, struct str sealed,
                     struct destination *destination, struct error *err)
 {
@@ -119,10 +111,10 @@ static int read_row(const struct destinations *destinations, struct str key, str
 
 		value_open(&r, buf_str(&plain), ROW_VERSION);
 		destination->type = (enum destination_type)value_int(&r, 0, DESTINATION_TYPES - 1);
-		read_text(&r, destination->url, DESTINATION_URL_MAX);
-		read_text(&r, destination->user, DESTINATION_USER_MAX);
-		read_text(&r, destination->secret, DESTINATION_SECRET_MAX);
-		read_text(&r, destination->region, DESTINATION_REGION_MAX);
+		value_text(&r, destination->url, 0, DESTINATION_URL_MAX);
+		value_text(&r, destination->user, 0, DESTINATION_USER_MAX);
+		value_text(&r, destination->secret, 0, DESTINATION_SECRET_MAX);
+		value_text(&r, destination->region, 0, DESTINATION_REGION_MAX);
 		destination->created_us = value_int(&r, INT64_MIN, INT64_MAX);
 		if (!value_close(&r) || !name || account_len > ACCOUNT_ID_MAX ||
 		    key.len - account_len - 1 > DESTINATION_NAME_MAX) {

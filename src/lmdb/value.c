@@ -4,6 +4,8 @@
  */
 #include "lmdb/value.h"
 
+#include <string.h>
+
 #define ZONE_CHUNK_BYTES 1024 /* an account's elements fit */
 
 static int write_to_buf(void *data, const char *bytes, size_t len)
@@ -94,6 +96,13 @@ struct str value_str(struct value_reader *r, size_t len_min, size_t len_max)
 		r->bad = true;
 	/* msgpack-c gives an empty text no pointer, which would mean absent. */
 	return r->bad || text.len == 0 ? STR_LITERAL("") : text;
+}
+
+void value_text(struct value_reader *r, char *out, size_t len_min, size_t len_max)
+{
+	struct str text = value_str(r, len_min, len_max);
+
+	memcpy(out, text.p, text.len);
 }
 
 bool value_close(struct value_reader *r)

@@ -48,6 +48,9 @@ void value_open(struct value_reader *r, struct str bytes, int version);
 int64_t value_int(struct value_reader *r, int64_t min, int64_t max);
 struct str value_str(struct value_reader *r, size_t len_min, size_t len_max);
 
+/* The next element as value_str() has it, copied into `out`, which is zeroed and longer than `len_max`. */
+void value_text(struct value_reader *r, char *out, size_t len_min, size_t len_max);
+
 /* Was everything that was read present and valid? */
 bool value_close(struct value_reader *r);
 

@@ -6,6 +6,7 @@ libcdrd_a_SOURCES += \
 	src/query/grouping.c \
 	src/query/parameters.def \
 	src/query/params.c \
+	src/query/params_value.c src/query/params_value.h \
 	src/query/plan.c \
 	src/query/problems.c \
 	src/query/query.c src/query/query.h src/query/query_private.h \

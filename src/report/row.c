@@ -15,10 +15,10 @@
 
 #include "base/invariant.h"
 #include "lmdb/value.h"
+#include "query/params_value.h"
 
 #define ROW_VERSION 1
-#define ROW_COUNT 25 /* elements without those of the params and sums, and without the version */
-#define PARAM_COUNT 2
+#define ROW_COUNT 24 /* elements without params and those of the sums, and without the version */
 #define SUM_COUNT 3
 #define CALLBACK_COUNT 6
 #define REMADE_COUNT 1
@@ -26,15 +26,6 @@
 #define NUMBERS_COUNT 2
 #define DELIVERY_COUNT 6
 #define MILLION 1000000
-
-static void write_params(struct value_writer *w, const struct query_params *params)
-{
-	value_put_int(w, (int64_t)params->count);
-	for (size_t i = 0; i < params->count; i++) {
-		value_put_str(w, params->list[i].name);
-		value_put_str(w, params->list[i].value);
-	}
-}
 
 static void write_sums(struct value_writer *w, const struct report *report)
 {
@@ -71,8 +62,8 @@ void report_row_write(struct buf *out, const struct report *report)
 	INVARIANT(report_state_ended(report->state) == (report->ended_us != 0));
 	INVARIANT(!report->has_file || report->state == REPORT_SUCCESS || report->state == REPORT_TRUNCATED);
 	value_begin(&w, out, ROW_VERSION,
-	            ROW_COUNT + report->params.count * PARAM_COUNT + report->sums_count * SUM_COUNT + CALLBACK_COUNT +
-	                    REMADE_COUNT + UNSUMMED_COUNT + (has_numbers ? NUMBERS_COUNT : 0) +
+	            ROW_COUNT + query_params_elements(&report->params) + report->sums_count * SUM_COUNT +
+	                    CALLBACK_COUNT + REMADE_COUNT + UNSUMMED_COUNT + (has_numbers ? NUMBERS_COUNT : 0) +
 	                    (has_delivery ? DELIVERY_COUNT : 0));
 	value_put_int(&w, report->state);
 	value_put_str(&w, str_from(report->account));
@@ -97,7 +88,7 @@ void report_row_write(struct buf *out, const struct report *report)
 	value_put_bytes(&w, buf_str(&report->base_url));
 	value_put_bytes(&w, buf_str(&report->key));
 	value_put_bytes(&w, buf_str(&report->checkpoint));
-	write_params(&w, &report->params);
+	query_params_put(&w, &report->params);
 	write_sums(&w, report);
 	write_callback(&w, &report->callback);
 	value_put_int(&w, report->remade);
@@ -110,31 +101,9 @@ void report_row_write(struct buf *out, const struct report *report)
 		write_callback(&w, &report->delivery);
 }
 
-/* `out` is zeroed and longer than the longest text. */
-static void read_text(struct value_reader *r, char *out, size_t len_min, size_t len_max)
-{
-	struct str text = value_str(r, len_min, len_max);
-
-	memcpy(out, text.p, text.len);
-}
-
 static void read_buf(struct value_reader *r, struct buf *out)
 {
 	buf_add_str(out, value_str(r, 0, SIZE_MAX));
-}
-
-static int read_params(struct value_reader *r, struct query_params *params, struct error *err)
-{
-	int64_t count = value_int(r, 0, QUERY_PARAMS_MAX);
-
-	for (int64_t i = 0; i < count; i++) {
-		struct str name = value_str(r, 0, SIZE_MAX);
-		struct str value = value_str(r, 0, SIZE_MAX);
-
-		if (query_params_add(params, name, value, err) < 0)
-			return -1;
-	}
-	return 0;
 }
 
 static void read_sums(struct value_reader *r, struct report *report)
@@ -144,7 +113,7 @@ static void read_sums(struct value_reader *r, struct report *report)
 	for (int64_t i = 0; i < count && !r->bad; i++) {
 		struct maker_sum *sum = &report->sums[i];
 
-		read_text(r, sum->currency, 0, sizeof(sum->currency) - 1);
+		value_text(r, sum->currency, 0, sizeof(sum->currency) - 1);
 		if (!decimal_parse(value_str(r, 1, SIZE_MAX), &sum->total_price))
 			r->bad = true;
 		sum->rows = (uint64_t)value_int(r, 0, INT64_MAX);
@@ -165,8 +134,8 @@ static void read_callback(struct value_reader *r, struct report_callback *callba
 static void read_fixed(struct value_reader *r, struct report *report)
 {
 	report->state = (enum report_state)value_int(r, 0, REPORT_STATES - 1);
-	read_text(r, report->account, 1, ACCOUNT_ID_MAX);
-	read_text(r, report->creator, 1, ACCOUNT_ID_MAX);
+	value_text(r, report->account, 1, ACCOUNT_ID_MAX);
+	value_text(r, report->creator, 1, ACCOUNT_ID_MAX);
 	report->received_us = value_int(r, INT64_MIN, INT64_MAX);
 	report->started_us = value_int(r, INT64_MIN, INT64_MAX);
 	report->ended_us = value_int(r, INT64_MIN, INT64_MAX);
@@ -175,14 +144,14 @@ static void read_fixed(struct value_reader *r, struct report *report)
 	report->snapshot = (uint64_t)value_int(r, 0, INT64_MAX);
 	report->max_rows = (uint64_t)value_int(r, 0, INT64_MAX);
 	report->max_bytes = (uint64_t)value_int(r, 0, INT64_MAX);
-	read_text(r, report->file_id, ID_UUID_LEN, ID_UUID_LEN);
+	value_text(r, report->file_id, ID_UUID_LEN, ID_UUID_LEN);
 	report->has_file = value_int(r, 0, 1) != 0;
 	report->rows = (uint64_t)value_int(r, 0, INT64_MAX);
 	report->bytes = (uint64_t)value_int(r, 0, INT64_MAX);
 	report->share = (double)value_int(r, 0, MILLION) / MILLION;
 	report->first_us = value_int(r, INT64_MIN, INT64_MAX);
 	report->last_us = value_int(r, INT64_MIN, INT64_MAX);
-	read_text(r, report->sha256, 0, MAKER_SHA256_LEN);
+	value_text(r, report->sha256, 0, MAKER_SHA256_LEN);
 	read_buf(r, &report->reason);
 	read_buf(r, &report->base_url);
 	read_buf(r, &report->key);
@@ -218,7 +187,7 @@ int report_row_read(struct report *report, struct str id, struct str bytes, stru
 	memcpy(report->id, id.p, id.len);
 	value_open(&r, bytes, ROW_VERSION);
 	read_fixed(&r, report);
-	result = read_params(&r, &report->params, err);
+	result = query_params_read(&r, &report->params, err);
 	read_sums(&r, report);
 	if (r.left > 0)
 		read_callback(&r, &report->callback);

@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "lmdb/value.h"
+#include "query/params_value.h"
 #include "schedule/schedule_table.h"
 
 #define ROW_VERSION 1
-#define ROW_COUNT 9 /* elements without those of params and runs, and without the version */
-#define PARAM_COUNT 2
+#define ROW_COUNT 8 /* elements without params and those of the runs, and without the version */
 #define RUN_COUNT 5
 
 void schedule_row_write(struct buf *out, const struct schedule *schedule)
@@ -20,7 +20,7 @@ void schedule_row_write(struct buf *out, const struct schedule *schedule)
 	struct value_writer w;
 
 	value_begin(&w, out, ROW_VERSION,
-	            ROW_COUNT + schedule->params.count * PARAM_COUNT + schedule->runs_count * RUN_COUNT);
+	            ROW_COUNT + query_params_elements(&schedule->params) + schedule->runs_count * RUN_COUNT);
 	value_put_str(&w, str_from(schedule->account));
 	value_put_int(&w, schedule->created_us);
 	value_put_int(&w, schedule->paused);
@@ -28,11 +28,7 @@ void schedule_row_write(struct buf *out, const struct schedule *schedule)
 	value_put_int(&w, schedule->at_us);
 	value_put_bytes(&w, buf_str(&schedule->base_url));
 	value_put_bytes(&w, buf_str(&schedule->waits_for));
-	value_put_int(&w, (int64_t)schedule->params.count);
-	for (size_t i = 0; i < schedule->params.count; i++) {
-		value_put_str(&w, schedule->params.list[i].name);
-		value_put_str(&w, schedule->params.list[i].value);
-	}
+	query_params_put(&w, &schedule->params);
 	value_put_int(&w, (int64_t)schedule->runs_count);
 	for (size_t i = 0; i < schedule->runs_count; i++) {
 		const struct schedule_run *run = &schedule->runs[i];
@@ -45,28 +41,6 @@ void schedule_row_write(struct buf *out, const struct schedule *schedule)
 	}
 }
 
-/* `out` is zeroed and longer than the longest text. */
-static void read_text(struct value_reader *r, char *out, size_t len_min, size_t len_max)
-{
-	struct str text = value_str(r, len_min, len_max);
-
-	memcpy(out, text.p, text.len);
-}
-
-static int read_params(struct value_reader *r, struct query_params *params, struct error *err)
-{
-	int64_t count = value_int(r, 0, QUERY_PARAMS_MAX);
-
-	for (int64_t i = 0; i < count; i++) {
-		struct str name = value_str(r, 0, SIZE_MAX);
-		struct str value = value_str(r, 0, SIZE_MAX);
-
-		if (query_params_add(params, name, value, err) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 static void read_runs(struct value_reader *r, struct schedule *schedule)
 {
 	int64_t count = value_int(r, 0, SCHEDULE_RUNS_MAX);
@@ -77,8 +51,8 @@ static void read_runs(struct value_reader *r, struct schedule *schedule)
 		run->due_us = value_int(r, INT64_MIN, INT64_MAX);
 		run->missed_us = value_int(r, INT64_MIN, INT64_MAX);
 		run->made_us = value_int(r, INT64_MIN, INT64_MAX);
-		read_text(r, run->report, 0, ID_UUID_LEN);
-		read_text(r, run->error, 0, SCHEDULE_ERROR_MAX);
+		value_text(r, run->report, 0, ID_UUID_LEN);
+		value_text(r, run->error, 0, SCHEDULE_ERROR_MAX);
 	}
 }
 
@@ -92,14 +66,14 @@ int schedule_row_read(struct schedule *schedule, struct str id, struct str bytes
 		return error_set(err, ERROR_CORRUPT, "a schedule's key: %zu bytes, must be %d", id.len, ID_UUID_LEN);
 	memcpy(schedule->id, id.p, id.len);
 	value_open(&r, bytes, ROW_VERSION);
-	read_text(&r, schedule->account, 1, sizeof(schedule->account) - 1);
+	value_text(&r, schedule->account, 1, sizeof(schedule->account) - 1);
 	schedule->created_us = value_int(&r, INT64_MIN, INT64_MAX);
 	schedule->paused = value_int(&r, 0, 1) != 0;
 	schedule->due_us = value_int(&r, INT64_MIN, INT64_MAX);
 	schedule->at_us = value_int(&r, INT64_MIN, INT64_MAX);
 	buf_add_str(&schedule->base_url, value_str(&r, 0, SIZE_MAX));
 	buf_add_str(&schedule->waits_for, value_str(&r, 0, SIZE_MAX));
-	result = read_params(&r, &schedule->params, err);
+	result = query_params_read(&r, &schedule->params, err);
 	if (result == 0)
 		read_runs(&r, schedule);
 	bool is_whole = value_close(&r);
