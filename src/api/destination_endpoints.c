@@ -108,12 +108,8 @@ void api_destination_post(struct http_request *request, void *app)
 		http_reply_error(request, &err);
 		return;
 	}
-	if (api_report_read_body(request, &post->params, &post->problems)) {
-		if (post->problems.count > 0)
-			api_reply_invalid(request, &post->problems);
-		else
-			create(request, app, post);
-	}
+	if (api_report_take_body(request, &post->params, &post->problems))
+		create(request, app, post);
 	if (post->params.text.data)
 		explicit_bzero(post->params.text.data, post->params.text.len);
 	query_params_free(&post->params);

@@ -40,4 +40,7 @@ bool api_report_read_body(struct http_request *request, struct query_params *par
 bool api_report_make_plan(struct http_request *request, const struct api *app, int64_t received_us,
                           const struct query_params *params, struct query_plan *plan, struct query_problems *problems);
 
+/* api_report_read_body for what has no plan: false, too, when what is wrong with members has been answered. */
+bool api_report_take_body(struct http_request *request, struct query_params *params, struct query_problems *problems);
+
 #endif

@@ -43,6 +43,16 @@ bool api_report_read_body(struct http_request *request, struct query_params *par
 	return false;
 }
 
+bool api_report_take_body(struct http_request *request, struct query_params *params, struct query_problems *problems)
+{
+	if (!api_report_read_body(request, params, problems))
+		return false;
+	if (problems->count == 0)
+		return true;
+	api_reply_invalid(request, problems);
+	return false;
+}
+
 static bool read_body(struct post *post)
 {
 	struct str body = http_request_body(post->request);
