@@ -8,6 +8,8 @@ CONSOLE_WEB = \
 	src/console/web/action.js \
 	src/console/web/api.js \
 	src/console/web/app.js \
+	src/console/web/bar.js \
+	src/console/web/callback_state.js \
 	src/console/web/chart.js \
 	src/console/web/commands.js \
 	src/console/web/console.css \

@@ -41,12 +41,11 @@ after(async () => {
   await daemon?.stop();
 });
 
-async function withRecords(path, test, { options, who = account } = {}) {
-  const tab = await Tab.open(browser, daemon, options);
-
-  await tab.signIn(who, { path: `#/records?${path}` });
-  await test(tab, tab.page);
-  await tab.close();
+function withRecords(path, test, { options, who = account } = {}) {
+  return Tab.use(browser, daemon, options, async (tab, page) => {
+    await tab.signIn(who, { path: `#/records?${path}` });
+    await test(tab, page);
+  });
 }
 
 const rows = (page) => page.getByRole('region', { name: 'Records' }).locator('tbody tr');

@@ -41,12 +41,11 @@ after(async () => {
   await slow?.stop();
 });
 
-async function withReports(path, test, { options, who = account, of = daemon } = {}) {
-  const tab = await Tab.open(browser, of, options);
-
-  await tab.signIn(who, { path: `#/reports?${path}` });
-  await test(tab, tab.page);
-  await tab.close();
+function withReports(path, test, { options, who = account, of = daemon } = {}) {
+  return Tab.use(browser, of, options, async (tab, page) => {
+    await tab.signIn(who, { path: `#/reports?${path}` });
+    await test(tab, page);
+  });
 }
 
 const row = (page, n = 0) => page.locator('.table tbody tr').nth(n);

@@ -47,7 +47,7 @@ function Filters({ params, product, own }) {
 function RecordsCard({ title, about, foot, product, params, account, zone, records }) {
   const [open, setOpen] = useState(null);
   const [choosing, setChoosing] = useState(false);
-  const options = { withMessage: params.message === 'yes', manyAccounts: false };
+  const options = { withMessage: params.message === 'yes' };
   const names = chosenColumns(product, params.cols, options);
   const actions = html`
     ${product.has_message && html`<${CheckField} label="Message bodies" checked=${options.withMessage} onValue=${(on) => setParams({ message: on ? 'yes' : '' }, { replace: true })} />`}

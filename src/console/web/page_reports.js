@@ -3,7 +3,8 @@
  * page_reports.js: the account's reports, the newest first, as they are made; and the form for a new one.
  */
 import { remove } from './api.js';
-import { html, useCallback, useEffect, useRef, useState } from './html.js';
+import { Bar } from './bar.js';
+import { html, useCallback, useEffect, useState } from './html.js';
 import { formatAgo, formatBytes, formatCount, formatPercent, formatRange, formatTime } from './format.js';
 import { Icon } from './icons.js';
 import { useInterval, useLoad } from './load.js';
@@ -26,16 +27,11 @@ const states = {
   PENDING: ['Waiting', ''], PROCESSING: ['Being made', 'busy'], SUCCESS: ['Ready', 'good'], TRUNCATED: ['Cut off', 'warn'], FAILED: ['Failed', 'bad'], ABORTED: ['Cancelled', ''],
 };
 
-/* Its width is set by script, as the page's policy allows no style in markup. */
 function Progress({ report }) {
-  const bar = useRef(null);
   const share = report.progress?.share ?? 0;
   const left = timeLeft(report, Date.now());
 
-  useEffect(() => {
-    bar.current.style.width = `${share * 100}%`;
-  }, [share]);
-  return html`<div class="progress"><span class="bar" role="progressbar" aria-label="Made so far" aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.round(share * 100)}><i ref=${bar}></i></span>
+  return html`<div class="progress"><${Bar} share=${share} role="progressbar" aria-label="Made so far" aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.round(share * 100)} />
     <span class="quiet">${formatPercent(share)}${left !== null && left > SOON_MS ? `, ready ${formatAgo(Date.now() + left)}` : ''}</span></div>`;
 }
 

@@ -3,6 +3,7 @@
  * page_webhooks.js: the callbacks of the account: what was sent, what was answered, the secret that signs it, a test.
  */
 import { get, post } from './api.js';
+import { CallbackState } from './callback_state.js';
 import { html, useCallback, useState } from './html.js';
 import { useAction } from './action.js';
 import { Dialog } from './dialog.js';
@@ -19,15 +20,13 @@ const PATH = '/v2/account/webhook';
 const PAGE = 50;
 const AGAIN_MS = 3000;
 
-const states = { delivered: 'good', waiting: 'busy', failed: 'bad' };
-
 function outcomeOf({ status, error }) {
   return status !== null ? `HTTP ${status}` : error ?? '';
 }
 
 const columns = [
   { key: 'time', label: 'Time', cell: ({ time }) => html`<time datetime=${time} title=${formatTime(time)}>${formatAgo(time)}</time>` },
-  { key: 'state', label: 'State', cell: ({ state }) => html`<span class="badge ${states[state] ?? ''}">${state}</span>` },
+  { key: 'state', label: 'State', cell: ({ state }) => html`<${CallbackState} state=${state} />` },
   { key: 'kind', label: 'Kind', cell: ({ kind }) => html`<span class="badge">${kind}</span>` },
   { key: 'url', label: 'URL', class: 'wrap', cell: ({ url }) => html`<bdi>${url}</bdi>` },
   { key: 'outcome', label: 'Answer', class: 'wrap', cell: (row) => outcomeOf(row) },

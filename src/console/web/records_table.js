@@ -10,21 +10,21 @@ import { labelOf } from './scope.js';
 import { Table } from './table.js';
 
 /* What is shown at first, of the columns that a product has. */
-const USUAL = ['account_id', 'from', 'to', 'number', 'channel', 'status', 'country', 'country_code', 'network', 'duration', 'message_body', 'total_price', 'price'];
+const USUAL = ['from', 'to', 'number', 'channel', 'status', 'country', 'country_code', 'network', 'duration', 'message_body', 'total_price', 'price'];
 const USUAL_MIN = 5;
 
 const DECIMAL = /^-?\d+(\.\d+)?$/;
 const GOOD = /^(delivered|read|answered|completed|success|successful|sent|ok)$/i;
 const BAD = /^(failed|rejected|expired|undeliverable|undelivered|error|deleted|busy|cancelled|unanswered|timeout)$/i;
 
-/* With or without the message, and the account's own column where there may be several. */
+/* With or without the message. */
 export function columnsOf(product, { withMessage }) {
   return product.columns.filter(({ shown }) => shown === 'always' || (shown === 'with_message' && withMessage));
 }
 
-export function usualColumns(product, { withMessage, manyAccounts }) {
-  const names = columnsOf(product, { withMessage }).map(({ name }) => name);
-  const usual = USUAL.filter((name) => names.includes(name) && (name !== product.account || manyAccounts));
+function usualColumns(product, options) {
+  const names = columnsOf(product, options).map(({ name }) => name);
+  const usual = USUAL.filter((name) => names.includes(name));
   const others = names.filter((name) => !usual.includes(name) && name !== product.time && name !== product.account && name !== 'currency');
 
   return [product.time, ...usual, ...others.slice(0, Math.max(0, USUAL_MIN - usual.length))];

@@ -2,6 +2,7 @@
 /*
  * report_drawer.js: all that is known of a report: what was asked for, what its file holds, its callback.
  */
+import { CallbackState } from './callback_state.js';
 import { html } from './html.js';
 import { Drawer } from './dialog.js';
 import { formatAgo, formatAmount, formatBytes, formatCount, formatTime } from './format.js';
@@ -11,7 +12,6 @@ import { wordsOf, labelOf } from './scope.js';
 import { copyText } from './toast.js';
 
 const NOT_ASKED = ['_links', 'request_id', 'request_status', 'receive_time', 'start_time', 'end_time', 'items_count', 'progress', 'manifest', 'callback', 'reason'];
-const CALLBACKS = { delivered: 'good', waiting: 'busy', failed: 'bad' };
 
 function Facts({ title, facts }) {
   const shown = facts.filter(([, value]) => value !== undefined && value !== null && value !== '');
@@ -38,7 +38,7 @@ function fileFacts({ manifest }, zone) {
 
 function callbackFacts({ callback }, zone) {
   return [
-    ['State', html`<span class="badge ${CALLBACKS[callback.state] ?? ''}">${callback.state}</span>`],
+    ['State', html`<${CallbackState} state=${callback.state} />`],
     ['Attempts', formatCount(callback.attempts)],
     ['Answer', callback.last_status ? `HTTP ${callback.last_status}` : callback.last_error],
     timeFact('Last attempt', callback.last_attempt, zone),

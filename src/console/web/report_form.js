@@ -2,6 +2,7 @@
 /*
  * report_form.js: a new report: of what, in which form, and what it would hold and cost before it is asked for.
  */
+import { useAction } from './action.js';
 import { html, useEffect, useState } from './html.js';
 import { CheckField, Field, SelectField, TextField } from './form.js';
 import { formatAmount, formatBytes, formatCount, formatMinute } from './format.js';
@@ -94,27 +95,16 @@ function Columns({ product, choice, params }) {
 /* onMade is called when the report or the schedule is there; product is described already. */
 export function ReportForm({ params, account, own, products, product, reports, onMade, onClose }) {
   const [callback, setCallback] = useState('');
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState(null);
   const choice = choiceOf(params, callback);
   const range = exactRange(params.exact) ?? rangeOf(params);
   const zone = params.zone || rangeOf(params).zone;
   const body = bodyOf({ query: queryOf(params, account), range, zone, product, choice });
   const rhythm = rhythms.find(({ value }) => value === params.every);
+  const { busy, error, run } = useAction(() => (rhythm ? createSchedule(body, rhythm, zone) : createReport(body)), () => {
+    toast(rhythm ? 'The schedule is set' : 'The report is being made');
+    onMade();
+  });
   const wrong = (name) => error?.invalid.find((one) => one.name === name)?.reason;
-  const onSubmit = async (event) => {
-    event.preventDefault();
-    setBusy(true);
-    setError(null);
-    try {
-      await (rhythm ? createSchedule(body, rhythm, zone) : createReport(body));
-      toast(rhythm ? 'The schedule is set' : 'The report is being made');
-      onMade();
-    } catch (failure) {
-      setError(failure);
-      setBusy(false);
-    }
-  };
 
   return html`<${Card} title="New report" actions=${html`<button type="button" class="button small" onClick=${onClose}>Close</button>`}>
     <div class="inside new-report">
@@ -135,7 +125,7 @@ export function ReportForm({ params, account, own, products, product, reports, o
       </form>
       <${Columns} product=${product} choice=${choice} params=${params} />
       ${rhythm && html`<p class="notice">${rhythm.label} at 06:00 in the time zone ${zone.replaceAll('_', ' ')}: a report of ${rhythm.of}. The dates above are for the estimate alone.</p>`}
-      <form class="create" onSubmit=${onSubmit}>
+      <form class="create" onSubmit=${run}>
         <${Estimate} body=${body} reports=${reports} />
         <button type="submit" class="button first" disabled=${busy}>${rhythm ? 'Set the schedule' : 'Make the report'}</button>
       </form>

@@ -2,6 +2,7 @@
 /*
  * schedules.js: reports that are made again and again: how often, those that there are, and one of them with its runs.
  */
+import { useAction } from './action.js';
 import { get, post, remove } from './api.js';
 import { html, useState } from './html.js';
 import { Dialog, Drawer } from './dialog.js';
@@ -60,20 +61,14 @@ function ScheduleDrawer({ schedule, onRemove, onClose }) {
 }
 
 function RemoveDialog({ schedule, onDone, onClose }) {
-  const [error, setError] = useState('');
-  const onRemove = async () => {
-    try {
-      await remove(pathOf(schedule));
-      toast('The schedule was removed');
-      onDone();
-    } catch (failure) {
-      setError(failure.message);
-    }
-  };
+  const action = useAction(() => remove(pathOf(schedule)), () => {
+    toast('The schedule was removed');
+    onDone();
+  });
 
   return html`<${Dialog} title="Remove the schedule" onClose=${onClose} actions=${html`<button type="button" class="button" onClick=${onClose}>Keep it</button>
-      <button type="button" class="button danger" onClick=${onRemove}>Remove</button>`}>
-    <p>No more reports are made by it. Those that were made stay.</p>${error && html`<p class="notice bad" role="alert">${error}</p>`}
+      <button type="button" class="button danger" disabled=${action.busy} onClick=${action.run}>Remove</button>`}>
+    <p>No more reports are made by it. Those that were made stay.</p>${action.error && html`<p class="notice bad" role="alert">${action.error.message}</p>`}
   </${Dialog}>`;
 }
 

@@ -37,18 +37,21 @@ function withoutFilters(params) {
   return Object.fromEntries(Object.keys(filtersOf(params)).map((name) => [FILTER + name, '']));
 }
 
-/* What the API says of its products does not change while the page is open. */
+/* What the API says of its products does not change while the page is open. It is asked once, however many components want
+ * to know at the same time, so no single one of them can abort it. */
 const kept = new Map();
 
-async function once(path, signal) {
+function once(path) {
   if (!kept.has(path)) {
-    kept.set(path, await get(path, {}, { signal }));
+    const answer = get(path);
+    kept.set(path, answer);
+    answer.catch(() => kept.delete(path));
   }
   return kept.get(path);
 }
 
-export const useProducts = () => useLoad((signal) => once('/v2/reports/products', signal).then(({ products }) => products), []);
-export const useProduct = (name) => useLoad((signal) => once(`/v2/reports/products/${encodeURIComponent(name)}`, signal), [name]);
+export const useProducts = () => useLoad(() => once('/v2/reports/products').then(({ products }) => products), []);
+export const useProduct = (name) => useLoad(() => once(`/v2/reports/products/${encodeURIComponent(name)}`), [name]);
 export const useAccount = () => useLoad((signal) => get('/v2/account', { limit: 1000 }, { signal }), []);
 
 const AS_THEY_ARE = new Set(['SMS', 'ASR', 'AMD', 'TTS', 'API', 'V2', 'ID', 'IP', 'DCS', 'UDH', 'HLS', 'URL']);

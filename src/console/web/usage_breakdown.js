@@ -2,9 +2,10 @@
 /*
  * usage_breakdown.js: the same sums by the values of a column, most records first, as bars and numbers.
  */
+import { Bar } from './bar.js';
 import { csvOf } from './csv.js';
 import { compare, ratio } from './decimal.js';
-import { html, useEffect, useMemo, useRef } from './html.js';
+import { html, useMemo } from './html.js';
 import { digitsOfAll, formatAmount, formatChange, formatCount, formatCountry, formatMinutes, formatPercent } from './format.js';
 import { Icon } from './icons.js';
 import { Card } from './page.js';
@@ -16,6 +17,7 @@ import { currenciesOf } from './usage_data.js';
 /* What most people ask for first; then all other columns of few values. */
 const USUAL = ['country', 'country_code', 'network', 'status', 'direction'];
 const SHOWN_MAX = 250;
+const SHARE_MIN = 0.005; /* of a bar, so that something is seen */
 
 export function columnsToGroup(product, query) {
   const own = query.include_subaccounts ? [product.account] : [];
@@ -29,16 +31,6 @@ function nameOf(column, value) {
     return html`<span class="quiet">None</span>`;
   }
   return /^country(_code)?$/.test(column) ? html`${formatCountry(value)} <span class="quiet">${value}</span>` : html`<bdi>${value}</bdi>`;
-}
-
-/* Its width is set by script, as the page's policy allows no style in markup. */
-function Bar({ share }) {
-  const bar = useRef(null);
-
-  useEffect(() => {
-    bar.current.style.width = `${Math.max(0.5, share * 100)}%`;
-  }, [share]);
-  return html`<span class="bar" aria-hidden="true"><i ref=${bar}></i></span>`;
 }
 
 function changeOf(row) {
@@ -66,7 +58,7 @@ function columnsOf({ column, rows, usage, onFilter }) {
       key: 'value', label: labelOf(column), class: 'wide', sort: (a, b) => a.value.localeCompare(b.value),
       cell: ({ value, total }) => (total ? 'All' : onFilter && value !== '' ? html`<button type="button" class="link" onClick=${() => onFilter(value)} title="Show these alone">${nameOf(column, value)}</button>` : nameOf(column, value)),
     },
-    { key: 'bar', label: html`<span class="hidden">Bar</span>`, class: 'bars', cell: ({ count, total }) => !total && html`<${Bar} share=${count / most} />` },
+    { key: 'bar', label: html`<span class="hidden">Bar</span>`, class: 'bars', cell: ({ count, total }) => !total && html`<${Bar} aria-hidden="true" share=${Math.max(SHARE_MIN, count / most)} />` },
     { key: 'count', label: 'Records', number: true, sort: (a, b) => a.count - b.count, cell: ({ count }) => formatCount(count) },
     { key: 'share', label: 'Share', number: true, class: 'quiet', cell: ({ count }) => formatPercent(count / all) },
     usage.total.duration !== null && {

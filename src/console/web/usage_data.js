@@ -3,7 +3,6 @@
  * usage_data.js: what the page of usage reads, in the shape that it shows it.
  */
 import { get } from './api.js';
-import { add } from './decimal.js';
 import { addDays, dayOf, dayOfText, intervalOf, isoOf, startOf } from './time.js';
 
 const HOUR_MS = 3600000;
@@ -88,8 +87,4 @@ export async function loadLatest(query, zone, signal) {
 
 export function currenciesOf(sums) {
   return [...new Set(sums.flatMap(({ amounts }) => [...amounts.keys()]))].toSorted();
-}
-
-export function sumOfAmounts(rows, currency) {
-  return rows.reduce((sum, { amounts }) => add(sum, amounts.get(currency) ?? '0'), '0');
 }
