@@ -19,6 +19,7 @@
 
 #define LOOK_EVERY_US (5 * CLOCK_US_PER_SECOND)
 #define NAMES_MAX 1000 /* files of one name in done */
+#define UNFINISHED_REPORT ".report"
 #define LOOKED_AT_MAX \
 	1000 /* files of which the oldest is next, as looking at all of a very full spool would take long */
 
@@ -117,39 +118,63 @@ static int write_file(int directory, const char *name, struct str text, struct e
 }
 
 /* NAME, or NAME.2 and so on if there is one. */
-static int move_file(int from, int to, const char *name, char new_name[300], struct error *err)
+static int find_free_name(int folder, const char *name, char new_name[300], struct error *err)
 {
+	struct stat found;
+
 	for (int i = 1; i <= NAMES_MAX; i++) {
 		if (i == 1)
 			snprintf(new_name, 300, "%s", name);
 		else
 			snprintf(new_name, 300, "%s.%d", name, i);
-		if (renameat2(from, name, to, new_name, RENAME_NOREPLACE) == 0)
-			return 0;
-		if (errno != EEXIST)
-			return error_set_errno(err, errno, "%s", name);
+		if (fstatat(folder, new_name, &found, AT_SYMLINK_NOFOLLOW) == 0)
+			continue;
+		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", new_name);
 	}
 	return error_set(err, ERROR_CONFLICT, "%s: %d files of this name were read already", name, NAMES_MAX);
 }
 
-static int move_with_report(struct feed *feed, int directory, const char *folder, struct error *err)
+/* Never through a link, which may lead anywhere. */
+static int open_folder(const struct feed *feed, int directory, const char *folder, struct error *err)
 {
-	char name[300], report[320];
+	if (mkdirat(directory, folder, 0750) != 0 && errno != EEXIST)
+		return error_set_errno(err, errno, "%s/%s", feed->path, folder);
+	int fd = openat(directory, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	if (errno == ENOTDIR || errno == ELOOP)
+		return error_set(err, ERROR_CONFLICT, "%s/%s: must be a directory, and not a link", feed->path, folder);
+	return error_set_errno(err, errno, "%s/%s", feed->path, folder);
+}
+
+static int put_report(const struct feed *feed, int folder, const char *report, struct error *err)
+{
 	struct buf text = { 0 };
 
-	if (mkdirat(directory, folder, 0750) != 0 && errno != EEXIST)
-		return error_set_errno(err, errno, "%s", folder);
-	int to = openat(directory, folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	write_report(feed, &text);
+	int result = text.failed ? error_set(err, ERROR_NOMEM, "%s: out of memory", report) :
+	                           write_file(folder, UNFINISHED_REPORT, buf_str(&text), err);
+	buf_free(&text);
+	if (result == 0 && renameat(folder, UNFINISHED_REPORT, folder, report) != 0)
+		result = error_set_errno(err, errno, "%s", report);
+	return result;
+}
+
+/* The report first: a file that was moved is not looked at again, so that its report could not be written later. */
+static int move_with_report(const struct feed *feed, int directory, const char *folder, struct error *err)
+{
+	char name[300], report[320];
+	int to = open_folder(feed, directory, folder, err);
+
 	if (to < 0)
-		return error_set_errno(err, errno, "%s", folder);
-	int result = move_file(directory, to, feed->place.name, name, err);
+		return -1;
+	int result = find_free_name(to, feed->place.name, name, err);
 	if (result == 0) {
 		snprintf(report, sizeof(report), "%s.report.json", name);
-		write_report(feed, &text);
-		result = text.failed ? error_set(err, ERROR_NOMEM, "%s: out of memory", report) :
-		                       write_file(to, report, buf_str(&text), err);
+		result = put_report(feed, to, report, err);
 	}
-	buf_free(&text);
+	if (result == 0 && renameat2(directory, feed->place.name, to, name, RENAME_NOREPLACE) != 0)
+		result = error_set_errno(err, errno, "%s", feed->place.name);
 	close(to);
 	return result;
 }
@@ -181,14 +206,19 @@ static int end_file(struct feed *feed, struct error *err)
 
 /* --- steps --- */
 
-/* Opens a file; 1, or 0 if it is gone meanwhile. */
+/* Opens a file; 1, or 0 if it is gone meanwhile, or no regular file any more. */
 static int begin_file(struct feed *feed, int directory, const char *name, struct error *err)
 {
+	struct stat opened;
 	/* What was a file a moment ago may be a pipe by now: opening it must not wait. */
 	int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", name);
+	if (fstat(fd, &opened) != 0 || !S_ISREG(opened.st_mode)) {
+		close(fd);
+		return 0;
+	}
 	bool same = strcmp(feed->place.name, name) == 0;
 	if (!same)
 		feed->place.inode = 0;

@@ -117,6 +117,29 @@ def test_a_report_is_not_written_through_a_link_in_its_place(feed, tmp_path):
     assert other.read_text() == "kept"
 
 
+def test_a_file_stays_in_the_spool_until_its_report_is_written(feed):
+    in_the_way = feed.spool / "done" / "a.csv.report.json"
+    in_the_way.mkdir(parents=True)
+    feed.put("a.csv", rows(1, 2))
+    harness.wait_for(lambda: "a.csv.report.json" in feed.daemon.log(), PATIENCE)
+    assert (feed.spool / "a.csv").exists()
+    in_the_way.rmdir()
+    harness.wait_for((feed.spool / "done" / "a.csv").exists, PATIENCE)
+    assert json.loads(in_the_way.read_text())["accepted"] == 2
+    assert sorted(os.listdir(feed.spool / "done")) == ["a.csv", "a.csv.report.json"]
+
+
+def test_no_file_is_moved_through_a_link(feed, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (feed.spool / "done").symlink_to(other)
+    feed.put("a.csv", rows(1, 2))
+    harness.wait_for(lambda: f"{feed.spool}/done: must be a directory" in feed.daemon.log(), PATIENCE)
+    assert os.listdir(other) == [] and (feed.spool / "a.csv").exists()
+    (feed.spool / "done").unlink()
+    harness.wait_for((feed.spool / "done" / "a.csv.report.json").exists, PATIENCE)
+
+
 def test_files_that_were_there_before_the_daemon_are_read_the_oldest_first(feed):
     feed.daemon.stop()
     for number, name in enumerate(("b.csv", "a.csv")):
