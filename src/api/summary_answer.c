@@ -42,6 +42,8 @@ static void write_sums(const struct aggregate_groups *groups, const struct aggre
 	json_member_uint(json, "count", group->count);
 	if (group->unreadable > 0)
 		json_member_uint(json, "unreadable", group->unreadable);
+	if (group->unpriced > 0)
+		json_member_uint(json, "unpriced", group->unpriced);
 	if (groups->duration != CATALOG_NONE)
 		write_decimal(json, "duration", group->duration);
 	if (groups->total_price == CATALOG_NONE && groups->price == CATALOG_NONE)

@@ -35,6 +35,7 @@ struct aggregate_group {
 	int64_t start_us; /* of its interval; INT64_MIN without one */
 	uint64_t count;
 	uint64_t unreadable; /* records with a price or duration that is no number, and is in no sum */
+	uint64_t unpriced;   /* records of a product with prices that have none */
 	struct decimal duration;
 };
 
@@ -43,7 +44,8 @@ struct aggregate_groups {
 	const uint8_t *columns;
 	size_t columns_count;
 	uint8_t currency, total_price, price, duration;
-	size_t max; /* groups */
+	uint8_t paid; /* what a record costs: total_price, or price where the product has no such column */
+	size_t max;   /* groups */
 
 	size_t count;
 	struct buf groups;  /* struct aggregate_group each */
@@ -78,6 +80,7 @@ struct aggregate_batch {
 	struct str currency;      /* looked at where the product has money */
 	uint64_t count;
 	uint64_t unreadable;
+	uint64_t unpriced;
 	struct decimal duration, total_price, price;
 };
 uint64_t aggregate_value_hash(struct str value);

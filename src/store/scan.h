@@ -98,6 +98,8 @@ struct scan_span {
 	uint32_t rows;
 	int64_t first_us;
 	int64_t last_us;
+	bool counts_unpriced; /* older blocks do not */
+	uint32_t unpriced;    /* rows without a price */
 	size_t sums_count;
 	struct scan_sum {
 		char currency[8]; /* NUL terminated; "" where the records have none */

@@ -51,6 +51,9 @@ def summarise(records, time_column, columns=(), interval=None, zone=UTC, duratio
         group = {**dict(zip(names, key)), "count": len(members)}
         if duration:
             group["duration"] = plain(sum(decimal.Decimal(m.get("duration") or 0) for m in members))
+        unpriced = sum(not m.get("total_price") for m in members)
+        if unpriced:
+            group["unpriced"] = unpriced
         group["amounts"] = []
         for currency in sorted({m.get("currency", "") for m in members}):
             paid = [m for m in members if m.get("currency", "") == currency]
@@ -76,6 +79,8 @@ def send(daemon, product):
     random.Random(3).shuffle(records)
     for record in records[::5]:
         record["currency"] = "USD"
+    for record in records[3::40]:
+        record["total_price"] = ""
     for i in range(0, COUNT, 500):
         assert daemon.post_cdrs(records[i:i + 500])["rejected"] == 0
     time.sleep(2)
@@ -141,6 +146,16 @@ def test_sums_are_exact(daemon, account):
     stored = daemon.records(account, product="SMS", direction="outbound", **whole_day())["items_count"]
     assert total["count"] == stored
     assert total["amounts"][0]["total_price"] == "123456789012445679.500000000001"
+
+
+@pytest.mark.parametrize("columns", [(), ("country",), ("network", "status")])
+def test_records_without_a_price_are_counted_apart(daemon, sms_sent, calls, columns):
+    for product, (account, records) in {"SMS": sms_sent, "VOICE-CALL": calls}.items():
+        answer = ask(daemon, account, product=product, **RANGE, **({"group_by": ",".join(columns)} if columns else {}))
+        without = [r for r in records if not r["total_price"]]
+        assert len(without) > COUNT / 50
+        assert answer["total"]["unpriced"] == len(without)
+        assert sum(group.get("unpriced", 0) for group in answer["groups"]) == len(without)
 
 
 def test_filters_are_those_of_a_query(daemon, sms_sent):

@@ -120,6 +120,40 @@ describe('usage', () => {
     });
   });
 
+  it('says how many records have no price, or one that cannot be read, and so does its CSV', async () => {
+    const gaps = daemon.addAccount('gaps0001', 'gaps-secret-1');
+    const list = daemon.generate('SMS', gaps, 60, midnight(7), midnight(0), '--seed', '5');
+    for (const record of list.slice(0, 7)) {
+      record.total_price = '';
+    }
+    await daemon.ingest(list);
+    await withUsage('&by=country', async (tab, page) => {
+      /* Ingest lets no such price in any more; older data may have them. */
+      await page.route('**/summary?*', async (route) => {
+        const answer = await route.fetch();
+        const body = await answer.json();
+        for (const group of [...body.groups.slice(0, 1), body.total].filter(({ count }) => count > 0)) {
+          group.unreadable = 2;
+        }
+        await route.fulfill({ response: answer, json: body });
+      });
+      await page.reload();
+      await page.getByLabel('Account', { exact: true }).fill(gaps.apiKey);
+      await page.getByLabel('Secret', { exact: true }).fill(gaps.apiSecret);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByText('7 of these records have no price').waitFor();
+      await page.getByText('2 of these records have a price or duration that is not a number').waitFor();
+      assert.equal(await tile(page, 'Amount in EUR').innerText(), total(list));
+      await page.getByRole('columnheader', { name: 'Without price' }).waitFor();
+      await tab.shoot('usage-gaps', { fullPage: true });
+      const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'CSV of this table' }).click()]);
+      const lines = readFileSync(await download.path(), 'utf8').trim().split('\r\n').map((line) => line.split(','));
+      assert.deepEqual(lines[0].slice(-2), ['unpriced', 'unreadable']);
+      assert.equal(lines.slice(1).reduce((sum, line) => sum + Number(line.at(-2)), 0), 7);
+      assert.equal(lines.slice(1).reduce((sum, line) => sum + Number(line.at(-1)), 0), 2);
+    }, { who: gaps });
+  });
+
   it('takes less than 100 KB until all of it is shown, files and answers', async () => {
     await Tab.use(browser, daemon, {}, async (tab, page) => {
       await tab.signIn(account, { keep: true, path: '#/prices' });

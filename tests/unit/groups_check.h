@@ -43,6 +43,8 @@ static inline void groups_check_equal(struct aggregate_groups *left, struct aggr
 		       "group %zu has another key", i);
 		expect(one->count == other->count && one->unreadable == other->unreadable, "group %zu: %llu, %llu", i,
 		       (unsigned long long)one->count, (unsigned long long)other->count);
+		expect(one->unpriced == other->unpriced, "group %zu: %llu, %llu without a price", i,
+		       (unsigned long long)one->unpriced, (unsigned long long)other->unpriced);
 		expect(one->duration.units == other->duration.units, "group %zu has another duration", i);
 		groups_check_amounts(left, one->amounts, right, other->amounts);
 	}

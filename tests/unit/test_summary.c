@@ -432,7 +432,7 @@ START_TEST(sums_are_those_of_a_scan)
 	run->pick.state = (uint64_t)_i * 77 + 5;
 	run->product = catalog_product_find(str_from(products[_i % 2]));
 	run->prices = _i % 4 < 2 ? 20 : 1000;
-	run->odd_price = _i % 5 == 4 ? "abc" : NULL;
+	run->odd_price = _i % 5 == 4 ? "abc" : _i % 5 == 2 ? "" : NULL;
 	fixture_open(&run->f, FIXTURE_MAP_BYTES);
 	fixture_stop(&run->f);
 	run->f.options.seal_rows = seal_rows[_i % 3];
@@ -484,8 +484,8 @@ static decimal_units money_of(const struct aggregate_groups *groups)
 
 static const struct {
 	const char *price;
-	uint64_t unreadable;
-} odd_prices[] = { { "abc", 20 }, { "0,02", 20 }, { "5e-05", 0 }, { "0.5", 0 }, { "", 0 } };
+	uint64_t unreadable, unpriced;
+} odd_prices[] = { { "abc", 20, 0 }, { "0,02", 20, 0 }, { "5e-05", 0, 0 }, { "0.5", 0, 0 }, { "", 0, 20 } };
 
 /* Ingest refuses such prices; but it once did not, and they are stored. */
 START_TEST(stored_price_that_is_no_number_is_counted_apart_hot_and_sealed)
@@ -509,6 +509,7 @@ START_TEST(stored_price_that_is_no_number_is_counted_apart_hot_and_sealed)
 
 		ck_assert_uint_eq(group->count, 200);
 		ck_assert_uint_eq(group->unreadable, odd_prices[_i].unreadable);
+		ck_assert_uint_eq(group->unpriced, odd_prices[_i].unpriced);
 	}
 	ck_assert(money_of(aggregate_groups(hot)) == money_of(aggregate_groups(sealed)));
 	aggregate_cancel(hot);

@@ -5,7 +5,7 @@
  */
 import { html, useMemo } from './html.js';
 import { saveFile } from './csv.js';
-import { formatDate } from './format.js';
+import { formatCount, formatDate } from './format.js';
 import { Icon } from './icons.js';
 import { useLoad } from './load.js';
 import { Card, PageHead } from './page.js';
@@ -53,10 +53,9 @@ function daysBefore(instant, zone) {
 
 /* What is in no sum must not go unnoticed. */
 function Gaps({ total }) {
-  const unpriced = total.count - total.priced;
   const notes = [
-    unpriced > 0 && `${unpriced} of these records have no price yet; they are counted, but not in the amounts.`,
-    total.unreadable > 0 && `${total.unreadable} of these records have a price or duration that is not a number; their values are in no sum.`,
+    total.unpriced > 0 && `${formatCount(total.unpriced)} of these records have no price; they are counted, but add nothing to the amounts.`,
+    total.unreadable > 0 && `${formatCount(total.unreadable)} of these records have a price or duration that is not a number; such values are in no sum.`,
   ].filter(Boolean);
 
   return notes.map((note) => html`<p class="notice warn" key=${note}>${note}</p>`);

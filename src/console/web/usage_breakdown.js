@@ -17,6 +17,8 @@ import { currenciesOf } from './usage_data.js';
 /* What most people ask for first; then all other columns of few values. */
 const USUAL = ['country', 'country_code', 'network', 'status', 'direction'];
 const SHOWN_MAX = 250;
+/* Records that are in no amount; columns that are there only if such records are. */
+const GAPS = [{ key: 'unpriced', label: 'Without price' }, { key: 'unreadable', label: 'Unreadable' }];
 const SHARE_MIN = 0.005; /* of a bar, so that something is seen */
 
 export function columnsToGroup(product, query) {
@@ -65,6 +67,9 @@ function columnsOf({ column, rows, usage, onFilter }) {
       key: 'duration', label: 'Minutes', number: true, sort: (a, b) => compare(a.duration ?? '0', b.duration ?? '0'), cell: ({ duration }) => formatMinutes(duration ?? '0'),
     },
     ...currenciesOf([usage.total]).map((currency) => amountColumn(rows, currency)),
+    ...GAPS.filter(({ key }) => usage.total[key] > 0).map(({ key, label }) => ({
+      key, label, number: true, sort: (a, b) => a[key] - b[key], cell: (row) => (row[key] > 0 ? formatCount(row[key]) : '–'),
+    })),
     { key: 'before', label: 'Records before', number: true, class: 'quiet', cell: ({ before }) => formatCount(before?.count ?? 0) },
     { key: 'change', label: 'Change', number: true, class: 'quiet', cell: (row) => changeOf(row) },
   ].filter(Boolean);
@@ -72,9 +77,12 @@ function columnsOf({ column, rows, usage, onFilter }) {
 
 export function csvOfBreakdown(rows, column) {
   const currencies = currenciesOf(rows);
-  const header = [column, 'records', 'records_before', 'seconds', ...currencies.map((currency) => `amount_${currency}`)];
+  const gaps = GAPS.map(({ key }) => key).filter((key) => rows.some((row) => row[key] > 0));
+  const header = [column, 'records', 'records_before', 'seconds', ...currencies.map((currency) => `amount_${currency}`), ...gaps];
 
-  return csvOf(header, rows.map((row) => [row.value, row.count, row.before?.count ?? 0, row.duration ?? '', ...currencies.map((currency) => row.amounts.get(currency) ?? '')]));
+  return csvOf(header, rows.map((row) => [
+    row.value, row.count, row.before?.count ?? 0, row.duration ?? '', ...currencies.map((currency) => row.amounts.get(currency) ?? ''), ...gaps.map((key) => row[key]),
+  ]));
 }
 
 function ByColumn({ column, columns, onColumn }) {

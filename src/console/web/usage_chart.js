@@ -53,7 +53,7 @@ export function Tiles({ usage, metric, onMetric }) {
     ${metrics.map((one) => html`<button type="button" key=${one.key} class=${classes('tile', one.key === chosen.key && 'chosen')}
         aria-pressed=${one.key === chosen.key ? 'true' : 'false'} onClick=${() => onMetric(one.key)}>
       <span class="name">${one.label}</span><span class="value">${one.text(usage.total)}</span>
-      <span class="then"><${Change} metric=${one} now=${usage.total} then=${usage.before} /> <span class="quiet">${one.text(usage.before)} before</span></span>
+      <span class="then"><${Change} metric=${one} now=${usage.total} then=${usage.before} /> ${compare(one.exact(usage.before), '0') !== 0 && html`<span class="quiet">${one.text(usage.before)} before</span>`}</span>
     </button>`)}</div>`;
 }
 

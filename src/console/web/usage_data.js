@@ -29,7 +29,7 @@ function summary(query, { from, to }, more, signal) {
   return get('/v2/reports/summary', { ...query, date_start: isoOf(from), date_end: isoOf(to), ...more }, { signal });
 }
 
-/* { count, duration: seconds as text or null, amounts: Map of currency to text, priced, unreadable } */
+/* { count, duration: seconds as text or null, amounts: Map of currency to text, unpriced, unreadable: records that are in no sum } */
 export function sumsOf(group) {
   const amounts = new Map((group.amounts ?? []).map((one) => [one.currency, one.total_price ?? one.price]));
 
@@ -37,12 +37,12 @@ export function sumsOf(group) {
     count: group.count,
     duration: group.duration ?? null,
     amounts,
-    priced: group.amounts ? group.amounts.reduce((sum, { count }) => sum + count, 0) : group.count,
+    unpriced: group.unpriced ?? 0,
     unreadable: group.unreadable ?? 0,
   };
 }
 
-const nothing = { count: 0, duration: null, amounts: new Map(), priced: 0, unreadable: 0 };
+const nothing = { count: 0, duration: null, amounts: new Map(), unpriced: 0, unreadable: 0 };
 
 /* Puts the answer's groups where their intervals are. A day of 23 or 25 hours shifts hours, not days. */
 function fill(starts, groups) {

@@ -150,7 +150,8 @@ static int add_head(struct day_aggregate *a, const struct day_block *block)
 	int64_t start_us = aggregate_interval(&a->base, block->first_us);
 
 	if (a->base.query.group_by_count > 0 || a->base.groups.duration != CATALOG_NONE || block->deleted ||
-	    start_us != aggregate_interval(&a->base, block->last_us) || !scan_span_fill(&span, a->reader, block))
+	    start_us != aggregate_interval(&a->base, block->last_us) || !scan_span_fill(&span, a->reader, block) ||
+	    !span.counts_unpriced)
 		return 0;
 	count(a, block->rows, block->rows);
 	return aggregate_add_span(&a->part.groups, start_us, &span, a->err) == 0 ? 1 : -1;

@@ -54,6 +54,7 @@ static bool add_sum(struct fold *fold, struct fold_sum *sum, uint8_t column)
 	if (!add_placed(fold, column, &sum->column))
 		return false;
 	fold->columns[sum->column].is_sum = true;
+	sum->is_paid = column == fold->groups->paid;
 	return true;
 }
 
@@ -106,8 +107,10 @@ struct fold *fold_new(const struct aggregate *aggregate, struct aggregate_groups
 	fold->query = &aggregate->query.scan;
 	fold->groups = aggregate_counts_only(aggregate) ? NULL : groups;
 	fold->currency = FOLD_NO_COLUMN;
-	for (size_t i = 0; i < FOLD_SUMS; i++)
+	for (size_t i = 0; i < FOLD_SUMS; i++) {
 		fold->sums[i].column = FOLD_NO_COLUMN;
+		fold->sums[i].is_paid = false;
+	}
 	fold->fits = (!fold->groups || add_groups(fold, groups)) && add_filters(fold);
 	fold->roots_count = FOLD_NO_ROOT; /* no block is alike */
 	forget_values(fold);
@@ -136,6 +139,7 @@ static void judge_value(const struct fold *fold, const struct fold_column *colum
 			value->passes &= scan_filter_passes(&query->filters[i], text);
 	/* what is not there adds nothing */
 	value->unreadable = column->is_sum && text.len > 0 && !decimal_read_stored(text, &number);
+	value->missing = text.len == 0;
 	value->units = number.units;
 }
 

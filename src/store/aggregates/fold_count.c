@@ -169,6 +169,8 @@ static bool add_combination(struct fold *fold, uint32_t combination)
 		decimal_units before_least = (decimal_units)fold->columns[sum->column].packed->least - 1;
 		sum->numbers[cell] +=
 			all->numbers[i][combination] + before_least * (count - all->missing[i][combination]);
+		if (sum->is_paid)
+			sum->missing[cell] += all->missing[i][combination];
 	}
 	return true;
 }
@@ -233,12 +235,16 @@ static void add_values(struct fold_sum *sum, const struct block_column *column, 
                        const uint16_t cells[FOLD_STEP])
 {
 	const decimal_units before_least = (decimal_units)column->least - 1;
+	bool all = true;
 
 	for (uint32_t row = 0; row < rows->count; row++) {
 		uint64_t number = block_column_number(column, rows->first + row);
 
 		sum->numbers[cells[row]] += number ? number + before_least : 0;
+		all &= number > 0;
 	}
+	for (uint32_t row = 0; sum->is_paid && !all && row < rows->count; row++)
+		sum->missing[cells[row]] += block_column_number(column, rows->first + row) == 0;
 }
 
 static bool count_by_rows(struct fold *fold, struct rows rows)

@@ -52,6 +52,7 @@ struct fold_column {
 		uint16_t at, len;
 		bool passes; /* the filters of its column */
 		bool unreadable;
+		bool missing;        /* there is no text */
 		decimal_units units; /* of sums */
 	} values[FOLD_CODES_MAX];
 	uint16_t slots[FOLD_SLOTS]; /* code + 1, by hash */
@@ -82,6 +83,8 @@ struct fold_root {
 struct fold_sum {
 	uint8_t column; /* of the fold's; FOLD_NO_COLUMN if the product has none */
 	uint8_t places; /* of numbers */
+	bool is_paid;   /* rows without a number are counted: they have no price */
+	uint32_t missing[FOLD_CELLS_MAX + 1];
 	decimal_units numbers[FOLD_CELLS_MAX + 1];
 };
 
@@ -89,6 +92,7 @@ struct fold_sum {
 struct fold_result {
 	uint64_t count;
 	uint64_t unreadable;
+	uint64_t unpriced;
 	struct decimal sums[FOLD_SUMS];
 };
 

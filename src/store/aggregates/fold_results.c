@@ -54,23 +54,34 @@ static const struct fold_value *value_of(const struct fold *fold, const struct f
 	return &column->values[fold->roots[column->root].tuples[tuples[column->root]].codes[column->place]];
 }
 
+/* What a cell's rows have that is in no sum. */
+struct gaps {
+	bool unreadable;
+	uint32_t unpriced; /* rows */
+};
+
 static bool add_sum(const struct fold *fold, const struct fold_sum *sum, const struct cell *cell, struct decimal *to,
-                    bool *unreadable)
+                    struct gaps *gaps)
 {
 	struct decimal amount = { 0 };
+	uint32_t missing = 0;
 	uint64_t times = 1;
 
 	if (fold_sum_has_numbers(fold, sum)) {
+		missing = sum->missing[cell->number];
 		amount.units = sum->numbers[cell->number];
 		for (int places = sum->places; places < DECIMAL_PLACES; places++)
 			times *= 10;
 	} else {
 		const struct fold_value *value = value_of(fold, &fold->columns[sum->column], cell->tuples);
 
-		*unreadable |= value->unreadable;
+		gaps->unreadable |= value->unreadable;
+		missing = value->missing ? fold->counts[cell->number] : 0;
 		amount.units = value->units;
 		times = fold->counts[cell->number];
 	}
+	if (sum->is_paid)
+		gaps->unpriced = missing;
 	return decimal_multiply(amount, times, &amount) && decimal_add(to, amount);
 }
 
@@ -78,24 +89,31 @@ static int add_cell(struct fold *fold, const struct cell *cell, struct error *er
 {
 	struct fold_result *result = result_of(fold, cell);
 	uint32_t count = fold->counts[cell->number];
-	bool unreadable = false;
+	struct gaps gaps = { 0 };
 
 	result->count += count;
 	for (size_t i = 0; i < FOLD_SUMS; i++)
 		if (fold->sums[i].column != FOLD_NO_COLUMN &&
-		    !add_sum(fold, &fold->sums[i], cell, &result->sums[i], &unreadable))
+		    !add_sum(fold, &fold->sums[i], cell, &result->sums[i], &gaps))
 			return too_large(err);
-	if (unreadable)
+	if (gaps.unreadable)
 		result->unreadable += count;
+	result->unpriced += gaps.unpriced;
 	return 0;
 }
 
 void fold_empty_cells(struct fold *fold, uint32_t first, uint32_t end)
 {
 	memset(&fold->counts[first], 0, (end - first) * sizeof(fold->counts[0]));
-	for (size_t i = 0; i < FOLD_SUMS; i++)
-		if (fold->sums[i].column != FOLD_NO_COLUMN)
-			memset(&fold->sums[i].numbers[first], 0, (end - first) * sizeof(fold->sums[i].numbers[0]));
+	for (size_t i = 0; i < FOLD_SUMS; i++) {
+		struct fold_sum *sum = &fold->sums[i];
+
+		if (sum->column == FOLD_NO_COLUMN)
+			continue;
+		memset(&sum->numbers[first], 0, (end - first) * sizeof(sum->numbers[0]));
+		if (sum->is_paid)
+			memset(&sum->missing[first], 0, (end - first) * sizeof(sum->missing[0]));
+	}
 }
 
 static struct str text_of(const struct fold_column *column, const struct fold_value *value)
@@ -127,6 +145,7 @@ static int add_result(const struct fold *fold, const struct fold_touched *touche
 		.currency = currency,
 		.count = result->count,
 		.unreadable = result->unreadable,
+		.unpriced = result->unpriced,
 		.duration = result->sums[FOLD_DURATION],
 		.total_price = result->sums[FOLD_TOTAL_PRICE],
 		.price = result->sums[FOLD_PRICE],

@@ -22,6 +22,7 @@ void aggregate_groups_init(struct aggregate_groups *groups, const struct catalog
 	groups->currency = catalog_column_find(product, STR_LITERAL("currency"));
 	groups->total_price = catalog_column_find(product, STR_LITERAL("total_price"));
 	groups->price = catalog_column_find(product, STR_LITERAL("price"));
+	groups->paid = groups->total_price != CATALOG_NONE ? groups->total_price : groups->price;
 	groups->duration = catalog_column_find(product, STR_LITERAL("duration"));
 }
 
@@ -269,6 +270,7 @@ int aggregate_add_record(struct aggregate_groups *groups, int64_t start_us, cons
 		if (!amount)
 			return -1;
 		amount->count++;
+		group->unpriced += record_value(record, groups->paid).len == 0;
 		if (!add_text(&amount->total_price, record, groups->total_price, &unreadable) ||
 		    !add_text(&amount->price, record, groups->price, &unreadable))
 			return too_large(err);
@@ -299,6 +301,7 @@ int aggregate_add_span(struct aggregate_groups *groups, int64_t start_us, const 
 	if (!group)
 		return -1;
 	group->count += span->rows;
+	group->unpriced += has_money(groups) ? span->unpriced : 0;
 	for (size_t i = 0; has_money(groups) && i < span->sums_count; i++) {
 		const struct scan_sum *sum = &span->sums[i];
 		const struct aggregate_amount amount = { .count = sum->rows,
@@ -375,6 +378,7 @@ int aggregate_add_batch(struct aggregate_groups *groups, int64_t start_us, const
 		return -1;
 	group->count += batch->count;
 	group->unreadable += batch->unreadable;
+	group->unpriced += batch->unpriced;
 	if (!decimal_add(&group->duration, batch->duration))
 		return too_large(err);
 	return has_money(groups) ? add_money(groups, group, batch->currency, &amount, err) : 0;
@@ -390,6 +394,7 @@ static int add_to_group(struct aggregate_groups *sum, int64_t start_us, const st
 		return -1;
 	own->count += group->count;
 	own->unreadable += group->unreadable;
+	own->unpriced += group->unpriced;
 	if (!decimal_add(&own->duration, group->duration))
 		return too_large(err);
 	for (uint32_t at = group->amounts; at;) {

@@ -51,7 +51,9 @@ struct block_head {
 	uint8_t columns_count; /* of the product when the block was made */
 	uint8_t sums_count;
 	uint8_t seconds; /* times are counted in seconds, not microseconds */
-	uint8_t reserved[5];
+	uint8_t reserved;
+	uint16_t unpriced; /* rows without a price, and 1; 0: not counted, as in older blocks */
+	uint8_t reserved_too[2];
 	uint32_t columns_bytes;
 	uint32_t columns_crc32;
 };

@@ -22,6 +22,7 @@ struct block_builder {
 	struct record_view view;
 	uint64_t extra_columns;
 	uint8_t currency_column, total_price_column, price_column;
+	uint8_t paid_column; /* what a record costs: the total price, or the price of products without */
 
 	uint32_t rows;
 	uint32_t csv_bytes;
@@ -41,6 +42,7 @@ struct block_builder {
 	bool has_extra;   /* some value is there */
 	struct block_sum sums[SUMS_MAX];
 	uint8_t sums_count;
+	uint16_t unpriced; /* rows */
 	struct skip_index_builder skip;
 	struct buf skip_bytes;
 	struct columns_builder columns;
@@ -93,6 +95,7 @@ static void begin_block(struct block_builder *builder)
 	builder->seconds = true;
 	builder->has_extra = builder->has_doubled = false;
 	builder->sums_count = 0;
+	builder->unpriced = 0;
 	buf_clear(&builder->csv);
 	buf_clear(&builder->segments);
 	buf_clear(&builder->compressed);
@@ -116,6 +119,8 @@ void block_builder_begin(struct block_builder *builder, const struct catalog_pro
 	builder->currency_column = catalog_column_find(product, STR_LITERAL("currency"));
 	builder->total_price_column = catalog_column_find(product, STR_LITERAL("total_price"));
 	builder->price_column = catalog_column_find(product, STR_LITERAL("price"));
+	builder->paid_column =
+		builder->total_price_column != CATALOG_NONE ? builder->total_price_column : builder->price_column;
 	begin_block(builder);
 }
 
@@ -178,6 +183,8 @@ static void add_sums(struct block_builder *builder, const struct record *record)
 	if (!sum)
 		return;
 	sum->rows++;
+	if (record_value(record, builder->paid_column).len == 0)
+		builder->unpriced++;
 	/* Ingest once took any text for a price. A block with one that is no number has no sums: aggregates then read
 	 * its rows, and report it. */
 	if (!add_amount(&sum->total_price, record_value(record, builder->total_price_column)) ||
@@ -428,6 +435,7 @@ static void write_value(struct block_builder *builder, struct buf *out)
 		.columns_count = builder->product->columns_count,
 		.sums_count = builder->sums_count,
 		.seconds = builder->seconds,
+		.unpriced = (uint16_t)(builder->unpriced + 1),
 		.columns_bytes = (uint32_t)builder->columns_bytes.len,
 		.columns_crc32 = crc_of(0, buf_str(&builder->columns_bytes)),
 	};

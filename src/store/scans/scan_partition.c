@@ -295,6 +295,8 @@ bool scan_span_fill(struct scan_span *span, const struct block_reader *reader, c
 		.rows = view->head.rows,
 		.first_us = block->first_us,
 		.last_us = block->last_us,
+		.counts_unpriced = view->head.unpriced > 0,
+		.unpriced = view->head.unpriced > 0 ? view->head.unpriced - 1U : 0,
 		.sums_count = view->head.sums_count,
 	};
 	for (uint32_t i = 0; i < view->head.sums_count; i++) {
