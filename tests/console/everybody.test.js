@@ -55,6 +55,9 @@ const overlaps = (page) => page.evaluate(() => {
     && a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1).map(([other]) => `${name} / ${other}`));
 });
 
+/* Tables with the usual columns that are wider than their place: their rows become cards on telephones, and long texts end in dots. */
+const cutOff = (page) => page.evaluate(() => [...document.querySelectorAll('.table')].filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.querySelector('caption').textContent));
+
 /* Until nothing is being loaded any more. */
 async function settled(page) {
   await page.locator('h1').waitFor();
@@ -76,6 +79,7 @@ describe('every page', () => {
           await settled(page);
           assert.deepEqual(await violations(page), [], path);
           assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${path} is not wider than the window`);
+          assert.deepEqual(await cutOff(page), [], `${path}: tables of which a part is out of sight`);
           assert.deepEqual(await overlaps(page), [], `${path}: fields that lie over each other`);
           await signedIn.shoot(`${path.slice(2).replaceAll(/\W+/g, '-')}-${look}`, { fullPage: true });
         }
@@ -132,6 +136,36 @@ describe('every page', () => {
       assert.equal(await page.locator('.filters').isVisible(), false);
       assert.equal(await page.getByRole('navigation').count(), 0);
       await tab.shoot('usage-print', { fullPage: true });
+    }, looks.dark);
+  });
+
+  it('is printed without hints and controls, and fits on paper', async () => {
+    await withTab('#/usage?zone=UTC', async (tab, page) => {
+      for (const path of [...await links(page), '#/reports?new=yes']) {
+        await page.goto(`${daemon.url}/console/${path}`);
+        await settled(page);
+        await page.emulateMedia({ media: 'print' });
+        for (const what of ['.click', '.filters', '.side', '.pager', '.tip', '.toasts', 'main .actions', '.card .button']) {
+          assert.equal(await page.locator(what).filter({ visible: true }).count(), 0, `${path}: ${what} is not printed`);
+        }
+        await page.setViewportSize({ width: 720, height: 1020 }); /* A4, about */
+        assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${path} fits on paper`);
+        await tab.shoot(`print-${path.slice(2).replaceAll(/\W+/g, '-')}`, { fullPage: true });
+        await page.setViewportSize({ width: 1280, height: 800 });
+        await page.emulateMedia({ media: 'screen' });
+      }
+    });
+  });
+
+  it('is printed as the drawer alone where one is open', async () => {
+    await withTab('#/records?range=7d&zone=UTC', async (tab, page) => {
+      await page.locator('tbody .open').first().click();
+      await page.getByRole('dialog').waitFor();
+      await settled(page);
+      await page.emulateMedia({ media: 'print' });
+      assert.equal(await tab.heading('Records').isVisible(), false);
+      assert.equal(await tab.heading('SMS record').isVisible(), true);
+      await tab.shoot('print-record', { fullPage: true });
     }, looks.dark);
   });
 

@@ -93,7 +93,14 @@ export function Chart({ points, label, unit, beforeLabel, formatValue, onPick })
     }
     const data = [points.map((_, n) => n), points.map(({ value }) => value), points.map(({ before }) => before ?? null)];
     const plot = new uPlot(optionsOf(points, { formatValue, onPick, onHover: setHover, width }), data, place.current);
-    return () => plot.destroy();
+    const paper = matchMedia('print'); /* other colours */
+    const redraw = () => plot.redraw(false);
+
+    paper.addEventListener('change', redraw);
+    return () => {
+      paper.removeEventListener('change', redraw);
+      plot.destroy();
+    };
   }, [points, formatValue, width, name]);
   const point = hover && points[hover.index];
   return html`<div class=${onPick ? 'chart picks' : 'chart'} role="img" aria-label=${label}>

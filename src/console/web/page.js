@@ -30,8 +30,9 @@ export function PageHead({ title, about, children }) {
     ${children && html`<div class="actions">${children}</div>`}</header>`;
 }
 
-export function Card({ title, about, actions, children, class: name = '' }) {
+/* `hint` says what a click does, and is not printed. */
+export function Card({ title, about, hint, actions, children, class: name = '' }) {
   return html`<section class="card ${name}">
-    ${(title || actions) && html`<header><div><h2>${title}</h2>${about && html`<p class="quiet">${about}</p>`}</div>${actions && html`<div class="actions">${actions}</div>`}</header>`}
+    ${(title || actions) && html`<header><div><h2>${title}</h2>${about && html`<p class="quiet">${about}</p>`}${hint && html`<p class="quiet click">${hint}</p>`}</div>${actions && html`<div class="actions">${actions}</div>`}</header>`}
     ${children}</section>`;
 }

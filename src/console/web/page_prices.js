@@ -94,7 +94,7 @@ function Months({ months, onOpen }) {
     })),
   ];
 
-  return html`<${Card} title="Months" about="A month opens its statement. Months are those of UTC; fees of plans come on top.">
+  return html`<${Card} title="Months" about="Months are those of UTC; fees of plans come on top." hint="A month opens its statement.">
     ${months.every(({ count }) => count === 0) ? html`<${Empty} title="No requests yet"><p>Requests that return records appear here, with what they cost.</p></${Empty}>`
     : html`<${Table} caption="Months" columns=${columns} rows=${months} keyOf=${({ start }) => start} onRow=${onOpen} />`}
   </${Card}>`;

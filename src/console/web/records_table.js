@@ -13,6 +13,8 @@ import { Table } from './table.js';
 const USUAL = ['from', 'to', 'number', 'channel', 'status', 'country', 'country_code', 'network', 'duration', 'message_body', 'total_price', 'price'];
 const USUAL_MIN = 5;
 
+const CUT = ['text', 'number']; /* kinds that may be long texts, which are cut off in the table */
+const LONG = 18;
 const DECIMAL = /^-?\d+(\.\d+)?$/;
 const GOOD = /^(delivered|read|answered|completed|success|successful|sent|ok)$/i;
 const BAD = /^(failed|rejected|expired|undeliverable|undelivered|error|deleted|busy|cancelled|unanswered|timeout)$/i;
@@ -55,7 +57,8 @@ export function Value({ column, record, zone }) {
   if (/^country(_code)?$/.test(column.name)) {
     return html`${formatCountry(value)} <span class="quiet"><bdi>${value}</bdi></span>`;
   }
-  return html`<bdi>${typeof value === 'object' ? JSON.stringify(value) : String(value)}</bdi>`;
+  const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return html`<bdi title=${text.length > LONG ? text : undefined}>${text}</bdi>`;
 }
 
 /* Kind "number" is that of telephones: a text. */
@@ -65,7 +68,7 @@ export function RecordsTable({ product, names, records, zone, onRecord }) {
   const columns = names.map((name) => {
     const column = product.columns.find((one) => one.name === name);
     return {
-      key: name, label: labelOf(name), number: isNumber(column), class: column.kind === 'body' || column.kind === 'json' ? 'wrap' : '',
+      key: name, label: labelOf(name), number: isNumber(column), class: column.kind === 'body' || column.kind === 'json' ? 'wrap' : CUT.includes(column.kind) ? 'cut' : '',
       cell: (record) => html`<${Value} column=${column} record=${record} zone=${zone} />`,
     };
   });

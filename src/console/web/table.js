@@ -5,14 +5,18 @@
  *	columns: [{ key, label, number: true aligns to the right, cell: (row) => what is shown, sort: (a, b) => order }]
  *	rows, keyOf: (row) => a key; onRow: called with a row that is clicked or opened with Enter
  *
- * A table that is wider than the page scrolls in a region of its own, which the keyboard reaches.
+ * A table that is wider than the page scrolls in a region of its own, which the keyboard reaches. Where there is as little
+ * room as on a telephone each row of more than two columns becomes a card, by the style sheet alone; roles are written out,
+ * as some browsers forget what a table is once its rows are laid out otherwise.
  */
 import { classes, html, useId, useMemo, useState } from './html.js';
+
+const TABLE_COLUMNS_MAX = 2;
 
 function Heading({ column, order, onSort }) {
   const sorted = order?.key === column.key ? (order.down ? 'descending' : 'ascending') : undefined;
 
-  return html`<th scope="col" class=${classes(column.number && 'number', column.class)} aria-sort=${sorted}>
+  return html`<th scope="col" role="columnheader" class=${classes(column.number && 'number', column.class)} aria-sort=${sorted}>
     ${column.sort
     ? html`<button type="button" class="sort" onClick=${() => onSort(column.key)}>${column.label}<span aria-hidden="true">${sorted ? (order.down ? '↓' : '↑') : ''}</span></button>`
     : column.label}
@@ -26,13 +30,13 @@ function Row({ row, columns, onRow, foot }) {
     }
   });
 
-  return html`<tr class=${classes(onRow && 'opens')} onClick=${onClick}>
+  return html`<tr role="row" class=${classes(onRow && 'opens')} onClick=${onClick}>
     ${columns.map((column, n) => {
     const cell = column.cell ? column.cell(row) : row[column.key];
     const shown = onRow && n === 0 ? html`<button type="button" class="open" onClick=${() => onRow(row)}>${cell}</button>` : cell;
     return n === 0 && foot
-      ? html`<th scope="row" key=${column.key}>${shown}</th>`
-      : html`<td class=${classes(column.number && 'number', column.class)} key=${column.key}>${shown}</td>`;
+      ? html`<th scope="row" role="rowheader" key=${column.key}>${shown}</th>`
+      : html`<td role="cell" class=${classes(column.number && 'number', column.class)} data-label=${typeof column.label === 'string' ? column.label : undefined} key=${column.key}>${shown}</td>`;
   })}
   </tr>`;
 }
@@ -47,12 +51,12 @@ export function Table({ caption, columns, rows, keyOf, onRow, first, total, show
   }, [rows, columns, order]);
   const onSort = (key) => setOrder((before) => ({ key, down: before?.key === key ? !before.down : true }));
 
-  return html`<div class="table" role="region" aria-labelledby=${id} tabindex="0">
-    <table>
+  return html`<div class=${classes('table', columns.length > TABLE_COLUMNS_MAX && 'cards')} role="region" aria-labelledby=${id} tabindex="0">
+    <table role="table">
       <caption id=${id} class=${showCaption ? '' : 'hidden'}>${caption}</caption>
-      <thead><tr>${columns.map((column) => html`<${Heading} key=${column.key} column=${column} order=${order} onSort=${onSort} />`)}</tr></thead>
-      <tbody>${sorted.map((row, n) => html`<${Row} key=${keyOf ? keyOf(row) : n} row=${row} columns=${columns} onRow=${onRow} />`)}</tbody>
-      ${total && html`<tfoot><${Row} row=${total} columns=${columns} foot=${true} /></tfoot>`}
+      <thead role="rowgroup"><tr role="row">${columns.map((column) => html`<${Heading} key=${column.key} column=${column} order=${order} onSort=${onSort} />`)}</tr></thead>
+      <tbody role="rowgroup">${sorted.map((row, n) => html`<${Row} key=${keyOf ? keyOf(row) : n} row=${row} columns=${columns} onRow=${onRow} />`)}</tbody>
+      ${total && html`<tfoot role="rowgroup"><${Row} row=${total} columns=${columns} foot=${true} /></tfoot>`}
     </table>
   </div>`;
 }

@@ -95,7 +95,7 @@ export function Breakdown({ from, column, columns, usage, onColumn, onFilter, on
   const rows = from.data ?? [];
   const table = useMemo(() => columnsOf({ column, rows, usage, onFilter }), [column, rows, usage, Boolean(onFilter)]);
 
-  return html`<${Card} title="Usage by ${wordsOf(column)}" about=${onFilter ? 'A click on a value shows it alone.' : ''} actions=${html`
+  return html`<${Card} title="Usage by ${wordsOf(column)}" hint=${onFilter ? 'A click on a value shows it alone.' : ''} actions=${html`
       <${ByColumn} column=${column} columns=${columns} onColumn=${onColumn} />
       <button type="button" class="button small" disabled=${rows.length === 0} onClick=${onCsv}><${Icon} name="download" />CSV of this table</button>`}>
     <${Loaded} from=${from}>${() => (rows.length === 0 ? html`<${Empty} title="No records in this range" />` : html`

@@ -113,7 +113,7 @@ export function UsageChart({ usage, range, metric: key, onZoom }) {
   const peak = usage.points.reduce((best, point) => (compare(metric.exact(point), metric.exact(best)) > 0 ? point : best), usage.points[0]);
   const label = `${metric.label} by ${units[usage.interval]}: ${metric.text(usage.total)} in all, most on ${titlesOf(usage.interval, range.zone).title(peak.start)} with ${metric.text(peak)}.`;
 
-  return html`<${Card} title="${metric.label} by ${units[usage.interval]}" about=${usage.interval === 'hour' || asTable ? '' : 'Drag over the chart to look closer.'}
+  return html`<${Card} title="${metric.label} by ${units[usage.interval]}" hint=${usage.interval === 'hour' || asTable ? '' : 'Drag over the chart to look closer.'}
       actions=${html`<button type="button" class="button small" aria-pressed=${asTable ? 'true' : 'false'} onClick=${() => setAsTable(!asTable)}>${asTable ? 'Show chart' : 'Show table'}</button>`}>
     ${asTable ? html`<${OverTime} points=${points} metric=${metric} />`
     : html`<div class="inside"><${Chart} points=${points} label=${label} unit=${metric.label} beforeLabel="Before" formatValue=${formatValue} onPick=${usage.interval === 'hour' ? null : onPick} />
