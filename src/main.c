@@ -42,6 +42,7 @@
 #include "meta/meta.h"
 #include "operator/operator.h"
 #include "store/store.h"
+#include "tls/tls.h"
 
 #define EXIT_USAGE 2
 
@@ -75,6 +76,7 @@ struct daemon {
 	struct schedules *schedules;
 	struct closing *closing;
 	struct api app;
+	struct tls *tls; /* NULL: no listener has it */
 	struct http_server *http;
 	struct admin *admin;
 	struct metrics *metrics;
@@ -213,6 +215,8 @@ static void reload(struct daemon *d)
 		log_error("main", "reload: %s", err.message);
 	apply_log_settings(&d->config);
 	load_mappings(d);
+	if (d->tls && tls_reload(d->tls, &err) != 0)
+		log_error("main", "reload: %s; certificates stay as they were", err.message);
 	feeds_reload(d->feeds);
 	if (ignored.len > 0)
 		log_warn("main", "reload: changes of %s need a restart", buf_cstr(&ignored));
@@ -396,6 +400,11 @@ static int start_http(struct daemon *d, struct error *err)
 		.billing = d->billing,
 		.limits = d->limits,
 	};
+	if (options_use_tls(&d->config)) {
+		d->tls = tls_new(&d->config, err);
+		if (!d->tls)
+			return -1;
+	}
 	if (cursor_key_load(&d->app.cursor_key, d->config.data_dir, err) != 0)
 		return -1;
 	d->http = http_server_new(d->tasks, &d->config, api_routes, &d->app, err);
@@ -404,7 +413,9 @@ static int start_http(struct daemon *d, struct error *err)
 	d->app.http = d->http;
 	http_server_log_to(d->http, d->access);
 	http_server_gather(d->http);
-	return http_server_listen(d->http, "listen", d->config.listen, err);
+	if (http_server_listen(d->http, NULL, "listen", d->config.listen, err) != 0)
+		return -1;
+	return http_server_listen(d->http, d->tls, "listen_tls", d->config.listen_tls, err);
 }
 
 static int start_admin(struct daemon *d, struct error *err)
@@ -440,6 +451,7 @@ static int start_metrics(struct daemon *d, struct error *err)
 {
 	struct metrics_sources sources = {
 		.http = d->http,
+		.tls = d->tls,
 		.meta = d->meta,
 		.store = d->store,
 		.ingest = d->ingest,
@@ -464,6 +476,7 @@ static int start_operators(struct daemon *d, struct error *err)
 		.base = d->base,
 		.tasks = d->tasks,
 		.config = &d->config,
+		.tls = d->tls,
 		.access = d->access,
 		.meta = d->meta,
 		.limits = d->limits,
@@ -482,7 +495,8 @@ static int start(struct daemon *d, struct error *err)
 	    start_metrics(d, err) != 0 || start_admin(d, err) != 0 || start_operators(d, err) != 0)
 		return -1;
 	audit_daemon(d, "daemon start", "cdrd " PACKAGE_VERSION);
-	log_info("main", "cdrd " PACKAGE_VERSION " serves %s from %s", d->config.listen, d->config.data_dir);
+	log_info("main", "cdrd " PACKAGE_VERSION " serves %s%s%s from %s", d->config.listen,
+	         d->config.listen[0] && d->config.listen_tls[0] ? ", " : "", d->config.listen_tls, d->config.data_dir);
 	notify_ready("Serving");
 	return 0;
 }
@@ -494,6 +508,7 @@ static void stop(struct daemon *d)
 	admin_free(d->admin);
 	metrics_free(d->metrics);
 	http_server_free(d->http);
+	tls_free(d->tls);
 	api_tickets_free(&d->app);
 	closing_free(d->closing);
 	schedules_free(d->schedules);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/client_certificate.h"
 #include "api/console_session.h"
 #include "api/login.h"
 #include "api/tickets.h"
@@ -79,7 +80,8 @@ static int check_producer(struct http_request *request, struct str name, struct 
 	if (name.len > PRODUCER_NAME_MAX)
 		return error_set(err, ERROR_UNAUTHORIZED, "A producer's name has at most %d characters",
 		                 PRODUCER_NAME_MAX);
-	if (producers_check(app->meta, name, secret, err) < 0)
+	if (producers_check(app->meta, name, secret, err) < 0 ||
+	    client_certificate_check(request, app->config, "producers", name, err) < 0)
 		return -1;
 	memcpy(user->producer, name.p, name.len);
 	user->producer[name.len] = '\0';

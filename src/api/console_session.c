@@ -74,7 +74,7 @@ static bool is_loopback(struct str host)
 /* A proxy may put this machine's name in place of its own; the page's Origin tells that browsers use TLS. */
 static bool may_go_without_tls(const struct http_request *request)
 {
-	return is_loopback(http_request_header(request, "Host")) &&
+	return !http_request_is_tls(request) && is_loopback(http_request_header(request, "Host")) &&
 	       !begins_with(http_request_header(request, "Origin"), STR_LITERAL("https://"));
 }
 

@@ -7,6 +7,7 @@ libcdrd_a_SOURCES += \
 	src/api/answer_time.c src/api/answer_time.h \
 	src/api/api.h \
 	src/api/auth.c src/api/auth.h \
+	src/api/client_certificate.c src/api/client_certificate.h \
 	src/api/cdrs.c \
 	src/api/changes.c src/api/changes.h \
 	src/api/changes_answer.c \

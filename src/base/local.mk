@@ -20,6 +20,7 @@ libcdrd_a_SOURCES += \
 	src/base/json_reader.c src/base/json_reader.h \
 	src/base/key_file.c src/base/key_file.h \
 	src/base/lag.c src/base/lag.h \
+	src/base/network.c src/base/network.h \
 	src/base/prefetch.h \
 	src/base/recent.c src/base/recent.h \
 	src/base/log.c src/base/log.h \

@@ -9,18 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/network.h"
 #include "callback/callback.h"
-
-/* 4 bytes of an IPv4 address, also of one mapped into IPv6, or 16 of an IPv6 one; 0 of anything else. */
-struct ip {
-	size_t len;
-	uint8_t bytes[16];
-};
-
-struct network {
-	struct ip ip;
-	unsigned bits;
-};
 
 /* IANA's special-purpose registries (RFC 6890 and its successors); what is not in them is public. */
 static const struct special {
@@ -65,95 +55,6 @@ static const struct embedding {
 	{ "2002::/16", 2 },     /* 6to4, RFC 3056 */
 };
 
-static struct ip ip_from_v6(const uint8_t bytes[16])
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	struct ip ip = { .len = 16 };
-
-	memcpy(ip.bytes, bytes, 16);
-	if (memcmp(bytes, mapped, sizeof(mapped)) == 0) {
-		ip = (struct ip){ .len = 4 };
-		memcpy(ip.bytes, bytes + sizeof(mapped), 4);
-	}
-	return ip;
-}
-
-static struct ip ip_from(const struct sockaddr *address)
-{
-	struct ip ip = { 0 };
-
-	if (address->sa_family == AF_INET) {
-		struct sockaddr_in in;
-
-		memcpy(&in, address, sizeof(in));
-		ip.len = 4;
-		memcpy(ip.bytes, &in.sin_addr, 4);
-	} else if (address->sa_family == AF_INET6) {
-		struct sockaddr_in6 in6;
-
-		memcpy(&in6, address, sizeof(in6));
-		ip = ip_from_v6(in6.sin6_addr.s6_addr);
-	}
-	return ip;
-}
-
-static bool ip_parse(struct ip *ip, const char *text)
-{
-	uint8_t bytes[16];
-
-	*ip = (struct ip){ .len = 4 };
-	if (inet_pton(AF_INET, text, ip->bytes) == 1)
-		return true;
-	if (inet_pton(AF_INET6, text, bytes) != 1)
-		return false;
-	*ip = ip_from_v6(bytes);
-	return true;
-}
-
-static bool bits_parse(unsigned *bits, const char *text, size_t len_max)
-{
-	size_t digits = strspn(text, "0123456789");
-
-	if (digits == 0 || digits > 3 || text[digits])
-		return false;
-	*bits = (unsigned)strtoul(text, NULL, 10);
-	return *bits <= 8 * len_max;
-}
-
-/* "10.0.0.0/8", "10.1.2.3", "fd00::/8"; bits after the network's are ignored. */
-static bool network_parse(struct network *network, const char *text)
-{
-	char address[64];
-	size_t len = strcspn(text, "/");
-
-	if (len >= sizeof(address))
-		return false;
-	memcpy(address, text, len);
-	address[len] = '\0';
-	if (!ip_parse(&network->ip, address))
-		return false;
-	/* The length of a mapped address's network counts the IPv6 bits before it. */
-	bool is_mapped = network->ip.len == 4 && strchr(address, ':');
-	network->bits = (unsigned)(8 * network->ip.len);
-	if (!text[len])
-		return true;
-	if (!bits_parse(&network->bits, text + len + 1, is_mapped ? 16 : network->ip.len))
-		return false;
-	if (is_mapped && network->bits < 96)
-		return false;
-	network->bits -= is_mapped ? 96 : 0;
-	return true;
-}
-
-static bool network_has(const struct network *network, const struct ip *ip)
-{
-	unsigned whole = network->bits / 8, rest = network->bits % 8;
-
-	if (ip->len != network->ip.len || memcmp(ip->bytes, network->ip.bytes, whole) != 0)
-		return false;
-	return rest == 0 || (ip->bytes[whole] ^ network->ip.bytes[whole]) >> (8 - rest) == 0;
-}
-
 static bool text_has(const char *text, const struct ip *ip)
 {
 	struct network network;
@@ -188,31 +89,16 @@ void address_format(char out[ADDRESS_TEXT_LEN], const struct sockaddr *address)
 {
 	struct ip ip = ip_from(address);
 
-	if (ip.len == 0 || !inet_ntop(ip.len == 4 ? AF_INET : AF_INET6, ip.bytes, out, ADDRESS_TEXT_LEN))
-		snprintf(out, ADDRESS_TEXT_LEN, "?");
-}
-
-/* The next word of a list, without blanks around it; false at the end. Empty words are skipped. */
-static bool next_word(const char **list, char word[256])
-{
-	static const char between[] = ", \t";
-
-	*list += strspn(*list, between);
-	size_t len = strcspn(*list, between);
-	if (len == 0)
-		return false;
-	snprintf(word, 256, "%.*s", (int)len, *list);
-	*list += len;
-	return true;
+	ip_format(out, &ip);
 }
 
 bool address_listed(const char *allow, const char *host, const struct sockaddr *address)
 {
-	char word[256];
+	char word[NETWORK_WORD_MAX];
 	struct network network;
 	struct ip ip = ip_from(address);
 
-	while (next_word(&allow, word)) {
+	while (network_next_word(&allow, word)) {
 		bool is_network = network_parse(&network, word);
 
 		if (is_network ? network_has(&network, &ip) : strcasecmp(word, host) == 0)
@@ -238,10 +124,10 @@ static bool is_host_name(const char *word)
 
 int callback_allow_check(const char *allow, struct error *err)
 {
-	char word[256];
+	char word[NETWORK_WORD_MAX];
 	struct network network;
 
-	while (next_word(&allow, word))
+	while (network_next_word(&allow, word))
 		if (!network_parse(&network, word) && !is_host_name(word))
 			return error_set(err, ERROR_INVALID,
 			                 "callback_allow: \"%s\" is neither an address, a network such as 10.1.0.0/16 "

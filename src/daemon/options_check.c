@@ -14,11 +14,13 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/network.h"
 #include "callback/callback.h"
 #include "feed/feed.h"
 #include "http/http.h"
 #include "billing/plans.h"
 #include "mapping/mapping.h"
+#include "tls/tls.h"
 
 /* --- paths --- */
 
@@ -136,19 +138,75 @@ static int check_public_url(const struct config *config, struct error *err)
 	return 0;
 }
 
+/* Without TLS, addresses beyond this machine are taken only where allow_cleartext says so. */
+static int check_cleartext(const struct config *config, const char *setting, const char *addresses, struct error *err)
+{
+	if (!addresses[0])
+		return 0;
+	if (http_listen_check(setting, addresses, err) != 0)
+		return -1;
+	if (config->allow_cleartext || http_listen_is_local(addresses))
+		return 0;
+	return error_set(
+		err, ERROR_INVALID,
+		"%s: %s: beyond this machine HTTP would be in the clear, secrets included: use %s_tls, a proxy on "
+		"this machine that ends TLS, or allow_cleartext = yes",
+		setting, addresses, setting);
+}
+
+static int check_encrypted(const char *setting, const char *addresses, struct error *err)
+{
+	return addresses[0] ? http_listen_check(setting, addresses, err) : 0;
+}
+
 static int check_listen(const struct config *config, struct error *err)
 {
-	return http_listen_check("listen", config->listen, err);
+	if (!config->listen[0] && !config->listen_tls[0])
+		return error_set(err, ERROR_INVALID,
+		                 "listen: \"\", and listen_tls is empty too: there is nothing to serve on");
+	return check_cleartext(config, "listen", config->listen, err);
 }
 
 static int check_metrics_listen(const struct config *config, struct error *err)
 {
-	return config->metrics_listen[0] ? http_listen_check("metrics_listen", config->metrics_listen, err) : 0;
+	return check_cleartext(config, "metrics_listen", config->metrics_listen, err);
 }
 
 static int check_operator_listen(const struct config *config, struct error *err)
 {
-	return config->operator_listen[0] ? http_listen_check("operator_listen", config->operator_listen, err) : 0;
+	return check_cleartext(config, "operator_listen", config->operator_listen, err);
+}
+
+static int check_listen_tls(const struct config *config, struct error *err)
+{
+	return check_encrypted("listen_tls", config->listen_tls, err);
+}
+
+static int check_metrics_listen_tls(const struct config *config, struct error *err)
+{
+	return check_encrypted("metrics_listen_tls", config->metrics_listen_tls, err);
+}
+
+static int check_operator_listen_tls(const struct config *config, struct error *err)
+{
+	return check_encrypted("operator_listen_tls", config->operator_listen_tls, err);
+}
+
+static int check_proxies(const struct config *config, struct error *err)
+{
+	if (config->proxy_protocol && !config->proxies[0])
+		return error_set(err, ERROR_INVALID, "proxy_protocol: yes: needs proxies, which is empty");
+	return network_list_check("proxies", config->proxies, err);
+}
+
+static int check_tls(const struct config *config, struct error *err)
+{
+	bool is_required = strcmp(config->tls_client_required, "no") != 0;
+
+	if (is_required && !config->tls_client_ca[0])
+		return error_set(err, ERROR_INVALID, "tls_client_required: %s: needs tls_client_ca, which is empty",
+		                 config->tls_client_required);
+	return options_use_tls(config) || config->tls_certificate[0] ? tls_check(config, err) : 0;
 }
 
 static int check_callback_allow(const struct config *config, struct error *err)
@@ -191,12 +249,33 @@ static void check_mappings(const struct config *config, struct config_faults *fa
 	mappings_free(mappings);
 }
 
+bool options_use_tls(const struct config *config)
+{
+	return config->listen_tls[0] || config->metrics_listen_tls[0] || config->operator_listen_tls[0];
+}
+
 void options_check(const struct config *config, struct config_faults *faults)
 {
 	static int (*const checks[])(const struct config *config, struct error *err) = {
-		check_listen,     check_metrics_listen, check_operator_listen, check_data_dir,       check_admin_socket,
-		check_public_url, check_plans,          check_ca_file,         check_callback_allow, check_log_topics,
-		check_access_log, check_audit_log,      check_spool,           check_tail,
+		check_listen,
+		check_metrics_listen,
+		check_operator_listen,
+		check_data_dir,
+		check_admin_socket,
+		check_public_url,
+		check_plans,
+		check_ca_file,
+		check_callback_allow,
+		check_log_topics,
+		check_access_log,
+		check_audit_log,
+		check_spool,
+		check_tail,
+		check_listen_tls,
+		check_metrics_listen_tls,
+		check_operator_listen_tls,
+		check_tls,
+		check_proxies,
 	};
 	struct error err;
 
@@ -211,9 +290,9 @@ void options_check(const struct config *config, struct config_faults *faults)
 void options_each_warning(const struct config *config, void (*tell)(const char *text))
 {
 	if (!http_listen_is_local(config->listen))
-		tell("listen: beyond this machine HTTP is in the clear, secrets included: put a proxy that ends TLS before it");
+		tell("listen: beyond this machine HTTP is in the clear, secrets included, as allow_cleartext says");
 	if (config->operator_listen[0] && !http_listen_is_local(config->operator_listen))
-		tell("operator_listen: beyond this machine HTTP is in the clear, secrets included: put a proxy that ends TLS before it");
+		tell("operator_listen: beyond this machine HTTP is in the clear, secrets included, as allow_cleartext says");
 	if (config->metrics_listen[0] && !http_listen_is_local(config->metrics_listen))
 		tell("metrics_listen: /metrics asks for no credentials: see that the monitoring alone reaches it");
 }

@@ -10,6 +10,9 @@
 /* Adds all faults of the settings to *faults. Reads the file system, changes nothing. */
 void options_check(const struct config *config, struct config_faults *faults);
 
+/* Does a listener speak TLS? */
+bool options_use_tls(const struct config *config);
+
 /* For settings that are allowed but probably not intended: calls `tell` with a sentence for each. */
 void options_each_warning(const struct config *config, void (*tell)(const char *text));
 

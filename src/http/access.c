@@ -171,8 +171,10 @@ void http_access_add_target(struct buf *out, const struct http_request *request)
 static void add_line(struct buf *out, const struct http_request *request, int status, uint64_t bytes, int64_t took_us)
 {
 	const struct http_head *head = &request->head;
+	char client[IP_TEXT_LEN];
 
-	add_word(out, str_from(request->connection->peer));
+	ip_format(client, &request->client.ip);
+	add_word(out, str_from(client));
 	buf_add_char(out, ' ');
 	add_word(out, request->user_name.failed ? STR_LITERAL("") : buf_str(&request->user_name));
 	buf_add_char(out, ' ');

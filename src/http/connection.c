@@ -13,7 +13,6 @@
 #include "base/invariant.h"
 
 #include <linux/sockios.h>
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -61,7 +60,13 @@ static void begin_linger(struct http_connection *c)
 {
 	http_connection_set_state(c, HTTP_STATE_LINGER);
 	c->since_us = c->server->clock_us;
-	shutdown(bufferevent_getfd(c->bev), SHUT_WR);
+	http_transport_shut(c);
+}
+
+static void end_at_once(struct http_connection *c)
+{
+	http_transport_shut(c);
+	http_connection_close(c);
 }
 
 static bool step_head(struct http_connection *c)
@@ -107,7 +112,7 @@ static bool step_write(struct http_connection *c)
 		return false;
 	if (!c->keep_alive || c->server->draining) {
 		if ((c->content.finished && http_connection_received(c) == 0) || c->end_of_input)
-			http_connection_close(c);
+			end_at_once(c);
 		else
 			begin_linger(c);
 	} else if (!c->content.finished) {
@@ -264,7 +269,7 @@ static int64_t timeout_us(const struct http_connection *c)
 
 	switch (c->state) {
 	case HTTP_STATE_HEAD:
-		return c->begun ? config->header_timeout : config->idle_timeout;
+		return c->begun || c->is_handshaking ? config->header_timeout : config->idle_timeout;
 	case HTTP_STATE_BODY:
 		return config->body_timeout;
 	case HTTP_STATE_WRITE:
@@ -345,11 +350,28 @@ static void on_written(struct bufferevent *bev, void *arg)
 	http_connection_run(arg);
 }
 
+/* The handshake has succeeded, or will not. */
+static void end_handshake(struct http_connection *c, bool is_right)
+{
+	c->is_handshaking = false;
+	c->since_us = c->server->clock_us;
+	if (is_right) {
+		c->server->stats.tls_handshakes++;
+	} else {
+		c->server->stats.tls_failures++;
+		http_transport_refuse_cleartext(c);
+	}
+}
+
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct http_connection *c = arg;
 
 	(void)bev;
+	if (c->is_handshaking)
+		end_handshake(c, what & BEV_EVENT_CONNECTED);
+	if (what & BEV_EVENT_CONNECTED)
+		return;
 	c->end_of_input = true;
 	/* Without on_close the handler has not said how to stop it: we wait for its answer and drop it. */
 	if (what & BEV_EVENT_ERROR && (c->state != HTTP_STATE_WORK || c->request->on_close))
@@ -364,32 +386,19 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 	http_connection_run(arg);
 }
 
-/* An IPv4 address that came through an IPv6 socket is shown as IPv4. */
-static void format_peer(char out[INET6_ADDRSTRLEN], const struct sockaddr *peer)
+static struct http_connection *connection_new(const struct http_listener *from, evutil_socket_t fd)
 {
-	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)peer;
-	const struct sockaddr_in *four = (const struct sockaddr_in *)(const void *)peer;
-
-	if (peer->sa_family == AF_INET)
-		inet_ntop(AF_INET, &four->sin_addr, out, INET6_ADDRSTRLEN);
-	else if (peer->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
-		inet_ntop(AF_INET, &six->sin6_addr.s6_addr[12], out, INET6_ADDRSTRLEN);
-	else if (peer->sa_family == AF_INET6)
-		inet_ntop(AF_INET6, &six->sin6_addr, out, INET6_ADDRSTRLEN);
-}
-
-static struct http_connection *connection_new(struct http_server *server, evutil_socket_t fd)
-{
+	struct http_server *server = from->server;
 	struct http_connection *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
-	c->bev = bufferevent_socket_new(server->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	c->server = server;
+	c->bev = http_transport_open(c, from, fd);
 	if (!c->bev) {
 		free(c);
 		return NULL;
 	}
-	c->server = server;
 	c->watermark = RECEIVED_MAX;
 	c->content.finished = true;
 	evtimer_assign(&c->resume, server->base, on_resume, c);
@@ -411,16 +420,18 @@ static void refuse(struct http_connection *c)
 	http_connection_fail(c, &fault);
 }
 
-void http_connection_accept(struct http_server *server, evutil_socket_t fd, const struct sockaddr *peer, bool refused)
+void http_connection_accept(const struct http_listener *from, evutil_socket_t fd, const struct ip *ip,
+                            bool is_from_proxy, bool refused)
 {
-	struct http_connection *c = connection_new(server, fd);
+	struct http_connection *c = connection_new(from, fd);
 
 	if (!c) {
 		log_warn("http", "out of memory for a connection");
 		evutil_closesocket(fd);
 		return;
 	}
-	format_peer(c->peer, peer);
+	c->ip = *ip;
+	c->is_from_proxy = is_from_proxy;
 	if (bufferevent_enable(c->bev, EV_READ) != 0) {
 		log_warn("http", "out of memory for a connection");
 		http_connection_close(c);

@@ -15,7 +15,6 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event_struct.h>
-#include <netinet/in.h>
 #include <stdalign.h>
 #include <stddef.h>
 #include <sys/queue.h>
@@ -23,6 +22,7 @@
 #include "http/body.h"
 #include "http/http.h"
 #include "http/parser.h"
+#include "http/proxy.h"
 #include "http/shared.h"
 
 enum http_connection_state {
@@ -40,6 +40,7 @@ struct http_request {
 	int64_t begin_us;               /* monotonic: when its head was complete */
 	const struct http_route *route; /* NULL for one that never got that far */
 	struct http_head head;
+	struct http_client client;
 	struct buf text;                                /* the head as sent, which `head` borrows from */
 	struct buf segment;                             /* what the braces of the route matched */
 	struct buf body;                                /* HTTP_BODY_WHOLE */
@@ -68,8 +69,10 @@ struct http_connection {
 	TAILQ_ENTRY(http_connection) idle_entry; /* among those that are idle, while is_idle */
 	TAILQ_ENTRY(http_connection) body_entry; /* in the queue for a slice, while body_queued */
 	struct http_server *server;
-	char peer[INET6_ADDRSTRLEN]; /* the client's address, or its proxy's */
+	struct ip ip;       /* the client's, or its proxy's */
+	bool is_from_proxy; /* whose header fields name the client of a request */
 	struct bufferevent *bev;
+	struct ssl_st *ssl;  /* belongs to the bufferevent; NULL: in the clear */
 	struct event resume; /* continues in the next turn of the loop */
 	enum http_connection_state state;
 	struct http_request *request; /* not yet replied to; NULL if none */
@@ -86,6 +89,7 @@ struct http_connection {
 	bool body_queued;   /* its body has more, and waits for its next slice */
 	bool continue_owed; /* the client waits for 100 Continue */
 	bool keep_alive;
+	bool is_handshaking;
 	bool end_of_input; /* the client has shut its side */
 	bool running;
 	bool is_gathered; /* in WRITE: its answer is kept for a while */
@@ -99,7 +103,15 @@ static inline size_t http_connection_received(const struct http_connection *conn
 
 /* connection.c */
 void http_connection_set_state(struct http_connection *connection, enum http_connection_state state);
-void http_connection_accept(struct http_server *server, evutil_socket_t fd, const struct sockaddr *peer, bool refuse);
+/* A client has come: itself, or a proxy whose header fields name it. */
+void http_connection_accept(const struct http_listener *from, evutil_socket_t fd, const struct ip *ip,
+                            bool is_from_proxy, bool refuse);
+
+/* arrival.c: waits for the PROXY line of a proxy before the connection begins; false if that cannot be, and then the
+ * socket stays the caller's. */
+bool http_arrival_begin(const struct http_listener *from, evutil_socket_t fd, const struct ip *proxy, bool refuse);
+void http_arrivals_end(struct http_server *server);
+
 void http_connection_run(struct http_connection *connection);
 void http_connection_run_later(struct http_connection *connection);
 /* Ends the connection: tells the handler, leaves freeing to the run. */
@@ -137,6 +149,21 @@ void http_intake_leave(struct http_connection *connection);
 /* The event of the queue, of a server. */
 void http_intake_on_slices(evutil_socket_t fd, short what, void *arg);
 void http_intake_fail(struct http_connection *connection, const struct http_fault *fault);
+
+/* transport.c: the socket, or TLS on it. */
+/* What has arrived: the bytes, 0 at the end of input, -1 with errno, EAGAIN when there is nothing for now. */
+ssize_t http_transport_receive(struct http_connection *connection, void *room, size_t size);
+/* Sends what is taken now, 0 if nothing is; -1 when the connection is broken. */
+ssize_t http_transport_send(struct http_connection *connection, struct str head, struct str body);
+/* The same for a part of a file, from *offset, which advances; at the file's end too, it returns -1. */
+ssize_t http_transport_send_file(struct http_connection *connection, int fd, off_t *offset, size_t size);
+/* Nothing more will be sent. */
+void http_transport_shut(struct http_connection *connection);
+/* A bufferevent for the socket; NULL: out of memory. */
+struct bufferevent *http_transport_open(struct http_connection *connection, const struct http_listener *from,
+                                        evutil_socket_t fd);
+/* The handshake has failed: tells a client that speaks no TLS so. */
+void http_transport_refuse_cleartext(struct http_connection *connection);
 
 /* send.c: hands the bytes to the kernel, and the rest to the bufferevent. Takes over *body's memory in any case. False
  * when the connection is broken. */

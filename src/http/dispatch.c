@@ -122,6 +122,9 @@ void http_dispatch(struct http_connection *c, struct str text)
 	} else if (http_head_parse(&request->head, buf_str(&request->text), &fault) < 0) {
 		http_connection_fail(c, &fault);
 	} else {
+		if (c->is_from_proxy)
+			http_forwarded_apply(&request->client, &request->head, c->server->config->proxy_headers,
+			                     c->server->config->proxies);
 		c->keep_alive = request->head.keep_alive;
 		http_content_begin(&c->content, &request->head);
 		c->continue_owed = request->head.expect_continue && !c->content.finished;

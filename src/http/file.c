@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * file.c: a part of a file as an answer's body, by sendfile(2). Declared in connection.h.
+ * file.c: a part of a file as an answer's body. Declared in connection.h.
  *
- * No byte of it enters this process: the kernel sends from its page cache what the socket has room for, and the
+ * Without TLS no byte of it enters this process, and with TLS none stays: what the socket has room for is sent, and the
  * connection waits until there is room again. So a slow client costs a descriptor and an occasional timer check, and
  * two hundred of them need no more memory than one. A turn of the loop sends at most PIECE_BYTES per connection, so
  * that a fast client does not hold up the others.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/sendfile.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "http/connection.h"
 
 #define PIECE_BYTES (64 * 1024)
@@ -61,16 +58,8 @@ static ssize_t send_piece(struct http_connection *c)
 {
 	struct http_file *file = &c->file;
 	size_t wanted = file->left < PIECE_BYTES ? (size_t)file->left : PIECE_BYTES;
-	ssize_t sent = sendfile(bufferevent_getfd(c->bev), file->fd, &file->offset, wanted);
 
-	if (sent > 0)
-		return sent;
-	if (sent == 0) {
-		/* the length was promised: the client must see that the body is incomplete */
-		log_error("http", "a file ended %llu bytes early", (unsigned long long)file->left);
-		return -1;
-	}
-	return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : -1;
+	return http_transport_send_file(c, file->fd, &file->offset, wanted);
 }
 
 bool http_file_step(struct http_connection *c)

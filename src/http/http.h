@@ -28,6 +28,7 @@ struct http_access;
 struct http_server;
 struct http_request;
 struct tasks;
+struct tls;
 
 enum http_method { HTTP_GET, HTTP_POST, HTTP_DELETE, HTTP_HEAD, HTTP_METHODS };
 
@@ -59,9 +60,10 @@ bool http_listen_is_local(const char *addresses);
 /* Can http_server_listen parse these addresses? ERROR_INVALID names the setting and the first that it cannot. */
 MUST_CHECK int http_listen_check(const char *setting, const char *addresses, struct error *err);
 
-/* Listens on every address of the list; errors name `setting`, which it comes from. */
-MUST_CHECK int http_server_listen(struct http_server *server, const char *setting, const char *addresses,
-                                  struct error *err);
+/* Listens on every address of the list, with TLS if `tls` is given, which stays the caller's and must outlive the server;
+ * errors name `setting`, which the addresses come from. */
+MUST_CHECK int http_server_listen(struct http_server *server, struct tls *tls, const char *setting,
+                                  const char *addresses, struct error *err);
 
 /* From now on, small answers that become ready in the same turn of the loop are sent together, before any long work of its
  * tasks. For one of the servers that share a scheduler. */
@@ -82,6 +84,7 @@ void http_server_free(struct http_server *server);
 
 struct http_stats {
 	uint64_t connections;                     /* open now */
+	uint64_t tls_handshakes, tls_failures;    /* since the start: completed and not */
 	uint64_t requests, responses_by_class[6]; /* since the start; [2] counts 2xx, ... */
 	bool listening;
 	bool accepting; /* listening, and not pausing for want of descriptors */
@@ -113,12 +116,18 @@ struct str http_request_header(const struct http_request *request, const char *n
 /* What the braces of the route's path matched, percent-decoded. */
 struct str http_request_segment(const struct http_request *request);
 struct str http_request_body(const struct http_request *request); /* HTTP_BODY_WHOLE */
-/* The address at the other end: the client's, or its proxy's. Unspecified if it cannot be had. */
+/* The address of the client, or of its proxy where that is not in `proxies`; without a port. Unspecified if it cannot be
+ * had. */
 void http_request_peer(const struct http_request *request, struct sockaddr_storage *peer);
 /* Will no body be sent, whatever the answer? */
 bool http_request_is_head(const struct http_request *request);
 
-/* "https://host:port" that links in answers start with: public_url, or http:// and the request's Host. */
+/* Has the client encrypted it, as far as we or its proxy can tell? */
+bool http_request_is_tls(const struct http_request *request);
+/* Appends the common name of the client's certificate, which tls_client_ca has vouched for; false if it has none. */
+bool http_request_client_name(const struct http_request *request, struct buf *name);
+
+/* "https://host:port" that links in answers start with: public_url, or http(s):// and the request's Host. */
 void http_request_base_url(const struct http_request *request, struct buf *out);
 
 /* The URL of the request itself, with its query. */

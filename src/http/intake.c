@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <sys/socket.h>
 
 #include "base/log.h"
 #include "base/task.h"
@@ -79,13 +78,12 @@ static bool fill(struct http_connection *c)
 	ssize_t count = 0;
 
 	if (!c->end_of_input) {
-		evbuffer_unfreeze(input, 0); /* a bufferevent's input is closed to others */
+		evbuffer_unfreeze(input, 0); /* it is closed to others, without TLS */
 		if (evbuffer_reserve_space(input, FILL_BYTES, &space, 1) == 1) {
-			count = recv(bufferevent_getfd(c->bev), space.iov_base, FILL_BYTES, MSG_DONTWAIT);
+			count = http_transport_receive(c, space.iov_base, FILL_BYTES);
 			space.iov_len = count > 0 ? (size_t)count : 0;
 			evbuffer_commit_space(input, &space, 1);
 		}
-		evbuffer_freeze(input, 0);
 	}
 	if (count < 0 && (errno == EAGAIN || errno == EINTR))
 		return false;

@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -125,7 +126,7 @@ static void format_address(evutil_socket_t fd, char *out, size_t size, int *port
 static void set_accepting(struct http_server *server, bool on)
 {
 	for (int i = 0; i < server->listeners_count; i++)
-		(on ? evconnlistener_enable : evconnlistener_disable)(server->listeners[i]);
+		(on ? evconnlistener_enable : evconnlistener_disable)(server->listeners[i].listener);
 }
 
 static void on_retry(evutil_socket_t fd, short what, void *arg)
@@ -138,7 +139,7 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 static void on_accept_error(struct evconnlistener *listener, void *arg)
 {
 	static const struct timeval pause = { 0, PAUSE_US };
-	struct http_server *server = arg;
+	struct http_server *server = ((struct http_listener *)arg)->server;
 	int number = EVUTIL_SOCKET_ERROR();
 	int64_t now = clock_monotonic_us();
 
@@ -152,11 +153,18 @@ static void on_accept_error(struct evconnlistener *listener, void *arg)
 	evtimer_add(server->accept_retry, &pause);
 }
 
+static bool is_proxy(const struct config *config, const struct ip *ip)
+{
+	return config->proxies[0] && network_listed(config->proxies, ip);
+}
+
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer, int peer_len,
                       void *arg)
 {
-	struct http_server *server = arg;
+	const struct http_listener *from = arg;
+	struct http_server *server = from->server;
 	uint64_t max = (uint64_t)server->config->connections_max;
+	struct ip ip = ip_from(peer);
 
 	(void)listener;
 	(void)peer_len;
@@ -164,11 +172,15 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 		(void)http_server_make_room(server);
 	if (server->stats.connections >= max + REFUSED_MAX)
 		evutil_closesocket(fd);
-	else
-		http_connection_accept(server, fd, peer, server->stats.connections >= max);
+	else if (!is_proxy(server->config, &ip))
+		http_connection_accept(from, fd, &ip, false, server->stats.connections >= max);
+	else if (!server->config->proxy_protocol)
+		http_connection_accept(from, fd, &ip, true, server->stats.connections >= max);
+	else if (!http_arrival_begin(from, fd, &ip, server->stats.connections >= max))
+		evutil_closesocket(fd);
 }
 
-static struct evconnlistener *bind_address(struct http_server *server, struct address *address)
+static struct evconnlistener *bind_address(struct http_listener *own, struct address *address)
 {
 	unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_REUSEABLE;
 	struct evconnlistener *listener;
@@ -176,16 +188,17 @@ static struct evconnlistener *bind_address(struct http_server *server, struct ad
 	/* Lets "[::]:80, 0.0.0.0:80" listen side by side. */
 	if (address->generic.sa_family == AF_INET6 && !address->any)
 		flags |= LEV_OPT_BIND_IPV6ONLY;
-	listener = evconnlistener_new_bind(server->base, on_accept, server, flags, BACKLOG, &address->generic,
+	listener = evconnlistener_new_bind(own->server->base, on_accept, own, flags, BACKLOG, &address->generic,
 	                                   address->len);
 	if (!listener && address->any && address->generic.sa_family == AF_INET6) {
 		set_four(address, (struct in_addr){ htonl(INADDR_ANY) }, address->six.sin6_port);
-		return bind_address(server, address);
+		return bind_address(own, address);
 	}
 	return listener;
 }
 
-static int listen_on(struct http_server *server, const char *setting, struct str text, struct error *err)
+static int listen_on(struct http_server *server, struct tls *tls, const char *setting, struct str text,
+                     struct error *err)
 {
 	static const int on = 1;
 	struct address address = { .len = 0 };
@@ -196,16 +209,18 @@ static int listen_on(struct http_server *server, const char *setting, struct str
 		return error_set(err, ERROR_LIMIT, "%s: more than %d addresses", setting, HTTP_LISTENERS_MAX);
 	if (parse_address(&address, setting, text, err) < 0)
 		return -1;
-	struct evconnlistener *listener = bind_address(server, &address);
+	struct http_listener *own = &server->listeners[server->listeners_count];
 
-	if (!listener)
+	*own = (struct http_listener){ .server = server, .tls = tls };
+	own->listener = bind_address(own, &address);
+	if (!own->listener)
 		return error_set_errno(err, errno, "%s: cannot listen on %.*s", setting, STR_ARGS(text));
-	evconnlistener_set_error_cb(listener, on_accept_error);
+	server->listeners_count++;
+	evconnlistener_set_error_cb(own->listener, on_accept_error);
 	/* Accepted sockets inherit it, which saves a call each. */
-	setsockopt(evconnlistener_get_fd(listener), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	server->listeners[server->listeners_count++] = listener;
-	format_address(evconnlistener_get_fd(listener), name, sizeof(name), &port);
-	log_info("http", "listening on %s", name);
+	setsockopt(evconnlistener_get_fd(own->listener), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	format_address(evconnlistener_get_fd(own->listener), name, sizeof(name), &port);
+	log_info("http", "listening on %s%s", name, tls ? " with TLS" : "");
 	return 0;
 }
 
@@ -261,22 +276,26 @@ bool http_listen_is_local(const char *addresses)
 	struct error err;
 	struct str text;
 
-	while (next_address(&list, &text))
+	while (addresses[0] && next_address(&list, &text))
 		if (parse_address(&address, "listen", text, &err) == 0 && !is_loopback(&address))
 			return false;
 	return true;
 }
 
-int http_server_listen(struct http_server *server, const char *setting, const char *addresses, struct error *err)
+int http_server_listen(struct http_server *server, struct tls *tls, const char *setting, const char *addresses,
+                       struct error *err)
 {
 	struct str list = str_from(addresses);
 	struct str text;
 
-	server->accept_retry = evtimer_new(server->base, on_retry, server);
 	if (!server->accept_retry)
-		return error_set(err, ERROR_NOMEM, "Out of memory for listeners");
-	while (next_address(&list, &text))
-		if (listen_on(server, setting, text, err) < 0)
+		server->accept_retry = evtimer_new(server->base, on_retry, server);
+	if (tls && !server->record)
+		server->record = malloc(HTTP_RECORD_MAX);
+	if (!server->accept_retry || (tls && !server->record))
+		return error_set(err, ERROR_NOMEM, "%s: out of memory for listeners", setting);
+	while (addresses[0] && next_address(&list, &text))
+		if (listen_on(server, tls, setting, text, err) < 0)
 			return -1;
 	return 0;
 }
@@ -287,14 +306,15 @@ int http_server_port(const struct http_server *server)
 	int port = 0;
 
 	if (server->listeners_count > 0)
-		format_address(evconnlistener_get_fd(server->listeners[0]), name, sizeof(name), &port);
+		format_address(evconnlistener_get_fd(server->listeners[0].listener), name, sizeof(name), &port);
 	return port;
 }
 
 void http_listen_stop(struct http_server *server)
 {
+	http_arrivals_end(server);
 	for (int i = 0; i < server->listeners_count; i++)
-		evconnlistener_free(server->listeners[i]);
+		evconnlistener_free(server->listeners[i].listener);
 	server->listeners_count = 0;
 	if (server->accept_retry)
 		event_free(server->accept_retry);

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "http/connection.h"
+#include "tls/tls.h"
 
 #define FREE_MAX 64
 #define KEPT_BYTES_MAX 65536 /* of a buffer; a larger one is freed */
@@ -39,6 +40,7 @@ struct http_request *http_request_take(struct http_connection *connection)
 	}
 	if (request) {
 		request->connection = connection;
+		request->client = (struct http_client){ .ip = connection->ip, .is_https = connection->ssl };
 		request->begin_us = clock_monotonic_us();
 	}
 	return request;
@@ -136,10 +138,19 @@ void http_request_name_user(struct http_request *request, const char *kind, stru
 
 void http_request_peer(const struct http_request *request, struct sockaddr_storage *peer)
 {
-	socklen_t len = sizeof(*peer);
+	ip_address(&request->client.ip, peer);
+}
 
-	*peer = (struct sockaddr_storage){ .ss_family = AF_UNSPEC };
-	(void)getpeername(bufferevent_getfd(request->connection->bev), (struct sockaddr *)peer, &len);
+bool http_request_is_tls(const struct http_request *request)
+{
+	return request->client.is_https;
+}
+
+bool http_request_client_name(const struct http_request *request, struct buf *name)
+{
+	const struct ssl_st *ssl = request->connection->ssl;
+
+	return ssl && tls_client_name(ssl, name);
 }
 
 /* For HTTP/1.0 without Host: the address at which the client reached us. */
@@ -178,8 +189,10 @@ void http_request_base_url(const struct http_request *request, struct buf *out)
 		buf_add_str(out, url);
 		return;
 	}
-	buf_add_text(out, "http://");
-	if (request->head.host.len > 0)
+	buf_add_text(out, http_request_is_tls(request) ? "https://" : "http://");
+	if (request->client.host.p)
+		buf_add_str(out, request->client.host);
+	else if (request->head.host.len > 0)
 		buf_add_str(out, request->head.host);
 	else
 		add_local_address(request, out);

@@ -169,6 +169,7 @@ void http_server_free(struct http_server *server)
 	http_stats_free(server);
 	buf_free(&server->head);
 	free(server->scratch);
+	free(server->record);
 	free(server);
 }
 
@@ -183,6 +184,7 @@ struct http_server *http_server_new(struct tasks *tasks, const struct config *co
 	TAILQ_INIT(&server->connections);
 	TAILQ_INIT(&server->idle);
 	TAILQ_INIT(&server->bodies);
+	TAILQ_INIT(&server->arrivals);
 	server->base = base;
 	server->tasks = tasks;
 	server->config = config;

@@ -16,7 +16,16 @@
 #define HTTP_TICK_US INT64_C(100000) /* how coarse timeouts are */
 #define HTTP_DATE_LEN 29             /* "Sun, 06 Nov 1994 08:49:37 GMT" */
 
+#define HTTP_RECORD_MAX 16384 /* of TLS */
+
+struct http_arrival;
 struct http_connection;
+
+struct http_listener {
+	struct http_server *server;
+	struct evconnlistener *listener;
+	struct tls *tls; /* NULL: in the clear */
+};
 
 struct http_server {
 	struct event_base *base;
@@ -27,7 +36,7 @@ struct http_server {
 	void *app;
 
 	int listeners_count;
-	struct evconnlistener *listeners[HTTP_LISTENERS_MAX];
+	struct http_listener listeners[HTTP_LISTENERS_MAX];
 	struct event *accept_retry; /* pending while accepting is paused for want of descriptors */
 	int64_t accept_logged_us;   /* when the log last reported it; 0: never */
 
@@ -35,7 +44,9 @@ struct http_server {
 	TAILQ_HEAD(, http_connection) idle;   /* the one idle for longest first */
 	TAILQ_HEAD(, http_connection) bodies; /* the queue for slices of bodies, of intake.c */
 	int bodies_count;
-	struct event *slices; /* pending while any is in that queue */
+	struct event *slices;                /* pending while any is in that queue */
+	TAILQ_HEAD(, http_arrival) arrivals; /* whose PROXY line has not come yet */
+	int64_t arrivals_count;
 	struct http_request *free_requests;
 	int free_requests_count;
 	struct http_stats stats;
@@ -64,6 +75,7 @@ struct http_server {
 
 	struct buf head; /* of the answer being made */
 	char *scratch;   /* HTTP_PIECE_MAX bytes for decompressed pieces */
+	char *record;    /* HTTP_RECORD_MAX bytes for what is encrypted at once; NULL without TLS */
 
 	bool draining;
 	struct event *drained; /* fires after the last connection or the timeout */

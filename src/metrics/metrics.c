@@ -105,10 +105,13 @@ struct metrics *metrics_new(struct tasks *tasks, const struct config *config, co
 		return NULL;
 	}
 	metrics->sources = *sources;
-	if (!config->metrics_listen[0])
+	if (!config->metrics_listen[0] && !config->metrics_listen_tls[0])
 		return metrics;
 	metrics->server = http_server_new(tasks, config, routes, metrics, err);
-	if (metrics->server && http_server_listen(metrics->server, "metrics_listen", config->metrics_listen, err) == 0)
+	if (metrics->server &&
+	    http_server_listen(metrics->server, NULL, "metrics_listen", config->metrics_listen, err) == 0 &&
+	    http_server_listen(metrics->server, sources->tls, "metrics_listen_tls", config->metrics_listen_tls, err) ==
+	            0)
 		return metrics;
 	metrics_free(metrics);
 	return NULL;

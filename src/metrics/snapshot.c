@@ -71,6 +71,8 @@ void snapshot_take(struct snapshot *snapshot, const struct metrics_sources *sour
 	snapshot->lag_recent_max_us = lag_recent_max_us(sources->lag);
 	disk_room(sources->disk, &snapshot->disk);
 	snapshot->disk_low = snapshot->disk.low;
+	if (sources->tls)
+		snapshot->tls_expires = (uint64_t)tls_expires(sources->tls);
 	store_health(sources->store, &snapshot->health);
 	snapshot->catalog_broken = snapshot->health.catalog_broken;
 	store_clock_watch(sources->store, &clock);

@@ -35,7 +35,8 @@ struct snapshot {
 	uint64_t deletion_held;
 	uint64_t access_dropped;
 	uint64_t audit_failures;
-	uint64_t always_one; /* for build_info */
+	uint64_t always_one;  /* for build_info */
+	uint64_t tls_expires; /* seconds since 1970 */
 	int64_t started_us;
 	int64_t cpu_us;
 	uint64_t resident_bytes;

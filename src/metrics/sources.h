@@ -18,10 +18,12 @@
 #include "limits/limits.h"
 #include "report/report.h"
 #include "store/store.h"
+#include "tls/tls.h"
 
 /* The sources. All stay the caller's and must outlive the metrics. */
 struct metrics_sources {
 	const struct http_server *http; /* the public one */
+	struct tls *tls;                /* NULL: none of the listeners has it */
 	struct meta *meta;
 	struct store *store;
 	const struct ingest *ingest;

@@ -82,6 +82,13 @@ const struct table_row table_rows[] = {
 	              lag_recent_max_us),
 	/* HTTP */
 	GAUGE("cdrd_http_connections", "Open connections of the public listener.", "", http.connections),
+	COUNTER("cdrd_tls_handshakes_total", "TLS handshakes of the public listener that were completed.", "",
+	        http.tls_handshakes),
+	COUNTER("cdrd_tls_handshake_failures_total", "TLS handshakes of the public listener that failed.", "",
+	        http.tls_failures),
+	GAUGE("cdrd_tls_certificate_expiry_timestamp_seconds",
+	      "When the first of the certificates expires, in seconds since the epoch; 0 without TLS.", "",
+	      tls_expires),
 	COUNTER("cdrd_http_requests_begun_total", "Requests whose head has arrived.", "", http.requests),
 	WRITTEN_BY(TEXT_COUNTER, "cdrd_http_requests_total",
 	           "Requests answered, by path of the endpoint, method and status; 499 for clients that did not wait.",

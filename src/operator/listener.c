@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/client_certificate.h"
 #include "api/console_pages.h"
 #include "api/login.h"
 #include "api/routes.h"
@@ -33,7 +34,8 @@ static int check(struct http_request *request, struct str name, struct str secre
 	if (name.len > PRODUCER_NAME_MAX)
 		return error_set(err, ERROR_UNAUTHORIZED, "An operator's name has at most %d characters",
 		                 PRODUCER_NAME_MAX);
-	if (operators_check(listener->context.meta, name, secret, err) < 0)
+	if (operators_check(listener->context.meta, name, secret, err) < 0 ||
+	    client_certificate_check(request, listener->context.config, "operators", name, err) < 0)
 		return -1;
 	memcpy(user->name, name.p, name.len);
 	user->name[name.len] = '\0';
@@ -124,11 +126,13 @@ struct operator_listener *operator_listener_new(const struct operator_context *c
 		return NULL;
 	}
 	listener->context = *context;
-	if (!config->operator_listen[0])
+	if (!config->operator_listen[0] && !config->operator_listen_tls[0])
 		return listener;
 	listener->server = http_server_new(context->tasks, config, routes, listener, err);
 	if (listener->server &&
-	    http_server_listen(listener->server, "operator_listen", config->operator_listen, err) == 0) {
+	    http_server_listen(listener->server, NULL, "operator_listen", config->operator_listen, err) == 0 &&
+	    http_server_listen(listener->server, context->tls, "operator_listen_tls", config->operator_listen_tls,
+	                       err) == 0) {
 		http_server_log_to(listener->server, context->access);
 		return listener;
 	}

@@ -28,6 +28,7 @@
 #include "meta/meta.h"
 
 struct admin;
+struct tls;
 struct operator_listener;
 
 /* All stay the caller's and must outlive it. */
@@ -35,6 +36,7 @@ struct operator_context {
 	struct event_base *base;
 	struct tasks *tasks;
 	const struct config *config;
+	struct tls *tls; /* for operator_listen_tls */
 	struct http_access *access;
 	struct meta *meta;
 	struct limits *limits;

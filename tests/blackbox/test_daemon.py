@@ -138,9 +138,11 @@ def test_t_checks_paths_and_topics(setting, says):
 @pytest.mark.parametrize("setting, warns", [("listen=0.0.0.0:0", True), ("listen=127.0.0.1:0, [::1]:0", False),
                                             ("listen=*:0", True), ("metrics_listen=10.1.2.3:9464", True)])
 def test_listening_beyond_loopback_in_the_clear_warns(setting, warns):
-    ended = run("-t", "-o", setting)
+    ended = run("-t", "-o", setting, "-o", "allow_cleartext=yes")
     assert ended.returncode == 0, ended
     assert (f"{setting.split('=')[0]}: " in ended.stderr) == warns, ended.stderr
+    ended = run("-t", "-o", setting)
+    assert (ended.returncode != 0 and "allow_cleartext" in ended.stderr) == warns, ended.stderr
 
 
 def test_every_topic_of_the_log_can_be_chosen():

@@ -312,5 +312,7 @@ def test_without_the_setting_nobody_is_served(own_daemon):
 def test_a_wrong_address_is_an_error_of_the_configuration(own_daemon):
     ended = subprocess.run(own_daemon.command("-o", "operator_listen=nowhere", "-t"), capture_output=True, text=True)
     assert ended.returncode == 1 and "operator_listen: " in ended.stderr
-    ended = subprocess.run(own_daemon.command("-o", "operator_listen=*:8090", "-t"), capture_output=True, text=True)
+    beyond = own_daemon.command("-o", "operator_listen=*:8090")
+    assert "allow_cleartext" in subprocess.run([*beyond, "-t"], capture_output=True, text=True).stderr
+    ended = subprocess.run([*beyond, "-o", "allow_cleartext=yes", "-t"], capture_output=True, text=True)
     assert ended.returncode == 0 and "operator_listen: beyond this machine" in ended.stderr

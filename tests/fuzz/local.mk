@@ -84,3 +84,8 @@ FUZZERS += tests/fuzz/fuzz_mapping
 tests_fuzz_fuzz_mapping_SOURCES = tests/fuzz/fuzz_mapping.c $(FUZZ_DRIVER)
 tests_fuzz_fuzz_mapping_LDADD = libcdrd.a
 tests_fuzz_fuzz_mapping_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_proxy
+tests_fuzz_fuzz_proxy_SOURCES = tests/fuzz/fuzz_proxy.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_proxy_LDADD = libcdrd.a
+tests_fuzz_fuzz_proxy_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)

@@ -59,6 +59,7 @@ tests_unit_run_SOURCES += tests/unit/report_unpack.h
 tests_unit_run_SOURCES += tests/unit/test_archive.c
 tests_unit_run_SOURCES += tests/unit/test_maker.c
 tests_unit_run_SOURCES += tests/unit/test_http_parser.c
+tests_unit_run_SOURCES += tests/unit/test_http_proxy.c
 tests_unit_run_SOURCES += tests/unit/test_http_messages.c
 tests_unit_run_SOURCES += tests/unit/test_http_body.c
 tests_unit_run_SOURCES += tests/unit/test_http_server.c

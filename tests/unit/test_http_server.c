@@ -207,7 +207,7 @@ static void set_up(void)
 	ck_assert_ptr_nonnull(tasks);
 	server = http_server_new(tasks, &config, routes, &config, &err);
 	ck_assert_msg(server != NULL, "%s", err.message);
-	ck_assert_msg(http_server_listen(server, "listen", "127.0.0.1:0", &err) == 0, "%s", err.message);
+	ck_assert_msg(http_server_listen(server, NULL, "listen", "127.0.0.1:0", &err) == 0, "%s", err.message);
 }
 
 static void tear_down(void)
