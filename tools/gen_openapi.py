@@ -308,8 +308,9 @@ def answer(entry, limited):
     if headers:
         made["headers"] = {name: reference("headers", name) for name in headers}
     if "schema" in entry or "content" in entry:
-        kind = entry.get("content", "application/json")
-        made["content"] = {kind: {name: entry[name] for name in ("schema", "example") if name in entry}}
+        kinds = entry.get("content", "application/json")
+        made["content"] = {kind: {name: entry[name] for name in ("schema", "example") if name in entry}
+                           for kind in ([kinds] if isinstance(kinds, str) else kinds)}
     return made
 
 

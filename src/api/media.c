@@ -13,6 +13,7 @@
 #include "api/tickets.h"
 
 #define CONTENT_TYPE "application/octet-stream"
+#define CONTENT_TYPE_PARQUET "application/vnd.apache.parquet"
 #define ID_SHOWN 64
 
 struct range {
@@ -116,23 +117,25 @@ static void reply_beyond(struct http_request *request, uint64_t size)
 }
 
 /* Counts as a download of the account until its last byte is sent. Takes over `fd`. */
-static void send_bytes(struct http_request *request, const struct api *app, int status, int fd, uint64_t offset,
-                       uint64_t length)
+static void send_bytes(struct http_request *request, const struct api *app, const struct report *report, int status,
+                       int fd, uint64_t offset, uint64_t length)
 {
 	void *download = limits_download_begin(app->limits, api_account(request));
 
-	http_reply_file(request, status, CONTENT_TYPE, fd, offset, length, limits_download_end, download);
+	const char *type = report_is_parquet(report) ? CONTENT_TYPE_PARQUET : CONTENT_TYPE;
+
+	http_reply_file(request, status, type, fd, offset, length, limits_download_end, download);
 }
 
-static void reply_part(struct http_request *request, const struct api *app, int fd, const struct range *range,
-                       uint64_t size)
+static void reply_part(struct http_request *request, const struct api *app, const struct report *report, int fd,
+                       const struct range *range, uint64_t size)
 {
 	char text[96];
 
 	(void)snprintf(text, sizeof(text), "bytes %llu-%llu/%llu", (unsigned long long)range->first,
 	               (unsigned long long)(range->first + range->length - 1), (unsigned long long)size);
 	http_reply_header(request, "Content-Range", text);
-	send_bytes(request, app, 206, fd, range->first, range->length);
+	send_bytes(request, app, report, 206, fd, range->first, range->length);
 }
 
 /* Takes over `fd`. */
@@ -158,9 +161,9 @@ static void reply_file(struct http_request *request, const struct api *app, cons
 		close(fd);
 		http_reply(request, 304, NULL, NULL);
 	} else if (kind == RANGE_PART) {
-		reply_part(request, app, fd, &range, size);
+		reply_part(request, app, report, fd, &range, size);
 	} else {
-		send_bytes(request, app, 200, fd, 0, size);
+		send_bytes(request, app, report, 200, fd, 0, size);
 	}
 }
 

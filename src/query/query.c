@@ -287,6 +287,10 @@ static void check_whole(struct query_making *making)
 		query_settle_columns(making);
 	if (plan->dialect == QUERY_EXCEL && plan->format != QUERY_CSV)
 		query_problems_add(making->problems, STR_LITERAL("dialect"), "excel: only with format csv");
+	if (plan->format == QUERY_PARQUET && query_given(making->params, STR_LITERAL("compression")).p &&
+	    plan->compression != QUERY_ZSTD)
+		query_problems_add(making->problems, STR_LITERAL("compression"),
+		                   "only zstd with format parquet, whose pages it compresses");
 	if (making->kind == QUERY_SUMMARY && plan->time_zone.p)
 		require(making, STR_LITERAL("interval"));
 	if (plan->cursor.p)

@@ -84,9 +84,9 @@ bool query_list_next(struct str *rest, struct str *item);
 void query_unknown_reason(struct buf *reason, struct str name);
 
 /* How a report file is written. */
-enum query_format { QUERY_CSV, QUERY_NDJSON };
+enum query_format { QUERY_CSV, QUERY_NDJSON, QUERY_PARQUET };
 enum query_dialect { QUERY_PLAIN, QUERY_EXCEL };
-enum query_compression { QUERY_ZIP, QUERY_GZIP, QUERY_ZSTD };
+enum query_compression { QUERY_ZIP, QUERY_GZIP, QUERY_ZSTD }; /* of csv and ndjson */
 
 enum query_kind {
 	QUERY_SYNC,

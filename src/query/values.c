@@ -177,7 +177,9 @@ size_t query_take_word(struct query_making *making, struct str name, struct str 
 
 void query_take_format(struct query_making *making, struct str value)
 {
-	static const char *const words[] = { [QUERY_CSV] = "csv", [QUERY_NDJSON] = "ndjson", NULL };
+	static const char *const words[] = {
+		[QUERY_CSV] = "csv", [QUERY_NDJSON] = "ndjson", [QUERY_PARQUET] = "parquet", NULL
+	};
 
 	making->plan->format = (enum query_format)query_take_word(making, STR_LITERAL("format"), value, words);
 }

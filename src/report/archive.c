@@ -57,6 +57,8 @@ static const struct archive_codec *codec_of(enum archive_kind kind)
 		return &archive_gzip_codec;
 	case ARCHIVE_ZSTD:
 		return &archive_zstd_codec;
+	case ARCHIVE_PARQUET:
+		return &archive_plain_codec;
 	default:
 		return &archive_zip_codec;
 	}
@@ -72,13 +74,14 @@ static struct archive *make(const char *path, const struct archive_options *opti
 	archive->fd = -1;
 	archive->codec = codec_of(options->kind);
 	archive->path = strdup(path);
-	archive->compressor = archive->codec->compressor_new();
+	if (archive->codec->compressor_new)
+		archive->compressor = archive->codec->compressor_new();
 	archive->hash = EVP_MD_CTX_new();
 	if (name_len > 0)
 		memcpy(archive->entry.name, options->name.p, name_len);
 	archive->entry.name_len = name_len;
 	archive->entry.time_us = options->time_us;
-	if (archive->path && archive->compressor && archive->hash &&
+	if (archive->path && (archive->compressor || !archive->codec->compressor_new) && archive->hash &&
 	    EVP_DigestInit_ex(archive->hash, EVP_sha256(), NULL) == 1)
 		return archive;
 	archive_free(archive);
@@ -366,6 +369,27 @@ int archive_sync(struct archive *archive, struct error *err)
 	if (fdatasync(archive->fd) < 0)
 		return error_set_errno(err, errno, "Cannot put report file %s on disk", archive->path);
 	archive->writeback_bytes = archive->state.bytes;
+	return 0;
+}
+
+int archive_read(struct archive *archive, uint64_t at, size_t count, struct buf *out, struct error *err)
+{
+	buf_clear(out);
+	if (write_waiting(archive, err) < 0)
+		return -1;
+	if (!buf_reserve(out, count))
+		return no_memory(err);
+	while (out->len < count) {
+		ssize_t got = pread(archive->fd, out->data + out->len, count - out->len, (off_t)(at + out->len));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return error_set_errno(err, errno, "Cannot read report file %s", archive->path);
+		if (got == 0)
+			return error_set(err, ERROR_CORRUPT, "Report file %s became shorter", archive->path);
+		out->len += (size_t)got;
+	}
 	return 0;
 }
 

@@ -14,12 +14,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/str.h"
 
 #define ARCHIVE_SHA256_BYTES 32
 
-enum archive_kind { ARCHIVE_ZIP, ARCHIVE_GZIP, ARCHIVE_ZSTD };
+enum archive_kind {
+	ARCHIVE_ZIP,
+	ARCHIVE_GZIP,
+	ARCHIVE_ZSTD,
+	ARCHIVE_PARQUET, /* content that is a whole Parquet file: nothing is put around it */
+};
 
 struct archive_options {
 	enum archive_kind kind;
@@ -81,6 +87,9 @@ MUST_CHECK int archive_finish(struct archive *archive, struct error *err);
 MUST_CHECK int archive_sync(struct archive *archive, struct error *err);
 
 const struct archive_state *archive_state(const struct archive *archive);
+
+/* Reads `count` bytes from byte `at` of the file into `out`, in place of what is there. ERROR_CORRUPT where it is shorter. */
+MUST_CHECK int archive_read(struct archive *archive, uint64_t at, size_t count, struct buf *out, struct error *err);
 
 /* Of the file as it is now. */
 MUST_CHECK int archive_sha256(const struct archive *archive, uint8_t sha256[ARCHIVE_SHA256_BYTES], struct error *err);

@@ -4,7 +4,7 @@
  *
  *	archive.c          the file, its hash, the remaining room
  *	archive_deflate.c  deflates and inflates content, with ISA-L
- *	archive_zip.c, archive_gzip.c, archive_zstd.c   one format each
+ *	archive_zip.c, archive_gzip.c, archive_zstd.c, archive_plain.c   one format each
  */
 #ifndef CDRD_REPORT_ARCHIVE_PRIVATE_H
 #define CDRD_REPORT_ARCHIVE_PRIVATE_H
@@ -22,8 +22,8 @@ struct archive_entry {
 };
 
 struct archive_codec {
-	bool deflated; /* deflate parts are copied into the file */
-	void *(*compressor_new)(void);
+	bool deflated;                 /* deflate parts are copied into the file */
+	void *(*compressor_new)(void); /* NULL: it needs none */
 	void (*compressor_free)(void *compressor);
 	/* Appends content as a part. False when out of memory. */
 	bool (*compress)(void *compressor, struct str content, struct buf *out);
@@ -35,6 +35,7 @@ struct archive_codec {
 extern const struct archive_codec archive_zip_codec;
 extern const struct archive_codec archive_gzip_codec;
 extern const struct archive_codec archive_zstd_codec;
+extern const struct archive_codec archive_plain_codec;
 
 /* compressor_new, compressor_free and compress of the formats based on deflate. */
 void *archive_deflate_new(void);

@@ -12,6 +12,8 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include "report/archive_reader_parquet.h"
+
 #define PIECE_BYTES ((size_t)64 << 10)
 #define ZIP_HEADER_BYTES 30
 #define ZIP_NAME_AT 26
@@ -21,6 +23,7 @@ struct archive_reader {
 	enum archive_kind kind;
 	int fd;
 	char *path;
+	struct parquet_walk *parquet;
 	bool inflating;
 	z_stream z;
 	ZSTD_DCtx *zstd;
@@ -58,6 +61,10 @@ static int begin(struct archive_reader *reader, struct error *err)
 {
 	bool ready;
 
+	if (reader->kind == ARCHIVE_PARQUET) {
+		reader->parquet = parquet_walk_new(reader->fd, reader->path, err);
+		return reader->parquet ? 0 : -1;
+	}
 	if (reader->kind == ARCHIVE_ZSTD) {
 		reader->zstd = ZSTD_createDCtx();
 		ready = reader->zstd;
@@ -98,6 +105,7 @@ void archive_reader_free(struct archive_reader *reader)
 	if (reader->inflating)
 		inflateEnd(&reader->z);
 	ZSTD_freeDCtx(reader->zstd);
+	parquet_walk_free(reader->parquet);
 	if (reader->fd >= 0)
 		close(reader->fd);
 	free(reader->path);
@@ -150,6 +158,8 @@ static ssize_t unzstd_some(struct archive_reader *reader, struct error *err)
 
 int archive_reader_next(struct archive_reader *reader, struct str *piece, struct error *err)
 {
+	if (reader->parquet)
+		return parquet_walk_next(reader->parquet, piece, err);
 	while (!reader->ended) {
 		int more = fill(reader, err);
 

@@ -5,6 +5,7 @@
  *	zip     local header of 30 bytes, of which those at 26 and 28 say how long name and extra field are; raw deflate
  *	gzip    one member
  *	zstd    frames, one after the other
+ *	Parquet only the texts, each with LF after it (archive_reader_parquet.c)
  */
 #ifndef CDRD_REPORT_ARCHIVE_READER_H
 #define CDRD_REPORT_ARCHIVE_READER_H
@@ -18,7 +19,7 @@ struct archive_reader;
 /* NULL with ERROR_NOT_FOUND, ERROR_IO or ERROR_NOMEM. */
 MUST_CHECK struct archive_reader *archive_reader_new(const char *path, enum archive_kind kind, struct error *err);
 
-/* The next piece, at most 64 KiB, about a quarter of a millisecond's work; valid until the next call. 1, 0 at the end
+/* The next piece, at most 64 KiB, or a page of Parquet, about a quarter of a millisecond's work; valid until the next call. 1, 0 at the end
  * of the content, -1 (ERROR_CORRUPT: no archive, or cut short). */
 MUST_CHECK int archive_reader_next(struct archive_reader *reader, struct str *piece, struct error *err);
 

@@ -170,6 +170,8 @@ static enum archive_kind kind_of(const struct report *report)
 {
 	struct str compression = query_params_get(&report->params, "compression");
 
+	if (report_is_parquet(report))
+		return ARCHIVE_PARQUET;
 	return str_is(compression, "gzip") ? ARCHIVE_GZIP : str_is(compression, "zstd") ? ARCHIVE_ZSTD : ARCHIVE_ZIP;
 }
 

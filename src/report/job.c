@@ -17,7 +17,9 @@
 #include "report/report_private.h"
 #include "report/table.h"
 
-_Static_assert((int)QUERY_CSV == (int)REPORT_CSV && (int)QUERY_NDJSON == (int)REPORT_NDJSON, "the same order");
+_Static_assert((int)QUERY_CSV == (int)REPORT_CSV && (int)QUERY_NDJSON == (int)REPORT_NDJSON &&
+                       (int)QUERY_PARQUET == (int)REPORT_PARQUET,
+               "the same order");
 _Static_assert((int)QUERY_ZIP == (int)REPORT_ZIP && (int)QUERY_GZIP == (int)REPORT_GZIP &&
                        (int)QUERY_ZSTD == (int)REPORT_ZSTD,
                "the same order");

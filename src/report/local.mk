@@ -3,13 +3,16 @@ libcdrd_a_SOURCES += \
 	src/report/archive.c src/report/archive.h src/report/archive_private.h \
 	src/report/archive_deflate.c \
 	src/report/archive_gzip.c \
+	src/report/archive_plain.c \
 	src/report/archive_reader.c src/report/archive_reader.h \
+	src/report/archive_reader_parquet.c src/report/archive_reader_parquet.h \
 	src/report/archive_zip.c \
 	src/report/archive_zstd.c \
 	src/report/maker.c src/report/maker.h src/report/maker_private.h \
 	src/report/maker_checkpoint.c \
 	src/report/maker_dress.c \
 	src/report/maker_lines.c \
+	src/report/maker_parquet.c \
 	src/report/maker_totals.c
 
 libcdrd_a_SOURCES += \

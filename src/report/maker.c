@@ -6,6 +6,9 @@
  * block follows, which is a part already. `mark` is the state at the end of the last part, `now` includes the open
  * chunk; checkpoints save the mark, so that neither they nor the slices influence the parts.
  *
+ * A Parquet file's chunks are its row groups. One is written in steps, and so is the footer; until it is written, and
+ * marked, checkpoints are as if it were not begun.
+ *
  * Limits: a block that exceeds one is refused, and from there on rows are read one by one. Whether a chunk fits into
  * max_bytes is known only when it is compressed. If it does not, the maker goes back to the mark and tries chunks of
  * half as many rows, and again, until not even a row fits.
@@ -33,6 +36,7 @@ struct maker {
 	struct scan_query query;
 	struct maker_lines lines;
 	struct maker_dress dress;
+	struct maker_parquet *parquet; /* NULL unless that is the format: the rows of the chunk are there */
 	struct archive *archive;
 	struct maker_state now;
 	struct maker_state mark;
@@ -42,8 +46,12 @@ struct maker {
 	bool opened;             /* the existing file must be read before work resumes */
 	bool span_waits;         /* the archive has a block that is not in the file yet; `now` is after it */
 	bool begun;              /* the header line, if any, is written */
+	bool closing;            /* a row group that is complete is being written: the file is past the mark */
+	bool ending;             /* so is the footer */
+	bool limited;            /* and it is because of a limit */
 	bool complete;
-	uint8_t sha256[ARCHIVE_SHA256_BYTES]; /* of the file at the last checkpoint, or of the complete one */
+	uint8_t sha256[ARCHIVE_SHA256_BYTES]; /* of the file at the last checkpoint, or at the mark while `closing` or
+	                                       * `ending`, or of the complete one */
 
 	/* of the current step */
 	int64_t deadline_us;
@@ -51,9 +59,11 @@ struct maker {
 	struct error *err;
 };
 
-static enum archive_kind kind_of(enum report_compression compression)
+static enum archive_kind kind_of(const struct report_spec *spec)
 {
-	switch (compression) {
+	if (spec->format == REPORT_PARQUET)
+		return ARCHIVE_PARQUET;
+	switch (spec->compression) {
 	case REPORT_GZIP:
 		return ARCHIVE_GZIP;
 	case REPORT_ZSTD:
@@ -66,7 +76,7 @@ static enum archive_kind kind_of(enum report_compression compression)
 static int begin_archive(struct maker *maker, const char *path, struct str checkpoint, struct error *err)
 {
 	struct archive_options options = {
-		.kind = kind_of(maker->spec->compression),
+		.kind = kind_of(maker->spec),
 		.name = maker->spec->inner_name,
 		.time_us = maker->spec->time_us,
 	};
@@ -101,7 +111,9 @@ struct maker *maker_new(struct store *store, const struct report_spec *spec, con
 	maker->query = spec->query;
 	maker_lines_init(&maker->lines, spec);
 	maker->query.columns = maker->lines.columns;
-	if (begin_archive(maker, path, checkpoint, err) == 0)
+	if (spec->format == REPORT_PARQUET && !(maker->parquet = maker_parquet_new(spec, &maker->lines)))
+		error_set(err, ERROR_NOMEM, "Out of memory for a report");
+	else if (begin_archive(maker, path, checkpoint, err) == 0)
 		return maker;
 	maker_free(maker);
 	return NULL;
@@ -124,14 +136,21 @@ static bool stop(struct maker *maker, enum stop why)
 	return false;
 }
 
+static void clear_chunk(struct maker *maker)
+{
+	buf_clear(&maker->chunk);
+	if (maker->parquet)
+		maker_parquet_drop(maker->parquet);
+	maker->chunk_rows_now = 0;
+}
+
 static void set_mark(struct maker *maker)
 {
 	maker->now.archive = *archive_state(maker->archive);
 	INVARIANT(maker->now.totals.rows >= maker->mark.totals.rows);
 	INVARIANT(maker->now.archive.bytes >= maker->mark.archive.bytes);
 	maker->mark = maker->now;
-	buf_clear(&maker->chunk);
-	maker->chunk_rows_now = 0;
+	clear_chunk(maker);
 }
 
 /* The chunk does not fit: returns to the mark, to try half as many rows. False when that would be none. */
@@ -140,8 +159,7 @@ static bool halve_chunk(struct maker *maker)
 	uint64_t rows = maker->chunk_rows_now / 2;
 
 	maker->now = maker->mark;
-	buf_clear(&maker->chunk);
-	maker->chunk_rows_now = 0;
+	clear_chunk(maker);
 	maker->now.rows_only = true;
 	if (rows == 0)
 		return false;
@@ -150,9 +168,35 @@ static bool halve_chunk(struct maker *maker)
 	return true;
 }
 
-/* Makes the chunk a part. False with maker->stop set when the scan must resume elsewhere, or not at all. */
+/* Writes the row group, or resumes writing it. False as close_chunk; after STOP_SLICE `closing` says that there is more
+ * to write. */
+static bool close_group(struct maker *maker)
+{
+	const struct maker_limits limits = { maker->spec->max_bytes, maker->deadline_us };
+
+	if (maker->chunk_rows_now == 0)
+		return true;
+	if (!maker->closing && archive_sha256(maker->archive, maker->sha256, maker->err) < 0)
+		return stop(maker, STOP_FAILED);
+	maker->closing = true;
+	enum archive_put put = maker_parquet_put(maker->parquet, maker->archive, &maker->now, &limits, maker->err);
+	if (put == ARCHIVE_MORE)
+		return stop(maker, STOP_SLICE);
+	maker->closing = false;
+	if (put == ARCHIVE_PUT) {
+		set_mark(maker);
+		return true;
+	}
+	if (put == ARCHIVE_NO_ROOM)
+		return stop(maker, halve_chunk(maker) ? STOP_RETRY : STOP_LIMIT);
+	return stop(maker, STOP_FAILED);
+}
+
+/* Makes the chunk a part. False with maker->stop set when the scan must resume elsewhere or later, or not at all. */
 static bool close_chunk(struct maker *maker)
 {
+	if (maker->parquet)
+		return close_group(maker);
 	if (maker->chunk.failed) {
 		error_set(maker->err, ERROR_NOMEM, "Out of memory for a report's rows");
 		return stop(maker, STOP_FAILED);
@@ -173,6 +217,7 @@ static bool close_chunk(struct maker *maker)
 static bool is_chunk_full(const struct maker *maker)
 {
 	return maker->chunk.len >= maker->chunk_bytes || maker->chunk.failed ||
+	       (maker->parquet && maker_parquet_is_full(maker->parquet)) ||
 	       (maker->now.chunk_rows > 0 && maker->chunk_rows_now >= maker->now.chunk_rows);
 }
 
@@ -183,14 +228,18 @@ static uint64_t rows_left(const struct maker *maker)
 	return max == 0 ? UINT64_MAX : max - maker->now.totals.rows;
 }
 
-static void add_line(struct maker *maker, const struct record *record, struct str line)
+/* False if it cannot be. */
+static bool add_row(struct maker *maker, const struct record *record, struct str line)
 {
+	if (maker->parquet)
+		return maker_parquet_add(maker->parquet, record, maker->err) == 0 || stop(maker, STOP_FAILED);
 	if (maker->lines.dressed)
 		record = maker_dress(&maker->dress, maker->spec, &maker->lines, record);
 	if (record)
 		maker_add_line(&maker->chunk, maker->spec, &maker->lines, record, line);
 	else
 		maker->chunk.failed = true;
+	return true;
 }
 
 static bool on_record(void *arg, const struct scan_row *row)
@@ -199,7 +248,8 @@ static bool on_record(void *arg, const struct scan_row *row)
 
 	if (rows_left(maker) == 0)
 		return stop(maker, STOP_LIMIT);
-	add_line(maker, row->record, row->line);
+	if (!add_row(maker, row->record, row->line))
+		return false;
 	maker_count_record(&maker->now.totals, &maker->lines, row->record, row->time_us);
 	maker->now.position = *row->after;
 	maker->chunk_rows_now++;
@@ -283,9 +333,32 @@ static int end_span(struct maker *maker)
 	return 1;
 }
 
+/* Writes the footer, or resumes that: MAKER_DONE when it is written, MAKER_MORE, MAKER_FAILED. */
+static enum maker_end end_parquet(struct maker *maker, bool limited)
+{
+	if (!maker->ending && archive_sha256(maker->archive, maker->sha256, maker->err) < 0)
+		return MAKER_FAILED;
+	maker->ending = true;
+	maker->limited = limited;
+	switch (maker_parquet_end(maker->parquet, maker->archive, &maker->now, maker->deadline_us, maker->err)) {
+	case ARCHIVE_PUT:
+		return MAKER_DONE;
+	case ARCHIVE_MORE:
+		return MAKER_MORE;
+	default:
+		return MAKER_FAILED;
+	}
+}
+
 /* Completes the file and writes it to disk. */
 static enum maker_end end_file(struct maker *maker, bool limited)
 {
+	if (maker->parquet) {
+		enum maker_end end = end_parquet(maker, limited);
+
+		if (end != MAKER_DONE)
+			return end;
+	}
 	if (archive_finish(maker->archive, maker->err) < 0 || archive_sync(maker->archive, maker->err) < 0 ||
 	    archive_sha256(maker->archive, maker->sha256, maker->err) < 0)
 		return MAKER_FAILED;
@@ -298,7 +371,7 @@ static enum maker_end end_rows(struct maker *maker, bool limited)
 {
 	if (close_chunk(maker))
 		return end_file(maker, limited);
-	if (maker->stop != STOP_RETRY)
+	if (maker->stop != STOP_RETRY && maker->stop != STOP_SLICE)
 		return maker->stop == STOP_LIMIT ? end_file(maker, true) : MAKER_FAILED;
 	drop_scan(maker);
 	return MAKER_MORE;
@@ -307,7 +380,7 @@ static enum maker_end end_rows(struct maker *maker, bool limited)
 static void on_pause(struct maker *maker)
 {
 	scan_position(maker->scan, &maker->now.position);
-	if (maker->chunk.len == 0)
+	if (maker->chunk_rows_now == 0)
 		maker->mark = maker->now;
 }
 
@@ -357,8 +430,10 @@ static enum maker_end run_scan(struct maker *maker)
 
 	if (begin_scan(maker) < 0 || scan_step(maker->scan, maker->deadline_us, &end, maker->err) < 0)
 		return MAKER_FAILED;
-	if (end == SCAN_DONE)
+	if (end == SCAN_DONE) {
+		scan_position(maker->scan, &maker->now.position);
 		return end_rows(maker, false);
+	}
 	if (end == SCAN_STOPPED)
 		return on_stop(maker);
 	on_pause(maker);
@@ -408,8 +483,10 @@ enum maker_end maker_step(struct maker *maker, int64_t deadline_us, struct error
 	ready = prepare(maker);
 	if (ready <= 0)
 		return ready < 0 ? MAKER_FAILED : MAKER_MORE;
+	if (maker->ending)
+		return end_file(maker, maker->limited);
 	do
-		end = run_scan(maker);
+		end = maker->closing && !close_group(maker) ? on_stop(maker) : run_scan(maker);
 	while (end == MAKER_MORE && !is_late(maker));
 	return end;
 }
@@ -417,8 +494,11 @@ enum maker_end maker_step(struct maker *maker, int64_t deadline_us, struct error
 int maker_checkpoint(struct maker *maker, struct buf *out, struct error *err)
 {
 	/* While an opened file is being read back, its sum is still the one of its checkpoint. */
-	if (!maker->opened &&
-	    (archive_sync(maker->archive, err) < 0 || archive_sha256(maker->archive, maker->sha256, err) < 0))
+	if (!maker->opened && archive_sync(maker->archive, err) < 0)
+		return -1;
+	/* Nor does it change while what is after the mark is written. */
+	if (!maker->opened && !maker->closing && !maker->ending &&
+	    archive_sha256(maker->archive, maker->sha256, err) < 0)
 		return -1;
 	maker_checkpoint_write(out, &maker->mark, maker->sha256);
 	if (out->failed)
@@ -472,6 +552,7 @@ void maker_free(struct maker *maker)
 		return;
 	drop_scan(maker);
 	archive_free(maker->archive);
+	maker_parquet_free(maker->parquet);
 	buf_free(&maker->dress.text);
 	buf_free(&maker->chunk);
 	free(maker);

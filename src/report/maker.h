@@ -2,8 +2,8 @@
 /*
  * maker.h: makes one report file, in slices.
  *
- * A maker scans the store and writes what it finds as CSV or NDJSON into a zip, gzip or zstd file. Sealed blocks go
- * into zip and gzip as they are. It knows nothing of jobs: the caller keeps the checkpoint in the job's row.
+ * A maker scans the store and writes what it finds as CSV or NDJSON into a zip, gzip or zstd file, or as a Parquet
+ * file. Sealed blocks go into zip and gzip as they are. It knows nothing of jobs: the caller keeps the checkpoint in the job's row.
  *
  *	maker = maker_new(store, &spec, path, checkpoint_of_the_row_or_empty, &err);
  *	while ((end = maker_step(maker, deadline_us, &err)) == MAKER_MORE)
@@ -34,12 +34,12 @@
 #define MAKER_SHA256_LEN 64
 #define MAKER_CURRENCIES_MAX 64 /* prices in further currencies are not summed */
 
-enum report_format { REPORT_CSV, REPORT_NDJSON };
+enum report_format { REPORT_CSV, REPORT_NDJSON, REPORT_PARQUET };
 enum report_dialect {
 	REPORT_PLAIN, /* every value as it is stored, lines end with LF */
 	REPORT_EXCEL, /* for opening CSV in a spreadsheet (maker_dress.c): CSV only */
 };
-enum report_compression { REPORT_ZIP, REPORT_GZIP, REPORT_ZSTD };
+enum report_compression { REPORT_ZIP, REPORT_GZIP, REPORT_ZSTD }; /* of CSV and NDJSON; Parquet has its own */
 
 /* What a report holds and how it is written. The maker borrows it with all that it points to until maker_free. */
 struct report_spec {
@@ -49,7 +49,7 @@ struct report_spec {
 	enum report_format format;
 	enum report_dialect dialect;
 	enum report_compression compression;
-	struct zone *zone;      /* of times in it; NULL: as they are stored, in UTC */
+	struct zone *zone;      /* of times in it; NULL: as they are stored, in UTC. Parquet's are instants anyway */
 	const uint8_t *columns; /* the columns wanted, in this order, without repeats; NULL: those of the view */
 	size_t columns_count;
 

@@ -3,7 +3,8 @@
  * maker_checkpoint.c: a maker's state as bytes for the job's row.
  *
  *	[version, 4 words of a position, rows only, chunk rows, file bytes, content bytes, content crc, file sha256,
- *	 rows, first, last, sums count, (currency, total_price, rows)..., rows in no sum]
+ *	 rows, first, last, sums count, (currency, total_price, rows)..., rows in no sum,
+ *	 groups, bytes of their directories]                            of Parquet alone
  */
 #include "report/maker_private.h"
 
@@ -12,6 +13,7 @@
 #define VERSION 1
 #define FIXED_ELEMENTS 15
 #define SUM_ELEMENTS 3
+#define GROUPS_ELEMENTS 2
 
 static void put_decimal(struct value_writer *w, struct decimal number)
 {
@@ -47,7 +49,9 @@ void maker_checkpoint_write(struct buf *out, const struct maker_state *state,
 {
 	struct value_writer w;
 
-	value_begin(&w, out, VERSION, FIXED_ELEMENTS + SUM_ELEMENTS * state->totals.sums_count);
+	value_begin(&w, out, VERSION,
+	            FIXED_ELEMENTS + SUM_ELEMENTS * state->totals.sums_count +
+	                    (state->groups.count > 0 ? GROUPS_ELEMENTS : 0));
 	put_position(&w, &state->position);
 	value_put_int(&w, state->rows_only);
 	value_put_int(&w, (int64_t)state->chunk_rows);
@@ -56,6 +60,10 @@ void maker_checkpoint_write(struct buf *out, const struct maker_state *state,
 	value_put_int(&w, state->archive.content_crc32);
 	value_put_bytes(&w, (struct str){ (const char *)sha256, ARCHIVE_SHA256_BYTES });
 	put_totals(&w, &state->totals);
+	if (state->groups.count > 0) {
+		value_put_int(&w, (int64_t)state->groups.count);
+		value_put_int(&w, (int64_t)state->groups.directory_bytes);
+	}
 }
 
 static uint64_t read_count(struct value_reader *r)
@@ -108,6 +116,10 @@ int maker_checkpoint_read(struct str checkpoint, struct maker_state *state, uint
 	hash = value_str(&r, ARCHIVE_SHA256_BYTES, ARCHIVE_SHA256_BYTES);
 	memcpy(sha256, hash.p, hash.len);
 	read_totals(&r, &state->totals);
+	if (r.left > 0) {
+		state->groups.count = read_count(&r);
+		state->groups.directory_bytes = read_count(&r);
+	}
 	if (!value_close(&r))
 		return error_set(err, ERROR_CORRUPT, "A report's checkpoint is damaged or of another version");
 	return 0;

@@ -8,6 +8,7 @@
 #include "report/maker_private.h"
 
 #include "base/json.h"
+#include "parquet/parquet.h"
 
 /* Without it Excel assumes the machine's own encoding. */
 #define UTF8_BOM "\xef\xbb\xbf"
@@ -41,7 +42,7 @@ void maker_lines_init(struct maker_lines *lines, const struct report_spec *spec)
 {
 	const struct catalog_product *product = spec->query.product;
 
-	lines->dressed = spec->zone || spec->dialect != REPORT_PLAIN;
+	lines->dressed = spec->format != REPORT_PARQUET && (spec->zone || spec->dialect != REPORT_PLAIN);
 	lines->shown = shown_columns(spec);
 	lines->ready = spec->format == REPORT_CSV && !spec->columns && !lines->dressed;
 	lines->blocks = lines->ready && has_usual_view(spec);
@@ -120,6 +121,8 @@ void maker_add_header(struct buf *out, const struct report_spec *spec)
 	const struct catalog_product *product = spec->query.product;
 	struct record names;
 
+	if (spec->format == REPORT_PARQUET)
+		buf_add_str(out, PARQUET_MAGIC);
 	if (spec->format != REPORT_CSV)
 		return;
 	if (spec->dialect == REPORT_EXCEL)

@@ -129,6 +129,9 @@ struct report {
 
 void report_free(struct report *report);
 
+/* Is its file one of Parquet, and no archive? */
+bool report_is_parquet(const struct report *report);
+
 /* The name a download is saved under: SMS_<request id>.zip */
 void report_file_name(const struct report *report, struct buf *out);
 

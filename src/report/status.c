@@ -55,12 +55,20 @@ void report_set_state(struct report *report, enum report_state state)
 
 /* --- names --- */
 
-static const char *const inner_endings[] = { [REPORT_CSV] = ".csv", [REPORT_NDJSON] = ".ndjson" };
+static const char *const inner_endings[] = {
+	[REPORT_CSV] = ".csv", [REPORT_NDJSON] = ".ndjson", [REPORT_PARQUET] = ".parquet"
+};
+
+bool report_is_parquet(const struct report *report)
+{
+	return str_is(query_params_get(&report->params, "format"), "parquet");
+}
 
 static const char *inner_ending(const struct report *report)
 {
-	return inner_endings[str_is(query_params_get(&report->params, "format"), "ndjson") ? REPORT_NDJSON :
-	                                                                                     REPORT_CSV];
+	bool is_ndjson = str_is(query_params_get(&report->params, "format"), "ndjson");
+
+	return inner_endings[report_is_parquet(report) ? REPORT_PARQUET : is_ndjson ? REPORT_NDJSON : REPORT_CSV];
 }
 
 void report_file_name(const struct report *report, struct buf *out)
@@ -70,7 +78,9 @@ void report_file_name(const struct report *report, struct buf *out)
 
 	buf_add_str(out, product);
 	buf_addf(out, "_%s", report->id);
-	if (str_is(compression, "gzip"))
+	if (report_is_parquet(report))
+		buf_add_text(out, inner_ending(report));
+	else if (str_is(compression, "gzip"))
 		buf_addf(out, "%s.gz", inner_ending(report));
 	else if (str_is(compression, "zstd"))
 		buf_addf(out, "%s.zst", inner_ending(report));

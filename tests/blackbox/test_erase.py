@@ -307,7 +307,7 @@ def test_report_files_that_hold_it_are_made_anew_and_others_stay(quiet):
     assert erase(quiet, account)["reports_made_anew"] == 0
 
 
-@pytest.mark.parametrize("params", [{"compression": "gzip"}, {"compression": "zstd"}, {"format": "ndjson"},
+@pytest.mark.parametrize("params", [{"compression": "gzip"}, {"compression": "zstd"}, {"format": "ndjson"}, {"format": "parquet"},
                                     {"dialect": "excel", "time_zone": "Asia/Kolkata"},
                                     {"columns": "message_id,message_body", "include_message": "true"},
                                     {"include_message": "true", "compression": "zstd", "format": "ndjson"}])

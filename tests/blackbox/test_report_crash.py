@@ -49,9 +49,10 @@ SLOW_BLOCKS = {"report_pause": "600ms", "report_checkpoint": "0"}
     ({"include_message": True}, {}, SLOW, KILLS // 4),
     ({"format": "ndjson", "compression": "gzip"}, {}, SLOW, KILLS // 4),
     ({"compression": "zstd", "status": "delivered"}, {}, SLOW, KILLS // 4),
+    ({"format": "parquet"}, {}, SLOW, KILLS // 4),
     ({}, HOT, {**SLOW, "report_pause": "25ms"}, KILLS // 4),
     ({}, BLOCKS, SLOW_BLOCKS, 1),
-], ids=["include_message", "format,compression", "compression,status", "plain", "plain,blocks"])
+], ids=["include_message", "format,compression", "compression,status", "parquet", "plain", "plain,blocks"])
 def test_a_report_killed_again_and_again_is_byte_for_byte_what_it_would_have_been(daemons, shape, sealing, slow,
                                                                                  kills_wanted):
     undisturbed = daemons(**sealing)

@@ -607,6 +607,15 @@ START_TEST(without_them_it_is_csv_in_a_zip_with_all_columns)
 }
 END_TEST
 
+START_TEST(parquet_may_name_the_compression_that_it_has)
+{
+	limits.window_max_us = 400 * CLOCK_US_PER_DAY;
+	ck_assert_msg(make(QUERY_ASYNC, SMS "&format=parquet"), "%s", problems_text());
+	ck_assert_int_eq(plan.format, QUERY_PARQUET);
+	ck_assert_msg(make(QUERY_ASYNC, SMS "&compression=zstd&format=parquet"), "%s", problems_text());
+}
+END_TEST
+
 START_TEST(message_body_is_a_column_when_it_is_asked_for)
 {
 	limits.window_max_us = 400 * CLOCK_US_PER_DAY;
@@ -620,7 +629,10 @@ static const struct {
 	const char *problems;
 } wrong_async[] = {
 	{ CALLS "&format=xml&compression=rar",
-	  "format: 'xml' is not one of: csv, ndjson; compression: 'rar' is not one of: zip, gzip, zstd" },
+	  "format: 'xml' is not one of: csv, ndjson, parquet; compression: 'rar' is not one of: zip, gzip, zstd" },
+	{ CALLS "&format=parquet&compression=zip",
+	  "compression: only zstd with format parquet, whose pages it compresses" },
+	{ CALLS "&format=parquet&dialect=excel", "dialect: excel: only with format csv" },
 	{ CALLS "&columns=colour,status,status",
 	  "columns: 'colour' is not a column of VOICE-CALL; columns: 'status' is given more than once" },
 	{ CALLS "&columns=status,", "columns: '' is not a column of VOICE-CALL" },
@@ -778,6 +790,7 @@ static void add_asynchronous(Suite *suite)
 	tcase_add_test(tc, asynchronous_queries_take_neither_ids_nor_cursors);
 	tcase_add_test(tc, format_compression_and_columns_are_read_in_the_order_given);
 	tcase_add_test(tc, without_them_it_is_csv_in_a_zip_with_all_columns);
+	tcase_add_test(tc, parquet_may_name_the_compression_that_it_has);
 	tcase_add_test(tc, message_body_is_a_column_when_it_is_asked_for);
 	tcase_add_loop_test(tc, every_asynchronous_problem_is_named, 0, COUNT(wrong_async));
 	tcase_add_test(tc, synchronous_queries_know_nothing_of_files);

@@ -119,7 +119,7 @@ export function ReportForm({ params, account, own, products, product, reports, o
       <${FilterChips} params=${{ ...params, 'f.direction': '' }} onChange=${onChange} />
       <form class="filters" aria-label="Form of the file" onSubmit=${(event) => event.preventDefault()}>
         <${SelectField} label="Format" value=${choice.format} options=${formats} onValue=${(format) => onChange({ format })} />
-        <${SelectField} label="Compression" value=${choice.compression} options=${compressions} onValue=${(compression) => onChange({ compression })} />
+        ${choice.format !== 'parquet' && html`<${SelectField} label="Compression" value=${choice.compression} options=${compressions} onValue=${(compression) => onChange({ compression })} />`}
         <${TextField} label="Callback URL (optional)" type="url" class="wide" placeholder="https://example.com/report-ended" value=${callback} onValue=${setCallback} error=${wrong('callback_url')} />
         ${product.has_message && html`<${CheckField} label="Message bodies" checked=${choice.message} onValue=${(on) => onChange({ message: on ? 'yes' : '' })} />`}
       </form>

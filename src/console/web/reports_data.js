@@ -13,6 +13,7 @@ export const formats = [
   { value: 'csv', label: 'CSV' },
   { value: 'excel', label: 'CSV for spreadsheets' },
   { value: 'ndjson', label: 'JSON lines' },
+  { value: 'parquet', label: 'Parquet' },
 ];
 export const compressions = [
   { value: 'zip', label: 'ZIP' },
@@ -40,9 +41,9 @@ export function bodyOf({ query, range, zone, product, choice }) {
     date_start: isoOf(range.from),
     date_end: isoOf(Math.min(range.to, Math.floor(Date.now() / 1000) * 1000)),
     include_message: choice.message && product.has_message ? 'true' : '',
-    format: choice.format === 'ndjson' ? 'ndjson' : 'csv',
+    format: choice.format === 'excel' ? 'csv' : choice.format,
     dialect: choice.format === 'excel' ? 'excel' : '',
-    compression: choice.compression,
+    compression: choice.format === 'parquet' ? '' : choice.compression, // it has its own
     columns: choice.columns.join(','),
     time_zone: zone === 'UTC' ? '' : zone,
     callback_url: choice.callback.trim(),
@@ -95,7 +96,7 @@ export function timeLeft(report, now) {
 /* Bytes of a file with so many rows, going by the newest file of the same kind; null if there is none. */
 export function sizeOf(rows, body, reports) {
   const like = reports.find((one) => one.manifest?.rows > 0 && one.product === body.product && (one.format ?? 'csv') === body.format
-    && (one.compression ?? 'zip') === body.compression && String(one.include_message ?? 'false') === (body.include_message ?? 'false') && (one.columns ?? '') === (body.columns ?? ''));
+    && (one.compression ?? 'zip') === (body.compression ?? 'zip') && String(one.include_message ?? 'false') === (body.include_message ?? 'false') && (one.columns ?? '') === (body.columns ?? ''));
 
   return like ? rows * like.manifest.bytes / like.manifest.rows : null;
 }
