@@ -50,7 +50,7 @@ static bool authenticate(struct http_request *request, void *app)
 	struct logins *logins = limits_logins(listener->context.limits);
 	struct error err;
 
-	if (!login_may_try(request, logins))
+	if (!operator_host_is_own(request, listener->context.config->operator_hosts) || !login_may_try(request, logins))
 		return false;
 	if (http_request_check_basic(request, check, listener, &err) == 0)
 		return true;
@@ -77,8 +77,10 @@ static void on_page(struct http_request *request, void *app)
 {
 	const struct console_file *file = console_find(STR_LITERAL("operator.html"));
 	struct str path = http_request_path(request);
+	const struct operator_listener *listener = app;
 
-	(void)app;
+	if (!operator_host_is_own(request, listener->context.config->operator_hosts))
+		return;
 	if (!file) {
 		reply_nothing(request);
 	} else if (path.p[path.len - 1] != '/') {

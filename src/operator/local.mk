@@ -2,4 +2,5 @@
 libcdrd_a_SOURCES += \
 	src/operator/listener.c \
 	src/operator/operator.h src/operator/operator_private.h \
-	src/operator/endpoint.c
+	src/operator/endpoint.c \
+	src/operator/host_check.c

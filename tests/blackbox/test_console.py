@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: ISC
 """The console's files and sessions, as any client sees them; tests/console has the page in a browser."""
+import contextlib
 import gzip
+import http.client
 import os
 import re
+import threading
 
 import harness
 
@@ -166,6 +169,25 @@ def test_a_cookie_that_was_changed_is_no_session(daemon, account):
     name, token = header.split(";")[0].split("=")
     for wrong in ("", "AAAA", token[:-2], token[:-1] + ("A" if token[-1] != "A" else "B"), token + "A", token * 20, "%"):
         assert account_of(daemon, {"Cookie": f"{name}={wrong}", **SCRIPT}) == 401, wrong
+
+
+def test_wrong_secrets_at_the_session_are_slowed_as_everywhere(daemons):
+    daemon = daemons(login_delay_max="1m")
+    account, over = daemon.new_account(), threading.Event()
+
+    def guess():
+        while not over.is_set():
+            with contextlib.suppress(OSError, http.client.HTTPException):  # the daemon ends meanwhile
+                daemon.request("POST", "/console/session", None, SCRIPT, (account.id, "a-wrong-guess"))
+    threads = [threading.Thread(target=guess, daemon=True) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    # While many answers to an address are being delayed, it is turned away, be the secret right or not.
+    harness.wait_for(lambda: daemon.request("POST", "/console/session", None, SCRIPT, (account.id, account.secret)).status == 429, 120)
+    over.set()
+    daemon.stop()
+    for thread in threads:
+        thread.join(120)
 
 
 def test_scripts_are_never_asked_by_the_browsers_own_dialog(daemon):

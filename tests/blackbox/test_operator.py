@@ -235,6 +235,55 @@ def test_a_form_of_another_site_can_change_nothing(daemon, operators):
     assert len(operators.get("quarantine-list", account=account.id)) == 1
 
 
+@pytest.mark.parametrize("path", ["/operator/", "/operator/v1", "/operator/v1/overview", "/operator/v1/quarantine-drop"])
+def test_a_page_that_calls_the_listener_its_own_is_refused(operators, path):
+    """DNS rebinding: the name of somebody else's page leads to this address, so that the browser takes both for one."""
+    method, body = ("POST", "{}") if path.endswith("drop") else ("GET", None)
+    for host in ("evil.example", f"evil.example:{operators.port}", "127.0.0.1.evil.example", "localhost.evil.example", "[::1].evil", "1", "[]"):
+        for auth in (None, JANE):
+            answer = operators.request(method, path, body, {"Host": host, **JSON}, auth)
+            assert answer.status in (421, 400), host  # 400: no host at all
+            assert "WWW-Authenticate" not in answer.headers, "nobody is asked for the secret"
+    for host in ("localhost", f"LocalHost:{operators.port}", "127.0.0.1", f"[::1]:{operators.port}", "192.0.2.7:80"):
+        assert operators.request(method, path, body, {"Host": host, **JSON}).status in (200, 400), host
+
+
+def test_names_that_are_set_lead_to_the_listener(daemons):
+    daemon = start(daemons, operator_hosts="ops.example.com, Backup.example.com")
+    operators = Operators(daemon)
+    status = {host: operators.request("GET", "/operator/v1", headers={"Host": host}).status
+              for host in ("ops.example.com", "OPS.example.com:443", "backup.example.com", "example.com", "ops.example.com.evil.example")}
+    assert list(status.values()) == [200, 200, 200, 421, 421], status
+    daemon.stop()
+
+
+def test_another_site_is_not_allowed_to_ask(operators):
+    """A browser asks before it sends JSON or credentials to another origin, and reads no answer without leave."""
+    for path in ("/operator/v1/overview", "/operator/v1/quarantine-drop"):
+        asked = operators.request("OPTIONS", path, None, {
+            "Origin": "https://evil.example", "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "authorization,content-type"}, auth=None)
+        answer = operators.request("GET", path, None, {"Origin": "https://evil.example"})
+        for one in (asked, answer):
+            assert not [name for name in one.headers if name.lower().startswith("access-control-")], one
+        assert asked.status >= 400
+
+
+def test_the_page_can_be_framed_by_nobody_and_sends_no_referrer(operators):
+    page = operators.request("GET", "/operator/", auth=None)
+    policy = page.headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in policy and "unsafe" not in policy and "form-action 'none'" in policy
+    assert page.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    for name in re.findall(r'(?:href|src)="([^"]+)"', page.body.decode()):
+        assert operators.request("GET", "/operator/" + name, auth=None).headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
+def test_no_cookie_is_ever_set(operators):
+    for path in ("/", "/operator/", "/operator/v1", "/operator/v1/overview"):
+        assert "Set-Cookie" not in operators.request("GET", path).headers
+
+
 def test_a_result_that_is_too_large_is_refused(daemon, operators):
     record = json.dumps({"product": "P" * 100, "account_id": "nobody01", "id": "x" * 100}).encode() + b"\n"
     assert daemon.post_body(record * 40000).status == 200

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * host_check.c: is a request meant for this listener? A page of somebody else's can have its own name lead to the address
+ * of this listener (DNS rebinding), and then asks it as if that were its own server. Such requests are told by their Host.
+ */
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "operator/operator_private.h"
+
+/* Without the port, and without the brackets of an IPv6 address. */
+static struct str name_of(struct str host)
+{
+	const char *port = host.len > 0 ? memrchr(host.p, ':', host.len) : NULL;
+
+	if (port && !memchr(port, ']', host.len - (size_t)(port - host.p)))
+		host.len = (size_t)(port - host.p);
+	if (host.len >= 2 && host.p[0] == '[' && host.p[host.len - 1] == ']')
+		return (struct str){ host.p + 1, host.len - 2 };
+	return host;
+}
+
+/* No name leads to an address but itself. */
+static bool is_address(struct str name)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr address;
+
+	if (name.len >= sizeof(text))
+		return false;
+	memcpy(text, name.p, name.len);
+	text[name.len] = '\0';
+	return inet_pton(AF_INET, text, &address) == 1 || inet_pton(AF_INET6, text, &address) == 1;
+}
+
+/* One of the names of a list with commas. */
+static bool is_listed(struct str name, struct str rest)
+{
+	while (rest.len > 0) {
+		const char *comma = memchr(rest.p, ',', rest.len);
+		size_t len = comma ? (size_t)(comma - rest.p) : rest.len;
+
+		if (str_equal_nocase(name, str_trim((struct str){ rest.p, len })))
+			return true;
+		len += comma != NULL;
+		rest = (struct str){ rest.p + len, rest.len - len };
+	}
+	return false;
+}
+
+bool operator_host_is_own(struct http_request *request, const char *hosts)
+{
+	struct str host = http_request_header(request, "Host"), name = name_of(host);
+
+	/* HTTP/1.0 may do without, no browser does */
+	if (host.len == 0 || (name.len > 0 && (is_address(name) || str_equal_nocase(name, STR_LITERAL("localhost")) ||
+	                                       is_listed(name, str_from(hosts)))))
+		return true;
+	http_reply_problem(request, 421, "Misdirected Request",
+	                   "The Host is neither an address nor localhost nor one of operator_hosts.");
+	return false;
+}
