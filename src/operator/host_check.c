@@ -52,9 +52,10 @@ bool operator_host_is_own(struct http_request *request, const char *hosts)
 {
 	struct str host = http_request_header(request, "Host"), name = name_of(host);
 
-	/* HTTP/1.0 may do without, no browser does */
-	if (host.len == 0 || (name.len > 0 && (is_address(name) || str_equal_nocase(name, STR_LITERAL("localhost")) ||
-	                                       is_listed(name, str_from(hosts)))))
+	/* With TLS the browser has seen a certificate with this name. HTTP/1.0 may do without a Host; no browser does. */
+	if (http_request_is_tls(request) || host.len == 0 ||
+	    (name.len > 0 && (is_address(name) || str_equal_nocase(name, STR_LITERAL("localhost")) ||
+	                      is_listed(name, str_from(hosts)))))
 		return true;
 	http_reply_problem(request, 421, "Misdirected Request",
 	                   "The Host is neither an address nor localhost nor one of operator_hosts.");

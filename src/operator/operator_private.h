@@ -19,7 +19,8 @@ const char *operator_name(const struct http_request *request);
 
 /* --- host_check.c --- */
 
-/* Is the request's Host an address, localhost or one of `hosts`, names with commas between? If not, it is answered. */
+/* Did the request come with TLS, or is its Host an address, localhost or one of `hosts`, names with commas between? If not,
+ * it is answered. */
 bool operator_host_is_own(struct http_request *request, const char *hosts);
 
 /* --- endpoint.c --- */
