@@ -106,4 +106,21 @@ static inline struct str env_str(MDB_val val)
 	return (struct str){ val.mv_data, val.mv_size };
 }
 
+/* A cursor that goes from key to key in order, and may pass over some, within a read transaction. Begins with zeros. */
+struct env_walk {
+	MDB_cursor *cursor;
+	MDB_val key, val; /* what it is at, if rc is 0 */
+	int rc;           /* the last result of LMDB */
+};
+
+/* Moves to the first key that is not before `wanted`: costs little where that is one of the next few. The database is in
+ * LMDB's own order of keys. A result of LMDB. */
+int env_walk_to(struct env_walk *walk, MDB_txn *txn, MDB_dbi dbi, MDB_val wanted);
+
+/* Moves to the next key, from one that it is at. A result of LMDB. */
+int env_walk_next(struct env_walk *walk);
+
+/* Before the transaction ends. */
+void env_walk_end(struct env_walk *walk);
+
 #endif

@@ -24,6 +24,7 @@
 #define WAITING_BYTES ((size_t)64 << 10)
 #define READ_BYTES ((size_t)256 << 10)
 #define PIECE_BYTES ((size_t)512 << 10) /* of inflated content; compressed in about 1 ms */
+#define CRC_OPERATORS 4096              /* lengths of content; the blocks of small accounts are not longer */
 #define FILE_MODE 0640
 
 struct archive {
@@ -42,6 +43,7 @@ struct archive {
 	struct buf content;  /* of a part that had to be inflated */
 	size_t content_done; /* bytes of it that are compressed already, in `part` */
 	struct buf end;
+	uint32_t crc_operators[CRC_OPERATORS]; /* to append content of so many bytes; 0: not worked out yet */
 };
 
 void archive_add_number(struct buf *out, uint64_t number, int size)
@@ -333,6 +335,18 @@ enum archive_put archive_resume(struct archive *archive, uint64_t max_bytes, int
 	return put(archive, buf_str(&archive->part), with_content(archive, content), max_bytes, err);
 }
 
+/* The CRC-32 of content with a part after it. Working out what its length does takes several times as long as the rest, and
+ * small parts have few lengths. */
+static uint32_t append_crc32(struct archive *archive, uint32_t crc32, const struct archive_part *part)
+{
+	if (part->content_bytes >= CRC_OPERATORS)
+		return (uint32_t)crc32_combine(crc32, part->content_crc32, part->content_bytes);
+	uint32_t *how = &archive->crc_operators[part->content_bytes];
+	if (*how == 0)
+		*how = (uint32_t)crc32_combine_gen(part->content_bytes);
+	return (uint32_t)crc32_combine_op(crc32, part->content_crc32, *how);
+}
+
 enum archive_put archive_put_part(struct archive *archive, const struct archive_part *part, uint64_t max_bytes,
                                   int64_t deadline_us, struct error *err)
 {
@@ -347,7 +361,7 @@ enum archive_put archive_put_part(struct archive *archive, const struct archive_
 		return archive_resume(archive, max_bytes, deadline_us, err);
 	}
 	next.content_bytes += part->content_bytes;
-	next.content_crc32 = (uint32_t)crc32_combine(next.content_crc32, part->content_crc32, part->content_bytes);
+	next.content_crc32 = append_crc32(archive, next.content_crc32, part);
 	return put(archive, part->deflate, next, max_bytes, err);
 }
 

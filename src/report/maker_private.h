@@ -35,10 +35,10 @@ struct maker_groups {
 struct maker_state {
 	struct scan_position position;
 	struct archive_state archive;
-	struct maker_totals totals;
 	struct maker_groups groups;
-	bool rows_only;      /* no more whole blocks: one exceeded a limit */
-	uint64_t chunk_rows; /* a chunk ends after so many rows, or by its bytes; 0: by its bytes only */
+	bool rows_only;             /* no more whole blocks: one exceeded a limit */
+	uint64_t chunk_rows;        /* a chunk ends after so many rows, or by its bytes; 0: by its bytes only */
+	struct maker_totals totals; /* last: most of it is room for currencies (maker.c, copy_state) */
 };
 
 /* How lines are made for a spec. */

@@ -182,7 +182,7 @@ static void get_stored(const char *of, struct buf *stored, struct buf *block)
 	number_key_write(bytes, &partition, 0);
 	ck_assert_int_eq(mdb_get(txn, day->env.dbi[DAY_BLOCK_DATA], &key, &val), 0);
 	buf_add(stored, val.mv_data, val.mv_size);
-	ck_assert_int_eq(bundle_get_block(day, txn, key, &val, &err), 1);
+	ck_assert_int_eq(bundle_get_block(NULL, day, txn, key, &val, &err), 1);
 	buf_add(block, val.mv_data, val.mv_size);
 	ASSERT_OK(env_read_end(&day->env, txn, 0, &err));
 }
@@ -221,6 +221,42 @@ START_TEST(blocks_of_small_accounts_share_values)
 	for (unsigned i = 0; i < ACCOUNTS; i++)
 		check_account(account(i));
 	check_account("bigacct1");
+}
+END_TEST
+
+/* Checks that a walk finds the block of an account, or that it finds none. */
+static void check_walk(struct bundle_walk *walk, struct day *day, MDB_txn *txn, const char *of, bool there)
+{
+	struct account_key key_of = account_key_of_id(of);
+	struct partition partition = partition_of(&key_of, sms()->number, CATALOG_OUTBOUND);
+	uint8_t bytes[NUMBER_KEY_LEN];
+	MDB_val key = env_val(bytes, sizeof(bytes)), val, walked;
+
+	number_key_write(bytes, &partition, 0);
+	ck_assert_int_eq(bundle_get_block(NULL, day, txn, key, &val, &err), there);
+	expect(bundle_get_block(walk, day, txn, key, &walked, &err) == there, "account %s: there is %s", of,
+	       there ? "none" : "one");
+	expect(!there || (walked.mv_data == val.mv_data && walked.mv_size == val.mv_size), "account %s: another block",
+	       of);
+}
+
+START_TEST(a_walk_finds_blocks_in_any_order_and_none_where_there_is_none)
+{
+	static const unsigned numbers[] = { 0, 1, 2, 9, 10, 100, 3, 3, ACCOUNTS - 1, 0, 50, 57, 58 };
+	struct bundle_walk walk = { .number = 0 };
+
+	put_many("bigacct1", 3000);
+	seal_small_accounts();
+	struct day *day = the_day();
+	MDB_txn *txn = env_read(&day->env, &err);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		check_walk(&walk, day, txn, account(numbers[i]), true);
+		check_walk(&walk, day, txn, i % 2 ? "acct000/" : "zzzzzzzz", false);
+	}
+	check_walk(&walk, day, txn, "bigacct1", true);
+	check_walk(&walk, day, txn, account(8), true);
+	bundle_walk_end(&walk);
+	ASSERT_OK(env_read_end(&day->env, txn, 0, &err));
 }
 END_TEST
 
@@ -384,7 +420,7 @@ START_TEST(a_wrong_reference_never_leads_to_another_block)
 	number_key_write(bytes, &partition, 0);
 	struct day *day = the_day();
 	MDB_txn *txn = env_read(&day->env, &err);
-	ck_assert_int_eq(bundle_get_block(day, txn, env_val(bytes, sizeof(bytes)), &val, &err), -1);
+	ck_assert_int_eq(bundle_get_block(NULL, day, txn, env_val(bytes, sizeof(bytes)), &val, &err), -1);
 	ck_assert_int_eq(err.code, ERROR_CORRUPT);
 	ASSERT_OK(env_read_end(&day->env, txn, 0, &err));
 }
@@ -458,6 +494,7 @@ Suite *suite_bundles(void)
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, blocks_of_small_accounts_share_values);
+	tcase_add_test(tests, a_walk_finds_blocks_in_any_order_and_none_where_there_is_none);
 	tcase_add_test(tests, a_bundle_is_read_after_a_restart);
 	tcase_add_test(tests, a_bundle_half_of_which_is_dead_is_copied);
 	tcase_add_test(tests, what_is_purged_out_of_a_bundle_is_gone_from_the_file);

@@ -36,18 +36,24 @@ static int no_memory(const struct block_reader *reader, struct error *err)
 	return fail(reader, ERROR_NOMEM, "out of memory", err);
 }
 
+/* Nearly always they are those of the block before. */
 static void map_fields(struct block_reader *reader)
 {
+	uint8_t direction = reader->partition.direction, made_with = reader->view.head.columns_count;
 	uint8_t field = 0;
 
-	reader->line_columns =
-		block_line_columns(reader->product, reader->partition.direction, reader->view.head.columns_count);
+	if (reader->fields_product == reader->product && reader->fields_direction == direction &&
+	    reader->fields_made_with == made_with)
+		return;
+	reader->fields_product = reader->product;
+	reader->fields_direction = direction;
+	reader->fields_made_with = made_with;
+	reader->line_columns = block_line_columns(reader->product, direction, made_with);
 	for (uint8_t i = 0; i < reader->product->columns_count; i++)
 		reader->fields[i] = reader->line_columns >> i & 1 ? field++ : CATALOG_NONE;
 	reader->fields_count = field;
 	reader->lines_are_whole =
-		reader->line_columns ==
-		block_line_columns(reader->product, reader->partition.direction, reader->product->columns_count);
+		reader->line_columns == block_line_columns(reader->product, direction, reader->product->columns_count);
 }
 
 static int get_value(struct day *day, MDB_txn *txn, enum day_db db, MDB_val *key, MDB_val *val, struct error *err)
@@ -94,7 +100,7 @@ static int no_block(struct block_reader *reader, const struct day *day, const st
 	return err->code == ERROR_CORRUPT ? damaged(reader, "the bundle that it is in is damaged", err) : -1;
 }
 
-int block_reader_begin_whole(struct block_reader *reader, struct day *day, MDB_txn *txn,
+int block_reader_begin_whole(struct block_reader *reader, struct bundle_walk *walk, struct day *day, MDB_txn *txn,
                              const struct catalog_product *product, const struct partition *partition, uint32_t number,
                              struct error *err)
 {
@@ -102,7 +108,7 @@ int block_reader_begin_whole(struct block_reader *reader, struct day *day, MDB_t
 
 	number_key_write(bytes, partition, number);
 	MDB_val key = env_val(bytes, sizeof(bytes)), val;
-	int found = bundle_get_block(day, txn, key, &val, err);
+	int found = bundle_get_block(walk, day, txn, key, &val, err);
 	reader->partition = *partition;
 	reader->number = number;
 	reader->deleted = (struct str){ NULL, 0 };
@@ -118,7 +124,7 @@ int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *tx
                        struct error *err)
 {
 	uint8_t bytes[NUMBER_KEY_LEN];
-	int found = block_reader_begin_whole(reader, day, txn, product, partition, number, err);
+	int found = block_reader_begin_whole(reader, NULL, day, txn, product, partition, number, err);
 
 	if (found <= 0)
 		return found;

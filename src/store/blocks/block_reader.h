@@ -12,6 +12,7 @@
 #include "store/blocks/block_columns.h"
 #include "store/days/day.h"
 
+struct bundle_walk;
 struct inflate_state;
 
 struct block_reader {
@@ -22,6 +23,8 @@ struct block_reader {
 	int32_t day;
 	struct str value; /* the whole block */
 	struct block_view view;
+	const struct catalog_product *fields_product; /* whose fields they are, with the next two */
+	uint8_t fields_direction, fields_made_with;
 	uint64_t line_columns;
 	uint8_t fields[CATALOG_COLUMNS_MAX]; /* the field of each column, or CATALOG_NONE */
 	uint8_t fields_count;
@@ -54,10 +57,10 @@ MUST_CHECK int block_reader_begin(struct block_reader *reader, struct day *day, 
                                   const struct catalog_product *product, const struct partition *partition,
                                   uint32_t number, struct error *err);
 
-/* The same of a block of which no row is deleted. */
-MUST_CHECK int block_reader_begin_whole(struct block_reader *reader, struct day *day, MDB_txn *txn,
-                                        const struct catalog_product *product, const struct partition *partition,
-                                        uint32_t number, struct error *err);
+/* The same of a block of which no row is deleted; `walk` as in bundle_get_block. */
+MUST_CHECK int block_reader_begin_whole(struct block_reader *reader, struct bundle_walk *walk, struct day *day,
+                                        MDB_txn *txn, const struct catalog_product *product,
+                                        const struct partition *partition, uint32_t number, struct error *err);
 
 /* Loads the segment of a row, unless it is loaded. */
 MUST_CHECK int block_reader_load(struct block_reader *reader, uint32_t row, struct error *err);

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define DEAD_SHARE 2    /* a bundle is copied when one byte in so many is dead */
 #define TRIM_BUNDLES 16 /* in a slice */
@@ -63,22 +64,63 @@ static bool leads_to_block(const struct bundle_ref *ref, MDB_val bundle, MDB_val
 	return len == ref->bytes && memcmp(at, key.mv_data, NUMBER_KEY_LEN) == 0;
 }
 
-int bundle_get_block(struct day *day, MDB_txn *txn, MDB_val key, MDB_val *val, struct error *err)
+/* A result of LMDB. */
+static int get_data(struct bundle_walk *walk, const struct day *day, MDB_txn *txn, MDB_val key, MDB_val *val)
+{
+	MDB_dbi dbi = day->env.dbi[DAY_BLOCK_DATA];
+
+	if (!walk)
+		return mdb_get(txn, dbi, &key, val);
+	int rc = env_walk_to(&walk->data, txn, dbi, key);
+	*val = walk->data.val;
+	if (!rc &&
+	    (walk->data.key.mv_size != key.mv_size || memcmp(walk->data.key.mv_data, key.mv_data, key.mv_size) != 0))
+		rc = MDB_NOTFOUND;
+	return rc;
+}
+
+/* As get(). */
+static int get_again(struct bundle_walk *walk, struct day *day, MDB_txn *txn, uint32_t number, MDB_val *val,
+                     struct error *err)
+{
+	if (!walk)
+		return get(day, txn, number, val, err);
+	if (walk->bundle.mv_size == 0 || walk->number != number) {
+		int found = get(day, txn, number, &walk->bundle, err);
+
+		if (found <= 0) {
+			walk->bundle = env_val(NULL, 0);
+			return found;
+		}
+		walk->number = number;
+	}
+	*val = walk->bundle;
+	return 1;
+}
+
+int bundle_get_block(struct bundle_walk *walk, struct day *day, MDB_txn *txn, MDB_val key, MDB_val *val,
+                     struct error *err)
 {
 	struct bundle_ref ref;
-	int rc = mdb_get(txn, day->env.dbi[DAY_BLOCK_DATA], &key, val);
+	int rc = get_data(walk, day, txn, key, val);
 
 	if (rc)
 		return rc == MDB_NOTFOUND ? 0 : fail(day, rc, "get block", err);
 	if (!ref_read(*val, &ref))
 		return 1;
-	int found = get(day, txn, ref.bundle, val, err);
+	int found = get_again(walk, day, txn, ref.bundle, val, err);
 	if (found < 0)
 		return -1;
 	if (!found || !leads_to_block(&ref, *val, key))
 		return damaged(day, ref.bundle, err);
 	*val = env_val((const char *)val->mv_data + ref.offset, ref.bytes);
 	return 1;
+}
+
+void bundle_walk_end(struct bundle_walk *walk)
+{
+	env_walk_end(&walk->data);
+	*walk = (struct bundle_walk){ .number = 0 };
 }
 
 int bundle_next(MDB_val bundle, struct bundle_part *part)

@@ -4,34 +4,33 @@
  */
 #include "store/days/day_blocks.h"
 
-/* Moves to the first key of a partition, or the first one after it, unless the walk is there. A result of LMDB. */
-static int walk_to(struct block_walk *walk, const struct partition *partition)
+/* Moves to the first key of a partition, or the first one after it. A result of LMDB. */
+static int walk_to(struct block_walk *walk, const struct day *day, MDB_txn *txn, const struct partition *partition)
 {
+	struct env_walk *blocks = &walk->blocks;
 	uint8_t bytes[NUMBER_KEY_LEN];
 	bool is_before = walk->has_before && partition_compare(&walk->before, partition) < 0;
 
 	number_key_write(bytes, partition, 0);
 	walk->before = *partition;
 	walk->has_before = true;
-	if (is_before && walk->rc == MDB_NOTFOUND)
-		return walk->rc;
-	if (is_before && !walk->rc && walk->key.mv_size == sizeof(bytes) &&
-	    memcmp(walk->key.mv_data, bytes, sizeof(bytes)) >= 0)
+	if (is_before && blocks->rc == MDB_NOTFOUND)
+		return blocks->rc;
+	if (is_before && !blocks->rc && blocks->key.mv_size == sizeof(bytes) &&
+	    memcmp(blocks->key.mv_data, bytes, sizeof(bytes)) >= 0)
 		return 0;
-	walk->key = env_val(bytes, sizeof(bytes));
-	walk->rc = mdb_cursor_get(walk->cursor, &walk->key, &walk->val, MDB_SET_RANGE);
-	return walk->rc;
+	return env_walk_to(blocks, txn, day->env.dbi[DAY_BLOCKS], env_val(bytes, sizeof(bytes)));
 }
 
 /* Adds the entry that the walk is at. */
-static int add_entry(const struct day *day, const struct block_walk *walk, struct block_index *block_index,
+static int add_entry(const struct day *day, const struct env_walk *blocks, struct block_index *block_index,
                      struct error *err)
 {
 	struct partition of;
 	struct day_block block;
 	uint32_t number;
 
-	if (!number_key_read(walk->key, &of, &number) || !day_block_read(walk->val, &block))
+	if (!number_key_read(blocks->key, &of, &number) || !day_block_read(blocks->val, &block))
 		return error_set(err, ERROR_CORRUPT, "%s: an entry of blocks cannot be read", day->env.path);
 	return block_index_add(block_index, number, &block, err);
 }
@@ -41,14 +40,10 @@ int block_index_walk(struct block_walk *walk, struct day *day, MDB_txn *txn, con
 {
 	block_index->partition = *partition;
 	block_index->count = 0;
-	int rc = walk->cursor ? 0 : mdb_cursor_open(txn, day->env.dbi[DAY_BLOCKS], &walk->cursor);
-	if (rc)
-		return env_fail(&day->env, rc, "open cursor", err);
-	for (rc = walk_to(walk, partition); !rc && partition_has_key(partition, walk->key); rc = walk->rc) {
-		if (add_entry(day, walk, block_index, err) != 0)
+	int rc = walk_to(walk, day, txn, partition);
+	for (; !rc && partition_has_key(partition, walk->blocks.key); rc = env_walk_next(&walk->blocks))
+		if (add_entry(day, &walk->blocks, block_index, err) != 0)
 			return -1;
-		walk->rc = mdb_cursor_get(walk->cursor, &walk->key, &walk->val, MDB_NEXT);
-	}
 	if (rc && rc != MDB_NOTFOUND)
 		return env_fail(&day->env, rc, "read blocks", err);
 	block_index_sort(block_index);
@@ -57,15 +52,14 @@ int block_index_walk(struct block_walk *walk, struct day *day, MDB_txn *txn, con
 
 void block_walk_end(struct block_walk *walk)
 {
-	if (walk->cursor)
-		mdb_cursor_close(walk->cursor);
-	*walk = (struct block_walk){ .rc = 0 };
+	env_walk_end(&walk->blocks);
+	*walk = (struct block_walk){ .has_before = false };
 }
 
 int block_index_read(struct day *day, MDB_txn *txn, const struct partition *partition, struct block_index *block_index,
                      struct error *err)
 {
-	struct block_walk walk = { .rc = 0 };
+	struct block_walk walk = { .has_before = false };
 	int result = block_index_walk(&walk, day, txn, partition, block_index, err);
 
 	block_walk_end(&walk);

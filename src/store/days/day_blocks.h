@@ -19,10 +19,8 @@ MUST_CHECK const struct block_index *block_index_get(struct day *day, MDB_txn *t
 
 /* A walk over the blocks of one partition after the other, in order of keys, within a transaction. Begins with zeros. */
 struct block_walk {
-	MDB_cursor *cursor;
-	MDB_val key, val; /* what the cursor is at */
-	int rc;
-	struct partition before; /* read last, if has_before: what the cursor is at comes after it */
+	struct env_walk blocks;
+	struct partition before; /* read last, if has_before: what `blocks` is at comes after it */
 	bool has_before;
 };
 

@@ -47,6 +47,7 @@ static int scan_day(struct day_scan *scan, int32_t number)
 		}
 	}
 	block_walk_end(&scan->walk);
+	bundle_walk_end(&scan->bundles);
 	day->pins--;
 	return env_read_end(&day->env, txn, result, scan->err);
 }

@@ -18,8 +18,7 @@
 struct hot_source {
 	struct hot_cursor cursor;
 	bool there;
-	struct position position;
-	struct record record;
+	struct position position; /* its record is the scan's hot_record */
 };
 
 struct merge {
@@ -143,11 +142,13 @@ static int take_hot(struct merge *merge)
 
 	hot->position = hot->cursor.position;
 	if (!day_tombstone_read(val, &tombstone))
-		return record_unpack(&hot->record, query->product, env_str(val), &changed_seq, merge->scan->err) ? -1 :
-		                                                                                                   1;
+		return record_unpack(&merge->scan->hot_record, query->product, env_str(val), &changed_seq,
+		                     merge->scan->err) ?
+		               -1 :
+		               1;
 	if (query->snapshot >= tombstone.until)
 		return 0;
-	return follow_tombstone(merge, &hot->record);
+	return follow_tombstone(merge, &merge->scan->hot_record);
 }
 
 /* Takes the first visible row from the one under the cursor on, if there is one: `found` says so. */
@@ -322,7 +323,7 @@ static int give_span(struct merge *merge, bool *on)
 
 	if (!reader)
 		return -1;
-	int result = block_reader_begin_whole(reader, merge->day, merge->txn, scan->base.query.product,
+	int result = block_reader_begin_whole(reader, &scan->bundles, merge->day, merge->txn, scan->base.query.product,
 	                                      &merge->partition, entry->number, scan->err);
 	if (result > 0 && scan->base.query.filters_count && block_reader_check_skip(reader, scan->err) != 0)
 		result = -1;
@@ -380,7 +381,7 @@ static bool hot_is_first(const struct merge *merge, const struct sealed_head *he
 
 static int step_hot(struct merge *merge)
 {
-	int result = give(merge->scan, &merge->hot.record, &merge->hot.position, NULL);
+	int result = give(merge->scan, &merge->scan->hot_record, &merge->hot.position, NULL);
 
 	if (result <= 0)
 		return result;

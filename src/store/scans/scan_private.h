@@ -6,6 +6,7 @@
 #define CDRD_STORE_SCANS_SCAN_PRIVATE_H
 
 #include "store/engine.h"
+#include "store/blocks/bundle.h"
 #include "store/days/day_blocks.h"
 #include "store/sealing/sealed.h"
 
@@ -46,6 +47,8 @@ struct day_scan {
 	bool weaves;                /* all others are as there */
 	struct block_walk walk;     /* of the day that is being read, where there are many accounts */
 	struct block_index index;   /* the same */
+	struct bundle_walk bundles; /* of the day, for blocks given whole */
+	struct record hot_record;   /* the next one among the hot rows, while an account's are read */
 	struct buf line;            /* that the store does not have in the form wanted */
 
 	/* of the step that runs */
