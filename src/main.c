@@ -388,6 +388,7 @@ static int start_http(struct daemon *d, struct error *err)
 	d->app = (struct api){
 		.base = d->base,
 		.config = &d->config,
+		.audit = d->audit,
 		.disk = d->disk,
 		.tasks = d->tasks,
 		.meta = d->meta,

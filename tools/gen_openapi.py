@@ -24,7 +24,7 @@ import gen_tables  # noqa: E402
 ENDPOINT_MEMBERS = {"id", "tag", "summary", "description", "query", "query body", "filters", "parameters", "path", "body", "schedule body",
                     "answers", "problems", "hidden"}
 # What a route's functions of auth.h and its body bring with them: titles of problems.def.
-AUTH_PROBLEMS = ["Unauthorized", "Too Many Requests", "Internal Server Error", "Service Unavailable"]
+AUTH_PROBLEMS = ["Unauthorized", "Forbidden", "Too Many Requests", "Internal Server Error", "Service Unavailable"]
 BODY_PROBLEMS = {
     "HTTP_BODY_NONE": [],
     "HTTP_BODY_WHOLE": ["Malformed JSON", "Request Timeout", "Content Too Large", "Unsupported Media Type"],
@@ -34,11 +34,15 @@ LIMITS = ("api_admit_sync", "api_admit_async")  # that the headers RateLimit tel
 SECURITY = {
     "NULL": [],
     "api_auth_account": [{"account": []}],
+    "api_auth_records": [{"account": []}, {"key": ["records"]}],
+    "api_auth_reports": [{"account": []}, {"key": ["reports"]}],
+    "api_auth_any": [{"account": []}, {"key": []}],
     "api_auth_producer": [{"producer": []}],
-    "api_auth_download": [{"account": []}, {"ticket": []}],
+    "api_auth_download": [{"account": []}, {"key": ["reports"]}, {"ticket": []}],
 }
 SECURITY_SCHEMES = {
     "account": {"type": "http", "scheme": "basic", "description": "An account's id and one of its secrets."},
+    "key": {"type": "http", "scheme": "basic", "description": "An account's id and a key of it, which may do a part of what the account may."},
     "producer": {"type": "http", "scheme": "basic", "description": "A producer's name and its secret."},
     "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "For one download of one file."},
 }

@@ -15,6 +15,7 @@ struct children {
 	uint64_t left;
 	char last[ACCOUNT_ID_MAX + 1]; /* that is on the page */
 	bool more;
+	bool shown; /* to a key that may read their records */
 };
 
 static void write_own(const struct account *account, struct json *json)
@@ -55,7 +56,8 @@ static int write_children(const struct api *app, const struct account *account, 
 
 	json_key(children->json, "subaccounts");
 	json_array_begin(children->json);
-	if (accounts_each_child_from(app->meta, str_from(account->id), from, write_child, children, err) != 0)
+	if (children->shown &&
+	    accounts_each_child_from(app->meta, str_from(account->id), from, write_child, children, err) != 0)
 		return -1;
 	json_array_end(children->json);
 	return 0;
@@ -66,7 +68,9 @@ static void answer(struct http_request *request, const struct api *app, const st
 	const struct account *account = api_account(request);
 	struct buf body = { 0 };
 	struct json json = json_to(&body);
-	struct children children = { .json = &json, .after = list->from, .left = list->limit };
+	struct children children = {
+		.json = &json, .after = list->from, .left = list->limit, .shown = api_key_allows_subaccounts(request)
+	};
 	struct error err;
 
 	json_object_begin(&json);

@@ -9,6 +9,7 @@
 
 #include <event2/event.h>
 
+#include "base/audit.h"
 #include "base/config.h"
 #include "base/disk.h"
 #include "base/id.h"
@@ -32,6 +33,7 @@ struct api_tickets;
 struct api {
 	struct event_base *base;
 	const struct config *config;
+	struct audit *audit;
 	const struct disk *disk;
 	struct tasks *tasks;
 	struct http_server *http; /* the one that serves api_routes */

@@ -8,6 +8,7 @@
 #include "api/auth.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/api.h"
@@ -15,12 +16,20 @@
 #include "api/console_session.h"
 #include "api/login.h"
 #include "api/tickets.h"
+#include "base/clock.h"
+#include "meta/api_keys.h"
 
 #define SHED_RETRY_SECONDS "2"
 
 /* Who makes a request; one of the two is "". */
 struct user {
 	struct account account;
+	struct grant {
+		bool is_limited; /* by a key: to what follows */
+		bool subaccounts;
+		unsigned scopes;
+		uint64_t products[4]; /* a bit for the number of each */
+	} grant;
 	char producer[PRODUCER_NAME_MAX + 1];
 };
 static_assert(sizeof(struct user) <= HTTP_USER_ROOM, "a request has room for it");
@@ -58,6 +67,70 @@ static bool is_shed(struct http_request *request, const struct api *app)
 	return true;
 }
 
+/* --- what a key may do --- */
+
+static void grant_set(struct grant *grant, const struct api_key *key)
+{
+	*grant = (struct grant){ .is_limited = true, .subaccounts = key->subaccounts, .scopes = key->scopes };
+	for (size_t i = 0; i < catalog_products_count; i++) {
+		const struct catalog_product *product = &catalog_products[i];
+
+		if (api_key_has_product(key, product->name))
+			grant->products[product->number / 64] |= UINT64_C(1) << product->number % 64;
+	}
+}
+
+static const struct grant *grant_of(const struct http_request *request)
+{
+	const struct user *user = http_request_user(request);
+
+	return &user->grant;
+}
+
+bool api_key_allows_subaccounts(const struct http_request *request)
+{
+	return !grant_of(request)->is_limited || grant_of(request)->subaccounts;
+}
+
+bool api_key_allows(const struct http_request *request, const struct catalog_product *product, struct str account,
+                    bool include_subaccounts)
+{
+	const struct grant *grant = grant_of(request);
+
+	if (!grant->is_limited)
+		return true;
+	if (!product || !(grant->products[product->number / 64] >> product->number % 64 & 1))
+		return false;
+	return grant->subaccounts || (!include_subaccounts && str_is(account, api_account(request)->id));
+}
+
+/* Notes the first use of a key from each network on each day: the place to see that one has got about. */
+static void note_use(struct http_request *request, const struct api *app, const struct api_key *key)
+{
+	char text[IP_TEXT_LEN], line[160];
+
+	if (!key_uses_first(limits_key_uses(app->limits), key->id, http_request_ip(request), clock_now_us()))
+		return;
+	ip_format(text, http_request_ip(request));
+	snprintf(line, sizeof(line), "key %s of account %s was used from %s, the first time today from there", key->id,
+	         key->account, text);
+	audit_write(app->audit, &(struct audit_entry){ .action = "key use", .text = line });
+}
+
+static int check_key(struct http_request *request, struct str name, struct str text, const struct api *app,
+                     struct error *err)
+{
+	struct user *user = http_request_user_room(request);
+	struct api_key key;
+
+	if (api_keys_check(app->meta, name, text, http_request_ip(request), &user->account, &key, err) != 0)
+		return -1;
+	grant_set(&user->grant, &key);
+	note_use(request, app, &key);
+	http_request_name_user(request, "key:", str_from(key.id));
+	return 0;
+}
+
 /* --- credentials --- */
 
 static int check_account(struct http_request *request, struct str name, struct str secret, void *arg, struct error *err)
@@ -65,6 +138,8 @@ static int check_account(struct http_request *request, struct str name, struct s
 	const struct api *app = arg;
 	struct user *user = http_request_user_room(request);
 
+	if (api_key_has_form(secret))
+		return check_key(request, name, secret, app, err);
 	if (accounts_check(app->meta, name, secret, &user->account, err) < 0)
 		return -1;
 	http_request_name_user(request, "", str_from(user->account.id));
@@ -120,16 +195,49 @@ static bool authenticate(struct http_request *request, struct api *app,
 	return false;
 }
 
+/* With a scope, of a key or, as it may do everything, of a secret. */
+static bool authenticate_for(struct http_request *request, void *app, unsigned scopes, const char *name)
+{
+	struct buf detail = { 0 };
+
+	if (!authenticate(request, app, check_customer))
+		return false;
+	if (!grant_of(request)->is_limited || grant_of(request)->scopes & scopes)
+		return true;
+	if (name)
+		buf_addf(&detail, "The key has not the scope %s.", name);
+	else
+		buf_add_text(&detail, "This needs a secret of the account; a key will not do.");
+	http_reply_problem(request, 403, "Forbidden", buf_cstr(&detail));
+	buf_free(&detail);
+	return false;
+}
+
 bool api_auth_account(struct http_request *request, void *app)
 {
-	return authenticate(request, app, check_customer);
+	return authenticate_for(request, app, 0, NULL);
+}
+
+bool api_auth_records(struct http_request *request, void *app)
+{
+	return authenticate_for(request, app, API_SCOPE_RECORDS, "records");
+}
+
+bool api_auth_reports(struct http_request *request, void *app)
+{
+	return authenticate_for(request, app, API_SCOPE_REPORTS, "reports");
+}
+
+bool api_auth_any(struct http_request *request, void *app)
+{
+	return authenticate_for(request, app, API_SCOPE_RECORDS | API_SCOPE_REPORTS, "records");
 }
 
 bool api_auth_session(struct http_request *request, void *app)
 {
 	bool gives_any = console_session_is_given(request) || http_request_header(request, "Authorization").p;
 
-	return !gives_any || api_auth_account(request, app);
+	return !gives_any || api_auth_any(request, app);
 }
 
 bool api_auth_producer(struct http_request *request, void *app)
@@ -168,7 +276,7 @@ bool api_auth_download(struct http_request *request, void *app)
 	if (api_ticket_of(request, &ticket))
 		let_in = !is_shed(request, app) && check_ticket(request, app, buf_str(&ticket));
 	else
-		let_in = api_auth_account(request, app);
+		let_in = api_auth_reports(request, app);
 	buf_free(&ticket);
 	return let_in;
 }

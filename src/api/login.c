@@ -97,7 +97,7 @@ void login_refuse(struct http_request *request, struct event_base *base, const s
 	struct logins_address address;
 	int64_t delay_us = 0;
 
-	if (config->login_delay_max > 0 && err->code == ERROR_UNAUTHORIZED) {
+	if (err->code == ERROR_UNAUTHORIZED) {
 		address = address_of(request);
 		delay_us = logins_failed(logins, &address, clock_monotonic_us(), config->login_delay_max);
 	}

@@ -27,6 +27,17 @@ bool api_plan_may_read(struct http_request *request, const struct api *app, stru
 	return false;
 }
 
+bool api_plan_may(struct http_request *request, const struct api *app, struct query_plan *plan)
+{
+	if (!api_plan_may_read(request, app, str_from(plan->account), &plan->account_key))
+		return false;
+	if (api_key_allows(request, plan->product, str_from(plan->account), plan->include_subaccounts))
+		return true;
+	http_reply_problem(request, 403, "Forbidden",
+	                   "The key does not allow this product, or records of other accounts than its own");
+	return false;
+}
+
 bool api_plan_refuse(struct http_request *request, struct str parameter, const char *reason)
 {
 	struct query_problems problems;
@@ -60,5 +71,5 @@ bool api_plan_make(struct http_request *request, const struct api *app, enum que
 		api_reply_invalid(request, &problems);
 		return false;
 	}
-	return api_plan_may_read(request, app, str_from(plan->account), &plan->account_key);
+	return api_plan_may(request, app, plan);
 }

@@ -37,6 +37,20 @@ void api_report_reply(struct http_request *request, const struct report *report)
 	buf_free(&base_url);
 }
 
+static bool key_allows(const struct http_request *request, const struct report *report)
+{
+	struct str name = query_params_get(&report->params, "product");
+	struct str subaccounts = query_params_get(&report->params, "include_subaccounts");
+	const struct catalog_product *product = catalog_product_find(name);
+
+	if (!product)
+		product = catalog_alias_find(name, query_params_get(&report->params, "type"));
+	/* "true" and "1"; what cannot be read says no */
+	return api_key_allows(request, product, str_from(report->account),
+	                      subaccounts.len > 0 && !str_equal_nocase(subaccounts, STR_LITERAL("false")) &&
+	                              !str_is(subaccounts, "0"));
+}
+
 int api_report_is_visible(const struct http_request *request, const struct api *app, const struct report *report,
                           struct error *err)
 {
@@ -44,7 +58,7 @@ int api_report_is_visible(const struct http_request *request, const struct api *
 	int reads = accounts_reads(app->meta, api_account(request), str_from(report->creator), &key, err);
 
 	/* The creator may be gone, and its id be another's. */
-	return reads > 0 ? account_key_equal(&key, &report->creator_key) : reads;
+	return reads > 0 ? account_key_equal(&key, &report->creator_key) && key_allows(request, report) : reads;
 }
 
 /* False when the request has been answered instead. */

@@ -118,7 +118,7 @@ bool api_report_make_plan(struct http_request *request, const struct api *app, i
 		api_reply_invalid(request, problems);
 		return false;
 	}
-	if (!api_plan_may_read(request, app, str_from(plan->account), &plan->account_key))
+	if (!api_plan_may(request, app, plan))
 		return false;
 	if (billing_is_free(plan->product))
 		billing_settle(app->billing);

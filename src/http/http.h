@@ -25,6 +25,7 @@
 #include "base/str.h"
 
 struct http_access;
+struct ip;
 struct http_server;
 struct http_request;
 struct tasks;
@@ -118,6 +119,7 @@ struct str http_request_segment(const struct http_request *request);
 struct str http_request_body(const struct http_request *request); /* HTTP_BODY_WHOLE */
 /* The address of the client, or of its proxy where that is not in `proxies`; without a port. Unspecified if it cannot be
  * had. */
+const struct ip *http_request_ip(const struct http_request *request);
 void http_request_peer(const struct http_request *request, struct sockaddr_storage *peer);
 /* Will no body be sent, whatever the answer? */
 bool http_request_is_head(const struct http_request *request);
@@ -135,7 +137,7 @@ void http_request_url(const struct http_request *request, struct buf *out);
 
 /* --- who makes it --- */
 
-#define HTTP_USER_ROOM 512
+#define HTTP_USER_ROOM 640
 
 /* What the application knows about the user: HTTP_USER_ROOM bytes, aligned for any type, all zero until the route's
  * `authenticate` writes to them. They live as long as the request. */

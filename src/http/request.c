@@ -136,6 +136,11 @@ void http_request_name_user(struct http_request *request, const char *kind, stru
 	buf_add_str(&request->user_name, name);
 }
 
+const struct ip *http_request_ip(const struct http_request *request)
+{
+	return &request->client.ip;
+}
+
 void http_request_peer(const struct http_request *request, struct sockaddr_storage *peer)
 {
 	ip_address(&request->client.ip, peer);

@@ -24,6 +24,7 @@ struct limits {
 	struct billing *billing;
 	struct load_shedding *guard;
 	struct logins *logins;
+	struct key_uses *key_uses;
 	struct recent tenants;
 	uint64_t exceeded;
 };
@@ -44,7 +45,8 @@ struct limits *limits_new(struct event_base *base, const struct config *config, 
 		recent_init(&limits->tenants, sizeof(struct tenant), is_busy);
 		limits->guard = load_shedding_new(base, config);
 		limits->logins = logins_new();
-		if (limits->guard && limits->logins)
+		limits->key_uses = key_uses_new();
+		if (limits->guard && limits->logins && limits->key_uses)
 			return limits;
 	}
 	limits_free(limits);
@@ -59,6 +61,7 @@ void limits_free(struct limits *limits)
 	recent_free(&limits->tenants);
 	load_shedding_free(limits->guard);
 	logins_free(limits->logins);
+	key_uses_free(limits->key_uses);
 	free(limits);
 }
 
@@ -188,6 +191,11 @@ struct load_shedding *limits_load_shedding(struct limits *limits)
 struct logins *limits_logins(struct limits *limits)
 {
 	return limits->logins;
+}
+
+struct key_uses *limits_key_uses(struct limits *limits)
+{
+	return limits->key_uses;
 }
 
 uint64_t limits_exceeded(const struct limits *limits)

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "billing/billing.h"
 #include "limits/load_shedding.h"
+#include "limits/key_uses.h"
 #include "limits/logins.h"
 
 enum limit { LIMIT_NONE, LIMIT_SYNC, LIMIT_ASYNC, LIMIT_DOWNLOAD, LIMITS_KINDS };
@@ -62,6 +63,7 @@ uint64_t limits_queued_max(struct limits *limits, const struct account *account)
 /* The guards that belong to no account. */
 struct load_shedding *limits_load_shedding(struct limits *limits);
 struct logins *limits_logins(struct limits *limits);
+struct key_uses *limits_key_uses(struct limits *limits);
 
 /* Requests over a limit, since the start. */
 uint64_t limits_exceeded(const struct limits *limits);

@@ -22,6 +22,7 @@ struct slot {
 };
 
 struct logins {
+	struct logins_stats stats;
 	uint64_t seed;
 	uint64_t waiting;
 	struct slot slots[SETS][WAYS];
@@ -94,11 +95,18 @@ static struct slot *find_or_make(struct logins *logins, const struct logins_addr
 	return found;
 }
 
-bool logins_may_try(const struct logins *logins, const struct logins_address *address)
+bool logins_may_try(struct logins *logins, const struct logins_address *address)
 {
 	const struct slot *slot = find(logins, address);
+	bool may = !slot || slot->waiting < LOGINS_WAITING_MAX;
 
-	return !slot || slot->waiting < LOGINS_WAITING_MAX;
+	logins->stats.refused += !may;
+	return may;
+}
+
+void logins_get_stats(const struct logins *logins, struct logins_stats *stats)
+{
+	*stats = logins->stats;
 }
 
 static void forgive(struct slot *slot, int64_t now_us)
@@ -113,6 +121,7 @@ int64_t logins_failed(struct logins *logins, const struct logins_address *addres
 	struct slot *slot = find_or_make(logins, address);
 	int64_t delay_us = LOGINS_DELAY_FIRST_US;
 
+	logins->stats.failed++;
 	forgive(slot, now_us);
 	slot->at_us = now_us;
 	if (slot->failures < FAILURES_MAX)

@@ -36,11 +36,18 @@ void logins_free(struct logins *logins);
 bool logins_any_waiting(const struct logins *logins);
 
 /* May credentials from this address be checked now? */
-bool logins_may_try(const struct logins *logins, const struct logins_address *address);
+bool logins_may_try(struct logins *logins, const struct logins_address *address);
 
 /* They were wrong: returns how long to delay the answer. When that is not 0, logins_answered must follow. */
 int64_t logins_failed(struct logins *logins, const struct logins_address *address, int64_t now_us,
                       int64_t delay_max_us);
 void logins_answered(struct logins *logins, const struct logins_address *address);
+
+/* Since the start. */
+struct logins_stats {
+	uint64_t failed;  /* wrong credentials */
+	uint64_t refused; /* requests that were not even looked at, as too many answers were being delayed */
+};
+void logins_get_stats(const struct logins *logins, struct logins_stats *stats);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "meta/account_row.h"
 #include "meta/accounts.h"
+#include "meta/api_keys.h"
 
 int accounts_set_name(struct meta *meta, const char *id, const char *name, struct error *err)
 {
@@ -195,6 +196,8 @@ static int remove_row(struct change *change, const char *id, struct error *err)
 	for (size_t i = 0; i < sizeof(dbs) / sizeof(dbs[0]); i++)
 		if (change_remove(change, dbs[i], str_from(id), err) < 0)
 			return -1;
+	if (api_keys_forget(change, id, err) != 0)
+		return -1;
 	return account_key_forget(change, &row.account.key, err);
 }
 

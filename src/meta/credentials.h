@@ -63,7 +63,7 @@ int credential_match(const struct credential *credentials, size_t count, size_t 
 void credential_write(struct value_writer *w, const struct credential *credential);
 void credential_read(struct value_reader *r, struct credential *credential);
 
-enum credentials_kind { CREDENTIALS_ACCOUNT, CREDENTIALS_PRODUCER, CREDENTIALS_OPERATOR };
+enum credentials_kind { CREDENTIALS_ACCOUNT, CREDENTIALS_PRODUCER, CREDENTIALS_OPERATOR, CREDENTIALS_API_KEY };
 
 struct credentials_cache;
 

@@ -6,6 +6,7 @@ libcdrd_a_SOURCES += \
 	src/meta/account.h \
 	src/meta/account_row.c src/meta/account_row.h \
 	src/meta/accounts.c src/meta/accounts.h \
+	src/meta/api_keys.c src/meta/api_keys.h \
 	src/meta/change.c src/meta/change.h \
 	src/meta/credential_text.c \
 	src/meta/credentials.c src/meta/credentials.h \

@@ -40,6 +40,7 @@ const struct env_db meta_dbs[] = {
 	[META_DB_ACCOUNT_KEYS] = { "account_keys", 0 },
 	[META_DB_OPERATORS] = { "operators", 0 },
 	[META_DB_FEEDS] = { "feeds", 0 },
+	[META_DB_API_KEYS] = { "api_keys", 0 },
 	[META_DB_DAYS] = { "days", 0 },
 	{ NULL, 0 },
 };

@@ -20,6 +20,7 @@
  *	usage       account id (8 bytes) -> msgpack (billing/volume.c)
  *	erased      account id (8 bytes), hash of a number (16 bytes) -> msgpack (store/erasing/erased.c)
  *	feeds       "tail:" or "spool:", path -> msgpack: where reading has got to (feed/place.c)
+ *	api_keys    account id, '/', id of the key -> msgpack (api_keys.c)
  *	days        yyyy-mm-dd -> nothing (store/days/day_list.c); not in backups, which may hold newer days
  *
  * Rows are read by rows.h and changed by change.h, durably at once. What may wait for others, so that many share an
@@ -55,6 +56,7 @@ enum meta_db {
 	META_DB_ACCOUNT_KEYS,
 	META_DB_OPERATORS,
 	META_DB_FEEDS,
+	META_DB_API_KEYS,
 	META_DB_DAYS, /* the last: a hot backup leaves it out */
 };
 

@@ -65,6 +65,8 @@ void snapshot_take(struct snapshot *snapshot, const struct metrics_sources *sour
 	callbacks_get_stats(sources->callbacks, &snapshot->callbacks);
 	billing_stats(sources->billing, &snapshot->billing);
 	snapshot->limited = limits_exceeded(sources->limits);
+	logins_get_stats(limits_logins(sources->limits), &snapshot->logins);
+	snapshot->key_uses = key_uses_count(limits_key_uses(sources->limits));
 	load_shedding_stats(limits_load_shedding(sources->limits), &snapshot->guard);
 	snapshot->guard_memory_bytes = (uint64_t)snapshot->guard.memory_bytes;
 	snapshot->lag = *lag_histogram(sources->lag);

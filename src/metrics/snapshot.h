@@ -23,6 +23,8 @@ struct snapshot {
 	struct callbacks_stats callbacks;
 	struct billing_stats billing;
 	uint64_t limited; /* requests over a limit of their account */
+	struct logins_stats logins;
+	uint64_t key_uses;
 	struct load_shedding_stats guard;
 	uint64_t guard_memory_bytes;
 	struct histogram lag;
