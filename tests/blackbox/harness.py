@@ -13,6 +13,7 @@ import http.client
 import itertools
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -53,10 +54,23 @@ def program(name):
     raise FileNotFoundError(f"{name} is not in CDRD_BUILD_DIR={BUILD_DIR}")
 
 
+# Below the ports that the kernel gives to clients: one of those may be a client's by the time a server wants it.
+PORTS = range(10000, 32000)
+ports_given = set()
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of 127.0.0.1 that nobody has now, and that is given out once."""
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as probe:
+            if port in ports_given or probe.connect_ex(("127.0.0.1", port)) == 0:
+                continue
+        with socket.socket() as probe:
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                ports_given.add(port)
+                return port
 
 
 def wait_for(condition, seconds=20):
