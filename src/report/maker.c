@@ -227,6 +227,7 @@ static bool is_chunk_full(const struct maker *maker)
 {
 	return maker->chunk.len >= maker->chunk_bytes || maker->chunk.failed ||
 	       (maker->parquet && maker_parquet_is_full(maker->parquet)) ||
+	       (maker->spec->group_rows > 0 && maker->chunk_rows_now >= maker->spec->group_rows) ||
 	       (maker->now.chunk_rows > 0 && maker->chunk_rows_now >= maker->now.chunk_rows);
 }
 

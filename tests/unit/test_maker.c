@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "report/archive_private.h"
 #include "report/maker_private.h"
+#include "parquet_unpack.h"
 #include "report_unpack.h"
 #include "store/scans/scan_private.h"
 
@@ -282,13 +283,38 @@ static struct maker *open_maker(struct str checkpoint)
 	return maker;
 }
 
+/* The ids of a Parquet file, in lines. */
+static void unpack_ids(void)
+{
+	struct unpack_at footer = unpack_footer(&file);
+	struct unpack_at schema = unpack_field(footer, 2);
+	struct buf values = { 0 };
+	uint64_t column = 0;
+
+	while (!str_is(unpack_binary(unpack_field(unpack_element(schema, column + 1), 4)), "id"))
+		column++;
+	for (uint64_t group = 0; group < unpack_count(unpack_field(footer, 4)); group++)
+		unpack_column(&file, group, column, &values);
+	for (size_t at = 0; at < values.len;) {
+		uint32_t len = unpack_u32((const uint8_t *)values.data + at);
+
+		buf_add(&content, values.data + at + 4, len);
+		buf_add_char(&content, '\n');
+		at += 4 + len;
+	}
+	ck_assert_int_eq(unpack_int(unpack_field(footer, 3)), (int64_t)result.rows);
+	buf_free(&values);
+}
+
 static void read_back(void)
 {
 	char sha256[65];
 
 	unpack_read_file(path, &file);
 	buf_clear(&content);
-	if (spec.compression == REPORT_ZIP)
+	if (spec.format == REPORT_PARQUET)
+		unpack_ids();
+	else if (spec.compression == REPORT_ZIP)
 		unpack_zip(&file, &content);
 	else if (spec.compression == REPORT_GZIP)
 		unpack_inflate(buf_str(&file), 31, &content);
@@ -321,9 +347,14 @@ static enum maker_end make(void)
 	return end;
 }
 
-static void expect_csv(int count)
+static void expect_rows(int count)
 {
 	buf_clear(&expected);
+	if (spec.format == REPORT_PARQUET) {
+		for (int i = 0; i < count; i++)
+			buf_addf(&expected, "%s\n", rows[i].id);
+		return;
+	}
 	record_write_csv_header(&expected, sms, &spec.view);
 	write_lines(&expected, 0, count, &spec.view);
 }
@@ -338,7 +369,7 @@ START_TEST(report_holds_all_rows_in_order)
 {
 	spec.compression = (enum report_compression)_i;
 	ck_assert_int_eq(make(), MAKER_DONE);
-	expect_csv(rows_count);
+	expect_rows(rows_count);
 	assert_content();
 	ck_assert_int_gt(spans_given, 10);
 }
@@ -391,7 +422,7 @@ START_TEST(report_without_rows_is_a_header_line)
 	spec.compression = (enum report_compression)_i;
 	rows_count = 0;
 	ck_assert_int_eq(make(), MAKER_DONE);
-	expect_csv(0);
+	expect_rows(0);
 	assert_content();
 	ck_assert_uint_eq(result.rows, 0);
 	ck_assert_uint_eq(result.sums_count, 0);
@@ -448,7 +479,7 @@ START_TEST(message_bodies_are_shown_when_asked_for)
 	spec.view.include_message = true;
 	spec.view.show_concatenated = true;
 	ck_assert_int_eq(make(), MAKER_DONE);
-	expect_csv(rows_count);
+	expect_rows(rows_count);
 	assert_content();
 	ck_assert_ptr_nonnull(strstr(buf_cstr(&content), "\"Body \"\"17\"\"\""));
 }
@@ -558,7 +589,7 @@ END_TEST
 
 static void assert_rows(int count)
 {
-	expect_csv(count);
+	expect_rows(count);
 	assert_content();
 	ck_assert_uint_eq(result.rows, (uint64_t)count);
 }
@@ -702,12 +733,94 @@ START_TEST(crashes_do_not_show_in_a_file_of_large_blocks)
 		rows[i].block = i < 100 ? 0 : 1 + i / 4450;
 	spec.compression = (enum report_compression)_i;
 	assert_crashes_do_not_show();
-	expect_csv(rows_count);
+	expect_rows(rows_count);
 	assert_content();
 	spec.max_bytes = 50000;
 	assert_crashes_do_not_show();
 	ck_assert_uint_le(file.len, 50000);
 	assert_rows((int)result.rows);
+}
+END_TEST
+
+/* --- Parquet --- */
+
+static void begin_parquet(void)
+{
+	spec.format = REPORT_PARQUET;
+	spec.group_rows = 1300;
+}
+
+START_TEST(parquet_holds_all_rows_in_order)
+{
+	begin_parquet();
+	ck_assert_int_eq(make(), MAKER_DONE);
+	assert_rows(rows_count);
+	ck_assert_uint_eq(unpack_count(unpack_field(unpack_footer(&file), 4)), 7);
+	rows_count = 0;
+	ck_assert_int_eq(make(), MAKER_DONE);
+	assert_rows(0);
+}
+END_TEST
+
+START_TEST(crashes_do_not_show_in_parquet)
+{
+	begin_parquet();
+	assert_crashes_do_not_show();
+	assert_rows(rows_count);
+	spec.max_rows = 7777;
+	assert_crashes_do_not_show();
+	assert_rows(7777);
+	spec.max_rows = 0;
+	spec.max_bytes = 80001;
+	assert_crashes_do_not_show();
+	ck_assert_uint_gt(result.rows, 0);
+	assert_rows((int)result.rows);
+}
+END_TEST
+
+START_TEST(limits_cut_parquet)
+{
+	uint64_t whole, last = 0;
+
+	begin_parquet();
+	for (spec.max_rows = 1; spec.max_rows < 4000; spec.max_rows = spec.max_rows * 3 + 1300) {
+		ck_assert_int_eq(make(), MAKER_TRUNCATED);
+		assert_rows((int)spec.max_rows);
+	}
+	spec.max_rows = (uint64_t)rows_count;
+	ck_assert_int_eq(make(), MAKER_DONE);
+	whole = result.bytes;
+	for (spec.max_bytes = 20000; spec.max_bytes < whole; spec.max_bytes += 30000) {
+		ck_assert_int_eq(make(), MAKER_TRUNCATED);
+		ck_assert_uint_le(result.bytes, spec.max_bytes);
+		assert_rows((int)result.rows);
+		ck_assert_uint_ge(result.rows, last);
+		last = result.rows;
+	}
+	ck_assert_uint_gt(last, 1000);
+	spec.max_bytes = whole;
+	ck_assert_int_eq(make(), MAKER_DONE);
+	spec.max_bytes = 1;
+	ck_assert_int_eq(make(), MAKER_TRUNCATED);
+	assert_rows(0);
+}
+END_TEST
+
+START_TEST(value_that_parquet_cannot_hold_ends_the_report_and_is_named)
+{
+	enum maker_end end = MAKER_MORE;
+
+	begin_parquet();
+	snprintf(rows[5].price, sizeof(rows[5].price), "free");
+	struct maker *maker = open_maker(STR_LITERAL(""));
+	for (int i = 0; end == MAKER_MORE && i < STEPS_MAX; i++)
+		end = maker_step(maker, INT64_MAX, &err);
+	maker_free(maker);
+	ck_assert_int_eq(end, MAKER_FAILED);
+	ck_assert_int_eq(err.code, ERROR_INVALID);
+	ck_assert_ptr_nonnull(strstr(err.message, "total_price"));
+	ck_assert_ptr_nonnull(strstr(err.message, "\"free\""));
+	ck_assert_ptr_nonnull(strstr(err.message, rows[5].id));
 }
 END_TEST
 
@@ -814,6 +927,10 @@ Suite *suite_maker(void)
 	tcase_add_test(one, formula_in_a_column_of_times_is_defused_for_excel);
 	tcase_add_test(one, json_text_over_lines_becomes_one_line);
 	tcase_add_test(one, crashes_do_not_show_in_other_formats);
+	tcase_add_test(one, parquet_holds_all_rows_in_order);
+	tcase_add_test(one, crashes_do_not_show_in_parquet);
+	tcase_add_test(one, limits_cut_parquet);
+	tcase_add_test(one, value_that_parquet_cannot_hold_ends_the_report_and_is_named);
 	tcase_add_test(one, checkpoint_of_nonsense_is_refused);
 	tcase_add_test(one, progress_grows_to_the_whole);
 	tcase_add_test(one, share_counts_days_accounts_and_times);
