@@ -7,6 +7,7 @@
 parquet_run() {
 	peers_install
 	reports_load
+	cdrd_restart
 	say "cdrd: the month as Parquet"
 	cdrd_report parquet "$RECORDS" "$RECORDS" "$(month_body '"format":"parquet"')"
 	cdrd_lag parquet

@@ -34,6 +34,19 @@ bool column_init(struct column *column)
 	return true;
 }
 
+static void free_pages(struct column *column)
+{
+	while (column->pages) {
+		struct packed_page *page = column->pages;
+
+		column->pages = page->next;
+		free(page);
+	}
+	free(column->dictionary_page);
+	column->dictionary_page = column->last_page = NULL;
+	column->pages_bytes = 0;
+}
+
 void column_free(struct column *column)
 {
 	free(column->levels);
@@ -43,8 +56,7 @@ void column_free(struct column *column)
 	buf_free(&column->plain);
 	buf_free(&column->keys);
 	buf_free(&column->values);
-	buf_free(&column->pages);
-	buf_free(&column->dictionary_page);
+	free_pages(column);
 }
 
 void column_clear(struct column *column)
@@ -61,8 +73,7 @@ void column_clear(struct column *column)
 	buf_clear(&column->plain);
 	buf_clear(&column->keys);
 	buf_clear(&column->values);
-	buf_clear(&column->pages);
-	buf_clear(&column->dictionary_page);
+	free_pages(column);
 }
 
 /* --- values as they are written --- */

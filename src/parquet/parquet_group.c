@@ -45,6 +45,7 @@ void parquet_group_free(struct parquet_group *group)
 	ZSTD_freeCCtx(group->zstd);
 	buf_free(&group->body);
 	buf_free(&group->packed);
+	buf_free(&group->header);
 	buf_free(&group->index);
 	buf_free(&group->directory);
 	free(group);
@@ -68,9 +69,9 @@ bool parquet_group_add(struct parquet_group *group, size_t i, struct str value)
 	if (!column_add(column, value))
 		return false;
 	if (column_page_is_full(column)) {
-		group->packed_bytes -= column->pages.len;
+		group->packed_bytes -= column->pages_bytes;
 		pages_add(group, column);
-		group->packed_bytes += column->pages.len;
+		group->packed_bytes += column->pages_bytes;
 	}
 	return true;
 }
@@ -111,11 +112,6 @@ static void add_number(struct buf *out, uint64_t number, int size)
 		buf_add_char(out, (char)(number >> (8 * i) & 0xff));
 }
 
-static size_t chunk_bytes(const struct column *column)
-{
-	return column->dictionary_page.len + column->pages.len;
-}
-
 size_t parquet_index_bytes(size_t columns)
 {
 	return INDEX_FIXED + INDEX_COLUMN * columns;
@@ -131,7 +127,7 @@ bool parquet_group_close(struct parquet_group *group, uint64_t offset)
 	add_number(&group->index, group->count, 2);
 	for (size_t i = 0; i < group->count; i++) {
 		add_number(&group->index, group->columns[i].type, 1);
-		add_number(&group->index, chunk_bytes(&group->columns[i]), 4);
+		add_number(&group->index, column_bytes(&group->columns[i]), 4);
 	}
 	return !group->index.failed && !group->directory.failed;
 }
@@ -182,7 +178,7 @@ uint64_t parquet_group_bytes(const struct parquet_group *group)
 	uint64_t bytes = group->index.len + group->directory.len;
 
 	for (size_t i = 0; i < group->count; i++)
-		bytes += chunk_bytes(&group->columns[i]);
+		bytes += column_bytes(&group->columns[i]);
 	return bytes;
 }
 
@@ -199,13 +195,27 @@ static bool is_in(struct str part, uint64_t *at, struct str *piece)
 	return true;
 }
 
+static bool are_in(const struct packed_page *page, uint64_t *at, struct str *piece)
+{
+	for (; page; page = page->next)
+		if (is_in((struct str){ page->bytes, page->len }, at, piece))
+			return true;
+	return false;
+}
+
 bool parquet_group_piece(const struct parquet_group *group, uint64_t at, struct str *piece)
 {
 	if (is_in(buf_str(&group->index), &at, piece))
 		return true;
-	for (size_t i = 0; i < group->count; i++)
-		if (is_in(buf_str(&group->columns[i].dictionary_page), &at, piece) ||
-		    is_in(buf_str(&group->columns[i].pages), &at, piece))
+	for (size_t i = 0; i < group->count; i++) {
+		const struct column *column = &group->columns[i];
+
+		if (are_in(column->dictionary_page, &at, piece))
 			return true;
+		if (at >= column->pages_bytes)
+			at -= column->pages_bytes;
+		else if (are_in(column->pages, &at, piece))
+			return true;
+	}
 	return is_in(buf_str(&group->directory), &at, piece);
 }

@@ -7,6 +7,8 @@
  *	dictionary   values
  */
 #include <isa-l/crc.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "parquet/parquet_private.h"
 #include "parquet/parquet_thrift.h"
@@ -76,18 +78,13 @@ static void add_dictionary_header(struct thrift_writer *header, uint32_t values)
 	thrift_end(&dictionary);
 }
 
-/* Appends a page of what is in group->body. */
-static void add_page(struct parquet_group *group, struct column *column, int page, uint32_t values, int encoding,
-                     struct buf *out)
+/* The header of a page of what is in group->packed, in group->header. */
+static void make_header(struct parquet_group *group, int page, uint32_t values, int encoding)
 {
-	struct thrift_writer header = { out, 0 };
-	size_t begin = out->len;
-
-	if (!pack(group)) {
-		column->failed = true;
-		return;
-	}
+	struct thrift_writer header = { &group->header, 0 };
 	uint32_t crc = crc32_gzip_refl(0, (const unsigned char *)group->packed.data, group->packed.len);
+
+	buf_clear(&group->header);
 	thrift_i32(&header, 1, page);
 	thrift_i32(&header, 2, (int32_t)group->body.len);
 	thrift_i32(&header, 3, (int32_t)group->packed.len);
@@ -97,9 +94,41 @@ static void add_page(struct parquet_group *group, struct column *column, int pag
 	else
 		add_dictionary_header(&header, values);
 	thrift_end(&header);
-	column->plain_bytes += out->len - begin + group->body.len;
-	buf_add_str(out, buf_str(&group->packed));
-	column->failed |= out->failed;
+}
+
+/* Makes a page of what is in group->body. NULL when out of memory. */
+static struct packed_page *make_page(struct parquet_group *group, struct column *column, int type, uint32_t values,
+                                     int encoding)
+{
+	struct packed_page *page = NULL;
+
+	if (pack(group)) {
+		make_header(group, type, values, encoding);
+		if (!group->header.failed)
+			page = malloc(sizeof(*page) + group->header.len + group->packed.len);
+	}
+	if (!page) {
+		column->failed = true;
+		return NULL;
+	}
+	page->next = NULL;
+	page->len = group->header.len + group->packed.len;
+	memcpy(page->bytes, group->header.data, group->header.len);
+	memcpy(page->bytes + group->header.len, group->packed.data, group->packed.len);
+	column->plain_bytes += group->header.len + group->body.len;
+	return page;
+}
+
+static void append(struct column *column, struct packed_page *page)
+{
+	if (!page)
+		return;
+	if (column->last_page)
+		column->last_page->next = page;
+	else
+		column->pages = page;
+	column->last_page = page;
+	column->pages_bytes += page->len;
 }
 
 void pages_add(struct parquet_group *group, struct column *column)
@@ -117,8 +146,8 @@ void pages_add(struct parquet_group *group, struct column *column)
 	column->failed |= column->plain.failed;
 	column->has_coded_pages |= coded;
 	column->has_plain_pages |= !coded;
-	add_page(group, column, PAGE_DATA, column->page_rows, coded ? ENCODING_RLE_DICTIONARY : ENCODING_PLAIN,
-	         &column->pages);
+	append(column, make_page(group, column, PAGE_DATA, column->page_rows,
+	                         coded ? ENCODING_RLE_DICTIONARY : ENCODING_PLAIN));
 	column->rows += column->page_rows;
 	column->nulls += column->page_nulls;
 	column->page_rows = column->page_nulls = 0;
@@ -133,5 +162,5 @@ void pages_add_dictionary(struct parquet_group *group, struct column *column)
 	buf_clear(&group->body);
 	buf_add_str(&group->body, buf_str(&column->values));
 	column->failed |= column->values.failed || column->keys.failed;
-	add_page(group, column, PAGE_DICTIONARY, column->entries_count, ENCODING_PLAIN, &column->dictionary_page);
+	column->dictionary_page = make_page(group, column, PAGE_DICTIONARY, column->entries_count, ENCODING_PLAIN);
 }

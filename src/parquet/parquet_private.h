@@ -38,6 +38,14 @@ struct dictionary_entry {
 	uint32_t hash;
 };
 
+/* A finished page, or a dictionary: each allocated by itself, as columns that grow side by side would otherwise leave
+ * holes of their former sizes. */
+struct packed_page {
+	struct packed_page *next;
+	size_t len;
+	char bytes[];
+};
+
 /* A column of the group that is being made. */
 struct column {
 	struct str name;
@@ -60,8 +68,9 @@ struct column {
 	struct buf values; /* entries as they are written */
 
 	/* finished pages */
-	struct buf pages;
-	struct buf dictionary_page;
+	struct packed_page *pages, *last_page;
+	size_t pages_bytes;
+	struct packed_page *dictionary_page; /* or NULL */
 	bool has_coded_pages, has_plain_pages;
 	uint64_t rows, nulls;
 	uint64_t plain_bytes; /* of pages and their headers before compression */
@@ -71,7 +80,7 @@ struct column {
 
 struct parquet_group {
 	ZSTD_CCtx *zstd;
-	struct buf body, packed; /* of a page, before and after compression */
+	struct buf body, packed, header; /* of a page; `packed` is the body compressed */
 	uint64_t rows;
 	size_t packed_bytes; /* of finished pages */
 	size_t finished;     /* columns */
@@ -81,6 +90,16 @@ struct parquet_group {
 };
 
 /* --- parquet_column.c --- */
+
+static inline size_t column_dictionary_bytes(const struct column *column)
+{
+	return column->dictionary_page ? column->dictionary_page->len : 0;
+}
+
+static inline size_t column_bytes(const struct column *column)
+{
+	return column_dictionary_bytes(column) + column->pages_bytes;
+}
 
 bool column_init(struct column *column);
 void column_free(struct column *column);

@@ -185,9 +185,9 @@ static void put_chunk(struct thrift_writer *list, const struct column *column, u
 	thrift_i32(&meta, 4, CODEC_ZSTD);
 	thrift_i64(&meta, 5, (int64_t)column->rows);
 	thrift_i64(&meta, 6, (int64_t)column->plain_bytes);
-	thrift_i64(&meta, 7, (int64_t)(column->dictionary_page.len + column->pages.len));
-	thrift_i64(&meta, 9, (int64_t)(offset + column->dictionary_page.len));
-	if (column->dictionary_page.len > 0)
+	thrift_i64(&meta, 7, (int64_t)column_bytes(column));
+	thrift_i64(&meta, 9, (int64_t)(offset + column_dictionary_bytes(column)));
+	if (column->dictionary_page)
 		thrift_i64(&meta, 11, (int64_t)offset);
 	put_statistics(&meta, column);
 	thrift_end(&meta);
@@ -204,7 +204,7 @@ void schema_add_group(struct buf *out, const struct parquet_group *group, uint64
 		const struct column *column = &group->columns[i];
 
 		put_chunk(&w, column, at);
-		at += column->dictionary_page.len + column->pages.len;
+		at += column_bytes(column);
 		plain_bytes += column->plain_bytes;
 	}
 	thrift_i64(&w, 2, (int64_t)plain_bytes);

@@ -96,6 +96,22 @@ def test_a_report_killed_again_and_again_is_byte_for_byte_what_it_would_have_bee
     assert kills == kills_wanted, f"it ended after {kills} kills"
 
 
+def test_parquet_resumes_after_its_last_row_group(daemons):
+    daemon = daemons(**SLOW)
+    account = daemon.new_account()
+    load(daemon, account)
+    id = reporting.create(daemon, account, **query(format="parquet"))["request_id"]
+    harness.wait_for(lambda: reporting.status(daemon, account, id)["items_count"] > 95_000, 120)
+    daemon.kill9()
+    daemon.start()
+    seen = [reporting.status(daemon, account, id)]
+    while seen[-1]["request_status"] not in reporting.ENDED:
+        seen.append(reporting.status(daemon, account, id))
+    assert min(status["items_count"] for status in seen) >= 65_536
+    again = reporting.make(daemon, account, **query(format="parquet"))
+    assert seen[-1]["manifest"] == again["manifest"]
+
+
 def test_a_checkpoint_whose_file_is_gone_or_short_costs_only_the_work(daemons):
     daemon = daemons(**SLOW)
     account = daemon.new_account()

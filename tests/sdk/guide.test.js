@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * guide.test.js: the JavaScript of docs/guide/programs.md that needs a package, run as it stands there: the copy in DuckDB.
+ * guide.test.js: the JavaScript of docs/guide/programs.md that needs a package, run as it stands there: the copy in DuckDB, and
+ * the report that DuckDB reads.
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -17,6 +18,7 @@ const RECORDS = 2500; /* more than a page */
 let daemon;
 let account;
 let folder;
+let stored; /* records, as they are now */
 
 before(async () => {
   daemon = await Daemon.start();
@@ -26,6 +28,9 @@ before(async () => {
   for (const [, content, name] of GUIDE.matchAll(/^```js\n(\/\/ (\w+\.mjs).*?)^```$/gms)) {
     writeFileSync(join(folder, name), content.replaceAll('http://127.0.0.1:8080', daemon.url));
   }
+  const from = new Date(Date.now() - 48 * 3600 * 1000).toISOString();
+  stored = daemon.generate('SMS', account, RECORDS, from, new Date().toISOString(), '--direction', 'outbound');
+  await daemon.ingest(stored);
 });
 
 after(async () => {
@@ -42,11 +47,11 @@ function unitsOf(text) {
   return BigInt(whole + fraction.padEnd(12, '0'));
 }
 
-function sumsOf(records) {
+function sumsOf(records, by = 'status') {
   const sums = new Map();
-  for (const { status = '', total_price: price = '' } of records) {
-    const [count, sum] = sums.get(status) ?? [0, 0n];
-    sums.set(status, [count + 1, sum + (price ? unitsOf(price) : 0n)]);
+  for (const { [by]: key = '', total_price: price = '' } of records) {
+    const [count, sum] = sums.get(key) ?? [0, 0n];
+    sums.set(key, [count + 1, sum + (price ? unitsOf(price) : 0n)]);
   }
   return [...sums].map(([status, [count, sum]]) => `${status} ${count} ${sum}`).sort();
 }
@@ -57,9 +62,7 @@ const shown = (lines) => lines.map((line) => {
 }).sort();
 
 it('keeps a copy in DuckDB, which has what is stored, each record once, as it is now', async () => {
-  const from = new Date(Date.now() - 48 * 3600 * 1000).toISOString();
-  const records = daemon.generate('SMS', account, RECORDS, from, new Date().toISOString(), '--direction', 'outbound');
-  await daemon.ingest(records);
+  const records = stored;
   const first = run('changes.mjs');
   const isCount = (line) => line.endsWith('new or changed');
   assert.equal(first.filter(isCount).reduce((sum, line) => sum + parseInt(line, 10), 0), RECORDS);
@@ -73,5 +76,10 @@ it('keeps a copy in DuckDB, which has what is stored, each record once, as it is
   });
   const second = run('changes.mjs');
   assert.deepEqual(second.filter(isCount), ['3 new or changed']);
-  assert.deepEqual(shown(second.filter((line) => !isCount(line))), sumsOf([...changed, ...records.slice(3)]));
+  stored = [...changed, ...records.slice(3)];
+  assert.deepEqual(shown(second.filter((line) => !isCount(line))), sumsOf(stored));
+});
+
+it('reads a report into DuckDB as the table that it is', () => {
+  assert.deepEqual(shown(run('month.mjs')), sumsOf(stored, 'country'));
 });
