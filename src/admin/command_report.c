@@ -39,6 +39,10 @@ static void write_brief(struct json *j, const struct report *report)
 	json_member_uint(j, "file_bytes", report->bytes);
 	json_key(j, "received");
 	admin_write_time(j, report->received_us);
+	if (report_has_callback(report))
+		json_member_text(j, "callback", report_callback_state(&report->callback));
+	if (report_has_delivery(report))
+		json_member_text(j, "delivery", report_callback_state(&report->delivery));
 }
 
 /* --- report list --- */
@@ -140,6 +144,21 @@ static void write_sums(struct json *j, const struct report *report)
 	json_array_end(j);
 }
 
+/* How the attempts of a callback or a delivery went. */
+static void write_attempts(struct json *j, const char *key, const struct report_callback *callback)
+{
+	json_key(j, key);
+	json_object_begin(j);
+	json_member_uint(j, "attempts", (uint64_t)callback->attempts);
+	write_time(j, "last_attempt", callback->last_us);
+	if (callback->status)
+		json_member_uint(j, "last_status", (uint64_t)callback->status);
+	if (callback->error.len > 0)
+		json_member_str(j, "last_error", buf_str(&callback->error));
+	write_time(j, "next_attempt", callback->next_us);
+	json_object_end(j);
+}
+
 static void write_whole(struct json *j, const struct report *report)
 {
 	json_object_begin(j);
@@ -156,6 +175,10 @@ static void write_whole(struct json *j, const struct report *report)
 		write_time(j, "first_record", report->first_us);
 		write_time(j, "last_record", report->last_us);
 	}
+	if (report_has_callback(report))
+		write_attempts(j, "callback_attempts", &report->callback);
+	if (report_has_delivery(report))
+		write_attempts(j, "delivery_attempts", &report->delivery);
 	write_parameters(j, report);
 	if (report->sums_count > 0)
 		write_sums(j, report);

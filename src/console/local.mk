@@ -31,6 +31,7 @@ CONSOLE_WEB = \
 	src/console/web/page_accounts.js \
 	src/console/web/page_callbacks.js \
 	src/console/web/page_days.js \
+	src/console/web/page_jobs.js \
 	src/console/web/page_overview.js \
 	src/console/web/page_prices.js \
 	src/console/web/page_quarantine.js \
@@ -49,6 +50,7 @@ CONSOLE_WEB = \
 	src/console/web/records_table.js \
 	src/console/web/report_drawer.js \
 	src/console/web/report_form.js \
+	src/console/web/report_state.js \
 	src/console/web/reports_data.js \
 	src/console/web/router.js \
 	src/console/web/schedules.js \

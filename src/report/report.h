@@ -139,6 +139,12 @@ void report_file_name(const struct report *report, struct buf *out);
 MUST_CHECK int report_write_status(const struct report *report, struct str base_url, struct buf *out,
                                    struct error *err);
 
+/* Does it have a callback, and is that due? Has its file been delivered to a destination, or is it to be? */
+bool report_has_callback(const struct report *report);
+bool report_has_delivery(const struct report *report);
+/* "delivered", "waiting" or "failed". */
+const char *report_callback_state(const struct report_callback *callback);
+
 /* Where files can be delivered to; it stays the caller's. Set it before the loop runs. */
 struct destinations;
 void reports_deliver_to(struct reports *reports, struct destinations *destinations);

@@ -249,13 +249,28 @@ static void write_manifest(const struct report *report, struct json *json)
 	json_object_end(json);
 }
 
+bool report_has_callback(const struct report *report)
+{
+	return report_state_ended(report->state) && query_params_get(&report->params, "callback_url").len > 0;
+}
+
+bool report_has_delivery(const struct report *report)
+{
+	return report->has_file && query_params_get(&report->params, "destination").len > 0;
+}
+
+const char *report_callback_state(const struct report_callback *callback)
+{
+	if (callback->delivered)
+		return "delivered";
+	return callback->attempts == 0 || callback->next_us != 0 ? "waiting" : "failed";
+}
+
 static void write_callback(const struct report_callback *callback, const char *key, struct json *json)
 {
-	bool waits = callback->attempts == 0 || callback->next_us != 0;
-
 	json_key(json, key);
 	json_object_begin(json);
-	json_member_text(json, "state", callback->delivered ? "delivered" : waits ? "waiting" : "failed");
+	json_member_text(json, "state", report_callback_state(callback));
 	json_member_uint(json, "attempts", (uint64_t)callback->attempts);
 	if (callback->last_us)
 		write_time(json, "last_attempt", callback->last_us);
@@ -283,9 +298,9 @@ int report_write_status(const struct report *report, struct str base_url, struct
 		write_progress(report, &json);
 	if (report->state == REPORT_SUCCESS || report->state == REPORT_TRUNCATED)
 		write_manifest(report, &json);
-	if (report_state_ended(report->state) && query_params_get(&report->params, "callback_url").len > 0)
+	if (report_has_callback(report))
 		write_callback(&report->callback, "callback", &json);
-	if (report->has_file && query_params_get(&report->params, "destination").len > 0)
+	if (report_has_delivery(report))
 		write_callback(&report->delivery, "delivery", &json);
 	if (report->reason.len > 0)
 		json_member_str(&json, "reason", buf_str(&report->reason));

@@ -204,6 +204,24 @@ def test_callbacks_are_listed_and_tried_again(daemons, receivers):  # noqa: F811
     assert receiver.ids() == [waiting["id"]] * 2
 
 
+def test_reports_of_all_accounts_are_listed_with_callbacks_and_deliveries(daemons, receivers):  # noqa: F811
+    daemon = start(daemons, callback_allow=LOCAL, **ONCE)
+    operators, receiver = Operators(daemon), receivers(statuses=[500])
+    account, other = daemon.new_account(), daemon.new_account()
+    daemon.post_cdrs([sms(account)])
+    called = reporting.make(daemon, account, product="SMS", direction="outbound", **whole_day(), callback_url=receiver.url())
+    plain = reporting.make(daemon, other, product="SMS", direction="outbound", **whole_day())
+    wait_for(lambda: "last_status" in operators.get("report-show", id=called["request_id"])["callback_attempts"], 60)
+    listed = operators.get("report-list")
+    assert [(one["id"], one["account"], one["state"]) for one in listed] == [
+        (plain["request_id"], other.id, "SUCCESS"), (called["request_id"], account.id, "SUCCESS")]
+    assert "callback" not in listed[0] and listed[1]["callback"] == "waiting" and "delivery" not in listed[1]
+    shown = operators.get("report-show", id=called["request_id"])
+    assert shown["callback_attempts"]["attempts"] >= 1 and shown["callback_attempts"]["last_status"] == 500
+    assert operators.get("report-list", state="FAILED") == []
+    daemon.stop()
+
+
 def test_days_and_sealing_are_shown_and_begun(daemon, operators):
     account = daemon.new_account()
     daemon.post_cdrs(many_sms(account, 3))

@@ -8,6 +8,7 @@ import { after, before, describe, it } from 'node:test';
 
 import { Daemon, freePort } from '../sdk/daemon.js';
 import { Tab, launch, violations } from './browser.js';
+import { checkDialog } from './dialogs.js';
 
 const JANE = { name: 'jane', secret: 'operators-secret-1' };
 const EVIL = '<img src=x onerror=alert(1)>';
@@ -20,6 +21,7 @@ const looks = {
 
 let browser;
 let daemon;
+let slow; /* makes no progress with reports */
 let account;
 let other;
 let receiver;
@@ -36,12 +38,18 @@ function records(of, count, changes = {}) {
   return daemon.generate('SMS', of, count, at(2), at(1), '--seed', String(seed += 1)).map((record) => ({ ...record, ...changes }));
 }
 
-before(async () => {
+/* With an operator's listener, and Jane. */
+async function startWith(options) {
   const port = await freePort();
+  const started = await Daemon.start({ operator_listen: `127.0.0.1:${port}`, login_delay_max: 0, ...options });
 
-  daemon = await Daemon.start({ operator_listen: `127.0.0.1:${port}`, login_delay_max: 0, callback_allow: '127.0.0.0/8', callback_retry_first: '1h', callback_retry_max_delay: '1h' });
-  daemon.operators = { url: `http://127.0.0.1:${port}` };
-  daemon.ctl('operator', 'add', JANE.name, '--secret', JANE.secret);
+  started.operators = { url: `http://127.0.0.1:${port}` };
+  started.ctl('operator', 'add', JANE.name, '--secret', JANE.secret);
+  return started;
+}
+
+before(async () => {
+  daemon = await startWith({ callback_allow: '127.0.0.0/8', callback_retry_first: '1h', callback_retry_max_delay: '1h' });
   account = daemon.addAccount('north-01', 'operator-test-1', '--name', EVIL);
   other = daemon.addAccount('south-02', 'operator-test-2');
   receiver = createServer((request, answer) => {
@@ -57,9 +65,11 @@ before(async () => {
 });
 
 after(async () => {
+  receiver?.close();
+  receiver?.closeAllConnections();
   await browser?.close();
   await daemon?.stop();
-  receiver?.close();
+  await slow?.stop();
 });
 
 /* Rejects a record for its price, and gives its number in quarantine. */
@@ -70,16 +80,16 @@ async function reject(of, changes = {}) {
   return ask('quarantine', 'list', '--account', of.apiKey).at(-1).number;
 }
 
-async function signIn(page, { path = '', secret = JANE.secret } = {}) {
-  await page.goto(`${daemon.operators.url}/operator/${path}`);
+async function signIn(page, { path = '', secret = JANE.secret, of = daemon } = {}) {
+  await page.goto(`${of.operators.url}/operator/${path}`);
   await page.getByLabel('Operator', { exact: true }).fill(JANE.name);
   await page.getByLabel('Secret', { exact: true }).fill(secret);
   await page.getByRole('button', { name: 'Sign in' }).click();
 }
 
-function withTab(path, test, options) {
-  return Tab.use(browser, daemon.operators, options ?? {}, async (tab, page) => {
-    await signIn(page, { path });
+function withTab(path, test, options, of = daemon) {
+  return Tab.use(browser, of.operators, options ?? {}, async (tab, page) => {
+    await signIn(page, { path, of });
     await page.locator('.frame').waitFor();
     await test(tab, page);
   });
@@ -205,6 +215,76 @@ describe('callbacks', () => {
   });
 });
 
+describe('reports', () => {
+  const at = (hours) => `${new Date(Date.now() - hours * 3600000).toISOString().slice(0, 19)}Z`;
+
+  async function report(of, secret, more = {}, from = daemon) {
+    const answer = await fetch(`${from.url}/v2/reports`, {
+      method: 'POST', headers: { Authorization: `Basic ${btoa(`${of.apiKey}:${secret}`)}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify({ account_id: of.apiKey, product: 'SMS', direction: 'outbound', date_start: at(3), date_end: at(0), ...more }),
+    });
+    return (await answer.json()).request_id;
+  }
+
+  it('of all accounts are shown as they are made, with their callbacks, and what was asked for', async () => {
+    failing = true;
+    daemon.ctl('destination', 'add', 'lake', '--type', 'put', '--url', `http://127.0.0.1:${receiver.address().port}/lake/`);
+    await report(account, 'operator-test-1', { callback_url: `http://127.0.0.1:${receiver.address().port}/done`, destination: 'lake' });
+    await report(other, 'operator-test-2');
+    await withTab('#/reports', async (tab, page) => {
+      await page.getByRole('row', { name: /south-02 SMS Ready \d+/ }).waitFor();
+      const row = page.getByRole('row', { name: /north-01 SMS Ready .* waiting waiting/ });
+      await row.waitFor();
+      await tab.shoot('operator-reports');
+      await row.getByRole('button').click();
+      const drawer = page.getByRole('dialog');
+      await drawer.getByRole('heading', { name: 'Its callback' }).waitFor();
+      await drawer.getByRole('heading', { name: 'Its delivery' }).waitFor();
+      await drawer.getByText('outbound').waitFor();
+      await page.keyboard.press('Escape');
+      await page.getByLabel('Account', { exact: true }).fill('south-02');
+      await page.getByRole('button', { name: 'Filter' }).click();
+      await page.getByRole('row', { name: /north-01/ }).waitFor({ state: 'detached' });
+      await page.getByLabel('State').selectOption('Failed');
+      await page.getByText('There are no such reports').waitFor();
+    });
+    failing = false;
+    daemon.ctl('callback', 'retry', 'all');
+  });
+
+  it('is cancelled after the page has asked', async () => {
+    slow = await startWith({ report_pause: '300ms' });
+    slow.addAccount('south-02', 'operator-test-2');
+    await slow.ingest(slow.generate('SMS', other, 20000, at(2), at(1)));
+    await report(other, 'operator-test-2', { include_message: 'true' }, slow);
+    await withTab('#/reports?account=south-02', async (tab, page) => {
+      await page.getByRole('row', { name: /Being made|Waiting/ }).getByRole('button').click();
+      await page.getByRole('button', { name: 'Cancel the report' }).click();
+      await page.getByRole('button', { name: 'Cancel it' }).click();
+      await page.getByRole('row', { name: /Cancelled/ }).waitFor();
+    }, {}, slow);
+  });
+});
+
+describe('each dialog of operators keeps the focus, closes with Escape, gives the focus back, and axe-core finds nothing', () => {
+  for (const [look, options] of Object.entries(looks)) {
+    it(`mend, replay all, drop all: ${look}`, async () => {
+      const number = await reject(account, { client_ref: EVIL });
+
+      await withTab('#/quarantine', async (tab, page) => {
+        const openers = {
+          mend: page.getByRole('button', { name: String(number), exact: true }), replay: page.getByRole('button', { name: 'Replay all…' }), drop: page.getByRole('button', { name: 'Drop all…' }),
+        };
+        for (const [name, opener] of Object.entries(openers)) {
+          await opener.waitFor();
+          await checkDialog(tab, page, opener, `dialog-${name}-${look}`);
+        }
+      }, options);
+      daemon.ctl('quarantine', 'drop', 'all');
+    });
+  }
+});
+
 describe('days', () => {
   it('show what is to be sealed, until it is', async () => {
     await withTab('#/days', async (tab, page) => {
@@ -249,7 +329,7 @@ describe('every page of operators', () => {
     it(`has nothing that axe-core objects to, and fits: ${look}`, async () => {
       await reject(account, { client_ref: EVIL });
       await withTab('', async (tab, page) => {
-        for (const name of ['Overview', 'Quarantine', 'Callbacks', 'Days', 'Accounts']) {
+        for (const name of ['Overview', 'Quarantine', 'Callbacks', 'Reports', 'Days', 'Accounts']) {
           await page.goto(`${daemon.operators.url}/operator/#/${name.toLowerCase()}`);
           await tab.heading(name).waitFor();
           await page.waitForFunction(() => !document.querySelector('.loading'));

@@ -20,6 +20,7 @@ await start({
     { path: '/overview', title: 'Overview', icon: 'usage', load: () => import('./page_overview.js') },
     { path: '/quarantine', title: 'Quarantine', icon: 'alert', load: () => import('./page_quarantine.js') },
     { path: '/callbacks', title: 'Callbacks', icon: 'webhooks', load: () => import('./page_callbacks.js') },
+    { path: '/reports', title: 'Reports', icon: 'reports', load: () => import('./page_jobs.js') },
     { path: '/days', title: 'Days', icon: 'records', load: () => import('./page_days.js') },
     { path: '/accounts', title: 'Accounts', icon: 'prices', load: () => import('./page_accounts.js') },
   ],

@@ -41,7 +41,7 @@ function Tiles({ now }) {
     <${Tile} name="Lag" value=${ms(loop.lag_longest_lately_us)}>at most, lately; 99% below ${ms(loop.lag_99th_us)}</${Tile}>
     <${Tile} name="Disk" value=${`${formatBytes(disk.free_bytes)} free`} alarm=${disk.low}>${formatPercent(1 - disk.free_bytes / disk.size_bytes)} of ${formatBytes(disk.size_bytes)}${disk.low ? ', ingest is refused' : disk.low_at ? `, low ${formatDate(disk.low_at)}` : ''}</${Tile}>
     <${Tile} name="Sealing" to="/days" value=${formatCount(store.hot_rows)} alarm=${store.sealing_lags}>rows to seal, ${rate(rates.sealed_rows)}; ${formatCount(store.days)} days</${Tile}>
-    <${Tile} name="Reports" value=${formatCount(reports.processing)}>being made, ${formatCount(reports.pending)} pending</${Tile}>
+    <${Tile} name="Reports" to="/reports" value=${formatCount(reports.processing)}>being made, ${formatCount(reports.pending)} pending</${Tile}>
     <${Tile} name="Callbacks" to="/callbacks" value=${formatCount(callbacks.failed)} alarm=${callbacks.failed > 0}>failed, ${formatCount(callbacks.waiting)} waiting${callbacks.held === 'no' ? '' : `, held: ${callbacks.held}`}</${Tile}>
     <${Tile} name="Quarantine" to="/quarantine" value=${formatCount(quarantine.records)} alarm=${quarantine.records > 0}>rejected records, ${formatBytes(quarantine.disk_bytes)}</${Tile}>
     <${Tile} name="Last backup" value=${backup.last ? formatAgo(backup.last) : 'None'} alarm=${backup.age_seconds > BACKUP_OLD_S}>${backup.last ? formatTime(backup.last) : 'known of'}</${Tile}>

@@ -11,6 +11,7 @@ import { useInterval, useLoad } from './load.js';
 import { Card, PageHead } from './page.js';
 import { ReportDrawer, describe } from './report_drawer.js';
 import { ReportForm } from './report_form.js';
+import { ReportState } from './report_state.js';
 import { againOf, downloadReport, hasFile, isRunning, loadReports, timeLeft } from './reports_data.js';
 import { navigate, setParams } from './router.js';
 import { Schedules, loadSchedules } from './schedules.js';
@@ -23,10 +24,6 @@ import { toast } from './toast.js';
 const SOON_MS = 1000;
 const LATER_MS = 10000;
 
-const states = {
-  PENDING: ['Waiting', ''], PROCESSING: ['Being made', 'busy'], SUCCESS: ['Ready', 'good'], TRUNCATED: ['Cut off', 'warn'], FAILED: ['Failed', 'bad'], ABORTED: ['Cancelled', ''],
-};
-
 function Progress({ report }) {
   const share = report.progress?.share ?? 0;
   const left = timeLeft(report, Date.now());
@@ -36,12 +33,12 @@ function Progress({ report }) {
 }
 
 function State({ report, keep }) {
-  const [label, kind] = states[report.request_status] ?? [report.request_status, ''];
   const gone = report.manifest && (hasFile(report) ? keep && Date.parse(report.end_time) + keep * 1000 : 0);
 
-  return html`<span class="badge ${kind}" title=${report.reason}>${label}</span>
+  return html`<${ReportState} state=${report.request_status} reason=${report.reason} />
     ${report.request_status === 'PROCESSING' && html`<${Progress} report=${report} />`}
     ${report.callback && html` <span class="badge" title="Its callback">callback ${report.callback.state}</span>`}
+    ${report.delivery && html` <span class="badge" title="To its destination">delivery ${report.delivery.state}</span>`}
     ${gone === 0 && html`<div class="quiet">The file is deleted</div>`}
     ${gone > 0 && html`<div class="quiet">Deleted ${formatAgo(gone)}</div>`}`;
 }

@@ -11,7 +11,7 @@ import { hasFile } from './reports_data.js';
 import { wordsOf, labelOf } from './scope.js';
 import { copyText } from './toast.js';
 
-const NOT_ASKED = ['_links', 'request_id', 'request_status', 'receive_time', 'start_time', 'end_time', 'items_count', 'progress', 'manifest', 'callback', 'reason'];
+const NOT_ASKED = ['_links', 'request_id', 'request_status', 'receive_time', 'start_time', 'end_time', 'items_count', 'progress', 'manifest', 'callback', 'delivery', 'reason'];
 
 function Facts({ title, facts }) {
   const shown = facts.filter(([, value]) => value !== undefined && value !== null && value !== '');
@@ -36,7 +36,8 @@ function fileFacts({ manifest }, zone) {
   ];
 }
 
-function callbackFacts({ callback }, zone) {
+/* Of a callback, or of the delivery of the file. */
+function attemptFacts(callback, zone) {
   return [
     ['State', html`<${CallbackState} state=${callback.state} />`],
     ['Attempts', formatCount(callback.attempts)],
@@ -57,7 +58,8 @@ export function ReportDrawer({ report, zone, keep, onDownload, onClose }) {
       <button type="button" class="plain" aria-label="Copy the ID" title="Copy the ID" onClick=${() => copyText(report.request_id, 'The ID was copied')}><${Icon} name="copy" /></button></p>
     ${report.reason && html`<p class="notice ${report.request_status === 'FAILED' ? 'bad' : 'warn'}">${report.reason}</p>`}
     ${report.manifest && html`<${Facts} title="The file" facts=${[...fileFacts(report, zone), ['Can be downloaded', hasFile(report) ? gone && html`until <${Time} value=${new Date(gone).toISOString()} zone=${zone} />, ${formatAgo(gone)}` : 'no longer']]} />`}
-    ${report.callback && html`<${Facts} title="Callback" facts=${callbackFacts(report, zone)} />`}
+    ${report.callback && html`<${Facts} title="Callback" facts=${attemptFacts(report.callback, zone)} />`}
+    ${report.delivery && html`<${Facts} title="Delivery" facts=${attemptFacts(report.delivery, zone)} />`}
     <${Facts} title="When" facts=${[timeFact('Asked for', report.receive_time, zone), timeFact('Begun', report.start_time, zone), timeFact('Ended', report.end_time, zone)]} />
     <${Facts} title="What was asked for" facts=${asked.map(([name, value]) => [labelOf(name), html`<bdi>${String(value)}</bdi>`])} />
   </${Drawer}>`;

@@ -4,6 +4,7 @@
  */
 import { get, post, urlOf } from './api.js';
 import { directionsOf } from './records_data.js';
+import { isRunning as isStateRunning } from './report_state.js';
 import { isoOf } from './time.js';
 
 const DAY_MS = 86400000;
@@ -21,8 +22,7 @@ export const compressions = [
   { value: 'zstd', label: 'Zstandard' },
 ];
 
-const RUNNING = ['PENDING', 'PROCESSING'];
-export const isRunning = ({ request_status: status }) => RUNNING.includes(status);
+export const isRunning = ({ request_status: status }) => isStateRunning(status);
 export const hasFile = (report) => Boolean(report._links?.download_report);
 
 /* "2026-11-01T00:00:00Z/2026-12-01T00:00:00Z" as instants; null if it is not two times in order. */
