@@ -585,6 +585,8 @@ int main(int argc, char **argv)
 	struct error err;
 	int status = EXIT_SUCCESS;
 
+	if (callback_courier_is_meant(argc, argv))
+		return callback_courier_main();
 	log_init();
 	if (options_parse(&d.options, argc, argv, &err) != 0) {
 		fprintf(stderr, "cdrd: %s\n", err.message);

@@ -16,6 +16,9 @@ static void write_destination(struct json *j, const struct destination *destinat
 	json_member_text(j, "url", destination->url);
 	json_member_text(j, "user", destination->user);
 	json_member_text(j, "region", destination->region);
+	json_member_text(j, "host_key", destination->host_key);
+	json_member_text(j, "from", destination->from);
+	json_member_text(j, "to", destination->to);
 	json_key(j, "created");
 	admin_write_time(j, destination->created_us);
 	json_object_end(j);
@@ -38,6 +41,9 @@ void admin_destination_add(const struct admin_context *context, const struct arg
 		.user = str_from(args_get(args, "user")),
 		.secret = str_from(args_get(args, "secret")),
 		.region = str_from(args_get(args, "region")),
+		.host_key = str_from(args_get(args, "host_key")),
+		.from = str_from(args_get(args, "from")),
+		.to = str_from(args_get(args, "to")),
 	};
 	struct destination destination;
 	struct account account;

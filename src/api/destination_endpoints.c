@@ -32,6 +32,12 @@ static void write_destination(const struct destination *destination, struct json
 			json_member_text(json, "user", destination->user);
 		if (destination->region[0])
 			json_member_text(json, "region", destination->region);
+		if (destination->host_key[0])
+			json_member_text(json, "host_key", destination->host_key);
+		if (destination->from[0]) {
+			json_member_text(json, "from", destination->from);
+			json_member_text(json, "to", destination->to);
+		}
 		api_write_time(json, "created", destination->created_us);
 	}
 	json_object_end(json);
@@ -55,8 +61,9 @@ static bool take_params(const struct query_params *params, struct destination_re
 		const char *name;
 		struct str *value;
 	} members[] = {
-		{ "name", &asked->name }, { "type", &asked->type },     { "url", &asked->url },
-		{ "user", &asked->user }, { "secret", &asked->secret }, { "region", &asked->region },
+		{ "name", &asked->name },         { "type", &asked->type },     { "url", &asked->url },
+		{ "user", &asked->user },         { "secret", &asked->secret }, { "region", &asked->region },
+		{ "host_key", &asked->host_key }, { "from", &asked->from },     { "to", &asked->to },
 	};
 
 	for (size_t i = 0; i < params->count; i++) {

@@ -122,7 +122,7 @@ static bool is_host_name(const char *word)
 	return word[strspn(word, allowed)] == '\0' && last[strspn(last, "0123456789")] != '\0';
 }
 
-int callback_allow_check(const char *allow, struct error *err)
+int callback_networks_check(const char *setting, const char *allow, struct error *err)
 {
 	char word[NETWORK_WORD_MAX];
 	struct network network;
@@ -130,8 +130,13 @@ int callback_allow_check(const char *allow, struct error *err)
 	while (network_next_word(&allow, word))
 		if (!network_parse(&network, word) && !is_host_name(word))
 			return error_set(err, ERROR_INVALID,
-			                 "callback_allow: \"%s\" is neither an address, a network such as 10.1.0.0/16 "
+			                 "%s: \"%s\" is neither an address, a network such as 10.1.0.0/16 "
 			                 "nor a host name",
-			                 word);
+			                 setting, word);
 	return 0;
+}
+
+int callback_allow_check(const char *allow, struct error *err)
+{
+	return callback_networks_check("callback_allow", allow, err);
 }

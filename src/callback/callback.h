@@ -61,11 +61,14 @@ MUST_CHECK int callback_url_check(struct str url, struct error *err);
  * wrong word. */
 MUST_CHECK int callback_allow_check(const char *allow, struct error *err);
 
+/* The same for another setting with such a list. */
+MUST_CHECK int callback_networks_check(const char *setting, const char *allow, struct error *err);
+
 /* The id of a delivery begins so. */
 #define CALLBACK_DELIVERY_PREFIX "delivery_"
 bool callback_is_delivery(struct str id);
 
-/* A file to be PUT to the URL instead of the body: a delivery. */
+/* A file to be sent to the URL: a delivery. The body is then a link to the file, for those who get mail, or empty. */
 struct callback_upload {
 	struct str destination; /* its name (destination/destination.h); empty: no delivery */
 	struct str file;        /* in data_dir/reports */
@@ -106,6 +109,10 @@ void callbacks_ask_for_file(struct callbacks *callbacks, callbacks_file_fn fn, v
 
 /* Where deliveries go; without, none can be made. It stays the caller's. Set it before the loop runs. */
 void callbacks_deliver_to(struct callbacks *callbacks, struct destinations *destinations);
+
+/* Was this process started as a courier (courier.h)? Then it shall do nothing but return callback_courier_main(). */
+bool callback_courier_is_meant(int argc, char **argv);
+int callback_courier_main(void);
 
 /* Looks for events put and committed since the last time. */
 void callbacks_wake(struct callbacks *callbacks);

@@ -354,7 +354,7 @@ static enum meta_next take_row(void *arg, struct str key, struct str value, stru
 	struct callback_row row;
 	struct callback_url url;
 
-	if (callback_row_read(&row, key, value, err) != 0 || callback_url_parse(&url, row.url, err) != 0) {
+	if (callback_row_read(&row, key, value, err) != 0 || callback_row_url(&row, &url, err) != 0) {
 		/* An unreadable row must not keep the others, or the daemon, from working. */
 		log_error("callback", "%s", err->message);
 		callbacks->last_number = row.number ? row.number : callbacks->last_number;
@@ -433,6 +433,9 @@ static int start(struct callbacks *callbacks, struct error *err)
 	callbacks->transfers = transfers_new(callbacks->base, err);
 	if (!callbacks->transfers)
 		return -1;
+	callbacks->couriers = couriers_new(callbacks->base, err);
+	if (!callbacks->couriers)
+		return -1;
 	callbacks->turn = event_new(callbacks->base, -1, 0, give_turns, callbacks);
 	callbacks->save = evtimer_new(callbacks->base, on_save, callbacks);
 	if (!callbacks->turn || !callbacks->save)
@@ -476,6 +479,7 @@ void callbacks_free(struct callbacks *callbacks)
 	if (callbacks->save)
 		event_free(callbacks->save);
 	transfers_free(callbacks->transfers);
+	couriers_free(callbacks->couriers);
 	resolver_free(callbacks->resolver);
 	free(callbacks);
 }

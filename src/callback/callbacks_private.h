@@ -17,6 +17,7 @@
 #include <sys/queue.h>
 
 #include "callback/callback.h"
+#include "callback/courier.h"
 #include "callback/resolve.h"
 #include "callback/row.h"
 #include "callback/transfer.h"
@@ -82,6 +83,7 @@ struct callbacks {
 	struct resolver *resolver;
 	struct destinations *destinations; /* or NULL */
 	struct transfers *transfers;
+	struct couriers *couriers;
 	struct event *turn; /* starts the next callbacks */
 	struct event *save;
 	struct callback_list all;

@@ -25,6 +25,7 @@ struct delivery {
 	struct lookup *lookup;
 	struct event *lookup_timer;
 	struct transfer *transfer;
+	struct courier *courier;                         /* instead of a transfer */
 	struct address addresses[RESOLVE_ADDRESSES_MAX]; /* the allowed ones */
 	size_t addresses_count;
 	size_t address_at;
@@ -39,6 +40,8 @@ static void delivery_free(struct delivery *delivery)
 		lookup_cancel(delivery->lookup);
 	if (delivery->transfer)
 		transfer_cancel(delivery->transfer);
+	if (delivery->courier)
+		courier_cancel(delivery->courier);
 	if (delivery->lookup_timer)
 		event_free(delivery->lookup_timer);
 	callback_url_free(&delivery->url);
@@ -155,6 +158,7 @@ static void transfer_ended(void *arg, const struct transfer_result *result)
 	struct delivery *delivery = arg;
 
 	delivery->transfer = NULL;
+	delivery->courier = NULL;
 	delivery->refused = result->refused;
 	bool has_time = clock_monotonic_us() < delivery->deadline_us;
 	if (result->never_connected && has_time && ++delivery->address_at < delivery->addresses_count) {
@@ -163,7 +167,7 @@ static void transfer_ended(void *arg, const struct transfer_result *result)
 		fail_delivery(delivery, "%s: the address is not allowed", delivery->url.host);
 	} else if (result->problem[0]) {
 		fail_delivery(delivery, "%s", result->problem);
-	} else if (result->status / 100 != 2) {
+	} else if (result->status / 100 != 2 && !result->is_done) {
 		struct outcome outcome = {
 			.problem = delivery->problem,
 			.status = result->status,
@@ -177,6 +181,30 @@ static void transfer_ended(void *arg, const struct transfer_result *result)
 	}
 }
 
+/* Mail is sent without TLS only to this machine, and where the operator allows it. */
+static bool may_be_plain(const struct delivery *delivery, const struct sockaddr *address)
+{
+	const char *special = address_special(address);
+
+	return (special && strcmp(special, "loopback") == 0) ||
+	       address_listed(delivery->callback->callbacks->config->destination_plain_smtp, delivery->url.host,
+	                      address);
+}
+
+static void send_by_courier(struct delivery *delivery, struct transfer_request *request)
+{
+	struct callbacks *callbacks = delivery->callback->callbacks;
+	struct error err;
+
+	request->id = delivery->callback->id;
+	request->attach_max = callbacks->config->destination_attachment_max;
+	request->timeout_us = callbacks->config->callback_timeout; /* as long as nothing moves */
+	request->may_be_plain = may_be_plain(delivery, (const struct sockaddr *)&request->address->storage);
+	delivery->courier = courier_start(callbacks->couriers, request, &err);
+	if (!delivery->courier)
+		fail_delivery(delivery, "%s", err.message);
+}
+
 static void try_address(struct delivery *delivery)
 {
 	struct callbacks *callbacks = delivery->callback->callbacks;
@@ -186,8 +214,6 @@ static void try_address(struct delivery *delivery)
 		.address = &delivery->addresses[delivery->address_at],
 		.body = buf_str(&delivery->body),
 		.upload = upload_is_wanted(&delivery->upload) ? &delivery->upload : NULL,
-		.headers = upload_is_wanted(&delivery->upload) ? make_upload_headers(&delivery->upload, &err) :
-		                                                 make_headers(delivery, &err),
 		.ca_file = callbacks->config->callback_ca_file,
 		.connect_timeout_us = callbacks->config->callback_connect_timeout,
 		.timeout_us = delivery->deadline_us - clock_monotonic_us(),
@@ -196,6 +222,11 @@ static void try_address(struct delivery *delivery)
 		.arg = delivery,
 	};
 
+	if (upload_by_courier(&delivery->upload)) {
+		send_by_courier(delivery, &request);
+		return;
+	}
+	request.headers = request.upload ? make_upload_headers(request.upload, &err) : make_headers(delivery, &err);
 	if (request.headers)
 		delivery->transfer = transfer_start(callbacks->transfers, &request, &err);
 	if (!delivery->transfer)
@@ -259,12 +290,12 @@ static enum meta_next take_row(void *arg, struct str key, struct str value, stru
 	struct delivery *delivery = arg;
 	struct callback_row row;
 
-	if (callback_row_read(&row, key, value, err) != 0 || callback_url_parse(&delivery->url, row.url, err) != 0)
+	if (callback_row_read(&row, key, value, err) != 0 || callback_row_url(&row, &delivery->url, err) != 0)
 		return META_FAILED;
 	if (row.upload.destination.len > 0 && take_upload(delivery, &row, err) != 0)
 		return META_FAILED;
 	buf_add_str(&delivery->body, row.body);
-	if (!delivery->body.failed)
+	if (buf_cstr(&delivery->body))
 		return META_GO_ON;
 	error_set(err, ERROR_NOMEM, "out of memory");
 	return META_FAILED;

@@ -5,6 +5,9 @@ libcdrd_a_SOURCES += \
 	src/callback/callback.h \
 	src/callback/callbacks_private.h \
 	src/callback/callbacks.c \
+	src/callback/courier.c src/callback/courier.h \
+	src/callback/courier_main.c \
+	src/callback/courier_private.h src/callback/courier_fields.def \
 	src/callback/deliver.c \
 	src/callback/erasing.c \
 	src/callback/hold.c \

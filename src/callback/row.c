@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "callback/secret.h"
+#include "callback/url.h"
 #include "destination/destination.h"
 #include "lmdb/value.h"
 
@@ -61,6 +62,12 @@ int callback_row_read(struct callback_row *row, struct str key, struct str bytes
 		return 0;
 	return error_set(err, value_error(&r), "callback %llu: its stored value cannot be read",
 	                 (unsigned long long)row->number);
+}
+
+int callback_row_url(const struct callback_row *row, struct callback_url *url, struct error *err)
+{
+	return row->upload.destination.len > 0 ? callback_url_parse_delivery(url, row->url, err) :
+	                                         callback_url_parse(url, row->url, err);
 }
 
 static void row_write(struct buf *out, const struct callback_row *row)
@@ -130,7 +137,13 @@ static int check_event(const struct callback_event *event, struct error *err)
 	if (event->body.len > CALLBACK_BODY_MAX)
 		return error_set(err, ERROR_LIMIT, "callback's body: %zu bytes, at most %zu allowed", event->body.len,
 		                 CALLBACK_BODY_MAX);
-	return callback_url_check(event->url, err);
+	if (event->upload.destination.len == 0)
+		return callback_url_check(event->url, err);
+	struct callback_url url;
+	int result = callback_url_parse_delivery(&url, event->url, err);
+	if (result == 0)
+		callback_url_free(&url);
+	return result;
 }
 
 int callback_put(struct change *change, const struct callback_event *event, struct error *err)

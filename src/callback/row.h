@@ -42,6 +42,10 @@ struct str callback_key_of(uint64_t number, struct callback_key *key);
 /* Everything in *row borrows from `bytes`. ERROR_CORRUPT. */
 MUST_CHECK int callback_row_read(struct callback_row *row, struct str key, struct str bytes, struct error *err);
 
+/* Takes the row's URL apart, by what the row is. */
+struct callback_url;
+MUST_CHECK int callback_row_url(const struct callback_row *row, struct callback_url *url, struct error *err);
+
 MUST_CHECK int callback_row_put(struct change *change, const struct callback_row *row, struct error *err);
 
 #endif

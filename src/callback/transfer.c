@@ -283,7 +283,7 @@ static void set_what(CURL *easy, struct transfer *transfer, const struct transfe
  * Certificates are checked against the directory of hashed names, where only those asked for are read: parsing the
  * system's whole bundle would hold up the loop. The file is read in addition.
  */
-static void set_trust(CURL *easy, const char *ca_file)
+void transfer_set_trust(CURL *easy, const char *ca_file)
 {
 	const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
@@ -318,7 +318,7 @@ struct transfer *transfer_start(struct transfers *transfers, const struct transf
 		goto fail;
 	set_where(transfer->easy, transfer, request);
 	set_what(transfer->easy, transfer, request);
-	set_trust(transfer->easy, request->ca_file);
+	transfer_set_trust(transfer->easy, request->ca_file);
 	if (curl_multi_add_handle(transfers->multi, transfer->easy) != CURLM_OK)
 		goto fail;
 	return transfer;

@@ -25,6 +25,7 @@ struct upload;
 struct transfer_result {
 	const char *problem; /* why there is no answer; "" when there is one */
 	long status;         /* of HTTP; 0 without an answer */
+	bool is_done;        /* whatever the status: of couriers, who have none */
 	bool refused;        /* by the guard */
 	bool never_connected;
 	int64_t retry_after_s; /* that the server asked for; 0 if it did not */
@@ -40,6 +41,9 @@ struct transfer_request {
 	const struct address *address;
 	struct str body;
 	const struct upload *upload; /* instead of the body; or NULL */
+	const char *id;              /* of the callback */
+	int64_t attach_max;          /* smtp: the size up to which a file is attached, rather than linked by the body */
+	bool may_be_plain;           /* smtp: without TLS */
 	struct curl_slist *headers;  /* becomes the transfer's, also when it cannot be started */
 	const char *ca_file;         /* "" for only the system's authorities */
 	int64_t connect_timeout_us;
@@ -48,6 +52,9 @@ struct transfer_request {
 	transfer_fn ended;
 	void *arg; /* of both callbacks */
 };
+
+/* How certificates are checked. */
+void transfer_set_trust(CURL *easy, const char *ca_file);
 
 MUST_CHECK struct transfers *transfers_new(struct event_base *base, struct error *err);
 

@@ -46,12 +46,12 @@ static int make_login(struct upload *upload, struct error *err)
 {
 	const struct destination *destination = &upload->destination;
 
-	if (destination->user[0])
+	if (destination->user[0] && destination->type < DESTINATION_SFTP)
 		buf_addf(&upload->login, "%s:%s", destination->user, destination->secret);
 	if (destination->type == DESTINATION_S3)
 		buf_addf(&upload->sigv4, "aws:amz:%s:s3", destination->region);
-	return (destination->user[0] && !buf_cstr(&upload->login)) ||
-	                       (upload->sigv4.len > 0 && !buf_cstr(&upload->sigv4)) ?
+	return (upload->login.len > 0 && !buf_cstr(&upload->login)) || upload->login.failed ||
+	                       !buf_cstr(&upload->sha256) || (upload->sigv4.len > 0 && !buf_cstr(&upload->sigv4)) ?
 	               error_set(err, ERROR_NOMEM, "out of memory") :
 	               0;
 }
@@ -88,6 +88,11 @@ bool callback_is_delivery(struct str id)
 bool upload_is_wanted(const struct upload *upload)
 {
 	return upload->name.len > 0;
+}
+
+bool upload_by_courier(const struct upload *upload)
+{
+	return upload_is_wanted(upload) && upload->destination.type >= DESTINATION_SFTP;
 }
 
 void upload_end(struct upload *upload)

@@ -28,6 +28,9 @@ struct upload {
 MUST_CHECK int upload_take(struct upload *upload, const struct callback_upload *wanted, struct error *err);
 bool upload_is_wanted(const struct upload *upload);
 
+/* Begun: is it for a courier (courier.h)? */
+bool upload_by_courier(const struct upload *upload);
+
 /* Opens the file and finds the credentials for `url`, of the account's destination. */
 MUST_CHECK int upload_begin(struct upload *upload, struct destinations *destinations, const char *data_dir,
                             const char *account, struct str url, struct error *err);

@@ -49,12 +49,22 @@ static bool has_part(CURLU *parsed, CURLUPart what)
 	return text != NULL;
 }
 
-static int check_scheme(CURLU *parsed, struct error *err)
+static bool is_scheme(const char *scheme, bool is_delivery)
+{
+	static const char *const schemes[] = { "http", "https", "sftp", "smtp", "smtps" };
+
+	for (size_t i = 0; i < (is_delivery ? sizeof(schemes) / sizeof(schemes[0]) : 2); i++)
+		if (strcmp(scheme, schemes[i]) == 0)
+			return true;
+	return false;
+}
+
+static int check_scheme(CURLU *parsed, bool is_delivery, struct error *err)
 {
 	char *scheme = part(parsed, CURLUPART_SCHEME);
 	int result = 0;
 
-	if (!scheme || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0))
+	if (!scheme || !is_scheme(scheme, is_delivery))
 		result = error_set(err, ERROR_INVALID, "callback_url: scheme \"%.32s\", must be http or https",
 		                   scheme ? scheme : "");
 	free(scheme);
@@ -149,9 +159,9 @@ static int check_slashes(struct str text, struct error *err)
 	return error_set(err, ERROR_INVALID, "callback_url: is not a URL of the form https://host/path");
 }
 
-static int take_parts(struct callback_url *url, struct error *err)
+static int take_parts(struct callback_url *url, bool is_delivery, struct error *err)
 {
-	if (check_scheme(url->parsed, err) != 0)
+	if (check_scheme(url->parsed, is_delivery, err) != 0)
 		return -1;
 	if (has_part(url->parsed, CURLUPART_USER) || has_part(url->parsed, CURLUPART_PASSWORD))
 		return error_set(err, ERROR_INVALID,
@@ -175,7 +185,7 @@ static int take_parts(struct callback_url *url, struct error *err)
 	return 0;
 }
 
-int callback_url_parse(struct callback_url *url, struct str text, struct error *err)
+static int parse(struct callback_url *url, struct str text, bool is_delivery, struct error *err)
 {
 	*url = (struct callback_url){ 0 };
 	if (check_text(text, err) != 0 || check_slashes(text, err) != 0)
@@ -189,7 +199,7 @@ int callback_url_parse(struct callback_url *url, struct str text, struct error *
 		/* Any scheme is accepted here, so that the error can name a wrong one. */
 		CURLUcode code = curl_url_set(url->parsed, CURLUPART_URL, copy, CURLU_NON_SUPPORT_SCHEME);
 
-		result = code == CURLUE_OK ? take_parts(url, err) :
+		result = code == CURLUE_OK ? take_parts(url, is_delivery, err) :
 		                             error_set(err, ERROR_INVALID, "callback_url: is not a URL: %s",
 		                                       curl_url_strerror(code));
 	}
@@ -197,6 +207,16 @@ int callback_url_parse(struct callback_url *url, struct str text, struct error *
 	if (result != 0)
 		callback_url_free(url);
 	return result;
+}
+
+int callback_url_parse(struct callback_url *url, struct str text, struct error *err)
+{
+	return parse(url, text, false, err);
+}
+
+int callback_url_parse_delivery(struct callback_url *url, struct str text, struct error *err)
+{
+	return parse(url, text, true, err);
 }
 
 void callback_url_free(struct callback_url *url)

@@ -24,6 +24,9 @@ struct callback_url {
 /* As callback_url_check, and keeps the parts; on success the caller frees *url. */
 MUST_CHECK int callback_url_parse(struct callback_url *url, struct str text, struct error *err);
 
+/* The same of a delivery, which has more schemes. */
+MUST_CHECK int callback_url_parse_delivery(struct callback_url *url, struct str text, struct error *err);
+
 /* Safe on a zeroed one. */
 void callback_url_free(struct callback_url *url);
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SECRET_FILE_MAX 4096 /* bytes; far more than a secret may have */
+#define SECRET_FILE_MAX 16384 /* bytes; more than a private key has */
 
 static int read_stream(FILE *in, const char *path, struct buf *text, struct error *err)
 {

@@ -211,7 +211,9 @@ static int check_tls(const struct config *config, struct error *err)
 
 static int check_callback_allow(const struct config *config, struct error *err)
 {
-	return callback_allow_check(config->callback_allow, err);
+	return callback_allow_check(config->callback_allow, err) == 0 ?
+	               callback_networks_check("destination_plain_smtp", config->destination_plain_smtp, err) :
+	               -1;
 }
 
 static int check_plans(const struct config *config, struct error *err)

@@ -4,6 +4,8 @@
  *
  *	put   an https server: PUT URL/FILE, with `user` and `secret` as Basic credentials, or `secret` alone as Bearer token
  *	s3    an S3 server: the same, signed with AWS Signature Version 4: `user` is the access key, `secret` the secret key
+ *	sftp  an SSH server whose key is `host_key`; `secret` is the user's password, or a private key in PEM
+ *	smtp  a message from `from` to `to`, by a mail server that `user` and `secret` log in to; the file is attached, or linked
  *
  * A destination belongs to an account, or to the operator ("" for the account), whose destinations all accounts may use. A
  * name means the account's own before the operator's. All of it is sealed on disk with data_dir/destination.key, and the
@@ -25,9 +27,15 @@
 #define DESTINATION_URL_MAX 2048
 #define DESTINATION_USER_MAX 128
 #define DESTINATION_SECRET_MAX 1024
+#define DESTINATION_KEY_MAX 8192 /* a private key */
 #define DESTINATION_REGION_MAX 64
+#define DESTINATION_HOST_KEY_MAX 64
+#define DESTINATION_ADDRESS_MAX 254 /* of mail: RFC 5321 */
+#define DESTINATION_RECIPIENTS_MAX 10
+#define DESTINATION_TO_MAX (DESTINATION_RECIPIENTS_MAX * (DESTINATION_ADDRESS_MAX + 1))
 
-enum destination_type { DESTINATION_PUT, DESTINATION_S3, DESTINATION_TYPES };
+/* Stored as a number. */
+enum destination_type { DESTINATION_PUT, DESTINATION_S3, DESTINATION_SFTP, DESTINATION_SMTP, DESTINATION_TYPES };
 
 /* "put" */
 const char *destination_type_name(enum destination_type type);
@@ -38,10 +46,16 @@ struct destination {
 	enum destination_type type;
 	char url[DESTINATION_URL_MAX + 1]; /* of the folder, ends with a slash */
 	char user[DESTINATION_USER_MAX + 1];
-	char secret[DESTINATION_SECRET_MAX + 1];
-	char region[DESTINATION_REGION_MAX + 1]; /* s3 */
+	char secret[DESTINATION_KEY_MAX + 1];
+	char region[DESTINATION_REGION_MAX + 1];     /* s3 */
+	char host_key[DESTINATION_HOST_KEY_MAX + 1]; /* sftp: "SHA256:" and base64, as ssh-keygen -l shows it */
+	char from[DESTINATION_ADDRESS_MAX + 1];      /* smtp */
+	char to[DESTINATION_TO_MAX + 1];             /* smtp: addresses, with commas between them */
 	int64_t created_us;
 };
+
+/* Is the secret a private key, rather than a password? */
+bool destination_has_key(const struct destination *destination);
 
 struct destinations;
 
@@ -52,7 +66,7 @@ void destinations_free(struct destinations *destinations);
 /* A destination to be added, as texts; p NULL for what was not given. */
 struct destination_request {
 	const char *account; /* "": the operator's */
-	struct str name, type, url, user, secret, region;
+	struct str name, type, url, user, secret, region, host_key, from, to;
 };
 
 /*

@@ -3,7 +3,8 @@
  * destinations.c: see destination.h. A row's key is the account's id (none for the operator), a NUL and the name; its value,
  * sealed, layout version 1:
  *
- *	[1, type, url, user, secret, region, created]
+ *	[1, type, url, user, secret, region, created,
+ *	 host_key, from, to]                    left out where all are empty, as by builds that did not know them
  */
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +13,14 @@
 #include "base/envelope.h"
 #include "base/key_file.h"
 #include "base/log.h"
-#include "destination/destination.h"
+#include "destination/destination_check.h"
 #include "lmdb/value.h"
 #include "meta/change.h"
 #include "meta/rows.h"
 
 #define ROW_VERSION 1
 #define ROW_COUNT 6
+#define ROW_COUNT_LONG 9
 #define KEY_NAME "destination.key"
 #define ROW_KEY_MAX (ACCOUNT_ID_MAX + 1 + DESTINATION_NAME_MAX)
 
@@ -28,7 +30,12 @@ struct destinations {
 	uint8_t key[ENVELOPE_KEY_BYTES];
 };
 
-static const char *const type_names[DESTINATION_TYPES] = { [DESTINATION_PUT] = "put", [DESTINATION_S3] = "s3" };
+static const char *const type_names[DESTINATION_TYPES] = {
+	[DESTINATION_PUT] = "put",
+	[DESTINATION_S3] = "s3",
+	[DESTINATION_SFTP] = "sftp",
+	[DESTINATION_SMTP] = "smtp",
+};
 
 const char *destination_type_name(enum destination_type type)
 {
@@ -86,13 +93,20 @@ static void write_row(struct buf *out, const struct destination *destination)
 {
 	struct value_writer w;
 
-	value_begin(&w, out, ROW_VERSION, ROW_COUNT);
+	bool is_long = destination->host_key[0] || destination->from[0] || destination->to[0];
+
+	value_begin(&w, out, ROW_VERSION, is_long ? ROW_COUNT_LONG : ROW_COUNT);
 	value_put_int(&w, destination->type);
 	value_put_str(&w, str_from(destination->url));
 	value_put_str(&w, str_from(destination->user));
 	value_put_str(&w, str_from(destination->secret));
 	value_put_str(&w, str_from(destination->region));
 	value_put_int(&w, destination->created_us);
+	if (is_long) {
+		value_put_str(&w, str_from(destination->host_key));
+		value_put_str(&w, str_from(destination->from));
+		value_put_str(&w, str_from(destination->to));
+	}
 }
 
 static int read_row(const struct destinations *destinations, struct str key, struct str sealed,
@@ -113,9 +127,14 @@ static int read_row(const struct destinations *destinations, struct str key, str
 		destination->type = (enum destination_type)value_int(&r, 0, DESTINATION_TYPES - 1);
 		value_text(&r, destination->url, 0, DESTINATION_URL_MAX);
 		value_text(&r, destination->user, 0, DESTINATION_USER_MAX);
-		value_text(&r, destination->secret, 0, DESTINATION_SECRET_MAX);
+		value_text(&r, destination->secret, 0, DESTINATION_KEY_MAX);
 		value_text(&r, destination->region, 0, DESTINATION_REGION_MAX);
 		destination->created_us = value_int(&r, INT64_MIN, INT64_MAX);
+		if (r.left > 0) {
+			value_text(&r, destination->host_key, 0, DESTINATION_HOST_KEY_MAX);
+			value_text(&r, destination->from, 0, DESTINATION_ADDRESS_MAX);
+			value_text(&r, destination->to, 0, DESTINATION_TO_MAX);
+		}
 		if (!value_close(&r) || !name || account_len > ACCOUNT_ID_MAX ||
 		    key.len - account_len - 1 > DESTINATION_NAME_MAX) {
 			result = error_set(err, value_error(&r), "its stored value cannot be read");
@@ -210,85 +229,6 @@ int destinations_each(struct destinations *destinations, const char *account, de
 
 /* --- a new one --- */
 
-static bool is_name(struct str name)
-{
-	for (size_t i = 0; i < name.len; i++) {
-		char c = name.p[i];
-
-		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && c != '-' &&
-		    c != '_')
-			return false;
-	}
-	return name.len > 0 && name.len <= DESTINATION_NAME_MAX;
-}
-
-static int take_type(struct str text, enum destination_type *type, struct error *err)
-{
-	for (int i = 0; i < DESTINATION_TYPES; i++) {
-		if (str_is(text, type_names[i])) {
-			*type = (enum destination_type)i;
-			return 0;
-		}
-	}
-	return error_set(err, ERROR_INVALID, "type: Must be put or s3");
-}
-
-/* Printable ASCII, as all of it ends in headers. */
-static int take_text(struct str text, const char *name, char *out, size_t most, struct error *err)
-{
-	if (text.len > most)
-		return error_set(err, ERROR_INVALID, "%s: %zu bytes, at most %zu allowed", name, text.len, most);
-	for (size_t i = 0; i < text.len; i++)
-		if (text.p[i] <= ' ' || text.p[i] >= 0x7f)
-			return error_set(err, ERROR_INVALID, "%s: Must be printable ASCII without spaces", name);
-	if (text.len > 0)
-		memcpy(out, text.p, text.len);
-	return 0;
-}
-
-static int check_url(const struct destination *destination, struct error *err)
-{
-	const char *url = destination->url;
-	size_t len = strlen(url);
-	bool is_https = strncmp(url, "https://", 8) == 0;
-
-	if (!is_https && strncmp(url, "http://", 7) != 0)
-		return error_set(err, ERROR_INVALID, "url: Must be an http or https URL");
-	if (url[len - 1] != '/' || strpbrk(url, "?#"))
-		return error_set(err, ERROR_INVALID, "url: Must end with a slash, to which the file's name is added");
-	if (!is_https && destination->type == DESTINATION_PUT && destination->secret[0])
-		return error_set(err, ERROR_INVALID, "url: Must be https where a secret is sent");
-	return 0;
-}
-
-static int fill(struct destination *destination, const struct destination_request *request, struct error *err)
-{
-	memset(destination, 0, sizeof(*destination));
-	if (!is_name(request->name))
-		return error_set(err, ERROR_INVALID, "name: Must be 1 to %d letters, digits, - and _",
-		                 DESTINATION_NAME_MAX);
-	memcpy(destination->account, request->account, strlen(request->account));
-	memcpy(destination->name, request->name.p, request->name.len);
-	destination->created_us = clock_now_us();
-	if (take_type(request->type, &destination->type, err) != 0 ||
-	    take_text(request->url, "url", destination->url, DESTINATION_URL_MAX, err) != 0 ||
-	    take_text(request->user, "user", destination->user, DESTINATION_USER_MAX, err) != 0 ||
-	    take_text(request->secret, "secret", destination->secret, DESTINATION_SECRET_MAX, err) != 0 ||
-	    take_text(request->region, "region", destination->region, DESTINATION_REGION_MAX, err) != 0)
-		return -1;
-	if (destination->type == DESTINATION_S3 && (!destination->user[0] || !destination->secret[0]))
-		return error_set(err, ERROR_INVALID, "%s: Missing required parameter",
-		                 destination->user[0] ? "secret" : "user");
-	if (destination->type == DESTINATION_S3 && !destination->region[0])
-		return error_set(err, ERROR_INVALID, "region: Missing required parameter");
-	if (destination->user[0] && !destination->secret[0])
-		return error_set(err, ERROR_INVALID, "secret: Missing required parameter");
-	if (strchr(destination->user, ':') || strchr(destination->region, ':'))
-		return error_set(err, ERROR_INVALID, "%s: Must have no colon",
-		                 strchr(destination->user, ':') ? "user" : "region");
-	return check_url(destination, err);
-}
-
 static void count_one(void *arg, const struct destination *destination)
 {
 	(void)destination;
@@ -339,7 +279,7 @@ static int put(struct destinations *destinations, const struct destination *dest
 int destinations_add(struct destinations *destinations, const struct destination_request *request,
                      struct destination *destination, struct error *err)
 {
-	if (fill(destination, request, err) != 0 || check_room(destinations, destination, err) != 0)
+	if (destination_fill(destination, request, err) != 0 || check_room(destinations, destination, err) != 0)
 		return -1;
 	return put(destinations, destination, err);
 }

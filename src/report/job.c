@@ -71,7 +71,7 @@ static int put_delivery(const struct reports *reports, struct change *change, co
                         struct error *err)
 {
 	struct str name = query_params_get(&report->params, "destination");
-	struct buf id = { 0 }, url = { 0 };
+	struct buf id = { 0 }, url = { 0 }, link = { 0 };
 	struct destination destination;
 	struct error why;
 	int result = 0;
@@ -86,21 +86,25 @@ static int put_delivery(const struct reports *reports, struct change *change, co
 	buf_add_text(&url, destination.url);
 	report_file_name(report, &url);
 	explicit_bzero(&destination, sizeof(destination));
+	if (report->base_url.len > 0)
+		buf_addf(&link, "%.*s/v3/media/%s", STR_ARGS(buf_str(&report->base_url)), report->file_id);
 	struct callback_event event = {
 		.account = str_from(report->creator),
 		.id = buf_str(&id),
 		.url = buf_str(&url),
-		.body = STR_LITERAL(""),
+		.body = buf_str(&link),
 		.upload = { name, str_from(report->file_id), str_from(report->sha256) },
 	};
-	result = id.failed || url.failed ? error_set(err, ERROR_NOMEM, "report %s: out of memory", report->id) :
-	                                   callback_put(change, &event, err);
+	result = id.failed || url.failed || link.failed ?
+	                 error_set(err, ERROR_NOMEM, "report %s: out of memory", report->id) :
+	                 callback_put(change, &event, err);
 	if (result < 0 && err->code == ERROR_INVALID) {
 		log_warn("report", "%s: no delivery: %s", report->id, err->message);
 		result = 0;
 	}
 	buf_free(&id);
 	buf_free(&url);
+	buf_free(&link);
 	return result;
 }
 
