@@ -58,6 +58,7 @@ libcdrd_a_SOURCES += \
 	src/store/days/days.c \
 	src/store/days/health.c \
 	src/store/days/hot.c src/store/days/hot.h \
+	src/store/days/hot_addresses.c src/store/days/hot_addresses.h \
 	src/store/days/hot_load.c \
 	src/store/days/hot_order.c src/store/days/hot_order.h \
 	src/store/days/hot_rows.c src/store/days/hot_rows.h \

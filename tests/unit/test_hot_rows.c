@@ -302,6 +302,67 @@ START_TEST(rows_of_format_1_are_read_replaced_and_sealed)
 }
 END_TEST
 
+static const struct hot_addresses *addresses(void)
+{
+	struct day *day = store_day(f.store, DAY, false, &err);
+
+	expect(day, "%s", err.message);
+	return &day->hot.addresses;
+}
+
+/* Rows are read before the new versions are committed, too: what is learned then must not outlast them. */
+START_TEST(a_row_that_is_put_over_another_is_read_instead_of_it)
+{
+	put_many(0, ACCOUNTS * 20);
+	commit();
+	assert_all_there("rows whose addresses are learned");
+	expect(addresses()->cap > 0, "no address was learned");
+	for (int round = 0; round < 5; round++) {
+		update_some();
+		assert_all_there("new versions, not committed");
+		commit();
+		assert_all_there("new versions");
+	}
+}
+END_TEST
+
+/* The log is empty at first, so they are appended to it, with numbers of long ago. */
+START_TEST(a_version_over_a_sealed_row_is_read_instead_of_what_was_trimmed)
+{
+	put_many(0, ACCOUNTS * 20);
+	commit();
+	for (int round = 0; round < 3; round++) {
+		seal_all();
+		if (round == 0)
+			ck_assert_uint_eq(entries_of(DAY_HOT), 0);
+		update_some();
+		commit();
+		assert_all_there("versions over sealed rows");
+	}
+}
+END_TEST
+
+START_TEST(an_address_is_believed_only_with_the_key_that_is_there)
+{
+	struct partition partition = partition_of(&(struct account_key){ "acct0000" }, sms()->number, CATALOG_OUTBOUND);
+	uint8_t key[ROW_KEY_LEN];
+	uint64_t known = 0;
+	MDB_val val;
+
+	put_many(0, ACCOUNTS * 20);
+	commit();
+	assert_all_there("rows whose addresses are learned");
+	const struct day *day = store_day(f.store, DAY, false, &err);
+	for (uint64_t seq = 1; seq <= ACCOUNTS * 20; seq++) {
+		known += addresses()->offsets[seq & (addresses()->cap - 1)] != 0;
+		log_key_write(key, &partition, &(struct position){ .time_us = 1, .seq = seq });
+		expect(!hot_addresses_read(addresses(), &day->env, seq, key, &val), "row %llu has another key",
+		       (unsigned long long)seq);
+	}
+	expect(known > ACCOUNTS * 10, "only %llu addresses are known", (unsigned long long)known);
+}
+END_TEST
+
 START_TEST(what_an_abort_takes_back_of_old_rows_is_there)
 {
 	put_many(0, ACCOUNTS * 5);
@@ -747,6 +808,9 @@ Suite *suite_hot_rows(void)
 	tcase_set_timeout(stored, 120);
 	tcase_add_checked_fixture(stored, setup, teardown);
 	tcase_add_test(stored, rows_of_format_1_are_read_replaced_and_sealed);
+	tcase_add_test(stored, a_row_that_is_put_over_another_is_read_instead_of_it);
+	tcase_add_test(stored, a_version_over_a_sealed_row_is_read_instead_of_what_was_trimmed);
+	tcase_add_test(stored, an_address_is_believed_only_with_the_key_that_is_there);
 	tcase_add_test(stored, what_an_abort_takes_back_of_old_rows_is_there);
 	tcase_add_test(stored, sealed_rows_are_trimmed_as_others_are_sealed);
 	tcase_add_test(stored, a_slice_removes_no_more_than_some_of_the_rows_of_a_large_seal);

@@ -78,6 +78,7 @@ void days_close(struct store *store, struct day *day)
 	if (!day->is_open)
 		return;
 	hot_free(&day->hot);
+	day->hot.addresses = (struct hot_addresses){ 0 };
 	bundle_forget(day);
 	for (int i = 0; i < BLOCK_INDEX_SLOTS; i++)
 		block_index_free(&day->block_indexes[i]);

@@ -84,13 +84,26 @@ const struct hot_entry *hot_each(const struct hot *hot, size_t *iterator)
 	return NULL;
 }
 
-/* The slot of a partition, or the empty one where it would be. */
-static struct hot_partition *partition_slot(const struct hot *hot, const struct partition *partition)
+/* Where the search for a partition's slot begins. */
+static size_t partition_home(const struct hot *hot, const struct partition *partition)
 {
 	uint8_t key[PARTITION_LEN];
 
 	partition_write(key, partition);
-	size_t at = id_hash64(key, sizeof(key), 0) & (hot->partitions_cap - 1);
+	return id_hash64(key, sizeof(key), 0) & (hot->partitions_cap - 1);
+}
+
+void hot_partition_prefetch(const struct hot *hot, const struct partition *partition)
+{
+	if (hot->partitions_cap)
+		prefetch_before(&hot->partitions[partition_home(hot, partition) + 1], sizeof(struct hot_partition));
+}
+
+/* The slot of a partition, or the empty one where it would be. */
+static struct hot_partition *partition_slot(const struct hot *hot, const struct partition *partition)
+{
+	size_t at = partition_home(hot, partition);
+
 	while (hot->partitions[at].partition.product && !partition_equal(&hot->partitions[at].partition, partition))
 		at = (at + 1) & (hot->partitions_cap - 1);
 	return &hot->partitions[at];
@@ -291,6 +304,7 @@ void hot_free(struct hot *hot)
 		hot_order_free(&hot->partitions[i].order);
 	free(hot->partitions);
 	buf_free(&hot->due);
+	hot_addresses_free(&hot->addresses);
 	hot_forget_marks(hot);
-	*hot = (struct hot){ .changes = hot->changes + 1 };
+	*hot = (struct hot){ .changes = hot->changes + 1, .addresses = hot->addresses };
 }

@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/prefetch.h"
 #include "store/blocks/position.h"
+#include "store/days/hot_addresses.h"
 #include "store/days/hot_order.h"
 
 #define HOT_PARTS_LOG2 6
@@ -102,6 +103,7 @@ struct hot {
 	struct hot_partition *partitions;
 	size_t partitions_cap;
 	size_t partitions_used;
+	struct hot_addresses addresses;
 	struct hot_round round;
 	struct hot_kept_mark *marks; /* of the slots of `partitions`, while rows are trimmed; or NULL */
 	struct buf due;              /* struct partition: those that a round has found, in order of their keys */
@@ -138,6 +140,9 @@ PREFETCH_INLINE void hot_prefetch(const struct hot *hot, uint64_t hash)
 /* Counts rows of a partition, made if need be; NULL when out of memory. */
 MUST_CHECK struct hot_partition *hot_partition(struct hot *hot, const struct partition *partition, struct error *err);
 
+/* Prefetches the slot that hot_partition and hot_partition_find begin with. */
+void hot_partition_prefetch(const struct hot *hot, const struct partition *partition);
+
 /* As above, NULL if it is not known. */
 struct hot_partition *hot_partition_find(const struct hot *hot, const struct partition *partition);
 
@@ -166,7 +171,7 @@ static inline bool hot_needs_rebuild(const struct hot *hot)
 	return hot->stale > 131072 && hot->stale > hot->entries_used / 2;
 }
 
-/* Empties it, to be rebuilt; only `changes` stays. */
+/* Empties it, to be rebuilt; only `changes` stays, and what addresses must not be learned (hot_addresses.h). */
 void hot_free(struct hot *hot);
 
 #endif

@@ -110,8 +110,14 @@ int day_hot_load(struct day *day, MDB_txn *txn, struct error *err)
 
 	if (day->hot.loaded && !day_hot_needs_rebuild(day))
 		return 0;
+	uint64_t newest;
+	int result = hot_rows_newest(day, txn, &newest, err);
+
+	if (result != 0)
+		return -1;
 	day->hot = (struct hot){ .changes = old.changes + 1 };
-	int result = hot_rows_all(day, txn, load_row, day, err);
+	hot_addresses_begin(&day->hot.addresses, &old.addresses, newest);
+	result = hot_rows_all(day, txn, load_row, day, err);
 	if (result == 0)
 		keep_ages(day, &old);
 	else

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/prefetch.h"
 #include "store/blocks/position.h"
 
 #define HOT_LATE_MAX 1024
@@ -37,6 +38,13 @@ struct hot_order {
 	uint32_t sorted; /* so many are in order; the late ones follow */
 	uint32_t cap;
 };
+
+/* Prefetches what hot_order_add reads and writes. */
+PREFETCH_INLINE void hot_order_prefetch(const struct hot_order *order)
+{
+	if (order->count > 0)
+		prefetch_before(&order->rows[order->count] + 1, 2 * sizeof(*order->rows));
+}
 
 MUST_CHECK int hot_order_add(struct hot_order *order, const struct position *position, struct error *err);
 

@@ -5,6 +5,7 @@
 #include "store/days/hot_rows.h"
 
 #define PASSED_MAX 4096 /* dead rows between pauses */
+#define ROWS_AHEAD 8    /* so many rows ahead are prefetched */
 
 static int stat_count(struct day *day, MDB_txn *txn, enum day_db db, uint64_t *count, struct error *err)
 {
@@ -108,6 +109,7 @@ static int put(struct day *day, MDB_val key, MDB_val val, bool over, struct erro
 	struct env *env = &day->env;
 	int rc = env->cursor ? 0 : mdb_cursor_open(env->write, env->dbi[DAY_HOT], &env->cursor);
 
+	hot_addresses_put(&day->hot.addresses, env, position_get_u64(key.mv_data));
 	if (!rc)
 		rc = mdb_cursor_put(env->cursor, &key, &val, over ? 0 : MDB_APPEND);
 	if (rc == MDB_KEYEXIST)
@@ -147,6 +149,7 @@ int hot_row_remove(struct day *day, const struct partition *partition, const str
 
 	if (note_removed(day, partition, position, err) != 0)
 		return -1;
+	hot_addresses_remove(&day->hot.addresses, &day->env, position->seq);
 	log_key_write(bytes, partition, position);
 	int rc = mdb_del(day->env.write, day->env.dbi[DAY_HOT], &key, NULL);
 	if (rc && rc != MDB_NOTFOUND)
@@ -161,6 +164,22 @@ int hot_row_leave(struct day *day, const struct partition *partition, const stru
 		return -1;
 	int removed = remove_old(day, partition, position, err);
 	return removed < 0 ? -1 : !removed;
+}
+
+int hot_rows_newest(struct day *day, MDB_txn *txn, uint64_t *seq, struct error *err)
+{
+	MDB_cursor *cursor;
+	MDB_val key, val;
+	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_HOT], &cursor);
+
+	*seq = 0;
+	if (rc)
+		return env_fail(&day->env, rc, "open cursor", err);
+	rc = mdb_cursor_get(cursor, &key, &val, MDB_LAST);
+	if (!rc && key.mv_size == ROW_KEY_LEN)
+		*seq = position_get_u64(key.mv_data);
+	mdb_cursor_close(cursor);
+	return rc && rc != MDB_NOTFOUND ? env_fail(&day->env, rc, "last hot row", err) : 0;
 }
 
 int hot_rows_count(struct day *day, MDB_txn *txn, uint64_t *count, struct error *err)
@@ -201,12 +220,26 @@ int hot_cursor_open(struct hot_cursor *cursor, struct day *day, MDB_txn *txn, co
 	return day->hot.loaded ? 0 : day_hot_load(day, txn, err);
 }
 
+/* A result of LMDB, which searches for the row. */
+static int search_row(struct hot_cursor *cursor, MDB_val key)
+{
+	struct hot *hot = &cursor->day->hot;
+	int rc = mdb_cursor_get(cursor->rows, &key, &cursor->val, MDB_SET);
+
+	if (rc)
+		cursor->seq_before = 0;
+	else
+		hot_addresses_learn(&hot->addresses, &cursor->day->env, cursor->txn, cursor->val, hot->rows);
+	return rc;
+}
+
 /* A result of LMDB. The row of the next number most often stands next. */
 static int find_row(struct hot_cursor *cursor)
 {
+	const struct day *day = cursor->day;
 	uint8_t bytes[ROW_KEY_LEN];
 	MDB_val key;
-	int rc = cursor->rows ? 0 : mdb_cursor_open(cursor->txn, cursor->day->env.dbi[DAY_HOT], &cursor->rows);
+	int rc = cursor->rows ? 0 : mdb_cursor_open(cursor->txn, day->env.dbi[DAY_HOT], &cursor->rows);
 
 	if (rc)
 		return rc;
@@ -216,11 +249,12 @@ static int find_row(struct hot_cursor *cursor)
 	if (follows && mdb_cursor_get(cursor->rows, &key, &cursor->val, MDB_NEXT) == 0 && key.mv_size == ROW_KEY_LEN &&
 	    memcmp(key.mv_data, bytes, ROW_KEY_LEN) == 0)
 		return 0;
-	key = env_val(bytes, sizeof(bytes));
-	rc = mdb_cursor_get(cursor->rows, &key, &cursor->val, MDB_SET);
-	if (rc)
+	if (cursor->txn != day->env.write &&
+	    hot_addresses_read(&day->hot.addresses, &day->env, cursor->position.seq, bytes, &cursor->val)) {
 		cursor->seq_before = 0;
-	return rc;
+		return 0;
+	}
+	return search_row(cursor, env_val(bytes, sizeof(bytes)));
 }
 
 /* Reads the row at the cursor's position. 1, 0 if the transaction does not see it, -1. */
@@ -248,6 +282,34 @@ int hot_cursor_seek(struct hot_cursor *cursor, const struct position *from, stru
 	return hot_cursor_next(cursor, err);
 }
 
+static void prefetch_ahead(const struct hot_cursor *cursor)
+{
+	const struct hot_order *order = cursor->order;
+	const struct day *day = cursor->day;
+
+	if (order->count - cursor->next >= 2 * ROWS_AHEAD)
+		hot_addresses_prefetch_address(&day->hot.addresses, order->rows[cursor->next + 2 * ROWS_AHEAD - 1].seq);
+	if (order->count - cursor->next >= ROWS_AHEAD)
+		hot_addresses_prefetch(&day->hot.addresses, &day->env, order->rows[cursor->next + ROWS_AHEAD - 1].seq);
+}
+
+void hot_rows_prefetch(const struct day *day, const struct partition *partition, enum hot_ahead what)
+{
+	const struct hot_partition *own;
+
+	if (what == HOT_AHEAD_SLOT)
+		hot_partition_prefetch(&day->hot, partition);
+	if (what == HOT_AHEAD_SLOT || !(own = hot_partition_find(&day->hot, partition)))
+		return;
+	uint32_t count = own->order.count < 2 * ROWS_AHEAD ? own->order.count : 2 * ROWS_AHEAD;
+	if (what == HOT_AHEAD_POSITIONS)
+		prefetch_before(own->order.rows + count, count * sizeof(*own->order.rows));
+	for (uint32_t i = 0; i < count && what == HOT_AHEAD_ADDRESSES; i++)
+		hot_addresses_prefetch_address(&day->hot.addresses, own->order.rows[i].seq);
+	for (uint32_t i = 0; i < count && i < ROWS_AHEAD && what == HOT_AHEAD_ROWS; i++)
+		hot_addresses_prefetch(&day->hot.addresses, &day->env, own->order.rows[i].seq);
+}
+
 int hot_cursor_next(struct hot_cursor *cursor, struct error *err)
 {
 	struct position *position = &cursor->position;
@@ -261,6 +323,7 @@ int hot_cursor_next(struct hot_cursor *cursor, struct error *err)
 	while (cursor->order && cursor->next < cursor->order->count) {
 		const struct hot_at *at = &cursor->order->rows[cursor->next++];
 
+		prefetch_ahead(cursor);
 		if (at->seq > cursor->newest)
 			continue;
 		*position = (struct position){ at->time_us, at->seq, cursor->partition.direction };

@@ -38,6 +38,9 @@ MUST_CHECK int hot_row_remove(struct day *day, const struct partition *partition
 MUST_CHECK int hot_row_leave(struct day *day, const struct partition *partition, const struct position *position,
                              struct error *err);
 
+/* The greatest number of a row in the log, be it dead; 0 if there is none. */
+MUST_CHECK int hot_rows_newest(struct day *day, MDB_txn *txn, uint64_t *seq, struct error *err);
+
 /* How many rows and tombstones there are. */
 MUST_CHECK int hot_rows_count(struct day *day, MDB_txn *txn, uint64_t *count, struct error *err);
 
@@ -68,6 +71,11 @@ MUST_CHECK int hot_cursor_seek(struct hot_cursor *cursor, const struct position 
 MUST_CHECK int hot_cursor_next(struct hot_cursor *cursor, struct error *err);
 
 void hot_cursor_close(struct hot_cursor *cursor);
+
+/* Prefetches what reading a partition's first rows takes, for whoever will read them soon: its slot; then, when other rows
+ * have been read meanwhile, its positions; then their addresses; then its rows. */
+enum hot_ahead { HOT_AHEAD_SLOT, HOT_AHEAD_POSITIONS, HOT_AHEAD_ADDRESSES, HOT_AHEAD_ROWS };
+void hot_rows_prefetch(const struct day *day, const struct partition *partition, enum hot_ahead what);
 
 /* A place in a walk over many partitions; zeroed: the beginning. */
 struct hot_place {

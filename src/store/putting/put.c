@@ -61,6 +61,7 @@ static int count_row(const struct put *put, const struct partition *partition)
 
 	if (!own)
 		return -1;
+	hot_order_prefetch(&own->order);
 	if (++own->rows == put->store->options.seal_rows)
 		put->day->hot.grown = true;
 	if (put->day->hot.rows++ == 0)

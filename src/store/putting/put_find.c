@@ -223,7 +223,9 @@ void days_expect(const struct store *store, const struct record *record, const s
 	if (id.len == 0 || !store->put_days[0])
 		return;
 	uint64_t hash = day_id_hash(account, product->number, id);
+	struct partition partition = partition_of(account, product->number, (uint8_t)record_partition(record));
 	hot_prefetch(&store->put_days[0]->hot, hash);
+	hot_partition_prefetch(&store->put_days[0]->hot, &partition);
 	for (int i = 0; i < 3 && store->put_days[i]; i++)
 		bloom_filter_prefetch_hash(store->put_days[i]->filter, (uint32_t)(hash >> 32));
 }

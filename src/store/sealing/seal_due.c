@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "store/days/hot_rows.h"
 #include "store/sealing/seal_private.h"
 
 #define HOT_SEALS_MAX 32 /* rows of as many full seals may be hot, however few each partition has: they take memory */
@@ -69,6 +70,17 @@ static size_t due_count(const struct hot *hot)
 	return hot->due.len / sizeof(struct partition);
 }
 
+/* What the next ones need is prefetched while the one before them is sealed. */
+static void prefetch_next(const struct day *day)
+{
+	const struct hot *hot = &day->hot;
+	const struct partition *next = (const struct partition *)(void *)hot->due.data + hot->due_at;
+	size_t left = due_count(hot) - hot->due_at;
+
+	for (size_t i = 0; i < left && i <= HOT_AHEAD_ROWS; i++)
+		hot_rows_prefetch(day, &next[i], (enum hot_ahead)(HOT_AHEAD_ROWS - i));
+}
+
 /* The first of those gathered that is still due, or NULL. */
 static const struct hot_partition *take_due(const struct store *store, const struct seal *seal, struct day *day,
                                             int64_t now_us)
@@ -79,8 +91,10 @@ static const struct hot_partition *take_due(const struct store *store, const str
 	while (hot->due_all && hot->due_at < due_count(hot)) {
 		const struct hot_partition *own = hot_partition_find(hot, &due[hot->due_at++]);
 
-		if (own && is_ready(day, own, now_us) && is_due(store, seal, own, now_us))
+		if (own && is_ready(day, own, now_us) && is_due(store, seal, own, now_us)) {
+			prefetch_next(day);
 			return own;
+		}
 	}
 	if (hot->due_all)
 		buf_clear(&hot->due);

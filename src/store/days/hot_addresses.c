@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * hot_addresses.c: see hot_addresses.h.
+ */
+#include "store/days/hot_addresses.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CAP_MIN 4096
+#define CAP_MAX ((size_t)1 << 20) /* of a day: 4 MiB */
+#define PAGE_LEAF 0x02
+
+struct page_head {
+	uint64_t number;
+	uint16_t pad, flags;
+	uint16_t offsets_end, rows_begin;
+};
+
+struct node {
+	uint32_t value_bytes;
+	uint16_t flags; /* the value is in pages of its own, and such */
+	uint16_t key_bytes;
+};
+
+static uint16_t read_u16(const char *at)
+{
+	uint16_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return value;
+}
+
+/* The page of an offset in the map, if it is one of rows, or NULL. */
+static const char *page_of(const struct hot_addresses *addresses, const struct env *env, size_t offset,
+                           struct page_head *head)
+{
+	size_t number = offset / addresses->page_bytes;
+	const char *page = (const char *)env->map + number * addresses->page_bytes;
+
+	if (offset >= env->map_bytes)
+		return NULL;
+	memcpy(head, page, sizeof(*head));
+	bool is_leaf = head->number == number && head->flags == PAGE_LEAF && head->offsets_end <= addresses->page_bytes;
+	return is_leaf ? page : NULL;
+}
+
+/* Is there a row at an offset of a page? */
+static bool read_node(const struct hot_addresses *addresses, const char *page, size_t offset, struct node *node)
+{
+	size_t room = addresses->page_bytes - offset;
+
+	if (offset >= addresses->page_bytes || room < sizeof(*node) + ROW_KEY_LEN)
+		return false;
+	memcpy(node, page + offset, sizeof(*node));
+	return node->flags == 0 && node->key_bytes == ROW_KEY_LEN &&
+	       node->value_bytes <= room - sizeof(*node) - ROW_KEY_LEN;
+}
+
+/* Where a page has no row, there may be what is left of one. */
+static bool has_offset(const char *page, const struct page_head *head, size_t offset)
+{
+	for (size_t i = sizeof(*head); i < head->offsets_end; i += sizeof(uint16_t))
+		if (read_u16(page + i) == offset)
+			return true;
+	return false;
+}
+
+bool hot_addresses_read(const struct hot_addresses *addresses, const struct env *env, uint64_t seq,
+                        const uint8_t key[ROW_KEY_LEN], MDB_val *val)
+{
+	size_t offset = addresses->cap ? 2 * (size_t)addresses->offsets[seq & (addresses->cap - 1)] : 0;
+	struct page_head head;
+	struct node node;
+	const char *page = offset && env->map ? page_of(addresses, env, offset, &head) : NULL;
+
+	offset &= addresses->page_bytes - 1;
+	if (!page || !read_node(addresses, page, offset, &node) || !has_offset(page, &head, offset) ||
+	    memcmp(page + offset + sizeof(node), key, ROW_KEY_LEN) != 0)
+		return false;
+	*val = env_val(page + offset + sizeof(node) + ROW_KEY_LEN, node.value_bytes);
+	return true;
+}
+
+/* Room for so many rows. What is known is forgotten where it grows. */
+static bool reserve(struct hot_addresses *addresses, uint64_t rows)
+{
+	size_t cap = addresses->cap ? addresses->cap : CAP_MIN;
+
+	while (cap < rows && cap < CAP_MAX)
+		cap *= 2;
+	if (cap == addresses->cap)
+		return true;
+	free(addresses->offsets);
+	addresses->offsets = calloc(cap, sizeof(*addresses->offsets));
+	addresses->cap = addresses->offsets ? cap : 0;
+	return addresses->offsets;
+}
+
+static void note(struct hot_addresses *addresses, const char *page, size_t page_at, size_t offset)
+{
+	struct partition partition;
+	struct position position;
+	struct node node;
+
+	if (read_node(addresses, page, offset, &node) && (page_at + offset) / 2 <= UINT32_MAX &&
+	    log_key_read(env_val(page + offset + sizeof(node), ROW_KEY_LEN), &partition, &position))
+		addresses->offsets[position.seq & (addresses->cap - 1)] = (uint32_t)((page_at + offset) / 2);
+}
+
+void hot_addresses_learn(struct hot_addresses *addresses, const struct env *env, MDB_txn *txn, MDB_val val,
+                         uint64_t rows)
+{
+	size_t at = (size_t)((uintptr_t)val.mv_data - (uintptr_t)env->map);
+	struct page_head head;
+	MDB_stat stat;
+
+	if (!env->map || at >= env->map_bytes || txn == env->write || mdb_txn_id(txn) < addresses->altered_in)
+		return;
+	if (addresses->page_bytes == 0 && mdb_env_stat(env->mdb, &stat) == 0)
+		addresses->page_bytes = stat.ms_psize;
+	if (addresses->page_bytes == 0 || !reserve(addresses, rows))
+		return;
+	const char *page = page_of(addresses, env, at, &head);
+	for (size_t i = sizeof(head); page && i < head.offsets_end; i += sizeof(uint16_t))
+		note(addresses, page, at & ~(addresses->page_bytes - 1), read_u16(page + i));
+}
+
+void hot_addresses_begin(struct hot_addresses *addresses, const struct hot_addresses *before, uint64_t newest)
+{
+	*addresses = (struct hot_addresses){
+		.altered_in = before->altered_in,
+		.newest = newest > before->newest ? newest : before->newest,
+	};
+}
+
+void hot_addresses_put(struct hot_addresses *addresses, const struct env *env, uint64_t seq)
+{
+	if (seq <= addresses->newest)
+		hot_addresses_remove(addresses, env, seq);
+	else
+		addresses->newest = seq;
+}
+
+void hot_addresses_remove(struct hot_addresses *addresses, const struct env *env, uint64_t seq)
+{
+	addresses->altered_in = mdb_txn_id(env->write);
+	if (addresses->cap)
+		addresses->offsets[seq & (addresses->cap - 1)] = 0;
+}
+
+void hot_addresses_free(struct hot_addresses *addresses)
+{
+	free(addresses->offsets);
+	*addresses = (struct hot_addresses){ .altered_in = addresses->altered_in, .newest = addresses->newest };
+}
