@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "callback/callback.h"
 #include "destination/destination.h"
+#include "daemon/inherited.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "daemon/options_check.h"
@@ -76,6 +77,7 @@ struct daemon {
 	struct schedules *schedules;
 	struct closing *closing;
 	struct api app;
+	struct inherited inherited;
 	struct tls *tls; /* NULL: no listener has it */
 	struct http_server *http;
 	struct admin *admin;
@@ -383,6 +385,27 @@ static int start_store(struct daemon *d, struct error *err)
 	return d->feeds ? 0 : -1;
 }
 
+static bool is_inherited(const struct daemon *d, const char *setting)
+{
+	for (int i = 0; i < d->inherited.count; i++)
+		if (strcmp(d->inherited.list[i].setting, setting) == 0)
+			return true;
+	return false;
+}
+
+/* On sockets of systemd, if there are some for the setting, or else on the setting's addresses. */
+static int start_listening(struct daemon *d, struct tls *tls, const char *setting, const char *addresses,
+                           struct error *err)
+{
+	if (!is_inherited(d, setting))
+		return http_server_listen(d->http, tls, setting, addresses, err);
+	for (int i = 0; i < d->inherited.count; i++)
+		if (strcmp(d->inherited.list[i].setting, setting) == 0 &&
+		    http_server_adopt(d->http, tls, setting, d->inherited.list[i].fd, err) != 0)
+			return -1;
+	return 0;
+}
+
 static int start_http(struct daemon *d, struct error *err)
 {
 	d->app = (struct api){
@@ -401,7 +424,9 @@ static int start_http(struct daemon *d, struct error *err)
 		.billing = d->billing,
 		.limits = d->limits,
 	};
-	if (options_use_tls(&d->config)) {
+	if (inherited_take(&d->inherited, err) != 0)
+		return -1;
+	if (options_use_tls(&d->config) || is_inherited(d, "listen_tls")) {
 		d->tls = tls_new(&d->config, err);
 		if (!d->tls)
 			return -1;
@@ -414,9 +439,9 @@ static int start_http(struct daemon *d, struct error *err)
 	d->app.http = d->http;
 	http_server_log_to(d->http, d->access);
 	http_server_gather(d->http);
-	if (http_server_listen(d->http, NULL, "listen", d->config.listen, err) != 0)
+	if (start_listening(d, NULL, "listen", d->config.listen, err) != 0)
 		return -1;
-	return http_server_listen(d->http, d->tls, "listen_tls", d->config.listen_tls, err);
+	return start_listening(d, d->tls, "listen_tls", d->config.listen_tls, err);
 }
 
 static int start_admin(struct daemon *d, struct error *err)
@@ -496,8 +521,7 @@ static int start(struct daemon *d, struct error *err)
 	    start_metrics(d, err) != 0 || start_admin(d, err) != 0 || start_operators(d, err) != 0)
 		return -1;
 	audit_daemon(d, "daemon start", "cdrd " PACKAGE_VERSION);
-	log_info("main", "cdrd " PACKAGE_VERSION " serves %s%s%s from %s", d->config.listen,
-	         d->config.listen[0] && d->config.listen_tls[0] ? ", " : "", d->config.listen_tls, d->config.data_dir);
+	log_info("main", "cdrd " PACKAGE_VERSION " serves what is in %s", d->config.data_dir);
 	notify_ready("Serving");
 	return 0;
 }

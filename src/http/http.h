@@ -66,6 +66,10 @@ MUST_CHECK int http_listen_check(const char *setting, const char *addresses, str
 MUST_CHECK int http_server_listen(struct http_server *server, struct tls *tls, const char *setting,
                                   const char *addresses, struct error *err);
 
+/* The same for a socket that listens already, which it takes over on success. */
+MUST_CHECK int http_server_adopt(struct http_server *server, struct tls *tls, const char *setting, int fd,
+                                 struct error *err);
+
 /* From now on, small answers that become ready in the same turn of the loop are sent together, before any long work of its
  * tasks. For one of the servers that share a scheduler. */
 void http_server_gather(struct http_server *server);

@@ -197,30 +197,58 @@ static struct evconnlistener *bind_address(struct http_listener *own, struct add
 	return listener;
 }
 
-static int listen_on(struct http_server *server, struct tls *tls, const char *setting, struct str text,
-                     struct error *err)
+/* Room for one more; NULL with *err if there is none. */
+static struct http_listener *begin_listener(struct http_server *server, struct tls *tls, const char *setting,
+                                            struct error *err)
+{
+	struct http_listener *own = &server->listeners[server->listeners_count];
+
+	if (server->listeners_count == HTTP_LISTENERS_MAX) {
+		error_set(err, ERROR_LIMIT, "%s: more than %d addresses", setting, HTTP_LISTENERS_MAX);
+		return NULL;
+	}
+	if (!server->accept_retry)
+		server->accept_retry = evtimer_new(server->base, on_retry, server);
+	if (tls && !server->record)
+		server->record = malloc(HTTP_RECORD_MAX);
+	if (!server->accept_retry || (tls && !server->record)) {
+		error_set(err, ERROR_NOMEM, "%s: out of memory for listeners", setting);
+		return NULL;
+	}
+	*own = (struct http_listener){ .server = server, .tls = tls };
+	return own;
+}
+
+static void end_listener(struct http_listener *own, const char *whose)
 {
 	static const int on = 1;
-	struct address address = { .len = 0 };
+	evutil_socket_t fd = evconnlistener_get_fd(own->listener);
 	char name[INET6_ADDRSTRLEN + 16];
 	int port;
 
-	if (server->listeners_count == HTTP_LISTENERS_MAX)
-		return error_set(err, ERROR_LIMIT, "%s: more than %d addresses", setting, HTTP_LISTENERS_MAX);
+	own->server->listeners_count++;
+	evconnlistener_set_error_cb(own->listener, on_accept_error);
+	/* Accepted sockets inherit it, which saves a call each. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	format_address(fd, name, sizeof(name), &port);
+	log_info("http", "listening on %s%s%s", name, own->tls ? " with TLS" : "", whose);
+}
+
+static int listen_on(struct http_server *server, struct tls *tls, const char *setting, struct str text,
+                     struct error *err)
+{
+	struct address address = { .len = 0 };
+	struct http_listener *own;
+
 	if (parse_address(&address, setting, text, err) < 0)
 		return -1;
-	struct http_listener *own = &server->listeners[server->listeners_count];
-
-	*own = (struct http_listener){ .server = server, .tls = tls };
+	own = begin_listener(server, tls, setting, err);
+	if (!own)
+		return -1;
 	own->listener = bind_address(own, &address);
 	if (!own->listener)
 		return error_set_errno(err, errno, "%s: cannot listen on %.*s", setting, STR_ARGS(text));
-	server->listeners_count++;
-	evconnlistener_set_error_cb(own->listener, on_accept_error);
-	/* Accepted sockets inherit it, which saves a call each. */
-	setsockopt(evconnlistener_get_fd(own->listener), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	format_address(evconnlistener_get_fd(own->listener), name, sizeof(name), &port);
-	log_info("http", "listening on %s%s", name, tls ? " with TLS" : "");
+	end_listener(own, "");
 	return 0;
 }
 
@@ -288,15 +316,49 @@ int http_server_listen(struct http_server *server, struct tls *tls, const char *
 	struct str list = str_from(addresses);
 	struct str text;
 
-	if (!server->accept_retry)
-		server->accept_retry = evtimer_new(server->base, on_retry, server);
-	if (tls && !server->record)
-		server->record = malloc(HTTP_RECORD_MAX);
-	if (!server->accept_retry || (tls && !server->record))
-		return error_set(err, ERROR_NOMEM, "%s: out of memory for listeners", setting);
 	while (addresses[0] && next_address(&list, &text))
 		if (listen_on(server, tls, setting, text, err) < 0)
 			return -1;
+	return 0;
+}
+
+/* Is it a TCP socket that listens, and, without TLS, on this machine alone? */
+static int check_adopted(const struct http_server *server, const struct tls *tls, const char *setting, int fd,
+                         struct error *err)
+{
+	struct address bound = { .len = 0 };
+	socklen_t len = sizeof(bound.six), int_len = sizeof(int);
+	int listens = 0;
+
+	if (getsockname(fd, &bound.generic, &len) != 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &int_len) != 0)
+		return error_set_errno(err, errno, "%s: socket %d", setting, fd);
+	if (!listens || (bound.generic.sa_family != AF_INET && bound.generic.sa_family != AF_INET6))
+		return error_set(err, ERROR_INVALID, "%s: socket %d is no TCP socket that listens", setting, fd);
+	if (!tls && !server->config->allow_cleartext && !is_loopback(&bound))
+		return error_set(
+			err, ERROR_INVALID,
+			"%s: socket %d: beyond this machine HTTP would be in the clear, secrets included: name it "
+			"%s_tls, or set allow_cleartext = yes",
+			setting, fd, setting);
+	return 0;
+}
+
+int http_server_adopt(struct http_server *server, struct tls *tls, const char *setting, int fd, struct error *err)
+{
+	unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC;
+	struct http_listener *own;
+
+	if (check_adopted(server, tls, setting, fd, err) != 0)
+		return -1;
+	own = begin_listener(server, tls, setting, err);
+	if (!own)
+		return -1;
+	if (evutil_make_socket_nonblocking(fd) == 0)
+		own->listener = evconnlistener_new(server->base, on_accept, own, flags, 0, fd);
+	if (!own->listener)
+		return error_set(err, ERROR_NOMEM, "%s: out of memory for a listener", setting);
+	end_listener(own, ", a socket of systemd");
 	return 0;
 }
 

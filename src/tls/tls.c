@@ -34,7 +34,8 @@ struct tls {
 
 const char *tls_error_text(void)
 {
-	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+	unsigned long error = ERR_peek_error(); /* the first one is the cause of the others */
+	const char *reason = ERR_SYSTEM_ERROR(error) ? strerror(ERR_GET_REASON(error)) : ERR_reason_error_string(error);
 
 	ERR_clear_error();
 	return reason ? reason : "unknown error";

@@ -22,6 +22,7 @@ import textwrap
 import threading
 import time
 
+import certificates
 import harness
 from samples import YESTERDAY
 
@@ -223,6 +224,10 @@ class Reader:
 
     def check_configuration(self, text):
         path = os.path.join(self.folder, "example.conf")
+        if "/etc/ssl/" in text:
+            authority = certificates.Authority(os.path.join(self.folder, "ssl"))
+            authority.issue("reports.example.com")
+            text = re.sub(r"/etc/ssl/(private/)?", authority.path(""), text)
         with open(path, "w", encoding="utf-8") as file:
             file.write(self.put_in(text))
         self.run("cdrd -t -c example.conf")

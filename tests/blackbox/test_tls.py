@@ -2,6 +2,7 @@
 """TLS of the listeners: what is spoken, which certificate is shown, that nothing is cut, and who must show one."""
 import concurrent.futures
 import contextlib
+import fcntl
 import http.client
 import os
 import shutil
@@ -309,13 +310,63 @@ def test_producers_and_operators_need_a_certificate_of_their_name_where_that_is_
     assert request(operator_port, context(None), "GET", "/operator/v1", None, ada).status == 403
 
 
+# --- sockets of systemd ---
+
+def start_with_sockets(daemon, *sockets):
+    """As systemd does: descriptors from 3 on, their names, and the process that they are for."""
+    names = ":".join(name for name, _ in sockets)
+    moves = " ".join(f"{3 + i}<&{s.fileno()}" for i, (_, s) in enumerate(sockets))
+    script = f'exec {moves}; export LISTEN_PID=$$ LISTEN_FDS={len(sockets)} LISTEN_FDNAMES={names}; exec "$@"'
+    with open(daemon.log_path, "ab") as log:
+        daemon.process = subprocess.Popen(["bash", "-c", script, "bash", *daemon.command()], stderr=log,
+                                          pass_fds=[s.fileno() for _, s in sockets])
+
+
+def listening_socket(address="127.0.0.1"):
+    """With a descriptor well above those that it becomes."""
+    made = socket.create_server((address, harness.free_port()), backlog=100)
+    high = fcntl.fcntl(made.fileno(), fcntl.F_DUPFD, 100)
+    made.close()
+    return socket.socket(fileno=high)
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_a_restart_with_sockets_of_systemd_refuses_no_connection(daemons, authority):
+    pair = authority.issue("sockets", "DNS:localhost")
+    clear, encrypted = listening_socket(), listening_socket()
+    daemon = daemons(start=False, tls_certificate=pair[0], tls_key=pair[1])
+    daemon.port = clear.getsockname()[1]
+    context = context_for(authority)
+    start_with_sockets(daemon, ("listen", clear), ("listen_tls", encrypted))
+    wait_for(lambda: request(encrypted.getsockname()[1], context, "GET", "/healthz").status == 200)
+    assert daemon.request("GET", "/healthz").status == 200
+    assert f":{daemon.options['listen'].rsplit(':', 1)[1]}" not in daemon.log()  # the setting does not count then
+    assert daemon.stop() == 0
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(daemon.request, "GET", "/healthz") for _ in range(8)]  # nobody is there to accept them
+        start_with_sockets(daemon, ("listen", clear), ("listen_tls", encrypted))
+        assert {answer.result().status for answer in answers} == {200}
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+@pytest.mark.parametrize("name, address, words", [
+    ("web", "127.0.0.1", 'has the name "web"'), ("listen", "0.0.0.0", "allow_cleartext"),
+    ("listen_tls", "127.0.0.1", "tls_certificate: \"\"")])
+def test_a_socket_of_systemd_that_cannot_be_is_an_error(daemons, name, address, words):
+    daemon = daemons(start=False)
+    start_with_sockets(daemon, (name, listening_socket(address)))
+    assert daemon.process.wait(60) != 0
+    daemon.process = None
+    assert words in daemon.log()
+
+
 # --- settings ---
 
 @pytest.mark.parametrize("settings, words", [
     ({"listen_tls": "127.0.0.1:0"}, "tls_certificate: \"\""),
     ({"listen_tls": "127.0.0.1:0", "tls_certificate": "/nowhere/c.pem", "tls_key": "/nowhere/k.pem"},
-     "tls_certificate: /nowhere/c.pem"),
-    ({"listen_tls": "127.0.0.1:0", "tls_certificate": "{c}", "tls_key": "/nowhere/k.pem"}, "tls_key: /nowhere/k.pem"),
+     "tls_certificate: /nowhere/c.pem: No such file or directory"),
+    ({"listen_tls": "127.0.0.1:0", "tls_certificate": "{c}", "tls_key": "/nowhere/k.pem"}, "No such file or directory"),
     ({"listen_tls": "127.0.0.1:0", "tls_certificate": "{c}", "tls_key": "{other}"}, "tls_key: {other}"),
     ({"listen_tls": "127.0.0.1:0", "tls_certificate": "{c}, {c}", "tls_key": "{k}"}, "tls_key: no key for {c}"),
     ({"listen_tls": "127.0.0.1:0", "tls_certificate": "{c}", "tls_key": "{k}, {k}"}, "tls_key: {k}: more files"),

@@ -131,6 +131,15 @@ def test_the_unit_has_no_faults_that_systemd_finds(tmp_path, name):
     assert not faults, faults
 
 
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_the_daemon_is_exposed_little_as_systemd_counts_it():
+    """At most 1.2 of 10."""
+    unit = os.path.join(harness.BUILD_DIR, "systemd", "cdrd.service")
+    ended = subprocess.run(["systemd-analyze", "security", "--offline=true", "--threshold=12", "--no-pager", unit],
+                           capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr
+
+
 def test_manual_tells_of_every_endpoint():
     endpoints = re.findall(r'^ROUTE\(HTTP_(\w+), "([^"{]+)', read(TOP, "src", "api", "routes.def"), re.MULTILINE)
     assert len(endpoints) > 10
