@@ -27,6 +27,10 @@ const char *sniff_format(struct str first, const char *encoding, struct error *e
 		error_set(err, ERROR_INVALID, "is in UTF-16; give --encoding UTF-16");
 		return NULL;
 	}
+	if (begins_with(first, "PAR1", 4)) {
+		error_set(err, ERROR_INVALID, "is Parquet, which cannot be imported; a report as csv or ndjson can");
+		return NULL;
+	}
 	if (!encoding && first.len > 0 && is_msgpack((unsigned char)first.p[0]))
 		return "msgpack";
 	if (begins_with(first, "\xef\xbb\xbf", 3))

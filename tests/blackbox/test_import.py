@@ -107,6 +107,12 @@ def test_the_product_of_a_report_in_a_zip_is_in_the_name_inside(daemon, account,
     assert counts(daemon.ctl("import", path)) == {"accepted": 1}
 
 
+def test_a_report_in_parquet_is_recognized_and_refused(daemon, tmp_path):
+    path = write(tmp_path / "SMS_report.parquet", b"PAR1" + bytes(100) + b"PAR1")
+    ended = daemon.ctl_run("import", path)
+    assert ended.returncode != 0 and b"is Parquet, which cannot be imported" in ended.stderr, ended
+
+
 def test_an_import_with_rejects_fails_unless_they_are_allowed(daemon, account, tmp_path):
     path = write(tmp_path / "records", harness.encode([sms(account), sms(account, smell="nice")], "ndjson"))
     ended = daemon.ctl_run("import", path)

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 
 import { Daemon } from '../sdk/daemon.js';
@@ -103,6 +104,23 @@ describe('reports', () => {
       await page.getByText('3 of').waitFor();
       await fact(page, 'Size').getByText(/about .*B/).waitFor();
     });
+  });
+
+  it('can be Parquet, which has a compression of its own', async () => {
+    const fresh = daemon.addAccount('report04', 'reports-secret-4');
+    await withReports(`${RANGE}&new=yes`, async (tab, page) => {
+      await page.getByLabel('Compression').selectOption('Zstandard');
+      await page.getByLabel('Format').selectOption('Parquet');
+      await page.getByLabel('Compression').waitFor({ state: 'detached' });
+      await page.getByRole('button', { name: 'Make the report' }).click();
+      await row(page).getByText('Ready').waitFor();
+      const [download] = await Promise.all([page.waitForEvent('download'), row(page).getByRole('button', { name: 'Download' }).click()]);
+      assert.match(download.suggestedFilename(), /^SMS_.*\.parquet$/);
+      assert.equal(readFileSync(await download.path(), 'latin1').slice(0, 4), 'PAR1');
+      await row(page).getByRole('button', { name: 'Again' }).click();
+      await page.getByLabel('Format').and(page.locator('select')).waitFor();
+      assert.equal(await page.getByLabel('Format').inputValue(), 'parquet');
+    }, { who: fresh });
   });
 
   it('show how far they are, and can be cancelled', async () => {

@@ -18,7 +18,7 @@ import { tableFromIPC } from 'apache-arrow';
 import { readParquet } from 'parquet-wasm/node';
 
 import { Daemon } from './daemon.js';
-import { DAY, WITH_DIRECTION } from './queries.js';
+import { DAY, readCsv, WITH_DIRECTION } from './queries.js';
 
 const PER_PRODUCT = 60;
 const WAIT_MS = 120000;
@@ -78,24 +78,11 @@ const paramsOf = (product) => ({ product, ...(WITH_DIRECTION.has(product) ? { di
 
 /* --- the CSV --- */
 
-/* Lines of quoted values, a quote doubled. */
-function readCsv(text) {
-  const lines = [];
-  let line = [];
-  for (const [, value, end] of text.matchAll(/"((?:[^"]|"")*)"(,|\n)/g)) {
-    line.push(value.replaceAll('""', '"'));
-    if (end === '\n') {
-      lines.push(line);
-      line = [];
-    }
-  }
-  return { names: lines[0], rows: lines.slice(1) };
-}
-
 async function csvOf(owner, params) {
   const report = await make(owner, params);
   const { bytes } = await download(owner, report);
-  return { report, ...readCsv(new AdmZip(bytes).getEntries()[0].getData().toString('utf8')) };
+  const [names, ...rows] = readCsv(new AdmZip(bytes).getEntries()[0].getData().toString('utf8'));
+  return { report, names, rows };
 }
 
 /* 2024-11-26T10:00:00.123456+0000 in microseconds */

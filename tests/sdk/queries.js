@@ -31,6 +31,20 @@ export function queryOf(product, { apiKey }) {
 /* What the SDK makes of a column's name. */
 export const camelCase = (name) => name.replace(/_+(\w)/g, (_, letter) => letter.toUpperCase());
 
+/* CSV as lines of quoted values, a quote doubled: lists of them. */
+export function readCsv(text) {
+  const lines = [];
+  let line = [];
+  for (const [, value, end] of text.matchAll(/"((?:[^"]|"")*)"(,|\n)/g)) {
+    line.push(value.replaceAll('""', '"'));
+    if (end === '\n') {
+      lines.push(line);
+      line = [];
+    }
+  }
+  return lines;
+}
+
 /* The promise's HTTP error: its status and its problem document. */
 export async function problemOf(promise) {
   const error = await promise.then(() => assert.fail('the request succeeded'), (reason) => reason);
