@@ -39,6 +39,15 @@ static void reply_nothing(struct http_request *request)
 	http_reply_problem(request, 404, "Not Found", "There is nothing at this path.");
 }
 
+/* There is no console: says why. */
+static void reply_no_console(struct http_request *request)
+{
+	http_reply_problem(request, 404, "Not Found",
+	                   console_files[0].name ?
+	                           "The console is turned off (console = no)." :
+	                           "This cdrd was built without the console (configure --disable-console).");
+}
+
 static void reply_elsewhere(struct http_request *request, int status, const char *location)
 {
 	http_reply_header(request, "Location", location);
@@ -111,7 +120,7 @@ void api_console_get(struct http_request *request, void *app)
 	const struct api *api = app;
 
 	if (!api->config->console || !file)
-		reply_nothing(request);
+		reply_no_console(request);
 	else if (path.p[path.len - 1] != '/')
 		reply_elsewhere(request, 308, "console/");
 	else

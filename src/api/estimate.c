@@ -2,7 +2,8 @@
 /*
  * estimate.c: POST /v2/reports/estimate: what a report would hold and cost, before it is asked for. Free.
  *
- *	{"account_id":...,<the parameters>,"items_count":1234567,"exact":true,"price":493.8268,"currency":"EUR"}
+ *	{"account_id":...,<the parameters>,"items_count":1234567,"exact":true,"size_bytes":98765960,"price":493.8268,
+ *	 "currency":"EUR"}
  *
  * Records are counted in slices (store/aggregate.h). That takes microseconds where the block index has the counts; with
  * a filter blocks may have to be read. After estimate_time the rest is extrapolated instead: its rows, roughly, times
@@ -93,6 +94,7 @@ static void answer(struct estimate *estimate, uint64_t rows, bool exact)
 		json_key(&json, "truncated_at");
 		json_uint(&json, rows_max);
 	}
+	json_member_uint(&json, "size_bytes", report_file_size(&estimate->plan, truncated ? rows_max : rows));
 	write_price(&json, &price);
 	json_object_end(&json);
 	http_reply(estimate->request, 200, "application/json", &body);

@@ -18,6 +18,8 @@ libcdrd_a_SOURCES += \
 libcdrd_a_SOURCES += \
 	src/report/erasing.c \
 	src/report/expiry.c \
+	src/report/file_size.c \
+	src/report/row_sizes.def \
 	src/report/files.c \
 	src/report/job.c \
 	src/report/queue.c \

@@ -139,6 +139,9 @@ void report_file_name(const struct report *report, struct buf *out);
 MUST_CHECK int report_write_status(const struct report *report, struct str base_url, struct buf *out,
                                    struct error *err);
 
+/* About how many bytes a report's file will have, going by what rows of the product have in that form. */
+uint64_t report_file_size(const struct query_plan *plan, uint64_t rows);
+
 /* Does it have a callback, and is that due? Has its file been delivered to a destination, or is it to be? */
 bool report_has_callback(const struct report *report);
 bool report_has_delivery(const struct report *report);

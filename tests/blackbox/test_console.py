@@ -80,6 +80,7 @@ def test_nothing_but_its_own_files_can_run_in_the_page(daemon):
 def test_the_console_can_be_turned_off(daemons):
     daemon = daemons(console="no")
     assert [daemon.get(path, headers=HTML).status for path in ("/", "/console", PAGE)] == [404, 404, 404]
+    assert "console = no" in daemon.get(PAGE, headers=HTML).json()["detail"]
     daemon.stop()
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """POST /v2/reports/estimate: what a report would hold and cost."""
 import datetime
+import os
+import re
 import time
 
 import pytest
@@ -63,6 +65,36 @@ def test_an_estimate_is_what_the_report_then_holds_and_costs(daemon, loaded):
             assert made["currency"] == "EUR"
             assert made["price"] == pytest.approx(ended["items_count"] * 0.0004)
             assert {name: made[name] for name in query} == {name: ended[name] for name in query}
+
+
+@pytest.mark.parametrize("product", ["SMS", "VOICE-CALL", "VERIFY-V2", "CONVERSATION-MESSAGE", "VIDEO-API"])
+def test_an_estimate_tells_about_the_size_of_the_file(daemon, product):
+    account = daemon.new_account()
+    records = harness.generate(product, account, 2000, iso(YESTERDAY), iso(YESTERDAY + DAY))
+    assert daemon.post_cdrs(records)["rejected"] == 0
+    whole = {"product": product, "date_start": iso(YESTERDAY), "date_end": iso(YESTERDAY + DAY)}
+    if "direction" in records[0] and product == "SMS":
+        whole["direction"] = "outbound"
+    for form in ({}, {"compression": "zstd"}, {"format": "ndjson"}, {"format": "parquet"}):
+        made = estimate(daemon, account, **whole, **form)
+        ended = reporting.make(daemon, account, **whole, **form)
+        assert ended["manifest"]["bytes"] / 2 < made["size_bytes"] < ended["manifest"]["bytes"] * 2, form
+
+
+def test_every_product_has_a_measured_size(daemon, account):
+    products = daemon.get("/v2/reports/products", account=account).json()["products"]
+    with open(os.path.join(os.path.dirname(__file__), "..", "..", "src", "report", "row_sizes.def"), encoding="utf-8") as file:
+        rows = re.findall(r'^ROW\("([^"]+)", (true|false), [1-9]', file.read(), re.M)
+    has_message = {p["name"]: daemon.get("/v2/reports/products/" + p["name"], account=account).json()["has_message"] for p in products}
+    assert sorted(rows) == sorted((name, messages) for name, has in has_message.items()
+                                  for messages in (("false", "true") if has else ("false",)))
+
+
+def test_the_size_is_less_with_fewer_columns_and_more_with_messages(daemon, loaded):
+    account, dates = loaded
+    size = {name: estimate(daemon, account, **OUTBOUND, **dates, **more)["size_bytes"]
+            for name, more in {"all": {}, "few": {"columns": "to,status"}, "messages": {"include_message": "true"}}.items()}
+    assert size["few"] < size["all"] < size["messages"]
 
 
 def test_an_estimate_is_free(daemon, account):

@@ -67,6 +67,7 @@ describe('reports', () => {
     await withReports(`${RANGE}&new=yes`, async (tab, page) => {
       await fact(page, 'Records').getByText(String(sent.length), { exact: true }).waitFor();
       assert.match(await fact(page, 'Price').innerText(), /^€0\.\d+$/);
+      assert.match(await fact(page, 'Size').innerText(), /^about \d.* k?bytes?$|^about \d.* kB$/, 'though no such report was made yet');
       await page.getByLabel('Filter by').selectOption('Status');
       await page.getByLabel('Status', { exact: true }).selectOption('delivered');
       await page.getByRole('button', { name: 'Add', exact: true }).click();

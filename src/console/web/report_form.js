@@ -50,12 +50,12 @@ function Estimate({ body, reports }) {
   const estimate = useLoad((signal) => estimateReport(JSON.parse(key), signal), [key]);
   const waiting = estimate.state === 'loading' || key !== JSON.stringify(asked);
   const { data } = estimate;
-  const size = data && sizeOf(data.items_count, asked, reports);
+  const size = data && (sizeOf(data.items_count, asked, reports) ?? data.size_bytes);
 
   return html`<div class="estimate" role="status" aria-busy=${waiting ? 'true' : 'false'}>
     ${estimate.error ? html`<p class="notice bad">${estimate.error.invalid[0] ? `${estimate.error.invalid[0].name}: ${estimate.error.invalid[0].reason}` : estimate.error.message}</p>` : html`<dl class=${waiting ? 'stale' : ''}>
       <div><dt>Records</dt><dd>${data ? `${data.exact ? '' : 'about '}${formatCount(data.items_count)}` : '…'}</dd></div>
-      <div><dt>Size</dt><dd>${!data ? '…' : size === null ? html`<span class="quiet" title="Known after the first report of this kind">not known yet</span>` : `about ${formatBytes(size)}`}</dd></div>
+      <div><dt>Size</dt><dd>${data ? `about ${formatBytes(size)}` : '…'}</dd></div>
       <div><dt>Price</dt><dd>${data ? formatAmount(data.price, data.currency ?? '') : '…'}</dd></div>
     </dl>
     ${data?.truncated_at && html`<p class="notice warn">A report has at most ${formatCount(data.truncated_at)} records: the rest would be cut off. Choose fewer dates or more filters.</p>`}`}

@@ -59,7 +59,7 @@ function randomKey() {
 /* Sent again after a break of the connection, it gives the same report. */
 export const createReport = (body) => post('/v2/reports', body, { headers: { 'Idempotency-Key': randomKey() } });
 
-/* { items_count, exact, price: text, currency, truncated_at }; the API writes the price as a number. */
+/* { items_count, exact, size_bytes, price: text, currency, truncated_at }; the API writes the price as a number. */
 export async function estimateReport(body, signal) {
   const answer = await post('/v2/reports/estimate', body, { signal });
   const price = String(answer.price);

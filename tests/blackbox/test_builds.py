@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: ISC
+"""Builds that leave a part out: they build, run, and say what is not there."""
+import json
+import os
+import pty
+import subprocess
+
+import pytest
+
+import harness
+from test_tree import TOP
+
+pytestmark = pytest.mark.skipif(not os.environ.get("CDRD_LONG_TESTS"), reason="each is a whole build")
+
+
+@pytest.fixture(autouse=True)
+def nothing_wrong_with_daemons():
+    """Those of the harness take no part in these."""
+
+
+def make(folder, option):
+    environment = {**os.environ, "MAKEFLAGS": f"-j{os.cpu_count()}"}
+    for command in ([os.path.join(TOP, "configure"), "--quiet", "CFLAGS=-O0", option], ["make", "--quiet", "all"]):
+        ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=1800, env=environment)
+        assert ended.returncode == 0, f"{command}:\n{ended.stdout[-4000:]}\n{ended.stderr[-4000:]}"
+
+
+class Build:
+    """The programs of a folder, and a daemon of them."""
+
+    def __init__(self, folder):
+        self.folder, self.port, self.socket = folder, harness.free_port(), str(folder / "admin.sock")
+        self.process = subprocess.Popen([folder / "cdrd", "-o", f"listen=127.0.0.1:{self.port}", "-o", f"data_dir={folder}/data",
+                                         "-o", f"admin_socket={self.socket}"], stderr=subprocess.PIPE)
+        harness.wait_for(lambda: os.path.exists(self.socket) or self.process.poll() is not None, 120)
+        assert self.process.poll() is None, self.process.stderr.read()
+
+    def ctl(self, *words):
+        ended = subprocess.run([self.folder / "cdrctl", "-s", self.socket, "--json", *words], capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
+        return json.loads(ended.stdout) if ended.stdout.strip() else None
+
+    def get(self, path):
+        ended = subprocess.run(["curl", "-s", "-w", "\n%{http_code}", "-H", "Accept: text/html", f"http://127.0.0.1:{self.port}{path}"],
+                               capture_output=True, text=True, check=True)
+        body, status = ended.stdout.rsplit("\n", 1)
+        return int(status), body
+
+    def on_terminal(self, *words):
+        """The status and what is written, on a terminal."""
+        controller, terminal = pty.openpty()
+        process = subprocess.Popen([self.folder / "cdrctl", "-s", self.socket, *words], stdin=terminal, stdout=terminal,
+                                   stderr=subprocess.STDOUT, env={**os.environ, "TERM": "xterm"})
+        os.close(terminal)
+        status = process.wait(120)
+        return status, os.read(controller, 65536).decode()
+
+    def stop(self):
+        self.process.terminate()
+        assert self.process.wait(120) == 0
+
+
+def smoke(build):
+    """An account, a record in, and the record out."""
+    build.ctl("account", "add", "abcd1234", "--secret", "smoke-secret-1")
+    records = subprocess.run([build.folder / "cdrgen", "--product", "SMS", "--account", "abcd1234", "--count", "3",
+                              "--from", "2026-11-20T00:00:00Z", "--to", "2026-11-21T00:00:00Z"], capture_output=True, check=True).stdout
+    (build.folder / "records").write_bytes(records)
+    assert build.ctl("import", str(build.folder / "records"))["accepted"] == 3
+    assert build.get("/healthz")[0] == 200
+
+
+@pytest.fixture
+def built(tmp_path):
+    made = []
+
+    def build(option):
+        make(tmp_path, option)
+        made.append(Build(tmp_path))
+        return made[-1]
+    yield build
+    for build in made:
+        build.stop()
+
+
+def test_without_the_console_its_paths_say_so(built):
+    build = built("--disable-console")
+    smoke(build)
+    for path in ("/console/", "/console"):
+        status, body = build.get(path)
+        assert status == 404 and "built without the console" in json.loads(body)["detail"], body
+    assert build.get("/")[0] == 404
+    status, body = build.get("/openapi.json")
+    assert status == 200 and json.loads(body)["openapi"].startswith("3.1")
+
+
+def test_without_ncurses_top_says_what_is_missing_and_once_works(built):
+    build = built("--without-ncurses")
+    smoke(build)
+    status, said = build.on_terminal("top")
+    assert status != 0 and "built without ncurses" in said and "--once" in said, said
+    status, said = build.on_terminal("top", "--once")
+    assert status == 0 and "abcd1234" in said, said
+    assert build.get("/console/")[0] == 200
