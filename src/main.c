@@ -22,6 +22,7 @@
 #include "base/task.h"
 #include "base/log.h"
 #include "callback/callback.h"
+#include "consumer/consumer.h"
 #include "destination/destination.h"
 #include "daemon/inherited.h"
 #include "daemon/notify.h"
@@ -69,6 +70,7 @@ struct daemon {
 	struct mappings *mappings;
 	struct ingest *ingest;
 	struct feeds *feeds;
+	struct consumers *consumers;
 	struct callbacks *callbacks;
 	struct destinations *destinations;
 	struct reports *reports;
@@ -382,7 +384,10 @@ static int start_store(struct daemon *d, struct error *err)
 	if (!d->closing)
 		return error_set(err, ERROR_NOMEM, "deleted accounts: out of memory");
 	d->feeds = feeds_new(d->tasks, &d->config, d->meta, d->ingest, err);
-	return d->feeds ? 0 : -1;
+	if (!d->feeds)
+		return -1;
+	d->consumers = consumers_new(d->tasks, &d->config, d->meta, d->ingest, err);
+	return d->consumers ? 0 : -1;
 }
 
 static bool is_inherited(const struct daemon *d, const char *setting)
@@ -542,6 +547,7 @@ static void stop(struct daemon *d)
 	destinations_free(d->destinations);
 	limits_free(d->limits);
 	billing_free(d->billing);
+	consumers_free(d->consumers);
 	feeds_free(d->feeds);
 	ingest_free(d->ingest);
 	mappings_free(d->mappings);
@@ -595,6 +601,8 @@ static int run(struct daemon *d)
 	options_each_warning(&d->config, log_warning);
 	if (d->options.test) {
 		puts("The configuration is valid.");
+		printf("Kinds of queues that can be consumed: %s.\n",
+		       consumers_built_in()[0] ? consumers_built_in() : "none");
 		status = EXIT_SUCCESS;
 	} else {
 		status = serve(d);

@@ -14,7 +14,7 @@ const char *quarantine_format_name(enum parse_format format)
 {
 	static const char *const names[] = {
 		[PARSE_NDJSON] = "ndjson", [PARSE_JSON_ARRAY] = "json", [PARSE_MSGPACK] = "msgpack",
-		[PARSE_CSV] = "csv",       [PARSE_MAPPED] = "mapped",
+		[PARSE_CSV] = "csv",       [PARSE_JSON] = "json",       [PARSE_MAPPED] = "mapped",
 	};
 
 	return names[format];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * resolve.h: host names to addresses on the loop, by libevent's evdns; private to callback/.
+ * resolve.h: host names to addresses on the loop, by libevent's evdns; for callback/ and consumer/.
  *
  * Debian's libcurl resolves names in threads, and cdrd has none; and an address must be checked before connecting to
  * it. evdns reads resolv.conf and hosts; both are read again when they have changed. It asks over UDP only: an answer

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/network.h"
 #include "callback/callback.h"
+#include "consumer/consumer.h"
 #include "feed/feed.h"
 #include "http/http.h"
 #include "billing/plans.h"
@@ -231,6 +232,16 @@ static int check_tail(const struct config *config, struct error *err)
 	return feeds_check("tail", config->tail, err);
 }
 
+static int check_amqp(const struct config *config, struct error *err)
+{
+	return consumers_check("amqp", config->amqp, err);
+}
+
+static int check_kafka(const struct config *config, struct error *err)
+{
+	return consumers_check("kafka", config->kafka, err);
+}
+
 static int check_log_topics(const struct config *config, struct error *err)
 {
 	return log_topics_check(config->log_topics, err);
@@ -273,6 +284,8 @@ void options_check(const struct config *config, struct config_faults *faults)
 		check_audit_log,
 		check_spool,
 		check_tail,
+		check_amqp,
+		check_kafka,
 		check_listen_tls,
 		check_metrics_listen_tls,
 		check_operator_listen_tls,

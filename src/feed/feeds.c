@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "feed/feed_private.h"
+#include "record/source_list.h"
 
 #define CHUNK_ROOM ((size_t)64 << 10)
 #define EVENTS_ROOM 16384
@@ -21,76 +22,48 @@
 
 /* --- settings --- */
 
-/* The next word of *rest, which blanks or the end follow. */
-static struct str next_word(struct str *rest)
+/* Gets each feed of a setting's value. */
+struct feed_reader {
+	char path[FEED_PATH_MAX + 1];
+	int (*fn)(void *arg, const char *path, const struct ingest_settings *settings, struct error *err);
+	void *arg;
+};
+
+static int on_path(void *arg, struct str path, struct error *err)
 {
-	struct str text = str_trim(*rest), word = { text.p, 0 };
+	struct feed_reader *reader = arg;
 
-	while (word.len < text.len && word.p[word.len] != ' ' && word.p[word.len] != '\t')
-		word.len++;
-	*rest = (struct str){ text.p + word.len, text.len - word.len };
-	return word;
-}
-
-static int take_option(struct ingest_settings *settings, struct str word, struct error *err)
-{
-	const char *equals = memchr(word.p, '=', word.len);
-	struct str name = { word.p, equals ? (size_t)(equals - word.p) : word.len };
-	struct error why;
-
-	for (size_t i = 0; equals && i < INGEST_SETTINGS_COUNT; i++) {
-		if (!str_is(name, ingest_settings_name(i)))
-			continue;
-		if (ingest_settings_set(settings, i, (struct str){ equals + 1, word.len - name.len - 1 }, &why) == 0)
-			return 0;
-		return error_set(err, ERROR_INVALID, "%.*s: %s", STR_ARGS(name), why.message);
-	}
-	return error_set(err, ERROR_INVALID, "\"%.*s\": must be mapping=NAME, or another setting of a producer",
-	                 (int)(word.len < 64 ? word.len : 64), word.p);
-}
-
-/* One feed's text. */
-static int read_feed(struct str text, char path[FEED_PATH_MAX + 1], struct ingest_settings *settings, struct error *err)
-{
-	struct str word = next_word(&text);
-
-	if (word.len == 0 || word.p[0] != '/' || word.len > FEED_PATH_MAX)
+	if (path.len == 0 || path.p[0] != '/' || path.len > FEED_PATH_MAX)
 		return error_set(err, ERROR_INVALID, "\"%.*s\": must begin with an absolute path, of at most %d bytes",
-		                 (int)(word.len < 64 ? word.len : 64), word.p, FEED_PATH_MAX);
-	memcpy(path, word.p, word.len);
-	path[word.len] = '\0';
-	*settings = (struct ingest_settings){ 0 };
-	while ((word = next_word(&text)).len > 0)
-		if (take_option(settings, word, err) != 0)
-			return -1;
-	return settings->mapping[0] ? 0 : error_set(err, ERROR_INVALID, "%s: needs mapping=NAME", path);
+		                 (int)(path.len < 64 ? path.len : 64), path.p, FEED_PATH_MAX);
+	memcpy(reader->path, path.p, path.len);
+	reader->path[path.len] = '\0';
+	return 0;
 }
 
-typedef int (*feed_fn)(void *arg, const char *path, const struct ingest_settings *settings, struct error *err);
-
-/* Calls fn for each feed of a setting's value. */
-static int each_feed(const char *text, feed_fn fn, void *arg, struct error *err)
+static int on_feed(void *arg, const struct ingest_settings *settings, struct error *err)
 {
-	struct str rest = str_trim(str_from(text));
+	struct feed_reader *reader = arg;
 
-	while (rest.len > 0) {
-		const char *bar = memchr(rest.p, '|', rest.len);
-		struct str one = { rest.p, bar ? (size_t)(bar - rest.p) : rest.len };
-		char path[FEED_PATH_MAX + 1];
-		struct ingest_settings settings;
+	if (!settings->mapping[0])
+		return error_set(err, ERROR_INVALID, "%s: needs mapping=NAME", reader->path);
+	return reader->fn ? reader->fn(reader->arg, reader->path, settings, err) : 0;
+}
 
-		if (read_feed(one, path, &settings, err) != 0 || (fn && fn(arg, path, &settings, err) != 0))
-			return -1;
-		rest = (struct str){ one.p + one.len + (bar ? 1 : 0), rest.len - one.len - (bar ? 1 : 0) };
-	}
-	return 0;
+/* Calls reader->fn, unless NULL, for each. */
+static int each_feed(const char *text, struct feed_reader *reader, struct error *err)
+{
+	static const struct source_reader source_reader = { .begin = on_path, .end = on_feed };
+
+	return sources_read(text, &source_reader, reader, err);
 }
 
 int feeds_check(const char *key, const char *text, struct error *err)
 {
+	struct feed_reader reader = { .fn = NULL };
 	struct error why;
 
-	if (each_feed(text, NULL, NULL, &why) == 0)
+	if (each_feed(text, &reader, &why) == 0)
 		return 0;
 	return error_set(err, ERROR_INVALID, "%s: %s", key, why.message);
 }
@@ -219,10 +192,10 @@ static int add_feed(void *arg, const char *path, const struct ingest_settings *s
 static int add_all(struct feeds *feeds, struct error *err)
 {
 	struct adding spools = { feeds, FEED_SPOOL }, tails = { feeds, FEED_TAIL };
+	struct feed_reader of_spool = { .fn = add_feed, .arg = &spools }, of_tail = { .fn = add_feed, .arg = &tails };
 
-	return each_feed(feeds->config->spool, add_feed, &spools, err) == 0 ?
-	               each_feed(feeds->config->tail, add_feed, &tails, err) :
-	               -1;
+	return each_feed(feeds->config->spool, &of_spool, err) == 0 ? each_feed(feeds->config->tail, &of_tail, err) :
+	                                                              -1;
 }
 
 static int begin(struct feeds *feeds, struct error *err)

@@ -316,6 +316,7 @@ struct ingest_batch *ingest_batch_new(struct ingest *ingest, enum parse_format f
 	batch->effective = batch->settings;
 	batch->done = done;
 	batch->arg = arg;
+	batch->format = format;
 	batch->producer = producer ? strdup(producer) : NULL;
 	batch->product_name = product_name ? strdup(product_name) : NULL;
 	if ((producer && !batch->producer) || (product_name && !batch->product_name))
@@ -492,6 +493,33 @@ void ingest_batch_finish(struct ingest_batch *batch)
 			stop(batch, &err);
 	}
 	await_commit(batch);
+}
+
+int ingest_batch_keep_unreadable(struct ingest_batch *batch, struct str body, bool cut, struct error *err)
+{
+	const struct parse_fault fault = { "", batch->stop.message };
+	const struct parse_item item = {
+		.line = batch->stopped.line, .raw = body, .size = body.len, .raw_cut = cut, .format = batch->format
+	};
+	uint64_t aborts = ingest_count_aborts(batch->ingest);
+
+	if (batch->stop.code != ERROR_INVALID || batch->failure.code != ERROR_NONE)
+		return 0;
+	batch->round = batch->ingest->round;
+	batch->summary.rejected++;
+	batch->ingest->pending.rejected++;
+	if (ingest_quarantine(batch, &item, &fault, 1, err) == 0)
+		return 1;
+	fail(batch, aborts, err);
+	return -1;
+}
+
+bool ingest_batch_is_decided(const struct ingest_batch *batch)
+{
+	const struct ingest *ingest = batch->ingest;
+
+	return batch->queue == &ingest->deciding && batch->round <= ingest->commit.round &&
+	       batch->failure.code == ERROR_NONE;
 }
 
 void ingest_batch_stop(struct ingest_batch *batch, const struct error *why)

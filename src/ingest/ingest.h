@@ -94,6 +94,14 @@ void ingest_batch_abandon(struct ingest_batch *batch);
 /* Counts so far, for an import's progress. */
 void ingest_batch_summary(const struct ingest_batch *batch, struct ingest_summary *summary);
 
+/* After finish, for bodies whose sender gets no answer: if the body could not be read to its end (ERROR_INVALID), puts all
+ * of it into quarantine, to last with the batch's commit. `body` is what is there of it, `cut` whether that is not all.
+ * 1 if it did, 0 if there is no need to, -1 if it failed, and the batch with it. */
+MUST_CHECK int ingest_batch_keep_unreadable(struct ingest_batch *batch, struct str body, bool cut, struct error *err);
+
+/* From within on_stored of a watch: is all of this batch, which is finished, in the commit? */
+bool ingest_batch_is_decided(const struct ingest_batch *batch);
+
 /* Has the batch ended early, so that feeding it more is useless? `done` will say why once it is finished. */
 bool ingest_batch_is_over(const struct ingest_batch *batch);
 

@@ -99,6 +99,7 @@ struct ingest_batch {
 	TAILQ_ENTRY(ingest_batch) link;
 	struct ingest_queue *queue; /* the one it is in */
 	struct ingest *ingest;
+	enum parse_format format;
 	struct parser *parser;         /* or, of mapped rows, */
 	struct mapping_reader *mapped; /* this */
 	char *producer;                /* NULL: rejected records are not kept */

@@ -18,4 +18,5 @@ libcdrd_a_SOURCES += \
 	src/record/parse_json_array.c \
 	src/record/parse_lines.c \
 	src/record/parse_msgpack.c \
+	src/record/source_list.c src/record/source_list.h \
 	src/record/parse_msgpack_token.c src/record/parse_msgpack_token.h

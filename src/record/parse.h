@@ -30,7 +30,7 @@ enum parse_format {
 	PARSE_JSON_ARRAY,
 	PARSE_MSGPACK,
 	PARSE_CSV,
-	PARSE_JSON,   /* an array or lines, by the first byte; no item is of this format */
+	PARSE_JSON,   /* an array or lines, by the first byte; of items only a body that could not be read */
 	PARSE_MAPPED, /* rows of a mapping (mapping/mapping.h), which has its own reader */
 };
 

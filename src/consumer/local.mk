@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: ISC
+libcdrd_a_SOURCES += \
+	src/consumer/consumer.h src/consumer/consumer_private.h \
+	src/consumer/consumer_settings.c \
+	src/consumer/consumers.c \
+	src/consumer/message.c
+if WITH_AMQP
+libcdrd_a_SOURCES += \
+	src/consumer/amqp.c \
+	src/consumer/amqp_link.c src/consumer/amqp_link.h
+endif
