@@ -7,3 +7,7 @@ EXTRA_DIST += tests/blackbox tests/sdk tests/console
 check_PROGRAMS += tests/blackbox/callback_put
 tests_blackbox_callback_put_SOURCES = tests/blackbox/callback_put.c
 tests_blackbox_callback_put_LDADD = libcdrd.a
+if WITH_KAFKA
+check_PROGRAMS += tests/blackbox/kafka_mock
+tests_blackbox_kafka_mock_SOURCES = tests/blackbox/kafka_mock.c
+endif

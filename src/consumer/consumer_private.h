@@ -130,6 +130,9 @@ MUST_CHECK int message_finish(struct message *message, struct str body, bool cut
 /* From within on_stored: is all of it in this commit? */
 bool message_is_decided(const struct message *message);
 
+/* Ends its batch, if it has one, so that it can begin again. */
+void message_give_up(struct message *message);
+
 /* It is acknowledged, or given up; what is in the store of it stays there. */
 void message_free(struct message *message);
 void messages_free(struct consumer *consumer);

@@ -40,7 +40,8 @@ static int on_address(void *arg, struct str address, struct error *err)
 {
 	struct settings_reader *reader = arg;
 
-	reader->settings = (struct consumer_settings){ .format = PARSE_JSON, .prefetch = PREFETCH_DEFAULT };
+	reader->settings =
+		(struct consumer_settings){ .format = PARSE_JSON, .prefetch = PREFETCH_DEFAULT, .group = "cdrd" };
 	return set_text(reader->settings.address, "the address", address, err);
 }
 

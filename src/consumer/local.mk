@@ -9,3 +9,9 @@ libcdrd_a_SOURCES += \
 	src/consumer/amqp.c \
 	src/consumer/amqp_link.c src/consumer/amqp_link.h
 endif
+if WITH_KAFKA
+libcdrd_a_SOURCES += \
+	src/consumer/kafka.c \
+	src/consumer/kafka_conf.c src/consumer/kafka_conf.h \
+	src/consumer/kafka_place.c src/consumer/kafka_place.h
+endif

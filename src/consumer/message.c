@@ -83,12 +83,18 @@ bool message_is_decided(const struct message *message)
 	return message->is_stored || (message->batch && ingest_batch_is_decided(message->batch));
 }
 
+void message_give_up(struct message *message)
+{
+	if (message->batch)
+		ingest_batch_abandon(message->batch);
+	message->batch = NULL;
+}
+
 void message_free(struct message *message)
 {
 	struct consumer *consumer = message->consumer;
 
-	if (message->batch)
-		ingest_batch_abandon(message->batch);
+	message_give_up(message);
 	if (message->source)
 		consumer->kind->release(message);
 	TAILQ_REMOVE(&consumer->messages, message, link);

@@ -20,6 +20,7 @@
  *	usage       account id (8 bytes) -> msgpack (billing/volume.c)
  *	erased      account id (8 bytes), hash of a number (16 bytes) -> msgpack (store/erasing/erased.c)
  *	feeds       "tail:" or "spool:", path -> msgpack: where reading has got to (feed/place.c)
+ *	            "kafka:", cluster, group, topic, partition -> msgpack: the same (consumer/kafka_place.c)
  *	api_keys    account id, '/', id of the key -> msgpack (api_keys.c)
  *	days        yyyy-mm-dd -> nothing (store/days/day_list.c); not in backups, which may hold newer days
  *

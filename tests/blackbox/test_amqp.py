@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import harness
 import pytest
@@ -163,6 +164,7 @@ class Publisher(threading.Thread):
         """The next one, again and again until it is confirmed."""
         while not self.ended.is_set():
             id = f"p{len(self.confirmed):06d}"
+            time.sleep(0.01)  # or a slow machine would have more than it can look through
             yield self.consumer.message(id)
             self.confirmed.append(id)
 
@@ -171,9 +173,9 @@ class Publisher(threading.Thread):
             try:
                 self.consumer.publish(self.messages())
             except (rabbitmq.pika.exceptions.AMQPError, OSError):
-                pass  # the broker is away
+                time.sleep(0.5)  # the broker is away
 
-    def await_more(self, count=200):
+    def await_more(self, count=100):
         target = len(self.confirmed) + count
         harness.wait_for(lambda: len(self.confirmed) >= target, PATIENCE)
 
