@@ -39,6 +39,7 @@
 #include "billing/billing.h"
 #include "metrics/metrics.h"
 #include "query/cursor.h"
+#include "reconcile/reconcile.h"
 #include "report/report.h"
 #include "schedule/schedule.h"
 #include "meta/meta.h"
@@ -77,6 +78,7 @@ struct daemon {
 	struct billing *billing;
 	struct limits *limits;
 	struct schedules *schedules;
+	struct reconciles *reconciles;
 	struct closing *closing;
 	struct api app;
 	struct inherited inherited;
@@ -379,8 +381,12 @@ static int start_store(struct daemon *d, struct error *err)
 		&(struct schedules_context){ d->tasks, &d->config, d->meta, d->reports, d->billing, d->limits });
 	if (!d->schedules)
 		return error_set(err, ERROR_NOMEM, "schedules: out of memory");
+	d->reconciles = reconciles_new(
+		&(struct reconciles_context){ d->tasks, &d->config, d->meta, d->store, d->ingest, d->disk }, err);
+	if (!d->reconciles)
+		return -1;
 	d->closing = closing_new(&(struct closing_context){ d->tasks, &d->config, d->meta, d->store, d->ingest,
-	                                                    d->reports, d->schedules, d->destinations });
+	                                                    d->reports, d->schedules, d->destinations, d->reconciles });
 	if (!d->closing)
 		return error_set(err, ERROR_NOMEM, "deleted accounts: out of memory");
 	d->feeds = feeds_new(d->tasks, &d->config, d->meta, d->ingest, err);
@@ -424,6 +430,8 @@ static int start_http(struct daemon *d, struct error *err)
 		.ingest = d->ingest,
 		.reports = d->reports,
 		.schedules = d->schedules,
+		.reconciles = d->reconciles,
+		.mappings = d->mappings,
 		.destinations = d->destinations,
 		.callbacks = d->callbacks,
 		.billing = d->billing,
@@ -464,6 +472,7 @@ static int start_admin(struct daemon *d, struct error *err)
 		.callbacks = d->callbacks,
 		.reports = d->reports,
 		.schedules = d->schedules,
+		.reconciles = d->reconciles,
 		.destinations = d->destinations,
 		.billing = d->billing,
 		.closing = d->closing,
@@ -541,6 +550,7 @@ static void stop(struct daemon *d)
 	tls_free(d->tls);
 	api_tickets_free(&d->app);
 	closing_free(d->closing);
+	reconciles_free(d->reconciles);
 	schedules_free(d->schedules);
 	reports_free(d->reports);
 	callbacks_free(d->callbacks);

@@ -102,6 +102,7 @@ static void write_counts(struct json *j, const struct erasure_counts *counts)
 	json_member_uint(j, "report_files_removed", counts->report_files);
 	json_member_uint(j, "reports_begun_again", counts->reports_again);
 	json_member_uint(j, "reports_cancelled", counts->reports_cancelled);
+	json_member_uint(j, "reconciliations_removed", counts->reconciliations);
 	json_member_uint(j, "schedules_removed", counts->schedules);
 	json_member_uint(j, "callbacks", counts->callbacks);
 	json_member_uint(j, "quarantine_dropped", counts->quarantine);
@@ -139,8 +140,8 @@ static struct erasure_request request_of(const struct args *args, const struct a
 void admin_erase(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
 	struct erasing *job = calloc(1, sizeof(*job));
-	struct erasure_context own = { context->meta,    context->store,     context->ingest,
-		                       context->reports, context->schedules, context->callbacks };
+	struct erasure_context own = { context->meta,      context->store,     context->ingest,    context->reports,
+		                       context->schedules, context->callbacks, context->reconciles };
 	struct erasure_request request = request_of(args, reply);
 	struct error err;
 

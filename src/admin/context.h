@@ -20,6 +20,7 @@
 #include "mapping/mapping.h"
 #include "privacy/closing.h"
 #include "billing/billing.h"
+#include "reconcile/reconcile.h"
 #include "report/report.h"
 #include "schedule/schedule.h"
 #include "store/store.h"
@@ -40,6 +41,7 @@ struct admin_context {
 	struct callbacks *callbacks;
 	struct reports *reports;
 	struct schedules *schedules;
+	struct reconciles *reconciles;
 	struct destinations *destinations;
 	struct billing *billing;
 	struct closing *closing;

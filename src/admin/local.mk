@@ -24,6 +24,7 @@ libcdrd_a_SOURCES += \
 	src/admin/command_producer.c \
 	src/admin/command_products.c \
 	src/admin/command_quarantine.c src/admin/command_quarantine.h \
+	src/admin/command_reconcile.c \
 	src/admin/command_replay.c \
 	src/admin/command_report.c \
 	src/admin/command_schedule.c \

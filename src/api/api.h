@@ -26,6 +26,8 @@
 
 struct api_changes_waiters;
 struct callbacks;
+struct mappings;
+struct reconciles;
 struct api_summary_turns;
 struct api_tickets;
 
@@ -42,6 +44,8 @@ struct api {
 	struct ingest *ingest;
 	struct reports *reports;
 	struct schedules *schedules;
+	struct reconciles *reconciles;
+	struct mappings *mappings;
 	struct destinations *destinations;
 	struct callbacks *callbacks;
 	struct billing *billing;

@@ -92,12 +92,12 @@ static bool etag_listed(struct str list, struct str etag)
 	return list.len >= etag.len && memmem(list.p, list.len, etag.p, etag.len) != NULL;
 }
 
-static void add_headers(struct http_request *request, const struct report *report, const char *etag)
+static void add_headers(struct http_request *request, const struct api_file *file, const char *etag)
 {
 	struct buf disposition = { 0 };
 
 	buf_add_text(&disposition, "attachment; filename=\"");
-	report_file_name(report, &disposition);
+	buf_add_str(&disposition, buf_str(&file->name));
 	buf_add_char(&disposition, '"');
 	if (buf_cstr(&disposition))
 		http_reply_header(request, "Content-Disposition", disposition.data);
@@ -117,17 +117,15 @@ static void reply_beyond(struct http_request *request, uint64_t size)
 }
 
 /* Counts as a download of the account until its last byte is sent. Takes over `fd`. */
-static void send_bytes(struct http_request *request, const struct api *app, const struct report *report, int status,
+static void send_bytes(struct http_request *request, const struct api *app, const struct api_file *file, int status,
                        int fd, uint64_t offset, uint64_t length)
 {
 	void *download = limits_download_begin(app->limits, api_account(request));
 
-	const char *type = report_is_parquet(report) ? CONTENT_TYPE_PARQUET : CONTENT_TYPE;
-
-	http_reply_file(request, status, type, fd, offset, length, limits_download_end, download);
+	http_reply_file(request, status, file->type, fd, offset, length, limits_download_end, download);
 }
 
-static void reply_part(struct http_request *request, const struct api *app, const struct report *report, int fd,
+static void reply_part(struct http_request *request, const struct api *app, const struct api_file *file, int fd,
                        const struct range *range, uint64_t size)
 {
 	char text[96];
@@ -135,11 +133,11 @@ static void reply_part(struct http_request *request, const struct api *app, cons
 	(void)snprintf(text, sizeof(text), "bytes %llu-%llu/%llu", (unsigned long long)range->first,
 	               (unsigned long long)(range->first + range->length - 1), (unsigned long long)size);
 	http_reply_header(request, "Content-Range", text);
-	send_bytes(request, app, report, 206, fd, range->first, range->length);
+	send_bytes(request, app, file, 206, fd, range->first, range->length);
 }
 
 /* Takes over `fd`. */
-static void reply_file(struct http_request *request, const struct api *app, const struct report *report, int fd,
+static void reply_file(struct http_request *request, const struct api *app, const struct api_file *file, int fd,
                        uint64_t size)
 {
 	struct str if_range = http_request_header(request, "If-Range");
@@ -148,7 +146,7 @@ static void reply_file(struct http_request *request, const struct api *app, cons
 	enum range_kind kind = RANGE_NONE;
 	char etag[MAKER_SHA256_LEN + 3];
 
-	(void)snprintf(etag, sizeof(etag), "\"%s\"", report->sha256);
+	(void)snprintf(etag, sizeof(etag), "\"%s\"", file->sha256);
 	if (wanted.p && !http_request_is_head(request) && (!if_range.p || str_is(if_range, etag)))
 		kind = read_range(wanted, size, &range);
 	if (kind == RANGE_BEYOND) {
@@ -156,14 +154,14 @@ static void reply_file(struct http_request *request, const struct api *app, cons
 		reply_beyond(request, size);
 		return;
 	}
-	add_headers(request, report, etag);
+	add_headers(request, file, etag);
 	if (etag_listed(http_request_header(request, "If-None-Match"), str_from(etag))) {
 		close(fd);
 		http_reply(request, 304, NULL, NULL);
 	} else if (kind == RANGE_PART) {
-		reply_part(request, app, report, fd, &range, size);
+		reply_part(request, app, file, fd, &range, size);
 	} else {
-		send_bytes(request, app, report, 200, fd, 0, size);
+		send_bytes(request, app, file, 200, fd, 0, size);
 	}
 }
 
@@ -190,56 +188,98 @@ static bool may_begin(const struct http_request *request, const struct api *app)
 	return may;
 }
 
-static void open_and_reply(struct http_request *request, const struct api *app, const struct report *report)
+static int open_file(const struct api *app, const struct api_file *file, struct error *err)
+{
+	return file->of_reconcile ? reconcile_open_file(app->reconciles, file->job, file->class, err) :
+	                            reports_open_file(app->reports, &file->report, err);
+}
+
+static void open_and_reply(struct http_request *request, const struct api *app, const struct api_file *file)
 {
 	struct error err;
 	struct stat st;
-	int fd = reports_open_file(app->reports, report, &err);
+	int fd = open_file(app, file, &err);
 
 	if (fd < 0) {
 		http_reply_error(request, &err);
-	} else if (fstat(fd, &st) != 0 || (uint64_t)st.st_size != report->bytes) {
+	} else if (fstat(fd, &st) != 0 || (uint64_t)st.st_size != file->bytes) {
 		close(fd);
-		error_set(&err, ERROR_CORRUPT, "report %s: its file has not the length it should have", report->id);
+		error_set(&err, ERROR_CORRUPT, "file %s: has not the length it should have", file->id);
 		http_reply_error(request, &err);
 	} else if (!may_begin(request, app)) {
 		close(fd);
 		api_reply_invalid_ticket(request, "The ticket was used meanwhile.");
 	} else {
-		reply_file(request, app, report, fd, report->bytes);
+		reply_file(request, app, file, fd, file->bytes);
 	}
 }
 
-bool api_media_find(struct http_request *request, const struct api *app, struct report *report)
+/* 1; 0: there is none, or the account may not have it; -1. */
+static int find_of_report(const struct http_request *request, const struct api *app, struct api_file *file,
+                          struct error *err)
+{
+	struct report *report = &file->report;
+
+	if (reports_get_file(app->reports, http_request_segment(request), report, err) < 0) {
+		*report = (struct report){ 0 };
+		return err->code == ERROR_NOT_FOUND ? 0 : -1;
+	}
+	memcpy(file->id, report->file_id, sizeof(file->id));
+	memcpy(file->sha256, report->sha256, sizeof(file->sha256));
+	file->bytes = report->bytes;
+	report_file_name(report, &file->name);
+	file->type = report_is_parquet(report) ? CONTENT_TYPE_PARQUET : CONTENT_TYPE;
+	return api_report_is_visible(request, app, report, err);
+}
+
+static int find_of_reconcile(const struct http_request *request, const struct api *app, struct api_file *file,
+                             struct error *err)
+{
+	int visible = api_reconcile_file(request, app, &file->job, &file->class, err);
+
+	if (visible <= 0)
+		return visible;
+	const struct reconcile_file *made = &file->job->files[file->class];
+	file->of_reconcile = true;
+	memcpy(file->id, made->id, sizeof(file->id));
+	memcpy(file->sha256, made->made.sha256, sizeof(file->sha256));
+	file->bytes = made->made.bytes;
+	reconcile_file_name(file->job, file->class, &file->name);
+	file->type = CONTENT_TYPE;
+	return 1;
+}
+
+void api_file_free(struct api_file *file)
+{
+	buf_free(&file->name);
+	report_free(&file->report);
+}
+
+bool api_media_find(struct http_request *request, const struct api *app, struct api_file *file)
 {
 	struct error err;
-	int visible;
 
-	if (reports_get_file(app->reports, http_request_segment(request), report, &err) < 0) {
-		if (err.code == ERROR_NOT_FOUND)
-			reply_unknown(request);
-		else
-			http_reply_error(request, &err);
-		return false;
-	}
-	visible = api_report_is_visible(request, app, report, &err);
+	*file = (struct api_file){ .bytes = 0 };
+	int visible = find_of_report(request, app, file, &err);
+	if (visible == 0 && !file->id[0])
+		visible = find_of_reconcile(request, app, file, &err);
 	if (visible > 0)
 		return true;
 	if (visible < 0)
 		http_reply_error(request, &err);
 	else
 		reply_unknown(request);
-	report_free(report);
+	api_file_free(file);
 	return false;
 }
 
 void api_media_get(struct http_request *request, void *arg)
 {
 	const struct api *app = arg;
-	struct report report;
+	struct api_file file;
 
-	if (!api_media_find(request, app, &report))
+	if (!api_media_find(request, app, &file))
 		return;
-	open_and_reply(request, app, &report);
-	report_free(&report);
+	open_and_reply(request, app, &file);
+	api_file_free(&file);
 }

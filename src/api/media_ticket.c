@@ -40,18 +40,18 @@ void api_media_ticket(struct http_request *request, void *arg)
 	struct api *app = arg;
 	int64_t valid_us = app->config->download_ticket_keep;
 	char ticket[API_TICKET_LEN + 1];
-	struct report report;
+	struct api_file file;
 	struct error err;
 
-	if (!api_media_find(request, app, &report))
+	if (!api_media_find(request, app, &file))
 		return;
-	if (api_ticket_make(app, api_account(request)->id, report.file_id, valid_us, ticket, &err) == 0) {
-		reply_ticket(request, report.file_id, ticket, valid_us);
+	if (api_ticket_make(app, api_account(request)->id, file.id, valid_us, ticket, &err) == 0) {
+		reply_ticket(request, file.id, ticket, valid_us);
 	} else if (err.code == ERROR_LIMIT) {
 		http_reply_header(request, "Retry-After", RETRY_SECONDS);
 		http_reply_problem(request, 429, "Too Many Requests", err.message);
 	} else {
 		http_reply_error(request, &err);
 	}
-	report_free(&report);
+	api_file_free(&file);
 }

@@ -24,6 +24,8 @@ MUST_CHECK int ctl_account_list(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_backup(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_import(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_erase(const struct ctl *ctl, struct error *err);
+MUST_CHECK int ctl_reconcile(const struct ctl *ctl, struct error *err);
+MUST_CHECK int ctl_reconcile_get(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_mapping_try(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_quarantine_replay(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_quarantine_show(const struct ctl *ctl, struct error *err);

@@ -14,6 +14,7 @@ cdrctl_SOURCES = \
 	src/ctl/main.c src/ctl/mapping_try.c \
 	src/ctl/progress.c src/ctl/progress.h \
 	src/ctl/quarantine.c \
+	src/ctl/reconcile.c \
 	src/ctl/render.c src/ctl/render.h src/ctl/secret_file.c src/ctl/secret_file.h \
 	src/ctl/restore.c \
 	src/ctl/sniff.c src/ctl/sniff.h \

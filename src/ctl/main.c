@@ -35,6 +35,8 @@ static const struct special_row {
 	{ "mapping try", ctl_mapping_try },
 	{ "quarantine replay", ctl_quarantine_replay },
 	{ "quarantine show", ctl_quarantine_show },
+	{ "reconcile", ctl_reconcile },
+	{ "reconcile get", ctl_reconcile_get },
 	{ "restore", ctl_restore },
 	{ "top", ctl_top },
 };

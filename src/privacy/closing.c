@@ -125,9 +125,11 @@ static int step_reports(struct closing *closing, struct error *err)
 {
 	struct reports *reports = closing->context.reports;
 	struct gathering gathering = { .count = 0 };
+	uint64_t removed = 0;
 
 	if (schedules_forget_account(closing->context.schedules, closing->account, err) != 0 ||
 	    destinations_forget_account(closing->context.destinations, closing->account, err) != 0 ||
+	    reconciles_remove_of(closing->context.reconciles, &closing->key, 1, &removed, err) != 0 ||
 	    reports_each(reports, &closing->key, INT64_MIN, INT64_MAX, gather_report, &gathering, err) != 0)
 		return -1;
 	for (size_t i = 0; i < gathering.count; i++)

@@ -2,7 +2,7 @@
 /*
  * closing.h: removes deleted accounts, with their records, when account_grace is over.
  *
- * One at a time, in slices between requests: its schedules and destinations are removed, reports over its records that have not
+ * One at a time, in slices between requests: its schedules, destinations and reconciliations are removed, reports over its records that have not
  * ended are cancelled, its records
  * are removed (store/purge.h), then the account's own row, its webhook secret and its volume. The mark of deletion
  * survives a crash, so the next start continues. A parent is removed after its subaccounts.
@@ -17,6 +17,7 @@
 #include "base/task.h"
 #include "ingest/ingest.h"
 #include "destination/destination.h"
+#include "reconcile/reconcile.h"
 #include "report/report.h"
 #include "schedule/schedule.h"
 #include "store/store.h"
@@ -33,6 +34,7 @@ struct closing_context {
 	struct reports *reports;
 	struct schedules *schedules;
 	struct destinations *destinations;
+	struct reconciles *reconciles;
 };
 
 /* NULL when out of memory. */

@@ -19,6 +19,7 @@
 enum stage {
 	STAGE_RECORDS,
 	STAGE_REPORTS,
+	STAGE_RECONCILED,
 	STAGE_SCHEDULES,
 	STAGE_CALLBACKS,
 	STAGE_QUARANTINE,
@@ -180,7 +181,7 @@ static int step_reports(struct erasure *erasure, int64_t deadline_us, struct err
 	const size_t len = ID_UUID_LEN + 1;
 
 	if (erasure->report == erasure->reports.len / len) {
-		erasure->stage = STAGE_SCHEDULES;
+		erasure->stage = STAGE_RECONCILED;
 		return 0;
 	}
 	const char *id = erasure->reports.data + erasure->report * len;
@@ -193,6 +194,17 @@ static int step_reports(struct erasure *erasure, int64_t deadline_us, struct err
 	erasure->counts.reports_again += done == REPORTS_BEGUN_AGAIN;
 	erasure->counts.reports_cancelled += done == REPORTS_CANCELLED;
 	return 0;
+}
+
+/* They can be made again from the carrier's file. */
+static int step_reconciled(struct erasure *erasure, struct error *err)
+{
+	size_t count;
+	const struct account_key *accounts = keys_of(&erasure->accounts, &count);
+
+	erasure->stage = STAGE_SCHEDULES;
+	return reconciles_remove_of(erasure->context.reconciles, accounts, count, &erasure->counts.reconciliations,
+	                            err);
 }
 
 struct looking {
@@ -266,6 +278,8 @@ static int step(struct erasure *erasure, int64_t deadline_us, struct error *err)
 		return step_records(erasure, deadline_us, err);
 	case STAGE_REPORTS:
 		return step_reports(erasure, deadline_us, err);
+	case STAGE_RECONCILED:
+		return step_reconciled(erasure, err);
 	case STAGE_SCHEDULES:
 		erasure->stage = STAGE_CALLBACKS;
 		return schedules_erase(erasure->context.schedules, buf_str(&erasure->ids), erasure->erase,

@@ -4,6 +4,7 @@
  *
  *	records      erase.h: of the account, with `subaccounts` of its subaccounts too, and usage records of its parent
  *	reports      those whose files hold it are remade, those in progress start over
+ *	reconciled   files of months beside carriers' ones, and those: of any of the accounts, whatever is in them
  *	schedules    whose parameters have it are removed
  *	callbacks    that wait and repeat a report's parameters
  *	quarantine   entries of rejected records that hold it are dropped
@@ -16,6 +17,7 @@
 
 #include "callback/callback.h"
 #include "ingest/ingest.h"
+#include "reconcile/reconcile.h"
 #include "report/report.h"
 #include "schedule/schedule.h"
 #include "store/erase.h"
@@ -30,6 +32,7 @@ struct erasure_context {
 	struct reports *reports;
 	struct schedules *schedules;
 	struct callbacks *callbacks;
+	struct reconciles *reconciles;
 };
 
 struct erasure_request {
@@ -66,7 +69,8 @@ struct erasure_counts {
 	uint64_t report_files;  /* removed, of reports whose parameters have it */
 	uint64_t reports_again; /* started over */
 	uint64_t reports_cancelled;
-	uint64_t schedules; /* removed */
+	uint64_t reconciliations; /* removed */
+	uint64_t schedules;       /* removed */
 	uint64_t callbacks;
 	uint64_t quarantine; /* entries dropped */
 };

@@ -53,7 +53,7 @@ async function until(what, condition) {
 }
 
 before(async () => {
-  daemon = await Daemon.start({ callback_allow: '127.0.0.0/8', login_delay_max: 0, mappings_dir: join(TOP, 'etc/mappings'), ingest_body_max: '64K', schedules_per_account_max: 2 });
+  daemon = await Daemon.start({ callback_allow: '127.0.0.0/8', login_delay_max: 0, mappings_dir: join(TOP, 'etc/mappings'), ingest_body_max: '64K', schedules_per_account_max: 2, reconcile_upload_max: '64K' });
   const account = daemon.addAccount(ACCOUNT, SECRET);
   daemon.addAccount('efgh5678', 'secret-of-the-child', '--parent', ACCOUNT);
   daemon.addAccount('ijkl9012', 'secret-of-another');
@@ -287,6 +287,41 @@ describe('each operation', () => {
     assert.equal((await remove(ofChild, child)).status, 204);
   });
 
+  it('reconciles carriers\' files', async () => {
+    const { requestBody } = api.operation('createReconciliation').described;
+    const { example } = requestBody.content['text/csv'];
+    const query = { product: 'VOICE-CALL', account_id: ACCOUNT, month: DATES.date_start.slice(0, 7), mapping: 'generic-csv' };
+    const create = (more = {}, user = USER, body = example) =>
+      api.send('createReconciliation', { query: { ...query, ...more }, headers: { 'Content-Type': 'text/csv' }, body, user });
+    const child = 'efgh5678:secret-of-the-child';
+    const { request_id: id } = (await create({ compare: 'price', match: 'number' })).json();
+    const get = async () => (await api.send('getReconciliation', { path: { id }, user: USER })).json();
+    const made = await until('the result', async () => {
+      const status = await get();
+      return status.request_status === 'SUCCESS' && status;
+    });
+    assert.deepEqual(made.files.map((file) => file.class), ['matched', 'different', 'only_ours', 'only_theirs', 'rejected']);
+    assert.equal((await create({ account_id: 'ijkl9012' })).status, 403);
+    assert.equal((await create({ month: 'november' })).status, 422);
+    assert.equal((await create({}, USER, example.repeat(1000))).status, 413);
+    const { request_id: ofChild } = (await create({ account_id: 'efgh5678' }, child)).json();
+    assert.equal((await api.send('listReconciliations', { user: USER })).json().reconciliations.length, 2);
+    const cancel = (which, user = USER) => api.send('cancelReconciliation', { path: { id: which }, user });
+    assert.equal((await cancel(ofChild)).status, 403);
+    assert.equal((await cancel(id)).status, 409);
+    assert.equal((await cancel('7c9e6679-7425-40de-944b-e07fc1f90ae7')).status, 404);
+    const idle = await Daemon.start({ mappings_dir: join(TOP, 'etc/mappings'), reconciles_max: 0 });
+    try {
+      idle.addAccount(ACCOUNT, SECRET);
+      const there = new Described(api.document, idle.url, api.seen);
+      const { request_id: waits } = (await there.send('createReconciliation', { query, body: example, user: USER })).json();
+      const cancelled = await there.send('cancelReconciliation', { path: { id: waits }, user: USER });
+      assert.equal(cancelled.json().request_status, 'ABORTED');
+    } finally {
+      await idle.stop();
+    }
+  });
+
   it('keeps destinations', async () => {
     const { example } = api.operation('createDestination').described.requestBody.content['application/json'];
     const create = (more = {}) => api.send('createDestination', { ...jsonOf({ ...example, ...more }), user: USER });
@@ -349,7 +384,7 @@ describe('errors', () => {
     for (const operation of secured().filter(({ path }) => !path.includes('{'))) {
       const { operationId, requestBody, responses } = operation.described;
       const user = operationId === 'putRecords' ? PRODUCER : USER;
-      if (requestBody && operationId !== 'putRecords') {
+      if (requestBody?.content['application/json'] && operationId !== 'putRecords') {
         assert.equal((await api.send(operationId, { headers: JSON_BODY, body: '{', user })).status, 400, operationId);
         assert.equal((await api.send(operationId, { ...jsonOf({ nonsense: 1 }), user })).status, 422, operationId);
         const large = await api.send(operationId, { headers: JSON_BODY, body: ' '.repeat(1 << 17), user });
@@ -365,6 +400,9 @@ describe('errors', () => {
       const { operationId } = operation.described;
       assert.equal((await api.send(operationId, { raw: '?a=%zz', user: USER })).status, 400, operationId);
     }
+    const reconcile = (more) => api.send('createReconciliation', { body: '', user: USER, ...more });
+    assert.equal((await reconcile({ raw: '?a=%zz' })).status, 400);
+    assert.equal((await reconcile({ headers: { 'Content-Encoding': 'br' } })).status, 415);
     for (const [type, body, status] of [['image/png', 'x', 415], ['application/msgpack', new Uint8Array([0xc1]), 400],
       ['application/x-ndjson', '{}\n'.repeat(30000), 413]]) {
       const answer = await api.send('putRecords', { headers: { 'Content-Type': type }, body, user: PRODUCER });

@@ -79,6 +79,7 @@ tests_unit_run_SOURCES += tests/unit/test_report_table.c
 tests_unit_run_SOURCES += tests/unit/test_report_queue.c
 tests_unit_run_SOURCES += tests/unit/test_report_body.c
 tests_unit_run_SOURCES += tests/unit/test_schedule.c
+tests_unit_run_SOURCES += tests/unit/test_reconcile.c
 tests_unit_run_SOURCES += tests/unit/test_plans.c
 tests_unit_run_SOURCES += tests/unit/test_billing.c
 tests_unit_run_SOURCES += tests/unit/test_changes.c
