@@ -108,6 +108,9 @@ bool parquet_page_texts(ZSTD_DCtx *zstd, struct str bytes, struct buf *body, str
 		return false;
 	if (page.encoding != ENCODING_PLAIN)
 		return page.encoding == ENCODING_RLE_DICTIONARY; /* their texts are in the dictionary */
+	/* What the header says is not under the checksum, what the frame says is. */
+	if (ZSTD_getFrameContentSize(packed.p, packed.len) != (unsigned long long)page.plain_bytes)
+		return false;
 	buf_clear(body);
 	if (!buf_reserve(body, (size_t)page.plain_bytes)) {
 		out->failed = true;

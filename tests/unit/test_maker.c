@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "report/archive_private.h"
+#include "report/archive_reader.h"
 #include "report/maker_private.h"
 #include "parquet_unpack.h"
 #include "report_unpack.h"
@@ -806,6 +807,53 @@ START_TEST(limits_cut_parquet)
 }
 END_TEST
 
+/* All texts of the file at `path`; false if it is damaged. */
+static bool read_texts(struct buf *texts)
+{
+	struct archive_reader *reader = archive_reader_new(path, ARCHIVE_PARQUET, &err);
+	struct str piece;
+	int more = -1;
+
+	buf_clear(texts);
+	while (reader && (more = archive_reader_next(reader, &piece, &err)) > 0)
+		buf_add_str(texts, piece);
+	archive_reader_free(reader);
+	if (more < 0)
+		ck_assert_msg(err.code == ERROR_CORRUPT, "%s", err.message);
+	return more == 0;
+}
+
+START_TEST(searches_see_all_texts_of_parquet_and_notice_damage)
+{
+	struct buf texts = { 0 };
+	int noticed = 0;
+
+	begin_parquet();
+	spec.view.include_message = true;
+	rows_count = 3000;
+	ck_assert_int_eq(make(), MAKER_DONE);
+	ck_assert_msg(read_texts(&texts), "%s", err.message);
+	for (int i = 0; i < rows_count; i += 97) {
+		ck_assert_ptr_nonnull(memmem(texts.data, texts.len, rows[i].id, strlen(rows[i].id)));
+		ck_assert_ptr_nonnull(memmem(texts.data, texts.len, rows[i].body, strlen(rows[i].body)));
+	}
+	srand(1);
+	for (int i = 0; i < 300; i++) {
+		size_t at = (size_t)rand() % file.len;
+		char was = file.data[at];
+		FILE *to = fopen(path, "wb");
+
+		file.data[at] = (char)(was ^ (1 << rand() % 8));
+		ck_assert_uint_eq(fwrite(file.data, 1, i % 10 == 9 ? at : file.len, to), i % 10 == 9 ? at : file.len);
+		fclose(to);
+		file.data[at] = was;
+		noticed += !read_texts(&texts);
+	}
+	ck_assert_int_gt(noticed, 150); /* not in the footer, nor in columns of times and amounts */
+	buf_free(&texts);
+}
+END_TEST
+
 START_TEST(value_that_parquet_cannot_hold_ends_the_report_and_is_named)
 {
 	enum maker_end end = MAKER_MORE;
@@ -930,6 +978,7 @@ Suite *suite_maker(void)
 	tcase_add_test(one, parquet_holds_all_rows_in_order);
 	tcase_add_test(one, crashes_do_not_show_in_parquet);
 	tcase_add_test(one, limits_cut_parquet);
+	tcase_add_test(one, searches_see_all_texts_of_parquet_and_notice_damage);
 	tcase_add_test(one, value_that_parquet_cannot_hold_ends_the_report_and_is_named);
 	tcase_add_test(one, checkpoint_of_nonsense_is_refused);
 	tcase_add_test(one, progress_grows_to_the_whole);
