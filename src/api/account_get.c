@@ -16,6 +16,9 @@ struct children {
 	char last[ACCOUNT_ID_MAX + 1]; /* that is on the page */
 	bool more;
 	bool shown; /* to a key that may read their records */
+	const struct api *app;
+	bool failed;
+	struct error *err;
 };
 
 static void write_own(const struct account *account, struct json *json)
@@ -41,6 +44,10 @@ static bool write_child(void *arg, const struct account *account)
 	json_object_begin(json);
 	write_own(account, json);
 	json_member_text(json, "plan", account->plan[0] ? account->plan : NULL);
+	if (api_account_write_fees(children->app, account, true, json, children->err) != 0) {
+		children->failed = true;
+		return false;
+	}
 	json_key(json, "disabled");
 	json_bool(json, account->disabled);
 	if (account->deleted_us)
@@ -56,11 +63,13 @@ static int write_children(const struct api *app, const struct account *account, 
 
 	json_key(children->json, "subaccounts");
 	json_array_begin(children->json);
+	children->app = app;
+	children->err = err;
 	if (children->shown &&
 	    accounts_each_child_from(app->meta, str_from(account->id), from, write_child, children, err) != 0)
 		return -1;
 	json_array_end(children->json);
-	return 0;
+	return children->failed ? -1 : 0;
 }
 
 static void answer(struct http_request *request, const struct api *app, const struct api_list_params *list)
@@ -79,7 +88,8 @@ static void answer(struct http_request *request, const struct api *app, const st
 	api_account_write_plan(app, account, &json);
 	api_account_write_limits(app, account, &json);
 	api_account_write_settings(app, &json);
-	if (write_children(app, account, &children, &err) != 0) {
+	if (api_account_write_fees(app, account, false, &json, &err) != 0 ||
+	    write_children(app, account, &children, &err) != 0) {
 		buf_free(&body);
 		http_reply_error(request, &err);
 		return;

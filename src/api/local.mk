@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 # The endpoints.
 libcdrd_a_SOURCES += \
+	src/api/account_fees.c \
 	src/api/account_get.c \
 	src/api/account_limits.c src/api/account_limits.h \
 	src/api/admission.c \

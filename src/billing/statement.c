@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "billing/fees.h"
 #include "store/scan.h"
 
 #define USAGE_PRODUCT_NAME STR_LITERAL("REPORTS-USAGE")
@@ -191,57 +192,38 @@ static bool add_record(void *arg, const struct scan_row *row)
 
 /* --- fees --- */
 
-static bool add_fee(struct statement *statement, const struct account *account, const char *name)
+/* Of one account. */
+struct owed {
+	struct statement *statement;
+	const struct account *account;
+};
+
+static bool add_fee(void *arg, const struct plan *plan)
 {
-	const struct plan *plan = plans_find(&statement->plans, str_from(name));
+	struct owed *owed = arg;
 	struct statement_line like = { .is_fee = true }, *line;
 
-	if (!plan)
-		plan = &statement->plans.list[statement->plans.fallback];
-	if (plan->month.units == 0)
-		return true;
-	copy(like.account, sizeof(like.account), str_from(account->id));
+	copy(like.account, sizeof(like.account), str_from(owed->account->id));
 	copy(like.what, sizeof(like.what), str_from(plan->name));
 	copy(like.currency, sizeof(like.currency), str_from(plan->currency));
-	line = find_line(statement, &like);
+	line = find_line(owed->statement, &like);
 	if (!line)
-		return fail(statement, ERROR_NOMEM, "out of memory");
+		return fail(owed->statement, ERROR_NOMEM, "out of memory");
 	line->total = plan->month; /* once, however often it was changed */
 	return true;
 }
 
-/* Adds the plan that the account had from `from_us` until before `to_us`, if some of that is in the month. */
-static bool add_period(struct statement *statement, const struct account *account, const char *name, int64_t from_us,
-                       int64_t to_us)
-{
-	if (from_us < account->created_us)
-		from_us = account->created_us;
-	if (from_us < statement->from_us)
-		from_us = statement->from_us;
-	if (to_us > statement->to_us)
-		to_us = statement->to_us;
-	if (from_us >= to_us || (!name[0] && account->parent[0]))
-		return true;
-	return add_fee(statement, account, name);
-}
-
 static int add_fees(struct statement *statement, const struct account *account, struct error *err)
 {
-	struct account_plan plans[ACCOUNT_PLANS_MAX];
-	const char *name = "";
-	int64_t since_us = INT64_MIN;
-	int count;
+	struct owed owed = { statement, account };
+	struct fees_history history;
 
-	if (accounts_plans(statement->meta, account->id, plans, &count, err) != 0)
+	if (accounts_plans(statement->meta, account->id, history.plans, &history.count, err) != 0)
 		return -1;
-	for (int i = 0; i < count; i++) {
-		if (!add_period(statement, account, name, since_us, plans[i].since_us))
-			return -1;
-		name = plans[i].name;
-		since_us = plans[i].since_us;
-	}
-	/* nothing is owed for the future */
-	return add_period(statement, account, name, since_us, statement->now_us + 1) ? 0 : -1;
+	return fees_each(&statement->plans, account, &history, statement->from_us, statement->to_us, statement->now_us,
+	                 add_fee, &owed) ?
+	               0 :
+	               -1;
 }
 
 static int get_account(const struct statement *statement, const struct account_key *key, struct account *account,

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """GET /v2/account: what an account may know of itself."""
+import time
 import urllib.parse
 
 import pytest
@@ -103,3 +104,21 @@ def test_looking_at_the_account_is_free(daemon, account):
     itself(daemon, account)
     daemon.restart()
     assert daemon.records(account, product="REPORTS-USAGE")["records"] == []
+
+
+def test_fees_are_those_of_the_statement(daemons):
+    daemon = daemons(plans="payg: record 0.1 | team: record 0.1, month 12.50 | big: record 0.1, month 99")
+    parent = daemon.new_account()
+    child = daemon.new_account(parent)
+    free = daemon.new_account(parent)
+    for plan in ("team", "big", "team"):
+        daemon.ctl("account", "plan", parent.id, plan)
+    daemon.ctl("account", "plan", child.id, "team")
+    month = time.strftime("%Y-%m", time.gmtime())
+    itself = daemon.get("/v2/account", account=parent).json()
+    assert itself["fees"] == [{"month": month, "plan": plan, "amount": amount, "currency": "EUR"}
+                              for plan, amount in (("team", "12.5"), ("big", "99"))]
+    fees = {one["account_id"]: one.get("fees") for one in itself["subaccounts"]}
+    assert fees == {child.id: [{"month": month, "plan": "team", "amount": "12.5", "currency": "EUR"}], free.id: None}
+    assert daemon.get("/v2/account", account=free).json()["fees"] == []
+    daemon.stop()

@@ -81,9 +81,27 @@ describe('prices', () => {
       const [download] = await Promise.all([tabPage.waitForEvent('download'), drawer.getByRole('button', { name: 'CSV' }).click()]);
       const month = new Date().toISOString().slice(0, 7);
       assert.equal(readFileSync(await download.path(), 'utf8'),
-        `month,account_id,product,job_type,requests,charged_EUR\r\n${month},prices01,ASR,SYNC_JOB_FROM_DATES,1,0.0075\r\n`);
+        `month,account_id,product,job_type,requests,charged_EUR\r\n${month},prices01,ASR,SYNC_JOB_FROM_DATES,1,0.0075\r\n${month},prices01,tiered,MONTHLY_FEE,,12.5\r\n`);
+      await drawer.getByRole('row', { name: /Plan tiered Monthly fee – €12.5000/ }).waitFor();
+      await drawer.getByRole('row', { name: /All 1 €12.5075/ }).waitFor();
       await tabPage.keyboard.press('Escape');
       await drawer.waitFor({ state: 'detached' });
+    });
+  });
+
+  it('of months without a request have the fees that were owed, in their statements, too', async () => {
+    await Tab.use(browser, daemon, {}, async (tab, page) => {
+      const before = new Date(Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth() - 2, 1)).toISOString().slice(0, 7);
+      /* The account is as young as this test. */
+      await page.route('**/v2/account?*', async (route) => {
+        const answer = await route.fetch();
+        const body = await answer.json();
+        await route.fulfill({ response: answer, json: { ...body, fees: [...body.fees, { month: before, plan: 'old', amount: '7.25', currency: 'EUR' }] } });
+      });
+      await tab.signIn(account, { path: `#/prices?month=${before}` });
+      await page.getByRole('dialog').getByRole('row', { name: /Plan old Monthly fee – €7.25/ }).waitFor();
+      await page.keyboard.press('Escape');
+      await page.getByRole('row', { name: /0 – €7.25/ }).waitFor();
     });
   });
 });

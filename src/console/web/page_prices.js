@@ -9,7 +9,7 @@ import { html, useState } from './html.js';
 import { formatAmount, formatCount, formatMonth } from './format.js';
 import { useLoad } from './load.js';
 import { Card, PageHead } from './page.js';
-import { costOf, forecastOf, tiersOf } from './plan.js';
+import { costOf, feesOf, forecastOf, tiersOf } from './plan.js';
 import { Statement } from './prices_statement.js';
 import { navigate, route } from './router.js';
 import { useAccount } from './scope.js';
@@ -39,20 +39,18 @@ async function loadMonths(own, signal) {
   const byStart = new Map(answer.groups.map((group) => [Date.parse(group.start), sumsOf(group)]));
 
   return Array.from({ length: MONTHS }, (_, n) => monthStart(n)).map((start, n) => ({ start, current: n === 0, ...(byStart.get(start) ?? sumsOf({ count: 0, amounts: [] })) }))
-    .filter(({ count, current }) => count > 0 || current);
+    .map((month) => ({ ...month, fees: feesOf(own, new Date(month.start).toISOString().slice(0, 7)) }))
+    .filter(({ count, current, fees }) => count > 0 || current || fees.length > 0);
 }
 
 function Tile({ name, value, children }) {
   return html`<div class="tile still"><span class="name">${name}</span><span class="value">${value}</span><span class="then quiet">${children}</span></div>`;
 }
 
-/* A subaccount owes a fee only if the plan is its own, which it is not told. */
-const feeOf = ({ parent, plan }) => (parent ? '0' : plan.month);
-
 function Now({ own, month }) {
   const { plan } = own;
   const money = (text) => formatAmount(text, plan.currency);
-  const fee = feeOf(own);
+  const fee = month.fees.filter(({ currency }) => currency === plan.currency).reduce((sum, { amount }) => add(sum, amount), '0');
   const used = month.amounts.get(plan.currency) ?? '0';
   const forecast = forecastOf(plan.volume, Date.now());
   const others = currenciesOf([month]).filter((currency) => currency !== plan.currency);
@@ -85,6 +83,7 @@ function Plan({ own }) {
 
 function Months({ months, onOpen }) {
   const currencies = currenciesOf(months);
+  const feesIn = (month) => [...month.fees.reduce((sums, { amount, currency }) => sums.set(currency, add(sums.get(currency) ?? '0', amount)), new Map())];
   const columns = [
     { key: 'month', label: 'Month', cell: ({ start, current }) => html`${formatMonth(start, 'UTC')}${current ? ' (until now)' : ''}` },
     { key: 'count', label: 'Requests', number: true, cell: ({ count }) => formatCount(count) },
@@ -92,10 +91,11 @@ function Months({ months, onOpen }) {
       key: currency, label: `Charged for records${currency && `, ${currency}`}`, number: true,
       cell: ({ amounts }) => (amounts.has(currency) ? formatAmount(amounts.get(currency), currency) : '–'),
     })),
+    { key: 'fees', label: 'Fees of plans', number: true, cell: (month) => (month.fees.length > 0 ? feesIn(month).map(([currency, sum]) => formatAmount(sum, currency)).join(', ') : '–') },
   ];
 
-  return html`<${Card} title="Months" about="Months are those of UTC; fees of plans come on top." hint="A month opens its statement.">
-    ${months.every(({ count }) => count === 0) ? html`<${Empty} title="No requests yet"><p>Requests that return records appear here, with what they cost.</p></${Empty}>`
+  return html`<${Card} title="Months" about="Months are those of UTC; fees are at the plans' present prices." hint="A month opens its statement.">
+    ${months.every(({ count, fees, current }) => count === 0 && (current || fees.length === 0)) ? html`<${Empty} title="No requests yet"><p>Requests that return records appear here, with what they cost.</p></${Empty}>`
     : html`<${Table} caption="Months" columns=${columns} rows=${months} keyOf=${({ start }) => start} onRow=${onOpen} />`}
   </${Card}>`;
 }

@@ -31,6 +31,11 @@ export function costOf(plan, volume) {
   }, '0');
 }
 
+/* Fees of the account and its subaccounts that are owed for a month: { account, plan, amount, currency } */
+export function feesOf(own, month) {
+  return [own, ...own.subaccounts].flatMap(({ account_id: account, fees = [] }) => fees.filter((one) => one.month === month).map((one) => ({ account, ...one })));
+}
+
 /* The volume at the end of the month if it goes on as until now; null on the first day, when nothing can be said. */
 export function forecastOf(volume, now) {
   const date = new Date(now);
