@@ -164,10 +164,13 @@ def switches(daemons, tmp_path):
     tail = re.search(r"^tail = (.*)$", text, re.MULTILINE)[1]
     for path, folder in logs.items():
         tail = tail.replace(path, str(folder))
-    daemon = daemons(start=False, mappings_dir=os.path.join(TOP, "etc", "mappings"), tail=tail)
+    mappings = tmp_path / "mappings"
+    shutil.copytree(os.path.join(TOP, "etc", "mappings"), mappings)
+    daemon = daemons(start=False, mappings_dir=str(mappings), tail=tail)
     daemon.start()
     reader = Reader(daemon, tmp_path)
     reader.texts.update({path: str(folder) for path, folder in logs.items()})
+    reader.texts["/etc/cdrd/mappings"] = str(mappings)
     yield reader
     reader.close()
     daemon.stop()
@@ -176,7 +179,7 @@ def switches(daemons, tmp_path):
 PRODUCERS = os.path.join(TOP, "docs", "guide", "producers.md")
 
 
-def test_from_an_empty_machine_with_asterisk_and_kannel_to_records(switches):
+def test_from_an_empty_machine_with_asterisk_and_kannel_to_a_reconciled_month(switches):
     switches.read(text_of(PRODUCERS))
     assert switches.daemon.ctl("quarantine", "list") == []
 
