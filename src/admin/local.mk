@@ -15,6 +15,7 @@ libcdrd_a_SOURCES += \
 	src/admin/command_daemon.c \
 	src/admin/command_find.c \
 	src/admin/command_destination.c \
+	src/admin/command_destination_test.c \
 	src/admin/command_erase.c \
 	src/admin/command_import.c \
 	src/admin/command_operator.c \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * destination_endpoints.c: POST, GET and DELETE /v2/reports/destinations[/NAME], where an account's reports are delivered
+ * destination_endpoints.c: POST, GET and DELETE /v2/reports/destinations[/NAME], and POST /v2/reports/destinations/NAME/test, where an account's reports are delivered
  * to. No secret is ever shown.
  */
 #include <stdlib.h>
@@ -11,6 +11,9 @@
 #include "api/plan.h"
 #include "api/reports.h"
 #include "base/clock.h"
+#include "callback/callback.h"
+
+#define RETRY_SECONDS "10"
 
 /* Too large for the stack of a handler. */
 struct post {
@@ -174,6 +177,39 @@ void api_destination_get(struct http_request *request, void *arg)
 	else
 		http_reply_error(request, &err);
 	explicit_bzero(&destination, sizeof(destination));
+}
+
+/* --- a test --- */
+
+static void reply_test(struct http_request *request, const char *id)
+{
+	struct buf body = { 0 };
+	struct json json = json_to(&body);
+
+	json_object_begin(&json);
+	json_member_text(&json, "callback_id", id);
+	json_member_text(&json, "state", callback_state_name(CALLBACK_WAITING));
+	json_object_end(&json);
+	http_reply(request, 202, "application/json", &body);
+}
+
+void api_destination_test(struct http_request *request, void *arg)
+{
+	const struct api *app = arg;
+	char id[CALLBACK_ID_MAX + 1];
+	struct error err;
+
+	if (callbacks_test_destination(app->callbacks, api_account(request)->id, http_request_segment(request), id,
+	                               &err) == 0) {
+		reply_test(request, id);
+	} else if (err.code == ERROR_NOT_FOUND) {
+		reply_unknown(request);
+	} else if (err.code == ERROR_LIMIT) {
+		http_reply_header(request, "Retry-After", RETRY_SECONDS);
+		http_reply_problem(request, 429, "Too Many Requests", err.message);
+	} else {
+		http_reply_error(request, &err);
+	}
 }
 
 /* --- DELETE --- */

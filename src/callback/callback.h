@@ -97,6 +97,13 @@ MUST_CHECK int callback_put(struct change *change, const struct callback_event *
 MUST_CHECK int callbacks_test(struct callbacks *callbacks, const char *account, struct str url,
                               char id[CALLBACK_ID_MAX + 1], struct error *err);
 
+/*
+ * The same of a destination that the account may use: a small file is delivered there, once. ERROR_NOT_FOUND if there is none
+ * of that name.
+ */
+MUST_CHECK int callbacks_test_destination(struct callbacks *callbacks, const char *account, struct str name,
+                                          char id[CALLBACK_ID_MAX + 1], struct error *err);
+
 /* Is it the id of such a test? */
 bool callback_is_test(struct str id);
 

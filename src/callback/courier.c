@@ -156,8 +156,7 @@ static void fill_job(struct courier_job *job, const struct transfer_request *req
 {
 	const struct upload *upload = request->upload;
 	const struct destination *destination = &upload->destination;
-	const char *size = numbers, *connect_ms = size + strlen(size) + 1,
-		   *timeout_ms = connect_ms + strlen(connect_ms) + 1;
+	const char *size = numbers, *timeout_ms = size + strlen(size) + 1;
 
 	*job = (struct courier_job){
 		.is_mail = truth(destination->type == DESTINATION_SMTP),
@@ -177,7 +176,6 @@ static void fill_job(struct courier_job *job, const struct transfer_request *req
 		.is_attached = truth(upload->size <= request->attach_max || request->body.len == 0),
 		.link = request->body.len > 0 ? request->body.p : "",
 		.may_be_plain = truth(request->may_be_plain),
-		.connect_timeout_ms = connect_ms,
 		.timeout_ms = timeout_ms,
 	};
 }
@@ -198,12 +196,11 @@ static int make_job(struct buf *out, const struct transfer_request *request, str
 	if (request->upload->size > request->attach_max && request->body.len == 0 &&
 	    request->upload->destination.type == DESTINATION_SMTP)
 		return error_set(err, ERROR_LIMIT,
-		                 "the file of %" PRId64 " bytes is too large to be attached "
+		                 "The file of %" PRId64 " bytes is too large to be attached "
 		                 "(destination_attachment_max), and there is no link to it",
 		                 request->upload->size);
 	address_format(address, (const struct sockaddr *)&request->address->storage);
 	add_number(&numbers, request->upload->size);
-	add_number(&numbers, request->connect_timeout_us / 1000 + 1);
 	add_number(&numbers, request->timeout_us / 1000 + 1);
 	if (!numbers.failed && curl_url_get(request->url, CURLUPART_URL, &url, 0) == CURLUE_OK) {
 		fill_job(&job, request, url, address, numbers.data);
@@ -222,7 +219,7 @@ static void close_pair(const int pair[2])
 			close(pair[i]);
 }
 
-/* The daemon's signals are not the courier's. */
+/* The daemon's signals and other descriptors are not the courier's. */
 static int spawn(pid_t *pid, int in, int out, int file)
 {
 	char *const argv[] = { (char[]){ "cdrd" }, (char[]){ COURIER_ARGUMENT }, NULL };
@@ -241,6 +238,7 @@ static int spawn(pid_t *pid, int in, int out, int file)
 	int result = posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO) != 0 ||
 	                             posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO) != 0 ||
 	                             posix_spawn_file_actions_adddup2(&actions, file, COURIER_FILE_FD) != 0 ||
+	                             posix_spawn_file_actions_addclosefrom_np(&actions, COURIER_FILE_FD + 1) != 0 ||
 	                             posix_spawnattr_setsigmask(&attributes, &none) != 0 ||
 	                             posix_spawnattr_setsigdefault(&attributes, &all) != 0 ||
 	                             posix_spawnattr_setflags(&attributes,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * test_event.c: an event that an account sends to itself, to see whether its receiver understands callbacks. It is stored,
- * signed, guarded and counted as all callbacks are.
+ * test_event.c: an event that an account sends to itself, to see whether its receiver understands callbacks, and a small file
+ * that it delivers to a destination. They are stored, signed, guarded and counted as all callbacks are.
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "callback/callbacks_private.h"
+#include "callback/upload.h"
 
 #define TESTS_MAX 1000 /* of all accounts: each looks through them */
 
@@ -62,21 +63,56 @@ static int put(struct callbacks *callbacks, const struct callback_event *event, 
 	return change_end(&change, callback_put(&change, event, err), err);
 }
 
-int callbacks_test(struct callbacks *callbacks, const char *account, struct str url, char id[CALLBACK_ID_MAX + 1],
-                   struct error *err)
+/* May a test be made now? Gives it an id. */
+static int begin_test(const struct callbacks *callbacks, const char *account, char id[CALLBACK_ID_MAX + 1],
+                      struct error *err)
 {
-	struct buf body = { 0 };
 	char uuid[ID_UUID_LEN + 1];
-	enum callback_hold hold = callbacks_held(callbacks);
 
-	if (callback_url_check(url, err) != 0)
-		return -1;
-	if (hold != CALLBACK_NOT_HELD)
+	if (callbacks_held(callbacks) != CALLBACK_NOT_HELD)
 		return error_set(err, ERROR_CONFLICT, "Callbacks are held at the moment: nothing is sent");
 	if (check_count(callbacks, account, err) != 0)
 		return -1;
 	id_uuid(uuid);
 	(void)snprintf(id, CALLBACK_ID_MAX + 1, CALLBACK_TEST_PREFIX "%s", uuid);
+	return 0;
+}
+
+int callbacks_test_destination(struct callbacks *callbacks, const char *account, struct str name,
+                               char id[CALLBACK_ID_MAX + 1], struct error *err)
+{
+	struct buf url = { 0 };
+	struct destination destination;
+	char sha256[UPLOAD_SHA256_LEN + 1];
+
+	if (destinations_find(callbacks->destinations, account, name, &destination, err) != 0 ||
+	    begin_test(callbacks, account, id, err) != 0)
+		return -1;
+	buf_addf(&url, "%s" UPLOAD_TEST_NAME, destination.url);
+	explicit_bzero(&destination, sizeof(destination));
+	upload_test_sha256(sha256);
+	struct callback_event event = {
+		.account = str_from(account),
+		.id = str_from(id),
+		.url = buf_str(&url),
+		.body = STR_LITERAL(""),
+		.upload = { name, STR_LITERAL(UPLOAD_TEST_FILE), str_from(sha256) },
+	};
+	int result = url.failed ? error_set(err, ERROR_NOMEM, "test of a destination: out of memory") :
+	                          put(callbacks, &event, err);
+	buf_free(&url);
+	if (result == 0)
+		callbacks_wake(callbacks);
+	return result;
+}
+
+int callbacks_test(struct callbacks *callbacks, const char *account, struct str url, char id[CALLBACK_ID_MAX + 1],
+                   struct error *err)
+{
+	struct buf body = { 0 };
+
+	if (callback_url_check(url, err) != 0 || begin_test(callbacks, account, id, err) != 0)
+		return -1;
 	write_body(&body, id, account);
 	struct callback_event event = {
 		.account = str_from(account),

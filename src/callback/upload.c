@@ -6,9 +6,32 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/sha.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static const char test_text[] = "This file was sent by cdrd to test a destination of reports. It can be removed.\n";
+
+void upload_test_sha256(char out[UPLOAD_SHA256_LEN + 1])
+{
+	uint8_t digest[SHA256_DIGEST_LENGTH];
+
+	SHA256((const uint8_t *)test_text, sizeof(test_text) - 1, digest);
+	for (size_t i = 0; i < sizeof(digest); i++)
+		(void)snprintf(out + 2 * i, 3, "%02x", digest[i]);
+}
+
+static int open_test_file(struct upload *upload, struct error *err)
+{
+	upload->size = sizeof(test_text) - 1;
+	upload->fd = memfd_create("test", MFD_CLOEXEC);
+	if (upload->fd >= 0 && write(upload->fd, test_text, sizeof(test_text) - 1) == (ssize_t)upload->size)
+		return 0;
+	return error_set_errno(err, errno, "the test's file");
+}
 
 static int open_file(struct upload *upload, const char *data_dir, struct error *err)
 {
@@ -75,7 +98,8 @@ int upload_begin(struct upload *upload, struct destinations *destinations, const
 	if (destinations_find(destinations, account, buf_str(&upload->name), &upload->destination, err) != 0 ||
 	    check_place(upload, url, err) != 0 || make_login(upload, err) != 0)
 		return -1;
-	return open_file(upload, data_dir, err);
+	return str_is(buf_str(&upload->file), UPLOAD_TEST_FILE) ? open_test_file(upload, err) :
+	                                                          open_file(upload, data_dir, err);
 }
 
 bool callback_is_delivery(struct str id)

@@ -24,6 +24,12 @@ struct upload {
 	int64_t size;
 };
 
+/* The file of a test of a destination: not one of reports/, but a line of text. */
+#define UPLOAD_TEST_FILE "00000000-0000-0000-0000-000000000000"
+#define UPLOAD_TEST_NAME "cdrd-test.txt"
+#define UPLOAD_SHA256_LEN 64
+void upload_test_sha256(char out[UPLOAD_SHA256_LEN + 1]);
+
 /* Copies what is wanted from a row. */
 MUST_CHECK int upload_take(struct upload *upload, const struct callback_upload *wanted, struct error *err);
 bool upload_is_wanted(const struct upload *upload);

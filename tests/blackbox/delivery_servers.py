@@ -14,7 +14,7 @@ from aiosmtpd.smtp import AuthResult
 import harness
 
 SSHD = "/usr/sbin/sshd"
-SFTP_SERVER = "/usr/lib/openssh/sftp-server"
+SFTP_SERVER = "internal-sftp"  # no shell of the user comes in between, with all that it may do when it starts
 
 
 def free_port():

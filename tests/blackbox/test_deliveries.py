@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: ISC
 """Files of reports are delivered by SFTP and by mail, to OpenSSH's server and to one of aiosmtpd."""
+import contextlib
 import email.policy
 import os
-import stat
-import time
 
 import pytest
 
 import harness
 import reporting
 from delivery_servers import MailServer, SilentServer, Sshd
-from harness import wait_for
+from harness import CtlError, wait_for
 from samples import whole_day
 from test_callbacks import FAST, LOCAL, ONCE, certificate, make_certificate  # noqa: F401 (fixtures)
 from test_destinations import SECRET, add, delivered, delivery, make
@@ -130,7 +129,7 @@ def test_what_is_longer_than_the_file_is_replaced(prompt, sshds):
 
 def test_a_file_arrives_whole_though_its_server_is_killed_in_the_middle(daemons, sshds):
     sshd = sshds()
-    daemon = daemons(callback_allow=LOCAL, **FAST)
+    daemon = daemons(callback_allow=LOCAL, callback_timeout="2m", **FAST)
     account = daemon.new_account()
     add(daemon, account, **sftp(sshd))
     ended = make_large(daemon, account)
@@ -177,7 +176,7 @@ def test_a_full_disk_is_told(daemons, sshds, tmp_path):
         pytest.skip("cannot mount")
     try:
         sshd = sshds()
-        daemon = daemons(callback_allow=LOCAL, **FAST)
+        daemon = daemons(callback_allow=LOCAL, callback_timeout="2m", **FAST)
         account = daemon.new_account()
         add(daemon, account, **sftp(sshd, url=sshd.url(f"{tmp_path}/small")))
         ended = make_large(daemon, account)
@@ -204,9 +203,25 @@ def test_neither_sftp_nor_mail_goes_to_addresses_that_are_not_public(daemons, ss
     daemon.stop()
 
 
-def test_a_server_that_says_nothing_is_given_up_and_holds_nothing_up(daemons):
+def couriers(parent):
+    """What each process that delivers for the daemon has open, by its number."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", "rb") as command, open(f"/proc/{pid}/stat", "rb") as state:
+            if b"--courier" in command.read() and int(state.read().rpartition(b")")[2].split()[1]) == parent:
+                found[pid] = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    return found
+
+
+def state_of(pid):
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", "rb") as state:
+        return state.read().rpartition(b")")[2].split()[0].decode()
+    return "Z"
+
+
+def test_a_server_that_says_nothing_is_given_up(daemons):
     silent = SilentServer()
-    daemon = daemons(callback_allow=LOCAL, callback_timeout="1s", callback_connect_timeout="1s", **FAST)
+    daemon = daemons(callback_allow=LOCAL, callback_timeout="1s", **FAST)
     account = daemon.new_account()
     add(daemon, account, name="archive", type="sftp", url=f"sftp://127.0.0.1:{silent.port}/", user="me", secret=SECRET,
         host_key="SHA256:" + "A" * 43)
@@ -214,6 +229,21 @@ def test_a_server_that_says_nothing_is_given_up_and_holds_nothing_up(daemons):
     wait_for(lambda: delivery(daemon, account, ended).get("last_error"), PATIENCE)
     silent.close()
     daemon.stop()
+
+
+def test_a_process_that_delivers_has_the_file_alone_and_ends_with_the_daemon(daemons):
+    silent = SilentServer()
+    daemon = daemons(callback_allow=LOCAL, callback_timeout="5m", **ONCE)
+    account = daemon.new_account()
+    add(daemon, account, name="archive", type="sftp", url=f"sftp://127.0.0.1:{silent.port}/", user="me", secret=SECRET,
+        host_key="SHA256:" + "A" * 43)
+    make(daemon, account, "archive")
+    wait_for(lambda: any("socket" in opened for each in couriers(daemon.process.pid).values() for opened in each), PATIENCE)
+    [(pid, opened)] = couriers(daemon.process.pid).items()
+    assert [os.path.basename(os.path.dirname(path)) for path in opened if path.startswith(daemon.data_dir)] == ["reports"], opened
+    daemon.kill9()
+    wait_for(lambda: state_of(pid) == "Z", PATIENCE)
+    silent.close()
 
 
 # --- mail ---
@@ -240,7 +270,7 @@ def test_a_small_file_is_attached_to_a_message(prompt, mail_servers):
 
 def test_of_a_large_file_a_link_is_sent(daemons, mail_servers):
     server = mail_servers()
-    daemon = daemons(callback_allow=LOCAL, destination_attachment_max=0, **FAST)
+    daemon = daemons(callback_allow=LOCAL, destination_attachment_max=0, callback_timeout="2m", **FAST)
     account = daemon.new_account()
     add(daemon, account, name="mail", type="smtp", url=server.url(), **MAIL)
     ended = make(daemon, account, "mail")
@@ -278,3 +308,36 @@ def test_what_is_wrong_with_mail_and_sftp_is_named(prompt, account_of_prompt, me
 @pytest.fixture(scope="module")
 def account_of_prompt(prompt):
     return prompt.new_account()
+
+
+# --- tests of destinations ---
+
+
+def test_a_test_of_a_destination_says_what_happened(prompt, sshds, mail_servers):
+    sshd, server, account = sshds(), mail_servers(), prompt.new_account()
+    add(prompt, account, **sftp(sshd))
+    add(prompt, account, name="wrong", **{key: value for key, value in sftp(sshd, host_key=sshd.fingerprint("other_key")).items() if key != "name"})
+    prompt.ctl("destination", "add", "post", "--type", "smtp", "--url", server.url(), "--from", MAIL["from"], "--to", MAIL["to"])
+    assert prompt.ctl("destination", "test", "archive", "--account", account.id)["state"] == "delivered"
+    with open(sshd.path("in", "cdrd-test.txt"), encoding="ascii") as text:
+        assert "cdrd" in text.read()
+    assert prompt.ctl("destination", "test", "post", "--account", account.id)["state"] == "delivered"
+    assert server.envelopes
+    with pytest.raises(CtlError) as failed:
+        prompt.ctl("destination", "test", "wrong", "--account", account.id)
+    assert "fingerprint" in str(failed.value)
+    prompt.ctl("destination", "remove", "post")
+
+
+def test_an_account_tests_its_destinations(prompt, sshds):
+    sshd, account = sshds(), prompt.new_account()
+    add(prompt, account, **sftp(sshd))
+    sent = prompt.request("POST", "/v2/reports/destinations/archive/test", auth=(account.id, account.secret))
+    assert sent.status == 202 and sent.json()["callback_id"].startswith("test_")
+
+    def attempts():
+        return [each for each in prompt.get("/v2/account/webhook", account=account).json()["attempts"] if each["callback_id"] == sent.json()["callback_id"]]
+
+    wait_for(attempts, PATIENCE)
+    assert attempts()[0]["state"] == "delivered" and os.listdir(sshd.path("in")) == ["cdrd-test.txt"]
+    assert prompt.request("POST", "/v2/reports/destinations/none/test", auth=(account.id, account.secret)).status == 404

@@ -332,6 +332,7 @@ describe('each operation', () => {
     for (const name of [example.name, 'central']) {
       assert.equal((await api.send('getDestination', { path: { name }, user: USER })).json().name, name);
     }
+    assert.equal((await api.send('testDestination', { path: { name: 'central' }, user: USER })).status, 202);
     const body = { product: 'SMS', account_id: ACCOUNT, direction: 'outbound', ...DATES, destination: example.name };
     const { request_id } = (await api.send('createReport', { ...jsonOf(body), user: USER })).json();
     await until('the state of the delivery', async () =>
@@ -446,6 +447,8 @@ describe('errors', () => {
         }
       }
       assert.equal((await calm('testWebhook', jsonOf({ url: 'https://example.com/' }))).status, 409);
+      small.ctl('destination', 'add', 'central', '--type', 'put', '--url', 'https://example.com/');
+      assert.equal((await calm('testDestination', { path: { name: 'central' } })).status, 409);
       const { request_id } = (await calm('createReport', jsonOf({ product: 'ASR', account_id: ACCOUNT }))).json();
       const cancelled = await calm('cancelReport', { path: { id: request_id } });
       assert.equal(cancelled.json().request_status, 'ABORTED');
