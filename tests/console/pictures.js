@@ -43,7 +43,7 @@ try {
   await picture(browser, daemon, account, { name: 'console-usage', path: '#/usage?product=VOICE-CALL&range=30d&zone=UTC' });
   await picture(browser, daemon, account, {
     name: 'console-records',
-    path: '#/records?product=SMS&range=7d&zone=UTC',
+    path: `#/records?product=SMS&range=7d&zone=UTC&day=${iso(Date.now() - DAY_MS).slice(0, 10)}`, /* a whole day */
     options: { colorScheme: 'dark' },
   });
 } finally {
