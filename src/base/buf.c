@@ -43,7 +43,7 @@ static bool grow(struct buf *b, size_t need)
 	return true;
 }
 
-bool buf_reserve(struct buf *b, size_t more)
+bool buf_make_room(struct buf *b, size_t more)
 {
 	size_t limit = b->max_bytes != 0 ? b->max_bytes : SIZE_MAX - 1;
 
@@ -70,12 +70,6 @@ void buf_add_str(struct buf *b, struct str s)
 void buf_add_text(struct buf *b, const char *text)
 {
 	buf_add(b, text, strlen(text));
-}
-
-void buf_add_char(struct buf *b, char c)
-{
-	if (buf_reserve(b, 1))
-		b->data[b->len++] = c;
 }
 
 void buf_add_uint(struct buf *b, uint64_t number)

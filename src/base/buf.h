@@ -23,14 +23,28 @@ struct buf {
 };
 
 /* Makes room for `more` bytes after len; false (and failed set) when it cannot. Pointers into data may move. */
-bool buf_reserve(struct buf *b, size_t more);
+static inline bool buf_reserve(struct buf *b, size_t more);
 
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_add_str(struct buf *b, struct str s);
 void buf_add_text(struct buf *b, const char *text); /* a C string, without its NUL */
-void buf_add_char(struct buf *b, char c);
+static inline void buf_add_char(struct buf *b, char c);
 void buf_add_uint(struct buf *b, uint64_t number); /* in decimal, without printf: for the hot path of requests */
 void buf_addf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* buf_reserve where there may be no room yet: it and buf_add_char begin with a look, which is all that most calls take. */
+bool buf_make_room(struct buf *b, size_t more);
+
+static inline bool buf_reserve(struct buf *b, size_t more)
+{
+	return (more <= b->cap - b->len && b->max_bytes == 0 && !b->failed) || buf_make_room(b, more);
+}
+
+static inline void buf_add_char(struct buf *b, char c)
+{
+	if (buf_reserve(b, 1))
+		b->data[b->len++] = c;
+}
 
 /* Puts a NUL after the contents (not counted in len) and returns data; NULL when failed. */
 const char *buf_cstr(struct buf *b);

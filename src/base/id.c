@@ -201,6 +201,18 @@ void id_base64url_encode(struct buf *out, const void *data, size_t len)
 		buf_add_char(out, base64url[bits << (6 - count) & 63]);
 }
 
+/* The number of a character, or -1. Both alphabets begin with the same 62. */
+static int sextet(char c, const char *alphabet)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == alphabet[62] ? 62 : c == alphabet[63] ? 63 : -1;
+}
+
 static bool base64_append(struct buf *out, struct str text, const char *alphabet)
 {
 	size_t start = out->len;
@@ -208,11 +220,11 @@ static bool base64_append(struct buf *out, struct str text, const char *alphabet
 	unsigned count = 0; /* of bits not taken out yet */
 
 	for (size_t i = 0; i < text.len; i++) {
-		const char *found = memchr(alphabet, text.p[i], 64);
+		int number = sextet(text.p[i], alphabet);
 
-		if (!found)
+		if (number < 0)
 			goto invalid;
-		bits = bits << 6 | (unsigned)(found - alphabet);
+		bits = bits << 6 | (unsigned)number;
 		count += 6;
 		if (count >= 8) {
 			count -= 8;

@@ -170,6 +170,28 @@ static const struct {
 	{ "foobar", "Zm9vYmFy", "Zm9vYmFy" },
 };
 
+START_TEST(base64_has_its_letters_and_no_others)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	struct buf out = { 0 };
+
+	for (int c = 0; c < 256; c++) {
+		const char text[] = { (char)c, 'A', 'A', 'A' };
+		const char *found = c ? strchr(letters, c) : NULL;
+		int plain = found ? (int)(found - letters) : c == '+' ? 62 : c == '/' ? 63 : -1;
+		int url = found ? plain : c == '-' ? 62 : c == '_' ? 63 : -1;
+
+		buf_clear(&out);
+		ck_assert_int_eq(id_base64_decode(&out, (struct str){ text, sizeof(text) }), plain >= 0);
+		ck_assert_int_eq(plain < 0 ? 0 : (unsigned char)out.data[0] >> 2, plain < 0 ? 0 : plain);
+		buf_clear(&out);
+		ck_assert_int_eq(id_base64url_decode(&out, (struct str){ text, sizeof(text) }), url >= 0);
+		ck_assert_int_eq(url < 0 ? 0 : (unsigned char)out.data[0] >> 2, url < 0 ? 0 : url);
+	}
+	buf_free(&out);
+}
+END_TEST
+
 START_TEST(base64_of_the_rfc)
 {
 	struct buf out = { 0 };
@@ -272,6 +294,7 @@ Suite *suite_id(void)
 	tcase_add_test(ids, a_short_account_is_not_found_within_words);
 	tcase_add_test(ids, secrets_have_the_length_asked_and_use_the_whole_alphabet);
 	tcase_add_test(ids, hashes_never_change);
+	tcase_add_test(codec, base64_has_its_letters_and_no_others);
 	tcase_add_loop_test(codec, base64_of_the_rfc, 0, COUNT(base64));
 	tcase_add_test(codec, base64url_takes_any_bytes_and_length);
 	tcase_add_test(codec, alphabets_are_told_apart);

@@ -12,6 +12,8 @@
 #include "store/blocks/bits.h"
 #include "store/blocks/block.h"
 
+#define LOADED_BITS 56 /* at any place, one load of 64 has them */
+
 void block_places_write(struct buf *out, struct block_segment *segment, const struct position *positions, bool seconds)
 {
 	int64_t unit = seconds ? CLOCK_US_PER_SECOND : 1;
@@ -49,7 +51,7 @@ static uint64_t get_bits(struct str bytes, size_t at, int width)
 {
 	uint64_t value = 0;
 
-	if (width <= 56 && at / 8 + sizeof(value) <= bytes.len) {
+	if (width <= LOADED_BITS && at / 8 + sizeof(value) <= bytes.len) {
 		memcpy(&value, bytes.p + at / 8, sizeof(value));
 		return value >> at % 8 & ((UINT64_C(1) << width) - 1);
 	}
@@ -89,11 +91,21 @@ static bool walk_begin(struct walk *walk, const struct block_view *view, const s
 static void walk_next(struct walk *walk)
 {
 	const struct block_segment *segment = walk->segment;
+	int time_bits = segment->time_bits, bits = time_bits + segment->seq_bits;
+	uint64_t time, seq;
 
-	walk->position.time_us += (int64_t)get_bits(walk->bytes, walk->at, segment->time_bits) * walk->unit;
-	walk->at += segment->time_bits;
-	walk->position.seq += (uint64_t)segment->seq_step + get_bits(walk->bytes, walk->at, segment->seq_bits);
-	walk->at += segment->seq_bits;
+	if (bits <= LOADED_BITS) {
+		uint64_t both = get_bits(walk->bytes, walk->at, bits);
+
+		time = both & ((UINT64_C(1) << time_bits) - 1);
+		seq = both >> time_bits;
+	} else {
+		time = get_bits(walk->bytes, walk->at, time_bits);
+		seq = get_bits(walk->bytes, walk->at + (size_t)time_bits, segment->seq_bits);
+	}
+	walk->position.time_us += (int64_t)time * walk->unit;
+	walk->position.seq += (uint64_t)segment->seq_step + seq;
+	walk->at += (size_t)bits;
 }
 
 bool block_places_read(const struct block_view *view, const struct block_segment *segment, uint8_t direction,
