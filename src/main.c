@@ -467,6 +467,7 @@ static int start_admin(struct daemon *d, struct error *err)
 		.meta = d->meta,
 		.store = d->store,
 		.mappings = d->mappings,
+		.consumers = d->consumers,
 		.ingest = d->ingest,
 		.http = d->http,
 		.callbacks = d->callbacks,

@@ -26,6 +26,7 @@
 #include "store/store.h"
 
 struct rates;
+struct consumers;
 
 /* What commands may touch. All stay the caller's. */
 struct admin_context {
@@ -36,6 +37,7 @@ struct admin_context {
 	struct meta *meta;
 	struct store *store;
 	struct mappings *mappings;
+	const struct consumers *consumers;
 	struct ingest *ingest;
 	struct http_server *http;
 	struct callbacks *callbacks;

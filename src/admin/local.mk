@@ -21,6 +21,7 @@ libcdrd_a_SOURCES += \
 	src/admin/command_operator.c \
 	src/admin/command_overview.c \
 	src/admin/command_key.c \
+	src/admin/command_consumer.c \
 	src/admin/command_mapping.c \
 	src/admin/command_producer.c \
 	src/admin/command_products.c \

@@ -128,10 +128,16 @@ def test_messages_of_a_mapping_are_stored_for_the_account_of_the_setting(daemons
 
 
 def test_what_is_rejected_is_in_quarantine_and_acknowledged(consumer):
+    listed, = consumer.daemon.ctl("consumer", "list")
+    assert (listed["kind"], listed["queue"], listed["messages"]) == ("amqp", consumer.queue, 0)
     consumer.publish([consumer.message("ok"), consumer.message("bad", total_price="free"), b'[{"product":"SMS"} trailing'])
     consumer.await_ids(["ok"])
     harness.wait_for(lambda: len(consumer.rejected()) == 3, PATIENCE)
     entries = consumer.daemon.ctl("quarantine", "list")
+    harness.wait_for(lambda: consumer.daemon.ctl("consumer", "list")[0]["waiting"] == 0, PATIENCE)
+    listed, = consumer.daemon.ctl("consumer", "list")
+    assert (listed["messages"], listed["unreadable"], listed["accepted"], listed["rejected"]) == (3, 1, 1, 3)
+    assert listed["connected"] and listed["problem"] == ""
     assert {entry["producer"] for entry in entries} == {"amqp"}
     assert any('"free"' in entry["reason"] for entry in entries)
     consumer.await_acknowledged()
@@ -208,6 +214,8 @@ def test_every_confirmed_message_is_stored_once_over_crashes_of_daemon_and_broke
 def test_a_queue_that_is_made_later_is_consumed_then(daemons, broker):
     consumer = Consumer(daemons, broker, declared=False)
     harness.wait_for(lambda: "NOT_FOUND - no queue" in consumer.daemon.log(), PATIENCE)
+    listed, = consumer.daemon.ctl("consumer", "list")
+    assert "NOT_FOUND" in listed["problem"] and not listed["connected"] and listed["interruptions"] > 0
     broker.declare(consumer.queue)
     consumer.publish([consumer.message("late")])
     consumer.await_ids(["late"])
