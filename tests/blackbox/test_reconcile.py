@@ -365,6 +365,24 @@ def test_a_primary_account_reconciles_its_subaccounts_with_its_own(daemon, accou
     status(daemon, child, made["request_id"], 404)
 
 
+def test_a_key_reconciles_its_products_and_accounts_alone(daemon, account):
+    child = daemon.new_account(parent=account)
+    made = reconcile(daemon, account, b"")
+
+    def keyed(*options):
+        return harness.Account(account.id, daemon.ctl("key", "add", account.id, *options)["key"])
+
+    right = keyed("--scope", "reports", "--product", "VOICE-CALL")
+    assert reconcile(daemon, right, b"")["result"] == made["result"]
+    post(daemon, right, b"", 403, account_id=child.id)
+    post(daemon, right, b"", 403, include_subaccounts="true")
+    other = keyed("--scope", "reports", "--product", "SMS")
+    post(daemon, other, b"", 403)
+    status(daemon, other, made["request_id"], 404)
+    assert daemon.get("/v3/media/" + made["files"][0]["file_id"], account=other).status == 404
+    post(daemon, keyed("--scope", "records"), b"", 403)
+
+
 def test_files_are_downloaded_as_those_of_reports(daemon, account):
     records = stored(daemon, [call(account)])
     made = reconcile(daemon, account, bill_of(records), compression="gzip")
