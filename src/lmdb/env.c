@@ -288,6 +288,7 @@ static int open_made(struct env *env, bool made, struct error *err)
 		return -1;
 	/* One left by a process that ended before its first commit is as good as new. */
 	env->is_new = last_commit(env) <= 1;
+	env->is_rested = true;
 	return 0;
 }
 
@@ -383,6 +384,21 @@ static int reopen(struct env *env, struct error *err)
 	return 0;
 }
 
+void env_rest(struct env *env)
+{
+	struct error err;
+
+	if (env->is_rested || !env->mdb || env->broken || env_is_lost(env) || env->reading > 0 || env->write)
+		return;
+	close_mdb(env);
+	if (check_there(env, &err) == 0 && open_made(env, false, &err) == 0)
+		return;
+	log_error("store", "%s: cannot be opened again: %s", env->path, err.message);
+	close_mdb(env);
+	env->broken = true;
+	env->retry_us = clock_monotonic_us() + RETRY_US;
+}
+
 /* Begins a transaction, after reopening the environment if need be; `flags` of mdb_txn_begin. */
 static MDB_txn *begin(struct env *env, unsigned flags, const char *doing, struct error *err)
 {
@@ -443,6 +459,7 @@ int env_commit(struct env *env, struct error *err)
 		return fail_lost(env, err);
 	}
 	int rc = mdb_txn_commit(env->write);
+	env->is_rested = false;
 	env->write = NULL;
 	env->cursor = NULL;
 	env->committed = last_commit(env);

@@ -42,6 +42,7 @@ struct env {
 	MDB_txn *spare;     /* an unused read transaction on the last commit, or NULL */
 	uint64_t dropped;   /* write transactions without effect since it was first opened */
 	size_t committed;   /* number of the last commit, as of mdb_txn_id */
+	bool is_rested;     /* nothing was committed since it was opened, or env_rest was called */
 	bool is_new;        /* no commit has synced the directory's entries yet */
 	bool *lost;         /* pages could not be read; set in a signal's handler, so it has a place of its own */
 	const void *map;
@@ -71,6 +72,11 @@ MUST_CHECK int env_sync_directory(const char *path, struct error *err);
 
 /* Aborts an open write transaction. Safe on a zeroed env. */
 void env_close(struct env *env);
+
+/* Gives back the memory of write transactions, which LMDB keeps: as many pages as the largest one has changed. That takes
+ * closing and opening; so it is for an environment that has not been written to for a while. Nothing happens while a
+ * transaction is open. Where it cannot be opened again, the next transaction tries to. */
+void env_rest(struct env *env);
 
 /* The open write transaction, begun if need be; NULL with *err. */
 MDB_txn *env_write(struct env *env, struct error *err);

@@ -37,6 +37,7 @@
 #define STORE_FORMAT_OLDEST 1  /* that is read: its blocks have no columns part, its hot rows another key */
 
 /* Numbers reserved at a time. A restart skips what is left of them; 2^64 lasts. */
+#define NOTES_KEPT_BYTES 65536 /* of what a day notes until a commit */
 #define SEQ_RESERVE (UINT64_C(1) << 24)
 
 static int path_join(struct buf *out, const char *dir, const char *name, struct error *err)
@@ -233,11 +234,20 @@ static size_t days_uncommitted(const struct store *store)
 	return store->uncommitted;
 }
 
+/* Hundreds of days may have needed much for one commit. */
+static void empty(struct buf *buf)
+{
+	if (buf->cap > NOTES_KEPT_BYTES)
+		buf_free(buf);
+	else
+		buf_clear(buf);
+}
+
 static void forget_removed(struct day *day)
 {
-	buf_clear(&day->removed);
-	buf_clear(&day->sealed_ids);
-	buf_clear(&day->unsealed_seqs);
+	empty(&day->removed);
+	empty(&day->sealed_ids);
+	empty(&day->unsealed_seqs);
 }
 
 /* Its transaction has ended without effect. */
@@ -245,7 +255,7 @@ static void forget_uncommitted(struct day *day)
 {
 	day->blocks_changed = day->gains = false;
 	day->seals++; /* a commit that has failed late may have changed its blocks all the same */
-	buf_clear(&day->touched);
+	empty(&day->touched);
 	forget_removed(day);
 	bundle_forget(day);
 	hot_free(&day->hot); /* what it knows may not have been committed */
@@ -294,7 +304,7 @@ static int commit_day(struct store *store, struct day *day, struct error *err)
 	day->seals += day->blocks_changed;
 	day->blocks_changed = day->gains = false;
 	if (day->touched.len)
-		buf_clear(&day->touched);
+		empty(&day->touched);
 	if (day->removed.len)
 		drop_removed(day);
 	return 0;

@@ -46,6 +46,9 @@ struct store {
 	bool erasing;                  /* what is demanded waits until that is done */
 	struct hot_backup *hot_backup; /* a backup's, or NULL */
 	size_t sweep_at;               /* the day that sealing looks at next */
+	size_t rest_at;                /* the day that days_rest looks at next */
+	bool has_freed;                /* memory that days_rest has not returned to the system yet */
+	int64_t trimmed_us;            /* monotonic: when it last has */
 	struct store_seal_stats sealing;
 
 	int32_t ids_as_given_before; /* in days before this one ids are looked for by more hashes: day.h */
@@ -111,6 +114,10 @@ void days_close(struct store *store, struct day *day);
 
 /* Closes those used longest ago until `count` are open, or all that are have a write transaction or are pinned. */
 void days_close_down_to(struct store *store, size_t count);
+
+/* days_rest.c: gives back memory of days that are not written to any more, of one at most. For every slice of
+ * maintenance. */
+void days_rest(struct store *store);
 
 /* A reader for the caller to keep as long as it likes; NULL when out of memory. */
 MUST_CHECK struct block_reader *store_reader_take(struct store *store, struct error *err);

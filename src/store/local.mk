@@ -56,6 +56,7 @@ libcdrd_a_SOURCES += \
 	src/store/days/day_blocks.c src/store/days/day_blocks.h \
 	src/store/days/day_list.c src/store/days/day_list.h \
 	src/store/days/days.c \
+	src/store/days/days_rest.c \
 	src/store/days/health.c \
 	src/store/days/hot.c src/store/days/hot.h \
 	src/store/days/hot_addresses.c src/store/days/hot_addresses.h \

@@ -48,6 +48,7 @@ tests_unit_run_SOURCES += tests/unit/store_check.c tests/unit/store_check.h
 tests_unit_run_SOURCES += tests/unit/memory_engine.c tests/unit/test_engine.h
 tests_unit_run_SOURCES += tests/unit/test_store.c
 tests_unit_run_SOURCES += tests/unit/test_bundles.c
+tests_unit_run_SOURCES += tests/unit/test_hot_memory.c
 tests_unit_run_SOURCES += tests/unit/test_hot_rows.c tests/unit/old_hot_rows.h tests/unit/hot_check.h
 tests_unit_run_SOURCES += tests/unit/test_store_model.c
 tests_unit_run_SOURCES += tests/unit/test_encoding.c

@@ -131,6 +131,11 @@ size_t day_id_hashes_before(const struct account_key *account, const struct reco
 MUST_CHECK int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct position *position,
                            MDB_val *row, struct error *err);
 
+/* The same for the row of a number, of the partition's account and product in whichever direction, if that is one of
+ * theirs. */
+MUST_CHECK int day_row_find(struct day *day, MDB_txn *txn, const struct partition *partition, uint64_t seq,
+                            struct position *position, MDB_val *row, struct error *err);
+
 /* Takes a hot row apart; the record's values point into it. 1, 0 for a tombstone, which has no record, or -1 with
  * ERROR_CORRUPT. */
 MUST_CHECK int day_row_read(const struct day *day, const struct partition *partition, MDB_val val,

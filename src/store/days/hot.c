@@ -13,11 +13,22 @@
 #define CAP_MIN 16 /* of a part */
 #define PREFETCH_AHEAD 8
 
+/* Is a table to grow before one more is added? Three quarters of its slots are used. */
+static bool is_crowded(size_t used, size_t cap)
+{
+	return 4 * (used + 1) > 3 * cap;
+}
+
+static bool is_empty(const struct hot_entry *entry)
+{
+	return (entry->seq[0] | entry->seq[1]) == 0;
+}
+
 static void part_insert(struct hot_part *part, const struct hot_entry *entry)
 {
 	size_t at = entry->hash & (part->cap - 1);
 
-	while (part->entries[at].seq_direction)
+	while (!is_empty(&part->entries[at]))
 		at = (at + 1) & (part->cap - 1);
 	part->entries[at] = *entry;
 	part->used++;
@@ -33,39 +44,38 @@ static int part_grow(struct hot_part *part, struct error *err)
 		return error_set(err, ERROR_NOMEM, "table of %zu hot ids: out of memory", cap * HOT_PARTS);
 	*part = (struct hot_part){ .entries = entries, .cap = cap };
 	for (size_t i = 0; i < old.cap; i++)
-		if (old.entries[i].seq_direction)
+		if (!is_empty(&old.entries[i]))
 			part_insert(part, &old.entries[i]);
 	free(old.entries);
 	return 0;
 }
 
-int hot_add_id(struct hot *hot, uint64_t hash, const struct position *position, struct error *err)
+int hot_add_id(struct hot *hot, uint64_t hash, uint64_t seq, struct error *err)
 {
 	struct hot_part *part = &hot->parts[hot_part_number(hash)];
 
-	if (2 * (part->used + 1) > part->cap && part_grow(part, err) != 0)
+	if (is_crowded(part->used, part->cap) && part_grow(part, err) != 0)
 		return -1;
-	struct hot_entry entry = { hash, position->time_us, position->seq << 2 | position->direction };
+	struct hot_entry entry = { (uint32_t)(hash >> 32), { (uint32_t)(seq >> 32), (uint32_t)seq } };
 	part_insert(part, &entry);
 	hot->entries_used++;
 	return 0;
 }
 
-bool hot_next(const struct hot *hot, uint64_t hash, size_t *iterator, struct position *position)
+bool hot_next(const struct hot *hot, uint64_t hash, size_t *iterator, uint64_t *seq)
 {
 	const struct hot_part *part = &hot->parts[hot_part_number(hash)];
+	uint32_t upper = (uint32_t)(hash >> 32);
 
 	for (size_t step = *iterator; step < part->cap; step++) {
-		const struct hot_entry *entry = &part->entries[(hash + step) & (part->cap - 1)];
+		const struct hot_entry *entry = &part->entries[(upper + step) & (part->cap - 1)];
 
-		if (!entry->seq_direction)
+		if (is_empty(entry))
 			return false;
-		if (entry->hash != hash)
+		if (entry->hash != upper)
 			continue;
 		*iterator = step + 1;
-		*position = (struct position){ .time_us = entry->time_us,
-			                       .seq = entry->seq_direction >> 2,
-			                       .direction = (uint8_t)(entry->seq_direction & 3) };
+		*seq = hot_entry_seq(entry);
 		return true;
 	}
 	return false;
@@ -78,7 +88,7 @@ const struct hot_entry *hot_each(const struct hot *hot, size_t *iterator)
 	for (size_t i = 0; i < HOT_PARTS; at -= hot->parts[i++].cap)
 		for (; at < hot->parts[i].cap; at++) {
 			++*iterator;
-			if (hot->parts[i].entries[at].seq_direction)
+			if (!is_empty(&hot->parts[i].entries[at]))
 				return &hot->parts[i].entries[at];
 		}
 	return NULL;
@@ -160,7 +170,7 @@ struct hot_partition *hot_partition_find(const struct hot *hot, const struct par
 
 struct hot_partition *hot_partition(struct hot *hot, const struct partition *partition, struct error *err)
 {
-	if (2 * (hot->partitions_used + 1) > hot->partitions_cap && partitions_grow(hot, err) != 0)
+	if (is_crowded(hot->partitions_used, hot->partitions_cap) && partitions_grow(hot, err) != 0)
 		return NULL;
 	struct hot_partition *found = partition_slot(hot, partition);
 	if (!found->partition.product) {
@@ -201,7 +211,7 @@ static void entry_remove(struct hot_part *part, size_t at)
 {
 	size_t mask = part->cap - 1;
 
-	for (size_t next = (at + 1) & mask; part->entries[next].seq_direction; next = (next + 1) & mask) {
+	for (size_t next = (at + 1) & mask; !is_empty(&part->entries[next]); next = (next + 1) & mask) {
 		/* Its distance from the slot of its hash must not become negative. */
 		size_t home = part->entries[next].hash & mask;
 
@@ -210,19 +220,20 @@ static void entry_remove(struct hot_part *part, size_t at)
 		part->entries[at] = part->entries[next];
 		at = next;
 	}
-	part->entries[at].seq_direction = 0;
+	part->entries[at] = (struct hot_entry){ 0 };
 	part->used--;
 }
 
 static void drop_one(struct hot *hot, const struct hot_gone *gone)
 {
 	struct hot_part *part = &hot->parts[hot_part_number(gone->hash)];
+	uint32_t upper = (uint32_t)(gone->hash >> 32);
 	size_t mask = part->cap - 1;
 
 	if (part->cap == 0)
 		return;
-	for (size_t at = gone->hash & mask; part->entries[at].seq_direction; at = (at + 1) & mask) {
-		if (part->entries[at].hash != gone->hash || part->entries[at].seq_direction >> 2 != gone->seq)
+	for (size_t at = upper & mask; !is_empty(&part->entries[at]); at = (at + 1) & mask) {
+		if (part->entries[at].hash != upper || hot_entry_seq(&part->entries[at]) != gone->seq)
 			continue;
 		entry_remove(part, at);
 		hot->entries_used--;
@@ -294,6 +305,26 @@ void hot_drop(struct hot *hot, struct str gone, struct buf *removed, struct buf 
 			drop_one(hot, &list[i]);
 	}
 	drop_removed(hot, removed, kept);
+}
+
+static bool has_positions(const struct hot *hot)
+{
+	for (size_t i = 0; i < hot->partitions_cap; i++)
+		if (hot->partitions[i].order.count > 0)
+			return true;
+	return false;
+}
+
+bool hot_free_if_empty(struct hot *hot)
+{
+	struct hot_trim trim = hot->trim;
+
+	if (!hot->loaded || hot->rows > 0 || hot->partitions_cap == 0 || has_positions(hot))
+		return false;
+	hot_free(hot);
+	hot->loaded = true;
+	hot->trim = trim;
+	return true;
 }
 
 void hot_free(struct hot *hot)

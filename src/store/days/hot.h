@@ -6,10 +6,13 @@
  * Rebuilt from the rows themselves when a day is opened for writing, so it costs nothing on disk. (A tree of random
  * keys in LMDB took ingest from hundreds of thousands of records a second to tens.) Sealing keeps hot rows few.
  *
- * The ids' table is in parts that grow by themselves: to double one of hundreds of thousands of entries takes 20 ms.
+ * The ids' table is in parts that grow by themselves: to double one of hundreds of thousands of entries takes 20 ms. Its
+ * entries are small, as there are hundreds of thousands: half of an id's hash, and the number of the row, which the log
+ * is ordered by (hot_rows.h).
  *
- * Entries lead to positions that may hold the id; the caller must check the row there. Those of rows that were sealed
- * are dropped one by one; those of the few that moved stay until it is rebuilt.
+ * Entries lead to rows that may hold the id, of any account and product; the caller must check the row. Those of rows
+ * that were sealed are dropped one by one; those of the few that moved stay until it is rebuilt. Once a day has no hot
+ * row, nothing is kept of it.
  */
 #ifndef CDRD_STORE_DAYS_HOT_H
 #define CDRD_STORE_DAYS_HOT_H
@@ -28,10 +31,14 @@
 #define HOT_PARTS (1 << HOT_PARTS_LOG2)
 
 struct hot_entry {
-	uint64_t hash;
-	int64_t time_us;
-	uint64_t seq_direction; /* seq << 2 | direction; 0 for an empty slot */
+	uint32_t hash;   /* the upper half */
+	uint32_t seq[2]; /* the upper half, the lower half; both 0 for an empty slot */
 };
+
+static inline uint64_t hot_entry_seq(const struct hot_entry *entry)
+{
+	return (uint64_t)entry->seq[0] << 32 | entry->seq[1];
+}
 
 /* An id of a row that has left the hot ones. */
 struct hot_gone {
@@ -114,11 +121,11 @@ struct hot {
 	struct error damage; /* why */
 };
 
-/* Adds an id of a row at a position. */
-MUST_CHECK int hot_add_id(struct hot *hot, uint64_t hash, const struct position *position, struct error *err);
+/* Adds an id of the row of a number. */
+MUST_CHECK int hot_add_id(struct hot *hot, uint64_t hash, uint64_t seq, struct error *err);
 
-/* The next position that may hold the id; zero *iterator first. False when there are no more. */
-bool hot_next(const struct hot *hot, uint64_t hash, size_t *iterator, struct position *position);
+/* The number of the next row that may hold the id; zero *iterator first. False when there are no more. */
+bool hot_next(const struct hot *hot, uint64_t hash, size_t *iterator, uint64_t *seq);
 
 /* Every entry in turn, then NULL; zero *iterator first. */
 const struct hot_entry *hot_each(const struct hot *hot, size_t *iterator);
@@ -134,7 +141,7 @@ PREFETCH_INLINE void hot_prefetch(const struct hot *hot, uint64_t hash)
 	const struct hot_part *part = &hot->parts[hot_part_number(hash)];
 
 	if (part->cap)
-		__builtin_prefetch(&part->entries[hash & (part->cap - 1)], 1);
+		__builtin_prefetch(&part->entries[(hash >> 32) & (part->cap - 1)], 1);
 }
 
 /* Counts rows of a partition, made if need be; NULL when out of memory. */
@@ -164,6 +171,9 @@ void hot_rows_gone(struct hot *hot, const struct partition *partition, uint32_t 
  * which it puts in order. The same of `removed` (struct hot_removed): the positions, which are dropped at once where
  * those of a partition follow each other in order. `removed` is empty then. */
 void hot_drop(struct hot *hot, struct str gone, struct buf *removed, struct buf *kept);
+
+/* Frees what is known where there is no row and no tombstone; it stays loaded. False if nothing was freed. */
+bool hot_free_if_empty(struct hot *hot);
 
 /* Do most entries lead to no row, so that it is time to rebuild it? */
 static inline bool hot_needs_rebuild(const struct hot *hot)

@@ -5,12 +5,12 @@
 #include "base/clock.h"
 #include "store/days/hot_rows.h"
 
-int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct position *position,
-                MDB_val *row, struct error *err)
+/* From *row, `found` at *position, to where tombstones lead. */
+static int follow(struct day *day, MDB_txn *txn, const struct partition *partition, struct position *position,
+                  int found, MDB_val *row, struct error *err)
 {
-	for (;;) {
+	for (;; found = hot_row_get(day, txn, partition, position, row, err)) {
 		struct day_tombstone tombstone;
-		int found = hot_row_get(day, txn, partition, position, row, err);
 
 		if (found <= 0)
 			return found;
@@ -23,6 +23,22 @@ int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition
 		if (clock_day_of(position->time_us) != day->number)
 			return 0;
 	}
+}
+
+int day_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, struct position *position,
+                MDB_val *row, struct error *err)
+{
+	int found = hot_row_get(day, txn, partition, position, row, err);
+
+	return follow(day, txn, partition, position, found, row, err);
+}
+
+int day_row_find(struct day *day, MDB_txn *txn, const struct partition *partition, uint64_t seq,
+                 struct position *position, MDB_val *row, struct error *err)
+{
+	int found = hot_row_find(day, txn, partition, seq, position, row, err);
+
+	return follow(day, txn, partition, position, found, row, err);
 }
 
 int day_row_read(const struct day *day, const struct partition *partition, MDB_val val, struct record *record,
@@ -49,7 +65,7 @@ static int load_ids(struct hot *hot, const struct hot_place *place, const struct
 	size_t count = day_id_hashes(&place->partition.account, record, hashes, NULL);
 
 	for (size_t i = 0; i < count; i++)
-		if (hot_add_id(hot, hashes[i], &place->position, err) != 0)
+		if (hot_add_id(hot, hashes[i], place->position.seq, err) != 0)
 			return -1;
 	return 0;
 }

@@ -49,23 +49,86 @@ static int get_from(struct day *day, MDB_txn *txn, enum day_db db, const struct 
 	return mdb_get(txn, day->env.dbi[db], &key, val);
 }
 
+/* Of a row of the log: 1, 0 if it is dead, -1. */
+static int is_alive(struct day *day, MDB_txn *txn, const struct partition *partition, const struct position *position,
+                    MDB_val val, struct error *err)
+{
+	struct hot_marks marks = { .day = day, .txn = txn };
+	struct partition own = partition_at(partition, position);
+	int dead = hot_marks_is_dead(&marks, &own, position, val, err);
+
+	return dead < 0 ? -1 : !dead;
+}
+
 int hot_row_get(struct day *day, MDB_txn *txn, const struct partition *partition, const struct position *position,
                 MDB_val *val, struct error *err)
 {
 	int rc = get_from(day, txn, DAY_HOT, partition, position, val);
 
-	if (rc == 0) {
-		struct hot_marks marks = { .day = day, .txn = txn };
-		struct partition own = partition_at(partition, position);
-		int dead = hot_marks_is_dead(&marks, &own, position, *val, err);
-
-		return dead < 0 ? -1 : !dead;
-	}
+	if (rc == 0)
+		return is_alive(day, txn, partition, position, *val, err);
 	if (rc == MDB_NOTFOUND && may_be_old(day, txn))
 		rc = get_from(day, txn, DAY_HOT_OLD, partition, position, val);
 	if (rc == MDB_NOTFOUND)
 		return 0;
 	return rc ? env_fail(&day->env, rc, "get hot row", err) : 1;
+}
+
+/* Rows of format 1 are not found by their numbers: looks through what is known of the partition's, in both directions. */
+static bool find_old(const struct day *day, const struct partition *partition, uint64_t seq, struct position *position)
+{
+	struct partition own = *partition;
+
+	for (own.direction = 0; own.direction <= CATALOG_INBOUND; own.direction++) {
+		const struct hot_partition *known = hot_partition_find(&day->hot, &own);
+
+		for (uint32_t i = 0; known && i < known->order.count; i++) {
+			if (known->order.rows[i].seq != seq)
+				continue;
+			*position = (struct position){ known->order.rows[i].time_us, seq, own.direction };
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Where the log has a row of the number: a result of LMDB. Numbers are given once, but to a record that comes from
+ * another day with the one that it had there. */
+static int find_numbered(MDB_cursor *cursor, const struct partition *partition, uint64_t seq, struct position *position,
+                         MDB_val *val)
+{
+	uint8_t bytes[sizeof(seq)];
+	MDB_val key = env_val(bytes, sizeof(bytes));
+	struct partition own;
+
+	position_put_u64(bytes, seq);
+	int rc = mdb_cursor_get(cursor, &key, val, MDB_SET_RANGE);
+	for (; !rc; rc = mdb_cursor_get(cursor, &key, val, MDB_NEXT)) {
+		if (!log_key_read(key, &own, position) || position->seq != seq)
+			return MDB_NOTFOUND;
+		if (account_key_equal(&own.account, &partition->account) && own.product == partition->product)
+			return 0;
+	}
+	return rc;
+}
+
+int hot_row_find(struct day *day, MDB_txn *txn, const struct partition *partition, uint64_t seq,
+                 struct position *position, MDB_val *val, struct error *err)
+{
+	MDB_cursor *cursor;
+	int rc = mdb_cursor_open(txn, day->env.dbi[DAY_HOT], &cursor);
+
+	if (rc)
+		return env_fail(&day->env, rc, "open cursor", err);
+	rc = find_numbered(cursor, partition, seq, position, val);
+	mdb_cursor_close(cursor);
+	if (rc == 0)
+		return is_alive(day, txn, partition, position, *val, err);
+	if (rc != MDB_NOTFOUND)
+		return env_fail(&day->env, rc, "find hot row", err);
+	return day->hot.has_old && find_old(day, partition, seq, position) ?
+	               hot_row_get(day, txn, partition, position, val, err) :
+	               0;
 }
 
 /* 1 if it was there, 0, -1. */

@@ -25,6 +25,11 @@
 MUST_CHECK int hot_row_get(struct day *day, MDB_txn *txn, const struct partition *partition,
                            const struct position *position, MDB_val *val, struct error *err);
 
+/* The one of a number, if it is of the partition's account and product, in whichever direction; *position becomes where
+ * it is. The day's hot rows are loaded. 1, 0 if there is none, -1. */
+MUST_CHECK int hot_row_find(struct day *day, MDB_txn *txn, const struct partition *partition, uint64_t seq,
+                            struct position *position, MDB_val *val, struct error *err);
+
 /* Puts one into the open write transaction. `over`: one stands at the position. */
 MUST_CHECK int hot_row_put(struct day *day, const struct partition *partition, const struct position *position,
                            MDB_val val, bool over, struct error *err);

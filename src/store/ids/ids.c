@@ -467,7 +467,7 @@ int ids_filter_build(struct day *day, MDB_txn *txn, struct error *err)
 		return -1;
 	const struct hot_entry *entry;
 	for (size_t iterator = 0; (entry = hot_each(&day->hot, &iterator));)
-		if (add_to_filter(day->filter, (uint32_t)(entry->hash >> 32), err) != 0)
+		if (add_to_filter(day->filter, entry->hash, err) != 0)
 			return -1;
 	if (note_changes_of_blocks(day, txn, err) != 0 || hot_rows_all(day, txn, note_change_of_row, day, err) != 0)
 		return -1;

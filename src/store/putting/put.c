@@ -49,7 +49,7 @@ static int add_ids(const struct put *put, const struct position *position, const
 		if (at < known_count)
 			continue;
 		if (bloom_filter_add(put->day->filter, &put->keys[i], put->err) != 0 ||
-		    hot_add_id(&put->day->hot, put->hashes[i], position, put->err) != 0)
+		    hot_add_id(&put->day->hot, put->hashes[i], position->seq, put->err) != 0)
 			return -1;
 	}
 	return 0;

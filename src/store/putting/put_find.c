@@ -22,11 +22,11 @@ static bool is_same(const struct put *put, const struct record *other)
 static int find_hot(const struct put *put, struct day *day, struct stored *stored)
 {
 	size_t iterator = 0;
-	uint64_t hash = put->hashes[put->id_at];
+	uint64_t hash = put->hashes[put->id_at], seq;
 
-	while (hot_next(&day->hot, hash, &iterator, &stored->position)) {
+	while (hot_next(&day->hot, hash, &iterator, &seq)) {
 		MDB_val row;
-		int found = day_row_get(day, day->env.write, &put->partition, &stored->position, &row, put->err);
+		int found = day_row_find(day, day->env.write, &put->partition, seq, &stored->position, &row, put->err);
 
 		if (found < 0)
 			return -1;

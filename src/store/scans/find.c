@@ -86,11 +86,13 @@ static int look_in_hot(struct find *find)
 	struct found_row row = { .sealed = false };
 	struct partition partition = partition_of(find->account, find->product->number, 0);
 
-	while (hot_next(&find->day->hot, find->hash, &iterator, &row.position)) {
+	uint64_t seq;
+
+	while (hot_next(&find->day->hot, find->hash, &iterator, &seq)) {
 		struct record record;
 		uint64_t changed_seq;
 		MDB_val val;
-		int found = day_row_get(find->day, find->txn, &partition, &row.position, &val, find->err);
+		int found = day_row_find(find->day, find->txn, &partition, seq, &row.position, &val, find->err);
 
 		if (found < 0 ||
 		    (found && record_unpack(&record, find->product, env_str(val), &changed_seq, find->err) != 0))

@@ -245,6 +245,7 @@ static int choose_in_day(struct store *store, struct seal *seal, struct day *day
 		return none_dead < 0 ? -1 : 1;
 	if (day->hot.rows == 0 && repack_is_due(day, seal->all))
 		return repack_begin(store, day, err) == 0 ? 1 : -1;
+	store->has_freed |= hot_free_if_empty(&day->hot);
 	/* Rows that are not due yet keep it in view, and so does a file that may have to be packed when it rests. */
 	day->swept = day->hot.rows == 0 && (seal->all || repack_has_rested(day));
 	return 0;
@@ -255,6 +256,18 @@ static bool is_waiting(const struct store *store, const struct seal *seal, const
 {
 	return !day->is_open && !seal->all && day->hot_since_us &&
 	       clock_monotonic_us() - day->hot_since_us < store->options.seal_age_us;
+}
+
+/* Marks are kept in memory of the day that has jobs alone. */
+static void keep_marks_of(struct store *store, struct seal *seal, const struct day *day)
+{
+	size_t before = store_day_index(store, seal->marks_day);
+
+	if (seal->marks_day == day->number)
+		return;
+	if (before < store->days_count && store->day_numbers[before] == seal->marks_day)
+		hot_forget_marks(&store->days[before]->hot);
+	seal->marks_day = day->number;
 }
 
 /* Looks for a job, a round of days at most and one that must be opened. *more: not all days of the round were looked
@@ -279,6 +292,7 @@ static int choose(struct store *store, struct seal *seal, bool *more, struct err
 		opened |= must_open;
 		int result = choose_in_day(store, seal, day, err);
 		if (result) {
+			keep_marks_of(store, seal, day);
 			seal->looked_at = 0;
 			seal->passed_over = seal->looks_on = false;
 			day->swept = result < 0; /* or its damage would keep the others from having their turn */
@@ -375,6 +389,7 @@ int store_maintain(struct store *store, int64_t deadline_us, bool *more, bool *d
 	if (!seal)
 		return -1;
 	moves_finish_if_idle(store);
+	days_rest(store);
 	if (repack_is_running(store)) {
 		*more = true;
 		return repack_step(store, deadline_us, err);

@@ -28,13 +28,14 @@ struct seal_block {
 
 struct seal {
 	enum seal_state state;
-	bool all;         /* store_seal_all was asked for */
-	size_t looked_at; /* days of this round that had nothing to do */
-	bool passed_over; /* some day of this round waits for a commit */
-	bool looks_on;    /* one of those by what sealing itself has put, or has partitions left to look at */
-	bool trimmed;     /* choosing has removed dead rows instead (hot_sealed.h), which are to be committed */
-	bool misread;     /* the job's end: a block did not read back as it was written */
-	int64_t begun_us; /* monotonic */
+	bool all;          /* store_seal_all was asked for */
+	size_t looked_at;  /* days of this round that had nothing to do */
+	bool passed_over;  /* some day of this round waits for a commit */
+	bool looks_on;     /* one of those by what sealing itself has put, or has partitions left to look at */
+	bool trimmed;      /* choosing has removed dead rows instead (hot_sealed.h), which are to be committed */
+	bool misread;      /* the job's end: a block did not read back as it was written */
+	int32_t marks_day; /* whose marks are kept in memory (hot.h) */
+	int64_t begun_us;  /* monotonic */
 	struct day *day;
 	const struct catalog_product *product;
 	struct partition partition;
