@@ -407,6 +407,62 @@ START_TEST(damage_of_bundles_is_told)
 }
 END_TEST
 
+/* Puts a value of a length that it never has for the first count of dead bytes. */
+static void damage_count(void)
+{
+	struct day *day = the_day();
+	MDB_txn *txn = env_write(&day->env, &err);
+	MDB_cursor *cursor;
+	MDB_val key, val;
+
+	ck_assert_int_eq(mdb_cursor_open(txn, day->env.dbi[DAY_BUNDLES_DEAD], &cursor), 0);
+	ck_assert_int_eq(mdb_cursor_get(cursor, &key, &val, MDB_FIRST), 0);
+	mdb_cursor_close(cursor);
+	uint32_t number;
+	memcpy(&number, key.mv_data, sizeof(number));
+	key = env_val(&number, sizeof(number));
+	val = env_val("?", 1);
+	ck_assert_int_eq(mdb_put(txn, day->env.dbi[DAY_BUNDLES_DEAD], &key, &val, 0), 0);
+	ASSERT_OK(env_commit(&day->env, &err));
+}
+
+START_TEST(a_count_of_dead_bytes_that_cannot_be_read_is_told_and_made_anew)
+{
+	seal_small_accounts();
+	purge_account(account(0));
+	damage_count();
+	expect(strstr(verify_all(), "how many bytes of a bundle of blocks are dead cannot be read"), "%s",
+	       verify_all());
+	purge_account(account(1));
+	ck_assert_str_eq(verify_all(), "");
+	for (unsigned i = 2; i < ACCOUNTS; i++)
+		check_account(account(i));
+}
+END_TEST
+
+/* 0: it cannot be read; 1: it is wrong. */
+START_TEST(a_damaged_count_of_dead_bytes_does_not_keep_a_file_from_being_packed)
+{
+	struct buf stored = { 0 }, block = { 0 };
+
+	seal_small_accounts();
+	get_stored(account(42), &stored, &block);
+	struct str bytes = { block.data + block.len / 2, block.len / 2 };
+	purge_account(account(42));
+	if (_i == 0)
+		damage_count();
+	else
+		damage_first(DAY_BUNDLES_DEAD, 0);
+	expect(strlen(verify_all()) > 0, "the damage is not told");
+	seal();
+	expect(!is_in_file(bytes), "the block is still there");
+	ck_assert_str_eq(verify_all(), "");
+	check_account(account(41));
+	buf_free(&stored);
+	buf_free(&block);
+}
+END_TEST
+
 /* The first block of the second bundle is where a reference to the first one's would be. */
 START_TEST(a_wrong_reference_never_leads_to_another_block)
 {
@@ -501,6 +557,8 @@ Suite *suite_bundles(void)
 	tcase_add_test(tests, an_aborted_seal_leaves_no_bundle);
 	tcase_add_test(tests, a_block_of_the_bundle_that_is_being_filled_is_found);
 	tcase_add_test(tests, damage_of_bundles_is_told);
+	tcase_add_test(tests, a_count_of_dead_bytes_that_cannot_be_read_is_told_and_made_anew);
+	tcase_add_loop_test(tests, a_damaged_count_of_dead_bytes_does_not_keep_a_file_from_being_packed, 0, 2);
 	tcase_add_test(tests, a_wrong_reference_never_leads_to_another_block);
 	tcase_add_loop_test(tests, a_damaged_bundle_stays_as_it_is, 0, 3);
 	tcase_add_test(tests, a_damaged_bundle_that_is_to_be_packed_lets_other_days_be_sealed);

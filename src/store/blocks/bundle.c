@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
+
 #define DEAD_SHARE 2    /* a bundle is copied when one byte in so many is dead */
 #define TRIM_BUNDLES 16 /* in a slice */
 
@@ -157,7 +159,8 @@ int bundle_is_living(struct day *day, MDB_txn *txn, uint32_t number, const struc
 	return ref_read(val, &ref) && ref.bundle == number && ref.offset == part->offset;
 }
 
-int bundle_dead_bytes(struct day *day, MDB_txn *txn, uint32_t number, uint32_t *bytes, struct error *err)
+/* How many bytes of a bundle are dead, as counted. 1, 0 if the count cannot be read, -1. */
+static int get_dead(struct day *day, MDB_txn *txn, uint32_t number, uint32_t *bytes, struct error *err)
 {
 	uint32_t big = htobe32(number);
 	MDB_val key = env_val(&big, sizeof(big)), val;
@@ -165,31 +168,70 @@ int bundle_dead_bytes(struct day *day, MDB_txn *txn, uint32_t number, uint32_t *
 
 	*bytes = 0;
 	if (rc)
-		return rc == MDB_NOTFOUND ? 0 : fail(day, rc, "count dead bytes", err);
+		return rc == MDB_NOTFOUND ? 1 : fail(day, rc, "count dead bytes", err);
 	if (val.mv_size != sizeof(*bytes))
-		return damaged(day, number, err);
+		return 0;
 	memcpy(bytes, val.mv_data, sizeof(*bytes));
+	return 1;
+}
+
+/* What counting finds in a bundle. */
+struct counted {
+	bool is_whole;
+	bool is_sure;  /* a block that nothing refers to was removed or moved: no reference to it is damaged or lost */
+	uint32_t dead; /* bytes */
+};
+
+/* Of a part that is not referred to: was it removed, or is its block elsewhere? 1, 0, -1. */
+static int was_dropped(struct day *day, MDB_txn *txn, const struct bundle_part *part, struct error *err)
+{
+	MDB_val key = part->key, val;
+	struct error damage;
+	int rc = mdb_get(txn, day->env.dbi[DAY_BLOCK_DATA], &key, &val);
+
+	if (rc == MDB_NOTFOUND) {
+		rc = mdb_get(txn, day->env.dbi[DAY_BLOCKS], &key, &val);
+		return rc == MDB_NOTFOUND ? 1 : !rc ? 0 : fail(day, rc, "get block", err);
+	}
+	if (rc)
+		return fail(day, rc, "get block", err);
+	return val.mv_size != sizeof(struct bundle_ref) || bundle_get_block(day, txn, key, &val, &damage) == 1;
+}
+
+static int count_dead(struct day *day, MDB_txn *txn, uint32_t number, MDB_val bundle, struct counted *counted,
+                      struct error *err)
+{
+	struct bundle_part part = { .offset = 0 };
+	int there;
+
+	*counted = (struct counted){ .is_sure = true };
+	while ((there = bundle_next(bundle, &part)) > 0) {
+		int living = bundle_is_living(day, txn, number, &part, err);
+		int dropped = living == 0 ? was_dropped(day, txn, &part, err) : 0;
+
+		if (living < 0 || dropped < 0)
+			return -1;
+		if (living)
+			continue;
+		counted->dead += bundle_bytes_of(part.block.len);
+		counted->is_sure &= dropped > 0;
+	}
+	counted->is_whole = there == 0;
 	return 0;
 }
 
 int bundle_check(struct day *day, MDB_txn *txn, uint32_t number, MDB_val bundle, const char **fault, struct error *err)
 {
-	struct bundle_part part = { .offset = 0 };
-	uint32_t dead = 0, counted;
-	int there;
+	struct counted counted;
+	uint32_t dead;
+	int known = get_dead(day, txn, number, &dead, err);
 
-	while ((there = bundle_next(bundle, &part)) > 0) {
-		int living = bundle_is_living(day, txn, number, &part, err);
-
-		if (living < 0)
-			return -1;
-		dead += living ? 0 : bundle_bytes_of(part.block.len);
-	}
-	if (bundle_dead_bytes(day, txn, number, &counted, err) != 0)
+	if (known < 0 || count_dead(day, txn, number, bundle, &counted, err) != 0)
 		return -1;
-	*fault = there < 0       ? "a bundle of blocks is damaged" :
-	         dead != counted ? "a bundle of blocks has not as many dead bytes as are counted" :
-	                           NULL;
+	*fault = !counted.is_whole    ? "a bundle of blocks is damaged" :
+	         !known               ? "how many bytes of a bundle of blocks are dead cannot be read" :
+	         dead != counted.dead ? "a bundle of blocks has not as many dead bytes as are counted" :
+	                                NULL;
 	return 0;
 }
 
@@ -289,19 +331,60 @@ static int add_living(struct day *day, uint32_t number, MDB_val copy, struct err
 	return there < 0 ? damaged(day, number, err) : 0;
 }
 
+/* Does all that refers to a bundle lead to its blocks? Looks at all references of the day, as what is damaged in the
+ * bundle does not tell which they are. 1, 0, -1. */
+static int is_referred_to_rightly(struct day *day, uint32_t number, MDB_val bundle, struct error *err)
+{
+	MDB_cursor *cursor;
+	MDB_val key, val;
+	bool is_right = true;
+	int rc = mdb_cursor_open(day->env.write, day->env.dbi[DAY_BLOCK_DATA], &cursor);
+
+	if (rc)
+		return fail(day, rc, "open cursor", err);
+	while (is_right && (rc = mdb_cursor_get(cursor, &key, &val, MDB_NEXT)) == 0) {
+		struct bundle_ref ref;
+
+		if (ref_read(val, &ref))
+			is_right = ref.bundle != number || leads_to_block(&ref, bundle, key);
+		else
+			is_right = val.mv_size != sizeof(ref);
+	}
+	mdb_cursor_close(cursor);
+	return rc && rc != MDB_NOTFOUND ? fail(day, rc, "read blocks", err) : is_right;
+}
+
+/* Is a bundle to be copied? Not where it is damaged, or a block in it may have lost its reference. What is counted of it
+ * may be wrong: that goes with the bundle. 1, 0, -1. */
+static int may_be_copied(struct day *day, uint32_t number, MDB_val bundle, struct error *err)
+{
+	struct counted counted;
+	uint32_t dead;
+	int known = get_dead(day, day->env.write, number, &dead, err);
+
+	if (known < 0 || count_dead(day, day->env.write, number, bundle, &counted, err) != 0)
+		return -1;
+	bool is_right = known && dead == counted.dead;
+	if (!counted.is_whole || is_right)
+		return counted.is_whole;
+	int result = counted.is_sure ? is_referred_to_rightly(day, number, bundle, err) : 0;
+	if (result > 0)
+		log_error("store", "%s: how many bytes of bundle %u of blocks are dead was damaged; it is repaired",
+		          day->env.path, number);
+	return result;
+}
+
 /* Copies what lives of a stored bundle into the one that is being filled, and removes it. In this order: the new one has
  * another number. 1, 0 when it is damaged and stays as it is, so that no block in it is lost, -1. */
 static int copy_living(struct day *day, uint32_t number, struct error *err)
 {
 	uint32_t big = htobe32(number);
 	MDB_val key = env_val(&big, sizeof(big)), val;
-	const char *fault = NULL;
 	int result = get(day, day->env.write, number, &val, err);
+	int may_be = result > 0 ? may_be_copied(day, number, val, err) : 1;
 
-	if (result > 0 && bundle_check(day, day->env.write, number, val, &fault, err) != 0)
-		return -1;
-	if (fault)
-		return 0;
+	if (may_be <= 0)
+		return may_be;
 	if (result > 0) {
 		/* The value moves when the trees change. */
 		char *copy = malloc(val.mv_size);
@@ -317,16 +400,36 @@ static int copy_living(struct day *day, uint32_t number, struct error *err)
 	return 1;
 }
 
+/* The dead bytes of a bundle and those of a block that was just removed from it. A count that cannot be read is made
+ * anew. */
+static int dead_with(struct day *day, const struct bundle_ref *ref, MDB_val bundle, uint32_t *dead, struct error *err)
+{
+	struct counted counted;
+	int known = get_dead(day, day->env.write, ref->bundle, dead, err);
+
+	if (known < 0)
+		return -1;
+	*dead += bundle_bytes_of(ref->bytes);
+	if (known)
+		return 0;
+	if (count_dead(day, day->env.write, ref->bundle, bundle, &counted, err) != 0)
+		return -1;
+	log_error("store",
+	          "%s: how many bytes of bundle %u of blocks are dead could not be read; they are counted anew",
+	          day->env.path, ref->bundle);
+	*dead = counted.dead;
+	return 0;
+}
+
 /* Counts a block as dead, which nothing refers to any more. */
 static int drop(struct day *day, const struct bundle_ref *ref, struct error *err)
 {
 	uint32_t big = htobe32(ref->bundle), dead;
-	MDB_val key = env_val(&big, sizeof(big)), counted = env_val(&dead, sizeof(dead)), bundle;
+	MDB_val key = env_val(&big, sizeof(big)), counted = env_val(&dead, sizeof(dead)), bundle = { 0 };
 	int found = get(day, day->env.write, ref->bundle, &bundle, err);
 
-	if (found < 0 || bundle_dead_bytes(day, day->env.write, ref->bundle, &dead, err) != 0)
+	if (found < 0 || dead_with(day, ref, bundle, &dead, err) != 0)
 		return -1;
-	dead += bundle_bytes_of(ref->bytes);
 	int rc = mdb_put(day->env.write, day->env.dbi[DAY_BUNDLES_DEAD], &key, &counted, 0);
 	if (rc)
 		return fail(day, rc, "count dead bytes", err);

@@ -79,9 +79,6 @@ int bundle_next(MDB_val bundle, struct bundle_part *part);
 MUST_CHECK int bundle_is_living(struct day *day, MDB_txn *txn, uint32_t number, const struct bundle_part *part,
                                 struct error *err);
 
-/* How many bytes of a bundle are dead, as counted. */
-MUST_CHECK int bundle_dead_bytes(struct day *day, MDB_txn *txn, uint32_t number, uint32_t *bytes, struct error *err);
-
 /* Is a bundle whole, and has it as many dead bytes as are counted? 0 with *fault, or NULL if it is right; -1. */
 MUST_CHECK int bundle_check(struct day *day, MDB_txn *txn, uint32_t number, MDB_val bundle, const char **fault,
                             struct error *err);
