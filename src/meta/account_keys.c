@@ -192,3 +192,13 @@ int accounts_id_of_key(struct meta *meta, const struct account_key *key, char id
 	id[ACCOUNT_KEY_LEN] = '\0';
 	return 1;
 }
+
+struct accounts_text accounts_key_text(struct meta *meta, const struct account_key *key)
+{
+	struct accounts_text out;
+	struct error err;
+
+	if (!meta || accounts_id_of_key(meta, key, out.text, &err) <= 0)
+		(void)snprintf(out.text, sizeof(out.text), "%s", account_key_text(key).text);
+	return out;
+}

@@ -43,6 +43,13 @@ bool accounts_key_known(struct meta *meta, struct str id, struct account_key *ke
 MUST_CHECK int accounts_id_of_key(struct meta *meta, const struct account_key *key, char id[ACCOUNT_ID_MAX + 1],
                                   struct error *err);
 
+/* An account of a key for a person: its id, or "#" and the number where that is not known (`meta` is NULL, or the account
+ * is there no more). For messages: it may read. `.text` lives as long as what is returned. */
+struct accounts_text {
+	char text[ACCOUNT_ID_MAX + 1];
+};
+struct accounts_text accounts_key_text(struct meta *meta, const struct account_key *key);
+
 /* Appends the ids of such keys, each with its NUL. ERROR_NOT_FOUND if one has none any more. */
 MUST_CHECK int accounts_ids_of_keys(struct meta *meta, const struct account_key *keys, size_t count, struct buf *ids,
                                     struct error *err);

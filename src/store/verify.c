@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "meta/accounts.h"
 #include "store/blocks/bundle.h"
 #include "store/days/hot_rows.h"
 #include "store/ids/ids.h"
@@ -155,7 +156,8 @@ static int check_hot_row(struct verify *verify, const struct day *day, const str
 	if (!filter_has_ids(verify, day, &place->partition.account, &record))
 		return error_set(err, ERROR_CORRUPT,
 		                 "day %d, account %s, %.*s: an id of a hot row is not in the filter", verify->day,
-		                 account_key_text(&place->partition.account).text, STR_ARGS(record.product->name));
+		                 accounts_key_text(verify->store->meta, &place->partition.account).text,
+		                 STR_ARGS(record.product->name));
 	return 0;
 }
 
@@ -209,7 +211,7 @@ static int check_parts(struct verify *verify, struct error *err)
 	if (!damaged)
 		return 0;
 	return error_set(err, ERROR_CORRUPT, "day %d, account %s, %.*s, block %u: the %s part is damaged", verify->day,
-	                 account_key_text(&verify->reader.partition.account).text,
+	                 accounts_key_text(verify->store->meta, &verify->reader.partition.account).text,
 	                 STR_ARGS(verify->reader.product->name), verify->reader.number, damaged);
 }
 
@@ -237,8 +239,8 @@ static int check_row(struct verify *verify, const struct day *day, uint32_t row,
 	if (!filter_has_ids(verify, day, account, &record))
 		return error_set(err, ERROR_CORRUPT,
 		                 "day %d, account %s, %.*s, block %u: an id of row %u is not in the filter",
-		                 verify->day, account_key_text(account).text, STR_ARGS(verify->reader.product->name),
-		                 verify->reader.number, row);
+		                 verify->day, accounts_key_text(verify->store->meta, account).text,
+		                 STR_ARGS(verify->reader.product->name), verify->reader.number, row);
 	verify->run_rows++;
 	return 0;
 }
@@ -261,7 +263,7 @@ static int check_rows(struct verify *verify, const struct day *day, struct error
 	if (crc != reader->view.head.csv_crc32 || csv_bytes != reader->view.head.csv_bytes)
 		return error_set(err, ERROR_CORRUPT,
 		                 "day %d, account %s, %.*s, block %u: the lines are not those that were sealed",
-		                 verify->day, account_key_text(&reader->partition.account).text,
+		                 verify->day, accounts_key_text(verify->store->meta, &reader->partition.account).text,
 		                 STR_ARGS(reader->product->name), reader->number);
 	return 0;
 }
@@ -278,7 +280,8 @@ static int check_block(struct verify *verify, struct day *day, MDB_txn *txn, con
 	int found = block_reader_begin(reader, day, txn, product, partition, number, err);
 	if (found == 0)
 		return error_set(err, ERROR_CORRUPT, "day %d, account %s, %.*s, block %u: is not there", verify->day,
-		                 account_key_text(&partition->account).text, STR_ARGS(product->name), number);
+		                 accounts_key_text(verify->store->meta, &partition->account).text,
+		                 STR_ARGS(product->name), number);
 	if (found < 0 || check_parts(verify, err) != 0)
 		return -1;
 	verify->counts.blocks++;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "expect.h"
+#include "meta/accounts.h"
 #include "store/blocks/bundle.h"
 #include "store/days_store.h"
 #include "store/purge.h"
@@ -463,6 +464,17 @@ START_TEST(a_damaged_count_of_dead_bytes_does_not_keep_a_file_from_being_packed)
 }
 END_TEST
 
+START_TEST(damage_of_a_block_names_the_account_by_its_id)
+{
+	ASSERT_OK(accounts_add(f.meta, "x", NULL, "", "long-enough-secret", &err));
+	put_many("x", ROWS);
+	commit();
+	seal();
+	damage_first(DAY_BUNDLES, 100 + sizeof(uint32_t) + bundle_bytes_of(0));
+	expect(strstr(verify_all(), "account x, SMS, block 0"), "%s", verify_all());
+}
+END_TEST
+
 /* The first block of the second bundle is where a reference to the first one's would be. */
 START_TEST(a_wrong_reference_never_leads_to_another_block)
 {
@@ -559,6 +571,7 @@ Suite *suite_bundles(void)
 	tcase_add_test(tests, damage_of_bundles_is_told);
 	tcase_add_test(tests, a_count_of_dead_bytes_that_cannot_be_read_is_told_and_made_anew);
 	tcase_add_loop_test(tests, a_damaged_count_of_dead_bytes_does_not_keep_a_file_from_being_packed, 0, 2);
+	tcase_add_test(tests, damage_of_a_block_names_the_account_by_its_id);
 	tcase_add_test(tests, a_wrong_reference_never_leads_to_another_block);
 	tcase_add_loop_test(tests, a_damaged_bundle_stays_as_it_is, 0, 3);
 	tcase_add_test(tests, a_damaged_bundle_that_is_to_be_packed_lets_other_days_be_sealed);

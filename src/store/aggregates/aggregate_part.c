@@ -9,6 +9,7 @@
  * version is not sealed; its older one in a block is deleted then.
  */
 #include "base/clock.h"
+#include "meta/accounts.h"
 #include "store/aggregates/aggregate_days.h"
 #include "store/days/day_blocks.h"
 #include "store/days/hot_rows.h"
@@ -87,7 +88,7 @@ static int add_rows(struct day_aggregate *a)
 static int positions_damaged(struct day_aggregate *a)
 {
 	return error_set(a->err, ERROR_CORRUPT, "day %d, account %s, block %u: the positions are damaged", a->part.day,
-	                 account_key_text(&a->partition.account).text, a->reader->number);
+	                 accounts_key_text(a->day->meta, &a->partition.account).text, a->reader->number);
 }
 
 /* The rows of the block that are in the range: [*row, *end). */

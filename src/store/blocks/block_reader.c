@@ -9,6 +9,7 @@
 #include <zstd.h>
 
 #include "base/clock.h"
+#include "meta/accounts.h"
 #include "store/blocks/bundle.h"
 #include "store/blocks/inflate_segment.h"
 
@@ -20,8 +21,8 @@ static int fail(const struct block_reader *reader, enum error_code code, const c
 
 	clock_format_day(&day, reader->day);
 	error_set(err, code, "day %s, account %s, %.*s, block %u: %s", buf_cstr(&day) ? day.data : "",
-	          account_key_text(&reader->partition.account).text, STR_ARGS(reader->product->name), reader->number,
-	          what);
+	          accounts_key_text(reader->meta, &reader->partition.account).text, STR_ARGS(reader->product->name),
+	          reader->number, what);
 	buf_free(&day);
 	return -1;
 }
@@ -109,6 +110,7 @@ int block_reader_begin_whole(struct block_reader *reader, struct bundle_walk *wa
 	number_key_write(bytes, partition, number);
 	MDB_val key = env_val(bytes, sizeof(bytes)), val;
 	int found = bundle_get_block(walk, day, txn, key, &val, err);
+	reader->meta = day->meta;
 	reader->partition = *partition;
 	reader->number = number;
 	reader->deleted = (struct str){ NULL, 0 };

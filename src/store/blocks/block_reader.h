@@ -17,6 +17,7 @@ struct inflate_state;
 
 struct block_reader {
 	struct block_reader *next; /* for lists of readers */
+	struct meta *meta;         /* for messages; or NULL */
 	const struct catalog_product *product;
 	struct partition partition;
 	uint32_t number;

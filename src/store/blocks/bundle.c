@@ -195,7 +195,7 @@ static int was_dropped(struct day *day, MDB_txn *txn, const struct bundle_part *
 	}
 	if (rc)
 		return fail(day, rc, "get block", err);
-	return val.mv_size != sizeof(struct bundle_ref) || bundle_get_block(day, txn, key, &val, &damage) == 1;
+	return val.mv_size != sizeof(struct bundle_ref) || bundle_get_block(NULL, day, txn, key, &val, &damage) == 1;
 }
 
 static int count_dead(struct day *day, MDB_txn *txn, uint32_t number, MDB_val bundle, struct counted *counted,

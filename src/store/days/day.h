@@ -61,6 +61,7 @@ struct bundle_draft {
 
 struct day {
 	int32_t number;
+	struct meta *meta; /* the store's, for messages; or NULL */
 	bool is_open;
 	bool is_listed; /* in the catalog: day_list.h */
 	bool is_faulty; /* when last tried, it could not be opened */

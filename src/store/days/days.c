@@ -67,6 +67,7 @@ static struct day *days_insert(struct store *store, size_t at, int32_t number, s
 	memmove(&store->days[at + 1], &store->days[at], after * sizeof(*store->days));
 	memmove(&store->day_numbers[at + 1], &store->day_numbers[at], after * sizeof(*store->day_numbers));
 	day->number = number;
+	day->meta = store->meta;
 	store->days[at] = day;
 	store->day_numbers[at] = number;
 	store->days_count++;

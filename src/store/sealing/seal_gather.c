@@ -4,6 +4,7 @@
  */
 #include "base/clock.h"
 #include "base/prefetch.h"
+#include "meta/accounts.h"
 #include "store/days/hot_rows.h"
 #include "store/sealing/seal_private.h"
 
@@ -18,8 +19,8 @@ static int cannot_build(struct seal *seal, struct error *err)
 
 	seal->misread = cause.code == ERROR_CORRUPT;
 	return error_set(err, cause.code, "%s, account %s, %s, direction %u: block %zu of the %s is not stored: %s",
-	                 seal->day->env.path, account_key_text(&seal->partition.account).text, seal->product->name.p,
-	                 seal->partition.direction, seal->blocks.len / sizeof(struct seal_block),
+	                 seal->day->env.path, accounts_key_text(seal->day->meta, &seal->partition.account).text,
+	                 seal->product->name.p, seal->partition.direction, seal->blocks.len / sizeof(struct seal_block),
 	                 seal->runs_count ? "merge" : "seal", cause.message);
 }
 

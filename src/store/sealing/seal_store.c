@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "meta/accounts.h"
 #include "store/blocks/bundle.h"
 #include "store/changes/changes_note.h"
 #include "store/days/hot_rows.h"
@@ -111,7 +112,7 @@ static void tell_of_misread(const struct work *work, uint32_t number, const stru
 			"store",
 			"%s, account %s, %s, direction %u, block %u: %u of its parts did not read back as they were written; "
 			"they are stored uncompressed, nothing is lost",
-			work->day->env.path, account_key_text(&work->seal->partition.account).text,
+			work->day->env.path, accounts_key_text(work->day->meta, &work->seal->partition.account).text,
 			work->seal->product->name.p, work->seal->partition.direction, number, block->misread);
 }
 
