@@ -232,7 +232,7 @@ describe('reports', () => {
     await report(account, 'operator-test-1', { callback_url: `http://127.0.0.1:${receiver.address().port}/done`, destination: 'lake' });
     await report(other, 'operator-test-2');
     await withTab('#/reports', async (tab, page) => {
-      await page.getByRole('row', { name: /south-02 SMS Ready \d+/ }).waitFor();
+      await page.getByRole('row', { name: /south-02 SMS Ready \d+/ }).first().waitFor();
       const row = page.getByRole('row', { name: /north-01 SMS Ready .* waiting waiting/ });
       await row.waitFor();
       await tab.shoot('operator-reports');
