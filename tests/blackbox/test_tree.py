@@ -140,6 +140,18 @@ def test_the_daemon_is_exposed_little_as_systemd_counts_it():
     assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr
 
 
+def test_what_is_said_to_be_tested_is():
+    text = read(TOP, "SECURITY.md")
+    names = set(re.findall(r"`(test_\w+\.py)`", text))
+    assert len(names) > 10
+    for name in names:
+        assert os.path.exists(os.path.join(TOP, "tests", "blackbox", name)), name
+    suites = {row[0] for row in re.findall(r"^SUITE\((\w+)\)()", read(TOP, "tests", "unit", "suites.def"), re.MULTILINE)}
+    assert set(re.findall(r"unit suites? (\w+)", text)) <= suites
+    for name in re.findall(r"\bfuzz_\w+", text):
+        assert os.path.exists(os.path.join(TOP, "tests", "fuzz", name + ".c")), name
+
+
 def test_manual_tells_of_every_endpoint():
     endpoints = re.findall(r'^ROUTE\(HTTP_(\w+), "([^"{]+)', read(TOP, "src", "api", "routes.def"), re.MULTILINE)
     assert len(endpoints) > 10
