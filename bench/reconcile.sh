@@ -16,16 +16,18 @@ reconcile_watch() {
 
 # reconcile_run_one JOB [OPTION...]: from the file's first byte until the result is there.
 reconcile_run_one() {
-	local begun job=$1
+	local begun cpu job=$1
 
 	shift
 	cdrd_restart mappings_dir="$TOP/etc/mappings"
 	rm -f "$WORK/reconciled"
 	reconcile_watch >"$WORK/watched" &
+	cpu=$(cdrd_cpu)
 	begun=$(now)
 	cdrd_client "$BUILD/cdrctl" -s "$WORK/cdrd/admin.sock" reconcile --product VOICE-CALL --month "$(date -ud yesterday +%Y-%m)" \
 		--mapping generic-csv "$@" "$WORK/bill.csv" >"$WORK/answer"
 	awk -v begun="$begun" -v ended="$(now)" 'BEGIN { print "seconds", ended - begun }' | measured cdrd "$job"
+	awk -v before="$cpu" -v after="$(cdrd_cpu)" 'BEGIN { print "cpu_s", (after - before) / 1e9 }' | measured cdrd "$job"
 	touch "$WORK/reconciled"
 	wait $!
 	measured cdrd "$job" <"$WORK/watched"
@@ -54,9 +56,11 @@ reconcile_report() {
 	echo
 	table_head
 	row "by id" s reconcile_id.seconds "" lower 10
+	row "  CPU of the daemon" s reconcile_id.cpu_s "" lower
 	row "  peak memory" "MiB anon" reconcile_id.rss_anon_mib "" lower 128
 	row "  loop lag meanwhile, 99.9th percentile" ms reconcile_id.lag_p999_ms "" lower 15
 	row "by number and time" s reconcile_number.seconds "" lower 10
+	row "  CPU of the daemon" s reconcile_number.cpu_s "" lower
 	row "  peak memory" "MiB anon" reconcile_number.rss_anon_mib "" lower 128
 	row "  loop lag meanwhile, 99.9th percentile" ms reconcile_number.lag_p999_ms "" lower 15
 }
