@@ -3,7 +3,7 @@
 # example only (in the documentation's folder), so that installing never touches one in use.
 exampledir = $(docdir)/examples
 nodist_example_DATA = etc/cdrd.conf
-dist_example_DATA = etc/grafana-cdrd.json etc/proxies/Caddyfile etc/proxies/haproxy.cfg etc/proxies/nginx.conf
+dist_example_DATA = etc/grafana-cdrd.json etc/prometheus-cdrd.rules.yml etc/proxies/Caddyfile etc/proxies/haproxy.cfg etc/proxies/nginx.conf
 systemdsystemunit_DATA = systemd/cdrd.service systemd/cdrd-backup.service
 dist_systemdsystemunit_DATA = systemd/cdrd.socket systemd/cdrd-tls.socket systemd/cdrd-backup.timer
 dist_doc_DATA = README.md ChangeLog LICENSE

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: ISC
+"""The alerts for Prometheus: valid, of metrics that there are, and each raised when it should be and not before."""
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import harness
+import scraping
+from test_tree import TOP, read
+
+RULES = os.path.join(TOP, "etc", "prometheus-cdrd.rules.yml")
+needs_promtool = pytest.mark.skipif(not shutil.which("promtool"), reason="promtool (Debian's prometheus) is not installed")
+
+UP = 'up{job="cdrd", instance="a"}'
+# Alert: series that raise it at some time, and series that must not; values a minute.
+CASES = {
+    "CdrdDown": ({UP: "0x60"}, {UP: "1 0 1 1 0 1x55"}),
+    "CdrdCommitsFail": ({'cdrd_commits_failed{instance="a"}': "3x60"}, {'cdrd_commits_failed{instance="a"}': "0x60"}),
+    "CdrdDiskLow": ({'cdrd_disk_low{instance="a"}': "1x60"}, {'cdrd_disk_low{instance="a"}': "0x60"}),
+    "CdrdDiskFillsUp": ({'cdrd_disk_free_bytes{instance="a"}': "15x60", 'cdrd_disk_limit_bytes{instance="a"}': "10x60",
+                         'cdrd_disk_size_bytes{instance="a"}': "100x60"},
+                        {'cdrd_disk_free_bytes{instance="a"}': "25x60", 'cdrd_disk_limit_bytes{instance="a"}': "10x60",
+                         'cdrd_disk_size_bytes{instance="a"}': "100x60"}),
+    "CdrdDaysDamaged": ({'cdrd_store_dates_damaged{instance="a"}': "1x60"}, {'cdrd_store_dates_damaged{instance="a"}': "0x60"}),
+    "CdrdServerErrors": ({'cdrd_http_requests_total{instance="a", code="500"}': "0+2x60",
+                          'cdrd_http_requests_total{instance="a", code="200"}': "0+98x60"},
+                         {'cdrd_http_requests_total{instance="a", code="500"}': "0+1x60",
+                          'cdrd_http_requests_total{instance="a", code="200"}': "0+999x60"}),
+    "CdrdLoopLags": ({'cdrd_loop_lag_recent_max_seconds{instance="a"}': "2x60"},
+                     {'cdrd_loop_lag_recent_max_seconds{instance="a"}': "2 0 2 0x57"}),
+    "CdrdQuarantineGrows": ({'cdrd_ingest_records_total{instance="a", result="rejected"}': "0+2x60",
+                             'cdrd_ingest_records_total{instance="a", result="accepted"}': "0+98x60"},
+                            {'cdrd_ingest_records_total{instance="a", result="rejected"}': "0+1x60",
+                             'cdrd_ingest_records_total{instance="a", result="accepted"}': "0+999x60"}),
+    "CdrdQuarantineLoses": ({'cdrd_quarantine_lost_total{instance="a", reason="expired"}': "0x30 5x30"},
+                            {'cdrd_quarantine_lost_total{instance="a", reason="expired"}': "5x60"}),
+    "CdrdCallbacksGivenUp": ({'cdrd_callback_given_up_total{instance="a"}': "0x30 5x30"},
+                             {'cdrd_callback_given_up_total{instance="a"}': "5x60"}),
+    "CdrdCertificateExpires": ({'cdrd_tls_certificate_expiry_timestamp_seconds{instance="a"}': "864000x60"},
+                               {'cdrd_tls_certificate_expiry_timestamp_seconds{instance="a"}': "0x60",
+                                'cdrd_tls_certificate_expiry_timestamp_seconds{instance="b"}': "1814400x60"}),
+    "CdrdSecretsAreGuessed": ({'cdrd_logins_failed_total{instance="a"}': "0+120x60"},
+                              {'cdrd_logins_failed_total{instance="a"}': "0+30x60"}),
+    "CdrdRestartsOften": ({'process_start_time_seconds{job="cdrd", instance="a"}': "1x10 2x10 3x10 4x10 5x20"},
+                          {'process_start_time_seconds{job="cdrd", instance="a"}': "1x30 2x30"}),
+}
+
+
+def run(folder, *command):
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+
+
+def alerts():
+    return dict(re.findall(r"- alert: (\w+)\n\s+expr: (.*)", read(RULES)))
+
+
+@needs_promtool
+def test_the_rules_are_valid():
+    ended = run(TOP, "promtool", "check", "rules", RULES)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_every_metric_of_a_rule_is_there(daemons):
+    port = harness.free_port()
+    daemon = daemons(metrics_listen=f"127.0.0.1:{port}")
+    daemon.metrics_port = port
+    there = scraping.scrape(daemon).names()
+    for name, expression in alerts().items():
+        for metric in re.findall(r"\b(?:cdrd|process)_\w+", expression):
+            assert metric in there, f"{name}: {metric}"
+
+
+def test_every_alert_has_a_case():
+    assert set(alerts()) == set(CASES)
+
+
+def holds(tmp_path, name, series, raised):
+    """Does promtool find, after an hour of these series, the alert or none?"""
+    test = {"rule_files": [RULES], "evaluation_interval": "1m", "tests": [{
+        "interval": "1m", "input_series": [{"series": key, "values": values} for key, values in series.items()],
+        "alert_rule_test": [{"eval_time": "55m", "alertname": name, "exp_alerts": []}]}]}
+    path = tmp_path / "alert.yml"
+    path.write_text(json.dumps(test))  # JSON is YAML
+    ended = run(tmp_path, "promtool", "test", "rules", str(path))
+    return (ended.returncode != 0 and f"alertname:{name}" in (ended.stdout + ended.stderr).replace(" ", "").replace('"', "")
+            if raised else ended.returncode == 0), ended.stdout + ended.stderr
+
+
+@needs_promtool
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_an_alert_is_raised_when_it_should_be_and_not_before(tmp_path, name):
+    raising, quiet = CASES[name]
+    for series, raised in ((raising, True), (quiet, False)):
+        right, said = holds(tmp_path, name, series, raised)
+        assert right, f"{name}, raised {raised}: {said}"
