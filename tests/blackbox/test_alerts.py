@@ -68,6 +68,7 @@ def test_every_metric_of_a_rule_is_there(daemons):
     port = harness.free_port()
     daemon = daemons(metrics_listen=f"127.0.0.1:{port}")
     daemon.metrics_port = port
+    assert daemon.request("GET", "/healthz").status == 200  # endpoints have metrics once they were asked
     there = scraping.scrape(daemon).names()
     for name, expression in alerts().items():
         for metric in re.findall(r"\b(?:cdrd|process)_\w+", expression):
