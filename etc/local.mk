@@ -8,7 +8,7 @@ systemdsystemunit_DATA = systemd/cdrd.service systemd/cdrd-backup.service
 dist_systemdsystemunit_DATA = systemd/cdrd.socket systemd/cdrd-tls.socket systemd/cdrd-backup.timer
 dist_doc_DATA = README.md ChangeLog LICENSE
 CLEANFILES += etc/cdrd.conf systemd/cdrd.service systemd/cdrd-backup.service
-EXTRA_DIST += etc/cdrd.conf.in systemd/cdrd.service.in systemd/cdrd-backup.service.in docs/guide
+EXTRA_DIST += etc/container etc/cdrd.conf.in systemd/cdrd.service.in systemd/cdrd-backup.service.in docs/guide
 
 etc/cdrd.conf: etc/cdrd.conf.in src/base/settings.def tools/gen_tables.py
 	$(AM_V_at)$(MKDIR_P) etc

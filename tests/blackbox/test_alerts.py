@@ -64,6 +64,22 @@ def test_the_rules_are_valid():
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
+def test_the_containers_name_files_that_there_are_and_install_what_the_build_needs(tmp_path):
+    """No engine runs where the tests do: what can be seen without one."""
+    folder = os.path.join(TOP, "etc", "container")
+    for path in re.findall(r"- (\.\.?/[^:]+):", read(folder, "compose.yaml")):
+        assert os.path.exists(os.path.join(folder, path)), path
+    image = read(folder, "Containerfile")
+    for package in re.search(r"Build-Depends: (.*?)\n[A-Z]", read(TOP, "debian", "control"), re.DOTALL)[1].split(","):
+        name = re.match(r"[\w.+-]+", package.strip())[0]
+        assert name == "debhelper-compat" or re.search(rf"\s{re.escape(name)}\s", image), name
+    if shutil.which("promtool"):
+        shutil.copy(os.path.join(folder, "prometheus.yml"), tmp_path)
+        shutil.copy(RULES, tmp_path)
+        ended = run(tmp_path, "promtool", "check", "config", "prometheus.yml")
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
 def test_every_metric_of_a_rule_is_there(daemons):
     port = harness.free_port()
     daemon = daemons(metrics_listen=f"127.0.0.1:{port}")
