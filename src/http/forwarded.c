@@ -22,19 +22,29 @@ struct list {
 	struct str rest; /* of the field being read; p NULL: none is */
 };
 
-/* Where the last comma outside of quotes is; NULL if there is none. */
+/* Does it begin or end a quoted text, rather than stand within one? */
+static bool is_quote(struct str text, size_t at)
+{
+	size_t slashes = 0;
+
+	while (slashes < at && text.p[at - slashes - 1] == '\\')
+		slashes++;
+	return text.p[at] == '"' && slashes % 2 == 0;
+}
+
+/* Where the last comma outside of quotes is; NULL if there is none. From the end, as what a client has written comes
+ * before what its proxy has: a quote that it leaves open must not hide the proxy's address. */
 static const char *last_comma(struct str text)
 {
-	const char *found = NULL;
 	bool quoted = false;
 
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.p[i] == '"')
+	for (size_t i = text.len; i-- > 0;) {
+		if (is_quote(text, i))
 			quoted = !quoted;
 		else if (text.p[i] == ',' && !quoted)
-			found = text.p + i;
+			return text.p + i;
 	}
-	return found;
+	return NULL;
 }
 
 static bool next_field(struct list *list)
@@ -148,13 +158,28 @@ static void apply_x_forwarded(struct http_client *client, const struct http_head
 		set_host(client, element);
 }
 
+/* Where the first semicolon outside of quotes is; NULL if there is none. A client may have one in the name that its
+ * proxy passes on as host. */
+static const char *first_semicolon(struct str text)
+{
+	bool quoted = false;
+
+	for (size_t i = 0; i < text.len; i++) {
+		if (is_quote(text, i))
+			quoted = !quoted;
+		else if (text.p[i] == ';' && !quoted)
+			return text.p + i;
+	}
+	return NULL;
+}
+
 /* The value of a pair of a Forwarded element, without its quotes; p NULL if there is none of that name. */
 static struct str pair_value(struct str element, const char *name)
 {
 	size_t name_len = strlen(name);
 
 	while (element.len > 0) {
-		const char *end = memchr(element.p, ';', element.len);
+		const char *end = first_semicolon(element);
 		struct str pair = str_trim((struct str){ element.p, end ? (size_t)(end - element.p) : element.len });
 
 		element = end ? (struct str){ end + 1, element.len - (size_t)(end - element.p) - 1 } : STR_LITERAL("");

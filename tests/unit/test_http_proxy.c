@@ -132,6 +132,9 @@ static const struct field_case {
 	{ "x-forwarded", "X-Forwarded-For: 203.0.113.7, , 10.0.0.2\r\n", "10.0.0.2", false, NULL },
 	{ "x-forwarded", "X-Forwarded-For: ,\r\nX-Forwarded-Proto: ftp\r\n", "10.0.0.1", false, NULL },
 	{ "x-forwarded", "X-Forwarded-For: [\r\n", "10.0.0.1", false, NULL },
+	/* a quote that a client has left open */
+	{ "x-forwarded", "X-Forwarded-For: \", 203.0.113.7\r\n", "203.0.113.7", false, NULL },
+	{ "x-forwarded", "X-Forwarded-For: 10.9.9.9\", \\, 203.0.113.7, 10.0.0.2\r\n", "203.0.113.7", false, NULL },
 	{ "x-forwarded", "X-Forwarded-Proto: http, https\r\nX-Forwarded-Host: a.example:8443\r\n", "10.0.0.1", true,
 	  "a.example:8443" },
 	{ "x-forwarded", "X-Forwarded-Host: a.example/<script>\r\n", "10.0.0.1", false, NULL },
@@ -147,6 +150,12 @@ static const struct field_case {
 	{ "forwarded", "Forwarded: for=_hidden, for=unknown\r\n", "10.0.0.1", false, NULL },
 	{ "forwarded", "Forwarded: proto=https\r\n", "10.0.0.1", true, NULL },
 	{ "forwarded", "Forwarded: for=\"\r\n", "10.0.0.1", false, NULL },
+	{ "forwarded", "Forwarded: for=\"x, for=203.0.113.7\r\n", "203.0.113.7", false, NULL },
+	{ "forwarded", "Forwarded: for=10.9.9.9;x=\", for=\"[2001:db8::7]:1\"\r\n", "2001:db8::7", false, NULL },
+	/* a client's own Host, as its proxy has quoted it */
+	{ "forwarded", "Forwarded: host=\"a;for=198.51.100.1;b\";for=203.0.113.7\r\n", "203.0.113.7", false, NULL },
+	{ "forwarded", "Forwarded: for=10.1.1.1, host=\"a\\\", for=10.9.9.9\";for=203.0.113.7\r\n", "203.0.113.7",
+	  false, NULL },
 	{ "forwarded", "Forwarded: ;;;=,=;\r\n", "10.0.0.1", false, NULL },
 };
 
