@@ -16,6 +16,7 @@
 #include <event2/bufferevent_ssl.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -23,6 +24,8 @@
 
 #include "base/log.h"
 #include "tls/tls.h"
+
+#define BUFFEREVENT_BYTES_MAX 8192
 
 static bool is_for_now(int number)
 {
@@ -169,6 +172,15 @@ void http_transport_shut(struct http_connection *c)
 	shutdown(bufferevent_getfd(c->bev), SHUT_WR);
 }
 
+/* libevent 2.1 crashes if it cannot have the buffers of a bufferevent with TLS. What was just free still is. */
+static bool has_memory(void)
+{
+	void *rehearsal = malloc(BUFFEREVENT_BYTES_MAX);
+
+	free(rehearsal);
+	return rehearsal;
+}
+
 struct bufferevent *http_transport_open(struct http_connection *c, const struct http_listener *from, evutil_socket_t fd)
 {
 	struct event_base *base = from->server->base;
@@ -177,13 +189,14 @@ struct bufferevent *http_transport_open(struct http_connection *c, const struct 
 	if (!from->tls)
 		return bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
 	c->ssl = tls_accept(from->tls);
-	if (!c->ssl)
+	if (!c->ssl || SSL_up_ref(c->ssl) != 1)
 		return NULL;
-	bev = bufferevent_openssl_socket_new(base, fd, c->ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
-	if (!bev) {
-		SSL_free(c->ssl);
+	bev = has_memory() ? bufferevent_openssl_socket_new(base, fd, c->ssl, BUFFEREVENT_SSL_ACCEPTING,
+	                                                    BEV_OPT_CLOSE_ON_FREE) :
+	                     NULL;
+	SSL_free(c->ssl); /* the reference that is ours: libevent has freed its own if it failed */
+	if (!bev)
 		return NULL;
-	}
 	c->is_handshaking = true;
 	/* Messages of HTTP say themselves where they end. */
 	bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
