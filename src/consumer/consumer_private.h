@@ -42,6 +42,7 @@ struct consumer_kind {
 	            struct error *err);                                 /* its task; -1: what is begun ends */
 	void (*end)(struct consumer *consumer);                         /* disconnects; nothing if it has not begun */
 	int (*on_stored)(struct consumer *consumer, struct error *err); /* as ingest_watch has it, or NULL */
+	void (*on_commit)(struct consumer *consumer);                   /* the same */
 	void (*release)(struct message *message);                       /* what message->source is; or NULL */
 };
 

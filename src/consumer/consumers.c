@@ -150,6 +150,16 @@ static int on_stored(void *arg, struct error *err)
 	return 0;
 }
 
+static void on_commit(void *arg)
+{
+	const struct consumers *consumers = arg;
+	struct consumer *consumer;
+
+	STAILQ_FOREACH(consumer, &consumers->list, entry)
+		if (consumer->link && consumer->kind->on_commit)
+			consumer->kind->on_commit(consumer);
+}
+
 /* --- up and down --- */
 
 struct adding {
@@ -201,7 +211,7 @@ struct consumers *consumers_new(struct tasks *tasks, const struct config *config
 	consumers->meta = meta;
 	consumers->ingest = ingest;
 	STAILQ_INIT(&consumers->list);
-	consumers->watch = (struct ingest_watch){ .on_stored = on_stored, .arg = consumers };
+	consumers->watch = (struct ingest_watch){ .on_commit = on_commit, .on_stored = on_stored, .arg = consumers };
 	ingest_watch_commits(ingest, &consumers->watch);
 	consumers->resolver = resolver_new(tasks_base(tasks), "/etc/resolv.conf", "/etc/hosts", err);
 	if (consumers->resolver && add_all(consumers, err) == 0)

@@ -27,8 +27,9 @@
 struct partition {
 	LIST_ENTRY(partition) entry;
 	int32_t number;
-	struct kafka_place place;  /* on disk, or in the commit under way */
-	struct kafka_place stored; /* of what the broker was told */
+	struct kafka_place place;   /* on disk */
+	struct kafka_place putting; /* in the commit under way, if that is not the same */
+	struct kafka_place stored;  /* of what the broker was told */
 };
 
 struct kafka {
@@ -106,7 +107,7 @@ static void add_partition(struct kafka *kafka, int32_t number)
 		kafka->cluster = rd_kafka_clusterid(kafka->client, 0);
 	if (kafka_place_load(kafka->consumer, cluster_of(kafka), number, &partition->place, &kafka->failure) != 0)
 		kafka->has_failed = true;
-	partition->stored = partition->place;
+	partition->stored = partition->putting = partition->place;
 	LIST_INSERT_HEAD(&kafka->partitions, partition, entry);
 }
 
@@ -212,6 +213,13 @@ static void on_log(const rd_kafka_t *client, int level, const char *facility, co
 
 /* --- messages --- */
 
+/* After those that are stored already, as they failed with none. */
+static void skip_stored(struct kafka *kafka)
+{
+	while (kafka->unfed && kafka->unfed->is_stored)
+		kafka->unfed = TAILQ_NEXT(kafka->unfed, link);
+}
+
 static void kafka_release(struct message *message)
 {
 	struct kafka *kafka = message->consumer->link;
@@ -219,6 +227,7 @@ static void kafka_release(struct message *message)
 
 	if (kafka->unfed == message)
 		kafka->unfed = TAILQ_NEXT(message, link);
+	skip_stored(kafka);
 	kafka->waiting_bytes -= received->len;
 	rd_kafka_message_destroy(received);
 	message->source = NULL;
@@ -240,7 +249,7 @@ static bool is_known(struct kafka *kafka, struct partition *partition, const rd_
 	         "topic was made anew",
 	         kafka->consumer->settings.queue, (int)partition->number, (long long)received->offset,
 	         (long long)place->next);
-	*place = (struct kafka_place){ .newest = INT64_MIN };
+	*place = partition->putting = (struct kafka_place){ .newest = INT64_MIN };
 	partition->stored.next = 0;
 	return false;
 }
@@ -271,13 +280,6 @@ static int take_message(struct kafka *kafka, rd_kafka_message_t *received, struc
 	if (!kafka->unfed)
 		kafka->unfed = message;
 	return 0;
-}
-
-/* After those that are stored already, as they failed with none. */
-static void skip_stored(struct kafka *kafka)
-{
-	while (kafka->unfed && kafka->unfed->is_stored)
-		kafka->unfed = TAILQ_NEXT(kafka->unfed, link);
 }
 
 /* A piece of the message, or all of a short one. */
@@ -439,13 +441,22 @@ static int kafka_on_stored(struct consumer *consumer, struct error *err)
 			place.next = received->offset + 1;
 			place.newest = time > place.newest ? time : place.newest;
 		}
-		if (place.next == partition->place.next)
-			continue;
-		if (kafka_place_put(consumer, cluster_of(kafka), partition->number, &place, err) != 0)
+		partition->putting = place;
+		if (place.next != partition->place.next &&
+		    kafka_place_put(consumer, cluster_of(kafka), partition->number, &place, err) != 0)
 			return -1;
-		partition->place = place;
 	}
 	return 0;
+}
+
+/* The commit has succeeded: from now on the broker may be told. */
+static void kafka_on_commit(struct consumer *consumer)
+{
+	const struct kafka *kafka = consumer->link;
+	struct partition *partition;
+
+	LIST_FOREACH(partition, &kafka->partitions, entry)
+		partition->place = partition->putting;
 }
 
 /* --- up and down --- */
@@ -577,5 +588,6 @@ const struct consumer_kind kafka_kind = {
 	.step = kafka_step,
 	.end = kafka_end,
 	.on_stored = kafka_on_stored,
+	.on_commit = kafka_on_commit,
 	.release = kafka_release,
 };

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 
+import faults
 import harness
 import pytest
 from samples import NOON, sms, whole_day
@@ -44,7 +45,7 @@ class Consumer:
     """A daemon that consumes a topic of its own, with two partitions."""
     numbers = iter(range(1, 1000))
 
-    def __init__(self, daemons, cluster, directory, options="", **more):
+    def __init__(self, daemons, cluster, directory, options="", fault=None, **more):
         self.cluster = cluster
         self.topic = f"topic{next(self.numbers)}"
         self.published = 0
@@ -52,7 +53,10 @@ class Consumer:
         properties = directory / "properties"
         properties.write_text(PROPERTIES)
         self.setting = f"{cluster.address} topic={self.topic} properties={properties} group={self.topic} {options}".strip()
-        self.daemon = daemons(kafka=self.setting, **more)
+        self.daemon = daemons(start=fault is None, kafka=self.setting, **more)
+        if fault:
+            faults.start(self.daemon, fault)
+            self.daemon.add_producer()
         self.account = self.daemon.new_account()
 
     def message(self, id, **changes):
@@ -114,6 +118,24 @@ def test_what_is_rejected_is_in_quarantine_once_over_crashes(consumer):
     reasons = consumer.rejected()
     assert [reason for reason in set(reasons) if reasons.count(reason) > 1] == []
     assert len(reasons) == total // every + 1
+
+
+def test_the_broker_is_told_nothing_of_a_commit_that_failed(daemons, cluster, tmp_path):
+    """A rejected record whose commit fails until the daemon is killed is read again, and in quarantine then."""
+    fault = faults.Faults(tmp_path / "faults")
+    consumer = Consumer(daemons, cluster, tmp_path, fault=fault)
+    consumer.publish([consumer.message(id) for id in ("first", "second")])
+    consumer.await_ids(["first", "second"])
+    with fault.failing("meta", "/catalog/"):
+        consumer.publish([consumer.message("bad", total_price="bad"), consumer.message("good")])
+        # Between the third interruption and the first, the client has committed what it was told.
+        harness.wait_for(lambda: consumer.daemon.ctl("consumer", "list")[0]["interruptions"] >= 3, PATIENCE)
+        consumer.daemon.kill9()
+    consumer.daemon.start()
+    harness.wait_for(consumer.rejected, PATIENCE)
+    assert len(consumer.rejected()) == 1
+    consumer.await_ids(["first", "second", "good"])
+    consumer.daemon.stop()
 
 
 def test_a_broker_that_goes_away_and_comes_again_is_consumed_further(consumer):
