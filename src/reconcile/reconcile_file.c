@@ -421,6 +421,8 @@ static void remove_file(const struct reconcile_job *job, const char *name)
 void reconcile_remove_work(const struct reconcile_job *job)
 {
 	remove_file(job, RECONCILER_UPLOAD);
+	remove_file(job, RECONCILER_OURS_RUNS);
+	remove_file(job, RECONCILER_THEIRS_RUNS);
 	for (int i = 0; i < RECONCILER_CLASSES && job->shown.state != REPORT_SUCCESS; i++)
 		remove_file(job, reconciler_class_name((enum reconciler_class)i));
 }

@@ -79,7 +79,8 @@ MUST_CHECK int reconcile_rename_dir(const struct reconciles *reconciles, const c
 /* Removes a directory with what is in it. */
 void reconcile_remove_dir(const struct reconciles *reconciles, const char *id);
 
-/* Removes all files that nobody needs once it has ended without a result, or, with one, the carrier's file. */
+/* Removes all files that nobody needs once it has ended: without a result all but `job`; with one, the carrier's file and
+ * what a crash has left. */
 void reconcile_remove_work(const struct reconcile_job *job);
 
 #endif

@@ -11,8 +11,6 @@
 #include "base/clock.h"
 #include "base/json.h"
 
-#define OURS_RUNS "ours.rows"
-#define THEIRS_RUNS "theirs.rows"
 #define READ_SHARE 0.4 /* of the time, about */
 #define SCAN_SHARE 0.3
 
@@ -72,9 +70,9 @@ static int open_file(struct reconciler *reconciler, enum reconciler_class class,
 
 static int begin(struct reconciler *reconciler, struct error *err)
 {
-	reconciler->ours.sorter = open_sorter(reconciler, OURS_RUNS, err);
+	reconciler->ours.sorter = open_sorter(reconciler, RECONCILER_OURS_RUNS, err);
 	if (reconciler->ours.sorter)
-		reconciler->theirs.sorter = open_sorter(reconciler, THEIRS_RUNS, err);
+		reconciler->theirs.sorter = open_sorter(reconciler, RECONCILER_THEIRS_RUNS, err);
 	if (!reconciler->theirs.sorter)
 		return -1;
 	for (int class = 0; class < RECONCILER_CLASSES; class ++)
@@ -127,8 +125,8 @@ void reconciler_free(struct reconciler *reconciler)
 		return;
 	scan_cancel(reconciler->scan);
 	ingest_trial_free(reconciler->trial);
-	free_side(reconciler, &reconciler->ours, OURS_RUNS);
-	free_side(reconciler, &reconciler->theirs, THEIRS_RUNS);
+	free_side(reconciler, &reconciler->ours, RECONCILER_OURS_RUNS);
+	free_side(reconciler, &reconciler->theirs, RECONCILER_THEIRS_RUNS);
 	for (int class = 0; class < RECONCILER_CLASSES; class ++)
 		class_file_close(&reconciler->files[class]);
 	if (reconciler->upload >= 0)

@@ -44,6 +44,9 @@ struct reconciler_spec {
 };
 
 #define RECONCILER_UPLOAD "upload"
+/* The sorters' files, which a crash leaves. */
+#define RECONCILER_OURS_RUNS "ours.rows"
+#define RECONCILER_THEIRS_RUNS "theirs.rows"
 
 struct reconciler;
 

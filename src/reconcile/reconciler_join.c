@@ -76,6 +76,7 @@ static int collect(struct reconciler *reconciler, uint64_t *hash, int64_t *last_
 	if (!side)
 		return any;
 	if (!any) {
+		reconciler->lot_again &= *hash == side->head_order.hash;
 		*hash = side->head_order.hash;
 		*last_us = side->head_order.time_us;
 	}
@@ -197,7 +198,8 @@ static int settle(struct reconciler *reconciler, bool cut, int64_t last_us, stru
 		else if (may_stay(reconciler, theirs, i, cut, last_us))
 			theirs_stay[i] = true;
 		else
-			result = put_theirs(reconciler, &theirs->list[i], i > 0 || has_pair(reconciler), err);
+			result = put_theirs(reconciler, &theirs->list[i],
+			                    reconciler->lot_again || i > 0 || has_pair(reconciler), err);
 	}
 	for (size_t i = 0; i < ours->count && result == 0; i++) {
 		if (reconciler->ours_paired[i])
@@ -208,6 +210,7 @@ static int settle(struct reconciler *reconciler, bool cut, int64_t last_us, stru
 			result = put_ours(reconciler, &ours->list[i], err);
 	}
 	if (cut) {
+		reconciler->lot_again |= theirs->count > 0 && !theirs_stay[0];
 		keep(ours, ours_stay);
 		keep(theirs, theirs_stay);
 	} else {

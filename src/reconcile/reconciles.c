@@ -224,6 +224,8 @@ static int load_one(struct reconciles *reconciles, const char *id, struct error 
 		reconcile_job_free(job);
 		return err->code == ERROR_NOMEM ? -1 : 0;
 	}
+	if (report_state_ended(job->shown.state)) /* a crash came before that */
+		reconcile_remove_work(job);
 	reconciles_insert(reconciles, job);
 	return 0;
 }

@@ -213,6 +213,15 @@ def test_a_row_that_is_billed_twice_matches_once(daemon, account):
     assert rows_of(daemon, account, made, "only_theirs")[0]["note"] == "duplicate"
 
 
+def test_each_row_of_an_id_but_one_is_a_duplicate_however_many_there_are(daemon, account):
+    records = stored(daemon, [call(account)])
+    unknown = {**records[0], "id": str(uuid.uuid4())}
+    made = reconcile(daemon, account, bill_of(records * 3000 + [unknown] * 2500))
+    assert counts(made) == (1, 0, 0, 2999 + 2500, 0) and made["result"]["duplicates"] == 2999 + 2499
+    notes = [row["note"] for row in rows_of(daemon, account, made, "only_theirs")]
+    assert notes.count("duplicate") == 2999 + 2499
+
+
 def test_sums_of_several_currencies_and_countries_are_exact(daemon, account):
     shapes = [("EUR", "GB", "0.1"), ("EUR", "DE", "0.2"), ("USD", "GB", "0.0000000001"), ("EUR", "GB", "0.2")]
     records = stored(daemon, [call(account, NOON + n * SECOND, currency=c, country=k, total_price=p)
@@ -449,6 +458,25 @@ def test_what_has_ended_expires_with_its_files(daemons, mappings):
     id = post(daemon, account, b"")["request_id"]
     wait_for(lambda: daemon.get(f"{PATH}/{id}", account=account).status == 404, PATIENCE)
     assert os.listdir(os.path.join(daemon.data_dir, "reconcile")) == []
+
+
+def test_what_a_crash_has_left_goes_when_it_has_ended(daemons, mappings):
+    daemon = daemons(mappings_dir=mappings)
+    account = daemon.new_account()
+    made = reconcile(daemon, account, b"")["request_id"]
+    daemon.stop()
+    daemon.options["reconciles_max"] = "0"
+    daemon.start()
+    waits = post(daemon, account, b"")["request_id"]
+    daemon.kill9()
+    folders = [os.path.join(daemon.data_dir, "reconcile", id) for id in (made, waits)]
+    for folder in folders:
+        for name in ("upload", "ours.rows", "theirs.rows"):
+            open(os.path.join(folder, name), "wb").close()
+    daemon.start()
+    daemon.request("DELETE", f"{PATH}/{waits}", auth=(account.id, account.secret))
+    assert sorted(os.listdir(folders[0])) == sorted([*CLASSES, "job", "result"])
+    assert os.listdir(folders[1]) == ["job"]
 
 
 def test_killed_again_and_again_it_ends_as_if_nothing_had_been(daemons, mappings):
