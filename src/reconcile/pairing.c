@@ -164,22 +164,28 @@ static bool run_round(struct round *round, int *pairs)
 	return any;
 }
 
-void pairing_make(struct pairing *pairing, const struct pairing_rules *rules, const struct match_row *ours,
-                  size_t ours_count, const struct match_row *theirs, size_t theirs_count, int *pairs)
+bool pairing_begin(struct pairing *pairing, const struct pairing_rules *rules, const struct match_row *ours,
+                   size_t ours_count, const struct match_row *theirs, size_t theirs_count, int *pairs)
 {
-	struct round round = { .pairing = pairing, .rules = rules, .ours = ours, .theirs = theirs };
-
+	pairing->lot = (struct pairing_lot){ rules, ours, theirs, ours_count, theirs_count, pairs };
 	for (size_t i = 0; i < theirs_count; i++)
 		pairs[i] = PAIRING_NONE;
 	memset(pairing->ours_taken, 0, ours_count * sizeof(pairing->ours_taken[0]));
 	if (ours_count == 1 && theirs_count == 1) { /* nearly always */
 		if (match_row_same_key(ours, theirs) && times_apart(ours, theirs) <= rules->time_tolerance_us)
 			pairs[0] = 0;
-		return;
+		return false;
 	}
-	do
-		collect(&round, ours_count, theirs_count, pairs);
-	while (round.ours_count > 0 && round.theirs_count > 0 && run_round(&round, pairs));
+	return ours_count > 0 && theirs_count > 0;
+}
+
+bool pairing_round(struct pairing *pairing)
+{
+	const struct pairing_lot *lot = &pairing->lot;
+	struct round round = { .pairing = pairing, .rules = lot->rules, .ours = lot->ours, .theirs = lot->theirs };
+
+	collect(&round, lot->ours_count, lot->theirs_count, lot->pairs);
+	return round.ours_count > 0 && round.theirs_count > 0 && run_round(&round, lot->pairs);
 }
 
 /* --- differences --- */

@@ -40,8 +40,17 @@ struct pairing_candidate {
 	bool far; /* the durations do not agree */
 };
 
+/* What pairs are made of, and where they go: all of it is the caller's. */
+struct pairing_lot {
+	const struct pairing_rules *rules;
+	const struct match_row *ours, *theirs;
+	size_t ours_count, theirs_count;
+	int *pairs;
+};
+
 /* Room to work in, too large for the stack. */
 struct pairing {
+	struct pairing_lot lot;
 	struct pairing_candidate candidates[PAIRING_ROWS_MAX * PAIRING_NEAREST];
 	uint16_t ours[PAIRING_ROWS_MAX];   /* rows that have no other yet */
 	uint16_t theirs[PAIRING_ROWS_MAX]; /* likewise */
@@ -51,11 +60,15 @@ struct pairing {
 #define PAIRING_NONE (-1)
 
 /*
- * For each row of the carrier's the index of ours, or PAIRING_NONE. Both sides are in order of time, and have one hash
- * and at most PAIRING_ROWS_MAX rows each.
+ * Begins to find for each row of the carrier's the index of ours, or PAIRING_NONE. Both sides are in order of time, have
+ * one hash and at most PAIRING_ROWS_MAX rows each, and stay until all pairs are made. False if they are, as nearly always;
+ * otherwise pairing_round is to be called until it returns false.
  */
-void pairing_make(struct pairing *pairing, const struct pairing_rules *rules, const struct match_row *ours,
-                  size_t ours_count, const struct match_row *theirs, size_t theirs_count, int *pairs);
+bool pairing_begin(struct pairing *pairing, const struct pairing_rules *rules, const struct match_row *ours,
+                   size_t ours_count, const struct match_row *theirs, size_t theirs_count, int *pairs);
+
+/* Makes some pairs, in a fraction of a millisecond. Many rows of one key, beside each other, take a hundred rounds. */
+bool pairing_round(struct pairing *pairing);
 
 /* Bits of enum pairing_difference. What the carrier's row leaves empty is not compared. */
 unsigned pairing_differences(const struct pairing_rules *rules, const struct match_row *ours,

@@ -220,28 +220,45 @@ static int settle(struct reconciler *reconciler, bool cut, int64_t last_us, stru
 	return result;
 }
 
-static int join_lot(struct reconciler *reconciler, uint64_t *hash, int64_t *last_us, struct error *err)
+/* 1; 0 when there is no lot any more; -1. */
+static int begin_lot(struct reconciler *reconciler, struct error *err)
 {
 	struct reconciler_side *ours = &reconciler->ours, *theirs = &reconciler->theirs;
-	bool cut = false;
-	int found = collect(reconciler, hash, last_us, &cut, err);
 
+	reconciler->lot_cut = false;
+	int found = collect(reconciler, &reconciler->lot_hash, &reconciler->lot_last_us, &reconciler->lot_cut, err);
 	if (found <= 0)
 		return found;
 	unpack(ours);
 	unpack(theirs);
-	pairing_make(reconciler->pairing, &reconciler->spec.request->rules, ours->list, ours->count, theirs->list,
-	             theirs->count, reconciler->pairs);
+	reconciler->is_pairing = pairing_begin(reconciler->pairing, &reconciler->spec.request->rules, ours->list,
+	                                       ours->count, theirs->list, theirs->count, reconciler->pairs);
+	return 1;
+}
+
+/* All of its pairs are made. */
+static int end_lot(struct reconciler *reconciler, struct error *err)
+{
+	const struct reconciler_side *ours = &reconciler->ours, *theirs = &reconciler->theirs;
+
 	memset(reconciler->ours_paired, 0, ours->count * sizeof(reconciler->ours_paired[0]));
 	for (size_t i = 0; i < theirs->count; i++)
 		if (reconciler->pairs[i] != PAIRING_NONE)
 			reconciler->ours_paired[reconciler->pairs[i]] = true;
-	return settle(reconciler, cut, *last_us, err) == 0 ? 1 : -1;
+	return settle(reconciler, reconciler->lot_cut, reconciler->lot_last_us, err) == 0 ? 1 : -1;
 }
 
-static uint64_t rows_joined(const struct reconciler *reconciler)
+/* A lot, or a round of a large one; *rows grows by those that were looked at. As begin_lot. */
+static int join_some(struct reconciler *reconciler, size_t *rows, struct error *err)
 {
-	return reconciler->ours.joined + reconciler->theirs.joined;
+	int found = reconciler->is_pairing ? 1 : begin_lot(reconciler, err);
+
+	if (found <= 0)
+		return found;
+	*rows += reconciler->ours.count + reconciler->theirs.count;
+	if (reconciler->is_pairing)
+		reconciler->is_pairing = pairing_round(reconciler->pairing);
+	return reconciler->is_pairing ? 1 : end_lot(reconciler, err);
 }
 
 int reconciler_join(struct reconciler *reconciler, int64_t deadline_us, struct error *err)
@@ -251,9 +268,8 @@ int reconciler_join(struct reconciler *reconciler, int64_t deadline_us, struct e
 	if (begin(reconciler, err) != 0)
 		return -1;
 	do
-		for (uint64_t until = rows_joined(reconciler) + DEADLINE_EVERY;
-		     result == 1 && rows_joined(reconciler) < until;)
-			result = join_lot(reconciler, &reconciler->lot_hash, &reconciler->lot_last_us, err);
+		for (size_t rows = 0; result == 1 && rows < DEADLINE_EVERY;)
+			result = join_some(reconciler, &rows, err);
 	while (result == 1 && clock_monotonic_us() < deadline_us);
 	return result < 0 ? -1 : result == 0;
 }

@@ -66,6 +66,8 @@ struct reconciler {
 	bool begun;
 	uint64_t lot_hash; /* of the rows that are being joined */
 	int64_t lot_last_us;
+	bool lot_cut;       /* more of the key follows */
+	bool is_pairing;    /* the lot has pairs that were not made yet */
 	bool lot_again;     /* rows of the carrier's with this hash were in lots before */
 	uint64_t rows_ours; /* of the month, or paired */
 	uint64_t duplicates;

@@ -36,8 +36,9 @@
 #define STORE_FORMAT_COLUMNS 2 /* has neither; needs no upgrade, as what was written before may stay */
 #define STORE_FORMAT_OLDEST 1  /* that is read: its blocks have no columns part, its hot rows another key */
 
-/* Numbers reserved at a time. A restart skips what is left of them; 2^64 lasts. */
 #define NOTES_KEPT_BYTES 65536 /* of what a day notes until a commit */
+
+/* Numbers reserved at a time. A restart skips what is left of them; 2^64 lasts. */
 #define SEQ_RESERVE (UINT64_C(1) << 24)
 
 static int path_join(struct buf *out, const char *dir, const char *name, struct error *err)

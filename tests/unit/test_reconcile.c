@@ -36,6 +36,15 @@ static struct pairing_rules rules_of(int tolerance_s, const char *duration_toler
 	return rules;
 }
 
+static void make_pairs(const struct pairing_rules *rules, const struct match_row *ours, size_t ours_count,
+                       const struct match_row *theirs, size_t theirs_count)
+{
+	bool more = pairing_begin(&pairing, rules, ours, ours_count, theirs, theirs_count, pairs);
+
+	while (more)
+		more = pairing_round(&pairing);
+}
+
 /* The indexes of ours, "-" where there is none: "0 - 2". */
 static const char *made(const struct pairing_rules *rules, const struct match_row *ours, size_t ours_count,
                         const struct match_row *theirs, size_t theirs_count)
@@ -44,7 +53,7 @@ static const char *made(const struct pairing_rules *rules, const struct match_ro
 	size_t len = 0;
 
 	text[0] = '\0';
-	pairing_make(&pairing, rules, ours, ours_count, theirs, theirs_count, pairs);
+	make_pairs(rules, ours, ours_count, theirs, theirs_count);
 	for (size_t i = 0; i < theirs_count; i++)
 		len += (size_t)(pairs[i] == PAIRING_NONE ?
 		                        snprintf(text + len, sizeof(text) - len, "%s-", i ? " " : "") :
@@ -117,13 +126,44 @@ START_TEST(a_burst_of_equal_rows_is_paired_whole)
 			ours[i] = row(100, "1");
 			theirs[i] = row(100 + skew, "1");
 		}
-		pairing_make(&pairing, &rules, ours, PAIRING_ROWS_MAX, theirs, PAIRING_ROWS_MAX, pairs);
+		make_pairs(&rules, ours, PAIRING_ROWS_MAX, theirs, PAIRING_ROWS_MAX);
 		for (int i = 0; i < PAIRING_ROWS_MAX; i++) {
 			ck_assert_msg(pairs[i] != PAIRING_NONE && !taken[pairs[i]], "skew %d, row %d: %d", skew, i,
 			              pairs[i]);
 			taken[pairs[i]] = true;
 		}
 	}
+}
+END_TEST
+
+static size_t pairs_made(void)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < PAIRING_ROWS_MAX; i++)
+		count += pairs[i] != PAIRING_NONE;
+	return count;
+}
+
+/* The carrier's are all later than ours, so that each is nearest to the same few. */
+START_TEST(rows_that_take_long_are_paired_in_rounds_between_which_others_have_their_turn)
+{
+	static struct match_row ours[PAIRING_ROWS_MAX], theirs[PAIRING_ROWS_MAX];
+	struct pairing_rules rules = rules_of(60, "0");
+	size_t before = 0;
+
+	for (int i = 0; i < PAIRING_ROWS_MAX; i++) {
+		ours[i] = row(100, "1");
+		theirs[i] = row(101, "1");
+		theirs[i].time_us += i;
+	}
+	ck_assert(pairing_begin(&pairing, &rules, ours, PAIRING_ROWS_MAX, theirs, PAIRING_ROWS_MAX, pairs));
+	while (pairing_round(&pairing)) {
+		ck_assert_msg(pairs_made() > before && pairs_made() <= before + PAIRING_NEAREST, "%zu pairs after %zu",
+		              pairs_made(), before);
+		before = pairs_made();
+	}
+	ck_assert_uint_eq(pairs_made(), PAIRING_ROWS_MAX);
 }
 END_TEST
 
@@ -144,7 +184,7 @@ START_TEST(no_two_rows_that_could_be_a_pair_are_left_over)
 		at = 0;
 		for (size_t i = 0; i < theirs_count; i++)
 			theirs[i] = row(at += rand() % 3, rand() % 2 ? "1" : "2");
-		pairing_make(&pairing, &rules, ours, ours_count, theirs, theirs_count, pairs);
+		make_pairs(&rules, ours, ours_count, theirs, theirs_count);
 		for (size_t i = 0; i < theirs_count; i++)
 			if (pairs[i] != PAIRING_NONE) {
 				ck_assert(!taken[pairs[i]]);
@@ -335,6 +375,7 @@ Suite *suite_reconcile(void)
 	tcase_add_test(tcase, durations_that_agree_are_worth_more_than_nearness);
 	tcase_add_test(tcase, a_clock_that_is_off_shifts_no_series_of_calls);
 	tcase_add_test(tcase, a_burst_of_equal_rows_is_paired_whole);
+	tcase_add_test(tcase, rows_that_take_long_are_paired_in_rounds_between_which_others_have_their_turn);
 	tcase_add_test(tcase, no_two_rows_that_could_be_a_pair_are_left_over);
 	tcase_add_test(tcase, differences_are_exact_and_leave_out_what_the_carrier_does_not_say);
 	tcase_add_test(tcase, what_we_lack_and_the_carrier_bills_differs);
