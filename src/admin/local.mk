@@ -32,7 +32,8 @@ libcdrd_a_SOURCES += \
 	src/admin/command_schedule.c \
 	src/admin/command_status.c \
 	src/admin/command_storage.c \
-	src/admin/command_usage.c \
+	src/admin/command_summary.c src/admin/command_usage.c \
+	src/admin/sums_by_account.c src/admin/sums_by_account.h \
 	src/admin/command_verify.c \
 	src/admin/context.h \
 	src/admin/commands.c src/admin/commands.def src/admin/commands.h \

@@ -11,6 +11,8 @@
 #include "admin/specs.h"
 #include "base/error.h"
 
+struct tree;
+
 struct ctl {
 	const char *socket;
 	bool json; /* write the result as it is */
@@ -30,12 +32,16 @@ MUST_CHECK int ctl_mapping_try(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_quarantine_replay(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_quarantine_show(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_restore(const struct ctl *ctl, struct error *err);
+MUST_CHECK int ctl_summary(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_top(const struct ctl *ctl, struct error *err);
 
 /* One line of JSON, or what render.h makes of it. `result` has a NUL after it. */
 MUST_CHECK int ctl_print(const struct ctl *ctl, struct str result, struct error *err);
 
 MUST_CHECK int ctl_print_to(FILE *out, const struct ctl *ctl, struct str result, struct error *err);
+
+/* The result as a tree, with the symbol for NUL where a text has one; the caller's to free. NULL with *err. */
+MUST_CHECK struct tree *ctl_tree(struct str result, struct error *err);
 
 /* Sends the command unchanged and waits; `take` gets the result, which may come with an error. */
 typedef int (*ctl_take_fn)(void *arg, const struct ctl *ctl, struct str result, struct error *err);

@@ -19,6 +19,7 @@ cdrctl_SOURCES = \
 	src/ctl/restore.c \
 	src/ctl/sniff.c src/ctl/sniff.h \
 	src/ctl/source.c src/ctl/source.h src/ctl/source_private.h \
+	src/ctl/summary_page.c \
 	src/ctl/table_keys.c \
 	src/ctl/text.c src/ctl/text.h \
 	src/ctl/top.c src/ctl/top.h \

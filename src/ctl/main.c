@@ -38,6 +38,7 @@ static const struct special_row {
 	{ "reconcile", ctl_reconcile },
 	{ "reconcile get", ctl_reconcile_get },
 	{ "restore", ctl_restore },
+	{ "summary", ctl_summary },
 	{ "top", ctl_top },
 };
 
@@ -60,23 +61,35 @@ static void replace_nuls(char *json)
 	}
 }
 
-static int print_rendered(FILE *file, struct str result, bool csv, struct error *err)
+struct tree *ctl_tree(struct str result, struct error *err)
 {
-	struct buf copy = { 0 }, out = { 0 };
+	struct buf copy = { 0 };
+	struct tree *tree = NULL;
 
 	buf_add_str(&copy, result);
-	if (buf_cstr(&copy))
+	if (buf_cstr(&copy)) {
 		replace_nuls(copy.data);
-	struct tree *tree = copy.failed ? NULL : tree_parse(buf_str(&copy), err);
+		tree = tree_parse(buf_str(&copy), err);
+	} else {
+		error_set(err, ERROR_NOMEM, "Out of memory for the result");
+	}
+	buf_free(&copy);
+	return tree;
+}
+
+static int print_rendered(FILE *file, struct str result, bool csv, struct error *err)
+{
+	struct buf out = { 0 };
+	struct tree *tree = ctl_tree(result, err);
+
 	if (tree)
 		(csv ? render_csv : render)(&out, tree);
-	if (copy.failed || out.failed)
+	if (out.failed)
 		error_set(err, ERROR_NOMEM, "Out of memory for the result");
 	else if (out.len > 0)
 		fwrite(out.data, 1, out.len, file);
-	bool failed = !tree || copy.failed || out.failed;
+	bool failed = !tree || out.failed;
 	tree_free(tree);
-	buf_free(&copy);
 	buf_free(&out);
 	return failed ? -1 : 0;
 }
