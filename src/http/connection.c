@@ -376,6 +376,8 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	/* Without on_close the handler has not said how to stop it: we wait for its answer and drop it. */
 	if (what & BEV_EVENT_ERROR && (c->state != HTTP_STATE_WORK || c->request->on_close))
 		http_connection_close(c);
+	else if (what & BEV_EVENT_EOF && !http_transport_keep_sending(c))
+		http_connection_close(c);
 	http_connection_run(c);
 }
 

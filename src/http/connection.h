@@ -157,6 +157,8 @@ ssize_t http_transport_receive(struct http_connection *connection, void *room, s
 ssize_t http_transport_send(struct http_connection *connection, struct str head, struct str body);
 /* The same for a part of a file, from *offset, which advances; at the file's end too, it returns -1. */
 ssize_t http_transport_send_file(struct http_connection *connection, int fd, off_t *offset, size_t size);
+/* At the end of input: libevent then also stops sending what it has queued, with TLS. False when out of memory. */
+bool http_transport_keep_sending(struct http_connection *connection);
 /* Nothing more will be sent. */
 void http_transport_shut(struct http_connection *connection);
 /* A bufferevent for the socket; NULL: out of memory. */

@@ -42,14 +42,6 @@ static ssize_t tls_result(struct http_connection *c, int result)
 	return -1;
 }
 
-static bool is_end_of_input(struct http_connection *c, int result)
-{
-	int what = SSL_get_error(c->ssl, result);
-
-	return what == SSL_ERROR_ZERO_RETURN ||
-	       (what == SSL_ERROR_SSL && ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING);
-}
-
 ssize_t http_transport_receive(struct http_connection *c, void *room, size_t size)
 {
 	int count;
@@ -60,10 +52,7 @@ ssize_t http_transport_receive(struct http_connection *c, void *room, size_t siz
 	count = SSL_read(c->ssl, room, (int)size);
 	if (count > 0)
 		return count;
-	if (!is_end_of_input(c, count))
-		return tls_result(c, count);
-	ERR_clear_error();
-	return 0;
+	return SSL_get_error(c->ssl, count) == SSL_ERROR_ZERO_RETURN ? 0 : tls_result(c, count);
 }
 
 /* --- sending --- */
@@ -104,6 +93,13 @@ ssize_t http_transport_send(struct http_connection *c, struct str head, struct s
 		return tls_send(c, head, body);
 	sent = sendmsg(bufferevent_getfd(c->bev), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 	return sent < 0 && is_for_now(errno) ? 0 : sent;
+}
+
+bool http_transport_keep_sending(struct http_connection *c)
+{
+	if (!c->ssl || evbuffer_get_length(bufferevent_get_output(c->bev)) == 0)
+		return true;
+	return bufferevent_enable(c->bev, EV_WRITE) == 0;
 }
 
 /* --- files --- */
@@ -198,8 +194,6 @@ struct bufferevent *http_transport_open(struct http_connection *c, const struct 
 	if (!bev)
 		return NULL;
 	c->is_handshaking = true;
-	/* Messages of HTTP say themselves where they end. */
-	bufferevent_openssl_set_allow_dirty_shutdown(bev, 1);
 	return bev;
 }
 

@@ -254,6 +254,42 @@ def test_a_connection_ends_with_the_word_of_tls_that_it_has(server, authority):
             pass
 
 
+@pytest.mark.parametrize("close_notify", [False, True], ids=["the socket's end", "the end of TLS"])
+def test_a_client_that_has_ended_its_side_gets_all_its_answers(server, authority, close_notify):
+    """Many times what sockets hold, so that much of it is queued when the end comes."""
+    account = server.new_account()
+    server.post_cdrs(samples.many_sms(account, 5000))
+    query = {"account_id": account.id, "product": "SMS", "direction": "outbound", **samples.whole_day()}
+    size = len(server.get("/v2/reports/records", query, account).body)
+    count = (12 << 20) // size
+    one = (f"GET /v2/reports/records?{harness.query_string(query)} HTTP/1.1\r\nHost: localhost\r\n"
+           f"Authorization: {harness.basic(account.id, account.secret)}\r\n\r\n").encode()
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context_for(authority).wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with socket.socket() as raw:
+        raw.settimeout(120)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        raw.connect(("127.0.0.1", server.tls_port))
+
+        def step(act):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                act()
+            raw.sendall(outgoing.read())
+        step(client.do_handshake)
+        while not client.version() or not client.getpeercert():
+            incoming.write(raw.recv(65536))
+            step(client.do_handshake)
+        step(lambda: client.write(one * count))
+        assert len(raw.recv(size, socket.MSG_PEEK)) > 0
+        time.sleep(1)  # until the sockets are full, mostly
+        if close_notify:
+            step(client.unwrap)
+        else:
+            raw.shutdown(socket.SHUT_WR)
+        received = sum(len(piece) for piece in iter(lambda: raw.recv(1 << 20), b""))
+    assert received > count * size
+
+
 def test_handshakes_and_the_expiry_of_the_certificate_are_metrics(daemons, authority):
     certificate, key = authority.issue("metrics", "DNS:localhost")
     port, metrics_port = harness.free_port(), harness.free_port()
