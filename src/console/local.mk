@@ -35,6 +35,7 @@ CONSOLE_WEB = \
 	src/console/web/page_overview.js \
 	src/console/web/page_prices.js \
 	src/console/web/page_quarantine.js \
+	src/console/web/page_reconcile.js \
 	src/console/web/page_records.js \
 	src/console/web/page_reports.js \
 	src/console/web/page_usage.js \
@@ -44,6 +45,9 @@ CONSOLE_WEB = \
 	src/console/web/prices_statement.js \
 	src/console/web/quarantine_drawer.js \
 	src/console/web/range.js \
+	src/console/web/reconcile_data.js \
+	src/console/web/reconcile_form.js \
+	src/console/web/reconcile_result.js \
 	src/console/web/record_drawer.js \
 	src/console/web/records_data.js \
 	src/console/web/records_find.js \

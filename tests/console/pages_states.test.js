@@ -16,6 +16,7 @@ const pages = {
   usage: 'No records in this range',
   records: 'No records found',
   reports: 'No reports yet',
+  reconcile: 'No reconciliations yet',
   prices: 'No requests yet',
   webhooks: 'Nothing was sent yet',
 };

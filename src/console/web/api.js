@@ -145,7 +145,7 @@ async function persist(url, options, repeatable) {
   }
 }
 
-/* The answer, whose status is a good one; throws ApiError. */
+/* The answer, whose status is a good one; throws ApiError. A body is written as JSON, unless it is a file, which the browser streams. */
 export async function request(method, path, { params, body, headers = {}, signal, quiet = false } = {}) {
   const url = urlOf(path, params);
   const options = {
@@ -160,7 +160,10 @@ export async function request(method, path, { params, body, headers = {}, signal
   if (authorization && !('Authorization' in options.headers)) {
     options.headers.Authorization = authorization;
   }
-  if (body !== undefined) {
+  if (body instanceof Blob) {
+    options.body = body;
+    options.headers['Content-Type'] = body.type || 'application/octet-stream';
+  } else if (body !== undefined) {
     options.body = JSON.stringify(body);
     options.headers['Content-Type'] = 'application/json';
   }

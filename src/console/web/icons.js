@@ -9,6 +9,7 @@ const paths = {
   usage: 'M2 14h12M4 11V7m4 4V3m4 8V6',
   records: 'M2.5 4h11M2.5 8h11M2.5 12h7',
   reports: 'M4 1.8h5L12.5 5v9.2h-8.5zM9 1.8V5h3.5M6 8.5h4.5M6 11h4.5',
+  reconcile: 'M2 5.5h11M10 2.5l3 3-3 3M14 10.5H3m3-3-3 3 3 3',
   prices: 'M2 8V2.5h5.5L14 9l-5.5 5.5zM5 5.4v.2',
   webhooks: 'M6 5.5a2 2 0 1 1 2.8 1.8L11 11M8 6l-3 5m6.2 0a2 2 0 1 1-1.6 1.8H5.5M5 11a2 2 0 1 0 .6 3',
   close: 'M4 4l8 8m0-8l-8 8',

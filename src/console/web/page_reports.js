@@ -3,16 +3,15 @@
  * page_reports.js: the account's reports, the newest first, as they are made; and the form for a new one.
  */
 import { remove } from './api.js';
-import { Bar } from './bar.js';
 import { html, useCallback, useEffect, useState } from './html.js';
-import { formatAgo, formatBytes, formatCount, formatPercent, formatRange, formatTime } from './format.js';
+import { formatAgo, formatBytes, formatCount, formatRange, formatTime } from './format.js';
 import { Icon } from './icons.js';
 import { useInterval, useLoad } from './load.js';
 import { Card, PageHead } from './page.js';
 import { ReportDrawer, describe } from './report_drawer.js';
 import { ReportForm } from './report_form.js';
-import { ReportState } from './report_state.js';
-import { againOf, downloadReport, hasFile, isRunning, loadReports, timeLeft } from './reports_data.js';
+import { Progress, ReportState } from './report_state.js';
+import { againOf, downloadReport, hasFile, isRunning, loadReports } from './reports_data.js';
 import { navigate, setParams } from './router.js';
 import { Schedules, loadSchedules } from './schedules.js';
 import { useAccount, useProduct, useProducts } from './scope.js';
@@ -23,14 +22,6 @@ import { toast } from './toast.js';
 
 const SOON_MS = 1000;
 const LATER_MS = 10000;
-
-function Progress({ report }) {
-  const share = report.progress?.share ?? 0;
-  const left = timeLeft(report, Date.now());
-
-  return html`<div class="progress"><${Bar} share=${share} role="progressbar" aria-label="Made so far" aria-valuemin="0" aria-valuemax="100" aria-valuenow=${Math.round(share * 100)} />
-    <span class="quiet">${formatPercent(share)}${left !== null && left > SOON_MS ? `, ready ${formatAgo(Date.now() + left)}` : ''}</span></div>`;
-}
 
 function State({ report, keep }) {
   const gone = report.manifest && (hasFile(report) ? keep && Date.parse(report.end_time) + keep * 1000 : 0);

@@ -7,6 +7,7 @@ export const pages = [
   { path: '/usage', title: 'Usage', icon: 'usage', load: () => import('./page_usage.js') },
   { path: '/records', title: 'Records', icon: 'records', load: () => import('./page_records.js') },
   { path: '/reports', title: 'Reports', icon: 'reports', load: () => import('./page_reports.js') },
+  { path: '/reconcile', title: 'Reconcile', icon: 'reconcile', load: () => import('./page_reconcile.js') },
   { path: '/prices', title: 'Prices', icon: 'prices', load: () => import('./page_prices.js') },
   { path: '/webhooks', title: 'Webhooks', icon: 'webhooks', load: () => import('./page_webhooks.js') },
 ];

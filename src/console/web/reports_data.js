@@ -74,8 +74,8 @@ export async function loadReports(account, signal) {
 }
 
 /* A link cannot carry credentials: the browser downloads with a ticket, which is good for this file, once. */
-export async function downloadReport(report) {
-  const { pathname } = new URL(report._links.download_report.href);
+export async function downloadFile(href) {
+  const { pathname } = new URL(href);
   const path = pathname.slice(pathname.lastIndexOf('/v3/'));
   const { url } = await post(`${path}/ticket`);
   const link = document.createElement('a');
@@ -85,13 +85,7 @@ export async function downloadReport(report) {
   link.click();
 }
 
-/* Milliseconds until a report is made, if it goes on as until now; null when nothing can be said. */
-export function timeLeft(report, now) {
-  const share = report.progress?.share ?? 0;
-  const elapsed = now - Date.parse(report.start_time);
-
-  return share > 0.01 && elapsed > 0 ? elapsed * (1 - share) / share : null;
-}
+export const downloadReport = (report) => downloadFile(report._links.download_report.href);
 
 /* Bytes of a file with so many rows, going by the newest file of the same kind; null if there is none. */
 export function sizeOf(rows, body, reports) {
