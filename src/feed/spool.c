@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #define LOOK_EVERY_US (5 * CLOCK_US_PER_SECOND)
 #define NAMES_MAX 1000 /* files of one name in done */
 #define UNFINISHED_REPORT ".report"
+#define NAME_KEPT (NAME_MAX - (int)sizeof(".1000.report.json") + 1) /* bytes of a file's name, so that all fit */
 #define LOOKED_AT_MAX \
 	1000 /* files of which the oldest is next, as looking at all of a very full spool would take long */
 
@@ -117,16 +119,16 @@ static int write_file(int directory, const char *name, struct str text, struct e
 	return result;
 }
 
-/* NAME, or NAME.2 and so on if there is one. */
+/* NAME, or NAME.2 and so on if there is one. The end of a very long name is cut off. */
 static int find_free_name(int folder, const char *name, char new_name[300], struct error *err)
 {
 	struct stat found;
 
 	for (int i = 1; i <= NAMES_MAX; i++) {
 		if (i == 1)
-			snprintf(new_name, 300, "%s", name);
+			snprintf(new_name, 300, "%.*s", NAME_KEPT, name);
 		else
-			snprintf(new_name, 300, "%s.%d", name, i);
+			snprintf(new_name, 300, "%.*s.%d", NAME_KEPT, name, i);
 		if (fstatat(folder, new_name, &found, AT_SYMLINK_NOFOLLOW) == 0)
 			continue;
 		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", new_name);

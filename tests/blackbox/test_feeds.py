@@ -107,6 +107,19 @@ def test_files_of_one_name_are_all_kept(feed):
     harness.wait_for((feed.spool / "done" / "a.csv.2.report.json").exists, PATIENCE)
 
 
+def test_a_file_whose_name_has_no_room_for_the_reports_is_moved_under_a_shorter_one(feed):
+    long, kept = "n" * 250, "n" * 238
+    for turn in range(2):
+        feed.put(long, row(f"long{turn}"))
+        harness.wait_for(lambda: len(feed.ids()) == turn + 1 and not (feed.spool / long).exists(), PATIENCE)
+    feed.put("after.csv", row("after"))
+    harness.wait_for(lambda: len(feed.ids()) == 3, PATIENCE)
+    names = [kept, kept + ".2"]
+    assert set(names) <= set(os.listdir(feed.spool / "done"))
+    for name in names:
+        assert json.loads((feed.spool / "done" / f"{name}.report.json").read_text())["file"] == long
+
+
 def test_a_report_is_not_written_through_a_link_in_its_place(feed, tmp_path):
     other, report = tmp_path / "other", feed.spool / "done" / "a.csv.report.json"
     other.write_text("kept")
