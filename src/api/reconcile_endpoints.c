@@ -81,7 +81,7 @@ static void on_end(void *arg)
 	if (job)
 		reply_status(post->request, post->app, job);
 	else
-		http_reply_error(post->request, &err);
+		reply_error(post->request, &err);
 	free(post);
 }
 

@@ -79,7 +79,8 @@ MUST_CHECK struct reconcile_upload *reconcile_upload_begin(struct reconciles *re
 /* ERROR_LIMIT: larger than reconcile_upload_max. */
 MUST_CHECK int reconcile_upload_feed(struct reconcile_upload *upload, struct str piece, struct error *err);
 
-/* The file is complete: durably PENDING when it returns, and NULL if that failed. Ends the upload in any case. */
+/* The file is complete: durably PENDING when it returns, and NULL if that failed. ERROR_LIMIT: too many of the creator's
+ * are waiting by now. Ends the upload in any case. */
 MUST_CHECK const struct reconciliation *reconcile_upload_finish(struct reconcile_upload *upload, struct error *err);
 
 /* Gives it up. Does nothing on NULL. */

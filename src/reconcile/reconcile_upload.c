@@ -187,7 +187,8 @@ const struct reconciliation *reconcile_upload_finish(struct reconcile_upload *up
 {
 	struct reconcile_job *job = upload->job;
 
-	if (complete(upload, err) != 0) {
+	/* Others of the creator may have been received at the same time. */
+	if (check_pending(job->reconciles, job->shown.creator, err) != 0 || complete(upload, err) != 0) {
 		reconcile_upload_drop(upload);
 		return NULL;
 	}

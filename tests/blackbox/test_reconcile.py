@@ -3,6 +3,7 @@
 import csv
 import datetime
 import gzip
+import http.client
 import io
 import os
 import shutil
@@ -450,6 +451,26 @@ def test_those_that_wait_are_limited_can_be_cancelled_and_outlive_a_restart(daem
     assert status(daemon, account, first)["request_status"] == "ABORTED"
     for id in (second, third):
         assert ended(daemon, account, id)["request_status"] == "SUCCESS"
+
+
+def test_uploads_at_the_same_time_are_no_way_around_the_limit(daemons, mappings):
+    daemon = daemons(mappings_dir=mappings, reconciles_pending_max="1", reconciles_max="0")
+    account = daemon.new_account()
+    query = urllib.parse.urlencode({"product": "VOICE-CALL", "account_id": account.id, "month": MONTH,
+                                    "mapping": "generic-csv"})
+    first = http.client.HTTPConnection("127.0.0.1", daemon.port)
+    first.putrequest("POST", f"{PATH}?{query}")
+    for name, value in {"Content-Length": "4", "Content-Type": "text/csv",
+                        "Authorization": harness.basic(account.id, account.secret)}.items():
+        first.putheader(name, value)
+    first.endheaders()
+    first.send(b"id")
+    folder = os.path.join(daemon.data_dir, "reconcile")
+    wait_for(lambda: os.listdir(folder), PATIENCE)
+    second = post(daemon, account, b"")["request_id"]
+    first.send(b"\r\n")
+    assert first.getresponse().status == 429
+    assert os.listdir(folder) == [second]
 
 
 def test_what_has_ended_expires_with_its_files(daemons, mappings):
