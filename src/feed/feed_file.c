@@ -69,9 +69,9 @@ int feed_file_begin(struct feed *feed, int fd, struct error *err)
 	feed->ended = feed->ending = feed->dirty = false;
 	if (ingest_batch_resume(feed->batch, buf_str(&place->header), place->line, place->offset, err) != 0)
 		return -1;
-	/* From now on the file is known, even if it is renamed before any of it is stored. */
-	feed->dirty = is_new;
-	return is_new ? ingest_commit(feed->feeds->ingest, err) : 0;
+	/* From now on a tail's file is known, even if it is renamed before any of it is stored. */
+	feed->dirty = is_new && feed->kind == FEED_TAIL;
+	return feed->dirty ? ingest_commit(feed->feeds->ingest, err) : 0;
 }
 
 static int note_place(struct feed *feed, struct error *err)
@@ -84,6 +84,7 @@ static int note_place(struct feed *feed, struct error *err)
 	feed->place.line = position.line;
 	feed->place.finished = false;
 	feed->dirty = true;
+	feed->losses = ingest_losses(feed->feeds->ingest);
 	if (feed->place.header.len == 0)
 		buf_add_str(&feed->place.header, header);
 	if (feed->place.header.failed)

@@ -5,8 +5,11 @@
 #ifndef CDRD_FEED_FEED_PRIVATE_H
 #define CDRD_FEED_FEED_PRIVATE_H
 
+#include <dirent.h>
+#include <string.h>
 #include <sys/queue.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "feed/feed.h"
 #include "record/ingest_settings.h"
@@ -28,6 +31,20 @@ struct place {
 
 enum feed_kind { FEED_SPOOL, FEED_TAIL };
 
+struct spool_file {
+	struct timespec time; /* of its last change */
+	char *name;
+};
+
+/* The files of a spool as they were found last. */
+struct spool_scan {
+	DIR *dir;                 /* of the scan under way, or NULL */
+	struct spool_file *files; /* the oldest ones; in order, after the scan, of which those before `next` are done */
+	size_t count, room, next;
+	uint64_t waiting; /* files that there were, without those done since */
+	bool changed;     /* the directory, since the scan began */
+};
+
 struct feed {
 	LIST_ENTRY(feed) link;
 	struct feeds *feeds;
@@ -37,6 +54,9 @@ struct feed {
 	struct task task;
 	int watch; /* of the directory, by inotify; -1: none */
 
+	struct spool_scan scan;
+	bool moved; /* the spool's file that the place is in: what has its name now is another one */
+
 	/* the file that is read */
 	int fd; /* -1: none */
 	struct stat stat;
@@ -45,6 +65,7 @@ struct feed {
 	uint64_t read_to;             /* bytes that were fed; rows of those after place.offset are not complete */
 	struct ingest_summary before; /* counts up to where this run began */
 	bool dirty;                   /* the place is not on disk */
+	uint64_t losses;              /* of ingest, when it was noted */
 	bool ending;                  /* the batch is finished, and not answered yet */
 	bool ended;                   /* it is, as `failure` and `answer` say: */
 	bool failed;                  /* it was not stored */
@@ -94,6 +115,20 @@ void feed_file_finish(struct feed *feed);
 
 /* Closes the file; what is not on disk will be read again. */
 void feed_file_close(struct feed *feed);
+
+/* --- spool_scan.c --- */
+
+/* Looks for files until about deadline_us, unless some are left that were found before: 1 when it is through, 0 if there
+ * is more to look at, -1. */
+MUST_CHECK int spool_scan_step(struct spool_scan *scan, int directory, int64_t deadline_us, struct error *err);
+
+/* The oldest that was found and is not dropped; NULL: none. */
+const char *spool_scan_next(const struct spool_scan *scan);
+
+/* This file is done, or gone; nothing if it is not the next one. `name` may be the scan's own. */
+void spool_scan_drop(struct spool_scan *scan, const char *name);
+
+void spool_scan_end(struct spool_scan *scan);
 
 /* --- spool.c, tail.c: a step of the task --- */
 

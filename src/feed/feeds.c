@@ -101,6 +101,12 @@ static void on_step(void *arg, int64_t deadline_us)
 		tail_step(feed, deadline_us);
 }
 
+/* Is all that was put before the place still there? A batch may have failed after it, for instance for want of disk. */
+static bool place_holds(const struct feed *feed)
+{
+	return !ingest_batch_is_over(feed->batch) || feed->losses == ingest_losses(feed->feeds->ingest);
+}
+
 /* The records before the places are on disk. */
 static int on_stored(void *arg, struct error *err)
 {
@@ -110,7 +116,7 @@ static int on_stored(void *arg, struct error *err)
 	LIST_FOREACH(feed, &feeds->list, link) {
 		struct ingest_summary now = { 0 };
 
-		if (!feed->dirty || !feed->batch || ingest_batch_is_over(feed->batch))
+		if (!feed->dirty || !feed->batch || !place_holds(feed))
 			continue;
 		ingest_batch_summary(feed->batch, &now);
 		feed->place.counts = (struct ingest_summary){
@@ -141,8 +147,10 @@ static void on_inotify(evutil_socket_t fd, short what, void *arg)
 		const struct inotify_event *event = (const struct inotify_event *)(const void *)(events + at);
 
 		LIST_FOREACH(feed, &feeds->list, link)
-			if ((event->mask & IN_Q_OVERFLOW) || event->wd == feed->watch)
+			if ((event->mask & IN_Q_OVERFLOW) || event->wd == feed->watch) {
+				feed->scan.changed = true;
 				feed_wake(feed, 0);
+			}
 		at += (ssize_t)(sizeof(*event) + event->len);
 	}
 }
@@ -257,6 +265,7 @@ void feeds_free(struct feeds *feeds)
 		LIST_REMOVE(feed, link);
 		task_cancel(&feed->task);
 		feed_file_close(feed);
+		spool_scan_end(&feed->scan);
 		buf_free(&feed->place.header);
 		buf_free(&feed->answer);
 		free(feed);

@@ -6,7 +6,6 @@
  * to `failed`, each with NAME.report.json beside it: the counts and errors that an import's answer has. The place says
  * that a file is finished before it is moved, so that one that a crash left behind is moved, and not read again.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -22,63 +21,12 @@
 #define NAMES_MAX 1000 /* files of one name in done */
 #define UNFINISHED_REPORT ".report"
 #define NAME_KEPT (NAME_MAX - (int)sizeof(".1000.report.json") + 1) /* bytes of a file's name, so that all fit */
-#define LOOKED_AT_MAX \
-	1000 /* files of which the oldest is next, as looking at all of a very full spool would take long */
 
 static int open_directory(const struct feed *feed, struct error *err)
 {
 	int fd = open(feed->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	return fd >= 0 ? fd : error_set_errno(err, errno, "%s", feed->path);
-}
-
-/* --- which file is next --- */
-
-struct candidate {
-	char name[256];
-	struct timespec time;
-	size_t looked_at;
-};
-
-static bool is_before(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
-}
-
-/* Not those that begin with a point, as programs call files that are not whole yet. */
-static void look_at(int directory, const char *name, struct candidate *best)
-{
-	struct stat found;
-
-	if (name[0] == '.' || strlen(name) >= sizeof(best->name) ||
-	    fstatat(directory, name, &found, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(found.st_mode))
-		return;
-	best->looked_at++;
-	if (best->name[0] && !is_before(&found.st_mtim, &best->time) &&
-	    (is_before(&best->time, &found.st_mtim) || strcmp(name, best->name) > 0))
-		return;
-	snprintf(best->name, sizeof(best->name), "%s", name);
-	best->time = found.st_mtim;
-}
-
-/* The oldest of those that the directory lists first. 1 with its name, 0 if there is none, -1. */
-static int find_next(int directory, struct candidate *best, struct error *err)
-{
-	int copy = dup(directory);
-	DIR *dir = copy >= 0 ? fdopendir(copy) : NULL;
-	const struct dirent *entry;
-
-	*best = (struct candidate){ .name = "" };
-	if (!dir) {
-		if (copy >= 0)
-			close(copy);
-		return error_set_errno(err, errno, "the spool");
-	}
-	rewinddir(dir);
-	while (best->looked_at < LOOKED_AT_MAX && (entry = readdir(dir)))
-		look_at(directory, entry->d_name, best);
-	closedir(dir);
-	return best->name[0] != '\0';
 }
 
 /* --- the end of a file --- */
@@ -203,6 +151,8 @@ static int end_file(struct feed *feed, struct error *err)
 	buf_clear(&feed->answer);
 	feed_file_close(feed);
 	feed->told = false;
+	feed->moved = true;
+	spool_scan_drop(&feed->scan, feed->place.name);
 	return 0;
 }
 
@@ -221,9 +171,9 @@ static int begin_file(struct feed *feed, int directory, const char *name, struct
 		close(fd);
 		return 0;
 	}
-	bool same = strcmp(feed->place.name, name) == 0;
-	if (!same)
+	if (feed->moved || strcmp(feed->place.name, name) != 0)
 		feed->place.inode = 0;
+	feed->moved = false;
 	if (feed_file_begin(feed, fd, err) != 0)
 		return -1;
 	snprintf(feed->place.name, sizeof(feed->place.name), "%s", name);
@@ -234,18 +184,54 @@ static int begin_file(struct feed *feed, int directory, const char *name, struct
 	return 1;
 }
 
-static int look(struct feed *feed, struct error *err)
+/* Is the file that was being read still there? It is read to its end even if older ones have come. */
+static bool is_begun(const struct feed *feed, int directory)
 {
-	struct candidate next;
-	int directory = open_directory(feed, err);
-	int result = directory < 0 ? -1 : place_load(feed, err);
+	const struct place *place = &feed->place;
+	struct stat found;
 
-	if (result == 0)
-		result = find_next(directory, &next, err);
-	if (result > 0)
-		result = begin_file(feed, directory, next.name, err);
-	if (directory >= 0)
-		close(directory);
+	return !feed->moved && place->inode != 0 && place->name[0] &&
+	       fstatat(directory, place->name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       (uint64_t)found.st_ino == place->inode;
+}
+
+enum looked { LOOKED_AND_FAILED = -1, LOOKED_AND_NOTHING, LOOKED_AND_FOUND, LOOKED_AND_MORE };
+
+/* The next file of those found, or after another look at the directory. */
+static enum looked look_for_next(struct feed *feed, int directory, int64_t deadline_us, struct error *err)
+{
+	int through = spool_scan_step(&feed->scan, directory, deadline_us, err);
+
+	if (through <= 0)
+		return through < 0 ? LOOKED_AND_FAILED : LOOKED_AND_MORE;
+	const char *name = spool_scan_next(&feed->scan);
+	if (!name)
+		return feed->scan.changed ? LOOKED_AND_MORE : LOOKED_AND_NOTHING;
+	int begun = begin_file(feed, directory, name, err);
+	if (begun == 0)
+		spool_scan_drop(&feed->scan, name);
+	return begun < 0 ? LOOKED_AND_FAILED : begun == 0 ? LOOKED_AND_MORE : LOOKED_AND_FOUND;
+}
+
+/* The file that was begun before, or the next one. */
+static enum looked look(struct feed *feed, int64_t deadline_us, struct error *err)
+{
+	char name[sizeof(feed->place.name)];
+	int directory = open_directory(feed, err), begun = 0;
+	enum looked result = LOOKED_AND_FAILED;
+
+	if (directory < 0)
+		return result;
+	if (place_load(feed, err) != 0)
+		begun = -1;
+	memcpy(name, feed->place.name, sizeof(name));
+	if (begun == 0 && is_begun(feed, directory))
+		begun = begin_file(feed, directory, name, err);
+	if (begun == 0)
+		result = look_for_next(feed, directory, deadline_us, err);
+	else if (begun > 0)
+		result = LOOKED_AND_FOUND;
+	close(directory);
 	return result;
 }
 
@@ -264,31 +250,37 @@ static void take_end(struct feed *feed)
 		feed_wake(feed, 0);
 }
 
-void spool_step(struct feed *feed, int64_t deadline_us)
+static void read_on(struct feed *feed, int64_t deadline_us)
 {
 	struct error err;
-	int found = 1;
+
+	switch (feed_file_read(feed, deadline_us, &err)) {
+	case FEED_FAILED:
+		feed_retry(feed, &err);
+		break;
+	case FEED_END:
+		feed_file_finish(feed);
+		break;
+	default:
+		feed_wake(feed, 0);
+	}
+}
+
+void spool_step(struct feed *feed, int64_t deadline_us)
+{
+	enum looked looked = LOOKED_AND_FOUND;
+	struct error err;
 
 	if (feed->ending)
 		return;
 	if (feed->fd < 0)
-		found = look(feed, &err);
-	if (found < 0) {
+		looked = look(feed, deadline_us, &err);
+	if (looked == LOOKED_AND_FAILED)
 		feed_retry(feed, &err);
-	} else if (found == 0) {
-		feed_wake(feed, LOOK_EVERY_US);
-	} else if (feed->ended) {
+	else if (looked != LOOKED_AND_FOUND)
+		feed_wake(feed, looked == LOOKED_AND_MORE ? 0 : LOOK_EVERY_US);
+	else if (feed->ended)
 		take_end(feed);
-	} else {
-		switch (feed_file_read(feed, deadline_us, &err)) {
-		case FEED_FAILED:
-			feed_retry(feed, &err);
-			break;
-		case FEED_END:
-			feed_file_finish(feed);
-			break;
-		default:
-			feed_wake(feed, 0);
-		}
-	}
+	else
+		read_on(feed, deadline_us);
 }

@@ -246,6 +246,11 @@ int ingest_commit(struct ingest *ingest, struct error *err)
 	return ingest->commit.result;
 }
 
+uint64_t ingest_losses(const struct ingest *ingest)
+{
+	return ingest_count_aborts(ingest);
+}
+
 void ingest_fail(struct ingest *ingest, const struct error *err)
 {
 	ingest_fail_round(ingest, err);

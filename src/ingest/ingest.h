@@ -78,6 +78,9 @@ void ingest_batch_hold(struct ingest_batch *batch);
 void ingest_batch_place(const struct ingest_batch *batch, struct parse_position *position, struct str *header);
 void ingest_commit_held(struct ingest *ingest, bool soon);
 
+/* How often what was not committed was lost: if two counts are equal, what was put before the first is still there. */
+uint64_t ingest_losses(const struct ingest *ingest);
+
 /* Takes the next piece. Faults of records are counted, not returned. */
 void ingest_batch_feed(struct ingest_batch *batch, const char *data, size_t len);
 

@@ -181,6 +181,57 @@ def test_a_spool_stores_each_row_once_over_crashes(feed):
     assert report["rejected"] == len(broken(0, count, every))
 
 
+def test_a_spool_of_very_many_files_reads_each_the_oldest_first_and_answers_meanwhile(feed):
+    count = 2500  # more than twice as many as are remembered of a look
+    feed.daemon.stop()
+    for number in range(count):
+        path = feed.spool / f"{(number * 7919) % count:05d}.csv"
+        path.write_text("")
+        os.utime(path, (1000 + number, 1000 + number))
+    last = feed.spool / f"{((count - 1) * 7919) % count:05d}.csv"
+    for path, number in ((last, 2), (feed.spool / "00000.csv", 1)):  # the newest, and the oldest
+        changed = os.stat(path).st_mtime
+        path.write_text(row("same", str(number)))
+        os.utime(path, (changed, changed))
+    feed.daemon.start()
+    asked = 0
+    while sum(name.endswith(".csv") for name in os.listdir(feed.spool)) > 0:
+        feed.daemon.ctl("status")
+        asked += 1
+    assert asked > 0
+    harness.wait_for(lambda: len(os.listdir(feed.spool / "done")) == 2 * count, PATIENCE)
+    records = feed.daemon.records(feed.account, product="VOICE-CALL", **whole_day())["records"]
+    assert [(r["id"], r["duration"]) for r in records] == [("same", "2")]
+
+
+def test_a_file_half_read_is_read_on_even_if_an_older_one_comes_meanwhile(feed):
+    count, every = 60000, 50
+    feed.put("big.csv", rows(0, count, every))
+    harness.wait_for(lambda: feed.daemon.ctl("status")["ingest"]["accepted"] > 0, PATIENCE)
+    feed.daemon.kill9()
+    done = feed.spool / "done"
+    assert not (done / "big.csv").exists()
+    feed.put("old.csv", rows(count, 10))
+    os.utime(feed.spool / "old.csv", (1000, 1000))
+    feed.daemon.start()
+    harness.wait_for((done / "big.csv.report.json").exists, PATIENCE)
+    harness.wait_for((done / "old.csv.report.json").exists, PATIENCE)
+    assert feed.ids() == numbers(0, count, every) + numbers(count, 10)
+    assert feed.rejected() == broken(0, count, every)
+
+
+def test_a_file_that_has_the_name_and_the_inode_of_one_before_is_read(feed):
+    """As file systems give the inode of a file that was deleted to the next one."""
+    first, more = rows(0, 100), rows(100, 1)
+    done = feed.spool / "done" / "a.csv"
+    feed.put("a.csv", first)
+    harness.wait_for(done.exists, PATIENCE)
+    with open(done, "a", encoding="utf-8") as file:
+        file.write(more)
+    os.rename(done, feed.spool / "a.csv")
+    harness.wait_for(lambda: feed.ids() == numbers(0, 101), PATIENCE)
+
+
 # --- tails ---
 
 
