@@ -27,14 +27,19 @@ bool api_plan_may_read(struct http_request *request, const struct api *app, stru
 	return false;
 }
 
+void api_plan_refuse_key(struct http_request *request)
+{
+	http_reply_problem(request, 403, "Forbidden",
+	                   "The key does not allow this product, or records of other accounts than its own");
+}
+
 bool api_plan_may(struct http_request *request, const struct api *app, struct query_plan *plan)
 {
 	if (!api_plan_may_read(request, app, str_from(plan->account), &plan->account_key))
 		return false;
 	if (api_key_allows(request, plan->product, str_from(plan->account), plan->include_subaccounts))
 		return true;
-	http_reply_problem(request, 403, "Forbidden",
-	                   "The key does not allow this product, or records of other accounts than its own");
+	api_plan_refuse_key(request);
 	return false;
 }
 

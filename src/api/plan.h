@@ -16,7 +16,10 @@ int64_t api_plan_range_end(int64_t received_us);
 bool api_plan_may_read(struct http_request *request, const struct api *app, struct str account,
                        struct account_key *key);
 
-/* The same for a plan, whose account_key it fills in; and a key that the request was made with must allow it. */
+/* Answers that the request's key does not allow what was asked for. */
+void api_plan_refuse_key(struct http_request *request);
+
+/* The same as api_plan_may_read() for a plan, whose account_key it fills in; and a key that the request was made with must allow it. */
 bool api_plan_may(struct http_request *request, const struct api *app, struct query_plan *plan);
 
 /* Answers 422: one parameter is wrong. Always false. */

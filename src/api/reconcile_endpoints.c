@@ -107,8 +107,7 @@ static struct reconcile_upload *begin(struct http_request *request, const struct
 	if (account.p && !api_plan_may_read(request, app, account, &key))
 		return NULL;
 	if (!key_allows(request, params, account)) {
-		http_reply_problem(request, 403, "Forbidden",
-		                   "The key does not allow this product, or records of other accounts than its own");
+		api_plan_refuse_key(request);
 		return NULL;
 	}
 	query_problems_clear(problems);

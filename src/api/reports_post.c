@@ -74,6 +74,20 @@ static bool read_key(struct post *post)
 	return false;
 }
 
+/* A key of the account may be for less than that which the report was made by. */
+static void reply_report(struct post *post, const struct report *report)
+{
+	struct error err;
+	int visible = api_report_is_visible(post->request, post->app, report, &err);
+
+	if (visible > 0)
+		api_report_reply(post->request, report);
+	else if (visible == 0)
+		api_plan_refuse_key(post->request);
+	else
+		http_reply_error(post->request, &err);
+}
+
 /* The key was used before: the same request gets the same answer. */
 static void reply_again(struct post *post, const char *id, uint64_t body_hash)
 {
@@ -87,7 +101,7 @@ static void reply_again(struct post *post, const char *id, uint64_t body_hash)
 	} else if (reports_get(post->app->reports, str_from(id), &report, &err) < 0) {
 		http_reply_error(post->request, &err);
 	} else {
-		api_report_reply(post->request, &report);
+		reply_report(post, &report);
 		report_free(&report);
 	}
 }

@@ -129,6 +129,20 @@ def test_a_key_for_a_product_has_no_records_of_others_in_any_way(keys):
     assert keys.ask("GET", file, whole).status == 200
 
 
+def test_repeating_a_request_shows_no_report_that_a_key_may_not_see(keys):
+    whole, key = keys.add(), keys.add("--product", "SMS")
+    for query in (keys.query("VERIFY-API"), keys.query(include_subaccounts="true"), keys.query()):
+        again = {"Idempotency-Key": query["product"] + query.get("include_subaccounts", "")}
+        maker = whole if query != keys.query(include_subaccounts="true") else keys.add("--subaccounts")
+        made = keys.ask("POST", "/v2/reports", maker, query, again).json()["request_id"]
+        assert keys.ask("POST", "/v2/reports", maker, query, again).json()["request_id"] == made
+        answer = keys.ask("POST", "/v2/reports", key, query, again)
+        if query == keys.query():
+            assert answer.json()["request_id"] == made
+        else:
+            assert answer.status == FORBIDDEN and made not in answer.body.decode()
+
+
 def test_subaccounts_are_for_keys_that_name_them(keys):
     own, family = keys.add(), keys.add("--subaccounts")
     child = keys.query(account=keys.child)
