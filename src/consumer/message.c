@@ -14,8 +14,8 @@ static void on_done(void *arg, const struct ingest_summary *summary, struct buf 
 
 	(void)answer;
 	message->batch = NULL;
-	/* One that cannot be read is in quarantine. */
-	message->is_stored = !err || message->is_unreadable;
+	/* One that cannot be read is in quarantine, unless the commit has failed, for another reason. */
+	message->is_stored = !err || (message->is_unreadable && err->code == ERROR_INVALID);
 	if (!message->is_stored && !consumer->has_failed) {
 		consumer->has_failed = true;
 		consumer->failure = *err;

@@ -138,6 +138,19 @@ def test_the_broker_is_told_nothing_of_a_commit_that_failed(daemons, cluster, tm
     consumer.daemon.stop()
 
 
+def test_an_unreadable_message_is_in_quarantine_though_a_commit_has_failed(daemons, cluster, tmp_path):
+    fault = faults.Faults(tmp_path / "faults")
+    consumer = Consumer(daemons, cluster, tmp_path, fault=fault)
+    with fault.failing("meta", "/catalog/"):
+        consumer.publish([b"[] trailing"])
+        harness.wait_for(lambda: fault.counts()[1], PATIENCE)
+    harness.wait_for(consumer.rejected, PATIENCE)
+    assert len(consumer.rejected()) == 1
+    [counts] = consumer.daemon.ctl("consumer", "list")
+    assert (counts["unreadable"], counts["rejected"]) == (1, 1)
+    consumer.daemon.stop()
+
+
 def test_a_broker_that_goes_away_and_comes_again_is_consumed_further(consumer):
     consumer.publish([consumer.message("before")])
     consumer.await_ids(["before"])
