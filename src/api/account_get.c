@@ -8,6 +8,7 @@
 #include "api/list_params.h"
 #include "api/plan.h"
 #include "base/json.h"
+#include "meta/api_keys.h"
 
 struct children {
 	struct json *json;
@@ -72,6 +73,16 @@ static int write_children(const struct api *app, const struct account *account, 
 	return children->failed ? -1 : 0;
 }
 
+static void write_scopes(unsigned scopes, struct json *json)
+{
+	json_key(json, "scopes");
+	json_array_begin(json);
+	for (size_t i = 0; i < API_SCOPES; i++)
+		if (scopes >> i & 1)
+			json_text(json, api_scope_names[i]);
+	json_array_end(json);
+}
+
 static void answer(struct http_request *request, const struct api *app, const struct api_list_params *list)
 {
 	const struct account *account = api_account(request);
@@ -85,6 +96,7 @@ static void answer(struct http_request *request, const struct api *app, const st
 	json_object_begin(&json);
 	write_own(account, &json);
 	json_member_text(&json, "parent", account->parent[0] ? account->parent : NULL);
+	write_scopes(api_key_scopes(request), &json);
 	api_account_write_plan(app, account, &json);
 	api_account_write_limits(app, account, &json);
 	api_account_write_settings(app, &json);

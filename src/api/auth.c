@@ -92,6 +92,11 @@ bool api_key_allows_subaccounts(const struct http_request *request)
 	return !grant_of(request)->is_limited || grant_of(request)->subaccounts;
 }
 
+unsigned api_key_scopes(const struct http_request *request)
+{
+	return grant_of(request)->is_limited ? grant_of(request)->scopes : API_SCOPE_RECORDS | API_SCOPE_REPORTS;
+}
+
 bool api_key_allows(const struct http_request *request, const struct catalog_product *product, struct str account,
                     bool include_subaccounts)
 {

@@ -48,4 +48,7 @@ bool api_key_allows(const struct http_request *request, const struct catalog_pro
                     bool include_subaccounts);
 bool api_key_allows_subaccounts(const struct http_request *request);
 
+/* What the credentials are good for, as bits (enum api_scope in meta/api_keys.h): all, unless they are a key with fewer. */
+unsigned api_key_scopes(const struct http_request *request);
+
 #endif

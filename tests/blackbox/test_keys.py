@@ -247,3 +247,9 @@ def test_an_account_has_a_hundred_keys_at_most_and_an_unknown_one_none(keys):
         keys.add(account=account)
     with pytest.raises(harness.CtlError, match="no such account"):
         keys.daemon.ctl("key", "add", "nobody00")
+
+
+def test_an_account_says_what_its_secret_or_key_is_good_for(keys):
+    for scope in ("records", "reports"):
+        assert keys.ask("GET", "/v2/account", keys.add("--scope", scope)).json()["scopes"] == [scope]
+    assert keys.ask("GET", "/v2/account", keys.account.secret).json()["scopes"] == ["records", "reports"]

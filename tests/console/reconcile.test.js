@@ -201,6 +201,20 @@ describe('a reconciliation', () => {
     }, { who: other });
   });
 
+  it('is in the navigation only of those whose secret or key is good for it', async () => {
+    const key = (scope) => ({ apiKey: account.apiKey, apiSecret: JSON.parse(daemon.ctl('key', 'add', account.apiKey, '--scope', scope)).key });
+    const link = (page) => page.getByRole('link', { name: 'Reconcile' });
+    await withPage('', async (tab, page) => {
+      await row(page).waitFor();
+      await link(page).waitFor();
+    }, { who: key('reports') });
+    await withPage('', async (tab, page) => {
+      await page.getByRole('alert').getByRole('heading', { name: 'Not allowed' }).first().waitFor();
+      await link(page).waitFor({ state: 'detached' });
+      await page.getByRole('link', { name: 'Records' }).waitFor();
+    }, { who: key('records') });
+  });
+
   it('fits on a telephone, in dark colours, as cards', async () => {
     await withPage('new=yes', async (tab, page) => {
       await fill(page, { name: 'phone.csv' });
@@ -215,7 +229,7 @@ describe('a reconciliation', () => {
       assert.deepEqual(await violations(page), []);
       assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 360);
       assert.equal(await page.evaluate(() => [...document.querySelectorAll('.table')].filter((one) => one.scrollWidth > one.clientWidth).length), 0);
-      await tab.shoot('reconcile-phone', { fullPage: true });
+      await tab.shoot('reconciled-phone', { fullPage: true });
     }, { options: { viewport: { width: 360, height: 740 }, colorScheme: 'dark' } });
   });
 });

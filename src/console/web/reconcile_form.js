@@ -63,13 +63,13 @@ function How({ choice, onChange, wrong }) {
         disabled=${choice.compare.length === 1 && choice.compare[0] === value} onValue=${(on) => onCompare(value, on)} />`)}</fieldset>`;
 }
 
-/* What is wrong with parameters that are no field of their own is listed with the error. */
+/* What is wrong with one of these is said at its field, all else here. */
 const FIELDS = ['month', 'time_zone', 'mapping', 'match', 'time_tolerance', 'duration_tolerance', 'price_tolerance'];
 
 function Problem({ error }) {
   const others = error.invalid?.filter(({ name }) => !FIELDS.includes(name)) ?? [];
 
-  return html`<${Failure} error=${{ ...error, message: error.message, invalid: others }} />`;
+  return (others.length > 0 || !error.invalid?.length) && html`<${Failure} error=${{ ...error, message: error.message, invalid: others }} />`;
 }
 
 /* onMade is called when the file has arrived. products: all there are, or null; mappings: names, at least one. */
