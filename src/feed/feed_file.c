@@ -2,6 +2,9 @@
 /*
  * feed_file.c: reads a feed's file into a batch, from its place on. See feed.h.
  *
+ * Rejected rows wait in the catalog's transaction, which any change of the catalog commits, without their place. So they
+ * are committed together with it before anything else runs; where nothing is rejected, a commit follows now and then.
+ *
  * A piece of the file is fed without a commit in between (ingest_batch_hold), so that a commit never decides about rows
  * beyond the place that is noted with it.
  */
@@ -66,6 +69,7 @@ int feed_file_begin(struct feed *feed, int fd, struct error *err)
 	ingest_batch_hold(feed->batch);
 	feed->before = place->counts;
 	feed->read_to = place->offset;
+	feed->rejected = 0;
 	feed->ended = feed->ending = feed->dirty = false;
 	if (ingest_batch_resume(feed->batch, buf_str(&place->header), place->line, place->offset, err) != 0)
 		return -1;
@@ -102,7 +106,19 @@ static void commit(struct feed *feed, bool at_end)
 	ingest_commit_held(feed->feeds->ingest, due);
 }
 
-enum feed_result feed_file_read(struct feed *feed, int64_t deadline_us, struct error *err)
+/* What was rejected since the last time is committed with its place. */
+static int commit_rejected(struct feed *feed, struct error *err)
+{
+	struct ingest_summary now = { 0 };
+
+	ingest_batch_summary(feed->batch, &now);
+	if (now.rejected == feed->rejected)
+		return 0;
+	feed->rejected = now.rejected;
+	return ingest_commit(feed->feeds->ingest, err);
+}
+
+static enum feed_result read_slice(struct feed *feed, int64_t deadline_us, struct error *err)
 {
 	do {
 		if (ingest_batch_is_over(feed->batch))
@@ -125,8 +141,19 @@ enum feed_result feed_file_read(struct feed *feed, int64_t deadline_us, struct e
 	return FEED_MORE;
 }
 
+enum feed_result feed_file_read(struct feed *feed, int64_t deadline_us, struct error *err)
+{
+	enum feed_result result = read_slice(feed, deadline_us, err);
+
+	if (result == FEED_FAILED || commit_rejected(feed, err) != 0)
+		return FEED_FAILED;
+	return result;
+}
+
 void feed_file_finish(struct feed *feed)
 {
+	struct error err;
+
 	feed->ending = true;
 	if (!ingest_batch_is_over(feed->batch)) {
 		feed->place.finished = true;
@@ -134,6 +161,7 @@ void feed_file_finish(struct feed *feed)
 		feed->dirty = true;
 	}
 	ingest_batch_finish(feed->batch);
+	MAY_FAIL(commit_rejected(feed, &err)); /* the batch's end says so, too */
 }
 
 void feed_file_close(struct feed *feed)

@@ -64,6 +64,7 @@ struct feed {
 	struct place place;
 	uint64_t read_to;             /* bytes that were fed; rows of those after place.offset are not complete */
 	struct ingest_summary before; /* counts up to where this run began */
+	uint64_t rejected;            /* rows of this run that are in quarantine for good */
 	bool dirty;                   /* the place is not on disk */
 	uint64_t losses;              /* of ingest, when it was noted */
 	bool ending;                  /* the batch is finished, and not answered yet */

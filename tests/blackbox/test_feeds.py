@@ -220,6 +220,22 @@ def test_a_file_half_read_is_read_on_even_if_an_older_one_comes_meanwhile(feed):
     assert feed.rejected() == broken(0, count, every)
 
 
+def test_what_is_rejected_is_in_quarantine_once_whatever_else_changes_before_a_crash(feed):
+    """Other changes of the catalog commit what waits in it."""
+    count, every = 60000, 20
+    done = feed.spool / "done" / "big.csv.report.json"
+    feed.put("big.csv", rows(0, count, every))
+    for turn in range(5):
+        before = feed.daemon.ctl("status")["ingest"]["accepted"]
+        for change in range(5):
+            feed.daemon.ctl("account", "add", f"other{turn}{change}", "--secret", "a-secret-of-others")
+        harness.wait_for(lambda: done.exists() or feed.daemon.ctl("status")["ingest"]["accepted"] > before, PATIENCE)
+        feed.crash()
+    harness.wait_for(done.exists, PATIENCE)
+    assert feed.ids() == numbers(0, count, every)
+    assert feed.rejected() == broken(0, count, every)
+
+
 def test_a_file_that_has_the_name_and_the_inode_of_one_before_is_read(feed):
     """As file systems give the inode of a file that was deleted to the next one."""
     first, more = rows(0, 100), rows(100, 1)
