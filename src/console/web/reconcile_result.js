@@ -97,7 +97,7 @@ export function Result({ job, keep, onCancel }) {
       <div class="inside" role="status"><${ReportState} state=${job.request_status} />
         ${job.request_status === 'PROCESSING' && html`<${Progress} report=${job} />`}
         ${job.reason && html` <span>${job.reason}</span>`}
-        ${gone && html` <span class="quiet">Removed with its files ${formatAgo(gone)}, ${formatTime(gone, browserZone)}.</span>`}</div></${Card}>
+        ${gone && html`<div class="quiet">Removed with its files ${formatAgo(gone)}, ${formatTime(gone, browserZone)}.</div>`}</div></${Card}>
     ${job.result && html`<${Counts} result=${job.result} />
       <${Classes} rows=${rows} about="Each with a CSV of its rows; that of different rows says what differs." />
       ${rows.filter(({ sums }) => sums.length > 0).map((one) => html`<${Sums} key=${one.name} label=${one.label} sums=${one.sums} unsummed=${one.unsummed} />`)}`}
