@@ -19,7 +19,8 @@ bool api_plan_may_read(struct http_request *request, const struct api *app, stru
 /* Answers that the request's key does not allow what was asked for. */
 void api_plan_refuse_key(struct http_request *request);
 
-/* The same as api_plan_may_read() for a plan, whose account_key it fills in; and a key that the request was made with must allow it. */
+/* The same as api_plan_may_read() for a plan, whose account_key it fills in; and a key that the request was made with
+ * must allow it. */
 bool api_plan_may(struct http_request *request, const struct api *app, struct query_plan *plan);
 
 /* Answers 422: one parameter is wrong. Always false. */
