@@ -366,15 +366,16 @@ static void end_handshake(struct http_connection *c, bool is_right)
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct http_connection *c = arg;
+	bool was_handshaking = c->is_handshaking;
 
 	(void)bev;
-	if (c->is_handshaking)
+	if (was_handshaking)
 		end_handshake(c, what & BEV_EVENT_CONNECTED);
 	if (what & BEV_EVENT_CONNECTED)
 		return;
 	c->end_of_input = true;
 	/* Without on_close the handler has not said how to stop it: we wait for its answer and drop it. */
-	if (what & BEV_EVENT_ERROR && (c->state != HTTP_STATE_WORK || c->request->on_close))
+	if (was_handshaking || (what & BEV_EVENT_ERROR && (c->state != HTTP_STATE_WORK || c->request->on_close)))
 		http_connection_close(c);
 	else if (what & BEV_EVENT_EOF && !http_transport_keep_sending(c))
 		http_connection_close(c);

@@ -128,6 +128,30 @@ def test_random_bytes_and_half_a_handshake_end_a_connection_and_nothing_else(dae
     assert daemon.process.poll() is None
 
 
+def test_refused_clients_that_leave_within_the_handshake_are_forgotten(daemons, authority):
+    certificate, key = authority.issue("refused", "DNS:localhost")
+    port = harness.free_port()
+    daemon = daemons(listen_tls=f"127.0.0.1:{port}", tls_certificate=certificate, tls_key=key, connections_max=10,
+                     write_timeout="10m", header_timeout="10m")
+
+    def sockets():
+        return sum(os.readlink(entry.path).startswith("socket:") for entry in os.scandir(f"/proc/{daemon.process.pid}/fd"))
+    idle = sockets()
+    busy = [socket.create_connection(("127.0.0.1", daemon.port), timeout=60) for _ in range(10)]
+    for client in busy:
+        client.sendall(b"GET")
+    wait_for(lambda: sockets() >= idle + len(busy), 120)
+    before = sockets()
+    clients = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(60)]
+    wait_for(lambda: sockets() > before + 20, 120)
+    for client in clients:
+        client.sendall(b"\x16\x03\x01")
+        client.close()
+    wait_for(lambda: sockets() <= before, 120)
+    for client in busy:
+        client.close()
+
+
 # --- which certificate ---
 
 @pytest.mark.parametrize("name, shown", [("localhost", "localhost"), ("www.example.net", "example"),
