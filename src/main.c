@@ -473,6 +473,7 @@ static int start_admin(struct daemon *d, struct error *err)
 		.meta = d->meta,
 		.store = d->store,
 		.mappings = d->mappings,
+		.feeds = d->feeds,
 		.consumers = d->consumers,
 		.ingest = d->ingest,
 		.http = d->http,

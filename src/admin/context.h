@@ -27,6 +27,7 @@
 
 struct rates;
 struct consumers;
+struct feeds;
 
 /* What commands may touch. All stay the caller's. */
 struct admin_context {
@@ -37,6 +38,7 @@ struct admin_context {
 	struct meta *meta;
 	struct store *store;
 	struct mappings *mappings;
+	const struct feeds *feeds;
 	const struct consumers *consumers;
 	struct ingest *ingest;
 	struct http_server *http;

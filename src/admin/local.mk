@@ -13,6 +13,7 @@ libcdrd_a_SOURCES += \
 	src/admin/command_backup.c \
 	src/admin/command_callback.c src/admin/command_clock.c \
 	src/admin/command_daemon.c \
+	src/admin/command_feed.c \
 	src/admin/command_find.c \
 	src/admin/command_destination.c \
 	src/admin/command_destination_test.c \

@@ -34,4 +34,19 @@ void feeds_reload(struct feeds *feeds);
 /* Before the ingest is freed. Does nothing on NULL. */
 void feeds_free(struct feeds *feeds);
 
+struct feed_status {
+	const char *kind; /* "spool" or "tail" */
+	const char *path;
+	const char *mapping;
+	const char *file;              /* of a spool: that is read; or "" */
+	const char *problem;           /* why it does not work at the moment, or "" */
+	uint64_t waiting;              /* of a spool: files, as far as was seen */
+	uint64_t place;                /* bytes of the file that were read */
+	uint64_t unread;               /* bytes of it after them */
+	struct ingest_summary records; /* of the file, by the last commit */
+};
+
+/* In no order. The texts die with the call. */
+void feeds_each(const struct feeds *feeds, void (*fn)(void *arg, const struct feed_status *status), void *arg);
+
 #endif

@@ -75,6 +75,7 @@ struct feed {
 	int64_t still_since_us; /* a tail: when the file was first seen rotated, with nothing more in it */
 	int64_t committed_us;   /* when a commit was asked for */
 	bool told;              /* the log says what is wrong with it */
+	char problem[512];      /* what that is */
 };
 
 struct feeds {

@@ -85,6 +85,7 @@ void feed_retry(struct feed *feed, const struct error *err)
 {
 	if (!feed->told)
 		log_error("feed", "%s: %s; trying again", feed->path, err->message);
+	snprintf(feed->problem, sizeof(feed->problem), "%s", err->message);
 	feed->told = true;
 	feed_file_close(feed);
 	feed_wake(feed, FEED_RETRY_US);
@@ -277,4 +278,36 @@ void feeds_free(struct feeds *feeds)
 		close(feeds->inotify_fd);
 	free(feeds->chunk);
 	free(feeds);
+}
+
+static void get_status(const struct feed *feed, struct feed_status *status)
+{
+	bool is_spool = feed->kind == FEED_SPOOL, is_open = feed->fd >= 0;
+	struct stat now;
+
+	*status = (struct feed_status){
+		.kind = is_spool ? "spool" : "tail",
+		.path = feed->path,
+		.mapping = feed->settings.mapping,
+		.file = is_spool && is_open ? feed->place.name : "",
+		.problem = feed->told ? feed->problem : "",
+		.waiting = feed->scan.waiting > 0 ? feed->scan.waiting : is_spool && is_open,
+	};
+	if (!is_open)
+		return;
+	status->place = feed->place.offset;
+	status->records = feed->place.counts;
+	if (fstat(feed->fd, &now) == 0 && (uint64_t)now.st_size > feed->place.offset)
+		status->unread = (uint64_t)now.st_size - feed->place.offset;
+}
+
+void feeds_each(const struct feeds *feeds, void (*fn)(void *arg, const struct feed_status *status), void *arg)
+{
+	const struct feed *feed;
+	struct feed_status status;
+
+	LIST_FOREACH(feed, &feeds->list, link) {
+		get_status(feed, &status);
+		fn(arg, &status);
+	}
 }

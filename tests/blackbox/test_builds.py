@@ -102,3 +102,11 @@ def test_without_ncurses_top_says_what_is_missing_and_once_works(built):
     status, said = build.on_terminal("top", "--once")
     assert status == 0 and "abcd1234" in said, said
     assert build.get("/console/")[0] == 200
+
+
+@pytest.mark.parametrize("kind, library", [("amqp", "librabbitmq"), ("kafka", "librdkafka")])
+def test_without_a_broker_s_library_its_setting_says_so(built, kind, library):
+    build = built(f"--without-{kind}")
+    smoke(build)
+    said = subprocess.run([build.folder / "cdrd", "-t", "-o", f"{kind}=x"], capture_output=True, text=True)
+    assert said.returncode != 0 and f"built without {library}" in said.stderr, said.stderr

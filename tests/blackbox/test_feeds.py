@@ -236,6 +236,23 @@ def test_what_is_rejected_is_in_quarantine_once_whatever_else_changes_before_a_c
     assert feed.rejected() == broken(0, count, every)
 
 
+def test_feeds_are_listed_with_their_places_and_what_is_wrong(feed):
+    def listed(kind):
+        return next(row for row in feed.daemon.ctl("feed", "list") if row["kind"] == kind)
+
+    feed.grow(rows(1, 20, 10) + "half a")
+    harness.wait_for(lambda: listed("tail")["accepted"] == 18, PATIENCE)
+    tail = listed("tail")
+    assert (tail["path"], tail["mapping"], tail["rejected"], tail["problem"]) == (str(feed.log), "calls", 2, "")
+    assert (tail["place"], tail["unread"]) == (len(rows(1, 20, 10)), len("half a"))
+    (feed.spool / "done").symlink_to(feed.spool / ".kept")
+    feed.put("a.csv", rows(30, 2))
+    harness.wait_for(lambda: "must be a directory" in listed("spool")["problem"], PATIENCE)
+    (feed.spool / "done").unlink()
+    harness.wait_for((feed.spool / "done" / "a.csv").exists, PATIENCE)
+    harness.wait_for(lambda: (listed("spool")["problem"], listed("spool")["waiting"]) == ("", 0), PATIENCE)
+
+
 def test_a_file_that_has_the_name_and_the_inode_of_one_before_is_read(feed):
     """As file systems give the inode of a file that was deleted to the next one."""
     first, more = rows(0, 100), rows(100, 1)
