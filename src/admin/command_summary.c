@@ -15,7 +15,6 @@
 #include "admin/command.h"
 #include "admin/sums_by_account.h"
 #include "base/clock.h"
-#include "base/decimal.h"
 #include "billing/statement.h"
 #include "query/query.h"
 
@@ -163,35 +162,24 @@ static int read_account(struct summing *summing, const struct admin_context *con
 
 /* --- the result --- */
 
-static void write_decimal(struct json *j, struct str key, struct decimal value)
-{
-	struct buf text = { 0 };
-
-	decimal_format(&text, value);
-	json_key_str(j, key);
-	json_str(j, buf_str(&text));
-	buf_free(&text);
-}
-
 /* What lines and totals end with. */
-static void write_sums(const struct summing *summing, const struct aggregate_groups *groups,
-                       const struct aggregate_group *group)
+static void write_sums(struct json *j, const struct aggregate_groups *groups, const struct aggregate_group *group)
 {
-	const struct catalog_product *product = summing->plan.product;
 	const struct aggregate_amount *amount = sums_amount(groups, group);
-	struct json *j = summing->json;
 
 	json_member_uint(j, "records", group->count);
 	if (groups->paid != CATALOG_NONE)
 		json_member_uint(j, "unpriced", group->unpriced);
 	json_member_uint(j, "unreadable", group->unreadable);
 	if (groups->duration != CATALOG_NONE)
-		write_decimal(j, STR_LITERAL("duration"), group->duration);
+		json_member_decimal(j, "duration", group->duration);
 	if (groups->paid == CATALOG_NONE || !amount)
 		return;
 	json_member_str(j, "currency", aggregate_currency(groups, amount));
-	write_decimal(j, product->columns[groups->paid].name,
-	              groups->paid == groups->total_price ? amount->total_price : amount->price);
+	if (groups->paid == groups->total_price)
+		json_member_decimal(j, "total_price", amount->total_price);
+	else
+		json_member_decimal(j, "price", amount->price);
 }
 
 static void on_group(void *arg, const struct sums_account *account, const struct aggregate_groups *groups,
@@ -215,7 +203,7 @@ static void on_group(void *arg, const struct sums_account *account, const struct
 		json_key_str(j, product->columns[column].name);
 		json_str(j, value);
 	}
-	write_sums(summing, groups, group);
+	write_sums(j, groups, group);
 	json_object_end(j);
 }
 
@@ -256,7 +244,7 @@ static void write_end(struct summing *summing)
 	json_array_begin(j);
 	for (size_t i = 0; i < totals->count; i++) {
 		json_object_begin(j);
-		write_sums(summing, totals, aggregate_group_at(totals, i));
+		write_sums(j, totals, aggregate_group_at(totals, i));
 		json_object_end(j);
 	}
 	json_array_end(j);
@@ -283,6 +271,11 @@ static void go_on(void *arg, int64_t deadline_us)
 	if (sums_step(summing->sums, deadline_us, &end, &err) != 0) {
 		summing_free(summing);
 		admin_reply_error(reply, &err);
+		return;
+	}
+	if (summing->json->out->failed) { /* too large a result: sending it says so, and reading on would be in vain */
+		summing_free(summing);
+		admin_reply_send(reply);
 		return;
 	}
 	if (end == SCAN_DONE) {

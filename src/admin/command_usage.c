@@ -6,7 +6,6 @@
 
 #include "admin/command.h"
 #include "base/clock.h"
-#include "base/decimal.h"
 #include "billing/billing.h"
 #include "billing/statement.h"
 
@@ -50,16 +49,6 @@ static void work_free(void *arg)
 	free(work);
 }
 
-static void write_amount(struct json *j, const char *key, struct decimal value)
-{
-	struct buf text = { 0 };
-
-	decimal_format(&text, value);
-	json_key(j, key);
-	json_str(j, buf_str(&text));
-	buf_free(&text);
-}
-
 static void write_line(struct json *j, const struct statement_line *line)
 {
 	json_object_begin(j);
@@ -70,7 +59,7 @@ static void write_line(struct json *j, const struct statement_line *line)
 	json_member_uint(j, "requests", line->requests);
 	json_member_uint(j, "items", line->items);
 	json_member_text(j, "currency", line->currency);
-	write_amount(j, "total_price", line->total);
+	json_member_decimal(j, "total_price", line->total);
 	json_object_end(j);
 }
 
@@ -96,7 +85,7 @@ static void write_totals(struct json *j, const struct statement_line *lines, siz
 		json_member_text(j, "currency", lines[i].currency);
 		json_member_uint(j, "requests", sum.requests);
 		json_member_uint(j, "items", sum.items);
-		write_amount(j, "total_price", sum.total);
+		json_member_decimal(j, "total_price", sum.total);
 		json_object_end(j);
 	}
 }

@@ -118,13 +118,6 @@ static void halve_batch(struct sums *sums)
 
 /* --- its sums --- */
 
-static void on_ready(void *arg)
-{
-	struct sums *sums = arg;
-
-	sums->query.on_ready(sums->query.arg);
-}
-
 static int start_batch(struct sums *sums, struct error *err)
 {
 	const struct sums_query *query = &sums->query;
@@ -150,8 +143,8 @@ static int start_batch(struct sums *sums, struct error *err)
 		.group_by = query->keys,
 		.group_by_count = query->keys_count,
 		.groups_max = query->groups_max,
-		.on_ready = on_ready,
-		.arg = sums,
+		.on_ready = query->on_ready,
+		.arg = query->arg,
 	};
 
 	sums->aggregate = aggregate_start(sums->store, &aggregate, err);

@@ -12,17 +12,6 @@
 
 /* --- the plan --- */
 
-static void write_amount(struct json *json, const char *key, struct decimal amount)
-{
-	struct buf text = { 0 };
-
-	decimal_format(&text, amount);
-	json_member_str(json, key, buf_str(&text));
-	if (text.failed)
-		json->out->failed = true;
-	buf_free(&text);
-}
-
 static void write_tier(struct json *json, const struct plan_tier *tier)
 {
 	json_object_begin(json);
@@ -31,7 +20,7 @@ static void write_tier(struct json *json, const struct plan_tier *tier)
 		json_null(json);
 	else
 		json_uint(json, tier->to);
-	write_amount(json, "price", tier->price);
+	json_member_decimal(json, "price", tier->price);
 	json_object_end(json);
 }
 
@@ -45,7 +34,7 @@ void api_account_write_plan(const struct api *app, const struct account *account
 	json_object_begin(json);
 	json_member_text(json, "name", plan->name);
 	json_member_text(json, "currency", plan->currency);
-	write_amount(json, "month", plan->month);
+	json_member_decimal(json, "month", plan->month);
 	json_member_uint(json, "free", plan->free);
 	json_key(json, "tiers");
 	json_array_begin(json);
@@ -53,7 +42,7 @@ void api_account_write_plan(const struct api *app, const struct account *account
 		write_tier(json, &plan->tiers[i]);
 	json_array_end(json);
 	json_member_uint(json, "volume", price.volume);
-	write_amount(json, "next_price", price.unit);
+	json_member_decimal(json, "next_price", price.unit);
 	json_object_end(json);
 }
 

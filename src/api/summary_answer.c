@@ -14,15 +14,6 @@
 #include "api/link.h"
 #include "api/summary.h"
 
-static void write_decimal(struct json *json, const char *key, struct decimal value)
-{
-	struct buf text = { 0 };
-
-	decimal_format(&text, value);
-	json_member_str(json, key, buf_str(&text));
-	buf_free(&text);
-}
-
 static void write_amount(const struct aggregate_groups *groups, const struct aggregate_amount *amount,
                          struct json *json)
 {
@@ -30,9 +21,9 @@ static void write_amount(const struct aggregate_groups *groups, const struct agg
 	json_member_str(json, "currency", aggregate_currency(groups, amount));
 	json_member_uint(json, "count", amount->count);
 	if (groups->total_price != CATALOG_NONE)
-		write_decimal(json, "total_price", amount->total_price);
+		json_member_decimal(json, "total_price", amount->total_price);
 	if (groups->price != CATALOG_NONE)
-		write_decimal(json, "price", amount->price);
+		json_member_decimal(json, "price", amount->price);
 	json_object_end(json);
 }
 
@@ -45,7 +36,7 @@ static void write_sums(const struct aggregate_groups *groups, const struct aggre
 	if (group->unpriced > 0)
 		json_member_uint(json, "unpriced", group->unpriced);
 	if (groups->duration != CATALOG_NONE)
-		write_decimal(json, "duration", group->duration);
+		json_member_decimal(json, "duration", group->duration);
 	if (groups->total_price == CATALOG_NONE && groups->price == CATALOG_NONE)
 		return;
 	json_key(json, "amounts");

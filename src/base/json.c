@@ -297,3 +297,13 @@ void json_member_uint(struct json *j, const char *key, uint64_t value)
 	json_key(j, key);
 	json_uint(j, value);
 }
+
+void json_member_decimal(struct json *j, const char *key, struct decimal value)
+{
+	struct buf text = { 0 };
+
+	decimal_format(&text, value);
+	json_member_str(j, key, buf_str(&text));
+	j->out->failed = j->out->failed || text.failed;
+	buf_free(&text);
+}

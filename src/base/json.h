@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/decimal.h"
 #include "base/str.h"
 
 struct json {
@@ -48,6 +49,9 @@ void json_null(struct json *j);
 void json_member_str(struct json *j, const char *key, struct str value);
 void json_member_text(struct json *j, const char *key, const char *value);
 void json_member_uint(struct json *j, const char *key, uint64_t value);
+
+/* As a text, so that nobody reads it into a double. */
+void json_member_decimal(struct json *j, const char *key, struct decimal value);
 
 /* Text that is valid JSON already, as it is. */
 void json_raw(struct json *j, struct str value);

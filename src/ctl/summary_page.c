@@ -15,11 +15,13 @@
 #include "ctl/render.h"
 #include "ctl/text.h"
 
-static const char page_head[] = "<!DOCTYPE html>\n"
-				"<html lang=\"en\">\n"
-				"<head>\n"
-				"<meta charset=\"utf-8\">\n"
-				"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
+static const char page_head[] =
+	"<!DOCTYPE html>\n"
+	"<html lang=\"en\">\n"
+	"<head>\n"
+	"<meta charset=\"utf-8\">\n"
+	"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+	"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n";
 
 static const char page_style[] =
 	"<style>\n"

@@ -71,6 +71,12 @@ def as_totals(totals):
 
 
 @pytest.fixture(scope="module")
+def daemon(daemons):
+    """Seals soon and small, so that there are blocks as well as hot rows."""
+    return daemons(seal_rows="64", seal_age="1d")
+
+
+@pytest.fixture(scope="module")
 def customers(daemon):
     """An account with two subaccounts, and another account; and their records."""
     parent = daemon.new_account()
@@ -128,6 +134,18 @@ def test_calls_have_durations(daemon):
     lines = summary(daemon, *RANGE, product="VOICE-CALL")["lines"]
     assert sum(D(line["duration"]) for line in lines) == D(answer["total"]["duration"])
     assert sum(line["records"] for line in lines) == 200
+
+
+@pytest.mark.parametrize("product, price", [("VERIFY-API", "price"), ("SMS-TRAFFIC-CONTROL", None)])
+def test_products_without_total_prices_have_prices_or_counts_alone(daemon, product, price):
+    account = daemon.new_account()
+    records = harness.generate(product, account, 100, iso(YESTERDAY), iso(YESTERDAY + HOUR))
+    assert daemon.post_cdrs(records)["accepted"] == 100
+    result = summary(daemon, *RANGE, "--account", account.id, product=product)
+    for sums in (result["lines"], result["totals"]):
+        assert sum(line["records"] for line in sums) == 100
+        assert sum(D(line[price]) for line in sums) == sum(D(r.get(price) or "0") for r in records) if price else (
+            all("currency" not in line and "unpriced" not in line for line in sums))
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/New_York"])
