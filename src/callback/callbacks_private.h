@@ -59,7 +59,7 @@ struct callback {
 	char *last_error;    /* not saved yet, or NULL */
 	struct event *timer;
 	struct callback_host *host; /* while QUEUED or SENDING */
-	struct delivery *delivery;  /* while SENDING */
+	struct delivery *delivery;  /* while SENDING, and while an upload that is given up is being aborted */
 };
 
 TAILQ_HEAD(callback_list, callback);
@@ -118,6 +118,9 @@ void callback_ended(struct callback *callback, const struct outcome *outcome);
 
 /* Notes that the callback's state must be saved in the store (or, when DONE, removed from it). */
 void save_later(struct callback *callback);
+
+/* Durably keeps what an upload in parts needs to be resumed (multipart.h); nothing if `parts` is empty. */
+MUST_CHECK int save_parts(const struct callback *callback, struct str parts, struct error *err);
 
 /* Writes what is noted; frees those that are DONE. */
 void save_now(struct callbacks *callbacks);

@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "callback/callbacks_private.h"
+#include "callback/multipart.h"
 #include "callback/secret.h"
 #include "callback/upload.h"
 #include "callback/url.h"
@@ -22,6 +24,8 @@ struct delivery {
 	struct callback_url url;
 	struct buf body;
 	struct upload upload; /* instead of the body */
+	struct multipart multipart;
+	bool is_given_up; /* and its upload in parts is being aborted */
 	struct lookup *lookup;
 	struct event *lookup_timer;
 	struct transfer *transfer;
@@ -46,6 +50,7 @@ static void delivery_free(struct delivery *delivery)
 		event_free(delivery->lookup_timer);
 	callback_url_free(&delivery->url);
 	buf_free(&delivery->body);
+	multipart_end(&delivery->multipart);
 	upload_end(&delivery->upload);
 	free(delivery);
 }
@@ -56,12 +61,27 @@ void deliver_cancel(struct delivery *delivery)
 	delivery_free(delivery);
 }
 
+static void take_step(struct delivery *delivery);
+
 static void end_delivery(struct delivery *delivery, const struct outcome *outcome)
 {
 	struct callback *callback = delivery->callback;
 
+	if (delivery->is_given_up) {
+		log_warn("callback", "%s: its upload to %s could not be aborted: %s", callback->id, callback->host_name,
+		         outcome->problem);
+		deliver_cancel(delivery);
+		return;
+	}
 	callback->delivery = NULL;
 	callback_ended(callback, outcome);
+	if (callback->failed && delivery->address_at < delivery->addresses_count &&
+	    multipart_give_up(&delivery->multipart)) {
+		callback->delivery = delivery;
+		delivery->is_given_up = true;
+		take_step(delivery);
+		return;
+	}
 	delivery_free(delivery); /* holds the outcome's text */
 }
 
@@ -106,7 +126,7 @@ static bool add_header(struct curl_slist **headers, const char *format, ...)
 }
 
 /* Those of a file: its type is in its name. */
-static struct curl_slist *make_upload_headers(const struct upload *upload, struct error *err)
+static struct curl_slist *make_upload_headers(const struct upload *upload, struct str sha256, struct error *err)
 {
 	const struct destination *destination = &upload->destination;
 	struct curl_slist *headers = NULL;
@@ -114,7 +134,7 @@ static struct curl_slist *make_upload_headers(const struct upload *upload, struc
 
 	/* libcurl signs each header that is given, also one that is to be left out: S3 may ask for Expect. */
 	if (destination->type == DESTINATION_S3)
-		made = made && add_header(&headers, "x-amz-content-sha256: %.*s", STR_ARGS(buf_str(&upload->sha256)));
+		made = made && add_header(&headers, "x-amz-content-sha256: %.*s", STR_ARGS(sha256));
 	else
 		made = made && add_header(&headers, "Expect:");
 	if (destination->type == DESTINATION_PUT && !destination->user[0] && destination->secret[0])
@@ -153,6 +173,48 @@ static struct curl_slist *make_headers(const struct delivery *delivery, struct e
 
 static void try_address(struct delivery *delivery);
 
+/* The upload's next step, which has all of the time again. */
+static void take_step(struct delivery *delivery)
+{
+	delivery->deadline_us = clock_monotonic_us() + delivery->callback->callbacks->config->callback_timeout;
+	try_address(delivery);
+}
+
+static int keep_parts(const struct delivery *delivery, struct error *err)
+{
+	struct buf parts = { 0 };
+
+	multipart_keep(&delivery->multipart, &parts);
+	int result = parts.failed ? error_set(err, ERROR_NOMEM, "out of memory") :
+	                            save_parts(delivery->callback, buf_str(&parts), err);
+	buf_free(&parts);
+	return result;
+}
+
+static void step_ended(struct delivery *delivery, const struct transfer_result *result)
+{
+	struct error err, save_err;
+	int answered = multipart_answered(&delivery->multipart, result, &err);
+
+	if (keep_parts(delivery, &save_err) != 0) {
+		fail_delivery(delivery, "%s", save_err.message);
+	} else if (answered != 0) {
+		struct outcome outcome = {
+			.problem = err.message,
+			.status = result->status,
+			.retry_after_us = result->retry_after_s * CLOCK_US_PER_SECOND,
+		};
+
+		end_delivery(delivery, &outcome);
+	} else if (delivery->is_given_up) {
+		deliver_cancel(delivery);
+	} else if (delivery->multipart.step == MULTIPART_COMPLETED) {
+		end_delivery(delivery, &(struct outcome){ .delivered = true, .status = result->status });
+	} else {
+		take_step(delivery);
+	}
+}
+
 static void transfer_ended(void *arg, const struct transfer_result *result)
 {
 	struct delivery *delivery = arg;
@@ -167,6 +229,8 @@ static void transfer_ended(void *arg, const struct transfer_result *result)
 		fail_delivery(delivery, "%s: the address is not allowed", delivery->url.host);
 	} else if (result->problem[0]) {
 		fail_delivery(delivery, "%s", result->problem);
+	} else if (delivery->multipart.step != MULTIPART_NONE) {
+		step_ended(delivery, result);
 	} else if (result->status / 100 != 2 && !result->is_done) {
 		struct outcome outcome = {
 			.problem = delivery->problem,
@@ -205,6 +269,20 @@ static void send_by_courier(struct delivery *delivery, struct transfer_request *
 		fail_delivery(delivery, "%s", err.message);
 }
 
+/* What an upload's request has, all of it or a step's. */
+static struct curl_slist *fill_upload(struct delivery *delivery, struct transfer_request *request, struct error *err)
+{
+	struct curl_slist *headers = NULL;
+	struct buf sha256 = { 0 };
+
+	if (delivery->multipart.step == MULTIPART_NONE)
+		return make_upload_headers(&delivery->upload, buf_str(&delivery->upload.sha256), err);
+	if (multipart_fill(&delivery->multipart, request->url, request, &sha256, err) == 0)
+		headers = make_upload_headers(&delivery->upload, buf_str(&sha256), err);
+	buf_free(&sha256);
+	return headers;
+}
+
 static void try_address(struct delivery *delivery)
 {
 	struct callbacks *callbacks = delivery->callback->callbacks;
@@ -226,7 +304,7 @@ static void try_address(struct delivery *delivery)
 		send_by_courier(delivery, &request);
 		return;
 	}
-	request.headers = request.upload ? make_upload_headers(request.upload, &err) : make_headers(delivery, &err);
+	request.headers = request.upload ? fill_upload(delivery, &request, &err) : make_headers(delivery, &err);
 	if (request.headers)
 		delivery->transfer = transfer_start(callbacks->transfers, &request, &err);
 	if (!delivery->transfer)
@@ -281,8 +359,10 @@ static int take_upload(struct delivery *delivery, const struct callback_row *row
 		if (callbacks->ask_for_file(callbacks->ask_for_file_arg, row->id, &upload->sha256, err) != 0)
 			return -1;
 	}
-	return upload_begin(upload, callbacks->destinations, callbacks->config->data_dir, delivery->callback->account,
-	                    row->url, err);
+	if (upload_begin(upload, callbacks->destinations, callbacks->config->data_dir, delivery->callback->account,
+	                 row->url, err) != 0)
+		return -1;
+	return multipart_begin(&delivery->multipart, upload, row->parts, callbacks->config->destination_part_size, err);
 }
 
 static enum meta_next take_row(void *arg, struct str key, struct str value, struct error *err)
@@ -336,6 +416,8 @@ void deliver(struct callback *callback)
 		return;
 	}
 	delivery->callback = callback;
+	if (callback->delivery)
+		deliver_cancel(callback->delivery);
 	callback->delivery = delivery;
 	if (begin(delivery, &err) != 0) {
 		fail_delivery(delivery, "%s", err.message);

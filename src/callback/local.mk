@@ -12,6 +12,7 @@ libcdrd_a_SOURCES += \
 	src/callback/erasing.c \
 	src/callback/hold.c \
 	src/callback/list.c \
+	src/callback/multipart.c src/callback/multipart.h \
 	src/callback/resolve.c src/callback/resolve.h \
 	src/callback/row.c src/callback/row.h \
 	src/callback/save.c \

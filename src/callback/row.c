@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "callback/multipart.h"
 #include "callback/secret.h"
 #include "callback/url.h"
 #include "destination/destination.h"
@@ -58,6 +59,8 @@ int callback_row_read(struct callback_row *row, struct str key, struct str bytes
 		row->upload.file = value_str(&r, ID_UUID_LEN, ID_UUID_LEN);
 		row->upload.sha256 = value_str(&r, 1, SHA256_TEXT_LEN);
 	}
+	if (r.left > 0)
+		row->parts = value_str(&r, 1, MULTIPART_TEXT_MAX);
 	if (value_close(&r) && row->number != 0)
 		return 0;
 	return error_set(err, value_error(&r), "callback %llu: its stored value cannot be read",
@@ -73,10 +76,9 @@ int callback_row_url(const struct callback_row *row, struct callback_url *url, s
 static void row_write(struct buf *out, const struct callback_row *row)
 {
 	struct value_writer w;
+	bool is_delivery = row->upload.destination.len > 0, has_parts = row->parts.len > 0;
 
-	bool is_delivery = row->upload.destination.len > 0;
-
-	value_begin(&w, out, ROW_VERSION, is_delivery ? 13 : 10);
+	value_begin(&w, out, ROW_VERSION, 10 + (size_t)is_delivery * 3 + (size_t)has_parts);
 	value_put_str(&w, row->id);
 	value_put_str(&w, row->account);
 	value_put_str(&w, row->url);
@@ -92,6 +94,8 @@ static void row_write(struct buf *out, const struct callback_row *row)
 		value_put_str(&w, row->upload.file);
 		value_put_str(&w, row->upload.sha256);
 	}
+	if (has_parts)
+		value_put_bytes(&w, row->parts);
 }
 
 int callback_row_put(struct change *change, const struct callback_row *row, struct error *err)

@@ -15,7 +15,8 @@
  * Layout version 1:
  *
  *	[1, id, account, url, body, created_us, since_us, attempts, next_us, failed, last_error,
- *	 destination, file, sha256]         of a delivery; left out by builds that made none
+ *	 destination, file, sha256,         of a delivery; left out by builds that made none
+	 parts]                             of one that has begun an upload in parts (multipart.h)
  */
 struct callback_row {
 	uint64_t number; /* the key */
@@ -30,6 +31,7 @@ struct callback_row {
 	bool failed;
 	struct str last_error;
 	struct callback_upload upload;
+	struct str parts; /* what multipart_keep wrote; or empty */
 };
 
 struct callback_key {

@@ -163,6 +163,30 @@ static int save_all(struct callbacks *callbacks, struct error *err)
 	return change_end(&change, result, err);
 }
 
+static int put_parts(struct change *change, const struct callback *callback, struct str parts, struct error *err)
+{
+	struct callback_key key;
+	struct callback_row row;
+	struct str key_text = callback_key_of(callback->number, &key), value;
+	int found = change_get(change, META_DB_CALLBACKS, key_text, &value, err);
+
+	if (found <= 0)
+		return found;
+	if (callback_row_read(&row, key_text, value, err) != 0)
+		return -1;
+	row.parts = parts;
+	return callback_row_put(change, &row, err);
+}
+
+int save_parts(const struct callback *callback, struct str parts, struct error *err)
+{
+	struct change change;
+
+	if (change_begin(&change, callback->callbacks->meta, err) != 0)
+		return -1;
+	return change_end(&change, put_parts(&change, callback, parts, err), err);
+}
+
 /* All that was noted has been saved. */
 static void forget_noted(struct callbacks *callbacks)
 {

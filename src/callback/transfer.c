@@ -17,8 +17,9 @@
 #include "callback/upload.h"
 #include "config.h"
 
-/* An answer's body is ignored; a transfer with a longer one is aborted. */
+/* An answer's body is ignored, but an S3 server's; a transfer with a longer one is aborted. */
 #define ANSWER_BYTES_MAX ((size_t)64 << 10)
+#define TAG_MAX 255
 
 struct transfers {
 	struct event_base *base;
@@ -37,8 +38,11 @@ struct transfer {
 	transfer_fn ended;
 	void *arg;
 	const struct upload *upload; /* or NULL */
-	int64_t sent;                /* of it */
+	int64_t begin;               /* of what is sent of it */
+	int64_t length;              /* the same */
+	int64_t sent;                /* of that */
 	size_t answer_bytes;
+	struct buf answer; /* of an S3 server */
 	bool refused;
 	char problem[CURL_ERROR_SIZE];
 };
@@ -51,6 +55,7 @@ static void transfer_free(struct transfer *transfer)
 	}
 	curl_slist_free_all(transfer->headers);
 	curl_slist_free_all(transfer->connect_to);
+	buf_free(&transfer->answer);
 	LIST_REMOVE(transfer, link);
 	free(transfer);
 }
@@ -60,18 +65,33 @@ static bool is_cut_answer(const struct transfer *transfer, CURLcode code)
 	return code == CURLE_WRITE_ERROR && transfer->answer_bytes > ANSWER_BYTES_MAX;
 }
 
+/* Empty if there is none, or a longer one. */
+static void copy_tag(const struct transfer *transfer, char tag[TAG_MAX + 1])
+{
+	struct curl_header *header;
+
+	if (curl_easy_header(transfer->easy, "ETag", 0, CURLH_HEADER, -1, &header) == CURLHE_OK &&
+	    strlen(header->value) <= TAG_MAX)
+		(void)snprintf(tag, TAG_MAX + 1, "%s", header->value);
+}
+
 static void end_transfer(struct transfer *transfer, CURLcode code)
 {
 	struct transfer_result result = { .problem = "", .refused = transfer->refused };
 	curl_off_t retry_after = 0, connect_us = 0;
 	transfer_fn ended = transfer->ended;
 	void *arg = transfer->arg;
-	char problem[CURL_ERROR_SIZE];
+	char problem[CURL_ERROR_SIZE], tag[TAG_MAX + 1] = "";
+	struct buf answer = transfer->answer; /* which outlives the transfer */
 
+	transfer->answer = (struct buf){ 0 };
 	if (code == CURLE_OK || is_cut_answer(transfer, code)) {
 		curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &result.status);
 		curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &retry_after);
 		result.retry_after_s = retry_after;
+		copy_tag(transfer, tag);
+		result.answer = buf_str(&answer);
+		result.tag = str_from(tag);
 	} else {
 		snprintf(problem, sizeof(problem), "%s",
 		         transfer->problem[0] ? transfer->problem : curl_easy_strerror(code));
@@ -81,6 +101,7 @@ static void end_transfer(struct transfer *transfer, CURLcode code)
 	}
 	transfer_free(transfer);
 	ended(arg, &result);
+	buf_free(&answer);
 }
 
 /* Ends the transfers that libcurl has finished. */
@@ -159,19 +180,24 @@ static int set_timer(CURLM *multi, long timeout_ms, void *arg)
 	return 0;
 }
 
-static size_t drop_answer(char *data, size_t size, size_t count, void *arg)
+static size_t take_answer(char *data, size_t size, size_t count, void *arg)
 {
 	struct transfer *transfer = arg;
 
-	(void)data;
 	transfer->answer_bytes += size * count;
-	return transfer->answer_bytes > ANSWER_BYTES_MAX ? 0 : size * count;
+	if (transfer->answer_bytes > ANSWER_BYTES_MAX)
+		return 0;
+	if (transfer->upload && transfer->upload->sigv4.len > 0)
+		buf_add(&transfer->answer, data, size * count);
+	return transfer->answer.failed ? 0 : size * count;
 }
 
 static size_t read_file(char *data, size_t size, size_t count, void *arg)
 {
 	struct transfer *transfer = arg;
-	ssize_t got = pread(transfer->upload->fd, data, size * count, transfer->sent);
+	int64_t left = transfer->length - transfer->sent;
+	size_t wanted = (int64_t)(size * count) < left ? size * count : (size_t)left;
+	ssize_t got = pread(transfer->upload->fd, data, wanted, transfer->begin + transfer->sent);
 
 	if (got < 0)
 		return CURL_READFUNC_ABORT;
@@ -244,20 +270,22 @@ static void set_where(CURL *easy, struct transfer *transfer, const struct transf
 static void set_body(CURL *easy, const struct transfer_request *request)
 {
 	curl_easy_setopt(easy, CURLOPT_POST, 1L);
-	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body.p);
+	curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body.len > 0 ? request->body.p : "");
 	curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
 }
 
 static void set_upload(CURL *easy, struct transfer *transfer)
 {
-	const struct upload *upload = transfer->upload;
-
 	curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-	curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)upload->size);
+	curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)transfer->length);
 	curl_easy_setopt(easy, CURLOPT_READFUNCTION, read_file);
 	curl_easy_setopt(easy, CURLOPT_READDATA, transfer);
 	curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, seek_file);
 	curl_easy_setopt(easy, CURLOPT_SEEKDATA, transfer);
+}
+
+static void set_credentials(CURL *easy, const struct upload *upload)
+{
 	if (upload->login.len > 0)
 		curl_easy_setopt(easy, CURLOPT_USERPWD, upload->login.data);
 	if (upload->sigv4.len > 0)
@@ -269,11 +297,15 @@ static void set_what(CURL *easy, struct transfer *transfer, const struct transfe
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "cdrd/" PACKAGE_VERSION);
 	if (request->upload)
+		set_credentials(easy, request->upload);
+	if (request->upload && (!request->method || request->is_part))
 		set_upload(easy, transfer);
 	else
 		set_body(easy, request);
+	if (request->method)
+		curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, drop_answer);
+	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_answer);
 	curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->problem);
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
@@ -309,6 +341,8 @@ struct transfer *transfer_start(struct transfers *transfers, const struct transf
 	transfer->transfers = transfers;
 	transfer->headers = request->headers;
 	transfer->upload = request->upload;
+	transfer->begin = request->is_part ? request->part_offset : 0;
+	transfer->length = request->is_part ? request->part_bytes : request->upload ? request->upload->size : 0;
 	transfer->guard = request->guard;
 	transfer->ended = request->ended;
 	transfer->arg = request->arg;

@@ -29,6 +29,8 @@ struct transfer_result {
 	bool refused;        /* by the guard */
 	bool never_connected;
 	int64_t retry_after_s; /* that the server asked for; 0 if it did not */
+	struct str answer;     /* its body, from a server of S3; borrowed */
+	struct str tag;        /* the same: ETag, or empty */
 };
 
 /* The transfer is gone when this is called. */
@@ -41,11 +43,15 @@ struct transfer_request {
 	const struct address *address;
 	struct str body;
 	const struct upload *upload; /* instead of the body; or NULL */
-	const char *id;              /* of the callback */
-	int64_t attach_max;          /* smtp: the size up to which a file is attached, rather than linked by the body */
-	bool may_be_plain;           /* smtp: without TLS */
-	struct curl_slist *headers;  /* becomes the transfer's, also when it cannot be started */
-	const char *ca_file;         /* "" for only the system's authorities */
+	const char *method;          /* of a step of an upload in parts (multipart.h), or NULL */
+	bool is_part;                /* then the file's part, or else the body, is sent */
+	int64_t part_offset;
+	int64_t part_bytes;
+	const char *id;             /* of the callback */
+	int64_t attach_max;         /* smtp: the size up to which a file is attached, rather than linked by the body */
+	bool may_be_plain;          /* smtp: without TLS */
+	struct curl_slist *headers; /* becomes the transfer's, also when it cannot be started */
+	const char *ca_file;        /* "" for only the system's authorities */
 	int64_t connect_timeout_us;
 	int64_t timeout_us; /* for all of it; of an upload, as long as nothing moves */
 	transfer_guard guard;

@@ -2,15 +2,14 @@
 """Destinations: the files of reports are delivered to https and S3 servers, and nobody sees the secrets."""
 import base64
 import hashlib
-import hmac
 import os
-import re
 
 import pytest
 
 import harness
 import reporting
 from harness import CtlError, wait_for
+from s3_server import signature_of
 from samples import sms, whole_day
 from test_callbacks import FAST, LOCAL, ONCE, Receiver, certificate, make_certificate, receivers  # noqa: F401 (fixtures)
 
@@ -227,23 +226,6 @@ def test_a_delivery_that_waits_while_a_number_is_erased_sends_the_file_without_i
 # --- S3 ---
 
 
-def signed(secret, text):
-    return hmac.new(secret, text.encode(), hashlib.sha256).digest()
-
-
-def signature_of(request, secret):
-    """The signature that a request should have, as AWS Signature Version 4 is specified."""
-    path, headers, body = request
-    scope, names = re.search(r"Credential=[^/]+/(\S+?), ?SignedHeaders=(\S+?), ?Signature=", headers["Authorization"]).groups()
-    canonical = "\n".join(["PUT", path, "", *(f"{name}:{headers[name].strip()}" for name in names.split(";")), "", names,
-                           hashlib.sha256(body).hexdigest()])
-    key = ("AWS4" + secret).encode()
-    for part in scope.split("/"):
-        key = signed(key, part)
-    text = "\n".join(["AWS4-HMAC-SHA256", headers["x-amz-date"], scope, hashlib.sha256(canonical.encode()).hexdigest()])
-    return scope, signed(key, text).hex()
-
-
 def test_a_file_is_put_to_an_s3_server_with_a_signature_that_is_right(prompt, receivers):  # noqa: F811
     receiver, account = receivers(statuses=[403]), prompt.new_account()
     add(prompt, account, name="bucket", type="s3", url=receiver.url(path="/bucket/monthly/"), region="eu-central-1",
@@ -253,7 +235,7 @@ def test_a_file_is_put_to_an_s3_server_with_a_signature_that_is_right(prompt, re
     for path, headers, body in receiver.requests:
         assert path == f"/bucket/monthly/SMS_{ended['request_id']}.zip"
         assert body == reporting.download(prompt, account, ended)
-        scope, signature = signature_of((path, headers, body), SECRET)
+        scope, signature = signature_of("PUT", path, headers, SECRET)
         assert scope.split("/")[1:] == ["eu-central-1", "s3", "aws4_request"]
         assert headers["Authorization"].endswith("Signature=" + signature)
         assert headers["x-amz-content-sha256"] == ended["manifest"]["sha256"]
