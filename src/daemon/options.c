@@ -45,6 +45,8 @@ static int take_option(struct options *options, int code, struct error *err)
 	case ':':
 		return error_set(err, ERROR_INVALID, "-%c: needs a value; see cdrd -h", optopt);
 	default:
+		if (optopt == '-') /* --help, say, of which getopt() sees the second - only */
+			return error_set(err, ERROR_INVALID, "options have one letter, such as -c; see cdrd -h");
 		return error_set(err, ERROR_INVALID, "-%c: no such option; see cdrd -h", optopt);
 	}
 }

@@ -26,6 +26,11 @@ def test_V_prints_name_and_version():
     assert ended.returncode == 0 and re.fullmatch(r"cdrd \d+\.\d+\S*\n", ended.stdout), ended
 
 
+def test_a_long_option_is_told_that_there_are_only_short_ones():
+    ended = run("--help")
+    assert ended.returncode == 2 and ended.stderr == "cdrd: options have one letter, such as -c; see cdrd -h\n", ended
+
+
 def test_t_checks_the_configuration_and_ends(tmp_path):
     path = tmp_path / "cdrd.conf"
     path.write_text("# a comment\nlisten = 127.0.0.1:0\npage_max = 500\n")
