@@ -34,7 +34,8 @@ static int take_scopes(struct api_key *key, const char *text, struct error *err)
 			if (str_is(word, api_scope_names[i]))
 				scope = 1U << i;
 		if (!scope)
-			return error_set(err, ERROR_INVALID, "scope: \"%.*s\" is none; there are records and reports",
+			return error_set(err, ERROR_INVALID,
+			                 "scope: \"%.*s\" is not a scope: it must be records or reports",
 			                 STR_ARGS(word));
 		key->scopes |= scope;
 	}

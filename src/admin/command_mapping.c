@@ -166,7 +166,8 @@ static struct trial *trial_new(const struct admin_context *context, const struct
 	if (find_limit(args, &limit, err) != 0 || ingest_args_read(args, &settings, err) != 0)
 		return NULL;
 	if (!ingest_settings_load(&settings, INGEST_SETTING_MAPPING, str_from(args_get(args, "name")))) {
-		error_set(err, ERROR_NOT_FOUND, "\"%.64s\": there is no such mapping", args_get(args, "name"));
+		error_set(err, ERROR_NOT_FOUND, "\"%.64s\": there is no such mapping in mappings_dir",
+		          args_get(args, "name"));
 		return NULL;
 	}
 	struct trial *trial = calloc(1, sizeof(*trial));

@@ -210,7 +210,7 @@ static bool authenticate_for(struct http_request *request, void *app, unsigned s
 	if (!grant_of(request)->is_limited || grant_of(request)->scopes & scopes)
 		return true;
 	if (name)
-		buf_addf(&detail, "The key has not the scope %s.", name);
+		buf_addf(&detail, "The key does not have the scope %s.", name);
 	else
 		buf_add_text(&detail, "This needs a secret of the account; a key will not do.");
 	http_reply_problem(request, 403, "Forbidden", buf_cstr(&detail));

@@ -85,7 +85,7 @@ static const char *read_local(struct check *check, struct str value, int64_t loc
 	struct zones_slot *zone = check->zone;
 
 	if (!zone)
-		return check_reason(check, "\"%.*s\": has no offset from UTC, and no time_zone is set for its producer",
+		return check_reason(check, "\"%.*s\": has no offset from UTC, and no time_zone is given or set",
 		                    CHECK_SHOWN(value));
 	if (local_us < zone->from_us || local_us > zone->to_us)
 		return check_reason(check, "\"%.*s\": too long ago or ahead for a time without an offset from UTC",

@@ -965,7 +965,7 @@ static const struct {
 	{ "date_received", NULL, "date_received: Missing required field" },
 	{ "date_received", "yesterday", "date_received: \"yesterday\": must be a time such as 2026-11-24T14:20:11Z" },
 	{ "date_received", "2024-06-17 12:00:00",
-	  "date_received: \"2024-06-17 12:00:00\": has no offset from UTC, and no time_zone is set for its producer" },
+	  "date_received: \"2024-06-17 12:00:00\": has no offset from UTC, and no time_zone is given or set" },
 	{ "date_finalized", "20240617120000",
 	  "date_finalized: \"20240617120000\": must be a time such as 2026-11-24T14:20:11Z" },
 	{ "date_finalized", "0", "date_finalized: \"0\": must be a time such as 2026-11-24T14:20:11Z" },
