@@ -38,12 +38,67 @@ void value_put_bytes(struct value_writer *w, struct str bytes)
 	msgpack_pack_bin_with_body(&w->packer, bytes.p ? bytes.p : "", bytes.len);
 }
 
+/* The big-endian number of `bytes` bytes at p. */
+static uint32_t number_at(const uint8_t *p, size_t bytes)
+{
+	uint32_t number = 0;
+
+	while (bytes-- > 0)
+		number = number << 8 | *p++;
+	return number;
+}
+
+/* How many bytes an element takes that is neither an array nor a map; 0 for those, and where it is cut short. */
+static size_t element_bytes(const uint8_t *p, size_t left)
+{
+	static const uint8_t sizes[] = { [0xca] = 5, [0xcb] = 9, [0xcc] = 2, [0xcd] = 3, [0xce] = 5,
+		                         [0xcf] = 9, [0xd0] = 2, [0xd1] = 3, [0xd2] = 5, [0xd3] = 9 };
+	size_t bytes = 1, length = 0;
+
+	if (*p >= 0xc4 && *p <= 0xc6) /* bytes, with a length of 1, 2 or 4 */
+		length = (size_t)1 << (*p - 0xc4);
+	else if (*p >= 0xd9 && *p <= 0xdb) /* a text */
+		length = (size_t)1 << (*p - 0xd9);
+	else if ((*p & 0xe0) == 0xa0)
+		bytes += *p & 0x1f;
+	else if (*p >= 0xca && *p <= 0xd3)
+		bytes = sizes[*p];
+	else if (*p > 0x7f && *p < 0xe0 && *p != 0xc0 && *p != 0xc2 && *p != 0xc3)
+		return 0;
+	if (length >= left)
+		return 0;
+	bytes += length + (length > 0 ? number_at(p + 1, length) : 0);
+	return bytes <= left ? bytes : 0;
+}
+
+/* Is it one array of such elements? msgpack-c allocates what the head of an array or a map asks for before it has seen the
+ * elements: damage of a few bytes would ask for gigabytes. */
+static bool is_flat(struct str bytes)
+{
+	const uint8_t *p = (const uint8_t *)bytes.p, *end = p + bytes.len;
+	size_t head = bytes.len == 0 || (*p & 0xf0) == 0x90 ? 1 : *p == 0xdc ? 3 : 5, count = 0;
+
+	if (bytes.len < head || (head == 5 && *p != 0xdd))
+		return false;
+	uint32_t claimed = head == 1 ? *p & 0x0f : number_at(p + 1, head - 1);
+	for (p += head; p < end; count++) {
+		size_t element = element_bytes(p, (size_t)(end - p));
+
+		if (element == 0)
+			return false;
+		p += element;
+	}
+	return count == claimed;
+}
+
 void value_open(struct value_reader *r, struct str bytes, int version)
 {
 	msgpack_object object;
 	size_t end = 0;
 
 	*r = (struct value_reader){ .bad = true };
+	if (!is_flat(bytes))
+		return;
 	if (!msgpack_zone_init(&r->zone, ZONE_CHUNK_BYTES)) {
 		r->zone = (msgpack_zone){ 0 };
 		r->no_memory = true;
