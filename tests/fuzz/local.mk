@@ -11,7 +11,7 @@ TESTS += $(FUZZERS)
 endif
 FUZZERS =
 check_PROGRAMS += $(FUZZERS)
-EXTRA_DIST += tests/fuzz/corpus tests/fuzz/replay.c
+EXTRA_DIST += tests/fuzz/corpus tests/fuzz/replay.c tests/fuzz/campaign
 
 # One block a fuzzer: its corpus is corpus/NAME.
 FUZZERS += tests/fuzz/fuzz_http
@@ -89,3 +89,48 @@ FUZZERS += tests/fuzz/fuzz_proxy
 tests_fuzz_fuzz_proxy_SOURCES = tests/fuzz/fuzz_proxy.c $(FUZZ_DRIVER)
 tests_fuzz_fuzz_proxy_LDADD = libcdrd.a
 tests_fuzz_fuzz_proxy_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_block
+tests_fuzz_fuzz_block_SOURCES = tests/fuzz/fuzz_block.c tests/unit/store_sample.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_block_LDADD = libcdrd.a
+tests_fuzz_fuzz_block_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_bundle
+tests_fuzz_fuzz_bundle_SOURCES = tests/fuzz/fuzz_bundle.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_bundle_LDADD = libcdrd.a
+tests_fuzz_fuzz_bundle_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_config
+tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_config_LDADD = libcdrd.a
+tests_fuzz_fuzz_config_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_cron
+tests_fuzz_fuzz_cron_SOURCES = tests/fuzz/fuzz_cron.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_cron_LDADD = libcdrd.a
+tests_fuzz_fuzz_cron_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_destination
+tests_fuzz_fuzz_destination_SOURCES = tests/fuzz/fuzz_destination.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_destination_LDADD = libcdrd.a
+tests_fuzz_fuzz_destination_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_parquet
+tests_fuzz_fuzz_parquet_SOURCES = tests/fuzz/fuzz_parquet.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_parquet_LDADD = libcdrd.a
+tests_fuzz_fuzz_parquet_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_plans
+tests_fuzz_fuzz_plans_SOURCES = tests/fuzz/fuzz_plans.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_plans_LDADD = libcdrd.a
+tests_fuzz_fuzz_plans_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_row
+tests_fuzz_fuzz_row_SOURCES = tests/fuzz/fuzz_row.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_row_LDADD = libcdrd.a
+tests_fuzz_fuzz_row_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_token
+tests_fuzz_fuzz_token_SOURCES = tests/fuzz/fuzz_token.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_token_LDADD = libcdrd.a
+tests_fuzz_fuzz_token_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)

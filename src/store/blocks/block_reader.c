@@ -101,6 +101,22 @@ static int no_block(struct block_reader *reader, const struct day *day, const st
 	return err->code == ERROR_CORRUPT ? damaged(reader, "the bundle that it is in is damaged", err) : -1;
 }
 
+static void name_block(struct block_reader *reader, const struct day *day, const struct partition *partition,
+                       uint32_t number)
+{
+	reader->meta = day->meta;
+	reader->partition = *partition;
+	reader->number = number;
+	reader->deleted = (struct str){ NULL, 0 };
+}
+
+int block_reader_begin_value(struct block_reader *reader, const struct day *day, const struct catalog_product *product,
+                             const struct partition *partition, uint32_t number, struct str value, struct error *err)
+{
+	name_block(reader, day, partition, number);
+	return has_block(reader, day, product, value) ? 0 : take_block(reader, day, product, value, err);
+}
+
 int block_reader_begin_whole(struct block_reader *reader, struct bundle_walk *walk, struct day *day, MDB_txn *txn,
                              const struct catalog_product *product, const struct partition *partition, uint32_t number,
                              struct error *err)
@@ -110,15 +126,11 @@ int block_reader_begin_whole(struct block_reader *reader, struct bundle_walk *wa
 	number_key_write(bytes, partition, number);
 	MDB_val key = env_val(bytes, sizeof(bytes)), val;
 	int found = bundle_get_block(walk, day, txn, key, &val, err);
-	reader->meta = day->meta;
-	reader->partition = *partition;
-	reader->number = number;
-	reader->deleted = (struct str){ NULL, 0 };
-	if (found <= 0)
-		return found < 0 ? no_block(reader, day, product, err) : 0;
-	if (!has_block(reader, day, product, env_str(val)) && take_block(reader, day, product, env_str(val), err) != 0)
-		return -1;
-	return 1;
+	if (found > 0)
+		return block_reader_begin_value(reader, day, product, partition, number, env_str(val), err) != 0 ? -1 :
+		                                                                                                   1;
+	name_block(reader, day, partition, number);
+	return found < 0 ? no_block(reader, day, product, err) : 0;
 }
 
 int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *txn,

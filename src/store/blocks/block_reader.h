@@ -63,6 +63,11 @@ MUST_CHECK int block_reader_begin_whole(struct block_reader *reader, struct bund
                                         MDB_txn *txn, const struct catalog_product *product,
                                         const struct partition *partition, uint32_t number, struct error *err);
 
+/* The same of a block whose bytes are at hand; they must live until the next begin. 0, -1 with ERROR_CORRUPT. */
+MUST_CHECK int block_reader_begin_value(struct block_reader *reader, const struct day *day,
+                                        const struct catalog_product *product, const struct partition *partition,
+                                        uint32_t number, struct str value, struct error *err);
+
 /* Loads the segment of a row, unless it is loaded. */
 MUST_CHECK int block_reader_load(struct block_reader *reader, uint32_t row, struct error *err);
 
