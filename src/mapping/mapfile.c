@@ -102,10 +102,11 @@ static struct str skip_blanks(struct str text)
 bool mapfile_word(struct pool *pool, struct str *rest, struct str *word, bool *quoted)
 {
 	struct str text = skip_blanks(*rest);
-	const char *end = text.p + text.len, *p = text.p;
+	const char *end, *p = text.p;
 
 	if (text.len == 0)
 		return false;
+	end = p + text.len;
 	*quoted = *p == '"';
 	if (*quoted) {
 		p = mapfile_unquote(pool, p + 1, end, word);

@@ -197,7 +197,7 @@ void encoding_free(struct encoding *encoding)
 
 static void convert_by_table(const struct encoding *encoding, struct str piece, struct buf *out)
 {
-	if (!buf_reserve(out, piece.len * ENCODING_GROWTH_MAX))
+	if (piece.len == 0 || !buf_reserve(out, piece.len * ENCODING_GROWTH_MAX))
 		return;
 	char *to = out->data + out->len;
 
