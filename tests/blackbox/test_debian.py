@@ -46,7 +46,16 @@ def root(packages, tmp_path_factory):
     shutil.copytree("/etc/apt", place / "etc/apt", dirs_exist_ok=True)
     inside(place, "apt-get update -qq && apt-get install -y -qq --no-install-recommends curl python3 "
                   "/tmp/cdrd_*_amd64.deb /tmp/cdrd-doc_*.deb")
-    return place
+    yield place
+    unmount(place)
+
+
+def unmount(root):
+    """What debootstrap and the tests have mounted below, before anybody removes the folder."""
+    with open("/proc/mounts", encoding="utf-8") as mounts:
+        below = [line.split()[1] for line in mounts if line.split()[1].startswith(f"{root}/")]
+    for place in reversed(below):
+        run("umount", "--lazy", place)
 
 
 def inside(root, script):

@@ -152,6 +152,30 @@ describe('reports', () => {
     });
   });
 
+  it('are delivered to a destination where there is one, once and by a schedule', async () => {
+    const { apiKey } = daemon.addAccount('report03', 'reports-secret-3');
+    const who = { apiKey, apiSecret: 'reports-secret-3' };
+    await withReports(`${RANGE}&new=yes`, async (tab, page) => {
+      await page.getByRole('button', { name: 'Make the report' }).waitFor();
+      assert.equal(await page.getByLabel('Deliver to').count(), 0);
+    }, { who });
+    daemon.ctl('destination', 'add', 'archive', '--account', apiKey, '--type', 'put', '--url', 'https://192.0.2.1/');
+    await withReports(`${RANGE}&new=yes`, async (tab, page) => {
+      await page.getByLabel('Deliver to').selectOption('archive');
+      const asked = page.waitForRequest((request) => request.method() === 'POST' && request.url().endsWith('/v2/reports'));
+      await page.getByRole('button', { name: 'Make the report' }).click();
+      assert.equal((await asked).postDataJSON().destination, 'archive');
+      await row(page).waitFor();
+    }, { who });
+    await withReports(`${RANGE}&new=yes&deliver=archive`, async (tab, page) => {
+      await page.getByLabel('How often').selectOption('Every month');
+      await page.getByRole('button', { name: 'Set the schedule' }).click();
+      const schedules = page.getByRole('region', { name: 'Schedules' });
+      await schedules.locator('tbody').getByRole('button').click();
+      await page.getByRole('dialog').getByText('archive').waitFor();
+    }, { who });
+  });
+
   it('say what is wrong with a request where it is', async () => {
     await withReports(`${RANGE}&new=yes`, async (tab, page) => {
       await fact(page, 'Records').getByText(String(sent.length), { exact: true }).waitFor();

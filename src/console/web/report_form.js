@@ -11,7 +11,7 @@ import { Card } from './page.js';
 import { RangePicker } from './range.js';
 import { DirectionField, FilterForm } from './records_find.js';
 import { columnsOf } from './records_table.js';
-import { bodyOf, compressions, createReport, estimateReport, exactRange, formats, sizeOf } from './reports_data.js';
+import { bodyOf, compressions, createReport, estimateReport, exactRange, formats, loadDestinations, sizeOf } from './reports_data.js';
 import { setParams } from './router.js';
 import { createSchedule, rhythms } from './schedules.js';
 import { AccountField, FilterChips, ProductField, labelOf, queryOf } from './scope.js';
@@ -39,13 +39,14 @@ function choiceOf(params, callback) {
     format: formats.some(({ value }) => value === params.format) ? params.format : 'csv',
     compression: compressions.some(({ value }) => value === params.compression) ? params.compression : 'zip',
     columns: (params.cols ?? '').split(',').filter(Boolean),
+    destination: params.deliver ?? '',
     callback,
   };
 }
 
 /* Records, size and price, as soon as nothing has changed for a moment. */
 function Estimate({ body, reports }) {
-  const { callback_url: without, ...asked } = body;
+  const { callback_url: called, destination, ...asked } = body;
   const key = useSettled(JSON.stringify(asked));
   const estimate = useLoad((signal) => estimateReport(JSON.parse(key), signal), [key]);
   const waiting = estimate.state === 'loading' || key !== JSON.stringify(asked);
@@ -67,6 +68,14 @@ function Dates({ params, range }) {
     ? html`<${Field} label="Dates">${(control) => html`<span class="exact" ...${control}>${formatMinute(range.from, params.zone)} to ${formatMinute(range.to, params.zone)}
         <button type="button" class="link" onClick=${() => onChange({ exact: '' })}>Choose others</button></span>`}</${Field}>`
     : html`<${RangePicker} params=${params} onChange=${onChange} />`;
+}
+
+/* The destinations of the account and the operator, if there are any. */
+function DestinationField({ params }) {
+  const { data } = useLoad(loadDestinations, []);
+  const options = [{ value: '', label: 'Nobody: it is fetched' }, ...(data ?? []).map(({ name }) => ({ value: name, label: name }))];
+
+  return options.length > 1 && html`<${SelectField} label="Deliver to" value=${params.deliver ?? ''} options=${options} onValue=${(deliver) => onChange({ deliver })} />`;
 }
 
 /* Once, or again and again. */
@@ -120,6 +129,7 @@ export function ReportForm({ params, account, own, products, product, reports, o
       <form class="filters" aria-label="Form of the file" onSubmit=${(event) => event.preventDefault()}>
         <${SelectField} label="Format" value=${choice.format} options=${formats} onValue=${(format) => onChange({ format })} />
         ${choice.format !== 'parquet' && html`<${SelectField} label="Compression" value=${choice.compression} options=${compressions} onValue=${(compression) => onChange({ compression })} />`}
+        <${DestinationField} params=${params} />
         <${TextField} label="Callback URL (optional)" type="url" class="wide" placeholder="https://example.com/report-ended" value=${callback} onValue=${setCallback} error=${wrong('callback_url')} />
         ${product.has_message && html`<${CheckField} label="Message bodies" checked=${choice.message} onValue=${(on) => onChange({ message: on ? 'yes' : '' })} />`}
       </form>

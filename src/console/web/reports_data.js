@@ -47,10 +47,14 @@ export function bodyOf({ query, range, zone, product, choice }) {
     columns: choice.columns.join(','),
     time_zone: zone === 'UTC' ? '' : zone,
     callback_url: choice.callback.trim(),
+    destination: choice.destination,
   };
 
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value));
 }
+
+/* Where files can be delivered to; nowhere where the account may not know. */
+export const loadDestinations = (signal) => get('/v2/reports/destinations', {}, { signal }).then(({ destinations }) => destinations, () => []);
 
 function randomKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
