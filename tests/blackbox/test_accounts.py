@@ -139,7 +139,7 @@ def test_a_secret_is_read_from_a_file_or_standard_input(daemon, tmp_path):
     assert count(daemon, harness.Account("tsecret1", str(path))) == 401
 
 
-@pytest.mark.parametrize("content, says", [(b"x" * 5000, "too long"), (b"short", "5 bytes"), (b"a\0bcdefghijkl", "NUL"),
+@pytest.mark.parametrize("content, says", [(b"x" * 5000, "5000 bytes, must be 8 to 128"), (b"short", "5 bytes"), (b"a\0bcdefghijkl", "NUL"),
                                            (b"caf\xe9-caf\xe9-caf\xe9", "UTF-8")])
 def test_a_file_that_holds_no_secret_is_refused(daemon, account, tmp_path, content, says):
     path = tmp_path / "secret"

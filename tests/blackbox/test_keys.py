@@ -228,7 +228,7 @@ def test_the_first_use_of_a_day_from_a_network_is_in_the_audit_log(keys, log_pat
 
 
 @pytest.mark.parametrize("options, words", [
-    (("--scope", "all"), 'scope: "all" is none'), (("--scope", ""), "scope: none given"),
+    (("--scope", "all"), 'scope: "all" is not a scope: it must be records or reports'), (("--scope", ""), "scope: none given"),
     (("--product", "SMS,NOTHING"), 'product: "NOTHING" is none'), (("--networks", "somewhere"), 'networks: "somewhere"'),
     (("--expires", "tomorrow"), 'expires: "tomorrow"'), (("--expires", "2020-01-01"), "expires: that time is over"),
     (("--note", "x" * 200), "note: 200 bytes"),

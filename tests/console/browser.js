@@ -79,6 +79,8 @@ export class Tab {
     await this.page.getByLabel('Stay signed in').setChecked(keep);
     await this.page.getByRole('button', { name: 'Sign in' }).click();
     await this.page.locator('.frame').waitFor();
+    /* The page goes to its first view a moment later; who went elsewhere meanwhile would be led back. */
+    await this.page.waitForFunction(() => window.location.hash !== '');
   }
 
   heading(name) {
