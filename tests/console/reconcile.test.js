@@ -73,7 +73,12 @@ async function fill(page, { text = bill(), name = 'carrier.csv', match = 'ID' } 
 const send = (page) => page.getByRole('button', { name: 'Compare', exact: true }).click();
 const row = (page, n = 0) => page.getByRole('region', { name: 'Reconciliations' }).locator('tbody tr').nth(n);
 const classRow = (page, label) => page.getByRole('region', { name: 'Classes', exact: true }).locator('tbody tr').filter({ has: page.getByText(label, { exact: true }) });
-const cells = (of) => of.locator('td').allInnerTexts();
+
+async function cells(of) {
+  await of.first().waitFor();
+  return of.locator('td').allInnerTexts();
+}
+
 const tile = (page, name) => page.locator('.tile').filter({ has: page.getByText(name, { exact: true }) }).locator('.value').innerText();
 
 async function download(page, label) {
