@@ -92,6 +92,7 @@ describe('every page', () => {
     const { page } = tab;
     await tab.go();
     await tab.heading('Sign in').waitFor();
+    await page.waitForFunction(() => document.activeElement.tagName === 'INPUT'); /* a moment later */
     await page.keyboard.type(account.apiKey);
     await page.keyboard.press('Tab');
     await page.keyboard.type(account.apiSecret);
