@@ -20,11 +20,7 @@ static void write_consumer(void *arg, const struct consumer_status *status)
 	json_member_uint(j, "messages", status->messages);
 	json_member_uint(j, "unreadable", status->unreadable);
 	json_member_uint(j, "interruptions", status->interruptions);
-	json_member_uint(j, "accepted", status->records.accepted);
-	json_member_uint(j, "updated", status->records.updated);
-	json_member_uint(j, "duplicates", status->records.duplicates);
-	json_member_uint(j, "outdated", status->records.outdated);
-	json_member_uint(j, "rejected", status->records.rejected);
+	ingest_summary_write(&status->records, j);
 	json_member_text(j, "problem", status->problem);
 	json_object_end(j);
 }

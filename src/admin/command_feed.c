@@ -17,11 +17,7 @@ static void write_feed(void *arg, const struct feed_status *status)
 	json_member_text(j, "file", status->file);
 	json_member_uint(j, "place", status->place);
 	json_member_uint(j, "unread", status->unread);
-	json_member_uint(j, "accepted", status->records.accepted);
-	json_member_uint(j, "updated", status->records.updated);
-	json_member_uint(j, "duplicates", status->records.duplicates);
-	json_member_uint(j, "outdated", status->records.outdated);
-	json_member_uint(j, "rejected", status->records.rejected);
+	ingest_summary_write(&status->records, j);
 	json_member_text(j, "problem", status->problem);
 	json_object_end(j);
 }

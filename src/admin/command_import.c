@@ -38,15 +38,6 @@ static void import_free(struct import *import)
 	free(import);
 }
 
-static void write_counts(struct json *j, const struct ingest_summary *summary)
-{
-	json_member_uint(j, "accepted", summary->accepted);
-	json_member_uint(j, "updated", summary->updated);
-	json_member_uint(j, "duplicates", summary->duplicates);
-	json_member_uint(j, "outdated", summary->outdated);
-	json_member_uint(j, "rejected", summary->rejected);
-}
-
 static void write_progress(struct import *import)
 {
 	struct ingest_summary summary;
@@ -56,7 +47,7 @@ static void write_progress(struct import *import)
 	ingest_batch_summary(import->batch, &summary);
 	struct json *j = admin_reply_progress_begin(import->reply);
 	json_member_uint(j, "done_bytes", import->bytes);
-	write_counts(j, &summary);
+	ingest_summary_write(&summary, j);
 	admin_reply_progress_end(import->reply);
 }
 

@@ -82,11 +82,7 @@ static void add_rejected(struct replay *replay, uint64_t number, const char *fie
 static void write_result(const struct replay *replay, struct json *j)
 {
 	json_object_begin(j);
-	json_member_uint(j, "accepted", replay->summary.accepted);
-	json_member_uint(j, "updated", replay->summary.updated);
-	json_member_uint(j, "duplicates", replay->summary.duplicates);
-	json_member_uint(j, "outdated", replay->summary.outdated);
-	json_member_uint(j, "rejected", replay->summary.rejected);
+	ingest_summary_write(&replay->summary, j);
 	json_key(j, "errors");
 	json_array_begin(j);
 	if (replay->errors_count > 0)

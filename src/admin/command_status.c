@@ -113,11 +113,7 @@ static void write_ingest(struct json *j, const struct admin_context *context)
 
 	ingest_stats(context->ingest, &stats);
 	begin_section(j, "ingest");
-	json_member_uint(j, "accepted", stats.total.accepted);
-	json_member_uint(j, "updated", stats.total.updated);
-	json_member_uint(j, "duplicates", stats.total.duplicates);
-	json_member_uint(j, "outdated", stats.total.outdated);
-	json_member_uint(j, "rejected", stats.total.rejected);
+	ingest_summary_write(&stats.total, j);
 	json_member_uint(j, "commits", stats.commits);
 	json_member_uint(j, "longest_commit_us", (uint64_t)stats.commit_duration.max_us);
 	json_object_end(j);

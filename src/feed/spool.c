@@ -33,17 +33,12 @@ static int open_directory(const struct feed *feed, struct error *err)
 
 static void write_report(const struct feed *feed, struct buf *out)
 {
-	const struct ingest_summary *counts = &feed->place.counts;
 	struct json j = json_to(out);
 
 	json_object_begin(&j);
 	json_member_text(&j, "file", feed->place.name);
 	json_member_text(&j, "mapping", feed->settings.mapping);
-	json_member_uint(&j, "accepted", counts->accepted);
-	json_member_uint(&j, "updated", counts->updated);
-	json_member_uint(&j, "duplicates", counts->duplicates);
-	json_member_uint(&j, "outdated", counts->outdated);
-	json_member_uint(&j, "rejected", counts->rejected);
+	ingest_summary_write(&feed->place.counts, &j);
 	if (feed->failed)
 		json_member_text(&j, "failure", feed->failure.message);
 	if (feed->answer.len > 0) {

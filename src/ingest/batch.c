@@ -549,15 +549,10 @@ void ingest_batch_summary(const struct ingest_batch *batch, struct ingest_summar
 
 static void write_answer(const struct ingest_batch *batch, struct buf *out)
 {
-	const struct ingest_summary *summary = &batch->committed;
 	struct json j = json_to(out);
 
 	json_object_begin(&j);
-	json_member_uint(&j, "accepted", summary->accepted);
-	json_member_uint(&j, "updated", summary->updated);
-	json_member_uint(&j, "duplicates", summary->duplicates);
-	json_member_uint(&j, "outdated", summary->outdated);
-	json_member_uint(&j, "rejected", summary->rejected);
+	ingest_summary_write(&batch->committed, &j);
 	if (batch->mapped)
 		json_member_uint(&j, "skipped", mapping_reader_skipped(batch->mapped));
 	json_key(&j, "errors");

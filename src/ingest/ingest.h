@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/heavy_hitters.h"
 #include "base/histogram.h"
+#include "base/json.h"
 #include "record/ingest_settings.h"
 #include "record/parse.h"
 #include "store/store.h"
@@ -46,6 +47,9 @@ void ingest_free(struct ingest *ingest);
 struct ingest_summary {
 	uint64_t accepted, updated, duplicates, outdated, rejected;
 };
+
+/* Writes the counts as members of an object. */
+void ingest_summary_write(const struct ingest_summary *summary, struct json *json);
 
 /*
  * Called once when the whole batch is on disk (err NULL), or when the rest of it won't be (err set: it could not be

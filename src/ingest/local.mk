@@ -5,6 +5,7 @@ libcdrd_a_SOURCES += \
 	src/ingest/errors.c src/ingest/errors.h \
 	src/ingest/check.c src/ingest/check_values.c src/ingest/check.h \
 	src/ingest/ingest.c src/ingest/ingest.h src/ingest/ingest_private.h \
+	src/ingest/ingest_summary.c \
 	src/ingest/reject.c \
 	src/ingest/maintenance.c \
 	src/ingest/trial.c \
