@@ -8,6 +8,7 @@
 
 #include "api/answer_time.h"
 #include "api/invalid.h"
+#include "api/later.h"
 #include "api/plan.h"
 #include "api/reports.h"
 #include "base/clock.h"
@@ -181,18 +182,6 @@ void api_destination_get(struct http_request *request, void *arg)
 
 /* --- a test --- */
 
-static void reply_test(struct http_request *request, const char *id)
-{
-	struct buf body = { 0 };
-	struct json json = json_to(&body);
-
-	json_object_begin(&json);
-	json_member_text(&json, "callback_id", id);
-	json_member_text(&json, "state", callback_state_name(CALLBACK_WAITING));
-	json_object_end(&json);
-	http_reply(request, 202, "application/json", &body);
-}
-
 void api_destination_test(struct http_request *request, void *arg)
 {
 	const struct api *app = arg;
@@ -201,14 +190,11 @@ void api_destination_test(struct http_request *request, void *arg)
 
 	if (callbacks_test_destination(app->callbacks, api_account(request)->id, http_request_segment(request), id,
 	                               &err) == 0) {
-		reply_test(request, id);
+		api_reply_test_waits(request, id);
 	} else if (err.code == ERROR_NOT_FOUND) {
 		reply_unknown(request);
-	} else if (err.code == ERROR_LIMIT) {
-		http_reply_header(request, "Retry-After", RETRY_SECONDS);
-		http_reply_problem(request, 429, "Too Many Requests", err.message);
 	} else {
-		http_reply_error(request, &err);
+		api_reply_error_or_retry(request, &err, RETRY_SECONDS);
 	}
 }
 

@@ -21,6 +21,7 @@ libcdrd_a_SOURCES += \
 	src/api/form.c src/api/form.h \
 	src/api/health.c src/api/health.h \
 	src/api/invalid.c src/api/invalid.h \
+	src/api/later.c src/api/later.h \
 	src/api/link.c src/api/link.h \
 	src/api/list_params.c src/api/list_params.h \
 	src/api/login.c src/api/login.h \

@@ -3,6 +3,7 @@
  * media_ticket.c: POST /v3/media/{file_id}/ticket, a URL that downloads the file once, without credentials (tickets.h).
  */
 #include "api/answer_time.h"
+#include "api/later.h"
 #include "api/reports.h"
 #include "api/tickets.h"
 #include "base/clock.h"
@@ -47,11 +48,8 @@ void api_media_ticket(struct http_request *request, void *arg)
 		return;
 	if (api_ticket_make(app, api_account(request)->id, file.id, valid_us, ticket, &err) == 0) {
 		reply_ticket(request, file.id, ticket, valid_us);
-	} else if (err.code == ERROR_LIMIT) {
-		http_reply_header(request, "Retry-After", RETRY_SECONDS);
-		http_reply_problem(request, 429, "Too Many Requests", err.message);
 	} else {
-		http_reply_error(request, &err);
+		api_reply_error_or_retry(request, &err, RETRY_SECONDS);
 	}
 	api_file_free(&file);
 }

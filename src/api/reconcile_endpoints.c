@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "api/invalid.h"
+#include "api/later.h"
 #include "api/plan.h"
 #include "api/reports.h"
 #include "mapping/mapping.h"
@@ -38,16 +39,6 @@ struct post {
 	const struct api *app;
 	struct reconcile_upload *upload;
 };
-
-static void reply_error(struct http_request *request, const struct error *err)
-{
-	if (err->code != ERROR_LIMIT) {
-		http_reply_error(request, err);
-		return;
-	}
-	http_reply_header(request, "Retry-After", PENDING_RETRY_SECONDS);
-	http_reply_problem(request, 429, "Too Many Requests", err->message);
-}
 
 static void on_abort(void *arg)
 {
@@ -81,7 +72,7 @@ static void on_end(void *arg)
 	if (job)
 		reply_status(post->request, post->app, job);
 	else
-		reply_error(post->request, &err);
+		api_reply_error_or_retry(post->request, &err, PENDING_RETRY_SECONDS);
 	free(post);
 }
 
@@ -117,7 +108,7 @@ static struct reconcile_upload *begin(struct http_request *request, const struct
 	if (problems->count == 0 && err.code == ERROR_NOT_FOUND) { /* of the mapping: the account was found */
 		query_problems_add(problems, STR_LITERAL("mapping"), "%s", err.message);
 	} else if (problems->count == 0) {
-		reply_error(request, &err);
+		api_reply_error_or_retry(request, &err, PENDING_RETRY_SECONDS);
 		return NULL;
 	}
 	api_reply_invalid(request, problems);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "api/invalid.h"
+#include "api/later.h"
 #include "base/clock.h"
 #include "api/plan.h"
 
@@ -165,11 +166,8 @@ static void create(struct post *post)
 	if (reports_create(post->app->reports, &request, &report, &err) == 0) {
 		api_report_reply(post->request, &report);
 		report_free(&report);
-	} else if (err.code == ERROR_LIMIT) {
-		http_reply_header(post->request, "Retry-After", PENDING_RETRY_SECONDS);
-		http_reply_problem(post->request, 429, "Too Many Requests", err.message);
 	} else {
-		http_reply_error(post->request, &err);
+		api_reply_error_or_retry(post->request, &err, PENDING_RETRY_SECONDS);
 	}
 	buf_free(&base_url);
 }

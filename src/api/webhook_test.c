@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/invalid.h"
+#include "api/later.h"
 #include "api/reports.h"
 #include "base/json.h"
 #include "callback/callback.h"
@@ -38,18 +39,6 @@ static void refuse_url(struct http_request *request, const struct error *err, st
 	api_reply_invalid(request, problems);
 }
 
-static void reply_sent(struct http_request *request, const char *id)
-{
-	struct buf body = { 0 };
-	struct json json = json_to(&body);
-
-	json_object_begin(&json);
-	json_member_text(&json, "callback_id", id);
-	json_member_text(&json, "state", callback_state_name(CALLBACK_WAITING));
-	json_object_end(&json);
-	http_reply(request, 202, "application/json", &body);
-}
-
 static void send_test(struct http_request *request, const struct api *app, struct str url,
                       struct query_problems *problems)
 {
@@ -57,14 +46,11 @@ static void send_test(struct http_request *request, const struct api *app, struc
 	struct error err;
 
 	if (callbacks_test(app->callbacks, api_account(request)->id, url, id, &err) == 0) {
-		reply_sent(request, id);
+		api_reply_test_waits(request, id);
 	} else if (err.code == ERROR_INVALID) {
 		refuse_url(request, &err, problems);
-	} else if (err.code == ERROR_LIMIT) {
-		http_reply_header(request, "Retry-After", RETRY_SECONDS);
-		http_reply_problem(request, 429, "Too Many Requests", err.message);
 	} else {
-		http_reply_error(request, &err);
+		api_reply_error_or_retry(request, &err, RETRY_SECONDS);
 	}
 }
 
