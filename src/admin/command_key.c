@@ -11,23 +11,11 @@
 #include "meta/accounts.h"
 #include "meta/api_keys.h"
 
-/* The next word of a list that commas separate; false at its end. */
-static bool next_word(struct str *list, struct str *word)
-{
-	const char *comma = list->len > 0 ? memchr(list->p, ',', list->len) : NULL;
-
-	if (list->len == 0)
-		return false;
-	*word = str_trim((struct str){ list->p, comma ? (size_t)(comma - list->p) : list->len });
-	*list = comma ? (struct str){ comma + 1, list->len - (size_t)(comma - list->p) - 1 } : STR_LITERAL("");
-	return true;
-}
-
 static int take_scopes(struct api_key *key, const char *text, struct error *err)
 {
 	struct str list = str_from(text ? text : "records,reports"), word;
 
-	while (next_word(&list, &word)) {
+	while (str_next(&list, ',', &word)) {
 		unsigned scope = 0;
 
 		for (int i = 0; i < API_SCOPES; i++)
@@ -58,7 +46,7 @@ static int take_products(struct api_key *key, const char *text, struct error *er
 {
 	struct str list = str_from(text ? text : ""), word;
 
-	while (next_word(&list, &word))
+	while (str_next(&list, ',', &word))
 		if (!catalog_product_find(word))
 			return error_set(err, ERROR_INVALID,
 			                 "product: \"%.*s\" is none; cdrctl products lists those that there are",

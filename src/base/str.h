@@ -57,4 +57,17 @@ static inline struct str str_trim(struct str text)
 	return text;
 }
 
+/* Cuts the next word, without white space around it, off a list in which `separator` stands between words; it may be empty.
+ * False at the end of the list. */
+static inline bool str_next(struct str *list, char separator, struct str *word)
+{
+	const char *end = list->len > 0 ? memchr(list->p, separator, list->len) : NULL;
+
+	if (list->len == 0)
+		return false;
+	*word = str_trim((struct str){ list->p, end ? (size_t)(end - list->p) : list->len });
+	*list = end ? (struct str){ end + 1, list->len - (size_t)(end - list->p) - 1 } : STR_LITERAL("");
+	return true;
+}
+
 #endif

@@ -294,15 +294,10 @@ int api_keys_check(struct meta *meta, struct str account_id, struct str text, co
 
 bool api_key_has_product(const struct api_key *key, struct str product)
 {
-	struct str rest = str_from(key->products);
+	struct str list = str_from(key->products), word;
 
-	while (rest.len > 0) {
-		const char *comma = memchr(rest.p, ',', rest.len);
-		struct str word = { rest.p, comma ? (size_t)(comma - rest.p) : rest.len };
-
-		if (str_equal(str_trim(word), product))
+	while (str_next(&list, ',', &word))
+		if (str_equal(word, product))
 			return true;
-		rest = comma ? (struct str){ comma + 1, rest.len - word.len - 1 } : STR_LITERAL("");
-	}
 	return !key->products[0];
 }

@@ -73,16 +73,17 @@ static int choose_certificate(SSL *ssl, int *alert, void *arg)
 
 /* --- reading the files --- */
 
-/* Cuts the next file's path off a list, into `path`, which it is kept in; NULL at the end. */
-static const char *next_path(const char **list, struct buf *path)
+/* Cuts the next file's path off a list, into `path`, which it is kept in; NULL at the end. One that there is no memory for
+ * is "", which no file has as its name. */
+static const char *next_path(struct str *list, struct buf *path)
 {
-	size_t len = strcspn(*list, ",");
-	struct str word = str_trim((struct str){ *list, len });
+	struct str word;
 
-	*list += len + ((*list)[len] == ',');
+	if (!str_next(list, ',', &word))
+		return NULL;
 	buf_clear(path);
 	buf_add_str(path, word);
-	return word.len > 0 ? buf_cstr(path) : NULL;
+	return buf_cstr(path) ? path->data : "";
 }
 
 static int set_protocol(SSL_CTX *context)
@@ -153,13 +154,12 @@ static void contexts_free(struct contexts *contexts)
 static int load_pairs(struct contexts *contexts, const struct config *config, struct buf *certificate, struct buf *key,
                       struct error *err)
 {
-	const char *certificates = config->tls_certificate;
-	const char *keys = config->tls_key;
-	const char *path;
+	struct str certificates = str_from(config->tls_certificate);
+	struct str keys = str_from(config->tls_key);
+	const char *path, *key_path;
 
 	while ((path = next_path(&certificates, certificate))) {
-		const char *key_path = next_path(&keys, key);
-
+		key_path = next_path(&keys, key);
 		if (!key_path)
 			return error_set(err, ERROR_INVALID,
 			                 "tls_key: no key for %s: as many files as in "
@@ -172,8 +172,9 @@ static int load_pairs(struct contexts *contexts, const struct config *config, st
 			return -1;
 		contexts->count++;
 	}
-	if (next_path(&keys, key))
-		return error_set(err, ERROR_INVALID, "tls_key: %s: more files than in tls_certificate", buf_cstr(key));
+	key_path = next_path(&keys, key);
+	if (key_path)
+		return error_set(err, ERROR_INVALID, "tls_key: %s: more files than in tls_certificate", key_path);
 	if (contexts->count == 0)
 		return error_set(err, ERROR_INVALID, "tls_certificate: \"\": TLS needs a certificate and its tls_key");
 	return 0;
