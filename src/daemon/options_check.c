@@ -6,6 +6,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
@@ -139,58 +140,59 @@ static int check_public_url(const struct config *config, struct error *err)
 	return 0;
 }
 
-/* Without TLS, addresses beyond this machine are taken only where allow_cleartext says so. */
-static int check_cleartext(const struct config *config, const char *setting, const char *addresses, struct error *err)
+/* The listeners: a setting for the clear, and one for TLS. */
+static const struct listener_row {
+	const char *setting;
+	size_t offset; /* in struct config */
+	bool is_encrypted;
+} listeners[] = {
+#define LISTENER(setting, is_encrypted) \
+	{ \
+#setting, offsetof(struct config, setting), is_encrypted \
+	}
+	LISTENER(listen, false),          LISTENER(listen_tls, true),
+	LISTENER(metrics_listen, false),  LISTENER(metrics_listen_tls, true),
+	LISTENER(operator_listen, false), LISTENER(operator_listen_tls, true),
+#undef LISTENER
+};
+#define LISTENERS (sizeof(listeners) / sizeof(listeners[0]))
+
+static const char *addresses_of(const struct config *config, const struct listener_row *row)
 {
+	return *(char *const *)(const void *)((const char *)config + row->offset);
+}
+
+static int check_addresses(const struct config *config, const struct listener_row *row, struct error *err)
+{
+	const char *addresses = addresses_of(config, row);
+
 	if (!addresses[0])
 		return 0;
-	if (http_listen_check(setting, addresses, err) != 0)
+	if (http_listen_check(row->setting, addresses, err) != 0)
 		return -1;
-	if (config->allow_cleartext || http_listen_is_local(addresses))
+	/* Without TLS, addresses beyond this machine are taken only where allow_cleartext says so. */
+	if (row->is_encrypted || config->allow_cleartext || http_listen_is_local(addresses))
 		return 0;
 	return error_set(
 		err, ERROR_INVALID,
 		"%s: %s: beyond this machine HTTP would be in the clear, secrets included: use %s_tls, a proxy on "
 		"this machine that ends TLS, or allow_cleartext = yes",
-		setting, addresses, setting);
+		row->setting, addresses, row->setting);
 }
 
-static int check_encrypted(const char *setting, const char *addresses, struct error *err)
+bool options_use_tls(const struct config *config)
 {
-	return addresses[0] ? http_listen_check(setting, addresses, err) : 0;
+	for (size_t i = 0; i < LISTENERS; i++)
+		if (listeners[i].is_encrypted && addresses_of(config, &listeners[i])[0])
+			return true;
+	return false;
 }
 
 static int check_listen(const struct config *config, struct error *err)
 {
-	if (!config->listen[0] && !config->listen_tls[0])
-		return error_set(err, ERROR_INVALID,
-		                 "listen: \"\", and listen_tls is empty too: there is nothing to serve on");
-	return check_cleartext(config, "listen", config->listen, err);
-}
-
-static int check_metrics_listen(const struct config *config, struct error *err)
-{
-	return check_cleartext(config, "metrics_listen", config->metrics_listen, err);
-}
-
-static int check_operator_listen(const struct config *config, struct error *err)
-{
-	return check_cleartext(config, "operator_listen", config->operator_listen, err);
-}
-
-static int check_listen_tls(const struct config *config, struct error *err)
-{
-	return check_encrypted("listen_tls", config->listen_tls, err);
-}
-
-static int check_metrics_listen_tls(const struct config *config, struct error *err)
-{
-	return check_encrypted("metrics_listen_tls", config->metrics_listen_tls, err);
-}
-
-static int check_operator_listen_tls(const struct config *config, struct error *err)
-{
-	return check_encrypted("operator_listen_tls", config->operator_listen_tls, err);
+	if (config->listen[0] || config->listen_tls[0])
+		return 0;
+	return error_set(err, ERROR_INVALID, "listen: \"\", and listen_tls is empty too: there is nothing to serve on");
 }
 
 static int check_proxies(const struct config *config, struct error *err)
@@ -262,39 +264,20 @@ static void check_mappings(const struct config *config, struct config_faults *fa
 	mappings_free(mappings);
 }
 
-bool options_use_tls(const struct config *config)
-{
-	return config->listen_tls[0] || config->metrics_listen_tls[0] || config->operator_listen_tls[0];
-}
-
 void options_check(const struct config *config, struct config_faults *faults)
 {
 	static int (*const checks[])(const struct config *config, struct error *err) = {
-		check_listen,
-		check_metrics_listen,
-		check_operator_listen,
-		check_data_dir,
-		check_admin_socket,
-		check_public_url,
-		check_plans,
-		check_ca_file,
-		check_callback_allow,
-		check_log_topics,
-		check_access_log,
-		check_audit_log,
-		check_spool,
-		check_tail,
-		check_amqp,
-		check_kafka,
-		check_listen_tls,
-		check_metrics_listen_tls,
-		check_operator_listen_tls,
-		check_tls,
+		check_listen,  check_data_dir,       check_admin_socket, check_public_url, check_plans,
+		check_ca_file, check_callback_allow, check_log_topics,   check_access_log, check_audit_log,
+		check_spool,   check_tail,           check_amqp,         check_kafka,      check_tls,
 		check_proxies,
 	};
 	struct error err;
 
 	check_mappings(config, faults);
+	for (size_t i = 0; i < LISTENERS; i++)
+		if (check_addresses(config, &listeners[i], &err) != 0)
+			config_faults_add(faults, &err);
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
 		if (checks[i](config, &err) != 0)
 			config_faults_add(faults, &err);
