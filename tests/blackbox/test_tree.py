@@ -14,7 +14,7 @@ TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 sys.path.insert(0, os.path.join(TOP, "tools"))
 import include_graph  # noqa: E402
 
-SCRIPTS = ["quickstart", "runtests", ".ci/run", "tools/lib.sh", "bench/run", "tests/fuzz/campaign"]
+SCRIPTS = ["quickstart", "runtests", ".ci/run", "tools/lib.sh", "tools/failures.sh", "bench/run", "tests/fuzz/campaign"]
 PAGES = [os.path.join(TOP, "man", "cdrd.8"), os.path.join(harness.BUILD_DIR, "man", "cdrd.conf.5"),
          os.path.join(harness.BUILD_DIR, "man", "cdrctl.1")]
 

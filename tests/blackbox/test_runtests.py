@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: ISC
+"""./runtests: what it says at its end, of a project that has a test that fails and one that passes of every kind."""
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from test_tree import TOP
+
+LIB = """
+say() { printf '%s\\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+need() { :; }
+need_node() { :; }
+build_in() { :; }
+BUILD_PACKAGES=()
+"""
+
+SUITE = """#!/bin/sh
+if [ "$CK_RUN_SUITE" = good ]; then echo '100%: Checks: 2, Failures: 0, Errors: 0'; exit 0; fi
+if [ "$CK_RUN_SUITE" = ended ]; then exit 3; fi
+echo 'Running suite(s): bad'
+echo '33%: Checks: 3, Failures: 1, Errors: 1'
+echo '../../tests/unit/test_bad.c:12:F:rows:row_is_kept:0: Assertion failed: a == 1'
+echo '../../tests/unit/test_bad.c:40:E:rows:row_is_cut:3: (after this point) Received signal 11 (Segmentation fault)'
+exit 1
+"""
+
+PYTEST = """
+import pytest
+def test_that_passes(): pass
+@pytest.mark.parametrize("word", ["a b"])
+def test_that_fails(word): assert word == "c", "no c"
+"""
+
+NODE = """
+const test = require('node:test');
+const long = () => { console.log('a line of what is called meanwhile'); };
+test('that passes', long);
+test('a group', async (t) => { await t.test('that fails', () => { throw new Error('no such thing'); }); });
+"""
+
+
+@pytest.fixture(autouse=True)
+def nothing_wrong_with_daemons():
+    """No daemon takes part in these."""
+
+
+def write(folder, path, text, mode=0o644):
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    (folder / path).write_text(text)
+    (folder / path).chmod(mode)
+
+
+@pytest.fixture
+def project(tmp_path):
+    for path in ("runtests", "tools/failures.sh"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        shutil.copy(os.path.join(TOP, path), tmp_path / path)
+    write(tmp_path, "tools/lib.sh", LIB)
+    write(tmp_path, "bin/make", "#!/bin/sh\n", 0o755)
+    write(tmp_path, "tests/unit/suites.def", "SUITE(good)\nSUITE(bad)\nSUITE(ended)\n")
+    write(tmp_path, "build/tests/tests/unit/run", SUITE, 0o755)
+    for name, script in (("fuzz_good", "exit 0"), ("fuzz_bad", "exit 1")):
+        write(tmp_path, f"tests/fuzz/{name}.c", "")
+        write(tmp_path, f"build/tests/tests/fuzz/{name}", f"#!/bin/sh\n{script}\n", 0o755)
+    write(tmp_path, "tests/blackbox/test_x.py", PYTEST)
+    for kind in ("sdk", "console"):
+        write(tmp_path, f"tests/{kind}/x.test.js", NODE)
+        write(tmp_path, f"tests/{kind}/.npmrc", "")
+        for name in ("daemon.js", "package.json", "package-lock.json"):
+            write(tmp_path, f"tests/{kind}/{name}", "{}" if name.endswith("json") else "")
+        write(tmp_path, f"build/tests/node/{kind}/node_modules/.installed", "{}")  # as npm would leave it
+    return tmp_path
+
+
+def run(project, runners):
+    environment = {**os.environ, "RUNNERS": runners, "PATH": f"{project}/bin:{os.environ['PATH']}"}
+    return subprocess.run([project / "runtests"], capture_output=True, text=True, timeout=120, env=environment)
+
+
+def test_what_failed_is_listed_before_the_last_line(project):
+    ended = run(project, "unit fuzz blackbox sdk console")
+    failures = [
+        "unit bad: rows, row_is_kept: Assertion failed: a == 1",
+        "unit bad: rows, row_is_cut: (after this point) Received signal 11 (Segmentation fault)",
+        "unit ended: ended with status 3 after 0 tests",
+        f"fuzz_bad: the input is in {project}/build/tests/fuzz_bad.crash",
+        "blackbox: tests/blackbox/test_x.py::test_that_fails[a b] - AssertionError: no c",
+        "sdk: that fails: 'no such thing'", "sdk: a group: '1 subtest failed'",
+        "console: that fails: 'no such thing'", "console: a group: '1 subtest failed'",
+    ]
+    assert (project / "build/tests/failures").read_text().splitlines() == failures
+    assert ended.stdout.splitlines()[-len(failures) - 3:] == ["== failed ==", *failures, "", "7 passed, 9 failed"], ended.stdout
+    assert ended.returncode == 1
+
+
+def test_what_failed_before_is_not_listed_again(project):
+    write(project, "build/tests/failures", "unit bad: of another run\n")
+    write(project, "tests/unit/suites.def", "SUITE(good)\n")
+    ended = run(project, "unit")
+    assert (project / "build/tests/failures").read_text() == ""
+    assert ended.returncode == 0 and ended.stdout.splitlines()[-1] == "2 passed, 0 failed"
+    assert "== failed ==" not in ended.stdout
+
+
+def test_of_the_tests_of_node_only_results_are_written_and_all_is_in_the_log(project):
+    ended = run(project, "console")
+    lines = ended.stdout.splitlines()
+    assert [line.strip() for line in lines[2:5]] == ["ok 1 - that passes", "not ok 1 - that fails", "not ok 2 - a group"], lines
+    assert "duration_ms" not in ended.stdout and "a line of what" not in ended.stdout
+    log = (project / "build/tests/console.log").read_text()
+    assert "duration_ms" in log and "a line of what" in log and "no such thing" in log
