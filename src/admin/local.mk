@@ -30,7 +30,7 @@ libcdrd_a_SOURCES += \
 	src/admin/command_reconcile.c \
 	src/admin/command_replay.c \
 	src/admin/command_report.c \
-	src/admin/command_schedule.c \
+	src/admin/command_schedule.c src/admin/command_schema.c \
 	src/admin/command_status.c \
 	src/admin/command_storage.c \
 	src/admin/command_summary.c src/admin/command_usage.c \

@@ -17,6 +17,7 @@ cdrctl_SOURCES = \
 	src/ctl/reconcile.c \
 	src/ctl/render.c src/ctl/render.h src/ctl/secret_file.c src/ctl/secret_file.h \
 	src/ctl/restore.c \
+	src/ctl/schema.c \
 	src/ctl/sniff.c src/ctl/sniff.h \
 	src/ctl/source.c src/ctl/source.h src/ctl/source_private.h \
 	src/ctl/summary_page.c \

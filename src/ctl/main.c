@@ -38,6 +38,7 @@ static const struct special_row {
 	{ "reconcile", ctl_reconcile },
 	{ "reconcile get", ctl_reconcile_get },
 	{ "restore", ctl_restore },
+	{ "schema clickhouse", ctl_schema_clickhouse },
 	{ "summary", ctl_summary },
 	{ "top", ctl_top },
 };

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: ISC
+"""A ClickHouse cluster for tests: ZooKeeper, and shards of some replicas each, on ports of 127.0.0.1 of its own.
+
+    cluster = Cluster(shards=2, replicas=2).start()
+    cluster.hosts                       what the setting clickhouse takes: replicas with commas between, shards with |
+    cluster.server(1, 2).kill9()        the second replica of the first shard; start() brings it back, stop() and resume()
+                                        are SIGSTOP and SIGCONT
+    cluster.remove()
+
+The servers are Debian's (clickhouse-server 18.16, zookeeper). REASON says what is missing, or is None.
+"""
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import harness
+
+ZOOKEEPER_JAR = "/usr/share/java/zookeeper.jar"
+SECONDS = 60
+
+
+def missing():
+    if not shutil.which("clickhouse-server"):
+        return "clickhouse-server is not installed"
+    if not os.path.exists(ZOOKEEPER_JAR) or not shutil.which("java"):
+        return "zookeeper or java is not installed"
+    return None
+
+
+REASON = missing()
+
+CONFIG = """<?xml version="1.0"?>
+<yandex>
+ <logger><level>warning</level><log>{directory}/log</log><errorlog>{directory}/errors</errorlog></logger>
+ <http_port>{http}</http_port><tcp_port>{tcp}</tcp_port><interserver_http_port>{peers}</interserver_http_port>
+ <interserver_http_host>127.0.0.1</interserver_http_host><listen_host>127.0.0.1</listen_host>
+ <max_connections>200</max_connections><max_concurrent_queries>100</max_concurrent_queries>
+ <mark_cache_size>33554432</mark_cache_size>
+ <path>{directory}/data/</path><tmp_path>{directory}/tmp/</tmp_path><users_config>users.xml</users_config>
+ <default_profile>default</default_profile><default_database>default</default_database>
+ <zookeeper><node><host>127.0.0.1</host><port>{zookeeper}</port></node><session_timeout_ms>4000</session_timeout_ms></zookeeper>
+ <macros><shard>{shard}</shard><replica>{replica}</replica></macros>
+</yandex>
+"""
+
+USERS = """<?xml version="1.0"?>
+<yandex>
+ <profiles><default><max_memory_usage>1500000000</max_memory_usage></default></profiles>
+ <users><default><password></password><networks><ip>127.0.0.1</ip></networks><profile>default</profile><quota>default</quota></default></users>
+ <quotas><default><interval><duration>3600</duration><queries>0</queries><errors>0</errors><result_rows>0</result_rows>
+  <read_rows>0</read_rows><execution_time>0</execution_time></interval></default></quotas>
+</yandex>
+"""
+
+
+class Server:
+    """A process with a folder of its own."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.process = None
+        os.makedirs(directory)
+
+    def run(self, *command):
+        with open(os.path.join(self.directory, "out"), "ab") as out:
+            self.process = subprocess.Popen(command, cwd=self.directory, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+
+    def wait(self):
+        deadline = time.monotonic() + SECONDS
+        while not self.answers():
+            with open(os.path.join(self.directory, "out"), errors="replace") as out:
+                assert self.process.poll() is None and time.monotonic() < deadline, out.read()[-4000:]
+            time.sleep(0.05)
+
+    def kill9(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def stop(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
+
+class ZooKeeper(Server):
+    def __init__(self, directory):
+        super().__init__(directory)
+        self.port = harness.free_port()
+        with open(os.path.join(directory, "zoo.cfg"), "w") as config:
+            config.write(f"tickTime=500\ndataDir={directory}/data\nclientPort={self.port}\nclientPortAddress=127.0.0.1\n"
+                         "admin.enableServer=false\n4lw.commands.whitelist=srvr\n")
+
+    def start(self):
+        self.run("java", "-Xmx192m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{self.directory}:{ZOOKEEPER_JAR}",
+                 "org.apache.zookeeper.server.quorum.QuorumPeerMain", os.path.join(self.directory, "zoo.cfg"))
+
+    def answers(self):
+        """It listens before it serves."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 1) as asking:
+                asking.sendall(b"srvr")
+                return asking.recv(1000).startswith(b"Zookeeper version")
+        except OSError:
+            return False
+
+
+class ClickHouse(Server):
+    def __init__(self, directory, zookeeper, shard, replica):
+        super().__init__(directory)
+        self.http, tcp, peers = (harness.free_port() for _ in range(3))
+        for name in ("data", "tmp"):
+            os.mkdir(os.path.join(directory, name))
+        with open(os.path.join(directory, "config.xml"), "w") as config:
+            config.write(CONFIG.format(directory=directory, http=self.http, tcp=tcp, peers=peers, zookeeper=zookeeper,
+                                       shard=shard, replica=replica))
+        with open(os.path.join(directory, "users.xml"), "w") as users:
+            users.write(USERS)
+
+    def start(self):
+        self.run("clickhouse-server", "--config-file=config.xml")
+
+    def answers(self):
+        try:
+            return self.query("SELECT count() > 0 FROM system.zookeeper WHERE path = '/'") == "1\n"
+        except (OSError, AssertionError):
+            return False
+
+    def query(self, sql, **settings):
+        """The answer's text; an error of the server's is an AssertionError with its words."""
+        url = f"http://127.0.0.1:{self.http}/?" + urllib.parse.urlencode({"wait_end_of_query": 1, **settings})
+        try:
+            with urllib.request.urlopen(url, sql.encode(), timeout=SECONDS) as answer:
+                return answer.read().decode()
+        except urllib.error.HTTPError as error:
+            raise AssertionError(error.read().decode(errors="replace")) from error
+
+
+class Cluster:
+    def __init__(self, shards=1, replicas=1):
+        self.directory = tempfile.mkdtemp(prefix="cdrd-cluster-", dir="/tmp")
+        self.zookeeper = ZooKeeper(os.path.join(self.directory, "zookeeper"))
+        self.servers = {(shard, replica): ClickHouse(os.path.join(self.directory, f"{shard}-{replica}"),
+                                                     self.zookeeper.port, shard, replica)
+                        for shard in range(1, shards + 1) for replica in range(1, replicas + 1)}
+        shards = [[f"127.0.0.1:{server.http}" for (at, _), server in self.servers.items() if at == shard]
+                  for shard in range(1, shards + 1)]
+        self.hosts = "|".join(",".join(shard) for shard in shards)
+
+    def server(self, shard, replica):
+        return self.servers[shard, replica]
+
+    def start(self):
+        self.zookeeper.start()
+        self.zookeeper.wait()
+        for server in self.servers.values():
+            server.start()
+        for server in self.servers.values():
+            server.wait()
+        return self
+
+    def remove(self):
+        for server in [*self.servers.values(), self.zookeeper]:
+            server.kill9()
+        shutil.rmtree(self.directory, ignore_errors=True)
