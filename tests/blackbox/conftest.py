@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: ISC
-"""Fixtures: a daemon that a module's tests share, a daemon of a test's own, an account of a test's own."""
+"""Fixtures: a daemon that a module's tests share, a daemon of a test's own, an account of a test's own, a daemon's clock."""
 import pytest
 
+import clock as clocks
 import harness
 
 
@@ -45,6 +46,11 @@ def own_daemon(daemons):
 @pytest.fixture
 def account(daemon):
     return daemon.new_account()
+
+
+@pytest.fixture
+def clock(tmp_path):
+    return clocks.Clock(tmp_path / "clock")
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,8 @@ class Faults:
         self.file = open(self.path, "r+b")
         self.map = mmap.mmap(self.file.fileno(), ROWS * ROW.size)
         self.environment = {
-            "LD_PRELOAD": os.path.join(harness.BUILD_DIR, "tests/faults/faults.so"), "CDRD_FAULTS": self.path,
+            "LD_PRELOAD": " ".join([os.path.join(harness.BUILD_DIR, "tests/faults/faults.so"), *os.environ.get("LD_PRELOAD", "").split()]),
+            "CDRD_FAULTS": self.path,
             "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0:detect_leaks=0:allocator_may_return_null=1",
         }
 

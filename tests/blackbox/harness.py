@@ -226,6 +226,12 @@ class Daemon:
         with open(f"/proc/{self.process.pid}/status") as status:
             return next(int(line.split()[1]) for line in status if line.startswith(field + ":"))
 
+    def cpu_seconds(self):
+        """What it has computed since it was started, which does not depend on what else the machine does."""
+        with open(f"/proc/{self.process.pid}/stat") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     # --- the admin socket ---
 
     def ctl_run(self, *arguments, stdin=None):

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: ISC
 """A clock that jumps ahead: nothing is deleted for its age until it is back or an operator confirms it."""
 import datetime
-import glob
 import os
 import time
 
@@ -15,43 +14,11 @@ from samples import DAY, UTC, sms
 YEARS = "+800d"
 
 
-def libfaketime():
-    found = glob.glob("/usr/lib/*/faketime/libfaketime.so.1") + glob.glob("/usr/lib/faketime/libfaketime.so.1")
-    if not found:
-        pytest.skip("libfaketime is not installed")
-    return found[0]
-
-
-class Clock:
-    """The clock of a daemon, set while it runs or before it starts. Timers go by the monotonic clock, which stays."""
-
-    def __init__(self, path):
-        self.path = path
-        self.environment = {
-            "LD_PRELOAD": libfaketime(), "FAKETIME_TIMESTAMP_FILE": str(path), "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1",
-            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0:detect_leaks=0",
-        }
-        self.set("+0")
-
-    def set(self, offset):
-        self.path.write_text(offset + "\n")
-
-
-@pytest.fixture
-def clock(tmp_path):
-    return Clock(tmp_path / "clock")
-
-
 @pytest.fixture
 def clocked(daemons, clock):
     """A daemon with records of today, whose clock the test sets."""
     daemon = scraping.start(daemons, start=False, retention_months=1)
-    plain_start = daemon.start
-    daemon.start = lambda environment=None: plain_start(clock.environment)
-    daemon.start()
-    daemon.add_producer()
-    yield daemon
+    yield clock.start(daemon)
     daemon.stop()
 
 

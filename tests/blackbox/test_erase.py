@@ -364,8 +364,8 @@ def test_a_report_that_is_made_anew_costs_nothing_and_calls_nobody_back(daemons,
     assert {row["to"] for row in reporting.rows(daemon, account, again)} == {"erased"}
 
 
-def test_a_report_that_is_made_anew_does_not_expire_by_what_was_set_before(daemons):
-    daemon = daemons(usage_records="no", report_file_keep="2s", report_keep="3s", **SEAL)
+def test_a_report_that_is_made_anew_does_not_expire_by_what_was_set_before(daemons, clock):
+    daemon = clock.start(daemons(start=False, usage_records="no", report_file_keep="2h", report_keep="3h", **SEAL))
     account = daemon.new_account()
     daemon.post_cdrs([of_person(account)])
     report = reporting.make(daemon, account, product="SMS", direction="outbound", **whole_day())
@@ -373,7 +373,8 @@ def test_a_report_that_is_made_anew_does_not_expire_by_what_was_set_before(daemo
     daemon.options.update(report_file_keep="72h", report_keep="30d", disk_min_free="1000T")  # no report is started
     daemon.start()
     assert erase(daemon, account)["reports_made_anew"] == 1
-    time.sleep(4)
+    clock.set("+4h")
+    time.sleep(2)
     assert reporting.status(daemon, account, report["request_id"])["request_status"] == "PENDING"
     daemon.stop()
     del daemon.options["disk_min_free"]

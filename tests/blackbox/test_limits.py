@@ -164,7 +164,7 @@ def big_file(daemon):
 
 def wait_for_download(daemon, account, path):
     """The daemon hears of a closed connection in a moment."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (answer := daemon.get(path, account=account)).status == 429:
         assert time.monotonic() < deadline, answer
         time.sleep(0.05)
@@ -202,21 +202,21 @@ def timed(daemon, target, auth):
 
 
 def test_wrong_credentials_are_answered_later_and_later(daemons):
-    daemon = daemons(login_delay_max="400ms")
+    daemon = daemons(login_delay_max="1500ms")
     account = daemon.new_account()
     took = []
     for _ in range(8):
         response, seconds = timed(daemon, query(account), (account.id, "wrong-secret"))
         assert response.status == 401 and response.headers["WWW-Authenticate"], response
         took.append(seconds)
-    assert max(took[0], took[1]) < 0.35, took  # 0 but for the machine
-    for seconds, least in zip(took[3:], (0.1, 0.2, 0.4, 0.4, 0.4)):
+    assert max(took[0], took[1]) < 1.4, took  # 0 but for the machine
+    for seconds, least in zip(took[3:], (0.1, 0.2, 0.4, 0.8, 1.5)):
         assert seconds >= least * 0.95, took
     response, seconds = timed(daemon, query(account), (account.id, account.secret))
-    assert response.status == 200 and seconds < 0.35
+    assert response.status == 200 and seconds < 1.4
     # a producer's as well
     response, seconds = timed(daemon, query(account), None)
-    assert response.status == 401 and seconds >= 0.38
+    assert response.status == 401 and seconds >= 1.4
     daemon.stop()
 
 
@@ -246,7 +246,7 @@ def test_clients_that_do_not_wait_for_their_401_leave_nothing_behind(daemons):
         with socket.create_connection(("127.0.0.1", daemon.port)) as client:
             client.sendall(head + b"0123")
             time.sleep(0.01)
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while daemon.request("GET", query(account), auth=(account.id, account.secret)).status == 429:
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -173,13 +173,13 @@ def test_200_slow_downloaders_cost_no_more_memory_than_one(filed):
         # a connection's own state is a few KiB; a buffered file would be megabytes
         assert grown < 16 * SLOW + 2048, f"{grown} KiB more for {SLOW} downloads"
         # the loop does not spin for them
-        used = cpu_seconds(filed.daemon)
+        used = filed.daemon.cpu_seconds()
         time.sleep(1)
-        assert cpu_seconds(filed.daemon) - used < 0.3
+        assert filed.daemon.cpu_seconds() - used < 0.3
         # and others are served meanwhile
         begin = time.monotonic()
         assert filed.get(Range="bytes=0-99").status == 206
-        assert time.monotonic() - begin < 1
+        assert time.monotonic() - begin < 10
         client = clients[0]
         client.settimeout(60)
         left = sum(map(len, iter(lambda: client.recv(1 << 20), b"")))
@@ -189,12 +189,6 @@ def test_200_slow_downloaders_cost_no_more_memory_than_one(filed):
             client.close()
 
 
-def cpu_seconds(daemon):
-    with open(f"/proc/{daemon.process.pid}/stat") as stat:
-        fields = stat.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def test_a_client_that_goes_away_in_the_middle_is_forgotten(filed):
     for _ in range(20):
         client = begin_download(filed)
@@ -202,27 +196,28 @@ def test_a_client_that_goes_away_in_the_middle_is_forgotten(filed):
         client.close()
     assert filed.get("HEAD").status == 200
     # where the client's window was shut, its reset comes with the next probe only
-    deadline = time.monotonic() + 10
-    while [path for path in open_files(filed.daemon) if "/reports/" in path]:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    harness.wait_for(lambda: not reports_open(filed.daemon), 60)
 
 
-def open_files(daemon):
+def reports_open(daemon):
+    """The files of reports that the daemon has open."""
+    paths = []
     for fd in os.listdir(f"/proc/{daemon.process.pid}/fd"):
         with contextlib.suppress(FileNotFoundError):
-            yield os.readlink(f"/proc/{daemon.process.pid}/fd/{fd}")
+            paths.append(os.readlink(f"/proc/{daemon.process.pid}/fd/{fd}"))
+    return [path for path in paths if "/reports/" in path]
 
 
 def test_a_client_that_reads_nothing_is_given_up(daemons):
     filed = Filed(daemons(write_timeout="1s"))
     with begin_download(filed) as client:
-        time.sleep(3)
+        harness.wait_for(lambda: reports_open(filed.daemon))
+        harness.wait_for(lambda: not reports_open(filed.daemon))
         assert len(receive_all(client)) < len(filed.body)
 
 
 def test_a_slow_client_with_progress_is_not(daemons):
-    filed = Filed(daemons(write_timeout="1s"))
+    filed = Filed(daemons(write_timeout="2s"))
     with begin_download(filed) as client:
         received = b""
         for _ in range(15):
@@ -233,12 +228,11 @@ def test_a_slow_client_with_progress_is_not(daemons):
     assert received.split(b"\r\n\r\n", 1)[1] == filed.body
 
 
-def test_a_file_may_expire_while_it_is_downloaded(daemons):
-    filed = Filed(daemons(report_file_keep="3s"))
+def test_a_file_may_expire_while_it_is_downloaded(daemons, clock):
+    filed = Filed(clock.start(daemons(start=False, report_file_keep="3h")))
     with begin_download(filed) as client:
-        deadline = time.monotonic() + 15
-        while filed.get("HEAD").status == 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        harness.wait_for(lambda: reports_open(filed.daemon))
+        clock.set("+4h")
+        harness.wait_for(lambda: filed.get("HEAD").status == 404)
         assert os.listdir(os.path.join(filed.daemon.data_dir, "reports")) == []
         assert receive_all(client) == filed.body

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Reports and trouble: kill -9 at any moment, a full disk, damaged files."""
 import contextlib
+import errno
 import hashlib
 import os
 import random
@@ -12,6 +13,7 @@ import pytest
 
 import harness
 import reporting
+from harness import wait_for
 from samples import DAY, YESTERDAY, iso, many_sms, whole_day
 
 KILLS = 20
@@ -188,9 +190,17 @@ def small_disk(tmp_path):
 def filled(directory, leave):
     """A file that leaves so many bytes of the file system."""
     path = os.path.join(directory, "filler")
-    stat = os.statvfs(directory)
-    with open(path, "wb") as file:
-        os.posix_fallocate(file.fileno(), 0, stat.f_bavail * stat.f_frsize - leave)
+
+    def fill():
+        stat = os.statvfs(directory)
+        with open(path, "wb") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, stat.f_bavail * stat.f_frsize - leave)
+            except OSError as error:  # a daemon that runs has written meanwhile
+                assert error.errno == errno.ENOSPC, error
+                return False
+        return True
+    wait_for(fill)
     try:
         yield
     finally:

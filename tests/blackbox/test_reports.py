@@ -674,18 +674,20 @@ def test_watch_draws_a_bar_until_the_end(slow):
 
 # --- expiry ---
 
-def test_files_and_then_jobs_expire(daemons):
-    daemon = daemons(report_file_keep="2s", report_keep="5s")
+def test_files_and_then_jobs_expire(daemons, clock):
+    daemon = clock.start(daemons(start=False, report_file_keep="2h", report_keep="5h"))
     account = daemon.new_account()
     key = {"Idempotency-Key": "once"}
     made = reporting.create(daemon, account, headers=key, product="AMD")
     ended = reporting.wait(daemon, account, made["request_id"])
     assert daemon.get(reporting.media_path(ended), account=account).status == 200
+    clock.set("+3h")
     wait_for(lambda: daemon.get(reporting.media_path(ended), account=account).status == 404)
     assert files_of(daemon) == []
     late = reporting.status(daemon, account, made["request_id"])
     assert late["request_status"] == "SUCCESS" and "download_report" not in late["_links"]
     assert late["manifest"] == ended["manifest"]
+    clock.set("+6h")
     wait_for(lambda: daemon.get("/v2/reports/" + made["request_id"], account=account).status == 404)
     assert daemon.get("/v2/reports", {"account_id": account.id}, account).json()["items_count"] == 0
     assert reporting.create(daemon, account, headers=key, product="AMD")["request_id"] != made["request_id"]
