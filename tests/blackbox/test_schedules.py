@@ -10,7 +10,6 @@ import pytest
 import reporting
 from harness import CtlError, wait_for
 from samples import UTC, sms
-from test_clock_jump import Clock
 
 PATIENCE = 120
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
@@ -156,18 +155,9 @@ def test_cdrctl_adds_pauses_and_removes(daemon, account):
 
 
 @pytest.fixture
-def clock(tmp_path):
-    return Clock(tmp_path / "clock")
-
-
-@pytest.fixture
 def clocked(daemons, clock):
     """A daemon whose clock the test sets."""
-    daemon = daemons(start=False)
-    plain_start = daemon.start
-    daemon.start = lambda environment=None: plain_start({**clock.environment, **(environment or {})})
-    daemon.start()
-    daemon.add_producer()
+    daemon = clock.start(daemons(start=False))
     yield daemon
     if daemon.process is not None:
         daemon.stop()
