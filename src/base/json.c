@@ -171,7 +171,7 @@ void json_quote(struct buf *out, struct str value)
 	buf_add_char(out, '"');
 }
 
-bool json_is_utf8(struct str text)
+size_t json_utf8_len(struct str text)
 {
 	const unsigned char *p = (const unsigned char *)text.p;
 	size_t at = 0;
@@ -180,10 +180,15 @@ bool json_is_utf8(struct str text)
 		size_t length = p[at] < 0x80 ? 1 : sequence_length(p + at, text.len - at);
 
 		if (length == 0)
-			return false;
+			break;
 		at += length;
 	}
-	return true;
+	return at;
+}
+
+bool json_is_utf8(struct str text)
+{
+	return json_utf8_len(text) == text.len;
 }
 
 static void separate(struct json *j)

@@ -59,7 +59,10 @@ void json_raw(struct json *j, struct str value);
 /* Appends the quoted and escaped string alone. This is the hot path of a page: fast for plain ASCII. */
 void json_quote(struct buf *out, struct str value);
 
-/* Is it valid UTF-8 (RFC 3629: shortest forms, no surrogates)? NUL is valid. */
+/* Is it valid UTF-8 (RFC 3629: shortest forms, no surrogates, nothing beyond U+10FFFF)? NUL is valid. */
 bool json_is_utf8(struct str text);
+
+/* How many bytes at its beginning are valid UTF-8. */
+size_t json_utf8_len(struct str text);
 
 #endif

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "base/json.h"
+
 #define BYTES 256
 #define STEP_BYTES 1024 /* converted by iconv at a time */
 #define UNIT_MAX 4
@@ -220,6 +222,24 @@ static size_t skip_bad(const struct encoding *encoding, const char *in, size_t l
 	return count;
 }
 
+/* iconv has made characters beyond U+10FFFF, in five or six bytes too, of the text from `begin` on: these become bad. */
+static void mark_beyond_unicode(struct buf *out, size_t begin)
+{
+	char copy[STEP_BYTES];
+	struct str left = { copy, out->len - begin };
+
+	memcpy(copy, out->data + begin, left.len);
+	out->len = begin;
+	while (left.len > 0) {
+		size_t len = json_utf8_len(left);
+
+		buf_add(out, left.p, len);
+		if (len < left.len)
+			add_bad(out, (unsigned char)left.p[len++]);
+		left = (struct str){ left.p + len, left.len - len };
+	}
+}
+
 /* Converts what it can; returns how many bytes are left: a character's beginning. */
 static size_t convert_run(struct encoding *encoding, struct str run, struct buf *out)
 {
@@ -228,11 +248,13 @@ static size_t convert_run(struct encoding *encoding, struct str run, struct buf 
 
 	while (left > 0 && buf_reserve(out, STEP_BYTES)) {
 		char *to = out->data + out->len;
-		size_t room = STEP_BYTES;
+		size_t room = STEP_BYTES, begin = out->len;
 		size_t result = iconv(encoding->converter, &in, &left, &to, &room);
 		int why = errno;
 
 		out->len += STEP_BYTES - room;
+		if (!json_is_utf8((struct str){ out->data + begin, out->len - begin }))
+			mark_beyond_unicode(out, begin);
 		if (result != (size_t)-1 || why == E2BIG)
 			continue;
 		if (why == EINVAL && left < sizeof(encoding->cut))

@@ -4,7 +4,9 @@
  *
  * For a single-byte encoding that extends ASCII, iconv fills a table first; any other is converted by iconv as it
  * arrives. A byte without meaning in the encoding does not end the body: it becomes ENCODING_BAD, a byte that UTF-8
- * does not have, then its own value in two hexadecimal digits, so that the parser rejects that record alone.
+ * does not have, then its own value in two hexadecimal digits, so that the parser rejects that record alone. So does
+ * each byte of a character beyond U+10FFFF, which iconv takes in UTF-8 and UCS-4; of UCS-4, each byte of the UTF-8 that
+ * iconv makes of it.
  *
  * What was converted from single bytes can be turned back into the very bytes that were sent, unless the encoding gives
  * two of them the same meaning.
@@ -20,7 +22,7 @@
 
 #define ENCODING_BAD '\xff'
 
-/* Bytes that it makes of one at most; of a character cut by the end of a piece up to ENCODING_CUT_MAX are kept. */
+/* Bytes that it makes of one at most where a table is used; of a character cut by the end of a piece up to ENCODING_CUT_MAX are kept. */
 #define ENCODING_GROWTH_MAX 4
 #define ENCODING_CUT_MAX 16
 

@@ -14,7 +14,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const names[] = { "ISO-8859-1", "WINDOWS-1252", "US-ASCII", "UTF-16", "UTF-8",
-	                             "SHIFT_JIS",  "GB18030",      "IBM037",   "CP1255" };
+	                             "SHIFT_JIS",  "GB18030",      "IBM037",   "CP1255", "UCS-4" };
 #define NAMES (sizeof(names) / sizeof(names[0]))
 
 static void must(bool holds)

@@ -80,6 +80,25 @@ static const struct {
 	  TEXT("\xe2\x82\xac\xff"
 	       "ff\xff"
 	       "c3") },
+	{ "UTF-8", TEXT("a\xf4\x90\x80\x80z"),
+	  TEXT("a\xff"
+	       "f4\xff"
+	       "90\xff"
+	       "80\xff"
+	       "80z") },
+	{ "UTF-8", TEXT("\xfb\x96\x80\x9f\x98\xc3\xbc"),
+	  TEXT("\xff"
+	       "fb\xff"
+	       "96\xff"
+	       "80\xff"
+	       "9f\xff"
+	       "98\xc3\xbc") },
+	{ "UCS-4", TEXT("\0\0\0A\0\x11\0\0\0\0\0B"),
+	  TEXT("A\xff"
+	       "f4\xff"
+	       "90\xff"
+	       "80\xff"
+	       "80B") },
 	{ "IBM037", TEXT("\xc0\x7f\x81\xcb"), TEXT("{\"a\xc3\xb4") },
 	{ "CP1255", TEXT("\xf9\xd1\xe5"), TEXT("\xd7\xa9\xd7\x81\xd7\x95") },
 };
