@@ -456,6 +456,8 @@ static int start_http(struct daemon *d, struct error *err)
 	if (!d->http)
 		return -1;
 	d->app.http = d->http;
+	if (api_watch_passes(&d->app, err) != 0)
+		return -1;
 	http_server_log_to(d->http, d->access);
 	http_server_gather(d->http);
 	if (start_listening(d, NULL, "listen", d->config.listen, err) != 0)
@@ -554,6 +556,7 @@ static void stop(struct daemon *d)
 	operator_listener_free(d->operators);
 	admin_free(d->admin);
 	metrics_free(d->metrics);
+	api_unwatch_passes(&d->app);
 	http_server_free(d->http);
 	tls_free(d->tls);
 	api_tickets_free(&d->app);

@@ -18,6 +18,7 @@
 #include "http/http.h"
 #include "ingest/ingest.h"
 #include "limits/limits.h"
+#include "meta/pass.h"
 #include "billing/billing.h"
 #include "query/cursor.h"
 #include "report/report.h"
@@ -55,10 +56,18 @@ struct api {
 	struct api_changes_waiters *waiters;     /* for changes (changes_wait.c); NULL: none */
 	struct api_tickets *tickets;             /* tickets.h; NULL: none was made */
 	struct id_pool random;                   /* for ids of requests */
+	struct accounts_watch passes_watch;      /* revoked.c */
+	struct event *passes_due;
+	int64_t passes_due_us; /* when the time of a key is up; 0: of none */
 };
 
 /* Ends with a row whose path is NULL. */
 extern const struct http_route api_routes[];
+
+/* From now on, what was opened with credentials ends with them: `http` and `meta` are there. Between that and the server's
+ * end. */
+MUST_CHECK int api_watch_passes(struct api *app, struct error *err);
+void api_unwatch_passes(struct api *app);
 
 /* No ticket for a download is valid any more. */
 void api_tickets_free(struct api *app);

@@ -15,6 +15,7 @@
 #include "api/client_certificate.h"
 #include "api/console_session.h"
 #include "api/login.h"
+#include "api/revoked.h"
 #include "api/tickets.h"
 #include "base/clock.h"
 #include "meta/api_keys.h"
@@ -122,14 +123,15 @@ static void note_use(struct http_request *request, const struct api *app, const 
 	audit_write(app->audit, &(struct audit_entry){ .action = "key use", .text = line });
 }
 
-static int check_key(struct http_request *request, struct str name, struct str text, const struct api *app,
-                     struct error *err)
+static int check_key(struct http_request *request, struct str name, struct str text, struct api *app, struct error *err)
 {
 	struct user *user = http_request_user_room(request);
 	struct api_key key;
+	struct pass pass;
 
-	if (api_keys_check(app->meta, name, text, http_request_ip(request), &user->account, &key, err) != 0)
+	if (api_keys_check(app->meta, name, text, http_request_ip(request), &user->account, &key, &pass, err) != 0)
 		return -1;
+	api_set_pass(request, app, &pass);
 	grant_set(&user->grant, &key);
 	note_use(request, app, &key);
 	http_request_name_user(request, "key:", str_from(key.id));
@@ -140,13 +142,15 @@ static int check_key(struct http_request *request, struct str name, struct str t
 
 static int check_account(struct http_request *request, struct str name, struct str secret, void *arg, struct error *err)
 {
-	const struct api *app = arg;
+	struct api *app = arg;
 	struct user *user = http_request_user_room(request);
+	struct pass pass;
 
 	if (api_key_has_form(secret))
 		return check_key(request, name, secret, app, err);
-	if (accounts_check(app->meta, name, secret, &user->account, err) < 0)
+	if (accounts_check(app->meta, name, secret, &user->account, &pass, err) < 0)
 		return -1;
+	api_set_pass(request, app, &pass);
 	http_request_name_user(request, "", str_from(user->account.id));
 	return 0;
 }
@@ -154,15 +158,17 @@ static int check_account(struct http_request *request, struct str name, struct s
 static int check_producer(struct http_request *request, struct str name, struct str secret, void *arg,
                           struct error *err)
 {
-	const struct api *app = arg;
+	struct api *app = arg;
 	struct user *user = http_request_user_room(request);
+	struct pass pass;
 
 	if (name.len > PRODUCER_NAME_MAX)
 		return error_set(err, ERROR_UNAUTHORIZED, "A producer's name has at most %d characters",
 		                 PRODUCER_NAME_MAX);
-	if (producers_check(app->meta, name, secret, err) < 0 ||
+	if (producers_check(app->meta, name, secret, &pass, err) < 0 ||
 	    client_certificate_check(request, app->config, "producers", name, err) < 0)
 		return -1;
+	api_set_pass(request, app, &pass);
 	memcpy(user->producer, name.p, name.len);
 	user->producer[name.len] = '\0';
 	http_request_name_user(request, "producer:", name);
@@ -257,12 +263,14 @@ void api_reply_invalid_ticket(struct http_request *request, const char *detail)
 	http_reply_problem(request, 403, "Invalid ticket", detail);
 }
 
-static bool check_ticket(struct http_request *request, const struct api *app, struct str ticket)
+static bool check_ticket(struct http_request *request, struct api *app, struct str ticket)
 {
 	struct user *user = http_request_user_room(request);
+	struct pass pass;
 	struct error err;
 
-	if (api_ticket_check(app, ticket, http_request_segment(request), &user->account, &err) == 0) {
+	if (api_ticket_check(app, ticket, http_request_segment(request), &user->account, &pass, &err) == 0) {
+		api_set_pass(request, app, &pass);
 		http_request_name_user(request, "ticket:", str_from(user->account.id));
 		return true;
 	}

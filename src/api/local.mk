@@ -40,6 +40,7 @@ libcdrd_a_SOURCES += \
 	src/api/reports_get.c \
 	src/api/reports_list.c \
 	src/api/reports_post.c \
+	src/api/revoked.c src/api/revoked.h \
 	src/api/routes.c src/api/routes.def src/api/routes.h \
 	src/api/schedule_endpoints.c \
 	src/api/summary.c src/api/summary.h \

@@ -46,7 +46,8 @@ void api_media_ticket(struct http_request *request, void *arg)
 
 	if (!api_media_find(request, app, &file))
 		return;
-	if (api_ticket_make(app, api_account(request)->id, file.id, valid_us, ticket, &err) == 0) {
+	if (api_ticket_make(app, api_account(request)->id, http_request_pass(request), file.id, valid_us, ticket,
+	                    &err) == 0) {
 		reply_ticket(request, file.id, ticket, valid_us);
 	} else {
 		api_reply_error_or_retry(request, &err, RETRY_SECONDS);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "meta/pass_check.h"
 #include "query/query.h"
 
 #define SECRET_BYTES 16
@@ -21,6 +22,7 @@
 struct ticket {
 	int64_t until_us; /* monotonic; 0: free */
 	char account[ACCOUNT_ID_MAX + 1];
+	struct pass pass;
 	char file_id[ID_UUID_LEN + 1];
 	char text[API_TICKET_LEN + 1];
 };
@@ -81,8 +83,8 @@ static int take_slot(struct api *app, const char *account, size_t *slot, struct 
 	return *slot < API_TICKETS_MAX ? 0 : error_set(err, ERROR_NOMEM, "All %d tickets are in use", API_TICKETS_MAX);
 }
 
-int api_ticket_make(struct api *app, const char *account, const char *file_id, int64_t valid_us,
-                    char text[API_TICKET_LEN + 1], struct error *err)
+int api_ticket_make(struct api *app, const char *account, const struct pass *pass, const char *file_id,
+                    int64_t valid_us, char text[API_TICKET_LEN + 1], struct error *err)
 {
 	struct ticket *ticket;
 	size_t slot;
@@ -90,7 +92,7 @@ int api_ticket_make(struct api *app, const char *account, const char *file_id, i
 	if (take_slot(app, account, &slot, err) != 0)
 		return -1;
 	ticket = &app->tickets->slots[slot];
-	*ticket = (struct ticket){ .until_us = clock_monotonic_us() + valid_us };
+	*ticket = (struct ticket){ .until_us = clock_monotonic_us() + valid_us, .pass = *pass };
 	strcpy(ticket->account, account);
 	memcpy(ticket->file_id, file_id, ID_UUID_LEN);
 	write_text(ticket->text, slot);
@@ -119,19 +121,21 @@ static struct ticket *find(const struct api *app, struct str text)
 }
 
 int api_ticket_check(const struct api *app, struct str text, struct str file_id, struct account *account,
-                     struct error *err)
+                     struct pass *pass, struct error *err)
 {
 	const struct ticket *ticket = find(app, text);
 
 	if (!ticket || !id_equal(str_from(ticket->file_id), file_id))
 		return error_set(err, ERROR_FORBIDDEN, "The ticket was used, has expired, or is not for this file.");
-	if (accounts_get(app->meta, str_from(ticket->account), account, err) == 0) {
-		if (!account->disabled && !account->deleted_us)
-			return 0;
-	} else if (err->code != ERROR_NOT_FOUND) {
-		return -1;
+	int holds = pass_holds(app->meta, &ticket->pass, err);
+	if (holds > 0 && accounts_get(app->meta, str_from(ticket->account), account, err) == 0) {
+		*pass = ticket->pass;
+		return 0;
 	}
-	return error_set(err, ERROR_FORBIDDEN, "The ticket's account may not download.");
+	if (holds != 0)
+		return -1;
+	return error_set(err, ERROR_FORBIDDEN,
+	                 "The secret or key that the ticket was made with is not valid any more.");
 }
 
 bool api_ticket_use(const struct api *app, struct str text)

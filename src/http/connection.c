@@ -50,6 +50,7 @@ static void begin_head(struct http_connection *c)
 		http_connection_set_state(c, HTTP_STATE_HEAD);
 	c->since_us = c->server->clock_us;
 	c->begun = false;
+	c->has_pass = false;
 	http_server_set_idle(c->server, c, true);
 	c->scan = (struct http_head_scan){ 0 };
 }

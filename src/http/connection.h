@@ -93,6 +93,9 @@ struct http_connection {
 	bool end_of_input; /* the client has shut its side */
 	bool running;
 	bool is_gathered; /* in WRITE: its answer is kept for a while */
+	bool has_pass;
+	uint32_t pass_round;                            /* the check of passes that has been here */
+	alignas(max_align_t) char pass[HTTP_PASS_ROOM]; /* of the request, or of the answer being sent */
 };
 
 /* Bytes received and not yet taken. */

@@ -151,6 +151,23 @@ void *http_request_user_room(struct http_request *request);
 /* Sets what the access log calls the user: `kind` followed by the name. "-" if this is not called, or out of memory. */
 void http_request_name_user(struct http_request *request, const char *kind, struct str name);
 
+#define HTTP_PASS_ROOM 96
+
+/* What the user was let in by: `size` bytes, up to HTTP_PASS_ROOM, are copied and live until the answer has been sent,
+ * longer than the request. */
+void http_request_set_pass(struct http_request *request, const void *pass, size_t size);
+/* NULL if none was set. */
+const void *http_request_pass(const struct http_request *request);
+
+/* From now on, http_server_check_passes asks holds() about passes. */
+MUST_CHECK int http_server_use_passes(struct http_server *server, bool (*holds)(void *app, const void *pass),
+                                      struct error *err);
+
+/* Some pass may not hold any longer: from the next turn of the loop on, ends what was opened by those that holds() says
+ * no to. Requests that wait or whose body is arriving are answered with 401, and connections that are being sent an
+ * answer are closed. It may be called from anywhere. */
+void http_server_check_passes(struct http_server *server);
+
 /*
  * Basic credentials (RFC 7617) for check(), whose result is returned; they are overwritten afterwards.
  * ERROR_UNAUTHORIZED when they are missing or malformed; ERROR_NOMEM.

@@ -18,6 +18,7 @@ libcdrd_a_SOURCES += \
 	src/http/packed.c \
 	src/http/packing.c src/http/packing.h \
 	src/http/parser.c src/http/parser.h \
+	src/http/passes.c \
 	src/http/problem.c \
 	src/http/proxy.c src/http/proxy.h \
 	src/http/reply.c \

@@ -163,6 +163,8 @@ void http_server_free(struct http_server *server)
 		event_free(server->tick);
 	if (server->drained)
 		event_free(server->drained);
+	if (server->pass_check)
+		event_free(server->pass_check);
 	http_gather_free(server);
 	if (server->slices)
 		event_free(server->slices);

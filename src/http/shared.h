@@ -77,6 +77,10 @@ struct http_server {
 	char *scratch;   /* HTTP_PIECE_MAX bytes for decompressed pieces */
 	char *record;    /* HTTP_RECORD_MAX bytes for what is encrypted at once; NULL without TLS */
 
+	struct event *pass_check; /* pending while passes are being checked: passes.c; NULL: there are none */
+	uint32_t pass_round;
+	bool (*holds)(void *app, const void *pass);
+
 	bool draining;
 	struct event *drained; /* fires after the last connection or the timeout */
 	void (*done)(void *arg);

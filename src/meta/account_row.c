@@ -7,6 +7,7 @@
 
 #include "meta/account_row.h"
 #include "meta/meta_env.h"
+#include "meta/pass.h"
 
 #define ROW_VERSION 1
 #define ROW_COUNT 6 /* elements before the secrets, without the version */
@@ -118,6 +119,7 @@ struct accounts_memory *accounts_memory(struct meta *meta, struct error *err)
 		return NULL;
 	}
 	memory->generation = 1;
+	LIST_INIT(&memory->watches);
 	*attachment = (struct meta_attachment){ .data = memory, .free = memory_free };
 	return memory;
 }
@@ -130,4 +132,6 @@ void accounts_memory_clear(struct meta *meta)
 		return;
 	memory->generation++;
 	credentials_cache_clear(memory->credentials);
+	for (struct accounts_watch *watch = LIST_FIRST(&memory->watches); watch; watch = LIST_NEXT(watch, entry))
+		watch->on_change(watch->arg);
 }

@@ -8,6 +8,8 @@
 #ifndef CDRD_META_ACCOUNT_ROW_H
 #define CDRD_META_ACCOUNT_ROW_H
 
+#include <sys/queue.h>
+
 #include "base/buf.h"
 #include "meta/account.h"
 #include "meta/rows.h"
@@ -92,6 +94,7 @@ MUST_CHECK int accounts_change_end(struct change *change, int result, struct err
 struct accounts_memory {
 	struct credentials_cache *credentials;
 	uint64_t generation; /* answers of older ones are forgotten; begins at 1 */
+	LIST_HEAD(, accounts_watch) watches;
 	struct known {
 		uint64_t generation;
 		bool exists;
@@ -104,7 +107,7 @@ struct accounts_memory {
 /* Made at first use; NULL with ERROR_NOMEM. */
 MUST_CHECK struct accounts_memory *accounts_memory(struct meta *meta, struct error *err);
 
-/* Accounts or producers have changed: forgets everything. */
+/* Accounts, keys, producers or operators have changed: forgets everything, and tells those who watch. */
 void accounts_memory_clear(struct meta *meta);
 
 #endif

@@ -397,6 +397,24 @@ int accounts_plans(struct meta *meta, const char *id, struct account_plan plans[
 	return 0;
 }
 
+int accounts_watch(struct meta *meta, struct accounts_watch *watch, struct error *err)
+{
+	struct accounts_memory *memory = accounts_memory(meta, err);
+
+	if (!memory)
+		return -1;
+	LIST_INSERT_HEAD(&memory->watches, watch, entry);
+	return 0;
+}
+
+void accounts_unwatch(struct accounts_watch *watch)
+{
+	if (!watch->on_change)
+		return;
+	LIST_REMOVE(watch, entry);
+	watch->on_change = NULL;
+}
+
 uint64_t accounts_generation(struct meta *meta)
 {
 	struct error err;
@@ -449,18 +467,30 @@ int accounts_secret_revoke(struct meta *meta, const char *id, uint32_t number, s
 	return accounts_change_end(&change, result, err);
 }
 
-int accounts_check(struct meta *meta, struct str id, struct str secret, struct account *account, struct error *err)
+/* `pass` may be NULL. */
+static void give_pass(struct pass *pass, const struct account *account, uint64_t mark)
+{
+	if (!pass)
+		return;
+	*pass = (struct pass){ .kind = PASS_SECRET, .mark = mark };
+	strcpy(pass->name, account->id);
+}
+
+int accounts_check(struct meta *meta, struct str id, struct str secret, struct account *account, struct pass *pass,
+                   struct error *err)
 {
 	struct credentials_key key;
 	struct account_row row = { 0 };
 	struct accounts_memory *memory = accounts_memory(meta, err);
+	uint64_t mark;
 
 	if (!memory)
 		return -1;
 	bool has_key = credentials_cache_key(memory->credentials, CREDENTIALS_ACCOUNT, id, secret, &key);
-	const struct account *cached = has_key ? credentials_cache_find(memory->credentials, &key) : NULL;
+	const struct account *cached = has_key ? credentials_cache_find(memory->credentials, &key, &mark) : NULL;
 	if (cached) {
 		*account = *cached;
+		give_pass(pass, account, mark);
 		return 0;
 	}
 	int found = account_row_find(meta, id, &row, err);
@@ -472,9 +502,11 @@ int accounts_check(struct meta *meta, struct str id, struct str secret, struct a
 		return error_set(err, ERROR_NOMEM, "credentials: out of memory");
 	if (!right || row.account.disabled || row.account.deleted_us)
 		return error_set(err, ERROR_UNAUTHORIZED, "wrong credentials");
+	mark = credential_mark(&row.credentials[right - 1]);
 	if (has_key)
-		credentials_cache_add(memory->credentials, &key, &row.account);
+		credentials_cache_add(memory->credentials, &key, &row.account, mark);
 	*account = row.account;
+	give_pass(pass, account, mark);
 	return 0;
 }
 

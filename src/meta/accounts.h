@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/str.h"
 #include "meta/account.h"
+#include "meta/pass.h"
 
 struct meta;
 
@@ -106,6 +107,10 @@ MUST_CHECK int accounts_set_plan(struct meta *meta, const char *id, const char *
 MUST_CHECK int accounts_plans(struct meta *meta, const char *id, struct account_plan plans[ACCOUNT_PLANS_MAX],
                               int *count, struct error *err);
 
+/* Calls watch->on_change (pass.h) after every change, until accounts_unwatch, which does nothing if it is not watched. */
+MUST_CHECK int accounts_watch(struct meta *meta, struct accounts_watch *watch, struct error *err);
+void accounts_unwatch(struct accounts_watch *watch);
+
 /* Grows with every change of accounts: what was read of one before may be out of date. */
 uint64_t accounts_generation(struct meta *meta);
 
@@ -116,10 +121,10 @@ MUST_CHECK int accounts_secret_add(struct meta *meta, const char *id, const char
 MUST_CHECK int accounts_secret_hash(struct meta *meta, const char *id, struct buf *out, struct error *err);
 MUST_CHECK int accounts_secret_revoke(struct meta *meta, const char *id, uint32_t number, struct error *err);
 
-/* Right credentials of an enabled account: fills *account. ERROR_UNAUTHORIZED in all other cases, without saying
- * which. */
+/* Right credentials of an enabled account: fills *account, and *pass (or NULL). ERROR_UNAUTHORIZED in all other cases,
+ * without saying which. */
 MUST_CHECK int accounts_check(struct meta *meta, struct str id, struct str secret, struct account *account,
-                              struct error *err);
+                              struct pass *pass, struct error *err);
 
 /* May `reader` see the data of `owner`? Itself, or a subaccount of it. Never for an unknown owner. 1 with the owner's
  * *key, 0, or -1 with *err: a read that failed is not a no. */
@@ -138,12 +143,18 @@ MUST_CHECK int producers_set(struct meta *meta, const char *name, const struct i
 MUST_CHECK int producers_revoke(struct meta *meta, const char *name, struct error *err);
 typedef bool (*producers_fn)(void *arg, const struct producer *producer);
 MUST_CHECK int producers_each(struct meta *meta, producers_fn fn, void *arg, struct error *err);
-MUST_CHECK int producers_check(struct meta *meta, struct str name, struct str secret, struct error *err);
+/* Fills *pass, which may be NULL. */
+MUST_CHECK int producers_check(struct meta *meta, struct str name, struct str secret, struct pass *pass,
+                               struct error *err);
 
 /* Operators, whose credentials are for operator_listen alone. They are like producers, without settings. */
 MUST_CHECK int operators_add(struct meta *meta, const char *name, const char *secret, struct error *err);
 MUST_CHECK int operators_remove(struct meta *meta, const char *name, struct error *err);
 MUST_CHECK int operators_each(struct meta *meta, producers_fn fn, void *arg, struct error *err);
-MUST_CHECK int operators_check(struct meta *meta, struct str name, struct str secret, struct error *err);
+MUST_CHECK int operators_check(struct meta *meta, struct str name, struct str secret, struct pass *pass,
+                               struct error *err);
+
+/* pass_holds of a producer or operator. */
+MUST_CHECK int producers_pass_holds(struct meta *meta, const struct pass *pass, struct error *err);
 
 #endif

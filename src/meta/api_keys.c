@@ -243,8 +243,9 @@ static int check_text(struct accounts_memory *memory, struct str account_id, str
 	static const struct account nobody;
 	struct credentials_key cached;
 	bool has_key = credentials_cache_key(memory->credentials, CREDENTIALS_API_KEY, account_id, text, &cached);
+	uint64_t mark;
 
-	if (found && has_key && credentials_cache_find(memory->credentials, &cached))
+	if (found && has_key && credentials_cache_find(memory->credentials, &cached, &mark))
 		return 0;
 	int right = credential_match(&row->credential, found, 1, text);
 
@@ -253,7 +254,7 @@ static int check_text(struct accounts_memory *memory, struct str account_id, str
 	if (!right)
 		return error_set(err, ERROR_UNAUTHORIZED, "wrong credentials");
 	if (has_key)
-		credentials_cache_add(memory->credentials, &cached, &nobody);
+		credentials_cache_add(memory->credentials, &cached, &nobody, credential_mark(&row->credential));
 	return 0;
 }
 
@@ -270,7 +271,7 @@ static int check_use(const struct api_key *key, const struct ip *from, struct er
 }
 
 int api_keys_check(struct meta *meta, struct str account_id, struct str text, const struct ip *from,
-                   struct account *account, struct api_key *key, struct error *err)
+                   struct account *account, struct api_key *key, struct pass *pass, struct error *err)
 {
 	char name[ACCOUNT_ID_MAX + 1 + API_KEY_ID_LEN + 1];
 	struct str id = { text.p + PREFIX_LEN, API_KEY_ID_LEN };
@@ -289,7 +290,28 @@ int api_keys_check(struct meta *meta, struct str account_id, struct str text, co
 	if (account->disabled || account->deleted_us)
 		return error_set(err, ERROR_UNAUTHORIZED, "wrong credentials");
 	*key = row.key;
+	*pass = (struct pass){ .kind = PASS_KEY,
+		               .mark = credential_mark(&row.credential),
+		               .until_us = key->expires_us };
+	strcpy(pass->key, key->id);
+	strcpy(pass->name, key->account);
 	return check_use(key, from, err);
+}
+
+int api_keys_pass_holds(struct meta *meta, const struct pass *pass, struct error *err)
+{
+	char name[ACCOUNT_ID_MAX + 1 + API_KEY_ID_LEN + 1];
+	struct str id = { pass->key, API_KEY_ID_LEN };
+	struct account account;
+	struct key_row row;
+	int found = meta_find(meta, META_DB_API_KEYS, row_name(name, str_from(pass->name), id), take_row, &row, err);
+
+	if (found <= 0)
+		return found;
+	if (accounts_get(meta, str_from(pass->name), &account, err) != 0)
+		return err->code == ERROR_NOT_FOUND ? 0 : -1;
+	return credential_mark(&row.credential) == pass->mark && !account.disabled && !account.deleted_us &&
+	       (!row.key.expires_us || row.key.expires_us > clock_now_us());
 }
 
 bool api_key_has_product(const struct api_key *key, struct str product)

@@ -12,8 +12,9 @@
 #include "base/network.h"
 #include "meta/account.h"
 #include "meta/meta.h"
+#include "meta/pass.h"
 
-#define API_KEY_ID_LEN 12
+#define API_KEY_ID_LEN PASS_KEY_LEN
 #define API_KEYS_MAX 100     /* of an account */
 #define API_KEY_LIST_MAX 512 /* bytes of a list of products or networks */
 
@@ -61,11 +62,14 @@ MUST_CHECK int api_keys_forget(struct change *change, const char *account, struc
 bool api_key_has_form(struct str secret);
 
 /*
- * A right key of an enabled account, used from `from`: fills in both. ERROR_UNAUTHORIZED where it is wrong or its time is
+ * A right key of an enabled account, used from `from`: fills in all three. ERROR_UNAUTHORIZED where it is wrong or its time is
  * up, ERROR_FORBIDDEN where it may not be used from there.
  */
 MUST_CHECK int api_keys_check(struct meta *meta, struct str account_id, struct str text, const struct ip *from,
-                              struct account *account, struct api_key *key, struct error *err);
+                              struct account *account, struct api_key *key, struct pass *pass, struct error *err);
+
+/* pass_holds of a key. */
+MUST_CHECK int api_keys_pass_holds(struct meta *meta, const struct pass *pass, struct error *err);
 
 /* May it read records of the product? */
 bool api_key_has_product(const struct api_key *key, struct str product);

@@ -61,9 +61,17 @@ int credential_match(const struct credential *credentials, size_t count, size_t 
 		failed |= !derived;
 		bool equal = CRYPTO_memcmp(hash, credential->hash, sizeof(hash)) == 0;
 		if (derived && equal && fits && i < count)
-			return 1;
+			return (int)i + 1;
 	}
 	return failed ? -1 : 0;
+}
+
+uint64_t credential_mark(const struct credential *credential)
+{
+	uint64_t mark;
+
+	memcpy(&mark, credential->salt, sizeof(mark));
+	return mark;
 }
 
 void credential_write(struct value_writer *w, const struct credential *credential)
@@ -86,6 +94,7 @@ struct cache_slot {
 	uint64_t generation; /* filled in this one; 0 for never */
 	struct credentials_key key;
 	struct account account;
+	uint64_t mark;
 };
 
 struct credentials_cache {
@@ -148,21 +157,23 @@ static size_t slot_of(const struct credentials_key *key)
 	return start % CACHE_SLOTS;
 }
 
-const struct account *credentials_cache_find(const struct credentials_cache *cache, const struct credentials_key *key)
+const struct account *credentials_cache_find(const struct credentials_cache *cache, const struct credentials_key *key,
+                                             uint64_t *mark)
 {
 	const struct cache_slot *slot = &cache->slots[slot_of(key)];
 
 	if (slot->generation != cache->generation || CRYPTO_memcmp(&slot->key, key, sizeof(*key)) != 0)
 		return NULL;
+	*mark = slot->mark;
 	return &slot->account;
 }
 
 void credentials_cache_add(struct credentials_cache *cache, const struct credentials_key *key,
-                           const struct account *account)
+                           const struct account *account, uint64_t mark)
 {
 	struct cache_slot *slot = &cache->slots[slot_of(key)];
 
-	*slot = (struct cache_slot){ .generation = cache->generation, .key = *key, .account = *account };
+	*slot = (struct cache_slot){ .generation = cache->generation, .key = *key, .account = *account, .mark = mark };
 }
 
 void credentials_cache_clear(struct credentials_cache *cache)

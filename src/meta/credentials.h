@@ -56,9 +56,12 @@ MUST_CHECK int credential_make(struct credential *credential, struct str secret,
 /*
  * Is `secret` that of one of the `count` credentials? A wrong secret costs `derivations` derivations whatever the
  * count, and where there is no credential at all, so that the time does not reveal what exists.
- * 1, 0, or -1 where a derivation failed for want of memory and none was right.
+ * Its number from 1, 0, or -1 where a derivation failed for want of memory and none was right.
  */
 int credential_match(const struct credential *credentials, size_t count, size_t derivations, struct str secret);
+
+/* A number by chance that this credential has and no other: of its salt. */
+uint64_t credential_mark(const struct credential *credential);
 
 void credential_write(struct value_writer *w, const struct credential *credential);
 void credential_read(struct value_reader *r, struct credential *credential);
@@ -79,12 +82,13 @@ void credentials_cache_free(struct credentials_cache *cache);
 bool credentials_cache_key(struct credentials_cache *cache, enum credentials_kind kind, struct str id,
                            struct str secret, struct credentials_key *key);
 
-/* What was added under the key, or NULL. Valid until the next add or clear. */
-const struct account *credentials_cache_find(const struct credentials_cache *cache, const struct credentials_key *key);
+/* What was added under the key, with the mark of its credential, or NULL. Valid until the next add or clear. */
+const struct account *credentials_cache_find(const struct credentials_cache *cache, const struct credentials_key *key,
+                                             uint64_t *mark);
 
 /* Copies *account; a zeroed one for what is no account's. May evict another entry. */
 void credentials_cache_add(struct credentials_cache *cache, const struct credentials_key *key,
-                           const struct account *account);
+                           const struct account *account, uint64_t mark);
 void credentials_cache_clear(struct credentials_cache *cache);
 
 #endif

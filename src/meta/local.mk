@@ -12,6 +12,8 @@ libcdrd_a_SOURCES += \
 	src/meta/credentials.c src/meta/credentials.h \
 	src/meta/meta.c src/meta/meta.h \
 	src/meta/meta_env.h \
+	src/meta/pass.h \
+	src/meta/pass_check.c src/meta/pass_check.h \
 	src/meta/producers.c \
 	src/meta/quarantine.c src/meta/quarantine.h \
 	src/meta/rows.c src/meta/rows.h

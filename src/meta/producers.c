@@ -22,9 +22,10 @@ static const struct kind {
 	const char *noun;
 	enum meta_db db;
 	enum credentials_kind cached;
+	enum pass_kind pass;
 	size_t settings;
-} producer_kind = { "producer", META_DB_PRODUCERS, CREDENTIALS_PRODUCER, INGEST_SETTINGS_COUNT },
-  operator_kind = { "operator", META_DB_OPERATORS, CREDENTIALS_OPERATOR, 0 };
+} producer_kind = { "producer", META_DB_PRODUCERS, CREDENTIALS_PRODUCER, PASS_PRODUCER, INGEST_SETTINGS_COUNT },
+  operator_kind = { "operator", META_DB_OPERATORS, CREDENTIALS_OPERATOR, PASS_OPERATOR, 0 };
 
 static int check_name(const struct kind *kind, const char *name, struct error *err)
 {
@@ -239,17 +240,30 @@ int producers_get(struct meta *meta, struct str name, struct producer *producer,
 	return found > 0 ? 0 : -1;
 }
 
-static int check(const struct kind *kind, struct meta *meta, struct str name, struct str secret, struct error *err)
+/* `pass` may be NULL; the name has been found, so it is not too long. */
+static void give_pass(const struct kind *kind, struct pass *pass, struct str name, uint64_t mark)
+{
+	if (!pass)
+		return;
+	*pass = (struct pass){ .kind = (uint8_t)kind->pass, .mark = mark };
+	memcpy(pass->name, name.p, name.len);
+}
+
+static int check(const struct kind *kind, struct meta *meta, struct str name, struct str secret, struct pass *pass,
+                 struct error *err)
 {
 	struct credentials_key key;
 	struct producer_row row = { 0 };
 	struct accounts_memory *memory = accounts_memory(meta, err);
+	uint64_t mark;
 
 	if (!memory)
 		return -1;
 	bool has_key = credentials_cache_key(memory->credentials, kind->cached, name, secret, &key);
-	if (has_key && credentials_cache_find(memory->credentials, &key))
+	if (has_key && credentials_cache_find(memory->credentials, &key, &mark)) {
+		give_pass(kind, pass, name, mark);
 		return 0;
+	}
 	int found = row_find(kind, meta, name, &row, err);
 	if (found < 0)
 		return -1;
@@ -258,17 +272,28 @@ static int check(const struct kind *kind, struct meta *meta, struct str name, st
 		return error_set(err, ERROR_NOMEM, "credentials: out of memory");
 	if (!right)
 		return error_set(err, ERROR_UNAUTHORIZED, "wrong credentials");
+	mark = credential_mark(&row.credential);
 	if (has_key)
-		credentials_cache_add(memory->credentials, &key, &(struct account){ 0 });
+		credentials_cache_add(memory->credentials, &key, &(struct account){ 0 }, mark);
+	give_pass(kind, pass, name, mark);
 	return 0;
 }
 
-int producers_check(struct meta *meta, struct str name, struct str secret, struct error *err)
+int producers_check(struct meta *meta, struct str name, struct str secret, struct pass *pass, struct error *err)
 {
-	return check(&producer_kind, meta, name, secret, err);
+	return check(&producer_kind, meta, name, secret, pass, err);
 }
 
-int operators_check(struct meta *meta, struct str name, struct str secret, struct error *err)
+int operators_check(struct meta *meta, struct str name, struct str secret, struct pass *pass, struct error *err)
 {
-	return check(&operator_kind, meta, name, secret, err);
+	return check(&operator_kind, meta, name, secret, pass, err);
+}
+
+int producers_pass_holds(struct meta *meta, const struct pass *pass, struct error *err)
+{
+	const struct kind *kind = pass->kind == PASS_OPERATOR ? &operator_kind : &producer_kind;
+	struct producer_row row;
+	int found = row_find(kind, meta, str_from(pass->name), &row, err);
+
+	return found > 0 ? credential_mark(&row.credential) == pass->mark : found;
 }

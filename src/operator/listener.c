@@ -10,6 +10,7 @@
 #include "api/console_pages.h"
 #include "api/login.h"
 #include "api/routes.h"
+#include "meta/pass_check.h"
 #include "operator/operator_private.h"
 
 /* --- credentials --- */
@@ -30,13 +31,15 @@ static int check(struct http_request *request, struct str name, struct str secre
 {
 	const struct operator_listener *listener = arg;
 	struct user *user = http_request_user_room(request);
+	struct pass pass;
 
 	if (name.len > PRODUCER_NAME_MAX)
 		return error_set(err, ERROR_UNAUTHORIZED, "An operator's name has at most %d characters",
 		                 PRODUCER_NAME_MAX);
-	if (operators_check(listener->context.meta, name, secret, err) < 0 ||
+	if (operators_check(listener->context.meta, name, secret, &pass, err) < 0 ||
 	    client_certificate_check(request, listener->context.config, "operators", name, err) < 0)
 		return -1;
+	http_request_set_pass(request, &pass, sizeof(pass));
 	memcpy(user->name, name.p, name.len);
 	user->name[name.len] = '\0';
 	http_request_name_user(request, "operator:", name);
@@ -56,6 +59,34 @@ static bool authenticate(struct http_request *request, void *app)
 		return true;
 	login_refuse(request, listener->context.base, listener->context.config, logins, &err);
 	return false;
+}
+
+/* Commands in progress end with their operator's credentials. */
+static bool holds(void *app, const void *pass)
+{
+	const struct operator_listener *listener = app;
+	struct error err;
+
+	/* A read that fails is no reason to end it: none lasts long. */
+	return pass_holds(listener->context.meta, pass, &err) != 0;
+}
+
+static void on_change(void *arg)
+{
+	const struct operator_listener *listener = arg;
+
+	http_server_check_passes(listener->server);
+}
+
+static int watch(struct operator_listener *listener, struct error *err)
+{
+	if (http_server_use_passes(listener->server, holds, err) != 0)
+		return -1;
+	listener->watch = (struct accounts_watch){ .on_change = on_change, .arg = listener };
+	if (accounts_watch(listener->context.meta, &listener->watch, err) == 0)
+		return 0;
+	listener->watch.on_change = NULL;
+	return -1;
 }
 
 /* --- the page --- */
@@ -131,7 +162,7 @@ struct operator_listener *operator_listener_new(const struct operator_context *c
 	if (!config->operator_listen[0] && !config->operator_listen_tls[0])
 		return listener;
 	listener->server = http_server_new(context->tasks, config, routes, listener, err);
-	if (listener->server &&
+	if (listener->server && watch(listener, err) == 0 &&
 	    http_server_listen(listener->server, NULL, "operator_listen", config->operator_listen, err) == 0 &&
 	    http_server_listen(listener->server, context->tls, "operator_listen_tls", config->operator_listen_tls,
 	                       err) == 0) {
@@ -146,6 +177,7 @@ void operator_listener_free(struct operator_listener *listener)
 {
 	if (!listener)
 		return;
+	accounts_unwatch(&listener->watch);
 	http_server_free(listener->server);
 	free(listener);
 }

@@ -12,6 +12,7 @@
 struct operator_listener {
 	struct operator_context context;
 	struct http_server *server; /* NULL: nobody listens */
+	struct accounts_watch watch;
 };
 
 /* Who makes the request. */

@@ -105,8 +105,8 @@ START_TEST(accounts_are_added_with_all_that_the_file_says)
 	ck_assert_str_eq(account.name, "Sub, \"two\"");
 	ck_assert_str_eq(account.parent, "parent01");
 	ck_assert_int_eq(account.secrets_count, 0);
-	ASSERT_OK(accounts_check(f.meta, STR_LITERAL("child001"), STR_LITERAL("clear secret"), &account, &err));
-	ASSERT_OK(accounts_check(f.meta, STR_LITERAL("parent01"), STR_LITERAL("correct horse"), &account, &err));
+	ASSERT_OK(accounts_check(f.meta, STR_LITERAL("child001"), STR_LITERAL("clear secret"), &account, NULL, &err));
+	ASSERT_OK(accounts_check(f.meta, STR_LITERAL("parent01"), STR_LITERAL("correct horse"), &account, NULL, &err));
 	ck_assert_int_eq(accounts_reads(f.meta, &account, STR_LITERAL("child002"), &key, &err), 1);
 	ck_assert_uint_eq(account_import_count(import), 3);
 	ck_assert_uint_eq(account_import_secrets(import), 2);

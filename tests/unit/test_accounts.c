@@ -69,12 +69,12 @@ static int add(const char *id, const char *parent)
 
 static int login(const char *id, const char *secret)
 {
-	return accounts_check(f.meta, str_from(id), str_from(secret), &account, &err);
+	return accounts_check(f.meta, str_from(id), str_from(secret), &account, NULL, &err);
 }
 
 static int produce(const char *name, const char *secret)
 {
-	return producers_check(f.meta, str_from(name), str_from(secret), &err);
+	return producers_check(f.meta, str_from(name), str_from(secret), NULL, &err);
 }
 
 START_TEST(account_outlives_a_restart)

@@ -209,7 +209,8 @@ START_TEST(a_plan_survives_a_restart_and_other_changes)
 	ck_assert_int_eq(accounts_set_plan(f.meta, "abcd1234", "gold", &err), 0);
 	ck_assert_int_eq(accounts_secret_add(f.meta, "abcd1234", "another-secret", &number, &err), 0);
 	fixture_restart(&f);
-	ck_assert_int_eq(accounts_check(f.meta, STR_LITERAL("abcd1234"), STR_LITERAL("another-secret"), &account, &err),
+	ck_assert_int_eq(accounts_check(f.meta, STR_LITERAL("abcd1234"), STR_LITERAL("another-secret"), &account, NULL,
+	                                &err),
 	                 0);
 	ck_assert_str_eq(account.plan, "gold");
 	ck_assert_int_eq(accounts_set_plan(f.meta, "nobody12", "gold", &err), -1);
