@@ -344,7 +344,7 @@ def test_the_map_shows_the_includes_as_they_are():
 def test_the_map_names_what_there_is():
     text = read(TOP, "docs", "HACKING.md")
     suites = rows("tests/unit/suites.def", "SUITE")
-    modules = []
+    modules, mapped = [], set()
     for row in re.findall(r"^\| `.*\|$", text, re.MULTILINE):
         module, begin, units, tests = [cell.strip() for cell in row.strip("|").split("|")]
         module = module.strip("`")
@@ -353,8 +353,13 @@ def test_the_map_names_what_there_is():
             assert os.path.exists(os.path.join(TOP, "src", module, name)), f"{module}: {name}"
         for suite in filter(None, units.split(", ")):
             assert suite in suites, suite
+            mapped.add(suite)
         for name in re.findall(r"`(\w+\.py)`", tests):
             assert os.path.exists(os.path.join(TOP, "tests", "blackbox", name)), name
+    assert set(suites) - mapped == set(), "suites that the map of docs/HACKING.md does not have"
+    there = {os.path.basename(name) for name in tracked() if re.match(r"tests/blackbox/test_\w+\.py$", name)}
+    named = set(re.findall(r"`(test_\w+\.py)`", text[text.index("## The modules"):text.index("What each module includes")]))
+    assert there - named == set(), "black-box tests that the map of docs/HACKING.md does not have"
     assert modules == [module for module in include_graph.modules() if module != include_graph.MAIN]
     sources = "".join(read(TOP, name) for name in tracked() if re.match(r"src/.*\.[ch]$", name))
     for function in set(re.findall(r"\b([a-z]+_[a-z_]+)\(\)", text)):
