@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "callback/courier_private.h"
 #include "callback/transfer.h"
+#include "callback/upload.h"
 #include "config.h"
 
 #define SHA256_SHOWN 16 /* of the SHA-256, in the hidden name */
@@ -341,7 +342,7 @@ static bool attach_file(struct work *work)
 
 	return part && curl_mime_data_cb(part, work->size, read_file, seek_file, NULL, work) == CURLE_OK &&
 	       curl_mime_filename(part, work->job.file_name) == CURLE_OK &&
-	       curl_mime_type(part, "application/octet-stream") == CURLE_OK &&
+	       curl_mime_type(part, upload_file_type(str_from(work->job.file_name))) == CURLE_OK &&
 	       curl_mime_encoder(part, "base64") == CURLE_OK;
 }
 

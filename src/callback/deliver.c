@@ -24,6 +24,7 @@ struct delivery {
 	struct callback_url url;
 	struct buf body;
 	struct upload upload; /* instead of the body */
+	const char *file_type;
 	struct multipart multipart;
 	bool is_given_up; /* and its upload in parts is being aborted */
 	struct lookup *lookup;
@@ -125,12 +126,13 @@ static bool add_header(struct curl_slist **headers, const char *format, ...)
 	return longer != NULL;
 }
 
-/* Those of a file: its type is in its name. */
-static struct curl_slist *make_upload_headers(const struct upload *upload, struct str sha256, struct error *err)
+/* Those of a file. */
+static struct curl_slist *make_upload_headers(const struct upload *upload, const char *type, struct str sha256,
+                                              struct error *err)
 {
 	const struct destination *destination = &upload->destination;
 	struct curl_slist *headers = NULL;
-	bool made = add_header(&headers, "Content-Type: application/octet-stream");
+	bool made = add_header(&headers, "Content-Type: %s", type);
 
 	/* libcurl signs each header that is given, also one that is to be left out: S3 may ask for Expect. */
 	if (destination->type == DESTINATION_S3)
@@ -215,6 +217,16 @@ static void step_ended(struct delivery *delivery, const struct transfer_result *
 	}
 }
 
+static void describe_refusal(struct delivery *delivery, const struct transfer_result *result)
+{
+	struct buf reason = { 0 };
+
+	multipart_add_reason(&reason, result->answer, MULTIPART_REASON_MAX);
+	(void)snprintf(delivery->problem, sizeof(delivery->problem), "HTTP status %ld%.*s", result->status,
+	               STR_ARGS(buf_str(&reason)));
+	buf_free(&reason);
+}
+
 static void transfer_ended(void *arg, const struct transfer_result *result)
 {
 	struct delivery *delivery = arg;
@@ -238,7 +250,7 @@ static void transfer_ended(void *arg, const struct transfer_result *result)
 			.retry_after_us = result->retry_after_s * CLOCK_US_PER_SECOND,
 		};
 
-		snprintf(delivery->problem, sizeof(delivery->problem), "HTTP status %ld", result->status);
+		describe_refusal(delivery, result);
 		end_delivery(delivery, &outcome);
 	} else {
 		end_delivery(delivery, &(struct outcome){ .delivered = true, .status = result->status });
@@ -276,9 +288,10 @@ static struct curl_slist *fill_upload(struct delivery *delivery, struct transfer
 	struct buf sha256 = { 0 };
 
 	if (delivery->multipart.step == MULTIPART_NONE)
-		return make_upload_headers(&delivery->upload, buf_str(&delivery->upload.sha256), err);
+		return make_upload_headers(&delivery->upload, delivery->file_type, buf_str(&delivery->upload.sha256),
+		                           err);
 	if (multipart_fill(&delivery->multipart, request->url, request, &sha256, err) == 0)
-		headers = make_upload_headers(&delivery->upload, buf_str(&sha256), err);
+		headers = make_upload_headers(&delivery->upload, delivery->file_type, buf_str(&sha256), err);
 	buf_free(&sha256);
 	return headers;
 }
@@ -347,6 +360,19 @@ static void lookup_timed_out(evutil_socket_t fd, short what, void *arg)
 	fail_delivery(delivery, "%.120s: could not be resolved in time", delivery->url.host);
 }
 
+static int set_s3_url(struct callback_url *url, struct str text, struct error *err)
+{
+	struct buf signed_url = { 0 };
+
+	upload_write_s3_url(text, &signed_url);
+	int result = buf_cstr(&signed_url) && curl_url_set(url->parsed, CURLUPART_URL, signed_url.data,
+	                                                   CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK ?
+	                     0 :
+	                     error_set(err, ERROR_NOMEM, "out of memory");
+	buf_free(&signed_url);
+	return result;
+}
+
 static int take_upload(struct delivery *delivery, const struct callback_row *row, struct error *err)
 {
 	struct callbacks *callbacks = delivery->callback->callbacks;
@@ -361,6 +387,9 @@ static int take_upload(struct delivery *delivery, const struct callback_row *row
 	}
 	if (upload_begin(upload, callbacks->destinations, callbacks->config->data_dir, delivery->callback->account,
 	                 row->url, err) != 0)
+		return -1;
+	delivery->file_type = upload_file_type(row->url);
+	if (upload->destination.type == DESTINATION_S3 && set_s3_url(&delivery->url, row->url, err) != 0)
 		return -1;
 	return multipart_begin(&delivery->multipart, upload, row->parts, callbacks->config->destination_part_size, err);
 }

@@ -34,12 +34,29 @@ static struct str find_element(struct str xml, const char *name)
 	return to ? (struct str){ at, (size_t)(to - at) } : (struct str){ "", 0 };
 }
 
-struct str multipart_error(struct str answer)
+bool multipart_has_error(struct str answer)
 {
-	bool has_failed = answer.len > 0 && memmem(answer.p, answer.len, "<Error>", strlen("<Error>"));
-	struct str code = has_failed ? find_element(answer, "Code") : (struct str){ "", 0 };
+	return answer.len > 0 && memmem(answer.p, answer.len, "<Error>", strlen("<Error>"));
+}
 
-	return has_failed && code.len == 0 ? STR_LITERAL("an error without a code") : code;
+/* Printable ASCII: it goes to a log, a header and a page. */
+static void add_shown(struct buf *out, const char *between, struct str text, size_t most)
+{
+	if (text.len > 0)
+		buf_add_text(out, between);
+	for (size_t i = 0; i < text.len && out->len < most; i++)
+		buf_add_char(out, text.p[i] >= ' ' && text.p[i] <= '~' ? text.p[i] : '?');
+}
+
+void multipart_add_reason(struct buf *out, struct str answer, size_t most)
+{
+	struct str code = find_element(answer, "Code");
+
+	if (!multipart_has_error(answer))
+		return;
+	most += out->len;
+	add_shown(out, ", ", code.len > 0 ? code : STR_LITERAL("an error without a code"), most);
+	add_shown(out, ": ", find_element(answer, "Message"), most);
 }
 
 /* Can it be kept in a line, and stand in XML as it is? */
@@ -254,13 +271,14 @@ static int take_tag(struct multipart *multipart, struct str tag, struct error *e
 
 static int refused(struct multipart *multipart, const struct transfer_result *result, struct error *err)
 {
-	struct str code = multipart_error(result->answer);
+	struct buf reason = { 0 };
 	char what[48] = "upload in parts";
 
 	if (multipart->step == MULTIPART_PART)
 		(void)snprintf(what, sizeof(what), "part %zu", multipart->count + 1);
-	error_set(err, ERROR_CONFLICT, "%s: HTTP status %ld%s%.*s", what, result->status, code.len > 0 ? ", " : "",
-	          code.len < 80 ? (int)code.len : 80, code.p);
+	multipart_add_reason(&reason, result->answer, MULTIPART_REASON_MAX);
+	error_set(err, ERROR_CONFLICT, "%s: HTTP status %ld%.*s", what, result->status, STR_ARGS(buf_str(&reason)));
+	buf_free(&reason);
 	if (result->status == HTTP_NOT_FOUND && multipart->step != MULTIPART_CREATE)
 		begin_anew(multipart); /* the server has forgotten the upload, or has completed it */
 	return -1;
@@ -270,7 +288,7 @@ int multipart_answered(struct multipart *multipart, const struct transfer_result
 {
 	bool is_gone = multipart->step == MULTIPART_ABORT && result->status == HTTP_NOT_FOUND;
 
-	if (!is_gone && (result->status / 100 != 2 || multipart_error(result->answer).len > 0))
+	if (!is_gone && (result->status / 100 != 2 || multipart_has_error(result->answer)))
 		return refused(multipart, result, err);
 	switch (multipart->step) {
 	case MULTIPART_CREATE:

@@ -18,6 +18,7 @@
 
 /* S3 allows 10000 parts of up to 5 GiB and files of up to 5 TiB: so many parts are enough, and their tags fit into a row. */
 #define MULTIPART_PARTS_MAX 1024
+#define MULTIPART_REASON_MAX 180
 #define MULTIPART_TEXT_MAX ((size_t)256 << 10)
 
 enum multipart_step {
@@ -63,8 +64,11 @@ bool multipart_give_up(struct multipart *multipart);
 /* What is to be kept, for multipart_begin; nothing if no upload is begun. */
 void multipart_keep(const struct multipart *multipart, struct buf *out);
 
-/* The code of the error that an S3 server answered with, which may have status 200; empty if there is none. */
-struct str multipart_error(struct str answer);
+/* Has the server answered with an error, which may have status 200? */
+bool multipart_has_error(struct str answer);
+
+/* Appends what an S3 server says of its error: ", CODE: MESSAGE", cut to `most` bytes; nothing if it says nothing. */
+void multipart_add_reason(struct buf *out, struct str answer, size_t most);
 
 /* Safe on a zeroed one. */
 void multipart_end(struct multipart *multipart);

@@ -286,8 +286,13 @@ static void set_upload(CURL *easy, struct transfer *transfer)
 
 static void set_credentials(CURL *easy, const struct upload *upload)
 {
-	if (upload->login.len > 0)
-		curl_easy_setopt(easy, CURLOPT_USERPWD, upload->login.data);
+	const struct destination *destination = &upload->destination;
+
+	/* Each alone: an access key may have a colon. */
+	if (destination->user[0]) {
+		curl_easy_setopt(easy, CURLOPT_USERNAME, destination->user);
+		curl_easy_setopt(easy, CURLOPT_PASSWORD, destination->secret);
+	}
 	if (upload->sigv4.len > 0)
 		curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, upload->sigv4.data);
 }

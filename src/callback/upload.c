@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <openssl/sha.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -64,17 +65,13 @@ static int check_place(const struct upload *upload, struct str url, struct error
 	return error_set(err, ERROR_CONFLICT, "destination %s has another url now", upload->destination.name);
 }
 
-/* "user:secret", for libcurl. */
-static int make_login(struct upload *upload, struct error *err)
+static int make_texts(struct upload *upload, struct error *err)
 {
 	const struct destination *destination = &upload->destination;
 
-	if (destination->user[0] && destination->type < DESTINATION_SFTP)
-		buf_addf(&upload->login, "%s:%s", destination->user, destination->secret);
 	if (destination->type == DESTINATION_S3)
 		buf_addf(&upload->sigv4, "aws:amz:%s:s3", destination->region);
-	return (upload->login.len > 0 && !buf_cstr(&upload->login)) || upload->login.failed ||
-	                       !buf_cstr(&upload->sha256) || (upload->sigv4.len > 0 && !buf_cstr(&upload->sigv4)) ?
+	return !buf_cstr(&upload->sha256) || (upload->sigv4.len > 0 && !buf_cstr(&upload->sigv4)) ?
 	               error_set(err, ERROR_NOMEM, "out of memory") :
 	               0;
 }
@@ -96,10 +93,51 @@ int upload_begin(struct upload *upload, struct destinations *destinations, const
 	if (!destinations)
 		return error_set(err, ERROR_CONFLICT, "there are no destinations");
 	if (destinations_find(destinations, account, buf_str(&upload->name), &upload->destination, err) != 0 ||
-	    check_place(upload, url, err) != 0 || make_login(upload, err) != 0)
+	    check_place(upload, url, err) != 0 || make_texts(upload, err) != 0)
 		return -1;
 	return str_is(buf_str(&upload->file), UPLOAD_TEST_FILE) ? open_test_file(upload, err) :
 	                                                          open_file(upload, data_dir, err);
+}
+
+const char *upload_file_type(struct str name)
+{
+	static const struct str parquet = { ".parquet", 8 };
+
+	return name.len > parquet.len && memcmp(name.p + name.len - parquet.len, parquet.p, parquet.len) == 0 ?
+	               "application/vnd.apache.parquet" :
+	               "application/octet-stream";
+}
+
+static bool is_hex(char c)
+{
+	return strchr("0123456789abcdefABCDEF", c) && c;
+}
+
+void upload_write_s3_url(struct str url, struct buf *out)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~/";
+	const char *host = memmem(url.p, url.len, "://", 3);
+	const char *path = host ? memchr(host + 3, '/', url.len - (size_t)(host + 3 - url.p)) : NULL;
+	size_t at = path ? (size_t)(path - url.p) : url.len;
+
+	buf_add(out, url.p, at);
+	for (; at < url.len; at++) {
+		unsigned char c = (unsigned char)url.p[at];
+
+		if (c == '%' && url.len - at > 2 && is_hex(url.p[at + 1]) && is_hex(url.p[at + 2])) {
+			c = (unsigned char)strtoul((char[]){ url.p[at + 1], url.p[at + 2], '\0' }, NULL, 16);
+			at += 2;
+			/* a slash within a name of its own, which is not one between names, and a zero */
+			if (c == '/' || c == '\0') {
+				buf_addf(out, "%%%02X", c);
+				continue;
+			}
+		}
+		if (c && strchr(plain, c))
+			buf_add_char(out, (char)c);
+		else
+			buf_addf(out, "%%%02X", c);
+	}
 }
 
 bool callback_is_delivery(struct str id)
@@ -123,10 +161,7 @@ void upload_end(struct upload *upload)
 {
 	if (upload_is_wanted(upload) && upload->fd >= 0)
 		close(upload->fd);
-	if (upload->login.data)
-		explicit_bzero(upload->login.data, upload->login.len);
 	explicit_bzero(&upload->destination, sizeof(upload->destination));
-	buf_free(&upload->login);
 	buf_free(&upload->sigv4);
 	buf_free(&upload->name);
 	buf_free(&upload->file);

@@ -18,7 +18,6 @@ struct upload {
 	struct buf file; /* in data_dir/reports */
 	struct buf sha256;
 	struct destination destination;
-	struct buf login; /* "user:secret", or empty */
 	struct buf sigv4; /* for libcurl, or empty */
 	int fd;           /* -1: none */
 	int64_t size;
@@ -40,6 +39,16 @@ bool upload_by_courier(const struct upload *upload);
 /* Opens the file and finds the credentials for `url`, of the account's destination. */
 MUST_CHECK int upload_begin(struct upload *upload, struct destinations *destinations, const char *data_dir,
                             const char *account, struct str url, struct error *err);
+
+/* The media type of a file of this name or URL. */
+const char *upload_file_type(struct str name);
+
+/*
+ * A URL, of which S3 is told, with the path as it is signed: every byte but letters, digits, "-_.~" and "/" percent-encoded,
+ * with capitals, whether it was before or not. A server makes the same of what it was asked for, so that another spelling of
+ * the path would have another signature.
+ */
+void upload_write_s3_url(struct str url, struct buf *out);
 
 /* Safe on a zeroed one. */
 void upload_end(struct upload *upload);

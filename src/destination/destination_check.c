@@ -124,9 +124,10 @@ static int check_given(const struct destination *destination, struct error *err)
 	}
 	if (destination->type == DESTINATION_SMTP && destination->secret[0] && !destination->user[0])
 		return error_set(err, ERROR_INVALID, "user: Missing required parameter");
-	if (strchr(destination->user, ':') || strchr(destination->region, ':'))
-		return error_set(err, ERROR_INVALID, "%s: Must have no colon",
-		                 strchr(destination->user, ':') ? "user" : "region");
+	/* A colon ends the user of Basic credentials, and a region's name. */
+	bool is_user_cut = destination->type != DESTINATION_S3 && strchr(destination->user, ':');
+	if (is_user_cut || strchr(destination->region, ':'))
+		return error_set(err, ERROR_INVALID, "%s: Must have no colon", is_user_cut ? "user" : "region");
 	return 0;
 }
 

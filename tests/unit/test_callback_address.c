@@ -16,6 +16,8 @@
 #include "callback/address.h"
 #include "callback/callback.h"
 #include "callback/resolve.h"
+#include "callback/multipart.h"
+#include "callback/upload.h"
 #include "callback/url.h"
 
 Suite *suite_callback_address(void);
@@ -541,6 +543,55 @@ START_TEST(resolver_ends_with_lookups_under_way)
 }
 END_TEST
 
+START_TEST(urls_of_s3_are_spelled_as_they_are_signed)
+{
+	static const struct {
+		const char *given, *spelled;
+	} rows[] = {
+		{ "https://s3.example.com/bucket/a-b_c.d~e/f.zip", "https://s3.example.com/bucket/a-b_c.d~e/f.zip" },
+		{ "http://h:80/b/2026:11/a+b=c@d/", "http://h:80/b/2026%3A11/a%2Bb%3Dc%40d/" },
+		{ "http://h/b/%3a%2B%41%7e%20/", "http://h/b/%3A%2BA~%20/" },
+		{ "http://h/b/%c3%a9/x%2fy/%00/", "http://h/b/%C3%A9/x%2Fy/%00/" },
+		{ "http://h/b/100%/%4/%zz/", "http://h/b/100%25/%254/%25zz/" },
+		{ "http://[::1]:9000/b/", "http://[::1]:9000/b/" },
+		{ "http://h", "http://h" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf out = { 0 };
+
+		upload_write_s3_url(str_from(rows[i].given), &out);
+		ck_assert_str_eq(buf_cstr(&out), rows[i].spelled);
+		buf_free(&out);
+	}
+}
+END_TEST
+
+START_TEST(reason_of_an_s3_server_is_its_code_and_message)
+{
+	static const struct {
+		const char *answer, *reason;
+	} rows[] = {
+		{ "<Error><Code>NoSuchBucket</Code><Message>There is none.</Message></Error>",
+		  ", NoSuchBucket: There is none." },
+		{ "<Error><Code>SlowDown</Code></Error>", ", SlowDown" },
+		{ "<Error><Message>a\nb\x80</Message></Error>", ", an error without a code: a?b?" },
+		{ "<html><Code>no</Code></html>", "" },
+		{ "", "" },
+		{ "<Error><Code>A</Code><Message>0123456789012345678901234567890123456789</Message></Error>",
+		  ", A: 01234567890123456789012345" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct buf out = { 0 };
+
+		multipart_add_reason(&out, str_from(rows[i].answer), 31);
+		ck_assert_str_eq(out.len ? buf_cstr(&out) : "", rows[i].reason);
+		buf_free(&out);
+	}
+}
+END_TEST
+
 Suite *suite_callback_address(void)
 {
 	Suite *suite = suite_create("callback_address");
@@ -554,6 +605,8 @@ Suite *suite_callback_address(void)
 	tcase_add_test(tcase, special_addresses_are_told_from_public_ones);
 	tcase_add_test(tcase, list_has_networks_addresses_and_names);
 	tcase_add_test(tcase, wrong_words_of_the_list_are_named);
+	tcase_add_test(tcase, urls_of_s3_are_spelled_as_they_are_signed);
+	tcase_add_test(tcase, reason_of_an_s3_server_is_its_code_and_message);
 	suite_add_tcase(suite, tcase);
 	tcase = tcase_create("names");
 	tcase_add_checked_fixture(tcase, setup_names, teardown_names);
