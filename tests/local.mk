@@ -3,7 +3,7 @@ include tests/unit/local.mk
 include tests/fuzz/local.mk
 include tests/faults/local.mk
 # These need a running cdrd and more than a compiler: ./runtests installs that and runs them.
-EXTRA_DIST += tests/blackbox tests/cluster tests/sdk tests/console
+EXTRA_DIST += tests/blackbox tests/cluster tests/sandbox tests/sdk tests/console
 check_PROGRAMS += tests/blackbox/callback_put
 tests_blackbox_callback_put_SOURCES = tests/blackbox/callback_put.c
 tests_blackbox_callback_put_LDADD = libcdrd.a

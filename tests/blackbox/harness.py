@@ -3,11 +3,14 @@
 
 A Daemon runs the cdrd of $CDRD_BUILD_DIR in a directory of its own under /tmp, on a free port and an admin socket of
 its own. It can be stopped, killed and started again on the same data. Whatever a sanitizer or the daemon's own end
-says is checked by check(), which conftest.py calls after every test.
+says is checked by check(), which conftest.py calls after every test. With CDRD_SANDBOX in the environment, it is run
+under the restrictions of the systemd unit that the build made.
 """
 import base64
 import contextlib
 import dataclasses
+import getpass
+import glob
 import gzip
 import http.client
 import itertools
@@ -127,6 +130,31 @@ NO_LIMITS = {"sync_rate_max": 0, "async_rate_max": 0, "downloads_max": 0, "login
              "shed_lag": 0}
 
 
+# --- the unit's sandbox ---
+
+SANDBOX = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "sandbox", "sandbox.py")
+UNIT = os.path.join(BUILD_DIR, "systemd", "cdrd.service")
+# What tests write for the daemon, or look for after it: what an operator lists in ReadWritePaths.
+TESTS_FILES = os.path.join(tempfile.gettempdir(), f"pytest-of-{getpass.getuser()}")
+IS_SANDBOXED = bool(os.environ.get("CDRD_SANDBOX"))
+
+if IS_SANDBOXED:
+    os.makedirs(TESTS_FILES, mode=0o700, exist_ok=True)
+
+
+def sandbox_command(writable, *more):
+    """What stands before the daemon's own words for it to be run as the unit would."""
+    read = [BUILD_DIR, os.path.dirname(SANDBOX), *glob.glob("/tmp/cdrd-rabbitmq-*")]
+    return [SANDBOX, *(word for path in writable for word in ("--write", path)),
+            *(word for path in read for word in ("--read", path)), *more, UNIT]
+
+
+def can_sandbox():
+    """Is this root, with namespaces to make and what knows the groups of system calls?"""
+    return os.geteuid() == 0 and bool(shutil.which("systemd-analyze")) and \
+        subprocess.run([SANDBOX, UNIT, "true"], capture_output=True).returncode == 0
+
+
 class CtlError(Exception):
     """cdrctl ended with another status than 0."""
 
@@ -153,17 +181,21 @@ class Daemon:
             **options,
         }
         self.process = None
+        self.box = sandbox_command([self.directory, TESTS_FILES]) if IS_SANDBOXED else []
 
     # --- its life ---
 
     def command(self, *arguments):
         given = [word for key, value in self.options.items() for word in ("-o", f"{key}={value}")]
-        return [program("cdrd"), *given, *arguments]
+        return [*self.box, program("cdrd"), *given, *arguments]
 
     def start(self, environment=None):
+        environment = dict(environment or {})
+        if self.box and "LD_PRELOAD" in environment:
+            environment["CDRD_SANDBOX_PRELOAD"] = environment.pop("LD_PRELOAD")
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.command(), stderr=log, stdin=subprocess.DEVNULL,
-                                            env={**os.environ, **(environment or {})})
+                                            env={**os.environ, **environment})
         deadline = time.monotonic() + START_SECONDS
         while not self.answers():
             assert self.process.poll() is None, f"cdrd ended at start:\n{self.log()}"

@@ -369,40 +369,22 @@ def test_a_client_that_does_not_read_costs_no_memory_and_holds_nobody_up(busy):
     assert check(busy.backups)["sound"]
 
 
-# What the unit's ProtectSystem=strict, PrivateTmp, DynamicUser and empty CapabilityBoundingSet leave of the system.
-SANDBOX = """
-set -e
-own=$1 private=$2
-shift 2
-mount --make-rprivate /
-mount --bind "$own" "$own"
-mount -o remount,bind,ro /
-mount -t tmpfs tmpfs "$private"
-exec setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all --no-new-privs "$@"
-"""
+NOBODY = "65534"
 
 
-def sandboxed(daemon, private):
+def sandboxed(daemon, *seen):
     """The daemon as the unit starts it: its own directory alone can be written, by a user who owns nothing else."""
     os.makedirs(daemon.data_dir, exist_ok=True)
-    subprocess.run(["chown", "-R", "65534:65534", daemon.directory], check=True)
-    command = daemon.command
-    daemon.command = lambda *arguments: ["unshare", "-m", "sh", "-c", SANDBOX, "sh", daemon.directory, str(private),
-                                         *command(*arguments)]
+    subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", daemon.directory], check=True)
+    daemon.box = harness.sandbox_command([daemon.directory], "--user", NOBODY, *(word for path in seen for word in ("--read", str(path))))
     return daemon
 
 
-def can_sandbox():
-    tried = subprocess.run(["unshare", "-m", "sh", "-c", "mount --make-rprivate / && setpriv --bounding-set=-all true"],
-                           capture_output=True)
-    return os.geteuid() == 0 and tried.returncode == 0
-
-
-@pytest.mark.skipif(not can_sandbox(), reason="needs root, and a mount namespace")
+@pytest.mark.skipif(not harness.can_sandbox(), reason="needs root, namespaces and systemd-analyze")
 def test_the_restore_drill_works_with_the_daemon_in_the_units_sandbox(daemons, tmp_path):
-    private = tmp_path / "private"
-    private.mkdir()
-    daemon = sandboxed(daemons(start=False, usage_records="no", **SEAL), private)
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    daemon = sandboxed(daemons(start=False, usage_records="no", **SEAL), seen)
     daemon.start()
     daemon.add_producer()
     account = daemon.new_account()
@@ -411,7 +393,7 @@ def test_the_restore_drill_works_with_the_daemon_in_the_units_sandbox(daemons, t
     report = reporting.make(daemon, account, product="SMS", direction="outbound", **whole_day())["request_id"]
     said = answers(daemon, [account], [], [(account, report)])
     # what the daemon does not see at all, and what it can read at most
-    for place in (private / "backups", tmp_path / "backups"):
+    for place in (seen / "backups", tmp_path / "backups"):
         made = daemon.ctl("backup", str(place), "--keep", "3")
         assert (made["days_copied"], made["report_files"]) == (3, 1), made
         assert made["backup"] == str(place / os.listdir(place)[0]) or os.path.isdir(made["backup"])
@@ -420,12 +402,12 @@ def test_the_restore_drill_works_with_the_daemon_in_the_units_sandbox(daemons, t
     # the drill: laid out for the daemon's user, started, asked
     copy = daemons(start=False, usage_records="no", **SEAL)
     os.makedirs(copy.data_dir)
-    subprocess.run(["chown", "65534:65534", copy.data_dir], check=True)
+    subprocess.run(["chown", f"{NOBODY}:{NOBODY}", copy.data_dir], check=True)
     ended = restore(tmp_path / "backups", copy.data_dir)
     assert ended.returncode == 0, ended
     owners = {os.stat(os.path.join(at, name)).st_uid for at, _, names in os.walk(copy.data_dir) for name in names}
-    assert owners == {65534}
-    sandboxed(copy, private).start()
+    assert owners == {int(NOBODY)}
+    sandboxed(copy).start()
     assert answers(copy, [account], [], [(account, report)]) == said
     assert copy.ctl("verify")["sound"]
     copy.stop()
