@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: ISC
-"""Builds that leave a part out: they build, run, and say what is not there."""
+"""Builds that leave a part out: they build, run, and say what is not there; and builds of the same, which are the same."""
+import hashlib
 import json
 import os
 import pty
+import shutil
 import subprocess
 
 import pytest
 
 import harness
-from test_tree import TOP
+from test_tree import TOP, tracked
 
 pytestmark = pytest.mark.skipif(not os.environ.get("CDRD_LONG_TESTS"), reason="each is a whole build")
 
@@ -110,3 +112,41 @@ def test_without_a_broker_s_library_its_setting_says_so(built, kind, library):
     smoke(build)
     said = subprocess.run([build.folder / "cdrd", "-t", "-o", f"{kind}=x"], capture_output=True, text=True)
     assert said.returncode != 0 and f"built without {library}" in said.stderr, said.stderr
+
+
+# --- the same source gives the same bytes ---
+
+def copy_of_source(folder):
+    """What git has, in a folder, with what autoreconf makes of it."""
+    folder.mkdir(parents=True)
+    for name in tracked():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(os.path.join(TOP, name), folder / name)  # with the time of now
+    subprocess.run(["autoreconf", "-fi"], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def programs_of(source, build, environment, umask):
+    """The bytes of the programs, built in a folder of the source."""
+    build.mkdir(exist_ok=True)
+    for command in ([os.path.relpath(source / "configure", build), "--quiet", "CFLAGS=-O0 -g"], ["make", f"-j{os.cpu_count()}", "all"]):
+        ended = subprocess.run(command, cwd=build, capture_output=True, text=True, timeout=3600, umask=umask,
+                               env={**os.environ, "CCACHE_DISABLE": "1", **environment})
+        assert ended.returncode == 0, f"{command}:\n{ended.stdout[-2000:]}\n{ended.stderr[-4000:]}"
+    return {name: (build / name).read_bytes() for name in ("cdrd", "cdrctl")}
+
+
+def differences(one, other):
+    return {name: (hashlib.sha256(one[name]).hexdigest(), hashlib.sha256(other[name]).hexdigest())
+            for name in one if one[name] != other[name]}
+
+
+def test_two_builds_in_other_folders_at_other_times_give_the_same_bytes(tmp_path):
+    """Beside and within the source, by names from there and from here; with another time zone, language and mask."""
+    first = copy_of_source(tmp_path / "a")
+    one = programs_of(first, first / "build", {"TZ": "Pacific/Kiritimati", "LC_ALL": "C"}, 0o022)
+    second = copy_of_source(tmp_path / "another" / "and" / "deeper")
+    other = programs_of(second, second, {"TZ": "America/Adak", "LC_ALL": "C.UTF-8"}, 0o077)
+    assert differences(one, other) == {}
+    for name, content in one.items():
+        assert str(tmp_path).encode() not in content, f"{name} has the name of the folder where it was built"

@@ -20,16 +20,20 @@ def run(*command, **options):
     return ended.stdout
 
 
-@pytest.fixture(scope="module")
-def packages(tmp_path_factory):
-    """The folder of the built packages."""
-    folder = tmp_path_factory.mktemp("debian")
+def build_packages(folder):
+    """In a folder of it, as dpkg-buildpackage has it."""
     tree = folder / "cdrd"
-    tree.mkdir()
+    tree.mkdir(parents=True)
     files = run("git", "-C", TOP, "ls-files", "-z").rstrip("\0")
     run("cpio", "-0", "-p", "-d", "--quiet", str(tree), input=files + "\0", cwd=TOP)
     run("dpkg-buildpackage", "-b", "-us", "-uc", cwd=tree)
     return folder
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory):
+    """The folder of the built packages."""
+    return build_packages(tmp_path_factory.mktemp("debian"))
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +72,13 @@ def test_there_are_the_packages_that_are_meant_and_lintian_has_no_complaint(pack
     assert built == {"cdrd", "cdrd-dbgsym", "cdrd-doc"}
     changes = next(str(packages / name) for name in os.listdir(packages) if name.endswith(".changes"))
     assert run("lintian", "--allow-root", "--fail-on", "error,warning", changes) == ""
+
+
+def test_packages_built_in_another_folder_at_another_time_are_the_same(packages, tmp_path):
+    again = build_packages(tmp_path / "another" / "folder")
+    names = sorted(name for name in os.listdir(packages) if name.endswith(".deb"))
+    assert names == sorted(name for name in os.listdir(again) if name.endswith(".deb"))
+    assert [name for name in names if (packages / name).read_bytes() != (again / name).read_bytes()] == []
 
 
 def test_what_is_installed_serves(root):

@@ -75,9 +75,9 @@ def project(tmp_path):
     return tmp_path
 
 
-def run(project, runners):
+def run(project, runners, *options):
     environment = {**os.environ, "RUNNERS": runners, "PATH": f"{project}/bin:{os.environ['PATH']}"}
-    return subprocess.run([project / "runtests"], capture_output=True, text=True, timeout=120, env=environment)
+    return subprocess.run([project / "runtests", *options], capture_output=True, text=True, timeout=120, env=environment)
 
 
 def test_what_failed_is_listed_before_the_last_line(project):
@@ -112,3 +112,17 @@ def test_of_the_tests_of_node_only_results_are_written_and_all_is_in_the_log(pro
     assert "duration_ms" not in ended.stdout and "a line of what" not in ended.stdout
     log = (project / "build/tests/console.log").read_text()
     assert "duration_ms" in log and "a line of what" in log and "no such thing" in log
+
+
+def test_coverage_counts_what_a_build_of_its_own_has_run_and_too_little_is_a_failure(project):
+    (project / "build" / "tests").rename(project / "build" / "coverage")
+    write(project, "build/coverage/of_an_earlier_run.gcda", "")
+    write(project, "tools/coverage", '#!/bin/sh\necho "$*"\n[ $3 -eq 0 ]\n', 0o755)
+    part = run(project, "fuzz", "--coverage")
+    assert f"{project}/build/coverage --least 0" in part.stdout
+    assert part.stdout.splitlines()[-1] == "2 passed, 1 failed", part.stdout  # a fuzzer, and the coverage of a part
+    assert (project / "build/coverage/of_an_earlier_run.gcda").exists()
+    whole = run(project, "", "--coverage")
+    assert f"{project}/build/coverage --least 92" in whole.stdout
+    assert not (project / "build/coverage/of_an_earlier_run.gcda").exists()
+    assert "coverage: fewer than 92 % of the lines, or gcovr failed" in (project / "build/coverage/failures").read_text().splitlines()

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * fuzz_json.c: the JSON reader, held against json-c.
+ * fuzz_json.c: the JSON reader, held against json-c and, in json_yajl.c, against yajl.
  *
  * What must hold: what the reader takes, json-c takes, and both find the same values in it. Not the other way round, as
  * json-c takes more (NaN, "1.", 'names', control characters), nor where a name stands twice, as it keeps one of them.
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/json_reader.h"
+#include "json_yajl.h"
 
 #define DEPTH_MAX 64
 
@@ -160,6 +161,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(buf_cstr(&text) != NULL);
 	if (is_comparable(buf_str(&text), &names))
 		check_against_json_c(buf_str(&text), names);
+	json_yajl_compare(buf_str(&text));
 	buf_free(&text);
 	return 0;
 }

@@ -39,11 +39,11 @@ tests_fuzz_fuzz_report_body_SOURCES = tests/fuzz/fuzz_report_body.c $(FUZZ_DRIVE
 tests_fuzz_fuzz_report_body_LDADD = libcdrd.a
 tests_fuzz_fuzz_report_body_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 
-if HAVE_JSONC
+if HAVE_YAJL
 FUZZERS += tests/fuzz/fuzz_json
-tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c $(FUZZ_DRIVER)
-tests_fuzz_fuzz_json_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS)
-tests_fuzz_fuzz_json_LDADD = libcdrd.a $(JSONC_LIBS)
+tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c tests/fuzz/json_yajl.c tests/fuzz/json_yajl.h $(FUZZ_DRIVER)
+tests_fuzz_fuzz_json_CFLAGS = $(AM_CFLAGS) $(JSONC_CFLAGS) $(YAJL_CFLAGS)
+tests_fuzz_fuzz_json_LDADD = libcdrd.a $(JSONC_LIBS) $(YAJL_LIBS)
 tests_fuzz_fuzz_json_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
 endif
 
