@@ -12,6 +12,7 @@ cdrctl_SOURCES = \
 	src/ctl/import.c \
 	src/ctl/import_result.c src/ctl/import_result.h \
 	src/ctl/main.c src/ctl/mapping_try.c \
+	src/ctl/nearest.c src/ctl/nearest.h \
 	src/ctl/progress.c src/ctl/progress.h \
 	src/ctl/quarantine.c \
 	src/ctl/reconcile.c \

@@ -14,6 +14,7 @@
 #include "base/config.h"
 #include "ctl/client.h"
 #include "ctl/ctl.h"
+#include "ctl/nearest.h"
 #include "ctl/progress.h"
 #include "ctl/render.h"
 #include "ctl/secret_file.h"
@@ -46,6 +47,7 @@ static const struct special_row {
 struct options {
 	const char *socket;
 	bool json, help, version, completion;
+	const char *unknown; /* the last word that looks like an option and is none of ours */
 };
 
 /* --- a command's run --- */
@@ -231,8 +233,10 @@ static bool take_switch(void *arg, const char *word)
 		options->version = true;
 	else if (strcmp(word, "--completion") == 0)
 		options->completion = true; /* for the build */
-	else
+	else {
+		options->unknown = word;
 		return false;
+	}
 	return true;
 }
 
@@ -250,11 +254,50 @@ static int take_options(struct options *options, int argc, char *const *argv)
 		else if (strncmp(word, "--socket=", 9) == 0)
 			options->socket = word + 9;
 		else if (socket || !take_switch(options, word)) {
-			fprintf(stderr, "cdrctl: %s: %s\n", word, socket ? "SOCKET is missing" : "no such option");
+			fprintf(stderr, "cdrctl: %s: %s\n", word,
+			        socket ? "the path of SOCKET is missing" : "no such option; see cdrctl --help");
 			return -1;
 		}
 	}
 	return at;
+}
+
+/* "; did you mean key?", if there is a command that begins with the first `known` words and has such a one next. */
+static void print_meant(int known, char *const *argv)
+{
+	struct nearest nearest = { .typed = str_from(argv[known]) };
+
+	for (size_t i = 0; i < command_specs_count; i++) {
+		struct str words = str_from(command_specs[i].words), word = { NULL, 0 };
+		int at = 0;
+
+		if (!command_spec_begins(&command_specs[i], known, argv))
+			continue;
+		while (at <= known && str_next(&words, ' ', &word))
+			at++;
+		if (at == known + 1)
+			nearest_try(&nearest, word);
+	}
+	if (nearest.word.p)
+		fprintf(stderr, "; did you mean %.*s?", STR_ARGS(nearest.word));
+}
+
+/* The same of an option of a command, which was not taken. */
+static void print_meant_option(const struct args_synopsis *synopsis, const char *typed)
+{
+	struct nearest nearest = { .typed = { typed, strcspn(typed, "=") } };
+
+	if (strncmp(typed, "-s", 2) == 0 || strncmp(typed, "--socket", 8) == 0) {
+		fprintf(stderr, "; -s and --socket stand before the command");
+		return;
+	}
+	for (size_t i = 0; i < synopsis->count; i++)
+		if (synopsis->params[i].kind != ARGS_POSITIONAL)
+			nearest_try(&nearest, synopsis->params[i].option);
+	nearest_try(&nearest, STR_LITERAL("--json"));
+	nearest_try(&nearest, STR_LITERAL("--help"));
+	if (nearest.word.p)
+		fprintf(stderr, "; did you mean %.*s?", STR_ARGS(nearest.word));
 }
 
 /* Handles words that are no command: an incomplete one, or none at all. */
@@ -274,8 +317,11 @@ static int wrong_words(const struct options *options, int argc, char *const *arg
 		fprintf(stderr, "cdrctl: a command is missing; see cdrctl --help\n");
 	else if (known == argc)
 		fprintf(stderr, "cdrctl: %s: the command is not complete\n", argv[argc - 1]);
-	else
-		fprintf(stderr, "cdrctl: %s: no such command; see cdrctl --help\n", argv[known]);
+	else {
+		fprintf(stderr, "cdrctl: %s: no such command", argv[known]);
+		print_meant(known, argv);
+		fprintf(stderr, "%s\n", known == 0 ? "; see cdrctl --help" : "");
+	}
 	if (known > 0)
 		usage_print(stderr, options->socket, known, argv);
 	return EXIT_USAGE;
@@ -299,7 +345,10 @@ static int run_command(struct options *options, const struct command_spec *spec,
 	if (result == 0)
 		result = secret_file_take(&args, &secret, &err);
 	if (result != 0) {
-		fprintf(stderr, "cdrctl: %s: %s\n", spec->words, err.message);
+		fprintf(stderr, "cdrctl: %s: %s", spec->words, err.message);
+		if (options->unknown)
+			print_meant_option(&synopsis, options->unknown);
+		fprintf(stderr, "\n");
 		usage_print_line(stderr, spec);
 		args_free(&args);
 		buf_free(&secret);

@@ -71,14 +71,22 @@ def test_version():
 
 @pytest.mark.parametrize("arguments, message", [
     ([], "a command is missing"),
-    (["nonsense"], "nonsense: no such command"),
+    (["nonsense"], "nonsense: no such command; see"),
+    (["kye"], "kye: no such command; did you mean key?"),
+    (["kye", "list"], "kye: no such command; did you mean key?"),
+    (["key", "lst"], "lst: no such command; did you mean list?"),
+    (["status", "-s", "/there"], "-s: no such option; -s and --socket stand before the command"),
+    (["status", "--socket=/there"], "--socket=/there: no such option; -s and --socket stand before the command"),
+    (["key", "add", "a", "--scop=records"], "--scop=records: no such option; did you mean --scope?"),
+    (["status", "--jsno"], "--jsno: no such option; did you mean --json?"),
+    (["--nosense", "status"], "--nosense: no such option; see cdrctl --help"),
     (["account"], "account: the command is not complete"),
     (["account", "nonsense"], "nonsense: no such command"),
     (["account", "add"], "account add: ID is missing"),
     (["account", "list", "stray"], "stray"),
     (["status", "--nonsense"], "--nonsense: no such option"),
     (["account", "add", "abcd1234", "--parent"], "--parent: ID is missing"),
-    (["-s"], "SOCKET is missing"),
+    (["-s"], "the path of SOCKET is missing"),
     (["--nonsense", "status"], "--nonsense: no such option"),
 ])
 def test_wrong_usage_is_status_2_with_a_message(arguments, message):
