@@ -62,19 +62,59 @@ static int write_file(int directory, const char *name, struct str text, struct e
 	return result;
 }
 
-/* NAME, or NAME.2 and so on if there is one. The end of a very long name is cut off. */
-static int find_free_name(int folder, const char *name, char new_name[300], struct error *err)
+/* Is `report` a report of the file `name`, and is there no `new_name` that it belongs to? */
+static bool is_own_report(int folder, const char *new_name, const char *report, const char *name)
 {
 	struct stat found;
+	struct buf head = { 0 };
+	struct json j = json_to(&head);
+	char text[512];
+	int fd = openat(folder, report, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	ssize_t got = fd >= 0 ? read(fd, text, sizeof(text)) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	json_object_begin(&j);
+	json_member_text(&j, "file", name);
+	json_key(&j, "mapping");
+	bool is_own = !head.failed && got >= (ssize_t)head.len && memcmp(text, head.data, head.len) == 0 &&
+	              fstatat(folder, new_name, &found, AT_SYMLINK_NOFOLLOW) != 0;
+	buf_free(&head);
+	return is_own;
+}
+
+/* 1, 0, -1. */
+static int is_there(int folder, const char *name, struct error *err)
+{
+	struct stat found;
+
+	if (fstatat(folder, name, &found, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", name);
+}
+
+/*
+ * NAME, or NAME.2 and so on if there is one, or what its report would be called: a file of that name, which came by itself.
+ * After a crash the report may be this file's own, which was written and not followed by the file; it is written anew. The
+ * end of a very long name is cut off.
+ */
+static int find_free_name(int folder, const char *name, bool is_after_crash, char new_name[300], struct error *err)
+{
+	char report[320];
 
 	for (int i = 1; i <= NAMES_MAX; i++) {
 		if (i == 1)
 			snprintf(new_name, 300, "%.*s", NAME_KEPT, name);
 		else
 			snprintf(new_name, 300, "%.*s.%d", NAME_KEPT, name, i);
-		if (fstatat(folder, new_name, &found, AT_SYMLINK_NOFOLLOW) == 0)
-			continue;
-		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", new_name);
+		(void)snprintf(report, sizeof(report), "%s.report.json", new_name);
+		int taken = is_there(folder, new_name, err);
+		if (taken == 0)
+			taken = is_there(folder, report, err);
+		if (taken > 0 && is_after_crash && is_own_report(folder, new_name, report, name))
+			taken = 0;
+		if (taken <= 0)
+			return taken;
 	}
 	return error_set(err, ERROR_CONFLICT, "%s: %d files of this name were read already", name, NAMES_MAX);
 }
@@ -113,7 +153,7 @@ static int move_with_report(const struct feed *feed, int directory, const char *
 
 	if (to < 0)
 		return -1;
-	int result = find_free_name(to, feed->place.name, name, err);
+	int result = find_free_name(to, feed->place.name, feed->answer.len == 0, name, err);
 	if (result == 0) {
 		snprintf(report, sizeof(report), "%s.report.json", name);
 		result = put_report(feed, to, report, err);
@@ -270,6 +310,8 @@ void spool_step(struct feed *feed, int64_t deadline_us)
 		return;
 	if (feed->fd < 0)
 		looked = look(feed, deadline_us, &err);
+	if (looked == LOOKED_AND_NOTHING)
+		feed->told = false; /* what was wrong is not any more */
 	if (looked == LOOKED_AND_FAILED)
 		feed_retry(feed, &err);
 	else if (looked != LOOKED_AND_FOUND)

@@ -107,6 +107,18 @@ def test_files_of_one_name_are_all_kept(feed):
     harness.wait_for((feed.spool / "done" / "a.csv.2.report.json").exists, PATIENCE)
 
 
+def test_a_file_that_has_the_name_of_a_report_is_not_replaced_by_one(feed):
+    feed.put("a.csv.report.json", rows(1, 10))
+    harness.wait_for((feed.spool / "done" / "a.csv.report.json.report.json").exists, PATIENCE)
+    harness.wait_for((feed.spool / "done" / "a.csv.report.json").exists, PATIENCE)
+    feed.put("a.csv", rows(11, 10))
+    harness.wait_for((feed.spool / "done" / "a.csv.2").exists, PATIENCE)
+    assert (feed.spool / "done" / "a.csv.report.json").read_text() == rows(1, 10)
+    assert (feed.spool / "done" / "a.csv.2").read_text() == rows(11, 10)
+    assert json.loads((feed.spool / "done" / "a.csv.2.report.json").read_text())["file"] == "a.csv"
+    assert feed.ids() == numbers(1, 20)
+
+
 def test_a_file_whose_name_has_no_room_for_the_reports_is_moved_under_a_shorter_one(feed):
     long, kept = "n" * 250, "n" * 238
     for turn in range(2):
@@ -126,19 +138,20 @@ def test_a_report_is_not_written_through_a_link_in_its_place(feed, tmp_path):
     report.parent.mkdir(exist_ok=True)
     report.symlink_to(other)
     feed.put("a.csv", rows(1, 2))
-    harness.wait_for(lambda: (report.parent / "a.csv").exists() and "accepted" in report.read_text(), PATIENCE)
-    assert other.read_text() == "kept"
+    harness.wait_for((report.parent / "a.csv.2").exists, PATIENCE)
+    assert "accepted" in (report.parent / "a.csv.2.report.json").read_text()
+    assert other.read_text() == "kept" and report.is_symlink()
 
 
 def test_a_file_stays_in_the_spool_until_its_report_is_written(feed):
-    in_the_way = feed.spool / "done" / "a.csv.report.json"
+    in_the_way = feed.spool / "done" / ".report"  # what it is called before it is whole
     in_the_way.mkdir(parents=True)
     feed.put("a.csv", rows(1, 2))
-    harness.wait_for(lambda: "a.csv.report.json" in feed.daemon.log(), PATIENCE)
+    harness.wait_for(lambda: ".report: " in feed.daemon.log(), PATIENCE)
     assert (feed.spool / "a.csv").exists()
     in_the_way.rmdir()
     harness.wait_for((feed.spool / "done" / "a.csv").exists, PATIENCE)
-    assert json.loads(in_the_way.read_text())["accepted"] == 2
+    assert json.loads((feed.spool / "done" / "a.csv.report.json").read_text())["accepted"] == 2
     assert sorted(os.listdir(feed.spool / "done")) == ["a.csv", "a.csv.report.json"]
 
 
