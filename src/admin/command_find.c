@@ -107,8 +107,8 @@ static const struct admin_job_kind kind = { finding_job_step, write_progress, wr
 static int begin(struct finding_job *job, const struct admin_context *context, const struct args *args,
                  struct admin_reply *reply, struct error *err)
 {
-	struct finding_context own = { context->meta, context->store, context->reports, context->schedules,
-		                       context->callbacks };
+	struct finding_context own = { context->meta,      context->store,      context->reports,
+		                       context->schedules, context->reconciles, context->callbacks };
 	struct finding_request request = {
 		.number = args_get(args, "number"),
 		.id = args_get(args, "id"),

@@ -32,6 +32,7 @@ libcdrd_a_SOURCES += \
 	src/api/problem_pages.c src/api/problems.def \
 	src/api/products.c \
 	src/api/reconcile_endpoints.c \
+	src/api/reconcile_list.c \
 	src/api/records.c src/api/records.h \
 	src/api/records_answer.c \
 	src/api/records_read.c \

@@ -11,11 +11,9 @@
 #include "api/later.h"
 #include "api/plan.h"
 #include "api/reports.h"
-#include "mapping/mapping.h"
 #include "reconcile/reconcile.h"
 
 #define PENDING_RETRY_SECONDS "30"
-#define LIST_MAX 1000
 
 static void reply_status(struct http_request *request, const struct api *app, const struct reconciliation *job)
 {
@@ -141,8 +139,8 @@ void api_reconcile_post(struct http_request *request, void *app)
 
 /* --- who sees it --- */
 
-static int is_visible(const struct http_request *request, const struct api *app, const struct reconciliation *job,
-                      struct error *err)
+int api_reconcile_is_visible(const struct http_request *request, const struct api *app,
+                             const struct reconciliation *job, struct error *err)
 {
 	struct account_key key;
 
@@ -161,7 +159,7 @@ int api_reconcile_file(const struct http_request *request, const struct api *app
                        enum reconciler_class *class, struct error *err)
 {
 	*job = reconciles_get_file(app->reconciles, http_request_segment(request), class);
-	return *job ? is_visible(request, app, *job, err) : 0;
+	return *job ? api_reconcile_is_visible(request, app, *job, err) : 0;
 }
 
 /* NULL when the request has been answered instead. */
@@ -169,7 +167,7 @@ static const struct reconciliation *find(struct http_request *request, const str
 {
 	const struct reconciliation *job = reconciles_get(app->reconciles, http_request_segment(request));
 	struct error err;
-	int visible = job ? is_visible(request, app, job, &err) : 0;
+	int visible = job ? api_reconcile_is_visible(request, app, job, &err) : 0;
 
 	if (visible > 0)
 		return job;
@@ -208,67 +206,4 @@ void api_reconcile_delete(struct http_request *request, void *arg)
 		http_reply_problem(request, 409, "Invalid Abort Operation", "The reconciliation has ended.");
 	else
 		http_reply_error(request, &err);
-}
-
-/* --- GET of all --- */
-
-struct list {
-	struct http_request *request;
-	const struct api *app;
-	struct str base_url;
-	struct json json;
-	size_t left;
-	struct error err;
-	bool failed;
-};
-
-static bool add_job(void *arg, const struct reconciliation *job)
-{
-	struct list *list = arg;
-	struct buf status = { 0 };
-	int visible = is_visible(list->request, list->app, job, &list->err);
-
-	if (visible > 0)
-		visible = reconcile_write_status(list->app->reconciles, job, list->base_url, &status, &list->err) == 0 ?
-		                  1 :
-		                  -1;
-	if (visible > 0) {
-		json_raw(&list->json, buf_str(&status));
-		list->left--;
-	}
-	list->failed = visible < 0;
-	buf_free(&status);
-	return !list->failed && list->left > 0;
-}
-
-static bool add_mapping(void *arg, const struct mapping *mapping)
-{
-	json_text(arg, mapping_name(mapping));
-	return true;
-}
-
-void api_reconcile_list(struct http_request *request, void *app)
-{
-	struct buf base_url = { 0 }, body = { 0 };
-	struct list list = { .request = request, .app = app, .json = json_to(&body), .left = LIST_MAX };
-
-	http_request_base_url(request, &base_url);
-	list.base_url = buf_str(&base_url);
-	json_object_begin(&list.json);
-	json_key(&list.json, "reconciliations");
-	json_array_begin(&list.json);
-	reconciles_each(list.app->reconciles, add_job, &list);
-	json_array_end(&list.json);
-	json_key(&list.json, "mappings");
-	json_array_begin(&list.json);
-	mappings_each(list.app->mappings, add_mapping, &list.json);
-	json_array_end(&list.json);
-	json_object_end(&list.json);
-	buf_free(&base_url);
-	if (!list.failed) {
-		http_reply(request, 200, "application/json", &body);
-		return;
-	}
-	buf_free(&body);
-	http_reply_error(request, &list.err);
 }

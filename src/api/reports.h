@@ -42,6 +42,10 @@ void api_file_free(struct api_file *file);
 MUST_CHECK int api_reconcile_file(const struct http_request *request, const struct api *app,
                                   const struct reconciliation **job, enum reconciler_class *class, struct error *err);
 
+/* May the account that makes the request see it? 1, 0, -1. */
+MUST_CHECK int api_reconcile_is_visible(const struct http_request *request, const struct api *app,
+                                        const struct reconciliation *job, struct error *err);
+
 /* May the account that makes the request see the report? */
 MUST_CHECK int api_report_is_visible(const struct http_request *request, const struct api *app,
                                      const struct report *report, struct error *err);

@@ -235,6 +235,15 @@ struct callbacks_stats {
 	uint64_t attempts_failed;
 	uint64_t given_up;
 	uint64_t refused; /* attempts whose address is not allowed */
+	struct {
+		uint64_t waiting;      /* now, or being sent */
+		uint64_t failed;       /* now, given up and still listed */
+		int64_t oldest_age_us; /* of the former; 0: there is none */
+		uint64_t attempts;     /* since the start, as all below */
+		uint64_t attempts_failed;
+		uint64_t delivered;
+		uint64_t given_up;
+	} deliveries; /* of all these, those that are deliveries and no tests */
 };
 
 void callbacks_get_stats(const struct callbacks *callbacks, struct callbacks_stats *stats);

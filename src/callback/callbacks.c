@@ -168,6 +168,7 @@ static void send_next_of(struct callbacks *callbacks, struct callback_host *host
 	callbacks->stats.waiting--;
 	callbacks->stats.sending++;
 	callbacks->stats.attempts++;
+	callbacks->stats.deliveries.attempts += callback->is_delivery;
 	ready_host(callbacks, host);
 	deliver(callback);
 }
@@ -219,6 +220,7 @@ static void give_up(struct callback *callback, const char *problem)
 	struct callbacks *callbacks = callback->callbacks;
 
 	callbacks->stats.given_up++;
+	callbacks->stats.deliveries.given_up += callback->is_delivery;
 	callbacks->stats.failed++;
 	callback->failed = true;
 	callback->next_us = clock_now_us() + callbacks->config->callback_failed_keep;
@@ -250,6 +252,7 @@ static void attempt_failed(struct callback *callback, const struct outcome *outc
 	struct callbacks *callbacks = callback->callbacks;
 
 	callbacks->stats.attempts_failed++;
+	callbacks->stats.deliveries.attempts_failed += callback->is_delivery;
 	callbacks->stats.refused += outcome->refused;
 	keep_error(callback, outcome->problem);
 	if (callback->is_test) {
@@ -285,6 +288,7 @@ void callback_ended(struct callback *callback, const struct outcome *outcome)
 	callback->last_status = outcome->status;
 	if (outcome->delivered) {
 		callbacks->stats.delivered++;
+		callbacks->stats.deliveries.delivered += callback->is_delivery;
 		log_info("callback", "%s: delivered to %s at attempt %lld", callback->id, callback->host_name,
 		         (long long)callback->attempts);
 		finish(callback);
@@ -315,6 +319,8 @@ void callback_free(struct callback *callback)
 	LIST_REMOVE(callback, bucket);
 	if (callback->is_test)
 		LIST_REMOVE(callback, test);
+	if (callback->is_delivery)
+		TAILQ_REMOVE(&callbacks->deliveries, callback, delivered);
 	event_free(callback->timer);
 	free(callback->host_name);
 	free(callback->last_error);
@@ -333,6 +339,7 @@ static struct callback *make_callback(struct callbacks *callbacks, const struct 
 	memcpy(callback->id, row->id.p, row->id.len);
 	memcpy(callback->account, row->account.p, row->account.len);
 	callback->is_test = callback_is_test(row->id);
+	callback->is_delivery = callback_is_delivery(row->id);
 	callback->failed = row->failed;
 	callback->since_us = row->since_us;
 	callback->next_us = row->next_us;
@@ -370,6 +377,8 @@ static enum meta_next take_row(void *arg, struct str key, struct str value, stru
 	LIST_INSERT_HEAD(&callbacks->by_number[row.number % CALLBACK_BUCKETS], callback, bucket);
 	if (callback->is_test)
 		LIST_INSERT_HEAD(&callbacks->tests, callback, test);
+	if (callback->is_delivery)
+		TAILQ_INSERT_TAIL(&callbacks->deliveries, callback, delivered);
 	callbacks->last_number = row.number;
 	*(callback->failed ? &callbacks->stats.failed : &callbacks->stats.waiting) += 1;
 	schedule(callback, callback->next_us);
@@ -459,6 +468,7 @@ struct callbacks *callbacks_new(struct event_base *base, const struct config *co
 	callbacks->store = store;
 	TAILQ_INIT(&callbacks->all);
 	TAILQ_INIT(&callbacks->unsaved);
+	TAILQ_INIT(&callbacks->deliveries);
 	TAILQ_INIT(&callbacks->ready);
 	if (start(callbacks, err) != 0) {
 		callbacks_free(callbacks);
@@ -486,6 +496,19 @@ void callbacks_free(struct callbacks *callbacks)
 
 void callbacks_get_stats(const struct callbacks *callbacks, struct callbacks_stats *stats)
 {
+	const struct callback *callback;
+	int64_t oldest_us = 0;
+
 	*stats = callbacks->stats;
 	stats->held = callbacks_held(callbacks) != CALLBACK_NOT_HELD;
+	TAILQ_FOREACH(callback, &callbacks->deliveries, delivered) {
+		bool waits = !callback->failed && callback->phase != CALLBACK_PHASE_DONE;
+
+		stats->deliveries.waiting += waits;
+		stats->deliveries.failed += callback->failed;
+		if (waits && (oldest_us == 0 || callback->since_us < oldest_us))
+			oldest_us = callback->since_us;
+	}
+	if (oldest_us)
+		stats->deliveries.oldest_age_us = clock_now_us() - oldest_us;
 }

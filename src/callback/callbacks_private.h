@@ -37,8 +37,9 @@ struct callback {
 	TAILQ_ENTRY(callback) all;
 	TAILQ_ENTRY(callback) queued; /* in its host's queue */
 	TAILQ_ENTRY(callback) unsaved;
-	LIST_ENTRY(callback) bucket; /* by number */
-	LIST_ENTRY(callback) test;   /* of tests alone */
+	LIST_ENTRY(callback) bucket;     /* by number */
+	LIST_ENTRY(callback) test;       /* of tests alone */
+	TAILQ_ENTRY(callback) delivered; /* of deliveries alone */
 	struct callbacks *callbacks;
 	uint64_t number;
 	char id[CALLBACK_ID_MAX + 1];
@@ -47,7 +48,8 @@ struct callback {
 	enum callback_phase phase;
 	bool failed; /* given up; next_us is when it is removed */
 	bool is_unsaved;
-	bool is_test;       /* tried once */
+	bool is_test; /* tried once */
+	bool is_delivery;
 	bool has_attempted; /* an attempt has ended that is not among attempts.h's yet */
 	int64_t since_us;
 	int64_t next_us;
@@ -90,6 +92,7 @@ struct callbacks {
 	struct callback_list unsaved;
 	LIST_HEAD(, callback) by_number[CALLBACK_BUCKETS];
 	LIST_HEAD(, callback) tests;
+	struct callback_list deliveries; /* oldest first */
 	LIST_HEAD(, callback_host) hosts[CALLBACK_BUCKETS];
 	TAILQ_HEAD(, callback_host) ready;
 	uint64_t last_number;            /* of those read from the store */

@@ -44,6 +44,7 @@ struct consumer_kind {
 	int (*on_stored)(struct consumer *consumer, struct error *err); /* as ingest_watch has it, or NULL */
 	void (*on_commit)(struct consumer *consumer);                   /* the same */
 	void (*release)(struct message *message);                       /* what message->source is; or NULL */
+	bool (*lag)(const struct consumer *consumer, uint64_t *lag); /* of one that has begun: is it known? or NULL */
 };
 
 extern const struct consumer_kind amqp_kind, kafka_kind;

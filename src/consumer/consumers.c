@@ -253,6 +253,7 @@ void consumers_each(const struct consumers *consumers, void (*fn)(void *arg, con
 		status.problem = consumer->problem;
 		status.connected = consumer->connected;
 		status.waiting = consumer->waiting;
+		status.has_lag = consumer->link && consumer->kind->lag && consumer->kind->lag(consumer, &status.lag);
 		fn(arg, &status);
 	}
 }

@@ -581,6 +581,26 @@ static void kafka_end(struct consumer *consumer)
 	consumer->link = NULL;
 }
 
+/* As the broker has told with the last messages: it is not asked. */
+static bool kafka_lag(const struct consumer *consumer, uint64_t *lag)
+{
+	const struct kafka *kafka = consumer->link;
+	const struct partition *partition;
+
+	*lag = 0;
+	LIST_FOREACH(partition, &kafka->partitions, entry) {
+		int64_t first = 0, end = 0;
+
+		if (rd_kafka_get_watermark_offsets(kafka->client, consumer->settings.queue, partition->number, &first,
+		                                   &end) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+		    end < 0)
+			return false;
+		int64_t next = partition->place.next > first ? partition->place.next : first;
+		*lag += end > next ? (uint64_t)(end - next) : 0;
+	}
+	return !LIST_EMPTY(&kafka->partitions);
+}
+
 const struct consumer_kind kafka_kind = {
 	.name = "kafka",
 	.check = kafka_check,
@@ -590,4 +610,5 @@ const struct consumer_kind kafka_kind = {
 	.on_stored = kafka_on_stored,
 	.on_commit = kafka_on_commit,
 	.release = kafka_release,
+	.lag = kafka_lag,
 };

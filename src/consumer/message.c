@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "consumer/consumer_private.h"
 
 static void on_done(void *arg, const struct ingest_summary *summary, struct buf *answer, const struct error *err)
@@ -27,6 +28,7 @@ static void on_done(void *arg, const struct ingest_summary *summary, struct buf 
 		records->outdated += summary->outdated;
 		records->rejected += summary->rejected;
 		consumer->counts.messages++;
+		consumer->counts.last_us = clock_now_us();
 		consumer->counts.unreadable += message->is_unreadable;
 	}
 	consumer_wake(consumer, 0);

@@ -61,7 +61,11 @@ void snapshot_take(struct snapshot *snapshot, const struct metrics_sources *sour
 	if (quarantine_stats(sources->meta, &snapshot->quarantine, &err) != 0)
 		snapshot->quarantine = (struct quarantine_stats){ 0 };
 	snapshot->quarantine_age_us = quarantine_age_us(sources->meta, clock_now_us());
+	snapshot->feeds = sources->feeds;
+	snapshot->consumers = sources->consumers;
 	reports_stats(sources->reports, &snapshot->reports);
+	schedules_get_stats(sources->schedules, &snapshot->schedules);
+	reconciles_get_stats(sources->reconciles, &snapshot->reconciles);
 	callbacks_get_stats(sources->callbacks, &snapshot->callbacks);
 	billing_stats(sources->billing, &snapshot->billing);
 	snapshot->limited = limits_exceeded(sources->limits);

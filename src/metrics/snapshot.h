@@ -19,7 +19,11 @@ struct snapshot {
 	double days_used_ratio; /* of the fullest day that is open */
 	struct quarantine_stats quarantine;
 	int64_t quarantine_age_us; /* of the oldest entry */
+	const struct feeds *feeds; /* of them and of consumers, samples are written as they are */
+	const struct consumers *consumers;
 	struct reports_stats reports;
+	struct schedules_stats schedules;
+	struct reconciles_stats reconciles;
 	struct callbacks_stats callbacks;
 	struct billing_stats billing;
 	uint64_t limited; /* requests over a limit of their account */

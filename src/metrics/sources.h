@@ -12,11 +12,15 @@
 #include "base/lag.h"
 #include "billing/billing.h"
 #include "callback/callback.h"
+#include "consumer/consumer.h"
+#include "feed/feed.h"
 #include "http/access.h"
 #include "http/http.h"
 #include "ingest/ingest.h"
 #include "limits/limits.h"
+#include "reconcile/reconcile.h"
 #include "report/report.h"
+#include "schedule/schedule.h"
 #include "store/store.h"
 #include "tls/tls.h"
 
@@ -27,7 +31,11 @@ struct metrics_sources {
 	struct meta *meta;
 	struct store *store;
 	const struct ingest *ingest;
+	const struct feeds *feeds;
+	const struct consumers *consumers;
 	const struct reports *reports;
+	const struct schedules *schedules;
+	const struct reconciles *reconciles;
 	const struct billing *billing;
 	struct limits *limits;
 	const struct disk *disk;

@@ -10,6 +10,7 @@
 
 #include "metrics/by_column.h"
 #include "metrics/by_endpoint.h"
+#include "metrics/by_source.h"
 
 #define AT(place) offsetof(struct snapshot, place)
 #define ROW_COUNTER(name, help, labels, at) \
@@ -58,6 +59,10 @@
 	"cdrd_ingest_erased_total", \
 		"Records that came with a number that was erased before: stored without it, or rejected and not kept."
 #define CALLBACKS "cdrd_callbacks", "Callbacks that are not delivered, by state; failed ones were given up."
+#define RECONCILIATIONS "cdrd_reconciliations", "Reconciliations that have not ended, by state."
+#define RECONCILIATIONS_ENDED "cdrd_reconciliations_ended_total", "Reconciliations that have ended, by state."
+#define DELIVERIES \
+	"cdrd_deliveries", "Deliveries to destinations that have not arrived, by state; failed ones were given up."
 #define ENVIRONMENTS "cdrd_lmdb_environments", "LMDB environments that are open."
 #define MAP_BYTES "cdrd_lmdb_map_bytes", "Most bytes that the LMDB environments may grow to, added up."
 #define USED_BYTES "cdrd_lmdb_used_bytes", "Bytes up to the last page that the LMDB environments use, added up."
@@ -123,6 +128,33 @@ const struct table_row table_rows[] = {
 	COUNTER(UNREPLAYED, "reason=\"expired\"", ingest.quarantine_expired),
 	COUNTER(UNREPLAYED, "reason=\"pushed_out\"", ingest.quarantine_pushed_out),
 	COUNTER(UNREPLAYED, "reason=\"not_kept\"", ingest.quarantine_unkept),
+	/* files and messages */
+	WRITTEN_BY(TEXT_GAUGE, "cdrd_feed_files", "Files of a spool that were seen and are not done.",
+	           by_source_write_feed_files),
+	WRITTEN_BY(TEXT_GAUGE, "cdrd_feed_unread_bytes",
+	           "Bytes of the file that a spool or tail is at, not yet on disk.", by_source_write_feed_unread),
+	WRITTEN_BY(TEXT_GAUGE, "cdrd_feed_problem",
+	           "1 while a spool or tail does not work; cdrctl feed list has the reason.",
+	           by_source_write_feed_problems),
+	WRITTEN_BY(TEXT_GAUGE, "cdrd_consumer_connected", "Whether a queue or topic is being consumed: 0 or 1.",
+	           by_source_write_connected),
+	WRITTEN_BY(
+		TEXT_GAUGE, "cdrd_consumer_lag_messages",
+		"Messages of the assigned partitions of a topic that are not on disk, as far as the broker has told.",
+		by_source_write_lag),
+	WRITTEN_BY(TEXT_GAUGE, "cdrd_consumer_waiting_messages", "Messages that have arrived and are not on disk.",
+	           by_source_write_waiting),
+	WRITTEN_BY(TEXT_COUNTER, "cdrd_consumer_messages_total", "Messages that are on disk.",
+	           by_source_write_messages),
+	WRITTEN_BY(TEXT_COUNTER, "cdrd_consumer_unreadable_messages_total",
+	           "Of them, those that could not be read and are in quarantine as a whole.",
+	           by_source_write_unreadable),
+	WRITTEN_BY(TEXT_COUNTER, "cdrd_consumer_interruptions_total",
+	           "Times that consuming did not work; cdrctl consumer list has the reason.",
+	           by_source_write_interruptions),
+	WRITTEN_BY(TEXT_GAUGE, "cdrd_consumer_last_message_timestamp_seconds",
+	           "When a message was last put on disk, in seconds since the epoch; 0: none since the start.",
+	           by_source_write_last),
 	/* sealing */
 	COUNTER("cdrd_seal_seals_total", "Runs of blocks that were made of hot rows.", "", store.sealing.seals),
 	COUNTER("cdrd_seal_merges_total", "Runs of blocks that were made of other runs.", "", store.sealing.merges),
@@ -152,6 +184,19 @@ const struct table_row table_rows[] = {
 	              reports.slice_us_max),
 	COUNTER(ERASED, "kind=\"stored\"", ingest.erased),
 	COUNTER(ERASED, "kind=\"rejected\"", ingest.erased_rejects),
+	/* schedules and reconciliations */
+	COUNTER("cdrd_schedule_runs_total", "Runs of schedules that have made a report.", "", schedules.runs),
+	COUNTER("cdrd_schedule_runs_failed_total", "Runs of schedules that have made none.", "", schedules.failed),
+	COUNTER("cdrd_schedule_runs_late_total",
+	        "Runs of schedules that made up for missed ones, as the daemon or its disk was not there.", "",
+	        schedules.late),
+	COUNTER("cdrd_schedule_runs_put_off_total", "Times that a run could not be made yet, for want of room.", "",
+	        schedules.put_off),
+	GAUGE(RECONCILIATIONS, "state=\"PENDING\"", reconciles.pending),
+	GAUGE(RECONCILIATIONS, "state=\"PROCESSING\"", reconciles.processing),
+	COUNTER(RECONCILIATIONS_ENDED, "state=\"SUCCESS\"", reconciles.ended[REPORT_SUCCESS]),
+	COUNTER(RECONCILIATIONS_ENDED, "state=\"FAILED\"", reconciles.ended[REPORT_FAILED]),
+	COUNTER(RECONCILIATIONS_ENDED, "state=\"ABORTED\"", reconciles.ended[REPORT_ABORTED]),
 	/* callbacks */
 	GAUGE(CALLBACKS, "state=\"waiting\"", callbacks.waiting),
 	GAUGE(CALLBACKS, "state=\"sending\"", callbacks.sending),
@@ -165,6 +210,17 @@ const struct table_row table_rows[] = {
 	        callbacks.refused),
 	COUNTER("cdrd_callback_delivered_total", "Callbacks that were delivered.", "", callbacks.delivered),
 	COUNTER("cdrd_callback_given_up_total", "Callbacks that were given up.", "", callbacks.given_up),
+	GAUGE(DELIVERIES, "state=\"waiting\"", callbacks.deliveries.waiting),
+	GAUGE(DELIVERIES, "state=\"failed\"", callbacks.deliveries.failed),
+	GAUGE_SECONDS("cdrd_delivery_oldest_age_seconds",
+	              "Age of the oldest delivery that has neither arrived nor been given up, 0 if there is none.", "",
+	              callbacks.deliveries.oldest_age_us),
+	COUNTER("cdrd_delivery_attempts_total", "Attempts at deliveries; they are among those at callbacks.", "",
+	        callbacks.deliveries.attempts),
+	COUNTER("cdrd_delivery_attempts_failed_total", "Attempts at deliveries that failed.", "",
+	        callbacks.deliveries.attempts_failed),
+	COUNTER("cdrd_delivery_delivered_total", "Deliveries that have arrived.", "", callbacks.deliveries.delivered),
+	COUNTER("cdrd_delivery_given_up_total", "Deliveries that were given up.", "", callbacks.deliveries.given_up),
 	/* charges and limits */
 	COUNTER("cdrd_usage_requests_total", "Requests that have a usage record, with a price or without.", "",
 	        billing.requests),

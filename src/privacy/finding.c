@@ -25,6 +25,7 @@ enum stage {
 	STAGE_QUARANTINE,
 	STAGE_REPORTS,
 	STAGE_SCHEDULES,
+	STAGE_RECONCILIATIONS,
 	STAGE_CALLBACKS,
 	STAGE_ERASURES,
 	STAGE_DONE
@@ -401,6 +402,28 @@ static bool take_schedule(void *arg, const struct schedule *schedule)
 	return give(finding, &item);
 }
 
+/* Its files are not searched: an erasure of the account removes them, whatever they hold. One of an operator may be of all
+ * accounts. */
+static bool take_reconciliation(void *arg, const struct reconciliation *job)
+{
+	struct finding *finding = arg;
+	const char *account = job->request.account;
+
+	if (finding->id[0] ? !str_equal_nocase(str_from(job->id), str_from(finding->id)) :
+	                     finding->account[0] && account[0] && !job->request.include_subaccounts &&
+	                             strcmp(account, finding->account) != 0)
+		return true;
+	struct finding_item item = {
+		.kind = "reconciliation",
+		.account = str_from(account),
+		.product = query_params_get(&job->params, "product"),
+		.id = str_from(job->id),
+		.time_us = job->received_us,
+		.where = finding->id[0] ? STR_LITERAL("id") : STR_LITERAL("not searched: its files may hold it"),
+	};
+	return give(finding, &item);
+}
+
 static bool take_callback(void *arg, const struct callback_info *info)
 {
 	struct finding *finding = arg;
@@ -453,6 +476,9 @@ static int step(struct finding *finding, int64_t deadline_us, bool *done, struct
 	case STAGE_SCHEDULES:
 		return schedules_each(finding->context.schedules, finding->account[0] ? finding->account : NULL,
 		                      take_schedule, finding, err);
+	case STAGE_RECONCILIATIONS:
+		reconciles_each(finding->context.reconciles, take_reconciliation, finding);
+		return 0;
 	case STAGE_CALLBACKS:
 		return callbacks_find(finding->context.callbacks, finding->matcher, take_callback, finding, err);
 	case STAGE_ERASURES:

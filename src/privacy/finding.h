@@ -6,6 +6,7 @@
  *	quarantine  rejected records whose text holds it
  *	report      whose id it is, whose parameters hold it, or whose file does: files are searched
  *	schedule    whose id it is, or whose parameters hold it
+ *	reconciliation  whose id it is, or, of a number, that may hold it: its files are not searched
  *	callback    that is not delivered and whose id or body has it
  *	erasure     of a number: that it was erased (store/erased.h)
  *
@@ -15,6 +16,7 @@
 #define CDRD_PRIVACY_FINDING_H
 
 #include "callback/callback.h"
+#include "reconcile/reconcile.h"
 #include "report/report.h"
 #include "schedule/schedule.h"
 #include "store/store.h"
@@ -26,6 +28,7 @@ struct finding_context {
 	struct store *store;
 	struct reports *reports;
 	struct schedules *schedules;
+	const struct reconciles *reconciles;
 	struct callbacks *callbacks;
 };
 

@@ -62,6 +62,12 @@ struct reconciliation {
 	} files[RECONCILER_CLASSES]; /* after SUCCESS */
 };
 
+struct reconciles_stats {
+	uint64_t pending, processing;       /* now */
+	uint64_t ended[REPORT_ABORTED + 1]; /* since the start, by state */
+};
+void reconciles_get_stats(const struct reconciles *reconciles, struct reconciles_stats *stats);
+
 /* --- a new one --- */
 
 struct reconcile_upload;
@@ -110,6 +116,11 @@ MUST_CHECK int reconcile_open_file(const struct reconciles *reconciles, const st
  * empty. */
 MUST_CHECK int reconcile_write_status(const struct reconciles *reconciles, const struct reconciliation *job,
                                       struct str base_url, struct buf *out, struct error *err);
+
+/* The same as one of a list, where one whose result cannot be read is shown without it, and with the reason. -1: out of
+ * memory. */
+MUST_CHECK int reconcile_write_listed(const struct reconciles *reconciles, const struct reconciliation *job,
+                                      struct str base_url, struct buf *out);
 
 /* --- what ends them --- */
 

@@ -389,23 +389,33 @@ int reconcile_load(struct reconcile_job *job, const char *id, struct error *err)
 
 /* --- removal --- */
 
-void reconcile_remove_dir(const struct reconciles *reconciles, const char *id)
+static int remove_dir(const char *path, struct error *err)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+	int number = 0;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s: cannot be removed", path);
+	while ((entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    unlinkat(dirfd(dir), entry->d_name, 0) != 0)
+			number = errno;
+	closedir(dir);
+	if (rmdir(path) == 0)
+		return 0;
+	return error_set_errno(err, number ? number : errno, "%s: cannot be removed", path);
+}
+
+int reconcile_remove_dir(const struct reconciles *reconciles, const char *id, struct error *err)
 {
 	struct buf path = { 0 };
-	struct dirent *entry;
-	DIR *dir = NULL;
 
 	reconcile_path(reconciles, id, NULL, &path);
-	if (buf_cstr(&path))
-		dir = opendir(path.data);
-	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			(void)unlinkat(dirfd(dir), entry->d_name, 0);
-	if (dir)
-		closedir(dir);
-	if (dir && rmdir(path.data) != 0)
-		log_error("reconcile", "%s: cannot be removed: %s", path.data, strerror(errno));
+	int result = buf_cstr(&path) ? remove_dir(path.data, err) :
+	                               error_set(err, ERROR_NOMEM, "reconciliation %s: out of memory", id);
 	buf_free(&path);
+	return result;
 }
 
 static void remove_file(const struct reconcile_job *job, const char *name)

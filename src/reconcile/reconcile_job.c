@@ -47,6 +47,7 @@ void reconcile_job_end(struct reconcile_job *job, enum report_state state, const
 
 	reconcile_job_stop(job);
 	set_state(shown, state);
+	job->reconciles->stats.ended[state]++;
 	shown->ended_us = clock_now_us();
 	(void)snprintf(shown->reason, sizeof(shown->reason), "%s", reason);
 	log_info("reconcile", "%s of account %s: %s%s%s", shown->id, shown->request.account, report_state_name(state),

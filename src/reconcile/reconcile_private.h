@@ -31,10 +31,13 @@ struct reconciles {
 	struct reconciles_context context;
 	char *dir;                                      /* data_dir/reconcile */
 	TAILQ_HEAD(reconcile_jobs, reconcile_job) jobs; /* newest first */
+	struct reconcile_jobs going; /* removed, but not all of their directories: tried again every few seconds */
+	int ticks;
 	size_t running;
 	bool waking;                   /* one that fails at its start does not start the next by itself */
 	char last[ACCOUNT_ID_MAX + 1]; /* the creator of the one that was started last */
 	struct event *tick;
+	struct reconciles_stats stats; /* of those that have ended */
 };
 
 /* --- reconciles.c --- */
@@ -76,8 +79,8 @@ MUST_CHECK int reconcile_load(struct reconcile_job *job, const char *id, struct 
 MUST_CHECK int reconcile_rename_dir(const struct reconciles *reconciles, const char *from, const char *to,
                                     struct error *err);
 
-/* Removes a directory with what is in it. */
-void reconcile_remove_dir(const struct reconciles *reconciles, const char *id);
+/* Removes a directory with what is in it, if there is one. */
+MUST_CHECK int reconcile_remove_dir(const struct reconciles *reconciles, const char *id, struct error *err);
 
 /* Removes all files that nobody needs once it has ended: without a result all but `job`; with one, the carrier's file and
  * what a crash has left. */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "reconcile/reconcile_private.h"
 
 static void write_time(struct json *json, const char *key, int64_t time_us)
@@ -136,4 +137,24 @@ int reconcile_write_status(const struct reconciles *reconciles, const struct rec
 		json_member_text(&json, "reason", job->reason);
 	json_object_end(&json);
 	return result == 0 && out->failed ? error_set(err, ERROR_NOMEM, "Out of memory for a status") : result;
+}
+
+int reconcile_write_listed(const struct reconciles *reconciles, const struct reconciliation *job, struct str base_url,
+                           struct buf *out)
+{
+	struct json json = json_to(out);
+	struct error err;
+
+	if (reconcile_write_status(reconciles, job, base_url, out, &err) == 0)
+		return 0;
+	if (err.code == ERROR_NOMEM)
+		return -1;
+	log_error("reconcile", "%s: its result cannot be read: %s", job->id, err.message);
+	buf_clear(out);
+	json_object_begin(&json);
+	write_head(job, base_url, &json);
+	write_files(job, base_url, &json);
+	json_member_text(&json, "reason", "The server cannot read the result");
+	json_object_end(&json);
+	return out->failed ? -1 : 0;
 }

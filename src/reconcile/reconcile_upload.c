@@ -203,12 +203,15 @@ const struct reconciliation *reconcile_upload_finish(struct reconcile_upload *up
 
 void reconcile_upload_drop(struct reconcile_upload *upload)
 {
+	struct error err;
+
 	if (!upload)
 		return;
 	if (upload->fd >= 0)
 		close(upload->fd);
-	if (upload->dir[0])
-		reconcile_remove_dir(upload->job->reconciles, upload->dir);
+	/* What stays is removed at the next start: it has no id's name. */
+	if (upload->dir[0] && reconcile_remove_dir(upload->job->reconciles, upload->dir, &err) != 0)
+		log_error("reconcile", "%s", err.message);
 	reconcile_job_free(upload->job);
 	free(upload);
 }

@@ -13,6 +13,7 @@
 #include "store/clock_watch.h"
 
 #define TICK_US CLOCK_US_PER_SECOND
+#define GOING_EVERY 10 /* ticks */
 
 void reconciles_insert(struct reconciles *reconciles, struct reconcile_job *job)
 {
@@ -66,6 +67,17 @@ const struct reconciliation *reconciles_get_file(const struct reconciles *reconc
 	return NULL;
 }
 
+void reconciles_get_stats(const struct reconciles *reconciles, struct reconciles_stats *stats)
+{
+	const struct reconcile_job *job;
+
+	*stats = reconciles->stats;
+	TAILQ_FOREACH(job, &reconciles->jobs, link) {
+		stats->pending += job->shown.state == REPORT_PENDING;
+		stats->processing += job->shown.state == REPORT_PROCESSING;
+	}
+}
+
 /* --- turns --- */
 
 /* The oldest that waits; of somebody else than the last one that was started, if there is one. */
@@ -116,20 +128,53 @@ int reconciles_cancel(struct reconciles *reconciles, struct str id, const char *
 
 /* --- removal --- */
 
-static void remove_job(struct reconcile_job *job)
+/* It is shown no more; -1 if files of it are still there, which are removed later. */
+static int remove_job(struct reconcile_job *job, struct error *err)
 {
 	struct reconciles *reconciles = job->reconciles;
 
 	reconcile_job_stop(job);
-	reconcile_remove_dir(reconciles, job->shown.id);
 	TAILQ_REMOVE(&reconciles->jobs, job, link);
+	if (reconcile_remove_dir(reconciles, job->shown.id, err) == 0) {
+		reconcile_job_free(job);
+		return 0;
+	}
+	TAILQ_INSERT_TAIL(&reconciles->going, job, link);
+	log_error("reconcile", "%s; it is tried again every few seconds", err->message);
+	return -1;
+}
+
+/* True if nothing of it is left, nor the job. */
+static bool remove_rest(struct reconcile_job *job, struct error *err)
+{
+	struct reconciles *reconciles = job->reconciles;
+
+	if (reconcile_remove_dir(reconciles, job->shown.id, err) != 0)
+		return false;
+	log_info("reconcile", "%s: its files are removed now", job->shown.id);
+	TAILQ_REMOVE(&reconciles->going, job, link);
 	reconcile_job_free(job);
+	return true;
+}
+
+static void remove_rests(struct reconciles *reconciles)
+{
+	struct reconcile_job *job = TAILQ_FIRST(&reconciles->going);
+	struct error err;
+
+	while (job) {
+		struct reconcile_job *next = TAILQ_NEXT(job, link);
+
+		(void)remove_rest(job, &err);
+		job = next;
+	}
 }
 
 static void expire(struct reconciles *reconciles)
 {
 	int64_t now_us = clock_now_us(), keep_us = reconciles->context.config->report_file_keep;
 	struct reconcile_job *job = TAILQ_FIRST(&reconciles->jobs);
+	struct error err;
 
 	if (!store_clock_allows_deletion(reconciles->context.store))
 		return;
@@ -137,7 +182,7 @@ static void expire(struct reconciles *reconciles)
 		struct reconcile_job *next = TAILQ_NEXT(job, link);
 
 		if (report_state_ended(job->shown.state) && !job->unsaved && job->shown.ended_us + keep_us <= now_us)
-			remove_job(job);
+			MAY_FAIL(remove_job(job, &err)); /* it is tried again */
 		job = next;
 	}
 }
@@ -173,8 +218,18 @@ static int is_of(const struct reconcile_job *job, const struct account_key *acco
 int reconciles_remove_of(struct reconciles *reconciles, const struct account_key *accounts, size_t count,
                          uint64_t *removed, struct error *err)
 {
-	struct reconcile_job *job = TAILQ_FIRST(&reconciles->jobs);
+	struct reconcile_job *job = TAILQ_FIRST(&reconciles->going);
+	int result = 0;
 
+	while (job) {
+		struct reconcile_job *next = TAILQ_NEXT(job, link);
+		int found = is_of(job, accounts, count, err);
+
+		if (found < 0 || (found > 0 && !remove_rest(job, err)))
+			return -1;
+		job = next;
+	}
+	job = TAILQ_FIRST(&reconciles->jobs);
 	while (job) {
 		struct reconcile_job *next = TAILQ_NEXT(job, link);
 		int found = is_of(job, accounts, count, err);
@@ -183,13 +238,13 @@ int reconciles_remove_of(struct reconciles *reconciles, const struct account_key
 			return -1;
 		if (found > 0) {
 			log_info("reconcile", "%s: removed, as it may hold what is erased", job->shown.id);
-			remove_job(job);
+			result |= remove_job(job, err);
 			++*removed;
 		}
 		job = next;
 	}
 	reconciles_wake(reconciles);
-	return 0;
+	return result;
 }
 
 /* --- the module's life --- */
@@ -208,6 +263,8 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 			reconcile_remove_work(job);
 		}
 	expire(reconciles);
+	if (++reconciles->ticks % GOING_EVERY == 0)
+		remove_rests(reconciles);
 	reconciles_wake(reconciles);
 }
 
@@ -246,8 +303,9 @@ static int load(struct reconciles *reconciles, struct error *err)
 			continue;
 		if (id_is_uuid(str_from(entry->d_name)))
 			result = load_one(reconciles, entry->d_name, err);
-		else /* an upload that was not finished */
-			reconcile_remove_dir(reconciles, entry->d_name);
+		else if (reconcile_remove_dir(reconciles, entry->d_name, err) !=
+		         0) /* an upload that was not finished */
+			log_error("reconcile", "%s", err->message);
 	}
 	closedir(dir);
 	return result;
@@ -280,6 +338,7 @@ struct reconciles *reconciles_new(const struct reconciles_context *context, stru
 	}
 	reconciles->context = *context;
 	TAILQ_INIT(&reconciles->jobs);
+	TAILQ_INIT(&reconciles->going);
 	if (begin(reconciles, err) == 0)
 		return reconciles;
 	reconciles_free(reconciles);
@@ -295,6 +354,10 @@ void reconciles_free(struct reconciles *reconciles)
 	while ((job = TAILQ_FIRST(&reconciles->jobs))) {
 		TAILQ_REMOVE(&reconciles->jobs, job, link);
 		reconcile_job_stop(job);
+		reconcile_job_free(job);
+	}
+	while ((job = TAILQ_FIRST(&reconciles->going))) {
+		TAILQ_REMOVE(&reconciles->going, job, link);
 		reconcile_job_free(job);
 	}
 	if (reconciles->tick)

@@ -130,8 +130,10 @@ void schedule_write(struct schedules *schedules, const struct schedule *schedule
                     struct json *json);
 
 struct schedules_stats {
-	uint64_t runs;   /* that made a report, since the start, as below */
-	uint64_t failed; /* that made none */
+	uint64_t runs;    /* that made a report, since the start, as below */
+	uint64_t failed;  /* that made none */
+	uint64_t late;    /* of the former: that made up for missed ones */
+	uint64_t put_off; /* attempts at a run that is tried again */
 };
 void schedules_get_stats(const struct schedules *schedules, struct schedules_stats *stats);
 

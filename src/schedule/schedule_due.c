@@ -105,6 +105,7 @@ static int create(struct schedules *schedules, struct making *making, const stru
 	log_info("schedule", "%s of account %s: report %s", schedule->id, schedule->account, report.id);
 	report_free(&report);
 	schedules->stats.runs++;
+	schedules->stats.late += schedule->runs[0].missed_us != 0;
 	return 0;
 }
 
@@ -154,6 +155,7 @@ static int put_off(struct schedules *schedules, struct schedule *schedule, int64
 {
 	int64_t was_at_us = schedule->at_us;
 
+	schedules->stats.put_off++;
 	schedule->at_us = now_us + AGAIN_US;
 	buf_clear(&schedule->waits_for);
 	buf_add_text(&schedule->waits_for, why);

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: ISC
 """What /metrics says, read the way Prometheus does."""
 import re
+import subprocess
 
 import harness
+
+QUEUE = "amqp://127.0.0.1:9 queue=cdrs"  # nobody listens there
 
 SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (\S+)')
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"')
@@ -14,6 +17,23 @@ def start(daemons, **options):
     daemon = daemons(metrics_listen=f"127.0.0.1:{port}", **options)
     daemon.metrics_port = port
     return daemon
+
+
+# It has no sample before the broker has told.
+LAG = "cdrd_consumer_lag_messages"
+
+
+def sources(folder):
+    """Settings with a spool, a tail and a queue, none of which is there, in a folder that is."""
+    from test_feeds import MAPPING
+    (folder / "mappings").mkdir()
+    (folder / "mappings" / "calls.conf").write_text(MAPPING)
+    how = "mapping=calls account_id=carrier1 time_zone=UTC"
+    settings = {"mappings_dir": str(folder / "mappings"), "spool": f"{folder}/spool {how}", "tail": f"{folder}/calls.csv {how}"}
+    if subprocess.run([harness.program("cdrd"), "-t", "-o", f"data_dir={folder}", "-o", f"amqp={QUEUE}"],
+                      capture_output=True).returncode == 0:
+        settings["amqp"] = QUEUE
+    return settings
 
 
 def get(daemon, path="/metrics"):

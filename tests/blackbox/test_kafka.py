@@ -6,10 +6,12 @@ The broker is the one that librdkafka brings along for tests (kafka_mock.c).
 import json
 import os
 import subprocess
+import time
 
 import faults
 import harness
 import pytest
+import scraping
 from samples import NOON, sms, whole_day
 
 PATIENCE = 240
@@ -90,6 +92,25 @@ class Consumer:
 def consumer(daemons, cluster, tmp_path):
     made = Consumer(daemons, cluster, tmp_path)
     yield made
+    made.daemon.stop()
+
+
+def test_what_is_not_on_disk_yet_is_the_lag_of_a_topic(daemons, cluster, tmp_path):
+    port = harness.free_port()
+    made = Consumer(daemons, cluster, tmp_path, metrics_listen=f"127.0.0.1:{port}")
+    made.daemon.metrics_port = port
+    labels = {"kind": "kafka", "address": cluster.address, "queue": made.topic}
+    made.publish([made.message(f"n{n}") for n in range(10)])
+    made.await_ids([f"n{n}" for n in range(10)])
+
+    def told():
+        return scraping.scrape(made.daemon)
+
+    harness.wait_for(lambda: told().get("cdrd_consumer_messages_total", **labels) == 10, PATIENCE)
+    harness.wait_for(lambda: ("cdrd_consumer_lag_messages", frozenset(labels.items())) in told().samples, PATIENCE)
+    harness.wait_for(lambda: told().get("cdrd_consumer_lag_messages", **labels) == 0, PATIENCE)
+    assert told().get("cdrd_consumer_connected", **labels) == 1
+    assert abs(told().get("cdrd_consumer_last_message_timestamp_seconds", **labels) - time.time()) < PATIENCE
     made.daemon.stop()
 
 

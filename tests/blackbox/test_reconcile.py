@@ -481,6 +481,54 @@ def test_what_has_ended_expires_with_its_files(daemons, mappings):
     assert os.listdir(os.path.join(daemon.data_dir, "reconcile")) == []
 
 
+def test_what_is_kept_of_a_number_names_the_reconciliations_that_are_not_searched(daemons, mappings):
+    daemon = daemons(mappings_dir=mappings)
+    account, other = daemon.new_account(), daemon.new_account()
+    bill = bill_of(stored(daemon, [call(account)]))
+    id = reconcile(daemon, account, bill)["request_id"]
+
+    def found(*options):
+        return [(item["id"], item["where"]) for item in daemon.ctl("find", *options)["found"]
+                if item["kind"] == "reconciliation"]
+
+    where = "not searched: its files may hold it"
+    assert found("--number", "447700900123", "--account", account.id) == [(id, where)]
+    assert found("--number", "447700900123", "--account", other.id) == []
+    assert found("--id", id) == [(id, "id")]
+    daemon.stop()
+
+
+def test_one_whose_result_cannot_be_read_keeps_no_other_from_being_listed(daemons, mappings):
+    daemon = daemons(mappings_dir=mappings)
+    account = daemon.new_account()
+    bill = bill_of(stored(daemon, [call(account)]))
+    made = [reconcile(daemon, account, bill)["request_id"] for _ in range(3)]
+    os.remove(os.path.join(daemon.data_dir, "reconcile", made[1], "result"))
+    answer = daemon.get(PATH, account=account)
+    assert answer.status == 200, answer
+    listed = {each["request_id"]: each for each in answer.json()["reconciliations"]}
+    assert list(listed) == made[::-1]
+    assert "result" not in listed[made[1]] and listed[made[1]]["reason"] == "The server cannot read the result"
+    assert counts(listed[made[0]]) == counts(listed[made[2]]) == (1, 0, 0, 0, 0)
+    daemon.stop()
+
+
+def test_files_that_cannot_be_removed_are_shown_no_more_and_removed_later(daemons, mappings):
+    daemon = daemons(mappings_dir=mappings)
+    account = daemon.new_account()
+    id = reconcile(daemon, account, bill_of(stored(daemon, [call(account)])))["request_id"]
+    folder = os.path.join(daemon.data_dir, "reconcile", id)
+    os.mkdir(os.path.join(folder, "in-the-way"))
+    daemon.stop()
+    daemon.options["report_file_keep"] = "1s"
+    daemon.start()
+    wait_for(lambda: daemon.get(f"{PATH}/{id}", account=account).status == 404, PATIENCE)
+    assert os.listdir(folder) == ["in-the-way"] and "cannot be removed" in daemon.log()
+    os.rmdir(os.path.join(folder, "in-the-way"))
+    wait_for(lambda: not os.path.exists(folder), PATIENCE)
+    daemon.stop()
+
+
 def test_what_a_crash_has_left_goes_when_it_has_ended(daemons, mappings):
     daemon = daemons(mappings_dir=mappings)
     account = daemon.new_account()
