@@ -35,6 +35,7 @@ class RabbitMQ:
                       f"ssl_options.certfile = {tls[1]}", f"ssl_options.keyfile = {tls[2]}"]
         self.write("rabbitmq.conf", "\n".join(lines) + "\n")
         self.write("plugins", "[].\n")
+        harness.shown.append(self.directory)
         self.credentials = self.write("credentials", f"{USER}:{PASSWORD}\n")
 
     def write(self, name, text):
@@ -105,6 +106,7 @@ class RabbitMQ:
         if self.epmd is not None:
             self.epmd.kill()
             self.epmd.wait()
+        harness.shown.remove(self.directory)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     # --- messages ---
