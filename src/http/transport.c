@@ -4,8 +4,7 @@
  *
  * The bufferevent makes the handshake, notices what arrives, and sends what the socket did not take at once. All else
  * goes past it: a body is read and an answer sent in the turn in which it is there, and a file in pieces that are
- * nobody's memory (sendfile; with TLS in the kernel too where the kernel has it, or else through a buffer that all
- * connections share).
+ * nobody's memory (sendfile) or, with TLS, go through a buffer that all connections share.
  *
  * OpenSSL wants a write that did not fit repeated with the same bytes. Those of an answer are therefore queued as they
  * were tried, in one piece, and those of a file are read again from where they were.
@@ -126,25 +125,10 @@ static ssize_t tls_send_file(struct http_connection *c, int fd, off_t *offset, s
 	return (ssize_t)total;
 }
 
-static ssize_t send_file(struct http_connection *c, int fd, off_t *offset, size_t size)
-{
-	ssize_t sent;
-
-	if (!c->ssl)
-		return sendfile(bufferevent_getfd(c->bev), fd, offset, size);
-	if (!BIO_get_ktls_send(SSL_get_wbio(c->ssl)))
-		return tls_send_file(c, fd, offset, size);
-	ERR_clear_error();
-	sent = SSL_sendfile(c->ssl, fd, *offset, size, 0);
-	if (sent < 0)
-		return tls_result(c, (int)sent);
-	*offset += sent;
-	return sent;
-}
-
 ssize_t http_transport_send_file(struct http_connection *c, int fd, off_t *offset, size_t size)
 {
-	ssize_t sent = send_file(c, fd, offset, size);
+	ssize_t sent =
+		c->ssl ? tls_send_file(c, fd, offset, size) : sendfile(bufferevent_getfd(c->bev), fd, offset, size);
 
 	if (sent > 0)
 		return sent;
