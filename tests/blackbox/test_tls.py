@@ -134,8 +134,14 @@ def test_refused_clients_that_leave_within_the_handshake_are_forgotten(daemons, 
     daemon = daemons(listen_tls=f"127.0.0.1:{port}", tls_certificate=certificate, tls_key=key, connections_max=10,
                      write_timeout="10m", header_timeout="10m")
 
+    def is_socket(descriptor):
+        try:
+            return os.readlink(descriptor.path).startswith("socket:")
+        except FileNotFoundError:  # closed meanwhile
+            return False
+
     def sockets():
-        return sum(os.readlink(entry.path).startswith("socket:") for entry in os.scandir(f"/proc/{daemon.process.pid}/fd"))
+        return sum(map(is_socket, os.scandir(f"/proc/{daemon.process.pid}/fd")))
     idle = sockets()
     busy = [socket.create_connection(("127.0.0.1", daemon.port), timeout=60) for _ in range(10)]
     for client in busy:
