@@ -100,3 +100,11 @@ def test_the_section_of_accounts_measures_everything_that_it_shows(tmp_path):
     rows = [line for line in ended.stdout.splitlines() if re.search(r" (records/s|ms|MiB anon|us/record|CPU s/M) ", line)]
     assert len(rows) > 30, ended.stdout
     assert not [row for row in rows if re.search(r" - *(\S+ [\d.]+)? *$", row)], ended.stdout
+
+
+@pytest.mark.skipif(not os.environ.get("CDRD_LONG_TESTS"), reason="takes minutes")
+def test_after_a_minute_of_everything_at_once_nothing_is_left_and_all_counts_agree(tmp_path):
+    ended = subprocess.run([os.path.join(TOP, "bench", "run"), "soak", "60"], capture_output=True, text=True, env={
+        **os.environ, "SOAK_IDLE": "1000", "SOAK_RATE": "400", "CDRD_BUILD_DIR": harness.BUILD_DIR, "TMPDIR": str(tmp_path)})
+    assert ended.returncode == 0, ended.stderr
+    assert re.search(r"^descriptors left beyond those of the start +descriptors +0\.000 *$", ended.stdout, re.MULTILINE), ended.stdout
