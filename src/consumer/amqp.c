@@ -206,6 +206,7 @@ static int on_deliver(struct amqp *amqp, const void *method, struct error *err)
 	amqp->has_header = false;
 	buf_clear(&amqp->body);
 	amqp->body_cut = false;
+	amqp->message->may_repeat = deliver->redelivered;
 	return message_begin(amqp->message, err);
 }
 

@@ -29,6 +29,8 @@ struct consumer_settings {
 };
 
 struct consumer;
+struct consumers;
+struct kafka;
 struct message;
 
 /* A kind of broker. All but `check` work for one consumer. */
@@ -41,6 +43,7 @@ struct consumer_kind {
 	int (*step)(struct consumer *consumer, int64_t deadline_us,
 	            struct error *err);                                 /* its task; -1: what is begun ends */
 	void (*end)(struct consumer *consumer);                         /* disconnects; nothing if it has not begun */
+	void (*finish)(struct consumers *consumers);                    /* what end() has left under way; or NULL */
 	int (*on_stored)(struct consumer *consumer, struct error *err); /* as ingest_watch has it, or NULL */
 	void (*on_commit)(struct consumer *consumer);                   /* the same */
 	void (*release)(struct message *message);                       /* what message->source is; or NULL */
@@ -56,9 +59,10 @@ struct message {
 	struct ingest_batch *batch; /* NULL: not begun, or answered */
 	bool is_stored;
 	bool is_unreadable;
-	uint64_t tag; /* AMQP: by which it is acknowledged */
-	void *source; /* Kafka: what it was received as */
-	size_t fed;   /* Kafka: bytes of it */
+	bool may_repeat; /* AMQP: it was delivered before */
+	uint64_t tag;    /* AMQP: by which it is acknowledged */
+	void *source;    /* Kafka: what it was received as */
+	size_t fed;      /* Kafka: bytes of it */
 };
 TAILQ_HEAD(message_list, message);
 
@@ -88,6 +92,7 @@ struct consumers {
 	struct resolver *resolver;
 	struct ingest_watch watch;
 	STAILQ_HEAD(, consumer) list;
+	LIST_HEAD(, kafka) leaving; /* of Kafka's, that have ended */
 };
 
 /* --- consumers.c --- */

@@ -226,10 +226,15 @@ void consumers_free(struct consumers *consumers)
 
 	if (!consumers)
 		return;
-	while ((consumer = STAILQ_FIRST(&consumers->list))) {
-		STAILQ_REMOVE_HEAD(&consumers->list, entry);
+	STAILQ_FOREACH(consumer, &consumers->list, entry) {
 		messages_free(consumer);
 		consumer->kind->end(consumer);
+	}
+	STAILQ_FOREACH(consumer, &consumers->list, entry)
+		if (consumer->kind->finish)
+			consumer->kind->finish(consumers);
+	while ((consumer = STAILQ_FIRST(&consumers->list))) {
+		STAILQ_REMOVE_HEAD(&consumers->list, entry);
 		task_cancel(&consumer->task);
 		free(consumer);
 	}

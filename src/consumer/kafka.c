@@ -21,6 +21,7 @@
 
 #define WAITING_BYTES_MAX ((size_t)32 << 20) /* of messages that are here */
 #define LOOK_EVERY_US CLOCK_US_PER_SECOND
+#define LEAVE_LOOK_US 20000
 #define LEAVE_US CLOCK_US_PER_SECOND /* given to the group to take the partitions back */
 
 /* A partition that is assigned. */
@@ -45,7 +46,11 @@ struct kafka {
 	int64_t retry_us; /* 0: all is well; otherwise when to store again */
 	bool paused;
 	bool has_failed;
-	struct error failure; /* of a callback */
+	struct error failure;      /* of a callback */
+	LIST_ENTRY(kafka) leaving; /* the group, */
+	bool leaves;               /* while this is set */
+	struct event *leave_timer;
+	int64_t leave_until_us; /* monotonic */
 };
 
 static const char *cluster_of(const struct kafka *kafka)
@@ -533,21 +538,84 @@ static int kafka_begin(struct consumer *consumer, struct error *err)
 	return 0;
 }
 
-/* Leaves the group, so that others have the partitions at once; not longer than LEAVE_US, if the broker is away. */
-static void leave(struct kafka *kafka)
+/* --- its end --- */
+
+static void kafka_free(struct kafka *kafka)
 {
-	int64_t end_us = clock_monotonic_us() + LEAVE_US;
+	if (kafka->leaves)
+		LIST_REMOVE(kafka, leaving);
+	if (kafka->queue)
+		rd_kafka_queue_destroy(kafka->queue);
+	if (kafka->client) {
+		if (kafka->cluster)
+			rd_kafka_mem_free(kafka->client, kafka->cluster);
+		rd_kafka_destroy_flags(kafka->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	}
+	if (kafka->event)
+		event_free(kafka->event);
+	if (kafka->leave_timer)
+		event_free(kafka->leave_timer);
+	if (kafka->event_fd >= 0)
+		close(kafka->event_fd);
+	free(kafka);
+}
+
+/* Has it left the group, or had its time to? */
+static bool has_left(const struct kafka *kafka, int wait_ms)
+{
+	rd_kafka_event_t *event = rd_kafka_queue_poll(kafka->queue, wait_ms);
+
+	if (event && rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
+		rd_kafka_assign(kafka->client, NULL);
+	if (event)
+		rd_kafka_event_destroy(event);
+	return rd_kafka_consumer_closed(kafka->client) || clock_monotonic_us() >= kafka->leave_until_us;
+}
+
+static void on_leave(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval pause = { 0, LEAVE_LOOK_US };
+	struct kafka *kafka = arg;
+
+	(void)fd;
+	(void)what;
+	if (has_left(kafka, 0) || evtimer_add(kafka->leave_timer, &pause) != 0)
+		kafka_free(kafka);
+}
+
+/*
+ * Leaves the group, so that others have the partitions at once; for not longer than LEAVE_US, if the broker is away. That
+ * takes a few answers of the broker, which are awaited beside everything else. True if it will be freed then.
+ */
+static bool leave(struct kafka *kafka)
+{
+	struct consumers *consumers = kafka->consumer->consumers;
 	rd_kafka_error_t *failure = rd_kafka_consumer_close_queue(kafka->client, kafka->queue);
 
-	while (!failure && !rd_kafka_consumer_closed(kafka->client) && clock_monotonic_us() < end_us) {
-		rd_kafka_event_t *event = rd_kafka_queue_poll(kafka->queue, 20);
-
-		if (event && rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
-			rd_kafka_assign(kafka->client, NULL);
-		if (event)
-			rd_kafka_event_destroy(event);
+	if (failure) {
+		rd_kafka_error_destroy(failure);
+		return false;
 	}
-	rd_kafka_error_destroy(failure);
+	kafka->leave_until_us = clock_monotonic_us() + LEAVE_US;
+	kafka->leave_timer = evtimer_new(tasks_base(consumers->tasks), on_leave, kafka);
+	if (!kafka->leave_timer)
+		return false;
+	LIST_INSERT_HEAD(&consumers->leaving, kafka, leaving);
+	kafka->leaves = true;
+	event_active(kafka->leave_timer, EV_TIMEOUT, 0);
+	return true;
+}
+
+/* The daemon ends: it waits. */
+static void kafka_finish(struct consumers *consumers)
+{
+	struct kafka *kafka;
+
+	while ((kafka = LIST_FIRST(&consumers->leaving))) {
+		while (!has_left(kafka, LEAVE_LOOK_US / 1000))
+			;
+		kafka_free(kafka);
+	}
 }
 
 static void kafka_end(struct consumer *consumer)
@@ -563,22 +631,13 @@ static void kafka_end(struct consumer *consumer)
 		LIST_REMOVE(partition, entry);
 		free(partition);
 	}
-	if (kafka->queue) {
-		rd_kafka_queue_io_event_enable(kafka->queue, -1, NULL, 0);
-		leave(kafka);
-		rd_kafka_queue_destroy(kafka->queue);
-	}
-	if (kafka->client) {
-		if (kafka->cluster)
-			rd_kafka_mem_free(kafka->client, kafka->cluster);
-		rd_kafka_destroy_flags(kafka->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-	}
-	if (kafka->event)
-		event_free(kafka->event);
-	if (kafka->event_fd >= 0)
-		close(kafka->event_fd);
-	free(kafka);
 	consumer->link = NULL;
+	if (kafka->event) /* what comes now is taken by leave() */
+		event_del(kafka->event);
+	if (kafka->queue)
+		rd_kafka_queue_io_event_enable(kafka->queue, -1, NULL, 0);
+	if (!kafka->queue || !leave(kafka))
+		kafka_free(kafka);
 }
 
 /* As the broker has told with the last messages: it is not asked. */
@@ -607,6 +666,7 @@ const struct consumer_kind kafka_kind = {
 	.begin = kafka_begin,
 	.step = kafka_step,
 	.end = kafka_end,
+	.finish = kafka_finish,
 	.on_stored = kafka_on_stored,
 	.on_commit = kafka_on_commit,
 	.release = kafka_release,

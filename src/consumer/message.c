@@ -60,6 +60,8 @@ int message_begin(struct message *message, struct error *err)
 	if (!message->batch)
 		return -1;
 	ingest_batch_hold(message->batch);
+	if (message->may_repeat)
+		ingest_batch_may_repeat(message->batch);
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "ingest/ingest_private.h"
+#include "ingest/repeats.h"
 #include "meta/accounts.h"
 #include "store/clock_watch.h"
 
@@ -371,6 +372,7 @@ void ingest_batch_free(struct ingest_batch *batch)
 	free(batch->producer);
 	free(batch->product_name);
 	errors_free(&batch->errors);
+	repeats_free(batch->repeats);
 	free(batch);
 }
 
@@ -512,6 +514,11 @@ int ingest_batch_keep_unreadable(struct ingest_batch *batch, struct str body, bo
 		return 1;
 	fail(batch, aborts, err);
 	return -1;
+}
+
+void ingest_batch_may_repeat(struct ingest_batch *batch)
+{
+	batch->may_repeat = true;
 }
 
 bool ingest_batch_is_decided(const struct ingest_batch *batch)

@@ -79,6 +79,9 @@ void ingest_batch_fold_errors(struct ingest_batch *batch);
 MUST_CHECK int ingest_batch_resume(struct ingest_batch *batch, struct str header, uint64_t line, uint64_t byte,
                                    struct error *err);
 void ingest_batch_hold(struct ingest_batch *batch);
+
+/* The body may have come before: what is rejected of it is not put into quarantine once more if it is among the newest there. */
+void ingest_batch_may_repeat(struct ingest_batch *batch);
 void ingest_batch_place(const struct ingest_batch *batch, struct parse_position *position, struct str *header);
 void ingest_commit_held(struct ingest *ingest, bool soon);
 

@@ -111,8 +111,10 @@ struct ingest_batch {
 	const struct catalog_product *versions_product;
 	ingest_done_fn done;
 	void *arg;
-	uint64_t round; /* of its newest record */
-	bool holds;     /* its records begin no commit */
+	uint64_t round;          /* of its newest record */
+	bool holds;              /* its records begin no commit */
+	bool may_repeat;         /* what is rejected of it may be in quarantine already, */
+	struct repeats *repeats; /* as far as these tell; NULL: not loaded */
 	struct ingest_summary summary;
 	struct ingest_summary deciding;  /* what will be on disk if the current commit succeeds */
 	struct ingest_summary committed; /* what is on disk */

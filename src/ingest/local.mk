@@ -7,6 +7,7 @@ libcdrd_a_SOURCES += \
 	src/ingest/ingest.c src/ingest/ingest.h src/ingest/ingest_private.h \
 	src/ingest/ingest_summary.c \
 	src/ingest/reject.c \
+	src/ingest/repeats.c src/ingest/repeats.h \
 	src/ingest/maintenance.c \
 	src/ingest/trial.c \
 	src/ingest/zones.c src/ingest/zones.h

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ingest/ingest_private.h"
+#include "ingest/repeats.h"
 #include "record/pieces.h"
 #include "store/clock_watch.h"
 #include "store/erased.h"
@@ -138,6 +139,16 @@ static void take_bytes(struct ingest_batch *batch, const struct parse_item *item
 	entry->settings.encoding[0] = '\0';
 }
 
+/* 1, 0 or -1. */
+static int is_repeated(struct ingest_batch *batch, const struct quarantine_entry *entry, struct error *err)
+{
+	if (!batch->may_repeat)
+		return 0;
+	if (!batch->repeats)
+		batch->repeats = repeats_load(batch->ingest->meta, err);
+	return batch->repeats ? repeats_has(batch->repeats, entry) : -1;
+}
+
 /* Erased numbers must not come back through quarantine: a record with one is reported as rejected, but not kept. */
 int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item, const struct parse_fault *faults,
                       size_t faults_count, struct error *err)
@@ -170,6 +181,9 @@ int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item,
 	};
 	take_columns(item, &entry);
 	take_bytes(batch, item, &entry);
+	int known = is_repeated(batch, &entry, err);
+	if (known != 0)
+		return known < 0 ? -1 : 0;
 	ingest->round_records++;
 	ingest->round_rejects = true;
 	return quarantine_put(ingest->meta, &entry, err);

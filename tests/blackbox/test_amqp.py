@@ -156,6 +156,30 @@ def test_a_message_that_comes_twice_is_stored_once(consumer):
     assert consumer.ids() == ["last", "same"]
 
 
+def test_what_is_rejected_of_a_message_that_is_delivered_again_is_in_quarantine_once(consumer):
+    """As after a crash between the commit and the acknowledgement."""
+    several = consumer.message("good") + b"\n" + consumer.message("bad", total_price="free") + b"\n"
+    bodies = [several, b'[{"product":"SMS"} trailing', b"no JSON"]
+    consumer.publish(bodies)
+    consumer.await_ids(["good"])
+    harness.wait_for(lambda: consumer.daemon.ctl("consumer", "list")[0]["messages"] == 3, PATIENCE)
+    before = consumer.rejected()
+    assert len(before) >= 3
+    consumer.daemon.stop()
+    consumer.publish([*bodies, consumer.message("other", total_price="dear")])
+    with consumer.broker.connect() as connection:  # and they come back, as delivered before
+        channel = connection.channel()
+        assert all(channel.basic_get(consumer.queue)[0] for _ in range(4))
+    consumer.publish([consumer.message("bad", total_price="free"), consumer.message("last")])
+    consumer.daemon.start()
+    consumer.await_ids(["good", "last"])
+    harness.wait_for(lambda: consumer.daemon.ctl("consumer", "list")[0]["waiting"] == 0, PATIENCE)
+    # one that was not seen before is kept, although it was delivered again, and one that was, although its text is known
+    assert sorted(consumer.rejected()) == sorted([*before, *(reason for reason in consumer.rejected() if "dear" in reason),
+                                                  next(reason for reason in before if "free" in reason)])
+    assert len([reason for reason in consumer.rejected() if "dear" in reason]) == 1
+
+
 class Publisher(threading.Thread):
     """Publishes until told to stop, again what was not confirmed."""
 

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * repeats.c: see repeats.h.
+ */
+#include "ingest/repeats.h"
+
+#include <stdlib.h>
+
+#include "base/id.h"
+
+/* 128 bits: a record that is not in quarantine must not be taken for one that is. */
+struct print {
+	uint64_t words[2];
+};
+
+struct repeats {
+	size_t count;
+	struct print prints[REPEATS_MAX]; /* in no order: few bodies come again */
+};
+
+static struct print print_of(const struct quarantine_entry *entry)
+{
+	const struct str texts[] = { entry->producer, entry->field, entry->reason, entry->header, entry->raw };
+	struct print print = { { 1, 2 } };
+
+	for (int i = 0; i < 2; i++)
+		for (size_t t = 0; t < sizeof(texts) / sizeof(texts[0]); t++)
+			print.words[i] = id_hash64(texts[t].len > 0 ? texts[t].p : "", texts[t].len,
+			                           print.words[i] + texts[t].len);
+	return print;
+}
+
+static bool take(void *arg, const struct quarantine_entry *entry)
+{
+	struct repeats *repeats = arg;
+
+	repeats->prints[repeats->count++] = print_of(entry);
+	return repeats->count < REPEATS_MAX;
+}
+
+struct repeats *repeats_load(struct meta *meta, struct error *err)
+{
+	struct repeats *repeats = calloc(1, sizeof(*repeats));
+	struct quarantine_ends ends;
+
+	if (!repeats) {
+		error_set(err, ERROR_NOMEM, "Quarantine: out of memory");
+		return NULL;
+	}
+	if (quarantine_ends(meta, &ends, err) == 0 &&
+	    quarantine_each(meta, ends.newest > REPEATS_MAX ? ends.newest - REPEATS_MAX + 1 : 1, take, repeats, err) ==
+	            0)
+		return repeats;
+	free(repeats);
+	return NULL;
+}
+
+bool repeats_has(const struct repeats *repeats, const struct quarantine_entry *entry)
+{
+	struct print print = print_of(entry);
+
+	for (size_t i = 0; i < repeats->count; i++)
+		if (repeats->prints[i].words[0] == print.words[0] && repeats->prints[i].words[1] == print.words[1])
+			return true;
+	return false;
+}
+
+void repeats_free(struct repeats *repeats)
+{
+	free(repeats);
+}

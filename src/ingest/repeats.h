@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * repeats.h: which rejected records are in quarantine already, for a body that may have come before; private to ingest/.
+ *
+ * A message that a broker delivers again may have been rejected the first time, in part or as a whole, and not been
+ * acknowledged. Its rejected records are told by their bytes, reason and producer, among the newest REPEATS_MAX entries.
+ */
+#ifndef CDRD_INGEST_REPEATS_H
+#define CDRD_INGEST_REPEATS_H
+
+#include "base/error.h"
+#include "meta/quarantine.h"
+
+/* Some milliseconds to look at, once for a body that has rejected records. */
+#define REPEATS_MAX 4096
+
+struct repeats;
+
+/* NULL with *err. */
+MUST_CHECK struct repeats *repeats_load(struct meta *meta, struct error *err);
+bool repeats_has(const struct repeats *repeats, const struct quarantine_entry *entry);
+void repeats_free(struct repeats *repeats);
+
+#endif
