@@ -389,7 +389,7 @@ int reconcile_load(struct reconcile_job *job, const char *id, struct error *err)
 
 /* --- removal --- */
 
-static int remove_dir(const char *path, struct error *err)
+static int remove_dir(const struct reconciles *reconciles, const char *path, struct error *err)
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
@@ -399,7 +399,7 @@ static int remove_dir(const char *path, struct error *err)
 		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s: cannot be removed", path);
 	while ((entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-		    unlinkat(dirfd(dir), entry->d_name, 0) != 0)
+		    shrinking_unlink(reconciles->shrinking, dirfd(dir), entry->d_name) != 0)
 			number = errno;
 	closedir(dir);
 	if (rmdir(path) == 0)
@@ -412,7 +412,7 @@ int reconcile_remove_dir(const struct reconciles *reconciles, const char *id, st
 	struct buf path = { 0 };
 
 	reconcile_path(reconciles, id, NULL, &path);
-	int result = buf_cstr(&path) ? remove_dir(path.data, err) :
+	int result = buf_cstr(&path) ? remove_dir(reconciles, path.data, err) :
 	                               error_set(err, ERROR_NOMEM, "reconciliation %s: out of memory", id);
 	buf_free(&path);
 	return result;
@@ -423,16 +423,22 @@ static void remove_file(const struct reconcile_job *job, const char *name)
 	struct buf path = { 0 };
 
 	reconcile_path(job->reconciles, job->shown.id, name, &path);
-	if (buf_cstr(&path) && unlink(path.data) != 0 && errno != ENOENT)
+	if (buf_cstr(&path) && shrinking_unlink(job->reconciles->shrinking, AT_FDCWD, path.data) != 0 &&
+	    errno != ENOENT)
 		log_error("reconcile", "%s: cannot be removed: %s", path.data, strerror(errno));
 	buf_free(&path);
+}
+
+void reconcile_remove_runs(const struct reconcile_job *job)
+{
+	remove_file(job, RECONCILER_OURS_RUNS);
+	remove_file(job, RECONCILER_THEIRS_RUNS);
 }
 
 void reconcile_remove_work(const struct reconcile_job *job)
 {
 	remove_file(job, RECONCILER_UPLOAD);
-	remove_file(job, RECONCILER_OURS_RUNS);
-	remove_file(job, RECONCILER_THEIRS_RUNS);
+	reconcile_remove_runs(job);
 	for (int i = 0; i < RECONCILER_CLASSES && job->shown.state != REPORT_SUCCESS; i++)
 		remove_file(job, reconciler_class_name((enum reconciler_class)i));
 }

@@ -28,6 +28,7 @@ void reconcile_job_stop(struct reconcile_job *job)
 	task_cancel(&job->task);
 	reconciler_free(job->reconciler);
 	job->reconciler = NULL;
+	reconcile_remove_runs(job);
 	buf_free(&job->accounts);
 	job->reconciles->running--;
 }

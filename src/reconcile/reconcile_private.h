@@ -14,6 +14,7 @@
 #include <sys/queue.h>
 
 #include "reconcile/reconcile.h"
+#include "reconcile/shrinking.h"
 
 struct reconcile_job {
 	TAILQ_ENTRY(reconcile_job) link;
@@ -33,6 +34,7 @@ struct reconciles {
 	TAILQ_HEAD(reconcile_jobs, reconcile_job) jobs; /* newest first */
 	struct reconcile_jobs going; /* removed, but not all of their directories: tried again every few seconds */
 	int ticks;
+	struct shrinking *shrinking; /* files that are being removed */
 	size_t running;
 	bool waking;                   /* one that fails at its start does not start the next by itself */
 	char last[ACCOUNT_ID_MAX + 1]; /* the creator of the one that was started last */
@@ -84,6 +86,8 @@ MUST_CHECK int reconcile_remove_dir(const struct reconciles *reconciles, const c
 
 /* Removes all files that nobody needs once it has ended: without a result all but `job`; with one, the carrier's file and
  * what a crash has left. */
+/* The same of the runs alone, which nobody has open any more. */
+void reconcile_remove_runs(const struct reconcile_job *job);
 void reconcile_remove_work(const struct reconcile_job *job);
 
 #endif

@@ -108,15 +108,10 @@ void reconciler_on_ready(struct reconciler *reconciler, void (*on_ready)(void *a
 	reconciler->on_ready_arg = arg;
 }
 
-static void free_side(const struct reconciler *reconciler, struct reconciler_side *side, const char *name)
+static void free_side(struct reconciler_side *side)
 {
-	struct buf path = { 0 };
-
-	if (side->sorter && path_of(reconciler, name, &path))
-		(void)unlink(path.data);
 	sorter_free(side->sorter);
 	buf_free(&side->packed);
-	buf_free(&path);
 }
 
 void reconciler_free(struct reconciler *reconciler)
@@ -125,8 +120,8 @@ void reconciler_free(struct reconciler *reconciler)
 		return;
 	scan_cancel(reconciler->scan);
 	ingest_trial_free(reconciler->trial);
-	free_side(reconciler, &reconciler->ours, RECONCILER_OURS_RUNS);
-	free_side(reconciler, &reconciler->theirs, RECONCILER_THEIRS_RUNS);
+	free_side(&reconciler->ours);
+	free_side(&reconciler->theirs);
 	for (int class = 0; class < RECONCILER_CLASSES; class ++)
 		class_file_close(&reconciler->files[class]);
 	if (reconciler->upload >= 0)
