@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/directory.h"
 #include "backup/backup_dir_private.h"
 #include "backup/folder.h"
 
@@ -244,7 +245,7 @@ static int remove_backup(struct backup_dir *backup, const char *name, struct err
 		return -1;
 	if (unlink(list) != 0 && errno != ENOENT)
 		return error_set_errno(err, errno, "%s: remove", list);
-	if (folder_remove(path, err) != 0)
+	if (directory_sync(path, err) != 0 || folder_remove(path, err) != 0)
 		return -1;
 	backup->counts.removed++;
 	return 0;
@@ -274,5 +275,5 @@ int backup_dir_finish(struct backup_dir *backup, uint64_t keep, struct error *er
 	if (rename(backup->part.data, backup->path.data) != 0)
 		return error_set_errno(err, errno, "%s: rename", backup->part.data);
 	backup->finished = true;
-	return folder_sync(backup->dir.data, err) == 0 ? prune(backup, keep, err) : -1;
+	return directory_sync(backup->dir.data, err) == 0 ? prune(backup, keep, err) : -1;
 }

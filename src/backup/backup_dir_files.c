@@ -9,6 +9,7 @@
 
 #include "backup/backup_dir_private.h"
 #include "backup/folder.h"
+#include "base/directory.h"
 
 const char *const backup_dir_folders[] = { "days", "catalog", "reports", NULL };
 
@@ -66,7 +67,7 @@ static int note_file(struct backup_dir *backup, const char *hex, bool linked, st
 		if (!path)
 			return -1;
 		*strrchr(backup->scratch.data, '/') = '\0';
-		if (folder_sync(path, err) != 0)
+		if (directory_sync(path, err) != 0)
 			return -1;
 	}
 	return backup->sums.failed || backup->about.failed ? no_memory(err) : 0;
@@ -185,10 +186,11 @@ int backup_dir_write_list(struct backup_dir *backup, struct error *err)
 	if (write_about(backup, err) != 0)
 		return -1;
 	for (size_t i = 0; backup_dir_folders[i]; i++)
-		if (!(path = backup_dir_part_path(backup, backup_dir_folders[i], err)) || folder_sync(path, err) != 0)
+		if (!(path = backup_dir_part_path(backup, backup_dir_folders[i], err)) ||
+		    directory_sync(path, err) != 0)
 			return -1;
 	path = backup_dir_part_path(backup, SUMS_NAME, err);
 	if (!path || folder_write(path, buf_str(&backup->sums), 0640, err) != 0)
 		return -1;
-	return folder_sync(backup->part.data, err);
+	return directory_sync(backup->part.data, err);
 }

@@ -72,16 +72,6 @@ int folder_make(const char *path, bool may_exist, struct error *err)
 	return error_set_errno(err, errno, "%s: make directory", path);
 }
 
-int folder_sync(const char *path, struct error *err)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int result = fd >= 0 && fsync(fd) == 0 ? 0 : error_set_errno(err, errno, "%s: sync", path);
-
-	if (fd >= 0)
-		close(fd);
-	return result;
-}
-
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
 	(void)st;

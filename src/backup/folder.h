@@ -23,8 +23,6 @@ MUST_CHECK int folder_write(const char *path, struct str text, unsigned mode, st
 /* Makes a directory; an existing one is an error unless `may_exist`. */
 MUST_CHECK int folder_make(const char *path, bool may_exist, struct error *err);
 
-MUST_CHECK int folder_sync(const char *path, struct error *err);
-
 /* Removes a directory with its contents. No error if it does not exist. */
 MUST_CHECK int folder_remove(const char *path, struct error *err);
 

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/directory.h"
 #include "base/json.h"
 #include "base/log.h"
 
@@ -29,13 +30,18 @@ struct audit {
 static int open_file(const char *path, struct error *err)
 {
 	int fd;
+	bool made;
 
 	if (strcmp(path, TO_LOG) == 0 || !path[0])
 		return -1;
+	made = access(path, F_OK) != 0;
 	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-	if (fd >= 0)
+	if (fd >= 0 && (!made || directory_sync_parent(path, err) == 0))
 		return fd;
-	error_set_errno(err, errno, "audit_log: %s", path);
+	if (fd < 0)
+		error_set_errno(err, errno, "audit_log: %s", path);
+	else
+		close(fd);
 	return -2;
 }
 

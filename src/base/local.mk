@@ -9,6 +9,7 @@ libcdrd_a_SOURCES += \
 	src/base/config_type.h \
 	src/base/config_value.c src/base/config_value.h \
 	src/base/decimal.c src/base/decimal.h \
+	src/base/directory.c src/base/directory.h \
 	src/base/disk.c src/base/disk.h \
 	src/base/envelope.c src/base/envelope.h \
 	src/base/error.c src/base/error.h \

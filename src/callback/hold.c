@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/directory.h"
 #include "base/log.h"
 #include "callback/callbacks_private.h"
 
@@ -17,16 +18,6 @@ static int marker_path(const char *data_dir, struct buf *path, struct error *err
 {
 	buf_addf(path, "%s/" CALLBACK_HELD_NAME, data_dir);
 	return buf_cstr(path) ? 0 : error_set(err, ERROR_NOMEM, "%s: out of memory", data_dir);
-}
-
-static int sync_directory(const char *data_dir, struct error *err)
-{
-	int fd = open(data_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int result = fd >= 0 && fsync(fd) == 0 ? 0 : error_set_errno(err, errno, "%s: sync", data_dir);
-
-	if (fd >= 0)
-		close(fd);
-	return result;
 }
 
 int callback_hold_look(struct callbacks *callbacks, struct error *err)
@@ -75,7 +66,7 @@ int callback_hold_mark(const char *data_dir, struct error *err)
 	}
 	int fd = open(path.data, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	bool written = fd >= 0 && write(fd, text, sizeof(text) - 1) == (ssize_t)sizeof(text) - 1 && fsync(fd) == 0;
-	int result = written ? sync_directory(data_dir, err) : error_set_errno(err, errno, "%s: make", path.data);
+	int result = written ? directory_sync(data_dir, err) : error_set_errno(err, errno, "%s: make", path.data);
 	if (fd >= 0)
 		close(fd);
 	buf_free(&path);
@@ -94,7 +85,7 @@ int callbacks_resume(struct callbacks *callbacks, struct error *err)
 	if (result == 0 && unlink(path.data) != 0 && errno != ENOENT)
 		result = error_set_errno(err, errno, "%s: remove", path.data);
 	buf_free(&path);
-	if (result != 0 || sync_directory(callbacks->config->data_dir, err) != 0)
+	if (result != 0 || directory_sync(callbacks->config->data_dir, err) != 0)
 		return -1;
 	callbacks->held_by_marker = false;
 	callbacks_reload(callbacks);

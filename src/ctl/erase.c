@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/directory.h"
 #include "ctl/ctl.h"
 
 struct receipt {
@@ -24,6 +25,8 @@ static int take_answer(void *arg, const struct ctl *ctl, struct str result, stru
 		return -1;
 	if (receipt->file && (fflush(receipt->file) != 0 || fsync(fileno(receipt->file)) != 0))
 		return error_set_errno(err, errno, "%s: write", args_get(ctl->args, "receipt"));
+	if (receipt->file && directory_sync_parent(args_get(ctl->args, "receipt"), err) != 0)
+		return -1;
 	receipt->written = true;
 	return ctl_print(ctl, result, err);
 }

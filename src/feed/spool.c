@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/directory.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "feed/feed_private.h"
@@ -54,7 +55,7 @@ static int write_file(int directory, const char *name, struct str text, struct e
 {
 	(void)unlinkat(directory, name, 0);
 	int fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
-	bool written = fd >= 0 && write(fd, text.p, text.len) == (ssize_t)text.len;
+	bool written = fd >= 0 && write(fd, text.p, text.len) == (ssize_t)text.len && fsync(fd) == 0;
 	int result = written ? 0 : error_set_errno(err, errno, "%s", name);
 
 	if (fd >= 0)
@@ -122,8 +123,12 @@ static int find_free_name(int folder, const char *name, bool is_after_crash, cha
 /* Never through a link, which may lead anywhere. */
 static int open_folder(const struct feed *feed, int directory, const char *folder, struct error *err)
 {
-	if (mkdirat(directory, folder, 0750) != 0 && errno != EEXIST)
+	bool made = mkdirat(directory, folder, 0750) == 0;
+
+	if (!made && errno != EEXIST)
 		return error_set_errno(err, errno, "%s/%s", feed->path, folder);
+	if (made && directory_sync_open(directory, feed->path, err) != 0)
+		return -1;
 	int fd = openat(directory, folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0)
 		return fd;
@@ -142,7 +147,16 @@ static int put_report(const struct feed *feed, int folder, const char *report, s
 	buf_free(&text);
 	if (result == 0 && renameat(folder, UNFINISHED_REPORT, folder, report) != 0)
 		result = error_set_errno(err, errno, "%s", report);
-	return result;
+	return result == 0 ? directory_sync_open(folder, feed->path, err) : -1;
+}
+
+/* To its new place first, so that a power cut at no time leaves it in neither. The place of the next file is put on disk
+ * later: one that was back in the spool then would be read again, over newer versions of its records. */
+static int move_durably(const struct feed *feed, int from, int to, const char *name, struct error *err)
+{
+	if (renameat2(from, feed->place.name, to, name, RENAME_NOREPLACE) != 0)
+		return error_set_errno(err, errno, "%s", feed->place.name);
+	return directory_sync_open(to, feed->path, err) == 0 ? directory_sync_open(from, feed->path, err) : -1;
 }
 
 /* The report first: a file that was moved is not looked at again, so that its report could not be written later. */
@@ -158,8 +172,8 @@ static int move_with_report(const struct feed *feed, int directory, const char *
 		snprintf(report, sizeof(report), "%s.report.json", name);
 		result = put_report(feed, to, report, err);
 	}
-	if (result == 0 && renameat2(directory, feed->place.name, to, name, RENAME_NOREPLACE) != 0)
-		result = error_set_errno(err, errno, "%s", feed->place.name);
+	if (result == 0)
+		result = move_durably(feed, directory, to, name, err);
 	close(to);
 	return result;
 }

@@ -2,13 +2,15 @@
 /*
  * env.c: LMDB, wrapped once. See env.h.
  *
- * LMDB syncs its files but not the directory entries that lead to them, so the first commit syncs both directories
- * before anything is acknowledged.
+ * LMDB syncs its files but not the directory entries that lead to them. A new environment is made in a file of another
+ * name, which gets its own when all of it is on disk, so that one that is there is whole, whenever power went. The first
+ * commit syncs the entry of its directory before anything is acknowledged.
  */
 #include "lmdb/env.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,12 +19,14 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/directory.h"
 #include "base/log.h"
 #include "lmdb/map_guard.h"
 
 #define DISK_FULL_BYTES ((uint64_t)1 << 20)
 #define LOCK_FILE_BYTES 8192 /* with LMDB's own number of readers, 126 */
 #define RETRY_US CLOCK_US_PER_SECOND
+#define NEW_NAME "data.mdb.new"
 #define STEPS_MAX 4 /* of a walk, before it searches */
 
 /* LMDB reports a short write as EIO. */
@@ -46,34 +50,6 @@ int env_fail(const struct env *env, int rc, const char *doing, struct error *err
 	return error_set(err, ERROR_IO, "%s: %s: %s", env->path, doing, mdb_strerror(rc));
 }
 
-int env_sync_directory(const char *path, struct error *err)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 || fsync(fd) != 0) {
-		error_set_errno(err, errno, "%s: sync", path);
-		if (fd >= 0)
-			close(fd);
-		return -1;
-	}
-	close(fd);
-	return 0;
-}
-
-static int sync_parent(const char *path, struct error *err)
-{
-	char *parent = strdup(path);
-
-	if (!parent)
-		return error_set(err, ERROR_NOMEM, "%s: out of memory", path);
-	char *slash = strrchr(parent, '/');
-	if (slash && slash != parent)
-		*slash = '\0';
-	int rc = env_sync_directory(slash ? parent : ".", err);
-	free(parent);
-	return rc;
-}
-
 /*
  * LMDB makes its lock file with ftruncate and maps it: on a full disk the first write to a page of it would raise
  * SIGBUS. Reserving its blocks here makes that an error. (No lock is held yet that closing the file could lose.)
@@ -94,25 +70,25 @@ static int reserve_lock_file(const char *path, struct error *err)
 	return number ? error_set_errno(err, number, "%s: reserve lock.mdb", path) : 0;
 }
 
-/* An environment left half made by a full disk could not be opened later. */
-static void remove_new(const char *path)
-{
-	static const char *const names[] = { "data.mdb", "lock.mdb" };
-	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	for (size_t i = 0; dir >= 0 && i < sizeof(names) / sizeof(names[0]); i++)
-		(void)unlinkat(dir, names[i], 0);
-	if (dir >= 0)
-		close(dir);
-	(void)rmdir(path);
-}
-
 static size_t last_commit(const struct env *env)
 {
 	MDB_envinfo info;
 
 	mdb_env_info(env->mdb, &info);
 	return info.me_last_txnid;
+}
+
+static int open_mdb(struct env *env, const char *path, unsigned flags, struct error *err)
+{
+	int rc = mdb_env_create(&env->mdb);
+
+	if (!rc)
+		rc = mdb_env_set_mapsize(env->mdb, env->map_bytes);
+	if (!rc)
+		rc = mdb_env_set_maxdbs(env->mdb, ENV_DBS_MAX);
+	if (!rc)
+		rc = mdb_env_open(env->mdb, path, MDB_NOTLS | flags, 0640);
+	return rc ? env_fail(env, rc, "open", err) : 0;
 }
 
 static int open_databases(struct env *env, struct error *err)
@@ -131,14 +107,58 @@ static int open_databases(struct env *env, struct error *err)
 	return env_commit(env, err);
 }
 
-/* The commit that made the databases was not synced. */
-static int sync_new(struct env *env, struct error *err)
+/* An environment with its databases, all of it on disk, in a single file. */
+static int make_file(struct env *env, const char *path, struct error *err)
 {
-	int rc = mdb_env_set_flags(env->mdb, MDB_NOSYNC, 0);
+	int result = open_mdb(env, path, MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOSYNC, err);
 
-	if (!rc)
-		rc = mdb_env_sync(env->mdb, 1);
-	return rc ? env_fail(env, rc, "sync", err) : 0;
+	if (result == 0)
+		result = open_databases(env, err);
+	int rc = result == 0 ? mdb_env_sync(env->mdb, 1) : 0;
+	if (rc)
+		result = env_fail(env, rc, "sync", err);
+	env_abort(env);
+	if (env->mdb)
+		mdb_env_close(env->mdb);
+	env->mdb = NULL;
+	return result;
+}
+
+/* Gives the directory an environment. */
+static int make_new(struct env *env, const char *path, struct error *err)
+{
+	struct buf fresh = { 0 };
+	int result;
+
+	buf_addf(&fresh, "%s/" NEW_NAME, env->path);
+	if (!buf_cstr(&fresh))
+		return error_set(err, ERROR_NOMEM, "%s: out of memory", env->path);
+	if (unlink(fresh.data) != 0 && errno != ENOENT) /* a crash has left it */
+		result = error_set_errno(err, errno, "%s: remove", fresh.data);
+	else
+		result = make_file(env, fresh.data, err);
+	if (result == 0 && rename(fresh.data, path) != 0)
+		result = error_set_errno(err, errno, "%s: rename", fresh.data);
+	if (result == 0)
+		result = directory_sync(env->path, err);
+	else
+		(void)unlink(fresh.data);
+	buf_free(&fresh);
+	return result;
+}
+
+/* An empty file is what older versions may have left in a crash. */
+static int make_if_missing(struct env *env, struct error *err)
+{
+	struct buf path = { 0 };
+	struct stat st;
+
+	buf_addf(&path, "%s/data.mdb", env->path);
+	if (!buf_cstr(&path))
+		return error_set(err, ERROR_NOMEM, "%s: out of memory", env->path);
+	int result = stat(path.data, &st) == 0 && st.st_size > 0 ? 0 : make_new(env, path.data, err);
+	buf_free(&path);
+	return result;
 }
 
 /* --- its pages in memory --- */
@@ -261,28 +281,18 @@ static int fail_lost(struct env *env, struct error *err)
 	return error_set(err, ERROR_CORRUPT, "%s: pages cannot be read", env->path);
 }
 
-static int open_made(struct env *env, bool made, struct error *err)
+static int open_made(struct env *env, struct error *err)
 {
 	if (reserve_lock_file(env->path, err) != 0)
 		return -1;
 	env->lost = calloc(1, sizeof(*env->lost));
 	if (!env->lost)
 		return error_set(err, ERROR_NOMEM, "%s: out of memory", env->path);
-	int rc = mdb_env_create(&env->mdb);
-	if (!rc)
-		rc = mdb_env_set_mapsize(env->mdb, env->map_bytes);
-	if (!rc)
-		rc = mdb_env_set_maxdbs(env->mdb, ENV_DBS_MAX);
-	if (!rc)
-		rc = mdb_env_open(env->mdb, env->path, MDB_NOTLS | (made ? MDB_NOSYNC : 0), 0640);
-	if (rc)
-		return env_fail(env, rc, "open", err);
-	if (env_check_size(env, err) != 0)
+	if (open_mdb(env, env->path, 0, err) != 0 || env_check_size(env, err) != 0)
 		return -1;
 	map_guard_install();
 	map_guard_catch(on_lost, env->lost);
-	int result =
-		open_databases(env, err) != 0 || (made && sync_new(env, err) != 0) || guard_map(env, err) != 0 ? -1 : 0;
+	int result = open_databases(env, err) != 0 || guard_map(env, err) != 0 ? -1 : 0;
 	map_guard_catch(NULL, NULL);
 	if (result != 0)
 		return -1;
@@ -290,6 +300,19 @@ static int open_made(struct env *env, bool made, struct error *err)
 	env->is_new = last_commit(env) <= 1;
 	env->is_rested = true;
 	return 0;
+}
+
+/* One that could not be opened, on a full disk, is not left as if it had records. */
+static void remove_new(const char *path)
+{
+	static const char *const names[] = { "data.mdb", "lock.mdb" };
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	for (size_t i = 0; dir >= 0 && i < sizeof(names) / sizeof(names[0]); i++)
+		(void)unlinkat(dir, names[i], 0);
+	if (dir >= 0)
+		close(dir);
+	(void)rmdir(path);
 }
 
 int env_open(struct env *env, const char *path, size_t map_bytes, const struct env_db *dbs, struct error *err)
@@ -303,7 +326,7 @@ int env_open(struct env *env, const char *path, size_t map_bytes, const struct e
 		env_close(env);
 		return -1;
 	}
-	if (open_made(env, made, err) == 0)
+	if (make_if_missing(env, err) == 0 && open_made(env, err) == 0)
 		return 0;
 	env_close(env);
 	if (made)
@@ -372,7 +395,7 @@ static int reopen(struct env *env, struct error *err)
 	close_mdb(env);
 	env->committed = 0;
 	env->broken = false;
-	if (check_there(env, err) != 0 || open_made(env, false, err) != 0) {
+	if (check_there(env, err) != 0 || open_made(env, err) != 0) {
 		close_mdb(env);
 		env->broken = true;
 		env->retry_us = now_us + RETRY_US;
@@ -391,7 +414,7 @@ void env_rest(struct env *env)
 	if (env->is_rested || !env->mdb || env->broken || env_is_lost(env) || env->reading > 0 || env->write)
 		return;
 	close_mdb(env);
-	if (check_there(env, &err) == 0 && open_made(env, false, &err) == 0)
+	if (check_there(env, &err) == 0 && open_made(env, &err) == 0)
 		return;
 	log_error("store", "%s: cannot be opened again: %s", env->path, err.message);
 	close_mdb(env);
@@ -468,7 +491,7 @@ int env_commit(struct env *env, struct error *err)
 		look_for_panic(env);
 		return env_fail(env, rc, "commit", err);
 	}
-	if (env->is_new && (env_sync_directory(env->path, err) != 0 || sync_parent(env->path, err) != 0))
+	if (env->is_new && directory_sync_parent(env->path, err) != 0)
 		return -1;
 	env->is_new = false;
 	return 0;

@@ -43,7 +43,7 @@ struct env {
 	uint64_t dropped;   /* write transactions without effect since it was first opened */
 	size_t committed;   /* number of the last commit, as of mdb_txn_id */
 	bool is_rested;     /* nothing was committed since it was opened, or env_rest was called */
-	bool is_new;        /* no commit has synced the directory's entries yet */
+	bool is_new;        /* no commit has synced the name of its directory yet */
 	bool *lost;         /* pages could not be read; set in a signal's handler, so it has a place of its own */
 	const void *map;
 	bool kept;
@@ -56,8 +56,8 @@ struct env {
 	MDB_dbi dbi[ENV_DBS_MAX]; /* in the table's order */
 };
 
-/* Makes the directory and the databases if need be. Blocks for the fsync of a new one's file; its directory is synced
- * by the first commit, so that not all of it is waited for at once. */
+/* Makes the directory and the databases if need be. Blocks for the fsyncs of a new one's file and of its name; the name of
+ * its directory is synced by the first commit, so that not all of it is waited for at once. */
 MUST_CHECK int env_open(struct env *env, const char *path, size_t map_bytes, const struct env_db *dbs,
                         struct error *err);
 
@@ -66,9 +66,6 @@ static inline bool env_is_lost(const struct env *env)
 {
 	return env->lost && *env->lost;
 }
-
-/* Syncs a directory's entries. */
-MUST_CHECK int env_sync_directory(const char *path, struct error *err);
 
 /* Aborts an open write transaction. Safe on a zeroed env. */
 void env_close(struct env *env);

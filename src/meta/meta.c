@@ -2,7 +2,7 @@
 /*
  * meta.c: data_dir, its lock and the environment of everything but records. See meta.h.
  *
- *	data_dir/lock       flock, held while the daemon lives
+ *	data_dir/lock       flock, held while the daemon lives, and a byte that says so to the next one if it is killed
  */
 #include "meta/meta.h"
 
@@ -18,6 +18,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/directory.h"
 #include "base/invariant.h"
 #include "meta/meta_env.h"
 
@@ -48,6 +49,7 @@ const struct env_db meta_dbs[] = {
 struct meta {
 	struct env env;
 	int lock_fd;
+	bool is_locked;
 	size_t map_bytes;
 	struct meta_attachment attachment;
 	uint64_t commits_failed; /* since the last that succeeded */
@@ -63,15 +65,31 @@ static int path_join(struct buf *out, const char *dir, const char *name, struct 
 	return buf_cstr(out) ? 0 : error_set(err, ERROR_NOMEM, "%s: out of memory", dir);
 }
 
+/*
+ * A daemon that was killed has left changes that only the page cache has: commits that it did not wait for to the end, and
+ * names. What is read of them is answered as stored, so they are put on disk first. The lock's file has a byte while a
+ * daemon runs (a hole, for which a full disk has room).
+ */
+static int sync_what_was_left(struct meta *meta, const char *path, struct error *err)
+{
+	struct stat st;
+
+	if (fstat(meta->lock_fd, &st) != 0 || (st.st_size > 0 && syncfs(meta->lock_fd) != 0) ||
+	    ftruncate(meta->lock_fd, 1) != 0)
+		return error_set_errno(err, errno, "%s", path);
+	meta->is_locked = true;
+	return 0;
+}
+
 static int take_lock(struct meta *meta, const char *data_dir, const char *path, struct error *err)
 {
-	if (mkdir(data_dir, 0750) != 0 && errno != EEXIST)
-		return error_set_errno(err, errno, "%s: make directory", data_dir);
+	if (directory_make(data_dir, err) != 0)
+		return -1;
 	meta->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
 	if (meta->lock_fd < 0)
 		return error_set_errno(err, errno, "%s: open", path);
 	if (flock(meta->lock_fd, LOCK_EX | LOCK_NB) == 0)
-		return 0;
+		return sync_what_was_left(meta, path, err);
 	if (errno == EWOULDBLOCK)
 		return error_set(err, ERROR_CONFLICT, "data_dir %s: another daemon is using it", data_dir);
 	return error_set_errno(err, errno, "%s: lock", path);
@@ -149,6 +167,8 @@ void meta_close(struct meta *meta)
 	if (meta->attachment.free)
 		meta->attachment.free(meta->attachment.data);
 	env_close(&meta->env);
+	if (meta->is_locked) /* where it fails, the next start syncs once more than it must */
+		MAY_FAIL(ftruncate(meta->lock_fd, 0) != 0);
 	if (meta->lock_fd >= 0)
 		close(meta->lock_fd);
 	free(meta);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/directory.h"
 #include "base/json_reader.h"
 #include "base/log.h"
 #include "reconcile/reconcile_private.h"
@@ -45,16 +46,6 @@ static int write_text(int fd, const char *path, struct str text, struct error *e
 	return fsync(fd) == 0 ? 0 : error_set_errno(err, errno, "%s: sync", path);
 }
 
-static int sync_dir(const char *path, struct error *err)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int result = fd >= 0 && fsync(fd) == 0 ? 0 : error_set_errno(err, errno, "%s: sync", path);
-
-	if (fd >= 0)
-		close(fd);
-	return result;
-}
-
 static int replace(const char *fresh, const char *path, struct str text, struct error *err)
 {
 	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
@@ -86,7 +77,7 @@ int reconcile_write_file(const struct reconciles *reconciles, const char *id, co
 	else
 		result = replace(fresh.data, path.data, text, err);
 	if (result == 0)
-		result = sync_dir(dir.data, err);
+		result = directory_sync(dir.data, err);
 	buf_free(&dir);
 	buf_free(&path);
 	buf_free(&fresh);
@@ -211,7 +202,7 @@ int reconcile_rename_dir(const struct reconciles *reconciles, const char *from, 
 	else if (rename(old.data, fresh.data) != 0)
 		result = error_set_errno(err, errno, "%s: rename", old.data);
 	else
-		result = sync_dir(reconciles->dir, err);
+		result = directory_sync(reconciles->dir, err);
 	buf_free(&old);
 	buf_free(&fresh);
 	return result;
@@ -416,6 +407,23 @@ int reconcile_remove_dir(const struct reconciles *reconciles, const char *id, st
 	                               error_set(err, ERROR_NOMEM, "reconciliation %s: out of memory", id);
 	buf_free(&path);
 	return result;
+}
+
+/* Its files go after its name has, so that whatever is left of them is not it any more. */
+int reconcile_remove(const struct reconciles *reconciles, const char *id, struct error *err)
+{
+	char gone[ID_UUID_LEN + sizeof(".gone")];
+	struct buf path = { 0 };
+
+	(void)snprintf(gone, sizeof(gone), "%s.gone", id);
+	reconcile_path(reconciles, id, NULL, &path);
+	if (!buf_cstr(&path))
+		return error_set(err, ERROR_NOMEM, "reconciliation %s: out of memory", id);
+	bool is_there = access(path.data, F_OK) == 0;
+	buf_free(&path);
+	if (is_there && reconcile_rename_dir(reconciles, id, gone, err) != 0)
+		return -1;
+	return reconcile_remove_dir(reconciles, gone, err);
 }
 
 static void remove_file(const struct reconcile_job *job, const char *name)

@@ -81,7 +81,11 @@ MUST_CHECK int reconcile_load(struct reconcile_job *job, const char *id, struct 
 MUST_CHECK int reconcile_rename_dir(const struct reconciles *reconciles, const char *from, const char *to,
                                     struct error *err);
 
-/* Removes a directory with what is in it, if there is one. */
+/* Removes a reconciliation, durably: what was erased must not be back after a power cut. What is left when it fails is
+ * removed by another try, or the next start. */
+MUST_CHECK int reconcile_remove(const struct reconciles *reconciles, const char *id, struct error *err);
+
+/* Removes a directory that is none, with what is in it, if there is one. */
 MUST_CHECK int reconcile_remove_dir(const struct reconciles *reconciles, const char *id, struct error *err);
 
 /* Removes all files that nobody needs once it has ended: without a result all but `job`; with one, the carrier's file and

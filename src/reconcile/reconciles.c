@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/directory.h"
 #include "base/log.h"
 #include "reconcile/reconcile_private.h"
 #include "store/clock_watch.h"
@@ -135,7 +136,7 @@ static int remove_job(struct reconcile_job *job, struct error *err)
 
 	reconcile_job_stop(job);
 	TAILQ_REMOVE(&reconciles->jobs, job, link);
-	if (reconcile_remove_dir(reconciles, job->shown.id, err) == 0) {
+	if (reconcile_remove(reconciles, job->shown.id, err) == 0) {
 		reconcile_job_free(job);
 		return 0;
 	}
@@ -149,7 +150,7 @@ static bool remove_rest(struct reconcile_job *job, struct error *err)
 {
 	struct reconciles *reconciles = job->reconciles;
 
-	if (reconcile_remove_dir(reconciles, job->shown.id, err) != 0)
+	if (reconcile_remove(reconciles, job->shown.id, err) != 0)
 		return false;
 	log_info("reconcile", "%s: its files are removed now", job->shown.id);
 	TAILQ_REMOVE(&reconciles->going, job, link);
@@ -293,8 +294,8 @@ static int load(struct reconciles *reconciles, struct error *err)
 	struct dirent *entry;
 	int result = 0;
 
-	if (mkdir(reconciles->dir, 0750) != 0 && errno != EEXIST)
-		return error_set_errno(err, errno, "%s: make directory", reconciles->dir);
+	if (directory_make(reconciles->dir, err) != 0)
+		return -1;
 	dir = opendir(reconciles->dir);
 	if (!dir)
 		return error_set_errno(err, errno, "%s: open", reconciles->dir);
@@ -304,7 +305,7 @@ static int load(struct reconciles *reconciles, struct error *err)
 		if (id_is_uuid(str_from(entry->d_name)))
 			result = load_one(reconciles, entry->d_name, err);
 		else if (reconcile_remove_dir(reconciles, entry->d_name, err) !=
-		         0) /* an upload that was not finished */
+		         0) /* an upload that was not finished, or what is left of a removal */
 			log_error("reconcile", "%s", err->message);
 	}
 	closedir(dir);

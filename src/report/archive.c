@@ -19,6 +19,7 @@
 #include <zlib.h>
 
 #include "base/clock.h"
+#include "base/directory.h"
 
 #define WRITEBACK_BYTES ((uint64_t)4 << 20)
 #define WAITING_BYTES ((size_t)64 << 10)
@@ -32,6 +33,7 @@ struct archive {
 	struct archive_entry entry;
 	char *path;
 	int fd;
+	bool is_new; /* its name may not last yet */
 	void *compressor;
 	EVP_MD_CTX *hash;
 	struct archive_state state;
@@ -167,6 +169,7 @@ static int begin_file(struct archive *archive, struct error *err)
 {
 	if (open_file(archive, O_CREAT | O_TRUNC, err) < 0)
 		return -1;
+	archive->is_new = true;
 	if (!archive->codec->begin)
 		return 0;
 	archive->codec->begin(&archive->entry, &archive->part);
@@ -382,6 +385,9 @@ int archive_sync(struct archive *archive, struct error *err)
 		return -1;
 	if (fdatasync(archive->fd) < 0)
 		return error_set_errno(err, errno, "Cannot put report file %s on disk", archive->path);
+	if (archive->is_new && directory_sync_parent(archive->path, err) != 0)
+		return -1;
+	archive->is_new = false;
 	archive->writeback_bytes = archive->state.bytes;
 	return 0;
 }

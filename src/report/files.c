@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/directory.h"
 #include "base/log.h"
 #include "report/report_private.h"
 #include "report/table.h"
@@ -25,9 +26,7 @@ int report_files_init(struct reports *reports, struct error *err)
 	if (!buf_cstr(&dir))
 		return error_set(err, ERROR_NOMEM, "%s: out of memory", reports->config->data_dir);
 	reports->dir = dir.data;
-	if (mkdir(reports->dir, 0750) != 0 && errno != EEXIST)
-		return error_set_errno(err, errno, "%s: make directory", reports->dir);
-	return 0;
+	return directory_make(reports->dir, err);
 }
 
 void report_file_path(const struct reports *reports, const char *file_id, struct buf *out)

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/directory.h"
 #include "base/id.h"
 #include "base/invariant.h"
 #include "base/log.h"
@@ -46,13 +47,6 @@ static int path_join(struct buf *out, const char *dir, const char *name, struct 
 	buf_clear(out);
 	buf_addf(out, "%s/%s", dir, name);
 	return buf_cstr(out) ? 0 : error_set(err, ERROR_NOMEM, "%s: out of memory", dir);
-}
-
-static int make_directory(const char *path, struct error *err)
-{
-	if (mkdir(path, 0750) != 0 && errno != EEXIST)
-		return error_set_errno(err, errno, "%s: make directory", path);
-	return 0;
 }
 
 /* What was written before this number existed: all existing days. */
@@ -163,7 +157,7 @@ static int days_open(struct store **out, const struct store_options *options, st
 		error_set(err, ERROR_NOMEM, "store: out of memory");
 		goto fail;
 	}
-	if (path_join(&path, options->data_dir, "days", err) != 0 || make_directory(path.data, err) != 0 ||
+	if (path_join(&path, options->data_dir, "days", err) != 0 || directory_make(path.data, err) != 0 ||
 	    days_list(store, err) != 0)
 		goto fail;
 	if (check_format(store, err) != 0 || load_seq(store, err) != 0 || repack_load_demands(store, err) != 0 ||

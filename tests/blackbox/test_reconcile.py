@@ -523,9 +523,11 @@ def test_files_that_cannot_be_removed_are_shown_no_more_and_removed_later(daemon
     daemon.options["report_file_keep"] = "1s"
     daemon.start()
     wait_for(lambda: daemon.get(f"{PATH}/{id}", account=account).status == 404, PATIENCE)
-    assert os.listdir(folder) == ["in-the-way"] and "cannot be removed" in daemon.log()
-    os.rmdir(os.path.join(folder, "in-the-way"))
-    wait_for(lambda: not os.path.exists(folder), PATIENCE)
+    gone = folder + ".gone"
+    assert os.listdir(gone) == ["in-the-way"] and "cannot be removed" in daemon.log()
+    assert not os.path.exists(folder)
+    os.rmdir(os.path.join(gone, "in-the-way"))
+    wait_for(lambda: not os.path.exists(gone), PATIENCE)
     daemon.stop()
 
 

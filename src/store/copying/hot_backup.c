@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/directory.h"
 #include "store/copying/mirror.h"
 #include "store/sealing/repack.h"
 #include "store/days_store.h"
@@ -69,7 +70,7 @@ static int finish(struct store *store, struct error *err)
 	if (!buf_cstr(&path) || !buf_cstr(&lock))
 		result = error_set(err, ERROR_NOMEM, "copying: out of memory");
 	else if (unlink(lock.data) == 0)
-		result = env_sync_directory(path.data, err);
+		result = directory_sync(path.data, err);
 	buf_free(&path);
 	buf_free(&lock);
 	hot_backup_forget(store);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/directory.h"
 #include "base/log.h"
 #include "store/days_store.h"
 #include "store/putting/moves_private.h"
@@ -66,7 +67,7 @@ int moves_open(struct store *store, struct error *err)
 	if (moves->fd < 0 || fstat(moves->fd, &st) != 0)
 		return error_set_errno(err, errno, "%s: open", moves->path.data);
 	moves->left_bytes = (size_t)st.st_size;
-	return moves->left_bytes ? 0 : env_sync_directory(store->options.data_dir, err);
+	return moves->left_bytes ? 0 : directory_sync(store->options.data_dir, err);
 }
 
 void moves_close(struct moves *moves)

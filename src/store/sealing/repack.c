@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/directory.h"
 #include "base/log.h"
 #include "meta/rows.h"
 #include "meta/change.h"
@@ -295,7 +296,7 @@ static int swap_catalog(struct store *store, struct error *err)
 	return 0;
 }
 
-/* A rename that was demanded must be known to last. */
+/* The new file's name must last before anything is committed to it, as a power cut would bring back the old one. */
 static int swap(struct store *store, struct error *err)
 {
 	struct repack *repack = store->repack;
@@ -303,8 +304,8 @@ static int swap(struct store *store, struct error *err)
 	bool demanded = repack->demanded;
 	int result = day ? swap_day(store, day, err) : swap_catalog(store, err);
 
-	if (result == 0 && demanded)
-		result = env_sync_directory(repack->target.data, err);
+	if (result == 0)
+		result = directory_sync(repack->target.data, err);
 	repack_forget(store);
 	if (result == 0 && demanded)
 		result = write_demand(store, day, false, err);
