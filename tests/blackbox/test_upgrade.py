@@ -22,8 +22,7 @@ ARCHIVE = os.path.join(os.path.dirname(__file__), "data", "format-1.tar.zst")
 ACCOUNT, SUBACCOUNT = (types.SimpleNamespace(id=name, secret="0123456789abcdef") for name in ("acct0001", "acct0002"))
 
 
-@pytest.fixture
-def old(daemons):
+def old_directory(daemons):
     """A daemon that has not been started yet, with the old directory; and the records in it."""
     daemon = daemons(start=False, retention_months="120")
     os.makedirs(daemon.directory, exist_ok=True)
@@ -32,6 +31,11 @@ def old(daemons):
     with open(os.path.join(daemon.directory, "records.json"), "rb") as file:
         records = json.load(file)
     return daemon, records
+
+
+@pytest.fixture
+def old(daemons):
+    return old_directory(daemons)
 
 
 def old_blocks(daemon):
