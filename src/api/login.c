@@ -80,6 +80,12 @@ bool login_may_try(struct http_request *request, struct logins *logins)
 {
 	struct logins_address address;
 
+	if (http_request_is_cross_site(request)) {
+		http_reply_problem(
+			request, 403, "Forbidden",
+			"A page of another site made the browser send this; that is not served with credentials.");
+		return false;
+	}
 	if (!logins_any_waiting(logins))
 		return true;
 	address = address_of(request);

@@ -13,7 +13,8 @@
 #include "http/http.h"
 #include "limits/logins.h"
 
-/* False, with the request answered (429), if others of its address still wait for the answer to wrong credentials. */
+/* False, with the request answered, if others of its address still wait for the answer to wrong credentials (429), or a
+ * browser says that a page of another site makes it, which credentials that the browser remembers must not serve (403). */
 bool login_may_try(struct http_request *request, struct logins *logins);
 
 /* Answers a request whose credentials could not be accepted for the reason *err; after a delay if they were wrong. */

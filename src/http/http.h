@@ -128,6 +128,10 @@ void http_request_peer(const struct http_request *request, struct sockaddr_stora
 /* Will no body be sent, whatever the answer? */
 bool http_request_is_head(const struct http_request *request);
 
+/* Do the headers that browsers add (Sec-Fetch-*) say that a page of another site makes it, other than by a link that leads
+ * there? The browser may have added credentials to it that it remembers. */
+bool http_request_is_cross_site(const struct http_request *request);
+
 /* Has the client encrypted it, as far as we or its proxy can tell? */
 bool http_request_is_tls(const struct http_request *request);
 /* Appends the common name of the client's certificate, which tls_client_ca has vouched for; false if it has none. */

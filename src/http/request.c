@@ -184,6 +184,18 @@ bool http_request_is_head(const struct http_request *request)
 	return str_is(request->head.method, "HEAD");
 }
 
+/* https://www.w3.org/TR/fetch-metadata/ */
+bool http_request_is_cross_site(const struct http_request *request)
+{
+	struct str site = http_request_header(request, "Sec-Fetch-Site");
+
+	if (!site.p || str_is(site, "same-origin") || str_is(site, "none"))
+		return false;
+	return !str_is(request->head.method, "GET") ||
+	       !str_is(http_request_header(request, "Sec-Fetch-Mode"), "navigate") ||
+	       !str_is(http_request_header(request, "Sec-Fetch-Dest"), "document");
+}
+
 void http_request_base_url(const struct http_request *request, struct buf *out)
 {
 	struct str url = str_from(request->connection->server->config->public_url);

@@ -127,7 +127,7 @@ def test_a_session_counts_only_in_requests_of_the_page_itself(daemon, account):
     headers = cookie_of(sign_in(daemon, account))
     del headers["X-Requested-With"]
     assert account_of(daemon, headers) == 401, "as a form or a link of another site would send it"
-    for site, status in (("cross-site", 401), ("same-site", 401), ("none", 401), ("same-origin", 200)):
+    for site, status in (("cross-site", 403), ("same-site", 403), ("none", 401), ("same-origin", 200)):
         assert account_of(daemon, {**headers, **SCRIPT, "Sec-Fetch-Site": site}) == status, site
 
 
