@@ -322,12 +322,17 @@ def test_followers_of_changes_keep_one_record_that_moves_over_midnight(daemon, a
     assert [r["date_received"] for r in changes()["records"]] == [moved["date_received"]]
 
 
-def test_a_number_is_erased_from_a_record_that_moved(own_daemon):
+@pytest.mark.parametrize("seconds", [5, -5], ids=["to the next day", "to the day before"])
+@pytest.mark.parametrize("merged", [False, True], ids=["at once", "when the old day has nothing of it but free pages"])
+def test_a_number_is_erased_from_a_record_that_moved(own_daemon, merged, seconds):
     account = own_daemon.new_account()
-    record = sms(account, MIDNIGHT - 5 * SECOND, to="447700900777")
+    record = sms(account, MIDNIGHT - seconds * SECOND, to="447700900777")
     post(own_daemon, [record])
     seal(own_daemon)
-    post(own_daemon, [{**record, "date_received": iso(MIDNIGHT + 5 * SECOND)}])
+    post(own_daemon, [{**record, "date_received": iso(MIDNIGHT + seconds * SECOND)}])
+    if merged:
+        own_daemon.ctl("seal")
+        harness.wait_for(lambda: sorted(day["blocks"] for day in own_daemon.ctl("storage") if day["day"] != "total") == [0, 1])
     own_daemon.ctl("erase", "--account", account.id, "--number", "447700900777")
     assert one(own_daemon, account)["to"] == "erased"
     own_daemon.stop()

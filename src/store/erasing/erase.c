@@ -235,17 +235,34 @@ static void begin_day(struct erase *erase, int32_t day)
 {
 	erase->day = day;
 	erase->has_day = true;
+	erase->found_before = erase->found;
 	erase->stage = ERASE_STAGE_HOT;
 	erase->account = 0;
 	restart_account(erase);
 	buf_clear(&erase->runs);
 }
 
-static void next_day(struct erase *erase)
+/* A record that is in this day now may have been in the one before or after, where its row may be gone from all but free
+ * pages. Those of the day before are packed in the next pass. */
+static int demand_beside(struct erase *erase, int32_t number, struct error *err)
 {
+	struct store *store = erase->store;
+	size_t at = store_day_index(store, number);
+
+	if (at == store->days_count || store->day_numbers[at] != number)
+		return 0;
+	return repack_demand(store, store->days[at], err);
+}
+
+static int next_day(struct erase *erase, struct error *err)
+{
+	if (erase->found > erase->found_before &&
+	    (demand_beside(erase, erase->day - 1, err) != 0 || demand_beside(erase, erase->day + 1, err) != 0))
+		return -1;
 	erase->day++;
 	erase->has_day = false;
 	erase->counts.days_done++;
+	return 0;
 }
 
 static int step_day(struct erase *erase, struct day *day, int64_t deadline_us, bool *dirty, struct error *err)
@@ -272,9 +289,7 @@ static int step_day(struct erase *erase, struct day *day, int64_t deadline_us, b
 		return erase_rewrite_step(erase, day, deadline_us, dirty, err);
 	case ERASE_STAGE_PACK:
 		result = pack(erase, day, deadline_us, dirty, err);
-		if (result > 0)
-			next_day(erase);
-		return result < 0 ? -1 : 0;
+		return result > 0 ? next_day(erase, err) : result;
 	}
 	return 0;
 }

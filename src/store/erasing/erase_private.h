@@ -32,7 +32,8 @@ struct erase {
 	struct partition partition; /* of the runs */
 	struct buf runs;            /* uint32_t: to be rewritten */
 	bool packing;
-	uint64_t found; /* in this pass */
+	uint64_t found;        /* in this pass */
+	uint64_t found_before; /* the current day */
 
 	struct block_reader reader;
 	struct buf json;
