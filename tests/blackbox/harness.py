@@ -28,8 +28,8 @@ import msgpack
 import zstandard
 
 BUILD_DIR = os.path.abspath(os.environ.get("CDRD_BUILD_DIR", "."))
-START_SECONDS = 20
-STOP_SECONDS = 20
+START_SECONDS = 60
+STOP_SECONDS = 60
 SANITIZER_MARKS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:")
 
 SECRET = "correct-horse-battery"
@@ -75,7 +75,7 @@ def free_port():
                 return port
 
 
-def wait_for(condition, seconds=20):
+def wait_for(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -258,6 +258,14 @@ class Daemon:
         """A line of /proc/PID/status: VmHWM is the peak of resident memory, VmRSS what it is now."""
         with open(f"/proc/{self.process.pid}/status") as status:
             return next(int(line.split()[1]) for line in status if line.startswith(field + ":"))
+
+    def open_files(self):
+        """What its descriptors are: paths, "socket:[1234]"; without those that it closes meanwhile."""
+        links = []
+        for entry in os.scandir(f"/proc/{self.process.pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                links.append(os.readlink(entry.path))
+        return links
 
     def cpu_seconds(self):
         """What it has computed since it was started, which does not depend on what else the machine does."""

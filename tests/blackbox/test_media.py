@@ -201,11 +201,7 @@ def test_a_client_that_goes_away_in_the_middle_is_forgotten(filed):
 
 def reports_open(daemon):
     """The files of reports that the daemon has open."""
-    paths = []
-    for fd in os.listdir(f"/proc/{daemon.process.pid}/fd"):
-        with contextlib.suppress(FileNotFoundError):
-            paths.append(os.readlink(f"/proc/{daemon.process.pid}/fd/{fd}"))
-    return [path for path in paths if "/reports/" in path]
+    return [path for path in daemon.open_files() if "/reports/" in path]
 
 
 def test_a_client_that_reads_nothing_is_given_up(daemons):

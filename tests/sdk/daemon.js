@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const BUILD_DIR = resolve(process.env.CDRD_BUILD_DIR ?? '.');
 const FOLDERS = { cdrd: 'src', cdrctl: 'src/ctl' };
-const START_MS = 20000;
+const START_MS = 60000;
 const PRODUCER = { name: 'carrier', secret: 'producer-secret-1' };
 
 function program(name) {
