@@ -65,7 +65,7 @@ class Screen:
         def met():
             try:
                 return condition(self.lines())
-            except StopIteration:
+            except (StopIteration, IndexError):  # what is looked at is not there yet
                 return False
         try:
             wait_for(met, PATIENCE)
