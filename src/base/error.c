@@ -57,10 +57,19 @@ int error_set_errno(struct error *err, int number, const char *format, ...)
 const char *error_code_name(enum error_code code)
 {
 	static const char *const names[] = {
-		[ERROR_NONE] = "none",           [ERROR_INVALID] = "invalid",     [ERROR_UNAUTHORIZED] = "unauthorized",
-		[ERROR_FORBIDDEN] = "forbidden", [ERROR_NOT_FOUND] = "not found", [ERROR_CONFLICT] = "conflict",
-		[ERROR_LIMIT] = "limit",         [ERROR_FULL] = "full",           [ERROR_IO] = "io",
-		[ERROR_CORRUPT] = "corrupt",     [ERROR_DAMAGED] = "damaged",     [ERROR_NOMEM] = "out of memory",
+		[ERROR_NONE] = "none",
+		[ERROR_INVALID] = "invalid",
+		[ERROR_UNAUTHORIZED] = "unauthorized",
+		[ERROR_FORBIDDEN] = "forbidden",
+		[ERROR_NOT_FOUND] = "not found",
+		[ERROR_CONFLICT] = "conflict",
+		[ERROR_LIMIT] = "limit",
+		[ERROR_FULL] = "full",
+		[ERROR_IO] = "io",
+		[ERROR_CORRUPT] = "corrupt",
+		[ERROR_DAMAGED] = "damaged",
+		[ERROR_NOMEM] = "out of memory",
+		[ERROR_UNAVAILABLE] = "unavailable",
 	};
 
 	if ((size_t)code >= sizeof(names) / sizeof(names[0]))

@@ -25,12 +25,13 @@ enum error_code {
 	ERROR_UNAUTHORIZED, /* no or wrong credentials */
 	ERROR_FORBIDDEN,    /* known, but not allowed */
 	ERROR_NOT_FOUND,
-	ERROR_CONFLICT, /* not in this state, or exists already */
-	ERROR_LIMIT,    /* more than a setting allows */
-	ERROR_FULL,     /* no room on disk or in the map */
-	ERROR_IO,       /* the system said no */
-	ERROR_CORRUPT,  /* stored data that cannot be right */
-	ERROR_DAMAGED,  /* a whole day of it is unusable; the message may be shown to clients */
+	ERROR_CONFLICT,    /* not in this state, or exists already */
+	ERROR_LIMIT,       /* more than a setting allows */
+	ERROR_FULL,        /* no room on disk or in the map */
+	ERROR_IO,          /* the system said no */
+	ERROR_CORRUPT,     /* stored data that cannot be right */
+	ERROR_DAMAGED,     /* a whole day of it is unusable; the message may be shown to clients */
+	ERROR_UNAVAILABLE, /* servers that keep data do not answer, or cannot now: it passes by itself */
 	ERROR_NOMEM,
 };
 

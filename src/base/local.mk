@@ -8,6 +8,7 @@ libcdrd_a_SOURCES += \
 	src/base/config_file.c \
 	src/base/config_type.h \
 	src/base/config_value.c src/base/config_value.h \
+	src/base/curl_loop.c src/base/curl_loop.h \
 	src/base/decimal.c src/base/decimal.h \
 	src/base/directory.c src/base/directory.h \
 	src/base/disk.c src/base/disk.h \

@@ -19,8 +19,9 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/curl_loop.h"
+#include "callback/address.h"
 #include "callback/courier_private.h"
-#include "callback/transfer.h"
 #include "callback/upload.h"
 #include "config.h"
 
@@ -359,7 +360,7 @@ static bool set_smtp(struct work *work)
 	    (job->is_attached[0] && !attach_file(work)))
 		return false;
 	curl_easy_setopt(easy, CURLOPT_USE_SSL, (long)(job->may_be_plain[0] ? CURLUSESSL_TRY : CURLUSESSL_ALL));
-	transfer_set_trust(easy, job->ca_file);
+	curl_loop_set_trust(easy, job->ca_file);
 	if (job->secret[0])
 		curl_easy_setopt(easy, CURLOPT_PASSWORD, job->secret);
 	curl_easy_setopt(easy, CURLOPT_MAIL_FROM, job->from);

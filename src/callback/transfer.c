@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * transfer.c: POSTs, and PUTs of files, on the loop. See transfer.h.
- *
- * libcurl says which sockets to watch (watch_socket) and when to call it in any case (set_timer); each is an event of
- * the loop, and each event calls curl_multi_socket_action.
  */
 #include "callback/transfer.h"
 
@@ -14,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/curl_loop.h"
 #include "callback/upload.h"
 #include "config.h"
 
@@ -22,9 +20,7 @@
 #define TAG_MAX 255
 
 struct transfers {
-	struct event_base *base;
-	CURLM *multi;
-	struct event *timer;
+	struct curl_loop *loop;
 	LIST_HEAD(, transfer) all;
 };
 
@@ -50,7 +46,7 @@ struct transfer {
 static void transfer_free(struct transfer *transfer)
 {
 	if (transfer->easy) {
-		curl_multi_remove_handle(transfer->transfers->multi, transfer->easy);
+		curl_loop_remove(transfer->transfers->loop, transfer->easy);
 		curl_easy_cleanup(transfer->easy);
 	}
 	curl_slist_free_all(transfer->headers);
@@ -75,8 +71,9 @@ static void copy_tag(const struct transfer *transfer, char tag[TAG_MAX + 1])
 		(void)snprintf(tag, TAG_MAX + 1, "%s", header->value);
 }
 
-static void end_transfer(struct transfer *transfer, CURLcode code)
+static void end_transfer(void *ended_transfer, CURL *easy, CURLcode code)
 {
+	struct transfer *transfer = ended_transfer;
 	struct transfer_result result = { .problem = "", .refused = transfer->refused };
 	curl_off_t retry_after = 0, connect_us = 0;
 	transfer_fn ended = transfer->ended;
@@ -84,6 +81,7 @@ static void end_transfer(struct transfer *transfer, CURLcode code)
 	char problem[CURL_ERROR_SIZE], tag[TAG_MAX + 1] = "";
 	struct buf answer = transfer->answer; /* which outlives the transfer */
 
+	(void)easy;
 	transfer->answer = (struct buf){ 0 };
 	if (code == CURLE_OK || is_cut_answer(transfer, code)) {
 		curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &result.status);
@@ -102,82 +100,6 @@ static void end_transfer(struct transfer *transfer, CURLcode code)
 	transfer_free(transfer);
 	ended(arg, &result);
 	buf_free(&answer);
-}
-
-/* Ends the transfers that libcurl has finished. */
-static void take_finished(struct transfers *transfers)
-{
-	CURLMsg *message;
-	int left;
-
-	while ((message = curl_multi_info_read(transfers->multi, &left))) {
-		struct transfer *transfer = NULL;
-
-		if (message->msg != CURLMSG_DONE)
-			continue;
-		/* The message dies with the transfer. */
-		CURLcode code = message->data.result;
-		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
-		end_transfer(transfer, code);
-	}
-}
-
-static void on_socket(evutil_socket_t fd, short what, void *arg)
-{
-	struct transfers *transfers = arg;
-	int running;
-	int bits = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
-
-	curl_multi_socket_action(transfers->multi, fd, bits, &running);
-	take_finished(transfers);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	struct transfers *transfers = arg;
-	int running;
-
-	(void)fd;
-	(void)what;
-	curl_multi_socket_action(transfers->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	take_finished(transfers);
-}
-
-/* Called by libcurl: `what` is what it waits for on the socket from now on. The socket's event is its private
- * pointer. */
-static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
-{
-	struct transfers *transfers = arg;
-	struct event *event = socket_arg;
-
-	(void)easy;
-	if (event)
-		event_free(event);
-	event = NULL;
-	if (what != CURL_POLL_REMOVE) {
-		short bits = (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0));
-		event = event_new(transfers->base, fd, (short)(bits | EV_PERSIST), on_socket, transfers);
-		/* Without an event the transfer will time out. */
-		if (event)
-			event_add(event, NULL);
-	}
-	curl_multi_assign(transfers->multi, fd, event);
-	return 0;
-}
-
-/* Called by libcurl, which wants to be called in so many milliseconds, -1 for never; but not from here, not even for
- * 0. */
-static int set_timer(CURLM *multi, long timeout_ms, void *arg)
-{
-	struct transfers *transfers = arg;
-	struct timeval delay = { timeout_ms / 1000, timeout_ms % 1000 * 1000 };
-
-	(void)multi;
-	if (timeout_ms < 0)
-		event_del(transfers->timer);
-	else
-		event_add(transfers->timer, &delay);
-	return 0;
 }
 
 static size_t take_answer(char *data, size_t size, size_t count, void *arg)
@@ -316,24 +238,6 @@ static void set_what(CURL *easy, struct transfer *transfer, const struct transfe
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
 }
 
-/*
- * Certificates are checked against the directory of hashed names, where only those asked for are read: parsing the
- * system's whole bundle would hold up the loop. The file is read in addition.
- */
-void transfer_set_trust(CURL *easy, const char *ca_file)
-{
-	const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
-	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-	if (version->capath)
-		curl_easy_setopt(easy, CURLOPT_CAPATH, version->capath);
-	if (ca_file[0])
-		curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
-	else if (version->capath)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
-}
-
 struct transfer *transfer_start(struct transfers *transfers, const struct transfer_request *request, struct error *err)
 {
 	struct transfer *transfer = calloc(1, sizeof(*transfer));
@@ -357,8 +261,8 @@ struct transfer *transfer_start(struct transfers *transfers, const struct transf
 		goto fail;
 	set_where(transfer->easy, transfer, request);
 	set_what(transfer->easy, transfer, request);
-	transfer_set_trust(transfer->easy, request->ca_file);
-	if (curl_multi_add_handle(transfers->multi, transfer->easy) != CURLM_OK)
+	curl_loop_set_trust(transfer->easy, request->ca_file);
+	if (curl_loop_add(transfers->loop, transfer->easy) != 0)
 		goto fail;
 	return transfer;
 fail:
@@ -376,25 +280,16 @@ struct transfers *transfers_new(struct event_base *base, struct error *err)
 {
 	struct transfers *transfers = calloc(1, sizeof(*transfers));
 
-	if (!transfers || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-		free(transfers);
-		error_set(err, ERROR_NOMEM, "callbacks: libcurl could not be started");
-		return NULL;
-	}
-	transfers->base = base;
-	LIST_INIT(&transfers->all);
-	transfers->multi = curl_multi_init();
-	transfers->timer = evtimer_new(base, on_timer, transfers);
-	if (!transfers->multi || !transfers->timer) {
-		transfers_free(transfers);
+	if (!transfers) {
 		error_set(err, ERROR_NOMEM, "callbacks: out of memory");
 		return NULL;
 	}
-	curl_multi_setopt(transfers->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
-	curl_multi_setopt(transfers->multi, CURLMOPT_SOCKETDATA, transfers);
-	curl_multi_setopt(transfers->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-	curl_multi_setopt(transfers->multi, CURLMOPT_TIMERDATA, transfers);
-	return transfers;
+	LIST_INIT(&transfers->all);
+	transfers->loop = curl_loop_new(base, end_transfer, err);
+	if (transfers->loop)
+		return transfers;
+	free(transfers);
+	return NULL;
 }
 
 void transfers_free(struct transfers *transfers)
@@ -403,9 +298,6 @@ void transfers_free(struct transfers *transfers)
 		return;
 	while (!LIST_EMPTY(&transfers->all))
 		transfer_free(LIST_FIRST(&transfers->all));
-	curl_multi_cleanup(transfers->multi);
-	if (transfers->timer)
-		event_free(transfers->timer);
-	curl_global_cleanup();
+	curl_loop_free(transfers->loop);
 	free(transfers);
 }

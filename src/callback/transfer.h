@@ -59,9 +59,6 @@ struct transfer_request {
 	void *arg; /* of both callbacks */
 };
 
-/* How certificates are checked. */
-void transfer_set_trust(CURL *easy, const char *ca_file);
-
 MUST_CHECK struct transfers *transfers_new(struct event_base *base, struct error *err);
 
 /* Cancels all transfers. Does nothing on NULL. */

@@ -31,6 +31,7 @@ static const struct problem_row {
 	{ ERROR_LIMIT, 413, "Content Too Large", NULL },
 	{ ERROR_FULL, 507, "Insufficient Storage", "There is no room to store the data; try again later." },
 	{ ERROR_NOMEM, 503, "Service Unavailable", "The server is short of memory; try again later." },
+	{ ERROR_UNAVAILABLE, 503, "Service Unavailable", "The records cannot be reached for now; try again later." },
 	{ ERROR_CORRUPT, 500, "Internal Server Error",
 	  "Data that this request needs is damaged on the server. Quote the instance when you report it." },
 	{ ERROR_DAMAGED, 500, "Internal Server Error", NULL },
@@ -145,7 +146,7 @@ void http_reply_error_with(struct http_request *request, const struct error *err
 {
 	const struct problem_row *row = find_row(err->code);
 
-	if (row->code == ERROR_FULL || row->code == ERROR_NOMEM)
+	if (row->status == 503 || row->status == 507)
 		http_reply_header(request, "Retry-After", RETRY_SECONDS);
 	http_reply_with(request, &(struct http_problem){
 					 .status = row->status,

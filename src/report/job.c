@@ -203,6 +203,8 @@ static const char *reason_of(const struct error *err)
 		return "The server found damaged data";
 	case ERROR_NOMEM:
 		return "The server is short of memory";
+	case ERROR_UNAVAILABLE:
+		return "The records could not be reached";
 	default:
 		return err->message;
 	}

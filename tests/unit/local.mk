@@ -89,3 +89,4 @@ tests_unit_run_SOURCES += tests/unit/test_backup.c
 tests_unit_run_SOURCES += tests/unit/test_clock_watch.c
 tests_unit_run_SOURCES += tests/unit/test_erased.c
 tests_unit_run_SOURCES += tests/unit/test_report_search.c
+tests_unit_run_SOURCES += tests/unit/test_clickhouse.c

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * curl_loop.c: see curl_loop.h.
+ *
+ * libcurl says which sockets to watch (watch_socket) and when to call it in any case (set_timer); each is an event of
+ * the loop, and each event calls curl_multi_socket_action.
+ */
+#include "base/curl_loop.h"
+
+#include <stdlib.h>
+
+struct curl_loop {
+	struct event_base *base;
+	CURLM *multi;
+	struct event *timer;
+	curl_loop_fn ended;
+};
+
+/* Tells of the transfers that libcurl has finished. */
+static void take_finished(struct curl_loop *loop)
+{
+	CURLMsg *message;
+	int left;
+
+	while ((message = curl_multi_info_read(loop->multi, &left))) {
+		CURL *easy = message->easy_handle;
+		CURLcode code = message->data.result; /* the message dies with the transfer */
+		void *arg = NULL;
+
+		if (message->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &arg);
+		loop->ended(arg, easy, code);
+	}
+}
+
+static void on_socket(evutil_socket_t fd, short what, void *arg)
+{
+	struct curl_loop *loop = arg;
+	int running;
+	int bits = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
+
+	curl_multi_socket_action(loop->multi, fd, bits, &running);
+	take_finished(loop);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct curl_loop *loop = arg;
+	int running;
+
+	(void)fd;
+	(void)what;
+	curl_multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	take_finished(loop);
+}
+
+/* Called by libcurl: `what` is what it waits for on the socket from now on. The socket's event is its private
+ * pointer. */
+static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+	struct curl_loop *loop = arg;
+	struct event *event = socket_arg;
+
+	(void)easy;
+	if (event)
+		event_free(event);
+	event = NULL;
+	if (what != CURL_POLL_REMOVE) {
+		short bits = (short)((what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0));
+		event = event_new(loop->base, fd, (short)(bits | EV_PERSIST), on_socket, loop);
+		/* Without an event the transfer will time out. */
+		if (event)
+			event_add(event, NULL);
+	}
+	curl_multi_assign(loop->multi, fd, event);
+	return 0;
+}
+
+/* Called by libcurl, which wants to be called in so many milliseconds, -1 for never; but not from here, not even for
+ * 0. */
+static int set_timer(CURLM *multi, long timeout_ms, void *arg)
+{
+	struct curl_loop *loop = arg;
+	struct timeval delay = { timeout_ms / 1000, timeout_ms % 1000 * 1000 };
+
+	(void)multi;
+	if (timeout_ms < 0)
+		event_del(loop->timer);
+	else
+		event_add(loop->timer, &delay);
+	return 0;
+}
+
+int curl_loop_add(struct curl_loop *loop, CURL *easy)
+{
+	return curl_multi_add_handle(loop->multi, easy) == CURLM_OK ? 0 : -1;
+}
+
+void curl_loop_remove(struct curl_loop *loop, CURL *easy)
+{
+	curl_multi_remove_handle(loop->multi, easy);
+}
+
+void curl_loop_keep(struct curl_loop *loop, long connections)
+{
+	curl_multi_setopt(loop->multi, CURLMOPT_MAXCONNECTS, connections);
+}
+
+/*
+ * Certificates are checked against the directory of hashed names, where only those asked for are read: parsing the
+ * system's whole bundle would hold up the loop. The file is read in addition.
+ */
+void curl_loop_set_trust(CURL *easy, const char *ca_file)
+{
+	const curl_version_info_data *version = curl_version_info(CURLVERSION_NOW);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+	if (version->capath)
+		curl_easy_setopt(easy, CURLOPT_CAPATH, version->capath);
+	if (ca_file[0])
+		curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
+	else if (version->capath)
+		curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
+}
+
+struct curl_loop *curl_loop_new(struct event_base *base, curl_loop_fn ended, struct error *err)
+{
+	struct curl_loop *loop = calloc(1, sizeof(*loop));
+
+	if (!loop || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+		free(loop);
+		error_set(err, ERROR_NOMEM, "libcurl could not be started");
+		return NULL;
+	}
+	loop->base = base;
+	loop->ended = ended;
+	loop->multi = curl_multi_init();
+	loop->timer = evtimer_new(base, on_timer, loop);
+	if (!loop->multi || !loop->timer) {
+		curl_loop_free(loop);
+		error_set(err, ERROR_NOMEM, "libcurl could not be started: out of memory");
+		return NULL;
+	}
+	curl_multi_setopt(loop->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+	curl_multi_setopt(loop->multi, CURLMOPT_SOCKETDATA, loop);
+	curl_multi_setopt(loop->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl_multi_setopt(loop->multi, CURLMOPT_TIMERDATA, loop);
+	return loop;
+}
+
+void curl_loop_free(struct curl_loop *loop)
+{
+	if (!loop)
+		return;
+	curl_multi_cleanup(loop->multi);
+	if (loop->timer)
+		event_free(loop->timer);
+	curl_global_cleanup();
+	free(loop);
+}
