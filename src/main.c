@@ -48,6 +48,7 @@
 #include "schedule/schedule.h"
 #include "meta/meta.h"
 #include "operator/operator.h"
+#include "store/cluster.h"
 #include "store/store.h"
 #include "tls/tls.h"
 
@@ -334,6 +335,43 @@ static int start_logs(struct daemon *d, struct error *err)
 	return d->access ? 0 : -1;
 }
 
+/* The options are filled in; `password` is what they point to, and the caller's. */
+static int read_cluster(struct event_base *base, const struct config *config, struct store_cluster *cluster,
+                        struct buf *password, struct error *err)
+{
+	if (config->clickhouse_password_file[0] &&
+	    options_read_secret(config->clickhouse_password_file, password, err) != 0)
+		return -1;
+	*cluster = (struct store_cluster){
+		.base = base,
+		.hosts = config->clickhouse,
+		.user = config->clickhouse_user,
+		.password = buf_cstr(password) ? password->data : "",
+		.database = config->clickhouse_database,
+		.ca_file = config->clickhouse_ca_file,
+		.quorum = (size_t)config->clickhouse_quorum,
+		.patience_us = config->clickhouse_timeout,
+	};
+	return password->failed ? error_set(err, ERROR_NOMEM, "clickhouse_password_file: out of memory") : 0;
+}
+
+static int open_store(struct daemon *d, struct store_options *options, struct error *err)
+{
+	struct store_cluster cluster;
+	struct buf password = { 0 };
+	int result = 0;
+
+	if (options_use_cluster(&d->config)) {
+		options->engine = &store_cluster_engine;
+		options->cluster = &cluster;
+		result = read_cluster(d->base, &d->config, &cluster, &password, err);
+	}
+	if (result == 0)
+		result = store_open(&d->store, options, err);
+	buf_free(&password);
+	return result;
+}
+
 static int start_store(struct daemon *d, struct error *err)
 {
 	struct meta_options meta_options = {
@@ -351,7 +389,7 @@ static int start_store(struct daemon *d, struct error *err)
 	if (meta_open(&d->meta, &meta_options, err) != 0)
 		return -1;
 	options.meta = d->meta;
-	if (store_open(&d->store, &options, err) != 0)
+	if (open_store(d, &options, err) != 0)
 		return -1;
 	d->disk = disk_new(d->base, &d->config, err);
 	if (!d->disk)
@@ -609,6 +647,32 @@ static int serve(struct daemon *d)
 	return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* -m: makes the cluster's tables. */
+static int migrate(struct daemon *d)
+{
+	struct store_cluster cluster;
+	struct buf password = { 0 };
+	struct error err;
+	int result =
+		options_use_cluster(&d->config) ? 0 : error_set(&err, ERROR_INVALID, "-m: needs store = clickhouse");
+
+	if (result == 0) {
+		d->base = make_base();
+		result = d->base ? read_cluster(d->base, &d->config, &cluster, &password, &err) :
+		                   error_set(&err, ERROR_NOMEM, "event loop: out of memory");
+	}
+	if (result == 0)
+		result = store_cluster_migrate(&cluster, &err);
+	if (result != 0)
+		log_error("main", "%s", err.message);
+	else
+		printf("The tables of the database %s are there.\n", d->config.clickhouse_database);
+	buf_free(&password);
+	if (d->base)
+		event_base_free(d->base);
+	return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 /* With a valid configuration, -t ends here and the daemon starts. */
 static int run(struct daemon *d)
 {
@@ -629,6 +693,8 @@ static int run(struct daemon *d)
 		printf("Kinds of queues that can be consumed: %s.\n",
 		       consumers_built_in()[0] ? consumers_built_in() : "none");
 		status = EXIT_SUCCESS;
+	} else if (d->options.migrate) {
+		status = migrate(d);
 	} else {
 		status = serve(d);
 	}

@@ -14,6 +14,7 @@
 #include "api/routes.h"
 #include "base/json.h"
 #include "store/clock_watch.h"
+#include "store/cluster.h"
 #include "store/health.h"
 
 static bool store_is_shut(const struct api_health *health)
@@ -82,42 +83,66 @@ static bool deletion_is_held(const struct api_health *health)
 	return watch.held;
 }
 
+static bool cluster_is_missing(const struct api_health *health)
+{
+	char why[CLUSTER_WHY_MAX];
+
+	return health->store && store_cluster_is_missing(health->store, why, sizeof(why));
+}
+
+/* The server or table that is missing. */
+static void write_cluster(struct buf *out, const struct api_health *health)
+{
+	char why[CLUSTER_WHY_MAX];
+
+	if (store_cluster_is_missing(health->store, why, sizeof(why)))
+		buf_addf(out, ": %s", why);
+}
+
 struct finding {
 	bool (*applies)(const struct api_health *health);
 	const char *text;
+	void (*write_more)(struct buf *out, const struct api_health *health); /* or NULL */
 };
 
 static const struct finding reasons[] = {
-	{ store_is_shut, "the store is not open" },
-	{ is_deaf, "no address is listened on" },
-	{ is_out_of_descriptors, "connections cannot be accepted" },
-	{ is_draining, "the daemon is ending" },
-	{ disk_is_short, "the disk is nearly full" },
-	{ catalog_is_broken, "the catalog does not work since a write failed" },
-	{ commits_fail, "the last commit failed" },
-	{ NULL, NULL },
+	{ store_is_shut, "the store is not open", NULL },
+	{ is_deaf, "no address is listened on", NULL },
+	{ is_out_of_descriptors, "connections cannot be accepted", NULL },
+	{ is_draining, "the daemon is ending", NULL },
+	{ disk_is_short, "the disk is nearly full", NULL },
+	{ catalog_is_broken, "the catalog does not work since a write failed", NULL },
+	{ commits_fail, "the last commit failed", NULL },
+	{ cluster_is_missing, "the ClickHouse cluster does not serve", write_cluster },
+	{ NULL, NULL, NULL },
 };
 
 static const struct finding warnings[] = {
-	{ days_are_broken, "days cannot be read or written: cdrctl verify" },
-	{ deletion_is_held, "the clock has jumped ahead, nothing is deleted for its age: cdrctl clock accept" },
-	{ NULL, NULL },
+	{ days_are_broken, "days cannot be read or written: cdrctl verify", NULL },
+	{ deletion_is_held, "the clock has jumped ahead, nothing is deleted for its age: cdrctl clock accept", NULL },
+	{ NULL, NULL, NULL },
 };
 
 /* Writes an array of the texts that apply; returns their number. */
 static size_t write_findings(struct buf *out, const struct finding *rows, const struct api_health *health)
 {
 	struct json j = json_to(out);
+	struct buf text = { 0 };
 	size_t count = 0;
 
 	json_array_begin(&j);
 	for (; rows->text; rows++) {
 		if (!rows->applies(health))
 			continue;
-		json_text(&j, rows->text);
+		buf_clear(&text);
+		buf_add_text(&text, rows->text);
+		if (rows->write_more)
+			rows->write_more(&text, health);
+		json_str(&j, buf_str(&text));
 		count++;
 	}
 	json_array_end(&j);
+	buf_free(&text);
 	return count;
 }
 

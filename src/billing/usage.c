@@ -181,7 +181,7 @@ static int commit(struct billing *billing, int result, struct error *err)
 		ingest_fail(billing->ingest, err);
 		return -1;
 	}
-	if (ingest_commit(billing->ingest, err) != 0)
+	if (ingest_commit_own(billing->ingest, err) != 0)
 		return -1;
 	if (aborts == meta_aborts(billing->meta))
 		clear_dirty(billing);

@@ -28,7 +28,7 @@ struct clickhouse_query {
 	struct clickhouse_request request;
 	struct clickhouse_server *server; /* of the attempt */
 	bool looks;                       /* at this server, and tries no other */
-	struct buf sql, form, answer;
+	struct buf sql, settings, form, answer;
 	CURL *easy;
 	struct curl_slist *headers, *connect_to;
 	struct event *pause;
@@ -104,6 +104,7 @@ static void query_free(struct clickhouse_query *query)
 	if (query->pause)
 		event_free(query->pause);
 	buf_free(&query->sql);
+	buf_free(&query->settings);
 	buf_free(&query->form);
 	buf_free(&query->answer);
 	LIST_REMOVE(query, link);
@@ -173,8 +174,8 @@ static void write_url(const struct clickhouse_query *query, struct buf *url)
 	         server->is_tls ? "https" : "http", server->name, SERVER_BUFFER_BYTES, QUERY_BYTES_MAX);
 	if (!request->any_database)
 		buf_addf(url, "&database=%s", query->clickhouse->options.database);
-	if (request->settings)
-		buf_addf(url, "&%s", request->settings);
+	if (query->settings.len > 0)
+		buf_addf(url, "&%.*s", STR_ARGS(buf_str(&query->settings)));
 	if (request->set.p)
 		buf_add_text(url, "&numbers_format=RowBinary&numbers_types=UInt64");
 	if (request->set.p || request->body.p) {
@@ -411,11 +412,14 @@ static struct clickhouse_query *query_new(struct clickhouse *clickhouse, const s
 	query->looks = only != NULL;
 	query->deadline_us = clock_monotonic_us() + request->patience_us;
 	buf_add_str(&query->sql, request->sql);
+	if (request->settings)
+		buf_add_text(&query->settings, request->settings);
+	query->request.settings = NULL;
 	if (request->set.p)
 		write_form(&query->form, request->set);
 	query->pause = evtimer_new(clickhouse->base, on_pause, query);
 	LIST_INSERT_HEAD(&clickhouse->queries, query, link);
-	if (query->pause && !query->sql.failed && !query->form.failed && attempt(query) == 0)
+	if (query->pause && !query->sql.failed && !query->settings.failed && !query->form.failed && attempt(query) == 0)
 		return query;
 	query_free(query);
 	return NULL;

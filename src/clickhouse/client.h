@@ -56,7 +56,7 @@ struct clickhouse_request {
 	size_t shard;
 	struct str sql;       /* is copied */
 	struct str body;      /* what follows the statement: the rows of an insert; the caller's until the end */
-	const char *settings; /* "name=value&...", or NULL */
+	const char *settings; /* "name=value&...", or NULL; is copied */
 	struct str set;      /* 8-byte numbers, which are the table `numbers` (number UInt64) to the query; or p NULL */
 	bool any_database;   /* the database need not exist */
 	int64_t patience_us; /* how long replicas are tried */

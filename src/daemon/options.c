@@ -4,6 +4,8 @@
  */
 #include "daemon/options.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,16 +13,19 @@
 #include "base/buf.h"
 #include "daemon/options_check.h"
 
+#define SECRET_MAX 1024 /* bytes */
 #define DEFAULT_FILE CDRD_SYSCONFDIR "/cdrd/cdrd.conf"
 
-const char options_usage[] = "Usage: cdrd [-c FILE] [-o KEY=VALUE]... [-t] [-V]\n"
-			     "Keep call detail records and answer the Reports API, in the foreground.\n"
-			     "\n"
-			     "  -c FILE       read settings from FILE (" DEFAULT_FILE ", if it exists)\n"
-			     "  -o KEY=VALUE  set one setting, whatever the file says; see cdrd.conf(5)\n"
-			     "  -t            check the configuration and exit\n"
-			     "  -V            print the version and exit\n"
-			     "  -h            show this and exit\n";
+const char options_usage[] =
+	"Usage: cdrd [-c FILE] [-o KEY=VALUE]... [-t] [-V]\n"
+	"Keep call detail records and answer the Reports API, in the foreground.\n"
+	"\n"
+	"  -c FILE       read settings from FILE (" DEFAULT_FILE ", if it exists)\n"
+	"  -o KEY=VALUE  set one setting, whatever the file says; see cdrd.conf(5)\n"
+	"  -t            check the configuration and exit\n"
+	"  -m            make the tables of the ClickHouse cluster that are not there yet, and exit\n"
+	"  -V            print the version and exit\n"
+	"  -h            show this and exit\n";
 
 static int take_option(struct options *options, int code, struct error *err)
 {
@@ -35,6 +40,9 @@ static int take_option(struct options *options, int code, struct error *err)
 		return error_set(err, ERROR_INVALID, "-o %s: must be KEY=VALUE", optarg);
 	case 't':
 		options->test = true;
+		return 0;
+	case 'm':
+		options->migrate = true;
 		return 0;
 	case 'V':
 		options->version = true;
@@ -58,7 +66,7 @@ int options_parse(struct options *options, int argc, char **argv, struct error *
 	*options = (struct options){ .settings = calloc((size_t)argc, sizeof(*options->settings)) };
 	if (!options->settings)
 		return error_set(err, ERROR_NOMEM, "out of memory");
-	while ((code = getopt(argc, argv, ":c:o:tVh")) != -1)
+	while ((code = getopt(argc, argv, ":c:o:tmVh")) != -1)
 		if (take_option(options, code, err) != 0)
 			return -1;
 	if (optind < argc)
@@ -100,6 +108,20 @@ static void set_all(const struct options *options, struct config *config, struct
 	for (size_t i = 0; i < options->settings_count; i++)
 		if (set_one(config, options->settings[i], &err) != 0)
 			config_faults_add(faults, &err);
+}
+
+int options_read_secret(const char *path, struct buf *secret, struct error *err)
+{
+	char line[SECRET_MAX + 1] = "";
+	FILE *file = fopen(path, "re");
+
+	if (!file)
+		return error_set_errno(err, errno, "%s", path);
+	size_t len = fread(line, 1, SECRET_MAX, file);
+	fclose(file);
+	line[len] = '\0';
+	buf_add(secret, line, strcspn(line, "\r\n"));
+	return 0;
 }
 
 int options_load_config(const struct options *options, struct config *config, struct config_faults *faults)

@@ -15,6 +15,7 @@ struct options {
 	const char *file; /* of -c; NULL: the default file, if there is one */
 	char **settings;  /* of each -o, "key=value" */
 	size_t settings_count;
+	bool migrate;
 	bool test;    /* -t */
 	bool version; /* -V */
 	bool help;    /* -h */
@@ -29,5 +30,8 @@ void options_free(struct options *options);
 /* Defaults, then the file, then -o; also checks what a setting's type does not cover: addresses, plans, paths. All
  * faults are added to *faults; if there are any, returns -1 and *config is empty. Free it with config_free. */
 int options_load_config(const struct options *options, struct config *config, struct config_faults *faults);
+
+/* The first line of a file, without its end. */
+MUST_CHECK int options_read_secret(const char *path, struct buf *secret, struct error *err);
 
 #endif

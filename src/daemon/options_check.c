@@ -17,6 +17,8 @@
 #include "base/log.h"
 #include "base/network.h"
 #include "callback/callback.h"
+#include "clickhouse/hosts.h"
+#include "clickhouse/schema.h"
 #include "consumer/consumer.h"
 #include "feed/feed.h"
 #include "http/http.h"
@@ -249,6 +251,45 @@ static int check_log_topics(const struct config *config, struct error *err)
 	return log_topics_check(config->log_topics, err);
 }
 
+bool options_use_cluster(const struct config *config)
+{
+	return strcmp(config->store, "clickhouse") == 0;
+}
+
+/* These wait for each commit, which one of a cluster does not end within a call. */
+static int check_sources(const struct config *config, struct error *err)
+{
+	const struct {
+		const char *key, *value;
+	} rows[] = { { "spool", config->spool },
+		     { "tail", config->tail },
+		     { "amqp", config->amqp },
+		     { "kafka", config->kafka } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rows[i].value[0])
+			return error_set(err, ERROR_INVALID, "%s: cannot be read with store = clickhouse yet",
+			                 rows[i].key);
+	return 0;
+}
+
+static int check_cluster(const struct config *config, struct error *err)
+{
+	if (!options_use_cluster(config))
+		return config->clickhouse[0] ? error_set(err, ERROR_INVALID, "clickhouse: needs store = clickhouse") :
+		                               0;
+	if (clickhouse_hosts_check(config->clickhouse, err) != 0)
+		return -1;
+	if (!schema_is_name(str_from(config->clickhouse_database)))
+		return error_set(err, ERROR_INVALID,
+		                 "clickhouse_database: \"%.64s\" is not 1 to 64 letters, digits and _, no digit first",
+		                 config->clickhouse_database);
+	if (config->clickhouse_password_file[0] && access(config->clickhouse_password_file, R_OK) != 0)
+		return error_set(err, ERROR_INVALID, "clickhouse_password_file: %s: %s",
+		                 config->clickhouse_password_file, strerror(errno));
+	return check_sources(config, err);
+}
+
 /* Each may have many faults of its own. */
 static void check_mappings(const struct config *config, struct config_faults *faults)
 {
@@ -270,7 +311,7 @@ void options_check(const struct config *config, struct config_faults *faults)
 		check_listen,  check_data_dir,       check_admin_socket, check_public_url, check_plans,
 		check_ca_file, check_callback_allow, check_log_topics,   check_access_log, check_audit_log,
 		check_spool,   check_tail,           check_amqp,         check_kafka,      check_tls,
-		check_proxies,
+		check_proxies, check_cluster,
 	};
 	struct error err;
 

@@ -10,6 +10,9 @@
 /* Adds all faults of the settings to *faults. Reads the file system, changes nothing. */
 void options_check(const struct config *config, struct config_faults *faults);
 
+/* Are records in a ClickHouse cluster? */
+bool options_use_cluster(const struct config *config);
+
 /* Does a listener speak TLS? */
 bool options_use_tls(const struct config *config);
 

@@ -246,6 +246,16 @@ int ingest_commit(struct ingest *ingest, struct error *err)
 	return ingest->commit.result;
 }
 
+int ingest_commit_own(struct ingest *ingest, struct error *err)
+{
+	if (!store_ends_later(ingest->store))
+		return ingest_commit(ingest, err);
+	if (store_commit_own(ingest->store, err) == 0 && meta_commit(ingest->meta, err) == 0)
+		return 0;
+	ingest_fail_round(ingest, err);
+	return -1;
+}
+
 uint64_t ingest_losses(const struct ingest *ingest)
 {
 	return ingest_count_aborts(ingest);

@@ -144,6 +144,9 @@ void ingest_trial_free(struct ingest_trial *trial);
  * failed, so that the store has dropped its transactions: all batches that took part fail.
  */
 MUST_CHECK int ingest_commit(struct ingest *ingest, struct error *err);
+
+/* Commits what the daemon itself has put (store_commit_own), and `meta`; with the round, where that ends at once. */
+MUST_CHECK int ingest_commit_own(struct ingest *ingest, struct error *err);
 void ingest_fail(struct ingest *ingest, const struct error *err);
 
 /* Watches commits. The struct is the caller's and must live as long as the ingest, or until it is removed. */

@@ -24,6 +24,7 @@ struct store {
 	struct store_options options; /* data_dir is a copy of its own */
 	struct meta *meta;            /* the caller's */
 	struct erased *erased;        /* erased.h */
+	struct cluster *cluster;      /* NULL: records are in days (cluster/cluster_private.h) */
 
 	struct day **days; /* ascending */
 	int32_t *day_numbers;

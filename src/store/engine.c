@@ -58,7 +58,7 @@ int store_put_version(struct store *store, const struct record *record, int64_t 
 {
 	struct ending ending = { .err = err };
 
-	if (store_ops(store)->ends_later)
+	if (store_ops(store)->ends_later && !record->product->own)
 		return refuse_later(store, "put", err);
 	store_put_begin(store, record, time_us, versions, take_put, &ending);
 	*result = ending.put;
@@ -90,6 +90,16 @@ int store_commit(struct store *store, struct error *err)
 		return refuse_later(store, "commit", err);
 	store_commit_begin(store, take_commit, &ending);
 	return ending.result;
+}
+
+bool store_ends_later(const struct store *store)
+{
+	return store_ops(store)->ends_later;
+}
+
+int store_commit_own(struct store *store, struct error *err)
+{
+	return store_ops(store)->commit_own ? store_ops(store)->commit_own(store, err) : store_commit(store, err);
 }
 
 size_t store_uncommitted(const struct store *store)

@@ -31,7 +31,8 @@ struct store_ops {
 	void (*expect)(const struct store *store, const struct record *record,
 	               const struct account_key *account); /* or NULL */
 	void (*commit)(struct store *store, store_commit_fn done, void *arg);
-	bool ends_later; /* these two may end after they have returned */
+	bool ends_later; /* these two may end after they have returned, but for records of the daemon's own products */
+	int (*commit_own)(struct store *store, struct error *err); /* NULL unless ends_later: commits these, at once */
 	void (*abort)(
 		struct store *store); /* drops what is not committed, and counts in `aborts` even if that is nothing */
 	size_t (*uncommitted)(const struct store *store);

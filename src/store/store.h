@@ -21,6 +21,7 @@
 struct meta;
 struct store;
 
+struct store_cluster;
 struct store_ops;
 
 struct store_options {
@@ -29,8 +30,9 @@ struct store_options {
 	size_t day_map_bytes;
 	struct meta *meta; /* stays the caller's, and is closed after the store */
 	int days_open_max;
-	uint32_t seal_rows;  /* a partition with as many hot rows is sealed; 0: STORE_SEAL_ROWS */
-	int64_t seal_age_us; /* one whose hot rows are that old is, too; 0: STORE_SEAL_AGE_US */
+	uint32_t seal_rows;                  /* a partition with as many hot rows is sealed; 0: STORE_SEAL_ROWS */
+	int64_t seal_age_us;                 /* one whose hot rows are that old is, too; 0: STORE_SEAL_AGE_US */
+	const struct store_cluster *cluster; /* of the engine that keeps records in one (cluster.h), or NULL */
 };
 
 #define STORE_SEAL_ROWS 16384
@@ -81,7 +83,7 @@ void store_put_begin(struct store *store, const struct record *record, int64_t t
                      const struct store_versions *versions, store_put_fn done, void *arg);
 
 /* The same for callers that cannot wait, with `versions` NULL or not. ERROR_IO, too, if the store would end it later;
- * nothing was put then. */
+ * nothing was put then. Records of the daemon's own products always end at once. */
 MUST_CHECK int store_put(struct store *store, const struct record *record, int64_t time_us,
                          enum store_put_result *result, struct error *err);
 MUST_CHECK int store_put_version(struct store *store, const struct record *record, int64_t time_us,
@@ -119,6 +121,10 @@ void store_commit_begin(struct store *store, store_commit_fn done, void *arg);
 
 /* The same for callers that cannot wait. ERROR_IO, too, if the store would end it later; it has not begun then. */
 MUST_CHECK int store_commit(struct store *store, struct error *err);
+
+/* Does a commit end later? Puts of the daemon's own products never do, nor does store_commit_own, which commits these. */
+bool store_ends_later(const struct store *store);
+MUST_CHECK int store_commit_own(struct store *store, struct error *err);
 
 /*
  * Does a slice of background work until `deadline_us` of clock_monotonic_us: seals hot rows, merges small or much

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 import harness
+import reporting
 import samples
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "cluster"))
@@ -69,3 +70,147 @@ def test_the_statements_make_tables_on_a_server_again_and_again(cluster):
     rows = [line.split("\t") for line in tables.splitlines()]
     assert {row[0] for row in rows} == {name.lower().replace("-", "_") for name in samples.product_names()} - {"reports_usage"}
     assert {tuple(row[1:]) for row in rows} == {("day", "account, direction, day, time, id")}
+
+
+# --- records in it ---
+
+START, END = "2026-11-23T00:00:00Z", "2026-11-24T00:00:00Z"
+
+
+def is_ready(daemon):
+    return daemon.request("GET", "/readyz").status == 200
+
+
+@pytest.fixture(scope="module")
+def clustered(daemons, cluster):
+    """A daemon whose records are in the cluster, whose tables it has made itself."""
+    daemon = daemons(start=False, store="clickhouse", clickhouse=cluster.hosts, clickhouse_database="served",
+                     clickhouse_quorum=1)
+    for _ in range(2):
+        made = subprocess.run(daemon.command("-m"), capture_output=True, text=True)
+        assert made.returncode == 0, made.stderr
+    daemon.start()
+    daemon.add_producer()
+    harness.wait_for(lambda: is_ready(daemon), 60)
+    return daemon
+
+
+def ids(records):
+    return [record["message_id"] for record in records]
+
+
+def in_order(records):
+    return sorted(records, key=lambda record: record["date_received"])
+
+
+@needs_servers
+def test_pages_have_what_was_put_in_order(clustered):
+    account = clustered.new_account()
+    put = harness.generate("SMS", account, 2500, START, END, "--direction", "outbound")
+    counts = clustered.post_cdrs(put)
+    assert counts["accepted"] == 2500, counts
+    pages = list(clustered.pages(account, product="SMS", direction="outbound", date_start=START, date_end=END))
+    got = [record for page in pages for record in page["records"]]
+    assert len(pages) == 3 and ids(got) == ids(in_order(put))
+    assert clustered.post_cdrs(put)["duplicates"] == 2500
+
+
+@needs_servers
+def test_records_are_the_same_as_in_lmdb(clustered, daemon):
+    there, here = clustered.new_account(), daemon.new_account()
+    put = harness.generate("SMS", there, 300, START, END)
+    clustered.post_cdrs(put)
+    daemon.post_cdrs([{**record, "account_id": here.id} for record in put])
+    for direction in ("outbound", "inbound"):
+        query = {"product": "SMS", "direction": direction, "date_start": START, "date_end": END, "include_message": "true"}
+        one, other = clustered.records(there, **query)["records"], daemon.records(here, **query)["records"]
+        assert [{**record, "account_id": ""} for record in one] == [{**record, "account_id": ""} for record in other]
+
+
+@needs_servers
+def test_filters_and_ids_find_records(clustered):
+    account = clustered.new_account()
+    put = harness.generate("SMS", account, 400, START, END, "--direction", "outbound")
+    clustered.post_cdrs(put)
+    for name in ("status", "to", "country"):
+        value = put[7][name]
+        found = clustered.records(account, product="SMS", direction="outbound", date_start=START, date_end=END, **{name: value})
+        assert ids(found["records"]) == ids(in_order([record for record in put if record[name] == value])), name
+    found = clustered.records(account, product="SMS", id=put[3]["message_id"])
+    assert ids(found["records"]) == [put[3]["message_id"]]
+    assert clustered.records(account, product="SMS", id="aaaaaaaa-0000-4000-8000-000000000000")["records"] == []
+
+
+@needs_servers
+def test_newer_version_replaces_and_moves(clustered):
+    account = clustered.new_account()
+    put = harness.generate("SMS", account, 5, START, END, "--direction", "outbound")
+    clustered.post_cdrs(put)
+    later = {**put[0], "status": "rejected"}
+    moved = {**put[1], "date_received": "2026-11-23T23:59:59+00:00"}
+    counts = clustered.post_cdrs([later, moved])
+    assert counts["updated"] == 2, counts
+    expected = in_order([later, moved, *put[2:]])
+    got = clustered.records(account, product="SMS", direction="outbound", date_start=START, date_end=END)["records"]
+    assert ids(got) == ids(expected) and [record["status"] for record in got] == [record["status"] for record in expected]
+    assert clustered.records(account, product="SMS", direction="outbound", date_start=START, date_end=END,
+                             status=put[0]["status"])["items_count"] == \
+        sum(record["status"] == put[0]["status"] for record in expected)
+    assert clustered.records(account, product="SMS", id=put[1]["message_id"])["records"][0]["date_received"] == \
+        moved["date_received"]
+
+
+@needs_servers
+def test_report_and_summary_have_all_records(clustered):
+    account = clustered.new_account()
+    put = [record for number in range(4)
+           for record in harness.generate("SMS", account, 10000, START, END, "--direction", "outbound", "--seed", str(number))]
+    clustered.post_cdrs(put)
+    ended = reporting.make(clustered, account, product="SMS", direction="outbound", date_start=START, date_end=END)
+    lines = reporting.rows(clustered, account, ended)
+    assert len(lines) == len(put)
+    summary = clustered.get("/v2/reports/summary", {"account_id": account.id, "product": "SMS", "direction": "outbound",
+                                                    "date_start": START, "date_end": END}, account).json()
+    assert str(len(put)) in str(summary)
+
+
+@needs_servers
+def test_what_the_cluster_cannot_do_is_told(clustered):
+    account = clustered.new_account()
+    for arguments, what in ((("find", "--number", "12015550123"), "searching a number"),
+                            (("erase", "--account", account.id, "--number", "12015550123"), "erasing")):
+        run = clustered.ctl_run(*arguments)
+        assert run.returncode != 0 and what in run.stderr.decode(), run
+    changes = clustered.get("/v2/reports/changes", {"account_id": account.id, "product": "SMS"}, account)
+    assert changes.status == 400 and "ClickHouse" in changes.json()["detail"], changes
+
+
+@needs_servers
+def test_without_tables_the_daemon_is_not_ready_and_says_why(daemons, cluster):
+    daemon = daemons(store="clickhouse", clickhouse=cluster.hosts, clickhouse_database="nothing", clickhouse_quorum=1)
+    harness.wait_for(lambda: b"cdrd -m" in daemon.request("GET", "/readyz").body, 30)
+    account = daemon.new_account()
+    refused = daemon.post_body(harness.encode([samples.sms(account, samples.NOON)], "ndjson"))
+    assert refused.status == 503 and refused.headers["Retry-After"], refused
+    page = daemon.get("/v2/reports/records", {"account_id": account.id, "product": "SMS", "direction": "outbound"}, account)
+    assert page.status == 503 and page.headers["Retry-After"], page
+
+
+@pytest.mark.parametrize("options, fault", [({"store": "clickhouse"}, "there is no host"),
+                                            ({"clickhouse": "a:1"}, "needs store = clickhouse"),
+                                            ({"store": "clickhouse", "clickhouse": "a"}, "is not host:port"),
+                                            ({"store": "clickhouse", "clickhouse": "a:1", "clickhouse_database": "a b"}, "clickhouse_database"),
+                                            ({"store": "clickhouse", "clickhouse": "a:1", "spool": "/tmp mapping=x"}, "spool: cannot be read")])
+def test_settings_are_checked(daemons, options, fault):
+    run = subprocess.run(daemons(start=False, **options).command("-t"), capture_output=True, text=True)
+    assert run.returncode == 1 and fault in run.stderr, run.stderr
+
+
+@needs_servers
+def test_database_of_another_data_directory_is_refused(clustered, daemons):
+    clustered.post_cdrs(harness.generate("SMS", clustered.new_account(), 5, START, END))
+    other = daemons(**{name: value for name, value in clustered.options.items() if name.startswith(("store", "clickhouse"))})
+    harness.wait_for(lambda: b"another data directory" in other.request("GET", "/readyz").body, 30)
+    assert other.request("GET", "/readyz").status == 503
+    clustered.restart()
+    harness.wait_for(lambda: is_ready(clustered), 60)

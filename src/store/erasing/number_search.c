@@ -3,6 +3,7 @@
  * number_search.c: see number_search.h. No read transaction outlives a slice; the place in a day is the key looked at
  * last.
  */
+#include "store/cluster.h"
 #include "store/number_search.h"
 
 #include <stdlib.h>
@@ -37,8 +38,11 @@ struct number_search {
 struct number_search *number_search_new(struct store *store, const struct account_key *account, struct str number,
                                         number_search_fn fn, void *arg, struct error *err)
 {
-	struct number_search *search = calloc(1, sizeof(*search));
+	struct number_search *search;
 
+	if (store_needs_days(store, "searching a number", err) != 0)
+		return NULL;
+	search = calloc(1, sizeof(*search));
 	if (!search) {
 		error_set(err, ERROR_NOMEM, "search: out of memory");
 		return NULL;

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "store/blocks/bundle.h"
+#include "store/cluster.h"
 #include "store/days/hot_rows.h"
 #include "store/ids/ids.h"
 #include "store/sealing/repack.h"
@@ -266,6 +267,8 @@ int purge_step(struct purge *purge, int64_t deadline_us, bool *dirty, bool *done
 	struct store *store = purge->store;
 
 	*dirty = *done = false;
+	if (store_needs_days(store, "removing an account's records", err) != 0)
+		return -1;
 	do {
 		size_t at = store_day_index(store, purge->day);
 

@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * cluster_engine.c: the engine's table of functions, its life, and whether the tables are as they must be. See
+ * cluster_private.h.
+ */
+#include "store/cluster/cluster_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/cluster.h"
+
+#define CONNECT_TIMEOUT_US (2 * CLOCK_US_PER_SECOND)
+#define ANSWER_BYTES_MAX ((size_t)128 << 20)
+#define CHECK_AGAIN_US CLOCK_US_PER_SECOND
+#define PATIENCE_CHECK_US (600 * CLOCK_US_PER_SECOND)
+
+/* In `meta`: this data directory has given numbers to the rows of the cluster. */
+#define NUMBERS_ARE_OURS "cluster_numbers"
+
+void cluster_write_table(struct buf *out, const struct cluster *cluster, const struct catalog_product *product)
+{
+	buf_addf(out, "%s.", cluster->database);
+	schema_write_table_name(out, product);
+}
+
+const char *cluster_read_settings(const struct cluster *cluster)
+{
+	return cluster->quorum > 1 ? "select_sequential_consistency=1" : NULL;
+}
+
+int cluster_refuse(const struct cluster *cluster, struct error *err)
+{
+	*err = cluster->why_not;
+	return -1;
+}
+
+/* --- are the tables there? --- */
+
+static void check(struct cluster *cluster);
+
+static void check_later(struct cluster *cluster, const struct error *why)
+{
+	struct timeval delay = clock_timeval(CHECK_AGAIN_US);
+
+	if (strcmp(cluster->why_not.message, why->message) != 0)
+		log_warn("cluster", "%s", why->message);
+	cluster->why_not = *why;
+	cluster->why_not.code = ERROR_UNAVAILABLE;
+	evtimer_add(cluster->check_again, &delay);
+}
+
+static void on_check_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	check(arg);
+}
+
+/* Lines of "table TAB column LF", after an LF. */
+static int find_columns(const struct cluster *cluster, const char *list, struct error *err)
+{
+	struct buf names = { 0 }, line = { 0 };
+	int result = 0;
+
+	for (size_t i = 0; i < catalog_products_count && result == 0; i++) {
+		struct str left, name;
+
+		if (!schema_has(&catalog_products[i]))
+			continue;
+		buf_clear(&names);
+		schema_write_columns(&names, &catalog_products[i]);
+		left = buf_str(&names);
+		while (result == 0 && str_next(&left, ',', &name)) {
+			buf_clear(&line);
+			buf_add_char(&line, '\n');
+			schema_write_table_name(&line, &catalog_products[i]);
+			buf_addf(&line, "\t%.*s\n", STR_ARGS(name));
+			if (!buf_cstr(&line) || !strstr(list, line.data))
+				result = error_set(
+					err, ERROR_UNAVAILABLE,
+					"ClickHouse, shard %zu: the database %s lacks column %.*s of %.*s: cdrd -m "
+					"makes tables",
+					cluster->checked_shard + 1, cluster->database, STR_ARGS(name),
+					STR_ARGS(catalog_products[i].name));
+		}
+	}
+	buf_free(&names);
+	buf_free(&line);
+	return result;
+}
+
+/* The answer is the greatest version of any table. Rows that this data directory knows nothing of have been numbered by
+ * another one, whose accounts may have the same keys. One that was restored from a backup goes on after them. */
+static int take_newest(struct cluster *cluster, struct buf *answer, struct error *err)
+{
+	struct store *store = cluster->store;
+	uint64_t ours, version;
+
+	if (!buf_cstr(answer))
+		return error_set(err, ERROR_NOMEM, "ClickHouse: out of memory");
+	version = strtoull(answer->data, NULL, 10);
+	if (meta_get_number(store->meta, NUMBERS_ARE_OURS, &ours, err) != 0)
+		return -1;
+	if (version > 0 && ours == 0)
+		return error_set(err, ERROR_UNAVAILABLE,
+		                 "ClickHouse: the database %s has records of another data directory; each needs a "
+		                 "database of its own",
+		                 cluster->database);
+	if (version <= store->last_seq)
+		return 0;
+	log_warn("cluster", "ClickHouse has records that are newer than data_dir: numbers go on after %llu",
+	         (unsigned long long)version);
+	if (meta_set_number(store->meta, "seq_reserved", version, err) != 0)
+		return -1;
+	store->last_seq = store->reserved_seq = store->snapshot = version;
+	return 0;
+}
+
+static void on_checked(void *arg, struct buf *answer, const struct error *failure);
+
+static int ask(struct cluster *cluster, const char *sql, struct error *err)
+{
+	const struct clickhouse_request request = { .shard = cluster->checked_shard,
+		                                    .sql = str_from(sql),
+		                                    .any_database = true,
+		                                    .patience_us = PATIENCE_CHECK_US,
+		                                    .ended = on_checked,
+		                                    .arg = cluster };
+
+	cluster->checks = clickhouse_start(cluster->clickhouse, &request, err);
+	return cluster->checks ? 0 : -1;
+}
+
+static void write_newest(struct buf *sql, const struct cluster *cluster)
+{
+	bool first = true;
+
+	buf_add_text(sql, "SELECT max(v) FROM (");
+	for (size_t i = 0; i < catalog_products_count; i++) {
+		if (!schema_has(&catalog_products[i]))
+			continue;
+		buf_add_text(sql,
+		             first ? "SELECT max(version) AS v FROM " : " UNION ALL SELECT max(version) AS v FROM ");
+		cluster_write_table(sql, cluster, &catalog_products[i]);
+		first = false;
+	}
+	buf_add_text(sql, ")");
+}
+
+/* First the columns of a shard's tables, then the greatest number there. */
+static void check(struct cluster *cluster)
+{
+	struct buf sql = { 0 };
+	struct error err;
+
+	if (cluster->verifies)
+		write_newest(&sql, cluster);
+	else
+		buf_addf(&sql, "SELECT table, name FROM system.columns WHERE database = '%s' FORMAT TSV",
+		         cluster->database);
+	if (!buf_cstr(&sql))
+		error_set(&err, ERROR_NOMEM, "ClickHouse: out of memory");
+	else if (ask(cluster, sql.data, &err) == 0)
+		err.code = ERROR_NONE;
+	if (sql.failed || !cluster->checks)
+		check_later(cluster, &err);
+	buf_free(&sql);
+}
+
+static int take_columns(const struct cluster *cluster, const struct buf *answer, struct error *err)
+{
+	struct buf list = { 0 };
+	int result;
+
+	buf_add_char(&list, '\n');
+	buf_add_str(&list, buf_str(answer));
+	result = buf_cstr(&list) ? find_columns(cluster, list.data, err) :
+	                           error_set(err, ERROR_NOMEM, "ClickHouse: out of memory");
+	buf_free(&list);
+	return result;
+}
+
+static void on_checked(void *arg, struct buf *answer, const struct error *failure)
+{
+	struct cluster *cluster = arg;
+	struct error err = { .code = ERROR_NONE };
+	int result;
+
+	cluster->checks = NULL;
+	if (failure) {
+		check_later(cluster, failure);
+		return;
+	}
+	result = cluster->verifies ? take_newest(cluster, answer, &err) : take_columns(cluster, answer, &err);
+	if (result != 0) {
+		cluster->verifies = false;
+		check_later(cluster, &err);
+		return;
+	}
+	cluster->verifies = !cluster->verifies;
+	cluster->checked_shard += !cluster->verifies;
+	if (cluster->checked_shard < clickhouse_shards(cluster->clickhouse)) {
+		check(cluster);
+		return;
+	}
+	if (meta_set_number(cluster->store->meta, NUMBERS_ARE_OURS, 1, &err) != 0) {
+		cluster->checked_shard = 0;
+		check_later(cluster, &err);
+		return;
+	}
+	cluster->is_ready = true;
+	log_info("cluster", "records are in ClickHouse, database %s, %zu shards", cluster->database,
+	         clickhouse_shards(cluster->clickhouse));
+}
+
+/* --- its life --- */
+
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct cluster *cluster = arg;
+
+	(void)fd;
+	(void)what;
+	if (cluster->inserts || !TAILQ_EMPTY(&cluster->looking))
+		return;
+	if (!TAILQ_EMPTY(&cluster->gathered))
+		cluster_look_up(cluster);
+	else if (cluster->commit_done)
+		cluster_looked_up(cluster, NULL);
+}
+
+static void close_cluster(struct cluster *cluster)
+{
+	struct cluster_put *put;
+
+	if (!cluster)
+		return;
+	cluster_drop(cluster, NULL);
+	while ((put = TAILQ_FIRST(&cluster->looking)) || (put = TAILQ_FIRST(&cluster->gathered)) ||
+	       (put = TAILQ_FIRST(&cluster->next))) {
+		struct cluster_puts *puts = put == TAILQ_FIRST(&cluster->looking)  ? &cluster->looking :
+		                            put == TAILQ_FIRST(&cluster->gathered) ? &cluster->gathered :
+		                                                                     &cluster->next;
+
+		TAILQ_REMOVE(puts, put, link);
+		free(put);
+	}
+	clickhouse_free(cluster->clickhouse);
+	if (cluster->check_again)
+		event_free(cluster->check_again);
+	if (cluster->turn)
+		event_free(cluster->turn);
+	cluster_reader_free(&cluster->reader);
+	buf_free(&cluster->scratch);
+	buf_free(&cluster->packed);
+	buf_free(&cluster->drops);
+	free(cluster->known);
+	free(cluster->database);
+	free(cluster);
+}
+
+static struct cluster *new_cluster(struct store *store, const struct store_cluster *options, struct error *err)
+{
+	struct cluster *cluster = calloc(1, sizeof(*cluster));
+	struct clickhouse_options client;
+
+	if (!cluster) {
+		error_set(err, ERROR_NOMEM, "cluster: out of memory");
+		return NULL;
+	}
+	TAILQ_INIT(&cluster->gathered);
+	TAILQ_INIT(&cluster->looking);
+	TAILQ_INIT(&cluster->next);
+	TAILQ_INIT(&cluster->chunks);
+	cluster->store = store;
+	cluster->base = options->base;
+	cluster->quorum = options->quorum;
+	cluster->patience_us = options->patience_us;
+	cluster->has_doubt = true; /* a process before may have died with an insert under way */
+	cluster->database = strdup(options->database);
+	cluster->known = calloc(CLUSTER_SLOTS, sizeof(struct cluster_known *));
+	cluster->check_again = evtimer_new(options->base, on_check_again, cluster);
+	cluster->turn = evtimer_new(options->base, on_turn, cluster);
+	error_set(&cluster->why_not, ERROR_UNAVAILABLE, "ClickHouse has not answered yet");
+	if (!cluster->database || !cluster->known || !cluster->check_again || !cluster->turn) {
+		error_set(err, ERROR_NOMEM, "cluster: out of memory");
+		close_cluster(cluster);
+		return NULL;
+	}
+	client = (struct clickhouse_options){
+		.hosts = options->hosts,
+		.user = options->user,
+		.password = options->password,
+		.database = options->database,
+		.ca_file = options->ca_file,
+		.connect_timeout_us = CONNECT_TIMEOUT_US,
+		.attempt_timeout_us = options->patience_us / 2,
+		.answer_bytes_max = ANSWER_BYTES_MAX,
+	};
+	cluster->clickhouse = clickhouse_new(options->base, &client, err);
+	if (cluster->clickhouse)
+		return cluster;
+	close_cluster(cluster);
+	return NULL;
+}
+
+static int open_store(struct store **out, const struct store_options *options, struct error *err)
+{
+	if (store_days_engine.open(out, options, err) != 0)
+		return -1;
+	(*out)->cluster = new_cluster(*out, options->cluster, err);
+	if ((*out)->cluster) {
+		check((*out)->cluster);
+		return 0;
+	}
+	store_days_engine.close(*out);
+	return -1;
+}
+
+static void close_store(struct store *store)
+{
+	close_cluster(store->cluster);
+	store->cluster = NULL;
+	store_days_engine.close(store);
+}
+
+/* --- the engine's functions: what the daemon writes itself is in days --- */
+
+static void put(struct store *store, const struct record *record, int64_t time_us,
+                const struct store_versions *versions, store_put_fn done, void *arg)
+{
+	if (record->product->own)
+		store_days_engine.put(store, record, time_us, versions, done, arg);
+	else
+		cluster_put(store->cluster, record, time_us, versions, done, arg);
+}
+
+static void commit(struct store *store, store_commit_fn done, void *arg)
+{
+	cluster_commit(store->cluster, done, arg);
+}
+
+/* With the days' part of what everybody has put. */
+static int commit_own(struct store *store, struct error *err)
+{
+	struct error dropped;
+
+	if (days_commit(store, err) == 0)
+		return 0;
+	dropped = *err;
+	store->cluster->has_doubt = true;
+	cluster_drop(store->cluster, &dropped);
+	return -1;
+}
+
+static void abort_all(struct store *store)
+{
+	struct error err;
+
+	error_set(&err, ERROR_UNAVAILABLE, "records on their way to the cluster were dropped, as others failed");
+	store->cluster->has_doubt = true;
+	cluster_drop(store->cluster, &err);
+	store_abort(store);
+}
+
+static size_t uncommitted(const struct store *store)
+{
+	const struct cluster *cluster = store->cluster;
+
+	return store->uncommitted + cluster->uncommitted + cluster->gathered_count + cluster->looking_count;
+}
+
+static uint64_t aborts(const struct store *store)
+{
+	return store->aborts;
+}
+
+/* Numbers are shared: what is committed in days may be newer than what waits for the cluster. */
+static uint64_t snapshot(const struct store *store)
+{
+	uint64_t waits = store->cluster->first_unstored;
+
+	return waits > 0 && waits <= store->snapshot ? waits - 1 : store->snapshot;
+}
+
+static struct scan *scan(struct store *store, const struct scan_query *query, const struct scan_position *from,
+                         const struct scan_sink *sink, struct error *err)
+{
+	if (query->product->own)
+		return store_days_engine.scan(store, query, from, sink, err);
+	return cluster_scan(store, query, from, sink, err);
+}
+
+static double share(const struct store *store, const struct scan_query *query, const struct scan_position *position)
+{
+	int64_t time_us = (int64_t)position->words[2];
+
+	if (query->product->own)
+		return store_days_engine.share(store, query, position);
+	if (time_us <= query->from_us || query->to_us <= query->from_us)
+		return 0;
+	return time_us >= query->to_us ? 1 :
+	                                 (double)(time_us - query->from_us) / (double)(query->to_us - query->from_us);
+}
+
+static struct scan *find(struct store *store, const struct scan_find *sought, const struct scan_sink *sink,
+                         struct error *err)
+{
+	if (sought->product->own)
+		return store_days_engine.find(store, sought, sink, err);
+	return cluster_find(store, sought, sink, err);
+}
+
+static struct aggregate *aggregate(struct store *store, const struct aggregate_query *query, struct error *err)
+{
+	if (query->scan.product->own)
+		return store_days_engine.aggregate(store, query, err);
+	return aggregate_start_scanned(store, query, err);
+}
+
+static struct changes *changes(struct store *store, const struct changes_query *query, struct error *err)
+{
+	if (query->product->own)
+		return store_days_engine.changes(store, query, err);
+	error_set(err, ERROR_INVALID, "changes: records are in a ClickHouse cluster, which has no feed of changes yet");
+	return NULL;
+}
+
+static bool may_have_changes(const struct store *store, const struct catalog_product *product,
+                             const struct account_key *account, uint64_t since)
+{
+	return !product->own || store_days_engine.may_have_changes(store, product, account, since);
+}
+
+static const int32_t *days(const struct store *store, size_t *count)
+{
+	return store_days_engine.days(store, count);
+}
+
+static int remove_days_before(struct store *store, int32_t day, int max)
+{
+	cluster_drop_days_before(store->cluster, day);
+	return store_days_engine.remove_days_before(store, day, max);
+}
+
+bool store_cluster_is_missing(const struct store *store, char *why, size_t size)
+{
+	const struct cluster *cluster = store->cluster;
+	struct clickhouse_state state;
+
+	if (!cluster)
+		return false;
+	clickhouse_state(cluster->clickhouse, cluster->quorum, &state);
+	if (cluster->is_ready && !state.has_shard_missing)
+		return false;
+	snprintf(why, size, "%s", state.has_shard_missing ? state.first : cluster->why_not.message);
+	return true;
+}
+
+int store_needs_days(const struct store *store, const char *what, struct error *err)
+{
+	if (!store->cluster)
+		return 0;
+	return error_set(err, ERROR_INVALID, "%s: records are in a ClickHouse cluster, where this cannot be done yet",
+	                 what);
+}
+
+const struct store_ops store_cluster_engine = {
+	.name = "clickhouse",
+	.open = open_store,
+	.close = close_store,
+	.put = put,
+	.commit = commit,
+	.ends_later = true,
+	.commit_own = commit_own,
+	.abort = abort_all,
+	.uncommitted = uncommitted,
+	.aborts = aborts,
+	.snapshot = snapshot,
+	.scan = scan,
+	.share = share,
+	.find = find,
+	.aggregate = aggregate,
+	.changes = changes,
+	.may_have_changes = may_have_changes,
+	.days = days,
+	.remove_days_before = remove_days_before,
+};

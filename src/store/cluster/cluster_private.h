@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * cluster_private.h: the engine that keeps records in a ClickHouse cluster (clickhouse/schema.h has the tables); private
+ * to store/cluster/.
+ *
+ * It is the engine of days with something beside it: what the daemon writes itself (REPORTS-USAGE) stays in days, as it
+ * must be found and written at once, and so do sequence numbers, which both share. All else goes to the cluster.
+ *
+ *	put      gathered, until there are many or a commit begins; then looked up by the hashes of their ids, in one
+ *	         query for each table, compared with what is stored, and made rows
+ *	commit   the rows are inserted, a table after the other; then the snapshot moves on
+ *
+ * Only one lookup or commit is under way at a time, and what is put meanwhile is gathered. So a lookup need not know of
+ * rows that are on their way, and what it does know of rows that wait to be inserted is in `known`.
+ */
+#ifndef CDRD_STORE_CLUSTER_CLUSTER_PRIVATE_H
+#define CDRD_STORE_CLUSTER_CLUSTER_PRIVATE_H
+
+#include <event2/event.h>
+#include <sys/queue.h>
+
+#include "base/id.h"
+#include "clickhouse/client.h"
+#include "clickhouse/schema.h"
+#include "store/blocks/lines.h"
+#include "store/days_store.h"
+
+#define CLUSTER_GATHERED_MAX 50000                /* records that are looked up in one go */
+#define CLUSTER_GATHERED_BYTES ((size_t)32 << 20) /* the same, of their values */
+#define CLUSTER_FULL_BYTES ((size_t)96 << 20)     /* of all that waits; more is refused */
+#define CLUSTER_CHUNK_ROWS 50000                  /* of one insert */
+#define CLUSTER_CHUNK_BYTES ((size_t)24 << 20)
+#define CLUSTER_CHUNK_DAYS 64
+
+/* A row of a table, but for what is only searched by. The texts die with the buffer that was read. */
+struct cluster_row {
+	uint64_t account;
+	uint8_t direction;
+	int32_t day;
+	int64_t time_us;
+	struct str id;
+	uint64_t version;
+	bool is_dead;
+	uint64_t first;
+	struct str line, rest, body;
+};
+
+/* The columns in which cluster_row_read expects rows. */
+#define CLUSTER_ROW_COLUMNS "account, direction, day, time, id, version, dead, first, line, rest, body"
+
+/* --- cluster_row.c --- */
+
+static inline uint64_t cluster_account(const struct account_key *key)
+{
+	uint64_t number;
+
+	memcpy(&number, key->bytes, sizeof(number));
+	return be64toh(number);
+}
+
+/* Appends a row of the table, in RowBinary. The record is complete. */
+void cluster_row_write(struct buf *out, const struct record *record, const struct cluster_row *row,
+                       struct buf *scratch);
+
+/* Takes a row off the front of *text; false if there is none that is whole. */
+bool cluster_row_read(struct str *text, struct cluster_row *row);
+
+/* The id as the table has it. `out` has at least as many bytes as the id. */
+struct str cluster_id(char *out, struct str id);
+
+/* Fills a record from a row's texts; its values are in them, or in `arena`, which is emptied first. */
+struct cluster_reader {
+	struct lines lines;
+	struct buf arena;
+};
+MUST_CHECK int cluster_row_record(struct cluster_reader *reader, const struct cluster_row *row,
+                                  const struct catalog_product *product, struct record *record, struct error *err);
+void cluster_reader_free(struct cluster_reader *reader);
+
+/* --- a record that was put, or is stored --- */
+
+struct cluster_put {
+	TAILQ_ENTRY(cluster_put) link;
+	const struct catalog_product *product;
+	struct account_key account;
+	uint64_t hash; /* of its id */
+	int64_t time_us;
+	struct store_versions versions;
+	bool has_versions;
+	store_put_fn done;
+	void *arg;
+	size_t len;
+	char row[]; /* as record_pack writes it */
+};
+TAILQ_HEAD(cluster_puts, cluster_put);
+
+/* What is known of a record: as it is stored, or will be. */
+struct cluster_known {
+	struct cluster_known *next; /* of those with this hash */
+	const struct catalog_product *product;
+	struct account_key account;
+	uint64_t hash;
+	int64_t time_us;
+	enum catalog_direction direction;
+	uint64_t first, version;
+	struct cluster_chunk *chunk; /* that its newest row is in; or NULL */
+	size_t len;
+	char *row; /* packed */
+};
+
+/* Rows of one insert. */
+struct cluster_chunk {
+	TAILQ_ENTRY(cluster_chunk) link;
+	const struct catalog_product *product;
+	size_t shard;
+	struct buf rows;
+	size_t count, keys; /* rows, and different keys among them */
+	uint64_t first_version, last_version;
+	int32_t days[CLUSTER_CHUNK_DAYS];
+	size_t days_count;
+};
+TAILQ_HEAD(cluster_chunks, cluster_chunk);
+
+#define CLUSTER_SLOTS 65536
+
+struct cluster {
+	struct store *store;
+	struct event_base *base;
+	struct clickhouse *clickhouse;
+	char *database;
+	size_t quorum;
+	int64_t patience_us; /* with a query that somebody waits for */
+
+	/* Whether the tables are as they must be is asked until it is known. */
+	bool is_ready;
+	struct error why_not;
+	struct clickhouse_query *checks;
+	size_t checked_shard;
+	struct event *check_again;
+
+	struct cluster_puts gathered, looking, next; /* `next` are of the round after the one that commits */
+	size_t gathered_count, gathered_bytes, next_bytes;
+	size_t looking_count;
+	struct cluster_lookup *lookups; /* those under way */
+	size_t lookups_left;
+	struct error lookup_failure;  /* of one of them */
+	struct cluster_known **known; /* CLUSTER_SLOTS */
+	size_t known_bytes;
+	struct cluster_chunks chunks;
+	size_t chunk_bytes;
+	uint64_t first_unstored; /* number of the first change that is not inserted; 0: none */
+	size_t uncommitted;
+	bool has_doubt; /* rows may be there that were never acknowledged */
+
+	/* a commit */
+	store_commit_fn commit_done;
+	void *commit_arg;
+	bool inserts;
+	struct clickhouse_query *insert; /* or NULL: between two */
+	bool verifies;
+	struct event *turn; /* what is to be done from the loop */
+
+	/* retention */
+	struct clickhouse_query *drop;
+	size_t drop_shard;
+	struct buf drops; /* lines of table and partition, for the shard */
+	size_t drop_at;
+	int32_t drop_before;
+
+	struct cluster_reader reader;
+	struct buf scratch, packed;
+};
+
+static inline size_t cluster_shard(const struct cluster *cluster, const struct account_key *account)
+{
+	return id_hash64(account->bytes, ACCOUNT_KEY_LEN, 0) % clickhouse_shards(cluster->clickhouse);
+}
+
+/* `database`.table */
+void cluster_write_table(struct buf *out, const struct cluster *cluster, const struct catalog_product *product);
+
+/* Settings of a query that must see all that was acknowledged. */
+const char *cluster_read_settings(const struct cluster *cluster);
+
+/* ERROR_UNAVAILABLE, with why. */
+MUST_CHECK int cluster_refuse(const struct cluster *cluster, struct error *err);
+
+/* --- cluster_put.c --- */
+
+void cluster_put(struct cluster *cluster, const struct record *record, int64_t time_us,
+                 const struct store_versions *versions, store_put_fn done, void *arg);
+
+/* Begins to look up what is gathered, unless something is under way. */
+void cluster_look_up(struct cluster *cluster);
+
+/* Called when everything gathered has been looked up, or with why not. */
+void cluster_looked_up(struct cluster *cluster, const struct error *err);
+
+/* Forgets everything that is not inserted; puts end with the error. */
+void cluster_drop(struct cluster *cluster, const struct error *err);
+void cluster_forget_known(struct cluster *cluster);
+
+/* --- cluster_commit.c --- */
+
+void cluster_commit(struct cluster *cluster, store_commit_fn done, void *arg);
+void cluster_end_commit(struct cluster *cluster, const struct error *err);
+void cluster_insert_next(struct cluster *cluster);
+void cluster_chunk_free(struct cluster *cluster, struct cluster_chunk *chunk);
+
+/* --- cluster_scan.c, cluster_find.c --- */
+
+MUST_CHECK struct scan *cluster_scan(struct store *store, const struct scan_query *query,
+                                     const struct scan_position *from, const struct scan_sink *sink, struct error *err);
+MUST_CHECK struct scan *cluster_find(struct store *store, const struct scan_find *find, const struct scan_sink *sink,
+                                     struct error *err);
+
+/* --- cluster_give.c --- */
+
+/* What a scan needs to give rows to its sink. */
+struct cluster_giving {
+	struct cluster_reader reader;
+	struct buf line;
+	bool reads_line; /* the sink's lines are those of the table */
+};
+void cluster_giving_init(struct cluster_giving *giving, const struct scan *scan);
+void cluster_giving_free(struct cluster_giving *giving);
+
+/* Gives a row to the sink, if the filters let it pass: 1, 0 if the sink says stop, -1. */
+MUST_CHECK int cluster_give(struct cluster_giving *giving, struct scan *scan, const struct catalog_product *product,
+                            const struct cluster_row *row, const struct scan_position *after, struct error *err);
+
+/* --- cluster_retention.c --- */
+
+void cluster_drop_days_before(struct cluster *cluster, int32_t day);
+
+#endif
