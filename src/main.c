@@ -19,6 +19,7 @@
 #endif
 
 #include "admin/admin.h"
+#include "base/algorithms.h"
 #include "base/audit.h"
 #include "base/clock.h"
 #include "base/disk.h"
@@ -583,6 +584,8 @@ static int start(struct daemon *d, struct error *err)
 {
 	d->started_us = clock_now_us();
 	raise_descriptor_limit();
+	if (algorithms_load(err) != 0)
+		return -1;
 	if (start_loop(d, err) != 0 || start_logs(d, err) != 0 || start_store(d, err) != 0 || start_http(d, err) != 0 ||
 	    start_metrics(d, err) != 0 || start_admin(d, err) != 0 || start_operators(d, err) != 0)
 		return -1;

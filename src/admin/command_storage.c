@@ -147,9 +147,13 @@ void admin_storage(const struct admin_context *context, const struct args *args,
 
 void admin_seal(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
 {
+	struct error err;
+
 	(void)args;
-	store_seal_all(context->store);
-	admin_reply_send(reply);
+	if (store_seal_all(context->store, &err) != 0)
+		admin_reply_error(reply, &err);
+	else
+		admin_reply_send(reply);
 }
 
 void admin_forget_day(const struct admin_context *context, const struct args *args, struct admin_reply *reply)

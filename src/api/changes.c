@@ -119,9 +119,15 @@ static bool take_token(struct api_changes *page)
 	struct cursor cursor = { 0 };
 	struct str iv = { token.p, IV_LEN }, sealed = { token.p + IV_LEN, token.len - IV_LEN };
 	const char *problem = NULL;
-	struct error err;
+	struct error err = { .code = ERROR_INVALID };
+	bool opened =
+		token.len > IV_LEN && cursor_open(&page->app->cursor_key, &reader->key, sealed, iv, &cursor, &err) == 0;
 
-	if (token.len <= IV_LEN || cursor_open(&page->app->cursor_key, &reader->key, sealed, iv, &cursor, &err) < 0)
+	if (!opened && err.code != ERROR_INVALID) {
+		http_reply_error(page->request, &err);
+		return false;
+	}
+	if (!opened)
 		problem = "Not a token that was given to this account, nor one of: now, beginning";
 	else if (cursor.fingerprint != page->fingerprint)
 		problem = "Belongs to a query with other parameters";

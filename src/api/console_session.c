@@ -84,8 +84,7 @@ static void set_cookie(struct http_request *request, struct str token, int64_t s
 
 	buf_addf(&header, COOKIE "=%.*s; Path=/; Max-Age=%lld; HttpOnly; SameSite=Strict%s", STR_ARGS(token),
 	         (long long)seconds, may_go_without_tls(request) ? "" : "; Secure");
-	if (buf_cstr(&header))
-		http_reply_header(request, "Set-Cookie", header.data);
+	http_reply_header(request, "Set-Cookie", buf_cstr(&header));
 	buf_free(&header);
 }
 
@@ -207,6 +206,8 @@ static int open_token(const struct http_request *request, const struct api *app,
 
 	if (is_from_our_page(request) && id_base64url_decode(&sealed, find_cookie(request)))
 		result = envelope_open(app->cursor_key.bytes, CONTEXT, buf_str(&sealed), plain, err);
+	else if (sealed.failed)
+		result = error_set(err, ERROR_NOMEM, "Out of memory for a session");
 	buf_free(&sealed);
 	if (result < 0)
 		return err->code == ERROR_NOMEM ? -1 : over(err);

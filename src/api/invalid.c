@@ -67,6 +67,10 @@ void api_reply_invalid(struct http_request *request, const struct query_problems
 	struct buf members = { 0 }, names = { 0 };
 	struct error err;
 
+	if (problems->failure.code != ERROR_NONE) {
+		http_reply_error(request, &problems->failure);
+		return;
+	}
 	write_parameters(&members, problems);
 	write_names(&names, problems);
 	if (members.failed || !buf_cstr(&names)) {

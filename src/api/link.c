@@ -70,8 +70,9 @@ void api_link_header(struct http_request *request, const char *rel, const struct
 {
 	struct buf header = { 0 };
 
-	buf_addf(&header, "<%.*s>; rel=\"%s\"", STR_ARGS(buf_str(url)), rel);
-	if (buf_cstr(&header))
-		http_reply_header(request, "Link", header.data);
+	buf_add_char(&header, '<');
+	buf_add_str(&header, buf_str(url));
+	buf_addf(&header, ">; rel=\"%s\"", rel);
+	http_reply_header(request, "Link", buf_cstr(&header));
 	buf_free(&header);
 }

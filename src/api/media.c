@@ -99,8 +99,7 @@ static void add_headers(struct http_request *request, const struct api_file *fil
 	buf_add_text(&disposition, "attachment; filename=\"");
 	buf_add_str(&disposition, buf_str(&file->name));
 	buf_add_char(&disposition, '"');
-	if (buf_cstr(&disposition))
-		http_reply_header(request, "Content-Disposition", disposition.data);
+	http_reply_header(request, "Content-Disposition", buf_cstr(&disposition));
 	http_reply_header(request, "ETag", etag);
 	http_reply_header(request, "Accept-Ranges", "bytes");
 	http_reply_header(request, "Cache-Control", "private, no-transform");

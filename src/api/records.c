@@ -71,8 +71,12 @@ static bool resume(struct api_records_page *page)
 	struct cursor cursor;
 	struct error err;
 
-	if (cursor_open(&page->app->cursor_key, &reader->key, plan->cursor, plan->iv, &cursor, &err) < 0)
-		return api_plan_refuse(page->request, CURSOR, err.message);
+	if (cursor_open(&page->app->cursor_key, &reader->key, plan->cursor, plan->iv, &cursor, &err) < 0) {
+		if (err.code == ERROR_INVALID)
+			return api_plan_refuse(page->request, CURSOR, err.message);
+		http_reply_error(page->request, &err);
+		return false;
+	}
 	if (cursor.fingerprint != query_plan_fingerprint(plan, &page->params))
 		return api_plan_refuse(page->request, CURSOR, "Belongs to a query with other parameters");
 	plan->from_us = cursor.from_us;

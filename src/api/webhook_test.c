@@ -35,7 +35,7 @@ static void refuse_url(struct http_request *request, const struct error *err, st
 {
 	const char *reason = strchr(err->message, ' '); /* the message starts with the name of another parameter */
 
-	query_problems_add(problems, URL_NAME, "%s", reason ? reason + 1 : err->message);
+	query_problems_add_error(problems, URL_NAME, err, reason ? reason + 1 : err->message);
 	api_reply_invalid(request, problems);
 }
 

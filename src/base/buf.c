@@ -15,6 +15,8 @@
 
 #define CAP_MIN 64
 
+const char buf_failed_run[1] = "";
+
 static bool fail(struct buf *b)
 {
 	b->failed = true;
@@ -56,6 +58,8 @@ bool buf_make_room(struct buf *b, size_t more)
 
 void buf_add(struct buf *b, const void *data, size_t len)
 {
+	if (len == 0 && data == buf_failed_run)
+		(void)fail(b);
 	if (len == 0 || !buf_reserve(b, len))
 		return;
 	memcpy(b->data + b->len, data, len);

@@ -49,10 +49,14 @@ static inline void buf_add_char(struct buf *b, char c)
 /* Puts a NUL after the contents (not counted in len) and returns data; NULL when failed. */
 const char *buf_cstr(struct buf *b);
 
+/* Where the run of a failed buf begins. It is empty, and a buf that it is added to fails, too: what could not be written
+ * whole is missing from no answer in silence. */
+extern const char buf_failed_run[1];
+
 /* The contents as a run that is valid until the next change of b. */
 static inline struct str buf_str(const struct buf *b)
 {
-	return (struct str){ b->data ? b->data : "", b->len };
+	return b->failed ? (struct str){ buf_failed_run, 0 } : (struct str){ b->data ? b->data : "", b->len };
 }
 
 /* Drops the first `count` bytes, moving the rest to the front. */

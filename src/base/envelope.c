@@ -20,20 +20,21 @@ static bool encrypt(EVP_CIPHER_CTX *ctx, const uint8_t *key, struct str context,
 	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_GET_TAG, ENVELOPE_TAG_BYTES, sealed + plain.len) == 1;
 }
 
-/* EVP_DecryptFinal_ex fails when the tag is wrong. */
-static bool decrypt(EVP_CIPHER_CTX *ctx, const uint8_t *key, struct str context, const uint8_t *nonce,
-                    struct str sealed, uint8_t *plain)
+/* As envelope_decrypt. EVP_DecryptFinal_ex fails when the tag is wrong, what is before it when memory runs out. */
+static int decrypt(EVP_CIPHER_CTX *ctx, const uint8_t *key, struct str context, const uint8_t *nonce, struct str sealed,
+                   uint8_t *plain)
 {
 	size_t len = sealed.len - ENVELOPE_TAG_BYTES;
 	uint8_t tag[ENVELOPE_TAG_BYTES];
 	int done;
 
 	memcpy(tag, sealed.p + len, sizeof(tag));
-	return EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce) == 1 &&
-	       EVP_DecryptUpdate(ctx, NULL, &done, (const uint8_t *)context.p, (int)context.len) == 1 &&
-	       EVP_DecryptUpdate(ctx, plain, &done, (const uint8_t *)sealed.p, (int)len) == 1 &&
-	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, ENVELOPE_TAG_BYTES, tag) == 1 &&
-	       EVP_DecryptFinal_ex(ctx, plain + len, &done) == 1;
+	if (EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, key, nonce) != 1 ||
+	    EVP_DecryptUpdate(ctx, NULL, &done, (const uint8_t *)context.p, (int)context.len) != 1 ||
+	    EVP_DecryptUpdate(ctx, plain, &done, (const uint8_t *)sealed.p, (int)len) != 1 ||
+	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_GCM_SET_TAG, ENVELOPE_TAG_BYTES, tag) != 1)
+		return -1;
+	return EVP_DecryptFinal_ex(ctx, plain + len, &done) == 1;
 }
 
 bool envelope_encrypt(const uint8_t key[ENVELOPE_KEY_BYTES], struct str context,
@@ -55,7 +56,7 @@ int envelope_decrypt(const uint8_t key[ENVELOPE_KEY_BYTES], struct str context,
 	if (sealed.len < ENVELOPE_TAG_BYTES)
 		return 0;
 	ctx = EVP_CIPHER_CTX_new();
-	right = !ctx ? -1 : decrypt(ctx, key, context, nonce, sealed, plain) ? 1 : 0;
+	right = ctx ? decrypt(ctx, key, context, nonce, sealed, plain) : -1;
 	EVP_CIPHER_CTX_free(ctx);
 	return right;
 }

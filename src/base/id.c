@@ -8,9 +8,12 @@
  */
 #include "base/id.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <sys/types.h>
 
 #include <openssl/err.h>
 #include <openssl/rand.h>
@@ -27,8 +30,18 @@ void id_random(void *out, size_t count)
 {
 	if (RAND_bytes_ex(NULL, out, count, 0) == 1)
 		return;
+	/* OpenSSL's generator takes memory when it is seeded again. */
+	for (size_t done = 0; done < count;) {
+		ssize_t got = getrandom((char *)out + done, count - done, 0);
+
+		if (got < 0 && errno != EINTR)
+			break;
+		done += got > 0 ? (size_t)got : 0;
+		if (done == count)
+			return;
+	}
 	/* Continuing would mean keys and secrets that can be guessed. */
-	fprintf(stderr, "no random bytes from OpenSSL: %s\n", ERR_error_string(ERR_get_error(), NULL));
+	fprintf(stderr, "no random bytes from OpenSSL or the system: %s\n", ERR_error_string(ERR_get_error(), NULL));
 	abort();
 }
 

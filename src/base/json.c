@@ -157,6 +157,8 @@ void json_quote(struct buf *out, struct str value)
 	if (left > SIZE_MAX - 2 || !buf_reserve(out, left + 2))
 		return;
 	buf_add_char(out, '"');
+	if (left == 0)
+		buf_add_str(out, value); /* which may be that of a buf that has failed */
 	while (left > 0) {
 		size_t run = run_length(p, left);
 

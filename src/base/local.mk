@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 libcdrd_a_SOURCES += \
 	src/base/account_key.c src/base/account_key.h \
+	src/base/algorithms.c src/base/algorithms.h \
 	src/base/audit.c src/base/audit.h \
 	src/base/buf.c src/base/buf.h \
 	src/base/clock.c src/base/clock.h \

@@ -7,6 +7,7 @@
  */
 #include "base/zone.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,7 +70,7 @@ static bool parse_offset(struct str text, int64_t *offset_us)
 
 /* ":/usr/share/zoneinfo/Europe/Berlin", if that is a time zone's file. `right/` counts leap seconds, which nothing here
  * does. */
-static bool find_file(struct str name, char value[ZONE_NAME_MAX + sizeof(DATABASE) + 2])
+static int find_file(struct str name, char value[ZONE_NAME_MAX + sizeof(DATABASE) + 2], struct error *err)
 {
 	char magic[4] = "";
 	size_t at = sizeof(DATABASE);
@@ -77,21 +78,24 @@ static bool find_file(struct str name, char value[ZONE_NAME_MAX + sizeof(DATABAS
 	memcpy(value, ":" DATABASE, sizeof(DATABASE) + 1);
 	if (name.len == 0 || name.len > ZONE_NAME_MAX || name.p[0] == '/' ||
 	    (name.len > 6 && memcmp(name.p, "right/", 6) == 0))
-		return false;
+		return 0;
 	for (size_t i = 0; i < name.len; i++) {
 		char c = name.p[i] == ' ' ? '+' : name.p[i];
 
 		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && !strchr("_+-/", c))
-			return false;
+			return 0;
 		value[at++] = c;
 	}
 	value[at] = '\0';
 	int fd = open(value + 1, O_RDONLY | O_CLOEXEC);
-	bool found = fd >= 0 && read(fd, magic, sizeof(magic)) == (ssize_t)sizeof(magic) &&
-	             memcmp(magic, MAGIC, sizeof(magic)) == 0;
+	ssize_t got = fd >= 0 ? read(fd, magic, sizeof(magic)) : -1;
+	int number = got < 0 ? errno : 0;
+
 	if (fd >= 0)
 		close(fd);
-	return found;
+	if (number != 0 && number != ENOENT && number != ENOTDIR && number != EISDIR && number != EACCES)
+		return error_set_errno(err, number, "time zone %.*s", STR_ARGS(name));
+	return got == (ssize_t)sizeof(magic) && memcmp(magic, MAGIC, sizeof(magic)) == 0;
 }
 
 static int64_t offset_now(time_t time_s)
@@ -139,6 +143,15 @@ static int fill_spans(struct zone *zone, int64_t from_us, int64_t to_us, struct 
 	return 0;
 }
 
+/* Has the C library read the file? If it could not, it goes on with UTC, under an empty name. */
+static bool is_loaded(void)
+{
+	struct tm local = { 0 };
+	time_t epoch = 0;
+
+	return localtime_r(&epoch, &local) && local.tm_zone && local.tm_zone[0];
+}
+
 static int load_named(struct zone *zone, const char *value, int64_t from_us, int64_t to_us, struct error *err)
 {
 	const char *was = getenv("TZ");
@@ -150,7 +163,8 @@ static int load_named(struct zone *zone, const char *value, int64_t from_us, int
 		return error_set(err, ERROR_NOMEM, "time zone: out of memory");
 	}
 	tzset();
-	result = fill_spans(zone, from_us, to_us, err);
+	result = is_loaded() ? fill_spans(zone, from_us, to_us, err) :
+	                       error_set(err, ERROR_NOMEM, "%s: cannot be loaded", value + 1);
 	if (kept)
 		setenv("TZ", kept, 1);
 	else
@@ -168,7 +182,10 @@ int zone_load(struct zone *zone, struct str name, int64_t from_us, int64_t to_us
 	*zone = (struct zone){ 0 };
 	if (str_is(name, "UTC") || str_is(name, "Z") || parse_offset(name, &offset_us))
 		return add_span(zone, INT64_MIN, offset_us, err);
-	if (!find_file(name, value))
+	int found = find_file(name, value, err);
+	if (found < 0)
+		return -1;
+	if (found == 0)
 		return error_set(err, ERROR_INVALID,
 		                 "Not a time zone's name, such as Europe/Berlin, or an offset, such as +02:00");
 	return load_named(zone, value, from_us, to_us, err);

@@ -16,6 +16,7 @@
 #include "store/clock_watch.h"
 
 #define HTTP_GONE 410
+#define READ_AGAIN_US CLOCK_US_PER_SECOND
 
 static struct timeval timeval_of(int64_t delay_us)
 {
@@ -362,6 +363,8 @@ static enum meta_next take_row(void *arg, struct str key, struct str value, stru
 	struct callback_url url;
 
 	if (callback_row_read(&row, key, value, err) != 0 || callback_row_url(&row, &url, err) != 0) {
+		if (err->code == ERROR_NOMEM)
+			return META_FAILED;
 		/* An unreadable row must not keep the others, or the daemon, from working. */
 		log_error("callback", "%s", err->message);
 		callbacks->last_number = row.number ? row.number : callbacks->last_number;
@@ -412,10 +415,20 @@ void callbacks_deliver_to(struct callbacks *callbacks, struct destinations *dest
 
 void callbacks_wake(struct callbacks *callbacks)
 {
+	struct timeval again = clock_timeval(READ_AGAIN_US);
 	struct error err;
 
-	if (read_new_rows(callbacks, &err) != 0)
-		log_error("callback", "%s", err.message);
+	if (read_new_rows(callbacks, &err) == 0)
+		return;
+	log_error("callback", "%s; is read again in a second", err.message);
+	event_add(callbacks->again, &again);
+}
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	callbacks_wake(arg);
 }
 
 static void on_save(evutil_socket_t fd, short what, void *arg)
@@ -447,7 +460,8 @@ static int start(struct callbacks *callbacks, struct error *err)
 		return -1;
 	callbacks->turn = event_new(callbacks->base, -1, 0, give_turns, callbacks);
 	callbacks->save = evtimer_new(callbacks->base, on_save, callbacks);
-	if (!callbacks->turn || !callbacks->save)
+	callbacks->again = evtimer_new(callbacks->base, on_again, callbacks);
+	if (!callbacks->turn || !callbacks->save || !callbacks->again)
 		return error_set(err, ERROR_NOMEM, "callbacks: out of memory");
 	return callback_hold_look(callbacks, err) == 0 ? read_new_rows(callbacks, err) : -1;
 }
@@ -488,6 +502,8 @@ void callbacks_free(struct callbacks *callbacks)
 		event_free(callbacks->turn);
 	if (callbacks->save)
 		event_free(callbacks->save);
+	if (callbacks->again)
+		event_free(callbacks->again);
 	transfers_free(callbacks->transfers);
 	couriers_free(callbacks->couriers);
 	resolver_free(callbacks->resolver);

@@ -88,6 +88,7 @@ struct callbacks {
 	struct couriers *couriers;
 	struct event *turn; /* starts the next callbacks */
 	struct event *save;
+	struct event *again; /* reads new rows, after that has failed */
 	struct callback_list all;
 	struct callback_list unsaved;
 	LIST_HEAD(, callback) by_number[CALLBACK_BUCKETS];

@@ -161,8 +161,8 @@ static struct curl_slist *make_headers(const struct delivery *delivery, struct e
 		buf_free(&signature);
 		return NULL;
 	}
-	bool made = add_header(&headers, "Content-Type: application/json") && add_header(&headers, "Expect:") &&
-	            add_header(&headers, "webhook-id: %s", callback->id) &&
+	bool made = !signature.failed && add_header(&headers, "Content-Type: application/json") &&
+	            add_header(&headers, "Expect:") && add_header(&headers, "webhook-id: %s", callback->id) &&
 	            add_header(&headers, "webhook-timestamp: %lld", (long long)(now_us / CLOCK_US_PER_SECOND)) &&
 	            add_header(&headers, "webhook-signature: %.*s", STR_ARGS(buf_str(&signature)));
 	buf_free(&signature);

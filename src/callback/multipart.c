@@ -83,8 +83,10 @@ void multipart_keep(const struct multipart *multipart, struct buf *out)
 {
 	if (multipart->id.len == 0)
 		return;
-	buf_addf(out, "%.*s\n%" PRId64 "\n%.*s\n", STR_ARGS(buf_str(&multipart->sha256)), multipart->part_bytes,
-	         STR_ARGS(buf_str(&multipart->id)));
+	buf_add_str(out, buf_str(&multipart->sha256));
+	buf_addf(out, "\n%" PRId64 "\n", multipart->part_bytes);
+	buf_add_str(out, buf_str(&multipart->id));
+	buf_add_char(out, '\n');
 	buf_add_str(out, buf_str(&multipart->tags));
 }
 

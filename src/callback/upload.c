@@ -39,7 +39,8 @@ static int open_file(struct upload *upload, const char *data_dir, struct error *
 	struct buf path = { 0 };
 	struct stat status;
 
-	buf_addf(&path, "%s/reports/%.*s", data_dir, STR_ARGS(buf_str(&upload->file)));
+	buf_addf(&path, "%s/reports/", data_dir);
+	buf_add_str(&path, buf_str(&upload->file));
 	if (!buf_cstr(&path)) {
 		buf_free(&path);
 		return error_set(err, ERROR_NOMEM, "out of memory");

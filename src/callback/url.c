@@ -29,21 +29,29 @@ static int check_text(struct str text, struct error *err)
 	return 0;
 }
 
+struct parts {
+	CURLU *parsed;
+	bool no_memory; /* so that what seems absent may be there */
+};
+
 /* A part as text to be freed with free, or NULL when the URL has none. */
-static char *part(CURLU *parsed, CURLUPart what)
+static char *part(struct parts *parts, CURLUPart what)
 {
 	char *theirs = NULL;
+	CURLUcode code = curl_url_get(parts->parsed, what, &theirs, CURLU_DEFAULT_PORT);
 
-	if (curl_url_get(parsed, what, &theirs, CURLU_DEFAULT_PORT) != CURLUE_OK)
+	parts->no_memory |= code == CURLUE_OUT_OF_MEMORY;
+	if (code != CURLUE_OK)
 		return NULL;
 	char *ours = strdup(theirs);
+	parts->no_memory |= !ours;
 	curl_free(theirs);
 	return ours;
 }
 
-static bool has_part(CURLU *parsed, CURLUPart what)
+static bool has_part(struct parts *parts, CURLUPart what)
 {
-	char *text = part(parsed, what);
+	char *text = part(parts, what);
 
 	free(text);
 	return text != NULL;
@@ -59,9 +67,9 @@ static bool is_scheme(const char *scheme, bool is_delivery)
 	return false;
 }
 
-static int check_scheme(CURLU *parsed, bool is_delivery, struct error *err)
+static int check_scheme(struct parts *parts, bool is_delivery, struct error *err)
 {
-	char *scheme = part(parsed, CURLUPART_SCHEME);
+	char *scheme = part(parts, CURLUPART_SCHEME);
 	int result = 0;
 
 	if (!scheme || !is_scheme(scheme, is_delivery))
@@ -159,30 +167,38 @@ static int check_slashes(struct str text, struct error *err)
 	return error_set(err, ERROR_INVALID, "callback_url: is not a URL of the form https://host/path");
 }
 
-static int take_parts(struct callback_url *url, bool is_delivery, struct error *err)
+static int check_parts(struct callback_url *url, struct parts *parts, bool is_delivery, struct error *err)
 {
-	if (check_scheme(url->parsed, is_delivery, err) != 0)
+	if (check_scheme(parts, is_delivery, err) != 0)
 		return -1;
-	if (has_part(url->parsed, CURLUPART_USER) || has_part(url->parsed, CURLUPART_PASSWORD))
+	if (has_part(parts, CURLUPART_USER) || has_part(parts, CURLUPART_PASSWORD))
 		return error_set(err, ERROR_INVALID,
 		                 "callback_url: holds a user name or password; callbacks are signed "
 		                 "instead");
-	if (has_part(url->parsed, CURLUPART_FRAGMENT))
+	if (has_part(parts, CURLUPART_FRAGMENT))
 		return error_set(err, ERROR_INVALID, "callback_url: holds a fragment (#), which is never sent");
-	if (has_part(url->parsed, CURLUPART_ZONEID))
+	if (has_part(parts, CURLUPART_ZONEID))
 		return error_set(err, ERROR_INVALID, "callback_url: holds an address with a zone");
-	url->host = part(url->parsed, CURLUPART_HOST);
+	url->host = part(parts, CURLUPART_HOST);
 	if (!url->host || !url->host[0])
 		return error_set(err, ERROR_INVALID, "callback_url: has no host");
 	if (url->host[0] != '[' && check_name(url->host, err) != 0)
 		return -1;
 	unwrap(url->host);
-	char *port = part(url->parsed, CURLUPART_PORT);
+	char *port = part(parts, CURLUPART_PORT);
 	url->port = port ? (uint16_t)strtoul(port, NULL, 10) : 0;
 	free(port);
 	if (url->port == 0)
 		return error_set(err, ERROR_INVALID, "callback_url: port 0");
 	return 0;
+}
+
+static int take_parts(struct callback_url *url, bool is_delivery, struct error *err)
+{
+	struct parts parts = { .parsed = url->parsed };
+	int result = check_parts(url, &parts, is_delivery, err);
+
+	return parts.no_memory ? error_set(err, ERROR_NOMEM, "callback_url: out of memory") : result;
 }
 
 static int parse(struct callback_url *url, struct str text, bool is_delivery, struct error *err)
@@ -200,8 +216,8 @@ static int parse(struct callback_url *url, struct str text, bool is_delivery, st
 		CURLUcode code = curl_url_set(url->parsed, CURLUPART_URL, copy, CURLU_NON_SUPPORT_SCHEME);
 
 		result = code == CURLUE_OK ? take_parts(url, is_delivery, err) :
-		                             error_set(err, ERROR_INVALID, "callback_url: is not a URL: %s",
-		                                       curl_url_strerror(code));
+		                             error_set(err, code == CURLUE_OUT_OF_MEMORY ? ERROR_NOMEM : ERROR_INVALID,
+		                                       "callback_url: is not a URL: %s", curl_url_strerror(code));
 	}
 	free(copy);
 	if (result != 0)

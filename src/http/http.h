@@ -204,7 +204,8 @@ void http_request_on_close(struct http_request *request, void (*on_close)(void *
 
 /* --- the answer: exactly one of these, after which the request is dead --- */
 
-/* Adds a header to the answer to come; texts are copied; CR and LF in a value become spaces. */
+/* Adds a header to the answer to come; texts are copied; CR and LF in a value become spaces. Where memory runs out, as it has
+ * for a value that is NULL (buf_cstr), the connection ends without an answer, which would lack it. */
 void http_reply_header(struct http_request *request, const char *name, const char *value);
 
 /* Takes over *body's memory (it is empty afterwards); NULL for none. */

@@ -70,6 +70,14 @@ static void end_early(struct http_connection *c)
 	http_intake_fail(c, &fault);
 }
 
+static void fail_for_memory(struct http_connection *c)
+{
+	struct http_fault fault;
+
+	http_fault_set(&fault, 503, "There is not enough memory for the body.");
+	http_intake_fail(c, &fault);
+}
+
 /* Reads what the socket has; false if it has nothing for now. */
 static bool fill(struct http_connection *c)
 {
@@ -83,6 +91,9 @@ static bool fill(struct http_connection *c)
 			count = http_transport_receive(c, space.iov_base, FILL_BYTES);
 			space.iov_len = count > 0 ? (size_t)count : 0;
 			evbuffer_commit_space(input, &space, 1);
+		} else {
+			fail_for_memory(c);
+			return false;
 		}
 	}
 	if (count < 0 && (errno == EAGAIN || errno == EINTR))

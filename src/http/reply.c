@@ -76,9 +76,10 @@ void http_reply_header(struct http_request *request, const char *name, const cha
 {
 	struct buf *headers = &request->headers;
 
+	headers->failed |= !value;
 	buf_add_text(headers, name);
 	buf_add_text(headers, ": ");
-	for (; *value; value++)
+	for (; value && *value; value++)
 		buf_add_char(headers, *value == '\r' || *value == '\n' ? ' ' : *value);
 	buf_add_text(headers, "\r\n");
 }

@@ -237,13 +237,18 @@ static void expect(const struct ingest *ingest, const struct record *record)
 
 static int check_and_put(struct ingest_batch *batch, const struct parse_item *item, struct error *err)
 {
+	struct check *check = &batch->ingest->check;
 	struct record record;
 	int64_t time_us;
 
 	if (item->record)
 		expect(batch->ingest, item->record);
-	if (!check_item(&batch->ingest->check, item, &record, &time_us))
-		return reject(batch, item, err);
+	if (!check_item(check, item, &record, &time_us)) {
+		if (!check->failed)
+			return reject(batch, item, err);
+		*err = check->failure;
+		return -1;
+	}
 	return put(batch, item, &record, time_us, err);
 }
 

@@ -60,7 +60,8 @@ void errors_add(struct errors *errors, uint64_t max, uint64_t line, const char *
 	};
 	buf_add_str(&errors->texts, field);
 	buf_add_str(&errors->texts, reason);
-	buf_add(&errors->rows, &added, sizeof(added));
+	if (!errors->texts.failed)
+		buf_add(&errors->rows, &added, sizeof(added));
 }
 
 void errors_write(const struct errors *errors, struct json *j)

@@ -58,14 +58,14 @@ static struct str reason_of(struct ingest *ingest, const struct parse_fault *fau
 	return text->failed ? str_from(faults[0].reason) : buf_str(text);
 }
 
-/* Does the record hold an erased number, as far as its account and time can be told? */
-static bool holds_erased(struct ingest *ingest, const struct parse_item *item)
+/* Does the record hold an erased number, as far as its account and time can be told? 1 or 0, -1 when out of memory. */
+static int holds_erased(struct ingest *ingest, const struct parse_item *item, struct error *err)
 {
 	struct str account = { NULL, 0 };
 	int64_t time_us = INT64_MIN;
 
 	if (erased_count(ingest->store) == 0)
-		return false;
+		return 0;
 	if (item->record) {
 		account = record_value(item->record, item->record->product->account_column);
 		if (!clock_parse_iso8601(record_value(item->record, item->record->product->time_column), &time_us))
@@ -76,6 +76,8 @@ static bool holds_erased(struct ingest *ingest, const struct parse_item *item)
 	bool packed = item->format == PARSE_MSGPACK &&
 	              parse_write_json(&ingest->raw, item->format, item->header, item->raw, NULL) &&
 	              !ingest->raw.failed;
+	if (ingest->raw.failed)
+		return error_set(err, ERROR_NOMEM, "quarantine: out of memory");
 	return erased_is_in_text(ingest->store, account, time_us, packed ? buf_str(&ingest->raw) : item->raw);
 }
 
@@ -159,7 +161,10 @@ int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item,
 
 	if (!batch->producer)
 		return 0; /* a replay: it is there already */
-	if (holds_erased(ingest, item)) {
+	int erased = holds_erased(ingest, item, err);
+	if (erased < 0)
+		return -1;
+	if (erased > 0) {
 		ingest->stats.erased_rejects++;
 		return 0;
 	}

@@ -90,6 +90,8 @@ int ingest_trial_feed(struct ingest_trial *trial, struct str piece, struct error
 		return feed(trial, piece, err);
 	buf_clear(&trial->text);
 	encoding_convert(trial->encoding, piece, &trial->text);
+	if (trial->text.failed)
+		return error_set(err, ERROR_NOMEM, "Out of memory for a trial");
 	return feed(trial, buf_str(&trial->text), err);
 }
 

@@ -370,16 +370,29 @@ static void set_broken(struct env *env)
 	env->retry_us = 0;
 }
 
-/* LMDB would create a new file in place of a missing one. */
-static int check_there(const struct env *env, struct error *err)
+int env_has_data(const char *path, struct error *err)
 {
 	struct buf file = { 0 };
 	struct stat st;
 
-	buf_addf(&file, "%s/data.mdb", env->path);
-	bool is_there = buf_cstr(&file) && stat(file.data, &st) == 0 && st.st_size > 0;
+	buf_addf(&file, "%s/data.mdb", path);
+	int number = buf_cstr(&file) ? 0 : ENOMEM;
+	if (number == 0 && stat(file.data, &st) != 0)
+		number = errno;
 	buf_free(&file);
-	return is_there ? 0 : error_set(err, ERROR_CORRUPT, "%s: data.mdb is missing or empty", env->path);
+	if (number != 0 && number != ENOENT && number != ENOTDIR)
+		return error_set_errno(err, number, "%s: data.mdb", path);
+	return number == 0 && st.st_size > 0;
+}
+
+/* LMDB would create a new file in place of a missing one. */
+static int check_there(const struct env *env, struct error *err)
+{
+	int is_there = env_has_data(env->path, err);
+
+	return is_there == 0 ? error_set(err, ERROR_CORRUPT, "%s: data.mdb is missing or empty", env->path) :
+	       is_there > 0  ? 0 :
+	                       -1;
 }
 
 static int reopen(struct env *env, struct error *err)
@@ -419,7 +432,7 @@ void env_rest(struct env *env)
 	log_error("store", "%s: cannot be opened again: %s", env->path, err.message);
 	close_mdb(env);
 	env->broken = true;
-	env->retry_us = clock_monotonic_us() + RETRY_US;
+	env->retry_us = 0; /* nobody has waited for it yet */
 }
 
 /* Begins a transaction, after reopening the environment if need be; `flags` of mdb_txn_begin. */

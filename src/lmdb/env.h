@@ -67,6 +67,9 @@ static inline bool env_is_lost(const struct env *env)
 	return env->lost && *env->lost;
 }
 
+/* Is there a data.mdb in a directory, with something in it? 1 or 0; -1 when that cannot be known. */
+MUST_CHECK int env_has_data(const char *path, struct error *err);
+
 /* Aborts an open write transaction. Safe on a zeroed env. */
 void env_close(struct env *env);
 

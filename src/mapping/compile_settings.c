@@ -136,7 +136,8 @@ static bool take_time_zone(struct compiler *compiler, struct str value)
 	int64_t now_us = clock_now_us();
 	struct zone zone;
 	struct error err;
-	bool known = zone_load(&zone, value, now_us, now_us, &err) == 0;
+	bool known = zone_load(&zone, value, now_us, now_us, &err) == 0 ||
+	             err.code != ERROR_INVALID; /* where it cannot be looked up now, it is when it is needed */
 
 	zone_free(&zone);
 	compiler->mapping->time_zone = value;

@@ -89,13 +89,15 @@ int cursor_seal(const struct cursor_key *key, const struct account_key *account,
 	return 0;
 }
 
-/* Decodes text of exactly `bytes` bytes. */
-static bool decode(struct str text, uint8_t *out, size_t bytes)
+/* Decodes text of exactly `bytes` bytes: 1, 0 when it is none, -1 when out of memory. */
+static int decode(struct str text, uint8_t *out, size_t bytes)
 {
 	struct buf decoded = { 0 };
-	bool right = text.len == BASE64_LEN(bytes) && id_base64url_decode(&decoded, text) && decoded.len == bytes;
+	int right = text.len == BASE64_LEN(bytes) && id_base64url_decode(&decoded, text) && decoded.len == bytes;
 
-	if (right)
+	if (decoded.failed)
+		right = -1;
+	if (right > 0)
 		memcpy(out, decoded.data, bytes);
 	buf_free(&decoded);
 	return right;
@@ -107,9 +109,11 @@ int cursor_open(const struct cursor_key *key, const struct account_key *account,
 	uint64_t words[WORDS];
 	uint8_t nonce[ENVELOPE_NONCE_BYTES];
 	uint8_t sealed[SEALED_BYTES];
-	int right = decode(token, sealed, sizeof(sealed)) && decode(iv, nonce, sizeof(nonce));
+	int right = decode(token, sealed, sizeof(sealed));
 
-	if (right)
+	if (right > 0)
+		right = decode(iv, nonce, sizeof(nonce));
+	if (right > 0)
 		right = envelope_decrypt(key->bytes, context_of(account), nonce,
 		                         (struct str){ (const char *)sealed, sizeof(sealed) }, (uint8_t *)words);
 	if (right < 0)

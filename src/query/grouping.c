@@ -6,6 +6,8 @@
  */
 #include "query/query_private.h"
 
+#include <stdio.h>
+
 #define GROUP_NAME STR_LITERAL("group_by")
 #define ZONE_PARAMETER STR_LITERAL("time_zone")
 
@@ -70,8 +72,12 @@ void query_take_time_zone(struct query_making *making, struct str value)
 
 	if (zone_load(&zone, value, making->now_us, making->now_us, &err) == 0)
 		making->plan->time_zone = value;
-	else
-		query_problems_add(making->problems, ZONE_PARAMETER, "'%.*s': %s",
-		                   STR_ARGS(query_clip(value, QUERY_VALUE_SHOWN)), err.message);
+	else {
+		char reason[QUERY_VALUE_SHOWN + sizeof(err.message) + 8];
+
+		snprintf(reason, sizeof(reason), "'%.*s': %s", STR_ARGS(query_clip(value, QUERY_VALUE_SHOWN)),
+		         err.message);
+		query_problems_add_error(making->problems, ZONE_PARAMETER, &err, reason);
+	}
 	zone_free(&zone);
 }

@@ -51,6 +51,14 @@ void query_list_add(struct buf *list, struct str item)
 	buf_add_str(list, item);
 }
 
+void query_problems_add_error(struct query_problems *problems, struct str name, const struct error *err,
+                              const char *reason)
+{
+	if (err->code != ERROR_INVALID && err->code != ERROR_NOT_FOUND)
+		problems->failure = *err;
+	query_problems_add(problems, name, "%s", reason);
+}
+
 void query_problems_add(struct query_problems *problems, struct str name, const char *format, ...)
 {
 	struct query_problem *problem;

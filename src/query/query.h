@@ -54,6 +54,8 @@ struct query_problems {
 		char name[64];
 		char reason[448];
 	} list[QUERY_PROBLEMS_MAX];
+	struct error
+		failure; /* why something could not be checked, which is no fault of the request; or its code is ERROR_NONE */
 	bool invalid_filter; /* the 422 "Invalid filter" of an id query: `detail` instead of the list */
 	char detail[512];
 };
@@ -62,11 +64,17 @@ struct query_problems {
 static inline void query_problems_clear(struct query_problems *problems)
 {
 	problems->count = 0;
+	problems->failure.code = ERROR_NONE;
 	problems->invalid_filter = false;
 }
 
 void query_problems_add(struct query_problems *problems, struct str name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* The same, of an error: `reason` is what its message says of the parameter. One that is not ERROR_INVALID or ERROR_NOT_FOUND
+ * becomes the failure. */
+void query_problems_add_error(struct query_problems *problems, struct str name, const struct error *err,
+                              const char *reason);
 
 struct query_limits {
 	int64_t window_max_us;

@@ -218,6 +218,8 @@ struct loading {
 
 static int damaged(const struct loading *loading)
 {
+	if (loading->err->code == ERROR_NOMEM)
+		return -1;
 	return error_set(loading->err, ERROR_CORRUPT, "its file `job` is damaged");
 }
 
@@ -367,6 +369,7 @@ int reconcile_load(struct reconcile_job *job, const char *id, struct error *err)
 	struct loading loading = { .shown = &job->shown, .err = err };
 	int result = -1;
 
+	err->code = ERROR_NONE;
 	if (!copy_text(job->shown.id, sizeof(job->shown.id), str_from(id)))
 		return error_set(err, ERROR_CORRUPT, "\"%.64s\" is no id", id);
 	if (reconcile_read_file(job->reconciles, id, "job", &text, err) == 0) {

@@ -248,7 +248,7 @@ static void set_range(struct reading *reading)
 	if (!name[0])
 		return;
 	if (zone_load(&zone, str_from(name), request->from_us, request->to_us, &why) != 0) {
-		refuse(reading, why.message);
+		query_problems_add_error(reading->problems, reading->name, &why, why.message);
 		return;
 	}
 	request->from_us = zone_moment_us(&zone, request->from_us);

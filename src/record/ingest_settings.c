@@ -35,7 +35,8 @@ static bool check_time_zone(char *value)
 
 	if (value[0] == ' ')
 		value[0] = '+'; /* of an offset in a query, not encoded */
-	bool known = zone_load(&zone, str_from(value), now_us, now_us, &err) == 0;
+	bool known = zone_load(&zone, str_from(value), now_us, now_us, &err) == 0 ||
+	             err.code != ERROR_INVALID; /* where it cannot be looked up now, it is when it is needed */
 	zone_free(&zone);
 	return known;
 }

@@ -161,6 +161,8 @@ static void take_byte(struct json_scan *scan, char c, size_t at)
 static void keep_tail(struct parser *parser, char c)
 {
 	buf_add_char(&parser->tail, c);
+	if (parser->tail.failed && parser->tail.len < parser->tail.max_bytes)
+		parse_no_memory(parser);
 	if (parser->tail.failed)
 		parser->scan.json.tail = TAIL_NONE;
 }

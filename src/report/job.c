@@ -80,14 +80,16 @@ static int put_delivery(const struct reports *reports, struct change *change, co
 		return 0;
 	if (destinations_find(reports->destinations, report->creator, name, &destination, &why) != 0) {
 		log_warn("report", "%s: no delivery: %s", report->id, why.message);
-		return why.code == ERROR_NOMEM ? error_set(err, ERROR_NOMEM, "%s", why.message) : 0;
+		return why.code == ERROR_NOMEM || why.code == ERROR_IO ? error_set(err, why.code, "%s", why.message) :
+		                                                         0;
 	}
 	buf_addf(&id, DELIVERY_PREFIX "%s", report->id);
 	buf_add_text(&url, destination.url);
 	report_file_name(report, &url);
 	explicit_bzero(&destination, sizeof(destination));
+	buf_add_str(&link, buf_str(&report->base_url));
 	if (report->base_url.len > 0)
-		buf_addf(&link, "%.*s/v3/media/%s", STR_ARGS(buf_str(&report->base_url)), report->file_id);
+		buf_addf(&link, "/v3/media/%s", report->file_id);
 	struct callback_event event = {
 		.account = str_from(report->creator),
 		.id = buf_str(&id),
@@ -178,7 +180,8 @@ static void set_ended(struct report *report, enum report_state state, const char
 	buf_clear(&report->checkpoint);
 	buf_clear(&report->reason);
 	buf_add_text(&report->reason, reason);
-	(void)buf_cstr(&report->reason);
+	if (!buf_cstr(&report->reason))
+		buf_clear(&report->reason); /* the end must be written all the same */
 }
 
 static void take_progress(struct report *report, const struct maker *maker)

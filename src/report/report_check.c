@@ -2,6 +2,7 @@
 /*
  * report_check.c: is it a report that can be asked for? See report_check.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "callback/callback.h"
@@ -17,20 +18,25 @@ static void check_callback(struct str url, struct query_problems *problems)
 	if (!url.p || callback_url_check(url, &err) == 0)
 		return;
 	reason = strchr(err.message, ' '); /* the message starts with the parameter's name */
-	query_problems_add(problems, STR_LITERAL("callback_url"), "%s", reason ? reason + 1 : err.message);
+	query_problems_add_error(problems, STR_LITERAL("callback_url"), &err, reason ? reason + 1 : err.message);
 }
 
 static void check_destination(const struct reports *reports, const char *creator, struct str name,
                               struct query_problems *problems)
 {
-	struct destination destination;
-	struct error err;
+	struct destination destination = { 0 };
+	struct error err = { .code = ERROR_NOT_FOUND };
 
 	if (!name.p)
 		return;
-	if (!reports->destinations || destinations_find(reports->destinations, creator, name, &destination, &err) != 0)
-		query_problems_add(problems, STR_LITERAL("destination"), "There is no destination '%.*s'",
-		                   (int)(name.len < DESTINATION_NAME_MAX ? name.len : DESTINATION_NAME_MAX), name.p);
+	if (!reports->destinations ||
+	    destinations_find(reports->destinations, creator, name, &destination, &err) != 0) {
+		char reason[DESTINATION_NAME_MAX + 64];
+
+		snprintf(reason, sizeof(reason), "There is no destination '%.*s'",
+		         (int)(name.len < DESTINATION_NAME_MAX ? name.len : DESTINATION_NAME_MAX), name.p);
+		query_problems_add_error(problems, STR_LITERAL("destination"), &err, reason);
+	}
 	explicit_bzero(&destination, sizeof(destination));
 }
 

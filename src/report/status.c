@@ -88,27 +88,30 @@ void report_file_name(const struct report *report, struct buf *out)
 		buf_add_text(out, ".zip");
 }
 
-/* Of the report's own time zone, when it was asked for. */
-static int64_t offset_us(const struct report *report)
+/* Of the report's own time zone, when it was asked for. False when that cannot be known now. */
+static bool find_offset(const struct report *report, int64_t *offset_us)
 {
 	struct str name = query_params_get(&report->params, "time_zone");
 	struct zone zone;
 	struct error err;
-	int64_t offset = 0;
 
+	*offset_us = 0;
 	if (name.len == 0)
-		return 0;
-	if (zone_load(&zone, name, report->received_us, report->received_us, &err) == 0)
-		offset = zone_offset_us(&zone, report->received_us);
+		return true;
+	bool loaded = zone_load(&zone, name, report->received_us, report->received_us, &err) == 0;
+	if (loaded)
+		*offset_us = zone_offset_us(&zone, report->received_us);
 	zone_free(&zone);
-	return offset;
+	return loaded || err.code == ERROR_INVALID;
 }
 
 void report_inner_name(const struct report *report, struct buf *out)
 {
 	struct buf day = { 0 };
+	int64_t offset_us;
 
-	clock_format_day(&day, clock_day_of(report->received_us + offset_us(report)));
+	out->failed |= !find_offset(report, &offset_us);
+	clock_format_day(&day, clock_day_of(report->received_us + offset_us));
 	buf_add_text(out, "report_");
 	buf_add_str(out, query_params_get(&report->params, "product"));
 	buf_addf(out, "_%s_", report->account);

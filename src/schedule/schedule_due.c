@@ -120,6 +120,10 @@ int schedule_make_report(struct schedules *schedules, struct schedule *schedule,
 	if (result == 0)
 		result = schedule_ask(schedules->context.reports, schedule->account, &schedule->params, run->due_us,
 		                      asked, &problems, err);
+	if (result == 0 && problems.failure.code != ERROR_NONE) {
+		*err = problems.failure;
+		result = -1;
+	}
 	if (result == 0 && problems.count > 0)
 		result = error_set(err, ERROR_INVALID, "%s: %s", problems.list[0].name, problems.list[0].reason);
 	if (result == 0)
@@ -216,7 +220,7 @@ static int run_due(struct schedules *schedules, const char *id, int64_t at_us, i
 	struct change change;
 	int found = schedule_table_get(schedules->context.meta, str_from(id), &schedule, &why);
 
-	if (found < 0 && why.code == ERROR_NOMEM) {
+	if (found < 0 && why.code != ERROR_CORRUPT) {
 		*err = why;
 		return -1;
 	}

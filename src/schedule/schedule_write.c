@@ -77,7 +77,7 @@ static void write_next_runs(const struct schedule *schedule, struct json *json)
 {
 	struct cron cron;
 	struct str zone;
-	struct error err;
+	struct error err = { 0 };
 	int64_t next_us = clock_now_us();
 
 	json_key(json, "next_runs");
@@ -85,6 +85,8 @@ static void write_next_runs(const struct schedule *schedule, struct json *json)
 	if (!schedule->paused && schedule_read_cron(&schedule->params, &cron, &zone, &err) == 0)
 		for (int i = 0; i < SCHEDULE_NEXT_SHOWN && cron_next(&cron, zone, next_us, &next_us, &err) == 0; i++)
 			write_local(json, NULL, zone, next_us);
+	if (err.code != ERROR_NONE && err.code != ERROR_INVALID)
+		json->out->failed = true;
 	json_array_end(json);
 }
 
@@ -100,10 +102,13 @@ static void write_report(const struct schedules *schedules, const struct schedul
 		json->out->failed = true;
 		return;
 	}
-	if (schedule_ask(schedules->context.reports, schedule->account, &schedule->params,
-	                 schedule->due_us > 0 ? schedule->due_us : now_us - now_us % CLOCK_US_PER_SECOND, asked,
-	                 &problems, &err) == 0 &&
-	    problems.count == 0) {
+	int result = schedule_ask(schedules->context.reports, schedule->account, &schedule->params,
+	                          schedule->due_us > 0 ? schedule->due_us : now_us - now_us % CLOCK_US_PER_SECOND,
+	                          asked, &problems, &err);
+	bool failed = result == 0 ? problems.failure.code != ERROR_NONE : err.code != ERROR_INVALID;
+
+	json->out->failed |= failed;
+	if (result == 0 && problems.count == 0) {
 		json_key(json, "report");
 		json_object_begin(json);
 		query_plan_echo(&asked->plan, &asked->params, json);

@@ -75,6 +75,10 @@ static int check(struct schedules *schedules, const struct schedule_request *req
 	if (result == 0)
 		result = schedule_ask(schedules->context.reports, request->account->id, request->params, now_us, asked,
 		                      problems, err);
+	if (result == 0 && problems->failure.code != ERROR_NONE) {
+		*err = problems->failure;
+		result = -1;
+	}
 	if (result == 0 && problems->count > 0)
 		result = error_set(err, ERROR_INVALID, "%s: %s", problems->list[0].name, problems->list[0].reason);
 	if (result == 0) {

@@ -298,7 +298,7 @@ static int commit_day(struct store *store, struct day *day, struct error *err)
 	store->lists_days |= !day->is_listed;
 	day->seals += day->blocks_changed;
 	day->blocks_changed = day->gains = false;
-	if (day->touched.len)
+	if (day->touched.len || day->touched.failed)
 		empty(&day->touched);
 	if (day->removed.len)
 		drop_removed(day);

@@ -106,8 +106,8 @@ void days_remove(struct store *store, size_t at);
 /* The day, added if need be; it is not opened. NULL when out of memory. */
 MUST_CHECK struct day *days_known(struct store *store, int32_t number, struct error *err);
 
-/* Is there a file of records? */
-bool days_has_data(const struct store *store, const struct day *day);
+/* Is there a file of records? 1 or 0; -1 when that cannot be known. */
+MUST_CHECK int days_has_data(const struct store *store, const struct day *day, struct error *err);
 
 /* Closes a day whose pages cannot be read, and forgets what is under way with it. -1 while it is in use. */
 MUST_CHECK int days_give_up_lost(struct store *store, struct day *day, struct error *err);

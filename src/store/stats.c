@@ -3,6 +3,8 @@
  * stats.c: how much there is. See store_stats, store_day_stats and store_metrics in
  * store.h.
  */
+#include <limits.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -12,13 +14,11 @@
 
 static void add_file(const struct store *store, const char *name, uint64_t *bytes)
 {
-	struct buf path = { 0 };
+	char path[PATH_MAX];
 	struct stat st;
 
-	buf_addf(&path, "%s/%s", store->options.data_dir, name);
-	if (buf_cstr(&path) && stat(path.data, &st) == 0)
+	if (snprintf(path, sizeof(path), "%s/%s", store->options.data_dir, name) < PATH_MAX && stat(path, &st) == 0)
 		*bytes += (uint64_t)st.st_blocks * 512;
-	buf_free(&path);
 }
 
 static void add_day_files(const struct store *store, int32_t number, uint64_t *bytes)

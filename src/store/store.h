@@ -137,8 +137,8 @@ MUST_CHECK int store_maintain(struct store *store, int64_t deadline_us, bool *mo
 bool store_is_behind(const struct store *store);
 
 /* Seals everything that is hot, whatever its age or number, when maintenance is called from now on until nothing is
- * left. */
-void store_seal_all(struct store *store);
+ * left. ERROR_NOMEM. */
+MUST_CHECK int store_seal_all(struct store *store, struct error *err);
 
 /* The sequence number of the last committed change: a scan's snapshot. */
 uint64_t store_snapshot(const struct store *store);

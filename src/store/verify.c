@@ -106,6 +106,8 @@ static bool filter_has(const struct day *day, uint64_t hash)
 {
 	struct bloom_filter_key key;
 
+	if (!day->filter)
+		return true; /* it has been told why there is none */
 	bloom_filter_key_make(&key, (uint32_t)(hash >> 32));
 	return bloom_filter_may_have(day->filter, &key);
 }
@@ -454,9 +456,11 @@ static int step_day(struct verify *verify, struct day *day, struct error *err)
 	if (verify->stage == STAGE_HOT) {
 		int found = step_hot(verify, day, txn, err);
 
-		if (found < 0)
+		if (found < 0 && err->code == ERROR_NOMEM)
+			result = -1;
+		else if (found < 0)
 			report(verify, err->message);
-		if (found != 0)
+		if (found != 0 && result == 0)
 			begin_runs(verify, day);
 	} else if (verify->stage == STAGE_RUNS) {
 		result = step_runs(verify, day, txn, err);

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Memory that runs out fails the request at hand; the daemon goes on, and nothing is taken for what it is not."""
+import contextlib
+import errno
 import http.client
 import os
 
@@ -29,14 +31,14 @@ def short(daemons, tmp_path_factory):
     return fault
 
 
-def sweep(short, call, prepare=lambda: None):
-    """Fails the n-th allocation after the call's beginning, for n from 1 on, as long as the call has so many."""
+def sweep(short, act, prepare=lambda: None, call="memory", error=errno.ENOMEM, points=POINTS):
+    """Fails the n-th allocation, or another call, after act's beginning, for n from 1 on, as long as there are so many."""
     statuses = set()
-    for at in range(1, POINTS, STEP):
+    for at in range(1, points, STEP):
         prepare()
-        short.set("malloc", at=at, times=1)
+        short.set(call, at=at, times=1, error=error)
         try:
-            statuses.add(call())
+            statuses.add(act())
         except (OSError, http.client.HTTPException):
             statuses.add("closed")
         _, failed = short.clear()
@@ -103,6 +105,103 @@ def test_queries_fail_alone(short, path, params):
     statuses = sweep(short, ask)
     assert statuses <= {good, 408, 429, 500, 503, "closed"} and (good == 200 or path == "/v2/reports"), statuses
     assert ask() == good
+
+
+FAILURES = {408, 429, 500, 503, "closed"}
+
+
+def test_a_cursor_is_not_called_wrong(short):
+    daemon, account = short.daemon, short.account
+    first = daemon.records(account, **QUERY, **whole_day(), limit=5)
+    target = first["_links"]["next"]["href"]
+    path, query = target[target.index("/v2"):].split("?")
+
+    def ask():
+        return daemon.get(path, raw_query=query, account=account).status
+
+    assert ask() == 200
+    assert sweep(short, ask) <= {200} | FAILURES and ask() == 200
+
+
+@pytest.mark.parametrize("path, body, good", [
+    ("/v2/reports", {"callback_url": "https://192.0.2.1/hook", "time_zone": "Europe/Berlin"}, 200),
+    ("/v2/reports/schedules", {"cron": "0 6 1 * *", "range": "last_month", "time_zone": "Europe/Berlin",
+                               "callback_url": "https://192.0.2.1/hook"}, 201),
+    ("/v2/reports/estimate", {"time_zone": "Europe/Berlin"}, 200)])
+@pytest.mark.parametrize("call, error", [("memory", errno.ENOMEM), ("open", errno.EMFILE), ("read", errno.EIO)])
+def test_what_is_asked_for_is_not_called_wrong(short, path, body, good, call, error):
+    daemon, account = short.daemon, short.daemon.new_account()
+    dates = {} if "range" in body else whole_day()
+
+    def ask():
+        return reporting.post(daemon, account, {"account_id": account.id, **QUERY, **dates, **body}, path=path).status
+
+    assert ask() == good
+    assert sweep(short, ask, call=call, error=error) <= {good, 409} | FAILURES
+    assert ask() in (good, 409), "schedules_per_account_max"
+
+
+def test_methods_are_refused_with_those_allowed_or_not_at_all(short):
+    def ask():
+        answer = short.daemon.request("DELETE", "/v2/account")
+        assert answer.status != 405 or "GET" in answer.headers["Allow"], answer.headers
+        return answer.status
+
+    assert sweep(short, ask) <= {405} | FAILURES
+
+
+def test_the_first_login_after_a_start_that_fails_is_no_last_one(short):
+    """What OpenSSL makes once stays as it is, also where that failed."""
+    daemon, account = short.daemon, short.account
+
+    def ask():
+        return daemon.get("/v2/account", account=account).status
+
+    assert sweep(short, ask, daemon.restart, points=25) <= {200} | FAILURES
+    for at in range(1, 10, STEP):
+        daemon.restart()
+        with short.failing("memory", at=at, times=20, error=errno.ENOMEM):
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                ask()
+        assert ask() == 200
+
+
+def test_ingest_after_a_start_rejects_what_is_wrong_alone(short):
+    daemon = short.daemon
+    sent = []
+
+    def call():
+        records = [*many_sms(short.account, 2, NOON + (len(sent) + 900) * 60 * SECOND), {"product": "SMS"}, {"product": "X"}]
+        sent.append(records)
+        answer = post(short, records)
+        if answer.status == 200:
+            told = answer.json()
+            assert (told["accepted"], told["rejected"]) == (2, 2) and len(told["errors"]) > 2, told
+        return answer.status
+
+    assert sweep(short, call, daemon.restart, points=30) <= {200, 408, 500, 503, "closed"}
+    for records in sent:
+        told = post(short, records).json()
+        assert told["accepted"] + told["duplicates"] == 2 and told["rejected"] == 2, told
+
+
+@pytest.mark.parametrize("command", [["storage"], ["overview"], ["status"], ["report", "list"], ["quarantine", "list"],
+                                     ["find", "--number", "447700900123"]])
+def test_what_cdrctl_shows_is_whole(short, command):
+    def call():
+        run = short.daemon.ctl_run(*command)
+        assert run.returncode != 0 or isinstance(harness.json.loads(run.stdout), (list, dict)), run
+        return run.returncode
+
+    assert sweep(short, call) <= {0, 1}
+
+
+def test_a_day_that_is_there_is_not_forgotten(short):
+    day = f"{NOON:%Y-%m-%d}"
+    before = short.daemon.records(short.account, **QUERY, **whole_day(), limit=1000)["items_count"]
+    assert sweep(short, lambda: short.daemon.ctl_run("forget-day", day).returncode, points=20) == {1}
+    assert short.daemon.records(short.account, **QUERY, **whole_day(), limit=1000)["items_count"] == before
+    assert "damaged" not in short.daemon.log()
 
 
 def test_admin_commands_fail_alone(short):

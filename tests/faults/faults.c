@@ -6,21 +6,28 @@
  * program runs: tests/blackbox/faults.py. A row that is on counts the calls that it is about, and fails those from number
  * `at`, `times` of them, with `error`.
  *
- *	call    a name below; "meta" is a pwrite to the first two pages of a file, LMDB's meta pages
- *	path    a part of the file's path; empty for any file, and for allocations
+ *	call    malloc, calloc, realloc, or "memory" for any of them; write (send, too), writev (pwritev), pwrite, fdatasync, fsync,
+ *	        msync, mmap, open (openat), ftruncate, rename, sendfile, accept4, socket, read (readv, pread, recv), unlink (unlinkat);
+ *	        "meta" is a pwrite to the first two pages of a file, LMDB's meta pages
+ *	path    a part of the file's path, or of the one that open, rename and unlink are given; empty for any, and for what has none
  *
- * Without CDRD_FAULTS, or with a file that is too short, nothing fails.
+ * Without CDRD_FAULTS, or with a file that is too short, nothing fails. With CDRD_FAULTS_TRACE, where a call failed is written to
+ * standard error, as addresses for addr2line.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -40,7 +47,10 @@ struct row {
 	char path[192];
 };
 
+#define TRACE_DEPTH 24
+
 static struct row *rows;
+static bool traces;
 
 static void *next(void **known, const char *name)
 {
@@ -61,18 +71,22 @@ __attribute__((constructor)) static void begin(void)
 	void *map = fstat(fd, &st) == 0 && (size_t)st.st_size >= bytes ?
 	                    mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) :
 	                    MAP_FAILED;
+	void *warm_up[1];
+	traces = getenv("CDRD_FAULTS_TRACE") != NULL && backtrace(warm_up, 1) >= 0; /* the first call allocates */
 	if (map != MAP_FAILED)
 		rows = map;
 	close(fd);
 }
 
-static bool is_of(int fd, const char *path)
+static bool is_of(int fd, const char *name, const char *path)
 {
 	char link[64], target[4096];
 	ssize_t len;
 
-	if (path[0] == '\0')
+	if (path[0] == '\0' || (name && strstr(name, path)))
 		return true;
+	if (fd < 0)
+		return false;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	len = readlink(link, target, sizeof(target) - 1);
 	if (len < 0)
@@ -81,29 +95,122 @@ static bool is_of(int fd, const char *path)
 	return strstr(target, path) != NULL;
 }
 
-/* True, with errno set, when a call is to fail. */
-static bool fails(const char *call, int fd)
+static void trace(const char *call, int64_t number)
+{
+	void *frames[TRACE_DEPTH];
+	int count = backtrace(frames, TRACE_DEPTH);
+
+	if (dprintf(STDERR_FILENO, "fault: %s number %lld fails\n", call, (long long)number) > 0)
+		backtrace_symbols_fd(frames, count, STDERR_FILENO);
+}
+
+/* True, with errno set, when a call on a descriptor, or of a name unless NULL, is to fail. */
+static bool fails_at(const char *call, int fd, const char *name)
 {
 	for (int i = 0; rows && i < FAULTS_ROWS; i++) {
 		struct row *row = &rows[i];
 
-		if (!row->on || strcmp(row->call, call) != 0 || (fd >= 0 && !is_of(fd, row->path)))
+		if (!row->on || strcmp(row->call, call) != 0 || !is_of(fd, name, row->path))
 			continue;
-		int64_t number = ++row->seen;
-		if (number < row->at || number >= row->at + row->times)
+		int64_t number = __atomic_add_fetch(&row->seen, 1, __ATOMIC_RELAXED);
+		if (number < row->at || number - row->at >= row->times)
 			continue;
-		row->failed++;
+		__atomic_add_fetch(&row->failed, 1, __ATOMIC_RELAXED);
+		if (traces)
+			trace(call, number);
 		errno = (int)row->error;
 		return true;
 	}
 	return false;
 }
 
-/* --- writing --- */
+static bool fails(const char *call, int fd)
+{
+	return fails_at(call, fd, NULL);
+}
 
 #define NEXT(name) \
 	static void *known; \
 	__typeof__(name) *real = (__typeof__(name) *)next(&known, #name)
+
+/* --- files --- */
+
+/* Also as openat, and with the mode that O_CREAT has. */
+#define OPENING(name) \
+	int name(const char *path, int flags, ...) \
+	{ \
+		va_list list; \
+		NEXT(name); \
+		va_start(list, flags); \
+		mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(list, mode_t) : 0; \
+		va_end(list); \
+		return fails_at("open", -1, path) ? -1 : real(path, flags, mode); \
+	}
+#define OPENING_AT(name) \
+	int name(int dir, const char *path, int flags, ...) \
+	{ \
+		va_list list; \
+		NEXT(name); \
+		va_start(list, flags); \
+		mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(list, mode_t) : 0; \
+		va_end(list); \
+		return fails_at("open", -1, path) ? -1 : real(dir, path, flags, mode); \
+	}
+
+OPENING(open)
+OPENING(open64)
+OPENING_AT(openat)
+OPENING_AT(openat64)
+
+int rename(const char *from, const char *to)
+{
+	NEXT(rename);
+	return fails_at("rename", -1, to) ? -1 : real(from, to);
+}
+
+int renameat(int from_dir, const char *from, int to_dir, const char *to)
+{
+	NEXT(renameat);
+	return fails_at("rename", -1, to) ? -1 : real(from_dir, from, to_dir, to);
+}
+
+int unlink(const char *path)
+{
+	NEXT(unlink);
+	return fails_at("unlink", -1, path) ? -1 : real(path);
+}
+
+int unlinkat(int dir, const char *path, int flags)
+{
+	NEXT(unlinkat);
+	return fails_at("unlink", -1, path) ? -1 : real(dir, path, flags);
+}
+
+int ftruncate(int fd, off_t bytes)
+{
+	NEXT(ftruncate);
+	return fails("ftruncate", fd) ? -1 : real(fd, bytes);
+}
+
+int ftruncate64(int fd, off64_t bytes)
+{
+	NEXT(ftruncate64);
+	return fails("ftruncate", fd) ? -1 : real(fd, bytes);
+}
+
+void *mmap(void *where, size_t bytes, int protection, int flags, int fd, off_t offset)
+{
+	NEXT(mmap);
+	return fails("mmap", fd) ? MAP_FAILED : real(where, bytes, protection, flags, fd, offset);
+}
+
+void *mmap64(void *where, size_t bytes, int protection, int flags, int fd, off64_t offset)
+{
+	NEXT(mmap64);
+	return fails("mmap", fd) ? MAP_FAILED : real(where, bytes, protection, flags, fd, offset);
+}
+
+/* --- writing --- */
 
 static bool pwrite_fails(int fd, off_t offset)
 {
@@ -122,10 +229,28 @@ ssize_t pwrite64(int fd, const void *data, size_t len, off64_t offset)
 	return pwrite_fails(fd, offset) ? -1 : real(fd, data, len, offset);
 }
 
+ssize_t write(int fd, const void *data, size_t len)
+{
+	NEXT(write);
+	return fails("write", fd) ? -1 : real(fd, data, len);
+}
+
 ssize_t writev(int fd, const struct iovec *parts, int count)
 {
 	NEXT(writev);
 	return fails("writev", fd) ? -1 : real(fd, parts, count);
+}
+
+ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset)
+{
+	NEXT(pwritev);
+	return fails("writev", fd) ? -1 : real(fd, parts, count, offset);
+}
+
+ssize_t pwritev64(int fd, const struct iovec *parts, int count, off64_t offset)
+{
+	NEXT(pwritev64);
+	return fails("writev", fd) ? -1 : real(fd, parts, count, offset);
 }
 
 int fdatasync(int fd)
@@ -144,6 +269,70 @@ int msync(void *start, size_t bytes, int flags)
 {
 	NEXT(msync);
 	return fails("msync", -1) ? -1 : real(start, bytes, flags);
+}
+
+/* --- reading --- */
+
+ssize_t read(int fd, void *data, size_t len)
+{
+	NEXT(read);
+	return fails("read", fd) ? -1 : real(fd, data, len);
+}
+
+ssize_t readv(int fd, const struct iovec *parts, int count)
+{
+	NEXT(readv);
+	return fails("read", fd) ? -1 : real(fd, parts, count);
+}
+
+ssize_t pread(int fd, void *data, size_t len, off_t offset)
+{
+	NEXT(pread);
+	return fails("read", fd) ? -1 : real(fd, data, len, offset);
+}
+
+ssize_t pread64(int fd, void *data, size_t len, off64_t offset)
+{
+	NEXT(pread64);
+	return fails("read", fd) ? -1 : real(fd, data, len, offset);
+}
+
+/* --- sockets --- */
+
+ssize_t recv(int fd, void *data, size_t len, int flags)
+{
+	NEXT(recv);
+	return fails("read", fd) ? -1 : real(fd, data, len, flags);
+}
+
+ssize_t send(int fd, const void *data, size_t len, int flags)
+{
+	NEXT(send);
+	return fails("write", fd) ? -1 : real(fd, data, len, flags);
+}
+
+ssize_t sendfile(int to, int from, off_t *offset, size_t len)
+{
+	NEXT(sendfile);
+	return fails("sendfile", from) ? -1 : real(to, from, offset, len);
+}
+
+ssize_t sendfile64(int to, int from, off64_t *offset, size_t len)
+{
+	NEXT(sendfile64);
+	return fails("sendfile", from) ? -1 : real(to, from, offset, len);
+}
+
+int socket(int domain, int type, int protocol)
+{
+	NEXT(socket);
+	return fails("socket", -1) ? -1 : real(domain, type, protocol);
+}
+
+int accept4(int fd, struct sockaddr *address, socklen_t *len, int flags)
+{
+	NEXT(accept4);
+	return fails("accept4", fd) ? -1 : real(fd, address, len, flags);
 }
 
 /* --- allocations --- */
@@ -191,24 +380,29 @@ static bool has_real(void)
 	return true;
 }
 
+static bool alloc_fails(const char *call)
+{
+	return fails("memory", -1) || fails(call, -1);
+}
+
 void *malloc(size_t bytes)
 {
 	if (!has_real())
 		return early_alloc(bytes);
-	return fails("malloc", -1) ? NULL : real.malloc(bytes);
+	return alloc_fails("malloc") ? NULL : real.malloc(bytes);
 }
 
 void *calloc(size_t count, size_t bytes)
 {
 	if (!has_real())
 		return early_alloc(count * bytes);
-	return fails("malloc", -1) ? NULL : real.calloc(count, bytes);
+	return alloc_fails("calloc") ? NULL : real.calloc(count, bytes);
 }
 
 void *realloc(void *old, size_t bytes)
 {
 	if (has_real() && !is_early(old))
-		return fails("malloc", -1) ? NULL : real.realloc(old, bytes);
+		return alloc_fails("realloc") ? NULL : real.realloc(old, bytes);
 	void *fresh = malloc(bytes);
 	size_t room = old ? (size_t)(early + EARLY_BYTES - (char *)old) : 0;
 	if (fresh && old)

@@ -26,6 +26,13 @@ struct fixture {
 	struct store *store;
 };
 
+static inline void begin_sealing(struct store *store)
+{
+	struct error err = { 0 };
+
+	ck_assert_msg(store_seal_all(store, &err) == 0, "store_seal_all: %s", err.message);
+}
+
 static inline void fixture_start(struct fixture *f)
 {
 	struct meta_options options = { .data_dir = f->dir, .map_bytes = FIXTURE_MAP_BYTES };

@@ -309,7 +309,7 @@ static void seal_all(void)
 {
 	bool more = true, dirty;
 
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	while (more) {
 		ck_assert_msg(store_maintain(f.store, clock_monotonic_us() + 5000, &more, &dirty, &err) == 0, "%s",
 		              err.message);

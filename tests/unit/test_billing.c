@@ -346,7 +346,7 @@ static void seal_all(void)
 {
 	bool more = true, dirty;
 
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	for (int i = 0; i < 10000 && more; i++) {
 		ck_assert_msg(store_maintain(f.store, clock_monotonic_us() + 50000, &more, &dirty, &err) == 0, "%s",
 		              err.message);

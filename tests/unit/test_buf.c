@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/json.h"
 
 #define ck_assert_buf(b, text) ck_assert_str_eq(buf_cstr(b), (text))
 
@@ -104,6 +105,30 @@ START_TEST(limit_is_exact_and_failure_stays)
 	ck_assert_buf(&b, "abc");
 	buf_free(&b);
 	ck_assert_uint_eq(b.max_bytes, 5);
+}
+END_TEST
+
+START_TEST(what_failed_fails_what_it_is_added_to)
+{
+	struct buf small = { .max_bytes = 2 }, outer = { 0 }, quoted = { 0 };
+	struct json json = json_to(&quoted);
+
+	buf_add_text(&small, "abc");
+	ck_assert(small.failed);
+	ck_assert_uint_eq(buf_str(&small).len, 0);
+	buf_add_text(&outer, "before ");
+	buf_add_str(&outer, STR_LITERAL(""));
+	ck_assert_msg(!outer.failed, "an empty run is none of a failed buf");
+	buf_add_str(&outer, buf_str(&small));
+	ck_assert(outer.failed);
+	json_str(&json, STR_LITERAL(""));
+	ck_assert(!quoted.failed);
+	json_str(&json, buf_str(&small));
+	ck_assert(quoted.failed);
+	buf_free(&small);
+	ck_assert(!small.failed && buf_str(&small).p != buf_failed_run);
+	buf_free(&outer);
+	buf_free(&quoted);
 }
 END_TEST
 
@@ -213,6 +238,7 @@ Suite *suite_buf(void)
 	tcase_add_test(buf, growth_doubles);
 	tcase_add_test(buf, long_formatted_text_is_whole);
 	tcase_add_test(buf, limit_is_exact_and_failure_stays);
+	tcase_add_test(buf, what_failed_fails_what_it_is_added_to);
 	tcase_add_test(buf, limit_holds_for_long_formatted_text);
 	tcase_add_test(buf, reserve_that_overflows_fails);
 	tcase_add_test(buf, drain_moves_the_rest_to_the_front);

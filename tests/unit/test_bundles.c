@@ -95,7 +95,7 @@ static void seal(void)
 {
 	bool more = true, dirty;
 
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	while (more) {
 		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 		ASSERT_OK(store_commit(f.store, &err));
@@ -333,7 +333,7 @@ START_TEST(an_aborted_seal_leaves_no_bundle)
 	for (unsigned i = 0; i < ACCOUNTS; i++)
 		put_many(account(i), ROWS);
 	commit();
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	while (!dirty)
 		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 	store_abort(f.store);
@@ -354,7 +354,7 @@ START_TEST(a_block_of_the_bundle_that_is_being_filled_is_found)
 	for (unsigned i = 0; i < ACCOUNTS; i++)
 		put_many(account(i), ROWS);
 	commit();
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	while (!dirty)
 		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 	for (size_t i = 0; i < model.count; i++)
@@ -520,7 +520,7 @@ START_TEST(a_damaged_bundle_that_is_to_be_packed_lets_other_days_be_sealed)
 	purge_account(account(0));
 	put_many_into(DAY + 1, account(1), ROWS);
 	commit();
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	for (int i = 0; i < 50; i++) {
 		failed += store_maintain(f.store, INT64_MAX, &more, &dirty, &err) != 0;
 		ASSERT_OK(store_commit(f.store, &err));

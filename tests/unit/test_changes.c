@@ -205,7 +205,7 @@ static void do_maintenance(struct run *run)
 	struct error err = { 0 };
 
 	if (pick_percent(&run->pick, run->stormy ? 50 : 10))
-		store_seal_all(run->f.store);
+		begin_sealing(run->f.store);
 	for (uint32_t left = 1 + pick_below(&run->pick, run->stormy ? 60 : 20); left > 0; left--) {
 		int64_t deadline_us = clock_monotonic_us() + (pick_percent(&run->pick, 50) ? 0 : 10000);
 
@@ -426,7 +426,7 @@ START_TEST(a_loader_ends_with_what_is_stored)
 	}
 	do_commit(run);
 	do_follow(run);
-	store_seal_all(run->f.store);
+	begin_sealing(run->f.store);
 	do_maintenance(run);
 	/* nothing new: sealing is no change */
 	size_t given = run->given;

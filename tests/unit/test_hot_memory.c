@@ -59,7 +59,7 @@ static void seal_all(void)
 {
 	bool more = true, dirty;
 
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	while (more) {
 		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 		ASSERT_OK(store_commit(f.store, &err));
@@ -146,7 +146,7 @@ START_TEST(marks_are_kept_of_one_day)
 		free(sample);
 	}
 	ASSERT_OK(store_commit(f.store, &err));
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	for (bool more = true, dirty; more;) {
 		unsigned kept = 0;
 

@@ -215,7 +215,7 @@ static void finish_sealing(void)
 static void seal_all(void)
 {
 	commit();
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	finish_sealing();
 }
 
@@ -385,7 +385,7 @@ START_TEST(sealed_rows_are_trimmed_as_others_are_sealed)
 
 	put_many(0, ACCOUNTS * ROWS_EACH);
 	commit();
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	while (more) {
 		struct store_day_stats stats;
 
@@ -415,7 +415,7 @@ START_TEST(a_slice_removes_no_more_than_some_of_the_rows_of_a_large_seal)
 	for (uint32_t i = 0; i < rows; i++)
 		put_one(i * ACCOUNTS, clock_day_start_us(DAY) + i);
 	commit();
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	while (more) {
 		slice_us = left == rows ? slice_us % 200 + 10 : 0;
 		ASSERT_OK(store_maintain(f.store, clock_monotonic_us() + slice_us, &more, &dirty, &err));
@@ -437,7 +437,7 @@ START_TEST(dead_rows_are_not_seen_after_a_restart)
 
 	put_many(0, ACCOUNTS * ROWS_EACH);
 	commit();
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	for (int i = 0; i < 8; i++)
 		ASSERT_OK(store_maintain(f.store, 0, &more, &dirty, &err));
 	ASSERT_OK(store_commit(f.store, &err));
@@ -615,7 +615,7 @@ START_TEST(a_record_whose_move_is_finished_while_its_new_day_is_sealed_is_there_
 	f.store->moves->again_us = INT64_MAX;
 	put_one((ROWS_EACH + 1) * ACCOUNTS, clock_day_start_us(DAY + 1));
 	commit();
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	for (int i = 0; i < 10 && !seal_is_under_way(f.store, INT64_MAX); i++)
 		ASSERT_OK(store_maintain(f.store, 0, &more, &dirty, &err));
 	expect(seal_is_under_way(f.store, INT64_MAX), "nothing is sealed");
@@ -643,7 +643,7 @@ START_TEST(rows_before_one_that_was_sealed_early_are_dead_when_they_are_sealed)
 	expect(entries_of(DAY_HOT_SEALED) > ACCOUNTS, "there are no marks");
 	put_many(ACCOUNTS, ACCOUNTS * ROWS_EACH);
 	commit();
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	while (more) {
 		uint64_t dead;
 

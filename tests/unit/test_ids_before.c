@@ -60,7 +60,7 @@ static void seal_all(void)
 {
 	bool more = true, dirty;
 
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	while (more) {
 		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 		ASSERT_OK(store_commit(f.store, &err));

@@ -734,7 +734,7 @@ START_TEST(duplicate_of_a_record_that_maintenance_lost_is_not_acknowledged)
 	open_batch(&second);
 	feed_of_another_day(&second);
 	finish(&second);
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	for (int i = 0; i < 1000 && ingest->stats.maintenance_failed == 0; i++)
 		ingest_on_maintenance(ingest, clock_monotonic_us() + 1000000);
 	ck_assert_uint_eq(ingest->stats.maintenance_failed, 1);
@@ -784,7 +784,7 @@ START_TEST(sealing_rests_after_a_commit_that_failed)
 	finish(&fill);
 	await(&fill);
 	limit_files(16384);
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	event_base_loopexit(base, &second);
 	event_base_dispatch(base);
 	limit_files(RLIM_INFINITY);

@@ -199,7 +199,7 @@ static unsigned maintenance(void)
 
 static unsigned seal_all(void)
 {
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	return maintenance();
 }
 
@@ -272,7 +272,7 @@ static unsigned merge_with(enum fault wanted, unsigned rounds)
 
 	for (unsigned i = 0; i < rounds && !failed && f.store->sealing.merges == 0; i++) {
 		put_many(ACCOUNT, ROWS / 10);
-		store_seal_all(f.store);
+		begin_sealing(f.store);
 		fault = NONE;
 		expect(step(&failed), "nothing to seal");
 		fault = wanted;

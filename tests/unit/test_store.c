@@ -98,7 +98,7 @@ static void seal_all(void)
 	bool more = true, dirty;
 
 	commit();
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	while (more) {
 		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 		ASSERT_OK(store_commit(f.store, &err));
@@ -222,7 +222,7 @@ START_TEST(many_small_seals_are_merged)
 	for (int i = 0; i < 20; i++) {
 		put_many("acct0001", DAY, 50);
 		commit();
-		store_seal_all(f.store);
+		begin_sealing(f.store);
 		bool more, dirty;
 		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 		ASSERT_OK(store_commit(f.store, &err));
@@ -384,7 +384,7 @@ START_TEST(look_ups_find_what_is_being_sealed)
 
 	put_many("acct0001", DAY, 50);
 	commit();
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	while (!dirty)
 		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 	ck_assert_uint_eq(f.store->days[0]->hot.rows, 0);
@@ -447,7 +447,7 @@ START_TEST(sealing_all_waits_for_what_is_uncommitted)
 	put_many("acct0001", DAY, 100);
 	put_many("acct0001", DAY + 1, 100);
 	commit();
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 	/* Its commit does not come before the round of days is over. */
 	for (int i = 0; i < 5; i++)
@@ -476,7 +476,7 @@ START_TEST(one_commit_makes_the_seals_of_many_accounts_last)
 		put_many(account, DAY, 3);
 	}
 	commit();
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 	ck_assert(more && dirty);
 	commit();
@@ -528,7 +528,7 @@ START_TEST(sealing_all_begins_again_where_a_round_is_under_way)
 	store_day(f.store, DAY, false, &err)->hot.grown = true;
 	ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 	expect(more && stats_of(DAY).hot_rows == 7000, "no round is under way");
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	for (more = true; more;) {
 		ASSERT_OK(store_maintain(f.store, INT64_MAX, &more, &dirty, &err));
 		ASSERT_OK(store_commit(f.store, &err));
@@ -722,7 +722,7 @@ START_TEST(damage_in_one_day_does_not_keep_others_from_sealing)
 	ck_assert_ptr_nonnull(env_write(&day->env, &err));
 	ASSERT_OK(hot_row_put(day, &partition, &at, env_val("\x93", 1), true, &err));
 	ASSERT_OK(env_commit(&day->env, &err));
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	for (int i = 0; i < 20; i++) {
 		if (store_maintain(f.store, INT64_MAX, &more, &dirty, &err) != 0)
 			ck_assert_int_eq(err.code, ERROR_CORRUPT);
@@ -746,7 +746,7 @@ START_TEST(damaged_runs_do_not_keep_others_from_being_merged)
 	update(0, 600);
 	commit();
 	damage("acct0001", 10, 1);
-	store_seal_all(f.store);
+	begin_sealing(f.store);
 	for (int i = 0; more || failed == 0; i++) {
 		expect(i < 100, "maintenance does not end; %d jobs failed", failed);
 		if (store_maintain(f.store, INT64_MAX, &more, &dirty, &err) != 0) {

@@ -281,7 +281,7 @@ static void assert_all_sealed(struct run *run)
 
 static void do_seal_all(struct run *run)
 {
-	store_seal_all(run->f.store);
+	begin_sealing(run->f.store);
 	if (pick_percent(run->pick, 30))
 		return;
 	do_all_maintenance(run);

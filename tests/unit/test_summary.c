@@ -470,7 +470,7 @@ static void seal_all(struct run *run)
 	bool more = true, dirty;
 	struct error err = { 0 };
 
-	store_seal_all(run->f.store);
+	begin_sealing(run->f.store);
 	for (int turns = 0; more && turns < 1000; turns++) {
 		ck_assert_int_eq(store_maintain(run->f.store, INT64_MAX, &more, &dirty, &err), 0);
 		commit(run);

@@ -55,9 +55,10 @@ static int list_others(struct store *store, struct error *err)
 	for (size_t i = 0; i < store->days_count && result == 0; i++) {
 		struct day *day = store->days[i];
 
-		if (day->is_listed || !days_has_data(store, day))
+		int has_data = day->is_listed ? 0 : days_has_data(store, day, err);
+		if (has_data == 0)
 			continue;
-		result = list_day(&change, &key, day, err);
+		result = has_data > 0 ? list_day(&change, &key, day, err) : -1;
 		day->is_listed = true;
 		listed++;
 	}
@@ -72,14 +73,18 @@ static int list_others(struct store *store, struct error *err)
 int day_list_load(struct store *store, struct error *err)
 {
 	struct buf text = { 0 };
+	int result = 0;
 
 	if (meta_each(store->meta, META_DB_DAYS, STR_LITERAL(""), take_row, store, err) != 0 ||
 	    list_others(store, err) != 0)
 		return -1;
-	for (size_t i = 0; i < store->days_count; i++) {
+	for (size_t i = 0; i < store->days_count && result == 0; i++) {
 		struct day *day = store->days[i];
+		int has_data = day->is_listed ? days_has_data(store, day, err) : 1;
 
-		if (!day->is_listed || days_has_data(store, day) || day_key(&text, day->number, err) != 0)
+		if (has_data < 0 || day_key(&text, day->number, err) != 0)
+			result = -1;
+		if (has_data != 0 || result != 0)
 			continue;
 		day->is_faulty = true;
 		log_error(
@@ -89,7 +94,7 @@ int day_list_load(struct store *store, struct error *err)
 			text.data, text.data, text.data);
 	}
 	buf_free(&text);
-	return 0;
+	return result;
 }
 
 static bool is_new(const struct day *day)
@@ -143,9 +148,12 @@ int store_forget_day(struct store *store, int32_t number, struct error *err)
 
 	if (at == store->days_count || store->day_numbers[at] != number)
 		return error_set(err, ERROR_NOT_FOUND, "there are no records of that day, and none are missed");
-	if (days_has_data(store, store->days[at]))
-		return error_set(err, ERROR_CONFLICT,
-		                 "its data.mdb is there; only a day whose file is gone can be forgotten");
+	int has_data = days_has_data(store, store->days[at], err);
+	if (has_data != 0)
+		return has_data < 0 ?
+		               -1 :
+		               error_set(err, ERROR_CONFLICT,
+		                         "its data.mdb is there; only a day whose file is gone can be forgotten");
 	if (store->days[at]->env.write)
 		return error_set(err, ERROR_CONFLICT, "it is being written to");
 	if (day_list_remove(store, store->days[at], err) != 0)

@@ -131,17 +131,23 @@ struct day *days_known(struct store *store, int32_t number, struct error *err)
 	return known ? store->days[at] : days_insert(store, at, number, err);
 }
 
-bool days_has_data(const struct store *store, const struct day *day)
+int days_has_data(const struct store *store, const struct day *day, struct error *err)
 {
 	struct buf path = { 0 };
-	struct error err;
-	struct stat st;
-	bool is_there = day_path(store, day->number, &path, &err) == 0;
+	int is_there = day_path(store, day->number, &path, err) == 0 ? env_has_data(path.data, err) : -1;
 
-	buf_add_text(&path, "/data.mdb");
-	is_there = is_there && buf_cstr(&path) && stat(path.data, &st) == 0 && st.st_size > 0;
 	buf_free(&path);
 	return is_there;
+}
+
+/* A new environment in place of a lost one would hide the loss. */
+static int check_not_lost(const struct store *store, const struct day *day, const char *path, struct error *err)
+{
+	int is_there = day->is_listed ? days_has_data(store, day, err) : 1;
+
+	return is_there == 0 ? error_set(err, ERROR_CORRUPT, "%s: data.mdb is missing or empty", path) :
+	       is_there > 0  ? 0 :
+	                       -1;
 }
 
 /* What repacking has left behind in a crash. */
@@ -244,9 +250,8 @@ static int day_open(struct store *store, struct day *day, struct error *err)
 	days_close_down_to(store, (size_t)store->options.days_open_max - 1);
 	struct buf path = { 0 };
 	int result = day_path(store, day->number, &path, err);
-	/* A new environment in place of a lost one would hide the loss. */
-	if (result == 0 && day->is_listed && !days_has_data(store, day))
-		result = error_set(err, ERROR_CORRUPT, "%s: data.mdb is missing or empty", path.data);
+	if (result == 0)
+		result = check_not_lost(store, day, path.data, err);
 	if (result == 0)
 		result = env_open(&day->env, path.data, store->options.day_map_bytes, day_dbs, err);
 	if (result != 0 && err->code == ERROR_CORRUPT)
@@ -293,10 +298,10 @@ int store_day_filter(struct store *store, struct day *day, struct error *err)
 		return 0;
 	int result = day_path(store, day->number, &path, err);
 	/* None is made where the day is lost. */
-	if (result == 0 && day->is_listed && !days_has_data(store, day)) {
-		result = error_set(err, ERROR_CORRUPT, "%s: data.mdb is missing or empty", path.data);
+	if (result == 0)
+		result = check_not_lost(store, day, path.data, err);
+	if (result != 0 && err->code == ERROR_CORRUPT)
 		fail_damaged(day, path.data, err);
-	}
 	if (result == 0)
 		result = bloom_filter_open(&day->filter, path.data, store->boot_id, err);
 	buf_free(&path);

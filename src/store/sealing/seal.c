@@ -98,19 +98,19 @@ static int take_touched(struct seal *seal, const struct day *day, struct error *
 	return 0;
 }
 
-void store_seal_all(struct store *store)
+int store_seal_all(struct store *store, struct error *err)
 {
-	struct error err;
-	struct seal *seal = seal_of(store, &err);
+	struct seal *seal = seal_of(store, err);
 
-	if (seal) {
-		seal->all = true;
-		seal->looked_at = 0; /* a round that is under way has passed days which had nothing to do until now */
-	}
+	if (!seal)
+		return -1;
+	seal->all = true;
+	seal->looked_at = 0; /* a round that is under way has passed days which had nothing to do until now */
 	for (size_t i = 0; i < store->days_count; i++) {
 		seal_due_restart(store->days[i]);
 		store->days[i]->swept = false;
 	}
+	return 0;
 }
 
 /* --- choosing --- */
