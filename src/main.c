@@ -711,7 +711,9 @@ static int run(struct daemon *d)
 static void bound_free_memory(void)
 {
 #ifdef __GLIBC__
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): there are no threads yet. */
 	(void)mallopt(M_MMAP_THRESHOLD, MAPPED_FROM_BYTES);
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): there are no threads yet. */
 	(void)mallopt(M_TRIM_THRESHOLD, HEAP_SPARE_BYTES);
 #endif
 }

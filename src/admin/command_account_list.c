@@ -143,7 +143,7 @@ static bool look_at(void *arg, const struct account *account)
 		listing->ended = true; /* ids with the prefix are neighbours, and the first was where the list began */
 		return false;
 	}
-	strcpy(listing->last, account->id);
+	str_copy(listing->last, sizeof(listing->last), account->id);
 	if (matches(listing, account)) {
 		listing->failed = write_account(listing, account) != 0;
 		listing->ended = --listing->left == 0 || listing->failed;
@@ -174,7 +174,7 @@ static void list_slice(void *arg, int64_t deadline_us)
 		err = listing->err;
 	}
 	if (result == 0 && listing->slice_left == 0 && !listing->ended) {
-		strcpy(listing->resume, listing->last);
+		str_copy(listing->resume, sizeof(listing->resume), listing->last);
 		listing->after = str_from(listing->resume);
 		admin_reply_later(reply, list_slice, listing);
 		return;

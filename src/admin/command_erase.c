@@ -161,7 +161,7 @@ void admin_erase(const struct admin_context *context, const struct args *args, s
 	job->store = context->store;
 	job->lasting = request.lasting;
 	job->begun_us = clock_now_us();
-	strcpy(job->account, request.account); /* there is such an account */
+	str_copy(job->account, sizeof(job->account), request.account); /* there is such an account */
 	admin_job_begin(&job->job, &kind, reply);
 }
 

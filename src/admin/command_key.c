@@ -38,7 +38,7 @@ static int take_list(char out[API_KEY_LIST_MAX + 1], const char *name, const cha
 	if (strlen(text) > API_KEY_LIST_MAX)
 		return error_set(err, ERROR_INVALID, "%s: %zu bytes, at most %d allowed", name, strlen(text),
 		                 API_KEY_LIST_MAX);
-	strcpy(out, text);
+	str_copy(out, API_KEY_LIST_MAX + 1, text);
 	return 0;
 }
 
@@ -78,8 +78,8 @@ static int take(struct api_key *key, const struct args *args, struct error *err)
 	if (note && strlen(note) > ACCOUNT_NAME_MAX)
 		return error_set(err, ERROR_INVALID, "note: %zu bytes, at most %d allowed", strlen(note),
 		                 ACCOUNT_NAME_MAX);
-	strcpy(key->account, account);
-	strcpy(key->note, note ? note : "");
+	str_copy(key->account, sizeof(key->account), account);
+	str_copy(key->note, sizeof(key->note), note ? note : "");
 	key->subaccounts = args_count(args, "subaccounts") > 0;
 	if (take_scopes(key, args_get(args, "scope"), err) != 0 ||
 	    take_products(key, args_get(args, "product"), err) != 0 ||

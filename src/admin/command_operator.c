@@ -27,6 +27,7 @@ void admin_operator_add(const struct admin_context *context, const struct args *
 
 	if (!given)
 		id_secret(made, ACCOUNT_SECRET_LEN);
+	/* NOLINTNEXTLINE(legacyUninitvar): `made` is used if it was filled in. */
 	if (operators_add(context->meta, name, given ? given : made, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;

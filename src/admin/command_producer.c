@@ -18,6 +18,7 @@ void admin_producer_add(const struct admin_context *context, const struct args *
 	if (!given)
 		id_secret(made, ACCOUNT_SECRET_LEN);
 	if (ingest_args_read(args, &settings, &err) != 0 ||
+	    /* NOLINTNEXTLINE(legacyUninitvar): `made` is used if it was filled in. */
 	    producers_add(context->meta, name, given ? given : made, &settings, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;

@@ -22,7 +22,7 @@ static int set_address(struct sockaddr_un *address, const char *path, struct err
 	if (strlen(path) >= sizeof(address->sun_path))
 		return error_set(err, ERROR_LIMIT, "admin_socket: %s: %zu bytes, at most %zu allowed", path,
 		                 strlen(path), sizeof(address->sun_path) - 1);
-	strcpy(address->sun_path, path);
+	str_copy(address->sun_path, sizeof(address->sun_path), path);
 	return 0;
 }
 

@@ -59,7 +59,8 @@ static inline const char *tree_text(const struct tree *tree)
 /* A number's digits before any point; 0 if it is no number. */
 uint64_t tree_uint(const struct tree *tree);
 
-/* Walks the elements of an array or the members of an object; other nodes have none. */
+/* Walks the elements of an array or the members of an object; other nodes have none.
+ * NOLINTNEXTLINE(bugprone-macro-parentheses): `item` is the name of what it declares. */
 #define TREE_EACH(item, of) for (const struct tree *item = tree_first(of); item; item = item->next)
 
 static inline const struct tree *tree_first(const struct tree *tree)

@@ -93,7 +93,7 @@ int api_ticket_make(struct api *app, const char *account, const struct pass *pas
 		return -1;
 	ticket = &app->tickets->slots[slot];
 	*ticket = (struct ticket){ .until_us = clock_monotonic_us() + valid_us, .pass = *pass };
-	strcpy(ticket->account, account);
+	str_copy(ticket->account, sizeof(ticket->account), account);
 	memcpy(ticket->file_id, file_id, ID_UUID_LEN);
 	write_text(ticket->text, slot);
 	memcpy(text, ticket->text, sizeof(ticket->text));

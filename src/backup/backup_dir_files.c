@@ -83,7 +83,6 @@ static struct str rest_of(const struct buf *list, size_t at)
 static bool is_same(struct backup_dir *backup, struct str stamp)
 {
 	const struct buf *about = &backup->previous_about;
-	struct str rest = rest_of(about, backup->about_at);
 
 	if (stamp.len == 0 || about->len == 0)
 		return false;
@@ -91,6 +90,8 @@ static bool is_same(struct backup_dir *backup, struct str stamp)
 	buf_addf(&backup->scratch, "\n%.*s\n", STR_ARGS(stamp));
 	if (backup->scratch.failed)
 		return false;
+	struct str rest = rest_of(about, backup->about_at);
+	/* NOLINTNEXTLINE(-Wanalyzer-null-argument): `about` is not empty here. */
 	const char *found = memmem(rest.p, rest.len, backup->scratch.data, backup->scratch.len);
 	if (!found)
 		found = memmem(about->data, about->len, backup->scratch.data, backup->scratch.len);

@@ -122,7 +122,7 @@ void curl_loop_set_trust(CURL *easy, const char *ca_file)
 	if (ca_file[0])
 		curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
 	else if (version->capath)
-		curl_easy_setopt(easy, CURLOPT_CAINFO, NULL);
+		curl_easy_setopt(easy, CURLOPT_CAINFO, (char *)NULL);
 }
 
 struct curl_loop *curl_loop_new(struct event_base *base, curl_loop_fn ended, struct error *err)

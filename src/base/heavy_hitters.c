@@ -130,6 +130,7 @@ size_t heavy_hitters_top(const struct heavy_hitters *table, const struct heavy_h
 
 	for (size_t i = 0; i < table->count; i++)
 		all[i] = &table->list[i];
+	/* NOLINTNEXTLINE(uninitvar): as many as the table has were set. */
 	qsort(all, table->count, sizeof(all[0]), compare_hitters);
 	memcpy(top, all, count * sizeof(all[0]));
 	return count;

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -32,6 +33,16 @@ static inline struct str str_from(const char *text)
 static inline bool str_equal(struct str a, struct str b)
 {
 	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+/* Copies a text with its NUL into `size` bytes. It fits: whoever calls has seen to its length. */
+static inline void str_copy(char *to, size_t size, const char *text)
+{
+	size_t len = strlen(text) + 1;
+
+	if (len > size) /* no INVARIANT, which logs, as the log is made of this */
+		abort();
+	memcpy(to, text, len);
 }
 
 /* ASCII letters compare without regard to case. */

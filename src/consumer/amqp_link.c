@@ -128,6 +128,7 @@ static void try_next(struct amqp_link *link)
 	close_socket(link);
 	link->failure.code = ERROR_NONE;
 	if (open_socket(link, &err) != 0)
+		/* NOLINTNEXTLINE(-Wanalyzer-use-of-uninitialized-value): open_socket has filled it in. */
 		link->failure = err;
 	else if (bufferevent_enable(link->socket, EV_READ | EV_WRITE) != 0 ||
 	         bufferevent_socket_connect(link->socket, (const struct sockaddr *)&address->storage,

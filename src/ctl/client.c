@@ -23,7 +23,7 @@ int client_open(struct client *client, const char *path, struct error *err)
 	if (strlen(path) >= sizeof(address.sun_path))
 		return error_set(err, ERROR_LIMIT, "%s: the path of a socket has at most %zu bytes", path,
 		                 sizeof(address.sun_path) - 1);
-	strcpy(address.sun_path, path);
+	str_copy(address.sun_path, sizeof(address.sun_path), path);
 	client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (client->fd < 0)
 		return error_set_errno(err, errno, "cannot make a socket");

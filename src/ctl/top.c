@@ -194,7 +194,7 @@ static int read_filter(struct top *top, const char *text, struct error *err)
 	if (text && strlen(text) > TOP_ID_MAX)
 		return error_set(err, ERROR_INVALID, "--filter: %zu bytes, at most %d allowed", strlen(text),
 		                 TOP_ID_MAX);
-	strcpy(top->filter, text ? text : "");
+	str_copy(top->filter, sizeof(top->filter), text ? text : "");
 	return 0;
 }
 

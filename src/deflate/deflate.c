@@ -405,7 +405,8 @@ bool deflate_add(struct deflate *deflate, struct str content, struct buf *out)
 		return false;
 	struct bits bits = { .to = (uint8_t *)out->data + out->len };
 	while (left > 0) {
-		size_t len = left <= PIECE_MAX ? left : piece_len(at, left <= 2 * PIECE_MAX ? left / 2 : PIECE_MAX);
+		size_t len =
+			left <= PIECE_MAX ? left : piece_len(at, left <= (size_t)2 * PIECE_MAX ? left / 2 : PIECE_MAX);
 
 		write_piece(deflate, at, len, &bits);
 		at += len;

@@ -82,6 +82,7 @@ static void count_depths(const uint64_t *keys, size_t count, unsigned bits_max, 
 	}
 	depth[2 * count - 2] = 0;
 	for (size_t i = 2 * count - 2; i-- > 0;) {
+		/* NOLINTNEXTLINE(uninitvar): each node but the last has a parent. */
 		depth[i] = depth[parents[i]] + 1;
 		if (i < count)
 			depths[depth[i] < bits_max ? depth[i] : bits_max]++;

@@ -169,6 +169,7 @@ static int find_own(struct destinations *destinations, const char *account, stru
                     struct destination *destination, struct error *err)
 {
 	struct row_key key;
+	/* NOLINTNEXTLINE(ctuuninitvar): the destination is what this fills in. */
 	struct taking taking = { destinations, destination };
 
 	if (name.len == 0 || name.len > DESTINATION_NAME_MAX)

@@ -20,9 +20,9 @@
 #include "base/log.h"
 
 #define REQUESTS_PER_TURN 16
-#define RECEIVED_MAX 65536             /* unless header_max is larger */
-#define WRITE_AT_ONCE_MAX (256 * 1024) /* of an answer that goes through the bufferevent, per turn */
-#define LINGER_US INT64_C(2000000)     /* for the client to read its answer and close */
+#define RECEIVED_MAX 65536                    /* unless header_max is larger */
+#define WRITE_AT_ONCE_MAX ((size_t)256 << 10) /* of an answer that goes through the bufferevent, per turn */
+#define LINGER_US INT64_C(2000000)            /* for the client to read its answer and close */
 #define REFUSED_RETRY_SECONDS "5"
 
 /* --- states --- */

@@ -14,7 +14,7 @@
 
 #include "http/connection.h"
 
-#define PIECE_BYTES (64 * 1024)
+#define PIECE_BYTES ((size_t)64 << 10)
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {

@@ -18,8 +18,8 @@
 #include "base/log.h"
 #include "base/task.h"
 
-#define SLICE_BYTES (256 * 1024)
-#define PIECE_BYTES (16 * 1024) /* so that the clock is checked often enough */
+#define SLICE_BYTES ((size_t)256 << 10)
+#define PIECE_BYTES ((size_t)16 << 10) /* so that the clock is checked often enough */
 #define FILL_BYTES 32768
 
 static void send_continue(struct http_connection *c)

@@ -156,9 +156,10 @@ void http_transport_shut(struct http_connection *c)
 static bool has_memory(void)
 {
 	void *rehearsal = malloc(BUFFEREVENT_BYTES_MAX);
+	bool had = rehearsal != NULL;
 
 	free(rehearsal);
-	return rehearsal;
+	return had;
 }
 
 struct bufferevent *http_transport_open(struct http_connection *c, const struct http_listener *from, evutil_socket_t fd)

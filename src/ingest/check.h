@@ -21,7 +21,8 @@
 #include "store/store.h"
 
 #define CHECK_REASON_MAX 256
-#define CHECK_FAULTS_MAX (2 * PARSE_FAULTS_MAX) /* the parser's, and as many of ours; further faults are not listed */
+#define CHECK_FAULTS_MAX \
+	((size_t)2 * PARSE_FAULTS_MAX) /* the parser's, and as many of ours; further faults are not listed */
 
 struct check {
 	const struct config *config;

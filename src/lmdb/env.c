@@ -61,9 +61,9 @@ static int reserve_lock_file(const char *path, struct error *err)
 
 	buf_addf(&name, "%s/lock.mdb", path);
 	int fd = buf_cstr(&name) ? open(name.data, O_RDWR | O_CREAT | O_CLOEXEC, 0640) : -1;
-	int number = fd < 0 || fstat(fd, &st) != 0 ? errno : 0;
-	if (number == 0)
-		number = posix_fallocate(fd, 0, st.st_size > LOCK_FILE_BYTES ? st.st_size : LOCK_FILE_BYTES);
+	int number = fd < 0 || fstat(fd, &st) != 0 ?
+	                     errno :
+	                     posix_fallocate(fd, 0, st.st_size > LOCK_FILE_BYTES ? st.st_size : LOCK_FILE_BYTES);
 	if (fd >= 0)
 		close(fd);
 	buf_free(&name);

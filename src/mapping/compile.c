@@ -189,13 +189,19 @@ static bool take_columns(struct compiler *compiler, const struct mapfile_section
 	return done;
 }
 
+/* Faults and steps are those of a section as a whole, or of the file, until a line is taken. */
+static void begin_whole(struct compiler *compiler, const char *path, int number)
+{
+	compiler->whole = (struct mapfile_line){ .path = path, .number = number };
+	compiler->line = &compiler->whole;
+}
+
 static void take_rows(struct compiler *compiler, const struct mapfile_section *section, bool skip)
 {
-	struct mapfile_line none = { .path = section->path, .number = section->number };
 	uint32_t jumps[WHENS_MAX];
 	size_t count;
 
-	compiler->line = &none;
+	begin_whole(compiler, section->path, section->number);
 	if (!take_whens(compiler, section, jumps, &count))
 		return;
 	if (skip) {
@@ -203,12 +209,12 @@ static void take_rows(struct compiler *compiler, const struct mapfile_section *s
 			if (!is_key(line, "when"))
 				mapfile_fault(&compiler->source, line->path, line->number,
 				              "%.*s: a section [skip] has no lines but when", MAPFILE_SHOWN(line->key));
-		compiler->line = &none;
+		compiler->line = &compiler->whole;
 		(void)(count > 0 || compile_fault(compiler, "[skip] needs a when"));
 	} else if (!begin_record(compiler, section) || !take_columns(compiler, section)) {
 		return;
 	}
-	compiler->line = &none;
+	compiler->line = &compiler->whole;
 	(void)compile_step(compiler, skip ? STEP_SKIP : STEP_DONE);
 	for (size_t i = 0; i < count; i++)
 		compiler->steps[jumps[i]].to = compiler->steps_count;
@@ -261,9 +267,8 @@ static bool add_path(struct mapping *mapping, uint16_t field)
 static void finish(struct compiler *compiler)
 {
 	struct mapping *mapping = compiler->mapping;
-	struct mapfile_line none = { .path = compiler->source.sections[0].path, .number = 1 };
 
-	compiler->line = &none;
+	begin_whole(compiler, compiler->source.sections[0].path, 1);
 	(void)compile_step(compiler, STEP_UNTAKEN);
 	if (!compiler->product)
 		compile_fault(compiler, "there is no section [record]");

@@ -203,6 +203,7 @@ struct compiler {
 	uint32_t steps_count;
 	const struct catalog_product *product;                   /* of the section */
 	const struct mapfile_line *line;                         /* that is compiled */
+	struct mapfile_line whole;                               /* stands for all lines of a section */
 	const struct mapfile_section *rates[MAPPING_TABLES_MAX]; /* of each table; NULL: no rates */
 	bool in_rates;
 };

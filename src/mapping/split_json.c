@@ -86,6 +86,7 @@ static bool take_event(struct walk *walk, enum json_event event)
 
 	switch (event) {
 	case JSON_EVENT_NAME:
+		/* NOLINTNEXTLINE(-Wanalyzer-use-of-uninitialized-value): a name is in an object, which was opened. */
 		walk->next = child(walk->open[walk->depth - 1], text);
 		return true;
 	case JSON_EVENT_OBJECT_END:

@@ -22,7 +22,7 @@ int accounts_set_name(struct meta *meta, const char *id, const char *name, struc
 		return -1;
 	int result = account_row_get(&change, id, &row, err);
 	if (result == 0) {
-		strcpy(row.account.name, name);
+		str_copy(row.account.name, sizeof(row.account.name), name);
 		result = account_row_put(&change, &row, err);
 	}
 	return accounts_change_end(&change, result, err);
@@ -78,7 +78,7 @@ static int move_row(struct change *change, const char *id, const char *parent, s
 		return 0;
 	if (row.account.parent[0] && remove_from_parent(change, &row.account, err) != 0)
 		return -1;
-	strcpy(row.account.parent, parent);
+	str_copy(row.account.parent, sizeof(row.account.parent), parent);
 	if (parent[0] && account_add_to_parent(change, &row.account, err) != 0)
 		return -1;
 	return account_row_put(change, &row, err);

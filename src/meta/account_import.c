@@ -362,9 +362,9 @@ static int write_entry(struct account_import *import, struct entry *entry, struc
 	if (parent)
 		entry->parent_key = parent->key;
 	row.account.key = entry->key;
-	strcpy(row.account.id, entry->id);
-	strcpy(row.account.parent, entry->parent);
-	strcpy(row.account.name, name);
+	str_copy(row.account.id, sizeof(row.account.id), entry->id);
+	str_copy(row.account.parent, sizeof(row.account.parent), entry->parent);
+	str_copy(row.account.name, sizeof(row.account.name), name);
 	if (plan[0])
 		account_row_add_plan(&row, plan);
 	if (secret[0] || secret_hash[0])
@@ -401,7 +401,7 @@ static int put_children(struct account_import *import, struct change *change, st
 		if (!entry->parent[0])
 			continue;
 		struct account child = { .key = entry->key };
-		strcpy(child.id, entry->id);
+		str_copy(child.id, sizeof(child.id), entry->id);
 		if (account_put_child(change, &entry->parent_key, &child, err) != 0)
 			return -1;
 	}

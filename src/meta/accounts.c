@@ -166,9 +166,9 @@ int accounts_add(struct meta *meta, const char *id, const char *parent, const ch
 	if (account_check_id("account", id, err) != 0 || (has_parent && account_check_id("parent", parent, err) != 0) ||
 	    (name && account_check_name(name, err) != 0) || credential_make(&credential, str_from(secret), err) != 0)
 		return -1;
-	strcpy(row.account.id, id);
-	strcpy(row.account.parent, has_parent ? parent : "");
-	strcpy(row.account.name, name ? name : "");
+	str_copy(row.account.id, sizeof(row.account.id), id);
+	str_copy(row.account.parent, sizeof(row.account.parent), has_parent ? parent : "");
+	str_copy(row.account.name, sizeof(row.account.name), name ? name : "");
 	row.account.created_us = clock_now_us();
 	if (account_row_add_secret(&row, &credential, &number, err) != 0 || change_begin(&change, meta, err) != 0)
 		return -1;
@@ -362,8 +362,8 @@ void account_row_add_plan(struct account_row *row, const char *plan)
 	}
 	struct account_plan *added = &row->plans[row->plans_count++];
 	*added = (struct account_plan){ .since_us = clock_now_us() };
-	strcpy(added->name, plan);
-	strcpy(row->account.plan, plan);
+	str_copy(added->name, sizeof(added->name), plan);
+	str_copy(row->account.plan, sizeof(row->account.plan), plan);
 }
 
 int accounts_set_plan(struct meta *meta, const char *id, const char *plan, struct error *err)
@@ -473,7 +473,7 @@ static void give_pass(struct pass *pass, const struct account *account, uint64_t
 	if (!pass)
 		return;
 	*pass = (struct pass){ .kind = PASS_SECRET, .mark = mark };
-	strcpy(pass->name, account->id);
+	str_copy(pass->name, sizeof(pass->name), account->id);
 }
 
 int accounts_check(struct meta *meta, struct str id, struct str secret, struct account *account, struct pass *pass,

@@ -293,8 +293,8 @@ int api_keys_check(struct meta *meta, struct str account_id, struct str text, co
 	*pass = (struct pass){ .kind = PASS_KEY,
 		               .mark = credential_mark(&row.credential),
 		               .until_us = key->expires_us };
-	strcpy(pass->key, key->id);
-	strcpy(pass->name, key->account);
+	str_copy(pass->key, sizeof(pass->key), key->id);
+	str_copy(pass->name, sizeof(pass->name), key->account);
 	return check_use(key, from, err);
 }
 

@@ -106,7 +106,7 @@ static int add(const struct kind *kind, struct meta *meta, const char *name, con
 	if (check_name(kind, name, err) != 0 || credential_make(&row.credential, str_from(secret), err) != 0 ||
 	    change_begin(&change, meta, err) != 0)
 		return -1;
-	strcpy(row.producer.name, name);
+	str_copy(row.producer.name, sizeof(row.producer.name), name);
 	if (settings)
 		row.producer.settings = *settings;
 	int result = change_end(&change, add_row(kind, &change, &row, err), err);
@@ -221,6 +221,7 @@ static enum meta_next take_row(void *arg, struct str key, struct str value, stru
 static int row_find(const struct kind *kind, struct meta *meta, struct str name, struct producer_row *row,
                     struct error *err)
 {
+	/* NOLINTNEXTLINE(ctuuninitvar): the row is what this fills in. */
 	struct finding finding = { kind, row };
 
 	if (name.len == 0 || name.len > PRODUCER_NAME_MAX)

@@ -9,7 +9,7 @@
 
 static uint64_t zigzag(int64_t number)
 {
-	return (uint64_t)number << 1 ^ (uint64_t)(number >> 63);
+	return (uint64_t)number << 1 ^ (number < 0 ? UINT64_MAX : 0);
 }
 
 void thrift_put_varint(struct buf *out, uint64_t number)

@@ -99,6 +99,7 @@ void class_sums_write(const struct class_sums *sums, struct json *json)
 	for (size_t i = 0; i < CLASS_SUMS_SLOTS; i++)
 		if (sums->slots[i].used)
 			sorted[count++] = &sums->slots[i];
+	/* NOLINTNEXTLINE(uninitvar): as many as `count` were set. */
 	qsort(sorted, count, sizeof(sorted[0]), compare_sums);
 	json_array_begin(json);
 	for (size_t i = 0; i < count; i++)

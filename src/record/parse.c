@@ -186,6 +186,7 @@ static const char *extend(struct parser *parser, const char *p, const char *end)
 		text = buf_str(&parser->carry);
 	}
 	if (!whole || parser->end.code != ERROR_NONE)
+		/* NOLINTNEXTLINE(returnDanglingLifetime): `scan` returns a place in the text, not in `whole`. */
 		return next;
 	if (parser->reread)
 		next = give_back(parser, p, next, carried);

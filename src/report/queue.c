@@ -28,7 +28,7 @@ static struct report_queue *find_or_make(struct reports *reports, const char *cr
 	queue = calloc(1, sizeof(*queue));
 	if (!queue)
 		return NULL;
-	strcpy(queue->account, creator);
+	str_copy(queue->account, sizeof(queue->account), creator);
 	queue->turn = reports->turns > 0 ? reports->turns - 1 : 0;
 	queue->number = ++reports->queues_made;
 	TAILQ_INIT(&queue->pending);

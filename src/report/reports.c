@@ -164,8 +164,8 @@ static int fill(struct report *report, const struct report_request *request, str
 	id_uuid(report->file_id);
 	report->account_key = request->plan->account_key;
 	report->creator_key = request->creator->key;
-	strcpy(report->account, request->plan->account);
-	strcpy(report->creator, request->creator->id);
+	str_copy(report->account, sizeof(report->account), request->plan->account);
+	str_copy(report->creator, sizeof(report->creator), request->creator->id);
 	report->received_us = request->received_us;
 	report->from_us = request->plan->from_us;
 	report->to_us = request->plan->to_us;

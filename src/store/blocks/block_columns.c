@@ -181,6 +181,7 @@ static bool judge(const struct block_columns *columns, uint8_t leader, const str
 		for (uint16_t code = 0; code < columns->columns[leader].values; code++) {
 			uint8_t own = block_column_code(column, (uint8_t)code);
 
+			/* NOLINTNEXTLINE(-Wanalyzer-use-of-uninitialized-value): a code has a value. */
 			passes[code] = passes[code] && scan_filter_passes(&filters[i], values[own]);
 		}
 	}

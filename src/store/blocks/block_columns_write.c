@@ -56,6 +56,7 @@ static void begin_numbers(struct column_numbers *numbers, const struct skip_inde
 	for (uint8_t i = 0; i < column->count; i++)
 		units[i] = read_units(numbers, skip_index_value(column, i));
 	for (uint32_t row = 0; row < rows; row++)
+		/* NOLINTNEXTLINE(uninitvar): a code is below column->count. */
 		numbers->units[row] = units[column->codes[row]];
 }
 
@@ -200,6 +201,7 @@ static void choose_leaders(struct sets *sets, uint32_t rows)
 		order[at] = (uint8_t)i;
 	}
 	for (size_t i = 0; i < sets->count; i++) {
+		/* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): each of `order` has been set above. */
 		choose_leader(sets, order[i], leading, leading_count, rows);
 		if (sets->leaders[order[i]] == order[i] && sets->columns[order[i]]->count > 1)
 			leading[leading_count++] = order[i];

@@ -51,7 +51,7 @@ static inline struct str lines_value(const struct lines *lines, uint32_t row, ui
 static inline struct str lines_row(const struct lines *lines, uint32_t row)
 {
 	const uint32_t *first = &lines->edges[2 * (size_t)row * lines->fields];
-	const uint32_t *last = first + 2 * (lines->fields - 1);
+	const uint32_t *last = first + 2 * ((size_t)lines->fields - 1);
 
 	return (struct str){ lines->text + first[0], last[1] - first[0] + 2 };
 }

@@ -170,7 +170,7 @@ int days_list(struct store *store, struct error *err)
 	DIR *dir = opendir(path.data);
 	int result = dir ? 0 : error_set_errno(err, errno, "%s: open", path.data);
 	struct dirent *entry;
-	while (result == 0 && (entry = readdir(dir))) {
+	while (dir && result == 0 && (entry = readdir(dir))) {
 		int32_t number;
 
 		if (!clock_parse_day(str_from(entry->d_name), &number)) {

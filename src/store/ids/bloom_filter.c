@@ -20,7 +20,7 @@
 
 #define MAGIC "cdrdidf2"
 #define HEADER_BYTES 4096
-#define LINE_BYTES (8 * ID_FILTER_LINE_WORDS)
+#define LINE_BYTES ((size_t)8 * ID_FILTER_LINE_WORDS)
 #define BITS_PER_KEY 12
 #define PROBES 6
 #define KEYS_MIN 16384
@@ -133,6 +133,7 @@ static bool header_is_sound(const struct bloom_filter *filter)
 {
 	const struct header *header = header_of(filter);
 
+	/* NOLINTNEXTLINE(-Wanalyzer-null-dereference): map_file has mapped it. */
 	if (memcmp(header->magic, MAGIC, sizeof(header->magic)) != 0 || header->parts_count > ID_FILTER_PARTS ||
 	    !seq_ranges_are_sound(&header->changes))
 		return false;
@@ -222,6 +223,7 @@ int bloom_filter_open(struct bloom_filter **out, const char *day_path, const uin
 	if (map_file(filter, st.st_size < HEADER_BYTES ? HEADER_BYTES : (size_t)st.st_size, err) != 0)
 		goto fail;
 	if (!header_is_sound(filter)) {
+		/* NOLINTNEXTLINE(-Wanalyzer-null-dereference): map_file has mapped it. */
 		header_of(filter)->state = STATE_BUILDING;
 		header_of(filter)->parts_count = 0;
 		seq_ranges_clear(&header_of(filter)->changes);

@@ -143,6 +143,7 @@ bool ids_run_next(const struct ids_run *run, struct ids_walk *walk, ids_entry *e
 	} else {
 		while (walk->byte + 1 < IDS_BEGINS && begin_of(run, walk->byte + 1) <= walk->number)
 			walk->byte++;
+		/* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): 255 << 56 does fit 64 bits. */
 		*entry = (uint64_t)walk->byte << 56 | loaded >> WIDE_ROW_BITS << 32 |
 		         (loaded & ((1U << WIDE_ROW_BITS) - 1));
 	}

@@ -273,7 +273,7 @@ static int remove_from(const struct place *place, MDB_cursor *cursor, const stru
 	struct ids_run run;
 	int result = of && copy ? runs_of_blocks(place, stored, gone, of) : no_memory(place);
 
-	if (result == 0 && has_number(of, stored->blocks, gone)) {
+	if (copy && result == 0 && has_number(of, stored->blocks, gone)) {
 		memcpy(copy, val.mv_data, val.mv_size);
 		int rc = ids_run_read(env_val(copy, val.mv_size), &run) ? mdb_cursor_del(cursor, 0) : EINVAL;
 

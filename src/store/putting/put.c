@@ -208,6 +208,7 @@ static int replace_merged(struct put *put, const struct stored *stored, const st
 	if (record_unpack(&copy, merged->product, buf_str(bytes), &seq, put->err) != 0)
 		return -1;
 	copy.account_number = put->record->account_number;
+	/* NOLINTNEXTLINE(autoVariables): the put ends with this call, days_put looks at its record no more. */
 	put->record = &copy;
 	put->partition = partition_of_record(&copy);
 	return put_prepare_ids(put) == 0 ? replace(put, stored) : -1;
@@ -243,6 +244,7 @@ static int put_version(struct put *put, const struct stored *stored, enum store_
 	if (updates(put)) { /* its time only said where to look */
 		came = *put->record;
 		came.values[came.product->time_column] = (struct str){ NULL, 0 };
+		/* NOLINTNEXTLINE(autoVariables): the put ends with this call, days_put looks at its record no more. */
 		put->record = &came;
 		put->time_us = stored->position.time_us;
 		put->day = stored->day;

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: ISC
+"""tools/static_analysis: what it finds, what a comment explains, and what a comment must have."""
+import os
+import subprocess
+
+import pytest
+
+import harness
+from test_tree import TOP
+
+LOST = """#include <stddef.h>
+int lost(int size);
+int lost(int size)
+{
+	int *p = NULL;
+
+	if (size > 4)
+		size = 4;
+	return *p + size;%s
+}
+"""
+
+
+@pytest.fixture(autouse=True)
+def nothing_wrong_with_daemons():
+    """No daemon takes part in these."""
+
+
+@pytest.fixture
+def analyse(tmp_path):
+    def analyse(tool, source):
+        path = os.path.join(harness.BUILD_DIR, "static-test", "analysed.c")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(source)
+        try:
+            ended = subprocess.run([os.path.join(TOP, "tools", "static_analysis"), "--tool", tool, path], capture_output=True,
+                                   text=True, timeout=300, env={**os.environ, "CDRD_BUILD_DIR": harness.BUILD_DIR})
+        finally:
+            os.remove(path)
+        lines = ended.stdout.splitlines()
+        assert lines[0].endswith(f"ok 1 - {tool} static-test") and lines[-1] == "1..1", ended.stdout + ended.stderr
+        assert (ended.returncode == 0) == lines[0].startswith("ok") == (len(lines) == 2)
+        return [line.split(": ", 2)[2] for line in lines[1:-1]]
+    return analyse
+
+
+CHECKS = {"gcc": "-Wanalyzer-null-dereference", "clang-tidy": "clang-analyzer-core.NullDereference", "cppcheck": "nullPointer"}
+
+
+@pytest.mark.parametrize("tool", CHECKS)
+def test_each_tool_finds_a_null_pointer_that_is_followed(analyse, tool):
+    [found] = analyse(tool, LOST % "")
+    assert found.endswith(f"[{CHECKS[tool]}]")
+
+
+@pytest.mark.parametrize("tool", CHECKS)
+def test_what_a_comment_explains_is_none(analyse, tool):
+    assert analyse(tool, LOST % f" /* NOLINT({CHECKS[tool]}): it is a test of this. */") == []
+    beside = (LOST % "").replace("\treturn *p", f"\t/* NOLINTNEXTLINE({CHECKS[tool]}): it is a test of this. */\n\treturn *p")
+    assert analyse(tool, beside) == []
+
+
+def test_a_comment_must_give_a_reason(analyse):
+    [found] = analyse("clang-tidy", LOST % f" /* NOLINT({CHECKS['clang-tidy']}) */")
+    assert "gives no reason" in found
+
+
+@pytest.mark.parametrize("tool", ["gcc", "cppcheck"])
+def test_a_comment_must_be_needed(analyse, tool):
+    [found] = analyse(tool, "int none;\n" f"int more; /* NOLINT({CHECKS[tool]}): it is a test of this. */\n")
+    assert "nothing is found here any more" in found
