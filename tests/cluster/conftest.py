@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: ISC
+"""The fixtures of tests/blackbox, for tests that need a whole cluster."""
+import importlib.util
+import os
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BLACKBOX = os.path.join(os.path.dirname(HERE), "blackbox")
+sys.path[:0] = [BLACKBOX, HERE]
+
+spec = importlib.util.spec_from_file_location("blackbox_conftest", os.path.join(BLACKBOX, "conftest.py"))
+fixtures = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(fixtures)
+daemons = fixtures.daemons
+nothing_wrong_with_daemons = fixtures.nothing_wrong_with_daemons
