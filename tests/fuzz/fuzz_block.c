@@ -221,6 +221,7 @@ static int read_rows(struct block_reader *reader)
 static void filter_by(struct str skip, const struct block_columns *columns)
 {
 	uint8_t bits[BLOCK_ROWS / 8];
+	bool decides;
 
 	for (uint8_t i = 0; i < product->filters_count; i++) {
 		struct scan_filter filter = { product->filters[i].column, (enum scan_match)(i % 3), STR_LITERAL("GB") };
@@ -228,7 +229,7 @@ static void filter_by(struct str skip, const struct block_columns *columns)
 		(void)skip_index_may_pass(skip, &filter, 1);
 		(void)skip_index_all_pass(skip, &filter, 1);
 		if (columns)
-			must(block_columns_choose(columns, &filter, 1, bits) <= columns->rows);
+			must(block_columns_choose(columns, &filter, 1, bits, &decides) <= columns->rows);
 	}
 }
 

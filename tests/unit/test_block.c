@@ -729,7 +729,8 @@ static void assert_columns(void)
 static void assert_choice(const struct scan_filter *filter)
 {
 	uint8_t bits[BLOCK_ROWS / 8];
-	uint32_t passing = 0, chosen = block_columns_choose(&reader.columns, filter, 1, bits);
+	bool decides;
+	uint32_t passing = 0, chosen = block_columns_choose(&reader.columns, filter, 1, bits, &decides);
 
 	for (uint32_t row = 0; row < rows; row++) {
 		bool there = bits[row / 8] >> row % 8 & 1;
@@ -738,6 +739,20 @@ static void assert_choice(const struct scan_filter *filter)
 		expect(there == passes(samples[row], filter), "row %u: %d", row, there);
 	}
 	ck_assert_uint_eq(chosen, passing);
+	ck_assert(decides);
+}
+
+/* Where one of two filters is of a column that is not here, it is left to the lines. */
+static void assert_undecided(const struct scan_filter *filter)
+{
+	const struct scan_filter both[] = { *filter, { product->id_column, SCAN_EXACTLY, STR_LITERAL("x") } };
+	uint8_t bits[BLOCK_ROWS / 8];
+	bool decides;
+
+	if (block_columns_find(&reader.columns, product->id_column))
+		return;
+	(void)block_columns_choose(&reader.columns, both, 2, bits, &decides);
+	ck_assert(!decides);
 }
 
 START_TEST(columns_say_what_lines_say)
@@ -755,8 +770,10 @@ START_TEST(columns_say_what_lines_say)
 		struct scan_filter filter = { column->column, (enum scan_match)pick_below(pick, 3),
 			                      without_plus(sample->record.values[column->column]) };
 
-		if (column->form != COLUMN_NUMBERS)
-			assert_choice(&filter);
+		if (column->form == COLUMN_NUMBERS)
+			continue;
+		assert_choice(&filter);
+		assert_undecided(&filter);
 	}
 	mdb_txn_abort(txn);
 }
@@ -833,6 +850,32 @@ START_TEST(prices_are_a_set_or_numbers_whatever_their_number)
 	ck_assert_ptr_nonnull(price);
 	ck_assert_int_eq(price->form == COLUMN_NUMBERS, prices_counts[_i].numbers);
 	assert_columns();
+	mdb_txn_abort(txn);
+	free_texts();
+}
+END_TEST
+
+/* Prices of 33 values have codes of 6 bits, so the column can be damaged to have a code without a value. */
+START_TEST(rows_of_unknown_codes_are_left_to_their_lines)
+{
+	static const char *const prices[] = { "0.00" };
+	uint8_t packed[BLOCK_ROWS], bits[BLOCK_ROWS / 8];
+	bool decides;
+
+	choose("VOICE-CALL", CATALOG_NO_DIRECTION, 5, false);
+	make_calls(prices, 1, 33);
+	MDB_txn *txn = begin_reading();
+	ck_assert_int_eq(block_reader_columns(&reader, &err), 1);
+	uint8_t number = catalog_column_find(product, STR_LITERAL("price"));
+	struct block_column *price = (struct block_column *)(uintptr_t)block_columns_find(&reader.columns, number);
+	ck_assert(price && price->form == COLUMN_CODES && price->bits == 6);
+	const struct scan_filter filter = { number, SCAN_EXACTLY, samples[1]->record.values[number] };
+
+	memcpy(packed, price->packed, rows / 8 * price->bits);
+	packed[0] = 0xff;
+	price->packed = packed;
+	(void)block_columns_choose(&reader.columns, &filter, 1, bits, &decides);
+	ck_assert(!decides && bits[0] & 1);
 	mdb_txn_abort(txn);
 	free_texts();
 }
@@ -967,8 +1010,9 @@ static void use_columns(const struct block_columns *columns, struct aggregate *a
 	const struct scan_query *query = &aggregate->query.scan;
 	uint8_t bits[BLOCK_ROWS / 8];
 	uint64_t passing, seen;
+	bool decides;
 
-	ck_assert_uint_le(block_columns_choose(columns, query->filters, query->filters_count, bits), rows);
+	ck_assert_uint_le(block_columns_choose(columns, query->filters, query->filters_count, bits, &decides), rows);
 	if (!*fold)
 		*fold = fold_new(aggregate, &aggregate->groups, &err);
 	int result = fold_begin(*fold, columns, &err);
@@ -1059,6 +1103,7 @@ Suite *suite_block(void)
 	tcase_add_test(tests, skip_part_of_values_that_all_pass_lets_the_block_go_whole);
 	tcase_add_test(tests, skip_part_of_one_value_lets_the_block_go_whole);
 	tcase_add_loop_test(tests, columns_say_what_lines_say, 0, count);
+	tcase_add_test(tests, rows_of_unknown_codes_are_left_to_their_lines);
 	tcase_add_test(tests, numbers_of_many_values_add_up_without_their_lines);
 	tcase_add_loop_test(tests, prices_are_a_set_or_numbers_whatever_their_number, 0,
 	                    sizeof(prices_counts) / sizeof(prices_counts[0]));

@@ -163,59 +163,78 @@ const uint8_t *block_column_codes(const struct block_column *column, uint32_t fi
 
 /* --- choosing rows --- */
 
-/* Which codes of `leader` pass those filters whose columns are it or follow it. False if there are no such filters. */
-static bool judge(const struct block_columns *columns, uint8_t leader, const struct scan_filter *filters, size_t count,
-                  bool passes[BLOCK_CODES_MAX])
+/* Bits: a row with the code passes; it is to be judged by its line, as no value has the code. */
+#define PASSES 1
+#define UNKNOWN 2
+
+/* What the codes of `leader` say to those filters whose columns are it or follow it. Returns the number of these. */
+static size_t judge(const struct block_columns *columns, uint8_t leader, const struct scan_filter *filters,
+                    size_t count, uint8_t passes[BLOCK_CODES_MAX])
 {
 	struct str values[BLOCK_SET_VALUES_MAX];
-	bool any = false;
+	size_t judged = 0;
 
-	memset(passes, true, BLOCK_CODES_MAX); /* a row with a code that no value has is judged by its line */
+	memset(passes, PASSES | UNKNOWN, BLOCK_CODES_MAX);
+	memset(passes, PASSES, columns->columns[leader].values);
 	for (size_t i = 0; i < count; i++) {
 		const struct block_column *column = block_columns_find(columns, filters[i].column);
 
 		if (!column || column->form == COLUMN_NUMBERS || column->leader != leader)
 			continue;
-		any = true;
+		judged++;
 		block_column_values(column, values);
 		for (uint16_t code = 0; code < columns->columns[leader].values; code++) {
 			uint8_t own = block_column_code(column, (uint8_t)code);
 
 			/* NOLINTNEXTLINE(-Wanalyzer-use-of-uninitialized-value): a code has a value. */
-			passes[code] = passes[code] && scan_filter_passes(&filters[i], values[own]);
+			if (!scan_filter_passes(&filters[i], values[own]))
+				passes[code] = 0;
 		}
 	}
-	return any;
+	return judged;
 }
 
-static void keep_passing(const struct block_columns *columns, uint8_t leader, const bool passes[BLOCK_CODES_MAX],
+/* False if some row has a code that no value has. */
+static bool keep_passing(const struct block_columns *columns, uint8_t leader, const uint8_t passes[BLOCK_CODES_MAX],
                          uint8_t bits[BLOCK_ROWS / 8])
 {
+	unsigned seen = 0;
 	uint8_t room[BLOCK_ROWS + BLOCK_CODES_SPARE];
 	const uint8_t *codes = block_column_codes(&columns->columns[leader], 0, columns->rows, room);
 
 	for (uint32_t row = 0; row < columns->rows; row += 8) {
 		unsigned keep = 0;
 
-		for (uint32_t i = 0; i < 8 && row + i < columns->rows; i++)
-			keep |= (unsigned)passes[codes[row + i]] << i;
+		for (uint32_t i = 0; i < 8 && row + i < columns->rows; i++) {
+			unsigned of_row = passes[codes[row + i]];
+
+			keep |= (of_row & PASSES) << i;
+			seen |= of_row;
+		}
 		bits[row / 8] &= (uint8_t)keep;
 	}
+	return !(seen & UNKNOWN);
 }
 
 uint32_t block_columns_choose(const struct block_columns *columns, const struct scan_filter *filters, size_t count,
-                              uint8_t bits[BLOCK_ROWS / 8])
+                              uint8_t bits[BLOCK_ROWS / 8], bool *decides)
 {
-	bool passes[BLOCK_CODES_MAX];
+	uint8_t passes[BLOCK_CODES_MAX];
 	uint32_t chosen = 0;
+	size_t judged = 0;
+	bool known = true;
 
 	memset(bits, 0, BLOCK_ROWS / 8);
 	memset(bits, 0xff, columns->rows / 8);
 	if (columns->rows % 8)
 		bits[columns->rows / 8] = (uint8_t)((1 << columns->rows % 8) - 1);
-	for (uint8_t i = 0; i < columns->count; i++)
-		if (columns->columns[i].form == COLUMN_CODES && judge(columns, i, filters, count, passes))
-			keep_passing(columns, i, passes, bits);
+	for (uint8_t i = 0; i < columns->count; i++) {
+		size_t here = columns->columns[i].form == COLUMN_CODES ? judge(columns, i, filters, count, passes) : 0;
+
+		judged += here;
+		known &= here == 0 || keep_passing(columns, i, passes, bits);
+	}
+	*decides = known && judged == count;
 	for (size_t i = 0; i < BLOCK_ROWS / 8; i++)
 		chosen += (uint32_t)__builtin_popcount(bits[i]);
 	return chosen;

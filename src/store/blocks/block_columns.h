@@ -119,9 +119,10 @@ static inline uint64_t block_column_number(const struct block_column *column, ui
 
 /*
  * Sets the bit of each row that passes those filters whose columns are here; the others are not looked at. Returns how
- * many rows that are. `bits` has a bit for each row and is filled whole.
+ * many rows that are. `bits` has a bit for each row and is filled whole. *decides: each of these rows passes all filters;
+ * otherwise they are to be judged by their lines.
  */
 uint32_t block_columns_choose(const struct block_columns *columns, const struct scan_filter *filters, size_t count,
-                              uint8_t bits[BLOCK_ROWS / 8]);
+                              uint8_t bits[BLOCK_ROWS / 8], bool *decides);
 
 #endif

@@ -101,14 +101,14 @@ static void compare_lines(struct day_scan *scan)
 	scan->weaves = (stored & ~wanted) == 0;
 }
 
-static uint64_t columns_needed(const struct day_scan *scan)
+static void set_columns(struct day_scan *scan)
 {
 	const struct scan_query *query = &scan->base.query;
-	uint64_t columns = query->columns ? query->columns : SCAN_COLUMNS_ALL;
 
+	scan->columns_decided = (query->columns ? query->columns : SCAN_COLUMNS_ALL) | scan->woven;
+	scan->columns = scan->columns_decided;
 	for (size_t i = 0; i < query->filters_count; i++)
-		columns |= UINT64_C(1) << query->filters[i].column;
-	return columns | scan->woven;
+		scan->columns |= UINT64_C(1) << query->filters[i].column;
 }
 
 struct scan *days_scan(struct store *store, const struct scan_query *query, const struct scan_position *from,
@@ -127,6 +127,6 @@ struct scan *days_scan(struct store *store, const struct scan_query *query, cons
 		scan->at = scan_at_read(from);
 	if (sink->lines)
 		compare_lines(scan);
-	scan->columns = columns_needed(scan);
+	set_columns(scan);
 	return &scan->base;
 }

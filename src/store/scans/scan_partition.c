@@ -225,7 +225,7 @@ static int give(struct day_scan *scan, const struct record *record, const struct
 	struct str line = { NULL, 0 };
 
 	go_after(scan, position);
-	if (!scan_passes(&scan->base.query, record))
+	if (!(head && head->decides) && !scan_passes(&scan->base.query, record))
 		return has_time(scan);
 	if (scan->base.sink.lines)
 		line = line_of(scan, record, head);
@@ -250,7 +250,9 @@ static int give_sealed(struct merge *merge, const struct sealed_head *head)
 		go_after(scan, &head->position);
 		return has_time(scan);
 	}
-	uint64_t columns = !scan->base.sink.lines || has_line(scan, head) ? scan->columns : SCAN_COLUMNS_ALL;
+	uint64_t columns = head->decides ? scan->columns_decided : scan->columns;
+	if (scan->base.sink.lines && !has_line(scan, head))
+		columns = SCAN_COLUMNS_ALL;
 	if (block_reader_record(head->reader, head->row, columns, &record, scan->err) != 0)
 		return -1;
 	return give(scan, &record, &head->position, head);

@@ -43,6 +43,7 @@ struct day_scan {
 	struct scan_at at;
 	struct scan_position after; /* `at`, for the sink */
 	uint64_t columns;           /* that must be filled: those of the sink, of the filters and of `woven` */
+	uint64_t columns_decided;   /* the same where the filters need not be asked */
 	uint64_t woven;             /* columns of the sink's lines that the lines of blocks do not show */
 	bool weaves;                /* all others are as there */
 	struct block_walk walk;     /* of the day that is being read, where there are many accounts */

@@ -29,8 +29,9 @@ static int choose_rows(struct sealed *sealed, struct sealed_head *head)
 	if (has_columns < 0)
 		return -1;
 	head->chooses = has_columns > 0;
-	return !head->chooses ||
-	       block_columns_choose(&head->reader->columns, sealed->filters, sealed->filters_count, head->chosen) > 0;
+	head->decides = false;
+	return !head->chooses || block_columns_choose(&head->reader->columns, sealed->filters, sealed->filters_count,
+	                                              head->chosen, &head->decides) > 0;
 }
 
 /* Moves a head to its first living row from `row` on. 1, 0 when the block has ended, -1. */

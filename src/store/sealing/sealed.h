@@ -21,6 +21,7 @@ struct sealed_head {
 	uint32_t row;
 	struct position position;
 	bool chooses;
+	bool decides;                   /* it chooses, and those chosen pass all filters */
 	uint8_t chosen[BLOCK_ROWS / 8]; /* a bit for each row that may pass the filters, if it chooses */
 };
 
