@@ -89,7 +89,7 @@ MUST_CHECK int account_key_forget(struct change *change, const struct account_ke
 /* Ends a change of accounts, and forgets what was remembered of them. */
 MUST_CHECK int accounts_change_end(struct change *change, int result, struct error *err);
 
-#define KNOWN_SLOTS 8192
+#define KNOWN_SLOTS 65536 /* of 96 bytes, as far as they are used */
 
 struct accounts_memory {
 	struct credentials_cache *credentials;

@@ -222,6 +222,13 @@ def test_a_function_that_can_fail_must_be_checked():
     assert unchecked == []
 
 
+def test_functions_that_prefetch_are_inlined():
+    """GCC takes a static function that only prefetches for one without effect, and drops its calls (base/prefetch.h)."""
+    dropped = [f"{os.path.relpath(name, TOP)}: {function}" for name in sources()
+               for function in re.findall(r"^static (?:inline )?void (\w*prefetch\w*)\(", read(name), re.MULTILINE)]
+    assert not dropped, f"not PREFETCH_INLINE: {dropped}"
+
+
 def test_the_recipe_of_an_endpoint_compiles_and_has_the_layout_of_a_source(tmp_path):
     recipe = re.search(r"^## To add an endpoint\n.*?(?=^## )", read(TOP, "docs", "HACKING.md"), re.MULTILINE | re.DOTALL)[0]
     row, source = (re.sub(r"^   ", "", code, flags=re.MULTILINE)

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define CAP_MIN 4096
-#define CAP_MAX ((size_t)1 << 20) /* of a day: 4 MiB */
+#define CAP_MAX ((size_t)1 << 22) /* of a day: 16 MiB */
 #define PAGE_LEAF 0x02
 
 struct page_head {
@@ -97,33 +97,60 @@ static bool reserve(struct hot_addresses *addresses, uint64_t rows)
 	return addresses->offsets;
 }
 
-static void note(struct hot_addresses *addresses, const char *page, size_t page_at, size_t offset)
+/* The number of the row at an offset of a page; 0 if it has pages of its own. */
+static uint64_t seq_at(const struct hot_addresses *addresses, const char *page, size_t offset)
 {
 	struct partition partition;
 	struct position position;
 	struct node node;
 
-	if (read_node(addresses, page, offset, &node) && (page_at + offset) / 2 <= UINT32_MAX &&
-	    log_key_read(env_val(page + offset + sizeof(node), ROW_KEY_LEN), &partition, &position))
-		addresses->offsets[position.seq & (addresses->cap - 1)] = (uint32_t)((page_at + offset) / 2);
+	if (!read_node(addresses, page, offset, &node) ||
+	    !log_key_read(env_val(page + offset + sizeof(node), ROW_KEY_LEN), &partition, &position))
+		return 0;
+	return position.seq;
 }
 
-void hot_addresses_learn(struct hot_addresses *addresses, const struct env *env, MDB_txn *txn, MDB_val val,
-                         uint64_t rows)
+static void note(struct hot_addresses *addresses, uint64_t seq, size_t at)
+{
+	if (seq != 0 && at / 2 <= UINT32_MAX)
+		addresses->offsets[seq & (addresses->cap - 1)] = (uint32_t)(at / 2);
+}
+
+/* Most pages have all rows from the first number to the last: of these, only the two are looked at. */
+static uint64_t note_page(struct hot_addresses *addresses, const char *page, const struct page_head *head,
+                          size_t page_at)
+{
+	const size_t begin = sizeof(*head), count = (head->offsets_end - begin) / sizeof(uint16_t);
+	const char *offsets = page + begin;
+	uint64_t first = seq_at(addresses, page, read_u16(offsets));
+	uint64_t last = seq_at(addresses, page, read_u16(offsets + (count - 1) * sizeof(uint16_t)));
+	bool has_all = first != 0 && last - first == count - 1;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t offset = read_u16(offsets + i * sizeof(uint16_t));
+
+		note(addresses, has_all ? first + i : seq_at(addresses, page, offset), page_at + offset);
+	}
+	return last;
+}
+
+uint64_t hot_addresses_learn(struct hot_addresses *addresses, const struct env *env, MDB_txn *txn, MDB_val val,
+                             uint64_t rows)
 {
 	size_t at = (size_t)((uintptr_t)val.mv_data - (uintptr_t)env->map);
 	struct page_head head;
 	MDB_stat stat;
 
 	if (!env->map || at >= env->map_bytes || txn == env->write || mdb_txn_id(txn) < addresses->altered_in)
-		return;
+		return 0;
 	if (addresses->page_bytes == 0 && mdb_env_stat(env->mdb, &stat) == 0)
 		addresses->page_bytes = stat.ms_psize;
 	if (addresses->page_bytes == 0 || !reserve(addresses, rows))
-		return;
+		return 0;
 	const char *page = page_of(addresses, env, at, &head);
-	for (size_t i = sizeof(head); page && i < head.offsets_end; i += sizeof(uint16_t))
-		note(addresses, page, at & ~(addresses->page_bytes - 1), read_u16(page + i));
+	if (!page || head.offsets_end < sizeof(head) + sizeof(uint16_t))
+		return 0;
+	return note_page(addresses, page, &head, at & ~(addresses->page_bytes - 1));
 }
 
 void hot_addresses_begin(struct hot_addresses *addresses, const struct hot_addresses *before, uint64_t newest)

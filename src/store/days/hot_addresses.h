@@ -28,6 +28,8 @@
 #include "lmdb/env.h"
 #include "store/blocks/position.h"
 
+#define HOT_ADDRESSES_HEAD 8 /* bytes before a row's key */
+
 /* All zeros: none is known. */
 struct hot_addresses {
 	uint32_t *offsets; /* in the map, by twos, of the row with a number, by its last bits; 0: not known */
@@ -41,10 +43,19 @@ struct hot_addresses {
 bool hot_addresses_read(const struct hot_addresses *addresses, const struct env *env, uint64_t seq,
                         const uint8_t key[ROW_KEY_LEN], MDB_val *val);
 
-/* Notes the addresses of the rows on the page that a row's value, which `txn` has found, is on. `rows` is how many rows are
- * hot, about. Notes nothing when out of memory. */
-void hot_addresses_learn(struct hot_addresses *addresses, const struct env *env, MDB_txn *txn, MDB_val val,
-                         uint64_t rows);
+/* Is the address of a row known, whose key a transaction has found? */
+static inline bool hot_addresses_has(const struct hot_addresses *addresses, const struct env *env, MDB_val key)
+{
+	uintptr_t at = (uintptr_t)key.mv_data - HOT_ADDRESSES_HEAD - (uintptr_t)env->map;
+
+	return addresses->cap &&
+	       2 * (uintptr_t)addresses->offsets[position_get_u64(key.mv_data) & (addresses->cap - 1)] == at;
+}
+
+/* Notes the addresses of the rows on the page that a row's value, which `txn` has found, is on. `rows` is how many rows the
+ * log has. Returns the number of the page's last row; 0 if nothing is noted, as when out of memory. */
+uint64_t hot_addresses_learn(struct hot_addresses *addresses, const struct env *env, MDB_txn *txn, MDB_val val,
+                             uint64_t rows);
 
 /* The hot rows are loaded, after `before`, when `newest` was the greatest number of one. */
 void hot_addresses_begin(struct hot_addresses *addresses, const struct hot_addresses *before, uint64_t newest);
@@ -70,10 +81,7 @@ PREFETCH_INLINE void hot_addresses_prefetch(const struct hot_addresses *addresse
 
 	if (!offset)
 		return;
-	__builtin_prefetch(
-		(const void *)((uintptr_t)env->map + 2 * offset / addresses->page_bytes * addresses->page_bytes));
-	for (uintptr_t i = 0; i < HOT_ADDRESSES_LINES; i++)
-		__builtin_prefetch((const void *)((uintptr_t)env->map + (2 * offset & ~(addresses->page_bytes - 1))));
+	__builtin_prefetch((const void *)((uintptr_t)env->map + (2 * offset & ~(addresses->page_bytes - 1))));
 	for (uintptr_t i = 0; i < HOT_ADDRESSES_LINES; i++)
 		__builtin_prefetch((const void *)((uintptr_t)env->map + 2 * offset + i * PREFETCH_LINE));
 }

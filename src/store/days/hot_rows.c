@@ -6,6 +6,7 @@
 
 #define PASSED_MAX 4096 /* dead rows between pauses */
 #define ROWS_AHEAD 8    /* so many rows ahead are prefetched */
+#define PAGES_AHEAD 32  /* so many pages' addresses are noted after one that was searched for */
 
 static int stat_count(struct day *day, MDB_txn *txn, enum day_db db, uint64_t *count, struct error *err)
 {
@@ -283,17 +284,57 @@ int hot_cursor_open(struct hot_cursor *cursor, struct day *day, MDB_txn *txn, co
 	return day->hot.loaded ? 0 : day_hot_load(day, txn, err);
 }
 
+/* Is the row of the next number the partition's, too? It is found without its address. */
+static bool is_followed(const struct hot_cursor *cursor)
+{
+	const struct hot_order *order = cursor->order;
+
+	return order && cursor->next < order->count && order->rows[cursor->next].seq == cursor->position.seq + 1;
+}
+
+/* Notes the addresses on the page of a row that was found. Numbers of dead rows, too, are between those of the others. */
+static uint64_t learn(struct hot_cursor *cursor, MDB_val val)
+{
+	struct day *day = cursor->day;
+	MDB_stat log;
+
+	if (mdb_stat(cursor->txn, day->env.dbi[DAY_HOT], &log) != 0)
+		return 0;
+	return hot_addresses_learn(&day->hot.addresses, &day->env, cursor->txn, val, log.ms_entries);
+}
+
+/* The same of the pages that follow, up to one that is known: to find the page after one is faster than to search for
+ * a row, and its rows will be asked for soon. */
+static void learn_ahead(struct hot_cursor *cursor, uint64_t last_seq)
+{
+	const struct day *day = cursor->day;
+	uint8_t bytes[sizeof(last_seq)];
+
+	for (unsigned i = 0; i < PAGES_AHEAD && last_seq != 0; i++) {
+		MDB_val key = env_val(bytes, sizeof(bytes)), val;
+
+		position_put_u64(bytes, last_seq + 1);
+		if (mdb_cursor_get(cursor->rows, &key, &val, MDB_SET_RANGE) != 0 || key.mv_size != ROW_KEY_LEN ||
+		    hot_addresses_has(&day->hot.addresses, &day->env, key))
+			break;
+		last_seq = learn(cursor, val);
+	}
+	cursor->seq_before = 0;
+}
+
 /* A result of LMDB, which searches for the row. */
 static int search_row(struct hot_cursor *cursor, MDB_val key)
 {
-	struct hot *hot = &cursor->day->hot;
 	int rc = mdb_cursor_get(cursor->rows, &key, &cursor->val, MDB_SET);
 
-	if (rc)
+	if (rc) {
 		cursor->seq_before = 0;
-	else
-		hot_addresses_learn(&hot->addresses, &cursor->day->env, cursor->txn, cursor->val, hot->rows);
-	return rc;
+		return rc;
+	}
+	uint64_t last_seq = learn(cursor, cursor->val);
+	if (cursor->learns_ahead && !is_followed(cursor))
+		learn_ahead(cursor, last_seq);
+	return 0;
 }
 
 /* A result of LMDB. The row of the next number most often stands next. */
@@ -345,7 +386,7 @@ int hot_cursor_seek(struct hot_cursor *cursor, const struct position *from, stru
 	return hot_cursor_next(cursor, err);
 }
 
-static void prefetch_ahead(const struct hot_cursor *cursor)
+PREFETCH_INLINE void prefetch_ahead(const struct hot_cursor *cursor)
 {
 	const struct hot_order *order = cursor->order;
 	const struct day *day = cursor->day;

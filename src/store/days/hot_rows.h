@@ -64,6 +64,7 @@ struct hot_cursor {
 	const struct hot_order *order; /* NULL: none are known */
 	uint32_t next;                 /* of the order */
 	uint64_t seq_before;           /* of the row that was read last */
+	bool learns_ahead; /* whoever reads many partitions, one after the other, sets it: hot_addresses.h */
 };
 
 /* Opens it; loads the day's hot rows if need be. `newest`: rows put by later changes are passed over; UINT64_MAX for

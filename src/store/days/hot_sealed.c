@@ -6,6 +6,8 @@
 
 #define TRIM_MIN 1024  /* fewer dead rows may stay */
 #define TRIM_STEP 8192 /* rows in a slice */
+#define TRIM_DEAD 3    /* so many rows are dead, */
+#define TRIM_OF 4      /* of so many, before some are removed */
 #define MARK_LEN 24
 #define DEAD_KEY "dead"
 
@@ -206,15 +208,28 @@ static int trim(struct day *day, MDB_cursor *cursor, uint32_t rows, uint64_t dea
 	return hot_dead_add(day, -(int64_t)removed, err);
 }
 
+/* Empties the log, of which all rows are dead: LMDB frees its pages without reading them. */
+static int drop_rows(struct day *day, uint64_t dead, struct error *err)
+{
+	int rc = mdb_drop(day->env.write, day->env.dbi[DAY_HOT], 0);
+
+	day->hot.trim = (struct hot_trim){ 0 };
+	if (rc)
+		return env_fail(&day->env, rc, "remove dead rows", err);
+	return hot_dead_add(day, -(int64_t)dead, err) == 0 ? drop_marks(day, err) : -1;
+}
+
 int hot_trim(struct day *day, uint32_t rows, bool all, struct error *err)
 {
-	uint64_t dead;
+	uint64_t dead, there = rows_of(day);
 	MDB_cursor *cursor;
 
 	if (hot_dead_count(day, day->env.write, &dead, err) != 0)
 		return -1;
-	if (dead == 0 || (!all && (dead < TRIM_MIN || dead < rows_of(day) / 2)))
+	if (dead == 0 || (!all && (dead < TRIM_MIN || dead < there / TRIM_OF * TRIM_DEAD)))
 		return 0;
+	if (dead == there && day->hot.loaded && day->hot.rows == 0)
+		return drop_rows(day, dead, err);
 	int rc = mdb_cursor_open(day->env.write, day->env.dbi[DAY_HOT], &cursor);
 	if (rc)
 		return env_fail(&day->env, rc, "open cursor", err);

@@ -12,7 +12,7 @@
  * Each transaction sees its own marks, so it sees a row in one place.
  *
  * Once most rows are dead, the log is trimmed in its own order, by as much as is sealed: pages of dead rows are freed
- * at once.
+ * at once. Where all are, as after the last seal of a day, they are dropped without being looked at.
  */
 #ifndef CDRD_STORE_DAYS_HOT_SEALED_H
 #define CDRD_STORE_DAYS_HOT_SEALED_H
@@ -42,7 +42,8 @@ MUST_CHECK int hot_dead_count(struct day *day, MDB_txn *txn, uint64_t *count, st
 MUST_CHECK int hot_dead_add(struct day *day, int64_t rows, struct error *err);
 
 /* Removes dead rows in the open write transaction, from where it was last on, looking at so many rows. Unless `all`,
- * only where at least half of the rows are dead. */
+ * only where at least three quarters of the rows are dead: each page that has dead rows is copied for them. Where all are
+ * dead, all go at once. */
 MUST_CHECK int hot_trim(struct day *day, uint32_t rows, bool all, struct error *err);
 
 /* A slice of removing all of them, before a day's file is packed. 1 when none are there, 0 when it is to be committed and

@@ -301,7 +301,7 @@ static int give_found(const struct search *search, const struct ids_run *run, co
 	return result;
 }
 
-static void prefetch_entry(const struct slice *slice, size_t number)
+PREFETCH_INLINE void prefetch_entry(const struct slice *slice, size_t number)
 {
 	__builtin_prefetch(slice->entries + number * IDS_ENTRY_BYTES);
 }

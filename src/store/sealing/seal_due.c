@@ -71,7 +71,7 @@ static size_t due_count(const struct hot *hot)
 }
 
 /* What the next ones need is prefetched while the one before them is sealed. */
-static void prefetch_next(const struct day *day)
+PREFETCH_INLINE void prefetch_next(const struct day *day)
 {
 	const struct hot *hot = &day->hot;
 	const struct partition *next = (const struct partition *)(void *)hot->due.data + hot->due_at;

@@ -108,6 +108,7 @@ static int gather_hot(struct seal *seal, MDB_txn *txn, int64_t deadline_us, stru
 
 	from.seq++;
 	int result = hot_cursor_open(&cursor, seal->day, txn, &seal->partition, seal->snapshot, err);
+	cursor.learns_ahead = true;
 	int found = result == 0 ? hot_cursor_seek(&cursor, &from, err) : -1;
 	for (; found > 0 && result == 0; found = result == 0 ? hot_cursor_next(&cursor, err) : 0)
 		result = add_hot(seal, &cursor, deadline_us, err);

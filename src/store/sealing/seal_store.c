@@ -13,7 +13,7 @@
 #include "store/days/hot_sealed.h"
 #include "store/sealing/seal_private.h"
 
-/* Dead rows are looked for among so many: twice the rows that are sealed, as half of them are dead. */
+/* Dead rows are looked for among so many: twice the rows that are sealed, as most of them are dead. */
 #define TRIM_TIMES 2
 #define TRIM_MORE 1024 /* and so many more: where nothing is hot, all are to go */
 #define TRIM_STEP 1024 /* rows between looks at the clock */
