@@ -3,8 +3,9 @@
  * number_search.h: all records that hold a number, of one account or of all.
  *
  * Day by day, the hot rows and then the blocks whose skip indexes do not rule the number out. A record counts as in
- * erase.h: a column of kind CATALOG_NUMBER holds it, a plus before it or not. What is put or sealed meanwhile may be
- * missed or found twice.
+ * erase.h: a column of kind CATALOG_NUMBER holds it, a plus before it or not. Each record that is there when the search
+ * begins is found once, though it be sealed, merged or replaced meanwhile; but one that moves to a day that was searched
+ * already is missed, and what is put meanwhile may be. 16 bytes are kept of each record found.
  */
 #ifndef CDRD_STORE_NUMBER_SEARCH_H
 #define CDRD_STORE_NUMBER_SEARCH_H

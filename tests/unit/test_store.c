@@ -11,6 +11,7 @@
 #include "expect.h"
 #include "store/blocks/bundle.h"
 #include "store/days/hot_rows.h"
+#include "store/number_search.h"
 #include "store/putting/moves.h"
 #include "store/sealing/seal_private.h"
 #include "store/days_store.h"
@@ -511,6 +512,97 @@ START_TEST(a_day_of_many_accounts_is_searched_in_slices)
 	seal_all();
 	ck_assert_uint_eq(stats_of(DAY).deleted_rows, 0);
 	check_all("acct2900", true);
+}
+END_TEST
+
+#define CALLED 600
+
+static const struct str called_number = { "447700900123", 12 };
+static unsigned found_times[CALLED];
+static char called_refs[CALLED][8];
+
+static uint8_t ref_column(void)
+{
+	return catalog_column_find(sms(), STR_LITERAL("client_ref"));
+}
+
+/* Records of four accounts to one number, which their references tell apart. */
+static void put_called(void)
+{
+	uint8_t to = catalog_column_find(sms(), STR_LITERAL("to"));
+
+	for (uint32_t i = 0; i < CALLED; i++) {
+		char account[9];
+
+		(void)snprintf(account, sizeof(account), "acct000%u", i % 4);
+		(void)snprintf(called_refs[i], sizeof(called_refs[i]), "%u", i);
+		struct sample *sample = new_sms(account, DAY, i);
+		sample->record.values[to] = called_number;
+		sample->record.values[ref_column()] = str_from(called_refs[i]);
+		put(sample);
+	}
+	commit();
+}
+
+/* New versions of every so many, at their times or later ones. */
+static void replace_called(uint32_t from, uint32_t every, int64_t later_us, const char *status)
+{
+	for (uint32_t i = from; i < CALLED; i += every) {
+		const struct sample *now = model.records[i]->now;
+		struct sample *sample = sample_copy(&now->record, now->time_us + later_us);
+
+		sample->record.values[catalog_column_find(sms(), STR_LITERAL("status"))] = str_from(status);
+		put(sample);
+	}
+	commit();
+}
+
+static bool note_called(void *arg, const struct record *record, int64_t time_us, uint64_t columns)
+{
+	(void)arg;
+	(void)time_us;
+	ck_assert(columns != 0);
+	found_times[atoi(record->values[ref_column()].p)]++;
+	return true;
+}
+
+/* What happens while the search is under way, step by step. */
+static const struct {
+	const char *what;
+	bool sealed_before;
+	uint32_t replaced_every;
+	int64_t later_us;
+	bool seals;
+} meanwhiles[] = {
+	{ "sealed", false, 0, 0, true },
+	{ "replaced", false, 5, 0, false },
+	{ "replaced in blocks", true, 5, 0, false },
+	{ "replaced in blocks, sealed, merged", true, 3, 0, true },
+	{ "moved", false, 5, CLOCK_US_PER_SECOND / 2, false },
+	{ "moved from blocks, sealed, merged", true, 3, CLOCK_US_PER_SECOND / 2, true },
+};
+
+START_TEST(a_number_is_found_once_in_each_record_whatever_happens_meanwhile)
+{
+	bool done = false;
+
+	memset(found_times, 0, sizeof(found_times));
+	put_called();
+	if (meanwhiles[_i].sealed_before)
+		seal_all();
+	struct number_search *search = number_search_new(f.store, NULL, called_number, note_called, NULL, &err);
+	ck_assert_ptr_nonnull(search);
+	for (uint32_t step = 0; !done; step++) {
+		ASSERT_OK(number_search_step(search, 0, &done, &err));
+		if (meanwhiles[_i].replaced_every && step < 4)
+			replace_called(step, meanwhiles[_i].replaced_every, meanwhiles[_i].later_us,
+			               step % 2 ? "read" : "sent again");
+		if (meanwhiles[_i].seals && step < 4)
+			seal_all();
+	}
+	number_search_free(search);
+	for (uint32_t i = 0; i < CALLED; i++)
+		expect(found_times[i] == 1, "%s: record %u was found %u times", meanwhiles[_i].what, i, found_times[i]);
 }
 END_TEST
 
@@ -1112,6 +1204,8 @@ Suite *suite_store(void)
 	tcase_add_test(tests, one_commit_makes_the_seals_of_many_accounts_last);
 	tcase_add_test(tests, a_day_of_many_accounts_is_searched_in_slices);
 	tcase_add_test(tests, sealing_all_begins_again_where_a_round_is_under_way);
+	tcase_add_loop_test(tests, a_number_is_found_once_in_each_record_whatever_happens_meanwhile, 0,
+	                    sizeof(meanwhiles) / sizeof(meanwhiles[0]));
 	tcase_add_test(tests, a_partition_of_many_jobs_is_sealed_whole);
 	tcase_add_test(tests, an_aborted_update_leaves_no_trace);
 	tcase_add_test(tests, a_damaged_block_fails_its_own_requests_only);

@@ -2,6 +2,10 @@
 /*
  * number_search.c: see number_search.h. No read transaction outlives a slice; the place in a day is the key looked at
  * last.
+ *
+ * A transaction sees each record once. From one to the next, a record may be sealed, and its block be merged into a new
+ * one: it keeps the number of its position. One that moves gets a new number, by which it is known to have come after the
+ * search had begun, and keeps its id.
  */
 #include "store/cluster.h"
 #include "store/number_search.h"
@@ -15,6 +19,12 @@
 #define LOOK_EVERY 64 /* hot rows, between two looks at the clock */
 
 enum stage { STAGE_HOT, STAGE_BLOCKS };
+
+/* Numbers, of which those of the slices before are in order. */
+struct given {
+	struct buf list; /* uint64_t each */
+	size_t sorted;
+};
 
 struct number_search {
 	struct store *store;
@@ -31,8 +41,16 @@ struct number_search {
 	struct hot_place hot_place; /* in the first stage */
 	uint8_t key[NUMBER_KEY_LEN];
 	size_t key_len; /* 0: the day's, or the account's, first block */
-	int64_t deadline_us;
 	struct number_search_counts counts;
+
+	/* of the slice */
+	int64_t deadline_us;
+	struct day *at;
+	MDB_txn *txn;
+
+	uint64_t snapshot;   /* the last change before the search began */
+	struct given seqs;   /* of the positions of the records found */
+	struct given hashes; /* of their ids */
 };
 
 struct number_search *number_search_new(struct store *store, const struct account_key *account, struct str number,
@@ -47,7 +65,9 @@ struct number_search *number_search_new(struct store *store, const struct accoun
 		error_set(err, ERROR_NOMEM, "search: out of memory");
 		return NULL;
 	}
-	*search = (struct number_search){ .store = store, .fn = fn, .arg = arg, .day = INT32_MIN };
+	*search = (struct number_search){
+		.store = store, .fn = fn, .arg = arg, .day = INT32_MIN, .snapshot = store->snapshot
+	};
 	search->has_account = account != NULL;
 	if (account)
 		search->account = *account;
@@ -64,6 +84,8 @@ void number_search_free(struct number_search *search)
 	if (!search)
 		return;
 	erase_free(search->matcher);
+	buf_free(&search->seqs.list);
+	buf_free(&search->hashes.list);
 	free(search);
 }
 
@@ -72,16 +94,53 @@ void number_search_counts(const struct number_search *search, struct number_sear
 	*counts = search->counts;
 }
 
+/* --- what was given --- */
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t left, right;
+
+	memcpy(&left, a, sizeof(left));
+	memcpy(&right, b, sizeof(right));
+	return (left > right) - (left < right);
+}
+
+static void given_sort(struct given *given)
+{
+	size_t count = given->list.len / sizeof(uint64_t);
+
+	if (count > given->sorted)
+		qsort(given->list.data, count, sizeof(uint64_t), compare);
+	given->sorted = count;
+}
+
+static bool given_has(const struct given *given, uint64_t number)
+{
+	return given->sorted > 0 && bsearch(&number, given->list.data, given->sorted, sizeof(number), compare);
+}
+
+static bool was_given(const struct number_search *search, uint64_t seq, uint64_t hash)
+{
+	return given_has(&search->seqs, seq) || (seq > search->snapshot && given_has(&search->hashes, hash));
+}
+
 /* --- a record --- */
 
-static void give(struct number_search *search, const struct record *record, int64_t time_us)
+static void give(struct number_search *search, const struct partition *partition, const struct record *record,
+                 const struct position *position)
 {
+	const struct catalog_product *product = record->product;
+	uint64_t hash = day_id_hash(&partition->account, product->number, record->values[product->id_column]);
 	uint64_t columns = erase_columns_of(search->matcher, record->product), found = 0;
 
 	for (uint64_t left = columns; left; left &= left - 1)
 		if (erase_record_has_it(search->matcher, record, left & -left))
 			found |= left & -left;
-	if (found && !search->fn(search->arg, record, time_us, found))
+	if (!found || was_given(search, position->seq, hash))
+		return;
+	buf_add(&search->seqs.list, &position->seq, sizeof(position->seq));
+	buf_add(&search->hashes.list, &hash, sizeof(hash));
+	if (!search->fn(search->arg, record, position->time_us, found))
 		search->ended = true;
 }
 
@@ -104,7 +163,7 @@ static int take_hot(void *arg, const struct hot_place *place, MDB_val val, struc
 		if (found < 0)
 			return -1;
 		if (found > 0)
-			give(search, &record, place->position.time_us);
+			give(search, &place->partition, &record, &place->position);
 	}
 	return search->ended || (++hot->looks % LOOK_EVERY == 0 && clock_monotonic_us() >= search->deadline_us);
 }
@@ -119,16 +178,37 @@ static int search_hot(struct number_search *search, struct day *day, MDB_txn *tx
 	return hot_rows_each_of(day, txn, &search->account, &search->hot_place, take_hot, &hot, err);
 }
 
+/* The version over a row that was replaced: the hot rows may have been searched before it was there. */
+static int take_newer(struct number_search *search, const struct partition *partition, struct position position,
+                      struct error *err)
+{
+	struct partition own = *partition;
+	struct record record;
+	MDB_val val;
+	int found = day_row_get(search->at, search->txn, partition, &position, &val, err);
+
+	if (found > 0) {
+		own.direction = position.direction;
+		found = day_row_read(search->at, &own, val, &record, err);
+	}
+	if (found > 0)
+		give(search, &own, &record, &position);
+	return found < 0 ? -1 : 0;
+}
+
 static int take_row(void *arg, struct block_reader *reader, uint32_t row, struct error *err)
 {
 	struct number_search *search = arg;
+	const struct position *position = block_reader_position(reader, row);
 	struct record record;
 
-	if (search->ended || block_reader_is_deleted(reader, row))
+	if (search->ended)
 		return 0;
+	if (block_reader_is_deleted(reader, row))
+		return take_newer(search, &reader->partition, *position, err);
 	if (block_reader_record(reader, row, SCAN_COLUMNS_ALL, &record, err) != 0)
 		return -1;
-	give(search, &record, block_reader_position(reader, row)->time_us);
+	give(search, &reader->partition, &record, position);
 	return 0;
 }
 
@@ -211,8 +291,14 @@ static int search_day(struct number_search *search, struct day *day, struct erro
 
 	if (!txn)
 		return -1;
+	given_sort(&search->seqs);
+	given_sort(&search->hashes);
+	search->at = day;
+	search->txn = txn;
 	int result =
 		search->stage == STAGE_HOT ? search_hot(search, day, txn, err) : search_blocks(search, day, txn, err);
+	if (result >= 0 && (search->seqs.list.failed || search->hashes.list.failed))
+		result = error_set(err, ERROR_NOMEM, "search: out of memory");
 	return env_read_end(&day->env, txn, result, err);
 }
 
