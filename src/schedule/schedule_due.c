@@ -124,6 +124,7 @@ int schedule_make_report(struct schedules *schedules, struct schedule *schedule,
 		*err = problems.failure;
 		result = -1;
 	}
+	/* NOLINTNEXTLINE(uninitvar): schedule_ask has filled it in. */
 	if (result == 0 && problems.count > 0)
 		result = error_set(err, ERROR_INVALID, "%s: %s", problems.list[0].name, problems.list[0].reason);
 	if (result == 0)

@@ -247,6 +247,7 @@ static void close_cluster(struct cluster *cluster)
 		                                                                     &cluster->next;
 
 		TAILQ_REMOVE(puts, put, link);
+		/* NOLINTNEXTLINE(-Wanalyzer-double-free): it is in that queue no more. */
 		free(put);
 	}
 	clickhouse_free(cluster->clickhouse);
