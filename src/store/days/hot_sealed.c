@@ -8,6 +8,7 @@
 #define TRIM_STEP 8192 /* rows in a slice */
 #define TRIM_DEAD 3    /* so many rows are dead, */
 #define TRIM_OF 4      /* of so many, before some are removed */
+#define DROP_PAGES 256 /* of a log whose rows may have pages of their own, read at once */
 #define MARK_LEN 24
 #define DEAD_KEY "dead"
 
@@ -208,7 +209,18 @@ static int trim(struct day *day, MDB_cursor *cursor, uint32_t rows, uint64_t dea
 	return hot_dead_add(day, -(int64_t)removed, err);
 }
 
-/* Empties the log, of which all rows are dead: LMDB frees its pages without reading them. */
+/* May all rows go at once? LMDB frees their pages without reading them, a million rows in some 3 ms, unless a row has
+ * pages of its own: then it reads each page of the log for those, which is bounded here. */
+static bool may_drop(const struct day *day)
+{
+	MDB_stat stat;
+
+	if (mdb_stat(day->env.write, day->env.dbi[DAY_HOT], &stat) != 0)
+		return false;
+	return stat.ms_overflow_pages == 0 || stat.ms_leaf_pages + stat.ms_overflow_pages <= DROP_PAGES;
+}
+
+/* Empties the log, of which all rows are dead. */
 static int drop_rows(struct day *day, uint64_t dead, struct error *err)
 {
 	int rc = mdb_drop(day->env.write, day->env.dbi[DAY_HOT], 0);
@@ -228,7 +240,7 @@ int hot_trim(struct day *day, uint32_t rows, bool all, struct error *err)
 		return -1;
 	if (dead == 0 || (!all && (dead < TRIM_MIN || dead < there / TRIM_OF * TRIM_DEAD)))
 		return 0;
-	if (dead == there && day->hot.loaded && day->hot.rows == 0)
+	if (dead == there && day->hot.loaded && day->hot.rows == 0 && may_drop(day))
 		return drop_rows(day, dead, err);
 	int rc = mdb_cursor_open(day->env.write, day->env.dbi[DAY_HOT], &cursor);
 	if (rc)

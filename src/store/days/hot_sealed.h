@@ -43,7 +43,7 @@ MUST_CHECK int hot_dead_add(struct day *day, int64_t rows, struct error *err);
 
 /* Removes dead rows in the open write transaction, from where it was last on, looking at so many rows. Unless `all`,
  * only where at least three quarters of the rows are dead: each page that has dead rows is copied for them. Where all are
- * dead, all go at once. */
+ * dead, all go at once, unless that may take long. */
 MUST_CHECK int hot_trim(struct day *day, uint32_t rows, bool all, struct error *err);
 
 /* A slice of removing all of them, before a day's file is packed. 1 when none are there, 0 when it is to be committed and
