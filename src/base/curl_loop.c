@@ -8,12 +8,18 @@
 #include "base/curl_loop.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
 
 struct curl_loop {
 	struct event_base *base;
 	CURLM *multi;
+	CURLM *spare; /* in whose place it is put when that has run out of memory; NULL until there is memory for it */
+	long keep;    /* connections */
 	struct event *timer;
 	curl_loop_fn ended;
+	struct buf transfers; /* CURL *, in the order they were added */
 };
 
 /* Tells of the transfers that libcurl has finished. */
@@ -34,25 +40,87 @@ static void take_finished(struct curl_loop *loop)
 	}
 }
 
-static void on_socket(evutil_socket_t fd, short what, void *arg)
+/* Called by libcurl, which wants to be called in so many milliseconds, -1 for never; but not from here, not even for
+ * 0. Where there is no memory for that, it is called in the next turn, as it would not ask again. */
+static int set_timer(CURLM *multi, long timeout_ms, void *arg)
 {
 	struct curl_loop *loop = arg;
-	int running;
-	int bits = (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0);
+	struct timeval delay = { timeout_ms / 1000, timeout_ms % 1000 * 1000 };
 
-	curl_multi_socket_action(loop->multi, fd, bits, &running);
+	(void)multi;
+	if (timeout_ms < 0)
+		event_del(loop->timer);
+	else if (event_add(loop->timer, &delay) != 0)
+		event_active(loop->timer, EV_TIMEOUT, 0);
+	return 0;
+}
+
+static CURLM *multi_new(struct curl_loop *loop);
+
+static CURL **transfers_of(const struct curl_loop *loop)
+{
+	return (CURL **)(void *)loop->transfers.data;
+}
+
+static size_t transfers_count(const struct curl_loop *loop)
+{
+	return loop->transfers.len / sizeof(CURL *);
+}
+
+/* Ends those that are there now; what is added meanwhile comes after them. */
+static void end_all(struct curl_loop *loop, CURLcode code)
+{
+	for (size_t left = transfers_count(loop); left > 0 && transfers_count(loop) > 0; left--) {
+		CURL *easy = transfers_of(loop)[0];
+		void *arg = NULL;
+
+		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &arg);
+		loop->ended(arg, easy, code);
+	}
+}
+
+/*
+ * libcurl 7.88 that ran out of memory does not say for which transfer, never asks to be called for that one again, and
+ * divides by zero in what is left of it when a later one gets a socket of the same number. So all transfers end, and
+ * the next ones have a new CURLM.
+ */
+static void begin_anew(struct curl_loop *loop, CURLcode code)
+{
+	CURLM *old = loop->multi;
+
+	if (!loop->spare)
+		loop->spare = multi_new(loop);
+	if (loop->spare) {
+		for (size_t i = 0; i < transfers_count(loop); i++)
+			curl_multi_remove_handle(old, transfers_of(loop)[i]);
+		curl_multi_cleanup(old);
+		loop->multi = loop->spare;
+		loop->spare = NULL;
+	}
+	end_all(loop, code);
+}
+
+/* Lets libcurl go on with a socket, or with what is due. */
+static void go_on(struct curl_loop *loop, curl_socket_t fd, int bits)
+{
+	int running;
+	CURLMcode code = curl_multi_socket_action(loop->multi, fd, bits, &running);
+
 	take_finished(loop);
+	if (code != CURLM_OK)
+		begin_anew(loop, code == CURLM_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_RECV_ERROR);
+}
+
+static void on_socket(evutil_socket_t fd, short what, void *arg)
+{
+	go_on(arg, fd, (what & EV_READ ? CURL_CSELECT_IN : 0) | (what & EV_WRITE ? CURL_CSELECT_OUT : 0));
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
-	struct curl_loop *loop = arg;
-	int running;
-
 	(void)fd;
 	(void)what;
-	curl_multi_socket_action(loop->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	take_finished(loop);
+	go_on(arg, CURL_SOCKET_TIMEOUT, 0);
 }
 
 /* Called by libcurl: `what` is what it waits for on the socket from now on. The socket's event is its private
@@ -77,34 +145,54 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void 
 	return 0;
 }
 
-/* Called by libcurl, which wants to be called in so many milliseconds, -1 for never; but not from here, not even for
- * 0. */
-static int set_timer(CURLM *multi, long timeout_ms, void *arg)
+static CURLM *multi_new(struct curl_loop *loop)
 {
-	struct curl_loop *loop = arg;
-	struct timeval delay = { timeout_ms / 1000, timeout_ms % 1000 * 1000 };
+	CURLM *multi = curl_multi_init();
 
-	(void)multi;
-	if (timeout_ms < 0)
-		event_del(loop->timer);
-	else
-		event_add(loop->timer, &delay);
-	return 0;
+	if (!multi)
+		return NULL;
+	curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+	curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, loop);
+	curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_timer);
+	curl_multi_setopt(multi, CURLMOPT_TIMERDATA, loop);
+	if (loop->keep > 0)
+		curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, loop->keep);
+	return multi;
 }
 
 int curl_loop_add(struct curl_loop *loop, CURL *easy)
 {
-	return curl_multi_add_handle(loop->multi, easy) == CURLM_OK ? 0 : -1;
+	if (!loop->spare)
+		loop->spare = multi_new(loop);
+	if (!buf_reserve(&loop->transfers, sizeof(CURL *))) {
+		loop->transfers.failed = false;
+		return -1;
+	}
+	if (curl_multi_add_handle(loop->multi, easy) != CURLM_OK)
+		return -1;
+	buf_add(&loop->transfers, &easy, sizeof(CURL *));
+	return 0;
 }
 
 void curl_loop_remove(struct curl_loop *loop, CURL *easy)
 {
+	CURL **transfers = transfers_of(loop);
+
+	for (size_t i = 0; i < transfers_count(loop); i++)
+		if (transfers[i] == easy) {
+			memmove(&transfers[i], &transfers[i + 1], (transfers_count(loop) - i - 1) * sizeof(CURL *));
+			loop->transfers.len -= sizeof(CURL *);
+			break;
+		}
 	curl_multi_remove_handle(loop->multi, easy);
 }
 
 void curl_loop_keep(struct curl_loop *loop, long connections)
 {
+	loop->keep = connections;
 	curl_multi_setopt(loop->multi, CURLMOPT_MAXCONNECTS, connections);
+	curl_multi_cleanup(loop->spare);
+	loop->spare = NULL;
 }
 
 /*
@@ -136,17 +224,13 @@ struct curl_loop *curl_loop_new(struct event_base *base, curl_loop_fn ended, str
 	}
 	loop->base = base;
 	loop->ended = ended;
-	loop->multi = curl_multi_init();
+	loop->multi = multi_new(loop);
 	loop->timer = evtimer_new(base, on_timer, loop);
 	if (!loop->multi || !loop->timer) {
 		curl_loop_free(loop);
 		error_set(err, ERROR_NOMEM, "libcurl could not be started: out of memory");
 		return NULL;
 	}
-	curl_multi_setopt(loop->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
-	curl_multi_setopt(loop->multi, CURLMOPT_SOCKETDATA, loop);
-	curl_multi_setopt(loop->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-	curl_multi_setopt(loop->multi, CURLMOPT_TIMERDATA, loop);
 	return loop;
 }
 
@@ -155,8 +239,10 @@ void curl_loop_free(struct curl_loop *loop)
 	if (!loop)
 		return;
 	curl_multi_cleanup(loop->multi);
+	curl_multi_cleanup(loop->spare);
 	if (loop->timer)
 		event_free(loop->timer);
+	buf_free(&loop->transfers);
 	curl_global_cleanup();
 	free(loop);
 }
