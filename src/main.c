@@ -146,7 +146,8 @@ static void on_drained(void *arg)
 	static const struct timeval moment = { 0, 20000 };
 	struct daemon *d = arg;
 
-	event_base_loopexit(d->base, &moment);
+	if (event_base_loopexit(d->base, &moment) != 0) /* no memory for the timer */
+		event_base_loopbreak(d->base);
 }
 
 /* Ends the loop when the requests in progress are answered; at once when called again. */

@@ -16,6 +16,7 @@ struct curl_loop {
 	struct event_base *base;
 	CURLM *multi;
 	CURLM *spare; /* in whose place it is put when that has run out of memory; NULL until there is memory for it */
+	bool broken;  /* memory has run out in it, and there was no spare */
 	long keep;    /* connections */
 	struct event *timer;
 	curl_loop_fn ended;
@@ -84,20 +85,20 @@ static void end_all(struct curl_loop *loop, CURLcode code)
  * divides by zero in what is left of it when a later one gets a socket of the same number. So all transfers end, and
  * the next ones have a new CURLM.
  */
-static void begin_anew(struct curl_loop *loop, CURLcode code)
+static void begin_anew(struct curl_loop *loop)
 {
 	CURLM *old = loop->multi;
 
 	if (!loop->spare)
 		loop->spare = multi_new(loop);
-	if (loop->spare) {
-		for (size_t i = 0; i < transfers_count(loop); i++)
-			curl_multi_remove_handle(old, transfers_of(loop)[i]);
-		curl_multi_cleanup(old);
-		loop->multi = loop->spare;
-		loop->spare = NULL;
-	}
-	end_all(loop, code);
+	loop->broken = !loop->spare;
+	if (loop->broken)
+		return;
+	for (size_t i = 0; i < transfers_count(loop); i++)
+		curl_multi_remove_handle(old, transfers_of(loop)[i]);
+	curl_multi_cleanup(old);
+	loop->multi = loop->spare;
+	loop->spare = NULL;
 }
 
 /* Lets libcurl go on with a socket, or with what is due. */
@@ -107,8 +108,10 @@ static void go_on(struct curl_loop *loop, curl_socket_t fd, int bits)
 	CURLMcode code = curl_multi_socket_action(loop->multi, fd, bits, &running);
 
 	take_finished(loop);
-	if (code != CURLM_OK)
-		begin_anew(loop, code == CURLM_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_RECV_ERROR);
+	if (code == CURLM_OK)
+		return;
+	begin_anew(loop);
+	end_all(loop, code == CURLM_OUT_OF_MEMORY ? CURLE_OUT_OF_MEMORY : CURLE_RECV_ERROR);
 }
 
 static void on_socket(evutil_socket_t fd, short what, void *arg)
@@ -162,9 +165,11 @@ static CURLM *multi_new(struct curl_loop *loop)
 
 int curl_loop_add(struct curl_loop *loop, CURL *easy)
 {
+	if (loop->broken)
+		begin_anew(loop);
 	if (!loop->spare)
 		loop->spare = multi_new(loop);
-	if (!buf_reserve(&loop->transfers, sizeof(CURL *))) {
+	if (loop->broken || !buf_reserve(&loop->transfers, sizeof(CURL *))) {
 		loop->transfers.failed = false;
 		return -1;
 	}

@@ -21,6 +21,7 @@ bool callback_is_test(struct str id)
 	return id.len > prefix.len && memcmp(id.p, prefix.p, prefix.len) == 0;
 }
 
+/* Those that are done and wait to be saved are not under way. */
 static int check_count(const struct callbacks *callbacks, const char *account, struct error *err)
 {
 	const struct callback *callback;
@@ -28,7 +29,7 @@ static int check_count(const struct callbacks *callbacks, const char *account, s
 
 	LIST_FOREACH(callback, &callbacks->tests, test) {
 		all++;
-		own += str_is(str_from(account), callback->account);
+		own += str_is(str_from(account), callback->account) && callback->phase != CALLBACK_PHASE_DONE;
 	}
 	if (own >= CALLBACK_TESTS_MAX)
 		return error_set(err, ERROR_LIMIT,

@@ -132,8 +132,7 @@ void http_server_drain(struct http_server *server, int64_t timeout_us, void (*do
 	server->draining = true;
 	server->done = done;
 	server->done_arg = arg;
-	evtimer_add(server->drained, &timeout);
-	if (!c)
+	if (evtimer_add(server->drained, &timeout) != 0 || !c)
 		event_active(server->drained, EV_TIMEOUT, 0);
 	while (c) {
 		struct http_connection *next = TAILQ_NEXT(c, entry);
