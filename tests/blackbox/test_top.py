@@ -48,8 +48,10 @@ class Screen:
                   f"{environment}{command}; echo ended with $?; exec cat")
 
     def tmux(self, *arguments):
+        # The screen has the size of its window, not that of the terminal that the tests run in.
+        environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
         return subprocess.run(["tmux", "-L", self.name, *arguments], check=True, capture_output=True, text=True,
-                              env={**os.environ, "LC_ALL": "C.UTF-8"}).stdout
+                              env={**environment, "LC_ALL": "C.UTF-8"}).stdout
 
     def lines(self):
         return self.tmux("capture-pane", "-p").splitlines()
