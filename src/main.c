@@ -368,6 +368,8 @@ static int open_store(struct daemon *d, struct store_options *options, struct er
 		/* NOLINTNEXTLINE(autoVariables): store_open below takes what it needs. */
 		options->cluster = &cluster;
 		result = read_cluster(d->base, &d->config, &cluster, &password, err);
+	} else {
+		result = store_cluster_is_unused(d->meta, d->config.data_dir, err);
 	}
 	if (result == 0)
 		result = store_open(&d->store, options, err);

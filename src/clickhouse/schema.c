@@ -51,7 +51,9 @@ bool schema_server_parse(struct str version, struct schema_server *server)
 	}
 	unsigned at = year * 100 + release;
 
-	*server = (struct schema_server){ .has_low_cardinality = at >= 1916, .has_deleted = at >= 2303 };
+	*server = (struct schema_server){ .has_low_cardinality = at >= 1916,
+		                          .has_parallel_quorum = at >= 2010,
+		                          .has_deleted = at >= 2303 };
 	return true;
 }
 

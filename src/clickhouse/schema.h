@@ -28,6 +28,8 @@
 /* What a server can do, by its version. */
 struct schema_server {
 	bool has_low_cardinality; /* and codecs: from 19.16 on */
+	bool has_parallel_quorum; /* inserts with a quorum wait for no other unless told to, and select_sequential_consistency
+	                           * does nothing then: from 20.10 on */
 	bool has_deleted;         /* ReplacingMergeTree takes the column `dead`: from 23.3 on */
 };
 

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "meta/accounts.h"
+#include "store/cluster.h"
 #include "store/erased.h"
 #include "store/clock_watch.h"
 #include "store/purge.h"
@@ -35,6 +36,7 @@ struct closing {
 	struct account_key key;           /* its */
 	bool is_subaccount;
 	struct purge *purge;
+	bool told; /* that accounts stay */
 };
 
 static void run_in(struct closing *closing, int64_t us)
@@ -64,6 +66,19 @@ static bool has_subaccounts(const struct closing *closing, const struct account 
 	       count > 0;
 }
 
+/* Nothing of an account goes where its records cannot. */
+static bool can_remove(struct closing *closing, const struct account *account)
+{
+	struct error err;
+
+	if (store_needs_days(closing->context.store, "removing deleted accounts", &err) == 0)
+		return true;
+	if (!closing->told)
+		log_warn("privacy", "account %s and others that are deleted stay: %s", account->id, err.message);
+	closing->told = true;
+	return false;
+}
+
 static bool look_at(void *arg, const struct account *account)
 {
 	struct closing *closing = arg;
@@ -74,7 +89,8 @@ static bool look_at(void *arg, const struct account *account)
 
 		if (due_us > clock_now_us()) {
 			closing->next_us = due_us < closing->next_us ? due_us : closing->next_us;
-		} else if (store_clock_allows_deletion(closing->context.store) && !has_subaccounts(closing, account)) {
+		} else if (store_clock_allows_deletion(closing->context.store) && can_remove(closing, account) &&
+		           !has_subaccounts(closing, account)) {
 			memcpy(closing->account, account->id, sizeof(closing->account));
 			closing->key = account->key;
 			closing->is_subaccount = account->parent[0];
@@ -166,6 +182,7 @@ static int step_records(struct closing *closing, int64_t deadline_us, struct err
 {
 	bool dirty, done;
 	struct account account;
+	uint64_t aborts = store_aborts(closing->context.store);
 
 	/* Undeleted meanwhile: what is left of it stays. */
 	if (accounts_get(closing->context.meta, str_from(closing->account), &account, err) != 0)
@@ -177,7 +194,8 @@ static int step_records(struct closing *closing, int64_t deadline_us, struct err
 		return 0;
 	}
 	if (purge_step(closing->purge, deadline_us, &dirty, &done, err) != 0) {
-		ingest_fail(closing->context.ingest, err);
+		if (aborts != store_aborts(closing->context.store))
+			ingest_fail(closing->context.ingest, err);
 		return -1;
 	}
 	if (dirty && ingest_commit(closing->context.ingest, err) != 0)

@@ -15,6 +15,7 @@
 
 #define CLUSTER_WHY_MAX 320
 
+struct meta;
 struct store;
 struct store_ops;
 
@@ -33,6 +34,10 @@ bool store_cluster_is_missing(const struct store *store, char *why, size_t size)
 
 /* For what reads or changes days by themselves: ERROR_INVALID where records are in a cluster. */
 MUST_CHECK int store_needs_days(const struct store *store, const char *what, struct error *err);
+
+/* For a start without a cluster, before store_open: ERROR_INVALID if records of this data directory are in one, as they
+ * would not be found. */
+MUST_CHECK int store_cluster_is_unused(struct meta *meta, const char *data_dir, struct error *err);
 
 /* Makes the database and its tables on every shard, where they are not yet. Runs a loop of its own until it is done. */
 MUST_CHECK int store_cluster_migrate(const struct store_cluster *options, struct error *err);

@@ -186,6 +186,41 @@ def test_what_the_cluster_cannot_do_is_told(clustered):
 
 
 @needs_servers
+def test_deleted_account_stays_and_fails_nobody_elses_records(clustered):
+    goes, stays = clustered.new_account(), clustered.new_account()
+    clustered.options["account_grace"] = "0"
+    clustered.restart()
+    harness.wait_for(lambda: is_ready(clustered), 60)
+    clustered.ctl("account", "delete", goes.id)
+    harness.wait_for(lambda: f"account {goes.id} and others that are deleted stay" in clustered.log(), 60)
+    assert clustered.post_cdrs(harness.generate("SMS", stays, 50, START, END))["accepted"] == 50
+    assert goes.id in [row["id"] for row in clustered.ctl("account", "list")]
+    assert "removing deleted accounts: " not in clustered.log().replace("stay: removing deleted accounts: ", "")
+
+
+def start_fails(daemon, **options):
+    daemon.stop()
+    kept = daemon.options
+    daemon.options = {name: value for name, value in {**kept, **options}.items() if value is not None}
+    run = subprocess.run(daemon.command(), capture_output=True, text=True, timeout=60)
+    daemon.options = kept
+    assert run.returncode == 1
+    return run.stderr
+
+
+@needs_servers
+def test_store_of_a_used_data_directory_is_not_switched(clustered, daemons):
+    options = {name: value for name, value in clustered.options.items() if name.startswith(("store", "clickhouse"))}
+    assert "store: lmdb, but records of data_dir" in start_fails(clustered, store="lmdb", **dict.fromkeys(set(options) - {"store"}))
+    clustered.start()
+    harness.wait_for(lambda: is_ready(clustered), 60)
+    other = daemons()
+    other.post_cdrs(harness.generate("SMS", other.new_account(), 5, START, END))
+    assert "store: clickhouse, but data_dir" in start_fails(other, **{**options, "clickhouse_database": "switched"})
+    other.start()
+
+
+@needs_servers
 def test_without_tables_the_daemon_is_not_ready_and_says_why(daemons, cluster):
     daemon = daemons(store="clickhouse", clickhouse=cluster.hosts, clickhouse_database="nothing", clickhouse_quorum=1)
     harness.wait_for(lambda: b"cdrd -m" in daemon.request("GET", "/readyz").body, 30)

@@ -1,13 +1,21 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * test_cluster.c: rows of a cluster's tables, out and in, and what a scan shows of them.
+ * test_cluster.c: rows of a cluster's tables, out and in, and what a scan shows of them; what is on its way when all is lost;
+ * data directories of the other engine.
  */
+#include <arpa/inet.h>
 #include <check.h>
 #include <endian.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/id.h"
+#include "store/cluster.h"
 #include "store/cluster/cluster_chunk.h"
+#include "store/engine.h"
+#include "store_fixture.h"
 
 static struct buf rows, scratch;
 static struct cluster_reader reader;
@@ -243,6 +251,173 @@ START_TEST(answer_that_is_cut_is_an_error)
 }
 END_TEST
 
+/* --- the engine, with a server that takes connections and never answers --- */
+
+static struct fixture fixture;
+static struct store_cluster options;
+static char hosts[32];
+static int listener = -1;
+static int puts_ended, commits_ended;
+static enum error_code ended_with;
+
+static void start_engine(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(address);
+
+	listener = socket(AF_INET, SOCK_STREAM, 0);
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, len), 0);
+	ck_assert_int_eq(listen(listener, 16), 0);
+	ck_assert_int_eq(getsockname(listener, (struct sockaddr *)&address, &len), 0);
+	snprintf(hosts, sizeof(hosts), "127.0.0.1:%d", ntohs(address.sin_port));
+	options = (struct store_cluster){ .base = event_base_new(),
+		                          .hosts = hosts,
+		                          .user = "",
+		                          .password = "",
+		                          .database = "cdrd",
+		                          .ca_file = "",
+		                          .patience_us = 60 * CLOCK_US_PER_SECOND };
+	fixture_directory(fixture.dir, sizeof(fixture.dir));
+	fixture.options = (struct store_options){ .data_dir = fixture.dir,
+		                                  .day_map_bytes = FIXTURE_MAP_BYTES,
+		                                  .days_open_max = 8,
+		                                  .engine = &store_cluster_engine,
+		                                  .cluster = &options };
+	fixture_start(&fixture);
+	fixture.store->cluster->is_ready = true;
+	puts_ended = commits_ended = 0;
+}
+
+static void stop_engine(void)
+{
+	fixture_close(&fixture);
+	event_base_free(options.base);
+	close(listener);
+}
+
+static void on_put(void *arg, enum store_put_result result, const struct error *err)
+{
+	(void)arg;
+	(void)result;
+	puts_ended++;
+	ended_with = err ? err->code : ERROR_NONE;
+}
+
+static void on_commit(void *arg, const struct error *err)
+{
+	(void)arg;
+	commits_ended++;
+	ended_with = err ? err->code : ERROR_NONE;
+}
+
+static void turn(void)
+{
+	for (int i = 0; i < 20; i++) {
+		event_base_loop(options.base, EVLOOP_NONBLOCK);
+		usleep(1000);
+	}
+}
+
+START_TEST(commit_that_looks_up_ends_when_all_is_lost)
+{
+	struct cluster *cluster = fixture.store->cluster;
+	const struct account_key account = { { 1 } };
+	struct record record;
+
+	make_record(&record, "outbound", "17");
+	record_set_account_key(&record, &account);
+	for (int i = 1; i <= 2; i++) {
+		store_put_begin(fixture.store, &record, 1763899200000000, NULL, on_put, NULL);
+		store_commit_begin(fixture.store, on_commit, NULL);
+		turn();
+		ck_assert_ptr_nonnull(cluster->lookups);
+		ck_assert_int_eq(commits_ended, i - 1);
+		store_cluster_engine.abort(fixture.store);
+		ck_assert_int_eq(puts_ended, i);
+		ck_assert_int_eq(commits_ended, i);
+		ck_assert_int_eq(ended_with, ERROR_UNAVAILABLE);
+		ck_assert_ptr_null(cluster->lookups);
+		turn();
+	}
+}
+END_TEST
+
+/* The insert reads the rows. */
+START_TEST(commit_that_inserts_ends_when_all_is_lost)
+{
+	struct cluster *cluster = fixture.store->cluster;
+	struct cluster_chunk *chunk = calloc(1, sizeof(*chunk));
+
+	chunk->product = sms();
+	buf_add_text(&chunk->rows, "rows");
+	TAILQ_INSERT_TAIL(&cluster->chunks, chunk, link);
+	store_commit_begin(fixture.store, on_commit, NULL);
+	turn();
+	ck_assert_ptr_nonnull(cluster->insert);
+	store_cluster_engine.abort(fixture.store);
+	ck_assert_int_eq(commits_ended, 1);
+	ck_assert_int_eq(ended_with, ERROR_UNAVAILABLE);
+	ck_assert_ptr_null(cluster->insert);
+	ck_assert(TAILQ_EMPTY(&cluster->chunks));
+	turn();
+}
+END_TEST
+
+/* --- data directories of the other engine --- */
+
+static void check_start(const struct store_ops *engine, const char *fault)
+{
+	struct error err = { 0 };
+	int result = 0;
+
+	fixture_stop(&fixture);
+	struct meta_options meta = { .data_dir = fixture.dir, .map_bytes = FIXTURE_MAP_BYTES };
+	ck_assert_int_eq(meta_open(&fixture.meta, &meta, &err), 0);
+	fixture.options.meta = fixture.meta;
+	fixture.options.engine = engine;
+	if (!engine)
+		result = store_cluster_is_unused(fixture.meta, fixture.dir, &err);
+	if (result == 0)
+		result = store_open(&fixture.store, &fixture.options, &err);
+	if (!fault) {
+		ck_assert_msg(result == 0, "%s", err.message);
+		return;
+	}
+	ck_assert_int_ne(result, 0);
+	ck_assert_ptr_nonnull(strstr(err.message, fault));
+	fixture.store = NULL;
+}
+
+static void put_in_days(void)
+{
+	const struct account_key account = { { 1 } };
+	enum store_put_result result;
+	struct record record;
+	struct error err = { 0 };
+
+	make_record(&record, "outbound", "17");
+	record_set_account_key(&record, &account);
+	ck_assert_msg(store_put(fixture.store, &record, 1763899200000000, &result, &err) == 0, "%s", err.message);
+	ck_assert_msg(store_commit(fixture.store, &err) == 0, "%s", err.message);
+}
+
+START_TEST(records_of_one_engine_are_not_left_for_the_other)
+{
+	struct error err = { 0 };
+
+	/* begun, and no cluster has answered: either may be */
+	check_start(NULL, NULL);
+	check_start(&store_cluster_engine, NULL);
+	check_start(NULL, NULL);
+	put_in_days();
+	check_start(&store_cluster_engine, "store: clickhouse, but");
+	check_start(NULL, NULL);
+	ck_assert_int_eq(meta_set_number(fixture.meta, "cluster_numbers", 1, &err), 0);
+	check_start(NULL, "store: lmdb, but");
+	check_start(&store_cluster_engine, NULL);
+}
+END_TEST
+
 Suite *suite_cluster(void);
 
 Suite *suite_cluster(void)
@@ -257,6 +432,12 @@ Suite *suite_cluster(void)
 	tcase_add_test(tcase, row_that_is_cut_is_none);
 	tcase_add_test(tcase, newest_of_a_key_is_shown_and_what_came_later_is_not);
 	tcase_add_test(tcase, answer_that_is_cut_is_an_error);
+	suite_add_tcase(suite, tcase);
+	tcase = tcase_create("engine");
+	tcase_add_checked_fixture(tcase, start_engine, stop_engine);
+	tcase_add_test(tcase, commit_that_looks_up_ends_when_all_is_lost);
+	tcase_add_test(tcase, commit_that_inserts_ends_when_all_is_lost);
+	tcase_add_test(tcase, records_of_one_engine_are_not_left_for_the_other);
 	suite_add_tcase(suite, tcase);
 	return suite;
 }

@@ -18,8 +18,14 @@
 #define CHECK_AGAIN_US CLOCK_US_PER_SECOND
 #define PATIENCE_CHECK_US (600 * CLOCK_US_PER_SECOND)
 
+/* The table, as it were, of the line with a server's version: no table has a colon in its name. */
+#define VERSION_LINE "server:"
+
 /* In `meta`: this data directory has given numbers to the rows of the cluster. */
 #define NUMBERS_ARE_OURS "cluster_numbers"
+
+/* The same: its days, if it has any, are beside a cluster. */
+#define DAYS_ARE_OURS "cluster_days"
 
 void cluster_write_table(struct buf *out, const struct cluster *cluster, const struct catalog_product *product)
 {
@@ -126,6 +132,8 @@ static int ask(struct cluster *cluster, const char *sql, struct error *err)
 {
 	const struct clickhouse_request request = { .shard = cluster->checked_shard,
 		                                    .sql = str_from(sql),
+		                                    .settings =
+		                                            cluster->verifies ? cluster_read_settings(cluster) : NULL,
 		                                    .any_database = true,
 		                                    .patience_us = PATIENCE_CHECK_US,
 		                                    .ended = on_checked,
@@ -160,7 +168,9 @@ static void check(struct cluster *cluster)
 	if (cluster->verifies)
 		write_newest(&sql, cluster);
 	else
-		buf_addf(&sql, "SELECT table, name FROM system.columns WHERE database = '%s' FORMAT TSV",
+		buf_addf(&sql,
+		         "SELECT table, name FROM system.columns WHERE database = '%s' "
+		         "UNION ALL SELECT '" VERSION_LINE "' AS table, version() AS name FORMAT TSV",
 		         cluster->database);
 	if (!buf_cstr(&sql))
 		error_set(&err, ERROR_NOMEM, "ClickHouse: out of memory");
@@ -171,6 +181,18 @@ static void check(struct cluster *cluster)
 	buf_free(&sql);
 }
 
+static int take_version(const struct cluster *cluster, const char *list, struct error *err)
+{
+	const char *line = strstr(list, "\n" VERSION_LINE "\t");
+	struct schema_server server;
+
+	if (!line || !schema_server_parse(str_from(line + strlen("\n" VERSION_LINE "\t")), &server))
+		return error_set(err, ERROR_UNAVAILABLE, "ClickHouse, shard %zu: does not tell its version",
+		                 cluster->checked_shard + 1);
+	cluster->parallel_quorums[cluster->checked_shard] = server.has_parallel_quorum;
+	return 0;
+}
+
 static int take_columns(const struct cluster *cluster, const struct buf *answer, struct error *err)
 {
 	struct buf list = { 0 };
@@ -178,8 +200,10 @@ static int take_columns(const struct cluster *cluster, const struct buf *answer,
 
 	buf_add_char(&list, '\n');
 	buf_add_str(&list, buf_str(answer));
-	result = buf_cstr(&list) ? find_columns(cluster, list.data, err) :
-	                           error_set(err, ERROR_NOMEM, "ClickHouse: out of memory");
+	if (!buf_cstr(&list))
+		result = error_set(err, ERROR_NOMEM, "ClickHouse: out of memory");
+	else if ((result = take_version(cluster, list.data, err)) == 0)
+		result = find_columns(cluster, list.data, err);
 	buf_free(&list);
 	return result;
 }
@@ -260,6 +284,7 @@ static void close_cluster(struct cluster *cluster)
 	buf_free(&cluster->packed);
 	buf_free(&cluster->drops);
 	free(cluster->known);
+	free(cluster->parallel_quorums);
 	free(cluster->database);
 	free(cluster);
 }
@@ -303,17 +328,59 @@ static struct cluster *new_cluster(struct store *store, const struct store_clust
 		.answer_bytes_max = ANSWER_BYTES_MAX,
 	};
 	cluster->clickhouse = clickhouse_new(options->base, &client, err);
-	if (cluster->clickhouse)
-		return cluster;
+	if (cluster->clickhouse) {
+		cluster->parallel_quorums = calloc(clickhouse_shards(cluster->clickhouse), sizeof(bool));
+		if (cluster->parallel_quorums)
+			return cluster;
+		error_set(err, ERROR_NOMEM, "cluster: out of memory");
+	}
 	close_cluster(cluster);
 	return NULL;
+}
+
+/* Days that are begun from now on are no longer beside a cluster. */
+int store_cluster_is_unused(struct meta *meta, const char *data_dir, struct error *err)
+{
+	uint64_t ours, begun;
+
+	if (meta_get_number(meta, NUMBERS_ARE_OURS, &ours, err) != 0 ||
+	    meta_get_number(meta, DAYS_ARE_OURS, &begun, err) != 0)
+		return -1;
+	if (ours != 0)
+		return error_set(
+			err, ERROR_INVALID,
+			"store: lmdb, but records of data_dir %s are in a ClickHouse cluster, and would be found no "
+			"more; there is no moving them yet: set store = clickhouse, or use another data_dir",
+			data_dir);
+	return begun != 0 ? meta_set_number(meta, DAYS_ARE_OURS, 0, err) : 0;
+}
+
+/* Records of days would be found no more. The daemon's own may be written before a cluster has answered for the first
+ * time, so what counts is whether days are there that this engine has not begun. */
+static int check_days(struct store *store, struct error *err)
+{
+	uint64_t ours, begun;
+
+	if (meta_get_number(store->meta, NUMBERS_ARE_OURS, &ours, err) != 0 ||
+	    meta_get_number(store->meta, DAYS_ARE_OURS, &begun, err) != 0)
+		return -1;
+	if (ours != 0 || begun != 0)
+		return 0;
+	if (store->days_count > 0)
+		return error_set(
+			err, ERROR_INVALID,
+			"store: clickhouse, but data_dir %s has records of %zu days, stored with store = lmdb, which "
+			"would be found no more; there is no moving them yet: use another data_dir",
+			store->options.data_dir, store->days_count);
+	return meta_set_number(store->meta, DAYS_ARE_OURS, 1, err);
 }
 
 static int open_store(struct store **out, const struct store_options *options, struct error *err)
 {
 	if (store_days_engine.open(out, options, err) != 0)
 		return -1;
-	(*out)->cluster = new_cluster(*out, options->cluster, err);
+	if (check_days(*out, err) == 0)
+		(*out)->cluster = new_cluster(*out, options->cluster, err);
 	if ((*out)->cluster) {
 		check((*out)->cluster);
 		return 0;
@@ -345,6 +412,17 @@ static void commit(struct store *store, store_commit_fn done, void *arg)
 	cluster_commit(store->cluster, done, arg);
 }
 
+/* A commit that is under way ends with it, as its insert reads what is dropped. */
+static void lose(struct cluster *cluster, const struct error *err)
+{
+	if (cluster->commit_done) {
+		cluster_end_commit(cluster, err);
+		return;
+	}
+	cluster->has_doubt = true;
+	cluster_drop(cluster, err);
+}
+
 /* With the days' part of what everybody has put. */
 static int commit_own(struct store *store, struct error *err)
 {
@@ -353,8 +431,7 @@ static int commit_own(struct store *store, struct error *err)
 	if (days_commit(store, err) == 0)
 		return 0;
 	dropped = *err;
-	store->cluster->has_doubt = true;
-	cluster_drop(store->cluster, &dropped);
+	lose(store->cluster, &dropped);
 	return -1;
 }
 
@@ -363,8 +440,7 @@ static void abort_all(struct store *store)
 	struct error err;
 
 	error_set(&err, ERROR_UNAVAILABLE, "records on their way to the cluster were dropped, as others failed");
-	store->cluster->has_doubt = true;
-	cluster_drop(store->cluster, &err);
+	lose(store->cluster, &err);
 	store_abort(store);
 }
 

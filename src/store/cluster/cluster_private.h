@@ -136,6 +136,7 @@ struct cluster {
 	struct error why_not;
 	struct clickhouse_query *checks;
 	size_t checked_shard;
+	bool *parallel_quorums; /* of each shard: is schema_server.has_parallel_quorum of the server that was asked */
 	struct event *check_again;
 
 	struct cluster_puts gathered, looking, next; /* `next` are of the round after the one that commits */

@@ -401,10 +401,14 @@ static void on_found(void *arg, struct buf *answer, const struct error *failure)
 
 	lookup->query = NULL;
 	cluster->lookups_left--;
-	if (failure)
+	if (failure) {
 		cluster->lookup_failure = *failure;
-	else if (take_rows(lookup, buf_str(answer), &err) != 0)
+		/* It is not too much of one body, but of the rows that many have here. */
+		if (failure->code == ERROR_LIMIT)
+			cluster->lookup_failure.code = ERROR_UNAVAILABLE;
+	} else if (take_rows(lookup, buf_str(answer), &err) != 0) {
 		cluster->lookup_failure = err;
+	}
 	if (cluster->lookups_left > 0)
 		return;
 	free_lookups(cluster);
@@ -531,14 +535,26 @@ static int begin_lookups(struct cluster *cluster, struct error *err)
 	return 0;
 }
 
+/* Up to a limit: many may have been gathered while others were looked up. */
+static void take_gathered(struct cluster *cluster)
+{
+	struct cluster_put *put;
+
+	while (cluster->looking_count < CLUSTER_GATHERED_MAX && (put = TAILQ_FIRST(&cluster->gathered))) {
+		TAILQ_REMOVE(&cluster->gathered, put, link);
+		TAILQ_INSERT_TAIL(&cluster->looking, put, link);
+		cluster->looking_count++;
+		cluster->gathered_count--;
+		cluster->gathered_bytes -= sizeof(*put) + put->len;
+	}
+}
+
 void cluster_look_up(struct cluster *cluster)
 {
 	struct error err;
 
 	INVARIANT(TAILQ_EMPTY(&cluster->looking) && !cluster->inserts);
-	TAILQ_CONCAT(&cluster->looking, &cluster->gathered, link);
-	cluster->looking_count = cluster->gathered_count;
-	cluster->gathered_count = cluster->gathered_bytes = 0;
+	take_gathered(cluster);
 	cluster->lookup_failure = (struct error){ .code = ERROR_NONE };
 	if (begin_lookups(cluster, &err) == 0)
 		return;

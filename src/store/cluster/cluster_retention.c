@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * cluster_retention.c: drops partitions, which are days, of a cluster's tables, a shard after the other. What fails is tried
- * again when retention looks next.
+ * again when retention looks next, and keeps nothing else from being dropped.
  */
 #include "store/cluster/cluster_private.h"
 
@@ -45,6 +45,8 @@ static void on_dropped(void *arg, struct buf *answer, const struct error *err)
 	cluster->drop = NULL;
 	if (err)
 		log_error("cluster", "retention: %s", err->message);
+	if (err && err->code == ERROR_UNAVAILABLE)
+		next_shard(cluster);
 	else
 		drop_next(cluster);
 }
@@ -76,6 +78,7 @@ static void on_listed(void *arg, struct buf *answer, const struct error *err)
 	cluster->drop = NULL;
 	if (err) {
 		log_error("cluster", "retention: %s", err->message);
+		next_shard(cluster);
 		return;
 	}
 	buf_free(&cluster->drops);

@@ -4,11 +4,13 @@
  *
  * A stream reads the records of one shard, and the streams are merged. What a stream has left is cut into chunks of about
  * as many rows: a plan, a query that reads no more than places, gives the places where chunks end. So each query for rows
- * is small, its answer is bounded, and the next one is on its way while a chunk is given. Plans are made for a window of
- * days, which grows where there is little in it.
+ * is small, its answer is bounded, and the next one is on its way while a chunk is given. Where rows are so long that an
+ * answer is too large, chunks of half as many are planned. Plans are made for a window of days, which grows where there is
+ * little in it.
  *
  * Of rows with one key only the newest counts. With filters, rows that pass them are asked for, and those that may hide
- * another row, which have a `version` other than `first`.
+ * another row, which have a `version` other than `first`. As every row that is put has that while has_doubt is set, and
+ * nothing clears it, all rows of the range come, and cluster_give filters them.
  */
 #include "store/cluster/cluster_private.h"
 
@@ -33,7 +35,8 @@ struct stream {
 	int32_t window_last, window_days;
 	struct cluster_place bounds[PLANNED_CHUNKS]; /* where chunks end */
 	size_t bounds_count, bounds_at, planned;
-	size_t step; /* rows of a chunk in this plan */
+	size_t step;     /* rows of a chunk in this plan */
+	size_t step_max; /* 0: none */
 	bool has_plan, plan_is_cut, is_over;
 	struct clickhouse_query *query;
 	struct buf answer;
@@ -160,6 +163,8 @@ static int ask_plan(struct stream *stream, struct error *err)
 	struct buf sql = { 0 };
 
 	stream->step = stream->chunks_read == 0 ? FIRST_ROWS : MORE_ROWS;
+	if (stream->step_max > 0 && stream->step > stream->step_max)
+		stream->step = stream->step_max;
 	stream->planned = stream->chunks_read == 0 ? 2 : PLANNED_CHUNKS;
 	stream->window_last =
 		last - stream->from.day < stream->window_days ? last : stream->from.day + stream->window_days - 1;
@@ -251,6 +256,13 @@ static void on_rows(void *arg, struct buf *answer, const struct error *err)
 	struct cluster_scan *scan = stream->scan;
 
 	stream->query = NULL;
+	if (err && err->code == ERROR_LIMIT && stream->step > 1) {
+		stream->step_max = stream->step / 2;
+		stream->has_plan = false;
+		if (pump(stream, &scan->failure) != 0)
+			wake(scan);
+		return;
+	}
 	if (err) {
 		scan->failure = *err;
 		wake(scan);
