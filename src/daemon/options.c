@@ -82,10 +82,10 @@ void options_free(struct options *options)
 
 static void read_file(const struct options *options, struct config *config, struct config_faults *faults)
 {
-	const char *path = options->file ? options->file : access(DEFAULT_FILE, F_OK) == 0 ? DEFAULT_FILE : NULL;
-
-	if (path)
-		(void)config_read_file(config, path, faults);
+	if (options->file)
+		(void)config_read_file(config, options->file, faults);
+	else if (access(DEFAULT_FILE, F_OK) == 0 || errno != ENOENT)
+		(void)config_read_file(config, DEFAULT_FILE, faults);
 }
 
 static int set_one(struct config *config, const char *setting, struct error *err)

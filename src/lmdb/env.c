@@ -3,8 +3,8 @@
  * env.c: LMDB, wrapped once. See env.h.
  *
  * LMDB syncs its files but not the directory entries that lead to them. A new environment is made in a file of another
- * name, which gets its own when all of it is on disk, so that one that is there is whole, whenever power went. The first
- * commit syncs the entry of its directory before anything is acknowledged.
+ * name, which gets its own when all of it is on disk, so that one that is there is whole, whenever power went. Before
+ * the first commit its name and that of its directory are synced.
  */
 #include "lmdb/env.h"
 
@@ -151,12 +151,13 @@ static int make_new(struct env *env, const char *path, struct error *err)
 static int make_if_missing(struct env *env, struct error *err)
 {
 	struct buf path = { 0 };
-	struct stat st;
+	int is_there = env_has_data(env->path, err);
 
+	if (is_there != 0)
+		return is_there < 0 ? -1 : 0;
 	buf_addf(&path, "%s/data.mdb", env->path);
-	if (!buf_cstr(&path))
-		return error_set(err, ERROR_NOMEM, "%s: out of memory", env->path);
-	int result = stat(path.data, &st) == 0 && st.st_size > 0 ? 0 : make_new(env, path.data, err);
+	int result = buf_cstr(&path) ? make_new(env, path.data, err) :
+	                               error_set(err, ERROR_NOMEM, "%s: out of memory", env->path);
 	buf_free(&path);
 	return result;
 }
@@ -297,15 +298,14 @@ static int open_made(struct env *env, struct error *err)
 	if (result != 0)
 		return -1;
 	/* One left by a process that ended before its first commit is as good as new. */
-	env->is_new = last_commit(env) <= 1;
+	env->is_new = env->is_new || last_commit(env) <= 1;
 	env->is_rested = true;
 	return 0;
 }
 
-/* One that could not be opened, on a full disk, is not left as if it had records. */
-static void remove_new(const char *path)
+void env_remove(const char *path)
 {
-	static const char *const names[] = { "data.mdb", "lock.mdb" };
+	static const char *const names[] = { "data.mdb", "lock.mdb", NEW_NAME };
 	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	for (size_t i = 0; dir >= 0 && i < sizeof(names) / sizeof(names[0]); i++)
@@ -329,8 +329,8 @@ int env_open(struct env *env, const char *path, size_t map_bytes, const struct e
 	if (make_if_missing(env, err) == 0 && open_made(env, err) == 0)
 		return 0;
 	env_close(env);
-	if (made)
-		remove_new(path);
+	if (made) /* one that could not be opened, on a full disk, is not left as if it had records */
+		env_remove(path);
 	return -1;
 }
 
@@ -485,6 +485,15 @@ MDB_txn *env_write(struct env *env, struct error *err)
 	return env->write;
 }
 
+/* Before the commit: where it fails nothing is committed, so that it is tried again though the environment be closed. */
+static int sync_names(struct env *env, struct error *err)
+{
+	if (env->is_new && (directory_sync(env->path, err) != 0 || directory_sync_parent(env->path, err) != 0))
+		return -1;
+	env->is_new = false;
+	return 0;
+}
+
 int env_commit(struct env *env, struct error *err)
 {
 	if (!env->write)
@@ -493,6 +502,10 @@ int env_commit(struct env *env, struct error *err)
 	if (env_is_lost(env)) {
 		env_abort(env);
 		return fail_lost(env, err);
+	}
+	if (sync_names(env, err) != 0) {
+		env_abort(env);
+		return -1;
 	}
 	int rc = mdb_txn_commit(env->write);
 	env->is_rested = false;
@@ -504,9 +517,6 @@ int env_commit(struct env *env, struct error *err)
 		look_for_panic(env);
 		return env_fail(env, rc, "commit", err);
 	}
-	if (env->is_new && directory_sync_parent(env->path, err) != 0)
-		return -1;
-	env->is_new = false;
 	return 0;
 }
 

@@ -43,7 +43,7 @@ struct env {
 	uint64_t dropped;   /* write transactions without effect since it was first opened */
 	size_t committed;   /* number of the last commit, as of mdb_txn_id */
 	bool is_rested;     /* nothing was committed since it was opened, or env_rest was called */
-	bool is_new;        /* no commit has synced the name of its directory yet */
+	bool is_new;        /* its file's name or its directory's may not last: the next commit syncs them first */
 	bool *lost;         /* pages could not be read; set in a signal's handler, so it has a place of its own */
 	const void *map;
 	bool kept;
@@ -57,7 +57,8 @@ struct env {
 };
 
 /* Makes the directory and the databases if need be. Blocks for the fsyncs of a new one's file and of its name; the name of
- * its directory is synced by the first commit, so that not all of it is waited for at once. */
+ * its directory is synced by the first commit, so that not all of it is waited for at once. Fails where it cannot be known
+ * whether there is one. */
 MUST_CHECK int env_open(struct env *env, const char *path, size_t map_bytes, const struct env_db *dbs,
                         struct error *err);
 
@@ -72,6 +73,9 @@ MUST_CHECK int env_has_data(const char *path, struct error *err);
 
 /* Aborts an open write transaction. Safe on a zeroed env. */
 void env_close(struct env *env);
+
+/* Removes the files of an environment that is not open, also of one that a crash left half made, and its directory. */
+void env_remove(const char *path);
 
 /* Gives back the memory of write transactions, which LMDB keeps: as many pages as the largest one has changed. That takes
  * closing and opening; so it is for an environment that has not been written to for a while. Nothing happens while a

@@ -96,32 +96,34 @@ static int take_lock(struct meta *meta, const char *data_dir, const char *path, 
 }
 
 /* Directories in data_dir/days that are named as days are. */
-static size_t count_days(const char *path)
+static int count_days(const char *path, size_t *count, struct error *err)
 {
 	DIR *dir = opendir(path);
-	size_t count = 0;
 	int32_t number;
 
-	for (const struct dirent *entry; dir && (entry = readdir(dir));)
-		count += clock_parse_day(str_from(entry->d_name), &number);
-	if (dir)
-		closedir(dir);
-	return count;
+	*count = 0;
+	if (!dir)
+		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s: open", path);
+	errno = 0;
+	for (const struct dirent *entry; (entry = readdir(dir)); errno = 0)
+		*count += clock_parse_day(str_from(entry->d_name), &number);
+	int result = errno == 0 ? 0 : error_set_errno(err, errno, "%s: read", path);
+	closedir(dir);
+	return result;
 }
 
 /* Without the catalog there are no accounts, and numbers of changes would be given out anew. */
 static int check_is_there(const char *data_dir, struct buf *path, struct error *err)
 {
-	struct stat st;
 	size_t days;
 
-	if (path_join(path, data_dir, "catalog/data.mdb", err) != 0)
+	if (path_join(path, data_dir, "catalog", err) != 0)
 		return -1;
-	if (stat(path->data, &st) == 0 && st.st_size > 0)
-		return 0;
-	if (path_join(path, data_dir, "days", err) != 0)
+	int is_there = env_has_data(path->data, err);
+	if (is_there != 0)
+		return is_there < 0 ? -1 : 0;
+	if (path_join(path, data_dir, "days", err) != 0 || count_days(path->data, &days, err) != 0)
 		return -1;
-	days = count_days(path->data);
 	if (days == 0)
 		return 0;
 	return error_set(

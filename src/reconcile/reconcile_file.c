@@ -422,11 +422,15 @@ int reconcile_remove(const struct reconciles *reconciles, const char *id, struct
 	reconcile_path(reconciles, id, NULL, &path);
 	if (!buf_cstr(&path))
 		return error_set(err, ERROR_NOMEM, "reconciliation %s: out of memory", id);
-	bool is_there = access(path.data, F_OK) == 0;
+	int result;
+	if (access(path.data, F_OK) == 0)
+		result = reconcile_rename_dir(reconciles, id, gone, err);
+	else if (errno == ENOENT) /* another try may have renamed it, and not synced that */
+		result = directory_sync(reconciles->dir, err);
+	else
+		result = error_set_errno(err, errno, "%s", path.data);
 	buf_free(&path);
-	if (is_there && reconcile_rename_dir(reconciles, id, gone, err) != 0)
-		return -1;
-	return reconcile_remove_dir(reconciles, gone, err);
+	return result == 0 ? reconcile_remove_dir(reconciles, gone, err) : -1;
 }
 
 static void remove_file(const struct reconcile_job *job, const char *name)

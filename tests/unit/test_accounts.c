@@ -4,11 +4,14 @@
  */
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "meta/account_row.h"
 #include "meta/accounts.h"
+#include "meta/meta_env.h"
 #include "store_fixture.h"
 
 Suite *suite_accounts(void);
@@ -570,6 +573,72 @@ START_TEST(settings_of_ingest_are_checked)
 }
 END_TEST
 
+/* A name that leads to itself: whether anything is there cannot be known. */
+static void make_unreadable(const char *dir, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	ck_assert_int_eq(symlink(path, path), 0);
+}
+
+START_TEST(a_catalog_that_cannot_be_looked_for_is_not_taken_for_missing)
+{
+	const struct meta_options options = { .data_dir = f.dir, .map_bytes = FIXTURE_MAP_BYTES };
+	static const char *const names[] = { "catalog/data.mdb", "days" };
+	struct meta *meta = NULL;
+	char path[128];
+
+	fixture_stop(&f);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		nftw(f.dir, fixture_remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+		snprintf(path, sizeof(path), "%s/catalog", f.dir);
+		ck_assert(mkdir(f.dir, 0750) == 0 && mkdir(path, 0750) == 0);
+		make_unreadable(f.dir, names[i]);
+		ck_assert_int_eq(meta_open(&meta, &options, &err), -1);
+		ck_assert_msg(strstr(err.message, names[i] + (i == 0 ? 8 : 0)), "%s", err.message);
+	}
+	nftw(f.dir, fixture_remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	fixture_start(&f);
+}
+END_TEST
+
+START_TEST(nothing_is_committed_where_names_cannot_be_synced)
+{
+	struct env *env = meta_env(f.meta);
+	char *path = env->path, nowhere[] = "/nonexistent/catalog";
+
+	env->is_new = true;
+	env->path = nowhere;
+	int failed = add("abcd1234", NULL);
+	if (failed == 0)
+		failed = env_commit(env, &err);
+	env->path = path;
+	ck_assert_int_eq(failed, -1);
+	ck_assert(env->is_new && !env->write);
+	ck_assert(!exists(STR_LITERAL("abcd1234")));
+	ASSERT_OK(add("abcd1234", NULL));
+	ASSERT_OK(env_commit(env, &err));
+	ck_assert(!env->is_new && exists(STR_LITERAL("abcd1234")));
+}
+END_TEST
+
+START_TEST(what_a_crash_has_left_of_an_environment_is_removed)
+{
+	static const char *const names[] = { "", "/data.mdb", "/lock.mdb", "/data.mdb.new" };
+	char dir[96], path[128];
+
+	snprintf(dir, sizeof(dir), "%s/left", f.dir);
+	ck_assert_int_eq(mkdir(dir, 0750), 0);
+	for (size_t i = 1; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s%s", dir, names[i]);
+		ck_assert_int_eq(mknod(path, S_IFREG | 0640, 0), 0);
+	}
+	env_remove(dir);
+	ck_assert_int_ne(access(dir, F_OK), 0);
+}
+END_TEST
+
 Suite *suite_accounts(void)
 {
 	Suite *suite = suite_create("accounts");
@@ -577,6 +646,9 @@ Suite *suite_accounts(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, a_catalog_that_cannot_be_looked_for_is_not_taken_for_missing);
+	tcase_add_test(tcase, nothing_is_committed_where_names_cannot_be_synced);
+	tcase_add_test(tcase, what_a_crash_has_left_of_an_environment_is_removed);
 	tcase_add_test(tcase, account_outlives_a_restart);
 	tcase_add_test(tcase, account_is_added_once);
 	tcase_add_test(tcase, bad_ids_names_and_secrets_are_refused);

@@ -65,6 +65,7 @@ struct day {
 	bool is_open;
 	bool is_listed; /* in the catalog: day_list.h */
 	bool is_faulty; /* when last tried, it could not be opened */
+	bool is_new;    /* while it is closed: its environment's is_new */
 	int pins;       /* users across calls: it is not closed meanwhile */
 	uint64_t used;  /* store's clock of uses, for closing the one used longest ago */
 	struct env env;

@@ -84,6 +84,7 @@ void days_close(struct store *store, struct day *day)
 	for (int i = 0; i < BLOCK_INDEX_SLOTS; i++)
 		block_index_free(&day->block_indexes[i]);
 	store->reopened += day->env.reopened;
+	day->is_new = day->env.is_new;
 	env_close(&day->env);
 	day->is_open = false;
 	store->days_open--;
@@ -157,7 +158,7 @@ static void clean_up_copy(const char *days, const char *name)
 
 	buf_addf(&path, "%s/%s", days, name);
 	if (strstr(name, ".repack") && buf_cstr(&path))
-		repack_clean_up(path.data);
+		env_remove(path.data);
 	buf_free(&path);
 }
 
@@ -258,6 +259,7 @@ static int day_open(struct store *store, struct day *day, struct error *err)
 		fail_damaged(day, path.data, err);
 	if (result == 0) {
 		day->is_open = day->env.kept = true;
+		day->env.is_new |= day->is_new;
 		day->is_faulty = false;
 		day->seals++; /* block indexes read before are not valid any more */
 		store->days_open++;

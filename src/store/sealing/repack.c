@@ -5,11 +5,9 @@
 #include "store/sealing/repack.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/directory.h"
@@ -172,21 +170,6 @@ bool repack_is_of(const struct store *store, const struct day *day)
 	return store->repack && store->repack->day == day;
 }
 
-void repack_clean_up(const char *path)
-{
-	static const char *const files[] = { "data.mdb", "lock.mdb" };
-
-	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		struct buf file = { 0 };
-
-		buf_addf(&file, "%s/%s", path, files[i]);
-		if (buf_cstr(&file))
-			unlink(file.data);
-		buf_free(&file);
-	}
-	rmdir(path);
-}
-
 void repack_forget(struct store *store)
 {
 	struct repack *repack = store->repack;
@@ -196,7 +179,7 @@ void repack_forget(struct store *store)
 	mirror_free(&repack->mirror);
 	env_close(&repack->copy);
 	if (repack->path.len)
-		repack_clean_up(buf_cstr(&repack->path));
+		env_remove(buf_cstr(&repack->path));
 	if (repack->day)
 		repack->day->pins--;
 	buf_free(&repack->path);
@@ -221,7 +204,7 @@ static int begin(struct store *store, struct day *day, struct env *env, const st
 		repack_forget(store);
 		return error_set(err, ERROR_NOMEM, "repacking: out of memory");
 	}
-	repack_clean_up(repack->path.data);
+	env_remove(repack->path.data);
 	if (env_open(&repack->copy, repack->path.data, map_bytes, dbs, err) != 0) {
 		store->repack_wait_us = clock_monotonic_us() + RETRY_US;
 		repack_forget(store);
@@ -291,12 +274,14 @@ static int swap_catalog(struct store *store, struct error *err)
 	struct env old = *catalog;
 	*catalog = repack->copy;
 	catalog->dropped += old.dropped;
+	catalog->is_new |= old.is_new;
 	repack->copy = (struct env){ 0 };
 	env_close(&old);
 	return 0;
 }
 
-/* The new file's name must last before anything is committed to it, as a power cut would bring back the old one. */
+/* The new file's name must last before anything is committed to it, as a power cut would bring back the old one: where
+ * it cannot be synced now, the next commit does that first. */
 static int swap(struct store *store, struct error *err)
 {
 	struct repack *repack = store->repack;
@@ -304,8 +289,10 @@ static int swap(struct store *store, struct error *err)
 	bool demanded = repack->demanded;
 	int result = day ? swap_day(store, day, err) : swap_catalog(store, err);
 
-	if (result == 0)
+	if (result == 0) {
 		result = directory_sync(repack->target.data, err);
+		*(day ? &day->is_new : &meta_env(store->meta)->is_new) |= result != 0;
+	}
 	repack_forget(store);
 	if (result == 0 && demanded)
 		result = write_demand(store, day, false, err);

@@ -53,7 +53,4 @@ MUST_CHECK int repack_step(struct store *store, int64_t deadline_us, struct erro
 /* Drops what is under way. */
 void repack_forget(struct store *store);
 
-/* Removes what a crash has left of a copy. */
-void repack_clean_up(const char *path);
-
 #endif
