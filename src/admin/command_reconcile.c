@@ -308,7 +308,8 @@ struct sending {
 	struct admin_reply *reply;
 	char id[ID_UUID_LEN + 1];
 	int class;
-	int fd; /* of the file that is being sent, or -1 */
+	int fd;        /* of the file that is being sent, or -1 */
+	uint64_t left; /* bytes of it that are to come */
 	char piece[PIECE_BYTES];
 };
 
@@ -332,6 +333,7 @@ static int begin_file(struct sending *sending, struct error *err)
 		reconcile_open_file(sending->context->reconciles, job, (enum reconciler_class)sending->class, err);
 	if (sending->fd < 0)
 		return -1;
+	sending->left = job->files[sending->class].made.bytes;
 	reconcile_file_name(job, (enum reconciler_class)sending->class, &name);
 	json_member_str(admin_reply_line_begin(sending->reply), "file", buf_str(&name));
 	admin_reply_line_end(sending->reply, (struct str){ NULL, 0 });
@@ -347,6 +349,11 @@ static int send_piece(struct sending *sending, struct error *err)
 		return 0;
 	if (got < 0)
 		return error_set_errno(err, errno, "reconciliation %s: read", sending->id);
+	if (got == 0 ? sending->left > 0 : (uint64_t)got > sending->left)
+		return error_set(err, ERROR_CORRUPT,
+		                 "reconciliation %s: the file `%s` has not the length that it was made with",
+		                 sending->id, reconciler_class_name((enum reconciler_class)sending->class));
+	sending->left -= (uint64_t)got;
 	json_member_uint(admin_reply_line_begin(sending->reply), "data", (uint64_t)got);
 	admin_reply_line_end(sending->reply, (struct str){ sending->piece, (size_t)got });
 	if (got > 0)

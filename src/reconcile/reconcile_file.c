@@ -383,6 +383,22 @@ int reconcile_load(struct reconcile_job *job, const char *id, struct error *err)
 
 /* --- removal --- */
 
+static bool is_class(const char *name)
+{
+	for (int i = 0; i < RECONCILER_CLASSES; i++)
+		if (strcmp(name, reconciler_class_name((enum reconciler_class)i)) == 0)
+			return true;
+	return false;
+}
+
+/* A class's file is not cut shorter: who is downloading it would take the beginning for the whole. */
+static int remove_at(const struct reconciles *reconciles, int directory, const char *name)
+{
+	if (is_class(name))
+		return unlinkat(directory, name, 0);
+	return shrinking_unlink(reconciles->shrinking, directory, name);
+}
+
 static int remove_dir(const struct reconciles *reconciles, const char *path, struct error *err)
 {
 	DIR *dir = opendir(path);
@@ -393,7 +409,7 @@ static int remove_dir(const struct reconciles *reconciles, const char *path, str
 		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s: cannot be removed", path);
 	while ((entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-		    shrinking_unlink(reconciles->shrinking, dirfd(dir), entry->d_name) != 0)
+		    remove_at(reconciles, dirfd(dir), entry->d_name) != 0)
 			number = errno;
 	closedir(dir);
 	if (rmdir(path) == 0)

@@ -90,8 +90,8 @@ MUST_CHECK int reconcile_remove_dir(const struct reconciles *reconciles, const c
 
 /* Removes all files that nobody needs once it has ended: without a result all but `job`; with one, the carrier's file and
  * what a crash has left. */
+void reconcile_remove_work(const struct reconcile_job *job);
 /* The same of the runs alone, which nobody has open any more. */
 void reconcile_remove_runs(const struct reconcile_job *job);
-void reconcile_remove_work(const struct reconcile_job *job);
 
 #endif

@@ -3,7 +3,8 @@
  * shrinking.h: removes large files without holding up the loop; private to reconcile/.
  *
  * To unlink a file of a hundred megabytes takes the file system tens of milliseconds, as it frees the blocks. So a file is
- * opened, loses its name at once, and is cut shorter a piece at a time; a crash in between leaves nothing.
+ * opened, loses its name at once, and is cut shorter a piece at a time; a crash in between leaves nothing. Not for a file
+ * that others may be reading: it would end early for them.
  */
 #ifndef CDRD_RECONCILE_SHRINKING_H
 #define CDRD_RECONCILE_SHRINKING_H

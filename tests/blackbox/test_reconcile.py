@@ -7,6 +7,7 @@ import http.client
 import io
 import os
 import shutil
+import time
 import urllib.parse
 import uuid
 import zipfile
@@ -426,6 +427,20 @@ def test_an_erased_number_takes_reconciliations_of_the_account_with_it(daemon, a
     status(daemon, other, kept["request_id"])
 
 
+def test_a_file_that_is_removed_stays_whole_for_who_is_downloading_it(daemon, account):
+    records = stored(daemon, [call(account)])
+    made = reconcile(daemon, account, bill_of(records))
+    folder = os.path.join(daemon.data_dir, "reconcile", made["request_id"])
+    with open(os.path.join(folder, "matched"), "r+b") as file:
+        size = 40 << 20
+        os.truncate(file.fileno(), size)
+        erased = daemon.ctl("erase", "--account", account.id, "--number", records[0]["to"])
+        assert erased["reconciliations_removed"] == 1
+        wait_for(lambda: not any(name.startswith(made["request_id"]) for name in os.listdir(os.path.dirname(folder))))
+        time.sleep(0.2)
+        assert os.fstat(file.fileno()).st_size == size
+
+
 # --- what waits, expires and is killed ---
 
 
@@ -590,6 +605,12 @@ def test_the_operator_reconciles_all_accounts_and_gets_the_files(daemon, account
     assert daemon.ctl("reconcile", "show", made["request_id"])["result"] == made["result"]
     daemon.ctl("reconcile", "get", made["request_id"], str(tmp_path / "again"))
     assert len(os.listdir(tmp_path / "again")) == len(CLASSES)
+    matched = os.path.join(daemon.data_dir, "reconcile", made["request_id"], "matched")
+    size = os.path.getsize(matched)
+    for wrong in (size - 1, size + 1):
+        os.truncate(matched, wrong)
+        cut = daemon.ctl_run("reconcile", "get", made["request_id"], str(tmp_path / "cut"))
+        assert cut.returncode == 1 and b"`matched` has not the length" in cut.stderr, cut
     status(daemon, account, made["request_id"], 404)
     of_one = daemon.ctl("reconcile", str(bill), *args, "--account", account.id)
     assert counts(of_one) == (1, 0, 0, 1, 0)
