@@ -606,6 +606,29 @@ START_TEST(a_number_is_found_once_in_each_record_whatever_happens_meanwhile)
 }
 END_TEST
 
+/* Both rows are deleted ones; the version that they lead to came after the hot rows were searched. */
+START_TEST(a_number_is_found_once_where_a_slice_meets_two_sealed_versions_of_a_record)
+{
+	bool done = false;
+
+	memset(found_times, 0, sizeof(found_times));
+	put_called();
+	seal_all();
+	replace_called(0, 5, 0, "read");
+	seal_all();
+	struct number_search *search = number_search_new(f.store, NULL, called_number, note_called, NULL, &err);
+	ck_assert_ptr_nonnull(search);
+	ASSERT_OK(number_search_step(search, 0, &done, &err));
+	replace_called(0, 5, 0, "sent again");
+	ck_assert_uint_gt(stats_of(DAY).deleted_rows, CALLED / 5);
+	while (!done)
+		ASSERT_OK(number_search_step(search, INT64_MAX, &done, &err));
+	number_search_free(search);
+	for (uint32_t i = 0; i < CALLED; i++)
+		expect(found_times[i] == 1, "record %u was found %u times", i, found_times[i]);
+}
+END_TEST
+
 START_TEST(sealing_all_begins_again_where_a_round_is_under_way)
 {
 	bool more = true, dirty;
@@ -1206,6 +1229,7 @@ Suite *suite_store(void)
 	tcase_add_test(tests, sealing_all_begins_again_where_a_round_is_under_way);
 	tcase_add_loop_test(tests, a_number_is_found_once_in_each_record_whatever_happens_meanwhile, 0,
 	                    sizeof(meanwhiles) / sizeof(meanwhiles[0]));
+	tcase_add_test(tests, a_number_is_found_once_where_a_slice_meets_two_sealed_versions_of_a_record);
 	tcase_add_test(tests, a_partition_of_many_jobs_is_sealed_whole);
 	tcase_add_test(tests, an_aborted_update_leaves_no_trace);
 	tcase_add_test(tests, a_damaged_block_fails_its_own_requests_only);

@@ -3,9 +3,9 @@
  * number_search.c: see number_search.h. No read transaction outlives a slice; the place in a day is the key looked at
  * last.
  *
- * A transaction sees each record once. From one to the next, a record may be sealed, and its block be merged into a new
- * one: it keeps the number of its position. One that moves gets a new number, by which it is known to have come after the
- * search had begun, and keeps its id.
+ * A transaction sees each record once, unless several deleted rows lead to it. From one to the next, a record may be
+ * sealed, and its block be merged into a new one: it keeps the number of its position. One that moves gets a new number,
+ * by which it is known to have come after the search had begun, and keeps its id.
  */
 #include "store/cluster.h"
 #include "store/number_search.h"
@@ -124,6 +124,20 @@ static bool was_given(const struct number_search *search, uint64_t seq, uint64_t
 	return given_has(&search->seqs, seq) || (seq > search->snapshot && given_has(&search->hashes, hash));
 }
 
+/* Was it given in this transaction? */
+static bool was_just_given(const struct number_search *search, uint64_t seq)
+{
+	const struct given *given = &search->seqs;
+	uint64_t number;
+
+	for (size_t at = given->sorted * sizeof(number); at < given->list.len; at += sizeof(number)) {
+		memcpy(&number, given->list.data + at, sizeof(number));
+		if (number == seq)
+			return true;
+	}
+	return false;
+}
+
 /* --- a record --- */
 
 static void give(struct number_search *search, const struct partition *partition, const struct record *record,
@@ -178,7 +192,8 @@ static int search_hot(struct number_search *search, struct day *day, MDB_txn *tx
 	return hot_rows_each_of(day, txn, &search->account, &search->hot_place, take_hot, &hot, err);
 }
 
-/* The version over a row that was replaced: the hot rows may have been searched before it was there. */
+/* The version over a row that was replaced: the hot rows may have been searched before it was there. Several such rows may
+ * lead to the same. */
 static int take_newer(struct number_search *search, const struct partition *partition, struct position position,
                       struct error *err)
 {
@@ -191,7 +206,7 @@ static int take_newer(struct number_search *search, const struct partition *part
 		own.direction = position.direction;
 		found = day_row_read(search->at, &own, val, &record, err);
 	}
-	if (found > 0)
+	if (found > 0 && !was_just_given(search, position.seq))
 		give(search, &own, &record, &position);
 	return found < 0 ? -1 : 0;
 }
