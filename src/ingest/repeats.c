@@ -14,7 +14,7 @@ struct print {
 };
 
 struct repeats {
-	size_t count;
+	size_t count, bytes;
 	struct print prints[REPEATS_MAX]; /* in no order: few bodies come again */
 };
 
@@ -35,21 +35,19 @@ static bool take(void *arg, const struct quarantine_entry *entry)
 	struct repeats *repeats = arg;
 
 	repeats->prints[repeats->count++] = print_of(entry);
-	return repeats->count < REPEATS_MAX;
+	repeats->bytes += entry->raw.len;
+	return repeats->count < REPEATS_MAX && repeats->bytes < REPEATS_BYTES;
 }
 
 struct repeats *repeats_load(struct meta *meta, struct error *err)
 {
 	struct repeats *repeats = calloc(1, sizeof(*repeats));
-	struct quarantine_ends ends;
 
 	if (!repeats) {
 		error_set(err, ERROR_NOMEM, "Quarantine: out of memory");
 		return NULL;
 	}
-	if (quarantine_ends(meta, &ends, err) == 0 &&
-	    quarantine_each(meta, ends.newest > REPEATS_MAX ? ends.newest - REPEATS_MAX + 1 : 1, take, repeats, err) ==
-	            0)
+	if (quarantine_each_back(meta, take, repeats, err) == 0)
 		return repeats;
 	free(repeats);
 	return NULL;

@@ -3,7 +3,8 @@
  * repeats.h: which rejected records are in quarantine already, for a body that may have come before; private to ingest/.
  *
  * A message that a broker delivers again may have been rejected the first time, in part or as a whole, and not been
- * acknowledged. Its rejected records are told by their bytes, reason and producer, among the newest REPEATS_MAX entries.
+ * acknowledged. Its rejected records are told by their bytes, reason and producer, among the newest entries: REPEATS_MAX,
+ * or as many as have REPEATS_BYTES.
  */
 #ifndef CDRD_INGEST_REPEATS_H
 #define CDRD_INGEST_REPEATS_H
@@ -11,8 +12,9 @@
 #include "base/error.h"
 #include "meta/quarantine.h"
 
-/* Some milliseconds to look at, once for a body that has rejected records. */
+/* Looked at in one go, once for a body that has rejected records. */
 #define REPEATS_MAX 4096
+#define REPEATS_BYTES ((size_t)8 << 20) /* of the records */
 
 struct repeats;
 

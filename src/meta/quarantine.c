@@ -210,6 +210,14 @@ int quarantine_each(struct meta *meta, uint64_t from, quarantine_fn fn, void *ar
 	return meta_each(meta, META_DB_QUARANTINE, number_str(from, &key), give_entry, &each, err);
 }
 
+int quarantine_each_back(struct meta *meta, quarantine_fn fn, void *arg, struct error *err)
+{
+	struct each each = { fn, arg };
+	struct number_key key;
+
+	return meta_each_back(meta, META_DB_QUARANTINE, number_str(UINT64_MAX, &key), give_entry, &each, err);
+}
+
 /* 1 if it was there, 0 if not, -1. */
 static int remove_entry(struct change *change, uint64_t number, struct error *err)
 {

@@ -44,6 +44,8 @@ MUST_CHECK int quarantine_put(struct meta *meta, const struct quarantine_entry *
 /* From `from` on, ascending; the entry's texts die when fn returns; false ends it. */
 typedef bool (*quarantine_fn)(void *arg, const struct quarantine_entry *entry);
 MUST_CHECK int quarantine_each(struct meta *meta, uint64_t from, quarantine_fn fn, void *arg, struct error *err);
+/* The same from the newest on, descending. */
+MUST_CHECK int quarantine_each_back(struct meta *meta, quarantine_fn fn, void *arg, struct error *err);
 
 /* Durable at once. ERROR_NOT_FOUND if there is no such entry. */
 MUST_CHECK int quarantine_drop(struct meta *meta, uint64_t number, struct error *err);

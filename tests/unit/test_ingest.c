@@ -15,6 +15,7 @@
 #include "ingest/check.h"
 #include "ingest/ingest.h"
 #include "ingest/ingest_private.h"
+#include "ingest/repeats.h"
 #include "late_engine.h"
 #include "meta/accounts.h"
 #include "meta/quarantine.h"
@@ -307,6 +308,32 @@ START_TEST(rejected_record_of_a_replay_is_not_kept_again)
 	assert_counts(&outcome, 0, 0, 0, 1);
 	ASSERT_OK(quarantine_stats(f.meta, &stats, &err));
 	ck_assert_uint_eq(stats.entries, 0);
+}
+END_TEST
+
+/* The newest are looked at, and of those no more than so many bytes. */
+START_TEST(repeats_are_told_among_the_newest_rejects_up_to_a_size)
+{
+	static char big[1 << 20];
+	struct quarantine_entry old = { .producer = STR_LITERAL("switch-1"), .raw = STR_LITERAL("old") }, entry = old;
+
+	ASSERT_OK(quarantine_put(f.meta, &old, &err));
+	entry.raw = (struct str){ big, sizeof(big) };
+	for (size_t bytes = 0; bytes < REPEATS_BYTES; bytes += sizeof(big))
+		ASSERT_OK(quarantine_put(f.meta, &entry, &err));
+	ASSERT_OK(meta_commit(f.meta, &err));
+	struct repeats *repeats = repeats_load(f.meta, &err);
+	ck_assert_ptr_nonnull(repeats);
+	ck_assert(repeats_has(repeats, &entry) && !repeats_has(repeats, &old));
+	repeats_free(repeats);
+	entry.raw.len--;
+	ASSERT_OK(quarantine_drop(f.meta, 2, &err));
+	ASSERT_OK(quarantine_put(f.meta, &entry, &err));
+	ASSERT_OK(meta_commit(f.meta, &err));
+	repeats = repeats_load(f.meta, &err);
+	ck_assert_ptr_nonnull(repeats);
+	ck_assert(repeats_has(repeats, &entry) && repeats_has(repeats, &old));
+	repeats_free(repeats);
 }
 END_TEST
 
@@ -1243,6 +1270,7 @@ Suite *suite_ingest(void)
 	tcase_add_test(batches, listed_errors_are_capped_and_all_are_counted);
 	tcase_add_test(batches, rejected_record_is_kept_as_it_was_sent_with_all_faults);
 	tcase_add_test(batches, rejected_record_of_a_replay_is_not_kept_again);
+	tcase_add_test(batches, repeats_are_told_among_the_newest_rejects_up_to_a_size);
 	tcase_add_test(batches, flood_of_rejected_records_is_counted_but_not_kept);
 	tcase_add_test(batches, what_expires_and_what_is_pushed_out_is_counted);
 	tcase_add_loop_test(batches, rejects_keep_their_bytes_or_the_text_made_of_them, 0, 3);
