@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=bash
-# failures.sh: what failed, read from the logs of the tools that ./runtests runs: a line for each test, its name and why.
+# failures.sh: what failed, read from the logs of the tools that ./runtests runs: a line for each test, its name and
+# why.
 
 # failures_of_check LOG: those of a unit suite, which Check writes as FILE:LINE:KIND:CASE:TEST:ITERATION: MESSAGE.
 failures_of_check() {
@@ -18,7 +19,12 @@ failures_of_tap() {
 		function tell() { if (name != "") print name; name = "" }
 		/^ *not ok [0-9]+ - / { tell(); name = $0; sub(/^ *not ok [0-9]+ - /, "", name) }
 		/^ *ok [0-9]+ / { tell() }
-		name != "" && /^ *error: / { reason = $0; sub(/^ *error: (\|-)?/, "", reason); if (reason != "") name = name ": " reason; tell() }
+		name != "" && /^ *error: / {
+			reason = $0
+			sub(/^ *error: (\|-)?/, "", reason)
+			if (reason != "") name = name ": " reason
+			tell()
+		}
 		END { tell() }' "$1"
 }
 

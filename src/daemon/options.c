@@ -17,7 +17,7 @@
 #define DEFAULT_FILE CDRD_SYSCONFDIR "/cdrd/cdrd.conf"
 
 const char options_usage[] =
-	"Usage: cdrd [-c FILE] [-o KEY=VALUE]... [-t] [-V]\n"
+	"Usage: cdrd [-c FILE] [-o KEY=VALUE]... [-t] [-m] [-V]\n"
 	"Keep call detail records and answer the Reports API, in the foreground.\n"
 	"\n"
 	"  -c FILE       read settings from FILE (" DEFAULT_FILE ", if it exists)\n"
