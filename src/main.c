@@ -23,6 +23,7 @@
 #include "base/audit.h"
 #include "base/clock.h"
 #include "base/disk.h"
+#include "base/first_line.h"
 #include "base/lag.h"
 #include "base/task.h"
 #include "base/log.h"
@@ -54,6 +55,7 @@
 #include "tls/tls.h"
 
 #define EXIT_USAGE 2
+#define CLUSTER_PASSWORD_MAX 1024 /* bytes of its file */
 
 /* How long requests in progress may continue after SIGTERM. */
 #define DRAIN_US (5 * CLOCK_US_PER_SECOND)
@@ -339,41 +341,41 @@ static int start_logs(struct daemon *d, struct error *err)
 
 /* The options are filled in; `password` is what they point to, and the caller's. */
 static int read_cluster(struct event_base *base, const struct config *config, struct store_cluster *cluster,
-                        struct buf *password, struct error *err)
+                        char password[CLUSTER_PASSWORD_MAX + 1], struct error *err)
 {
+	password[0] = '\0';
 	if (config->clickhouse_password_file[0] &&
-	    options_read_secret(config->clickhouse_password_file, password, err) != 0)
+	    first_line_read(config->clickhouse_password_file, password, CLUSTER_PASSWORD_MAX + 1, err) != 0)
 		return -1;
 	*cluster = (struct store_cluster){
 		.base = base,
 		.hosts = config->clickhouse,
 		.user = config->clickhouse_user,
-		.password = buf_cstr(password) ? password->data : "",
+		.password = password,
 		.database = config->clickhouse_database,
 		.ca_file = config->clickhouse_ca_file,
 		.quorum = (size_t)config->clickhouse_quorum,
 		.patience_us = config->clickhouse_timeout,
 	};
-	return password->failed ? error_set(err, ERROR_NOMEM, "clickhouse_password_file: out of memory") : 0;
+	return 0;
 }
 
 static int open_store(struct daemon *d, struct store_options *options, struct error *err)
 {
 	struct store_cluster cluster;
-	struct buf password = { 0 };
+	char password[CLUSTER_PASSWORD_MAX + 1];
 	int result = 0;
 
 	if (options_use_cluster(&d->config)) {
 		options->engine = &store_cluster_engine;
 		/* NOLINTNEXTLINE(autoVariables): store_open below takes what it needs. */
 		options->cluster = &cluster;
-		result = read_cluster(d->base, &d->config, &cluster, &password, err);
+		result = read_cluster(d->base, &d->config, &cluster, password, err);
 	} else {
 		result = store_cluster_is_unused(d->meta, d->config.data_dir, err);
 	}
 	if (result == 0)
 		result = store_open(&d->store, options, err);
-	buf_free(&password);
 	return result;
 }
 
@@ -658,14 +660,14 @@ static int serve(struct daemon *d)
 static int migrate(struct daemon *d)
 {
 	struct store_cluster cluster;
-	struct buf password = { 0 };
+	char password[CLUSTER_PASSWORD_MAX + 1];
 	struct error err;
 	int result =
 		options_use_cluster(&d->config) ? 0 : error_set(&err, ERROR_INVALID, "-m: needs store = clickhouse");
 
 	if (result == 0) {
 		d->base = make_base();
-		result = d->base ? read_cluster(d->base, &d->config, &cluster, &password, &err) :
+		result = d->base ? read_cluster(d->base, &d->config, &cluster, password, &err) :
 		                   error_set(&err, ERROR_NOMEM, "event loop: out of memory");
 	}
 	if (result == 0)
@@ -674,7 +676,6 @@ static int migrate(struct daemon *d)
 		log_error("main", "%s", err.message);
 	else
 		printf("The tables of the database %s are there.\n", d->config.clickhouse_database);
-	buf_free(&password);
 	if (d->base)
 		event_base_free(d->base);
 	return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -15,6 +15,7 @@ libcdrd_a_SOURCES += \
 	src/base/disk.c src/base/disk.h \
 	src/base/envelope.c src/base/envelope.h \
 	src/base/error.c src/base/error.h \
+	src/base/first_line.c src/base/first_line.h \
 	src/base/heavy_hitters.c src/base/heavy_hitters.h \
 	src/base/histogram.c src/base/histogram.h \
 	src/base/id.c src/base/id.h \

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/first_line.h"
 #include "base/log.h"
 #include "consumer/amqp_link.h"
 #include "consumer/consumer_private.h"
@@ -83,8 +84,7 @@ static int make_response(const struct consumer_settings *settings, char response
 
 	response[0] = '\0';
 	memcpy(text, "guest:guest", sizeof("guest:guest"));
-	if (settings->credentials[0] &&
-	    consumer_read_line(settings->credentials, text, CONSUMER_TEXT_MAX + 1, err) != 0)
+	if (settings->credentials[0] && first_line_read(settings->credentials, text, CONSUMER_TEXT_MAX + 1, err) != 0)
 		return -1;
 	*len = 1 + strlen(text);
 	colon = strchr(text, ':');

@@ -116,9 +116,6 @@ typedef int (*consumer_settings_fn)(void *arg, const struct consumer_settings *s
 MUST_CHECK int consumer_settings_read(const char *text, const struct consumer_kind *kind, consumer_settings_fn fn,
                                       void *arg, struct error *err);
 
-/* The first line of a file, without its end. At most `size` - 1 bytes, which the file must not exceed. */
-MUST_CHECK int consumer_read_line(const char *path, char *line, size_t size, struct error *err);
-
 /* --- message.c --- */
 
 /* A new one, the last of the consumer's. NULL with ERROR_NOMEM. */

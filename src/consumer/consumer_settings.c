@@ -7,11 +7,7 @@
  *
  * and of both [prefetch=COUNT] [format=json|ndjson|csv|msgpack] [product=NAME], besides those of a producer.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 #include "consumer/consumer_private.h"
 #include "record/source_list.h"
@@ -137,21 +133,4 @@ int consumer_settings_read(const char *text, const struct consumer_kind *kind, c
 	struct settings_reader reader = { .kind = kind, .fn = fn, .arg = arg };
 
 	return sources_read(text, &source_reader, &reader, err);
-}
-
-int consumer_read_line(const char *path, char *line, size_t size, struct error *err)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	ssize_t len = fd >= 0 ? read(fd, line, size) : -1;
-	int result = len >= 0 ? 0 : error_set_errno(err, errno, "%s", path);
-
-	if (fd >= 0)
-		close(fd);
-	if (result != 0)
-		return -1;
-	if ((size_t)len >= size)
-		return error_set(err, ERROR_INVALID, "%s: must be shorter than %zu bytes", path, size);
-	line[len] = '\0';
-	line[strcspn(line, "\r\n")] = '\0';
-	return 0;
 }

@@ -5,7 +5,6 @@
 #include "daemon/options.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,7 +12,6 @@
 #include "base/buf.h"
 #include "daemon/options_check.h"
 
-#define SECRET_MAX 1024 /* bytes */
 #define DEFAULT_FILE CDRD_SYSCONFDIR "/cdrd/cdrd.conf"
 
 const char options_usage[] =
@@ -108,20 +106,6 @@ static void set_all(const struct options *options, struct config *config, struct
 	for (size_t i = 0; i < options->settings_count; i++)
 		if (set_one(config, options->settings[i], &err) != 0)
 			config_faults_add(faults, &err);
-}
-
-int options_read_secret(const char *path, struct buf *secret, struct error *err)
-{
-	char line[SECRET_MAX + 1] = "";
-	FILE *file = fopen(path, "re");
-
-	if (!file)
-		return error_set_errno(err, errno, "%s", path);
-	size_t len = fread(line, 1, SECRET_MAX, file);
-	fclose(file);
-	line[len] = '\0';
-	buf_add(secret, line, strcspn(line, "\r\n"));
-	return 0;
 }
 
 int options_load_config(const struct options *options, struct config *config, struct config_faults *faults)

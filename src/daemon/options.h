@@ -31,7 +31,4 @@ void options_free(struct options *options);
  * faults are added to *faults; if there are any, returns -1 and *config is empty. Free it with config_free. */
 int options_load_config(const struct options *options, struct config *config, struct config_faults *faults);
 
-/* The first line of a file, without its end. */
-MUST_CHECK int options_read_secret(const char *path, struct buf *secret, struct error *err);
-
 #endif
