@@ -58,14 +58,6 @@ static void skip_space(struct json_reader *r)
 
 /* --- strings --- */
 
-static int hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The four digits at `at`, after "\u"; -1 if they are not digits. */
 static int32_t read_unit(struct str raw, size_t at)
 {
@@ -74,7 +66,7 @@ static int32_t read_unit(struct str raw, size_t at)
 	if (raw.len - at < 4)
 		return -1;
 	for (size_t i = at; i < at + 4; i++) {
-		int digit = hex_value(raw.p[i]);
+		int digit = str_hex_value(raw.p[i]);
 
 		if (digit < 0)
 			return -1;

@@ -45,6 +45,24 @@ static inline void str_copy(char *to, size_t size, const char *text)
 	memcpy(to, text, len);
 }
 
+/* The value of a hexadecimal digit, either case; -1 for anything else. */
+static inline int str_hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = (char)(c | 0x20);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The byte that two hexadecimal digits at p stand for, -1 if they are not both there before `end`. */
+static inline int str_hex_byte(const char *p, const char *end)
+{
+	int high = end - p >= 2 ? str_hex_value(p[0]) : -1;
+	int low = high >= 0 ? str_hex_value(p[1]) : -1;
+
+	return low < 0 ? -1 : high * 16 + low;
+}
+
 /* ASCII letters compare without regard to case. */
 static inline bool str_equal_nocase(struct str a, struct str b)
 {

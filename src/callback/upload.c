@@ -8,7 +8,6 @@
 #include <fcntl.h>
 #include <openssl/sha.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -109,11 +108,6 @@ const char *upload_file_type(struct str name)
 	               "application/octet-stream";
 }
 
-static bool is_hex(char c)
-{
-	return strchr("0123456789abcdefABCDEF", c) && c;
-}
-
 void upload_write_s3_url(struct str url, struct buf *out)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~/";
@@ -123,21 +117,15 @@ void upload_write_s3_url(struct str url, struct buf *out)
 
 	buf_add(out, url.p, at);
 	for (; at < url.len; at++) {
-		unsigned char c = (unsigned char)url.p[at];
+		int escaped = url.p[at] == '%' ? str_hex_byte(url.p + at + 1, url.p + url.len) : -1;
+		unsigned char c = escaped >= 0 ? (unsigned char)escaped : (unsigned char)url.p[at];
 
-		if (c == '%' && url.len - at > 2 && is_hex(url.p[at + 1]) && is_hex(url.p[at + 2])) {
-			c = (unsigned char)strtoul((char[]){ url.p[at + 1], url.p[at + 2], '\0' }, NULL, 16);
-			at += 2;
-			/* a slash within a name of its own, which is not one between names, and a zero */
-			if (c == '/' || c == '\0') {
-				buf_addf(out, "%%%02X", c);
-				continue;
-			}
-		}
-		if (c && strchr(plain, c))
+		/* an escaped slash is within a name, not between two */
+		if (c && strchr(plain, c) && escaped != '/')
 			buf_add_char(out, (char)c);
 		else
 			buf_addf(out, "%%%02X", c);
+		at += escaped >= 0 ? 2 : 0;
 	}
 }
 

@@ -50,7 +50,7 @@ static bool is_text(char c)
 
 static enum chunk_state after_size(struct http_chunked *chunked, char c)
 {
-	int value = http_hex_value(c);
+	int value = str_hex_value(c);
 
 	if (value >= 0) {
 		if (++chunked->digits > CHUNK_DIGITS_MAX)

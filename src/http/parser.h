@@ -29,15 +29,6 @@ struct http_fault {
 /* Fills *fault; always returns -1, so that a caller can return it. */
 int http_fault_set(struct http_fault *fault, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
-/* The value of a hexadecimal digit, either case; -1 for anything else. */
-static inline int http_hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Is it a character of a token (RFC 9110, 5.6.2), which methods, names of fields and of chunk extensions are? */
 bool http_is_token(char c);
 

@@ -60,12 +60,9 @@ static int next_char(struct str *text)
 	int c = (unsigned char)text->p[0];
 
 	if (c == '%') {
-		int high = text->len >= 3 ? http_hex_value(text->p[1]) : -1;
-		int low = text->len >= 3 ? http_hex_value(text->p[2]) : -1;
-
-		if (high < 0 || low < 0)
+		c = str_hex_byte(text->p + 1, text->p + text->len);
+		if (c < 0)
 			return -1;
-		c = high << 4 | low;
 		used = 3;
 	}
 	text->p += used;

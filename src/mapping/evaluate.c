@@ -61,22 +61,6 @@ static struct str to_case(struct run *run, struct str value, char first, char la
 	return written(run, begin);
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The byte that two digits at p stand for, or -1. */
-static int hex_byte(const char *p, const char *end)
-{
-	if (end - p < 2 || hex_digit(p[0]) < 0 || hex_digit(p[1]) < 0)
-		return -1;
-	return hex_digit(p[0]) * 16 + hex_digit(p[1]);
-}
-
 static struct str url_decode(struct run *run, struct str value)
 {
 	size_t begin = run->arena->len;
@@ -85,7 +69,7 @@ static struct str url_decode(struct run *run, struct str value)
 	if (value.len == 0 || !memchr(value.p, '%', value.len))
 		return value;
 	for (const char *p = value.p; p < end; p++) {
-		int byte = *p == '%' ? hex_byte(p + 1, end) : -1;
+		int byte = *p == '%' ? str_hex_byte(p + 1, end) : -1;
 
 		buf_add_char(run->arena, byte >= 0 ? (char)byte : *p);
 		p += byte >= 0 ? 2 : 0;
@@ -107,7 +91,7 @@ static char python_escape(const char **p, const char *end)
 	case 'r':
 		return '\r';
 	case 'x':
-		byte = hex_byte(*p + 1, end);
+		byte = str_hex_byte(*p + 1, end);
 		*p += byte >= 0 ? 2 : 0;
 		return (char)(byte >= 0 ? byte : 'x');
 	default:

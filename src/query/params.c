@@ -11,26 +11,6 @@
 
 #include "base/json.h"
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-/* The byte that %xx at the beginning of `text` stands for, or -1. */
-static int escaped_byte(struct str text)
-{
-	int high = text.len >= 3 ? hex_digit(text.p[1]) : -1;
-	int low = text.len >= 3 ? hex_digit(text.p[2]) : -1;
-
-	return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
 /* Makes room in params->text and updates all that borrows from it. */
 static bool text_reserve(struct query_params *params, size_t more)
 {
@@ -62,7 +42,7 @@ static int decode_part(struct query_params *params, struct str raw, struct str *
 		if (c == '+') {
 			c = ' ';
 		} else if (c == '%') {
-			int byte = escaped_byte((struct str){ raw.p + i, raw.len - i });
+			int byte = str_hex_byte(raw.p + i + 1, raw.p + raw.len);
 
 			if (byte < 0)
 				return error_set(err, ERROR_INVALID, "The query has a broken %% escape");

@@ -18,14 +18,9 @@ static const char *hex4(struct json_source *source, const char *p, int *unit)
 {
 	*unit = 0;
 	for (int i = 0; i < 4; i++, p++) {
-		char c = p < source->end ? *p : '\0';
-		int digit;
+		int digit = p < source->end ? str_hex_value(*p) : -1;
 
-		if (c >= '0' && c <= '9')
-			digit = c - '0';
-		else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
-			digit = (c | 0x20) - 'a' + 10;
-		else
+		if (digit < 0)
 			return json_token_fail(source, p, "lexical error: \\u needs four hexadecimal digits");
 		*unit = *unit << 4 | digit;
 	}
