@@ -96,10 +96,7 @@ static struct clickhouse_query *start(struct cluster *cluster, const struct clus
 		                                    .ended = on_inserted,
 		                                    .arg = cluster };
 
-	if (!sql->failed)
-		return clickhouse_start(cluster->clickhouse, &request, err);
-	error_set(err, ERROR_NOMEM, "an insert into the cluster: out of memory");
-	return NULL;
+	return clickhouse_start(cluster->clickhouse, &request, err);
 }
 
 /* Are all of the chunk's keys there? */

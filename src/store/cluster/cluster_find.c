@@ -76,10 +76,7 @@ static int ask(struct cluster_finding *finding, struct error *err)
 		                                    .ended = on_found,
 		                                    .arg = finding };
 
-	if (sql.failed)
-		error_set(err, ERROR_NOMEM, "a query to ClickHouse: out of memory");
-	else
-		finding->query = clickhouse_start(cluster->clickhouse, &request, err);
+	finding->query = clickhouse_start(cluster->clickhouse, &request, err);
 	buf_free(&sql);
 	return finding->query ? 0 : -1;
 }

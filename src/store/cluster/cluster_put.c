@@ -509,10 +509,7 @@ static int ask(struct cluster_lookup *lookup, struct error *err)
 		                                    .ended = on_found,
 		                                    .arg = lookup };
 
-	if (sql.failed)
-		error_set(err, ERROR_NOMEM, "a query to ClickHouse: out of memory");
-	else
-		lookup->query = clickhouse_start(cluster->clickhouse, &request, err);
+	lookup->query = clickhouse_start(cluster->clickhouse, &request, err);
 	buf_free(&sql);
 	return lookup->query ? 0 : -1;
 }

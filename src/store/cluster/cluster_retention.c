@@ -25,7 +25,7 @@ static int ask(struct cluster *cluster, struct buf *sql, clickhouse_fn ended)
 		                                    .ended = ended,
 		                                    .arg = cluster };
 
-	cluster->drop = sql->failed ? NULL : clickhouse_start(cluster->clickhouse, &request, &err);
+	cluster->drop = clickhouse_start(cluster->clickhouse, &request, &err);
 	buf_free(sql);
 	return cluster->drop ? 0 : -1;
 }

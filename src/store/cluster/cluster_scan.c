@@ -148,10 +148,7 @@ static int ask(struct stream *stream, struct buf *sql, clickhouse_fn ended, stru
 		.arg = stream,
 	};
 
-	if (sql->failed)
-		error_set(err, ERROR_NOMEM, "a query to ClickHouse: out of memory");
-	else
-		stream->query = clickhouse_start(cluster->clickhouse, &request, err);
+	stream->query = clickhouse_start(cluster->clickhouse, &request, err);
 	buf_free(sql);
 	return stream->query ? 0 : -1;
 }
