@@ -385,14 +385,13 @@ int env_has_data(const char *path, struct error *err)
 	return number == 0 && st.st_size > 0;
 }
 
-/* LMDB would create a new file in place of a missing one. */
-static int check_there(const struct env *env, struct error *err)
+int env_check_there(const char *path, struct error *err)
 {
-	int is_there = env_has_data(env->path, err);
+	int is_there = env_has_data(path, err);
 
-	return is_there == 0 ? error_set(err, ERROR_CORRUPT, "%s: data.mdb is missing or empty", env->path) :
-	       is_there > 0  ? 0 :
-	                       -1;
+	if (is_there == 0)
+		error_set(err, ERROR_CORRUPT, "%s: data.mdb is missing or empty", path);
+	return is_there > 0 ? 0 : -1;
 }
 
 static int reopen(struct env *env, struct error *err)
@@ -408,7 +407,7 @@ static int reopen(struct env *env, struct error *err)
 	close_mdb(env);
 	env->committed = 0;
 	env->broken = false;
-	if (check_there(env, err) != 0 || open_made(env, err) != 0) {
+	if (env_check_there(env->path, err) != 0 || open_made(env, err) != 0) {
 		close_mdb(env);
 		env->broken = true;
 		env->retry_us = now_us + RETRY_US;
@@ -427,7 +426,7 @@ void env_rest(struct env *env)
 	if (env->is_rested || !env->mdb || env->broken || env_is_lost(env) || env->reading > 0 || env->write)
 		return;
 	close_mdb(env);
-	if (check_there(env, &err) == 0 && open_made(env, &err) == 0)
+	if (env_check_there(env->path, &err) == 0 && open_made(env, &err) == 0)
 		return;
 	log_error("store", "%s: cannot be opened again: %s", env->path, err.message);
 	close_mdb(env);

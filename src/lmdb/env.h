@@ -71,6 +71,9 @@ static inline bool env_is_lost(const struct env *env)
 /* Is there a data.mdb in a directory, with something in it? 1 or 0; -1 when that cannot be known. */
 MUST_CHECK int env_has_data(const char *path, struct error *err);
 
+/* The same before one is opened that must be there, as env_open would make a new one: ERROR_CORRUPT if there is none. */
+MUST_CHECK int env_check_there(const char *path, struct error *err);
+
 /* Aborts an open write transaction. Safe on a zeroed env. */
 void env_close(struct env *env);
 

@@ -141,16 +141,6 @@ int days_has_data(const struct store *store, const struct day *day, struct error
 	return is_there;
 }
 
-/* A new environment in place of a lost one would hide the loss. */
-static int check_not_lost(const struct store *store, const struct day *day, const char *path, struct error *err)
-{
-	int is_there = day->is_listed ? days_has_data(store, day, err) : 1;
-
-	return is_there == 0 ? error_set(err, ERROR_CORRUPT, "%s: data.mdb is missing or empty", path) :
-	       is_there > 0  ? 0 :
-	                       -1;
-}
-
 /* What repacking has left behind in a crash. */
 static void clean_up_copy(const char *days, const char *name)
 {
@@ -251,8 +241,9 @@ static int day_open(struct store *store, struct day *day, struct error *err)
 	days_close_down_to(store, (size_t)store->options.days_open_max - 1);
 	struct buf path = { 0 };
 	int result = day_path(store, day->number, &path, err);
-	if (result == 0)
-		result = check_not_lost(store, day, path.data, err);
+	/* A new environment in place of a lost one would hide the loss. */
+	if (result == 0 && day->is_listed)
+		result = env_check_there(path.data, err);
 	if (result == 0)
 		result = env_open(&day->env, path.data, store->options.day_map_bytes, day_dbs, err);
 	if (result != 0 && err->code == ERROR_CORRUPT)
@@ -300,8 +291,9 @@ int store_day_filter(struct store *store, struct day *day, struct error *err)
 		return 0;
 	int result = day_path(store, day->number, &path, err);
 	/* None is made where the day is lost. */
-	if (result == 0)
-		result = check_not_lost(store, day, path.data, err);
+	/* A new environment in place of a lost one would hide the loss. */
+	if (result == 0 && day->is_listed)
+		result = env_check_there(path.data, err);
 	if (result != 0 && err->code == ERROR_CORRUPT)
 		fail_damaged(day, path.data, err);
 	if (result == 0)
