@@ -467,15 +467,6 @@ int accounts_secret_revoke(struct meta *meta, const char *id, uint32_t number, s
 	return accounts_change_end(&change, result, err);
 }
 
-/* `pass` may be NULL. */
-static void give_pass(struct pass *pass, const struct account *account, uint64_t mark)
-{
-	if (!pass)
-		return;
-	*pass = (struct pass){ .kind = PASS_SECRET, .mark = mark };
-	str_copy(pass->name, sizeof(pass->name), account->id);
-}
-
 int accounts_check(struct meta *meta, struct str id, struct str secret, struct account *account, struct pass *pass,
                    struct error *err)
 {
@@ -490,7 +481,8 @@ int accounts_check(struct meta *meta, struct str id, struct str secret, struct a
 	const struct account *cached = has_key ? credentials_cache_find(memory->credentials, &key, &mark) : NULL;
 	if (cached) {
 		*account = *cached;
-		give_pass(pass, account, mark);
+		if (pass)
+			*pass = pass_of(PASS_SECRET, str_from(account->id), mark);
 		return 0;
 	}
 	int found = account_row_find(meta, id, &row, err);
@@ -506,7 +498,8 @@ int accounts_check(struct meta *meta, struct str id, struct str secret, struct a
 	if (has_key)
 		credentials_cache_add(memory->credentials, &key, &row.account, mark);
 	*account = row.account;
-	give_pass(pass, account, mark);
+	if (pass)
+		*pass = pass_of(PASS_SECRET, str_from(account->id), mark);
 	return 0;
 }
 

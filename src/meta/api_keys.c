@@ -290,11 +290,9 @@ int api_keys_check(struct meta *meta, struct str account_id, struct str text, co
 	if (account->disabled || account->deleted_us)
 		return error_set(err, ERROR_UNAUTHORIZED, "wrong credentials");
 	*key = row.key;
-	*pass = (struct pass){ .kind = PASS_KEY,
-		               .mark = credential_mark(&row.credential),
-		               .until_us = key->expires_us };
+	*pass = pass_of(PASS_KEY, str_from(key->account), credential_mark(&row.credential));
+	pass->until_us = key->expires_us;
 	str_copy(pass->key, sizeof(pass->key), key->id);
-	str_copy(pass->name, sizeof(pass->name), key->account);
 	return check_use(key, from, err);
 }
 

@@ -241,15 +241,6 @@ int producers_get(struct meta *meta, struct str name, struct producer *producer,
 	return found > 0 ? 0 : -1;
 }
 
-/* `pass` may be NULL; the name has been found, so it is not too long. */
-static void give_pass(const struct kind *kind, struct pass *pass, struct str name, uint64_t mark)
-{
-	if (!pass)
-		return;
-	*pass = (struct pass){ .kind = (uint8_t)kind->pass, .mark = mark };
-	memcpy(pass->name, name.p, name.len);
-}
-
 static int check(const struct kind *kind, struct meta *meta, struct str name, struct str secret, struct pass *pass,
                  struct error *err)
 {
@@ -262,7 +253,8 @@ static int check(const struct kind *kind, struct meta *meta, struct str name, st
 		return -1;
 	bool has_key = credentials_cache_key(memory->credentials, kind->cached, name, secret, &key);
 	if (has_key && credentials_cache_find(memory->credentials, &key, &mark)) {
-		give_pass(kind, pass, name, mark);
+		if (pass)
+			*pass = pass_of(kind->pass, name, mark);
 		return 0;
 	}
 	int found = row_find(kind, meta, name, &row, err);
@@ -276,7 +268,8 @@ static int check(const struct kind *kind, struct meta *meta, struct str name, st
 	mark = credential_mark(&row.credential);
 	if (has_key)
 		credentials_cache_add(memory->credentials, &key, &(struct account){ 0 }, mark);
-	give_pass(kind, pass, name, mark);
+	if (pass)
+		*pass = pass_of(kind->pass, name, mark);
 	return 0;
 }
 
