@@ -304,8 +304,8 @@ static int load(struct reconciles *reconciles, struct error *err)
 			continue;
 		if (id_is_uuid(str_from(entry->d_name)))
 			result = load_one(reconciles, entry->d_name, err);
-		else if (reconcile_remove_dir(reconciles, entry->d_name, err) !=
-		         0) /* an upload that was not finished, or what is left of a removal */
+		/* an upload that was not finished, or what is left of a removal */
+		else if (reconcile_remove_dir(reconciles, entry->d_name, err) != 0)
 			log_error("reconcile", "%s", err->message);
 	}
 	closedir(dir);
