@@ -25,6 +25,7 @@
 #include "base/disk.h"
 #include "base/first_line.h"
 #include "base/lag.h"
+#include "base/shrinking.h"
 #include "base/task.h"
 #include "base/log.h"
 #include "callback/callback.h"
@@ -72,6 +73,7 @@ struct daemon {
 	struct event *watchdog;
 	struct lag *lag;
 	struct tasks *tasks;
+	struct shrinking *shrinking; /* files that are being removed */
 	struct audit *audit;
 	struct http_access *access;
 	struct meta *meta;
@@ -325,7 +327,9 @@ static int start_loop(struct daemon *d, struct error *err)
 		d->lag = lag_new(d->base);
 	if (d->lag)
 		d->tasks = tasks_new(d->base, &d->config);
-	if (!d->tasks)
+	if (d->tasks)
+		d->shrinking = shrinking_new(d->base);
+	if (!d->shrinking)
 		return error_set(err, ERROR_NOMEM, "event loop: out of memory");
 	return watch_signals(d, err) == 0 ? start_watchdog(d, err) : -1;
 }
@@ -391,6 +395,7 @@ static int start_store(struct daemon *d, struct error *err)
 		.days_open_max = (int)d->config.days_open_max,
 		.seal_rows = (uint32_t)d->config.seal_rows,
 		.seal_age_us = d->config.seal_age,
+		.shrinking = d->shrinking,
 	};
 
 	if (meta_open(&d->meta, &meta_options, err) != 0)
@@ -416,7 +421,7 @@ static int start_store(struct daemon *d, struct error *err)
 	if (!d->destinations)
 		return -1;
 	callbacks_deliver_to(d->callbacks, d->destinations);
-	d->reports = reports_new(d->tasks, &d->config, d->meta, d->store, d->callbacks, err);
+	d->reports = reports_new(d->tasks, &d->config, d->meta, d->store, d->callbacks, d->shrinking, err);
 	if (!d->reports)
 		return -1;
 	reports_watch_disk(d->reports, d->disk);
@@ -432,8 +437,9 @@ static int start_store(struct daemon *d, struct error *err)
 		&(struct schedules_context){ d->tasks, &d->config, d->meta, d->reports, d->billing, d->limits });
 	if (!d->schedules)
 		return error_set(err, ERROR_NOMEM, "schedules: out of memory");
-	d->reconciles = reconciles_new(
-		&(struct reconciles_context){ d->tasks, &d->config, d->meta, d->store, d->ingest, d->disk }, err);
+	d->reconciles = reconciles_new(&(struct reconciles_context){ d->tasks, &d->config, d->meta, d->store, d->ingest,
+	                                                             d->disk, d->shrinking },
+	                               err);
 	if (!d->reconciles)
 		return -1;
 	d->closing = closing_new(&(struct closing_context){ d->tasks, &d->config, d->meta, d->store, d->ingest,
@@ -627,6 +633,7 @@ static void stop(struct daemon *d)
 	disk_free(d->disk);
 	store_close(d->store);
 	meta_close(d->meta);
+	shrinking_free(d->shrinking);
 	http_access_free(d->access);
 	audit_free(d->audit);
 	lag_free(d->lag);

@@ -30,6 +30,7 @@ libcdrd_a_SOURCES += \
 	src/base/log.c src/base/log.h \
 	src/base/logfile.c src/base/logfile.h \
 	src/base/settings.def \
+	src/base/shrinking.c src/base/shrinking.h \
 	src/base/siphash.c src/base/siphash.h \
 	src/base/str.h \
 	src/base/task.c src/base/task.h \

@@ -14,5 +14,4 @@ libcdrd_a_SOURCES += \
 	src/reconcile/reconciler_join.c \
 	src/reconcile/reconciler_sides.c \
 	src/reconcile/reconciles.c \
-	src/reconcile/shrinking.c src/reconcile/shrinking.h \
 	src/reconcile/sorter.c src/reconcile/sorter.h

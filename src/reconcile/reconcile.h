@@ -26,6 +26,7 @@
 #include "store/store.h"
 
 struct reconciles;
+struct shrinking;
 
 /* All stay the caller's and must outlive it. */
 struct reconciles_context {
@@ -35,6 +36,7 @@ struct reconciles_context {
 	struct store *store;
 	struct ingest *ingest;
 	const struct disk *disk;
+	struct shrinking *shrinking;
 };
 
 /* Loads those that are on disk; what had not ended is begun again. */

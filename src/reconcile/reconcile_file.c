@@ -15,6 +15,7 @@
 #include "base/directory.h"
 #include "base/json_reader.h"
 #include "base/log.h"
+#include "base/shrinking.h"
 #include "reconcile/reconcile_private.h"
 
 #define FILE_MAX ((size_t)16 << 20)
@@ -383,22 +384,6 @@ int reconcile_load(struct reconcile_job *job, const char *id, struct error *err)
 
 /* --- removal --- */
 
-static bool is_class(const char *name)
-{
-	for (int i = 0; i < RECONCILER_CLASSES; i++)
-		if (strcmp(name, reconciler_class_name((enum reconciler_class)i)) == 0)
-			return true;
-	return false;
-}
-
-/* A class's file is not cut shorter: who is downloading it would take the beginning for the whole. */
-static int remove_at(const struct reconciles *reconciles, int directory, const char *name)
-{
-	if (is_class(name))
-		return unlinkat(directory, name, 0);
-	return shrinking_unlink(reconciles->shrinking, directory, name);
-}
-
 static int remove_dir(const struct reconciles *reconciles, const char *path, struct error *err)
 {
 	DIR *dir = opendir(path);
@@ -409,7 +394,7 @@ static int remove_dir(const struct reconciles *reconciles, const char *path, str
 		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s: cannot be removed", path);
 	while ((entry = readdir(dir)))
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-		    remove_at(reconciles, dirfd(dir), entry->d_name) != 0)
+		    shrinking_unlink(reconciles->context.shrinking, dirfd(dir), entry->d_name) != 0)
 			number = errno;
 	closedir(dir);
 	if (rmdir(path) == 0)
@@ -454,7 +439,7 @@ static void remove_file(const struct reconcile_job *job, const char *name)
 	struct buf path = { 0 };
 
 	reconcile_path(job->reconciles, job->shown.id, name, &path);
-	if (buf_cstr(&path) && shrinking_unlink(job->reconciles->shrinking, AT_FDCWD, path.data) != 0 &&
+	if (buf_cstr(&path) && shrinking_unlink(job->reconciles->context.shrinking, AT_FDCWD, path.data) != 0 &&
 	    errno != ENOENT)
 		log_error("reconcile", "%s: cannot be removed: %s", path.data, strerror(errno));
 	buf_free(&path);

@@ -14,7 +14,6 @@
 #include <sys/queue.h>
 
 #include "reconcile/reconcile.h"
-#include "reconcile/shrinking.h"
 
 struct reconcile_job {
 	TAILQ_ENTRY(reconcile_job) link;
@@ -34,7 +33,6 @@ struct reconciles {
 	TAILQ_HEAD(reconcile_jobs, reconcile_job) jobs; /* newest first */
 	struct reconcile_jobs going; /* removed, but not all of their directories: tried again every few seconds */
 	int ticks;
-	struct shrinking *shrinking; /* files that are being removed */
 	size_t running;
 	bool waking;                   /* one that fails at its start does not start the next by itself */
 	char last[ACCOUNT_ID_MAX + 1]; /* the creator of the one that was started last */

@@ -321,9 +321,6 @@ static int begin(struct reconciles *reconciles, struct error *err)
 	if (!buf_cstr(&dir))
 		return error_set(err, ERROR_NOMEM, "reconciliations: out of memory");
 	reconciles->dir = dir.data;
-	reconciles->shrinking = shrinking_new(tasks_base(reconciles->context.tasks));
-	if (!reconciles->shrinking)
-		return error_set(err, ERROR_NOMEM, "reconciliations: out of memory");
 	if (load(reconciles, err) != 0)
 		return -1;
 	reconciles->tick = event_new(tasks_base(reconciles->context.tasks), -1, EV_PERSIST, on_tick, reconciles);
@@ -366,7 +363,6 @@ void reconciles_free(struct reconciles *reconciles)
 	}
 	if (reconciles->tick)
 		event_free(reconciles->tick);
-	shrinking_free(reconciles->shrinking);
 	free(reconciles->dir);
 	free(reconciles);
 }

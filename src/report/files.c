@@ -15,6 +15,7 @@
 
 #include "base/directory.h"
 #include "base/log.h"
+#include "base/shrinking.h"
 #include "report/report_private.h"
 #include "report/table.h"
 
@@ -39,7 +40,7 @@ void report_file_remove(const struct reports *reports, const char *file_id)
 	struct buf path = { 0 };
 
 	report_file_path(reports, file_id, &path);
-	if (buf_cstr(&path) && unlink(path.data) != 0 && errno != ENOENT)
+	if (buf_cstr(&path) && shrinking_unlink(reports->shrinking, AT_FDCWD, path.data) != 0 && errno != ENOENT)
 		log_error("report", "%s: remove: %s", path.data, strerror(errno));
 	buf_free(&path);
 }

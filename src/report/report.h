@@ -36,14 +36,16 @@
 struct callbacks;
 struct report;
 struct reports;
+struct shrinking;
 struct tasks;
 
 /*
- * Loads the jobs that are on disk. tasks, config, meta, store and callbacks stay the caller's and must outlive it;
- * `callbacks` may be NULL, callbacks then wait for the next start. Slices are a task of the priority TASK_REPORTS.
+ * Loads the jobs that are on disk. All but `err` stay the caller's and must outlive it; `callbacks` may be NULL,
+ * callbacks then wait for the next start. Slices are a task of the priority TASK_REPORTS.
  */
 MUST_CHECK struct reports *reports_new(struct tasks *tasks, const struct config *config, struct meta *meta,
-                                       struct store *store, struct callbacks *callbacks, struct error *err);
+                                       struct store *store, struct callbacks *callbacks, struct shrinking *shrinking,
+                                       struct error *err);
 
 /* From now on, no report is started while the disk is low; those already started continue. The disk stays the
  * caller's. */

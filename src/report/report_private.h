@@ -74,6 +74,7 @@ struct reports {
 	struct callbacks *callbacks;
 	struct destinations *destinations; /* or NULL */
 	const struct disk *disk;           /* NULL: not checked */
+	struct shrinking *shrinking;       /* files that are removed */
 	reports_end_fn on_end;             /* or NULL */
 	void *on_end_arg;
 	char *dir; /* data_dir/reports */

@@ -60,7 +60,7 @@ static int note_callback(void *arg, struct change *change, const struct callback
 }
 
 struct reports *reports_new(struct tasks *tasks, const struct config *config, struct meta *meta, struct store *store,
-                            struct callbacks *callbacks, struct error *err)
+                            struct callbacks *callbacks, struct shrinking *shrinking, struct error *err)
 {
 	struct reports *reports = calloc(1, sizeof(*reports));
 
@@ -74,6 +74,7 @@ struct reports *reports_new(struct tasks *tasks, const struct config *config, st
 	reports->meta = meta;
 	reports->store = store;
 	reports->callbacks = callbacks;
+	reports->shrinking = shrinking;
 	if (report_files_init(reports, err) < 0 || report_files_sweep(reports, err) < 0 ||
 	    report_scheduler_init(reports, err) < 0 || load_all(reports, err) < 0) {
 		reports_free(reports);

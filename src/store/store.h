@@ -28,7 +28,8 @@ struct store_options {
 	const struct store_ops *engine; /* what keeps the records (engine.h); NULL: store_days_engine */
 	const char *data_dir;
 	size_t day_map_bytes;
-	struct meta *meta; /* stays the caller's, and is closed after the store */
+	struct meta *meta;           /* stays the caller's, and is closed after the store */
+	struct shrinking *shrinking; /* the same; NULL: files are removed in one go */
 	int days_open_max;
 	uint32_t seal_rows;                  /* a partition with as many hot rows is sealed; 0: STORE_SEAL_ROWS */
 	int64_t seal_age_us;                 /* one whose hot rows are that old is, too; 0: STORE_SEAL_AGE_US */

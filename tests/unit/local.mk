@@ -70,6 +70,7 @@ tests_unit_run_SOURCES += tests/unit/test_heavy_hitters.c
 tests_unit_run_SOURCES += tests/unit/test_histogram.c
 tests_unit_run_SOURCES += tests/unit/test_lag.c
 tests_unit_run_SOURCES += tests/unit/test_recent.c
+tests_unit_run_SOURCES += tests/unit/test_shrinking.c
 tests_unit_run_SOURCES += tests/unit/test_task.c
 tests_unit_run_SOURCES += tests/unit/test_callback.c
 tests_unit_run_SOURCES += tests/unit/test_callback_address.c

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/shrinking.h"
 #include "store/blocks/bundle.h"
 #include "store/hot_backup.h"
 #include "store/days/day_list.h"
@@ -324,7 +325,7 @@ const int32_t *days_listed(const struct store *store, size_t *count)
 }
 
 /* Removes a directory that holds files only. */
-static int remove_directory(const char *path)
+static int remove_directory(const struct store *store, const char *path)
 {
 	DIR *dir = opendir(path);
 	struct dirent *entry;
@@ -332,7 +333,8 @@ static int remove_directory(const char *path)
 	if (!dir)
 		return -1;
 	while ((entry = readdir(dir))) {
-		if (entry->d_name[0] != '.' && unlinkat(dirfd(dir), entry->d_name, 0) != 0)
+		if (entry->d_name[0] != '.' &&
+		    shrinking_unlink(store->options.shrinking, dirfd(dir), entry->d_name) != 0)
 			log_error("store", "%s/%s: remove: %s", path, entry->d_name, strerror(errno));
 	}
 	closedir(dir);
@@ -355,7 +357,7 @@ int days_remove_before(struct store *store, int32_t day, int max)
 			break;
 		}
 		days_remove(store, 0);
-		if (remove_directory(path.data) != 0 && errno != ENOENT)
+		if (remove_directory(store, path.data) != 0 && errno != ENOENT)
 			log_error("store", "%s: remove: %s", path.data, strerror(errno));
 		else
 			log_info("store", "removed %s, past retention", path.data);
