@@ -17,6 +17,11 @@ static void write_consumer(void *arg, const struct consumer_status *status)
 	json_key(j, "connected");
 	json_bool(j, status->connected);
 	json_member_uint(j, "waiting", status->waiting);
+	json_key(j, "lag");
+	if (status->lag >= 0)
+		json_uint(j, (uint64_t)status->lag);
+	else
+		json_null(j);
 	json_member_uint(j, "messages", status->messages);
 	json_member_uint(j, "unreadable", status->unreadable);
 	json_member_uint(j, "interruptions", status->interruptions);

@@ -22,6 +22,7 @@
 #define FRAME_MAX 131072 /* as RabbitMQ proposes */
 #define HEARTBEAT_S 10
 #define CHANNEL 1
+#define ASK_EVERY_US (5 * CLOCK_US_PER_SECOND) /* how long the queue is */
 
 enum amqp_state { AWAIT_START, AWAIT_TUNE, AWAIT_OPEN, AWAIT_CHANNEL, AWAIT_QOS, AWAIT_CONSUME, CONSUMING };
 
@@ -38,6 +39,11 @@ struct amqp {
 	uint64_t body_left;
 	struct buf body; /* as far as it may be kept */
 	bool body_cut;
+
+	/* the queue's length */
+	bool asks; /* it is being asked for */
+	int64_t asked_us;
+	int64_t length; /* messages that nobody has received; -1: not known yet */
 };
 
 /* --- the address --- */
@@ -272,6 +278,34 @@ static int acknowledge(struct amqp *amqp, struct error *err)
 	return any ? send_method(amqp, CHANNEL, AMQP_BASIC_ACK_METHOD, &ack, err) : 0;
 }
 
+/* --- the queue's length --- */
+
+/* A declaration that is passive only asks. A broker that refuses even that closes the channel, so it is not asked again. */
+static int ask_length(struct amqp *amqp, struct error *err)
+{
+	amqp_queue_declare_t declare = { .queue = amqp_cstring_bytes(amqp->consumer->settings.queue),
+		                         .passive = 1,
+		                         .arguments = amqp_empty_table };
+	int64_t now_us = clock_monotonic_us();
+
+	if (amqp->state != CONSUMING || amqp->consumer->lag_refused || amqp->asks ||
+	    (amqp->length >= 0 && now_us - amqp->asked_us < ASK_EVERY_US))
+		return 0;
+	amqp->asks = true;
+	amqp->asked_us = now_us;
+	return send_method(amqp, CHANNEL, AMQP_QUEUE_DECLARE_METHOD, &declare, err);
+}
+
+static int on_length(struct amqp *amqp, const void *method, struct error *err)
+{
+	const amqp_queue_declare_ok_t *declared = method;
+
+	(void)err;
+	amqp->asks = false;
+	amqp->length = declared->message_count;
+	return 0;
+}
+
 /* --- frames --- */
 
 static int fail_closed(uint16_t code, amqp_bytes_t text, struct error *err)
@@ -291,8 +325,10 @@ static int on_connection_close(struct amqp *amqp, const void *method, struct err
 static int on_channel_close(struct amqp *amqp, const void *method, struct error *err)
 {
 	const amqp_channel_close_t *close = method;
+	amqp_method_number_t failed = (amqp_method_number_t)close->class_id << 16 | close->method_id;
 
-	(void)amqp;
+	if (failed == AMQP_QUEUE_DECLARE_METHOD && close->reply_code != AMQP_NOT_FOUND)
+		amqp->consumer->lag_refused = true;
 	return fail_closed(close->reply_code, close->reply_text, err);
 }
 
@@ -317,6 +353,7 @@ static const struct {
 	{ AMQP_CHANNEL_OPEN_OK_METHOD, false, AWAIT_CHANNEL, AWAIT_QOS, on_channel },
 	{ AMQP_BASIC_QOS_OK_METHOD, false, AWAIT_QOS, AWAIT_CONSUME, on_qos },
 	{ AMQP_BASIC_CONSUME_OK_METHOD, false, AWAIT_CONSUME, CONSUMING, on_consume },
+	{ AMQP_QUEUE_DECLARE_OK_METHOD, false, CONSUMING, CONSUMING, on_length },
 	{ AMQP_CONNECTION_CLOSE_METHOD, true, CONSUMING, CONSUMING, on_connection_close },
 	{ AMQP_CHANNEL_CLOSE_METHOD, true, CONSUMING, CONSUMING, on_channel_close },
 	{ AMQP_BASIC_CANCEL_METHOD, true, CONSUMING, CONSUMING, on_cancel },
@@ -417,7 +454,7 @@ static int amqp_step(struct consumer *consumer, int64_t deadline_us, struct erro
 		*err = closed;
 		return -1;
 	}
-	if (acknowledge(amqp, err) != 0 || keep_alive(amqp, err) != 0)
+	if (acknowledge(amqp, err) != 0 || ask_length(amqp, err) != 0 || keep_alive(amqp, err) != 0)
 		return -1;
 	consumer_wake(consumer, more ? 0 : CLOCK_US_PER_SECOND);
 	return 0;
@@ -434,6 +471,7 @@ static int amqp_begin(struct consumer *consumer, struct error *err)
 	consumer->link = amqp;
 	amqp->consumer = consumer;
 	amqp->begun_us = clock_monotonic_us();
+	amqp->length = -1;
 	if (read_address(consumer->settings.address, text, &parts, err) != 0)
 		return -1;
 	amqp->link = amqp_link_new(&(struct amqp_link_options){ .base = tasks_base(consumer->consumers->tasks),
@@ -463,10 +501,19 @@ static void amqp_end(struct consumer *consumer)
 	consumer->link = NULL;
 }
 
+/* Other consumers may have received some that are not on disk either; the broker does not count them. */
+static int64_t amqp_lag(const struct consumer *consumer)
+{
+	const struct amqp *amqp = consumer->link;
+
+	return amqp->length < 0 ? -1 : amqp->length + (int64_t)consumer->waiting;
+}
+
 const struct consumer_kind amqp_kind = {
 	.name = "amqp",
 	.check = amqp_check,
 	.begin = amqp_begin,
 	.step = amqp_step,
 	.end = amqp_end,
+	.lag = amqp_lag,
 };

@@ -44,11 +44,10 @@ struct consumer_status {
 	const char *mapping; /* "": none */
 	const char *problem; /* why it does not work at the moment, or "" */
 	bool connected;
-	bool has_lag;           /* is known, of a topic: */
-	uint64_t lag;           /* messages of the assigned partitions that are not on disk */
-	int64_t last_us;        /* when a message was last on disk; 0: none since the start */
-	uint64_t waiting;       /* messages that are here and not on disk */
-	uint64_t messages;      /* on disk and acknowledged since the start */
+	int64_t lag;       /* messages of the queue, or of the assigned partitions, that are not on disk; -1: unknown */
+	int64_t last_us;   /* when a message was last on disk; 0: none since the start */
+	uint64_t waiting;  /* messages that are here and not on disk */
+	uint64_t messages; /* on disk and acknowledged since the start */
 	uint64_t unreadable;    /* of them, in quarantine as a whole */
 	uint64_t interruptions; /* how often something did not work */
 	struct ingest_summary records;

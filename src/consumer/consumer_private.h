@@ -47,7 +47,7 @@ struct consumer_kind {
 	int (*on_stored)(struct consumer *consumer, struct error *err); /* as ingest_watch has it, or NULL */
 	void (*on_commit)(struct consumer *consumer);                   /* the same */
 	void (*release)(struct message *message);                       /* what message->source is; or NULL */
-	bool (*lag)(const struct consumer *consumer, uint64_t *lag); /* of one that has begun: is it known? or NULL */
+	int64_t (*lag)(const struct consumer *consumer); /* as consumer_status has it, of one that has begun */
 };
 
 extern const struct consumer_kind amqp_kind, kafka_kind;
@@ -77,6 +77,7 @@ struct consumer {
 	size_t waiting;                /* of them there are */
 	bool has_failed;               /* some could not be stored, */
 	struct error failure;          /* for this reason */
+	bool lag_refused;              /* AMQP: the broker does not tell how long the queue is */
 	bool connected;                /* it receives */
 	int64_t connected_us;          /* since */
 	int64_t pause_us;              /* before the next attempt */

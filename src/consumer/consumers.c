@@ -258,7 +258,7 @@ void consumers_each(const struct consumers *consumers, void (*fn)(void *arg, con
 		status.problem = consumer->problem;
 		status.connected = consumer->connected;
 		status.waiting = consumer->waiting;
-		status.has_lag = consumer->link && consumer->kind->lag && consumer->kind->lag(consumer, &status.lag);
+		status.lag = consumer->link ? consumer->kind->lag(consumer) : -1;
 		fn(arg, &status);
 	}
 }

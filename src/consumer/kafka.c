@@ -641,23 +641,25 @@ static void kafka_end(struct consumer *consumer)
 }
 
 /* As the broker has told with the last messages: it is not asked. */
-static bool kafka_lag(const struct consumer *consumer, uint64_t *lag)
+static int64_t kafka_lag(const struct consumer *consumer)
 {
 	const struct kafka *kafka = consumer->link;
 	const struct partition *partition;
+	int64_t lag = 0;
 
-	*lag = 0;
+	if (LIST_EMPTY(&kafka->partitions))
+		return -1;
 	LIST_FOREACH(partition, &kafka->partitions, entry) {
 		int64_t first = 0, end = 0;
 
 		if (rd_kafka_get_watermark_offsets(kafka->client, consumer->settings.queue, partition->number, &first,
 		                                   &end) != RD_KAFKA_RESP_ERR_NO_ERROR ||
 		    end < 0)
-			return false;
+			return -1;
 		int64_t next = partition->place.next > first ? partition->place.next : first;
-		*lag += end > next ? (uint64_t)(end - next) : 0;
+		lag += end > next ? end - next : 0;
 	}
-	return !LIST_EMPTY(&kafka->partitions);
+	return lag;
 }
 
 const struct consumer_kind kafka_kind = {

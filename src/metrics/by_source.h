@@ -7,15 +7,10 @@
 
 #include "metrics/row.h"
 
-void by_source_write_feed_files(const struct table_row *row, const struct snapshot *snapshot, struct buf *out);
-void by_source_write_feed_unread(const struct table_row *row, const struct snapshot *snapshot, struct buf *out);
-void by_source_write_feed_problems(const struct table_row *row, const struct snapshot *snapshot, struct buf *out);
-void by_source_write_connected(const struct table_row *row, const struct snapshot *snapshot, struct buf *out);
-void by_source_write_lag(const struct table_row *row, const struct snapshot *snapshot, struct buf *out);
-void by_source_write_waiting(const struct table_row *row, const struct snapshot *snapshot, struct buf *out);
-void by_source_write_messages(const struct table_row *row, const struct snapshot *snapshot, struct buf *out);
-void by_source_write_unreadable(const struct table_row *row, const struct snapshot *snapshot, struct buf *out);
-void by_source_write_interruptions(const struct table_row *row, const struct snapshot *snapshot, struct buf *out);
-void by_source_write_last(const struct table_row *row, const struct snapshot *snapshot, struct buf *out);
+/* A sample of each spool and tail, of a field of struct feed_status. */
+void by_source_write_feeds(const struct table_row *row, const struct snapshot *snapshot, struct buf *out);
+
+/* A sample of each queue and topic, of a field of struct consumer_status. */
+void by_source_write_consumers(const struct table_row *row, const struct snapshot *snapshot, struct buf *out);
 
 #endif

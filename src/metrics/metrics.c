@@ -20,27 +20,6 @@ struct metrics {
 
 /* --- the text --- */
 
-static void write_sample(const struct table_row *row, const struct snapshot *snapshot, struct buf *out)
-{
-	const void *value = (const char *)snapshot + row->offset;
-	struct str labels = str_from(row->labels);
-
-	switch (row->value) {
-	case TABLE_UINT:
-		text_uint(out, row->name, labels, *(const uint64_t *)value);
-		break;
-	case TABLE_SECONDS:
-		text_seconds(out, row->name, labels, *(const int64_t *)value);
-		break;
-	case TABLE_RATIO:
-		text_ratio(out, row->name, labels, *(const double *)value);
-		break;
-	case TABLE_HISTOGRAM:
-		text_histogram(out, row->name, labels, value);
-		break;
-	}
-}
-
 void metrics_write(const struct metrics_sources *sources, struct buf *out)
 {
 	struct snapshot snapshot;
@@ -56,7 +35,7 @@ void metrics_write(const struct metrics_sources *sources, struct buf *out)
 		if (row->write)
 			row->write(row, &snapshot, out);
 		else
-			write_sample(row, &snapshot, out);
+			table_write_sample(row, &snapshot, str_from(row->labels), out);
 	}
 }
 

@@ -49,6 +49,16 @@
 		type, name, help, "", TABLE_UINT, 0, write \
 	}
 
+/* Samples by source, of a field of the source's status. */
+#define BY_SOURCE(type, name, help, value, status, field, write) \
+	{ \
+		type, name, help, "", value, offsetof(status, field), write \
+	}
+#define BY_FEED(type, name, help, value, field) \
+	BY_SOURCE(type, name, help, value, struct feed_status, field, by_source_write_feeds)
+#define BY_CONSUMER(type, name, help, value, field) \
+	BY_SOURCE(type, name, help, value, struct consumer_status, field, by_source_write_consumers)
+
 #define RECORDS "cdrd_ingest_records_total", "Records that ingest has taken or rejected, committed ones only."
 #define UNREPLAYED \
 	"cdrd_quarantine_lost_total", \
@@ -129,32 +139,30 @@ const struct table_row table_rows[] = {
 	COUNTER(UNREPLAYED, "reason=\"pushed_out\"", ingest.quarantine_pushed_out),
 	COUNTER(UNREPLAYED, "reason=\"not_kept\"", ingest.quarantine_unkept),
 	/* files and messages */
-	WRITTEN_BY(TEXT_GAUGE, "cdrd_feed_files", "Files of a spool that were seen and are not done.",
-	           by_source_write_feed_files),
-	WRITTEN_BY(TEXT_GAUGE, "cdrd_feed_unread_bytes",
-	           "Bytes of the file that a spool or tail is at, not yet on disk.", by_source_write_feed_unread),
-	WRITTEN_BY(TEXT_GAUGE, "cdrd_feed_problem",
-	           "1 while a spool or tail does not work; cdrctl feed list has the reason.",
-	           by_source_write_feed_problems),
-	WRITTEN_BY(TEXT_GAUGE, "cdrd_consumer_connected", "Whether a queue or topic is being consumed: 0 or 1.",
-	           by_source_write_connected),
-	WRITTEN_BY(
+	BY_FEED(TEXT_GAUGE, "cdrd_feed_files", "Files of a spool that were seen and are not done.", TABLE_UINT,
+	        waiting),
+	BY_FEED(TEXT_GAUGE, "cdrd_feed_unread_bytes", "Bytes of the file that a spool or tail is at, not yet on disk.",
+	        TABLE_UINT, unread),
+	BY_FEED(TEXT_GAUGE, "cdrd_feed_problem",
+	        "1 while a spool or tail does not work; cdrctl feed list has the reason.", TABLE_TEXT, problem),
+	BY_CONSUMER(TEXT_GAUGE, "cdrd_consumer_connected", "Whether a queue or topic is being consumed: 0 or 1.",
+	            TABLE_FLAG, connected),
+	BY_CONSUMER(
 		TEXT_GAUGE, "cdrd_consumer_lag_messages",
-		"Messages of the assigned partitions of a topic that are not on disk, as far as the broker has told.",
-		by_source_write_lag),
-	WRITTEN_BY(TEXT_GAUGE, "cdrd_consumer_waiting_messages", "Messages that have arrived and are not on disk.",
-	           by_source_write_waiting),
-	WRITTEN_BY(TEXT_COUNTER, "cdrd_consumer_messages_total", "Messages that are on disk.",
-	           by_source_write_messages),
-	WRITTEN_BY(TEXT_COUNTER, "cdrd_consumer_unreadable_messages_total",
-	           "Of them, those that could not be read and are in quarantine as a whole.",
-	           by_source_write_unreadable),
-	WRITTEN_BY(TEXT_COUNTER, "cdrd_consumer_interruptions_total",
-	           "Times that consuming did not work; cdrctl consumer list has the reason.",
-	           by_source_write_interruptions),
-	WRITTEN_BY(TEXT_GAUGE, "cdrd_consumer_last_message_timestamp_seconds",
-	           "When a message was last put on disk, in seconds since the epoch; 0: none since the start.",
-	           by_source_write_last),
+		"Messages of a queue, or of the assigned partitions of a topic, that are not on disk, as far as the "
+		"broker has told.",
+		TABLE_KNOWN, lag),
+	BY_CONSUMER(TEXT_GAUGE, "cdrd_consumer_waiting_messages", "Messages that have arrived and are not on disk.",
+	            TABLE_UINT, waiting),
+	BY_CONSUMER(TEXT_COUNTER, "cdrd_consumer_messages_total", "Messages that are on disk.", TABLE_UINT, messages),
+	BY_CONSUMER(TEXT_COUNTER, "cdrd_consumer_unreadable_messages_total",
+	            "Of them, those that could not be read and are in quarantine as a whole.", TABLE_UINT, unreadable),
+	BY_CONSUMER(TEXT_COUNTER, "cdrd_consumer_interruptions_total",
+	            "Times that consuming did not work; cdrctl consumer list has the reason.", TABLE_UINT,
+	            interruptions),
+	BY_CONSUMER(TEXT_GAUGE, "cdrd_consumer_last_message_timestamp_seconds",
+	            "When a message was last put on disk, in seconds since the epoch; 0: none since the start.",
+	            TABLE_SECONDS, last_us),
 	/* sealing */
 	COUNTER("cdrd_seal_seals_total", "Runs of blocks that were made of hot rows.", "", store.sealing.seals),
 	COUNTER("cdrd_seal_merges_total", "Runs of blocks that were made of other runs.", "", store.sealing.merges),
@@ -273,3 +281,33 @@ const struct table_row table_rows[] = {
 };
 
 const size_t table_rows_count = sizeof(table_rows) / sizeof(table_rows[0]);
+
+void table_write_sample(const struct table_row *row, const void *source, struct str labels, struct buf *out)
+{
+	const void *value = (const char *)source + row->offset;
+
+	switch (row->value) {
+	case TABLE_UINT:
+		text_uint(out, row->name, labels, *(const uint64_t *)value);
+		break;
+	case TABLE_KNOWN:
+		if (*(const int64_t *)value >= 0)
+			text_uint(out, row->name, labels, (uint64_t) * (const int64_t *)value);
+		break;
+	case TABLE_FLAG:
+		text_uint(out, row->name, labels, *(const bool *)value);
+		break;
+	case TABLE_TEXT:
+		text_uint(out, row->name, labels, **(const char *const *)value != '\0');
+		break;
+	case TABLE_SECONDS:
+		text_seconds(out, row->name, labels, *(const int64_t *)value);
+		break;
+	case TABLE_RATIO:
+		text_ratio(out, row->name, labels, *(const double *)value);
+		break;
+	case TABLE_HISTOGRAM:
+		text_histogram(out, row->name, labels, value);
+		break;
+	}
+}

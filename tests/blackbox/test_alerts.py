@@ -107,6 +107,11 @@ def test_every_metric_of_a_rule_is_there(daemons, tmp_path):
             assert metric in there or metric == scraping.LAG, f"{name}: {metric}"
 
 
+def test_every_guide_that_an_alert_names_is_there():
+    named = re.findall(r"\bdocs/[\w/.-]+\.md", read(RULES))
+    assert named and [path for path in named if not os.path.exists(os.path.join(TOP, path))] == []
+
+
 def test_every_alert_has_a_case():
     assert set(alerts()) == set(CASES)
 

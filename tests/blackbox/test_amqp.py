@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Queues of AMQP 0-9-1: every message that the broker has confirmed is stored once, whatever ends in between."""
+import contextlib
 import json
 import signal
 import socket
@@ -10,6 +11,7 @@ import time
 import harness
 import pytest
 import rabbitmq
+import scraping
 from samples import NOON, sms, whole_day
 
 PATIENCE = 180
@@ -213,6 +215,78 @@ class Publisher(threading.Thread):
         self.ended.set()
         self.join()
         return self.confirmed
+
+
+def test_what_is_not_on_disk_yet_is_the_lag_of_a_queue(daemons, broker):
+    port = harness.free_port()
+    consumer = Consumer(daemons, broker, options="prefetch=1", metrics_listen=f"127.0.0.1:{port}")
+    consumer.daemon.metrics_port = port
+    labels = {"kind": "amqp", "address": f"amqp://127.0.0.1:{broker.port}", "queue": consumer.queue}
+
+    def lag():
+        return scraping.scrape(consumer.daemon).samples.get(("cdrd_consumer_lag_messages", frozenset(labels.items())))
+
+    harness.wait_for(lambda: lag() == 0, PATIENCE)
+    consumer.daemon.stop()
+    consumer.publish([consumer.message(f"l{n}") for n in range(400)])
+    consumer.daemon.start()
+    harness.wait_for(lambda: (lag() or 0) > 200, PATIENCE)
+    assert consumer.daemon.ctl("consumer", "list")[0]["lag"] > 200
+    consumer.await_ids([f"l{n}" for n in range(400)])
+    harness.wait_for(lambda: lag() == 0, PATIENCE)
+    consumer.daemon.stop()
+
+
+class Refusing(threading.Thread):
+    """Stands before the broker, and refuses to say how long a queue is, as one whose permissions do not allow it."""
+    DECLARE = bytes.fromhex("0032000a")  # queue.declare
+    CLOSE = bytes.fromhex("00140028") + (403).to_bytes(2, "big") + b"\x07REFUSED" + DECLARE  # channel.close
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.port = port
+        self.asked = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"amqp://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.start()
+
+    def run(self):
+        while True:
+            client, _ = self.listener.accept()
+            server = socket.create_connection(("127.0.0.1", self.port))
+            threading.Thread(target=self.pass_on, args=(server, client), daemon=True).start()
+            threading.Thread(target=self.refuse, args=(client, server), daemon=True).start()
+
+    def pass_on(self, source, target):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                target.sendall(data)
+            target.shutdown(socket.SHUT_RDWR)
+
+    def refuse(self, client, server):
+        stream = client.makefile("rb")
+        with contextlib.suppress(OSError):
+            server.sendall(stream.read(8))
+            while head := stream.read(7):
+                frame = head + stream.read(int.from_bytes(head[3:], "big") + 1)
+                if frame[7:11] == self.DECLARE:
+                    self.asked += 1
+                    client.sendall(b"\x01" + head[1:3] + len(self.CLOSE).to_bytes(4, "big") + self.CLOSE + b"\xce")
+                else:
+                    server.sendall(frame)
+            server.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_broker_that_does_not_tell_a_queues_length_is_consumed_and_not_asked_again(daemons, broker):
+    refusing = Refusing(broker.port)
+    consumer = Consumer(daemons, broker, refusing.address)
+    harness.wait_for(lambda: refusing.asked, PATIENCE)
+    consumer.publish([consumer.message("told")])
+    consumer.await_ids(["told"])
+    time.sleep(6)  # longer than it would take to ask again
+    listed, = consumer.daemon.ctl("consumer", "list")
+    assert (refusing.asked, listed["interruptions"], listed["lag"], listed["connected"]) == (1, 1, None, True)
+    consumer.daemon.stop()
 
 
 def test_every_confirmed_message_is_stored_once_over_crashes_of_daemon_and_broker(consumer):
