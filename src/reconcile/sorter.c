@@ -13,7 +13,8 @@
 #include "reconcile/match_row.h"
 
 #define OPEN_AT_ONCE 32
-#define READ_MAX ((size_t)256 << 10) /* of one run */
+#define WRITE_BYTES ((size_t)64 << 10) /* at once; a whole run is a few milliseconds' writing on a busy disk */
+#define READ_MAX ((size_t)256 << 10)   /* of one run */
 
 /* A row of the run that is being collected. */
 struct entry {
@@ -35,9 +36,10 @@ struct sorter {
 	int fd;
 	struct buf rows;    /* of the run that is being collected */
 	struct buf entries; /* struct entry each */
-	struct buf sorted;
+	struct buf sorted;  /* the run before, which is written while the next one is collected, */
+	size_t written;     /* so far */
+	uint64_t sorted_at; /* its place in the file */
 	uint64_t rows_count;
-	uint64_t file_bytes;
 	struct buf runs; /* struct run each */
 	size_t opened;
 	size_t read_bytes; /* at once, of a run */
@@ -79,31 +81,41 @@ static int compare_entries(const void *a, const void *b)
 	return match_order_compare(&((const struct entry *)a)->order, &((const struct entry *)b)->order);
 }
 
-static int write_all(struct sorter *sorter, struct str bytes, struct error *err)
+/* Writes what is sorted, at least so many bytes of it, as far as there are as many. */
+static int write_sorted(struct sorter *sorter, size_t wanted, struct error *err)
 {
-	while (bytes.len > 0) {
-		ssize_t done = pwrite(sorter->fd, bytes.p, bytes.len, (off_t)sorter->file_bytes);
+	size_t end = wanted < sorter->sorted.len ? wanted : sorter->sorted.len;
+
+	while (sorter->written < end) {
+		size_t left = sorter->sorted.len - sorter->written;
+		ssize_t done =
+			pwrite(sorter->fd, sorter->sorted.data + sorter->written,
+		               left < WRITE_BYTES ? left : WRITE_BYTES, (off_t)(sorter->sorted_at + sorter->written));
 
 		if (done < 0 && errno == EINTR)
 			continue;
 		if (done < 0)
 			return error_set_errno(err, errno, "%s: write", sorter->path);
-		sorter->file_bytes += (uint64_t)done;
-		bytes.p += done;
-		bytes.len -= (size_t)done;
+		sorter->written += (size_t)done;
 	}
 	return 0;
 }
 
-static int write_run(struct sorter *sorter, struct error *err)
+/* What was collected is a run, which follows the one before. */
+static int sort_run(struct sorter *sorter, struct error *err)
 {
 	struct entry *entries = (struct entry *)(void *)sorter->entries.data;
 	size_t count = sorter->entries.len / sizeof(*entries);
-	struct run run = { .at = sorter->file_bytes };
 
+	if (write_sorted(sorter, SIZE_MAX, err) != 0)
+		return -1;
+	struct run run = { .at = sorter->sorted_at + sorter->sorted.len };
+	run.end = run.at + sorter->rows.len;
 	if (count == 0)
 		return 0;
 	qsort(entries, count, sizeof(*entries), compare_entries);
+	sorter->sorted_at = run.at;
+	sorter->written = 0;
 	buf_clear(&sorter->sorted);
 	if (!buf_reserve(&sorter->sorted, sorter->rows.len))
 		return no_memory(err);
@@ -112,9 +124,6 @@ static int write_run(struct sorter *sorter, struct error *err)
 
 		buf_add(&sorter->sorted, row, match_row_size(row));
 	}
-	if (write_all(sorter, buf_str(&sorter->sorted), err) != 0)
-		return -1;
-	run.end = sorter->file_bytes;
 	buf_add(&sorter->runs, &run, sizeof(run));
 	buf_clear(&sorter->rows);
 	buf_clear(&sorter->entries);
@@ -130,12 +139,14 @@ int sorter_add(struct sorter *sorter, struct str packed, struct error *err)
 	if (sorter->rows.failed || sorter->entries.failed)
 		return no_memory(err);
 	sorter->rows_count++;
-	return sorter->rows.len >= SORTER_RUN_BYTES ? write_run(sorter, err) : 0;
+	if (sorter->rows.len >= SORTER_RUN_BYTES)
+		return sort_run(sorter, err);
+	return write_sorted(sorter, sorter->rows.len, err);
 }
 
 int sorter_end(struct sorter *sorter, struct error *err)
 {
-	if (write_run(sorter, err) != 0)
+	if (sort_run(sorter, err) != 0 || write_sorted(sorter, SIZE_MAX, err) != 0)
 		return -1;
 	buf_free(&sorter->rows);
 	buf_free(&sorter->entries);
