@@ -151,8 +151,10 @@ static int get_files(const struct ctl *ctl, const char *id, const char *dir, str
 		result = receive(&receiving, err);
 		client_close(&receiving.client);
 	}
-	if (receiving.fd >= 0)
+	if (receiving.fd >= 0) { /* nobody should take the beginning for the whole */
 		close(receiving.fd);
+		unlink(receiving.path.data);
+	}
 	buf_free(&receiving.path);
 	buf_free(&request);
 	return result;

@@ -2,6 +2,7 @@
 """Reconciling: a carrier's file of a month beside our records of it."""
 import csv
 import datetime
+import glob
 import gzip
 import http.client
 import io
@@ -427,6 +428,13 @@ def test_an_erased_number_takes_reconciliations_of_the_account_with_it(daemon, a
     status(daemon, other, kept["request_id"])
 
 
+def removed_files(daemon):
+    """Files below data_dir that the daemon has open and that have no name any more."""
+    links = glob.glob(f"/proc/{daemon.process.pid}/fd/*")
+    names = [os.readlink(link) for link in links if os.path.lexists(link)]
+    return sum(name.startswith(daemon.data_dir) and name.endswith(" (deleted)") for name in names)
+
+
 def test_a_file_that_is_removed_stays_whole_for_who_is_downloading_it(daemon, account):
     records = stored(daemon, [call(account)])
     made = reconcile(daemon, account, bill_of(records))
@@ -437,8 +445,11 @@ def test_a_file_that_is_removed_stays_whole_for_who_is_downloading_it(daemon, ac
         erased = daemon.ctl("erase", "--account", account.id, "--number", records[0]["to"])
         assert erased["reconciliations_removed"] == 1
         wait_for(lambda: not any(name.startswith(made["request_id"]) for name in os.listdir(os.path.dirname(folder))))
-        time.sleep(0.2)
+        time.sleep(0.5)
         assert os.fstat(file.fileno()).st_size == size
+        assert removed_files(daemon) == 1
+    # Nobody reads it any more: it is cut, a piece at a time.
+    wait_for(lambda: removed_files(daemon) == 0)
 
 
 # --- what waits, expires and is killed ---
@@ -611,6 +622,7 @@ def test_the_operator_reconciles_all_accounts_and_gets_the_files(daemon, account
         os.truncate(matched, wrong)
         cut = daemon.ctl_run("reconcile", "get", made["request_id"], str(tmp_path / "cut"))
         assert cut.returncode == 1 and b"`matched` has not the length" in cut.stderr, cut
+        assert os.listdir(tmp_path / "cut") == []
     status(daemon, account, made["request_id"], 404)
     of_one = daemon.ctl("reconcile", str(bill), *args, "--account", account.id)
     assert counts(of_one) == (1, 0, 0, 1, 0)
