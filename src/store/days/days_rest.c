@@ -3,7 +3,8 @@
  * days_rest.c: memory that days have taken while they were written to is given back when they rest.
  *
  * LMDB keeps the pages of the largest write transaction for the next one, for each day. Records of a month, in order of
- * time, would leave what one day takes in thirty.
+ * time, would leave what one day takes in thirty. And what comes and goes while all days are written to leaves holes in
+ * the heap, which grow for hours.
  */
 #include "base/clock.h"
 #include "store/days_store.h"
@@ -12,9 +13,11 @@
 #include <malloc.h>
 #endif
 
-#define LOOK_MAX 64                        /* days at once */
-#define REST_US (2 * CLOCK_US_PER_SECOND)  /* not committed to for so long, a day rests */
-#define TRIM_US (10 * CLOCK_US_PER_SECOND) /* between returns to the system: each walks over all that is free */
+#define LOOK_MAX 64                       /* days at once */
+#define REST_US (2 * CLOCK_US_PER_SECOND) /* not committed to for so long, a day rests */
+/* Between returns to the system, each of which walks over all that is free: where a day has rested, and where none has. */
+#define TRIM_US (10 * CLOCK_US_PER_SECOND)
+#define TRIM_BUSY_US (60 * CLOCK_US_PER_SECOND)
 
 static bool may_rest(const struct day *day, int64_t now_us)
 {
@@ -25,7 +28,7 @@ static bool may_rest(const struct day *day, int64_t now_us)
 /* What is freed stays with the C library, unless it happens to be at the end of its heap. */
 static void return_to_system(struct store *store, int64_t now_us)
 {
-	if (!store->has_freed || now_us - store->trimmed_us < TRIM_US)
+	if (now_us - store->trimmed_us < (store->has_freed ? TRIM_US : TRIM_BUSY_US))
 		return;
 #ifdef __GLIBC__
 	(void)malloc_trim(0);
