@@ -14,6 +14,9 @@
 
 #define ARENA_MORE ((size_t)64 << 10) /* beside the row itself, for what is made of its values */
 
+#define MARK "\xef\xbb\xbf" /* of byte order, at a body's beginning */
+#define MARK_LEN (sizeof(MARK) - 1)
+
 struct mapping_reader {
 	struct mapping *mapping;
 	struct parse_limits limits;
@@ -21,6 +24,8 @@ struct mapping_reader {
 	void *arg;
 	struct error end; /* why nothing more is read; code ERROR_NONE while all is well */
 
+	bool opened;        /* the body's first bytes are known to be a mark or none */
+	size_t mark_taken;  /* before: how many of a mark's they are */
 	uint64_t fed;       /* bytes before the current piece */
 	uint64_t begun_at;  /* where the current row begins */
 	uint64_t line;      /* that the current row begins in */
@@ -318,6 +323,33 @@ static const char *take(struct mapping_reader *reader, const char *piece, const 
 	return after + (after < end && *after == '\n' && !ends_before_line(reader));
 }
 
+static void read_piece(struct mapping_reader *reader, const char *data, size_t len)
+{
+	const char *p = data, *end = data + len;
+
+	while (p < end && reader->end.code == ERROR_NONE)
+		p = take(reader, data, p, end);
+	reader->fed += len;
+}
+
+/* How many bytes of a piece are a byte order mark's, of which each may come by itself; what begins like one and is none is
+ * read as all else. */
+static size_t take_mark(struct mapping_reader *reader, const char *data, size_t len)
+{
+	size_t count = 0;
+
+	for (; count < len && reader->mark_taken < MARK_LEN && data[count] == MARK[reader->mark_taken]; count++)
+		reader->mark_taken++;
+	if (count == len && reader->mark_taken < MARK_LEN)
+		return count;
+	reader->opened = true;
+	if (reader->mark_taken == MARK_LEN)
+		reader->fed += MARK_LEN;
+	else
+		read_piece(reader, MARK, reader->mark_taken);
+	return count;
+}
+
 /* --- the public functions --- */
 
 struct mapping_reader *mapping_reader_new(struct mapping *mapping, const struct parse_limits *limits,
@@ -365,23 +397,23 @@ int mapping_reader_resume(struct mapping_reader *reader, struct str header, uint
 		take_header(reader, header);
 	reader->line = line;
 	reader->fed = byte;
+	reader->opened = byte > 0;
 	return result(reader, err);
 }
 
 int mapping_reader_feed(struct mapping_reader *reader, const char *data, size_t len, struct error *err)
 {
-	const char *p = data, *end = data + len;
+	size_t taken = reader->opened ? 0 : take_mark(reader, data, len);
 
-	if (reader->fed == 0 && len >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0)
-		p += 3;
-	while (p < end && reader->end.code == ERROR_NONE)
-		p = take(reader, data, p, end);
-	reader->fed += len;
+	read_piece(reader, data + taken, len - taken);
 	return result(reader, err);
 }
 
 int mapping_reader_finish(struct mapping_reader *reader, struct error *err)
 {
+	if (!reader->opened)
+		read_piece(reader, MARK, reader->mark_taken);
+	reader->opened = true;
 	if (reader->begun && reader->end.code == ERROR_NONE) {
 		struct str text = buf_str(&reader->carry);
 

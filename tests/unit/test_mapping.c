@@ -192,6 +192,26 @@ START_TEST(broken_quotes_cost_a_line_and_quoted_lines_are_values_where_that_is_s
 }
 END_TEST
 
+START_TEST(a_byte_order_mark_is_no_part_of_the_first_value_however_it_arrives)
+{
+	static const char header[] = "form = csv\nheader = yes\n[record]\nproduct = SMS\nid = {b}\n";
+	static const char rows[] = "form = csv\nnames = a\n[record]\nproduct = SMS\nid = {a}\n";
+
+	assert_maps(header,
+	            "\xef\xbb\xbf"
+	            "b\n1\n",
+	            "2 {\"product\":\"SMS\",\"id\":\"1\"}\n");
+	assert_maps(rows,
+	            "\xef\xbb\xbf"
+	            "1\n",
+	            "1 {\"product\":\"SMS\",\"id\":\"1\"}\n");
+	assert_maps(rows, "\xef\xbb\xbe\n", "1 {\"product\":\"SMS\",\"id\":\"\xef\xbb\xbe\"}\n");
+	assert_maps(rows, "\xef\xbb\xbf\xef\xbb\xbf\n", "1 {\"product\":\"SMS\",\"id\":\"\xef\xbb\xbf\"}\n");
+	assert_maps(rows, "\xef\xbb", "1 [id: Not valid UTF-8]\n");
+	assert_maps(rows, "\xef\xbb\xbf", "");
+}
+END_TEST
+
 START_TEST(json_is_read_by_paths_wherever_its_objects_are)
 {
 	static const char file[] = "form = json\n[record]\nproduct = SMS\nid = {a.1.b}\nto = {c}\nfrom = {d.e}\n";
@@ -300,6 +320,7 @@ Suite *suite_mapping(void)
 	tcase_add_test(tcase, the_first_section_whose_tests_are_true_takes_a_row);
 	tcase_add_test(tcase, a_field_may_be_as_long_as_another_one_says);
 	tcase_add_test(tcase, broken_quotes_cost_a_line_and_quoted_lines_are_values_where_that_is_said);
+	tcase_add_test(tcase, a_byte_order_mark_is_no_part_of_the_first_value_however_it_arrives);
 	tcase_add_test(tcase, json_is_read_by_paths_wherever_its_objects_are);
 	tcase_add_test(tcase, rows_begin_after_the_start_and_other_lines_are_skipped);
 	tcase_add_test(tcase, values_that_cannot_be_stored_are_faults_of_their_column);
