@@ -15,7 +15,8 @@
 #define HTTP_NOT_FOUND 404
 #define ID_MAX 2048
 #define TAG_MAX 200
-#define CREATE_QUERY "uploads=" /* libcurl signs a parameter without "=" wrongly */
+#define FILE_BYTES_MAX ((int64_t)5 << 40) /* S3 takes no larger ones */
+#define CREATE_QUERY "uploads="           /* libcurl signs a parameter without "=" wrongly */
 
 /* --- texts --- */
 
@@ -90,10 +91,23 @@ void multipart_keep(const struct multipart *multipart, struct buf *out)
 	buf_add_str(out, buf_str(&multipart->tags));
 }
 
+/* The size of a part; 0 if the line is none. */
+static int64_t read_size(struct str line)
+{
+	int64_t size = 0;
+
+	for (size_t i = 0; i < line.len; i++) {
+		if (line.p[i] < '0' || line.p[i] > '9' || size > FILE_BYTES_MAX / 10)
+			return 0;
+		size = size * 10 + (line.p[i] - '0');
+	}
+	return size;
+}
+
 static void read_kept(struct multipart *multipart, struct str kept)
 {
 	buf_add_str(&multipart->sha256, take_line(&kept));
-	multipart->part_bytes = strtoll(take_line(&kept).p, NULL, 10);
+	multipart->part_bytes = read_size(take_line(&kept));
 	buf_add_str(&multipart->id, take_line(&kept));
 	buf_add_str(&multipart->tags, kept);
 	while (take_line(&kept).len > 0)
