@@ -132,6 +132,13 @@ bool http_request_is_head(const struct http_request *request);
  * there? The browser may have added credentials to it that it remembers. */
 bool http_request_is_cross_site(const struct http_request *request);
 
+/* Did the request come with TLS, or is its Host an address, localhost or one of `hosts`, names with commas between? If not,
+ * a page of somebody else's may have its own name lead here, and be taken by its browser for one of ours. */
+bool http_request_host_is_own(const struct http_request *request, const char *hosts);
+
+/* Has it come to a loopback address, which only this machine reaches? */
+bool http_request_is_on_loopback(const struct http_request *request);
+
 /* Has the client encrypted it, as far as we or its proxy can tell? */
 bool http_request_is_tls(const struct http_request *request);
 /* Appends the common name of the client's certificate, which tls_client_ca has vouched for; false if it has none. */

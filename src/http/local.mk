@@ -11,6 +11,7 @@ libcdrd_a_SOURCES += \
 	src/http/file.c \
 	src/http/forwarded.c \
 	src/http/gather.c \
+	src/http/host_check.c \
 	src/http/http.h \
 	src/http/inflate.c src/http/inflate.h \
 	src/http/intake.c \

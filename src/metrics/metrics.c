@@ -15,6 +15,7 @@
 
 struct metrics {
 	struct metrics_sources sources;
+	const struct config *config;
 	struct http_server *server; /* NULL: nobody listens */
 };
 
@@ -41,11 +42,23 @@ void metrics_write(const struct metrics_sources *sources, struct buf *out)
 
 /* --- the listener --- */
 
+/* A browser on this machine reaches loopback addresses, which nobody else does; it may have been tricked into asking. */
+static bool is_misled(const struct http_request *request, const struct metrics *metrics)
+{
+	return http_request_is_on_loopback(request) &&
+	       !http_request_host_is_own(request, metrics->config->metrics_hosts);
+}
+
 static void on_metrics(struct http_request *request, void *app)
 {
 	const struct metrics *metrics = app;
 	struct buf body = { 0 };
 
+	if (is_misled(request, metrics)) {
+		http_reply_problem(request, 421, "Misdirected Request",
+		                   "The Host is neither an address nor localhost nor one of metrics_hosts.");
+		return;
+	}
 	metrics_write(&metrics->sources, &body);
 	http_reply_header(request, "Cache-Control", "no-store");
 	http_reply(request, 200, CONTENT_TYPE, &body);
@@ -84,6 +97,7 @@ struct metrics *metrics_new(struct tasks *tasks, const struct config *config, co
 		return NULL;
 	}
 	metrics->sources = *sources;
+	metrics->config = config;
 	if (!config->metrics_listen[0] && !config->metrics_listen_tls[0])
 		return metrics;
 	metrics->server = http_server_new(tasks, config, routes, metrics, err);

@@ -46,6 +46,16 @@ static int check(struct http_request *request, struct str name, struct str secre
 	return 0;
 }
 
+/* If not, it is answered. */
+static bool host_is_own(struct http_request *request, const struct operator_listener *listener)
+{
+	if (http_request_host_is_own(request, listener->context.config->operator_hosts))
+		return true;
+	http_reply_problem(request, 421, "Misdirected Request",
+	                   "The Host is neither an address nor localhost nor one of operator_hosts.");
+	return false;
+}
+
 /* Also under overload, when the other listener lets nobody in: operators must see why. */
 static bool authenticate(struct http_request *request, void *app)
 {
@@ -53,7 +63,7 @@ static bool authenticate(struct http_request *request, void *app)
 	struct logins *logins = limits_logins(listener->context.limits);
 	struct error err;
 
-	if (!operator_host_is_own(request, listener->context.config->operator_hosts) || !login_may_try(request, logins))
+	if (!host_is_own(request, listener) || !login_may_try(request, logins))
 		return false;
 	if (http_request_check_basic(request, check, listener, &err) == 0)
 		return true;
@@ -110,7 +120,7 @@ static void on_page(struct http_request *request, void *app)
 	struct str path = http_request_path(request);
 	const struct operator_listener *listener = app;
 
-	if (!operator_host_is_own(request, listener->context.config->operator_hosts))
+	if (!host_is_own(request, listener))
 		return;
 	if (!file) {
 		reply_nothing(request);

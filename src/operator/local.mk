@@ -2,5 +2,4 @@
 libcdrd_a_SOURCES += \
 	src/operator/listener.c \
 	src/operator/operator.h src/operator/operator_private.h \
-	src/operator/endpoint.c \
-	src/operator/host_check.c
+	src/operator/endpoint.c

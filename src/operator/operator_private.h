@@ -18,12 +18,6 @@ struct operator_listener {
 /* Who makes the request. */
 const char *operator_name(const struct http_request *request);
 
-/* --- host_check.c --- */
-
-/* Did the request come with TLS, or is its Host an address, localhost or one of `hosts`, names with commas between? If not,
- * it is answered. */
-bool operator_host_is_own(struct http_request *request, const char *hosts);
-
 /* --- endpoint.c --- */
 
 void operator_list_commands(struct http_request *request, void *app);

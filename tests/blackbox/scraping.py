@@ -36,10 +36,10 @@ def sources(folder):
     return settings
 
 
-def get(daemon, path="/metrics"):
+def get(daemon, path="/metrics", headers=None):
     public, daemon.port = daemon.port, daemon.metrics_port
     try:
-        return daemon.request("GET", path)
+        return daemon.request("GET", path, headers=headers)
     finally:
         daemon.port = public
 

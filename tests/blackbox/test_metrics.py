@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """/metrics, /healthz and /readyz, and the Grafana dashboard that is drawn from the metrics."""
+import http.client
 import json
 import os
 import re
@@ -245,6 +246,36 @@ def test_the_metrics_listener_has_no_records(daemon):
 def test_without_metrics_listen_there_is_no_listener(daemons):
     daemon = daemons()
     assert daemon.log().count("http: listening on") == 1, daemon.log()
+
+
+def test_a_page_that_calls_the_metrics_its_own_is_refused(daemons):
+    """DNS rebinding: the name of somebody else's page leads to 127.0.0.1, so that the browser lets it read the answer."""
+    daemon = scraping.start(daemons, metrics_hosts="metrics.example.com, other.example")
+
+    def status(host, path="/metrics"):
+        return scraping.get(daemon, path, {"Host": host}).status
+
+    for host in ("evil.example", f"evil.example:{daemon.metrics_port}", "127.0.0.1.evil.example", "example.com", "1"):
+        answer = scraping.get(daemon, headers={"Host": host})
+        assert answer.status == 421 and b"cdrd_" not in answer.body and "metrics_hosts" in answer.json()["detail"], host
+        assert status(host, "/healthz") == 200, "whether it is alive may be asked by any name"
+    for host in ("localhost:9464", "LocalHost", "127.0.0.1", "[::1]:9464", "192.0.2.7", "metrics.example.com", "OTHER.example:80"):
+        assert status(host) == 200, host
+
+
+def test_beyond_loopback_metrics_are_served_under_every_name(daemons):
+    """No other program than the monitoring reaches them there, which asks by the name that its configuration has."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        try:
+            any_socket.connect(("192.0.2.1", 9))  # sends nothing
+        except OSError:
+            pytest.skip("this machine has no other address than loopback ones")
+        address = any_socket.getsockname()[0]
+    port = harness.free_port()
+    daemons(metrics_listen=f"{address}:{port}", allow_cleartext="yes")
+    answer = http.client.HTTPConnection(address, port, timeout=10)
+    answer.request("GET", "/metrics", headers={"Host": "cdrd.monitoring.example:9464"})
+    assert answer.getresponse().status == 200
 
 
 def test_a_bad_address_is_an_error_that_names_the_setting():

@@ -2,11 +2,14 @@
 /*
  * host_check.c: is a request meant for this listener? A page of somebody else's can have its own name lead to the address
  * of this listener (DNS rebinding), and then asks it as if that were its own server. Such requests are told by their Host.
+ * Declared in http.h.
  */
 #include <arpa/inet.h>
 #include <string.h>
+#include <sys/socket.h>
 
-#include "operator/operator_private.h"
+#include "base/network.h"
+#include "http/connection.h"
 
 /* Without the port, and without the brackets of an IPv6 address. */
 static struct str name_of(struct str host)
@@ -48,16 +51,23 @@ static bool is_listed(struct str name, struct str rest)
 	return false;
 }
 
-bool operator_host_is_own(struct http_request *request, const char *hosts)
+bool http_request_host_is_own(const struct http_request *request, const char *hosts)
 {
 	struct str host = http_request_header(request, "Host"), name = name_of(host);
 
 	/* With TLS the browser has seen a certificate with this name. HTTP/1.0 may do without a Host; no browser does. */
-	if (http_request_is_tls(request) || host.len == 0 ||
-	    (name.len > 0 && (is_address(name) || str_equal_nocase(name, STR_LITERAL("localhost")) ||
-	                      is_listed(name, str_from(hosts)))))
-		return true;
-	http_reply_problem(request, 421, "Misdirected Request",
-	                   "The Host is neither an address nor localhost nor one of operator_hosts.");
-	return false;
+	return http_request_is_tls(request) || host.len == 0 ||
+	       (name.len > 0 && (is_address(name) || str_equal_nocase(name, STR_LITERAL("localhost")) ||
+	                         is_listed(name, str_from(hosts))));
+}
+
+bool http_request_is_on_loopback(const struct http_request *request)
+{
+	struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof(address);
+
+	/* Of a Unix socket, which only programs of this machine reach, the address has no family here. */
+	(void)getsockname(bufferevent_getfd(request->connection->bev), (struct sockaddr *)&address, &len);
+	struct ip ip = ip_from((const struct sockaddr *)&address);
+	return ip.len > 0 && network_listed("127.0.0.0/8, ::1", &ip);
 }
