@@ -110,6 +110,18 @@ bool http_arrival_begin(const struct http_listener *from, evutil_socket_t fd, co
 	return false;
 }
 
+void http_arrivals_take(struct http_server *server)
+{
+	struct http_arrival *arrival = TAILQ_FIRST(&server->arrivals);
+
+	while (arrival) {
+		struct http_arrival *next = TAILQ_NEXT(arrival, entry);
+
+		on_readable(arrival->fd, EV_READ, arrival);
+		arrival = next;
+	}
+}
+
 void http_arrivals_end(struct http_server *server)
 {
 	struct http_arrival *arrival;

@@ -23,6 +23,7 @@
 #define RECEIVED_MAX 65536                    /* unless header_max is larger */
 #define WRITE_AT_ONCE_MAX ((size_t)256 << 10) /* of an answer that goes through the bufferevent, per turn */
 #define LINGER_US INT64_C(2000000)            /* for the client to read its answer and close */
+#define LAST_HEAD_US INT64_C(300000)          /* for a request that is on its way when the server ends */
 #define REFUSED_RETRY_SECONDS "5"
 
 /* --- states --- */
@@ -270,6 +271,8 @@ static int64_t timeout_us(const struct http_connection *c)
 
 	switch (c->state) {
 	case HTTP_STATE_HEAD:
+		if (c->server->draining && !c->begun)
+			return LAST_HEAD_US;
 		return c->begun || c->is_handshaking ? config->header_timeout : config->idle_timeout;
 	case HTTP_STATE_BODY:
 		return config->body_timeout;

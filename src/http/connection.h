@@ -113,6 +113,8 @@ void http_connection_accept(const struct http_listener *from, evutil_socket_t fd
 /* arrival.c: waits for the PROXY line of a proxy before the connection begins; false if that cannot be, and then the
  * socket stays the caller's. */
 bool http_arrival_begin(const struct http_listener *from, evutil_socket_t fd, const struct ip *proxy, bool refuse);
+/* Begins the connections of those whose line is there, however late the loop is; and closes those that wait for it. */
+void http_arrivals_take(struct http_server *server);
 void http_arrivals_end(struct http_server *server);
 
 void http_connection_run(struct http_connection *connection);

@@ -123,12 +123,19 @@ static void on_drained(evutil_socket_t fd, short what, void *arg)
 		done(server->done_arg);
 }
 
+/* Is it between requests? One that has had none yet was made to send one, which is on its way. */
+static bool is_at_rest(const struct http_connection *c)
+{
+	return c->keep_alive && !has_sent(c);
+}
+
 void http_server_drain(struct http_server *server, int64_t timeout_us, void (*done)(void *arg), void *arg)
 {
-	struct http_connection *c = TAILQ_FIRST(&server->connections);
 	struct timeval timeout = clock_timeval(timeout_us);
 
+	http_arrivals_take(server);
 	http_listen_stop(server);
+	struct http_connection *c = TAILQ_FIRST(&server->connections);
 	server->draining = true;
 	server->done = done;
 	server->done_arg = arg;
@@ -138,8 +145,11 @@ void http_server_drain(struct http_server *server, int64_t timeout_us, void (*do
 		struct http_connection *next = TAILQ_NEXT(c, entry);
 
 		if (c->state == HTTP_STATE_HEAD && !c->begun) {
-			http_connection_close(c);
-			http_connection_run(c);
+			c->since_us = server->clock_us;
+			if (is_at_rest(c)) {
+				http_connection_close(c);
+				http_connection_run(c);
+			}
 		}
 		c = next;
 	}

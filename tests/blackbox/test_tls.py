@@ -6,9 +6,11 @@ import fcntl
 import http.client
 import os
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 import pytest
@@ -412,6 +414,74 @@ def test_a_restart_with_sockets_of_systemd_refuses_no_connection(daemons, author
         answers = [pool.submit(daemon.request, "GET", "/healthz") for _ in range(8)]  # nobody is there to accept them
         start_with_sockets(daemon, ("listen", clear), ("listen_tls", encrypted))
         assert {answer.result().status for answer in answers} == {200}
+
+
+def asks(connection):
+    connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+
+
+def answered(connection):
+    """The status of the answer; an end without one is none."""
+    with connection.makefile("rb") as answer:
+        return answer.readline().split(b" ")[1:2]
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_who_has_connected_before_a_restart_is_answered_and_not_refused(daemons, proxied):
+    """Also requests that the daemon has not read yet when it is told to end, and one that comes right after."""
+    daemon = daemons(**({"proxies": "127.0.0.1", "proxy_protocol": "yes"} if proxied else {}))
+    line = b"PROXY TCP4 192.0.2.7 192.0.2.8 7 8\r\n" if proxied else b""
+
+    def connected():
+        made = socket.create_connection(("127.0.0.1", daemon.port), timeout=30)
+        made.sendall(line)
+        return made
+
+    for _ in range(3):
+        kept, late = connected(), connected()
+        asks(kept)
+        assert answered(kept) == [b"200"]
+        daemon.process.send_signal(signal.SIGSTOP)
+        waiting = [connected() for _ in range(3)]
+        for connection in (kept, *waiting):
+            asks(connection)
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.process.send_signal(signal.SIGCONT)
+        asks(late)
+        # those that were not accepted would wait in systemd's socket for the next daemon; this socket is the daemon's own
+        assert answered(kept) == [b"200"] and answered(late) == [b"200"]
+        assert daemon.process.wait(20) == 0
+        daemon.process = None
+        for connection in (kept, late, *waiting):
+            connection.close()
+        daemon.start()
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_restarts_refuse_nobody_who_connects_meanwhile(daemons):
+    clear = listening_socket()
+    daemon = daemons(start=False)
+    daemon.port = clear.getsockname()[1]
+    start_with_sockets(daemon, ("listen", clear))
+    ended, answers = threading.Event(), []
+
+    def ask():
+        while not ended.is_set():
+            answers.append(daemon.request("GET", "/healthz").status)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(ask) for _ in range(4)]
+        try:
+            for _ in range(5):
+                asked = len(answers)
+                wait_for(lambda: len(answers) > asked + 8)
+                assert daemon.stop() == 0
+                start_with_sockets(daemon, ("listen", clear))
+        finally:
+            ended.set()
+        for one in asking:
+            one.result()
+    assert set(answers) == {200}
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
