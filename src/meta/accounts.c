@@ -478,7 +478,8 @@ int accounts_check(struct meta *meta, struct str id, struct str secret, struct a
 	if (!memory)
 		return -1;
 	bool has_key = credentials_cache_key(memory->credentials, CREDENTIALS_ACCOUNT, id, secret, &key);
-	const struct account *cached = has_key ? credentials_cache_find(memory->credentials, &key, &mark) : NULL;
+	const struct account *cached =
+		has_key ? credentials_cache_find(memory->credentials, &key, clock_monotonic_us(), &mark) : NULL;
 	if (cached) {
 		*account = *cached;
 		if (pass)
@@ -496,7 +497,7 @@ int accounts_check(struct meta *meta, struct str id, struct str secret, struct a
 		return error_set(err, ERROR_UNAUTHORIZED, "wrong credentials");
 	mark = credential_mark(&row.credentials[right - 1]);
 	if (has_key)
-		credentials_cache_add(memory->credentials, &key, &row.account, mark);
+		credentials_cache_add(memory->credentials, &key, clock_monotonic_us(), &row.account, mark);
 	*account = row.account;
 	if (pass)
 		*pass = pass_of(PASS_SECRET, str_from(account->id), mark);

@@ -245,7 +245,7 @@ static int check_text(struct accounts_memory *memory, struct str account_id, str
 	bool has_key = credentials_cache_key(memory->credentials, CREDENTIALS_API_KEY, account_id, text, &cached);
 	uint64_t mark;
 
-	if (found && has_key && credentials_cache_find(memory->credentials, &cached, &mark))
+	if (found && has_key && credentials_cache_find(memory->credentials, &cached, clock_monotonic_us(), &mark))
 		return 0;
 	int right = credential_match(&row->credential, found, 1, text);
 
@@ -254,7 +254,8 @@ static int check_text(struct accounts_memory *memory, struct str account_id, str
 	if (!right)
 		return error_set(err, ERROR_UNAUTHORIZED, "wrong credentials");
 	if (has_key)
-		credentials_cache_add(memory->credentials, &cached, &nobody, credential_mark(&row->credential));
+		credentials_cache_add(memory->credentials, &cached, clock_monotonic_us(), &nobody,
+		                      credential_mark(&row->credential));
 	return 0;
 }
 

@@ -95,6 +95,7 @@ struct cache_slot {
 	struct credentials_key key;
 	struct account account;
 	uint64_t mark;
+	int64_t until_us;
 };
 
 struct credentials_cache {
@@ -158,22 +159,27 @@ static size_t slot_of(const struct credentials_key *key)
 }
 
 const struct account *credentials_cache_find(const struct credentials_cache *cache, const struct credentials_key *key,
-                                             uint64_t *mark)
+                                             int64_t now_us, uint64_t *mark)
 {
 	const struct cache_slot *slot = &cache->slots[slot_of(key)];
 
-	if (slot->generation != cache->generation || CRYPTO_memcmp(&slot->key, key, sizeof(*key)) != 0)
+	if (slot->generation != cache->generation || slot->until_us <= now_us ||
+	    CRYPTO_memcmp(&slot->key, key, sizeof(*key)) != 0)
 		return NULL;
 	*mark = slot->mark;
 	return &slot->account;
 }
 
-void credentials_cache_add(struct credentials_cache *cache, const struct credentials_key *key,
+void credentials_cache_add(struct credentials_cache *cache, const struct credentials_key *key, int64_t now_us,
                            const struct account *account, uint64_t mark)
 {
 	struct cache_slot *slot = &cache->slots[slot_of(key)];
 
-	*slot = (struct cache_slot){ .generation = cache->generation, .key = *key, .account = *account, .mark = mark };
+	*slot = (struct cache_slot){ .generation = cache->generation,
+		                     .key = *key,
+		                     .account = *account,
+		                     .mark = mark,
+		                     .until_us = now_us + CREDENTIALS_KEPT_US };
 }
 
 void credentials_cache_clear(struct credentials_cache *cache)

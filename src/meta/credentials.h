@@ -7,8 +7,8 @@
  * holds up every other request; 2000 iterations take about 0.4 ms. Secrets that cdrd makes have 190 random bits, which
  * no number of guesses finds at any count; iterations only matter for short secrets that people chose.
  *
- * The cache answers for credentials that were right before at the price of one SHA-256. It holds no secret: its keys
- * are digests under a key that dies with the process.
+ * The cache answers for credentials that were right within the last hour at the price of one SHA-256. It holds no secret:
+ * its keys are digests under a key that dies with the process.
  */
 #ifndef CDRD_META_CREDENTIALS_H
 #define CDRD_META_CREDENTIALS_H
@@ -27,7 +27,8 @@
 #define CREDENTIAL_HASH_LEN 32
 #define CREDENTIAL_ITERATIONS 2000
 #define CREDENTIAL_ITERATIONS_MAX 10000000
-#define CREDENTIAL_VALUE_COUNT 3 /* elements of one in a stored value */
+#define CREDENTIALS_KEPT_US (INT64_C(3600) * 1000000) /* in the cache; then they are derived again */
+#define CREDENTIAL_VALUE_COUNT 3                      /* elements of one in a stored value */
 
 struct credential {
 	int iterations;
@@ -82,12 +83,13 @@ void credentials_cache_free(struct credentials_cache *cache);
 bool credentials_cache_key(struct credentials_cache *cache, enum credentials_kind kind, struct str id,
                            struct str secret, struct credentials_key *key);
 
-/* What was added under the key, with the mark of its credential, or NULL. Valid until the next add or clear. */
+/* What was added under the key less than CREDENTIALS_KEPT_US before `now_us` of clock_monotonic_us, with the mark of its
+ * credential, or NULL. Valid until the next add or clear. */
 const struct account *credentials_cache_find(const struct credentials_cache *cache, const struct credentials_key *key,
-                                             uint64_t *mark);
+                                             int64_t now_us, uint64_t *mark);
 
 /* Copies *account; a zeroed one for what is no account's. May evict another entry. */
-void credentials_cache_add(struct credentials_cache *cache, const struct credentials_key *key,
+void credentials_cache_add(struct credentials_cache *cache, const struct credentials_key *key, int64_t now_us,
                            const struct account *account, uint64_t mark);
 void credentials_cache_clear(struct credentials_cache *cache);
 

@@ -252,7 +252,7 @@ static int check(const struct kind *kind, struct meta *meta, struct str name, st
 	if (!memory)
 		return -1;
 	bool has_key = credentials_cache_key(memory->credentials, kind->cached, name, secret, &key);
-	if (has_key && credentials_cache_find(memory->credentials, &key, &mark)) {
+	if (has_key && credentials_cache_find(memory->credentials, &key, clock_monotonic_us(), &mark)) {
 		if (pass)
 			*pass = pass_of(kind->pass, name, mark);
 		return 0;
@@ -267,7 +267,7 @@ static int check(const struct kind *kind, struct meta *meta, struct str name, st
 		return error_set(err, ERROR_UNAUTHORIZED, "wrong credentials");
 	mark = credential_mark(&row.credential);
 	if (has_key)
-		credentials_cache_add(memory->credentials, &key, &(struct account){ 0 }, mark);
+		credentials_cache_add(memory->credentials, &key, clock_monotonic_us(), &(struct account){ 0 }, mark);
 	if (pass)
 		*pass = pass_of(kind->pass, name, mark);
 	return 0;

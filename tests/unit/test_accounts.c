@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "meta/account_row.h"
 #include "meta/accounts.h"
+#include "meta/credentials.h"
 #include "meta/meta_env.h"
 #include "store_fixture.h"
 
@@ -314,6 +315,29 @@ START_TEST(credentials_are_right_only_together)
 		ASSERT_FAILS(login("", ""), ERROR_UNAUTHORIZED);
 		ASSERT_FAILS(login("abcd", "1234" SECRET), ERROR_UNAUTHORIZED);
 	}
+}
+END_TEST
+
+START_TEST(credentials_are_remembered_for_an_hour_and_not_by_others_names)
+{
+	struct credentials_cache *cache = credentials_cache_new();
+	struct credentials_key key, other;
+	uint64_t mark = 0;
+	int64_t now_us = 1000, hour_us = CREDENTIALS_KEPT_US;
+
+	ck_assert_ptr_nonnull(cache);
+	ck_assert(credentials_cache_key(cache, CREDENTIALS_ACCOUNT, STR_LITERAL("ab"), STR_LITERAL("c"), &key));
+	ck_assert(credentials_cache_key(cache, CREDENTIALS_ACCOUNT, STR_LITERAL("a"), STR_LITERAL("bc"), &other));
+	credentials_cache_add(cache, &key, now_us, &(struct account){ .id = "ab" }, 7);
+	ck_assert_ptr_null(credentials_cache_find(cache, &other, now_us, &mark));
+	ck_assert_ptr_nonnull(credentials_cache_find(cache, &key, now_us + hour_us - 1, &mark));
+	ck_assert_uint_eq(mark, 7);
+	ck_assert_ptr_null(credentials_cache_find(cache, &key, now_us + hour_us, &mark));
+	credentials_cache_add(cache, &key, now_us + hour_us, &(struct account){ .id = "ab" }, 7);
+	ck_assert_ptr_nonnull(credentials_cache_find(cache, &key, now_us + hour_us, &mark));
+	credentials_cache_clear(cache);
+	ck_assert_ptr_null(credentials_cache_find(cache, &key, now_us + hour_us, &mark));
+	credentials_cache_free(cache);
 }
 END_TEST
 
@@ -663,6 +687,7 @@ Suite *suite_accounts(void)
 	tcase_add_test(tcase, listing_goes_on_from_an_account);
 	tcase_add_test(tcase, subaccounts_are_listed_by_parent);
 	tcase_add_test(tcase, credentials_are_right_only_together);
+	tcase_add_test(tcase, credentials_are_remembered_for_an_hour_and_not_by_others_names);
 	tcase_add_test(tcase, secret_longer_than_any_is_not_cut_to_fit);
 	tcase_add_test(tcase, disabling_takes_effect_at_the_next_request);
 	tcase_add_test(tcase, secret_is_rotated_without_a_gap);
