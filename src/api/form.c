@@ -41,14 +41,6 @@ int form_feed(struct form *form, struct str piece, size_t max_bytes, struct str 
 	return 0;
 }
 
-static int digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = (char)(c | 0x20);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* In place. A plus is a space, as in forms; FreeSWITCH encodes one as %2B. */
 static struct str url_decode(struct str text, char *to)
 {
@@ -56,13 +48,10 @@ static struct str url_decode(struct str text, char *to)
 
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.p[i];
-		bool encoded = c == '%' && text.len - i > 2 && digit(text.p[i + 1]) >= 0 && digit(text.p[i + 2]) >= 0;
+		int byte = c == '%' ? str_hex_byte(text.p + i + 1, text.p + text.len) : -1;
 
-		if (encoded) {
-			c = (char)(digit(text.p[i + 1]) * 16 + digit(text.p[i + 2]));
-			i += 2;
-		}
-		to[len++] = c == '+' && !encoded ? ' ' : c;
+		i += byte < 0 ? 0 : 2;
+		to[len++] = byte >= 0 ? (char)byte : c == '+' ? ' ' : c;
 	}
 	return (struct str){ to, len };
 }
