@@ -134,3 +134,38 @@ FUZZERS += tests/fuzz/fuzz_token
 tests_fuzz_fuzz_token_SOURCES = tests/fuzz/fuzz_token.c $(FUZZ_DRIVER)
 tests_fuzz_fuzz_token_LDADD = libcdrd.a
 tests_fuzz_fuzz_token_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_network
+tests_fuzz_fuzz_network_SOURCES = tests/fuzz/fuzz_network.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_network_LDADD = libcdrd.a
+tests_fuzz_fuzz_network_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_number
+tests_fuzz_fuzz_number_SOURCES = tests/fuzz/fuzz_number.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_number_LDADD = libcdrd.a
+tests_fuzz_fuzz_number_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_inflate
+tests_fuzz_fuzz_inflate_SOURCES = tests/fuzz/fuzz_inflate.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_inflate_LDADD = libcdrd.a
+tests_fuzz_fuzz_inflate_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_form
+tests_fuzz_fuzz_form_SOURCES = tests/fuzz/fuzz_form.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_form_LDADD = libcdrd.a
+tests_fuzz_fuzz_form_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_multipart
+tests_fuzz_fuzz_multipart_SOURCES = tests/fuzz/fuzz_multipart.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_multipart_LDADD = libcdrd.a
+tests_fuzz_fuzz_multipart_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_row_binary
+tests_fuzz_fuzz_row_binary_SOURCES = tests/fuzz/fuzz_row_binary.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_row_binary_LDADD = libcdrd.a
+tests_fuzz_fuzz_row_binary_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
+
+FUZZERS += tests/fuzz/fuzz_archive
+tests_fuzz_fuzz_archive_SOURCES = tests/fuzz/fuzz_archive.c $(FUZZ_DRIVER)
+tests_fuzz_fuzz_archive_LDADD = libcdrd.a
+tests_fuzz_fuzz_archive_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LINK)
