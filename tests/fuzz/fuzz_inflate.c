@@ -85,6 +85,7 @@ static void check_zlib(struct str bytes, int result, struct str content)
 {
 	static const char plain[] = { 0x1f, (char)0x8b, 8, 0 };
 	uint8_t out[512];
+
 	z_stream z = { .next_in = (Bytef *)(uintptr_t)bytes.p, .avail_in = (uInt)bytes.len };
 	size_t made = 0;
 	int ended;
