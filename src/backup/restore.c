@@ -49,6 +49,8 @@ int restore_find(const char *from, struct buf *path, struct error *err)
 	if (!buf_cstr(path))
 		return no_memory(err);
 	bool is_backup = access(path->data, F_OK) == 0;
+	if (!is_backup && errno != ENOENT && errno != ENOTDIR)
+		return error_set_errno(err, errno, "%s", path->data);
 	buf_clear(path);
 	buf_add_text(path, from);
 	while (path->len > 1 && path->data[path->len - 1] == '/')

@@ -47,3 +47,17 @@ int directory_make(const char *path, struct error *err)
 		return directory_sync_parent(path, err);
 	return errno == EEXIST ? 0 : error_set_errno(err, errno, "%s: make directory", path);
 }
+
+int directory_next(DIR *dir, const char *path, const char **name, struct error *err)
+{
+	const struct dirent *entry;
+
+	do {
+		errno = 0;
+		entry = readdir(dir);
+	} while (entry && (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0));
+	if (!entry)
+		return errno == 0 ? 0 : error_set_errno(err, errno, "%s: read", path);
+	*name = entry->d_name;
+	return 1;
+}

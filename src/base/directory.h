@@ -9,6 +9,8 @@
 #ifndef CDRD_BASE_DIRECTORY_H
 #define CDRD_BASE_DIRECTORY_H
 
+#include <dirent.h>
+
 #include "base/error.h"
 
 /* Makes all changes of names in the directory last. Blocks. A file system that cannot sync directories (EINVAL) is taken to
@@ -23,5 +25,9 @@ MUST_CHECK int directory_sync_parent(const char *path, struct error *err);
 
 /* Makes a directory (mode 0750) whose name lasts, unless it is there. Blocks if it is made. */
 MUST_CHECK int directory_make(const char *path, struct error *err);
+
+/* The name of the next entry, but "." and "..", which lives until the next call. 1; 0 at the end; -1 where the rest cannot be
+ * read, so that what is not there is not told from it. `path` is for the message. */
+MUST_CHECK int directory_next(DIR *dir, const char *path, const char **name, struct error *err);
 
 #endif

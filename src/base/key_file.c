@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/directory.h"
 #include "base/id.h"
 
 #define NAME_MAX_BYTES 64
@@ -58,9 +59,9 @@ static int make_key(uint8_t *key, size_t len, const char *data_dir, const char *
 	snprintf(fresh, sizeof(fresh), "%s.new", name);
 	id_random(key, len);
 	unlinkat(dir_fd, fresh, 0); /* left by an interrupted start */
-	if (write_new(dir_fd, fresh, key, len) < 0 || renameat(dir_fd, fresh, dir_fd, name) < 0 || fsync(dir_fd) < 0)
+	if (write_new(dir_fd, fresh, key, len) < 0 || renameat(dir_fd, fresh, dir_fd, name) < 0)
 		return error_set_errno(err, errno, "%s/%s", data_dir, name);
-	return 0;
+	return directory_sync_open(dir_fd, data_dir, err);
 }
 
 int key_file_load(const char *data_dir, const char *name, uint8_t *key, size_t len, bool may_make, struct error *err)

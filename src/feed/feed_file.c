@@ -56,7 +56,10 @@ int feed_file_begin(struct feed *feed, int fd, struct error *err)
 	feed->fd = fd;
 	if (fstat(fd, &feed->stat) != 0)
 		return error_set_errno(err, errno, "%s", feed->path);
-	bool is_new = !place_is_in(place, fd, &feed->stat);
+	int is_in = place_is_in(place, fd, &feed->stat, err);
+	if (is_in < 0)
+		return -1;
+	bool is_new = is_in == 0;
 	if (is_new) {
 		buf_free(&place->header);
 		*place = (struct place){ .inode = (uint64_t)feed->stat.st_ino, .line = 1 };

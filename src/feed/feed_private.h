@@ -98,8 +98,8 @@ MUST_CHECK int place_load(struct feed *feed, struct error *err);
 /* Puts it, to last with the next meta_commit. */
 MUST_CHECK int place_put(struct feed *feed, struct error *err);
 
-/* Is the open file the one that the place is in? Its inode may have been given to another since. */
-bool place_is_in(const struct place *place, int fd, const struct stat *stat);
+/* Is the open file the one that the place is in? Its inode may have been given to another since. 1, 0, -1. */
+MUST_CHECK int place_is_in(const struct place *place, int fd, const struct stat *stat, struct error *err);
 
 /* --- feed_file.c --- */
 

@@ -2,6 +2,7 @@
 /*
  * place.c: where reading a feed has got to, on disk.
  */
+#include <errno.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -97,12 +98,14 @@ int place_put(struct feed *feed, struct error *err)
 	return result;
 }
 
-bool place_is_in(const struct place *place, int fd, const struct stat *stat)
+int place_is_in(const struct place *place, int fd, const struct stat *stat, struct error *err)
 {
 	char head[FEED_HEAD_MAX];
 
 	if (place->inode != (uint64_t)stat->st_ino || (uint64_t)stat->st_size < place->offset)
-		return false;
-	return pread(fd, head, place->head_len, 0) == (ssize_t)place->head_len &&
-	       id_hash64(head, place->head_len, 0) == place->head_hash;
+		return 0;
+	ssize_t len = pread(fd, head, place->head_len, 0);
+	if (len < 0)
+		return error_set_errno(err, errno, "the file that was being read");
+	return len == (ssize_t)place->head_len && id_hash64(head, place->head_len, 0) == place->head_hash;
 }

@@ -233,15 +233,17 @@ static int begin_file(struct feed *feed, int directory, const char *name, struct
 	return 1;
 }
 
-/* Is the file that was being read still there? It is read to its end even if older ones have come. */
-static bool is_begun(const struct feed *feed, int directory)
+/* Is the file that was being read still there? It is read to its end even if older ones have come. 1, 0, -1. */
+static int is_begun(const struct feed *feed, int directory, struct error *err)
 {
 	const struct place *place = &feed->place;
 	struct stat found;
 
-	return !feed->moved && place->inode != 0 && place->name[0] &&
-	       fstatat(directory, place->name, &found, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       (uint64_t)found.st_ino == place->inode;
+	if (feed->moved || place->inode == 0 || !place->name[0])
+		return 0;
+	if (fstatat(directory, place->name, &found, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", place->name);
+	return (uint64_t)found.st_ino == place->inode;
 }
 
 enum looked { LOOKED_AND_FAILED = -1, LOOKED_AND_NOTHING, LOOKED_AND_FOUND, LOOKED_AND_MORE };
@@ -266,15 +268,14 @@ static enum looked look_for_next(struct feed *feed, int directory, int64_t deadl
 static enum looked look(struct feed *feed, int64_t deadline_us, struct error *err)
 {
 	char name[sizeof(feed->place.name)];
-	int directory = open_directory(feed, err), begun = 0;
+	int directory = open_directory(feed, err), begun;
 	enum looked result = LOOKED_AND_FAILED;
 
 	if (directory < 0)
 		return result;
-	if (place_load(feed, err) != 0)
-		begun = -1;
+	begun = place_load(feed, err) == 0 ? is_begun(feed, directory, err) : -1;
 	memcpy(name, feed->place.name, sizeof(name));
-	if (begun == 0 && is_begun(feed, directory))
+	if (begun > 0)
 		begun = begin_file(feed, directory, name, err);
 	if (begun == 0)
 		result = look_for_next(feed, directory, deadline_us, err);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/directory.h"
 #include "feed/feed_private.h"
 
 #define WINDOW ((size_t)1024)
@@ -64,8 +65,11 @@ static int look_at(struct spool_scan *scan, const char *name, struct error *err)
 {
 	struct stat found;
 
-	if (name[0] == '.' || fstatat(dirfd(scan->dir), name, &found, AT_SYMLINK_NOFOLLOW) != 0 ||
-	    !S_ISREG(found.st_mode))
+	if (name[0] == '.')
+		return 0;
+	if (fstatat(dirfd(scan->dir), name, &found, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", name);
+	if (!S_ISREG(found.st_mode))
 		return 0;
 	scan->waiting++;
 	return add(scan, name, &found.st_mtim, err);
@@ -87,23 +91,19 @@ static int begin(struct spool_scan *scan, int directory, struct error *err)
 
 int spool_scan_step(struct spool_scan *scan, int directory, int64_t deadline_us, struct error *err)
 {
-	const struct dirent *entry;
+	const char *name;
+	int more;
 
 	if (scan->next < scan->count && !scan->dir)
 		return 1;
 	if (!scan->dir && begin(scan, directory, err) != 0)
 		return -1;
 	do {
-		errno = 0;
-		entry = readdir(scan->dir);
-		if (!entry && errno != 0) {
-			error_set_errno(err, errno, "the spool");
+		more = directory_next(scan->dir, "the spool", &name, err);
+		if (more < 0 || (more > 0 && look_at(scan, name, err) != 0))
 			goto fail;
-		}
-		if (entry && look_at(scan, entry->d_name, err) != 0)
-			goto fail;
-	} while (entry && clock_monotonic_us() < deadline_us);
-	if (entry)
+	} while (more > 0 && clock_monotonic_us() < deadline_us);
+	if (more > 0)
 		return 0;
 	closedir(scan->dir);
 	scan->dir = NULL;

@@ -7,13 +7,13 @@
  * last change, of those in the directory whose names begin alike: Master.csv.2, Master.csv.1, Master.csv. Compressed ones
  * are none of them.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/directory.h"
 #include "base/log.h"
 #include "feed/feed_private.h"
 
@@ -52,39 +52,49 @@ static const char *base_of(const struct feed *feed)
 	return strrchr(feed->path, '/') + 1;
 }
 
-static void look_at(struct search *search, int directory, const char *name)
+static int look_at(struct search *search, int directory, const char *name, struct error *err)
 {
 	const char *base = base_of(search->feed);
 	struct stat found;
 
-	if (strncmp(name, base, strlen(base)) != 0 || is_compressed(name) || strlen(name) >= sizeof(search->name) ||
-	    fstatat(directory, name, &found, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(found.st_mode))
-		return;
-	if (search->inode ? (uint64_t)found.st_ino != search->inode :
-	                    (uint64_t)found.st_ino == search->not_inode || is_before(&found.st_mtim, &search->after))
-		return;
-	if (search->name[0] && !is_before(&found.st_mtim, &search->time))
-		return;
+	if (strncmp(name, base, strlen(base)) != 0 || is_compressed(name) || strlen(name) >= sizeof(search->name))
+		return 0;
+	if (fstatat(directory, name, &found, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", name);
+	if (!S_ISREG(found.st_mode) ||
+	    (search->inode ?
+	             (uint64_t)found.st_ino != search->inode :
+	             (uint64_t)found.st_ino == search->not_inode || is_before(&found.st_mtim, &search->after)) ||
+	    (search->name[0] && !is_before(&found.st_mtim, &search->time)))
+		return 0;
 	snprintf(search->name, sizeof(search->name), "%s", name);
 	search->time = found.st_mtim;
+	return 0;
 }
 
-/* Opens what is found: its descriptor, or -1 with ERROR_NOT_FOUND if there is nothing. */
+/* Opens what is found: its descriptor, or -1 with ERROR_NOT_FOUND if there is nothing. Any other error means that there may
+ * be something: to read on elsewhere would lose its rows. */
 static int open_found(struct search *search, struct error *err)
 {
 	char directory[FEED_PATH_MAX + 1];
-	const struct dirent *entry;
+	const char *name;
+	int more;
 
 	memcpy(directory, search->feed->path, sizeof(directory));
 	directory[base_of(search->feed) - search->feed->path] = '\0';
 	DIR *dir = opendir(directory);
 	if (!dir)
 		return error_set_errno(err, errno, "%s", directory);
-	while ((entry = readdir(dir)))
-		look_at(search, dirfd(dir), entry->d_name);
-	int fd = search->name[0] ? openat(dirfd(dir), search->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-	if (fd < 0)
+	while ((more = directory_next(dir, directory, &name, err)) > 0)
+		if (look_at(search, dirfd(dir), name, err) != 0) {
+			more = -1;
+			break;
+		}
+	int fd = -1;
+	if (more == 0 && !search->name[0])
 		error_set(err, ERROR_NOT_FOUND, "%s: there is no such file", search->feed->path);
+	else if (more == 0 && (fd = openat(dirfd(dir), search->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
+		error_set_errno(err, errno, "%s", search->name);
 	closedir(dir);
 	return fd;
 }
@@ -111,18 +121,21 @@ static int open_place(struct feed *feed, struct error *err)
 	const struct place *place = &feed->place;
 	struct search search = { .feed = feed, .inode = place->inode };
 	int fd = open_path(feed, err);
+	struct error why = { .code = ERROR_NONE };
 	struct stat stat;
 
 	if (place->inode == 0 || (fd >= 0 && fstat(fd, &stat) == 0 && (uint64_t)stat.st_ino == place->inode))
 		return fd;
-	int old = open_found(&search, err);
-	if (old >= 0 && fstat(old, &stat) == 0 && place_is_in(place, old, &stat)) {
+	int old = open_found(&search, &why);
+	int is_in = old >= 0 && fstat(old, &stat) == 0 ? place_is_in(place, old, &stat, &why) : 0;
+	if (old >= 0 && is_in <= 0)
+		close(old);
+	if ((old >= 0 && is_in != 0) || (old < 0 && why.code != ERROR_NOT_FOUND)) {
 		if (fd >= 0)
 			close(fd);
-		return old;
+		*err = why;
+		return is_in > 0 ? old : -1;
 	}
-	if (old >= 0)
-		close(old);
 	if (fd >= 0 && !place->finished)
 		log_error("feed", "%s: the file that was read to byte %llu is gone; what it had after that is lost",
 		          feed->path, (unsigned long long)place->offset);
@@ -163,7 +176,7 @@ static int begin_next(struct feed *feed, struct error *err)
 	search.after = fstat(feed->fd, &ended) == 0 ? ended.st_mtim : feed->stat.st_mtim;
 	feed_file_close(feed);
 	int fd = open_found(&search, err);
-	if (fd < 0)
+	if (fd < 0 && err->code == ERROR_NOT_FOUND)
 		fd = open_path(feed, err);
 	if (fd < 0)
 		return -1;

@@ -230,8 +230,8 @@ static int check_free(const struct env *env, uint64_t first, uint64_t end, struc
 	if (!rc)
 		mdb_txn_abort(txn);
 	map_guard_catch(NULL, NULL);
-	if (result == 0 && !lost && free_pages >= end - first)
-		return 0;
+	if ((result != 0 && !lost) || (result == 0 && !lost && free_pages >= end - first))
+		return result; /* no room to look says nothing about the file */
 	return error_set(err, ERROR_CORRUPT, "%s: cut short, %llu pages of %llu", env->path, (unsigned long long)first,
 	                 (unsigned long long)end);
 }

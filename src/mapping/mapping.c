@@ -2,10 +2,10 @@
 /*
  * mapping.c: compiled mappings, and those of a directory. See mapping.h.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/directory.h"
 #include "mapping/mapping_private.h"
 
 #define NAME_MAX_BYTES 64
@@ -141,17 +141,20 @@ int mappings_load(struct mappings *mappings, const char *directory, struct confi
 	DIR *dir = opendir(directory);
 	size_t before = faults->count;
 	struct list fresh = { 0 };
-	const struct dirent *entry;
+	const char *name;
 	struct error err;
+	int more = 0;
 
 	if (!dir && errno != ENOENT) {
 		(void)error_set_errno(&err, errno, "mappings_dir: %s", directory);
 		config_faults_add(faults, &err);
 		return -1;
 	}
-	while (dir && (entry = readdir(dir)) != NULL)
-		if (is_mapping_file(entry->d_name))
-			read_file(&fresh, directory, entry->d_name, faults);
+	while (dir && (more = directory_next(dir, directory, &name, &err)) > 0)
+		if (is_mapping_file(name))
+			read_file(&fresh, directory, name, faults);
+	if (more < 0)
+		config_faults_add(faults, &err);
 	if (dir)
 		closedir(dir);
 	if (faults->count > before) {

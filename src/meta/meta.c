@@ -6,7 +6,6 @@
  */
 #include "meta/meta.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -49,7 +48,7 @@ const struct env_db meta_dbs[] = {
 struct meta {
 	struct env env;
 	int lock_fd;
-	bool is_locked;
+	bool is_synced; /* as far as is known: the next start need not do it */
 	size_t map_bytes;
 	struct meta_attachment attachment;
 	uint64_t commits_failed; /* since the last that succeeded */
@@ -77,7 +76,7 @@ static int sync_what_was_left(struct meta *meta, const char *path, struct error 
 	if (fstat(meta->lock_fd, &st) != 0 || (st.st_size > 0 && syncfs(meta->lock_fd) != 0) ||
 	    ftruncate(meta->lock_fd, 1) != 0)
 		return error_set_errno(err, errno, "%s", path);
-	meta->is_locked = true;
+	meta->is_synced = true;
 	return 0;
 }
 
@@ -99,17 +98,17 @@ static int take_lock(struct meta *meta, const char *data_dir, const char *path, 
 static int count_days(const char *path, size_t *count, struct error *err)
 {
 	DIR *dir = opendir(path);
+	const char *name;
 	int32_t number;
+	int more;
 
 	*count = 0;
 	if (!dir)
 		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s: open", path);
-	errno = 0;
-	for (const struct dirent *entry; (entry = readdir(dir)); errno = 0)
-		*count += clock_parse_day(str_from(entry->d_name), &number);
-	int result = errno == 0 ? 0 : error_set_errno(err, errno, "%s: read", path);
+	while ((more = directory_next(dir, path, &name, err)) > 0)
+		*count += clock_parse_day(str_from(name), &number);
 	closedir(dir);
-	return result;
+	return more;
 }
 
 /* Without the catalog there are no accounts, and numbers of changes would be given out anew. */
@@ -162,6 +161,11 @@ int meta_open(struct meta **out, const struct meta_options *options, struct erro
 	return result;
 }
 
+void meta_sync_at_start(struct meta *meta)
+{
+	meta->is_synced = false;
+}
+
 void meta_close(struct meta *meta)
 {
 	if (!meta)
@@ -169,7 +173,7 @@ void meta_close(struct meta *meta)
 	if (meta->attachment.free)
 		meta->attachment.free(meta->attachment.data);
 	env_close(&meta->env);
-	if (meta->is_locked) /* where it fails, the next start syncs once more than it must */
+	if (meta->is_synced) /* where it fails, the next start syncs once more than it must */
 		MAY_FAIL(ftruncate(meta->lock_fd, 0) != 0);
 	if (meta->lock_fd >= 0)
 		close(meta->lock_fd);

@@ -74,6 +74,10 @@ struct meta_options {
  */
 MUST_CHECK int meta_open(struct meta **out, const struct meta_options *options, struct error *err);
 
+/* A name could not be synced, and whoever knows that may end before it can be: the next start syncs the file system first, as
+ * after a kill. */
+void meta_sync_at_start(struct meta *meta);
+
 /* Drops what was not committed. After the store is closed. Does nothing on NULL. */
 void meta_close(struct meta *meta);
 

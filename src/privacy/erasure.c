@@ -147,8 +147,11 @@ static int run_slice(struct erasure *erasure,
 	bool dirty;
 
 	do {
+		uint64_t losses = ingest_losses(erasure->context.ingest);
+
 		if (step(erasure->erase, deadline_us, &dirty, done, err) != 0) {
-			ingest_fail(erasure->context.ingest, err);
+			if (losses != ingest_losses(erasure->context.ingest))
+				ingest_fail(erasure->context.ingest, err);
 			return -1;
 		}
 		if (dirty && ingest_commit(erasure->context.ingest, err) != 0)

@@ -5,7 +5,6 @@
  * The file `job` is a JSON object of texts, with two lists: the parameters, names and values in turn, and of each file
  * its id, SHA-256, rows and bytes.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -233,13 +232,15 @@ static bool copy_text(char *out, size_t size, struct str text)
 	return true;
 }
 
-static bool read_key(struct account_key *key, struct str text)
+static bool read_key(struct account_key *key, struct str text, struct error *err)
 {
 	struct buf bytes = { 0 };
 	bool right = id_base64url_decode(&bytes, text) && bytes.len == sizeof(key->bytes);
 
 	if (right)
 		memcpy(key->bytes, bytes.data, sizeof(key->bytes));
+	else if (bytes.failed)
+		error_set(err, ERROR_NOMEM, "out of memory");
 	buf_free(&bytes);
 	return right;
 }
@@ -255,16 +256,16 @@ static bool read_number(int64_t *out, struct str text)
 	return errno == 0 && *end == '\0' && *out >= 0;
 }
 
-static bool read_member(struct reconciliation *shown, const char *name, struct str value)
+static bool read_member(struct reconciliation *shown, const char *name, struct str value, struct error *err)
 {
 	int64_t bytes;
 
 	if (strcmp(name, "creator") == 0)
 		return copy_text(shown->creator, sizeof(shown->creator), value);
 	if (strcmp(name, "creator_key") == 0)
-		return read_key(&shown->creator_key, value);
+		return read_key(&shown->creator_key, value, err);
 	if (strcmp(name, "account_key") == 0)
-		return read_key(&shown->account_key, value);
+		return read_key(&shown->account_key, value, err);
 	if (strcmp(name, "state") == 0)
 		return report_state_parse(value, &shown->state);
 	if (strcmp(name, "received_us") == 0)
@@ -346,7 +347,8 @@ static int read_members(struct loading *loading)
 		if (event == JSON_EVENT_ARRAY) {
 			if ((strcmp(name, "params") == 0 ? read_params(loading) : read_files(loading)) != 0)
 				return -1;
-		} else if (event != JSON_EVENT_STRING || !read_member(loading->shown, name, reader->text)) {
+		} else if (event != JSON_EVENT_STRING ||
+		           !read_member(loading->shown, name, reader->text, loading->err)) {
 			return damaged(loading);
 		}
 	}
@@ -359,8 +361,13 @@ static int read_request(struct reconciliation *shown, struct error *err)
 	struct query_problems problems;
 
 	query_problems_clear(&problems);
-	if (reconcile_request_read(&shown->params, shown->creator[0] == '\0', &shown->request, &problems))
+	if (reconcile_request_read(&shown->params, shown->creator[0] == '\0', &shown->request, &problems) &&
+	    problems.failure.code == ERROR_NONE)
 		return 0;
+	if (problems.failure.code != ERROR_NONE) {
+		*err = problems.failure;
+		return -1;
+	}
 	return error_set(err, ERROR_CORRUPT, "%s: %.300s", problems.list[0].name, problems.list[0].reason);
 }
 
@@ -387,18 +394,18 @@ int reconcile_load(struct reconcile_job *job, const char *id, struct error *err)
 static int remove_dir(const struct reconciles *reconciles, const char *path, struct error *err)
 {
 	DIR *dir = opendir(path);
-	struct dirent *entry;
+	const char *name;
 	int number = 0;
+	int more;
 
 	if (!dir)
 		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s: cannot be removed", path);
-	while ((entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
-		    shrinking_unlink(reconciles->context.shrinking, dirfd(dir), entry->d_name) != 0)
+	while ((more = directory_next(dir, path, &name, err)) > 0)
+		if (shrinking_unlink(reconciles->context.shrinking, dirfd(dir), name) != 0)
 			number = errno;
 	closedir(dir);
-	if (rmdir(path) == 0)
-		return 0;
+	if (more < 0 || rmdir(path) == 0)
+		return more;
 	return error_set_errno(err, number ? number : errno, "%s: cannot be removed", path);
 }
 

@@ -2,7 +2,6 @@
 /*
  * reconciles.c: all reconciliations: loaded at start, started in turn, removed when they expire. See reconcile.h.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -291,25 +290,25 @@ static int load_one(struct reconciles *reconciles, const char *id, struct error 
 static int load(struct reconciles *reconciles, struct error *err)
 {
 	DIR *dir;
-	struct dirent *entry;
-	int result = 0;
+	const char *name;
+	int more = 1;
 
 	if (directory_make(reconciles->dir, err) != 0)
 		return -1;
 	dir = opendir(reconciles->dir);
 	if (!dir)
 		return error_set_errno(err, errno, "%s: open", reconciles->dir);
-	while (result == 0 && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
+	while (more > 0 && (more = directory_next(dir, reconciles->dir, &name, err)) > 0) {
+		if (name[0] == '.')
 			continue;
-		if (id_is_uuid(str_from(entry->d_name)))
-			result = load_one(reconciles, entry->d_name, err);
+		if (id_is_uuid(str_from(name)))
+			more = load_one(reconciles, name, err) == 0 ? 1 : -1;
 		/* an upload that was not finished, or what is left of a removal */
-		else if (reconcile_remove_dir(reconciles, entry->d_name, err) != 0)
+		else if (reconcile_remove_dir(reconciles, name, err) != 0)
 			log_error("reconcile", "%s", err->message);
 	}
 	closedir(dir);
-	return result;
+	return more;
 }
 
 static int begin(struct reconciles *reconciles, struct error *err)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "report/archive_reader_parquet.h"
 
@@ -37,6 +38,11 @@ struct archive_reader {
 static int corrupt(const struct archive_reader *reader, struct error *err)
 {
 	return error_set(err, ERROR_CORRUPT, "%s: no archive, or cut short", reader->path);
+}
+
+static int no_memory(const struct archive_reader *reader, struct error *err)
+{
+	return error_set(err, ERROR_NOMEM, "%s: out of memory", reader->path);
 }
 
 static unsigned le16(const unsigned char *p)
@@ -73,7 +79,7 @@ static int begin(struct archive_reader *reader, struct error *err)
 		reader->inflating = ready;
 	}
 	if (!ready)
-		return error_set(err, ERROR_NOMEM, "%s: out of memory", reader->path);
+		return no_memory(reader, err);
 	return reader->kind == ARCHIVE_ZIP ? skip_zip_header(reader, err) : 0;
 }
 
@@ -140,6 +146,8 @@ static ssize_t inflate_some(struct archive_reader *reader, struct error *err)
 	reader->in.pos = reader->in.size - z->avail_in;
 	if (result == Z_STREAM_END)
 		reader->ended = true;
+	else if (result == Z_MEM_ERROR)
+		return no_memory(reader, err);
 	else if (result != Z_OK && result != Z_BUF_ERROR)
 		return corrupt(reader, err);
 	return (ssize_t)(sizeof(reader->output) - z->avail_out);
@@ -150,6 +158,8 @@ static ssize_t unzstd_some(struct archive_reader *reader, struct error *err)
 	ZSTD_outBuffer out = { reader->output, sizeof(reader->output), 0 };
 	size_t left = ZSTD_decompressStream(reader->zstd, &out, &reader->in);
 
+	if (ZSTD_isError(left) && ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation)
+		return no_memory(reader, err);
 	if (ZSTD_isError(left))
 		return corrupt(reader, err);
 	reader->frame_open = left > 0;

@@ -6,7 +6,6 @@
  * after its row, updated, no longer owns it; a crash in between leaves a file without owner, which the next start
  * removes.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -70,23 +69,23 @@ static int is_owned(struct reports *reports, const char *name, struct error *err
 int report_files_sweep(struct reports *reports, struct error *err)
 {
 	DIR *dir = opendir(reports->dir);
-	struct dirent *entry;
-	int result = 0;
+	const char *name;
+	int more = 1;
 
 	if (!dir)
 		return error_set_errno(err, errno, "%s: open", reports->dir);
-	while (result == 0 && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
+	while (more > 0 && (more = directory_next(dir, reports->dir, &name, err)) > 0) {
+		if (name[0] == '.')
 			continue;
-		int owned = is_owned(reports, entry->d_name, err);
+		int owned = is_owned(reports, name, err);
 
 		if (owned < 0)
-			result = -1;
+			more = -1;
 		if (owned == 0) {
-			log_info("report", "removing %s/%s, which no report owns", reports->dir, entry->d_name);
-			report_file_remove(reports, entry->d_name);
+			log_info("report", "removing %s/%s, which no report owns", reports->dir, name);
+			report_file_remove(reports, name);
 		}
 	}
 	closedir(dir);
-	return result;
+	return more;
 }

@@ -62,6 +62,17 @@ static void report_day(struct verify *verify, const char *what)
 	buf_free(&text);
 }
 
+/* Running out of memory says nothing about the data: -1 then. */
+static int report_unless_short(struct verify *verify, const struct error *fault, struct error *err)
+{
+	if (fault->code == ERROR_NOMEM) {
+		*err = *fault;
+		return -1;
+	}
+	report(verify, fault->message);
+	return 0;
+}
+
 struct verify *verify_new(struct store *store, const int32_t *day, verify_fault_fn fn, void *arg, struct error *err)
 {
 	size_t count;
@@ -175,9 +186,9 @@ static int take_hot_row(void *arg, const struct hot_place *place, MDB_val val, s
 	struct hot_check *check = arg;
 	struct error fault;
 
-	(void)err;
-	if (check_hot_row(check->verify, check->day, place, val, &fault) != 0)
-		report(check->verify, fault.message);
+	if (check_hot_row(check->verify, check->day, place, val, &fault) != 0 &&
+	    report_unless_short(check->verify, &fault, err) != 0)
+		return -1;
 	return ++check->rows == HOT_ROWS_AT_ONCE;
 }
 
@@ -385,7 +396,8 @@ static int step_runs(struct verify *verify, struct day *day, MDB_txn *txn, struc
 	verify->run_blocks = run.blocks;
 	if (verify->block < run.blocks) {
 		if (check_block(verify, day, txn, &partition, run.first_block + verify->block, &fault) != 0) {
-			report(verify, fault.message);
+			if (report_unless_short(verify, &fault, err) != 0)
+				return -1;
 			verify->run_is_damaged = true;
 		}
 		verify->day_blocks++;

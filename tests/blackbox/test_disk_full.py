@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 
 import pytest
@@ -16,6 +17,8 @@ from harness import wait_for
 from samples import SECOND, NOON, many_sms, sms, whole_day
 
 HOT = {"seal_rows": "65536", "seal_age": "1d"}  # sealed rows take so little room that a small disk holds many
+FILL = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "faults", "fill")
+LONG = bool(os.environ.get("CDRD_LONG_TESTS"))
 REPORT = {"product": "SMS", "direction": "outbound", **whole_day()}
 
 
@@ -199,6 +202,15 @@ def test_a_full_disk_is_507_and_reads_go_on(daemons):
     report = reporting.wait(daemon, account, reporting.create(daemon, account, **REPORT)["request_id"]) \
         if reporting.post(daemon, account, {"account_id": account.id, **REPORT}).status == 200 else None
     assert report is None or report["request_status"] in ("SUCCESS", "FAILED")
+
+
+def test_a_disk_that_fills_at_every_stage_costs_nothing_but_what_needs_room():
+    """tests/faults/fill, a sample of it, or with --long all."""
+    run = subprocess.run([sys.executable, FILL, *(["--all"] if LONG else ["--seed", "1"])], stdout=subprocess.PIPE,
+                         env={**os.environ, "CDRD_BUILD_DIR": harness.BUILD_DIR}, text=True, check=False)
+    if run.returncode == 77:
+        pytest.skip("no small disk can be mounted here")
+    assert run.returncode == 0 and run.stdout.rstrip().endswith(", 0 findings"), run.stdout[-20000:]
 
 
 @pytest.mark.skipif(not mounting_works(), reason="no small disk can be mounted here")

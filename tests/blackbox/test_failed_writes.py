@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """A write to the disk that fails: what was not committed fails its requests, and everything goes on after it."""
+import concurrent.futures
 import errno
+import os
 
 import pytest
 
@@ -121,3 +123,75 @@ def test_a_family_is_deleted_whole_or_not_at_all(failing, at):
         ended = daemon.ctl_run("account", "delete", parent.id, "--subaccounts")
     deleted = ["deleted" in daemon.ctl("account", "show", account.id) for account in family]
     assert deleted == [ended.returncode == 0] * len(family), (ended, deleted)
+
+
+def test_erasing_that_fails_fails_no_record_that_arrives_meanwhile(failing):
+    """Of other days than the one whose file cannot be packed."""
+    daemon = failing.daemon
+    erased, writer = daemon.new_account(), daemon.new_account()
+    daemon.post_cdrs([sms(erased, NOON - DAY)])
+    stop = False
+
+    def write(number):
+        return next((answer for answer in iter(lambda: post(daemon, [sms(writer, NOON + number * SECOND)]), None)
+                     if answer.status != 200 or stop), None)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        writers = [pool.submit(write, number) for number in range(4)]
+        for _ in range(12):
+            with failing.failing("open", ".repack", error=errno.EIO):
+                assert daemon.ctl_run("erase", "--account", erased.id, "--number", "447700900123").returncode == 1
+                assert failing.counts()[1] > 0
+        stop = True
+        answers = [writer.result() for writer in writers]
+    assert [answer.status for answer in answers] == [200] * 4, answers
+    assert daemon.ctl("erase", "--account", erased.id, "--number", "447700900123")["nothing_left"]
+
+
+def test_a_file_system_that_cannot_sync_directories_is_no_obstacle(daemons, tmp_path):
+    daemon = daemons(start=False)
+    fault = faults.Faults(tmp_path / "faults")
+    fault.set("dirsync", error=errno.EINVAL)
+    faults.start(daemon, fault)
+    daemon.add_producer()
+    account = daemon.new_account()
+    assert daemon.post_cdrs(many_sms(account, 3))["accepted"] == 3 and fault.counts()[1] > 0
+    daemon.stop()
+
+
+def test_the_start_after_a_packing_whose_name_was_not_synced_syncs_it(failing):
+    """Also where the daemon ended in good order, without a commit to that day: the lock's file says so."""
+    daemon, lock = failing.daemon, os.path.join(failing.daemon.data_dir, "lock")
+    for at in range(1, 8): # the copy's names come before
+        with failing.failing("dirsync", f"/days/{NOON:%Y-%m-%d}", at=at, error=errno.EIO):
+            assert daemon.ctl_run("erase", "--account", failing.account.id, "--number", "447700900123").returncode == 1
+            assert failing.counts()[1] > 0
+            daemon.stop()
+        noted = os.path.getsize(lock) == 1
+        daemon.start()
+        if noted:
+            break
+    assert noted
+    daemon.stop()
+    assert os.path.getsize(lock) == 0
+    daemon.start()
+
+
+def test_a_reload_that_cannot_read_all_mappings_keeps_those_that_there_are(daemons, tmp_path):
+    from test_feeds import MAPPING
+    folder = tmp_path / "mappings"
+    folder.mkdir()
+    (folder / "calls.conf").write_text(MAPPING)
+    daemon = daemons(start=False, mappings_dir=str(folder))
+    fault = faults.Faults(tmp_path / "faults")
+    faults.start(daemon, fault)
+    daemon.add_producer()
+    account = daemon.new_account()
+    with fault.failing("readdir", str(folder), error=errno.EIO):
+        daemon.reload()
+        wait_for(lambda: fault.counts()[1] > 0)
+        wait_for(lambda: "Input/output error" in daemon.log())
+    answer = daemon.request("POST", "/v1/cdrs?" + harness.query_string({"mapping": "calls", "account_id": account.id, "time_zone": "UTC"}),
+                            f"1,15550100001,447700900123,{NOON:%Y-%m-%d} 12:00:00,7\n".encode(), {"Content-Type": "text/csv"}, harness.PRODUCER)
+    assert answer.status == 200 and answer.json()["accepted"] == 1, answer
+    daemon.stop()

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: ISC
 """Spools and tails: files of other programs are read as they appear or grow, each row once, whatever happens."""
+import errno
 import json
 import os
 import random
 
+import faults
 import harness
 import pytest
 from samples import YESTERDAY, whole_day
@@ -311,6 +313,30 @@ def test_a_tail_finds_its_place_after_rotations_while_the_daemon_was_down(feed):
         os.utime(f"{feed.log}.{number}", (2000 - number, 2000 - number))
     feed.daemon.start()
     harness.wait_for(lambda: feed.ids() == numbers(1, 9), PATIENCE)
+
+
+@pytest.mark.parametrize("call, path", [("readdir", "{directory}"), ("stat", "calls.csv.1"), ("open", "calls.csv.1"), ("read", "calls.csv.1")])
+def test_a_tail_skips_no_rotated_file_that_cannot_be_read_for_a_while(feed, tmp_path, call, path):
+    fault = faults.Faults(tmp_path / "faults")
+    problem = errno.EMFILE if call == "open" else errno.EIO
+    feed.daemon.stop()
+    feed.grow(rows(1, 3))
+    faults.start(feed.daemon, fault)
+    harness.wait_for(lambda: feed.ids() == numbers(1, 3), PATIENCE)
+    feed.daemon.stop()
+    feed.grow(rows(4, 2))
+    os.rename(feed.log, f"{feed.log}.1")
+    feed.grow(rows(6, 2))
+    fault.set("open", "calls.csv", row=1) # it begins when the other call fails
+    feed.daemon.start()
+    fault.set(call, path.format(directory=tmp_path), error=problem)
+    fault.clear(row=1)
+    harness.wait_for(lambda: feed.ids() != numbers(1, 3) or any(
+        os.strerror(problem) in row["problem"] for row in feed.daemon.ctl("feed", "list") if row["kind"] == "tail"), PATIENCE)
+    fault.clear()
+    harness.wait_for(lambda: len(feed.ids()) >= 7, PATIENCE)
+    assert feed.ids() == numbers(1, 7)
+    assert "is lost" not in feed.daemon.log()
 
 
 def test_a_tail_stores_each_row_once_over_crashes_and_rotations(feed):

@@ -3,7 +3,7 @@
 backups, packing, erasing, removing accounts, retention, settings, and upgrading an older directory. After each round all
 that was acknowledged is there, once, and nothing is damaged.
 
-ROUNDS of them; 500 with ./runtests --long.
+ROUNDS of them; 500 with ./runtests --long, or as many as CDRD_KILL_ROUNDS says, by CDRD_KILL_SEED.
 """
 import http.client
 import json
@@ -21,7 +21,7 @@ from test_backup import backups_in, check
 from test_crash import assert_all_there_once, assert_found_by_id, join_all
 from test_seal_crash import SMALL_SEALS, assert_times, assert_verified, run_writers, send_again
 
-ROUNDS = 500 if os.environ.get("CDRD_LONG_TESTS") else 16  # two of each
+ROUNDS = int(os.environ.get("CDRD_KILL_ROUNDS", "500" if os.environ.get("CDRD_LONG_TESTS") else "16"))  # two of each
 ROUNDS_AN_ACCOUNT = 8  # then another, or reading all back would take longer and longer
 SEED = int(os.environ.get("CDRD_KILL_SEED", "15"))
 OLD = YESTERDAY - 75 * DAY

@@ -7,7 +7,8 @@
  * `at`, `times` of them, with `error`.
  *
  *	call    malloc, calloc, realloc, or "memory" for any of them; write (send, too), writev (pwritev), pwrite, fdatasync, fsync,
- *	        msync, mmap, open (openat), ftruncate, rename, sendfile, accept4, socket, read (readv, pread, recv), unlink (unlinkat);
+ *	        msync, mmap, open (openat), ftruncate, rename, sendfile, accept4, socket, read (readv, pread, recv), unlink (unlinkat),
+ *	        stat (lstat, fstatat, access), readdir; "dirsync" is an fsync of a directory;
  *	        "meta" is a pwrite to the first two pages of a file, LMDB's meta pages
  *	path    a part of the file's path, or of the one that open, rename and unlink are given; empty for any, and for what has none
  *
@@ -15,6 +16,7 @@
  * standard error, as addresses for addr2line.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
@@ -259,10 +261,17 @@ int fdatasync(int fd)
 	return fails("fdatasync", fd) ? -1 : real(fd);
 }
 
+static bool is_directory(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
 int fsync(int fd)
 {
 	NEXT(fsync);
-	return fails("fsync", fd) ? -1 : real(fd);
+	return fails("fsync", fd) || (is_directory(fd) && fails("dirsync", fd)) ? -1 : real(fd);
 }
 
 int msync(void *start, size_t bytes, int flags)
@@ -295,6 +304,45 @@ ssize_t pread64(int fd, void *data, size_t len, off64_t offset)
 {
 	NEXT(pread64);
 	return fails("read", fd) ? -1 : real(fd, data, len, offset);
+}
+
+/* Also of a name in a directory, as fstatat has it. */
+#define STATING(name, type) \
+	int name(const char *path, type *st) \
+	{ \
+		NEXT(name); \
+		return fails_at("stat", -1, path) ? -1 : real(path, st); \
+	}
+#define STATING_AT(name, type) \
+	int name(int dir, const char *path, type *st, int flags) \
+	{ \
+		NEXT(name); \
+		return fails_at("stat", dir, path) ? -1 : real(dir, path, st, flags); \
+	}
+
+STATING(stat, struct stat)
+STATING(stat64, struct stat64)
+STATING(lstat, struct stat)
+STATING(lstat64, struct stat64)
+STATING_AT(fstatat, struct stat)
+STATING_AT(fstatat64, struct stat64)
+
+int access(const char *path, int mode)
+{
+	NEXT(access);
+	return fails_at("stat", -1, path) ? -1 : real(path, mode);
+}
+
+struct dirent *readdir(DIR *dir)
+{
+	NEXT(readdir);
+	return fails("readdir", dirfd(dir)) ? NULL : real(dir);
+}
+
+struct dirent64 *readdir64(DIR *dir)
+{
+	NEXT(readdir64);
+	return fails("readdir", dirfd(dir)) ? NULL : real(dir);
 }
 
 /* --- sockets --- */

@@ -27,6 +27,7 @@ from test_callbacks import FAST, LOCAL, Receiver  # noqa: E402
 PATIENCE = 60  # seconds after which what has not ended hangs
 QUERY = {"product": "SMS", "direction": "outbound"}
 ERRORS = (408, 429, 500, 502, 503, 507)
+FALSE = ("damaged", "cut short", "cannot be right", "is missing", "are missing", "is lost") # of data, which no fault does harm to
 MAPPING = """
 form = csv
 names = id from to start seconds
@@ -45,6 +46,11 @@ class Refused(Exception):
     """An error that says so: with a fault this may be."""
 
 
+def told_falsely(text):
+    """The first line that takes a call that failed for a fault of the data."""
+    return next((line for line in text.splitlines() if any(mark in line for mark in FALSE)), None)
+
+
 def call(account_id, start, **changes):
     return {"product": "VOICE-CALL", "account_id": account_id, "id": str(uuid.uuid4()), "direction": "outbound",
             "from": "442071838750", "to": "447700900123", "date_start": iso(start), "date_end": iso(start + 60 * SECOND),
@@ -54,7 +60,7 @@ def call(account_id, start, **changes):
 class World:
     """A daemon with records, whose calls can be made to fail, and what it is known to hold."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, **options):
         self.directory = directory
         self.daemon = self.receiver = None
         for name in ("spool", "mappings", "backup"):
@@ -71,7 +77,8 @@ class World:
             spool=f"{self.path('spool')} {feed}", tail=f"{self.path('tail.csv')} {feed}", callback_timeout="10s",
             metrics_listen=f"127.0.0.1:{harness.free_port()}", operator_listen=f"127.0.0.1:{harness.free_port()}",
             listen_tls=f"127.0.0.1:{harness.free_port()}", tls_certificate=self.tls, tls_key=self.tls, report_checkpoint="0",
-            account_grace="3650d", disk_min_free="0", **FAST)
+            account_grace="3650d", disk_min_free="0", **FAST, **options)
+        self.daemon.data_dir = self.daemon.options["data_dir"]
         self.metrics_port = int(self.daemon.options["metrics_listen"].rsplit(":", 1)[1])
         self.tls_port = int(self.daemon.options["listen_tls"].rsplit(":", 1)[1])
         faults.start(self.daemon, self.fault)
@@ -90,6 +97,9 @@ class World:
         self.daemon.post_cdrs(sealed + [call(self.reader.id, NOON + i * SECOND) for i in range(10)])
         self.daemon.ctl("seal")
         harness.wait_for(lambda: all(day["hot"] == 0 for day in self.daemon.ctl("storage") if day["day"] != "total"))
+        self.daemon.post_cdrs(many_sms(self.person, 2, NOON - 2 * DAY))
+        for more in ({}, {"compression": "zstd"}, {"format": "parquet"}): # files that erasing searches
+            reporting.make(self.daemon, self.person, **QUERY, **whole_day(YESTERDAY - 2 * DAY), **more)
         hot = many_sms(self.reader, 15, NOON + HOUR, 2 * SECOND)
         self.daemon.post_cdrs(hot + many_sms(self.reader, 5, NOON - DAY))
         self.records = sorted(sealed + hot, key=lambda record: record["date_received"])
@@ -117,6 +127,7 @@ class World:
         except (OSError, http.client.HTTPException) as error:
             raise Refused(repr(error)) from error
         if answer.status in ERRORS:
+            assert not told_falsely(str(answer)), f"{method} {target[:80]}: {answer}"
             raise Refused(f"{answer}")
         assert answer.status in expect, f"{method} {target[:80]}: {answer}"
         return answer
@@ -135,6 +146,7 @@ class World:
         except subprocess.TimeoutExpired as error:
             raise AssertionError(f"cdrctl {' '.join(arguments)} had no answer after {PATIENCE} s") from error
         if run.returncode != 0:
+            assert not told_falsely(run.stderr.decode()), f"cdrctl {' '.join(arguments)}: {run.stderr.decode()}"
             raise Refused(f"cdrctl {' '.join(arguments)}: {run.stderr.decode()}")
         return json.loads(run.stdout) if run.stdout.strip() else None
 
@@ -185,6 +197,13 @@ class World:
         assert verified["sound"], verified
         self.daemon.check()
 
+    def alive(self, since):
+        """It runs, and the log from a position on takes no failure for a fault of the data."""
+        process = self.daemon.process
+        assert process is None or process.poll() is None, f"the daemon ended with {process.returncode}"
+        false = told_falsely(self.daemon.log()[since:])
+        assert not false, f"what failed is told as a fault of the data: {false}"
+
     def remove(self):
         if self.receiver:
             self.receiver.close()
@@ -210,6 +229,9 @@ class Step:
 
     def prepare(self):
         pass
+
+    def offer(self):
+        """What others write where the daemon finds it. Once only."""
 
     def act(self, faulty):
         raise NotImplementedError
@@ -340,15 +362,20 @@ class Feed(Step):
     def line(self, id):
         return f"{id},15550100001,447700900123,{YESTERDAY:%Y-%m-%d} 12:00:00,7\n"
 
+    def offer(self):
+        world = self.world
+        if self.put:
+            return
+        with open(world.path("spool", "." + self.name), "w", encoding="utf-8") as file:
+            file.write(self.line(self.ids[0]))
+        os.rename(world.path("spool", "." + self.name), world.path("spool", self.name))
+        with open(world.path("tail.csv"), "a", encoding="utf-8") as file:
+            file.write(self.line(self.ids[1]))
+        self.put = True
+
     def act(self, faulty):
         world = self.world
-        if not self.put:
-            with open(world.path("spool", "." + self.name), "w", encoding="utf-8") as file:
-                file.write(self.line(self.ids[0]))
-            os.rename(world.path("spool", "." + self.name), world.path("spool", self.name))
-            with open(world.path("tail.csv"), "a", encoding="utf-8") as file:
-                file.write(self.line(self.ids[1]))
-            self.put = True
+        self.offer()
         if faulty:
             deadline = time.monotonic() + 0.5
             while time.monotonic() < deadline and world.fault.counts()[1] == 0 and not self.done():

@@ -149,6 +149,11 @@ int block_reader_begin(struct block_reader *reader, struct day *day, MDB_txn *tx
 	return found < 0 ? -1 : 1;
 }
 
+static int fail_lines(const struct block_reader *reader, struct error *err)
+{
+	return reader->lines.no_memory ? no_memory(reader, err) : damaged(reader, "the records are damaged", err);
+}
+
 static int check_segment(const struct block_reader *reader, const struct block_segment *segment, struct error *err)
 {
 	const uint8_t *bytes = (const uint8_t *)reader->view.deflate.p + segment->deflate_begin;
@@ -202,7 +207,7 @@ int block_reader_load(struct block_reader *reader, uint32_t row, struct error *e
 		return -1;
 	if (lines_index(&reader->lines, buf_str(&reader->text), segment.rows, reader->fields_count) != 0 ||
 	    !block_places_read(&reader->view, &segment, reader->partition.direction, reader->positions))
-		return damaged(reader, "the records are damaged", err);
+		return fail_lines(reader, err);
 	set_loaded(reader, number, &segment, segment.first_row, segment.rows);
 	return 0;
 }
@@ -220,8 +225,8 @@ static int inflate_row(struct block_reader *reader, const struct block_segment *
 			return -1;
 		if (lines_index_one(&reader->lines, buf_str(&reader->text), row, reader->fields_count) == 0)
 			return 0;
-		if (len == segment->csv_bytes)
-			return damaged(reader, "the records are damaged", err);
+		if (len == segment->csv_bytes || reader->lines.no_memory)
+			return fail_lines(reader, err);
 	}
 }
 

@@ -145,9 +145,11 @@ static bool walk(struct lines *lines, size_t len)
 
 static int edges_reserve(struct lines *lines, size_t quotes)
 {
+	lines->no_memory = false;
 	if (quotes + STEP > lines->edges_cap) {
 		uint32_t *edges = realloc(lines->edges, (quotes + STEP) * sizeof(*edges));
 
+		lines->no_memory = !edges;
 		if (!edges)
 			return -1;
 		lines->edges = edges;

@@ -21,6 +21,7 @@ struct lines {
 	uint32_t rows;
 	uint32_t fields;  /* of a row */
 	bool has_doubled; /* some value holds doubled quotes */
+	bool no_memory;   /* the last call failed for want of it, which says nothing about the text */
 	uint32_t *edges;  /* offsets of the quotes around each value */
 	size_t edges_cap;
 };

@@ -197,7 +197,8 @@ int cluster_row_record(struct cluster_reader *reader, const struct cluster_row *
 		return error_set(err, ERROR_NOMEM, "a record of the cluster: out of memory");
 	for (enum part part = PART_LINE; part <= PART_BODY; part++)
 		if (read_part(reader, parts[part], (enum catalog_direction)row->direction, part, record) != 0)
-			return error_set(err, ERROR_CORRUPT, "table of %.*s: record with version %llu cannot be read",
+			return error_set(err, reader->lines.no_memory ? ERROR_NOMEM : ERROR_CORRUPT,
+			                 "table of %.*s: record with version %llu cannot be read",
 			                 STR_ARGS(product->name), (unsigned long long)row->version);
 	struct account_key key;
 	uint64_t big_endian = htobe64(row->account);

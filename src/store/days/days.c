@@ -2,7 +2,6 @@
 /*
  * days.c: which days there are, and their environments: opened on demand, the ones used longest ago closed.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/directory.h"
 #include "base/log.h"
 #include "base/shrinking.h"
 #include "store/blocks/bundle.h"
@@ -160,22 +160,20 @@ int days_list(struct store *store, struct error *err)
 	if (days_path(store, &path, err) != 0)
 		return -1;
 	DIR *dir = opendir(path.data);
-	int result = dir ? 0 : error_set_errno(err, errno, "%s: open", path.data);
-	struct dirent *entry;
-	while (dir && result == 0 && (entry = readdir(dir))) {
+	int more = dir ? 1 : error_set_errno(err, errno, "%s: open", path.data);
+	const char *name;
+	while (more > 0 && (more = directory_next(dir, path.data, &name, err)) > 0) {
 		int32_t number;
 
-		if (!clock_parse_day(str_from(entry->d_name), &number)) {
-			clean_up_copy(path.data, entry->d_name);
-			continue;
-		}
-		if (!days_insert(store, store_day_index(store, number), number, err))
-			result = -1;
+		if (!clock_parse_day(str_from(name), &number))
+			clean_up_copy(path.data, name);
+		else if (!days_insert(store, store_day_index(store, number), number, err))
+			more = -1;
 	}
 	if (dir)
 		closedir(dir);
 	buf_free(&path);
-	return result;
+	return more;
 }
 
 /* False when all that are open are in use. */
@@ -328,15 +326,14 @@ const int32_t *days_listed(const struct store *store, size_t *count)
 static int remove_directory(const struct store *store, const char *path)
 {
 	DIR *dir = opendir(path);
-	struct dirent *entry;
+	const char *name;
+	struct error err;
 
 	if (!dir)
 		return -1;
-	while ((entry = readdir(dir))) {
-		if (entry->d_name[0] != '.' &&
-		    shrinking_unlink(store->options.shrinking, dirfd(dir), entry->d_name) != 0)
-			log_error("store", "%s/%s: remove: %s", path, entry->d_name, strerror(errno));
-	}
+	while (directory_next(dir, path, &name, &err) > 0) /* where it fails, the directory is not empty */
+		if (shrinking_unlink(store->options.shrinking, dirfd(dir), name) != 0)
+			log_error("store", "%s/%s: remove: %s", path, name, strerror(errno));
 	closedir(dir);
 	return rmdir(path);
 }

@@ -281,7 +281,7 @@ static int swap_catalog(struct store *store, struct error *err)
 }
 
 /* The new file's name must last before anything is committed to it, as a power cut would bring back the old one: where
- * it cannot be synced now, the next commit does that first. */
+ * it cannot be synced now, the next commit does that first; or, if none comes before the end, the next start. */
 static int swap(struct store *store, struct error *err)
 {
 	struct repack *repack = store->repack;
@@ -292,6 +292,8 @@ static int swap(struct store *store, struct error *err)
 	if (result == 0) {
 		result = directory_sync(repack->target.data, err);
 		*(day ? &day->is_new : &meta_env(store->meta)->is_new) |= result != 0;
+		if (result != 0)
+			meta_sync_at_start(store->meta);
 	}
 	repack_forget(store);
 	if (result == 0 && demanded)
