@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "meta/accounts.h"
+#include "store/clock_watch.h"
 
 /* --- as JSON --- */
 
@@ -179,11 +180,12 @@ void admin_account_delete(const struct admin_context *context, const struct args
 {
 	const char *id = args_get(args, "id");
 	bool family = args_count(args, "subaccounts") > 0;
+	int64_t deleted_us = store_clock_stamp_us(context->store);
 	uint64_t count = 0;
 	struct error err;
 
-	if ((family ? accounts_delete_family(context->meta, id, &count, &err) :
-	              accounts_set_deleted(context->meta, id, true, &err)) != 0) {
+	if ((family ? accounts_delete_family(context->meta, id, deleted_us, &count, &err) :
+	              accounts_set_deleted(context->meta, id, deleted_us, &err)) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}
@@ -195,7 +197,7 @@ void admin_account_delete(const struct admin_context *context, const struct args
 	json_text(j, id);
 	json_member_uint(j, "subaccounts", count);
 	json_key(j, "goes");
-	admin_write_time(j, clock_now_us() + context->config->account_grace);
+	admin_write_time(j, deleted_us + context->config->account_grace);
 	json_object_end(j);
 	admin_reply_send(reply);
 }
@@ -205,7 +207,7 @@ void admin_account_undelete(const struct admin_context *context, const struct ar
 	const char *id = args_get(args, "id");
 	struct error err;
 
-	if (accounts_set_deleted(context->meta, id, false, &err) != 0) {
+	if (accounts_set_deleted(context->meta, id, 0, &err) != 0) {
 		admin_reply_error(reply, &err);
 		return;
 	}

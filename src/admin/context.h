@@ -50,7 +50,7 @@ struct admin_context {
 	struct billing *billing;
 	struct closing *closing;
 	const struct lag *lag; /* the loop's lateness */
-	const struct disk *disk;
+	struct disk *disk;
 	void (*shutdown)(void *arg); /* the `shutdown` command; must not free the admin from within */
 	void *shutdown_arg;
 	int64_t started_us;

@@ -13,14 +13,17 @@
 /* Timers and the clock differ by little; a pass that is checked too early would be checked again and again. */
 #define AFTER_US 1000
 #define RETRY_US CLOCK_US_PER_SECOND
+#define LOOK_EVERY_US (10 * CLOCK_US_PER_SECOND)
 
 static_assert(sizeof(struct pass) <= HTTP_PASS_ROOM, "a request has room for it");
 
-/* All are checked at that time, unless that happens before. */
+/* All are checked at that time, unless that happens before; and now and then until it has come, as the clock may be set. */
 static void check_at(struct api *app, int64_t time_us)
 {
 	int64_t left_us = time_us - clock_now_us();
-	struct timeval delay = clock_timeval(left_us > 0 ? left_us + AFTER_US : AFTER_US);
+	struct timeval delay = clock_timeval(left_us > LOOK_EVERY_US ? LOOK_EVERY_US :
+	                                     left_us > 0             ? left_us + AFTER_US :
+	                                                               AFTER_US);
 
 	if (app->passes_due_us && app->passes_due_us <= time_us)
 		return;

@@ -30,7 +30,7 @@ static int no_memory(struct error *err)
 	return error_set(err, ERROR_NOMEM, "backup: out of memory");
 }
 
-struct backup *backup_new(struct store *store, struct reports *reports, const struct disk *disk, const char *data_dir,
+struct backup *backup_new(struct store *store, struct reports *reports, struct disk *disk, const char *data_dir,
                           struct error *err)
 {
 	size_t count;

@@ -34,7 +34,7 @@ struct backup;
 struct meta;
 
 /* `disk` may be NULL: then room for copies is not checked. ERROR_CONFLICT if another one is in progress. */
-MUST_CHECK struct backup *backup_new(struct store *store, struct reports *reports, const struct disk *disk,
+MUST_CHECK struct backup *backup_new(struct store *store, struct reports *reports, struct disk *disk,
                                      const char *data_dir, struct error *err);
 
 /* Does nothing on NULL. The current copy is removed. */

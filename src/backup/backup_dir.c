@@ -123,23 +123,12 @@ static int load_previous(struct backup_dir *backup, struct error *err)
 
 /* --- its life --- */
 
-/* 2026-11-24T142011.123Z */
-static void add_name(struct buf *out, int64_t time_us)
-{
-	int32_t day = clock_day_of(time_us);
-	int64_t ms = (time_us - clock_day_start_us(day)) / 1000;
-
-	clock_format_day(out, day);
-	buf_addf(out, "T%02d%02d%02d.%03dZ", (int)(ms / 3600000), (int)(ms / 60000 % 60), (int)(ms / 1000 % 60),
-	         (int)(ms % 1000));
-}
-
 static int make_part(struct backup_dir *backup, const char *version, struct error *err)
 {
 	int64_t now_us = clock_now_us();
 
 	buf_addf(&backup->path, "%s/", backup->dir.data);
-	add_name(&backup->path, now_us);
+	folder_add_name(&backup->path, now_us);
 	buf_add_str(&backup->part, buf_str(&backup->path));
 	buf_add_text(&backup->part, ".part");
 	if (!buf_cstr(&backup->path) || !buf_cstr(&backup->part))
@@ -218,6 +207,7 @@ const char *backup_dir_path(const struct backup_dir *backup)
 /* --- older ones --- */
 
 struct oldest {
+	const char *own; /* which stays, whatever the clock has named the others */
 	uint64_t count;
 	struct buf name;
 };
@@ -229,7 +219,8 @@ static int take_oldest(void *arg, const char *name, struct error *err)
 	if (!folder_is_backup(name))
 		return 0;
 	oldest->count++;
-	if (oldest->name.len && strcmp(name, oldest->name.data) >= 0)
+	if (strcmp(name, oldest->own) == 0 ||
+	    (oldest->name.len && !folder_is_older(name, oldest->name.data, oldest->own)))
 		return 0;
 	buf_clear(&oldest->name);
 	buf_add_text(&oldest->name, name);
@@ -258,10 +249,10 @@ static int prune(struct backup_dir *backup, uint64_t keep, struct error *err)
 	bool more = keep > 0;
 
 	while (more && result == 0) {
-		struct oldest oldest = { 0 };
+		struct oldest oldest = { .own = strrchr(backup->path.data, '/') + 1 };
 
 		result = folder_each(backup->dir.data, take_oldest, &oldest, err);
-		more = result == 0 && oldest.count > keep;
+		more = result == 0 && oldest.count > keep && oldest.name.len > 0;
 		if (more)
 			result = remove_backup(backup, oldest.name.data, err);
 		buf_free(&oldest.name);

@@ -59,7 +59,8 @@ int backup_check_room(struct backup *backup, const char *path, struct error *err
 	struct stat st;
 
 	if (!backup->disk || stat(path, &st) != 0)
-		return 0; /* opening it will report the error */
+		return 0;        /* opening it will report the error */
+	disk_look(backup->disk); /* it may have room again since the last second */
 	disk_room(backup->disk, &room);
 	uint64_t needed = (uint64_t)st.st_blocks * 512;
 	if (room.free_bytes >= room.limit_bytes + needed)

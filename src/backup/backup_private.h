@@ -28,7 +28,7 @@ enum backup_phase {
 struct backup {
 	struct store *store;
 	struct reports *reports;
-	const struct disk *disk;
+	struct disk *disk;
 	struct buf data_dir;
 	struct buf spool; /* data_dir/backup.part */
 	int lock_fd;      /* of the spool */

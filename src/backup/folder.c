@@ -4,7 +4,6 @@
  */
 #include "backup/folder.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -12,6 +11,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/clock.h"
+#include "base/directory.h"
 
 #define PATTERN "dddd-dd-ddTdddddd.dddZ" /* d: a digit */
 #define PART ".part"
@@ -90,17 +92,17 @@ int folder_remove(const char *path, struct error *err)
 int folder_each(const char *path, folder_fn fn, void *arg, struct error *err)
 {
 	DIR *dir = opendir(path);
-	struct dirent *entry;
-	int result = 0;
+	const char *name;
+	int more = 1;
 
 	if (!dir)
 		return errno == ENOENT ? error_set(err, ERROR_NOT_FOUND, "%s: is not there", path) :
 		                         error_set_errno(err, errno, "%s: open", path);
-	while (result == 0 && (entry = readdir(dir)))
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			result = fn(arg, entry->d_name, err);
+	while (more > 0 && (more = directory_next(dir, path, &name, err)) > 0)
+		if (fn(arg, name, err) != 0)
+			more = -1;
 	closedir(dir);
-	return result;
+	return more;
 }
 
 /* Returns the rest of a name after a backup's pattern. */
@@ -126,22 +128,48 @@ bool folder_is_part(const char *name)
 	return rest && strcmp(rest, PART) == 0;
 }
 
-/* Names sort as their times do. */
+void folder_add_name(struct buf *out, int64_t time_us)
+{
+	int32_t day = clock_day_of(time_us);
+	int64_t ms = (time_us - clock_day_start_us(day)) / 1000;
+
+	clock_format_day(out, day);
+	buf_addf(out, "T%02d%02d%02d.%03dZ", (int)(ms / 3600000), (int)(ms / 60000 % 60), (int)(ms / 1000 % 60),
+	         (int)(ms % 1000));
+}
+
+bool folder_is_older(const char *name, const char *than, const char *now)
+{
+	bool is_ahead = strcmp(name, now) > 0, than_ahead = strcmp(than, now) > 0;
+
+	return is_ahead != than_ahead ? is_ahead : strcmp(name, than) < 0;
+}
+
+struct newest {
+	struct buf *name;
+	struct buf now;
+};
+
 static int take_newest(void *arg, const char *name, struct error *err)
 {
-	struct buf *newest = arg;
+	struct newest *newest = arg;
 
-	if (!folder_is_backup(name) || (newest->len && strcmp(name, newest->data) <= 0))
+	if (!folder_is_backup(name) ||
+	    (newest->name->len && folder_is_older(name, newest->name->data, newest->now.data)))
 		return 0;
-	buf_clear(newest);
-	buf_add_text(newest, name);
-	return buf_cstr(newest) ? 0 : error_set(err, ERROR_NOMEM, "%s: out of memory", name);
+	buf_clear(newest->name);
+	buf_add_text(newest->name, name);
+	return buf_cstr(newest->name) ? 0 : error_set(err, ERROR_NOMEM, "%s: out of memory", name);
 }
 
 int folder_newest(const char *dir, struct buf *name, struct error *err)
 {
+	struct newest newest = { .name = name };
+
 	buf_clear(name);
-	if (folder_each(dir, take_newest, name, err) != 0)
-		return -1;
-	return name->len > 0;
+	folder_add_name(&newest.now, clock_now_us());
+	int result = buf_cstr(&newest.now) ? folder_each(dir, take_newest, &newest, err) :
+	                                     error_set(err, ERROR_NOMEM, "%s: out of memory", dir);
+	buf_free(&newest.now);
+	return result == 0 ? name->len > 0 : -1;
 }

@@ -34,6 +34,13 @@ MUST_CHECK int folder_each(const char *path, folder_fn fn, void *arg, struct err
 bool folder_is_backup(const char *name);
 bool folder_is_part(const char *name);
 
+/* Appends the name of a backup begun at a time: 2026-11-24T142011.123Z. */
+void folder_add_name(struct buf *out, int64_t time_us);
+
+/* Is a backup older than another? Names sort as their times do; but those that are after `now`, as a clock that was ahead has
+ * named them, are taken for older than all others. */
+bool folder_is_older(const char *name, const char *than, const char *now);
+
 /* The newest complete backup of a directory: 1 with its name appended and a NUL after it, 0 if there is none, -1. */
 MUST_CHECK int folder_newest(const char *dir, struct buf *name, struct error *err);
 

@@ -41,15 +41,22 @@ enum usage_column {
 	USAGE_COLUMNS,
 };
 
+/* Some are kept, as a clock that is wrong for a while leads away from a month and back to it. */
+#define VOLUME_MONTHS 3
+
+struct volume {
+	int32_t month; /* since 1970 */
+	uint64_t records;
+};
+
 /* An account that has made requests. */
 struct tenant {
 	struct recent_entry entry;
 	TAILQ_ENTRY(tenant) dirty; /* its volume waits for a commit */
 	const struct plan *plan;
-	uint64_t plan_of;     /* billing->generation when it was looked up */
-	uint64_t accounts_of; /* and the accounts' generation then */
-	int32_t month;        /* months since 1970 */
-	uint64_t volume;      /* records of that month */
+	uint64_t plan_of;                     /* billing->generation when it was looked up */
+	uint64_t accounts_of;                 /* and the accounts' generation then */
+	struct volume volumes[VOLUME_MONTHS]; /* of the months counted last, the current one first */
 	bool is_dirty;
 };
 

@@ -172,7 +172,7 @@ static int charge_report(struct billing *billing, const struct account *account,
 		count_charge(billing, account, &price);
 		return 0;
 	}
-	tenant->volume -= price.items;
+	tenant->volumes[0].records -= price.items;
 	return -1;
 }
 

@@ -2,6 +2,8 @@
 /*
  * tenants.c: the plan and the volume of each account that has made requests. See billing_private.h.
  */
+#include <string.h>
+
 #include "base/log.h"
 #include "billing/billing_private.h"
 
@@ -79,17 +81,23 @@ const struct plan *billing_plan(struct billing *billing, const struct account *a
 uint64_t tenant_volume(struct tenant *tenant, int64_t now_us)
 {
 	int32_t month = volume_month(now_us);
+	struct volume *volumes = tenant->volumes, found = { .month = month };
+	size_t at = 0;
 
-	if (tenant->month != month) {
-		tenant->month = month;
-		tenant->volume = 0;
-	}
-	return tenant->volume;
+	if (volumes[0].month == month)
+		return volumes[0].records;
+	while (at < VOLUME_MONTHS - 1 && volumes[at].month != month)
+		at++;
+	if (volumes[at].month == month)
+		found = volumes[at];
+	memmove(&volumes[1], &volumes[0], at * sizeof(volumes[0]));
+	volumes[0] = found;
+	return found.records;
 }
 
 void tenant_add_volume(struct billing *billing, struct tenant *tenant, uint64_t items)
 {
-	tenant->volume += items;
+	tenant->volumes[0].records += items;
 	if (tenant->is_dirty || items == 0)
 		return;
 	tenant->is_dirty = true;

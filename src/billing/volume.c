@@ -2,13 +2,14 @@
 /*
  * volume.c: how many records an account has queried this month, in the catalog environment.
  *
- *	usage   account id -> msgpack [1, month, records]      month: months since January 1970
+ *	usage   account id -> msgpack [1, month, records, ...]      month: since January 1970; the current one first
  *
  * Written with the usage records that it counts, in the same commit. Days and catalog are separate environments, so a
  * crash between their commits can leave it one commit short; then a tier begins that much later.
  */
 #include "billing/billing_private.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -33,12 +34,13 @@ static enum meta_next take_row(void *arg, struct str key, struct str value, stru
 
 	(void)key;
 	value_open(&r, value, ROW_VERSION);
-	tenant->month = (int32_t)value_int(&r, 0, INT32_MAX);
-	tenant->volume = (uint64_t)value_int(&r, 0, INT64_MAX);
+	for (size_t i = 0; i < VOLUME_MONTHS && (i == 0 || r.left > 0); i++) { /* older ones have one month */
+		tenant->volumes[i].month = (int32_t)value_int(&r, 0, INT32_MAX);
+		tenant->volumes[i].records = (uint64_t)value_int(&r, 0, INT64_MAX);
+	}
 	if (value_close(&r))
 		return META_STOP;
-	tenant->month = 0;
-	tenant->volume = 0;
+	memset(tenant->volumes, 0, sizeof(tenant->volumes));
 	error_set(err, value_error(&r), "volume of account %s: its stored value cannot be read", tenant->entry.id);
 	return META_FAILED;
 }
@@ -56,9 +58,11 @@ static int volume_put(struct billing *billing, const struct tenant *tenant, stru
 	struct value_writer w;
 
 	buf_clear(row);
-	value_begin(&w, row, ROW_VERSION, 2);
-	value_put_int(&w, tenant->month);
-	value_put_int(&w, (int64_t)tenant->volume);
+	value_begin(&w, row, ROW_VERSION, 2 * VOLUME_MONTHS);
+	for (size_t i = 0; i < VOLUME_MONTHS; i++) {
+		value_put_int(&w, tenant->volumes[i].month);
+		value_put_int(&w, (int64_t)tenant->volumes[i].records);
+	}
 	if (row->failed)
 		return error_set(err, ERROR_NOMEM, "volume of account %s: out of memory", tenant->entry.id);
 	return meta_put(billing->meta, META_DB_USAGE, str_from(tenant->entry.id), buf_str(row), err);

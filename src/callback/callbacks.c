@@ -238,6 +238,19 @@ static bool is_over(const struct callback *callback)
 	       store_clock_allows_deletion(callbacks->store);
 }
 
+/* What was noted by a clock that was wrong then makes no callback wait for years, nor seem too old before it was tried. */
+static void correct_times(struct callback *callback)
+{
+	const struct config *config = callback->callbacks->config;
+	int64_t now_us = clock_now_us(), stamp_us = store_clock_stamp_us(callback->callbacks->store);
+	int64_t wait_us = callback->failed ? config->callback_failed_keep : config->callback_retry_max_delay;
+
+	if (callback->next_us > now_us + wait_us)
+		callback->next_us = callback->failed ? now_us + wait_us : now_us;
+	if (callback->since_us > stamp_us || callback->attempts == 0)
+		callback->since_us = stamp_us;
+}
+
 /* A test is not tried again, nor listed: whoever asked for it sees the attempt. */
 static void test_failed(struct callback *callback, const char *problem)
 {
@@ -260,6 +273,7 @@ static void attempt_failed(struct callback *callback, const struct outcome *outc
 		test_failed(callback, outcome->problem);
 		return;
 	}
+	correct_times(callback);
 	callback->next_us = clock_now_us() + retry_delay(callback, outcome);
 	/* 410: the receiver says that it is gone for good (Standard Webhooks). */
 	if (outcome->status == HTTP_GONE || is_over(callback)) {
@@ -384,6 +398,7 @@ static enum meta_next take_row(void *arg, struct str key, struct str value, stru
 		TAILQ_INSERT_TAIL(&callbacks->deliveries, callback, delivered);
 	callbacks->last_number = row.number;
 	*(callback->failed ? &callbacks->stats.failed : &callbacks->stats.waiting) += 1;
+	correct_times(callback);
 	schedule(callback, callback->next_us);
 	return META_GO_ON;
 }

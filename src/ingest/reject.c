@@ -175,7 +175,7 @@ int ingest_quarantine(struct ingest_batch *batch, const struct parse_item *item,
 		return 0;
 	}
 	struct quarantine_entry entry = {
-		.time_us = clock_now_us(),
+		.time_us = store_clock_stamp_us(ingest->store),
 		.producer = str_from(batch->producer),
 		.field = str_from(faults[0].field),
 		.reason = reason_of(ingest, faults, faults_count),
@@ -226,8 +226,13 @@ void ingest_on_expiry(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	/* While the clock is not trusted none is too old, but there can be too many. */
 	bool may_expire = store_clock_allows_deletion(ingest->store);
-	int64_t oldest_us = may_expire ? clock_now_us() - config->quarantine_keep : INT64_MIN;
-	int dropped = quarantine_expire(ingest->meta, oldest_us, limit_bytes(config), EXPIRY_SLICE, &pushed_out, &err);
+	int64_t now_us = store_clock_stamp_us(ingest->store);
+	struct quarantine_limits limits = {
+		.oldest_us = may_expire ? clock_now_us() - config->quarantine_keep : INT64_MIN,
+		.newest_us = may_expire ? now_us + CLOCK_WATCH_AHEAD_MAX_US : INT64_MAX,
+		.max_bytes = limit_bytes(config),
+	};
+	int dropped = quarantine_expire(ingest->meta, &limits, EXPIRY_SLICE, &pushed_out, &err);
 	if (dropped < 0)
 		log_error("ingest", "quarantine: %s", err.message);
 	else

@@ -7,7 +7,6 @@
  */
 #include <string.h>
 
-#include "base/clock.h"
 #include "meta/account_row.h"
 #include "meta/accounts.h"
 #include "meta/api_keys.h"
@@ -116,33 +115,34 @@ static int check_parent_is_kept(struct change *change, const struct account *acc
 	                 account->parent);
 }
 
-static int mark_row(struct change *change, const char *id, bool deleted, struct error *err)
+/* `deleted_us`: when it was deleted, 0 to take that back. */
+static int mark_row(struct change *change, const char *id, int64_t deleted_us, struct error *err)
 {
 	struct account_row row;
 
 	if (account_row_get(change, id, &row, err) != 0)
 		return -1;
-	if (!deleted && check_parent_is_kept(change, &row.account, err) != 0)
+	if (!deleted_us && check_parent_is_kept(change, &row.account, err) != 0)
 		return -1;
-	if (!deleted || !row.account.deleted_us)
-		row.account.deleted_us = deleted ? clock_now_us() : 0;
+	if (!deleted_us || !row.account.deleted_us)
+		row.account.deleted_us = deleted_us;
 	return account_row_put(change, &row, err);
 }
 
-int accounts_set_deleted(struct meta *meta, const char *id, bool deleted, struct error *err)
+int accounts_set_deleted(struct meta *meta, const char *id, int64_t deleted_us, struct error *err)
 {
 	struct counting children;
 	struct change change;
 
 	if (account_check_id("account", id, err) != 0 || count_children(meta, id, &children, err) != 0)
 		return -1;
-	if (deleted && children.kept > 0)
+	if (deleted_us && children.kept > 0)
 		return error_set(err, ERROR_CONFLICT,
 		                 "account %s: has %llu subaccounts; delete them first, or with --subaccounts", id,
 		                 (unsigned long long)children.kept);
 	if (change_begin(&change, meta, err) != 0)
 		return -1;
-	return accounts_change_end(&change, mark_row(&change, id, deleted, err), err);
+	return accounts_change_end(&change, mark_row(&change, id, deleted_us, err), err);
 }
 
 static void collect_child(void *arg, struct str id)
@@ -153,18 +153,19 @@ static void collect_child(void *arg, struct str id)
 	buf_add_char(ids, '\0');
 }
 
-static int mark_all(struct change *change, const char *id, struct str children, uint64_t *count, struct error *err)
+static int mark_all(struct change *change, const char *id, int64_t deleted_us, struct str children, uint64_t *count,
+                    struct error *err)
 {
 	*count = 0;
 	for (size_t at = 0; at < children.len; at += strlen(children.p + at) + 1) {
-		if (mark_row(change, children.p + at, true, err) != 0)
+		if (mark_row(change, children.p + at, deleted_us, err) != 0)
 			return -1;
 		++*count;
 	}
-	return mark_row(change, id, true, err);
+	return mark_row(change, id, deleted_us, err);
 }
 
-int accounts_delete_family(struct meta *meta, const char *id, uint64_t *count, struct error *err)
+int accounts_delete_family(struct meta *meta, const char *id, int64_t deleted_us, uint64_t *count, struct error *err)
 {
 	struct buf children = { 0 };
 	struct change change;
@@ -177,7 +178,8 @@ int accounts_delete_family(struct meta *meta, const char *id, uint64_t *count, s
 	if (result == 0)
 		result = change_begin(&change, meta, err);
 	if (result == 0)
-		result = accounts_change_end(&change, mark_all(&change, id, buf_str(&children), count, err), err);
+		result = accounts_change_end(&change, mark_all(&change, id, deleted_us, buf_str(&children), count, err),
+		                             err);
 	buf_free(&children);
 	return result;
 }

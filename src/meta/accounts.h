@@ -86,15 +86,16 @@ MUST_CHECK int accounts_set_name(struct meta *meta, const char *id, const char *
 MUST_CHECK int accounts_set_parent(struct meta *meta, const char *id, const char *parent, struct error *err);
 
 /*
- * Marks it as deleted, or takes that back. From then on its credentials are wrong and its records are refused; nothing
+ * Marks it as deleted at a time, unless it is already, or (0) takes that back. From then on its credentials are wrong and its records are refused; nothing
  * else of it goes before accounts_remove. ERROR_CONFLICT if it has subaccounts that are not deleted, when deleting, and
  * if its parent is deleted, when taking that back.
  */
-MUST_CHECK int accounts_set_deleted(struct meta *meta, const char *id, bool deleted, struct error *err);
+MUST_CHECK int accounts_set_deleted(struct meta *meta, const char *id, int64_t deleted_us, struct error *err);
 
 /* Marks it and all its subaccounts, in one change: all are deleted, or none is. *count: of its subaccounts,
  * including those that were deleted before. */
-MUST_CHECK int accounts_delete_family(struct meta *meta, const char *id, uint64_t *count, struct error *err);
+MUST_CHECK int accounts_delete_family(struct meta *meta, const char *id, int64_t deleted_us, uint64_t *count,
+                                      struct error *err);
 
 /* The last step: takes the account's row, its webhook secret, its attempts at callbacks and its volume out of the catalog. ERROR_CONFLICT unless
  * it is marked as deleted and has no subaccounts left. */

@@ -273,9 +273,24 @@ static int read_stats(struct env *env, MDB_txn *txn, struct quarantine_stats *st
 	return 0;
 }
 
+/* Notes an entry as of another time. */
+static int set_time(struct change *change, struct quarantine_entry *entry, int64_t time_us, struct error *err)
+{
+	struct number_key key;
+	struct buf bytes = { 0 };
+
+	entry->time_us = time_us;
+	entry_write(&bytes, entry);
+	int result = bytes.failed ? error_set(err, ERROR_NOMEM, "quarantine: out of memory") :
+	                            change_put(change, META_DB_QUARANTINE, number_str(entry->number, &key),
+	                                       buf_str(&bytes), err);
+	buf_free(&bytes);
+	return result;
+}
+
 /* The number of the oldest entry if it is to be dropped, 0 if none is. *is_old: by its age. */
-static int oldest_to_go(struct change *change, int64_t older_than_us, uint64_t max_bytes, uint64_t *number,
-                        bool *is_old, struct error *err)
+static int oldest_to_go(struct change *change, const struct quarantine_limits *limits, uint64_t *number, bool *is_old,
+                        struct error *err)
 {
 	struct quarantine_entry entry;
 	struct quarantine_stats stats;
@@ -288,20 +303,22 @@ static int oldest_to_go(struct change *change, int64_t older_than_us, uint64_t m
 	if (entry_read(&entry, env_str(key), env_str(value), err) != 0 ||
 	    read_stats(meta_env(change->meta), change->txn, &stats, err) != 0)
 		return -1;
-	*is_old = entry.time_us < older_than_us;
-	if (*is_old || stats.bytes > max_bytes)
+	*is_old = entry.time_us < limits->oldest_us;
+	if (*is_old || stats.bytes > limits->max_bytes)
 		*number = entry.number;
+	else if (entry.time_us > limits->newest_us)
+		return set_time(change, &entry, limits->newest_us, err);
 	return 0;
 }
 
-static int remove_oldest(struct change *change, int64_t older_than_us, uint64_t max_bytes, int max,
-                         uint64_t *pushed_out, struct error *err)
+static int remove_oldest(struct change *change, const struct quarantine_limits *limits, int max, uint64_t *pushed_out,
+                         struct error *err)
 {
 	for (int removed = 0; removed < max; removed++) {
 		uint64_t number;
 		bool is_old;
 
-		if (oldest_to_go(change, older_than_us, max_bytes, &number, &is_old, err) != 0)
+		if (oldest_to_go(change, limits, &number, &is_old, err) != 0)
 			return -1;
 		if (number == 0)
 			return removed;
@@ -312,7 +329,7 @@ static int remove_oldest(struct change *change, int64_t older_than_us, uint64_t 
 	return max;
 }
 
-int quarantine_expire(struct meta *meta, int64_t older_than_us, uint64_t max_bytes, int max, uint64_t *pushed_out,
+int quarantine_expire(struct meta *meta, const struct quarantine_limits *limits, int max, uint64_t *pushed_out,
                       struct error *err)
 {
 	struct change change;
@@ -320,7 +337,7 @@ int quarantine_expire(struct meta *meta, int64_t older_than_us, uint64_t max_byt
 
 	if (change_begin(&change, meta, err) != 0)
 		return -1;
-	int removed = remove_oldest(&change, older_than_us, max_bytes, max, &pushed, err);
+	int removed = remove_oldest(&change, limits, max, &pushed, err);
 	if (pushed_out)
 		*pushed_out = pushed;
 	return change_end(&change, removed < 0 ? -1 : 0, err) == 0 ? removed : -1;

@@ -53,9 +53,15 @@ MUST_CHECK int quarantine_drop(struct meta *meta, uint64_t number, struct error 
 /* Drops those of `numbers` that exist, in one durable change. */
 MUST_CHECK int quarantine_drop_each(struct meta *meta, const uint64_t *numbers, size_t count, struct error *err);
 
+struct quarantine_limits {
+	int64_t oldest_us; /* entries from before that are too old */
+	int64_t newest_us; /* none can be from after that: it is noted as of then, so that it does not stay for years */
+	uint64_t max_bytes;
+};
+
 /* Drops up to `max` entries that are too old or too many, durably; returns how many, or -1. *pushed_out (may be NULL)
  * of them went because there were too many. */
-MUST_CHECK int quarantine_expire(struct meta *meta, int64_t older_than_us, uint64_t max_bytes, int max,
+MUST_CHECK int quarantine_expire(struct meta *meta, const struct quarantine_limits *limits, int max,
                                  uint64_t *pushed_out, struct error *err);
 
 struct quarantine_stats {

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "meta/accounts.h"
+#include "store/clock_watch.h"
 #include "store/erased.h"
 #include "meta/quarantine.h"
 #include "privacy/entry.h"
@@ -33,7 +34,7 @@ struct erasure {
 	struct buf accounts; /* struct account_key each, in order */
 	struct buf ids;      /* theirs, each with its NUL */
 	enum stage stage;
-	int64_t erased_us;  /* when the last record was freed of it */
+	uint64_t snapshot;  /* when the last record was freed of it */
 	struct buf reports; /* ids */
 	size_t report;
 	struct report_search search; /* of its file */
@@ -78,7 +79,7 @@ static int begin(struct erasure *erasure, const struct erasure_request *request,
 		.owners_count = found.parent[0] != '\0',
 		.number = str_from(request->number),
 	};
-	struct erased_entry entry = { .erased_us = clock_now_us(), .uid = request->uid };
+	struct erased_entry entry = { .erased_us = store_clock_stamp_us(store), .uid = request->uid };
 	entry.until_us = request->lasting ? ERASED_LASTS : entry.erased_us;
 	erasure->counts.accounts = scope.accounts_count;
 	erasure->erase = erase_new(store, &scope, err);
@@ -169,7 +170,7 @@ static int step_records(struct erasure *erasure, int64_t deadline_us, struct err
 	if (!done)
 		return 0;
 	erasure->stage = STAGE_REPORTS;
-	erasure->erased_us = clock_now_us();
+	erasure->snapshot = store_snapshot(erasure->context.store);
 	buf_clear(&erasure->reports);
 	size_t count;
 	const struct account_key *accounts = keys_of(&erasure->accounts, &count);
@@ -188,7 +189,7 @@ static int step_reports(struct erasure *erasure, int64_t deadline_us, struct err
 		return 0;
 	}
 	const char *id = erasure->reports.data + erasure->report * len;
-	if (reports_erase(erasure->context.reports, id, erasure->erase, erasure->erased_us, &erasure->search,
+	if (reports_erase(erasure->context.reports, id, erasure->erase, erasure->snapshot, &erasure->search,
 	                  deadline_us, &done, err) != 0)
 		return -1;
 	erasure->report += done != REPORTS_SEARCHING;

@@ -8,6 +8,7 @@
 #include "base/invariant.h"
 #include "base/log.h"
 #include "reconcile/reconcile_private.h"
+#include "store/clock_watch.h"
 
 static void set_state(struct reconciliation *shown, enum report_state state)
 {
@@ -49,7 +50,7 @@ void reconcile_job_end(struct reconcile_job *job, enum report_state state, const
 	reconcile_job_stop(job);
 	set_state(shown, state);
 	job->reconciles->stats.ended[state]++;
-	shown->ended_us = clock_now_us();
+	shown->ended_us = store_clock_stamp_us(job->reconciles->context.store);
 	(void)snprintf(shown->reason, sizeof(shown->reason), "%s", reason);
 	log_info("reconcile", "%s of account %s: %s%s%s", shown->id, shown->request.account, report_state_name(state),
 	         reason[0] ? ": " : "", reason);

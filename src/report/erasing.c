@@ -337,7 +337,7 @@ static int erase_ended(struct reports *reports, struct report *report, struct er
 	return asks ? drop_file(reports, report, err) : make_anew(reports, report, err);
 }
 
-static int erase_one(struct reports *reports, const char *id, struct erase *erase, int64_t erased_us,
+static int erase_one(struct reports *reports, const char *id, struct erase *erase, uint64_t snapshot,
                      struct report_search *search, int64_t deadline_us, enum reports_erased *done, struct error *err)
 {
 	struct report report;
@@ -357,21 +357,21 @@ static int erase_one(struct reports *reports, const char *id, struct erase *eras
 			return result;
 		job = NULL;
 	}
-	if (job && job->work && job->work->maker && report.started_us < erased_us) {
+	if (job && job->work && job->work->maker && report.snapshot <= snapshot) {
 		*done = REPORTS_BEGUN_AGAIN;
 		result = report_job_begin_again(reports, job, err);
 	} else if (!job) {
-		result = erase_ended(reports, &report, erase, report.has_file && report.started_us < erased_us, search,
+		result = erase_ended(reports, &report, erase, report.has_file && report.snapshot <= snapshot, search,
 		                     deadline_us, done, err);
 	}
 	report_free(&report);
 	return result;
 }
 
-int reports_erase(struct reports *reports, const char *id, struct erase *erase, int64_t erased_us,
+int reports_erase(struct reports *reports, const char *id, struct erase *erase, uint64_t snapshot,
                   struct report_search *search, int64_t deadline_us, enum reports_erased *done, struct error *err)
 {
-	int result = erase_one(reports, id, erase, erased_us, search, deadline_us, done, err);
+	int result = erase_one(reports, id, erase, snapshot, search, deadline_us, done, err);
 
 	/* It, or its file, may have been removed during the search. */
 	if (result != 0 || *done != REPORTS_SEARCHING)

@@ -16,6 +16,7 @@
 #include "destination/destination.h"
 #include "report/report_private.h"
 #include "report/table.h"
+#include "store/clock_watch.h"
 
 _Static_assert((int)QUERY_CSV == (int)REPORT_CSV && (int)QUERY_NDJSON == (int)REPORT_NDJSON &&
                        (int)QUERY_PARQUET == (int)REPORT_PARQUET,
@@ -172,10 +173,10 @@ static void settle(struct reports *reports, struct report_job *job)
 	remove_job(reports, job);
 }
 
-static void set_ended(struct report *report, enum report_state state, const char *reason)
+static void set_ended(const struct reports *reports, struct report *report, enum report_state state, const char *reason)
 {
 	report_set_state(report, state);
-	report->ended_us = clock_now_us();
+	report->ended_us = store_clock_stamp_us(reports->store);
 	report->has_file = state == REPORT_SUCCESS || state == REPORT_TRUNCATED;
 	buf_clear(&report->checkpoint);
 	buf_clear(&report->reason);
@@ -224,7 +225,7 @@ static void fail(struct reports *reports, struct report_job *job, const struct e
 	maker_free(work->maker);
 	work->maker = NULL;
 	report_file_remove(reports, work->report.file_id);
-	set_ended(&work->report, REPORT_FAILED, reason_of(err));
+	set_ended(reports, &work->report, REPORT_FAILED, reason_of(err));
 	settle(reports, job);
 }
 
@@ -246,7 +247,7 @@ static void succeed(struct reports *reports, struct report_job *job, enum report
 	report->unsummed = result.unsummed;
 	report->sums_count = result.sums_count;
 	memcpy(report->sums, result.sums, sizeof(report->sums));
-	set_ended(report, state, "");
+	set_ended(reports, report, state, "");
 	settle(reports, job);
 }
 
@@ -273,7 +274,7 @@ int report_job_cancel(struct reports *reports, struct report_job *job, const cha
 		return error_set(err, ERROR_CONFLICT, "report %s: has ended", job->id);
 	if (load_for_cancel(reports, job, &report, err) < 0)
 		return -1;
-	set_ended(&report, REPORT_ABORTED, reason);
+	set_ended(reports, &report, REPORT_ABORTED, reason);
 	result = write_end(reports, &report, err);
 	if (result == 0) {
 		report_file_remove(reports, report.file_id);

@@ -217,10 +217,11 @@ MUST_CHECK int reports_each(struct reports *reports, const struct account_key *a
 /*
  * Erasing a person's number (store/erase.h). The first collects the ids (ID_UUID_LEN + 1 bytes each, with their NULs)
  * of reports that may hold records of these accounts (in order) with a number or a message in them,
- * or whose parameters hold the number. The second erases it from one of them. A file begun before `erased_us` is
- * searched, or assumed to hold it if it shows messages without all numbers: if it does, the report is remade under its
- * old ids, without charge and callback; its status returns to PENDING. One in progress starts over; one whose
- * parameters have the number cannot be remade: it is cancelled, or its file is removed, and its reason says so. *done
+ * or whose parameters hold the number. The second erases it from one of them. A file begun up to `snapshot`, the store's
+ * when the last record was freed of it (a clock may have been set since), is searched, or assumed to hold it if it shows
+ * messages without all numbers: if it does, the report is remade under its old ids, without charge and callback; its
+ * status returns to PENDING. One in progress starts over; one whose parameters have the number cannot be remade: it is
+ * cancelled, or its file is removed, and its reason says so. *done
  * says what was done; while it is REPORTS_SEARCHING, call again. `search` is zeroed before the first call of all, and
  * ended after the last one.
  */
@@ -237,7 +238,7 @@ enum reports_erased {
 MUST_CHECK int reports_find_to_erase(struct reports *reports, const struct erase *erase,
                                      const struct account_key *accounts, size_t accounts_count, struct buf *ids,
                                      struct error *err);
-MUST_CHECK int reports_erase(struct reports *reports, const char *id, struct erase *erase, int64_t erased_us,
+MUST_CHECK int reports_erase(struct reports *reports, const char *id, struct erase *erase, uint64_t snapshot,
                              struct report_search *search, int64_t deadline_us, enum reports_erased *done,
                              struct error *err);
 

@@ -4,7 +4,8 @@
  *
  * The task looks at the first entry of the index, whose time says how long it may wait; but never longer than
  * LOOK_EVERY_US, as the clock may be set. When nothing is due, a few schedules are checked, all of them in turn, whether
- * they are due when their fields say: a clock that was set back, or a time zone that has other rules now, has moved it.
+ * they are due when their fields say, and tried again soon: a clock that was set back, or a time zone that has other rules
+ * now, has moved it.
  */
 #include <stdio.h>
 #include <string.h>
@@ -257,17 +258,26 @@ struct checking {
 	char wrong[ID_UUID_LEN + 1]; /* one to be due at another time; or "" */
 };
 
-static bool check_one(void *arg, const struct schedule *schedule)
+/* Is it tried when it should be? */
+static bool is_right(const struct schedule *schedule, int64_t now_us)
 {
-	struct checking *checking = arg;
 	struct cron cron;
 	struct str zone;
 	struct error err;
 	int64_t next_us;
 
+	if (schedule->due_us <= now_us)
+		return schedule->at_us <= now_us + AGAIN_US;
+	return schedule_read_cron(&schedule->params, &cron, &zone, &err) != 0 ||
+	       cron_next(&cron, zone, now_us, &next_us, &err) != 0 || next_us == schedule->due_us;
+}
+
+static bool check_one(void *arg, const struct schedule *schedule)
+{
+	struct checking *checking = arg;
+
 	memcpy(checking->schedules->checked, schedule->id, sizeof(schedule->id));
-	if (schedule->due_us > checking->now_us && schedule_read_cron(&schedule->params, &cron, &zone, &err) == 0 &&
-	    cron_next(&cron, zone, checking->now_us, &next_us, &err) == 0 && next_us != schedule->due_us)
+	if (!is_right(schedule, checking->now_us))
 		memcpy(checking->wrong, schedule->id, sizeof(schedule->id));
 	return --checking->left > 0 && !checking->wrong[0];
 }
@@ -279,7 +289,11 @@ static int set_right(struct schedules *schedules, const char *id, int64_t now_us
 	if (schedule_table_get(schedules->context.meta, str_from(id), &schedule, err) <= 0)
 		return -1;
 	int64_t was_at_us = schedule.at_us;
-	int result = schedule_set_next(&schedule, now_us, err);
+	int result = 0;
+	if (schedule.due_us <= now_us)
+		schedule.at_us = schedule.due_us; /* it was put off by a clock that was ahead */
+	else
+		result = schedule_set_next(&schedule, now_us, err);
 	if (result == 0) {
 		log_info("schedule", "%s of account %s: is due at another time now", schedule.id, schedule.account);
 		result = put(schedules, &schedule, was_at_us, err);

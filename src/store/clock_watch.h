@@ -7,8 +7,9 @@
  * on this machine can tell which. So whatever deletes by age asks here first, and deletes nothing until the clock is
  * back or an operator confirms it (`cdrctl clock accept`).
  *
- * A clock that is behind deletes less than it might, and needs no such care; but a record is not from the future then
- * only because the clock is wrong: see clock_watch_span.
+ * A clock that is behind deletes less than it might, and needs no such care; but what is noted by it would seem old when it is
+ * right again (store_clock_stamp_us), and a record is not from the future then only because the clock is wrong
+ * (store_clock_span).
  */
 #ifndef CDRD_STORE_CLOCK_WATCH_H
 #define CDRD_STORE_CLOCK_WATCH_H
@@ -41,6 +42,10 @@ void store_clock_watch(const struct store *store, struct clock_watch *watch);
 
 /* The earliest and the latest time that it may be now, `now_us` being what the clock says. */
 void store_clock_span(const struct store *store, int64_t now_us, int64_t *earliest_us, int64_t *latest_us);
+
+/* The time to note of what is deleted when it has some age: not before the last seen time, as what a clock that is behind for a
+ * while had noted would be too old as soon as the clock is right again. */
+int64_t store_clock_stamp_us(const struct store *store);
 
 /* Trusts the clock as it is, durably. */
 MUST_CHECK int store_clock_accept(struct store *store, struct error *err);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """cdrctl backup and restore: what a restored daemon answers is what the original did; links, crashes, damage."""
 import contextlib
+import errno
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import time
 
 import pytest
 
+import faults
 import harness
 import reporting
 from harness import wait_for
@@ -452,3 +454,13 @@ def test_requests_are_answered_while_a_backup_is_made(busy):
         stop.set()
         reader.join()
     assert slowest[0] < 10, f"a request took {slowest[0]} s"
+
+
+@pytest.mark.parametrize("call", ["stat", "readdir", "open"])
+def test_a_backup_that_cannot_be_looked_for_is_not_said_to_be_missing(daemon, tmp_path, call):
+    daemon.ctl("backup", str(tmp_path / "backups"))
+    fault = faults.Faults(tmp_path / "faults")
+    fault.set(call, str(tmp_path / "backups"), times=1, error=errno.EIO)
+    ended = subprocess.run([harness.program("cdrctl"), "restore", "--check", str(tmp_path / "backups")], capture_output=True, text=True,
+                           timeout=60, env={**os.environ, **fault.environment})
+    assert ended.returncode == 1 and os.strerror(errno.EIO) in ended.stderr and fault.counts()[1] == 1, ended

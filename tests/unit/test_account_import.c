@@ -172,7 +172,7 @@ START_TEST(a_faulty_row_is_named_and_nothing_is_added)
 	ASSERT_OK(accounts_add(f.meta, "known001", NULL, NULL, "long enough", &err));
 	ASSERT_OK(accounts_add(f.meta, "sub00001", "known001", NULL, "long enough", &err));
 	ASSERT_OK(accounts_add(f.meta, "gone0001", NULL, NULL, "long enough", &err));
-	ASSERT_OK(accounts_set_deleted(f.meta, "gone0001", true, &err));
+	ASSERT_OK(accounts_set_deleted(f.meta, "gone0001", 1, &err));
 	snprintf(text, sizeof(text), "id,parent,name,plan,secret,secret_hash\ngood0001,,,,,\n%s\ngood0002,,,,,\n",
 	         faulty[_i].row);
 	ASSERT_OK(read_file(text));

@@ -159,7 +159,7 @@ START_TEST(a_key_is_never_given_again)
 
 	ASSERT_OK(add("short", NULL));
 	ck_assert_int_eq(accounts_look_up(f.meta, STR_LITERAL("short"), &first, &err), 1);
-	ASSERT_OK(accounts_set_deleted(f.meta, "short", true, &err));
+	ASSERT_OK(accounts_set_deleted(f.meta, "short", 1, &err));
 	ASSERT_OK(accounts_remove(f.meta, "short", &err));
 	ck_assert_int_eq(accounts_id_of_key(f.meta, &first, id, &err), 0);
 	ASSERT_OK(add("short", NULL));

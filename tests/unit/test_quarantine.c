@@ -289,15 +289,32 @@ END_TEST
 
 START_TEST(old_entries_expire_in_slices)
 {
+	static const struct quarantine_limits older_than_41 = { 41, INT64_MAX, NO_LIMIT };
+
 	for (int i = 1; i <= 5; i++)
 		put(i * 10, "x");
 	commit();
-	ck_assert_int_eq(quarantine_expire(f.meta, 41, NO_LIMIT, 3, NULL, &err), 3);
+	ck_assert_int_eq(quarantine_expire(f.meta, &older_than_41, 3, NULL, &err), 3);
 	ck_assert_str_eq(list(0), "4:x 5:x ");
-	ck_assert_int_eq(quarantine_expire(f.meta, 41, NO_LIMIT, 3, NULL, &err), 1);
-	ck_assert_int_eq(quarantine_expire(f.meta, 41, NO_LIMIT, 3, NULL, &err), 0);
+	ck_assert_int_eq(quarantine_expire(f.meta, &older_than_41, 3, NULL, &err), 1);
+	ck_assert_int_eq(quarantine_expire(f.meta, &older_than_41, 3, NULL, &err), 0);
 	fixture_restart(&f);
 	ck_assert_str_eq(list(0), "5:x ");
+}
+END_TEST
+
+START_TEST(an_entry_from_the_future_holds_up_no_other)
+{
+	struct quarantine_limits limits = { 20, 100, NO_LIMIT };
+
+	put(1000, "x");
+	put(10, "y");
+	commit();
+	ck_assert_int_eq(quarantine_expire(f.meta, &limits, 3, NULL, &err), 0);
+	ck_assert_str_eq(list(0), "1:x 2:y ");
+	limits.oldest_us = 101;
+	ck_assert_int_eq(quarantine_expire(f.meta, &limits, 3, NULL, &err), 2);
+	ck_assert_str_eq(list(0), "");
 }
 END_TEST
 
@@ -315,7 +332,8 @@ START_TEST(oldest_go_when_there_are_too_many_bytes)
 	ck_assert_uint_eq(stats.entries, 100);
 	ck_assert_uint_ge(stats.bytes, 100 * 5000);
 	uint64_t pushed_out;
-	int dropped = quarantine_expire(f.meta, 3, 200000, 1000, &pushed_out, &err);
+	static const struct quarantine_limits limits = { 3, INT64_MAX, 200000 };
+	int dropped = quarantine_expire(f.meta, &limits, 1000, &pushed_out, &err);
 	ck_assert_uint_eq(pushed_out, (uint64_t)dropped - 2); /* the first two are old */
 	ck_assert_int_gt(dropped, 50);
 	ck_assert_int_lt(dropped, 100);
@@ -360,6 +378,7 @@ Suite *suite_quarantine(void)
 	tcase_add_test(tcase, failed_change_of_the_catalog_leaves_waiting_entries_alone);
 	tcase_add_test(tcase, old_entries_expire_in_slices);
 	tcase_add_test(tcase, oldest_go_when_there_are_too_many_bytes);
+	tcase_add_test(tcase, an_entry_from_the_future_holds_up_no_other);
 	tcase_add_test(tcase, stats_count_what_waits_for_a_commit);
 	suite_add_tcase(suite, tcase);
 	return suite;

@@ -17,9 +17,14 @@
 #define WRITE_EVERY_US (600 * CLOCK_US_PER_SECOND)
 #define TIME_TEXT_MAX 48
 
+static bool is_ahead(const struct clock_watch *watch, int64_t now_us)
+{
+	return now_us - watch->seen_us > CLOCK_WATCH_AHEAD_MAX_US;
+}
+
 bool clock_watch_look(struct clock_watch *watch, int64_t now_us)
 {
-	watch->held = now_us - watch->seen_us > CLOCK_WATCH_AHEAD_MAX_US;
+	watch->held = is_ahead(watch, now_us);
 	if (!watch->held && now_us > watch->seen_us)
 		watch->seen_us = now_us;
 	return !watch->held;
@@ -97,8 +102,16 @@ void store_clock_span(const struct store *store, int64_t now_us, int64_t *earlie
 {
 	int64_t seen_us = store->clock.seen_us;
 
-	*earliest_us = store->clock.held && seen_us < now_us ? seen_us : now_us;
+	/* It may have jumped since it was last looked at. */
+	*earliest_us = is_ahead(&store->clock, now_us) ? seen_us : now_us;
 	*latest_us = seen_us > now_us ? seen_us : now_us;
+}
+
+int64_t store_clock_stamp_us(const struct store *store)
+{
+	int64_t now_us = clock_now_us();
+
+	return now_us > store->clock.seen_us ? now_us : store->clock.seen_us;
 }
 
 int store_clock_accept(struct store *store, struct error *err)
