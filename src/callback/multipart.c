@@ -109,9 +109,10 @@ static void read_kept(struct multipart *multipart, struct str kept)
 	buf_add_str(&multipart->sha256, take_line(&kept));
 	multipart->part_bytes = read_size(take_line(&kept));
 	buf_add_str(&multipart->id, take_line(&kept));
-	buf_add_str(&multipart->tags, kept);
-	while (take_line(&kept).len > 0)
-		multipart->count++;
+	for (struct str tag; (tag = take_line(&kept)).len > 0; multipart->count++) {
+		buf_add_str(&multipart->tags, tag);
+		buf_add_text(&multipart->tags, "\n");
+	}
 }
 
 /* --- steps --- */

@@ -104,9 +104,11 @@ static struct str python_text(struct run *run, struct str value)
 {
 	size_t begin = run->arena->len;
 	bool bytes = value.len > 2 && value.p[0] == 'b';
-	struct str quoted = { value.p + bytes, value.len - bytes };
 
-	if (quoted.len < 2 || (quoted.p[0] != '\'' && quoted.p[0] != '"') || quoted.p[quoted.len - 1] != quoted.p[0])
+	if (value.len < 2)
+		return value;
+	struct str quoted = { value.p + bytes, value.len - bytes };
+	if ((quoted.p[0] != '\'' && quoted.p[0] != '"') || quoted.p[quoted.len - 1] != quoted.p[0])
 		return value;
 	struct str inner = { quoted.p + 1, quoted.len - 2 };
 	const char *end = inner.p + inner.len;

@@ -115,7 +115,8 @@ static void check_taken(enum http_coding coding, struct str bytes, size_t piece)
 	struct buf whole = { 0 }, pieces = { 0 };
 	int result = read_back(coding, bytes, bytes.len, &whole), again = read_back(coding, bytes, piece, &pieces);
 
-	must(result == again || whole.len >= MADE_MAX);
+	/* libzstd looks whether a frame whose last block is empty is as long as it says only where it is whole in the input. */
+	must(result == again || (coding == HTTP_CODING_ZSTD && result < 0) || whole.len >= MADE_MAX);
 	must(result < 0 || whole.len >= MADE_MAX || str_equal(buf_str(&whole), buf_str(&pieces)));
 	if (coding == HTTP_CODING_GZIP)
 		check_zlib(bytes, result, buf_str(&whole));
