@@ -28,6 +28,7 @@
 #include "base/shrinking.h"
 #include "base/task.h"
 #include "base/log.h"
+#include "base/zone.h"
 #include "callback/callback.h"
 #include "consumer/consumer.h"
 #include "destination/destination.h"
@@ -739,6 +740,7 @@ int main(int argc, char **argv)
 	if (callback_courier_is_meant(argc, argv))
 		return callback_courier_main();
 	log_init();
+	zone_init();
 	bound_free_memory();
 	if (options_parse(&d.options, argc, argv, &err) != 0) {
 		fprintf(stderr, "cdrd: %s\n", err.message);

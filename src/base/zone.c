@@ -3,7 +3,7 @@
  * zone.c: time zones as tables of offsets. See zone.h.
  *
  * The C library reads tzdata, for one zone at a time: that of the process's TZ. So TZ is set, the range is searched for
- * changes of offset, day by day and then to the second, and TZ is restored before any other code runs.
+ * changes of offset, day by day and then to the second, and TZ is restored before any other code of this thread runs.
  */
 #include "base/zone.h"
 
@@ -17,10 +17,17 @@
 #include "base/clock.h"
 
 #define DATABASE "/usr/share/zoneinfo/"
+#define LOCAL ":/etc/localtime" /* what no TZ stands for */
 #define MAGIC "TZif"
 #define AROUND_US (40 * CLOCK_US_PER_DAY) /* the range's first month begins at most that much earlier */
 #define OFFSET_MAX_MINUTES (14 * 60)
 #define SECONDS_PER_DAY 86400
+
+void zone_init(void)
+{
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread has begun. */
+	setenv("TZ", LOCAL, 0);
+}
 
 static const struct zone_span *spans_of(const struct zone *zone, size_t *count)
 {
@@ -155,20 +162,19 @@ static bool is_loaded(void)
 static int load_named(struct zone *zone, const char *value, int64_t from_us, int64_t to_us, struct error *err)
 {
 	const char *was = getenv("TZ");
-	char *kept = was ? strdup(was) : NULL;
+	char *kept = strdup(was ? was : LOCAL);
 	int result;
 
-	if ((was && !kept) || setenv("TZ", value, 1) != 0) {
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): a variable that is there gets another text; its old one stays. */
+	if (!kept || setenv("TZ", value, 1) != 0) {
 		free(kept);
 		return error_set(err, ERROR_NOMEM, "time zone: out of memory");
 	}
 	tzset();
 	result = is_loaded() ? fill_spans(zone, from_us, to_us, err) :
 	                       error_set(err, ERROR_NOMEM, "%s: cannot be loaded", value + 1);
-	if (kept)
-		setenv("TZ", kept, 1);
-	else
-		unsetenv("TZ");
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): the same as above */
+	setenv("TZ", kept, 1);
 	tzset();
 	free(kept);
 	return result;

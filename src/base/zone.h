@@ -28,6 +28,10 @@ struct zone {
 	size_t at;        /* the span that answered last */
 };
 
+/* Before other threads begin: sets TZ if it is not set, as variables that come and go are a danger to threads of libraries
+ * that read others meanwhile. */
+void zone_init(void);
+
 /* Makes the table for moments from `from_us` to `to_us`, and some days around them. ERROR_INVALID: no such zone; or
  * ERROR_NOMEM. */
 MUST_CHECK int zone_load(struct zone *zone, struct str name, int64_t from_us, int64_t to_us, struct error *err);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "groups_check.h"
@@ -175,6 +176,30 @@ START_TEST(the_process_keeps_its_own_zone)
 	ck_assert_str_eq(getenv("TZ"), "Asia/Tokyo");
 	ck_assert_int_eq(before.tm_gmtoff, after.tm_gmtoff);
 	zone_free(&zone);
+}
+END_TEST
+
+/* A thread of a library may read another one meanwhile. */
+START_TEST(loading_a_zone_moves_no_variable_of_the_environment)
+{
+	struct zone zone;
+	size_t count = 0;
+	char **before;
+
+	unsetenv("TZ");
+	setenv("LAST", "kept", 1);
+	zone_init();
+	before = environ;
+	while (before[count])
+		count++;
+	open_zone(&zone, "Europe/Berlin");
+	zone_free(&zone);
+	open_zone(&zone, "Asia/Tokyo");
+	zone_free(&zone);
+	ck_assert_ptr_eq(environ, before);
+	ck_assert_str_eq(environ[count - 1], "TZ=:/etc/localtime");
+	ck_assert_str_eq(environ[count - 2], "LAST=kept");
+	ck_assert_ptr_null(environ[count]);
 }
 END_TEST
 
@@ -555,6 +580,7 @@ Suite *suite_summary(void)
 	tcase_add_loop_test(zones, intervals_follow_each_other_without_gaps, 0, 8);
 	tcase_add_test(zones, what_is_no_zone_is_refused);
 	tcase_add_test(zones, the_process_keeps_its_own_zone);
+	tcase_add_test(zones, loading_a_zone_moves_no_variable_of_the_environment);
 	suite_add_tcase(suite, zones);
 	tcase_set_timeout(sums, 60);
 	tcase_add_loop_test(sums, groups_of_intervals_are_spread_over_the_slots, 0, 2);
