@@ -24,6 +24,7 @@ int admin_peer_init(struct admin *admin, struct error *err)
 	if (!name[0])
 		return 0;
 	errno = 0;
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): at start, before other threads begin */
 	struct group *group = getgrnam(name);
 	if (!group && errno != 0 && errno != ENOENT)
 		return error_set_errno(err, errno, "admin_group: cannot look up \"%s\"", name);

@@ -38,7 +38,7 @@ static enum meta_next find_row(void *arg, struct str key, struct str value, stru
 static int change_row(struct change *change, uint64_t number, const struct erase *erase, struct error *err)
 {
 	struct callback_key key;
-	struct callback_row row;
+	struct callback_row row = { 0 };
 	struct str key_text = callback_key_of(number, &key), value;
 	struct buf body = { 0 }, copy = { 0 };
 	int result = change_get(change, META_DB_CALLBACKS, key_text, &value, err);

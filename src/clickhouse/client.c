@@ -4,6 +4,7 @@
  */
 #include "clickhouse/client.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -254,6 +255,7 @@ static struct clickhouse_server *choose(const struct clickhouse_query *query)
 	const struct clickhouse_shard *shard = &clickhouse->servers.shards[query->request.shard];
 	size_t from = clickhouse->current[query->request.shard] + query->attempts;
 
+	assert(shard->count > 0);
 	for (size_t i = 0; i < shard->count; i++) {
 		struct clickhouse_server *server = &clickhouse->servers.list[shard->first + (from + i) % shard->count];
 

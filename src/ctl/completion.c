@@ -113,7 +113,6 @@ static void print_beginning(FILE *out, const struct command_spec *spec, size_t l
 		size_t word = strcspn(words + skip, " ");
 		if (strncmp(last, words + skip, word) != 0 || last[word] != ' ')
 			buf_addf(&offer, "%.*s ", (int)word, words + skip);
-		last = offer.data ? offer.data + offer.len - word - 1 : "";
 		if (!buf_cstr(&offer))
 			break;
 		last = offer.data + offer.len - word - 1;

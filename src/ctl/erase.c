@@ -46,7 +46,7 @@ int ctl_erase(const struct ctl *ctl, struct error *err)
 	int result = ctl_run(ctl, take_answer, &receipt, err);
 	if (receipt.file)
 		fclose(receipt.file);
-	if (receipt.file && !receipt.written)
+	if (path && !receipt.written)
 		unlink(path);
 	return result;
 }

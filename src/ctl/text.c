@@ -14,8 +14,10 @@
 
 void text_init(void)
 {
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): cdrctl has one thread. */
 	setlocale(LC_CTYPE, "");
 	if (MB_CUR_MAX == 1)
+		/* NOLINTNEXTLINE(concurrency-mt-unsafe): cdrctl has one thread. */
 		setlocale(LC_CTYPE, "C.UTF-8");
 }
 
@@ -38,6 +40,7 @@ int text_add(struct buf *out, const char *text)
 	while (left > 0) {
 		mbstate_t state = { 0 };
 		wchar_t c;
+		/* NOLINTNEXTLINE(concurrency-mt-unsafe): cdrctl has one thread. */
 		size_t len = mbrtowc(&c, text, left, &state);
 		bool broken = len == (size_t)-1 || len == (size_t)-2;
 		int width = broken ? -1 : wcwidth(c);
@@ -64,6 +67,7 @@ size_t text_fit(const char *text, int columns)
 
 	while (left > 0) {
 		mbstate_t state = { 0 };
+		/* NOLINTNEXTLINE(concurrency-mt-unsafe): cdrctl has one thread. */
 		size_t len = mbrtowc(&c, text + fits, left, &state);
 		bool broken = len == (size_t)-1 || len == (size_t)-2;
 		int width = broken ? 1 : wcwidth(c);

@@ -64,6 +64,7 @@ int options_parse(struct options *options, int argc, char **argv, struct error *
 	*options = (struct options){ .settings = calloc((size_t)argc, sizeof(*options->settings)) };
 	if (!options->settings)
 		return error_set(err, ERROR_NOMEM, "out of memory");
+	/* NOLINTNEXTLINE(concurrency-mt-unsafe): at start, before other threads begin */
 	while ((code = getopt(argc, argv, ":c:o:tmVh")) != -1)
 		if (take_option(options, code, err) != 0)
 			return -1;

@@ -76,6 +76,7 @@ static void count_depths(const uint64_t *keys, size_t count, unsigned bits_max, 
 			bool is_leaf = leaf < count && (inner == node || weights[leaf] <= weights[inner]);
 			size_t least = is_leaf ? leaf++ : inner++;
 
+			/* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): it is a leaf, or a node made before. */
 			weights[node] += weights[least];
 			parents[least] = (uint32_t)node;
 		}

@@ -169,7 +169,7 @@ static void take_key_line(struct mapfile *source, const char *path, int number, 
                           struct mapfile_line ***end)
 {
 	struct mapfile_line line = { .path = path, .number = number, .quoted = text.p[0] == '"' };
-	const char *stop = text.p + text.len, *equals = text.p;
+	const char *stop = text.p + text.len, *equals;
 
 	if (line.quoted) {
 		equals = mapfile_unquote(source->pool, text.p + 1, stop, &line.key);

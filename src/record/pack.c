@@ -248,7 +248,7 @@ int record_unpack(struct record *record, const struct catalog_product *product, 
 		                 STR_ARGS(product->name), (unsigned)count, (unsigned)product->columns_count);
 	record->product = product;
 	record->account_number = 0;
-	for (uint8_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++)
 		if (!get_value(&reader, &record->values[i]))
 			return error_set(err, ERROR_CORRUPT, "row of %.*s: %s is neither text nor nil, or cut short",
 			                 STR_ARGS(product->name), product->columns[i].name.p);

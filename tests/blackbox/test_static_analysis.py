@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: ISC
 """tools/static_analysis: what it finds, what a comment explains, and what a comment must have."""
+import importlib.machinery
+import importlib.util
 import os
 import subprocess
 
@@ -70,3 +72,25 @@ def test_a_comment_must_give_a_reason(analyse):
 def test_a_comment_must_be_needed(analyse, tool):
     [found] = analyse(tool, "int none;\n" f"int more; /* NOLINT({CHECKS[tool]}): it is a test of this. */\n")
     assert "nothing is found here any more" in found
+
+
+def test_the_newest_files_are_those_that_were_changed_last(tmp_path, monkeypatch):
+    loader = importlib.machinery.SourceFileLoader("static_analysis", os.path.join(TOP, "tools", "static_analysis"))
+    tool = importlib.util.module_from_spec(importlib.util.spec_from_loader("static_analysis", loader))
+    loader.exec_module(tool)
+    monkeypatch.setattr(tool, "TOP", str(tmp_path))
+
+    def git(*words):
+        subprocess.run(["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@example.com", *words], check=True, capture_output=True)
+
+    for name in ("src/a.c", "src/base/b.c", "src/base/b.h", "tools/gen/d.c", "src/z.c", "tests/e.c"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    assert [os.path.relpath(path, tmp_path) for path in tool.newest(2)] == ["src/a.c", "src/base/b.c"], "without git all are as new"
+    git("init", "-q")
+    for name in ("tests/e.c", "src/z.c", "src/a.c", "tools/gen/d.c", "src/base/b.h"):
+        git("add", name)
+        git("commit", "-q", "-m", name)
+    (tmp_path / "src/z.c").write_text("changed")
+    assert [os.path.relpath(path, tmp_path) for path in tool.newest(9)] == ["src/base/b.c", "src/z.c", "tools/gen/d.c", "src/a.c"]
+    assert len(tool.newest(2)) == 2

@@ -20,6 +20,7 @@ static const char *const phrases[] = {
 	"See you at 9:30, gate B",
 	"\"Click & collect\" is ready",
 	"Reply STOP to opt out.",
+	/* NOLINTNEXTLINE(bugprone-suspicious-missing-comma): the next letter would be a digit of \x9f. */
 	"Gr\xc3\xbc\xc3\x9f"
 	"e aus K\xc3\xb6ln,",
 	"Ol\xc3\xa1, tudo bem?",

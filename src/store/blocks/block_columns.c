@@ -63,10 +63,10 @@ static bool read_sets(struct block_columns *columns, struct str skip, struct str
 			                                     .dictionary = sets[i].values };
 	}
 	columns->count = (uint8_t)count;
-	for (uint8_t i = 0; i < count; i++)
+	for (uint8_t i = 0; i < columns->count; i++)
 		if (!read_form(columns, i, count, rest))
 			return false;
-	for (uint8_t i = 0; i < count; i++)
+	for (uint8_t i = 0; i < columns->count; i++)
 		if (columns->columns[columns->columns[i].leader].form != COLUMN_CODES)
 			return false;
 	return true;

@@ -90,8 +90,9 @@ static int find_sealed(const struct put *put, struct day *day, struct stored *st
 	uint64_t hashes[1 + DAY_AS_GIVEN_MAX] = { put->hashes[put->id_at] };
 	size_t count = 1 + hashes_as_given(put, day, hashes + 1);
 	const struct catalog_product *product = put->record->product;
+	uint8_t last = product->partition_direction ? CATALOG_INBOUND : 0;
 
-	for (uint8_t direction = 0; direction <= (product->partition_direction ? CATALOG_INBOUND : 0); direction++) {
+	for (uint8_t direction = 0; direction <= last; direction++) {
 		struct partition partition = put->partition;
 
 		partition.direction = direction;

@@ -135,8 +135,9 @@ static int look_in_sealed(struct find *find)
 {
 	size_t others = is_as_given(find, find->day) ? find->as_given_count : 0;
 	const struct catalog_product *product = find->product;
+	uint8_t last = product->partition_direction ? CATALOG_INBOUND : 0;
 
-	for (uint8_t direction = 0; direction <= (product->partition_direction ? CATALOG_INBOUND : 0); direction++) {
+	for (uint8_t direction = 0; direction <= last; direction++) {
 		struct partition partition = partition_of(find->account, product->number, direction);
 
 		if (find->direction && direction != find->direction)
