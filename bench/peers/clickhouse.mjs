@@ -21,9 +21,9 @@ session.query(`INSERT INTO bench.cdr SELECT * FROM file('${csv}', 'CSVWithNames'
 session.query('SYSTEM STOP MERGES bench.cdr'); // their time would be added to an export's
 checkRows(session.query('SELECT count() FROM bench.cdr', 'TSV'));
 
-for (const [name, extension] of [['gzip', 'gz'], ['zstd', 'zst']]) {
+for (const [name, extension, condition] of [['gzip', 'gz', ''], ['zstd', 'zst', ''], ['delivered', 'gz', "WHERE status = 'delivered'"]]) {
   await measureExport(name, extension, async (path) => session.query(
-    `INSERT INTO FUNCTION file('${path}', 'CSVWithNames') SELECT * EXCEPT (${notShown}) FROM bench.cdr
+    `INSERT INTO FUNCTION file('${path}', 'CSVWithNames') SELECT * EXCEPT (${notShown}) FROM bench.cdr ${condition}
      SETTINGS ${ONE_CORE}, output_format_compression_level = 1`));
 }
 session.cleanup();
