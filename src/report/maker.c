@@ -252,6 +252,17 @@ static bool add_row(struct maker *maker, const struct record *record, struct str
 	return true;
 }
 
+/* `next` comes after what was added to the chunk. */
+static bool go_on(struct maker *maker, const struct scan_position *next)
+{
+	maker->now.position = *next;
+	if (!is_chunk_full(maker))
+		return true;
+	if (!close_chunk(maker))
+		return false;
+	return !is_late(maker) || stop(maker, STOP_SLICE);
+}
+
 static bool on_record(void *arg, const struct scan_row *row)
 {
 	struct maker *maker = arg;
@@ -261,16 +272,11 @@ static bool on_record(void *arg, const struct scan_row *row)
 	if (!add_row(maker, row->record, row->line))
 		return false;
 	maker_count_record(&maker->now.totals, &maker->lines, row->record, row->time_us);
-	maker->now.position = *row->after;
 	maker->chunk_rows_now++;
-	if (!is_chunk_full(maker))
-		return true;
-	if (!close_chunk(maker))
-		return false;
-	return !is_late(maker) || stop(maker, STOP_SLICE);
+	return go_on(maker, row->after);
 }
 
-/* Makes the scan return the rows of this block one by one. */
+/* Makes the scan return the rows of this block, or of these lines, one by one. */
 static bool refuse_span(struct maker *maker)
 {
 	maker->now.rows_only = true;
@@ -281,6 +287,19 @@ static void count_span(struct maker *maker, const struct scan_span *span, const 
 {
 	maker_count_span(&maker->now.totals, span);
 	maker->now.position = *after;
+}
+
+static bool on_lines(void *arg, const struct scan_lines *lines, const struct scan_position *after)
+{
+	struct maker *maker = arg;
+
+	if (lines->rows > rows_left(maker))
+		return rows_left(maker) == 0 ? stop(maker, STOP_LIMIT) : refuse_span(maker);
+	for (size_t i = 0; i < lines->pieces_count; i++)
+		buf_add_str(&maker->chunk, lines->pieces[i]);
+	maker_count_lines(&maker->now.totals, lines);
+	maker->chunk_rows_now += lines->rows;
+	return go_on(maker, after);
 }
 
 static bool on_span(void *arg, const struct scan_span *span, const struct scan_position *after)
@@ -407,6 +426,7 @@ static int begin_scan(struct maker *maker)
 	const struct scan_sink sink = {
 		.on_record = on_record,
 		.on_span = maker->lines.blocks && !maker->now.rows_only ? on_span : NULL,
+		.on_lines = maker->lines.blocks && !maker->now.rows_only ? on_lines : NULL,
 		.lines = maker->lines.ready ? &maker->spec->view : NULL,
 		.on_ready = on_ready,
 		.arg = maker,

@@ -109,6 +109,7 @@ MUST_CHECK enum archive_put maker_parquet_end(struct maker_parquet *parquet, str
 void maker_count_record(struct maker_totals *totals, const struct maker_lines *lines, const struct record *record,
                         int64_t time_us);
 void maker_count_span(struct maker_totals *totals, const struct scan_span *span);
+void maker_count_lines(struct maker_totals *totals, const struct scan_lines *lines);
 
 /* Appends a state and the SHA-256 of the file that it belongs to. Check out->failed. */
 void maker_checkpoint_write(struct buf *out, const struct maker_state *state,

@@ -59,6 +59,17 @@ void maker_count_record(struct maker_totals *totals, const struct maker_lines *l
 		totals->unsummed++;
 }
 
+void maker_count_lines(struct maker_totals *totals, const struct scan_lines *lines)
+{
+	count_time(totals, lines->first_us, lines->last_us);
+	totals->rows += lines->rows;
+	for (size_t i = 0; i < lines->sums_count; i++) {
+		const struct scan_sum *sum = &lines->sums[i];
+
+		count_price(totals, str_from(sum->currency), sum->total_price, sum->rows);
+	}
+}
+
 void maker_count_span(struct maker_totals *totals, const struct scan_span *span)
 {
 	count_time(totals, span->first_us, span->last_us);

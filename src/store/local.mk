@@ -94,6 +94,7 @@ libcdrd_a_SOURCES += \
 	src/store/putting/versions.c \
 	src/store/scans/find.c \
 	src/store/scans/scan.c src/store/scans/scan_private.h \
+	src/store/scans/scan_lines.c \
 	src/store/scans/scan_partition.c \
 	src/store/scans/scan_share.c \
 	src/store/sealing/repack.c src/store/sealing/repack.h \

@@ -20,7 +20,7 @@
  * the scan gets there; records that arrived after S are not shown.
  *
  * Records may be given one by one, or whole blocks of them (`on_span`), which a report copies into its file as they
- * are.
+ * are, or the lines of some tens of them that filters have chosen (`on_lines`), which it compresses.
  */
 #ifndef CDRD_STORE_SCAN_H
 #define CDRD_STORE_SCAN_H
@@ -112,9 +112,30 @@ struct scan_span {
 /* As scan_record_fn, for a whole block. */
 typedef bool (*scan_span_fn)(void *arg, const struct scan_span *span, const struct scan_position *after);
 
+#define SCAN_PIECES_MAX 64
+
+/* Records of a sealed block that come next, when filters are decided without their lines. Everything dies when the callback
+ * returns. */
+struct scan_lines {
+	size_t pieces_count;
+	struct str pieces[SCAN_PIECES_MAX]; /* their lines, one or more in each */
+	uint32_t rows;
+	uint32_t last_row; /* the scan's */
+	int64_t first_us;
+	int64_t last_us;
+	size_t sums_count;
+	struct scan_sum
+		sums[SCAN_CURRENCIES_MAX]; /* of total_price alone, its rows are those that have one; in the order of
+	                                            * their first rows */
+};
+
+/* As scan_record_fn, for many. */
+typedef bool (*scan_lines_fn)(void *arg, const struct scan_lines *lines, const struct scan_position *after);
+
 struct scan_sink {
 	scan_record_fn on_record;
-	scan_span_fn on_span; /* NULL: all records come one by one */
+	scan_lines_fn on_lines; /* NULL: all records come one by one, or in blocks; may be set only with `lines` */
+	scan_span_fn on_span;   /* NULL: all records come one by one */
 	bool (*wants_span)(void *arg, int64_t first_us,
 	                   int64_t last_us); /* one by one after all if it says no; NULL: never does */
 	bool sums_only;                      /* on_span does not look at `deflate`, which then is not checked */

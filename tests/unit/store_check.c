@@ -215,6 +215,57 @@ static bool on_span(void *arg, const struct scan_span *span, const struct scan_p
 	return check->given < check->page;
 }
 
+/* --- lines of many --- */
+
+/* The sum of a record's currency, made when that is new; NULL if it has no price. */
+static struct scan_sum *price_sum(struct scan_span *span, const struct record *record)
+{
+	size_t before = span->sums_count, at = 0;
+	struct str currency = record_value(record, catalog_column_find(record->product, STR_LITERAL("currency")));
+
+	if (record_value(record, catalog_column_find(record->product, STR_LITERAL("total_price"))).len == 0)
+		return NULL;
+	while (at < before && !str_is(currency, span->sums[at].currency))
+		at++;
+	ck_assert(add_sum(span, record));
+	span->sums[at].price.units = 0;
+	return &span->sums[at];
+}
+
+static bool on_lines(void *arg, const struct scan_lines *lines, const struct scan_position *after)
+{
+	struct check *check = arg;
+	struct scan_span got = { .sums_count = lines->sums_count }, own = { 0 };
+	struct buf wanted = { 0 }, given = { 0 };
+	const struct model_record *record = NULL;
+
+	ck_assert_uint_gt(lines->rows, 0);
+	for (uint32_t i = 0; i < lines->rows; i++) {
+		record = next_wanted(check);
+		expect(record, "%s: %u lines, wanted %u", check->about, lines->rows, i);
+		if (i == 0)
+			ck_assert_int_eq(lines->first_us, model_place_at(record, check->query.snapshot)->time_us);
+		struct buf line = line_of(record, &check->view);
+		buf_add_str(&wanted, buf_str(&line));
+		buf_free(&line);
+		price_sum(&own, record_of(record));
+		check->at++;
+	}
+	for (size_t i = 0; i < lines->pieces_count; i++)
+		buf_add_str(&given, lines->pieces[i]);
+	expect(str_equal(buf_str(&given), buf_str(&wanted)), "%s: lines %.*s wanted %.*s", check->about,
+	       STR_ARGS(buf_str(&given)), STR_ARGS(buf_str(&wanted)));
+	memcpy(got.sums, lines->sums, sizeof(got.sums));
+	assert_sums(check, &got, &own);
+	ck_assert_int_eq(lines->last_us, model_place_at(record, check->query.snapshot)->time_us);
+	assert_after(check, record, after);
+	buf_free(&wanted);
+	buf_free(&given);
+	check->given += lines->rows;
+	check->lines_given += lines->rows;
+	return check->given < check->page;
+}
+
 /* --- scans --- */
 
 void check_begin(struct check *check, const char *about, struct store *store, const struct model *model)
@@ -309,6 +360,8 @@ bool check_page(struct check *check, size_t rows, bool pause)
 	check->page = rows;
 	if (check->spans)
 		sink.on_span = on_span;
+	if (check->lines && check->many_lines)
+		sink.on_lines = on_lines;
 	if (!check->scan)
 		check->scan = scan_start(check->store, &check->query, &check->position, &sink, &err);
 	int rc = check->scan ? step(check->engine, check->store, check->scan, &check->ready, pause ? 0 : INT64_MAX,

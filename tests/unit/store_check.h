@@ -24,6 +24,7 @@ struct check {
 	struct scan_filter filters[CHECK_FILTERS_MAX];
 	char *filter_values[CHECK_FILTERS_MAX];
 	bool lines;
+	bool many_lines;         /* on_lines, too */
 	struct record_view view; /* of the lines; but for the direction, which is the query's */
 	bool spans;
 	struct scan *scan; /* kept from one page to the next; NULL: begun anew at `position` */
@@ -34,7 +35,8 @@ struct check {
 	size_t given; /* records of the page */
 	size_t page;  /* records that a page ends after */
 	size_t spans_given;
-	bool ready; /* on_ready was called */
+	size_t lines_given; /* records by scan_sink.on_lines */
+	bool ready;         /* on_ready was called */
 	enum scan_end end;
 };
 

@@ -106,6 +106,35 @@ START_TEST(values_are_found_where_they_were_written)
 }
 END_TEST
 
+START_TEST(ends_of_lines_are_found_where_no_value_holds_any)
+{
+	struct pick pick = { 3 };
+	struct text text;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		make_text(&text, &pick, round % 2);
+		char *copy = exact(buf_str(&text.bytes));
+		struct str whole = { copy, text.bytes.len };
+		size_t feeds = 0;
+
+		for (size_t i = 0; i < whole.len; i++)
+			feeds += copy[i] == '\n';
+		int found = lines_ends(&lines, whole, text.rows);
+		expect((found == 0) == (feeds == text.rows), "round %d: %d, of %u rows and %zu LF", round, found,
+		       text.rows, feeds);
+		for (uint32_t row = 0; found == 0 && row < text.rows; row++)
+			ck_assert_uint_eq(lines.edges[row], text.ends[(row + 1) * text.fields - 1] + 1);
+		ck_assert_int_eq(lines_ends(&lines, whole, text.rows + 1) == 0, feeds == text.rows + 1);
+		whole.len--;
+		ck_assert_int_ne(lines_ends(&lines, whole, text.rows), 0); /* it has no LF at its end */
+		free(copy);
+		buf_free(&text.bytes);
+	}
+	ck_assert_int_ne(lines_ends(&lines, STR_LITERAL(""), 1), 0);
+	ck_assert_int_ne(lines_ends(&lines, STR_LITERAL("\"a\"\n\"b\""), 1), 0);
+}
+END_TEST
+
 START_TEST(doubled_quotes_are_noticed)
 {
 	ck_assert_int_eq(lines_index(&lines, STR_LITERAL("\"a\",\"b\"\n"), 1, 2), 0);
@@ -204,6 +233,7 @@ Suite *suite_lines(void)
 
 	tcase_add_checked_fixture(tests, NULL, teardown);
 	tcase_add_test(tests, values_are_found_where_they_were_written);
+	tcase_add_test(tests, ends_of_lines_are_found_where_no_value_holds_any);
 	tcase_add_test(tests, doubled_quotes_are_noticed);
 	tcase_add_test(tests, one_line_is_found_in_the_beginning_of_a_text);
 	tcase_add_test(tests, broken_text_is_refused_or_harmless);

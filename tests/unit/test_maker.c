@@ -40,6 +40,8 @@ static int rows_count;
 static int pause_every; /* 0: never */
 static const struct catalog_product *sms;
 static int spans_given;
+static bool gives_lines; /* rows that are in no block come as lines, in twos and threes */
+static int lines_given;
 static bool fail_scan;
 static bool waits;           /* every other step */
 static struct scan *waiting; /* after such a step */
@@ -136,6 +138,44 @@ static bool give_row(const struct scan_sink *sink, int row, const struct scan_po
 	return more;
 }
 
+/* How many rows from this one on, which is in no block, come together. */
+static int lines_len(int first)
+{
+	int count = 0;
+
+	while (first + count < rows_count && rows[first + count].block == 0 && count < 2 + first % 100 && count < 90)
+		count++;
+	return count;
+}
+
+static bool give_lines(const struct scan_sink *sink, int first, int count, const struct scan_position *after)
+{
+	struct scan_lines given = { .rows = (uint32_t)count,
+		                    .first_us = rows[first].time_us,
+		                    .last_us = rows[first + count - 1].time_us,
+		                    .sums_count = 1,
+		                    .sums = { { .currency = "CHF" } } };
+	struct buf texts[SCAN_PIECES_MAX] = { { 0 } };
+	struct decimal price;
+
+	for (int i = first; i < first + count; i++) {
+		size_t piece = (size_t)(i - first) / 2;
+
+		write_lines(&texts[piece], i, 1, sink->lines);
+		if (decimal_parse(str_from(rows[i].price), &price)) {
+			decimal_add(&given.sums[0].total_price, price);
+			given.sums[0].rows++;
+		}
+		given.pieces_count = piece + 1;
+		given.pieces[piece] = buf_str(&texts[piece]);
+	}
+	lines_given++;
+	bool more = sink->on_lines(sink->arg, &given, after);
+	for (size_t i = 0; i < SCAN_PIECES_MAX; i++)
+		buf_free(&texts[i]);
+	return more;
+}
+
 /* --- a scan of them --- */
 
 struct fake_scan {
@@ -160,10 +200,12 @@ static int fake_step(struct scan *base, int64_t deadline_us, enum scan_end *end,
 		return 0;
 	for (int i = (int)scan_at_read(&fake->position).seq; i < rows_count;) {
 		bool first_of_block = rows[i].block > 0 && (i == 0 || rows[i - 1].block != rows[i].block);
-		int count = first_of_block && sink->on_span ? block_len(i) : 1;
+		bool as_lines = gives_lines && rows[i].block == 0 && sink->on_lines;
+		int count = first_of_block && sink->on_span ? block_len(i) : as_lines ? lines_len(i) : 1;
 
 		place_after(&fake->position, i + count - 1);
-		if (!(count > 1 ? give_span(&base->query, sink, i, count, &fake->position) :
+		if (!(as_lines  ? give_lines(sink, i, count, &fake->position) :
+		      count > 1 ? give_span(&base->query, sink, i, count, &fake->position) :
 		                  give_row(sink, i, &fake->position)))
 			return 0;
 		i += count;
@@ -264,7 +306,8 @@ static void setup(void)
 	};
 	pause_every = 0;
 	spans_given = 0;
-	fail_scan = waits = false;
+	fail_scan = waits = gives_lines = false;
+	lines_given = 0;
 	make_rows(9000);
 }
 
@@ -727,6 +770,45 @@ START_TEST(crashes_do_not_show_in_other_formats)
 }
 END_TEST
 
+START_TEST(lines_that_come_together_are_as_those_that_come_alone)
+{
+	struct maker_result alone;
+	const int limits[] = { 1, 150, 4000, 8999 };
+
+	spec.compression = (enum report_compression)_i;
+	ck_assert_int_eq(make(), MAKER_DONE);
+	alone = result;
+	gives_lines = true;
+	ck_assert_int_eq(make(), MAKER_DONE);
+	ck_assert_int_gt(lines_given, 10);
+	expect_rows(rows_count);
+	assert_content();
+	ck_assert_uint_eq(result.rows, alone.rows);
+	ck_assert_uint_eq(result.unsummed, alone.unsummed);
+	ck_assert_int_eq(result.first_us, alone.first_us);
+	ck_assert_int_eq(result.last_us, alone.last_us);
+	ck_assert_uint_eq(result.sums_count, alone.sums_count);
+	for (size_t i = 0; i < alone.sums_count; i++) {
+		ck_assert_str_eq(result.sums[i].currency, alone.sums[i].currency);
+		ck_assert(result.sums[i].total_price.units == alone.sums[i].total_price.units);
+		ck_assert_uint_eq(result.sums[i].rows, alone.sums[i].rows);
+	}
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		spec.max_rows = (uint64_t)limits[i];
+		ck_assert_int_eq(make(), MAKER_TRUNCATED);
+		assert_rows(limits[i]);
+	}
+	spec.max_rows = 0;
+	spec.max_bytes = alone.bytes / 3;
+	ck_assert_int_eq(make(), MAKER_TRUNCATED);
+	ck_assert_uint_le(result.bytes, spec.max_bytes);
+	assert_rows((int)result.rows);
+	assert_crashes_do_not_show();
+	spec.max_bytes = 0;
+	assert_crashes_do_not_show();
+}
+END_TEST
+
 /* More than zstd compresses without a look at the time. */
 START_TEST(crashes_do_not_show_in_a_file_of_large_blocks)
 {
@@ -962,6 +1044,7 @@ Suite *suite_maker(void)
 	tcase_add_loop_test(each, max_bytes_cuts_the_report, REPORT_ZIP, REPORT_ZSTD + 1);
 	tcase_add_loop_test(each, crashes_do_not_show_in_the_file, REPORT_ZIP, REPORT_ZSTD + 1);
 	tcase_add_loop_test(each, crashes_do_not_show_in_a_cut_file, REPORT_ZIP, REPORT_ZSTD + 1);
+	tcase_add_loop_test(each, lines_that_come_together_are_as_those_that_come_alone, REPORT_ZIP, REPORT_ZSTD + 1);
 	tcase_add_loop_test(each, crashes_do_not_show_in_a_file_of_large_blocks, REPORT_ZIP, REPORT_ZSTD + 1);
 	suite_add_tcase(s, each);
 	tcase_add_checked_fixture(one, setup, teardown);

@@ -218,6 +218,65 @@ START_TEST(slices_end_between_blocks_that_filters_pass_over)
 }
 END_TEST
 
+/* A scan of those with the status that most have, of which on_lines gives so many. */
+static size_t check_lines(size_t page, bool spans)
+{
+	struct check check;
+
+	query_all(&check, "acct0001", spans);
+	check.many_lines = true;
+	check.query.filters_count = 1;
+	check.filters[0] =
+		(struct scan_filter){ .column = catalog_column_find(sms(), STR_LITERAL("status")),
+		                      .value = record_value(&model.records[0]->now->record,
+		                                            catalog_column_find(sms(), STR_LITERAL("status"))) };
+	check_begin(&check, "lines", f.store, &model);
+	while (!check_page(&check, page, pick_percent(pick, 30)))
+		;
+	check.query.filters_count = 0;
+	check_end(&check);
+	return check.lines_given;
+}
+
+/* Records of which some values hold LF, or none. */
+static void put_lines(uint32_t count, bool with_feeds)
+{
+	while (count-- > 0) {
+		struct sample *sample = new_sms("acct0001", DAY, pick_below(pick, 86400));
+
+		for (uint8_t i = 0; i < sms()->columns_count && !with_feeds; i++) {
+			struct str value = sample->record.values[i];
+
+			if (value.len > 0 && memchr(value.p, '\n', value.len))
+				sample->record.values[i] = STR_LITERAL("no feed");
+		}
+		put(sample);
+	}
+}
+
+START_TEST(rows_that_columns_choose_are_given_as_lines)
+{
+	size_t given = 0;
+
+	for (uint64_t styles = 0; styles < 12; styles++) {
+		sampler.styles = styles; /* how many values columns have */
+		put_lines(BLOCK_ROWS + 500, styles % 4 == 0);
+		seal_all();
+		given += check_lines(SIZE_MAX, false);
+		update(10, 30);
+		commit();
+		given += check_lines(700, true);
+		for (int i = 0; i < 5; i++)
+			put(new_sms("acct0001", DAY, pick_below(pick, 86400)));
+		commit();
+		given += check_lines(701, false);
+		teardown();
+		setup();
+	}
+	ck_assert_msg(given >= 3000, "%zu records", given);
+}
+END_TEST
+
 START_TEST(many_small_seals_are_merged)
 {
 	for (int i = 0; i < 20; i++) {
@@ -1216,6 +1275,7 @@ Suite *suite_store(void)
 	tcase_add_test(tests, a_late_record_cuts_one_block_only);
 	tcase_add_test(tests, a_record_between_two_blocks_cuts_none);
 	tcase_add_test(tests, slices_end_between_blocks_that_filters_pass_over);
+	tcase_add_test(tests, rows_that_columns_choose_are_given_as_lines);
 	tcase_add_test(tests, many_small_seals_are_merged);
 	tcase_add_test(tests, dead_rows_go_when_there_are_many);
 	tcase_add_test(tests, lines_show_bodies_of_sealed_and_hot_rows);

@@ -80,7 +80,7 @@ static int take_block(struct block_reader *reader, const struct day *day, const 
                       struct str value, struct error *err)
 {
 	reader->product = product;
-	reader->segment_number = reader->lone_segment = NO_SEGMENT;
+	reader->segment_number = reader->lone_segment = reader->places_number = NO_SEGMENT;
 	reader->extra_loaded = reader->columns_loaded = false;
 	reader->day = day->number;
 	reader->value = (struct str){ NULL, 0 };
@@ -187,29 +187,64 @@ static bool is_loaded(const struct block_reader *reader, uint32_t row)
 	       row - reader->loaded_row < reader->loaded_rows;
 }
 
-static void set_loaded(struct block_reader *reader, uint32_t number, const struct block_segment *segment, uint32_t row,
-                       uint32_t rows)
+static bool has_places(const struct block_reader *reader, uint32_t row)
 {
-	reader->segment_number = number;
-	reader->segment = *segment;
-	reader->loaded_row = row;
-	reader->loaded_rows = rows;
+	return reader->places_number != NO_SEGMENT && row >= reader->segment.first_row &&
+	       row - reader->segment.first_row < reader->segment.rows;
+}
+
+int block_reader_load_places(struct block_reader *reader, uint32_t row, struct error *err)
+{
+	if (has_places(reader, row))
+		return 0;
+	uint32_t number = block_segment_of(&reader->view, row);
+	struct block_segment segment = block_segment(&reader->view, number);
+	reader->segment_number = reader->places_number = NO_SEGMENT;
+	if (!block_places_read(&reader->view, &segment, reader->partition.direction, reader->positions))
+		return damaged(reader, "the positions are damaged", err);
+	reader->places_number = number;
+	reader->segment = segment;
+	return 0;
+}
+
+/* Inflates all of the segment whose positions are loaded. */
+static int inflate_all(struct block_reader *reader, struct error *err)
+{
+	reader->segment_number = NO_SEGMENT;
+	return check_segment(reader, &reader->segment, err) != 0 ||
+	                       inflate_first(reader, &reader->segment, reader->segment.csv_bytes, err) != 0 ?
+	               -1 :
+	               0;
 }
 
 int block_reader_load(struct block_reader *reader, uint32_t row, struct error *err)
 {
 	if (is_loaded(reader, row) && reader->loaded_rows == reader->segment.rows)
 		return 0;
-	uint32_t number = block_segment_of(&reader->view, row);
-	struct block_segment segment = block_segment(&reader->view, number);
-	reader->segment_number = NO_SEGMENT;
-	if (check_segment(reader, &segment, err) != 0 || inflate_first(reader, &segment, segment.csv_bytes, err) != 0)
+	if (block_reader_load_places(reader, row, err) != 0 || inflate_all(reader, err) != 0)
 		return -1;
-	if (lines_index(&reader->lines, buf_str(&reader->text), segment.rows, reader->fields_count) != 0 ||
-	    !block_places_read(&reader->view, &segment, reader->partition.direction, reader->positions))
+	if (lines_index(&reader->lines, buf_str(&reader->text), reader->segment.rows, reader->fields_count) != 0)
 		return fail_lines(reader, err);
-	set_loaded(reader, number, &segment, segment.first_row, segment.rows);
+	reader->segment_number = reader->places_number;
+	reader->loaded_row = reader->segment.first_row;
+	reader->loaded_rows = reader->segment.rows;
 	return 0;
+}
+
+int block_reader_load_text(struct block_reader *reader, uint32_t row, struct error *err)
+{
+	if (block_reader_load_places(reader, row, err) != 0 || inflate_all(reader, err) != 0)
+		return -1;
+	return lines_ends(&reader->lines, buf_str(&reader->text), reader->segment.rows) == 0;
+}
+
+struct str block_reader_text(const struct block_reader *reader, uint32_t row, uint32_t end)
+{
+	uint32_t first = reader->segment.first_row;
+	const uint32_t *ends = reader->lines.edges;
+	size_t at = row == first ? 0 : (size_t)ends[row - first - 1] + 1;
+
+	return (struct str){ reader->text.data + at, (size_t)ends[end - first - 1] + 1 - at };
 }
 
 /* Lines are of similar length: inflates as far as the row should reach, or else all. */
@@ -239,13 +274,15 @@ int block_reader_load_row(struct block_reader *reader, uint32_t row, struct erro
 	if (segment.has_doubled || number == reader->lone_segment)
 		return block_reader_load(reader, row, err);
 	uint32_t in_segment = row - segment.first_row;
-	reader->segment_number = NO_SEGMENT;
+	reader->segment_number = reader->places_number = NO_SEGMENT;
 	if (check_segment(reader, &segment, err) != 0 || inflate_row(reader, &segment, in_segment, err) != 0)
 		return -1;
 	if (!block_places_read_one(&reader->view, &segment, reader->partition.direction, in_segment, reader->positions))
 		return damaged(reader, "the records are damaged", err);
-	set_loaded(reader, number, &segment, row, 1);
-	reader->lone_segment = number;
+	reader->segment_number = reader->lone_segment = number;
+	reader->segment = segment;
+	reader->loaded_row = row;
+	reader->loaded_rows = 1;
 	return 0;
 }
 

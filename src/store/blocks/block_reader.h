@@ -32,11 +32,12 @@ struct block_reader {
 	bool lines_are_whole; /* they show all columns that the product's lines show now */
 	struct str deleted;   /* bitmap, or empty */
 
-	uint32_t segment_number; /* loaded, or UINT32_MAX */
-	uint32_t loaded_row;     /* the row that `lines` begin with */
-	uint32_t loaded_rows;    /* the segment's, or one */
-	uint32_t lone_segment;   /* of which a row was loaded by itself last, or UINT32_MAX */
-	struct block_segment segment;
+	uint32_t segment_number;      /* loaded, or UINT32_MAX */
+	uint32_t loaded_row;          /* the row that `lines` begin with */
+	uint32_t loaded_rows;         /* the segment's, or one */
+	uint32_t lone_segment;        /* of which a row was loaded by itself last, or UINT32_MAX */
+	struct block_segment segment; /* loaded, or whose positions are */
+	uint32_t places_number;       /* the segment all of whose positions are loaded, or UINT32_MAX */
 	struct inflate_state *inflate;
 	struct ZSTD_DCtx_s *zstd; /* once some row asked for the extra part */
 	struct buf text;
@@ -71,6 +72,19 @@ MUST_CHECK int block_reader_begin_value(struct block_reader *reader, const struc
 /* Loads the segment of a row, unless it is loaded. */
 MUST_CHECK int block_reader_load(struct block_reader *reader, uint32_t row, struct error *err);
 
+/* Loads the positions of the rows of a row's segment, and not yet the rows. */
+MUST_CHECK int block_reader_load_places(struct block_reader *reader, uint32_t row, struct error *err);
+
+/*
+ * Loads the text of a row's segment, in which lines are told apart, but no values: block_reader_text alone may be called
+ * for its rows, and all must be loaded anew for what else may be. 1, 0 where values hold LF, so that lines cannot be told
+ * apart, -1.
+ */
+MUST_CHECK int block_reader_load_text(struct block_reader *reader, uint32_t row, struct error *err);
+
+/* The lines of rows [row, end) of the segment. */
+struct str block_reader_text(const struct block_reader *reader, uint32_t row, uint32_t end);
+
 /* Loads a row, and perhaps no other: the segment is inflated only up to it, unless its rows are asked for one after the
  * other. */
 MUST_CHECK int block_reader_load_row(struct block_reader *reader, uint32_t row, struct error *err);
@@ -80,7 +94,7 @@ static inline bool block_reader_is_deleted(const struct block_reader *reader, ui
 	return block_row_is_deleted(reader->deleted, row);
 }
 
-/* The position of a loaded row. */
+/* The position of a row that is loaded, or whose position is. */
 static inline const struct position *block_reader_position(const struct block_reader *reader, uint32_t row)
 {
 	return &reader->positions[row - reader->segment.first_row];

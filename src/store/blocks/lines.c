@@ -16,17 +16,19 @@
 #define STEP 64 /* bytes; offsets are written for all of them before the next look at how many there are */
 
 #ifdef __x86_64__
-/* As much of find_quotes as goes in whole steps; *at says how far. */
-__attribute__((target("avx512f,avx512bw,avx512vbmi2,popcnt"))) static size_t find_quotes_avx512(
-	const char *text, size_t len, uint32_t *out, size_t enough, size_t *at)
+/* As much of find_bytes as goes in whole steps; *at says how far. */
+__attribute__((target("avx512f,avx512bw,avx512vbmi2,popcnt"))) static size_t find_bytes_avx512(struct str text,
+                                                                                               char byte, uint32_t *out,
+                                                                                               size_t enough,
+                                                                                               size_t *at)
 {
-	const __m512i quote = _mm512_set1_epi8('"');
+	const __m512i wanted = _mm512_set1_epi8(byte);
 	const __m512i offsets =
 		_mm512_set_epi64(0x3f3e3d3c3b3a3938, 0x3736353433323130, 0x2f2e2d2c2b2a2928, 0x2726252423222120,
 	                         0x1f1e1d1c1b1a1918, 0x1716151413121110, 0x0f0e0d0c0b0a0908, 0x0706050403020100);
 	size_t count = 0;
-	for (; *at + STEP <= len && count < enough; *at += STEP) {
-		uint64_t mask = _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(text + *at), quote);
+	for (; *at + STEP <= text.len && count < enough; *at += STEP) {
+		uint64_t mask = _mm512_cmpeq_epi8_mask(_mm512_loadu_si512(text.p + *at), wanted);
 
 		__m512i found = _mm512_maskz_compress_epi8(mask, offsets);
 		__m512i base = _mm512_set1_epi32((int)(uint32_t)*at);
@@ -42,16 +44,16 @@ __attribute__((target("avx512f,avx512bw,avx512vbmi2,popcnt"))) static size_t fin
 }
 
 /* Likewise. Most steps have up to sixteen quotes: always writing sixteen costs less than counting them. */
-__attribute__((target("avx2,bmi,popcnt"))) static size_t find_quotes_avx2(const char *text, size_t len, uint32_t *out,
-                                                                          size_t enough, size_t *at)
+__attribute__((target("avx2,bmi,popcnt"))) static size_t find_bytes_avx2(struct str text, char byte, uint32_t *out,
+                                                                         size_t enough, size_t *at)
 {
-	const __m256i quote = _mm256_set1_epi8('"');
+	const __m256i wanted = _mm256_set1_epi8(byte);
 	size_t count = 0;
-	for (; *at + STEP <= len && count < enough; *at += STEP) {
-		__m256i low = _mm256_loadu_si256((const __m256i *)(const void *)(text + *at));
-		__m256i high = _mm256_loadu_si256((const __m256i *)(const void *)(text + *at + STEP / 2));
-		uint64_t mask = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, quote)) |
-		                (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(high, quote)) << (STEP / 2);
+	for (; *at + STEP <= text.len && count < enough; *at += STEP) {
+		__m256i low = _mm256_loadu_si256((const __m256i *)(const void *)(text.p + *at));
+		__m256i high = _mm256_loadu_si256((const __m256i *)(const void *)(text.p + *at + STEP / 2));
+		uint64_t mask = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, wanted)) |
+		                (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(high, wanted)) << (STEP / 2);
 		size_t end = count + (size_t)__builtin_popcountll(mask);
 		for (uint32_t *to = out + count; mask; to += 16)
 			for (int i = 0; i < 16; i++, mask = _blsr_u64(mask))
@@ -62,30 +64,30 @@ __attribute__((target("avx2,bmi,popcnt"))) static size_t find_quotes_avx2(const 
 }
 #endif
 
-/* Writes the offsets of quotes until there are `enough`, or some more: `out` has room for STEP more. */
-static size_t find_quotes(const char *text, size_t len, uint32_t *out, size_t enough)
+/* Writes the offsets of a byte until there are `enough`, or some more: `out` has room for STEP more. */
+static size_t find_bytes(struct str text, char byte, uint32_t *out, size_t enough)
 {
 	size_t count = 0, at = 0;
 
 #ifdef __x86_64__
 	if (__builtin_cpu_supports("avx512vbmi2") && __builtin_cpu_supports("avx512bw"))
-		count = find_quotes_avx512(text, len, out, enough, &at);
+		count = find_bytes_avx512(text, byte, out, enough, &at);
 	else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi"))
-		count = find_quotes_avx2(text, len, out, enough, &at);
+		count = find_bytes_avx2(text, byte, out, enough, &at);
 #endif
 #ifdef __SSE2__
-	const __m128i quote = _mm_set1_epi8('"');
-	for (; at + 16 <= len && count < enough; at += 16) {
-		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(text + at));
-		unsigned mask = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, quote));
+	const __m128i wanted = _mm_set1_epi8(byte);
+	for (; at + 16 <= text.len && count < enough; at += 16) {
+		__m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)(text.p + at));
+		unsigned mask = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, wanted));
 		while (mask) {
 			out[count++] = (uint32_t)at + (uint32_t)__builtin_ctz(mask);
 			mask &= mask - 1;
 		}
 	}
 #endif
-	for (; at < len && count < enough; at++)
-		if (text[at] == '"')
+	for (; at < text.len && count < enough; at++)
+		if (text.p[at] == byte)
 			out[count++] = (uint32_t)at;
 	return count;
 }
@@ -167,7 +169,7 @@ int lines_index(struct lines *lines, struct str text, uint32_t rows, uint32_t fi
 	lines->text = text.p;
 	lines->rows = rows;
 	lines->fields = fields;
-	size_t found = find_quotes(text.p, text.len, lines->edges, quotes + 1);
+	size_t found = find_bytes(text, '"', lines->edges, quotes + 1);
 	lines->has_doubled = found != quotes;
 	if (found < quotes || (lines->has_doubled && !walk(lines, text.len)))
 		return -1;
@@ -240,11 +242,22 @@ int lines_index_one(struct lines *lines, struct str text, uint32_t row, uint32_t
 	lines->rows = 1;
 	lines->fields = fields;
 	lines->has_doubled = false;
-	size_t found = find_quotes(lines->text, text.len - begin, lines->edges, quotes);
+	size_t found = find_bytes((struct str){ lines->text, text.len - begin }, '"', lines->edges, quotes);
 	if (found < quotes)
 		return -1;
 	size_t len = (size_t)lines->edges[quotes - 1] + 2;
 	return len <= text.len - begin && check_frames(lines, len) ? 0 : -1;
+}
+
+int lines_ends(struct lines *lines, struct str text, uint32_t rows)
+{
+	if (rows == 0 || text.len == 0 || text.len > UINT32_MAX || edges_reserve(lines, (size_t)rows + 1) != 0)
+		return -1;
+	lines->text = text.p;
+	lines->rows = rows;
+	lines->fields = 0;
+	size_t found = find_bytes(text, '\n', lines->edges, (size_t)rows + 1);
+	return found == rows && lines->edges[rows - 1] == text.len - 1 ? 0 : -1;
 }
 
 void lines_free(struct lines *lines)

@@ -38,6 +38,12 @@ int lines_index(struct lines *lines, struct str text, uint32_t rows, uint32_t fi
  */
 int lines_index_one(struct lines *lines, struct str text, uint32_t row, uint32_t fields);
 
+/*
+ * Finds the LF that each of `rows` lines ends with; `edges` then has their offsets. 0, or -1 where the text does not have just
+ * so many, as values hold some, or when out of memory.
+ */
+int lines_ends(struct lines *lines, struct str text, uint32_t rows);
+
 void lines_free(struct lines *lines);
 
 /* A value as it stands, quotes in it still doubled. */

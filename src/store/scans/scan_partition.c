@@ -250,6 +250,8 @@ static int give_sealed(struct merge *merge, const struct sealed_head *head)
 		go_after(scan, &head->position);
 		return has_time(scan);
 	}
+	if (block_reader_load(head->reader, head->row, scan->err) != 0)
+		return -1;
 	uint64_t columns = head->decides ? scan->columns_decided : scan->columns;
 	if (scan->base.sink.lines && !has_line(scan, head))
 		columns = SCAN_COLUMNS_ALL;
@@ -390,10 +392,60 @@ static int step_hot(struct merge *merge)
 	return hot_take_next(merge, hot_cursor_next(&merge->hot.cursor, merge->scan->err)) == 0 ? 1 : -1;
 }
 
+/* Are the records of the head's segment all that the sink can have in its time, and as they are in the block? */
+static bool has_lines(const struct merge *merge, const struct sealed_head *head)
+{
+	const struct day_scan *scan = merge->scan;
+	const struct sealed *sealed = &merge->sealed;
+	const struct day_block *block = &head->entry->block;
+
+	if (!scan->base.sink.on_lines || !head->decides || scan->woven || !has_line(scan, head) ||
+	    sealed->heads_count > 1 || block->seq_max > scan->base.query.snapshot ||
+	    block->last_us >= scan->base.query.to_us)
+		return false;
+	struct position last = head->reader->positions[head->reader->segment.rows - 1];
+	if (merge->hot.there && position_compare(&merge->hot.position, &last) <= 0)
+		return false;
+	if (sealed->next == sealed->entries_count)
+		return true;
+	struct position begin = day_block_first(&sealed->entries[sealed->next].block, 0);
+	return position_compare(&begin, &last) > 0;
+}
+
+/* Gives what the filters have chosen of the head's segment. 1 to continue, 0 when the scan ends here, -1. *given: there was
+ * something, of which this says where it ends. */
+static int give_lines(struct merge *merge, const struct sealed_head *head, bool *given)
+{
+	struct day_scan *scan = merge->scan;
+	struct scan_lines lines;
+	struct position last;
+	int result = has_lines(merge, head) ? scan_lines_read(scan, head, &lines, &last) : 0;
+
+	*given = result > 0;
+	if (result <= 0)
+		return result < 0 ? -1 : 1;
+	go_after(scan, &last);
+	scan_at_write(&scan->at, &scan->after);
+	if (!scan->base.sink.on_lines(scan->base.sink.arg, &lines, &scan->after)) {
+		scan->end = SCAN_STOPPED;
+		return 0;
+	}
+	if (sealed_go_to(&merge->sealed, lines.last_row + 1, &last) != 0)
+		return -1;
+	if (clock_monotonic_us() < scan->deadline_us)
+		return 1;
+	scan->end = SCAN_PAUSED;
+	return 0;
+}
+
 static int step_sealed(struct merge *merge, const struct sealed_head *head)
 {
-	int result = give_sealed(merge, head);
+	bool given;
+	int result = give_lines(merge, head, &given);
 
+	if (result <= 0 || given)
+		return result;
+	result = give_sealed(merge, head);
 	if (result <= 0)
 		return result;
 	return sealed_next(&merge->sealed) == 0 ? 1 : -1;
@@ -496,6 +548,7 @@ int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const s
 	struct position after = begin_position(scan);
 	struct merge merge = { .scan = scan, .day = day, .txn = txn };
 
+	scan->prices.block = NULL; /* an address may be another block's now */
 	merge.partition = partition_of(account, query->product->number, (uint8_t)query->direction);
 	const struct block_index *block_index = get_index(&merge);
 	if (!block_index)
@@ -509,6 +562,7 @@ int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const s
 		                        .entries_count = block_index_end(block_index, query->to_us),
 		                        .filters = query->filters,
 		                        .filters_count = query->filters_count,
+		                        .places_only = true,
 		                        .err = scan->err };
 	int result = hot_begin(&merge, &after);
 	if (result == 0) {

@@ -36,6 +36,22 @@ static inline struct scan_at scan_at_read(const struct scan_position *position)
 	};
 }
 
+/* What a block's codes say of prices. */
+enum line_price { LINE_UNPRICED, LINE_PRICED, LINE_DAMAGED };
+struct line_prices {
+	const char *block; /* whose they are; NULL: none's */
+	bool usable;
+	uint32_t refused; /* the first row of the last segment of which this says nothing; UINT32_MAX: none */
+	const struct block_column *price;          /* NULL: the product has none */
+	const struct block_column *price_codes;    /* that has the codes; NULL: prices are numbers */
+	const struct block_column *currency_codes; /* likewise */
+	decimal_units unit;                        /* of numbers */
+	uint8_t of_code[BLOCK_CODES_MAX];          /* enum line_price */
+	decimal_units units[BLOCK_CODES_MAX];
+	uint8_t currency_of[BLOCK_CODES_MAX]; /* the number of its currency */
+	char currencies[SCAN_CURRENCIES_MAX][sizeof(((struct scan_sum *)0)->currency)];
+};
+
 /* A scan of days. No LMDB read transaction outlives a step. */
 struct day_scan {
 	struct scan base;
@@ -50,6 +66,7 @@ struct day_scan {
 	struct block_index index;   /* the same */
 	struct bundle_walk bundles; /* of the day, for blocks given whole */
 	struct record hot_record;   /* the next one among the hot rows, while an account's are read */
+	struct line_prices prices;  /* of the block that is being read */
 	struct buf line;            /* that the store does not have in the form wanted */
 
 	/* of the step that runs */
@@ -72,6 +89,11 @@ int scan_partition(struct day_scan *scan, struct day *day, MDB_txn *txn, const s
 
 /* Releases the day that the last tombstone led to, if it was another one. `result`, or -1 as of env_read_end. */
 int scan_end_moved(struct day_scan *scan, int result);
+
+/* Fills what the sink is given of the rest of the segment that has the head's row, and the position of its last record. 1, 0
+ * if its records are to be read one by one, -1. Where the block must be the only one that has records between these two. */
+int scan_lines_read(struct day_scan *scan, const struct sealed_head *head, struct scan_lines *lines,
+                    struct position *last);
 
 /* What a span says of the block that the reader has; false if it cannot be one. */
 bool scan_span_fill(struct scan_span *span, const struct block_reader *reader, const struct day_block *block);

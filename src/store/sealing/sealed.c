@@ -42,7 +42,9 @@ static int settle(struct sealed *sealed, struct sealed_head *head, uint32_t row)
 		row++;
 	if (row >= head->reader->view.head.rows)
 		return 0;
-	if (block_reader_load(head->reader, row, sealed->err) != 0)
+	int loaded = sealed->places_only ? block_reader_load_places(head->reader, row, sealed->err) :
+	                                   block_reader_load(head->reader, row, sealed->err);
+	if (loaded != 0)
 		return -1;
 	head->row = row;
 	head->position = *block_reader_position(head->reader, row);
@@ -96,6 +98,7 @@ static int open_entry(struct sealed *sealed, const struct block_index_entry *ent
 		result = -1;
 	struct sealed_head *head = &sealed->heads[sealed->heads_count];
 	head->reader = reader;
+	head->entry = entry;
 	if (result > 0)
 		result = choose_rows(sealed, head);
 	if (result > 0)
@@ -144,10 +147,17 @@ void sealed_begin(struct sealed *sealed, size_t next, const struct position *aft
 
 int sealed_next(struct sealed *sealed)
 {
+	const struct sealed_head *head = &sealed->heads[sealed->first];
+
+	return sealed_go_to(sealed, head->row + 1, &head->position);
+}
+
+int sealed_go_to(struct sealed *sealed, uint32_t row, const struct position *last)
+{
 	struct sealed_head *head = &sealed->heads[sealed->first];
 
-	sealed->after = head->position;
-	int result = settle(sealed, head, head->row + 1);
+	sealed->after = *last;
+	int result = settle(sealed, head, row);
 	if (result < 0)
 		return -1;
 	if (result == 0)

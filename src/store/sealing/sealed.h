@@ -18,6 +18,7 @@
 
 struct sealed_head {
 	struct block_reader *reader;
+	const struct block_index_entry *entry;
 	uint32_t row;
 	struct position position;
 	bool chooses;
@@ -36,6 +37,7 @@ struct sealed {
 	size_t entries_count;
 	const struct scan_filter *filters; /* blocks and rows that are known not to pass them are left out */
 	size_t filters_count;
+	bool places_only; /* the segment of the record that comes next is not loaded yet, only its positions are */
 	struct error *err;
 
 	/* sealed.c's */
@@ -54,7 +56,7 @@ void sealed_begin(struct sealed *sealed, size_t next, const struct position *aft
  * them, without a head: it is to be called again for as long as `next` has not reached the last entry. */
 int sealed_open(struct sealed *sealed);
 
-/* The record that comes next, its segment loaded; NULL at the end. */
+/* The record that comes next, its segment loaded, unless `places_only`; NULL at the end. */
 static inline const struct sealed_head *sealed_head(const struct sealed *sealed)
 {
 	return sealed->heads_count ? &sealed->heads[sealed->first] : NULL;
@@ -63,6 +65,9 @@ static inline const struct sealed_head *sealed_head(const struct sealed *sealed)
 /* Passes over the record that comes next. Where that was the last of the open blocks, the following are opened by
  * sealed_open, not here: the caller may want them whole. */
 int sealed_next(struct sealed *sealed);
+
+/* Passes over the rows before `row` of the block that has the record that comes next, of which the last one was given. */
+int sealed_go_to(struct sealed *sealed, uint32_t row, const struct position *last);
 
 /* Passes over a whole entry that has not been opened: the next one, when there is no head. */
 void sealed_skip_entry(struct sealed *sealed);
