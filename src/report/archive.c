@@ -22,7 +22,7 @@
 #include "base/directory.h"
 
 #define WRITEBACK_BYTES ((uint64_t)4 << 20)
-#define WAITING_BYTES ((size_t)64 << 10)
+#define WAITING_BYTES ((size_t)256 << 10)
 #define READ_BYTES ((size_t)256 << 10)
 #define PIECE_BYTES ((size_t)512 << 10) /* of inflated content; compressed in about 1 ms */
 #define CRC_OPERATORS 4096              /* lengths of content; the blocks of small accounts are not longer */

@@ -26,6 +26,8 @@
 #define CHUNK_BYTES ((size_t)256 << 10)
 #define CHUNK_BYTES_ZSTD ((size_t)512 << 10)
 
+#define LOOK_BYTES ((size_t)16 << 10) /* of blocks between looks at the clock */
+
 /* Why a callback stopped the scan. */
 enum stop { STOP_SLICE, STOP_RETRY, STOP_LIMIT, STOP_FAILED };
 
@@ -50,6 +52,7 @@ struct maker {
 	bool begun;              /* the header line, if any, is written */
 	bool closing;            /* a row group that is complete is being written: the file is past the mark */
 	bool ending;             /* so is the footer */
+	size_t copied;           /* bytes of blocks since the last look at the clock */
 	bool limited;            /* and it is because of a limit */
 	bool complete;
 	uint8_t sha256[ARCHIVE_SHA256_BYTES]; /* of the file at the last checkpoint, or at the mark while `closing` or
@@ -130,6 +133,16 @@ void maker_on_ready(struct maker *maker, void (*on_ready)(void *arg), void *arg)
 static bool is_late(const struct maker *maker)
 {
 	return clock_monotonic_us() >= maker->deadline_us;
+}
+
+/* After so many bytes of blocks, which may be small: looks at the clock once in a while. */
+static bool is_late_after(struct maker *maker, size_t bytes)
+{
+	maker->copied += bytes;
+	if (maker->copied < LOOK_BYTES)
+		return false;
+	maker->copied = 0;
+	return is_late(maker);
 }
 
 static bool stop(struct maker *maker, enum stop why)
@@ -319,7 +332,7 @@ static bool on_span(void *arg, const struct scan_span *span, const struct scan_p
 	case ARCHIVE_PUT:
 		count_span(maker, span, after);
 		set_mark(maker);
-		return !is_late(maker) || stop(maker, STOP_SLICE);
+		return !is_late_after(maker, span->deflate.len) || stop(maker, STOP_SLICE);
 	case ARCHIVE_MORE:
 		count_span(maker, span, after);
 		maker->span_waits = true;
