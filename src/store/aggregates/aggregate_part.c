@@ -103,19 +103,20 @@ static bool find_range(const struct day_aggregate *a, const struct day_block *bl
 }
 
 /* Rows of the block, interval by interval. */
-static int fold_range(struct day_aggregate *a, uint32_t row, uint32_t end)
+static int fold_range(struct day_aggregate *a, const struct day_block *block, uint32_t row, uint32_t end)
 {
 	const struct block_view *view = &a->reader->view;
 
 	while (row < end) {
 		uint32_t next = end;
-		int64_t time_us, start_us = INT64_MIN;
+		int64_t time_us = block->first_us, start_us = INT64_MIN;
 
 		if (a->base.query.interval != ZONE_WHOLE && !aggregate_counts_only(&a->base)) {
-			if (!block_places_time(view, row, &time_us))
+			if (row > 0 && !block_places_time(view, row, &time_us))
 				return positions_damaged(a);
 			start_us = aggregate_interval(&a->base, time_us);
-			if (!block_places_find(view, a->base.interval_until_us, &next))
+			if (block->last_us >= a->base.interval_until_us &&
+			    !block_places_find(view, a->base.interval_until_us, &next))
 				return positions_damaged(a);
 			next = next < end ? next : end;
 		}
@@ -141,7 +142,7 @@ static int add_columns(struct day_aggregate *a, const struct day_block *block)
 		return folds;
 	if (!find_range(a, block, &row, &end))
 		return positions_damaged(a);
-	return fold_range(a, row, end) == 0 ? 1 : -1;
+	return fold_range(a, block, row, end) == 0 ? 1 : -1;
 }
 
 /* Adds a block, all of whose rows count, by what its head says. 1, 0 if that does not say it, -1. */
