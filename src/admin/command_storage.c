@@ -8,12 +8,15 @@
 
 #include "admin/command.h"
 #include "base/clock.h"
+#include "store/tombstones.h"
 
 struct listing {
 	struct admin_reply *reply;
 	struct store *store;
 	int32_t next; /* day to resume at */
 	int32_t last;
+	bool is_counting; /* the tombstones of this day: */
+	struct tombstones tombstones;
 	struct store_day_stats total;
 	uint64_t days;
 };
@@ -58,19 +61,29 @@ static void add(struct store_day_stats *total, const struct store_day_stats *sta
 	total->bytes += stats->bytes;
 }
 
-static int list_day(struct listing *listing, int32_t day, struct error *err)
+/* 1 when the day is listed, 0 when its hot rows are to be counted in the next slice, -1. */
+static int list_day(struct listing *listing, int32_t day, int64_t deadline_us, struct error *err)
 {
 	struct store_day_stats stats;
 	struct buf name = { 0 };
+	uint64_t *left = &listing->tombstones.count;
 
+	if (!listing->is_counting || listing->tombstones.day != day)
+		listing->tombstones = (struct tombstones){ .day = day };
+	listing->is_counting = true;
+	int counted = tombstones_count(listing->store, &listing->tombstones, deadline_us, err);
+	if (counted <= 0)
+		return counted;
+	listing->is_counting = false;
 	if (store_day_stats(listing->store, day, &stats, err) != 0)
 		return -1;
+	stats.hot_rows -= *left < stats.hot_rows ? *left : stats.hot_rows;
 	clock_format_day(&name, day);
 	write_row(admin_reply_result(listing->reply), buf_str(&name), &stats);
 	buf_free(&name);
 	add(&listing->total, &stats);
 	listing->days++;
-	return 0;
+	return 1;
 }
 
 /* Finds the first day from `from` on; false when there is none. */
@@ -106,13 +119,15 @@ static void go_on(void *arg, int64_t deadline_us)
 	int32_t day;
 
 	while (find_day(listing->store, listing->next, &day) && day <= listing->last) {
-		if (list_day(listing, day, &err) != 0) {
+		int listed = list_day(listing, day, deadline_us, &err);
+
+		if (listed < 0) {
 			admin_reply_error(listing->reply, &err);
 			free(listing);
 			return;
 		}
-		listing->next = day + 1;
-		if (clock_monotonic_us() >= deadline_us) {
+		listing->next = day + listed;
+		if (listed == 0 || clock_monotonic_us() >= deadline_us) {
 			admin_reply_later(listing->reply, go_on, listing);
 			return;
 		}

@@ -5,12 +5,16 @@
  */
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
 #include "store/days/hot_rows.h"
 #include "store/days_store.h"
 #include "store/sealing/upgrade.h"
+#include "store/tombstones.h"
+
+#define LOOK_EVERY 256 /* hot rows between looks at the clock */
 
 static void add_file(const struct store *store, const char *name, uint64_t *bytes)
 {
@@ -78,13 +82,52 @@ int store_day_stats(struct store *store, int32_t number, struct store_day_stats 
 	MDB_txn *txn = env_read(&day->env, err);
 	if (!txn)
 		return -1;
-	/* The few tombstones among them count too. */
+	/* Tombstones among them count too: tombstones.h */
 	int result = hot_rows_count(day, txn, &stats->hot_rows, err);
 	if (result == 0)
 		result = add_blocks(day, txn, stats, err);
 	result = env_read_end(&day->env, txn, result, err);
 	add_day_files(store, number, &stats->bytes);
 	return result;
+}
+
+struct tombstone_walk {
+	struct tombstones *tombstones;
+	int64_t deadline_us;
+	unsigned seen;
+};
+
+/* A hot_row_fn. */
+static int count_tombstone(void *arg, const struct hot_place *place, MDB_val val, struct error *err)
+{
+	struct tombstone_walk *walk = arg;
+	struct day_tombstone tombstone;
+
+	(void)place;
+	(void)err;
+	walk->tombstones->count += day_tombstone_read(val, &tombstone);
+	return ++walk->seen % LOOK_EVERY == 0 && clock_monotonic_us() >= walk->deadline_us;
+}
+
+int tombstones_count(struct store *store, struct tombstones *tombstones, int64_t deadline_us, struct error *err)
+{
+	struct tombstone_walk walk = { .tombstones = tombstones, .deadline_us = deadline_us };
+	struct hot_place place;
+	int result;
+
+	_Static_assert(sizeof(place) <= sizeof(tombstones->place), "a place in a walk over hot rows");
+	struct day *day = store_day(store, tombstones->day, false, err);
+	if (!day)
+		return err->code == ERROR_NONE ? 1 : -1;
+	MDB_txn *txn = env_read(&day->env, err);
+	if (!txn)
+		return -1;
+	memcpy(&place, tombstones->place, sizeof(place));
+	do
+		result = hot_rows_each(day, txn, &place, count_tombstone, &walk, err);
+	while (result == 0 && clock_monotonic_us() < deadline_us);
+	memcpy(tombstones->place, &place, sizeof(place));
+	return env_read_end(&day->env, txn, result, err);
 }
 
 int store_stats(struct store *store, bool all, struct store_stats *stats, struct error *err)

@@ -5,6 +5,7 @@ import os
 import struct
 import time
 import zlib
+from datetime import timedelta
 
 import harness
 import reporting
@@ -49,6 +50,25 @@ def test_storage_shows_what_each_day_holds(daemons):
         assert abs(row["bytes_a_record"] - row["disk_bytes"] / row["records"]) < 0.06, row
     assert days["total"]["disk_bytes"] == sum(days[date(day)]["disk_bytes"] for day in (EARLIER, YESTERDAY))
     assert storage(daemon, date(EARLIER)) == {date(EARLIER): days[date(EARLIER)]}
+
+
+def test_storage_does_not_count_the_place_that_a_record_has_left(daemons):
+    daemon = daemons(**OWN_PACE)
+    account = daemon.new_account()
+    records = many_sms(account, 700)
+    daemon.post_cdrs(records)
+    moved = [{**record, "date_received": iso(NOON - DAY + timedelta(seconds=n)), "status": "failed"}
+             for n, record in enumerate(records[:300])]
+    moved_within = [{**record, "date_received": iso(NOON + timedelta(hours=1, seconds=n)), "status": "failed"}
+                    for n, record in enumerate(records[300:400])]
+    daemon.post_cdrs(moved + moved_within)
+    days = storage(daemon)
+    assert [days[date(day)]["records"] for day in (EARLIER, YESTERDAY)] == [300, 400], days
+    assert [days["total"][name] for name in ("records", "hot", "sealed")] == [700, 700, 0], days
+    daemon.restart()
+    assert storage(daemon)["total"]["records"] == 700
+    seal(daemon)
+    assert [storage(daemon)["total"][name] for name in ("records", "hot", "sealed")] == [700, 0, 700]
 
 
 def test_a_day_that_is_none_is_named(daemon):
