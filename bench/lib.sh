@@ -23,7 +23,7 @@ ratio() {
 
 # A table's columns: cdrd's figure and, for each of PEERS, the peer's and how many times better cdrd is. With GOALS, what
 # is wanted and whether it is met.
-declare -A PEER_NAMES=([sqlite]=SQLite [postgres]=PostgreSQL [duckdb]=DuckDB [clickhouse]=ClickHouse)
+declare -A PEER_NAMES=([sqlite]=SQLite [postgres]=PostgreSQL [duckdb]=DuckDB [clickhouse]=ClickHouse [lmdb]=LMDB)
 
 # table_head [PEER...]
 table_head() {

@@ -19,7 +19,7 @@
 
 #define LOOK_EVERY_US (2 * CLOCK_US_PER_SECOND)
 #define PAUSE_US (CLOCK_US_PER_SECOND / 5) /* when all replicas of a shard have been asked in vain */
-#define SERVER_BUFFER_BYTES (4 << 20)      /* of an answer, before the server writes it to disk */
+#define SERVER_BUFFER_BYTES (32 << 20)     /* of an answer, before the server writes it to disk */
 #define QUERY_BYTES_MAX (4 << 20)
 #define BOUNDARY "cdrd-numbers-0f3c9a"
 
@@ -417,6 +417,10 @@ static struct clickhouse_query *query_new(struct clickhouse *clickhouse, const s
 	if (request->settings)
 		buf_add_text(&query->settings, request->settings);
 	query->request.settings = NULL;
+	if (request->room) {
+		query->answer = *request->room;
+		*request->room = (struct buf){ 0 };
+	}
 	if (request->set.p)
 		write_form(&query->form, request->set);
 	query->pause = evtimer_new(clickhouse->base, on_pause, query);

@@ -59,6 +59,7 @@ struct clickhouse_request {
 	const char *settings; /* "name=value&...", or NULL; is copied */
 	struct str set;      /* 8-byte numbers, which are the table `numbers` (number UInt64) to the query; or p NULL */
 	bool any_database;   /* the database need not exist */
+	struct buf *room;    /* memory for the answer, which is taken from here; or NULL */
 	int64_t patience_us; /* how long replicas are tried */
 	clickhouse_fn ended;
 	void *arg;

@@ -12,11 +12,17 @@
 /* Rows of an index step: a page or an id reads little more than it shows. */
 #define GRANULE_ROWS 1024
 
+/* As struct decimal. */
+#define AMOUNT_TYPE "Decimal(38, 12)"
+
 static const struct fixed_column {
 	const char *name, *type;
 } keys[] = {
 	{ "account", "UInt64" }, { "direction", "UInt8" }, { "day", "Date" },   { "time", "Int64" },
 	{ "id", "String" },      { "version", "UInt64" },  { "dead", "UInt8" }, { "first", "UInt64" },
+}, faults[] = {
+	{ "unpriced", "UInt8" },
+	{ "unreadable", "UInt8" },
 }, texts[] = {
 	{ "line", "String" },
 	{ "rest", "String" },
@@ -76,29 +82,52 @@ void schema_write_table_name(struct buf *out, const struct catalog_product *prod
 	}
 }
 
-uint64_t schema_filter_columns(const struct catalog_product *product)
+uint64_t schema_value_columns(const struct catalog_product *product)
 {
 	uint64_t columns = 0;
 
 	for (uint8_t i = 0; i < product->filters_count; i++)
 		columns |= UINT64_C(1) << product->filters[i].column;
+	for (uint8_t i = 0; i < product->columns_count; i++)
+		if (catalog_column_groups(&product->columns[i]))
+			columns |= UINT64_C(1) << i;
 	return columns;
 }
 
-/* Calls fn(arg, prefix, name, type) for every column in order. `type` is NULL for a filter's. */
+size_t schema_amounts(const struct catalog_product *product, uint8_t columns[SCHEMA_AMOUNTS_MAX])
+{
+	static const char *const names[SCHEMA_AMOUNTS_MAX] = { "duration", "total_price", "price" };
+	size_t count = 0;
+
+	for (size_t i = 0; i < SCHEMA_AMOUNTS_MAX; i++) {
+		uint8_t column = catalog_column_find(product, str_from(names[i]));
+
+		if (column != CATALOG_NONE)
+			columns[count++] = column;
+	}
+	return count;
+}
+
+/* Calls fn(arg, prefix, name, type) for every column in order. */
 typedef void (*column_fn)(void *arg, const char *prefix, struct str name, const char *type, bool has_few_values);
 
 static void each_column(const struct catalog_product *product, column_fn fn, void *arg)
 {
-	uint64_t filters = schema_filter_columns(product);
+	uint64_t values = schema_value_columns(product);
+	uint8_t amounts[SCHEMA_AMOUNTS_MAX];
+	size_t amounts_count = schema_amounts(product, amounts);
 
 	for (size_t i = 0; i < COUNT(keys); i++)
 		fn(arg, "", str_from(keys[i].name), keys[i].type, false);
 	for (uint8_t i = 0; i < product->lookup_count; i++)
 		fn(arg, "lookup_", product->columns[product->lookup[i]].name, "UInt64", false);
 	for (uint8_t i = 0; i < product->columns_count; i++)
-		if (filters >> i & 1)
+		if (values >> i & 1)
 			fn(arg, "f_", product->columns[i].name, "String", catalog_column_groups(&product->columns[i]));
+	for (size_t i = 0; i < amounts_count; i++)
+		fn(arg, "n_", product->columns[amounts[i]].name, AMOUNT_TYPE, false);
+	for (size_t i = 0; i < COUNT(faults); i++)
+		fn(arg, "", str_from(faults[i].name), faults[i].type, false);
 	for (size_t i = 0; i < COUNT(texts); i++)
 		fn(arg, "", str_from(texts[i].name), texts[i].type, false);
 }

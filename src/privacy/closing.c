@@ -12,7 +12,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "meta/accounts.h"
-#include "store/cluster.h"
 #include "store/erased.h"
 #include "store/clock_watch.h"
 #include "store/purge.h"
@@ -36,7 +35,6 @@ struct closing {
 	struct account_key key;           /* its */
 	bool is_subaccount;
 	struct purge *purge;
-	bool told; /* that accounts stay */
 };
 
 static void run_in(struct closing *closing, int64_t us)
@@ -66,19 +64,6 @@ static bool has_subaccounts(const struct closing *closing, const struct account 
 	       count > 0;
 }
 
-/* Nothing of an account goes where its records cannot. */
-static bool can_remove(struct closing *closing, const struct account *account)
-{
-	struct error err;
-
-	if (store_needs_days(closing->context.store, "removing deleted accounts", &err) == 0)
-		return true;
-	if (!closing->told)
-		log_warn("privacy", "account %s and others that are deleted stay: %s", account->id, err.message);
-	closing->told = true;
-	return false;
-}
-
 static bool look_at(void *arg, const struct account *account)
 {
 	struct closing *closing = arg;
@@ -89,8 +74,7 @@ static bool look_at(void *arg, const struct account *account)
 
 		if (due_us > clock_now_us()) {
 			closing->next_us = due_us < closing->next_us ? due_us : closing->next_us;
-		} else if (store_clock_allows_deletion(closing->context.store) && can_remove(closing, account) &&
-		           !has_subaccounts(closing, account)) {
+		} else if (store_clock_allows_deletion(closing->context.store) && !has_subaccounts(closing, account)) {
 			memcpy(closing->account, account->id, sizeof(closing->account));
 			closing->key = account->key;
 			closing->is_subaccount = account->parent[0];
@@ -178,7 +162,7 @@ static int end_account(struct closing *closing, struct error *err)
 	return 0;
 }
 
-static int step_records(struct closing *closing, int64_t deadline_us, struct error *err)
+static int step_records(struct closing *closing, int64_t deadline_us, int64_t *pause_us, struct error *err)
 {
 	bool dirty, done;
 	struct account account;
@@ -200,6 +184,7 @@ static int step_records(struct closing *closing, int64_t deadline_us, struct err
 	}
 	if (dirty && ingest_commit(closing->context.ingest, err) != 0)
 		return -1;
+	*pause_us = purge_waits(closing->purge) ? LOOK_FIRST_US : 0;
 	return done ? end_account(closing, err) : 0;
 }
 
@@ -211,7 +196,7 @@ static int step(struct closing *closing, int64_t deadline_us, int64_t *pause_us,
 	case STAGE_REPORTS:
 		return step_reports(closing, err);
 	case STAGE_RECORDS:
-		return step_records(closing, deadline_us, err);
+		return step_records(closing, deadline_us, pause_us, err);
 	}
 	return 0;
 }

@@ -32,6 +32,7 @@ libcdrd_a_SOURCES += \
 	src/store/aggregates/fold_count.c src/store/aggregates/fold_private.h src/store/aggregates/fold_results.c \
 	src/store/aggregates/groups.c \
 	src/store/cluster.h \
+	src/store/cluster/cluster_aggregate.c \
 	src/store/cluster/cluster_chunk.c src/store/cluster/cluster_chunk.h \
 	src/store/cluster/cluster_commit.c \
 	src/store/cluster/cluster_engine.c \
@@ -39,10 +40,12 @@ libcdrd_a_SOURCES += \
 	src/store/cluster/cluster_give.c \
 	src/store/cluster/cluster_migrate.c \
 	src/store/cluster/cluster_private.h \
+	src/store/cluster/cluster_purge.c src/store/cluster/cluster_purge.h \
 	src/store/cluster/cluster_put.c \
 	src/store/cluster/cluster_retention.c \
 	src/store/cluster/cluster_row.c \
 	src/store/cluster/cluster_scan.c \
+	src/store/cluster/cluster_sql.c src/store/cluster/cluster_sql.h \
 	src/store/blocks/block.c src/store/blocks/block.h \
 	src/store/blocks/block_builder.c src/store/blocks/block_builder.h \
 	src/store/blocks/bits.h \

@@ -6,6 +6,8 @@
  * a crash leaves whole runs or none of them; purging again does the rest. Each day that held any has its file written
  * anew afterwards (repack.h), as free pages still hold what was there. The feed of changes does not report it.
  *
+ * In a cluster, its servers remove them (cluster_purge.h), and `days` are those of the daemon's own records alone.
+ *
  * The account takes no records meanwhile: it is marked as deleted (accounts.h).
  */
 #ifndef CDRD_STORE_PURGE_H
@@ -27,6 +29,9 @@ void purge_free(struct purge *purge);
  * again. *done: no day holds a record of the account. On -1 transactions may have been dropped (store_put).
  */
 MUST_CHECK int purge_step(struct purge *purge, int64_t deadline_us, bool *dirty, bool *done, struct error *err);
+
+/* Has the last step left all to a cluster? Then the next one is due in a second or so. */
+bool purge_waits(const struct purge *purge);
 
 struct purge_counts {
 	uint64_t records; /* removed, old versions among them */

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: ISC
 """Fixtures: a daemon that a module's tests share, a daemon of a test's own, an account of a test's own, a daemon's clock."""
+import os
+import sys
+
 import pytest
 
 import clock as clocks
@@ -13,6 +16,21 @@ LONGEST = ["test_documents", "test_bad_input", "test_report_crash", "test_summar
 def pytest_collection_modifyitems(items):
     ranks = {name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path.stem, len(LONGEST)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def servers_of_records():
+    """With CDRD_STORE=clickhouse: a server for all daemons of this process that do not say where their records are."""
+    if os.environ.get("CDRD_STORE") != "clickhouse":
+        yield
+        return
+    sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "cluster"))
+    import cluster as clusters  # it needs harness
+    assert clusters.REASON is None, clusters.REASON
+    harness.CLUSTER = clusters.Cluster().start()
+    yield
+    harness.CLUSTER.remove()
+    harness.CLUSTER = None
 
 
 @pytest.fixture(scope="module")

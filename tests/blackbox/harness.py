@@ -4,7 +4,8 @@
 A Daemon runs the cdrd of $CDRD_BUILD_DIR in a directory of its own under /tmp, on a free port and an admin socket of
 its own. It can be stopped, killed and started again on the same data. Whatever a sanitizer or the daemon's own end
 says is checked by check(), which conftest.py calls after every test. With CDRD_SANDBOX in the environment, it is run
-under the restrictions of the systemd unit that the build made.
+under the restrictions of the systemd unit that the build made. With CDRD_STORE=clickhouse there, its records are in a
+cluster that conftest.py starts (CLUSTER), in a database of their own.
 """
 import base64
 import contextlib
@@ -31,6 +32,9 @@ BUILD_DIR = os.path.abspath(os.environ.get("CDRD_BUILD_DIR", "."))
 START_SECONDS = 60
 STOP_SECONDS = 60
 SANITIZER_MARKS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:")
+
+CLUSTER = None  # tests/cluster/cluster.py's, where daemons keep their records
+databases = itertools.count(1)
 
 SECRET = "correct-horse-battery"
 PRODUCER = ("carrier", "producer-secret-1")
@@ -181,8 +185,18 @@ class Daemon:
             **NO_LIMITS,
             **options,
         }
+        self.database = None
+        if CLUSTER and "store" not in options:
+            self.use_cluster()
         self.process = None
         self.box = sandbox_command([self.directory, TESTS_FILES]) if IS_SANDBOXED else []
+
+    def use_cluster(self):
+        self.database = f"d{next(databases)}"
+        own = {"store": "clickhouse", "clickhouse": CLUSTER.hosts, "clickhouse_database": self.database, "clickhouse_quorum": 1,
+               "clickhouse_timeout": "30s"}
+        self.options = {**own, **self.options}
+        CLUSTER.make_database(self.database)
 
     # --- its life ---
 
@@ -195,6 +209,7 @@ class Daemon:
         if self.box and "LD_PRELOAD" in environment:
             environment["CDRD_SANDBOX_PRELOAD"] = environment.pop("LD_PRELOAD")
         with open(self.log_path, "ab") as log:
+            self.log_before = log.tell()
             self.process = subprocess.Popen(self.command(), stderr=log, stdin=subprocess.DEVNULL,
                                             env={**os.environ, **environment})
         deadline = time.monotonic() + START_SECONDS
@@ -202,7 +217,13 @@ class Daemon:
             assert self.process.poll() is None, f"cdrd ended at start:\n{self.log()}"
             assert time.monotonic() < deadline, f"cdrd was not ready after {START_SECONDS} s:\n{self.log()}"
             time.sleep(0.02)
+        while self.database and not self.has_cluster() and time.monotonic() < deadline:
+            time.sleep(0.02)
         return self
+
+    def has_cluster(self):
+        """Has it found its tables? Until then records are refused."""
+        return self.process.poll() is not None or "records are in ClickHouse" in self.log()[self.log_before:]
 
     def answers(self):
         """Does it take connections on both of its sockets?"""
@@ -238,6 +259,8 @@ class Daemon:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+        if self.database:
+            CLUSTER.drop_database(self.database)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     # --- what it says of itself ---

@@ -186,16 +186,21 @@ def test_what_the_cluster_cannot_do_is_told(clustered):
 
 
 @needs_servers
-def test_deleted_account_stays_and_fails_nobody_elses_records(clustered):
+def test_deleted_account_is_removed_with_its_records_and_no_others(clustered, cluster):
     goes, stays = clustered.new_account(), clustered.new_account()
+    for account in (goes, stays):
+        assert clustered.post_cdrs(harness.generate("SMS", account, 50, START, END))["accepted"] == 50
+        assert clustered.post_cdrs(harness.generate("ASR", account, 20, START, END))["accepted"] == 20
     clustered.options["account_grace"] = "0"
     clustered.restart()
     harness.wait_for(lambda: is_ready(clustered), 60)
     clustered.ctl("account", "delete", goes.id)
-    harness.wait_for(lambda: f"account {goes.id} and others that are deleted stay" in clustered.log(), 60)
-    assert clustered.post_cdrs(harness.generate("SMS", stays, 50, START, END))["accepted"] == 50
-    assert goes.id in [row["id"] for row in clustered.ctl("account", "list")]
-    assert "removing deleted accounts: " not in clustered.log().replace("stay: removing deleted accounts: ", "")
+    harness.wait_for(lambda: f"account {goes.id} is removed, with 70 records" in clustered.log(), 60)
+    assert goes.id not in [row["id"] for row in clustered.ctl("account", "list")]
+    for table, count in (("sms", 50), ("asr", 20)):
+        found = cluster.server(1, 1).query(f"SELECT f_account_id, count() FROM served.{table} GROUP BY f_account_id")
+        assert f"{stays.id}\t{count}\n" in found and goes.id not in found
+    assert clustered.post_cdrs(harness.generate("SMS", stays, 50, START, END))["duplicates"] == 50
 
 
 def start_fails(daemon, **options):

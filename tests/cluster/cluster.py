@@ -5,6 +5,7 @@
     cluster.hosts                       what the setting clickhouse takes: replicas with commas between, shards with |
     cluster.server(1, 2).kill9()        the second replica of the first shard; start() brings it back, stop() and resume()
                                         are SIGSTOP and SIGCONT
+    cluster.make_database("name")       and drop_database
     cluster.remove()
 
 The servers are Debian's (clickhouse-server 18.16, zookeeper). REASON says what is missing, or is None.
@@ -23,6 +24,7 @@ import urllib.request
 import harness
 
 ZOOKEEPER_JAR = "/usr/share/java/zookeeper.jar"
+VERSION = "18.16"
 SECONDS = 60
 
 
@@ -158,6 +160,18 @@ class Cluster:
 
     def server(self, shard, replica):
         return self.servers[shard, replica]
+
+    def make_database(self, name):
+        """With all tables, on each server."""
+        schema = subprocess.run([harness.program("cdrctl"), "schema", "clickhouse", "--server", VERSION, "--database", name],
+                                stdout=subprocess.PIPE, check=True, text=True).stdout
+        for server in self.servers.values():
+            for statement in filter(str.strip, schema.split(";")):
+                server.query(statement)
+
+    def drop_database(self, name):
+        for server in self.servers.values():
+            server.query(f"DROP DATABASE IF EXISTS {name}")
 
     def start(self):
         self.zookeeper.start()

@@ -15,6 +15,7 @@
 
 #define HEAD 2
 #define FIXED (8 + 1 + 2 + 8) /* bytes of a row before its id */
+#define FAULTS 2              /* unpriced, unreadable */
 #define AFTER_ID (8 + 1 + 8)  /* and between that and what is only searched by */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -72,15 +73,18 @@ static void skip_text(struct str *text)
 static void add_answered(struct buf *out, const struct catalog_product *product, struct str row)
 {
 	struct str rest = { row.p + FIXED, row.len - FIXED };
-	uint64_t filters = schema_filter_columns(product);
+	uint64_t values = schema_value_columns(product);
+	uint8_t amounts[SCHEMA_AMOUNTS_MAX];
+	size_t numbers = 16 * schema_amounts(product, amounts) + FAULTS;
 
 	skip_text(&rest);
 	rest = (struct str){ rest.p + AFTER_ID, rest.len - AFTER_ID };
 	buf_add(out, row.p, (size_t)(rest.p - row.p));
 	rest = (struct str){ rest.p + 8 * (size_t)product->lookup_count, rest.len - 8 * (size_t)product->lookup_count };
 	for (uint8_t i = 0; i < product->columns_count; i++)
-		if (filters >> i & 1)
+		if (values >> i & 1)
 			skip_text(&rest);
+	rest = (struct str){ rest.p + numbers, rest.len - numbers };
 	buf_add_str(out, rest);
 	must(!out->failed);
 }

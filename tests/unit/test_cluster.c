@@ -87,15 +87,18 @@ static struct str take_text(struct str *text)
 static void select_row(struct buf *out, struct str row)
 {
 	struct str at = { row.p + 19, row.len - 19 };
-	uint64_t filters = schema_filter_columns(sms());
+	uint64_t values = schema_value_columns(sms());
+	uint8_t amounts[SCHEMA_AMOUNTS_MAX];
+	size_t numbers = 16 * schema_amounts(sms(), amounts) + 2;
 
 	(void)take_text(&at);
 	at = (struct str){ at.p + 17, at.len - 17 };
 	buf_add(out, row.p, (size_t)(at.p - row.p));
 	at = (struct str){ at.p + 8 * sms()->lookup_count, at.len - 8 * sms()->lookup_count };
 	for (uint8_t i = 0; i < sms()->columns_count; i++)
-		if (filters >> i & 1)
+		if (values >> i & 1)
 			(void)take_text(&at);
+	at = (struct str){ at.p + numbers, at.len - numbers };
 	buf_add_str(out, at);
 	for (int i = 0; i < 3; i++)
 		(void)take_text(&at);
@@ -226,12 +229,78 @@ START_TEST(newest_of_a_key_is_shown_and_what_came_later_is_not)
 
 	list[3].is_dead = true; /* left at the change 8 */
 	make_record(&record, "outbound", "x");
-	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++)
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
 		add_row(&record, &list[i]);
+		buf_add_char(&rows, 1);
+	}
 	check_shown(10, (const uint64_t[]){ 9, 4, 6, 7 }, 4);
 	check_shown(7, (const uint64_t[]){ 8, 9, 4, 6, 7 }, 5);
 	check_shown(3, (const uint64_t[]){ 8, 9 }, 2);
 	check_shown(1, NULL, 0);
+}
+END_TEST
+
+/* The newest row of a key decides, whatever older ones are. */
+START_TEST(row_that_does_not_pass_hides_those_that_do)
+{
+	struct record record;
+	struct cluster_row list[] = { place(9, 3, 5, "a"), place(3, 3, 5, "a"), place(4, 4, 5, "b"),
+		                      place(2, 2, 5, "b") };
+	const bool passes[] = { false, true, true, false };
+
+	make_record(&record, "outbound", "x");
+	for (size_t i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		add_row(&record, &list[i]);
+		buf_add_char(&rows, passes[i]);
+	}
+	check_shown(10, (const uint64_t[]){ 4 }, 1);
+}
+END_TEST
+
+/* Units of a number, of which 64 bits are enough here, so many bytes before the texts of a row. */
+static int64_t units_before(struct str row, size_t bytes)
+{
+	uint64_t low, high;
+
+	memcpy(&low, row.p + row.len - bytes, 8);
+	memcpy(&high, row.p + row.len - bytes + 8, 8);
+	ck_assert_int_eq((int64_t)le64toh(high), (int64_t)le64toh(low) < 0 ? -1 : 0);
+	return (int64_t)le64toh(low);
+}
+
+static void check_amounts(const char *total_price, const char *price, int64_t total, int64_t each, bool is_unpriced,
+                          bool is_unreadable)
+{
+	const struct cluster_row row = place(1, 1, 5, "17");
+	struct record record;
+	struct buf line = { 0 };
+	const struct record_view view = { .direction = CATALOG_OUTBOUND };
+
+	record_clear(&record, catalog_product_find(STR_LITERAL("VOICE-CALL")));
+	set(&record, "account_id", "abcd1234");
+	set(&record, "from",
+	    "a text that makes the line longer than 127 bytes, which takes two for its length, 447700900100");
+	set(&record, "total_price", total_price);
+	set(&record, "price", price);
+	set(&record, "duration", "12");
+	(void)record_write_csv(&line, &record, &view);
+	ck_assert_uint_ge(line.len, 128);
+	buf_clear(&rows);
+	cluster_row_write(&rows, &record, &row, &scratch);
+	struct str start = { rows.data, rows.len - line.len - 4 }; /* `rest` and `body` are a byte each */
+	ck_assert_int_eq(start.p[start.len - 1], is_unreadable);
+	ck_assert_int_eq(start.p[start.len - 2], is_unpriced);
+	ck_assert_int_eq(units_before(start, 2 + 16), each);
+	ck_assert_int_eq(units_before(start, 2 + 32), total);
+	ck_assert_int_eq(units_before(start, 2 + 48), INT64_C(12000000000000));
+	buf_free(&line);
+}
+
+START_TEST(amounts_are_numbers_of_the_row)
+{
+	check_amounts("1.5", "0.000000000001", INT64_C(1500000000000), 1, false, false);
+	check_amounts("", "-2e-3", 0, -INT64_C(2000000000), true, false);
+	check_amounts("a lot", "3", 0, INT64_C(3000000000000), false, true);
 }
 END_TEST
 
@@ -244,7 +313,6 @@ START_TEST(answer_that_is_cut_is_an_error)
 
 	make_record(&record, "outbound", "17");
 	add_row(&record, &row);
-	rows.len--;
 	ck_assert_int_ne(cluster_chunk_take(&shown, &rows, 10, &err), 0);
 	ck_assert_int_eq(err.code, ERROR_CORRUPT);
 	cluster_chunk_rows_free(&shown);
@@ -431,6 +499,8 @@ Suite *suite_cluster(void)
 	tcase_add_test(tcase, uuid_is_kept_in_lower_case);
 	tcase_add_test(tcase, row_that_is_cut_is_none);
 	tcase_add_test(tcase, newest_of_a_key_is_shown_and_what_came_later_is_not);
+	tcase_add_test(tcase, row_that_does_not_pass_hides_those_that_do);
+	tcase_add_test(tcase, amounts_are_numbers_of_the_row);
 	tcase_add_test(tcase, answer_that_is_cut_is_an_error);
 	suite_add_tcase(suite, tcase);
 	tcase = tcase_create("engine");

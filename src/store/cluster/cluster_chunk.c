@@ -66,18 +66,21 @@ static bool is_shown(const struct cluster_row *row, uint64_t snapshot)
 int cluster_chunk_take(struct cluster_chunk_rows *rows, struct buf *answer, uint64_t snapshot, struct error *err)
 {
 	struct cluster_row row, last = { .time_us = INT64_MIN };
+	uint64_t passes;
 	struct str text;
 
-	buf_free(&rows->text);
+	struct buf before = rows->text;
+
 	rows->text = *answer;
-	*answer = (struct buf){ 0 };
+	buf_clear(&before);
+	*answer = before;
 	rows->count = rows->at = 0;
 	text = buf_str(&rows->text);
 	while (text.len > 0) {
-		if (!cluster_row_read(&text, &row))
+		if (!cluster_row_read(&text, &row) || !cluster_take_number(&text, 1, &passes))
 			return error_set(err, ERROR_CORRUPT, "ClickHouse: rows cannot be read");
-		if (is_shown(&row, snapshot) && !(is_same_moment(&row, &last) && str_equal(row.id, last.id)) &&
-		    !add(rows, &row))
+		if (passes && is_shown(&row, snapshot) &&
+		    !(is_same_moment(&row, &last) && str_equal(row.id, last.id)) && !add(rows, &row))
 			return error_set(err, ERROR_NOMEM, "rows of ClickHouse: out of memory");
 		last = row;
 	}

@@ -6,7 +6,7 @@
  * bytes go to another one: servers know a block that they have by its hash, and of rows with one key and version one is
  * kept in any case. What was inserted by more than one attempt is counted before it is acknowledged.
  */
-#include "store/cluster/cluster_private.h"
+#include "store/cluster/cluster_sql.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/cluster.h"
+#include "store/cluster/cluster_sql.h"
 
 #define CONNECT_TIMEOUT_US (2 * CLOCK_US_PER_SECOND)
 #define ANSWER_BYTES_MAX ((size_t)128 << 20)
@@ -26,12 +27,6 @@
 
 /* The same: its days, if it has any, are beside a cluster. */
 #define DAYS_ARE_OURS "cluster_days"
-
-void cluster_write_table(struct buf *out, const struct cluster *cluster, const struct catalog_product *product)
-{
-	buf_addf(out, "%s.", cluster->database);
-	schema_write_table_name(out, product);
-}
 
 const char *cluster_read_settings(const struct cluster *cluster)
 {
@@ -496,7 +491,7 @@ static struct aggregate *aggregate(struct store *store, const struct aggregate_q
 {
 	if (query->scan.product->own)
 		return store_days_engine.aggregate(store, query, err);
-	return aggregate_start_scanned(store, query, err);
+	return cluster_aggregate(store, query, err);
 }
 
 static struct changes *changes(struct store *store, const struct changes_query *query, struct error *err)

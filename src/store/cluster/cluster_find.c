@@ -3,7 +3,7 @@
  * cluster_find.c: records with an id in one of the columns for that. The keys come from the hashes, and all rows of these
  * keys are read, as the newest one may have another value.
  */
-#include "store/cluster/cluster_private.h"
+#include "store/cluster/cluster_sql.h"
 
 #include <stdlib.h>
 

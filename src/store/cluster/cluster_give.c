@@ -2,7 +2,21 @@
 /*
  * cluster_give.c: rows of a cluster to the sink of a scan.
  */
-#include "store/cluster/cluster_private.h"
+#include "store/cluster/cluster_sql.h"
+
+static void init_of_scan(struct cluster_giving *giving, const struct scan *scan)
+{
+	const struct scan_query *query = &scan->query;
+	uint64_t columns = query->columns ? query->columns : SCAN_COLUMNS_ALL;
+
+	giving->judges = !cluster_decides(query);
+	if (scan->sink.lines && !giving->reads_line)
+		columns |= record_view_columns(query->product, scan->sink.lines);
+	for (size_t i = 0; i < query->filters_count && giving->judges; i++)
+		columns |= UINT64_C(1) << query->filters[i].column;
+	giving->reads_rest = cluster_reads_rest(query->product, query->direction, columns, false);
+	giving->reads_body = cluster_reads_rest(query->product, query->direction, columns, true);
+}
 
 void cluster_giving_init(struct cluster_giving *giving, const struct scan *scan)
 {
@@ -11,6 +25,8 @@ void cluster_giving_init(struct cluster_giving *giving, const struct scan *scan)
 	/* The lines of the table are those without what is shown on demand. */
 	giving->reads_line =
 		lines && !lines->include_message && (!lines->show_concatenated || lines->direction == CATALOG_INBOUND);
+	if (scan->query.product)
+		init_of_scan(giving, scan);
 }
 
 void cluster_giving_free(struct cluster_giving *giving)
@@ -28,7 +44,7 @@ int cluster_give(struct cluster_giving *giving, struct scan *scan, const struct 
 
 	if (cluster_row_record(&giving->reader, row, product, &record, err) != 0)
 		return -1;
-	if (scan->query.product && !scan_passes(&scan->query, &record))
+	if (giving->judges && !scan_passes(&scan->query, &record))
 		return 1;
 	if (sink->lines && giving->reads_line && (enum catalog_direction)row->direction == sink->lines->direction) {
 		line = row->line;

@@ -62,6 +62,11 @@ static inline uint64_t cluster_account(const struct account_key *key)
 void cluster_row_write(struct buf *out, const struct record *record, const struct cluster_row *row,
                        struct buf *scratch);
 
+/* Take a little-endian number of so many bytes, or a text after its length, off the front of *text; false if it ends
+ * before. */
+bool cluster_take_number(struct str *text, size_t bytes, uint64_t *number);
+bool cluster_take_text(struct str *text, struct str *value);
+
 /* Takes a row off the front of *text; false if there is none that is whole. */
 bool cluster_row_read(struct str *text, struct cluster_row *row);
 
@@ -69,13 +74,22 @@ bool cluster_row_read(struct str *text, struct cluster_row *row);
 struct str cluster_id(char *out, struct str id);
 
 /* Fills a record from a row's texts; its values are in them, or in `arena`, which is emptied first. */
+#define CLUSTER_PARTS 3 /* the texts of a row */
 struct cluster_reader {
 	struct lines lines;
 	struct buf arena;
+	const struct catalog_product *product; /* that `columns` is of */
+	uint8_t direction;
+	uint8_t columns[CLUSTER_PARTS][CATALOG_COLUMNS_MAX]; /* of each text, */
+	uint8_t columns_count[CLUSTER_PARTS];                /* so many */
 };
 MUST_CHECK int cluster_row_record(struct cluster_reader *reader, const struct cluster_row *row,
                                   const struct catalog_product *product, struct record *record, struct error *err);
 void cluster_reader_free(struct cluster_reader *reader);
+
+/* Is one of the columns, of which bit n is column n, in the text `rest`, or in `body`? */
+bool cluster_reads_rest(const struct catalog_product *product, enum catalog_direction direction, uint64_t columns,
+                        bool of_body);
 
 /* --- a record that was put, or is stored --- */
 
@@ -177,9 +191,6 @@ static inline size_t cluster_shard(const struct cluster *cluster, const struct a
 	return id_hash64(account->bytes, ACCOUNT_KEY_LEN, 0) % clickhouse_shards(cluster->clickhouse);
 }
 
-/* `database`.table */
-void cluster_write_table(struct buf *out, const struct cluster *cluster, const struct catalog_product *product);
-
 /* Settings of a query that must see all that was acknowledged. */
 const char *cluster_read_settings(const struct cluster *cluster);
 
@@ -208,12 +219,15 @@ void cluster_end_commit(struct cluster *cluster, const struct error *err);
 void cluster_insert_next(struct cluster *cluster);
 void cluster_chunk_free(struct cluster *cluster, struct cluster_chunk *chunk);
 
-/* --- cluster_scan.c, cluster_find.c --- */
+/* --- cluster_scan.c, cluster_find.c, cluster_aggregate.c --- */
 
 MUST_CHECK struct scan *cluster_scan(struct store *store, const struct scan_query *query,
                                      const struct scan_position *from, const struct scan_sink *sink, struct error *err);
 MUST_CHECK struct scan *cluster_find(struct store *store, const struct scan_find *find, const struct scan_sink *sink,
                                      struct error *err);
+
+MUST_CHECK struct aggregate *cluster_aggregate(struct store *store, const struct aggregate_query *query,
+                                               struct error *err);
 
 /* --- cluster_give.c --- */
 
@@ -221,12 +235,14 @@ MUST_CHECK struct scan *cluster_find(struct store *store, const struct scan_find
 struct cluster_giving {
 	struct cluster_reader reader;
 	struct buf line;
-	bool reads_line; /* the sink's lines are those of the table */
+	bool reads_line;             /* the sink's lines are those of the table */
+	bool judges;                 /* servers have not decided on all filters */
+	bool reads_rest, reads_body; /* texts of a row; of a scan, not of what finds ids */
 };
 void cluster_giving_init(struct cluster_giving *giving, const struct scan *scan);
 void cluster_giving_free(struct cluster_giving *giving);
 
-/* Gives a row to the sink, if the filters let it pass: 1, 0 if the sink says stop, -1. */
+/* Gives a row to the sink, unless it judges and the filters do not let it pass: 1, 0 if the sink says stop, -1. */
 MUST_CHECK int cluster_give(struct cluster_giving *giving, struct scan *scan, const struct catalog_product *product,
                             const struct cluster_row *row, const struct scan_position *after, struct error *err);
 

@@ -2,7 +2,7 @@
 /*
  * cluster_put.c: records on their way to the cluster: gathered, looked up, made rows.
  */
-#include "store/cluster/cluster_private.h"
+#include "store/cluster/cluster_sql.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,6 +6,7 @@
 #include "store/cluster/cluster_private.h"
 
 #include "base/clock.h"
+#include "base/decimal.h"
 
 /* --- out --- */
 
@@ -37,13 +38,22 @@ struct str cluster_id(char *out, struct str id)
 }
 
 /* The three texts of a row have these columns. */
-enum part { PART_LINE, PART_REST, PART_BODY };
+enum part { PART_LINE, PART_REST, PART_BODY }; /* CLUSTER_PARTS */
 
 static enum part part_of(const struct catalog_column *column, enum catalog_direction direction)
 {
 	if (column->shown == CATALOG_WITH_MESSAGE)
 		return PART_BODY;
 	return catalog_column_shown(column, direction, false, false) ? PART_LINE : PART_REST;
+}
+
+bool cluster_reads_rest(const struct catalog_product *product, enum catalog_direction direction, uint64_t columns,
+                        bool of_body)
+{
+	for (uint8_t i = 0; i < product->columns_count; i++)
+		if ((columns >> i & 1) && part_of(&product->columns[i], direction) == (of_body ? PART_BODY : PART_REST))
+			return true;
+	return false;
 }
 
 /* A line of the columns of a part; empty if none has a value. */
@@ -67,10 +77,35 @@ static void write_part(struct buf *out, const struct record *record, enum catalo
 		buf_add_char(out, '\n');
 }
 
+/* Columns that are summed, as aggregate_add_record reads them. */
+static void add_amounts(struct buf *out, const struct record *record)
+{
+	const struct catalog_product *product = record->product;
+	uint8_t amounts[SCHEMA_AMOUNTS_MAX], paid = catalog_column_find(product, STR_LITERAL("total_price"));
+	size_t count = schema_amounts(product, amounts);
+	bool is_unreadable = false;
+
+	if (paid == CATALOG_NONE)
+		paid = catalog_column_find(product, STR_LITERAL("price"));
+	for (size_t i = 0; i < count; i++) {
+		struct str text = record->values[amounts[i]];
+		struct decimal value = { 0 };
+
+		if (text.len > 0 && !decimal_read_stored(text, &value)) {
+			is_unreadable = true;
+			value.units = 0;
+		}
+		add_number(out, (uint64_t)value.units, 8);
+		add_number(out, (uint64_t)(value.units >> 64), 8);
+	}
+	add_number(out, paid != CATALOG_NONE && record->values[paid].len == 0, 1);
+	add_number(out, is_unreadable, 1);
+}
+
 void cluster_row_write(struct buf *out, const struct record *record, const struct cluster_row *row, struct buf *scratch)
 {
 	const struct catalog_product *product = record->product;
-	uint64_t filters = schema_filter_columns(product);
+	uint64_t values = schema_value_columns(product);
 	size_t id_len = row->id.len;
 
 	add_number(out, row->account, 8);
@@ -89,8 +124,9 @@ void cluster_row_write(struct buf *out, const struct record *record, const struc
 		add_number(out, value.len > 0 ? id_hash64_of_id(value, 0) : 0, 8);
 	}
 	for (uint8_t i = 0; i < product->columns_count; i++)
-		if (filters >> i & 1)
+		if (values >> i & 1)
 			add_text(out, record->values[i]);
+	add_amounts(out, record);
 	for (enum part part = PART_LINE; part <= PART_BODY; part++) {
 		write_part(scratch, record, (enum catalog_direction)row->direction, part);
 		out->failed |= scratch->failed;
@@ -100,7 +136,7 @@ void cluster_row_write(struct buf *out, const struct record *record, const struc
 
 /* --- in --- */
 
-static bool take_number(struct str *text, size_t bytes, uint64_t *number)
+bool cluster_take_number(struct str *text, size_t bytes, uint64_t *number)
 {
 	uint64_t little = 0;
 
@@ -112,14 +148,14 @@ static bool take_number(struct str *text, size_t bytes, uint64_t *number)
 	return true;
 }
 
-static bool take_text(struct str *text, struct str *value)
+bool cluster_take_text(struct str *text, struct str *value)
 {
 	size_t len = 0;
 
 	for (unsigned shift = 0; shift < 35; shift += 7) {
 		uint64_t byte;
 
-		if (!take_number(text, 1, &byte))
+		if (!cluster_take_number(text, 1, &byte))
 			return false;
 		len |= (size_t)(byte & 127) << shift;
 		if (byte & 128)
@@ -137,10 +173,12 @@ bool cluster_row_read(struct str *text, struct cluster_row *row)
 {
 	uint64_t direction, day, time, dead;
 
-	if (!take_number(text, 8, &row->account) || !take_number(text, 1, &direction) || !take_number(text, 2, &day) ||
-	    !take_number(text, 8, &time) || !take_text(text, &row->id) || !take_number(text, 8, &row->version) ||
-	    !take_number(text, 1, &dead) || !take_number(text, 8, &row->first) || !take_text(text, &row->line) ||
-	    !take_text(text, &row->rest) || !take_text(text, &row->body))
+	if (!cluster_take_number(text, 8, &row->account) || !cluster_take_number(text, 1, &direction) ||
+	    !cluster_take_number(text, 2, &day) || !cluster_take_number(text, 8, &time) ||
+	    !cluster_take_text(text, &row->id) || !cluster_take_number(text, 8, &row->version) ||
+	    !cluster_take_number(text, 1, &dead) || !cluster_take_number(text, 8, &row->first) ||
+	    !cluster_take_text(text, &row->line) || !cluster_take_text(text, &row->rest) ||
+	    !cluster_take_text(text, &row->body))
 		return false;
 	row->direction = (uint8_t)direction;
 	row->day = (int32_t)day;
@@ -163,24 +201,34 @@ static struct str undouble(struct buf *arena, struct str value)
 	return (struct str){ arena->data + at, arena->len - at };
 }
 
-static int read_part(struct cluster_reader *reader, struct str text, enum catalog_direction direction, enum part part,
-                     struct record *record)
+/* The columns of each text are the same for all rows of a product and direction. */
+static void list_columns(struct cluster_reader *reader, const struct catalog_product *product, uint8_t direction)
 {
-	const struct catalog_product *product = record->product;
-	uint32_t fields = 0, field = 0;
+	if (reader->product == product && reader->direction == direction)
+		return;
+	reader->product = product;
+	reader->direction = direction;
+	memset(reader->columns_count, 0, sizeof(reader->columns_count));
+	for (uint8_t i = 0; i < product->columns_count; i++) {
+		enum part part = part_of(&product->columns[i], (enum catalog_direction)direction);
 
-	for (uint8_t i = 0; i < product->columns_count; i++)
-		fields += part_of(&product->columns[i], direction) == part;
+		reader->columns[part][reader->columns_count[part]++] = i;
+	}
+}
+
+static int read_part(struct cluster_reader *reader, struct str text, enum part part, struct record *record)
+{
+	uint8_t count = reader->columns_count[part];
+
 	if (text.len == 0)
 		return 0;
-	if (fields == 0 || lines_index(&reader->lines, text, 1, fields) != 0)
+	if (count == 0 || lines_index(&reader->lines, text, 1, count) != 0)
 		return -1;
-	for (uint8_t i = 0; i < product->columns_count; i++) {
-		if (part_of(&product->columns[i], direction) != part)
-			continue;
-		struct str value = lines_value(&reader->lines, 0, field++);
+	for (uint8_t field = 0; field < count; field++) {
+		struct str value = lines_value(&reader->lines, 0, field);
 
-		record->values[i] = reader->lines.has_doubled ? undouble(&reader->arena, value) : value;
+		record->values[reader->columns[part][field]] =
+			reader->lines.has_doubled ? undouble(&reader->arena, value) : value;
 	}
 	return 0;
 }
@@ -188,15 +236,16 @@ static int read_part(struct cluster_reader *reader, struct str text, enum catalo
 int cluster_row_record(struct cluster_reader *reader, const struct cluster_row *row,
                        const struct catalog_product *product, struct record *record, struct error *err)
 {
-	const struct str parts[] = { row->line, row->rest, row->body };
+	const struct str parts[CLUSTER_PARTS] = { row->line, row->rest, row->body };
 	size_t len = row->line.len + row->rest.len + row->body.len;
 
+	list_columns(reader, product, row->direction);
 	record_clear(record, product);
 	buf_clear(&reader->arena);
 	if (!buf_reserve(&reader->arena, len + 1)) /* its values must not move */
 		return error_set(err, ERROR_NOMEM, "a record of the cluster: out of memory");
 	for (enum part part = PART_LINE; part <= PART_BODY; part++)
-		if (read_part(reader, parts[part], (enum catalog_direction)row->direction, part, record) != 0)
+		if (read_part(reader, parts[part], part, record) != 0)
 			return error_set(err, reader->lines.no_memory ? ERROR_NOMEM : ERROR_CORRUPT,
 			                 "table of %.*s: record with version %llu cannot be read",
 			                 STR_ARGS(product->name), (unsigned long long)row->version);

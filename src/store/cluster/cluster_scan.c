@@ -8,11 +8,10 @@
  * answer is too large, chunks of half as many are planned. Plans are made for a window of days, which grows where there is
  * little in it.
  *
- * Of rows with one key only the newest counts. With filters, rows that pass them are asked for, and those that may hide
- * another row, which have a `version` other than `first`. As every row that is put has that while has_doubt is set, and
- * nothing clears it, all rows of the range come, and cluster_give filters them.
+ * Of rows with one key only the newest counts. With filters, all rows are asked for of keys of which any row passes, each
+ * with whether it passes itself.
  */
-#include "store/cluster/cluster_private.h"
+#include "store/cluster/cluster_sql.h"
 
 #include <stdlib.h>
 
@@ -71,6 +70,7 @@ static void write_range(struct buf *sql, const struct stream *stream, const stru
 	const struct cluster_place *from = &stream->from;
 	int32_t last = to ? to->day : stream->window_last;
 
+	sql->failed |= stream->accounts.failed;
 	buf_addf(sql, "account IN (%.*s) AND direction = %d", STR_ARGS(buf_str(&stream->accounts)),
 	         (int)query->direction);
 	buf_addf(sql, " AND day >= toDate(%d) AND day <= toDate(%d) AND time >= %lld AND time < %lld", from->day, last,
@@ -80,57 +80,6 @@ static void write_range(struct buf *sql, const struct stream *stream, const stru
 	if (to)
 		buf_addf(sql, " AND (day < toDate(%d) OR account < %llu OR (account = %llu AND time <= %lld))", to->day,
 		         (unsigned long long)to->account, (unsigned long long)to->account, (long long)to->time_us);
-}
-
-static void write_text(struct buf *sql, const char *prefix, struct str text)
-{
-	buf_add_char(sql, '\'');
-	buf_add_text(sql, prefix);
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.p[i] == '\'' || text.p[i] == '\\')
-			buf_add_char(sql, '\\');
-		if (text.p[i] == '\0')
-			buf_add_text(sql, "\\0");
-		else
-			buf_add_char(sql, text.p[i]);
-	}
-	buf_add_char(sql, '\'');
-}
-
-static void write_filter(struct buf *sql, const struct catalog_product *product, const struct scan_filter *filter)
-{
-	struct str name = product->columns[filter->column].name;
-
-	if (filter->match == SCAN_NOCASE) {
-		buf_addf(sql, "lower(f_%.*s) = lower(", STR_ARGS(name));
-		write_text(sql, "", filter->value);
-		buf_add_char(sql, ')');
-		return;
-	}
-	buf_addf(sql, "f_%.*s IN (", STR_ARGS(name));
-	write_text(sql, "", filter->value);
-	if (filter->match == SCAN_NUMBER) {
-		buf_add_char(sql, ',');
-		write_text(sql, "+", filter->value);
-	}
-	buf_add_char(sql, ')');
-}
-
-/* Columns that are no filters of the catalog are left to scan_passes. */
-static void write_filters(struct buf *sql, const struct scan_query *query)
-{
-	uint64_t columns = schema_filter_columns(query->product);
-
-	if (query->filters_count == 0)
-		return;
-	buf_add_text(sql, " AND (version != first OR (1");
-	for (size_t i = 0; i < query->filters_count; i++) {
-		if (!(columns >> query->filters[i].column & 1))
-			continue;
-		buf_add_text(sql, " AND ");
-		write_filter(sql, query->product, &query->filters[i]);
-	}
-	buf_add_text(sql, "))");
 }
 
 static void on_plan(void *arg, struct buf *answer, const struct error *err);
@@ -143,6 +92,7 @@ static int ask(struct stream *stream, struct buf *sql, clickhouse_fn ended, stru
 		.shard = stream->shard,
 		.sql = buf_str(sql),
 		.settings = cluster_read_settings(cluster),
+		.room = ended == on_rows ? &stream->answer : NULL,
 		.patience_us = stream->chunks_read < PATIENT_FROM ? cluster->patience_us : PATIENCE_US,
 		.ended = ended,
 		.arg = stream,
@@ -169,25 +119,47 @@ static int ask_plan(struct stream *stream, struct error *err)
 	cluster_write_table(&sql, stream->scan->cluster, query->product);
 	buf_add_text(&sql, " WHERE ");
 	write_range(&sql, stream, NULL);
-	write_filters(&sql, query);
+	buf_add_text(&sql, " AND ");
+	cluster_write_filters(&sql, query);
 	buf_addf(&sql,
 	         " ORDER BY day, account, time LIMIT %zu) WHERE rowNumberInAllBlocks() %% %zu = %zu FORMAT RowBinary",
 	         stream->planned * stream->step, stream->step, stream->step - 1);
 	return ask(stream, &sql, on_plan, err);
 }
 
+/* Before what else is asked of a row is read. */
+static void write_keys_that_pass(struct buf *sql, const struct stream *stream, const struct cluster_place *to)
+{
+	const struct scan_query *query = &stream->scan->base.query;
+
+	buf_add_text(sql, " PREWHERE (account, time, id) IN (SELECT account, time, id FROM ");
+	cluster_write_table(sql, stream->scan->cluster, query->product);
+	buf_add_text(sql, " WHERE ");
+	write_range(sql, stream, to);
+	buf_add_text(sql, " AND ");
+	cluster_write_filters(sql, query);
+	buf_add_char(sql, ')');
+}
+
 static int ask_rows(struct stream *stream, struct error *err)
 {
 	const struct scan_query *query = &stream->scan->base.query;
-	bool is_last = stream->bounds_at == stream->bounds_count;
+	const struct cluster_place *to =
+		stream->bounds_at < stream->bounds_count ? &stream->bounds[stream->bounds_at] : NULL;
 	struct buf sql = { 0 };
 
-	buf_add_text(&sql, "SELECT " CLUSTER_ROW_COLUMNS " FROM ");
+	buf_add_text(&sql, "SELECT account, direction, day, time, id, version, dead, first, line");
+	buf_addf(&sql, ", %s, %s, toUInt8(", stream->scan->giving.reads_rest ? "rest" : "''",
+	         stream->scan->giving.reads_body ? "body" : "''");
+	cluster_write_filters(&sql, query);
+	buf_add_text(&sql, ") FROM ");
 	cluster_write_table(&sql, stream->scan->cluster, query->product);
+	if (query->filters_count > 0)
+		write_keys_that_pass(&sql, stream, to);
 	buf_add_text(&sql, " WHERE ");
-	write_range(&sql, stream, is_last ? NULL : &stream->bounds[stream->bounds_at]);
-	write_filters(&sql, query);
-	buf_add_text(&sql, " ORDER BY day, account, time, id, version DESC FORMAT RowBinary");
+	write_range(&sql, stream, to);
+	buf_addf(&sql, " ORDER BY day, %stime, id, version DESC FORMAT RowBinary",
+	         query->accounts_count > 1 ? "account, " : "");
 	return ask(stream, &sql, on_rows, err);
 }
 
@@ -265,6 +237,7 @@ static void on_rows(void *arg, struct buf *answer, const struct error *err)
 		wake(scan);
 		return;
 	}
+	buf_free(&stream->answer);
 	stream->answer = *answer;
 	*answer = (struct buf){ 0 };
 	stream->has_answer = true;
@@ -436,19 +409,13 @@ static void begin_streams(struct cluster_scan *scan)
 
 	if (resumes)
 		from = (struct cluster_place){ scan->at.day, number_of(query, scan->at.account), scan->at.time_us };
-	for (size_t i = 0; i < query->accounts_count; i++) {
-		size_t shard = cluster_shard(scan->cluster, &query->accounts[i]);
-		struct stream *stream = scan->streams;
+	for (size_t shard = 0; shard < clickhouse_shards(scan->cluster->clickhouse); shard++) {
+		struct stream *stream = &scan->streams[scan->streams_count];
 
-		while (stream < scan->streams + scan->streams_count && stream->shard != shard)
-			stream++;
-		if (stream == scan->streams + scan->streams_count) {
-			*stream = (struct stream){ .scan = scan, .shard = shard, .from = from, .window_days = 1 };
-			stream->is_over = query->from_us >= query->to_us;
-			scan->streams_count++;
-		}
-		buf_addf(&stream->accounts, "%s%llu", stream->accounts.len ? "," : "",
-		         (unsigned long long)cluster_account(&query->accounts[i]));
+		*stream = (struct stream){ .scan = scan, .shard = shard, .from = from, .window_days = 1 };
+		stream->is_over = query->from_us >= query->to_us;
+		cluster_write_accounts(&stream->accounts, scan->cluster, query, shard);
+		scan->streams_count += stream->accounts.len > 0 || stream->accounts.failed;
 	}
 }
 
@@ -468,6 +435,7 @@ struct scan *cluster_scan(struct store *store, const struct scan_query *query, c
 	}
 	scan->base = (struct scan){ .ops = &ops, .query = *query, .sink = *sink };
 	scan->cluster = store->cluster;
+	cluster_limit_days(&scan->base.query);
 	if (from)
 		scan->at = scan_at_read(from);
 	cluster_giving_init(&scan->giving, &scan->base);

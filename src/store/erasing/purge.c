@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "store/blocks/bundle.h"
-#include "store/cluster.h"
+#include "store/cluster/cluster_purge.h"
 #include "store/days/hot_rows.h"
 #include "store/ids/ids.h"
 #include "store/sealing/repack.h"
@@ -20,8 +20,10 @@
 struct purge {
 	struct store *store;
 	struct account_key account;
-	int32_t day; /* current, or the next to look for */
-	bool begun;  /* something of it was removed */
+	int32_t day;                   /* current, or the next to look for */
+	bool begun;                    /* something of it was removed */
+	struct cluster_purge *cluster; /* of what is not in days; or NULL */
+	bool waits;                    /* for that */
 	struct purge_counts counts;
 };
 
@@ -43,12 +45,23 @@ struct purge *purge_new(struct store *store, const struct account_key *account)
 	purge->store = store;
 	purge->account = *account;
 	purge->day = INT32_MIN;
-	return purge;
+	if (!store->cluster || (purge->cluster = cluster_purge_new(store->cluster, account)))
+		return purge;
+	free(purge);
+	return NULL;
 }
 
 void purge_free(struct purge *purge)
 {
+	if (!purge)
+		return;
+	cluster_purge_free(purge->cluster);
 	free(purge);
+}
+
+bool purge_waits(const struct purge *purge)
+{
+	return purge->waits;
 }
 
 void purge_counts(const struct purge *purge, struct purge_counts *counts)
@@ -267,8 +280,18 @@ int purge_step(struct purge *purge, int64_t deadline_us, bool *dirty, bool *done
 	struct store *store = purge->store;
 
 	*dirty = *done = false;
-	if (store_needs_days(store, "removing an account's records", err) != 0)
-		return -1;
+	if (purge->cluster) {
+		bool none_left;
+
+		if (cluster_purge_step(purge->cluster, &none_left, err) != 0)
+			return -1;
+		purge->waits = !none_left;
+		purge->counts.records = cluster_purge_rows(purge->cluster);
+		if (!none_left)
+			return 0;
+		cluster_purge_free(purge->cluster);
+		purge->cluster = NULL;
+	}
 	do {
 		size_t at = store_day_index(store, purge->day);
 

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: ISC
+# shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the other parts
+# cluster.sh: store = clickhouse beside LMDB: ingest, pages, ids, reports and summaries of a month of one account.
+#
+# The servers (Debian's ClickHouse 18.16, CLUSTER_SHARDS shards of CLUSTER_REPLICAS) run on the same cores as the daemon and
+# its clients, none of which is bound to one. A record is acknowledged when all replicas have it. Files of both are in
+# memory or on disk as TMPDIR and /tmp are.
+
+CLUSTER_SHARDS=${CLUSTER_SHARDS:-1}
+CLUSTER_REPLICAS=${CLUSTER_REPLICAS:-1}
+CLUSTER_BATCH=5000 # records of a request: the engine gathers those that come at one time
+cluster_pid=
+cluster_settings=()
+
+cluster_up() {
+	coproc cluster_servers { exec python3 "$TOP/bench/cluster.py" "$CLUSTER_SHARDS" "$CLUSTER_REPLICAS"; }
+	cluster_pid=$!
+	cluster_stdin=${cluster_servers[1]}
+	read -r cluster_hosts <&"${cluster_servers[0]}" || die "the cluster did not start"
+	cluster_settings=("store=clickhouse" "clickhouse=$cluster_hosts" "clickhouse_quorum=$CLUSTER_REPLICAS" "clickhouse_timeout=60s")
+}
+
+cluster_down() {
+	[ -n "$cluster_pid" ] || return 0
+	exec {cluster_stdin}>&-
+	wait "$cluster_pid" 2>/dev/null || true
+	cluster_pid=
+}
+
+# Makes the tables; the daemon itself is started as any other.
+cluster_tables() {
+	local setting options=()
+
+	for setting in "${cluster_settings[@]}"; do
+		options+=(-o "$setting")
+	done
+	"$BUILD/cdrd" "${options[@]}" -o data_dir="$WORK/none" -m >/dev/null
+}
+
+cluster_is_ready() {
+	[ "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$cdrd_port/readyz")" = 200 ]
+}
+
+cluster_samples() {
+	say "making $RECORDS records"
+	generate_month "$RECORDS" msgpack >"$WORK/records.msgpack"
+	generate_month "$RECORDS" csv | sample_ids "$RECORDS"
+	sample_starts "$(day "-$MONTH_DAYS")" "$MONTH_DAYS" 20
+	cluster_range="account_id=$ACCOUNT&product=SMS&direction=outbound&date_start=$(day "-$MONTH_DAYS")T00:00:00Z&date_end=$(day 0)T00:00:00Z"
+	echo "/v2/reports/summary?$cluster_range&group_by=country,status" >"$WORK/targets.summary"
+	echo "/v2/reports/summary?$cluster_range&group_by=country&interval=day&status=failed" >"$WORK/targets.summary_filtered"
+}
+
+# cluster_measure [KEY=VALUE...]
+cluster_measure() {
+	local name
+
+	cdrd_start "$@"
+	wait_until cluster_is_ready
+	cdrd_post ingest 8 $CLUSTER_BATCH msgpack "$WORK/records.msgpack"
+	[ "$OWN" = cdrd ] || cdrd_seal
+	for name in pages ids; do
+		cdrd_get $name 1
+	done
+	for name in summary summary_filtered; do
+		cdrd_client "$BUILD/bench/load" get "$cdrd_port" "$ACCOUNT:$SECRET" 1 "$SECONDS_EACH" "$WORK/targets.$name" >"$WORK/out"
+		measured "$OWN" $name <"$WORK/out"
+	done
+	cdrd_report report "$RECORDS" "$RECORDS" "$(month_body)"
+	cdrd_report report_filtered "$RECORDS" - "$(month_body '"status":"failed"')"
+	cdrd_memory report
+	cdrd_stop
+}
+
+cluster_run() {
+	PINNED=
+	cluster_samples
+	say "LMDB: ingest, pages, ids, summaries, reports"
+	OWN=lmdb
+	cluster_measure
+	say "cluster of $CLUSTER_SHARDS x $CLUSTER_REPLICAS: the same"
+	OWN=cdrd
+	cluster_up
+	cluster_tables
+	cluster_measure "${cluster_settings[@]}"
+	cluster_down
+	rm -rf "$WORK"/records.* "$WORK/cdrd"
+}
+
+cluster_report() {
+	local OWN_NAME=cluster
+
+	GOALS=yes
+	echo
+	echo "$RECORDS SMS of a month of one account in a cluster of $CLUSTER_SHARDS x $CLUSTER_REPLICAS (18.16) beside LMDB; servers,"
+	echo "daemon and clients share $(machine)"
+	echo
+	table_head lmdb
+	row "ingest, msgpack, 8 connections of $CLUSTER_BATCH" records/s ingest.records_per_s "" higher 50000
+	row "page of 1000, one connection, median" ms pages.p50_ms "" lower 50
+	row "page of 1000, 99th percentile" ms pages.p99_ms "" lower
+	row "record by id, one connection, median" ms ids.p50_ms "" lower 30
+	row "record by id, 99th percentile" ms ids.p99_ms "" lower
+	row "summary by country and status, median" ms summary.p50_ms "" lower
+	row "summary by country and day, failed ones, median" ms summary_filtered.p50_ms "" lower
+	row "report to zip" rows/s report.rows_per_s "" higher 500000
+	row "  CPU of the daemon" s/M report.cpu_s_per_million "" lower
+	row "report of the failed ones" ms report_filtered.ms "" lower
+	row "memory besides the page cache after these" "MiB anon" report.rss_anon_mib "" lower
+}

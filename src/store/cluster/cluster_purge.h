@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * cluster_purge.h: all records of an account out of a cluster, for purge.h.
+ *
+ * Each table that has any gets an ALTER TABLE ... DELETE, which ClickHouse does by itself, on all replicas, and says that it
+ * has begun; then the table is looked at until nothing of the account is left. To delete again what is being deleted is
+ * harmless. A replica that is missing deletes when it is back.
+ */
+#ifndef CDRD_STORE_CLUSTER_CLUSTER_PURGE_H
+#define CDRD_STORE_CLUSTER_CLUSTER_PURGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/account_key.h"
+#include "base/error.h"
+
+struct cluster;
+struct cluster_purge;
+
+/* NULL when out of memory. */
+struct cluster_purge *cluster_purge_new(struct cluster *cluster, const struct account_key *account);
+void cluster_purge_free(struct cluster_purge *purge);
+
+/* *done: no table of any shard has a row of the account. Until then it is to be called again every second or so.
+ * ERROR_UNAVAILABLE: the cluster does not answer. */
+MUST_CHECK int cluster_purge_step(struct cluster_purge *purge, bool *done, struct error *err);
+
+/* Rows, of old versions, too, that there were at first. */
+uint64_t cluster_purge_rows(const struct cluster_purge *purge);
+
+#endif
