@@ -60,6 +60,13 @@ static int find_accounts(struct api_changes *page, struct error *err)
 	                               &page->accounts, err);
 }
 
+static void on_ready(void *arg)
+{
+	struct api_changes *page = arg;
+
+	api_work_run(&page->work);
+}
+
 static int begin_reading(struct api_changes *page, struct error *err)
 {
 	struct changes_query query = {
@@ -70,6 +77,7 @@ static int begin_reading(struct api_changes *page, struct error *err)
 		.max = (size_t)page->app->config->changes_page_max,
 		.columns = columns_of(page),
 		.write = write_record,
+		.on_ready = on_ready,
 		.arg = page,
 	};
 
@@ -77,8 +85,8 @@ static int begin_reading(struct api_changes *page, struct error *err)
 	return page->changes ? 0 : -1;
 }
 
-/* Reads a slice. 1 when the page is complete, 0 when there is more to read, -1 on failure. */
-static int read_slice(struct api_changes *page, int64_t deadline_us, struct error *err)
+/* Reads a slice. 1 when the page is complete, 0 when there is more to read, -1 on failure; *waits: not before on_ready. */
+static int read_slice(struct api_changes *page, int64_t deadline_us, bool *waits, struct error *err)
 {
 	enum scan_end end;
 
@@ -86,7 +94,8 @@ static int read_slice(struct api_changes *page, int64_t deadline_us, struct erro
 		return -1;
 	if (changes_run(page->changes, deadline_us, &end, err) < 0)
 		return -1;
-	if (end == SCAN_PAUSED)
+	*waits = end == SCAN_WAITS;
+	if (end != SCAN_DONE)
 		return 0;
 	page->found = changes_page(page->changes);
 	page->since = page->found.count > 0 ? page->since : page->found.up_to;
@@ -97,14 +106,14 @@ static enum api_work_state changes_step(void *arg, int64_t deadline_us, struct e
 {
 	struct api_changes *page = arg;
 	int complete = page->changes ? 0 : find_accounts(page, err);
-	bool in_vain = complete == 0 && page->waits && !api_changes_may_have(page);
+	bool waits = false, in_vain = complete == 0 && page->waits && !api_changes_may_have(page);
 
 	if (complete == 0)
-		complete = in_vain ? 1 : read_slice(page, deadline_us, err);
+		complete = in_vain ? 1 : read_slice(page, deadline_us, &waits, err);
 
 	api_changes_wake(page);
 	if (complete == 0)
-		return API_WORK_MORE;
+		return waits ? API_WORK_WAITS : API_WORK_MORE;
 	if (complete > 0 && page->found.count == 0 && api_changes_wait(page))
 		return API_WORK_WAITS;
 	return complete < 0 || api_changes_answer(page, err) < 0 ? API_WORK_FAILED : API_WORK_ANSWERED;

@@ -89,7 +89,7 @@ uint64_t schema_value_columns(const struct catalog_product *product)
 	for (uint8_t i = 0; i < product->filters_count; i++)
 		columns |= UINT64_C(1) << product->filters[i].column;
 	for (uint8_t i = 0; i < product->columns_count; i++)
-		if (catalog_column_groups(&product->columns[i]))
+		if (catalog_column_groups(&product->columns[i]) || product->columns[i].kind == CATALOG_NUMBER)
 			columns |= UINT64_C(1) << i;
 	return columns;
 }

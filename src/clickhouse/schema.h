@@ -10,7 +10,7 @@
  *	dead         1: the record has left this place at that change, for another time or direction
  *	first        number of the change that put the record at this place: what a snapshot is compared with
  *	lookup_X     hash of column X, by which the parameter `id` finds records; 0: none
- *	f_X          column X as it is, which is a filter or what summaries are grouped by
+ *	f_X          column X as it is, which is a filter, a number, or what summaries are grouped by
  *	n_X          column X, which is summed, as a number; 0 where it has no value or one that is no number
  *	unpriced     1: a record of a product with prices that has none
  *	unreadable   1: one of the columns that are summed has a value that is no number
@@ -56,7 +56,7 @@ void schema_write_database(struct buf *out, const char *database);
 void schema_write_table(struct buf *out, const struct catalog_product *product, const struct schema_server *server,
                         const char *database);
 
-/* Columns that are filters or that summaries are grouped by, bit n for column n. */
+/* Columns that are filters, that summaries are grouped by, or of kind CATALOG_NUMBER: bit n for column n. */
 uint64_t schema_value_columns(const struct catalog_product *product);
 
 /* Columns that are summed: duration, total_price and price, in this order, as far as the product has them. Returns how

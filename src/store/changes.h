@@ -21,6 +21,7 @@ struct changes_query {
 	size_t max;                                                             /* changes on a page */
 	uint64_t columns;                                                       /* as in scan_query */
 	void (*write)(void *arg, struct buf *out, const struct record *record); /* appends what becomes of a record */
+	void (*on_ready)(void *arg); /* after SCAN_WAITS, as in scan.h; NULL: no callback */
 	void *arg;
 };
 
@@ -31,8 +32,8 @@ struct changes;
 MUST_CHECK struct changes *changes_new(struct store *store, const struct changes_query *query, struct error *err);
 void changes_free(struct changes *changes);
 
-/* Continues until the page is complete or `deadline_us` of clock_monotonic_us has passed, which *end tells: SCAN_DONE
- * or SCAN_PAUSED. 0, or -1 with ERROR_CORRUPT, ERROR_IO or ERROR_NOMEM. */
+/* Continues until the page is complete or `deadline_us` of clock_monotonic_us has passed, which *end tells: SCAN_DONE,
+ * SCAN_PAUSED or SCAN_WAITS. 0, or -1 with ERROR_CORRUPT, ERROR_IO or ERROR_NOMEM. */
 MUST_CHECK int changes_run(struct changes *changes, int64_t deadline_us, enum scan_end *end, struct error *err);
 
 /* A complete page. It never leads beyond the snapshot: what is not committed comes later. */

@@ -33,6 +33,7 @@ libcdrd_a_SOURCES += \
 	src/store/aggregates/groups.c \
 	src/store/cluster.h \
 	src/store/cluster/cluster_aggregate.c \
+	src/store/cluster/cluster_changes.c \
 	src/store/cluster/cluster_chunk.c src/store/cluster/cluster_chunk.h \
 	src/store/cluster/cluster_commit.c \
 	src/store/cluster/cluster_engine.c \
@@ -45,6 +46,7 @@ libcdrd_a_SOURCES += \
 	src/store/cluster/cluster_retention.c \
 	src/store/cluster/cluster_row.c \
 	src/store/cluster/cluster_scan.c \
+	src/store/cluster/cluster_search.c src/store/cluster/cluster_search.h \
 	src/store/cluster/cluster_sql.c src/store/cluster/cluster_sql.h \
 	src/store/blocks/block.c src/store/blocks/block.h \
 	src/store/blocks/block_builder.c src/store/blocks/block_builder.h \

@@ -13,18 +13,34 @@ import harness
 LONGEST = ["test_documents", "test_bad_input", "test_report_crash", "test_summary", "test_feeds"]
 
 
+def skip_what_cannot_be(items):
+    """What cannot be done with records in a cluster, with the reason."""
+    from cannot import CANNOT
+    for item in items:
+        name = f"{item.path.name}::{item.name}"
+        for beginning, reason in CANNOT.items():
+            if name.startswith(beginning):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
 def pytest_collection_modifyitems(items):
     ranks = {name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path.stem, len(LONGEST)))
+    if IN_CLUSTER:
+        skip_what_cannot_be(items)
+
+
+IN_CLUSTER = os.environ.get("CDRD_STORE") == "clickhouse"
+if IN_CLUSTER:
+    sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "cluster"))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def servers_of_records():
     """With CDRD_STORE=clickhouse: a server for all daemons of this process that do not say where their records are."""
-    if os.environ.get("CDRD_STORE") != "clickhouse":
+    if not IN_CLUSTER:
         yield
         return
-    sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "cluster"))
     import cluster as clusters  # it needs harness
     assert clusters.REASON is None, clusters.REASON
     harness.CLUSTER = clusters.Cluster().start()

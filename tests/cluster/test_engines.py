@@ -29,7 +29,8 @@ class Both:
     """Two daemons, one of each engine, that are given and asked the same."""
 
     def __init__(self, daemons, cluster):
-        limits = {"summary_groups_max": MAX, "summary_window_max": "4000d", "sync_window_max": "31d", "filter_values": "any"}
+        limits = {"summary_groups_max": MAX, "summary_window_max": "4000d", "sync_window_max": "31d", "filter_values": "any",
+                  "changes_page_max": 300}
         in_cluster = daemons(start=False, store="clickhouse", clickhouse=cluster.hosts, clickhouse_quorum=1,
                              clickhouse_timeout="60s", **limits)
         subprocess.run(in_cluster.command("-m"), check=True, capture_output=True)
@@ -128,6 +129,34 @@ def test_range_may_begin_and_end_anywhere(both):
                        ("2026-10-25T00:17:31.5Z", "2026-10-25T03:02:01Z"), ("2145-01-01T00:00:00Z", "2155-01-01T00:00:00Z")):
         for more in ({}, {"interval": "hour", "time_zone": "Europe/Berlin"}, {"interval": "month"}):
             both.ask("/v2/reports/summary", product="VOICE-CALL", include_subaccounts="true", date_start=start, date_end=end, **more)
+
+
+def feed(daemon, account, product):
+    """All changes of the family: records in the order in which they come, by pages of a few."""
+    query = {"account_id": account.id, "product": product, "include_subaccounts": "true", "since": "beginning"}
+    records, more = [], True
+    while more:
+        answer = daemon.get("/v2/reports/changes", query, account)
+        assert answer.status == 200, answer
+        page = answer.json()
+        assert page["records"] or not page["more"]
+        records += page["records"]
+        query["since"], more = page["next"], page["more"]
+    return records
+
+
+@pytest.mark.parametrize("product", ["SMS", "VOICE-CALL"])
+def test_changes_are_the_same_in_the_same_order(both, product):
+    in_cluster, in_lmdb = (feed(daemon, both.parent, product) for daemon in both.daemons)
+    assert len(in_lmdb) == sum(record["product"] == product for record in both.records)
+    assert in_cluster == in_lmdb
+
+
+def test_numbers_are_found_in_the_same_records(both):
+    found = [daemon.ctl("find", "--number", "31665721611", "--limit", "5000")["found"] for daemon in both.daemons]
+    records = [sorted((item["account"], item["product"], item["id"], item["where"]) for item in items if item["kind"] == "record")
+               for items in found]
+    assert records[0] and records[0] == records[1]
 
 
 def test_more_groups_than_allowed_are_refused(both):

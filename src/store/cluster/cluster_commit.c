@@ -25,6 +25,30 @@ void cluster_chunk_free(struct cluster *cluster, struct cluster_chunk *chunk)
 	free(chunk);
 }
 
+void cluster_doubt(struct cluster *cluster)
+{
+	struct cluster_doubt *doubt = &cluster->doubts[cluster->doubts_count];
+
+	cluster->has_doubt = true;
+	if (cluster->first_unstored == 0)
+		return;
+	if (cluster->doubts_count == CLUSTER_DOUBTS_MAX)
+		doubt--; /* the last one grows, and what is between is doubted, too */
+	else
+		*doubt = (struct cluster_doubt){ .from = cluster->first_unstored };
+	doubt->to = cluster->store->last_seq;
+	if (cluster->doubts_count < CLUSTER_DOUBTS_MAX)
+		cluster->doubts_count++;
+}
+
+bool cluster_is_doubtful(const struct cluster *cluster, uint64_t version)
+{
+	for (size_t i = 0; i < cluster->doubts_count; i++)
+		if (version >= cluster->doubts[i].from && version <= cluster->doubts[i].to)
+			return true;
+	return false;
+}
+
 /* What was put while the commit was under way is gathered for the next one. */
 static void take_next(struct cluster *cluster)
 {
@@ -54,7 +78,7 @@ void cluster_end_commit(struct cluster *cluster, const struct error *err)
 	if (err) {
 		clickhouse_cancel(cluster->insert);
 		cluster->insert = NULL;
-		cluster->has_doubt = true;
+		cluster_doubt(cluster);
 		cluster->store->aborts++;
 		cluster->store->commits_failed++;
 		cluster->store->failure = *err;
@@ -206,7 +230,7 @@ void cluster_commit(struct cluster *cluster, store_commit_fn done, void *arg)
 
 	INVARIANT(!cluster->commit_done);
 	if (days_commit(cluster->store, &err) != 0) {
-		cluster->has_doubt = true;
+		cluster_doubt(cluster);
 		cluster_drop(cluster, &err);
 		done(arg, &err);
 		return;

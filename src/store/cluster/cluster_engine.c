@@ -118,6 +118,8 @@ static int take_newest(struct cluster *cluster, struct buf *answer, struct error
 	if (meta_set_number(store->meta, "seq_reserved", version, err) != 0)
 		return -1;
 	store->last_seq = store->reserved_seq = store->snapshot = version;
+	for (size_t i = 0; i < STORE_CHANGED_SLOTS; i++)
+		store->changed[i] = version;
 	return 0;
 }
 
@@ -232,6 +234,12 @@ static void on_checked(void *arg, struct buf *answer, const struct error *failur
 		return;
 	}
 	cluster->is_ready = true;
+	/* The process before may have died before it acknowledged the last ones. */
+	uint64_t last = cluster->store->last_seq;
+
+	cluster->doubts[0] =
+		(struct cluster_doubt){ last > CLUSTER_DOUBTED_AT_START ? last - CLUSTER_DOUBTED_AT_START : 0, last };
+	cluster->doubts_count = 1;
 	log_info("cluster", "records are in ClickHouse, database %s, %zu shards", cluster->database,
 	         clickhouse_shards(cluster->clickhouse));
 }
@@ -414,7 +422,7 @@ static void lose(struct cluster *cluster, const struct error *err)
 		cluster_end_commit(cluster, err);
 		return;
 	}
-	cluster->has_doubt = true;
+	cluster_doubt(cluster);
 	cluster_drop(cluster, err);
 }
 
@@ -498,14 +506,13 @@ static struct changes *changes(struct store *store, const struct changes_query *
 {
 	if (query->product->own)
 		return store_days_engine.changes(store, query, err);
-	error_set(err, ERROR_INVALID, "changes: records are in a ClickHouse cluster, which has no feed of changes yet");
-	return NULL;
+	return cluster_changes(store, query, err);
 }
 
 static bool may_have_changes(const struct store *store, const struct catalog_product *product,
                              const struct account_key *account, uint64_t since)
 {
-	return !product->own || store_days_engine.may_have_changes(store, product, account, since);
+	return store_days_engine.may_have_changes(store, product, account, since);
 }
 
 static const int32_t *days(const struct store *store, size_t *count)

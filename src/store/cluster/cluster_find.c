@@ -89,11 +89,6 @@ static bool has_id(const struct scan_find *find, const struct record *record)
 	return false;
 }
 
-static bool is_same_key(const struct cluster_row *a, const struct cluster_row *b)
-{
-	return a->time_us == b->time_us && a->direction == b->direction && a->day == b->day && str_equal(a->id, b->id);
-}
-
 static int give_all(struct cluster_finding *finding, enum scan_end *end, struct error *err)
 {
 	struct str text = buf_str(&finding->answer);
@@ -107,7 +102,7 @@ static int give_all(struct cluster_finding *finding, enum scan_end *end, struct 
 		if (!cluster_row_read(&text, &row))
 			return error_set(err, ERROR_CORRUPT, "ClickHouse: rows of %.*s cannot be read",
 			                 STR_ARGS(finding->find.product->name));
-		bool is_newest = !is_same_key(&row, &last);
+		bool is_newest = !cluster_row_is_same_key(&row, &last);
 
 		last = row;
 		if (!is_newest || row.is_dead)

@@ -73,6 +73,8 @@ bool cluster_row_read(struct str *text, struct cluster_row *row);
 /* The id as the table has it. `out` has at least as many bytes as the id. */
 struct str cluster_id(char *out, struct str id);
 
+bool cluster_row_is_same_key(const struct cluster_row *a, const struct cluster_row *b);
+
 /* Fills a record from a row's texts; its values are in them, or in `arena`, which is emptied first. */
 #define CLUSTER_PARTS 3 /* the texts of a row */
 struct cluster_reader {
@@ -136,6 +138,8 @@ struct cluster_chunk {
 TAILQ_HEAD(cluster_chunks, cluster_chunk);
 
 #define CLUSTER_SLOTS 65536
+#define CLUSTER_DOUBTS_MAX 16
+#define CLUSTER_DOUBTED_AT_START 4000000 /* more than the numbers of all that may be under way at once */
 
 struct cluster {
 	struct store *store;
@@ -165,7 +169,11 @@ struct cluster {
 	size_t chunk_bytes;
 	uint64_t first_unstored; /* number of the first change that is not inserted; 0: none */
 	size_t uncommitted;
-	bool has_doubt; /* rows may be there that were never acknowledged */
+	bool has_doubt; /* rows may be there that were never acknowledged, */
+	struct cluster_doubt {
+		uint64_t from, to;
+	} doubts[CLUSTER_DOUBTS_MAX]; /* with these versions */
+	size_t doubts_count;
 
 	/* a commit */
 	store_commit_fn commit_done;
@@ -219,7 +227,14 @@ void cluster_end_commit(struct cluster *cluster, const struct error *err);
 void cluster_insert_next(struct cluster *cluster);
 void cluster_chunk_free(struct cluster *cluster, struct cluster_chunk *chunk);
 
-/* --- cluster_scan.c, cluster_find.c, cluster_aggregate.c --- */
+/* Rows may be there that were never acknowledged: those that wait to be inserted, or some of them. To be called before
+ * they are dropped. */
+void cluster_doubt(struct cluster *cluster);
+
+/* Was a row of this version perhaps never acknowledged, and so never a change in the feed? */
+bool cluster_is_doubtful(const struct cluster *cluster, uint64_t version);
+
+/* --- cluster_scan.c, cluster_find.c, cluster_aggregate.c, cluster_changes.c --- */
 
 MUST_CHECK struct scan *cluster_scan(struct store *store, const struct scan_query *query,
                                      const struct scan_position *from, const struct scan_sink *sink, struct error *err);
@@ -228,6 +243,8 @@ MUST_CHECK struct scan *cluster_find(struct store *store, const struct scan_find
 
 MUST_CHECK struct aggregate *cluster_aggregate(struct store *store, const struct aggregate_query *query,
                                                struct error *err);
+
+MUST_CHECK struct changes *cluster_changes(struct store *store, const struct changes_query *query, struct error *err);
 
 /* --- cluster_give.c --- */
 

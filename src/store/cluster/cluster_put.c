@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/invariant.h"
+#include "store/changes/changes_note.h"
 #include "store/versions.h"
 
 #define ACCOUNTS_LISTED_MAX 100 /* in a query; of more only the range is given */
@@ -250,6 +251,9 @@ static int change(struct cluster *cluster, const struct cluster_put *put, struct
 	known->direction = place.direction;
 	known->first = place.first;
 	known->version = place.version;
+	const struct partition partition = { put->account, put->product->number, (uint8_t)place.direction };
+
+	changes_note(cluster->store, &partition, place.version);
 	cluster->uncommitted++;
 	return keep_row(cluster, known, record, err);
 }
@@ -260,6 +264,7 @@ static int meet(struct cluster *cluster, const struct cluster_put *put, struct c
 	bool merges = put->has_versions && (put->versions.merge || put->versions.updates);
 	struct buf copy = { 0 };
 	struct record old, merged = *came;
+	bool writes = true;
 	uint64_t seq;
 	int status = 0;
 
@@ -273,6 +278,7 @@ static int meet(struct cluster *cluster, const struct cluster_put *put, struct c
 	*result = outdated ? STORE_OUTDATED : STORE_UPDATED;
 	if (merges ? versions_adds_nothing(came, &old) : record_equal(&old, came)) {
 		*result = STORE_DUPLICATE;
+		writes = false;
 	} else if (!outdated || (merges && versions_fill(&merged, came, &old))) {
 		bool keeps_time = outdated || (put->has_versions && put->versions.updates);
 
@@ -282,7 +288,12 @@ static int meet(struct cluster *cluster, const struct cluster_put *put, struct c
 			merged.values[put->product->time_column] = old.values[put->product->time_column];
 		merged.account_number = came->account_number;
 		status = change(cluster, put, known, &merged, keeps_time ? known->time_us : put->time_us, err);
+	} else {
+		writes = false;
 	}
+	/* What nobody was told of is put now, as the feed has not had it. */
+	if (!writes && !known->chunk && cluster_is_doubtful(cluster, known->version))
+		status = change(cluster, put, known, &old, known->time_us, err);
 	buf_free(&copy);
 	return status;
 }
@@ -339,12 +350,6 @@ static int take_row(struct cluster *cluster, const struct catalog_product *produ
 	return keep_row(cluster, known, &record, err);
 }
 
-static bool is_same_key(const struct cluster_row *a, const struct cluster_row *b)
-{
-	return a->account == b->account && a->direction == b->direction && a->time_us == b->time_us &&
-	       str_equal(a->id, b->id);
-}
-
 /* Rows come with the newest of a key first. */
 static int take_rows(struct cluster_lookup *lookup, struct str text, struct error *err)
 {
@@ -354,7 +359,8 @@ static int take_rows(struct cluster_lookup *lookup, struct str text, struct erro
 		if (!cluster_row_read(&text, &row))
 			return error_set(err, ERROR_CORRUPT, "ClickHouse: rows of %.*s cannot be read",
 			                 STR_ARGS(lookup->product->name));
-		if (!is_same_key(&row, &last) && !row.is_dead && take_row(lookup->cluster, lookup->product, &row, err))
+		if (!cluster_row_is_same_key(&row, &last) && !row.is_dead &&
+		    take_row(lookup->cluster, lookup->product, &row, err))
 			return -1;
 		last = row;
 	}

@@ -187,6 +187,12 @@ bool cluster_row_read(struct str *text, struct cluster_row *row)
 	return direction <= CATALOG_INBOUND;
 }
 
+bool cluster_row_is_same_key(const struct cluster_row *a, const struct cluster_row *b)
+{
+	return a->account == b->account && a->direction == b->direction && a->time_us == b->time_us &&
+	       str_equal(a->id, b->id);
+}
+
 /* A value without the doubling of quotes. */
 static struct str undouble(struct buf *arena, struct str value)
 {

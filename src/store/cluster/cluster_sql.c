@@ -38,7 +38,7 @@ void cluster_write_value_column(struct buf *sql, const struct catalog_product *p
 	buf_addf(sql, "f_%.*s", STR_ARGS(product->columns[column].name));
 }
 
-static void write_text(struct buf *sql, const char *prefix, struct str text)
+void cluster_write_text(struct buf *sql, const char *prefix, struct str text)
 {
 	buf_add_char(sql, '\'');
 	buf_add_text(sql, prefix);
@@ -53,17 +53,17 @@ static void write_text(struct buf *sql, const char *prefix, struct str text)
 	buf_add_char(sql, '\'');
 }
 
-static void write_filter(struct buf *sql, const struct catalog_product *product, const struct scan_filter *filter)
+void cluster_write_filter(struct buf *sql, const struct catalog_product *product, const struct scan_filter *filter)
 {
 	bool ignores_case = filter->match == SCAN_NOCASE;
 
 	buf_add_text(sql, ignores_case ? "lower(" : "");
 	cluster_write_value_column(sql, product, filter->column);
 	buf_add_text(sql, ignores_case ? ") = lower(" : " IN (");
-	write_text(sql, "", filter->value);
+	cluster_write_text(sql, "", filter->value);
 	if (filter->match == SCAN_NUMBER) {
 		buf_add_char(sql, ',');
-		write_text(sql, "+", filter->value);
+		cluster_write_text(sql, "+", filter->value);
 	}
 	buf_add_char(sql, ')');
 }
@@ -87,7 +87,7 @@ void cluster_write_filters(struct buf *sql, const struct scan_query *query)
 		if (!(columns >> query->filters[i].column & 1))
 			continue;
 		buf_add_text(sql, is_first ? "" : " AND ");
-		write_filter(sql, query->product, &query->filters[i]);
+		cluster_write_filter(sql, query->product, &query->filters[i]);
 		is_first = false;
 	}
 	if (is_first)

@@ -22,6 +22,12 @@ void cluster_write_accounts(struct buf *out, const struct cluster *cluster, cons
 /* A column that a table has as it is: f_status. */
 void cluster_write_value_column(struct buf *sql, const struct catalog_product *product, uint8_t column);
 
+/* A text as SQL has it, after a prefix. */
+void cluster_write_text(struct buf *sql, const char *prefix, struct str text);
+
+/* A condition that is true of rows that pass the filter. */
+void cluster_write_filter(struct buf *sql, const struct catalog_product *product, const struct scan_filter *filter);
+
 /* Do servers decide on all of the query's filters? */
 bool cluster_decides(const struct scan_query *query);
 

@@ -7,7 +7,7 @@
  * sealed, and its block be merged into a new one: it keeps the number of its position. One that moves gets a new number,
  * by which it is known to have come after the search had begun, and keeps its id.
  */
-#include "store/cluster.h"
+#include "store/cluster/cluster_search.h"
 #include "store/number_search.h"
 
 #include <stdlib.h>
@@ -51,15 +51,36 @@ struct number_search {
 	uint64_t snapshot;   /* the last change before the search began */
 	struct given seqs;   /* of the positions of the records found */
 	struct given hashes; /* of their ids */
+
+	struct cluster_search *cluster; /* of what is not in days; or NULL */
 };
+
+/* Of the columns that may hold the number, those that do. */
+static uint64_t columns_with_it(const struct number_search *search, const struct record *record)
+{
+	uint64_t found = 0;
+
+	for (uint64_t left = erase_columns_of(search->matcher, record->product); left; left &= left - 1)
+		if (erase_record_has_it(search->matcher, record, left & -left))
+			found |= left & -left;
+	return found;
+}
+
+static bool give_of_cluster(void *arg, const struct record *record, int64_t time_us)
+{
+	struct number_search *search = arg;
+	uint64_t found = columns_with_it(search, record);
+
+	if (found && !search->fn(search->arg, record, time_us, found))
+		search->ended = true;
+	return !search->ended;
+}
 
 struct number_search *number_search_new(struct store *store, const struct account_key *account, struct str number,
                                         number_search_fn fn, void *arg, struct error *err)
 {
 	struct number_search *search;
 
-	if (store_needs_days(store, "searching a number", err) != 0)
-		return NULL;
 	search = calloc(1, sizeof(*search));
 	if (!search) {
 		error_set(err, ERROR_NOMEM, "search: out of memory");
@@ -73,9 +94,17 @@ struct number_search *number_search_new(struct store *store, const struct accoun
 		search->account = *account;
 	search->counts.days_total = store->days_count;
 	search->matcher = erase_new_matcher(number, err);
-	if (search->matcher)
+	if (!search->matcher) {
+		free(search);
+		return NULL;
+	}
+	if (store->cluster)
+		search->cluster = cluster_search_new(store->cluster, account, erase_bare_number(search->matcher),
+		                                     give_of_cluster, search);
+	if (!store->cluster || search->cluster)
 		return search;
-	free(search);
+	number_search_free(search);
+	error_set(err, ERROR_NOMEM, "search: out of memory");
 	return NULL;
 }
 
@@ -83,6 +112,7 @@ void number_search_free(struct number_search *search)
 {
 	if (!search)
 		return;
+	cluster_search_free(search->cluster);
 	erase_free(search->matcher);
 	buf_free(&search->seqs.list);
 	buf_free(&search->hashes.list);
@@ -145,11 +175,8 @@ static void give(struct number_search *search, const struct partition *partition
 {
 	const struct catalog_product *product = record->product;
 	uint64_t hash = day_id_hash(&partition->account, product->number, record->values[product->id_column]);
-	uint64_t columns = erase_columns_of(search->matcher, record->product), found = 0;
+	uint64_t found = columns_with_it(search, record);
 
-	for (uint64_t left = columns; left; left &= left - 1)
-		if (erase_record_has_it(search->matcher, record, left & -left))
-			found |= left & -left;
 	if (!found || was_given(search, position->seq, hash))
 		return;
 	buf_add(&search->seqs.list, &position->seq, sizeof(position->seq));
@@ -334,6 +361,14 @@ int number_search_step(struct number_search *search, int64_t deadline_us, bool *
 	struct store *store = search->store;
 
 	search->deadline_us = deadline_us;
+	if (search->cluster) {
+		if (cluster_search_step(search->cluster, deadline_us, done, err) != 0)
+			return -1;
+		if (!*done || search->ended)
+			return 0;
+		cluster_search_free(search->cluster);
+		search->cluster = NULL;
+	}
 	do {
 		size_t at = store_day_index(store, search->day);
 
