@@ -107,7 +107,8 @@ static bool add_time(struct compiler *compiler, struct str text)
 		return compile_fault(
 			compiler,
 			"\"%.*s\": must be a form such as \"%%Y-%%m-%%d %%H:%%M:%%S\", of %%Y %%m %%d %%H %%M "
-			"%%S %%y %%b %%e %%f %%z, or epoch, epoch_ms, epoch_us or epoch_ns",
+			"%%S %%y %%b %%e %%f %%z, each once, with a year, a month and a day, or epoch, epoch_ms, "
+			"epoch_us or epoch_ns",
 			MAPFILE_SHOWN(text));
 	mapping->times[i].text = text;
 	mapping->times_count += i == mapping->times_count;

@@ -123,6 +123,8 @@ bool split_csv_header(struct split *split, struct str row)
 
 	clear(split);
 	split->fault[0] = '\0';
+	if (row.len > 0 && memchr(row.p, '\r', row.len)) /* the rows are in it, and would be passed over */
+		return split_fault(split, "The header line has a carriage return in it: lines must end in a line feed");
 	split->places_count = MAPPING_FIELDS_MAX;
 	for (size_t i = 0; i < MAPPING_FIELDS_MAX; i++)
 		split->places[i] = 0; /* names are wanted whole */

@@ -168,7 +168,7 @@ const char *tariff_price(const struct lookup *table, const struct rate_call *cal
 		snprintf(reason, room, "no rate: \"%.*s\" is no time", MAPFILE_SHOWN(call->time));
 		return reason;
 	}
-	if (call->amount.len > 0 && decimal_read(call->amount, &amount) != DECIMAL_FINE) {
+	if (call->amount.len > 0 && (decimal_read(call->amount, &amount) != DECIMAL_FINE || amount.units < 0)) {
 		snprintf(reason, room, "no rate: \"%.*s\" is no number of seconds", MAPFILE_SHOWN(call->amount));
 		return reason;
 	}

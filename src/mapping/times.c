@@ -13,6 +13,23 @@ static const struct {
 	int shift;
 } epochs[] = { { "epoch", 0 }, { "epoch_ms", 3 }, { "epoch_us", 6 }, { "epoch_ns", 9 } };
 
+/* Each at most once, and a day whole: what is not there would be taken for the first, in silence. */
+static bool names_a_day(struct str form)
+{
+	static const char *const parts[] = { "Yy", "mb", "de", "H", "M", "S", "f", "z" };
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		int count = 0;
+
+		for (size_t at = 0; at + 1 < form.len; at++)
+			if (form.p[at] == '%')
+				count += strchr(parts[i], form.p[++at]) != NULL;
+		if (count > 1 || (count == 0 && i < 3))
+			return false;
+	}
+	return true;
+}
+
 bool time_form_read(struct str text, struct time_form *form)
 {
 	*form = (struct time_form){ .text = text, .shift = -1 };
@@ -24,7 +41,7 @@ bool time_form_read(struct str text, struct time_form *form)
 	for (size_t i = 0; i < text.len; i++)
 		if (text.p[i] == '%' && (++i == text.len || !strchr("YmdHMSybefz%", text.p[i])))
 			return false;
-	return text.len > 0 && memchr(text.p, '%', text.len);
+	return names_a_day(text);
 }
 
 /* --- since 1970 --- */
@@ -149,7 +166,7 @@ static void add_number(struct buf *out, int number, int digits)
 
 bool time_form_rewrite(const struct time_form *form, struct str time, struct buf *out)
 {
-	struct parts parts = { .month = 1, .day = 1 };
+	struct parts parts = { 0 };
 
 	if (form->shift >= 0)
 		return rewrite_epoch(form->shift, time, out);

@@ -172,6 +172,15 @@ def test_generic_csv_takes_columns_by_their_names(daemon, account):
     assert some(calls["call-2"], "status", "date_end") == ("busy", None)
 
 
+def test_rows_that_end_in_carriage_returns_alone_are_told_and_not_taken_for_a_header(daemon, account, tmp_path):
+    file = tmp_path / "mac.csv"
+    file.write_bytes(b"id,from,to,start,duration,status\rx,15550100001,447700900123,2026-11-24T14:03:34Z,4,answered\r")
+    tried = daemon.ctl_run("mapping", "try", "generic-csv", str(file), "--account-id", account.id)
+    assert tried.returncode == 1 and b"carriage return" in tried.stderr, tried
+    answer = post(daemon, file.read_bytes(), mapping="generic-csv", account_id=account.id)
+    assert answer.status == 400 and b"lines must end in a line feed" in answer.body
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_mapped_body_in_small_pieces_is_stored_as_a_whole_one_is(daemon, name):
     whole, pieces = harness.Account(f"whole-{name}"), harness.Account(f"pieces-{name}")

@@ -130,7 +130,7 @@ START_TEST(times_are_read_by_their_form)
 	assert_value("{a | time epoch_ms}", "12", "[id: \"12\": must be a time such as epoch_ms]");
 	assert_value("{a | time %Y-%m-%d}", "2026-1x-01", "[id: \"2026-1x-01\": must be a time such as %Y-%m-%d]");
 	assert_value("{a | time %Y-%m-%d}", "2026-01-01 ", "[id: \"2026-01-01 \": must be a time such as %Y-%m-%d]");
-	assert_value("{a | time %Y | default x}", ",", IS("x"));
+	assert_value("{a | time %Y-%m-%d | default x}", ",", IS("x"));
 }
 END_TEST
 
@@ -144,6 +144,7 @@ START_TEST(prices_are_exact_and_of_started_intervals)
 	assert_value("{rate r}", "49,1000", IS("0.2"));
 	assert_value("{rate r}", "33,1", "[id: no rate for \"33\" at 2026-07-01T00:00:00Z in r]");
 	assert_value("{rate r}", "44,x", "[id: no rate: \"x\" is no number of seconds]");
+	assert_value("{rate r}", "44,-5", "[id: no rate: \"-5\" is no number of seconds]");
 }
 END_TEST
 
@@ -283,6 +284,12 @@ static const struct wrong_file {
 	{ "form = json\n[record]\nproduct = SMS\nid = {a | mangle}", ":4: \"mangle\": must be one of or, default" },
 	{ "form = json\n[record]\nproduct = SMS\nid = {a | table t}", ":4: \"t\": there is no section [table t]" },
 	{ "form = json\n[record]\nproduct = SMS\nid = {a | time x}", ":4: \"x\": must be a form such as" },
+	{ "form = json\n[record]\nproduct = SMS\nid = {a | time \"%Y-%m %H:%M\"}",
+	  ":4: \"%Y-%m %H:%M\": must be a form" },
+	{ "form = json\n[record]\nproduct = SMS\nid = {a | time \"%d.%m %H:%M\"}",
+	  ":4: \"%d.%m %H:%M\": must be a form" },
+	{ "form = json\n[record]\nproduct = SMS\nid = {a | time \"%Y-%m-%d %e\"}",
+	  ":4: \"%Y-%m-%d %e\": must be a form" },
 	{ "form = json\n[record]\nproduct = SMS\nwhen = {a} equals b", ":4: the field must be followed by is" },
 	{ "form = csv\nnames = a\n[record]\nproduct = SMS\nid = {b}", ":5: \"b\": no such field; names names them" },
 	{ "form = json\n[table t]\na = 1\na = 2", ":4: \"a\": given twice" },
