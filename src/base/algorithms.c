@@ -4,6 +4,7 @@
  */
 #include "base/algorithms.h"
 
+#include <openssl/crypto.h>
 #include <openssl/decoder.h>
 #include <openssl/encoder.h>
 #include <openssl/evp.h>
@@ -48,7 +49,10 @@ static bool (*const kinds[])(void) = {
 int algorithms_load(struct error *err)
 {
 	uint8_t byte;
-	bool loaded = RAND_bytes(&byte, 1) == 1; /* the generators, too, are made once */
+	/* Threads of librdkafka's may outlive main, with TLS connections of theirs. */
+	bool loaded = OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL) == 1;
+
+	loaded = loaded && RAND_bytes(&byte, 1) == 1; /* the generators, too, are made once */
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		loaded = loaded && kinds[i]();

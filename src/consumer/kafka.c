@@ -22,7 +22,8 @@
 #define WAITING_BYTES_MAX ((size_t)32 << 20) /* of messages that are here */
 #define LOOK_EVERY_US CLOCK_US_PER_SECOND
 #define LEAVE_LOOK_US 20000
-#define LEAVE_US CLOCK_US_PER_SECOND /* given to the group to take the partitions back */
+#define LEAVE_EVENTS_MAX 1000
+#define LEAVE_US (2 * CLOCK_US_PER_SECOND) /* at the daemon's end, given to all groups to take the partitions back */
 
 /* A partition that is assigned. */
 struct partition {
@@ -50,7 +51,6 @@ struct kafka {
 	LIST_ENTRY(kafka) leaving; /* the group, */
 	bool leaves;               /* while this is set */
 	struct event *leave_timer;
-	int64_t leave_until_us; /* monotonic */
 };
 
 static const char *cluster_of(const struct kafka *kafka)
@@ -540,17 +540,20 @@ static int kafka_begin(struct consumer *consumer, struct error *err)
 
 /* --- its end --- */
 
-static void kafka_free(struct kafka *kafka)
+/*
+ * A client that has not left its group is given up as it is, at the end of the process: to destroy it would wait for all
+ * that it still asks of the broker, a minute or for good.
+ */
+static void kafka_free(struct kafka *kafka, bool has_left)
 {
 	if (kafka->leaves)
 		LIST_REMOVE(kafka, leaving);
 	if (kafka->queue)
 		rd_kafka_queue_destroy(kafka->queue);
-	if (kafka->client) {
-		if (kafka->cluster)
-			rd_kafka_mem_free(kafka->client, kafka->cluster);
+	if (kafka->cluster)
+		rd_kafka_mem_free(kafka->client, kafka->cluster);
+	if (kafka->client && has_left)
 		rd_kafka_destroy_flags(kafka->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
-	}
 	if (kafka->event)
 		event_free(kafka->event);
 	if (kafka->leave_timer)
@@ -560,18 +563,21 @@ static void kafka_free(struct kafka *kafka)
 	free(kafka);
 }
 
-/* Has it left the group, or had its time to? */
+/* Gives the partitions back when the group asks for them. What comes besides is not wanted any more. */
 static bool has_left(const struct kafka *kafka, int wait_ms)
 {
-	rd_kafka_event_t *event = rd_kafka_queue_poll(kafka->queue, wait_ms);
+	rd_kafka_event_t *event;
 
-	if (event && rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
-		rd_kafka_assign(kafka->client, NULL);
-	if (event)
+	for (int i = 0; i < LEAVE_EVENTS_MAX && (event = rd_kafka_queue_poll(kafka->queue, wait_ms)); i++) {
+		if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
+			rd_kafka_assign(kafka->client, NULL);
 		rd_kafka_event_destroy(event);
-	return rd_kafka_consumer_closed(kafka->client) || clock_monotonic_us() >= kafka->leave_until_us;
+		wait_ms = 0;
+	}
+	return rd_kafka_consumer_closed(kafka->client);
 }
 
+/* Again where there is no memory for the timer: the events that wait for it then come when there is. */
 static void on_leave(evutil_socket_t fd, short what, void *arg)
 {
 	static const struct timeval pause = { 0, LEAVE_LOOK_US };
@@ -579,42 +585,51 @@ static void on_leave(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (has_left(kafka, 0) || evtimer_add(kafka->leave_timer, &pause) != 0)
-		kafka_free(kafka);
+	if (has_left(kafka, 0))
+		kafka_free(kafka, true);
+	else if (evtimer_add(kafka->leave_timer, &pause) != 0)
+		event_active(kafka->leave_timer, EV_TIMEOUT, 0);
 }
 
 /*
- * Leaves the group, so that others have the partitions at once; for not longer than LEAVE_US, if the broker is away. That
- * takes a few answers of the broker, which are awaited beside everything else. True if it will be freed then.
+ * Leaves the group, so that others have the partitions at once. That takes a few answers of the broker, or its silence
+ * until librdkafka gives up, which are awaited beside everything else. True if it will be freed then.
  */
 static bool leave(struct kafka *kafka)
 {
 	struct consumers *consumers = kafka->consumer->consumers;
-	rd_kafka_error_t *failure = rd_kafka_consumer_close_queue(kafka->client, kafka->queue);
+	rd_kafka_error_t *failure;
 
+	kafka->leave_timer = evtimer_new(tasks_base(consumers->tasks), on_leave, kafka);
+	if (!kafka->leave_timer)
+		return false;
+	failure = rd_kafka_consumer_close_queue(kafka->client, kafka->queue);
 	if (failure) {
 		rd_kafka_error_destroy(failure);
 		return false;
 	}
-	kafka->leave_until_us = clock_monotonic_us() + LEAVE_US;
-	kafka->leave_timer = evtimer_new(tasks_base(consumers->tasks), on_leave, kafka);
-	if (!kafka->leave_timer)
-		return false;
 	LIST_INSERT_HEAD(&consumers->leaving, kafka, leaving);
 	kafka->leaves = true;
 	event_active(kafka->leave_timer, EV_TIMEOUT, 0);
 	return true;
 }
 
-/* The daemon ends: it waits. */
+/* The daemon ends: it waits, but not long. */
 static void kafka_finish(struct consumers *consumers)
 {
+	int64_t until_us = clock_monotonic_us() + LEAVE_US;
 	struct kafka *kafka;
 
 	while ((kafka = LIST_FIRST(&consumers->leaving))) {
-		while (!has_left(kafka, LEAVE_LOOK_US / 1000))
-			;
-		kafka_free(kafka);
+		bool left;
+
+		do
+			left = has_left(kafka, LEAVE_LOOK_US / 1000);
+		while (!left && clock_monotonic_us() < until_us);
+		if (!left)
+			log_warn("consumer", "%s: the group was not left in time: the broker does not answer",
+			         kafka->consumer->settings.queue);
+		kafka_free(kafka, left);
 	}
 }
 
@@ -637,7 +652,7 @@ static void kafka_end(struct consumer *consumer)
 	if (kafka->queue)
 		rd_kafka_queue_io_event_enable(kafka->queue, -1, NULL, 0);
 	if (!kafka->queue || !leave(kafka))
-		kafka_free(kafka);
+		kafka_free(kafka, true);
 }
 
 /* As the broker has told with the last messages: it is not asked. */

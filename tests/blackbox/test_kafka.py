@@ -5,6 +5,7 @@ The broker is the one that librdkafka brings along for tests (kafka_mock.c).
 """
 import json
 import os
+import signal
 import subprocess
 import time
 
@@ -181,6 +182,20 @@ def test_a_broker_that_goes_away_and_comes_again_is_consumed_further(consumer):
     consumer.cluster.tell("up")
     consumer.publish([consumer.message("after")])
     consumer.await_ids(["after", "before"])
+
+
+def test_a_daemon_ends_though_the_broker_is_silent(daemons, cluster, tmp_path):
+    consumer = Consumer(daemons, cluster, tmp_path, "prefetch=1")
+    consumer.publish([consumer.message(f"q{n}") for n in range(2000)])
+    harness.wait_for(lambda: consumer.daemon.ctl("consumer", "list")[0]["messages"] > 10, PATIENCE)
+    cluster.process.send_signal(signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        consumer.daemon.stop()
+        assert time.monotonic() - begun < 25
+        assert "was not left in time" in consumer.daemon.log()
+    finally:
+        cluster.process.send_signal(signal.SIGCONT)
 
 
 def test_a_message_waits_until_it_can_be_stored(daemons, cluster, tmp_path):
