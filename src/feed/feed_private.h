@@ -45,6 +45,8 @@ struct spool_scan {
 	bool changed;     /* the directory, since the scan began */
 };
 
+#define FEED_PASSED_MAX 64
+
 struct feed {
 	LIST_ENTRY(feed) link;
 	struct feeds *feeds;
@@ -72,6 +74,9 @@ struct feed {
 	bool failed;                  /* it was not stored */
 	struct error failure;
 	struct buf answer;
+	struct timespec passed_time;      /* a tail: the last change of the file that was read before this one, */
+	uint64_t passed[FEED_PASSED_MAX]; /* and those of that very time that were read: their inodes */
+	size_t passed_count;
 	int64_t still_since_us; /* a tail: when the file was first seen rotated, with nothing more in it */
 	int64_t committed_us;   /* when a commit was asked for */
 	bool told;              /* the log says what is wrong with it */

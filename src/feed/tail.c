@@ -24,9 +24,7 @@
 
 struct search {
 	const struct feed *feed;
-	uint64_t inode; /* that is looked for; 0: the next one after `after` */
-	struct timespec after;
-	uint64_t not_inode;
+	uint64_t inode; /* that is looked for; 0: the next one after those that the feed has passed */
 	char name[256]; /* of what was found; empty: nothing */
 	struct timespec time;
 };
@@ -34,6 +32,29 @@ struct search {
 static bool is_before(const struct timespec *a, const struct timespec *b)
 {
 	return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
+}
+
+/* Files may have the same time: copied ones, or one that was rotated before anything was written to it. */
+static bool is_passed(const struct feed *feed, const struct stat *found)
+{
+	bool is_later = is_before(&feed->passed_time, &found->st_mtim);
+
+	if (is_before(&found->st_mtim, &feed->passed_time))
+		return true;
+	for (size_t i = 0; i < feed->passed_count; i++)
+		if (feed->passed[i] == (uint64_t)found->st_ino && (!is_later || i + 1 == feed->passed_count))
+			return true; /* the last one even if it has grown since, as it has ended */
+	return false;
+}
+
+static void pass(struct feed *feed, const struct stat *ended)
+{
+	if (is_before(&feed->passed_time, &ended->st_mtim))
+		feed->passed_count = 0;
+	feed->passed_time = ended->st_mtim;
+	if (feed->passed_count == FEED_PASSED_MAX) /* the others are read once more, which changes nothing */
+		feed->passed_count = 0;
+	feed->passed[feed->passed_count++] = (uint64_t)ended->st_ino;
 }
 
 static bool is_compressed(const char *name)
@@ -62,9 +83,7 @@ static int look_at(struct search *search, int directory, const char *name, struc
 	if (fstatat(directory, name, &found, AT_SYMLINK_NOFOLLOW) != 0)
 		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", name);
 	if (!S_ISREG(found.st_mode) ||
-	    (search->inode ?
-	             (uint64_t)found.st_ino != search->inode :
-	             (uint64_t)found.st_ino == search->not_inode || is_before(&found.st_mtim, &search->after)) ||
+	    (search->inode ? (uint64_t)found.st_ino != search->inode : is_passed(search->feed, &found)) ||
 	    (search->name[0] && !is_before(&found.st_mtim, &search->time)))
 		return 0;
 	snprintf(search->name, sizeof(search->name), "%s", name);
@@ -170,10 +189,10 @@ static enum rotation find_rotation(struct feed *feed)
 /* The file that comes after the one that has ended. */
 static int begin_next(struct feed *feed, struct error *err)
 {
-	struct search search = { .feed = feed, .not_inode = (uint64_t)feed->stat.st_ino };
+	struct search search = { .feed = feed };
 	struct stat ended;
 
-	search.after = fstat(feed->fd, &ended) == 0 ? ended.st_mtim : feed->stat.st_mtim;
+	pass(feed, fstat(feed->fd, &ended) == 0 ? &ended : &feed->stat);
 	feed_file_close(feed);
 	int fd = open_found(&search, err);
 	if (fd < 0 && err->code == ERROR_NOT_FOUND)
@@ -194,19 +213,30 @@ static int begin_again(struct feed *feed, struct error *err)
 	return fd < 0 ? -1 : feed_file_begin(feed, fd, err);
 }
 
-static void at_end(struct feed *feed)
+/* A file that was neither renamed nor written to for long is complete at once, as one of several rotations is. */
+static bool is_still(const struct feed *feed)
 {
 	int64_t now_us = clock_monotonic_us();
+	struct stat found;
+
+	if (feed->still_since_us != 0 && now_us - feed->still_since_us >= STILL_US)
+		return true;
+	return fstat(feed->fd, &found) == 0 &&
+	       clock_now_us() - found.st_ctim.tv_sec * CLOCK_US_PER_SECOND - found.st_ctim.tv_nsec / 1000 >= STILL_US;
+}
+
+static void at_end(struct feed *feed)
+{
 	enum rotation rotation = find_rotation(feed);
 	struct error err;
 
 	if (rotation == ROTATION_CUT && begin_again(feed, &err) != 0) {
 		feed_retry(feed, &err);
-	} else if (rotation == ROTATION_MOVED && feed->still_since_us == 0) {
-		feed->still_since_us = now_us;
-		feed_wake(feed, STILL_US);
-	} else if (rotation == ROTATION_MOVED && now_us - feed->still_since_us >= STILL_US) {
+	} else if (rotation == ROTATION_MOVED && is_still(feed)) {
 		feed_file_finish(feed);
+	} else if (rotation == ROTATION_MOVED && feed->still_since_us == 0) {
+		feed->still_since_us = clock_monotonic_us();
+		feed_wake(feed, STILL_US);
 	} else {
 		feed_wake(feed, rotation == ROTATION_CUT ? 0 : LOOK_EVERY_US);
 	}

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import random
+import time
 
 import faults
 import harness
@@ -337,6 +338,35 @@ def test_a_tail_skips_no_rotated_file_that_cannot_be_read_for_a_while(feed, tmp_
     harness.wait_for(lambda: len(feed.ids()) >= 7, PATIENCE)
     assert feed.ids() == numbers(1, 7)
     assert "is lost" not in feed.daemon.log()
+
+
+def test_a_tail_reads_rotated_files_of_the_same_time_once_each_and_goes_on(feed):
+    feed.grow(rows(0, 1))
+    harness.wait_for(lambda: feed.ids() == numbers(0, 1), PATIENCE)
+    feed.daemon.kill9()
+    for number in range(1, 4):
+        os.rename(feed.log, f"{feed.log}.{number}")
+        feed.grow(rows(number, 1) + row(f"bad{number}", f"bad{number}"))
+    for number in range(1, 4):
+        os.utime(f"{feed.log}.{number}", (2000, 2000))
+    feed.daemon.start()
+    harness.wait_for(lambda: feed.ids() == numbers(0, 4), PATIENCE)
+    assert len(feed.rejected()) == 3
+
+
+def test_a_tail_does_not_wait_at_files_that_were_rotated_long_ago(feed):
+    feed.grow(rows(0, 1))
+    harness.wait_for(lambda: feed.ids() == numbers(0, 1), PATIENCE)
+    feed.daemon.kill9()
+    for number in range(1, 31):
+        os.rename(feed.log, f"{feed.log}.{number}")
+        feed.grow(rows(number, 1))
+        time.sleep(0.02)  # or some would have the same time
+    time.sleep(2.5)
+    feed.daemon.start()
+    begun = time.monotonic()
+    harness.wait_for(lambda: feed.ids() == numbers(0, 31), PATIENCE)
+    assert time.monotonic() - begun < 45  # two seconds each would be a minute
 
 
 def test_a_tail_stores_each_row_once_over_crashes_and_rotations(feed):
