@@ -176,7 +176,7 @@ static bool set_where(struct work *work)
 	curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
 	/* Of libcurl's, this is also the time to log in. */
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms);
-	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, UPLOAD_SPEED_MIN);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, timeout_ms / 1000 + 1);
 	curl_easy_setopt(easy, CURLOPT_SERVER_RESPONSE_TIMEOUT, timeout_ms / 1000 + 1);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);

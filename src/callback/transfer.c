@@ -185,7 +185,7 @@ static void set_where(CURL *easy, struct transfer *transfer, const struct transf
 		curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, to_ms(request->timeout_us));
 		return;
 	}
-	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, UPLOAD_SPEED_MIN);
 	curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, to_ms(request->timeout_us) / 1000 + 1);
 }
 

@@ -23,6 +23,10 @@ struct upload {
 	int64_t size;
 };
 
+/* Bytes a second that a server must take, or send; one that is slower for as long as callback_timeout ends the attempt: few
+ * can be under way at once, so that such servers would keep everyone's callbacks waiting. */
+#define UPLOAD_SPEED_MIN 16384L
+
 /* The file of a test of a destination: not one of reports/, but a line of text. */
 #define UPLOAD_TEST_FILE "00000000-0000-0000-0000-000000000000"
 #define UPLOAD_TEST_NAME "cdrd-test.txt"

@@ -7,6 +7,8 @@ import random
 import socket
 import ssl
 import subprocess
+import threading
+import time
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
@@ -134,6 +136,34 @@ class MailServer:
 
     def stop(self):
         self.controller.stop()
+
+
+class SlowServer(threading.Thread):
+    """Takes a few bytes a second of each connection, without an end."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen()
+        self.port = self.listener.getsockname()[1]
+        self.taken = 0
+        self.start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self.take, args=self.listener.accept()[:1], daemon=True).start()
+
+    def take(self, connection):
+        with contextlib.suppress(OSError), connection:
+            while data := connection.recv(100):
+                self.taken += len(data)
+                time.sleep(0.2)
+
+    def close(self):
+        self.listener.close()
 
 
 class SilentServer:

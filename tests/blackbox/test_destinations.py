@@ -8,6 +8,7 @@ import pytest
 
 import harness
 import reporting
+from delivery_servers import SlowServer
 from harness import CtlError, wait_for
 from s3_server import signature_of
 from samples import sms, whole_day
@@ -179,6 +180,21 @@ def test_a_large_file_is_delivered_whole(prompt, receivers):  # noqa: F811
     assert ended["manifest"]["bytes"] > 1 << 20
     delivered(prompt, account, ended)
     assert hashlib.sha256(receiver.requests[0][2]).hexdigest() == ended["manifest"]["sha256"]
+
+
+def test_a_server_that_takes_a_few_bytes_a_second_is_given_up(daemons):
+    slow = SlowServer()
+    daemon = daemons(callback_allow=LOCAL, callback_timeout="3s", **ONCE)
+    account = daemon.new_account()
+    add(daemon, account, name="archive", type="put", url=f"http://127.0.0.1:{slow.port}/")
+    daemon.post_body(harness.generate_bytes("SMS", [account], 100000, whole_day()["date_start"], whole_day()["date_end"]))
+    ended = make(daemon, account, "archive", include_message="true")
+    assert ended["manifest"]["bytes"] > 6 << 20  # more than the kernel's buffers take
+    wait_for(lambda: delivery(daemon, account, ended).get("last_error"), PATIENCE)
+    assert "too slow" in delivery(daemon, account, ended)["last_error"]
+    assert slow.taken > 0
+    slow.close()
+    daemon.stop()
 
 
 def test_addresses_that_are_not_public_are_refused(daemons, receivers):  # noqa: F811
