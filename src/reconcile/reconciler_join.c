@@ -66,6 +66,19 @@ static bool follows(int64_t last_us, int64_t time_us, int64_t tolerance_us)
 	return time_us - last_us <= tolerance_us;
 }
 
+/* A side is full: rows of the other that may be pairs of its rows come along, though others of its own come before them. */
+static int take_others(struct reconciler *reconciler, const struct reconciler_side *full, struct error *err)
+{
+	struct reconciler_side *other = full == &reconciler->ours ? &reconciler->theirs : &reconciler->ours;
+	struct match_order first = match_row_order(full->packed.data + full->offsets[0]);
+
+	while (other->head && other->count < PAIRING_ROWS_MAX && other->head_order.hash == first.hash &&
+	       follows(first.time_us, other->head_order.time_us, reconciler->spec.request->rules.time_tolerance_us))
+		if (take(other, err) != 0)
+			return -1;
+	return 0;
+}
+
 /* Collects a lot, in addition to what stayed of the one before. 1; 0 when there is none; -1. *cut: more of it follows. */
 static int collect(struct reconciler *reconciler, uint64_t *hash, int64_t *last_us, bool *cut, struct error *err)
 {
@@ -84,7 +97,7 @@ static int collect(struct reconciler *reconciler, uint64_t *hash, int64_t *last_
 	while (side && side->head_order.hash == *hash && follows(*last_us, side->head_order.time_us, tolerance_us)) {
 		*cut = side->count == PAIRING_ROWS_MAX;
 		if (*cut)
-			break;
+			return take_others(reconciler, side, err) == 0 ? 1 : -1;
 		*last_us = side->head_order.time_us;
 		if (take(side, err) != 0)
 			return -1;
@@ -170,12 +183,18 @@ static void drop(struct reconciler_side *side)
 	buf_clear(&side->packed);
 }
 
-/* May a row without a pair find one in what follows? At most half a side stays, so that each lot takes new rows. */
-static bool may_stay(const struct reconciler *reconciler, const struct reconciler_side *side, size_t at, bool cut,
-                     int64_t last_us)
+/* Marks the rows without a pair that may find one in what follows: the last of them, and no more than half of a side, so
+ * that each lot takes new rows. */
+static void mark_staying(const struct reconciler *reconciler, const struct reconciler_side *side, const bool *paired,
+                         int64_t last_us, bool *stays)
 {
-	return cut && at + PAIRING_ROWS_MAX / 2 >= side->count &&
-	       follows(side->list[at].time_us, last_us, reconciler->spec.request->rules.time_tolerance_us);
+	size_t count = 0;
+
+	for (size_t i = side->count; i-- > 0 && count < PAIRING_ROWS_MAX / 2;) {
+		stays[i] = !paired[i] &&
+		           follows(side->list[i].time_us, last_us, reconciler->spec.request->rules.time_tolerance_us);
+		count += stays[i];
+	}
 }
 
 static bool has_pair(const struct reconciler *reconciler)
@@ -190,25 +209,25 @@ static int settle(struct reconciler *reconciler, bool cut, int64_t last_us, stru
 {
 	struct reconciler_side *ours = &reconciler->ours, *theirs = &reconciler->theirs;
 	bool ours_stay[PAIRING_ROWS_MAX] = { false }, theirs_stay[PAIRING_ROWS_MAX] = { false };
+	bool theirs_paired[PAIRING_ROWS_MAX];
 	int result = 0;
 
+	for (size_t i = 0; i < theirs->count; i++)
+		theirs_paired[i] = reconciler->pairs[i] != PAIRING_NONE;
+	if (cut) {
+		mark_staying(reconciler, ours, reconciler->ours_paired, last_us, ours_stay);
+		mark_staying(reconciler, theirs, theirs_paired, last_us, theirs_stay);
+	}
 	for (size_t i = 0; i < theirs->count && result == 0; i++) {
-		if (reconciler->pairs[i] != PAIRING_NONE)
+		if (theirs_paired[i])
 			result = put_pair(reconciler, &ours->list[reconciler->pairs[i]], &theirs->list[i], err);
-		else if (may_stay(reconciler, theirs, i, cut, last_us))
-			theirs_stay[i] = true;
-		else
+		else if (!theirs_stay[i])
 			result = put_theirs(reconciler, &theirs->list[i],
 			                    reconciler->lot_again || i > 0 || has_pair(reconciler), err);
 	}
-	for (size_t i = 0; i < ours->count && result == 0; i++) {
-		if (reconciler->ours_paired[i])
-			continue;
-		if (may_stay(reconciler, ours, i, cut, last_us))
-			ours_stay[i] = true;
-		else
+	for (size_t i = 0; i < ours->count && result == 0; i++)
+		if (!reconciler->ours_paired[i] && !ours_stay[i])
 			result = put_ours(reconciler, &ours->list[i], err);
-	}
 	if (cut) {
 		reconciler->lot_again |= theirs->count > 0 && !theirs_stay[0];
 		keep(ours, ours_stay);

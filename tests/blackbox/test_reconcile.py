@@ -291,6 +291,14 @@ def test_thousands_of_calls_of_one_number_within_a_minute_find_their_pairs(daemo
     assert counts(made) == (4000, 0, 0, 0, 0)
 
 
+def test_thousands_of_calls_of_one_number_in_one_second_find_their_pairs_though_a_clock_is_off(daemon, account):
+    records = stored(daemon, [call(account, NOON) for _ in range(3000)])
+    late = [{**r, "id": f"w{n}", "date_start": iso(NOON + SECOND), "duration": "600"} for n, r in enumerate(records)]
+    assert counts(reconcile(daemon, account, bill_of(late), match="number")) == (0, 3000, 0, 0, 0)
+    same = [{**r, "id": f"v{n}", "duration": "600"} for n, r in enumerate(records)]
+    assert counts(reconcile(daemon, account, bill_of(same), match="number")) == (0, 3000, 0, 0, 0)
+
+
 def test_the_edges_of_the_month_are_those_of_the_time_zone(daemon, account):
     first = YESTERDAY.replace(day=1)
     inside, before = call(account, first + 5 * SECOND), call(account, first - 5 * SECOND)
