@@ -13,7 +13,7 @@ cluster_pid=
 cluster_settings=()
 
 cluster_up() {
-	coproc cluster_servers { exec python3 "$TOP/bench/cluster.py" "$CLUSTER_SHARDS" "$CLUSTER_REPLICAS"; }
+	coproc cluster_servers { exec /usr/bin/python3 "$TOP/bench/cluster.py" "$CLUSTER_SHARDS" "$CLUSTER_REPLICAS"; }
 	cluster_pid=$!
 	cluster_stdin=${cluster_servers[1]}
 	read -r cluster_hosts <&"${cluster_servers[0]}" || die "the cluster did not start"
