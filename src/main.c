@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -51,6 +52,7 @@
 #include "report/report.h"
 #include "schedule/schedule.h"
 #include "meta/meta.h"
+#include "meta/shared_catalog.h"
 #include "operator/operator.h"
 #include "store/cluster.h"
 #include "store/store.h"
@@ -58,6 +60,9 @@
 
 #define EXIT_USAGE 2
 #define CLUSTER_PASSWORD_MAX 1024 /* bytes of its file */
+
+/* How often it is tried whether a catalog in PostgreSQL can be had. */
+#define CATALOG_TRY_US (CLOCK_US_PER_SECOND / 2)
 
 /* How long requests in progress may continue after SIGTERM. */
 #define DRAIN_US (5 * CLOCK_US_PER_SECOND)
@@ -102,6 +107,7 @@ struct daemon {
 	struct operator_listener *operators;
 	int64_t started_us;
 	bool ending;
+	bool is_lost; /* it ends as it is no longer the one that serves */
 };
 
 /* --- the log and the process --- */
@@ -165,6 +171,8 @@ static void begin_end(struct daemon *d, const char *why)
 	}
 	d->ending = true;
 	log_info("main", "%s: ending", why);
+	if (!d->http) /* it waits for its turn yet */
+		return;
 	audit_daemon(d, "daemon stop", why);
 	notify_stopping();
 	http_server_drain(d->http, DRAIN_US, on_drained, d);
@@ -251,8 +259,12 @@ static void reload(struct daemon *d)
 
 static void on_reload_signal(evutil_socket_t signal_number, short what, void *arg)
 {
+	const struct daemon *d = arg;
+
 	(void)signal_number;
 	(void)what;
+	if (!d->http)
+		return;
 	notify_reloading();
 	reload(arg);
 	reopen_logs(arg);
@@ -344,13 +356,17 @@ static int start_logs(struct daemon *d, struct error *err)
 	return d->access ? 0 : -1;
 }
 
+static int read_password(const char *path, char password[CLUSTER_PASSWORD_MAX + 1], struct error *err)
+{
+	password[0] = '\0';
+	return path[0] ? first_line_read(path, password, CLUSTER_PASSWORD_MAX + 1, err) : 0;
+}
+
 /* The options are filled in; `password` is what they point to, and the caller's. */
 static int read_cluster(struct event_base *base, const struct config *config, struct store_cluster *cluster,
                         char password[CLUSTER_PASSWORD_MAX + 1], struct error *err)
 {
-	password[0] = '\0';
-	if (config->clickhouse_password_file[0] &&
-	    first_line_read(config->clickhouse_password_file, password, CLUSTER_PASSWORD_MAX + 1, err) != 0)
+	if (read_password(config->clickhouse_password_file, password, err) != 0)
 		return -1;
 	*cluster = (struct store_cluster){
 		.base = base,
@@ -384,12 +400,96 @@ static int open_store(struct daemon *d, struct store_options *options, struct er
 	return result;
 }
 
-static int start_store(struct daemon *d, struct error *err)
+static void on_catalog_lost(void *arg, const char *why)
 {
-	struct meta_options meta_options = {
+	struct daemon *d = arg;
+
+	d->is_lost = true;
+	if (!d->ending)
+		begin_end(d, why);
+}
+
+/* What a catalog in PostgreSQL is opened with. */
+struct catalog_options {
+	struct meta_shared_options shared;
+	char password[CLUSTER_PASSWORD_MAX + 1], name[256];
+};
+
+static int read_catalog(struct daemon *d, struct catalog_options *options, struct error *err)
+{
+	if (read_password(d->config.postgresql_password_file, options->password, err) != 0)
+		return -1;
+	if (gethostname(options->name, sizeof(options->name) - 1) != 0)
+		options->name[0] = '\0';
+	options->name[sizeof(options->name) - 1] = '\0';
+	options->shared = (struct meta_shared_options){
+		.connection = d->config.postgresql,
+		.password = options->password,
+		.name = options->name,
+		.timeout_us = d->config.postgresql_timeout,
+		.lease_us = d->config.postgresql_lease,
+		.base = d->base,
+		.on_lost = on_catalog_lost,
+		.arg = d,
+	};
+	return 0;
+}
+
+static void on_waited(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	*(bool *)arg = true;
+}
+
+/* Signals are heeded meanwhile. -1 when out of memory. */
+static int wait_for_catalog(const struct daemon *d, const struct error *why, char *said, size_t size)
+{
+	struct timeval pause = clock_timeval(CATALOG_TRY_US);
+	bool waited = false;
+	struct event *timer = evtimer_new(d->base, on_waited, &waited);
+
+	if (strncmp(said, why->message, size - 1) != 0)
+		log_info("main", "waits: %s", why->message);
+	snprintf(said, size, "%s", why->message);
+	notify_waiting(said, 20 * CATALOG_TRY_US + 2 * d->config.postgresql_timeout);
+	int result = timer ? event_add(timer, &pause) : -1;
+	while (result == 0 && !waited && !d->ending)
+		result = event_base_loop(d->base, EVLOOP_ONCE) < 0 ? -1 : 0;
+	if (timer)
+		event_free(timer);
+	return result;
+}
+
+/* Where the catalog is in PostgreSQL, a start waits until that answers and no other front end holds it. */
+static int open_meta(struct daemon *d, struct error *err)
+{
+	struct meta_options options = {
 		.data_dir = d->config.data_dir,
 		.map_bytes = (size_t)d->config.catalog_map_size,
 	};
+	struct catalog_options catalog;
+	char said[256] = "";
+
+	if (options_use_postgresql(&d->config)) {
+		if (read_catalog(d, &catalog, err) != 0)
+			return -1;
+		options.shared_ops = &meta_shared_postgresql;
+		options.shared = &catalog.shared;
+	}
+	while (meta_open(&d->meta, &options, err) != 0) {
+		if (!options.shared || err->code != ERROR_UNAVAILABLE)
+			return -1;
+		if (wait_for_catalog(d, err, said, sizeof(said)) != 0)
+			return error_set(err, ERROR_NOMEM, "event loop: out of memory");
+		if (d->ending)
+			return error_set(err, ERROR_UNAVAILABLE, "ended while it waited for the catalog: %s", said);
+	}
+	return 0;
+}
+
+static int start_store(struct daemon *d, struct error *err)
+{
 	struct store_options options = {
 		.data_dir = d->config.data_dir,
 		.day_map_bytes = (size_t)d->config.day_map_size,
@@ -399,7 +499,7 @@ static int start_store(struct daemon *d, struct error *err)
 		.shrinking = d->shrinking,
 	};
 
-	if (meta_open(&d->meta, &meta_options, err) != 0)
+	if (open_meta(d, err) != 0)
 		return -1;
 	options.meta = d->meta;
 	if (open_store(d, &options, err) != 0)
@@ -502,7 +602,9 @@ static int start_http(struct daemon *d, struct error *err)
 		if (!d->tls)
 			return -1;
 	}
-	if (cursor_key_load(&d->app.cursor_key, d->config.data_dir, err) != 0)
+	if (cursor_key_load(&d->app.cursor_key, d->config.data_dir, err) != 0 ||
+	    meta_check_key(d->meta, d->config.data_dir, "cursor.key", d->app.cursor_key.bytes,
+	                   sizeof(d->app.cursor_key.bytes), err) != 0)
 		return -1;
 	d->http = http_server_new(d->tasks, &d->config, api_routes, &d->app, err);
 	if (!d->http)
@@ -654,17 +756,26 @@ static int serve(struct daemon *d)
 	struct error err;
 	int result = start(d, &err);
 
-	if (result != 0)
+	if (result != 0 && d->ending) /* while it waited */
+		log_info("main", "%s", err.message);
+	else if (result != 0)
 		log_error("main", "%s", err.message);
-	else if (event_base_dispatch(d->base) < 0)
+	else if (!d->ending && event_base_dispatch(d->base) < 0)
 		log_error("main", "the event loop failed");
 	stop(d);
 	if (result == 0)
 		log_info("main", "ended");
-	return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return (result == 0 || d->ending) && !d->is_lost ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* -m: makes the cluster's tables. */
+static int migrate_catalog(struct daemon *d, struct error *err)
+{
+	struct catalog_options options;
+
+	return read_catalog(d, &options, err) == 0 ? shared_migrate(&options.shared, err) : -1;
+}
+
+/* -m: makes the cluster's tables, and the catalog's. */
 static int migrate(struct daemon *d)
 {
 	struct store_cluster cluster;
@@ -680,10 +791,13 @@ static int migrate(struct daemon *d)
 	}
 	if (result == 0)
 		result = store_cluster_migrate(&cluster, &err);
+	if (result == 0 && options_use_postgresql(&d->config))
+		result = migrate_catalog(d, &err);
 	if (result != 0)
 		log_error("main", "%s", err.message);
 	else
-		printf("The tables of the database %s are there.\n", d->config.clickhouse_database);
+		printf("The tables of the database %s are there%s.\n", d->config.clickhouse_database,
+		       options_use_postgresql(&d->config) ? ", and those of the catalog in PostgreSQL" : "");
 	if (d->base)
 		event_base_free(d->base);
 	return result == 0 ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -7,7 +7,7 @@
 # shellcheck disable=SC2034
 BUILD_PACKAGES=(gcc libc6-dev make autoconf automake pkg-config python3 libevent-dev liblmdb-dev libmsgpack-dev
 	libzstd-dev libisal-dev zlib1g-dev libcurl4-openssl-dev libssl-dev libinih-dev libxxhash-dev
-	libncurses-dev libsystemd-dev librabbitmq-dev librdkafka-dev)
+	libncurses-dev libsystemd-dev librabbitmq-dev librdkafka-dev libpq-dev)
 
 say() {
 	printf '%s\n' "$*" >&2

@@ -1,15 +1,27 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * command_schema.c: `schema clickhouse`, which cdrctl answers itself.
+ * command_schema.c: `schema clickhouse` and `schema postgresql`, which cdrctl answers itself.
  */
 #include "admin/command.h"
 
-void admin_schema_clickhouse(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+static void refuse(const char *command, struct admin_reply *reply)
 {
 	struct error err;
 
+	error_set(&err, ERROR_INVALID, "%s: cdrctl does that by itself, without the daemon", command);
+	admin_reply_error(reply, &err);
+}
+
+void admin_schema_clickhouse(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
 	(void)context;
 	(void)args;
-	error_set(&err, ERROR_INVALID, "schema clickhouse: cdrctl does that by itself, without the daemon");
-	admin_reply_error(reply, &err);
+	refuse("schema clickhouse", reply);
+}
+
+void admin_schema_postgresql(const struct admin_context *context, const struct args *args, struct admin_reply *reply)
+{
+	(void)context;
+	(void)args;
+	refuse("schema postgresql", reply);
 }

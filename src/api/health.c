@@ -99,6 +99,21 @@ static void write_cluster(struct buf *out, const struct api_health *health)
 		buf_addf(out, ": %s", why);
 }
 
+static bool catalog_is_missing(const struct api_health *health)
+{
+	char why[META_WHY_MAX];
+
+	return health->meta && meta_is_missing(health->meta, why, sizeof(why));
+}
+
+static void write_catalog(struct buf *out, const struct api_health *health)
+{
+	char why[META_WHY_MAX];
+
+	if (meta_is_missing(health->meta, why, sizeof(why)))
+		buf_addf(out, ": %s", why);
+}
+
 struct finding {
 	bool (*applies)(const struct api_health *health);
 	const char *text;
@@ -114,6 +129,7 @@ static const struct finding reasons[] = {
 	{ catalog_is_broken, "the catalog does not work since a write failed", NULL },
 	{ commits_fail, "the last commit failed", NULL },
 	{ cluster_is_missing, "the ClickHouse cluster does not serve", write_cluster },
+	{ catalog_is_missing, "the catalog cannot be changed", write_catalog },
 	{ NULL, NULL, NULL },
 };
 
@@ -187,6 +203,7 @@ void api_readyz_get(struct http_request *request, void *arg)
 {
 	const struct api *app = arg;
 
-	api_health_reply_ready(request,
-	                       &(struct api_health){ .http = app->http, .store = app->store, .disk = app->disk });
+	api_health_reply_ready(
+		request,
+		&(struct api_health){ .http = app->http, .store = app->store, .disk = app->disk, .meta = app->meta });
 }

@@ -7,6 +7,7 @@
 
 #include "base/disk.h"
 #include "http/http.h"
+#include "meta/meta.h"
 #include "store/store.h"
 
 /* Whose health is reported; all pointers stay the caller's. */
@@ -14,6 +15,7 @@ struct api_health {
 	const struct http_server *http; /* the public one */
 	struct store *store;            /* NULL: it is not open */
 	const struct disk *disk;
+	const struct meta *meta; /* NULL: it is not open */
 };
 
 void api_health_reply_alive(struct http_request *request);

@@ -33,6 +33,7 @@ MUST_CHECK int ctl_quarantine_replay(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_quarantine_show(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_restore(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_schema_clickhouse(const struct ctl *ctl, struct error *err);
+MUST_CHECK int ctl_schema_postgresql(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_summary(const struct ctl *ctl, struct error *err);
 MUST_CHECK int ctl_top(const struct ctl *ctl, struct error *err);
 

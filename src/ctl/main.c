@@ -40,6 +40,7 @@ static const struct special_row {
 	{ "reconcile get", ctl_reconcile_get },
 	{ "restore", ctl_restore },
 	{ "schema clickhouse", ctl_schema_clickhouse },
+	{ "schema postgresql", ctl_schema_postgresql },
 	{ "summary", ctl_summary },
 	{ "top", ctl_top },
 };

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * schema.c: `cdrctl schema clickhouse`, which needs no daemon: the statements that make a cluster's tables.
+ * schema.c: `cdrctl schema clickhouse` and `cdrctl schema postgresql`, which need no daemon: the statements that make
+ * the tables of records, and those of a catalog.
  */
 #include "base/json.h"
 #include "clickhouse/schema.h"
 #include "ctl/ctl.h"
+#include "postgresql/tables.h"
 
 #define SERVER_DEFAULT "26"
 #define DATABASE_DEFAULT "cdrd"
@@ -36,12 +38,33 @@ static int print_json(struct str sql, const struct ctl *ctl, struct error *err)
 	return status;
 }
 
+static int print_statements(const struct buf *sql, const struct ctl *ctl, struct error *err)
+{
+	if (sql->failed)
+		return error_set(err, ERROR_NOMEM, "Out of memory for the statements");
+	if (ctl->json)
+		return print_json(buf_str(sql), ctl, err);
+	printf("%.*s", STR_ARGS(buf_str(sql)));
+	return 0;
+}
+
+int ctl_schema_postgresql(const struct ctl *ctl, struct error *err)
+{
+	struct buf sql = { 0 };
+
+	for (size_t i = 0; i < postgresql_tables_count; i++)
+		buf_addf(&sql, "%s;\n", postgresql_tables[i]);
+	int status = print_statements(&sql, ctl, err);
+	buf_free(&sql);
+	return status;
+}
+
 int ctl_schema_clickhouse(const struct ctl *ctl, struct error *err)
 {
 	const char *version = args_get(ctl->args, "server"), *database = args_get(ctl->args, "database");
 	struct schema_server server;
 	struct buf sql = { 0 };
-	int status = 0;
+	int status;
 
 	if (!schema_server_parse(str_from(version ? version : SERVER_DEFAULT), &server))
 		return error_set(err, ERROR_INVALID, "--server: \"%.64s\" is no version of ClickHouse, such as 26.7",
@@ -51,12 +74,7 @@ int ctl_schema_clickhouse(const struct ctl *ctl, struct error *err)
 		                 "--database: \"%.64s\" is not 1 to 64 letters, digits and _, no digit first",
 		                 database);
 	write_statements(&sql, &server, database ? database : DATABASE_DEFAULT);
-	if (sql.failed)
-		status = error_set(err, ERROR_NOMEM, "Out of memory for the statements");
-	else if (ctl->json)
-		status = print_json(buf_str(&sql), ctl, err);
-	else
-		printf("%.*s", STR_ARGS(buf_str(&sql)));
+	status = print_statements(&sql, ctl, err);
 	buf_free(&sql);
 	return status;
 }

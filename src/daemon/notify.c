@@ -28,6 +28,11 @@ void notify_stopping(void)
 	(void)sd_notify(0, "STOPPING=1");
 }
 
+void notify_waiting(const char *status, int64_t more_us)
+{
+	(void)sd_notifyf(0, "STATUS=%s\nEXTEND_TIMEOUT_USEC=%lld", status, (long long)more_us);
+}
+
 int64_t notify_alive_every_us(void)
 {
 	uint64_t limit_us = 0;
@@ -54,6 +59,12 @@ void notify_reloading(void)
 
 void notify_stopping(void)
 {
+}
+
+void notify_waiting(const char *status, int64_t more_us)
+{
+	(void)status;
+	(void)more_us;
 }
 
 int64_t notify_alive_every_us(void)

@@ -13,6 +13,9 @@ void notify_ready(const char *status);
 void notify_reloading(void);
 void notify_stopping(void);
 
+/* The start takes longer, at most `more_us` from now on; `status` says for what. */
+void notify_waiting(const char *status, int64_t more_us);
+
 /* How often systemd wants notify_alive (WatchdogSec=), microseconds; 0: not at all. */
 int64_t notify_alive_every_us(void);
 void notify_alive(void);

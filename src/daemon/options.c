@@ -21,7 +21,7 @@ const char options_usage[] =
 	"  -c FILE       read settings from FILE (" DEFAULT_FILE ", if it exists)\n"
 	"  -o KEY=VALUE  set one setting, whatever the file says; see cdrd.conf(5)\n"
 	"  -t            check the configuration and exit\n"
-	"  -m            make the tables of the ClickHouse cluster that are not there yet, and exit\n"
+	"  -m            make the tables of ClickHouse and PostgreSQL that are not there yet, and exit\n"
 	"  -V            print the version and exit\n"
 	"  -h            show this and exit\n";
 

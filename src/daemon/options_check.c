@@ -24,6 +24,7 @@
 #include "http/http.h"
 #include "billing/plans.h"
 #include "mapping/mapping.h"
+#include "postgresql/postgresql.h"
 #include "tls/tls.h"
 
 /* --- paths --- */
@@ -273,6 +274,34 @@ static int check_sources(const struct config *config, struct error *err)
 	return 0;
 }
 
+bool options_use_postgresql(const struct config *config)
+{
+	return strcmp(config->catalog, "postgresql") == 0;
+}
+
+static int check_password_file(const char *key, const char *path, struct error *err)
+{
+	if (!path[0] || access(path, R_OK) == 0)
+		return 0;
+	return error_set(err, ERROR_INVALID, "%s: %s: %s", key, path, strerror(errno));
+}
+
+static int check_postgresql(const struct config *config, struct error *err)
+{
+	struct error why;
+
+	if (!options_use_postgresql(config))
+		return config->postgresql[0] ? error_set(err, ERROR_INVALID, "postgresql: needs catalog = postgresql") :
+		                               0;
+	if (!options_use_cluster(config))
+		return error_set(err, ERROR_INVALID, "catalog: postgresql: needs store = clickhouse");
+	if (!config->postgresql[0])
+		return error_set(err, ERROR_INVALID, "catalog: postgresql: needs postgresql, which is empty");
+	if (postgresql_check(config->postgresql, &why) != 0)
+		return error_set(err, ERROR_INVALID, "postgresql: %s", why.message);
+	return check_password_file("postgresql_password_file", config->postgresql_password_file, err);
+}
+
 static int check_cluster(const struct config *config, struct error *err)
 {
 	if (!options_use_cluster(config))
@@ -284,9 +313,8 @@ static int check_cluster(const struct config *config, struct error *err)
 		return error_set(err, ERROR_INVALID,
 		                 "clickhouse_database: \"%.64s\" is not 1 to 64 letters, digits and _, no digit first",
 		                 config->clickhouse_database);
-	if (config->clickhouse_password_file[0] && access(config->clickhouse_password_file, R_OK) != 0)
-		return error_set(err, ERROR_INVALID, "clickhouse_password_file: %s: %s",
-		                 config->clickhouse_password_file, strerror(errno));
+	if (check_password_file("clickhouse_password_file", config->clickhouse_password_file, err) != 0)
+		return -1;
 	return check_sources(config, err);
 }
 
@@ -311,7 +339,7 @@ void options_check(const struct config *config, struct config_faults *faults)
 		check_listen,  check_data_dir,       check_admin_socket, check_public_url, check_plans,
 		check_ca_file, check_callback_allow, check_log_topics,   check_access_log, check_audit_log,
 		check_spool,   check_tail,           check_amqp,         check_kafka,      check_tls,
-		check_proxies, check_cluster,
+		check_proxies, check_cluster,        check_postgresql,
 	};
 	struct error err;
 

@@ -13,6 +13,9 @@ void options_check(const struct config *config, struct config_faults *faults);
 /* Are records in a ClickHouse cluster? */
 bool options_use_cluster(const struct config *config);
 
+/* Is the catalog in PostgreSQL? */
+bool options_use_postgresql(const struct config *config);
+
 /* Does a listener speak TLS? */
 bool options_use_tls(const struct config *config);
 

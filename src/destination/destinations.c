@@ -52,7 +52,8 @@ struct destinations *destinations_new(const struct config *config, struct meta *
 	}
 	destinations->config = config;
 	destinations->meta = meta;
-	if (key_file_load(config->data_dir, KEY_NAME, destinations->key, sizeof(destinations->key), true, err) == 0)
+	if (key_file_load(config->data_dir, KEY_NAME, destinations->key, sizeof(destinations->key), true, err) == 0 &&
+	    meta_check_key(meta, config->data_dir, KEY_NAME, destinations->key, sizeof(destinations->key), err) == 0)
 		return destinations;
 	free(destinations);
 	return NULL;

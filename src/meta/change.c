@@ -6,16 +6,29 @@
 
 #include "meta/meta_env.h"
 
+static int begin(struct change *change, struct error *err)
+{
+	MDB_txn *outer = meta_begin(change->meta, change->is_local, err), *txn = NULL;
+
+	if (!outer)
+		return -1;
+	int rc = mdb_txn_begin(meta_env(change->meta)->mdb, outer, 0, &txn);
+	change->txn = txn;
+	if (rc)
+		meta_drop(change->meta, change->is_local);
+	return rc ? env_fail(meta_env(change->meta), rc, "begin change", err) : 0;
+}
+
 int change_begin(struct change *change, struct meta *meta, struct error *err)
 {
 	*change = (struct change){ .meta = meta };
-	MDB_txn *outer = env_write(meta_env(change->meta), err);
-	if (!outer)
-		return -1;
-	MDB_txn *txn = NULL;
-	int rc = mdb_txn_begin(meta_env(change->meta)->mdb, outer, 0, &txn);
-	change->txn = txn;
-	return rc ? env_fail(meta_env(change->meta), rc, "begin change", err) : 0;
+	return begin(change, err);
+}
+
+int change_begin_local(struct change *change, struct meta *meta, struct error *err)
+{
+	*change = (struct change){ .meta = meta, .is_local = true };
+	return begin(change, err);
 }
 
 int change_get(struct change *change, enum meta_db db, struct str key, struct str *value, struct error *err)
@@ -36,7 +49,10 @@ int change_put(struct change *change, enum meta_db db, struct str key, struct st
 	MDB_val k = env_val(key.p, key.len), v = env_val(value.p, value.len);
 	int rc = mdb_put(change->txn, meta_env(change->meta)->dbi[db], &k, &v, 0);
 
-	return rc ? env_fail(meta_env(change->meta), rc, "put", err) : 0;
+	if (rc)
+		return env_fail(meta_env(change->meta), rc, "put", err);
+	meta_note(change->meta, change->is_local, db, key, value);
+	return 0;
 }
 
 int change_remove(struct change *change, enum meta_db db, struct str key, struct error *err)
@@ -46,12 +62,16 @@ int change_remove(struct change *change, enum meta_db db, struct str key, struct
 
 	if (rc == MDB_NOTFOUND)
 		return 0;
-	return rc ? env_fail(meta_env(change->meta), rc, "remove", err) : 1;
+	if (rc)
+		return env_fail(meta_env(change->meta), rc, "remove", err);
+	meta_note(change->meta, change->is_local, db, key, (struct str){ NULL, 0 });
+	return 1;
 }
 
 void change_drop(struct change *change)
 {
 	mdb_txn_abort(change->txn);
+	meta_drop(change->meta, change->is_local);
 }
 
 int change_end(struct change *change, int result, struct error *err)
@@ -61,7 +81,9 @@ int change_end(struct change *change, int result, struct error *err)
 		return -1;
 	}
 	int rc = mdb_txn_commit(change->txn);
-	if (rc)
+	if (rc) {
+		meta_drop(change->meta, change->is_local);
 		return env_fail(meta_env(change->meta), rc, "commit change", err);
-	return meta_commit(change->meta, err);
+	}
+	return change->is_local ? meta_commit_local(change->meta, err) : meta_commit(change->meta, err);
 }

@@ -17,9 +17,13 @@
 struct change {
 	struct meta *meta;
 	void *txn; /* an MDB_txn */
+	bool is_local;
 };
 
 MUST_CHECK int change_begin(struct change *change, struct meta *meta, struct error *err);
+
+/* For rows that are of this host alone, wherever the catalog is (shared_has in shared_catalog.h), and no others. */
+MUST_CHECK int change_begin_local(struct change *change, struct meta *meta, struct error *err);
 
 /* 1 with *value (which dies with the next write), 0 if there is none, -1. */
 MUST_CHECK int change_get(struct change *change, enum meta_db db, struct str key, struct str *value, struct error *err);

@@ -16,4 +16,6 @@ libcdrd_a_SOURCES += \
 	src/meta/pass_check.c src/meta/pass_check.h \
 	src/meta/producers.c \
 	src/meta/quarantine.c src/meta/quarantine.h \
-	src/meta/rows.c src/meta/rows.h
+	src/meta/rows.c src/meta/rows.h \
+	src/meta/shared_catalog.c src/meta/shared_catalog.h \
+	src/meta/shared_changes.c src/meta/shared_copy.c src/meta/shared_catalog_private.h src/meta/shared_key.c src/meta/shared_lease.c

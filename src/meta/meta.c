@@ -53,6 +53,8 @@ struct meta {
 	struct meta_attachment attachment;
 	uint64_t commits_failed; /* since the last that succeeded */
 	struct error failure;    /* of the last that failed */
+	struct shared *shared;   /* the catalog is in PostgreSQL, and the environment a copy; or NULL */
+	const struct meta_shared_ops *ops;
 };
 
 /* --- opening --- */
@@ -142,6 +144,29 @@ static int open_all(struct meta *meta, const struct meta_options *options, struc
 	return env_open(&meta->env, path->data, options->map_bytes, meta_dbs, err);
 }
 
+/* A copy is no catalog: others have changed what it is of. */
+static int check_is_no_copy(struct meta *meta, const char *data_dir, struct error *err)
+{
+	uint64_t number;
+
+	if (meta_get_number(meta, META_SHARED_NUMBER, &number, err) != 0)
+		return -1;
+	if (number == 0)
+		return 0;
+	return error_set(err, ERROR_INVALID,
+	                 "catalog: lmdb, but the catalog of data_dir %s is a copy of one in PostgreSQL: set catalog = "
+	                 "postgresql, or use another data_dir",
+	                 data_dir);
+}
+
+static int open_catalog(struct meta *meta, const struct meta_options *options, struct error *err)
+{
+	meta->ops = options->shared_ops;
+	if (meta->ops)
+		return meta->ops->open(&meta->shared, meta, options->shared, err);
+	return check_is_no_copy(meta, options->data_dir, err);
+}
+
 int meta_open(struct meta **out, const struct meta_options *options, struct error *err)
 {
 	struct meta *meta = calloc(1, sizeof(*meta));
@@ -153,6 +178,8 @@ int meta_open(struct meta **out, const struct meta_options *options, struct erro
 	meta->lock_fd = -1;
 	meta->map_bytes = options->map_bytes;
 	result = open_all(meta, options, &path, err);
+	if (result == 0)
+		result = open_catalog(meta, options, err);
 	buf_free(&path);
 	if (result == 0)
 		*out = meta;
@@ -172,6 +199,8 @@ void meta_close(struct meta *meta)
 		return;
 	if (meta->attachment.free)
 		meta->attachment.free(meta->attachment.data);
+	if (meta->shared)
+		meta->ops->close(meta->shared);
 	env_close(&meta->env);
 	if (meta->is_synced) /* where it fails, the next start syncs once more than it must */
 		MAY_FAIL(ftruncate(meta->lock_fd, 0) != 0);
@@ -221,19 +250,7 @@ int meta_get_number(struct meta *meta, const char *name, uint64_t *number, struc
 	return 0;
 }
 
-int meta_set_number(struct meta *meta, const char *name, uint64_t number, struct error *err)
-{
-	char text[32];
-	int len = snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
-
-	if (meta_put(meta, META_DB_VALUES, str_from(name), (struct str){ text, (size_t)len }, err) != 0)
-		return -1;
-	return meta_commit(meta, err);
-}
-
-/* --- what waits --- */
-
-int meta_put(struct meta *meta, enum meta_db db, struct str key, struct str value, struct error *err)
+static int put(struct meta *meta, enum meta_db db, struct str key, struct str value, struct error *err)
 {
 	MDB_val k = env_val(key.p, key.len), v = env_val(value.p, value.len);
 	MDB_txn *txn = env_write(&meta->env, err);
@@ -241,40 +258,150 @@ int meta_put(struct meta *meta, enum meta_db db, struct str key, struct str valu
 
 	if (txn && !rc)
 		return 0;
-	if (rc)
-		env_fail(&meta->env, rc, "put", err);
-	meta_abort(meta);
+	return rc ? env_fail(&meta->env, rc, "put", err) : -1;
+}
+
+int meta_set_number(struct meta *meta, const char *name, uint64_t number, struct error *err)
+{
+	struct str key = str_from(name);
+	char text[32];
+	int len = snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+
+	if (meta_put(meta, META_DB_VALUES, key, (struct str){ text, (size_t)len }, err) != 0)
+		return -1;
+	return meta->shared && !meta->ops->has(META_DB_VALUES, key) ? meta_commit_local(meta, err) :
+	                                                              meta_commit(meta, err);
+}
+
+/* --- what waits --- */
+
+int meta_put(struct meta *meta, enum meta_db db, struct str key, struct str value, struct error *err)
+{
+	int result = meta->shared && meta->ops->has(db, key) ? meta->ops->wait(meta->shared, db, key, value, err) :
+	                                                       put(meta, db, key, value, err);
+
+	if (result != 0)
+		meta_abort(meta);
+	return result;
+}
+
+/* In PostgreSQL, what waits and the change that is open; the copy's commit follows. */
+static int commit_shared(struct meta *meta, struct error *err)
+{
+	if (!meta->ops->is_open(meta->shared) && !meta->ops->is_waiting(meta->shared))
+		return 0;
+	if (!meta->ops->is_open(meta->shared) && !meta_begin(meta, false, err))
+		return -1;
+	return meta->ops->commit(meta->shared, err);
+}
+
+static int note_commit(struct meta *meta, int result, bool waited, const struct error *err)
+{
+	if (result == 0 && waited)
+		meta->commits_failed = 0;
+	if (result == 0)
+		return 0;
+	INVARIANT(!meta_is_waiting(meta));
+	if (err->code == ERROR_UNAVAILABLE) /* meta_is_missing tells of it */
+		return -1;
+	meta->commits_failed++;
+	meta->failure = *err;
 	return -1;
 }
 
 int meta_commit(struct meta *meta, struct error *err)
 {
 	bool waited = meta_is_waiting(meta);
+	int result = meta->shared ? commit_shared(meta, err) : 0;
 
-	if (env_commit(&meta->env, err) == 0) {
-		if (waited)
-			meta->commits_failed = 0;
-		return 0;
+	if (result == 0)
+		result = env_commit(&meta->env, err);
+	if (meta->shared) {
+		meta->ops->forget_waiting(meta->shared, result != 0);
+		if (result != 0)
+			env_abort(&meta->env);
 	}
-	INVARIANT(!meta_is_waiting(meta));
-	meta->commits_failed++;
-	meta->failure = *err;
-	return -1;
+	return note_commit(meta, result, waited, err);
+}
+
+int meta_commit_local(struct meta *meta, struct error *err)
+{
+	if (!meta->shared)
+		return meta_commit(meta, err);
+	int result = env_commit(&meta->env, err);
+	if (result != 0) {
+		meta->commits_failed++;
+		meta->failure = *err;
+	}
+	return result;
+}
+
+MDB_txn *meta_begin(struct meta *meta, bool is_local, struct error *err)
+{
+	if (!meta->shared || is_local)
+		return env_write(&meta->env, err);
+	/* What is here alone and waits is not to be dropped with the change. */
+	if (meta->env.write && !meta->ops->is_open(meta->shared) && meta_commit_local(meta, err) != 0)
+		return NULL;
+	if (!meta->ops->is_open(meta->shared) && meta->ops->begin(meta->shared, err) != 0)
+		return NULL;
+	MDB_txn *txn = env_write(&meta->env, err);
+	if (!txn)
+		meta->ops->drop(meta->shared);
+	return txn;
+}
+
+void meta_drop(struct meta *meta, bool is_local)
+{
+	if (meta->shared && !is_local)
+		meta->ops->drop(meta->shared);
+}
+
+void meta_note(struct meta *meta, bool is_local, enum meta_db db, struct str key, struct str value)
+{
+	if (!meta->shared)
+		return;
+	/* A change goes to PostgreSQL, or is of what is here alone. */
+	INVARIANT(is_local != meta->ops->has(db, key));
+	if (!is_local)
+		meta->ops->note(meta->shared, db, key, value);
+}
+
+int meta_put_last(struct meta *meta, struct str value, struct error *err)
+{
+	return meta->ops->wait(meta->shared, META_DB_QUARANTINE, (struct str){ NULL, 0 }, value, err);
+}
+
+struct shared *meta_shared(struct meta *meta)
+{
+	return meta->shared;
+}
+
+bool meta_is_shared(const struct meta *meta)
+{
+	return meta->shared != NULL;
+}
+
+bool meta_is_missing(const struct meta *meta, char *why, size_t size)
+{
+	return meta->shared && meta->ops->is_missing(meta->shared, why, size);
 }
 
 void meta_abort(struct meta *meta)
 {
+	if (meta->shared)
+		meta->ops->forget_waiting(meta->shared, true);
 	env_abort(&meta->env);
 }
 
 bool meta_is_waiting(const struct meta *meta)
 {
-	return meta->env.write != NULL;
+	return meta->env.write != NULL || (meta->shared && meta->ops->is_waiting(meta->shared));
 }
 
 uint64_t meta_aborts(const struct meta *meta)
 {
-	return meta->env.dropped;
+	return meta->shared ? meta->ops->losses(meta->shared) : meta->env.dropped;
 }
 
 uint64_t meta_commits_failed(const struct meta *meta, struct error *failure)

@@ -61,11 +61,35 @@ enum meta_db {
 	META_DB_DAYS, /* the last: a hot backup leaves it out */
 };
 
+/* In META_DB_VALUES of a copy: the last transaction that it has. */
+#define META_SHARED_NUMBER "shared/number"
+
+/* What a catalog in PostgreSQL is made of; the functions are those of shared_catalog.h. */
 struct meta;
+struct shared;
+struct meta_shared_options;
+struct meta_shared_ops {
+	int (*open)(struct shared **out, struct meta *meta, const struct meta_shared_options *options,
+	            struct error *err);
+	void (*close)(struct shared *shared);
+	bool (*has)(enum meta_db db, struct str key);
+	int (*begin)(struct shared *shared, struct error *err);
+	bool (*is_open)(const struct shared *shared);
+	void (*note)(struct shared *shared, enum meta_db db, struct str key, struct str value);
+	int (*commit)(struct shared *shared, struct error *err);
+	void (*drop)(struct shared *shared);
+	int (*wait)(struct shared *shared, enum meta_db db, struct str key, struct str value, struct error *err);
+	bool (*is_waiting)(const struct shared *shared);
+	void (*forget_waiting)(struct shared *shared, bool are_lost);
+	uint64_t (*losses)(const struct shared *shared);
+	bool (*is_missing)(const struct shared *shared, char *why, size_t size);
+};
 
 struct meta_options {
 	const char *data_dir;
-	size_t map_bytes; /* the most that the file may grow to */
+	size_t map_bytes;                         /* the most that the file may grow to */
+	const struct meta_shared_ops *shared_ops; /* the catalog is in PostgreSQL (shared_catalog.h); or NULL */
+	const struct meta_shared_options *shared;
 };
 
 /*
@@ -77,6 +101,19 @@ MUST_CHECK int meta_open(struct meta **out, const struct meta_options *options, 
 /* A name could not be synced, and whoever knows that may end before it can be: the next start syncs the file system first, as
  * after a kill. */
 void meta_sync_at_start(struct meta *meta);
+
+/* Is the catalog in PostgreSQL, and other front ends' as well? */
+bool meta_is_shared(const struct meta *meta);
+
+/* For a start: is this key, of a file in data_dir, the one that other front ends of the catalog have? ERROR_INVALID if it is
+ * another one. The first one that is seen counts. 0 where the catalog is here. */
+MUST_CHECK int meta_check_key(struct meta *meta, const char *data_dir, const char *name, const uint8_t *key, size_t len,
+                              struct error *err);
+
+#define META_WHY_MAX 320
+
+/* Can the catalog not be written to now, as PostgreSQL is missing? Says why. */
+bool meta_is_missing(const struct meta *meta, char *why, size_t size);
 
 /* Drops what was not committed. After the store is closed. Does nothing on NULL. */
 void meta_close(struct meta *meta);
@@ -102,5 +139,14 @@ uint64_t meta_aborts(const struct meta *meta);
 
 /* Commits that failed since the last that succeeded; *failure, unless there is none, is the last one's. */
 uint64_t meta_commits_failed(const struct meta *meta, struct error *failure);
+
+/* --- for change.c and quarantine.c --- */
+
+/* Notes a change of a row in the transaction that is open, where the catalog is in PostgreSQL. `value.p` NULL: removed. */
+void meta_note(struct meta *meta, bool is_local, enum meta_db db, struct str key, struct str value);
+
+/* Puts an entry at the end of META_DB_QUARANTINE with the next commit, which gives it its number: for a catalog in PostgreSQL,
+ * where others may be ahead. */
+MUST_CHECK int meta_put_last(struct meta *meta, struct str value, struct error *err);
 
 #endif

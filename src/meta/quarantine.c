@@ -160,16 +160,28 @@ static int next_number(struct env *env, MDB_txn *txn, uint64_t *number, struct e
 	return 0;
 }
 
-static int put(struct env *env, struct str bytes, struct error *err)
+int quarantine_next_place(struct env *env, MDB_txn *txn, struct quarantine_place *place, struct error *err)
 {
-	struct number_key position;
-	uint64_t number = 0;
-	MDB_txn *txn = env_write(env, err);
+	struct number_key key;
+	uint64_t number;
 
-	if (!txn || next_number(env, txn, &number, err) != 0)
+	if (next_number(env, txn, &number, err) != 0)
 		return -1;
-	struct str at = number_str(number, &position);
-	MDB_val key = env_val(at.p, at.len), value = env_val(bytes.p, bytes.len);
+	memcpy(place->bytes, number_str(number, &key).p, sizeof(place->bytes));
+	return 0;
+}
+
+static int put(struct meta *meta, struct str bytes, struct error *err)
+{
+	struct env *env = meta_env(meta);
+	struct quarantine_place place;
+
+	if (meta_is_shared(meta)) /* numbers are given when it is committed */
+		return meta_put_last(meta, bytes, err);
+	MDB_txn *txn = env_write(env, err);
+	if (!txn || quarantine_next_place(env, txn, &place, err) != 0)
+		return -1;
+	MDB_val key = env_val(place.bytes, sizeof(place.bytes)), value = env_val(bytes.p, bytes.len);
 	int rc = mdb_put(txn, env->dbi[META_DB_QUARANTINE], &key, &value, MDB_APPEND);
 	return rc ? env_fail(env, rc, "put in quarantine", err) : 0;
 }
@@ -180,7 +192,7 @@ int quarantine_put(struct meta *meta, const struct quarantine_entry *entry, stru
 
 	entry_write(&bytes, entry);
 	int result = bytes.failed ? error_set(err, ERROR_NOMEM, "quarantine: out of memory") :
-	                            put(meta_env(meta), buf_str(&bytes), err);
+	                            put(meta, buf_str(&bytes), err);
 	buf_free(&bytes);
 	if (result != 0)
 		meta_abort(meta);

@@ -265,7 +265,7 @@ static int drop_file(struct reports *reports, struct report *report, struct erro
 	return 0;
 }
 
-static void set_pending(struct report *report)
+static void set_pending(struct report *report, const char *why)
 {
 	report_set_state(report, REPORT_PENDING);
 	report->remade = true;
@@ -277,10 +277,11 @@ static void set_pending(struct report *report)
 	report->sha256[0] = '\0';
 	report->sums_count = 0;
 	buf_clear(&report->checkpoint);
-	set_reason(report, "Made anew, without charge, as a person's number was erased from the records");
+	buf_clear(&report->reason);
+	buf_addf(&report->reason, "Made anew, without charge, as %s", why);
 }
 
-static int make_anew(struct reports *reports, struct report *report, struct error *err)
+int report_make_anew(struct reports *reports, struct report *report, const char *why, struct error *err)
 {
 	int64_t was_us = report_due_us(reports, report);
 	struct report_job *job = report_queue_add(reports, report->creator, str_from(report->id));
@@ -288,14 +289,14 @@ static int make_anew(struct reports *reports, struct report *report, struct erro
 
 	if (!job)
 		return error_set(err, ERROR_NOMEM, "report %s: out of memory", report->id);
-	set_pending(report);
+	set_pending(report, why);
 	if (change_begin(&change, reports->meta, err) != 0 ||
 	    change_end(&change, table_requeue(&change, report, was_us, err), err) != 0) {
 		report_queue_remove(reports, job);
 		return -1;
 	}
 	report_file_remove(reports, report->file_id);
-	log_info("report", "%s of account %s: made anew, as a number was erased", report->id, report->account);
+	log_info("report", "%s of account %s: made anew, as %s", report->id, report->account, why);
 	report_scheduler_wake(reports);
 	return 0;
 }
@@ -334,7 +335,8 @@ static int erase_ended(struct reports *reports, struct report *report, struct er
 		*done = !holds ? REPORTS_PARAMS : asks ? REPORTS_FILE_GONE : REPORTS_MADE_ANEW;
 	if (!holds)
 		return 0;
-	return asks ? drop_file(reports, report, err) : make_anew(reports, report, err);
+	return asks ? drop_file(reports, report, err) :
+	              report_make_anew(reports, report, "a person's number was erased from the records", err);
 }
 
 static int erase_one(struct reports *reports, const char *id, struct erase *erase, uint64_t snapshot,

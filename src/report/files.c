@@ -15,6 +15,7 @@
 #include "base/directory.h"
 #include "base/log.h"
 #include "base/shrinking.h"
+#include "meta/meta.h"
 #include "report/report_private.h"
 #include "report/table.h"
 
@@ -44,6 +45,24 @@ void report_file_remove(const struct reports *reports, const char *file_id)
 	buf_free(&path);
 }
 
+/* Files are on the disk of the front end that has made them. Where that is another one, which is gone, the report is made
+ * again. */
+static int fail_to_open(struct reports *reports, const struct report *report, const char *path, struct error *err)
+{
+	struct report row;
+	int number = errno;
+
+	if (number != ENOENT || !meta_is_shared(reports->meta) ||
+	    reports_get(reports, str_from(report->id), &row, err) != 0)
+		return error_set_errno(err, number, "%s: open", path);
+	int result =
+		row.has_file ? report_make_anew(reports, &row, "its file was on a front end that is gone", err) : 0;
+	report_free(&row);
+	return result != 0 ? -1 :
+	                     error_set(err, ERROR_UNAVAILABLE,
+	                               "The file is being made anew, as it was on a front end that is gone");
+}
+
 int reports_open_file(struct reports *reports, const struct report *report, struct error *err)
 {
 	struct buf path = { 0 };
@@ -53,7 +72,7 @@ int reports_open_file(struct reports *reports, const struct report *report, stru
 	if (!buf_cstr(&path))
 		error_set(err, ERROR_NOMEM, "report %s: out of memory", report->id);
 	else if ((fd = open(path.data, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
-		error_set_errno(err, errno, "%s: open", path.data);
+		MAY_FAIL(fail_to_open(reports, report, path.data, err) != 0); /* it does */
 	buf_free(&path);
 	return fd;
 }

@@ -121,7 +121,7 @@ struct report {
 	} callback;
 	struct report_callback delivery; /* likewise, of the file to `destination` */
 
-	bool remade;           /* remade because a number was erased: already charged and called back */
+	bool remade; /* remade, because a number was erased or its file is on no disk any more: already charged and called back */
 	struct buf reason;     /* of FAILED and ABORTED, and of a remade one */
 	struct buf base_url;   /* of the request; for links in the callback */
 	struct buf key;        /* Idempotency-Key, or empty */

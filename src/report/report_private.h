@@ -146,6 +146,10 @@ void report_job_look_after(struct reports *reports, struct report_job *job, int6
 MUST_CHECK int report_job_cancel(struct reports *reports, struct report_job *job, const char *reason,
                                  struct error *err);
 
+/* An ended report, whose row is *report, is queued once more, without charge and callback, and its file removed; the reason
+ * that its status gives ends with `why`. */
+MUST_CHECK int report_make_anew(struct reports *reports, struct report *report, const char *why, struct error *err);
+
 /* Starts a job in progress over: the data it has read has changed. */
 MUST_CHECK int report_job_begin_again(struct reports *reports, struct report_job *job, struct error *err);
 

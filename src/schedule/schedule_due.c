@@ -143,7 +143,8 @@ int schedule_make_report(struct schedules *schedules, struct schedule *schedule,
 /* Will it be otherwise in a few minutes? */
 static bool may_pass(enum error_code code)
 {
-	return code == ERROR_LIMIT || code == ERROR_FULL || code == ERROR_IO || code == ERROR_NOMEM;
+	return code == ERROR_LIMIT || code == ERROR_FULL || code == ERROR_IO || code == ERROR_NOMEM ||
+	       code == ERROR_UNAVAILABLE;
 }
 
 static int put(struct schedules *schedules, const struct schedule *schedule, int64_t was_at_us, struct error *err)

@@ -114,6 +114,15 @@ def test_without_a_broker_s_library_its_setting_says_so(built, kind, library):
     assert said.returncode != 0 and f"built without {library}" in said.stderr, said.stderr
 
 
+def test_without_libpq_the_catalog_s_setting_says_so(built):
+    build = built("--without-postgresql")
+    smoke(build)
+    settings = ("store=clickhouse", "clickhouse=a:1", "catalog=postgresql", "postgresql=x")
+    said = subprocess.run([build.folder / "cdrd", "-t", *(word for setting in settings for word in ("-o", setting))],
+                          capture_output=True, text=True)
+    assert said.returncode != 0 and "built without libpq" in said.stderr, said.stderr
+
+
 # --- the same source gives the same bytes ---
 
 def copy_of_source(folder):

@@ -62,7 +62,7 @@ static int write_seen(struct store *store, int64_t seen_us, struct error *err)
 	struct change change;
 	int len = snprintf(text, sizeof(text), "%" PRId64, seen_us);
 
-	if (change_begin(&change, store->meta, err) != 0)
+	if (change_begin_local(&change, store->meta, err) != 0)
 		return -1;
 	int result = change_put(&change, META_DB_VALUES, STR_LITERAL(KEY), (struct str){ text, (size_t)len }, err);
 	if (change_end(&change, result, err) != 0)

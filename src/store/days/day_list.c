@@ -48,7 +48,7 @@ static int list_others(struct store *store, struct error *err)
 	struct change change;
 	struct buf key = { 0 };
 	size_t listed = 0;
-	int result = change_begin(&change, store->meta, err);
+	int result = change_begin_local(&change, store->meta, err);
 
 	if (result != 0)
 		return -1;
@@ -110,7 +110,7 @@ int day_list_write(struct store *store, struct error *err)
 
 	if (!store->lists_days)
 		return 0;
-	if (change_begin(&change, store->meta, err) != 0)
+	if (change_begin_local(&change, store->meta, err) != 0)
 		return -1;
 	for (size_t i = 0; i < store->days_count && result == 0; i++)
 		if (is_new(store->days[i]))
@@ -134,7 +134,7 @@ int day_list_remove(struct store *store, const struct day *day, struct error *er
 		return 0;
 	int result = day_key(&key, day->number, err);
 	if (result == 0)
-		result = change_begin(&change, store->meta, err);
+		result = change_begin_local(&change, store->meta, err);
 	if (result == 0)
 		result =
 			change_end(&change, change_remove(&change, META_DB_DAYS, buf_str(&key), err) < 0 ? -1 : 0, err);

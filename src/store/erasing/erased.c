@@ -166,7 +166,8 @@ int erased_load(struct store *store, struct error *err)
 		return -1;
 	if (key_file_load(store->options.data_dir, KEY_NAME, erased->key, sizeof(erased->key), erased->count == 0,
 	                  err) == 0)
-		return 0;
+		return meta_check_key(store->meta, store->options.data_dir, KEY_NAME, erased->key, sizeof(erased->key),
+		                      err);
 	if (err->code == ERROR_NOT_FOUND)
 		error_set(err, ERROR_NOT_FOUND,
 		          "%s/" KEY_NAME ": is not there, and %zu erased numbers would come back without it: "

@@ -96,7 +96,7 @@ static int write_demand(struct store *store, struct day *day, bool wanted, struc
 	demand_key(&key, day);
 	if (key.failed)
 		return error_set(err, ERROR_NOMEM, "repacking: out of memory");
-	result = change_begin(&change, store->meta, err);
+	result = change_begin_local(&change, store->meta, err);
 	if (result == 0 && wanted)
 		result = change_end(&change, change_put(&change, META_DB_VALUES, buf_str(&key), STR_LITERAL("1"), err),
 		                    err);

@@ -40,7 +40,7 @@ int upgrade_begin(struct store *store, uint64_t format, struct error *err)
 
 	buf_add_uint(&number, format);
 	int result = number.failed ? error_set(err, ERROR_NOMEM, "upgrading: out of memory") :
-	                             change_begin(&change, store->meta, err);
+	                             change_begin_local(&change, store->meta, err);
 	if (result == 0) {
 		result = note_days(store, &change, err);
 		if (result == 0)
@@ -98,7 +98,7 @@ int upgrade_end(struct store *store, struct day *day, struct error *err)
 	int result = note_key(&key, day, err);
 
 	if (result == 0)
-		result = change_begin(&change, store->meta, err);
+		result = change_begin_local(&change, store->meta, err);
 	if (result == 0)
 		result = change_end(&change, change_remove(&change, META_DB_VALUES, buf_str(&key), err) < 0 ? -1 : 0,
 		                    err);

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * shared_catalog_private.h: of the files shared*.c.
+ */
+#ifndef CDRD_META_SHARED_CATALOG_PRIVATE_H
+#define CDRD_META_SHARED_CATALOG_PRIVATE_H
+
+#include "base/id.h"
+#include "meta/meta_env.h"
+#include "meta/shared_catalog.h"
+#include "postgresql/postgresql.h"
+
+#define SHARED_STATEMENT(sql_text) ((struct postgresql_statement){ .sql = (sql_text) })
+
+/* A change, in a buffer of them; key and value follow it. */
+struct shared_change {
+	uint8_t db;
+	bool has_key, has_value;
+	uint32_t key_len, value_len;
+};
+
+struct shared {
+	struct meta *meta;
+	struct postgresql *postgresql;
+	char identity[64];               /* of the catalog; "": not known yet */
+	char front_end[ID_UUID_LEN + 1]; /* of this data directory */
+	const char *name;
+	int64_t timeout_us, lease_us;
+	uint64_t number;    /* of the last transaction that the copy has */
+	bool is_open;       /* a transaction is */
+	struct buf noted;   /* changes of the transaction that is open */
+	struct buf waiting; /* changes that wait for one */
+	uint64_t losses;
+	char why[256];      /* it can no longer write, until a new start; "" */
+	struct event *beat; /* says that it is there; or NULL */
+	struct postgresql_bigint beat_lease;
+	bool still_holds;
+	void (*on_lost)(void *arg, const char *why);
+	void *arg;
+};
+
+/* --- shared_changes.c --- */
+
+void shared_changes_add(struct buf *changes, enum meta_db db, struct str key, struct str value);
+
+/* Takes the change at *at, and moves it to the next one; false at the end. */
+bool shared_changes_next(const struct buf *changes, size_t *at, struct shared_change *change, struct str *key,
+                         struct str *value);
+
+/* The last change of each key, as parameters: databases' names, keys, values. */
+struct shared_arrays {
+	struct postgresql_array dbs, keys, values;
+	struct str parameters[3];
+};
+MUST_CHECK int shared_arrays_fill(struct shared_arrays *arrays, const struct buf *changes, struct error *err);
+void shared_arrays_free(struct shared_arrays *arrays);
+
+/* The database of this name; META_DBS if there is none. */
+#define META_DBS (META_DB_DAYS + 1)
+enum meta_db shared_db_of_name(struct str name);
+
+/* --- shared_copy.c --- */
+
+/* Reads and writes what the copy remembers: in META_DB_VALUES, of this host alone. */
+MUST_CHECK int shared_read_text(struct shared *shared, const char *name, char *out, size_t size, struct error *err);
+MUST_CHECK int shared_put_number(struct shared *shared, uint64_t number, struct error *err);
+
+/* Makes the copy anew, or a catalog of PostgreSQL that is empty from it. */
+MUST_CHECK int shared_copy_check(struct shared *shared, struct error *err);
+
+/* --- shared_lease.c --- */
+
+/* It can write no more; whoever is told starts anew. */
+void shared_give_up(struct shared *shared, const char *why);
+
+/* Becomes the one that may write, unless somebody else is. */
+MUST_CHECK int shared_lease_take(struct shared *shared, struct error *err);
+
+/* Says on the loop that it is there. A connection that is lost is made again there, too. */
+MUST_CHECK int shared_lease_keep(struct shared *shared, struct event_base *base, struct error *err);
+void shared_lease_give_back(struct shared *shared);
+
+/* --- shared_catalog.c --- */
+
+/* Takes in the transactions after the copy's, up to `last`. */
+MUST_CHECK int shared_catch_up(struct shared *shared, uint64_t last, struct error *err);
+
+#endif

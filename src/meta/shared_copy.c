@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * shared_copy.c: at a start, the copy is made what PostgreSQL has, or an empty catalog there what this data directory has.
+ * See shared_catalog.h.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "meta/rows.h"
+#include "meta/shared_catalog_private.h"
+#include "postgresql/tables.h"
+
+/* --- what the copy remembers --- */
+
+struct text {
+	char *out;
+	size_t size;
+};
+
+static enum meta_next take_text(void *arg, struct str key, struct str value, struct error *err)
+{
+	struct text *text = arg;
+
+	(void)key;
+	(void)err;
+	snprintf(text->out, text->size, "%.*s", STR_ARGS(value));
+	return META_GO_ON;
+}
+
+int shared_read_text(struct shared *shared, const char *name, char *out, size_t size, struct error *err)
+{
+	struct text text = { out, size };
+
+	out[0] = '\0';
+	return meta_find(shared->meta, META_DB_VALUES, str_from(name), take_text, &text, err) < 0 ? -1 : 0;
+}
+
+static int put_text(struct shared *shared, const char *name, const char *text, struct error *err)
+{
+	struct env *env = meta_env(shared->meta);
+	MDB_val key = env_val(name, strlen(name)), value = env_val(text, strlen(text));
+	MDB_txn *txn = env_write(env, err);
+	int rc = txn ? mdb_put(txn, env->dbi[META_DB_VALUES], &key, &value, 0) : 0;
+
+	if (!txn)
+		return -1;
+	return rc ? env_fail(env, rc, "put", err) : 0;
+}
+
+int shared_put_number(struct shared *shared, uint64_t number, struct error *err)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+	return put_text(shared, SHARED_NUMBER, text, err);
+}
+
+static int put_identity(struct shared *shared, struct error *err)
+{
+	return put_text(shared, SHARED_IDENTITY, shared->identity, err) == 0 ?
+	               put_text(shared, SHARED_FRONT_END, shared->front_end, err) :
+	               -1;
+}
+
+/* --- a copy made anew --- */
+
+static int empty_copy(struct shared *shared, struct error *err)
+{
+	struct env *env = meta_env(shared->meta);
+	MDB_txn *txn = env_write(env, err);
+
+	for (size_t db = 0; txn && db < META_DBS; db++) {
+		MDB_cursor *cursor;
+		MDB_val key, value;
+		int rc = mdb_cursor_open(txn, env->dbi[db], &cursor);
+
+		if (rc)
+			return env_fail(env, rc, "open cursor", err);
+		for (rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST); !rc;
+		     rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT))
+			if (shared_has((enum meta_db)db, env_str(key)) && (rc = mdb_cursor_del(cursor, 0)) != 0)
+				break;
+		mdb_cursor_close(cursor);
+		if (rc != MDB_NOTFOUND)
+			return env_fail(env, rc, "empty", err);
+	}
+	return txn ? 0 : -1;
+}
+
+struct copying {
+	struct shared *shared;
+	size_t rows;
+	uint64_t number;
+};
+
+/* database, key, value */
+static int take_row(void *arg, const struct str *values, int count, struct error *err)
+{
+	struct copying *copying = arg;
+	struct env *env = meta_env(copying->shared->meta);
+	enum meta_db db = count == 3 ? shared_db_of_name(values[0]) : META_DBS;
+
+	if (db == META_DBS)
+		return error_set(
+			err, ERROR_CORRUPT,
+			"PostgreSQL: the catalog has rows of the database \"%.*s\", which this cdrd does not know",
+			STR_ARGS(values[0]));
+	MDB_val key = env_val(values[1].p, values[1].len), value = env_val(values[2].p, values[2].len);
+	MDB_txn *txn = env_write(env, err);
+	int rc = txn ? mdb_put(txn, env->dbi[db], &key, &value, 0) : 0;
+	copying->rows++;
+	if (!txn)
+		return -1;
+	return rc ? env_fail(env, rc, "put", err) : 0;
+}
+
+static int take_number(void *arg, const struct str *values, int count, struct error *err)
+{
+	struct copying *copying = arg;
+
+	return count == 1 ? postgresql_read_bigint(values[0], &copying->number, err) : -1;
+}
+
+/* All rows of one snapshot, a few at a time. */
+static int fetch_all(struct copying *copying, struct error *err)
+{
+	struct postgresql_statement begin[] = {
+		SHARED_STATEMENT("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
+		SHARED_STATEMENT("SELECT number FROM cdrd_catalog"),
+		SHARED_STATEMENT(
+			"DECLARE c NO SCROLL CURSOR FOR SELECT db, key, value FROM cdrd_rows ORDER BY db, key"),
+	};
+	struct postgresql_statement fetch = SHARED_STATEMENT("FETCH 200 FROM c"), end = SHARED_STATEMENT("COMMIT");
+	size_t before;
+
+	begin[1].row = take_number;
+	fetch.row = take_row;
+	begin[1].arg = fetch.arg = copying;
+	int result = postgresql_exchange(copying->shared->postgresql, begin, 3, err);
+	do {
+		before = copying->rows;
+		if (result == 0)
+			result = postgresql_exchange(copying->shared->postgresql, &fetch, 1, err);
+	} while (result == 0 && copying->rows > before);
+	return result == 0 ? postgresql_exchange(copying->shared->postgresql, &end, 1, err) : -1;
+}
+
+static int copy_anew(struct shared *shared, struct error *err)
+{
+	struct copying copying = { .shared = shared };
+
+	if (empty_copy(shared, err) != 0 || fetch_all(&copying, err) != 0 ||
+	    shared_put_number(shared, copying.number, err) != 0 || put_identity(shared, err) != 0 ||
+	    env_commit(meta_env(shared->meta), err) != 0) {
+		env_abort(meta_env(shared->meta));
+		return -1;
+	}
+	shared->number = copying.number;
+	log_info("postgresql", "the catalog was copied from PostgreSQL: %zu rows, transaction %llu", copying.rows,
+	         (unsigned long long)copying.number);
+	return 0;
+}
+
+/* --- a catalog of PostgreSQL that begins with what is here --- */
+
+/* The rows here that belong there. */
+struct uploading {
+	struct shared *shared;
+	enum meta_db db;
+	bool notes; /* or counts them only */
+	size_t rows;
+};
+
+static enum meta_next see_row(void *arg, struct str key, struct str value, struct error *err)
+{
+	struct uploading *uploading = arg;
+
+	(void)err;
+	if (!shared_has(uploading->db, key))
+		return META_GO_ON;
+	uploading->rows++;
+	if (uploading->notes)
+		shared_note(uploading->shared, uploading->db, key, value);
+	return META_GO_ON;
+}
+
+static int see_all(struct uploading *uploading, struct error *err)
+{
+	for (size_t db = 0; db < META_DBS; db++) {
+		uploading->db = (enum meta_db)db;
+		if (meta_each(uploading->shared->meta, uploading->db, STR_LITERAL(""), see_row, uploading, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int upload(struct shared *shared, struct error *err)
+{
+	struct uploading uploading = { .shared = shared, .notes = true };
+
+	if (shared_begin(shared, err) != 0)
+		return -1;
+	if (see_all(&uploading, err) != 0) {
+		shared_drop(shared);
+		return -1;
+	}
+	if (shared_commit(shared, err) != 0)
+		return -1;
+	if (put_identity(shared, err) != 0 || env_commit(meta_env(shared->meta), err) != 0) {
+		env_abort(meta_env(shared->meta));
+		return -1;
+	}
+	shared_forget_waiting(shared, false);
+	log_info("postgresql", "the catalog of data_dir is in PostgreSQL from now on: %zu rows", uploading.rows);
+	return 0;
+}
+
+/* --- which of them --- */
+
+struct there {
+	char identity[64];
+	uint64_t format, number;
+};
+
+static int take_there(void *arg, const struct str *values, int count, struct error *err)
+{
+	struct there *there = arg;
+
+	if (count != 3)
+		return -1;
+	snprintf(there->identity, sizeof(there->identity), "%.*s", STR_ARGS(values[0]));
+	return postgresql_read_bigint(values[1], &there->format, err) == 0 ?
+	               postgresql_read_bigint(values[2], &there->number, err) :
+	               -1;
+}
+
+static int follow(struct shared *shared, const struct there *there, struct error *err)
+{
+	if (shared->number > there->number)
+		log_warn(
+			"postgresql",
+			"PostgreSQL has transaction %llu of the catalog, data_dir had %llu: it was put back from a backup",
+			(unsigned long long)there->number, (unsigned long long)shared->number);
+	else if (shared_catch_up(shared, there->number, err) == 0)
+		return 0;
+	else if (err->code != ERROR_CONFLICT)
+		return -1;
+	return postgresql_connect(shared->postgresql, err) == 0 ? copy_anew(shared, err) : -1;
+}
+
+int shared_copy_check(struct shared *shared, struct error *err)
+{
+	struct there there = { .format = 0 };
+	struct postgresql_statement look = SHARED_STATEMENT("SELECT identity, format, number FROM cdrd_catalog");
+	struct uploading own = { .shared = shared };
+	char ours[64];
+
+	look.row = take_there;
+	look.arg = &there;
+	if (postgresql_exchange(shared->postgresql, &look, 1, err) != 0)
+		return -1;
+	if (there.format != POSTGRESQL_FORMAT)
+		return error_set(err, ERROR_INVALID, "PostgreSQL: the catalog has format %llu, this cdrd reads %d only",
+		                 (unsigned long long)there.format, POSTGRESQL_FORMAT);
+	if (shared_read_text(shared, SHARED_IDENTITY, ours, sizeof(ours), err) != 0 ||
+	    meta_get_number(shared->meta, SHARED_NUMBER, &shared->number, err) != 0 || see_all(&own, err) != 0)
+		return -1;
+	if (ours[0] && strcmp(ours, there.identity) != 0)
+		return error_set(
+			err, ERROR_INVALID,
+			"PostgreSQL has the catalog %s, but data_dir has a copy of the catalog %s: use another "
+			"data_dir, or the database of before",
+			there.identity, ours);
+	if (!ours[0] && own.rows > 0 && there.number > 0)
+		return error_set(err, ERROR_INVALID,
+		                 "PostgreSQL has a catalog, and data_dir has one of its own, of %zu rows: use another "
+		                 "data_dir, or an empty database",
+		                 own.rows);
+	str_copy(shared->identity, sizeof(shared->identity), there.identity);
+	if (!ours[0])
+		return there.number == 0 ? upload(shared, err) : copy_anew(shared, err);
+	return follow(shared, &there, err);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * shared_lease.c: which front end may change the catalog, and that it says in time that it is there. See shared_catalog.h.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "meta/shared_catalog_private.h"
+
+void shared_give_up(struct shared *shared, const char *why)
+{
+	if (shared->why[0])
+		return;
+	snprintf(shared->why, sizeof(shared->why), "%s", why);
+	log_error("postgresql", "%s", why);
+	if (shared->on_lost)
+		shared->on_lost(shared->arg, shared->why);
+}
+
+static int take_held(void *arg, const struct str *values, int count, struct error *err)
+{
+	struct shared *shared = arg;
+
+	(void)values;
+	(void)count;
+	(void)err;
+	shared->still_holds = true;
+	return 0;
+}
+
+static void on_beaten(void *arg, const struct error *err)
+{
+	struct shared *shared = arg;
+
+	if (!err && !shared->still_holds)
+		shared_give_up(shared, "another front end holds the catalog in PostgreSQL now");
+}
+
+static void on_beat(evutil_socket_t fd, short what, void *arg)
+{
+	struct shared *shared = arg;
+	struct postgresql_statement statement = SHARED_STATEMENT(
+		"UPDATE cdrd_catalog SET holder_until = clock_timestamp() + $2::bigint * interval '1 us' "
+		"WHERE holder = $1::text RETURNING number");
+
+	(void)fd;
+	(void)what;
+	shared->still_holds = false;
+	statement.parameters[0] = str_from(shared->front_end);
+	statement.parameters[1] = postgresql_bigint(&shared->beat_lease, (uint64_t)shared->lease_us);
+	statement.parameters_count = 2;
+	statement.row = take_held;
+	statement.arg = shared;
+	MAY_FAIL(postgresql_send(shared->postgresql, &statement, on_beaten, shared) == 0); /* then at the next beat */
+}
+
+struct claim {
+	bool is_taken;
+	char holder[128];
+};
+
+static int take_claim(void *arg, const struct str *values, int count, struct error *err)
+{
+	struct claim *claim = arg;
+
+	(void)count;
+	(void)err;
+	claim->is_taken = values[0].len == 1 && values[0].p[0] == 1;
+	snprintf(claim->holder, sizeof(claim->holder), "%.*s", STR_ARGS(values[1]));
+	return 0;
+}
+
+int shared_lease_take(struct shared *shared, struct error *err)
+{
+	struct claim claim = { .is_taken = false };
+	struct postgresql_bigint room;
+	struct postgresql_statement statements[] = {
+		SHARED_STATEMENT("UPDATE cdrd_catalog SET holder = $1::text, holder_name = $2::text, "
+		                 "holder_until = clock_timestamp() + $3::bigint * interval '1 us' "
+		                 "WHERE holder = '' OR holder = $1::text OR holder_until < clock_timestamp()"),
+		SHARED_STATEMENT("SELECT holder = $1::text, holder_name FROM cdrd_catalog"),
+	};
+
+	for (size_t i = 0; i < 2; i++)
+		statements[i].parameters[0] = str_from(shared->front_end);
+	statements[0].parameters[1] = str_from(shared->name);
+	statements[0].parameters[2] = postgresql_bigint(&room, (uint64_t)shared->lease_us);
+	statements[0].parameters_count = 3;
+	statements[1].parameters_count = 1;
+	statements[1].row = take_claim;
+	statements[1].arg = &claim;
+	if (postgresql_exchange(shared->postgresql, statements, 2, err) != 0)
+		return -1;
+	if (!claim.is_taken)
+		return error_set(err, ERROR_UNAVAILABLE, "PostgreSQL: the front end %s holds the catalog",
+		                 claim.holder);
+	return 0;
+}
+
+void shared_lease_give_back(struct shared *shared)
+{
+	struct postgresql_statement statement =
+		SHARED_STATEMENT("UPDATE cdrd_catalog SET holder = '' WHERE holder = $1::text");
+	struct error err;
+
+	if (shared->beat)
+		event_free(shared->beat);
+	shared->beat = NULL;
+	if (!shared->postgresql || shared->lease_us == 0)
+		return;
+	statement.parameters[0] = str_from(shared->front_end);
+	statement.parameters_count = 1;
+	/* Without it, others wait until it is over. */
+	MAY_FAIL(postgresql_exchange(shared->postgresql, &statement, 1, &err) != 0);
+}
+
+int shared_lease_keep(struct shared *shared, struct event_base *base, struct error *err)
+{
+	struct timeval every = clock_timeval(shared->lease_us / 4);
+
+	if (!base)
+		return 0;
+	if (postgresql_watch(shared->postgresql, base, err) != 0)
+		return -1;
+	if (shared->lease_us == 0)
+		return 0;
+	shared->beat = event_new(base, -1, EV_PERSIST, on_beat, shared);
+	if (!shared->beat || event_add(shared->beat, &every) != 0)
+		return error_set(err, ERROR_NOMEM, "catalog: out of memory");
+	return 0;
+}

@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * postgresql.c: see postgresql.h. All statements go through libpq's pipeline mode, the blocking ones and those whose answers
+ * come from the loop: they are sent, then a synchronisation point, up to which results are read.
+ */
+#include "postgresql/postgresql.h"
+
+#include <errno.h>
+#include <libpq-fe.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#define RETRY_US CLOCK_US_PER_SECOND
+#define STATEMENT_TIMEOUT_MS 600000 /* the server notices earlier that nobody waits for it any more */
+#define PATIENCE_US_PER_BYTE 1      /* more, for what is sent: an import of accounts may be of many megabytes */
+
+/* What is being read: the answers to statements. */
+struct reading {
+	const struct postgresql_statement *statements;
+	size_t count, at;
+	bool has_result;  /* of the statement that is read */
+	struct error err; /* the first one */
+};
+
+struct postgresql {
+	char *connection, *password, *options;
+	int64_t timeout_us;
+	PGconn *conn;       /* or NULL */
+	bool is_connecting; /* on the loop */
+	char why[256];
+	struct event_base *base; /* or NULL: not watched */
+	struct event *socket;    /* of the connection, on the loop; or NULL */
+	struct event *retry, *deadline;
+
+	/* what was sent and is answered from the loop */
+	bool is_pending;
+	struct postgresql_statement sent;
+	struct reading reading;
+	postgresql_ended_fn ended;
+	void *arg;
+};
+
+bool postgresql_is_built(void)
+{
+	return true;
+}
+
+static int out_of_memory(struct error *err)
+{
+	return error_set(err, ERROR_NOMEM, "PostgreSQL: out of memory");
+}
+
+/* The first line of what libpq says. */
+static int fail(struct error *err, const char *doing, const char *message)
+{
+	size_t len = strcspn(message, "\n");
+
+	return error_set(err, ERROR_UNAVAILABLE, "PostgreSQL: %s: %.*s", doing, (int)(len < 200 ? len : 200), message);
+}
+
+int postgresql_check(const char *connection, struct error *err)
+{
+	char *message = NULL;
+
+	PQconninfoOption *options = PQconninfoParse(connection, &message);
+	int result = 0;
+
+	if (!options)
+		result = error_set(err, ERROR_INVALID, "not a connection string of PostgreSQL: %.*s",
+		                   (int)strcspn(message ? message : "out of memory", "\n"),
+		                   message ? message : "out of memory");
+	PQconninfoFree(options);
+	PQfreemem(message);
+	return result;
+}
+
+/* --- its life --- */
+
+/* What a session is set to; what the connection string says comes later, and wins. */
+static int write_options(struct postgresql *postgresql, struct error *err)
+{
+	PQconninfoOption *given = PQconninfoParse(postgresql->connection, NULL);
+	int timeout_ms = (int)(postgresql->timeout_us / 1000);
+	struct buf text = { 0 };
+
+	buf_addf(&text,
+	         "-c statement_timeout=%d -c lock_timeout=%d -c idle_in_transaction_session_timeout=%d "
+	         "-c client_connection_check_interval=%d -c synchronous_commit=on -c client_min_messages=error",
+	         STATEMENT_TIMEOUT_MS, timeout_ms, 2 * timeout_ms, timeout_ms);
+	for (const PQconninfoOption *option = given; option && option->keyword; option++)
+		if (strcmp(option->keyword, "options") == 0 && option->val)
+			buf_addf(&text, " %s", option->val);
+	PQconninfoFree(given);
+	postgresql->options = buf_cstr(&text) ? strdup(text.data) : NULL;
+	buf_free(&text);
+	return postgresql->options ? 0 : out_of_memory(err);
+}
+
+struct postgresql *postgresql_new(const struct postgresql_options *options, struct error *err)
+{
+	struct postgresql *postgresql = calloc(1, sizeof(*postgresql));
+
+	if (!postgresql) {
+		(void)out_of_memory(err);
+		return NULL;
+	}
+	postgresql->connection = strdup(options->connection);
+	postgresql->password = strdup(options->password);
+	postgresql->timeout_us = options->timeout_us;
+	str_copy(postgresql->why, sizeof(postgresql->why), "PostgreSQL: not connected yet");
+	if (postgresql->connection && postgresql->password && write_options(postgresql, err) == 0)
+		return postgresql;
+	if (!postgresql->connection || !postgresql->password)
+		(void)out_of_memory(err);
+	postgresql_free(postgresql);
+	return NULL;
+}
+
+static void free_event(struct event **event)
+{
+	if (*event)
+		event_free(*event);
+	*event = NULL;
+}
+
+static void close_connection(struct postgresql *postgresql)
+{
+	free_event(&postgresql->socket);
+	if (postgresql->deadline)
+		evtimer_del(postgresql->deadline);
+	PQfinish(postgresql->conn);
+	postgresql->conn = NULL;
+	postgresql->is_connecting = false;
+}
+
+void postgresql_free(struct postgresql *postgresql)
+{
+	if (!postgresql)
+		return;
+	close_connection(postgresql);
+	free_event(&postgresql->retry);
+	free_event(&postgresql->deadline);
+	free(postgresql->connection);
+	free(postgresql->password);
+	free(postgresql->options);
+	free(postgresql);
+}
+
+/* What was pending ends with the error. */
+static void end_pending(struct postgresql *postgresql, const struct error *err)
+{
+	if (!postgresql->is_pending)
+		return;
+	postgresql->is_pending = false;
+	if (postgresql->deadline)
+		evtimer_del(postgresql->deadline);
+	postgresql->ended(postgresql->arg, err);
+}
+
+void postgresql_drop(struct postgresql *postgresql, const struct error *why)
+{
+	struct timeval delay = clock_timeval(RETRY_US);
+	struct error err = *why;
+
+	if (strncmp(postgresql->why, err.message, sizeof(postgresql->why) - 1) != 0)
+		log_warn("postgresql", "%s", err.message);
+	snprintf(postgresql->why, sizeof(postgresql->why), "%s", err.message);
+	close_connection(postgresql);
+	end_pending(postgresql, &err);
+	if (postgresql->retry)
+		evtimer_add(postgresql->retry, &delay);
+}
+
+bool postgresql_is_connected(const struct postgresql *postgresql)
+{
+	return postgresql->conn && !postgresql->is_connecting;
+}
+
+const char *postgresql_why(const struct postgresql *postgresql)
+{
+	return postgresql_is_connected(postgresql) ? "" : postgresql->why;
+}
+
+/* --- connecting --- */
+
+static PGconn *start_connecting(const struct postgresql *postgresql)
+{
+	const char *keywords[] = { "fallback_application_name",
+		                   "keepalives_idle",
+		                   "keepalives_interval",
+		                   "tcp_user_timeout",
+		                   "dbname",
+		                   "options",
+		                   postgresql->password[0] ? "password" : NULL,
+		                   NULL };
+	const char *values[] = {
+		"cdrd", "5", "2", "10000", postgresql->connection, postgresql->options, postgresql->password, NULL
+	};
+
+	return PQconnectStartParams(keywords, values, 1);
+}
+
+static int take_connected(struct postgresql *postgresql, struct error *err)
+{
+	if (PQsetnonblocking(postgresql->conn, 1) != 0 || !PQenterPipelineMode(postgresql->conn))
+		return fail(err, "connect", PQerrorMessage(postgresql->conn));
+	postgresql->is_connecting = false;
+	postgresql->why[0] = '\0';
+	return 0;
+}
+
+/* Waits for the socket: 0, or -1 when the time is over. */
+static int wait_for_socket(const struct postgresql *postgresql, short events, int64_t deadline_us, struct error *err)
+{
+	struct pollfd socket = { .fd = PQsocket(postgresql->conn), .events = events };
+
+	for (;;) {
+		int64_t left_us = deadline_us - clock_monotonic_us();
+		int ready = left_us > 0 ? poll(&socket, 1, (int)(left_us / 1000) + 1) : 0;
+
+		if (ready > 0)
+			return 0;
+		if (ready == 0)
+			return error_set(err, ERROR_UNAVAILABLE, "PostgreSQL: no answer within %lld ms",
+			                 (long long)(postgresql->timeout_us / 1000));
+		if (errno != EINTR)
+			return error_set(err, ERROR_UNAVAILABLE, "PostgreSQL: poll: %s", strerror(errno));
+	}
+}
+
+static int connect_and_wait(struct postgresql *postgresql, struct error *err)
+{
+	int64_t deadline_us = clock_monotonic_us() + postgresql->timeout_us;
+
+	postgresql->conn = start_connecting(postgresql);
+	if (!postgresql->conn)
+		return out_of_memory(err);
+	if (PQstatus(postgresql->conn) == CONNECTION_BAD)
+		return fail(err, "connect", PQerrorMessage(postgresql->conn));
+	for (PostgresPollingStatusType state = PGRES_POLLING_WRITING; state != PGRES_POLLING_OK;
+	     state = PQconnectPoll(postgresql->conn)) {
+		if (state == PGRES_POLLING_FAILED)
+			return fail(err, "connect", PQerrorMessage(postgresql->conn));
+		if (wait_for_socket(postgresql, state == PGRES_POLLING_READING ? POLLIN : POLLOUT, deadline_us, err) !=
+		    0)
+			return -1;
+	}
+	return take_connected(postgresql, err);
+}
+
+static int watch_socket(struct postgresql *postgresql, short what, event_callback_fn fn, struct error *err);
+static void on_readable(evutil_socket_t fd, short what, void *arg);
+
+int postgresql_connect(struct postgresql *postgresql, struct error *err)
+{
+	if (postgresql_is_connected(postgresql))
+		return 0;
+	close_connection(postgresql);
+	int result = connect_and_wait(postgresql, err);
+	if (result == 0 && postgresql->base)
+		result = watch_socket(postgresql, EV_READ | EV_PERSIST, on_readable, err);
+	if (result != 0)
+		postgresql_drop(postgresql, err);
+	return result;
+}
+
+/* --- connecting, on the loop --- */
+
+static int watch_socket(struct postgresql *postgresql, short what, event_callback_fn fn, struct error *err)
+{
+	free_event(&postgresql->socket);
+	postgresql->socket = event_new(postgresql->base, PQsocket(postgresql->conn), what, fn, postgresql);
+	if (!postgresql->socket || event_add(postgresql->socket, NULL) != 0)
+		return out_of_memory(err);
+	return 0;
+}
+
+static void on_connecting(evutil_socket_t fd, short what, void *arg)
+{
+	struct postgresql *postgresql = arg;
+
+	PostgresPollingStatusType state = PQconnectPoll(postgresql->conn);
+	struct error err;
+	int result;
+
+	(void)fd;
+	(void)what;
+	if (state == PGRES_POLLING_OK) {
+		evtimer_del(postgresql->deadline);
+		result = take_connected(postgresql, &err);
+		if (result == 0)
+			result = watch_socket(postgresql, EV_READ | EV_PERSIST, on_readable, &err);
+		if (result == 0)
+			log_info("postgresql", "connected again");
+	} else if (state == PGRES_POLLING_FAILED) {
+		result = fail(&err, "connect", PQerrorMessage(postgresql->conn));
+	} else {
+		result = watch_socket(postgresql, state == PGRES_POLLING_READING ? EV_READ : EV_WRITE, on_connecting,
+		                      &err);
+	}
+	if (result != 0)
+		postgresql_drop(postgresql, &err);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	struct postgresql *postgresql = arg;
+	struct timeval patience = clock_timeval(postgresql->timeout_us);
+	struct error err;
+	int result = 0;
+
+	(void)fd;
+	(void)what;
+	if (postgresql->conn)
+		return;
+	postgresql->conn = start_connecting(postgresql);
+	postgresql->is_connecting = true;
+	if (!postgresql->conn)
+		result = out_of_memory(&err);
+	else if (PQstatus(postgresql->conn) == CONNECTION_BAD)
+		result = fail(&err, "connect", PQerrorMessage(postgresql->conn));
+	else
+		result = watch_socket(postgresql, EV_WRITE, on_connecting, &err);
+	if (result != 0)
+		postgresql_drop(postgresql, &err);
+	else
+		evtimer_add(postgresql->deadline, &patience);
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct postgresql *postgresql = arg;
+	struct error err;
+
+	(void)fd;
+	(void)what;
+	error_set(&err, ERROR_UNAVAILABLE, "PostgreSQL: no answer within %lld ms",
+	          (long long)(postgresql->timeout_us / 1000));
+	postgresql_drop(postgresql, &err);
+}
+
+int postgresql_watch(struct postgresql *postgresql, struct event_base *base, struct error *err)
+{
+	postgresql->base = base;
+	postgresql->retry = evtimer_new(base, on_retry, postgresql);
+	postgresql->deadline = evtimer_new(base, on_deadline, postgresql);
+	if (!postgresql->retry || !postgresql->deadline)
+		return out_of_memory(err);
+	if (postgresql_is_connected(postgresql))
+		return watch_socket(postgresql, EV_READ | EV_PERSIST, on_readable, err);
+	on_retry(-1, 0, postgresql);
+	return 0;
+}
+
+/* --- sending --- */
+
+static int send_statement(struct postgresql *postgresql, const struct postgresql_statement *statement)
+{
+	const char *values[POSTGRESQL_PARAMETERS_MAX];
+	int lens[POSTGRESQL_PARAMETERS_MAX], formats[POSTGRESQL_PARAMETERS_MAX];
+
+	for (int i = 0; i < statement->parameters_count; i++) {
+		values[i] = statement->parameters[i].p;
+		lens[i] = (int)statement->parameters[i].len;
+		formats[i] = 1;
+	}
+	return PQsendQueryParams(postgresql->conn, statement->sql, statement->parameters_count, NULL, values, lens,
+	                         formats, 1);
+}
+
+static int send_all(struct postgresql *postgresql, const struct postgresql_statement *statements, size_t count,
+                    struct error *err)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!send_statement(postgresql, &statements[i]))
+			return fail(err, "send", PQerrorMessage(postgresql->conn));
+	if (!PQpipelineSync(postgresql->conn))
+		return fail(err, "send", PQerrorMessage(postgresql->conn));
+	return 0;
+}
+
+/* --- reading --- */
+
+static int give_rows(const struct postgresql_statement *statement, const PGresult *result, struct error *err)
+{
+	struct str values[POSTGRESQL_COLUMNS_MAX];
+	int columns = PQnfields(result);
+
+	if (columns > POSTGRESQL_COLUMNS_MAX)
+		return error_set(err, ERROR_CORRUPT, "PostgreSQL: %d columns, at most %d expected", columns,
+		                 POSTGRESQL_COLUMNS_MAX);
+	for (int row = 0; row < PQntuples(result); row++) {
+		for (int i = 0; i < columns; i++)
+			values[i] = PQgetisnull(result, row, i) ? (struct str){ NULL, 0 } :
+			                                          (struct str){ PQgetvalue(result, row, i),
+				                                                (size_t)PQgetlength(result, row, i) };
+		if (statement->row(statement->arg, values, columns, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void take_result(struct reading *reading, const PGresult *result)
+{
+	const struct postgresql_statement *statement = &reading->statements[reading->at];
+
+	ExecStatusType status = PQresultStatus(result);
+
+	reading->has_result = true;
+	if (reading->err.code != ERROR_NONE || status == PGRES_COMMAND_OK || status == PGRES_PIPELINE_ABORTED)
+		return;
+	if (status != PGRES_TUPLES_OK)
+		(void)fail(&reading->err, "statement", PQresultErrorMessage(result));
+	else if (statement->row)
+		MAY_FAIL(give_rows(statement, result, &reading->err)); /* is in the error */
+}
+
+/* Reads what has come: 1 at the synchronisation point, 0 if more must come, -1. */
+static int read_some(struct postgresql *postgresql, struct reading *reading, struct error *err)
+{
+	if (!PQconsumeInput(postgresql->conn))
+		return fail(err, "read", PQerrorMessage(postgresql->conn));
+	while (!PQisBusy(postgresql->conn)) {
+		PGresult *result = PQgetResult(postgresql->conn);
+
+		if (!result && !reading->has_result)
+			return PQstatus(postgresql->conn) == CONNECTION_BAD ?
+			               fail(err, "read", PQerrorMessage(postgresql->conn)) :
+			               0;
+		if (!result) {
+			reading->has_result = false;
+			reading->at += reading->at + 1 < reading->count;
+			continue;
+		}
+		bool ends = PQresultStatus(result) == PGRES_PIPELINE_SYNC;
+		if (!ends)
+			take_result(reading, result);
+		PQclear(result);
+		if (ends)
+			return 1;
+	}
+	return 0;
+}
+
+/* Sends what is still in libpq's memory, and reads up to the synchronisation point. */
+static int finish(struct postgresql *postgresql, struct reading *reading, struct error *err)
+{
+	int64_t deadline_us = clock_monotonic_us() + postgresql->timeout_us;
+
+	for (size_t i = 0; i < reading->count; i++)
+		for (int at = 0; at < reading->statements[i].parameters_count; at++)
+			deadline_us += PATIENCE_US_PER_BYTE * (int64_t)reading->statements[i].parameters[at].len;
+
+	for (;;) {
+		int unsent = PQflush(postgresql->conn);
+		int result = unsent < 0 ? fail(err, "send", PQerrorMessage(postgresql->conn)) :
+		                          read_some(postgresql, reading, err);
+
+		if (result != 0)
+			return result < 0 ? -1 : 0;
+		if (wait_for_socket(postgresql, (short)(POLLIN | (unsent ? POLLOUT : 0)), deadline_us, err) != 0)
+			return -1;
+	}
+}
+
+/* What is pending is answered first. */
+static int finish_pending(struct postgresql *postgresql, struct error *err)
+{
+	struct error failure;
+
+	if (!postgresql->is_pending)
+		return 0;
+	if (finish(postgresql, &postgresql->reading, err) != 0)
+		return -1;
+	failure = postgresql->reading.err;
+	end_pending(postgresql, failure.code != ERROR_NONE ? &failure : NULL);
+	return 0;
+}
+
+int postgresql_exchange(struct postgresql *postgresql, const struct postgresql_statement *statements, size_t count,
+                        struct error *err)
+{
+	struct reading reading = { .statements = statements, .count = count };
+
+	if (!postgresql_is_connected(postgresql))
+		return error_set(err, ERROR_UNAVAILABLE, "%s", postgresql->why);
+	if (finish_pending(postgresql, err) != 0 || send_all(postgresql, statements, count, err) != 0 ||
+	    finish(postgresql, &reading, err) != 0) {
+		postgresql_drop(postgresql, err);
+		return -1;
+	}
+	if (reading.err.code == ERROR_NONE)
+		return 0;
+	*err = reading.err;
+	postgresql_drop(postgresql, err);
+	return -1;
+}
+
+/* --- on the loop --- */
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct postgresql *postgresql = arg;
+	struct reading nothing = { .statements = NULL };
+	struct error err;
+
+	(void)fd;
+	(void)what;
+	bool is_pending = postgresql->is_pending;
+	int done = PQflush(postgresql->conn) < 0 ?
+	                   fail(&err, "send", PQerrorMessage(postgresql->conn)) :
+	                   read_some(postgresql, is_pending ? &postgresql->reading : &nothing, &err);
+	if (done < 0) {
+		postgresql_drop(postgresql, &err);
+	} else if (done > 0 && is_pending) {
+		err = postgresql->reading.err;
+		end_pending(postgresql, err.code != ERROR_NONE ? &err : NULL);
+	}
+}
+
+int postgresql_send(struct postgresql *postgresql, const struct postgresql_statement *statement,
+                    postgresql_ended_fn ended, void *arg)
+{
+	struct timeval patience = clock_timeval(postgresql->timeout_us);
+	struct error err;
+
+	if (!postgresql_is_connected(postgresql) || postgresql->is_pending || !postgresql->base)
+		return 0;
+	postgresql->sent = *statement;
+	postgresql->reading = (struct reading){ .statements = &postgresql->sent, .count = 1 };
+	if (send_all(postgresql, statement, 1, &err) == 0 && PQflush(postgresql->conn) >= 0) {
+		postgresql->is_pending = true;
+		postgresql->ended = ended;
+		postgresql->arg = arg;
+		evtimer_add(postgresql->deadline, &patience);
+		return 1;
+	}
+	(void)fail(&err, "send", PQerrorMessage(postgresql->conn));
+	postgresql_drop(postgresql, &err);
+	return 0;
+}

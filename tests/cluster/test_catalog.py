@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: ISC
+"""A catalog in PostgreSQL: a front end that is killed is replaced by another one, which has all that was acknowledged; while
+PostgreSQL is away, reads go on, changes get 503, and all heals by itself."""
+import itertools
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+import cluster as clusters
+import harness
+import postgresql as servers
+import reporting
+
+REASON = clusters.REASON or servers.REASON
+pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+
+START, END = "2026-11-23T00:00:00Z", "2026-11-24T00:00:00Z"
+KEYS = ("cursor.key", "destination.key", "erased.key")
+numbers = itertools.count(1)
+PATIENCE = 120  # seconds: for what takes one where nothing else runs
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    made = clusters.Cluster().start()
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def server():
+    made = servers.PostgreSQL()
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def front_end(daemons, cluster, server):
+    """Makes front ends of one catalog and one database."""
+    database = f"test_{next(numbers)}"
+    made = []
+
+    def make(**options):
+        daemon = daemons(start=False, store="clickhouse", clickhouse=cluster.hosts, clickhouse_database=database,
+                         clickhouse_quorum=1, catalog="postgresql", postgresql=server.connection,
+                         **{"postgresql_lease": "3s", "postgresql_timeout": "1s", **options})
+        if made:
+            copy_keys(made[0], daemon)
+        else:
+            subprocess.run(daemon.command("-m"), check=True, capture_output=True)
+        made.append(daemon)
+        return daemon
+
+    yield make
+    server.resume()
+    for daemon in made:
+        if daemon.process and daemon.process.poll() is None:
+            daemon.process.kill()
+            daemon.process.wait()
+        daemon.process = None
+
+
+def copy_keys(one, other):
+    """What front ends seal and hash with must be the same."""
+    os.makedirs(other.data_dir, exist_ok=True)
+    for name in KEYS:
+        shutil.copy(os.path.join(one.data_dir, name), other.data_dir)
+
+
+def is_ready(daemon):
+    return daemon.request("GET", "/readyz").status == 200
+
+
+def wait_until_ready(daemon):
+    harness.wait_for(lambda: is_ready(daemon), PATIENCE)
+    return daemon
+
+
+def begin(daemon):
+    daemon.start()
+    harness.wait_for(lambda: all(os.path.exists(os.path.join(daemon.data_dir, name)) for name in KEYS))
+    return wait_until_ready(daemon)
+
+
+def begin_waiting(daemon):
+    """Starts it, where it does not serve yet."""
+    with open(daemon.log_path, "ab") as log:
+        daemon.process = subprocess.Popen(daemon.command(), stderr=log, stdin=subprocess.DEVNULL)
+    harness.wait_for(lambda: "waits:" in daemon.log(), PATIENCE)
+    return daemon
+
+
+def send(daemon, account, seed, count=200):
+    records = harness.generate("SMS", account, count, START, END, "--direction", "outbound", "--seed", str(seed))
+    answer = daemon.post_body(harness.encode(records, "ndjson"))
+    assert answer.status == 200, str(answer)
+    return {record["message_id"] for record in records}
+
+
+def stored(daemon, account):
+    pages = daemon.pages(account, product="SMS", direction="outbound", date_start=START, date_end=END)
+    return [record["message_id"] for page in pages for record in page["records"]]
+
+
+RANGE = {"product": "SMS", "direction": "outbound", "date_start": START, "date_end": END}
+
+
+def ask_for_report(daemon, account):
+    return reporting.create(daemon, account, **RANGE)["request_id"]
+
+
+def wait_for_report(daemon, account, request_id):
+    ended = reporting.wait(daemon, account, request_id, seconds=PATIENCE)
+    assert ended["request_status"] == "SUCCESS", ended
+    return ended
+
+
+def test_schema_is_what_migrate_makes(server):
+    printed = subprocess.run([harness.program("cdrctl"), "schema", "postgresql"], check=True, capture_output=True, text=True).stdout
+    for _ in range(2):  # again does no harm
+        server.query(printed)
+    assert server.query("SELECT format, number FROM cdrd_catalog") == "1|0"
+
+
+def test_tables_that_are_missing_are_named(front_end, server):
+    daemon = front_end()
+    server.query("DROP TABLE cdrd_catalog")
+    ended = subprocess.run(daemon.command(), capture_output=True, text=True, timeout=PATIENCE)
+    assert ended.returncode == 1 and "cdrd -m makes it" in ended.stderr, ended.stderr
+
+
+def test_front_end_that_is_killed_is_replaced_with_all_that_was_acknowledged(front_end):
+    first = begin(front_end())
+    first.add_producer()
+    account, parent = first.new_account(), first.new_account()
+    child = first.new_account(parent)
+    sent = send(first, account, 1)
+    request_id = ask_for_report(first, account)
+    wait_for_report(first, account, request_id)
+    pending = ask_for_report(first, account)
+
+    second = begin_waiting(front_end())
+    assert "holds the catalog" in second.log()
+    third_account = first.new_account()
+    first.kill9()
+    harness.wait_for(second.answers, PATIENCE)
+    wait_until_ready(second)
+
+    assert set(stored(second, account)) == sent
+    lost = reporting.status(second, account, request_id)
+    assert lost["request_status"] == "SUCCESS"
+    answer = second.get(reporting.media_path(lost), account=account)
+    assert answer.status == 503 and "Retry-After" in answer.headers, str(answer)
+    again = wait_for_report(second, account, request_id)
+    assert "on a front end that is gone" in second.log()
+    answer = second.get(reporting.media_path(again), account=account)
+    assert answer.status == 200 and reporting.media_path(again) == reporting.media_path(lost)
+    wait_for_report(second, account, pending)
+    assert stored(second, third_account) == []
+    assert second.ctl("account", "show", child.id)["parent"] == parent.id
+    more = send(second, account, 2)
+    assert set(stored(second, account)) == sent | more
+
+    # the one of before waits for its turn, and gets it at once when the other one ends
+    begin_waiting(first)
+    late = second.new_account()
+    second.stop()
+    harness.wait_for(first.answers, PATIENCE)
+    wait_until_ready(first)
+    assert stored(first, late) == []
+    assert set(stored(first, account)) == sent | more
+    even_more = send(first, account, 3)
+    assert set(stored(first, account)) == sent | more | even_more
+
+
+def test_front_end_that_was_stopped_ends_when_another_has_taken_its_place(front_end):
+    first = begin(front_end())
+    first.add_producer()
+    account = first.new_account()
+    sent = send(first, account, 1)
+    second = begin_waiting(front_end())
+    first.process.send_signal(signal.SIGSTOP)
+    harness.wait_for(second.answers, PATIENCE)
+    wait_until_ready(second)
+    sent |= send(second, account, 2)
+    first.process.send_signal(signal.SIGCONT)
+    assert first.process.wait(PATIENCE) == 1
+    first.process = None
+    assert "another front end holds the catalog" in first.log()
+    assert set(stored(second, account)) == sent
+
+
+@pytest.mark.parametrize("away, back", [("crash", "start"), ("stop", "resume")])
+def test_without_postgresql_reads_go_on_and_changes_are_refused(front_end, server, away, back):
+    daemon = begin(front_end(postgresql_lease="60s"))
+    daemon.add_producer()
+    account = daemon.new_account()
+    sent = send(daemon, account, 1)
+    getattr(server, away)()
+    harness.wait_for(lambda: not is_ready(daemon), PATIENCE)
+    reasons = " ".join(daemon.request("GET", "/readyz").json()["reasons"])
+    assert "the catalog cannot be changed: PostgreSQL" in reasons, reasons
+
+    began = time.monotonic()
+    for _ in range(5):
+        assert set(stored(daemon, account)) == sent
+    answer = reporting.post(daemon, account, {"account_id": account.id, **RANGE})
+    assert answer.status == 503 and "Retry-After" in answer.headers, str(answer)
+    assert time.monotonic() - began < 30
+    with pytest.raises(harness.CtlError, match="PostgreSQL"):
+        daemon.new_account()
+    sent |= send(daemon, account, 2)  # records need no catalog
+
+    getattr(server, back)()
+    wait_until_ready(daemon)
+    new = daemon.new_account()
+    sent |= send(daemon, account, 3)
+    assert set(stored(daemon, account)) == sent and stored(daemon, new) == []
+    wait_for_report(daemon, account, ask_for_report(daemon, account))
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_front_end_with_other_keys_is_refused(front_end, name):
+    first = begin(front_end())
+    first.stop()
+    other = front_end()
+    os.remove(os.path.join(other.data_dir, name))
+    ended = subprocess.run(other.command(), capture_output=True, text=True, timeout=PATIENCE)
+    assert ended.returncode == 1 and f"{name} is not the key of the catalog's other front ends" in ended.stderr, ended.stderr
+
+
+def test_start_waits_for_postgresql(front_end, server):
+    daemon = front_end()
+    server.crash()
+    begin_waiting(daemon)
+    server.start()
+    harness.wait_for(daemon.answers, PATIENCE)
+    wait_until_ready(daemon)
+
+
+def test_start_that_waits_can_be_ended(front_end, server):
+    daemon = front_end()
+    server.crash()
+    begin_waiting(daemon)
+    daemon.process.terminate()
+    assert daemon.process.wait(PATIENCE) == 0
+    daemon.process = None
+    server.start()
