@@ -29,8 +29,9 @@ static enum meta_next find_row(void *arg, struct str key, struct str value, stru
 	struct finding *finding = arg;
 	struct callback_row row;
 
-	if (callback_row_read(&row, key, value, err) == 0 && has_account(finding->accounts, row.account) &&
-	    erase_is_in(finding->erase, row.body))
+	if (callback_row_read(&row, key, value, err) != 0)
+		return callback_row_passed_over(err);
+	if (has_account(finding->accounts, row.account) && erase_is_in(finding->erase, row.body))
 		buf_add(&finding->numbers, &row.number, sizeof(row.number));
 	return META_GO_ON;
 }
@@ -84,8 +85,9 @@ static enum meta_next look_at_row(void *arg, struct str key, struct str value, s
 	const struct looking *looking = arg;
 	struct callback_row row;
 
-	if (callback_row_read(&row, key, value, err) != 0 ||
-	    (!erase_is_in(looking->matcher, row.body) && !erase_is_in(looking->matcher, row.id)))
+	if (callback_row_read(&row, key, value, err) != 0)
+		return callback_row_passed_over(err);
+	if (!erase_is_in(looking->matcher, row.body) && !erase_is_in(looking->matcher, row.id))
 		return META_GO_ON;
 	struct callback_info info = {
 		.id = row.id,

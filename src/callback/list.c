@@ -56,7 +56,7 @@ static enum meta_next give_row(void *arg, struct str key, struct str value, stru
 	struct callback_row row;
 
 	if (callback_row_read(&row, key, value, err) != 0)
-		return META_GO_ON; /* logged when it was first read */
+		return callback_row_passed_over(err);
 	struct callback_info info = {
 		.id = row.id,
 		.account = row.account,

@@ -67,6 +67,11 @@ int callback_row_read(struct callback_row *row, struct str key, struct str bytes
 	                 (unsigned long long)row->number);
 }
 
+enum meta_next callback_row_passed_over(const struct error *err)
+{
+	return err->code == ERROR_NOMEM ? META_FAILED : META_GO_ON;
+}
+
 int callback_row_url(const struct callback_row *row, struct callback_url *url, struct error *err)
 {
 	return row->upload.destination.len > 0 ? callback_url_parse_delivery(url, row->url, err) :

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "callback/callback.h"
+#include "meta/rows.h"
 
 /*
  * Layout version 1:
@@ -41,8 +42,12 @@ struct callback_key {
 /* The key of a number, big-endian; borrowed from *key. */
 struct str callback_key_of(uint64_t number, struct callback_key *key);
 
-/* Everything in *row borrows from `bytes`. ERROR_CORRUPT. */
+/* Everything in *row borrows from `bytes`. ERROR_CORRUPT or ERROR_NOMEM. */
 MUST_CHECK int callback_row_read(struct callback_row *row, struct str key, struct str bytes, struct error *err);
+
+/* How a walk goes on after a row that was not read: past one that is damaged, which was logged when it was first read,
+ * but not past one for which there was no room. */
+MUST_CHECK enum meta_next callback_row_passed_over(const struct error *err);
 
 /* Takes the row's URL apart, by what the row is. */
 struct callback_url;

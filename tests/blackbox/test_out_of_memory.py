@@ -11,7 +11,7 @@ import faults
 import harness
 import reporting
 from harness import wait_for
-from samples import NOON, SECOND, many_sms, whole_day
+from samples import DAY, NOON, SECOND, many_sms, sms, whole_day
 
 QUERY = {"product": "SMS", "direction": "outbound"}
 LONG = bool(os.environ.get("CDRD_LONG_TESTS"))
@@ -19,11 +19,8 @@ POINTS = 600 if LONG else 80
 STEP = 1 if LONG else 3 # what is missed in one run of the short test, a longer one finds
 
 
-@pytest.fixture(scope="module")
-def short(daemons, tmp_path_factory):
-    """A daemon whose allocations can be made to fail."""
-    daemon = daemons(start=False)
-    fault = faults.Faults(tmp_path_factory.mktemp("faults") / "faults")
+def with_faults(daemon, directory):
+    fault = faults.Faults(directory / "faults")
     faults.start(daemon, fault)
     daemon.add_producer()
     fault.daemon, fault.account = daemon, daemon.new_account()
@@ -31,10 +28,16 @@ def short(daemons, tmp_path_factory):
     return fault
 
 
-def sweep(short, act, prepare=lambda: None, call="memory", error=errno.ENOMEM, points=POINTS):
+@pytest.fixture(scope="module")
+def short(daemons, tmp_path_factory):
+    """A daemon whose allocations can be made to fail."""
+    return with_faults(daemons(start=False), tmp_path_factory.mktemp("faults"))
+
+
+def sweep(short, act, prepare=lambda: None, call="memory", error=errno.ENOMEM, points=POINTS, step=STEP):
     """Fails the n-th allocation, or another call, after act's beginning, for n from 1 on, as long as there are so many."""
     statuses = set()
-    for at in range(1, points, STEP):
+    for at in range(1, points, step):
         prepare()
         short.set(call, at=at, times=1, error=error)
         try:
@@ -108,6 +111,43 @@ def test_queries_fail_alone(short, path, params):
 
 
 FAILURES = {408, 429, 500, 503, "closed"}
+
+
+@pytest.fixture(scope="module")
+def sealed(short):
+    """Records of an account in sealed blocks of two days, with some hot ones beside them, and what queries answer of them."""
+    daemon, account = short.daemon, short.daemon.new_account()
+    records = many_sms(account, 10) + many_sms(account, 10, NOON - DAY)
+    daemon.post_cdrs(records + [sms(account, NOON, direction="inbound")])
+    daemon.ctl("seal")
+    wait_for(lambda: all(day["hot"] == 0 for day in daemon.ctl("storage") if day["day"] != "total"))
+    daemon.post_cdrs(many_sms(account, 5, NOON + 3600 * SECOND))
+    return account, records[0]["id"]
+
+
+@pytest.mark.parametrize("what", ["records", "ids", "summary", "changes"])
+def test_what_a_query_answers_is_whole(short, sealed, what):
+    """What had no room is not taken for what is not there."""
+    daemon = short.daemon
+    account, id = sealed
+    path, params = {
+        "records": ("/v2/reports/records", {**QUERY, **whole_day()}),
+        "ids": ("/v2/reports/records", {"product": "SMS", "id": id}),
+        "summary": ("/v2/reports/summary", {**QUERY, **whole_day(), "group_by": "status"}),
+        "changes": ("/v2/reports/changes", {"product": "SMS"}),
+    }[what]
+
+    def ask():
+        answer = daemon.get(path, {"account_id": account.id, **params}, account)
+        if answer.status == 200:
+            told = answer.json()
+            seen.append({name: told.get(name) for name in ("records", "groups", "items_count", "more")})
+        return answer.status
+
+    seen = []
+    assert ask() == 200 and (seen[0]["records"] or seen[0]["groups"])
+    assert sweep(short, ask, points=200, step=1) <= {200} | FAILURES
+    assert all(told == seen[0] for told in seen), [told for told in seen if told != seen[0]][0]
 
 
 def test_a_cursor_is_not_called_wrong(short):
@@ -194,6 +234,24 @@ def test_what_cdrctl_shows_is_whole(short, command):
         return run.returncode
 
     assert sweep(short, call) <= {0, 1}
+
+
+def test_callbacks_that_there_is_no_room_for_are_not_passed_over(daemons, tmp_path):
+    """Nor are they then when a number is erased from them, which looks through them as find does."""
+    fault = with_faults(daemons(start=False, callbacks="no", callback_allow="127.0.0.0/8"), tmp_path)
+    daemon, person = fault.daemon, "447700900999"
+    reporting.make(daemon, fault.account, **QUERY, **whole_day(), callback_url="http://127.0.0.1:9/" + person)
+    for command in (["callback", "list"], ["find", "--number", person]):
+        whole, seen = daemon.ctl(*command), []
+
+        def call(command=command, seen=seen):
+            run = daemon.ctl_run(*command)
+            if run.returncode == 0:
+                seen.append(harness.json.loads(run.stdout))
+            return run.returncode
+
+        assert whole and sweep(fault, call, points=200, step=1) <= {0, 1}
+        assert all(told == whole for told in seen), (whole, [told for told in seen if told != whole][0])
 
 
 def test_a_day_that_is_there_is_not_forgotten(short):

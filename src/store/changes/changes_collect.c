@@ -223,6 +223,8 @@ static int list_blocks(struct collecting *c)
 		    block->changed_min <= changes->snapshot && block->deleted < block->rows)
 			buf_add(&changes->blocks, &listed, sizeof(listed));
 	}
+	if (changes->blocks.failed) /* the next partition's list would hide it */
+		return error_set(c->err, ERROR_NOMEM, "changes: out of memory");
 	if (changes->blocks.len > 0)
 		qsort(changes->blocks.data, changes->blocks.len / sizeof(struct change_block),
 		      sizeof(struct change_block), compare_blocks);
