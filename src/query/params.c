@@ -114,7 +114,8 @@ int query_params_add(struct query_params *params, struct str name, struct str va
 	};
 	buf_add_str(text, name);
 	buf_add_str(text, value);
-	return 0;
+	/* a name or value that could not be written whole is not an empty one */
+	return text->failed ? error_set(err, ERROR_NOMEM, "Out of memory for parameters") : 0;
 }
 
 struct str query_params_get(const struct query_params *params, const char *name)

@@ -164,7 +164,10 @@ static enum archive_put finish(struct maker_parquet *parquet, const struct archi
 			return ARCHIVE_MORE;
 	if (more < 0 || !parquet_group_close(parquet->group, archive_state(archive)->bytes))
 		return no_memory(err);
-	return has_room(parquet, archive, state, limits->max_bytes) ? ARCHIVE_PUT : ARCHIVE_NO_ROOM;
+	bool fits = has_room(parquet, archive, state, limits->max_bytes);
+	if (parquet->text.failed) /* a footer that could not be written is not a short one */
+		return no_memory(err);
+	return fits ? ARCHIVE_PUT : ARCHIVE_NO_ROOM;
 }
 
 static enum archive_put write_group(struct maker_parquet *parquet, struct archive *archive,

@@ -339,12 +339,12 @@ static int find_run(struct verify *verify, struct day *day, MDB_txn *txn, MDB_va
 	return 1;
 }
 
-/* Do these entries make another run than the stored one? False when out of memory. */
-static bool run_differs(struct buf *entries, MDB_val val, const struct ids_run *run)
+/* Do these entries make another run than the stored one? 1, 0, -1 when out of memory. */
+static int run_differs(struct buf *entries, MDB_val val, const struct ids_run *run, struct error *err)
 {
 	struct buf made = { 0 }, scratch = { 0 };
 	size_t count = entries->len / sizeof(ids_entry);
-	bool differs = false;
+	int differs = -1;
 
 	buf_reserve(&scratch, entries->len + 1);
 	uint32_t *rows = malloc((run->blocks + 1) * sizeof(*rows));
@@ -353,8 +353,11 @@ static bool run_differs(struct buf *entries, MDB_val val, const struct ids_run *
 		ids_sort((ids_entry *)(void *)entries->data, (ids_entry *)(void *)scratch.data, count);
 		ids_write(&made, run->first_block, rows, run->blocks, (const ids_entry *)(const void *)entries->data,
 		          count);
-		differs = !made.failed && !str_equal(buf_str(&made), env_str(val));
+		if (!made.failed)
+			differs = !str_equal(buf_str(&made), env_str(val));
 	}
+	if (differs < 0)
+		error_set(err, ERROR_NOMEM, "verify: out of memory");
 	free(rows);
 	buf_free(&made);
 	buf_free(&scratch);
@@ -362,12 +365,15 @@ static bool run_differs(struct buf *entries, MDB_val val, const struct ids_run *
 }
 
 /* Is the stored run what its rows say? */
-static void check_run(struct verify *verify, MDB_val val, const struct ids_run *run)
+static int check_run(struct verify *verify, MDB_val val, const struct ids_run *run, struct error *err)
 {
-	if (!run_differs(&verify->entries, val, run))
-		return;
-	if (verify->entries_before.len == 0 || run_differs(&verify->entries_before, val, run))
+	int differs = run_differs(&verify->entries, val, run, err);
+
+	if (differs > 0 && (verify->entries_before.len > 0 || verify->entries_before.failed))
+		differs = run_differs(&verify->entries_before, val, run, err);
+	if (differs > 0)
 		report_day(verify, "a run of ids is not what its rows say");
+	return differs < 0 ? -1 : 0;
 }
 
 /* Looks at one block. 1 when all runs are done, 0, -1. */
@@ -404,8 +410,8 @@ static int step_runs(struct verify *verify, struct day *day, MDB_txn *txn, struc
 		verify->block++;
 		return 0;
 	}
-	if (!verify->run_is_damaged)
-		check_run(verify, val, &run);
+	if (!verify->run_is_damaged && check_run(verify, val, &run, err) != 0)
+		return -1;
 	verify->block = UINT32_MAX;
 	return 0;
 }

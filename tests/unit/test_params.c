@@ -129,6 +129,17 @@ START_TEST(added_parameters_survive_growth)
 }
 END_TEST
 
+START_TEST(what_could_not_be_written_is_not_taken_for_an_empty_value)
+{
+	struct buf name = { .max_bytes = 1 };
+
+	buf_add_text(&name, "columns");
+	ck_assert_int_eq(query_params_add(&params, buf_str(&name), str_from("a"), &err), -1);
+	ck_assert_int_eq(err.code, ERROR_NOMEM);
+	buf_free(&name);
+}
+END_TEST
+
 START_TEST(get_gives_the_last_of_a_name)
 {
 	ck_assert_int_eq(decode("a=1&b=2&a=3"), 0);
@@ -151,6 +162,7 @@ Suite *suite_params(void)
 	tcase_add_test(tc, refuses_an_escape_cut_by_the_end_of_its_part);
 	tcase_add_test(tc, takes_the_greatest_number_of_parameters_and_no_more);
 	tcase_add_test(tc, added_parameters_survive_growth);
+	tcase_add_test(tc, what_could_not_be_written_is_not_taken_for_an_empty_value);
 	tcase_add_test(tc, get_gives_the_last_of_a_name);
 	suite_add_tcase(suite, tc);
 	return suite;

@@ -115,6 +115,7 @@ void cluster_row_write(struct buf *out, const struct record *record, const struc
 	buf_clear(scratch);
 	if (buf_reserve(scratch, id_len + 1))
 		add_text(out, cluster_id(scratch->data, row->id));
+	out->failed |= scratch->failed; /* which a part's line would hide */
 	add_number(out, row->version, 8);
 	add_number(out, row->is_dead, 1);
 	add_number(out, row->first, 8);
