@@ -300,9 +300,31 @@ static int set_time(struct change *change, struct quarantine_entry *entry, int64
 	return result;
 }
 
-/* The number of the oldest entry if it is to be dropped, 0 if none is. *is_old: by its age. */
-static int oldest_to_go(struct change *change, const struct quarantine_limits *limits, uint64_t *number, bool *is_old,
-                        struct error *err)
+/* Entries from the future are noted as of the newest time there can be, of the first `max` ones. */
+static int correct_times(struct change *change, int64_t newest_us, int max, struct error *err)
+{
+	struct quarantine_entry entry = { .number = 0 };
+
+	for (int looked_at = 0; looked_at < max; looked_at++) {
+		struct number_key next;
+		struct str from = number_str(entry.number + 1, &next);
+		MDB_val key = env_val(from.p, from.len), value;
+		int found = entry_at(meta_env(change->meta), change->txn, MDB_SET_RANGE, &key, &value, err);
+
+		if (found <= 0)
+			return found;
+		if (entry_read(&entry, env_str(key), env_str(value), err) != 0)
+			return -1;
+		if (entry.time_us > newest_us && set_time(change, &entry, newest_us, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* The number of the oldest entry if it is to be dropped, 0 if none is. *is_old: by its age. If it is from the future, the
+ * first `max` ones are corrected at once, as each would otherwise hold up the others when it is the oldest. */
+static int oldest_to_go(struct change *change, const struct quarantine_limits *limits, int max, uint64_t *number,
+                        bool *is_old, struct error *err)
 {
 	struct quarantine_entry entry;
 	struct quarantine_stats stats;
@@ -319,7 +341,7 @@ static int oldest_to_go(struct change *change, const struct quarantine_limits *l
 	if (*is_old || stats.bytes > limits->max_bytes)
 		*number = entry.number;
 	else if (entry.time_us > limits->newest_us)
-		return set_time(change, &entry, limits->newest_us, err);
+		return correct_times(change, limits->newest_us, max, err);
 	return 0;
 }
 
@@ -330,7 +352,7 @@ static int remove_oldest(struct change *change, const struct quarantine_limits *
 		uint64_t number;
 		bool is_old;
 
-		if (oldest_to_go(change, limits, &number, &is_old, err) != 0)
+		if (oldest_to_go(change, limits, max, &number, &is_old, err) != 0)
 			return -1;
 		if (number == 0)
 			return removed;

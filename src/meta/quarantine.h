@@ -60,7 +60,7 @@ struct quarantine_limits {
 };
 
 /* Drops up to `max` entries that are too old or too many, durably; returns how many, or -1. *pushed_out (may be NULL)
- * of them went because there were too many. */
+ * of them went because there were too many. Where the oldest is from the future, the first `max` are looked at for such. */
 MUST_CHECK int quarantine_expire(struct meta *meta, const struct quarantine_limits *limits, int max,
                                  uint64_t *pushed_out, struct error *err);
 

@@ -308,12 +308,14 @@ START_TEST(an_entry_from_the_future_holds_up_no_other)
 	struct quarantine_limits limits = { 20, 100, NO_LIMIT };
 
 	put(1000, "x");
+	put(1000, "x2");
 	put(10, "y");
+	put(1000, "x3");
 	commit();
-	ck_assert_int_eq(quarantine_expire(f.meta, &limits, 3, NULL, &err), 0);
-	ck_assert_str_eq(list(0), "1:x 2:y ");
-	limits.oldest_us = 101;
-	ck_assert_int_eq(quarantine_expire(f.meta, &limits, 3, NULL, &err), 2);
+	ck_assert_int_eq(quarantine_expire(f.meta, &limits, 5, NULL, &err), 0);
+	ck_assert_str_eq(list(0), "1:x 2:x2 3:y 4:x3 ");
+	limits = (struct quarantine_limits){ 101, 200, NO_LIMIT };
+	ck_assert_int_eq(quarantine_expire(f.meta, &limits, 5, NULL, &err), 4);
 	ck_assert_str_eq(list(0), "");
 }
 END_TEST
