@@ -56,7 +56,7 @@ int feed_file_begin(struct feed *feed, int fd, struct error *err)
 	feed->fd = fd;
 	if (fstat(fd, &feed->stat) != 0)
 		return error_set_errno(err, errno, "%s", feed->path);
-	int is_in = place_is_in(place, fd, &feed->stat, err);
+	int is_in = place_is_in(place, fd, &feed->stat, feed->path, err);
 	if (is_in < 0)
 		return -1;
 	bool is_new = is_in == 0;

@@ -45,8 +45,6 @@ struct spool_scan {
 	bool changed;     /* the directory, since the scan began */
 };
 
-#define FEED_PASSED_MAX 64
-
 struct feed {
 	LIST_ENTRY(feed) link;
 	struct feeds *feeds;
@@ -74,13 +72,12 @@ struct feed {
 	bool failed;                  /* it was not stored */
 	struct error failure;
 	struct buf answer;
-	struct timespec passed_time;      /* a tail: the last change of the file that was read before this one, */
-	uint64_t passed[FEED_PASSED_MAX]; /* and those of that very time that were read: their inodes */
-	size_t passed_count;
-	int64_t still_since_us; /* a tail: when the file was first seen rotated, with nothing more in it */
-	int64_t committed_us;   /* when a commit was asked for */
-	bool told;              /* the log says what is wrong with it */
-	char problem[512];      /* what that is */
+	struct timespec passed_time; /* a tail: the last change of the file that was read before this one, */
+	struct buf passed;           /* and those of that very time that were read: their inodes, the last one last */
+	int64_t still_since_us;      /* a tail: when the file was first seen rotated, with nothing more in it */
+	int64_t committed_us;        /* when a commit was asked for */
+	bool told;                   /* the log says what is wrong with it */
+	char problem[512];           /* what that is */
 };
 
 struct feeds {
@@ -104,7 +101,8 @@ MUST_CHECK int place_load(struct feed *feed, struct error *err);
 MUST_CHECK int place_put(struct feed *feed, struct error *err);
 
 /* Is the open file the one that the place is in? Its inode may have been given to another since. 1, 0, -1. */
-MUST_CHECK int place_is_in(const struct place *place, int fd, const struct stat *stat, struct error *err);
+MUST_CHECK int place_is_in(const struct place *place, int fd, const struct stat *stat, const char *path,
+                           struct error *err);
 
 /* --- feed_file.c --- */
 

@@ -269,6 +269,7 @@ void feeds_free(struct feeds *feeds)
 		spool_scan_end(&feed->scan);
 		buf_free(&feed->place.header);
 		buf_free(&feed->answer);
+		buf_free(&feed->passed);
 		free(feed);
 	}
 	ingest_unwatch_commits(feeds->ingest, &feeds->watch);

@@ -98,7 +98,7 @@ int place_put(struct feed *feed, struct error *err)
 	return result;
 }
 
-int place_is_in(const struct place *place, int fd, const struct stat *stat, struct error *err)
+int place_is_in(const struct place *place, int fd, const struct stat *stat, const char *path, struct error *err)
 {
 	char head[FEED_HEAD_MAX];
 
@@ -106,6 +106,6 @@ int place_is_in(const struct place *place, int fd, const struct stat *stat, stru
 		return 0;
 	ssize_t len = pread(fd, head, place->head_len, 0);
 	if (len < 0)
-		return error_set_errno(err, errno, "the file that was being read");
+		return error_set_errno(err, errno, "%s", path);
 	return len == (ssize_t)place->head_len && id_hash64(head, place->head_len, 0) == place->head_hash;
 }

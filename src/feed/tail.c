@@ -24,8 +24,9 @@
 
 struct search {
 	const struct feed *feed;
-	uint64_t inode; /* that is looked for; 0: the next one after those that the feed has passed */
-	char name[256]; /* of what was found; empty: nothing */
+	uint64_t inode;            /* that is looked for; 0: the next one after those that the feed has passed, */
+	const struct stat *before; /* and, if this is not NULL, after this one and other than what the path leads to */
+	char name[256];            /* of what was found; empty: nothing */
 	struct timespec time;
 };
 
@@ -34,27 +35,48 @@ static bool is_before(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
 }
 
+/* The place of an inode among those passed; their number if it is none of them. */
+static size_t find_passed(const struct feed *feed, uint64_t inode)
+{
+	const char *passed = feed->passed.data;
+	size_t count = feed->passed.len / sizeof(inode);
+
+	for (size_t i = 0; i < count; i++)
+		if (memcmp(passed + i * sizeof(inode), &inode, sizeof(inode)) == 0)
+			return i;
+	return count;
+}
+
 /* Files may have the same time: copied ones, or one that was rotated before anything was written to it. */
 static bool is_passed(const struct feed *feed, const struct stat *found)
 {
-	bool is_later = is_before(&feed->passed_time, &found->st_mtim);
+	size_t count = feed->passed.len / sizeof(uint64_t), at = find_passed(feed, (uint64_t)found->st_ino);
 
 	if (is_before(&found->st_mtim, &feed->passed_time))
 		return true;
-	for (size_t i = 0; i < feed->passed_count; i++)
-		if (feed->passed[i] == (uint64_t)found->st_ino && (!is_later || i + 1 == feed->passed_count))
-			return true; /* the last one even if it has grown since, as it has ended */
-	return false;
+	/* The last one even if it has grown since, as it has ended. */
+	return at < count && (at + 1 == count || !is_before(&feed->passed_time, &found->st_mtim));
 }
 
-static void pass(struct feed *feed, const struct stat *ended)
+/* As many as there are files in the directory, at most. */
+static int pass(struct feed *feed, const struct stat *ended, struct error *err)
 {
+	uint64_t inode = (uint64_t)ended->st_ino;
+
 	if (is_before(&feed->passed_time, &ended->st_mtim))
-		feed->passed_count = 0;
+		buf_clear(&feed->passed);
+	size_t at = find_passed(feed, inode) * sizeof(inode);
+	if (at < feed->passed.len) {
+		memmove(feed->passed.data + at, feed->passed.data + at + sizeof(inode),
+		        feed->passed.len - at - sizeof(inode));
+		feed->passed.len -= sizeof(inode);
+	}
+	feed->passed.failed = false; /* there may be memory again */
+	if (!buf_reserve(&feed->passed, sizeof(inode)))
+		return error_set(err, ERROR_NOMEM, "%s: out of memory", feed->path);
+	buf_add(&feed->passed, &inode, sizeof(inode));
 	feed->passed_time = ended->st_mtim;
-	if (feed->passed_count == FEED_PASSED_MAX) /* the others are read once more, which changes nothing */
-		feed->passed_count = 0;
-	feed->passed[feed->passed_count++] = (uint64_t)ended->st_ino;
+	return 0;
 }
 
 static bool is_compressed(const char *name)
@@ -73,6 +95,12 @@ static const char *base_of(const struct feed *feed)
 	return strrchr(feed->path, '/') + 1;
 }
 
+static bool is_rotated_after(const struct search *search, const char *name, const struct stat *found)
+{
+	return strcmp(name, base_of(search->feed)) != 0 && found->st_ino != search->before->st_ino &&
+	       !is_before(&found->st_mtim, &search->before->st_mtim);
+}
+
 static int look_at(struct search *search, int directory, const char *name, struct error *err)
 {
 	const char *base = base_of(search->feed);
@@ -84,6 +112,7 @@ static int look_at(struct search *search, int directory, const char *name, struc
 		return errno == ENOENT ? 0 : error_set_errno(err, errno, "%s", name);
 	if (!S_ISREG(found.st_mode) ||
 	    (search->inode ? (uint64_t)found.st_ino != search->inode : is_passed(search->feed, &found)) ||
+	    (search->before && !is_rotated_after(search, name, &found)) ||
 	    (search->name[0] && !is_before(&found.st_mtim, &search->time)))
 		return 0;
 	snprintf(search->name, sizeof(search->name), "%s", name);
@@ -91,31 +120,60 @@ static int look_at(struct search *search, int directory, const char *name, struc
 	return 0;
 }
 
+static DIR *open_directory(const struct feed *feed, char path[FEED_PATH_MAX + 1], struct error *err)
+{
+	memcpy(path, feed->path, FEED_PATH_MAX + 1);
+	path[base_of(feed) - feed->path] = '\0';
+	DIR *dir = opendir(path);
+	if (!dir)
+		error_set_errno(err, errno, "%s", path);
+	return dir;
+}
+
+/* 0, or -1 with ERROR_NOT_FOUND if there is nothing. */
+static int look_through(struct search *search, DIR *dir, const char *directory, struct error *err)
+{
+	const char *name;
+	int more;
+
+	while ((more = directory_next(dir, directory, &name, err)) > 0)
+		if (look_at(search, dirfd(dir), name, err) != 0)
+			return -1;
+	if (more == 0 && !search->name[0])
+		return error_set(err, ERROR_NOT_FOUND, "%s: there is no such file", search->feed->path);
+	return more;
+}
+
 /* Opens what is found: its descriptor, or -1 with ERROR_NOT_FOUND if there is nothing. Any other error means that there may
  * be something: to read on elsewhere would lose its rows. */
 static int open_found(struct search *search, struct error *err)
 {
 	char directory[FEED_PATH_MAX + 1];
-	const char *name;
-	int more;
+	DIR *dir = open_directory(search->feed, directory, err);
 
-	memcpy(directory, search->feed->path, sizeof(directory));
-	directory[base_of(search->feed) - search->feed->path] = '\0';
-	DIR *dir = opendir(directory);
 	if (!dir)
-		return error_set_errno(err, errno, "%s", directory);
-	while ((more = directory_next(dir, directory, &name, err)) > 0)
-		if (look_at(search, dirfd(dir), name, err) != 0) {
-			more = -1;
-			break;
-		}
-	int fd = -1;
-	if (more == 0 && !search->name[0])
-		error_set(err, ERROR_NOT_FOUND, "%s: there is no such file", search->feed->path);
-	else if (more == 0 && (fd = openat(dirfd(dir), search->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
+		return -1;
+	int fd = look_through(search, dir, directory, err);
+	if (fd == 0 && (fd = openat(dirfd(dir), search->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
 		error_set_errno(err, errno, "%s", search->name);
 	closedir(dir);
 	return fd;
+}
+
+/* Was another file rotated after the one that is open? Then nobody writes to it any more. */
+static bool is_followed(const struct feed *feed)
+{
+	char directory[FEED_PATH_MAX + 1];
+	struct stat open_file;
+	struct search search = { .feed = feed, .before = &open_file };
+	struct error err;
+	DIR *dir = fstat(feed->fd, &open_file) == 0 ? open_directory(feed, directory, &err) : NULL;
+
+	if (!dir)
+		return false;
+	bool found = look_through(&search, dir, directory, &err) == 0;
+	closedir(dir);
+	return found;
 }
 
 static int open_path(const struct feed *feed, struct error *err)
@@ -146,7 +204,7 @@ static int open_place(struct feed *feed, struct error *err)
 	if (place->inode == 0 || (fd >= 0 && fstat(fd, &stat) == 0 && (uint64_t)stat.st_ino == place->inode))
 		return fd;
 	int old = open_found(&search, &why);
-	int is_in = old >= 0 && fstat(old, &stat) == 0 ? place_is_in(place, old, &stat, &why) : 0;
+	int is_in = old >= 0 && fstat(old, &stat) == 0 ? place_is_in(place, old, &stat, search.name, &why) : 0;
 	if (old >= 0 && is_in <= 0)
 		close(old);
 	if ((old >= 0 && is_in != 0) || (old < 0 && why.code != ERROR_NOT_FOUND)) {
@@ -192,7 +250,8 @@ static int begin_next(struct feed *feed, struct error *err)
 	struct search search = { .feed = feed };
 	struct stat ended;
 
-	pass(feed, fstat(feed->fd, &ended) == 0 ? &ended : &feed->stat);
+	if (pass(feed, fstat(feed->fd, &ended) == 0 ? &ended : &feed->stat, err) != 0)
+		return -1;
 	feed_file_close(feed);
 	int fd = open_found(&search, err);
 	if (fd < 0 && err->code == ERROR_NOT_FOUND)
@@ -213,16 +272,12 @@ static int begin_again(struct feed *feed, struct error *err)
 	return fd < 0 ? -1 : feed_file_begin(feed, fd, err);
 }
 
-/* A file that was neither renamed nor written to for long is complete at once, as one of several rotations is. */
+/* No clock tells: that of a file server, which the file's times are of, may be another one. */
 static bool is_still(const struct feed *feed)
 {
-	int64_t now_us = clock_monotonic_us();
-	struct stat found;
-
-	if (feed->still_since_us != 0 && now_us - feed->still_since_us >= STILL_US)
+	if (feed->still_since_us != 0 && clock_monotonic_us() - feed->still_since_us >= STILL_US)
 		return true;
-	return fstat(feed->fd, &found) == 0 &&
-	       clock_now_us() - found.st_ctim.tv_sec * CLOCK_US_PER_SECOND - found.st_ctim.tv_nsec / 1000 >= STILL_US;
+	return is_followed(feed);
 }
 
 static void at_end(struct feed *feed)
