@@ -97,9 +97,11 @@ static void set_phase(struct callback *callback, enum callback_phase phase)
 	callback->phase = phase;
 }
 
+/* A failed one until it is no longer listed, by store_clock_stamp_us. */
 static void schedule(struct callback *callback, int64_t time_us)
 {
-	struct timeval delay = timeval_of(time_us - clock_now_us());
+	int64_t now_us = callback->failed ? store_clock_stamp_us(callback->callbacks->store) : clock_now_us();
+	struct timeval delay = timeval_of(time_us - now_us);
 
 	set_phase(callback, CALLBACK_PHASE_SCHEDULED);
 	evtimer_add(callback->timer, &delay);
@@ -149,7 +151,7 @@ static void on_time(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (!store_clock_allows_deletion(callback->callbacks->store)) {
-		schedule(callback, clock_now_us() + CLOCK_US_PER_HOUR);
+		schedule(callback, store_clock_stamp_us(callback->callbacks->store) + CLOCK_US_PER_HOUR);
 		return;
 	}
 	callback->callbacks->stats.failed--;
@@ -224,7 +226,7 @@ static void give_up(struct callback *callback, const char *problem)
 	callbacks->stats.deliveries.given_up += callback->is_delivery;
 	callbacks->stats.failed++;
 	callback->failed = true;
-	callback->next_us = clock_now_us() + callbacks->config->callback_failed_keep;
+	callback->next_us = store_clock_stamp_us(callbacks->store) + callbacks->config->callback_failed_keep;
 	log_warn("callback", "%s: to %s of account %s given up after %lld attempts: %s", callback->id,
 	         callback->host_name, callback->account, (long long)callback->attempts, problem);
 }
@@ -243,10 +245,12 @@ static void correct_times(struct callback *callback)
 {
 	const struct config *config = callback->callbacks->config;
 	int64_t now_us = clock_now_us(), stamp_us = store_clock_stamp_us(callback->callbacks->store);
-	int64_t wait_us = callback->failed ? config->callback_failed_keep : config->callback_retry_max_delay;
 
-	if (callback->next_us > now_us + wait_us)
-		callback->next_us = callback->failed ? now_us + wait_us : now_us;
+	if (callback->failed && callback->next_us > stamp_us + config->callback_failed_keep)
+		callback->next_us = stamp_us + config->callback_failed_keep;
+	else if (!callback->failed && callback->next_us > now_us + config->callback_retry_max_delay)
+		callback->next_us = now_us;
+	/* Of a row that is taken: after an attempt there is always one. */
 	if (callback->since_us > stamp_us || callback->attempts == 0)
 		callback->since_us = stamp_us;
 }
@@ -540,6 +544,7 @@ void callbacks_get_stats(const struct callbacks *callbacks, struct callbacks_sta
 		if (waits && (oldest_us == 0 || callback->since_us < oldest_us))
 			oldest_us = callback->since_us;
 	}
-	if (oldest_us)
-		stats->deliveries.oldest_age_us = clock_now_us() - oldest_us;
+	int64_t now_us = clock_now_us();
+	if (oldest_us != 0 && oldest_us < now_us) /* or the clock is behind */
+		stats->deliveries.oldest_age_us = now_us - oldest_us;
 }

@@ -13,6 +13,7 @@
 #include "base/directory.h"
 #include "base/log.h"
 #include "callback/callbacks_private.h"
+#include "store/clock_watch.h"
 
 static int marker_path(const char *data_dir, struct buf *path, struct error *err)
 {
@@ -103,7 +104,7 @@ void callbacks_reload(struct callbacks *callbacks)
 	TAILQ_FOREACH(callback, &callbacks->all, all) {
 		if (callback->failed || callback->phase == CALLBACK_PHASE_DONE)
 			continue;
-		callback->since_us = clock_now_us();
+		callback->since_us = store_clock_stamp_us(callbacks->store);
 		save_later(callback);
 	}
 	event_active(callbacks->turn, EV_TIMEOUT, 0);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "callback/callbacks_private.h"
 #include "meta/rows.h"
+#include "store/clock_watch.h"
 
 const char *callback_state_name(enum callback_state state)
 {
@@ -89,7 +90,7 @@ static void retry(struct callback *callback)
 	callback->next_us = clock_now_us();
 	if (callback->failed) {
 		callback->failed = false;
-		callback->since_us = callback->next_us;
+		callback->since_us = store_clock_stamp_us(callback->callbacks->store);
 		callback->callbacks->stats.failed--;
 		callback->callbacks->stats.waiting++;
 	}

@@ -24,7 +24,8 @@ struct upload {
 };
 
 /* Bytes a second that a server must take, or send; one that is slower for as long as callback_timeout ends the attempt: few
- * can be under way at once, so that such servers would keep everyone's callbacks waiting. */
+ * can be under way at once, so that such servers would keep everyone's callbacks waiting. It is not known who is slow: over an
+ * uplink with less than that for each of callback_concurrent_max, all would end so. */
 #define UPLOAD_SPEED_MIN 16384L
 
 /* The file of a test of a destination: not one of reports/, but a line of text. */

@@ -4,6 +4,8 @@
  */
 #include "metrics/text.h"
 
+#include <stdlib.h>
+
 #include "base/clock.h"
 
 /* Bounds 2^8 - 1 us (about 0.26 ms) to 2^25 - 1 us (about 34 s). */
@@ -53,7 +55,8 @@ static void begin_sample(struct buf *out, const char *name, const char *suffix, 
 
 static void add_seconds(struct buf *out, int64_t us)
 {
-	buf_addf(out, "%lld.%06lld", (long long)(us / CLOCK_US_PER_SECOND), (long long)(us % CLOCK_US_PER_SECOND));
+	buf_addf(out, "%s%lld.%06lld", us < 0 ? "-" : "", llabs(us / CLOCK_US_PER_SECOND),
+	         llabs(us % CLOCK_US_PER_SECOND));
 }
 
 void text_uint(struct buf *out, const char *name, struct str labels, uint64_t value)

@@ -101,6 +101,7 @@ static int step_look(struct closing *closing, int64_t *pause_us, struct error *e
 		return 0;
 	int64_t until_us = closing->next_us == INT64_MAX ? INT64_MAX : closing->next_us - clock_now_us() + 1000;
 	*pause_us = until_us < LOOK_EVERY_US ? (until_us > 0 ? until_us : 0) : LOOK_EVERY_US;
+	log_debug("privacy", "no deleted account is due");
 	begin_round(closing);
 	return 0;
 }

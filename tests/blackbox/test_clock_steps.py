@@ -20,6 +20,7 @@ from test_console import SCRIPT, cookie_of
 
 QUERY = {"product": "SMS", "direction": "outbound"}
 STEPS = ("+5s", "-5s", "+23h", "-23h", "+40d", "-40d", "+800d", "-800d", "+10y", "-10y")
+LOOKED = "no deleted account is due"
 BUSY_SECONDS = 0.5 # of CPU within a second in which nothing is asked for
 
 
@@ -169,9 +170,48 @@ def test_a_callback_is_not_given_up_at_once_because_the_clock_was_behind(daemons
     assert "given up" not in daemon.log()
 
 
+@pytest.mark.parametrize("again", ["retry", "resume"])
+def test_what_was_let_go_on_while_the_clock_was_behind_is_not_given_up_when_it_is_right(daemons, clock, receiver, again):
+    daemon = start(daemons, clock, receiver, callback_retry_first="300ms", callback_retry_max_delay="300ms")
+    account = daemon.new_account()
+    marker = os.path.join(daemon.data_dir, "callbacks.held")
+    if again == "resume":
+        with open(marker, "w", encoding="utf-8"):
+            pass
+        daemon.restart()
+    receiver.statuses = [410]
+    reporting.make(daemon, account, **QUERY, **whole_day(), callback_url=receiver.url())
+    if again == "retry":
+        wait_for(lambda: [row["state"] for row in daemon.ctl("callback", "list")] == ["failed"])
+    receiver.statuses = [503] * 1000
+    seen = len(receiver.requests)
+    set_clock(daemon, clock, "-800d")
+    daemon.ctl("callback", again, *(["all"] if again == "retry" else []))
+    wait_for(lambda: len(receiver.requests) > seen)
+    set_clock(daemon, clock, "+0")
+    seen = len(receiver.requests)
+    wait_for(lambda: len(receiver.requests) > seen + 3 or daemon.log().count("given up") > (again == "retry"))
+    assert daemon.log().count("given up") == (again == "retry")
+
+
+def test_a_callback_given_up_while_the_clock_was_behind_stays_listed_when_it_is_right(daemons, clock, receiver):
+    daemon = start(daemons, clock, receiver, callback_failed_keep="1h")
+    account = daemon.new_account()
+    receiver.statuses = [410] * 10
+    set_clock(daemon, clock, "-800d")
+    reporting.make(daemon, account, **QUERY, **whole_day(), callback_url=receiver.url())
+    wait_for(lambda: [row["state"] for row in daemon.ctl("callback", "list")] == ["failed"])
+    daemon.stop()
+    clock.set("+0")
+    daemon.start()
+    check_rests(daemon)
+    assert [row["state"] for row in daemon.ctl("callback", "list")] == ["failed"], daemon.log()
+
+
 def test_what_ends_while_the_clock_is_behind_is_not_too_old_when_it_is_right(daemons, clock, receiver):
     """A deleted account has its grace, a report its file, a rejected record its place."""
-    daemon = start(daemons, clock, receiver, report_file_keep="1h", report_keep="2h", quarantine_keep="1h", account_grace="1h")
+    daemon = start(daemons, clock, receiver, report_file_keep="1h", report_keep="2h", quarantine_keep="1h", account_grace="1h",
+                   log_level="debug")
     account, deleted = daemon.new_account(), daemon.new_account()
     daemon.post_cdrs([sms(account), sms(deleted)])
     set_clock(daemon, clock, "-800d")
@@ -179,8 +219,9 @@ def test_what_ends_while_the_clock_is_behind_is_not_too_old_when_it_is_right(dae
     daemon.post_cdrs([{"product": "SMS"}])
     made = reporting.make(daemon, account, **QUERY, **whole_day())
     set_clock(daemon, clock, "+0")
+    looks = daemon.log().count(LOOKED)
     daemon.restart()
-    time.sleep(3) # deleted accounts are looked for a second after the start
+    wait_for(lambda: daemon.log().count(LOOKED) > looks)
     daemon.ctl("account", "undelete", deleted.id)
     assert daemon.records(deleted, **QUERY, **whole_day())["items_count"] == 1
     assert len(reporting.rows(daemon, account, made)) == 1

@@ -50,12 +50,16 @@ START_TEST(samples_have_labels_in_braces_and_values_after_a_space)
 	text_uint(&out, "cdrd_things_total", str_from("kind=\"a\""), 18446744073709551615u);
 	text_uint(&out, "cdrd_things_total", str_from(""), 0);
 	text_seconds(&out, "cdrd_time_seconds", str_from(""), 1500001);
+	text_seconds(&out, "cdrd_time_seconds", str_from(""), -1500001);
+	text_seconds(&out, "cdrd_time_seconds", str_from(""), -1);
 	text_ratio(&out, "cdrd_share_ratio", str_from(""), 0.25);
 	ck_assert_str_eq(text(), "# HELP cdrd_things_total Things.\n"
 	                         "# TYPE cdrd_things_total counter\n"
 	                         "cdrd_things_total{kind=\"a\"} 18446744073709551615\n"
 	                         "cdrd_things_total 0\n"
 	                         "cdrd_time_seconds 1.500001\n"
+	                         "cdrd_time_seconds -1.500001\n"
+	                         "cdrd_time_seconds -0.000001\n"
 	                         "cdrd_share_ratio 0.250000\n");
 }
 END_TEST
