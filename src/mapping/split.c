@@ -117,13 +117,26 @@ static void take_name(struct split *split, size_t column, struct str cell)
 	split->values[field] = cell;
 }
 
+/* One that is in no quoted name ends a line. */
+static bool has_bare_return(const struct split *split, struct str row)
+{
+	bool quoted = false;
+
+	for (size_t i = 0; i < row.len; i++) {
+		quoted ^= split->mapping->quote && row.p[i] == split->mapping->quote;
+		if (!quoted && row.p[i] == '\r')
+			return true;
+	}
+	return false;
+}
+
 bool split_csv_header(struct split *split, struct str row)
 {
 	const struct mapping *mapping = split->mapping;
 
 	clear(split);
 	split->fault[0] = '\0';
-	if (row.len > 0 && memchr(row.p, '\r', row.len)) /* the rows are in it, and would be passed over */
+	if (has_bare_return(split, row)) /* the rows are in it, and would be passed over */
 		return split_fault(split, "The header line has a carriage return in it: lines must end in a line feed");
 	split->places_count = MAPPING_FIELDS_MAX;
 	for (size_t i = 0; i < MAPPING_FIELDS_MAX; i++)

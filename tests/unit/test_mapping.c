@@ -189,6 +189,9 @@ START_TEST(broken_quotes_cost_a_line_and_quoted_lines_are_values_where_that_is_s
 	assert_maps(multiline, "\xef\xbb\xbfx,\"b\"\n1,\"2\n\"\"\n,\"\n3\n4,5",
 	            "2 {\"product\":\"SMS\",\"id\":\"2\\n\\\"\\n,\"}\n5 [: 1 values, but there must be at least 2]\n"
 	            "6 {\"product\":\"SMS\",\"id\":\"5\"}\n");
+	assert_maps(multiline, "\"long\r\nname\",b\r\n1,2\r\n", "3 {\"product\":\"SMS\",\"id\":\"2\"}\n");
+	assert_maps(multiline, "\"x\",b\r1,2\r3,4\n",
+	            "end: The header line has a carriage return in it: lines must end in a line feed\n");
 	assert_maps(multiline, "x,c\n1,2\n", "end: The header line lacks \"b\", which the mapping uses\n");
 }
 END_TEST
