@@ -522,6 +522,8 @@ static int subscribe(struct kafka *kafka, struct error *err)
 	return code ? error_set(err, ERROR_IO, "subscribing: %s", rd_kafka_err2str(code)) : 0;
 }
 
+static void on_leave(evutil_socket_t fd, short what, void *arg);
+
 static int kafka_begin(struct consumer *consumer, struct error *err)
 {
 	struct kafka *kafka = calloc(1, sizeof(*kafka));
@@ -532,6 +534,9 @@ static int kafka_begin(struct consumer *consumer, struct error *err)
 	kafka->consumer = consumer;
 	kafka->event_fd = -1;
 	LIST_INIT(&kafka->partitions);
+	kafka->leave_timer = evtimer_new(tasks_base(consumer->consumers->tasks), on_leave, kafka);
+	if (!kafka->leave_timer)
+		return error_set(err, ERROR_NOMEM, "out of memory");
 	if (make_client(kafka, err) != 0 || watch_queue(kafka, err) != 0 || subscribe(kafka, err) != 0)
 		return -1;
 	consumer_wake(consumer, LOOK_EVERY_US);
@@ -593,25 +598,15 @@ static void on_leave(evutil_socket_t fd, short what, void *arg)
 
 /*
  * Leaves the group, so that others have the partitions at once. That takes a few answers of the broker, or its silence
- * until librdkafka gives up, which are awaited beside everything else. True if it will be freed then.
+ * until librdkafka gives up, which are awaited beside everything else; it is freed then. A refusal means that it has left,
+ * or else it is kept all the same, as only the daemon's end may give it up.
  */
-static bool leave(struct kafka *kafka)
+static void leave(struct kafka *kafka)
 {
-	struct consumers *consumers = kafka->consumer->consumers;
-	rd_kafka_error_t *failure;
-
-	kafka->leave_timer = evtimer_new(tasks_base(consumers->tasks), on_leave, kafka);
-	if (!kafka->leave_timer)
-		return false;
-	failure = rd_kafka_consumer_close_queue(kafka->client, kafka->queue);
-	if (failure) {
-		rd_kafka_error_destroy(failure);
-		return false;
-	}
-	LIST_INSERT_HEAD(&consumers->leaving, kafka, leaving);
+	rd_kafka_error_destroy(rd_kafka_consumer_close_queue(kafka->client, kafka->queue));
+	LIST_INSERT_HEAD(&kafka->consumer->consumers->leaving, kafka, leaving);
 	kafka->leaves = true;
 	event_active(kafka->leave_timer, EV_TIMEOUT, 0);
-	return true;
 }
 
 /* The daemon ends: it waits, but not long. */
@@ -651,7 +646,9 @@ static void kafka_end(struct consumer *consumer)
 		event_del(kafka->event);
 	if (kafka->queue)
 		rd_kafka_queue_io_event_enable(kafka->queue, -1, NULL, 0);
-	if (!kafka->queue || !leave(kafka))
+	if (kafka->queue)
+		leave(kafka);
+	else /* it has asked the broker for nothing yet */
 		kafka_free(kafka, true);
 }
 
