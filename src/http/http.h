@@ -80,7 +80,8 @@ void http_server_log_to(struct http_server *server, struct http_access *access);
 /* The port of the first listener (for `listen = 127.0.0.1:0`). */
 int http_server_port(const struct http_server *server);
 
-/* Stops accepting, and closes connections between requests, and soon those without one; calls done(arg) when the last answer is sent or after `timeout_us`. */
+/* Stops accepting, and closes connections between requests, and soon those without one; calls done(arg) when the last
+ * answer is sent or after `timeout_us`. */
 void http_server_drain(struct http_server *server, int64_t timeout_us, void (*done)(void *arg), void *arg);
 
 /* Closes everything; must not be called from a handler. Call it before event_base_free, which frees the rest of

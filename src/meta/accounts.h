@@ -86,9 +86,9 @@ MUST_CHECK int accounts_set_name(struct meta *meta, const char *id, const char *
 MUST_CHECK int accounts_set_parent(struct meta *meta, const char *id, const char *parent, struct error *err);
 
 /*
- * Marks it as deleted at a time, unless it is already, or (0) takes that back. From then on its credentials are wrong and its records are refused; nothing
- * else of it goes before accounts_remove. ERROR_CONFLICT if it has subaccounts that are not deleted, when deleting, and
- * if its parent is deleted, when taking that back.
+ * Marks it as deleted at a time, unless it is already, or (0) takes that back. From then on its credentials are wrong and
+ * its records are refused; nothing else of it goes before accounts_remove. ERROR_CONFLICT if it has subaccounts that are
+ * not deleted, when deleting, and if its parent is deleted, when taking that back.
  */
 MUST_CHECK int accounts_set_deleted(struct meta *meta, const char *id, int64_t deleted_us, struct error *err);
 

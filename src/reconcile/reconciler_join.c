@@ -183,7 +183,7 @@ static void drop(struct reconciler_side *side)
 	buf_clear(&side->packed);
 }
 
-/* Marks the rows without a pair that may find one in what follows: the last of them, and no more than half of a side, so
+/* Marks the rows without a pair that may find one in what follows: the last unpaired ones, no more than half of a side, so
  * that each lot takes new rows. */
 static void mark_staying(const struct reconciler *reconciler, const struct reconciler_side *side, const bool *paired,
                          int64_t last_us, bool *stays)

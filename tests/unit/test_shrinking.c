@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -72,12 +73,30 @@ static void await_none(void)
 	ck_assert_uint_eq(shrinking_count(shrinking), 0);
 }
 
+/* Where there are no leases, as in some containers' file systems, files go in one go. */
+static bool has_leases(void)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+
+	ck_assert_int_ge(fd, 0);
+	bool leased = fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
+	close(fd);
+	ck_assert_int_eq(unlink(path), 0);
+	return leased;
+}
+
 START_TEST(large_file_goes_in_pieces)
 {
+	int turns = 0;
+
+	if (!has_leases())
+		return;
 	close(make_file(LARGE_BYTES));
 	remove_it();
 	ck_assert_uint_eq(shrinking_count(shrinking), 1);
-	await_none();
+	for (; shrinking_count(shrinking) > 0; turns++)
+		ck_assert_int_eq(event_base_loop(base, EVLOOP_ONCE), 0);
+	ck_assert_int_ge(turns, 3); /* pieces of 4 MiB */
 }
 END_TEST
 
@@ -91,10 +110,12 @@ END_TEST
 
 START_TEST(file_stays_whole_for_who_reads_it)
 {
-	int fd = make_file(LARGE_BYTES);
 	struct stat found;
 	char end[4] = "";
 
+	if (!has_leases())
+		return;
+	int fd = make_file(LARGE_BYTES);
 	remove_it();
 	run_for_ms(500);
 	ck_assert_int_eq(fstat(fd, &found), 0);
@@ -124,6 +145,8 @@ END_TEST
 
 START_TEST(file_that_is_read_holds_up_no_other)
 {
+	if (!has_leases())
+		return;
 	int fd = make_file(LARGE_BYTES);
 
 	remove_it();

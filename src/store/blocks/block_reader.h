@@ -77,8 +77,8 @@ MUST_CHECK int block_reader_load_places(struct block_reader *reader, uint32_t ro
 
 /*
  * Loads the text of a row's segment, in which lines are told apart, but no values: block_reader_text alone may be called
- * for its rows, and all must be loaded anew for what else may be. 1, 0 where values hold LF, so that lines cannot be told
- * apart, -1.
+ * for its rows, and all must be loaded anew for what else may be. 1; 0 where lines cannot be told apart, as values hold LF
+ * or a line is missing, and when out of memory for that; -1.
  */
 MUST_CHECK int block_reader_load_text(struct block_reader *reader, uint32_t row, struct error *err);
 
