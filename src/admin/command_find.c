@@ -35,7 +35,15 @@ static int finding_job_step(void *arg, int64_t deadline_us, bool *done, struct e
 
 	if (finding_step(job->finding, deadline_us, done, err) != 0)
 		return -1;
+	job->job.waits = finding_waits(job->finding);
 	return job->failed ? error_set(err, ERROR_NOMEM, "find: out of memory for a record") : 0;
+}
+
+static void on_ready(void *arg)
+{
+	struct finding_job *job = arg;
+
+	admin_job_go_on(&job->job);
 }
 
 static void write_progress(void *arg, struct json *j)
@@ -114,6 +122,7 @@ static int begin(struct finding_job *job, const struct admin_context *context, c
 		.id = args_get(args, "id"),
 		.account = args_get(args, "account"),
 		.max = LIMIT_DEFAULT,
+		.on_ready = on_ready,
 	};
 
 	if (args_get_number(args, "limit", 1, LIMIT_MAX, &request.max, err) != 0)

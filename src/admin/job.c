@@ -35,12 +35,19 @@ static void go_on(void *arg, int64_t deadline_us)
 		kind->write_progress(job, admin_reply_progress_begin(reply));
 		admin_reply_progress_end(reply);
 	}
-	admin_reply_later(reply, go_on, job);
+	if (!job->waits)
+		admin_reply_later(reply, go_on, job);
+}
+
+void admin_job_go_on(struct admin_job *job)
+{
+	job->waits = false;
+	admin_reply_later(job->reply, go_on, job);
 }
 
 void admin_job_begin(struct admin_job *job, const struct admin_job_kind *kind, struct admin_reply *reply)
 {
-	*job = (struct admin_job){ kind, reply };
+	*job = (struct admin_job){ kind, reply, false };
 	admin_reply_on_close(reply, job_free, job);
 	admin_reply_later(reply, go_on, job);
 }

@@ -15,7 +15,8 @@
 #include "admin/command.h"
 
 struct admin_job_kind {
-	/* Works until `deadline_us` of clock_monotonic_us, or until all is *done. */
+	/* Works until `deadline_us` of clock_monotonic_us, or until all is *done. Where it has nothing to do before
+	 * something has come, it sets job.waits, and is called again after admin_job_go_on. */
 	int (*step)(void *arg, int64_t deadline_us, bool *done, struct error *err);
 	void (*write_progress)(void *arg, struct json *j);          /* members of the progress line */
 	void (*write_result)(void *arg, struct admin_reply *reply); /* when done; must not send it */
@@ -25,9 +26,13 @@ struct admin_job_kind {
 struct admin_job {
 	const struct admin_job_kind *kind;
 	struct admin_reply *reply;
+	bool waits;
 };
 
 /* Takes over the job: frees it when it has ended, then answers; or frees it when the client is gone. */
 void admin_job_begin(struct admin_job *job, const struct admin_job_kind *kind, struct admin_reply *reply);
+
+/* What the job waits for has come. */
+void admin_job_go_on(struct admin_job *job);
 
 #endif

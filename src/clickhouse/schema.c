@@ -59,7 +59,7 @@ bool schema_server_parse(struct str version, struct schema_server *server)
 
 	*server = (struct schema_server){ .has_low_cardinality = at >= 1916,
 		                          .has_parallel_quorum = at >= 2010,
-		                          .has_deleted = at >= 2303 };
+		                          .has_skip_index = at >= 2001 };
 	return true;
 }
 
@@ -179,10 +179,13 @@ void schema_write_table(struct buf *out, const struct catalog_product *product, 
 	schema_write_table_name(out, product);
 	buf_add_text(out, "\n(");
 	each_column(product, write_column, &writing);
+	/* Changes are read by versions, of which old rows have small ones. */
+	if (server->has_skip_index)
+		buf_add_text(out, ",\n\tINDEX versions version TYPE minmax GRANULARITY 1");
 	buf_addf(out, "\n)\nENGINE = ReplicatedReplacingMergeTree('/clickhouse/tables/{shard}/%s/", database);
 	schema_write_table_name(out, product);
 	buf_addf(out,
-	         "', '{replica}', version%s)\nPARTITION BY day\nORDER BY (account, direction, day, time, id)\n"
+	         "', '{replica}', version)\nPARTITION BY day\nORDER BY (account, direction, day, time, id)\n"
 	         "SETTINGS index_granularity = %d",
-	         server->has_deleted ? ", dead" : "", GRANULE_ROWS);
+	         GRANULE_ROWS);
 }

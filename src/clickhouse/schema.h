@@ -7,7 +7,8 @@
  *	day, time    of the record, in UTC; time in microseconds since 1970. Partitions are days, which retention drops
  *	id           a UUID in lower case, any other id as it is
  *	version      number of the change: of rows with one key, the one with the greatest stands. No two rows have the same
- *	dead         1: the record has left this place at that change, for another time or direction
+ *	dead         1: the record has left this place at that change, for another time or direction. No is_deleted of the
+ *	             engine's: FINAL would hide such a row from who reads as of an earlier change
  *	first        number of the change that put the record at this place: what a snapshot is compared with
  *	lookup_X     hash of column X, by which the parameter `id` finds records; 0: none
  *	f_X          column X as it is, which is a filter, a number, or what summaries are grouped by
@@ -33,7 +34,7 @@ struct schema_server {
 	bool has_low_cardinality; /* and codecs: from 19.16 on */
 	bool has_parallel_quorum; /* inserts with a quorum wait for no other unless told to, and select_sequential_consistency
 	                           * does nothing then: from 20.10 on */
-	bool has_deleted;         /* ReplacingMergeTree takes the column `dead`: from 23.3 on */
+	bool has_skip_index; /* minmax of a column, without a setting that allows it: from 20.1 on */
 };
 
 /* Reads the beginning of a version, such as 26.7.1.1; false if it is none. */

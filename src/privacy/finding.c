@@ -41,6 +41,7 @@ struct finding {
 	char lower[ID_MAX + 1]; /* an id that is no UUID in the usual, lower case, if that differs */
 	uint64_t max;
 	finding_fn fn;
+	void (*on_ready)(void *arg);
 	void *arg;
 
 	enum stage stage;
@@ -50,6 +51,7 @@ struct finding {
 	size_t lookup;       /* the current account and product */
 	bool is_lower;       /* looking for `lower` rather than `id` */
 	struct scan *scan;   /* for the id; NULL: not begun */
+	bool waits;          /* a step has nothing to do before a server has answered */
 	uint64_t entry;      /* of quarantine, checked last */
 	int looks;
 	struct buf reports; /* ids */
@@ -144,6 +146,20 @@ static int take_id(struct finding *finding, const char *id, struct error *err)
 	return finding->accounts.failed ? error_set(err, ERROR_NOMEM, "find: out of memory") : 0;
 }
 
+static void on_ready(void *arg)
+{
+	struct finding *finding = arg;
+
+	finding->waits = false;
+	if (finding->on_ready)
+		finding->on_ready(finding->arg); /* it may be gone after this */
+}
+
+bool finding_waits(const struct finding *finding)
+{
+	return finding->waits;
+}
+
 static int begin(struct finding *finding, const struct finding_request *request, struct error *err)
 {
 	if (!request->number == !request->id)
@@ -162,7 +178,7 @@ static int begin(struct finding *finding, const struct finding_request *request,
 	if (request->id)
 		return 0;
 	finding->numbers = number_search_new(finding->context.store, only_account(finding), finding->sought,
-	                                     give_record, finding, err);
+	                                     give_record, on_ready, finding, err);
 	return finding->numbers ? 0 : -1;
 }
 
@@ -178,6 +194,7 @@ struct finding *finding_new(const struct finding_context *context, const struct 
 	finding->context = *context;
 	finding->max = request->max;
 	finding->fn = fn;
+	finding->on_ready = request->on_ready;
 	finding->arg = arg;
 	if (begin(finding, request, err) == 0)
 		return finding;
@@ -233,7 +250,7 @@ static struct scan *begin_find(struct finding *finding, struct error *err)
 		.first_day = INT32_MIN,
 		.max = (size_t)(finding->max - finding->counts.found) + 1,
 	};
-	const struct scan_sink sink = { .on_record = give_found, .arg = finding };
+	const struct scan_sink sink = { .on_record = give_found, .on_ready = on_ready, .arg = finding };
 
 	return scan_start_find(finding->context.store, &find, &sink, err);
 }
@@ -260,7 +277,8 @@ static int step_ids(struct finding *finding, int64_t deadline_us, bool *done, st
 		finding->scan = begin_find(finding, err);
 	if (!finding->scan || scan_step(finding->scan, deadline_us, &end, err) != 0)
 		return -1;
-	if (end == SCAN_PAUSED || end == SCAN_WAITS)
+	finding->waits = end == SCAN_WAITS;
+	if (end == SCAN_PAUSED || finding->waits)
 		return 0;
 	end_find(finding);
 	finding->counts.steps_done = finding->lookup / catalog_products_count;
@@ -274,6 +292,7 @@ static int step_numbers(struct finding *finding, int64_t deadline_us, bool *done
 
 	if (number_search_step(finding->numbers, deadline_us, done, err) != 0)
 		return -1;
+	finding->waits = number_search_waits(finding->numbers);
 	number_search_counts(finding->numbers, &counts);
 	finding->counts.steps_done = counts.days_done;
 	finding->counts.steps_total = counts.days_total;
@@ -501,6 +520,6 @@ int finding_step(struct finding *finding, int64_t deadline_us, bool *done, struc
 			finding->counts.steps_done = finding->counts.steps_total = 0;
 		}
 		*done = finding->stage == STAGE_DONE || finding->counts.truncated;
-	} while (!*done && clock_monotonic_us() < deadline_us);
+	} while (!*done && !finding->waits && clock_monotonic_us() < deadline_us);
 	return 0;
 }

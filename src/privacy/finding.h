@@ -37,6 +37,7 @@ struct finding_request {
 	const char *id;      /* or NULL: exactly one of the two is given */
 	const char *account; /* NULL: all */
 	uint64_t max;
+	void (*on_ready)(void *arg); /* from the loop: what finding_waits for is there; NULL: no callback */
 };
 
 /* An item found. Its texts are valid until the function that got it returns; unknown ones are empty. */
@@ -51,7 +52,7 @@ struct finding_item {
 
 typedef void (*finding_fn)(void *arg, const struct finding_item *item);
 
-/* All of the request is copied. ERROR_INVALID for an invalid number or id, ERROR_NOT_FOUND for an unknown account. */
+/* All of the request is copied. on_ready gets `arg`, too. ERROR_INVALID for an invalid number or id, ERROR_NOT_FOUND for an unknown account. */
 MUST_CHECK struct finding *finding_new(const struct finding_context *context, const struct finding_request *request,
                                        finding_fn fn, void *arg, struct error *err);
 
@@ -60,6 +61,9 @@ void finding_free(struct finding *finding);
 
 /* Works until about `deadline_us` of clock_monotonic_us. */
 MUST_CHECK int finding_step(struct finding *finding, int64_t deadline_us, bool *done, struct error *err);
+
+/* Has a step nothing to do before on_ready is called? */
+bool finding_waits(const struct finding *finding);
 
 struct finding_counts {
 	uint64_t found;

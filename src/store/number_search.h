@@ -17,10 +17,11 @@ struct number_search;
 /* `columns`: bits of those that hold it. The record dies when it returns; false ends the search. */
 typedef bool (*number_search_fn)(void *arg, const struct record *record, int64_t time_us, uint64_t columns);
 
-/* `account` may be NULL: all. ERROR_INVALID for a number that is none. */
+/* `account` may be NULL: all. `on_ready` gets `arg`, from the loop, when what number_search_waits for is there, and may
+ * free the search; NULL: no callback. ERROR_INVALID for a number that is none. */
 MUST_CHECK struct number_search *number_search_new(struct store *store, const struct account_key *account,
-                                                   struct str number, number_search_fn fn, void *arg,
-                                                   struct error *err);
+                                                   struct str number, number_search_fn fn, void (*on_ready)(void *arg),
+                                                   void *arg, struct error *err);
 
 /* Does nothing on NULL. */
 void number_search_free(struct number_search *search);
@@ -28,6 +29,9 @@ void number_search_free(struct number_search *search);
 /* Works until about `deadline_us` of clock_monotonic_us, give or take a block. *done: all days were searched, or fn has
  * ended it. */
 MUST_CHECK int number_search_step(struct number_search *search, int64_t deadline_us, bool *done, struct error *err);
+
+/* Has a step nothing to do before on_ready is called? */
+bool number_search_waits(const struct number_search *search);
 
 struct number_search_counts {
 	uint64_t days_done;

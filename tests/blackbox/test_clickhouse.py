@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -45,7 +47,16 @@ def test_columns_of_few_values_are_of_low_cardinality_where_the_server_has_it():
     new, old = statements("--server", "26.7.1")[1], statements("--server", "18.16.1")[1]
     assert "f_status LowCardinality(String)" in new and "f_status String" in old
     assert "f_to String" in new and "f_to String" in old
-    assert "version, dead)" in new and "'{replica}', version)" in old
+
+
+def test_versions_have_an_index_where_the_server_has_them():
+    new, old = statements("--server", "20.1.2")[1], statements("--server", "19.17.6")[1]
+    assert "INDEX versions version TYPE minmax" in new and "INDEX" not in old
+
+
+@pytest.mark.parametrize("server", ["18.16.1", "23.3.1", "26.7.1"])
+def test_no_server_hides_rows_of_records_that_have_moved(server):
+    assert "'{replica}', version)\n" in statements("--server", server)[1]
 
 
 @pytest.mark.parametrize("arguments, named", [(("--server", "new"), '--server: "new"'), (("--database", "a-b"), '--database: "a-b"'),
@@ -197,6 +208,58 @@ def test_deleted_account_is_removed_with_its_records_and_no_others(clustered, cl
         found = cluster.server(1, 1).query(f"SELECT f_account_id, count() FROM served.{table} GROUP BY f_account_id")
         assert f"{stays.id}\t{count}\n" in found and goes.id not in found
     assert clustered.post_cdrs(harness.generate("SMS", stays, 50, START, END))["duplicates"] == 50
+
+
+@needs_servers
+def test_deletion_that_is_under_way_is_not_begun_again(clustered, cluster):
+    """As one that takes long, or a daemon that starts again meanwhile, would heap them up."""
+    server, account = cluster.server(1, 1), clustered.new_account()
+    clustered.post_cdrs(harness.generate("SMS", account, 50, START, END))
+    key = server.query(f"SELECT DISTINCT account FROM served.sms WHERE f_account_id = '{account.id}'").strip()
+
+    def begun(condition):
+        return int(server.query(f"SELECT count() FROM system.mutations WHERE table = 'sms' AND command LIKE '%{key}' AND {condition}"))
+
+    server.query("SYSTEM STOP REPLICATION QUEUES served.sms")
+    try:
+        clustered.options["account_grace"] = "0"
+        clustered.ctl("account", "delete", account.id)
+        clustered.restart()
+        harness.wait_for(lambda: begun("NOT is_done"), 60)
+        clustered.restart()
+        harness.wait_for(lambda: is_ready(clustered), 60)
+        time.sleep(4)
+        assert begun("1") == 1
+    finally:
+        server.query("SYSTEM START REPLICATION QUEUES served.sms")
+    harness.wait_for(lambda: f"account {account.id} is removed, with 50 records" in clustered.log(), 60)
+
+
+def cpu_seconds(daemon):
+    with open(f"/proc/{daemon.process.pid}/stat") as stat:
+        return sum(map(int, stat.read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+@needs_servers
+@pytest.mark.parametrize("sought", ["number", "id"])
+def test_find_is_idle_while_the_cluster_does_not_answer(clustered, cluster, sought):
+    account = clustered.new_account()
+    put = harness.generate("SMS", account, 5, START, END, "--direction", "outbound")
+    clustered.post_cdrs(put)
+    value = put[0]["to" if sought == "number" else "message_id"]
+    found, server = [], cluster.server(1, 1)
+    finding = threading.Thread(target=lambda: found.append(clustered.ctl("find", f"--{sought}", value, "--account", account.id)))
+    server.stop()
+    try:
+        before = cpu_seconds(clustered)
+        finding.start()
+        time.sleep(2.5)
+        used = cpu_seconds(clustered) - before
+    finally:
+        server.resume()
+        finding.join()
+    assert put[0]["message_id"] in [item["id"] for item in found[0]["found"]]
+    assert used < 1, f"{used} s of CPU in 2.5 s"
 
 
 def start_fails(daemon, **options):

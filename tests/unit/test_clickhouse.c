@@ -301,15 +301,15 @@ START_TEST(versions_of_servers_are_read)
 	struct schema_server server;
 
 	ck_assert(schema_server_parse(STR_LITERAL("18.16.1"), &server));
-	ck_assert(!server.has_low_cardinality && !server.has_parallel_quorum && !server.has_deleted);
+	ck_assert(!server.has_low_cardinality && !server.has_parallel_quorum && !server.has_skip_index);
 	ck_assert(schema_server_parse(STR_LITERAL("20.9.7.11"), &server));
-	ck_assert(server.has_low_cardinality && !server.has_parallel_quorum);
+	ck_assert(server.has_low_cardinality && server.has_skip_index && !server.has_parallel_quorum);
 	ck_assert(schema_server_parse(STR_LITERAL("20.10.1"), &server));
-	ck_assert(server.has_parallel_quorum && !server.has_deleted);
-	ck_assert(schema_server_parse(STR_LITERAL("23.2.7.1"), &server));
-	ck_assert(server.has_low_cardinality && !server.has_deleted);
+	ck_assert(server.has_parallel_quorum && server.has_skip_index);
+	ck_assert(schema_server_parse(STR_LITERAL("19.17.6.36"), &server));
+	ck_assert(server.has_low_cardinality && !server.has_skip_index);
 	ck_assert(schema_server_parse(STR_LITERAL("26"), &server));
-	ck_assert(server.has_low_cardinality && server.has_deleted);
+	ck_assert(server.has_low_cardinality && server.has_skip_index);
 	ck_assert(!schema_server_parse(STR_LITERAL(""), &server));
 	ck_assert(!schema_server_parse(STR_LITERAL("v26"), &server));
 	ck_assert(!schema_server_parse(STR_LITERAL("26-x"), &server));

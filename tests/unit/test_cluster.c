@@ -14,7 +14,9 @@
 #include "base/id.h"
 #include "store/cluster.h"
 #include "store/cluster/cluster_chunk.h"
+#include "store/cluster/cluster_sql.h"
 #include "store/engine.h"
+#include "expect.h"
 #include "store_fixture.h"
 
 static struct buf rows, scratch;
@@ -431,6 +433,47 @@ START_TEST(commit_that_inserts_ends_when_all_is_lost)
 }
 END_TEST
 
+/* Numbers are reserved by the million, so last_seq is far above those that were given. */
+START_TEST(what_was_under_way_before_the_start_is_doubted)
+{
+	struct cluster *cluster = fixture.store->cluster;
+	const struct {
+		uint64_t newest, last, version;
+		bool is_doubtful;
+	} starts[] = {
+		{ 5000000, 20000000, 5000017, true },  { 5000000, 20000000, 4999983, true },
+		{ 5000000, 20000000, 20000000, true }, { 5000000, 20000000, 20000001, false },
+		{ 5000000, 20000000, 999999, false },  { 0, 16777216, 1, true },
+	};
+
+	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+		cluster->newest = starts[i].newest;
+		fixture.store->last_seq = starts[i].last;
+		cluster_doubt_at_start(cluster);
+		expect(cluster_is_doubtful(cluster, starts[i].version) == starts[i].is_doubtful, "row %zu", i);
+	}
+	fixture.store->last_seq = fixture.store->snapshot;
+}
+END_TEST
+
+static void check_number_filter(const char *value, const char *condition)
+{
+	const struct scan_filter filter = { catalog_column_find(sms(), STR_LITERAL("to")), SCAN_NUMBER,
+		                            str_from(value) };
+	struct buf sql = { 0 };
+
+	cluster_write_filter(&sql, sms(), &filter);
+	ck_assert_str_eq(buf_cstr(&sql), condition);
+	buf_free(&sql);
+}
+
+START_TEST(plus_before_a_number_is_passed_over_once)
+{
+	check_number_filter("49", "f_to IN ('49','+49')");
+	check_number_filter("+49", "f_to IN ('++49')");
+}
+END_TEST
+
 /* --- data directories of the other engine --- */
 
 static void check_start(const struct store_ops *engine, const char *fault)
@@ -502,11 +545,13 @@ Suite *suite_cluster(void)
 	tcase_add_test(tcase, row_that_does_not_pass_hides_those_that_do);
 	tcase_add_test(tcase, amounts_are_numbers_of_the_row);
 	tcase_add_test(tcase, answer_that_is_cut_is_an_error);
+	tcase_add_test(tcase, plus_before_a_number_is_passed_over_once);
 	suite_add_tcase(suite, tcase);
 	tcase = tcase_create("engine");
 	tcase_add_checked_fixture(tcase, start_engine, stop_engine);
 	tcase_add_test(tcase, commit_that_looks_up_ends_when_all_is_lost);
 	tcase_add_test(tcase, commit_that_inserts_ends_when_all_is_lost);
+	tcase_add_test(tcase, what_was_under_way_before_the_start_is_doubted);
 	tcase_add_test(tcase, records_of_one_engine_are_not_left_for_the_other);
 	suite_add_tcase(suite, tcase);
 	return suite;

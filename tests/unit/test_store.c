@@ -649,7 +649,7 @@ START_TEST(a_number_is_found_once_in_each_record_whatever_happens_meanwhile)
 	put_called();
 	if (meanwhiles[_i].sealed_before)
 		seal_all();
-	struct number_search *search = number_search_new(f.store, NULL, called_number, note_called, NULL, &err);
+	struct number_search *search = number_search_new(f.store, NULL, called_number, note_called, NULL, NULL, &err);
 	ck_assert_ptr_nonnull(search);
 	for (uint32_t step = 0; !done; step++) {
 		ASSERT_OK(number_search_step(search, 0, &done, &err));
@@ -675,7 +675,7 @@ START_TEST(a_number_is_found_once_where_a_slice_meets_two_sealed_versions_of_a_r
 	seal_all();
 	replace_called(0, 5, 0, "read");
 	seal_all();
-	struct number_search *search = number_search_new(f.store, NULL, called_number, note_called, NULL, &err);
+	struct number_search *search = number_search_new(f.store, NULL, called_number, note_called, NULL, NULL, &err);
 	ck_assert_ptr_nonnull(search);
 	ASSERT_OK(number_search_step(search, 0, &done, &err));
 	replace_called(0, 5, 0, "sent again");

@@ -208,7 +208,9 @@ static void write_query(struct buf *sql, const struct part *part)
 	sql->failed |= keys.failed;
 	if (keys.len > 0)
 		buf_addf(sql, " GROUP BY %.*s LIMIT %zu", (int)keys.len - 1, keys.data, rows_max(part));
-	buf_add_text(sql, " FORMAT RowBinary");
+	/* Conditions are looked at after FINAL alone if none is moved before it, which servers before 21.8 do by
+	 * themselves, and later ones where a user's settings say so. */
+	buf_add_text(sql, " SETTINGS optimize_move_to_prewhere = 0 FORMAT RowBinary");
 	buf_free(&keys);
 }
 

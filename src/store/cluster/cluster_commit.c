@@ -41,6 +41,17 @@ void cluster_doubt(struct cluster *cluster)
 		cluster->doubts_count++;
 }
 
+void cluster_doubt_at_start(struct cluster *cluster)
+{
+	uint64_t newest = cluster->newest;
+
+	cluster->doubts[0] = (struct cluster_doubt){
+		.from = newest > CLUSTER_DOUBTED_AT_START ? newest - CLUSTER_DOUBTED_AT_START : 0,
+		.to = cluster->store->last_seq,
+	};
+	cluster->doubts_count = 1;
+}
+
 bool cluster_is_doubtful(const struct cluster *cluster, uint64_t version)
 {
 	for (size_t i = 0; i < cluster->doubts_count; i++)

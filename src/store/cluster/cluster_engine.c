@@ -104,6 +104,8 @@ static int take_newest(struct cluster *cluster, struct buf *answer, struct error
 	if (!buf_cstr(answer))
 		return error_set(err, ERROR_NOMEM, "ClickHouse: out of memory");
 	version = strtoull(answer->data, NULL, 10);
+	if (version > cluster->newest)
+		cluster->newest = version;
 	if (meta_get_number(store->meta, NUMBERS_ARE_OURS, &ours, err) != 0)
 		return -1;
 	if (version > 0 && ours == 0)
@@ -234,12 +236,7 @@ static void on_checked(void *arg, struct buf *answer, const struct error *failur
 		return;
 	}
 	cluster->is_ready = true;
-	/* The process before may have died before it acknowledged the last ones. */
-	uint64_t last = cluster->store->last_seq;
-
-	cluster->doubts[0] =
-		(struct cluster_doubt){ last > CLUSTER_DOUBTED_AT_START ? last - CLUSTER_DOUBTED_AT_START : 0, last };
-	cluster->doubts_count = 1;
+	cluster_doubt_at_start(cluster);
 	log_info("cluster", "records are in ClickHouse, database %s, %zu shards", cluster->database,
 	         clickhouse_shards(cluster->clickhouse));
 }

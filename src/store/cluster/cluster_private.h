@@ -154,6 +154,7 @@ struct cluster {
 	struct error why_not;
 	struct clickhouse_query *checks;
 	size_t checked_shard;
+	uint64_t newest;        /* the greatest version that was found */
 	bool *parallel_quorums; /* of each shard: is schema_server.has_parallel_quorum of the server that was asked */
 	struct event *check_again;
 
@@ -230,6 +231,10 @@ void cluster_chunk_free(struct cluster *cluster, struct cluster_chunk *chunk);
 /* Rows may be there that were never acknowledged: those that wait to be inserted, or some of them. To be called before
  * they are dropped. */
 void cluster_doubt(struct cluster *cluster);
+
+/* Doubts what the process before may have had under way, as it may have died before it acknowledged it. That is about
+ * the newest version that is stored: of the numbers that were reserved, up to last_seq, most were never given. */
+void cluster_doubt_at_start(struct cluster *cluster);
 
 /* Was a row of this version perhaps never acknowledged, and so never a change in the feed? */
 bool cluster_is_doubtful(const struct cluster *cluster, uint64_t version);

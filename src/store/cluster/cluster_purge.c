@@ -16,11 +16,13 @@ struct cluster_purge {
 	struct account_key account;
 	size_t shard;
 	struct clickhouse_query *query;
-	struct buf left; /* lines of table TAB rows: those that have any, of the shard, when it was last looked at */
-	size_t left_at;  /* up to here, deletions have begun */
-	bool has_begun;  /* in this shard: all of them have, and it is waited for their end, */
+	/* Lines of table TAB rows TAB deletions under way: those of the shard that have rows, when it was last looked at. */
+	struct buf left;
+	size_t left_at;      /* up to here, deletions have begun */
+	bool has_begun;      /* in this shard: all of them have, and it is waited for their end, */
 	unsigned looks_left; /* so often, before they begin anew for what an insert that hung has brought */
 	bool looks;          /* the query under way looks for rows */
+	bool is_counted;     /* the shard is part of `rows` */
 	bool done;
 	uint64_t rows;
 	struct error failure;
@@ -54,8 +56,9 @@ uint64_t cluster_purge_rows(const struct cluster_purge *purge)
 static void next_shard(struct cluster_purge *purge)
 {
 	purge->shard++;
-	purge->has_begun = false;
+	purge->has_begun = purge->is_counted = false;
 	buf_clear(&purge->left);
+	purge->left_at = 0;
 	purge->done = purge->shard == clickhouse_shards(purge->cluster->clickhouse);
 }
 
@@ -63,9 +66,12 @@ static void count_rows(struct cluster_purge *purge)
 {
 	struct str left = buf_str(&purge->left), line, table;
 
+	if (purge->is_counted)
+		return;
+	purge->is_counted = true;
 	while (str_next(&left, '\n', &line) && line.len > 0)
 		if (str_next(&line, '\t', &table))
-			purge->rows += strtoull(line.p, NULL, 10); /* an LF follows */
+			purge->rows += strtoull(line.p, NULL, 10); /* a tab follows */
 }
 
 static void on_answer(void *arg, struct buf *answer, const struct error *err)
@@ -111,13 +117,18 @@ static int look(struct cluster_purge *purge, struct error *err)
 	struct buf sql = { 0 };
 	bool is_first = true;
 
-	buf_add_text(&sql, "SELECT name, rows FROM (");
+	buf_add_text(&sql, "SELECT name, rows, under_way FROM (");
 	for (size_t i = 0; i < catalog_products_count; i++) {
 		if (!schema_has(&catalog_products[i]))
 			continue;
 		buf_addf(&sql, "%sSELECT '", is_first ? "" : " UNION ALL ");
 		schema_write_table_name(&sql, &catalog_products[i]);
-		buf_add_text(&sql, "' AS name, count() AS rows FROM ");
+		buf_addf(&sql,
+		         "' AS name, count() AS rows, (SELECT count() FROM system.mutations WHERE database = '%s' AND "
+		         "NOT is_done AND match(command, 'account = %llu[^0-9]*$') AND table = '",
+		         purge->cluster->database, account);
+		schema_write_table_name(&sql, &catalog_products[i]);
+		buf_add_text(&sql, "') AS under_way FROM ");
 		cluster_write_table(&sql, purge->cluster, &catalog_products[i]);
 		buf_addf(&sql, " WHERE account = %llu", account);
 		is_first = false;
@@ -127,15 +138,18 @@ static int look(struct cluster_purge *purge, struct error *err)
 	return ask(purge, &sql, err);
 }
 
-/* Begins the deletion in the next table that was found. */
+/* Begins the deletion in the next table that was found, unless one is under way there: it may take hours. */
 static int delete_next(struct cluster_purge *purge, struct error *err)
 {
-	struct str left = { purge->left.data + purge->left_at, purge->left.len - purge->left_at }, line, table;
+	struct str left = { purge->left.data + purge->left_at, purge->left.len - purge->left_at };
+	struct str line, table, rows;
 	struct buf sql = { 0 };
 
-	if (!str_next(&left, '\n', &line) || !str_next(&line, '\t', &table))
+	if (!str_next(&left, '\n', &line) || !str_next(&line, '\t', &table) || !str_next(&line, '\t', &rows))
 		return error_set(err, ERROR_CORRUPT, "ClickHouse: tables of an account cannot be read");
 	purge->left_at = purge->left.len - left.len;
+	if (!str_is(line, "0"))
+		return 0;
 	buf_addf(&sql, "ALTER TABLE %s.%.*s DELETE WHERE account = %llu", purge->cluster->database, STR_ARGS(table),
 	         (unsigned long long)cluster_account(&purge->account));
 	purge->looks = false;

@@ -3,8 +3,8 @@
  * cluster_purge.h: all records of an account out of a cluster, for purge.h.
  *
  * Each table that has any gets an ALTER TABLE ... DELETE, which ClickHouse does by itself, on all replicas, and says that it
- * has begun; then the table is looked at until nothing of the account is left. To delete again what is being deleted is
- * harmless. A replica that is missing deletes when it is back.
+ * has begun; then the table is looked at until nothing of the account is left. Where rows are left after a minute it begins
+ * again, if none that has begun is under way (system.mutations), as an insert that hung may have brought them. A replica that is missing deletes when it is back.
  */
 #ifndef CDRD_STORE_CLUSTER_CLUSTER_PURGE_H
 #define CDRD_STORE_CLUSTER_CLUSTER_PURGE_H

@@ -19,6 +19,7 @@ struct cluster_search {
 	struct account_key account;
 	struct str number;
 	cluster_search_fn fn;
+	void (*on_ready)(void *arg);
 	void *arg;
 	size_t shard, product; /* the table that is searched */
 	bool is_over;
@@ -72,7 +73,7 @@ static void seek_table(struct cluster_search *search)
 }
 
 struct cluster_search *cluster_search_new(struct cluster *cluster, const struct account_key *account, struct str number,
-                                          cluster_search_fn fn, void *arg)
+                                          cluster_search_fn fn, void (*on_ready)(void *arg), void *arg)
 {
 	struct cluster_search *search = calloc(1, sizeof(*search));
 
@@ -84,6 +85,7 @@ struct cluster_search *cluster_search_new(struct cluster *cluster, const struct 
 		search->account = *account;
 	search->number = number;
 	search->fn = fn;
+	search->on_ready = on_ready;
 	search->arg = arg;
 	seek_table(search);
 	return search;
@@ -116,14 +118,20 @@ static void on_answer(void *arg, struct buf *answer, const struct error *err)
 	search->query = NULL;
 	if (err) {
 		search->failure = *err;
-		return;
+	} else {
+		buf_free(&search->answer);
+		search->answer = *answer;
+		*answer = (struct buf){ 0 };
+		search->has_answer = true;
+		search->at = search->keys = 0;
+		search->last = (struct cluster_row){ .time_us = INT64_MIN };
 	}
-	buf_free(&search->answer);
-	search->answer = *answer;
-	*answer = (struct buf){ 0 };
-	search->has_answer = true;
-	search->at = search->keys = 0;
-	search->last = (struct cluster_row){ .time_us = INT64_MIN };
+	search->on_ready(search->arg); /* it may be gone after this */
+}
+
+bool cluster_search_waits(const struct cluster_search *search)
+{
+	return search->query != NULL;
 }
 
 static int ask(struct cluster_search *search, struct error *err)

@@ -56,13 +56,16 @@ void cluster_write_text(struct buf *sql, const char *prefix, struct str text)
 void cluster_write_filter(struct buf *sql, const struct catalog_product *product, const struct scan_filter *filter)
 {
 	bool ignores_case = filter->match == SCAN_NOCASE;
+	bool may_have_plus = filter->match == SCAN_NUMBER;
+	bool has_plus = may_have_plus && filter->value.len > 0 && filter->value.p[0] == '+'; /* after one that may be */
 
 	buf_add_text(sql, ignores_case ? "lower(" : "");
 	cluster_write_value_column(sql, product, filter->column);
 	buf_add_text(sql, ignores_case ? ") = lower(" : " IN (");
-	cluster_write_text(sql, "", filter->value);
-	if (filter->match == SCAN_NUMBER) {
-		buf_add_char(sql, ',');
+	if (!has_plus)
+		cluster_write_text(sql, "", filter->value);
+	if (may_have_plus) {
+		buf_add_text(sql, has_plus ? "" : ",");
 		cluster_write_text(sql, "+", filter->value);
 	}
 	buf_add_char(sql, ')');

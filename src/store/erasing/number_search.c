@@ -32,6 +32,7 @@ struct number_search {
 	bool has_account; /* only this one is searched */
 	struct account_key account;
 	number_search_fn fn;
+	void (*on_ready)(void *arg);
 	void *arg;
 	bool ended; /* fn has said so */
 
@@ -76,8 +77,21 @@ static bool give_of_cluster(void *arg, const struct record *record, int64_t time
 	return !search->ended;
 }
 
+static void on_cluster_ready(void *arg)
+{
+	struct number_search *search = arg;
+
+	if (search->on_ready)
+		search->on_ready(search->arg); /* it may be gone after this */
+}
+
+bool number_search_waits(const struct number_search *search)
+{
+	return search->cluster && cluster_search_waits(search->cluster);
+}
+
 struct number_search *number_search_new(struct store *store, const struct account_key *account, struct str number,
-                                        number_search_fn fn, void *arg, struct error *err)
+                                        number_search_fn fn, void (*on_ready)(void *arg), void *arg, struct error *err)
 {
 	struct number_search *search;
 
@@ -86,9 +100,12 @@ struct number_search *number_search_new(struct store *store, const struct accoun
 		error_set(err, ERROR_NOMEM, "search: out of memory");
 		return NULL;
 	}
-	*search = (struct number_search){
-		.store = store, .fn = fn, .arg = arg, .day = INT32_MIN, .snapshot = store->snapshot
-	};
+	*search = (struct number_search){ .store = store,
+		                          .fn = fn,
+		                          .on_ready = on_ready,
+		                          .arg = arg,
+		                          .day = INT32_MIN,
+		                          .snapshot = store->snapshot };
 	search->has_account = account != NULL;
 	if (account)
 		search->account = *account;
@@ -100,7 +117,7 @@ struct number_search *number_search_new(struct store *store, const struct accoun
 	}
 	if (store->cluster)
 		search->cluster = cluster_search_new(store->cluster, account, erase_bare_number(search->matcher),
-		                                     give_of_cluster, search);
+		                                     give_of_cluster, on_cluster_ready, search);
 	if (!store->cluster || search->cluster)
 		return search;
 	number_search_free(search);
